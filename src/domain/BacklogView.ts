@@ -1,0 +1,24 @@
+import type { Card } from "./Card.ts"
+import type { CardId } from "./CardId.ts"
+
+/**
+ * What a decision may know of the backlog: facts that the caller has loaded and locked. It must hold every card that
+ * the command names, and for the edges that the command would add everything that can be reached from them.
+ */
+export interface BacklogView {
+  readonly card: (id: CardId) => Card | undefined
+  readonly cardWithKey: (idempotencyKey: string) => Card | undefined
+  /** Whether a card exists and is done, as the cards that depend on it ask. */
+  readonly isDone: (id: CardId) => boolean
+  /** Whether a card exists, as a new link to it asks. */
+  readonly exists: (id: CardId) => boolean
+  /** How many of a card's dependencies are not done, or do not exist. */
+  readonly unmetDependencies: (id: CardId) => number
+  readonly dependenciesOf: (id: CardId) => ReadonlyArray<CardId>
+  /** Whether any card depends on this one. */
+  readonly hasDependents: (id: CardId) => boolean
+  /** Cards that a claim may choose from, in claim order. */
+  readonly claimCandidates: () => Iterable<Card>
+  /** Cards whose claim may have run out. */
+  readonly claimedCards: () => Iterable<Card>
+}

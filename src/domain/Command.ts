@@ -1,0 +1,127 @@
+import { Schema } from "effect"
+import { Priority, TtlSeconds, Version } from "./Card.ts"
+import { CardId } from "./CardId.ts"
+import { Json } from "./Json.ts"
+import { Body, Name, Reason, Title } from "./Text.ts"
+
+/** Who causes a command's events, and what they belong to. */
+const origin = {
+  actor: Name,
+  correlationId: Schema.optional(Name),
+  causationId: Schema.optional(Name),
+  commandId: Schema.optional(Name)
+}
+
+/** A card to be made. `occurredAt` is its business time (an import's), else the database's clock. */
+const newCard = {
+  id: CardId,
+  title: Title,
+  body: Schema.optional(Schema.NullOr(Body)),
+  phase: Schema.optional(Schema.NullOr(Name)),
+  priority: Schema.optional(Priority),
+  status: Schema.optional(Schema.Literals(["ready", "blocked", "done"])),
+  dependsOn: Schema.optional(Schema.Array(CardId)),
+  acceptance: Schema.optional(Schema.NullOr(Json)),
+  idempotencyKey: Schema.optional(Schema.NullOr(Name)),
+  blockedReason: Schema.optional(Schema.NullOr(Reason)),
+  occurredAt: Schema.optional(Schema.DateTimeUtc)
+}
+
+/** A card to be made. */
+export const NewCard = Schema.Struct(newCard)
+
+/** A card to be made. */
+export interface NewCard extends Schema.Schema.Type<typeof NewCard> {}
+
+/** How many cards one `CreateMany` takes. */
+export const maximumCardsAtOnce = 200_000
+
+const reason = Schema.optional(Schema.NullOr(Reason))
+
+export const Create = Schema.TaggedStruct("Create", { ...newCard, ...origin })
+
+export const CreateMany = Schema.TaggedStruct("CreateMany", {
+  cards: Schema.Array(NewCard).check(Schema.isMaxLength(maximumCardsAtOnce)),
+  ...origin
+})
+
+/** Changes what is given, leaves what is not; `null` clears. */
+export const Revise = Schema.TaggedStruct("Revise", {
+  id: CardId,
+  title: Schema.optional(Title),
+  body: Schema.optional(Schema.NullOr(Body)),
+  phase: Schema.optional(Schema.NullOr(Name)),
+  priority: Schema.optional(Priority),
+  acceptance: Schema.optional(Schema.NullOr(Json)),
+  ...origin
+})
+
+/** The best claimable card, or the one named. */
+export const Claim = Schema.TaggedStruct("Claim", {
+  owner: Name,
+  ttlSeconds: Schema.optional(TtlSeconds),
+  id: Schema.optional(CardId),
+  ...origin
+})
+
+/** A renewal without a ttl keeps the claim's own. */
+export const Renew = Schema.TaggedStruct("Renew", {
+  id: CardId,
+  token: Version,
+  ttlSeconds: Schema.optional(TtlSeconds),
+  ...origin
+})
+
+/** `retryAfterSeconds` is how long the card shall not be claimable. */
+export const Release = Schema.TaggedStruct("Release", {
+  id: CardId,
+  token: Version,
+  reason,
+  retryAfterSeconds: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 366 * 24 * 60 * 60 }))),
+  ...origin
+})
+
+/** Every expired claim, or the claim on the card named, expired or not. */
+export const Reclaim = Schema.TaggedStruct("Reclaim", { id: Schema.optional(CardId), ...origin })
+
+/** `from` shall depend on `to`. */
+export const Link = Schema.TaggedStruct("Link", { from: CardId, to: CardId, ...origin })
+
+export const Unlink = Schema.TaggedStruct("Unlink", { from: CardId, to: CardId, ...origin })
+
+export const Block = Schema.TaggedStruct("Block", { id: CardId, reason, ...origin })
+
+export const Unblock = Schema.TaggedStruct("Unblock", { id: CardId, reason, ...origin })
+
+export const Complete = Schema.TaggedStruct("Complete", {
+  id: CardId,
+  token: Schema.optional(Version),
+  force: Schema.optional(Schema.Boolean),
+  result: Schema.optional(Schema.NullOr(Json)),
+  ...origin
+})
+
+export const Reopen = Schema.TaggedStruct("Reopen", { id: CardId, reason, ...origin })
+
+/** What can be asked of the backlog. */
+export const Command = Schema.Union([
+  Create,
+  CreateMany,
+  Revise,
+  Claim,
+  Renew,
+  Release,
+  Reclaim,
+  Link,
+  Unlink,
+  Block,
+  Unblock,
+  Complete,
+  Reopen
+])
+
+/** What can be asked of the backlog. */
+export type Command = typeof Command.Type
+
+/** The command with the tag `Tag`. */
+export type CommandOf<Tag extends Command["_tag"]> = Extract<Command, { readonly _tag: Tag }>

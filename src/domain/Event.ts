@@ -1,0 +1,108 @@
+import { Schema } from "effect"
+import { Priority, TtlSeconds, Version } from "./Card.ts"
+import { CardId } from "./CardId.ts"
+import { Json } from "./Json.ts"
+import { Body, Name, Reason, Title } from "./Text.ts"
+
+/*
+ * Names and payloads of events are a storage format. They are never renamed or removed, only added to or upcast: see
+ * events/EventCodec.ts.
+ */
+
+/** The claim that an event ended or changed: who held it, and by which token. */
+const HeldClaim = Schema.Struct({ owner: Name, token: Version })
+
+export const CardCreated = Schema.TaggedStruct("CardCreated", {
+  title: Title,
+  body: Schema.NullOr(Body),
+  phase: Schema.NullOr(Name),
+  priority: Priority,
+  status: Schema.Literals(["ready", "blocked", "done"]),
+  dependsOn: Schema.Array(CardId),
+  acceptance: Schema.NullOr(Json),
+  idempotencyKey: Schema.NullOr(Name),
+  blockedReason: Schema.NullOr(Reason)
+})
+
+/** Only what changed is in it. */
+export const CardRevised = Schema.TaggedStruct("CardRevised", {
+  title: Schema.optionalKey(Title),
+  body: Schema.optionalKey(Schema.NullOr(Body)),
+  phase: Schema.optionalKey(Schema.NullOr(Name)),
+  priority: Schema.optionalKey(Priority),
+  acceptance: Schema.optionalKey(Schema.NullOr(Json))
+})
+
+/** The claim's token is the version of this event. */
+export const CardClaimed = Schema.TaggedStruct("CardClaimed", {
+  owner: Name,
+  ttlSeconds: TtlSeconds,
+  expiresAt: Schema.DateTimeUtcFromString
+})
+
+export const ClaimRenewed = Schema.TaggedStruct("ClaimRenewed", {
+  owner: Name,
+  token: Version,
+  ttlSeconds: TtlSeconds,
+  expiresAt: Schema.DateTimeUtcFromString
+})
+
+export const CardReleased = Schema.TaggedStruct("CardReleased", {
+  owner: Name,
+  token: Version,
+  reason: Schema.NullOr(Reason),
+  notBefore: Schema.NullOr(Schema.DateTimeUtcFromString)
+})
+
+export const CardReclaimed = Schema.TaggedStruct("CardReclaimed", {
+  owner: Name,
+  token: Version,
+  expiresAt: Schema.DateTimeUtcFromString,
+  why: Schema.Literals(["expired", "requested"])
+})
+
+export const CardLinked = Schema.TaggedStruct("CardLinked", { dependsOn: CardId })
+
+export const CardUnlinked = Schema.TaggedStruct("CardUnlinked", { dependsOn: CardId })
+
+export const CardBlocked = Schema.TaggedStruct("CardBlocked", {
+  reason: Schema.NullOr(Reason),
+  endedClaim: Schema.NullOr(HeldClaim)
+})
+
+export const CardUnblocked = Schema.TaggedStruct("CardUnblocked", { reason: Schema.NullOr(Reason) })
+
+/** `overrode` names the dependencies that were not done; `claim` is the claim that it ended. */
+export const CardCompleted = Schema.TaggedStruct("CardCompleted", {
+  result: Schema.NullOr(Json),
+  overrode: Schema.Array(CardId),
+  forced: Schema.Boolean,
+  claim: Schema.NullOr(HeldClaim)
+})
+
+export const CardReopened = Schema.TaggedStruct("CardReopened", { reason: Schema.NullOr(Reason) })
+
+/** What can happen to a card. */
+export const Event = Schema.Union([
+  CardCreated,
+  CardRevised,
+  CardClaimed,
+  ClaimRenewed,
+  CardReleased,
+  CardReclaimed,
+  CardLinked,
+  CardUnlinked,
+  CardBlocked,
+  CardUnblocked,
+  CardCompleted,
+  CardReopened
+])
+
+/** What can happen to a card. */
+export type Event = typeof Event.Type
+
+/** An event that a decision made, before the log has given it its place. */
+export interface DecidedEvent {
+  readonly cardId: CardId
+  readonly event: Event
+}

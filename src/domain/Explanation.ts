@@ -1,0 +1,63 @@
+import { type DateTime, Schema } from "effect"
+import { type Card, Status } from "./Card.ts"
+import { CardId } from "./CardId.ts"
+import { isDue, isExpired } from "./Claimability.ts"
+import { Name, Reason } from "./Text.ts"
+
+/** A dependency that a card waits for; `null` stands for a card that does not exist. */
+export const UnmetDependency = Schema.Struct({ id: CardId, status: Schema.NullOr(Status) })
+
+/** A dependency that a card waits for. */
+export interface UnmetDependency extends Schema.Schema.Type<typeof UnmetDependency> {}
+
+/** A reason why a card cannot be claimed. */
+export const Obstacle = Schema.Union([
+  Schema.TaggedStruct("UnmetDependencies", { dependencies: Schema.Array(UnmetDependency) }),
+  Schema.TaggedStruct("Claimed", {
+    holder: Name,
+    expiresAt: Schema.DateTimeUtcFromString,
+    /** Whether the lease has run out, so that the next claim takes the card over. */
+    expired: Schema.Boolean
+  }),
+  Schema.TaggedStruct("Blocked", { reason: Schema.NullOr(Reason) }),
+  Schema.TaggedStruct("Done", { completedAt: Schema.NullOr(Schema.DateTimeUtcFromString) }),
+  Schema.TaggedStruct("NotYet", { notBefore: Schema.DateTimeUtcFromString })
+])
+
+/** A reason why a card cannot be claimed. */
+export type Obstacle = typeof Obstacle.Type
+
+/** Why a card can or cannot be claimed: claimable exactly when nothing stands in the way. */
+export const Explanation = Schema.Struct({
+  id: CardId,
+  status: Status,
+  claimable: Schema.Boolean,
+  obstacles: Schema.Array(Obstacle)
+})
+
+/** Why a card can or cannot be claimed. */
+export interface Explanation extends Schema.Schema.Type<typeof Explanation> {}
+
+/** Explains a card at `now`, given its dependencies that are not done. */
+export const explain = (
+  card: Card,
+  unmet: ReadonlyArray<UnmetDependency>,
+  now: DateTime.Utc
+): Explanation => {
+  const obstacles: Array<Obstacle> = []
+  if (card.status === "claimed" && card.claimOwner !== null && card.claimExpiresAt !== null) {
+    obstacles.push({
+      _tag: "Claimed",
+      holder: card.claimOwner,
+      expiresAt: card.claimExpiresAt,
+      expired: isExpired(card, now)
+    })
+  }
+  if (card.status === "blocked") obstacles.push({ _tag: "Blocked", reason: card.blockedReason })
+  if (card.status === "done") obstacles.push({ _tag: "Done", completedAt: card.completedAt })
+  if (card.status === "ready" && card.notBefore !== null && !isDue(card.notBefore, now)) {
+    obstacles.push({ _tag: "NotYet", notBefore: card.notBefore })
+  }
+  if (card.status !== "done" && unmet.length > 0) obstacles.push({ _tag: "UnmetDependencies", dependencies: unmet })
+  return { id: card.id, status: card.status, claimable: obstacles.length === 0, obstacles }
+}

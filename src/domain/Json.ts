@@ -1,0 +1,63 @@
+import { Schema } from "effect"
+import { unstorable, utf8Length } from "./Text.ts"
+
+/** How deep a JSON value may nest: well inside what every supported database parses. */
+export const maximumDepth = 500
+
+/** Bytes of UTF-8 that a JSON value may take. */
+export const maximumBytes = 1024 * 1024
+
+/**
+ * Says why a JSON value cannot be kept, or `undefined` when it can. Walks with a stack of its own, so that no
+ * nesting can exhaust the program's.
+ */
+export const unstorableJson = (root: unknown): string | undefined => {
+  const stack: Array<readonly [value: unknown, depth: number]> = [[root, 0]]
+  let bytes = 0
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    const [value, depth] = next
+    if (depth > maximumDepth) return `must not nest deeper than ${maximumDepth} levels`
+    if (typeof value === "string") {
+      const problem = unstorable(value)
+      if (problem !== undefined) return problem
+      bytes += utf8Length(value) + 2
+    } else if (typeof value === "number") {
+      if (!Number.isFinite(value)) return "must not contain NaN or an infinite number"
+      bytes += 8
+    } else if (typeof value === "boolean" || value === null) {
+      bytes += 5
+    } else if (Array.isArray(value)) {
+      bytes += value.length + 2
+      for (let index = 0; index < value.length; index++) stack.push([value[index], depth + 1])
+    } else if (typeof value === "object" && isPlain(value)) {
+      for (const key of Object.keys(value)) {
+        const problem = unstorable(key)
+        if (problem !== undefined) return problem
+        bytes += utf8Length(key) + 4
+        stack.push([(value as Record<string, unknown>)[key], depth + 1])
+      }
+    } else {
+      return "must be JSON: null, true, false, a number, a string, an array or a plain object"
+    }
+    if (bytes > maximumBytes) return `must be at most ${maximumBytes} bytes of JSON`
+  }
+  return undefined
+}
+
+const isPlain = (value: object): boolean => {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+const isJson = (value: unknown): value is Schema.Json => unstorableJson(value) === undefined
+
+/**
+ * Any JSON value that Postgres can keep: no NUL and no lone surrogate in any string or key, finite numbers, at most
+ * 1 MiB, at most 500 levels deep. `null` stands for absent.
+ */
+export const Json: Schema.Codec<Schema.Json> = Schema.declare(isJson, { expected: "JSON that can be stored" }).check(
+  Schema.makeFilter(unstorableJson)
+)
+
+/** A JSON value. */
+export type Json = Schema.Json

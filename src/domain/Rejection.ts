@@ -1,0 +1,103 @@
+import { DateTime, Schema } from "effect"
+import { Status, Version } from "./Card.ts"
+import { CardId } from "./CardId.ts"
+import { Name } from "./Text.ts"
+
+/** No card has this id. */
+export class CardNotFound extends Schema.TaggedError<CardNotFound>()("CardNotFound", { id: CardId }) {
+  override get message(): string {
+    return `There is no card ${quote(this.id)}.`
+  }
+}
+
+/** A card with this id exists already; ids are never used again. */
+export class CardAlreadyExists extends Schema.TaggedError<CardAlreadyExists>()("CardAlreadyExists", { id: CardId }) {
+  override get message(): string {
+    return `A card ${quote(this.id)} exists already; choose another id, or revise that card.`
+  }
+}
+
+/** A link names a card that does not exist. */
+export class DependencyNotFound extends Schema.TaggedError<DependencyNotFound>()("DependencyNotFound", {
+  id: CardId,
+  dependsOn: CardId
+}) {
+  override get message(): string {
+    return `Card ${quote(this.id)} cannot depend on ${quote(this.dependsOn)}: there is no such card.`
+  }
+}
+
+/** A card was to depend on itself. */
+export class SelfDependency extends Schema.TaggedError<SelfDependency>()("SelfDependency", { id: CardId }) {
+  override get message(): string {
+    return `Card ${quote(this.id)} cannot depend on itself.`
+  }
+}
+
+/** A dependency would close a cycle; `path` begins and ends with the same card, each depending on the next. */
+export class DependencyCycle extends Schema.TaggedError<DependencyCycle>()("DependencyCycle", {
+  id: CardId,
+  dependsOn: CardId,
+  path: Schema.Array(CardId)
+}) {
+  override get message(): string {
+    return `Card ${quote(this.id)} cannot depend on ${quote(this.dependsOn)}: that closes the cycle ${describePath(this.path)}.`
+  }
+}
+
+/** The token shown is not the card's current one: the claim expired and was taken over, or was ended. */
+export class ClaimLost extends Schema.TaggedError<ClaimLost>()("ClaimLost", {
+  id: CardId,
+  token: Version,
+  status: Status,
+  holder: Schema.NullOr(Name),
+  expiresAt: Schema.NullOr(Schema.DateTimeUtcFromString)
+}) {
+  override get message(): string {
+    const now =
+      this.holder === null
+        ? `it is ${this.status} now`
+        : `it is held by ${this.holder}${this.expiresAt === null ? "" : ` until ${DateTime.formatIso(this.expiresAt)}`}`
+    return `The claim with token ${this.token} on card ${quote(this.id)} is lost: ${now}.`
+  }
+}
+
+/** The card is claimed, and the command showed no token. */
+export class CardIsClaimed extends Schema.TaggedError<CardIsClaimed>()("CardIsClaimed", {
+  id: CardId,
+  holder: Name,
+  expiresAt: Schema.DateTimeUtcFromString
+}) {
+  override get message(): string {
+    return `Card ${quote(this.id)} is held by ${this.holder} until ${DateTime.formatIso(this.expiresAt)}: show the claim's token, or force it.`
+  }
+}
+
+/** The card is done; reopen it first. */
+export class CardIsDone extends Schema.TaggedError<CardIsDone>()("CardIsDone", { id: CardId }) {
+  override get message(): string {
+    return `Card ${quote(this.id)} is done; reopen it first.`
+  }
+}
+
+/** A rule of the backlog that refused a command. Nothing was written. */
+export const Rejection = Schema.Union([
+  CardNotFound,
+  CardAlreadyExists,
+  DependencyNotFound,
+  SelfDependency,
+  DependencyCycle,
+  ClaimLost,
+  CardIsClaimed,
+  CardIsDone
+])
+
+/** A rule of the backlog that refused a command. */
+export type Rejection = typeof Rejection.Type
+
+const quote = (id: string): string => JSON.stringify(id)
+
+const describePath = (path: ReadonlyArray<string>): string =>
+  path.length <= 12
+    ? path.join(" → ")
+    : `${path.slice(0, 6).join(" → ")} → … ${path.length - 10} more … → ${path.slice(-4).join(" → ")}`

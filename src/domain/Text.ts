@@ -1,0 +1,68 @@
+import { Schema } from "effect"
+
+/** Bytes that a text takes in the database, which keeps UTF-8. */
+export const utf8Length = (text: string): number => {
+  let bytes = text.length
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index)
+    if (unit >= 0x800 && (unit < 0xd800 || unit > 0xdfff)) bytes += 2
+    else if (unit >= 0x80) bytes += 1
+  }
+  return bytes
+}
+
+/** Says why Postgres cannot keep `text`, or `undefined` when it can: it knows no NUL and no lone surrogate. */
+export const unstorable = (text: string): string | undefined =>
+  text.includes("\u0000")
+    ? "must not contain the NUL character"
+    : text.isWellFormed()
+      ? undefined
+      : "must not contain a lone surrogate (a broken Unicode pair)"
+
+const storable = Schema.makeFilter<string>((text) => unstorable(text), { expected: "text that Postgres can keep" })
+
+const singleLine = Schema.makeFilter<string>(
+  (text) => (/\p{Cc}/u.test(text) ? "must not contain control characters" : undefined),
+  { expected: "text without control characters" }
+)
+
+const trimmed = Schema.makeFilter<string>(
+  (text) => (text.trim() === text ? undefined : "must not begin or end with white space"),
+  { expected: "text without surrounding white space" }
+)
+
+const atMostBytes = (maximum: number) =>
+  Schema.makeFilter<string>(
+    (text) => {
+      const bytes = utf8Length(text)
+      return bytes <= maximum ? undefined : `must be at most ${maximum} bytes of UTF-8, got ${bytes}`
+    },
+    { expected: `at most ${maximum} bytes of UTF-8` }
+  )
+
+const atMostCodePoints = (maximum: number) =>
+  Schema.makeFilter<string>(
+    (text) => {
+      if (text.length <= maximum) return undefined
+      let count = 0
+      for (const _ of text) count++
+      return count <= maximum ? undefined : `must be at most ${maximum} characters, got ${count}`
+    },
+    { expected: `at most ${maximum} characters` }
+  )
+
+const nonEmpty = Schema.makeFilter<string>((text) => (text.length > 0 ? undefined : "must not be empty"), {
+  expected: "a text that is not empty"
+})
+
+/** A name of something: 1 to 200 characters, no control characters, no surrounding white space. */
+export const Name = Schema.String.check(nonEmpty, atMostCodePoints(200), storable, singleLine, trimmed)
+
+/** A card's title: 1 to 500 characters. */
+export const Title = Schema.String.check(nonEmpty, atMostCodePoints(500), storable)
+
+/** A card's body: at most 1 MiB of UTF-8. */
+export const Body = Schema.String.check(atMostBytes(1024 * 1024), storable)
+
+/** Why something was done, in words: at most 16 KiB of UTF-8. */
+export const Reason = Schema.String.check(atMostBytes(16 * 1024), storable)

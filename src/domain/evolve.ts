@@ -1,0 +1,102 @@
+import type { DateTime } from "effect"
+import type { Card } from "./Card.ts"
+import { type CardId, compareIds } from "./CardId.ts"
+import type { Event } from "./Event.ts"
+
+/** What the log adds to an event that a fold needs: its place in the card's stream and its business time. */
+export interface Occurrence {
+  readonly cardId: CardId
+  readonly version: number
+  readonly occurredAt: DateTime.Utc
+  readonly event: Event
+}
+
+const noClaim = {
+  claimOwner: null,
+  claimTtlSeconds: null,
+  claimedAt: null,
+  claimExpiresAt: null,
+  claimToken: null
+} as const
+
+/**
+ * A card after one more event of its stream. Total: what cannot follow (any event before `CardCreated`, a second
+ * `CardCreated`) leaves the state as it was.
+ */
+export const evolve = (card: Card | undefined, occurrence: Occurrence): Card | undefined => {
+  const { event, occurredAt, version } = occurrence
+  if (event._tag === "CardCreated") return card ?? created(occurrence, event)
+  if (card === undefined) return undefined
+  const next = { ...card, version, updatedAt: occurredAt }
+  switch (event._tag) {
+    case "CardRevised": {
+      const { _tag, ...changes } = event
+      return { ...next, ...changes }
+    }
+    case "CardClaimed":
+      return {
+        ...next,
+        status: "claimed",
+        claimOwner: event.owner,
+        claimTtlSeconds: event.ttlSeconds,
+        claimedAt: occurredAt,
+        claimExpiresAt: event.expiresAt,
+        claimToken: version,
+        notBefore: null,
+        attempts: card.attempts + 1
+      }
+    case "ClaimRenewed":
+      return { ...next, claimTtlSeconds: event.ttlSeconds, claimExpiresAt: event.expiresAt }
+    case "CardReleased":
+      return { ...next, ...noClaim, status: "ready", notBefore: event.notBefore }
+    case "CardReclaimed":
+      return { ...next, ...noClaim, status: "ready" }
+    case "CardLinked":
+      return { ...next, dependsOn: withId(card.dependsOn, event.dependsOn) }
+    case "CardUnlinked":
+      return { ...next, dependsOn: card.dependsOn.filter((id) => id !== event.dependsOn) }
+    case "CardBlocked":
+      return { ...next, ...noClaim, status: "blocked", blockedReason: event.reason, notBefore: null }
+    case "CardUnblocked":
+      return { ...next, status: "ready", blockedReason: null }
+    case "CardCompleted":
+      return {
+        ...next,
+        ...noClaim,
+        status: "done",
+        result: event.result,
+        blockedReason: null,
+        notBefore: null,
+        completedAt: occurredAt
+      }
+    case "CardReopened":
+      return { ...next, status: "ready", result: null, completedAt: null }
+  }
+}
+
+const created = (occurrence: Occurrence, event: Extract<Event, { readonly _tag: "CardCreated" }>): Card => ({
+  id: occurrence.cardId,
+  title: event.title,
+  body: event.body,
+  phase: event.phase,
+  priority: event.priority,
+  status: event.status,
+  dependsOn: sortedIds(event.dependsOn),
+  ...noClaim,
+  attempts: 0,
+  notBefore: null,
+  idempotencyKey: event.idempotencyKey,
+  acceptance: event.acceptance,
+  result: null,
+  blockedReason: event.blockedReason,
+  createdAt: occurrence.occurredAt,
+  updatedAt: occurrence.occurredAt,
+  completedAt: event.status === "done" ? occurrence.occurredAt : null,
+  version: occurrence.version
+})
+
+/** Each id once, in the order of ids. */
+export const sortedIds = (ids: ReadonlyArray<CardId>): ReadonlyArray<CardId> => [...new Set(ids)].sort(compareIds)
+
+const withId = (ids: ReadonlyArray<CardId>, id: CardId): ReadonlyArray<CardId> =>
+  ids.includes(id) ? ids : [...ids, id].sort(compareIds)

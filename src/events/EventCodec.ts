@@ -1,0 +1,80 @@
+import { Result, Schema } from "effect"
+import { Event } from "../domain/Event.ts"
+
+/** An event as it is stored: its type's name, the version of its payload's shape, and the payload as JSON. */
+export interface EncodedEvent {
+  readonly type: string
+  readonly schemaVersion: number
+  readonly data: Schema.JsonObject
+}
+
+/** A stored event that this program cannot read: an unknown type, a newer shape, or a payload that does not fit. */
+export class UndecodableEvent extends Schema.TaggedError<UndecodableEvent>()("UndecodableEvent", {
+  type: Schema.String,
+  schemaVersion: Schema.Int,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `An event of type ${this.type}, schema version ${this.schemaVersion}, cannot be read: ${this.reason}`
+  }
+}
+
+/** Brings a payload from one schema version to the next. */
+export type Upcaster = (data: Schema.JsonObject) => Schema.JsonObject
+
+/** For each type of event, the steps from schema version 1 to the newest: none means that version 1 is the newest. */
+export type Upcasters = Readonly<Record<Event["_tag"], ReadonlyArray<Upcaster>>>
+
+/** The steps of every event type that this program knows. */
+export const upcasters: Upcasters = {
+  CardCreated: [],
+  CardRevised: [],
+  CardClaimed: [],
+  ClaimRenewed: [],
+  CardReleased: [],
+  CardReclaimed: [],
+  CardLinked: [],
+  CardUnlinked: [],
+  CardBlocked: [],
+  CardUnblocked: [],
+  CardCompleted: [],
+  CardReopened: []
+}
+
+const encodeTagged = Schema.encodeSync(Event)
+const decodeTagged = Schema.decodeUnknownResult(Event, { onExcessProperty: "error" })
+
+/** Encodes an event at the newest version of its shape. */
+export const encodeEvent = (event: Event): EncodedEvent => {
+  const { _tag, ...data } = encodeTagged(event)
+  return { type: _tag, schemaVersion: upcasters[_tag].length + 1, data: data as Schema.JsonObject }
+}
+
+/** Makes a decoder that upcasts older shapes by `steps`. */
+export const makeDecoder =
+  (steps: Readonly<Record<string, ReadonlyArray<Upcaster>>>) =>
+  (encoded: EncodedEvent): Result.Result<Event, UndecodableEvent> => {
+    const undecodable = (reason: string) =>
+      Result.fail(new UndecodableEvent({ type: encoded.type, schemaVersion: encoded.schemaVersion, reason }))
+    const path = Object.hasOwn(steps, encoded.type) ? steps[encoded.type] : undefined
+    if (path === undefined) return undecodable("this program does not know the type")
+    if (encoded.schemaVersion > path.length + 1) return undecodable("it was written by a newer program")
+    let data: Schema.JsonObject
+    try {
+      data = path.slice(encoded.schemaVersion - 1).reduce((older, upcast) => upcast(older), encoded.data)
+    } catch (cause) {
+      return undecodable(`an upcaster failed: ${String(cause)}`)
+    }
+    return Result.mapError(
+      decodeTagged({ ...data, _tag: encoded.type }),
+      (error) =>
+        new UndecodableEvent({
+          type: encoded.type,
+          schemaVersion: encoded.schemaVersion,
+          reason: error.message
+        })
+    )
+  }
+
+/** Decodes a stored event of any released shape. An unknown type is a failure, never a guess. */
+export const decodeEvent: (encoded: EncodedEvent) => Result.Result<Event, UndecodableEvent> = makeDecoder(upcasters)

@@ -1,0 +1,25 @@
+/** A value of a Postgres array. */
+type Element = string | number | bigint | boolean | Date | Uint8Array | null
+
+/**
+ * A Postgres array as text, to be cast to the array's type: `${arrayLiteral(ids)}::text[]`. Unlike a parameter whose type
+ * is guessed from its values it says nothing wrong about arrays that are empty or hold only nulls.
+ * Syntax: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
+ */
+export const arrayLiteral = (values: Iterable<Element>): string => {
+  let literal = "{"
+  let separator = ""
+  for (const value of values) {
+    literal += separator + elementLiteral(value)
+    separator = ","
+  }
+  return `${literal}}`
+}
+
+const elementLiteral = (value: Element): string => {
+  if (value === null) return "NULL"
+  if (typeof value === "string") return `"${/["\\]/.test(value) ? value.replaceAll(/["\\]/g, "\\$&") : value}"`
+  if (value instanceof Date) return `"${value.toISOString()}"`
+  if (value instanceof Uint8Array) return `"\\\\x${Buffer.from(value).toString("hex")}"`
+  return String(value)
+}

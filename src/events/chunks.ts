@@ -1,0 +1,22 @@
+/** Rows that one statement takes, so that no message to the database grows without bound. */
+const rowsPerStatement = 5_000
+
+/** Characters of payload that one statement takes. */
+const sizePerStatement = 8 * 1024 * 1024
+
+/** Splits rows into the parts that one statement takes each, in order; `sizeOf` tells a row's payload in characters. */
+export function* chunks<A>(rows: ReadonlyArray<A>, sizeOf: (row: A) => number): Generator<ReadonlyArray<A>> {
+  let chunk: Array<A> = []
+  let total = 0
+  for (const row of rows) {
+    const size = sizeOf(row)
+    if (chunk.length >= rowsPerStatement || (chunk.length > 0 && total + size > sizePerStatement)) {
+      yield chunk
+      chunk = []
+      total = 0
+    }
+    chunk.push(row)
+    total += size
+  }
+  if (chunk.length > 0) yield chunk
+}

@@ -1,0 +1,104 @@
+import type { CardId } from "../domain/CardId.ts"
+import type { Command } from "../domain/Command.ts"
+
+/**
+ * What a batch of commands must hold and know before it is decided.
+ *
+ * The graph is held `exclusive` by whoever changes an edge and `shared` by whoever makes a card done or no longer done.
+ * So a card's dependents stay the same from when they are read until they are locked, and whether a dependency is done
+ * stays the same from when a link reads it until it commits.
+ */
+export interface Footprint {
+  readonly graph: "none" | "shared" | "exclusive"
+  /** Cards to lock, waiting for whoever holds them. */
+  readonly named: ReadonlySet<CardId>
+  /** Idempotency keys whose cards to lock. */
+  readonly keys: ReadonlySet<string>
+  /** Cards that may become done or no longer done: their dependents are to be locked. */
+  readonly settling: ReadonlySet<CardId>
+  /** Cards that get new dependencies, with those. */
+  readonly newEdges: ReadonlyArray<{ readonly from: CardId; readonly to: ReadonlyArray<CardId> }>
+  /** Cards whose being done matters to an edge that is added or removed. */
+  readonly targets: ReadonlySet<CardId>
+  /** Cards that are to be created. */
+  readonly created: ReadonlySet<CardId>
+  /** Cards to lock if they are free, skipping those that somebody else holds. */
+  readonly claimedById: ReadonlySet<CardId>
+  /** How many of the best claimable cards are wanted. */
+  readonly claimNext: number
+  /** Whether every expired claim is to be taken back. */
+  readonly expired: boolean
+}
+
+/** The footprint of commands that are decided together. */
+export const footprintOf = (commands: ReadonlyArray<Command>): Footprint => {
+  const named = new Set<CardId>()
+  const keys = new Set<string>()
+  const settling = new Set<CardId>()
+  const newEdges: Array<{ readonly from: CardId; readonly to: ReadonlyArray<CardId> }> = []
+  const targets = new Set<CardId>()
+  const created = new Set<CardId>()
+  const claimedById = new Set<CardId>()
+  let claimNext = 0
+  let expired = false
+  let unlinks = false
+  for (const command of commands) {
+    switch (command._tag) {
+      case "Create":
+      case "CreateMany":
+        for (const card of command._tag === "Create" ? [command] : command.cards) {
+          named.add(card.id)
+          created.add(card.id)
+          if (card.idempotencyKey != null) keys.add(card.idempotencyKey)
+          if (card.status === "done") settling.add(card.id)
+          if (card.dependsOn !== undefined && card.dependsOn.length > 0) {
+            newEdges.push({ from: card.id, to: card.dependsOn })
+            for (const id of card.dependsOn) targets.add(id)
+          }
+        }
+        break
+      case "Claim":
+        if (command.id === undefined) claimNext++
+        else claimedById.add(command.id)
+        break
+      case "Reclaim":
+        if (command.id === undefined) expired = true
+        else named.add(command.id)
+        break
+      case "Link":
+        named.add(command.from)
+        targets.add(command.to)
+        newEdges.push({ from: command.from, to: [command.to] })
+        break
+      case "Unlink":
+        named.add(command.from)
+        targets.add(command.to)
+        unlinks = true
+        break
+      case "Complete":
+      case "Reopen":
+        named.add(command.id)
+        settling.add(command.id)
+        break
+      case "Revise":
+      case "Renew":
+      case "Release":
+      case "Block":
+      case "Unblock":
+        named.add(command.id)
+    }
+  }
+  const graph = newEdges.length > 0 || unlinks ? "exclusive" : settling.size > 0 ? "shared" : "none"
+  return {
+    graph,
+    named,
+    keys,
+    settling,
+    newEdges,
+    targets,
+    created,
+    claimedById,
+    claimNext,
+    expired: expired || claimNext > 0
+  }
+}

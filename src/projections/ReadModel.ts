@@ -1,0 +1,35 @@
+import { Context, Effect, Layer } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import { DatabaseClock } from "../events/DatabaseClock.ts"
+import { BacklogSchema } from "../events/SchemaName.ts"
+import { makeCardTables } from "./CardTables.ts"
+import type { Footprint } from "./Footprint.ts"
+import { type Loaded, makeLockAndLoad } from "./lockAndLoad.ts"
+import { makeReadQueries, type ReadQueries } from "./readQueries.ts"
+import { makeWriteRows, type RowWrite } from "./writeRows.ts"
+
+/** The tables that claims, lists and counts read. They follow from the log and are written with it. */
+export class ReadModel extends Context.Service<
+  ReadModel,
+  ReadQueries & {
+    /** Locks and loads what a batch needs, in the caller's transaction. */
+    readonly lockAndLoad: (footprint: Footprint) => Effect.Effect<Loaded, SqlError.SqlError>
+    /** Writes what the batch's events changed, in the caller's transaction. */
+    readonly write: (write: RowWrite) => Effect.Effect<void, SqlError.SqlError>
+  }
+>()("mosaic-backlog/projections/ReadModel") {
+  static readonly layer: Layer.Layer<ReadModel, never, SqlClient.SqlClient> = Layer.effect(
+    ReadModel,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const schema = yield* BacklogSchema
+      const { override } = yield* DatabaseClock
+      const tables = makeCardTables(sql, schema)
+      return ReadModel.of({
+        ...makeReadQueries(sql, tables, override),
+        lockAndLoad: makeLockAndLoad(sql, schema, tables, override),
+        write: makeWriteRows(sql, tables)
+      })
+    })
+  )
+}

@@ -1,0 +1,122 @@
+import type { DateTime } from "effect"
+import type { BacklogView } from "../domain/BacklogView.ts"
+import type { Card, Status } from "../domain/Card.ts"
+import type { CardId } from "../domain/CardId.ts"
+import { compareClaimOrder } from "../domain/ClaimOrder.ts"
+import type { RowChange } from "./rowChanges.ts"
+
+/** What others' counters and claimability need to know of a card. */
+export interface Standing {
+  readonly status: Status
+  readonly notBefore: DateTime.Utc | null
+  readonly unmetDependencies: number
+}
+
+/**
+ * The read model, or the part of it that somebody loaded, in memory: what decisions look at and what row changes are
+ * applied to. The same changes applied to the database's tables give the same read model there.
+ */
+export class ReadModelState implements BacklogView {
+  readonly #cards = new Map<CardId, Card>()
+  readonly #standings = new Map<CardId, Standing>()
+  readonly #idsByKey = new Map<string, CardId>()
+  readonly #dependencies = new Map<CardId, ReadonlyArray<CardId>>()
+  readonly #dependents = new Map<CardId, Set<CardId>>()
+  #claimOrder: ReadonlyArray<CardId> | undefined
+
+  /** Puts a whole card in, with its counter. Its edges must be put in beside it. */
+  putCard(card: Card, unmetDependencies: number): void {
+    this.#cards.set(card.id, card)
+    this.#dependencies.set(card.id, card.dependsOn)
+    if (card.idempotencyKey !== null) this.#idsByKey.set(card.idempotencyKey, card.id)
+    this.putStanding(card.id, { status: card.status, notBefore: card.notBefore, unmetDependencies })
+    this.#claimOrder = undefined
+  }
+
+  /** Puts in what is needed of a card that the commands do not name. */
+  putStanding(id: CardId, standing: Standing): void {
+    this.#standings.set(id, standing)
+  }
+
+  /** Puts in an edge, for the graph and as a dependent of its target. */
+  putDependency(cardId: CardId, dependsOnId: CardId): void {
+    if (!this.#cards.has(cardId)) {
+      const known = this.#dependencies.get(cardId) ?? []
+      if (!known.includes(dependsOnId)) this.#dependencies.set(cardId, [...known, dependsOnId])
+    }
+    this.#addDependent(cardId, dependsOnId)
+  }
+
+  apply(change: RowChange): void {
+    switch (change._tag) {
+      case "CardChanged":
+        return this.putCard(change.card, this.unmetDependencies(change.card.id))
+      case "DependencyAdded":
+        return this.#addDependent(change.cardId, change.dependsOnId)
+      case "DependencyRemoved":
+        this.#dependents.get(change.dependsOnId)?.delete(change.cardId)
+        return
+      case "UnmetDependenciesChanged": {
+        const standing = this.#standings.get(change.cardId)
+        if (standing !== undefined) {
+          this.#standings.set(change.cardId, { ...standing, unmetDependencies: change.unmetDependencies })
+        }
+      }
+    }
+  }
+
+  card(id: CardId): Card | undefined {
+    return this.#cards.get(id)
+  }
+
+  cardWithKey(idempotencyKey: string): Card | undefined {
+    const id = this.#idsByKey.get(idempotencyKey)
+    return id === undefined ? undefined : this.#cards.get(id)
+  }
+
+  standing(id: CardId): Standing | undefined {
+    return this.#standings.get(id)
+  }
+
+  isDone(id: CardId): boolean {
+    return this.#standings.get(id)?.status === "done"
+  }
+
+  exists(id: CardId): boolean {
+    return this.#standings.has(id)
+  }
+
+  unmetDependencies(id: CardId): number {
+    return this.#standings.get(id)?.unmetDependencies ?? 0
+  }
+
+  dependenciesOf(id: CardId): ReadonlyArray<CardId> {
+    return this.#dependencies.get(id) ?? []
+  }
+
+  dependentsOf(id: CardId): Iterable<CardId> {
+    return this.#dependents.get(id) ?? []
+  }
+
+  hasDependents(id: CardId): boolean {
+    return (this.#dependents.get(id)?.size ?? 0) > 0
+  }
+
+  *claimCandidates(): Iterable<Card> {
+    this.#claimOrder ??= [...this.#cards.values()].sort(compareClaimOrder).map((card) => card.id)
+    for (const id of this.#claimOrder) {
+      const card = this.#cards.get(id)
+      if (card !== undefined) yield card
+    }
+  }
+
+  claimedCards(): Iterable<Card> {
+    return [...this.#cards.values()].filter((card) => card.status === "claimed")
+  }
+
+  #addDependent(cardId: CardId, dependsOnId: CardId): void {
+    const dependents = this.#dependents.get(dependsOnId)
+    if (dependents === undefined) this.#dependents.set(dependsOnId, new Set([cardId]))
+    else dependents.add(cardId)
+  }
+}

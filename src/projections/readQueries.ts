@@ -1,0 +1,138 @@
+import { DateTime, Effect, Option } from "effect"
+import type { SqlClient, SqlError, Statement } from "effect/sql"
+import type { Card, Status } from "../domain/Card.ts"
+import type { CardId } from "../domain/CardId.ts"
+import type { UnmetDependency } from "../domain/Explanation.ts"
+import type { Stats } from "../domain/Stats.ts"
+import { decodeCountedCard } from "./CardRow.ts"
+import type { CardTables } from "./CardTables.ts"
+
+/** Which cards to list. */
+export interface ListFilter {
+  readonly status?: Status | undefined
+  readonly phase?: string | undefined
+  /** Only claimable cards. */
+  readonly readyOnly?: boolean | undefined
+  readonly limit?: number | undefined
+  /** Only cards after this one in claim order. */
+  readonly after?: CardId | undefined
+}
+
+/** What an explanation needs. */
+export interface CardWithObstacles {
+  readonly card: Card
+  readonly unmet: ReadonlyArray<UnmetDependency>
+  readonly now: DateTime.Utc
+}
+
+/** What the read model answers. Each answer comes from one statement, so it is a state that existed. */
+export interface ReadQueries {
+  readonly get: (id: CardId) => Effect.Effect<Option.Option<Card>, SqlError.SqlError>
+  readonly list: (filter: ListFilter) => Effect.Effect<ReadonlyArray<Card>, SqlError.SqlError>
+  readonly stats: Effect.Effect<Stats, SqlError.SqlError>
+  readonly withObstacles: (id: CardId) => Effect.Effect<Option.Option<CardWithObstacles>, SqlError.SqlError>
+}
+
+const allStatuses: ReadonlyArray<Status> = ["ready", "claimed", "blocked", "done"]
+
+export const makeReadQueries = (
+  sql: SqlClient.SqlClient,
+  { cards, claimable, columns, dependencies }: CardTables,
+  clockOverride: () => Date | null
+): ReadQueries => {
+  const now = () => sql`coalesce(${clockOverride()}::timestamptz, date_trunc('milliseconds', clock_timestamp()))`
+
+  const get = (id: CardId) =>
+    Effect.map(sql`SELECT ${columns} FROM ${cards} AS cards WHERE id = ${id}`, (rows) =>
+      Option.map(Option.fromUndefinedOr(rows[0]), (row) => decodeCountedCard(row).card)
+    )
+
+  /** One ordered index scan for each status, merged: no sort, however many cards there are. */
+  const list = (filter: ListFilter) => {
+    const limit = filter.limit === undefined ? sql`` : sql`LIMIT ${filter.limit}`
+    const wanted = filter.readyOnly === true ? (["ready"] as const) : allStatuses
+    const statuses = wanted.filter((status) => filter.status === undefined || status === filter.status)
+    if (statuses.length === 0) return Effect.succeed([])
+    const where = (status: Status) =>
+      sql.and([
+        filter.readyOnly === true ? claimable(now()) : sql`status = ${sql.literal(`'${status}'`)}`,
+        ...(filter.phase === undefined ? [] : [sql`phase = ${filter.phase}`]),
+        ...(filter.after === undefined
+          ? []
+          : [
+              sql`(-priority::int8, created_at, id) >
+                (SELECT -priority::int8, created_at, id FROM ${cards} WHERE id = ${filter.after})`,
+              sql`priority <= (SELECT priority FROM ${cards} WHERE id = ${filter.after})`
+            ])
+      ])
+    const page = (status: Status) =>
+      sql`(SELECT * FROM ${cards} WHERE ${where(status)} ORDER BY priority DESC, created_at, id ${limit})`
+    return Effect.map(
+      sql`SELECT ${columns} FROM (${joined(statuses.map(page))}) AS cards
+        ORDER BY priority DESC, created_at, id ${limit}`,
+      (rows) => rows.map((row) => decodeCountedCard(row).card)
+    )
+  }
+
+  const joined = (parts: ReadonlyArray<Statement.Fragment>): Statement.Fragment =>
+    parts.reduce((all, part) => sql`${all} UNION ALL ${part}`)
+
+  const stats = Effect.suspend(() =>
+    Effect.map(
+      sql<StatsRow>`
+        WITH clock AS MATERIALIZED (SELECT ${now()} AS now)
+        SELECT
+          count(*) FILTER (WHERE status = 'ready')::float8 AS ready,
+          count(*) FILTER (WHERE status = 'claimed')::float8 AS claimed,
+          count(*) FILTER (WHERE status = 'blocked')::float8 AS blocked,
+          count(*) FILTER (WHERE status = 'done')::float8 AS done,
+          count(*)::float8 AS total,
+          count(*) FILTER (WHERE ${claimable(sql`clock.now`)})::float8 AS claimable,
+          count(*) FILTER (WHERE status = 'ready' AND unmet_dependencies > 0)::float8 AS waiting,
+          extract(epoch FROM (SELECT now FROM clock) - min(created_at) FILTER (WHERE status = 'ready'))::float8
+            AS "oldestReadyAgeSeconds",
+          count(*) FILTER (WHERE status = 'claimed' AND claim_expires_at <= clock.now)::float8 AS "expiredClaimCount"
+        FROM ${cards}, clock`,
+      (rows): Stats => {
+        const row = rows[0]
+        if (row === undefined) throw new Error("the database answered no counts")
+        const { blocked, claimed, done, ready, ...rest } = row
+        return { counts: { ready, claimed, blocked, done }, ...rest }
+      }
+    )
+  )
+
+  const withObstacles = (id: CardId) =>
+    Effect.map(
+      Effect.suspend(
+        () => sql<{ readonly now: Date; readonly unmet: ReadonlyArray<UnmetDependency> }>`
+          SELECT ${columns}, ${now()} AS now, (
+              SELECT coalesce(jsonb_agg(jsonb_build_object('id', edge.depends_on_id, 'status', target.status)
+                ORDER BY edge.depends_on_id), '[]'::jsonb)
+              FROM ${dependencies} AS edge LEFT JOIN ${cards} AS target ON target.id = edge.depends_on_id
+              WHERE edge.card_id = cards.id AND target.status IS DISTINCT FROM 'done'
+            ) AS unmet
+          FROM ${cards} AS cards WHERE id = ${id}`
+      ),
+      (rows) =>
+        Option.map(Option.fromUndefinedOr(rows[0]), ({ now: at, unmet, ...row }) => ({
+          card: decodeCountedCard(row).card,
+          unmet,
+          now: DateTime.fromDateUnsafe(at)
+        }))
+    )
+
+  return { get, list, stats, withObstacles }
+}
+
+interface StatsRow {
+  readonly ready: number
+  readonly claimed: number
+  readonly blocked: number
+  readonly done: number
+  readonly total: number
+  readonly claimable: number
+  readonly waiting: number
+  readonly oldestReadyAgeSeconds: number | null
+  readonly expiredClaimCount: number
+}

@@ -1,0 +1,66 @@
+import type { Card } from "../domain/Card.ts"
+import type { CardId } from "../domain/CardId.ts"
+import { evolve, type Occurrence } from "../domain/evolve.ts"
+
+/** A change to a row of the read model: to a card, to an edge, or to a counter. */
+export type RowChange =
+  | {
+      readonly _tag: "CardChanged"
+      readonly card: Card
+      /** Whether title, body, phase, priority or acceptance may have changed. */
+      readonly content: boolean
+    }
+  | { readonly _tag: "DependencyAdded"; readonly cardId: CardId; readonly dependsOnId: CardId }
+  | { readonly _tag: "DependencyRemoved"; readonly cardId: CardId; readonly dependsOnId: CardId }
+  | { readonly _tag: "UnmetDependenciesChanged"; readonly cardId: CardId; readonly unmetDependencies: number }
+
+/** What an event's effect on the read model depends on. */
+export interface ReadModelFacts {
+  readonly card: (id: CardId) => Card | undefined
+  readonly isDone: (id: CardId) => boolean
+  readonly unmetDependencies: (id: CardId) => number
+  readonly dependentsOf: (id: CardId) => Iterable<CardId>
+}
+
+/**
+ * How an event changes the read model: the one definition, for the write that goes with a command and for every
+ * replay. Pure and total: an event that cannot follow changes nothing.
+ */
+export const rowChanges = (facts: ReadModelFacts, occurrence: Occurrence): ReadonlyArray<RowChange> => {
+  const { cardId, event } = occurrence
+  const before = facts.card(cardId)
+  const after = evolve(before, occurrence)
+  if (after === undefined || after === before) return []
+  const changes: Array<RowChange> = [
+    { _tag: "CardChanged", card: after, content: event._tag === "CardCreated" || event._tag === "CardRevised" }
+  ]
+  switch (event._tag) {
+    case "CardCreated": {
+      for (const dependsOnId of after.dependsOn) changes.push({ _tag: "DependencyAdded", cardId, dependsOnId })
+      const unmetDependencies = after.dependsOn.filter((id) => !facts.isDone(id)).length
+      changes.push({ _tag: "UnmetDependenciesChanged", cardId, unmetDependencies })
+      break
+    }
+    case "CardLinked":
+    case "CardUnlinked": {
+      const dependsOnId = event.dependsOn
+      const linked = event._tag === "CardLinked"
+      if (before?.dependsOn.includes(dependsOnId) === linked) break
+      changes.push({ _tag: linked ? "DependencyAdded" : "DependencyRemoved", cardId, dependsOnId })
+      if (!facts.isDone(dependsOnId)) changes.push(counted(facts, cardId, linked ? 1 : -1))
+      break
+    }
+  }
+  const wasDone = before?.status === "done"
+  const isDone = after.status === "done"
+  if (wasDone !== isDone) {
+    for (const dependent of facts.dependentsOf(cardId)) changes.push(counted(facts, dependent, isDone ? -1 : 1))
+  }
+  return changes
+}
+
+const counted = (facts: ReadModelFacts, cardId: CardId, by: 1 | -1): RowChange => ({
+  _tag: "UnmetDependenciesChanged",
+  cardId,
+  unmetDependencies: facts.unmetDependencies(cardId) + by
+})

@@ -1,0 +1,161 @@
+import { Context, Effect, Layer, Option, type Result, Schema } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import { type Card, Status } from "../domain/Card.ts"
+import { CardId } from "../domain/CardId.ts"
+import { Command } from "../domain/Command.ts"
+import { explain, type Explanation } from "../domain/Explanation.ts"
+import {
+  type CardAlreadyExists,
+  type CardIsClaimed,
+  type CardIsDone,
+  CardNotFound,
+  type ClaimLost,
+  type DependencyCycle,
+  type DependencyNotFound,
+  type SelfDependency
+} from "../domain/Rejection.ts"
+import type { Stats } from "../domain/Stats.ts"
+import { Name } from "../domain/Text.ts"
+import { EventLog } from "../events/EventLog.ts"
+import { ReadModel } from "../projections/ReadModel.ts"
+import type { Answer, CompletedCard } from "./Answer.ts"
+import { CommandQueue } from "./CommandQueue.ts"
+import { decodeInput } from "./decodeInput.ts"
+import { Interpreter } from "./Interpreter.ts"
+import type { InvalidInput } from "./InvalidInput.ts"
+import { type MigrationRefused, Migrations } from "./Migrations.ts"
+
+/** What a command's method takes: the command without its tag. Ids and names are plain strings, checked on the way in. */
+export type Input<Tag extends Command["_tag"]> = Omit<Extract<typeof Command.Encoded, { readonly _tag: Tag }>, "_tag">
+
+/** Which cards `list` gives, in claim order: every one unless told otherwise. */
+export const ListOptions = Schema.Struct({
+  status: Schema.optional(Status),
+  phase: Schema.optional(Name),
+  /** Only claimable cards. */
+  readyOnly: Schema.optional(Schema.Boolean),
+  /** How many at most. */
+  limit: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2 ** 31 - 1 }))),
+  /** Only cards after this one: the last of the page before. */
+  after: Schema.optional(CardId)
+})
+
+type Failure = InvalidInput | SqlError.SqlError
+
+/**
+ * The backlog. Every command names its `actor`; input that is not valid fails with `InvalidInput` and a broken rule
+ * with its own rejection, and then nothing was written; `SqlError` is the database's. An accepted command is durable
+ * when it answers. Inside the caller's own `sql.withTransaction` a command becomes part of that transaction.
+ */
+export class BacklogService extends Context.Service<
+  BacklogService,
+  {
+    /** Creates a card. The same `idempotencyKey` again answers the card that is there, unchanged. */
+    readonly create: (
+      input: Input<"Create">
+    ) => Effect.Effect<Card, CardAlreadyExists | SelfDependency | DependencyCycle | Failure>
+    /** Creates cards, all or none, in any order; at most 200,000 at once. */
+    readonly createMany: (
+      input: Input<"CreateMany">
+    ) => Effect.Effect<ReadonlyArray<Card>, CardAlreadyExists | SelfDependency | DependencyCycle | Failure>
+    /** Changes title, body, phase, priority or acceptance: what is given, `null` to clear. */
+    readonly revise: (input: Input<"Revise">) => Effect.Effect<Card, CardNotFound | Failure>
+    /** A card, if there is one with this id. */
+    readonly get: (id: string) => Effect.Effect<Option.Option<Card>, Failure>
+    /** Cards in claim order. */
+    readonly list: (options?: typeof ListOptions.Encoded) => Effect.Effect<ReadonlyArray<Card>, Failure>
+    /**
+     * Takes the best claimable card, or the one named, under a lease of `ttlSeconds` (900 unless told otherwise). `none`
+     * when there is nothing to take. The card's `claimToken` is what the holder shows from then on.
+     */
+    readonly claim: (input: Input<"Claim">) => Effect.Effect<Option.Option<Card>, Failure>
+    /** Extends a claim, from now on. */
+    readonly renew: (input: Input<"Renew">) => Effect.Effect<Card, CardNotFound | ClaimLost | Failure>
+    /** Gives a card back, if asked not to be claimed again for `retryAfterSeconds`. */
+    readonly release: (input: Input<"Release">) => Effect.Effect<Card, CardNotFound | ClaimLost | Failure>
+    /** Takes back every expired claim, or the claim on one card, expired or not. Answers the ids. */
+    readonly reclaim: (input: Input<"Reclaim">) => Effect.Effect<ReadonlyArray<CardId>, Failure>
+    /** Makes card `from` depend on card `to`. */
+    readonly link: (
+      input: Input<"Link">
+    ) => Effect.Effect<Card, CardNotFound | DependencyNotFound | SelfDependency | DependencyCycle | Failure>
+    /** Removes that dependency. */
+    readonly unlink: (input: Input<"Unlink">) => Effect.Effect<Card, CardNotFound | Failure>
+    /** Sets a card aside; ends its claim. */
+    readonly block: (input: Input<"Block">) => Effect.Effect<Card, CardNotFound | CardIsDone | Failure>
+    /** Makes a blocked card ready again. */
+    readonly unblock: (input: Input<"Unblock">) => Effect.Effect<Card, CardNotFound | CardIsDone | Failure>
+    /**
+     * Completes a card: a claimed one with its current token, or with `force`; any other directly. Answers also which
+     * cards that made claimable.
+     */
+    readonly complete: (
+      input: Input<"Complete">
+    ) => Effect.Effect<CompletedCard, CardNotFound | ClaimLost | CardIsClaimed | Failure>
+    /** Makes a done card ready again. Cards that depend on it and are not done wait for it again. */
+    readonly reopen: (input: Input<"Reopen">) => Effect.Effect<Card, CardNotFound | Failure>
+    /** The backlog in numbers. */
+    readonly stats: Effect.Effect<Stats, SqlError.SqlError>
+    /** Why a card can or cannot be claimed. */
+    readonly explain: (id: string) => Effect.Effect<Explanation, CardNotFound | Failure>
+  }
+>()("mosaic-backlog/services/BacklogService") {
+  /**
+   * The backlog over any Postgres client, in the schema that `BacklogSchema` names. Applies the migrations that are
+   * missing.
+   */
+  static readonly layer: Layer.Layer<BacklogService, MigrationRefused | SqlError.SqlError, SqlClient.SqlClient> =
+    Layer.effect(
+      BacklogService,
+      Effect.gen(function* () {
+        const readModel = yield* ReadModel
+        const commands = yield* CommandQueue
+
+        /** The way of every command: checked here, carried out by the interpreter, answered by its outcome. */
+        const method = <Tag extends Command["_tag"], Rejected>(tag: Tag) =>
+          Effect.fn(`BacklogService.${tag}`)(function* (input: Input<Tag>) {
+            const command = yield* decodeCommand({ ...input, _tag: tag })
+            const outcome = yield* commands.submit(command)
+            return yield* Effect.fromResult(outcome as Result.Result<Answer<Tag>, Rejected>)
+          })
+
+        return BacklogService.of({
+          create: method("Create"),
+          createMany: method("CreateMany"),
+          revise: method("Revise"),
+          claim: method("Claim"),
+          renew: method("Renew"),
+          release: method("Release"),
+          reclaim: method("Reclaim"),
+          link: method("Link"),
+          unlink: method("Unlink"),
+          block: method("Block"),
+          unblock: method("Unblock"),
+          complete: method("Complete"),
+          reopen: method("Reopen"),
+          get: Effect.fn("BacklogService.get")(function* (id) {
+            return yield* readModel.get(yield* decodeId(id))
+          }),
+          list: Effect.fn("BacklogService.list")(function* (options = {}) {
+            return yield* readModel.list(yield* decodeListOptions(options))
+          }),
+          stats: Effect.withSpan(readModel.stats, "BacklogService.stats"),
+          explain: Effect.fn("BacklogService.explain")(function* (input) {
+            const id = yield* decodeId(input)
+            const found = yield* readModel.withObstacles(id)
+            if (Option.isNone(found)) return yield* new CardNotFound({ id })
+            return explain(found.value.card, found.value.unmet, found.value.now)
+          })
+        })
+      })
+    ).pipe(
+      Layer.provide(CommandQueue.layer),
+      Layer.provide(Interpreter.layer),
+      Layer.provide([EventLog.layer, ReadModel.layer]),
+      Layer.provide(Migrations.layer)
+    )
+}
+
+const decodeCommand = decodeInput(Command)
+const decodeId = decodeInput(CardId)
+const decodeListOptions = decodeInput(ListOptions)

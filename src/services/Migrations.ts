@@ -1,0 +1,130 @@
+import { Context, Effect, Layer, Schema } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import { createHash } from "node:crypto"
+import { readdir, readFile } from "node:fs/promises"
+import { BacklogSchema, SchemaName } from "../events/SchemaName.ts"
+
+/** A migration as it ships with this program. */
+interface MigrationFile {
+  readonly id: number
+  readonly name: string
+  readonly checksum: string
+  readonly statements: ReadonlyArray<string>
+}
+
+/** A migration that a backlog has. */
+export interface AppliedMigration {
+  readonly id: number
+  readonly name: string
+  /** Whether it was applied just now. */
+  readonly isNew: boolean
+}
+
+/** The database cannot be brought to the shape that this program needs. Nothing was changed. */
+export class MigrationRefused extends Schema.TaggedError<MigrationRefused>()("MigrationRefused", {
+  schema: Schema.String,
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `The backlog in schema ${JSON.stringify(this.schema)} cannot be used: ${this.problem}`
+  }
+}
+
+const oldestServer = 150_000
+const migrationLockClass = 0x6d62_6d67
+const separator = /^--;;[ \t]*$/m
+
+/**
+ * The shape of the database: numbered `.sql` files, applied in order when a layer is built. Safe when many processes
+ * start at once. Each file's checksum is kept: an edited or missing migration, or one from a newer program, is refused.
+ */
+export class Migrations extends Context.Service<Migrations, { readonly applied: ReadonlyArray<AppliedMigration> }>()(
+  "mosaic-backlog/services/Migrations"
+) {
+  static readonly layer: Layer.Layer<Migrations, MigrationRefused | SqlError.SqlError, SqlClient.SqlClient> =
+    Layer.effect(
+      Migrations,
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const schema = yield* BacklogSchema
+        const table = sql(`${schema}.migrations`)
+        const refuse = (problem: string) => new MigrationRefused({ schema, problem })
+
+        if (!Schema.is(SchemaName)(schema)) {
+          return yield* refuse(
+            "a schema's name is lower case letters, digits and underscores, not beginning with a digit, at most 63"
+          )
+        }
+        const files = yield* readMigrations
+
+        const [server] = yield* sql<{ readonly version: number; readonly name: string; readonly exists: boolean }>`
+          SELECT current_setting('server_version_num')::int4 AS version, current_setting('server_version') AS name,
+            to_regclass(${`${schema}.migrations`}) IS NOT NULL AS exists`
+        if (server === undefined || server.version < oldestServer) {
+          return yield* refuse(`the server is Postgres ${server?.name}, and it takes Postgres 15 or newer`)
+        }
+
+        const readApplied = sql<{ readonly id: number; readonly name: string; readonly checksum: string }>`
+          SELECT id, name, checksum FROM ${table} ORDER BY id`
+
+        /** The migrations that are still to be applied, or why those that were do not fit this program. */
+        const pendingAfter = (applied: ReadonlyArray<{ readonly id: number; readonly name: string; readonly checksum: string }>) => {
+          for (const [index, row] of applied.entries()) {
+            const file = files[index]
+            if (file === undefined) {
+              return refuse(
+                `it has migration ${row.id} (${row.name}), which this program does not know: use a newer version of the program`
+              )
+            }
+            if (file.id !== row.id) return refuse(`migration ${file.id} (${file.name}) was never applied, but ${row.id} was`)
+            if (file.checksum !== row.checksum) {
+              return refuse(`migration ${row.id} (${row.name}) was edited after it had been applied`)
+            }
+          }
+          return files.slice(applied.length)
+        }
+
+        const applyPending = Effect.gen(function* () {
+          yield* sql`SELECT pg_advisory_xact_lock(${migrationLockClass}::int4, hashtext(${schema}))::text`
+          yield* sql`CREATE SCHEMA IF NOT EXISTS ${sql(schema)}`
+          yield* sql`CREATE TABLE IF NOT EXISTS ${table} (
+            id integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
+            applied_at timestamptz NOT NULL DEFAULT clock_timestamp())`
+          const pending = pendingAfter(yield* readApplied)
+          if (pending instanceof MigrationRefused) return yield* pending
+          yield* sql`SELECT set_config('search_path', ${schema}, true)`
+          for (const file of pending) {
+            for (const statement of file.statements) yield* sql.unsafe(statement)
+            yield* sql`INSERT INTO ${table} (id, name, checksum) VALUES (${file.id}, ${file.name}, ${file.checksum})`
+          }
+          return pending
+        })
+
+        const known = server.exists ? pendingAfter(yield* readApplied) : files
+        if (known instanceof MigrationRefused) return yield* known
+        const appliedNow = known.length === 0 ? [] : yield* sql.withTransaction(applyPending)
+        const isNew = new Set(appliedNow.map((file) => file.id))
+        return Migrations.of({ applied: files.map(({ id, name }) => ({ id, name, isNew: isNew.has(id) })) })
+      })
+    )
+}
+
+const migrationsDirectory = new URL("../../migrations/", import.meta.url)
+
+/** The migrations that ship with this program. A file that is missing or misnamed is a broken installation: a defect. */
+const readMigrations: Effect.Effect<ReadonlyArray<MigrationFile>> = Effect.promise(async () => {
+  const names = (await readdir(migrationsDirectory)).filter((name) => name.endsWith(".sql")).sort()
+  return Promise.all(
+    names.map(async (name, index) => {
+      const id = Number.parseInt(name, 10)
+      if (id !== index + 1) throw new Error(`migrations must be numbered 1, 2, 3 …; found ${name} in place ${index + 1}`)
+      const text = (await readFile(new URL(name, migrationsDirectory), "utf8")).replaceAll("\r\n", "\n")
+      return {
+        id,
+        name: name.slice(0, -".sql".length),
+        checksum: createHash("sha256").update(text).digest("hex"),
+        statements: text.split(separator)
+      }
+    })
+  )
+})
