@@ -1,0 +1,87 @@
+import type { PgClient } from "@effect/sql-pg"
+import { Context, DateTime, type Duration, Effect, Layer } from "effect"
+import type { SqlClient, SqlError } from "effect/sql"
+import { DatabaseClock } from "../events/DatabaseClock.ts"
+import { BacklogSchema } from "../events/SchemaName.ts"
+import { AuditService } from "./AuditService.ts"
+import { BacklogService } from "./BacklogService.ts"
+import type { DirectoryLocked, DirectoryUnusable } from "./DirectoryLock.ts"
+import type { MigrationRefused } from "./Migrations.ts"
+import { layerPgliteClient } from "./Pglite.ts"
+import { layerPostgresClient, type PostgresOptions } from "./Postgres.ts"
+
+/** Everything that a program needs of a backlog, and the client under it, for tables of the program's own. */
+export type BacklogServices = BacklogService | AuditService | PgClient.PgClient | SqlClient.SqlClient
+
+const services = Layer.mergeAll(BacklogService.layer, AuditService.layer)
+
+const inSchema = (schema: string | undefined) =>
+  schema === undefined ? Layer.empty : Layer.succeed(BacklogSchema)(schema)
+
+/** An embedded backlog. */
+export interface PgliteOptions {
+  /** The directory that holds the backlog, made if it is missing; in memory when absent. */
+  readonly dataDir?: string | undefined
+  /** How long to wait for another process to let go of the directory, 10 seconds unless told otherwise. */
+  readonly lockWait?: Duration.Input | undefined
+  /** The Postgres schema, `backlog` unless told otherwise. */
+  readonly schema?: string | undefined
+}
+
+/**
+ * A backlog in an embedded database: in memory, or in a directory that one process at a time may open. Fails with
+ * `DirectoryLocked` when another process holds the directory, with `DirectoryUnusable` when it cannot hold a backlog.
+ */
+export const layerPglite = (
+  options: PgliteOptions = {}
+): Layer.Layer<BacklogServices, DirectoryLocked | DirectoryUnusable | MigrationRefused | SqlError.SqlError> =>
+  services.pipe(Layer.provideMerge(layerPgliteClient(options)), Layer.provide(inSchema(options.schema)))
+
+/** A backlog on a Postgres server, 15 or newer, in the schema `schema` (`backlog` unless told otherwise). */
+export const layerPostgres = (
+  options: PostgresOptions & { readonly schema?: string | undefined }
+): Layer.Layer<BacklogServices, MigrationRefused | SqlError.SqlError> =>
+  services.pipe(Layer.provideMerge(layerPostgresClient(options)), Layer.provide(inSchema(options.schema)))
+
+/** The clock of a backlog made by `layerTest` or `layerTestOver`: it stands still until a test moves it. */
+export class BacklogTestClock extends Context.Service<
+  BacklogTestClock,
+  {
+    readonly now: Effect.Effect<DateTime.Utc>
+    readonly set: (time: DateTime.Utc) => Effect.Effect<void>
+    readonly advance: (by: Duration.Input) => Effect.Effect<void>
+  }
+>()("mosaic-backlog/services/BacklogTestClock") {}
+
+const testClock = Layer.effectContext(
+  Effect.sync(() => {
+    let now = DateTime.makeUnsafe("2026-01-01T00:00:00Z")
+    const clock = BacklogTestClock.of({
+      now: Effect.sync(() => now),
+      set: (time) =>
+        Effect.sync(() => {
+          now = time
+        }),
+      advance: (by) =>
+        Effect.sync(() => {
+          now = DateTime.addDuration(now, by)
+        })
+    })
+    return Context.make(BacklogTestClock, clock).pipe(
+      Context.add(DatabaseClock, { override: () => DateTime.toDateUtc(now) })
+    )
+  })
+)
+
+/** A backlog over a given client for tests: its own schema, and a clock that the test moves. */
+export const layerTestOver = <E, R>(
+  client: Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, E, R>,
+  schema?: string
+): Layer.Layer<BacklogServices | BacklogTestClock, E | MigrationRefused | SqlError.SqlError, R> =>
+  services.pipe(Layer.provideMerge(client), Layer.provideMerge(testClock), Layer.provide(inSchema(schema)))
+
+/** A backlog in memory for tests, with a clock that the test moves; it starts at 2026-01-01T00:00:00Z. */
+export const layerTest: Layer.Layer<
+  BacklogServices | BacklogTestClock,
+  DirectoryLocked | DirectoryUnusable | MigrationRefused | SqlError.SqlError
+> = layerTestOver(layerPgliteClient())
