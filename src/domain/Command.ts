@@ -27,8 +27,19 @@ const newCard = {
   occurredAt: Schema.optional(Schema.DateTimeUtc)
 }
 
+const reasonOnlyWhenBlocked = Schema.makeFilter<{
+  readonly status?: string | undefined
+  readonly blockedReason?: string | null | undefined
+}>(
+  (card) =>
+    card.blockedReason == null || card.status === "blocked"
+      ? undefined
+      : { path: ["blockedReason"], issue: "is for cards whose status is blocked" },
+  { expected: "a reason for being blocked only on a blocked card" }
+)
+
 /** A card to be made. */
-export const NewCard = Schema.Struct(newCard)
+export const NewCard = Schema.Struct(newCard).check(reasonOnlyWhenBlocked)
 
 /** A card to be made. */
 export interface NewCard extends Schema.Schema.Type<typeof NewCard> {}
@@ -38,7 +49,7 @@ export const maximumCardsAtOnce = 200_000
 
 const reason = Schema.optional(Schema.NullOr(Reason))
 
-export const Create = Schema.TaggedStruct("Create", { ...newCard, ...origin })
+export const Create = Schema.TaggedStruct("Create", { ...newCard, ...origin }).check(reasonOnlyWhenBlocked)
 
 export const CreateMany = Schema.TaggedStruct("CreateMany", {
   cards: Schema.Array(NewCard).check(Schema.isMaxLength(maximumCardsAtOnce)),

@@ -1,4 +1,4 @@
-import { Context, DateTime, Effect, Layer, Option, Schema, Stream } from "effect"
+import { Array as Arr, Context, DateTime, Effect, Layer, Option, Schema, Stream } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import type { Occurrence } from "../domain/evolve.ts"
@@ -71,11 +71,14 @@ export class EventLog extends Context.Service<
         }
       )
 
-      const insert = (rows: ReadonlyArray<EventInsert>) => sql`
-        INSERT INTO ${events} (position, card_id, version, type, schema_version, data, commitments, actor,
+      /** Inserts events and moves the head to the last of them, in one round trip. */
+      const insert = (rows: Arr.NonEmptyReadonlyArray<EventInsert>) => {
+        const last = Arr.lastNonEmpty(rows)
+        return sql`
+        WITH inserted AS (INSERT INTO ${events} (position, card_id, version, type, schema_version, data, commitments, actor,
           correlation_id, causation_id, command_id, occurred_at, recorded_at, content_hash, chain_hash)
         SELECT position, card_id, version, type, schema_version, data::jsonb, commitments::jsonb, actor,
-          correlation_id, causation_id, command_id, occurred_at, ${rows[0]?.recordedAt}::timestamptz, content_hash, chain_hash
+          correlation_id, causation_id, command_id, occurred_at, ${last.recordedAt}::timestamptz, content_hash, chain_hash
         FROM unnest(
           ${arrayLiteral(rows.map((row) => row.position))}::int8[], ${arrayLiteral(rows.map((row) => row.content.cardId))}::text[],
           ${arrayLiteral(rows.map((row) => row.content.version))}::int4[], ${arrayLiteral(rows.map((row) => row.content.type))}::text[],
@@ -85,7 +88,10 @@ export class EventLog extends Context.Service<
           ${arrayLiteral(rows.map((row) => row.content.commandId))}::text[], ${arrayLiteral(rows.map((row) => row.occurredAt))}::timestamptz[],
           ${arrayLiteral(rows.map((row) => row.contentHash))}::bytea[], ${arrayLiteral(rows.map((row) => row.chainHash))}::bytea[]
         ) AS row (position, card_id, version, type, schema_version, data, commitments, actor, correlation_id,
-          causation_id, command_id, occurred_at, content_hash, chain_hash)`
+          causation_id, command_id, occurred_at, content_hash, chain_hash))
+        UPDATE ${head} SET position = ${last.position}::int8, chain_hash = ${last.chainHash}::bytea,
+          recorded_at = ${last.recordedAt}::timestamptz`
+      }
 
       const append = Effect.fnUntraced(function* (pending: ReadonlyArray<PendingEvent>) {
         const sealed = pending.map(seal)
@@ -105,8 +111,6 @@ export class EventLog extends Context.Service<
           }
         })
         for (const chunk of chunks(rows, (row) => row.data.length)) yield* insert(chunk)
-        yield* sql`UPDATE ${head} SET position = ${BigInt(before.position + rows.length)}::int8,
-          chain_hash = ${chain}::bytea, recorded_at = ${before.recordedAt}::timestamptz`
         return before.position
       })
 

@@ -1,3 +1,5 @@
+import { Array as Arr } from "effect"
+
 /** Rows that one statement takes, so that no message to the database grows without bound. */
 const rowsPerStatement = 5_000
 
@@ -5,12 +7,16 @@ const rowsPerStatement = 5_000
 const sizePerStatement = 8 * 1024 * 1024
 
 /** Splits rows into the parts that one statement takes each, in order; `sizeOf` tells a row's payload in characters. */
-export function* chunks<A>(rows: ReadonlyArray<A>, sizeOf: (row: A) => number): Generator<ReadonlyArray<A>> {
+export function* chunks<A>(
+  rows: ReadonlyArray<A>,
+  sizeOf: (row: A) => number
+): Generator<Arr.NonEmptyReadonlyArray<A>> {
   let chunk: Array<A> = []
   let total = 0
   for (const row of rows) {
     const size = sizeOf(row)
-    if (chunk.length >= rowsPerStatement || (chunk.length > 0 && total + size > sizePerStatement)) {
+    const isFull = chunk.length >= rowsPerStatement || total + size > sizePerStatement
+    if (isFull && Arr.isArrayNonEmpty(chunk)) {
       yield chunk
       chunk = []
       total = 0
@@ -18,5 +24,5 @@ export function* chunks<A>(rows: ReadonlyArray<A>, sizeOf: (row: A) => number): 
     chunk.push(row)
     total += size
   }
-  if (chunk.length > 0) yield chunk
+  if (Arr.isArrayNonEmpty(chunk)) yield chunk
 }

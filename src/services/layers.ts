@@ -13,7 +13,17 @@ import { layerPostgresClient, type PostgresOptions } from "./Postgres.ts"
 /** Everything that a program needs of a backlog, and the client under it, for tables of the program's own. */
 export type BacklogServices = BacklogService | AuditService | PgClient.PgClient | SqlClient.SqlClient
 
-const services = Layer.mergeAll(BacklogService.layer, AuditService.layer)
+/**
+ * Both services, shared with nothing outside: layers are memoised by identity, and a program that uses two backlogs at
+ * once must not be given the first one twice.
+ */
+const services = () =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const both = Layer.mergeAll(BacklogService.layer, AuditService.layer)
+      return yield* Layer.buildWithMemoMap(both, yield* Layer.makeMemoMap, yield* Effect.scope)
+    })
+  )
 
 const inSchema = (schema: string | undefined) =>
   schema === undefined ? Layer.empty : Layer.succeed(BacklogSchema)(schema)
@@ -35,13 +45,13 @@ export interface PgliteOptions {
 export const layerPglite = (
   options: PgliteOptions = {}
 ): Layer.Layer<BacklogServices, DirectoryLocked | DirectoryUnusable | MigrationRefused | SqlError.SqlError> =>
-  services.pipe(Layer.provideMerge(layerPgliteClient(options)), Layer.provide(inSchema(options.schema)))
+  services().pipe(Layer.provideMerge(layerPgliteClient(options)), Layer.provide(inSchema(options.schema)))
 
 /** A backlog on a Postgres server, 15 or newer, in the schema `schema` (`backlog` unless told otherwise). */
 export const layerPostgres = (
   options: PostgresOptions & { readonly schema?: string | undefined }
 ): Layer.Layer<BacklogServices, MigrationRefused | SqlError.SqlError> =>
-  services.pipe(Layer.provideMerge(layerPostgresClient(options)), Layer.provide(inSchema(options.schema)))
+  services().pipe(Layer.provideMerge(layerPostgresClient(options)), Layer.provide(inSchema(options.schema)))
 
 /** The clock of a backlog made by `layerTest` or `layerTestOver`: it stands still until a test moves it. */
 export class BacklogTestClock extends Context.Service<
@@ -78,7 +88,7 @@ export const layerTestOver = <E, R>(
   client: Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, E, R>,
   schema?: string
 ): Layer.Layer<BacklogServices | BacklogTestClock, E | MigrationRefused | SqlError.SqlError, R> =>
-  services.pipe(Layer.provideMerge(client), Layer.provideMerge(testClock), Layer.provide(inSchema(schema)))
+  services().pipe(Layer.provideMerge(client), Layer.provideMerge(testClock), Layer.provide(inSchema(schema)))
 
 /** A backlog in memory for tests, with a clock that the test moves; it starts at 2026-01-01T00:00:00Z. */
 export const layerTest: Layer.Layer<

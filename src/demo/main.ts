@@ -1,0 +1,151 @@
+import { Effect, Exit, Option, Ref, Result, Stream } from "effect"
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { describeEvent } from "../cli/describeEvent.ts"
+import { AuditService, BacklogService, type Card, layerPglite } from "../index.ts"
+import { releasePlan } from "./plan.ts"
+
+/** Says what the demonstration found not to be so, and ends it. */
+class NotAsPromised extends Error {
+  override name = "NotAsPromised"
+}
+
+const promised = (holds: boolean, what: string) =>
+  holds ? Effect.void : Effect.die(new NotAsPromised(`This should be so, and is not: ${what}`))
+
+const say = (line: string) => Effect.sync(() => console.log(line))
+
+/** The worker that takes a card and is never heard of again, until too late. */
+const doomed = "worker-3"
+const shortLease = 1
+
+const demo = Effect.gen(function* () {
+  const backlog = yield* BacklogService
+  const audit = yield* AuditService
+  const lost = yield* Ref.make(Option.none<Card>())
+  const refusals = yield* Ref.make(0)
+
+  yield* say("Creating a release plan of ten cards …")
+  yield* backlog.createMany({ actor: "planner", cards: releasePlan })
+  yield* backlog.link({ from: "announce", to: "release", actor: "planner" })
+  yield* say("  announce now waits for release as well")
+  const cycle = yield* Effect.result(backlog.link({ from: "design", to: "release", actor: "planner" }))
+  yield* promised(Result.isFailure(cycle) && cycle.failure._tag === "DependencyCycle", "a cycle is refused")
+  if (Result.isFailure(cycle)) yield* say(`  refused: ${cycle.failure.message}`)
+
+  /** The zombie wakes up while somebody else holds its card, and tries to complete it with the token it had. */
+  const zombieReturns = Effect.fnUntraced(function* (held: Card, stale: Card) {
+    const late = yield* Effect.result(
+      backlog.complete({ id: stale.id, token: stale.claimToken ?? 0, actor: doomed, result: "late" })
+    )
+    yield* promised(Result.isFailure(late) && late.failure._tag === "ClaimLost", "a late completion is refused")
+    if (Result.isFailure(late)) yield* say(`  ${doomed} is back, and refused: ${late.failure.message}`)
+    const now = yield* backlog.get(held.id)
+    yield* promised(
+      Option.isSome(now) && now.value.claimToken === held.claimToken,
+      "the refused completion changed nothing"
+    )
+    yield* Ref.update(refusals, (count) => count + 1)
+  })
+
+  const worker = Effect.fnUntraced(function* (owner: string) {
+    while (true) {
+      const claimed = yield* backlog.claim({
+        owner,
+        actor: owner,
+        ttlSeconds: owner === doomed ? shortLease : 60
+      })
+      if (Option.isNone(claimed)) {
+        const { total, counts } = yield* backlog.stats
+        if (counts.done === total) return
+        yield* Effect.sleep("50 millis")
+        continue
+      }
+      const card = claimed.value
+      if (owner === doomed) {
+        yield* Ref.set(lost, Option.some(card))
+        yield* say(`  ${owner} takes ${card.id} for ${shortLease} second and dies`)
+        return
+      }
+      const previous = yield* Ref.get(lost)
+      if (card.attempts > 1) {
+        yield* say(`  ${owner} takes over ${card.id}: attempt ${card.attempts}, token ${card.claimToken}`)
+        if (Option.isSome(previous)) yield* zombieReturns(card, previous.value)
+      }
+      yield* Effect.sleep("20 millis")
+      const done = yield* backlog.complete({
+        id: card.id,
+        token: card.claimToken ?? 0,
+        actor: owner,
+        result: { by: owner }
+      })
+      const freed = done.madeClaimable.length === 0 ? "" : `, which frees ${done.madeClaimable.join(", ")}`
+      yield* say(`  ${owner} completes ${card.id}${freed}`)
+    }
+  })
+
+  yield* say("Four workers take from it at once …")
+  yield* Effect.all(["worker-1", "worker-2", doomed, "worker-4"].map(worker), { concurrency: "unbounded" }).pipe(
+    Effect.timeout("60 seconds")
+  )
+
+  yield* say("\nThe board")
+  const board = yield* backlog.list()
+  for (const card of board) {
+    yield* say(
+      `  ${card.status.padEnd(8)} ${card.id.padEnd(10)} priority ${String(card.priority).padStart(2)}  attempts ${card.attempts}  ${card.title}`
+    )
+  }
+  const lostCard = yield* Ref.get(lost)
+  const lostId = Option.isSome(lostCard) ? lostCard.value.id : ""
+  yield* say(`\nThe history of ${lostId}`)
+  const history = yield* Stream.runCollect(audit.history(lostId))
+  for (const event of history) {
+    yield* say(`  ${String(event.position).padStart(3)}  v${event.version}  ${describeEvent(event)}`)
+  }
+  yield* say("\nThe numbers")
+  const stats = yield* backlog.stats
+  yield* say(
+    `  ${stats.total} cards: ${stats.counts.done} done, ${stats.counts.ready} ready, ${stats.counts.claimed} claimed, ${stats.counts.blocked} blocked`
+  )
+
+  yield* promised(stats.counts.done === releasePlan.length, "every card is done")
+  yield* promised((yield* Ref.get(refusals)) === 1, "the zombie came back once and was refused")
+  yield* promised(
+    board.every((card) => card.attempts === (card.id === lostId ? 2 : 1)),
+    "every card was taken once, and the lost one twice"
+  )
+  yield* promised(
+    history.map((event) => event.type).join(" ") ===
+      "CardCreated CardClaimed CardReclaimed CardClaimed CardCompleted",
+    "the history tells of the claim that was lost and of the one that counted"
+  )
+  for (const card of board) {
+    for (const id of card.dependsOn) {
+      const dependency = board.find((other) => other.id === id)
+      const started = yield* Stream.runCollect(audit.history(card.id))
+      const finished = yield* Stream.runCollect(audit.history(id))
+      const claim = started.findLast((event) => event.type === "CardClaimed")
+      const completion = finished.findLast((event) => event.type === "CardCompleted")
+      yield* promised(
+        dependency !== undefined && (claim?.position ?? 0) > (completion?.position ?? Number.MAX_SAFE_INTEGER),
+        `${card.id} was taken only after ${id} was done`
+      )
+    }
+  }
+  yield* say("\nEverything was as promised.")
+})
+
+const directory = await mkdtemp(join(tmpdir(), "mosaic-backlog-demo-"))
+const exit = await Effect.runPromiseExit(
+  say("Opening an embedded backlog in a temporary directory …").pipe(
+    Effect.andThen(Effect.provide(demo, layerPglite({ dataDir: directory }))),
+    Effect.scoped
+  )
+)
+await rm(directory, { recursive: true, force: true, maxRetries: 3 })
+if (Exit.isFailure(exit)) {
+  console.error(exit.cause)
+  process.exitCode = 1
+}

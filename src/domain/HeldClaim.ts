@@ -1,0 +1,53 @@
+import type { DateTime } from "effect"
+import { Result } from "effect"
+import type { BacklogView } from "./BacklogView.ts"
+import type { Card } from "./Card.ts"
+import type { CardId } from "./CardId.ts"
+import { type Decision, withCard } from "./Decision.ts"
+import { ClaimLost } from "./Rejection.ts"
+
+/** A claim on a card: the part of it that is there exactly while the card is claimed. */
+export interface HeldClaim {
+  readonly owner: string
+  readonly token: number
+  readonly ttlSeconds: number
+  readonly expiresAt: DateTime.Utc
+}
+
+/** The claim on a card, if it is claimed. */
+export const claimOn = (card: Card): HeldClaim | undefined =>
+  card.status === "claimed" &&
+  card.claimOwner !== null &&
+  card.claimToken !== null &&
+  card.claimTtlSeconds !== null &&
+  card.claimExpiresAt !== null
+    ? {
+        owner: card.claimOwner,
+        token: card.claimToken,
+        ttlSeconds: card.claimTtlSeconds,
+        expiresAt: card.claimExpiresAt
+      }
+    : undefined
+
+/** Refuses a token that is not the card's current one. */
+export const claimLost = (card: Card, token: number): Decision =>
+  Result.fail(
+    new ClaimLost({ id: card.id, token, status: card.status, holder: card.claimOwner, expiresAt: card.claimExpiresAt })
+  )
+
+/** The fence: only who shows the current token may go on. */
+export const withClaim = (
+  backlog: BacklogView,
+  command: { readonly id: CardId; readonly token: number },
+  decideOn: (card: Card, claim: HeldClaim) => Decision
+): Decision =>
+  withCard(backlog, command.id, (card) => {
+    const claim = claimOn(card)
+    return claim === undefined || claim.token !== command.token ? claimLost(card, command.token) : decideOn(card, claim)
+  })
+
+/** The claim that an event on a card ends, for the record. */
+export const endedClaim = (card: Card): { readonly owner: string; readonly token: number } | null => {
+  const claim = claimOn(card)
+  return claim === undefined ? null : { owner: claim.owner, token: claim.token }
+}

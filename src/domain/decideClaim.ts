@@ -1,0 +1,85 @@
+import { DateTime, Result } from "effect"
+import type { BacklogView } from "./BacklogView.ts"
+import { type Card, defaultTtlSeconds } from "./Card.ts"
+import type { CardId } from "./CardId.ts"
+import { isClaimable, isExpired } from "./Claimability.ts"
+import type { CommandOf } from "./Command.ts"
+import { alreadySo, type Decision, one } from "./Decision.ts"
+import type { DecidedEvent } from "./Event.ts"
+import { claimOn, type HeldClaim } from "./HeldClaim.ts"
+
+const claimed = (card: Card, command: CommandOf<"Claim">, now: DateTime.Utc): DecidedEvent => {
+  const ttlSeconds = command.ttlSeconds ?? defaultTtlSeconds
+  return {
+    cardId: card.id,
+    event: {
+      _tag: "CardClaimed",
+      owner: command.owner,
+      ttlSeconds,
+      expiresAt: DateTime.add(now, { seconds: ttlSeconds })
+    }
+  }
+}
+
+const reclaimed = (card: Card, claim: HeldClaim, why: "expired" | "requested"): DecidedEvent => ({
+  cardId: card.id,
+  event: { _tag: "CardReclaimed", owner: claim.owner, token: claim.token, expiresAt: claim.expiresAt, why }
+})
+
+export const claimById = (backlog: BacklogView, command: CommandOf<"Claim">, id: CardId, now: DateTime.Utc): Decision => {
+  const card = backlog.card(id)
+  if (card === undefined) return alreadySo
+  const takenOver = takeOverIfExpired(card, now)
+  const open: Pick<Card, "status" | "notBefore"> = takenOver.length > 0 ? { ...card, status: "ready" } : card
+  return isClaimable(open, backlog.unmetDependencies(id), now)
+    ? Result.succeed([...takenOver, claimed(card, command, now)])
+    : Result.succeed(takenOver)
+}
+
+/** Expired claims are taken back first, all of them, so that the best card is chosen among everything that is free. */
+export const claimNext = (backlog: BacklogView, command: CommandOf<"Claim">, now: DateTime.Utc): Decision => {
+  const takenOver = Array.from(backlog.claimedCards()).flatMap((card) => takeOverIfExpired(card, now))
+  const freed = new Set(takenOver.map((event) => event.cardId))
+  for (const card of backlog.claimCandidates()) {
+    const open: Pick<Card, "status" | "notBefore"> = freed.has(card.id) ? { ...card, status: "ready" } : card
+    if (isClaimable(open, backlog.unmetDependencies(card.id), now)) {
+      return Result.succeed([...takenOver, claimed(card, command, now)])
+    }
+  }
+  return Result.succeed(takenOver)
+}
+
+const takeOverIfExpired = (card: Card, now: DateTime.Utc): ReadonlyArray<DecidedEvent> => {
+  const claim = claimOn(card)
+  return claim !== undefined && isExpired(card, now) ? [reclaimed(card, claim, "expired")] : []
+}
+
+export const renew = (card: Card, claim: HeldClaim, command: CommandOf<"Renew">, now: DateTime.Utc): Decision => {
+  const ttlSeconds = command.ttlSeconds ?? claim.ttlSeconds
+  const expiresAt = DateTime.add(now, { seconds: ttlSeconds })
+  return ttlSeconds === claim.ttlSeconds && DateTime.Equivalence(expiresAt, claim.expiresAt)
+    ? alreadySo
+    : one(card.id, { _tag: "ClaimRenewed", owner: claim.owner, token: claim.token, ttlSeconds, expiresAt })
+}
+
+export const release = (card: Card, claim: HeldClaim, command: CommandOf<"Release">, now: DateTime.Utc): Decision =>
+  one(card.id, {
+    _tag: "CardReleased",
+    owner: claim.owner,
+    token: claim.token,
+    reason: command.reason ?? null,
+    notBefore:
+      command.retryAfterSeconds === undefined || command.retryAfterSeconds === 0
+        ? null
+        : DateTime.add(now, { seconds: command.retryAfterSeconds })
+  })
+
+export const reclaimExpired = (backlog: BacklogView, now: DateTime.Utc): Decision =>
+  Result.succeed(Array.from(backlog.claimedCards()).flatMap((card) => takeOverIfExpired(card, now)))
+
+export const reclaimById = (card: Card | undefined, now: DateTime.Utc): Decision => {
+  const claim = card === undefined ? undefined : claimOn(card)
+  return card === undefined || claim === undefined
+    ? alreadySo
+    : Result.succeed([reclaimed(card, claim, isExpired(card, now) ? "expired" : "requested")])
+}
