@@ -117,8 +117,7 @@ const demo = Effect.gen(function* () {
     "every card was taken once, and the lost one twice"
   )
   yield* promised(
-    history.map((event) => event.type).join(" ") ===
-      "CardCreated CardClaimed CardReclaimed CardClaimed CardCompleted",
+    history.map((event) => event.type).join(" ") === "CardCreated CardClaimed CardReclaimed CardClaimed CardCompleted",
     "the history tells of the claim that was lost and of the one that counted"
   )
   for (const card of board) {

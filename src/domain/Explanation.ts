@@ -39,11 +39,7 @@ export const Explanation = Schema.Struct({
 export interface Explanation extends Schema.Schema.Type<typeof Explanation> {}
 
 /** Explains a card at `now`, given its dependencies that are not done. */
-export const explain = (
-  card: Card,
-  unmet: ReadonlyArray<UnmetDependency>,
-  now: DateTime.Utc
-): Explanation => {
+export const explain = (card: Card, unmet: ReadonlyArray<UnmetDependency>, now: DateTime.Utc): Explanation => {
   const obstacles: Array<Obstacle> = []
   if (card.status === "claimed" && card.claimOwner !== null && card.claimExpiresAt !== null) {
     obstacles.push({

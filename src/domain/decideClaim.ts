@@ -26,7 +26,12 @@ const reclaimed = (card: Card, claim: HeldClaim, why: "expired" | "requested"): 
   event: { _tag: "CardReclaimed", owner: claim.owner, token: claim.token, expiresAt: claim.expiresAt, why }
 })
 
-export const claimById = (backlog: BacklogView, command: CommandOf<"Claim">, id: CardId, now: DateTime.Utc): Decision => {
+export const claimById = (
+  backlog: BacklogView,
+  command: CommandOf<"Claim">,
+  id: CardId,
+  now: DateTime.Utc
+): Decision => {
   const card = backlog.card(id)
   if (card === undefined) return alreadySo
   const takenOver = takeOverIfExpired(card, now)

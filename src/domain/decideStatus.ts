@@ -15,9 +15,7 @@ export const block = (card: Card, command: CommandOf<"Block">): Decision => {
 
 export const unblock = (card: Card, command: CommandOf<"Unblock">): Decision => {
   if (card.status === "done") return Result.fail(new CardIsDone({ id: card.id }))
-  return card.status === "blocked"
-    ? one(card.id, { _tag: "CardUnblocked", reason: command.reason ?? null })
-    : alreadySo
+  return card.status === "blocked" ? one(card.id, { _tag: "CardUnblocked", reason: command.reason ?? null }) : alreadySo
 }
 
 export const complete = (backlog: BacklogView, card: Card, command: CommandOf<"Complete">): Decision => {

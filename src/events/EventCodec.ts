@@ -47,7 +47,7 @@ const decodeTagged = Schema.decodeUnknownResult(Event, { onExcessProperty: "erro
 /** Encodes an event at the newest version of its shape. */
 export const encodeEvent = (event: Event): EncodedEvent => {
   const { _tag, ...data } = encodeTagged(event)
-  return { type: _tag, schemaVersion: upcasters[_tag].length + 1, data: data as Schema.JsonObject }
+  return { type: _tag, schemaVersion: upcasters[_tag].length + 1, data: data }
 }
 
 /** Makes a decoder that upcasts older shapes by `steps`. */

@@ -1,4 +1,5 @@
-import { Result, Schema } from "effect"
+import type { Result } from "effect"
+import { Schema } from "effect"
 import { Version } from "../domain/Card.ts"
 import { CardId } from "../domain/CardId.ts"
 import type { Event } from "../domain/Event.ts"

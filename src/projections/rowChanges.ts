@@ -34,21 +34,16 @@ export const rowChanges = (facts: ReadModelFacts, occurrence: Occurrence): Reado
   const changes: Array<RowChange> = [
     { _tag: "CardChanged", card: after, content: event._tag === "CardCreated" || event._tag === "CardRevised" }
   ]
-  switch (event._tag) {
-    case "CardCreated": {
-      for (const dependsOnId of after.dependsOn) changes.push({ _tag: "DependencyAdded", cardId, dependsOnId })
-      const unmetDependencies = after.dependsOn.filter((id) => !facts.isDone(id)).length
-      changes.push({ _tag: "UnmetDependenciesChanged", cardId, unmetDependencies })
-      break
-    }
-    case "CardLinked":
-    case "CardUnlinked": {
-      const dependsOnId = event.dependsOn
-      const linked = event._tag === "CardLinked"
-      if (before?.dependsOn.includes(dependsOnId) === linked) break
-      changes.push({ _tag: linked ? "DependencyAdded" : "DependencyRemoved", cardId, dependsOnId })
-      if (!facts.isDone(dependsOnId)) changes.push(counted(facts, cardId, linked ? 1 : -1))
-      break
+  if (event._tag === "CardCreated") {
+    for (const dependsOnId of after.dependsOn) changes.push({ _tag: "DependencyAdded", cardId, dependsOnId })
+    const unmetDependencies = after.dependsOn.filter((id) => !facts.isDone(id)).length
+    changes.push({ _tag: "UnmetDependenciesChanged", cardId, unmetDependencies })
+  } else if (event._tag === "CardLinked" || event._tag === "CardUnlinked") {
+    const dependsOnId = event.dependsOn
+    const isLinked = event._tag === "CardLinked"
+    if (before?.dependsOn.includes(dependsOnId) !== isLinked) {
+      changes.push({ _tag: isLinked ? "DependencyAdded" : "DependencyRemoved", cardId, dependsOnId })
+      if (!facts.isDone(dependsOnId)) changes.push(counted(facts, cardId, isLinked ? 1 : -1))
     }
   }
   const wasDone = before?.status === "done"

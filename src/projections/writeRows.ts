@@ -72,7 +72,8 @@ export const makeWriteRows = (
     DELETE FROM ${dependencies} WHERE (card_id, depends_on_id) IN (
       SELECT * FROM unnest(${arrayLiteral(edges.map((edge) => edge.cardId))}::text[], ${arrayLiteral(edges.map((edge) => edge.dependsOnId))}::text[]))`
 
-  const stateNames = sql.literal(`status, unmet_dependencies, not_before, deferred, attempts, blocked_reason, updated_at,
+  const stateNames =
+    sql.literal(`status, unmet_dependencies, not_before, deferred, attempts, blocked_reason, updated_at,
     completed_at, version, position, claim_owner, claim_ttl_seconds, claimed_at, claim_expires_at, claim_token, result`)
 
   const stateColumns = (rows: ReadonlyArray<CardRowValues>) => sql`
@@ -104,8 +105,16 @@ export const makeWriteRows = (
     for (const chunk of chunks(changed, resultSize)) yield* updateState(chunk)
     for (const chunk of chunks(revised, contentSize)) yield* updateContent(chunk)
     for (const chunk of chunks(counters, () => 0)) yield* updateCounters(chunk)
-    for (const chunk of chunks([...edges.values()].filter((edge) => edge.net > 0), () => 0)) yield* insertEdges(chunk)
-    for (const chunk of chunks([...edges.values()].filter((edge) => edge.net < 0), () => 0)) yield* deleteEdges(chunk)
+    for (const chunk of chunks(
+      [...edges.values()].filter((edge) => edge.net > 0),
+      () => 0
+    ))
+      yield* insertEdges(chunk)
+    for (const chunk of chunks(
+      [...edges.values()].filter((edge) => edge.net < 0),
+      () => 0
+    ))
+      yield* deleteEdges(chunk)
   })
 }
 

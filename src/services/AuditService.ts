@@ -14,9 +14,7 @@ export class AuditService extends Context.Service<
   AuditService,
   {
     /** Every event of a card, first to last, also those of types that this program does not know. */
-    readonly history: (
-      id: string
-    ) => Stream.Stream<RecordedEvent, CardNotFound | InvalidInput | SqlError.SqlError>
+    readonly history: (id: string) => Stream.Stream<RecordedEvent, CardNotFound | InvalidInput | SqlError.SqlError>
   }
 >()("mosaic-backlog/services/AuditService") {
   /** Audit over any Postgres client, in the schema that `BacklogSchema` names. Applies the migrations that are missing. */

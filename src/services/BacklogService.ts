@@ -1,5 +1,6 @@
 import { Context, Effect, Layer, Option, type Result, Schema } from "effect"
-import { SqlClient, type SqlError } from "effect/sql"
+import type { SqlClient } from "effect/sql"
+import { type SqlError } from "effect/sql"
 import { type Card, Status } from "../domain/Card.ts"
 import { CardId } from "../domain/CardId.ts"
 import { Command } from "../domain/Command.ts"

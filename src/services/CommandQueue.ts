@@ -75,7 +75,11 @@ export class CommandQueue extends Context.Service<
           const [outcome] = yield* interpreter.run([command])
           return outcome as Outcome
         }
-        const waiting: WaitingCommand = { command, answer: yield* Deferred.make<Outcome, SqlError.SqlError>(), abandoned: false }
+        const waiting: WaitingCommand = {
+          command,
+          answer: yield* Deferred.make<Outcome, SqlError.SqlError>(),
+          abandoned: false
+        }
         yield* Queue.offer(queue, waiting)
         return yield* Effect.onInterrupt(Deferred.await(waiting.answer), () =>
           Effect.sync(() => {

