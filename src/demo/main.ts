@@ -86,7 +86,7 @@ const demo = Effect.gen(function* () {
   })
 
   yield* say("Four workers take from it at once …")
-  yield* Effect.all(["worker-1", "worker-2", doomed, "worker-4"].map(worker), { concurrency: "unbounded" }).pipe(
+  yield* Effect.forEach(["worker-1", "worker-2", doomed, "worker-4"], worker, { concurrency: "unbounded" }).pipe(
     Effect.timeout("60 seconds")
   )
 

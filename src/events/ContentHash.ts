@@ -39,9 +39,6 @@ export interface HashedContent {
   readonly recordedAt: string
 }
 
-/** The chain hash before the first event: 32 zero bytes. */
-export const genesisHash: Uint8Array = new Uint8Array(32)
-
 const saltBytes = 16
 
 /** Commits to every erasable part of a payload that is there, each with a new random salt. */

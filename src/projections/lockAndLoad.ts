@@ -107,11 +107,16 @@ export const makeLockAndLoad = (
 
     const clock = (yield* probe)[0]
     if (clock === undefined) return yield* Effect.die(new Error("the database answered no time"))
-    if (footprint.claimedById.size > 0) whole.push(...(yield* lockById(footprint.claimedById)).map((row) => row.id))
-    if (footprint.expired && clock.anyExpired) whole.push(...(yield* lockExpired(clock.now)).map((row) => row.id))
+    const byId = footprint.claimedById.size > 0 ? (yield* lockById(footprint.claimedById)).map((row) => row.id) : []
+    whole.push(...byId)
+    if (footprint.expired && clock.anyExpired) {
+      for (const row of yield* lockExpired(clock.now)) whole.push(row.id)
+    }
     if (footprint.claimNext > 0) {
       if (clock.anyDue) yield* wakeDeferred(clock.now)
-      for (const row of yield* claimQuery(sql, tables, footprint.claimNext)) whole.push(row.id as CardId)
+      // Those claimed by id may be the best ones: as many more, or a claim beside them would find nothing.
+      const candidates = claimQuery(sql, tables, footprint.claimNext + byId.length)
+      for (const row of yield* candidates) whole.push(row.id as CardId)
     }
 
     if (whole.length > 0) {
@@ -152,12 +157,11 @@ export const makeLockAndLoad = (
   })
 }
 
-/** Cards whose status matters to the batch and that it has not locked: targets of edges, and unmet dependencies. */
+/** Cards whose status matters to the batch and that it has not locked: targets of edges, and dependencies. */
 const neighboursToRead = (footprint: Footprint, state: ReadModelState): ReadonlyArray<CardId> => {
   const ids = new Set(footprint.targets)
   for (const id of footprint.settling) {
-    const card = state.card(id)
-    if (card !== undefined && state.unmetDependencies(id) > 0) for (const other of card.dependsOn) ids.add(other)
+    for (const other of state.card(id)?.dependsOn ?? []) ids.add(other)
   }
   return [...ids].filter((id) => state.card(id) === undefined)
 }

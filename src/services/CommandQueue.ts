@@ -1,4 +1,4 @@
-import { Context, Deferred, Effect, Exit, Layer, Option, Queue } from "effect"
+import { Cause, Context, Deferred, Effect, Exit, Layer, Option, Queue } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Command } from "../domain/Command.ts"
 import { Interpreter, type Outcome } from "./Interpreter.ts"
@@ -46,7 +46,10 @@ export class CommandQueue extends Context.Service<
         )
       )
 
-      /** An error that comes with a batch is nobody's in particular: each command then runs alone and gets its own. */
+      /**
+       * An error that comes with a batch is nobody's in particular: each command then runs alone and gets its own. Not so
+       * when the batch may have committed: nothing may be run again then.
+       */
       const runBatch = (batch: ReadonlyArray<WaitingCommand>): Effect.Effect<void> =>
         Effect.flatMap(Effect.exit(interpreter.run(batch.map((waiting) => waiting.command))), (exit) => {
           if (Exit.isSuccess(exit)) {
@@ -56,8 +59,11 @@ export class CommandQueue extends Context.Service<
               { discard: true }
             )
           }
-          const only = batch.length === 1 ? batch[0] : undefined
-          if (only !== undefined) return Deferred.failCause(only.answer, exit.cause)
+          const failure = Option.getOrUndefined(Exit.findErrorOption(exit))
+          if (batch.length === 1 || failure?.mayHaveCommitted === true) {
+            const cause = Cause.map(exit.cause, ({ error }) => error)
+            return Effect.forEach(batch, (waiting) => Deferred.failCause(waiting.answer, cause), { discard: true })
+          }
           return Effect.forEach(batch, (waiting) => runBatch([waiting]), { discard: true })
         })
 
@@ -72,7 +78,7 @@ export class CommandQueue extends Context.Service<
 
       const submit = Effect.fnUntraced(function* (command: Command) {
         if (Option.isSome(yield* Effect.serviceOption(sql.transactionService))) {
-          const [outcome] = yield* interpreter.run([command])
+          const [outcome] = yield* Effect.mapError(interpreter.run([command]), ({ error }) => error)
           return outcome as Outcome
         }
         const waiting: WaitingCommand = {

@@ -1,5 +1,5 @@
 import type { DateTime } from "effect"
-import { Context, Effect, Layer, Option, Result, Schedule } from "effect"
+import { Context, Data, Effect, Layer, Option, Result, Schedule } from "effect"
 import type { SqlError } from "effect/sql"
 import { SqlClient } from "effect/sql"
 import type { Card } from "../domain/Card.ts"
@@ -19,6 +19,15 @@ import type { Answer } from "./Answer.ts"
 /** A command's answer, or the rule that refused it. */
 export type Outcome = Result.Result<Answer<Command["_tag"]>, Rejection>
 
+/**
+ * A batch that the database did not carry out, or may have carried out: when the connection breaks while it commits,
+ * nobody here can tell, and trying again could do everything twice.
+ */
+export class BatchFailed extends Data.TaggedError("BatchFailed")<{
+  readonly error: SqlError.SqlError
+  readonly mayHaveCommitted: boolean
+}> {}
+
 /** How often a batch is tried that the database asked to try again. */
 const maximumTries = 8
 
@@ -34,7 +43,7 @@ export class Interpreter extends Context.Service<
      * Deadlocks, serialization failures and lost races for an id or an idempotency key are retried a bounded number of
      * times.
      */
-    readonly run: (commands: ReadonlyArray<Command>) => Effect.Effect<ReadonlyArray<Outcome>, SqlError.SqlError>
+    readonly run: (commands: ReadonlyArray<Command>) => Effect.Effect<ReadonlyArray<Outcome>, BatchFailed>
   }
 >()("mosaic-backlog/services/Interpreter") {
   static readonly layer: Layer.Layer<Interpreter, never, SqlClient.SqlClient | EventLog | ReadModel> = Layer.effect(
@@ -55,12 +64,27 @@ export class Interpreter extends Context.Service<
         return decided.outcomes
       })
 
+      const tryOnce = (commands: ReadonlyArray<Command>) =>
+        Effect.suspend(() => {
+          let mayHaveCommitted = false
+          return attempt(commands).pipe(
+            Effect.tap(() =>
+              Effect.sync(() => {
+                mayHaveCommitted = true
+              })
+            ),
+            sql.withTransaction,
+            Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"),
+            Effect.mapError((error) => new BatchFailed({ error, mayHaveCommitted }))
+          )
+        })
+
       const run = (commands: ReadonlyArray<Command>) =>
-        attempt(commands).pipe(
-          sql.withTransaction,
-          Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"),
-          Effect.retry({ while: isWorthRetrying, times: maximumTries - 1, schedule: retrySchedule })
-        )
+        Effect.retry(tryOnce(commands), {
+          while: isWorthRetrying,
+          times: maximumTries - 1,
+          schedule: retrySchedule
+        })
 
       return Interpreter.of({ run })
     })
@@ -68,10 +92,9 @@ export class Interpreter extends Context.Service<
 }
 
 /** A unique violation means that somebody else created the card or used the key meanwhile: the next try sees it. */
-const isWorthRetrying = (error: SqlError.SqlError): boolean =>
-  error.reason._tag === "DeadlockError" ||
-  error.reason._tag === "SerializationError" ||
-  error.reason._tag === "UniqueViolation"
+const isWorthRetrying = ({ error: { reason }, mayHaveCommitted }: BatchFailed): boolean =>
+  !mayHaveCommitted &&
+  (reason._tag === "DeadlockError" || reason._tag === "SerializationError" || reason._tag === "UniqueViolation")
 
 const retrySchedule = Schedule.jittered(Schedule.exponential("5 millis"))
 

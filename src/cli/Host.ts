@@ -1,0 +1,37 @@
+import { Context } from "effect"
+
+/** Where text goes: a terminal, a file, a pipe. */
+export interface Output {
+  readonly write: (text: string) => void
+  readonly isTerminal: boolean
+  /** How many columns a line has; of use on a terminal only. */
+  readonly columns: number
+}
+
+/** What the command line has of the process around it, so that tests can put something else in its place. */
+export class Host extends Context.Service<
+  Host,
+  {
+    readonly env: Readonly<Record<string, string | undefined>>
+    readonly stdin: AsyncIterable<Uint8Array>
+    readonly stdout: Output
+    readonly stderr: Output
+  }
+>()("mosaic-backlog/cli/Host") {}
+
+/** This process. */
+export const processHost = (): Host["Service"] => ({
+  env: process.env,
+  // Asked for only when something reads it: looking at standard input can keep a process alive.
+  stdin: { [Symbol.asyncIterator]: () => process.stdin[Symbol.asyncIterator]() as AsyncIterator<Uint8Array> },
+  stdout: outputOf(process.stdout),
+  stderr: outputOf(process.stderr)
+})
+
+const outputOf = (stream: NodeJS.WriteStream): Output => ({
+  write: (text) => {
+    stream.write(text)
+  },
+  isTerminal: stream.isTTY,
+  columns: stream.columns ?? 80
+})

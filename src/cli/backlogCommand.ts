@@ -1,0 +1,39 @@
+import { Command } from "effect/cli"
+import { claim } from "./commands/claim.ts"
+import { complete } from "./commands/complete.ts"
+import { create } from "./commands/create.ts"
+import { explain } from "./commands/explain.ts"
+import { history } from "./commands/history.ts"
+import { importCommand } from "./commands/import.ts"
+import { link, unlink } from "./commands/link.ts"
+import { list } from "./commands/list.ts"
+import { migrate } from "./commands/migrate.ts"
+import { reclaim } from "./commands/reclaim.ts"
+import { release } from "./commands/release.ts"
+import { renew } from "./commands/renew.ts"
+import { revise } from "./commands/revise.ts"
+import { show } from "./commands/show.ts"
+import { stats } from "./commands/stats.ts"
+import { block, reopen, unblock } from "./commands/status.ts"
+import { Actor, Db, Json, SchemaFlag } from "./globals.ts"
+
+/** The command `backlog` with all that it can do. */
+export const backlogCommand = Command.make("backlog").pipe(
+  Command.withDescription(
+    "The backlog of record for many workers: cards with priorities and dependencies, claimed under a lease."
+  ),
+  Command.withSubcommands([
+    { group: "Cards", commands: [create, revise, show, list, explain, stats, history] },
+    { group: "Work", commands: [claim, renew, release, complete, reclaim] },
+    { group: "Order", commands: [link, unlink, block, unblock, reopen] },
+    { group: "Backlog", commands: [importCommand, migrate] }
+  ]),
+  Command.withGlobalFlags([Db, SchemaFlag, Actor, Json]),
+  Command.withExamples([
+    { command: 'backlog create --id design --title "Design it"' },
+    { command: "backlog list --ready" },
+    { command: "backlog claim --owner worker-1", description: "The answer has the claim's token" },
+    { command: "backlog complete design --token 2" },
+    { command: "backlog stats --json --db postgres://me@localhost/work", description: "On a server, for a program" }
+  ])
+)

@@ -1,0 +1,74 @@
+import { Effect, Option } from "effect"
+import { BacklogService, type Card } from "../../index.ts"
+import { describedCard } from "../describeCard.ts"
+import { obstacles } from "../describeExplanation.ts"
+import { requiredText, text, whole } from "../flags.ts"
+import { NothingClaimable } from "../NothingClaimable.ts"
+import { encodeCard } from "../Reply.ts"
+import { oneLine } from "../terminalText.ts"
+import { checked, verb } from "../verb.ts"
+
+export const claim = verb(
+  "claim",
+  {
+    about:
+      "Takes the best card that can be claimed, or the one that --id names, for a time. The answer has the claim's token: show it to renew, release or complete. Ends with 3 when there is nothing to take.",
+    brief: "Take the best card, or a certain one",
+    examples: [
+      { command: "backlog claim --owner worker-1" },
+      { command: "backlog claim --owner worker-1 --ttl 3600 --id build", description: "A certain card, for an hour" }
+    ]
+  },
+  {
+    owner: requiredText("owner", "Who is going to work on it", "OWNER"),
+    ttl: whole("ttl", "How long the claim lasts (default: 900)", "SECONDS"),
+    id: text("id", "The card to take", "ID")
+  },
+  Effect.fnUntraced(function* ({ id, owner, ttl }) {
+    const input = yield* checked("Claim", { owner, ttlSeconds: ttl, id })
+    return Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const claimed = yield* backlog.claim(input)
+      if (Option.isNone(claimed)) return yield* id === undefined ? noneAtAll : notThatOne(id)
+      const card = claimed.value
+      return {
+        data: () => encodeCard(card),
+        text: (page) => Effect.map(describedCard(card, page), (described) => `${took(card)}\n${described}`)
+      }
+    })
+  })
+)
+
+const took = (card: Card): string =>
+  `${oneLine(card.claimOwner ?? "")} has it, with token ${card.claimToken}, for ${card.claimTtlSeconds} seconds:`
+
+const noneAtAll = Effect.gen(function* () {
+  const { claimable, counts, waiting } = yield* (yield* BacklogService).stats
+  const later = counts.ready - waiting - claimable
+  const others = [
+    [waiting, "waiting for other cards"],
+    [later, "not to be tried again yet"],
+    [claimable, "being taken just now"],
+    [counts.claimed, "claimed"],
+    [counts.blocked, "blocked"],
+    [counts.done, "done"]
+  ] as const
+  const listed = others.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`)
+  return yield* new NothingClaimable({
+    id: null,
+    obstacles: [],
+    message: `There is nothing to claim: ${listed.length === 0 ? "the backlog is empty" : listed.join(", ")}.`
+  })
+})
+
+const notThatOne = Effect.fnUntraced(function* (id: string) {
+  const explanation = yield* (yield* BacklogService).explain(id)
+  const why = explanation.claimable
+    ? ["Somebody else is changing it just now: try again."]
+    : obstacles(explanation)
+  return yield* new NothingClaimable({
+    id,
+    obstacles: explanation.obstacles,
+    message: `Card ${JSON.stringify(id)} cannot be claimed. ${why.join(" ")}`
+  })
+})

@@ -1,0 +1,91 @@
+import { Effect, Layer, Result, Schema } from "effect"
+import type { SqlError } from "effect/sql"
+import { BacklogSchema, SchemaName } from "../events/SchemaName.ts"
+import { type BacklogServices, InvalidInput, layerPglite, layerPostgres } from "../index.ts"
+import { Migrations } from "../services/Migrations.ts"
+import { layerPgliteClient } from "../services/Pglite.ts"
+import { layerPostgresClient } from "../services/Postgres.ts"
+import { databaseTrouble } from "./DatabaseUnavailable.ts"
+import { Db, nonEmpty, SchemaFlag } from "./globals.ts"
+import { Host } from "./Host.ts"
+
+/** The database that is meant, and a name for it that has no password. */
+export type DatabaseTarget =
+  | { readonly _tag: "Server"; readonly url: string; readonly name: string }
+  | { readonly _tag: "Directory"; readonly directory: string; readonly name: string }
+
+/** The directory that holds the backlog when nothing else is named. */
+const defaultDirectory = ".backlog"
+
+/** Which database: `--db`, else `BACKLOG_DATABASE_URL`, else `DATABASE_URL`, else the directory `.backlog`. */
+export const databaseTarget = (
+  db: string | undefined,
+  env: Host["Service"]["env"]
+): Result.Result<DatabaseTarget, InvalidInput> => {
+  if (db !== undefined) return targetOf("--db", db)
+  for (const variable of ["BACKLOG_DATABASE_URL", "DATABASE_URL"]) {
+    const value = nonEmpty(env[variable])
+    if (value !== undefined) return targetOf(variable, value)
+  }
+  return targetOf("--db", defaultDirectory)
+}
+
+const targetOf = (source: string, value: string): Result.Result<DatabaseTarget, InvalidInput> => {
+  const refuse = (problem: string) => Result.fail(new InvalidInput({ problem: `${source} ${problem}` }))
+  if (value.trim() === "") return refuse("is empty: it takes a postgres:// URL or a directory")
+  if (value.includes("\u0000")) return refuse("has a NUL character in it")
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
+  if (scheme === undefined) return Result.succeed({ _tag: "Directory", directory: value, name: value })
+  if (scheme !== "postgres" && scheme !== "postgresql") {
+    return refuse(`is a ${scheme}:// URL: it takes a postgres:// URL or a directory`)
+  }
+  const url = URL.parse(value)
+  return url === null
+    ? refuse("is not a URL of the form postgres://user:password@host:port/database")
+    : Result.succeed({
+        _tag: "Server",
+        url: value,
+        name: `${url.hostname === "" ? "localhost" : url.hostname}:${url.port === "" ? "5432" : url.port}`
+      })
+}
+
+const target = Effect.gen(function* () {
+  const schema = yield* SchemaFlag
+  if (schema !== undefined && !Schema.is(SchemaName)(schema)) {
+    return yield* new InvalidInput({
+      problem:
+        "--schema takes lower case letters, digits and underscores, not beginning with a digit, at most 63 characters"
+    })
+  }
+  const meant = yield* Effect.fromResult(databaseTarget(yield* Db, (yield* Host).env))
+  return { meant, schema }
+})
+
+/** Runs what needs a layer in the database that is meant; the database's errors then say which one it was. */
+const within = <R, LE>(layerOf: (meant: DatabaseTarget, schema: string | undefined) => Layer.Layer<R, LE>) =>
+  Effect.fnUntraced(function* <A, E, R2>(effect: Effect.Effect<A, E, R | R2>) {
+    const { meant, schema } = yield* target
+    return yield* effect.pipe(
+      Effect.provide(layerOf(meant, schema)),
+      Effect.mapError((error) => databaseTrouble(error as E | LE | SqlError.SqlError, meant.name))
+    )
+  })
+
+/** Runs an effect with the services of the backlog that the flags and the environment name. */
+export const withBacklog = within<BacklogServices, Layer.Error<ReturnType<typeof layerPglite>>>((meant, schema) =>
+  meant._tag === "Server"
+    ? layerPostgres({ url: meant.url, schema, poolSize: 2 })
+    : layerPglite({ dataDir: meant.directory, schema })
+)
+
+/** Runs an effect with the migrations of that backlog, those that were missing applied. */
+export const withMigrations = within<Migrations, Layer.Error<ReturnType<typeof layerPglite>>>((meant, schema) =>
+  Migrations.layer.pipe(
+    Layer.provide(
+      meant._tag === "Server"
+        ? layerPostgresClient({ url: meant.url, poolSize: 2 })
+        : layerPgliteClient({ dataDir: meant.directory })
+    ),
+    Layer.provide(schema === undefined ? Layer.empty : Layer.succeed(BacklogSchema)(schema))
+  )
+)

@@ -1,0 +1,93 @@
+import { Schema } from "effect"
+import { CliError } from "effect/cli"
+import {
+  CardNotFound,
+  DependencyNotFound,
+  DirectoryLocked,
+  DirectoryUnusable,
+  InvalidInput,
+  MigrationRefused,
+  Rejection
+} from "../index.ts"
+import { ImportRefused } from "../import/ImportRefused.ts"
+import { DatabaseFailed, DatabaseUnavailable } from "./DatabaseUnavailable.ts"
+import { NothingClaimable } from "./NothingClaimable.ts"
+
+/** How the program ends. */
+export const exitCodes = {
+  done: 0,
+  failed: 1,
+  invalidInput: 2,
+  nothingClaimable: 3,
+  notFound: 4,
+  refused: 5,
+  unavailable: 6,
+  interrupted: 130
+} as const
+
+/** A failure as the command line tells it. */
+export interface Failure {
+  readonly exitCode: number
+  /** For people; empty when nothing was asked, and the overview of all commands says more. */
+  readonly message: string
+  /** For programs: `_tag`, `message`, and the fields of the error. */
+  readonly document: Readonly<Record<string, unknown>>
+}
+
+/** Every error that a command can end with, its exit code, and how it is encoded. */
+const kinds: ReadonlyArray<{
+  readonly schema: Schema.Codec<unknown, unknown>
+  readonly exitCode: number
+}> = [
+  { schema: InvalidInput, exitCode: exitCodes.invalidInput },
+  { schema: ImportRefused, exitCode: exitCodes.invalidInput },
+  { schema: NothingClaimable, exitCode: exitCodes.nothingClaimable },
+  { schema: Schema.Union([CardNotFound, DependencyNotFound]), exitCode: exitCodes.notFound },
+  { schema: Rejection, exitCode: exitCodes.refused },
+  {
+    schema: Schema.Union([DatabaseUnavailable, DirectoryLocked, DirectoryUnusable, MigrationRefused]),
+    exitCode: exitCodes.unavailable
+  },
+  { schema: DatabaseFailed, exitCode: exitCodes.failed },
+  { schema: CliError.NonShowHelpErrors, exitCode: exitCodes.invalidInput }
+]
+
+/** Tells an error that was foreseen; `undefined` for any other. */
+export const failureOf = (error: unknown): Failure | undefined => {
+  if (!(error instanceof Error)) return undefined
+  const kind = kinds.find(({ schema }) => Schema.is(schema)(error))
+  if (kind === undefined) return undefined
+  const { _tag, ...fields } = Schema.encodeUnknownSync(kind.schema)(error) as Record<string, unknown>
+  return {
+    exitCode: kind.exitCode,
+    message: error.message,
+    document: { _tag, message: error.message, ...fields }
+  }
+}
+
+/** Tells arguments that could not be parsed: the first problem with its fields, and the words of all. */
+export const invocationFailure = (problems: CliError.ShowHelp): Failure => {
+  const [first] = problems.errors
+  const failure = first === undefined ? undefined : failureOf(first)
+  const command = problems.commandPath.join(" ")
+  if (failure === undefined) {
+    return {
+      exitCode: exitCodes.invalidInput,
+      message: "",
+      document: { _tag: "MissingCommand", message: `A command is missing: see '${command} --help'.` }
+    }
+  }
+  const message = [...new Set(problems.errors.map((problem) => problem.message))].join("\n")
+  return {
+    ...failure,
+    message: `${message}\nSee '${command} --help'.`,
+    document: { ...failure.document, message }
+  }
+}
+
+/** Tells what nobody foresaw, in one sentence. */
+export const defectFailure = (defect: unknown): Failure => {
+  const words = defect instanceof Error ? defect.message : String(defect)
+  const message = `This is an error of the program: ${words.split("\n")[0] ?? ""}`
+  return { exitCode: exitCodes.failed, message, document: { _tag: "Defect", message } }
+}

@@ -1,0 +1,12 @@
+/** The version of what `--json` prints: changed when a field changes its meaning or goes, not when one is added. */
+const schemaVersion = 1
+
+/**
+ * One JSON document on one line. What a terminal would obey is escaped in it, which changes nothing for who parses it.
+ */
+export const jsonDocument = (content: { readonly data: unknown } | { readonly error: unknown }): string =>
+  `${JSON.stringify({ schemaVersion, ...content }).replace(obeyed, escaped)}\n`
+
+const obeyed = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
+
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`

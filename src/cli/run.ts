@@ -1,0 +1,68 @@
+import * as NodeChildProcessSpawner from "@effect/platform-node-shared/NodeChildProcessSpawner"
+import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
+import * as NodePath from "@effect/platform-node-shared/NodePath"
+import * as NodeStdio from "@effect/platform-node-shared/NodeStdio"
+import * as NodeTerminal from "@effect/platform-node-shared/NodeTerminal"
+import { Cause, Effect, Exit, Layer } from "effect"
+import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
+import { asksForJson, plainArguments } from "./argv.ts"
+import { backlogCommand } from "./backlogCommand.ts"
+import { defectFailure, exitCodes, type Failure, failureOf, invocationFailure } from "./failure.ts"
+import { Host } from "./Host.ts"
+import { jsonDocument } from "./jsonDocument.ts"
+import { pageOf } from "./Page.ts"
+import { helpText, presenter } from "./presenter.ts"
+import { manyLines } from "./terminalText.ts"
+
+/**
+ * Runs the command line and answers its exit code. With `--json` exactly one JSON document goes to standard output,
+ * also when the arguments make no sense; without it errors go to standard error. Never fails.
+ */
+export const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, host: Host["Service"]) {
+  const words = plainArguments(argv)
+  const json = asksForJson(words)
+  let overview = ""
+  const exit = yield* Command.runWith(backlogCommand, { version: "", renderErrors: false })(words).pipe(
+    Effect.provideService(Host, host),
+    Effect.provideService(
+      CliOutput.Presenter,
+      presenter(host, json, (doc) => {
+        overview = helpText(host.stderr, host.env, doc)
+      })
+    ),
+    Effect.provideService(CliConfig.CliConfig, CliConfig.make({ builtIns: [GlobalFlag.Help, GlobalFlag.Version] })),
+    Effect.provide(platform),
+    Effect.exit
+  )
+  if (Exit.isSuccess(exit)) return exitCodes.done
+  if (Cause.hasInterruptsOnly(exit.cause)) return exitCodes.interrupted
+  const failure = told(exit.cause)
+  if (host.env["BACKLOG_DEBUG"] === "1") host.stderr.write(`${manyLines(Cause.pretty(exit.cause))}\n`)
+  if (json) {
+    host.stdout.write(jsonDocument({ error: failure.document }))
+  } else if (failure.message === "") {
+    host.stderr.write(overview)
+  } else {
+    const page = pageOf(host.stderr, host.env)
+    host.stderr.write(`${page.red("error:")} ${manyLines(shortened(failure.message))}\n`)
+  }
+  return failure.exitCode
+})
+
+/** What the parser asks for; a command that opens a database opens it itself. */
+const platform = Layer.mergeAll(
+  NodeFileSystem.layer,
+  NodePath.layer,
+  NodeStdio.layer,
+  NodeTerminal.layer,
+  NodeChildProcessSpawner.layer.pipe(Layer.provide([NodeFileSystem.layer, NodePath.layer]))
+)
+
+const told = (cause: Cause.Cause<unknown>): Failure => {
+  const error = Cause.squash(cause)
+  if (CliError.isCliError(error) && error._tag === "ShowHelp") return invocationFailure(error)
+  return failureOf(error) ?? defectFailure(error)
+}
+
+/** A message repeats what was given, and that may be long. */
+const shortened = (message: string): string => (message.length <= 4000 ? message : `${message.slice(0, 4000)} …`)

@@ -1,0 +1,75 @@
+import { Schema } from "effect"
+
+const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+const Counts = Schema.Record(Schema.String, Count)
+
+/** Why an issue became no card. */
+export const LeftOutReason = Schema.Literals(["tombstone", "duplicate", "refused", "cycle"])
+
+/** Why an issue became no card. */
+export type LeftOutReason = typeof LeftOutReason.Type
+
+/** An issue that became no card, and why in words. */
+export const LeftOut = Schema.Struct({
+  line: Count,
+  id: Schema.String,
+  reason: LeftOutReason,
+  detail: Schema.String
+})
+
+/** An issue that became no card, and why in words. */
+export interface LeftOut extends Schema.Schema.Type<typeof LeftOut> {}
+
+/** A card that exists and is not what the file says. It was left as it is. */
+export const Differing = Schema.Struct({ line: Count, id: Schema.String, fields: Schema.Array(Schema.String) })
+
+/** A dependency on a card that does not exist: the card waits until it does and is done. */
+export const DanglingEdge = Schema.Struct({ id: Schema.String, dependsOn: Schema.String, why: Schema.String })
+
+/**
+ * What an import did. The numbers add up:
+ *
+ * - `lines` = `blank` + `malformed` + `issues`
+ * - `issues` = `taken` + `unchanged` + `differing` + `leftOut`, and the sum of `statuses`
+ * - `leftOut` = the sum of `leftOutFor`; `taken` = the sum of `takenAs`
+ * - `edges.total` = `dependencies` + `repeated` + the sum of `otherTypes` + `ofIssuesLeftOut`
+ */
+export const ImportReport = Schema.Struct({
+  format: Schema.Literal("beads"),
+  file: Schema.String,
+  /** What the events of the import have in common; `null` when there are none. */
+  correlationId: Schema.NullOr(Schema.String),
+  lines: Count,
+  blank: Count,
+  malformed: Count,
+  issues: Count,
+  taken: Count,
+  unchanged: Count,
+  differing: Count,
+  leftOut: Count,
+  leftOutFor: Schema.Struct({ tombstone: Count, duplicate: Count, refused: Count, cycle: Count }),
+  takenAs: Schema.Struct({ ready: Count, blocked: Count, done: Count }),
+  /** All issues by the status that the file gives them. */
+  statuses: Counts,
+  edges: Schema.Struct({
+    total: Count,
+    dependencies: Count,
+    /** Said twice. */
+    repeated: Count,
+    /** Edges of other types than `blocks`, which are no dependencies. */
+    otherTypes: Counts,
+    ofIssuesLeftOut: Count,
+    /** How many of the dependencies name a card that does not exist. */
+    dangling: Count
+  }),
+  /** How many issues that were not left out had something in a field that a card has no place for. */
+  notCarriedOver: Counts,
+  malformedLines: Schema.Array(Schema.Struct({ line: Count, problem: Schema.String })),
+  /** All but tombstones. */
+  leftOutIssues: Schema.Array(LeftOut),
+  differingCards: Schema.Array(Differing),
+  danglingEdges: Schema.Array(DanglingEdge)
+})
+
+/** What an import did. */
+export interface ImportReport extends Schema.Schema.Type<typeof ImportReport> {}

@@ -1,0 +1,109 @@
+import { Result, Schema } from "effect"
+import type { NewCard } from "../index.ts"
+
+/** RFC 3339, to the nanosecond, always with its offset: without one it would mean another time on every machine. */
+const Timestamp = Schema.String.check(
+  Schema.isPattern(/^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/, {
+    expected: "a time such as 2026-01-22T12:04:05-08:00"
+  })
+).pipe(Schema.decodeTo(Schema.DateTimeUtcFromString))
+
+const OptionalText = Schema.optional(Schema.NullOr(Schema.String))
+
+/** An edge: `issue_id` has something to do with `depends_on_id`; a `blocks` edge makes it wait for that one. */
+const Edge = Schema.Struct({
+  issue_id: OptionalText,
+  depends_on_id: Schema.String,
+  type: Schema.String
+})
+
+/** What is read of an issue. */
+const Issue = Schema.Struct({
+  id: Schema.String,
+  title: Schema.String,
+  status: Schema.String,
+  priority: Schema.Int,
+  created_at: Timestamp,
+  description: OptionalText,
+  design: OptionalText,
+  notes: OptionalText,
+  acceptance_criteria: OptionalText,
+  labels: Schema.optional(Schema.NullOr(Schema.Array(Schema.String))),
+  dependencies: Schema.optional(Schema.NullOr(Schema.Array(Edge)))
+})
+
+/** An issue of a beads file. */
+export interface BeadsIssue extends Schema.Schema.Type<typeof Issue> {
+  /** Fields with something in them that a card has no place for. */
+  readonly notCarriedOver: ReadonlyArray<string>
+}
+
+/** The fields that a card is made of. */
+const carriedOver = new Set(Object.keys(Issue.fields))
+
+const decodeIssue = Schema.decodeUnknownResult(Issue)
+
+/** Reads one line of a beads file, or says in words what is wrong with it. */
+export const decodeBeadsLine = (line: string): Result.Result<BeadsIssue, string> => {
+  let json: unknown
+  try {
+    json = JSON.parse(line)
+  } catch {
+    return Result.fail("it is not JSON")
+  }
+  if (typeof json !== "object" || json === null || Array.isArray(json)) return Result.fail("it is not a JSON object")
+  const fields = json
+  return Result.mapBoth(decodeIssue(fields), {
+    onFailure: (error) => inOneLine(error.message),
+    onSuccess: (issue) => ({
+      ...issue,
+      notCarriedOver: [
+        ...Object.entries(fields)
+          .filter(([name, value]) => !carriedOver.has(name) && !isNothing(value))
+          .map(([name]) => name),
+        ...((issue.labels ?? []).length > 1 ? ["labels after the first"] : [])
+      ]
+    })
+  })
+}
+
+/** A schema's complaint without its line breaks: `must not be empty at ["title"]`. */
+export const inOneLine = (complaint: string): string => complaint.replace(/\s+/g, " ")
+
+const isNothing = (value: unknown): boolean =>
+  value === null || value === "" || value === 0 || (Array.isArray(value) && value.length === 0)
+
+/** Edges of this type are dependencies; others are not. */
+export const dependencyType = "blocks"
+
+/** Deleted issues have this status. */
+export const deletedStatus = "tombstone"
+
+/** The card that an issue becomes, with the dependencies given. */
+export const cardOf = (issue: BeadsIssue, dependsOn: ReadonlyArray<string>): typeof NewCard.Encoded => ({
+  id: issue.id,
+  title: issue.title,
+  body: bodyOf(issue),
+  phase: issue.labels?.[0] ?? null,
+  priority: 4 - issue.priority,
+  status: statusOf(issue.status),
+  dependsOn,
+  acceptance: orNull(issue.acceptance_criteria),
+  occurredAt: issue.created_at
+})
+
+/** The status that a card starts with. */
+export const statusOf = (status: string): "ready" | "blocked" | "done" =>
+  status === "closed" ? "done" : status === "blocked" ? "blocked" : "ready"
+
+/** The description as it is, then design and notes under headings of their own. */
+const bodyOf = (issue: BeadsIssue): string | null => {
+  const parts = [orNull(issue.description), headed("Design", issue.design), headed("Notes", issue.notes)]
+  const present = parts.filter((part) => part !== null)
+  return present.length === 0 ? null : present.join("\n\n")
+}
+
+const headed = (heading: string, text: string | null | undefined): string | null =>
+  orNull(text) === null ? null : `## ${heading}\n\n${text}`
+
+const orNull = (text: string | null | undefined): string | null => (text == null || text === "" ? null : text)

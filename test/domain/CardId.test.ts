@@ -1,0 +1,45 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Schema } from "effect"
+import { compareIds } from "../../src/domain/CardId.ts"
+import { id } from "./support.ts"
+
+/** Code point order, another way: UTF-8 was made so that its bytes keep it. */
+const compareBytes = (left: string, right: string): number => Buffer.compare(Buffer.from(left), Buffer.from(right))
+
+const expectSameOrder = (left: string, right: string): void => {
+  expect(Math.sign(compareIds(id(left), id(right)))).toBe(compareBytes(left, right))
+}
+
+/** Texts of few characters, so that two of them often begin alike: of one, two, three and four bytes in UTF-8. */
+const Confusable = Schema.Array(
+  Schema.Literals(["a", "b", "Z", "é", "߿", "ࠀ", "\ud7ff", "\ue000", "\uffff", "𐀀", "𝒜", "😀", "😁", "\u{10ffff}"])
+).check(Schema.isMinLength(1), Schema.isMaxLength(6))
+
+describe("compareIds", () => {
+  it.each([
+    ["a", "b"],
+    ["a", "aa"],
+    ["Z", "a"],
+    ["10", "9"],
+    ["z", "é"],
+    ["\uffff", "𐀀"],
+    ["a\uffff", "a𐀀"],
+    ["\ue000", "\u{10ffff}"],
+    ["\ud7ff", "\ue000"],
+    ["\ud7ff", "𐀀"],
+    ["😀", "😁"],
+    ["😀a", "😁"]
+  ])("puts %j before %j", (first, second) => {
+    expect(compareIds(id(first), id(second))).toBeLessThan(0)
+    expect(compareIds(id(second), id(first))).toBeGreaterThan(0)
+    expect(compareIds(id(first), id(first))).toBe(0)
+    expectSameOrder(first, second)
+  })
+
+  it.prop(
+    "is the order of code points",
+    [Confusable, Confusable],
+    ([left, right]) => expectSameOrder(left.join(""), right.join("")),
+    { arbitrary: { runs: 1_000 } }
+  )
+})

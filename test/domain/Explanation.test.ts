@@ -1,0 +1,106 @@
+import { describe, expect, it } from "@effect/vitest"
+import { isClaimable } from "../../src/domain/Claimability.ts"
+import { explain, type Explanation, type UnmetDependency } from "../../src/domain/Explanation.ts"
+import { at, backlogAfter, created, type Happened, id, on } from "./support.ts"
+
+const born = created("a", { dependsOn: [id("dep"), id("never")] })
+
+const claimed = on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 300, expiresAt: at(10) }, at(5))
+
+const waits: ReadonlyArray<UnmetDependency> = [
+  { id: id("dep"), status: "claimed" },
+  { id: id("never"), status: null }
+]
+
+const unmet = { _tag: "UnmetDependencies", dependencies: waits } as const
+
+interface Case {
+  readonly name: string
+  readonly history: ReadonlyArray<Happened>
+  readonly status: Explanation["status"]
+  readonly obstacles: Explanation["obstacles"]
+  /** The minute at which it is explained. */
+  readonly minute?: number
+}
+
+const putOff = on("a", { _tag: "CardReleased", owner: "w", token: 2, reason: null, notBefore: at(30) }, at(6))
+
+/** Each card as it is when it waits for nothing; the same card is then explained with dependencies that are not done. */
+const cases: ReadonlyArray<Case> = [
+  { name: "ready", history: [born], status: "ready", obstacles: [] },
+  {
+    name: "ready, put off",
+    history: [born, claimed, putOff],
+    status: "ready",
+    obstacles: [{ _tag: "NotYet", notBefore: at(30) }]
+  },
+  { name: "ready, put off until now", history: [born, claimed, putOff], status: "ready", obstacles: [], minute: 30 },
+  {
+    name: "claimed",
+    history: [born, claimed],
+    status: "claimed",
+    obstacles: [{ _tag: "Claimed", holder: "w", expiresAt: at(10), expired: false }],
+    minute: 9
+  },
+  {
+    name: "claimed until now",
+    history: [born, claimed],
+    status: "claimed",
+    obstacles: [{ _tag: "Claimed", holder: "w", expiresAt: at(10), expired: true }],
+    minute: 10
+  },
+  {
+    name: "blocked for a reason",
+    history: [born, on("a", { _tag: "CardBlocked", reason: "legal", endedClaim: null })],
+    status: "blocked",
+    obstacles: [{ _tag: "Blocked", reason: "legal" }]
+  },
+  {
+    name: "blocked for none",
+    history: [created("a", { status: "blocked" })],
+    status: "blocked",
+    obstacles: [{ _tag: "Blocked", reason: null }]
+  }
+]
+
+const explained = (history: ReadonlyArray<Happened>, dependencies: ReadonlyArray<UnmetDependency>, minute: number) => {
+  const card = backlogAfter(history).state.card(id("a"))
+  if (card === undefined) throw new Error("there is no card")
+  const explanation = explain(card, dependencies, at(minute))
+  expect(explanation.claimable).toBe(isClaimable(card, dependencies.length, at(minute)))
+  return explanation
+}
+
+describe("explain", () => {
+  it.each(cases)("$name", ({ history, minute = 12, obstacles, status }) => {
+    expect(explained(history, [], minute)).toEqual({
+      id: "a",
+      status,
+      claimable: obstacles.length === 0,
+      obstacles
+    })
+  })
+
+  it.each(cases)("$name, and waits for others", ({ history, minute = 12, obstacles, status }) => {
+    expect(explained(history, waits, minute)).toEqual({
+      id: "a",
+      status,
+      claimable: false,
+      obstacles: [...obstacles, unmet]
+    })
+  })
+
+  it.each([{ dependencies: [] }, { dependencies: waits }])("done, whatever it waited for: $dependencies", ({ dependencies }) => {
+    const completed = on(
+      "a",
+      { _tag: "CardCompleted", result: null, overrode: [], forced: false, claim: null },
+      at(11)
+    )
+    expect(explained([born, completed], dependencies, 12)).toEqual({
+      id: "a",
+      status: "done",
+      claimable: false,
+      obstacles: [{ _tag: "Done", completedAt: at(11) }]
+    })
+  })
+})

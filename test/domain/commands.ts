@@ -1,0 +1,93 @@
+import { Arbitrary, DateTime, Schema } from "effect"
+import type { BacklogView } from "../../src/domain/BacklogView.ts"
+import type { Command } from "../../src/domain/Command.ts"
+import { command, id, type Order } from "./support.ts"
+
+/*
+ * Commands for property tests: over so few cards, workers and keys that they keep getting in each other's way, and
+ * with tokens said as "the current one", since no random number would ever hit it.
+ */
+
+/** All ids that there are, in the order of ids. */
+export const everyId = ["a", "b", "c", "d", "ﬀ", "𝒜"].map(id)
+
+const Id = Schema.Literals(["a", "b", "c", "d", "ﬀ", "𝒜"])
+const Worker = Schema.Literals(["w1", "w2", "w3"])
+const Token = Schema.Literals(["current", "current", "current", "stale", "future"])
+const Reason = Schema.Literals([null, "legal", "spam"])
+const Value = Schema.Literals([null, 1, "text"])
+const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(schema)
+
+const card = {
+  id: Id,
+  title: Schema.Literals(["T", "U"]),
+  priority: maybe(Schema.Literals([-1, 0, 1])),
+  status: maybe(Schema.Literals(["ready", "ready", "ready", "blocked", "done"])),
+  dependsOn: maybe(Schema.Array(Id).check(Schema.isMaxLength(3))),
+  idempotencyKey: maybe(Schema.Literals(["k1", "k2", "k3"]))
+}
+
+const id_ = { id: Id }
+
+/** A command, but that its token is yet to be looked up. */
+const Intention = Schema.Union([
+  Schema.TaggedStruct("Create", card),
+  Schema.TaggedStruct("CreateMany", { cards: Schema.Array(Schema.Struct(card)).check(Schema.isMaxLength(6)) }),
+  Schema.TaggedStruct("Revise", {
+    ...id_,
+    title: maybe(Schema.Literals(["T", "U"])),
+    priority: maybe(Schema.Literals([-1, 0, 1])),
+    body: maybe(Reason),
+    acceptance: maybe(Value)
+  }),
+  Schema.TaggedStruct("Claim", {
+    owner: Worker,
+    id: maybe(Id),
+    ttlSeconds: maybe(Schema.Literals([1, 60, 900]))
+  }),
+  Schema.TaggedStruct("Claim", { owner: Worker }),
+  Schema.TaggedStruct("Renew", { ...id_, token: Token, ttlSeconds: maybe(Schema.Literals([1, 60, 900])) }),
+  Schema.TaggedStruct("Release", {
+    ...id_,
+    token: Token,
+    reason: maybe(Reason),
+    retryAfterSeconds: maybe(Schema.Literals([0, 60, 900]))
+  }),
+  Schema.TaggedStruct("Reclaim", { id: maybe(Id) }),
+  Schema.TaggedStruct("Link", { from: Id, to: Id }),
+  Schema.TaggedStruct("Link", { from: Id, to: Id }),
+  Schema.TaggedStruct("Unlink", { from: Id, to: Id }),
+  Schema.TaggedStruct("Block", { ...id_, reason: maybe(Reason) }),
+  Schema.TaggedStruct("Unblock", { ...id_, reason: maybe(Reason) }),
+  Schema.TaggedStruct("Complete", {
+    ...id_,
+    token: maybe(Token),
+    force: maybe(Schema.Boolean),
+    result: maybe(Value)
+  }),
+  Schema.TaggedStruct("Reopen", id_)
+])
+
+/** Somebody wants something, so many seconds after what was before. */
+const Step = Schema.Struct({
+  seconds: Schema.Literals([0, 0, 0, 1, 59, 60, 61, 900]),
+  intention: Intention
+})
+
+export type Step = typeof Step.Type
+
+/** What happens to a backlog that is empty at first. */
+export const stepsArbitrary: Arbitrary.Arbitrary<ReadonlyArray<Step>> = Arbitrary.array(Arbitrary.schema(Step), {
+  maxLength: 80
+})
+
+/** The command that an intention stands for, on the backlog as it is. */
+export const commandOf = (backlog: BacklogView, { intention }: Step): Command => {
+  if (!("token" in intention) || intention.token === undefined) return command(intention as Order)
+  const current = backlog.card(id(intention.id))?.claimToken ?? 2
+  const token = { current, stale: Math.max(1, current - 1), future: current + 1 }[intention.token]
+  return command({ ...intention, token } as Order)
+}
+
+/** The time of a step. */
+export const timeOf = (before: DateTime.Utc, { seconds }: Step): DateTime.Utc => DateTime.add(before, { seconds })

@@ -1,0 +1,703 @@
+import { describe, expect, it } from "@effect/vitest"
+import { CardId } from "../../src/domain/CardId.ts"
+import { Command, type CommandOf } from "../../src/domain/Command.ts"
+import type { DecidedEvent } from "../../src/domain/Event.ts"
+import {
+  CardAlreadyExists,
+  CardIsClaimed,
+  CardIsDone,
+  CardNotFound,
+  ClaimLost,
+  DependencyCycle,
+  DependencyNotFound,
+  type Rejection,
+  SelfDependency
+} from "../../src/domain/Rejection.ts"
+import { at, backlogAfter, created, given, type Happened, id, on, type Order } from "./support.ts"
+
+/*
+ * Every command on a card in every standing. The card is `x`; it is ten past nine; w0 claimed and released the card
+ * earlier, so token 2 is a stale one. Beside it there is `dep`, which is blocked. What the table expects is taken from
+ * the design, not from running the program.
+ */
+
+const columns = ["missing", "ready", "waiting", "deferred", "claimed", "expired", "blocked", "done"] as const
+
+type Standing = (typeof columns)[number]
+
+/** `x` was created, claimed by w0 (version and token 2) and released (version 3). */
+const tried = (notBefore: Parameters<typeof at>[0] | null = null): ReadonlyArray<Happened> => [
+  created("dep", { status: "blocked" }),
+  created("x", { idempotencyKey: "key of x" }),
+  on("x", { _tag: "CardClaimed", owner: "w0", ttlSeconds: 60, expiresAt: at(2) }, at(1)),
+  on(
+    "x",
+    { _tag: "CardReleased", owner: "w0", token: 2, reason: null, notBefore: notBefore === null ? null : at(notBefore) },
+    at(1)
+  )
+]
+
+const standings: Readonly<Record<Standing, ReadonlyArray<Happened>>> = {
+  missing: [created("dep", { status: "blocked" })],
+  ready: tried(),
+  waiting: [...tried(), on("x", { _tag: "CardLinked", dependsOn: id("dep") }, at(3))],
+  deferred: tried(60),
+  claimed: [...tried(), on("x", { _tag: "CardClaimed", owner: "w1", ttlSeconds: 900, expiresAt: at(20) }, at(5))],
+  expired: [...tried(), on("x", { _tag: "CardClaimed", owner: "w1", ttlSeconds: 60, expiresAt: at(6) }, at(5))],
+  blocked: [...tried(), on("x", { _tag: "CardBlocked", reason: "legal", endedClaim: null }, at(5))],
+  done: [...tried(), on("x", { _tag: "CardCompleted", result: 1, overrode: [], forced: false, claim: null }, at(5))]
+}
+
+const orders: Readonly<Record<string, Order>> = {
+  "Create x": { _tag: "Create", id: "x", title: "New" },
+  "Create x, with x's key": { _tag: "Create", id: "x", title: "New", idempotencyKey: "key of x" },
+  "Create x, with a new key": { _tag: "Create", id: "x", title: "New", idempotencyKey: "new key" },
+  "Create y, with x's key": { _tag: "Create", id: "y", title: "New", idempotencyKey: "key of x" },
+  "Create x on itself": { _tag: "Create", id: "x", title: "New", dependsOn: ["x"] },
+  "CreateMany y and x": {
+    _tag: "CreateMany",
+    cards: [
+      { id: "y", title: "New" },
+      { id: "x", title: "New" }
+    ]
+  },
+  "Revise to other values": { _tag: "Revise", id: "x", title: "Other", priority: 7, body: "b" },
+  "Revise to the same values": { _tag: "Revise", id: "x", title: "X", priority: 0, body: null },
+  "Revise nothing": { _tag: "Revise", id: "x" },
+  "Claim the next": { _tag: "Claim", owner: "w2" },
+  "Claim x": { _tag: "Claim", owner: "w2", id: "x" },
+  "Renew, token 4": { _tag: "Renew", id: "x", token: 4 },
+  "Renew, token 4, 5 s": { _tag: "Renew", id: "x", token: 4, ttlSeconds: 5 },
+  "Renew, token 2": { _tag: "Renew", id: "x", token: 2 },
+  "Release, token 4": { _tag: "Release", id: "x", token: 4, reason: "stuck" },
+  "Release for 60 s, token 4": { _tag: "Release", id: "x", token: 4, retryAfterSeconds: 60 },
+  "Release for 0 s, token 4": { _tag: "Release", id: "x", token: 4, retryAfterSeconds: 0 },
+  "Release, token 2": { _tag: "Release", id: "x", token: 2 },
+  "Reclaim all expired": { _tag: "Reclaim" },
+  "Reclaim x": { _tag: "Reclaim", id: "x" },
+  "Link x to dep": { _tag: "Link", from: "x", to: "dep" },
+  "Link x to nothing": { _tag: "Link", from: "x", to: "nothing" },
+  "Link x to x": { _tag: "Link", from: "x", to: "x" },
+  "Unlink x from dep": { _tag: "Unlink", from: "x", to: "dep" },
+  "Unlink x from nothing": { _tag: "Unlink", from: "x", to: "nothing" },
+  "Block, for spam": { _tag: "Block", id: "x", reason: "spam" },
+  "Block, for legal": { _tag: "Block", id: "x", reason: "legal" },
+  "Block, for no reason": { _tag: "Block", id: "x" },
+  Unblock: { _tag: "Unblock", id: "x", reason: "settled" },
+  Complete: { _tag: "Complete", id: "x", result: { ok: true } },
+  "Complete, token 4": { _tag: "Complete", id: "x", token: 4 },
+  "Complete, token 2": { _tag: "Complete", id: "x", token: 2 },
+  "Complete, forced": { _tag: "Complete", id: "x", force: true },
+  "Complete, forced, token 2": { _tag: "Complete", id: "x", force: true, token: 2 },
+  Reopen: { _tag: "Reopen", id: "x", reason: "not good enough" }
+}
+
+/*
+ * `-` is "accepted, no event"; a word in capitals is a rejection, any other stands for events: see `outcomes` below.
+ *
+ * Where the design does not say, this was chosen:
+ *  - Unblock of a card that is neither blocked nor done, and Reopen of one that is not done: it is so already.
+ *  - Renew and Release of a card that does not exist: NotFound.
+ *  - Create on itself with a used id: the used id is what is refused. Link of a missing card to itself: NotFound.
+ *  - An expired claim is a claim until somebody takes the card: its token still renews, releases and completes.
+ *  - Complete with a token of a card that nobody holds: ClaimLost, for whoever shows a token believes in a claim.
+ *  - Block of a blocked card for another reason: blocked again, for that reason.
+ *  - Links and revisions of cards that are done are as those of any other.
+ */
+const table = `
+                          | missing  | ready     | waiting   | deferred  | claimed   | expired   | blocked   | done
+Create x                  | created  | EXISTS    | EXISTS    | EXISTS    | EXISTS    | EXISTS    | EXISTS    | EXISTS
+Create x, with x's key    | created  | -         | -         | -         | -         | -         | -         | -
+Create x, with a new key  | created  | EXISTS    | EXISTS    | EXISTS    | EXISTS    | EXISTS    | EXISTS    | EXISTS
+Create y, with x's key    | created  | -         | -         | -         | -         | -         | -         | -
+Create x on itself        | SELF     | EXISTS    | EXISTS    | EXISTS    | EXISTS    | EXISTS    | EXISTS    | EXISTS
+CreateMany y and x        | both     | EXISTS    | EXISTS    | EXISTS    | EXISTS    | EXISTS    | EXISTS    | EXISTS
+Revise to other values    | NOTFOUND | revised   | revised   | revised   | revised   | revised   | revised   | revised
+Revise to the same values | NOTFOUND | -         | -         | -         | -         | -         | -         | -
+Revise nothing            | NOTFOUND | -         | -         | -         | -         | -         | -         | -
+Claim the next            | -        | claimed   | -         | -         | -         | takenOver | -         | -
+Claim x                   | -        | claimed   | -         | -         | -         | takenOver | -         | -
+Renew, token 4            | NOTFOUND | LOST      | LOST      | LOST      | renewed   | renewed   | LOST      | LOST
+Renew, token 4, 5 s       | NOTFOUND | LOST      | LOST      | LOST      | renewed5  | renewed5  | LOST      | LOST
+Renew, token 2            | NOTFOUND | LOST      | LOST      | LOST      | LOST      | LOST      | LOST      | LOST
+Release, token 4          | NOTFOUND | LOST      | LOST      | LOST      | released  | released  | LOST      | LOST
+Release for 60 s, token 4 | NOTFOUND | LOST      | LOST      | LOST      | putOff    | putOff    | LOST      | LOST
+Release for 0 s, token 4  | NOTFOUND | LOST      | LOST      | LOST      | released  | released  | LOST      | LOST
+Release, token 2          | NOTFOUND | LOST      | LOST      | LOST      | LOST      | LOST      | LOST      | LOST
+Reclaim all expired       | -        | -         | -         | -         | -         | reclaimed | -         | -
+Reclaim x                 | -        | -         | -         | -         | reclaimed | reclaimed | -         | -
+Link x to dep             | NOTFOUND | linked    | -         | linked    | linked    | linked    | linked    | linked
+Link x to nothing         | NOTFOUND | NODEP     | NODEP     | NODEP     | NODEP     | NODEP     | NODEP     | NODEP
+Link x to x               | NOTFOUND | SELF      | SELF      | SELF      | SELF      | SELF      | SELF      | SELF
+Unlink x from dep         | NOTFOUND | -         | unlinked  | -         | -         | -         | -         | -
+Unlink x from nothing     | NOTFOUND | -         | -         | -         | -         | -         | -         | -
+Block, for spam           | NOTFOUND | blocked   | blocked   | blocked   | blocked   | blocked   | blocked   | DONE
+Block, for legal          | NOTFOUND | blocked   | blocked   | blocked   | blocked   | blocked   | -         | DONE
+Block, for no reason      | NOTFOUND | blocked   | blocked   | blocked   | blocked   | blocked   | blocked   | DONE
+Unblock                   | NOTFOUND | -         | -         | -         | -         | -         | unblocked | DONE
+Complete                  | NOTFOUND | completed | overrode  | completed | HELD      | HELD      | completed | -
+Complete, token 4         | NOTFOUND | LOST      | LOST      | LOST      | completed | completed | LOST      | -
+Complete, token 2         | NOTFOUND | LOST      | LOST      | LOST      | LOST      | LOST      | LOST      | -
+Complete, forced          | NOTFOUND | completed | overrode  | completed | completed | completed | completed | -
+Complete, forced, token 2 | NOTFOUND | completed | overrode  | completed | completed | completed | completed | -
+Reopen                    | NOTFOUND | -         | -         | -         | -         | -         | -         | reopened
+`
+
+/** What is left of w1's claim, by standing: a rejection and the event that ends the claim tell it. */
+const claimOf = (standing: Standing) =>
+  standing === "claimed"
+    ? { owner: "w1", ttlSeconds: 900, expiresAt: at(20) }
+    : standing === "expired"
+      ? { owner: "w1", ttlSeconds: 60, expiresAt: at(6) }
+      : undefined
+
+const held = (standing: Standing) => (claimOf(standing) === undefined ? null : { owner: "w1", token: 4 })
+
+/** The claim that must be there, where the table says so. */
+const theClaim = (standing: Standing) => {
+  const claim = claimOf(standing)
+  if (claim === undefined) throw new Error(`the table expects a claim on a card that is ${standing}`)
+  return { ...claim, token: 4 }
+}
+
+const x = id("x")
+const dep = id("dep")
+
+type Outcome = (order: Order, standing: Standing) => ReadonlyArray<DecidedEvent> | Rejection
+
+/** The outcome of one kind of command, in the words of the table. */
+const of =
+  <Tag extends Order["_tag"]>(
+    tag: Tag,
+    outcome: (
+      order: Extract<Order, { readonly _tag: Tag }>,
+      standing: Standing
+    ) => ReadonlyArray<DecidedEvent> | Rejection
+  ): Outcome =>
+  (order, standing) => {
+    if (order._tag !== tag) throw new Error(`this outcome is for ${tag}`)
+    return outcome(order as Extract<Order, { readonly _tag: Tag }>, standing)
+  }
+
+const completed =
+  (overrode: ReadonlyArray<CardId>): Outcome =>
+  (order, standing) =>
+    of("Complete", ({ force = false, result = null }) => [
+      on("x", { _tag: "CardCompleted", result, overrode, forced: force, claim: held(standing) })
+    ])(order, standing)
+
+const renewed = (seconds?: number): Outcome =>
+  of("Renew", (_, standing) => {
+    const { owner, token, ttlSeconds: own } = theClaim(standing)
+    const ttlSeconds = seconds ?? own
+    return [on("x", { _tag: "ClaimRenewed", owner, token, ttlSeconds, expiresAt: at(10 + ttlSeconds / 60) })]
+  })
+
+const released = (notBefore: ReturnType<typeof at> | null): Outcome =>
+  of("Release", ({ reason = null }) => [on("x", { _tag: "CardReleased", owner: "w1", token: 4, reason, notBefore })])
+
+const claimedByW2 = on("x", { _tag: "CardClaimed", owner: "w2", ttlSeconds: 900, expiresAt: at(25) })
+
+const outcomes: Readonly<Record<string, Outcome>> = {
+  "-": () => [],
+
+  created: of("Create", (order) => [
+    created(order.id, { title: "New", idempotencyKey: order.idempotencyKey ?? null })
+  ]),
+  both: () => [created("y", { title: "New" }), created("x", { title: "New" })],
+  revised: () => [on("x", { _tag: "CardRevised", title: "Other", priority: 7, body: "b" })],
+  claimed: () => [claimedByW2],
+  takenOver: () => [
+    on("x", { _tag: "CardReclaimed", owner: "w1", token: 4, expiresAt: at(6), why: "expired" }),
+    claimedByW2
+  ],
+  renewed: renewed(),
+  renewed5: renewed(5),
+  released: released(null),
+  putOff: released(at(11)),
+  reclaimed: (_, standing) => {
+    const { expiresAt, owner, token } = theClaim(standing)
+    const why = standing === "expired" ? "expired" : "requested"
+    return [on("x", { _tag: "CardReclaimed", owner, token, expiresAt, why })]
+  },
+  linked: () => [on("x", { _tag: "CardLinked", dependsOn: dep })],
+  unlinked: () => [on("x", { _tag: "CardUnlinked", dependsOn: dep })],
+  blocked: of("Block", ({ reason = null }, standing) => [
+    on("x", { _tag: "CardBlocked", reason, endedClaim: held(standing) })
+  ]),
+  unblocked: () => [on("x", { _tag: "CardUnblocked", reason: "settled" })],
+  completed: completed([]),
+  overrode: completed([dep]),
+  reopened: () => [on("x", { _tag: "CardReopened", reason: "not good enough" })],
+
+  NOTFOUND: () => new CardNotFound({ id: x }),
+  EXISTS: () => new CardAlreadyExists({ id: x }),
+  SELF: () => new SelfDependency({ id: x }),
+  NODEP: () => new DependencyNotFound({ id: x, dependsOn: id("nothing") }),
+  DONE: () => new CardIsDone({ id: x }),
+  HELD: (_, standing) => {
+    const { expiresAt, owner } = theClaim(standing)
+    return new CardIsClaimed({ id: x, holder: owner, expiresAt })
+  },
+  LOST: (order, standing) => {
+    const token = (order as Partial<CommandOf<"Renew">>).token ?? 0
+    const claim = claimOf(standing)
+    const status =
+      standing === "expired" ? "claimed" : standing === "waiting" || standing === "deferred" ? "ready" : standing
+    if (status === "missing") throw new Error("there is no claim to lose on a card that does not exist")
+    return new ClaimLost({ id: x, token, status, holder: claim?.owner ?? null, expiresAt: claim?.expiresAt ?? null })
+  }
+}
+
+const [heading = [], ...rows] = table
+  .trim()
+  .split("\n")
+  .map((line) => line.split("|").map((cell) => cell.trim()))
+
+const cases = rows.flatMap(([name = "", ...cells]) =>
+  cells.map((cell, index) => ({ name, cell, standing: columns[index] ?? "missing" }))
+)
+
+describe("every command on a card in every standing", () => {
+  it("is in the table", () => {
+    expect(heading.slice(1)).toEqual(columns)
+    expect(cases).toHaveLength(rows.length * columns.length)
+    expect(rows.map(([name]) => name)).toEqual(Object.keys(orders))
+    expect(new Set(cases.map(({ cell }) => cell))).toEqual(new Set(Object.keys(outcomes)))
+    expect(new Set(Object.values(orders).map((order) => order._tag))).toEqual(
+      new Set(Command.members.map((member) => member.fields._tag.schema.literal))
+    )
+  })
+
+  it.each(cases)("$name, $standing: $cell", ({ cell, name, standing }) => {
+    const order = orders[name]
+    const outcome = outcomes[cell]
+    if (order === undefined || outcome === undefined) throw new Error(`no such row or outcome: ${name}, ${cell}`)
+    const when = given(...standings[standing]).when(order, at(10))
+    const expected = outcome(order, standing)
+    if (!(expected instanceof Error)) when.thenEvents(...expected)
+    else when.thenRejected(expected)
+  })
+
+  it.each(columns.slice(1))("the standing %s is what its name says", (standing) => {
+    const { state } = backlogAfter(standings[standing])
+    const card = state.card(x)
+    expect({
+      status: card?.status,
+      unmet: state.unmetDependencies(x),
+      deferred: card?.notBefore != null,
+      token: card?.claimToken
+    }).toEqual({
+      status:
+        standing === "expired" ? "claimed" : standing === "waiting" || standing === "deferred" ? "ready" : standing,
+      unmet: standing === "waiting" ? 1 : 0,
+      deferred: standing === "deferred",
+      token: standing === "claimed" || standing === "expired" ? 4 : null
+    })
+  })
+})
+
+describe("Create", () => {
+  it("takes every field, and each dependency once, in the order of ids", () => {
+    given()
+      .when({
+        _tag: "Create",
+        id: "a",
+        title: "T",
+        body: "B",
+        phase: "P",
+        priority: -3,
+        status: "blocked",
+        dependsOn: ["z", "b", "z", "𝒜", "ﬀ"],
+        acceptance: { tests: ["unit"] },
+        idempotencyKey: "k",
+        blockedReason: "waits for legal"
+      })
+      .thenEvents(
+        created("a", {
+          title: "T",
+          body: "B",
+          phase: "P",
+          priority: -3,
+          status: "blocked",
+          dependsOn: [id("b"), id("z"), id("ﬀ"), id("𝒜")],
+          acceptance: { tests: ["unit"] },
+          idempotencyKey: "k",
+          blockedReason: "waits for legal"
+        })
+      )
+  })
+
+  it("may begin done", () => {
+    given().when({ _tag: "Create", id: "a", title: "A", status: "done" }).thenEvents(created("a", { status: "done" }))
+  })
+
+  it("may depend on cards that do not exist", () => {
+    given()
+      .when({ _tag: "Create", id: "a", title: "A", dependsOn: ["later"] })
+      .thenEvents(created("a", { dependsOn: [id("later")] }))
+  })
+
+  it("is refused when it closes a cycle through an edge that waited for it", () => {
+    given(created("a", { dependsOn: [id("b")] }), created("b", { dependsOn: [id("c")] }))
+      .when({ _tag: "Create", id: "c", title: "C", dependsOn: ["a"] })
+      .thenRejected(
+        new DependencyCycle({ id: id("c"), dependsOn: id("a"), path: [id("c"), id("a"), id("b"), id("c")] })
+      )
+  })
+
+  it("is not refused for a diamond", () => {
+    given(created("a", { dependsOn: [id("d")] }), created("b", { dependsOn: [id("d")] }))
+      .when({ _tag: "Create", id: "c", title: "C", dependsOn: ["a", "b"] })
+      .thenEvents(created("c", { dependsOn: [id("a"), id("b")] }))
+  })
+})
+
+describe("CreateMany", () => {
+  it("keeps the order given, whatever depends on what", () => {
+    given()
+      .when({
+        _tag: "CreateMany",
+        cards: [
+          { id: "b", title: "B", dependsOn: ["a"] },
+          { id: "a", title: "A" }
+        ]
+      })
+      .thenEvents(created("b", { dependsOn: [id("a")] }), created("a"))
+  })
+
+  it("of nothing is nothing", () => {
+    given().when({ _tag: "CreateMany", cards: [] }).thenNothing()
+  })
+
+  it("skips cards whose key is used, also within the batch", () => {
+    given(created("old", { idempotencyKey: "k1" }))
+      .when({
+        _tag: "CreateMany",
+        cards: [
+          { id: "a", title: "A", idempotencyKey: "k1" },
+          { id: "b", title: "B", idempotencyKey: "k2" },
+          { id: "c", title: "C", idempotencyKey: "k2" },
+          { id: "d", title: "D" }
+        ]
+      })
+      .thenEvents(created("b", { idempotencyKey: "k2" }), created("d"))
+  })
+
+  it.each([
+    {
+      why: "an id twice in the batch",
+      cards: [
+        { id: "a", title: "A" },
+        { id: "a", title: "A" }
+      ],
+      rejection: new CardAlreadyExists({ id: id("a") })
+    },
+    {
+      why: "one card on itself",
+      cards: [
+        { id: "a", title: "A" },
+        { id: "b", title: "B", dependsOn: ["b"] }
+      ],
+      rejection: new SelfDependency({ id: id("b") })
+    },
+    {
+      why: "a cycle within the batch",
+      cards: [
+        { id: "a", title: "A", dependsOn: ["b"] },
+        { id: "b", title: "B", dependsOn: ["a"] }
+      ],
+      rejection: new DependencyCycle({ id: id("a"), dependsOn: id("b"), path: [id("a"), id("b"), id("a")] })
+    },
+    {
+      why: "a cycle through a card that is there",
+      cards: [
+        { id: "free", title: "F" },
+        { id: "new", title: "N", dependsOn: ["old"] }
+      ],
+      rejection: new DependencyCycle({ id: id("new"), dependsOn: id("old"), path: [id("new"), id("old"), id("new")] })
+    },
+    {
+      why: "a cycle that a card of the batch only leads to, which names one that was to be created",
+      cards: [
+        { id: "a", title: "A", dependsOn: ["old"] },
+        { id: "new", title: "N", dependsOn: ["old"] }
+      ],
+      rejection: new DependencyCycle({ id: id("new"), dependsOn: id("old"), path: [id("new"), id("old"), id("new")] })
+    }
+  ])("is refused as a whole for $why", ({ cards, rejection }) => {
+    given(created("old", { dependsOn: [id("new")] }))
+      .when({ _tag: "CreateMany", cards })
+      .thenRejected(rejection)
+  })
+})
+
+describe("Revise", () => {
+  const card = created("a", { title: "T", body: "B", phase: "P", priority: 1, acceptance: { a: 1, b: [1, 2] } })
+
+  it("records only what differs", () => {
+    given(card)
+      .when({ _tag: "Revise", id: "a", title: "T", body: "B2", priority: 1 })
+      .thenEvents(on("a", { _tag: "CardRevised", body: "B2" }))
+  })
+
+  it("clears with null", () => {
+    given(card)
+      .when({ _tag: "Revise", id: "a", body: null, phase: null, acceptance: null })
+      .thenEvents(on("a", { _tag: "CardRevised", body: null, phase: null, acceptance: null }))
+  })
+
+  it("sees no difference in the order of an object's keys", () => {
+    given(card)
+      .when({ _tag: "Revise", id: "a", acceptance: { b: [1, 2], a: 1 } })
+      .thenNothing()
+  })
+
+  it.each([
+    { a: 1, b: [2, 1] },
+    { a: 1, b: [1, 2, 3] },
+    { a: 1 },
+    { a: 1, b: [1, 2], c: null },
+    { a: 1, c: [1, 2] },
+    { a: 1, b: { 0: 1, 1: 2 } },
+    { a: "1", b: [1, 2] },
+    { a: null, b: [1, 2] },
+    JSON.parse('{"a":1,"__proto__":[1,2]}') as { readonly a: number },
+    [],
+    "text",
+    0,
+    false
+  ])("sees that the acceptance %j is another", (acceptance) => {
+    given(card)
+      .when({ _tag: "Revise", id: "a", acceptance })
+      .thenEvents(on("a", { _tag: "CardRevised", acceptance }))
+  })
+})
+
+describe("Claim", () => {
+  const claim = (cardId: string, ttlSeconds = 900) =>
+    on(cardId, { _tag: "CardClaimed", owner: "w", ttlSeconds, expiresAt: at(10 + ttlSeconds / 60) })
+
+  it("of the next takes the greatest priority, whatever its age and id", () => {
+    given(
+      created("a", { priority: 1 }, at(0)),
+      created("b", { priority: -2_147_483_648 }, at(-9)),
+      created("c", { priority: 2_147_483_647 }, at(5))
+    )
+      .when({ _tag: "Claim", owner: "w" })
+      .thenEvents(claim("c"))
+  })
+
+  it("of the next takes the oldest among equals", () => {
+    given(created("a", {}, at(3)), created("b", {}, at(1)), created("c", {}, at(2)))
+      .when({ _tag: "Claim", owner: "w" })
+      .thenEvents(claim("b"))
+  })
+
+  it("of the next takes the first id among cards made at once, by code point", () => {
+    given(created("𝒜"), created("ﬀ"), created("b"))
+      .when({ _tag: "Claim", owner: "w" })
+      .thenEvents(claim("b"))
+    given(created("𝒜"), created("ﬀ"))
+      .when({ _tag: "Claim", owner: "w" })
+      .thenEvents(claim("ﬀ"))
+  })
+
+  it("of the next passes over what cannot be claimed", () => {
+    given(
+      created("blocked", { priority: 9, status: "blocked" }),
+      created("done", { priority: 8, status: "done" }),
+      created("waiting", { priority: 7, dependsOn: [id("blocked")] }),
+      created("orphan", { priority: 6, dependsOn: [id("never")] }),
+      created("freed", { priority: 5, dependsOn: [id("done")] }),
+      created("plain", { priority: 4 })
+    )
+      .when({ _tag: "Claim", owner: "w" })
+      .thenEvents(claim("freed"))
+  })
+
+  it("of the next takes back every expired claim first, and then the best of all", () => {
+    const expired = (cardId: string) =>
+      on(cardId, { _tag: "CardClaimed", owner: "gone", ttlSeconds: 60, expiresAt: at(3) }, at(2))
+    const takenBack = (cardId: string) =>
+      on(cardId, { _tag: "CardReclaimed", owner: "gone", token: 2, expiresAt: at(3), why: "expired" })
+    given(
+      created("low", { priority: 1 }),
+      created("high", { priority: 3 }),
+      created("free", { priority: 2 }),
+      expired("low"),
+      expired("high")
+    )
+      .when({ _tag: "Claim", owner: "w" })
+      .thenEvents(takenBack("low"), takenBack("high"), claim("high"))
+    given(created("low", { priority: 1 }), created("free", { priority: 2 }), expired("low"))
+      .when({ _tag: "Claim", owner: "w" })
+      .thenEvents(takenBack("low"), claim("free"))
+  })
+
+  it("takes back an expired claim even when the card has come to wait for another since", () => {
+    const history = [
+      created("dep", { status: "blocked" }),
+      created("a"),
+      on("a", { _tag: "CardClaimed", owner: "gone", ttlSeconds: 60, expiresAt: at(3) }, at(2)),
+      on("a", { _tag: "CardLinked", dependsOn: id("dep") }, at(2))
+    ]
+    const takenBack = on("a", { _tag: "CardReclaimed", owner: "gone", token: 2, expiresAt: at(3), why: "expired" })
+    given(...history)
+      .when({ _tag: "Claim", owner: "w", id: "a" })
+      .thenEvents(takenBack)
+    given(...history)
+      .when({ _tag: "Claim", owner: "w" })
+      .thenEvents(takenBack)
+  })
+
+  it("lasts as long as asked", () => {
+    given(created("a"))
+      .when({ _tag: "Claim", owner: "w", ttlSeconds: 30 })
+      .thenEvents(claim("a", 30))
+    given(created("a"))
+      .when({ _tag: "Claim", owner: "w", id: "a", ttlSeconds: 2_592_000 })
+      .thenEvents(claim("a", 2_592_000))
+  })
+
+  const millisecond = 1 / 60_000
+
+  it("of a card that was put off succeeds from its retry time on, not before", () => {
+    const history = [
+      created("a"),
+      on("a", { _tag: "CardClaimed", owner: "w0", ttlSeconds: 60, expiresAt: at(1) }),
+      on("a", { _tag: "CardReleased", owner: "w0", token: 2, reason: null, notBefore: at(10) })
+    ]
+    given(...history)
+      .when({ _tag: "Claim", owner: "w" }, at(10 - millisecond))
+      .thenNothing()
+    given(...history)
+      .when({ _tag: "Claim", owner: "w" }, at(10))
+      .thenEvents(claim("a"))
+  })
+
+  it("takes a card over from the moment on at which its claim ends, not before", () => {
+    const history = [
+      created("a"),
+      on("a", { _tag: "CardClaimed", owner: "w0", ttlSeconds: 600, expiresAt: at(10) }, at(0))
+    ]
+    given(...history)
+      .when({ _tag: "Claim", owner: "w", id: "a" }, at(10 - millisecond))
+      .thenNothing()
+    given(...history)
+      .when({ _tag: "Claim", owner: "w", id: "a" }, at(10))
+      .thenEvents(
+        on("a", { _tag: "CardReclaimed", owner: "w0", token: 2, expiresAt: at(10), why: "expired" }),
+        claim("a")
+      )
+  })
+
+  it("is one for each card, also for the same worker", () => {
+    given(created("a"), on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 900, expiresAt: at(15) }))
+      .when({ _tag: "Claim", owner: "w", id: "a" })
+      .thenNothing()
+  })
+})
+
+describe("Renew", () => {
+  it("at the instant of the claim, for the same time, is nothing", () => {
+    given(created("a"), on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(11) }, at(10)))
+      .when({ _tag: "Renew", id: "a", token: 2 }, at(10))
+      .thenNothing()
+  })
+
+  it("keeps the time that the last renewal asked for", () => {
+    given(
+      created("a"),
+      on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(6) }, at(5)),
+      on("a", { _tag: "ClaimRenewed", owner: "w", token: 2, ttlSeconds: 600, expiresAt: at(15) }, at(5))
+    )
+      .when({ _tag: "Renew", id: "a", token: 2 }, at(10))
+      .thenEvents(on("a", { _tag: "ClaimRenewed", owner: "w", token: 2, ttlSeconds: 600, expiresAt: at(20) }))
+  })
+
+  it("may shorten a claim", () => {
+    given(created("a"), on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 900, expiresAt: at(20) }, at(5)))
+      .when({ _tag: "Renew", id: "a", token: 2, ttlSeconds: 60 }, at(10))
+      .thenEvents(on("a", { _tag: "ClaimRenewed", owner: "w", token: 2, ttlSeconds: 60, expiresAt: at(11) }))
+  })
+})
+
+describe("Reclaim", () => {
+  it("of all takes back every expired claim and no other", () => {
+    const claimed = (cardId: string, until: number) =>
+      on(cardId, { _tag: "CardClaimed", owner: cardId, ttlSeconds: 60, expiresAt: at(until) })
+    given(created("a"), created("b"), created("c"), claimed("a", 9), claimed("b", 11), claimed("c", 10))
+      .when({ _tag: "Reclaim" }, at(10))
+      .thenEvents(
+        on("a", { _tag: "CardReclaimed", owner: "a", token: 2, expiresAt: at(9), why: "expired" }),
+        on("c", { _tag: "CardReclaimed", owner: "c", token: 2, expiresAt: at(10), why: "expired" })
+      )
+  })
+})
+
+describe("Link", () => {
+  /** c0 → c1 → … → c(length - 1): each card depends on the next. */
+  const chain = (length: number): ReadonlyArray<Happened> =>
+    Array.from({ length }, (_, index) =>
+      created(`c${index}`, { dependsOn: index + 1 < length ? [id(`c${index + 1}`)] : [] })
+    )
+
+  it.each([2, 3, 100])("is refused when it closes a cycle of %i cards, with its path", (length) => {
+    const last = `c${length - 1}`
+    const cards = Array.from({ length }, (_, index) => id(`c${index}`))
+    given(...chain(length))
+      .when({ _tag: "Link", from: last, to: "c0" })
+      .thenRejected(new DependencyCycle({ id: id(last), dependsOn: id("c0"), path: [id(last), ...cards] }))
+  })
+
+  it("is accepted along the chain", () => {
+    given(...chain(3))
+      .when({ _tag: "Link", from: "c0", to: "c2" })
+      .thenEvents(on("c0", { _tag: "CardLinked", dependsOn: id("c2") }))
+  })
+
+  it("finds a cycle through a link that came later, and none through one that is gone", () => {
+    const linked = [created("a"), created("b"), on("a", { _tag: "CardLinked", dependsOn: id("b") })]
+    given(...linked)
+      .when({ _tag: "Link", from: "b", to: "a" })
+      .thenRejected(new DependencyCycle({ id: id("b"), dependsOn: id("a"), path: [id("b"), id("a"), id("b")] }))
+    given(...linked, on("a", { _tag: "CardUnlinked", dependsOn: id("b") }))
+      .when({ _tag: "Link", from: "b", to: "a" })
+      .thenEvents(on("b", { _tag: "CardLinked", dependsOn: id("a") }))
+  })
+
+  it("to a card that does not exist is nothing when the card was created so", () => {
+    given(created("a", { dependsOn: [id("later")] }))
+      .when({ _tag: "Link", from: "a", to: "later" })
+      .thenNothing()
+  })
+})
+
+describe("Unlink", () => {
+  it("takes away a dependency that never came to be", () => {
+    given(created("a", { dependsOn: [id("later")] }))
+      .when({ _tag: "Unlink", from: "a", to: "later" })
+      .thenEvents(on("a", { _tag: "CardUnlinked", dependsOn: id("later") }))
+  })
+})
+
+describe("Complete", () => {
+  it("names the dependencies that it overrode: those that are not done, and those that do not exist", () => {
+    given(
+      created("done", { status: "done" }),
+      created("open"),
+      created("a", { dependsOn: [id("done"), id("never"), id("open")] })
+    )
+      .when({ _tag: "Complete", id: "a" })
+      .thenEvents(
+        on("a", {
+          _tag: "CardCompleted",
+          result: null,
+          overrode: [id("never"), id("open")],
+          forced: false,
+          claim: null
+        })
+      )
+  })
+})

@@ -1,0 +1,276 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Schema } from "effect"
+import { Card } from "../../src/domain/Card.ts"
+import { Event } from "../../src/domain/Event.ts"
+import { evolve } from "../../src/domain/evolve.ts"
+import { cardArbitrary, eventArbitrary, manyRuns, occurrenceArbitrary } from "./arbitraries.ts"
+import { at, created, type Happened, id, on } from "./support.ts"
+
+/** The card that one card's events lead to. */
+const fold = (...events: ReadonlyArray<Happened>): Card | undefined =>
+  events.reduce<Card | undefined>(
+    (card, happened) => evolve(card, { ...happened, version: (card?.version ?? 0) + 1 }),
+    undefined
+  )
+
+const birth = created("a", {
+  title: "T",
+  body: "B",
+  phase: "P",
+  priority: 3,
+  dependsOn: [id("z"), id("b"), id("z")],
+  acceptance: { tests: 1 },
+  idempotencyKey: "k"
+})
+
+const newborn: Card = {
+  id: id("a"),
+  title: "T",
+  body: "B",
+  phase: "P",
+  priority: 3,
+  status: "ready",
+  dependsOn: [id("b"), id("z")],
+  claimOwner: null,
+  claimTtlSeconds: null,
+  claimedAt: null,
+  claimExpiresAt: null,
+  claimToken: null,
+  attempts: 0,
+  notBefore: null,
+  idempotencyKey: "k",
+  acceptance: { tests: 1 },
+  result: null,
+  blockedReason: null,
+  createdAt: at(0),
+  updatedAt: at(0),
+  completedAt: null,
+  version: 1
+}
+
+const encode = Schema.encodeSync(Card)
+
+/** Compares cards as plain data, so that a failure prints times and not objects. */
+const expectCard = (card: Card | undefined, expected: Card): void => {
+  expect(card === undefined ? undefined : encode(card)).toStrictEqual(encode(expected))
+}
+
+describe("each event, on a card's way", () => {
+  const claimed = on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(2) }, at(1))
+  const held = {
+    ...newborn,
+    status: "claimed",
+    claimOwner: "w",
+    claimTtlSeconds: 60,
+    claimedAt: at(1),
+    claimExpiresAt: at(2),
+    claimToken: 2,
+    attempts: 1,
+    updatedAt: at(1),
+    version: 2
+  } as const
+  const free = {
+    ...held,
+    status: "ready",
+    claimOwner: null,
+    claimTtlSeconds: null,
+    claimedAt: null,
+    claimExpiresAt: null,
+    claimToken: null
+  } as const
+
+  it("CardCreated makes it", () => {
+    expectCard(fold(birth), newborn)
+  })
+
+  it("CardCreated as done says when it was completed", () => {
+    expectCard(fold(created("a", { status: "done" }, at(4))), {
+      ...newborn,
+      title: "A",
+      body: null,
+      phase: null,
+      priority: 0,
+      status: "done",
+      dependsOn: [],
+      acceptance: null,
+      idempotencyKey: null,
+      createdAt: at(4),
+      updatedAt: at(4),
+      completedAt: at(4)
+    })
+  })
+
+  it("CardCreated as blocked says why", () => {
+    const card = fold(created("a", { status: "blocked", blockedReason: "legal" }))
+    expect([card?.status, card?.blockedReason, card?.completedAt]).toEqual(["blocked", "legal", null])
+  })
+
+  it("CardRevised changes what it names and nothing else", () => {
+    expectCard(fold(birth, on("a", { _tag: "CardRevised", title: "T2", body: null }, at(1))), {
+      ...newborn,
+      title: "T2",
+      body: null,
+      updatedAt: at(1),
+      version: 2
+    })
+  })
+
+  it("CardClaimed gives it to a worker, under a token that is its version", () => {
+    expectCard(fold(birth, claimed), held)
+  })
+
+  it("ClaimRenewed moves the claim's end and keeps its token and its begin", () => {
+    expectCard(
+      fold(birth, claimed, on("a", { _tag: "ClaimRenewed", owner: "w", token: 2, ttlSeconds: 90, expiresAt: at(3) }, at(1.5))),
+      { ...held, claimTtlSeconds: 90, claimExpiresAt: at(3), updatedAt: at(1.5), version: 3 }
+    )
+  })
+
+  it("CardReleased frees it, from its retry time on", () => {
+    expectCard(
+      fold(birth, claimed, on("a", { _tag: "CardReleased", owner: "w", token: 2, reason: "r", notBefore: at(9) }, at(2))),
+      { ...free, notBefore: at(9), updatedAt: at(2), version: 3 }
+    )
+  })
+
+  it("CardReclaimed frees it at once", () => {
+    expectCard(
+      fold(
+        birth,
+        claimed,
+        on("a", { _tag: "CardReclaimed", owner: "w", token: 2, expiresAt: at(2), why: "expired" }, at(3))
+      ),
+      { ...free, updatedAt: at(3), version: 3 }
+    )
+  })
+
+  it("a second claim has a greater token, counts, and forgets the retry time", () => {
+    expectCard(
+      fold(
+        birth,
+        claimed,
+        on("a", { _tag: "CardReleased", owner: "w", token: 2, reason: null, notBefore: at(5) }, at(2)),
+        on("a", { _tag: "CardClaimed", owner: "v", ttlSeconds: 900, expiresAt: at(21) }, at(6))
+      ),
+      {
+        ...held,
+        claimOwner: "v",
+        claimTtlSeconds: 900,
+        claimedAt: at(6),
+        claimExpiresAt: at(21),
+        claimToken: 4,
+        attempts: 2,
+        updatedAt: at(6),
+        version: 4
+      }
+    )
+  })
+
+  it("CardLinked adds a dependency in its place, CardUnlinked takes it away", () => {
+    const linked = fold(birth, on("a", { _tag: "CardLinked", dependsOn: id("m") }, at(1)))
+    expectCard(linked, { ...newborn, dependsOn: [id("b"), id("m"), id("z")], updatedAt: at(1), version: 2 })
+    expectCard(
+      fold(
+        birth,
+        on("a", { _tag: "CardLinked", dependsOn: id("m") }, at(1)),
+        on("a", { _tag: "CardUnlinked", dependsOn: id("b") }, at(2))
+      ),
+      { ...newborn, dependsOn: [id("m"), id("z")], updatedAt: at(2), version: 3 }
+    )
+  })
+
+  it("CardBlocked ends a claim, CardUnblocked makes it ready", () => {
+    const blocked = on("a", { _tag: "CardBlocked", reason: "legal", endedClaim: { owner: "w", token: 2 } }, at(2))
+    expectCard(fold(birth, claimed, blocked), {
+      ...free,
+      status: "blocked",
+      blockedReason: "legal",
+      updatedAt: at(2),
+      version: 3
+    })
+    expectCard(fold(birth, claimed, blocked, on("a", { _tag: "CardUnblocked", reason: "settled" }, at(3))), {
+      ...free,
+      updatedAt: at(3),
+      version: 4
+    })
+  })
+
+  it("CardBlocked ends a retry time", () => {
+    const card = fold(
+      birth,
+      claimed,
+      on("a", { _tag: "CardReleased", owner: "w", token: 2, reason: null, notBefore: at(9) }),
+      on("a", { _tag: "CardBlocked", reason: null, endedClaim: null })
+    )
+    expect(card?.notBefore).toBeNull()
+  })
+
+  it("CardCompleted ends a claim and keeps the result, CardReopened makes it ready and forgets the result", () => {
+    const completed = on(
+      "a",
+      { _tag: "CardCompleted", result: { ok: true }, overrode: [], forced: false, claim: { owner: "w", token: 2 } },
+      at(2)
+    )
+    expectCard(fold(birth, claimed, completed), {
+      ...free,
+      status: "done",
+      result: { ok: true },
+      completedAt: at(2),
+      updatedAt: at(2),
+      version: 3
+    })
+    expectCard(fold(birth, claimed, completed, on("a", { _tag: "CardReopened", reason: null }, at(3))), {
+      ...free,
+      updatedAt: at(3),
+      version: 4
+    })
+  })
+
+  it("CardCompleted ends a block and a retry time", () => {
+    const completed = on("a", { _tag: "CardCompleted", result: null, overrode: [], forced: false, claim: null })
+    expect(fold(created("a", { status: "blocked", blockedReason: "legal" }), completed)?.blockedReason).toBeNull()
+    expect(
+      fold(
+        birth,
+        claimed,
+        on("a", { _tag: "CardReleased", owner: "w", token: 2, reason: null, notBefore: at(9) }),
+        completed
+      )?.notBefore
+    ).toBeNull()
+  })
+})
+
+describe("evolve is total", () => {
+  const isCard = Schema.is(Card)
+
+  it.prop("the events of these tests are events", [eventArbitrary], ([event]) => Schema.is(Event)(event), manyRuns)
+
+  it.prop(
+    "any event after any card gives a card, with the event's version and time",
+    [cardArbitrary, occurrenceArbitrary],
+    ([card, happened]) => {
+      const before = encode(card)
+      const after = evolve(card, happened)
+      expect(encode(card)).toStrictEqual(before)
+      if (happened.event._tag === "CardCreated") {
+        expect(after).toBe(card)
+      } else {
+        expect(isCard(after)).toBe(true)
+        expect([after?.id, after?.version, after?.updatedAt]).toEqual([card.id, happened.version, happened.occurredAt])
+        expect([after?.createdAt, after?.idempotencyKey]).toEqual([card.createdAt, card.idempotencyKey])
+      }
+    },
+    manyRuns
+  )
+
+  it.prop(
+    "any event where there is no card makes one or nothing",
+    [occurrenceArbitrary],
+    ([happened]) => {
+      const after = evolve(undefined, happened)
+      expect(after === undefined || isCard(after)).toBe(true)
+      expect(after !== undefined).toBe(happened.event._tag === "CardCreated")
+    },
+    manyRuns
+  )
+})

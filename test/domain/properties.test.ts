@@ -1,0 +1,315 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Arbitrary, DateTime, Effect, Result, Schema } from "effect"
+import { Card } from "../../src/domain/Card.ts"
+import type { CardId } from "../../src/domain/CardId.ts"
+import { compareClaimOrder } from "../../src/domain/ClaimOrder.ts"
+import type { Command } from "../../src/domain/Command.ts"
+import { decide } from "../../src/domain/decide.ts"
+import type { Decision } from "../../src/domain/Decision.ts"
+import { type DecidedEvent, Event } from "../../src/domain/Event.ts"
+import { evolve, type Occurrence } from "../../src/domain/evolve.ts"
+import { Rejection } from "../../src/domain/Rejection.ts"
+import { commandOf, everyId, type Step, stepsArbitrary, timeOf } from "./commands.ts"
+import { at, type Happened, MemoryBacklog } from "./support.ts"
+
+/*
+ * What must hold of any backlog after any commands. A failing property prints the fewest commands that still break it,
+ * and a `Replay` token: `{ arbitrary: { replay: "…" } }` as the last argument repeats that run.
+ */
+
+const options = { arbitrary: { runs: 300, size: 80 } }
+
+/** What was decided at one step, on which backlog. */
+interface Moment {
+  readonly backlog: MemoryBacklog
+  readonly command: Command
+  readonly now: DateTime.Utc
+  readonly decision: Decision
+}
+
+const eventsOf = (decision: Decision): ReadonlyArray<DecidedEvent> =>
+  Result.isSuccess(decision) ? decision.success : []
+
+/** Carries out steps one after the other; `before` and `after` look on as each one's events are appended. */
+const run = (
+  steps: ReadonlyArray<Step>,
+  look: { readonly before?: (moment: Moment) => void; readonly after?: (moment: Moment) => void }
+): MemoryBacklog => {
+  const backlog = new MemoryBacklog()
+  let now = at(0)
+  for (const step of steps) {
+    now = timeOf(now, step)
+    const command = commandOf(backlog.state, step)
+    const decision = decide(backlog.state, command, now)
+    look.before?.({ backlog, command, now, decision })
+    for (const event of eventsOf(decision)) backlog.append(event, now)
+    look.after?.({ backlog, command, now, decision })
+  }
+  return backlog
+}
+
+const cardsOf = (backlog: MemoryBacklog): ReadonlyArray<Card> =>
+  everyId.flatMap((cardId) => backlog.state.card(cardId) ?? [])
+
+const unmetOf = (backlog: MemoryBacklog, card: Card): number =>
+  card.dependsOn.filter((cardId) => backlog.state.card(cardId)?.status !== "done").length
+
+const streamOf = (log: ReadonlyArray<Occurrence>, cardId: CardId): ReadonlyArray<Occurrence> =>
+  log.filter((occurrence) => occurrence.cardId === cardId)
+
+const claimsOf = (backlog: MemoryBacklog, card: Card): ReadonlyArray<Occurrence> =>
+  streamOf(backlog.log, card.id).filter(({ event }) => event._tag === "CardClaimed")
+
+describe("the commands of these tests", () => {
+  it.effect("lead to every event and to every rejection", () =>
+    Effect.gen(function* () {
+      const seen = new Set<string>()
+      for (const steps of yield* Arbitrary.sampleEffect(stepsArbitrary, { count: 100, size: 80, seed: 1 })) {
+        run(steps, {
+          after: ({ decision }) => {
+            if (Result.isFailure(decision)) seen.add(decision.failure._tag)
+            else for (const { event } of decision.success) seen.add(event._tag)
+          }
+        })
+      }
+      const all = [
+        ...Event.members.map((member) => member.fields._tag.schema.literal),
+        ...Rejection.members.map((member) => member.fields._tag.schema.literal)
+      ]
+      expect([...seen].sort()).toEqual(all.sort())
+    })
+  )
+})
+
+describe("whatever is asked of a backlog", () => {
+  const isEvent = Schema.is(Event)
+  const isRejection = Schema.is(Rejection)
+  const isCard = Schema.is(Card)
+
+  it.prop(
+    "the answer is events or a rejection, and the backlog asked is as it was",
+    [stepsArbitrary],
+    ([steps]) => {
+      run(steps, {
+        before: ({ backlog, command, decision, now }) => {
+          if (Result.isFailure(decision)) expect(isRejection(decision.failure)).toBe(true)
+          else for (const { event } of decision.success) expect(isEvent(event)).toBe(true)
+          expect(decide(backlog.state, command, now)).toEqual(decision)
+        },
+        after: ({ backlog }) => {
+          for (const card of cardsOf(backlog)) expect(isCard(card)).toBe(true)
+        }
+      })
+    },
+    options
+  )
+
+  /*
+   * Create of a new id is refused the second time (the id is used), Release and Complete with a token show a token that
+   * is no longer current: refusals append nothing either. "Claim the next" is left out, for its meaning is "one more":
+   * asked twice, it takes two cards.
+   */
+  it.prop(
+    "the same again at the same time appends nothing, but for Claim of the next",
+    [stepsArbitrary],
+    ([steps]) => {
+      run(steps, {
+        after: ({ backlog, command, now }) => {
+          if (command._tag === "Claim" && command.id === undefined) return
+          expect(eventsOf(decide(backlog.state, command, now))).toEqual([])
+        }
+      })
+    },
+    options
+  )
+
+  it.prop(
+    "a card's unmet dependencies are counted right",
+    [stepsArbitrary],
+    ([steps]) => {
+      run(steps, {
+        after: ({ backlog }) => {
+          for (const card of cardsOf(backlog)) {
+            expect([card.id, backlog.state.unmetDependencies(card.id)]).toEqual([card.id, unmetOf(backlog, card)])
+          }
+        }
+      })
+    },
+    options
+  )
+
+  it.prop(
+    "no card depends on itself, directly or through others",
+    [stepsArbitrary],
+    ([steps]) => {
+      run(steps, {
+        after: ({ backlog }) => {
+          // Takes away cards that depend on none that is left, until there are no more: a cycle would remain.
+          let left = cardsOf(backlog)
+          for (let count = -1; count !== left.length;) {
+            count = left.length
+            const ids = new Set(left.map((card) => card.id))
+            left = left.filter((card) => card.dependsOn.some((cardId) => ids.has(cardId)))
+          }
+          expect(left.map((card) => card.id)).toEqual([])
+        }
+      })
+    },
+    options
+  )
+
+  it.prop(
+    "a card has a claim exactly while it is claimed, a completion exactly while it is done",
+    [stepsArbitrary],
+    ([steps]) => {
+      run(steps, {
+        after: ({ backlog }) => {
+          for (const card of cardsOf(backlog)) {
+            const { claimExpiresAt, claimOwner, claimToken, claimTtlSeconds, claimedAt } = card
+            for (const part of [claimOwner, claimTtlSeconds, claimedAt, claimExpiresAt, claimToken]) {
+              expect([card.status, part === null]).toEqual([card.status, card.status !== "claimed"])
+            }
+            expect([card.status, card.completedAt === null]).toEqual([card.status, card.status !== "done"])
+            if (card.status !== "done") expect(card.result).toBeNull()
+            if (card.status !== "blocked") expect(card.blockedReason).toBeNull()
+            if (card.status !== "ready") expect(card.notBefore).toBeNull()
+          }
+        }
+      })
+    },
+    options
+  )
+
+  it.prop(
+    "a token is the version of the card's last claim, tokens only grow, and attempts counts them",
+    [stepsArbitrary],
+    ([steps]) => {
+      const backlog = run(steps, {
+        after: ({ backlog: current }) => {
+          for (const card of cardsOf(current)) {
+            const claims = claimsOf(current, card)
+            if (card.claimToken !== null) expect(card.claimToken).toBe(claims.at(-1)?.version)
+            expect(card.attempts).toBe(claims.length)
+          }
+        }
+      })
+      for (const card of cardsOf(backlog)) {
+        const versions = streamOf(backlog.log, card.id).map(({ version }) => version)
+        expect(versions).toEqual(versions.map((_, index) => index + 1))
+        expect(card.version).toBe(versions.length)
+      }
+    },
+    options
+  )
+
+  it.prop(
+    "dependencies are in the order of ids, each once",
+    [stepsArbitrary],
+    ([steps]) => {
+      run(steps, {
+        after: ({ backlog }) => {
+          for (const card of cardsOf(backlog)) {
+            expect(card.dependsOn).toEqual(everyId.filter((cardId) => card.dependsOn.includes(cardId)))
+          }
+        }
+      })
+    },
+    options
+  )
+
+  it.prop(
+    "no two claims hold one card at a time",
+    [stepsArbitrary],
+    ([steps]) => {
+      const backlog = run(steps, {})
+      for (const card of cardsOf(backlog)) {
+        let holder: Occurrence | undefined
+        for (const occurrence of streamOf(backlog.log, card.id)) {
+          const { event } = occurrence
+          if (event._tag === "CardClaimed") {
+            expect(holder).toBeUndefined()
+            holder = occurrence
+          } else if (event._tag === "CardReclaimed" || event._tag === "CardReleased") {
+            expect(event.token).toBe(holder?.version)
+            holder = undefined
+          } else if (event._tag === "CardBlocked" || event._tag === "CardCompleted") {
+            const ended = event._tag === "CardBlocked" ? event.endedClaim : event.claim
+            expect(ended?.token).toBe(holder?.version)
+            holder = undefined
+          } else if (event._tag === "ClaimRenewed") {
+            expect(event.token).toBe(holder?.version)
+          }
+        }
+      }
+    },
+    options
+  )
+
+  it.prop(
+    "a claim of the next takes the first claimable card in the order of claims",
+    [stepsArbitrary],
+    ([steps]) => {
+      run(steps, {
+        before: ({ backlog, command, decision, now }) => {
+          if (command._tag !== "Claim" || command.id !== undefined) return
+          const hasPassed = (time: DateTime.Utc | null) =>
+            time !== null && DateTime.toEpochMillis(time) <= DateTime.toEpochMillis(now)
+          const [best] = cardsOf(backlog)
+            .filter(
+              (card) =>
+                (card.status === "ready" ||
+                  (card.status === "claimed" && hasPassed(card.claimExpiresAt))) &&
+                unmetOf(backlog, card) === 0 &&
+                (card.notBefore === null || hasPassed(card.notBefore))
+            )
+            .sort(compareClaimOrder)
+          const taken = eventsOf(decision).filter(({ event }) => event._tag === "CardClaimed")
+          expect(taken.map(({ cardId }) => cardId)).toEqual(best === undefined ? [] : [best.id])
+        }
+      })
+    },
+    options
+  )
+
+  it.prop(
+    "a key belongs to one card for ever",
+    [stepsArbitrary],
+    ([steps]) => {
+      const owners = new Map<string, CardId>()
+      run(steps, {
+        after: ({ backlog }) => {
+          for (const { id, idempotencyKey: key } of cardsOf(backlog)) {
+            if (key === null) continue
+            expect(owners.get(key) ?? id).toBe(id)
+            owners.set(key, id)
+            expect(backlog.state.cardWithKey(key)?.id).toBe(id)
+          }
+        }
+      })
+    },
+    options
+  )
+
+  it.prop(
+    "the log alone leads to the same backlog",
+    [stepsArbitrary],
+    ([steps]) => {
+      const backlog = run(steps, {})
+      const again = new MemoryBacklog()
+      for (const event of backlog.log as ReadonlyArray<Happened>) again.append(event, event.occurredAt)
+      for (const cardId of everyId) {
+        const card = backlog.state.card(cardId)
+        // One card's own events are enough for the card.
+        const folded = streamOf(backlog.log, cardId).reduce(evolve, undefined)
+        expect(folded).toEqual(card)
+        expect(again.state.card(cardId)).toEqual(card)
+        expect(again.state.standing(cardId)).toEqual(backlog.state.standing(cardId))
+        const dependents = everyId.filter((other) => backlog.state.card(other)?.dependsOn.includes(cardId) === true)
+        expect([...backlog.state.dependentsOf(cardId)].sort()).toEqual([...dependents].sort())
+        expect([...again.state.dependentsOf(cardId)].sort()).toEqual([...dependents].sort())
+      }
+      expect(again.log).toEqual(backlog.log)
+    },
+    options
+  )
+})

@@ -1,0 +1,6 @@
+import { layerPgliteClient } from "../../src/services/Pglite.ts"
+import { postgresClient } from "../support/backlogs.ts"
+import { suite } from "./conformance.ts"
+
+suite("a backlog on PGlite", layerPgliteClient())
+suite("a backlog on a Postgres server", postgresClient(10))

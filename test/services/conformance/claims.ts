@@ -1,0 +1,476 @@
+import { Effect, Option } from "effect"
+import { expect } from "vitest"
+import { BacklogService } from "../../../src/services/BacklogService.ts"
+import { BacklogTestClock } from "../../../src/services/layers.ts"
+import { eventsOf, plain, writesNothing } from "../../support/backlogs.ts"
+import { readLog } from "../../support/verifyBacklog.ts"
+import { after, created, ids, input, isSaidClaimable, refusal, type Test, utc } from "./harness.ts"
+
+/** UTF-8 bytes sort like Unicode code points. */
+const byCodePoint = (left: string, right: string): number => Buffer.compare(Buffer.from(left), Buffer.from(right))
+
+/** Taking cards, keeping them, giving them back, and losing them. */
+export const claims = (test: Test): void => {
+  test(
+    "claims a card: owner, lease, token, attempts",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const clock = yield* BacklogTestClock
+      yield* backlog.create(input("a"))
+      yield* clock.advance("10 seconds")
+      const claimed = Option.getOrThrow(
+        yield* backlog.claim({
+          owner: "w1",
+          ttlSeconds: 60,
+          actor: "scheduler",
+          correlationId: "run",
+          causationId: "tick",
+          commandId: "claim-1"
+        })
+      )
+      const expected = created("a", {
+        status: "claimed",
+        claimOwner: "w1",
+        claimTtlSeconds: 60,
+        claimedAt: after(10),
+        claimExpiresAt: after(70),
+        claimToken: 2,
+        attempts: 1,
+        updatedAt: after(10),
+        version: 2
+      })
+      expect(plain(claimed)).toEqual(expected)
+      expect(Option.map(yield* backlog.get("a"), plain)).toEqual(Option.some(expected))
+      expect((yield* readLog)[1]).toMatchObject({
+        position: 2,
+        version: 2,
+        type: "CardClaimed",
+        data: { owner: "w1", ttlSeconds: 60, expiresAt: after(70) },
+        actor: "scheduler",
+        correlationId: "run",
+        causationId: "tick",
+        commandId: "claim-1",
+        occurredAt: new Date(after(10))
+      })
+    })
+  )
+
+  test(
+    "claims for 900 seconds unless told otherwise",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.create(input("a"))
+      const claimed = Option.getOrThrow(yield* backlog.claim({ owner: "w", actor: "w" }))
+      expect(claimed.claimTtlSeconds).toBe(900)
+      expect(plain(claimed).claimExpiresAt).toBe(after(900))
+    })
+  )
+
+  test(
+    "answers none and writes nothing when nothing can be claimed",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const claim = writesNothing(backlog.claim({ owner: "w", actor: "w" }))
+      expect(yield* claim).toEqual(Option.none())
+      yield* backlog.create(input("blocked", { status: "blocked" as const }))
+      yield* backlog.create(input("done", { status: "done" as const }))
+      yield* backlog.create(input("waiting", { dependsOn: ["blocked"] }))
+      yield* backlog.create(input("dangling", { dependsOn: ["nowhere"] }))
+      yield* backlog.create(input("held"))
+      expect(Option.isSome(yield* backlog.claim({ owner: "w", actor: "w" }))).toBe(true)
+      expect(yield* claim).toEqual(Option.none())
+      for (const id of ["blocked", "done", "waiting", "dangling", "held", "nowhere"]) {
+        expect(yield* writesNothing(backlog.claim({ id, owner: "w", actor: "w" }))).toEqual(Option.none())
+      }
+    })
+  )
+
+  test(
+    "claims by priority, then age, then id, as list orders them",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const names = ["b", "B", "a", "é", "É", "z", "ﬀ", "～", "😀", "𐀀", "ä", "-", "_", "10", "9", "aa", "a b", "ß", "Я"]
+      const older = utc("2025-12-31T23:59:59.999Z")
+      yield* backlog.createMany({
+        actor: "ann",
+        cards: [
+          ...names.map((id) => ({ id, title: "T" })),
+          { id: "older", title: "T", occurredAt: older },
+          { id: "oldest", title: "T", occurredAt: utc("2020-01-01T00:00:00Z") },
+          { id: "least", title: "T", priority: -(2 ** 31), occurredAt: older },
+          { id: "most", title: "T", priority: 2 ** 31 - 1 },
+          { id: "more", title: "T", priority: 1 }
+        ]
+      })
+      const expected = ["most", "more", "oldest", "older", ...names.sort(byCodePoint), "least"]
+      expect(ids(yield* backlog.list())).toEqual(expected)
+      expect(ids(yield* backlog.list({ readyOnly: true }))).toEqual(expected)
+      const claimed: Array<string> = []
+      for (const _ of expected) {
+        claimed.push(Option.getOrThrow(yield* backlog.claim({ owner: "w", actor: "w" })).id)
+      }
+      expect(claimed).toEqual(expected)
+      expect(Option.isNone(yield* backlog.claim({ owner: "w", actor: "w" }))).toBe(true)
+    })
+  )
+
+  test(
+    "claims the card named, whatever its place",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.create(input("best", { priority: 9 }))
+      yield* backlog.create(input("other"))
+      expect(Option.map(yield* backlog.claim({ id: "other", owner: "w", actor: "w" }), ({ id }) => id)).toEqual(
+        Option.some("other")
+      )
+      expect(Option.isNone(yield* backlog.claim({ id: "other", owner: "v", actor: "v" }))).toBe(true)
+    })
+  )
+
+  test(
+    "gives every claimer a card when claims by id and for the best one arrive together",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const count = 12
+      yield* backlog.createMany({
+        actor: "ann",
+        cards: Array.from({ length: count }, (_, index) => ({ id: `c${index}`, title: "T", priority: index }))
+      })
+      const claimed = yield* Effect.all(
+        Array.from({ length: count }, (_, index) =>
+          // The best ones are claimed by id: the others must not be told that there is nothing.
+          index < 6
+            ? backlog.claim({ owner: "w", actor: "w" })
+            : backlog.claim({ id: `c${index}`, owner: "w", actor: "w" })
+        ),
+        { concurrency: "unbounded" }
+      )
+      // A claim for the best may have been first and have taken a card that another wanted by id.
+      const got = claimed.flatMap(Option.toArray)
+      expect(new Set(ids(got)).size).toBe(got.length)
+      expect(claimed.slice(0, 6).every(Option.isSome)).toBe(true)
+      expect((yield* backlog.stats).claimable).toBe(count - got.length)
+    })
+  )
+
+  test(
+    "gives concurrent claimers different cards, the best ones",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.createMany({
+        actor: "ann",
+        cards: Array.from({ length: 30 }, (_, index) => ({ id: `c${index}`, title: "T", priority: index }))
+      })
+      const claimed = yield* Effect.all(
+        Array.from({ length: 20 }, (_, index) => backlog.claim({ owner: `w${index}`, actor: "w" })),
+        { concurrency: "unbounded" }
+      )
+      const got = claimed.flatMap(Option.toArray)
+      expect(got.map((card) => card.priority).sort((a, b) => a - b)).toEqual(
+        Array.from({ length: 20 }, (_, index) => index + 10)
+      )
+    })
+  )
+
+  test(
+    "keeps a lease until its very end, and lets the next claim take the card over from then on",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const clock = yield* BacklogTestClock
+      yield* backlog.create(input("a"))
+      yield* backlog.claim({ owner: "one", ttlSeconds: 60, actor: "one" })
+      yield* clock.advance("59999 millis")
+      expect(yield* writesNothing(backlog.claim({ owner: "two", actor: "two" }))).toEqual(Option.none())
+      expect(yield* writesNothing(backlog.claim({ id: "a", owner: "two", actor: "two" }))).toEqual(Option.none())
+      expect((yield* backlog.stats).expiredClaimCount).toBe(0)
+      expect((yield* backlog.explain("a")).obstacles).toEqual([
+        { _tag: "Claimed", holder: "one", expiresAt: utc(after(60)), expired: false }
+      ])
+      yield* clock.advance("1 millis")
+      expect((yield* backlog.stats).expiredClaimCount).toBe(1)
+      expect((yield* backlog.explain("a")).obstacles).toEqual([
+        { _tag: "Claimed", holder: "one", expiresAt: utc(after(60)), expired: true }
+      ])
+      const taken = Option.getOrThrow(
+        yield* backlog.claim({ owner: "two", ttlSeconds: 30, actor: "two", commandId: "take-over" })
+      )
+      expect(plain(taken)).toMatchObject({ claimOwner: "two", claimToken: 4, attempts: 2, claimExpiresAt: after(90) })
+      expect((yield* eventsOf("a")).slice(1)).toEqual([
+        { type: "CardClaimed", version: 2, owner: "one", ttlSeconds: 60, expiresAt: after(60) },
+        { type: "CardReclaimed", version: 3, owner: "one", token: 2, expiresAt: after(60), why: "expired" },
+        { type: "CardClaimed", version: 4, owner: "two", ttlSeconds: 30, expiresAt: after(90) }
+      ])
+      expect((yield* readLog).slice(2).map((event) => [event.actor, event.commandId])).toEqual([
+        ["two", "take-over"],
+        ["two", "take-over"]
+      ])
+      const lost = {
+        _tag: "ClaimLost",
+        id: "a",
+        token: 2,
+        status: "claimed",
+        holder: "two",
+        expiresAt: after(90)
+      }
+      expect(yield* refusal(backlog.complete({ id: "a", token: 2, actor: "one" }))).toEqual(lost)
+      expect(yield* refusal(backlog.renew({ id: "a", token: 2, actor: "one" }))).toEqual(lost)
+      expect(yield* refusal(backlog.release({ id: "a", token: 2, actor: "one" }))).toEqual(lost)
+    })
+  )
+
+  test(
+    "takes an expired card over by id",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const clock = yield* BacklogTestClock
+      yield* backlog.create(input("a"))
+      yield* backlog.claim({ owner: "one", ttlSeconds: 1, actor: "one" })
+      yield* clock.advance("1 second")
+      const taken = Option.getOrThrow(yield* backlog.claim({ id: "a", owner: "two", actor: "two" }))
+      expect([taken.claimOwner, taken.claimToken, taken.attempts]).toEqual(["two", 4, 2])
+    })
+  )
+
+  test(
+    "chooses among expired cards and free ones alike, the best first",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const clock = yield* BacklogTestClock
+      yield* backlog.create(input("low", { priority: 1 }))
+      yield* backlog.create(input("high", { priority: 9 }))
+      for (const _ of [1, 2]) yield* backlog.claim({ owner: "one", ttlSeconds: 1, actor: "one" })
+      yield* backlog.create(input("middle", { priority: 5 }))
+      yield* clock.advance("2 seconds")
+      const claimed: Array<string> = []
+      for (const _ of [1, 2, 3]) {
+        claimed.push(Option.getOrThrow(yield* backlog.claim({ owner: "two", actor: "two" })).id)
+      }
+      expect(claimed).toEqual(["high", "middle", "low"])
+      expect((yield* backlog.stats).expiredClaimCount).toBe(0)
+    })
+  )
+
+  test(
+    "takes an expired claim back but gives out nothing when the card has come to wait meanwhile",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const clock = yield* BacklogTestClock
+      yield* backlog.create(input("a"))
+      yield* backlog.claim({ owner: "one", ttlSeconds: 1, actor: "one" })
+      yield* backlog.create(input("b", { status: "blocked" as const }))
+      yield* backlog.link({ from: "a", to: "b", actor: "ann" })
+      yield* clock.advance("1 second")
+      expect(Option.isNone(yield* backlog.claim({ owner: "two", actor: "two" }))).toBe(true)
+      expect(Option.map(yield* backlog.get("a"), ({ status }) => status)).toEqual(Option.some("ready"))
+      expect((yield* eventsOf("a")).at(-1)).toMatchObject({ type: "CardReclaimed", owner: "one" })
+    })
+  )
+
+  test(
+    "renews from now on, with the claim's own ttl or another",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const clock = yield* BacklogTestClock
+      yield* backlog.create(input("a"))
+      const claimed = plain(Option.getOrThrow(yield* backlog.claim({ owner: "w", ttlSeconds: 60, actor: "w" })))
+      expect(plain(yield* writesNothing(backlog.renew({ id: "a", token: 2, actor: "w" })))).toEqual(claimed)
+      yield* clock.advance("40 seconds")
+      expect(plain(yield* backlog.renew({ id: "a", token: 2, actor: "w" }))).toEqual({
+        ...claimed,
+        claimExpiresAt: after(100),
+        updatedAt: after(40),
+        version: 3
+      })
+      expect(plain(yield* backlog.renew({ id: "a", token: 2, ttlSeconds: 10, actor: "w" }))).toMatchObject({
+        claimExpiresAt: after(50),
+        claimTtlSeconds: 10,
+        claimToken: 2,
+        attempts: 1
+      })
+      expect((yield* eventsOf("a")).slice(2)).toEqual([
+        { type: "ClaimRenewed", version: 3, owner: "w", token: 2, ttlSeconds: 60, expiresAt: after(100) },
+        { type: "ClaimRenewed", version: 4, owner: "w", token: 2, ttlSeconds: 10, expiresAt: after(50) }
+      ])
+    })
+  )
+
+  test(
+    "renews an expired claim that nobody has taken over",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const clock = yield* BacklogTestClock
+      yield* backlog.create(input("a"))
+      yield* backlog.claim({ owner: "w", ttlSeconds: 60, actor: "w" })
+      yield* clock.advance("1 hour")
+      expect(plain(yield* backlog.renew({ id: "a", token: 2, actor: "w" })).claimExpiresAt).toBe(after(3660))
+      expect(Option.isNone(yield* backlog.claim({ owner: "v", actor: "v" }))).toBe(true)
+    })
+  )
+
+  test(
+    "refuses a token that was never given, and a claim on what is not there",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.create(input("a"))
+      const lost = (token: number, more: object) => ({ _tag: "ClaimLost", id: "a", token, ...more })
+      const free = { status: "ready", holder: null, expiresAt: null }
+      expect(yield* refusal(backlog.renew({ id: "a", token: 1, actor: "w" }))).toEqual(lost(1, free))
+      expect(yield* refusal(backlog.release({ id: "a", token: 1, actor: "w" }))).toEqual(lost(1, free))
+      expect(yield* refusal(backlog.complete({ id: "a", token: 1, actor: "w" }))).toEqual(lost(1, free))
+      yield* backlog.claim({ owner: "w", actor: "w" })
+      const held = { status: "claimed", holder: "w", expiresAt: after(900) }
+      expect(yield* refusal(backlog.release({ id: "a", token: 3, actor: "w" }))).toEqual(lost(3, held))
+      for (const attempt of [
+        backlog.renew({ id: "x", token: 1, actor: "w" }),
+        backlog.release({ id: "x", token: 1, actor: "w" }),
+        backlog.complete({ id: "x", token: 1, actor: "w" })
+      ]) {
+        expect(yield* refusal<unknown, never>(attempt)).toEqual({ _tag: "CardNotFound", id: "x" })
+      }
+    })
+  )
+
+  test(
+    "gives a card back at once",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.create(input("a"))
+      yield* backlog.claim({ owner: "w", actor: "w" })
+      const released = yield* backlog.release({ id: "a", token: 2, reason: "too hard", actor: "w" })
+      expect(plain(released)).toEqual(created("a", { attempts: 1, version: 3 }))
+      expect((yield* eventsOf("a"))[2]).toEqual({
+        type: "CardReleased",
+        version: 3,
+        owner: "w",
+        token: 2,
+        reason: "too hard",
+        notBefore: null
+      })
+      expect(yield* isSaidClaimable("a")).toBe(true)
+      const again = Option.getOrThrow(yield* backlog.claim({ owner: "v", actor: "v" }))
+      expect([again.claimToken, again.attempts]).toEqual([4, 2])
+      const now = yield* backlog.release({ id: "a", token: 4, retryAfterSeconds: 0, actor: "v" })
+      expect(now.notBefore).toBe(null)
+    })
+  )
+
+  test(
+    "gives a card back for later: nobody sees it claimable before that time, everybody from then on",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const clock = yield* BacklogTestClock
+      yield* backlog.create(input("a", { priority: 9 }))
+      yield* backlog.claim({ owner: "w", actor: "w" })
+      const released = yield* backlog.release({ id: "a", token: 2, retryAfterSeconds: 60, actor: "w" })
+      expect(plain(released)).toMatchObject({ status: "ready", notBefore: after(60) })
+      const refuses = Effect.gen(function* () {
+        expect(yield* isSaidClaimable("a")).toBe(false)
+        expect((yield* backlog.explain("a")).obstacles).toEqual([{ _tag: "NotYet", notBefore: utc(after(60)) }])
+        expect(yield* writesNothing(backlog.claim({ owner: "v", actor: "v" }))).toEqual(Option.none())
+        expect(yield* writesNothing(backlog.claim({ id: "a", owner: "v", actor: "v" }))).toEqual(Option.none())
+      })
+      yield* refuses
+      yield* clock.advance("59999 millis")
+      yield* refuses
+      // Other changes do not wake it.
+      yield* backlog.revise({ id: "a", title: "New", actor: "bob" })
+      yield* refuses
+      yield* clock.advance("1 millis")
+      expect(yield* isSaidClaimable("a")).toBe(true)
+      const claimed = Option.getOrThrow(yield* backlog.claim({ owner: "v", actor: "v" }))
+      expect(plain(claimed)).toMatchObject({ claimOwner: "v", notBefore: null, attempts: 2 })
+    })
+  )
+
+  test(
+    "claims by id what has become due",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const clock = yield* BacklogTestClock
+      yield* backlog.create(input("a"))
+      yield* backlog.claim({ owner: "w", actor: "w" })
+      yield* backlog.release({ id: "a", token: 2, retryAfterSeconds: 60, actor: "w" })
+      yield* clock.advance("60 seconds")
+      expect(Option.isSome(yield* backlog.claim({ id: "a", owner: "v", actor: "v" }))).toBe(true)
+    })
+  )
+
+  test(
+    "puts what has become due in its place among the others",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const clock = yield* BacklogTestClock
+      for (const [id, priority] of [
+        ["one", 1],
+        ["two", 2],
+        ["three", 3]
+      ] as const) {
+        yield* backlog.create(input(id, { priority }))
+        yield* backlog.claim({ id, owner: "w", actor: "w" })
+        yield* backlog.release({ id, token: 2, retryAfterSeconds: priority * 10, actor: "w" })
+      }
+      yield* backlog.create(input("yard", { priority: 2 }))
+      yield* clock.advance("20 seconds")
+      expect(ids(yield* backlog.list({ readyOnly: true }))).toEqual(["two", "yard", "one"])
+      const claimed: Array<string> = []
+      for (const _ of [1, 2, 3]) {
+        claimed.push(Option.getOrThrow(yield* backlog.claim({ owner: "v", actor: "v" })).id)
+      }
+      expect(claimed).toEqual(["two", "yard", "one"])
+      expect(Option.isNone(yield* backlog.claim({ owner: "v", actor: "v" }))).toBe(true)
+      expect(yield* isSaidClaimable("three")).toBe(false)
+    })
+  )
+
+  test(
+    "takes back every expired claim, and no other",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const clock = yield* BacklogTestClock
+      for (const [id, ttlSeconds] of [
+        ["a", 10],
+        ["b", 20],
+        ["c", 30]
+      ] as const) {
+        yield* backlog.create(input(id))
+        yield* backlog.claim({ id, owner: `w-${id}`, ttlSeconds, actor: "w" })
+      }
+      expect(yield* writesNothing(backlog.reclaim({ actor: "sweeper" }))).toEqual([])
+      yield* clock.advance("20 seconds")
+      expect([...(yield* backlog.reclaim({ actor: "sweeper" }))].sort()).toEqual(["a", "b"])
+      expect((yield* eventsOf("b"))[2]).toEqual({
+        type: "CardReclaimed",
+        version: 3,
+        owner: "w-b",
+        token: 2,
+        expiresAt: after(20),
+        why: "expired"
+      })
+      expect(ids(yield* backlog.list({ readyOnly: true }))).toEqual(["a", "b"])
+      expect(Option.map(yield* backlog.get("c"), ({ claimOwner }) => claimOwner)).toEqual(Option.some("w-c"))
+      expect(yield* writesNothing(backlog.reclaim({ actor: "sweeper" }))).toEqual([])
+    })
+  )
+
+  test(
+    "takes back one claim, expired or not",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const clock = yield* BacklogTestClock
+      yield* backlog.create(input("a"))
+      yield* backlog.claim({ owner: "w", ttlSeconds: 60, actor: "w" })
+      expect(yield* backlog.reclaim({ id: "a", actor: "boss" })).toEqual(["a"])
+      expect((yield* eventsOf("a"))[2]).toMatchObject({ type: "CardReclaimed", owner: "w", token: 2, why: "requested" })
+      expect(yield* refusal(backlog.complete({ id: "a", token: 2, actor: "w" }))).toMatchObject({
+        _tag: "ClaimLost",
+        status: "ready"
+      })
+      yield* backlog.claim({ owner: "v", ttlSeconds: 60, actor: "v" })
+      yield* clock.advance("60 seconds")
+      expect(yield* backlog.reclaim({ id: "a", actor: "boss" })).toEqual(["a"])
+      expect((yield* eventsOf("a")).at(-1)).toMatchObject({ type: "CardReclaimed", token: 4, why: "expired" })
+      expect(yield* writesNothing(backlog.reclaim({ id: "a", actor: "boss" }))).toEqual([])
+      expect(yield* writesNothing(backlog.reclaim({ id: "nowhere", actor: "boss" }))).toEqual([])
+    })
+  )
+}

@@ -1,0 +1,324 @@
+import { Effect, Option } from "effect"
+import { expect } from "vitest"
+import { BacklogService } from "../../../src/services/BacklogService.ts"
+import { BacklogTestClock } from "../../../src/services/layers.ts"
+import { eventsOf, plain, tables, writesNothing } from "../../support/backlogs.ts"
+import { after, created, ids, input, isSaidClaimable, refusal, type Test } from "./harness.ts"
+
+const sorted = (values: ReadonlyArray<string>): ReadonlyArray<string> => [...values].sort()
+
+/** Finishing cards, setting them aside, and opening them again. */
+export const completion = (test: Test): void => {
+  test(
+    "completes a claimed card with its token",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const clock = yield* BacklogTestClock
+      yield* backlog.create(input("a"))
+      yield* backlog.claim({ owner: "w", actor: "w" })
+      yield* clock.advance("5 seconds")
+      const completed = yield* backlog.complete({ id: "a", token: 2, result: { ok: true }, actor: "w" })
+      expect(completed.madeClaimable).toEqual([])
+      const expected = created("a", {
+        status: "done",
+        attempts: 1,
+        result: { ok: true },
+        completedAt: after(5),
+        updatedAt: after(5),
+        version: 3
+      })
+      expect(plain(completed)).toEqual(expected)
+      expect(Option.map(yield* backlog.get("a"), plain)).toEqual(Option.some(expected))
+      expect((yield* eventsOf("a"))[2]).toEqual({
+        type: "CardCompleted",
+        version: 3,
+        result: { ok: true },
+        overrode: [],
+        forced: false,
+        claim: { owner: "w", token: 2 }
+      })
+    })
+  )
+
+  test(
+    "completes with a token whose lease has run out, as long as nobody took the card over",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const clock = yield* BacklogTestClock
+      yield* backlog.create(input("a"))
+      yield* backlog.claim({ owner: "w", ttlSeconds: 1, actor: "w" })
+      yield* clock.advance("1 hour")
+      expect((yield* backlog.complete({ id: "a", token: 2, actor: "w" })).status).toBe("done")
+    })
+  )
+
+  test(
+    "refuses to complete a claimed card without its token, unless forced",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.create(input("a"))
+      yield* backlog.claim({ owner: "w", ttlSeconds: 60, actor: "w" })
+      expect(yield* refusal(backlog.complete({ id: "a", actor: "ann" }))).toEqual({
+        _tag: "CardIsClaimed",
+        id: "a",
+        holder: "w",
+        expiresAt: after(60)
+      })
+      expect(yield* refusal(backlog.complete({ id: "a", force: false, actor: "ann" }))).toMatchObject({
+        _tag: "CardIsClaimed"
+      })
+      expect(yield* refusal(backlog.complete({ id: "a", token: 1, actor: "ann" }))).toEqual({
+        _tag: "ClaimLost",
+        id: "a",
+        token: 1,
+        status: "claimed",
+        holder: "w",
+        expiresAt: after(60)
+      })
+      const completed = yield* backlog.complete({ id: "a", force: true, token: 1, actor: "ann" })
+      expect(completed.status).toBe("done")
+      expect((yield* eventsOf("a"))[2]).toMatchObject({ forced: true, claim: { owner: "w", token: 2 } })
+    })
+  )
+
+  test(
+    "completes unclaimed cards directly, and records the dependencies that it overrode, and only those",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.create(input("done", { status: "done" as const }))
+      yield* backlog.create(input("open"))
+      yield* backlog.create(input("met", { dependsOn: ["done"] }))
+      yield* backlog.create(input("waiting", { dependsOn: ["open", "done", "nowhere"] }))
+      yield* backlog.create(input("blocked", { status: "blocked" as const, blockedReason: "why" }))
+      for (const id of ["met", "waiting", "blocked"]) yield* backlog.complete({ id, actor: "ann" })
+      const overrode = { met: [], waiting: ["nowhere", "open"], blocked: [] }
+      for (const [id, expected] of Object.entries(overrode)) {
+        expect((yield* eventsOf(id))[1]).toEqual({
+          type: "CardCompleted",
+          version: 2,
+          result: null,
+          overrode: expected,
+          forced: false,
+          claim: null
+        })
+        expect(Option.map(yield* backlog.get(id), plain)).toMatchObject({
+          value: { status: "done", blockedReason: null }
+        })
+      }
+    })
+  )
+
+  test(
+    "keeps the first result when a card is completed again, whatever token is shown",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.create(input("a"))
+      yield* backlog.create(input("b", { dependsOn: ["a"] }))
+      const first = yield* backlog.complete({ id: "a", result: 1, actor: "ann" })
+      expect(first.madeClaimable).toEqual(["b"])
+      for (const more of [{ result: 2 }, { token: 9 }, { force: true, result: null }]) {
+        const again = yield* writesNothing(backlog.complete({ id: "a", actor: "ann", ...more }))
+        expect(plain(again)).toEqual(plain(first))
+        expect(again.madeClaimable).toEqual([])
+      }
+    })
+  )
+
+  test(
+    "refuses what is not there",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const notFound = { _tag: "CardNotFound", id: "x" }
+      for (const attempt of [
+        backlog.complete({ id: "x", actor: "ann" }),
+        backlog.reopen({ id: "x", actor: "ann" }),
+        backlog.block({ id: "x", actor: "ann" }),
+        backlog.unblock({ id: "x", actor: "ann" })
+      ]) {
+        expect(yield* refusal<unknown, never>(attempt)).toEqual(notFound)
+      }
+    })
+  )
+
+  test(
+    "makes dependents claimable with the completion of the last card that they wait for, and names them",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const clock = yield* BacklogTestClock
+      yield* backlog.create(input("first"))
+      yield* backlog.create(input("second"))
+      const both = { dependsOn: ["first", "second"] }
+      yield* backlog.create(input("both", both))
+      yield* backlog.create(input("both too", both))
+      yield* backlog.create(input("only first", { dependsOn: ["first"] }))
+      yield* backlog.create(input("blocked", { ...both, status: "blocked" as const }))
+      yield* backlog.create(input("done", { ...both, status: "done" as const }))
+      yield* backlog.create(input("waits for more", { dependsOn: ["first", "second", "nowhere"] }))
+      yield* backlog.create(input("held"))
+      yield* backlog.claim({ id: "held", owner: "w", actor: "w" })
+      yield* backlog.link({ from: "held", to: "second", actor: "ann" })
+      yield* backlog.create(input("later"))
+      yield* backlog.claim({ id: "later", owner: "w", actor: "w" })
+      yield* backlog.release({ id: "later", token: 2, retryAfterSeconds: 60, actor: "w" })
+      yield* backlog.link({ from: "later", to: "second", actor: "ann" })
+
+      expect((yield* backlog.complete({ id: "first", actor: "ann" })).madeClaimable).toEqual(["only first"])
+      expect(yield* isSaidClaimable("both")).toBe(false)
+      expect(sorted((yield* backlog.complete({ id: "second", actor: "ann" })).madeClaimable)).toEqual([
+        "both",
+        "both too"
+      ])
+      expect(ids(yield* backlog.list({ readyOnly: true }))).toEqual(["both", "both too", "only first"])
+      yield* clock.advance("60 seconds")
+      expect(yield* isSaidClaimable("later")).toBe(true)
+    })
+  )
+
+  test(
+    "changes readiness in the transaction of the completion, and of the reopening",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const { cards, events, sql } = yield* tables
+      yield* backlog.create(input("a"))
+      yield* backlog.createMany({
+        actor: "ann",
+        cards: ["b", "c", "d"].map((id) => ({ id, title: "T", dependsOn: ["a"] }))
+      })
+      const transactions = sql<{ readonly id: string; readonly transaction: string }>`
+        SELECT id, xmin::text AS transaction FROM ${cards} WHERE id <> 'a'
+        UNION ALL (SELECT 'event', xmin::text FROM ${events} ORDER BY position DESC LIMIT 1)`
+      const before = (yield* transactions)[0]?.transaction
+      yield* backlog.complete({ id: "a", actor: "ann" })
+      const completed = yield* transactions
+      expect(completed.length).toBe(4)
+      expect(new Set(completed.map((row) => row.transaction)).size).toBe(1)
+      expect(completed[0]?.transaction).not.toBe(before)
+      yield* backlog.reopen({ id: "a", actor: "ann" })
+      const reopened = yield* transactions
+      expect(new Set(reopened.map((row) => row.transaction)).size).toBe(1)
+      expect(reopened[0]?.transaction).not.toBe(completed[0]?.transaction)
+    })
+  )
+
+  test(
+    "reopens a done card: what depends on it and is not done waits again",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const clock = yield* BacklogTestClock
+      yield* backlog.create(input("a"))
+      yield* backlog.create(input("ready", { dependsOn: ["a"] }))
+      yield* backlog.create(input("done", { dependsOn: ["a"] }))
+      yield* backlog.create(input("held", { dependsOn: ["a"] }))
+      yield* backlog.claim({ id: "a", owner: "w", actor: "w" })
+      yield* backlog.complete({ id: "a", token: 2, result: "first", actor: "w" })
+      yield* backlog.complete({ id: "done", actor: "ann" })
+      yield* backlog.claim({ id: "held", owner: "v", actor: "v" })
+      yield* clock.advance("1 second")
+      const reopened = yield* backlog.reopen({ id: "a", reason: "wrong", actor: "bob" })
+      expect(plain(reopened)).toEqual(created("a", { attempts: 1, updatedAt: after(1), version: 4 }))
+      expect((yield* eventsOf("a"))[3]).toEqual({ type: "CardReopened", version: 4, reason: "wrong" })
+      expect(yield* isSaidClaimable("a")).toBe(true)
+      expect(yield* isSaidClaimable("ready")).toBe(false)
+      expect(Option.map(yield* backlog.get("done"), ({ status }) => status)).toEqual(Option.some("done"))
+      expect(Option.map(yield* backlog.get("held"), ({ claimOwner }) => claimOwner)).toEqual(Option.some("v"))
+      expect((yield* backlog.complete({ id: "held", token: 2, actor: "v" })).status).toBe("done")
+      expect((yield* eventsOf("held")).at(-1)).toMatchObject({ overrode: ["a"] })
+      expect((yield* backlog.complete({ id: "a", actor: "ann" })).madeClaimable).toEqual(["ready"])
+    })
+  )
+
+  test(
+    "writes nothing when a card that is not done is reopened",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.create(input("ready"))
+      yield* backlog.create(input("blocked", { status: "blocked" as const, blockedReason: "why" }))
+      yield* backlog.create(input("held"))
+      yield* backlog.claim({ id: "held", owner: "w", actor: "w" })
+      for (const id of ["ready", "blocked", "held"]) {
+        const before = Option.getOrThrow(yield* backlog.get(id))
+        expect(plain(yield* writesNothing(backlog.reopen({ id, actor: "ann" })))).toEqual(plain(before))
+      }
+    })
+  )
+
+  test(
+    "blocks a claimed card: its claim is over",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.create(input("a"))
+      yield* backlog.claim({ owner: "w", actor: "w" })
+      const blocked = yield* backlog.block({ id: "a", reason: "stop", actor: "boss" })
+      expect(plain(blocked)).toEqual(
+        created("a", { status: "blocked", blockedReason: "stop", attempts: 1, version: 3 })
+      )
+      expect((yield* eventsOf("a"))[2]).toEqual({
+        type: "CardBlocked",
+        version: 3,
+        reason: "stop",
+        endedClaim: { owner: "w", token: 2 }
+      })
+      expect(yield* refusal(backlog.complete({ id: "a", token: 2, actor: "w" }))).toEqual({
+        _tag: "ClaimLost",
+        id: "a",
+        token: 2,
+        status: "blocked",
+        holder: null,
+        expiresAt: null
+      })
+      expect(yield* isSaidClaimable("a")).toBe(false)
+      expect((yield* backlog.explain("a")).obstacles).toEqual([{ _tag: "Blocked", reason: "stop" }])
+    })
+  )
+
+  test(
+    "blocks and unblocks, and writes nothing when that is so already",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.create(input("a"))
+      yield* writesNothing(backlog.unblock({ id: "a", actor: "ann" }))
+      yield* backlog.block({ id: "a", actor: "ann" })
+      yield* writesNothing(backlog.block({ id: "a", actor: "ann" }))
+      yield* backlog.block({ id: "a", reason: "now there is one", actor: "ann" })
+      yield* writesNothing(backlog.block({ id: "a", reason: "now there is one", actor: "ann" }))
+      const unblocked = yield* backlog.unblock({ id: "a", reason: "fine", actor: "ann" })
+      expect(plain(unblocked)).toEqual(created("a", { version: 4 }))
+      yield* writesNothing(backlog.unblock({ id: "a", actor: "ann" }))
+      expect((yield* eventsOf("a")).slice(1)).toEqual([
+        { type: "CardBlocked", version: 2, reason: null, endedClaim: null },
+        { type: "CardBlocked", version: 3, reason: "now there is one", endedClaim: null },
+        { type: "CardUnblocked", version: 4, reason: "fine" }
+      ])
+      expect(yield* isSaidClaimable("a")).toBe(true)
+    })
+  )
+
+  test(
+    "forgets a retry time when a card is blocked or done",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      for (const id of ["blocked", "done"]) {
+        yield* backlog.create(input(id))
+        yield* backlog.claim({ id, owner: "w", actor: "w" })
+        yield* backlog.release({ id, token: 2, retryAfterSeconds: 3600, actor: "w" })
+      }
+      yield* backlog.block({ id: "blocked", actor: "ann" })
+      yield* backlog.complete({ id: "done", actor: "ann" })
+      yield* backlog.unblock({ id: "blocked", actor: "ann" })
+      yield* backlog.reopen({ id: "done", actor: "ann" })
+      expect(ids(yield* backlog.list({ readyOnly: true }))).toEqual(["blocked", "done"])
+      for (const _ of [1, 2]) expect(Option.isSome(yield* backlog.claim({ owner: "v", actor: "v" }))).toBe(true)
+    })
+  )
+
+  test(
+    "refuses to block or unblock what is done",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.create(input("a", { status: "done" as const }))
+      const done = { _tag: "CardIsDone", id: "a" }
+      expect(yield* refusal(backlog.block({ id: "a", actor: "ann" }))).toEqual(done)
+      expect(yield* refusal(backlog.unblock({ id: "a", actor: "ann" }))).toEqual(done)
+    })
+  )
+}

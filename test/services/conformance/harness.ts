@@ -1,0 +1,92 @@
+import { DateTime, Effect, Schema } from "effect"
+import { expect } from "vitest"
+import { Rejection } from "../../../src/domain/Rejection.ts"
+import { BacklogService } from "../../../src/services/BacklogService.ts"
+import { InvalidInput } from "../../../src/services/InvalidInput.ts"
+import type { Client, TestBacklog } from "../../support/backlogs.ts"
+import { writesNothing } from "../../support/backlogs.ts"
+
+/** Registers a test that has an empty backlog of its own. */
+export interface Test {
+  /** What must hold of every backlog is checked when the test has ended. */
+  (title: string, body: Effect.Effect<void, unknown, TestBacklog | Client>): void
+  /** For backlogs that the test damages. */
+  readonly unverified: (title: string, body: Effect.Effect<void, unknown, TestBacklog | Client>) => void
+}
+
+/** When a test's clock starts. */
+export const start = "2026-01-01T00:00:00.000Z"
+
+/** The start, so many seconds later. */
+export const after = (seconds: number): string => new Date(Date.parse(start) + seconds * 1000).toISOString()
+
+export const utc = (time: string): DateTime.Utc => DateTime.makeUnsafe(time)
+
+/** What `create` takes, at least. */
+export const input = <More extends object = object>(id: string, more?: More) =>
+  ({ id, title: `Card ${id}`, actor: "ann", ...more }) as { id: string; title: string; actor: string } & More
+
+/** A card just created with `input`, as JSON. */
+export const created = (id: string, more: object = {}) => ({
+  id,
+  title: `Card ${id}`,
+  body: null,
+  phase: null,
+  priority: 0,
+  status: "ready",
+  dependsOn: [],
+  claimOwner: null,
+  claimTtlSeconds: null,
+  claimedAt: null,
+  claimExpiresAt: null,
+  claimToken: null,
+  attempts: 0,
+  notBefore: null,
+  idempotencyKey: null,
+  acceptance: null,
+  result: null,
+  blockedReason: null,
+  createdAt: start,
+  updatedAt: start,
+  completedAt: null,
+  version: 1,
+  ...more
+})
+
+const isRejection = Schema.is(Rejection)
+const encodeRejection = Schema.encodeSync(Rejection)
+
+/** A rejection as plain JSON. */
+export const refusalJson = (error: unknown): typeof Rejection.Encoded => {
+  if (!isRejection(error)) throw error
+  expect(error.message.length).toBeGreaterThan(10)
+  return encodeRejection(error)
+}
+
+/** The rejection with which a command is refused, with all its fields; checks that nothing was written. */
+export const refusal = <A, R>(effect: Effect.Effect<A, unknown, R>) =>
+  writesNothing(Effect.map(Effect.flip(effect), refusalJson))
+
+/** What is said of invalid input; checks that nothing was written. */
+export const invalid = <A, R>(effect: Effect.Effect<A, unknown, R>) =>
+  writesNothing(
+    Effect.map(Effect.flip(effect), (error) => {
+      if (!(error instanceof InvalidInput)) throw error
+      return error.problem
+    })
+  )
+
+export const ids = (cards: ReadonlyArray<{ readonly id: string }>): ReadonlyArray<string> => cards.map(({ id }) => id)
+
+/** Whether a card may be claimed, as list, stats and explain say with one voice. */
+export const isSaidClaimable = (id: string) =>
+  Effect.gen(function* () {
+    const backlog = yield* BacklogService
+    const listed = ids(yield* backlog.list({ readyOnly: true }))
+    const { claimable } = yield* backlog.stats
+    const explained = yield* backlog.explain(id)
+    expect(listed.length).toBe(claimable)
+    expect(explained.claimable).toBe(listed.includes(id))
+    expect(explained.obstacles.length === 0).toBe(explained.claimable)
+    return explained.claimable
+  })

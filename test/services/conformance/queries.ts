@@ -1,0 +1,188 @@
+import { Effect, Option } from "effect"
+import { expect } from "vitest"
+import { BacklogService } from "../../../src/services/BacklogService.ts"
+import { BacklogTestClock } from "../../../src/services/layers.ts"
+import { plain } from "../../support/backlogs.ts"
+import { after, ids, input, refusal, type Test, utc } from "./harness.ts"
+
+/** A backlog with cards in every standing. At its end a minute has passed. */
+const variety = Effect.gen(function* () {
+  const backlog = yield* BacklogService
+  const clock = yield* BacklogTestClock
+  const phases = ["build", "Build", "test", undefined]
+  yield* backlog.createMany({
+    actor: "ann",
+    cards: Array.from({ length: 24 }, (_, index) => {
+      const phase = phases[index % 4]
+      return {
+        id: `c${index}`,
+        title: "T",
+        priority: index % 3,
+        ...(phase === undefined ? {} : { phase }),
+        status: index % 6 === 4 ? ("blocked" as const) : index % 6 === 5 ? ("done" as const) : ("ready" as const),
+        dependsOn: index % 5 === 0 ? [`c${(index + 5) % 24}`, "c11"] : [],
+        occurredAt: utc(after(-(index % 4) * 100))
+      }
+    })
+  })
+  yield* backlog.claim({ owner: "w", ttlSeconds: 30, actor: "w" })
+  yield* backlog.claim({ owner: "w", ttlSeconds: 300, actor: "w" })
+  const returned = Option.getOrThrow(yield* backlog.claim({ owner: "w", actor: "w" }))
+  yield* backlog.release({ id: returned.id, token: returned.claimToken ?? 0, retryAfterSeconds: 600, actor: "w" })
+  yield* clock.advance("1 minute")
+  return { backlog, deferred: returned.id }
+})
+
+/** Reading the backlog. */
+export const queries = (test: Test): void => {
+  test(
+    "lists by status, phase and claimability, in claim order",
+    Effect.gen(function* () {
+      const { backlog } = yield* variety
+      const everything = (yield* backlog.list()).map(plain)
+      expect(everything.length).toBe(24)
+      const claimable = new Set<string>()
+      for (const { id } of everything) if ((yield* backlog.explain(id)).claimable) claimable.add(id)
+      expect(claimable.size).toBeGreaterThan(3)
+      for (const status of [undefined, "ready", "claimed", "blocked", "done"] as const) {
+        for (const phase of [undefined, "build", "Build", "test", "nowhere"]) {
+          for (const readyOnly of [undefined, false, true]) {
+            const expected = everything.filter(
+              (card) =>
+                (status === undefined || card.status === status) &&
+                (phase === undefined || card.phase === phase) &&
+                (readyOnly !== true || claimable.has(card.id))
+            )
+            const options = {
+              ...(status === undefined ? {} : { status }),
+              ...(phase === undefined ? {} : { phase }),
+              ...(readyOnly === undefined ? {} : { readyOnly })
+            }
+            expect((yield* backlog.list(options)).map(plain)).toEqual(expected)
+          }
+        }
+      }
+    })
+  )
+
+  test(
+    "lists page by page, each card once",
+    Effect.gen(function* () {
+      const { backlog } = yield* variety
+      for (const options of [{}, { status: "ready" as const }, { readyOnly: true }, { phase: "build" }]) {
+        const whole = ids(yield* backlog.list(options))
+        expect(whole.length).toBeGreaterThan(4)
+        for (const limit of [1, 3, 100]) {
+          const paged: Array<string> = []
+          for (;;) {
+            const last = paged.at(-1)
+            const page = yield* backlog.list({ ...options, limit, ...(last === undefined ? {} : { after: last }) })
+            expect(page.length).toBeLessThanOrEqual(limit)
+            if (page.length === 0) break
+            paged.push(...ids(page))
+          }
+          expect(paged).toEqual(whole)
+        }
+      }
+      // The page goes on from a card that has itself left the list.
+      const ready = ids(yield* backlog.list({ readyOnly: true }))
+      const [first = ""] = ready
+      yield* backlog.block({ id: first, actor: "ann" })
+      expect(ids(yield* backlog.list({ readyOnly: true, after: first }))).toEqual(ready.slice(1))
+    })
+  )
+
+  test(
+    "counts an empty backlog",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      expect(yield* backlog.stats).toEqual({
+        counts: { ready: 0, claimed: 0, blocked: 0, done: 0 },
+        total: 0,
+        claimable: 0,
+        waiting: 0,
+        oldestReadyAgeSeconds: null,
+        expiredClaimCount: 0
+      })
+      expect(yield* backlog.list()).toEqual([])
+    })
+  )
+
+  test(
+    "counts what list shows",
+    Effect.gen(function* () {
+      const { backlog } = yield* variety
+      const cards = yield* backlog.list()
+      const ready = cards.filter((card) => card.status === "ready")
+      const count = (status: string) => cards.filter((card) => card.status === status).length
+      const isDone = new Set(ids(cards.filter((card) => card.status === "done")))
+      expect(yield* backlog.stats).toEqual({
+        counts: { ready: count("ready"), claimed: 2, blocked: 4, done: 4 },
+        total: 24,
+        claimable: (yield* backlog.list({ readyOnly: true })).length,
+        waiting: ready.filter((card) => card.dependsOn.some((id) => !isDone.has(id))).length,
+        oldestReadyAgeSeconds: 360,
+        expiredClaimCount: 1
+      })
+    })
+  )
+
+  test(
+    "tells the age of the oldest ready card by its business time",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const clock = yield* BacklogTestClock
+      yield* backlog.create(input("old", { occurredAt: utc(after(-1000)) }))
+      yield* backlog.create(input("new"))
+      yield* clock.advance("1250 millis")
+      expect((yield* backlog.stats).oldestReadyAgeSeconds).toBe(1001.25)
+      yield* backlog.complete({ id: "old", actor: "ann" })
+      expect((yield* backlog.stats).oldestReadyAgeSeconds).toBe(1.25)
+      yield* backlog.block({ id: "new", actor: "ann" })
+      expect((yield* backlog.stats).oldestReadyAgeSeconds).toBe(null)
+    })
+  )
+
+  test(
+    "explains everything that stands in the way at once",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.create(input("done", { status: "done" as const }))
+      yield* backlog.create(input("open"))
+      yield* backlog.create(input("blocked", { status: "blocked" as const, dependsOn: ["done", "open"] }))
+      const unmet = { _tag: "UnmetDependencies", dependencies: [{ id: "open", status: "ready" }] }
+      expect(yield* backlog.explain("open")).toEqual({
+        id: "open",
+        status: "ready",
+        claimable: true,
+        obstacles: []
+      })
+      expect(yield* backlog.explain("blocked")).toEqual({
+        id: "blocked",
+        status: "blocked",
+        claimable: false,
+        obstacles: [{ _tag: "Blocked", reason: null }, unmet]
+      })
+      expect(yield* backlog.explain("done")).toEqual({
+        id: "done",
+        status: "done",
+        claimable: false,
+        obstacles: [{ _tag: "Done", completedAt: utc(after(0)) }]
+      })
+      yield* backlog.create(input("later"))
+      yield* backlog.claim({ id: "later", owner: "w", actor: "w" })
+      yield* backlog.release({ id: "later", token: 2, retryAfterSeconds: 5, actor: "w" })
+      yield* backlog.link({ from: "later", to: "open", actor: "ann" })
+      expect((yield* backlog.explain("later")).obstacles).toEqual([
+        { _tag: "NotYet", notBefore: utc(after(5)) },
+        unmet
+      ])
+      yield* backlog.claim({ id: "open", owner: "w", actor: "w" })
+      expect((yield* backlog.explain("blocked")).obstacles[1]).toEqual({
+        _tag: "UnmetDependencies",
+        dependencies: [{ id: "open", status: "claimed" }]
+      })
+      expect(yield* refusal(backlog.explain("nowhere"))).toEqual({ _tag: "CardNotFound", id: "nowhere" })
+    })
+  )
+}

@@ -1,0 +1,236 @@
+import { Effect, Exit, Option } from "effect"
+import { expect } from "vitest"
+import { BacklogService } from "../../../src/services/BacklogService.ts"
+import { headPosition, tables, writesNothing } from "../../support/backlogs.ts"
+import { readLog } from "../../support/verifyBacklog.ts"
+import { ids, input, refusalJson, type Test } from "./harness.ts"
+
+/** The backlog, and a table of the caller's own beside it. */
+const withOrders = Effect.gen(function* () {
+  const backlog = yield* BacklogService
+  const found = yield* tables
+  const { schema, sql } = found
+  const orders = sql(`${schema}.orders`)
+  yield* sql`CREATE TABLE ${orders} (id text PRIMARY KEY)`
+  return {
+    backlog,
+    ...found,
+    insert: (id: string) => sql`INSERT INTO ${orders} (id) VALUES (${id})`,
+    orders: Effect.map(sql<{ readonly id: string }>`SELECT id FROM ${orders} ORDER BY id`, ids)
+  }
+})
+
+class Changed extends Error {}
+
+/** Commands together: in the caller's transaction, and beside each other in one of the backlog's. */
+export const transactions = (test: Test): void => {
+  test(
+    "commits with the caller's transaction",
+    Effect.gen(function* () {
+      const { backlog, events, insert, orders, sql } = yield* withOrders
+      yield* sql.withTransaction(
+        Effect.gen(function* () {
+          yield* insert("order")
+          yield* backlog.create(input("a"))
+          yield* backlog.create(input("b", { dependsOn: ["a"] }))
+        })
+      )
+      expect(yield* orders).toEqual(["order"])
+      expect(ids(yield* backlog.list())).toEqual(["a", "b"])
+      expect(yield* headPosition).toBe(2)
+      expect(yield* sql`SELECT count(*)::int4 AS count FROM ${events}`).toEqual([{ count: 2 }])
+    })
+  )
+
+  test(
+    "leaves nothing when the caller's transaction is rolled back",
+    Effect.gen(function* () {
+      const { backlog, insert, orders, sql } = yield* withOrders
+      yield* backlog.create(input("there"))
+      const before = yield* readLog
+      const exit = yield* writesNothing(
+        Effect.exit(
+          sql.withTransaction(
+            Effect.gen(function* () {
+              yield* insert("order")
+              yield* backlog.create(input("a", { idempotencyKey: "k" }))
+              yield* backlog.complete({ id: "there", actor: "ann" })
+              expect(yield* headPosition).toBe(3)
+              return yield* Effect.fail(new Changed())
+            })
+          )
+        )
+      )
+      expect(Exit.isFailure(exit)).toBe(true)
+      expect(yield* orders).toEqual([])
+      expect(yield* readLog).toEqual(before)
+      expect(ids(yield* backlog.list({ status: "ready" }))).toEqual(["there"])
+      // The positions that were given back are used again, and so are id and key.
+      yield* backlog.create(input("a", { idempotencyKey: "k" }))
+      expect((yield* readLog).map((event) => event.position)).toEqual([1, 2])
+    })
+  )
+
+  test(
+    "leaves the caller's transaction whole when a command is refused in it",
+    Effect.gen(function* () {
+      const { backlog, insert, orders, sql } = yield* withOrders
+      yield* backlog.create(input("a"))
+      yield* sql.withTransaction(
+        Effect.gen(function* () {
+          yield* insert("before")
+          expect(refusalJson(yield* Effect.flip(backlog.create(input("a"))))._tag).toBe("CardAlreadyExists")
+          expect((yield* Effect.flip(backlog.create(input("")))) instanceof Error).toBe(true)
+          expect(refusalJson(yield* Effect.flip(backlog.reopen({ id: "x", actor: "ann" })))._tag).toBe("CardNotFound")
+          yield* backlog.create(input("b"))
+          yield* insert("after")
+        })
+      )
+      expect(yield* orders).toEqual(["after", "before"])
+      expect(ids(yield* backlog.list())).toEqual(["a", "b"])
+      expect(yield* headPosition).toBe(2)
+    })
+  )
+
+  test(
+    "lets the commands of a caller's transaction see each other",
+    Effect.gen(function* () {
+      const { backlog, sql } = yield* withOrders
+      const madeClaimable = yield* sql.withTransaction(
+        Effect.gen(function* () {
+          yield* backlog.createMany({
+            actor: "ann",
+            cards: [
+              { id: "a", title: "A" },
+              { id: "b", title: "B", dependsOn: ["a"] }
+            ]
+          })
+          const claimed = Option.getOrThrow(yield* backlog.claim({ owner: "w", actor: "w" }))
+          expect(claimed.id).toBe("a")
+          expect(Option.isNone(yield* backlog.claim({ owner: "w", actor: "w" }))).toBe(true)
+          expect(Option.map(yield* backlog.get("a"), ({ status }) => status)).toEqual(Option.some("claimed"))
+          expect((yield* backlog.stats).counts).toEqual({ ready: 1, claimed: 1, blocked: 0, done: 0 })
+          const completed = yield* backlog.complete({ id: "a", token: claimed.claimToken ?? 0, actor: "w" })
+          expect(Option.map(yield* backlog.claim({ owner: "w", actor: "w" }), ({ id }) => id)).toEqual(Option.some("b"))
+          return completed.madeClaimable
+        })
+      )
+      expect(madeClaimable).toEqual(["b"])
+      expect((yield* readLog).map((event) => [event.cardId, event.type])).toEqual([
+        ["a", "CardCreated"],
+        ["b", "CardCreated"],
+        ["a", "CardClaimed"],
+        ["a", "CardCompleted"],
+        ["b", "CardClaimed"]
+      ])
+    })
+  )
+
+  test(
+    "takes back only what an inner transaction did",
+    Effect.gen(function* () {
+      const { backlog, insert, orders, sql } = yield* withOrders
+      yield* sql.withTransaction(
+        Effect.gen(function* () {
+          yield* backlog.create(input("outer"))
+          const inner = sql.withTransaction(
+            Effect.gen(function* () {
+              yield* insert("inner")
+              yield* backlog.create(input("inner"))
+              return yield* Effect.fail(new Changed())
+            })
+          )
+          expect(Exit.isFailure(yield* Effect.exit(inner))).toBe(true)
+          yield* backlog.create(input("after"))
+        })
+      )
+      expect(yield* orders).toEqual([])
+      expect((yield* readLog).map((event) => [event.position, event.cardId])).toEqual([
+        [1, "outer"],
+        [2, "after"]
+      ])
+    })
+  )
+
+  test(
+    "answers each of many concurrent commands by itself, half of them refused",
+    Effect.gen(function* () {
+      const { backlog, events, sql } = yield* withOrders
+      yield* backlog.createMany({
+        actor: "ann",
+        cards: Array.from({ length: 25 }, (_, index) => ({ id: `old${index}`, title: "T", status: "done" as const }))
+      })
+      const before = yield* headPosition
+      const outcomes = yield* Effect.all(
+        Array.from({ length: 100 }, (_, index) => {
+          const place = Math.floor(index / 4)
+          switch (index % 4) {
+            case 0:
+              return Effect.exit(backlog.create(input(`new${place}`)))
+            case 1:
+              return Effect.exit(backlog.create(input(`old${place}`)))
+            case 2:
+              return Effect.exit(backlog.reopen({ id: `old${place}`, actor: "ann" }))
+            default:
+              return Effect.exit(backlog.link({ from: `old${place}`, to: `missing${place}`, actor: "ann" }))
+          }
+        }),
+        { concurrency: "unbounded" }
+      )
+      const expected = ["accepted", "CardAlreadyExists", "accepted", "DependencyNotFound"]
+      for (const [index, exit] of outcomes.entries()) {
+        const outcome = Exit.isSuccess(exit) ? "accepted" : refusalJson(Option.getOrNull(Exit.findErrorOption(exit)))._tag
+        expect([index, outcome]).toEqual([index, expected[index % 4]])
+      }
+      expect(yield* headPosition).toBe(before + 50)
+      // They did share transactions: else this would not show anything.
+      const [row] = yield* sql<{ readonly transactions: number }>`
+        SELECT count(DISTINCT xmin::text)::int4 AS transactions FROM ${events} WHERE position > ${before}`
+      expect(row?.transactions).toBeLessThan(10)
+    })
+  )
+
+  test(
+    "lets an error of the database fail only the command that provoked it",
+    Effect.gen(function* () {
+      const { backlog, cards, schema, sql } = yield* withOrders
+      yield* sql`CREATE FUNCTION ${sql(`${schema}.explode`)}() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'boom' USING ERRCODE = 'data_exception'; END $$`
+      yield* sql`CREATE TRIGGER explode BEFORE INSERT ON ${cards} FOR EACH ROW WHEN (NEW.id = 'bomb')
+        EXECUTE FUNCTION ${sql(`${schema}.explode`)}()`
+      const names = Array.from({ length: 30 }, (_, index) => (index === 20 ? "bomb" : `c${index}`))
+      const exits = yield* Effect.all(
+        names.map((id) => Effect.exit(backlog.create(input(id)))),
+        { concurrency: "unbounded" }
+      )
+      for (const [index, exit] of exits.entries()) {
+        expect([names[index], Exit.isSuccess(exit)]).toEqual([names[index], index !== 20])
+        if (Exit.isFailure(exit)) expect(Option.getOrNull(Exit.findErrorOption(exit))?._tag).toBe("SqlError")
+      }
+      expect((yield* backlog.stats).total).toBe(29)
+      expect(yield* headPosition).toBe(29)
+      expect((yield* backlog.create(input("afterwards"))).id).toBe("afterwards")
+    })
+  )
+
+  test(
+    "rolls back an error of the database inside a caller's transaction to where the command began",
+    Effect.gen(function* () {
+      const { backlog, cards, insert, orders, sql } = yield* withOrders
+      yield* sql`ALTER TABLE ${cards} ADD CONSTRAINT no_bombs CHECK (id <> 'bomb')`
+      yield* sql.withTransaction(
+        Effect.gen(function* () {
+          yield* backlog.create(input("before"))
+          expect((yield* Effect.flip(backlog.create(input("bomb"))))._tag).toBe("SqlError")
+          yield* backlog.create(input("after"))
+          yield* insert("order")
+        })
+      )
+      expect(yield* orders).toEqual(["order"])
+      expect((yield* readLog).map((event) => [event.position, event.cardId])).toEqual([
+        [1, "before"],
+        [2, "after"]
+      ])
+    })
+  )
+}

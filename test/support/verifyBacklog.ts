@@ -1,0 +1,190 @@
+import { DateTime, Effect, Option, Result } from "effect"
+import { createHash } from "node:crypto"
+import { isDeepStrictEqual } from "node:util"
+import { expect } from "vitest"
+import type { Card } from "../../src/domain/Card.ts"
+import type { CardId } from "../../src/domain/CardId.ts"
+import { decodeEvent } from "../../src/events/EventCodec.ts"
+import { ReadModelState } from "../../src/projections/ReadModelState.ts"
+import { rowChanges } from "../../src/projections/rowChanges.ts"
+import { BacklogTestClock } from "../../src/services/layers.ts"
+import { tables } from "./backlogs.ts"
+
+/** A row of `events` as it lies in the table; JSON parsed, hashes in hexadecimal. */
+export interface EventRow {
+  readonly position: number
+  readonly cardId: string
+  readonly version: number
+  readonly type: string
+  readonly schemaVersion: number
+  readonly data: Record<string, unknown>
+  readonly commitments: Record<string, { readonly salt: string; readonly sha256: string }>
+  readonly actor: string
+  readonly correlationId: string | null
+  readonly causationId: string | null
+  readonly commandId: string | null
+  readonly occurredAt: Date
+  readonly recordedAt: Date
+  readonly contentHash: string
+  readonly chainHash: string
+}
+
+/** The whole log in order of position, read from its table and past the code under test. */
+export const readLog = Effect.gen(function* () {
+  const { events, sql } = yield* tables
+  const rows = yield* sql<EventRow & { readonly data: string; readonly commitments: string }>`
+    SELECT position::float8 AS position, card_id AS "cardId", version, type, schema_version AS "schemaVersion",
+      data::text AS data, commitments::text AS commitments, actor, correlation_id AS "correlationId",
+      causation_id AS "causationId", command_id AS "commandId", occurred_at AS "occurredAt",
+      recorded_at AS "recordedAt", encode(content_hash, 'hex') AS "contentHash", encode(chain_hash, 'hex') AS "chainHash"
+    FROM ${events} ORDER BY events.position`
+  return rows.map((row): EventRow => ({ ...row, data: JSON.parse(row.data), commitments: JSON.parse(row.commitments) }))
+})
+
+/** JSON by RFC 8785, in a few lines of its own: keys by UTF-16 code units, numbers and strings as JavaScript writes them. */
+export const canonical = (value: unknown): string => {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`
+  if (typeof value !== "object" || value === null) return JSON.stringify(value)
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+  return `{${entries.map(([key, entry]) => `${JSON.stringify(key)}:${canonical(entry)}`).join(",")}}`
+}
+
+const sha256 = (...parts: ReadonlyArray<Buffer | string>): string =>
+  parts.reduce((hash, part) => hash.update(part), createHash("sha256")).digest("hex")
+
+const bytes = (hex: string): Buffer => Buffer.from(hex, "hex")
+
+/** `expect(found).toEqual(expected)`, but fast when they are equal: logs are long. */
+const same = (found: unknown, expected: unknown): void => {
+  if (!isDeepStrictEqual(found, expected)) {
+    expect(found).toStrictEqual(expected)
+    throw new Error("two values differ in a way that cannot be shown")
+  }
+}
+
+const erasable = ["title", "body", "acceptance", "result", "reason", "blockedReason"]
+
+/**
+ * Checks the log by itself: positions and versions without holes, recording times that never go back, every
+ * commitment, content hash and chain hash, and that the head stands at the end.
+ */
+export const verifyLog = Effect.gen(function* () {
+  const { head, sql } = yield* tables
+  const log = yield* readLog
+  const versions = new Map<string, number>()
+  let chain = "00".repeat(32)
+  let recordedAt = -Infinity
+  for (const [index, event] of log.entries()) {
+    const version = (versions.get(event.cardId) ?? 0) + 1
+    same([event.position, event.cardId, event.version], [index + 1, event.cardId, version])
+    versions.set(event.cardId, version)
+    same(event.recordedAt.getTime() >= recordedAt, true)
+    recordedAt = event.recordedAt.getTime()
+
+    const hashed: Record<string, unknown> = { ...event.data }
+    const committed = Object.keys(event.data).filter((key) => erasable.includes(key) && event.data[key] !== null)
+    same(Object.keys(event.commitments).sort(), committed.sort())
+    for (const [field, { salt, sha256: commitment }] of Object.entries(event.commitments)) {
+      same(/^[0-9a-f]{32,}$/.test(salt), true)
+      same(commitment, sha256(bytes(salt), canonical(event.data[field])))
+      hashed[field] = { sha256: commitment }
+    }
+    const content = canonical({
+      cardId: event.cardId,
+      version: event.version,
+      type: event.type,
+      schemaVersion: event.schemaVersion,
+      data: hashed,
+      actor: event.actor,
+      correlationId: event.correlationId,
+      causationId: event.causationId,
+      commandId: event.commandId,
+      occurredAt: event.occurredAt.toISOString(),
+      recordedAt: event.recordedAt.toISOString()
+    })
+    same(event.contentHash, sha256(content))
+    chain = sha256(bytes(chain), bytes(event.contentHash))
+    same(event.chainHash, chain)
+  }
+  const rows = yield* sql`SELECT position::float8 AS position, encode(chain_hash, 'hex') AS chain FROM ${head}`
+  expect(rows).toEqual([{ position: log.length, chain }])
+  return log
+})
+
+const date = (time: DateTime.Utc | null): Date | null => (time === null ? null : DateTime.toDateUtc(time))
+
+/** The row of `cards` that a folded card must have, without `deferred`, which time decides too. */
+const expectedRow = (card: Card, unmetDependencies: number, position: number) => ({
+  id: card.id,
+  title: card.title,
+  body: card.body,
+  phase: card.phase,
+  priority: card.priority,
+  status: card.status,
+  unmet_dependencies: unmetDependencies,
+  not_before: date(card.notBefore),
+  claim_owner: card.claimOwner,
+  claim_ttl_seconds: card.claimTtlSeconds,
+  claimed_at: date(card.claimedAt),
+  claim_expires_at: date(card.claimExpiresAt),
+  claim_token: card.claimToken,
+  attempts: card.attempts,
+  idempotency_key: card.idempotencyKey,
+  acceptance: card.acceptance,
+  result: card.result,
+  blocked_reason: card.blockedReason,
+  created_at: date(card.createdAt),
+  updated_at: date(card.updatedAt),
+  completed_at: date(card.completedAt),
+  version: card.version,
+  position
+})
+
+/**
+ * Checks the read model against a fold of the log, every column of every row and every edge, and the counters once
+ * more by counting.
+ */
+export const verifyReadModel = Effect.gen(function* () {
+  const { cards, dependencies, sql } = yield* tables
+  const state = new ReadModelState()
+  const positions = new Map<string, number>()
+  for (const row of yield* readLog) {
+    const event = Result.getOrThrow(
+      decodeEvent({ type: row.type, schemaVersion: row.schemaVersion, data: row.data as never })
+    )
+    const occurredAt = DateTime.fromDateUnsafe(row.occurredAt)
+    const changes = rowChanges(state, { cardId: row.cardId as CardId, version: row.version, occurredAt, event })
+    same(changes.length > 0, true)
+    for (const change of changes) state.apply(change)
+    positions.set(row.cardId, row.position)
+  }
+  const found = yield* sql<{ readonly id: CardId }>`
+    SELECT cards.*, position::float8 AS position FROM ${cards} AS cards ORDER BY id`
+  same(found.map((row) => row.id).sort(), [...positions.keys()].sort())
+  const edges: Array<string> = []
+  for (const { deferred, ...row } of found as ReadonlyArray<{ readonly id: CardId; readonly deferred?: boolean }>) {
+    const card = state.card(row.id)
+    if (card === undefined) throw new Error(`the log does not lead to card ${row.id}`)
+    same({ ...row }, expectedRow(card, state.unmetDependencies(card.id), positions.get(card.id) ?? 0))
+    same(state.unmetDependencies(card.id), card.dependsOn.filter((id) => !state.isDone(id)).length)
+    if (deferred === true) same([card.status, card.notBefore === null], ["ready", false])
+    edges.push(...card.dependsOn.map((id) => JSON.stringify([card.id, id])))
+  }
+  const edgeRows = yield* sql<{ readonly card: string; readonly on: string }>`
+    SELECT card_id AS card, depends_on_id AS "on" FROM ${dependencies}`
+  same(edgeRows.map((edge) => JSON.stringify([edge.card, edge.on])).sort(), edges.sort())
+
+  const clock = yield* Effect.serviceOption(BacklogTestClock)
+  const now = Option.isSome(clock) ? DateTime.toDateUtc(yield* clock.value.now) : null
+  const tooEarly = yield* sql`
+    SELECT id FROM ${cards} WHERE status = 'ready' AND NOT deferred
+      AND not_before > coalesce(${now}::timestamptz, clock_timestamp())`
+  expect(tooEarly).toEqual([])
+})
+
+/** Checks everything that must hold of a backlog at any moment, and gives its log. */
+export const verifyBacklog = Effect.gen(function* () {
+  const log = yield* verifyLog
+  yield* verifyReadModel
+  return log
+})
