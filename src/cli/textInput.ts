@@ -43,9 +43,7 @@ const why = (error: unknown): string => {
 /** The JSON that a flag gives, whole or not at all: see `parseExactJson`. `-` stands for standard input. */
 export const jsonOrInput = Effect.fnUntraced(function* (flag: string, given: string | undefined) {
   const text = yield* textOrInput(flag, given)
-  return text === undefined
-    ? undefined
-    : yield* Effect.fromResult(Result.mapError(parseExactJson(text), notJson(flag)))
+  return text === undefined ? undefined : yield* Effect.fromResult(Result.mapError(parseExactJson(text), notJson(flag)))
 })
 
 const notJson =

@@ -29,16 +29,20 @@ export const verb = <const Name extends string, const Flags extends Command.Comm
   prepare: (
     input: Command.Command.Config.Infer<Flags>
   ) => Effect.Effect<Effect.Effect<Reply<E3, BacklogServices>, E2, BacklogServices>, E1, R1>
-) => documented(Command.make(name, flags, (input) => Effect.flatMap(prepare(input), answer)), manual)
+) =>
+  documented(
+    Command.make(name, flags, (input) => Effect.flatMap(prepare(input), answer)),
+    manual
+  )
 
 const answer = <E2, E3>(effect: Effect.Effect<Reply<E3, BacklogServices>, E2, BacklogServices>) =>
   Effect.flatMap(withBacklog(Effect.flatMap(effect, rendered)), print)
 
 /** Adds to a command what the help says about it. */
-export const documented = <const Name extends string, Input, Context, E, R>(
-  command: Command.Command<Name, Input, Context, E, R>,
+export const documented = <const Name extends string, Parsed, Context, E, R>(
+  command: Command.Command<Name, Parsed, Context, E, R>,
   manual: Manual
-): Command.Command<Name, Input, Context, E, R> =>
+): Command.Command<Name, Parsed, Context, E, R> =>
   command.pipe(
     Command.withDescription(manual.about),
     Command.withShortDescription(manual.brief),

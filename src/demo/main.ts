@@ -1,8 +1,8 @@
-import { Effect, Exit, Option, Ref, Result, Stream } from "effect"
+import { Cause, Effect, Exit, Option, Ref, Result, Stream } from "effect"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { describeEvent } from "../cli/describeEvent.ts"
+import { describeHistory } from "../cli/describeEvent.ts"
 import { AuditService, BacklogService, type Card, layerPglite } from "../index.ts"
 import { releasePlan } from "./plan.ts"
 
@@ -23,10 +23,10 @@ const shortLease = 1
 const demo = Effect.gen(function* () {
   const backlog = yield* BacklogService
   const audit = yield* AuditService
-  const lost = yield* Ref.make(Option.none<Card>())
+  const lost = yield* Ref.make<Card | null>(null)
   const refusals = yield* Ref.make(0)
 
-  yield* say("Creating a release plan of ten cards …")
+  yield* say(`Creating a release plan of ${releasePlan.length} cards …`)
   yield* backlog.createMany({ actor: "planner", cards: releasePlan })
   yield* backlog.link({ from: "announce", to: "release", actor: "planner" })
   yield* say("  announce now waits for release as well")
@@ -35,58 +35,62 @@ const demo = Effect.gen(function* () {
   if (Result.isFailure(cycle)) yield* say(`  refused: ${cycle.failure.message}`)
 
   /** The zombie wakes up while somebody else holds its card, and tries to complete it with the token it had. */
-  const zombieReturns = Effect.fnUntraced(function* (held: Card, stale: Card) {
+  const zombieReturns = Effect.fnUntraced(function* (taken: Card, stale: Card | null) {
+    yield* promised(stale?.id === taken.id, "only the card of the worker that died is taken over")
     const late = yield* Effect.result(
-      backlog.complete({ id: stale.id, token: stale.claimToken ?? 0, actor: doomed, result: "late" })
+      backlog.complete({ id: taken.id, token: stale?.claimToken ?? 0, actor: doomed, result: "late" })
     )
     yield* promised(Result.isFailure(late) && late.failure._tag === "ClaimLost", "a late completion is refused")
     if (Result.isFailure(late)) yield* say(`  ${doomed} is back, and refused: ${late.failure.message}`)
-    const now = yield* backlog.get(held.id)
+    const now = yield* backlog.get(taken.id)
     yield* promised(
-      Option.isSome(now) && now.value.claimToken === held.claimToken,
+      Option.isSome(now) && now.value.claimToken === taken.claimToken,
       "the refused completion changed nothing"
     )
     yield* Ref.update(refusals, (count) => count + 1)
   })
 
-  const worker = Effect.fnUntraced(function* (owner: string) {
+  const take = (owner: string) => backlog.claim({ owner, actor: owner, ttlSeconds: owner === doomed ? shortLease : 60 })
+
+  const finish = Effect.fnUntraced(function* (owner: string, card: Card) {
+    if (card.attempts > 1) {
+      yield* say(`  ${owner} takes over ${card.id}: attempt ${card.attempts}, token ${card.claimToken}`)
+      yield* zombieReturns(card, yield* Ref.get(lost))
+    }
+    const done = yield* backlog.complete({
+      id: card.id,
+      token: card.claimToken ?? 0,
+      actor: owner,
+      result: { by: owner }
+    })
+    const freed = done.madeClaimable.length === 0 ? "" : `, which frees ${done.madeClaimable.join(", ")}`
+    yield* say(`  ${owner} completes ${card.id}${freed}`)
+  })
+
+  const work = Effect.fnUntraced(function* (owner: string, first: Card) {
+    if (owner === doomed) return
+    yield* finish(owner, first)
     while (true) {
-      const claimed = yield* backlog.claim({
-        owner,
-        actor: owner,
-        ttlSeconds: owner === doomed ? shortLease : 60
-      })
-      if (Option.isNone(claimed)) {
-        const { total, counts } = yield* backlog.stats
+      const claimed = yield* take(owner)
+      if (Option.isSome(claimed)) {
+        yield* finish(owner, claimed.value)
+      } else {
+        const { counts, total } = yield* backlog.stats
         if (counts.done === total) return
         yield* Effect.sleep("50 millis")
-        continue
       }
-      const card = claimed.value
-      if (owner === doomed) {
-        yield* Ref.set(lost, Option.some(card))
-        yield* say(`  ${owner} takes ${card.id} for ${shortLease} second and dies`)
-        return
-      }
-      const previous = yield* Ref.get(lost)
-      if (card.attempts > 1) {
-        yield* say(`  ${owner} takes over ${card.id}: attempt ${card.attempts}, token ${card.claimToken}`)
-        if (Option.isSome(previous)) yield* zombieReturns(card, previous.value)
-      }
-      yield* Effect.sleep("20 millis")
-      const done = yield* backlog.complete({
-        id: card.id,
-        token: card.claimToken ?? 0,
-        actor: owner,
-        result: { by: owner }
-      })
-      const freed = done.madeClaimable.length === 0 ? "" : `, which frees ${done.madeClaimable.join(", ")}`
-      yield* say(`  ${owner} completes ${card.id}${freed}`)
     }
   })
 
   yield* say("Four workers take from it at once …")
-  yield* Effect.forEach(["worker-1", "worker-2", doomed, "worker-4"], worker, { concurrency: "unbounded" }).pipe(
+  const workers = ["worker-1", "worker-2", doomed, "worker-4"]
+  const first = yield* Effect.forEach(workers, take, { concurrency: "unbounded" })
+  const held = first.flatMap(Option.toArray)
+  for (const card of held) yield* say(`  ${card.claimOwner} takes ${card.id}`)
+  yield* promised(new Set(held.map((card) => card.id)).size === workers.length, "each worker got a card of its own")
+  yield* Ref.set(lost, held.find((card) => card.claimOwner === doomed) ?? null)
+  yield* say(`  ${doomed} dies; its lease is ${shortLease} second`)
+  yield* Effect.forEach(held, (card) => work(card.claimOwner ?? "", card), { concurrency: "unbounded" }).pipe(
     Effect.timeout("60 seconds")
   )
 
@@ -97,13 +101,10 @@ const demo = Effect.gen(function* () {
       `  ${card.status.padEnd(8)} ${card.id.padEnd(10)} priority ${String(card.priority).padStart(2)}  attempts ${card.attempts}  ${card.title}`
     )
   }
-  const lostCard = yield* Ref.get(lost)
-  const lostId = Option.isSome(lostCard) ? lostCard.value.id : ""
+  const lostId = (yield* Ref.get(lost))?.id ?? ""
   yield* say(`\nThe history of ${lostId}`)
   const history = yield* Stream.runCollect(audit.history(lostId))
-  for (const event of history) {
-    yield* say(`  ${String(event.position).padStart(3)}  v${event.version}  ${describeEvent(event)}`)
-  }
+  for (const line of describeHistory(history)) yield* say(`  ${line}`)
   yield* say("\nThe numbers")
   const stats = yield* backlog.stats
   yield* say(
@@ -145,6 +146,6 @@ const exit = await Effect.runPromiseExit(
 )
 await rm(directory, { recursive: true, force: true, maxRetries: 3 })
 if (Exit.isFailure(exit)) {
-  console.error(exit.cause)
+  console.error(Cause.pretty(exit.cause))
   process.exitCode = 1
 }

@@ -1,4 +1,4 @@
-import { Schema } from "effect"
+import { DateTime, Schema } from "effect"
 import { Priority, TtlSeconds, Version } from "./Card.ts"
 import { CardId } from "./CardId.ts"
 import { Json } from "./Json.ts"
@@ -12,6 +12,16 @@ const origin = {
   commandId: Schema.optional(Name)
 }
 
+const earliest = DateTime.makeUnsafe("0001-01-01T00:00:00.000Z")
+const latest = DateTime.makeUnsafe("9999-12-31T23:59:59.999Z")
+
+/** When something happened: what ISO-8601 and every supported database write with four digits for the year. */
+const BusinessTime = Schema.DateTimeUtc.check(
+  Schema.makeFilter((time) => DateTime.between(time, { minimum: earliest, maximum: latest }), {
+    expected: "a time in the years 1 to 9999"
+  })
+)
+
 /** A card to be made. `occurredAt` is its business time (an import's), else the database's clock. */
 const newCard = {
   id: CardId,
@@ -24,7 +34,7 @@ const newCard = {
   acceptance: Schema.optional(Schema.NullOr(Json)),
   idempotencyKey: Schema.optional(Schema.NullOr(Name)),
   blockedReason: Schema.optional(Schema.NullOr(Reason)),
-  occurredAt: Schema.optional(Schema.DateTimeUtc)
+  occurredAt: Schema.optional(BusinessTime)
 }
 
 const reasonOnlyWhenBlocked = Schema.makeFilter<{

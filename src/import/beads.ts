@@ -71,7 +71,7 @@ export const decodeBeadsLine = (line: string): Result.Result<BeadsIssue, string>
 export const inOneLine = (complaint: string): string => complaint.replace(/\s+/g, " ")
 
 const isNothing = (value: unknown): boolean =>
-  value === null || value === "" || value === 0 || (Array.isArray(value) && value.length === 0)
+  value === null || value === "" || (Array.isArray(value) && value.length === 0)
 
 /** Edges of this type are dependencies; others are not. */
 export const dependencyType = "blocks"

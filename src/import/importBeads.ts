@@ -131,8 +131,7 @@ const differences = (planned: PlannedCard["card"], existing: Card): ReadonlyArra
     dependsOn:
       planned.dependsOn.length === existing.dependsOn.length &&
       planned.dependsOn.every((id) => (existing.dependsOn as ReadonlyArray<string>).includes(id)),
-    createdAt:
-      planned.occurredAt === undefined || DateTime.Equivalence(planned.occurredAt, existing.createdAt),
+    createdAt: planned.occurredAt === undefined || DateTime.Equivalence(planned.occurredAt, existing.createdAt),
     status: planned.status !== "done" || existing.status === "done"
   }
   return Object.entries(same)
@@ -142,7 +141,9 @@ const differences = (planned: PlannedCard["card"], existing: Card): ReadonlyArra
 
 /** What the events of one import have in common; a name of at most 200 characters whatever the file is called. */
 const correlationIdOf = (file: string, now: DateTime.Utc): string => {
-  const name = Array.from(file.replace(/\p{Cc}|\p{Cs}/gu, "_")).slice(-150).join("")
+  const name = Array.from(file.replace(/\p{Cc}|\p{Cs}/gu, "_"))
+    .slice(-150)
+    .join("")
   return `import:${name}:${DateTime.formatIso(now)}`
 }
 
@@ -204,4 +205,3 @@ const countBy = <A>(all: ReadonlyArray<A>, key: (one: A) => string): Record<stri
   for (const one of all) counts.set(key(one), (counts.get(key(one)) ?? 0) + 1)
   return Object.fromEntries([...counts].sort(([left], [right]) => (left < right ? -1 : 1)))
 }
-

@@ -14,8 +14,8 @@ export const everyId = ["a", "b", "c", "d", "ﬀ", "𝒜"].map(id)
 const Id = Schema.Literals(["a", "b", "c", "d", "ﬀ", "𝒜"])
 const Worker = Schema.Literals(["w1", "w2", "w3"])
 const Token = Schema.Literals(["current", "current", "current", "stale", "future"])
-const Reason = Schema.Literals([null, "legal", "spam"])
-const Value = Schema.Literals([null, 1, "text"])
+const Reason = Schema.NullOr(Schema.Literals(["legal", "spam"]))
+const Value = Schema.NullOr(Schema.Literals([1, "text"]))
 const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(schema)
 
 const card = {
@@ -27,14 +27,14 @@ const card = {
   idempotencyKey: maybe(Schema.Literals(["k1", "k2", "k3"]))
 }
 
-const id_ = { id: Id }
+const named = { id: Id }
 
 /** A command, but that its token is yet to be looked up. */
 const Intention = Schema.Union([
   Schema.TaggedStruct("Create", card),
   Schema.TaggedStruct("CreateMany", { cards: Schema.Array(Schema.Struct(card)).check(Schema.isMaxLength(6)) }),
   Schema.TaggedStruct("Revise", {
-    ...id_,
+    ...named,
     title: maybe(Schema.Literals(["T", "U"])),
     priority: maybe(Schema.Literals([-1, 0, 1])),
     body: maybe(Reason),
@@ -46,9 +46,9 @@ const Intention = Schema.Union([
     ttlSeconds: maybe(Schema.Literals([1, 60, 900]))
   }),
   Schema.TaggedStruct("Claim", { owner: Worker }),
-  Schema.TaggedStruct("Renew", { ...id_, token: Token, ttlSeconds: maybe(Schema.Literals([1, 60, 900])) }),
+  Schema.TaggedStruct("Renew", { ...named, token: Token, ttlSeconds: maybe(Schema.Literals([1, 60, 900])) }),
   Schema.TaggedStruct("Release", {
-    ...id_,
+    ...named,
     token: Token,
     reason: maybe(Reason),
     retryAfterSeconds: maybe(Schema.Literals([0, 60, 900]))
@@ -57,15 +57,15 @@ const Intention = Schema.Union([
   Schema.TaggedStruct("Link", { from: Id, to: Id }),
   Schema.TaggedStruct("Link", { from: Id, to: Id }),
   Schema.TaggedStruct("Unlink", { from: Id, to: Id }),
-  Schema.TaggedStruct("Block", { ...id_, reason: maybe(Reason) }),
-  Schema.TaggedStruct("Unblock", { ...id_, reason: maybe(Reason) }),
+  Schema.TaggedStruct("Block", { ...named, reason: maybe(Reason) }),
+  Schema.TaggedStruct("Unblock", { ...named, reason: maybe(Reason) }),
   Schema.TaggedStruct("Complete", {
-    ...id_,
+    ...named,
     token: maybe(Token),
     force: maybe(Schema.Boolean),
     result: maybe(Value)
   }),
-  Schema.TaggedStruct("Reopen", id_)
+  Schema.TaggedStruct("Reopen", named)
 ])
 
 /** Somebody wants something, so many seconds after what was before. */

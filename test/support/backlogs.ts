@@ -1,4 +1,4 @@
-import type { PgClient } from "@effect/sql-pg"
+import { PgClient } from "@effect/sql-pg"
 import { Context, DateTime, Effect, Layer, Schema, type Scope, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import { randomBytes } from "node:crypto"
@@ -26,18 +26,25 @@ export const freshSchema: Effect.Effect<string, never, SqlClient.SqlClient | Sco
     Effect.flatMap(SqlClient.SqlClient, (sql) => Effect.orDie(sql`DROP SCHEMA IF EXISTS ${sql(schema)} CASCADE`))
 )
 
+/** The client in the context, as a layer, and nothing else of the context. */
+export const currentClient = Effect.map(Effect.context<Client>(), (context) =>
+  Layer.succeedContext(
+    Context.pick(
+      PgClient.PgClient,
+      SqlClient.SqlClient
+    )(context as Context.Context<PgClient.PgClient | SqlClient.SqlClient>)
+  )
+)
+
 /**
  * An empty backlog over the client in the context, in a schema of its own that `BacklogSchema` names, with a clock that
  * the test moves.
  */
 export const freshBacklog = Layer.unwrap(
   Effect.gen(function* () {
-    const client = yield* Effect.context<Client>()
+    const client = yield* currentClient
     const schema = yield* freshSchema
-    return Layer.mergeAll(
-      layerTestOver(Layer.succeedContext(client), schema),
-      Layer.succeed(BacklogSchema)(schema)
-    )
+    return Layer.mergeAll(layerTestOver(client, schema), Layer.succeed(BacklogSchema)(schema))
   })
 )
 

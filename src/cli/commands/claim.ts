@@ -63,9 +63,7 @@ const noneAtAll = Effect.gen(function* () {
 
 const notThatOne = Effect.fnUntraced(function* (id: string) {
   const explanation = yield* (yield* BacklogService).explain(id)
-  const why = explanation.claimable
-    ? ["Somebody else is changing it just now: try again."]
-    : obstacles(explanation)
+  const why = explanation.claimable ? ["Somebody else is changing it just now: try again."] : obstacles(explanation)
   return yield* new NothingClaimable({
     id,
     obstacles: explanation.obstacles,

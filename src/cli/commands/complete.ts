@@ -14,7 +14,7 @@ export const complete = verb(
     brief: "Complete a card",
     examples: [
       { command: "backlog complete build --token 2" },
-      { command: "backlog complete build --token 2 --result '{\"commit\":\"8c1f0e2\"}'" }
+      { command: 'backlog complete build --token 2 --result \'{"commit":"8c1f0e2"}\'' }
     ]
   },
   {

@@ -9,7 +9,8 @@ import { verb } from "../verb.ts"
 export const explain = verb(
   "explain",
   {
-    about: "Says why a card can or cannot be claimed: what it waits for, who holds it and until when, why it is blocked.",
+    about:
+      "Says why a card can or cannot be claimed: what it waits for, who holds it and until when, why it is blocked.",
     brief: "Say why a card can or cannot be claimed",
     examples: [{ command: "backlog explain build" }]
   },

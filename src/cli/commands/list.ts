@@ -66,7 +66,9 @@ const describeList = (cards: ReadonlyArray<Card>, claimable: ReadonlySet<string>
     { title: "ATTEMPTS", text: (card) => (card.attempts === 0 ? "" : String(card.attempts)), align: "right" }
   ]
   const count = cards.length === 1 ? "1 card" : `${cards.length} cards`
-  return [...table(columns, cards, page), "", `${count}, ${cards.filter((c) => shown(c) === "ready").length} claimable`].join(
-    "\n"
-  )
+  return [
+    ...table(columns, cards, page),
+    "",
+    `${count}, ${cards.filter((c) => shown(c) === "ready").length} claimable`
+  ].join("\n")
 }

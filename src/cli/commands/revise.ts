@@ -9,8 +9,7 @@ import { checked, verb } from "../verb.ts"
 export const revise = verb(
   "revise",
   {
-    about:
-      'Changes what is given and leaves the rest. --body "" and --phase "" clear them, as does --acceptance null.',
+    about: 'Changes what is given and leaves the rest. --body "" and --phase "" clear them, as does --acceptance null.',
     brief: "Change a card's title, body, phase, priority or acceptance",
     examples: [
       { command: "backlog revise build --priority 9" },

@@ -5,21 +5,19 @@ import { BacklogSchema } from "../../../src/events/SchemaName.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { layerTestOver } from "../../../src/services/layers.ts"
 import { Migrations } from "../../../src/services/Migrations.ts"
-import { type Client, freshSchema, tables, within } from "../../support/backlogs.ts"
+import { currentClient, freshSchema, tables, within } from "../../support/backlogs.ts"
 import { ids, input, type Test } from "./harness.ts"
 
 /** A backlog's layers, built anew over the client in the context; in the scope. */
 const backlogIn = (schema: string) =>
-  Effect.flatMap(Effect.context<Client>(), (client) =>
-    Layer.build(Layer.fresh(layerTestOver(Layer.succeedContext(client), schema)))
-  )
+  Effect.flatMap(currentClient, (client) => Layer.build(Layer.fresh(layerTestOver(client, schema))))
 
 /** The migrations of a start on a schema. */
 const startOn = (schema: string) =>
-  Effect.flatMap(Effect.context<Client>(), (client) =>
+  Effect.flatMap(currentClient, (client) =>
     Layer.build(
       Layer.fresh(Migrations.layer).pipe(
-        Layer.provide(Layer.succeedContext(client)),
+        Layer.provide(client),
         Layer.provide(Layer.succeed(BacklogSchema)(schema))
       )
     )

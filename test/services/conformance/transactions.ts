@@ -162,7 +162,7 @@ export const transactions = (test: Test): void => {
       })
       const before = yield* headPosition
       const outcomes = yield* Effect.all(
-        Array.from({ length: 100 }, (_, index) => {
+        Array.from({ length: 100 }, (_, index): Effect.Effect<Exit.Exit<unknown, unknown>> => {
           const place = Math.floor(index / 4)
           switch (index % 4) {
             case 0:
