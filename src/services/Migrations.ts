@@ -89,7 +89,9 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
 
         const applyPending = Effect.gen(function* () {
           yield* sql`SELECT pg_advisory_xact_lock(${migrationLockClass}::int4, hashtext(${schema}))::text`
-          yield* sql`CREATE SCHEMA IF NOT EXISTS ${sql(schema)}`
+          // `CREATE SCHEMA IF NOT EXISTS` may go by what the session remembers from before it waited for the lock.
+          const found = yield* sql`SELECT oid FROM pg_namespace WHERE nspname = ${schema}`
+          if (found.length === 0) yield* sql`CREATE SCHEMA ${sql(schema)}`
           yield* sql`CREATE TABLE IF NOT EXISTS ${table} (
             id integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
             applied_at timestamptz NOT NULL DEFAULT clock_timestamp())`

@@ -3,8 +3,8 @@ import { PgClient } from "@effect/sql-pg"
 import { type Duration, Effect, type Layer, type Scope } from "effect"
 import { type SqlClient, SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
-import { access, constants, mkdir, readdir, readFile, rename, rm } from "node:fs/promises"
-import { join, resolve } from "node:path"
+import { access, constants, mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises"
+import { dirname, join, resolve } from "node:path"
 import { Duplex } from "node:stream"
 import { type DirectoryLocked, DirectoryUnusable, holdDirectory, lockName, reasonOf } from "./DirectoryLock.ts"
 
@@ -72,7 +72,7 @@ const inDirectory = Effect.fnUntraced(function* (
 
   // Looked at before the lock puts a file there.
   yield* attempt(() => refuseForeign(directory))
-  yield* attempt(() => mkdir(directory, { recursive: true }))
+  yield* attempt(() => makeDirectory(directory))
   yield* holdDirectory(directory, { wait })
   // Not interruptible: the lock must not be let go while PGlite is at work in the directory.
   yield* Effect.uninterruptible(attempt(() => createDatabase(directory)))
@@ -92,7 +92,7 @@ const refuseForeign = async (directory: string): Promise<void> => {
   try {
     names = await readdir(directory)
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return
+    if (codeOf(error) === "ENOENT") return
     throw error
   }
   const ours = (name: string) => name === databaseName || name.startsWith(unfinishedPrefix) || name.startsWith(lockName)
@@ -104,6 +104,24 @@ const refuseForeign = async (directory: string): Promise<void> => {
     })
   }
 }
+
+/** With the directories above it. Not mkdir's own way to do that: in Node 20 it does not return for a path in /proc. */
+const makeDirectory = async (directory: string): Promise<void> => {
+  try {
+    await mkdir(directory)
+  } catch (error) {
+    const code = codeOf(error)
+    if (code === "ENOENT" && dirname(directory) !== directory) {
+      await makeDirectory(dirname(directory))
+      // Gone again, or not to be made: an error now. Made by another process meanwhile: fine.
+      await mkdir(directory).catch((again: unknown) => {
+        if (codeOf(again) !== "EEXIST") throw again
+      })
+    } else if (code !== "EEXIST" || !(await stat(directory)).isDirectory()) throw error
+  }
+}
+
+const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException | null)?.code
 
 /** Sees to it that there is a complete database. Only the holder of the lock may call this. */
 const createDatabase = async (directory: string): Promise<void> => {
@@ -133,7 +151,7 @@ const openDatabase = async (directory: string): Promise<Engine> => {
   })
   if (version.trim() !== postgresMajor) {
     throw refuse(
-      `${database} is of Postgres ${JSON.stringify(version.trim())}, and this program reads ${postgresMajor}. ` +
+      `${database} is of Postgres ${version.trim()}, and this program reads ${postgresMajor}. ` +
         "Open it with the program that made it, export the backlog there, and import it into a new directory."
     )
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Result, Schema } from "effect"
+import { DateTime, Result, type Schema } from "effect"
 import type { Event } from "../../src/domain/Event.ts"
 import { decodeEvent, type EncodedEvent, encodeEvent, makeDecoder, UndecodableEvent } from "../../src/events/EventCodec.ts"
 import { eventArbitrary, manyRuns } from "../domain/arbitraries.ts"
@@ -11,7 +11,15 @@ const reasonOf = (decoded: Result.Result<Event, UndecodableEvent>): string => {
   return decoded.failure.reason
 }
 
-/** As the database gives it back. JSON knows no negative zero. */
+/** The value as JSON keeps it, which knows no negative zero. Times are kept as they are. */
+const withoutNegativeZero = (value: unknown): unknown => {
+  if (Object.is(value, -0)) return 0
+  if (Array.isArray(value)) return value.map(withoutNegativeZero)
+  if (typeof value !== "object" || value === null || DateTime.isDateTime(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutNegativeZero(inner)]))
+}
+
+/** As the database gives it back. */
 const stored = (encoded: EncodedEvent): EncodedEvent => JSON.parse(JSON.stringify(encoded)) as EncodedEvent
 
 describe("an event", () => {
@@ -24,7 +32,7 @@ describe("an event", () => {
       expect(encoded.schemaVersion).toBe(1)
       expect(encoded.data).not.toHaveProperty("_tag")
       const decoded = Result.getOrThrow(decodeEvent(stored(encoded)))
-      expect(withoutNegativeZero(decoded)).toStrictEqual(withoutNegativeZero(event))
+      expect(withoutNegativeZero(decoded)).toEqual(withoutNegativeZero(event))
     },
     manyRuns
   )
@@ -133,11 +141,3 @@ describe("upcasters", () => {
     expect(reasonOf(decode({ type: "CardReopened", schemaVersion: 1, data: { reason: null } }))).toContain("not know")
   })
 })
-
-/** `JSON.stringify(-0)` is `0`, so both sides of a comparison are rid of it. */
-function withoutNegativeZero(value: unknown): unknown {
-  if (Object.is(value, -0)) return 0
-  if (Array.isArray(value)) return value.map(withoutNegativeZero)
-  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, withoutNegativeZero(inner)]))
-}

@@ -3,34 +3,34 @@ import { Schema } from "effect"
 import { arrayLiteral } from "../../src/events/arrayLiteral.ts"
 
 describe("arrayLiteral", () => {
-  it.each<readonly [values: Parameters<typeof arrayLiteral>[0], literal: string]>([
-    [[], "{}"],
-    [["a"], '{"a"}'],
-    [["a", "b"], '{"a","b"}'],
-    [[""], '{""}'],
-    [[" a "], '{" a "}'],
-    [['say "hi"'], String.raw`{"say \"hi\""}`],
-    [["back\\slash"], String.raw`{"back\\slash"}`],
-    [[String.raw`\"`], String.raw`{"\\\""}`],
-    [["{a}"], '{"{a}"}'],
-    [["a,b"], '{"a,b"}'],
-    [["it's"], `{"it's"}`],
-    [["line\nfeed"], '{"line\nfeed"}'],
-    [["é한😀"], '{"é한😀"}'],
-    [[null], "{NULL}"],
-    [["NULL"], '{"NULL"}'],
-    [["null", null], '{"null",NULL}'],
-    [[1, -2, 0.5, 1e21], "{1,-2,0.5,1e+21}"],
-    [[9_007_199_254_740_993n], "{9007199254740993}"],
-    [[true, false], "{true,false}"],
-    [[new Date(Date.UTC(2026, 0, 5, 9, 0, 0, 7)), null], '{"2026-01-05T09:00:00.007Z",NULL}'],
-    [[new Uint8Array([0, 10, 255])], String.raw`{"\\x000aff"}`],
-    [[new Uint8Array()], String.raw`{"\\x"}`],
-    [new Uint8Array([0, 1, 2, 3]).subarray(1, 3), "{1,2}"],
-    [[new Uint8Array([0, 1, 2, 3]).subarray(1, 3)], String.raw`{"\\x0102"}`],
-    [new Set(["a", "b"]), '{"a","b"}'],
-    [[JSON.stringify({ a: 'x"y', b: "\\" })], String.raw`{"{\"a\":\"x\\\"y\",\"b\":\"\\\\\"}"}`]
-  ])("of %j is %s", (values, literal) => {
+  it.each<readonly [literal: string, values: Parameters<typeof arrayLiteral>[0]]>([
+    ["{}", []],
+    ['{"a"}', ["a"]],
+    ['{"a","b"}', ["a", "b"]],
+    ['{""}', [""]],
+    ['{" a "}', [" a "]],
+    [String.raw`{"say \"hi\""}`, ['say "hi"']],
+    [String.raw`{"back\\slash"}`, ["back\\slash"]],
+    [String.raw`{"\\\""}`, [String.raw`\"`]],
+    ['{"{a}"}', ["{a}"]],
+    ['{"a,b"}', ["a,b"]],
+    [`{"it's"}`, ["it's"]],
+    ['{"line\nfeed"}', ["line\nfeed"]],
+    ['{"é한😀"}', ["é한😀"]],
+    ["{NULL}", [null]],
+    ['{"NULL"}', ["NULL"]],
+    ['{"null",NULL}', ["null", null]],
+    ["{1,-2,0.5,1e+21}", [1, -2, 0.5, 1e21]],
+    ["{9007199254740993}", [9_007_199_254_740_993n]],
+    ["{true,false}", [true, false]],
+    ['{"2026-01-05T09:00:00.007Z",NULL}', [new Date(Date.UTC(2026, 0, 5, 9, 0, 0, 7)), null]],
+    [String.raw`{"\\x000aff"}`, [new Uint8Array([0, 10, 255])]],
+    [String.raw`{"\\x"}`, [new Uint8Array()]],
+    ["{1,2}", new Uint8Array([0, 1, 2, 3]).subarray(1, 3)],
+    [String.raw`{"\\x0102"}`, [new Uint8Array([0, 1, 2, 3]).subarray(1, 3)]],
+    ['{"a","b"}', new Set(["a", "b"])],
+    [String.raw`{"{\"a\":\"x\\\"y\",\"b\":\"\\\\\"}"}`, [JSON.stringify({ a: 'x"y', b: "\\" })]]
+  ])("makes %s", (literal, values) => {
     expect(arrayLiteral(values)).toBe(literal)
   })
 

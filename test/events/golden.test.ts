@@ -1,0 +1,114 @@
+import { describe, expect, it } from "@effect/vitest"
+import { DateTime, Result } from "effect"
+import { readdirSync, readFileSync } from "node:fs"
+import type { Event } from "../../src/domain/Event.ts"
+import { decodeEvent, type EncodedEvent, encodeEvent, upcasters } from "../../src/events/EventCodec.ts"
+import { id } from "../domain/support.ts"
+
+/*
+ * One stored event of every type and every schema version that ever was, in `golden/`. They stand for the events in
+ * everybody's databases: a file is never changed, and whoever adds an upcaster adds the file of the new version.
+ */
+
+const folder = new URL("golden/", import.meta.url)
+
+const read = (name: string): EncodedEvent =>
+  JSON.parse(readFileSync(new URL(`${name}.json`, folder), "utf8")) as EncodedEvent
+
+const utc = (time: string): DateTime.Utc => DateTime.makeUnsafe(time)
+
+/** What each stored event means today. */
+const expected: Readonly<Record<string, Event>> = {
+  "CardCreated.v1": {
+    _tag: "CardCreated",
+    title: "Import the customers' addresses",
+    body: 'From the old system: see #12.\n\n- keep the "country" column\n- 北京, Zürich, 😀',
+    phase: "import",
+    priority: -7,
+    status: "blocked",
+    dependsOn: [id("addresses/clean"), id("schema v2"), id("アドレス")],
+    acceptance: { rows: 120_000, checks: ["no duplicates", "country set"], ratio: 0.995, owner: null },
+    idempotencyKey: "import-2026-01-05/17",
+    blockedReason: "waits for the export of January"
+  },
+  "CardRevised.v1": {
+    _tag: "CardRevised",
+    title: "Import the customers' postal addresses",
+    body: null,
+    phase: "import-2",
+    priority: 2_147_483_647,
+    acceptance: ["all rows", "no duplicates"]
+  },
+  "CardClaimed.v1": {
+    _tag: "CardClaimed",
+    owner: "agent-7",
+    ttlSeconds: 900,
+    expiresAt: utc("2026-01-05T09:16:30.250Z")
+  },
+  "ClaimRenewed.v1": {
+    _tag: "ClaimRenewed",
+    owner: "agent-7",
+    token: 2,
+    ttlSeconds: 1_800,
+    expiresAt: utc("2026-01-05T09:45:00.000Z")
+  },
+  "CardReleased.v1": {
+    _tag: "CardReleased",
+    owner: "agent-7",
+    token: 2,
+    reason: "rate limit reached",
+    notBefore: utc("2026-01-05T10:30:00.000Z")
+  },
+  "CardReclaimed.v1": {
+    _tag: "CardReclaimed",
+    owner: "agent-7",
+    token: 2,
+    expiresAt: utc("2026-01-05T09:16:30.250Z"),
+    why: "expired"
+  },
+  "CardLinked.v1": { _tag: "CardLinked", dependsOn: id("schema v2") },
+  "CardUnlinked.v1": { _tag: "CardUnlinked", dependsOn: id("schema v2") },
+  "CardBlocked.v1": {
+    _tag: "CardBlocked",
+    reason: "legal has to look at it",
+    endedClaim: { owner: "agent-7", token: 12 }
+  },
+  "CardUnblocked.v1": { _tag: "CardUnblocked", reason: "legal agrees" },
+  "CardCompleted.v1": {
+    _tag: "CardCompleted",
+    result: { rows: 119_874, report: "s3://reports/17.html", warnings: [] },
+    overrode: [id("addresses/clean"), id("schema v2")],
+    forced: true,
+    claim: { owner: "agent-7", token: 31 }
+  },
+  "CardReopened.v1": { _tag: "CardReopened", reason: "126 rows are missing" }
+}
+
+const versions = Object.entries(upcasters).flatMap(([type, steps]) =>
+  Array.from({ length: steps.length + 1 }, (_, index) => ({
+    name: `${type}.v${index + 1}`,
+    type,
+    schemaVersion: index + 1,
+    isNewest: index === steps.length
+  }))
+)
+
+describe("golden files", () => {
+  it("are there for every type and every version, and for nothing else", () => {
+    const names = versions.map(({ name }) => name).sort()
+    expect(
+      readdirSync(folder)
+        .map((file) => file.replace(/\.json$/, ""))
+        .sort()
+    ).toEqual(names)
+    expect(Object.keys(expected).sort()).toEqual(names)
+  })
+
+  it.each(versions)("$name is read as what it means", ({ isNewest, name, schemaVersion, type }) => {
+    const stored = read(name)
+    expect(stored).toEqual({ type, schemaVersion, data: stored.data })
+    const event = Result.getOrThrow(decodeEvent(stored))
+    expect(event).toStrictEqual(expected[name])
+    if (isNewest) expect(encodeEvent(event)).toStrictEqual(stored)
+  })
+})

@@ -1,0 +1,71 @@
+import { Effect, type Scope } from "effect"
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { createInterface } from "node:readline"
+import { fileURLToPath } from "node:url"
+
+export interface Child {
+  readonly pid: number
+  /** What it said so far. */
+  readonly lines: ReadonlyArray<string>
+  /** Waits until it has said this line; dies if the process ends before. */
+  readonly said: (line: string) => Effect.Effect<void>
+  readonly endInput: Effect.Effect<void>
+  readonly kill: Effect.Effect<void>
+  /** Its exit code, null if a signal ended it. */
+  readonly exit: Effect.Effect<number | null>
+}
+
+const script = fileURLToPath(new URL("childLock.mjs", import.meta.url))
+
+/** Runs `childLock.mjs` in a process of its own, which is killed when the scope closes. */
+export const child = (
+  mode: "hold" | "visit" | "perish" | "open" | "write",
+  ...parameters: ReadonlyArray<string>
+): Effect.Effect<Child, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const running = spawn(process.execPath, [script, mode, ...parameters], { stdio: ["pipe", "pipe", "inherit"] })
+      const { pid } = running
+      if (pid === undefined) throw new Error("the child process did not start")
+      const lines: Array<string> = []
+      const output = createInterface(running.stdout)
+      output.on("line", (line) => lines.push(line))
+      const exit = once(running, "exit").then(([code]) => code as number | null)
+      const outputEnd = once(output, "close")
+      const said = async (line: string) => {
+        while (!lines.includes(line)) {
+          await Promise.race([once(output, "line"), outputEnd])
+          if (running.exitCode !== null || running.signalCode !== null) {
+            await outputEnd
+            if (!lines.includes(line)) throw new Error(`child ${mode} ended without saying ${line}: ${lines.join(" ")}`)
+          }
+        }
+      }
+      const ended = Effect.promise(async () => {
+        await outputEnd
+        return exit
+      })
+      return {
+        pid,
+        lines,
+        said: (line: string) => Effect.promise(() => said(line)),
+        endInput: Effect.sync(() => void running.stdin.end()),
+        kill: Effect.andThen(
+          Effect.sync(() => running.kill("SIGKILL")),
+          Effect.asVoid(ended)
+        ),
+        exit: ended
+      }
+    }),
+    (running) => running.kill
+  )
+
+/** A directory of its own, empty, that is removed when the scope closes. */
+export const temporaryDirectory: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
+  Effect.promise(() => mkdtemp(join(tmpdir(), "backlog-test-"))),
+  (directory) => Effect.promise(() => rm(directory, { recursive: true, force: true }))
+)
