@@ -11,7 +11,7 @@ export interface EncodedEvent {
 /** A stored event that this program cannot read: an unknown type, a newer shape, or a payload that does not fit. */
 export class UndecodableEvent extends Schema.TaggedError<UndecodableEvent>()("UndecodableEvent", {
   type: Schema.String,
-  schemaVersion: Schema.Int,
+  schemaVersion: Schema.Number,
   reason: Schema.String
 }) {
   override get message(): string {
@@ -58,6 +58,9 @@ export const makeDecoder =
       Result.fail(new UndecodableEvent({ type: encoded.type, schemaVersion: encoded.schemaVersion, reason }))
     const path = Object.hasOwn(steps, encoded.type) ? steps[encoded.type] : undefined
     if (path === undefined) return undecodable("this program does not know the type")
+    if (!Number.isInteger(encoded.schemaVersion) || encoded.schemaVersion < 1) {
+      return undecodable("schema versions are 1, 2, 3 …")
+    }
     if (encoded.schemaVersion > path.length + 1) return undecodable("it was written by a newer program")
     let data: Schema.JsonObject
     try {

@@ -1,69 +1,91 @@
 import { Schema } from "effect"
 import { execFile } from "node:child_process"
-import { readFile } from "node:fs/promises"
+import { readFile, readlink } from "node:fs/promises"
 import { hostname } from "node:os"
-import { promisify } from "node:util"
 
 /**
  * A process, told apart from any other that may get the same id later: by when it started, and on Linux by the boot of
- * the machine too.
+ * the machine and the process id namespace (the container) too. What could not be found out is null.
  */
 export const ProcessIdentity = Schema.Struct({
-  pid: Schema.Int,
+  pid: Schema.Int.check(Schema.isGreaterThan(0)),
   hostname: Schema.String,
   boot: Schema.NullOr(Schema.String),
+  namespace: Schema.NullOr(Schema.String),
   started: Schema.NullOr(Schema.String)
 })
 
 /** A process, told apart from any other that may get the same id later. */
 export interface ProcessIdentity extends Schema.Schema.Type<typeof ProcessIdentity> {}
 
+let own: Promise<ProcessIdentity> | undefined
+
 /** This process. */
-export const ownProcess = async (): Promise<ProcessIdentity> => ({
-  pid: process.pid,
-  hostname: hostname(),
-  boot: await bootId(),
-  started: (await lookUp(process.pid))?.started ?? null
-})
+export const ownProcess = (): Promise<ProcessIdentity> => (own ??= describeOwnProcess())
 
-/** Whether a process still runs. One on another machine cannot be looked at and counts as running. */
-export const isRunning = async (other: ProcessIdentity): Promise<boolean> => {
-  if (other.hostname !== hostname()) return true
-  if (other.boot !== null && other.boot !== (await bootId())) return false
+const describeOwnProcess = async (): Promise<ProcessIdentity> => {
+  const found = await lookUp(process.pid)
+  return {
+    pid: process.pid,
+    hostname: hostname(),
+    boot: (await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => null))?.trim() ?? null,
+    namespace: await readlink("/proc/self/ns/pid").catch(() => null),
+    started: typeof found === "string" ? null : found.started
+  }
+}
+
+/**
+ * Whether a process still runs; `unknown` when it cannot be looked at from here, because it is or was on another host
+ * or in another container. `ended` is certain: there is no such process, a defunct one, or one that started at another
+ * time, or the machine was restarted since.
+ */
+export const stateOf = async (other: ProcessIdentity): Promise<"running" | "ended" | "unknown"> => {
+  const self = await ownProcess()
+  if (other.hostname !== self.hostname) return "unknown"
+  if (other.boot !== self.boot) return other.boot === null || self.boot === null ? "unknown" : "ended"
+  if (other.namespace !== self.namespace) return "unknown"
   const found = await lookUp(other.pid)
-  return found !== undefined && (other.started === null || found.started === null || found.started === other.started)
+  if (found === "ended") return "ended"
+  if (found === "hidden" || other.started === null) return "running"
+  return found.started === other.started ? "running" : "ended"
 }
 
-interface FoundProcess {
-  readonly started: string | null
-}
+/** `hidden` is a process that exists, and of which no more can be seen. */
+type Found = { readonly started: string } | "ended" | "hidden"
 
-const lookUp = (pid: number): Promise<FoundProcess | undefined> =>
-  process.platform === "linux" ? lookUpInProc(pid) : lookUpWithPs(pid)
+const lookUp = async (pid: number): Promise<Found> =>
+  (await (process.platform === "linux" ? lookUpInProc(pid) : lookUpWithPs(pid))) ?? lookUpWithSignal(pid)
 
 /** https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: state is field 3, the start time field 22. */
-const lookUpInProc = async (pid: number): Promise<FoundProcess | undefined> => {
+const lookUpInProc = async (pid: number): Promise<Found | undefined> => {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined)
   if (stat === undefined) return undefined
+  // Field 2 is the program's name in parentheses, and may itself hold spaces and parentheses.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
   const state = fields[0]
-  return state === "Z" || state === "X" ? undefined : { started: fields[19] ?? null }
+  const started = fields[19]
+  if (state === "Z" || state === "X") return "ended"
+  return started === undefined ? undefined : { started }
 }
 
-const lookUpWithPs = async (pid: number): Promise<FoundProcess | undefined> => {
+/** The locale and the time zone are set, so that two processes read the same text for the same time. */
+const lookUpWithPs = (pid: number): Promise<Found | undefined> =>
+  new Promise((resolve) => {
+    const env = { ...process.env, LC_ALL: "C", TZ: "UTC" }
+    // Two -o: in `stat=,lstart=` a ps of BSD or macOS takes all after the first = for a heading.
+    execFile("ps", ["-o", "stat=", "-o", "lstart=", "-p", String(pid)], { env }, (error, output) => {
+      const [state, ...started] = output.trim().split(/\s+/)
+      if (error !== null || state === undefined || started.length === 0) return resolve(undefined)
+      resolve(state.startsWith("Z") ? "ended" : { started: started.join(" ") })
+    })
+  })
+
+/** A /proc mounted with hidepid, or a ps that is missing, shows no process that exists nevertheless. */
+const lookUpWithSignal = (pid: number): Found => {
   try {
     process.kill(pid, 0)
+    return "hidden"
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ESRCH") return undefined
+    return (cause as NodeJS.ErrnoException).code === "ESRCH" ? "ended" : "hidden"
   }
-  const answer = await promisify(execFile)("ps", ["-o", "stat=,lstart=", "-p", String(pid)], {
-    env: { ...process.env, LC_ALL: "C" }
-  }).catch(() => undefined)
-  const line = answer?.stdout.trim() ?? ""
-  return line.startsWith("Z") ? undefined : { started: line === "" ? null : line.replace(/^\S+\s+/, "") }
 }
-
-const bootId = async (): Promise<string | null> =>
-  process.platform === "linux"
-    ? ((await readFile("/proc/sys/kernel/random/boot_id", "utf8").catch(() => undefined))?.trim() ?? null)
-    : null

@@ -22,7 +22,8 @@ const graph =
 const canReach = (edges: Edges, from: CardId, to: CardId, steps = ids.length): boolean =>
   from === to || (steps > 0 && graph(edges)(from).some((next) => canReach(edges, next, to, steps - 1)))
 
-const isOnCycle = (edges: Edges, card: CardId): boolean => graph(edges)(card).some((next) => canReach(edges, next, card))
+const isOnCycle = (edges: Edges, card: CardId): boolean =>
+  graph(edges)(card).some((next) => canReach(edges, next, card))
 
 const expectPath = (edges: Edges, path: ReadonlyArray<CardId>): void => {
   for (const [index, card] of path.slice(1).entries()) {

@@ -90,17 +90,20 @@ describe("explain", () => {
     })
   })
 
-  it.each([{ dependencies: [] }, { dependencies: waits }])("done, whatever it waited for: $dependencies", ({ dependencies }) => {
-    const completed = on(
-      "a",
-      { _tag: "CardCompleted", result: null, overrode: [], forced: false, claim: null },
-      at(11)
-    )
-    expect(explained([born, completed], dependencies, 12)).toEqual({
-      id: "a",
-      status: "done",
-      claimable: false,
-      obstacles: [{ _tag: "Done", completedAt: at(11) }]
-    })
-  })
+  it.each([{ dependencies: [] }, { dependencies: waits }])(
+    "done, whatever it waited for: $dependencies",
+    ({ dependencies }) => {
+      const completed = on(
+        "a",
+        { _tag: "CardCompleted", result: null, overrode: [], forced: false, claim: null },
+        at(11)
+      )
+      expect(explained([born, completed], dependencies, 12)).toEqual({
+        id: "a",
+        status: "done",
+        claimable: false,
+        obstacles: [{ _tag: "Done", completedAt: at(11) }]
+      })
+    }
+  )
 })

@@ -25,9 +25,7 @@ export const jsonArbitrary: Arbitrary.Arbitrary<Schema.Json> = Arbitrary.schema(
 
 /** Any event. */
 export const eventArbitrary = Arbitrary.schema(
-  Schema.Union(
-    Event.members.map(({ fields }) => samplable(fields, fields._tag.schema.literal === "CardRevised"))
-  )
+  Schema.Union(Event.members.map(({ fields }) => samplable(fields, fields._tag.schema.literal === "CardRevised")))
 ) as Arbitrary.Arbitrary<Event>
 
 /** Samples begin with the smallest, and would never get beyond the empty text, which is no id, without being told. */

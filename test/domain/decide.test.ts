@@ -201,9 +201,7 @@ const claimedByW2 = on("x", { _tag: "CardClaimed", owner: "w2", ttlSeconds: 900,
 const outcomes: Readonly<Record<string, Outcome>> = {
   "-": () => [],
 
-  created: of("Create", (order) => [
-    created(order.id, { title: "New", idempotencyKey: order.idempotencyKey ?? null })
-  ]),
+  created: of("Create", (order) => [created(order.id, { title: "New", idempotencyKey: order.idempotencyKey ?? null })]),
   both: () => [created("y", { title: "New" }), created("x", { title: "New" })],
   revised: () => [on("x", { _tag: "CardRevised", title: "Other", priority: 7, body: "b" })],
   claimed: () => [claimedByW2],
@@ -329,7 +327,9 @@ describe("Create", () => {
   })
 
   it("may begin done", () => {
-    given().when({ _tag: "Create", id: "a", title: "A", status: "done" }).thenEvents(created("a", { status: "done" }))
+    given()
+      .when({ _tag: "Create", id: "a", title: "A", status: "done" })
+      .thenEvents(created("a", { status: "done" }))
   })
 
   it("may depend on cards that do not exist", () => {
@@ -495,12 +495,8 @@ describe("Claim", () => {
   })
 
   it("of the next takes the first id among cards made at once, by code point", () => {
-    given(created("𝒜"), created("ﬀ"), created("b"))
-      .when({ _tag: "Claim", owner: "w" })
-      .thenEvents(claim("b"))
-    given(created("𝒜"), created("ﬀ"))
-      .when({ _tag: "Claim", owner: "w" })
-      .thenEvents(claim("ﬀ"))
+    given(created("𝒜"), created("ﬀ"), created("b")).when({ _tag: "Claim", owner: "w" }).thenEvents(claim("b"))
+    given(created("𝒜"), created("ﬀ")).when({ _tag: "Claim", owner: "w" }).thenEvents(claim("ﬀ"))
   })
 
   it("of the next passes over what cannot be claimed", () => {
@@ -552,9 +548,7 @@ describe("Claim", () => {
   })
 
   it("lasts as long as asked", () => {
-    given(created("a"))
-      .when({ _tag: "Claim", owner: "w", ttlSeconds: 30 })
-      .thenEvents(claim("a", 30))
+    given(created("a")).when({ _tag: "Claim", owner: "w", ttlSeconds: 30 }).thenEvents(claim("a", 30))
     given(created("a"))
       .when({ _tag: "Claim", owner: "w", id: "a", ttlSeconds: 2_592_000 })
       .thenEvents(claim("a", 2_592_000))

@@ -121,14 +121,22 @@ describe("each event, on a card's way", () => {
 
   it("ClaimRenewed moves the claim's end and keeps its token and its begin", () => {
     expectCard(
-      fold(birth, claimed, on("a", { _tag: "ClaimRenewed", owner: "w", token: 2, ttlSeconds: 90, expiresAt: at(3) }, at(1.5))),
+      fold(
+        birth,
+        claimed,
+        on("a", { _tag: "ClaimRenewed", owner: "w", token: 2, ttlSeconds: 90, expiresAt: at(3) }, at(1.5))
+      ),
       { ...held, claimTtlSeconds: 90, claimExpiresAt: at(3), updatedAt: at(1.5), version: 3 }
     )
   })
 
   it("CardReleased frees it, from its retry time on", () => {
     expectCard(
-      fold(birth, claimed, on("a", { _tag: "CardReleased", owner: "w", token: 2, reason: "r", notBefore: at(9) }, at(2))),
+      fold(
+        birth,
+        claimed,
+        on("a", { _tag: "CardReleased", owner: "w", token: 2, reason: "r", notBefore: at(9) }, at(2))
+      ),
       { ...free, notBefore: at(9), updatedAt: at(2), version: 3 }
     )
   })

@@ -257,8 +257,7 @@ describe("whatever is asked of a backlog", () => {
           const [best] = cardsOf(backlog)
             .filter(
               (card) =>
-                (card.status === "ready" ||
-                  (card.status === "claimed" && hasPassed(card.claimExpiresAt))) &&
+                (card.status === "ready" || (card.status === "claimed" && hasPassed(card.claimExpiresAt))) &&
                 unmetOf(backlog, card) === 0 &&
                 (card.notBefore === null || hasPassed(card.notBefore))
             )

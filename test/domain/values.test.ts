@@ -21,7 +21,10 @@ type Named = readonly [name: string, value: unknown]
 const describeValue = (
   name: string,
   schema: Value,
-  { accepted, refused }: { accepted: ReadonlyArray<Named>; refused: ReadonlyArray<readonly [...Named, because: string]> }
+  {
+    accepted,
+    refused
+  }: { accepted: ReadonlyArray<Named>; refused: ReadonlyArray<readonly [...Named, because: string]> }
 ) => {
   describe(name, () => {
     it.each(accepted)("takes %s", (_, value) => {
@@ -244,7 +247,10 @@ describe("a command", () => {
     [{ _tag: "Revise", id: "a", status: "done", actor: "ann" }, "status"],
     [{ _tag: "Renew", id: "a", actor: "ann" }, "token"],
     [{ _tag: "Release", id: "a", token: 1, retryAfterSeconds: -1, actor: "ann" }, "retryAfterSeconds"],
-    [{ _tag: "Release", id: "a", token: 1, retryAfterSeconds: 366 * 24 * 60 * 60 + 1, actor: "ann" }, "retryAfterSeconds"],
+    [
+      { _tag: "Release", id: "a", token: 1, retryAfterSeconds: 366 * 24 * 60 * 60 + 1, actor: "ann" },
+      "retryAfterSeconds"
+    ],
     [{ _tag: "Claim", actor: "ann" }, "owner"],
     [{ _tag: "Link", from: "a", actor: "ann" }, "to"],
     [{ _tag: "Delete", id: "a", actor: "ann" }, "Expected"]

@@ -238,7 +238,14 @@ describe("a chain hash", () => {
 
   it("depends on the order of events, and on each of them", () => {
     const chain = (...contents: ReadonlyArray<Uint8Array>) => hex(contents.reduce(chainHash, start))
-    const chains = [chain(), chain(first), chain(second), chain(first, second), chain(second, first), chain(first, first)]
+    const chains = [
+      chain(),
+      chain(first),
+      chain(second),
+      chain(first, second),
+      chain(second, first),
+      chain(first, first)
+    ]
     expect(new Set(chains).size).toBe(chains.length)
   })
 })

@@ -1,7 +1,13 @@
 import { describe, expect, it } from "@effect/vitest"
 import { DateTime, Result, type Schema } from "effect"
 import type { Event } from "../../src/domain/Event.ts"
-import { decodeEvent, type EncodedEvent, encodeEvent, makeDecoder, UndecodableEvent } from "../../src/events/EventCodec.ts"
+import {
+  decodeEvent,
+  type EncodedEvent,
+  encodeEvent,
+  makeDecoder,
+  UndecodableEvent
+} from "../../src/events/EventCodec.ts"
 import { eventArbitrary, manyRuns } from "../domain/arbitraries.ts"
 import { at, id } from "../domain/support.ts"
 
@@ -83,7 +89,7 @@ describe("a stored event is not guessed at", () => {
   })
 
   // Known defect: schema versions below 1 are read as the oldest or the newest shape, and fractions throw.
-  it.fails.each([0, -1, 1.5, Number.NaN])("a schema version %d", (schemaVersion) => {
+  it.each([0, -1, 1.5, Number.NaN])("a schema version %d", (schemaVersion) => {
     reasonOf(decodeEvent({ type: "CardLinked", schemaVersion, data: { dependsOn: "a" } }))
   })
 })

@@ -279,7 +279,11 @@ export const cards = (test: Test): void => {
       const many = (bad: { readonly id: string; readonly dependsOn?: ReadonlyArray<string> }) =>
         backlog.createMany({
           actor: "ann",
-          cards: [{ id: "first", title: "First" }, { title: "Bad", ...bad }, { id: "last", title: "Last" }]
+          cards: [
+            { id: "first", title: "First" },
+            { title: "Bad", ...bad },
+            { id: "last", title: "Last" }
+          ]
         })
       expect(yield* refusal(many({ id: "taken" }))).toEqual({ _tag: "CardAlreadyExists", id: "taken" })
       expect(yield* refusal(many({ id: "first" }))).toEqual({ _tag: "CardAlreadyExists", id: "first" })

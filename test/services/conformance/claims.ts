@@ -89,7 +89,27 @@ export const claims = (test: Test): void => {
     "claims by priority, then age, then id, as list orders them",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
-      const names = ["b", "B", "a", "é", "É", "z", "ﬀ", "～", "😀", "𐀀", "ä", "-", "_", "10", "9", "aa", "a b", "ß", "Я"]
+      const names = [
+        "b",
+        "B",
+        "a",
+        "é",
+        "É",
+        "z",
+        "ﬀ",
+        "～",
+        "😀",
+        "𐀀",
+        "ä",
+        "-",
+        "_",
+        "10",
+        "9",
+        "aa",
+        "a b",
+        "ß",
+        "Я"
+      ]
       const older = utc("2025-12-31T23:59:59.999Z")
       yield* backlog.createMany({
         actor: "ann",

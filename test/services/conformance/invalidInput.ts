@@ -63,7 +63,9 @@ const badJson: ReadonlyArray<unknown> = [
 type Fields = Record<string, unknown>
 
 /** For every command a valid input, and values that make it invalid, by field. */
-const badFields: Readonly<Record<string, { readonly valid: Fields; readonly bad: Readonly<Record<string, ReadonlyArray<unknown>>> }>> = {
+const badFields: Readonly<
+  Record<string, { readonly valid: Fields; readonly bad: Readonly<Record<string, ReadonlyArray<unknown>>> }>
+> = {
   create: {
     valid: { id: "new", title: "T", actor: "ann" },
     bad: {
@@ -96,8 +98,15 @@ const badFields: Readonly<Record<string, { readonly valid: Fields; readonly bad:
         "a",
         [null],
         [{ id: "new" }],
-        [{ id: "new", title: "T" }, { id: "", title: "T" }, { id: "last", title: "T" }],
-        [{ id: "new", title: "T" }, { id: "b", title: "T", priority: 0.5 }],
+        [
+          { id: "new", title: "T" },
+          { id: "", title: "T" },
+          { id: "last", title: "T" }
+        ],
+        [
+          { id: "new", title: "T" },
+          { id: "b", title: "T", priority: 0.5 }
+        ],
         [{ id: "new", title: "T", actor: "ann" }],
         [{ id: "new", title: "T", blockedReason: "why", status: "done" }]
       ],
@@ -155,11 +164,21 @@ const badFields: Readonly<Record<string, { readonly valid: Fields; readonly bad:
     valid: { from: "there", to: "held", actor: "ann" },
     bad: { from: [undefined, ""], to: [undefined, " "], actor: [undefined] }
   },
-  block: { valid: { id: "there", actor: "ann" }, bad: { id: [undefined, ""], reason: ["\u0000", 1], actor: [undefined] } },
+  block: {
+    valid: { id: "there", actor: "ann" },
+    bad: { id: [undefined, ""], reason: ["\u0000", 1], actor: [undefined] }
+  },
   unblock: { valid: { id: "there", actor: "ann" }, bad: { id: [undefined], reason: ["\ud800"], actor: [undefined] } },
   complete: {
     valid: { id: "held", token: 2, actor: "w" },
-    bad: { id: [undefined], token: [0, "2"], force: ["yes", 1, null], result: badJson, actor: [undefined], reason: ["x"] }
+    bad: {
+      id: [undefined],
+      token: [0, "2"],
+      force: ["yes", 1, null],
+      result: badJson,
+      actor: [undefined],
+      reason: ["x"]
+    }
   },
   reopen: { valid: { id: "there", actor: "ann" }, bad: { id: [undefined], reason: ["\u0000"], actor: [undefined] } }
 }
@@ -200,7 +219,11 @@ export const invalidInput = (test: Test): void => {
     "takes business times that the database can keep, and refuses others",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
-      for (const [index, time] of ["0001-01-01T00:00:00.000Z", "1969-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"].entries()) {
+      for (const [index, time] of [
+        "0001-01-01T00:00:00.000Z",
+        "1969-12-31T23:59:59.999Z",
+        "9999-12-31T23:59:59.999Z"
+      ].entries()) {
         const card = yield* backlog.create(input(`c${index}`, { occurredAt: utc(time) }))
         expect(utc(time)).toEqual(card.createdAt)
       }
@@ -245,9 +268,7 @@ export const invalidInput = (test: Test): void => {
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a"))
-      yield* writesNothing(
-        Effect.exit(backlog.reopen({ id: "a", actor: "ann", _tag: "Complete" } as never))
-      )
+      yield* writesNothing(Effect.exit(backlog.reopen({ id: "a", actor: "ann", _tag: "Complete" } as never)))
       yield* invalid(backlog.reopen({ id: "a", actor: "ann", _tag: "Complete", force: true } as never))
     })
   )

@@ -26,7 +26,7 @@ const values: ReadonlyArray<readonly [name: string, value: unknown]> = [
   ["an empty object", {}],
   ["null inside", { a: null, b: [null] }],
   ["numbers", [1e308, 1.7976931348623157e308, 5e-324, -5e-324, 2 ** 53, -(2 ** 53) - 2, 0.1, 1e21, 1e-7, 1 / 3]],
-  ["keys in another order than the database's", { zz: 1, a: 2, "": 3, "ä": 4, "\ud83d\ude00": 5, "\uffff": 6 }],
+  ["keys in another order than the database's", { zz: 1, a: 2, "": 3, ä: 4, "\ud83d\ude00": 5, "\uffff": 6 }],
   ["keys that are not only data in JavaScript", JSON.parse('{"__proto__":{"a":1},"constructor":1,"toString":null}')],
   ["text of every kind", ["é", "e\u0301", "😀", "\u2028\u2029", "\u0001\u001f\u007f\u0080", "\\\"'{},\n\t", "\\u0000"]],
   ["500 levels", nested(500)],
@@ -234,7 +234,9 @@ export const log = (test: Test): void => {
           correlation_id, causation_id, command_id, occurred_at, recorded_at, content_hash, chain_hash
         FROM ${events} WHERE position = 1`
       const history = Array.from(yield* Stream.runCollect(audit.history("a")))
-      expect(history.map(({ actor, data, schemaVersion, type, version }) => [version, type, schemaVersion, actor, data])).toEqual([
+      expect(
+        history.map(({ actor, data, schemaVersion, type, version }) => [version, type, schemaVersion, actor, data])
+      ).toEqual([
         [1, "CardCreated", 1, "ann", expect.objectContaining({ title: "Card a" })],
         [2, "CardPainted", 7, "painter", { color: { r: 1 } }]
       ])

@@ -16,10 +16,7 @@ const backlogIn = (schema: string) =>
 const startOn = (schema: string) =>
   Effect.flatMap(currentClient, (client) =>
     Layer.build(
-      Layer.fresh(Migrations.layer).pipe(
-        Layer.provide(client),
-        Layer.provide(Layer.succeed(BacklogSchema)(schema))
-      )
+      Layer.fresh(Migrations.layer).pipe(Layer.provide(client), Layer.provide(Layer.succeed(BacklogSchema)(schema)))
     )
   ).pipe(
     Effect.map((context) => Context.get(context, Migrations).applied),
@@ -116,9 +113,7 @@ export const migrations = (test: Test): void => {
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       for (const schema of [`user_${"a".repeat(58)}`, "select"]) {
-        yield* Effect.acquireRelease(Effect.void, () =>
-          Effect.orDie(sql`DROP SCHEMA IF EXISTS ${sql(schema)} CASCADE`)
-        )
+        yield* Effect.acquireRelease(Effect.void, () => Effect.orDie(sql`DROP SCHEMA IF EXISTS ${sql(schema)} CASCADE`))
         yield* Effect.scoped(
           Effect.gen(function* () {
             const context = yield* backlogIn(schema)

@@ -173,10 +173,7 @@ export const queries = (test: Test): void => {
       yield* backlog.claim({ id: "later", owner: "w", actor: "w" })
       yield* backlog.release({ id: "later", token: 2, retryAfterSeconds: 5, actor: "w" })
       yield* backlog.link({ from: "later", to: "open", actor: "ann" })
-      expect((yield* backlog.explain("later")).obstacles).toEqual([
-        { _tag: "NotYet", notBefore: utc(after(5)) },
-        unmet
-      ])
+      expect((yield* backlog.explain("later")).obstacles).toEqual([{ _tag: "NotYet", notBefore: utc(after(5)) }, unmet])
       yield* backlog.claim({ id: "open", owner: "w", actor: "w" })
       expect((yield* backlog.explain("blocked")).obstacles[1]).toEqual({
         _tag: "UnmetDependencies",

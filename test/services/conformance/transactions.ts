@@ -179,7 +179,9 @@ export const transactions = (test: Test): void => {
       )
       const expected = ["accepted", "CardAlreadyExists", "accepted", "DependencyNotFound"]
       for (const [index, exit] of outcomes.entries()) {
-        const outcome = Exit.isSuccess(exit) ? "accepted" : refusalJson(Option.getOrNull(Exit.findErrorOption(exit)))._tag
+        const outcome = Exit.isSuccess(exit)
+          ? "accepted"
+          : refusalJson(Option.getOrNull(Exit.findErrorOption(exit)))._tag
         expect([index, outcome]).toEqual([index, expected[index % 4]])
       }
       expect(yield* headPosition).toBe(before + 50)

@@ -1,0 +1,110 @@
+import { describe, expect, it } from "@effect/vitest"
+import { ReadModelState } from "../../src/projections/ReadModelState.ts"
+import { at, backlogAfter, created, id, on } from "../domain/support.ts"
+
+const a = id("a")
+const b = id("b")
+const c = id("c")
+
+const cardOf = (...history: Parameters<typeof backlogAfter>[0]) => {
+  const card = backlogAfter(history).state.card(history[0]?.cardId ?? a)
+  if (card === undefined) throw new Error("the first event creates the card")
+  return card
+}
+
+describe("a part of the read model", () => {
+  it("knows nothing at first", () => {
+    const state = new ReadModelState()
+    expect(state.card(a)).toBeUndefined()
+    expect(state.standing(a)).toBeUndefined()
+    expect([state.exists(a), state.isDone(a), state.hasDependents(a)]).toEqual([false, false, false])
+    expect(state.unmetDependencies(a)).toBe(0)
+    expect(state.dependenciesOf(a)).toEqual([])
+    expect([...state.dependentsOf(a)]).toEqual([])
+    expect([...state.claimCandidates(), ...state.claimedCards()]).toEqual([])
+    expect(state.cardWithKey("k")).toBeUndefined()
+  })
+
+  it("holds a whole card, with its counter, its key and what it depends on", () => {
+    const state = new ReadModelState()
+    const card = cardOf(created("a", { dependsOn: [b, c], idempotencyKey: "k" }))
+    state.putCard(card, 2)
+    expect(state.card(a)).toBe(card)
+    expect(state.cardWithKey("k")).toBe(card)
+    expect(state.standing(a)).toEqual({ status: "ready", notBefore: null, unmetDependencies: 2 })
+    expect(state.dependenciesOf(a)).toEqual([b, c])
+    expect(state.exists(b)).toBe(false)
+  })
+
+  it("holds of other cards only their standing: such a card exists, but cannot be claimed or completed", () => {
+    const state = new ReadModelState()
+    state.putStanding(a, { status: "done", notBefore: null, unmetDependencies: 0 })
+    expect([state.exists(a), state.isDone(a)]).toEqual([true, true])
+    expect(state.card(a)).toBeUndefined()
+    expect([...state.claimCandidates()]).toEqual([])
+  })
+
+  it("holds edges of cards that it does not hold, each once", () => {
+    const state = new ReadModelState()
+    state.putDependency(a, b)
+    state.putDependency(a, c)
+    state.putDependency(a, b)
+    expect(state.dependenciesOf(a)).toEqual([b, c])
+    expect([...state.dependentsOf(b)]).toEqual([a])
+    expect(state.hasDependents(b)).toBe(true)
+    expect(state.hasDependents(a)).toBe(false)
+  })
+
+  it("takes a whole card's edges from the card alone", () => {
+    const state = new ReadModelState()
+    state.putCard(cardOf(created("a", { dependsOn: [b] })), 1)
+    state.putDependency(a, b)
+    expect(state.dependenciesOf(a)).toEqual([b])
+    expect([...state.dependentsOf(b)]).toEqual([a])
+  })
+
+  it("follows row changes", () => {
+    const state = new ReadModelState()
+    const card = cardOf(created("a", { dependsOn: [b] }))
+    state.apply({ _tag: "CardChanged", card, content: true })
+    state.apply({ _tag: "DependencyAdded", cardId: a, dependsOnId: b })
+    state.apply({ _tag: "UnmetDependenciesChanged", cardId: a, unmetDependencies: 1 })
+    expect([state.unmetDependencies(a), state.hasDependents(b)]).toEqual([1, true])
+
+    state.apply({ _tag: "CardChanged", card: { ...card, priority: 1 }, content: true })
+    expect([state.unmetDependencies(a), state.card(a)?.priority]).toEqual([1, 1])
+
+    state.apply({ _tag: "DependencyRemoved", cardId: a, dependsOnId: b })
+    state.apply({ _tag: "UnmetDependenciesChanged", cardId: a, unmetDependencies: 0 })
+    expect([state.unmetDependencies(a), state.hasDependents(b)]).toEqual([0, false])
+    expect(state.standing(a)).toEqual({ status: "ready", notBefore: null, unmetDependencies: 0 })
+  })
+
+  it("passes over counters and edges of cards that it knows nothing of", () => {
+    const state = new ReadModelState()
+    state.apply({ _tag: "UnmetDependenciesChanged", cardId: a, unmetDependencies: 1 })
+    state.apply({ _tag: "DependencyRemoved", cardId: a, dependsOnId: b })
+    expect(state.standing(a)).toBeUndefined()
+  })
+
+  it("offers cards in the order of claims, also after that order has changed", () => {
+    const { state } = backlogAfter([
+      created("a", {}, at(2)),
+      created("b", {}, at(1)),
+      created("c", { priority: 1 }, at(3))
+    ])
+    const order = () => [...state.claimCandidates()].map((card) => card.id)
+    expect(order()).toEqual([c, b, a])
+    state.putCard(cardOf(created("a", { priority: 2 })), 0)
+    expect(order()).toEqual([a, c, b])
+  })
+
+  it("tells claimed cards from others", () => {
+    const { state } = backlogAfter([
+      created("a"),
+      created("b"),
+      on("b", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(1) })
+    ])
+    expect([...state.claimedCards()].map((card) => card.id)).toEqual([b])
+  })
+})
