@@ -11,6 +11,8 @@ export interface EncodedEvent {
 /** A stored event that this program cannot read: an unknown type, a newer shape, or a payload that does not fit. */
 export class UndecodableEvent extends Schema.TaggedError<UndecodableEvent>()("UndecodableEvent", {
   type: Schema.String,
+  // Whatever was stored there, also what is no version at all.
+  // @effect-diagnostics-next-line schemaNumber:off
   schemaVersion: Schema.Number,
   reason: Schema.String
 }) {

@@ -1,0 +1,646 @@
+import { layer } from "@effect/vitest"
+import { Context, Deferred, Effect, Fiber, Layer, Option, Result, type Scope } from "effect"
+import { SqlClient } from "effect/sql"
+import { execFile } from "node:child_process"
+import { promisify } from "node:util"
+import { expect } from "vitest"
+import { BacklogSchema } from "../../src/events/SchemaName.ts"
+import { BacklogService } from "../../src/services/BacklogService.ts"
+import { type BacklogServices, layerPostgres } from "../../src/services/layers.ts"
+import { freshSchema, postgresClient, postgresUrl, tables, within } from "../support/backlogs.ts"
+import { breachesOf, completionsOf } from "../support/claimRules.ts"
+import { layeredCards, makeRandom } from "../support/random.ts"
+import { type EventRow, readLog, verifyBacklog } from "../support/verifyBacklog.ts"
+
+/** A backlog over a pool of its own, as another process would have it. */
+interface Pool {
+  readonly backlog: BacklogService["Service"]
+  readonly context: Context.Context<BacklogServices>
+}
+
+const poolCount = 8
+
+const inPools = (schema: string) =>
+  Effect.forEach(Array.from({ length: poolCount }), () =>
+    Effect.map(
+      Layer.build(Layer.fresh(layerPostgres({ url: postgresUrl(), schema, poolSize: 2 }))),
+      (context): Pool => ({ context, backlog: Context.get(context, BacklogService) })
+    )
+  )
+
+const at = <A>(values: ReadonlyArray<A>, index: number): A => values[index % values.length] as A
+
+const unbounded = { concurrency: "unbounded" } as const
+
+/** Runs effects at the same time, each against the next pool. */
+const race = <A, E>(
+  pools: ReadonlyArray<Pool>,
+  effects: ReadonlyArray<(backlog: Pool["backlog"]) => Effect.Effect<A, E>>
+) =>
+  Effect.all(
+    effects.map((effect, index) => Effect.result(effect(at(pools, index).backlog))),
+    unbounded
+  )
+
+/** Tags of rejections; anything else that failed is a defect of the test's subject. */
+const refusals = (results: ReadonlyArray<Result.Result<unknown, { readonly _tag: string }>>) =>
+  results.flatMap((result) => {
+    if (Result.isSuccess(result)) return []
+    if (result.failure._tag === "SqlError" || result.failure._tag === "InvalidInput") throw result.failure
+    return [result.failure._tag]
+  })
+
+/** Waits until so many sessions of this server wait for a lock in a statement that names the schema. */
+const untilWaiting = (schema: string, sessions = 1): Effect.Effect<void, unknown, SqlClient.SqlClient> =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const [row] = yield* sql<{ readonly waiting: number }>`
+      SELECT count(*)::int4 AS waiting FROM pg_stat_activity
+      WHERE wait_event_type = 'Lock' AND query LIKE ${`%${schema}%`}`
+    if ((row?.waiting ?? 0) >= sessions) return
+    yield* Effect.sleep("5 millis")
+    return yield* untilWaiting(schema, sessions)
+  })
+
+/** Claimers that got nothing wait here for the next change. */
+const makeBell = () => {
+  let bell = Deferred.makeUnsafe<void>()
+  return {
+    /** The bell that rings after the next change. Take it before asking. */
+    next: () => bell,
+    ring: () => {
+      Deferred.doneUnsafe(bell, Effect.void)
+      bell = Deferred.makeUnsafe<void>()
+    }
+  }
+}
+
+const expectDrained = (log: ReadonlyArray<EventRow>, count: number) => {
+  expect(breachesOf(log)).toEqual([])
+  const completions = completionsOf(log)
+  expect(completions.size).toBe(count)
+  expect([...completions.values()].every((times) => times === 1)).toBe(true)
+}
+
+layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("many pools over one backlog", (it) => {
+  /** A test with pools over an empty backlog; log and read model are checked after it. */
+  const test = (
+    title: string,
+    body: (
+      pools: ReadonlyArray<Pool>,
+      schema: string
+    ) => Effect.Effect<void, unknown, SqlClient.SqlClient | Scope.Scope>
+  ) =>
+    it.effect(title, () =>
+      Effect.gen(function* () {
+        const schema = yield* freshSchema
+        const pools = yield* inPools(schema)
+        const checked = Effect.andThen(body(pools, schema), Effect.asVoid(verifyBacklog))
+        yield* Effect.provideService(checked, BacklogSchema, schema)
+      })
+    )
+
+  test("50 claimers work 2,000 cards off: each card once, after what it depends on, and nobody is sent away", (pools) =>
+    Effect.gen(function* () {
+      const cards = layeredCards(makeRandom(1), 20, 100)
+      yield* at(pools, 0).backlog.createMany({ actor: "planner", cards })
+      const claimers = 50
+      const bell = makeBell()
+      let remaining = cards.length
+      let waiting = 0
+      const claimer = (index: number) =>
+        Effect.gen(function* () {
+          const owner = `w${index}`
+          const { backlog } = at(pools, index)
+          while (remaining > 0) {
+            const changed = bell.next()
+            const claimed = yield* backlog.claim({ owner, actor: owner })
+            if (Option.isSome(claimed)) {
+              const { claimToken, id } = claimed.value
+              yield* backlog.complete({ id, token: claimToken ?? 0, actor: owner })
+              remaining--
+              bell.ring()
+            } else if (remaining > 0) {
+              // If all were told that there is nothing since the last change, somebody was told so wrongly.
+              waiting++
+              if (waiting === claimers && changed === bell.next()) {
+                return yield* Effect.die(new Error(`all claimers were sent away with ${remaining} cards left`))
+              }
+              yield* Deferred.await(changed)
+              waiting--
+            }
+          }
+        })
+      yield* Effect.all(
+        Array.from({ length: claimers }, (_, index) => claimer(index)),
+        unbounded
+      )
+      const log = yield* readLog
+      expectDrained(log, cards.length)
+      expect(log.length).toBe(3 * cards.length)
+    })
+  )
+
+  test("leases of a second end: a quarter of the claims is abandoned, all cards get done, zombies are refused", (pools) =>
+    Effect.gen(function* () {
+      const cards = layeredCards(makeRandom(2), 4, 100)
+      yield* at(pools, 0).backlog.createMany({ actor: "planner", cards })
+      const bell = makeBell()
+      const random = makeRandom(3)
+      const abandoned = new Map<string, number>()
+      const outcomes = { abandoned: 0, lost: 0, refusedZombies: 0, lateZombies: 0 }
+      let remaining = cards.length
+
+      /** What a worker does that comes back too late: it must not get through, whatever the new holder does. */
+      const zombie = ({ backlog }: Pool, id: string, token: number) =>
+        Effect.gen(function* () {
+          for (const attempt of [
+            Effect.result(backlog.renew({ id, token, actor: "zombie" })),
+            Effect.result(backlog.release({ id, token, actor: "zombie" }))
+          ]) {
+            expect(refusals([yield* attempt])).toEqual(["ClaimLost"])
+          }
+          const completed = yield* Effect.result(backlog.complete({ id, token, result: "zombie", actor: "zombie" }))
+          if (Result.isSuccess(completed)) {
+            // The new holder was faster: the zombie sees a card that is done, and not by it.
+            expect(completed.success.result).not.toBe("zombie")
+            outcomes.lateZombies++
+          } else {
+            expect(refusals([completed])).toEqual(["ClaimLost"])
+            outcomes.refusedZombies++
+          }
+        })
+
+      const claimer = (index: number) =>
+        Effect.gen(function* () {
+          const owner = `w${index}`
+          const pool = at(pools, index)
+          while (remaining > 0) {
+            const changed = bell.next()
+            const claimed = yield* pool.backlog.claim({ owner, ttlSeconds: 1, actor: owner })
+            if (Option.isNone(claimed)) {
+              // A lease that ends rings no bell.
+              if (remaining > 0) yield* Effect.raceFirst(Deferred.await(changed), Effect.sleep("200 millis"))
+              continue
+            }
+            const { attempts, claimToken, id } = claimed.value
+            const token = claimToken ?? 0
+            if (attempts === 1 && random.below(4) === 0) {
+              abandoned.set(id, token)
+              outcomes.abandoned++
+              continue
+            }
+            const finish = Effect.result(pool.backlog.complete({ id, token, result: owner, actor: owner }))
+            const stale = abandoned.get(id)
+            const [finished] =
+              stale === undefined
+                ? [yield* finish]
+                : random.below(2) === 0
+                  ? [(yield* zombie(at(pools, index + 1), id, stale), yield* finish)]
+                  : yield* Effect.all([finish, zombie(at(pools, index + 1), id, stale)], unbounded)
+            if (Result.isSuccess(finished)) {
+              remaining--
+              bell.ring()
+            } else {
+              // Too slow for a lease of a second: somebody else has it.
+              expect(refusals([finished])).toEqual(["ClaimLost"])
+              abandoned.set(id, token)
+              outcomes.lost++
+            }
+          }
+        })
+      yield* Effect.all(
+        Array.from({ length: 50 }, (_, index) => claimer(index)),
+        unbounded
+      )
+      const log = yield* readLog
+      expectDrained(log, cards.length)
+      expect(log.some((event) => event.type === "CardCompleted" && event.actor === "zombie")).toBe(false)
+      expect(outcomes.abandoned).toBeGreaterThan(50)
+      expect(outcomes.refusedZombies).toBeGreaterThan(10)
+      const reclaimed = log.filter((event) => event.type === "CardReclaimed").length
+      expect(reclaimed).toBe(outcomes.abandoned + outcomes.lost)
+    })
+  )
+
+  test("as many claimers as there are claimable cards get one each", (pools) =>
+    Effect.gen(function* () {
+      const count = 40
+      for (let round = 0; round < 8; round++) {
+        yield* at(pools, round).backlog.createMany({
+          actor: "planner",
+          cards: Array.from({ length: count }, (_, index) => ({ id: `r${round}c${index}`, title: "T", priority: index % 3 }))
+        })
+        const results = yield* race(
+          pools,
+          Array.from({ length: count }, (_, index) => (backlog) =>
+            // Some ask for a card by name, one that is among the last for the others.
+            index % 10 === 0
+              ? backlog.claim({ id: `r${round}c${index}`, owner: `w${index}`, actor: "w" })
+              : backlog.claim({ owner: `w${index}`, actor: "w" })
+          )
+        )
+        expect(refusals(results)).toEqual([])
+        const got = results.flatMap((result) => (Result.isSuccess(result) ? [result.success] : []))
+        const named = got.filter((_, index) => index % 10 === 0)
+        const any = got.filter((_, index) => index % 10 !== 0)
+        expect(any.every(Option.isSome)).toBe(true)
+        // Who asked by name may have come after somebody who took that card; then it is left for nobody else.
+        const left = named.filter(Option.isNone).length
+        expect((yield* at(pools, 0).backlog.stats).claimable).toBe(left)
+        for (let index = 0; index < left; index++) {
+          expect(Option.isSome(yield* at(pools, index).backlog.claim({ owner: "w", actor: "w" }))).toBe(true)
+        }
+        expect(Option.isNone(yield* at(pools, round).backlog.claim({ owner: "w", actor: "w" }))).toBe(true)
+      }
+      expect(breachesOf(yield* readLog)).toEqual([])
+    })
+  )
+
+  test("claims pass by cards that somebody has locked, and find them again afterwards", (pools, schema) =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { cards } = yield* tables
+      const { backlog } = at(pools, 0)
+      yield* backlog.createMany({
+        actor: "planner",
+        cards: Array.from({ length: 10 }, (_, index) => ({ id: `c${index}`, title: "T", priority: 10 - index }))
+      })
+      yield* backlog.claim({ id: "c9", owner: "late", ttlSeconds: 1, actor: "late" })
+      const isLocked = yield* Deferred.make<void>()
+      const mayEnd = yield* Deferred.make<void>()
+      const holder = yield* sql`SELECT id FROM ${cards} WHERE id IN ('c0', 'c1', 'c4', 'c9') FOR UPDATE`.pipe(
+        Effect.andThen(Deferred.succeed(isLocked, undefined)),
+        Effect.andThen(Deferred.await(mayEnd)),
+        sql.withTransaction,
+        Effect.forkScoped
+      )
+      yield* Deferred.await(isLocked)
+      const claim = (index: number, id?: string) =>
+        Effect.map(
+          at(pools, index).backlog.claim({ owner: "w", actor: "w", ...(id === undefined ? {} : { id }) }),
+          Option.map((card) => String(card.id))
+        )
+      expect(yield* claim(1)).toEqual(Option.some("c2"))
+      expect(yield* claim(2, "c0")).toEqual(Option.none())
+      expect(yield* claim(2, "c5")).toEqual(Option.some("c5"))
+      const rest = yield* Effect.all([claim(3), claim(4), claim(5), claim(6)], unbounded)
+      expect(rest.flatMap(Option.toArray).sort()).toEqual(["c3", "c6", "c7", "c8"])
+      expect(yield* claim(7)).toEqual(Option.none())
+      // The lease on c9 has ended by now or not: nobody waits for its row.
+      const waiting = yield* sql`SELECT pid FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND query LIKE ${`%${schema}%`}`
+      expect(waiting).toEqual([])
+      yield* Deferred.succeed(mayEnd, undefined)
+      yield* Fiber.join(holder)
+      for (const id of ["c0", "c1", "c4"]) expect(yield* claim(1)).toEqual(Option.some(id))
+    })
+  )
+
+  test("links that race never close a cycle", (pools) =>
+    Effect.gen(function* () {
+      const rounds = 25
+      for (let round = 0; round < rounds; round++) {
+        for (const size of [2, 3]) {
+          const id = (index: number) => `r${round}s${size}c${index % size}`
+          yield* at(pools, round).backlog.createMany({
+            actor: "planner",
+            cards: Array.from({ length: size }, (_, index) => ({ id: id(index), title: "T" }))
+          })
+          const results = yield* race(
+            pools.slice(round % poolCount),
+            Array.from(
+              { length: size },
+              (_, index) => (backlog) => backlog.link({ from: id(index), to: id(index + 1), actor: "ann" })
+            )
+          )
+          expect(refusals(results)).toEqual(["DependencyCycle"])
+        }
+      }
+    })
+  )
+
+  test("new cards that race never close a cycle", (pools) =>
+    Effect.gen(function* () {
+      for (let round = 0; round < 15; round++) {
+        const id = (index: number) => `r${round}c${index % 3}`
+        const results = yield* race(
+          pools,
+          Array.from(
+            { length: 3 },
+            (_, index) => (backlog) =>
+              backlog.create({ id: id(index), title: "T", dependsOn: [id(index + 1)], actor: "ann" })
+          )
+        )
+        expect(refusals(results)).toEqual(["DependencyCycle"])
+      }
+    })
+  )
+
+  test("nobody is left waiting for a done card when a completion races with a link, a creation or a reopening", (pools) =>
+    Effect.gen(function* () {
+      const claimable = (id: string) => Effect.map(at(pools, 7).backlog.explain(id), (found) => found.claimable)
+      for (let round = 0; round < 25; round++) {
+        const id = (name: string) => `r${round}${name}`
+        const card = (name: string, dependsOn: ReadonlyArray<string> = []) => ({
+          id: id(name),
+          title: "T",
+          dependsOn: dependsOn.map(id),
+          actor: "ann"
+        })
+        yield* at(pools, round).backlog.createMany({
+          actor: "ann",
+          cards: ["target", "free", "opened"].map((name) => ({ id: id(name), title: "T" }))
+        })
+        yield* at(pools, round).backlog.complete({ id: id("opened"), actor: "ann" })
+        yield* at(pools, round).backlog.create(card("both", ["target", "opened"]))
+
+        const linked = yield* race<unknown, { readonly _tag: string }>(pools.slice(round % 4), [
+          (backlog) => backlog.link({ from: id("free"), to: id("target"), actor: "ann" }),
+          (backlog) => backlog.complete({ id: id("target"), actor: "ann" }),
+          (backlog) => backlog.create(card("born", ["target"])),
+          // A card that waits for one that is not there yet, and that one, done at birth.
+          (backlog) => backlog.create(card("early", ["late"])),
+          (backlog) => backlog.create({ ...card("late"), status: "done" })
+        ])
+        expect(refusals(linked)).toEqual([])
+        for (const name of ["free", "born", "early", "both"]) expect([name, yield* claimable(id(name))]).toEqual([name, true])
+
+        const reopened = yield* race<unknown, { readonly _tag: string }>(pools.slice(round % 4), [
+          (backlog) => backlog.reopen({ id: id("opened"), actor: "ann" }),
+          (backlog) => backlog.complete({ id: id("opened"), actor: "ann" }),
+          (backlog) => backlog.unlink({ from: id("free"), to: id("target"), actor: "ann" }),
+          (backlog) => backlog.reopen({ id: id("target"), actor: "ann" })
+        ])
+        expect(refusals(reopened)).toEqual([])
+        expect(yield* claimable(id("free"))).toBe(true)
+        expect(yield* claimable(id("born"))).toBe(false)
+      }
+    })
+  )
+
+  test("one of those who race with one idempotency key creates the card, and all get it", (pools) =>
+    Effect.gen(function* () {
+      for (let round = 0; round < 15; round++) {
+        const results = yield* race(
+          pools,
+          pools.map(
+            (_, index) => (backlog) =>
+              backlog.create({ id: `r${round}c${index}`, title: "T", idempotencyKey: `k${round}`, actor: "ann" })
+          )
+        )
+        expect(refusals(results)).toEqual([])
+        const got = results.flatMap((result) => (Result.isSuccess(result) ? [result.success.id] : []))
+        expect(new Set(got).size).toBe(1)
+      }
+      expect((yield* at(pools, 0).backlog.stats).total).toBe(15)
+    })
+  )
+
+  test("one of those who race for one id creates the card, the others are told", (pools) =>
+    Effect.gen(function* () {
+      for (let round = 0; round < 15; round++) {
+        const results = yield* race(
+          pools,
+          pools.map(
+            (_, index) => (backlog) => backlog.create({ id: `r${round}`, title: `by ${index}`, actor: `a${index}` })
+          )
+        )
+        expect(refusals(results)).toEqual(pools.slice(1).map(() => "CardAlreadyExists"))
+      }
+    })
+  )
+
+  test("many cards at once are all there or none when they race for the same ids", (pools) =>
+    Effect.gen(function* () {
+      for (let round = 0; round < 10; round++) {
+        const ids = Array.from({ length: 20 }, (_, index) => `r${round}c${index}`)
+        const results = yield* race(pools, [
+          (backlog) => backlog.createMany({ actor: "up", cards: ids.map((id) => ({ id, title: "up" })) }),
+          (backlog) => backlog.createMany({ actor: "down", cards: ids.map((id) => ({ id, title: "down" })).reverse() })
+        ])
+        expect(refusals(results)).toEqual(["CardAlreadyExists"])
+        const cards = yield* at(pools, 2).backlog.list()
+        expect(cards.length).toBe(20 * (round + 1))
+        expect(new Set(cards.filter((card) => ids.includes(card.id)).map((card) => card.title)).size).toBe(1)
+      }
+    })
+  )
+
+  test("one of those who race to claim a card by its id gets it", (pools) =>
+    Effect.gen(function* () {
+      for (let round = 0; round < 15; round++) {
+        const id = `c${round}`
+        yield* at(pools, round).backlog.create({ id, title: "T", actor: "ann" })
+        const claimed = yield* Effect.all(
+          pools.map(({ backlog }, index) => backlog.claim({ id, owner: `w${index}`, actor: "w" })),
+          unbounded
+        )
+        expect(claimed.filter(Option.isSome).length).toBe(1)
+      }
+      expect(breachesOf(yield* readLog)).toEqual([])
+    })
+  )
+
+  test("a random mix of commands on few cards meets no error of the database", (pools) =>
+    Effect.gen(function* () {
+      const random = makeRandom(4)
+      const names = Array.from({ length: 24 }, (_, index) => `c${index}`)
+      const tokens = new Map<string, number>()
+      const actor = "ann"
+      let created = 0
+      const command = (backlog: Pool["backlog"]): Effect.Effect<unknown, { readonly _tag: string }> => {
+        const id = random.pick(names)
+        const other = random.pick(names)
+        const token = tokens.get(id) ?? 1
+        const claim = (more: { readonly id?: string }) =>
+          Effect.tap(backlog.claim({ owner: "w", ttlSeconds: 1 + random.below(3), actor, ...more }), (claimed) =>
+            Effect.sync(() => {
+              if (Option.isSome(claimed)) tokens.set(claimed.value.id, claimed.value.claimToken ?? 0)
+            })
+          )
+        switch (random.below(16)) {
+          case 0:
+            return backlog.create({ id, title: "T", dependsOn: [other, random.pick(names)], actor })
+          case 1: {
+            const fresh = `n${created++}`
+            return backlog.createMany({
+              actor,
+              cards: [
+                { id: fresh, title: "T", dependsOn: [other] },
+                { id: `${fresh}+`, title: "T", dependsOn: [fresh], idempotencyKey: other }
+              ]
+            })
+          }
+          case 2:
+            return backlog.revise({ id, title: "T", priority: random.below(5), actor })
+          case 3:
+          case 4:
+            return claim({})
+          case 5:
+            return claim({ id })
+          case 6:
+            return backlog.renew({ id, token, actor })
+          case 7:
+            return backlog.release({ id, token, retryAfterSeconds: random.below(2), actor })
+          case 8:
+            return backlog.reclaim(random.below(2) === 0 ? { actor } : { id, actor })
+          case 9:
+          case 10:
+            return backlog.link({ from: id, to: other, actor })
+          case 11:
+            return backlog.unlink({ from: id, to: other, actor })
+          case 12:
+            return random.below(2) === 0 ? backlog.block({ id, actor }) : backlog.unblock({ id, actor })
+          case 13:
+            return backlog.complete({ id, token, actor })
+          case 14:
+            return backlog.complete({ id, force: true, actor })
+          default:
+            return backlog.reopen({ id, actor })
+        }
+      }
+      const refused = new Set<string>()
+      let accepted = 0
+      const worker = (pool: Pool) =>
+        Effect.gen(function* () {
+          for (let count = 0; count < 1_600 / (4 * poolCount); count++) {
+            const result = yield* Effect.result(command(pool.backlog))
+            for (const tag of refusals([result])) refused.add(tag)
+            if (Result.isSuccess(result)) accepted++
+          }
+        })
+      yield* Effect.all([...pools, ...pools, ...pools, ...pools].map(worker), unbounded)
+      // It was a mix: many were accepted, and every rule refused some.
+      expect(accepted).toBeGreaterThan(500)
+      expect([...refused].sort()).toEqual(
+        expect.arrayContaining(["CardAlreadyExists", "CardIsDone", "ClaimLost", "DependencyCycle", "SelfDependency"])
+      )
+      expect(breachesOf(yield* readLog)).toEqual([])
+    })
+  )
+
+  test("a caller's open transaction holds up those who write and not those who read", (pools, schema) =>
+    Effect.gen(function* () {
+      const caller = at(pools, 0)
+      const other = at(pools, 1).backlog
+      yield* caller.backlog.createMany({
+        actor: "ann",
+        cards: [
+          { id: "best", title: "T", priority: 9 },
+          { id: "next", title: "T" },
+          { id: "dependent", title: "T", dependsOn: ["best"] }
+        ]
+      })
+      const isDone = yield* Deferred.make<void>()
+      const mayEnd = yield* Deferred.make<void>()
+      const transaction = yield* Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        yield* sql.withTransaction(
+          Effect.gen(function* () {
+            yield* caller.backlog.complete({ id: "best", actor: "caller" })
+            yield* Deferred.succeed(isDone, undefined)
+            yield* Deferred.await(mayEnd)
+          })
+        )
+      }).pipe(within(caller.context), Effect.forkScoped)
+      yield* Deferred.await(isDone)
+
+      // What is not committed is seen by nobody else, and nobody waits to see it.
+      expect((yield* other.stats).counts.done).toBe(0)
+      expect((yield* other.explain("dependent")).claimable).toBe(false)
+      expect(Option.isNone(yield* other.claim({ id: "best", owner: "w", actor: "w" }))).toBe(true)
+      const claim = yield* Effect.forkScoped(other.claim({ owner: "w", actor: "w" }))
+      yield* untilWaiting(schema)
+      yield* Deferred.succeed(mayEnd, undefined)
+      yield* Fiber.join(transaction)
+      expect(Option.map(yield* Fiber.join(claim), ({ id }) => String(id))).toEqual(Option.some("next"))
+      expect(Option.map(yield* other.claim({ owner: "w", actor: "w" }), ({ id }) => String(id))).toEqual(
+        Option.some("dependent")
+      )
+      expect((yield* readLog).slice(3).map((event) => [event.cardId, event.type])).toEqual([
+        ["best", "CardCompleted"],
+        ["next", "CardClaimed"],
+        ["dependent", "CardClaimed"]
+      ])
+    })
+  )
+
+  test("a caller's transaction and a command that want each other's locks both get through", (pools, schema) =>
+    Effect.gen(function* () {
+      const caller = at(pools, 0)
+      yield* caller.backlog.createMany({ actor: "ann", cards: ["a", "b"].map((id) => ({ id, title: "T" })) })
+      const isDone = yield* Deferred.make<void>()
+      const watcher = yield* SqlClient.SqlClient
+      const transaction = yield* Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        yield* sql.withTransaction(
+          Effect.gen(function* () {
+            yield* caller.backlog.revise({ id: "a", title: "by the caller", actor: "caller" })
+            yield* Deferred.succeed(isDone, undefined)
+            // The other has locked b and waits for the head of the log, which this transaction holds.
+            yield* Effect.provideService(untilWaiting(schema), SqlClient.SqlClient, watcher)
+            yield* caller.backlog.revise({ id: "b", title: "by the caller", actor: "caller" })
+          })
+        )
+      }).pipe(within(caller.context), Effect.forkScoped)
+      yield* Deferred.await(isDone)
+      const revised = yield* at(pools, 1).backlog.revise({ id: "b", body: "by the other", actor: "other" })
+      yield* Fiber.join(transaction)
+      expect([revised.title, revised.body]).toEqual(["by the caller", "by the other"])
+    })
+  )
+
+  test("a command that has not begun is taken back by interrupting it; one that has begun is finished", (pools, schema) =>
+    Effect.gen(function* () {
+      const { head, sql } = yield* tables
+      const { backlog } = at(pools, 0)
+      const isLocked = yield* Deferred.make<void>()
+      const mayEnd = yield* Deferred.make<void>()
+      const holder = yield* sql`SELECT position FROM ${head} FOR UPDATE`.pipe(
+        Effect.andThen(Deferred.succeed(isLocked, undefined)),
+        Effect.andThen(Deferred.await(mayEnd)),
+        sql.withTransaction,
+        Effect.forkScoped
+      )
+      yield* Deferred.await(isLocked)
+      const begun = yield* Effect.forkScoped(backlog.create({ id: "begun", title: "T", actor: "ann" }))
+      yield* untilWaiting(schema)
+      const queued = yield* Effect.forkScoped(backlog.create({ id: "queued", title: "T", actor: "ann" }), {
+        startImmediately: true
+      })
+      const last = yield* Effect.forkScoped(backlog.create({ id: "last", title: "T", actor: "ann" }), {
+        startImmediately: true
+      })
+      yield* Fiber.interrupt(queued)
+      yield* Fiber.interrupt(begun)
+      yield* Deferred.succeed(mayEnd, undefined)
+      yield* Fiber.join(holder)
+      yield* Fiber.join(last)
+      expect((yield* readLog).map((event) => event.cardId)).toEqual(["begun", "last"])
+    })
+  )
+
+  test("8 processes work a backlog off together", (pools, schema) =>
+    Effect.gen(function* () {
+      const cards = layeredCards(makeRandom(5), 8, 50)
+      yield* at(pools, 0).backlog.createMany({ actor: "planner", cards })
+      const worker = new URL("../support/worker.mjs", import.meta.url).pathname
+      const outputs = yield* Effect.all(
+        Array.from({ length: 8 }, (_, index) =>
+          Effect.promise((signal) =>
+            promisify(execFile)(process.execPath, [worker, postgresUrl(), schema, `p${index}`, "6"], { signal })
+          )
+        ),
+        unbounded
+      )
+      const completed = outputs.map(({ stdout }) => JSON.parse(stdout) as ReadonlyArray<string>)
+      expect(completed.flat().length).toBe(cards.length)
+      expect(new Set(completed.flat()).size).toBe(cards.length)
+      const log = yield* readLog
+      expectDrained(log, cards.length)
+      // They did work together.
+      expect(completed.filter((ids) => ids.length > 0).length).toBeGreaterThan(1)
+    })
+  )
+})

@@ -1,0 +1,106 @@
+import type { EventRow } from "./verifyBacklog.ts"
+
+/** What became of a card, by its events. */
+interface CardStory {
+  status: string
+  dependsOn: Set<string>
+  holder: { readonly owner: unknown; readonly token: number } | undefined
+  lastToken: number
+}
+
+/**
+ * Reads a log in order of position and tells every breach of the rules of claims, by the events alone: a card that was
+ * claimed while somebody held it, while it waited, or under a token that is not greater than all before; an end of a
+ * claim by somebody who did not hold it; a lease taken back as expired before its time.
+ */
+export const breachesOf = (log: ReadonlyArray<EventRow>): ReadonlyArray<string> => {
+  const breaches: Array<string> = []
+  const cards = new Map<string, CardStory>()
+  for (const event of log) {
+    const breach = (what: string): void => {
+      breaches.push(`${event.position}: ${event.type} of ${event.cardId}: ${what}`)
+    }
+    const data = event.data as Record<string, never>
+    if (event.type === "CardCreated") {
+      cards.set(event.cardId, {
+        status: data["status"] ?? "",
+        dependsOn: new Set(data["dependsOn"]),
+        holder: undefined,
+        lastToken: 0
+      })
+      continue
+    }
+    const card = cards.get(event.cardId)
+    if (card === undefined) {
+      breach("before it was created")
+      continue
+    }
+    const ends = (holder: { readonly owner: unknown; readonly token: number } | null | undefined): void => {
+      if (holder?.token !== card.holder?.token || holder?.owner !== card.holder?.owner) breach("names another holder")
+      card.holder = undefined
+    }
+    switch (event.type) {
+      case "CardClaimed": {
+        if (card.holder !== undefined) breach(`held by ${String(card.holder.owner)}`)
+        if (card.status !== "ready") breach(`while ${card.status}`)
+        for (const id of card.dependsOn) if (cards.get(id)?.status !== "done") breach(`while it waited for ${id}`)
+        if (event.version <= card.lastToken) breach("with a token that is not greater than the last")
+        card.holder = { owner: data["owner"], token: event.version }
+        card.lastToken = event.version
+        card.status = "claimed"
+        break
+      }
+      case "ClaimRenewed":
+        if (data["token"] !== card.holder?.token) breach("by somebody who does not hold it")
+        break
+      case "CardReleased":
+      case "CardReclaimed":
+        ends({ owner: data["owner"], token: Number(data["token"]) })
+        if (data["why"] === "expired" && event.occurredAt.getTime() < Date.parse(data["expiresAt"] ?? "")) {
+          breach("before its lease had ended")
+        }
+        card.status = "ready"
+        break
+      case "CardBlocked":
+        ends(data["endedClaim"])
+        card.status = "blocked"
+        break
+      case "CardUnblocked":
+        card.status = "ready"
+        break
+      case "CardCompleted": {
+        ends(data["claim"])
+        const waited = [...card.dependsOn].filter((id) => cards.get(id)?.status !== "done").sort()
+        const overrode: ReadonlyArray<string> = data["overrode"] ?? []
+        if (JSON.stringify(waited) !== JSON.stringify([...overrode].sort())) breach(`overrode ${overrode.join()}`)
+        card.status = "done"
+        break
+      }
+      case "CardReopened":
+        if (card.status !== "done") breach(`while ${card.status}`)
+        card.status = "ready"
+        break
+      case "CardLinked":
+        card.dependsOn.add(data["dependsOn"] ?? "")
+        break
+      case "CardUnlinked":
+        card.dependsOn.delete(data["dependsOn"] ?? "")
+        break
+      case "CardRevised":
+        break
+      default:
+        breach("unknown")
+    }
+  }
+  return breaches
+}
+
+/** How often each card was completed. */
+export const completionsOf = (log: ReadonlyArray<EventRow>): ReadonlyMap<string, number> => {
+  const completions = new Map<string, number>()
+  for (const event of log) {
+    const count = completions.get(event.cardId) ?? 0
+    completions.set(event.cardId, count + (event.type === "CardCompleted" ? 1 : 0))
+  }
+  return completions
+}

@@ -1,0 +1,44 @@
+/** Numbers that look random and are the same for the same seed (mulberry32). */
+export interface Random {
+  /** From 0 up to, but without, 1. */
+  readonly next: () => number
+  /** An integer from 0 up to, but without, `limit`. */
+  readonly below: (limit: number) => number
+  readonly pick: <A>(values: ReadonlyArray<A>) => A
+}
+
+export const makeRandom = (seed: number): Random => {
+  let state = seed >>> 0
+  const next = (): number => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+  const below = (limit: number): number => Math.floor(next() * limit)
+  return {
+    next,
+    below,
+    pick: (values) => {
+      if (values.length === 0) throw new Error("there is nothing to pick from")
+      return values[below(values.length)] as (typeof values)[number]
+    }
+  }
+}
+
+/** Cards in layers, each depending on one to three cards of the layers before: the first layer can be claimed at once. */
+export const layeredCards = (
+  random: Random,
+  layers: number,
+  width: number
+): ReadonlyArray<{ readonly id: string; readonly title: string; readonly priority: number; readonly dependsOn: ReadonlyArray<string> }> =>
+  Array.from({ length: layers * width }, (_, index) => {
+    const layer = Math.floor(index / width)
+    const count = layer === 0 ? 0 : 1 + random.below(3)
+    return {
+      id: `c${index}`,
+      title: `Card ${index}`,
+      priority: random.below(5),
+      dependsOn: [...new Set(Array.from({ length: count }, () => `c${random.below(layer * width)}`))]
+    }
+  })
