@@ -45,9 +45,13 @@ const targetOf = (source: string, value: string): Result.Result<DatabaseTarget, 
     : Result.succeed({
         _tag: "Server",
         url: value,
-        name: `${url.hostname === "" ? "localhost" : url.hostname}:${url.port === "" ? "5432" : url.port}`
+        name: serverName(url)
       })
 }
+
+/** `host:port`, as the driver finds them in a URL. */
+const serverName = ({ hostname, port, searchParams }: URL): string =>
+  `${searchParams.get("host") ?? (hostname === "" ? "localhost" : hostname)}:${searchParams.get("port") ?? (port === "" ? "5432" : port)}`
 
 const target = Effect.gen(function* () {
   const schema = yield* SchemaFlag

@@ -1,18 +1,21 @@
 import type { SqlClient, Statement } from "effect/sql"
+import { arrayLiteral } from "../events/arrayLiteral.ts"
 import type { CardTables } from "./CardTables.ts"
 
 /**
  * Locks the best claimable cards that nobody else has locked, in claim order. The condition and the order are exactly
  * those of the index `cards_claim_order`, so the cost depends on `limit` alone and not on how many cards there are, nor
  * on how many of them are done, blocked, claimed, waiting or deferred. Cards whose retry time has passed must have been
- * woken before (`wakeDeferred`): then the condition is the definition of claimable.
+ * woken before (`wakeDeferred`): then the condition is the definition of claimable. `except` names cards that are spoken
+ * for.
  */
 export const claimQuery = (
   sql: SqlClient.SqlClient,
   { cards }: CardTables,
-  limit: number
+  limit: number,
+  except: ReadonlyArray<string> = []
 ): Statement.Statement<{ readonly id: string }> => sql`
   SELECT id FROM ${cards}
-  WHERE status = 'ready' AND unmet_dependencies = 0 AND NOT deferred
+  WHERE status = 'ready' AND unmet_dependencies = 0 AND NOT deferred${except.length === 0 ? sql`` : sql` AND id <> ALL(${arrayLiteral(except)}::text[])`}
   ORDER BY priority DESC, created_at, id
   LIMIT ${limit} FOR UPDATE SKIP LOCKED`

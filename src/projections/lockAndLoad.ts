@@ -114,8 +114,8 @@ export const makeLockAndLoad = (
     }
     if (footprint.claimNext > 0) {
       if (clock.anyDue) yield* wakeDeferred(clock.now)
-      // Those claimed by id may be the best ones: as many more, or a claim beside them would find nothing.
-      const candidates = claimQuery(sql, tables, footprint.claimNext + byId.length)
+      // Those claimed by id are taken; what is locked beyond what is claimed would look taken to other processes.
+      const candidates = claimQuery(sql, tables, footprint.claimNext, byId)
       for (const row of yield* candidates) whole.push(row.id as CardId)
     }
 

@@ -86,7 +86,7 @@ export const commandOf = (backlog: BacklogView, { intention }: Step): Command =>
   if (!("token" in intention) || intention.token === undefined) return command(intention as Order)
   const current = backlog.card(id(intention.id))?.claimToken ?? 2
   const token = { current, stale: Math.max(1, current - 1), future: current + 1 }[intention.token]
-  return command({ ...intention, token } as Order)
+  return command({ ...intention, token })
 }
 
 /** The time of a step. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { CardId } from "../../src/domain/CardId.ts"
+import type { CardId } from "../../src/domain/CardId.ts"
 import { Command, type CommandOf } from "../../src/domain/Command.ts"
 import type { DecidedEvent } from "../../src/domain/Event.ts"
 import {

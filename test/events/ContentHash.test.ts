@@ -80,11 +80,10 @@ describe("a commitment", () => {
   it.each<readonly [value: Schema.Json, canonical: string]>([
     // The examples of RFC 8785, sections 3.2.2 and 3.2.3.
     [
-      {
-        numbers: [333333333.33333329, 1e30, 4.5, 2e-3, 0.000000000000000000000000001],
-        string: "\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"/",
-        literals: [null, true, false]
-      },
+      JSON.parse(
+        String.raw`{"numbers":[333333333.33333329,1E30,4.50,2e-3,0.000000000000000000000000001],` +
+          String.raw`"string":"\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/","literals":[null,true,false]}`
+      ) as Schema.Json,
       String.raw`{"literals":[null,true,false],"numbers":[333333333.3333333,1e+30,4.5,0.002,1e-27],"string":"€$\u000f\nA'B\"\\\\\"/"}`
     ],
     [

@@ -100,7 +100,10 @@ describe("upcasters", () => {
     CardLinked: [
       ({ on, ...rest }) => ({ ...rest, target: on ?? null }),
       ({ target, ...rest }) => ({ ...rest, dependsOn: target ?? null }),
-      (data) => ({ ...data, dependsOn: String(data["dependsOn"]).toUpperCase() })
+      ({ dependsOn, ...rest }) => ({
+        ...rest,
+        dependsOn: typeof dependsOn === "string" ? dependsOn.toUpperCase() : null
+      })
     ],
     CardUnlinked: [
       () => {

@@ -104,11 +104,14 @@ describe("golden files", () => {
     expect(Object.keys(expected).sort()).toEqual(names)
   })
 
-  it.each(versions)("$name is read as what it means", ({ isNewest, name, schemaVersion, type }) => {
+  it.each(versions)("$name is read as what it means", ({ name, schemaVersion, type }) => {
     const stored = read(name)
     expect(stored).toEqual({ type, schemaVersion, data: stored.data })
-    const event = Result.getOrThrow(decodeEvent(stored))
-    expect(event).toStrictEqual(expected[name])
-    if (isNewest) expect(encodeEvent(event)).toStrictEqual(stored)
+    expect(Result.getOrThrow(decodeEvent(stored))).toStrictEqual(expected[name])
+  })
+
+  it.each(versions.filter(({ isNewest }) => isNewest))("$name is what is written today", ({ name }) => {
+    const stored = read(name)
+    expect(encodeEvent(Result.getOrThrow(decodeEvent(stored)))).toStrictEqual(stored)
   })
 })

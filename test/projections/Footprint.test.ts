@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Arbitrary, DateTime, Result } from "effect"
+import { Arbitrary, type DateTime, Result } from "effect"
 import type { Card } from "../../src/domain/Card.ts"
 import type { CardId } from "../../src/domain/CardId.ts"
 import { isClaimable, isExpired } from "../../src/domain/Claimability.ts"

@@ -50,16 +50,27 @@ const refusals = (results: ReadonlyArray<Result.Result<unknown, { readonly _tag:
     return [result.failure._tag]
   })
 
-/** Waits until so many sessions of this server wait for a lock in a statement that names the schema. */
-const untilWaiting = (schema: string, sessions = 1): Effect.Effect<void, unknown, SqlClient.SqlClient> =>
+/** The session of the server that runs the caller's transaction. */
+const sessionOf = (sql: SqlClient.SqlClient) =>
+  Effect.map(sql<{ readonly pid: number }>`SELECT pg_backend_pid() AS pid`, (rows) => rows[0]?.pid ?? 0)
+
+/** How many sessions wait for a lock that a session holds, or for one that waits for it. */
+const waitingFor = (pid: number) =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const [row] = yield* sql<{ readonly waiting: number }>`
-      SELECT count(*)::int4 AS waiting FROM pg_stat_activity
-      WHERE wait_event_type = 'Lock' AND query LIKE ${`%${schema}%`}`
-    if ((row?.waiting ?? 0) >= sessions) return
-    yield* Effect.sleep("5 millis")
-    return yield* untilWaiting(schema, sessions)
+      WITH RECURSIVE waiting (pid) AS (
+        SELECT pid FROM pg_stat_activity WHERE ${pid}::int4 = ANY(pg_blocking_pids(pid))
+        UNION SELECT activity.pid FROM pg_stat_activity AS activity
+          JOIN waiting ON waiting.pid = ANY(pg_blocking_pids(activity.pid)))
+      SELECT count(*)::int4 AS waiting FROM waiting`
+    return row?.waiting ?? 0
+  })
+
+/** Waits until so many sessions wait for a session. */
+const untilWaitingFor = (pid: number, sessions = 1): Effect.Effect<void, unknown, SqlClient.SqlClient> =>
+  Effect.gen(function* () {
+    while ((yield* waitingFor(pid)) < sessions) yield* Effect.sleep("5 millis")
   })
 
 /** Claimers that got nothing wait here for the next change. */
@@ -138,8 +149,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       const log = yield* readLog
       expectDrained(log, cards.length)
       expect(log.length).toBe(3 * cards.length)
-    })
-  )
+    }))
 
   test("leases of a second end: a quarter of the claims is abandoned, all cards get done, zombies are refused", (pools) =>
     Effect.gen(function* () {
@@ -220,8 +230,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect(outcomes.refusedZombies).toBeGreaterThan(10)
       const reclaimed = log.filter((event) => event.type === "CardReclaimed").length
       expect(reclaimed).toBe(outcomes.abandoned + outcomes.lost)
-    })
-  )
+    }))
 
   test("as many claimers as there are claimable cards get one each", (pools) =>
     Effect.gen(function* () {
@@ -229,15 +238,21 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       for (let round = 0; round < 8; round++) {
         yield* at(pools, round).backlog.createMany({
           actor: "planner",
-          cards: Array.from({ length: count }, (_, index) => ({ id: `r${round}c${index}`, title: "T", priority: index % 3 }))
+          cards: Array.from({ length: count }, (_, index) => ({
+            id: `r${round}c${index}`,
+            title: "T",
+            priority: index % 3
+          }))
         })
         const results = yield* race(
           pools,
-          Array.from({ length: count }, (_, index) => (backlog) =>
-            // Some ask for a card by name, one that is among the last for the others.
-            index % 10 === 0
-              ? backlog.claim({ id: `r${round}c${index}`, owner: `w${index}`, actor: "w" })
-              : backlog.claim({ owner: `w${index}`, actor: "w" })
+          Array.from(
+            { length: count },
+            (_, index) => (backlog) =>
+              // Some ask for a card by name, one that is among the last for the others.
+              index % 10 === 0
+                ? backlog.claim({ id: `r${round}c${index}`, owner: `w${index}`, actor: "w" })
+                : backlog.claim({ owner: `w${index}`, actor: "w" })
           )
         )
         expect(refusals(results)).toEqual([])
@@ -254,8 +269,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
         expect(Option.isNone(yield* at(pools, round).backlog.claim({ owner: "w", actor: "w" }))).toBe(true)
       }
       expect(breachesOf(yield* readLog)).toEqual([])
-    })
-  )
+    }))
 
   test("claims pass by cards that somebody has locked, and find them again afterwards", (pools, schema) =>
     Effect.gen(function* () {
@@ -267,15 +281,16 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
         cards: Array.from({ length: 10 }, (_, index) => ({ id: `c${index}`, title: "T", priority: 10 - index }))
       })
       yield* backlog.claim({ id: "c9", owner: "late", ttlSeconds: 1, actor: "late" })
-      const isLocked = yield* Deferred.make<void>()
+      const isLocked = yield* Deferred.make<number>()
       const mayEnd = yield* Deferred.make<void>()
       const holder = yield* sql`SELECT id FROM ${cards} WHERE id IN ('c0', 'c1', 'c4', 'c9') FOR UPDATE`.pipe(
-        Effect.andThen(Deferred.succeed(isLocked, undefined)),
+        Effect.andThen(sessionOf(sql)),
+        Effect.flatMap((pid) => Deferred.succeed(isLocked, pid)),
         Effect.andThen(Deferred.await(mayEnd)),
         sql.withTransaction,
         Effect.forkScoped
       )
-      yield* Deferred.await(isLocked)
+      const session = yield* Deferred.await(isLocked)
       const claim = (index: number, id?: string) =>
         Effect.map(
           at(pools, index).backlog.claim({ owner: "w", actor: "w", ...(id === undefined ? {} : { id }) }),
@@ -287,15 +302,12 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       const rest = yield* Effect.all([claim(3), claim(4), claim(5), claim(6)], unbounded)
       expect(rest.flatMap(Option.toArray).sort()).toEqual(["c3", "c6", "c7", "c8"])
       expect(yield* claim(7)).toEqual(Option.none())
-      // The lease on c9 has ended by now or not: nobody waits for its row.
-      const waiting = yield* sql`SELECT pid FROM pg_stat_activity
-        WHERE wait_event_type = 'Lock' AND query LIKE ${`%${schema}%`}`
-      expect(waiting).toEqual([])
+      // Whether or not the lease on c9 has ended by now: nobody waits for its row, nor for the others.
+      expect(yield* waitingFor(session)).toBe(0)
       yield* Deferred.succeed(mayEnd, undefined)
       yield* Fiber.join(holder)
       for (const id of ["c0", "c1", "c4"]) expect(yield* claim(1)).toEqual(Option.some(id))
-    })
-  )
+    }))
 
   test("links that race never close a cycle", (pools) =>
     Effect.gen(function* () {
@@ -317,8 +329,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
           expect(refusals(results)).toEqual(["DependencyCycle"])
         }
       }
-    })
-  )
+    }))
 
   test("new cards that race never close a cycle", (pools) =>
     Effect.gen(function* () {
@@ -334,8 +345,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
         )
         expect(refusals(results)).toEqual(["DependencyCycle"])
       }
-    })
-  )
+    }))
 
   test("nobody is left waiting for a done card when a completion races with a link, a creation or a reopening", (pools) =>
     Effect.gen(function* () {
@@ -364,7 +374,8 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
           (backlog) => backlog.create({ ...card("late"), status: "done" })
         ])
         expect(refusals(linked)).toEqual([])
-        for (const name of ["free", "born", "early", "both"]) expect([name, yield* claimable(id(name))]).toEqual([name, true])
+        for (const name of ["free", "born", "early", "both"])
+          expect([name, yield* claimable(id(name))]).toEqual([name, true])
 
         const reopened = yield* race<unknown, { readonly _tag: string }>(pools.slice(round % 4), [
           (backlog) => backlog.reopen({ id: id("opened"), actor: "ann" }),
@@ -376,8 +387,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
         expect(yield* claimable(id("free"))).toBe(true)
         expect(yield* claimable(id("born"))).toBe(false)
       }
-    })
-  )
+    }))
 
   test("one of those who race with one idempotency key creates the card, and all get it", (pools) =>
     Effect.gen(function* () {
@@ -394,8 +404,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
         expect(new Set(got).size).toBe(1)
       }
       expect((yield* at(pools, 0).backlog.stats).total).toBe(15)
-    })
-  )
+    }))
 
   test("one of those who race for one id creates the card, the others are told", (pools) =>
     Effect.gen(function* () {
@@ -408,8 +417,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
         )
         expect(refusals(results)).toEqual(pools.slice(1).map(() => "CardAlreadyExists"))
       }
-    })
-  )
+    }))
 
   test("many cards at once are all there or none when they race for the same ids", (pools) =>
     Effect.gen(function* () {
@@ -424,8 +432,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
         expect(cards.length).toBe(20 * (round + 1))
         expect(new Set(cards.filter((card) => ids.includes(card.id)).map((card) => card.title)).size).toBe(1)
       }
-    })
-  )
+    }))
 
   test("one of those who race to claim a card by its id gets it", (pools) =>
     Effect.gen(function* () {
@@ -439,8 +446,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
         expect(claimed.filter(Option.isSome).length).toBe(1)
       }
       expect(breachesOf(yield* readLog)).toEqual([])
-    })
-  )
+    }))
 
   test("a random mix of commands on few cards meets no error of the database", (pools) =>
     Effect.gen(function* () {
@@ -517,8 +523,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
         expect.arrayContaining(["CardAlreadyExists", "CardIsDone", "ClaimLost", "DependencyCycle", "SelfDependency"])
       )
       expect(breachesOf(yield* readLog)).toEqual([])
-    })
-  )
+    }))
 
   test("a caller's open transaction holds up those who write and not those who read", (pools, schema) =>
     Effect.gen(function* () {
@@ -532,26 +537,26 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
           { id: "dependent", title: "T", dependsOn: ["best"] }
         ]
       })
-      const isDone = yield* Deferred.make<void>()
+      const isDone = yield* Deferred.make<number>()
       const mayEnd = yield* Deferred.make<void>()
       const transaction = yield* Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         yield* sql.withTransaction(
           Effect.gen(function* () {
             yield* caller.backlog.complete({ id: "best", actor: "caller" })
-            yield* Deferred.succeed(isDone, undefined)
+            yield* Deferred.succeed(isDone, yield* sessionOf(sql))
             yield* Deferred.await(mayEnd)
           })
         )
       }).pipe(within(caller.context), Effect.forkScoped)
-      yield* Deferred.await(isDone)
+      const session = yield* Deferred.await(isDone)
 
       // What is not committed is seen by nobody else, and nobody waits to see it.
       expect((yield* other.stats).counts.done).toBe(0)
       expect((yield* other.explain("dependent")).claimable).toBe(false)
       expect(Option.isNone(yield* other.claim({ id: "best", owner: "w", actor: "w" }))).toBe(true)
       const claim = yield* Effect.forkScoped(other.claim({ owner: "w", actor: "w" }))
-      yield* untilWaiting(schema)
+      yield* untilWaitingFor(session)
       yield* Deferred.succeed(mayEnd, undefined)
       yield* Fiber.join(transaction)
       expect(Option.map(yield* Fiber.join(claim), ({ id }) => String(id))).toEqual(Option.some("next"))
@@ -563,8 +568,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
         ["next", "CardClaimed"],
         ["dependent", "CardClaimed"]
       ])
-    })
-  )
+    }))
 
   test("a caller's transaction and a command that want each other's locks both get through", (pools, schema) =>
     Effect.gen(function* () {
@@ -579,7 +583,8 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
             yield* caller.backlog.revise({ id: "a", title: "by the caller", actor: "caller" })
             yield* Deferred.succeed(isDone, undefined)
             // The other has locked b and waits for the head of the log, which this transaction holds.
-            yield* Effect.provideService(untilWaiting(schema), SqlClient.SqlClient, watcher)
+            const session = yield* sessionOf(sql)
+            yield* Effect.provideService(untilWaitingFor(session), SqlClient.SqlClient, watcher)
             yield* caller.backlog.revise({ id: "b", title: "by the caller", actor: "caller" })
           })
         )
@@ -588,24 +593,24 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       const revised = yield* at(pools, 1).backlog.revise({ id: "b", body: "by the other", actor: "other" })
       yield* Fiber.join(transaction)
       expect([revised.title, revised.body]).toEqual(["by the caller", "by the other"])
-    })
-  )
+    }))
 
   test("a command that has not begun is taken back by interrupting it; one that has begun is finished", (pools, schema) =>
     Effect.gen(function* () {
       const { head, sql } = yield* tables
       const { backlog } = at(pools, 0)
-      const isLocked = yield* Deferred.make<void>()
+      const isLocked = yield* Deferred.make<number>()
       const mayEnd = yield* Deferred.make<void>()
       const holder = yield* sql`SELECT position FROM ${head} FOR UPDATE`.pipe(
-        Effect.andThen(Deferred.succeed(isLocked, undefined)),
+        Effect.andThen(sessionOf(sql)),
+        Effect.flatMap((pid) => Deferred.succeed(isLocked, pid)),
         Effect.andThen(Deferred.await(mayEnd)),
         sql.withTransaction,
         Effect.forkScoped
       )
-      yield* Deferred.await(isLocked)
+      const session = yield* Deferred.await(isLocked)
       const begun = yield* Effect.forkScoped(backlog.create({ id: "begun", title: "T", actor: "ann" }))
-      yield* untilWaiting(schema)
+      yield* untilWaitingFor(session)
       const queued = yield* Effect.forkScoped(backlog.create({ id: "queued", title: "T", actor: "ann" }), {
         startImmediately: true
       })
@@ -618,8 +623,43 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       yield* Fiber.join(holder)
       yield* Fiber.join(last)
       expect((yield* readLog).map((event) => event.cardId)).toEqual(["begun", "last"])
-    })
-  )
+    }))
+
+  test("layers that are built at once on a schema that is not there yet all get through", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const schema = yield* freshSchema
+      const isMaking = yield* Deferred.make<number>()
+      const mayEnd = yield* Deferred.make<void>()
+      // Somebody is about to make the schema, and then does not: meanwhile all have seen that it is missing.
+      const maker = yield* sql`CREATE SCHEMA ${sql(schema)}`.pipe(
+        Effect.andThen(sessionOf(sql)),
+        Effect.flatMap((pid) => Deferred.succeed(isMaking, pid)),
+        Effect.andThen(Deferred.await(mayEnd)),
+        Effect.andThen(Effect.fail("not after all")),
+        sql.withTransaction,
+        Effect.flip,
+        Effect.forkScoped
+      )
+      const session = yield* Deferred.await(isMaking)
+      const built = yield* Effect.forkScoped(
+        Effect.all(
+          Array.from({ length: 10 }, () =>
+            Layer.build(Layer.fresh(layerPostgres({ url: postgresUrl(), schema, poolSize: 1 })))
+          ),
+          unbounded
+        )
+      )
+      yield* untilWaitingFor(session, 10)
+      yield* Deferred.succeed(mayEnd, undefined)
+      expect(yield* Fiber.join(maker)).toBe("not after all")
+      const contexts = yield* Fiber.join(built)
+      for (const [index, context] of contexts.entries()) {
+        const { list, create } = Context.get(context, BacklogService)
+        yield* create({ id: `c${index}`, title: "T", actor: "ann" })
+        expect((yield* list()).length).toBe(index + 1)
+      }
+    }))
 
   test("8 processes work a backlog off together", (pools, schema) =>
     Effect.gen(function* () {
@@ -641,6 +681,5 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expectDrained(log, cards.length)
       // They did work together.
       expect(completed.filter((ids) => ids.length > 0).length).toBeGreaterThan(1)
-    })
-  )
+    }))
 })

@@ -31,7 +31,12 @@ export const layeredCards = (
   random: Random,
   layers: number,
   width: number
-): ReadonlyArray<{ readonly id: string; readonly title: string; readonly priority: number; readonly dependsOn: ReadonlyArray<string> }> =>
+): ReadonlyArray<{
+  readonly id: string
+  readonly title: string
+  readonly priority: number
+  readonly dependsOn: ReadonlyArray<string>
+}> =>
   Array.from({ length: layers * width }, (_, index) => {
     const layer = Math.floor(index / width)
     const count = layer === 0 ? 0 : 1 + random.below(3)

@@ -9,11 +9,10 @@ import { readBeads } from "../../import/readBeads.ts"
 import { InvalidInput } from "../../index.ts"
 import { describeReport } from "../describeReport.ts"
 import { switchFlag } from "../flags.ts"
-import { currentActor } from "../globals.ts"
 import { Host } from "../Host.ts"
 import { progressBar } from "../progressBar.ts"
 import { reply } from "../Reply.ts"
-import { verb } from "../verb.ts"
+import { checked, verb } from "../verb.ts"
 
 export const importCommand = verb(
   "import",
@@ -38,7 +37,7 @@ export const importCommand = verb(
   },
   Effect.fnUntraced(function* ({ file, strict }) {
     const host = yield* Host
-    const actor = yield* currentActor
+    const { actor } = yield* checked("CreateMany", { cards: [] })
     const plan = planImport(yield* readFile(file, host))
     const name = file === "-" ? "standard input" : basename(file)
     if (strict) yield* refuseLosses(plan, name)

@@ -47,11 +47,10 @@ export const log = (test: Test): void => {
         yield* backlog.create(input(name, { acceptance }))
         yield* backlog.complete({ id: name, result: acceptance, actor: "ann" })
         const card = Option.getOrThrow(yield* backlog.get(name))
-        expect(canonical(card.acceptance) === kept, name).toBe(true)
-        expect(canonical(card.result) === kept, name).toBe(true)
         const [created, completed] = yield* Stream.runCollect(audit.history(name))
-        expect(canonical(created?.data["acceptance"]) === kept, name).toBe(true)
-        expect(canonical(completed?.data["result"]) === kept, name).toBe(true)
+        const found = [card.acceptance, card.result, created?.data["acceptance"], completed?.data["result"]]
+        // Not the values themselves: some are too big to print.
+        expect([name, ...found.map((json) => canonical(json) === kept)]).toEqual([name, true, true, true, true])
         yield* backlog.reopen({ id: name, actor: "ann" })
       }
       for (const event of yield* readLog) {
@@ -82,12 +81,12 @@ export const log = (test: Test): void => {
       })
       const history = Array.from(yield* Stream.runCollect(audit.history("a")))
       expect(
-        history.map(({ chainHash, contentHash, data, occurredAt, recordedAt, ...event }) => ({
+        history.map((event) => ({
           ...event,
-          occurredAt: iso(occurredAt),
-          recordedAt: iso(recordedAt)
+          occurredAt: iso(event.occurredAt),
+          recordedAt: iso(event.recordedAt)
         }))
-      ).toEqual([
+      ).toMatchObject([
         {
           position: 2,
           cardId: "a",
@@ -195,7 +194,7 @@ export const log = (test: Test): void => {
         sql`TRUNCATE ${head}`
       ]) {
         const error = yield* Effect.flip(change)
-        expect(String((error.reason.cause as Error | undefined)?.message ?? error.message)).toContain("append-only")
+        expect((error.reason.cause as Error).message).toContain("append-only")
         // Also inside a transaction, which then cannot commit.
         yield* Effect.flip(sql.withTransaction(change))
       }

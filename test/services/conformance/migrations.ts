@@ -73,7 +73,7 @@ export const migrations = (test: Test): void => {
         expect(error.message).toContain(schema)
         return error.problem
       })
-      const rolledBack = (change: Effect.Effect<unknown, unknown, never>) =>
+      const rolledBack = (change: Effect.Effect<unknown, unknown>) =>
         Effect.gen(function* () {
           const rows = yield* sql<{ readonly id: number; readonly name: string; readonly checksum: string }>`
             SELECT id, name, checksum FROM ${table}`

@@ -1,0 +1,131 @@
+import { assert } from "@effect/vitest"
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { randomBytes } from "node:crypto"
+import { cp, mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { inject } from "vitest"
+import type { Host, Output } from "../../src/cli/Host.ts"
+import { run } from "../../src/cli/run.ts"
+import { layerPostgresClient } from "../../src/services/Postgres.ts"
+
+/** What became of a command line. */
+export interface Ran {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** What is around a command line; nothing is, unless it is given. */
+export interface Around {
+  readonly env?: Readonly<Record<string, string>>
+  readonly stdin?: string | Uint8Array
+  /** The width of the terminal that both outputs are; they are none when absent. */
+  readonly terminal?: number
+}
+
+/** Runs a command line in this process. */
+export const cli = async (argv: ReadonlyArray<string>, around: Around = {}): Promise<Ran> => {
+  const stdout = recorder(around)
+  const stderr = recorder(around)
+  const host: Host["Service"] = {
+    env: { BACKLOG_ACTOR: "tester", ...around.env },
+    stdin: chunks(around.stdin ?? ""),
+    stdout: stdout.output,
+    stderr: stderr.output
+  }
+  const code = await Effect.runPromise(run(argv, host))
+  return { code, stdout: stdout.text(), stderr: stderr.text() }
+}
+
+const recorder = ({ terminal }: Around): { readonly output: Output; readonly text: () => string } => {
+  const written: Array<string> = []
+  return {
+    output: {
+      write: (text) => {
+        written.push(text)
+      },
+      isTerminal: terminal !== undefined,
+      columns: terminal ?? 80
+    },
+    text: () => written.join("")
+  }
+}
+
+/** Small pieces, so that a character or a line may be cut in two. */
+async function* chunks(text: string | Uint8Array): AsyncGenerator<Uint8Array> {
+  const bytes = Buffer.from(text)
+  for (let start = 0; start < bytes.length; start += 60_001) yield bytes.subarray(start, start + 60_001)
+}
+
+/** Runs a command line with `--json`, checks that it printed exactly one document, and gives that. */
+export const json = async (argv: ReadonlyArray<string>, around: Around = {}) => {
+  const ran = await cli(["--json", ...argv], around)
+  return { code: ran.code, stderr: ran.stderr, ...documentIn(ran.stdout) }
+}
+
+/** The one document that is all of a command's standard output. */
+export const documentIn = (stdout: string) => {
+  const lines = stdout.split("\n")
+  assert.strictEqual(lines.length, 2, `one line, and its end: ${stdout.slice(0, 300)}`)
+  assert.strictEqual(lines[1], "")
+  const document = JSON.parse(lines[0] ?? "") as Record<string, unknown>
+  const content = "data" in document ? "data" : "error"
+  assert.deepStrictEqual(Object.keys(document), ["schemaVersion", content])
+  assert.strictEqual(document["schemaVersion"], 1)
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests look into documents of every shape
+  return document as { readonly data?: any; readonly error?: any }
+}
+
+/** A place for a backlog of one's own, and the flags that name it. */
+export interface Place {
+  readonly flags: ReadonlyArray<string>
+  readonly remove: () => Promise<void>
+}
+
+/** A schema of its own on the server of this run. */
+export const onServer = (): Place & { readonly schema: string } => {
+  const schema = `cli_${randomBytes(8).toString("hex")}`
+  return {
+    schema,
+    flags: ["--db", inject("postgresUrl"), "--schema", schema],
+    remove: () => sql((client) => client`DROP SCHEMA IF EXISTS ${client(schema)} CASCADE`)
+  }
+}
+
+/** Runs SQL on the server of this run. */
+export const sql = <A>(
+  statement: (client: SqlClient.SqlClient) => Effect.Effect<A, unknown>
+): Promise<A extends ReadonlyArray<unknown> ? void : A> =>
+  Effect.runPromise(
+    Effect.flatMap(SqlClient.SqlClient, statement).pipe(
+      Effect.provide(layerPostgresClient({ url: inject("postgresUrl"), poolSize: 1 })),
+      Effect.orDie
+    ) as Effect.Effect<never>
+  )
+
+/** A directory of its own, with a copy of an empty backlog in it: making one takes seconds. */
+export const inDirectory = async (): Promise<Place & { readonly directory: string }> => {
+  const directory = await temporaryDirectory()
+  await cp(await emptyBacklog(), join(directory, "backlog"), { recursive: true })
+  return {
+    directory: join(directory, "backlog"),
+    flags: ["--db", join(directory, "backlog")],
+    remove: () => rm(directory, { recursive: true, force: true })
+  }
+}
+
+export const temporaryDirectory = (): Promise<string> => mkdtemp(join(tmpdir(), "backlog-cli-"))
+
+let made: Promise<string> | undefined
+
+const emptyBacklog = (): Promise<string> => {
+  made ??= (async () => {
+    const directory = join(await temporaryDirectory(), "empty")
+    const { code, stderr } = await cli(["migrate", "--db", directory])
+    assert.strictEqual(code, 0, stderr)
+    return directory
+  })()
+  return made
+}

@@ -1,0 +1,71 @@
+import { assert, describe, it } from "@effect/vitest"
+import { pageOf } from "../../src/cli/Page.ts"
+import { table } from "../../src/cli/table.ts"
+import { fitted, manyLines, oneLine, padded, widthOf } from "../../src/cli/terminalText.ts"
+import { duration } from "../../src/cli/times.ts"
+
+const page = (columns: number | undefined, env: Record<string, string> = {}) =>
+  pageOf({ write: () => {}, isTerminal: columns !== undefined, columns: columns ?? 0 }, env)
+
+describe("text for a terminal", () => {
+  it("spells out what a terminal would obey", () => {
+    assert.strictEqual(oneLine("a\u001b[31mb\u0007\nc\td\u009b2J"), "a\\x1b[31mb\\x07\\nc\\td\\x9b2J")
+    assert.strictEqual(oneLine("\u202egnp.exe\u2066"), "\\u202egnp.exe\\u2066")
+    assert.strictEqual(manyLines("a\r\nb\n\tc\u001b]0;x\u0007\r"), "a\nb\n\tc\\x1b]0;x\\x07\\r")
+    assert.strictEqual(oneLine("plain – ünïcode 漢字 👩‍👩‍👧"), "plain – ünïcode 漢字 👩‍👩‍👧")
+  })
+
+  it("is measured in columns and cut between characters", () => {
+    assert.strictEqual(widthOf("漢字"), 4)
+    assert.strictEqual(fitted("漢字仮名", 5), "漢字…")
+    assert.strictEqual(fitted("e\u0301e\u0301e\u0301", 2), "e\u0301…")
+    assert.strictEqual(fitted("abc", 3), "abc")
+    assert.strictEqual(padded("漢", 4), "漢  ")
+    assert.strictEqual(padded("7", 3, "right"), "  7")
+  })
+
+  it("tells durations", () => {
+    assert.strictEqual(duration(0.2), "0 seconds")
+    assert.strictEqual(duration(61), "1 minute 1 second")
+    assert.strictEqual(duration(90_061), "1 day 1 hour")
+  })
+})
+
+describe("a table", () => {
+  const columns = [
+    { title: "ID", text: (row: { id: string }) => row.id },
+    { title: "TITLE", text: (row: { title: string }) => row.title, atLeast: 5 },
+    { title: "EMPTY", text: () => "" },
+    { title: "N", text: () => "1", align: "right" as const }
+  ]
+  const rows = [
+    { id: "a", title: "short" },
+    { id: "bb", title: "a title that is rather long\u001b[2J" }
+  ]
+
+  it("is as wide as it needs to be where nothing limits it", () => {
+    assert.deepStrictEqual(table(columns, rows, page(undefined)), [
+      "ID  TITLE                               N",
+      "a   short                               1",
+      "bb  a title that is rather long\\x1b[2J  1"
+    ])
+  })
+
+  it("fits the page", () => {
+    for (const columnsOfPage of [20, 24, 31]) {
+      for (const line of table(columns, rows, page(columnsOfPage, { NO_COLOR: "1" }))) {
+        assert.isAtMost(widthOf(line), columnsOfPage)
+      }
+    }
+    assert.strictEqual(table(columns, rows, page(20, { NO_COLOR: "1" }))[2], "bb  a title that…  1")
+  })
+})
+
+describe("colours", () => {
+  it("are for terminals, unless NO_COLOR is set", () => {
+    assert.strictEqual(page(80).red("x"), "\u001b[31mx\u001b[0m")
+    assert.strictEqual(page(80, { NO_COLOR: "1" }).red("x"), "x")
+    assert.strictEqual(page(80, { TERM: "dumb" }).red("x"), "x")
+    assert.strictEqual(page(undefined).red("x"), "x")
+  })
+})
