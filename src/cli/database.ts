@@ -1,5 +1,6 @@
 import { Effect, Layer, Result, Schema } from "effect"
 import type { SqlError } from "effect/sql"
+import { existsSync } from "node:fs"
 import { BacklogSchema, SchemaName } from "../events/SchemaName.ts"
 import { type BacklogServices, InvalidInput, layerPglite, layerPostgres } from "../index.ts"
 import { Migrations } from "../services/Migrations.ts"
@@ -8,6 +9,7 @@ import { layerPostgresClient } from "../services/Postgres.ts"
 import { databaseTrouble } from "./DatabaseUnavailable.ts"
 import { Db, nonEmpty, SchemaFlag } from "./globals.ts"
 import { Host } from "./Host.ts"
+import { oneLine } from "./terminalText.ts"
 
 /** The database that is meant, and a name for it that has no password. */
 export type DatabaseTarget =
@@ -65,10 +67,19 @@ const target = Effect.gen(function* () {
   return { meant, schema }
 })
 
+/** Making a database takes some seconds: whoever waits for it at a terminal shall know why. */
+const announce = (meant: DatabaseTarget) =>
+  Effect.map(Host, ({ stderr }) => {
+    if (meant._tag === "Directory" && stderr.isTerminal && !existsSync(meant.directory)) {
+      stderr.write(`Making a backlog in ${oneLine(meant.directory)} …\n`)
+    }
+  })
+
 /** Runs what needs a layer in the database that is meant; the database's errors then say which one it was. */
 const within = <R, LE>(layerOf: (meant: DatabaseTarget, schema: string | undefined) => Layer.Layer<R, LE>) =>
   Effect.fnUntraced(function* <A, E, R2>(effect: Effect.Effect<A, E, R | R2>) {
     const { meant, schema } = yield* target
+    yield* announce(meant)
     return yield* effect.pipe(
       Effect.provide(layerOf(meant, schema)),
       Effect.mapError((error) => databaseTrouble(error as E | LE | SqlError.SqlError, meant.name))

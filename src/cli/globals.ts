@@ -9,7 +9,11 @@ import { Host } from "./Host.ts"
 
 /** Which database: see `databaseTarget`. */
 export const Db = GlobalFlag.Setting("db")({
-  flag: text("db", "A postgres:// URL or a directory", "URL|DIR")
+  flag: text(
+    "db",
+    "A postgres:// URL or a directory (default: BACKLOG_DATABASE_URL, DATABASE_URL, .backlog)",
+    "URL|DIR"
+  )
 })
 
 /** Which Postgres schema in it. */

@@ -1,4 +1,4 @@
-import { Effect, Result, type Schema } from "effect"
+import { Effect, Result } from "effect"
 import { createReadStream } from "node:fs"
 import { InvalidInput } from "../index.ts"
 import { type JsonProblem, parseExactJson } from "./exactJson.ts"
@@ -71,6 +71,3 @@ export const bodyOf = Effect.fnUntraced(function* (body: string | undefined, fil
   if (body !== undefined) return yield* new InvalidInput({ problem: "give --body or --body-file, not both" })
   return yield* textOfFile("body-file", file)
 })
-
-/** JSON that a card can have. */
-export type JsonValue = Schema.Json

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Result } from "effect"
+import { Result, Schema } from "effect"
 import { parseExactJson } from "../../src/cli/exactJson.ts"
 
 const parsed = (text: string) => Result.getOrThrowWith(parseExactJson(text), (problem) => new Error(problem.problem))
@@ -97,6 +97,11 @@ describe("JSON that loses nothing", () => {
     const result = parseExactJson(text)
     assert.isTrue(Result.isFailure(result))
     if (Result.isFailure(result)) assert.isTrue(result.failure.at >= 1 && result.failure.at <= text.length + 1)
+  })
+
+  it.prop("takes everything that JSON.stringify writes", [Schema.Json], ([value]) => {
+    const text = JSON.stringify(value)
+    assert.deepStrictEqual(parsed(text), JSON.parse(text))
   })
 
   it("takes any nesting and length without running out of stack", () => {

@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto"
 import { cp, mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { inject } from "vitest"
+import { afterAll, inject } from "vitest"
 import type { Host, Output } from "../../src/cli/Host.ts"
 import { run } from "../../src/cli/run.ts"
 import { layerPostgresClient } from "../../src/services/Postgres.ts"
@@ -81,7 +81,7 @@ export const documentIn = (stdout: string) => {
 /** A place for a backlog of one's own, and the flags that name it. */
 export interface Place {
   readonly flags: ReadonlyArray<string>
-  readonly remove: () => Promise<void>
+  readonly remove: () => Promise<unknown>
 }
 
 /** A schema of its own on the server of this run. */
@@ -95,14 +95,12 @@ export const onServer = (): Place & { readonly schema: string } => {
 }
 
 /** Runs SQL on the server of this run. */
-export const sql = <A>(
-  statement: (client: SqlClient.SqlClient) => Effect.Effect<A, unknown>
-): Promise<A extends ReadonlyArray<unknown> ? void : A> =>
+export const sql = <A>(statement: (client: SqlClient.SqlClient) => Effect.Effect<A, unknown>): Promise<A> =>
   Effect.runPromise(
     Effect.flatMap(SqlClient.SqlClient, statement).pipe(
       Effect.provide(layerPostgresClient({ url: inject("postgresUrl"), poolSize: 1 })),
       Effect.orDie
-    ) as Effect.Effect<never>
+    )
   )
 
 /** A directory of its own, with a copy of an empty backlog in it: making one takes seconds. */
@@ -116,7 +114,16 @@ export const inDirectory = async (): Promise<Place & { readonly directory: strin
   }
 }
 
-export const temporaryDirectory = (): Promise<string> => mkdtemp(join(tmpdir(), "backlog-cli-"))
+const directories: Array<string> = []
+
+afterAll(() => Promise.all(directories.map((directory) => rm(directory, { recursive: true, force: true }))))
+
+/** A directory that is deleted when the tests of the file are done, if not before. */
+export const temporaryDirectory = async (): Promise<string> => {
+  const directory = await mkdtemp(join(tmpdir(), "backlog-cli-"))
+  directories.push(directory)
+  return directory
+}
 
 let made: Promise<string> | undefined
 

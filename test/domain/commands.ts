@@ -1,7 +1,7 @@
 import { Arbitrary, DateTime, Schema } from "effect"
 import type { BacklogView } from "../../src/domain/BacklogView.ts"
 import type { Command } from "../../src/domain/Command.ts"
-import { command, id, type Order } from "./support.ts"
+import { backlogAfter, command, created, id, type MemoryBacklog, type Order } from "./support.ts"
 
 /*
  * Commands for property tests: over so few cards, workers and keys that they keep getting in each other's way, and
@@ -9,9 +9,9 @@ import { command, id, type Order } from "./support.ts"
  */
 
 /** All ids that there are, in the order of ids. */
-export const everyId = ["a", "b", "c", "d", "ﬀ", "𝒜"].map(id)
+export const everyId = ["a", "b", "c", "d", "e", "ﬀ", "𝒜"].map(id)
 
-const Id = Schema.Literals(["a", "b", "c", "d", "ﬀ", "𝒜"])
+const Id = Schema.Literals(["a", "b", "c", "d", "e", "ﬀ", "𝒜"])
 const Worker = Schema.Literals(["w1", "w2", "w3"])
 const Token = Schema.Literals(["current", "current", "current", "stale", "future"])
 const Reason = Schema.NullOr(Schema.Literals(["legal", "spam"]))
@@ -76,10 +76,19 @@ const Step = Schema.Struct({
 
 export type Step = typeof Step.Type
 
-/** What happens to a backlog that is empty at first. */
+/** What happens to a backlog that was `stocked`. */
 export const stepsArbitrary: Arbitrary.Arbitrary<ReadonlyArray<Step>> = Arbitrary.array(Arbitrary.schema(Step), {
   maxLength: 80
 })
+
+/** A backlog of four cards, of which one waits for a card that is yet to come and one for another of them. */
+export const stocked = (): MemoryBacklog =>
+  backlogAfter([
+    created("a"),
+    created("b"),
+    created("ﬀ", { dependsOn: [id("c")] }),
+    created("𝒜", { dependsOn: [id("a")] })
+  ])
 
 /** The command that an intention stands for, on the backlog as it is. */
 export const commandOf = (backlog: BacklogView, { intention }: Step): Command => {

@@ -462,7 +462,7 @@ describe("Revise", () => {
     { a: 1, b: { 0: 1, 1: 2 } },
     { a: "1", b: [1, 2] },
     { a: null, b: [1, 2] },
-    JSON.parse('{"a":1,"__proto__":[1,2]}') as { readonly a: number },
+    JSON.parse('{"a":1,"__proto__":{}}') as { readonly a: number },
     [],
     "text",
     0,
@@ -607,6 +607,12 @@ describe("Renew", () => {
       on("a", { _tag: "ClaimRenewed", owner: "w", token: 2, ttlSeconds: 600, expiresAt: at(15) }, at(5))
     )
       .when({ _tag: "Renew", id: "a", token: 2 }, at(10))
+      .thenEvents(on("a", { _tag: "ClaimRenewed", owner: "w", token: 2, ttlSeconds: 600, expiresAt: at(20) }))
+  })
+
+  it("that asks for another time is one, even when that ends at the same instant", () => {
+    given(created("a"), on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 900, expiresAt: at(20) }, at(5)))
+      .when({ _tag: "Renew", id: "a", token: 2, ttlSeconds: 600 }, at(10))
       .thenEvents(on("a", { _tag: "ClaimRenewed", owner: "w", token: 2, ttlSeconds: 600, expiresAt: at(20) }))
   })
 

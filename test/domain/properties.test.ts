@@ -9,7 +9,7 @@ import type { Decision } from "../../src/domain/Decision.ts"
 import { type DecidedEvent, Event } from "../../src/domain/Event.ts"
 import { evolve, type Occurrence } from "../../src/domain/evolve.ts"
 import { Rejection } from "../../src/domain/Rejection.ts"
-import { commandOf, everyId, type Step, stepsArbitrary, timeOf } from "./commands.ts"
+import { commandOf, everyId, type Step, stepsArbitrary, stocked, timeOf } from "./commands.ts"
 import { at, type Happened, MemoryBacklog } from "./support.ts"
 
 /*
@@ -17,7 +17,7 @@ import { at, type Happened, MemoryBacklog } from "./support.ts"
  * and a `Replay` token: `{ arbitrary: { replay: "…" } }` as the last argument repeats that run.
  */
 
-const options = { arbitrary: { runs: 300, size: 80 } }
+const options = { arbitrary: { runs: 300, size: 100 } }
 
 /** What was decided at one step, on which backlog. */
 interface Moment {
@@ -35,7 +35,7 @@ const run = (
   steps: ReadonlyArray<Step>,
   look: { readonly before?: (moment: Moment) => void; readonly after?: (moment: Moment) => void }
 ): MemoryBacklog => {
-  const backlog = new MemoryBacklog()
+  const backlog = stocked()
   let now = at(0)
   for (const step of steps) {
     now = timeOf(now, step)
@@ -64,7 +64,7 @@ describe("the commands of these tests", () => {
   it.effect("lead to every event and to every rejection", () =>
     Effect.gen(function* () {
       const seen = new Set<string>()
-      for (const steps of yield* Arbitrary.sampleEffect(stepsArbitrary, { count: 100, size: 80, seed: 1 })) {
+      for (const steps of yield* Arbitrary.sampleEffect(stepsArbitrary, { count: 100, size: 100, seed: 1 })) {
         run(steps, {
           after: ({ decision }) => {
             if (Result.isFailure(decision)) seen.add(decision.failure._tag)

@@ -8,8 +8,8 @@ import { decide } from "../../src/domain/decide.ts"
 import { type Footprint, footprintOf } from "../../src/projections/Footprint.ts"
 import { ReadModelState } from "../../src/projections/ReadModelState.ts"
 import { type RowChange, rowChanges } from "../../src/projections/rowChanges.ts"
-import { commandOf, everyId, type Step, stepsArbitrary, timeOf } from "../domain/commands.ts"
-import { at, backlogAfter, command, created, id, MemoryBacklog, type Order } from "../domain/support.ts"
+import { commandOf, type Step, stepsArbitrary, stocked, timeOf } from "../domain/commands.ts"
+import { at, backlogAfter, command, created, id, type MemoryBacklog, type Order } from "../domain/support.ts"
 
 const nothing: Footprint = {
   graph: "none",
@@ -128,10 +128,13 @@ describe("the footprint", () => {
   })
 })
 
-/** What is loaded for a footprint of a backlog that nobody else uses: what `lockAndLoad` asks the database for. */
-const load = (footprint: Footprint, all: ReadModelState, now: DateTime.Utc): ReadModelState => {
+/**
+ * What is loaded for a footprint of a backlog that nobody else uses: what `lockAndLoad` asks the database for. Cards keep
+ * their order, for that is the order in which expired claims are taken back.
+ */
+const load = (footprint: Footprint, { log, state: all }: MemoryBacklog, now: DateTime.Utc): ReadModelState => {
   const part = new ReadModelState()
-  const cards = everyId.flatMap((cardId) => all.card(cardId) ?? [])
+  const cards = [...new Set(log.map(({ cardId }) => cardId))].flatMap((cardId) => all.card(cardId) ?? [])
   const claimable = [...all.claimCandidates()].filter((card) => isClaimable(card, all.unmetDependencies(card.id), now))
   const byId = cards.filter((card) => footprint.claimedById.has(card.id) && ["ready", "claimed"].includes(card.status))
   const whole = new Set<Card>([
@@ -139,9 +142,9 @@ const load = (footprint: Footprint, all: ReadModelState, now: DateTime.Utc): Rea
     ...cards.filter((card) => card.idempotencyKey !== null && footprint.keys.has(card.idempotencyKey)),
     ...byId,
     ...cards.filter((card) => footprint.expired && isExpired(card, now)),
-    ...(footprint.claimNext > 0 ? claimable.slice(0, footprint.claimNext + byId.length) : [])
+    ...claimable.filter((card) => !byId.includes(card)).slice(0, footprint.claimNext)
   ])
-  for (const card of whole) part.putCard(card, all.unmetDependencies(card.id))
+  for (const card of cards) if (whole.has(card)) part.putCard(card, all.unmetDependencies(card.id))
 
   const neighbours = new Set(footprint.targets)
   for (const cardId of footprint.settling) {
@@ -195,13 +198,13 @@ const claimsFirst = (commands: ReadonlyArray<Command>): ReadonlyArray<Command> =
 
 const expectSameOutcome = (backlog: MemoryBacklog, commands: ReadonlyArray<Command>, now: DateTime.Utc): void => {
   const batch = claimsFirst(commands)
-  const part = load(footprintOf(batch), backlog.state, now)
+  const part = load(footprintOf(batch), backlog, now)
   expect(carryOut(part, batch, now)).toEqual(carryOut(backlog.state, batch, now))
 }
 
 describe("what is loaded for a footprint", () => {
   const backlogOf = (steps: ReadonlyArray<Step>) => {
-    const backlog = new MemoryBacklog()
+    const backlog = stocked()
     let now = at(0)
     for (const step of steps) {
       now = timeOf(now, step)

@@ -9,7 +9,9 @@ import { bodyOf, jsonOrInput, onlyOneReadsInput } from "../textInput.ts"
 import { checked, verb } from "../verb.ts"
 
 const dependsOnFlag = Flag.String("depends-on").pipe(
-  Flag.withDescription("Cards that must be done first, with commas between them; may be given several times"),
+  Flag.withDescription(
+    "Cards that must be done first, with commas between them; may be given several times (for an id that has a comma in it there is link)"
+  ),
   Flag.withMetavar("<A,B>"),
   Flag.atLeast(0)
 )

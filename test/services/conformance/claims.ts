@@ -174,6 +174,27 @@ export const claims = (test: Test): void => {
   )
 
   test(
+    "gives every claimer a card when the best cards are set aside in the same moment",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.createMany({
+        actor: "ann",
+        cards: Array.from({ length: 12 }, (_, index) => ({ id: `c${index}`, title: "T", priority: index }))
+      })
+      const claimed = yield* Effect.all(
+        Array.from({ length: 12 }, (_, index) =>
+          index < 6
+            ? Effect.as(backlog.block({ id: `c${index + 6}`, actor: "boss" }), Option.none())
+            : backlog.claim({ owner: "w", actor: "w" })
+        ),
+        { concurrency: "unbounded" }
+      )
+      expect(claimed.filter(Option.isSome).length).toBe(6)
+      expect((yield* backlog.stats).counts.blocked).toBe(6)
+    })
+  )
+
+  test(
     "gives concurrent claimers different cards, the best ones",
     Effect.gen(function* () {
       const backlog = yield* BacklogService

@@ -1,4 +1,4 @@
-import { Effect, Exit, Option } from "effect"
+import { Effect, Exit, Option, Schema } from "effect"
 import { expect } from "vitest"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { headPosition, tables, writesNothing } from "../../support/backlogs.ts"
@@ -20,7 +20,7 @@ const withOrders = Effect.gen(function* () {
   }
 })
 
-class Changed extends Error {}
+class ChangedMind extends Schema.TaggedError<ChangedMind>()("ChangedMind", {}) {}
 
 /** Commands together: in the caller's transaction, and beside each other in one of the backlog's. */
 export const transactions = (test: Test): void => {
@@ -56,7 +56,7 @@ export const transactions = (test: Test): void => {
               yield* backlog.create(input("a", { idempotencyKey: "k" }))
               yield* backlog.complete({ id: "there", actor: "ann" })
               expect(yield* headPosition).toBe(3)
-              return yield* Effect.fail(new Changed())
+              return yield* new ChangedMind()
             })
           )
         )
@@ -137,7 +137,7 @@ export const transactions = (test: Test): void => {
             Effect.gen(function* () {
               yield* insert("inner")
               yield* backlog.create(input("inner"))
-              return yield* Effect.fail(new Changed())
+              return yield* new ChangedMind()
             })
           )
           expect(Exit.isFailure(yield* Effect.exit(inner))).toBe(true)
@@ -201,10 +201,9 @@ export const transactions = (test: Test): void => {
       yield* sql`CREATE TRIGGER explode BEFORE INSERT ON ${cards} FOR EACH ROW WHEN (NEW.id = 'bomb')
         EXECUTE FUNCTION ${sql(`${schema}.explode`)}()`
       const names = Array.from({ length: 30 }, (_, index) => (index === 20 ? "bomb" : `c${index}`))
-      const exits = yield* Effect.all(
-        names.map((id) => Effect.exit(backlog.create(input(id)))),
-        { concurrency: "unbounded" }
-      )
+      const exits = yield* Effect.forEach(names, (id) => Effect.exit(backlog.create(input(id))), {
+        concurrency: "unbounded"
+      })
       for (const [index, exit] of exits.entries()) {
         expect([names[index], Exit.isSuccess(exit)]).toEqual([names[index], index !== 20])
         if (Exit.isFailure(exit)) expect(Option.getOrNull(Exit.findErrorOption(exit))?._tag).toBe("SqlError")

@@ -1,0 +1,54 @@
+import { assert, afterAll, beforeAll, describe, it } from "@effect/vitest"
+import { rename } from "node:fs/promises"
+import { dirname, join } from "node:path"
+import { prepared, refusedInside, refuses } from "./badInputs.ts"
+import { start } from "./program.ts"
+import { inDirectory, json, type Place } from "./support.ts"
+
+describe("a backlog in a directory", () => {
+  let place: Place
+  beforeAll(async () => {
+    place = await inDirectory()
+    await prepared(place)
+  })
+  afterAll(() => place.remove())
+
+  it("refuses bad input, and writes nothing", async () => {
+    const before = await json([...place.flags, "list"])
+    for (const bad of refusedInside.filter((_, index) => index % 4 === 0)) await refuses(bad, place.flags, false)
+    assert.deepStrictEqual(await json([...place.flags, "list"]), before)
+  })
+
+  it("outlives the commands", async () => {
+    const ask = (...argv: ReadonlyArray<string>) => json([...place.flags, ...argv])
+    assert.strictEqual((await ask("claim", "--owner", "w1")).data.id, "a")
+    assert.strictEqual((await ask("claim", "--owner", "w1")).code, 3)
+    assert.deepStrictEqual((await ask("complete", "a", "--token", "2")).data.madeClaimable, ["b"])
+    const history = await json(["history", "a"], { env: { BACKLOG_DATABASE_URL: place.flags[1] ?? "" } })
+    assert.deepStrictEqual(
+      history.data.map(({ type }: { type: string }) => type),
+      ["CardCreated", "CardClaimed", "CardCompleted"]
+    )
+  })
+})
+
+describe("the program in a directory", () => {
+  it("uses .backlog where nothing else is named, and takes turns with others", async () => {
+    const place = await inDirectory()
+    const cwd = dirname(place.directory)
+    await rename(place.directory, join(cwd, ".backlog"))
+    const both = await Promise.all(
+      ["a", "b"].map((id) => start(["create", "--id", id, "--title", id, "--json"], { cwd }).ended)
+    )
+    assert.deepStrictEqual(
+      both.map(({ code, stderr }) => [code, stderr]),
+      [
+        [0, ""],
+        [0, ""]
+      ]
+    )
+    const list = await start(["ls"], { cwd }).ended
+    assert.include(list.stdout, "2 cards, 2 claimable\n")
+    await place.remove()
+  })
+})

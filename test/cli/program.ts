@@ -1,0 +1,18 @@
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { fileURLToPath } from "node:url"
+
+const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url))
+
+/** Starts the program as it is installed. */
+export const start = (argv: ReadonlyArray<string>, options: { readonly cwd?: string; readonly env?: object } = {}) => {
+  const child = spawn(process.execPath, [program, ...argv], {
+    cwd: options.cwd,
+    env: { PATH: process.env["PATH"], BACKLOG_ACTOR: "tester", ...options.env }
+  })
+  const said = { stdout: "", stderr: "" }
+  child.stdout.on("data", (chunk) => (said.stdout += String(chunk)))
+  child.stderr.on("data", (chunk) => (said.stderr += String(chunk)))
+  const ended = once(child, "close").then(([code, signal]) => ({ code: code ?? signal, ...said }))
+  return { child, ended }
+}

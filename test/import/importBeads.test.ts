@@ -1,0 +1,237 @@
+import { assert, afterAll, beforeAll, describe, it } from "@effect/vitest"
+import { readFile } from "node:fs/promises"
+import { fileURLToPath } from "node:url"
+import { cli, inDirectory, json, onServer, type Place, sql } from "../cli/support.ts"
+import { type BeadsFileName, beadsFileFor } from "../support/beadsData.ts"
+
+const sample = fileURLToPath(new URL("fixtures/sample.beads.jsonl", import.meta.url))
+
+const sum = (counts: Record<string, number>) => Object.values(counts).reduce((total, count) => total + count, 0)
+
+/** Checks that every number of a report adds up. */
+// oxlint-disable-next-line typescript/no-explicit-any -- a report as JSON
+const addsUp = (report: any) => {
+  assert.strictEqual(report.lines, report.blank + report.malformed + report.issues)
+  assert.strictEqual(report.issues, report.taken + report.unchanged + report.differing + report.leftOut)
+  assert.strictEqual(report.issues, sum(report.statuses))
+  assert.strictEqual(report.leftOut, sum(report.leftOutFor))
+  assert.strictEqual(report.taken, sum(report.takenAs))
+  const { edges } = report
+  assert.strictEqual(edges.total, edges.dependencies + edges.repeated + sum(edges.otherTypes) + edges.ofIssuesLeftOut)
+  assert.strictEqual(edges.dangling, report.danglingEdges.length)
+  assert.strictEqual(report.malformed, report.malformedLines.length)
+  assert.strictEqual(report.differing, report.differingCards.length)
+  assert.strictEqual(report.leftOut - report.leftOutFor.tombstone, report.leftOutIssues.length)
+}
+
+/**
+ * The ids of the issues that can be claimed, computed from the file without any of the importer's code: those that are
+ * neither deleted, closed nor blocked, and of which every issue that blocks them is closed; as cards are claimed, the
+ * most urgent first, then the oldest.
+ */
+const readyInFile = async (file: string): Promise<ReadonlyArray<string>> => {
+  const lines = (await readFile(file, "utf8")).split("\n").filter((line) => line !== "")
+  const issues = lines.map((line) => JSON.parse(line) as Record<string, never>)
+  const closed = new Set(issues.filter((issue) => issue["status"] === "closed").map((issue) => issue["id"]))
+  return issues
+    .filter((issue) => !["closed", "blocked", "tombstone"].includes(issue["status"] ?? ""))
+    .filter((issue) =>
+      ((issue["dependencies"] ?? []) as ReadonlyArray<Record<string, never>>).every(
+        (edge) => edge["type"] !== "blocks" || closed.has(edge["depends_on_id"] as never)
+      )
+    )
+    .map((issue) => ({
+      id: String(issue["id"]),
+      priority: Number(issue["priority"]),
+      created: Date.parse(issue["created_at"] ?? "")
+    }))
+    .sort((a, b) => a.priority - b.priority || a.created - b.created || (a.id < b.id ? -1 : 1))
+    .map(({ id }) => id)
+}
+
+const ids = (cards: ReadonlyArray<{ readonly id: string }>) => cards.map(({ id }) => id)
+
+/** Imports the sample into an empty place, which has every case that a file can have. */
+const takesTheSample = (open: () => Place | Promise<Place>) => {
+  let place: Place
+  beforeAll(async () => {
+    place = await open()
+  })
+  afterAll(() => place.remove())
+  const ask = (...argv: ReadonlyArray<string>) => json([...place.flags, ...argv])
+
+  it("takes what can be taken and reports on the rest", async () => {
+    const strict = await ask("import", sample, "--strict")
+    assert.deepStrictEqual([strict.code, strict.error._tag], [2, "ImportRefused"])
+    assert.deepStrictEqual((await ask("list")).data, [])
+
+    const { code, data: report, stderr } = await ask("import", sample, "--format", "beads")
+    assert.deepStrictEqual([code, stderr], [0, ""])
+    addsUp(report)
+    assert.deepInclude(report, { lines: 30, blank: 2, malformed: 5, issues: 23, taken: 13, unchanged: 0, differing: 0 })
+    assert.deepStrictEqual(report.leftOutFor, { tombstone: 1, duplicate: 1, refused: 4, cycle: 4 })
+    assert.deepStrictEqual(report.takenAs, { ready: 10, blocked: 1, done: 2 })
+    assert.deepStrictEqual(
+      report.malformedLines.map(({ line }: { line: number }) => line),
+      [12, 21, 22, 23, 24]
+    )
+    assert.deepStrictEqual(
+      report.leftOutIssues.map(({ id, line, reason }: Record<string, unknown>) => [line, id, reason]),
+      [
+        [13, "mb-11", "cycle"],
+        [14, "mb-12", "cycle"],
+        [15, "mb-13", "cycle"],
+        [17, "mb-15", "cycle"],
+        [18, "mb-2", "duplicate"],
+        [19, "mb-16", "refused"],
+        [20, "mb-17", "refused"],
+        [25, "mb-21", "refused"],
+        [28, "mb-24", "refused"]
+      ]
+    )
+    assert.deepStrictEqual(report.edges, {
+      total: 16,
+      dependencies: 7,
+      repeated: 1,
+      otherTypes: { "parent-child": 1, "discovered-from": 1, related: 1 },
+      ofIssuesLeftOut: 5,
+      dangling: 3
+    })
+    assert.deepStrictEqual(report.danglingEdges, [
+      { id: "mb-7", dependsOn: "mb-6", why: "deleted" },
+      { id: "mb-8", dependsOn: "mb-99", why: "not there" },
+      { id: "mb-14", dependsOn: "mb-11", why: "left out" }
+    ])
+
+    assert.deepStrictEqual(ids((await ask("list", "--ready")).data), [
+      "mb-2",
+      "mb-23",
+      "mb-25",
+      "mb-4",
+      "mb-9",
+      "mb-22"
+    ])
+    const { data: card } = await ask("show", "mb-2")
+    assert.deepInclude(card, {
+      title: "Build the store",
+      body: "In one package.\n\n- small\n- fast\n\n## Design\n\nTwo tables.\n\n## Notes\n\nAsk Ben.",
+      phase: "alpha",
+      priority: 3,
+      status: "ready",
+      dependsOn: ["mb-1"],
+      acceptance: "All tests pass.",
+      createdAt: "2026-01-05T09:00:00.000Z"
+    })
+    const { data: history } = await ask("history", "mb-1")
+    assert.strictEqual(history[0].occurredAt, "2026-01-01T16:00:00.123Z")
+    assert.strictEqual(history[0].correlationId, report.correlationId)
+  })
+
+  it("changes nothing the second time, and names what has come to differ", async () => {
+    await ask("revise", "mb-4", "--title", "Another name", "--priority", "9")
+    await ask("complete", "mb-9")
+    await ask("reopen", "mb-1")
+    const before = (await ask("list")).data
+    const { data: report } = await ask("import", sample)
+    addsUp(report)
+    assert.deepInclude(report, { taken: 0, unchanged: 11, differing: 2, correlationId: null })
+    assert.deepStrictEqual(report.differingCards, [
+      { line: 1, id: "mb-1", fields: ["status"] },
+      { line: 5, id: "mb-4", fields: ["title", "priority"] }
+    ])
+    assert.deepStrictEqual((await ask("list")).data, before)
+  })
+}
+
+describe("an import on a server", () => {
+  takesTheSample(onServer)
+})
+
+describe("an import into a directory", () => {
+  takesTheSample(inDirectory)
+})
+
+describe("an import for people", () => {
+  const place = onServer()
+  afterAll(() => place.remove())
+
+  it("shows how far it is on a terminal, and ends with a report", async () => {
+    const ran = await cli([...place.flags, "import", sample], { terminal: 100 })
+    assert.strictEqual(ran.code, 0)
+    assert.include(ran.stderr, "0 of 13 cards")
+    assert.include(ran.stdout, "13  taken: 10 ready, 1 blocked, 2 done")
+    assert.include(ran.stdout, "line 12: it is not JSON")
+    assert.include(ran.stdout, "mb-7 waits for mb-6 (deleted)")
+    assert.include(ran.stdout, "parent-child 1")
+    const again = await cli([...place.flags, "import", "-"], { stdin: await readFile(sample) })
+    assert.strictEqual(again.stderr, "")
+    assert.include(again.stdout, "13  unchanged")
+  })
+
+  it("takes part in a backlog that is there: its cards, and cycles through them", async () => {
+    await cli([...place.flags, "create", "--id", "here", "--title", "H", "--depends-on", "mb-x"])
+    const edge = (on: string) => [{ issue_id: "mb-x", depends_on_id: on, type: "blocks" }]
+    const issue = { status: "open", priority: 1, created_at: "2026-01-05T09:00:00Z" }
+    const lines = [
+      { ...issue, id: "mb-x", title: "X", dependencies: edge("here") },
+      { ...issue, id: "mb-y", title: "Y", dependencies: edge("here").map((e) => ({ ...e, issue_id: "mb-y" })) }
+    ]
+    const stdin = lines.map((line) => JSON.stringify(line)).join("\n")
+    const refused = await json([...place.flags, "import", "-", "--strict"], { stdin })
+    assert.deepStrictEqual([refused.code, refused.error._tag], [2, "ImportRefused"])
+    assert.strictEqual((await json([...place.flags, "show", "mb-y"])).code, 4)
+    const { data: report } = await json([...place.flags, "import", "-"], { stdin })
+    addsUp(report)
+    assert.deepInclude(report, { taken: 1, leftOut: 1, danglingEdges: [] })
+    assert.deepStrictEqual(report.leftOutFor, { tombstone: 0, duplicate: 0, refused: 0, cycle: 1 })
+  })
+})
+
+describe("a real backlog", () => {
+  const expectations: ReadonlyArray<{
+    name: BeadsFileName
+    issues: number
+    taken: number
+    done: number
+    edges: number
+  }> = [
+    { name: "tearags-issues.jsonl", issues: 908, taken: 908, done: 692, edges: 565 },
+    { name: "beads-issues-2026-01-22.jsonl", issues: 5722, taken: 2403, done: 2259, edges: 323 }
+  ]
+  for (const { done, edges, issues, name, taken } of expectations) {
+    const file = beadsFileFor("imports a real backlog", name)
+    it.skipIf(file === undefined)(`imports: ${name}`, async () => {
+      const place = onServer()
+      const ask = (...argv: ReadonlyArray<string>) => json([...place.flags, ...argv])
+      const { data: report } = await ask("import", file ?? "")
+      addsUp(report)
+      assert.deepInclude(report, { issues, taken, malformed: 0 })
+      assert.strictEqual(report.takenAs.done, done)
+      assert.strictEqual(report.edges.dependencies, edges)
+      const ready = await readyInFile(file ?? "")
+      assert.isAbove(ready.length, 100)
+      assert.deepStrictEqual(ids((await ask("list", "--ready")).data), ready)
+      assert.strictEqual((await ask("stats")).data.claimable, ready.length)
+      assert.strictEqual((await ask("claim", "--owner", "w")).data.id, ready[0])
+
+      const { data: again } = await ask("import", file ?? "")
+      addsUp(again)
+      assert.deepInclude(again, { taken: 0, unchanged: taken, differing: 0, correlationId: null })
+      const events = await sql((client) =>
+        client.unsafe<{ n: number }>(`SELECT count(*)::float8 AS n FROM "${place.schema}".events`)
+      )
+      assert.deepStrictEqual(events, [{ n: taken + 1 }])
+      await place.remove()
+    })
+  }
+
+  const file = beadsFileFor("imports a real backlog into a directory", "tearags-issues.jsonl")
+  it.skipIf(file === undefined)("imports into a directory", async () => {
+    const place = await inDirectory()
+    const { data: report } = await json([...place.flags, "import", file ?? ""])
+    addsUp(report)
+    assert.strictEqual(report.taken, 908)
+    assert.deepStrictEqual(ids((await json([...place.flags, "list", "--ready"])).data), await readyInFile(file ?? ""))
+    await place.remove()
+  })
+})
