@@ -61,3 +61,6 @@ export const Json: Schema.Codec<Schema.Json> = Schema.declare(isJson, { expected
 
 /** A JSON value. */
 export type Json = Schema.Json
+
+/** A JSON value as it will be read back: nobody else's to change, and with 0 for -0, which JSON does not tell apart. */
+export const copyOf = (value: Json): Json => JSON.parse(JSON.stringify(value)) as Json

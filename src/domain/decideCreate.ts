@@ -6,6 +6,7 @@ import type { Decision } from "./Decision.ts"
 import { findCycle } from "./DependencyGraph.ts"
 import type { DecidedEvent } from "./Event.ts"
 import { sortedIds } from "./evolve.ts"
+import { copyOf } from "./Json.ts"
 import { CardAlreadyExists, DependencyCycle, SelfDependency } from "./Rejection.ts"
 
 /** Creates cards, all or none, whatever their order: an edge may name a card that comes later, or never. */
@@ -34,7 +35,7 @@ export const create = (backlog: BacklogView, cards: ReadonlyArray<NewCard>): Dec
         priority: card.priority ?? 0,
         status,
         dependsOn,
-        acceptance: card.acceptance ?? null,
+        acceptance: copyOf(card.acceptance ?? null),
         idempotencyKey: key,
         blockedReason: status === "blocked" ? (card.blockedReason ?? null) : null
       }

@@ -4,6 +4,7 @@ import type { Card } from "./Card.ts"
 import type { CommandOf } from "./Command.ts"
 import { alreadySo, type Decision, one } from "./Decision.ts"
 import { claimLost, claimOn, endedClaim } from "./HeldClaim.ts"
+import { copyOf } from "./Json.ts"
 import { CardIsClaimed, CardIsDone } from "./Rejection.ts"
 
 export const block = (card: Card, command: CommandOf<"Block">): Decision => {
@@ -28,7 +29,7 @@ export const complete = (backlog: BacklogView, card: Card, command: CommandOf<"C
   }
   return one(card.id, {
     _tag: "CardCompleted",
-    result: command.result ?? null,
+    result: copyOf(command.result ?? null),
     overrode: card.dependsOn.filter((id) => !backlog.isDone(id)),
     forced,
     claim: endedClaim(card)

@@ -63,8 +63,8 @@ export class BacklogService extends Context.Service<
     readonly revise: (input: Input<"Revise">) => Effect.Effect<Card, CardNotFound | Failure>
     /** A card, if there is one with this id. */
     readonly get: (id: string) => Effect.Effect<Option.Option<Card>, Failure>
-    /** Cards in claim order. */
-    readonly list: (options?: typeof ListOptions.Encoded) => Effect.Effect<ReadonlyArray<Card>, Failure>
+    /** Cards in claim order. `CardNotFound` when there is no card `after`. */
+    readonly list: (options?: typeof ListOptions.Encoded) => Effect.Effect<ReadonlyArray<Card>, CardNotFound | Failure>
     /**
      * Takes the best claimable card, or the one named, under a lease of `ttlSeconds` (900 unless told otherwise). `none`
      * when there is nothing to take. The card's `claimToken` is what the holder shows from then on.
@@ -138,7 +138,12 @@ export class BacklogService extends Context.Service<
             return yield* readModel.get(yield* decodeId(id))
           }),
           list: Effect.fn("BacklogService.list")(function* (options = {}) {
-            return yield* readModel.list(yield* decodeListOptions(options))
+            const filter = yield* decodeListOptions(options)
+            const cards = yield* readModel.list(filter)
+            if (filter.after !== undefined && cards.length === 0 && Option.isNone(yield* readModel.get(filter.after))) {
+              return yield* new CardNotFound({ id: filter.after })
+            }
+            return cards
           }),
           stats: Effect.withSpan(readModel.stats, "BacklogService.stats"),
           explain: Effect.fn("BacklogService.explain")(function* (input) {

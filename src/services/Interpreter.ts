@@ -40,8 +40,8 @@ export class Interpreter extends Context.Service<
   {
     /**
      * Carries out commands in one transaction, or in the caller's where one is open, and answers each in its place.
-     * Deadlocks, serialization failures and lost races for an id or an idempotency key are retried a bounded number of
-     * times.
+     * Lost races for an id or an idempotency key and, in a transaction of its own, deadlocks and serialization failures
+     * are retried a bounded number of times.
      */
     readonly run: (commands: ReadonlyArray<Command>) => Effect.Effect<ReadonlyArray<Outcome>, BatchFailed>
   }
@@ -80,21 +80,31 @@ export class Interpreter extends Context.Service<
         })
 
       const run = (commands: ReadonlyArray<Command>) =>
-        Effect.retry(tryOnce(commands), {
-          while: isWorthRetrying,
-          times: maximumTries - 1,
-          schedule: retrySchedule
-        })
+        Effect.flatMap(Effect.serviceOption(sql.transactionService), (callers) =>
+          Effect.retry(tryOnce(commands), {
+            while: Option.isSome(callers) ? isLostRace : isWorthRetrying,
+            times: maximumTries - 1,
+            schedule: retrySchedule
+          })
+        )
 
       return Interpreter.of({ run })
     })
   )
 }
 
-/** A unique violation means that somebody else created the card or used the key meanwhile: the next try sees it. */
-const isWorthRetrying = ({ error: { reason }, mayHaveCommitted }: BatchFailed): boolean =>
-  !mayHaveCommitted &&
-  (reason._tag === "DeadlockError" || reason._tag === "SerializationError" || reason._tag === "UniqueViolation")
+/** Somebody else created the card or used the key meanwhile: the next try sees it. */
+const isLostRace = ({ error: { reason }, mayHaveCommitted }: BatchFailed): boolean =>
+  !mayHaveCommitted && reason._tag === "UniqueViolation"
+
+/**
+ * Not in a caller's transaction: what it holds from before a command stays held when the command is taken back, so the
+ * next try would meet the same deadlock.
+ */
+const isWorthRetrying = (failed: BatchFailed): boolean =>
+  isLostRace(failed) ||
+  (!failed.mayHaveCommitted &&
+    (failed.error.reason._tag === "DeadlockError" || failed.error.reason._tag === "SerializationError"))
 
 const retrySchedule = Schedule.jittered(Schedule.exponential("5 millis"))
 

@@ -1,0 +1,69 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Result, Schema } from "effect"
+import {
+  CardAlreadyExists,
+  CardIsClaimed,
+  CardIsDone,
+  CardNotFound,
+  ClaimLost,
+  DependencyCycle,
+  DependencyNotFound,
+  Rejection,
+  SelfDependency
+} from "../../src/domain/Rejection.ts"
+import { at, id } from "./support.ts"
+
+const a = id("a")
+const b = id("b")
+const ring = [...Array.from({ length: 100 }, (_, index) => id(`c${index}`)), id("c0")]
+
+/** Each rejection, and what it tells people. */
+const cases: ReadonlyArray<readonly [message: string, rejection: Rejection]> = [
+  ['There is no card "a".', new CardNotFound({ id: a })],
+  ['There is no card "say \\"a\\"".', new CardNotFound({ id: id('say "a"') })],
+  ['A card "a" exists already; choose another id, or revise that card.', new CardAlreadyExists({ id: a })],
+  ['Card "a" cannot depend on "b": there is no such card.', new DependencyNotFound({ id: a, dependsOn: b })],
+  ['Card "a" cannot depend on itself.', new SelfDependency({ id: a })],
+  [
+    'Card "a" cannot depend on "b": that closes the cycle a → b → a.',
+    new DependencyCycle({ id: a, dependsOn: b, path: [a, b, a] })
+  ],
+  [
+    'Card "c0" cannot depend on "c1": that closes the cycle ' +
+      "c0 → c1 → c2 → c3 → c4 → c5 → … 91 more … → c97 → c98 → c99 → c0.",
+    new DependencyCycle({ id: id("c0"), dependsOn: id("c1"), path: ring })
+  ],
+  [
+    'The claim with token 2 on card "a" is lost: it is ready now.',
+    new ClaimLost({ id: a, token: 2, status: "ready", holder: null, expiresAt: null })
+  ],
+  [
+    'The claim with token 2 on card "a" is lost: it is held by w until 2026-01-05T09:01:00.000Z.',
+    new ClaimLost({ id: a, token: 2, status: "claimed", holder: "w", expiresAt: at(1) })
+  ],
+  [
+    'Card "a" is held by w until 2026-01-05T09:01:00.000Z: show the claim\'s token, or force it.',
+    new CardIsClaimed({ id: a, holder: "w", expiresAt: at(1) })
+  ],
+  ['Card "a" is done; reopen it first.', new CardIsDone({ id: a })]
+]
+
+describe("a rejection", () => {
+  it("is one of those", () => {
+    expect([...new Set(cases.map(([, rejection]) => rejection._tag))].sort()).toEqual(
+      Rejection.members.map((member) => member.fields._tag.schema.literal).sort()
+    )
+  })
+
+  it.each(cases)("says: %s", (message, rejection) => {
+    expect(rejection.message).toBe(message)
+  })
+
+  it.each(cases)("is the same after it was sent as JSON: %s", (_, rejection) => {
+    const sent = JSON.stringify(Schema.encodeSync(Rejection)(rejection))
+    const received = Result.getOrThrow(Schema.decodeUnknownResult(Rejection)(JSON.parse(sent)))
+    expect(received).toBeInstanceOf(rejection.constructor)
+    expect(received).toEqual(rejection)
+    expect(received.message).toBe(rejection.message)
+  })
+})
