@@ -49,15 +49,13 @@ const isPlain = (value: object): boolean => {
   return prototype === Object.prototype || prototype === null
 }
 
-const isJson = (value: unknown): value is Schema.Json => unstorableJson(value) === undefined
-
 /**
  * Any JSON value that Postgres can keep: no NUL and no lone surrogate in any string or key, finite numbers, at most
  * 1 MiB, at most 500 levels deep. `null` stands for absent.
  */
-export const Json: Schema.Codec<Schema.Json> = Schema.declare(isJson, { expected: "JSON that can be stored" }).check(
-  Schema.makeFilter(unstorableJson)
-)
+export const Json = Schema.Unknown.check(
+  Schema.makeFilter(unstorableJson, { expected: "JSON that can be stored" })
+) as unknown as Schema.Codec<Schema.Json>
 
 /** A JSON value. */
 export type Json = Schema.Json

@@ -1,8 +1,9 @@
 import { DateTime, Effect, Option } from "effect"
-import { BacklogService, type Card } from "../index.ts"
+import { BacklogService } from "../index.ts"
+import { type Outcome, settle } from "./importOutcome.ts"
 import { ImportRefused } from "./ImportRefused.ts"
-import type { ImportReport, LeftOut } from "./ImportReport.ts"
 import type { ImportPlan, PlannedCard } from "./planImport.ts"
+import { reportOf } from "./reportImport.ts"
 
 /** Cards that one transaction creates. */
 const cardsAtOnce = 500
@@ -101,107 +102,10 @@ export const importBeads = Effect.fn("importBeads")(function* (plan: ImportPlan,
   })
 })
 
-interface Outcome {
-  readonly taken: Array<PlannedCard>
-  readonly unchanged: Array<PlannedCard>
-  readonly differing: Array<{ readonly planned: PlannedCard; readonly fields: ReadonlyArray<string> }>
-  readonly leftOut: Array<LeftOut>
-}
-
-/** Settles a planned card that exists; `false` when it does not. */
-const settle = (outcome: Outcome, planned: PlannedCard, existing: Card | undefined): boolean => {
-  if (existing === undefined) return false
-  const fields = differences(planned.card, existing)
-  if (fields.length === 0) outcome.unchanged.push(planned)
-  else outcome.differing.push({ planned, fields })
-  return true
-}
-
-/**
- * In which fields a card is not what the file says. Its status is the backlog's own from the import on, except that an
- * issue which the file says is closed should be done.
- */
-const differences = (planned: PlannedCard["card"], existing: Card): ReadonlyArray<string> => {
-  const same = {
-    title: planned.title === existing.title,
-    body: planned.body === existing.body,
-    phase: planned.phase === existing.phase,
-    priority: planned.priority === existing.priority,
-    acceptance: planned.acceptance === existing.acceptance,
-    dependsOn:
-      planned.dependsOn.length === existing.dependsOn.length &&
-      planned.dependsOn.every((id) => (existing.dependsOn as ReadonlyArray<string>).includes(id)),
-    createdAt: planned.occurredAt === undefined || DateTime.Equivalence(planned.occurredAt, existing.createdAt),
-    status: planned.status !== "done" || existing.status === "done"
-  }
-  return Object.entries(same)
-    .filter(([, isSame]) => !isSame)
-    .map(([field]) => field)
-}
-
 /** What the events of one import have in common; a name of at most 200 characters whatever the file is called. */
 const correlationIdOf = (file: string, now: DateTime.Utc): string => {
   const name = Array.from(file.replace(/\p{Cc}|\p{Cs}/gu, "_"))
     .slice(-150)
     .join("")
   return `import:${name}:${DateTime.formatIso(now)}`
-}
-
-const reportOf = (
-  plan: ImportPlan,
-  outcome: Outcome,
-  existing: ReadonlyMap<string, Card>,
-  about: Pick<ImportReport, "file" | "correlationId">
-): ImportReport => {
-  const leftOut = [...plan.leftOut, ...outcome.leftOut].sort((left, right) => left.line - right.line)
-  const present = [...outcome.taken, ...outcome.unchanged, ...outcome.differing.map(({ planned }) => planned)]
-  const known = new Set([...existing.keys(), ...present.map(({ card }) => card.id)])
-  const whyMissing = new Map(leftOut.map(({ id, reason }) => [id, reason === "tombstone" ? "deleted" : "left out"]))
-  const danglingEdges = present.flatMap(({ card }) =>
-    card.dependsOn
-      .filter((id) => !known.has(id))
-      .map((dependsOn) => ({ id: card.id, dependsOn, why: whyMissing.get(dependsOn) ?? "not there" }))
-  )
-  // What the plan counted as dependencies, without those of cards that the backlog refused.
-  const dependencies = present.reduce((sum, { card }) => sum + card.dependsOn.length, 0)
-  const { edges } = plan
-  return {
-    format: "beads",
-    ...about,
-    lines: plan.file.lines,
-    blank: plan.file.blank,
-    malformed: plan.file.malformed.length,
-    issues: plan.file.issues.length,
-    taken: outcome.taken.length,
-    unchanged: outcome.unchanged.length,
-    differing: outcome.differing.length,
-    leftOut: leftOut.length,
-    leftOutFor: { tombstone: 0, duplicate: 0, refused: 0, cycle: 0, ...countBy(leftOut, ({ reason }) => reason) },
-    takenAs: { ready: 0, blocked: 0, done: 0, ...countBy(outcome.taken, ({ card }) => card.status ?? "ready") },
-    statuses: countBy(plan.file.issues, ({ issue }) => issue.status),
-    edges: {
-      ...edges,
-      dependencies,
-      ofIssuesLeftOut: edges.ofIssuesLeftOut + edges.dependencies - dependencies,
-      dangling: danglingEdges.length
-    },
-    notCarriedOver: countBy(
-      present.flatMap(({ notCarriedOver }) => notCarriedOver),
-      (field) => field
-    ),
-    malformedLines: plan.file.malformed,
-    leftOutIssues: leftOut.filter(({ reason }) => reason !== "tombstone"),
-    differingCards: outcome.differing.map(({ fields, planned }) => ({
-      line: planned.line,
-      id: planned.card.id,
-      fields
-    })),
-    danglingEdges
-  }
-}
-
-const countBy = <A>(all: ReadonlyArray<A>, key: (one: A) => string): Record<string, number> => {
-  const counts = new Map<string, number>()
-  for (const one of all) counts.set(key(one), (counts.get(key(one)) ?? 0) + 1)
-  return Object.fromEntries([...counts].sort(([left], [right]) => (left < right ? -1 : 1)))
 }
