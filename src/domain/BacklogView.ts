@@ -19,6 +19,6 @@ export interface BacklogView {
   readonly hasDependents: (id: CardId) => boolean
   /** Cards that a claim may choose from, in claim order. */
   readonly claimCandidates: () => Iterable<Card>
-  /** Cards whose claim may have run out. */
+  /** Cards whose claim may have run out, by id. */
   readonly claimedCards: () => Iterable<Card>
 }

@@ -7,6 +7,8 @@ export const maximumDepth = 500
 /** Bytes of UTF-8 that a JSON value may take. */
 export const maximumBytes = 1024 * 1024
 
+const tooLarge = `must be at most ${maximumBytes} bytes of JSON`
+
 /**
  * Says why a JSON value cannot be kept, or `undefined` when it can. Walks with a stack of its own, so that no
  * nesting can exhaust the program's.
@@ -28,6 +30,7 @@ export const unstorableJson = (root: unknown): string | undefined => {
       bytes += 5
     } else if (Array.isArray(value)) {
       bytes += value.length + 2
+      if (bytes > maximumBytes) return tooLarge
       for (let index = 0; index < value.length; index++) stack.push([value[index], depth + 1])
     } else if (typeof value === "object" && isPlain(value)) {
       for (const key of Object.keys(value)) {
@@ -39,7 +42,7 @@ export const unstorableJson = (root: unknown): string | undefined => {
     } else {
       return "must be JSON: null, true, false, a number, a string, an array or a plain object"
     }
-    if (bytes > maximumBytes) return `must be at most ${maximumBytes} bytes of JSON`
+    if (bytes > maximumBytes) return tooLarge
   }
   return undefined
 }

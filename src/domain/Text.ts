@@ -51,9 +51,7 @@ const atMostCodePoints = (maximum: number) =>
     { expected: `at most ${maximum} characters` }
   )
 
-const nonEmpty = Schema.makeFilter<string>((text) => (text.length > 0 ? undefined : "must not be empty"), {
-  expected: "a text that is not empty"
-})
+const nonEmpty = Schema.isMinLength(1, { message: "must not be empty" })
 
 /** A name of something: 1 to 200 characters, no control characters, no surrounding white space. */
 export const Name = Schema.String.check(nonEmpty, atMostCodePoints(200), storable, singleLine, trimmed)

@@ -1,7 +1,7 @@
 import type { DateTime } from "effect"
 import type { BacklogView } from "../domain/BacklogView.ts"
 import type { Card, Status } from "../domain/Card.ts"
-import type { CardId } from "../domain/CardId.ts"
+import { type CardId, compareIds } from "../domain/CardId.ts"
 import { compareClaimOrder } from "../domain/ClaimOrder.ts"
 import type { RowChange } from "./rowChanges.ts"
 
@@ -111,7 +111,9 @@ export class ReadModelState implements BacklogView {
   }
 
   claimedCards(): Iterable<Card> {
-    return [...this.#cards.values()].filter((card) => card.status === "claimed")
+    return [...this.#cards.values()]
+      .filter((card) => card.status === "claimed")
+      .sort((left, right) => compareIds(left.id, right.id))
   }
 
   #addDependent(cardId: CardId, dependsOnId: CardId): void {

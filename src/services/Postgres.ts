@@ -2,10 +2,11 @@ import { PgClient } from "@effect/sql-pg"
 import type { Layer } from "effect"
 import { type Duration, Redacted } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
+import { userInfo } from "node:os"
 
 /** A Postgres server and how to use it. */
 export interface PostgresOptions {
-  /** `postgres://user:password@host:port/database` */
+  /** `postgres://user:password@host:port/database`; without a user `PGUSER`, else the operating system's user. */
   readonly url: string | Redacted.Redacted
   /** Connections at most, 10 unless told otherwise. */
   readonly poolSize?: number | undefined
@@ -21,11 +22,16 @@ export interface PostgresOptions {
 /** A client of a Postgres server, 15 or newer. */
 export const layerPostgresClient = (
   options: PostgresOptions
-): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError.SqlError> =>
-  PgClient.layer({
-    url: typeof options.url === "string" ? Redacted.make(options.url) : options.url,
+): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError.SqlError> => {
+  const url = typeof options.url === "string" ? Redacted.make(options.url) : options.url
+  return PgClient.layer({
+    url,
+    ...(namesUser(Redacted.value(url)) ? {} : { username: process.env["PGUSER"] ?? userInfo().username }),
     maxConnections: options.poolSize ?? 10,
     connectTimeout: options.connectTimeout ?? "5 seconds",
     prepare: options.prepare ?? true,
     applicationName: "mosaic-backlog"
   })
+}
+
+const namesUser = (url: string): boolean => !URL.canParse(url) || new URL(url).username !== ""

@@ -6,7 +6,7 @@ import type { Occurrence } from "../../src/domain/evolve.ts"
 import { unstorableJson } from "../../src/domain/Json.ts"
 import { Title } from "../../src/domain/Text.ts"
 
-/** JSON that can be stored, of a form that samples can be made of: the schema `Json` itself only says yes or no. */
+/** JSON that can be stored, sampled from JSON: the schema `Json` itself is a filter over everything there is. */
 const SamplableJson = Schema.Json.check(Schema.makeFilter(unstorableJson))
 
 /** A struct's fields, those that hold JSON in a form that samples can be made of. */

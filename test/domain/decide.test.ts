@@ -701,3 +701,38 @@ describe("Complete", () => {
       )
   })
 })
+
+describe("JSON that a caller brings", () => {
+  /** A value that its owner changes after the command; and no JSON knows a negative zero. */
+  const brought = () => {
+    const list = [1]
+    return { value: { zero: -0, list }, change: () => list.push(2) }
+  }
+  const kept = { zero: 0, list: [1] }
+
+  it("is kept as it was at Create", () => {
+    const { change, value } = brought()
+    const outcome = given().when({ _tag: "Create", id: "a", title: "A", acceptance: value })
+    change()
+    outcome.thenEvents(created("a", { acceptance: kept }))
+  })
+
+  it("is kept as it was at Revise", () => {
+    const { change, value } = brought()
+    const outcome = given(created("a")).when({ _tag: "Revise", id: "a", acceptance: value })
+    change()
+    outcome.thenEvents(on("a", { _tag: "CardRevised", acceptance: kept }))
+  })
+
+  it("is kept as it was at Complete", () => {
+    const { change, value } = brought()
+    const outcome = given(created("a")).when({ _tag: "Complete", id: "a", result: value })
+    change()
+    outcome.thenEvents(on("a", { _tag: "CardCompleted", result: kept, overrode: [], forced: false, claim: null }))
+  })
+
+  it("keeps a key of its own that objects have anyway", () => {
+    const acceptance = JSON.parse('{"__proto__":{"a":1},"toJSON":1}') as { readonly toJSON: number }
+    given().when({ _tag: "Create", id: "a", title: "A", acceptance }).thenEvents(created("a", { acceptance }))
+  })
+})
