@@ -26,7 +26,7 @@ export const layerPostgresClient = (
   const url = typeof options.url === "string" ? Redacted.make(options.url) : options.url
   return PgClient.layer({
     url,
-    ...(namesUser(Redacted.value(url)) ? {} : { username: process.env["PGUSER"] ?? userInfo().username }),
+    ...(namesUser(Redacted.value(url)) ? {} : { username: process.env["PGUSER"] ?? systemUser() }),
     maxConnections: options.poolSize ?? 10,
     connectTimeout: options.connectTimeout ?? "5 seconds",
     prepare: options.prepare ?? true,
@@ -35,3 +35,12 @@ export const layerPostgresClient = (
 }
 
 const namesUser = (url: string): boolean => !URL.canParse(url) || new URL(url).username !== ""
+
+/** A process may run under a number that no user has. */
+const systemUser = (): string | undefined => {
+  try {
+    return userInfo().username
+  } catch {
+    return undefined
+  }
+}
