@@ -512,7 +512,7 @@ describe("Claim", () => {
       .thenEvents(claim("freed"))
   })
 
-  it("of the next takes back every expired claim first, and then the best of all", () => {
+  it("of the next takes back every expired claim first, by id, and then the best of all", () => {
     const expired = (cardId: string) =>
       on(cardId, { _tag: "CardClaimed", owner: "gone", ttlSeconds: 60, expiresAt: at(3) }, at(2))
     const takenBack = (cardId: string) =>
@@ -525,7 +525,7 @@ describe("Claim", () => {
       expired("high")
     )
       .when({ _tag: "Claim", owner: "w" })
-      .thenEvents(takenBack("low"), takenBack("high"), claim("high"))
+      .thenEvents(takenBack("high"), takenBack("low"), claim("high"))
     given(created("low", { priority: 1 }), created("free", { priority: 2 }), expired("low"))
       .when({ _tag: "Claim", owner: "w" })
       .thenEvents(takenBack("low"), claim("free"))
