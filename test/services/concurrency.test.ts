@@ -149,7 +149,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
 
   test("leases of a second end: a quarter of the claims is abandoned, all cards get done, zombies are refused", (pools) =>
     Effect.gen(function* () {
-      const cards = layeredCards(makeRandom(2), 4, 100)
+      const cards = layeredCards(makeRandom(2), 5, 400)
       yield* at(pools, 0).backlog.createMany({ actor: "planner", cards })
       const bell = makeBell()
       const random = makeRandom(3)
