@@ -13,15 +13,16 @@ const CardRow = Schema.Struct({
 })
 
 /** A card and its counter. */
-export const CountedCardRow = Schema.Struct({ card: CardRow, unmetDependencies: Schema.Int })
-
-/** A card and its counter. */
-export interface CountedCard extends Schema.Schema.Type<typeof CountedCardRow> {}
+export interface CountedCard {
+  readonly card: Card
+  readonly unmetDependencies: number
+}
 
 const decodeCard = Schema.decodeUnknownSync(CardRow)
+const decodeCount = Schema.decodeUnknownSync(Schema.Int)
 
-/** Decodes a row selected by `selectCards`. Throws when the row is not a card: the read model is damaged. */
+/** Decodes a row of the columns in `CardTables`. Throws when the row is not a card: the read model is damaged. */
 export const decodeCountedCard = (row: object): CountedCard => {
   const { unmetDependencies, ...card } = row as Record<string, unknown>
-  return { card: decodeCard(card), unmetDependencies: unmetDependencies as number }
+  return { card: decodeCard(card), unmetDependencies: decodeCount(unmetDependencies) }
 }
