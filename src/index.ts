@@ -7,6 +7,7 @@ export { Card, defaultTtlSeconds, Priority, Status, TtlSeconds } from "./domain/
 export { CardId } from "./domain/CardId.ts"
 export { Command, NewCard } from "./domain/Command.ts"
 export { Event } from "./domain/Event.ts"
+export { ErasablePart, EventParts, redactedText } from "./domain/EventParts.ts"
 export { Explanation, Obstacle, UnmetDependency } from "./domain/Explanation.ts"
 export { Json } from "./domain/Json.ts"
 export {
@@ -20,13 +21,29 @@ export {
   Rejection,
   SelfDependency
 } from "./domain/Rejection.ts"
+export { Redact } from "./domain/Redaction.ts"
 export { Stats } from "./domain/Stats.ts"
+export { Anchor, anchorLine, AnchorRefused, checkSignature, parseAnchor, signAnchor } from "./events/Anchor.ts"
+export { Checkpoint, CheckpointMoved, ParkedEvent } from "./events/Checkpoints.ts"
 export { UndecodableEvent } from "./events/EventCodec.ts"
+export { LogFileHeader, LogFileRefused } from "./events/LogFile.ts"
 export { eventOf, RecordedEvent } from "./events/RecordedEvent.ts"
 export { BacklogSchema } from "./events/SchemaName.ts"
+export { StoredEvent } from "./events/StoredEvent.ts"
+export { Check, Divergence, VerifyReport } from "./projections/Divergence.ts"
+export { type FileLine, LogFileCheck, type WrongLine } from "./projections/LogFileCheck.ts"
+export { RebuildBlocked, type RebuildProgress, RebuildSuperseded, type Rebuilt } from "./projections/rebuild.ts"
+export type { VerifyOptions } from "./projections/verify.ts"
 export type { CompletedCard } from "./services/Answer.ts"
-export { AuditService } from "./services/AuditService.ts"
-export { BacklogService, type Input, ListOptions } from "./services/BacklogService.ts"
+export {
+  AuditService,
+  type BacklogAt,
+  type ConsumerOptions,
+  EventOptions,
+  type ReadFailure,
+  type RebuildReport
+} from "./services/AuditService.ts"
+export { BacklogService, type Input } from "./services/BacklogService.ts"
 export { DirectoryLocked, DirectoryUnusable } from "./services/DirectoryLock.ts"
 export { InvalidInput } from "./services/InvalidInput.ts"
 export {
@@ -38,5 +55,9 @@ export {
   layerTestOver,
   type PgliteOptions
 } from "./services/layers.ts"
+export { ListOptions } from "./services/ListOptions.ts"
+export { BacklogNotEmpty, type ImportedLog } from "./services/logTransfer.ts"
 export { MigrationRefused } from "./services/Migrations.ts"
 export type { PostgresOptions } from "./services/Postgres.ts"
+export { At, CardAt, MomentNotReached } from "./services/moments.ts"
+export type { RedactedCard } from "./services/redactCard.ts"

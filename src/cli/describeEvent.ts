@@ -68,6 +68,10 @@ const words = (event: Event, at: DateTime.Utc, attempt: number | undefined): str
       ].join("")
     case "CardReopened":
       return `reopened${because(event.reason)}`
+    case "CardRedacted":
+      return `redacted ${event.erased
+        .map(({ parts, version }) => `${parts.join(" and ")} of version ${version}`)
+        .join(", ")}${because(event.reason)}`
   }
 }
 

@@ -2,6 +2,7 @@ import { Schema } from "effect"
 import { Priority, TtlSeconds, Version } from "./Card.ts"
 import { CardId } from "./CardId.ts"
 import { Json } from "./Json.ts"
+import { EventParts } from "./EventParts.ts"
 import { Body, Name, Reason, Title } from "./Text.ts"
 
 /*
@@ -82,6 +83,12 @@ export const CardCompleted = Schema.TaggedStruct("CardCompleted", {
 
 export const CardReopened = Schema.TaggedStruct("CardReopened", { reason: Schema.NullOr(Reason) })
 
+/** `erased` names the parts of the card's earlier events whose content is gone from the log. */
+export const CardRedacted = Schema.TaggedStruct("CardRedacted", {
+  erased: Schema.Array(EventParts),
+  reason: Reason
+})
+
 /** What can happen to a card. */
 export const Event = Schema.Union([
   CardCreated,
@@ -95,7 +102,8 @@ export const Event = Schema.Union([
   CardBlocked,
   CardUnblocked,
   CardCompleted,
-  CardReopened
+  CardReopened,
+  CardRedacted
 ])
 
 /** What can happen to a card. */

@@ -65,3 +65,19 @@ export type Json = Schema.Json
 
 /** A JSON value as it will be read back: nobody else's to change, and with 0 for -0, which JSON does not tell apart. */
 export const copyOf = (value: Json): Json => JSON.parse(JSON.stringify(value)) as Json
+
+/** Whether two JSON values are the same, whatever the order of their keys. */
+export const sameJson = (left: unknown, right: unknown): boolean => {
+  if (left === right) return true
+  if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false
+  if (Array.isArray(left) !== Array.isArray(right)) return false
+  const keys = Object.keys(left)
+  return (
+    keys.length === Object.keys(right).length &&
+    keys.every(
+      (key) =>
+        Object.hasOwn(right, key) &&
+        sameJson((left as Record<string, unknown>)[key], (right as Record<string, unknown>)[key])
+    )
+  )
+}

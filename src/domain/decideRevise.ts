@@ -2,7 +2,7 @@ import type { Card } from "./Card.ts"
 import type { CommandOf } from "./Command.ts"
 import { alreadySo, type Decision, one } from "./Decision.ts"
 import type { Event } from "./Event.ts"
-import { copyOf } from "./Json.ts"
+import { copyOf, sameJson } from "./Json.ts"
 
 /** Changes what is given and differs. */
 export const revise = (card: Card, command: CommandOf<"Revise">): Decision => {
@@ -14,20 +14,4 @@ export const revise = (card: Card, command: CommandOf<"Revise">): Decision => {
   return Object.keys(changes).length === 0
     ? alreadySo
     : one(card.id, { _tag: "CardRevised", ...changes } as Extract<Event, { _tag: "CardRevised" }>)
-}
-
-/** Whether two JSON values are the same, whatever the order of their keys. */
-const sameJson = (left: unknown, right: unknown): boolean => {
-  if (left === right) return true
-  if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false
-  if (Array.isArray(left) !== Array.isArray(right)) return false
-  const keys = Object.keys(left)
-  return (
-    keys.length === Object.keys(right).length &&
-    keys.every(
-      (key) =>
-        Object.hasOwn(right, key) &&
-        sameJson((left as Record<string, unknown>)[key], (right as Record<string, unknown>)[key])
-    )
-  )
 }

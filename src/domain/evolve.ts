@@ -71,6 +71,9 @@ export const evolve = (card: Card | undefined, occurrence: Occurrence): Card | u
       }
     case "CardReopened":
       return { ...next, status: "ready", result: null, completedAt: null }
+    // What it erased stands as redacted in the events themselves, so a fold of them has it so from the start.
+    case "CardRedacted":
+      return next
   }
 }
 

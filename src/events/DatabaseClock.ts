@@ -1,4 +1,5 @@
 import { Context } from "effect"
+import type { SqlClient, Statement } from "effect/sql"
 
 interface DatabaseClockOverride {
   /** The time to use instead of the database server's, `null` for the server's own. */
@@ -13,3 +14,7 @@ export const DatabaseClock: Context.Reference<DatabaseClockOverride> = Context.R
   "mosaic-backlog/DatabaseClock",
   { defaultValue: () => ({ override: () => null }) }
 )
+
+/** The database's time in a statement, to the millisecond, or the one that a test has set. */
+export const databaseNow = (sql: SqlClient.SqlClient, override: () => Date | null): Statement.Fragment =>
+  sql`coalesce(${override()}::timestamptz, date_trunc('milliseconds', clock_timestamp()))`

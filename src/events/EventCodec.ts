@@ -40,7 +40,8 @@ export const upcasters: Upcasters = {
   CardBlocked: [],
   CardUnblocked: [],
   CardCompleted: [],
-  CardReopened: []
+  CardReopened: [],
+  CardRedacted: []
 }
 
 const encodeTagged = Schema.encodeSync(Event)

@@ -1,14 +1,19 @@
-import { Array as Arr, Context, DateTime, Effect, Layer, Option, Schema, Stream } from "effect"
+import { Array as Arr, Context, DateTime, Effect, Layer, PubSub, RcRef, Result, type Scope, Stream } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
+import type { EventParts } from "../domain/EventParts.ts"
 import type { Occurrence } from "../domain/evolve.ts"
 import { arrayLiteral } from "./arrayLiteral.ts"
 import { chunks } from "./chunks.ts"
+import { commitChannel, CommitListener } from "./CommitListener.ts"
 import { chainHash, type Commitments, commitTo, contentHash, type HashedContent } from "./ContentHash.ts"
-import { DatabaseClock } from "./DatabaseClock.ts"
+import { DatabaseClock, databaseNow } from "./DatabaseClock.ts"
 import { encodeEvent } from "./EventCodec.ts"
-import { RecordedEvent } from "./RecordedEvent.ts"
+import { everyPage } from "./everyPage.ts"
+import { makeReadEvents, type EventFilter, type ReadEvents } from "./readEvents.ts"
+import type { RecordedEvent } from "./RecordedEvent.ts"
 import { BacklogSchema } from "./SchemaName.ts"
+import { decodeRow, type EventRow, recordedOf, type StoredEvent } from "./StoredEvent.ts"
 
 /** Who caused an event, and what it belongs to. */
 export interface Origin {
@@ -21,15 +26,14 @@ export interface Origin {
 /** A decided event with its place in its card's stream, ready to be appended. */
 export interface PendingEvent extends Occurrence, Origin {}
 
-const eventsPerPage = 500
-
-const EventRow = Schema.Struct({
-  ...RecordedEvent.fields,
-  occurredAt: Schema.DateTimeUtcFromDate,
-  recordedAt: Schema.DateTimeUtcFromDate
-})
-
-const decodeRows = Schema.decodeUnknownEffect(Schema.Array(EventRow))
+/** The end of the log. */
+export interface Head {
+  readonly position: number
+  /** In hexadecimal. */
+  readonly chainHash: string
+  /** When the last event was recorded; null for an empty log. */
+  readonly recordedAt: Date | null
+}
 
 /**
  * The append-only log of everything that happened. Positions are dense and in commit order; every event carries a hash
@@ -43,8 +47,29 @@ export class EventLog extends Context.Service<
      * lock: it holds the head row until that transaction ends.
      */
     readonly append: (events: ReadonlyArray<PendingEvent>) => Effect.Effect<number, SqlError.SqlError>
+    /** Inserts events that were stored elsewhere, as they are, and moves the head to the last. */
+    readonly restore: (events: Arr.NonEmptyReadonlyArray<StoredEvent>) => Effect.Effect<void, SqlError.SqlError>
+    /** Where the log ends: locked until the caller's transaction ends, or just read. */
+    readonly head: (mode: "lock" | "read") => Effect.Effect<Head, SqlError.SqlError>
+    /** Erases parts of a card's events with their salts. Nothing brings them back. */
+    readonly erase: (cardId: CardId, erased: ReadonlyArray<EventParts>) => Effect.Effect<void, SqlError.SqlError>
+    /** Pages of the log as it lies in its table. */
+    readonly read: ReadEvents
+    /** Events after one position and up to another, in order. */
+    readonly between: (
+      after: number,
+      upTo: number,
+      filter?: EventFilter
+    ) => Stream.Stream<StoredEvent, SqlError.SqlError>
+    /** Events up to a position in the order of cards and versions, of all cards or of some. */
+    readonly streams: (upTo: number, ids?: ReadonlyArray<CardId>) => Stream.Stream<StoredEvent, SqlError.SqlError>
     /** Every event of a card in order of version, read page by page. */
     readonly history: (cardId: CardId) => Stream.Stream<RecordedEvent, SqlError.SqlError>
+    /**
+     * Signals that events may have been appended, here or elsewhere, since the last was taken. Some may never come:
+     * whoever waits must look for itself from time to time.
+     */
+    readonly commits: Effect.Effect<PubSub.Subscription<void>, never, Scope.Scope>
   }
 >()("mosaic-backlog/events/EventLog") {
   static readonly layer: Layer.Layer<EventLog, never, SqlClient.SqlClient> = Layer.effect(
@@ -56,19 +81,21 @@ export class EventLog extends Context.Service<
       const events = sql(`${schema}.events`)
       const head = sql(`${schema}.head`)
 
+      const { listen } = yield* CommitListener
+      const bell = yield* PubSub.sliding<void>(1)
+      const ring = Effect.asVoid(PubSub.publish(bell, undefined))
+      const listener = yield* RcRef.make({ acquire: listen(ring) })
+      const read = makeReadEvents(sql, schema)
+
       const lockHead = Effect.map(
         Effect.suspend(
           () => sql<{ readonly position: number; readonly chainHash: Uint8Array; readonly recordedAt: Date }>`
             SELECT position::float8 AS position, chain_hash AS "chainHash",
-              greatest(recorded_at, coalesce(${clock.override()}::timestamptz, date_trunc('milliseconds', clock_timestamp())))
+              greatest(recorded_at, ${databaseNow(sql, clock.override)})
                 AS "recordedAt"
             FROM ${head} FOR UPDATE`
         ),
-        (rows) => {
-          const row = rows[0]
-          if (row === undefined) throw new Error(`the head row of the backlog in schema ${schema} is missing`)
-          return row
-        }
+        (rows) => headOf(rows, schema)
       )
 
       /** Inserts events and moves the head to the last of them, in one round trip. */
@@ -78,7 +105,7 @@ export class EventLog extends Context.Service<
         WITH inserted AS (INSERT INTO ${events} (position, card_id, version, type, schema_version, data, commitments, actor,
           correlation_id, causation_id, command_id, occurred_at, recorded_at, content_hash, chain_hash)
         SELECT position, card_id, version, type, schema_version, data::jsonb, commitments::jsonb, actor,
-          correlation_id, causation_id, command_id, occurred_at, ${last.recordedAt}::timestamptz, content_hash, chain_hash
+          correlation_id, causation_id, command_id, occurred_at, recorded_at, content_hash, chain_hash
         FROM unnest(
           ${arrayLiteral(rows.map((row) => row.position))}::int8[], ${arrayLiteral(rows.map((row) => row.content.cardId))}::text[],
           ${arrayLiteral(rows.map((row) => row.content.version))}::int4[], ${arrayLiteral(rows.map((row) => row.content.type))}::text[],
@@ -86,11 +113,13 @@ export class EventLog extends Context.Service<
           ${arrayLiteral(rows.map((row) => JSON.stringify(row.commitments)))}::text[], ${arrayLiteral(rows.map((row) => row.content.actor))}::text[],
           ${arrayLiteral(rows.map((row) => row.content.correlationId))}::text[], ${arrayLiteral(rows.map((row) => row.content.causationId))}::text[],
           ${arrayLiteral(rows.map((row) => row.content.commandId))}::text[], ${arrayLiteral(rows.map((row) => row.occurredAt))}::timestamptz[],
+          ${arrayLiteral(rows.map((row) => row.recordedAt))}::timestamptz[],
           ${arrayLiteral(rows.map((row) => row.contentHash))}::bytea[], ${arrayLiteral(rows.map((row) => row.chainHash))}::bytea[]
         ) AS row (position, card_id, version, type, schema_version, data, commitments, actor, correlation_id,
-          causation_id, command_id, occurred_at, content_hash, chain_hash))
+          causation_id, command_id, occurred_at, recorded_at, content_hash, chain_hash))
         UPDATE ${head} SET position = ${last.position}::int8, chain_hash = ${last.chainHash}::bytea,
-          recorded_at = ${last.recordedAt}::timestamptz`
+          recorded_at = ${last.recordedAt}::timestamptz
+        RETURNING pg_notify(${commitChannel}, ${schema})::text`
       }
 
       const append = Effect.fnUntraced(function* (pending: ReadonlyArray<PendingEvent>) {
@@ -100,7 +129,7 @@ export class EventLog extends Context.Service<
         let chain = before.chainHash
         const rows = sealed.map((event, index): EventInsert => {
           const content: HashedContent = { ...event.content, recordedAt }
-          const hash = contentHash(content, event.commitments)
+          const hash = Buffer.from(contentHash(content, event.commitments), "hex")
           chain = chainHash(chain, hash)
           return {
             ...event,
@@ -111,24 +140,72 @@ export class EventLog extends Context.Service<
           }
         })
         for (const chunk of chunks(rows, (row) => row.data.length)) yield* insert(chunk)
+        yield* sql.afterCommit(ring)
         return before.position
       })
 
-      const history = (cardId: CardId) =>
-        Stream.paginate(0, (after) =>
-          sql`
-            SELECT position::float8 AS position, card_id AS "cardId", version, type, schema_version AS "schemaVersion",
-              data, actor, correlation_id AS "correlationId", causation_id AS "causationId", command_id AS "commandId",
-              occurred_at AS "occurredAt", recorded_at AS "recordedAt",
-              encode(content_hash, 'hex') AS "contentHash", encode(chain_hash, 'hex') AS "chainHash"
-            FROM ${events} WHERE card_id = ${cardId} AND version > ${after}
-            ORDER BY version LIMIT ${eventsPerPage}`.pipe(
-            Effect.flatMap((rows) => Effect.orDie(decodeRows(rows))),
-            Effect.map((page) => [page, nextPage(page)] as const)
-          )
+      const restore = Effect.fnUntraced(function* (stored: Arr.NonEmptyReadonlyArray<StoredEvent>) {
+        const rows = stored.map((event): EventInsert => ({
+          content: event,
+          commitments: event.commitments as Commitments,
+          occurredAt: new Date(event.occurredAt),
+          data: JSON.stringify(event.data),
+          position: BigInt(event.position),
+          recordedAt: new Date(event.recordedAt),
+          contentHash: Buffer.from(event.contentHash, "hex"),
+          chainHash: Buffer.from(event.chainHash, "hex")
+        }))
+        for (const chunk of chunks(rows, (row) => row.data.length)) yield* insert(chunk)
+        yield* sql.afterCommit(ring)
+      })
+
+      const erase = (cardId: CardId, erased: ReadonlyArray<EventParts>) => sql`
+        UPDATE ${events} AS events SET data = data - erased.parts, commitments = (
+            SELECT jsonb_object_agg(key, CASE WHEN key = ANY (erased.parts) THEN value - 'salt' ELSE value END)
+            FROM jsonb_each(commitments))
+        FROM (SELECT version, string_to_array(parts, ',') AS parts FROM unnest(
+          ${arrayLiteral(erased.map(({ version }) => version))}::int4[],
+          ${arrayLiteral(erased.map(({ parts }) => parts.join()))}::text[]) AS row (version, parts)) AS erased
+        WHERE events.card_id = ${cardId} AND events.version = erased.version`
+
+      const readHead = Effect.map(
+        sql<{ readonly position: number; readonly chainHash: Uint8Array; readonly recordedAt: Date | null }>`
+          SELECT position::float8 AS position, chain_hash AS "chainHash", nullif(recorded_at, '-infinity') AS "recordedAt"
+          FROM ${head}`,
+        (rows) => headOf(rows, schema)
+      )
+
+      const between = (after: number, upTo: number, filter?: EventFilter) =>
+        Stream.map(
+          everyPage(
+            after,
+            (place) => read.byPosition(place, upTo, filter),
+            (row) => row.position
+          ),
+          stored
         )
 
-      return EventLog.of({ append, history })
+      const streams = (upTo: number, ids?: ReadonlyArray<CardId>) =>
+        Stream.map(
+          everyPage(
+            undefined as EventRow | undefined,
+            (place) => read.byCard(place, upTo, ids),
+            (row): EventRow | undefined => row
+          ),
+          stored
+        )
+
+      return EventLog.of({
+        append,
+        restore,
+        erase: (cardId, erased) => Effect.asVoid(erase(cardId, erased)),
+        head: (mode) => (mode === "read" ? Effect.map(readHead, hexadecimal) : Effect.map(lockHead, hexadecimal)),
+        read,
+        between,
+        streams,
+        history: (cardId) => Stream.map(streams(Number.MAX_SAFE_INTEGER, [cardId]), recordedOf),
+        commits: Effect.andThen(RcRef.get(listener), PubSub.subscribe(bell))
+      })
     })
   )
 }
@@ -168,7 +245,20 @@ const seal = (event: PendingEvent): SealedEvent => {
   }
 }
 
-const nextPage = (page: ReadonlyArray<RecordedEvent>) => {
-  const last = page.at(-1)
-  return last === undefined || page.length < eventsPerPage ? Option.none<number>() : Option.some(last.version)
+const headOf = <Row>(rows: ReadonlyArray<Row>, schema: string): Row => {
+  const row = rows[0]
+  if (row === undefined) throw new Error(`the head row of the backlog in schema ${schema} is missing`)
+  return row
 }
+
+const hexadecimal = <Row extends { readonly chainHash: Uint8Array }>(row: Row) => ({
+  ...row,
+  chainHash: Buffer.from(row.chainHash).toString("hex")
+})
+
+/** A row that cannot be decoded was altered: who reads the log must not take it for something else. */
+const stored = (row: EventRow): StoredEvent =>
+  Result.getOrThrowWith(
+    decodeRow(row),
+    (problem) => new Error(`the event at position ${row.position} is damaged; verify the log: ${problem}`)
+  )

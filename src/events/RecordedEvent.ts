@@ -3,6 +3,7 @@ import { Schema } from "effect"
 import { Version } from "../domain/Card.ts"
 import { CardId } from "../domain/CardId.ts"
 import type { Event } from "../domain/Event.ts"
+import { ErasablePart, redactedText } from "../domain/EventParts.ts"
 import { Name } from "../domain/Text.ts"
 import { decodeEvent, type UndecodableEvent } from "./EventCodec.ts"
 
@@ -11,8 +12,8 @@ export const Position = Schema.Int.check(Schema.isGreaterThan(0))
 
 /**
  * An event as the log holds it, whether or not this program knows its type. `occurredAt` is business time (imports
- * set it), `recordedAt` the database's clock, which never goes back from one position to the next. Hashes are in
- * hexadecimal.
+ * set it), `recordedAt` the database's clock, which never goes back from one position to the next. `redacted` names the
+ * parts of `data` that were erased, and that are therefore missing in it. Hashes are in hexadecimal.
  */
 export const RecordedEvent = Schema.Struct({
   position: Position,
@@ -21,6 +22,7 @@ export const RecordedEvent = Schema.Struct({
   type: Schema.String,
   schemaVersion: Schema.Int,
   data: Schema.Record(Schema.String, Schema.Json),
+  redacted: Schema.Array(ErasablePart),
   actor: Name,
   correlationId: Schema.NullOr(Name),
   causationId: Schema.NullOr(Name),
@@ -34,5 +36,12 @@ export const RecordedEvent = Schema.Struct({
 /** An event as the log holds it. */
 export interface RecordedEvent extends Schema.Schema.Type<typeof RecordedEvent> {}
 
-/** The domain's event in a recorded one, or why it cannot be read. */
-export const eventOf = (recorded: RecordedEvent): Result.Result<Event, UndecodableEvent> => decodeEvent(recorded)
+/** The domain's event in a recorded one, `[redacted]` where something was erased; or why it cannot be read. */
+export const eventOf = (
+  recorded: Pick<RecordedEvent, "type" | "schemaVersion" | "data" | "redacted">
+): Result.Result<Event, UndecodableEvent> => {
+  if (recorded.redacted.length === 0) return decodeEvent(recorded)
+  const data: Record<string, Schema.Json> = { ...recorded.data }
+  for (const part of recorded.redacted) data[part] = redactedText
+  return decodeEvent({ type: recorded.type, schemaVersion: recorded.schemaVersion, data })
+}

@@ -102,3 +102,6 @@ export const footprintOf = (commands: ReadonlyArray<Command>): Footprint => {
     expired: expired || claimNext > 0
   }
 }
+
+/** The footprint of what changes one card alone. */
+export const footprintOfCard = (id: CardId): Footprint => ({ ...footprintOf([]), named: new Set([id]) })

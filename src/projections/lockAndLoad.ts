@@ -3,6 +3,7 @@ import type { SqlClient, SqlError } from "effect/sql"
 import type { Status } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 import { arrayLiteral } from "../events/arrayLiteral.ts"
+import { databaseNow } from "../events/DatabaseClock.ts"
 import { decodeCountedCard } from "./CardRow.ts"
 import type { CardTables } from "./CardTables.ts"
 import { claimQuery } from "./claimQuery.ts"
@@ -50,7 +51,7 @@ export const makeLockAndLoad = (
     () => readClock`
       SELECT now, EXISTS (SELECT FROM ${cards} WHERE status = 'claimed' AND claim_expires_at <= now) AS "anyExpired",
         EXISTS (SELECT FROM ${cards} WHERE deferred AND not_before <= now) AS "anyDue"
-      FROM (SELECT coalesce(${clockOverride()}::timestamptz, date_trunc('milliseconds', clock_timestamp())) AS now
+      FROM (SELECT ${databaseNow(sql, clockOverride)} AS now
         OFFSET 0) AS clock`
   )
 

@@ -4,6 +4,7 @@ import type { Card, Status } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 import type { UnmetDependency } from "../domain/Explanation.ts"
 import type { Stats } from "../domain/Stats.ts"
+import { databaseNow } from "../events/DatabaseClock.ts"
 import { decodeCountedCard } from "./CardRow.ts"
 import type { CardTables } from "./CardTables.ts"
 
@@ -40,7 +41,7 @@ export const makeReadQueries = (
   { cards, claimable, columns, dependencies }: CardTables,
   clockOverride: () => Date | null
 ): ReadQueries => {
-  const now = () => sql`coalesce(${clockOverride()}::timestamptz, date_trunc('milliseconds', clock_timestamp()))`
+  const now = () => databaseNow(sql, clockOverride)
 
   const get = (id: CardId) =>
     Effect.map(sql`SELECT ${columns} FROM ${cards} AS cards WHERE id = ${id}`, (rows) =>

@@ -22,6 +22,9 @@ export interface ReadModelFacts {
   readonly dependentsOf: (id: CardId) => Iterable<CardId>
 }
 
+/** Events after which a card's texts may read differently: an erased one reads so from its own event on. */
+const contentEvents: ReadonlySet<string> = new Set(["CardCreated", "CardRevised", "CardRedacted"])
+
 /**
  * How an event changes the read model: the one definition, for the write that goes with a command and for every
  * replay. Pure and total: an event that cannot follow changes nothing.
@@ -31,9 +34,7 @@ export const rowChanges = (facts: ReadModelFacts, occurrence: Occurrence): Reado
   const before = facts.card(cardId)
   const after = evolve(before, occurrence)
   if (after === undefined || after === before) return []
-  const changes: Array<RowChange> = [
-    { _tag: "CardChanged", card: after, content: event._tag === "CardCreated" || event._tag === "CardRevised" }
-  ]
+  const changes: Array<RowChange> = [{ _tag: "CardChanged", card: after, content: contentEvents.has(event._tag) }]
   if (event._tag === "CardCreated") {
     for (const dependsOnId of after.dependsOn) changes.push({ _tag: "DependencyAdded", cardId, dependsOnId })
     const unmetDependencies = after.dependsOn.filter((id) => !facts.isDone(id)).length

@@ -1,20 +1,192 @@
-import { Context, Effect, Layer, Option, Stream } from "effect"
-import type { SqlClient, SqlError } from "effect/sql"
+import { Context, DateTime, Duration, Effect, Layer, Option, Schema, type Scope, Stream } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import type { Card } from "../domain/Card.ts"
 import { CardId } from "../domain/CardId.ts"
+import type { Explanation } from "../domain/Explanation.ts"
+import { Redact } from "../domain/Redaction.ts"
 import { CardNotFound } from "../domain/Rejection.ts"
+import type { Stats } from "../domain/Stats.ts"
+import { Name } from "../domain/Text.ts"
+import { type Anchor, type AnchorRefused, signAnchor } from "../events/Anchor.ts"
+import { type Checkpoint, type CheckpointMoved, Checkpoints, type ParkedEvent } from "../events/Checkpoints.ts"
+import { consume } from "../events/consume.ts"
+import { DatabaseClock, databaseNow } from "../events/DatabaseClock.ts"
+import type { UndecodableEvent } from "../events/EventCodec.ts"
 import { EventLog } from "../events/EventLog.ts"
-import type { RecordedEvent } from "../events/RecordedEvent.ts"
+import { feed } from "../events/feed.ts"
+import type { LogFileRefused } from "../events/LogFile.ts"
+import { Position, type RecordedEvent } from "../events/RecordedEvent.ts"
+import { BacklogSchema } from "../events/SchemaName.ts"
+import { makeBuildReadModel } from "../projections/buildReadModel.ts"
+import { makeCardTables } from "../projections/CardTables.ts"
+import type { VerifyReport } from "../projections/Divergence.ts"
+import { foldCards } from "../projections/foldCards.ts"
+import type { FileLine } from "../projections/LogFileCheck.ts"
+import { explainAt, PastBacklog } from "../projections/PastBacklog.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
+import {
+  type RebuildBlocked,
+  type RebuildProgress,
+  type RebuildSuperseded,
+  type Rebuilt,
+  rebuild
+} from "../projections/rebuild.ts"
+import { verify, type VerifyOptions } from "../projections/verify.ts"
 import { decodeInput } from "./decodeInput.ts"
-import type { InvalidInput } from "./InvalidInput.ts"
-import { type MigrationRefused, Migrations } from "./Migrations.ts"
+import { InvalidInput } from "./InvalidInput.ts"
+import { layerEventLog } from "./layerEventLog.ts"
+import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
+import { type BacklogNotEmpty, exportLog, type ImportedLog, importLog } from "./logTransfer.ts"
+import { createTables, type MigrationRefused, Migrations } from "./Migrations.ts"
+import { At, CardAt, type MomentNotReached, momentOf, momentOfCard } from "./moments.ts"
+import { type RedactedCard, redactCard } from "./redactCard.ts"
 
-/** What happened, for those who must be able to say so. */
+/** Which events a feed gives. */
+export const EventOptions = Schema.Struct({
+  /** Only events after this position; all when absent. */
+  after: Schema.optional(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
+  cardId: Schema.optional(CardId),
+  type: Schema.optional(Name),
+  actor: Schema.optional(Name),
+  /** Whether to go on with events as they are appended; `false` when absent. */
+  follow: Schema.optional(Schema.Boolean)
+})
+
+/** How a consumer takes events: of those that a feed would give, each once. */
+export interface ConsumerOptions<E, R> extends Omit<typeof EventOptions.Encoded, "after"> {
+  /** The consumer's name, under which its checkpoint is kept. */
+  readonly consumer: string
+  /** What is done with each event. What it writes to this database is committed with the checkpoint. */
+  readonly handler: (event: RecordedEvent) => Effect.Effect<void, E, R>
+  /** Events in one transaction, 100 unless told otherwise. */
+  readonly batchSize?: number | undefined
+  /** After how many tries an event that fails is parked with its reason; when absent the failure ends the consumer. */
+  readonly parkAfter?: number | undefined
+}
+
+/** The backlog as it stood at a moment. */
+export interface BacklogAt {
+  /** The last event that had happened. */
+  readonly position: number
+  /** By which leases and retry times are judged: when that event was recorded, or the time that was asked for. */
+  readonly time: DateTime.Utc
+  readonly get: (id: string) => Effect.Effect<Option.Option<Card>, InvalidInput | ReadFailure>
+  /** Cards in claim order, as `BacklogService.list` would have given them. */
+  readonly list: (
+    options?: typeof ListOptions.Encoded
+  ) => Effect.Effect<ReadonlyArray<Card>, CardNotFound | InvalidInput | ReadFailure>
+  /** The same, read as they are taken. */
+  readonly cards: (
+    options?: typeof ListOptions.Encoded
+  ) => Stream.Stream<Card, CardNotFound | InvalidInput | ReadFailure>
+  readonly stats: Stats
+  readonly explain: (id: string) => Effect.Effect<Explanation, CardNotFound | InvalidInput | ReadFailure>
+}
+
+/** What a rebuild did, and what the verification after it found. */
+export interface RebuildReport extends Rebuilt {
+  readonly verification: VerifyReport
+}
+
+/** Why the past cannot be read: the database's trouble, or an event that this program does not know. */
+export type ReadFailure = UndecodableEvent | SqlError.SqlError
+
+/** What happened, what was, and the proof of both, for those who must be able to say so. */
 export class AuditService extends Context.Service<
   AuditService,
   {
     /** Every event of a card, first to last, also those of types that this program does not know. */
     readonly history: (id: string) => Stream.Stream<RecordedEvent, CardNotFound | InvalidInput | SqlError.SqlError>
+    /** A card as it stood at a moment: `{ position }`, `{ version }` or `{ time }`; none when it did not exist then. */
+    readonly cardAt: (
+      id: string,
+      at: typeof CardAt.Encoded
+    ) => Effect.Effect<Option.Option<Card>, MomentNotReached | InvalidInput | ReadFailure>
+    /** Why a card could or could not be claimed at a moment. */
+    readonly explainAt: (
+      id: string,
+      at: typeof CardAt.Encoded
+    ) => Effect.Effect<Explanation, CardNotFound | MomentNotReached | InvalidInput | ReadFailure>
+    /**
+     * The whole backlog as it stood at a moment: after the event at `{ position }`, or after the last that was recorded by
+     * `{ time }`. Holds some hundred bytes a card, whatever the length of the log.
+     */
+    readonly backlogAt: (
+      at: typeof At.Encoded
+    ) => Effect.Effect<BacklogAt, MomentNotReached | InvalidInput | ReadFailure>
+    /**
+     * Events in the order of positions; with `follow` those to come too, without a gap or a duplicate in between, as soon
+     * as they are committed, on any process.
+     */
+    readonly events: (
+      options?: typeof EventOptions.Encoded
+    ) => Stream.Stream<RecordedEvent, InvalidInput | SqlError.SqlError>
+    /**
+     * Gives a consumer every event after its durable checkpoint, and moves that in the transaction in which the handler
+     * writes: each event is handled once as far as this database can tell, whatever is killed when. An event that fails
+     * `parkAfter` times is parked; what fails otherwise ends the consumer with the handler's error, after committing what
+     * was done before it. Answers how many events were handled.
+     */
+    readonly consume: <E, R>(
+      options: ConsumerOptions<E, R>
+    ) => Effect.Effect<number, E | CheckpointMoved | InvalidInput | SqlError.SqlError, Exclude<R, Scope.Scope>>
+    /** Every consumer's checkpoint. */
+    readonly checkpoints: Effect.Effect<ReadonlyArray<Checkpoint>, SqlError.SqlError>
+    /** A consumer's checkpoint, if it has one. */
+    readonly checkpoint: (
+      consumer: string
+    ) => Effect.Effect<Option.Option<Checkpoint>, InvalidInput | SqlError.SqlError>
+    /**
+     * Moves a checkpoint, in the caller's transaction where one is open, if it still is at `from` (0 when there is none):
+     * of two consumers of one name only one moves it.
+     */
+    readonly advance: (
+      consumer: string,
+      from: number,
+      to: number
+    ) => Effect.Effect<void, CheckpointMoved | InvalidInput | SqlError.SqlError>
+    /** Notes that a consumer has gone past an event, and why; in the caller's transaction where one is open. */
+    readonly park: (
+      consumer: string,
+      position: number,
+      reason: string
+    ) => Effect.Effect<void, InvalidInput | SqlError.SqlError>
+    /** What is parked, of every consumer or of one. */
+    readonly parked: (consumer?: string) => Effect.Effect<ReadonlyArray<ParkedEvent>, InvalidInput | SqlError.SqlError>
+    /** Takes an event off the list of parked ones, when it was dealt with; answers whether it was on it. */
+    readonly unpark: (consumer: string, position: number) => Effect.Effect<boolean, InvalidInput | SqlError.SqlError>
+    /**
+     * Verifies the whole log and the read model in one consistent snapshot, while commands go on, and that the log still
+     * holds to an anchor. Finding divergences is not a failure: the report has them. Must not be part of a transaction.
+     */
+    readonly verify: (options?: VerifyOptions) => Effect.Effect<VerifyReport, InvalidInput | SqlError.SqlError>
+    /** Where the log ends now, to be kept elsewhere; signed when an Ed25519 private key in PEM is given. */
+    readonly anchor: (options?: {
+      readonly privateKey?: string | undefined
+    }) => Effect.Effect<Anchor, AnchorRefused | SqlError.SqlError>
+    /**
+     * Makes the read model anew from the log, beside the live one, while commands go on, and swaps the two in one short
+     * transaction; then verifies everything. Ended at any point it leaves a whole backlog, before the swap as it was. Must
+     * not be part of a transaction. Needs the right to create schemas. `swapTimeout` is how long to try to get hold of the tables, 1 minute unless told otherwise.
+     */
+    readonly rebuild: (options?: {
+      readonly onProgress?: ((progress: RebuildProgress) => Effect.Effect<void>) | undefined
+      readonly swapTimeout?: Duration.Input | undefined
+    }) => Effect.Effect<RebuildReport, RebuildBlocked | RebuildSuperseded | InvalidInput | ReadFailure>
+    /**
+     * Erases parts of a card's events from the log and the read model, for good, and records who did so and why. The
+     * events remain, visibly redacted, and every hash and anchor still holds.
+     */
+    readonly redact: (
+      input: typeof Redact.Encoded
+    ) => Effect.Effect<RedactedCard, CardNotFound | InvalidInput | ReadFailure>
+    /** The whole log as lines of text, for `importLog`, and to be verified without a database. */
+    readonly exportLog: Stream.Stream<string, SqlError.SqlError>
+    /** Imports such lines into an empty backlog, all or nothing, with the same positions, versions and hashes. */
+    readonly importLog: <E, R>(
+      lines: Stream.Stream<FileLine, E, R>,
+      options?: { readonly onProgress?: ((done: number, total: number) => Effect.Effect<void>) | undefined }
+    ) => Effect.Effect<ImportedLog, E | BacklogNotEmpty | LogFileRefused | ReadFailure, R>
   }
 >()("mosaic-backlog/services/AuditService") {
   /** Audit over any Postgres client, in the schema that `BacklogSchema` names. Applies the migrations that are missing. */
@@ -22,21 +194,207 @@ export class AuditService extends Context.Service<
     Layer.effect(
       AuditService,
       Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const schema = yield* BacklogSchema
+        const clock = yield* DatabaseClock
         const log = yield* EventLog
         const readModel = yield* ReadModel
+        const checkpoints = yield* Checkpoints
+        const tables = makeCardTables(sql, schema)
+        const build = makeBuildReadModel(sql, log, tables)
 
-        const history = (input: string) =>
-          Stream.unwrap(
-            Effect.gen(function* () {
-              const id = yield* decodeId(input)
-              if (Option.isNone(yield* readModel.get(id))) return yield* new CardNotFound({ id })
-              return log.history(id)
-            })
+        const now = Effect.map(
+          Effect.suspend(() => sql<{ readonly now: Date }>`SELECT ${databaseNow(sql, clock.override)} AS now`),
+          (rows) => DateTime.fromDateUnsafe(rows[0]?.now ?? new Date(Number.NaN))
+        )
+
+        /** What sees more than one state of the database, or commits in between, cannot be part of a transaction. */
+        const alone = (what: string) =>
+          Effect.flatMap(Effect.serviceOption(sql.transactionService), (open) =>
+            Option.isSome(open)
+              ? Effect.fail(new InvalidInput({ problem: `${what} cannot be part of a transaction` }))
+              : Effect.void
           )
 
-        return AuditService.of({ history })
+        // Space of erased rows is only given back, and their pages only cleaned, by a vacuum.
+        const vacuum = Effect.ignore(sql`VACUUM ${sql(`${schema}.events`)}, ${tables.cards}`)
+
+        // By the log alone: the read model may be what is doubted.
+        const history = (input: string) =>
+          Stream.unwrap(
+            Effect.map(decodeId(input), (id) =>
+              Stream.orElseIfEmpty(log.history(id), () => Stream.fail(new CardNotFound({ id })))
+            )
+          )
+
+        const cardAt = Effect.fn("AuditService.cardAt")(function* (input: string, at: typeof CardAt.Encoded) {
+          const id = yield* decodeId(input)
+          const moment = yield* momentOfCard(log, now, id, yield* decodeCardAt(at))
+          if (Option.isNone(moment)) return Option.none<Card>()
+          const found = yield* Stream.runHead(foldCards(log, moment.value.position, [id]))
+          return Option.map(found, ({ card }) => card)
+        })
+
+        const explain = Effect.fn("AuditService.explainAt")(function* (input: string, at: typeof CardAt.Encoded) {
+          const id = yield* decodeId(input)
+          const moment = yield* momentOfCard(log, now, id, yield* decodeCardAt(at))
+          const explanation = Option.isNone(moment)
+            ? Option.none<Explanation>()
+            : yield* explainAt(log, moment.value, id)
+          return Option.isNone(explanation) ? yield* new CardNotFound({ id }) : explanation.value
+        })
+
+        const backlogAt = Effect.fn("AuditService.backlogAt")(function* (input: typeof At.Encoded) {
+          const moment = yield* momentOf(log, now, yield* decodeAt(input))
+          return backlogAtOf(yield* PastBacklog.at(log, moment))
+        })
+
+        const events = (input: typeof EventOptions.Encoded = {}) =>
+          Stream.unwrap(
+            Effect.map(decodeEventOptions(input), (options) =>
+              feed(log, { ...options, after: options.after ?? 0, follow: options.follow === true, pollInterval })
+            )
+          )
+
+        const verified = Effect.fn("AuditService.verify")(function* (options: VerifyOptions = {}) {
+          yield* alone("a verification")
+          return yield* Effect.gen(function* () {
+            // Before the snapshot is taken, so that no rebuild swaps the tables between the two.
+            yield* sql`LOCK TABLE ${tables.cards}, ${tables.dependencies} IN ACCESS SHARE MODE`
+            return yield* verify(sql, log, tables, yield* now, options)
+          }).pipe(
+            sql.withTransaction,
+            Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+          )
+        })
+
+        const anchor = Effect.fn("AuditService.anchor")(function* (
+          options: { readonly privateKey?: string | undefined } = {}
+        ) {
+          const { chainHash, position } = yield* log.head("read")
+          const unsigned: Anchor = { position, chainHash, at: yield* now, signature: null }
+          return options.privateKey === undefined
+            ? unsigned
+            : yield* Effect.fromResult(signAnchor(unsigned, options.privateKey))
+        })
+
+        const rebuilt: AuditService["Service"]["rebuild"] = Effect.fn("AuditService.rebuild")(function* (options = {}) {
+          yield* alone("a rebuild")
+          const onProgress = options.onProgress ?? (() => Effect.void)
+          const done = yield* rebuild({
+            sql,
+            log,
+            schema,
+            now,
+            createTables: (beside) => createTables(sql, beside),
+            onProgress,
+            swapTimeout: Duration.fromInputUnsafe(options.swapTimeout ?? "1 minute")
+          })
+          const verification = yield* verified({
+            onProgress: (checked, total) => onProgress({ phase: "verifying", done: checked, total })
+          })
+          return { ...done, verification }
+        })
+
+        return AuditService.of({
+          history,
+          cardAt,
+          explainAt: explain,
+          backlogAt,
+          events,
+          consume: <E, R>({ handler, ...input }: ConsumerOptions<E, R>) =>
+            Effect.gen(function* () {
+              yield* alone("a consumer")
+              const options = yield* decodeConsumer(input)
+              return yield* consume<E, R>(sql, log, checkpoints, {
+                ...options,
+                handler,
+                follow: options.follow === true,
+                batchSize: options.batchSize ?? 100,
+                parkAfter: options.parkAfter,
+                pollInterval
+              })
+            }),
+          checkpoints: checkpoints.list,
+          checkpoint: (consumer) => Effect.flatMap(decodeName(consumer), checkpoints.get),
+          advance: Effect.fn("AuditService.advance")(function* (consumer, from, to) {
+            yield* decodeMove({ from, to })
+            return yield* checkpoints.advance(yield* decodeName(consumer), from, to)
+          }),
+          park: Effect.fn("AuditService.park")(function* (consumer, position, reason) {
+            return yield* checkpoints.park(yield* decodeName(consumer), yield* decodePosition(position), reason)
+          }),
+          parked: (consumer) =>
+            consumer === undefined ? checkpoints.parked() : Effect.flatMap(decodeName(consumer), checkpoints.parked),
+          unpark: Effect.fn("AuditService.unpark")(function* (consumer, position) {
+            return yield* checkpoints.unpark(yield* decodeName(consumer), yield* decodePosition(position))
+          }),
+          verify: verified,
+          anchor,
+          rebuild: rebuilt,
+          redact: Effect.fn("AuditService.redact")(function* (input) {
+            return yield* redactCard(sql, log, readModel, vacuum, yield* decodeRedact(input))
+          }),
+          exportLog: exportLog(log),
+          importLog: (lines, options = {}) =>
+            importLog(sql, log, build, now, lines, options.onProgress ?? (() => Effect.void))
+        })
       })
-    ).pipe(Layer.provide([EventLog.layer, ReadModel.layer]), Layer.provide(Migrations.layer))
+    ).pipe(Layer.provide([layerEventLog, ReadModel.layer, Checkpoints.layer]), Layer.provide(Migrations.layer))
 }
 
+/** How often whoever follows events looks for them without having been woken. */
+const pollInterval = Duration.seconds(1)
+
+const backlogAtOf = (past: PastBacklog): BacklogAt => {
+  const get = (input: string) => Effect.flatMap(decodeId(input), (id) => past.get(id))
+  const cards = (options: typeof ListOptions.Encoded = {}) =>
+    Stream.unwrap(
+      Effect.gen(function* () {
+        const filter = yield* decodeListOptions(options)
+        if (filter.after !== undefined && Option.isNone(yield* past.get(filter.after))) {
+          return yield* new CardNotFound({ id: filter.after })
+        }
+        return past.cards(filter)
+      })
+    )
+  return {
+    position: past.moment.position,
+    time: past.moment.now,
+    get,
+    list: (options) => Stream.runCollect(cards(options)),
+    cards,
+    stats: past.stats,
+    explain: Effect.fnUntraced(function* (input) {
+      const id = yield* decodeId(input)
+      const explanation = yield* past.explain(id)
+      return Option.isNone(explanation) ? yield* new CardNotFound({ id }) : explanation.value
+    })
+  }
+}
+
+const Count = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 }))
+
 const decodeId = decodeInput(CardId)
+const decodeName = decodeInput(Name)
+const decodePosition = decodeInput(Position)
+const decodeAt = decodeInput(At)
+const decodeCardAt = decodeInput(CardAt)
+const decodeEventOptions = decodeInput(EventOptions)
+const decodeRedact = decodeInput(Redact)
+const decodeMove = decodeInput(
+  Schema.Struct({ from: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)), to: Position }).check(
+    Schema.makeFilter(({ from, to }) => to > from, { expected: "a checkpoint that moves forward" })
+  )
+)
+const decodeConsumer = decodeInput(
+  Schema.Struct({
+    consumer: Name,
+    cardId: EventOptions.fields.cardId,
+    type: EventOptions.fields.type,
+    actor: EventOptions.fields.actor,
+    follow: EventOptions.fields.follow,
+    batchSize: Schema.optional(Count),
+    parkAfter: Schema.optional(Count)
+  })
+)

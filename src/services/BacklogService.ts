@@ -1,7 +1,7 @@
-import { Context, Effect, Layer, Option, type Result, Schema } from "effect"
+import { Context, Effect, Layer, Option, type Result } from "effect"
 import type { SqlClient } from "effect/sql"
 import { type SqlError } from "effect/sql"
-import { type Card, Status } from "../domain/Card.ts"
+import type { Card } from "../domain/Card.ts"
 import { CardId } from "../domain/CardId.ts"
 import { Command } from "../domain/Command.ts"
 import { explain, type Explanation } from "../domain/Explanation.ts"
@@ -16,30 +16,18 @@ import {
   type SelfDependency
 } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
-import { Name } from "../domain/Text.ts"
-import { EventLog } from "../events/EventLog.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
 import type { Answer, CompletedCard } from "./Answer.ts"
 import { CommandQueue } from "./CommandQueue.ts"
 import { decodeInput } from "./decodeInput.ts"
+import { layerEventLog } from "./layerEventLog.ts"
 import { Interpreter } from "./Interpreter.ts"
 import type { InvalidInput } from "./InvalidInput.ts"
+import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
 import { type MigrationRefused, Migrations } from "./Migrations.ts"
 
 /** What a command's method takes: the command without its tag. Ids and names are plain strings, checked on the way in. */
 export type Input<Tag extends Command["_tag"]> = Omit<Extract<typeof Command.Encoded, { readonly _tag: Tag }>, "_tag">
-
-/** Which cards `list` gives, in claim order: every one unless told otherwise. */
-export const ListOptions = Schema.Struct({
-  status: Schema.optional(Status),
-  phase: Schema.optional(Name),
-  /** Only claimable cards. */
-  readyOnly: Schema.optional(Schema.Boolean),
-  /** How many at most. */
-  limit: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2 ** 31 - 1 }))),
-  /** Only cards after this one: the last of the page before. */
-  after: Schema.optional(CardId)
-})
 
 type Failure = InvalidInput | SqlError.SqlError
 
@@ -157,11 +145,10 @@ export class BacklogService extends Context.Service<
     ).pipe(
       Layer.provide(CommandQueue.layer),
       Layer.provide(Interpreter.layer),
-      Layer.provide([EventLog.layer, ReadModel.layer]),
+      Layer.provide([layerEventLog, ReadModel.layer]),
       Layer.provide(Migrations.layer)
     )
 }
 
 const decodeCommand = decodeInput(Command)
 const decodeId = decodeInput(CardId)
-const decodeListOptions = decodeInput(ListOptions)

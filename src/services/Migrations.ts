@@ -97,9 +97,8 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
             applied_at timestamptz NOT NULL DEFAULT clock_timestamp())`
           const pending = pendingAfter(yield* readApplied)
           if (pending instanceof MigrationRefused) return yield* pending
-          yield* sql`SELECT set_config('search_path', ${schema}, true)`
           for (const file of pending) {
-            for (const statement of file.statements) yield* sql.unsafe(statement)
+            yield* runStatements(sql, schema, file)
             yield* sql`INSERT INTO ${table} (id, name, checksum) VALUES (${file.id}, ${file.name}, ${file.checksum})`
           }
           return pending
@@ -113,6 +112,16 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
       })
     )
 }
+
+const runStatements = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, schema: string, file: MigrationFile) {
+  yield* sql`SELECT set_config('search_path', ${schema}, true)`
+  for (const statement of file.statements) yield* sql.unsafe(statement)
+})
+
+/** Makes the tables of an empty backlog in a schema that exists and is empty, in the caller's transaction. */
+export const createTables = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, schema: string) {
+  for (const file of yield* readMigrations) yield* runStatements(sql, schema, file)
+})
 
 const migrationsDirectory = new URL("../../migrations/", import.meta.url)
 

@@ -14,6 +14,7 @@ const recorded = (type: string, data: RecordedEvent["data"]): RecordedEvent => (
   type,
   schemaVersion: 1,
   data,
+  redacted: [],
   actor: "w3",
   correlationId: null,
   causationId: null,

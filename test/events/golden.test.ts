@@ -81,7 +81,15 @@ const expected: Readonly<Record<string, Event>> = {
     forced: true,
     claim: { owner: "agent-7", token: 31 }
   },
-  "CardReopened.v1": { _tag: "CardReopened", reason: "126 rows are missing" }
+  "CardReopened.v1": { _tag: "CardReopened", reason: "126 rows are missing" },
+  "CardRedacted.v1": {
+    _tag: "CardRedacted",
+    erased: [
+      { version: 1, parts: ["body", "acceptance"] },
+      { version: 4, parts: ["reason"] }
+    ],
+    reason: "an access key was in it: incident 2026-17"
+  }
 }
 
 const versions = Object.entries(upcasters).flatMap(([type, steps]) =>

@@ -1,7 +1,7 @@
 import { layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { type Client, freshBacklog, type TestBacklog } from "../support/backlogs.ts"
-import { verifyBacklog } from "../support/verifyBacklog.ts"
+import { verifiesItself, verifyBacklog } from "../support/verifyBacklog.ts"
 import { cards } from "./conformance/cards.ts"
 import { claims } from "./conformance/claims.ts"
 import { completion } from "./conformance/completion.ts"
@@ -23,7 +23,7 @@ export const suite = (name: string, clientLayer: Layer.Layer<Client, unknown>): 
       it.effect(title, () => Effect.provide(body, Layer.fresh(freshBacklog)))
     const test: Test = Object.assign(
       (title: string, body: Effect.Effect<void, unknown, TestBacklog | Client>) =>
-        unverified(title, Effect.andThen(body, Effect.asVoid(verifyBacklog))),
+        unverified(title, Effect.andThen(body, Effect.andThen(verifyBacklog, verifiesItself))),
       { unverified }
     )
     cards(test)

@@ -87,6 +87,7 @@ export const breachesOf = (log: ReadonlyArray<EventRow>): ReadonlyArray<string> 
         card.dependsOn.delete(data["dependsOn"] ?? "")
         break
       case "CardRevised":
+      case "CardRedacted":
         break
       default:
         breach("unknown")

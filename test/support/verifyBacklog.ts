@@ -7,6 +7,7 @@ import type { CardId } from "../../src/domain/CardId.ts"
 import { decodeEvent } from "../../src/events/EventCodec.ts"
 import { ReadModelState } from "../../src/projections/ReadModelState.ts"
 import { rowChanges } from "../../src/projections/rowChanges.ts"
+import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogTestClock } from "../../src/services/layers.ts"
 import { tables } from "./backlogs.ts"
 
@@ -18,7 +19,7 @@ export interface EventRow {
   readonly type: string
   readonly schemaVersion: number
   readonly data: Record<string, unknown>
-  readonly commitments: Record<string, { readonly salt: string; readonly sha256: string }>
+  readonly commitments: Record<string, { readonly salt?: string; readonly sha256: string }>
   readonly actor: string
   readonly correlationId: string | null
   readonly causationId: string | null
@@ -83,11 +84,16 @@ export const verifyLog = Effect.gen(function* () {
 
     const hashed: Record<string, unknown> = { ...event.data }
     const committed = Object.keys(event.data).filter((key) => erasable.has(key) && event.data[key] !== null)
-    same(Object.keys(event.commitments).sort(), committed.sort())
+    const kept = Object.keys(event.commitments).filter((key) => event.commitments[key]?.salt !== undefined)
+    same(kept.sort(), committed.sort())
     for (const [field, { salt, sha256: commitment }] of Object.entries(event.commitments)) {
+      hashed[field] = { sha256: commitment }
+      if (salt === undefined) {
+        same(field in event.data, false)
+        continue
+      }
       same(/^[0-9a-f]{32,}$/.test(salt), true)
       same(commitment, sha256(bytes(salt), canonical(event.data[field])))
-      hashed[field] = { sha256: commitment }
     }
     const content = canonical({
       cardId: event.cardId,
@@ -113,6 +119,14 @@ export const verifyLog = Effect.gen(function* () {
   )
   return log
 })
+
+/** What stands where parts of an event were erased. */
+const erasedIn = ({ commitments, data }: EventRow): Record<string, string> =>
+  Object.fromEntries(
+    Object.keys(commitments)
+      .filter((key) => !(key in data))
+      .map((key) => [key, "[redacted]"])
+  )
 
 const date = (time: DateTime.Utc | null): Date | null => (time === null ? null : DateTime.toDateUtc(time))
 
@@ -153,7 +167,11 @@ export const verifyReadModel = Effect.gen(function* () {
   const positions = new Map<string, number>()
   for (const row of yield* readLog) {
     const event = Result.getOrThrow(
-      decodeEvent({ type: row.type, schemaVersion: row.schemaVersion, data: row.data as never })
+      decodeEvent({
+        type: row.type,
+        schemaVersion: row.schemaVersion,
+        data: { ...erasedIn(row), ...row.data } as never
+      })
     )
     const occurredAt = DateTime.fromDateUnsafe(row.occurredAt)
     const changes = rowChanges(state, { cardId: row.cardId as CardId, version: row.version, occurredAt, event })
@@ -190,4 +208,11 @@ export const verifyBacklog = Effect.gen(function* () {
   const log = yield* verifyLog
   yield* verifyReadModel
   return log
+})
+
+/** The backlog's own verification finds nothing either. */
+export const verifiesItself = Effect.gen(function* () {
+  const audit = yield* AuditService
+  const { divergences } = yield* audit.verify()
+  expect(divergences).toEqual([])
 })

@@ -1,0 +1,30 @@
+import { Schema } from "effect"
+import { type Card, Version } from "./Card.ts"
+import { CardId } from "./CardId.ts"
+import { alreadySo, type Decision, one } from "./Decision.ts"
+import { ErasablePart, type EventParts } from "./EventParts.ts"
+import { Name, Reason } from "./Text.ts"
+
+/** Erases parts of a card's events: of every event that has them, or of the one that `version` names. */
+export const Redact = Schema.Struct({
+  id: CardId,
+  parts: Schema.Array(ErasablePart).check(Schema.isMinLength(1)),
+  version: Schema.optional(Version),
+  reason: Reason.check(Schema.isMinLength(1)),
+  actor: Name,
+  correlationId: Schema.optional(Name),
+  causationId: Schema.optional(Name),
+  commandId: Schema.optional(Name)
+})
+
+/** Erases parts of a card's events. */
+export interface Redact extends Schema.Schema.Type<typeof Redact> {}
+
+/** Decides what to erase, given what each of the card's events still holds. Nothing to erase means "already so". */
+export const redact = (card: Card, held: ReadonlyArray<EventParts>, command: Redact): Decision => {
+  const erased = held
+    .filter(({ version }) => command.version === undefined || version === command.version)
+    .map(({ parts, version }) => ({ version, parts: parts.filter((part) => command.parts.includes(part)) }))
+    .filter(({ parts }) => parts.length > 0)
+  return erased.length === 0 ? alreadySo : one(card.id, { _tag: "CardRedacted", erased, reason: command.reason })
+}

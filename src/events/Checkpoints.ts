@@ -1,0 +1,137 @@
+import { Context, Effect, Layer, Option, Schema } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import { Name } from "../domain/Text.ts"
+import { DatabaseClock, databaseNow } from "./DatabaseClock.ts"
+import { Position } from "./RecordedEvent.ts"
+import { BacklogSchema } from "./SchemaName.ts"
+
+/** How far a consumer of events has come. */
+export const Checkpoint = Schema.Struct({
+  consumer: Name,
+  /** The last event that it is done with; 0 when that is none. */
+  position: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
+  updatedAt: Schema.DateTimeUtcFromString
+})
+
+/** How far a consumer of events has come. */
+export interface Checkpoint extends Schema.Schema.Type<typeof Checkpoint> {}
+
+/** An event that a consumer could not take and has gone past. */
+export const ParkedEvent = Schema.Struct({
+  consumer: Name,
+  position: Position,
+  reason: Schema.String,
+  parkedAt: Schema.DateTimeUtcFromString
+})
+
+/** An event that a consumer could not take and has gone past. */
+export interface ParkedEvent extends Schema.Schema.Type<typeof ParkedEvent> {}
+
+/** Somebody else of this name has moved the checkpoint. Nothing was moved. */
+export class CheckpointMoved extends Schema.TaggedError<CheckpointMoved>()("CheckpointMoved", {
+  consumer: Name,
+  /** Where the checkpoint was expected. */
+  expected: Schema.Int,
+  /** Where it is. */
+  found: Schema.Int
+}) {
+  override get message(): string {
+    return `The checkpoint of ${JSON.stringify(this.consumer)} is at ${this.found}, not at ${this.expected}: another consumer of this name has moved it.`
+  }
+}
+
+const CheckpointRow = Schema.Struct({ ...Checkpoint.fields, updatedAt: Schema.DateTimeUtcFromDate })
+const ParkedRow = Schema.Struct({ ...ParkedEvent.fields, parkedAt: Schema.DateTimeUtcFromDate })
+const decodeCheckpoints = Schema.decodeUnknownSync(Schema.Array(CheckpointRow))
+const decodeParked = Schema.decodeUnknownSync(Schema.Array(ParkedRow))
+
+/** The durable checkpoints of consumers, and what they parked. */
+export class Checkpoints extends Context.Service<
+  Checkpoints,
+  {
+    readonly list: Effect.Effect<ReadonlyArray<Checkpoint>, SqlError.SqlError>
+    readonly get: (consumer: string) => Effect.Effect<Option.Option<Checkpoint>, SqlError.SqlError>
+    /**
+     * Locks a consumer's checkpoint until the caller's transaction ends, making it at 0 if there is none, and answers
+     * its position.
+     */
+    readonly lock: (consumer: string) => Effect.Effect<number, SqlError.SqlError>
+    /** Moves a checkpoint in the caller's transaction, if it still is where it is expected. */
+    readonly advance: (
+      consumer: string,
+      from: number,
+      to: number
+    ) => Effect.Effect<void, CheckpointMoved | SqlError.SqlError>
+    readonly park: (consumer: string, position: number, reason: string) => Effect.Effect<void, SqlError.SqlError>
+    /** What is parked, in the order of consumers and positions. */
+    readonly parked: (consumer?: string) => Effect.Effect<ReadonlyArray<ParkedEvent>, SqlError.SqlError>
+    /** Takes an event off the list; answers whether it was on it. */
+    readonly unpark: (consumer: string, position: number) => Effect.Effect<boolean, SqlError.SqlError>
+  }
+>()("mosaic-backlog/events/Checkpoints") {
+  static readonly layer: Layer.Layer<Checkpoints, never, SqlClient.SqlClient> = Layer.effect(
+    Checkpoints,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const schema = yield* BacklogSchema
+      const clock = yield* DatabaseClock
+      const checkpoints = sql(`${schema}.checkpoints`)
+      const parkedEvents = sql(`${schema}.parked_events`)
+      const now = () => databaseNow(sql, clock.override)
+      const columns = sql.literal('consumer, position::float8 AS position, updated_at AS "updatedAt"')
+
+      const get = (consumer: string) =>
+        Effect.map(sql`SELECT ${columns} FROM ${checkpoints} WHERE consumer = ${consumer}`, (rows) =>
+          Option.fromUndefinedOr(decodeCheckpoints(rows)[0])
+        )
+
+      const lock = Effect.fnUntraced(function* (consumer: string) {
+        yield* sql`INSERT INTO ${checkpoints} (consumer, position, updated_at) VALUES (${consumer}, 0, ${now()})
+          ON CONFLICT (consumer) DO NOTHING`
+        const rows = yield* sql<{ readonly position: number }>`
+          SELECT position::float8 AS position FROM ${checkpoints} WHERE consumer = ${consumer} FOR UPDATE`
+        return rows[0]?.position ?? 0
+      })
+
+      const advance = (consumer: string, from: number, to: number) =>
+        sql.withTransaction(
+          Effect.gen(function* () {
+            const found = yield* lock(consumer)
+            if (found !== from) return yield* new CheckpointMoved({ consumer, expected: from, found })
+            yield* sql`
+              UPDATE ${checkpoints} SET position = ${BigInt(to)}::int8, updated_at = ${now()}
+              WHERE consumer = ${consumer}`
+          })
+        )
+
+      return Checkpoints.of({
+        list: Effect.map(sql`SELECT ${columns} FROM ${checkpoints} ORDER BY consumer`, decodeCheckpoints),
+        get,
+        lock,
+        advance,
+        park: (consumer, position, reason) =>
+          Effect.asVoid(
+            Effect.suspend(
+              () => sql`
+                INSERT INTO ${parkedEvents} (consumer, position, reason, parked_at)
+                VALUES (${consumer}, ${BigInt(position)}::int8, ${reason}, ${now()})
+                ON CONFLICT (consumer, position) DO UPDATE SET reason = excluded.reason, parked_at = excluded.parked_at`
+            )
+          ),
+        parked: (consumer) =>
+          Effect.map(
+            sql`
+              SELECT consumer, position::float8 AS position, reason, parked_at AS "parkedAt" FROM ${parkedEvents}
+              ${consumer === undefined ? sql`` : sql`WHERE consumer = ${consumer}`}
+              ORDER BY consumer, parked_events.position`,
+            decodeParked
+          ),
+        unpark: (consumer, position) =>
+          Effect.map(
+            sql`DELETE FROM ${parkedEvents} WHERE consumer = ${consumer} AND position = ${BigInt(position)}::int8 RETURNING consumer`,
+            (rows) => rows.length > 0
+          )
+      })
+    })
+  )
+}

@@ -1,0 +1,148 @@
+import { DateTime, Result, Schema } from "effect"
+import { Version } from "../domain/Card.ts"
+import { CardId } from "../domain/CardId.ts"
+import type { Event } from "../domain/Event.ts"
+import type { ErasablePart } from "../domain/EventParts.ts"
+import { Name } from "../domain/Text.ts"
+import { type Commitments, contentHash, erasableFields } from "./ContentHash.ts"
+import { decodeEvent, type UndecodableEvent } from "./EventCodec.ts"
+import { eventOf, Position, type RecordedEvent } from "./RecordedEvent.ts"
+
+const Hash = Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))
+
+/** As the log writes times: the one text that a whole number of milliseconds has. */
+const Instant = Schema.String.check(
+  Schema.makeFilter(
+    (text) => {
+      const time = Date.parse(text)
+      return !Number.isNaN(time) && new Date(time).toISOString() === text
+    },
+    { expected: "a time in ISO 8601, in UTC with milliseconds" }
+  )
+)
+
+/**
+ * An event with all that its row holds: what is hashed, what the hashes are, and the salts of what may be erased. Times
+ * are ISO-8601 text in UTC, with milliseconds as the log writes them. This is also a line of an exported log.
+ */
+export const StoredEvent = Schema.Struct({
+  position: Position,
+  cardId: CardId,
+  version: Version,
+  type: Schema.String,
+  schemaVersion: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2 ** 31 - 1 })),
+  data: Schema.Record(Schema.String, Schema.Json),
+  commitments: Schema.Record(
+    Schema.String,
+    Schema.Struct({ salt: Schema.optionalKey(Schema.String.check(Schema.isPattern(/^[0-9a-f]*$/))), sha256: Hash })
+  ),
+  actor: Name,
+  correlationId: Schema.NullOr(Name),
+  causationId: Schema.NullOr(Name),
+  commandId: Schema.NullOr(Name),
+  occurredAt: Instant,
+  recordedAt: Instant,
+  contentHash: Hash,
+  chainHash: Hash
+})
+
+/** An event with all that its row holds. */
+export interface StoredEvent extends Schema.Schema.Type<typeof StoredEvent> {}
+
+/** A row as the log's queries give it: JSON and times as text, so that nothing is lost before it is looked at. */
+export interface EventRow extends Omit<StoredEvent, "data" | "commitments" | "cardId"> {
+  readonly cardId: string
+  readonly data: string
+  readonly commitments: string
+}
+
+const decode = Schema.decodeUnknownResult(StoredEvent, { onExcessProperty: "error" })
+
+/** Decodes what should be a stored event; the failure says in words what it is not. */
+export const decodeStored = (value: unknown): Result.Result<StoredEvent, string> =>
+  Result.mapError(decode(value), (error) => error.message)
+
+/**
+ * Decodes a row; the failure says in words what is wrong with it. By hand, where a schema would take half of the time
+ * that verifying or rebuilding a long log takes: the columns' types and the query that made the texts leave little to
+ * be wrong, and names come again and again.
+ */
+export const decodeRow = (row: EventRow): Result.Result<StoredEvent, string> => {
+  let data: unknown
+  let commitments: unknown
+  try {
+    data = JSON.parse(row.data)
+    commitments = row.commitments === "{}" ? noCommitments : JSON.parse(row.commitments)
+  } catch (cause) {
+    return Result.fail(String(cause))
+  }
+  if (!isObject(data)) return Result.fail("data is not a JSON object")
+  if (!isObject(commitments) || !Object.values(commitments).every(isCommitment)) {
+    return Result.fail("commitments are not salts and hashes by name")
+  }
+  if (!isTime(row.occurredAt) || !isTime(row.recordedAt)) return Result.fail("a time is out of range")
+  for (const name of [row.cardId, row.actor, row.correlationId, row.causationId, row.commandId]) {
+    if (name !== null && !isName(name)) return Result.fail(`${JSON.stringify(name)} is not a name`)
+  }
+  // The row is this function's caller's own: its texts make way for what they say.
+  return Result.succeed(Object.assign(row, { data, commitments }) as unknown as StoredEvent)
+}
+
+const noCommitments: Commitments = {}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const isCommitment = (value: unknown): boolean =>
+  isObject(value) &&
+  typeof value["sha256"] === "string" &&
+  (value["salt"] === undefined || typeof value["salt"] === "string")
+
+/** The years 1 to 9999, which are written with four digits. */
+const isTime = (text: string | null): boolean => text !== null && text.length <= 27 && !text.startsWith("0000")
+
+const isNameSchema = Schema.is(Name)
+const knownNames = new Set<string>()
+const mostKnownNames = 10_000
+
+const isName = (name: string): boolean => {
+  if (knownNames.has(name)) return true
+  if (!isNameSchema(name)) return false
+  if (knownNames.size >= mostKnownNames) knownNames.clear()
+  knownNames.add(name)
+  return true
+}
+
+/** The parts of an event that were erased: committed to, and without their salt. */
+export const erasedPartsOf = ({ commitments }: Pick<StoredEvent, "commitments">): ReadonlyArray<ErasablePart> => {
+  let erased: Array<ErasablePart> | undefined
+  for (const part in commitments) {
+    if (commitments[part]?.salt === undefined && erasableFields.has(part)) (erased ??= []).push(part as ErasablePart)
+  }
+  return erased ?? nothing
+}
+
+const nothing: ReadonlyArray<ErasablePart> = []
+
+/** The domain's event in a stored one, or why it cannot be read. */
+export const eventOfStored = (stored: StoredEvent): Result.Result<Event, UndecodableEvent> => {
+  const redacted = erasedPartsOf(stored)
+  return redacted.length === 0 ? decodeEvent(stored) : eventOf({ ...stored, redacted })
+}
+
+/** The parts of an event that could still be erased. */
+export const heldPartsOf = (event: Pick<StoredEvent, "commitments">): ReadonlyArray<ErasablePart> =>
+  (Object.keys(event.commitments) as Array<ErasablePart>).filter(
+    (part) => event.commitments[part]?.salt !== undefined && erasableFields.has(part)
+  )
+
+/** A stored event as everybody sees it. */
+export const recordedOf = ({ commitments, occurredAt, recordedAt, ...event }: StoredEvent): RecordedEvent => ({
+  ...event,
+  redacted: erasedPartsOf({ commitments }),
+  occurredAt: DateTime.makeUnsafe(occurredAt),
+  recordedAt: DateTime.makeUnsafe(recordedAt)
+})
+
+/** The content hash that a stored event must have. Throws when its payload is no JSON that can be hashed. */
+export const contentHashOf = (event: StoredEvent): string => contentHash(event, event.commitments)

@@ -1,0 +1,59 @@
+import { type Duration, Effect, Option, PubSub, Stream } from "effect"
+import type { SqlError } from "effect/sql"
+import type { EventLog } from "./EventLog.ts"
+import type { EventFilter } from "./readEvents.ts"
+import type { RecordedEvent } from "./RecordedEvent.ts"
+import { recordedOf } from "./StoredEvent.ts"
+
+/** Which events, from where on, and whether to wait for more. */
+export interface FeedOptions extends EventFilter {
+  /** Only events after this position; from the first on when it is 0. */
+  readonly after: number
+  /** Whether to go on with events as they are appended. */
+  readonly follow: boolean
+  /** How often to look without having been woken. */
+  readonly pollInterval: Duration.Duration
+}
+
+/**
+ * Events in the order of positions, those of the past and, with `follow`, those to come, each once. What is read is
+ * always "after the last position", and positions become visible in order and without holes; so there is nothing to be
+ * missed between past and present, and a wake-up that is lost costs no more than `pollInterval`.
+ */
+export const feed = (
+  log: EventLog["Service"],
+  options: FeedOptions
+): Stream.Stream<RecordedEvent, SqlError.SqlError> => {
+  const until = (after: number, upTo: number) => Stream.map(log.between(after, upTo, options), recordedOf)
+  if (!options.follow) {
+    return Stream.unwrap(Effect.map(log.head("read"), (head) => until(options.after, head.position)))
+  }
+  return Stream.unwrap(
+    Effect.gen(function* () {
+      // Before the first look, so that nothing that is appended after it goes unheard.
+      const commits = yield* log.commits
+      return Stream.flatten(
+        Stream.paginate(options.after, (after) =>
+          Effect.gen(function* () {
+            const upTo = yield* headAfter(log, after, commits, options.pollInterval)
+            return [[until(after, upTo)], Option.some(upTo)] as const
+          })
+        )
+      )
+    })
+  )
+}
+
+/** Waits until the log goes beyond a position, and answers to where. */
+export const headAfter = Effect.fnUntraced(function* (
+  log: EventLog["Service"],
+  after: number,
+  commits: PubSub.Subscription<void>,
+  pollInterval: Duration.Duration
+) {
+  for (;;) {
+    const { position } = yield* log.head("read")
+    if (position > after) return position
+    yield* Effect.timeoutOption(PubSub.take(commits), pollInterval)
+  }
+})

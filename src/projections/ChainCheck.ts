@@ -1,0 +1,102 @@
+import { DateTime } from "effect"
+import type { Anchor } from "../events/Anchor.ts"
+import { chainHash, emptyChainHash } from "../events/ContentHash.ts"
+import type { ChainLink } from "../events/readEvents.ts"
+import { type Divergences, shown } from "./Divergence.ts"
+
+/** Positions without holes, times that do not go back, each chain hash over the one before; the head, and the anchor. */
+export class ChainCheck {
+  position = 0
+  readonly #divergences: Divergences
+  readonly #anchor: Anchor | undefined
+  #chain: Uint8Array = Buffer.from(emptyChainHash, "hex")
+  #recordedAt = Number.NEGATIVE_INFINITY
+  #anchorWasMet = false
+
+  constructor(divergences: Divergences, anchor: Anchor | undefined) {
+    this.#divergences = divergences
+    this.#anchor = anchor
+    this.#checkAnchor()
+  }
+
+  push(link: ChainLink): void {
+    const { cardId, position } = link
+    const found = Buffer.from(link.chainHash)
+    if (position === this.position + 1) {
+      const expected = chainHash(this.#chain, link.contentHash)
+      if (!found.equals(expected)) {
+        this.#divergences.add({
+          check: "chain",
+          cardId,
+          position,
+          field: null,
+          expected: Buffer.from(expected).toString("hex"),
+          found: found.toString("hex")
+        })
+      }
+    } else {
+      this.#divergences.add({
+        check: "position",
+        cardId: null,
+        position: this.position + 1,
+        field: null,
+        expected: `an event at position ${this.position + 1}`,
+        found: `the next is at ${position}`
+      })
+    }
+    const recordedAt = Number(link.recordedAt)
+    if (recordedAt < this.#recordedAt) {
+      this.#divergences.add({
+        check: "time",
+        cardId,
+        position,
+        field: "recordedAt",
+        expected: "a time that is not before the last event's",
+        found: new Date(recordedAt / 1000).toISOString()
+      })
+    }
+    this.#recordedAt = recordedAt
+    this.position = position
+    this.#chain = found
+    this.#checkAnchor()
+  }
+
+  end(head: { readonly position: number; readonly chainHash: string; readonly recordedAt: Date | null }): void {
+    const headDiffers = (field: string, expected: unknown, found: unknown): void => {
+      if (expected === found) return
+      this.#divergences.add({
+        check: "head",
+        cardId: null,
+        position: this.position,
+        field,
+        expected: shown(expected),
+        found: shown(found)
+      })
+    }
+    headDiffers("position", this.position, head.position)
+    headDiffers("chainHash", Buffer.from(this.#chain).toString("hex"), head.chainHash)
+    const recordedAt = Number.isFinite(this.#recordedAt) ? Math.floor(this.#recordedAt / 1000) : null
+    headDiffers("recordedAt", recordedAt, head.recordedAt?.getTime() ?? null)
+    if (this.#anchor !== undefined && !this.#anchorWasMet) {
+      this.#anchorDiffers(`an event at position ${this.#anchor.position}`, `the log ends at ${this.position}`)
+    }
+  }
+
+  #checkAnchor(): void {
+    if (this.#anchor?.position !== this.position) return
+    this.#anchorWasMet = true
+    const found = Buffer.from(this.#chain).toString("hex")
+    if (found !== this.#anchor.chainHash) this.#anchorDiffers(this.#anchor.chainHash, found)
+    else if (this.#recordedAt / 1000 > DateTime.toEpochMillis(this.#anchor.at)) {
+      this.#anchorDiffers(
+        `an event recorded by ${DateTime.formatIso(this.#anchor.at)}`,
+        new Date(this.#recordedAt / 1000).toISOString()
+      )
+    }
+  }
+
+  #anchorDiffers(expected: string, found: string): void {
+    const position = this.#anchor?.position ?? null
+    this.#divergences.add({ check: "anchor", cardId: null, position, field: null, expected, found })
+  }
+}

@@ -1,0 +1,193 @@
+import { DateTime, Effect, Option, Stream } from "effect"
+import type { SqlError } from "effect/sql"
+import type { Card, Status } from "../domain/Card.ts"
+import { type CardId, compareIds } from "../domain/CardId.ts"
+import { isClaimable, isExpired } from "../domain/Claimability.ts"
+import { compareClaimOrder } from "../domain/ClaimOrder.ts"
+import { explain, type Explanation, type UnmetDependency } from "../domain/Explanation.ts"
+import type { Stats } from "../domain/Stats.ts"
+import type { UndecodableEvent } from "../events/EventCodec.ts"
+import type { EventLog } from "../events/EventLog.ts"
+import { foldCards } from "./foldCards.ts"
+import type { ListFilter } from "./readQueries.ts"
+
+/** A moment of the past: the state after an event, judged by the database's clock as it then was. */
+export interface Moment {
+  /** The last event that had happened; 0 when none had. */
+  readonly position: number
+  /** By which leases and retry times are judged. */
+  readonly now: DateTime.Utc
+}
+
+type Failure = UndecodableEvent | SqlError.SqlError
+
+/** What is kept of a card: all that orders, filters and counts ask for, and none of its texts. */
+type Standing = Pick<Card, "id" | "priority" | "createdAt" | "status" | "phase" | "notBefore" | "claimExpiresAt"> & {
+  readonly dependsOn: ReadonlyArray<CardId>
+  unmetDependencies: number
+}
+
+/** Cards whose texts are read from the log at once. */
+const cardsAtOnce = 500
+
+const none: ReadonlyArray<CardId> = []
+
+/**
+ * The backlog as it stood at a moment, by the log alone. Some hundred bytes a card are held; texts are read from the log
+ * when they are asked for.
+ */
+export class PastBacklog {
+  readonly moment: Moment
+  readonly #log: EventLog["Service"]
+  readonly #standings: ReadonlyMap<CardId, Standing>
+
+  private constructor(log: EventLog["Service"], moment: Moment, standings: ReadonlyMap<CardId, Standing>) {
+    this.#log = log
+    this.moment = moment
+    this.#standings = standings
+  }
+
+  /** Folds the log up to a moment. */
+  static readonly at = Effect.fnUntraced(function* (log: EventLog["Service"], moment: Moment) {
+    const standings = new Map<CardId, Standing>()
+    yield* Stream.runForEachArray(foldCards(log, moment.position), (folded) =>
+      Effect.sync(() => {
+        for (const { card } of folded) standings.set(card.id, standingOf(card))
+      })
+    )
+    for (const standing of standings.values()) {
+      for (const id of standing.dependsOn) if (standings.get(id)?.status !== "done") standing.unmetDependencies++
+    }
+    return new PastBacklog(log, moment, standings)
+  })
+
+  /** A card, if there was one with this id. */
+  get(id: CardId): Effect.Effect<Option.Option<Card>, Failure> {
+    if (!this.#standings.has(id)) return Effect.succeedNone
+    return Effect.map(
+      Stream.runHead(foldCards(this.#log, this.moment.position, [id])),
+      Option.map(({ card }) => card)
+    )
+  }
+
+  /** Cards in claim order, read from the log as they are taken. */
+  cards(filter: ListFilter = {}): Stream.Stream<Card, Failure> {
+    const wanted = this.#inOrder(filter)
+    const pages = Array.from({ length: Math.ceil(wanted.length / cardsAtOnce) }, (_, page) =>
+      wanted.slice(page * cardsAtOnce, (page + 1) * cardsAtOnce)
+    )
+    return Stream.mapArrayEffect(Stream.rechunk(Stream.fromIterable(pages), 1), ([ids]) =>
+      Effect.map(Stream.runCollect(foldCards(this.#log, this.moment.position, ids)), (folded) => {
+        const cards = new Map(folded.map(({ card }) => [card.id, card]))
+        return (ids ?? none).flatMap((id) => cards.get(id) ?? []) as unknown as readonly [Card, ...Array<Card>]
+      })
+    )
+  }
+
+  /** The counts. */
+  get stats(): Stats {
+    const counts: Record<Status, number> = { ready: 0, claimed: 0, blocked: 0, done: 0 }
+    let claimable = 0
+    let waiting = 0
+    let expiredClaimCount = 0
+    let oldest = Number.POSITIVE_INFINITY
+    const { now } = this.moment
+    for (const standing of this.#standings.values()) {
+      counts[standing.status]++
+      if (this.#isClaimable(standing)) claimable++
+      if (isExpired(standing, now)) expiredClaimCount++
+      if (standing.status === "ready") {
+        if (standing.unmetDependencies > 0) waiting++
+        oldest = Math.min(oldest, DateTime.toEpochMillis(standing.createdAt))
+      }
+    }
+    return {
+      counts,
+      total: this.#standings.size,
+      claimable,
+      waiting,
+      oldestReadyAgeSeconds: Number.isFinite(oldest) ? (DateTime.toEpochMillis(now) - oldest) / 1000 : null,
+      expiredClaimCount
+    }
+  }
+
+  /** Why a card could or could not be claimed, if there was one with this id. */
+  explain(id: CardId): Effect.Effect<Option.Option<Explanation>, Failure> {
+    return Effect.map(
+      this.get(id),
+      Option.map((card) => explain(card, this.#unmet(card), this.moment.now))
+    )
+  }
+
+  /** How many of a card's dependencies were not done. */
+  unmetDependencies(id: CardId): number {
+    return this.#standings.get(id)?.unmetDependencies ?? 0
+  }
+
+  #unmet(card: Card): ReadonlyArray<UnmetDependency> {
+    return unmetOf(card, (id) => this.#standings.get(id)?.status)
+  }
+
+  #isClaimable(standing: Standing): boolean {
+    return isClaimable(standing, standing.unmetDependencies, this.moment.now)
+  }
+
+  #inOrder(filter: ListFilter): ReadonlyArray<CardId> {
+    const after = filter.after === undefined ? undefined : this.#standings.get(filter.after)
+    if (filter.after !== undefined && after === undefined) return none
+    const wanted: Array<Standing> = []
+    for (const standing of this.#standings.values()) {
+      if (
+        (filter.status === undefined || standing.status === filter.status) &&
+        (filter.phase === undefined || standing.phase === filter.phase) &&
+        (filter.readyOnly !== true || this.#isClaimable(standing)) &&
+        (after === undefined || compareClaimOrder(after, standing) < 0)
+      ) {
+        wanted.push(standing)
+      }
+    }
+    return wanted
+      .sort(compareClaimOrder)
+      .slice(0, filter.limit)
+      .map(({ id }) => id)
+  }
+}
+
+const standingOf = (card: Card): Standing => ({
+  id: card.id,
+  priority: card.priority,
+  createdAt: card.createdAt,
+  status: card.status,
+  phase: card.phase,
+  notBefore: card.notBefore,
+  claimExpiresAt: card.claimExpiresAt,
+  dependsOn: card.dependsOn.length === 0 ? none : card.dependsOn,
+  unmetDependencies: 0
+})
+
+/** The dependencies that a card waits for, in the order of ids, given the status of every card that exists. */
+const unmetOf = (card: Card, statusOf: (id: CardId) => Status | undefined): ReadonlyArray<UnmetDependency> =>
+  card.dependsOn
+    .filter((id) => statusOf(id) !== "done")
+    .sort(compareIds)
+    .map((id) => ({ id, status: statusOf(id) ?? null }))
+
+/** Why a card could or could not be claimed at a moment, by its own events and those of its dependencies. */
+export const explainAt = Effect.fnUntraced(function* (log: EventLog["Service"], moment: Moment, id: CardId) {
+  const found = yield* Stream.runHead(foldCards(log, moment.position, [id]))
+  if (Option.isNone(found)) return Option.none<Explanation>()
+  const { card } = found.value
+  const statuses = new Map<CardId, Status>()
+  if (card.dependsOn.length > 0) {
+    yield* Stream.runForEach(foldCards(log, moment.position, card.dependsOn), (folded) =>
+      Effect.sync(() => statuses.set(folded.card.id, folded.card.status))
+    )
+  }
+  return Option.some(
+    explain(
+      card,
+      unmetOf(card, (other) => statuses.get(other)),
+      moment.now
+    )
+  )
+})

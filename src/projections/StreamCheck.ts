@@ -1,0 +1,153 @@
+import { DateTime, Result } from "effect"
+import type { Card } from "../domain/Card.ts"
+import { redactedText } from "../domain/EventParts.ts"
+import { evolve } from "../domain/evolve.ts"
+import { whyNotFollowing } from "../domain/follows.ts"
+import { commitment, erasableFields } from "../events/ContentHash.ts"
+import { contentHashOf, erasedPartsOf, eventOfStored, type StoredEvent } from "../events/StoredEvent.ts"
+import { type Divergence, shown } from "./Divergence.ts"
+
+type Problem = Pick<Divergence, "check" | "field" | "expected" | "found">
+
+const problem = (
+  check: Divergence["check"],
+  expected: unknown,
+  found: unknown,
+  field: string | null = null
+): Problem => ({
+  check,
+  field,
+  expected: shown(expected),
+  found: shown(found)
+})
+
+/**
+ * Checks the events of one card as they come, in the order of their positions: versions, times, hashes, decoding, and
+ * whether each can follow. Keeps the first divergence, and the card as its events leave it.
+ */
+export class StreamCheck {
+  readonly cardId: string
+  card: Card | undefined
+  position = 0
+  divergence: Divergence | undefined
+  erasedParts = 0
+  readonly #keepsTexts: boolean
+  #version = 0
+  readonly #erased = new Set<string>()
+  readonly #declared = new Set<string>()
+
+  /** Without texts the card is small, and good for everything but a comparison with the read model. */
+  constructor(cardId: string, options: { readonly keepsTexts: boolean }) {
+    this.cardId = cardId
+    this.#keepsTexts = options.keepsTexts
+  }
+
+  /** A row of this card that is no event's row. */
+  damaged(position: number, why: string): void {
+    this.#note(position, problem("decode", "an event's row", why))
+    this.#version++
+  }
+
+  push(event: StoredEvent): void {
+    this.position = event.position
+    const at = event.version === this.#version + 1 ? undefined : problem("version", this.#version + 1, event.version)
+    this.#version = event.version
+    const wrong = at ?? wrongTime(event) ?? wrongContent(event)
+    if (wrong !== undefined) this.#note(event.position, wrong)
+    for (const part of erasedPartsOf(event)) {
+      this.erasedParts++
+      this.#erased.add(`${event.version} ${part}`)
+    }
+    this.#fold(event)
+  }
+
+  /** To be called when the card has no more events. */
+  end(): void {
+    const difference = [...this.#erased, ...this.#declared].find(
+      (part) => this.#erased.has(part) !== this.#declared.has(part)
+    )
+    if (difference === undefined) return
+    const [version = "", part = ""] = difference.split(" ")
+    const isGone = this.#erased.has(difference)
+    this.#note(
+      this.position,
+      isGone
+        ? problem("redaction", `the ${part} of version ${version}, which no redaction names`, "nothing", part)
+        : problem("redaction", `no ${part} in version ${version}, which a redaction names`, `the ${part}`, part)
+    )
+  }
+
+  #fold(event: StoredEvent): void {
+    const decoded = eventOfStored(event)
+    if (Result.isFailure(decoded)) {
+      return this.#note(event.position, problem("decode", "an event that can be read", decoded.failure.message))
+    }
+    const occurrence = {
+      cardId: event.cardId,
+      version: event.version,
+      occurredAt: DateTime.makeUnsafe(event.occurredAt),
+      event: decoded.success
+    }
+    const why = whyNotFollowing(this.card, occurrence)
+    if (why !== undefined) {
+      this.#note(event.position, problem("fold", "an event that can follow those before it", `${event.type}: ${why}`))
+    }
+    if (decoded.success._tag === "CardRedacted") {
+      for (const { parts, version } of decoded.success.erased) {
+        for (const part of parts) this.#declared.add(`${version} ${part}`)
+      }
+    }
+    const card = evolve(this.card, occurrence)
+    this.card = card === undefined || this.#keepsTexts ? card : withoutTexts(card)
+  }
+
+  #note(position: number, wrong: Problem): void {
+    this.divergence ??= { ...wrong, cardId: this.cardId, position }
+  }
+}
+
+const withoutTexts = (card: Card): Card => ({
+  ...card,
+  title: "",
+  body: null,
+  acceptance: null,
+  result: null,
+  blockedReason: null
+})
+
+const times = ["occurredAt", "recordedAt"] as const
+
+const millisecondsLength = "2026-01-01T00:00:00.000Z".length
+
+const wrongTime = (event: StoredEvent): Problem | undefined => {
+  for (const field of times) {
+    if (event[field].length !== millisecondsLength) return problem("time", "whole milliseconds", event[field], field)
+  }
+  return undefined
+}
+
+const wrongContent = (event: StoredEvent): Problem | undefined => {
+  const { commitments, data } = event
+  try {
+    for (const field in data) {
+      if (erasableFields.has(field) && data[field] !== null && !Object.hasOwn(commitments, field)) {
+        return problem("content", "a commitment", "none", field)
+      }
+    }
+    for (const field in commitments) {
+      const { salt, sha256 } = commitments[field] as (typeof commitments)[string]
+      if (!erasableFields.has(field)) return problem("content", "no commitment", sha256, field)
+      const isHere = Object.hasOwn(data, field)
+      if (salt === undefined && isHere) return problem("content", redactedText, data[field], field)
+      if (salt !== undefined) {
+        if (!isHere) return problem("content", `what the commitment ${sha256} stands for`, "nothing", field)
+        const found = commitment(salt, data[field] as never)
+        if (found !== sha256) return problem("content", sha256, found, field)
+      }
+    }
+    const found = contentHashOf(event)
+    return found === event.contentHash ? undefined : problem("content", event.contentHash, found)
+  } catch (cause) {
+    return problem("content", "JSON that can be hashed", String(cause))
+  }
+}

@@ -1,0 +1,100 @@
+import { DateTime } from "effect"
+import type { SqlClient, Statement } from "effect/sql"
+import { isDue } from "../domain/Claimability.ts"
+import { sameJson } from "../domain/Json.ts"
+import type { CardTables } from "./CardTables.ts"
+import type { FoldedCard } from "./foldCards.ts"
+import { shown } from "./Divergence.ts"
+
+/** A row of `cards` with its edges, as text where a driver would lose something. */
+export interface CardTextRow {
+  readonly id: string
+  readonly title: string
+  readonly body: string | null
+  readonly phase: string | null
+  readonly priority: number
+  readonly status: string
+  readonly unmetDependencies: number
+  readonly notBefore: string | null
+  readonly deferred: boolean
+  readonly claimOwner: string | null
+  readonly claimTtlSeconds: number | null
+  readonly claimedAt: string | null
+  readonly claimExpiresAt: string | null
+  readonly claimToken: number | null
+  readonly attempts: number
+  readonly idempotencyKey: string | null
+  readonly acceptance: string | null
+  readonly result: string | null
+  readonly blockedReason: string | null
+  readonly createdAt: string
+  readonly updatedAt: string
+  readonly completedAt: string | null
+  readonly version: number
+  readonly position: number
+  readonly dependsOn: ReadonlyArray<string>
+}
+
+const time = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
+
+const columns = `id, title, body, phase, priority, status, unmet_dependencies AS "unmetDependencies",
+  ${time("not_before")} AS "notBefore", deferred, claim_owner AS "claimOwner", claim_ttl_seconds AS "claimTtlSeconds",
+  ${time("claimed_at")} AS "claimedAt", ${time("claim_expires_at")} AS "claimExpiresAt", claim_token AS "claimToken",
+  attempts, idempotency_key AS "idempotencyKey", acceptance::text AS acceptance, result::text AS result,
+  blocked_reason AS "blockedReason", ${time("created_at")} AS "createdAt", ${time("updated_at")} AS "updatedAt",
+  ${time("completed_at")} AS "completedAt", version, position::float8 AS position`
+
+/** The columns of such a row. */
+export const textColumns = (sql: SqlClient.SqlClient, { dependencies }: CardTables): Statement.Fragment =>
+  sql`${sql.literal(columns)}, ARRAY(SELECT depends_on_id FROM ${dependencies} AS edge
+    WHERE edge.card_id = cards.id ORDER BY depends_on_id) AS "dependsOn"`
+
+const microseconds = (value: DateTime.Utc | null): string | null =>
+  value === null ? null : DateTime.formatIso(value).replace(/Z$/, "000Z")
+
+/** The first column in which a row is not what the log leads to, but for its counter; edges are the column `dependsOn`. */
+export const differingColumn = (
+  { card, position }: FoldedCard,
+  row: CardTextRow,
+  now: DateTime.Utc
+): { readonly field: string; readonly expected: string; readonly found: string } | undefined => {
+  const differs = (field: keyof CardTextRow, expected: unknown) => ({
+    field,
+    expected: shown(expected),
+    found: shown(row[field])
+  })
+  for (const field of plain) if (card[field] !== row[field]) return differs(field, card[field])
+  for (const field of times) {
+    const expected = microseconds(card[field])
+    if (expected !== row[field]) return differs(field, expected)
+  }
+  for (const field of ["acceptance", "result"] as const) {
+    const text = row[field]
+    if (!sameJson(card[field], text === null ? null : JSON.parse(text))) return differs(field, card[field])
+  }
+  if (position !== row.position) return differs("position", position)
+  const { dependsOn } = card
+  if (dependsOn.length !== row.dependsOn.length || dependsOn.some((id, index) => id !== row.dependsOn[index])) {
+    return differs("dependsOn", dependsOn)
+  }
+  const canWait = card.status === "ready" && card.notBefore !== null
+  if (row.deferred ? !canWait : canWait && !isDue(card.notBefore, now)) return differs("deferred", !row.deferred)
+  return undefined
+}
+
+const plain = [
+  "title",
+  "body",
+  "phase",
+  "priority",
+  "status",
+  "claimOwner",
+  "claimTtlSeconds",
+  "claimToken",
+  "attempts",
+  "idempotencyKey",
+  "blockedReason",
+  "version"
+] as const
+
+const times = ["notBefore", "claimedAt", "claimExpiresAt", "createdAt", "updatedAt", "completedAt"] as const

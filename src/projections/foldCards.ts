@@ -1,0 +1,59 @@
+import { DateTime, Effect, Result, Stream } from "effect"
+import type { SqlError } from "effect/sql"
+import type { Card } from "../domain/Card.ts"
+import type { CardId } from "../domain/CardId.ts"
+import { evolve } from "../domain/evolve.ts"
+import type { UndecodableEvent } from "../events/EventCodec.ts"
+import type { EventLog } from "../events/EventLog.ts"
+import { eventOfStored, type StoredEvent } from "../events/StoredEvent.ts"
+
+/** A card as its events leave it, and the position of the last of them. */
+export interface FoldedCard {
+  readonly card: Card
+  readonly position: number
+}
+
+/**
+ * Every card as it stood after a position, in the order of ids: all of them, or those that are named. Each card is
+ * folded from its own events alone, so that no more than a few pages of events are ever held, however long the log is
+ * and however many cards there are. An event that this program cannot read fails the stream.
+ */
+export const foldCards = (
+  log: EventLog["Service"],
+  upTo: number,
+  ids?: ReadonlyArray<CardId>
+): Stream.Stream<FoldedCard, UndecodableEvent | SqlError.SqlError> =>
+  Stream.mapAccumArrayEffect(
+    log.streams(upTo, ids),
+    (): FoldedCard | undefined => undefined,
+    (state, events) =>
+      Effect.suspend(() => {
+        const finished: Array<FoldedCard> = []
+        let folded = state
+        for (const stored of events) {
+          if (folded !== undefined && folded.card.id !== stored.cardId) {
+            finished.push(folded)
+            folded = undefined
+          }
+          const next = foldEvent(folded?.card, stored)
+          if (Result.isFailure(next)) return Effect.fail(next.failure)
+          if (next.success !== undefined) folded = { card: next.success, position: stored.position }
+        }
+        return Effect.succeed([folded, finished] as const)
+      }),
+    { onHalt: (folded) => (folded === undefined ? [] : [folded]) }
+  )
+
+/** A card after one more stored event of its stream. */
+export const foldEvent = (
+  card: Card | undefined,
+  stored: StoredEvent
+): Result.Result<Card | undefined, UndecodableEvent> =>
+  Result.map(eventOfStored(stored), (event) =>
+    evolve(card, {
+      cardId: stored.cardId,
+      version: stored.version,
+      occurredAt: DateTime.makeUnsafe(stored.occurredAt),
+      event
+    })
+  )

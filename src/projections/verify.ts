@@ -1,0 +1,239 @@
+import { type DateTime, Effect, Result, Stream } from "effect"
+import type { SqlClient, SqlError } from "effect/sql"
+import type { CardId } from "../domain/CardId.ts"
+import type { Anchor } from "../events/Anchor.ts"
+import type { EventLog } from "../events/EventLog.ts"
+import { everyPage } from "../events/everyPage.ts"
+import { parseExactJson } from "../events/exactJson.ts"
+import { decodeRow, type EventRow } from "../events/StoredEvent.ts"
+import type { CardTables } from "./CardTables.ts"
+import { ChainCheck } from "./ChainCheck.ts"
+import { type CardTextRow, differingColumn, textColumns } from "./compareCard.ts"
+import { addCycle, Divergences, type VerifyReport } from "./Divergence.ts"
+import { StreamCheck } from "./StreamCheck.ts"
+
+/** How a verification is to go. */
+export interface VerifyOptions {
+  /** An anchor that the log must still hold to. */
+  readonly anchor?: Anchor | undefined
+  /** Told how much of the work is done. */
+  readonly onProgress?: ((done: number, total: number) => Effect.Effect<void>) | undefined
+}
+
+/** What the graph and the counters are checked by, once all cards are known. */
+interface Graph {
+  readonly dependsOn: Map<CardId, ReadonlyArray<CardId>>
+  readonly done: Set<string>
+  /** The counters of the read model, but for those that are 0 on cards without dependencies. */
+  readonly counters: Map<string, number>
+}
+
+const last = Number.MAX_SAFE_INTEGER
+
+/**
+ * Verifies the log and the read model, in the caller's transaction, which must see one snapshot. Two passes over the
+ * log: positions and chain in the order of positions; then each card's own events in the order of cards, which leads to
+ * the row that the card must have. Holds a few pages of rows, and the ids and edges of cards.
+ */
+export const verify = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  log: EventLog["Service"],
+  tables: CardTables,
+  now: DateTime.Utc,
+  options: VerifyOptions
+) {
+  const divergences = new Divergences()
+  const head = yield* log.head("read")
+  const total = head.position * 2
+  const progress = options.onProgress ?? (() => Effect.void)
+  yield* progress(0, total)
+
+  const chain = new ChainCheck(divergences, options.anchor)
+  yield* Stream.runForEachArray(
+    everyPage(0, log.read.links, (link) => link.position),
+    (links) => {
+      for (const link of links) chain.push(link)
+      return progress(Math.min(chain.position, total), total)
+    }
+  )
+  chain.end(head)
+
+  const graph: Graph = { dependsOn: new Map(), done: new Set(), counters: new Map() }
+  const compare = makeCompare(sql, tables, now, divergences, graph)
+  let events = 0
+  let cards = 0
+  let edges = 0
+  let erasedParts = 0
+  let current: StreamCheck | undefined
+  let checked: Array<StreamCheck> = []
+  const finish = (): void => {
+    if (current === undefined) return
+    current.end()
+    if (current.divergence !== undefined) divergences.add(current.divergence)
+    erasedParts += current.erasedParts
+    const { card } = current
+    if (card !== undefined) {
+      cards++
+      edges += card.dependsOn.length
+      if (card.status === "done") graph.done.add(card.id)
+      if (card.dependsOn.length > 0) graph.dependsOn.set(card.id, card.dependsOn)
+    }
+    checked.push(current)
+  }
+  yield* Stream.runForEachArray(
+    everyPage(
+      undefined as EventRow | undefined,
+      (place) => log.read.byCard(place, last),
+      (row): EventRow | undefined => row
+    ),
+    Effect.fnUntraced(function* (rows) {
+      for (const row of rows) {
+        if (current?.cardId !== row.cardId) {
+          finish()
+          current = new StreamCheck(row.cardId, { keepsTexts: true })
+        }
+        const stored = decodeRow(row)
+        if (Result.isFailure(stored)) current.damaged(row.position, stored.failure)
+        else if (hasInexactNumber(row.data)) current.damaged(row.position, "a number that no event has")
+        else current.push(stored.success)
+      }
+      events += rows.length
+      yield* compare(checked, "more")
+      checked = []
+      yield* progress(Math.min(head.position + events, total), total)
+    })
+  )
+  finish()
+  yield* compare(checked, "last")
+  yield* checkLooseEdges(sql, tables, divergences)
+  checkGraph(graph, divergences)
+  yield* progress(total, total)
+  return {
+    position: head.position,
+    chainHash: head.chainHash,
+    events,
+    cards,
+    dependencies: edges,
+    erasedParts,
+    anchoredPosition: options.anchor?.position ?? null,
+    divergenceCount: divergences.count,
+    divergences: divergences.list
+  } satisfies VerifyReport
+})
+
+/** Compares cards, in the order of ids, with the rows up to the last of them; after the last with all that are left. */
+const makeCompare = (
+  sql: SqlClient.SqlClient,
+  tables: CardTables,
+  now: DateTime.Utc,
+  divergences: Divergences,
+  graph: Graph
+): ((checked: ReadonlyArray<StreamCheck>, which: "more" | "last") => Effect.Effect<void, SqlError.SqlError>) => {
+  const { cards } = tables
+  const columns = textColumns(sql, tables)
+  const rowsAtOnce = 2_000
+  let after = ""
+
+  const rowsUpTo = (end: string | undefined) =>
+    everyPage(
+      after,
+      (place) => sql<CardTextRow>`
+        SELECT ${columns} FROM ${cards} AS cards WHERE id > ${place} ${end === undefined ? sql`` : sql`AND id <= ${end}`}
+        ORDER BY id LIMIT ${rowsAtOnce}`,
+      (row) => row.id
+    )
+
+  return Effect.fnUntraced(function* (checked, which) {
+    const end = checked.at(-1)?.cardId
+    if (end === undefined && which === "more") return
+    const missing = new Map(checked.map((check) => [check.cardId, check]))
+    yield* Stream.runForEachArray(rowsUpTo(which === "last" ? undefined : end), (rows) =>
+      Effect.sync(() => {
+        for (const row of rows) {
+          const check = missing.get(row.id)
+          missing.delete(row.id)
+          compareRow(row, check, now, divergences)
+          if (row.unmetDependencies !== 0 || row.dependsOn.length > 0) graph.counters.set(row.id, row.unmetDependencies)
+        }
+      })
+    )
+    for (const { card, cardId, position } of missing.values()) {
+      if (card !== undefined) {
+        divergences.add({ check: "card", cardId, position, field: null, expected: "a row", found: "none" })
+      }
+    }
+    after = end ?? after
+  })
+}
+
+const compareRow = (
+  row: CardTextRow,
+  check: StreamCheck | undefined,
+  now: DateTime.Utc,
+  divergences: Divergences
+): void => {
+  if (check?.card === undefined) {
+    divergences.add({
+      check: "card",
+      cardId: row.id,
+      position: row.position,
+      field: null,
+      expected: "no row, since no event leads to it",
+      found: "a row"
+    })
+    return
+  }
+  let difference: ReturnType<typeof differingColumn>
+  try {
+    difference = differingColumn({ card: check.card, position: check.position }, row, now)
+  } catch (cause) {
+    difference = { field: "row", expected: "a row that can be read", found: String(cause) }
+  }
+  if (difference === undefined) return
+  const kind = difference.field === "dependsOn" ? "dependencies" : "card"
+  divergences.add({ check: kind, cardId: row.id, position: check.position, ...difference })
+}
+
+/** Edges of cards that do not exist. */
+const checkLooseEdges = (sql: SqlClient.SqlClient, { cards, dependencies }: CardTables, divergences: Divergences) =>
+  Effect.map(
+    sql<{ readonly cardId: string; readonly dependsOnId: string }>`
+      SELECT card_id AS "cardId", depends_on_id AS "dependsOnId" FROM ${dependencies} AS edge
+      WHERE NOT EXISTS (SELECT FROM ${cards} AS cards WHERE cards.id = edge.card_id)
+      ORDER BY card_id, depends_on_id LIMIT 1000`,
+    (rows) => {
+      for (const { cardId, dependsOnId } of rows) {
+        divergences.add({
+          check: "dependencies",
+          cardId,
+          position: null,
+          field: "dependsOn",
+          expected: "no dependency of a card that does not exist",
+          found: dependsOnId
+        })
+      }
+    }
+  )
+
+const checkGraph = ({ counters, dependsOn, done }: Graph, divergences: Divergences): void => {
+  for (const id of new Set([...dependsOn.keys(), ...counters.keys()])) {
+    const expected = (dependsOn.get(id as CardId) ?? []).filter((other) => !done.has(other)).length
+    const found = counters.get(id) ?? 0
+    if (expected === found) continue
+    divergences.add({
+      check: "unmetDependencies",
+      cardId: id,
+      position: null,
+      field: "unmetDependencies",
+      expected: String(expected),
+      found: String(found)
+    })
+  }
+  addCycle(dependsOn, divergences)
+}
+
+/** More digits than any number has that was written as JSON from a double. */
+const manyDigits = /\d[\d.]{16,}/
+
+/** Whether JSON in the database holds a number that is not the one that every reader sees. */
+const hasInexactNumber = (data: string): boolean => manyDigits.test(data) && Result.isFailure(parseExactJson(data))

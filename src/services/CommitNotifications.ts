@@ -1,0 +1,45 @@
+import { PgClient } from "@effect/sql-pg"
+import { Effect, Layer, Option, Queue } from "effect"
+import { commitChannel, CommitListener } from "../events/CommitListener.ts"
+import { BacklogSchema } from "../events/SchemaName.ts"
+
+/** How long to wait before listening again when the connection broke. */
+const pause = "1 second"
+
+/**
+ * Hears of commits by `LISTEN`, on a connection that is held only while somebody follows events. Not where that would
+ * be the only one: an embedded database has one session, and hears of its own process's commits without this.
+ */
+export const layerCommitNotifications: Layer.Layer<never> = Layer.effect(
+  CommitListener,
+  Effect.gen(function* () {
+    const client = yield* Effect.serviceOption(PgClient.PgClient)
+    const schema = yield* BacklogSchema
+    if (Option.isNone(client) || hasOneSession(client.value)) return none
+    const { listen } = client.value
+    return {
+      listen: (ring: Effect.Effect<void>) =>
+        Effect.gen(function* () {
+          const notifications = yield* listen(commitChannel)
+          // What was committed before this began to listen.
+          yield* ring
+          for (;;) {
+            const { payload } = yield* Queue.take(notifications)
+            if (payload === schema) yield* ring
+          }
+        }).pipe(
+          Effect.scoped,
+          Effect.catchCause((cause) => Effect.logDebug("Listening for commits is tried again.", cause)),
+          Effect.andThen(Effect.sleep(pause)),
+          Effect.forever,
+          Effect.forkScoped,
+          Effect.asVoid
+        )
+    }
+  })
+)
+
+const none = { listen: () => Effect.void }
+
+const hasOneSession = ({ config }: PgClient.PgClient): boolean =>
+  config.stream !== undefined || (config as PgClient.PgPoolConfig).maxConnections === 1

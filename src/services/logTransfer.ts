@@ -1,0 +1,103 @@
+import { Array as Arr, type DateTime, Effect, Result, Schema, Stream } from "effect"
+import type { SqlClient, SqlError } from "effect/sql"
+import type { UndecodableEvent } from "../events/EventCodec.ts"
+import type { EventLog } from "../events/EventLog.ts"
+import { eventLine, headerLine, LogFileRefused } from "../events/LogFile.ts"
+import type { StoredEvent } from "../events/StoredEvent.ts"
+import type { BuildReadModel } from "../projections/buildReadModel.ts"
+import { type FileLine, LogFileCheck, type WrongLine } from "../projections/LogFileCheck.ts"
+
+/** A log can be imported into an empty backlog only. Nothing was imported. */
+export class BacklogNotEmpty extends Schema.TaggedError<BacklogNotEmpty>()("BacklogNotEmpty", {
+  /** Where the backlog's own log ends. */
+  position: Schema.Int
+}) {
+  override get message(): string {
+    return `A log can be imported into an empty backlog only, and this one has ${this.position} events: choose another schema or directory.`
+  }
+}
+
+/** What was imported: a whole log, with its positions, versions and hashes. */
+export interface ImportedLog {
+  readonly position: number
+  readonly chainHash: string
+  readonly events: number
+  readonly cards: number
+}
+
+/** The lines of the whole log as it stands when the first is taken, without their ends. */
+export const exportLog = (log: EventLog["Service"]): Stream.Stream<string, SqlError.SqlError> =>
+  Stream.unwrap(
+    Effect.map(log.head("read"), (head) =>
+      Stream.concat(Stream.succeed(headerLine(head)), Stream.map(log.between(0, head.position), eventLine))
+    )
+  )
+
+/** Events that are inserted at once. */
+const eventsAtOnce = 2_000
+
+/** Characters of their lines. */
+const sizeAtOnce = 8 * 1024 * 1024
+
+/**
+ * Imports an exported log into an empty backlog in one transaction: every line is verified before the transaction
+ * commits, and the read model is built from the log, so that all of it is there in the end, or nothing.
+ */
+export const importLog = <E, R>(
+  sql: SqlClient.SqlClient,
+  log: EventLog["Service"],
+  build: BuildReadModel,
+  now: Effect.Effect<DateTime.Utc, SqlError.SqlError>,
+  lines: Stream.Stream<FileLine, E, R>,
+  onProgress: (done: number, total: number) => Effect.Effect<void>
+): Effect.Effect<ImportedLog, E | BacklogNotEmpty | LogFileRefused | UndecodableEvent | SqlError.SqlError, R> =>
+  sql.withTransaction(
+    Effect.gen(function* () {
+      const before = yield* log.head("lock")
+      if (before.position > 0) return yield* new BacklogNotEmpty({ position: before.position })
+      const check = new LogFileCheck()
+      let waiting: Array<StoredEvent> = []
+      let size = 0
+      let lastLine = 0
+      const flush = Effect.suspend(() => {
+        const events = waiting
+        waiting = []
+        size = 0
+        return Arr.isArrayNonEmpty(events) ? log.restore(events) : Effect.void
+      })
+
+      yield* Stream.runForEach(lines, (line) =>
+        Effect.gen(function* () {
+          lastLine = line.number
+          const event = yield* Effect.fromResult(Result.mapError(check.push(line), refusedLine))
+          const { firstDivergence, header } = check
+          if (firstDivergence !== undefined) {
+            const { check: kind, expected, found } = firstDivergence
+            const problem = `it does not hold (${kind}): expected ${expected}, found ${found}`
+            return yield* new LogFileRefused({ line: line.number, problem })
+          }
+          if (event === undefined) return
+          waiting.push(event)
+          size += "text" in line ? line.text.length : 0
+          if (waiting.length < eventsAtOnce && size < sizeAtOnce) return
+          yield* flush
+          yield* onProgress(event.position, header?.position ?? event.position)
+        })
+      )
+      const report = yield* Effect.fromResult(Result.mapError(check.end(), refusedLine))
+      const divergence = report.divergences[0]
+      if (divergence !== undefined) {
+        const { check: kind, expected, found } = divergence
+        const problem = `after it, something does not hold (${kind}): expected ${expected}, found ${found}`
+        return yield* new LogFileRefused({ line: lastLine, problem })
+      }
+      yield* flush
+      yield* build.insert(report.position, yield* now, (insertion) => insertion)
+      yield* build.count
+      yield* onProgress(report.position, report.position)
+      const { cards, chainHash, events, position } = report
+      return { position, chainHash, events, cards }
+    })
+  )
+
+const refusedLine = ({ line, problem }: WrongLine) => new LogFileRefused({ line, problem })

@@ -1,0 +1,74 @@
+import { DateTime, Effect, Option, Schema } from "effect"
+import type { SqlError } from "effect/sql"
+import { Version } from "../domain/Card.ts"
+import type { CardId } from "../domain/CardId.ts"
+import type { EventLog } from "../events/EventLog.ts"
+import type { Moment } from "../projections/PastBacklog.ts"
+
+const AtPosition = Schema.Struct({ position: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)) })
+const AtTime = Schema.Struct({ time: Schema.DateTimeUtc })
+
+/**
+ * A moment of the backlog: after the event at a position (0 is before everything), or at a time, which is after the
+ * last event that was recorded by then.
+ */
+export const At = Schema.Union([AtPosition, AtTime])
+
+/** A moment of one card: as of the backlog, or after one of the card's own events. */
+export const CardAt = Schema.Union([AtPosition, AtTime, Schema.Struct({ version: Version })])
+
+/** What was asked for has not happened yet. */
+export class MomentNotReached extends Schema.TaggedError<MomentNotReached>()("MomentNotReached", {
+  asked: Schema.String,
+  reached: Schema.String
+}) {
+  override get message(): string {
+    return `There is no ${this.asked} yet: ${this.reached}.`
+  }
+}
+
+/** Finds a moment of the backlog in the log. */
+export const momentOf = Effect.fnUntraced(function* (
+  log: EventLog["Service"],
+  now: Effect.Effect<DateTime.Utc, SqlError.SqlError>,
+  at: typeof At.Type
+) {
+  if ("time" in at) {
+    const present = yield* now
+    if (DateTime.isGreaterThan(at.time, present)) {
+      return yield* new MomentNotReached({
+        asked: `state of ${DateTime.formatIso(at.time)}`,
+        reached: `it is ${DateTime.formatIso(present)} for the database`
+      })
+    }
+    return { position: yield* log.read.positionAt(DateTime.toDateUtc(at.time)), now: at.time } satisfies Moment
+  }
+  return yield* momentAfter(log, at.position)
+})
+
+/** Finds a moment of a card; none when there is no such card. */
+export const momentOfCard = Effect.fnUntraced(function* (
+  log: EventLog["Service"],
+  now: Effect.Effect<DateTime.Utc, SqlError.SqlError>,
+  id: CardId,
+  at: typeof CardAt.Type
+) {
+  if (!("version" in at)) return Option.some(yield* momentOf(log, now, at))
+  const position = yield* log.read.positionOf(id, at.version)
+  if (Option.isSome(position)) return Option.some(yield* momentAfter(log, position.value))
+  if (Option.isNone(yield* log.read.positionOf(id, 1))) return Option.none<Moment>()
+  return yield* new MomentNotReached({
+    asked: `version ${at.version} of card ${JSON.stringify(id)}`,
+    reached: "its versions end before that"
+  })
+})
+
+const momentAfter = Effect.fnUntraced(function* (log: EventLog["Service"], position: number) {
+  if (position === 0) return { position, now: DateTime.makeUnsafe(0) } satisfies Moment
+  const recordedAt = yield* log.read.recordedAt(position)
+  if (Option.isSome(recordedAt)) {
+    return { position, now: DateTime.fromDateUnsafe(recordedAt.value) } satisfies Moment
+  }
+  const head = yield* log.head("read")
+  return yield* new MomentNotReached({ asked: `position ${position}`, reached: `the log ends at ${head.position}` })
+})

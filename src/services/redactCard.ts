@@ -1,0 +1,75 @@
+import { Effect, Result, Stream } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import type { Card } from "../domain/Card.ts"
+import type { EventParts } from "../domain/EventParts.ts"
+import { type Redact, redact } from "../domain/Redaction.ts"
+import { CardNotFound } from "../domain/Rejection.ts"
+import type { UndecodableEvent } from "../events/EventCodec.ts"
+import type { EventLog } from "../events/EventLog.ts"
+import { heldPartsOf } from "../events/StoredEvent.ts"
+import { foldCards } from "../projections/foldCards.ts"
+import { footprintOfCard } from "../projections/Footprint.ts"
+import type { ReadModel } from "../projections/ReadModel.ts"
+
+/** A card after a redaction, and what was erased of its events: nothing, when nothing was left to erase. */
+export interface RedactedCard {
+  readonly card: Card
+  readonly erased: ReadonlyArray<EventParts>
+}
+
+/**
+ * Erases parts of a card's events, records that in an event of its own, and makes the card's row anew from what is left,
+ * in one transaction. Takes its locks in the order of every command: the card, then the head.
+ */
+export const redactCard = (
+  sql: SqlClient.SqlClient,
+  log: EventLog["Service"],
+  readModel: ReadModel["Service"],
+  vacuum: Effect.Effect<void>,
+  command: Redact
+): Effect.Effect<RedactedCard, CardNotFound | UndecodableEvent | SqlError.SqlError> =>
+  Effect.gen(function* () {
+    const { id } = command
+    const { now, state } = yield* readModel.lockAndLoad(footprintOfCard(id))
+    const before = state.card(id)
+    if (before === undefined) return yield* new CardNotFound({ id })
+    const held = yield* Stream.runCollect(
+      Stream.map(log.streams(Number.MAX_SAFE_INTEGER, [id]), (event) => ({
+        version: event.version,
+        parts: heldPartsOf(event)
+      }))
+    )
+    const [decided] = Result.getOrElse(redact(before, held, command), () => [])
+    if (decided?.event._tag !== "CardRedacted") return { card: before, erased: [] }
+    const { erased } = decided.event
+    yield* log.erase(id, erased)
+    const position =
+      1 +
+      (yield* log.append([
+        {
+          ...decided,
+          version: before.version + 1,
+          occurredAt: now,
+          actor: command.actor,
+          correlationId: command.correlationId ?? null,
+          causationId: command.causationId ?? null,
+          commandId: command.commandId ?? null
+        }
+      ]))
+    const [folded] = yield* Stream.runCollect(foldCards(log, position, [id]))
+    if (folded === undefined) return yield* Effect.die(new Error(`card ${id} has no events`))
+    const { card } = folded
+    state.putCard(card, state.unmetDependencies(id))
+    yield* readModel.write({
+      changes: [{ _tag: "CardChanged", card, content: true }],
+      state,
+      createdCards: new Set(),
+      positions: new Map([[id, position]]),
+      now
+    })
+    yield* sql.afterCommit(vacuum)
+    return { card, erased }
+  }).pipe(
+    sql.withTransaction,
+    Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED")
+  )
