@@ -27,15 +27,17 @@ export const evolve = (card: Card | undefined, occurrence: Occurrence): Card | u
   const { event, occurredAt, version } = occurrence
   if (event._tag === "CardCreated") return card ?? created(occurrence, event)
   if (card === undefined) return undefined
-  const next = { ...card, version, updatedAt: occurredAt }
+  const updatedAt = occurredAt
   switch (event._tag) {
     case "CardRevised": {
       const { _tag, ...changes } = event
-      return { ...next, ...changes }
+      return { ...card, version, updatedAt, ...changes }
     }
     case "CardClaimed":
       return {
-        ...next,
+        ...card,
+        version,
+        updatedAt,
         status: "claimed",
         claimOwner: event.owner,
         claimTtlSeconds: event.ttlSeconds,
@@ -46,22 +48,32 @@ export const evolve = (card: Card | undefined, occurrence: Occurrence): Card | u
         attempts: card.attempts + 1
       }
     case "ClaimRenewed":
-      return { ...next, claimTtlSeconds: event.ttlSeconds, claimExpiresAt: event.expiresAt }
+      return { ...card, version, updatedAt, claimTtlSeconds: event.ttlSeconds, claimExpiresAt: event.expiresAt }
     case "CardReleased":
-      return { ...next, ...noClaim, status: "ready", notBefore: event.notBefore }
+      return { ...card, version, updatedAt, ...noClaim, status: "ready", notBefore: event.notBefore }
     case "CardReclaimed":
-      return { ...next, ...noClaim, status: "ready" }
+      return { ...card, version, updatedAt, ...noClaim, status: "ready" }
     case "CardLinked":
-      return { ...next, dependsOn: withId(card.dependsOn, event.dependsOn) }
+      return { ...card, version, updatedAt, dependsOn: withId(card.dependsOn, event.dependsOn) }
     case "CardUnlinked":
-      return { ...next, dependsOn: card.dependsOn.filter((id) => id !== event.dependsOn) }
+      return { ...card, version, updatedAt, dependsOn: card.dependsOn.filter((id) => id !== event.dependsOn) }
     case "CardBlocked":
-      return { ...next, ...noClaim, status: "blocked", blockedReason: event.reason, notBefore: null }
+      return {
+        ...card,
+        version,
+        updatedAt,
+        ...noClaim,
+        status: "blocked",
+        blockedReason: event.reason,
+        notBefore: null
+      }
     case "CardUnblocked":
-      return { ...next, status: "ready", blockedReason: null }
+      return { ...card, version, updatedAt, status: "ready", blockedReason: null }
     case "CardCompleted":
       return {
-        ...next,
+        ...card,
+        version,
+        updatedAt,
         ...noClaim,
         status: "done",
         result: event.result,
@@ -70,10 +82,10 @@ export const evolve = (card: Card | undefined, occurrence: Occurrence): Card | u
         completedAt: occurredAt
       }
     case "CardReopened":
-      return { ...next, status: "ready", result: null, completedAt: null }
+      return { ...card, version, updatedAt, status: "ready", result: null, completedAt: null }
     // What it erased stands as redacted in the events themselves, so a fold of them has it so from the start.
     case "CardRedacted":
-      return next
+      return { ...card, version, updatedAt }
   }
 }
 

@@ -4,11 +4,12 @@ import { CardId } from "../domain/CardId.ts"
 import type { Event } from "../domain/Event.ts"
 import type { ErasablePart } from "../domain/EventParts.ts"
 import { Name } from "../domain/Text.ts"
-import { type Commitments, contentHash, erasableFields } from "./ContentHash.ts"
+import { type Commitments, contentHash, erasableFields, saltPattern } from "./ContentHash.ts"
 import { decodeEvent, type UndecodableEvent } from "./EventCodec.ts"
 import { eventOf, Position, type RecordedEvent } from "./RecordedEvent.ts"
 
-const Hash = Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))
+const hashPattern = /^[0-9a-f]{64}$/
+const Hash = Schema.String.check(Schema.isPattern(hashPattern))
 
 /** As the log writes times: the one text that a whole number of milliseconds has. */
 const Instant = Schema.String.check(
@@ -34,7 +35,7 @@ export const StoredEvent = Schema.Struct({
   data: Schema.Record(Schema.String, Schema.Json),
   commitments: Schema.Record(
     Schema.String,
-    Schema.Struct({ salt: Schema.optionalKey(Schema.String.check(Schema.isPattern(/^[0-9a-f]*$/))), sha256: Hash })
+    Schema.Struct({ salt: Schema.optionalKey(Schema.String.check(Schema.isPattern(saltPattern))), sha256: Hash })
   ),
   actor: Name,
   correlationId: Schema.NullOr(Name),
@@ -95,11 +96,15 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 const isCommitment = (value: unknown): boolean =>
   isObject(value) &&
-  typeof value["sha256"] === "string" &&
-  (value["salt"] === undefined || typeof value["salt"] === "string")
+  isText(value["sha256"], hashPattern) &&
+  (value["salt"] === undefined || isText(value["salt"], saltPattern))
 
-/** The years 1 to 9999, which are written with four digits. */
-const isTime = (text: string | null): boolean => text !== null && text.length <= 27 && !text.startsWith("0000")
+const isText = (value: unknown, pattern: RegExp): boolean => typeof value === "string" && pattern.test(value)
+
+/** With milliseconds, or with the microseconds that only somebody else can have written. */
+const timePattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(?:\d{3})?Z$/
+
+const isTime = (text: string): boolean => timePattern.test(text)
 
 const isNameSchema = Schema.is(Name)
 const knownNames = new Set<string>()

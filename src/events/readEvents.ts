@@ -3,6 +3,7 @@ import type { SqlClient, SqlError } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import { arrayLiteral } from "./arrayLiteral.ts"
 import type { EventRow } from "./StoredEvent.ts"
+import { timeText } from "./timeText.ts"
 
 /** Which events to read, in the order of the log. */
 export interface EventFilter {
@@ -41,7 +42,7 @@ export interface ChainLink {
   readonly cardId: string
   readonly contentHash: Uint8Array
   readonly chainHash: Uint8Array
-  /** Microseconds since 1970, as text. */
+  /** Microseconds since 1970, as text; `Infinity` for a time that is none. */
   readonly recordedAt: string
 }
 
@@ -51,12 +52,11 @@ const linksPerPage = 5_000
 /** Bytes of payload, as the database stores them, after which a page ends: few events may hold many megabytes. */
 const bytesPerPage = 1024 * 1024
 
+/** A column's time in microseconds since 1970, as text, in SQL. */
+export const microseconds = (column: string): string => `trunc(extract(epoch FROM ${column}) * 1000000)::text`
+
 export const makeReadEvents = (sql: SqlClient.SqlClient, schema: string): ReadEvents => {
   const events = sql(`${schema}.events`)
-  // Milliseconds, as the log writes times; microseconds show where somebody else has written some.
-  const timeText = (column: string) => `CASE WHEN ${column} = date_trunc('milliseconds', ${column})
-    THEN to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
-    ELSE to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') END`
   const columns = sql.literal(`position::float8 AS position, card_id AS "cardId", version, type,
     schema_version AS "schemaVersion", data::text AS data, commitments::text AS commitments, actor,
     correlation_id AS "correlationId", causation_id AS "causationId", command_id AS "commandId",
@@ -129,7 +129,7 @@ export const makeReadEvents = (sql: SqlClient.SqlClient, schema: string): ReadEv
       ),
     links: (after) => sql<ChainLink>`
       SELECT position::float8 AS position, card_id AS "cardId", content_hash AS "contentHash", chain_hash AS "chainHash",
-        (extract(epoch FROM recorded_at) * 1000000)::int8::text AS "recordedAt"
+        ${sql.literal(microseconds("recorded_at"))} AS "recordedAt"
       FROM ${events} WHERE position > ${BigInt(after)}::int8 ORDER BY events.position LIMIT ${linksPerPage}`
   }
 }

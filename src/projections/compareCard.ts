@@ -2,6 +2,8 @@ import { DateTime } from "effect"
 import type { SqlClient, Statement } from "effect/sql"
 import { isDue } from "../domain/Claimability.ts"
 import { sameJson } from "../domain/Json.ts"
+import { hasInexactNumber } from "../events/exactJson.ts"
+import { timeText } from "../events/timeText.ts"
 import type { CardTables } from "./CardTables.ts"
 import type { FoldedCard } from "./foldCards.ts"
 import { shown } from "./Divergence.ts"
@@ -35,22 +37,19 @@ export interface CardTextRow {
   readonly dependsOn: ReadonlyArray<string>
 }
 
-const time = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
-
 const columns = `id, title, body, phase, priority, status, unmet_dependencies AS "unmetDependencies",
-  ${time("not_before")} AS "notBefore", deferred, claim_owner AS "claimOwner", claim_ttl_seconds AS "claimTtlSeconds",
-  ${time("claimed_at")} AS "claimedAt", ${time("claim_expires_at")} AS "claimExpiresAt", claim_token AS "claimToken",
+  ${timeText("not_before")} AS "notBefore", deferred, claim_owner AS "claimOwner", claim_ttl_seconds AS "claimTtlSeconds",
+  ${timeText("claimed_at")} AS "claimedAt", ${timeText("claim_expires_at")} AS "claimExpiresAt", claim_token AS "claimToken",
   attempts, idempotency_key AS "idempotencyKey", acceptance::text AS acceptance, result::text AS result,
-  blocked_reason AS "blockedReason", ${time("created_at")} AS "createdAt", ${time("updated_at")} AS "updatedAt",
-  ${time("completed_at")} AS "completedAt", version, position::float8 AS position`
+  blocked_reason AS "blockedReason", ${timeText("created_at")} AS "createdAt", ${timeText("updated_at")} AS "updatedAt",
+  ${timeText("completed_at")} AS "completedAt", version, position::float8 AS position`
 
 /** The columns of such a row. */
 export const textColumns = (sql: SqlClient.SqlClient, { dependencies }: CardTables): Statement.Fragment =>
   sql`${sql.literal(columns)}, ARRAY(SELECT depends_on_id FROM ${dependencies} AS edge
     WHERE edge.card_id = cards.id ORDER BY depends_on_id) AS "dependsOn"`
 
-const microseconds = (value: DateTime.Utc | null): string | null =>
-  value === null ? null : DateTime.formatIso(value).replace(/Z$/, "000Z")
+const textOf = (value: DateTime.Utc | null): string | null => (value === null ? null : DateTime.formatIso(value))
 
 /** The first column in which a row is not what the log leads to, but for its counter; edges are the column `dependsOn`. */
 export const differingColumn = (
@@ -65,12 +64,14 @@ export const differingColumn = (
   })
   for (const field of plain) if (card[field] !== row[field]) return differs(field, card[field])
   for (const field of times) {
-    const expected = microseconds(card[field])
+    const expected = textOf(card[field])
     if (expected !== row[field]) return differs(field, expected)
   }
   for (const field of ["acceptance", "result"] as const) {
     const text = row[field]
-    if (!sameJson(card[field], text === null ? null : JSON.parse(text))) return differs(field, card[field])
+    if (!sameJson(card[field], text === null ? null : JSON.parse(text)) || (text !== null && hasInexactNumber(text))) {
+      return differs(field, card[field])
+    }
   }
   if (position !== row.position) return differs("position", position)
   const { dependsOn } = card
