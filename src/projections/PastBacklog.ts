@@ -3,13 +3,14 @@ import type { SqlError } from "effect/sql"
 import type { Card, Status } from "../domain/Card.ts"
 import { type CardId, compareIds } from "../domain/CardId.ts"
 import { isClaimable, isExpired } from "../domain/Claimability.ts"
-import { compareClaimOrder } from "../domain/ClaimOrder.ts"
+import { compareRanks } from "../domain/ClaimOrder.ts"
 import { explain, type Explanation, type UnmetDependency } from "../domain/Explanation.ts"
 import type { Stats } from "../domain/Stats.ts"
 import type { UndecodableEvent } from "../events/EventCodec.ts"
 import type { EventLog } from "../events/EventLog.ts"
 import { foldCards } from "./foldCards.ts"
 import type { ListFilter } from "./readQueries.ts"
+import { type Standing, Standings } from "./Standings.ts"
 
 /** A moment of the past: the state after an event, judged by the database's clock as it then was. */
 export interface Moment {
@@ -21,27 +22,21 @@ export interface Moment {
 
 type Failure = UndecodableEvent | SqlError.SqlError
 
-/** What is kept of a card: all that orders, filters and counts ask for, and none of its texts. */
-type Standing = Pick<Card, "id" | "priority" | "createdAt" | "status" | "phase" | "notBefore" | "claimExpiresAt"> & {
-  readonly dependsOn: ReadonlyArray<CardId>
-  unmetDependencies: number
-}
-
 /** Cards whose texts are read from the log at once. */
 const cardsAtOnce = 500
 
 const none: ReadonlyArray<CardId> = []
 
 /**
- * The backlog as it stood at a moment, by the log alone. Some hundred bytes a card are held; texts are read from the log
+ * The backlog as it stood at a moment, by the log alone. Some eighty bytes a card are held; texts are read from the log
  * when they are asked for.
  */
 export class PastBacklog {
   readonly moment: Moment
   readonly #log: EventLog["Service"]
-  readonly #standings: ReadonlyMap<CardId, Standing>
+  readonly #standings: Standings
 
-  private constructor(log: EventLog["Service"], moment: Moment, standings: ReadonlyMap<CardId, Standing>) {
+  private constructor(log: EventLog["Service"], moment: Moment, standings: Standings) {
     this.#log = log
     this.moment = moment
     this.#standings = standings
@@ -49,21 +44,19 @@ export class PastBacklog {
 
   /** Folds the log up to a moment. */
   static readonly at = Effect.fnUntraced(function* (log: EventLog["Service"], moment: Moment) {
-    const standings = new Map<CardId, Standing>()
+    const standings = new Standings()
     yield* Stream.runForEachArray(foldCards(log, moment.position), (folded) =>
       Effect.sync(() => {
-        for (const { card } of folded) standings.set(card.id, standingOf(card))
+        for (const { card } of folded) standings.add(card)
       })
     )
-    for (const standing of standings.values()) {
-      for (const id of standing.dependsOn) if (standings.get(id)?.status !== "done") standing.unmetDependencies++
-    }
+    standings.count()
     return new PastBacklog(log, moment, standings)
   })
 
   /** A card, if there was one with this id. */
   get(id: CardId): Effect.Effect<Option.Option<Card>, Failure> {
-    if (!this.#standings.has(id)) return Effect.succeedNone
+    if (this.#standings.get(id) === undefined) return Effect.succeedNone
     return Effect.map(
       Stream.runHead(foldCards(this.#log, this.moment.position, [id])),
       Option.map(({ card }) => card)
@@ -92,13 +85,13 @@ export class PastBacklog {
     let expiredClaimCount = 0
     let oldest = Number.POSITIVE_INFINITY
     const { now } = this.moment
-    for (const standing of this.#standings.values()) {
+    for (const standing of this.#standings) {
       counts[standing.status]++
       if (this.#isClaimable(standing)) claimable++
       if (isExpired(standing, now)) expiredClaimCount++
       if (standing.status === "ready") {
         if (standing.unmetDependencies > 0) waiting++
-        oldest = Math.min(oldest, DateTime.toEpochMillis(standing.createdAt))
+        oldest = Math.min(oldest, standing.createdAtMillis)
       }
     }
     return {
@@ -125,7 +118,7 @@ export class PastBacklog {
   }
 
   #unmet(card: Card): ReadonlyArray<UnmetDependency> {
-    return unmetOf(card, (id) => this.#standings.get(id)?.status)
+    return unmetOf(card, (id) => this.#standings.statusOf(id))
   }
 
   #isClaimable(standing: Standing): boolean {
@@ -136,34 +129,22 @@ export class PastBacklog {
     const after = filter.after === undefined ? undefined : this.#standings.get(filter.after)
     if (filter.after !== undefined && after === undefined) return none
     const wanted: Array<Standing> = []
-    for (const standing of this.#standings.values()) {
+    for (const standing of this.#standings) {
       if (
         (filter.status === undefined || standing.status === filter.status) &&
         (filter.phase === undefined || standing.phase === filter.phase) &&
         (filter.readyOnly !== true || this.#isClaimable(standing)) &&
-        (after === undefined || compareClaimOrder(after, standing) < 0)
+        (after === undefined || compareRanks(after, standing) < 0)
       ) {
         wanted.push(standing)
       }
     }
     return wanted
-      .sort(compareClaimOrder)
+      .sort(compareRanks)
       .slice(0, filter.limit)
       .map(({ id }) => id)
   }
 }
-
-const standingOf = (card: Card): Standing => ({
-  id: card.id,
-  priority: card.priority,
-  createdAt: card.createdAt,
-  status: card.status,
-  phase: card.phase,
-  notBefore: card.notBefore,
-  claimExpiresAt: card.claimExpiresAt,
-  dependsOn: card.dependsOn.length === 0 ? none : card.dependsOn,
-  unmetDependencies: 0
-})
 
 /** The dependencies that a card waits for, in the order of ids, given the status of every card that exists. */
 const unmetOf = (card: Card, statusOf: (id: CardId) => Status | undefined): ReadonlyArray<UnmetDependency> =>
