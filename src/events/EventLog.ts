@@ -10,7 +10,7 @@ import { chainHash, type Commitments, commitTo, contentHash, type HashedContent 
 import { DatabaseClock, databaseNow } from "./DatabaseClock.ts"
 import { encodeEvent } from "./EventCodec.ts"
 import { everyPage } from "./everyPage.ts"
-import { makeReadEvents, type EventFilter, type ReadEvents } from "./readEvents.ts"
+import { type EventFilter, makeReadEvents, microseconds, type ReadEvents } from "./readEvents.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
 import { BacklogSchema } from "./SchemaName.ts"
 import { decodeRow, type EventRow, recordedOf, type StoredEvent } from "./StoredEvent.ts"
@@ -31,8 +31,8 @@ export interface Head {
   readonly position: number
   /** In hexadecimal. */
   readonly chainHash: string
-  /** When the last event was recorded; null for an empty log. */
-  readonly recordedAt: Date | null
+  /** When the last event was recorded, in microseconds since 1970, as text; null for an empty log. */
+  readonly recordedAt: string | null
 }
 
 /**
@@ -87,12 +87,13 @@ export class EventLog extends Context.Service<
       const listener = yield* RcRef.make({ acquire: listen(ring) })
       const read = makeReadEvents(sql, schema)
 
+      const headColumns = sql.literal(`position::float8 AS position, chain_hash AS "chainHash",
+        ${microseconds("nullif(recorded_at, '-infinity')")} AS "recordedAt"`)
+
       const lockHead = Effect.map(
         Effect.suspend(
-          () => sql<{ readonly position: number; readonly chainHash: Uint8Array; readonly recordedAt: Date }>`
-            SELECT position::float8 AS position, chain_hash AS "chainHash",
-              greatest(recorded_at, ${databaseNow(sql, clock.override)})
-                AS "recordedAt"
+          () => sql<HeadRow & { readonly nextRecordedAt: Date }>`
+            SELECT ${headColumns}, greatest(recorded_at, ${databaseNow(sql, clock.override)}) AS "nextRecordedAt"
             FROM ${head} FOR UPDATE`
         ),
         (rows) => headOf(rows, schema)
@@ -125,7 +126,7 @@ export class EventLog extends Context.Service<
       const append = Effect.fnUntraced(function* (pending: ReadonlyArray<PendingEvent>) {
         const sealed = pending.map(seal)
         const before = yield* lockHead
-        const recordedAt = before.recordedAt.toISOString()
+        const recordedAt = before.nextRecordedAt.toISOString()
         let chain = before.chainHash
         const rows = sealed.map((event, index): EventInsert => {
           const content: HashedContent = { ...event.content, recordedAt }
@@ -134,7 +135,7 @@ export class EventLog extends Context.Service<
           return {
             ...event,
             position: BigInt(before.position + index + 1),
-            recordedAt: before.recordedAt,
+            recordedAt: before.nextRecordedAt,
             contentHash: hash,
             chainHash: chain
           }
@@ -168,12 +169,7 @@ export class EventLog extends Context.Service<
           ${arrayLiteral(erased.map(({ parts }) => parts.join()))}::text[]) AS row (version, parts)) AS erased
         WHERE events.card_id = ${cardId} AND events.version = erased.version`
 
-      const readHead = Effect.map(
-        sql<{ readonly position: number; readonly chainHash: Uint8Array; readonly recordedAt: Date | null }>`
-          SELECT position::float8 AS position, chain_hash AS "chainHash", nullif(recorded_at, '-infinity') AS "recordedAt"
-          FROM ${head}`,
-        (rows) => headOf(rows, schema)
-      )
+      const readHead = Effect.map(sql<HeadRow>`SELECT ${headColumns} FROM ${head}`, (rows) => headOf(rows, schema))
 
       const between = (after: number, upTo: number, filter?: EventFilter) =>
         Stream.map(
@@ -199,7 +195,7 @@ export class EventLog extends Context.Service<
         append,
         restore,
         erase: (cardId, erased) => Effect.asVoid(erase(cardId, erased)),
-        head: (mode) => (mode === "read" ? Effect.map(readHead, hexadecimal) : Effect.map(lockHead, hexadecimal)),
+        head: (mode) => Effect.map(mode === "read" ? readHead : lockHead, endOf),
         read,
         between,
         streams,
@@ -208,6 +204,10 @@ export class EventLog extends Context.Service<
       })
     })
   )
+}
+
+interface HeadRow extends Omit<Head, "chainHash"> {
+  readonly chainHash: Uint8Array
 }
 
 interface SealedEvent {
@@ -251,9 +251,10 @@ const headOf = <Row>(rows: ReadonlyArray<Row>, schema: string): Row => {
   return row
 }
 
-const hexadecimal = <Row extends { readonly chainHash: Uint8Array }>(row: Row) => ({
-  ...row,
-  chainHash: Buffer.from(row.chainHash).toString("hex")
+const endOf = ({ chainHash, position, recordedAt }: HeadRow): Head => ({
+  position,
+  chainHash: Buffer.from(chainHash).toString("hex"),
+  recordedAt
 })
 
 /** A row that cannot be decoded was altered: who reads the log must not take it for something else. */

@@ -20,6 +20,13 @@ export const parseExactJson = (text: string): Result.Result<Schema.Json, JsonPro
     : Result.fail({ at: found.at + 1, problem: found.problem })
 }
 
+/** Up to 15 digits a double keeps whatever they are; the database writes numbers without exponents. */
+const manyDigits = /\d[\d.]{15,}/
+
+/** Whether JSON in the database holds a number that is not the one that every reader sees. */
+export const hasInexactNumber = (data: string): boolean =>
+  manyDigits.test(data) && Result.isFailure(parseExactJson(data))
+
 type Container = { readonly kind: "array" } | { readonly kind: "object"; readonly keys: Set<string> }
 
 const blanks = /[ \t\n\r]*/y

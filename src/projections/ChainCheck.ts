@@ -1,6 +1,7 @@
-import { DateTime } from "effect"
+import { DateTime, Option } from "effect"
 import type { Anchor } from "../events/Anchor.ts"
 import { chainHash, emptyChainHash } from "../events/ContentHash.ts"
+import type { Head } from "../events/EventLog.ts"
 import type { ChainLink } from "../events/readEvents.ts"
 import { type Divergences, shown } from "./Divergence.ts"
 
@@ -10,7 +11,7 @@ export class ChainCheck {
   readonly #divergences: Divergences
   readonly #anchor: Anchor | undefined
   #chain: Uint8Array = Buffer.from(emptyChainHash, "hex")
-  #recordedAt = Number.NEGATIVE_INFINITY
+  #recordedAt: string | null = null
   #anchorWasMet = false
 
   constructor(divergences: Divergences, anchor: Anchor | undefined) {
@@ -44,15 +45,15 @@ export class ChainCheck {
         found: `the next is at ${position}`
       })
     }
-    const recordedAt = Number(link.recordedAt)
-    if (recordedAt < this.#recordedAt) {
+    const { recordedAt } = link
+    if (this.#recordedAt !== null && Number(recordedAt) < Number(this.#recordedAt)) {
       this.#divergences.add({
         check: "time",
         cardId,
         position,
         field: "recordedAt",
         expected: "a time that is not before the last event's",
-        found: new Date(recordedAt / 1000).toISOString()
+        found: timeOf(recordedAt)
       })
     }
     this.#recordedAt = recordedAt
@@ -61,7 +62,7 @@ export class ChainCheck {
     this.#checkAnchor()
   }
 
-  end(head: { readonly position: number; readonly chainHash: string; readonly recordedAt: Date | null }): void {
+  end(head: Head): void {
     const headDiffers = (field: string, expected: unknown, found: unknown): void => {
       if (expected === found) return
       this.#divergences.add({
@@ -75,8 +76,7 @@ export class ChainCheck {
     }
     headDiffers("position", this.position, head.position)
     headDiffers("chainHash", Buffer.from(this.#chain).toString("hex"), head.chainHash)
-    const recordedAt = Number.isFinite(this.#recordedAt) ? Math.floor(this.#recordedAt / 1000) : null
-    headDiffers("recordedAt", recordedAt, head.recordedAt?.getTime() ?? null)
+    headDiffers("recordedAt", this.#recordedAt, head.recordedAt)
     if (this.#anchor !== undefined && !this.#anchorWasMet) {
       this.#anchorDiffers(`an event at position ${this.#anchor.position}`, `the log ends at ${this.position}`)
     }
@@ -87,10 +87,10 @@ export class ChainCheck {
     this.#anchorWasMet = true
     const found = Buffer.from(this.#chain).toString("hex")
     if (found !== this.#anchor.chainHash) this.#anchorDiffers(this.#anchor.chainHash, found)
-    else if (this.#recordedAt / 1000 > DateTime.toEpochMillis(this.#anchor.at)) {
+    else if (this.#recordedAt !== null && Number(this.#recordedAt) / 1000 > DateTime.toEpochMillis(this.#anchor.at)) {
       this.#anchorDiffers(
         `an event recorded by ${DateTime.formatIso(this.#anchor.at)}`,
-        new Date(this.#recordedAt / 1000).toISOString()
+        timeOf(this.#recordedAt)
       )
     }
   }
@@ -100,3 +100,7 @@ export class ChainCheck {
     this.#divergences.add({ check: "anchor", cardId: null, position, field: null, expected, found })
   }
 }
+
+/** Microseconds since 1970 as a time, where they are one. */
+const timeOf = (microseconds: string): string =>
+  Option.match(DateTime.make(Number(microseconds) / 1000), { onNone: () => microseconds, onSome: DateTime.formatIso })

@@ -30,7 +30,7 @@ export class LogFileCheck {
   readonly #chain: ChainCheck
   readonly #anchor: Anchor | undefined
   #events = 0
-  #lastRecordedAt: Date | null = null
+  #lastRecordedAt: string | null = null
 
   constructor(anchor?: Anchor) {
     this.#anchor = anchor
@@ -55,13 +55,13 @@ export class LogFileCheck {
 
   #check(event: StoredEvent): void {
     this.#events++
-    this.#lastRecordedAt = new Date(event.recordedAt)
+    this.#lastRecordedAt = String(Date.parse(event.recordedAt) * 1000)
     this.#chain.push({
       position: event.position,
       cardId: event.cardId,
       contentHash: Buffer.from(event.contentHash, "hex"),
       chainHash: Buffer.from(event.chainHash, "hex"),
-      recordedAt: String(this.#lastRecordedAt.getTime() * 1000)
+      recordedAt: this.#lastRecordedAt
     })
     let card = this.#cards.get(event.cardId)
     if (card === undefined) {

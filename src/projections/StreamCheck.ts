@@ -49,10 +49,14 @@ export class StreamCheck {
   }
 
   push(event: StoredEvent): void {
+    const inOrder =
+      event.position > this.position
+        ? undefined
+        : problem("position", `a position after ${this.position}, where the version before is`, event.position)
     this.position = event.position
-    const at = event.version === this.#version + 1 ? undefined : problem("version", this.#version + 1, event.version)
+    const next = event.version === this.#version + 1 ? undefined : problem("version", this.#version + 1, event.version)
     this.#version = event.version
-    const wrong = at ?? wrongTime(event) ?? wrongContent(event)
+    const wrong = next ?? inOrder ?? wrongTime(event) ?? wrongContent(event)
     if (wrong !== undefined) this.#note(event.position, wrong)
     for (const part of erasedPartsOf(event)) {
       this.erasedParts++

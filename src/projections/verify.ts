@@ -4,7 +4,7 @@ import type { CardId } from "../domain/CardId.ts"
 import type { Anchor } from "../events/Anchor.ts"
 import type { EventLog } from "../events/EventLog.ts"
 import { everyPage } from "../events/everyPage.ts"
-import { parseExactJson } from "../events/exactJson.ts"
+import { hasInexactNumber } from "../events/exactJson.ts"
 import { decodeRow, type EventRow } from "../events/StoredEvent.ts"
 import type { CardTables } from "./CardTables.ts"
 import { ChainCheck } from "./ChainCheck.ts"
@@ -92,9 +92,11 @@ export const verify = Effect.fnUntraced(function* (
           finish()
           current = new StreamCheck(row.cardId, { keepsTexts: true })
         }
+        // Before the row is decoded, which replaces its texts.
+        const isInexact = hasInexactNumber(row.data)
         const stored = decodeRow(row)
         if (Result.isFailure(stored)) current.damaged(row.position, stored.failure)
-        else if (hasInexactNumber(row.data)) current.damaged(row.position, "a number that no event has")
+        else if (isInexact) current.damaged(row.position, "a number that no event has")
         else current.push(stored.success)
       }
       events += rows.length
@@ -231,9 +233,3 @@ const checkGraph = ({ counters, dependsOn, done }: Graph, divergences: Divergenc
   }
   addCycle(dependsOn, divergences)
 }
-
-/** More digits than any number has that was written as JSON from a double. */
-const manyDigits = /\d[\d.]{16,}/
-
-/** Whether JSON in the database holds a number that is not the one that every reader sees. */
-const hasInexactNumber = (data: string): boolean => manyDigits.test(data) && Result.isFailure(parseExactJson(data))

@@ -271,8 +271,10 @@ export class AuditService extends Context.Service<
         const anchor = Effect.fn("AuditService.anchor")(function* (
           options: { readonly privateKey?: string | undefined } = {}
         ) {
-          const { chainHash, position } = yield* log.head("read")
-          const unsigned: Anchor = { position, chainHash, at: yield* now, signature: null }
+          const { chainHash, position, recordedAt } = yield* log.head("read")
+          // Where the database's clock was set back, or a log has come from a machine whose clock is ahead.
+          const last = DateTime.makeUnsafe(Number(recordedAt ?? 0) / 1000)
+          const unsigned: Anchor = { position, chainHash, at: DateTime.max(yield* now, last), signature: null }
           return options.privateKey === undefined
             ? unsigned
             : yield* Effect.fromResult(signAnchor(unsigned, options.privateKey))
