@@ -1,0 +1,25 @@
+import { layer } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { type Client, freshBacklog, type TestBacklog } from "../support/backlogs.ts"
+import { verifiesItself, verifyBacklog } from "../support/verifyBacklog.ts"
+import type { Test } from "./conformance/harness.ts"
+
+/**
+ * What auditors are promised, over a client of any Postgres. Every test has a schema of its own, and after it the whole
+ * log and read model are checked where the test has not damaged them.
+ */
+export const suite = (
+  name: string,
+  clientLayer: Layer.Layer<Client, unknown>,
+  parts: ReadonlyArray<(test: Test) => void>
+): void =>
+  layer(clientLayer, { timeout: "60 seconds", excludeTestServices: true })(name, (it) => {
+    const unverified = (title: string, body: Effect.Effect<void, unknown, TestBacklog | Client>) =>
+      it.effect(title, () => Effect.provide(body, Layer.fresh(freshBacklog)))
+    const test: Test = Object.assign(
+      (title: string, body: Effect.Effect<void, unknown, TestBacklog | Client>) =>
+        unverified(title, Effect.andThen(body, Effect.andThen(verifyBacklog, verifiesItself))),
+      { unverified }
+    )
+    for (const part of parts) part(test)
+  })

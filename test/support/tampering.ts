@@ -1,0 +1,131 @@
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { createHash } from "node:crypto"
+import { erasableFields } from "../../src/events/ContentHash.ts"
+import { tables } from "./backlogs.ts"
+import { canonical, type EventRow, readLog } from "./verifyBacklog.ts"
+
+/*
+ * What somebody with every right on the database can do to a backlog: no trigger, no constraint and no hash stops them.
+ */
+
+/** Takes every trigger and every CHECK off the tables of the backlog. */
+export const disarm = Effect.gen(function* () {
+  const { schema, sql } = yield* tables
+  for (const table of ["events", "head", "cards", "dependencies"]) {
+    yield* sql`ALTER TABLE ${sql(`${schema}.${table}`)} DISABLE TRIGGER ALL`
+  }
+  const checks = yield* sql<{ readonly table: string; readonly name: string }>`
+    SELECT relname AS table, conname AS name FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
+    WHERE contype = 'c' AND pg_class.relnamespace = ${schema}::regnamespace`
+  for (const { name, table } of checks) {
+    yield* sql`ALTER TABLE ${sql(`${schema}.${table}`)} DROP CONSTRAINT ${sql(name)}`
+  }
+})
+
+const sha256 = (...parts: ReadonlyArray<Buffer | string>): Buffer =>
+  parts.reduce((hash, part) => hash.update(part), createHash("sha256")).digest()
+
+const bytes = (hex: string): Buffer => Buffer.from(hex, "hex")
+
+/** The commitments of a row to what its payload holds now, each with the salt that it has, or with one of zeros. */
+const recommitted = ({ commitments, data }: EventRow): EventRow["commitments"] => {
+  const fresh: Record<string, { readonly salt?: string; readonly sha256: string }> = {}
+  for (const [field, old] of Object.entries(commitments)) if (old.salt === undefined) fresh[field] = old
+  for (const [field, value] of Object.entries(data)) {
+    if (value === null || !erasableFields.has(field)) continue
+    const salt = commitments[field]?.salt ?? "00".repeat(16)
+    fresh[field] = { salt, sha256: sha256(bytes(salt), canonical(value)).toString("hex") }
+  }
+  return fresh
+}
+
+/** Makes the commitments of an event anew, and none of its hashes. */
+export const recommit = (position: number) =>
+  Effect.gen(function* () {
+    const { events, sql } = yield* tables
+    for (const event of yield* readLog) {
+      if (event.position !== position) continue
+      yield* sql`UPDATE ${events} SET commitments = ${JSON.stringify(recommitted(event))}::text::jsonb
+        WHERE position = ${BigInt(position)}`
+    }
+  })
+
+/** Makes every hash of the log anew, and the head, so that the log is consistent in itself, whatever it holds. */
+export const rehash = Effect.gen(function* () {
+  const { events, head, sql } = yield* tables
+  let chain: Buffer = Buffer.alloc(32)
+  const log = yield* readLog
+  for (const event of log) {
+    const commitments = recommitted(event)
+    const data: Record<string, unknown> = { ...event.data }
+    for (const [field, { sha256: commitment }] of Object.entries(commitments)) data[field] = { sha256: commitment }
+    const content = sha256(
+      canonical({
+        cardId: event.cardId,
+        version: event.version,
+        type: event.type,
+        schemaVersion: event.schemaVersion,
+        data,
+        actor: event.actor,
+        correlationId: event.correlationId,
+        causationId: event.causationId,
+        commandId: event.commandId,
+        occurredAt: event.occurredAt.toISOString(),
+        recordedAt: event.recordedAt.toISOString()
+      })
+    )
+    chain = sha256(chain, content)
+    yield* sql`UPDATE ${events} SET content_hash = ${content}, chain_hash = ${chain},
+      commitments = ${JSON.stringify(commitments)}::text::jsonb WHERE position = ${BigInt(event.position)}`
+  }
+  const last = log.at(-1)
+  yield* sql`UPDATE ${head} SET position = ${BigInt(last?.position ?? 0)}, chain_hash = ${chain},
+    recorded_at = coalesce(${last?.recordedAt ?? null}::timestamptz, '-infinity')`
+})
+
+/** An event that nobody's command led to; its hashes are zeros until the log is hashed again. */
+export interface ForgedEvent {
+  readonly cardId: string
+  readonly version: number
+  readonly type: string
+  readonly schemaVersion?: number
+  readonly data: object
+  readonly at?: string
+}
+
+/** Inserts an event at a position, recorded when the event before it was unless a time is given. */
+export const insertEvent = (position: number, event: ForgedEvent) =>
+  Effect.gen(function* () {
+    const { events, sql } = yield* tables
+    yield* sql`
+      INSERT INTO ${events} (position, card_id, version, type, schema_version, data, commitments, actor, occurred_at,
+        recorded_at, content_hash, chain_hash)
+      SELECT ${BigInt(position)}::int8, ${event.cardId}, ${event.version}::int4, ${event.type},
+        ${event.schemaVersion ?? 1}::int4, ${JSON.stringify(event.data)}::text::jsonb, '{}'::jsonb, 'forger',
+        recorded_at, recorded_at, decode(repeat('00', 32), 'hex'), decode(repeat('00', 32), 'hex')
+      FROM (SELECT coalesce(${event.at ?? null}::timestamptz, (SELECT recorded_at FROM ${events}
+        WHERE position < ${BigInt(position)}::int8 ORDER BY position DESC LIMIT 1), '2026-01-01Z') AS recorded_at) AS time`
+  })
+
+/** Everything that the tables of a backlog hold, as text, in the order of their rows' texts. */
+export const dump = (...names: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const { schema, sql } = yield* tables
+    const contents: Record<string, ReadonlyArray<string>> = {}
+    for (const name of names) {
+      const rows = yield* sql<{ readonly text: string }>`
+        SELECT rows::text AS text FROM ${sql(`${schema}.${name}`)} AS rows ORDER BY rows::text COLLATE "C"`
+      contents[name] = rows.map(({ text }) => text)
+    }
+    return contents
+  })
+
+/** The names of all tables of the backlog. */
+export const tableNames = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const { schema } = yield* tables
+  const rows = yield* sql<{ readonly name: string }>`
+    SELECT relname AS name FROM pg_class WHERE relnamespace = ${schema}::regnamespace AND relkind = 'r' ORDER BY relname`
+  return rows.map(({ name }) => name)
+})
