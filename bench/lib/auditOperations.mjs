@@ -1,0 +1,153 @@
+import { Deferred, Effect, Option, Stream } from "effect"
+import { createReadStream } from "node:fs"
+import { open, rm } from "node:fs/promises"
+import { join } from "node:path"
+import { pathToFileURL } from "node:url"
+import { cardId, longEvery, longHistory } from "./life.mjs"
+import { Random } from "./random.mjs"
+
+const calls = 500
+const callsBefore = 50
+
+/** What the audit scenarios measure, over whichever database is provided. Each fails when its answer is wrong. */
+export const auditOperations = async ({ build, directory, logFile, size }) => {
+  const load = (path) => import(pathToFileURL(join(build, path)).href)
+  const { AuditService, LogFileCheck } = await load("index.js")
+  const { linesOf } = await load("import/lines.js")
+  const middle = Math.floor(size.events / 2)
+
+  const lines = () => linesOf(createReadStream(logFile))
+  const audit = (use) => Effect.flatMap(AuditService, use)
+  const expect = (what, found, expected) => {
+    if (found !== expected) throw new Error(`${what}: ${found} instead of ${expected}`)
+  }
+
+  /** One call that works on many things. */
+  const whole = (call, operationsOf) =>
+    Effect.gen(function* () {
+      const started = performance.now()
+      const answer = yield* call
+      const milliseconds = performance.now() - started
+      return { operations: operationsOf(answer), milliseconds }
+    })
+
+  /** Many calls, one after the other, each on another card. */
+  const many = (ids, call) =>
+    Effect.gen(function* () {
+      const random = new Random(1)
+      for (let count = 0; count < callsBefore; count++) yield* call(random.pick(ids))
+      const latencies = []
+      for (let count = 0; count < calls; count++) {
+        const id = random.pick(ids)
+        const started = performance.now()
+        yield* call(id)
+        latencies.push(performance.now() - started)
+      }
+      return { operations: calls, milliseconds: latencies.reduce((sum, one) => sum + one, 0), latencies }
+    })
+
+  const numbers = Array.from({ length: size.cards / 4 }, (_, number) => number)
+  const every = longEvery(size)
+  const usual = numbers.filter((number) => number % every !== 0).map(cardId)
+  const long = numbers.filter((number) => number % every === 0).map(cardId)
+  const history = (isRight) => (id) =>
+    audit((service) =>
+      Effect.map(Stream.runCollect(service.history(id)), (events) =>
+        expect(`history of ${id}`, isRight(events.length), true)
+      )
+    )
+
+  const verified = (report) => {
+    expect("divergences", report.divergenceCount, 0)
+    expect("events", report.events, size.events)
+    expect("cards", report.cards, size.cards)
+    return report.events
+  }
+
+  return {
+    importLog: whole(
+      audit((service) => service.importLog(Stream.fromAsyncIterable(lines(), (cause) => cause))),
+      ({ events }) => {
+        expect("events", events, size.events)
+        return events
+      }
+    ),
+    verify: whole(
+      audit((service) => service.verify()),
+      verified
+    ),
+    verifyFile: whole(
+      Effect.promise(async () => {
+        const check = new LogFileCheck()
+        for await (const line of lines()) check.push(line)
+        return check.end().success
+      }),
+      verified
+    ),
+    rebuild: whole(
+      Effect.gen(function* () {
+        const swapped = yield* Deferred.make()
+        const onProgress = ({ phase }) => (phase === "swapped" ? Deferred.succeed(swapped, undefined) : Effect.void)
+        // Ends the rebuild before it goes on to verify.
+        yield* Effect.raceFirst(
+          audit((service) => service.rebuild({ onProgress })),
+          Deferred.await(swapped)
+        )
+      }),
+      () => size.events
+    ),
+    rebuildAndVerify: whole(
+      audit((service) => service.rebuild()),
+      ({ verification }) => verified(verification)
+    ),
+    exportLog: whole(
+      Effect.gen(function* () {
+        const file = join(directory, `export-${process.pid}`)
+        const handle = yield* Effect.promise(() => open(file, "w"))
+        let count = 0
+        yield* Stream.runForEachArray((yield* AuditService).exportLog, (texts) => {
+          count += texts.length
+          return Effect.promise(() => handle.write(`${texts.join("\n")}\n`))
+        })
+        yield* Effect.promise(() => handle.close())
+        yield* Effect.promise(() => rm(file))
+        return count - 1
+      }),
+      (events) => {
+        expect("events", events, size.events)
+        return events
+      }
+    ),
+    backlogAt: whole(
+      audit((service) => service.backlogAt({ position: middle })),
+      ({ position }) => {
+        expect("position", position, middle)
+        return middle
+      }
+    ),
+    listAt: whole(
+      audit((service) =>
+        Effect.flatMap(service.backlogAt({ position: middle }), (backlog) =>
+          Effect.map(Stream.runCount(backlog.cards()), (count) => ({ count, total: backlog.stats.total }))
+        )
+      ),
+      ({ count, total }) => {
+        expect("cards", count, total)
+        return count
+      }
+    ),
+    history: many(
+      usual,
+      history((count) => count > 0)
+    ),
+    longHistory: many(
+      long,
+      history((count) => count === longHistory)
+    ),
+    cardAt: many(usual, (id) =>
+      audit((service) =>
+        Effect.map(service.cardAt(id, { position: middle }), (card) => expect(`${id} then`, Option.isSome(card), true))
+      )
+    )
+  }
+}

@@ -1,0 +1,12 @@
+import { Client } from "pg"
+
+/** Uses a connection of its own to a server, and ends it. */
+export const connected = async (url, use) => {
+  const client = new Client({ connectionString: url })
+  await client.connect()
+  try {
+    return await use(client)
+  } finally {
+    await client.end()
+  }
+}

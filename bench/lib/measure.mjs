@@ -1,0 +1,27 @@
+import { fork } from "node:child_process"
+import { once } from "node:events"
+
+/**
+ * Measures a scenario once, in a process of its own, and answers `{ operations, milliseconds, latencies?, peakMiB }`:
+ * how many operations took how long, how long single calls took where there were many, and the most memory that the
+ * process had.
+ */
+export const measure = async (module, scenario, context, { profile }) => {
+  const child = fork(new URL("measurement.mjs", import.meta.url), {
+    execArgv:
+      profile === undefined
+        ? []
+        : ["--cpu-prof", `--cpu-prof-dir=${profile}`, `--cpu-prof-name=${nameOf(scenario)}.cpuprofile`],
+    stdio: ["ignore", "inherit", "inherit", "ipc"]
+  })
+  let measured
+  child.once("message", (message) => {
+    measured = message
+  })
+  child.send({ module, id: scenario.id, context })
+  const [code] = await once(child, "exit")
+  if (measured === undefined) throw new Error(`${scenario.id} ended with code ${code} and no result`)
+  return measured
+}
+
+const nameOf = ({ id }) => id.replaceAll(/[^\w.-]+/g, "-")

