@@ -46,10 +46,16 @@ export const parseAnchor = (line: string): Result.Result<Anchor, AnchorRefused> 
   const refused = new AnchorRefused({
     problem: `it is not a line of the form '${prefix} POSITION CHAIN-HASH TIME [SIGNATURE]'`
   })
+  const text = line.trim()
   const [, position, chainHash, at, signature = null] =
-    /^mosaic-backlog-anchor 1 (0|[1-9]\d{0,15}) ([0-9a-f]{64}) (\S{1,40})(?: (\S+))?$/.exec(line.trim()) ?? []
+    /^mosaic-backlog-anchor 1 (0|[1-9]\d{0,15}) ([0-9a-f]{64}) (\S{1,40})(?: (\S+))?$/.exec(text) ?? []
   if (position === undefined) return Result.fail(refused)
-  return Result.mapError(decode({ position: Number(position), chainHash, at, signature }), () => refused)
+  // A time can be written in many ways, and cut off; what was signed is the one way in which an anchor writes it.
+  return Result.filterOrFail(
+    Result.mapError(decode({ position: Number(position), chainHash, at, signature }), () => refused),
+    (anchor) => anchorLine(anchor) === text,
+    () => refused
+  )
 }
 
 /** Signs an anchor with an Ed25519 private key in PEM. */

@@ -251,10 +251,10 @@ const headOf = <Row>(rows: ReadonlyArray<Row>, schema: string): Row => {
   return row
 }
 
-const endOf = ({ chainHash, position, recordedAt }: HeadRow): Head => ({
-  position,
-  chainHash: Buffer.from(chainHash).toString("hex"),
-  recordedAt
+const endOf = (row: HeadRow): Head => ({
+  position: row.position,
+  chainHash: Buffer.from(row.chainHash).toString("hex"),
+  recordedAt: row.recordedAt
 })
 
 /** A row that cannot be decoded was altered: who reads the log must not take it for something else. */

@@ -1,0 +1,12 @@
+import { layerPgliteClient } from "../../src/services/Pglite.ts"
+import { postgresClient } from "../support/backlogs.ts"
+import { golden } from "./audit/goldenEvents.ts"
+import { logFile } from "./audit/logFile.ts"
+import { redaction } from "./audit/redaction.ts"
+import { timeTravel } from "./audit/timeTravel.ts"
+import { suite } from "./audit.ts"
+
+const parts = [timeTravel, redaction, logFile, golden]
+
+suite("an audited backlog on PGlite", layerPgliteClient(), parts)
+suite("an audited backlog on a Postgres server", postgresClient(4), parts)

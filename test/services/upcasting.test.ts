@@ -1,0 +1,168 @@
+import { layer } from "@effect/vitest"
+import { Effect, Layer, Option, Result, type Schema, Stream } from "effect"
+import { expect, vi } from "vitest"
+import type { Event } from "../../src/domain/Event.ts"
+import type * as EventCodec from "../../src/events/EventCodec.ts"
+import { eventOf, type RecordedEvent } from "../../src/events/RecordedEvent.ts"
+import { LogFileCheck } from "../../src/projections/LogFileCheck.ts"
+import { AuditService } from "../../src/services/AuditService.ts"
+import { BacklogService } from "../../src/services/BacklogService.ts"
+import { type Client, freshBacklog, postgresClient, type TestBacklog, within } from "../support/backlogs.ts"
+import { putStreams } from "../support/goldenEvents.ts"
+import { verifyBacklog } from "../support/verifyBacklog.ts"
+
+/*
+ * As if the first release had written `{ "headline": "…" }` where revisions say `title` today: that shape would be
+ * version 1, today's version 2, and one step would lead from the one to the other. Everything that reads the log must
+ * go that way; this program on its own cannot read such an event at all.
+ */
+
+const upcasted = vi.hoisted(() => ({ times: 0 }))
+
+vi.mock("../../src/events/EventCodec.ts", async (importOriginal) => {
+  const original = await importOriginal<typeof EventCodec>()
+  const fromHeadline = ({ headline, ...data }: Schema.JsonObject): Schema.JsonObject => {
+    upcasted.times++
+    return headline === undefined ? data : { ...data, title: headline }
+  }
+  const upcasters = { ...original.upcasters, CardRevised: [fromHeadline, ...original.upcasters.CardRevised] }
+  return {
+    ...original,
+    upcasters,
+    decodeEvent: original.makeDecoder(upcasters),
+    encodeEvent: (event: Event) => ({
+      ...original.encodeEvent(event),
+      schemaVersion: upcasters[event._tag].length + 1
+    })
+  }
+})
+
+const stream = [
+  {
+    cardId: "a",
+    version: 1,
+    type: "CardCreated",
+    data: {
+      title: "As created",
+      body: "a secret",
+      phase: null,
+      priority: 0,
+      status: "ready",
+      dependsOn: [],
+      acceptance: null,
+      idempotencyKey: null,
+      blockedReason: null
+    }
+  },
+  { cardId: "a", version: 2, type: "CardRevised", schemaVersion: 1, data: { headline: "As revised", priority: 3 } }
+]
+
+/** Checks that an effect goes through the upcaster. */
+const upcasting = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    upcasted.times = 0
+    const result = yield* effect
+    expect(upcasted.times).toBeGreaterThan(0)
+    return result
+  })
+
+const titleOf = (card: Option.Option<{ readonly title: string }>): string => Option.getOrThrow(card).title
+
+layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })("an event of an older shape", (it) => {
+  const test = (title: string, body: Effect.Effect<void, unknown, TestBacklog | Client>) =>
+    it.effect(title, () => Effect.provide(Effect.andThen(putStreams([stream]), body), Layer.fresh(freshBacklog)))
+
+  test(
+    "is upcast by rebuild and verify, and in the read model",
+    Effect.gen(function* () {
+      const audit = yield* AuditService
+      const backlog = yield* BacklogService
+      const { verification } = yield* upcasting(audit.rebuild())
+      expect(verification.divergences).toEqual([])
+      expect(titleOf(yield* backlog.get("a"))).toBe("As revised")
+      expect((yield* upcasting(audit.verify())).divergences).toEqual([])
+    })
+  )
+
+  test(
+    "is upcast when the past is looked at",
+    Effect.gen(function* () {
+      const audit = yield* AuditService
+      expect(titleOf(yield* upcasting(audit.cardAt("a", { version: 2 })))).toBe("As revised")
+      expect(titleOf(yield* audit.cardAt("a", { version: 1 }))).toBe("As created")
+      const past = yield* upcasting(audit.backlogAt({ position: 2 }))
+      expect((yield* upcasting(past.list())).map(({ title }) => title)).toEqual(["As revised"])
+      expect(titleOf(yield* upcasting(past.get("a")))).toBe("As revised")
+      expect((yield* upcasting(past.explain("a"))).claimable).toBe(true)
+      expect((yield* upcasting(audit.explainAt("a", { position: 2 }))).claimable).toBe(true)
+    })
+  )
+
+  test(
+    "is shown as it was written, and upcast for who wants to know what it means",
+    Effect.gen(function* () {
+      const audit = yield* AuditService
+      const handled: Array<RecordedEvent> = []
+      yield* audit.consume({ consumer: "c", handler: (event) => Effect.sync(() => void handled.push(event)) })
+      for (const events of [
+        yield* Stream.runCollect(audit.history("a")),
+        yield* Stream.runCollect(audit.events({ after: 0 })),
+        handled
+      ]) {
+        const event = events[1]
+        if (event === undefined) throw new Error("the event is missing")
+        expect(event).toMatchObject({ schemaVersion: 1, data: { headline: "As revised", priority: 3 } })
+        const known = yield* upcasting(Effect.sync(() => eventOf(event)))
+        expect(Result.getOrThrow(known)).toEqual({ _tag: "CardRevised", title: "As revised", priority: 3 })
+      }
+    })
+  )
+
+  test(
+    "is upcast when an exported log is verified and when it is imported",
+    Effect.gen(function* () {
+      const audit = yield* AuditService
+      const lines = Array.from(yield* Stream.runCollect(audit.exportLog), (text, index) => ({
+        number: index + 1,
+        text
+      }))
+      expect(lines[2]?.text).toContain('"headline":"As revised"')
+      const check = new LogFileCheck()
+      yield* upcasting(Effect.sync(() => lines.forEach((line) => void Result.getOrThrow(check.push(line)))))
+      expect(Result.getOrThrow(check.end()).divergences).toEqual([])
+      const other = yield* Layer.build(Layer.fresh(freshBacklog))
+      yield* within(other)(
+        Effect.gen(function* () {
+          const importing = yield* AuditService
+          yield* upcasting(importing.importLog(Stream.fromIterable(lines)))
+          expect(titleOf(yield* (yield* BacklogService).get("a"))).toBe("As revised")
+          expect((yield* importing.verify()).divergences).toEqual([])
+        })
+      )
+    })
+  )
+
+  test(
+    "is upcast when its card is redacted, and what is written today stands beside it",
+    Effect.gen(function* () {
+      const audit = yield* AuditService
+      const backlog = yield* BacklogService
+      yield* audit.rebuild()
+      const { card } = yield* upcasting(audit.redact({ id: "a", parts: ["body"], reason: "secret", actor: "auditor" }))
+      expect(card).toMatchObject({ title: "As revised", body: "[redacted]", version: 3 })
+      yield* backlog.revise({ id: "a", title: "Today", actor: "ann" })
+      const versions = (yield* Stream.runCollect(audit.history("a"))).map(({ schemaVersion, type }) => [
+        type,
+        schemaVersion
+      ])
+      expect(versions).toEqual([
+        ["CardCreated", 1],
+        ["CardRevised", 1],
+        ["CardRedacted", 1],
+        ["CardRevised", 2]
+      ])
+      expect((yield* audit.verify()).divergences).toEqual([])
+      yield* verifyBacklog
+    })
+  )
+})
