@@ -97,7 +97,8 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 const isCommitment = (value: unknown): boolean =>
   isObject(value) &&
   isText(value["sha256"], hashPattern) &&
-  (value["salt"] === undefined || isText(value["salt"], saltPattern))
+  (value["salt"] === undefined || isText(value["salt"], saltPattern)) &&
+  Object.keys(value).length === (value["salt"] === undefined ? 1 : 2)
 
 const isText = (value: unknown, pattern: RegExp): boolean => typeof value === "string" && pattern.test(value)
 

@@ -4,7 +4,7 @@ import { LogFileCheck } from "../../../src/projections/LogFileCheck.ts"
 import { AuditService } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { freshBacklog, headPosition, tables, within } from "../../support/backlogs.ts"
-import { disarm, dump, rehash } from "../../support/tampering.ts"
+import { disarm, dump, insertEvent, rehash } from "../../support/tampering.ts"
 import { verifiesItself, verifyBacklog } from "../../support/verifyBacklog.ts"
 import { input, type Test } from "../conformance/harness.ts"
 import { plot, plotLength } from "./plot.ts"
@@ -258,6 +258,35 @@ export const logFile = (test: Test): void => {
           })
         })
       )
+    })
+  )
+
+  test.unverified(
+    "a file of a log that breaks the rules is found out by itself, and imported nowhere",
+    Effect.gen(function* () {
+      const { events, sql } = yield* tables
+      yield* plot
+      yield* disarm
+      const whole = yield* exported
+      const other = yield* another
+      const forged = (found: ReturnType<typeof checked>) =>
+        Effect.gen(function* () {
+          yield* rehash
+          const lines = yield* exported
+          expect(checked(lines)).toEqual(found)
+          expect((yield* Effect.flip(within(other)(imported(lines))))._tag).toBe("LogFileRefused")
+        })
+      const last = plotLength + 1
+      yield* insertEvent(last, { cardId: "d", version: 4, type: "CardLinked", data: { dependsOn: "e" } })
+      yield* forged({ divergences: [["cycle", null, null]] })
+      yield* sql`UPDATE ${events} SET type = 'CardUnlinked' WHERE position = ${BigInt(last)}`
+      yield* forged({ divergences: [["fold", "d", last]] })
+      yield* sql`UPDATE ${events} SET type = 'CardPainted' WHERE position = ${BigInt(last)}`
+      yield* forged({ divergences: [["decode", "d", last]] })
+      yield* sql`DELETE FROM ${events} WHERE position = ${BigInt(last)}`
+      yield* sql`UPDATE ${events} SET data = data - 'body', commitments = commitments #- '{body,salt}' WHERE position = 1`
+      yield* forged({ divergences: [["redaction", "a", 7]] })
+      expect(checked(whole)).toEqual({ divergences: [] })
     })
   )
 

@@ -142,6 +142,12 @@ const damages: ReadonlyArray<readonly [title: string, change: Change, reported: 
     [["decode", "a", 1, null], ...waiting]
   ],
   ["a payload that is no object", set(1, "data = '[]'"), [["decode", "a", 1, null], ...waiting]],
+  [
+    "something beside a salt",
+    set(10, `commitments = jsonb_set(commitments, '{title,more}', '1')`),
+    [["decode", "c", 10, null]]
+  ],
+  ["when it happened, to no time at all", set(10, "occurred_at = 'infinity'"), [["decode", "c", 10, null]]],
   ["the actor", set(5, "actor = 'w9'"), [["content", "a", 5, null]]],
   ["an actor without a name", set(5, "actor = ''"), [["decode", "a", 5, null]]],
   ["the command's id", set(2, "command_id = 'other'"), [["content", "b", 2, null]]],

@@ -226,13 +226,18 @@ export const timeTravel = (test: Test): void => {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
       const clock = yield* BacklogTestClock
-      expect(yield* audit.anchor()).toMatchObject({ position: 0, chainHash: "00".repeat(32), signature: null })
+      const empty = yield* audit.anchor()
+      expect(empty).toMatchObject({ position: 0, chainHash: "00".repeat(32), signature: null })
+      expect((yield* audit.verify({ anchor: empty })).divergences).toEqual([])
+      const notEmpty = yield* audit.verify({ anchor: { ...empty, chainHash: "11".repeat(32) } })
+      expect(notEmpty.divergences).toMatchObject([{ check: "anchor", position: 0 }])
       yield* backlog.create(input("a"))
       yield* clock.set(utc("2025-12-31T00:00:00Z"))
       const anchor = yield* audit.anchor()
       expect([anchor.position, iso(anchor.at)]).toEqual([1, start])
       const { anchoredPosition, divergences } = yield* audit.verify({ anchor })
       expect([anchoredPosition, divergences]).toEqual([1, []])
+      expect((yield* audit.verify({ anchor: empty })).divergences).toEqual([])
       yield* clock.set(utc(after(7)))
       expect(iso((yield* audit.anchor()).at)).toBe(after(7))
       // An anchor that claims to be older than what it stands for was not taken of this log.
