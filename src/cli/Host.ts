@@ -1,8 +1,10 @@
-import { Context } from "effect"
+import { Context, Effect } from "effect"
 
 /** Where text goes: a terminal, a file, a pipe. */
 export interface Output {
   readonly write: (text: string) => void
+  /** Waits until what was written is on its way, or nobody takes it any more. */
+  readonly drained: Effect.Effect<void>
   readonly isTerminal: boolean
   /** How many columns a line has; of use on a terminal only. */
   readonly columns: number
@@ -32,6 +34,12 @@ const outputOf = (stream: NodeJS.WriteStream): Output => ({
   write: (text) => {
     stream.write(text)
   },
+  drained: Effect.callback((resume) => {
+    if (!stream.writableNeedDrain || stream.destroyed) return resume(Effect.void)
+    const goOn = (): void => resume(Effect.void)
+    stream.once("drain", goOn).once("close", goOn)
+    return Effect.sync(() => stream.off("drain", goOn).off("close", goOn))
+  }),
   isTerminal: stream.isTTY,
   columns: stream.columns ?? 80
 })

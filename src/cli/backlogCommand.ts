@@ -1,20 +1,27 @@
 import { Command } from "effect/cli"
+import { anchor } from "./commands/anchor.ts"
 import { claim } from "./commands/claim.ts"
 import { complete } from "./commands/complete.ts"
+import { consumers } from "./commands/consumers.ts"
 import { create } from "./commands/create.ts"
+import { events } from "./commands/events.ts"
 import { explain } from "./commands/explain.ts"
+import { exportCommand } from "./commands/export.ts"
 import { history } from "./commands/history.ts"
 import { importCommand } from "./commands/import.ts"
 import { link, unlink } from "./commands/link.ts"
 import { list } from "./commands/list.ts"
 import { migrate } from "./commands/migrate.ts"
+import { rebuild } from "./commands/rebuild.ts"
 import { reclaim } from "./commands/reclaim.ts"
+import { redact } from "./commands/redact.ts"
 import { release } from "./commands/release.ts"
 import { renew } from "./commands/renew.ts"
 import { revise } from "./commands/revise.ts"
 import { show } from "./commands/show.ts"
 import { stats } from "./commands/stats.ts"
 import { block, reopen, unblock } from "./commands/status.ts"
+import { verify } from "./commands/verify.ts"
 import { Actor, Db, Json, SchemaFlag } from "./globals.ts"
 
 /** The command `backlog` with all that it can do. */
@@ -26,7 +33,8 @@ export const backlogCommand = Command.make("backlog").pipe(
     { group: "Cards", commands: [create, revise, show, list, explain, stats, history] },
     { group: "Work", commands: [claim, renew, release, complete, reclaim] },
     { group: "Order", commands: [link, unlink, block, unblock, reopen] },
-    { group: "Backlog", commands: [importCommand, migrate] }
+    { group: "Audit", commands: [events, verify, anchor, rebuild, redact, consumers] },
+    { group: "Backlog", commands: [importCommand, exportCommand, migrate] }
   ]),
   Command.withGlobalFlags([Db, SchemaFlag, Actor, Json]),
   Command.withExamples([

@@ -1,6 +1,6 @@
 import type { DateTime } from "effect"
 import { Result } from "effect"
-import { type Event, eventOf, type RecordedEvent } from "../index.ts"
+import { type Event, eventOf, type EventParts, type RecordedEvent } from "../index.ts"
 import { oneLine } from "./terminalText.ts"
 import { momentBeside } from "./times.ts"
 
@@ -9,19 +9,29 @@ const longest = 200
 
 /**
  * What happened, in words: "claimed by w3 until 12:04:05Z, attempt 2". `attempt` is which claim of the card it is,
- * where that is known. An event of a type that this program does not know is shown as its type and its data.
+ * where that is known. An event of a type that this program does not know is shown as its type and its data. At the end
+ * stands which of its parts were erased.
  */
 export const describeEvent = (recorded: RecordedEvent, attempt?: number): string =>
   Result.match(eventOf(recorded), {
     onFailure: () => `${oneLine(recorded.type)} ${cut(JSON.stringify(recorded.data))}`,
     onSuccess: (event) => words(event, recorded.occurredAt, attempt)
-  })
+  }) + redacted(recorded.redacted)
 
-/** What happened, event by event, claims counted. */
+/** What happened to one card, event by event, claims counted. */
 export const describeHistory = (history: ReadonlyArray<RecordedEvent>): ReadonlyArray<string> => {
-  let attempt = 0
-  return history.map((recorded) => describeEvent(recorded, recorded.type === "CardClaimed" ? ++attempt : undefined))
+  const describe = historyDescriber()
+  return history.map((recorded) => describe(recorded))
 }
+
+/** The same for events that come one after the other, first to last. */
+export const historyDescriber = (): ((recorded: RecordedEvent) => string) => {
+  let attempt = 0
+  return (recorded) => describeEvent(recorded, recorded.type === "CardClaimed" ? ++attempt : undefined)
+}
+
+const redacted = (parts: ReadonlyArray<string>): string =>
+  parts.length === 0 ? "" : ` (${parts.join(" and ")} redacted)`
 
 const words = (event: Event, at: DateTime.Utc, attempt: number | undefined): string => {
   const until = (time: DateTime.Utc) => momentBeside(time, at)
@@ -69,11 +79,13 @@ const words = (event: Event, at: DateTime.Utc, attempt: number | undefined): str
     case "CardReopened":
       return `reopened${because(event.reason)}`
     case "CardRedacted":
-      return `redacted ${event.erased
-        .map(({ parts, version }) => `${parts.join(" and ")} of version ${version}`)
-        .join(", ")}${because(event.reason)}`
+      return `redacted ${describeErased(event.erased)}${because(event.reason)}`
   }
 }
+
+/** Which parts of which versions were erased: "title and body of version 1, title of version 3". */
+export const describeErased = (erased: ReadonlyArray<EventParts>): string =>
+  erased.map(({ parts, version }) => `${parts.join(" and ")} of version ${version}`).join(", ")
 
 const changes = (event: Extract<Event, { readonly _tag: "CardRevised" }>): string =>
   [

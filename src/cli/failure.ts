@@ -1,16 +1,25 @@
 import { Schema } from "effect"
 import { CliError } from "effect/cli"
 import {
+  AnchorRefused,
+  BacklogNotEmpty,
   CardNotFound,
   DependencyNotFound,
   DirectoryLocked,
   DirectoryUnusable,
   InvalidInput,
+  LogFileRefused,
   MigrationRefused,
-  Rejection
+  MomentNotReached,
+  RebuildBlocked,
+  RebuildSuperseded,
+  Rejection,
+  UndecodableEvent
 } from "../index.ts"
 import { ImportRefused } from "../import/ImportRefused.ts"
+import { ConsumerNotFound, NotParked } from "./ConsumerNotFound.ts"
 import { DatabaseFailed, DatabaseUnavailable } from "./DatabaseUnavailable.ts"
+import { FileExists, FileNotWritten } from "./FileNotWritten.ts"
 import { NothingClaimable } from "./NothingClaimable.ts"
 
 /** How the program ends. */
@@ -42,13 +51,19 @@ const kinds: ReadonlyArray<{
   { schema: InvalidInput, exitCode: exitCodes.invalidInput },
   { schema: ImportRefused, exitCode: exitCodes.invalidInput },
   { schema: NothingClaimable, exitCode: exitCodes.nothingClaimable },
-  { schema: Schema.Union([CardNotFound, DependencyNotFound]), exitCode: exitCodes.notFound },
-  { schema: Rejection, exitCode: exitCodes.refused },
   {
-    schema: Schema.Union([DatabaseUnavailable, DirectoryLocked, DirectoryUnusable, MigrationRefused]),
+    schema: Schema.Union([CardNotFound, DependencyNotFound, MomentNotReached, ConsumerNotFound, NotParked]),
+    exitCode: exitCodes.notFound
+  },
+  {
+    schema: Schema.Union([Rejection, AnchorRefused, LogFileRefused, BacklogNotEmpty, RebuildSuperseded, FileExists]),
+    exitCode: exitCodes.refused
+  },
+  {
+    schema: Schema.Union([DatabaseUnavailable, DirectoryLocked, DirectoryUnusable, MigrationRefused, RebuildBlocked]),
     exitCode: exitCodes.unavailable
   },
-  { schema: DatabaseFailed, exitCode: exitCodes.failed },
+  { schema: Schema.Union([DatabaseFailed, UndecodableEvent, FileNotWritten]), exitCode: exitCodes.failed },
   { schema: CliError.NonShowHelpErrors, exitCode: exitCodes.invalidInput }
 ]
 

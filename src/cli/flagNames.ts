@@ -1,21 +1,29 @@
 /** Flags that stand alone. */
-export const switches: ReadonlySet<string> = new Set(["force", "help", "json", "ready", "strict", "version"])
+export const switches: ReadonlySet<string> = new Set(["follow", "force", "help", "json", "ready", "strict", "version"])
 
 /** Flags that are followed by a value. */
 export const valued: ReadonlySet<string> = new Set([
   "acceptance",
   "actor",
+  "after",
+  "anchor",
+  "anchor-file",
+  "at",
   "body",
   "body-file",
+  "card",
   "db",
   "depends-on",
+  "event-version",
   "format",
   "id",
   "key",
   "limit",
   "owner",
+  "part",
   "phase",
   "priority",
+  "public-key",
   "reason",
   "result",
   "retry-after",
@@ -23,7 +31,9 @@ export const valued: ReadonlySet<string> = new Set([
   "status",
   "title",
   "token",
-  "ttl"
+  "ttl",
+  "type",
+  "unpark"
 ])
 
 /** Other words for commands, as people try them. */
@@ -36,5 +46,6 @@ export const synonyms: Readonly<Record<string, string>> = {
   take: "claim",
   done: "complete",
   depend: "link",
-  log: "history"
+  log: "history",
+  audit: "verify"
 }

@@ -3,7 +3,18 @@ import type { Host } from "./Host.ts"
 
 const cells = 30
 
-/** Shows how far something is on standard error, where that is a terminal; `onProgress` of an import. */
+/** Takes what was shown off standard error's line, when what it was about ends, however it does. */
+export const withoutProgress =
+  (host: Host["Service"]) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.ensuring(
+      effect,
+      Effect.sync(() => {
+        if (host.stderr.isTerminal) host.stderr.write("\r\u001b[K")
+      })
+    )
+
+/** Shows how far something is on standard error, where that is a terminal. */
 export const progressBar =
   (host: Host["Service"], what: string) =>
   (settled: number, total: number): Effect.Effect<void> =>

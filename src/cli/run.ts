@@ -7,6 +7,7 @@ import { Cause, Effect, Exit, Layer } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { asksForJson, plainArguments } from "./argv.ts"
 import { backlogCommand } from "./backlogCommand.ts"
+import { EndsWith } from "./EndsWith.ts"
 import { defectFailure, exitCodes, type Failure, failureOf, invocationFailure } from "./failure.ts"
 import { Host } from "./Host.ts"
 import { jsonDocument } from "./jsonDocument.ts"
@@ -16,9 +17,21 @@ import { manyLines } from "./terminalText.ts"
 
 /**
  * Runs the command line and answers its exit code. With `--json` exactly one JSON document goes to standard output,
- * also when the arguments make no sense; without it errors go to standard error. Never fails.
+ * also when the arguments make no sense; without it errors go to standard error. What fails after a part of its answer
+ * was printed leaves that incomplete, and its error goes to standard error in both cases. Never fails.
  */
-export const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, host: Host["Service"]) {
+export const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, outside: Host["Service"]) {
+  let hasAnswered = false
+  const host: Host["Service"] = {
+    ...outside,
+    stdout: {
+      ...outside.stdout,
+      write: (text) => {
+        hasAnswered = true
+        outside.stdout.write(text)
+      }
+    }
+  }
   const words = plainArguments(argv)
   const json = asksForJson(words)
   let overview = ""
@@ -36,10 +49,13 @@ export const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, hos
   )
   if (Exit.isSuccess(exit)) return exitCodes.done
   if (Cause.hasInterruptsOnly(exit.cause)) return exitCodes.interrupted
-  const failure = told(exit.cause)
+  const ending = Cause.squash(exit.cause)
+  if (ending instanceof EndsWith) return ending.exitCode
+  const failure = told(ending)
   if (host.env["BACKLOG_DEBUG"] === "1") host.stderr.write(`${manyLines(Cause.pretty(exit.cause))}\n`)
   if (json) {
-    host.stdout.write(jsonDocument({ error: failure.document }))
+    const { stderr, stdout } = host
+    ;(hasAnswered ? stderr : stdout).write(jsonDocument({ error: failure.document }))
   } else if (failure.message === "") {
     host.stderr.write(overview)
   } else {
@@ -58,8 +74,7 @@ const platform = Layer.mergeAll(
   NodeChildProcessSpawner.layer.pipe(Layer.provide([NodeFileSystem.layer, NodePath.layer]))
 )
 
-const told = (cause: Cause.Cause<unknown>): Failure => {
-  const error = Cause.squash(cause)
+const told = (error: unknown): Failure => {
   if (CliError.isCliError(error) && error._tag === "ShowHelp") return invocationFailure(error)
   return failureOf(error) ?? defectFailure(error)
 }

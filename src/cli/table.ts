@@ -18,44 +18,63 @@ const gap = 2
  * become narrower are cut first. A column in which every text is empty is left out.
  */
 export const table = <Row>(
-  allColumns: ReadonlyArray<Column<Row>>,
+  columns: ReadonlyArray<Column<Row>>,
   rows: ReadonlyArray<Row>,
   page: Page
-): ReadonlyArray<string> => {
-  const columns = allColumns
-    .map((column) => ({ ...column, texts: rows.map((row) => oneLine(column.text(row))) }))
-    .filter((column) => column.texts.some((text) => text !== ""))
-  const widths = columns.map((column) =>
-    column.texts.reduce((widest, text) => Math.max(widest, widthOf(text)), column.title.length)
-  )
-  narrow(
-    widths,
-    columns.map((column, index) => Math.min(widths[index] ?? 0, column.atLeast ?? Number.POSITIVE_INFINITY)),
-    page.columns
-  )
-  const line = (cells: ReadonlyArray<string>, paints: ReadonlyArray<Paint>): string =>
-    cells
-      .map((cell, index) => {
-        const width = widths[index] ?? 0
-        const text = fitted(cell, width)
-        const isLast = index === cells.length - 1
-        const filled = padded(text, isLast && columns[index]?.align !== "right" ? 0 : width, columns[index]?.align)
-        return (paints[index] ?? plain)(filled)
-      })
-      .join(" ".repeat(gap))
-  const titles = line(
-    columns.map((column) => column.title),
-    columns.map(() => page.dim)
-  )
-  return [
-    titles,
-    ...rows.map((row, index) =>
+): ReadonlyArray<string> => growingTable(columns, page)(rows)
+
+/**
+ * The same table where rows come a few at a time: what this answers gives their lines, the first time after a line of
+ * titles. Columns are as wide as the widest text so far. Titles come again only when a column is no longer empty that
+ * was left out before.
+ */
+export const growingTable = <Row>(
+  allColumns: ReadonlyArray<Column<Row>>,
+  page: Page
+): ((rows: ReadonlyArray<Row>) => ReadonlyArray<string>) => {
+  const state = allColumns.map((column) => ({ ...column, isShown: false, widest: column.title.length }))
+  let needsTitles = true
+  return (rows) => {
+    const texts = state.map((column) => {
+      const ofColumn = rows.map((row) => oneLine(column.text(row)))
+      for (const text of ofColumn) column.widest = Math.max(column.widest, widthOf(text))
+      if (!column.isShown && ofColumn.some((text) => text !== "")) {
+        column.isShown = true
+        needsTitles = true
+      }
+      return ofColumn
+    })
+    const columns = state.flatMap((column, index) => (column.isShown ? [{ ...column, texts: texts[index] ?? [] }] : []))
+    const widths = columns.map(({ widest }) => widest)
+    narrow(
+      widths,
+      columns.map(({ atLeast, widest }) => Math.min(widest, atLeast ?? Number.POSITIVE_INFINITY)),
+      page.columns
+    )
+    const line = (cells: ReadonlyArray<string>, paints: ReadonlyArray<Paint>): string =>
+      cells
+        .map((cell, index) => {
+          const width = widths[index] ?? 0
+          const text = fitted(cell, width)
+          const isLast = index === cells.length - 1
+          const filled = padded(text, isLast && columns[index]?.align !== "right" ? 0 : width, columns[index]?.align)
+          return (paints[index] ?? plain)(filled)
+        })
+        .join(" ".repeat(gap))
+    const lines = rows.map((row, index) =>
       line(
         columns.map((column) => column.texts[index] ?? ""),
         columns.map((column) => column.paint?.(row) ?? plain)
       )
     )
-  ]
+    if (!needsTitles) return lines
+    needsTitles = false
+    const titles = line(
+      columns.map((column) => column.title),
+      columns.map(() => page.dim)
+    )
+    return [titles, ...lines]
+  }
 }
 
 const plain: Paint = (text) => text

@@ -1,13 +1,15 @@
-import { Effect } from "effect"
+import { Effect, Stream } from "effect"
 import { Command } from "effect/cli"
 import { Command as BacklogCommand, type BacklogServices, type Input } from "../index.ts"
 import { decodeInput } from "../services/decodeInput.ts"
 import { withBacklog } from "./database.ts"
+import { EndsWith } from "./EndsWith.ts"
+import { exitCodes } from "./failure.ts"
 import { currentActor, Json } from "./globals.ts"
 import { Host } from "./Host.ts"
-import { jsonDocument } from "./jsonDocument.ts"
+import { jsonArrayDocument, jsonDocument } from "./jsonDocument.ts"
 import { pageOf } from "./Page.ts"
-import type { Reply } from "./Reply.ts"
+import type { Answer, Reply, StreamedReply } from "./Reply.ts"
 
 /** What is said about a command in the help. */
 export interface Manual {
@@ -19,8 +21,8 @@ export interface Manual {
 
 /**
  * A command of the command line in two steps: what can be said without a database is said first, so that input that is
- * not valid opens none; the effect that this answers then runs in the backlog, and its reply is printed when the
- * backlog is closed again.
+ * not valid opens none; the effect that this answers then runs in the backlog. Its reply is printed when the backlog is
+ * closed again, one that is streamed as it comes.
  */
 export const verb = <const Name extends string, const Flags extends Command.Command.Config, E1, R1, E2, E3>(
   name: Name,
@@ -28,15 +30,83 @@ export const verb = <const Name extends string, const Flags extends Command.Comm
   flags: Flags,
   prepare: (
     input: Command.Command.Config.Infer<Flags>
-  ) => Effect.Effect<Effect.Effect<Reply<E3, BacklogServices>, E2, BacklogServices>, E1, R1>
+  ) => Effect.Effect<Effect.Effect<Answer<E3, BacklogServices>, E2, BacklogServices>, E1, R1>
 ) =>
   documented(
-    Command.make(name, flags, (input) => Effect.flatMap(prepare(input), answer)),
+    Command.make(name, flags, (input) => Effect.flatMap(prepare(input), answerInBacklog)),
     manual
   )
 
-const answer = <E2, E3>(effect: Effect.Effect<Reply<E3, BacklogServices>, E2, BacklogServices>) =>
-  Effect.flatMap(withBacklog(Effect.flatMap(effect, rendered)), print)
+/** Runs what answers in the backlog, and prints the answer. */
+export const answerInBacklog = <E2, E3, R2>(
+  effect: Effect.Effect<Answer<E3, BacklogServices>, E2, BacklogServices | R2>
+) => Effect.flatMap(withBacklog(Effect.flatMap(effect, delivered)), concluded)
+
+/** Runs what answers without a backlog, and prints the answer. */
+export const answerAlone = <E2, E3, R2, R3>(effect: Effect.Effect<Answer<E3, R3>, E2, R2>) =>
+  Effect.flatMap(Effect.flatMap(effect, delivered), concluded)
+
+/** Prints what has to be printed while the backlog is open, and answers what is left for when it is closed. */
+const delivered = Effect.fnUntraced(function* <E, R>(answer: Answer<E, R>) {
+  if ("items" in answer) {
+    yield* streamed(answer)
+    return { text: "", exitCode: exitCodes.done }
+  }
+  return { text: yield* rendered(answer), exitCode: answer.exitCode ?? exitCodes.done }
+})
+
+const concluded = Effect.fnUntraced(function* (rest: { readonly text: string; readonly exitCode: number }) {
+  if (rest.text !== "") yield* print(rest.text)
+  if (rest.exitCode !== exitCodes.done) return yield* new EndsWith({ exitCode: rest.exitCode })
+})
+
+const streamed = Effect.fnUntraced(function* <E, R>(answer: StreamedReply<E, R>) {
+  if (!(yield* Json)) {
+    const { env, stdout } = yield* Host
+    return yield* Stream.runForEachArray(answer.text(pageOf(stdout, env)), written)
+  }
+  if (answer.documents === "each") {
+    return yield* Stream.runForEachArray(answer.items, (items) => written(documentsOf(items)))
+  }
+  let isFirst = true
+  yield* Stream.runForEachArray(answer.items, (items) => {
+    const pieces = arrayPieces(items, isFirst)
+    isFirst = false
+    return written(pieces)
+  })
+  yield* written([isFirst ? jsonArrayDocument.begin : "", jsonArrayDocument.end])
+})
+
+function* documentsOf(items: ReadonlyArray<unknown>): Generator<string> {
+  for (const data of items) yield jsonDocument({ data })
+}
+
+function* arrayPieces(items: ReadonlyArray<unknown>, isFirst: boolean): Generator<string> {
+  let before: string = isFirst ? jsonArrayDocument.begin : ","
+  for (const item of items) {
+    yield before + jsonArrayDocument.item(item)
+    before = ","
+  }
+}
+
+/** Characters that are written at once. */
+const writtenAtOnce = 64 * 1024
+
+/** Writes pieces of an answer to standard output, no faster than they are taken. */
+const written = Effect.fnUntraced(function* (pieces: Iterable<string>) {
+  const { stdout } = yield* Host
+  let waiting = ""
+  for (const piece of pieces) {
+    waiting += piece
+    if (waiting.length < writtenAtOnce) continue
+    stdout.write(waiting)
+    waiting = ""
+    yield* stdout.drained
+  }
+  if (waiting === "") return
+  stdout.write(waiting)
+  yield* stdout.drained
+})
 
 /** Adds to a command what the help says about it. */
 export const documented = <const Name extends string, Parsed, Context, E, R>(

@@ -40,10 +40,13 @@ export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
   if (bytes > 0) yield finished()
 }
 
+const firstDecoder = new TextDecoder("utf-8", { fatal: true })
+const laterDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
 const decoded = (number: number, parts: ReadonlyArray<Uint8Array>, bytes: number): Line => {
   if (bytes > longestLine) return { number, problem: `it is longer than ${longestLine} bytes` }
   try {
-    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: number > 1 }).decode(Buffer.concat(parts))
+    const text = (number > 1 ? laterDecoder : firstDecoder).decode(Buffer.concat(parts))
     return { number, text: text.endsWith("\r") ? text.slice(0, -1) : text }
   } catch {
     return { number, problem: "it is not UTF-8" }

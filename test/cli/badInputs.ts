@@ -17,6 +17,14 @@ export interface BadInput {
 
 const create = (...argv: ReadonlyArray<string>) => ["create", "--id", "n", "--title", "N", ...argv]
 
+const pastOf = (when: string): ReadonlyArray<BadInput> =>
+  ["show a", "explain a", "list", "stats"].map((command) => ({
+    why: `the moment ${JSON.stringify(when)} to ${command}`,
+    argv: [...command.split(" "), `--at=${when}`],
+    code: 2,
+    tag: "InvalidInput"
+  }))
+
 /** What is refused before a database is opened. */
 export const refusedAtOnce: ReadonlyArray<BadInput> = [
   { why: "no command", argv: [], code: 2, tag: "MissingCommand" },
@@ -177,6 +185,91 @@ export const refusedAtOnce: ReadonlyArray<BadInput> = [
     tag: "ImportRefused",
     says: "line 1"
   },
+  ...["", " ", "yesterday", "-1", "1.5", "v0", "v-1", "v", "v99999999999", "1234567890123456", "2026-02-30"].flatMap(
+    pastOf
+  ),
+  ...["2026-1-2", "2026-01-22T12:00", "2026-01-22T12:00:00", "2026-01-22T25:00Z", "2026-13-01", evil].flatMap(pastOf),
+  ...["list", "stats"].map((command) => ({
+    why: `a version of the whole backlog to ${command}`,
+    argv: [command, "--at", "v3"],
+    code: 2,
+    tag: "InvalidInput",
+    says: "position"
+  })),
+  { why: "events after a negative position", argv: ["events", "--after", "-1"], code: 2, tag: "InvalidInput" },
+  { why: "events of no card", argv: ["events", "--card", ""], code: 2, tag: "InvalidInput" },
+  { why: "events of no actor", argv: ["events", "--actor", " a"], code: 2, tag: "InvalidInput" },
+  { why: "a consumer without a name", argv: ["consumers", ""], code: 2, tag: "InvalidInput" },
+  { why: "unpark for nobody", argv: ["consumers", "--unpark", "1"], code: 2, tag: "InvalidInput", says: "NAME" },
+  { why: "unpark position 0", argv: ["consumers", "c", "--unpark", "0"], code: 2, tag: "InvalidInput" },
+  { why: "an anchor that is none", argv: ["verify", "--anchor", "x"], code: 2, tag: "InvalidInput", says: "POSITION" },
+  {
+    why: "two anchors",
+    argv: ["verify", "--anchor", "x", "--anchor-file", "y"],
+    code: 2,
+    tag: "InvalidInput",
+    says: "not both"
+  },
+  { why: "an anchor from no file", argv: ["verify", "--anchor-file", "/no/such/file"], code: 2, tag: "InvalidInput" },
+  { why: "a public key for nothing", argv: ["verify", "--public-key", "x"], code: 2, tag: "InvalidInput" },
+  { why: "no file to verify", argv: ["verify", "/no/such/file"], code: 2, tag: "InvalidInput" },
+  { why: "a directory to verify", argv: ["verify", "/"], code: 2, tag: "InvalidInput", says: "directory" },
+  { why: "nothing to verify", argv: ["verify", "-"], stdin: "", code: 2, tag: "InvalidInput", says: "empty" },
+  {
+    why: "what is no log to verify",
+    argv: ["verify", "-"],
+    stdin: '{"id":"x"}\n',
+    code: 2,
+    tag: "InvalidInput",
+    says: "no exported log: line 1"
+  },
+  { why: "a key from no file", argv: ["anchor", "--key", "/no/such/file"], code: 2, tag: "InvalidInput" },
+  { why: "a key that is none", argv: ["anchor", "--key", "package.json"], code: 2, tag: "InvalidInput", says: "PEM" },
+  { why: "no part to redact", argv: ["redact", "a", "--reason", "x"], code: 2, tag: "MissingOption" },
+  { why: "no reason to redact", argv: ["redact", "a", "--part", "body"], code: 2, tag: "MissingOption" },
+  {
+    why: "an empty reason to redact",
+    argv: ["redact", "a", "--part", "body", "--reason", ""],
+    code: 2,
+    tag: "InvalidInput"
+  },
+  {
+    why: "a part that cannot be redacted",
+    argv: ["redact", "a", "--part", "body,owner", "--reason", "x"],
+    code: 2,
+    tag: "InvalidInput",
+    says: "blockedReason"
+  },
+  {
+    why: "version 0 to redact",
+    argv: ["redact", "a", "--part", "body", "--reason", "x", "--event-version", "0"],
+    code: 2,
+    tag: "InvalidInput"
+  },
+  { why: "an export to nowhere", argv: ["export", "/no/such/directory/x"], code: 2, tag: "InvalidInput" },
+  {
+    why: "an export to a directory",
+    argv: ["export", "/", "--force"],
+    code: 2,
+    tag: "InvalidInput",
+    says: "directory"
+  },
+  {
+    why: "an export to a device",
+    argv: ["export", "/dev/null", "--force"],
+    code: 2,
+    tag: "InvalidInput",
+    says: "regular"
+  },
+  { why: "an export over a file", argv: ["export", "package.json"], code: 5, tag: "FileExists", says: "--force" },
+  { why: "no log to import", argv: ["import", "/no/such/file", "--format", "log"], code: 2, tag: "InvalidInput" },
+  {
+    why: "a strict import of a log",
+    argv: ["import", "-", "--format", "log", "--strict"],
+    code: 2,
+    tag: "InvalidInput",
+    says: "--strict"
+  },
   { why: "a schema that is SQL", argv: ["list", `--schema=${evil}`], code: 2, tag: "InvalidInput" },
   { why: "a schema that is too long", argv: ["list", `--schema=${long(64)}`], code: 2, tag: "InvalidInput" },
   { why: "no database", argv: ["list", "--db", ""], code: 2, tag: "InvalidInput" },
@@ -198,6 +291,47 @@ export const refusedInside: ReadonlyArray<BadInput> = [
     ["release", "--token", "1"],
     ["revise", "--title", "x"]
   ].map((argv) => ({ why: `an unknown id to ${argv[0]}`, argv: [...argv, evil], code: 4, tag: "CardNotFound" })),
+  ...["1", "v1", "2026-01-22"].flatMap((when) =>
+    ["show", "explain"].map((command) => ({
+      why: `an unknown id as of ${when} to ${command}`,
+      argv: [command, "nobody", "--at", when],
+      code: 4,
+      tag: "CardNotFound"
+    }))
+  ),
+  {
+    why: "a card before it existed",
+    argv: ["show", "b", "--at", "1"],
+    code: 4,
+    tag: "CardNotFound"
+  },
+  ...[
+    ["show", "a", "--at", "99"],
+    ["show", "a", "--at", "v2"],
+    ["explain", "a", "--at", "v2"],
+    ["list", "--at", "99"],
+    ["stats", "--at", "9999-01-01"]
+  ].map((argv) => ({ why: `a moment to come: ${argv.join(" ")}`, argv, code: 4, tag: "MomentNotReached" })),
+  {
+    why: "a redaction of nobody",
+    argv: ["redact", "nobody", "--part", "body", "--reason", "x"],
+    code: 4,
+    tag: "CardNotFound"
+  },
+  { why: "an unknown consumer", argv: ["consumers", "nobody"], code: 4, tag: "ConsumerNotFound" },
+  {
+    why: "an unknown consumer's event",
+    argv: ["consumers", "nobody", "--unpark", "1"],
+    code: 4,
+    tag: "ConsumerNotFound"
+  },
+  {
+    why: "a log for a backlog that has one",
+    argv: ["import", "-", "--format", "log"],
+    stdin: "{}\n",
+    code: 5,
+    tag: "BacklogNotEmpty"
+  },
   { why: "an unknown id to claim", argv: ["claim", "--owner", "w", "--id", "nobody"], code: 4, tag: "CardNotFound" },
   { why: "an unknown id to reclaim", argv: ["reclaim", "--id", "nobody"], code: 4, tag: "CardNotFound" },
   { why: "a link from nowhere", argv: ["link", "nobody", "a"], code: 4, tag: "CardNotFound" },

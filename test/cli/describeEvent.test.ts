@@ -77,6 +77,25 @@ describe("events in words", () => {
     assert.strictEqual(describeEvent(recorded(type, data), 2), words)
   })
 
+  it("say what was redacted, and show nothing of it", () => {
+    const { body: _, title: __, ...data } = created
+    const event = { ...recorded("CardCreated", { ...data, blockedReason: null }), redacted: ["title", "body"] as const }
+    assert.strictEqual(
+      describeEvent(event),
+      "created blocked with priority 3: [redacted], phase alpha, depending on design, plan (title and body redacted)"
+    )
+    const unknown = { ...recorded("CardPainted", {}), redacted: ["reason"] as const }
+    assert.strictEqual(describeEvent(unknown), "CardPainted {} (reason redacted)")
+    const erased = [
+      { version: 1, parts: ["title", "body"] },
+      { version: 3, parts: ["reason"] }
+    ]
+    assert.strictEqual(
+      describeEvent(recorded("CardRedacted", { erased, reason: "a name" })),
+      "redacted title and body of version 1, reason of version 3: a name"
+    )
+  })
+
   it("count claims", () => {
     const claimed = recorded("CardClaimed", { owner: "w3", ttlSeconds: 900, expiresAt: later })
     assert.deepStrictEqual(describeHistory([recorded("CardCreated", created), claimed, claimed]).slice(1), [

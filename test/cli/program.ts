@@ -14,5 +14,17 @@ export const start = (argv: ReadonlyArray<string>, options: { readonly cwd?: str
   child.stdout.on("data", (chunk) => (said.stdout += String(chunk)))
   child.stderr.on("data", (chunk) => (said.stderr += String(chunk)))
   const ended = once(child, "close").then(([code, signal]) => ({ code: code ?? signal, ...said }))
-  return { child, ended }
+  /** Waits until standard output is as it should be; fails when the program ends before that. */
+  const says = (isSaid: (stdout: string) => boolean) =>
+    new Promise<void>((resolve, reject) => {
+      const look = (): void => {
+        if (!isSaid(said.stdout)) return
+        child.stdout.off("data", look)
+        resolve()
+      }
+      child.stdout.on("data", look)
+      look()
+      void ended.then(({ code, stderr }) => reject(new Error(`the program ended with ${code}: ${stderr}`)))
+    })
+  return { child, ended, says }
 }

@@ -46,6 +46,7 @@ const recorder = ({ terminal }: Around): { readonly output: Output; readonly tex
       write: (text) => {
         written.push(text)
       },
+      drained: Effect.void,
       isTerminal: terminal !== undefined,
       columns: terminal ?? 80
     },

@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
 import { pageOf } from "../../src/cli/Page.ts"
-import { table } from "../../src/cli/table.ts"
+import { growingTable, table } from "../../src/cli/table.ts"
 import { fitted, manyLines, oneLine, padded, widthOf } from "../../src/cli/terminalText.ts"
 import { duration } from "../../src/cli/times.ts"
 
 const page = (columns: number | undefined, env: Record<string, string> = {}) =>
-  pageOf({ write: () => {}, isTerminal: columns !== undefined, columns: columns ?? 0 }, env)
+  pageOf({ write: () => {}, drained: Effect.void, isTerminal: columns !== undefined, columns: columns ?? 0 }, env)
 
 describe("text for a terminal", () => {
   it("spells out what a terminal would obey", () => {
@@ -58,6 +59,29 @@ describe("a table", () => {
       }
     }
     assert.strictEqual(table(columns, rows, page(20, { NO_COLOR: "1" }))[2], "bb  a title that…  1")
+  })
+})
+
+describe("a table that grows", () => {
+  type Row = { readonly id: string; readonly late?: string }
+  const columns = [
+    { title: "ID", text: (row: Row) => row.id },
+    { title: "LATE", text: (row: Row) => row.late ?? "" },
+    { title: "END", text: () => "." }
+  ]
+
+  it("has its titles once, and columns that become wider, never narrower", () => {
+    const lines = growingTable(columns, page(undefined))
+    assert.deepStrictEqual(lines([{ id: "a" }]), ["ID  END", "a   ."])
+    assert.deepStrictEqual(lines([{ id: "longer" }, { id: "b" }]), ["longer  .", "b       ."])
+    assert.deepStrictEqual(lines([{ id: "c" }]), ["c       ."])
+  })
+
+  it("has its titles again only where a column appears that was empty before", () => {
+    const lines = growingTable(columns, page(undefined))
+    assert.deepStrictEqual(lines([{ id: "a" }]), ["ID  END", "a   ."])
+    assert.deepStrictEqual(lines([{ id: "b", late: "x" }]), ["ID  LATE  END", "b   x     ."])
+    assert.deepStrictEqual(lines([{ id: "c" }]), ["c         ."])
   })
 })
 

@@ -1,55 +1,86 @@
 import { Effect, Schema } from "effect"
-import { Argument, Flag } from "effect/cli"
+import { Argument, Command, Flag } from "effect/cli"
 import { createReadStream } from "node:fs"
 import { basename } from "node:path"
 import { importBeads, refuseLosses } from "../../import/importBeads.ts"
 import { ImportReport } from "../../import/ImportReport.ts"
 import { planImport } from "../../import/planImport.ts"
 import { readBeads } from "../../import/readBeads.ts"
-import { InvalidInput } from "../../index.ts"
+import { AuditService, type ImportedLog, InvalidInput } from "../../index.ts"
 import { describeReport } from "../describeReport.ts"
+import { linesOfFile } from "../fileLines.ts"
 import { switchFlag } from "../flags.ts"
 import { Host } from "../Host.ts"
-import { progressBar } from "../progressBar.ts"
+import { progressBar, withoutProgress } from "../progressBar.ts"
 import { reply } from "../Reply.ts"
-import { checked, verb } from "../verb.ts"
+import { answerInBacklog, checked, documented } from "../verb.ts"
 
-export const importCommand = verb(
-  "import",
+export const importCommand = documented(
+  Command.make(
+    "import",
+    {
+      file: Argument.String("file").pipe(Argument.withDescription("The file; - reads standard input")),
+      format: Flag.Literals("format", ["beads", "log"]).pipe(
+        Flag.withDefault("beads"),
+        Flag.withDescription("What the file is: JSON Lines of beads, or a log that export wrote (default: beads)"),
+        Flag.withMetavar("<beads|log>")
+      ),
+      strict: switchFlag("strict", "Write nothing if a line is malformed or would be left out (but for deleted issues)")
+    },
+    Effect.fnUntraced(function* ({ file, format, strict }) {
+      return yield* format === "log"
+        ? answerInBacklog(yield* importLog(file, strict))
+        : answerInBacklog(yield* importIssues(file, strict))
+    })
+  ),
   {
     about:
-      "Imports the issues of another tracker, and reports what became of every line. Cards that exist are left as they are, so the same file again changes nothing.",
-    brief: "Import another tracker's issues",
+      "Imports the issues of another tracker, and reports what became of every line: cards that exist are left as they are, so the same file again changes nothing. With --format log, imports what export wrote into an empty backlog, all or nothing, with the same positions and hashes.",
+    brief: "Import another tracker's issues, or an exported log",
     examples: [
       { command: "backlog import .beads/issues.jsonl --format beads" },
       { command: "backlog import issues.jsonl --strict", description: "Nothing, if anything would be left out" },
-      { command: "bd export | backlog import -", description: "From standard input" }
+      { command: "bd export | backlog import -", description: "From standard input" },
+      { command: "backlog import backlog.jsonl --format log --db postgres://me@localhost/work" }
     ]
-  },
-  {
-    file: Argument.String("file").pipe(Argument.withDescription("The file; - reads standard input")),
-    format: Flag.Literals("format", ["beads"]).pipe(
-      Flag.withDefault("beads"),
-      Flag.withDescription("What the file is: beads is JSON Lines (default: beads)"),
-      Flag.withMetavar("<beads>")
-    ),
-    strict: switchFlag("strict", "Write nothing if a line is malformed or would be left out (but for deleted issues)")
-  },
-  Effect.fnUntraced(function* ({ file, strict }) {
-    const host = yield* Host
-    const { actor } = yield* checked("CreateMany", { cards: [] })
-    const plan = planImport(yield* readFile(file, host))
-    const name = file === "-" ? "standard input" : basename(file)
-    if (strict) yield* refuseLosses(plan, name)
-    return Effect.gen(function* () {
-      const report = yield* importBeads(plan, { actor, file: name, strict, onProgress: progressBar(host, "cards") })
-      return reply(
-        () => encode(report),
-        (page) => describeReport(report, page)
-      )
-    })
-  })
+  }
 )
+
+const importIssues = Effect.fnUntraced(function* (file: string, strict: boolean) {
+  const host = yield* Host
+  const { actor } = yield* checked("CreateMany", { cards: [] })
+  const plan = planImport(yield* readFile(file, host))
+  const name = file === "-" ? "standard input" : basename(file)
+  if (strict) yield* refuseLosses(plan, name)
+  return Effect.gen(function* () {
+    const report = yield* importBeads(plan, { actor, file: name, strict, onProgress: progressBar(host, "cards") })
+    return reply(
+      () => encode(report),
+      (page) => describeReport(report, page)
+    )
+  })
+})
+
+const importLog = Effect.fnUntraced(function* (file: string, strict: boolean) {
+  if (strict) {
+    return yield* new InvalidInput({
+      problem: "--strict has no meaning with --format log: a log is imported as a whole"
+    })
+  }
+  const host = yield* Host
+  const lines = yield* linesOfFile(file)
+  return Effect.gen(function* () {
+    const audit = yield* AuditService
+    const imported = yield* withoutProgress(host)(audit.importLog(lines, { onProgress: progressBar(host, "events") }))
+    return reply(
+      () => imported,
+      () => describeLog(imported)
+    )
+  })
+})
+
+const describeLog = ({ cards, chainHash, events, position }: ImportedLog): string =>
+  `Imported ${events} events of ${cards} cards, up to position ${position}, chain hash ${chainHash}.`
 
 const encode = Schema.encodeSync(ImportReport)
 

@@ -1,54 +1,96 @@
-import { Effect } from "effect"
-import { BacklogService, type Card, ListOptions } from "../../index.ts"
+import { Effect, Option, Stream } from "effect"
+import { AuditService, type BacklogAt, BacklogService, type Card, ListOptions } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
+import { asOfBacklog } from "../asOf.ts"
+import { atFlag, momentOfFlag } from "../at.ts"
 import { oneOf, switchFlag, text, whole } from "../flags.ts"
 import type { Page, Paint } from "../Page.ts"
-import { encodeCards } from "../Reply.ts"
-import { type Column, table } from "../table.ts"
+import { encodeCard, encodeCards } from "../Reply.ts"
+import { type Column, growingTable } from "../table.ts"
 import { verb } from "../verb.ts"
 
 export const list = verb(
   "list",
   {
     about:
-      "Lists cards in the order in which they are claimed. In the table, a card that is ready but cannot be claimed yet is shown as waiting.",
+      "Lists cards in the order in which they are claimed, with --at as they stood at that moment. In the table, a card that is ready but cannot be claimed yet is shown as waiting.",
     brief: "List cards, best first",
     examples: [
       { command: "backlog list --ready --limit 5", description: "What can be claimed now" },
-      { command: "backlog list --status claimed --json" }
+      { command: "backlog list --status claimed --json" },
+      { command: "backlog list --ready --at 2026-01-22T12:00:00Z", description: "What could be claimed then" }
     ]
   },
   {
     status: oneOf("status", ["ready", "claimed", "blocked", "done"], "Only cards with this status"),
     phase: text("phase", "Only cards of this phase", "PHASE"),
-    ready: switchFlag("ready", "Only cards that can be claimed now"),
-    limit: whole("limit", "How many at most (default: all)")
+    ready: switchFlag("ready", "Only cards that can be claimed"),
+    limit: whole("limit", "How many at most (default: all)"),
+    at: atFlag("moment")
   },
-  Effect.fnUntraced(function* ({ limit, phase, ready, status }) {
+  Effect.fnUntraced(function* ({ limit, phase, ready, status, ...flags }) {
     const options = { status, phase, limit, readyOnly: ready ? true : undefined }
     yield* decodeOptions(options)
+    const at = yield* momentOfFlag(flags.at)
     return Effect.gen(function* () {
-      const backlog = yield* BacklogService
-      const cards = yield* backlog.list(options)
-      return {
-        data: () => encodeCards(cards),
-        text: (page) =>
-          Effect.map(
-            ready || !cards.some((card) => card.status === "ready")
-              ? Effect.succeed(cards)
-              : backlog.list({ ...options, readyOnly: true }),
-            (claimable) => describeList(cards, new Set(claimable.map((card) => card.id)), page)
-          )
-      }
+      if (at === undefined) return yield* listNow(options)
+      return listThen(yield* (yield* AuditService).backlogAt(at), options)
     })
   })
 )
 
+type Options = typeof ListOptions.Encoded
+
 const decodeOptions = decodeInput(ListOptions)
 
-const describeList = (cards: ReadonlyArray<Card>, claimable: ReadonlySet<string>, page: Page): string => {
-  if (cards.length === 0) return "No cards."
-  const shown = (card: Card): string => (card.status === "ready" && !claimable.has(card.id) ? "waiting" : card.status)
+const listNow = Effect.fnUntraced(function* (options: Options) {
+  const backlog = yield* BacklogService
+  const cards = yield* backlog.list(options)
+  const claimable =
+    options.readyOnly === true || !cards.some((card) => card.status === "ready")
+      ? Effect.succeed(cards)
+      : backlog.list({ ...options, readyOnly: true })
+  return {
+    data: () => encodeCards(cards),
+    text: (page: Page) =>
+      Effect.map(claimable, (ready) => {
+        const described = describer(Option.some(new Set(ready.map((card) => card.id))), page)
+        return described.lines(cards) + described.end()
+      })
+  }
+})
+
+const listThen = (past: BacklogAt, options: Options) => {
+  const cards = past.cards(options)
+  const claimable =
+    options.readyOnly === true || (options.status ?? "ready") !== "ready"
+      ? Effect.succeedNone
+      : Effect.asSome(
+          Stream.runFold(
+            past.cards({ ...options, readyOnly: true }),
+            () => new Set<string>(),
+            (ids, card) => ids.add(card.id)
+          )
+        )
+  const lines = (page: Page) =>
+    Stream.unwrap(
+      Effect.map(claimable, (ids) => {
+        const described = describer(ids, page, `${asOfBacklog(past)}\n\n`)
+        return Stream.mapArray(cards, (chunk) => [described.lines(chunk)]).pipe(
+          Stream.concat(Stream.suspend(() => Stream.succeed(described.end())))
+        )
+      })
+    )
+  return { items: Stream.map(cards, (card) => encodeCard(card)), documents: "one" as const, text: lines }
+}
+
+/**
+ * Cards as lines of a table, made as they come, after `before` and with a line at the end; all that are ready are
+ * claimable when nothing else is said.
+ */
+const describer = (claimable: Option.Option<ReadonlySet<string>>, page: Page, before = "") => {
+  const shown = (card: Card): string =>
+    card.status === "ready" && Option.isSome(claimable) && !claimable.value.has(card.id) ? "waiting" : card.status
   const paints: Readonly<Record<string, Paint>> = {
     ready: page.green,
     waiting: page.yellow,
@@ -65,10 +107,19 @@ const describeList = (cards: ReadonlyArray<Card>, claimable: ReadonlySet<string>
     { title: "OWNER", text: (card) => card.claimOwner ?? "", atLeast: 6 },
     { title: "ATTEMPTS", text: (card) => (card.attempts === 0 ? "" : String(card.attempts)), align: "right" }
   ]
-  const count = cards.length === 1 ? "1 card" : `${cards.length} cards`
-  return [
-    ...table(columns, cards, page),
-    "",
-    `${count}, ${cards.filter((c) => shown(c) === "ready").length} claimable`
-  ].join("\n")
+  const rows = growingTable(columns, page)
+  const counts = { all: 0, claimable: 0 }
+  return {
+    lines: (cards: ReadonlyArray<Card>): string => {
+      if (cards.length === 0) return ""
+      const begin = counts.all === 0 ? before : ""
+      counts.all += cards.length
+      counts.claimable += cards.filter((card) => shown(card) === "ready").length
+      return `${begin}${rows(cards).join("\n")}\n`
+    },
+    end: (): string =>
+      counts.all === 0
+        ? `${before}No cards.\n`
+        : `\n${counts.all === 1 ? "1 card" : `${counts.all} cards`}, ${counts.claimable} claimable\n`
+  }
 }

@@ -1,5 +1,7 @@
 import { Effect, Schema } from "effect"
-import { BacklogService, Stats } from "../../index.ts"
+import { AuditService, BacklogService, Stats } from "../../index.ts"
+import { asOfBacklog } from "../asOf.ts"
+import { atFlag, momentOfFlag } from "../at.ts"
 import type { Page } from "../Page.ts"
 import { reply } from "../Reply.ts"
 import { table } from "../table.ts"
@@ -9,31 +11,33 @@ import { verb } from "../verb.ts"
 export const stats = verb(
   "stats",
   {
-    about: "The backlog in numbers: how many cards have each status, how many can be claimed, how many wait.",
+    about:
+      "The backlog in numbers: how many cards have each status, how many can be claimed, how many wait; with --at as they were at that moment.",
     brief: "The backlog in numbers",
-    examples: [{ command: "backlog stats" }, { command: "backlog stats --json" }]
+    examples: [{ command: "backlog stats" }, { command: "backlog stats --json --at 2026-01-22" }]
   },
-  {},
-  () =>
-    Effect.succeed(
-      Effect.gen(function* () {
-        const backlog = yield* BacklogService
-        const numbers = yield* backlog.stats
-        return reply(
-          () => encode(numbers),
-          (page) => describeStats(numbers, page)
-        )
-      })
-    )
+  { at: atFlag("moment") },
+  Effect.fnUntraced(function* (flags) {
+    const at = yield* momentOfFlag(flags.at)
+    return Effect.gen(function* () {
+      const past = at === undefined ? undefined : yield* (yield* AuditService).backlogAt(at)
+      const numbers = past === undefined ? yield* (yield* BacklogService).stats : past.stats
+      return reply(
+        () => encode(numbers),
+        (page) =>
+          `${past === undefined ? "" : `${asOfBacklog(past)}\n\n`}${describeStats(numbers, page, past === undefined)}`
+      )
+    })
+  })
 )
 
 const encode = Schema.encodeSync(Stats)
 
-const describeStats = (numbers: Stats, page: Page): string => {
+const describeStats = (numbers: Stats, page: Page, isNow: boolean): string => {
   const { counts } = numbers
   const rows: ReadonlyArray<readonly [string, string]> = [
     ["ready", String(counts.ready)],
-    ["  claimable now", String(numbers.claimable)],
+    [isNow ? "  claimable now" : "  claimable", String(numbers.claimable)],
     ["  waiting for other cards", String(numbers.waiting)],
     ["claimed", String(counts.claimed)],
     ["  of them run out", String(numbers.expiredClaimCount)],
@@ -51,5 +55,9 @@ const describeStats = (numbers: Stats, page: Page): string => {
   )
   return numbers.oldestReadyAgeSeconds === null
     ? lines.join("\n")
-    : [...lines, "", `The oldest ready card is ${duration(numbers.oldestReadyAgeSeconds)} old.`].join("\n")
+    : [
+        ...lines,
+        "",
+        `The oldest ready card ${isNow ? "is" : "was"} ${duration(numbers.oldestReadyAgeSeconds)} old.`
+      ].join("\n")
 }

@@ -1,0 +1,143 @@
+import { DateTime, Effect, Option } from "effect"
+import { Argument } from "effect/cli"
+import { AuditService, Checkpoint, InvalidInput, ParkedEvent } from "../../index.ts"
+import { decodeInput } from "../../services/decodeInput.ts"
+import { ConsumerNotFound, NotParked } from "../ConsumerNotFound.ts"
+import { whole } from "../flags.ts"
+import type { Page } from "../Page.ts"
+import { reply } from "../Reply.ts"
+import { type Column, table } from "../table.ts"
+import { oneLine } from "../terminalText.ts"
+import { moment } from "../times.ts"
+import { verb } from "../verb.ts"
+
+export const consumers = verb(
+  "consumers",
+  {
+    about:
+      "Shows how far each consumer of events has come, and how many events it parked because it could not take them; with a NAME that consumer's parked events, and why. --unpark takes one off the list, when it was dealt with.",
+    brief: "How far consumers of events have come",
+    examples: [
+      { command: "backlog consumers" },
+      { command: "backlog consumers mailer" },
+      { command: "backlog consumers mailer --unpark 1204" }
+    ]
+  },
+  {
+    name: Argument.String("name").pipe(
+      Argument.withDescription("A consumer's name"),
+      Argument.optional,
+      Argument.map(Option.getOrUndefined)
+    ),
+    unpark: whole("unpark", "Take the event at this position off the list of parked ones", "POSITION")
+  },
+  Effect.fnUntraced(function* ({ name, unpark }) {
+    if (name === undefined) {
+      if (unpark !== undefined) {
+        return yield* new InvalidInput({
+          problem: "--unpark needs the consumer's name: backlog consumers NAME --unpark POSITION"
+        })
+      }
+      return allConsumers
+    }
+    const consumer = yield* decodeName(name)
+    return oneConsumer(consumer, unpark === undefined ? undefined : yield* decodePosition(unpark))
+  })
+)
+
+const decodeName = decodeInput(Checkpoint.fields.consumer)
+const decodePosition = decodeInput(ParkedEvent.fields.position)
+
+/** How far a consumer is; one that has only parked something has no checkpoint, and no time of one. */
+interface Progress {
+  readonly consumer: string
+  readonly position: number
+  readonly behind: number
+  readonly updatedAt: DateTime.Utc | null
+}
+
+const progressOf = (consumer: string, found: Checkpoint | undefined, head: number): Progress => {
+  const position = found?.position ?? 0
+  return { consumer, position, behind: Math.max(0, head - position), updatedAt: found?.updatedAt ?? null }
+}
+
+const encodeProgress = ({ updatedAt, ...progress }: Progress) => ({
+  ...progress,
+  updatedAt: updatedAt === null ? null : DateTime.formatIso(updatedAt)
+})
+
+const allConsumers = Effect.gen(function* () {
+  const audit = yield* AuditService
+  const checkpoints = new Map((yield* audit.checkpoints).map((checkpoint) => [checkpoint.consumer, checkpoint]))
+  const parked = new Map<string, number>()
+  for (const { consumer } of yield* audit.parked()) parked.set(consumer, (parked.get(consumer) ?? 0) + 1)
+  // After the checkpoints, so that none is ahead of it.
+  const { position: head } = yield* audit.anchor()
+  const all = [...new Set([...checkpoints.keys(), ...parked.keys()])]
+    .sort()
+    .map((name) => ({ ...progressOf(name, checkpoints.get(name), head), parked: parked.get(name) ?? 0 }))
+  const columns = (page: Page): ReadonlyArray<Column<Progress & { readonly parked: number }>> => [
+    { title: "CONSUMER", text: ({ consumer }) => consumer, atLeast: 12, paint: () => page.bold },
+    { title: "POSITION", text: ({ position }) => String(position), align: "right" },
+    { title: "BEHIND", text: ({ behind }) => String(behind), align: "right" },
+    {
+      title: "PARKED",
+      text: (row) => String(row.parked),
+      align: "right",
+      paint: (row) => (row.parked === 0 ? page.dim : page.red)
+    },
+    {
+      title: "UPDATED",
+      text: ({ updatedAt }) => (updatedAt === null ? "never" : moment(updatedAt)),
+      paint: () => page.dim
+    }
+  ]
+  return reply(
+    () => all.map(encodeProgress),
+    (page) => (all.length === 0 ? "No consumers." : table(columns(page), all, page).join("\n"))
+  )
+})
+
+const oneConsumer = Effect.fnUntraced(function* (consumer: string, unpark: number | undefined) {
+  const audit = yield* AuditService
+  const checkpoint = Option.getOrUndefined(yield* audit.checkpoint(consumer))
+  const before = yield* audit.parked(consumer)
+  if (checkpoint === undefined && before.length === 0) return yield* new ConsumerNotFound({ consumer })
+  if (unpark !== undefined && !(yield* audit.unpark(consumer, unpark))) {
+    return yield* new NotParked({ consumer, position: unpark })
+  }
+  const parked = before.filter(({ position }) => position !== unpark)
+  const progress = progressOf(consumer, checkpoint, (yield* audit.anchor()).position)
+  return reply(
+    () => ({
+      ...encodeProgress(progress),
+      parkedEvents: parked.map(({ parkedAt, position, reason }) => ({
+        position,
+        reason,
+        parkedAt: DateTime.formatIso(parkedAt)
+      }))
+    }),
+    (page) => describeOne(progress, parked, unpark, page)
+  )
+})
+
+const describeOne = (
+  { behind, consumer, position, updatedAt }: Progress,
+  parked: ReadonlyArray<ParkedEvent>,
+  unparked: number | undefined,
+  page: Page
+): string => {
+  const since = updatedAt === null ? "" : ` since ${moment(updatedAt)}`
+  const lines = [
+    ...(unparked === undefined ? [] : [`The event at position ${unparked} is off the list.`]),
+    `${page.bold(oneLine(consumer))} is at position ${position}${since}, ${behind} behind.`
+  ]
+  if (parked.length === 0) return [...lines, "Nothing is parked."].join("\n")
+  const columns: ReadonlyArray<Column<ParkedEvent>> = [
+    { title: "POSITION", text: (event) => String(event.position), align: "right" },
+    { title: "PARKED", text: ({ parkedAt }) => moment(parkedAt), paint: () => page.dim },
+    // The first line says what it is, those after it where it comes from; --json has them all.
+    { title: "REASON", text: ({ reason }) => reason.split("\n", 1)[0] ?? "", atLeast: 20 }
+  ]
+  return [...lines, "", ...table(columns, parked, page)].join("\n")
+}

@@ -1,0 +1,18 @@
+import { Effect } from "effect"
+import { createPrivateKey, createPublicKey } from "node:crypto"
+import { InvalidInput } from "../index.ts"
+import { textOfFile } from "./textInput.ts"
+
+/** The Ed25519 key in a file that a flag names, as PEM. */
+export const keyOfFile = Effect.fnUntraced(function* (flag: string, path: string, kind: "private" | "public") {
+  const pem = yield* textOfFile(flag, path)
+  const refused = (problem: string) => new InvalidInput({ problem: `what --${flag} names ${problem}` })
+  const key = yield* Effect.try({
+    try: () => (kind === "private" ? createPrivateKey(pem) : createPublicKey(pem)),
+    catch: () => refused(`is no ${kind} key in PEM`)
+  })
+  if (key.asymmetricKeyType !== "ed25519") {
+    return yield* refused(`is a key of type ${key.asymmetricKeyType}, and must be Ed25519`)
+  }
+  return pem
+})

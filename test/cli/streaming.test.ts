@@ -1,0 +1,78 @@
+import { assert, afterAll, beforeAll, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { randomBytes } from "node:crypto"
+import type { Host } from "../../src/cli/Host.ts"
+import { run } from "../../src/cli/run.ts"
+import { cli, documentIn, json, onServer, sql } from "./support.ts"
+
+describe("an answer that is streamed", () => {
+  const place = onServer()
+  // What cannot be compressed, so that each event is more than a page may hold after it.
+  const body = randomBytes(450_000).toString("hex")
+  beforeAll(async () => {
+    assert.strictEqual((await cli([...place.flags, "create", "--id", "a", "--title", "A", "--body", body])).code, 0)
+    for (const end of ["1", "2", "3"]) {
+      assert.strictEqual((await cli([...place.flags, "revise", "a", "--body", body + end])).code, 0)
+    }
+  })
+  afterAll(() => place.remove())
+
+  /** Runs a command line with an output that takes one text at a time, and gives the texts. */
+  const slowly = async (argv: ReadonlyArray<string>) => {
+    const texts: Array<string> = []
+    let isFull = false
+    const output: Host["Service"]["stdout"] = {
+      write: (text) => {
+        assert.isFalse(isFull, "written before the last text was taken")
+        isFull = true
+        texts.push(text)
+      },
+      drained: Effect.andThen(
+        Effect.yieldNow,
+        Effect.sync(() => {
+          isFull = false
+        })
+      ),
+      isTerminal: false,
+      columns: 80
+    }
+    const stdin = { [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ done: true, value: undefined }) }) }
+    const host = { env: { BACKLOG_ACTOR: "tester" }, stdin, stdout: output, stderr: output } as Host["Service"]
+    assert.strictEqual(await Effect.runPromise(run([...place.flags, ...argv], host)), 0)
+    return texts
+  }
+
+  it("is written no faster than it is taken, and is the same document", async () => {
+    for (const argv of [["history", "a"], ["events"], ["list", "--at", "4"]]) {
+      const texts = await slowly([...argv, "--json"])
+      assert.isAbove(texts.length, 1)
+      const { data } = documentIn(texts.join(""))
+      assert.strictEqual(data.length, argv[0] === "list" ? 1 : 4)
+      assert.deepStrictEqual(data, (await json([...place.flags, ...argv])).data)
+    }
+    assert.isAbove((await slowly(["export"])).length, 4)
+    assert.match((await slowly(["history", "a"])).join(""), /^POSITION.*\n(.*\n){4}$/)
+  })
+
+  it("is one document also when there is nothing", async () => {
+    assert.deepStrictEqual(
+      (await slowly(["events", "--after", "4", "--json"])).join(""),
+      '{"schemaVersion":1,"data":[]}\n'
+    )
+  })
+
+  it("is left incomplete when it fails half way, and the error is told elsewhere", async () => {
+    const events = `${place.schema}.events`
+    await sql((client) => client`ALTER TABLE ${client(events)} DISABLE TRIGGER ALL`)
+    await sql((client) => client`UPDATE ${client(events)} SET data = '[]' WHERE position = 4`)
+    const program = await cli([...place.flags, "history", "a", "--json"])
+    assert.strictEqual(program.code, 1)
+    assert.isTrue(program.stdout.startsWith('{"schemaVersion":1,"data":[{"position":1,'))
+    assert.throws(() => JSON.parse(program.stdout))
+    assert.strictEqual(documentIn(program.stderr).error._tag, "Defect")
+    const people = await cli([...place.flags, "history", "a"])
+    assert.strictEqual(people.code, 1)
+    assert.match(people.stdout, /^POSITION/)
+    assert.match(people.stderr, /^error: .*position 4 is damaged/)
+  })
+})
