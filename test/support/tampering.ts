@@ -31,7 +31,9 @@ const bytes = (hex: string): Buffer => Buffer.from(hex, "hex")
 /** The commitments of a row to what its payload holds now, each with the salt that it has, or with one of zeros. */
 const recommitted = ({ commitments, data }: EventRow): EventRow["commitments"] => {
   const fresh: Record<string, { readonly salt?: string; readonly sha256: string }> = {}
-  for (const [field, old] of Object.entries(commitments)) if (old.salt === undefined) fresh[field] = old
+  for (const [field, old] of Object.entries(commitments)) {
+    if (old.salt === undefined || !erasableFields.has(field)) fresh[field] = old
+  }
   for (const [field, value] of Object.entries(data)) {
     if (value === null || !erasableFields.has(field)) continue
     const salt = commitments[field]?.salt ?? "00".repeat(16)

@@ -79,8 +79,14 @@ const damages: ReadonlyArray<readonly [title: string, change: Change, reported: 
     [["content", "a", 1, "title"]]
   ],
   [
-    "a commitment to what is not erasable",
-    set(1, `commitments = commitments || jsonb_build_object('phase', commitments->'title')`),
+    "a commitment to what is not erasable, and all hashes",
+    hashed(
+      set(
+        1,
+        `commitments = commitments || jsonb_build_object('phase', jsonb_build_object('salt', repeat('0', 32),
+          'sha256', encode(sha256(decode(repeat('0', 32), 'hex') || '"one"'), 'hex')))`
+      )
+    ),
     [["content", "a", 1, "phase"]]
   ],
   [
