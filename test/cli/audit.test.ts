@@ -327,7 +327,7 @@ describe("anchors and verification", () => {
 
 describe("a rebuild and a redaction", () => {
   const place = onServer()
-  const { answered, refused, said } = asking(place)
+  const { answered, said } = asking(place)
   beforeAll(() => lived(place))
   afterAll(() => place.remove())
 
