@@ -1,12 +1,13 @@
 import { layerPgliteClient } from "../../src/services/Pglite.ts"
 import { postgresClient } from "../support/backlogs.ts"
 import { golden } from "./audit/goldenEvents.ts"
+import { goldenLog } from "./audit/goldenLog.ts"
 import { logFile } from "./audit/logFile.ts"
 import { redaction } from "./audit/redaction.ts"
 import { timeTravel } from "./audit/timeTravel.ts"
 import { suite } from "./audit.ts"
 
-const parts = [timeTravel, redaction, logFile, golden]
+const parts = [timeTravel, redaction, logFile, golden, goldenLog]
 
 suite("an audited backlog on PGlite", layerPgliteClient(), parts)
 suite("an audited backlog on a Postgres server", postgresClient(4), parts)
