@@ -27,12 +27,19 @@ export { Anchor, anchorLine, AnchorRefused, checkSignature, parseAnchor, signAnc
 export { Checkpoint, CheckpointMoved, ParkedEvent } from "./events/Checkpoints.ts"
 export { UndecodableEvent } from "./events/EventCodec.ts"
 export { LogFileHeader, LogFileRefused } from "./events/LogFile.ts"
+export { PollInterval } from "./events/PollInterval.ts"
 export { eventOf, RecordedEvent } from "./events/RecordedEvent.ts"
 export { BacklogSchema } from "./events/SchemaName.ts"
 export { StoredEvent } from "./events/StoredEvent.ts"
 export { Check, Divergence, VerifyReport } from "./projections/Divergence.ts"
 export { type FileLine, LogFileCheck, type WrongLine } from "./projections/LogFileCheck.ts"
-export { RebuildBlocked, type RebuildProgress, RebuildSuperseded, type Rebuilt } from "./projections/rebuild.ts"
+export {
+  RebuildBlocked,
+  type RebuildProgress,
+  RebuildRefused,
+  RebuildSuperseded,
+  type Rebuilt
+} from "./projections/rebuild.ts"
 export type { VerifyOptions } from "./projections/verify.ts"
 export type { CompletedCard } from "./services/Answer.ts"
 export {

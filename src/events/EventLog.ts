@@ -1,4 +1,16 @@
-import { Array as Arr, Context, DateTime, Effect, Layer, PubSub, RcRef, Result, type Scope, Stream } from "effect"
+import {
+  Array as Arr,
+  Context,
+  DateTime,
+  Effect,
+  Layer,
+  Option,
+  PubSub,
+  RcRef,
+  Result,
+  type Scope,
+  Stream
+} from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import type { EventParts } from "../domain/EventParts.ts"
@@ -9,7 +21,7 @@ import { commitChannel, CommitListener } from "./CommitListener.ts"
 import { chainHash, type Commitments, commitTo, contentHash, type HashedContent } from "./ContentHash.ts"
 import { DatabaseClock, databaseNow } from "./DatabaseClock.ts"
 import { encodeEvent } from "./EventCodec.ts"
-import { everyPage } from "./everyPage.ts"
+import { everyPage, pageByPage } from "./everyPage.ts"
 import { type EventFilter, makeReadEvents, microseconds, type ReadEvents } from "./readEvents.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
 import { BacklogSchema } from "./SchemaName.ts"
@@ -55,6 +67,12 @@ export class EventLog extends Context.Service<
     readonly erase: (cardId: CardId, erased: ReadonlyArray<EventParts>) => Effect.Effect<void, SqlError.SqlError>
     /** Pages of the log as it lies in its table. */
     readonly read: ReadEvents
+    /** The first events after one position and up to another, as many as are read at once; none only if there are none. */
+    readonly page: (
+      after: number,
+      upTo: number,
+      filter?: EventFilter
+    ) => Effect.Effect<ReadonlyArray<StoredEvent>, SqlError.SqlError>
     /** Events after one position and up to another, in order. */
     readonly between: (
       after: number,
@@ -171,24 +189,33 @@ export class EventLog extends Context.Service<
 
       const readHead = Effect.map(sql<HeadRow>`SELECT ${headColumns} FROM ${head}`, (rows) => headOf(rows, schema))
 
+      const page = (after: number, upTo: number, filter?: EventFilter) =>
+        Effect.map(read.byPosition(after, upTo, filter), (rows) => rows.map(stored))
+
+      /** Every page, none of them ahead of time in the caller's transaction, which has to survive whoever stops reading. */
+      const pages = <Place>(
+        first: Place,
+        fetch: (place: Place) => Effect.Effect<ReadonlyArray<EventRow>, SqlError.SqlError>,
+        placeOf: (last: EventRow) => Place
+      ) =>
+        Stream.unwrap(
+          Effect.map(Effect.serviceOption(sql.transactionService), (open) =>
+            Stream.map((Option.isSome(open) ? pageByPage : everyPage)(first, fetch, placeOf), stored)
+          )
+        )
+
       const between = (after: number, upTo: number, filter?: EventFilter) =>
-        Stream.map(
-          everyPage(
-            after,
-            (place) => read.byPosition(place, upTo, filter),
-            (row) => row.position
-          ),
-          stored
+        pages(
+          after,
+          (place) => read.byPosition(place, upTo, filter),
+          (row) => row.position
         )
 
       const streams = (upTo: number, ids?: ReadonlyArray<CardId>) =>
-        Stream.map(
-          everyPage(
-            undefined as EventRow | undefined,
-            (place) => read.byCard(place, upTo, ids),
-            (row): EventRow | undefined => row
-          ),
-          stored
+        pages(
+          undefined as EventRow | undefined,
+          (place) => read.byCard(place, upTo, ids),
+          (row): EventRow | undefined => row
         )
 
       return EventLog.of({
@@ -197,6 +224,7 @@ export class EventLog extends Context.Service<
         erase: (cardId, erased) => Effect.asVoid(erase(cardId, erased)),
         head: (mode) => Effect.map(mode === "read" ? readHead : lockHead, endOf),
         read,
+        page,
         between,
         streams,
         history: (cardId) => Stream.map(streams(Number.MAX_SAFE_INTEGER, [cardId]), recordedOf),

@@ -1,5 +1,5 @@
-import { Cause, type Duration, Effect, Exit, type Scope, Stream } from "effect"
-import type { SqlClient, SqlError } from "effect/sql"
+import { Cause, type Duration, Effect, Exit, type Scope } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
 import type { CheckpointMoved, Checkpoints } from "./Checkpoints.ts"
 import type { EventLog } from "./EventLog.ts"
 import { headAfter } from "./feed.ts"
@@ -20,6 +20,13 @@ export interface ConsumeOptions<E, R> extends EventFilter {
   readonly pollInterval: Duration.Duration
 }
 
+/** Events of the log that were read ahead: all that the consumer takes, after one position and up to another. */
+interface Ahead {
+  readonly after: number
+  readonly upTo: number
+  readonly events: ReadonlyArray<RecordedEvent>
+}
+
 /**
  * Gives a consumer every event after its checkpoint, in order, and moves the checkpoint in the transaction in which the
  * handler writes: whatever the handler wrote to this database happened once for each event, even if the process is
@@ -32,54 +39,73 @@ export const consume = <E, R>(
   checkpoints: Checkpoints["Service"],
   options: ConsumeOptions<E, R>
 ): Effect.Effect<number, E | CheckpointMoved | SqlError.SqlError, Exclude<R, Scope.Scope>> => {
-  const { batchSize, consumer, handler, parkAfter } = options
+  const { batchSize, consumer, follow, handler, parkAfter } = options
 
   /** In a savepoint of its own: what an event that fails wrote is taken back, and nothing else. */
-  const handle = (event: RecordedEvent) => {
-    const once = sql.withTransaction(handler(event))
-    return Effect.exit(parkAfter === undefined ? once : Effect.retry(once, { times: parkAfter - 1 }))
-  }
-
-  /** The next events in one transaction; those before one that fails stay done. */
-  const batch = sql.withTransaction(
-    Effect.gen(function* () {
-      const from = yield* checkpoints.lock(consumer)
-      const upTo = (yield* log.head("read")).position
-      const events = yield* log
-        .between(from, upTo, options)
-        .pipe(Stream.take(batchSize), Stream.map(recordedOf), Stream.runCollect)
-      let position = from
-      let handled = 0
-      for (const event of events) {
-        const exit = yield* handle(event)
-        if (Exit.isFailure(exit)) {
-          if (parkAfter === undefined || Cause.hasInterrupts(exit.cause)) {
-            yield* checkpoints.advance(consumer, from, position)
-            return { handled, position, more: false, failure: exit.cause }
-          }
-          yield* checkpoints.park(consumer, event.position, Cause.pretty(exit.cause).slice(0, 16_000))
-        } else handled++
-        position = event.position
+  const handle = Effect.fnUntraced(function* (event: RecordedEvent) {
+    for (let tries = 1; ; tries++) {
+      const exit = yield* Effect.exit(sql.withTransaction(Effect.suspend(() => handler(event))))
+      if (Exit.isSuccess(exit) || parkAfter === undefined || tries >= parkAfter || Cause.hasInterrupts(exit.cause)) {
+        return exit
       }
-      const more = events.length === batchSize
-      if (!more) position = Math.max(position, upTo)
-      if (position > from) yield* checkpoints.advance(consumer, from, position)
-      return { handled, position, more, failure: undefined }
-    })
-  )
+    }
+  })
 
   return Effect.scoped(
     Effect.gen(function* () {
       const commits = yield* log.commits
+      const end = follow ? Number.POSITIVE_INFINITY : (yield* log.head("read")).position
+      // What lies in the log stays as it is, so a page serves many transactions.
+      let ahead: Ahead = { after: 0, upTo: 0, events: [] }
+
+      const readAhead = Effect.fnUntraced(function* (after: number) {
+        const upTo = Math.min((yield* log.head("read")).position, end)
+        const page = yield* log.page(after, upTo, options)
+        ahead = { after, upTo: page.at(-1)?.position ?? upTo, events: page.map(recordedOf) }
+      })
+
+      /** The next events in one transaction; those before one that fails stay done. */
+      const batch = Effect.gen(function* () {
+        const from = yield* checkpoints.lock(consumer)
+        if (from < ahead.after || from >= ahead.upTo) yield* readAhead(from)
+        const waiting = ahead.events.filter((event) => event.position > from)
+        let position = from
+        let handled = 0
+        for (const event of waiting.slice(0, batchSize)) {
+          const exit = yield* handle(event)
+          if (Exit.isFailure(exit)) {
+            if (parkAfter === undefined || Cause.hasInterrupts(exit.cause)) {
+              yield* checkpoints.advance(consumer, from, position)
+              return { handled, position, failure: exit.cause }
+            }
+            yield* checkpoints.park(consumer, event.position, reasonOf(exit.cause))
+          } else handled++
+          position = event.position
+        }
+        // Also past what this consumer does not take.
+        if (waiting.length <= batchSize) position = Math.max(position, ahead.upTo)
+        if (position > from) yield* checkpoints.advance(consumer, from, position)
+        return { handled, position, failure: undefined }
+      }).pipe(
+        sql.withTransaction,
+        Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED")
+      )
+
       let handled = 0
       for (;;) {
         const done = yield* batch
         handled += done.handled
         if (done.failure !== undefined) return yield* Effect.failCause(done.failure)
-        if (done.more) continue
-        if (!options.follow) return handled
-        yield* headAfter(log, done.position, commits, options.pollInterval)
+        if (done.position >= end) return handled
+        if (follow) yield* headAfter(log, done.position, commits, options.pollInterval)
       }
     })
   )
 }
+
+/** Characters of a reason that are kept. */
+const reasonLength = 16_000
+
+/** NUL is not text to Postgres, and half a surrogate pair none to anybody. */
+const reasonOf = (cause: Cause.Cause<unknown>): string =>
+  Cause.pretty(cause).slice(0, reasonLength).replaceAll("\0", "\u2400").toWellFormed()

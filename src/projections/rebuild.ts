@@ -1,11 +1,12 @@
 import { Clock, Data, type DateTime, Duration, Effect, Schema } from "effect"
-import type { SqlClient } from "effect/sql"
-import { SqlError } from "effect/sql"
+import { SqlClient, SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
 import type { CardId } from "../domain/CardId.ts"
 import type { EventLog } from "../events/EventLog.ts"
+import { besideSchema, lockBeside } from "./besideSchema.ts"
 import { makeBuildReadModel } from "./buildReadModel.ts"
 import { makeCardTables } from "./CardTables.ts"
+import { addedObjects, swapTables } from "./swapTables.ts"
 
 /** How far a rebuild is: events of the log while it builds and catches up. */
 export interface RebuildProgress {
@@ -60,14 +61,37 @@ export class RebuildBlocked extends Schema.TaggedError<RebuildBlocked>()("Rebuil
   }
 }
 
+/** The tables have what a rebuild would not bring back. Nothing was changed. */
+export class RebuildRefused extends Schema.TaggedError<RebuildRefused>()("RebuildRefused", {
+  schema: Schema.String,
+  /** What was added to the tables or depends on them, as Postgres describes it. */
+  added: Schema.Array(Schema.String)
+}) {
+  override get message(): string {
+    return (
+      `A rebuild replaces the tables of the read model of ${JSON.stringify(this.schema)}, and would lose what was added ` +
+      `to them: ${this.added.join(", ")}. Nothing was changed. Drop these, rebuild, and make them again.`
+    )
+  }
+}
+
 /** More was written than the swap itself may take in: it is to be tried again after catching up. */
 class TooFarBehind extends Data.TaggedError("TooFarBehind") {}
 
-/** Events that the swap itself may still have to take in. */
-const eventsLeftForSwap = 200
+/** Events that the swap itself may still have to take in at first, while commands wait: tenths of a second's work. */
+const eventsLeftForSwap = 500
 
-/** How long one try of the swap may keep commands waiting for its locks. */
+/**
+ * How long one try of the swap may keep commands waiting for its locks. Less than a server's `deadlock_timeout`, so that
+ * of two who wait for each other it is the swap that steps back.
+ */
 const lockTimeout = "300ms"
+
+/** The server ends a swap whose program is gone, or does something else, and lets commands go on. */
+const idleTimeout = "10s"
+
+/** How long to let commands go on between two tries, at first and at most, in milliseconds. */
+const pause = { first: 100, longest: 1_000 } as const
 
 const cardsAtOnce = 500
 
@@ -77,33 +101,46 @@ const cardsAtOnce = 500
  * live tables are not touched before the swap: ended at any point, it leaves the backlog as it was, and at most the
  * schema beside it, which the next rebuild removes. Commands go on all the while, and wait during the swap only.
  */
-export const rebuild = Effect.fnUntraced(function* (context: RebuildContext) {
+export const rebuild = (context: RebuildContext) =>
+  Effect.provideService(rebuildBeside(context), SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED")
+
+const rebuildBeside = Effect.fnUntraced(function* (context: RebuildContext) {
   const { log, onProgress, schema, sql } = context
-  const [row] = yield* sql<{ readonly oid: string }>`SELECT ${schema}::regnamespace::oid::text AS oid`
-  const beside = `mosaic_rebuild_${row?.oid ?? schema}`
+  const beside = yield* besideSchema(sql, schema)
   const nonce = randomUUID()
   const owner = sql(`${beside}.rebuild`)
+  const live = makeCardTables(sql, schema)
   const tables = makeCardTables(sql, beside)
   const build = makeBuildReadModel(sql, log, tables)
+
+  const refuseAdded = Effect.gen(function* () {
+    const added = yield* addedObjects(sql, schema, beside)
+    if (added.length > 0) return yield* new RebuildRefused({ schema, added })
+  })
 
   yield* onProgress({ phase: "preparing", done: 0, total: 0 })
   yield* sql.withTransaction(
     Effect.gen(function* () {
+      yield* lockBeside(sql, schema, "exclusive")
       yield* dropSchema(sql, beside)
       yield* sql`CREATE SCHEMA ${sql(beside)}`
       yield* context.createTables(beside)
       yield* sql`CREATE TABLE ${owner} AS SELECT ${nonce}::text AS nonce`
+      yield* refuseAdded
     })
   )
 
   /** A step of this rebuild, unless a later one has taken its place. */
-  const step = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | RebuildSuperseded | SqlError.SqlError> =>
+  const step = <A, E>(
+    effect: Effect.Effect<A, E>,
+    mode: "shared" | "exclusive" = "shared"
+  ): Effect.Effect<A, E | RebuildSuperseded | SqlError.SqlError> =>
     sql.withTransaction(
       Effect.gen(function* () {
+        yield* lockBeside(sql, schema, mode)
         const [found] = yield* sql<{ readonly exists: boolean }>`
           SELECT to_regclass(${`${beside}.rebuild`}) IS NOT NULL AS exists`
-        const owners =
-          found?.exists === true ? yield* sql<{ readonly nonce: string }>`SELECT nonce FROM ${owner} FOR SHARE` : []
+        const owners = found?.exists === true ? yield* sql<{ readonly nonce: string }>`SELECT nonce FROM ${owner}` : []
         if (owners[0]?.nonce !== nonce) return yield* new RebuildSuperseded({ schema })
         return yield* effect
       })
@@ -136,84 +173,76 @@ export const rebuild = Effect.fnUntraced(function* (context: RebuildContext) {
     yield* step(sql`ANALYZE ${tables.cards}, ${tables.dependencies}`)
 
     let rounds = 0
+    let leftForSwap = eventsLeftForSwap
+    /** Until little is left to the swap, or as little as ever, where commands come as fast as they can be taken in. */
     const catchUp = Effect.gen(function* () {
-      const head = (yield* log.head("read")).position
-      if (head === position) return
-      rounds++
-      yield* onProgress({ phase: "catching up", done: position, total: head })
-      const ids = yield* changedCards(position, head)
-      for (let start = 0; start < ids.length; start += cardsAtOnce) {
-        const now = yield* context.now
-        yield* step(build.replace(ids.slice(start, start + cardsAtOnce), head, now))
+      for (let before = Number.POSITIVE_INFINITY; ;) {
+        const head = (yield* log.head("read")).position
+        const behind = head - position
+        const little = before === Number.POSITIVE_INFINITY ? 0 : eventsLeftForSwap / 4
+        if (behind <= little || behind > before / 2) return
+        before = behind
+        rounds++
+        yield* onProgress({ phase: "catching up", done: position, total: head })
+        const ids = yield* changedCards(position, head)
+        for (let start = 0; start < ids.length; start += cardsAtOnce) {
+          const now = yield* context.now
+          yield* step(build.replace(ids.slice(start, start + cardsAtOnce), head, now))
+        }
+        position = head
       }
-      position = head
     })
 
     const swap = Effect.gen(function* () {
-      yield* sql`SELECT set_config('lock_timeout', ${lockTimeout}, true)`
-      const live = makeCardTables(sql, schema)
+      yield* sql`
+        SELECT set_config('lock_timeout', ${lockTimeout}, true),
+          set_config('idle_in_transaction_session_timeout', ${idleTimeout}, true)`
       // The tables before the head, as every command does: none that holds one of them waits for this.
       yield* sql`LOCK TABLE ${live.cards}, ${live.dependencies} IN ACCESS EXCLUSIVE MODE`
       const head = (yield* log.head("lock")).position
-      if (head - position > eventsLeftForSwap) return yield* new TooFarBehind()
+      if (head - position > leftForSwap) return yield* new TooFarBehind()
       yield* build.replace(yield* changedCards(position, head), head, yield* context.now)
+      yield* refuseAdded
       yield* swapTables(sql, schema, beside)
       yield* onProgress({ phase: "swapping", done: head, total: head })
       return head
     })
 
     const began = yield* Clock.currentTimeMillis
-    while (true) {
+    for (let rest: number = pause.first; ;) {
       yield* catchUp
       yield* onProgress({ phase: "swapping", done: position, total: position })
       const asked = yield* Clock.currentTimeMillis
-      const swappedAt = yield* Effect.catchIf(step(swap), isWorthAnotherTry, () => Effect.void)
+      const swappedAt = yield* Effect.catchIf(step(swap), isWorthAnotherTry, (error) =>
+        Effect.sync(() => {
+          // Where commands come faster than they can be taken in, they have to wait for longer: once.
+          if (error instanceof TooFarBehind) leftForSwap *= 2
+          else rest = Math.min(rest * 2, pause.longest)
+        })
+      )
       const now = yield* Clock.currentTimeMillis
       if (swappedAt !== undefined) {
+        // Of what was made anew while catching up, and may have been redacted, the old rows are still in the files.
+        yield* Effect.ignore(sql`VACUUM ${live.cards}, ${live.dependencies}`)
         yield* onProgress({ phase: "swapped", done: swappedAt, total: swappedAt })
         return { position: swappedAt, cards, rounds, swapMillis: now - asked } satisfies Rebuilt
       }
       if (now - began >= Duration.toMillis(context.swapTimeout)) {
         return yield* new RebuildBlocked({ schema, waitedSeconds: Math.round((now - began) / 100) / 10 })
       }
-      yield* Effect.sleep("100 millis")
+      yield* Effect.sleep(rest)
     }
   })
 
   return yield* Effect.ensuring(
     steps,
     // What is left behind harms nobody, and the next rebuild removes it.
-    Effect.ignore(step(dropSchema(sql, beside)))
+    Effect.ignore(step(dropSchema(sql, beside), "exclusive"))
   )
 })
 
 const isWorthAnotherTry = (error: unknown): error is TooFarBehind | SqlError.SqlError =>
-  error instanceof TooFarBehind || (SqlError.isSqlError(error) && error.reason._tag === "LockTimeoutError")
+  error instanceof TooFarBehind ||
+  (SqlError.isSqlError(error) && (error.reason._tag === "LockTimeoutError" || error.reason._tag === "DeadlockError"))
 
 const dropSchema = (sql: SqlClient.SqlClient, schema: string) => sql`DROP SCHEMA IF EXISTS ${sql(schema)} CASCADE`
-
-/** Puts the tables beside in the place of the live ones, with the same owner and grants. */
-const swapTables = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, schema: string, beside: string) {
-  const statements = yield* sql<{ readonly statement: string }>`
-    WITH live AS (
-      SELECT relname, oid, relowner, relacl FROM pg_class
-      WHERE relnamespace = ${schema}::regnamespace AND relname IN ('cards', 'dependencies'))
-    SELECT format('ALTER TABLE %I.%I OWNER TO %I', ${beside}::text, live.relname, pg_get_userbyid(live.relowner)) AS statement
-    FROM live JOIN pg_class AS new ON new.relname = live.relname AND new.relnamespace = ${beside}::regnamespace
-    WHERE new.relowner <> live.relowner
-    UNION ALL
-    SELECT format('GRANT %s ON %I.%I TO %s%s', privilege_type, ${beside}::text, relname,
-      CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
-      CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-    FROM live, aclexplode(relacl) WHERE grantee <> relowner
-    UNION ALL
-    SELECT format('GRANT %s (%I) ON %I.%I TO %s%s', privilege_type, attname, ${beside}::text, relname,
-      CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
-      CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-    FROM live JOIN pg_attribute ON attrelid = live.oid, aclexplode(attacl) WHERE grantee <> relowner`
-  for (const { statement } of statements) yield* sql.unsafe(statement)
-  for (const table of ["cards", "dependencies"]) {
-    yield* sql`DROP TABLE ${sql(`${schema}.${table}`)}`
-    yield* sql`ALTER TABLE ${sql(`${beside}.${table}`)} SET SCHEMA ${sql(schema)}`
-  }
-})

@@ -6,7 +6,7 @@ import type { Explanation } from "../domain/Explanation.ts"
 import { Redact } from "../domain/Redaction.ts"
 import { CardNotFound } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
-import { Name } from "../domain/Text.ts"
+import { Name, Reason } from "../domain/Text.ts"
 import { type Anchor, type AnchorRefused, signAnchor } from "../events/Anchor.ts"
 import { type Checkpoint, type CheckpointMoved, Checkpoints, type ParkedEvent } from "../events/Checkpoints.ts"
 import { consume } from "../events/consume.ts"
@@ -15,6 +15,7 @@ import type { UndecodableEvent } from "../events/EventCodec.ts"
 import { EventLog } from "../events/EventLog.ts"
 import { feed } from "../events/feed.ts"
 import type { LogFileRefused } from "../events/LogFile.ts"
+import { PollInterval } from "../events/PollInterval.ts"
 import { Position, type RecordedEvent } from "../events/RecordedEvent.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import { makeBuildReadModel } from "../projections/buildReadModel.ts"
@@ -27,6 +28,7 @@ import { ReadModel } from "../projections/ReadModel.ts"
 import {
   type RebuildBlocked,
   type RebuildProgress,
+  type RebuildRefused,
   type RebuildSuperseded,
   type Rebuilt,
   rebuild
@@ -60,7 +62,10 @@ export interface ConsumerOptions<E, R> extends Omit<typeof EventOptions.Encoded,
   readonly handler: (event: RecordedEvent) => Effect.Effect<void, E, R>
   /** Events in one transaction, 100 unless told otherwise. */
   readonly batchSize?: number | undefined
-  /** After how many tries an event that fails is parked with its reason; when absent the failure ends the consumer. */
+  /**
+   * After how many tries an event that fails, or whose handler has a defect, is parked with its reason; when absent the
+   * failure ends the consumer.
+   */
   readonly parkAfter?: number | undefined
 }
 
@@ -167,12 +172,15 @@ export class AuditService extends Context.Service<
     /**
      * Makes the read model anew from the log, beside the live one, while commands go on, and swaps the two in one short
      * transaction; then verifies everything. Ended at any point it leaves a whole backlog, before the swap as it was. Must
-     * not be part of a transaction. Needs the right to create schemas. `swapTimeout` is how long to try to get hold of the tables, 1 minute unless told otherwise.
+     * not be part of a transaction. Needs the right to create schemas. `swapTimeout` is how long to try to get hold of the
+     * tables, 1 minute unless told otherwise. What was added to the tables (an index, a trigger, a view on them) is not
+     * made again: the rebuild is refused while there is any. A REPEATABLE READ transaction that began before the swap and
+     * reads cards for the first time after it does not see them: Postgres shows it new tables without their rows.
      */
     readonly rebuild: (options?: {
       readonly onProgress?: ((progress: RebuildProgress) => Effect.Effect<void>) | undefined
       readonly swapTimeout?: Duration.Input | undefined
-    }) => Effect.Effect<RebuildReport, RebuildBlocked | RebuildSuperseded | InvalidInput | ReadFailure>
+    }) => Effect.Effect<RebuildReport, RebuildBlocked | RebuildRefused | RebuildSuperseded | InvalidInput | ReadFailure>
     /**
      * Erases parts of a card's events from the log and the read model, for good, and records who did so and why. The
      * events remain, visibly redacted, and every hash and anchor still holds.
@@ -180,7 +188,10 @@ export class AuditService extends Context.Service<
     readonly redact: (
       input: typeof Redact.Encoded
     ) => Effect.Effect<RedactedCard, CardNotFound | InvalidInput | ReadFailure>
-    /** The whole log as lines of text, for `importLog`, and to be verified without a database. */
+    /**
+     * The whole log as lines of text, for `importLog`, and to be verified without a database. Read in one snapshot, whose
+     * transaction is open until the last line was taken.
+     */
     readonly exportLog: Stream.Stream<string, SqlError.SqlError>
     /** Imports such lines into an empty backlog, all or nothing, with the same positions, versions and hashes. */
     readonly importLog: <E, R>(
@@ -200,6 +211,7 @@ export class AuditService extends Context.Service<
         const log = yield* EventLog
         const readModel = yield* ReadModel
         const checkpoints = yield* Checkpoints
+        const pollInterval = yield* PollInterval
         const tables = makeCardTables(sql, schema)
         const build = makeBuildReadModel(sql, log, tables)
 
@@ -215,9 +227,6 @@ export class AuditService extends Context.Service<
               ? Effect.fail(new InvalidInput({ problem: `${what} cannot be part of a transaction` }))
               : Effect.void
           )
-
-        // Space of erased rows is only given back, and their pages only cleaned, by a vacuum.
-        const vacuum = Effect.ignore(sql`VACUUM ${sql(`${schema}.events`)}, ${tables.cards}`)
 
         // By the log alone: the read model may be what is doubted.
         const history = (input: string) =>
@@ -324,7 +333,11 @@ export class AuditService extends Context.Service<
             return yield* checkpoints.advance(yield* decodeName(consumer), from, to)
           }),
           park: Effect.fn("AuditService.park")(function* (consumer, position, reason) {
-            return yield* checkpoints.park(yield* decodeName(consumer), yield* decodePosition(position), reason)
+            return yield* checkpoints.park(
+              yield* decodeName(consumer),
+              yield* decodePosition(position),
+              yield* decodeReason(reason)
+            )
           }),
           parked: (consumer) =>
             consumer === undefined ? checkpoints.parked() : Effect.flatMap(decodeName(consumer), checkpoints.parked),
@@ -335,18 +348,15 @@ export class AuditService extends Context.Service<
           anchor,
           rebuild: rebuilt,
           redact: Effect.fn("AuditService.redact")(function* (input) {
-            return yield* redactCard(sql, log, readModel, vacuum, yield* decodeRedact(input))
+            return yield* redactCard(sql, log, readModel, schema, yield* decodeRedact(input))
           }),
-          exportLog: exportLog(log),
+          exportLog: exportLog(sql, log),
           importLog: (lines, options = {}) =>
             importLog(sql, log, build, now, lines, options.onProgress ?? (() => Effect.void))
         })
       })
     ).pipe(Layer.provide([layerEventLog, ReadModel.layer, Checkpoints.layer]), Layer.provide(Migrations.layer))
 }
-
-/** How often whoever follows events looks for them without having been woken. */
-const pollInterval = Duration.seconds(1)
 
 const backlogAtOf = (past: PastBacklog): BacklogAt => {
   const get = (input: string) => Effect.flatMap(decodeId(input), (id) => past.get(id))
@@ -379,6 +389,7 @@ const Count = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 })
 
 const decodeId = decodeInput(CardId)
 const decodeName = decodeInput(Name)
+const decodeReason = decodeInput(Reason)
 const decodePosition = decodeInput(Position)
 const decodeAt = decodeInput(At)
 const decodeCardAt = decodeInput(CardAt)

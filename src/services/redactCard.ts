@@ -7,6 +7,7 @@ import { CardNotFound } from "../domain/Rejection.ts"
 import type { UndecodableEvent } from "../events/EventCodec.ts"
 import type { EventLog } from "../events/EventLog.ts"
 import { heldPartsOf } from "../events/StoredEvent.ts"
+import { forgetBeside, lockBeside } from "../projections/besideSchema.ts"
 import { foldCards } from "../projections/foldCards.ts"
 import { footprintOfCard } from "../projections/Footprint.ts"
 import type { ReadModel } from "../projections/ReadModel.ts"
@@ -25,11 +26,12 @@ export const redactCard = (
   sql: SqlClient.SqlClient,
   log: EventLog["Service"],
   readModel: ReadModel["Service"],
-  vacuum: Effect.Effect<void>,
+  schema: string,
   command: Redact
 ): Effect.Effect<RedactedCard, CardNotFound | UndecodableEvent | SqlError.SqlError> =>
   Effect.gen(function* () {
     const { id } = command
+    yield* lockBeside(sql, schema, "shared")
     const { now, state } = yield* readModel.lockAndLoad(footprintOfCard(id))
     const before = state.card(id)
     if (before === undefined) return yield* new CardNotFound({ id })
@@ -67,7 +69,12 @@ export const redactCard = (
       positions: new Map([[id, position]]),
       now
     })
-    yield* sql.afterCommit(vacuum)
+    const beside = yield* forgetBeside(sql, schema, id)
+    // Space of erased rows is only given back, and their pages only cleaned, by a vacuum.
+    const cleaned = [`${schema}.events`, `${schema}.cards`, ...(beside === undefined ? [] : [beside])]
+    yield* sql.afterCommit(
+      Effect.forEach(cleaned, (table) => Effect.ignore(sql`VACUUM ${sql(table)}`), { discard: true })
+    )
     return { card, erased }
   }).pipe(
     sql.withTransaction,

@@ -1,0 +1,35 @@
+import { Effect } from "effect"
+import type { SqlClient } from "effect/sql"
+import type { CardId } from "../domain/CardId.ts"
+
+/** Tells this lock from others that take advisory locks in the same database. */
+const besideLockClass = 0x6d62_7262
+
+/** The schema in which a rebuild makes its tables. */
+export const besideSchema = (sql: SqlClient.SqlClient, schema: string) =>
+  Effect.map(
+    sql<{ readonly name: string }>`SELECT 'mosaic_rebuild_' || ${schema}::regnamespace::oid::text AS name`,
+    (rows) => rows[0]?.name ?? "mosaic_rebuild"
+  )
+
+/**
+ * Locks it until the caller's transaction ends, before any other lock: exclusive for whoever makes or drops it, who so
+ * waits for all that is under way in it.
+ */
+export const lockBeside = (sql: SqlClient.SqlClient, schema: string, mode: "shared" | "exclusive") =>
+  mode === "exclusive"
+    ? sql`SELECT pg_advisory_xact_lock(${besideLockClass}::int4, ${schema}::regnamespace::oid::int4)::text`
+    : sql`SELECT pg_advisory_xact_lock_shared(${besideLockClass}::int4, ${schema}::regnamespace::oid::int4)::text`
+
+/**
+ * Removes a card's row from the tables of a rebuild that is under way, which makes it anew when it catches up, or was
+ * killed, in the caller's transaction, which has locked the schema beside. Answers the table, if there is one.
+ */
+export const forgetBeside = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, schema: string, id: CardId) {
+  const cards = `${yield* besideSchema(sql, schema)}.cards`
+  const [found] = yield* sql<{ readonly may: boolean | null }>`
+    SELECT has_table_privilege(to_regclass(${cards}), 'DELETE') AS may`
+  if (found?.may !== true) return undefined
+  yield* sql`DELETE FROM ${sql(cards)} WHERE id = ${id}`
+  return cards
+})

@@ -1,0 +1,53 @@
+import { Effect } from "effect"
+import { tables } from "./backlogs.ts"
+
+/** Everything that Postgres knows of the read model's tables, by what it says about them and not by their numbers. */
+export const readModelCatalog = Effect.gen(function* () {
+  const { schema, sql } = yield* tables
+  const those = sql`
+    SELECT oid, relname FROM pg_class WHERE relnamespace = ${schema}::regnamespace AND relname IN ('cards', 'dependencies')`
+  const relations = yield* sql`
+    SELECT those.relname, relkind, relpersistence, pg_get_userbyid(relowner) AS owner, relrowsecurity,
+      relreplident, (SELECT array_agg(option ORDER BY option) FROM unnest(reloptions) AS option)::text AS reloptions,
+      (SELECT array_agg(item::text ORDER BY item::text) FROM unnest(relacl) AS item)::text AS acl,
+      obj_description(those.oid, 'pg_class') AS comment, reltoastrelid <> 0 AS toast
+    FROM (${those}) AS those JOIN pg_class USING (oid) ORDER BY those.relname`
+  const columns = yield* sql`
+    SELECT relname, attnum, attname, format_type(atttypid, atttypmod) AS type, attnotnull,
+      attcollation::regcollation::text AS collation, coalesce(attstattarget, -1)::int4 AS statistics, attstorage,
+      (SELECT array_agg(item::text ORDER BY item::text) FROM unnest(attacl) AS item)::text AS acl,
+      col_description(attrelid, attnum) AS comment
+    FROM (${those}) AS those JOIN pg_attribute ON attrelid = those.oid
+    WHERE attnum > 0 AND NOT attisdropped ORDER BY relname, attnum`
+  const indexes = yield* sql`
+    SELECT those.relname, pg_get_indexdef(indexrelid) AS definition, indisunique, indisprimary, indisvalid,
+      obj_description(indexrelid, 'pg_class') AS comment
+    FROM (${those}) AS those JOIN pg_index ON indrelid = those.oid ORDER BY definition`
+  const constraints = yield* sql`
+    SELECT relname, conname, contype, convalidated, pg_get_constraintdef(pg_constraint.oid) AS definition
+    FROM (${those}) AS those JOIN pg_constraint ON conrelid = those.oid ORDER BY relname, conname`
+  return JSON.parse(JSON.stringify({ relations, columns, indexes, constraints })) as Readonly<
+    Record<"relations" | "columns" | "indexes" | "constraints", ReadonlyArray<unknown>>
+  >
+})
+
+/** The tables as they lie in the catalog, which a swap changes. */
+export const tableNumbers = Effect.gen(function* () {
+  const { schema, sql } = yield* tables
+  return Array.from(
+    yield* sql<{ readonly oid: string }>`
+      SELECT oid::text AS oid FROM pg_class WHERE relnamespace = ${schema}::regnamespace
+        AND relname IN ('cards', 'dependencies') ORDER BY relname`,
+    ({ oid }) => oid
+  )
+})
+
+/** Schemas that rebuilds of this backlog left beside it. */
+export const schemasBeside = Effect.gen(function* () {
+  const { schema, sql } = yield* tables
+  return Array.from(
+    yield* sql<{ readonly name: string }>`
+      SELECT nspname AS name FROM pg_namespace WHERE nspname = 'mosaic_rebuild_' || ${schema}::regnamespace::oid::text`,
+    ({ name }) => name
+  )
+})

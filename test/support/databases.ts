@@ -1,0 +1,34 @@
+import { layer } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { layerPgliteClient } from "../../src/services/Pglite.ts"
+import { type Client, freshBacklog, postgresClient, type TestBacklog } from "./backlogs.ts"
+import { verifiesItself, verifyBacklog } from "./verifyBacklog.ts"
+
+type Body = Effect.Effect<void, unknown, TestBacklog | Client>
+
+/** Registers a test with an empty backlog of its own, which must be whole when the test has ended. */
+export type Test = (title: string, body: Body) => void
+
+const suite = (name: string, client: Layer.Layer<Client, unknown>, register: (test: Test) => void): void =>
+  layer(client, { timeout: "60 seconds", excludeTestServices: true })(name, (it) => {
+    register((title, body) =>
+      it.effect(title, () =>
+        // What the body started ends before its schema is dropped, which would wait for it.
+        Effect.scoped(body).pipe(
+          Effect.andThen(verifyBacklog),
+          Effect.andThen(verifiesItself),
+          Effect.provide(Layer.fresh(freshBacklog))
+        )
+      )
+    )
+  })
+
+/** Registers tests of what only a server has: connections beside each other. */
+export const onServer = (name: string, register: (test: Test) => void): void =>
+  suite(`${name}, on a Postgres server`, postgresClient(10), register)
+
+/** Registers tests for either database. */
+export const onBothDatabases = (name: string, register: (test: Test) => void): void => {
+  suite(`${name}, on PGlite`, layerPgliteClient(), register)
+  onServer(name, register)
+}

@@ -1,0 +1,28 @@
+import { Context, type Duration, Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
+import { BacklogSchema } from "../../src/events/SchemaName.ts"
+import { PollInterval } from "../../src/events/PollInterval.ts"
+import { AuditService } from "../../src/services/AuditService.ts"
+import { BacklogService } from "../../src/services/BacklogService.ts"
+import { layerPostgres } from "../../src/services/layers.ts"
+import { postgresUrl } from "./backlogs.ts"
+
+/** A backlog over a pool of its own, as another process would have it. */
+export const pool = (options: { readonly size?: number; readonly pollInterval?: Duration.Duration } = {}) =>
+  Effect.gen(function* () {
+    const schema = yield* BacklogSchema
+    const backlog = layerPostgres({ url: postgresUrl(), schema, poolSize: options.size ?? 2 })
+    const context = yield* Layer.build(
+      Layer.fresh(
+        options.pollInterval === undefined
+          ? backlog
+          : Layer.provide(backlog, Layer.succeed(PollInterval)(options.pollInterval))
+      )
+    )
+    return {
+      context,
+      sql: Context.get(context, SqlClient.SqlClient),
+      audit: Context.get(context, AuditService),
+      backlog: Context.get(context, BacklogService)
+    }
+  })
