@@ -95,8 +95,8 @@ export const scenarios = (context, say = () => {}) => {
 
   const onCommandLine = commands(size, logFileOf(context, size)).map(([scenario, args, unit, line]) => ({
     ...common,
-    id: id(`backlog ${String(scenario)}`, "postgres"),
-    scenario: `backlog ${String(scenario)}`,
+    id: id(`backlog ${scenario}`, "postgres"),
+    scenario: `backlog ${scenario}`,
     database: "postgres",
     size: size.events,
     unit,

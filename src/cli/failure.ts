@@ -12,7 +12,6 @@ import {
   MigrationRefused,
   MomentNotReached,
   RebuildBlocked,
-  RebuildRefused,
   RebuildSuperseded,
   Rejection,
   UndecodableEvent
@@ -57,15 +56,7 @@ const kinds: ReadonlyArray<{
     exitCode: exitCodes.notFound
   },
   {
-    schema: Schema.Union([
-      Rejection,
-      AnchorRefused,
-      LogFileRefused,
-      BacklogNotEmpty,
-      RebuildRefused,
-      RebuildSuperseded,
-      FileExists
-    ]),
+    schema: Schema.Union([Rejection, AnchorRefused, LogFileRefused, BacklogNotEmpty, RebuildSuperseded, FileExists]),
     exitCode: exitCodes.refused
   },
   {
