@@ -95,8 +95,8 @@ export const scenarios = (context, say = () => {}) => {
 
   const onCommandLine = commands(size, logFileOf(context, size)).map(([scenario, args, unit, line]) => ({
     ...common,
-    id: id(`backlog ${scenario}`, "postgres"),
-    scenario: `backlog ${scenario}`,
+    id: id(`backlog ${String(scenario)}`, "postgres"),
+    scenario: `backlog ${String(scenario)}`,
     database: "postgres",
     size: size.events,
     unit,

@@ -12,6 +12,7 @@ import {
   MigrationRefused,
   MomentNotReached,
   RebuildBlocked,
+  RebuildRefused,
   RebuildSuperseded,
   Rejection,
   UndecodableEvent
@@ -56,7 +57,15 @@ const kinds: ReadonlyArray<{
     exitCode: exitCodes.notFound
   },
   {
-    schema: Schema.Union([Rejection, AnchorRefused, LogFileRefused, BacklogNotEmpty, RebuildSuperseded, FileExists]),
+    schema: Schema.Union([
+      Rejection,
+      AnchorRefused,
+      LogFileRefused,
+      BacklogNotEmpty,
+      RebuildRefused,
+      RebuildSuperseded,
+      FileExists
+    ]),
     exitCode: exitCodes.refused
   },
   {

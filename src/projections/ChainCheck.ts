@@ -88,10 +88,7 @@ export class ChainCheck {
     const found = Buffer.from(this.#chain).toString("hex")
     if (found !== this.#anchor.chainHash) this.#anchorDiffers(this.#anchor.chainHash, found)
     else if (this.#recordedAt !== null && Number(this.#recordedAt) / 1000 > DateTime.toEpochMillis(this.#anchor.at)) {
-      this.#anchorDiffers(
-        `an event recorded by ${DateTime.formatIso(this.#anchor.at)}`,
-        timeOf(this.#recordedAt)
-      )
+      this.#anchorDiffers(`an event recorded by ${DateTime.formatIso(this.#anchor.at)}`, timeOf(this.#recordedAt))
     }
   }
 

@@ -188,7 +188,10 @@ export class AuditService extends Context.Service<
     readonly redact: (
       input: typeof Redact.Encoded
     ) => Effect.Effect<RedactedCard, CardNotFound | InvalidInput | ReadFailure>
-    /** The whole log as lines of text, for `importLog`, and to be verified without a database. */
+    /**
+     * The whole log as lines of text, for `importLog`, and to be verified without a database. Read in one snapshot, whose
+     * transaction is open until the last line was taken.
+     */
     readonly exportLog: Stream.Stream<string, SqlError.SqlError>
     /** Imports such lines into an empty backlog, all or nothing, with the same positions, versions and hashes. */
     readonly importLog: <E, R>(
@@ -347,7 +350,7 @@ export class AuditService extends Context.Service<
           redact: Effect.fn("AuditService.redact")(function* (input) {
             return yield* redactCard(sql, log, readModel, schema, yield* decodeRedact(input))
           }),
-          exportLog: exportLog(log),
+          exportLog: exportLog(sql, log),
           importLog: (lines, options = {}) =>
             importLog(sql, log, build, now, lines, options.onProgress ?? (() => Effect.void))
         })

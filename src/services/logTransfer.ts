@@ -1,5 +1,5 @@
-import { Array as Arr, type DateTime, Effect, Result, Schema, Stream } from "effect"
-import type { SqlClient, SqlError } from "effect/sql"
+import { Array as Arr, type DateTime, Effect, Queue, Result, Schema, Stream } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
 import type { UndecodableEvent } from "../events/EventCodec.ts"
 import type { EventLog } from "../events/EventLog.ts"
 import { eventLine, headerLine, LogFileRefused } from "../events/LogFile.ts"
@@ -25,12 +25,31 @@ export interface ImportedLog {
   readonly cards: number
 }
 
-/** The lines of the whole log as it stands when the first is taken, without their ends. */
-export const exportLog = (log: EventLog["Service"]): Stream.Stream<string, SqlError.SqlError> =>
-  Stream.unwrap(
-    Effect.map(log.head("read"), (head) =>
-      Stream.concat(Stream.succeed(headerLine(head)), Stream.map(log.between(0, head.position), eventLine))
-    )
+/** Lines that wait for whoever takes them. */
+const linesAhead = 2_000
+
+/**
+ * The lines of the whole log as it stands when the first is taken, without their ends. Read in one snapshot: of a
+ * redaction that comes meanwhile, the export has neither the event nor the gaps.
+ */
+export const exportLog = (
+  sql: SqlClient.SqlClient,
+  log: EventLog["Service"]
+): Stream.Stream<string, SqlError.SqlError> =>
+  Stream.callback<string, SqlError.SqlError>(
+    (queue) =>
+      Effect.gen(function* () {
+        const head = yield* log.head("read")
+        yield* Queue.offer(queue, headerLine(head))
+        yield* Stream.runForEachArray(log.between(0, head.position), (events) =>
+          Queue.offerAll(queue, events.map(eventLine))
+        )
+        yield* Queue.end(queue)
+      }).pipe(
+        sql.withTransaction,
+        Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+      ),
+    { bufferSize: linesAhead, strategy: "suspend" }
   )
 
 /** Events that are inserted at once. */

@@ -327,7 +327,7 @@ describe("anchors and verification", () => {
 
 describe("a rebuild and a redaction", () => {
   const place = onServer()
-  const { answered, said } = asking(place)
+  const { answered, refused, said } = asking(place)
   beforeAll(() => lived(place))
   afterAll(() => place.remove())
 
@@ -351,6 +351,12 @@ describe("a rebuild and a redaction", () => {
       /^Rebuilt 2 cards from the log, up to position 8\.\nThe swap kept commands waiting for \d+ ms\.\n\nVerified .*\n.*\nEverything is as it should be\.\n$/
     )
     assert.include((await cli([...place.flags, "rebuild"], { terminal: 80 })).stderr, " of 8 events, building")
+  })
+
+  it("are refused where something would be lost", async () => {
+    await sql((client) => client`CREATE INDEX mine ON ${client(`${place.schema}.cards`)} (title)`)
+    await refused(5, "RebuildRefused", "rebuild")
+    await sql((client) => client`DROP INDEX ${client(`${place.schema}.mine`)}`)
   })
 
   it("erase, visibly and for good", async () => {
