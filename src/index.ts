@@ -28,10 +28,12 @@ export { Checkpoint, CheckpointMoved, ParkedEvent } from "./events/Checkpoints.t
 export { UndecodableEvent } from "./events/EventCodec.ts"
 export { LogFileHeader, LogFileRefused } from "./events/LogFile.ts"
 export { PollInterval } from "./events/PollInterval.ts"
+export type { LogFailure } from "./events/EventLog.ts"
 export { eventOf, RecordedEvent } from "./events/RecordedEvent.ts"
 export { BacklogSchema } from "./events/SchemaName.ts"
-export { StoredEvent } from "./events/StoredEvent.ts"
+export { DamagedEvent, StoredEvent } from "./events/StoredEvent.ts"
 export { Check, Divergence, VerifyReport } from "./projections/Divergence.ts"
+export type { ReadFailure } from "./projections/foldCards.ts"
 export { type FileLine, LogFileCheck, type WrongLine } from "./projections/LogFileCheck.ts"
 export {
   RebuildBlocked,
@@ -47,7 +49,6 @@ export {
   type BacklogAt,
   type ConsumerOptions,
   EventOptions,
-  type ReadFailure,
   type RebuildReport
 } from "./services/AuditService.ts"
 export { BacklogService, type Input } from "./services/BacklogService.ts"

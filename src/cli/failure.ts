@@ -4,6 +4,7 @@ import {
   AnchorRefused,
   BacklogNotEmpty,
   CardNotFound,
+  DamagedEvent,
   DependencyNotFound,
   DirectoryLocked,
   DirectoryUnusable,
@@ -72,7 +73,10 @@ const kinds: ReadonlyArray<{
     schema: Schema.Union([DatabaseUnavailable, DirectoryLocked, DirectoryUnusable, MigrationRefused, RebuildBlocked]),
     exitCode: exitCodes.unavailable
   },
-  { schema: Schema.Union([DatabaseFailed, UndecodableEvent, FileNotWritten]), exitCode: exitCodes.failed },
+  {
+    schema: Schema.Union([DatabaseFailed, DamagedEvent, UndecodableEvent, FileNotWritten]),
+    exitCode: exitCodes.failed
+  },
   { schema: CliError.NonShowHelpErrors, exitCode: exitCodes.invalidInput }
 ]
 

@@ -20,10 +20,19 @@ export const Redact = Schema.Struct({
 /** Erases parts of a card's events. */
 export interface Redact extends Schema.Schema.Type<typeof Redact> {}
 
-/** Decides what to erase, given what each of the card's events still holds. Nothing to erase means "already so". */
-export const redact = (card: Card, held: ReadonlyArray<EventParts>, command: Redact): Decision => {
+/** What an event of a card still holds that can be erased. */
+export interface HeldParts extends EventParts {
+  /** Whether the event is a redaction itself. */
+  readonly isRedaction: boolean
+}
+
+/**
+ * Decides what to erase, given what each of the card's events still holds. Nothing to erase means "already so". Why
+ * something was erased stays to be read, unless that very event is named.
+ */
+export const redact = (card: Card, held: ReadonlyArray<HeldParts>, command: Redact): Decision => {
   const erased = held
-    .filter(({ version }) => command.version === undefined || version === command.version)
+    .filter(({ isRedaction, version }) => (command.version === undefined ? !isRedaction : version === command.version))
     .map(({ parts, version }) => ({ version, parts: parts.filter((part) => command.parts.includes(part)) }))
     .filter(({ parts }) => parts.length > 0)
   return erased.length === 0 ? alreadySo : one(card.id, { _tag: "CardRedacted", erased, reason: command.reason })

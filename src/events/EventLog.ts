@@ -25,7 +25,7 @@ import { everyPage, pageByPage } from "./everyPage.ts"
 import { type EventFilter, makeReadEvents, microseconds, type ReadEvents } from "./readEvents.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
 import { BacklogSchema } from "./SchemaName.ts"
-import { decodeRow, type EventRow, recordedOf, type StoredEvent } from "./StoredEvent.ts"
+import { DamagedEvent, decodeRow, type EventRow, recordedOf, type StoredEvent } from "./StoredEvent.ts"
 
 /** Who caused an event, and what it belongs to. */
 export interface Origin {
@@ -37,6 +37,9 @@ export interface Origin {
 
 /** A decided event with its place in its card's stream, ready to be appended. */
 export interface PendingEvent extends Occurrence, Origin {}
+
+/** Why events cannot be read. */
+export type LogFailure = DamagedEvent | SqlError.SqlError
 
 /** The end of the log. */
 export interface Head {
@@ -72,17 +75,13 @@ export class EventLog extends Context.Service<
       after: number,
       upTo: number,
       filter?: EventFilter
-    ) => Effect.Effect<ReadonlyArray<StoredEvent>, SqlError.SqlError>
+    ) => Effect.Effect<ReadonlyArray<StoredEvent>, LogFailure>
     /** Events after one position and up to another, in order. */
-    readonly between: (
-      after: number,
-      upTo: number,
-      filter?: EventFilter
-    ) => Stream.Stream<StoredEvent, SqlError.SqlError>
+    readonly between: (after: number, upTo: number, filter?: EventFilter) => Stream.Stream<StoredEvent, LogFailure>
     /** Events up to a position in the order of cards and versions, of all cards or of some. */
-    readonly streams: (upTo: number, ids?: ReadonlyArray<CardId>) => Stream.Stream<StoredEvent, SqlError.SqlError>
+    readonly streams: (upTo: number, ids?: ReadonlyArray<CardId>) => Stream.Stream<StoredEvent, LogFailure>
     /** Every event of a card in order of version, read page by page. */
-    readonly history: (cardId: CardId) => Stream.Stream<RecordedEvent, SqlError.SqlError>
+    readonly history: (cardId: CardId) => Stream.Stream<RecordedEvent, LogFailure>
     /**
      * Signals that events may have been appended, here or elsewhere, since the last was taken. Some may never come:
      * whoever waits must look for itself from time to time.
@@ -190,7 +189,7 @@ export class EventLog extends Context.Service<
       const readHead = Effect.map(sql<HeadRow>`SELECT ${headColumns} FROM ${head}`, (rows) => headOf(rows, schema))
 
       const page = (after: number, upTo: number, filter?: EventFilter) =>
-        Effect.map(read.byPosition(after, upTo, filter), (rows) => rows.map(stored))
+        Effect.flatMap(read.byPosition(after, upTo, filter), storedEvents)
 
       /** Every page, none of them ahead of time in the caller's transaction, which has to survive whoever stops reading. */
       const pages = <Place>(
@@ -200,7 +199,10 @@ export class EventLog extends Context.Service<
       ) =>
         Stream.unwrap(
           Effect.map(Effect.serviceOption(sql.transactionService), (open) =>
-            Stream.map((Option.isSome(open) ? pageByPage : everyPage)(first, fetch, placeOf), stored)
+            Stream.mapArrayEffect(
+              (Option.isSome(open) ? pageByPage : everyPage)(first, fetch, placeOf),
+              (rows) => storedEvents(rows) as Effect.Effect<Arr.NonEmptyReadonlyArray<StoredEvent>, DamagedEvent>
+            )
           )
         )
 
@@ -286,8 +288,14 @@ const endOf = (row: HeadRow): Head => ({
 })
 
 /** A row that cannot be decoded was altered: who reads the log must not take it for something else. */
-const stored = (row: EventRow): StoredEvent =>
-  Result.getOrThrowWith(
-    decodeRow(row),
-    (problem) => new Error(`the event at position ${row.position} is damaged; verify the log: ${problem}`)
-  )
+const storedEvents = (rows: ReadonlyArray<EventRow>): Effect.Effect<ReadonlyArray<StoredEvent>, DamagedEvent> =>
+  Effect.suspend(() => {
+    const events: Array<StoredEvent> = []
+    for (const row of rows) {
+      const { cardId, position } = row
+      const decoded = decodeRow(row)
+      if (Result.isFailure(decoded)) return new DamagedEvent({ cardId, position, problem: decoded.failure })
+      events.push(decoded.success)
+    }
+    return Effect.succeed(events)
+  })

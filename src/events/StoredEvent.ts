@@ -50,6 +50,17 @@ export const StoredEvent = Schema.Struct({
 /** An event with all that its row holds. */
 export interface StoredEvent extends Schema.Schema.Type<typeof StoredEvent> {}
 
+/** An event whose row is not what an event's row can be: somebody altered it. */
+export class DamagedEvent extends Schema.TaggedError<DamagedEvent>()("DamagedEvent", {
+  position: Schema.Finite,
+  cardId: Schema.String,
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `The event of card ${JSON.stringify(this.cardId)} at position ${this.position} is damaged, so nothing that goes by it can be told: verify the log. ${this.problem}`
+  }
+}
+
 /** A row as the log's queries give it: JSON and times as text, so that nothing is lost before it is looked at. */
 export interface EventRow extends Omit<StoredEvent, "data" | "commitments" | "cardId"> {
   readonly cardId: string

@@ -1,7 +1,7 @@
 import { Cause, type Duration, Effect, Exit, type Scope } from "effect"
-import { SqlClient, type SqlError } from "effect/sql"
+import { SqlClient } from "effect/sql"
 import type { CheckpointMoved, Checkpoints } from "./Checkpoints.ts"
-import type { EventLog } from "./EventLog.ts"
+import type { EventLog, LogFailure } from "./EventLog.ts"
 import { headAfter } from "./feed.ts"
 import type { EventFilter } from "./readEvents.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
@@ -38,7 +38,7 @@ export const consume = <E, R>(
   log: EventLog["Service"],
   checkpoints: Checkpoints["Service"],
   options: ConsumeOptions<E, R>
-): Effect.Effect<number, E | CheckpointMoved | SqlError.SqlError, Exclude<R, Scope.Scope>> => {
+): Effect.Effect<number, E | CheckpointMoved | LogFailure, Exclude<R, Scope.Scope>> => {
   const { batchSize, consumer, follow, handler, parkAfter } = options
 
   /** In a savepoint of its own: what an event that fails wrote is taken back, and nothing else. */

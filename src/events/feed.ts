@@ -1,6 +1,5 @@
 import { type Duration, Effect, Option, PubSub, Stream } from "effect"
-import type { SqlError } from "effect/sql"
-import type { EventLog } from "./EventLog.ts"
+import type { EventLog, LogFailure } from "./EventLog.ts"
 import type { EventFilter } from "./readEvents.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
 import { recordedOf } from "./StoredEvent.ts"
@@ -20,10 +19,7 @@ export interface FeedOptions extends EventFilter {
  * always "after the last position", and positions become visible in order and without holes; so there is nothing to be
  * missed between past and present, and a wake-up that is lost costs no more than `pollInterval`.
  */
-export const feed = (
-  log: EventLog["Service"],
-  options: FeedOptions
-): Stream.Stream<RecordedEvent, SqlError.SqlError> => {
+export const feed = (log: EventLog["Service"], options: FeedOptions): Stream.Stream<RecordedEvent, LogFailure> => {
   const until = (after: number, upTo: number) => Stream.map(log.between(after, upTo, options), recordedOf)
   if (!options.follow) {
     return Stream.unwrap(Effect.map(log.head("read"), (head) => until(options.after, head.position)))

@@ -1,14 +1,12 @@
 import { DateTime, Effect, Option, Stream } from "effect"
-import type { SqlError } from "effect/sql"
 import type { Card, Status } from "../domain/Card.ts"
 import { type CardId, compareIds } from "../domain/CardId.ts"
 import { isClaimable, isExpired } from "../domain/Claimability.ts"
 import { compareRanks } from "../domain/ClaimOrder.ts"
 import { explain, type Explanation, type UnmetDependency } from "../domain/Explanation.ts"
 import type { Stats } from "../domain/Stats.ts"
-import type { UndecodableEvent } from "../events/EventCodec.ts"
 import type { EventLog } from "../events/EventLog.ts"
-import { foldCards } from "./foldCards.ts"
+import { foldCards, type ReadFailure } from "./foldCards.ts"
 import type { ListFilter } from "./readQueries.ts"
 import { type Standing, Standings } from "./Standings.ts"
 
@@ -19,8 +17,6 @@ export interface Moment {
   /** By which leases and retry times are judged. */
   readonly now: DateTime.Utc
 }
-
-type Failure = UndecodableEvent | SqlError.SqlError
 
 /** Cards whose texts are read from the log at once. */
 const cardsAtOnce = 500
@@ -55,7 +51,7 @@ export class PastBacklog {
   })
 
   /** A card, if there was one with this id. */
-  get(id: CardId): Effect.Effect<Option.Option<Card>, Failure> {
+  get(id: CardId): Effect.Effect<Option.Option<Card>, ReadFailure> {
     if (this.#standings.get(id) === undefined) return Effect.succeedNone
     return Effect.map(
       Stream.runHead(foldCards(this.#log, this.moment.position, [id])),
@@ -64,7 +60,7 @@ export class PastBacklog {
   }
 
   /** Cards in claim order, read from the log as they are taken. */
-  cards(filter: ListFilter = {}): Stream.Stream<Card, Failure> {
+  cards(filter: ListFilter = {}): Stream.Stream<Card, ReadFailure> {
     const wanted = this.#inOrder(filter)
     const pages = Array.from({ length: Math.ceil(wanted.length / cardsAtOnce) }, (_, page) =>
       wanted.slice(page * cardsAtOnce, (page + 1) * cardsAtOnce)
@@ -105,7 +101,7 @@ export class PastBacklog {
   }
 
   /** Why a card could or could not be claimed, if there was one with this id. */
-  explain(id: CardId): Effect.Effect<Option.Option<Explanation>, Failure> {
+  explain(id: CardId): Effect.Effect<Option.Option<Explanation>, ReadFailure> {
     return Effect.map(
       this.get(id),
       Option.map((card) => explain(card, this.#unmet(card), this.moment.now))

@@ -2,13 +2,10 @@ import { type DateTime, Effect, Stream } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import { arrayLiteral } from "../events/arrayLiteral.ts"
-import type { UndecodableEvent } from "../events/EventCodec.ts"
 import type { EventLog } from "../events/EventLog.ts"
 import type { CardTables } from "./CardTables.ts"
-import { type FoldedCard, foldCards } from "./foldCards.ts"
+import { type FoldedCard, foldCards, type ReadFailure } from "./foldCards.ts"
 import { isDeferred, makeRowStatements } from "./rowStatements.ts"
-
-type Failure = UndecodableEvent | SqlError.SqlError
 
 /** Makes the read model, or a part of it, from the log. */
 export interface BuildReadModel {
@@ -20,9 +17,9 @@ export interface BuildReadModel {
     upTo: number,
     now: DateTime.Utc,
     inStep: (step: Effect.Effect<void, SqlError.SqlError>, cards: ReadonlyArray<FoldedCard>) => Effect.Effect<void, E>
-  ) => Effect.Effect<void, Failure | E>
+  ) => Effect.Effect<void, ReadFailure | E>
   /** Makes the rows of some cards anew, as the cards stood after a position, and every counter that they matter to. */
-  readonly replace: (ids: ReadonlyArray<CardId>, upTo: number, now: DateTime.Utc) => Effect.Effect<void, Failure>
+  readonly replace: (ids: ReadonlyArray<CardId>, upTo: number, now: DateTime.Utc) => Effect.Effect<void, ReadFailure>
   /** Counts the unmet dependencies of every card. */
   readonly count: Effect.Effect<void, SqlError.SqlError>
 }

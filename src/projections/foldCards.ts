@@ -1,11 +1,13 @@
 import { DateTime, Effect, Result, Stream } from "effect"
-import type { SqlError } from "effect/sql"
 import type { Card } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 import { evolve } from "../domain/evolve.ts"
 import type { UndecodableEvent } from "../events/EventCodec.ts"
-import type { EventLog } from "../events/EventLog.ts"
+import type { EventLog, LogFailure } from "../events/EventLog.ts"
 import { eventOfStored, type StoredEvent } from "../events/StoredEvent.ts"
+
+/** Why the past cannot be read: the database's trouble, a damaged event, or one that this program does not know. */
+export type ReadFailure = UndecodableEvent | LogFailure
 
 /** A card as its events leave it, and the position of the last of them. */
 export interface FoldedCard {
@@ -22,7 +24,7 @@ export const foldCards = (
   log: EventLog["Service"],
   upTo: number,
   ids?: ReadonlyArray<CardId>
-): Stream.Stream<FoldedCard, UndecodableEvent | SqlError.SqlError> =>
+): Stream.Stream<FoldedCard, ReadFailure> =>
   Stream.mapAccumArrayEffect(
     log.streams(upTo, ids),
     (): FoldedCard | undefined => undefined,

@@ -11,8 +11,7 @@ import { type Anchor, type AnchorRefused, signAnchor } from "../events/Anchor.ts
 import { type Checkpoint, type CheckpointMoved, Checkpoints, type ParkedEvent } from "../events/Checkpoints.ts"
 import { consume } from "../events/consume.ts"
 import { DatabaseClock, databaseNow } from "../events/DatabaseClock.ts"
-import type { UndecodableEvent } from "../events/EventCodec.ts"
-import { EventLog } from "../events/EventLog.ts"
+import { EventLog, type LogFailure } from "../events/EventLog.ts"
 import { feed } from "../events/feed.ts"
 import type { LogFileRefused } from "../events/LogFile.ts"
 import { PollInterval } from "../events/PollInterval.ts"
@@ -21,7 +20,7 @@ import { BacklogSchema } from "../events/SchemaName.ts"
 import { makeBuildReadModel } from "../projections/buildReadModel.ts"
 import { makeCardTables } from "../projections/CardTables.ts"
 import type { VerifyReport } from "../projections/Divergence.ts"
-import { foldCards } from "../projections/foldCards.ts"
+import { foldCards, type ReadFailure } from "../projections/foldCards.ts"
 import type { FileLine } from "../projections/LogFileCheck.ts"
 import { explainAt, PastBacklog } from "../projections/PastBacklog.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
@@ -93,15 +92,12 @@ export interface RebuildReport extends Rebuilt {
   readonly verification: VerifyReport
 }
 
-/** Why the past cannot be read: the database's trouble, or an event that this program does not know. */
-export type ReadFailure = UndecodableEvent | SqlError.SqlError
-
 /** What happened, what was, and the proof of both, for those who must be able to say so. */
 export class AuditService extends Context.Service<
   AuditService,
   {
     /** Every event of a card, first to last, also those of types that this program does not know. */
-    readonly history: (id: string) => Stream.Stream<RecordedEvent, CardNotFound | InvalidInput | SqlError.SqlError>
+    readonly history: (id: string) => Stream.Stream<RecordedEvent, CardNotFound | InvalidInput | LogFailure>
     /** A card as it stood at a moment: `{ position }`, `{ version }` or `{ time }`; none when it did not exist then. */
     readonly cardAt: (
       id: string,
@@ -123,9 +119,7 @@ export class AuditService extends Context.Service<
      * Events in the order of positions; with `follow` those to come too, without a gap or a duplicate in between, as soon
      * as they are committed, on any process.
      */
-    readonly events: (
-      options?: typeof EventOptions.Encoded
-    ) => Stream.Stream<RecordedEvent, InvalidInput | SqlError.SqlError>
+    readonly events: (options?: typeof EventOptions.Encoded) => Stream.Stream<RecordedEvent, InvalidInput | LogFailure>
     /**
      * Gives a consumer every event after its durable checkpoint, and moves that in the transaction in which the handler
      * writes: each event is handled once as far as this database can tell, whatever is killed when. An event that fails
@@ -134,7 +128,7 @@ export class AuditService extends Context.Service<
      */
     readonly consume: <E, R>(
       options: ConsumerOptions<E, R>
-    ) => Effect.Effect<number, E | CheckpointMoved | InvalidInput | SqlError.SqlError, Exclude<R, Scope.Scope>>
+    ) => Effect.Effect<number, E | CheckpointMoved | InvalidInput | LogFailure, Exclude<R, Scope.Scope>>
     /** Every consumer's checkpoint. */
     readonly checkpoints: Effect.Effect<ReadonlyArray<Checkpoint>, SqlError.SqlError>
     /** A consumer's checkpoint, if it has one. */
@@ -192,7 +186,7 @@ export class AuditService extends Context.Service<
      * The whole log as lines of text, for `importLog`, and to be verified without a database. Read in one snapshot, whose
      * transaction is open until the last line was taken.
      */
-    readonly exportLog: Stream.Stream<string, SqlError.SqlError>
+    readonly exportLog: Stream.Stream<string, LogFailure>
     /** Imports such lines into an empty backlog, all or nothing, with the same positions, versions and hashes. */
     readonly importLog: <E, R>(
       lines: Stream.Stream<FileLine, E, R>,

@@ -1,10 +1,10 @@
 import { Array as Arr, type DateTime, Effect, Queue, Result, Schema, Stream } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
-import type { UndecodableEvent } from "../events/EventCodec.ts"
-import type { EventLog } from "../events/EventLog.ts"
+import type { EventLog, LogFailure } from "../events/EventLog.ts"
 import { eventLine, headerLine, LogFileRefused } from "../events/LogFile.ts"
 import type { StoredEvent } from "../events/StoredEvent.ts"
 import type { BuildReadModel } from "../projections/buildReadModel.ts"
+import type { ReadFailure } from "../projections/foldCards.ts"
 import { type FileLine, LogFileCheck, type WrongLine } from "../projections/LogFileCheck.ts"
 
 /** A log can be imported into an empty backlog only. Nothing was imported. */
@@ -32,11 +32,8 @@ const linesAhead = 2_000
  * The lines of the whole log as it stands when the first is taken, without their ends. Read in one snapshot: of a
  * redaction that comes meanwhile, the export has neither the event nor the gaps.
  */
-export const exportLog = (
-  sql: SqlClient.SqlClient,
-  log: EventLog["Service"]
-): Stream.Stream<string, SqlError.SqlError> =>
-  Stream.callback<string, SqlError.SqlError>(
+export const exportLog = (sql: SqlClient.SqlClient, log: EventLog["Service"]): Stream.Stream<string, LogFailure> =>
+  Stream.callback<string, LogFailure>(
     (queue) =>
       Effect.gen(function* () {
         const head = yield* log.head("read")
@@ -69,7 +66,7 @@ export const importLog = <E, R>(
   now: Effect.Effect<DateTime.Utc, SqlError.SqlError>,
   lines: Stream.Stream<FileLine, E, R>,
   onProgress: (done: number, total: number) => Effect.Effect<void>
-): Effect.Effect<ImportedLog, E | BacklogNotEmpty | LogFileRefused | UndecodableEvent | SqlError.SqlError, R> =>
+): Effect.Effect<ImportedLog, E | BacklogNotEmpty | LogFileRefused | ReadFailure, R> =>
   sql.withTransaction(
     Effect.gen(function* () {
       const before = yield* log.head("lock")

@@ -1,14 +1,13 @@
 import { Effect, Result, Stream } from "effect"
-import { SqlClient, type SqlError } from "effect/sql"
+import { SqlClient } from "effect/sql"
 import type { Card } from "../domain/Card.ts"
 import type { EventParts } from "../domain/EventParts.ts"
 import { type Redact, redact } from "../domain/Redaction.ts"
 import { CardNotFound } from "../domain/Rejection.ts"
-import type { UndecodableEvent } from "../events/EventCodec.ts"
 import type { EventLog } from "../events/EventLog.ts"
 import { heldPartsOf } from "../events/StoredEvent.ts"
 import { forgetBeside, lockBeside } from "../projections/besideSchema.ts"
-import { foldCards } from "../projections/foldCards.ts"
+import { foldCards, type ReadFailure } from "../projections/foldCards.ts"
 import { footprintOfCard } from "../projections/Footprint.ts"
 import type { ReadModel } from "../projections/ReadModel.ts"
 
@@ -28,7 +27,7 @@ export const redactCard = (
   readModel: ReadModel["Service"],
   schema: string,
   command: Redact
-): Effect.Effect<RedactedCard, CardNotFound | UndecodableEvent | SqlError.SqlError> =>
+): Effect.Effect<RedactedCard, CardNotFound | ReadFailure> =>
   Effect.gen(function* () {
     const { id } = command
     yield* lockBeside(sql, schema, "shared")
@@ -38,7 +37,8 @@ export const redactCard = (
     const held = yield* Stream.runCollect(
       Stream.map(log.streams(Number.MAX_SAFE_INTEGER, [id]), (event) => ({
         version: event.version,
-        parts: heldPartsOf(event)
+        parts: heldPartsOf(event),
+        isRedaction: event.type === "CardRedacted"
       }))
     )
     const [decided] = Result.getOrElse(redact(before, held, command), () => [])

@@ -69,7 +69,7 @@ describe("an answer that is streamed", () => {
     assert.strictEqual(program.code, 1)
     assert.isTrue(program.stdout.startsWith('{"schemaVersion":1,"data":[{"position":1,'))
     assert.throws(() => JSON.parse(program.stdout))
-    assert.strictEqual(documentIn(program.stderr).error._tag, "Defect")
+    assert.strictEqual(documentIn(program.stderr).error._tag, "DamagedEvent")
     const people = await cli([...place.flags, "history", "a"])
     assert.strictEqual(people.code, 1)
     assert.match(people.stdout, /^POSITION/)

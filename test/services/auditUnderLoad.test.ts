@@ -1,7 +1,8 @@
 import { layer } from "@effect/vitest"
-import { Context, DateTime, Effect, Fiber, Layer, Option, Result } from "effect"
+import { Context, DateTime, Effect, Fiber, Layer, Option, Result, Stream } from "effect"
 import { expect } from "vitest"
 import { BacklogSchema } from "../../src/events/SchemaName.ts"
+import { LogFileCheck } from "../../src/projections/LogFileCheck.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
 import { BacklogTestClock, layerPostgres } from "../../src/services/layers.ts"
@@ -157,6 +158,31 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
           for (let again = 0; again < 5; again++) expect(yield* look).toEqual(first)
         })
       )
+    })
+  )
+
+  test(
+    "an export shows one moment, also of cards that are redacted before its last line is taken",
+    Effect.gen(function* () {
+      const { audit, backlog } = yield* pool({ size: 4 })
+      // More than is read ahead of whoever takes the lines.
+      const count = 12_000
+      const cards = Array.from({ length: count }, (_, index) => ({ id: `c${index}`, title: `Card ${index}` }))
+      yield* backlog.createMany({ actor: "planner", cards })
+      const file = new LogFileCheck()
+      let number = 0
+      yield* Stream.runForEach(audit.exportLog, (text) =>
+        Effect.gen(function* () {
+          number++
+          expect(Result.isSuccess(file.push({ number, text }))).toBe(true)
+          if (number !== 1) return
+          for (const id of ["c0", `c${count - 1}`]) {
+            yield* audit.redact({ id, parts: ["title"], reason: "asked for", actor: "auditor" })
+          }
+        })
+      )
+      expect(Result.getOrThrow(file.end())).toMatchObject({ events: count, erasedParts: 0, divergences: [] })
+      expect((yield* audit.verify()).erasedParts).toBe(2)
     })
   )
 

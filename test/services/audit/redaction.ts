@@ -179,6 +179,24 @@ export const redaction = (test: Test): void => {
   )
 
   test(
+    "why something was erased stays to be read, until that very event is named",
+    Effect.gen(function* () {
+      const audit = yield* AuditService
+      const backlog = yield* BacklogService
+      yield* backlog.create({ id: "a", title: "A", body: "B", actor: "ann" })
+      yield* backlog.block({ id: "a", reason: "because of B", actor: "ann" })
+      const redact = { id: "a", actor: "auditor" } as const
+      yield* audit.redact({ ...redact, parts: ["body"], reason: "B's key" })
+      const { erased } = yield* audit.redact({ ...redact, parts: ["reason"], reason: "B again" })
+      expect(erased).toEqual([{ version: 2, parts: ["reason"] }])
+      const again = yield* audit.redact({ ...redact, parts: ["reason"], reason: "more" })
+      expect(again.erased).toEqual([])
+      const named = yield* audit.redact({ ...redact, version: 3, parts: ["reason"], reason: "it named B" })
+      expect(named.erased).toEqual([{ version: 3, parts: ["reason"] }])
+    })
+  )
+
+  test(
     "a redacted card goes on: claims, edges and counters are untouched",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
