@@ -33,8 +33,9 @@ export class StreamCheck {
   erasedParts = 0
   readonly #keepsTexts: boolean
   #version = 0
-  readonly #erased = new Set<string>()
-  readonly #declared = new Set<string>()
+  // Made when there is something to keep: a file's check holds one of these for every card.
+  #erased: Set<string> | undefined
+  #declared: Set<string> | undefined
 
   /** Without texts the card is small, and good for everything but a comparison with the read model. */
   constructor(cardId: string, options: { readonly keepsTexts: boolean }) {
@@ -60,19 +61,19 @@ export class StreamCheck {
     if (wrong !== undefined) this.#note(event.position, wrong)
     for (const part of erasedPartsOf(event)) {
       this.erasedParts++
-      this.#erased.add(`${event.version} ${part}`)
+      ;(this.#erased ??= new Set()).add(`${event.version} ${part}`)
     }
     this.#fold(event)
   }
 
   /** To be called when the card has no more events. */
   end(): void {
-    const difference = [...this.#erased, ...this.#declared].find(
-      (part) => this.#erased.has(part) !== this.#declared.has(part)
-    )
+    const erased = this.#erased ?? none
+    const declared = this.#declared ?? none
+    const difference = [...erased, ...declared].find((part) => erased.has(part) !== declared.has(part))
     if (difference === undefined) return
     const [version = "", part = ""] = difference.split(" ")
-    const isGone = this.#erased.has(difference)
+    const isGone = erased.has(difference)
     this.#note(
       this.position,
       isGone
@@ -98,7 +99,7 @@ export class StreamCheck {
     }
     if (decoded.success._tag === "CardRedacted") {
       for (const { parts, version } of decoded.success.erased) {
-        for (const part of parts) this.#declared.add(`${version} ${part}`)
+        for (const part of parts) (this.#declared ??= new Set()).add(`${version} ${part}`)
       }
     }
     const card = evolve(this.card, occurrence)
@@ -109,6 +110,8 @@ export class StreamCheck {
     this.divergence ??= { ...wrong, cardId: this.cardId, position }
   }
 }
+
+const none: ReadonlySet<string> = new Set()
 
 const withoutTexts = (card: Card): Card => ({
   ...card,

@@ -5,7 +5,8 @@ import { eventLine, headerLine, LogFileRefused } from "../events/LogFile.ts"
 import type { StoredEvent } from "../events/StoredEvent.ts"
 import type { BuildReadModel } from "../projections/buildReadModel.ts"
 import type { ReadFailure } from "../projections/foldCards.ts"
-import { type FileLine, LogFileCheck, type WrongLine } from "../projections/LogFileCheck.ts"
+import type { Divergence } from "../projections/Divergence.ts"
+import { type FileLine, LogFileCheck } from "../projections/LogFileCheck.ts"
 
 /** A log can be imported into an empty backlog only. Nothing was imported. */
 export class BacklogNotEmpty extends Schema.TaggedError<BacklogNotEmpty>()("BacklogNotEmpty", {
@@ -71,49 +72,55 @@ export const importLog = <E, R>(
     Effect.gen(function* () {
       const before = yield* log.head("lock")
       if (before.position > 0) return yield* new BacklogNotEmpty({ position: before.position })
-      const check = new LogFileCheck()
-      let waiting: Array<StoredEvent> = []
-      let size = 0
-      let lastLine = 0
-      const flush = Effect.suspend(() => {
-        const events = waiting
-        waiting = []
-        size = 0
-        return Arr.isArrayNonEmpty(events) ? log.restore(events) : Effect.void
-      })
-
-      yield* Stream.runForEach(lines, (line) =>
-        Effect.gen(function* () {
-          lastLine = line.number
-          const event = yield* Effect.fromResult(Result.mapError(check.push(line), refusedLine))
-          const { firstDivergence, header } = check
-          if (firstDivergence !== undefined) {
-            const { check: kind, expected, found } = firstDivergence
-            const problem = `it does not hold (${kind}): expected ${expected}, found ${found}`
-            return yield* new LogFileRefused({ line: line.number, problem })
-          }
-          if (event === undefined) return
-          waiting.push(event)
-          size += "text" in line ? line.text.length : 0
-          if (waiting.length < eventsAtOnce && size < sizeAtOnce) return
-          yield* flush
-          yield* onProgress(event.position, header?.position ?? event.position)
-        })
-      )
-      const report = yield* Effect.fromResult(Result.mapError(check.end(), refusedLine))
-      const divergence = report.divergences[0]
-      if (divergence !== undefined) {
-        const { check: kind, expected, found } = divergence
-        const problem = `after it, something does not hold (${kind}): expected ${expected}, found ${found}`
-        return yield* new LogFileRefused({ line: lastLine, problem })
-      }
-      yield* flush
-      yield* build.insert(report.position, yield* now, (insertion) => insertion)
+      const { cards, chainHash, events, position } = yield* restoreLines(log, lines, onProgress)
+      yield* build.insert(position, yield* now, (insertion) => insertion)
       yield* build.count
-      yield* onProgress(report.position, report.position)
-      const { cards, chainHash, events, position } = report
+      yield* onProgress(position, position)
       return { position, chainHash, events, cards }
     })
   )
 
-const refusedLine = ({ line, problem }: WrongLine) => new LogFileRefused({ line, problem })
+/** Inserts the events of lines that are verified as they come; answers what a file that holds has in it. */
+const restoreLines = Effect.fnUntraced(function* <E, R>(
+  log: EventLog["Service"],
+  lines: Stream.Stream<FileLine, E, R>,
+  onProgress: (done: number, total: number) => Effect.Effect<void>
+) {
+  const check = new LogFileCheck()
+  let waiting: Array<StoredEvent> = []
+  let size = 0
+  let lastLine = 0
+  const flush = Effect.suspend(() => {
+    const events = waiting
+    waiting = []
+    size = 0
+    return Arr.isArrayNonEmpty(events) ? log.restore(events) : Effect.void
+  })
+
+  yield* Stream.runForEach(lines, (line) =>
+    Effect.suspend((): Effect.Effect<void, LogFileRefused | SqlError.SqlError> => {
+      lastLine = line.number
+      const pushed = check.push(line)
+      if (Result.isFailure(pushed)) return new LogFileRefused(pushed.failure)
+      const { firstDivergence, header } = check
+      if (firstDivergence !== undefined) return doesNotHold(line.number, "it does not hold", firstDivergence)
+      const event = pushed.success
+      if (event === undefined) return Effect.void
+      waiting.push(event)
+      size += "text" in line ? line.text.length : 0
+      return waiting.length < eventsAtOnce && size < sizeAtOnce
+        ? Effect.void
+        : Effect.andThen(flush, onProgress(event.position, header?.position ?? event.position))
+    })
+  )
+  const report = yield* Effect.fromResult(Result.mapError(check.end(), (wrong) => new LogFileRefused(wrong)))
+  const divergence = report.divergences[0]
+  if (divergence !== undefined) {
+    return yield* doesNotHold(lastLine, "after it, something does not hold", divergence)
+  }
+  yield* flush
+  return report
+})
+
+const doesNotHold = (line: number, what: string, { check, expected, found }: Divergence) =>
+  new LogFileRefused({ line, problem: `${what} (${check}): expected ${expected}, found ${found}` })
