@@ -66,6 +66,8 @@ export class EventLog extends Context.Service<
     readonly restore: (events: Arr.NonEmptyReadonlyArray<StoredEvent>) => Effect.Effect<void, SqlError.SqlError>
     /** Where the log ends: locked until the caller's transaction ends, or just read. */
     readonly head: (mode: "lock" | "read") => Effect.Effect<Head, SqlError.SqlError>
+    /** The same read, none when somebody has removed the row: only a verification goes on then. */
+    readonly findHead: Effect.Effect<Option.Option<Head>, SqlError.SqlError>
     /** Erases parts of a card's events with their salts. Nothing brings them back. */
     readonly erase: (cardId: CardId, erased: ReadonlyArray<EventParts>) => Effect.Effect<void, SqlError.SqlError>
     /** Pages of the log as it lies in its table. */
@@ -186,7 +188,8 @@ export class EventLog extends Context.Service<
           ${arrayLiteral(erased.map(({ parts }) => parts.join()))}::text[]) AS row (version, parts)) AS erased
         WHERE events.card_id = ${cardId} AND events.version = erased.version`
 
-      const readHead = Effect.map(sql<HeadRow>`SELECT ${headColumns} FROM ${head}`, (rows) => headOf(rows, schema))
+      const headRows = sql<HeadRow>`SELECT ${headColumns} FROM ${head}`
+      const readHead = Effect.map(headRows, (rows) => headOf(rows, schema))
 
       const page = (after: number, upTo: number, filter?: EventFilter) =>
         Effect.flatMap(read.byPosition(after, upTo, filter), storedEvents)
@@ -224,6 +227,7 @@ export class EventLog extends Context.Service<
         append,
         restore,
         erase: (cardId, erased) => Effect.asVoid(erase(cardId, erased)),
+        findHead: Effect.map(headRows, (rows) => Option.map(Option.fromUndefinedOr(rows[0]), endOf)),
         head: (mode) => Effect.map(mode === "read" ? readHead : lockHead, endOf),
         read,
         page,

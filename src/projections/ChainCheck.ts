@@ -62,7 +62,8 @@ export class ChainCheck {
     this.#checkAnchor()
   }
 
-  end(head: Head): void {
+  /** To be called after the last event, with the head row, if there is one. */
+  end(head: Head | undefined): void {
     const headDiffers = (field: string, expected: unknown, found: unknown): void => {
       if (expected === found) return
       this.#divergences.add({
@@ -74,12 +75,17 @@ export class ChainCheck {
         found: shown(found)
       })
     }
-    headDiffers("position", this.position, head.position)
-    headDiffers("chainHash", Buffer.from(this.#chain).toString("hex"), head.chainHash)
-    headDiffers("recordedAt", this.#recordedAt, head.recordedAt)
+    headDiffers("position", this.position, head?.position)
+    headDiffers("chainHash", this.chainHash, head?.chainHash)
+    headDiffers("recordedAt", this.#recordedAt, head?.recordedAt)
     if (this.#anchor !== undefined && !this.#anchorWasMet) {
       this.#anchorDiffers(`an event at position ${this.#anchor.position}`, `the log ends at ${this.position}`)
     }
+  }
+
+  /** The chain hash of the last event, in hexadecimal. */
+  get chainHash(): string {
+    return Buffer.from(this.#chain).toString("hex")
   }
 
   #checkAnchor(): void {

@@ -1,4 +1,4 @@
-import { type DateTime, Effect, Result, Stream } from "effect"
+import { type DateTime, Effect, Option, Result, Stream } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import type { Anchor } from "../events/Anchor.ts"
@@ -43,8 +43,9 @@ export const verify = Effect.fnUntraced(function* (
   options: VerifyOptions
 ) {
   const divergences = new Divergences()
-  const head = yield* log.head("read")
-  const total = head.position * 2
+  const head = Option.getOrUndefined(yield* log.findHead)
+  const end = head?.position ?? 0
+  const total = end * 2
   const progress = options.onProgress ?? (() => Effect.void)
   yield* progress(0, total)
 
@@ -102,7 +103,7 @@ export const verify = Effect.fnUntraced(function* (
       events += rows.length
       yield* compare(checked, "more")
       checked = []
-      yield* progress(Math.min(head.position + events, total), total)
+      yield* progress(Math.min(end + events, total), total)
     })
   )
   finish()
@@ -111,8 +112,8 @@ export const verify = Effect.fnUntraced(function* (
   checkGraph(graph, divergences)
   yield* progress(total, total)
   return {
-    position: head.position,
-    chainHash: head.chainHash,
+    position: head?.position ?? chain.position,
+    chainHash: head?.chainHash ?? chain.chainHash,
     events,
     cards,
     dependencies: edges,

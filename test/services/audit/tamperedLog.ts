@@ -386,6 +386,15 @@ const damages: ReadonlyArray<readonly [title: string, change: Change, reported: 
     setHead("recorded_at = recorded_at + interval '1 microsecond'"),
     [["head", null, end, "recordedAt"]]
   ],
+  [
+    "the head's row, removed",
+    update(({ head, sql }) => sql`DELETE FROM ${head}`),
+    [
+      ["head", null, end, "position"],
+      ["head", null, end, "chainHash"],
+      ["head", null, end, "recordedAt"]
+    ]
+  ],
   ["the head's time, to none", setHead("recorded_at = '-infinity'"), [["head", null, end, "recordedAt"]]]
 ]
 
