@@ -40,7 +40,8 @@ export const startPostgres = async (directory) => {
   const kill = () => {
     if (server.exitCode === null && server.signalCode === null) server.kill("SIGQUIT")
   }
-  process.once("exit", kill)
+  // Before whoever started it removes its files.
+  process.prependOnceListener("exit", kill)
   await said(server, "database system is ready to accept connections")
   return {
     url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
