@@ -30,8 +30,7 @@ const keyOf = ({ database, scenario, size, system, workers }) =>
 export const writeResults = (file, results) => {
   const byKey = new Map(readResults(file).map((result) => [keyOf(result), result]))
   for (const result of results) byKey.set(keyOf(result), result)
-  const lines = [...byKey.values()].map((result) => `  ${JSON.stringify(result)}`)
-  writeFileSync(file, `[\n${lines.join(",\n")}\n]\n`)
+  writeFileSync(file, `${JSON.stringify([...byKey.values()], null, 2)}\n`)
 }
 
 const readResults = (file) => {
