@@ -1,5 +1,5 @@
 import { Result, Schema } from "effect"
-import { decodeStored, StoredEvent } from "./StoredEvent.ts"
+import { decodeStored, type StoredEvent } from "./StoredEvent.ts"
 
 /**
  * An exported log: JSON Lines in UTF-8. The first line says where the log ends, each further line is an event with all
@@ -29,7 +29,6 @@ export class LogFileRefused extends Schema.TaggedError<LogFileRefused>()("LogFil
 }
 
 const decodeHeader = Schema.decodeUnknownResult(LogFileHeader, { onExcessProperty: "error" })
-const encodeEvent = Schema.encodeSync(StoredEvent)
 
 /** The first line, without its end. */
 export const headerLine = (end: Pick<LogFileHeader, "position" | "chainHash">): string =>
@@ -40,8 +39,8 @@ export const headerLine = (end: Pick<LogFileHeader, "position" | "chainHash">): 
     chainHash: end.chainHash
   } satisfies LogFileHeader)
 
-/** An event's line, without its end. */
-export const eventLine = (event: StoredEvent): string => JSON.stringify(encodeEvent(event))
+/** An event's line, without its end: a stored event is plain JSON as it is. */
+export const eventLine = (event: StoredEvent): string => JSON.stringify(event)
 
 /** Reads the first line; the failure says what it is not. */
 export const parseHeader = (text: string): Result.Result<LogFileHeader, string> =>

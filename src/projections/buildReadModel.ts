@@ -27,6 +27,9 @@ export interface BuildReadModel {
 /** Cards whose rows are inserted at once. */
 const cardsAtOnce = 1_000
 
+/** Pages of folded cards that wait to be inserted. */
+const chunksAhead = 4
+
 /** Characters of them. */
 const sizeAtOnce = 4 * 1024 * 1024
 
@@ -73,7 +76,9 @@ export const makeBuildReadModel = (
         size = 0
         return folded.length === 0 ? Effect.void : inStep(insertRows(folded, now), folded)
       })
-      yield* Stream.runForEachArray(foldCards(log, upTo), (folded) => {
+      // The next cards are folded while the database inserts.
+      const cardsInOrder = Stream.bufferArray(foldCards(log, upTo), { capacity: chunksAhead })
+      yield* Stream.runForEachArray(cardsInOrder, (folded) => {
         for (const one of folded) {
           waiting.push(one)
           size += (one.card.body?.length ?? 0) + 500

@@ -222,6 +222,9 @@ export class AuditService extends Context.Service<
               : Effect.void
           )
 
+        // An embedded database never gathers statistics by itself, and a server not at once.
+        const analyze = sql`ANALYZE ${sql(`${schema}.events`)}, ${tables.cards}, ${tables.dependencies}`
+
         // By the log alone: the read model may be what is doubted.
         const history = (input: string) =>
           Stream.unwrap(
@@ -346,7 +349,7 @@ export class AuditService extends Context.Service<
           }),
           exportLog: exportLog(sql, log),
           importLog: (lines, options = {}) =>
-            importLog(sql, log, build, now, lines, options.onProgress ?? (() => Effect.void))
+            importLog(sql, log, build, now, analyze, lines, options.onProgress ?? (() => Effect.void))
         })
       })
     ).pipe(Layer.provide([layerEventLog, ReadModel.layer, Checkpoints.layer]), Layer.provide(Migrations.layer))

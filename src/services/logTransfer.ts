@@ -65,6 +65,7 @@ export const importLog = <E, R>(
   log: EventLog["Service"],
   build: BuildReadModel,
   now: Effect.Effect<DateTime.Utc, SqlError.SqlError>,
+  analyze: Effect.Effect<unknown, SqlError.SqlError>,
   lines: Stream.Stream<FileLine, E, R>,
   onProgress: (done: number, total: number) => Effect.Effect<void>
 ): Effect.Effect<ImportedLog, E | BacklogNotEmpty | LogFileRefused | ReadFailure, R> =>
@@ -75,6 +76,7 @@ export const importLog = <E, R>(
       const { cards, chainHash, events, position } = yield* restoreLines(log, lines, onProgress)
       yield* build.insert(position, yield* now, (insertion) => insertion)
       yield* build.count
+      yield* analyze
       yield* onProgress(position, position)
       return { position, chainHash, events, cards }
     })
