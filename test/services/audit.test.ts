@@ -5,9 +5,9 @@ import { goldenLog } from "./audit/goldenLog.ts"
 import { logFile } from "./audit/logFile.ts"
 import { redaction } from "./audit/redaction.ts"
 import { timeTravel } from "./audit/timeTravel.ts"
-import { suite } from "./audit.ts"
+import { suiteOver } from "./suiteOver.ts"
 
 const parts = [timeTravel, redaction, logFile, golden, goldenLog]
 
-suite("an audited backlog on PGlite", layerPgliteClient(), parts)
-suite("an audited backlog on a Postgres server", postgresClient(4), parts)
+suiteOver("an audited backlog on PGlite", layerPgliteClient(), parts)
+suiteOver("an audited backlog on a Postgres server", postgresClient(4), parts)

@@ -2,7 +2,7 @@ import { layerPgliteClient } from "../../src/services/Pglite.ts"
 import { postgresClient } from "../support/backlogs.ts"
 import { tamperedLog } from "./audit/tamperedLog.ts"
 import { tamperedReadModel } from "./audit/tamperedReadModel.ts"
-import { suite } from "./audit.ts"
+import { suiteOver } from "./suiteOver.ts"
 
-suite("a backlog that is tampered with on PGlite", layerPgliteClient(), [tamperedLog, tamperedReadModel])
-suite("a backlog that is tampered with on a Postgres server", postgresClient(4), [tamperedLog, tamperedReadModel])
+suiteOver("a backlog that is tampered with on PGlite", layerPgliteClient(), [tamperedLog, tamperedReadModel])
+suiteOver("a backlog that is tampered with on a Postgres server", postgresClient(4), [tamperedLog, tamperedReadModel])

@@ -5,10 +5,10 @@ import { verifiesItself, verifyBacklog } from "../support/verifyBacklog.ts"
 import type { Test } from "./conformance/harness.ts"
 
 /**
- * What auditors are promised, over a client of any Postgres. Every test has a schema of its own, and after it the whole
- * log and read model are checked where the test has not damaged them.
+ * Registers tests over a client of any Postgres. Every test has a schema of its own, and after it the whole log and read
+ * model are checked where the test has not damaged them.
  */
-export const suite = (
+export const suiteOver = (
   name: string,
   clientLayer: Layer.Layer<Client, unknown>,
   parts: ReadonlyArray<(test: Test) => void>
