@@ -12,14 +12,20 @@ export type Status = typeof Status.Type
 /** How urgent a card is: a 32-bit integer of any sign, greater is sooner. */
 export const Priority = Schema.Finite.check(Schema.isInt32())
 
+/** The longest that a claim can be made to last, in seconds: 30 days. */
+export const maximumTtlSeconds = 30 * 24 * 60 * 60
+
 /** How long a claim lasts, in seconds: 1 second to 30 days. */
-export const TtlSeconds = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 30 * 24 * 60 * 60 }))
+export const TtlSeconds = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maximumTtlSeconds }))
 
 /** The lease of a claim that names none, in seconds. */
 export const defaultTtlSeconds = 900
 
+/** The last place that a card's stream of events can have. */
+export const maximumVersion = 2 ** 31 - 1
+
 /** A place in a card's stream of events: 1, 2, 3 … */
-export const Version = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2 ** 31 - 1 }))
+export const Version = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maximumVersion }))
 
 /**
  * A card as everybody sees it. What is absent is `null`. `claimToken` is the version of the card's `CardClaimed`

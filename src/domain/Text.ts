@@ -21,16 +21,6 @@ export const unstorable = (text: string): string | undefined =>
 
 const storable = Schema.makeFilter<string>((text) => unstorable(text), { expected: "text that Postgres can keep" })
 
-const singleLine = Schema.makeFilter<string>(
-  (text) => (/\p{Cc}/u.test(text) ? "must not contain control characters" : undefined),
-  { expected: "text without control characters" }
-)
-
-const trimmed = Schema.makeFilter<string>(
-  (text) => (text.trim() === text ? undefined : "must not begin or end with white space"),
-  { expected: "text without surrounding white space" }
-)
-
 const atMostBytes = (maximum: number) =>
   Schema.makeFilter<string>(
     (text) => {
@@ -40,21 +30,38 @@ const atMostBytes = (maximum: number) =>
     { expected: `at most ${maximum} bytes of UTF-8` }
   )
 
+/** Says how many characters, as Unicode code points, are too many. */
+const tooManyCodePoints = (text: string, maximum: number): string | undefined => {
+  if (text.length <= maximum) return undefined
+  let count = 0
+  for (const _ of text) count++
+  return count <= maximum ? undefined : `must be at most ${maximum} characters, got ${count}`
+}
+
 const atMostCodePoints = (maximum: number) =>
-  Schema.makeFilter<string>(
-    (text) => {
-      if (text.length <= maximum) return undefined
-      let count = 0
-      for (const _ of text) count++
-      return count <= maximum ? undefined : `must be at most ${maximum} characters, got ${count}`
-    },
-    { expected: `at most ${maximum} characters` }
-  )
+  Schema.makeFilter<string>((text) => tooManyCodePoints(text, maximum), { expected: `at most ${maximum} characters` })
 
 const nonEmpty = Schema.isMinLength(1, { message: "must not be empty" })
 
+/** Nearly all names are of this kind, which spares them the other questions: a long log has millions. */
+const asciiName = /^[!-~](?:[ -~]{0,198}[!-~])?$/
+
+const whyNoName = (text: string): string | undefined => {
+  if (asciiName.test(text)) return undefined
+  const problem = tooManyCodePoints(text, 200) ?? unstorable(text)
+  if (problem !== undefined) return problem
+  if (/\p{Cc}/u.test(text)) return "must not contain control characters"
+  return text.trim() === text ? undefined : "must not begin or end with white space"
+}
+
 /** A name of something: 1 to 200 characters, no control characters, no surrounding white space. */
-export const Name = Schema.String.check(nonEmpty, atMostCodePoints(200), storable, singleLine, trimmed)
+export const Name = Schema.String.check(
+  nonEmpty,
+  Schema.makeFilter(whyNoName, { expected: "1 to 200 characters without control characters or white space around" })
+)
+
+/** Whether a text is a name, as the schema has it. */
+export const isName = (text: string): boolean => text !== "" && whyNoName(text) === undefined
 
 /** A card's title: 1 to 500 characters. */
 export const Title = Schema.String.check(nonEmpty, atMostCodePoints(500), storable)
@@ -62,5 +69,10 @@ export const Title = Schema.String.check(nonEmpty, atMostCodePoints(500), storab
 /** A card's body: at most 1 MiB of UTF-8. */
 export const Body = Schema.String.check(atMostBytes(1024 * 1024), storable)
 
+const reasonBytes = 16 * 1024
+
 /** Why something was done, in words: at most 16 KiB of UTF-8. */
-export const Reason = Schema.String.check(atMostBytes(16 * 1024), storable)
+export const Reason = Schema.String.check(atMostBytes(reasonBytes), storable)
+
+/** Whether a text is a reason, as the schema has it. */
+export const isReason = (text: string): boolean => utf8Length(text) <= reasonBytes && unstorable(text) === undefined

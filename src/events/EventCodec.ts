@@ -1,5 +1,6 @@
 import { Result, Schema } from "effect"
 import { Event } from "../domain/Event.ts"
+import { decodeClaimEvent } from "./decodeClaimEvent.ts"
 
 /** An event as it is stored: its type's name, the version of its payload's shape, and the payload as JSON. */
 export interface EncodedEvent {
@@ -75,6 +76,8 @@ export const makeDecoder =
     } catch (cause) {
       return undecodable(`an upcaster failed: ${String(cause)}`)
     }
+    const claimEvent = decodeClaimEvent(encoded.type, data)
+    if (claimEvent !== undefined) return Result.succeed(claimEvent)
     return Result.mapError(
       decodeTagged(tagged(encoded.type, data)),
       (error) =>

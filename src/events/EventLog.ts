@@ -46,8 +46,8 @@ export interface Head {
   readonly position: number
   /** In hexadecimal. */
   readonly chainHash: string
-  /** When the last event was recorded, in microseconds since 1970, as text; null for an empty log. */
-  readonly recordedAt: string | null
+  /** When the last event was recorded, in microseconds since 1970; null for an empty log. */
+  readonly recordedAt: number | null
 }
 
 /**

@@ -3,7 +3,7 @@ import { Version } from "../domain/Card.ts"
 import { CardId } from "../domain/CardId.ts"
 import type { Event } from "../domain/Event.ts"
 import type { ErasablePart } from "../domain/EventParts.ts"
-import { Name } from "../domain/Text.ts"
+import { isName, Name } from "../domain/Text.ts"
 import { type Commitments, contentHash, erasableFields, saltPattern } from "./ContentHash.ts"
 import { decodeEvent, type UndecodableEvent } from "./EventCodec.ts"
 import { eventOf, Position, type RecordedEvent } from "./RecordedEvent.ts"
@@ -77,7 +77,7 @@ export const decodeStored = (value: unknown): Result.Result<StoredEvent, string>
 /**
  * Decodes a row; the failure says in words what is wrong with it. By hand, where a schema would take half of the time
  * that verifying or rebuilding a long log takes: the columns' types and the query that made the texts leave little to
- * be wrong, and names come again and again.
+ * be wrong.
  */
 export const decodeRow = (row: EventRow): Result.Result<StoredEvent, string> => {
   let data: unknown
@@ -93,12 +93,18 @@ export const decodeRow = (row: EventRow): Result.Result<StoredEvent, string> => 
     return Result.fail("commitments are not salts and hashes by name")
   }
   if (!isTime(row.occurredAt) || !isTime(row.recordedAt)) return Result.fail("a time is out of range")
-  for (const name of [row.cardId, row.actor, row.correlationId, row.causationId, row.commandId]) {
+  for (const column of names) {
+    const name = row[column]
     if (name !== null && !isName(name)) return Result.fail(`${JSON.stringify(name)} is not a name`)
   }
   // The row is this function's caller's own: its texts make way for what they say.
-  return Result.succeed(Object.assign(row, { data, commitments }) as unknown as StoredEvent)
+  const stored = row as unknown as { data: unknown; commitments: unknown }
+  stored.data = data
+  stored.commitments = commitments
+  return Result.succeed(row as unknown as StoredEvent)
 }
+
+const names = ["cardId", "actor", "correlationId", "causationId", "commandId"] as const
 
 const noCommitments: Commitments = {}
 
@@ -117,18 +123,6 @@ const isText = (value: unknown, pattern: RegExp): boolean => typeof value === "s
 const timePattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(?:\d{3})?Z$/
 
 const isTime = (text: string): boolean => timePattern.test(text)
-
-const isNameSchema = Schema.is(Name)
-const knownNames = new Set<string>()
-const mostKnownNames = 10_000
-
-const isName = (name: string): boolean => {
-  if (knownNames.has(name)) return true
-  if (!isNameSchema(name)) return false
-  if (knownNames.size >= mostKnownNames) knownNames.clear()
-  knownNames.add(name)
-  return true
-}
 
 /** The parts of an event that were erased: committed to, and without their salt. */
 export const erasedPartsOf = ({ commitments }: Pick<StoredEvent, "commitments">): ReadonlyArray<ErasablePart> => {

@@ -1,7 +1,8 @@
 import { Effect, Option } from "effect"
-import type { SqlClient, SqlError } from "effect/sql"
+import type { SqlClient, SqlError, Statement } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import { arrayLiteral } from "./arrayLiteral.ts"
+import { boundedPage } from "./boundedPage.ts"
 import type { EventRow } from "./StoredEvent.ts"
 import { timeText } from "./timeText.ts"
 
@@ -42,18 +43,16 @@ export interface ChainLink {
   readonly cardId: string
   readonly contentHash: Uint8Array
   readonly chainHash: Uint8Array
-  /** Microseconds since 1970, as text; `Infinity` for a time that is none. */
-  readonly recordedAt: string
+  /** Microseconds since 1970; infinite for a time that is none. */
+  readonly recordedAt: number
 }
 
-const eventsPerPage = 2_000
+/** Small, so that what has arrived is soon taken and the next page asked for while this program works. */
+const eventsPerPage = 250
 const linksPerPage = 5_000
 
-/** Bytes of payload, as the database stores them, after which a page ends: few events may hold many megabytes. */
-const bytesPerPage = 1024 * 1024
-
-/** A column's time in microseconds since 1970, as text, in SQL. */
-export const microseconds = (column: string): string => `trunc(extract(epoch FROM ${column}) * 1000000)::text`
+/** A column's time in microseconds since 1970, in SQL. */
+export const microseconds = (column: string): string => `trunc(extract(epoch FROM ${column}) * 1000000)::float8`
 
 export const makeReadEvents = (sql: SqlClient.SqlClient, schema: string): ReadEvents => {
   const events = sql(`${schema}.events`)
@@ -63,17 +62,15 @@ export const makeReadEvents = (sql: SqlClient.SqlClient, schema: string): ReadEv
     ${timeText("occurred_at")} AS "occurredAt", ${timeText("recorded_at")} AS "recordedAt",
     encode(content_hash, 'hex') AS "contentHash", encode(chain_hash, 'hex') AS "chainHash"`)
 
-  const page = (where: ReturnType<typeof sql.and>, orderColumns: string) => {
-    const order = sql.literal(orderColumns)
-    return sql<EventRow>`
-      SELECT ${columns} FROM (
-        SELECT *, sum(pg_column_size(data) + pg_column_size(commitments)) OVER (ORDER BY ${order}
-          ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
-        FROM (SELECT * FROM ${events} WHERE ${where} ORDER BY ${order} LIMIT ${eventsPerPage}) AS page) AS events
-      WHERE bytes_before IS NULL OR bytes_before < ${bytesPerPage} ORDER BY ${sql.literal(
-        orderColumns.replaceAll(/\w+/g, "events.$&")
-      )}`
-  }
+  const page = (where: Statement.Fragment, order: string) =>
+    boundedPage<EventRow>(sql, {
+      from: events,
+      columns,
+      where,
+      order,
+      heavy: ["data", "commitments"],
+      limit: eventsPerPage
+    })
 
   return {
     byPosition: (after, upTo, filter = {}) =>
@@ -128,9 +125,41 @@ export const makeReadEvents = (sql: SqlClient.SqlClient, schema: string): ReadEv
           return row.position
         }
       ),
-    links: (after) => sql<ChainLink>`
-      SELECT position::float8 AS position, card_id AS "cardId", content_hash AS "contentHash", chain_hash AS "chainHash",
-        ${sql.literal(microseconds("recorded_at"))} AS "recordedAt"
-      FROM ${events} WHERE position > ${BigInt(after)}::int8 ORDER BY events.position LIMIT ${linksPerPage}`
+    // One row for a page: a row for each event would take this program longer than hashing.
+    links: (after) =>
+      Effect.map(
+        sql<{ readonly cardIds: ReadonlyArray<string>; readonly fields: Uint8Array }>`
+          SELECT array_agg(card_id ORDER BY position) AS "cardIds",
+            string_agg(int8send(position) || timestamptz_send(recorded_at) || content_hash || chain_hash, ''
+              ORDER BY position) AS fields
+          FROM (SELECT * FROM ${events} WHERE position > ${BigInt(after)}::int8 ORDER BY position LIMIT ${linksPerPage}) AS page
+          HAVING count(*) > 0`,
+        (rows) => rows.flatMap(({ cardIds, fields }) => linksOf(cardIds, fields))
+      )
   }
+}
+
+const bytesPerLink = 80
+
+/** Microseconds from 1970 to 2000, from where the database counts; the ends of its count stand for no time at all. */
+const epoch = 946_684_800_000_000n
+const infinite = new Map([
+  [2n ** 63n - 1n, Number.POSITIVE_INFINITY],
+  [-(2n ** 63n), Number.NEGATIVE_INFINITY]
+])
+
+const microsecondsOf = (binary: bigint): number => infinite.get(binary) ?? Number(binary + epoch)
+
+const linksOf = (cardIds: ReadonlyArray<string>, fields: Uint8Array): ReadonlyArray<ChainLink> => {
+  const view = new DataView(fields.buffer, fields.byteOffset, fields.byteLength)
+  return cardIds.map((cardId, index) => {
+    const start = index * bytesPerLink
+    return {
+      cardId,
+      position: Number(view.getBigInt64(start)),
+      recordedAt: microsecondsOf(view.getBigInt64(start + 8)),
+      contentHash: fields.subarray(start + 16, start + 48),
+      chainHash: fields.subarray(start + 48, start + 80)
+    }
+  })
 }

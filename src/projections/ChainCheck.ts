@@ -11,7 +11,7 @@ export class ChainCheck {
   readonly #divergences: Divergences
   readonly #anchor: Anchor | undefined
   #chain: Uint8Array = Buffer.from(emptyChainHash, "hex")
-  #recordedAt: string | null = null
+  #recordedAt: number | null = null
   #anchorWasMet = false
 
   constructor(divergences: Divergences, anchor: Anchor | undefined) {
@@ -46,7 +46,7 @@ export class ChainCheck {
       })
     }
     const { recordedAt } = link
-    if (this.#recordedAt !== null && Number(recordedAt) < Number(this.#recordedAt)) {
+    if (this.#recordedAt !== null && recordedAt < this.#recordedAt) {
       this.#divergences.add({
         check: "time",
         cardId,
@@ -93,7 +93,7 @@ export class ChainCheck {
     this.#anchorWasMet = true
     const found = Buffer.from(this.#chain).toString("hex")
     if (found !== this.#anchor.chainHash) this.#anchorDiffers(this.#anchor.chainHash, found)
-    else if (this.#recordedAt !== null && Number(this.#recordedAt) / 1000 > DateTime.toEpochMillis(this.#anchor.at)) {
+    else if (this.#recordedAt !== null && this.#recordedAt / 1000 > DateTime.toEpochMillis(this.#anchor.at)) {
       this.#anchorDiffers(`an event recorded by ${DateTime.formatIso(this.#anchor.at)}`, timeOf(this.#recordedAt))
     }
   }
@@ -105,5 +105,5 @@ export class ChainCheck {
 }
 
 /** Microseconds since 1970 as a time, where they are one. */
-const timeOf = (microseconds: string): string =>
-  Option.match(DateTime.make(Number(microseconds) / 1000), { onNone: () => microseconds, onSome: DateTime.formatIso })
+const timeOf = (microseconds: number): string =>
+  Option.match(DateTime.make(microseconds / 1000), { onNone: () => String(microseconds), onSome: DateTime.formatIso })

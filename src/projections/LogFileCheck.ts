@@ -30,7 +30,7 @@ export class LogFileCheck {
   readonly #chain: ChainCheck
   readonly #anchor: Anchor | undefined
   #events = 0
-  #lastRecordedAt: string | null = null
+  #lastRecordedAt: number | null = null
 
   constructor(anchor?: Anchor) {
     this.#anchor = anchor
@@ -55,7 +55,7 @@ export class LogFileCheck {
 
   #check(event: StoredEvent): void {
     this.#events++
-    this.#lastRecordedAt = String(Date.parse(event.recordedAt) * 1000)
+    this.#lastRecordedAt = Date.parse(event.recordedAt) * 1000
     this.#chain.push({
       position: event.position,
       cardId: event.cardId,

@@ -1,7 +1,8 @@
-import { DateTime } from "effect"
-import type { SqlClient, Statement } from "effect/sql"
+import { DateTime, type Effect } from "effect"
+import type { SqlClient, SqlError } from "effect/sql"
 import { isDue } from "../domain/Claimability.ts"
 import { sameJson } from "../domain/Json.ts"
+import { boundedPage } from "../events/boundedPage.ts"
 import { hasInexactNumber } from "../events/exactJson.ts"
 import { timeText } from "../events/timeText.ts"
 import type { CardTables } from "./CardTables.ts"
@@ -44,10 +45,24 @@ const columns = `id, title, body, phase, priority, status, unmet_dependencies AS
   blocked_reason AS "blockedReason", ${timeText("created_at")} AS "createdAt", ${timeText("updated_at")} AS "updatedAt",
   ${timeText("completed_at")} AS "completedAt", version, position::float8 AS position`
 
-/** The columns of such a row. */
-export const textColumns = (sql: SqlClient.SqlClient, { dependencies }: CardTables): Statement.Fragment =>
-  sql`${sql.literal(columns)}, ARRAY(SELECT depends_on_id FROM ${dependencies} AS edge
-    WHERE edge.card_id = cards.id ORDER BY depends_on_id) AS "dependsOn"`
+/** Rows per page: about as many as a page of events leads to. */
+const rowsPerPage = 200
+
+/** The next such rows after an id, in the order of ids. */
+export const cardTextRows = (
+  sql: SqlClient.SqlClient,
+  { cards, dependencies }: CardTables,
+  after: string
+): Effect.Effect<ReadonlyArray<CardTextRow>, SqlError.SqlError> =>
+  boundedPage(sql, {
+    from: cards,
+    columns: sql`${sql.literal(columns)}, ARRAY(SELECT depends_on_id FROM ${dependencies} AS edge
+      WHERE edge.card_id = page.id ORDER BY depends_on_id) AS "dependsOn"`,
+    where: sql`id > ${after}`,
+    order: "id",
+    heavy: ["body", "acceptance", "result"],
+    limit: rowsPerPage
+  })
 
 const textOf = (value: DateTime.Utc | null): string | null => (value === null ? null : DateTime.formatIso(value))
 

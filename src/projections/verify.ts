@@ -1,6 +1,6 @@
-import { type DateTime, Effect, Option, Result, Stream } from "effect"
+import { type DateTime, Effect, Option, Pull, Result, Stream } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
-import type { CardId } from "../domain/CardId.ts"
+import { type CardId, compareIds } from "../domain/CardId.ts"
 import type { Anchor } from "../events/Anchor.ts"
 import type { EventLog } from "../events/EventLog.ts"
 import { everyPage } from "../events/everyPage.ts"
@@ -8,7 +8,7 @@ import { hasInexactNumber } from "../events/exactJson.ts"
 import { decodeRow, type EventRow } from "../events/StoredEvent.ts"
 import type { CardTables } from "./CardTables.ts"
 import { ChainCheck } from "./ChainCheck.ts"
-import { type CardTextRow, differingColumn, textColumns } from "./compareCard.ts"
+import { type CardTextRow, cardTextRows, differingColumn } from "./compareCard.ts"
 import { addCycle, Divergences, type VerifyReport } from "./Divergence.ts"
 import { StreamCheck } from "./StreamCheck.ts"
 
@@ -60,7 +60,7 @@ export const verify = Effect.fnUntraced(function* (
   chain.end(head)
 
   const graph: Graph = { dependsOn: new Map(), done: new Set(), counters: new Map() }
-  const compare = makeCompare(sql, tables, now, divergences, graph)
+  const comparison = yield* makeComparison(sql, tables, now, divergences, graph)
   let events = 0
   let cards = 0
   let edges = 0
@@ -101,13 +101,14 @@ export const verify = Effect.fnUntraced(function* (
         else current.push(stored.success)
       }
       events += rows.length
-      yield* compare(checked, "more")
+      yield* comparison.cards(checked)
       checked = []
       yield* progress(Math.min(end + events, total), total)
     })
   )
   finish()
-  yield* compare(checked, "last")
+  yield* comparison.cards(checked)
+  yield* comparison.rowsLeft
   yield* checkLooseEdges(sql, tables, divergences)
   checkGraph(graph, divergences)
   yield* progress(total, total)
@@ -122,52 +123,73 @@ export const verify = Effect.fnUntraced(function* (
     divergenceCount: divergences.count,
     divergences: divergences.list
   } satisfies VerifyReport
-})
+}, Effect.scoped)
 
-/** Compares cards, in the order of ids, with the rows up to the last of them; after the last with all that are left. */
-const makeCompare = (
+/** Compares cards with their rows, both in the order of ids: the cards as they come, and in the end the rows left. */
+interface Comparison {
+  readonly cards: (checked: ReadonlyArray<StreamCheck>) => Effect.Effect<void, SqlError.SqlError>
+  readonly rowsLeft: Effect.Effect<void, SqlError.SqlError>
+}
+
+const makeComparison = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   tables: CardTables,
   now: DateTime.Utc,
   divergences: Divergences,
   graph: Graph
-): ((checked: ReadonlyArray<StreamCheck>, which: "more" | "last") => Effect.Effect<void, SqlError.SqlError>) => {
-  const { cards } = tables
-  const columns = textColumns(sql, tables)
-  const rowsAtOnce = 2_000
-  let after = ""
-
-  const rowsUpTo = (end: string | undefined) =>
+) {
+  const pull = yield* Stream.toPull(
     everyPage(
-      after,
-      (place) => sql<CardTextRow>`
-        SELECT ${columns} FROM ${cards} AS cards WHERE id > ${place} ${end === undefined ? sql`` : sql`AND id <= ${end}`}
-        ORDER BY id LIMIT ${rowsAtOnce}`,
+      "",
+      (after) => cardTextRows(sql, tables, after),
       (row) => row.id
     )
+  )
+  let rows: ReadonlyArray<CardTextRow> = []
+  let next = 0
+  /** Whether there was one. */
+  const nextPage = pull.pipe(
+    Effect.map((page) => {
+      rows = page
+      next = 0
+      return true
+    }),
+    Pull.catchDone(() => Effect.succeed(false))
+  )
 
-  return Effect.fnUntraced(function* (checked, which) {
-    const end = checked.at(-1)?.cardId
-    if (end === undefined && which === "more") return
-    const missing = new Map(checked.map((check) => [check.cardId, check]))
-    yield* Stream.runForEachArray(rowsUpTo(which === "last" ? undefined : end), (rows) =>
-      Effect.sync(() => {
-        for (const row of rows) {
-          const check = missing.get(row.id)
-          missing.delete(row.id)
-          compareRow(row, check, now, divergences)
-          if (row.unmetDependencies !== 0 || row.dependsOn.length > 0) graph.counters.set(row.id, row.unmetDependencies)
-        }
-      })
-    )
-    for (const { card, cardId, position } of missing.values()) {
-      if (card !== undefined) {
-        divergences.add({ check: "card", cardId, position, field: null, expected: "a row", found: "none" })
+  /** Looks at every row before an id and at its own, as far as they are there; answers whether the id's own was. */
+  const rowsUpTo = (id: string | undefined, check: StreamCheck | undefined): boolean => {
+    for (; next < rows.length; next++) {
+      const row = rows[next] as CardTextRow
+      const order = id === undefined ? -1 : compareIds(row.id, id)
+      if (order > 0) return false
+      compareRow(row, order === 0 ? check : undefined, now, divergences)
+      if (row.unmetDependencies !== 0 || row.dependsOn.length > 0) graph.counters.set(row.id, row.unmetDependencies)
+      if (order === 0) {
+        next++
+        return true
       }
     }
-    after = end ?? after
-  })
-}
+    return false
+  }
+
+  return {
+    cards: Effect.fnUntraced(function* (checked) {
+      for (const check of checked) {
+        let isThere = rowsUpTo(check.cardId, check)
+        while (!isThere && next === rows.length && (yield* nextPage)) isThere = rowsUpTo(check.cardId, check)
+        const { card, cardId, position } = check
+        if (!isThere && card !== undefined) {
+          divergences.add({ check: "card", cardId, position, field: null, expected: "a row", found: "none" })
+        }
+      }
+    }),
+    rowsLeft: Effect.gen(function* () {
+      do rowsUpTo(undefined, undefined)
+      while (yield* nextPage)
+    })
+  } satisfies Comparison
+})
 
 const compareRow = (
   row: CardTextRow,

@@ -279,7 +279,7 @@ export class AuditService extends Context.Service<
         ) {
           const { chainHash, position, recordedAt } = yield* log.head("read")
           // Where the database's clock was set back, or a log has come from a machine whose clock is ahead.
-          const last = DateTime.makeUnsafe(Number(recordedAt ?? 0) / 1000)
+          const last = DateTime.makeUnsafe((recordedAt ?? 0) / 1000)
           const unsigned: Anchor = { position, chainHash, at: DateTime.max(yield* now, last), signature: null }
           return options.privateKey === undefined
             ? unsigned

@@ -53,8 +53,8 @@ const damages: ReadonlyArray<Damage> = [
     `UPDATE @cards SET id = 'z' WHERE id = 'g'`,
     `UPDATE @cards SET id = 'g' WHERE id = 'z'`,
     [
-      ["card", "z", 19, null],
-      ["card", "g", 19, null]
+      ["card", "g", 19, null],
+      ["card", "z", 19, null]
     ]
   ],
   [
