@@ -16,6 +16,7 @@ export {
   CardIsDone,
   CardNotFound,
   ClaimLost,
+  CommandIdConflict,
   DependencyCycle,
   DependencyNotFound,
   Rejection,
@@ -49,6 +50,7 @@ export {
   type BacklogAt,
   type ConsumerOptions,
   EventOptions,
+  PruneReceipts,
   type RebuildReport
 } from "./services/AuditService.ts"
 export { BacklogService, type Input } from "./services/BacklogService.ts"

@@ -80,6 +80,15 @@ export class CardIsDone extends Schema.TaggedError<CardIsDone>()("CardIsDone", {
   }
 }
 
+/** The command's id was used for another command: what that one did stands, and this one did nothing. */
+export class CommandIdConflict extends Schema.TaggedError<CommandIdConflict>()("CommandIdConflict", {
+  commandId: Name
+}) {
+  override get message(): string {
+    return `The command id ${quote(this.commandId)} was used for a command with other content; choose another id for another command.`
+  }
+}
+
 /** A rule of the backlog that refused a command. Nothing was written. */
 export const Rejection = Schema.Union([
   CardNotFound,
@@ -89,7 +98,8 @@ export const Rejection = Schema.Union([
   DependencyCycle,
   ClaimLost,
   CardIsClaimed,
-  CardIsDone
+  CardIsDone,
+  CommandIdConflict
 ])
 
 /** A rule of the backlog that refused a command. */

@@ -87,6 +87,9 @@ const needsNoEscape = /^[ !#-[\]-~]*$/
 const quoted = (text: string | null): string =>
   text !== null && text.length < 100 && needsNoEscape.test(text) ? `"${text}"` : JSON.stringify(text)
 
+/** SHA-256 over the canonical JSON (RFC 8785) of a value, in hexadecimal. */
+export const jsonHash = (value: Schema.Json): string => hash("sha256", canonicalJson(value), "hex")
+
 /** SHA-256(previous chain hash ‖ content hash): each event's hash stands for everything before it. */
 export const chainHash = (previous: Uint8Array, content: Uint8Array): Uint8Array =>
   hash("sha256", joined(previous, content), "buffer")

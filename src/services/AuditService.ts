@@ -4,7 +4,7 @@ import type { Card } from "../domain/Card.ts"
 import { CardId } from "../domain/CardId.ts"
 import type { Explanation } from "../domain/Explanation.ts"
 import { Redact } from "../domain/Redaction.ts"
-import { CardNotFound } from "../domain/Rejection.ts"
+import { CardNotFound, type CommandIdConflict } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
 import { Name, Reason } from "../domain/Text.ts"
 import { type Anchor, type AnchorRefused, signAnchor } from "../events/Anchor.ts"
@@ -40,7 +40,9 @@ import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
 import { type BacklogNotEmpty, exportLog, type ImportedLog, importLog } from "./logTransfer.ts"
 import { createTables, type MigrationRefused, Migrations } from "./Migrations.ts"
 import { At, CardAt, type MomentNotReached, momentOf, momentOfCard } from "./moments.ts"
+import { Receipts } from "./Receipts.ts"
 import { type RedactedCard, redactCard } from "./redactCard.ts"
+import { redactOnce } from "./redactOnce.ts"
 
 /** Which events a feed gives. */
 export const EventOptions = Schema.Struct({
@@ -51,6 +53,13 @@ export const EventOptions = Schema.Struct({
   actor: Schema.optional(Name),
   /** Whether to go on with events as they are appended; `false` when absent. */
   follow: Schema.optional(Schema.Boolean)
+})
+
+const secondsPerDay = 24 * 60 * 60
+
+/** Which receipts of commands go: those older than so many days, and parts of days, by the database's clock. */
+export const PruneReceipts = Schema.Struct({
+  olderThanDays: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 36_500 }))
 })
 
 /** How a consumer takes events: of those that a feed would give, each once. */
@@ -177,11 +186,19 @@ export class AuditService extends Context.Service<
     }) => Effect.Effect<RebuildReport, RebuildBlocked | RebuildRefused | RebuildSuperseded | InvalidInput | ReadFailure>
     /**
      * Erases parts of a card's events from the log and the read model, for good, and records who did so and why. The
-     * events remain, visibly redacted, and every hash and anchor still holds.
+     * events remain, visibly redacted, and every hash and anchor still holds. With a `commandId` it is carried out once,
+     * like every command of `BacklogService`.
      */
     readonly redact: (
       input: typeof Redact.Encoded
-    ) => Effect.Effect<RedactedCard, CardNotFound | InvalidInput | ReadFailure>
+    ) => Effect.Effect<RedactedCard, CardNotFound | CommandIdConflict | InvalidInput | ReadFailure>
+    /**
+     * Removes receipts of commands by age, and answers how many. A retry that comes after that is a new command, so keep
+     * them for longer than anybody may retry.
+     */
+    readonly pruneReceipts: (
+      input: typeof PruneReceipts.Encoded
+    ) => Effect.Effect<number, InvalidInput | SqlError.SqlError>
     /**
      * The whole log as lines of text, for `importLog`, and to be verified without a database. Read in one snapshot, whose
      * transaction is open until the last line was taken.
@@ -205,6 +222,7 @@ export class AuditService extends Context.Service<
         const log = yield* EventLog
         const readModel = yield* ReadModel
         const checkpoints = yield* Checkpoints
+        const receipts = yield* Receipts
         const pollInterval = yield* PollInterval
         const tables = makeCardTables(sql, schema)
         const build = makeBuildReadModel(sql, log, tables)
@@ -345,14 +363,23 @@ export class AuditService extends Context.Service<
           anchor,
           rebuild: rebuilt,
           redact: Effect.fn("AuditService.redact")(function* (input) {
-            return yield* redactCard(sql, log, readModel, schema, yield* decodeRedact(input))
+            const command = yield* decodeRedact(input)
+            return yield* redactOnce(sql, receipts, command, redactCard(sql, log, readModel, schema, command))
+          }),
+          pruneReceipts: Effect.fn("AuditService.pruneReceipts")(function* (input) {
+            const { olderThanDays } = yield* decodePruneReceipts(input)
+            return yield* receipts.prune(olderThanDays * secondsPerDay)
           }),
           exportLog: exportLog(sql, log),
           importLog: (lines, options = {}) =>
             importLog(sql, log, build, now, analyze, lines, options.onProgress ?? (() => Effect.void))
         })
       })
-    ).pipe(Layer.provide([layerEventLog, ReadModel.layer, Checkpoints.layer]), Layer.provide(Migrations.layer))
+    ).pipe(
+      Layer.provide(Receipts.layer),
+      Layer.provide([layerEventLog, ReadModel.layer, Checkpoints.layer]),
+      Layer.provide(Migrations.layer)
+    )
 }
 
 const backlogAtOf = (past: PastBacklog): BacklogAt => {
@@ -392,6 +419,7 @@ const decodeAt = decodeInput(At)
 const decodeCardAt = decodeInput(CardAt)
 const decodeEventOptions = decodeInput(EventOptions)
 const decodeRedact = decodeInput(Redact)
+const decodePruneReceipts = decodeInput(PruneReceipts)
 const decodeMove = decodeInput(
   Schema.Struct({ from: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)), to: Position }).check(
     Schema.makeFilter(({ from, to }) => to > from, { expected: "a checkpoint that moves forward" })

@@ -11,6 +11,7 @@ import {
   type CardIsDone,
   CardNotFound,
   type ClaimLost,
+  type CommandIdConflict,
   type DependencyCycle,
   type DependencyNotFound,
   type SelfDependency
@@ -25,16 +26,23 @@ import { Interpreter } from "./Interpreter.ts"
 import type { InvalidInput } from "./InvalidInput.ts"
 import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
 import { type MigrationRefused, Migrations } from "./Migrations.ts"
+import { Receipts } from "./Receipts.ts"
 
 /** What a command's method takes: the command without its tag. Ids and names are plain strings, checked on the way in. */
 export type Input<Tag extends Command["_tag"]> = Omit<Extract<typeof Command.Encoded, { readonly _tag: Tag }>, "_tag">
 
 type Failure = InvalidInput | SqlError.SqlError
 
+type CommandFailure = CommandIdConflict | Failure
+
 /**
  * The backlog. Every command names its `actor`; input that is not valid fails with `InvalidInput` and a broken rule
  * with its own rejection, and then nothing was written; `SqlError` is the database's. An accepted command is durable
  * when it answers. Inside the caller's own `sql.withTransaction` a command becomes part of that transaction.
+ *
+ * A command with a `commandId` is carried out once: the same id with the same content again gets the first answer (the
+ * cards as they stood then, the claim with its token, the refusal), also when nobody heard it. The same id with other
+ * content fails with `CommandIdConflict`. Receipts are kept until `AuditService.pruneReceipts`.
  */
 export class BacklogService extends Context.Service<
   BacklogService,
@@ -42,13 +50,13 @@ export class BacklogService extends Context.Service<
     /** Creates a card. The same `idempotencyKey` again answers the card that is there, unchanged. */
     readonly create: (
       input: Input<"Create">
-    ) => Effect.Effect<Card, CardAlreadyExists | SelfDependency | DependencyCycle | Failure>
+    ) => Effect.Effect<Card, CardAlreadyExists | SelfDependency | DependencyCycle | CommandFailure>
     /** Creates cards, all or none, in any order; at most 200,000 at once. */
     readonly createMany: (
       input: Input<"CreateMany">
-    ) => Effect.Effect<ReadonlyArray<Card>, CardAlreadyExists | SelfDependency | DependencyCycle | Failure>
+    ) => Effect.Effect<ReadonlyArray<Card>, CardAlreadyExists | SelfDependency | DependencyCycle | CommandFailure>
     /** Changes title, body, phase, priority or acceptance: what is given, `null` to clear. */
-    readonly revise: (input: Input<"Revise">) => Effect.Effect<Card, CardNotFound | Failure>
+    readonly revise: (input: Input<"Revise">) => Effect.Effect<Card, CardNotFound | CommandFailure>
     /** A card, if there is one with this id. */
     readonly get: (id: string) => Effect.Effect<Option.Option<Card>, Failure>
     /** Cards in claim order. `CardNotFound` when there is no card `after`. */
@@ -57,32 +65,32 @@ export class BacklogService extends Context.Service<
      * Takes the best claimable card, or the one named, under a lease of `ttlSeconds` (900 unless told otherwise). `none`
      * when there is nothing to take. The card's `claimToken` is what the holder shows from then on.
      */
-    readonly claim: (input: Input<"Claim">) => Effect.Effect<Option.Option<Card>, Failure>
+    readonly claim: (input: Input<"Claim">) => Effect.Effect<Option.Option<Card>, CommandFailure>
     /** Extends a claim, from now on. */
-    readonly renew: (input: Input<"Renew">) => Effect.Effect<Card, CardNotFound | ClaimLost | Failure>
+    readonly renew: (input: Input<"Renew">) => Effect.Effect<Card, CardNotFound | ClaimLost | CommandFailure>
     /** Gives a card back, if asked not to be claimed again for `retryAfterSeconds`. */
-    readonly release: (input: Input<"Release">) => Effect.Effect<Card, CardNotFound | ClaimLost | Failure>
+    readonly release: (input: Input<"Release">) => Effect.Effect<Card, CardNotFound | ClaimLost | CommandFailure>
     /** Takes back every expired claim, or the claim on one card, expired or not. Answers the ids. */
-    readonly reclaim: (input: Input<"Reclaim">) => Effect.Effect<ReadonlyArray<CardId>, Failure>
+    readonly reclaim: (input: Input<"Reclaim">) => Effect.Effect<ReadonlyArray<CardId>, CommandFailure>
     /** Makes card `from` depend on card `to`. */
     readonly link: (
       input: Input<"Link">
-    ) => Effect.Effect<Card, CardNotFound | DependencyNotFound | SelfDependency | DependencyCycle | Failure>
+    ) => Effect.Effect<Card, CardNotFound | DependencyNotFound | SelfDependency | DependencyCycle | CommandFailure>
     /** Removes that dependency. */
-    readonly unlink: (input: Input<"Unlink">) => Effect.Effect<Card, CardNotFound | Failure>
+    readonly unlink: (input: Input<"Unlink">) => Effect.Effect<Card, CardNotFound | CommandFailure>
     /** Sets a card aside; ends its claim. */
-    readonly block: (input: Input<"Block">) => Effect.Effect<Card, CardNotFound | CardIsDone | Failure>
+    readonly block: (input: Input<"Block">) => Effect.Effect<Card, CardNotFound | CardIsDone | CommandFailure>
     /** Makes a blocked card ready again. */
-    readonly unblock: (input: Input<"Unblock">) => Effect.Effect<Card, CardNotFound | CardIsDone | Failure>
+    readonly unblock: (input: Input<"Unblock">) => Effect.Effect<Card, CardNotFound | CardIsDone | CommandFailure>
     /**
      * Completes a card: a claimed one with its current token, or with `force`; any other directly. Answers also which
      * cards that made claimable.
      */
     readonly complete: (
       input: Input<"Complete">
-    ) => Effect.Effect<CompletedCard, CardNotFound | ClaimLost | CardIsClaimed | Failure>
+    ) => Effect.Effect<CompletedCard, CardNotFound | ClaimLost | CardIsClaimed | CommandFailure>
     /** Makes a done card ready again. Cards that depend on it and are not done wait for it again. */
-    readonly reopen: (input: Input<"Reopen">) => Effect.Effect<Card, CardNotFound | Failure>
+    readonly reopen: (input: Input<"Reopen">) => Effect.Effect<Card, CardNotFound | CommandFailure>
     /** The backlog in numbers. */
     readonly stats: Effect.Effect<Stats, SqlError.SqlError>
     /** Why a card can or cannot be claimed. */
@@ -145,6 +153,7 @@ export class BacklogService extends Context.Service<
     ).pipe(
       Layer.provide(CommandQueue.layer),
       Layer.provide(Interpreter.layer),
+      Layer.provide(Receipts.layer),
       Layer.provide([layerEventLog, ReadModel.layer]),
       Layer.provide(Migrations.layer)
     )

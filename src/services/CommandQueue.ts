@@ -1,7 +1,8 @@
 import { Cause, Context, Deferred, Effect, Exit, Layer, Option, Queue } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Command } from "../domain/Command.ts"
-import { Interpreter, type Outcome } from "./Interpreter.ts"
+import type { Outcome } from "./decideBatch.ts"
+import { Interpreter } from "./Interpreter.ts"
 
 /** Commands that one transaction takes. */
 const commandsPerBatch = 256

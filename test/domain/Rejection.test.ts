@@ -6,6 +6,7 @@ import {
   CardIsDone,
   CardNotFound,
   ClaimLost,
+  CommandIdConflict,
   DependencyCycle,
   DependencyNotFound,
   Rejection,
@@ -45,7 +46,11 @@ const cases: ReadonlyArray<readonly [message: string, rejection: Rejection]> = [
     'Card "a" is held by w until 2026-01-05T09:01:00.000Z: show the claim\'s token, or force it.',
     new CardIsClaimed({ id: a, holder: "w", expiresAt: at(1) })
   ],
-  ['Card "a" is done; reopen it first.', new CardIsDone({ id: a })]
+  ['Card "a" is done; reopen it first.', new CardIsDone({ id: a })],
+  [
+    'The command id "id" was used for a command with other content; choose another id for another command.',
+    new CommandIdConflict({ commandId: "id" })
+  ]
 ]
 
 describe("a rejection", () => {

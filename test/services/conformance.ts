@@ -9,6 +9,7 @@ import { log } from "./conformance/log.ts"
 import { migrations } from "./conformance/migrations.ts"
 import { queries } from "./conformance/queries.ts"
 import { transactions } from "./conformance/transactions.ts"
+import { receipts } from "./conformance/receipts.ts"
 import { suiteOver } from "./suiteOver.ts"
 
 /** What the backlog does, end to end, over a client of any Postgres: the services' promises as tests. */
@@ -21,6 +22,7 @@ export const suite = (name: string, clientLayer: Layer.Layer<Client, unknown>): 
     queries,
     log,
     transactions,
+    receipts,
     invalidInput,
     migrations
   ])

@@ -23,7 +23,7 @@ const startOn = (schema: string) =>
     Effect.scoped
   )
 
-const names = ["event_log", "read_model", "audit"].map((name, index) => `000${index + 1}_${name}`)
+const names = ["event_log", "read_model", "audit", "receipts"].map((name, index) => `000${index + 1}_${name}`)
 
 /** How a schema comes to have what this program needs. */
 export const migrations = (test: Test): void => {
@@ -86,10 +86,10 @@ export const migrations = (test: Test): void => {
       expect(yield* rolledBack(sql`UPDATE ${table} SET checksum = 'x' || checksum WHERE id = 2`)).toMatch(
         /migration 2 .*edited/
       )
-      const newer = sql`INSERT INTO ${table} (id, name, checksum) VALUES (4, '0004_future', 'x')`
-      expect(yield* rolledBack(newer)).toMatch(/migration 4 \(0004_future\).*newer version/)
+      const newer = sql`INSERT INTO ${table} (id, name, checksum) VALUES (${names.length + 1}, 'future', 'x')`
+      expect(yield* rolledBack(newer)).toMatch(/migration \d+ \(future\).*newer version/)
       expect(yield* rolledBack(sql`DELETE FROM ${table} WHERE id = 1`)).toMatch(/migration 1 .*never applied/)
-      expect((yield* startOn(schema)).map(({ isNew }) => isNew)).toEqual([false, false, false])
+      expect((yield* startOn(schema)).map(({ isNew }) => isNew)).toEqual(names.map(() => false))
     })
   )
 

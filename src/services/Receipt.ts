@@ -1,0 +1,91 @@
+import { Option, Result, Schema } from "effect"
+import { type Card, Version } from "../domain/Card.ts"
+import { CardId } from "../domain/CardId.ts"
+import type { Command } from "../domain/Command.ts"
+import { EventParts } from "../domain/EventParts.ts"
+import { Rejection } from "../domain/Rejection.ts"
+import type { Answer } from "./Answer.ts"
+import type { Outcome } from "./decideBatch.ts"
+
+/** A card as it stood when it had so many events: the log says what that is, and no copy has to be erased from here. */
+const CardAtVersion = Schema.Struct({ id: CardId, version: Version })
+
+/** A card as it stood when it had so many events. */
+export interface CardAtVersion extends Schema.Schema.Type<typeof CardAtVersion> {}
+
+/** What a receipt keeps of an answer: enough to give it again. */
+export const ReceiptOutcome = Schema.Union([
+  Schema.TaggedStruct("Refused", { rejection: Rejection }),
+  Schema.TaggedStruct("Cards", { cards: Schema.Array(CardAtVersion) }),
+  Schema.TaggedStruct("Completed", { card: CardAtVersion, madeClaimable: Schema.Array(CardId) }),
+  Schema.TaggedStruct("Reclaimed", { ids: Schema.Array(CardId) }),
+  Schema.TaggedStruct("Redacted", { card: CardAtVersion, erased: Schema.Array(EventParts) })
+])
+
+/** What a receipt keeps of an answer. */
+export type ReceiptOutcome = typeof ReceiptOutcome.Type
+
+/** What was answered to the command that carried an id, and the fingerprint of that command. */
+export interface Receipt {
+  readonly commandId: string
+  readonly fingerprint: string
+  readonly outcome: ReceiptOutcome
+}
+
+const atVersion = ({ id, version }: Card): CardAtVersion => ({ id, version })
+
+/** What a receipt keeps of a command's outcome. */
+export const receiptOutcomeOf = (command: Command, outcome: Outcome): ReceiptOutcome => {
+  if (Result.isFailure(outcome)) return { _tag: "Refused", rejection: outcome.failure }
+  const answer = outcome.success
+  switch (command._tag) {
+    case "Reclaim":
+      return { _tag: "Reclaimed", ids: answer as Answer<"Reclaim"> }
+    case "Complete": {
+      const card = answer as Answer<"Complete">
+      return { _tag: "Completed", card: atVersion(card), madeClaimable: card.madeClaimable }
+    }
+    case "Claim":
+      return { _tag: "Cards", cards: Option.toArray(answer as Answer<"Claim">).map(atVersion) }
+    case "CreateMany":
+      return { _tag: "Cards", cards: (answer as Answer<"CreateMany">).map(atVersion) }
+    default:
+      return { _tag: "Cards", cards: [atVersion(answer as Card)] }
+  }
+}
+
+/** The cards that giving an answer again takes. */
+export const cardsOf = (outcome: ReceiptOutcome): ReadonlyArray<CardAtVersion> => {
+  switch (outcome._tag) {
+    case "Cards":
+      return outcome.cards
+    case "Completed":
+    case "Redacted":
+      return [outcome.card]
+    case "Refused":
+    case "Reclaimed":
+      return []
+  }
+}
+
+/** The outcome that a command had, from its receipt; `card` gives the cards of `cardsOf`. */
+export const outcomeOf = (command: Command, receipt: ReceiptOutcome, card: (of: CardAtVersion) => Card): Outcome => {
+  switch (receipt._tag) {
+    case "Refused":
+      return Result.fail(receipt.rejection)
+    case "Reclaimed":
+      return Result.succeed(receipt.ids)
+    case "Completed":
+      return Result.succeed({ ...card(receipt.card), madeClaimable: receipt.madeClaimable })
+    case "Redacted":
+      return Result.succeed(card(receipt.card))
+    case "Cards": {
+      const cards = receipt.cards.map(card)
+      if (command._tag === "CreateMany") return Result.succeed(cards)
+      const [first] = cards
+      if (command._tag === "Claim") return Result.succeed(Option.fromUndefinedOr(first))
+      if (first === undefined) throw new Error("a receipt names no card")
+      return Result.succeed(first)
+    }
+  }
+}

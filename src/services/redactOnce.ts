@@ -1,0 +1,64 @@
+import { Effect, Result } from "effect"
+import { SqlClient } from "effect/sql"
+import type { Redact } from "../domain/Redaction.ts"
+import { type CardNotFound, CommandIdConflict } from "../domain/Rejection.ts"
+import type { ReadFailure } from "../projections/foldCards.ts"
+import { fingerprintOf } from "./commandFingerprint.ts"
+import { cardsOf, type ReceiptOutcome } from "./Receipt.ts"
+import type { Receipts } from "./Receipts.ts"
+import type { RedactedCard } from "./redactCard.ts"
+
+/** How often a redaction is tried that another under the same id was faster than. */
+const maximumTries = 8
+
+/** Carries out a redaction, and once only when it carries an id: see `BacklogService`. */
+export const redactOnce = (
+  sql: SqlClient.SqlClient,
+  receipts: Receipts["Service"],
+  command: Redact,
+  redaction: Effect.Effect<RedactedCard, CardNotFound | ReadFailure>
+): Effect.Effect<RedactedCard, CardNotFound | CommandIdConflict | ReadFailure> => {
+  const { commandId } = command
+  if (commandId === undefined) return redaction
+  const fingerprint = fingerprintOf({ ...command, _tag: "Redact" })
+
+  const answerAgain = Effect.fnUntraced(function* (outcome: ReceiptOutcome) {
+    if (outcome._tag === "Refused") return yield* Effect.fail(outcome.rejection as CardNotFound)
+    const cardAt = yield* receipts.cardsAt(cardsOf(outcome))
+    if (outcome._tag !== "Redacted") throw new Error("the receipt of a redaction is another command's")
+    return { card: cardAt(outcome.card), erased: outcome.erased }
+  })
+
+  const once = Effect.gen(function* () {
+    const receipt = (yield* receipts.find([commandId])).get(commandId)
+    if (receipt !== undefined) {
+      if (receipt.fingerprint !== fingerprint) return Result.fail(new CommandIdConflict({ commandId }))
+      return yield* withRefusalAsResult(answerAgain(receipt.outcome))
+    }
+    const redacted = yield* withRefusalAsResult(redaction)
+    const outcome: ReceiptOutcome = Result.isFailure(redacted)
+      ? { _tag: "Refused", rejection: redacted.failure }
+      : {
+          _tag: "Redacted",
+          card: { id: redacted.success.card.id, version: redacted.success.card.version },
+          erased: redacted.success.erased
+        }
+    yield* receipts.write([{ commandId, fingerprint, outcome }])
+    return redacted
+  }).pipe(
+    sql.withTransaction,
+    Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"),
+    Effect.retry({ while: isUniqueViolation, times: maximumTries - 1 })
+  )
+  return Effect.flatMap(once, (result) => Effect.fromResult<RedactedCard, CardNotFound | CommandIdConflict>(result))
+}
+
+/** A refusal as a value: it is recorded too, so it must not end the transaction. */
+const withRefusalAsResult = <A>(redaction: Effect.Effect<A, CardNotFound | ReadFailure>) =>
+  redaction.pipe(
+    Effect.map((redacted): Result.Result<A, CardNotFound> => Result.succeed(redacted)),
+    Effect.catchTag("CardNotFound", (refusal) => Effect.succeed(Result.fail(refusal)))
+  )
+
+const isUniqueViolation = (error: ReadFailure): boolean =>
+  error._tag === "SqlError" && error.reason._tag === "UniqueViolation"
