@@ -4,6 +4,7 @@ import { Name } from "../domain/Text.ts"
 import { DatabaseClock, databaseNow } from "./DatabaseClock.ts"
 import { Position } from "./RecordedEvent.ts"
 import { BacklogSchema } from "./SchemaName.ts"
+import { inTransaction } from "./inTransaction.ts"
 
 /** How far a consumer of events has come. */
 export const Checkpoint = Schema.Struct({
@@ -94,7 +95,7 @@ export class Checkpoints extends Context.Service<
       })
 
       const advance = (consumer: string, from: number, to: number) =>
-        sql.withTransaction(
+        inTransaction(sql)(
           Effect.gen(function* () {
             const found = yield* lock(consumer)
             if (found !== from) return yield* new CheckpointMoved({ consumer, expected: from, found })

@@ -6,6 +6,7 @@ import { headAfter } from "./feed.ts"
 import type { EventFilter } from "./readEvents.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
 import { recordedOf } from "./StoredEvent.ts"
+import { inTransaction } from "./inTransaction.ts"
 
 /** How a consumer takes events. */
 export interface ConsumeOptions<E, R> extends EventFilter {
@@ -44,7 +45,7 @@ export const consume = <E, R>(
   /** In a savepoint of its own: what an event that fails wrote is taken back, and nothing else. */
   const handle = Effect.fnUntraced(function* (event: RecordedEvent) {
     for (let tries = 1; ; tries++) {
-      const exit = yield* Effect.exit(sql.withTransaction(Effect.suspend(() => handler(event))))
+      const exit = yield* Effect.exit(inTransaction(sql)(Effect.suspend(() => handler(event))))
       if (Exit.isSuccess(exit) || parkAfter === undefined || tries >= parkAfter || Cause.hasInterrupts(exit.cause)) {
         return exit
       }
@@ -87,7 +88,7 @@ export const consume = <E, R>(
         if (position > from) yield* checkpoints.advance(consumer, from, position)
         return { handled, position, failure: undefined }
       }).pipe(
-        sql.withTransaction,
+        inTransaction(sql),
         Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED")
       )
 

@@ -3,6 +3,7 @@ import { SqlClient, SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
 import type { CardId } from "../domain/CardId.ts"
 import type { EventLog } from "../events/EventLog.ts"
+import { inTransaction } from "../events/inTransaction.ts"
 import { besideSchema, lockBeside } from "./besideSchema.ts"
 import { makeBuildReadModel } from "./buildReadModel.ts"
 import { makeCardTables } from "./CardTables.ts"
@@ -119,7 +120,7 @@ const rebuildBeside = Effect.fnUntraced(function* (context: RebuildContext) {
   })
 
   yield* onProgress({ phase: "preparing", done: 0, total: 0 })
-  yield* sql.withTransaction(
+  yield* inTransaction(sql)(
     Effect.gen(function* () {
       yield* lockBeside(sql, schema, "exclusive")
       yield* dropSchema(sql, beside)
@@ -135,7 +136,7 @@ const rebuildBeside = Effect.fnUntraced(function* (context: RebuildContext) {
     effect: Effect.Effect<A, E>,
     mode: "shared" | "exclusive" = "shared"
   ): Effect.Effect<A, E | RebuildSuperseded | SqlError.SqlError> =>
-    sql.withTransaction(
+    inTransaction(sql)(
       Effect.gen(function* () {
         yield* lockBeside(sql, schema, mode)
         const [found] = yield* sql<{ readonly exists: boolean }>`

@@ -17,6 +17,7 @@ import type { LogFileRefused } from "../events/LogFile.ts"
 import { PollInterval } from "../events/PollInterval.ts"
 import { Position, type RecordedEvent } from "../events/RecordedEvent.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
+import { inTransaction } from "../events/inTransaction.ts"
 import { makeBuildReadModel } from "../projections/buildReadModel.ts"
 import { makeCardTables } from "../projections/CardTables.ts"
 import type { VerifyReport } from "../projections/Divergence.ts"
@@ -287,7 +288,7 @@ export class AuditService extends Context.Service<
             yield* sql`LOCK TABLE ${tables.cards}, ${tables.dependencies} IN ACCESS SHARE MODE`
             return yield* verify(sql, log, tables, yield* now, options)
           }).pipe(
-            sql.withTransaction,
+            inTransaction(sql),
             Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
           )
         })

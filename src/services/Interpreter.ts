@@ -3,6 +3,7 @@ import type { SqlError } from "effect/sql"
 import { SqlClient } from "effect/sql"
 import type { Command } from "../domain/Command.ts"
 import { EventLog } from "../events/EventLog.ts"
+import { inTransaction } from "../events/inTransaction.ts"
 import { footprintOf } from "../projections/Footprint.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
 import { decideBatch, type FirstOutcome, type Outcome } from "./decideBatch.ts"
@@ -98,7 +99,7 @@ export class Interpreter extends Context.Service<
                   mayHaveCommitted = true
                 })
               ),
-              sql.withTransaction,
+              inTransaction(sql),
               Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"),
               Effect.mapError((error) => new BatchFailed({ error, mayHaveCommitted }))
             )

@@ -3,6 +3,7 @@ import { SqlClient, type SqlError } from "effect/sql"
 import type { EventLog, LogFailure } from "../events/EventLog.ts"
 import { eventLine, headerLine, LogFileRefused } from "../events/LogFile.ts"
 import type { StoredEvent } from "../events/StoredEvent.ts"
+import { inTransaction } from "../events/inTransaction.ts"
 import type { BuildReadModel } from "../projections/buildReadModel.ts"
 import type { ReadFailure } from "../projections/foldCards.ts"
 import type { Divergence } from "../projections/Divergence.ts"
@@ -44,7 +45,7 @@ export const exportLog = (sql: SqlClient.SqlClient, log: EventLog["Service"]): S
         )
         yield* Queue.end(queue)
       }).pipe(
-        sql.withTransaction,
+        inTransaction(sql),
         Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
       ),
     { bufferSize: linesAhead, strategy: "suspend" }
@@ -69,7 +70,7 @@ export const importLog = <E, R>(
   lines: Stream.Stream<FileLine, E, R>,
   onProgress: (done: number, total: number) => Effect.Effect<void>
 ): Effect.Effect<ImportedLog, E | BacklogNotEmpty | LogFileRefused | ReadFailure, R> =>
-  sql.withTransaction(
+  inTransaction(sql)(
     Effect.gen(function* () {
       const before = yield* log.head("lock")
       if (before.position > 0) return yield* new BacklogNotEmpty({ position: before.position })

@@ -6,6 +6,7 @@ import { type Redact, redact } from "../domain/Redaction.ts"
 import { CardNotFound } from "../domain/Rejection.ts"
 import type { EventLog } from "../events/EventLog.ts"
 import { heldPartsOf } from "../events/StoredEvent.ts"
+import { inTransaction } from "../events/inTransaction.ts"
 import { forgetBeside, lockBeside } from "../projections/besideSchema.ts"
 import { foldCards, type ReadFailure } from "../projections/foldCards.ts"
 import { footprintOfCard } from "../projections/Footprint.ts"
@@ -76,7 +77,4 @@ export const redactCard = (
       Effect.forEach(cleaned, (table) => Effect.ignore(sql`VACUUM ${sql(table)}`), { discard: true })
     )
     return { card, erased }
-  }).pipe(
-    sql.withTransaction,
-    Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED")
-  )
+  }).pipe(inTransaction(sql), Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"))

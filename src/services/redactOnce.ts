@@ -2,6 +2,7 @@ import { Effect, Result } from "effect"
 import { SqlClient } from "effect/sql"
 import type { Redact } from "../domain/Redaction.ts"
 import { type CardNotFound, CommandIdConflict } from "../domain/Rejection.ts"
+import { inTransaction } from "../events/inTransaction.ts"
 import type { ReadFailure } from "../projections/foldCards.ts"
 import { fingerprintOf } from "./commandFingerprint.ts"
 import { cardsOf, type ReceiptOutcome } from "./Receipt.ts"
@@ -46,7 +47,7 @@ export const redactOnce = (
     yield* receipts.write([{ commandId, fingerprint, outcome }])
     return redacted
   }).pipe(
-    sql.withTransaction,
+    inTransaction(sql),
     Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"),
     Effect.retry({ while: isUniqueViolation, times: maximumTries - 1 })
   )

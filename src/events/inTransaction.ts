@@ -1,0 +1,29 @@
+import { Cause, Effect, Exit } from "effect"
+import { type SqlClient, SqlError } from "effect/sql"
+
+/**
+ * `sql.withTransaction`, also when the connection breaks: then ROLLBACK fails too, which the client makes a defect, in
+ * place of what ended the transaction. The server has rolled back by itself, so the answer is what ended it.
+ */
+export const inTransaction =
+  (sql: SqlClient.SqlClient) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError.SqlError, R> =>
+    Effect.suspend(() => {
+      let ended: Exit.Exit<A, E> | undefined
+      return effect.pipe(
+        Effect.onExit((exit) =>
+          Effect.sync(() => {
+            ended = exit
+          })
+        ),
+        sql.withTransaction,
+        Effect.catchCause((cause): Effect.Effect<A, E | SqlError.SqlError> =>
+          ended !== undefined && Exit.isFailure(ended) && cause.reasons.some(isSqlDefect)
+            ? ended
+            : Effect.failCause(cause)
+        )
+      )
+    })
+
+const isSqlDefect = (reason: Cause.Reason<unknown>): boolean =>
+  Cause.isDieReason(reason) && SqlError.isSqlError(reason.defect)
