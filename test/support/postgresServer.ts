@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process"
+import { type ChildProcess, execFile, spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { once } from "node:events"
 import { constants, rmSync } from "node:fs"
@@ -21,6 +21,8 @@ import { createRequire } from "node:module"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { basename, dirname, join } from "node:path"
+import { setTimeout } from "node:timers/promises"
+import { promisify } from "node:util"
 
 /** A Postgres server of one's own, in a temporary directory, listening on the loopback interface only. */
 export interface PostgresServer {
@@ -35,6 +37,12 @@ export interface PostgresServer {
    * `immediate` is a crash, from which it recovers.
    */
   readonly restart: (mode?: "fast" | "immediate") => Promise<void>
+  /** Ends the server and all of its processes with SIGKILL; `start` then has to recover the data. */
+  readonly kill: () => Promise<void>
+  /** Starts a server that has ended, however it did, with the same data, port and settings. */
+  readonly start: () => Promise<void>
+  /** All processes of the server, the main one first. */
+  readonly processes: () => Promise<ReadonlyArray<number>>
   /** Stops the server and deletes its directory. */
   readonly stop: () => Promise<void>
 }
@@ -42,13 +50,17 @@ export interface PostgresServer {
 export interface PostgresServerOptions {
   /** Settings of `postgresql.conf`, besides `max_connections = 200`. All others are Postgres's defaults. */
   readonly settings?: Readonly<Record<string, string | number | boolean>>
+  /** Where its directory is made, the place for temporary files unless told otherwise. Everybody must be able to enter it. */
+  readonly place?: string
+  /** The size of the files of its write-ahead log in megabytes, 16 unless told otherwise. */
+  readonly walSegmentSize?: number
 }
 
 /** Starts a server and waits until it accepts connections. It ends with this process, if not before. */
 export const startPostgres = async (options: PostgresServerOptions = {}): Promise<PostgresServer> => {
   const native = packagedPostgres()
   const user = await serverUser()
-  const directory = await temporaryDirectory(user)
+  const directory = await temporaryDirectory(user, options.place)
   const undo = onExit(() => {
     if (child !== undefined) signal(child, "SIGQUIT")
     rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
@@ -58,7 +70,7 @@ export const startPostgres = async (options: PostgresServerOptions = {}): Promis
     const binaries = join(await usablePostgres(native, directory, user), "bin")
     const dataDir = join(directory, "data")
     const password = randomBytes(16).toString("hex")
-    await createCluster({ binaries, dataDir, password, user })
+    await createCluster({ binaries, dataDir, password, user, walSegmentSize: options.walSegmentSize ?? 16 })
     const port = await freePort()
     const settings = {
       listen_addresses: "127.0.0.1",
@@ -79,9 +91,20 @@ export const startPostgres = async (options: PostgresServerOptions = {}): Promis
       if (hasEnded(running)) return
       const ended = once(running, "exit")
       signal(running, how)
-      const lastResort = setTimeout(() => signal(running, "SIGQUIT"), 20_000)
+      const lastResort = globalThis.setTimeout(() => signal(running, "SIGQUIT"), 20_000)
       await ended
       clearTimeout(lastResort)
+    }
+    const start = async (): Promise<void> => {
+      for (let tries = 0; hasEnded(running); tries++) {
+        try {
+          running = await launch()
+        } catch (error) {
+          // Processes that were killed a moment ago may not have let go of the memory that they share.
+          if (tries === 50 || !String(error).includes("shared memory block")) throw error
+          await setTimeout(100)
+        }
+      }
     }
     return {
       url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
@@ -92,8 +115,16 @@ export const startPostgres = async (options: PostgresServerOptions = {}): Promis
       },
       restart: async (mode = "fast") => {
         await end(mode === "fast" ? "SIGINT" : "SIGQUIT")
-        running = await launch()
+        await start()
       },
+      kill: async () => {
+        const all = await withChildren(running.pid)
+        const ended = once(running, "exit")
+        for (const pid of hasEnded(running) ? [] : all) killIfThere(pid)
+        if (!hasEnded(running)) await ended
+      },
+      start,
+      processes: () => withChildren(running.pid),
       stop: async () => {
         await end("SIGINT")
         undo()
@@ -144,8 +175,8 @@ const packagedPostgres = (): string => {
 }
 
 /** A directory that the server's user can reach, whatever the place for temporary files is. */
-const temporaryDirectory = async (user: User | undefined): Promise<string> => {
-  const place = user === undefined || (await isOpenToAll(tmpdir())) ? tmpdir() : "/tmp"
+const temporaryDirectory = async (user: User | undefined, wanted: string | undefined): Promise<string> => {
+  const place = wanted ?? (user === undefined || (await isOpenToAll(tmpdir())) ? tmpdir() : "/tmp")
   const directory = await mkdtemp(join(place, "backlog-postgres-"))
   if (user !== undefined) await chown(directory, user.uid, user.gid)
   return directory
@@ -206,10 +237,11 @@ interface Cluster {
   readonly dataDir: string
   readonly password: string
   readonly user: User | undefined
+  readonly walSegmentSize: number
 }
 
 /** English collation on purpose: what relies on the order of bytes without saying so fails in the tests. */
-const createCluster = async ({ binaries, dataDir, password, user }: Cluster): Promise<void> => {
+const createCluster = async ({ binaries, dataDir, password, user, walSegmentSize }: Cluster): Promise<void> => {
   const passwordFile = `${dataDir}.password`
   await mkdir(dataDir, { mode: 0o700 })
   await writeFile(passwordFile, password, { mode: 0o600 })
@@ -228,6 +260,7 @@ const createCluster = async ({ binaries, dataDir, password, user }: Cluster): Pr
       "--locale=C",
       "--locale-provider=icu",
       "--icu-locale=en-US",
+      `--wal-segsize=${walSegmentSize}`,
       "--no-sync"
     ],
     user
@@ -284,6 +317,42 @@ const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || ch
 
 const signal = (child: ChildProcess, name: NodeJS.Signals): void => {
   if (child.pid !== undefined && !hasEnded(child)) child.kill(name)
+}
+
+/** A process and its children, by the system's own list of processes. */
+const withChildren = async (parent: number | undefined): Promise<ReadonlyArray<number>> => {
+  if (parent === undefined) return []
+  const children = (await parentsOfProcesses()).filter(([, ppid]) => ppid === parent).map(([pid]) => pid)
+  return [parent, ...children]
+}
+
+/** Of every process: its number and its parent's. Not every machine has `ps`, and not every one `/proc`. */
+const parentsOfProcesses = async (): Promise<ReadonlyArray<readonly [pid: number, parent: number]>> => {
+  if (process.platform !== "linux") {
+    const { stdout } = await promisify(execFile)("ps", ["-A", "-o", "pid=,ppid="])
+    return stdout
+      .trim()
+      .split("\n")
+      .map((line) => line.trim().split(/\s+/).map(Number) as [number, number])
+  }
+  const numbers = (await readdir("/proc")).filter((name) => /^\d+$/.test(name))
+  const stats = await Promise.all(numbers.map((pid) => readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")))
+  // The name of the program, in parentheses, may hold anything; its state and its parent follow.
+  return stats.flatMap((stat, index) => {
+    const [, parent] = stat
+      .slice(stat.lastIndexOf(")") + 1)
+      .trim()
+      .split(" ")
+    return parent === undefined ? [] : [[Number(numbers[index]), Number(parent)] as const]
+  })
+}
+
+const killIfThere = (pid: number): void => {
+  try {
+    process.kill(pid, "SIGKILL")
+  } catch (error) {
+    ignore("ESRCH")(error as NodeJS.ErrnoException)
+  }
 }
 
 const freePort = async (): Promise<number> => {

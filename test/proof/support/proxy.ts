@@ -1,0 +1,108 @@
+import { once } from "node:events"
+import { connect, createServer, type Socket } from "node:net"
+import type { Random } from "../../support/random.ts"
+
+/** Where a connection is cut. */
+export type Cut =
+  /** Before the server gets anything of a request. */
+  | "before the request"
+  /** After the server got the first half of what was sent. */
+  | "within the request"
+  /** After the server got a request, before its answer. */
+  | "before the answer"
+  /** After the client got half of an answer. */
+  | "within the answer"
+  /** After the server committed, before the client hears of it. */
+  | "before the answer to COMMIT"
+
+/** A proxy between clients and a server that cuts connections. */
+export interface Proxy {
+  readonly port: number
+  /** How many connections were cut in each way. */
+  readonly cuts: () => ReadonlyMap<Cut, number>
+  /** From now on cuts at random, in all ways. */
+  readonly begin: () => void
+  /** From now on cuts nothing. */
+  readonly end: () => void
+  readonly close: () => Promise<void>
+}
+
+/** How Postgres says that a transaction was committed. */
+const committed = Buffer.from("COMMIT\0")
+
+/** Of so many chunks in a direction one is cut; of so many commits one is not told. */
+const oneRequestIn = 120
+const oneAnswerIn = 120
+const oneCommitIn = 12
+
+/** Starts a proxy to a port of this machine. */
+export const startProxy = async (target: number, random: Random): Promise<Proxy> => {
+  const sockets = new Set<Socket>()
+  const cuts = new Map<Cut, number>()
+  let cutting = false
+
+  const server = createServer((client) => {
+    const upstream = connect(target, "127.0.0.1")
+    const both = [client, upstream]
+    for (const socket of both) {
+      sockets.add(socket)
+      socket.setNoDelay(true)
+      socket.on("error", () => undefined)
+      socket.on("close", () => {
+        sockets.delete(socket)
+        for (const each of both) each.destroy()
+      })
+    }
+    const cut = (where: Cut): void => {
+      cuts.set(where, (cuts.get(where) ?? 0) + 1)
+      client.resetAndDestroy()
+    }
+    let deaf = false
+
+    client.on("data", (chunk) => {
+      if (!cutting || random.below(oneRequestIn) > 0) {
+        upstream.write(chunk)
+        return
+      }
+      const where = random.pick(["before the request", "within the request", "before the answer"] as const)
+      if (where === "before the request") cut(where)
+      else if (where === "within the request") upstream.write(chunk.subarray(0, chunk.length >> 1), () => cut(where))
+      else {
+        // Cut when the server answers: it has done what it was asked to.
+        deaf = true
+        upstream.write(chunk)
+      }
+    })
+    upstream.on("data", (chunk) => {
+      if (deaf) return cut("before the answer")
+      if (cutting && chunk.includes(committed) && random.below(oneCommitIn) === 0) {
+        return cut("before the answer to COMMIT")
+      }
+      if (cutting && random.below(oneAnswerIn) === 0) {
+        client.write(chunk.subarray(0, chunk.length >> 1), () => cut("within the answer"))
+        return
+      }
+      client.write(chunk)
+    })
+  })
+  server.listen(0, "127.0.0.1")
+  await once(server, "listening")
+  const address = server.address()
+  if (address === null || typeof address === "string") throw new Error("the proxy has no port")
+  return {
+    port: address.port,
+    cuts: () => cuts,
+    begin: () => {
+      cutting = true
+    },
+    end: () => {
+      cutting = false
+    },
+    close: async () => {
+      const closed = once(server, "close")
+      server.close()
+      for (const socket of sockets) socket.destroy()
+      await closed
+    }
+  }
+}
