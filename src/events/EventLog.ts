@@ -20,6 +20,7 @@ import { chunks } from "./chunks.ts"
 import { commitChannel, CommitListener } from "./CommitListener.ts"
 import { chainHash, type Commitments, commitTo, contentHash, type HashedContent } from "./ContentHash.ts"
 import { DatabaseClock, databaseNow } from "./DatabaseClock.ts"
+import { durably } from "./durably.ts"
 import { encodeEvent } from "./EventCodec.ts"
 import { everyPage, pageByPage } from "./everyPage.ts"
 import { type EventFilter, makeReadEvents, microseconds, type ReadEvents } from "./readEvents.ts"
@@ -112,7 +113,8 @@ export class EventLog extends Context.Service<
       const lockHead = Effect.map(
         Effect.suspend(
           () => sql<HeadRow & { readonly nextRecordedAt: Date }>`
-            SELECT ${headColumns}, greatest(recorded_at, ${databaseNow(sql, clock.override)}) AS "nextRecordedAt"
+            SELECT ${headColumns}, greatest(recorded_at, ${databaseNow(sql, clock.override)}) AS "nextRecordedAt",
+              ${durably(sql)} AS "synchronousCommit"
             FROM ${head} FOR UPDATE`
         ),
         (rows) => headOf(rows, schema)

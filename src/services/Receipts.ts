@@ -4,6 +4,7 @@ import type { Card } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 import { arrayLiteral } from "../events/arrayLiteral.ts"
 import { DatabaseClock, databaseNow } from "../events/DatabaseClock.ts"
+import { durably } from "../events/durably.ts"
 import { EventLog } from "../events/EventLog.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import { foldEvent, type ReadFailure } from "../projections/foldCards.ts"
@@ -50,7 +51,8 @@ export class Receipts extends Context.Service<
             FROM unnest(${arrayLiteral(rows.map((row) => row.commandId))}::text[],
               ${arrayLiteral(rows.map((row) => row.fingerprint))}::text[],
               ${arrayLiteral(rows.map((row) => JSON.stringify(encodeOutcome(row.outcome))))}::text[])
-              AS row (command_id, fingerprint, outcome)`
+              AS row (command_id, fingerprint, outcome)
+            RETURNING ${durably(sql)} AS "synchronousCommit"`
         }),
         cardsAt: Effect.fnUntraced(function* (cards) {
           const wanted = new Set(cards.map(keyOf))

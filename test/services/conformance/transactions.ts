@@ -234,4 +234,27 @@ export const transactions = (test: Test): void => {
       ])
     })
   )
+
+  test(
+    "a commit waits for the disk, though the session's setting is not to; a setting that promises more stays",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const { sql } = yield* tables
+      const settingAfter = <A, E, R>(setting: string, command: Effect.Effect<A, E, R>) =>
+        sql.withTransaction(
+          Effect.gen(function* () {
+            yield* sql`SELECT set_config('synchronous_commit', ${setting}, true)`
+            yield* Effect.exit(command)
+            const [row] = yield* sql<{ readonly setting: string }>`
+              SELECT current_setting('synchronous_commit') AS setting`
+            return row?.setting
+          })
+        )
+      expect(yield* settingAfter("off", backlog.create(input("a")))).toBe("local")
+      expect(yield* settingAfter("on", backlog.create(input("b")))).toBe("on")
+      expect(yield* settingAfter("remote_write", backlog.create(input("c")))).toBe("remote_write")
+      const refused = backlog.create(input("a", { commandId: "refused" }))
+      expect(yield* settingAfter("off", refused)).toBe("local")
+    })
+  )
 }

@@ -1,0 +1,349 @@
+/**
+ * What is taken out, one at a time: where, the text, what stands there instead, and the tests that should notice first.
+ * Every text must be in its file exactly once.
+ */
+const lockAndLoad = "src/projections/lockAndLoad.ts"
+const claimQuery = "src/projections/claimQuery.ts"
+const footprint = "src/projections/Footprint.ts"
+const rowChanges = "src/projections/rowChanges.ts"
+const interpreter = "src/services/Interpreter.ts"
+const decideBatch = "src/services/decideBatch.ts"
+const eventLog = "src/events/EventLog.ts"
+
+const conformance = ["test/services/conformance.test.ts"]
+const concurrency = ["test/services/concurrency.test.ts"]
+const domain = ["test/domain"]
+
+export const mutations = [
+  // Locks
+  {
+    name: "the lock on the head of the log",
+    file: eventLog,
+    find: "FROM ${head} FOR UPDATE`",
+    replace: "FROM ${head}`",
+    tests: concurrency
+  },
+  {
+    name: "the lock on the cards that commands name",
+    file: lockAndLoad,
+    find: "ORDER BY id FOR UPDATE`",
+    replace: "ORDER BY id`",
+    tests: concurrency
+  },
+  {
+    name: "the lock on the cards that are claimed",
+    file: claimQuery,
+    find: "LIMIT ${limit} FOR UPDATE SKIP LOCKED`",
+    replace: "LIMIT ${limit}`",
+    tests: concurrency
+  },
+  {
+    name: "SKIP LOCKED of the claim",
+    file: claimQuery,
+    find: "FOR UPDATE SKIP LOCKED`",
+    replace: "FOR UPDATE`",
+    tests: concurrency
+  },
+  {
+    name: "the lock on a card that is claimed by its id",
+    file: lockAndLoad,
+    find: "AND status IN ('ready', 'claimed')\n    FOR UPDATE SKIP LOCKED`",
+    replace: "AND status IN ('ready', 'claimed')`",
+    tests: concurrency
+  },
+  {
+    name: "SKIP LOCKED of a claim by id",
+    file: lockAndLoad,
+    find: "AND status IN ('ready', 'claimed')\n    FOR UPDATE SKIP LOCKED`",
+    replace: "AND status IN ('ready', 'claimed')\n    FOR UPDATE`",
+    tests: concurrency
+  },
+  {
+    name: "the lock on claims that have expired",
+    file: lockAndLoad,
+    find: "AND claim_expires_at <= ${now}::timestamptz\n    FOR UPDATE SKIP LOCKED`",
+    replace: "AND claim_expires_at <= ${now}::timestamptz`",
+    tests: concurrency
+  },
+  {
+    name: "SKIP LOCKED of claims that have expired",
+    file: lockAndLoad,
+    find: "AND claim_expires_at <= ${now}::timestamptz\n    FOR UPDATE SKIP LOCKED`",
+    replace: "AND claim_expires_at <= ${now}::timestamptz\n    FOR UPDATE`",
+    tests: concurrency
+  },
+  {
+    name: "SKIP LOCKED of cards whose retry time has come",
+    file: lockAndLoad,
+    find: "AND not_before <= ${now}::timestamptz FOR UPDATE SKIP LOCKED))`",
+    replace: "AND not_before <= ${now}::timestamptz))`",
+    tests: concurrency
+  },
+  {
+    name: "the lock on the graph, of whoever changes it",
+    file: footprint,
+    find: 'newEdges.length > 0 || unlinks ? "exclusive"',
+    replace: 'newEdges.length > 0 || unlinks ? "none"',
+    tests: concurrency
+  },
+  {
+    name: "the lock on the graph, of whoever completes or reopens",
+    file: footprint,
+    find: 'settling.size > 0 ? "shared" : "none"',
+    replace: '"none"',
+    tests: concurrency
+  },
+  {
+    name: "the lock on the dependents of a card that is completed",
+    file: lockAndLoad,
+    find: "UNION SELECT card_id FROM ${dependencies} WHERE depends_on_id = ANY(${arrayLiteral(settling)}::text[])",
+    replace:
+      "UNION SELECT card_id FROM ${dependencies} WHERE false AND depends_on_id = ANY(${arrayLiteral(settling)}::text[])",
+    tests: concurrency
+  },
+  {
+    name: "the lock on the card that has an idempotency key",
+    file: lockAndLoad,
+    find: "UNION SELECT id FROM ${cards} WHERE idempotency_key = ANY(${arrayLiteral(keys)}::text[])",
+    replace: "UNION SELECT id FROM ${cards} WHERE false AND idempotency_key = ANY(${arrayLiteral(keys)}::text[])",
+    tests: conformance
+  },
+  {
+    name: "the lock on migrations",
+    file: "src/services/Migrations.ts",
+    find: "yield* sql`SELECT pg_advisory_xact_lock(${migrationLockClass}::int4, hashtext(${schema}))::text`\n",
+    replace: "",
+    tests: conformance
+  },
+  {
+    name: "the lock on a directory",
+    file: "src/services/Pglite.ts",
+    find: "  yield* holdDirectory(directory, { wait })\n",
+    replace: "",
+    tests: ["test/services/Pglite.test.ts", "test/services/DirectoryLock.test.ts", "test/cli/directory.test.ts"]
+  },
+  // Orderings
+  {
+    name: "the order in which cards are locked",
+    file: lockAndLoad,
+    find: "ORDER BY id FOR UPDATE`",
+    replace: "ORDER BY md5(id || pg_backend_pid()::text) FOR UPDATE`",
+    tests: concurrency
+  },
+  {
+    name: "the order of claims: priority",
+    file: claimQuery,
+    find: "ORDER BY priority DESC, created_at, id",
+    replace: "ORDER BY created_at, id",
+    tests: conformance
+  },
+  {
+    name: "the order of claims: age",
+    file: claimQuery,
+    find: "ORDER BY priority DESC, created_at, id",
+    replace: "ORDER BY priority DESC, id",
+    tests: conformance
+  },
+  {
+    name: "the order of claims: id",
+    file: claimQuery,
+    find: "ORDER BY priority DESC, created_at, id",
+    replace: "ORDER BY priority DESC, created_at, id DESC",
+    tests: conformance
+  },
+  {
+    name: "the order of claims in a batch",
+    file: "src/domain/ClaimOrder.ts",
+    find: "right.priority - left.priority ||",
+    replace: "left.priority - right.priority ||",
+    tests: [...domain, ...conformance]
+  },
+  {
+    name: "that claims of a batch go first",
+    file: decideBatch,
+    find: 'command._tag !== "Claim" ? 2 : command.id === undefined ? 1 : 0',
+    replace: 'command._tag !== "Claim" ? 0 : command.id === undefined ? 1 : 0',
+    tests: [...conformance, ...concurrency]
+  },
+  {
+    name: "that the clock is read after the locks",
+    file: lockAndLoad,
+    find: '    if (footprint.graph !== "none") yield* lockGraph(footprint.graph)\n    const whole: Array<CardId> = []\n',
+    replace:
+      '    const early = (yield* probe)[0]\n    if (footprint.graph !== "none") yield* lockGraph(footprint.graph)\n    const whole: Array<CardId> = []\n',
+    also: [{ find: "    const clock = (yield* probe)[0]\n", replace: "    const clock = early\n" }],
+    tests: concurrency
+  },
+  {
+    name: "that recording times never go back",
+    file: eventLog,
+    find: "greatest(recorded_at, ${databaseNow(sql, clock.override)})",
+    replace: "${databaseNow(sql, clock.override)}",
+    tests: conformance
+  },
+  // Rules
+  {
+    name: "the token check of renew and release",
+    file: "src/domain/HeldClaim.ts",
+    find: "claim === undefined || claim.token !== command.token ?",
+    replace: "claim === undefined ?",
+    tests: [...domain, ...conformance]
+  },
+  {
+    name: "the token check of complete",
+    file: "src/domain/decideStatus.ts",
+    find: "if (command.token !== undefined && !forced && claim?.token !== command.token)",
+    replace: "if (command.token !== undefined && !forced && claim === undefined)",
+    tests: [...domain, ...conformance]
+  },
+  {
+    name: "that a claimed card is completed with its token only",
+    file: "src/domain/decideStatus.ts",
+    find: "if (claim !== undefined && command.token === undefined && !forced)",
+    replace: "if (claim === undefined && false)",
+    tests: [...domain, ...conformance]
+  },
+  {
+    name: "the cycle check of link",
+    file: "src/domain/decideLink.ts",
+    find: "const back = backlog.hasDependents(card.id)",
+    replace: "const back = backlog.hasDependents(dependsOn) && backlog.hasDependents(card.id) && false",
+    tests: [...domain, ...conformance]
+  },
+  {
+    name: "the cycle check of create",
+    file: "src/domain/decideCreate.ts",
+    find: "if (cycle !== undefined) return",
+    replace: "if (cycle !== undefined && cards.length < 0) return",
+    tests: [...domain, ...conformance]
+  },
+  {
+    name: "that the graph is loaded for the cycle check",
+    file: lockAndLoad,
+    find: "if (found) {",
+    replace: "if (found && footprint.newEdges.length < 0) {",
+    tests: conformance
+  },
+  {
+    name: "the counters of dependents",
+    file: rowChanges,
+    find: "  if (wasDone !== isDone) {",
+    replace: "  if (wasDone && !isDone) {",
+    tests: conformance
+  },
+  {
+    name: "the counter of a card that is linked",
+    file: rowChanges,
+    find: "if (!facts.isDone(dependsOnId)) changes.push(counted(facts, cardId, isLinked ? 1 : -1))",
+    replace: "if (!facts.isDone(dependsOnId) && !isLinked) changes.push(counted(facts, cardId, -1))",
+    tests: conformance
+  },
+  {
+    name: "that counters are written",
+    file: "src/projections/writeRows.ts",
+    find: "    yield* statements.updateCounters(counters)\n",
+    replace: "",
+    tests: conformance
+  },
+  {
+    name: "that expired claims are taken back",
+    file: "src/domain/decideClaim.ts",
+    find: 'return claim !== undefined && isExpired(card, now) ? [reclaimed(card, claim, "expired")] : []',
+    replace:
+      'return claim !== undefined && isExpired(card, now) && card.attempts < 0 ? [reclaimed(card, claim, "expired")] : []',
+    tests: [...domain, ...conformance]
+  },
+  // Retries and receipts
+  {
+    name: "the retry after a deadlock",
+    file: interpreter,
+    find: '(failed.error.reason._tag === "DeadlockError" || failed.error.reason._tag === "SerializationError"))',
+    replace: 'failed.error.reason._tag === "SerializationError")',
+    tests: concurrency
+  },
+  {
+    name: "the retry after a serialization failure",
+    file: interpreter,
+    find: '(failed.error.reason._tag === "DeadlockError" || failed.error.reason._tag === "SerializationError"))',
+    replace: 'failed.error.reason._tag === "DeadlockError")',
+    tests: concurrency
+  },
+  {
+    name: "the retry after a lost race",
+    file: interpreter,
+    find: '!mayHaveCommitted && reason._tag === "UniqueViolation"',
+    replace: '!mayHaveCommitted && reason._tag === "LockTimeoutError"',
+    tests: concurrency
+  },
+  {
+    name: "that nothing is run again which may have been committed",
+    file: interpreter,
+    find: "mayHaveCommitted = true",
+    replace: "mayHaveCommitted = false",
+    tests: [...concurrency, ...conformance]
+  },
+  {
+    name: "that commands of a batch that failed run alone",
+    file: "src/services/CommandQueue.ts",
+    find: "if (batch.length === 1 || failure?.mayHaveCommitted === true) {",
+    replace: "if (batch.length > 0 || failure?.mayHaveCommitted === true) {",
+    tests: [...conformance, ...concurrency]
+  },
+  {
+    name: "the receipt",
+    file: interpreter,
+    find: "if (decided.first.size > 0) {",
+    replace: "if (decided.first.size < 0) {",
+    tests: conformance
+  },
+  {
+    name: "that receipts are looked for",
+    file: interpreter,
+    find: "if (commandIds.length === 0) return known",
+    replace: "if (commandIds.length >= 0) return known",
+    tests: conformance
+  },
+  {
+    name: "the fingerprint of a command",
+    file: decideBatch,
+    find: "earlier.fingerprint === fingerprint ? earlier.outcome",
+    replace: "earlier.fingerprint.length === fingerprint.length ? earlier.outcome",
+    tests: conformance
+  },
+  {
+    name: "the receipt of a redaction",
+    file: "src/services/redactOnce.ts",
+    find: "    yield* receipts.write([{ commandId, fingerprint, outcome }])\n",
+    replace: "",
+    tests: conformance
+  },
+  // What the database holds on to
+  {
+    name: "that commits reach the disk where the server's setting lets them not",
+    file: "src/events/durably.ts",
+    find: "WHEN 'off' THEN 'local'",
+    replace: "WHEN 'off' THEN 'off'",
+    tests: conformance
+  },
+  {
+    name: "that the log is append-only",
+    file: "migrations/0003_audit.sql",
+    find: "CREATE TRIGGER events_append_only\n  BEFORE DELETE OR TRUNCATE OR UPDATE OF",
+    replace: "CREATE TRIGGER events_append_only\n  BEFORE UPDATE OF",
+    tests: conformance
+  },
+  {
+    name: "that a migration which was edited is refused",
+    file: "src/services/Migrations.ts",
+    find: "if (file.checksum !== row.checksum) {",
+    replace: "if (file.checksum === null) {",
+    tests: conformance
+  },
+  {
+    name: "the isolation level",
+    file: interpreter,
+    find: '"BEGIN ISOLATION LEVEL READ COMMITTED"',
+    replace: '"BEGIN ISOLATION LEVEL REPEATABLE READ"',
+    tests: concurrency
+  }
+]

@@ -1,0 +1,102 @@
+/**
+ * Takes out of a copy of the program, one at a time, what its guarantees rest on, and runs the tests on it: first those
+ * that should notice, then, when they do not, all. Prints a table; ends with code 1 when a mutation survives.
+ *
+ *     node scripts/mutation/run.mjs [--only PATTERN] [--targeted]
+ *
+ * `--targeted` leaves out the run of all tests. The copy is what git knows of the working tree.
+ */
+import { execFileSync, spawn } from "node:child_process"
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { parseArgs, stripVTControlCharacters } from "node:util"
+import { mutations } from "./mutations.mjs"
+
+const { values } = parseArgs({
+  options: { only: { type: "string", default: "" }, targeted: { type: "boolean", default: false } }
+})
+const root = join(import.meta.dirname, "../..")
+const minutesAtMost = 8
+
+const copyOf = (directory) => {
+  const files = execFileSync("git", ["ls-files", "-z"], { cwd: root, encoding: "utf8" }).split("\0").filter(Boolean)
+  for (const file of files.filter((name) => !name.startsWith("bench/"))) {
+    mkdirSync(dirname(join(directory, file)), { recursive: true })
+    cpSync(join(root, file), join(directory, file))
+  }
+  symlinkSync(join(root, "node_modules"), join(directory, "node_modules"))
+}
+
+const replaceOnce = (text, find, replace, name) => {
+  const parts = text.split(find)
+  if (parts.length !== 2) throw new Error(`${name}: its text is in the file ${parts.length - 1} times, not once`)
+  return parts.join(replace)
+}
+
+/** Runs a program and answers whether it ended well, ended ill, or had to be stopped. */
+const run = (command, args, cwd) =>
+  new Promise((resolve) => {
+    const child = spawn(command, args, { cwd, stdio: ["ignore", "pipe", "pipe"], detached: true })
+    let output = ""
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text) => {
+        output = (output + text).slice(-200_000)
+      })
+    }
+    let isLate = false
+    const timer = setTimeout(() => {
+      isLate = true
+      process.kill(-child.pid, "SIGKILL")
+    }, minutesAtMost * 60_000)
+    child.once("exit", (code) => {
+      clearTimeout(timer)
+      resolve({ ended: isLate ? "late" : code === 0 ? "well" : "ill", output })
+    })
+  })
+
+/** The first test that failed, as the reporter names it. */
+const firstFailure = (output) => {
+  const plain = stripVTControlCharacters(output)
+  const line = /^ *FAIL +(?:\S+ +)?(test\/\S+)(?: > (.*))?$/m.exec(plain)
+  return line === null ? "a run that ended ill" : line[2] === undefined ? line[1] : `${line[1]}: ${line[2]}`
+}
+
+const testsOn = async (directory, files) => {
+  const { ended, output } = await run("npx", ["vitest", "run", "--bail", "1", ...files], directory)
+  if (ended === "well") return undefined
+  return ended === "late" ? `a run that did not end within ${minutesAtMost} minutes` : firstFailure(output)
+}
+
+const results = []
+const chosen = mutations.filter(({ name }) => new RegExp(values.only).test(name))
+for (const [index, { also = [], file, find, name, replace, tests }] of chosen.entries()) {
+  const directory = mkdtempSync(join(tmpdir(), "mosaic-mutation-"))
+  const began = Date.now()
+  try {
+    copyOf(directory)
+    let text = readFileSync(join(directory, file), "utf8")
+    for (const change of [{ find, replace }, ...also]) text = replaceOnce(text, change.find, change.replace, name)
+    writeFileSync(join(directory, file), text)
+    // Programs that tests start are the built ones. A type error does not keep them from being built.
+    await run("npx", ["tsc", "-p", "tsconfig.build.json", "--noEmitOnError", "false"], directory)
+    let killer = await testsOn(directory, tests)
+    if (killer === undefined && !values.targeted) killer = await testsOn(directory, [])
+    results.push({ name, file, killer })
+    const seconds = Math.round((Date.now() - began) / 1000)
+    console.error(
+      `${index + 1}/${chosen.length} ${name}: ${killer === undefined ? "SURVIVED" : "killed"} (${seconds} s)`
+    )
+  } finally {
+    rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
+  }
+}
+
+const survivors = results.filter(({ killer }) => killer === undefined)
+const cell = (text) => text.replaceAll("|", "\\|")
+console.log("| taken out or changed | in | the test that failed first |\n|---|---|---|")
+for (const { file, killer, name } of results) {
+  console.log(`| ${cell(name)} | \`${file}\` | ${killer === undefined ? "**none: it survived**" : cell(killer)} |`)
+}
+console.log(`\n${results.length} mutations, ${results.length - survivors.length} killed, ${survivors.length} survived.`)
+process.exitCode = survivors.length === 0 ? 0 : 1
