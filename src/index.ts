@@ -53,6 +53,7 @@ export {
   PruneReceipts,
   type RebuildReport
 } from "./services/AuditService.ts"
+export { BacklogRoles, type RoleNames } from "./services/BacklogRoles.ts"
 export { BacklogService, type Input } from "./services/BacklogService.ts"
 export { DirectoryLocked, DirectoryUnusable } from "./services/DirectoryLock.ts"
 export { InvalidInput } from "./services/InvalidInput.ts"

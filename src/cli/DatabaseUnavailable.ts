@@ -25,6 +25,20 @@ export class DatabaseFailed extends Schema.TaggedError<DatabaseFailed>()("Databa
   }
 }
 
+/** The database does not let this user do that. */
+export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitted", {
+  database: Schema.String,
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return (
+      `The database ${this.database} does not let its user do this: ${this.problem}. Where a backlog is shared between ` +
+      "roles, the auditor may read, the writer may also work on cards and consume events, and everything else is for " +
+      "the owner."
+    )
+  }
+}
+
 /** Kinds of error that say that a statement was wrong; everything else is about the database's state. */
 const ownFaults = new Set(["SqlSyntaxError", "ConstraintError", "UniqueViolation"])
 
@@ -39,11 +53,14 @@ const stateOfServer = /^(3D|25|53|55|57|58|F0)/
 export const databaseTrouble = <E>(
   error: E,
   database: string
-): Exclude<E, SqlError.SqlError> | DatabaseUnavailable | DatabaseFailed => {
+): Exclude<E, SqlError.SqlError> | DatabaseUnavailable | DatabaseFailed | NotPermitted => {
   if (!SqlError.isSqlError(error)) return error as Exclude<E, SqlError.SqlError>
   const reason = error.reason._tag
   const cause = error.reason.cause
   const code = codeOf(cause)
+  if (reason === "AuthorizationError") {
+    return new NotPermitted({ database, problem: cause instanceof Error ? cause.message : problemOf(error, cause) })
+  }
   const details = { database, reason, problem: problemOf(error, cause) }
   const isOurs = ownFaults.has(reason) || (reason === "UnknownError" && code !== undefined && !stateOfServer.test(code))
   return isOurs ? new DatabaseFailed(details) : new DatabaseUnavailable(details)

@@ -3,6 +3,7 @@ import type { SqlError } from "effect/sql"
 import { existsSync } from "node:fs"
 import { BacklogSchema, SchemaName } from "../events/SchemaName.ts"
 import { type BacklogServices, InvalidInput, layerPglite, layerPostgres } from "../index.ts"
+import { BacklogRoles, type RoleNames } from "../services/BacklogRoles.ts"
 import { Migrations } from "../services/Migrations.ts"
 import { layerPgliteClient } from "../services/Pglite.ts"
 import { layerPostgresClient } from "../services/Postgres.ts"
@@ -93,14 +94,35 @@ export const withBacklog = within<BacklogServices, Layer.Error<ReturnType<typeof
     : layerPglite({ dataDir: meant.directory, schema })
 )
 
-/** Runs an effect with the migrations of that backlog, those that were missing applied. */
-export const withMigrations = within<Migrations, Layer.Error<ReturnType<typeof layerPglite>>>((meant, schema) =>
-  Migrations.layer.pipe(
-    Layer.provide(
-      meant._tag === "Server"
-        ? layerPostgresClient({ url: meant.url, poolSize: 2 })
-        : layerPgliteClient({ dataDir: meant.directory })
-    ),
-    Layer.provide(schema === undefined ? Layer.empty : Layer.succeed(BacklogSchema)(schema))
+/**
+ * Runs an effect with the migrations of that backlog, those that were missing applied, and the roles given what they
+ * need of it.
+ */
+export const withMigrations = Effect.fnUntraced(function* <A, E, R>(
+  roles: RoleNames,
+  effect: Effect.Effect<A, E, R | Migrations>
+) {
+  const { meant } = yield* target
+  if (meant._tag === "Directory" && Object.values(roles).some((name) => name !== undefined)) {
+    return yield* new InvalidInput({
+      problem:
+        "roles share a backlog on a server: in a directory, whoever may read and write its files may do everything"
+    })
+  }
+  return yield* migrationsOf(roles)(effect)
+})
+
+const migrationsOf = (roles: RoleNames) =>
+  within<Migrations, Layer.Error<ReturnType<typeof layerPglite>>>((meant, schema) =>
+    Migrations.layer.pipe(
+      Layer.provide(
+        meant._tag === "Server"
+          ? layerPostgresClient({ url: meant.url, poolSize: 2 })
+          : layerPgliteClient({ dataDir: meant.directory })
+      ),
+      Layer.provide([
+        Layer.succeed(BacklogRoles)(roles),
+        schema === undefined ? Layer.empty : Layer.succeed(BacklogSchema)(schema)
+      ])
+    )
   )
-)

@@ -20,7 +20,7 @@ import {
 } from "../index.ts"
 import { ImportRefused } from "../import/ImportRefused.ts"
 import { ConsumerNotFound, NotParked } from "./ConsumerNotFound.ts"
-import { DatabaseFailed, DatabaseUnavailable } from "./DatabaseUnavailable.ts"
+import { DatabaseFailed, DatabaseUnavailable, NotPermitted } from "./DatabaseUnavailable.ts"
 import { FileExists, FileNotWritten } from "./FileNotWritten.ts"
 import { NothingClaimable } from "./NothingClaimable.ts"
 
@@ -70,7 +70,14 @@ const kinds: ReadonlyArray<{
     exitCode: exitCodes.refused
   },
   {
-    schema: Schema.Union([DatabaseUnavailable, DirectoryLocked, DirectoryUnusable, MigrationRefused, RebuildBlocked]),
+    schema: Schema.Union([
+      DatabaseUnavailable,
+      NotPermitted,
+      DirectoryLocked,
+      DirectoryUnusable,
+      MigrationRefused,
+      RebuildBlocked
+    ]),
     exitCode: exitCodes.unavailable
   },
   {

@@ -1,8 +1,10 @@
 import { Context, Effect, Layer, Schema } from "effect"
-import { SqlClient, type SqlError } from "effect/sql"
+import { SqlClient, SqlError } from "effect/sql"
 import { createHash } from "node:crypto"
 import { readdir, readFile } from "node:fs/promises"
 import { BacklogSchema, SchemaName } from "../events/SchemaName.ts"
+import { BacklogRoles } from "./BacklogRoles.ts"
+import { grantRoles } from "./grantRoles.ts"
 
 /** A migration as it ships with this program. */
 interface MigrationFile {
@@ -37,6 +39,8 @@ const separator = /^--;;[ \t]*$/m
 /**
  * The shape of the database: numbered `.sql` files, applied in order when a layer is built. Safe when many processes
  * start at once. Each file's checksum is kept: an edited or missing migration, or one from a newer program, is refused.
+ * Where nothing is missing it only reads, so any role that may read the table of migrations can start. The roles that
+ * `BacklogRoles` names get what they need.
  */
 export class Migrations extends Context.Service<Migrations, { readonly applied: ReadonlyArray<AppliedMigration> }>()(
   "mosaic-backlog/services/Migrations"
@@ -47,6 +51,7 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const schema = yield* BacklogSchema
+        const roles = yield* BacklogRoles
         const table = sql(`${schema}.migrations`)
         const refuse = (problem: string) => new MigrationRefused({ schema, problem })
 
@@ -57,11 +62,25 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
         }
         const files = yield* readMigrations
 
-        const [server] = yield* sql<{ readonly version: number; readonly name: string; readonly exists: boolean }>`
+        // By the catalog, which everybody may read: whoever may not use the schema shall be told so.
+        const [server] = yield* sql<Server>`
           SELECT current_setting('server_version_num')::int4 AS version, current_setting('server_version') AS name,
-            to_regclass(${`${schema}.migrations`}) IS NOT NULL AS exists`
+            current_user::text AS role, pg_get_userbyid(coalesce(relowner, nspowner))::text AS owner,
+            pg_class.oid IS NOT NULL AS exists,
+            has_schema_privilege(pg_namespace.oid, 'USAGE') AND has_table_privilege(pg_class.oid, 'SELECT') AS "mayRead",
+            CASE WHEN pg_class.oid IS NOT NULL THEN pg_has_role(relowner, 'USAGE')
+              WHEN pg_namespace.oid IS NOT NULL THEN has_schema_privilege(pg_namespace.oid, 'CREATE')
+              ELSE has_database_privilege(current_database(), 'CREATE') END AS "mayMigrate"
+          FROM (SELECT 1) AS one LEFT JOIN pg_namespace ON nspname = ${schema}
+            LEFT JOIN pg_class ON relnamespace = pg_namespace.oid AND relname = 'migrations'`
         if (server === undefined || server.version < oldestServer) {
           return yield* refuse(`the server is Postgres ${server?.name}, and it takes Postgres 15 or newer`)
+        }
+        const role = JSON.stringify(server.role)
+        const owner =
+          server.owner === null ? "a role that may create schemas" : `its owner ${JSON.stringify(server.owner)}`
+        if (server.exists && server.mayRead !== true) {
+          return yield* refuse(`the role ${role} may not read it: have ${owner} grant it a part in the backlog`)
         }
 
         const readApplied = sql<{ readonly id: number; readonly name: string; readonly checksum: string }>`
@@ -101,17 +120,54 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
             yield* runStatements(sql, schema, file)
             yield* sql`INSERT INTO ${table} (id, name, checksum) VALUES (${file.id}, ${file.name}, ${file.checksum})`
           }
+          if (namesRoles) yield* grantRoles(sql, schema, roles, refuse)
           return pending
         })
 
+        const namesRoles = Object.values(roles).some((name) => name !== undefined)
         const known = server.exists ? pendingAfter(yield* readApplied) : files
         if (known instanceof MigrationRefused) return yield* known
-        const appliedNow = known.length === 0 ? [] : yield* sql.withTransaction(applyPending)
+        const isReady = known.length === 0 && !namesRoles
+        if (!isReady && !server.mayMigrate) {
+          const [first] = known
+          const what =
+            first === undefined
+              ? "grant roles a part in it"
+              : server.exists
+                ? `apply migration ${first.id} (${first.name}), which it does not have yet`
+                : "make it, and there is none yet"
+          return yield* refuse(`the role ${role} may not ${what}: migrate as ${owner}`)
+        }
+        const appliedNow = isReady
+          ? []
+          : yield* Effect.catchIf(sql.withTransaction(applyPending), isNotPermitted, (error) =>
+              refuse(`the role ${role} may not do all that this takes: ${wordsOf(error)}`)
+            )
         const isNew = new Set(appliedNow.map((file) => file.id))
         return Migrations.of({ applied: files.map(({ id, name }) => ({ id, name, isNew: isNew.has(id) })) })
       })
     )
 }
+
+/** The server, and who this program is on it. */
+interface Server {
+  readonly version: number
+  readonly name: string
+  readonly role: string
+  /** Of the table of migrations, else of the schema, if there is one. */
+  readonly owner: string | null
+  /** Whether there is a backlog in the schema. */
+  readonly exists: boolean
+  /** Null when there is nothing to read. */
+  readonly mayRead: boolean | null
+  readonly mayMigrate: boolean
+}
+
+const isNotPermitted = (error: unknown): error is SqlError.SqlError =>
+  SqlError.isSqlError(error) && error.reason._tag === "AuthorizationError"
+
+const wordsOf = ({ message, reason: { cause } }: SqlError.SqlError): string =>
+  cause instanceof Error ? cause.message : message
 
 const runStatements = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, schema: string, file: MigrationFile) {
   yield* sql`SELECT set_config('search_path', ${schema}, true)`

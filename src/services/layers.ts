@@ -4,6 +4,7 @@ import type { SqlClient, SqlError } from "effect/sql"
 import { DatabaseClock } from "../events/DatabaseClock.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import { AuditService } from "./AuditService.ts"
+import { BacklogRoles, type RoleNames } from "./BacklogRoles.ts"
 import { BacklogService } from "./BacklogService.ts"
 import type { DirectoryLocked, DirectoryUnusable } from "./DirectoryLock.ts"
 import type { MigrationRefused } from "./Migrations.ts"
@@ -47,11 +48,21 @@ export const layerPglite = (
 ): Layer.Layer<BacklogServices, DirectoryLocked | DirectoryUnusable | MigrationRefused | SqlError.SqlError> =>
   services().pipe(Layer.provideMerge(layerPgliteClient(options)), Layer.provide(inSchema(options.schema)))
 
-/** A backlog on a Postgres server, 15 or newer, in the schema `schema` (`backlog` unless told otherwise). */
+/**
+ * A backlog on a Postgres server, 15 or newer, in the schema `schema` (`backlog` unless told otherwise). `roles` are given
+ * what they need of it, and nothing else: for the program that connects as the owner, and not for those that connect as
+ * one of the others. Fails with `MigrationRefused` when that cannot be.
+ */
 export const layerPostgres = (
-  options: PostgresOptions & { readonly schema?: string | undefined }
+  options: PostgresOptions & { readonly schema?: string | undefined; readonly roles?: RoleNames | undefined }
 ): Layer.Layer<BacklogServices, MigrationRefused | SqlError.SqlError> =>
-  services().pipe(Layer.provideMerge(layerPostgresClient(options)), Layer.provide(inSchema(options.schema)))
+  services().pipe(
+    Layer.provideMerge(layerPostgresClient(options)),
+    Layer.provide([
+      inSchema(options.schema),
+      options.roles === undefined ? Layer.empty : Layer.succeed(BacklogRoles)(options.roles)
+    ])
+  )
 
 /** The clock of a backlog made by `layerTest` or `layerTestOver`: it stands still until a test moves it. */
 export class BacklogTestClock extends Context.Service<

@@ -1,32 +1,50 @@
 import { Effect } from "effect"
 import { Command } from "effect/cli"
+import type { RoleNames } from "../../services/BacklogRoles.ts"
 import { type AppliedMigration, Migrations } from "../../services/Migrations.ts"
 import { withMigrations } from "../database.ts"
+import { text } from "../flags.ts"
 import type { Page } from "../Page.ts"
 import { reply } from "../Reply.ts"
+import { oneLine } from "../terminalText.ts"
 import { documented, print, rendered } from "../verb.ts"
 
 export const migrate = documented(
-  Command.make("migrate", {}, () =>
-    Effect.flatMap(
-      withMigrations(
-        Effect.flatMap(Migrations, ({ applied }) =>
-          rendered(
-            reply(
-              () => applied,
-              (page) => describe(applied, page)
+  Command.make(
+    "migrate",
+    {
+      owner: text("owner-role", "Make this role the owner of the backlog", "ROLE"),
+      writer: text("writer-role", "Let this role append and project, and nothing else", "ROLE"),
+      auditor: text("auditor-role", "Let this role read, and nothing else", "ROLE")
+    },
+    (roles) =>
+      Effect.flatMap(
+        withMigrations(
+          roles,
+          Effect.flatMap(Migrations, ({ applied }) =>
+            rendered(
+              reply(
+                () => applied,
+                (page) => [describe(applied, page), ...describeRoles(roles)].join("\n")
+              )
             )
           )
-        )
-      ),
-      print
-    )
+        ),
+        print
+      )
   ),
   {
     about:
-      "Brings the database to the shape that this program needs. Every command does so by itself: this one is for doing it ahead of time, with a user that may.",
+      "Brings the database to the shape that this program needs. Every command does so by itself: this one is for doing it ahead of time, with a user that may, and for sharing a backlog on a server between database roles that each may do what they need only. The roles must exist.",
     brief: "Prepare the database ahead of time",
-    examples: [{ command: "backlog migrate --db postgres://admin@db.example.com/work" }]
+    examples: [
+      { command: "backlog migrate --db postgres://admin@db.example.com/work" },
+      {
+        command:
+          "backlog migrate --owner-role backlog_owner --writer-role backlog_writer --auditor-role backlog_auditor",
+        description: "Least privilege, as a user that may make roles owners"
+      }
+    ]
   }
 )
 
@@ -37,3 +55,9 @@ const describe = (applied: ReadonlyArray<AppliedMigration>, page: Page): string 
     fresh === 0 ? "Nothing was to be done." : `${fresh} applied.`
   ].join("\n")
 }
+
+const describeRoles = (roles: RoleNames): ReadonlyArray<string> =>
+  (["owner", "writer", "auditor"] as const).flatMap((kind) => {
+    const name = roles[kind]
+    return name === undefined ? [] : [`The ${kind} is ${oneLine(name)}.`]
+  })

@@ -1,0 +1,51 @@
+/** What of a table a role may do: on all columns, or on some. */
+type TablePrivileges = Readonly<Partial<Record<TablePrivilege, "all" | ReadonlyArray<string>>>>
+
+/** Privileges on tables that are given to roles. */
+export type TablePrivilege = "SELECT" | "INSERT" | "UPDATE" | "DELETE"
+
+/** A table of a backlog, and what each role may do with it. */
+interface TableGrants {
+  readonly table: string
+  readonly writer: TablePrivileges
+  readonly auditor: TablePrivileges
+}
+
+const reads = { SELECT: "all" } as const
+
+/**
+ * Every table of a backlog and what may be done with it by whom, in the order in which commands lock them. The owner may
+ * do everything.
+ */
+export const tableGrants: ReadonlyArray<TableGrants> = [
+  {
+    table: "cards",
+    // An id, a key and a time of birth are never changed, and no card is removed.
+    writer: {
+      SELECT: "all",
+      INSERT: "all",
+      UPDATE: (
+        "title body phase priority status unmet_dependencies not_before deferred claim_owner claim_ttl_seconds " +
+        "claimed_at claim_expires_at claim_token attempts acceptance result blocked_reason updated_at completed_at " +
+        "version position"
+      ).split(" ")
+    },
+    auditor: reads
+  },
+  { table: "dependencies", writer: { SELECT: "all", INSERT: "all", DELETE: "all" }, auditor: reads },
+  { table: "head", writer: { SELECT: "all", UPDATE: ["position", "chain_hash", "recorded_at"] }, auditor: reads },
+  // The answer to a command that is tried again is made from the log.
+  { table: "events", writer: { SELECT: "all", INSERT: "all" }, auditor: reads },
+  { table: "receipts", writer: { SELECT: "all", INSERT: "all" }, auditor: {} },
+  {
+    table: "checkpoints",
+    writer: { SELECT: "all", INSERT: "all", UPDATE: ["position", "updated_at"] },
+    auditor: reads
+  },
+  {
+    table: "parked_events",
+    writer: { SELECT: "all", INSERT: "all", UPDATE: ["reason", "parked_at"], DELETE: "all" },
+    auditor: reads
+  },
+  { table: "migrations", writer: reads, auditor: reads }
+]
