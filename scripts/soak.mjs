@@ -1,0 +1,72 @@
+/**
+ * Runs the tests of proof again and again, each round with a new seed, until the minutes are over, and prints what was
+ * tried as one table. Ends with code 1 when a test failed or anything was lost or done twice.
+ *
+ *     npm run test:soak -- --minutes 60 --seed 1
+ *
+ * A round that has begun is finished. The seed of a round is printed before it: `--rounds 1 --seed S` repeats it.
+ */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { parseArgs } from "node:util"
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: "string", default: "10" },
+    rounds: { type: "string", default: "1000000" },
+    seed: { type: "string", default: String(Date.now() % 1_000_000_000) },
+    only: { type: "string", default: "test/proof" }
+  }
+})
+
+const numberOf = (name, least) => {
+  const value = Number(values[name])
+  if (!Number.isFinite(value) || value < least) throw new Error(`--${name} takes a number, ${least} or more`)
+  return value
+}
+
+const minutes = numberOf("minutes", 0)
+const rounds = numberOf("rounds", 1)
+const firstSeed = Math.trunc(numberOf("seed", 0))
+const until = Date.now() + minutes * 60_000
+
+/** Counts that must be zero, shown also when nothing was counted. */
+const mustBeZero = ["acknowledged commands lost", "commands applied twice", "double claims"]
+
+const directory = mkdtempSync(join(tmpdir(), "mosaic-soak-"))
+const file = join(directory, "counts.jsonl")
+writeFileSync(file, "")
+const failedSeeds = []
+let round = 0
+try {
+  do {
+    const seed = firstSeed + round
+    round++
+    console.log(`\nround ${round}, seed ${seed}`)
+    const child = spawn("npx", ["vitest", "run", "--project", "backlog", values.only, "--reporter", "dot"], {
+      stdio: "inherit",
+      env: { ...process.env, BACKLOG_SOAK_SEED: String(seed), BACKLOG_SOAK_REPORT: file }
+    })
+    const [code] = await once(child, "exit")
+    if (code !== 0) failedSeeds.push(seed)
+  } while (Date.now() < until && round < rounds)
+
+  const totals = new Map(mustBeZero.map((name) => [name, 0]))
+  for (const line of readFileSync(file, "utf8").split("\n").filter(Boolean)) {
+    for (const [name, count] of Object.entries(JSON.parse(line))) totals.set(name, (totals.get(name) ?? 0) + count)
+  }
+  const bad = mustBeZero.filter((name) => totals.get(name) !== 0)
+  console.log(`\n| tried, in ${round} rounds from seed ${firstSeed} | |\n|---|---:|`)
+  for (const [name, total] of [...totals].sort(([left], [right]) => (left < right ? -1 : 1))) {
+    console.log(`| ${name} | ${total.toLocaleString("en-US")} |`)
+  }
+  console.log(
+    `| rounds that failed | ${failedSeeds.length}${failedSeeds.length === 0 ? "" : ` (seeds ${failedSeeds.join(", ")})`} |`
+  )
+  process.exitCode = failedSeeds.length === 0 && bad.length === 0 ? 0 : 1
+} finally {
+  rmSync(directory, { recursive: true, force: true })
+}
