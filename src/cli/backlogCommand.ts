@@ -13,6 +13,7 @@ import { link, unlink } from "./commands/link.ts"
 import { list } from "./commands/list.ts"
 import { migrate } from "./commands/migrate.ts"
 import { rebuild } from "./commands/rebuild.ts"
+import { receipts } from "./commands/receipts.ts"
 import { reclaim } from "./commands/reclaim.ts"
 import { redact } from "./commands/redact.ts"
 import { release } from "./commands/release.ts"
@@ -34,7 +35,7 @@ export const backlogCommand = Command.make("backlog").pipe(
     { group: "Work", commands: [claim, renew, release, complete, reclaim] },
     { group: "Order", commands: [link, unlink, block, unblock, reopen] },
     { group: "Audit", commands: [events, verify, anchor, rebuild, redact, consumers] },
-    { group: "Backlog", commands: [importCommand, exportCommand, migrate] }
+    { group: "Backlog", commands: [importCommand, exportCommand, receipts, migrate] }
   ]),
   Command.withGlobalFlags([Db, SchemaFlag, Actor, Json]),
   Command.withExamples([

@@ -9,12 +9,14 @@ import { moment } from "./times.ts"
 export const named = (card: Pick<Card, "id" | "title">, page: Page): string =>
   `${page.bold(oneLine(card.id))}  ${oneLine(card.title)}`
 
-/** A card in sentences, with what stands between it and a claim. */
-export const describeCard = (card: Card, explanation: Explanation, page: Page): string => {
+/** A card in sentences, with what stands between it and a claim where that is told. */
+export const describeCard = (card: Card, explanation: Explanation | undefined, page: Page): string => {
   const facts: Array<string> = [
-    explanation.claimable
-      ? page.green("It can be claimed.")
-      : obstacles(explanation, card.updatedAt).map(page.yellow).join("\n  "),
+    explanation === undefined
+      ? `It is ${card.status}.`
+      : explanation.claimable
+        ? page.green("It can be claimed.")
+        : obstacles(explanation, card.updatedAt).map(page.yellow).join("\n  "),
     [`Priority ${card.priority}`, card.phase === null ? "" : `phase ${oneLine(card.phase)}`, attempts(card.attempts)]
       .filter((part) => part !== "")
       .join(", ") + ".",
@@ -37,11 +39,18 @@ export const describeCard = (card: Card, explanation: Explanation, page: Page): 
   ].join("\n\n")
 }
 
-/** The same, for a command that has just answered the card. */
+/** The same, of a card as it is now. */
 export const describedCard = (card: Card, page: Page) =>
   Effect.flatMap(BacklogService, (backlog) =>
     Effect.map(backlog.explain(card.id), (explanation) => describeCard(card, explanation, page))
   )
+
+/**
+ * The same, for a command that has answered the card: with what stands between it and a claim, unless the command has an
+ * id. It may then have been carried out long ago, and the same answer is to be given again.
+ */
+export const describedAnswer = (card: Card, { commandId }: { readonly commandId?: string | undefined }, page: Page) =>
+  commandId === undefined ? describedCard(card, page) : Effect.succeed(describeCard(card, undefined, page))
 
 const attempts = (count: number): string => (count === 0 ? "" : count === 1 ? "1 attempt" : `${count} attempts`)
 

@@ -9,9 +9,11 @@ export const valued: ReadonlySet<string> = new Set([
   "anchor",
   "anchor-file",
   "at",
+  "auditor-role",
   "body",
   "body-file",
   "card",
+  "command-id",
   "db",
   "depends-on",
   "event-version",
@@ -19,7 +21,9 @@ export const valued: ReadonlySet<string> = new Set([
   "id",
   "key",
   "limit",
+  "older-than-days",
   "owner",
+  "owner-role",
   "part",
   "phase",
   "priority",
@@ -33,7 +37,8 @@ export const valued: ReadonlySet<string> = new Set([
   "token",
   "ttl",
   "type",
-  "unpark"
+  "unpark",
+  "writer-role"
 ])
 
 /** Other words for commands, as people try them. */

@@ -19,6 +19,15 @@ export const requiredWhole = (name: string, description: string, metavar = "N"):
     Flag.filterMap(wholeNumber, () => "a whole number, written with digits only")
   )
 
+/** A flag with a number, written with digits and at most one point, that must be given. */
+export const requiredDecimal = (name: string, description: string, metavar = "N"): Flag.Flag<number> =>
+  requiredText(name, description, metavar).pipe(
+    Flag.filterMap(decimalNumber, () => "a number, written with digits and at most one point")
+  )
+
+const decimalNumber = (written: string): Option.Option<number> =>
+  /^[+-]?\d{1,15}(\.\d{1,15})?$/.test(written) ? Option.some(Number(written)) : Option.none()
+
 const wholeNumber = (written: string): Option.Option<number> => {
   const value = /^[+-]?\d{1,16}$/.test(written) ? Number(written) : Number.NaN
   return Number.isSafeInteger(value) ? Option.some(value) : Option.none()

@@ -1,11 +1,10 @@
 import { Effect, Stream } from "effect"
 import { Command } from "effect/cli"
-import { Command as BacklogCommand, type BacklogServices, type Input } from "../index.ts"
-import { decodeInput } from "../services/decodeInput.ts"
+import type { BacklogServices } from "../index.ts"
 import { withBacklog } from "./database.ts"
 import { EndsWith } from "./EndsWith.ts"
 import { exitCodes } from "./failure.ts"
-import { currentActor, Json } from "./globals.ts"
+import { Json } from "./globals.ts"
 import { Host } from "./Host.ts"
 import { jsonArrayDocument, jsonDocument } from "./jsonDocument.ts"
 import { pageOf } from "./Page.ts"
@@ -129,15 +128,3 @@ export const rendered = Effect.fnUntraced(function* <E, R>(reply: Reply<E, R>) {
 
 /** Writes an answer to standard output. */
 export const print = (text: string) => Effect.map(Host, ({ stdout }) => stdout.write(text))
-
-/** The input of a backlog's command, in the name of whoever asks, checked as the backlog will check it. */
-export const checked = Effect.fnUntraced(function* <const Tag extends BacklogCommand["_tag"]>(
-  tag: Tag,
-  input: Omit<Input<Tag>, "actor">
-) {
-  const asked = { ...input, actor: yield* currentActor } as unknown as Input<Tag>
-  yield* decodeCommand({ ...asked, _tag: tag })
-  return asked
-})
-
-const decodeCommand = decodeInput(BacklogCommand)

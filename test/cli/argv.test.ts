@@ -20,6 +20,7 @@ describe("plain arguments", () => {
       ["events", "--after=-1", "--follow=true"]
     ],
     ["help for a command", ["help", "take"], ["claim", "--help=true"]],
+    ["help for a command of a command", ["help", "receipts", "prune"], ["receipts", "prune", "--help=true"]],
     ["help for all", ["help"], ["--help=true"]],
     ["nothing", [], []]
   ])("%s", (_, given, plain) => {
@@ -37,11 +38,11 @@ describe("the names of flags", () => {
   it("are those of the commands' help, switches apart from flags with a value", async () => {
     const overview = await json(["--help"])
     const commands = overview.data.commands.map(({ name }: { name: string }) => name) as ReadonlyArray<string>
-    assert.strictEqual(commands.length, 26)
+    assert.strictEqual(commands.length, 27)
     for (const synonym of Object.values(synonyms)) assert.include(commands, synonym)
     const found = { switches: new Set<string>(), valued: new Set<string>() }
-    for (const command of commands) {
-      const help = await json([command, "--help"])
+    for (const command of [...commands, "receipts prune"]) {
+      const help = await json([...command.split(" "), "--help"])
       assert.isNotEmpty(help.data.examples)
       for (const { name, type } of help.data.flags) {
         found[type === "boolean" ? "switches" : "valued"].add(String(name).slice(2))

@@ -196,6 +196,32 @@ export const refusedAtOnce: ReadonlyArray<BadInput> = [
     tag: "InvalidInput",
     says: "position"
   })),
+  ...["", " x", "a\u0000b", long(201)].flatMap((id) =>
+    [
+      ["claim", "--owner", "w"],
+      ["block", "a"],
+      ["redact", "a", "--part", "body", "--reason", "x"]
+    ].map((argv) => ({
+      why: `the command id ${JSON.stringify(id.slice(0, 10))} to ${argv[0]}`,
+      argv: [...argv, `--command-id=${id}`],
+      code: 2,
+      tag: "InvalidInput"
+    }))
+  ),
+  { why: "receipts without more", argv: ["receipts"], code: 2, tag: "MissingCommand" },
+  { why: "receipts of no age", argv: ["receipts", "prune"], code: 2, tag: "MissingOption" },
+  ...["", "x", "1e3", "NaN", "Infinity", ".5", "1.", "1.2.3", "0x10"].map((days) => ({
+    why: `receipts older than ${JSON.stringify(days)} days`,
+    argv: ["receipts", "prune", `--older-than-days=${days}`],
+    code: 2,
+    tag: "InvalidValue"
+  })),
+  ...["-1", "-0.5", "36501"].map((days) => ({
+    why: `receipts older than ${days} days`,
+    argv: ["receipts", "prune", "--older-than-days", days],
+    code: 2,
+    tag: "InvalidInput"
+  })),
   { why: "events after a negative position", argv: ["events", "--after", "-1"], code: 2, tag: "InvalidInput" },
   { why: "events of no card", argv: ["events", "--card", ""], code: 2, tag: "InvalidInput" },
   { why: "events of no actor", argv: ["events", "--actor", " a"], code: 2, tag: "InvalidInput" },

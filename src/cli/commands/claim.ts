@@ -1,14 +1,14 @@
 import { Effect, Option } from "effect"
 import { BacklogService, type Card } from "../../index.ts"
-import { describedCard } from "../describeCard.ts"
+import { checked, commandVerb } from "../commandVerb.ts"
+import { describedAnswer } from "../describeCard.ts"
 import { obstacles } from "../describeExplanation.ts"
 import { requiredText, text, whole } from "../flags.ts"
 import { NothingClaimable } from "../NothingClaimable.ts"
 import { encodeCard } from "../Reply.ts"
 import { oneLine } from "../terminalText.ts"
-import { checked, verb } from "../verb.ts"
 
-export const claim = verb(
+export const claim = commandVerb(
   "claim",
   {
     about:
@@ -28,12 +28,14 @@ export const claim = verb(
     const input = yield* checked("Claim", { owner, ttlSeconds: ttl, id })
     return Effect.gen(function* () {
       const backlog = yield* BacklogService
+      // Before the command, so that a card that does not exist yet does not use the id up.
+      if (id !== undefined && input.commandId !== undefined) yield* backlog.explain(id)
       const claimed = yield* backlog.claim(input)
-      if (Option.isNone(claimed)) return yield* id === undefined ? noneAtAll : notThatOne(id)
+      if (Option.isNone(claimed)) return yield* nothing(id, input.commandId)
       const card = claimed.value
       return {
         data: () => encodeCard(card),
-        text: (page) => Effect.map(describedCard(card, page), (described) => `${took(card)}\n${described}`)
+        text: (page) => Effect.map(describedAnswer(card, input, page), (described) => `${took(card)}\n${described}`)
       }
     })
   })
@@ -41,6 +43,21 @@ export const claim = verb(
 
 const took = (card: Card): string =>
   `${oneLine(card.claimOwner ?? "")} has it, with token ${card.claimToken}, for ${card.claimTtlSeconds} seconds:`
+
+const nothing = (id: string | undefined, commandId: string | undefined) => {
+  if (commandId !== undefined) return noneThen(id, commandId)
+  return id === undefined ? noneAtAll : notThatOne(id)
+}
+
+/** Says nothing of now: the command may have been carried out long ago, and the same answer is to be given again. */
+const noneThen = (id: string | undefined, commandId: string) => {
+  const what = id === undefined ? "There was nothing to claim" : `Card ${JSON.stringify(id)} could not be claimed`
+  return new NothingClaimable({
+    id: id ?? null,
+    obstacles: [],
+    message: `${what} when command ${JSON.stringify(commandId)} was carried out. To try again, give another id.`
+  })
+}
 
 const noneAtAll = Effect.gen(function* () {
   const { claimable, counts, waiting } = yield* (yield* BacklogService).stats

@@ -1,12 +1,12 @@
 import { Effect } from "effect"
 import { BacklogService } from "../../index.ts"
+import { checked, commandVerb } from "../commandVerb.ts"
 import { idArgument, switchFlag, text, whole } from "../flags.ts"
 import { encodeCard, reply } from "../Reply.ts"
 import { oneLine } from "../terminalText.ts"
 import { jsonOrInput } from "../textInput.ts"
-import { checked, verb } from "../verb.ts"
 
-export const complete = verb(
+export const complete = commandVerb(
   "complete",
   {
     about:

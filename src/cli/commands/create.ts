@@ -1,12 +1,12 @@
 import { Effect } from "effect"
 import { Flag } from "effect/cli"
 import { BacklogService, InvalidInput } from "../../index.ts"
-import { describedCard } from "../describeCard.ts"
+import { checked, commandVerb } from "../commandVerb.ts"
+import { describedAnswer } from "../describeCard.ts"
 import { oneOf, requiredText, text, whole } from "../flags.ts"
 import { encodeCard } from "../Reply.ts"
 import { oneLine } from "../terminalText.ts"
 import { bodyOf, jsonOrInput, onlyOneReadsInput } from "../textInput.ts"
-import { checked, verb } from "../verb.ts"
 
 const dependsOnFlag = Flag.String("depends-on").pipe(
   Flag.withDescription(
@@ -16,7 +16,7 @@ const dependsOnFlag = Flag.String("depends-on").pipe(
   Flag.atLeast(0)
 )
 
-export const create = verb(
+export const create = commandVerb(
   "create",
   {
     about:
@@ -65,7 +65,7 @@ export const create = verb(
         data: () => encodeCard(card),
         text: (page) =>
           Effect.map(
-            describedCard(card, page),
+            describedAnswer(card, input, page),
             (described) =>
               `${card.id === input.id ? "Created" : `The key was used before, for card ${oneLine(card.id)}`}:\n${described}`
           )

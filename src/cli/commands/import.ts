@@ -2,18 +2,21 @@ import { Effect, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { createReadStream } from "node:fs"
 import { basename } from "node:path"
+import { Name } from "../../domain/Text.ts"
 import { importBeads, refuseLosses } from "../../import/importBeads.ts"
 import { ImportReport } from "../../import/ImportReport.ts"
 import { planImport } from "../../import/planImport.ts"
 import { readBeads } from "../../import/readBeads.ts"
 import { AuditService, type ImportedLog, InvalidInput } from "../../index.ts"
+import { decodeInput } from "../../services/decodeInput.ts"
 import { describeReport } from "../describeReport.ts"
 import { linesOfFile } from "../fileLines.ts"
 import { switchFlag } from "../flags.ts"
+import { currentActor } from "../globals.ts"
 import { Host } from "../Host.ts"
 import { progressBar, withoutProgress } from "../progressBar.ts"
 import { reply } from "../Reply.ts"
-import { answerInBacklog, checked, documented } from "../verb.ts"
+import { answerInBacklog, documented } from "../verb.ts"
 
 export const importCommand = documented(
   Command.make(
@@ -46,9 +49,11 @@ export const importCommand = documented(
   }
 )
 
+const decodeAsking = decodeInput(Schema.Struct({ actor: Name }))
+
 const importIssues = Effect.fnUntraced(function* (file: string, strict: boolean) {
   const host = yield* Host
-  const { actor } = yield* checked("CreateMany", { cards: [] })
+  const { actor } = yield* decodeAsking({ actor: yield* currentActor })
   const plan = planImport(yield* readFile(file, host))
   const name = file === "-" ? "standard input" : basename(file)
   if (strict) yield* refuseLosses(plan, name)

@@ -1,9 +1,9 @@
 import { Effect } from "effect"
 import { BacklogService, type Card } from "../../index.ts"
+import { checked, commandVerb } from "../commandVerb.ts"
 import { idArgument } from "../flags.ts"
 import { cardReply } from "../Reply.ts"
 import { oneLine } from "../terminalText.ts"
-import { checked, verb } from "../verb.ts"
 
 const ends = { from: idArgument("from", "The card that waits"), to: idArgument("to", "The card that it waits for") }
 
@@ -14,7 +14,7 @@ const linksReply = (card: Card) =>
       : `${oneLine(card.id)} depends on ${card.dependsOn.map(oneLine).join(", ")}.`
   )
 
-export const link = verb(
+export const link = commandVerb(
   "link",
   {
     about: "Makes card FROM depend on card TO: it cannot be claimed before TO is done.",
@@ -28,7 +28,7 @@ export const link = verb(
   })
 )
 
-export const unlink = verb(
+export const unlink = commandVerb(
   "unlink",
   {
     about: "Removes the dependency of card FROM on card TO.",

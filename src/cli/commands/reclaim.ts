@@ -1,11 +1,11 @@
 import { Effect } from "effect"
 import { BacklogService } from "../../index.ts"
+import { checked, commandVerb } from "../commandVerb.ts"
 import { text } from "../flags.ts"
 import { reply } from "../Reply.ts"
 import { oneLine } from "../terminalText.ts"
-import { checked, verb } from "../verb.ts"
 
-export const reclaim = verb(
+export const reclaim = commandVerb(
   "reclaim",
   {
     about:
@@ -18,9 +18,10 @@ export const reclaim = verb(
     const input = yield* checked("Reclaim", { id })
     return Effect.gen(function* () {
       const backlog = yield* BacklogService
+      // A card that is not claimed and one that does not exist both give nothing: the second is a mistake. Before the
+      // command, so that a card that does not exist yet does not use a command's id up.
+      if (id !== undefined) yield* backlog.explain(id)
       const ids = yield* backlog.reclaim(input)
-      // A card that is not claimed and one that does not exist both give nothing: the second is a mistake.
-      if (id !== undefined && ids.length === 0) yield* backlog.explain(id)
       return reply(
         () => ids,
         () => (ids.length === 0 ? "There was no claim to take back." : `Taken back: ${ids.map(oneLine).join(", ")}.`)

@@ -2,16 +2,15 @@ import { Effect } from "effect"
 import { Flag } from "effect/cli"
 import { AuditService, ErasablePart, InvalidInput, Redact } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
+import { commandVerb, origin } from "../commandVerb.ts"
 import { describeErased } from "../describeEvent.ts"
 import { idArgument, requiredText, whole } from "../flags.ts"
-import { currentActor } from "../globals.ts"
 import { encodeCard, reply } from "../Reply.ts"
 import { oneLine } from "../terminalText.ts"
-import { verb } from "../verb.ts"
 
 const parts = ErasablePart.literals
 
-export const redact = verb(
+export const redact = commandVerb(
   "redact",
   {
     about:
@@ -41,7 +40,7 @@ export const redact = verb(
       parts: yield* partsOf(flags.part),
       version: flags.version,
       reason: flags.reason,
-      actor: yield* currentActor
+      ...(yield* origin)
     }
     yield* decodeRedact(input)
     return Effect.gen(function* () {

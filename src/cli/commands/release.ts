@@ -1,12 +1,12 @@
 import { Effect } from "effect"
 import { BacklogService } from "../../index.ts"
+import { checked, commandVerb } from "../commandVerb.ts"
 import { idArgument, requiredWhole, text, whole } from "../flags.ts"
 import { cardReply } from "../Reply.ts"
 import { oneLine } from "../terminalText.ts"
 import { moment } from "../times.ts"
-import { checked, verb } from "../verb.ts"
 
-export const release = verb(
+export const release = commandVerb(
   "release",
   {
     about: "Gives a claimed card back, so that others can take it: at once, or after --retry-after seconds.",

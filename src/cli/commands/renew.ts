@@ -1,12 +1,12 @@
 import { Effect } from "effect"
 import { BacklogService } from "../../index.ts"
+import { checked, commandVerb } from "../commandVerb.ts"
 import { idArgument, requiredWhole, whole } from "../flags.ts"
 import { cardReply } from "../Reply.ts"
 import { oneLine } from "../terminalText.ts"
 import { moment } from "../times.ts"
-import { checked, verb } from "../verb.ts"
 
-export const renew = verb(
+export const renew = commandVerb(
   "renew",
   {
     about: "Extends a claim: it lasts --ttl seconds from now, as long as it was made for when --ttl is not given.",

@@ -1,12 +1,12 @@
 import { Effect } from "effect"
 import { BacklogService, InvalidInput } from "../../index.ts"
-import { describedCard } from "../describeCard.ts"
+import { checked, commandVerb } from "../commandVerb.ts"
+import { describedAnswer } from "../describeCard.ts"
 import { idArgument, text, whole } from "../flags.ts"
 import { encodeCard } from "../Reply.ts"
 import { bodyOf, jsonOrInput, onlyOneReadsInput } from "../textInput.ts"
-import { checked, verb } from "../verb.ts"
 
-export const revise = verb(
+export const revise = commandVerb(
   "revise",
   {
     about: 'Changes what is given and leaves the rest. --body "" and --phase "" clear them, as does --acceptance null.',
@@ -43,7 +43,7 @@ export const revise = verb(
     return Effect.gen(function* () {
       const backlog = yield* BacklogService
       const card = yield* backlog.revise(input)
-      return { data: () => encodeCard(card), text: (page) => describedCard(card, page) }
+      return { data: () => encodeCard(card), text: (page) => describedAnswer(card, input, page) }
     })
   })
 )

@@ -1,16 +1,16 @@
 import { Effect } from "effect"
 import { BacklogService, type Card } from "../../index.ts"
+import { checked, commandVerb } from "../commandVerb.ts"
 import { idArgument, text } from "../flags.ts"
 import { cardReply } from "../Reply.ts"
 import { oneLine } from "../terminalText.ts"
-import { checked, verb } from "../verb.ts"
 
 const flags = { id: idArgument(), reason: text("reason", "Why", "TEXT") }
 
 /** The reply of a command after which a card stands in a certain way. */
 const nowReply = (card: Card) => cardReply(card, () => `${oneLine(card.id)} is ${card.status}.`)
 
-export const block = verb(
+export const block = commandVerb(
   "block",
   {
     about: "Sets a card aside, so that nobody takes it; ends its claim if it has one.",
@@ -24,7 +24,7 @@ export const block = verb(
   })
 )
 
-export const unblock = verb(
+export const unblock = commandVerb(
   "unblock",
   {
     about: "Makes a blocked card ready again.",
@@ -38,7 +38,7 @@ export const unblock = verb(
   })
 )
 
-export const reopen = verb(
+export const reopen = commandVerb(
   "reopen",
   {
     about: "Makes a done card ready again. Cards that depend on it and are not done wait for it again.",
