@@ -24,7 +24,7 @@ export const redactOnce = (
   const fingerprint = fingerprintOf({ ...command, _tag: "Redact" })
 
   const answerAgain = Effect.fnUntraced(function* (outcome: ReceiptOutcome) {
-    if (outcome._tag === "Refused") return yield* Effect.fail(outcome.rejection as CardNotFound)
+    if (outcome._tag === "Refused") return yield* outcome.rejection as CardNotFound
     const cardAt = yield* receipts.cardsAt(cardsOf(outcome))
     if (outcome._tag !== "Redacted") throw new Error("the receipt of a redaction is another command's")
     return { card: cardAt(outcome.card), erased: outcome.erased }

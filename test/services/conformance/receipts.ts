@@ -194,8 +194,9 @@ export const receipts = (test: Test): void => {
         expect(new Set(answers.map((answer) => JSON.stringify(plain(answer)))).size).toBe(1)
       }
       expect(yield* headPosition).toBe(25)
-      const conflicting = yield* Effect.all(
-        ["x", "y"].map((id) => Effect.exit(backlog.create(input(id, { commandId: "both" })))),
+      const conflicting = yield* Effect.forEach(
+        ["x", "y"],
+        (id) => Effect.exit(backlog.create(input(id, { commandId: "both" }))),
         { concurrency: "unbounded" }
       )
       expect(conflicting.filter(Exit.isSuccess)).toHaveLength(1)
