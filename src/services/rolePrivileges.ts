@@ -1,14 +1,14 @@
+/** Who is given something; the owner has everything. */
+export type Role = "writer" | "auditor"
+
 /** What of a table a role may do: on all columns, or on some. */
 type TablePrivileges = Readonly<Partial<Record<TablePrivilege, "all" | ReadonlyArray<string>>>>
 
-/** Privileges on tables that are given to roles. */
-export type TablePrivilege = "SELECT" | "INSERT" | "UPDATE" | "DELETE"
+type TablePrivilege = "SELECT" | "INSERT" | "UPDATE" | "DELETE"
 
 /** A table of a backlog, and what each role may do with it. */
-interface TableGrants {
+interface TableGrants extends Readonly<Record<Role, TablePrivileges>> {
   readonly table: string
-  readonly writer: TablePrivileges
-  readonly auditor: TablePrivileges
 }
 
 const reads = { SELECT: "all" } as const
@@ -17,7 +17,7 @@ const reads = { SELECT: "all" } as const
  * Every table of a backlog and what may be done with it by whom, in the order in which commands lock them. The owner may
  * do everything.
  */
-export const tableGrants: ReadonlyArray<TableGrants> = [
+const tableGrants: ReadonlyArray<TableGrants> = [
   {
     table: "cards",
     // An id, a key and a time of birth are never changed, and no card is removed.
@@ -49,3 +49,16 @@ export const tableGrants: ReadonlyArray<TableGrants> = [
   },
   { table: "migrations", writer: reads, auditor: reads }
 ]
+
+/** Every table of a backlog. */
+export const tableNames: ReadonlyArray<string> = tableGrants.map(({ table }) => table)
+
+/** What a role may do with which tables, on all of their columns or on some. */
+export const privilegesOf = (role: Role) =>
+  tableGrants.flatMap(({ [role]: privileges, table }) =>
+    (Object.keys(privileges) as ReadonlyArray<TablePrivilege>).map((privilege) => ({
+      table,
+      privilege,
+      on: privileges[privilege] ?? []
+    }))
+  )

@@ -6,6 +6,9 @@ import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { layerPostgres } from "../../../src/services/layers.ts"
 import { freshSchema, postgresUrl } from "../../support/backlogs.ts"
 
+/** Registers a test on a server whose user may make roles. */
+export type Test = (title: string, body: Effect.Effect<void, unknown, SqlClient.SqlClient | Scope.Scope>) => void
+
 /** A role that may log in. */
 export interface Login {
   readonly name: string
@@ -120,7 +123,7 @@ export const grantsIn = (schema: string) =>
       FROM pg_proc WHERE pronamespace = ${schema}::regnamespace ORDER BY 1`
   )
 
-/** Whether the tests' user may make roles. */
+/** Whether the tests' user may make roles, and give them to whom it likes. */
 export const mayMakeRoles = Effect.map(
   Effect.flatMap(
     SqlClient.SqlClient,
@@ -128,3 +131,6 @@ export const mayMakeRoles = Effect.map(
   ),
   (rows) => Option.getOrElse(Option.fromUndefinedOr(rows[0]?.may), () => false)
 )
+
+/** A program of a role. */
+export type Connected = Effect.Success<ReturnType<typeof connect>>

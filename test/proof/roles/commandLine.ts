@@ -1,0 +1,76 @@
+import { Effect } from "effect"
+import { expect } from "vitest"
+import { cli, json } from "../../cli/support.ts"
+import { postgresUrl } from "../../support/backlogs.ts"
+import { alter, database, grantsIn, type Login, strangers, type Test } from "./support.ts"
+
+/** The same on the command line. */
+export const commandLine = (test: Test): void => {
+  test(
+    "shares on the command line what a superuser has made, and tells each role what it may not",
+    Effect.gen(function* () {
+      const { auditor, owner, schema, writer } = yield* strangers
+      const where = yield* database
+      yield* alter((role) => `REVOKE CREATE ON DATABASE ${where} FROM ${role}`, owner)
+      const run = (url: string, ...argv: ReadonlyArray<string>) =>
+        Effect.promise(() => cli([...argv, "--db", url, "--schema", schema]))
+      const runJson = (url: string, ...argv: ReadonlyArray<string>) =>
+        Effect.promise(() => json([...argv, "--db", url, "--schema", schema]))
+      const succeeds = Effect.fnUntraced(function* ({ url }: Login, ...argv: ReadonlyArray<string>) {
+        const ran = yield* run(url, ...argv)
+        expect([argv, ran.code, ran.stderr]).toEqual([argv, 0, ""])
+      })
+
+      expect((yield* run(postgresUrl(), "create", "--id", "a", "--title", "A", "--body", "B")).code).toBe(0)
+      const flags = ["--owner-role", owner.name, "--writer-role", writer.name, "--auditor-role", auditor.name]
+      const migrated = yield* run(postgresUrl(), "migrate", ...flags)
+      expect([migrated.code, migrated.stderr]).toEqual([0, ""])
+      expect(migrated.stdout).toContain(`The writer is ${writer.name}.`)
+      for (const { name, owner: its } of yield* grantsIn(schema)) {
+        if (its !== "") expect([name, its]).toEqual([name, owner.name])
+      }
+
+      yield* succeeds(writer, "create", "--id", "b", "--title", "B", "--depends-on", "a")
+      yield* succeeds(writer, "claim", "--owner", "w")
+      yield* succeeds(writer, "complete", "a", "--token", "2")
+      for (const command of [["verify"], ["anchor"], ["history", "a"], ["list"], ["list", "--at", "1"], ["events"]]) {
+        yield* succeeds(auditor, ...command)
+      }
+      yield* succeeds(auditor, "export")
+      yield* succeeds(owner, "redact", "a", "--part", "body", "--reason", "secret")
+      yield* succeeds(owner, "rebuild")
+      yield* succeeds(owner, "migrate", "--writer-role", writer.name)
+      yield* succeeds(auditor, "verify")
+      yield* succeeds(writer, "claim", "--owner", "w")
+
+      const denied: ReadonlyArray<readonly [Login, ReadonlyArray<string>]> = [
+        [auditor, ["create", "--id", "c", "--title", "C"]],
+        [auditor, ["claim", "--owner", "w"]],
+        [auditor, ["complete", "b", "--force"]],
+        [auditor, ["redact", "b", "--part", "title", "--reason", "r"]],
+        [auditor, ["rebuild"]],
+        [writer, ["redact", "b", "--part", "title", "--reason", "r"]],
+        [writer, ["rebuild"]]
+      ]
+      for (const [{ url }, argv] of denied) {
+        const { code, error } = yield* runJson(url, ...argv)
+        expect([argv, code, error._tag]).toEqual([argv, 6, "NotPermitted"])
+        expect(error.message).toMatch(/does not let its user do this: permission denied for .*the owner\.$/)
+      }
+      const { code, error } = yield* runJson(writer.url, "migrate", "--auditor-role", auditor.name)
+      expect([code, error._tag]).toEqual([6, "MigrationRefused"])
+      const missing = yield* runJson(owner.url, "migrate", "--auditor-role", "nobody at all")
+      expect([missing.code, missing.error._tag]).toEqual([6, "MigrationRefused"])
+    })
+  )
+
+  test(
+    "is refused for a directory, which roles cannot share",
+    Effect.gen(function* () {
+      const { code, error } = yield* Effect.promise(() =>
+        json(["migrate", "--db", "no-such-directory", "--writer-role", "w"])
+      )
+      expect([code, error._tag]).toEqual([2, "InvalidInput"])
+    })
+  )
+}

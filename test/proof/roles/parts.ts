@@ -1,0 +1,111 @@
+import { Effect, Fiber, Stream } from "effect"
+import { SqlError } from "effect/sql"
+import { expect } from "vitest"
+import { until } from "../../support/waiting.ts"
+import { alter, connect, grantsIn, outcome, shared, type Test } from "./support.ts"
+import { audited, work } from "./work.ts"
+
+/** What each role can do with the program, and what it cannot. */
+export const parts = (test: Test): void => {
+  test(
+    "lets each role do its part, before and after a rebuild",
+    Effect.gen(function* () {
+      const { auditor, logins, owner, roles, schema, writer } = yield* shared
+      // Nothing is written at a start, whatever is looked at.
+      yield* alter((role) => `ALTER ROLE ${role} SET default_transaction_read_only = on`, logins.auditor)
+      const follower = yield* connect(logins.auditor, { schema })
+      const heard: Array<number> = []
+      const following = yield* Effect.forkChild(
+        Stream.runForEach(follower.audit.events({ follow: true }), ({ position }) =>
+          Effect.sync(() => void heard.push(position))
+        )
+      )
+
+      yield* work(writer, "before")
+      yield* audited(auditor)
+      const grants = yield* grantsIn(schema)
+      expect((yield* owner.audit.rebuild()).verification.divergences).toEqual([])
+      expect(yield* grantsIn(schema)).toEqual(grants)
+      yield* work(writer, "after")
+      yield* audited(auditor)
+      yield* audited(follower)
+
+      const { erased } = yield* owner.audit.redact({ id: "after a", parts: ["body"], reason: "secret", actor: "ann" })
+      expect(erased.length).toBe(1)
+      expect(yield* owner.audit.pruneReceipts({ olderThanDays: 0 })).toBeGreaterThan(0)
+      yield* work(owner, "owner")
+      yield* audited(auditor)
+      const { position } = yield* auditor.audit.anchor()
+      yield* until(Effect.sync(() => heard.length === position))
+      yield* Fiber.interrupt(following)
+
+      // Once more, by a program that starts: there is nothing left to grant.
+      const rows = yield* grantsIn(schema)
+      yield* connect(logins.owner, { schema, roles })
+      expect(yield* grantsIn(schema)).toEqual(rows)
+      // And by one that knows nothing of roles.
+      yield* connect(logins.owner, { schema })
+      expect(yield* grantsIn(schema)).toEqual(rows)
+    })
+  )
+
+  test(
+    "keeps services from what is the owner's, and auditors from every command",
+    Effect.gen(function* () {
+      const { auditor, owner, writer } = yield* shared
+      yield* work(writer, "w")
+      const before = yield* owner.audit.anchor()
+      const actor = "mallory"
+      const denied = [
+        ["rebuild", writer.audit.rebuild()],
+        ["redact", writer.audit.redact({ id: "w a", parts: ["title"], reason: "r", actor })],
+        ["prune", writer.audit.pruneReceipts({ olderThanDays: 0 })],
+        ["rebuild, as auditor", auditor.audit.rebuild()],
+        ["redact, as auditor", auditor.audit.redact({ id: "w a", parts: ["title"], reason: "r", actor })],
+        ["prune, as auditor", auditor.audit.pruneReceipts({ olderThanDays: 0 })],
+        ["create", auditor.backlog.create({ id: "x", title: "X", actor })],
+        ["create once", auditor.backlog.create({ id: "x", title: "X", commandId: "x", actor })],
+        ["claim", auditor.backlog.claim({ owner: "x", actor })],
+        ["claim by id", auditor.backlog.claim({ owner: "x", id: "w b", actor })],
+        ["revise", auditor.backlog.revise({ id: "w a", title: "X", actor })],
+        ["complete", auditor.backlog.complete({ id: "w a", actor })],
+        ["block", auditor.backlog.block({ id: "w a", actor })],
+        ["reclaim", auditor.backlog.reclaim({ id: "w a", actor })],
+        ["link", auditor.backlog.link({ from: "w a", to: "w d", actor })],
+        ["consume", auditor.audit.consume({ consumer: "x", handler: () => Effect.void })],
+        ["advance", auditor.audit.advance("w", 0, 1)],
+        ["park", auditor.audit.park("w", 1, "r")],
+        ["unpark", auditor.audit.unpark("w", 1)]
+      ] as const
+      for (const [what, effect] of denied) {
+        expect([what, yield* outcome(effect as Effect.Effect<unknown, unknown>)]).toEqual([what, "not permitted"])
+      }
+      // The library's error says what was not permitted, and is the database's own.
+      const error = yield* Effect.flip(auditor.backlog.create({ id: "x", title: "X", actor }))
+      expect(SqlError.isSqlError(error) && error.reason._tag).toBe("AuthorizationError")
+      const { chainHash, position } = yield* owner.audit.anchor()
+      expect({ chainHash, position }).toEqual({ chainHash: before.chainHash, position: before.position })
+      yield* audited(auditor)
+    })
+  )
+
+  test(
+    "lets the owner import a log, and whoever may append, but no auditor",
+    Effect.gen(function* () {
+      const from = yield* shared
+      yield* work(from.writer, "w")
+      const exported = yield* Stream.runCollect(from.auditor.audit.exportLog)
+      const lines = Stream.fromIterable(exported.map((text, index) => ({ number: index + 1, text })))
+      const [one, two] = [yield* shared, yield* shared]
+      expect(yield* outcome(one.auditor.audit.importLog(lines))).toBe("not permitted")
+      for (const [importer, auditor] of [
+        [one.owner, one.auditor],
+        [two.writer, two.auditor]
+      ] as const) {
+        expect(yield* outcome(importer.audit.importLog(lines))).toBe("done")
+        expect(yield* Stream.runCollect(auditor.audit.exportLog)).toEqual(exported)
+        yield* audited(auditor)
+      }
+    })
+  )
+}

@@ -1,0 +1,173 @@
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { expect } from "vitest"
+import { attempt, type Connected, grantsIn, outcome, shared, type Test } from "./support.ts"
+import { audited, work } from "./work.ts"
+
+/** What each role may do with each table, beside SELECT: columns that it may update, and INSERT and DELETE. */
+const may: Readonly<Record<"writer" | "auditor", Readonly<Record<string, ReadonlyArray<string>>>>> = {
+  writer: {
+    events: ["SELECT", "INSERT"],
+    head: ["SELECT", "UPDATE chain_hash", "UPDATE position", "UPDATE recorded_at"],
+    cards: [
+      "SELECT",
+      "INSERT",
+      ...(
+        "acceptance attempts blocked_reason body claim_expires_at claim_owner claim_token claim_ttl_seconds " +
+        "claimed_at completed_at deferred not_before phase position priority result status title unmet_dependencies " +
+        "updated_at version"
+      )
+        .split(" ")
+        .map((column) => `UPDATE ${column}`)
+    ],
+    dependencies: ["SELECT", "INSERT", "DELETE"],
+    receipts: ["SELECT", "INSERT"],
+    checkpoints: ["SELECT", "INSERT", "UPDATE position", "UPDATE updated_at"],
+    parked_events: ["SELECT", "INSERT", "DELETE", "UPDATE parked_at", "UPDATE reason"],
+    migrations: ["SELECT"]
+  },
+  auditor: {
+    events: ["SELECT"],
+    head: ["SELECT"],
+    cards: ["SELECT"],
+    dependencies: ["SELECT"],
+    receipts: [],
+    checkpoints: ["SELECT"],
+    parked_events: ["SELECT"],
+    migrations: ["SELECT"]
+  }
+}
+
+/** What each role can do with SQL of its own, and what it cannot. */
+export const privileges = (test: Test): void => {
+  test(
+    "gives each role the privileges that it needs on every table and column, and no other",
+    Effect.gen(function* () {
+      const admin = yield* SqlClient.SqlClient
+      const { auditor, schema, writer } = yield* shared
+      yield* work(writer, "w")
+      const columns = yield* admin<{ readonly table: string; readonly column: string }>`
+        SELECT relname AS "table", attname AS "column" FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+        WHERE relnamespace = ${schema}::regnamespace AND relkind = 'r' AND attnum > 0 ORDER BY 1, 2`
+      const tables = [...new Set(columns.map(({ table }) => table))]
+      // A table that nobody has thought of is no role's.
+      expect(Object.keys(may.writer).sort()).toEqual(tables)
+      expect(Object.keys(may.auditor).sort()).toEqual(tables)
+      for (const [role, { sql }] of Object.entries({ writer, auditor }) as ReadonlyArray<
+        ["writer" | "auditor", Connected]
+      >) {
+        for (const table of tables) {
+          const name = `${schema}.${table}`
+          const own = columns.flatMap((one) => (one.table === table ? [one.column] : []))
+          const attempts: ReadonlyArray<readonly [string, string]> = [
+            ["SELECT", `SELECT * FROM ${name}`],
+            ["INSERT", `INSERT INTO ${name} (${own.join()}) SELECT ${own.map(() => "NULL").join()} WHERE false`],
+            ["DELETE", `DELETE FROM ${name}`],
+            ["TRUNCATE", `TRUNCATE ${name}`],
+            ["TRIGGER", `CREATE TRIGGER x BEFORE INSERT ON ${name} EXECUTE FUNCTION ${schema}.refuse_change()`],
+            ["LOCK", `LOCK TABLE ${name} IN ACCESS EXCLUSIVE MODE`],
+            ...own.map((column) => [`UPDATE ${column}`, `UPDATE ${name} SET ${column} = NULL WHERE false`] as const),
+            ...own.map((column) => [`SELECT ${column}`, `SELECT ${column} FROM ${name}`] as const)
+          ]
+          const done: Array<string> = []
+          for (const [what, statement] of attempts) {
+            const became = yield* attempt(sql, statement)
+            if (became === "done") done.push(what)
+            else expect([statement, became]).toEqual([statement, "not permitted"])
+          }
+          const allowed = may[role][table] ?? []
+          const reads = allowed.includes("SELECT") ? own.map((column) => `SELECT ${column}`) : []
+          // Postgres lets whoever may delete rows of a table lock it.
+          expect([role, table, done.filter((what) => what !== "LOCK").sort()]).toEqual([
+            role,
+            table,
+            [...allowed, ...reads].sort()
+          ])
+          if (!allowed.includes("DELETE")) expect([table, done.includes("LOCK")]).toEqual([table, false])
+        }
+      }
+    })
+  )
+
+  test(
+    "lets nobody but the owner change what was written, or what keeps it from being changed",
+    Effect.gen(function* () {
+      const admin = yield* SqlClient.SqlClient
+      const { auditor, logins, owner, schema, writer } = yield* shared
+      yield* work(writer, "w")
+      const others = yield* shared
+      yield* work(others.writer, "theirs")
+      const [log, head] = [`${schema}.events`, `${schema}.head`]
+      const statements = [
+        `UPDATE ${log} SET data = '{}'`,
+        `UPDATE ${log} SET data = data - 'title', commitments = commitments WHERE position = 1`,
+        `UPDATE ${log} SET position = position + 100`,
+        `DELETE FROM ${log} WHERE position = (SELECT max(position) FROM ${log})`,
+        `TRUNCATE ${log}, ${head}`,
+        `WITH gone AS (DELETE FROM ${log} RETURNING 1) SELECT * FROM gone`,
+        `INSERT INTO ${log} SELECT * FROM ${log} LIMIT 1 ON CONFLICT (position) DO UPDATE SET data = '{}'`,
+        `MERGE INTO ${log} AS a USING ${log} AS b ON a.position = b.position WHEN MATCHED THEN DELETE`,
+        `SELECT * FROM ${log} FOR UPDATE`,
+        `DELETE FROM ${head}`,
+        `DELETE FROM ${schema}.cards`,
+        `INSERT INTO ${schema}.migrations (id, name, checksum) VALUES (99, 'x', 'x')`,
+        `UPDATE ${schema}.migrations SET checksum = 'x'`,
+        `ALTER TABLE ${log} DISABLE TRIGGER ALL`,
+        `ALTER TABLE ${log} DISABLE TRIGGER events_append_only`,
+        `ALTER TABLE ${log} DISABLE RULE x`,
+        `ALTER TABLE ${log} DROP CONSTRAINT events_card_version`,
+        `ALTER TABLE ${log} ADD COLUMN x int`,
+        `ALTER TABLE ${log} RENAME TO evnets`,
+        `ALTER TABLE ${log} OWNER TO CURRENT_USER`,
+        `ALTER TABLE ${log} SET SCHEMA public`,
+        `ALTER SCHEMA ${schema} RENAME TO other`,
+        `ALTER SCHEMA ${schema} OWNER TO CURRENT_USER`,
+        `DROP TRIGGER events_only_erased ON ${log}`,
+        `DROP TABLE ${log}`,
+        `DROP SCHEMA ${schema} CASCADE`,
+        `DROP FUNCTION ${schema}.refuse_change() CASCADE`,
+        `CREATE OR REPLACE FUNCTION ${schema}.refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'`,
+        `CREATE TABLE ${schema}.mine ()`,
+        `CREATE RULE x AS ON DELETE TO ${log} DO INSTEAD NOTHING`,
+        `CREATE INDEX ON ${log} (actor)`,
+        `COMMENT ON TABLE ${log} IS 'x'`,
+        `CREATE SCHEMA mine_${schema}`,
+        "SET session_replication_role = replica",
+        "SET ROLE postgres",
+        `SET ROLE "${logins.owner.name.replaceAll('"', '""')}"`,
+        `SELECT * FROM ${others.schema}.cards`,
+        `SELECT * FROM ${others.schema}.events`,
+        `INSERT INTO ${others.schema}.dependencies VALUES ('a', 'b')`,
+        "SELECT * FROM pg_authid",
+        "SELECT pg_read_file('PG_VERSION')",
+        `COPY ${log} TO '/tmp/x'`,
+        `COPY ${log} TO PROGRAM 'cat'`,
+        "CREATE ROLE x SUPERUSER",
+        "ALTER ROLE CURRENT_USER SUPERUSER"
+      ]
+      const before = [yield* grantsIn(schema), yield* owner.audit.anchor()]
+      for (const { sql } of [writer, auditor]) {
+        for (const statement of statements) {
+          expect([statement, yield* attempt(sql, statement)]).toEqual([statement, "not permitted"])
+        }
+        // Postgres takes a grant by somebody who may not grant for a mistake, and grants nothing.
+        yield* outcome(sql.unsafe(`GRANT ALL ON ${log} TO CURRENT_USER`))
+        yield* outcome(sql.unsafe(`GRANT ALL ON ${log} TO PUBLIC`))
+        yield* outcome(sql.unsafe(`REVOKE ALL ON ${log} FROM "${logins.owner.name.replaceAll('"', '""')}"`))
+      }
+      for (const statement of ["SELECT nextval('x')", `SELECT lo_create(0)`]) yield* attempt(auditor.sql, statement)
+      // What the owner's own statements meet is the log's triggers.
+      for (const statement of statements.slice(0, 5)) {
+        expect([statement, yield* attempt(owner.sql, statement)]).toEqual([
+          statement,
+          expect.stringContaining("append-only")
+        ])
+      }
+      const [grants, anchor] = [yield* grantsIn(schema), yield* owner.audit.anchor()]
+      expect(grants).toEqual(before[0])
+      expect({ ...anchor, at: 0 }).toEqual({ ...before[1], at: 0 })
+      expect(yield* admin`SELECT FROM pg_namespace WHERE nspname = ${`mine_${schema}`}`).toEqual([])
+      yield* audited(auditor)
+    })
+  )
+}

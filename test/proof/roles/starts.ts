@@ -1,0 +1,110 @@
+import { Effect } from "effect"
+import { SqlClient } from "effect/sql"
+import { expect } from "vitest"
+import { MigrationRefused } from "../../../src/services/Migrations.ts"
+import { json } from "../../cli/support.ts"
+import { alter, connect, grantsIn, login, type Login, strangers, type Test } from "./support.ts"
+import { audited, work } from "./work.ts"
+
+const refusedStart = (who: Login, options: Parameters<typeof connect>[1]) =>
+  Effect.map(Effect.flip(Effect.scoped(connect(who, options))), (error) => {
+    if (!(error instanceof MigrationRefused)) throw error
+    return error.problem
+  })
+
+/** How roles come to their privileges, and what starts of programs say. */
+export const starts = (test: Test): void => {
+  test(
+    "shares once, however many start at the same time",
+    Effect.gen(function* () {
+      const { auditor, owner, roles, schema, writer } = yield* strangers
+      yield* Effect.all(
+        Array.from({ length: 5 }, () => connect(owner, { schema, roles })),
+        { concurrency: "unbounded" }
+      )
+      yield* work(yield* connect(writer, { schema }), "w")
+      yield* audited(yield* connect(auditor, { schema }))
+    })
+  )
+
+  test(
+    "tells at the start, in plain words, who may not and who may",
+    Effect.gen(function* () {
+      const admin = yield* SqlClient.SqlClient
+      const { auditor, owner, roles, schema, writer } = yield* strangers
+      expect(yield* refusedStart(writer, { schema })).toBe(
+        `the role ${JSON.stringify(writer.name)} may not make it, and there is none yet: migrate as a role that may create schemas`
+      )
+      yield* connect(owner, { schema })
+      const its = `its owner ${JSON.stringify(owner.name)}`
+      for (const stranger of [writer, auditor]) {
+        expect(yield* refusedStart(stranger, { schema })).toBe(
+          `the role ${JSON.stringify(stranger.name)} may not read it: have ${its} grant it a part in the backlog`
+        )
+      }
+      yield* connect(owner, { schema, roles })
+      yield* connect(writer, { schema })
+      yield* connect(auditor, { schema })
+      expect(yield* refusedStart(writer, { schema, roles })).toBe(
+        `the role ${JSON.stringify(writer.name)} may not grant roles a part in it: migrate as ${its}`
+      )
+      yield* admin`DELETE FROM ${admin(`${schema}.migrations`)} WHERE id > 3`
+      for (const late of [writer, auditor]) {
+        expect(yield* refusedStart(late, { schema })).toBe(
+          `the role ${JSON.stringify(late.name)} may not apply migration 4 (0004_receipts), which it does not have yet: migrate as ${its}`
+        )
+      }
+      const ran = yield* Effect.promise(() => json(["stats", "--db", writer.url, "--schema", schema]))
+      expect([ran.code, ran.error._tag]).toEqual([6, "MigrationRefused"])
+      expect(ran.error.message).toContain("may not apply migration 4")
+    })
+  )
+
+  test(
+    "refuses roles that cannot be what they are named for, and then changes nothing",
+    Effect.gen(function* () {
+      const admin = yield* SqlClient.SqlClient
+      const { auditor, owner, roles, schema, writer } = yield* strangers
+      const exists = Effect.map(admin`SELECT FROM pg_namespace WHERE nspname = ${schema}`, (rows) => rows.length > 0)
+      const other = yield* login("other")
+      const superuser = yield* login("superuser")
+      yield* alter((role) => `ALTER ROLE ${role} SUPERUSER`, superuser)
+      const wrong: ReadonlyArray<readonly [object, RegExp]> = [
+        [{ writer: "nobody at all" }, /there is no role "nobody at all" on the server/],
+        [{ auditor: "" }, /there is no role ""/],
+        [{ auditor: "public" }, /there is no role "public"/],
+        [{ writer: "a\u0000b" }, /there is no role/],
+        [{ owner: `${owner.name}x` }, /there is no role/],
+        [{ writer: writer.name, auditor: writer.name }, /is given twice/],
+        [{ owner: owner.name, writer: owner.name }, /is given twice/],
+        [{ writer: owner.name }, /the writer .* is a superuser, or the owner/],
+        [{ auditor: superuser.name }, /the auditor .* is a superuser, or the owner/],
+        [{ ...roles, owner: other.name }, /may not do all that this takes: must be (able to SET ROLE|member of)/]
+      ]
+      for (const [given, problem] of wrong) {
+        expect(yield* refusedStart(owner, { schema, roles: given })).toMatch(problem)
+        expect(yield* exists).toBe(false)
+      }
+
+      yield* connect(owner, { schema, roles })
+      const grants = yield* grantsIn(schema)
+      // What comes by another role is not the owner's to take.
+      yield* alter((role) => `GRANT pg_write_all_data TO ${role}`, auditor)
+      expect(yield* refusedStart(owner, { schema, roles })).toMatch(
+        /^the auditor .* would keep (INSERT|UPDATE|DELETE).* on \w+, which it has from another role/
+      )
+      yield* alter((role) => `REVOKE pg_write_all_data FROM ${role}`, auditor)
+      yield* alter((role) => `GRANT ${role} TO "${writer.name.replaceAll('"', '""')}"`, owner)
+      expect(yield* refusedStart(owner, { schema, roles })).toMatch(/the writer .* or a member of it/)
+      yield* alter((role) => `REVOKE ${role} FROM "${writer.name.replaceAll('"', '""')}"`, owner)
+      expect(yield* grantsIn(schema)).toEqual(grants)
+
+      // What it has by a grant of the owner, or of everybody, is.
+      yield* admin`GRANT UPDATE, DELETE ON ${admin(`${schema}.events`)} TO PUBLIC`
+      yield* alter((role) => `GRANT UPDATE (body), TRUNCATE ON ${schema}.cards TO ${role}`, auditor)
+      yield* alter((role) => `GRANT CREATE ON SCHEMA ${schema} TO ${role}`, writer)
+      yield* connect(owner, { schema, roles })
+      expect(yield* grantsIn(schema)).toEqual(grants)
+    })
+  )
+}
