@@ -43,14 +43,14 @@ export interface PostgresServer {
   readonly start: () => Promise<void>
   /** All processes of the server, the main one first. */
   readonly processes: () => Promise<ReadonlyArray<number>>
-  /** Stops the server and deletes its directory. */
+  /** Stops the server and deletes what it wrote, but not what is in a `place` that it was given. */
   readonly stop: () => Promise<void>
 }
 
 export interface PostgresServerOptions {
   /** Settings of `postgresql.conf`, besides `max_connections = 200`. All others are Postgres's defaults. */
   readonly settings?: Readonly<Record<string, string | number | boolean>>
-  /** Where its directory is made, the place for temporary files unless told otherwise. Everybody must be able to enter it. */
+  /** A directory that everybody can enter, for its data; a temporary one unless told otherwise. */
   readonly place?: string
   /** The size of the files of its write-ahead log in megabytes, 16 unless told otherwise. */
   readonly walSegmentSize?: number
@@ -60,7 +60,7 @@ export interface PostgresServerOptions {
 export const startPostgres = async (options: PostgresServerOptions = {}): Promise<PostgresServer> => {
   const native = packagedPostgres()
   const user = await serverUser()
-  const directory = await temporaryDirectory(user, options.place)
+  const directory = await temporaryDirectory(user)
   const undo = onExit(() => {
     if (child !== undefined) signal(child, "SIGQUIT")
     rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
@@ -68,7 +68,7 @@ export const startPostgres = async (options: PostgresServerOptions = {}): Promis
   let child: ChildProcess | undefined
   try {
     const binaries = join(await usablePostgres(native, directory, user), "bin")
-    const dataDir = join(directory, "data")
+    const dataDir = join(options.place ?? directory, "data")
     const password = randomBytes(16).toString("hex")
     await createCluster({ binaries, dataDir, password, user, walSegmentSize: options.walSegmentSize ?? 16 })
     const port = await freePort()
@@ -175,8 +175,8 @@ const packagedPostgres = (): string => {
 }
 
 /** A directory that the server's user can reach, whatever the place for temporary files is. */
-const temporaryDirectory = async (user: User | undefined, wanted: string | undefined): Promise<string> => {
-  const place = wanted ?? (user === undefined || (await isOpenToAll(tmpdir())) ? tmpdir() : "/tmp")
+const temporaryDirectory = async (user: User | undefined): Promise<string> => {
+  const place = user === undefined || (await isOpenToAll(tmpdir())) ? tmpdir() : "/tmp"
   const directory = await mkdtemp(join(place, "backlog-postgres-"))
   if (user !== undefined) await chown(directory, user.uid, user.gid)
   return directory

@@ -36,7 +36,7 @@ const command = (op, send, answerOf) =>
         say({ id, op, unknown, refused: _tag })
         return Option.none()
       }
-      if (unknown === 0) say({ unanswered: id, op, reason: reason._tag })
+      say({ unanswered: id, reason: reason._tag, message: String(reason.cause?.message) })
       yield* Effect.sleep(20 + random.below(80))
     }
   })

@@ -64,6 +64,8 @@ export const underLoad = async (
     await Promise.all(Array.from(living, (worker) => worker.answers(count)))
   }
   try {
+    // Where the workers' connections are limited, making the tables may take longer than they may wait.
+    if (workersUrl !== url) await look(url, schema, Effect.void)
     await Promise.all(Array.from({ length: processes }, () => start().started()))
     await answers(goesOn)
     await inject({

@@ -24,13 +24,21 @@ export interface Found {
   readonly log: ReadonlyArray<LoggedEvent>
 }
 
+/** An error with which a try of a command ended. */
+export interface Unanswered {
+  /** Of an `SqlError`. */
+  readonly reason: string
+  /** The server's, where it said something. */
+  readonly message: string
+}
+
 /** A process that runs `faultWorker.mjs`. */
 export interface Worker {
   readonly name: string
   readonly pid: number
   readonly acknowledged: ReadonlyArray<Acknowledged>
-  /** The reasons of the errors with which first tries of commands ended, of those whose outcome it did not know. */
-  readonly unanswered: ReadonlyArray<string>
+  /** The errors with which tries of commands ended, whose outcome it then did not know. */
+  readonly unanswered: ReadonlyArray<Unanswered>
   readonly found: () => Found | undefined
   /** Waits for so many more answers. Fails when the process ends before, or when they take longer than a minute. */
   readonly answers: (count: number) => Promise<void>
@@ -50,14 +58,14 @@ const patience = 60_000
 type Line =
   | Acknowledged
   | (Found & { readonly id?: never })
-  | { readonly unanswered: string; readonly reason: string; readonly id?: never }
+  | (Unanswered & { readonly unanswered: string; readonly id?: never })
   | { readonly started: true; readonly id?: never }
 
 /** Starts a worker. Whoever starts it has to end it. */
 export const startWorker = (options: WorkerOptions): Worker => {
   const running = spawn(process.execPath, [script, JSON.stringify(options)], { stdio: ["pipe", "pipe", "pipe"] })
   const acknowledged: Array<Acknowledged> = []
-  const unanswered: Array<string> = []
+  const unanswered: Array<Unanswered> = []
   let started = false
   let found: Found | undefined
   let complaint = ""
@@ -75,7 +83,7 @@ export const startWorker = (options: WorkerOptions): Worker => {
     if (line === undefined) return
     if (line.id !== undefined) acknowledged.push(line)
     else if ("log" in line) found = { ...line, log: line.log.map(readEvent) }
-    else if ("unanswered" in line) unanswered.push(line.reason)
+    else if ("unanswered" in line) unanswered.push(line)
     else started = true
     look()
   })

@@ -1,0 +1,140 @@
+import { Effect } from "effect"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { type PostgresServer, startPostgres } from "../support/postgresServer.ts"
+import { amount, report } from "../support/soak.ts"
+import { eventually, hold, type Holder } from "./support/holding.ts"
+import { type Load, underLoad } from "./support/load.ts"
+import type { Unanswered } from "./support/workers.ts"
+
+/** What the server may take at a time. */
+const connections = 20
+
+describe("limits that are reached, on a Postgres server", () => {
+  let server: PostgresServer
+  beforeAll(async () => {
+    server = await startPostgres({ settings: { max_connections: connections } })
+  })
+  afterAll(() => server?.stop())
+
+  const withSettings = (settings: string): string => {
+    const url = new URL(server.url)
+    url.searchParams.set("options", settings)
+    return url.href
+  }
+
+  /** Whether every worker has met an error, from now on. */
+  const everyWorkerMeets = (load: Load, error: (unanswered: Unanswered) => boolean): (() => boolean) => {
+    const before = new Map(load.workers().map((worker) => [worker, worker.unanswered.length]))
+    return () => load.workers().every((worker) => worker.unanswered.slice(before.get(worker)).some(error))
+  }
+
+  /** Workers keep the connections that they have: they are taken from them, to be filled before they are back. */
+  const terminateOthers = async (holders: ReadonlyArray<Holder>): Promise<void> => {
+    const [first] = holders
+    if (first === undefined) throw new Error("no connection was to be had from the beginning")
+    const own = await Promise.all(
+      holders.map(({ run, sql }) => run(sql<{ readonly pid: number }>`SELECT pg_backend_pid() AS pid`))
+    )
+    const pids = own.map(([row]) => row?.pid ?? 0)
+    await first.run(first.sql`
+      SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+      WHERE backend_type = 'client backend' AND NOT pid = ANY(${`{${pids.join()}}`}::int4[])`)
+  }
+
+  it("no connection is left", () =>
+    underLoad({ url: server.url }, async (load) => {
+      const holders: Array<Holder> = []
+      const fill = async (): Promise<void> => {
+        for (;;) {
+          try {
+            holders.push(await hold(server.url))
+          } catch {
+            return
+          }
+        }
+      }
+      try {
+        for (let round = 0; round < amount(1, 5); round++) {
+          const met = everyWorkerMeets(load, ({ message }) => message.includes("too many clients"))
+          await fill()
+          await eventually(async () => {
+            await terminateOthers(holders)
+            await fill()
+            return met()
+          })
+          report({ "faults: no connection left": 1 })
+          await Promise.all(holders.splice(0).map(({ release }) => release()))
+          await load.answers(5)
+        }
+      } finally {
+        await Promise.all(holders.map(({ release }) => release()))
+      }
+    }))
+
+  it.each([
+    ["lock", "LockTimeoutError"],
+    ["statement", "StatementTimeoutError"]
+  ])("a %s time-out while somebody holds the head of the log", (kind, reason) =>
+    underLoad({ url: server.url, workersUrl: withSettings(`-c ${kind}_timeout=300`), processes: 2 }, async (load) => {
+      const holder = await hold(server.url)
+      try {
+        const head = holder.sql(`${load.schema}.head`)
+        const [before] = await holder.run(holder.sql`SELECT position FROM ${head} FOR UPDATE`)
+        await eventually(everyWorkerMeets(load, (unanswered) => unanswered.reason === reason))
+        const [after] = await holder.run(holder.sql`SELECT position FROM ${head}`)
+        expect(after).toEqual(before)
+      } finally {
+        await holder.release()
+      }
+      report({ [`faults: ${kind} time-out`]: 1 })
+      const reasons = new Set(load.workers().flatMap((worker) => worker.unanswered.map((each) => each.reason)))
+      expect(reasons).toEqual(new Set([reason]))
+    })
+  )
+
+  it("a client stands still in a transaction, and the server ends it", () =>
+    underLoad(
+      { url: server.url, workersUrl: withSettings("-c idle_in_transaction_session_timeout=400"), processes: 2 },
+      async (load) => {
+        const [stopped, other] = load.workers()
+        if (stopped === undefined || other === undefined) throw new Error("there are not two workers")
+        const watcher = await hold(server.url, "BEGIN")
+        try {
+          const stands = async (): Promise<boolean> => {
+            process.kill(stopped.pid, "SIGSTOP")
+            // Within a transaction, what Postgres tells of others stays as it was when it was first asked for.
+            await watcher.run(watcher.sql`SELECT pg_sleep(0.2)::text, pg_stat_clear_snapshot()::text`)
+            const idle = await watcher.run(watcher.sql`
+              SELECT pid FROM pg_stat_activity WHERE state = 'idle in transaction'
+                AND state_change < clock_timestamp() - interval '150 milliseconds' AND pid <> pg_backend_pid()`)
+            if (idle.length === 0) process.kill(stopped.pid, "SIGCONT")
+            return idle.length > 0
+          }
+          await eventually(stands)
+          await other.answers(20)
+          report({ "faults: client stopped in a transaction": 1 })
+        } finally {
+          process.kill(stopped.pid, "SIGCONT")
+          await watcher.release()
+        }
+        await stopped.answers(10)
+      }
+    ))
+
+  it("somebody holds an old snapshot while thousands of commands go on", () =>
+    underLoad({ url: server.url, processes: 2 }, async (load) => {
+      const holder = await hold(server.url, "BEGIN ISOLATION LEVEL REPEATABLE READ")
+      try {
+        const count = Effect.map(
+          holder.sql<{ readonly count: bigint }>`SELECT count(*) FROM ${holder.sql(`${load.schema}.events`)}`,
+          ([row]) => row?.count
+        )
+        const before = await holder.run(count)
+        await load.answers(amount(200, 5_000))
+        expect(await holder.run(count)).toBe(before)
+      } finally {
+        await holder.release()
+      }
+      report({ "faults: old snapshot held": 1 })
+    }))
+})
