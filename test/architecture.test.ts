@@ -22,7 +22,8 @@ const skeleton: Readonly<Record<string, string>> = {
   "src/services/a.ts": "",
   "src/cli/a.ts": "",
   "src/import/a.ts": "",
-  "src/demo/a.ts": ""
+  "src/demo/a.ts": "",
+  "src/testing/a.ts": ""
 }
 
 const check = (files: Readonly<Record<string, string>>): ReadonlyArray<string> =>
@@ -49,6 +50,8 @@ describe("imports between layers", () => {
     ["cli", "import"],
     ["demo", "services"],
     ["demo", "cli"],
+    ["testing", "domain"],
+    ["testing", "services"],
     ["http", "services"]
   ])("%s may import %s", (from, to) => {
     expect(check({ [`src/${from}/b.ts`]: `import { x } from "../${to}/a.ts"` })).toEqual([])
@@ -65,6 +68,9 @@ describe("imports between layers", () => {
     ["import", "cli"],
     ["demo", "import"],
     ["cli", "demo"],
+    ["cli", "testing"],
+    ["services", "testing"],
+    ["testing", "cli"],
     ["http", "cli"]
   ])("%s must not import %s", (from, to) => {
     expect(check({ [`src/${from}/b.ts`]: `import { x } from "../${to}/a.ts"` })).toEqual([

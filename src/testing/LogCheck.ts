@@ -1,0 +1,223 @@
+import { DateTime, Result, Schema } from "effect"
+import { Event } from "../domain/Event.ts"
+import { eventOf, type RecordedEvent } from "../events/RecordedEvent.ts"
+import { sameJson } from "./sameJson.ts"
+import { invariants } from "./invariants.ts"
+import type { ModelCard } from "./Model.ts"
+import { byId, isDue, unmetDependencies } from "./modelQueries.ts"
+
+const encodeEvent = Schema.encodeSync(Event)
+
+type PlainEvent = typeof Event.Encoded
+
+const noClaim = {
+  claimOwner: null,
+  claimTtlSeconds: null,
+  claimedAt: null,
+  claimExpiresAt: null,
+  claimToken: null
+} as const
+
+/**
+ * Reads a log in the order of positions, from the first, and says at every position what must hold there and does not.
+ * It keeps the state of the whole backlog by a fold of its own.
+ *
+ * - positions and versions have no holes, and recording times never go back;
+ * - a card is claimed only while it is ready, due, and everything that it depends on is done, under a token that is the
+ *   event's version;
+ * - only the claim that the card has is renewed, released, taken back or ended, and taken back as expired only when its
+ *   lease has run out;
+ * - an event changes something: what is linked is not linked again, what is done is not completed again;
+ * - a completion names exactly the dependencies that were not done;
+ * - the events of one command stand beside each other, so no command was carried out twice;
+ * - `invariants` of the whole state.
+ */
+export class LogCheck {
+  readonly #cards = new Map<string, ModelCard>()
+  readonly #lastOfCommand = new Map<string, number>()
+  #position = 0
+  #recordedAt = -Infinity
+  #doubleClaims = 0
+  #repeatedCommands = 0
+
+  /** The backlog as it stands after the events so far. */
+  get cards(): ReadonlyMap<string, ModelCard> {
+    return this.#cards
+  }
+
+  /** How many events there were. */
+  get position(): number {
+    return this.#position
+  }
+
+  /** How often a card was claimed that had a claim. */
+  get doubleClaims(): number {
+    return this.#doubleClaims
+  }
+
+  /** How many commands were carried out more than once. */
+  get repeatedCommands(): number {
+    return this.#repeatedCommands
+  }
+
+  /** Takes the next event, and answers what is wrong with it and with the state after it. */
+  add(recorded: RecordedEvent): ReadonlyArray<string> {
+    const { cardId, commandId, position, version } = recorded
+    const violations: Array<string> = []
+    const must = (holds: boolean, violation: string): void => {
+      if (!holds) violations.push(`position ${position}, ${recorded.type} of card ${cardId}: ${violation}`)
+    }
+    must(position === this.#position + 1, `it follows position ${this.#position}`)
+    this.#position = position
+    const time = DateTime.toEpochMillis(recorded.recordedAt)
+    must(time >= this.#recordedAt, "it was recorded before the event before it")
+    this.#recordedAt = time
+    const before = this.#cards.get(cardId)
+    must(version === (before?.version ?? 0) + 1, `it is version ${version} after ${before?.version ?? 0}`)
+    if (commandId !== null) {
+      const last = this.#lastOfCommand.get(commandId) ?? position - 1
+      if (last !== position - 1) this.#repeatedCommands++
+      must(last === position - 1, `command ${commandId} was carried out at position ${last} already`)
+      this.#lastOfCommand.set(commandId, position)
+    }
+    const decoded = eventOf(recorded)
+    if (Result.isFailure(decoded)) {
+      must(false, "it cannot be decoded")
+      return violations
+    }
+    const event = encodeEvent(decoded.success)
+    if (event._tag === "CardClaimed" && before?.status === "claimed") this.#doubleClaims++
+    const problem = this.#whyNot(before, event, time)
+    must(problem === undefined, problem ?? "")
+    const after = follow(before, event, recorded)
+    if (after !== undefined) this.#cards.set(cardId, after)
+    for (const violation of invariants({ cards: [...this.#cards.values()], time })) must(false, violation)
+    return violations
+  }
+
+  #whyNot(card: ModelCard | undefined, event: PlainEvent, time: number): string | undefined {
+    if (event._tag === "CardCreated") return card === undefined ? undefined : "the card exists already"
+    if (card === undefined) return "there is no such card"
+    const unmet = unmetDependencies({ cards: this.#cards }, card)
+    const isHolder = (claim: { readonly owner: string; readonly token: number } | null): boolean =>
+      claim?.owner === (card.claimOwner ?? undefined) && claim?.token === (card.claimToken ?? undefined)
+    const notHeld = `the claim on the card is ${card.claimOwner}'s, with token ${card.claimToken}`
+    switch (event._tag) {
+      case "CardClaimed":
+        return card.status !== "ready"
+          ? `the card is ${card.status}, held by ${card.claimOwner}`
+          : unmet.length > 0
+            ? `the card waits for ${unmet.join(", ")}`
+            : isDue(card, time)
+              ? undefined
+              : `the card is not claimable before ${card.notBefore}`
+      case "ClaimRenewed":
+      case "CardReleased":
+        return isHolder(event) ? undefined : notHeld
+      case "CardReclaimed":
+        if (!isHolder(event)) return notHeld
+        return event.why === "expired" && time < Date.parse(event.expiresAt) ? "its lease has not run out" : undefined
+      case "CardLinked":
+        return card.dependsOn.includes(event.dependsOn)
+          ? "it depends on that already"
+          : this.#cards.has(event.dependsOn)
+            ? undefined
+            : "there is no card to depend on"
+      case "CardUnlinked":
+        return card.dependsOn.includes(event.dependsOn) ? undefined : "it does not depend on that"
+      case "CardBlocked":
+        return card.status === "done" ? "the card is done" : isHolder(event.endedClaim) ? undefined : notHeld
+      case "CardUnblocked":
+        return card.status === "blocked" ? undefined : `the card is ${card.status}`
+      case "CardCompleted":
+        if (card.status === "done") return "the card is done already"
+        if (!isHolder(event.claim)) return notHeld
+        return sameJson([...event.overrode].sort(byId), unmet)
+          ? undefined
+          : `the card waits for ${unmet.join(", ")}, and the event names ${event.overrode.join(", ")}`
+      case "CardReopened":
+        return card.status === "done" ? undefined : `the card is ${card.status}`
+      case "CardRevised":
+      case "CardRedacted":
+        return undefined
+    }
+  }
+}
+
+const follow = (
+  card: ModelCard | undefined,
+  event: PlainEvent,
+  { cardId, occurredAt, version }: RecordedEvent
+): ModelCard | undefined => {
+  const time = DateTime.formatIso(occurredAt)
+  if (event._tag === "CardCreated") {
+    const { _tag, dependsOn, ...birth } = event
+    return {
+      ...birth,
+      id: cardId,
+      dependsOn: [...dependsOn].sort(byId),
+      ...noClaim,
+      attempts: 0,
+      notBefore: null,
+      result: null,
+      createdAt: time,
+      updatedAt: time,
+      completedAt: birth.status === "done" ? time : null,
+      version
+    }
+  }
+  if (card === undefined) return undefined
+  return { ...card, ...changesBy(card, event, time, version), updatedAt: time, version }
+}
+
+const changesBy = (
+  card: ModelCard,
+  event: Exclude<PlainEvent, { readonly _tag: "CardCreated" }>,
+  time: string,
+  version: number
+): Partial<ModelCard> => {
+  switch (event._tag) {
+    case "CardRevised": {
+      const { _tag, ...changes } = event
+      return changes
+    }
+    case "CardClaimed":
+      return {
+        status: "claimed",
+        claimOwner: event.owner,
+        claimTtlSeconds: event.ttlSeconds,
+        claimedAt: time,
+        claimExpiresAt: event.expiresAt,
+        claimToken: version,
+        notBefore: null,
+        attempts: card.attempts + 1
+      }
+    case "ClaimRenewed":
+      return { claimTtlSeconds: event.ttlSeconds, claimExpiresAt: event.expiresAt }
+    case "CardReleased":
+      return { ...noClaim, status: "ready", notBefore: event.notBefore }
+    case "CardReclaimed":
+      return { ...noClaim, status: "ready" }
+    case "CardLinked":
+      return { dependsOn: [...card.dependsOn, event.dependsOn].sort(byId) }
+    case "CardUnlinked":
+      return { dependsOn: card.dependsOn.filter((id) => id !== event.dependsOn) }
+    case "CardBlocked":
+      return { ...noClaim, status: "blocked", blockedReason: event.reason, notBefore: null }
+    case "CardUnblocked":
+      return { status: "ready", blockedReason: null }
+    case "CardCompleted":
+      return {
+        ...noClaim,
+        status: "done",
+        result: event.result,
+        blockedReason: null,
+        notBefore: null,
+        completedAt: time
+      }
+    case "CardReopened":
+      return { status: "ready", result: null, completedAt: null }
+    case "CardRedacted":
+      return {}
+  }
+}

@@ -1,0 +1,40 @@
+import type { Card } from "../domain/Card.ts"
+import type { Command } from "../domain/Command.ts"
+import type { Rejection } from "../domain/Rejection.ts"
+
+/** A card as the model has it: as JSON, with times as ISO-8601 text. */
+export type ModelCard = typeof Card.Encoded
+
+/** A command as a caller writes it, with its tag: ids and names are plain strings. */
+export type ModelCommand = typeof Command.Encoded
+
+/** A rejection as JSON. */
+export type ModelRejection = typeof Rejection.Encoded
+
+/** A completed card, and the ids of the cards that this made claimable, in the order of ids. */
+export interface ModelCompletedCard extends ModelCard {
+  readonly madeClaimable: ReadonlyArray<string>
+}
+
+/** What a command answers: a card; `null` for a claim that found nothing; cards of `CreateMany`; ids of `Reclaim`. */
+export type ModelAnswer = ModelCard | ModelCompletedCard | null | ReadonlyArray<ModelCard> | ReadonlyArray<string>
+
+/** What a command leads to. */
+export type ModelOutcome =
+  | { readonly _tag: "Answered"; readonly answer: ModelAnswer }
+  | { readonly _tag: "Refused"; readonly rejection: ModelRejection }
+
+/** What was answered to a command that carried an id, and what that command said. */
+export interface ModelReceipt {
+  readonly command: ModelCommand
+  readonly outcome: ModelOutcome
+}
+
+/** The whole backlog, by ids. */
+export interface Model {
+  readonly cards: ReadonlyMap<string, ModelCard>
+  readonly receipts: ReadonlyMap<string, ModelReceipt>
+}
+
+/** A backlog without cards. */
+export const emptyModel: Model = { cards: new Map(), receipts: new Map() }

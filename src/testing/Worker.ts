@@ -1,0 +1,122 @@
+import { DateTime } from "effect"
+import type { ModelCommand, ModelOutcome } from "./Model.ts"
+import type { Step, Wish } from "./Program.ts"
+
+interface Held {
+  readonly id: string
+  readonly token: number
+}
+
+/** A worker of a program: what it believes, which is not always so. */
+export class Worker {
+  readonly #name: string
+  readonly #prefix: string
+  #held: ReadonlyArray<Held> = []
+  #beforeCrash: ReadonlyArray<Held> = []
+  #last: ModelCommand | undefined
+  #commandIds = 0
+
+  /** Everything that a program names is put after `prefix`, so that programs do not meet. */
+  constructor(name: string, prefix: string) {
+    this.#name = name
+    this.#prefix = prefix
+  }
+
+  crash(): void {
+    this.#beforeCrash = [...this.#beforeCrash, ...this.#held]
+    this.#held = []
+  }
+
+  /** The command that a step means for a worker that believes what this one does, whose clock says `ownTime`. */
+  command(step: Extract<Step, { readonly _tag: "Ask" | "Retry" }>, ownTime: number): ModelCommand | undefined {
+    const command = step._tag === "Ask" ? this.#wished(step.wish, step.withCommandId, ownTime) : this.#again(step.as)
+    this.#last = command
+    return command
+  }
+
+  /** Takes an answer that it heard. */
+  hear(command: ModelCommand, outcome: ModelOutcome): void {
+    const forget = (id: string): void => {
+      this.#held = this.#held.filter((held) => held.id !== id)
+    }
+    if (outcome._tag === "Refused") {
+      if (outcome.rejection._tag === "ClaimLost") forget(outcome.rejection.id)
+      return
+    }
+    const { answer } = outcome
+    if (command._tag === "Claim" && answer !== null && "claimToken" in answer && answer.claimToken !== null) {
+      forget(answer.id)
+      this.#held = [...this.#held, { id: answer.id, token: answer.claimToken }]
+    }
+    if (command._tag === "Release" || command._tag === "Complete") forget(command.id)
+  }
+
+  #wished({ byOwnClock, token: choice, ...wish }: Wish, withCommandId: boolean, ownTime: number): ModelCommand {
+    const origin = {
+      actor: this.#name,
+      ...(withCommandId ? { commandId: `${this.#prefix}${this.#name}.${++this.#commandIds}` } : {})
+    }
+    const shown = this.#shown("id" in wish ? wish.id : undefined, choice)
+    switch (wish._tag) {
+      case "Create":
+        return {
+          ...wish,
+          ...this.#named(wish),
+          ...(byOwnClock === true ? { occurredAt: DateTime.makeUnsafe(ownTime) } : {}),
+          ...origin
+        }
+      case "CreateMany":
+        return { ...wish, cards: wish.cards.map((card) => ({ ...card, ...this.#named(card) })), ...origin }
+      case "Claim":
+        return { ...wish, ...this.#target(wish.id), owner: this.#name, ...origin }
+      case "Reclaim":
+        return { ...wish, ...this.#target(wish.id), ...origin }
+      case "Link":
+      case "Unlink":
+        return { ...wish, from: `${this.#prefix}${wish.from}`, to: `${this.#prefix}${wish.to}`, ...origin }
+      case "Renew":
+      case "Release":
+        return { ...wish, ...shown, ...origin }
+      case "Complete":
+        return { ...wish, id: shown.id, ...(choice === "none" ? {} : { token: shown.token }), ...origin }
+      case "Revise":
+      case "Block":
+      case "Unblock":
+      case "Reopen":
+        return { ...wish, id: `${this.#prefix}${wish.id}`, ...origin }
+    }
+  }
+
+  #target(id: string | undefined): { readonly id?: string } {
+    return id === undefined ? {} : { id: `${this.#prefix}${id}` }
+  }
+
+  #named(card: {
+    readonly id: string
+    readonly dependsOn?: ReadonlyArray<string> | undefined
+    readonly idempotencyKey?: string | null | undefined
+  }) {
+    return {
+      id: `${this.#prefix}${card.id}`,
+      ...(card.dependsOn === undefined ? {} : { dependsOn: card.dependsOn.map((id) => `${this.#prefix}${id}`) }),
+      ...(card.idempotencyKey == null ? {} : { idempotencyKey: `${this.#prefix}${card.idempotencyKey}` })
+    }
+  }
+
+  /** The card and the token that it shows. The token of a first claim is 2. */
+  #shown(id: string | undefined, choice: Wish["token"]): Held {
+    const named = id === undefined || id === "held" ? undefined : `${this.#prefix}${id}`
+    const known = choice === "from before a crash" ? this.#beforeCrash : this.#held
+    const held = known.findLast((each) => named === undefined || each.id === named)
+    const target = named ?? held?.id ?? `${this.#prefix}a`
+    return { id: target, token: choice === "guessed" ? 2 : (held?.token ?? 2) }
+  }
+
+  #again(as: "same" | "new" | "changed"): ModelCommand | undefined {
+    if (this.#last === undefined) return undefined
+    if (as === "same") return this.#last
+    if (as === "changed") return { ...this.#last, correlationId: "changed" }
+    const { commandId: _id, ...command } = this.#last
+    return command
+  }
+}

@@ -1,0 +1,91 @@
+import { Arbitrary, Schema } from "effect"
+import type { Command, NewCard } from "../domain/Command.ts"
+import type { ModelCommand } from "./Model.ts"
+
+/** What commands are made of. Few of each, so that commands keep meeting. */
+export interface Pools {
+  /** Ids of cards: `a` to `e` and two beyond ASCII unless told otherwise. */
+  readonly ids?: ReadonlyArray<string>
+  /** Owners of claims: `w1` to `w3` unless told otherwise. Also the actors. */
+  readonly workers?: ReadonlyArray<string>
+  /** Ids of commands, which a third of the commands carries: `x1` to `x6` unless told otherwise. */
+  readonly commandIds?: ReadonlyArray<string>
+  /** Idempotency keys: `k1` to `k3` unless told otherwise. */
+  readonly idempotencyKeys?: ReadonlyArray<string>
+}
+
+/** The pools that commands are made of, unless told otherwise. */
+export const defaultPools: Required<Pools> = {
+  ids: ["a", "b", "c", "d", "e", "ﬀ", "𝒜"],
+  workers: ["w1", "w2", "w3"],
+  commandIds: ["x1", "x2", "x3", "x4", "x5", "x6"],
+  idempotencyKeys: ["k1", "k2", "k3"]
+}
+
+const maybe = <S extends Schema.Constraint>(schema: S) => Schema.optionalKey(schema)
+
+const Reason = Schema.NullOr(Schema.Literals(["legal", "spam"]))
+const Value = Schema.NullOr(Schema.Literals([1, "text"]))
+const Ttl = Schema.Literals([1, 60, 900])
+const Token = Schema.Literals([2, 2, 3, 4, 5, 6])
+
+const newCardFields = ({ idempotencyKeys, ids }: Required<Pools>) => ({
+  id: Schema.Literals(ids),
+  title: Schema.Literals(["T", "U"]),
+  priority: maybe(Schema.Literals([-1, 0, 1])),
+  status: maybe(Schema.Literals(["ready", "ready", "ready", "blocked", "done"])),
+  dependsOn: maybe(Schema.Array(Schema.Literals(ids)).check(Schema.isMaxLength(3))),
+  acceptance: maybe(Value),
+  idempotencyKey: maybe(Schema.Literals(idempotencyKeys))
+})
+
+/** Cards to be made, for `create` and `createMany`. */
+export const newCardArbitrary = (pools: Pools = {}): Arbitrary.Arbitrary<typeof NewCard.Encoded> =>
+  Arbitrary.schema(Schema.Struct(newCardFields({ ...defaultPools, ...pools }))) as Arbitrary.Arbitrary<
+    typeof NewCard.Encoded
+  >
+
+/**
+ * Commands of every kind, as `BacklogService` takes them but for the tag. Tokens are small numbers, as cards of short
+ * stories have them.
+ */
+export const commandArbitrary = (pools: Pools = {}): Arbitrary.Arbitrary<ModelCommand> => {
+  const all = { ...defaultPools, ...pools }
+  const Id = Schema.Literals(all.ids)
+  const Worker = Schema.Literals(all.workers)
+  const card = newCardFields(all)
+  const kind = <Tag extends Command["_tag"], Fields extends Schema.Struct.Fields>(tag: Tag, fields: Fields) => {
+    const told = { ...fields, actor: Worker }
+    const withId = Schema.TaggedStruct(tag, { ...told, commandId: Schema.Literals(all.commandIds) })
+    return [Schema.TaggedStruct(tag, told), Schema.TaggedStruct(tag, told), withId]
+  }
+  return Arbitrary.schema(
+    Schema.Union([
+      ...kind("Create", card),
+      ...kind("CreateMany", { cards: Schema.Array(Schema.Struct(card)).check(Schema.isMaxLength(6)) }),
+      ...kind("Revise", {
+        id: Id,
+        title: maybe(Schema.Literals(["T", "U"])),
+        priority: maybe(Schema.Literals([-1, 0, 1])),
+        body: maybe(Reason),
+        acceptance: maybe(Value)
+      }),
+      ...kind("Claim", { owner: Worker, id: Id, ttlSeconds: maybe(Ttl) }),
+      ...kind("Claim", { owner: Worker, ttlSeconds: maybe(Ttl) }),
+      ...kind("Renew", { id: Id, token: Token, ttlSeconds: maybe(Ttl) }),
+      ...kind("Release", {
+        id: Id,
+        token: Token,
+        reason: maybe(Reason),
+        retryAfterSeconds: maybe(Schema.Literals([0, 60, 900]))
+      }),
+      ...kind("Reclaim", { id: maybe(Id) }),
+      ...kind("Link", { from: Id, to: Id }),
+      ...kind("Unlink", { from: Id, to: Id }),
+      ...kind("Block", { id: Id, reason: maybe(Reason) }),
+      ...kind("Unblock", { id: Id, reason: maybe(Reason) }),
+      ...kind("Complete", { id: Id, token: maybe(Token), force: maybe(Schema.Boolean), result: maybe(Value) }),
+      ...kind("Reopen", { id: Id })
+    ])
+  )
+}

@@ -1,0 +1,141 @@
+import { defaultPools } from "./arbitraries.ts"
+import type { Hearing, Program, Step, TokenChoice, Wish } from "./Program.ts"
+import { type SeededRandom, seededRandom } from "./seededRandom.ts"
+
+const workers = ["w1", "w2", "w3"] as const
+const idChoices = defaultPools.ids as readonly [string, ...ReadonlyArray<string>]
+const hour = 3600
+
+/** How large a program is. */
+export interface ProgramSize {
+  /** Steps after the one that creates the first cards, 12 unless told otherwise. */
+  readonly steps?: number | undefined
+}
+
+/**
+ * Makes a program of three workers over seven cards: the same from the same seed. Its first step creates some cards;
+ * then every command comes up, time passes, leases run out, workers crash and come back, and answers get lost.
+ */
+export const generateProgram = (seed: number, size: ProgramSize = {}): Program => {
+  const random = seededRandom(seed)
+  const clocks = Object.fromEntries(workers.map((worker) => [worker, (random.below(13) - 6) * hour]))
+  const steps: Array<Step> = [
+    {
+      _tag: "Ask",
+      worker: "w1",
+      wish: { _tag: "CreateMany", cards: someCards(random) },
+      withCommandId: random.chance(20),
+      hearing: "heard",
+      together: false
+    }
+  ]
+  while (steps.length <= (size.steps ?? 12)) steps.push(someStep(random))
+  return { seed, clocks, steps }
+}
+
+const someStep = (random: SeededRandom): Step => {
+  const worker = random.pick(workers)
+  const together = random.chance(35)
+  const kind = random.below(100)
+  if (kind < 12) return { _tag: "Advance", seconds: random.pick([1, 1, 59, 60, 61, 900]) }
+  if (kind < 17) return { _tag: "Crash", worker }
+  if (kind < 27) return { _tag: "Retry", worker, as: random.pick(["same", "same", "same", "new", "changed"]), together }
+  const withCommandId = random.chance(45)
+  const hearing: Hearing = random.chance(80) ? "heard" : random.chance(80) ? "lost" : "cut"
+  return {
+    _tag: "Ask",
+    worker,
+    wish: someWish(random),
+    withCommandId,
+    hearing,
+    together: together && hearing !== "cut"
+  }
+}
+
+const someCard = (random: SeededRandom) => {
+  const status = random.pick(["ready", "ready", "ready", "ready", "blocked", "done"] as const)
+  return {
+    id: random.pick(idChoices),
+    title: random.pick(["T", "U"]),
+    priority: random.pick([-1, 0, 0, 1]),
+    status,
+    dependsOn: Array.from({ length: random.pick([0, 0, 0, 1, 1, 2]) }, () => random.pick(idChoices)),
+    ...(random.chance(15) ? { idempotencyKey: random.pick(["k1", "k2"]) } : {}),
+    ...(random.chance(20) ? { body: "B" } : {}),
+    ...(status === "blocked" && random.chance(50) ? { blockedReason: "legal" } : {})
+  }
+}
+
+/** Cards that can be created together: each id once, each depending on some of those before it. */
+const someCards = (random: SeededRandom) => {
+  const count = 2 + random.below(idChoices.length - 2)
+  const ids = random.shuffle(idChoices).slice(0, count)
+  return ids.map((id, index) => {
+    const { idempotencyKey: _key, ...card } = someCard(random)
+    const before = random.chance(30) && index > 0 ? [ids[random.below(index)] ?? id] : []
+    return { ...card, id, dependsOn: before.filter((other) => other !== id) }
+  })
+}
+
+const someWish = (random: SeededRandom): Wish => {
+  const id = random.pick(idChoices)
+  const mine = random.chance(75) ? "held" : id
+  const held = random.pick<TokenChoice>(["held", "held", "held", "from before a crash", "guessed"])
+  const ttlSeconds = random.pick([1, 60, 60, 900])
+  const reason = random.pick(["legal", "spam"])
+  switch (random.below(20)) {
+    case 0:
+      return { _tag: "Create", ...someCard(random), byOwnClock: random.chance(20) }
+    case 1:
+      return { _tag: "CreateMany", cards: Array.from({ length: random.below(4) }, () => someCard(random)) }
+    case 2:
+      return {
+        _tag: "Revise",
+        id,
+        ...(random.chance(60) ? { priority: random.pick([-1, 0, 1, 2]) } : {}),
+        ...(random.chance(30) ? { title: random.pick(["T", "U"]) } : {}),
+        ...(random.chance(30) ? { body: random.pick([null, "B"]) } : {}),
+        ...(random.chance(30) ? { acceptance: random.pick([null, { b: 1, a: [2, "x"] }, { a: [2, "x"], b: 1 }]) } : {})
+      }
+    case 3:
+    case 4:
+    case 5:
+    case 6:
+      return random.chance(80) ? { _tag: "Claim", ttlSeconds } : { _tag: "Claim" }
+    case 7:
+      return { _tag: "Claim", id, ttlSeconds }
+    case 8:
+      return { _tag: "Renew", id: mine, token: held, ...(random.chance(60) ? { ttlSeconds } : {}) }
+    case 9:
+      return {
+        _tag: "Release",
+        id: mine,
+        token: held,
+        ...(random.chance(40) ? { reason } : {}),
+        ...(random.chance(40) ? { retryAfterSeconds: random.pick([0, 1, 60]) } : {})
+      }
+    case 10:
+      return random.chance(50) ? { _tag: "Reclaim" } : { _tag: "Reclaim", id }
+    case 11:
+    case 12:
+      return { _tag: "Link", from: id, to: random.pick(idChoices) }
+    case 13:
+      return { _tag: "Unlink", from: id, to: random.pick(idChoices) }
+    case 14:
+      return { _tag: "Block", id, ...(random.chance(50) ? { reason } : {}) }
+    case 15:
+      return { _tag: "Unblock", id, ...(random.chance(50) ? { reason } : {}) }
+    case 16:
+    case 17:
+    case 18:
+      return {
+        _tag: "Complete",
+        id: mine,
+        token: random.chance(25) ? "none" : held,
+        ...(random.chance(20) ? { force: true } : {}),
+        ...(random.chance(40) ? { result: random.pick([null, 1, { ok: true }]) } : {})
+      }
+    default:
+      return { _tag: "Reopen", id }
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * Property tests of a backlog, and of services that are built on one.
+ *
+ * @module
+ */
+export { BacklogTestClock, layerTest, layerTestOver } from "../services/layers.ts"
+export { accept, agrees } from "./accept.ts"
+export { commandArbitrary, defaultPools, newCardArbitrary, type Pools } from "./arbitraries.ts"
+export { type Asked, explainAnswers } from "./explainAnswers.ts"
+export { generateProgram, type ProgramSize } from "./generateProgram.ts"
+export { type BacklogState, invariants } from "./invariants.ts"
+export { LogCheck } from "./LogCheck.ts"
+export {
+  emptyModel,
+  type Model,
+  type ModelAnswer,
+  type ModelCard,
+  type ModelCommand,
+  type ModelCompletedCard,
+  type ModelOutcome,
+  type ModelReceipt,
+  type ModelRejection
+} from "./Model.ts"
+export { explainCard, listCards, type ModelListOptions, statsOf } from "./modelQueries.ts"
+export { observe } from "./observe.ts"
+export { describeProgram, type Hearing, type Program, type Step, type TokenChoice, type Wish } from "./Program.ts"
+export { type ProgramFailure, type ProgramResult, runProgram } from "./runProgram.ts"
+export { shrink } from "./shrink.ts"
+export { SimulationFailed, type SimulateOptions, type Simulated, simulate } from "./simulate.ts"
+export { step } from "./step.ts"

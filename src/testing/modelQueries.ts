@@ -1,0 +1,96 @@
+import type { Explanation } from "../domain/Explanation.ts"
+import type { Stats } from "../domain/Stats.ts"
+import type { Model, ModelCard } from "./Model.ts"
+
+/** The cards that a card depends on and that are not done, or do not exist. */
+export const unmetDependencies = ({ cards }: Pick<Model, "cards">, card: ModelCard): ReadonlyArray<string> =>
+  card.dependsOn.filter((id) => cards.get(id)?.status !== "done")
+
+/** Whether a card's retry time has passed, or there is none. */
+export const isDue = (card: ModelCard, now: number): boolean =>
+  card.notBefore === null || Date.parse(card.notBefore) <= now
+
+/** Whether a card may be claimed at `now`, in milliseconds since 1970. */
+export const isClaimable = (model: Pick<Model, "cards">, card: ModelCard, now: number): boolean =>
+  card.status === "ready" && unmetDependencies(model, card).length === 0 && isDue(card, now)
+
+/** Whether a claim's lease has run out. */
+export const isExpired = (card: ModelCard, now: number): boolean =>
+  card.status === "claimed" && card.claimExpiresAt !== null && Date.parse(card.claimExpiresAt) <= now
+
+/** Orders ids by Unicode code point, which is the order of their bytes in UTF-8. */
+export const byId = (left: string, right: string): number => Buffer.compare(Buffer.from(left), Buffer.from(right))
+
+/** The order of claims and lists: the greater priority, then the older, then by id. */
+export const byClaimOrder = (left: ModelCard, right: ModelCard): number =>
+  right.priority - left.priority || Date.parse(left.createdAt) - Date.parse(right.createdAt) || byId(left.id, right.id)
+
+/** Which cards `list` gives. */
+export interface ModelListOptions {
+  readonly status?: ModelCard["status"]
+  readonly phase?: string
+  readonly readyOnly?: boolean
+}
+
+/** Cards in claim order, as `BacklogService.list` gives them at `now`, in milliseconds since 1970. */
+export const listCards = (
+  model: Pick<Model, "cards">,
+  now: number,
+  { phase, readyOnly, status }: ModelListOptions = {}
+): ReadonlyArray<ModelCard> =>
+  [...model.cards.values()]
+    .filter((card) => status === undefined || card.status === status)
+    .filter((card) => phase === undefined || card.phase === phase)
+    .filter((card) => readyOnly !== true || isClaimable(model, card, now))
+    .sort(byClaimOrder)
+
+/** The counts, as `BacklogService.stats` answers them at `now`, in milliseconds since 1970. */
+export const statsOf = (model: Pick<Model, "cards">, now: number): Stats => {
+  const cards = [...model.cards.values()]
+  const ready = cards.filter((card) => card.status === "ready")
+  const count = (status: ModelCard["status"]): number => cards.filter((card) => card.status === status).length
+  return {
+    counts: { ready: ready.length, claimed: count("claimed"), blocked: count("blocked"), done: count("done") },
+    total: cards.length,
+    claimable: ready.filter((card) => isClaimable(model, card, now)).length,
+    waiting: ready.filter((card) => unmetDependencies(model, card).length > 0).length,
+    oldestReadyAgeSeconds:
+      ready.length === 0 ? null : (now - Math.min(...ready.map((card) => Date.parse(card.createdAt)))) / 1000,
+    expiredClaimCount: cards.filter((card) => isExpired(card, now)).length
+  }
+}
+
+/** Why a card can or cannot be claimed at `now`, as JSON; `undefined` when there is no such card. */
+export const explainCard = (
+  model: Pick<Model, "cards">,
+  id: string,
+  now: number
+): typeof Explanation.Encoded | undefined => {
+  const card = model.cards.get(id)
+  if (card === undefined) return undefined
+  const obstacles: Array<(typeof Explanation.Encoded)["obstacles"][number]> = []
+  if (card.status === "claimed") {
+    obstacles.push({
+      _tag: "Claimed",
+      holder: card.claimOwner ?? "",
+      expiresAt: card.claimExpiresAt ?? "",
+      expired: isExpired(card, now)
+    })
+  }
+  if (card.status === "blocked") obstacles.push({ _tag: "Blocked", reason: card.blockedReason })
+  if (card.status === "done") obstacles.push({ _tag: "Done", completedAt: card.completedAt })
+  if (card.status === "ready" && card.notBefore !== null && !isDue(card, now)) {
+    obstacles.push({ _tag: "NotYet", notBefore: card.notBefore })
+  }
+  const unmet = unmetDependencies(model, card)
+  if (card.status !== "done" && unmet.length > 0) {
+    obstacles.push({
+      _tag: "UnmetDependencies",
+      dependencies: unmet.map((dependency) => ({
+        id: dependency,
+        status: model.cards.get(dependency)?.status ?? null
+      }))
+    })
+  }
+  return { id, status: card.status, claimable: obstacles.length === 0, obstacles }
+}

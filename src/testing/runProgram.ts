@@ -1,0 +1,232 @@
+import { Clock, DateTime, Effect, Fiber, Schema } from "effect"
+import type { SqlError } from "effect/sql"
+import { Card } from "../domain/Card.ts"
+import { Explanation } from "../domain/Explanation.ts"
+import type { CardNotFound } from "../domain/Rejection.ts"
+import type { Stats } from "../domain/Stats.ts"
+import { BacklogService } from "../services/BacklogService.ts"
+import type { InvalidInput } from "../services/InvalidInput.ts"
+import { BacklogTestClock } from "../services/layers.ts"
+import { sameJson } from "./sameJson.ts"
+import { type Asked, explainAnswers } from "./explainAnswers.ts"
+import { invariants } from "./invariants.ts"
+import { emptyModel, type Model, type ModelCard, type ModelCommand, type ModelOutcome } from "./Model.ts"
+import { explainCard, listCards, statsOf } from "./modelQueries.ts"
+import { observe } from "./observe.ts"
+import type { Hearing, Program, Step } from "./Program.ts"
+import { step as stepModel } from "./step.ts"
+import { Worker } from "./Worker.ts"
+
+/** What asking a backlog fails with. */
+export type ProgramFailure = CardNotFound | InvalidInput | SqlError.SqlError
+
+/** What came of a program. */
+export interface ProgramResult {
+  /** Commands that were asked for. */
+  readonly operations: number
+  /** What the rules do not allow, in words; `undefined` when everything was as the model says. */
+  readonly problem: string | undefined
+}
+
+/** Commands that are under way at the same time, at most. */
+const largestGroup = 4
+
+/**
+ * Runs a program on the backlog in the context and compares every answer with the model, and the whole backlog at the
+ * end: cards, lists, counts and explanations. Commands that are under way at the same time may have been carried out in any order
+ * that explains their answers.
+ *
+ * Nothing else may be claimed or claimable in the backlog while it runs. When it ends, all its cards are done, so that
+ * the next program does not meet them; `prefix` is put before everything that it names, and must be new.
+ */
+export const runProgram = Effect.fnUntraced(function* (
+  program: Program,
+  prefix: string
+): Effect.fn.Return<ProgramResult, ProgramFailure, BacklogService | BacklogTestClock> {
+  const backlog = yield* BacklogService
+  const clock = yield* BacklogTestClock
+  const ownClock = yield* Clock.Clock
+  const workers = new Map(Object.keys(program.clocks).map((name) => [name, new Worker(name, prefix)]))
+  const workerOf = ({ worker: name }: { readonly worker: string }): Worker => {
+    const worker = workers.get(name) ?? new Worker(name, prefix)
+    workers.set(name, worker)
+    return worker
+  }
+  let models: ReadonlyArray<Model> = [emptyModel]
+  let operations = 0
+  let problem: string | undefined
+
+  const ask = Effect.fnUntraced(function* (steps: ReadonlyArray<AskingStep>) {
+    const now = yield* Effect.map(clock.now, DateTime.toEpochMillis)
+    const asking = steps.flatMap((step) => {
+      const wrongBy = (program.clocks[step.worker] ?? 0) * 1000
+      const command = workerOf(step).command(step, now + wrongBy)
+      const hearing: Hearing = step._tag === "Ask" ? step.hearing : "heard"
+      return command === undefined ? [] : [{ command, hearing, wrongBy, worker: workerOf(step) }]
+    })
+    operations += asking.length
+    const asked = yield* Effect.forEach(
+      asking,
+      ({ command, hearing, wrongBy }) =>
+        (hearing === "cut" ? hangUp(backlog, command) : observe(backlog, command)).pipe(
+          Effect.provideService(Clock.Clock, wrong(ownClock, wrongBy)),
+          Effect.map((outcome): Asked => ({ command, outcome }))
+        ),
+      { concurrency: "unbounded" }
+    )
+    for (const [index, { command, outcome }] of asked.entries()) {
+      const heard = asking[index]
+      if (heard?.hearing === "heard" && outcome !== undefined) heard.worker.hear(command, outcome)
+    }
+    const after = explainAnswers(models, asked, now)
+    if (after.length === 0) problem = describe(models, asked, now)
+    else models = after
+  })
+
+  for (const group of groupsOf(program.steps)) {
+    if (problem !== undefined) break
+    if (group._tag === "Advance") yield* clock.advance(`${group.seconds} seconds`)
+    else if (group._tag === "Crash") workerOf(group).crash()
+    else yield* ask(group.steps)
+  }
+
+  const ids = new Set(models.flatMap((model) => [...model.cards.keys()]))
+  const found = yield* look(backlog, ids)
+  if (problem === undefined) {
+    const now = yield* Effect.map(clock.now, DateTime.toEpochMillis)
+    problem =
+      whyNone(models, found, now) ?? invariants({ cards: found.cards, time: now, claimable: found.claimable })[0]
+  }
+  yield* Effect.forEach(
+    found.notDone,
+    (id) => observe(backlog, { _tag: "Complete", id, force: true, actor: "the end of a program" }),
+    { concurrency: "unbounded", discard: true }
+  )
+  return { operations, problem }
+})
+
+type AskingStep = Extract<Step, { readonly _tag: "Ask" | "Retry" }>
+
+type Group = Exclude<Step, AskingStep> | { readonly _tag: "Asking"; readonly steps: ReadonlyArray<AskingStep> }
+
+/** Joins steps that happen at the same time. */
+const groupsOf = (steps: ReadonlyArray<Step>): ReadonlyArray<Group> => {
+  const groups: Array<Group> = []
+  for (const step of steps) {
+    const last = groups.at(-1)
+    if (step._tag === "Advance" || step._tag === "Crash") groups.push(step)
+    else if (step.together && last?._tag === "Asking" && last.steps.length < largestGroup && !last.steps.some(isCut)) {
+      groups.splice(-1, 1, { _tag: "Asking", steps: [...last.steps, step] })
+    } else groups.push({ _tag: "Asking", steps: [step] })
+  }
+  return groups
+}
+
+const isCut = (step: AskingStep): boolean => step._tag === "Ask" && step.hearing === "cut"
+
+/**
+ * Asks, and hangs up while the command is under way. Whatever comes of it has come when this ends: commands are carried
+ * out in the order in which they were asked for, and one that changes nothing follows.
+ */
+const hangUp = Effect.fnUntraced(function* (backlog: BacklogService["Service"], command: ModelCommand) {
+  const fiber = yield* Effect.forkChild(observe(backlog, command))
+  yield* Effect.yieldNow
+  yield* Effect.yieldNow
+  yield* Fiber.interrupt(fiber)
+  yield* observe(backlog, { _tag: "Reclaim", id: "no card", actor: "the next one" })
+  return undefined
+})
+
+/** A worker's own clock. */
+const wrong = (clock: Clock.Clock, byMillis: number): Clock.Clock => {
+  const nanos = BigInt(byMillis) * 1_000_000n
+  return {
+    currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + byMillis,
+    currentTimeMillis: Effect.map(clock.currentTimeMillis, (millis) => millis + byMillis),
+    currentTimeNanosUnsafe: () => clock.currentTimeNanosUnsafe() + nanos,
+    currentTimeNanos: Effect.map(clock.currentTimeNanos, (time) => time + nanos),
+    monotonicTimeNanosUnsafe: () => clock.monotonicTimeNanosUnsafe(),
+    monotonicTimeNanos: clock.monotonicTimeNanos,
+    sleep: (duration) => clock.sleep(duration)
+  }
+}
+
+const encodeCard = Schema.encodeSync(Card)
+const encodeExplanation = Schema.encodeSync(Explanation)
+
+interface Found {
+  /** The program's own cards. */
+  readonly cards: ReadonlyArray<ModelCard>
+  /** What was answered about everything that is not done: other programs' cards are. */
+  readonly open: unknown
+  readonly claimable: ReadonlyArray<string>
+  /** Every card in the backlog that is not done. */
+  readonly notDone: ReadonlyArray<string>
+}
+
+const statuses = ["ready", "claimed", "blocked"] as const
+
+const look = Effect.fnUntraced(function* (backlog: BacklogService["Service"], ids: ReadonlySet<string>) {
+  const cards: Array<ModelCard> = []
+  const explanations: Array<unknown> = []
+  for (const id of ids) {
+    const card = yield* backlog.get(id)
+    if (card._tag === "None") continue
+    cards.push(encodeCard(card.value))
+    explanations.push(encodeExplanation(yield* backlog.explain(id)))
+  }
+  const lists: Array<ReadonlyArray<string>> = []
+  for (const status of statuses) lists.push((yield* backlog.list({ status })).map((card) => card.id))
+  const claimable = (yield* backlog.list({ readyOnly: true })).map((card) => card.id)
+  const stats = openStats(yield* backlog.stats)
+  const found: Found = { cards, claimable, notDone: lists.flat(), open: { explanations, lists, claimable, stats } }
+  return found
+})
+
+/** The counts of what is not done. */
+const openStats = ({ claimable, counts, expiredClaimCount, oldestReadyAgeSeconds, waiting }: Stats) => ({
+  counts: { ready: counts.ready, claimed: counts.claimed, blocked: counts.blocked },
+  claimable,
+  waiting,
+  oldestReadyAgeSeconds,
+  expiredClaimCount
+})
+
+/** The same, as a model says it. */
+const lookAt = (model: Model, ids: ReadonlyArray<string>, now: number): unknown => {
+  const idsOf = (cards: ReadonlyArray<ModelCard>): ReadonlyArray<string> => cards.map((card) => card.id)
+  return {
+    explanations: ids.map((id) => explainCard(model, id, now)),
+    lists: statuses.map((status) => idsOf(listCards(model, now, { status }))),
+    claimable: idsOf(listCards(model, now, { readyOnly: true })),
+    stats: openStats(statsOf(model, now))
+  }
+}
+
+/** Why no model is what was found, or `undefined` when one is. */
+const whyNone = (models: ReadonlyArray<Model>, found: Found, now: number): string | undefined => {
+  const ids = found.cards.map((card) => card.id)
+  const reasons = models.map((model) => {
+    for (const card of model.cards.values()) {
+      const told = found.cards.find(({ id }) => id === card.id)
+      if (!sameJson(card, told)) return `at the end the card is ${JSON.stringify(told)}, not ${JSON.stringify(card)}`
+    }
+    const expected = lookAt(model, ids, now)
+    if (sameJson(expected, found.open)) return undefined
+    return `at the end the backlog says ${JSON.stringify(found.open)}, not ${JSON.stringify(expected)}`
+  })
+  return reasons.includes(undefined) ? undefined : reasons[0]
+}
+
+const describe = (models: ReadonlyArray<Model>, asked: ReadonlyArray<Asked>, now: number): string => {
+  const answers = asked.map(({ command, outcome }) => `${JSON.stringify(command)} led to ${told(outcome)}`)
+  const [only] = asked
+  if (asked.length > 1 || only === undefined) return `no order of these explains the answers: ${answers.join("; ")}`
+  const allowed = models.map((model) => told(stepModel(model, only.command, now)[1]))
+  return `${answers.join("; ")}, but the rules say ${allowed.join(" or ")}`
+}
+
+const told = (outcome: ModelOutcome | undefined): string =>
+  outcome === undefined
+    ? "nobody knows what"
+    : JSON.stringify(outcome._tag === "Refused" ? outcome.rejection : outcome.answer)

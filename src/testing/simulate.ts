@@ -1,0 +1,74 @@
+import { Data, Effect } from "effect"
+import { randomUUID } from "node:crypto"
+import type { BacklogService } from "../services/BacklogService.ts"
+import type { BacklogTestClock } from "../services/layers.ts"
+import { generateProgram } from "./generateProgram.ts"
+import { describeProgram, type Program } from "./Program.ts"
+import { type ProgramFailure, runProgram } from "./runProgram.ts"
+import { shrink } from "./shrink.ts"
+
+/** A program whose answers the rules do not allow, cut down to the steps that it takes. */
+export class SimulationFailed extends Data.TaggedError("SimulationFailed")<{
+  readonly program: Program
+  readonly problem: string
+}> {
+  override get message(): string {
+    return [
+      this.problem,
+      "",
+      describeProgram(this.program),
+      "",
+      `To run the whole program again: simulate({ seed: ${this.program.seed}, programs: 1 }), with the same options beside.`
+    ].join("\n")
+  }
+}
+
+/** What to simulate. */
+export interface SimulateOptions<E = never, R = never> {
+  /** What the first program is made from; the next ones from the numbers after it. */
+  readonly seed: number
+  /** How many programs to run. */
+  readonly programs: number
+  /** Steps in a program after the first, 12 unless told otherwise. */
+  readonly steps?: number | undefined
+  /** Looks for what must hold after every program, beside the model, and answers what does not. */
+  readonly check?: Effect.Effect<ReadonlyArray<string>, E, R> | undefined
+}
+
+/** What was simulated. */
+export interface Simulated {
+  readonly programs: number
+  /** Commands that were asked for. */
+  readonly operations: number
+}
+
+/**
+ * Runs programs of several workers, made from a seed, on the backlog in the context, and compares every answer and the
+ * backlog after each program with the model. Fails with `SimulationFailed`, whose message has the shortest program that
+ * was found to fail, and the seed to run it again.
+ *
+ * The backlog is one of `layerTest` or `layerTestOver`, and nothing else in it may be claimable or claimed meanwhile.
+ */
+export const simulate = Effect.fnUntraced(function* <E = never, R = never>(
+  options: SimulateOptions<E, R>
+): Effect.fn.Return<Simulated, SimulationFailed | ProgramFailure | E, BacklogService | BacklogTestClock | R> {
+  const run = randomUUID().slice(0, 8)
+  let runs = 0
+  let operations = 0
+  const problemOf = Effect.fnUntraced(function* (program: Program) {
+    const result = yield* runProgram(program, `${run}.${++runs}.`)
+    operations += result.operations
+    if (result.problem !== undefined || options.check === undefined) return result.problem
+    return (yield* options.check)[0]
+  })
+  for (let index = 0; index < options.programs; index++) {
+    const program = generateProgram(options.seed + index, options)
+    const problem = yield* problemOf(program)
+    if (problem === undefined) continue
+    const fails = (steps: Program["steps"]) =>
+      Effect.map(problemOf({ ...program, steps }), (found) => found !== undefined)
+    const smallest = { ...program, steps: yield* shrink(program.steps, fails) }
+    return yield* new SimulationFailed({ program: smallest, problem: (yield* problemOf(smallest)) ?? problem })
+  }
+  return { programs: options.programs, operations }
+})

@@ -1,0 +1,290 @@
+import { DateTime } from "effect"
+import type { NewCard } from "../domain/Command.ts"
+import { sameJson } from "./sameJson.ts"
+import type { Model, ModelAnswer, ModelCard, ModelCommand, ModelOutcome, ModelRejection } from "./Model.ts"
+import { byClaimOrder, byId, isClaimable, isExpired } from "./modelQueries.ts"
+
+/*
+ * The rules once more, as plainly as they can be said: whole states, no events, no facts loaded beforehand. It shares
+ * no function with the program that is tested against it.
+ */
+
+/**
+ * Carries out a command on a model at `now`, the database's clock in milliseconds since 1970: the model after it, and
+ * what is answered. Pure; a refused command changes nothing but the receipts. The command must be one that its schema
+ * accepts.
+ */
+export const step = (model: Model, command: ModelCommand, now: number): readonly [Model, ModelOutcome] => {
+  const { commandId } = command
+  if (commandId === undefined) {
+    const { cards, outcome } = carryOut(model, command, now)
+    return [{ ...model, cards }, outcome]
+  }
+  const receipt = model.receipts.get(commandId)
+  if (receipt !== undefined) {
+    return [
+      model,
+      sameJson(receipt.command, command) ? receipt.outcome : refused({ _tag: "CommandIdConflict", commandId })
+    ]
+  }
+  const { cards, outcome } = carryOut(model, command, now)
+  return [{ cards, receipts: new Map([...model.receipts, [commandId, { command, outcome }]]) }, outcome]
+}
+
+type Cards = Map<string, ModelCard>
+
+const refused = (rejection: ModelRejection): ModelOutcome => ({ _tag: "Refused", rejection })
+
+class Refusal extends Error {
+  readonly rejection: ModelRejection
+
+  constructor(rejection: ModelRejection) {
+    super(rejection._tag)
+    this.rejection = rejection
+  }
+}
+
+const carryOut = (
+  model: Model,
+  command: ModelCommand,
+  now: number
+): { readonly cards: ReadonlyMap<string, ModelCard>; readonly outcome: ModelOutcome } => {
+  const cards: Cards = new Map(model.cards)
+  try {
+    return { cards, outcome: { _tag: "Answered", answer: obey(cards, command, now) } }
+  } catch (refusal) {
+    if (!(refusal instanceof Refusal)) throw refusal
+    return { cards: model.cards, outcome: refused(refusal.rejection) }
+  }
+}
+
+const iso = (time: number): string => new Date(time).toISOString()
+
+const noClaim = {
+  claimOwner: null,
+  claimTtlSeconds: null,
+  claimedAt: null,
+  claimExpiresAt: null,
+  claimToken: null
+} as const
+
+/** One change of a card: one event. */
+const change = (cards: Cards, card: ModelCard, now: number, changes: Partial<ModelCard>): ModelCard => {
+  const changed = { ...card, ...changes, version: card.version + 1, updatedAt: iso(now) }
+  cards.set(card.id, changed)
+  return changed
+}
+
+const existing = (cards: Cards, id: string): ModelCard => {
+  const card = cards.get(id)
+  if (card === undefined) throw new Refusal({ _tag: "CardNotFound", id })
+  return card
+}
+
+const loseClaim = ({ claimExpiresAt, claimOwner, id, status }: ModelCard, token: number): never => {
+  throw new Refusal({ _tag: "ClaimLost", id, token, status, holder: claimOwner, expiresAt: claimExpiresAt })
+}
+
+const heldBy = (cards: Cards, id: string, token: number): ModelCard => {
+  const card = existing(cards, id)
+  return card.claimToken === token ? card : loseClaim(card, token)
+}
+
+const notDone = (cards: Cards, id: string): ModelCard => {
+  const card = existing(cards, id)
+  if (card.status === "done") throw new Refusal({ _tag: "CardIsDone", id })
+  return card
+}
+
+const takeBack = (cards: Cards, card: ModelCard, now: number): ModelCard =>
+  change(cards, card, now, { ...noClaim, status: "ready" })
+
+const takeBackExpired = (cards: Cards, now: number): ReadonlyArray<string> => {
+  const expired = [...cards.values()].filter((card) => isExpired(card, now))
+  for (const card of expired) takeBack(cards, card, now)
+  return expired.map((card) => card.id).sort(byId)
+}
+
+/** A shortest path from one card to another along dependencies, both included. */
+const findPath = (cards: Cards, from: string, to: string): ReadonlyArray<string> | undefined => {
+  const seen = new Set([from])
+  const paths: Array<readonly [last: string, path: ReadonlyArray<string>]> = [[from, [from]]]
+  for (const [last, path] of paths) {
+    if (last === to) return path
+    for (const id of cards.get(last)?.dependsOn ?? []) {
+      if (seen.has(id)) continue
+      seen.add(id)
+      paths.push([id, [...path, id]])
+    }
+  }
+  return undefined
+}
+
+const refuseCycle = (cards: Cards, id: string, dependsOn: string): void => {
+  const back = findPath(cards, dependsOn, id)
+  if (back !== undefined) throw new Refusal({ _tag: "DependencyCycle", id, dependsOn, path: [id, ...back] })
+}
+
+const obey = (cards: Cards, command: ModelCommand, now: number): ModelAnswer => {
+  switch (command._tag) {
+    case "Create":
+      return create(cards, [command], now)[0] ?? null
+    case "CreateMany":
+      return create(cards, command.cards, now)
+    case "Revise":
+      return revise(cards, command, now)
+    case "Claim":
+      return claim(cards, command, now)
+    case "Renew": {
+      const card = heldBy(cards, command.id, command.token)
+      const claimTtlSeconds = command.ttlSeconds ?? card.claimTtlSeconds
+      const claimExpiresAt = iso(now + (claimTtlSeconds ?? 0) * 1000)
+      if (claimTtlSeconds === card.claimTtlSeconds && claimExpiresAt === card.claimExpiresAt) return card
+      return change(cards, card, now, { claimTtlSeconds, claimExpiresAt })
+    }
+    case "Release": {
+      const card = heldBy(cards, command.id, command.token)
+      const wait = command.retryAfterSeconds ?? 0
+      const notBefore = wait === 0 ? null : iso(now + wait * 1000)
+      return change(cards, card, now, { ...noClaim, status: "ready", notBefore })
+    }
+    case "Reclaim": {
+      if (command.id === undefined) return takeBackExpired(cards, now)
+      const card = cards.get(command.id)
+      if (card?.status !== "claimed") return []
+      takeBack(cards, card, now)
+      return [card.id]
+    }
+    case "Link": {
+      const { from, to } = command
+      const card = existing(cards, from)
+      if (from === to) throw new Refusal({ _tag: "SelfDependency", id: from })
+      if (card.dependsOn.includes(to)) return card
+      if (!cards.has(to)) throw new Refusal({ _tag: "DependencyNotFound", id: from, dependsOn: to })
+      refuseCycle(cards, from, to)
+      return change(cards, card, now, { dependsOn: [...card.dependsOn, to].sort(byId) })
+    }
+    case "Unlink": {
+      const card = existing(cards, command.from)
+      if (!card.dependsOn.includes(command.to)) return card
+      return change(cards, card, now, { dependsOn: card.dependsOn.filter((id) => id !== command.to) })
+    }
+    case "Block": {
+      const card = notDone(cards, command.id)
+      const blockedReason = command.reason ?? null
+      if (card.status === "blocked" && card.blockedReason === blockedReason) return card
+      return change(cards, card, now, { ...noClaim, status: "blocked", blockedReason, notBefore: null })
+    }
+    case "Unblock": {
+      const card = notDone(cards, command.id)
+      return card.status === "blocked" ? change(cards, card, now, { status: "ready", blockedReason: null }) : card
+    }
+    case "Complete":
+      return complete(cards, command, now)
+    case "Reopen": {
+      const card = existing(cards, command.id)
+      return card.status === "done"
+        ? change(cards, card, now, { status: "ready", result: null, completedAt: null })
+        : card
+    }
+  }
+}
+
+const create = (cards: Cards, wanted: ReadonlyArray<typeof NewCard.Encoded>, now: number): ReadonlyArray<ModelCard> => {
+  const withKey = (key: string | null | undefined): ModelCard | undefined =>
+    key == null ? undefined : [...cards.values()].find((card) => card.idempotencyKey === key)
+  const created: Array<ModelCard> = []
+  for (const each of wanted) {
+    if (withKey(each.idempotencyKey) !== undefined) continue
+    if (cards.has(each.id)) throw new Refusal({ _tag: "CardAlreadyExists", id: each.id })
+    if (each.dependsOn?.includes(each.id) === true) throw new Refusal({ _tag: "SelfDependency", id: each.id })
+    const createdAt = each.occurredAt === undefined ? iso(now) : DateTime.formatIso(each.occurredAt)
+    const card: ModelCard = {
+      id: each.id,
+      title: each.title,
+      body: each.body ?? null,
+      phase: each.phase ?? null,
+      priority: each.priority ?? 0,
+      status: each.status ?? "ready",
+      dependsOn: [...new Set(each.dependsOn)].sort(byId),
+      ...noClaim,
+      attempts: 0,
+      notBefore: null,
+      idempotencyKey: each.idempotencyKey ?? null,
+      acceptance: each.acceptance ?? null,
+      result: null,
+      blockedReason: each.blockedReason ?? null,
+      createdAt,
+      updatedAt: createdAt,
+      completedAt: each.status === "done" ? createdAt : null,
+      version: 1
+    }
+    cards.set(card.id, card)
+    created.push(card)
+  }
+  for (const card of created) for (const id of card.dependsOn) refuseCycle(cards, card.id, id)
+  return wanted.map((each) => withKey(each.idempotencyKey) ?? existing(cards, each.id))
+}
+
+const revise = (cards: Cards, command: Extract<ModelCommand, { _tag: "Revise" }>, now: number): ModelCard => {
+  const card = existing(cards, command.id)
+  const { acceptance, body, phase, priority, title } = command
+  const given = Object.entries({ acceptance, body, phase, priority, title }).filter(
+    ([field, value]) => value !== undefined && !sameJson(value, card[field as keyof ModelCard])
+  )
+  return given.length === 0 ? card : change(cards, card, now, Object.fromEntries(given))
+}
+
+/** Claiming the next card takes back every expired claim first; claiming one card takes back that card's. */
+const claim = (cards: Cards, command: Extract<ModelCommand, { _tag: "Claim" }>, now: number): ModelCard | null => {
+  const { id, owner, ttlSeconds = 900 } = command
+  if (id === undefined) {
+    takeBackExpired(cards, now)
+  } else {
+    const card = cards.get(id)
+    if (card !== undefined && isExpired(card, now)) takeBack(cards, card, now)
+  }
+  const [best] = [...cards.values()]
+    .filter((card) => id === undefined || card.id === id)
+    .filter((card) => isClaimable({ cards }, card, now))
+    .sort(byClaimOrder)
+  if (best === undefined) return null
+  return change(cards, best, now, {
+    status: "claimed",
+    claimOwner: owner,
+    claimTtlSeconds: ttlSeconds,
+    claimedAt: iso(now),
+    claimExpiresAt: iso(now + ttlSeconds * 1000),
+    claimToken: best.version + 1,
+    notBefore: null,
+    attempts: best.attempts + 1
+  })
+}
+
+const complete = (cards: Cards, command: Extract<ModelCommand, { _tag: "Complete" }>, now: number): ModelAnswer => {
+  const { force = false, id, result = null, token } = command
+  const card = existing(cards, id)
+  if (card.status === "done") return { ...card, madeClaimable: [] }
+  if (!force && token !== undefined && card.claimToken !== token) loseClaim(card, token)
+  if (!force && token === undefined && card.status === "claimed") {
+    throw new Refusal({
+      _tag: "CardIsClaimed",
+      id,
+      holder: card.claimOwner ?? "",
+      expiresAt: card.claimExpiresAt ?? ""
+    })
+  }
+  const done = change(cards, card, now, {
+    ...noClaim,
+    status: "done",
+    result,
+    blockedReason: null,
+    notBefore: null,
+    completedAt: iso(now)
+  })
+  const madeClaimable = [...cards.values()]
+    .filter((other) => other.dependsOn.includes(id) && isClaimable({ cards }, other, now))
+    .map((other) => other.id)
+    .sort(byId)
+  return { ...done, madeClaimable }
+}

@@ -1,0 +1,121 @@
+import { Context, DateTime, Deferred, Effect, Layer, Option, type Result, Schema } from "effect"
+import type { Card } from "../../src/domain/Card.ts"
+import { isClaimable, isExpired } from "../../src/domain/Claimability.ts"
+import { compareClaimOrder } from "../../src/domain/ClaimOrder.ts"
+import { CardId } from "../../src/domain/CardId.ts"
+import { Command } from "../../src/domain/Command.ts"
+import { explain } from "../../src/domain/Explanation.ts"
+import { CardNotFound } from "../../src/domain/Rejection.ts"
+import { ReadModelState } from "../../src/projections/ReadModelState.ts"
+import type { Answer } from "../../src/services/Answer.ts"
+import { BacklogService, type Input } from "../../src/services/BacklogService.ts"
+import { decideBatch, type FirstOutcome, type Outcome } from "../../src/services/decideBatch.ts"
+import { BacklogTestClock } from "../../src/services/layers.ts"
+
+const decodeCommand = Schema.decodeUnknownSync(Command, { onExcessProperty: "error" })
+
+/**
+ * A backlog without a database: what decides, and how batches are decided, is the program's own, over a read model that
+ * is wholly in memory. A thousand programs take a second here. `note` hears of every outcome and event.
+ */
+export const layerMemory = (note: (what: string) => void = () => undefined) =>
+  Layer.effectContext(
+    Effect.sync(() => {
+      const state = new ReadModelState()
+      const cards = new Map<CardId, Card>()
+      const known = new Map<string, FirstOutcome>()
+      let now = DateTime.makeUnsafe("2026-01-01T00:00:00Z")
+      let waiting: Array<{ readonly command: Command; readonly answer: Deferred.Deferred<Outcome> }> = []
+
+      /** Commands of one turn of the event loop form a batch. */
+      const runBatch = (): void => {
+        const batch = waiting
+        waiting = []
+        const commands = batch.map(({ command }) => command)
+        const { changes, first, outcomes, pending } = decideBatch({ state, now }, commands, known)
+        for (const change of changes) if (change._tag === "CardChanged") cards.set(change.card.id, change.card)
+        for (const [commandId, outcome] of first) known.set(commandId, outcome)
+        for (const { event } of pending) note(event._tag)
+        for (const [index, { answer }] of batch.entries()) {
+          const outcome = outcomes[index] as Outcome
+          note(outcome._tag === "Failure" ? outcome.failure._tag : "accepted")
+          Deferred.doneUnsafe(answer, Effect.succeed(outcome))
+        }
+      }
+
+      const method =
+        <Tag extends Command["_tag"], Rejected>(tag: Tag) =>
+        (input: Input<Tag>) =>
+          Effect.gen(function* () {
+            const answer = yield* Deferred.make<Outcome>()
+            waiting.push({ command: decodeCommand({ ...input, _tag: tag }), answer })
+            if (waiting.length === 1) queueMicrotask(runBatch)
+            const outcome = yield* Deferred.await(answer)
+            return yield* Effect.fromResult(outcome as Result.Result<Answer<Tag>, Rejected>)
+          })
+
+      const claimable = (card: Card): boolean => isClaimable(card, state.unmetDependencies(card.id), now)
+      const backlog = BacklogService.of({
+        create: method("Create"),
+        createMany: method("CreateMany"),
+        revise: method("Revise"),
+        claim: method("Claim"),
+        renew: method("Renew"),
+        release: method("Release"),
+        reclaim: method("Reclaim"),
+        link: method("Link"),
+        unlink: method("Unlink"),
+        block: method("Block"),
+        unblock: method("Unblock"),
+        complete: method("Complete"),
+        reopen: method("Reopen"),
+        get: (id) => Effect.sync(() => Option.fromUndefinedOr(cards.get(CardId.make(id)))),
+        list: ({ readyOnly, status } = {}) =>
+          Effect.sync(() =>
+            [...cards.values()]
+              .filter((card) => status === undefined || card.status === status)
+              .filter((card) => readyOnly !== true || claimable(card))
+              .sort(compareClaimOrder)
+          ),
+        stats: Effect.sync(() => {
+          const everything = [...cards.values()]
+          const count = (holds: (card: Card) => boolean): number => everything.filter(holds).length
+          const of = (status: Card["status"]): number => count((card) => card.status === status)
+          const readySince = everything.flatMap(({ createdAt, status }) =>
+            status === "ready" ? [DateTime.toEpochMillis(createdAt)] : []
+          )
+          return {
+            counts: { ready: of("ready"), claimed: of("claimed"), blocked: of("blocked"), done: of("done") },
+            total: cards.size,
+            claimable: count(claimable),
+            waiting: count((card) => card.status === "ready" && state.unmetDependencies(card.id) > 0),
+            oldestReadyAgeSeconds:
+              readySince.length === 0 ? null : (DateTime.toEpochMillis(now) - Math.min(...readySince)) / 1000,
+            expiredClaimCount: count((card) => isExpired(card, now))
+          }
+        }),
+        explain: (input) =>
+          Effect.suspend(() => {
+            const id = CardId.make(input)
+            const card = cards.get(id)
+            if (card === undefined) return Effect.fail(new CardNotFound({ id }))
+            const unmet = card.dependsOn
+              .map((dependency) => ({ id: dependency, status: cards.get(dependency)?.status ?? null }))
+              .filter(({ status }) => status !== "done")
+            return Effect.succeed(explain(card, unmet, now))
+          })
+      })
+      const clock = BacklogTestClock.of({
+        now: Effect.sync(() => now),
+        set: (time) =>
+          Effect.sync(() => {
+            now = time
+          }),
+        advance: (by) =>
+          Effect.sync(() => {
+            now = DateTime.addDuration(now, by)
+          })
+      })
+      return Context.make(BacklogService, backlog).pipe(Context.add(BacklogTestClock, clock))
+    })
+  )

@@ -1,0 +1,98 @@
+import { describe, expect, it, layer } from "@effect/vitest"
+import { Effect, Layer, Stream } from "effect"
+import { Event } from "../../src/domain/Event.ts"
+import { Rejection } from "../../src/domain/Rejection.ts"
+import { AuditService } from "../../src/services/AuditService.ts"
+import { layerPgliteClient } from "../../src/services/Pglite.ts"
+import { invariants, layerTest, LogCheck, simulate } from "../../src/testing/index.ts"
+import { freshBacklog, plain } from "../support/backlogs.ts"
+import { amount, report, seed } from "../support/soak.ts"
+import { verifiesItself, verifyBacklog } from "../support/verifyBacklog.ts"
+import { layerMemory } from "./memoryBacklog.ts"
+
+/** Seeds of programs: those of the rounds of a soak do not overlap. */
+const firstSeed = seed * 100_000
+
+/** Reads the log from its beginning: every state that there was. */
+const checkLog = Effect.gen(function* () {
+  const audit = yield* AuditService
+  const check = new LogCheck()
+  const violations: Array<string> = []
+  yield* Stream.runForEach(audit.events(), (event) =>
+    Effect.sync(() => {
+      violations.push(...check.add(event))
+    })
+  )
+  expect(violations).toEqual([])
+  report({
+    "states checked against the log": check.position,
+    "double claims": check.doubleClaims,
+    "commands applied twice": check.repeatedCommands
+  })
+  return check
+})
+
+describe("programs, decided in memory", () => {
+  /** A backlog that has seen many programs is slow to sort. */
+  const together = 10
+
+  it.effect(
+    "answer as the model does",
+    () =>
+      Effect.gen(function* () {
+        const rounds = amount(150, 4000)
+        for (let round = 0; round < rounds; round++) {
+          const { operations, programs } = yield* Effect.provide(
+            simulate({ seed: firstSeed + round * together, programs: together, steps: 10 }),
+            Layer.fresh(layerMemory())
+          )
+          report({ programs, operations })
+        }
+      }),
+    300_000
+  )
+
+  it.effect("come to every event and every rejection", () =>
+    Effect.gen(function* () {
+      const seen = new Set<string>(["CardRedacted", "accepted"])
+      const note = (what: string) => seen.add(what)
+      yield* Effect.provide(simulate({ seed: 1, programs: 150 }), Layer.fresh(layerMemory(note)))
+      const all = [
+        ...Event.members.map((member) => member.fields._tag.schema.literal),
+        ...Rejection.members.map((member) => member.fields._tag.schema.literal),
+        "accepted"
+      ]
+      expect([...seen].sort()).toEqual(all.sort())
+    })
+  )
+})
+
+layer(layerTest, { timeout: "60 seconds", excludeTestServices: true })("programs on PGlite", (onPglite) => {
+  onPglite.effect(
+    "answer as the model does",
+    () =>
+      Effect.gen(function* () {
+        const { operations, programs } = yield* simulate({ seed: firstSeed, programs: amount(100, 2500) })
+        report({ programs, operations })
+      }),
+    600_000
+  )
+})
+
+layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })("states on PGlite", (onPglite) => {
+  onPglite.effect("of a few programs are whole at every position, as the audit tells them", () =>
+    Effect.gen(function* () {
+      const { operations, programs } = yield* simulate({ seed: firstSeed, programs: amount(4, 12) })
+      report({ programs, operations })
+      const check = yield* checkLog
+      const audit = yield* AuditService
+      for (let position = 1; position <= check.position; position++) {
+        const past = yield* audit.backlogAt({ position })
+        const cards = (yield* past.list()).map(plain)
+        const claimable = (yield* past.list({ readyOnly: true })).map((card) => card.id)
+        const time = past.time.epochMilliseconds
+        expect([position, invariants({ cards, claimable, stats: past.stats, time })]).toEqual([position, []])
+      }
+    }).pipe(Effect.andThen(verifyBacklog), Effect.andThen(verifiesItself), Effect.provide(Layer.fresh(freshBacklog)))
+  )
+})
