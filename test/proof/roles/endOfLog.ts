@@ -11,6 +11,7 @@ export const endOfLog = (test: Test): void => {
       const { auditor, owner, schema, writer } = yield* shared
       yield* work(writer, "w")
       const { position } = yield* auditor.audit.anchor()
+      const log = writer.sql(`${schema}.events`)
       const create = writer.backlog.create({ id: "next", title: "N", actor: "w" })
       const move = (by: number) =>
         writer.sql`UPDATE ${writer.sql(`${schema}.head`)} SET position = position + ${BigInt(by)}::int8`
@@ -22,10 +23,22 @@ export const endOfLog = (test: Test): void => {
       yield* move(-2)
       expect(yield* fields).toContain("head: position")
       expect(yield* outcome(create)).toMatch(/^UniqueViolation/)
-      const [log] = yield* auditor.sql`SELECT max(position)::float8 AS position FROM ${auditor.sql(`${schema}.events`)}`
-      expect(log).toEqual({ position })
-      yield* owner.sql`
-        UPDATE ${owner.sql(`${schema}.head`)} SET position = (SELECT max(position) FROM ${owner.sql(`${schema}.events`)})`
+      const [last] = yield* auditor.sql`SELECT max(position)::float8 AS position FROM ${log}`
+      expect(last).toEqual({ position })
+      yield* owner.sql`UPDATE ${owner.sql(`${schema}.head`)} SET position = (SELECT max(position) FROM ${log})`
+      yield* audited(auditor)
+
+      // An event that the head does not know: commands wait for the owner, who alone can remove it.
+      yield* writer.sql`
+        INSERT INTO ${log} SELECT
+          (jsonb_populate_record(event, jsonb_build_object('position', event.position + 1, 'version', 99))).*
+        FROM ${log} AS event ORDER BY event.position DESC LIMIT 1`
+      expect(yield* fields).toContain("head: position")
+      expect(yield* outcome(create)).toMatch(/^UniqueViolation/)
+      expect(yield* outcome(writer.sql`DELETE FROM ${log} WHERE version = 99`)).toBe("not permitted")
+      yield* owner.sql`ALTER TABLE ${log} DISABLE TRIGGER events_append_only`
+      yield* owner.sql`DELETE FROM ${log} WHERE version = 99`
+      yield* owner.sql`ALTER TABLE ${log} ENABLE TRIGGER events_append_only`
       yield* audited(auditor)
 
       // The read model is made anew from the log, whatever was done to it.

@@ -96,6 +96,7 @@ export const privileges = (test: Test): void => {
       const { auditor, logins, owner, schema, writer } = yield* shared
       yield* work(writer, "w")
       const others = yield* shared
+      const [superuser] = yield* admin<{ readonly name: string }>`SELECT quote_ident(current_user) AS name`
       yield* work(others.writer, "theirs")
       const [log, head] = [`${schema}.events`, `${schema}.head`]
       const statements = [
@@ -133,7 +134,7 @@ export const privileges = (test: Test): void => {
         `COMMENT ON TABLE ${log} IS 'x'`,
         `CREATE SCHEMA mine_${schema}`,
         "SET session_replication_role = replica",
-        "SET ROLE postgres",
+        `SET ROLE ${superuser?.name}`,
         `SET ROLE "${logins.owner.name.replaceAll('"', '""')}"`,
         `SELECT * FROM ${others.schema}.cards`,
         `SELECT * FROM ${others.schema}.events`,
@@ -155,7 +156,6 @@ export const privileges = (test: Test): void => {
         yield* outcome(sql.unsafe(`GRANT ALL ON ${log} TO PUBLIC`))
         yield* outcome(sql.unsafe(`REVOKE ALL ON ${log} FROM "${logins.owner.name.replaceAll('"', '""')}"`))
       }
-      for (const statement of ["SELECT nextval('x')", `SELECT lo_create(0)`]) yield* attempt(auditor.sql, statement)
       // What the owner's own statements meet is the log's triggers.
       for (const statement of statements.slice(0, 5)) {
         expect([statement, yield* attempt(owner.sql, statement)]).toEqual([
