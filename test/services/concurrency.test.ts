@@ -306,6 +306,41 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       for (const id of ["c0", "c1", "c4"]) expect(yield* claim(1)).toEqual(Option.some(id))
     }))
 
+  test("claims do not wait for cards that are locked when their lease or their retry time ends", (pools) =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { cards } = yield* tables
+      const { backlog } = at(pools, 0)
+      yield* backlog.createMany({
+        actor: "planner",
+        cards: ["leased", "deferred", "free"].map((id, index) => ({ id, title: "T", priority: 10 - index }))
+      })
+      yield* backlog.claim({ id: "leased", owner: "late", ttlSeconds: 1, actor: "late" })
+      const held = Option.getOrThrow(yield* backlog.claim({ id: "deferred", owner: "w", actor: "w" }))
+      yield* backlog.release({ id: held.id, token: held.claimToken ?? 0, retryAfterSeconds: 1, actor: "w" })
+      const due = sql`SELECT FROM ${cards} WHERE coalesce(claim_expires_at, not_before) <= clock_timestamp()`
+      while ((yield* due).length < 2) yield* Effect.sleep("20 millis")
+
+      const isLocked = yield* Deferred.make<number>()
+      const mayEnd = yield* Deferred.make<void>()
+      const holder = yield* sql`SELECT id FROM ${cards} WHERE id IN ('leased', 'deferred') FOR UPDATE`.pipe(
+        Effect.andThen(sessionOf(sql)),
+        Effect.flatMap((pid) => Deferred.succeed(isLocked, pid)),
+        Effect.andThen(Deferred.await(mayEnd)),
+        sql.withTransaction,
+        Effect.forkScoped
+      )
+      const session = yield* Deferred.await(isLocked)
+      const claim = at(pools, 1).backlog.claim({ owner: "w", actor: "w" })
+      const got = yield* Effect.race(claim, Effect.andThen(untilWaitingFor(session), Effect.fail("the claim waits")))
+      expect(Option.map(got, ({ id }) => id)).toEqual(Option.some("free"))
+      yield* Deferred.succeed(mayEnd, undefined)
+      yield* Fiber.join(holder)
+      for (const id of ["leased", "deferred"]) {
+        expect(Option.map(yield* claim, (card) => String(card.id))).toEqual(Option.some(id))
+      }
+    }))
+
   test("links that race never close a cycle", (pools) =>
     Effect.gen(function* () {
       const rounds = 25
