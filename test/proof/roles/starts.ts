@@ -3,7 +3,7 @@ import { SqlClient } from "effect/sql"
 import { expect } from "vitest"
 import { MigrationRefused } from "../../../src/services/Migrations.ts"
 import { json } from "../../cli/support.ts"
-import { alter, connect, grantsIn, login, type Login, strangers, type Test } from "./support.ts"
+import { alter, connect, grantsIn, login, type Login, shared, strangers, type Test } from "./support.ts"
 import { audited, work } from "./work.ts"
 
 const refusedStart = (who: Login, options: Parameters<typeof connect>[1]) =>
@@ -24,6 +24,28 @@ export const starts = (test: Test): void => {
       )
       yield* work(yield* connect(writer, { schema }), "w")
       yield* audited(yield* connect(auditor, { schema }))
+    })
+  )
+
+  test(
+    "waits for nobody where there is nothing to share",
+    Effect.gen(function* () {
+      const { auditor, logins, owner, roles, schema } = yield* shared
+      // Whoever would wait fails instead.
+      yield* alter((role) => `ALTER ROLE ${role} SET lock_timeout = '100ms'`, logins.owner)
+      yield* auditor.sql.withTransaction(
+        Effect.gen(function* () {
+          yield* auditor.sql`SELECT FROM ${auditor.sql(`${schema}.cards`)}`
+          yield* owner.sql.withTransaction(
+            Effect.gen(function* () {
+              // As a rebuild does when it swaps the tables, or a vacuum.
+              yield* owner.sql`LOCK TABLE ${owner.sql(`${schema}.cards`)} IN SHARE UPDATE EXCLUSIVE MODE`
+              yield* connect(logins.owner, { schema, roles })
+              yield* connect(logins.owner, { schema, roles: { ...roles, owner: logins.owner.name } })
+            })
+          )
+        })
+      )
     })
   )
 
