@@ -9,18 +9,17 @@ export const inTransaction =
   (sql: SqlClient.SqlClient) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError.SqlError, R> =>
     Effect.suspend(() => {
-      let ended: Exit.Exit<A, E> | undefined
+      let failed: Exit.Exit<A, E> | undefined
       return effect.pipe(
         Effect.onExit((exit) =>
           Effect.sync(() => {
-            ended = exit
+            if (Exit.isFailure(exit)) failed = exit
           })
         ),
         sql.withTransaction,
-        Effect.catchCause((cause): Effect.Effect<A, E | SqlError.SqlError> =>
-          ended !== undefined && Exit.isFailure(ended) && cause.reasons.some(isSqlDefect)
-            ? ended
-            : Effect.failCause(cause)
+        Effect.catchCauseIf(
+          (cause) => failed !== undefined && cause.reasons.some(isSqlDefect),
+          (cause) => failed ?? Effect.failCause(cause)
         )
       )
     })

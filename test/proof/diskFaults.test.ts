@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, it } from "vitest"
 import { type PostgresServer, startPostgres } from "../support/postgresServer.ts"
 import { amount, report } from "../support/soak.ts"
 import { eventually, hold } from "./support/holding.ts"
-import { underLoad } from "./support/load.ts"
+import { faultsTimeout, underLoad } from "./support/load.ts"
 import { mountSmallDisk, type SmallDisk } from "./support/smallDisk.ts"
 
-describe("a full disk, under a Postgres server", () => {
+describe("a full disk, under a Postgres server", { timeout: faultsTimeout }, () => {
   let server: PostgresServer | undefined
   let disk: SmallDisk | undefined
   let impossible: string | undefined

@@ -3,13 +3,13 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { type PostgresServer, startPostgres } from "../support/postgresServer.ts"
 import { amount, report } from "../support/soak.ts"
 import { eventually, hold, type Holder } from "./support/holding.ts"
-import { type Load, underLoad } from "./support/load.ts"
+import { faultsTimeout, type Load, underLoad } from "./support/load.ts"
 import type { Unanswered } from "./support/workers.ts"
 
 /** What the server may take at a time. */
 const connections = 20
 
-describe("limits that are reached, on a Postgres server", () => {
+describe("limits that are reached, on a Postgres server", { timeout: faultsTimeout }, () => {
   let server: PostgresServer
   beforeAll(async () => {
     server = await startPostgres({ settings: { max_connections: connections } })
@@ -130,7 +130,7 @@ describe("limits that are reached, on a Postgres server", () => {
           ([row]) => row?.count
         )
         const before = await holder.run(count)
-        await load.answers(amount(200, 5_000))
+        await load.answers(amount(100, 2_000))
         expect(await holder.run(count)).toBe(before)
       } finally {
         await holder.release()

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { type PostgresServer, startPostgres } from "../support/postgresServer.ts"
 import { makeRandom } from "../support/random.ts"
 import { amount, report, seed } from "../support/soak.ts"
-import { underLoad } from "./support/load.ts"
+import { faultsTimeout, underLoad } from "./support/load.ts"
 import { type Cut, type Proxy, startProxy } from "./support/proxy.ts"
 
 const everyCut: ReadonlyArray<Cut> = [
@@ -13,7 +13,7 @@ const everyCut: ReadonlyArray<Cut> = [
   "before the answer to COMMIT"
 ]
 
-describe("connections that are cut, on a Postgres server", () => {
+describe("connections that are cut, on a Postgres server", { timeout: faultsTimeout }, () => {
   let server: PostgresServer
   let proxy: Proxy
   beforeAll(async () => {
@@ -30,7 +30,7 @@ describe("connections that are cut, on a Postgres server", () => {
     through.port = String(proxy.port)
     return underLoad({ url: server.url, workersUrl: through.href }, async (load) => {
       const cutsOf = (where: Cut): number => proxy.cuts().get(where) ?? 0
-      const wanted = amount(4, 60)
+      const wanted = amount(3, 30)
       proxy.begin()
       try {
         while (everyCut.some((where) => cutsOf(where) < wanted)) await load.answers(5)

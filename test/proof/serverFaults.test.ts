@@ -1,10 +1,14 @@
+import { Effect, Option } from "effect"
 import { setTimeout } from "node:timers/promises"
-import { afterAll, beforeAll, describe, it } from "vitest"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { BacklogService } from "../../src/services/BacklogService.ts"
+import { eventsOf } from "../support/backlogs.ts"
 import { type PostgresServer, startPostgres } from "../support/postgresServer.ts"
 import { amount, report } from "../support/soak.ts"
-import { underLoad } from "./support/load.ts"
+import { until } from "../support/waiting.ts"
+import { faultsTimeout, look, underLoad } from "./support/load.ts"
 
-describe("processes that end, on a Postgres server", () => {
+describe("processes that end, on a Postgres server", { timeout: faultsTimeout }, () => {
   let server: PostgresServer
   beforeAll(async () => {
     server = await startPostgres()
@@ -13,7 +17,7 @@ describe("processes that end, on a Postgres server", () => {
 
   it("clients are killed in mid-command, again and again", () =>
     underLoad({ url: server.url }, async (load) => {
-      const kills = amount(2, 20)
+      const kills = amount(2, 12)
       for (let kill = 0; kill < kills; kill++) {
         const worker = load.random.pick(load.workers())
         await worker.answers(1 + load.random.below(30))
@@ -24,7 +28,7 @@ describe("processes that end, on a Postgres server", () => {
 
   it("the server is killed and recovers", () =>
     underLoad({ url: server.url }, async (load) => {
-      const kills = amount(2, 8)
+      const kills = amount(2, 5)
       for (let kill = 0; kill < kills; kill++) {
         await load.random.pick(load.workers()).answers(1 + load.random.below(30))
         await server.kill()
@@ -32,10 +36,24 @@ describe("processes that end, on a Postgres server", () => {
         report({ "faults: server killed": 1 })
         await load.answers(5)
       }
+      const unknown = load.workers().flatMap((worker) => worker.unanswered)
+      expect(unknown.length).toBeGreaterThan(0)
     }))
 
   it("the server stands still while claims expire", () =>
-    underLoad({ url: server.url, ttlSeconds: 1 }, async () => {
+    underLoad({ url: server.url, ttlSeconds: 1 }, async ({ schema, url }) => {
+      const actor = "holder"
+      const held = await look(
+        url,
+        schema,
+        Effect.gen(function* () {
+          const backlog = yield* BacklogService
+          for (;;) {
+            const claimed = yield* backlog.claim({ owner: actor, ttlSeconds: 1, actor })
+            if (Option.isSome(claimed)) return { id: claimed.value.id, token: claimed.value.claimToken ?? 0 }
+          }
+        })
+      )
       const processes = await server.processes()
       try {
         for (const pid of processes) process.kill(pid, "SIGSTOP")
@@ -44,5 +62,20 @@ describe("processes that end, on a Postgres server", () => {
         for (const pid of processes) process.kill(pid, "SIGCONT")
       }
       report({ "faults: server stopped": 1 })
+
+      await look(
+        url,
+        schema,
+        Effect.gen(function* () {
+          const backlog = yield* BacklogService
+          const isTakenBack = Effect.map(eventsOf(held.id), (events) =>
+            events.some(({ type, version }) => type === "CardReclaimed" && version > held.token)
+          )
+          yield* until(isTakenBack)
+          // Refused, or answered with what another holder did.
+          yield* Effect.ignore(backlog.complete({ ...held, result: "too late", actor }))
+          expect(Option.getOrThrow(yield* backlog.get(held.id)).result).not.toBe("too late")
+        })
+      )
     }))
 })

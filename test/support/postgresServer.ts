@@ -338,9 +338,9 @@ const parentsOfProcesses = async (): Promise<ReadonlyArray<readonly [pid: number
   const numbers = (await readdir("/proc")).filter((name) => /^\d+$/.test(name))
   const stats = await Promise.all(numbers.map((pid) => readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")))
   // The name of the program, in parentheses, may hold anything; its state and its parent follow.
-  return stats.flatMap((stat, index) => {
-    const [, parent] = stat
-      .slice(stat.lastIndexOf(")") + 1)
+  return stats.flatMap((text, index) => {
+    const [, parent] = text
+      .slice(text.lastIndexOf(")") + 1)
       .trim()
       .split(" ")
     return parent === undefined ? [] : [[Number(numbers[index]), Number(parent)] as const]

@@ -1,21 +1,23 @@
 // A process that works on a backlog for as long as it lives, by several fibers at a time, and says every answer that it
 // got, as one line of JSON. A command whose outcome it does not know it sends again under the same id, until it is
-// answered. Its argument is a JSON object; it ends, in order, when its standard input does. It runs the built package,
-// as another program's process would.
+// answered. Its argument is a JSON object; it ends, in order, when its standard input does. It runs the built package, as
+// another program's process would, or another build that it is told.
 import { Effect, Option, Result } from "effect"
 import { SqlClient } from "effect/sql"
-import { AuditService, BacklogService, layerPglite, layerPostgres } from "../../../dist/index.js"
 import { makeRandom } from "./random.mjs"
 
-const { claimers, dataDir, name, schema, seed, ttlSeconds, url } = JSON.parse(process.argv[2])
+const { claimers, dataDir, name, program: built, schema, seed, ttlSeconds, url } = JSON.parse(process.argv[2])
+const { AuditService, BacklogService, layerPglite, layerPostgres } = await import(
+  built === undefined ? "../../../dist/index.js" : `${built}/dist/index.js`
+)
 const random = makeRandom(seed)
 
 const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`)
 
-let ending = false
+const input = { ended: false }
 process.stdin.resume()
 process.stdin.once("end", () => {
-  ending = true
+  input.ended = true
 })
 
 let lastCommand = 0
@@ -109,7 +111,7 @@ const program = Effect.gen(function* () {
   say({ started: true })
 
   const fiber = Effect.gen(function* () {
-    while (!ending) {
+    while (!input.ended) {
       const next = random.below(10)
       yield* next < 6 ? workOff(backlog) : next < 8 ? create(backlog) : rearrange(backlog)
     }

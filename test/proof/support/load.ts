@@ -4,7 +4,7 @@ import { expect } from "vitest"
 import { BacklogSchema } from "../../../src/events/SchemaName.ts"
 import { type BacklogServices, layerPostgres } from "../../../src/services/layers.ts"
 import { makeRandom, type Random } from "../../support/random.ts"
-import { report, seed } from "../../support/soak.ts"
+import { amount, report, seed } from "../../support/soak.ts"
 import { verifiesItself, verifyBacklog } from "../../support/verifyBacklog.ts"
 import { type Acknowledged, checkCommands, type Findings, type LoggedEvent } from "./checkCommands.ts"
 import { startWorker, type Worker } from "./workers.ts"
@@ -16,6 +16,8 @@ export interface Load {
   readonly random: Random
   /** Those that live. */
   readonly workers: () => ReadonlyArray<Worker>
+  /** Starts one more, of another build of the program if told. */
+  readonly start: (program?: string) => Worker
   /** Kills a worker and starts another one. */
   readonly replace: (worker: Worker) => Promise<void>
   /** Waits for so many more answers to every worker. */
@@ -30,31 +32,37 @@ export interface LoadOptions {
   readonly processes?: number
   readonly claimers?: number
   readonly ttlSeconds?: number
+  /** Another build of the program, which makes the backlog before the workers come. */
+  readonly madeBy?: string
 }
 
+/** For a test with faults, in milliseconds: a busy machine takes its time to start processes. */
+export const faultsTimeout = amount(120_000, 600_000)
+
 /** How many commands every worker must have answered, without anybody's help, for work to have gone on after a fault. */
-const goesOn = 10
+const goesOn = 5
 
 /**
  * Puts processes to work on an empty backlog and injects faults. After that, every process must get answers again by
  * itself, and nothing that was answered may be lost, applied twice or against the rules.
  */
 export const underLoad = async (
-  { claimers = 3, processes = 2, ttlSeconds = 2, url, workersUrl = url }: LoadOptions,
+  { claimers = 3, madeBy, processes = 2, ttlSeconds = 2, url, workersUrl = url }: LoadOptions,
   inject: (load: Load) => Promise<void>
 ): Promise<void> => {
   const schema = `faults_${randomBytes(6).toString("hex")}`
   const random = makeRandom(seed)
   const all: Array<Worker> = []
   const living = new Set<Worker>()
-  const start = (): Worker => {
+  const start = (program?: string): Worker => {
     const worker = startWorker({
       url: workersUrl,
       schema,
       name: `w${all.length}`,
       seed: random.below(2 ** 31),
       claimers,
-      ttlSeconds
+      ttlSeconds,
+      ...(program === undefined ? {} : { program })
     })
     all.push(worker)
     living.add(worker)
@@ -65,7 +73,8 @@ export const underLoad = async (
   }
   try {
     // Where the workers' connections are limited, making the tables may take longer than they may wait.
-    if (workersUrl !== url) await look(url, schema, Effect.void)
+    if (madeBy !== undefined) await makeBacklog(url, schema, madeBy)
+    else if (workersUrl !== url) await look(url, schema, Effect.void)
     await Promise.all(Array.from({ length: processes }, () => start().started()))
     await answers(goesOn)
     await inject({
@@ -73,6 +82,7 @@ export const underLoad = async (
       schema,
       random,
       answers,
+      start,
       workers: () => [...living],
       replace: async (worker) => {
         living.delete(worker)
@@ -90,6 +100,15 @@ export const underLoad = async (
     log,
     all.flatMap(({ acknowledged }) => acknowledged)
   )
+}
+
+const makeBacklog = async (url: string, schema: string, program: string): Promise<void> => {
+  const maker = startWorker({ url, schema, program, name: "maker", seed, claimers: 0, ttlSeconds: 1 })
+  try {
+    await maker.started()
+  } finally {
+    await maker.finish()
+  }
 }
 
 /** Runs an effect over a client of its own. */

@@ -19,7 +19,7 @@ export const mountSmallDisk = async (megabytes: number): Promise<SmallDisk | { r
   if (process.platform !== "linux") return { impossible: "only Linux mounts a file system in memory by one command" }
   if (process.getuid?.() !== 0) return { impossible: "only root may mount a file system" }
   const directory = mkdtempSync(join(tmpdir(), "backlog-disk-"))
-  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m,mode=1777`, "tmpfs", directory])
+  const mounted = system("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m,mode=1777`, "tmpfs", directory])
   if (mounted.status !== 0) {
     rmSync(directory, { recursive: true })
     return { impossible: `mount says: ${mounted.error?.message ?? String(mounted.stderr).trim()}` }
@@ -27,7 +27,7 @@ export const mountSmallDisk = async (megabytes: number): Promise<SmallDisk | { r
   const unmount = (): void => {
     process.off("exit", unmount)
     // Lazily: what is still open there goes when it is closed.
-    spawnSync("umount", ["--lazy", directory])
+    system("umount", ["--lazy", directory])
     rmSync(directory, { recursive: true, force: true })
   }
   process.on("exit", unmount)
@@ -46,6 +46,8 @@ export const mountSmallDisk = async (megabytes: number): Promise<SmallDisk | { r
     }
   }
 }
+
+const system = (program: "mount" | "umount", parameters: ReadonlyArray<string>) => spawnSync(program, parameters)
 
 /** Writes zeros until there are so many, or there is no room. */
 const write = (file: string, bytes: number): void => {

@@ -16,6 +16,8 @@ export interface WorkerOptions {
   /** How many commands it has under way at a time. */
   readonly claimers: number
   readonly ttlSeconds: number
+  /** The directory of another build of the program than that of this checkout. */
+  readonly program?: string
 }
 
 /** What a worker found in a directory when it had opened it. */
@@ -23,6 +25,9 @@ export interface Found {
   readonly divergences: number
   readonly log: ReadonlyArray<LoggedEvent>
 }
+
+/** An event as a line of JSON has it. */
+type WrittenEvent = Omit<LoggedEvent, "data" | "occurredAt"> & { readonly data: string; readonly occurredAt: string }
 
 /** An error with which a try of a command ended. */
 export interface Unanswered {
@@ -57,7 +62,7 @@ const patience = 60_000
 
 type Line =
   | Acknowledged
-  | (Found & { readonly id?: never })
+  | { readonly divergences: number; readonly log: ReadonlyArray<WrittenEvent>; readonly id?: never }
   | (Unanswered & { readonly unanswered: string; readonly id?: never })
   | { readonly started: true; readonly id?: never }
 
@@ -146,8 +151,8 @@ const parse = (text: string): Line | undefined => {
   }
 }
 
-const readEvent = (event: LoggedEvent): LoggedEvent => ({
+const readEvent = (event: WrittenEvent): LoggedEvent => ({
   ...event,
-  data: JSON.parse(String(event.data)) as Record<string, unknown>,
+  data: JSON.parse(event.data) as Record<string, unknown>,
   occurredAt: new Date(event.occurredAt)
 })

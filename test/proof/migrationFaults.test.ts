@@ -1,0 +1,43 @@
+import { Effect } from "effect"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { MigrationRefused } from "../../src/services/Migrations.ts"
+import { type PostgresServer, startPostgres } from "../support/postgresServer.ts"
+import { report } from "../support/soak.ts"
+import { hold } from "./support/holding.ts"
+import { faultsTimeout, look, underLoad } from "./support/load.ts"
+import { newerProgram, olderProgram, type OtherProgram } from "./support/programs.ts"
+
+describe("two versions of the program, on a Postgres server", { timeout: faultsTimeout }, () => {
+  let server: PostgresServer
+  let newer: OtherProgram
+  let older: OtherProgram
+  beforeAll(async () => {
+    ;[server, newer, older] = await Promise.all([startPostgres(), newerProgram(), olderProgram()])
+  })
+  afterAll(() => Promise.all([server?.stop(), newer?.remove(), older?.remove()]))
+
+  it("an older one works on while two newer ones migrate at once, and no older one starts after that", () =>
+    underLoad({ url: server.url }, async (load) => {
+      const migrating = [load.start(newer.directory), load.start(newer.directory)]
+      await Promise.all(migrating.map((worker) => worker.started()))
+      await load.answers(20)
+      report({ "faults: migration under load": 1 })
+
+      const refused = await look(server.url, load.schema, Effect.void).catch((error: unknown) => error)
+      expect(refused).toBeInstanceOf(MigrationRefused)
+      expect(String(refused)).toContain("use a newer version of the program")
+
+      // This test is of the older program too, and has to look at what there is.
+      const outsider = await hold(server.url)
+      const { run, sql } = outsider
+      await run(sql`DELETE FROM ${sql(`${load.schema}.migrations`)} WHERE name LIKE '%later'`)
+      await run(sql`COMMIT`)
+      await outsider.release()
+    }))
+
+  it("two at once bring a backlog of the version before up to date", () =>
+    underLoad({ url: server.url, processes: 2, madeBy: older.directory }, async (load) => {
+      await load.answers(10)
+      report({ "faults: two migrations at once": 1 })
+    }))
+})
