@@ -1,5 +1,5 @@
 import { layer } from "@effect/vitest"
-import { Context, Deferred, Effect, Fiber, Layer, Option, Result, type Scope } from "effect"
+import { Context, DateTime, Deferred, Effect, Fiber, Layer, Option, Result, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { execFile } from "node:child_process"
 import { promisify } from "node:util"
@@ -339,6 +339,62 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       for (const id of ["leased", "deferred"]) {
         expect(Option.map(yield* claim, (card) => String(card.id))).toEqual(Option.some(id))
       }
+    }))
+
+  test("cards are locked in the order of their ids, so that no two commands wait for each other", (pools) =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { cards } = yield* tables
+      const { backlog } = at(pools, 0)
+      const dependents = Array.from({ length: 20 }, (_, index) => `d${10 + index}`)
+      yield* backlog.createMany({
+        actor: "planner",
+        cards: [{ id: "z", title: "T" }, ...dependents.map((id) => ({ id, title: "T", dependsOn: ["z"] }))]
+      })
+      const isLocked = yield* Deferred.make<number>()
+      const mayEnd = yield* Deferred.make<void>()
+      yield* sql`SELECT id FROM ${cards} WHERE id = 'd10' FOR UPDATE`.pipe(
+        Effect.andThen(sessionOf(sql)),
+        Effect.flatMap((pid) => Deferred.succeed(isLocked, pid)),
+        Effect.andThen(Deferred.await(mayEnd)),
+        sql.withTransaction,
+        Effect.forkScoped
+      )
+      const session = yield* Deferred.await(isLocked)
+      const completion = yield* Effect.forkScoped(at(pools, 1).backlog.complete({ id: "z", actor: "w" }))
+      yield* untilWaitingFor(session)
+      // It waits for the first, so it holds none of those that come after.
+      expect(yield* sql`SELECT id FROM ${cards} FOR UPDATE SKIP LOCKED`).toHaveLength(dependents.length)
+      yield* Deferred.succeed(mayEnd, undefined)
+      expect((yield* Fiber.join(completion)).madeClaimable).toHaveLength(dependents.length)
+    }))
+
+  test("a command that had to wait goes by the time at which it could begin", (pools) =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const { cards } = yield* tables
+      const { backlog } = at(pools, 0)
+      yield* backlog.create({ id: "a", title: "T", actor: "planner" })
+      const claimed = Option.getOrThrow(yield* backlog.claim({ owner: "w", ttlSeconds: 60, actor: "w" }))
+      const isLocked = yield* Deferred.make<number>()
+      const mayEnd = yield* Deferred.make<void>()
+      const holder = yield* sql`SELECT id FROM ${cards} WHERE id = 'a' FOR UPDATE`.pipe(
+        Effect.andThen(sessionOf(sql)),
+        Effect.flatMap((pid) => Deferred.succeed(isLocked, pid)),
+        Effect.andThen(Deferred.await(mayEnd)),
+        Effect.andThen(sql<{ readonly now: Date }>`SELECT clock_timestamp() AS now FROM pg_sleep(0.01)`),
+        sql.withTransaction,
+        Effect.forkScoped
+      )
+      const renewal = yield* Effect.forkScoped(
+        at(pools, 1).backlog.renew({ id: "a", token: claimed.claimToken ?? 0, actor: "w" })
+      )
+      yield* untilWaitingFor(yield* Deferred.await(isLocked))
+      yield* Deferred.succeed(mayEnd, undefined)
+      const [released] = yield* Fiber.join(holder)
+      const { claimExpiresAt } = yield* Fiber.join(renewal)
+      const began = (claimExpiresAt === null ? 0 : DateTime.toEpochMillis(claimExpiresAt)) - 60_000
+      expect(began).toBeGreaterThanOrEqual(released?.now.getTime() ?? Infinity)
     }))
 
   test("links that race never close a cycle", (pools) =>
