@@ -1,15 +1,19 @@
 /** Runs the benchmarks: see README.md. */
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs"
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { availableParallelism, cpus, tmpdir, totalmem } from "node:os"
 import { join, resolve } from "node:path"
 import { parseArguments } from "./lib/arguments.mjs"
 import { connected } from "./lib/connected.mjs"
 import { measure } from "./lib/measure.mjs"
 import { settings, startPostgres } from "./lib/postgres.mjs"
-import { resultOf, writeResults } from "./lib/results.mjs"
+import { writePlots } from "./lib/plots.mjs"
+import { ratiosOf } from "./lib/ratios.mjs"
+import { resultsOf, writeResults } from "./lib/results.mjs"
 import { tableOf } from "./lib/table.mjs"
 
-const modules = ["./scenarios/audit.mjs"].map((path) => new URL(path, import.meta.url).href)
+const modules = ["work", "claims", "create", "graphs", "coldStart", "audit", "soak"].map(
+  (name) => new URL(`./scenarios/${name}.mjs`, import.meta.url).href
+)
 
 const began = performance.now()
 const say = (text) => {
@@ -37,6 +41,50 @@ const serverIn = async (directory) => {
   return { ...server, description: `Postgres: ${values}` }
 }
 
+/** Scenarios that are measured in turns: those of one group, or one alone. */
+const groupsOf = (selected) => {
+  const groups = new Map()
+  for (const one of selected) {
+    const name = one.scenario.group ?? one.scenario.id
+    groups.set(name, [...(groups.get(name) ?? []), one])
+  }
+  return [...groups.values()]
+}
+
+/** Another one first each time, so that none always runs after the same other. */
+const rotated = (list, by) => [...list.slice(by % list.length), ...list.slice(0, by % list.length)]
+
+const measureOnce = async ({ module, scenario }, repetition, of) => {
+  await scenario.beforeEach?.()
+  const measured = await measure(module, scenario, context, options)
+  await scenario.afterEach?.()
+  const seconds = (measured.milliseconds / 1000).toFixed(2)
+  const rate = ((measured.operations / measured.milliseconds) * 1000).toFixed(0)
+  say(
+    `${scenario.id} ${repetition + 1}/${of}: ${seconds} s, ${rate} ${scenario.unit}/s, ${measured.peakMiB.toFixed(0)} MiB`
+  )
+  return measured
+}
+
+const measureGroup = async (group) => {
+  const measurements = new Map(group.map((one) => [one, []]))
+  for (const { scenario } of group) await scenario.prepare?.()
+  for (let repetition = 0; repetition < options.repetitions; repetition++) {
+    for (const one of rotated(group, repetition)) {
+      const of = one.scenario.repetitions ?? options.repetitions
+      if (repetition < of) measurements.get(one).push(await measureOnce(one, repetition, of))
+    }
+  }
+  for (const { scenario } of group) await scenario.cleanUp?.()
+  return group.flatMap((one) => {
+    const { target, unit } = one.scenario
+    const series = measurements.get(one).at(-1).series
+    return resultsOf(one.scenario, measurements.get(one)).map((result, index) =>
+      index === 0 ? { result, unit, target, series } : { result, unit }
+    )
+  })
+}
+
 const options = parseArguments(process.argv.slice(2))
 const directory = mkdtempSync(join(tmpdir(), "backlog-bench-"))
 // Postgres's user has to get through.
@@ -44,12 +92,17 @@ chmodSync(directory, 0o711)
 process.once("exit", () => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }))
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1))
 
-const context = { directory, build: resolve(options.build), quick: options.quick, url: undefined }
+const { quick, soakMinutes } = options
+const context = { directory, build: resolve(options.build), quick, soakMinutes, url: undefined }
 const selected = []
 for (const module of modules) {
   const { scenarios } = await import(module)
   for (const scenario of scenarios(context, say))
     if (options.only.test(scenario.id)) selected.push({ module, scenario })
+}
+if (options.list) {
+  for (const { scenario } of selected) process.stdout.write(`${scenario.id}\n`)
+  process.exit(0)
 }
 const needsServer = selected.some(({ scenario }) => scenario.database === "postgres")
 const server = needsServer ? await serverIn(directory) : undefined
@@ -57,21 +110,24 @@ context.url = server?.url
 const about = [machine(), ...(server === undefined ? [] : [server.description])].join("\n")
 say(about.replace("\n", `\n${" ".repeat(9)}`))
 
-const file = new URL(`results/${options.quick ? "quick" : "latest"}.json`, import.meta.url)
 const rows = []
-for (const { module, scenario } of selected) {
-  await scenario.prepare?.()
-  const measurements = []
-  for (let repetition = 1; repetition <= options.repetitions; repetition++) {
-    await scenario.beforeEach?.()
-    const measured = await measure(module, scenario, context, options)
-    const seconds = (measured.milliseconds / 1000).toFixed(2)
-    say(`${scenario.id} ${repetition}/${options.repetitions}: ${seconds} s, ${measured.peakMiB.toFixed(0)} MiB`)
-    measurements.push(measured)
-  }
-  const result = resultOf(scenario, measurements)
-  rows.push({ result, unit: scenario.unit, target: scenario.target })
-  writeResults(file, [result])
+const place = new URL("results/", import.meta.url)
+const prefix = quick ? "quick" : "latest"
+let all = []
+for (const group of groupsOf(selected)) {
+  const measured = await measureGroup(group)
+  rows.push(...measured)
+  all = writeResults(
+    new URL(`${prefix}.json`, place),
+    measured.map(({ result }) => result)
+  )
+  const series = measured.find((row) => row.series !== undefined)?.series
+  if (series !== undefined) writeFileSync(new URL(`${prefix}-soak.json`, place), `${JSON.stringify(series, null, 2)}\n`)
 }
 await server?.stop()
-process.stdout.write(rows.length === 0 ? "No scenario was measured.\n" : `${about}\n\n${tableOf(rows)}\n`)
+if (rows.length === 0) process.stdout.write("No scenario was measured.\n")
+else {
+  writePlots(place, prefix, all)
+  const ratios = ratiosOf(rows.map(({ result }) => result))
+  process.stdout.write(`${[about, tableOf(rows), ...(ratios === "" ? [] : [ratios])].join("\n\n")}\n`)
+}

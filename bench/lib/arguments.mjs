@@ -1,10 +1,13 @@
 import { parseArgs } from "node:util"
 
-const usage = `node bench/run.mjs [--only PATTERN] [--quick] [--repetitions N] [--profile DIR] [--build DIR]
+const usage = `node bench/run.mjs [--only PATTERN] [--quick] [--repetitions N] [--soak-minutes N] [--list]
+                   [--profile DIR] [--build DIR]
 
-  --only PATTERN     only scenarios whose "name database" matches this regular expression
-  --quick            a tenth of the size, written to results/quick.json
-  --repetitions N    how often each scenario is measured (default: 3)
+  --only PATTERN     only scenarios whose id, as --list shows them, matches this regular expression
+  --quick            small sizes and short times, written to results/quick.json
+  --repetitions N    how often each scenario is measured (default: 3, with --quick 1)
+  --soak-minutes N   how long the soak lasts (default: 10, with --quick 0.2)
+  --list             only say which scenarios there are
   --profile DIR      write a CPU profile of every measurement into this folder
   --build DIR        measure this build instead of ../dist
 `
@@ -17,7 +20,9 @@ export const parseArguments = (args) => {
       options: {
         only: { type: "string", default: "" },
         quick: { type: "boolean", default: false },
-        repetitions: { type: "string", default: "3" },
+        repetitions: { type: "string" },
+        "soak-minutes": { type: "string" },
+        list: { type: "boolean", default: false },
         profile: { type: "string" },
         build: { type: "string", default: new URL("../../dist", import.meta.url).pathname },
         help: { type: "boolean", short: "h", default: false }
@@ -27,9 +32,11 @@ export const parseArguments = (args) => {
       process.stdout.write(usage)
       process.exit(0)
     }
-    const repetitions = Number(values.repetitions)
+    const repetitions = Number(values.repetitions ?? (values.quick ? 1 : 3))
     if (!Number.isInteger(repetitions) || repetitions < 1) throw new Error("--repetitions must be 1 or more")
-    return { ...values, only: new RegExp(values.only), repetitions }
+    const soakMinutes = values["soak-minutes"] === undefined ? undefined : Number(values["soak-minutes"])
+    if (soakMinutes !== undefined && !(soakMinutes > 0)) throw new Error("--soak-minutes must be more than 0")
+    return { ...values, only: new RegExp(values.only), repetitions, soakMinutes }
   } catch (error) {
     process.stderr.write(`${error.message}\n\n${usage}`)
     process.exit(2)

@@ -1,5 +1,8 @@
-const number = (value) =>
-  value === null ? "" : value.toLocaleString("en", { maximumFractionDigits: Math.abs(value) < 100 ? 1 : 0 })
+export const number = (value, digits = 1) =>
+  value === null ? "" : value.toLocaleString("en", { maximumFractionDigits: Math.abs(value) < 100 ? digits : 0 })
+
+/** "1 worker", "10 workers". */
+export const countOf = (workers) => `${workers} worker${workers === 1 ? "" : "s"}`
 
 /** What is asked of a result, and whether it is met: `{ opsPerSecond: { min } , p50Ms: { max }, rssMiB: { max } }`. */
 const verdictOf = (result, target = {}) => {
@@ -21,18 +24,22 @@ const columns = [
   ["workers", ({ result }) => number(result.workers), "right"],
   ["size", ({ result }) => number(result.size), "right"],
   ["per second", ({ result, unit }) => `${number(result.opsPerSecond)} ${unit}`, "right"],
-  ["p50 ms", ({ result }) => number(result.p50Ms), "right"],
-  ["p99 ms", ({ result }) => number(result.p99Ms), "right"],
+  ["p50 ms", ({ result }) => number(result.p50Ms, 2), "right"],
+  ["p99 ms", ({ result }) => number(result.p99Ms, 2), "right"],
   ["RSS MiB", ({ result }) => number(result.rssMiB), "right"],
   ["target", ({ result, target }) => verdictOf(result, target)]
 ]
 
 /** The results as a table in Markdown: `rows` are `{ result, unit, target }`. */
-export const tableOf = (rows) => {
-  const cells = rows.map((row) => columns.map(([, text]) => text(row)))
-  const widths = columns.map(([name], index) => Math.max(name.length, ...cells.map((row) => row[index].length)))
-  const line = (texts) =>
-    `| ${texts.map((text, index) => (columns[index][2] === "right" ? text.padStart(widths[index]) : text.padEnd(widths[index]))).join(" | ")} |`
-  const rule = columns.map(([, , side], index) => "-".repeat(widths[index] - 1) + (side === "right" ? ":" : "-"))
-  return [line(columns.map(([name]) => name)), line(rule), ...cells.map(line)].join("\n")
+export const tableOf = (rows) => markdownTable(columns, rows)
+
+/** A table in Markdown. Each column is its name, how a row's text is had, and "right" where numbers stand in it. */
+export const markdownTable = (all, rows) => {
+  const cells = rows.map((row) => all.map(([, text]) => text(row)))
+  const widths = all.map(([name], index) => Math.max(name.length, ...cells.map((row) => row[index].length)))
+  const padded = (text, index) =>
+    all[index][2] === "right" ? text.padStart(widths[index]) : text.padEnd(widths[index])
+  const line = (texts) => `| ${texts.map(padded).join(" | ")} |`
+  const rule = all.map(([, , side], index) => "-".repeat(widths[index] - 1) + (side === "right" ? ":" : "-"))
+  return [line(all.map(([name]) => name)), line(rule), ...cells.map(line)].join("\n")
 }

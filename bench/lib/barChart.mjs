@@ -1,0 +1,30 @@
+import { element, label, picture, text } from "./svg.mjs"
+
+const width = 860
+const names = 190
+const values = 90
+const bar = 20
+
+/** Bars in groups, all on one scale: `groups` are `{ label, bars: [{ label, value, color }] }`. None without bars. */
+export const barChart = ({ groups, title }) => {
+  const largest = Math.max(0, ...groups.flatMap(({ bars }) => bars.map(({ value }) => value)))
+  if (largest === 0) return undefined
+  const content = []
+  let y = 62
+  for (const group of groups) {
+    content.push(text(16, y, group.label, { "font-weight": 600 }))
+    y += 10
+    for (const { color, label: name, value } of group.bars) {
+      const length = (value / largest) * (width - names - values)
+      const middle = y + bar * 0.7
+      content.push(
+        text(names - 8, middle, name, { "text-anchor": "end" }),
+        element("rect", { x: names, y: y + 2, width: length.toFixed(1), height: bar - 4, fill: color }),
+        text(names + length + 6, middle, label(value))
+      )
+      y += bar
+    }
+    y += 26
+  }
+  return picture(width, y, title, content)
+}

@@ -1,0 +1,80 @@
+/**
+ * Counts what is done and how long it took, after a warm-up, for some seconds or until `available` are done. Whoever works
+ * asks `isOver` before each piece of work.
+ */
+export class Meter {
+  isOver = false
+  #begins
+  #seconds
+  #available
+  #all = 0
+  #counted = 0
+  #started
+  #ended
+  #latencies = []
+  #finish
+
+  constructor({ available, seconds, warmUpSeconds }) {
+    this.#begins = performance.now() + warmUpSeconds * 1000
+    this.#seconds = seconds
+    this.#available = available
+    this.finished = new Promise((resolve) => {
+      this.#finish = resolve
+    })
+  }
+
+  /** How many were done before those that count. */
+  get warmUp() {
+    return this.#all - this.#counted
+  }
+
+  /** When the first that counts began. */
+  get started() {
+    return this.#started
+  }
+
+  /** `count` were done just now; together they took `milliseconds`, when that is known. */
+  done(count, milliseconds) {
+    if (this.isOver) return
+    const now = performance.now()
+    this.#all += count
+    if (this.#started !== undefined) {
+      this.#counted += count
+      this.#ended = now
+      if (milliseconds !== undefined) this.#latencies.push(milliseconds)
+      if (now - this.#started >= this.#seconds * 1000) this.end()
+    } else if (now >= this.#begins || this.#all >= this.#available / 4) {
+      this.#started = now
+    }
+    if (this.#all >= this.#available) this.end()
+  }
+
+  /** Nothing is left to be done. */
+  end() {
+    this.isOver = true
+    this.#finish()
+  }
+
+  result() {
+    if (this.#counted === 0) throw new Error("nothing was done in the time that was to be measured")
+    return {
+      operations: this.#counted,
+      milliseconds: this.#ended - this.#started,
+      latencies: this.#latencies.length === 0 ? null : this.#latencies
+    }
+  }
+}
+
+/** Work in loops, as many at once as there are workers: `once` answers how many it did, 0 when nothing is left. */
+export const workInLoops = async (workers, meter, once) => {
+  const loop = async (worker) => {
+    while (!meter.isOver) {
+      const started = performance.now()
+      const count = await once(worker)
+      if (count === 0) return
+      meter.done(count, performance.now() - started)
+    }
+  }
+  await Promise.all(Array.from({ length: workers }, (_, worker) => loop(worker)))
+  meter.end()
+}

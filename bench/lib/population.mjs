@@ -1,0 +1,40 @@
+/** The id of a card, by its number. */
+export const cardId = (number) => `card-${String(number).padStart(7, "0")}`
+
+const card = (number, more) => ({ id: cardId(number), title: `Card ${number}`, ...more })
+
+/** Cards that can all be claimed. */
+export function* plainCards(count) {
+  for (let number = 0; number < count; number++) yield card(number)
+}
+
+/** How many of ten cards are in which state, besides those that can be claimed; of waiting ones, whether they come first. */
+export const states = {
+  "all claimable": {},
+  "50 % done": { done: 5 },
+  "90 % done": { done: 9 },
+  "50 % blocked": { blocked: 5 },
+  "90 % blocked": { blocked: 9 },
+  "50 % waiting": { waiting: 5 },
+  "90 % waiting": { waiting: 9 },
+  "90 % waiting, and first": { waiting: 9, first: true },
+  mixed: { done: 6, waiting: 2, blocked: 1 }
+}
+
+/**
+ * Cards of a backlog in one of the `states`: in each ten the last can always be claimed. It depends on two that are done,
+ * where any are, and those that wait depend on it.
+ */
+export function* cardsIn(state, count) {
+  const { blocked = 0, done = 0, first = false, waiting = 0 } = states[state]
+  for (let number = 0; number < count; number++) {
+    const place = number % 10
+    const ten = number - place
+    const priority = (ten / 10) % 5
+    if (place < done) yield card(number, { priority, status: "done" })
+    else if (place < done + waiting) {
+      yield card(number, { priority: first ? 100 : priority, dependsOn: [cardId(ten + 9)] })
+    } else if (place < done + waiting + blocked) yield card(number, { priority, status: "blocked" })
+    else yield card(number, { priority, dependsOn: done === 0 ? [] : [cardId(ten), cardId(ten + 1)] })
+  }
+}

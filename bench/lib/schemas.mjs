@@ -1,0 +1,21 @@
+import { connected } from "./connected.mjs"
+
+/** Every schema that the benchmarks make begins with this. */
+export const schemaOf = (...parts) => ["bench", ...parts].join("_").toLowerCase().replaceAll(/\W+/g, "_").slice(0, 48)
+
+export const dropSchema = (url, schema) =>
+  connected(url, (client) => client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`))
+
+/** What autovacuum and the checkpointer do within minutes, so that none of it falls into what is measured. */
+export const settle = (url, schema) =>
+  connected(url, async (client) => {
+    const { rows } = await client.query(
+      `SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname = $1`,
+      [schema]
+    )
+    await client.query(`VACUUM ANALYZE ${rows.map(({ name }) => name).join()}`)
+    await client.query("CHECKPOINT")
+  })
+
+/** Options of a connection of the `pg` driver whose unqualified names are those of a schema. */
+export const connectionTo = (url, schema) => ({ connectionString: url, options: `-c search_path=${schema}` })

@@ -1,0 +1,37 @@
+const escapes = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" }
+
+export const escaped = (text) => String(text).replaceAll(/[&<>"]/g, (character) => escapes[character])
+
+/** An element with attributes and what is in it: other elements, or text that has been escaped. */
+export const element = (name, attributes, content = "") => {
+  const text = Object.entries(attributes).map(([key, value]) => ` ${key}="${escaped(value)}"`)
+  return `<${name}${text.join("")}>${content}</${name}>`
+}
+
+export const text = (x, y, content, attributes = {}) =>
+  element("text", { x, y, fill: "currentColor", ...attributes }, escaped(content))
+
+/** A picture. Text and lines are dark on a light page and light on a dark one. */
+export const picture = (width, height, title, content) =>
+  element(
+    "svg",
+    {
+      xmlns: "http://www.w3.org/2000/svg",
+      viewBox: `0 0 ${width} ${height}`,
+      width,
+      height,
+      role: "img",
+      "font-family": "system-ui, sans-serif",
+      "font-size": 13
+    },
+    [
+      element("title", {}, escaped(title)),
+      "<style>svg { color: #24292f } @media (prefers-color-scheme: dark) { svg { color: #d0d7de } }</style>",
+      text(16, 28, title, { "font-size": 17, "font-weight": 600 }),
+      ...content
+    ].join("\n")
+  ) + "\n"
+
+/** A number as a label. */
+export const label = (value) =>
+  value.toLocaleString("en", { maximumFractionDigits: value < 1 ? 2 : value < 100 ? 1 : 0 })

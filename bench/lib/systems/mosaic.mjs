@@ -1,0 +1,110 @@
+/** Mosaic Backlog: commands one by one, and many at once. */
+import { Effect, Option } from "effect"
+import { rmSync } from "node:fs"
+import { join } from "node:path"
+import { pathToFileURL } from "node:url"
+import { dropSchema, settle } from "../schemas.mjs"
+
+export const name = "mosaic-backlog"
+
+const load = ({ build }) => import(pathToFileURL(join(build, "index.js")).href)
+
+const directoryOf = ({ directory }, schema) => join(directory, `${schema}.pglite`)
+
+/** The layer of a backlog on `postgres`, in memory (`pglite`) or in a directory (`pglite directory`). */
+export const layerOf = async (context, { database, schema }) => {
+  const { layerPglite, layerPostgres } = await load(context)
+  if (database === "postgres") return layerPostgres({ url: context.url, schema })
+  return layerPglite({ schema, ...(database === "pglite" ? {} : { dataDir: directoryOf(context, schema) }) })
+}
+
+/** Uses a backlog: `use` gets the service and answers an Effect. */
+export const withBacklog = async (context, place, use) => {
+  const { BacklogService } = await load(context)
+  return Effect.runPromise(Effect.provide(Effect.flatMap(BacklogService, use), await layerOf(context, place)))
+}
+
+const cardsAtOnce = 5000
+
+/** Creates cards, some thousands at once. */
+export const createAll = Effect.fnUntraced(function* (backlog, cards) {
+  let some = []
+  for (const card of cards) {
+    some.push(card)
+    if (some.length < cardsAtOnce) continue
+    yield* backlog.createMany({ cards: some, actor: "bench" })
+    some = []
+  }
+  if (some.length > 0) yield* backlog.createMany({ cards: some, actor: "bench" })
+})
+
+/** Makes the backlog anew, with these cards in it. */
+export const fill = async (context, place, cards) => {
+  await remove(context, place)
+  // What is in memory is filled by the process that is measured.
+  if (place.database === "pglite") return
+  await withBacklog(context, place, (backlog) => createAll(backlog, cards))
+  if (place.database === "postgres") await settle(context.url, place.schema)
+}
+
+export const remove = async (context, { database, schema }) => {
+  if (database === "postgres") await dropSchema(context.url, schema)
+  else rmSync(directoryOf(context, schema), { recursive: true, force: true })
+}
+
+export const found = (claimed) => {
+  if (Option.isNone(claimed)) throw new Error("nothing was claimable")
+  return claimed.value
+}
+
+const completed = (backlog, { claimToken, id }, actor) => backlog.complete({ id, token: claimToken, actor })
+
+const oneByOne = (backlog, meter) => (worker) =>
+  Effect.gen(function* () {
+    const owner = `worker-${worker}`
+    while (!meter.isOver) {
+      const started = performance.now()
+      const claimed = yield* backlog.claim({ owner, actor: owner })
+      if (Option.isNone(claimed)) return
+      yield* completed(backlog, claimed.value, owner)
+      meter.done(1, performance.now() - started)
+    }
+  })
+
+/** Many claims at once and then many completions at once, which the service gathers into batches by itself. */
+const manyAtOnce = (backlog, meter, batch) => (worker) =>
+  Effect.gen(function* () {
+    const owner = `worker-${worker}`
+    while (!meter.isOver) {
+      const started = performance.now()
+      const answers = yield* Effect.replicateEffect(backlog.claim({ owner, actor: owner }), batch, {
+        concurrency: "unbounded"
+      })
+      const cards = answers.flatMap(Option.toArray)
+      if (cards.length === 0) return
+      yield* Effect.forEach(cards, (card) => completed(backlog, card, owner), {
+        concurrency: "unbounded",
+        discard: true
+      })
+      meter.done(cards.length, performance.now() - started)
+    }
+  })
+
+/** Claims and completes, with so many workers, until the meter is over. `ready` is awaited when all is connected. */
+export const work = (context, place, { batch, cards, makeMeter, ready, workers }) =>
+  withBacklog(context, place, (backlog) =>
+    Effect.gen(function* () {
+      if (place.database === "pglite") yield* createAll(backlog, cards())
+      yield* backlog.stats
+      yield* Effect.promise(ready)
+      const meter = makeMeter()
+      const loop = batch === undefined ? oneByOne(backlog, meter) : manyAtOnce(backlog, meter, batch)
+      yield* Effect.forEach(
+        Array.from({ length: workers }, (_, worker) => worker),
+        loop,
+        { concurrency: "unbounded", discard: true }
+      )
+      meter.end()
+      return meter.result()
+    })
+  )

@@ -1,0 +1,59 @@
+/** Claiming and completing by any of the systems, in this process or in several. */
+import { fork } from "node:child_process"
+import { Meter } from "./meter.mjs"
+import { plainCards } from "./population.mjs"
+import * as floor from "./systems/floor.mjs"
+import * as graphileWorker from "./systems/graphileWorker.mjs"
+import * as mosaic from "./systems/mosaic.mjs"
+import * as mutableTable from "./systems/mutableTable.mjs"
+import * as pgBoss from "./systems/pgBoss.mjs"
+
+export const systems = Object.fromEntries(
+  [mosaic, graphileWorker.plain, graphileWorker.batched, pgBoss, mutableTable, floor].map((system) => [
+    system.name,
+    system
+  ])
+)
+
+const optionsOf = ({ batch, cards, meter, workers }, ready) => ({
+  batch,
+  workers,
+  ready,
+  cards: () => plainCards(cards),
+  makeMeter: () => new Meter({ ...meter, available: cards })
+})
+
+/** Works in this process. `job` is `{ system, place, workers, batch?, cards, meter }`. */
+export const work = (context, job, ready = async () => {}) =>
+  systems[job.system].work(context, job.place, optionsOf(job, ready))
+
+/** Works in several processes with so many workers each, which begin at the same moment. */
+export const workInProcesses = async (context, job, processes) => {
+  const program = new URL("workProcess.mjs", import.meta.url)
+  const children = Array.from({ length: processes }, () => {
+    const child = fork(program, { stdio: ["ignore", "inherit", "inherit", "ipc"] })
+    const ended = new Promise((_, reject) => {
+      child.once("exit", (code) => reject(new Error(`a process of ${job.system} ended with code ${code}`)))
+    })
+    ended.catch(() => {})
+    const told = () => Promise.race([ended, new Promise((resolve) => child.once("message", resolve))])
+    return { child, told }
+  })
+  const all = (use) => Promise.all(children.map(use))
+  try {
+    const ready = all(({ told }) => told())
+    for (const { child } of children) child.send({ context, job: { ...job, cards: Math.floor(job.cards / processes) } })
+    await ready
+    const measured = all(({ told }) => told())
+    for (const { child } of children) child.send("go")
+    const results = await measured
+    return {
+      operations: results.reduce((sum, one) => sum + one.operations, 0),
+      milliseconds: Math.max(...results.map((one) => one.milliseconds)),
+      latencies: results.flatMap((one) => one.latencies ?? []),
+      peakMiB: Math.max(...results.map((one) => one.peakMiB))
+    }
+  } finally {
+    for (const { child } of children) if (child.connected) child.disconnect()
+  }
+}

@@ -1,0 +1,139 @@
+/** What claims and reads cost over backlogs of different sizes and in different states. */
+import { Effect, Option } from "effect"
+import { cardId, cardsIn, states } from "../lib/population.mjs"
+import { Random } from "../lib/random.mjs"
+import { schemaOf } from "../lib/schemas.mjs"
+import * as mosaic from "../lib/systems/mosaic.mjs"
+import * as mutableTable from "../lib/systems/mutableTable.mjs"
+
+/** A tenth of the smallest backlog can be claimed. */
+const claims = 90
+const claimsBefore = 10
+
+const reads = 200
+const readsBefore = 20
+const pageSize = 100
+
+const sizes = ({ quick }) => (quick ? [1000, 10_000] : [1000, 10_000, 100_000, 1_000_000])
+
+/** Larger ones would take hours. */
+const largestMutable = ({ quick }) => (quick ? 10_000 : 100_000)
+
+const timed = (count, before, call) =>
+  Effect.gen(function* () {
+    const latencies = []
+    for (let number = -before; number < count; number++) {
+      const started = performance.now()
+      yield* call
+      if (number >= 0) latencies.push(performance.now() - started)
+    }
+    return { operations: count, milliseconds: latencies.reduce((sum, one) => sum + one, 0), latencies }
+  })
+
+/** Claims, and puts back what was claimed, so that the next repetition finds the same backlog. */
+const measureOurs = (context, place) =>
+  mosaic.withBacklog(context, place, (backlog) =>
+    Effect.gen(function* () {
+      const claimed = []
+      const claim = Effect.map(backlog.claim({ owner: "bench", actor: "bench" }), (card) =>
+        claimed.push(mosaic.found(card))
+      )
+      const measured = yield* timed(claims, claimsBefore, claim)
+      for (const { claimToken, id } of claimed) yield* backlog.release({ id, token: claimToken, actor: "bench" })
+      return measured
+    })
+  )
+
+const measureMutable = async (context, place) => {
+  let measured
+  await mutableTable.claiming(context, place, async (claim) => {
+    measured = await Effect.runPromise(timed(claims, claimsBefore, Effect.promise(claim)))
+  })
+  return measured
+}
+
+const expect = (what, found, expected) => {
+  if (found !== expected) throw new Error(`${what}: ${found} instead of ${expected}`)
+}
+
+/** Each read's name, what is asked of it, and how it is made. */
+const readings = (size) => {
+  const random = new Random(1)
+  const any = () => cardId(random.integer(0, size - 1))
+  const page = (backlog, options) =>
+    Effect.map(backlog.list({ limit: pageSize, ...options }), (cards) => expect("a page", cards.length, pageSize))
+  const tenMilliseconds = { p50Ms: { max: 10 } }
+  return [
+    [
+      "get",
+      undefined,
+      (backlog) =>
+        Effect.map(
+          Effect.suspend(() => backlog.get(any())),
+          Option.getOrThrow
+        )
+    ],
+    ["list, first page", tenMilliseconds, (backlog) => page(backlog, {})],
+    ["list, a page in the middle", tenMilliseconds, (backlog) => page(backlog, { after: cardId(size / 2) })],
+    ["list, claimable ones", tenMilliseconds, (backlog) => page(backlog, { readyOnly: true })],
+    ["stats", tenMilliseconds, (backlog) => Effect.map(backlog.stats, ({ total }) => expect("stats", total, size))]
+  ]
+}
+
+export const scenarios = (context, say = () => {}) => {
+  const common = { database: "postgres", workers: 1, unit: "calls" }
+
+  const claimsOf = (state, size, system) => {
+    const place = { database: "postgres", schema: schemaOf("claims", system.name, size) }
+    const scenario = `claim, ${state}`
+    return {
+      ...common,
+      id: `${scenario}, ${system.name}, ${size} cards, postgres`,
+      group: scenario,
+      scenario,
+      system: system.name,
+      size,
+      prepare: () => {
+        say(`filling ${system.name} with ${size} cards, ${state}`)
+        return system.fill(context, place, cardsIn(state, size))
+      },
+      measure: () => (system === mosaic ? measureOurs(context, place) : measureMutable(context, place)),
+      cleanUp: () => system.remove(context, place)
+    }
+  }
+
+  const ofStates = Object.keys(states).flatMap((state) => [
+    ...sizes(context).map((size) => claimsOf(state, size, mosaic)),
+    ...sizes(context)
+      .filter((size) => size <= largestMutable(context))
+      .map((size) => claimsOf(state, size, mutableTable))
+  ])
+
+  const largest = Math.max(...sizes(context))
+  const state = "mixed"
+  const place = { database: "postgres", schema: schemaOf("reads", largest) }
+  const ofReads = readings(largest).map(([scenario, target, call], index, all) => ({
+    ...common,
+    id: `${scenario}, ${mosaic.name}, ${largest} cards, postgres`,
+    group: "reads",
+    scenario,
+    system: mosaic.name,
+    size: largest,
+    target,
+    prepare: () => prepareReads(context, place, cardsIn(state, largest), say),
+    measure: () => mosaic.withBacklog(context, place, (backlog) => timed(reads, readsBefore, call(backlog))),
+    cleanUp: index === all.length - 1 ? () => mosaic.remove(context, place) : undefined
+  }))
+
+  return [...ofStates, ...ofReads]
+}
+
+/** Whether the backlog for the reads is there. */
+let isFilled = false
+
+const prepareReads = async (context, place, cards, say) => {
+  if (isFilled) return
+  say("filling a backlog to read from")
+  await mosaic.fill(context, place, cards)
+  isFilled = true
+}
