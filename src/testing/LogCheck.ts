@@ -1,22 +1,10 @@
-import { DateTime, Result, Schema } from "effect"
-import { Event } from "../domain/Event.ts"
-import { eventOf, type RecordedEvent } from "../events/RecordedEvent.ts"
+import { DateTime } from "effect"
+import type { RecordedEvent } from "../events/RecordedEvent.ts"
+import { follow, type PlainEvent, plainEvent } from "./follow.ts"
 import { sameJson } from "./sameJson.ts"
 import { invariants } from "./invariants.ts"
 import type { ModelCard } from "./Model.ts"
 import { byId, isDue, unmetDependencies } from "./modelQueries.ts"
-
-const encodeEvent = Schema.encodeSync(Event)
-
-type PlainEvent = typeof Event.Encoded
-
-const noClaim = {
-  claimOwner: null,
-  claimTtlSeconds: null,
-  claimedAt: null,
-  claimExpiresAt: null,
-  claimToken: null
-} as const
 
 /**
  * Reads a log in the order of positions, from the first, and says at every position what must hold there and does not.
@@ -80,12 +68,11 @@ export class LogCheck {
       must(last === position - 1, `command ${commandId} was carried out at position ${last} already`)
       this.#lastOfCommand.set(commandId, position)
     }
-    const decoded = eventOf(recorded)
-    if (Result.isFailure(decoded)) {
+    const event = plainEvent(recorded)
+    if (event === undefined) {
       must(false, "it cannot be decoded")
       return violations
     }
-    const event = encodeEvent(decoded.success)
     if (event._tag === "CardClaimed" && before?.status === "claimed") this.#doubleClaims++
     const problem = this.#whyNot(before, event, time)
     must(problem === undefined, problem ?? "")
@@ -141,83 +128,5 @@ export class LogCheck {
       case "CardRedacted":
         return undefined
     }
-  }
-}
-
-const follow = (
-  card: ModelCard | undefined,
-  event: PlainEvent,
-  { cardId, occurredAt, version }: RecordedEvent
-): ModelCard | undefined => {
-  const time = DateTime.formatIso(occurredAt)
-  if (event._tag === "CardCreated") {
-    const { _tag, dependsOn, ...birth } = event
-    return {
-      ...birth,
-      id: cardId,
-      dependsOn: [...dependsOn].sort(byId),
-      ...noClaim,
-      attempts: 0,
-      notBefore: null,
-      result: null,
-      createdAt: time,
-      updatedAt: time,
-      completedAt: birth.status === "done" ? time : null,
-      version
-    }
-  }
-  if (card === undefined) return undefined
-  return { ...card, ...changesBy(card, event, time, version), updatedAt: time, version }
-}
-
-const changesBy = (
-  card: ModelCard,
-  event: Exclude<PlainEvent, { readonly _tag: "CardCreated" }>,
-  time: string,
-  version: number
-): Partial<ModelCard> => {
-  switch (event._tag) {
-    case "CardRevised": {
-      const { _tag, ...changes } = event
-      return changes
-    }
-    case "CardClaimed":
-      return {
-        status: "claimed",
-        claimOwner: event.owner,
-        claimTtlSeconds: event.ttlSeconds,
-        claimedAt: time,
-        claimExpiresAt: event.expiresAt,
-        claimToken: version,
-        notBefore: null,
-        attempts: card.attempts + 1
-      }
-    case "ClaimRenewed":
-      return { claimTtlSeconds: event.ttlSeconds, claimExpiresAt: event.expiresAt }
-    case "CardReleased":
-      return { ...noClaim, status: "ready", notBefore: event.notBefore }
-    case "CardReclaimed":
-      return { ...noClaim, status: "ready" }
-    case "CardLinked":
-      return { dependsOn: [...card.dependsOn, event.dependsOn].sort(byId) }
-    case "CardUnlinked":
-      return { dependsOn: card.dependsOn.filter((id) => id !== event.dependsOn) }
-    case "CardBlocked":
-      return { ...noClaim, status: "blocked", blockedReason: event.reason, notBefore: null }
-    case "CardUnblocked":
-      return { status: "ready", blockedReason: null }
-    case "CardCompleted":
-      return {
-        ...noClaim,
-        status: "done",
-        result: event.result,
-        blockedReason: null,
-        notBefore: null,
-        completedAt: time
-      }
-    case "CardReopened":
-      return { status: "ready", result: null, completedAt: null }
-    case "CardRedacted":
-      return {}
   }
 }

@@ -14,7 +14,7 @@ export class Worker {
   #held: ReadonlyArray<Held> = []
   #beforeCrash: ReadonlyArray<Held> = []
   #last: ModelCommand | undefined
-  #commandIds = 0
+  #commands = 0
 
   /** Everything that a program names is put after `prefix`, so that programs do not meet. */
   constructor(name: string, prefix: string) {
@@ -52,10 +52,8 @@ export class Worker {
   }
 
   #wished({ byOwnClock, token: choice, ...wish }: Wish, withCommandId: boolean, ownTime: number): ModelCommand {
-    const origin = {
-      actor: this.#name,
-      ...(withCommandId ? { commandId: `${this.#prefix}${this.#name}.${++this.#commandIds}` } : {})
-    }
+    const correlationId = this.#nextId()
+    const origin = { actor: this.#name, correlationId, ...(withCommandId ? { commandId: correlationId } : {}) }
     const shown = this.#shown("id" in wish ? wish.id : undefined, choice)
     switch (wish._tag) {
       case "Create":
@@ -115,8 +113,13 @@ export class Worker {
   #again(as: "same" | "new" | "changed"): ModelCommand | undefined {
     if (this.#last === undefined) return undefined
     if (as === "same") return this.#last
-    if (as === "changed") return { ...this.#last, correlationId: "changed" }
+    if (as === "changed") return { ...this.#last, causationId: "changed" }
     const { commandId: _id, ...command } = this.#last
-    return command
+    return { ...command, correlationId: this.#nextId() }
+  }
+
+  /** An id of a command that no other command has. */
+  #nextId(): string {
+    return `${this.#prefix}${this.#name}.${++this.#commands}`
   }
 }

@@ -33,6 +33,33 @@ export const generateProgram = (seed: number, size: ProgramSize = {}): Program =
   return { seed, clocks, steps }
 }
 
+/**
+ * Makes a program of one worker that claims, completes and gives back, over thirty cards without dependencies whose
+ * priorities change now and then: what tells most about the order of claims.
+ */
+export const generateClaims = (seed: number, size: ProgramSize = {}): Program => {
+  const random = seededRandom(seed)
+  const ids = Array.from({ length: 30 }, (_, index) => `c${index}`)
+  const ask = (wish: Wish): Step => ({
+    _tag: "Ask",
+    worker: "w1",
+    wish,
+    withCommandId: false,
+    hearing: "heard",
+    together: false
+  })
+  const cards = ids.map((id) => ({ id, title: "T", priority: random.below(4) }))
+  const steps = [ask({ _tag: "CreateMany", cards })]
+  while (steps.length <= (size.steps ?? 12)) {
+    const kind = random.below(20)
+    if (kind < 11) steps.push(ask({ _tag: "Claim" }))
+    else if (kind < 15) steps.push(ask({ _tag: "Complete", id: "held", token: "held" }))
+    else if (kind < 18) steps.push(ask({ _tag: "Release", id: "held", token: "held" }))
+    else steps.push(ask({ _tag: "Revise", id: ids[random.below(ids.length)] ?? "c0", priority: random.below(4) }))
+  }
+  return { seed, clocks: {}, steps }
+}
+
 const someStep = (random: SeededRandom): Step => {
   const worker = random.pick(workers)
   const together = random.chance(35)

@@ -6,9 +6,12 @@
 export { BacklogTestClock, layerTest, layerTestOver } from "../services/layers.ts"
 export { accept, agrees } from "./accept.ts"
 export { commandArbitrary, defaultPools, newCardArbitrary, type Pools } from "./arbitraries.ts"
+export { claimOrder, type ClaimOrderReport } from "./claimOrder.ts"
 export { type Asked, explainAnswers } from "./explainAnswers.ts"
-export { generateProgram, type ProgramSize } from "./generateProgram.ts"
+export { generateClaims, generateProgram, type ProgramSize } from "./generateProgram.ts"
+export { type History, HistoryRecorder, type Operation } from "./History.ts"
 export { type BacklogState, invariants } from "./invariants.ts"
+export { linearizable, type LinearizableReport } from "./linearizable.ts"
 export { LogCheck } from "./LogCheck.ts"
 export {
   emptyModel,
@@ -24,6 +27,7 @@ export {
 export { explainCard, listCards, type ModelListOptions, statsOf } from "./modelQueries.ts"
 export { observe } from "./observe.ts"
 export { describeProgram, type Hearing, type Program, type Step, type TokenChoice, type Wish } from "./Program.ts"
+export { runConcurrently, type RunConcurrentlyOptions } from "./runConcurrently.ts"
 export { type ProgramFailure, type ProgramResult, runProgram } from "./runProgram.ts"
 export { shrink } from "./shrink.ts"
 export { SimulationFailed, type SimulateOptions, type Simulated, simulate } from "./simulate.ts"

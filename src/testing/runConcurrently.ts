@@ -1,0 +1,116 @@
+import { DateTime, Effect, Fiber, Semaphore } from "effect"
+import type { SqlError } from "effect/sql"
+import type { BacklogService } from "../services/BacklogService.ts"
+import type { InvalidInput } from "../services/InvalidInput.ts"
+import type { BacklogTestClock } from "../services/layers.ts"
+import { generateClaims, generateProgram } from "./generateProgram.ts"
+import { type History, HistoryRecorder } from "./History.ts"
+import type { ModelCommand, ModelOutcome } from "./Model.ts"
+import { observe } from "./observe.ts"
+import type { Step } from "./Program.ts"
+import { seededRandom } from "./seededRandom.ts"
+import { Worker } from "./Worker.ts"
+
+/** Who does what at the same time. */
+export interface RunConcurrentlyOptions {
+  /** The same backlog over several pools of connections; workers take turns with them. Each worker stays with one. */
+  readonly backlogs: readonly [BacklogService["Service"], ...ReadonlyArray<BacklogService["Service"]>]
+  /** The clock that all of them have. */
+  readonly clock: BacklogTestClock["Service"]
+  /** What the workers' steps are made from. How they meet is up to the database. */
+  readonly seed: number
+  /** How many workers, 6 unless told otherwise. */
+  readonly workers?: number | undefined
+  /** Steps of each worker, 12 unless told otherwise. */
+  readonly steps?: number | undefined
+  /** Of what: `everything`, as `generateProgram`, unless told otherwise, or mostly `claims`, as `generateClaims`. */
+  readonly of?: "everything" | "claims" | undefined
+  /** Is put before everything that the workers name; must be new. */
+  readonly prefix: string
+}
+
+/**
+ * Lets workers work on one backlog at the same time, and records what they asked for and what they were answered, for
+ * `linearizable` and `claimOrder`: every command, time that passes, crashes, old tokens, answers that get lost, and
+ * retries.
+ *
+ * Nothing else may be claimed or claimable in the backlog meanwhile. When it ends, all cards of the history are done.
+ */
+export const runConcurrently = Effect.fnUntraced(function* (
+  options: RunConcurrentlyOptions
+): Effect.fn.Return<History, InvalidInput | SqlError.SqlError> {
+  const { backlogs, clock, prefix, seed } = options
+  const random = seededRandom(seed)
+  const now = Effect.map(clock.now, DateTime.toEpochMillis)
+  const recorder = new HistoryRecorder(yield* now)
+
+  const oneAtATime = yield* Semaphore.make(1)
+  const advance = (seconds: number) =>
+    Effect.flatMap(clock.now, (time) => {
+      const next = DateTime.add(time, { seconds })
+      return recorder.moveClock(DateTime.toEpochMillis(next), clock.set(next))
+    }).pipe(oneAtATime.withPermits(1))
+
+  const perform = Effect.fnUntraced(function* (
+    step: Step,
+    worker: Worker,
+    backlog: BacklogService["Service"],
+    wrongBySeconds: number
+  ) {
+    if (step._tag === "Advance") return yield* advance(step.seconds)
+    if (step._tag === "Crash") return worker.crash()
+    const command = withoutKeys(worker.command(step, (yield* now) + wrongBySeconds * 1000))
+    if (command === undefined) return
+    const hearing = step._tag === "Ask" ? step.hearing : "heard"
+    const asking = hearing === "cut" ? hangUp(backlog, command) : observe(backlog, command)
+    const outcome = yield* recorder.record(command, asking)
+    if (outcome !== undefined && hearing === "heard") worker.hear(command, outcome)
+  })
+
+  const generate = options.of === "claims" ? generateClaims : generateProgram
+  const [first] = generate(seed).steps
+  const planner = new Worker("planner", prefix)
+  if (first !== undefined) yield* perform(first, planner, backlogs[0], 0)
+  const works = Array.from({ length: options.workers ?? 6 }, (_, index) => {
+    const worker = new Worker(`v${index}`, prefix)
+    const { steps } = generate(seed + index, { steps: options.steps ?? 12 })
+    const wrongBySeconds = (random.below(13) - 6) * 3600
+    const backlog = backlogs[index % backlogs.length] ?? backlogs[0]
+    return Effect.forEach(steps.slice(1), (step) => perform(step, worker, backlog, wrongBySeconds), { discard: true })
+  })
+  yield* Effect.all(works, { concurrency: "unbounded", discard: true })
+
+  for (const status of ["ready", "claimed", "blocked"] as const) {
+    for (const { id } of yield* Effect.orDie(backlogs[0].list({ status }))) {
+      const actor = "the end of a history"
+      const command = { _tag: "Complete", id, force: true, actor, correlationId: `${prefix}end.${id}` } as const
+      yield* recorder.record(command, observe(backlogs[0], command))
+    }
+  }
+  return recorder.history
+})
+
+/** Cards of histories have no idempotency keys: those would tie cards to each other. */
+const withoutKeys = (command: ModelCommand | undefined): ModelCommand | undefined => {
+  if (command?._tag === "Create") return withoutKey(command)
+  if (command?._tag === "CreateMany") return { ...command, cards: command.cards.map(withoutKey) }
+  return command
+}
+
+const withoutKey = <C extends { readonly idempotencyKey?: string | null | undefined }>(
+  card: C
+): Omit<C, "idempotencyKey"> => {
+  const { idempotencyKey: _key, ...rest } = card
+  return rest
+}
+
+/** Hangs up while a command is under way, and waits until nothing more comes of it: the next one is behind it. */
+const hangUp = Effect.fnUntraced(function* (backlog: BacklogService["Service"], command: ModelCommand) {
+  const fiber = yield* Effect.forkChild(observe(backlog, command))
+  yield* Effect.yieldNow
+  yield* Effect.yieldNow
+  yield* Fiber.interrupt(fiber)
+  yield* observe(backlog, { _tag: "Reclaim", id: "no card", actor: "the next one" })
+  const unheard: ModelOutcome | undefined = undefined
+  return unheard
+})
