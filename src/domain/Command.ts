@@ -1,7 +1,7 @@
 import { DateTime, Schema } from "effect"
 import { Priority, TtlSeconds, Version } from "./Card.ts"
 import { CardId } from "./CardId.ts"
-import { Json } from "./Json.ts"
+import { JsonInput } from "./Json.ts"
 import { Body, Name, Reason, Title } from "./Text.ts"
 
 /** Who causes a command's events, and what they belong to. */
@@ -31,7 +31,7 @@ const newCard = {
   priority: Schema.optional(Priority),
   status: Schema.optional(Schema.Literals(["ready", "blocked", "done"])),
   dependsOn: Schema.optional(Schema.Array(CardId)),
-  acceptance: Schema.optional(Schema.NullOr(Json)),
+  acceptance: Schema.optional(Schema.NullOr(JsonInput)),
   idempotencyKey: Schema.optional(Schema.NullOr(Name)),
   blockedReason: Schema.optional(Schema.NullOr(Reason)),
   occurredAt: Schema.optional(BusinessTime)
@@ -73,7 +73,7 @@ export const Revise = Schema.TaggedStruct("Revise", {
   body: Schema.optional(Schema.NullOr(Body)),
   phase: Schema.optional(Schema.NullOr(Name)),
   priority: Schema.optional(Priority),
-  acceptance: Schema.optional(Schema.NullOr(Json)),
+  acceptance: Schema.optional(Schema.NullOr(JsonInput)),
   ...origin
 })
 
@@ -118,7 +118,7 @@ export const Complete = Schema.TaggedStruct("Complete", {
   id: CardId,
   token: Schema.optional(Version),
   force: Schema.optional(Schema.Boolean),
-  result: Schema.optional(Schema.NullOr(Json)),
+  result: Schema.optional(Schema.NullOr(JsonInput)),
   ...origin
 })
 

@@ -1,4 +1,4 @@
-import { Schema } from "effect"
+import { Effect, Option, Result, Schema, SchemaIssue, SchemaTransformation } from "effect"
 import { unstorable, utf8Length } from "./Text.ts"
 
 /** How deep a JSON value may nest: well inside what every supported database parses. */
@@ -10,42 +10,64 @@ export const maximumBytes = 1024 * 1024
 const tooLarge = `must be at most ${maximumBytes} bytes of JSON`
 
 /**
- * Says why a JSON value cannot be kept, or `undefined` when it can. Walks with a stack of its own, so that no
- * nesting can exhaust the program's.
+ * A copy of a JSON value, or why it cannot be kept. Every part is read once, so that the copy is what was looked at, also
+ * where reading runs code of whoever made the value. Walks with a stack of its own, so that no nesting can exhaust the
+ * program's.
  */
-export const unstorableJson = (root: unknown): string | undefined => {
-  const stack: Array<readonly [value: unknown, depth: number]> = [[root, 0]]
+const storableCopy = (root: unknown): Result.Result<Schema.Json, string> => {
+  let copy: unknown
+  const stack: Array<readonly [value: unknown, depth: number, keep: (copied: unknown) => void]> = [
+    [root, 0, (copied) => (copy = copied)]
+  ]
   let bytes = 0
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    const [value, depth] = next
-    if (depth > maximumDepth) return `must not nest deeper than ${maximumDepth} levels`
+    const [value, depth, keep] = next
+    if (depth > maximumDepth) return Result.fail(`must not nest deeper than ${maximumDepth} levels`)
     if (typeof value === "string") {
       const problem = unstorable(value)
-      if (problem !== undefined) return problem
+      if (problem !== undefined) return Result.fail(problem)
       bytes += utf8Length(value) + 2
+      keep(value)
     } else if (typeof value === "number") {
-      if (!Number.isFinite(value)) return "must not contain NaN or an infinite number"
+      if (!Number.isFinite(value)) return Result.fail("must not contain NaN or an infinite number")
       bytes += 8
+      keep(value === 0 ? 0 : value)
     } else if (typeof value === "boolean" || value === null) {
       bytes += 5
+      keep(value)
     } else if (Array.isArray(value)) {
-      bytes += value.length + 2
-      if (bytes > maximumBytes) return tooLarge
-      for (let index = 0; index < value.length; index++) stack.push([value[index], depth + 1])
+      const { length } = value
+      bytes += length + 2
+      if (bytes > maximumBytes) return Result.fail(tooLarge)
+      const array: Array<unknown> = Array.from({ length }, () => null)
+      keep(array)
+      for (let index = 0; index < length; index++) {
+        stack.push([value[index], depth + 1, (copied) => (array[index] = copied)])
+      }
     } else if (typeof value === "object" && isPlain(value)) {
+      const object: Record<string, unknown> = {}
+      keep(object)
       for (const key of Object.keys(value)) {
         const problem = unstorable(key)
-        if (problem !== undefined) return problem
+        if (problem !== undefined) return Result.fail(problem)
         bytes += utf8Length(key) + 4
-        stack.push([(value as Record<string, unknown>)[key], depth + 1])
+        if (bytes > maximumBytes) return Result.fail(tooLarge)
+        // In its place now, so that the members keep their order; `__proto__` is a name like any other.
+        Object.defineProperty(object, key, { value: null, enumerable: true, configurable: true, writable: true })
+        const put = (copied: unknown) => Object.defineProperty(object, key, { value: copied })
+        stack.push([(value as Record<string, unknown>)[key], depth + 1, put])
       }
     } else {
-      return "must be JSON: null, true, false, a number, a string, an array or a plain object"
+      return Result.fail("must be JSON: null, true, false, a number, a string, an array or a plain object")
     }
-    if (bytes > maximumBytes) return tooLarge
+    if (bytes > maximumBytes) return Result.fail(tooLarge)
   }
-  return undefined
+  return Result.succeed(copy as Schema.Json)
 }
+
+/** Says why a JSON value cannot be kept, or `undefined` when it can. */
+export const unstorableJson = (value: unknown): string | undefined =>
+  Option.getOrUndefined(Result.getFailure(storableCopy(value)))
 
 const isPlain = (value: object): boolean => {
   const prototype: unknown = Object.getPrototypeOf(value)
@@ -62,6 +84,20 @@ export const Json = Schema.Unknown.check(
 
 /** A JSON value. */
 export type Json = Schema.Json
+
+/** The same from outside: decoded to a copy, so that nobody can change what was checked. */
+export const JsonInput = Schema.Unknown.pipe(
+  Schema.decodeTo(
+    Json,
+    SchemaTransformation.transformEffect({
+      decode: (value: unknown, options) =>
+        Effect.fromResult(
+          Result.mapError(storableCopy(value), (message) => new SchemaIssue.InvalidValue({ message }, value, options))
+        ),
+      encode: (value) => Effect.succeed<unknown>(value)
+    })
+  )
+) as unknown as Schema.Codec<Schema.Json>
 
 /** A JSON value as it will be read back: nobody else's to change, and with 0 for -0, which JSON does not tell apart. */
 export const copyOf = (value: Json): Json => JSON.parse(JSON.stringify(value)) as Json

@@ -32,7 +32,8 @@ export const create = (backlog: BacklogView, cards: ReadonlyArray<NewCard>): Dec
         title: card.title,
         body: card.body ?? null,
         phase: card.phase ?? null,
-        priority: card.priority ?? 0,
+        // Also for -0, which no database keeps.
+        priority: card.priority || 0,
         status,
         dependsOn,
         acceptance: copyOf(card.acceptance ?? null),

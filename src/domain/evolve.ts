@@ -113,5 +113,19 @@ const created = (occurrence: Occurrence, event: Extract<Event, { readonly _tag: 
 /** Each id once, in the order of ids. */
 export const sortedIds = (ids: ReadonlyArray<CardId>): ReadonlyArray<CardId> => [...new Set(ids)].sort(compareIds)
 
-const withId = (ids: ReadonlyArray<CardId>, id: CardId): ReadonlyArray<CardId> =>
-  ids.includes(id) ? ids : [...ids, id].sort(compareIds)
+const withId = (ids: ReadonlyArray<CardId>, id: CardId): ReadonlyArray<CardId> => {
+  const place = placeOf(ids, id)
+  return ids[place] === id ? ids : ids.toSpliced(place, 0, id)
+}
+
+/** Where an id stands among ids in order, or would: a card may have many, and each link comes by here. */
+const placeOf = (ids: ReadonlyArray<CardId>, id: CardId): number => {
+  let from = 0
+  let to = ids.length
+  while (from < to) {
+    const middle = (from + to) >>> 1
+    if (compareIds(ids[middle] as CardId, id) < 0) from = middle + 1
+    else to = middle
+  }
+  return from
+}

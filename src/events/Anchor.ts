@@ -46,7 +46,7 @@ export const parseAnchor = (line: string): Result.Result<Anchor, AnchorRefused> 
   const refused = new AnchorRefused({
     problem: `it is not a line of the form '${prefix} POSITION CHAIN-HASH TIME [SIGNATURE]'`
   })
-  const text = line.trim()
+  const text = typeof line === "string" ? line.trim() : ""
   const [, position, chainHash, at, signature = null] =
     /^mosaic-backlog-anchor 1 (0|[1-9]\d{0,15}) ([0-9a-f]{64}) (\S{1,40})(?: (\S+))?$/.exec(text) ?? []
   if (position === undefined) return Result.fail(refused)

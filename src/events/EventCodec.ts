@@ -1,5 +1,6 @@
 import { Result, Schema } from "effect"
 import { Event } from "../domain/Event.ts"
+import { shortened } from "../domain/shortened.ts"
 import { decodeClaimEvent } from "./decodeClaimEvent.ts"
 
 /** An event as it is stored: its type's name, the version of its payload's shape, and the payload as JSON. */
@@ -84,7 +85,7 @@ export const makeDecoder =
         new UndecodableEvent({
           type: encoded.type,
           schemaVersion: encoded.schemaVersion,
-          reason: error.message
+          reason: shortened(error.message)
         })
     )
   }

@@ -1,4 +1,5 @@
 import { Result, Schema } from "effect"
+import { shortened } from "../domain/shortened.ts"
 import { decodeStored, type StoredEvent } from "./StoredEvent.ts"
 
 /**
@@ -44,7 +45,7 @@ export const eventLine = (event: StoredEvent): string => JSON.stringify(event)
 
 /** Reads the first line; the failure says what it is not. */
 export const parseHeader = (text: string): Result.Result<LogFileHeader, string> =>
-  Result.flatMap(parseJson(text), (value) => Result.mapError(decodeHeader(value), (error) => error.message))
+  Result.flatMap(parseJson(text), (value) => Result.mapError(decodeHeader(value), (error) => shortened(error.message)))
 
 /** Reads an event's line; the failure says what it is not. */
 export const parseEvent = (text: string): Result.Result<StoredEvent, string> =>

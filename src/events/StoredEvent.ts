@@ -3,6 +3,7 @@ import { Version } from "../domain/Card.ts"
 import { CardId } from "../domain/CardId.ts"
 import type { Event } from "../domain/Event.ts"
 import type { ErasablePart } from "../domain/EventParts.ts"
+import { shortened } from "../domain/shortened.ts"
 import { isName, Name } from "../domain/Text.ts"
 import { type Commitments, contentHash, erasableFields, saltPattern } from "./ContentHash.ts"
 import { decodeEvent, type UndecodableEvent } from "./EventCodec.ts"
@@ -71,8 +72,14 @@ export interface EventRow extends Omit<StoredEvent, "data" | "commitments" | "ca
 const decode = Schema.decodeUnknownResult(StoredEvent, { onExcessProperty: "error" })
 
 /** Decodes what should be a stored event; the failure says in words what it is not. */
-export const decodeStored = (value: unknown): Result.Result<StoredEvent, string> =>
-  Result.mapError(decode(value), (error) => error.message)
+export const decodeStored = (value: unknown): Result.Result<StoredEvent, string> => {
+  try {
+    return Result.mapError(decode(value), (error) => shortened(error.message))
+  } catch (cause) {
+    // A payload that nests without end exhausts the stack of whoever follows it.
+    return Result.fail(shortened(String(cause)))
+  }
+}
 
 /**
  * Decodes a row; the failure says in words what is wrong with it. By hand, where a schema would take half of the time

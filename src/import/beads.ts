@@ -1,4 +1,5 @@
 import { Result, Schema } from "effect"
+import { shortened } from "../domain/shortened.ts"
 import type { NewCard } from "../index.ts"
 
 /** RFC 3339, to the nanosecond, always with its offset: without one it would mean another time on every machine. */
@@ -68,7 +69,7 @@ export const decodeBeadsLine = (line: string): Result.Result<BeadsIssue, string>
 }
 
 /** A schema's complaint without its line breaks: `must not be empty at ["title"]`. */
-export const inOneLine = (complaint: string): string => complaint.replace(/\s+/g, " ")
+export const inOneLine = (complaint: string): string => shortened(complaint.replace(/\s+/g, " "))
 
 const isNothing = (value: unknown): boolean =>
   value === null || value === "" || (Array.isArray(value) && value.length === 0)

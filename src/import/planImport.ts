@@ -119,14 +119,20 @@ const countEdges = (
   const total = file.issues.reduce((sum, { issue }) => sum + (issue.dependencies ?? []).length, 0)
   let dependencies = 0
   let repeated = 0
-  const otherTypes: Record<string, number> = {}
+  const otherTypes = new Map<string, number>()
   for (const id of planned.keys()) {
     const own = edges.get(id)
     if (own === undefined) continue
     dependencies += own.dependencies.size
     repeated += own.repeated
-    for (const [type, count] of own.otherTypes) otherTypes[type] = (otherTypes[type] ?? 0) + count
+    for (const [type, count] of own.otherTypes) otherTypes.set(type, (otherTypes.get(type) ?? 0) + count)
   }
-  const others = Object.values(otherTypes).reduce((sum, count) => sum + count, 0)
-  return { total, dependencies, repeated, otherTypes, ofIssuesLeftOut: total - dependencies - repeated - others }
+  const others = [...otherTypes.values()].reduce((sum, count) => sum + count, 0)
+  return {
+    total,
+    dependencies,
+    repeated,
+    otherTypes: Object.fromEntries(otherTypes),
+    ofIssuesLeftOut: total - dependencies - repeated - others
+  }
 }

@@ -20,14 +20,14 @@ export class ReadModelState implements BacklogView {
   readonly #cards = new Map<CardId, Card>()
   readonly #standings = new Map<CardId, Standing>()
   readonly #idsByKey = new Map<string, CardId>()
-  readonly #dependencies = new Map<CardId, ReadonlyArray<CardId>>()
+  /** Edges of cards that are not held as a whole. */
+  readonly #edges = new Map<CardId, Set<CardId>>()
   readonly #dependents = new Map<CardId, Set<CardId>>()
   #claimOrder: ReadonlyArray<CardId> | undefined
 
   /** Puts a whole card in, with its counter. Its edges must be put in beside it. */
   putCard(card: Card, unmetDependencies: number): void {
     this.#cards.set(card.id, card)
-    this.#dependencies.set(card.id, card.dependsOn)
     if (card.idempotencyKey !== null) this.#idsByKey.set(card.idempotencyKey, card.id)
     this.putStanding(card.id, { status: card.status, notBefore: card.notBefore, unmetDependencies })
     this.#claimOrder = undefined
@@ -40,10 +40,9 @@ export class ReadModelState implements BacklogView {
 
   /** Puts in an edge, for the graph and as a dependent of its target. */
   putDependency(cardId: CardId, dependsOnId: CardId): void {
-    if (!this.#cards.has(cardId)) {
-      const known = this.#dependencies.get(cardId) ?? []
-      if (!known.includes(dependsOnId)) this.#dependencies.set(cardId, [...known, dependsOnId])
-    }
+    const known = this.#edges.get(cardId)
+    if (known !== undefined) known.add(dependsOnId)
+    else if (!this.#cards.has(cardId)) this.#edges.set(cardId, new Set([dependsOnId]))
     this.#addDependent(cardId, dependsOnId)
   }
 
@@ -91,7 +90,7 @@ export class ReadModelState implements BacklogView {
   }
 
   dependenciesOf(id: CardId): ReadonlyArray<CardId> {
-    return this.#dependencies.get(id) ?? []
+    return this.#cards.get(id)?.dependsOn ?? [...(this.#edges.get(id) ?? [])]
   }
 
   dependentsOf(id: CardId): Iterable<CardId> {

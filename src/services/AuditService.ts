@@ -7,7 +7,7 @@ import { Redact } from "../domain/Redaction.ts"
 import { CardNotFound, type CommandIdConflict } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
 import { Name, Reason } from "../domain/Text.ts"
-import { type Anchor, type AnchorRefused, signAnchor } from "../events/Anchor.ts"
+import { Anchor, AnchorRefused, signAnchor } from "../events/Anchor.ts"
 import { type Checkpoint, type CheckpointMoved, Checkpoints, type ParkedEvent } from "../events/Checkpoints.ts"
 import { consume } from "../events/consume.ts"
 import { DatabaseClock, databaseNow } from "../events/DatabaseClock.ts"
@@ -281,7 +281,8 @@ export class AuditService extends Context.Service<
             )
           )
 
-        const verified = Effect.fn("AuditService.verify")(function* (options: VerifyOptions = {}) {
+        const verified = Effect.fn("AuditService.verify")(function* (input: VerifyOptions = {}) {
+          const options = yield* decodeVerifyOptions(input)
           yield* alone("a verification")
           return yield* Effect.gen(function* () {
             // Before the snapshot is taken, so that no rebuild swaps the tables between the two.
@@ -296,16 +297,16 @@ export class AuditService extends Context.Service<
         const anchor = Effect.fn("AuditService.anchor")(function* (
           options: { readonly privateKey?: string | undefined } = {}
         ) {
+          const { privateKey } = yield* decodeAnchorOptions(options)
           const { chainHash, position, recordedAt } = yield* log.head("read")
           // Where the database's clock was set back, or a log has come from a machine whose clock is ahead.
           const last = DateTime.makeUnsafe((recordedAt ?? 0) / 1000)
           const unsigned: Anchor = { position, chainHash, at: DateTime.max(yield* now, last), signature: null }
-          return options.privateKey === undefined
-            ? unsigned
-            : yield* Effect.fromResult(signAnchor(unsigned, options.privateKey))
+          return privateKey === undefined ? unsigned : yield* Effect.fromResult(signAnchor(unsigned, privateKey))
         })
 
-        const rebuilt: AuditService["Service"]["rebuild"] = Effect.fn("AuditService.rebuild")(function* (options = {}) {
+        const rebuilt: AuditService["Service"]["rebuild"] = Effect.fn("AuditService.rebuild")(function* (input = {}) {
+          const options = yield* decodeRebuildOptions(input)
           yield* alone("a rebuild")
           const onProgress = options.onProgress ?? (() => Effect.void)
           const done = yield* rebuild({
@@ -329,13 +330,13 @@ export class AuditService extends Context.Service<
           explainAt: explain,
           backlogAt,
           events,
-          consume: <E, R>({ handler, ...input }: ConsumerOptions<E, R>) =>
+          consume: <E, R>(input: ConsumerOptions<E, R>) =>
             Effect.gen(function* () {
               yield* alone("a consumer")
               const options = yield* decodeConsumer(input)
               return yield* consume<E, R>(sql, log, checkpoints, {
                 ...options,
-                handler,
+                handler: options.handler as typeof input.handler,
                 follow: options.follow === true,
                 batchSize: options.batchSize ?? 100,
                 parkAfter: options.parkAfter,
@@ -412,6 +413,34 @@ const backlogAtOf = (past: PastBacklog): BacklogAt => {
 
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 }))
 
+/** A function of the caller's; what it takes and answers can only be known when it is called. */
+const functionLike = <F extends (...parameters: ReadonlyArray<never>) => unknown>() =>
+  Schema.declare((value: unknown): value is F => typeof value === "function", { expected: "a function" })
+
+/** Only what is small is given to the parser, which makes a text of whatever it does not take. */
+const DurationInput = Schema.declare(
+  (value: unknown): value is Duration.Input =>
+    Duration.isDuration(value) ||
+    (["string", "number", "bigint"].includes(typeof value) &&
+      Option.isSome(Duration.fromInput(value as Duration.Input))),
+  { expected: "a duration" }
+)
+
+const decodeKey = decodeInput(Schema.Struct({ privateKey: Schema.optional(Schema.String) }))
+const decodeAnchorOptions = (options: unknown) =>
+  Effect.mapError(decodeKey(options), ({ problem }) => new AnchorRefused({ problem }))
+const decodeVerifyOptions = decodeInput(
+  Schema.Struct({
+    anchor: Schema.optional(Schema.toType(Anchor)),
+    onProgress: Schema.optional(functionLike<Exclude<VerifyOptions["onProgress"], undefined>>())
+  })
+)
+const decodeRebuildOptions = decodeInput(
+  Schema.Struct({
+    onProgress: Schema.optional(functionLike<(progress: RebuildProgress) => Effect.Effect<void>>()),
+    swapTimeout: Schema.optional(DurationInput)
+  })
+)
 const decodeId = decodeInput(CardId)
 const decodeName = decodeInput(Name)
 const decodeReason = decodeInput(Reason)
@@ -429,6 +458,7 @@ const decodeMove = decodeInput(
 const decodeConsumer = decodeInput(
   Schema.Struct({
     consumer: Name,
+    handler: functionLike(),
     cardId: EventOptions.fields.cardId,
     type: EventOptions.fields.type,
     actor: EventOptions.fields.actor,

@@ -20,7 +20,7 @@ import type { Stats } from "../domain/Stats.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
 import type { Answer, CompletedCard } from "./Answer.ts"
 import { CommandQueue } from "./CommandQueue.ts"
-import { decodeInput } from "./decodeInput.ts"
+import { decodeInput, decodeTaggedInput } from "./decodeInput.ts"
 import { layerEventLog } from "./layerEventLog.ts"
 import { Interpreter } from "./Interpreter.ts"
 import type { InvalidInput } from "./InvalidInput.ts"
@@ -111,7 +111,7 @@ export class BacklogService extends Context.Service<
         /** The way of every command: checked here, carried out by the interpreter, answered by its outcome. */
         const method = <Tag extends Command["_tag"], Rejected>(tag: Tag) =>
           Effect.fn(`BacklogService.${tag}`)(function* (input: Input<Tag>) {
-            const command = yield* decodeCommand({ ...input, _tag: tag })
+            const command = yield* decodeCommand(tag, input)
             const outcome = yield* commands.submit(command)
             return yield* Effect.fromResult(outcome as Result.Result<Answer<Tag>, Rejected>)
           })
@@ -159,5 +159,5 @@ export class BacklogService extends Context.Service<
     )
 }
 
-const decodeCommand = decodeInput(Command)
+const decodeCommand = decodeTaggedInput(Command)
 const decodeId = decodeInput(CardId)

@@ -1,11 +1,13 @@
-import { Context, Data, Effect, Layer, Option, Schedule } from "effect"
+import { Context, Data, Effect, Layer, Option, Result, Schedule } from "effect"
 import type { SqlError } from "effect/sql"
 import { SqlClient } from "effect/sql"
 import type { Command } from "../domain/Command.ts"
+import { CommandIdConflict } from "../domain/Rejection.ts"
 import { EventLog } from "../events/EventLog.ts"
 import { inTransaction } from "../events/inTransaction.ts"
 import { footprintOf } from "../projections/Footprint.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
+import { fingerprintOf } from "./commandFingerprint.ts"
 import { decideBatch, type FirstOutcome, type Outcome } from "./decideBatch.ts"
 import { outcomeOf, cardsOf, receiptOutcomeOf } from "./Receipt.ts"
 import { Receipts } from "./Receipts.ts"
@@ -63,7 +65,12 @@ export class Interpreter extends Context.Service<
             const receipt = command.commandId === undefined ? undefined : found.get(command.commandId)
             if (receipt === undefined) continue
             const { commandId, fingerprint, outcome } = receipt
-            known.set(commandId, { fingerprint, outcome: outcomeOf(command, outcome, cardAt) })
+            // What a command with other content would have been answered, its receipt does not say.
+            if (fingerprintOf(command) === fingerprint) {
+              known.set(commandId, { fingerprint, outcome: outcomeOf(command, outcome, cardAt) })
+            } else if (!known.has(commandId)) {
+              known.set(commandId, { fingerprint, outcome: Result.fail(new CommandIdConflict({ commandId })) })
+            }
           }
           return known
         })

@@ -1,10 +1,36 @@
-import { Effect, Schema } from "effect"
+import { Effect, Result, Schema } from "effect"
+import { shortened } from "../domain/shortened.ts"
 import { InvalidInput } from "./InvalidInput.ts"
 
+const invalid = (problem: string): InvalidInput => new InvalidInput({ problem: shortened(problem) })
+
 /** Makes a decoder of input from outside: what does not fit the schema, unknown keys too, is an `InvalidInput`. */
-export const decodeInput = <S extends Schema.Constraint>(
+export const decodeInput = <S extends Schema.Constraint & { readonly DecodingServices: never }>(
   schema: S
-): ((input: unknown) => Effect.Effect<S["Type"], InvalidInput, S["DecodingServices"]>) => {
-  const decode = Schema.decodeUnknownEffect(schema, { onExcessProperty: "error" })
-  return (input) => Effect.mapError(decode(input), (error) => new InvalidInput({ problem: error.message }))
+): ((input: unknown) => Effect.Effect<S["Type"], InvalidInput>) => {
+  const decode = Schema.decodeUnknownResult(schema, { onExcessProperty: "error" })
+  return (input) => readingInput(() => Result.mapError(decode(input), (error) => invalid(error.message)))
 }
+
+/** The same for members of a union that are told apart by their tag, which the input itself does not have. */
+export const decodeTaggedInput = <S extends Schema.Constraint & { readonly DecodingServices: never }>(
+  schema: S
+): ((tag: string, input: unknown) => Effect.Effect<S["Type"], InvalidInput>) => {
+  const decode = Schema.decodeUnknownResult(schema, { onExcessProperty: "error" })
+  return (tag, input) =>
+    readingInput(() =>
+      Result.mapError(decode(typeof input === "object" ? { ...input, _tag: tag } : input), (error) =>
+        invalid(error.message)
+      )
+    )
+}
+
+/** Reading input runs the caller's own code where that has getters or is a proxy: what it throws is about the input. */
+const readingInput = <A>(read: () => Result.Result<A, InvalidInput>): Effect.Effect<A, InvalidInput> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.fromResult(read())
+    } catch {
+      return invalid("it cannot be read: reading it throws an error")
+    }
+  })

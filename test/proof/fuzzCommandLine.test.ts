@@ -1,0 +1,89 @@
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { cli, onServer, sql } from "../cli/support.ts"
+import { start } from "../cli/program.ts"
+import { makeRandom, type Random } from "../support/random.ts"
+import { amount, isSoak, report, seed } from "../support/soak.ts"
+import { commandLine } from "./hostile/commandLine.ts"
+
+/** Every exit code that is documented, but for 1, which is an error of the program, and 6, since the database serves. */
+const documented: ReadonlySet<number> = new Set([0, 2, 3, 4, 5])
+
+const place = onServer()
+
+const numbers = async (): Promise<string> => {
+  const rows = await sql(
+    (client) => client<{ readonly numbers: string }>`
+      SELECT concat_ws(' ', (SELECT position FROM ${client(`${place.schema}.head`)}),
+        (SELECT count(*) FROM ${client(`${place.schema}.events`)}),
+        (SELECT count(*) FROM ${client(`${place.schema}.cards`)}),
+        (SELECT count(*) FROM ${client(`${place.schema}.dependencies`)})) AS numbers`
+  )
+  return rows[0]?.numbers ?? "nothing"
+}
+
+/** Says what is wrong with how a command line ended. */
+const wrongEnd = (argv: ReadonlyArray<string>, code: number | string, stdout: string, stderr: string) => {
+  if (typeof code !== "number" || !documented.has(code)) return `it ended with ${code}`
+  if (/\n\s+at .*[:(]\d+/.test(stderr + stdout)) return "a stack trace was printed"
+  if (stderr.includes("\u001b")) return "what a terminal obeys was printed"
+  if (code === 0) return undefined
+  if (!argv.some((word) => word === "--json")) return stderr.startsWith("error: ") ? undefined : "no error was told"
+  const document = JSON.parse(stdout) as { readonly error?: { readonly _tag?: unknown; readonly message?: unknown } }
+  const { _tag, message } = document.error ?? {}
+  return typeof _tag === "string" && typeof message === "string" && message !== "" ? undefined : "the error has no name"
+}
+
+const told = (number: number, argv: ReadonlyArray<string>, problem: string, ran: object) =>
+  `seed ${seed}, command line ${number}: ${problem}: ${JSON.stringify(argv).slice(0, 2000)}\n${JSON.stringify(ran).slice(0, 2000)}`
+
+describe("hostile command lines", () => {
+  const random: Random = makeRandom(seed)
+  beforeAll(async () => {
+    assert.strictEqual((await cli([...place.flags, "create", "--id", "a", "--title", "A"])).code, 0)
+  })
+  afterAll(() => place.remove())
+
+  it(
+    "end with a documented code, one error and nothing written, or are carried out",
+    { timeout: amount(120_000, 600_000) },
+    async () => {
+      const lines = amount(1_000, 4_000)
+      let before = await numbers()
+      const codes = new Map<number, number>()
+      for (let number = 1; number <= lines; number++) {
+        const { argv, stdin } = commandLine(random)
+        const ran = await cli([...argv, ...place.flags], { stdin })
+        const problem = wrongEnd(argv, ran.code, ran.stdout, ran.stderr)
+        if (problem !== undefined) assert.fail(told(number, argv, problem, ran))
+        codes.set(ran.code, (codes.get(ran.code) ?? 0) + 1)
+        if (ran.code === 2) continue
+        const after = await numbers()
+        if (ran.code !== 0 && after !== before) assert.fail(told(number, argv, `from ${before} to ${after}`, ran))
+        before = after
+      }
+      assert.strictEqual(await numbers(), before, "what ended with 2 has written")
+      assert.isAbove(codes.get(0) ?? 0, lines / 50, "hardly any was valid: the rest proves nothing")
+      const verified = await cli(["verify", ...place.flags])
+      assert.strictEqual(verified.code, 0, verified.stdout)
+      report({ "hostile inputs": lines })
+    }
+  )
+
+  // oxlint-disable-next-line no-console -- what is skipped says so
+  if (!isSoak) console.warn("SKIPPED: hostile command lines as processes: half a second each, so in the soak only")
+  it.runIf(isSoak)("end like that as processes too", { timeout: 600_000 }, async () => {
+    const lines = 200
+    for (let number = 1; number <= lines; number++) {
+      const { argv, stdin } = commandLine(random)
+      // No operating system can be asked for a process with NUL in its arguments, or with more than it takes.
+      const words = argv.map((word) => word.replaceAll("\u0000", "").slice(0, 100_000).toWellFormed())
+      const { child, ended } = start([...words, ...place.flags])
+      child.stdin.on("error", () => {})
+      child.stdin.end(stdin)
+      const ran = await ended
+      const problem = wrongEnd(words, ran.code, ran.stdout, ran.stderr)
+      if (problem !== undefined) assert.fail(told(number, words, problem, ran))
+    }
+    report({ "hostile inputs": lines })
+  })
+})

@@ -1,0 +1,140 @@
+import type { Random } from "../../support/random.ts"
+import { json, names, nested } from "./values.ts"
+
+/** Commands with the flags that they take, and with how many arguments. */
+const commands: Readonly<Record<string, { readonly arguments: number; readonly flags: ReadonlyArray<string> }>> = {
+  create: {
+    arguments: 0,
+    flags: ["id", "title", "body", "phase", "priority", "depends-on", "acceptance", "key", "status", "command-id"]
+  },
+  show: { arguments: 1, flags: ["at"] },
+  list: { arguments: 0, flags: ["status", "phase", "ready", "limit", "at"] },
+  explain: { arguments: 1, flags: ["at"] },
+  stats: { arguments: 0, flags: ["at"] },
+  claim: { arguments: 0, flags: ["owner", "ttl", "id", "command-id"] },
+  renew: { arguments: 1, flags: ["token", "ttl"] },
+  release: { arguments: 1, flags: ["token", "reason", "retry-after"] },
+  complete: { arguments: 1, flags: ["token", "force", "result"] },
+  block: { arguments: 1, flags: ["reason"] },
+  unblock: { arguments: 1, flags: [] },
+  reopen: { arguments: 1, flags: [] },
+  reclaim: { arguments: 0, flags: ["id"] },
+  link: { arguments: 2, flags: [] },
+  unlink: { arguments: 2, flags: [] },
+  revise: { arguments: 1, flags: ["title", "body", "phase", "priority", "acceptance"] },
+  history: { arguments: 1, flags: [] },
+  events: { arguments: 0, flags: ["after", "card", "type"] },
+  verify: { arguments: 0, flags: ["anchor", "anchor-file", "public-key"] },
+  redact: { arguments: 1, flags: ["part", "reason", "event-version"] },
+  consumers: { arguments: 1, flags: ["unpark"] },
+  import: { arguments: 1, flags: ["format", "strict"] }
+}
+
+const required: Readonly<Record<string, ReadonlyArray<string>>> = {
+  create: ["id", "title"],
+  claim: ["owner"],
+  renew: ["token"],
+  release: ["token"],
+  redact: ["part", "reason"],
+  import: ["format"]
+}
+
+const deep = (random: Random): string => JSON.stringify(nested(random.pick([499, 501, 1_000])))
+
+/** Words that something careless would trip over. */
+const words: ReadonlyArray<(random: Random) => string> = [
+  (random) => random.pick(names),
+  (random) => random.pick(names),
+  () => "",
+  () => " ",
+  () => "-",
+  () => "--",
+  () => "---",
+  () => "-h",
+  () => "-v",
+  () => "--help",
+  () => "--no-json",
+  () => "--json=maybe",
+  () => "--priority=",
+  () => "=",
+  () => "a\u0000b",
+  () => "\ud800",
+  () => "\u001b]0;title\u0007\u001b[2J",
+  () => "postgres://u:secret@127.0.0.1:1/d",
+  () => "x".repeat(100_000),
+  () => "\ud83d\ude00".repeat(501),
+  () => "/dev/null",
+  () => "/no/such/file",
+  () => "/",
+  () => "NaN",
+  () => "-0",
+  () => "1e3",
+  () => "99999999999999999999",
+  () => "9".repeat(10_000),
+  () => "0001-01-01",
+  () => "9999-12-31T23:59:59.999Z",
+  () => "0000-01-01T00:00Z",
+  () => "{",
+  () => "[1e400]",
+  () => '{"a":1,"a":2}',
+  (random) => JSON.stringify(json(random)),
+  deep,
+  () => "[".repeat(10_000),
+  () => "a,,b",
+  () => ",".repeat(1_000)
+]
+
+const valid: Readonly<Record<string, (random: Random) => string>> = {
+  priority: (random) => String(random.below(9)),
+  token: (random) => String(1 + random.below(4)),
+  ttl: () => "60",
+  limit: () => "3",
+  after: () => "1",
+  "retry-after": () => "5",
+  "event-version": () => "1",
+  unpark: () => "1",
+  acceptance: (random) => JSON.stringify(json(random)),
+  result: (random) => JSON.stringify(json(random)),
+  status: (random) => random.pick(["ready", "blocked", "done"]),
+  part: (random) => random.pick(["title", "body", "reason"]),
+  format: (random) => random.pick(["beads", "log"]),
+  at: (random) => random.pick(["1", "v1", "2020-01-01", "2020-01-01T00:00:00Z"]),
+  type: () => "CardCreated"
+}
+
+const inputs: ReadonlyArray<string | Uint8Array> = [
+  "",
+  "{}\n",
+  "words\n",
+  "\u0000",
+  "[".repeat(10_000),
+  new Uint8Array([97, 255, 10]),
+  `{"id":"i","title":"I","status":"open","priority":1,"created_at":"2026-01-05T09:00:00Z"}\n`,
+  `${"x".repeat(300_000)}\n`,
+  "\n".repeat(10_000)
+]
+
+const standAlone: ReadonlySet<string> = new Set(["force", "ready", "strict"])
+
+/** A command line with none, one or a few of its words something that it does not take, and what it is given to read. */
+export const commandLine = (
+  random: Random
+): { readonly argv: ReadonlyArray<string>; readonly stdin: string | Uint8Array } => {
+  const name = random.pick(Object.keys(commands))
+  const command = commands[name] ?? { arguments: 0, flags: [] }
+  const strange = random.below(10) < 7 ? 3 : 0
+  const word = (flag: string): string =>
+    random.below(10) < strange ? random.pick(words)(random) : (valid[flag]?.(random) ?? random.pick([..."abcdef"]))
+  const argv = [name]
+  for (let count = 0; count < command.arguments; count++) {
+    argv.push(name === "import" && random.below(2) === 0 ? "-" : word("argument"))
+  }
+  for (const flag of command.flags) {
+    if (!(required[name] ?? []).includes(flag) && random.below(3) > 0) continue
+    argv.push(`--${flag}`)
+    if (!standAlone.has(flag)) argv.push(word(flag))
+  }
+  if (random.below(2) === 0) argv.unshift("--json")
+  if (strange > 0 && random.below(4) === 0) argv.splice(random.below(argv.length), 0, random.pick(words)(random))
+  return { argv, stdin: random.pick(inputs) }
+}

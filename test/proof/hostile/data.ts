@@ -1,0 +1,24 @@
+import { DateTime } from "effect"
+import { types } from "node:util"
+
+/** An array or object of members that can be looked at without running anybody's code. */
+export type Members = Record<PropertyKey, unknown>
+
+const isMember = ([key, { enumerable, value }]: readonly [string, PropertyDescriptor], isArray: boolean): boolean =>
+  (enumerable === true && value !== undefined) || (isArray && key === "length")
+
+/** Whether a value is an array or a plain object, and no more than that: no proxy, no getter, nothing hidden. */
+export const isContainer = (value: unknown): value is Members => {
+  if (typeof value !== "object" || value === null || types.isProxy(value)) return false
+  const isArray = Array.isArray(value)
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (!isArray && prototype !== Object.prototype && prototype !== null) return false
+  return Object.entries(Object.getOwnPropertyDescriptors(value)).every((member) => isMember(member, isArray))
+}
+
+/** Whether a value is data through and through, so that looking at it tells what was given. */
+export const isData = (value: unknown): boolean => {
+  if (isContainer(value)) return Object.values(value).every(isData)
+  if (typeof value === "object" && value !== null) return DateTime.isDateTime(value)
+  return typeof value !== "function" && typeof value !== "symbol"
+}

@@ -1,0 +1,94 @@
+import { DateTime } from "effect"
+import { Command } from "../../../src/domain/Command.ts"
+import { Redact } from "../../../src/domain/Redaction.ts"
+import type { Random } from "../../support/random.ts"
+import { json, names } from "./values.ts"
+
+/** A valid value of a field, so that a mutation of the whole is wrong in one place only. */
+type Field = (random: Random) => unknown
+
+const name: Field = (random) => (random.below(2) === 0 ? random.pick("abcdef".split("")) : random.pick(names))
+const orNothing =
+  (field: Field): Field =>
+  (random) =>
+    random.below(4) === 0 ? null : field(random)
+const text: Field = (random) => random.pick(["", "words", "two\nlines\r\n\t", "\u{10ffff}", "'; --", "x".repeat(1000)])
+const ids: Field = (random) => Array.from({ length: random.below(4) }, () => random.pick(names))
+const token: Field = (random) => 1 + random.below(9)
+
+const newCard: Readonly<Record<string, Field>> = {
+  id: name,
+  title: (random) => random.pick(["T", "a title", "\u{10ffff}".repeat(500), " ", "\n", "--title"]),
+  body: orNothing(text),
+  phase: orNothing(name),
+  priority: (random) => random.pick([0, -0, 1, 5, 2 ** 31 - 1, -(2 ** 31)]),
+  status: (random) => random.pick(["ready", "ready", "blocked", "done"]),
+  dependsOn: ids,
+  acceptance: (random) => json(random),
+  idempotencyKey: orNothing(name),
+  blockedReason: () => null,
+  occurredAt: (random) => DateTime.makeUnsafe(random.pick([0, -1, 1.5e12, -6.2e13, 2.5e14]))
+}
+
+/** For every field of every command what it takes. A field that is new must come in here: a test holds that. */
+export const fields: Readonly<Record<string, Field>> = {
+  ...newCard,
+  cards: (random) =>
+    Array.from({ length: random.below(4) }, () => valid(Object.keys(newCard), ["id", "title"], random)),
+  from: name,
+  to: name,
+  owner: name,
+  token,
+  ttlSeconds: (random) => 1 + random.below(2_592_000),
+  retryAfterSeconds: (random) => random.below(31_622_400),
+  force: (random) => random.below(2) === 0,
+  reason: orNothing(text),
+  result: (random) => json(random),
+  parts: (random) => [random.pick(["title", "body", "acceptance", "result", "reason", "blockedReason"])],
+  version: token,
+  actor: name,
+  correlationId: name,
+  causationId: name,
+  commandId: (random) => random.pick(["1", "2", "3", "__proto__", "again"])
+}
+
+const required: ReadonlySet<string> = new Set([
+  "id",
+  "title",
+  "cards",
+  "owner",
+  "token",
+  "from",
+  "to",
+  "parts",
+  "actor"
+])
+
+/** Every command's fields, and those without which it is none; `id` is not needed where another choice is made then. */
+export const commands: ReadonlyArray<{
+  readonly tag: string
+  readonly fields: ReadonlyArray<string>
+  readonly required: ReadonlyArray<string>
+}> = [
+  ...Command.members.map((member) => ({ tag: member.fields._tag.schema.literal as string, schema: member.fields })),
+  { tag: "Redact", schema: Redact.fields }
+].map(({ schema, tag }) => {
+  const all = Object.keys(schema).filter((field) => field !== "_tag")
+  const isNeeded = (field: string) =>
+    (required.has(field) && !(field === "token" && tag === "Complete")) || (field === "reason" && tag === "Redact")
+  return { tag, fields: all, required: all.filter(isNeeded) }
+})
+
+/** A valid input with the required fields, and some of the others. */
+export const valid = (
+  all: ReadonlyArray<string>,
+  needed: ReadonlyArray<string>,
+  random: Random
+): Record<string, unknown> =>
+  Object.fromEntries(
+    all.flatMap((field) => {
+      const make = fields[field]
+      if (make === undefined) throw new Error(`nothing is known of the field ${field}`)
+      return needed.includes(field) || random.below(4) === 0 ? [[field, make(random)]] : []
+    })
+  )

@@ -1,0 +1,81 @@
+import { Data, Effect, Schema, Stream } from "effect"
+import { SqlClient } from "effect/sql"
+import { importBeads } from "../../../src/import/importBeads.ts"
+import { ImportReport } from "../../../src/import/ImportReport.ts"
+import { linesOf } from "../../../src/import/lines.ts"
+import { planImport } from "../../../src/import/planImport.ts"
+import { readBeads } from "../../../src/import/readBeads.ts"
+import { LogFileCheck } from "../../../src/projections/LogFileCheck.ts"
+import { AuditService } from "../../../src/services/AuditService.ts"
+import { BacklogService } from "../../../src/services/BacklogService.ts"
+import { tables } from "../../support/backlogs.ts"
+
+/** Takes back what an import wrote, so that the next finds the backlog empty again. */
+class TakenBack extends Data.TaggedError("TakenBack")<{ readonly problem: string | undefined }> {}
+
+/** Runs an import, looks at what came of it, and takes it back; answers what is wrong with it, if anything is. */
+const takenBack = <E, R>(body: Effect.Effect<string | undefined, E, R>) =>
+  Effect.flatMap(SqlClient.SqlClient, (sql) =>
+    sql
+      .withTransaction(Effect.flatMap(body, (problem) => new TakenBack({ problem })))
+      .pipe(Effect.catchTag("TakenBack", (taken) => Effect.succeed((taken as TakenBack).problem)))
+  )
+
+/** Pieces of a file, so that a line and a character may be cut in two. */
+async function* pieces(file: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let start = 0; start < file.length; start += 1_001) yield file.subarray(start, start + 1_001)
+}
+
+const sum = (counts: object): number => Object.values(counts).reduce((total: number, count: number) => total + count, 0)
+
+const encode = Schema.encodeSync(ImportReport)
+
+const beads = (file: Uint8Array, strict: boolean) =>
+  takenBack(
+    Effect.gen(function* () {
+      const plan = planImport(yield* Effect.promise(() => readBeads(pieces(file))))
+      const report = yield* importBeads(plan, { actor: "i", file: "f", strict, onProgress: () => Effect.void })
+      const { edges, issues, statuses, taken } = encode(report)
+      const cards = yield* (yield* BacklogService).list()
+      if (cards.length !== taken) return `${taken} were taken, and there are ${cards.length}`
+      const known = edges.dependencies + edges.repeated + edges.ofIssuesLeftOut + sum(edges.otherTypes)
+      return edges.total === known && issues === sum(statuses) ? undefined : "the report does not add up"
+    })
+  )
+
+/** Also without a database: both must come to the same. */
+const checked = Effect.fnUntraced(function* (file: Uint8Array) {
+  const check = new LogFileCheck()
+  const lines = Stream.fromAsyncIterable(linesOf(pieces(file)), (error) => error)
+  yield* Stream.runForEach(lines, (line) => Effect.fromResult(check.push(line))).pipe(Effect.ignore)
+  check.end()
+})
+
+const log = (file: Uint8Array) =>
+  takenBack(
+    Effect.gen(function* () {
+      yield* checked(file)
+      const lines = Stream.fromAsyncIterable(linesOf(pieces(file)), (error) => error)
+      const imported = yield* (yield* AuditService).importLog(lines)
+      const { events, sql } = yield* tables
+      const rows = yield* sql<{ readonly n: number }>`SELECT count(*)::int4 AS n FROM ${events}`
+      return rows[0]?.n === imported.events
+        ? undefined
+        : `${imported.events} were imported, and there are ${rows[0]?.n}`
+    })
+  )
+
+/** A format that can be imported, and the errors that a file may meet. */
+export interface Format {
+  readonly run: (
+    file: Uint8Array,
+    strict: boolean
+  ) => Effect.Effect<string | undefined, unknown, BacklogService | AuditService | SqlClient.SqlClient>
+  readonly errors: ReadonlySet<string>
+}
+
+/** Every format that can be imported. */
+export const formats: Readonly<Record<"beads" | "log", Format>> = {
+  beads: { run: beads, errors: new Set(["ImportRefused"]) },
+  log: { run: (file) => log(file), errors: new Set(["LogFileRefused"]) }
+}
