@@ -1,0 +1,216 @@
+import { describe, expect, it } from "@effect/vitest"
+import {
+  claimOrder,
+  emptyModel,
+  type History,
+  linearizable,
+  type Model,
+  type ModelCard,
+  type ModelCommand,
+  type ModelOutcome,
+  type Operation,
+  step
+} from "../../src/testing/index.ts"
+
+/*
+ * The checks are checked: histories made by hand, first such as can be, then the same with one lie each.
+ */
+
+const start = Date.parse("2026-01-01T00:00:00Z")
+
+/** A story in which one operation follows another, answered by the model. */
+class Story {
+  readonly operations: Array<Operation> = []
+  model: Model = emptyModel
+  #stamp = 0
+
+  /** Carries a command out; `told` says what was answered instead of the truth. */
+  then(command: ModelCommand, told?: ModelOutcome): ModelOutcome {
+    const [model, outcome] = step(this.model, command, start)
+    this.model = model
+    const invoked = ++this.#stamp
+    this.operations.push({ command, invoked, responded: ++this.#stamp, outcome: told ?? outcome })
+    return outcome
+  }
+
+  get history(): History {
+    return { operations: this.operations, clock: [{ stamp: 0, time: start }] }
+  }
+}
+
+const actor = "w1"
+const create: ModelCommand = { _tag: "Create", id: "a", title: "A", actor }
+const claim = (owner: string): ModelCommand => ({ _tag: "Claim", owner, actor: owner })
+const complete = (token: number): ModelCommand => ({ _tag: "Complete", id: "a", token, actor })
+const violationsOf = (story: Story): number => linearizable(story.history).violations.length
+
+const cardIn = (outcome: ModelOutcome): ModelCard => {
+  if (outcome._tag === "Refused") throw new Error("it was refused")
+  return outcome.answer as ModelCard
+}
+
+describe("a history made by hand", () => {
+  it("is linearizable when every answer is the model's", () => {
+    const story = new Story()
+    story.then(create)
+    story.then(claim("w1"))
+    story.then({ _tag: "Renew", id: "a", token: 2, ttlSeconds: 60, actor })
+    story.then(claim("w2"))
+    story.then(complete(2))
+    story.then(complete(2))
+    expect(linearizable(story.history)).toEqual({ cards: 1, violations: [] })
+  })
+
+  it("is refused when two workers were given one card", () => {
+    const story = new Story()
+    story.then(create)
+    const first = cardIn(story.then(claim("w1")))
+    story.then(claim("w2"), {
+      _tag: "Answered",
+      answer: { ...first, claimOwner: "w2", claimToken: 3, version: 3, attempts: 2 }
+    })
+    expect(violationsOf(story)).toBe(1)
+  })
+
+  it("is refused when both were given it with one token, at the same time", () => {
+    const story = new Story()
+    story.then(create)
+    const first = cardIn(story.then(claim("w1")))
+    const both = story.operations.at(-1)
+    if (both === undefined) throw new Error("nothing happened")
+    const answer: ModelOutcome = { _tag: "Answered", answer: { ...first, claimOwner: "w2" } }
+    story.operations.push({ ...both, command: claim("w2"), outcome: answer })
+    expect(violationsOf(story)).toBe(1)
+  })
+
+  it("is refused when a stale token completed a card", () => {
+    const story = new Story()
+    story.then(create)
+    story.then(claim("w1"))
+    story.then({ _tag: "Reclaim", id: "a", actor })
+    const current = cardIn(story.then(claim("w2")))
+    story.then(complete(2), {
+      _tag: "Answered",
+      answer: {
+        ...current,
+        status: "done",
+        version: 5,
+        claimOwner: null,
+        claimTtlSeconds: null,
+        claimedAt: null,
+        claimExpiresAt: null,
+        claimToken: null,
+        completedAt: current.updatedAt,
+        madeClaimable: []
+      }
+    })
+    expect(violationsOf(story)).toBe(1)
+  })
+
+  it("is refused when an update was lost", () => {
+    const story = new Story()
+    story.then(create)
+    const before = cardIn(story.then({ _tag: "Revise", id: "a", title: "B", actor }))
+    story.then(
+      { _tag: "Revise", id: "a", priority: 3, actor },
+      {
+        _tag: "Answered",
+        answer: { ...before, title: "A", priority: 3 }
+      }
+    )
+    expect(violationsOf(story)).toBe(1)
+  })
+
+  it("is refused when a later operation did not see an earlier one, and not when the two overlapped", () => {
+    const story = new Story()
+    const created = cardIn(story.then(create))
+    story.then({ _tag: "Block", id: "a", reason: "legal", actor })
+    story.then({ _tag: "Unblock", id: "a", actor }, { _tag: "Answered", answer: created })
+    expect(violationsOf(story)).toBe(1)
+    const [first, block, unblock] = story.operations as [Operation, Operation, Operation]
+    story.operations.splice(0, 3, first, { ...block, responded: 6 }, { ...unblock, responded: 7 })
+    expect(violationsOf(story)).toBe(0)
+  })
+
+  it("is refused when a retry did it again, and not when it got the first answer", () => {
+    const retried: ModelCommand = { _tag: "Block", id: "a", reason: "legal", commandId: "x1", actor }
+    const right = new Story()
+    right.then(create)
+    right.then(retried)
+    right.then({ _tag: "Unblock", id: "a", actor })
+    right.then(retried)
+    expect(violationsOf(right)).toBe(0)
+
+    const wrong = new Story()
+    wrong.then(create)
+    const blocked = cardIn(wrong.then(retried))
+    wrong.then({ _tag: "Unblock", id: "a", actor })
+    wrong.then(retried, { _tag: "Answered", answer: { ...blocked, version: 4 } })
+    expect(violationsOf(wrong)).toBe(1)
+  })
+
+  it("may hold commands that nobody heard of, carried out or not", () => {
+    for (const carriedOut of [true, false]) {
+      const story = new Story()
+      story.then(create)
+      const before = story.model
+      story.then(claim("w1"))
+      if (!carriedOut) story.model = before
+      const last = story.operations.pop()
+      if (last === undefined) throw new Error("nothing happened")
+      story.operations.push({ ...last, outcome: undefined, responded: Infinity })
+      story.then({ _tag: "Block", id: "a", actor })
+      expect(violationsOf(story)).toBe(0)
+    }
+  })
+
+  it("is refused when a claim was told none although the card was free and nobody else was there", () => {
+    const byId: ModelCommand = { _tag: "Claim", id: "a", owner: "w1", actor }
+    const story = new Story()
+    story.then(create)
+    story.then(byId, { _tag: "Answered", answer: null })
+    expect(violationsOf(story)).toBe(1)
+  })
+})
+
+describe("the order of claims", () => {
+  const cards = [
+    { id: "low", title: "T", priority: 1 },
+    { id: "high", title: "T", priority: 2 }
+  ]
+
+  const afterCreation = (): Story => {
+    const story = new Story()
+    story.then({ _tag: "CreateMany", cards, actor })
+    return story
+  }
+
+  const compare = (story: Story, before: Story["model"]) => claimOrder(story.history, [], before.cards)
+
+  it("is kept by the best card", () => {
+    const story = afterCreation()
+    const before = story.model
+    story.then(claim("w1"))
+    expect(compare(story, before)).toEqual({ claims: 1, compared: 1, violations: [] })
+  })
+
+  it("is broken by another card, and by none", () => {
+    for (const told of ["low", undefined]) {
+      const story = afterCreation()
+      const before = story.model
+      const answer = told === undefined ? null : (before.cards.get(told) ?? null)
+      story.then(claim("w1"), { _tag: "Answered", answer })
+      expect(compare(story, before).violations).toHaveLength(told === undefined ? 2 : 1)
+    }
+  })
+
+  it("says nothing of a card that another operation may have locked", () => {
+    const story = afterCreation()
+    const before = story.model
+    story.then(claim("w1"), { _tag: "Answered", answer: before.cards.get("low") ?? null })
+    const last = story.operations.at(-1)
+    if (last === undefined) throw new Error("nothing happened")
+    story.operations.push({ ...last, command: { _tag: "Revise", id: "high", actor } })
+    expect(compare(story, before).violations).toEqual([])
+  })
+})
