@@ -36,6 +36,8 @@ describe("limits that are reached, on a Postgres server", { timeout: faultsTimeo
       holders.map(({ run, sql }) => run(sql<{ readonly pid: number }>`SELECT pg_backend_pid() AS pid`))
     )
     const pids = own.map(([row]) => row?.pid ?? 0)
+    // Within a transaction, what Postgres tells of others stays as it was when it was first asked for.
+    await first.run(first.sql`SELECT pg_stat_clear_snapshot()::text`)
     await first.run(first.sql`
       SELECT pg_terminate_backend(pid) FROM pg_stat_activity
       WHERE backend_type = 'client backend' AND NOT pid = ANY(${`{${pids.join()}}`}::int4[])`)
@@ -102,7 +104,6 @@ describe("limits that are reached, on a Postgres server", { timeout: faultsTimeo
         try {
           const stands = async (): Promise<boolean> => {
             process.kill(stopped.pid, "SIGSTOP")
-            // Within a transaction, what Postgres tells of others stays as it was when it was first asked for.
             await watcher.run(watcher.sql`SELECT pg_sleep(0.2)::text, pg_stat_clear_snapshot()::text`)
             const idle = await watcher.run(watcher.sql`
               SELECT pid FROM pg_stat_activity WHERE state = 'idle in transaction'
