@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { availableParallelism, cpus, tmpdir, totalmem } from "node:os"
 import { join, resolve } from "node:path"
+import { pathToFileURL } from "node:url"
 import { parseArguments } from "./lib/arguments.mjs"
 import { connected } from "./lib/connected.mjs"
 import { measure } from "./lib/measure.mjs"
@@ -111,7 +112,8 @@ const about = [machine(), ...(server === undefined ? [] : [server.description])]
 say(about.replace("\n", `\n${" ".repeat(9)}`))
 
 const rows = []
-const place = new URL("results/", import.meta.url)
+const place = pathToFileURL(`${resolve(options.results)}/`)
+mkdirSync(place, { recursive: true })
 const prefix = quick ? "quick" : "latest"
 let all = []
 for (const group of groupsOf(selected)) {

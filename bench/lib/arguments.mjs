@@ -1,15 +1,16 @@
 import { parseArgs } from "node:util"
 
 const usage = `node bench/run.mjs [--only PATTERN] [--quick] [--repetitions N] [--soak-minutes N] [--list]
-                   [--profile DIR] [--build DIR]
+                   [--profile DIR] [--build DIR] [--results DIR]
 
   --only PATTERN     only scenarios whose id, as --list shows them, matches this regular expression
   --quick            small sizes and short times, written to results/quick.json
   --repetitions N    how often each scenario is measured (default: 3, with --quick 1)
-  --soak-minutes N   how long the soak lasts (default: 10, with --quick 0.2)
+  --soak-minutes N   how long the soak lasts (default: 10, with --quick 0.1)
   --list             only say which scenarios there are
   --profile DIR      write a CPU profile of every measurement into this folder
   --build DIR        measure this build instead of ../dist
+  --results DIR      write results and plots into this folder instead of results
 `
 
 /** The command line's options; ends the process when they are wrong or when help is asked for. */
@@ -25,6 +26,7 @@ export const parseArguments = (args) => {
         list: { type: "boolean", default: false },
         profile: { type: "string" },
         build: { type: "string", default: new URL("../../dist", import.meta.url).pathname },
+        results: { type: "string", default: new URL("../results", import.meta.url).pathname },
         help: { type: "boolean", short: "h", default: false }
       }
     })

@@ -14,6 +14,7 @@ const run = promisify(execFile)
 
 const million = { cards: 100_000, events: 1_000_000 }
 const tenth = { cards: 10_000, events: 100_000 }
+const fiftieth = { cards: 2000, events: 20_000 }
 const schema = "bench_audit"
 const memory = { rssMiB: { max: 400 } }
 const rate = { opsPerSecond: { min: 50_000 } }
@@ -47,7 +48,8 @@ const commands = ({ events }, logFile) => [
 ]
 
 export const scenarios = (context, say = () => {}) => {
-  const size = context.quick ? tenth : million
+  const size = context.quick ? fiftieth : million
+  const embeddedSize = context.quick ? fiftieth : tenth
   const common = { system: "mosaic-backlog", workers: 1 }
   const id = (name, database) => `${name} ${database}`
 
@@ -76,18 +78,18 @@ export const scenarios = (context, say = () => {}) => {
   }))
 
   const inProcess = operations
-    .filter(([scenario]) => embedded.has(scenario))
+    .filter(([scenario]) => (context.quick ? scenario === "verify" : embedded.has(scenario)))
     .map(([scenario, operation, unit]) => ({
       ...common,
       id: id(scenario, "pglite"),
       scenario,
       database: "pglite",
-      size: tenth.events,
+      size: embeddedSize.events,
       unit,
-      prepare: () => writeLog(context, tenth, say),
+      prepare: () => writeLog(context, embeddedSize, say),
       measure: async () => {
-        const effect = await operationOf(operation, tenth)
-        const before = operation === "importLog" ? Effect.void : await operationOf("importLog", tenth)
+        const effect = await operationOf(operation, embeddedSize)
+        const before = operation === "importLog" ? Effect.void : await operationOf("importLog", embeddedSize)
         const { layerPglite } = await load(context)
         return Effect.runPromise(Effect.provide(Effect.andThen(before, effect), layerPglite()))
       }

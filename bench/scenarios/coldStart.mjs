@@ -25,7 +25,7 @@ const starts = async (count, directory, program, args, before = () => {}) => {
 }
 
 export const scenarios = (context) => {
-  const count = context.quick ? 2 : 5
+  const count = context.quick ? 1 : 5
   const schema = schemaOf("start")
   const server = { database: "postgres", schema }
   const embedded = { database: "pglite directory", schema }

@@ -86,7 +86,12 @@ export const scenarios = (context) => {
   const lot = context.quick ? 10_000 : 100_000
   const inMemory = { ...creating[0], database: "pglite" }
   const rows = [
-    ...[...creating, inMemory].map((way) => ({ way, scenario: "create", size: few, create: way.one })),
+    ...[...creating, ...(context.quick ? [] : [inMemory])].map((way) => ({
+      way,
+      scenario: "create",
+      size: few,
+      create: way.one
+    })),
     ...creating.map((way) => ({ way, scenario: "create many", size: lot, create: way.many })),
     { way: inMemory, scenario: "create many", size: lot / 10, create: inMemory.many }
   ]

@@ -46,7 +46,7 @@ const drain = (backlog, count) =>
   })
 
 const draining = (context, graph) => {
-  const size = context.quick ? 500 : 10_000
+  const size = context.quick ? 300 : 10_000
   return {
     ...common(`graph, ${graph}`, workers, size, "cards"),
     cards: () => graphs[graph](size),

@@ -15,7 +15,7 @@ const size = 1000
 const samples = 60
 
 export const scenarios = (context) => {
-  const minutes = context.soakMinutes ?? (context.quick ? 0.2 : 10)
+  const minutes = context.soakMinutes ?? (context.quick ? 0.1 : 10)
   const place = { database: "postgres", schema: schemaOf("soak") }
   return [
     {
