@@ -266,7 +266,7 @@ export const mutations = [
     file: interpreter,
     find: '(failed.error.reason._tag === "DeadlockError" || failed.error.reason._tag === "SerializationError"))',
     replace: 'failed.error.reason._tag === "DeadlockError")',
-    tests: concurrency
+    tests: conformance
   },
   {
     name: "the retry after a lost race",

@@ -257,4 +257,43 @@ export const transactions = (test: Test): void => {
       expect(yield* settingAfter("off", refused)).toBe("local")
     })
   )
+
+  test(
+    "is tried again when the database says so, and not forever",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const { events, schema, sql } = yield* tables
+      const [failures, fail] = [sql(`${schema}.failures`), sql(`${schema}.fail`)]
+      // Sequences do not roll back.
+      yield* sql`CREATE SEQUENCE ${failures}`
+      yield* sql`CREATE TABLE ${sql(`${schema}.failing`)} (code text NOT NULL, times int4 NOT NULL)`
+      yield* sql.unsafe(`
+        CREATE FUNCTION ${schema}.fail() RETURNS trigger LANGUAGE plpgsql AS $$
+        DECLARE failing record;
+        BEGIN
+          SELECT * INTO failing FROM ${schema}.failing;
+          IF nextval('${schema}.failures') <= failing.times THEN
+            RAISE EXCEPTION 'not now' USING ERRCODE = failing.code;
+          END IF;
+          RETURN NULL;
+        END $$`)
+      yield* sql`CREATE TRIGGER failing AFTER INSERT ON ${events} EXECUTE FUNCTION ${fail}()`
+      const failing = (code: string, times: number) =>
+        Effect.gen(function* () {
+          yield* sql`SELECT setval(${`${schema}.failures`}, 1, false)`
+          yield* sql`DELETE FROM ${sql(`${schema}.failing`)}`
+          yield* sql`INSERT INTO ${sql(`${schema}.failing`)} VALUES (${code}, ${times})`
+        })
+      for (const code of ["40001", "40P01"]) {
+        yield* failing(code, 2)
+        expect((yield* backlog.create(input(`retried ${code}`))).version).toBe(1)
+        yield* failing(code, 1_000)
+        const error = yield* writesNothing(Effect.flip(backlog.create(input(`failed ${code}`))))
+        expect(error._tag).toBe("SqlError")
+      }
+      yield* sql`DROP TRIGGER failing ON ${events}`
+      yield* sql`DROP FUNCTION ${fail}()`
+      expect(yield* headPosition).toBe(2)
+    })
+  )
 }
