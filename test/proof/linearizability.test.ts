@@ -25,7 +25,7 @@ class Story {
   #stamp = 0
 
   /** Carries a command out; `told` says what was answered instead of the truth. */
-  then(command: ModelCommand, told?: ModelOutcome): ModelOutcome {
+  next(command: ModelCommand, told?: ModelOutcome): ModelOutcome {
     const [model, outcome] = step(this.model, command, start)
     this.model = model
     const invoked = ++this.#stamp
@@ -52,20 +52,20 @@ const cardIn = (outcome: ModelOutcome): ModelCard => {
 describe("a history made by hand", () => {
   it("is linearizable when every answer is the model's", () => {
     const story = new Story()
-    story.then(create)
-    story.then(claim("w1"))
-    story.then({ _tag: "Renew", id: "a", token: 2, ttlSeconds: 60, actor })
-    story.then(claim("w2"))
-    story.then(complete(2))
-    story.then(complete(2))
+    story.next(create)
+    story.next(claim("w1"))
+    story.next({ _tag: "Renew", id: "a", token: 2, ttlSeconds: 60, actor })
+    story.next(claim("w2"))
+    story.next(complete(2))
+    story.next(complete(2))
     expect(linearizable(story.history)).toEqual({ cards: 1, violations: [] })
   })
 
   it("is refused when two workers were given one card", () => {
     const story = new Story()
-    story.then(create)
-    const first = cardIn(story.then(claim("w1")))
-    story.then(claim("w2"), {
+    story.next(create)
+    const first = cardIn(story.next(claim("w1")))
+    story.next(claim("w2"), {
       _tag: "Answered",
       answer: { ...first, claimOwner: "w2", claimToken: 3, version: 3, attempts: 2 }
     })
@@ -74,8 +74,8 @@ describe("a history made by hand", () => {
 
   it("is refused when both were given it with one token, at the same time", () => {
     const story = new Story()
-    story.then(create)
-    const first = cardIn(story.then(claim("w1")))
+    story.next(create)
+    const first = cardIn(story.next(claim("w1")))
     const both = story.operations.at(-1)
     if (both === undefined) throw new Error("nothing happened")
     const answer: ModelOutcome = { _tag: "Answered", answer: { ...first, claimOwner: "w2" } }
@@ -85,11 +85,11 @@ describe("a history made by hand", () => {
 
   it("is refused when a stale token completed a card", () => {
     const story = new Story()
-    story.then(create)
-    story.then(claim("w1"))
-    story.then({ _tag: "Reclaim", id: "a", actor })
-    const current = cardIn(story.then(claim("w2")))
-    story.then(complete(2), {
+    story.next(create)
+    story.next(claim("w1"))
+    story.next({ _tag: "Reclaim", id: "a", actor })
+    const current = cardIn(story.next(claim("w2")))
+    story.next(complete(2), {
       _tag: "Answered",
       answer: {
         ...current,
@@ -109,9 +109,9 @@ describe("a history made by hand", () => {
 
   it("is refused when an update was lost", () => {
     const story = new Story()
-    story.then(create)
-    const before = cardIn(story.then({ _tag: "Revise", id: "a", title: "B", actor }))
-    story.then(
+    story.next(create)
+    const before = cardIn(story.next({ _tag: "Revise", id: "a", title: "B", actor }))
+    story.next(
       { _tag: "Revise", id: "a", priority: 3, actor },
       {
         _tag: "Answered",
@@ -123,9 +123,9 @@ describe("a history made by hand", () => {
 
   it("is refused when a later operation did not see an earlier one, and not when the two overlapped", () => {
     const story = new Story()
-    const created = cardIn(story.then(create))
-    story.then({ _tag: "Block", id: "a", reason: "legal", actor })
-    story.then({ _tag: "Unblock", id: "a", actor }, { _tag: "Answered", answer: created })
+    const created = cardIn(story.next(create))
+    story.next({ _tag: "Block", id: "a", reason: "legal", actor })
+    story.next({ _tag: "Unblock", id: "a", actor }, { _tag: "Answered", answer: created })
     expect(violationsOf(story)).toBe(1)
     const [first, block, unblock] = story.operations as [Operation, Operation, Operation]
     story.operations.splice(0, 3, first, { ...block, responded: 6 }, { ...unblock, responded: 7 })
@@ -135,31 +135,31 @@ describe("a history made by hand", () => {
   it("is refused when a retry did it again, and not when it got the first answer", () => {
     const retried: ModelCommand = { _tag: "Block", id: "a", reason: "legal", commandId: "x1", actor }
     const right = new Story()
-    right.then(create)
-    right.then(retried)
-    right.then({ _tag: "Unblock", id: "a", actor })
-    right.then(retried)
+    right.next(create)
+    right.next(retried)
+    right.next({ _tag: "Unblock", id: "a", actor })
+    right.next(retried)
     expect(violationsOf(right)).toBe(0)
 
     const wrong = new Story()
-    wrong.then(create)
-    const blocked = cardIn(wrong.then(retried))
-    wrong.then({ _tag: "Unblock", id: "a", actor })
-    wrong.then(retried, { _tag: "Answered", answer: { ...blocked, version: 4 } })
+    wrong.next(create)
+    const blocked = cardIn(wrong.next(retried))
+    wrong.next({ _tag: "Unblock", id: "a", actor })
+    wrong.next(retried, { _tag: "Answered", answer: { ...blocked, version: 4 } })
     expect(violationsOf(wrong)).toBe(1)
   })
 
   it("may hold commands that nobody heard of, carried out or not", () => {
     for (const carriedOut of [true, false]) {
       const story = new Story()
-      story.then(create)
+      story.next(create)
       const before = story.model
-      story.then(claim("w1"))
+      story.next(claim("w1"))
       if (!carriedOut) story.model = before
       const last = story.operations.pop()
       if (last === undefined) throw new Error("nothing happened")
       story.operations.push({ ...last, outcome: undefined, responded: Infinity })
-      story.then({ _tag: "Block", id: "a", actor })
+      story.next({ _tag: "Block", id: "a", actor })
       expect(violationsOf(story)).toBe(0)
     }
   })
@@ -167,8 +167,8 @@ describe("a history made by hand", () => {
   it("is refused when a claim was told none although the card was free and nobody else was there", () => {
     const byId: ModelCommand = { _tag: "Claim", id: "a", owner: "w1", actor }
     const story = new Story()
-    story.then(create)
-    story.then(byId, { _tag: "Answered", answer: null })
+    story.next(create)
+    story.next(byId, { _tag: "Answered", answer: null })
     expect(violationsOf(story)).toBe(1)
   })
 })
@@ -181,7 +181,7 @@ describe("the order of claims", () => {
 
   const afterCreation = (): Story => {
     const story = new Story()
-    story.then({ _tag: "CreateMany", cards, actor })
+    story.next({ _tag: "CreateMany", cards, actor })
     return story
   }
 
@@ -190,7 +190,7 @@ describe("the order of claims", () => {
   it("is kept by the best card", () => {
     const story = afterCreation()
     const before = story.model
-    story.then(claim("w1"))
+    story.next(claim("w1"))
     expect(compare(story, before)).toEqual({ claims: 1, compared: 1, violations: [] })
   })
 
@@ -199,7 +199,7 @@ describe("the order of claims", () => {
       const story = afterCreation()
       const before = story.model
       const answer = told === undefined ? null : (before.cards.get(told) ?? null)
-      story.then(claim("w1"), { _tag: "Answered", answer })
+      story.next(claim("w1"), { _tag: "Answered", answer })
       expect(compare(story, before).violations).toHaveLength(told === undefined ? 2 : 1)
     }
   })
@@ -207,7 +207,7 @@ describe("the order of claims", () => {
   it("says nothing of a card that another operation may have locked", () => {
     const story = afterCreation()
     const before = story.model
-    story.then(claim("w1"), { _tag: "Answered", answer: before.cards.get("low") ?? null })
+    story.next(claim("w1"), { _tag: "Answered", answer: before.cards.get("low") ?? null })
     const last = story.operations.at(-1)
     if (last === undefined) throw new Error("nothing happened")
     story.operations.push({ ...last, command: { _tag: "Revise", id: "high", actor } })
