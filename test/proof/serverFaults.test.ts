@@ -11,7 +11,8 @@ import { faultsTimeout, look, underLoad } from "./support/load.ts"
 describe("processes that end, on a Postgres server", { timeout: faultsTimeout }, () => {
   let server: PostgresServer
   beforeAll(async () => {
-    server = await startPostgres()
+    // What is answered is durable also where the server's own default would put that off.
+    server = await startPostgres({ settings: { synchronous_commit: "off", wal_writer_delay: "10s" } })
   })
   afterAll(() => server?.stop())
 
