@@ -18,8 +18,8 @@ export const observe = (
 ): Effect.Effect<ModelOutcome, InvalidInput | SqlError.SqlError> =>
   ask(backlog, command).pipe(
     Effect.map((answer): ModelOutcome => ({ _tag: "Answered", answer })),
-    Effect.catch((error): Effect.Effect<ModelOutcome, InvalidInput | SqlError.SqlError> =>
-      isRejection(error) ? Effect.succeed({ _tag: "Refused", rejection: encodeRejection(error) }) : Effect.fail(error)
+    Effect.catchIf(isRejection, (rejection) =>
+      Effect.succeed<ModelOutcome>({ _tag: "Refused", rejection: encodeRejection(rejection) })
     )
   )
 

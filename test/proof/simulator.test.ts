@@ -72,7 +72,7 @@ layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })
     "answer as the model does",
     () =>
       Effect.gen(function* () {
-        report(yield* simulate({ seed: firstSeed, programs: amount(60, 1000) }))
+        report({ ...(yield* simulate({ seed: firstSeed, programs: amount(60, 1000) })) })
       }).pipe(Effect.provide(Layer.fresh(freshBacklog))),
     600_000
   )
