@@ -1,12 +1,17 @@
+/** How often every worker has had its turn, at least, before what counts begins and until it ends. */
+const turnsBefore = 2
+const turns = 5
+
 /**
- * Counts what is done and how long it took, after a warm-up, for some seconds or until `available` are done. Whoever works
- * asks `isOver` before each piece of work.
+ * Counts what is done and how long it took, after a warm-up, for some seconds or until `available` are done; a turn of all
+ * workers does `atOnce`. Whoever works asks `isOver` before each piece of work.
  */
 export class Meter {
   isOver = false
   #begins
   #seconds
   #available
+  #atOnce
   #all = 0
   #counted = 0
   #started
@@ -14,10 +19,11 @@ export class Meter {
   #latencies = []
   #finish
 
-  constructor({ available, seconds, warmUpSeconds }) {
+  constructor({ atOnce, available, seconds, warmUpSeconds }) {
     this.#begins = performance.now() + warmUpSeconds * 1000
     this.#seconds = seconds
     this.#available = available
+    this.#atOnce = atOnce
     this.finished = new Promise((resolve) => {
       this.#finish = resolve
     })
@@ -42,8 +48,8 @@ export class Meter {
       this.#counted += count
       this.#ended = now
       if (milliseconds !== undefined) this.#latencies.push(milliseconds)
-      if (now - this.#started >= this.#seconds * 1000) this.end()
-    } else if (now >= this.#begins || this.#all >= this.#available / 4) {
+      if (now - this.#started >= this.#seconds * 1000 && this.#counted >= turns * this.#atOnce) this.end()
+    } else if ((now >= this.#begins && this.#all >= turnsBefore * this.#atOnce) || this.#all >= this.#available / 4) {
       this.#started = now
     }
     if (this.#all >= this.#available) this.end()

@@ -20,7 +20,7 @@ const optionsOf = ({ batch, cards, meter, workers }, ready) => ({
   workers,
   ready,
   cards: () => plainCards(cards),
-  makeMeter: () => new Meter({ ...meter, available: cards })
+  makeMeter: () => new Meter({ ...meter, available: cards, atOnce: workers * (batch ?? 1) })
 })
 
 /** Works in this process. `job` is `{ system, place, workers, batch?, cards, meter }`. */

@@ -43,7 +43,7 @@ const groups = {
 
 const cardsFor = (scenario, system, database, workers, { quick }) => {
   if (database !== "postgres") return quick ? 3000 : 10_000
-  if (scenario === atItsBest) return quick ? 30_000 : 150_000
+  if (scenario === atItsBest) return quick ? 30_000 : 250_000
   if (scenario === inBatches || system === "floor") return quick ? 10_000 : 60_000
   if (workers === 1) return quick ? 2000 : 15_000
   return quick ? 6000 : 40_000
