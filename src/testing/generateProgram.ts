@@ -110,7 +110,7 @@ const someWish = (random: SeededRandom): Wish => {
   const held = random.pick<TokenChoice>(["held", "held", "held", "from before a crash", "guessed"])
   const ttlSeconds = random.pick([1, 60, 60, 900])
   const reason = random.pick(["legal", "spam"])
-  switch (random.below(20)) {
+  switch (random.below(23)) {
     case 0:
       return { _tag: "Create", ...someCard(random), byOwnClock: random.chance(20) }
     case 1:
@@ -134,12 +134,14 @@ const someWish = (random: SeededRandom): Wish => {
     case 8:
       return { _tag: "Renew", id: mine, token: held, ...(random.chance(60) ? { ttlSeconds } : {}) }
     case 9:
+    case 20:
+    case 21:
       return {
         _tag: "Release",
         id: mine,
         token: held,
         ...(random.chance(40) ? { reason } : {}),
-        ...(random.chance(40) ? { retryAfterSeconds: random.pick([0, 1, 60]) } : {})
+        ...(random.chance(70) ? { retryAfterSeconds: random.pick([0, 1, 1, 60]) } : {})
       }
     case 10:
       return random.chance(50) ? { _tag: "Reclaim" } : { _tag: "Reclaim", id }
