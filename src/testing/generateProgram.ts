@@ -29,8 +29,26 @@ export const generateProgram = (seed: number, size: ProgramSize = {}): Program =
       together: false
     }
   ]
-  while (steps.length <= (size.steps ?? 12)) steps.push(someStep(random))
+  while (steps.length <= (size.steps ?? 12))
+    steps.push(...(random.chance(4) ? comeBackLater(random) : [someStep(random)]))
   return { seed, clocks, steps }
+}
+
+/** Gives a card back for a while, and claims when that is over: steps that chance alone seldom puts together. */
+const comeBackLater = (random: SeededRandom): ReadonlyArray<Step> => {
+  const asked = {
+    _tag: "Ask",
+    worker: random.pick(workers),
+    withCommandId: false,
+    hearing: "heard",
+    together: false
+  } as const
+  return [
+    { ...asked, wish: { _tag: "Claim" } },
+    { ...asked, wish: { _tag: "Release", id: "held", token: "held", retryAfterSeconds: 60 } },
+    { _tag: "Advance", seconds: random.pick([59, 60]) },
+    { ...asked, wish: { _tag: "Claim" } }
+  ]
 }
 
 /**
