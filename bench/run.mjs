@@ -131,5 +131,7 @@ if (rows.length === 0) process.stdout.write("No scenario was measured.\n")
 else {
   writePlots(place, prefix, all)
   const ratios = ratiosOf(rows.map(({ result }) => result))
-  process.stdout.write(`${[about, tableOf(rows), ...(ratios === "" ? [] : [ratios])].join("\n\n")}\n`)
+  const dead = rows.flatMap((row) => row.series?.at(-1)?.deadRows ?? [])
+  const soaked = dead.map((count) => `${count} dead rows at the end of the soak.`)
+  process.stdout.write(`${[about, tableOf(rows), ...(ratios === "" ? [] : [ratios]), ...soaked].join("\n\n")}\n`)
 }

@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { barChart } from "./barChart.mjs"
 import { lineChart } from "./lineChart.mjs"
+import { label } from "./svg.mjs"
 import { countOf } from "./table.mjs"
 
 const onServer = (results, wanted) =>
@@ -14,23 +15,38 @@ const oneByOne = "claim + complete"
 
 /** Rates side by side, for each number of workers. */
 const rates = (results) => {
-  const workers = [...new Set(onServer(results, { scenario: oneByOne }).map((result) => result.workers))]
-  const groups = workers
-    .sort((a, b) => a - b)
-    .map((count) => ({
-      label: `${countOf(count)}, one by one`,
-      bars: barsOf(onServer(results, { scenario: oneByOne, workers: count }))
+  const all = onServer(results, { scenario: oneByOne })
+  const workers = [...new Set(all.map((result) => result.workers))].sort((one, other) => one - other)
+  return barChart({
+    title: "Claim + complete one by one, cards a second",
+    groups: workers.map((count) => ({
+      label: countOf(count),
+      bars: barsOf(all.filter((result) => result.workers === count))
     }))
-  const batched = [
-    ...bestOf(onServer(results, { scenario: "claim + complete, batched" })),
-    ...bestOf(onServer(results, { scenario: "claim + complete, batches of 100" }))
-  ]
-  if (batched.length > 0) groups.push({ label: "batched, each at its best", bars: barsOf(batched) })
-  return barChart({ title: "Claim + complete, cards a second", groups })
+  })
 }
 
+/** Rates of those that take many at once, each with the number of workers that suits it best. */
+const batches = (results) =>
+  barChart({
+    title: "Claim + complete many at once, cards a second",
+    groups: [
+      {
+        label: "each with as many workers as suit it best",
+        bars: barsOf(
+          bestOf([
+            ...onServer(results, { scenario: "claim + complete, batched" }),
+            ...onServer(results, { scenario: "claim + complete, batches of 100" })
+          ])
+        )
+      }
+    ]
+  })
+
 const barsOf = (results) =>
-  results.map(({ opsPerSecond, system }) => ({ label: system, value: opsPerSecond, color: colorOf(system) }))
+  results
+    .map(({ opsPerSecond, system }) => ({ label: system, value: opsPerSecond, color: colorOf(system) }))
+    .sort((one, other) => systems.indexOf(one.label) - systems.indexOf(other.label))
 
 const bestOf = (results) => {
   const best = new Map()
@@ -39,9 +55,14 @@ const bestOf = (results) => {
   return [...best.values()]
 }
 
+/** As many as can be told apart. */
+const shownStates = new Set(["all claimable", "90 % done", "90 % waiting, and first", "mixed"])
+
 /** The latency of a claim over the size of the backlog: a line for each state, and for each system. */
 const latencies = (results) => {
-  const claims = results.filter(({ scenario }) => scenario.startsWith("claim, "))
+  const claims = results.filter(
+    ({ scenario }) => scenario.startsWith("claim, ") && shownStates.has(scenario.slice("claim, ".length))
+  )
   const lines = new Map()
   for (const { p50Ms, scenario, size, system } of claims) {
     const key = `${system}: ${scenario.slice("claim, ".length)}`
@@ -60,16 +81,16 @@ const latencies = (results) => {
 
 const soak = (series) =>
   lineChart({
-    title: "Soak with a snapshot held: claim latency",
-    x: { label: "dead rows" },
+    title: `Soak with a snapshot held, ${label(series.at(-1)?.deadRows ?? 0)} dead rows at its end: claim latency`,
+    x: { label: "seconds" },
     y: { label: "milliseconds" },
     lines: [
       ["p50", "claimP50Ms", colors[0]],
       ["p99", "claimP99Ms", colors[1]]
-    ].map(([label, field, color]) => ({
-      label,
+    ].map(([name, field, color]) => ({
+      label: name,
       color,
-      points: series.filter((one) => one[field] !== null).map((one) => [one.deadRows, one[field]])
+      points: series.filter((one) => one[field] !== null).map((one) => [one.seconds, one[field]])
     }))
   })
 
@@ -92,6 +113,7 @@ export const writePlots = (place, prefix, results) => {
     if (svg !== undefined) writeFileSync(new URL(`${prefix}-${name}.svg`, place), svg)
   }
   write("rates", rates(results))
+  write("batches", batches(results))
   write("claims", latencies(results))
   write("soak", soak(readSeries(new URL(`${prefix}-soak.json`, place))))
 }

@@ -95,14 +95,17 @@ export const work = (context, place, { makeMeter, ready, workers }) =>
     return meter.result()
   })
 
-/** Uses a function that claims, and puts back what it claimed. */
-export const claiming = (context, place, use) =>
+/** Uses a function that claims, after `before` claims that were put back, and puts back what it claimed. */
+export const claiming = (context, place, before, use) =>
   withPool(context, place, 1, async (pool) => {
-    const claimed = []
-    await use(async () => {
+    const put = (id) => pool.query({ ...release, values: [id, "bench"] })
+    const take = async () => {
       const id = await claimOne(pool, "bench")
       if (id === undefined) throw new Error("nothing was claimable")
-      claimed.push(id)
-    })
-    for (const id of claimed) await pool.query({ ...release, values: [id, "bench"] })
+      return id
+    }
+    for (let number = 0; number < before; number++) await put(await take())
+    const claimed = []
+    await use(async () => claimed.push(await take()))
+    for (const id of claimed) await put(id)
   })
