@@ -69,14 +69,21 @@ const measureOnce = async ({ module, scenario }, repetition, of) => {
 
 const measureGroup = async (group) => {
   const measurements = new Map(group.map((one) => [one, []]))
-  for (const { scenario } of group) await scenario.prepare?.()
-  for (let repetition = 0; repetition < options.repetitions; repetition++) {
-    for (const one of rotated(group, repetition)) {
-      const of = one.scenario.repetitions ?? options.repetitions
-      if (repetition < of) measurements.get(one).push(await measureOnce(one, repetition, of))
+  try {
+    for (const { scenario } of group) await scenario.prepare?.()
+    for (let repetition = 0; repetition < options.repetitions; repetition++) {
+      for (const one of rotated(group, repetition)) {
+        const of = one.scenario.repetitions ?? options.repetitions
+        if (repetition < of) measurements.get(one).push(await measureOnce(one, repetition, of))
+      }
     }
+    for (const { scenario } of group) await scenario.cleanUp?.()
+  } catch (error) {
+    // What hours have measured is not lost with one group.
+    process.exitCode = 1
+    say(error.stack)
+    return []
   }
-  for (const { scenario } of group) await scenario.cleanUp?.()
   return group.flatMap((one) => {
     const { target, unit } = one.scenario
     const series = measurements.get(one).at(-1).series

@@ -14,7 +14,7 @@ const run = promisify(execFile)
 
 const million = { cards: 100_000, events: 1_000_000 }
 const tenth = { cards: 10_000, events: 100_000 }
-const fiftieth = { cards: 2000, events: 20_000 }
+const twentieth = { cards: 5000, events: 50_000 }
 const schema = "bench_audit"
 const memory = { rssMiB: { max: 400 } }
 const rate = { opsPerSecond: { min: 50_000 } }
@@ -48,8 +48,8 @@ const commands = ({ events }, logFile) => [
 ]
 
 export const scenarios = (context, say = () => {}) => {
-  const size = context.quick ? fiftieth : million
-  const embeddedSize = context.quick ? fiftieth : tenth
+  const size = context.quick ? twentieth : million
+  const embeddedSize = context.quick ? twentieth : tenth
   const common = { system: "mosaic-backlog", workers: 1 }
   const id = (name, database) => `${name} ${database}`
 
