@@ -40,13 +40,14 @@ const pathTo = (end: CardId, cameFrom: ReadonlyMap<CardId, CardId | undefined>):
 
 /**
  * A cycle that can be reached from `starts`, its first card repeated at the end, or `undefined` when there is none.
- * One pass over cards and edges (depth first with three colours, on a stack of its own).
+ * One pass over cards and edges (depth first with three colours, on a stack of its own). Cards that lead to no cycle are
+ * put into `finished`, and are not looked at again by who hands that in again.
  */
 export const findCycle = (
   starts: Iterable<CardId>,
-  dependenciesOf: DependenciesOf
+  dependenciesOf: DependenciesOf,
+  finished: Set<CardId> = new Set()
 ): ReadonlyArray<CardId> | undefined => {
-  const finished = new Set<CardId>()
   const depthOnPath = new Map<CardId, number>()
   for (const start of starts) {
     if (finished.has(start)) continue

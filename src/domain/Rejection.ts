@@ -107,7 +107,8 @@ export type Rejection = typeof Rejection.Type
 
 const quote = (id: string): string => JSON.stringify(id)
 
-const describePath = (path: ReadonlyArray<string>): string =>
+/** A path of cards for people, without its middle where it is long. */
+export const describePath = (path: ReadonlyArray<string>): string =>
   path.length <= 12
     ? path.join(" → ")
     : `${path.slice(0, 6).join(" → ")} → … ${path.length - 10} more … → ${path.slice(-4).join(" → ")}`

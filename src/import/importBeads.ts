@@ -1,4 +1,5 @@
 import { DateTime, Effect, Option } from "effect"
+import { describePath } from "../domain/Rejection.ts"
 import { BacklogService } from "../index.ts"
 import { type Outcome, settle } from "./importOutcome.ts"
 import { ImportRefused } from "./ImportRefused.ts"
@@ -67,7 +68,7 @@ export const importBeads = Effect.fn("importBeads")(function* (plan: ImportPlan,
             DependencyCycle: (error) => {
               const onCycle = new Set<string>(error.path)
               const inTheWay = sent.filter(({ card }) => onCycle.has(card.id))
-              const detail = `it waits for itself: ${error.path.join(" → ")}`
+              const detail = `it waits for itself: ${describePath(error.path)}`
               if (options.strict || inTheWay.length === 0) {
                 return Effect.fail(
                   new ImportRefused({

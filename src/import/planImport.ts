@@ -1,6 +1,7 @@
 import { Result, Schema } from "effect"
 import type { CardId } from "../domain/CardId.ts"
 import { findCycle } from "../domain/DependencyGraph.ts"
+import { describePath } from "../domain/Rejection.ts"
 import { NewCard } from "../index.ts"
 import { type BeadsIssue, cardOf, deletedStatus, dependencyType, inOneLine } from "./beads.ts"
 import type { LeftOut, LeftOutReason } from "./ImportReport.ts"
@@ -61,7 +62,7 @@ export const planImport = (file: BeadsFile): ImportPlan => {
   }
 
   for (const { cycle, card } of removeCycles(planned)) {
-    leave(card.line, card.card.id, "cycle", `it waits for itself: ${cycle.join(" → ")}`)
+    leave(card.line, card.card.id, "cycle", `it waits for itself: ${cycle}`)
   }
 
   return {
@@ -96,17 +97,24 @@ const edgesOf = (issues: ReadonlyArray<BeadsIssue>): ReadonlyMap<string, EdgesOf
   return edges
 }
 
-/** Takes the cards of one cycle after the other out, until there is none. */
+/**
+ * Takes the cards of one cycle after the other out, until there is none. What was walked over without coming to a cycle
+ * is not walked over again: it leads to none, however many are taken out elsewhere.
+ */
 function* removeCycles(
   planned: Map<string, PlannedCard>
-): Generator<{ readonly card: PlannedCard; readonly cycle: ReadonlyArray<string> }> {
+): Generator<{ readonly card: PlannedCard; readonly cycle: string }> {
   const dependenciesOf = (id: CardId) => (planned.get(id)?.card.dependsOn ?? []) as ReadonlyArray<CardId>
-  const find = () => findCycle(planned.keys() as Iterable<CardId>, dependenciesOf)
-  for (let cycle = find(); cycle !== undefined; cycle = find()) {
-    for (const id of new Set(cycle)) {
-      const card = planned.get(id)
-      if (card !== undefined) yield { card, cycle }
-      planned.delete(id)
+  const finished = new Set<CardId>()
+  for (const start of [...(planned.keys() as Iterable<CardId>)]) {
+    const find = () => findCycle([start], dependenciesOf, finished)
+    for (let cycle = find(); cycle !== undefined; cycle = find()) {
+      const path = describePath(cycle)
+      for (const id of new Set(cycle)) {
+        const card = planned.get(id)
+        if (card !== undefined) yield { card, cycle: path }
+        planned.delete(id)
+      }
     }
   }
 }

@@ -27,6 +27,9 @@ export class MomentNotReached extends Schema.TaggedError<MomentNotReached>()("Mo
   }
 }
 
+/** Before anything was recorded, and still a time that the database can read. */
+const earliest = DateTime.makeUnsafe("0001-01-01T00:00:00Z")
+
 /** Finds a moment of the backlog in the log. */
 export const momentOf = Effect.fnUntraced(function* (
   log: EventLog["Service"],
@@ -41,7 +44,10 @@ export const momentOf = Effect.fnUntraced(function* (
         reached: `it is ${DateTime.formatIso(present)} for the database`
       })
     }
-    return { position: yield* log.read.positionAt(DateTime.toDateUtc(at.time)), now: at.time } satisfies Moment
+    return {
+      position: yield* log.read.positionAt(DateTime.toDateUtc(DateTime.max(at.time, earliest))),
+      now: at.time
+    } satisfies Moment
   }
   return yield* momentAfter(log, at.position)
 })

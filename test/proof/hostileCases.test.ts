@@ -1,0 +1,238 @@
+import { assert, describe, it, layer } from "@effect/vitest"
+import { DateTime, Effect, Layer, Option, Result, Schema, Stream } from "effect"
+import { Name, Title } from "../../src/domain/Text.ts"
+import { Json } from "../../src/domain/Json.ts"
+import { parseAnchor } from "../../src/events/Anchor.ts"
+import { parseExactJson } from "../../src/events/exactJson.ts"
+import { LogFileCheck } from "../../src/projections/LogFileCheck.ts"
+import { parseEvent, parseHeader } from "../../src/events/LogFile.ts"
+import { decodeBeadsLine } from "../../src/import/beads.ts"
+import { planImport } from "../../src/import/planImport.ts"
+import { AuditService } from "../../src/services/AuditService.ts"
+import { BacklogService, type Input } from "../../src/services/BacklogService.ts"
+import { layerPgliteClient } from "../../src/services/Pglite.ts"
+import { cli } from "../cli/support.ts"
+import { freshBacklog, plain } from "../support/backlogs.ts"
+import { verifiesItself } from "../support/verifyBacklog.ts"
+import { nested } from "./hostile/values.ts"
+
+const actor = "test"
+const megabyte = 2 ** 20
+
+const card = (more: object) => ({ id: "a", title: "A", actor, ...more }) as Input<"Create">
+
+layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })("hostile cases", (it) => {
+  const test = (title: string, body: Effect.Effect<void, unknown, BacklogService | AuditService>) =>
+    it.effect(title, () =>
+      Effect.provide(Effect.andThen(body, verifiesItself) as Effect.Effect<void, unknown>, Layer.fresh(freshBacklog))
+    )
+
+  test(
+    "a getter that throws is invalid input",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const input = {
+        get title(): string {
+          throw new Error("no")
+        }
+      }
+      const throwing = Object.defineProperties(card({}), Object.getOwnPropertyDescriptors(input))
+      assert.strictEqual((yield* Effect.flip(backlog.create(throwing)))._tag, "InvalidInput")
+    })
+  )
+
+  test(
+    "JSON is kept as it was when it was looked at, whatever its maker does to it later",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      let reads = 0
+      const acceptance = {
+        get a() {
+          return reads++ === 0 ? 1 : "\u0000"
+        }
+      }
+      const created = yield* backlog.create(card({ acceptance }))
+      assert.deepStrictEqual(created.acceptance, { a: 1 })
+      const hidden = Object.defineProperty({ a: 1 }, "toJSON", { value: () => undefined, enumerable: false })
+      const revised = yield* backlog.revise({ id: "a", acceptance: hidden, actor })
+      assert.deepStrictEqual(revised.acceptance, { a: 1 })
+    })
+  )
+
+  test(
+    "a priority of -0 is answered as it is read",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const created = yield* backlog.create(card({ priority: -0 }))
+      assert.deepStrictEqual(plain(created), plain(Option.getOrThrow(yield* backlog.get("a"))))
+    })
+  )
+
+  test(
+    "an id that a command without cards used is a conflict to any other command",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.createMany({ cards: [], commandId: "1", actor })
+      yield* backlog.claim({ owner: "w", commandId: "2", actor })
+      for (const commandId of ["1", "2"]) {
+        const conflict = yield* Effect.flip(backlog.create(card({ commandId })))
+        assert.strictEqual(conflict._tag, "CommandIdConflict")
+      }
+    })
+  )
+
+  test(
+    "a complaint about a key of a megabyte is short",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const refused = yield* Effect.flip(backlog.create(card({ ["x".repeat(megabyte)]: 1 })))
+      assert.isBelow(refused.message.length, 5_000)
+      const line = Result.getFailure(parseEvent(JSON.stringify({ ["x".repeat(megabyte)]: 1 })))
+      assert.isBelow(Option.getOrThrow(line).length, 5_000)
+    })
+  )
+
+  test(
+    "options of audit that are none are invalid input, also those that unfold without end",
+    Effect.gen(function* () {
+      const audit = yield* AuditService
+      let unfolding: unknown = 1
+      for (let level = 0; level < 40; level++) unfolding = [unfolding, unfolding]
+      const none = null as never
+      const tried: ReadonlyArray<Effect.Effect<unknown, { readonly _tag: string }>> = [
+        audit.rebuild({ swapTimeout: unfolding as never }),
+        audit.rebuild(none),
+        audit.verify(none),
+        audit.verify({ anchor: { position: 1 } as never }),
+        audit.consume<never, never>(none),
+        audit.consume({ consumer: "c", handler: 5 as never })
+      ]
+      for (const attempt of tried) assert.strictEqual((yield* Effect.flip(attempt))._tag, "InvalidInput")
+      assert.strictEqual((yield* Effect.flip(audit.anchor({ privateKey: 5 as never })))._tag, "AnchorRefused")
+      assert.isTrue(Result.isFailure(parseAnchor(5 as never)))
+    })
+  )
+
+  test(
+    "a time before all times that the database knows is before everything, or invalid",
+    Effect.gen(function* () {
+      const audit = yield* AuditService
+      const past = yield* Effect.result(audit.backlogAt({ time: DateTime.makeUnsafe(-8.64e15) }))
+      if (Result.isSuccess(past)) assert.strictEqual(past.success.position, 0)
+      else assert.strictEqual(past.failure._tag, "InvalidInput")
+    })
+  )
+
+  test(
+    "JSON nested 10,000 deep is refused by every way in",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.create(card({ acceptance: nested(500) }))
+      const deep = nested(10_000)
+      const text = `${"[".repeat(10_000)}${"]".repeat(10_000)}`
+      const tried: ReadonlyArray<Effect.Effect<unknown, { readonly _tag: string }>> = [
+        backlog.create(card({ id: "b", acceptance: deep })),
+        backlog.revise({ id: "a", acceptance: deep as never, actor }),
+        backlog.complete({ id: "a", result: deep as never, actor })
+      ]
+      for (const attempt of tried) {
+        assert.strictEqual((yield* Effect.flip(attempt))._tag, "InvalidInput")
+      }
+      assert.strictEqual(Option.getOrThrow(yield* backlog.get("a")).version, 1)
+      for (const argv of [
+        ["create", "--id", "b", "--title", "B", "--acceptance", text],
+        ["complete", "a", "--result", text]
+      ]) {
+        const ran = yield* Effect.promise(() => cli([...argv, "--db", "postgres://u@127.0.0.1:1/d"]))
+        assert.strictEqual(ran.code, 2)
+        assert.notMatch(ran.stderr, /stack/)
+      }
+      assert.isTrue(Result.isFailure(decodeBeadsLine(`{"id":${text}}`)))
+      const lines = yield* Stream.runCollect((yield* AuditService).exportLog)
+      const [header = "", event = ""] = lines
+      const check = new LogFileCheck()
+      check.push({ number: 1, text: header })
+      check.push({ number: 2, text: event.replace('"data":{', `"data":{"result":${text},`) })
+      assert.isAbove(Result.getOrThrow(check.end()).divergenceCount, 0)
+      assert.isFalse(Schema.is(Json)(deep))
+    })
+  )
+})
+
+/** Texts that make a pattern slow which tries every beginning, or every way to divide them. */
+const slow: ReadonlyArray<string> = [
+  " ",
+  "\t",
+  "\n",
+  "0",
+  "9",
+  "-",
+  "a",
+  "://",
+  "://:",
+  "\\",
+  '"',
+  "[",
+  "{",
+  '"a":',
+  "é",
+  "\u202e"
+].flatMap((piece) => ["", "!"].map((end) => piece.repeat(megabyte / piece.length) + end))
+
+describe("texts of a megabyte", () => {
+  it("come to an end in every reader of text", () => {
+    for (const text of slow) {
+      parseExactJson(text)
+      parseExactJson(`1.${text}`)
+      parseAnchor(text)
+      parseHeader(text)
+      decodeBeadsLine(JSON.stringify({ id: text, created_at: text }))
+      Schema.is(Name)(text)
+      Schema.is(Title)(text)
+    }
+  })
+
+  it("come to an end as words of a command line", async () => {
+    // No operating system that we know takes a longer word.
+    for (const text of slow.map((long) => long.slice(-100_000))) {
+      for (const argv of [
+        ["list", text],
+        ["list", `--at=${text}`],
+        ["renew", "a", `--token=${text}`]
+      ]) {
+        const { code } = await cli([...argv, "--db", "postgres://u@127.0.0.1:1/d"])
+        assert.strictEqual(code, 2)
+      }
+    }
+    assert.strictEqual((await cli(["a".repeat(100_000)])).code, 2)
+  })
+
+  it("of a file in which 20,000 issues wait for each other in pairs, or in one ring, are planned in one pass", () => {
+    for (const size of [2, 20_000]) {
+      const issues = Array.from({ length: 20_000 }, (_, index) => {
+        const next = index - (index % size) + ((index + 1) % size)
+        const dependencies = [{ depends_on_id: `i${next}`, type: "blocks" }]
+        const issue = { id: `i${index}`, title: "T", status: "open", priority: 1, created_at: "2026-01-01T00:00:00Z" }
+        return {
+          line: index + 1,
+          issue: Result.getOrThrow(decodeBeadsLine(JSON.stringify({ ...issue, dependencies })))
+        }
+      })
+      const plan = planImport({ lines: issues.length, blank: 0, malformed: [], issues })
+      assert.lengthOf(plan.leftOut, issues.length)
+      assert.isBelow(Math.max(...plan.leftOut.map(({ detail }) => detail.length)), 1_000)
+    }
+  })
+
+  it("types of edges that are names of what every object has are counted", () => {
+    const dependencies = ["constructor", "__proto__", "toString"].map((type) => ({ depends_on_id: "b", type }))
+    const issue = { id: "a", title: "T", status: "open", priority: 1, created_at: "2026-01-01T00:00:00Z", dependencies }
+    const decoded = Result.getOrThrow(decodeBeadsLine(JSON.stringify(issue)))
+    const { edges } = planImport({ lines: 1, blank: 0, malformed: [], issues: [{ line: 1, issue: decoded }] })
+    assert.deepStrictEqual(Object.entries(edges.otherTypes), [
+      ["constructor", 1],
+      ["__proto__", 1],
+      ["toString", 1]
+    ])
+  })
+})
