@@ -106,7 +106,7 @@ function* removeCycles(
 ): Generator<{ readonly card: PlannedCard; readonly cycle: string }> {
   const dependenciesOf = (id: CardId) => (planned.get(id)?.card.dependsOn ?? []) as ReadonlyArray<CardId>
   const finished = new Set<CardId>()
-  for (const start of [...(planned.keys() as Iterable<CardId>)]) {
+  for (const start of planned.keys() as Iterable<CardId>) {
     const find = () => findCycle([start], dependenciesOf, finished)
     for (let cycle = find(); cycle !== undefined; cycle = find()) {
       const path = describePath(cycle)

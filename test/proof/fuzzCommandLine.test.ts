@@ -1,5 +1,9 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { cli, onServer, sql } from "../cli/support.ts"
+import { Effect, Layer, ManagedRuntime } from "effect"
+import { SqlClient } from "effect/sql"
+import { inject } from "vitest"
+import { layerPostgresClient } from "../../src/services/Postgres.ts"
+import { cli, onServer } from "../cli/support.ts"
 import { start } from "../cli/program.ts"
 import { makeRandom, type Random } from "../support/random.ts"
 import { amount, isSoak, report, seed } from "../support/soak.ts"
@@ -10,16 +14,22 @@ const documented: ReadonlySet<number> = new Set([0, 2, 3, 4, 5])
 
 const place = onServer()
 
-const numbers = async (): Promise<string> => {
-  const rows = await sql(
-    (client) => client<{ readonly numbers: string }>`
-      SELECT concat_ws(' ', (SELECT position FROM ${client(`${place.schema}.head`)}),
-        (SELECT count(*) FROM ${client(`${place.schema}.events`)}),
-        (SELECT count(*) FROM ${client(`${place.schema}.cards`)}),
-        (SELECT count(*) FROM ${client(`${place.schema}.dependencies`)})) AS numbers`
+/** One connection for all looks at the tables: the command lines have their own. */
+const database = ManagedRuntime.make(
+  Layer.unwrap(Effect.sync(() => layerPostgresClient({ url: inject("postgresUrl"), poolSize: 1 })))
+)
+
+const numbers = (): Promise<string> =>
+  database.runPromise(
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const count = (table: string) => sql`(SELECT count(*) FROM ${sql(`${place.schema}.${table}`)})`
+      const rows = yield* sql<{ readonly numbers: string }>`
+        SELECT concat_ws(' ', (SELECT position FROM ${sql(`${place.schema}.head`)}), ${count("events")},
+          ${count("cards")}, ${count("dependencies")}) AS numbers`
+      return rows[0]?.numbers ?? "nothing"
+    })
   )
-  return rows[0]?.numbers ?? "nothing"
-}
 
 /** Says what is wrong with how a command line ended. */
 const wrongEnd = (argv: ReadonlyArray<string>, code: number | string, stdout: string, stderr: string) => {
@@ -41,7 +51,10 @@ describe("hostile command lines", () => {
   beforeAll(async () => {
     assert.strictEqual((await cli([...place.flags, "create", "--id", "a", "--title", "A"])).code, 0)
   })
-  afterAll(() => place.remove())
+  afterAll(async () => {
+    await database.dispose()
+    await place.remove()
+  })
 
   it(
     "end with a documented code, one error and nothing written, or are carried out",

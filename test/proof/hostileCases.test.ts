@@ -21,9 +21,9 @@ const megabyte = 2 ** 20
 
 const card = (more: object) => ({ id: "a", title: "A", actor, ...more }) as Input<"Create">
 
-layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })("hostile cases", (it) => {
+layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })("hostile cases", (hostile) => {
   const test = (title: string, body: Effect.Effect<void, unknown, BacklogService | AuditService>) =>
-    it.effect(title, () =>
+    hostile.effect(title, () =>
       Effect.provide(Effect.andThen(body, verifiesItself) as Effect.Effect<void, unknown>, Layer.fresh(freshBacklog))
     )
 
