@@ -50,7 +50,7 @@ export const workInProcesses = async (context, job, processes) => {
     return {
       operations: results.reduce((sum, one) => sum + one.operations, 0),
       milliseconds: Math.max(...results.map((one) => one.milliseconds)),
-      latencies: results.flatMap((one) => one.latencies ?? []),
+      latencies: results.some((one) => one.latencies === null) ? null : results.flatMap((one) => one.latencies),
       peakMiB: Math.max(...results.map((one) => one.peakMiB))
     }
   } finally {
