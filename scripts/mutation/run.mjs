@@ -47,7 +47,7 @@ const run = (command, args, cwd) =>
     let isLate = false
     const timer = setTimeout(() => {
       isLate = true
-      process.kill(-child.pid, "SIGKILL")
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL")
     }, minutesAtMost * 60_000)
     child.once("exit", (code) => {
       clearTimeout(timer)
