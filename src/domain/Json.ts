@@ -1,4 +1,4 @@
-import { Effect, Option, Result, Schema, SchemaIssue, SchemaTransformation } from "effect"
+import { Option, Result, Schema, SchemaTransformation } from "effect"
 import { unstorable, utf8Length } from "./Text.ts"
 
 /** How deep a JSON value may nest: well inside what every supported database parses. */
@@ -65,9 +65,18 @@ const storableCopy = (root: unknown): Result.Result<Schema.Json, string> => {
   return Result.succeed(copy as Schema.Json)
 }
 
+/** In place of a value that could not be copied, since looking at it once more might find something else. */
+class Uncopied {
+  readonly problem: string
+
+  constructor(problem: string) {
+    this.problem = problem
+  }
+}
+
 /** Says why a JSON value cannot be kept, or `undefined` when it can. */
 export const unstorableJson = (value: unknown): string | undefined =>
-  Option.getOrUndefined(Result.getFailure(storableCopy(value)))
+  value instanceof Uncopied ? value.problem : Option.getOrUndefined(Result.getFailure(storableCopy(value)))
 
 const isPlain = (value: object): boolean => {
   const prototype: unknown = Object.getPrototypeOf(value)
@@ -89,12 +98,10 @@ export type Json = Schema.Json
 export const JsonInput = Schema.Unknown.pipe(
   Schema.decodeTo(
     Json,
-    SchemaTransformation.transformEffect({
-      decode: (value: unknown, options) =>
-        Effect.fromResult(
-          Result.mapError(storableCopy(value), (message) => new SchemaIssue.InvalidValue({ message }, value, options))
-        ),
-      encode: (value) => Effect.succeed<unknown>(value)
+    SchemaTransformation.transform({
+      decode: (value: unknown) =>
+        Result.getOrElse(storableCopy(value), (problem) => new Uncopied(problem)) as Schema.Json,
+      encode: (value): unknown => value
     })
   )
 ) as unknown as Schema.Codec<Schema.Json>
