@@ -37,10 +37,16 @@ const wrongEnd = (argv: ReadonlyArray<string>, code: number | string, stdout: st
   if (/\n\s+at .*[:(]\d+/.test(stderr + stdout)) return "a stack trace was printed"
   if (stderr.includes("\u001b")) return "what a terminal obeys was printed"
   if (code === 0) return undefined
-  if (!argv.some((word) => word === "--json")) return stderr.startsWith("error: ") ? undefined : "no error was told"
-  const document = JSON.parse(stdout) as { readonly error?: { readonly _tag?: unknown; readonly message?: unknown } }
-  const { _tag, message } = document.error ?? {}
-  return typeof _tag === "string" && typeof message === "string" && message !== "" ? undefined : "the error has no name"
+  const end = argv.indexOf("--")
+  if (!(end === -1 ? argv : argv.slice(0, end)).includes("--json"))
+    return stderr.startsWith("error: ") ? undefined : "no error was told"
+  try {
+    const document = JSON.parse(stdout) as { readonly error?: { readonly _tag?: unknown; readonly message?: unknown } }
+    const { _tag, message } = document.error ?? {}
+    return typeof _tag === "string" && typeof message === "string" && message !== "" ? undefined : "no named error"
+  } catch {
+    return "standard output is not one JSON document"
+  }
 }
 
 const told = (number: number, argv: ReadonlyArray<string>, problem: string, ran: object) =>
@@ -65,7 +71,7 @@ describe("hostile command lines", () => {
       const codes = new Map<number, number>()
       for (let number = 1; number <= lines; number++) {
         const { argv, stdin } = commandLine(random)
-        const ran = await cli([...argv, ...place.flags], { stdin })
+        const ran = await cli([...place.flags, ...argv], { stdin })
         const problem = wrongEnd(argv, ran.code, ran.stdout, ran.stderr)
         if (problem !== undefined) assert.fail(told(number, argv, problem, ran))
         codes.set(ran.code, (codes.get(ran.code) ?? 0) + 1)
@@ -90,7 +96,7 @@ describe("hostile command lines", () => {
       const { argv, stdin } = commandLine(random)
       // No operating system can be asked for a process with NUL in its arguments, or with more than it takes.
       const words = argv.map((word) => word.replaceAll("\u0000", "").slice(0, 100_000).toWellFormed())
-      const { child, ended } = start([...words, ...place.flags])
+      const { child, ended } = start([...place.flags, ...words])
       child.stdin.on("error", () => {})
       child.stdin.end(stdin)
       const ran = await ended
