@@ -46,10 +46,14 @@ try {
     const seed = firstSeed + round
     round++
     console.log(`\nround ${round}, seed ${seed}`)
-    const child = spawn("npx", ["vitest", "run", "--project", "backlog", values.only, "--reporter", "dot"], {
-      stdio: "inherit",
-      env: { ...process.env, BACKLOG_SOAK_SEED: String(seed), BACKLOG_SOAK_REPORT: file }
-    })
+    const child = spawn(
+      "npx",
+      ["vitest", "run", "--project", "backlog", ...values.only.split(","), "--reporter", "dot"],
+      {
+        stdio: "inherit",
+        env: { ...process.env, BACKLOG_SOAK_SEED: String(seed), BACKLOG_SOAK_REPORT: file }
+      }
+    )
     const [code] = await once(child, "exit")
     if (code !== 0) failedSeeds.push(seed)
   } while (Date.now() < until && round < rounds)

@@ -49,7 +49,7 @@ describe("processes that end, on an embedded database", { timeout: faultsTimeout
   }
 
   it("are killed at random moments, and the next opens what they left", async () => {
-    const rounds = amount(3, 20)
+    const rounds = amount(1, 20)
     for (let round = 0; round < rounds; round++) {
       const worker = start()
       if (round > 0 && random.below(5) === 0) {

@@ -12,7 +12,7 @@ import { mutatedFile } from "./hostile/bytes.ts"
 import { formats } from "./hostile/imports.ts"
 import { attempt, failed } from "./hostile/trial.ts"
 
-const files = amount(500, 3_000)
+const files = amount(150, 3_000)
 
 const sample = readFileSync(new URL("../import/fixtures/sample.beads.jsonl", import.meta.url), "utf8")
 const issues = sample.split("\n").filter((line) => line.startsWith("{") && line.endsWith("}"))

@@ -47,7 +47,7 @@ layer(postgresClient(), { timeout: "60 seconds", excludeTestServices: true })("h
         const { audit, backlogs, clock } = yield* pools(schema)
         const check = new LogCheck()
         const compared = { claims: 0, pairs: 0 }
-        for (let round = 0; round < amount(9, 100); round++) {
+        for (let round = 0; round < amount(5, 100); round++) {
           const historySeed = seed * 1000 + round
           const cardsBefore = new Map(check.cards)
           const history: History = yield* runConcurrently({

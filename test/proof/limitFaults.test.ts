@@ -131,7 +131,7 @@ describe("limits that are reached, on a Postgres server", { timeout: faultsTimeo
           ([row]) => row?.count
         )
         const before = await holder.run(count)
-        await load.answers(amount(100, 2_000))
+        await load.answers(amount(40, 2_000))
         expect(await holder.run(count)).toBe(before)
       } finally {
         await holder.release()

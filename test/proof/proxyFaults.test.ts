@@ -30,7 +30,7 @@ describe("connections that are cut, on a Postgres server", { timeout: faultsTime
     through.port = String(proxy.port)
     return underLoad({ url: server.url, workersUrl: through.href }, async (load) => {
       const cutsOf = (where: Cut): number => proxy.cuts().get(where) ?? 0
-      const wanted = amount(3, 30)
+      const wanted = amount(2, 30)
       proxy.begin()
       try {
         while (everyCut.some((where) => cutsOf(where) < wanted)) await load.answers(5)

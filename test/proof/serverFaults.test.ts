@@ -18,7 +18,7 @@ describe("processes that end, on a Postgres server", { timeout: faultsTimeout },
 
   it("clients are killed in mid-command, again and again", () =>
     underLoad({ url: server.url }, async (load) => {
-      const kills = amount(2, 12)
+      const kills = amount(1, 12)
       for (let kill = 0; kill < kills; kill++) {
         const worker = load.random.pick(load.workers())
         await worker.answers(1 + load.random.below(30))
@@ -29,7 +29,7 @@ describe("processes that end, on a Postgres server", { timeout: faultsTimeout },
 
   it("the server is killed and recovers", () =>
     underLoad({ url: server.url }, async (load) => {
-      const kills = amount(2, 5)
+      const kills = amount(1, 5)
       for (let kill = 0; kill < kills; kill++) {
         await load.random.pick(load.workers()).answers(1 + load.random.below(30))
         await server.kill()

@@ -40,7 +40,7 @@ describe("programs, decided in memory", () => {
     "answer as the model does",
     () =>
       Effect.gen(function* () {
-        const rounds = amount(100, 1000)
+        const rounds = amount(30, 1000)
         for (let round = 0; round < rounds; round++) {
           const { operations, programs } = yield* Effect.provide(
             simulate({ seed: firstSeed + round * together, programs: together, steps: 10 }),
@@ -56,7 +56,7 @@ describe("programs, decided in memory", () => {
     Effect.gen(function* () {
       const seen = new Set<string>(["CardRedacted", "accepted"])
       const note = (what: string) => seen.add(what)
-      yield* Effect.provide(simulate({ seed: 1, programs: 150 }), Layer.fresh(layerMemory(note)))
+      yield* Effect.provide(simulate({ seed: 1, programs: 400 }), Layer.fresh(layerMemory(note)))
       const all = [
         ...Event.members.map((member) => member.fields._tag.schema.literal),
         ...Rejection.members.map((member) => member.fields._tag.schema.literal),
@@ -72,7 +72,7 @@ layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })
     "answer as the model does",
     () =>
       Effect.gen(function* () {
-        report({ ...(yield* simulate({ seed: firstSeed, programs: amount(60, 1000) })) })
+        report({ ...(yield* simulate({ seed: firstSeed, programs: amount(25, 1000) })) })
       }).pipe(Effect.provide(Layer.fresh(freshBacklog))),
     600_000
   )
