@@ -74,6 +74,8 @@ describe("the commands of these tests", () => {
       }
       // No command leads to a redaction: it is decided on what the log still holds.
       seen.add("CardRedacted")
+      // Nor to a conflict of ids: receipts are looked up before anything is decided.
+      seen.add("CommandIdConflict")
       const all = [
         ...Event.members.map((member) => member.fields._tag.schema.literal),
         ...Rejection.members.map((member) => member.fields._tag.schema.literal)
