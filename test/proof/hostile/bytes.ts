@@ -24,10 +24,15 @@ const pieces = [
   "0".repeat(100_000)
 ]
 
-/** Text that nothing can be said in as JSON: what a mutation made of a value may have no JSON at all. */
+/** The JSON of a value, which may have none: or without end, where it holds the same again and again. */
 const jsonOf = (value: unknown): string => {
+  let members = 0
+  const counted = (_: string, member: unknown): unknown => {
+    if (++members > 100_000) throw new Error("it does not end")
+    return member
+  }
   try {
-    return JSON.stringify(value) ?? "undefined"
+    return JSON.stringify(value, counted) ?? "undefined"
   } catch {
     return "{}"
   }
