@@ -107,7 +107,10 @@ const whole = (valid: unknown, random: Random): Mutated => {
     case 3:
       return { input: [valid], how: "an array with it" }
     case 4:
-      return { input: JSON.stringify(valid), how: "its JSON" }
+      return {
+        input: JSON.stringify(valid, (_, part) => (typeof part === "bigint" ? String(part) : part)),
+        how: "its JSON"
+      }
     default:
       return { input: hostile(random), how: "something else instead of it" }
   }
