@@ -16,9 +16,10 @@ export const isContainer = (value: unknown): value is Members => {
   return Object.entries(Object.getOwnPropertyDescriptors(value)).every((member) => isMember(member, isArray))
 }
 
-/** Whether a value is data through and through, so that looking at it tells what was given. */
-export const isData = (value: unknown): boolean => {
-  if (isContainer(value)) return Object.values(value).every(isData)
-  if (typeof value === "object" && value !== null) return DateTime.isDateTime(value)
-  return typeof value !== "function" && typeof value !== "symbol"
+/** Whether a value is data through and through, so that looking at it tells what was given. Looks at each part once. */
+export const isData = (value: unknown, seen: Set<unknown> = new Set()): boolean => {
+  if (typeof value !== "object" || value === null) return typeof value !== "function" && typeof value !== "symbol"
+  if (seen.has(value)) return true
+  seen.add(value)
+  return isContainer(value) ? Object.values(value).every((member) => isData(member, seen)) : DateTime.isDateTime(value)
 }
