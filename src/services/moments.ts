@@ -6,7 +6,14 @@ import type { EventLog } from "../events/EventLog.ts"
 import type { Moment } from "../projections/PastBacklog.ts"
 
 const AtPosition = Schema.Struct({ position: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)) })
-const AtTime = Schema.Struct({ time: Schema.DateTimeUtc })
+
+const Time = Schema.DateTimeUtc.check(
+  Schema.makeFilter((time) => !Number.isNaN(new Date(DateTime.toEpochMillis(time)).getTime()), {
+    expected: "a time that the calendar has"
+  })
+)
+
+const AtTime = Schema.Struct({ time: Time })
 
 /**
  * A moment of the backlog: after the event at a position (0 is before everything), or at a time, which is after the
