@@ -1,4 +1,5 @@
 import type { Random } from "../../support/random.ts"
+import { jsonOf } from "./data.ts"
 import { mutate } from "./mutate.ts"
 import { json, names, nested } from "./values.ts"
 
@@ -23,20 +24,6 @@ const pieces = [
   "9".repeat(400),
   "0".repeat(100_000)
 ]
-
-/** The JSON of a value, which may have none: or without end, where it holds the same again and again. */
-const jsonOf = (value: unknown): string => {
-  let members = 0
-  const counted = (_: string, member: unknown): unknown => {
-    if (++members > 100_000) throw new Error("it does not end")
-    return member
-  }
-  try {
-    return JSON.stringify(value, counted) ?? "undefined"
-  } catch {
-    return "{}"
-  }
-}
 
 const changedField = (line: string, random: Random): string => {
   const parsed: unknown = JSON.parse(line)

@@ -23,3 +23,17 @@ export const isData = (value: unknown, seen: Set<unknown> = new Set()): boolean 
   seen.add(value)
   return isContainer(value) ? Object.values(value).every((member) => isData(member, seen)) : DateTime.isDateTime(value)
 }
+
+/** The JSON of a value, which may have none: or without end, where it holds the same again and again. */
+export const jsonOf = (value: unknown): string => {
+  let members = 0
+  const counted = (_: string, member: unknown): unknown => {
+    if (++members > 100_000) throw new Error("it does not end")
+    return member
+  }
+  try {
+    return JSON.stringify(value, counted) ?? "undefined"
+  } catch {
+    return "{}"
+  }
+}

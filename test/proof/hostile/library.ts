@@ -4,6 +4,7 @@ import { AuditService } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import type { Random } from "../../support/random.ts"
 import { commands, fields, valid } from "./fields.ts"
+import { isContainer } from "./data.ts"
 import { mutate } from "./mutate.ts"
 import { hostile, names } from "./values.ts"
 import type { Trial } from "./trial.ts"
@@ -90,6 +91,12 @@ const anchorText = (random: Random): unknown =>
     ` ${"\t".repeat(2 ** 20)}${anchor}`
   ])
 
+/** Whoever follows waits for what is to come, and here nothing is. */
+const notFollowing = (input: unknown): unknown => {
+  if (isContainer(input) && input["follow"] === true) input["follow"] = false
+  return input
+}
+
 const eventOptions = (random: Random): unknown => {
   const options = {
     after: 3,
@@ -98,8 +105,13 @@ const eventOptions = (random: Random): unknown => {
     actor: random.pick(names),
     follow: false
   }
-  const mutated = mutate(options, random)
-  return typeof mutated.input === "object" ? mutated.input : hostile(random)
+  const { input } = mutate(options, random)
+  return typeof input === "object" ? notFollowing(input) : hostile(random)
+}
+
+const consumerOptions = (random: Random): unknown => {
+  const options = { consumer: "taker", handler: () => Effect.void, batchSize: 5, parkAfter: 1, follow: false }
+  return notFollowing(mutate(options, random).input)
 }
 
 /** Methods with what they are given; each may be given anything else instead. */
@@ -124,9 +136,7 @@ const auditQuestions: Readonly<Record<string, (random: Random) => ReadonlyArray<
   verify: (random) => [mutate({ anchor: hostile(random) }, random).input],
   rebuild: (random) => [{ swapTimeout: hostile(random) }],
   pruneReceipts: (random) => [mutate({ olderThanDays: 1 }, random).input],
-  consume: (random) => [
-    mutate({ consumer: "taker", handler: () => Effect.void, batchSize: 5, parkAfter: 1, follow: false }, random).input
-  ]
+  consume: (random) => [consumerOptions(random)]
 }
 
 /** A question, or a part of an audit, with something wrong in what it is given. */

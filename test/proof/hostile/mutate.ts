@@ -1,5 +1,5 @@
 import type { Random } from "../../support/random.ts"
-import { isContainer, type Members } from "./data.ts"
+import { isContainer, jsonOf, type Members } from "./data.ts"
 import { hostile } from "./values.ts"
 
 /** What a mutation did to an input, in words. */
@@ -107,10 +107,7 @@ const whole = (valid: unknown, random: Random): Mutated => {
     case 3:
       return { input: [valid], how: "an array with it" }
     case 4:
-      return {
-        input: JSON.stringify(valid, (_, part) => (typeof part === "bigint" ? String(part) : part)),
-        how: "its JSON"
-      }
+      return { input: jsonOf(valid), how: "its JSON" }
     default:
       return { input: hostile(random), how: "something else instead of it" }
   }

@@ -49,7 +49,10 @@ export const lost = Effect.fnUntraced(function* (tag: string, input: unknown, an
     if (!isData(input)) continue
     const given = input as Readonly<Record<string, unknown>>
     const cards = tag === "CreateMany" ? (given["cards"] as ReadonlyArray<Readonly<Record<string, unknown>>>) : [given]
-    const own = cards.find(({ id }) => tag !== "CreateMany" || id === card.id)
+    // A key that was used before answers the card that has it, whatever else was given.
+    const own = cards.find(
+      ({ id, idempotencyKey }) => tag !== "CreateMany" || (id === card.id && idempotencyKey == null)
+    )
     const difference =
       own === undefined || !["Create", "CreateMany", "Revise", "Complete"].includes(tag)
         ? undefined
