@@ -17,11 +17,18 @@ export const isContainer = (value: unknown): value is Members => {
 }
 
 /** Whether a value is data through and through, so that looking at it tells what was given. Looks at each part once. */
-export const isData = (value: unknown, seen: Set<unknown> = new Set()): boolean => {
-  if (typeof value !== "object" || value === null) return typeof value !== "function" && typeof value !== "symbol"
-  if (seen.has(value)) return true
-  seen.add(value)
-  return isContainer(value) ? Object.values(value).every((member) => isData(member, seen)) : DateTime.isDateTime(value)
+export const isData = (root: unknown): boolean => {
+  const seen = new Set<unknown>()
+  const waiting = [root]
+  while (waiting.length > 0) {
+    const value = waiting.pop()
+    if (typeof value === "function" || typeof value === "symbol") return false
+    if (typeof value !== "object" || value === null || seen.has(value)) continue
+    seen.add(value)
+    if (isContainer(value)) for (const member of Object.values(value)) waiting.push(member)
+    else if (!DateTime.isDateTime(value)) return false
+  }
+  return true
 }
 
 /** The JSON of a value, which may have none: or without end, where it holds the same again and again. */
