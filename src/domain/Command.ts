@@ -12,12 +12,15 @@ const origin = {
   commandId: Schema.optional(Name)
 }
 
-const earliest = DateTime.makeUnsafe("0001-01-01T00:00:00.000Z")
-const latest = DateTime.makeUnsafe("9999-12-31T23:59:59.999Z")
+const earliest = Date.parse("0001-01-01T00:00:00.000Z")
+const latest = Date.parse("9999-12-31T23:59:59.999Z")
+
+/** Not so for a time that is none: NaN is neither before nor after anything. */
+const isInCalendar = (milliseconds: number): boolean => milliseconds >= earliest && milliseconds <= latest
 
 /** When something happened: what ISO-8601 and every supported database write with four digits for the year. */
 const BusinessTime = Schema.DateTimeUtc.check(
-  Schema.makeFilter((time) => DateTime.between(time, { minimum: earliest, maximum: latest }), {
+  Schema.makeFilter((time) => isInCalendar(DateTime.toEpochMillis(time)), {
     expected: "a time in the years 1 to 9999"
   })
 )

@@ -69,6 +69,18 @@ layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })
   )
 
   test(
+    "a time that is no time is invalid, of a card and of a moment",
+    Effect.gen(function* () {
+      const none = Object.assign(Object.create(Object.getPrototypeOf(DateTime.makeUnsafe(0))), {
+        epochMilliseconds: NaN
+      })
+      const created = yield* Effect.flip((yield* BacklogService).create(card({ occurredAt: none })))
+      const moment = yield* Effect.flip((yield* AuditService).backlogAt({ time: none }))
+      assert.deepStrictEqual([created._tag, moment._tag], ["InvalidInput", "InvalidInput"])
+    })
+  )
+
+  test(
     "an id that a command without cards used is a conflict to any other command",
     Effect.gen(function* () {
       const backlog = yield* BacklogService

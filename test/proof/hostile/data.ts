@@ -26,7 +26,7 @@ export const isData = (root: unknown): boolean => {
     if (typeof value !== "object" || value === null || seen.has(value)) continue
     seen.add(value)
     if (isContainer(value)) for (const member of Object.values(value)) waiting.push(member)
-    else if (!DateTime.isDateTime(value)) return false
+    else if (types.isProxy(value) || !DateTime.isDateTime(value)) return false
   }
   return true
 }
