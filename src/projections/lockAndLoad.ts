@@ -89,7 +89,7 @@ export const makeLockAndLoad = (
     SELECT EXISTS (SELECT FROM ${dependencies} WHERE depends_on_id = ANY(${arrayLiteral(ids)}::text[])) AS found`
 
   // Step by step along the index: a plain join is planned as a scan of all edges for every step where the table has no
-  // statistics yet, which is an hour for a chain of 100,000.
+  // statistics yet: a chain of 100,000 had not ended after ten minutes.
   const loadReachable = (roots: ReadonlyArray<CardId>) => sql<{
     readonly cardId: CardId
     readonly dependsOnId: CardId
