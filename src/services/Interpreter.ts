@@ -9,7 +9,7 @@ import { footprintOf } from "../projections/Footprint.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
 import { fingerprintOf } from "./commandFingerprint.ts"
 import { decideBatch, type FirstOutcome, type Outcome } from "./decideBatch.ts"
-import { outcomeOf, cardsOf, receiptOutcomeOf } from "./Receipt.ts"
+import { cardsOf, outcomeOf, type Receipt, receiptOutcomeOf } from "./Receipt.ts"
 import { Receipts } from "./Receipts.ts"
 
 /**
@@ -55,22 +55,23 @@ export class Interpreter extends Context.Service<
           const commandIds = commands.flatMap(({ commandId }) => commandId ?? [])
           if (commandIds.length === 0) return known
           const found = yield* receipts.find(commandIds)
-          const cardAt = yield* (
-            receipts
-              .cardsAt([...found.values()].flatMap(({ outcome }) => cardsOf(outcome)))
-              // Nothing can be answered from a log that is damaged, and no caller has done anything wrong.
-              .pipe(Effect.catchTags({ DamagedEvent: Effect.die, UndecodableEvent: Effect.die }))
-          )
+          const same: Array<readonly [Command, Receipt]> = []
           for (const command of commands) {
             const receipt = command.commandId === undefined ? undefined : found.get(command.commandId)
             if (receipt === undefined) continue
-            const { commandId, fingerprint, outcome } = receipt
+            const { commandId, fingerprint } = receipt
+            if (fingerprintOf(command) === fingerprint) same.push([command, receipt])
             // What a command with other content would have been answered, its receipt does not say.
-            if (fingerprintOf(command) === fingerprint) {
-              known.set(commandId, { fingerprint, outcome: outcomeOf(command, outcome, cardAt) })
-            } else if (!known.has(commandId)) {
-              known.set(commandId, { fingerprint, outcome: Result.fail(new CommandIdConflict({ commandId })) })
-            }
+            else known.set(commandId, { fingerprint, outcome: Result.fail(new CommandIdConflict({ commandId })) })
+          }
+          const cardAt = yield* (
+            receipts
+              .cardsAt(same.flatMap(([, { outcome }]) => cardsOf(outcome)))
+              // Nothing can be answered from a log that is damaged, and no caller has done anything wrong.
+              .pipe(Effect.catchTags({ DamagedEvent: Effect.die, UndecodableEvent: Effect.die }))
+          )
+          for (const [command, { commandId, fingerprint, outcome }] of same) {
+            known.set(commandId, { fingerprint, outcome: outcomeOf(command, outcome, cardAt) })
           }
           return known
         })

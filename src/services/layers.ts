@@ -74,10 +74,12 @@ export class BacklogTestClock extends Context.Service<
   }
 >()("mosaic-backlog/services/BacklogTestClock") {}
 
-const testClock = Layer.effectContext(
-  Effect.sync(() => {
-    let now = DateTime.makeUnsafe("2026-01-01T00:00:00Z")
-    const clock = BacklogTestClock.of({
+/** Makes such a clock, and how to read it at once; it starts at 2026-01-01T00:00:00Z. */
+export const makeTestClock = (): { readonly clock: BacklogTestClock["Service"]; readonly read: () => DateTime.Utc } => {
+  let now = DateTime.makeUnsafe("2026-01-01T00:00:00Z")
+  return {
+    read: () => now,
+    clock: BacklogTestClock.of({
       now: Effect.sync(() => now),
       set: (time) =>
         Effect.sync(() => {
@@ -88,8 +90,14 @@ const testClock = Layer.effectContext(
           now = DateTime.addDuration(now, by)
         })
     })
+  }
+}
+
+const testClock = Layer.effectContext(
+  Effect.sync(() => {
+    const { clock, read } = makeTestClock()
     return Context.make(BacklogTestClock, clock).pipe(
-      Context.add(DatabaseClock, { override: () => DateTime.toDateUtc(now) })
+      Context.add(DatabaseClock, { override: () => DateTime.toDateUtc(read()) })
     )
   })
 )

@@ -38,3 +38,12 @@ export interface Model {
 
 /** A backlog without cards. */
 export const emptyModel: Model = { cards: new Map(), receipts: new Map() }
+
+/** What a card that nobody holds has in place of a claim. */
+export const noClaim = {
+  claimOwner: null,
+  claimTtlSeconds: null,
+  claimedAt: null,
+  claimExpiresAt: null,
+  claimToken: null
+} as const

@@ -1,7 +1,7 @@
 import { DateTime, Result, Schema } from "effect"
 import { Event } from "../domain/Event.ts"
 import { eventOf, type RecordedEvent } from "../events/RecordedEvent.ts"
-import type { ModelCard } from "./Model.ts"
+import { type ModelCard, noClaim } from "./Model.ts"
 import { byId } from "./modelQueries.ts"
 
 /** An event as JSON. */
@@ -14,14 +14,6 @@ export const plainEvent = (recorded: RecordedEvent): PlainEvent | undefined => {
   const event = eventOf(recorded)
   return Result.isFailure(event) ? undefined : encodeEvent(event.success)
 }
-
-const noClaim = {
-  claimOwner: null,
-  claimTtlSeconds: null,
-  claimedAt: null,
-  claimExpiresAt: null,
-  claimToken: null
-} as const
 
 /** A card after one more event. */
 export const follow = (

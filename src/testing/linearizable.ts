@@ -1,6 +1,6 @@
 import { accept } from "./accept.ts"
 import { type History, type Operation, overlap, timesOf } from "./History.ts"
-import type { Model, ModelCard, ModelCommand, ModelOutcome } from "./Model.ts"
+import { type Model, type ModelCard, type ModelCommand, type ModelOutcome, noClaim } from "./Model.ts"
 import { isExpired } from "./modelQueries.ts"
 import { step } from "./step.ts"
 
@@ -243,11 +243,7 @@ const blank: ModelCard = {
   priority: 0,
   status: "ready",
   dependsOn: [],
-  claimOwner: null,
-  claimTtlSeconds: null,
-  claimedAt: null,
-  claimExpiresAt: null,
-  claimToken: null,
+  ...noClaim,
   attempts: 0,
   notBefore: null,
   idempotencyKey: null,

@@ -1,11 +1,12 @@
-import { DateTime, Effect, Fiber, Semaphore } from "effect"
+import { DateTime, Effect, Semaphore } from "effect"
 import type { SqlError } from "effect/sql"
 import type { BacklogService } from "../services/BacklogService.ts"
 import type { InvalidInput } from "../services/InvalidInput.ts"
 import type { BacklogTestClock } from "../services/layers.ts"
 import { generateClaims, generateProgram } from "./generateProgram.ts"
 import { type History, HistoryRecorder } from "./History.ts"
-import type { ModelCommand, ModelOutcome } from "./Model.ts"
+import type { ModelCommand } from "./Model.ts"
+import { hangUp } from "./hangUp.ts"
 import { observe } from "./observe.ts"
 import type { Step } from "./Program.ts"
 import { seededRandom } from "./seededRandom.ts"
@@ -103,14 +104,3 @@ const withoutKey = <C extends { readonly idempotencyKey?: string | null | undefi
   const { idempotencyKey: _key, ...rest } = card
   return rest
 }
-
-/** Hangs up while a command is under way, and waits until nothing more comes of it: the next one is behind it. */
-const hangUp = Effect.fnUntraced(function* (backlog: BacklogService["Service"], command: ModelCommand) {
-  const fiber = yield* Effect.forkChild(observe(backlog, command))
-  yield* Effect.yieldNow
-  yield* Effect.yieldNow
-  yield* Fiber.interrupt(fiber)
-  yield* observe(backlog, { _tag: "Reclaim", id: "no card", actor: "the next one" })
-  const unheard: ModelOutcome | undefined = undefined
-  return unheard
-})

@@ -1,4 +1,4 @@
-import { Clock, DateTime, Effect, Fiber, Schema } from "effect"
+import { Clock, DateTime, Effect, Schema } from "effect"
 import type { SqlError } from "effect/sql"
 import { Card } from "../domain/Card.ts"
 import { Explanation } from "../domain/Explanation.ts"
@@ -10,8 +10,9 @@ import { BacklogTestClock } from "../services/layers.ts"
 import { sameJson } from "./sameJson.ts"
 import { type Asked, explainAnswers } from "./explainAnswers.ts"
 import { invariants } from "./invariants.ts"
-import { emptyModel, type Model, type ModelCard, type ModelCommand, type ModelOutcome } from "./Model.ts"
+import { emptyModel, type Model, type ModelCard, type ModelOutcome } from "./Model.ts"
 import { explainCard, listCards, statsOf } from "./modelQueries.ts"
+import { hangUp } from "./hangUp.ts"
 import { observe } from "./observe.ts"
 import type { Hearing, Program, Step } from "./Program.ts"
 import { step as stepModel } from "./step.ts"
@@ -123,19 +124,6 @@ const groupsOf = (steps: ReadonlyArray<Step>): ReadonlyArray<Group> => {
 }
 
 const isCut = (step: AskingStep): boolean => step._tag === "Ask" && step.hearing === "cut"
-
-/**
- * Asks, and hangs up while the command is under way. Whatever comes of it has come when this ends: commands are carried
- * out in the order in which they were asked for, and one that changes nothing follows.
- */
-const hangUp = Effect.fnUntraced(function* (backlog: BacklogService["Service"], command: ModelCommand) {
-  const fiber = yield* Effect.forkChild(observe(backlog, command))
-  yield* Effect.yieldNow
-  yield* Effect.yieldNow
-  yield* Fiber.interrupt(fiber)
-  yield* observe(backlog, { _tag: "Reclaim", id: "no card", actor: "the next one" })
-  return undefined
-})
 
 /** A worker's own clock. */
 const wrong = (clock: Clock.Clock, byMillis: number): Clock.Clock => {

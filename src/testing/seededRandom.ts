@@ -1,5 +1,7 @@
 /** Numbers that look random and are the same for the same seed. */
 export interface SeededRandom {
+  /** From 0 up to, but without, 1. */
+  readonly next: () => number
   /** An integer from 0 up to, but without, `limit`. */
   readonly below: (limit: number) => number
   /** Whether something that happens so many times in a hundred happens. */
@@ -20,6 +22,7 @@ export const seededRandom = (seed: number): SeededRandom => {
   }
   const below = (limit: number): number => Math.floor(next() * limit)
   return {
+    next,
     below,
     chance: (percent) => below(100) < percent,
     pick: (values) => values[below(values.length)] ?? values[0],

@@ -1,7 +1,15 @@
 import { DateTime } from "effect"
 import type { NewCard } from "../domain/Command.ts"
 import { sameJson } from "./sameJson.ts"
-import type { Model, ModelAnswer, ModelCard, ModelCommand, ModelOutcome, ModelRejection } from "./Model.ts"
+import {
+  type Model,
+  type ModelAnswer,
+  type ModelCard,
+  type ModelCommand,
+  type ModelOutcome,
+  type ModelRejection,
+  noClaim
+} from "./Model.ts"
 import { byClaimOrder, byId, isClaimable, isExpired } from "./modelQueries.ts"
 
 /*
@@ -59,14 +67,6 @@ const carryOut = (
 }
 
 const iso = (time: number): string => new Date(time).toISOString()
-
-const noClaim = {
-  claimOwner: null,
-  claimTtlSeconds: null,
-  claimedAt: null,
-  claimExpiresAt: null,
-  claimToken: null
-} as const
 
 /** One change of a card: one event. */
 const change = (cards: Cards, card: ModelCard, now: number, changes: Partial<ModelCard>): ModelCard => {

@@ -10,7 +10,7 @@ import { ReadModelState } from "../../src/projections/ReadModelState.ts"
 import type { Answer } from "../../src/services/Answer.ts"
 import { BacklogService, type Input } from "../../src/services/BacklogService.ts"
 import { decideBatch, type FirstOutcome, type Outcome } from "../../src/services/decideBatch.ts"
-import { BacklogTestClock } from "../../src/services/layers.ts"
+import { BacklogTestClock, makeTestClock } from "../../src/services/layers.ts"
 
 const decodeCommand = Schema.decodeUnknownSync(Command, { onExcessProperty: "error" })
 
@@ -24,7 +24,7 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
       const state = new ReadModelState()
       const cards = new Map<CardId, Card>()
       const known = new Map<string, FirstOutcome>()
-      let now = DateTime.makeUnsafe("2026-01-01T00:00:00Z")
+      const { clock, read } = makeTestClock()
       let waiting: Array<{ readonly command: Command; readonly answer: Deferred.Deferred<Outcome> }> = []
 
       /** Commands of one turn of the event loop form a batch. */
@@ -32,7 +32,7 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
         const batch = waiting
         waiting = []
         const commands = batch.map(({ command }) => command)
-        const { changes, first, outcomes, pending } = decideBatch({ state, now }, commands, known)
+        const { changes, first, outcomes, pending } = decideBatch({ state, now: read() }, commands, known)
         for (const change of changes) if (change._tag === "CardChanged") cards.set(change.card.id, change.card)
         for (const [commandId, outcome] of first) known.set(commandId, outcome)
         for (const { event } of pending) note(event._tag)
@@ -54,7 +54,7 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
             return yield* Effect.fromResult(outcome as Result.Result<Answer<Tag>, Rejected>)
           })
 
-      const claimable = (card: Card): boolean => isClaimable(card, state.unmetDependencies(card.id), now)
+      const claimable = (card: Card): boolean => isClaimable(card, state.unmetDependencies(card.id), read())
       const backlog = BacklogService.of({
         create: method("Create"),
         createMany: method("CreateMany"),
@@ -90,8 +90,8 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
             claimable: count(claimable),
             waiting: count((card) => card.status === "ready" && state.unmetDependencies(card.id) > 0),
             oldestReadyAgeSeconds:
-              readySince.length === 0 ? null : (DateTime.toEpochMillis(now) - Math.min(...readySince)) / 1000,
-            expiredClaimCount: count((card) => isExpired(card, now))
+              readySince.length === 0 ? null : (DateTime.toEpochMillis(read()) - Math.min(...readySince)) / 1000,
+            expiredClaimCount: count((card) => isExpired(card, read()))
           }
         }),
         explain: (input) =>
@@ -102,18 +102,7 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
             const unmet = card.dependsOn
               .map((dependency) => ({ id: dependency, status: cards.get(dependency)?.status ?? null }))
               .filter(({ status }) => status !== "done")
-            return Effect.succeed(explain(card, unmet, now))
-          })
-      })
-      const clock = BacklogTestClock.of({
-        now: Effect.sync(() => now),
-        set: (time) =>
-          Effect.sync(() => {
-            now = time
-          }),
-        advance: (by) =>
-          Effect.sync(() => {
-            now = DateTime.addDuration(now, by)
+            return Effect.succeed(explain(card, unmet, read()))
           })
       })
       return Context.make(BacklogService, backlog).pipe(Context.add(BacklogTestClock, clock))

@@ -1,6 +1,6 @@
 import { layer } from "@effect/vitest"
 import { Context, DateTime, Deferred, Effect, Fiber, Layer, Option, Result, type Scope } from "effect"
-import { SqlClient } from "effect/sql"
+import { SqlClient, type SqlError, type Statement } from "effect/sql"
 import { execFile } from "node:child_process"
 import { promisify } from "node:util"
 import { expect } from "vitest"
@@ -68,6 +68,29 @@ const untilWaitingFor = (pid: number, sessions = 1): Effect.Effect<void, unknown
   Effect.gen(function* () {
     while ((yield* waitingFor(pid)) < sessions) yield* Effect.sleep("5 millis")
   })
+
+/** A transaction of somebody else's that has run a statement, and runs another, if one is given, before it commits. */
+const holding = Effect.fnUntraced(function* <A, B>(
+  statement: Statement.Statement<A>,
+  last: Effect.Effect<ReadonlyArray<B>, SqlError.SqlError> = Effect.succeed([])
+) {
+  const sql = yield* SqlClient.SqlClient
+  const hasRun = yield* Deferred.make<number>()
+  const mayEnd = yield* Deferred.make<void>()
+  const transaction = yield* statement.pipe(
+    Effect.andThen(sessionOf(sql)),
+    Effect.flatMap((pid) => Deferred.succeed(hasRun, pid)),
+    Effect.andThen(Deferred.await(mayEnd)),
+    Effect.andThen(last),
+    sql.withTransaction,
+    Effect.forkScoped
+  )
+  return {
+    session: yield* Deferred.await(hasRun),
+    /** Commits, and answers what the last statement gave. */
+    release: Effect.andThen(Deferred.succeed(mayEnd, undefined), Fiber.join(transaction))
+  }
+})
 
 /** Claimers that got nothing wait here for the next change. */
 const makeBell = () => {
@@ -278,16 +301,8 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
         cards: Array.from({ length: 10 }, (_, index) => ({ id: `c${index}`, title: "T", priority: 10 - index }))
       })
       yield* backlog.claim({ id: "c9", owner: "late", ttlSeconds: 1, actor: "late" })
-      const isLocked = yield* Deferred.make<number>()
-      const mayEnd = yield* Deferred.make<void>()
-      const holder = yield* sql`SELECT id FROM ${cards} WHERE id IN ('c0', 'c1', 'c4', 'c9') FOR UPDATE`.pipe(
-        Effect.andThen(sessionOf(sql)),
-        Effect.flatMap((pid) => Deferred.succeed(isLocked, pid)),
-        Effect.andThen(Deferred.await(mayEnd)),
-        sql.withTransaction,
-        Effect.forkScoped
-      )
-      const session = yield* Deferred.await(isLocked)
+      const holder = yield* holding(sql`SELECT id FROM ${cards} WHERE id IN ('c0', 'c1', 'c4', 'c9') FOR UPDATE`)
+      const { session } = holder
       const claim = (index: number, id?: string) =>
         Effect.map(
           at(pools, index).backlog.claim({ owner: "w", actor: "w", ...(id === undefined ? {} : { id }) }),
@@ -301,8 +316,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect(yield* claim(7)).toEqual(Option.none())
       // Whether or not the lease on c9 has ended by now: nobody waits for its row, nor for the others.
       expect(yield* waitingFor(session)).toBe(0)
-      yield* Deferred.succeed(mayEnd, undefined)
-      yield* Fiber.join(holder)
+      yield* holder.release
       for (const id of ["c0", "c1", "c4"]) expect(yield* claim(1)).toEqual(Option.some(id))
     }))
 
@@ -321,21 +335,12 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       const due = sql`SELECT FROM ${cards} WHERE coalesce(claim_expires_at, not_before) <= clock_timestamp()`
       while ((yield* due).length < 2) yield* Effect.sleep("20 millis")
 
-      const isLocked = yield* Deferred.make<number>()
-      const mayEnd = yield* Deferred.make<void>()
-      const holder = yield* sql`SELECT id FROM ${cards} WHERE id IN ('leased', 'deferred') FOR UPDATE`.pipe(
-        Effect.andThen(sessionOf(sql)),
-        Effect.flatMap((pid) => Deferred.succeed(isLocked, pid)),
-        Effect.andThen(Deferred.await(mayEnd)),
-        sql.withTransaction,
-        Effect.forkScoped
-      )
-      const session = yield* Deferred.await(isLocked)
+      const holder = yield* holding(sql`SELECT id FROM ${cards} WHERE id IN ('leased', 'deferred') FOR UPDATE`)
+      const { session } = holder
       const claim = at(pools, 1).backlog.claim({ owner: "w", actor: "w" })
       const got = yield* Effect.race(claim, Effect.andThen(untilWaitingFor(session), Effect.fail("the claim waits")))
       expect(Option.map(got, ({ id }) => id)).toEqual(Option.some("free"))
-      yield* Deferred.succeed(mayEnd, undefined)
-      yield* Fiber.join(holder)
+      yield* holder.release
       for (const id of ["leased", "deferred"]) {
         expect(Option.map(yield* claim, (card) => String(card.id))).toEqual(Option.some(id))
       }
@@ -351,21 +356,13 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
         actor: "planner",
         cards: [{ id: "z", title: "T" }, ...dependents.map((id) => ({ id, title: "T", dependsOn: ["z"] }))]
       })
-      const isLocked = yield* Deferred.make<number>()
-      const mayEnd = yield* Deferred.make<void>()
-      yield* sql`SELECT id FROM ${cards} WHERE id = 'd10' FOR UPDATE`.pipe(
-        Effect.andThen(sessionOf(sql)),
-        Effect.flatMap((pid) => Deferred.succeed(isLocked, pid)),
-        Effect.andThen(Deferred.await(mayEnd)),
-        sql.withTransaction,
-        Effect.forkScoped
-      )
-      const session = yield* Deferred.await(isLocked)
+      const holder = yield* holding(sql`SELECT id FROM ${cards} WHERE id = 'd10' FOR UPDATE`)
+      const { session } = holder
       const completion = yield* Effect.forkScoped(at(pools, 1).backlog.complete({ id: "z", actor: "w" }))
       yield* untilWaitingFor(session)
       // It waits for the first, so it holds none of those that come after.
       expect(yield* sql`SELECT id FROM ${cards} FOR UPDATE SKIP LOCKED`).toHaveLength(dependents.length)
-      yield* Deferred.succeed(mayEnd, undefined)
+      yield* holder.release
       expect((yield* Fiber.join(completion)).madeClaimable).toHaveLength(dependents.length)
     }))
 
@@ -376,22 +373,15 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       const { backlog } = at(pools, 0)
       yield* backlog.create({ id: "a", title: "T", actor: "planner" })
       const claimed = Option.getOrThrow(yield* backlog.claim({ owner: "w", ttlSeconds: 60, actor: "w" }))
-      const isLocked = yield* Deferred.make<number>()
-      const mayEnd = yield* Deferred.make<void>()
-      const holder = yield* sql`SELECT id FROM ${cards} WHERE id = 'a' FOR UPDATE`.pipe(
-        Effect.andThen(sessionOf(sql)),
-        Effect.flatMap((pid) => Deferred.succeed(isLocked, pid)),
-        Effect.andThen(Deferred.await(mayEnd)),
-        Effect.andThen(sql<{ readonly now: Date }>`SELECT clock_timestamp() AS now FROM pg_sleep(0.01)`),
-        sql.withTransaction,
-        Effect.forkScoped
+      const holder = yield* holding(
+        sql`SELECT id FROM ${cards} WHERE id = 'a' FOR UPDATE`,
+        sql<{ readonly now: Date }>`SELECT clock_timestamp() AS now FROM pg_sleep(0.01)`
       )
       const renewal = yield* Effect.forkScoped(
         at(pools, 1).backlog.renew({ id: "a", token: claimed.claimToken ?? 0, actor: "w" })
       )
-      yield* untilWaitingFor(yield* Deferred.await(isLocked))
-      yield* Deferred.succeed(mayEnd, undefined)
-      const [released] = yield* Fiber.join(holder)
+      yield* untilWaitingFor(holder.session)
+      const [released] = yield* holder.release
       const { claimExpiresAt } = yield* Fiber.join(renewal)
       const began = (claimExpiresAt === null ? 0 : DateTime.toEpochMillis(claimExpiresAt)) - 60_000
       expect(began).toBeGreaterThanOrEqual(released?.now.getTime() ?? Infinity)
@@ -688,16 +678,8 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
     Effect.gen(function* () {
       const { head, sql } = yield* tables
       const { backlog } = at(pools, 0)
-      const isLocked = yield* Deferred.make<number>()
-      const mayEnd = yield* Deferred.make<void>()
-      const holder = yield* sql`SELECT position FROM ${head} FOR UPDATE`.pipe(
-        Effect.andThen(sessionOf(sql)),
-        Effect.flatMap((pid) => Deferred.succeed(isLocked, pid)),
-        Effect.andThen(Deferred.await(mayEnd)),
-        sql.withTransaction,
-        Effect.forkScoped
-      )
-      const session = yield* Deferred.await(isLocked)
+      const holder = yield* holding(sql`SELECT position FROM ${head} FOR UPDATE`)
+      const { session } = holder
       const begun = yield* Effect.forkScoped(backlog.create({ id: "begun", title: "T", actor: "ann" }))
       yield* untilWaitingFor(session)
       const queued = yield* Effect.forkScoped(backlog.create({ id: "queued", title: "T", actor: "ann" }), {
@@ -708,8 +690,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       })
       yield* Fiber.interrupt(queued)
       yield* Fiber.interrupt(begun)
-      yield* Deferred.succeed(mayEnd, undefined)
-      yield* Fiber.join(holder)
+      yield* holder.release
       yield* Fiber.join(last)
       expect((yield* readLog).map((event) => event.cardId)).toEqual(["begun", "last"])
     }))

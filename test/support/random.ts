@@ -1,4 +1,6 @@
-/** Numbers that look random and are the same for the same seed (mulberry32). */
+import { seededRandom } from "../../src/testing/seededRandom.ts"
+
+/** Numbers that look random and are the same for the same seed. */
 export interface Random {
   /** From 0 up to, but without, 1. */
   readonly next: () => number
@@ -8,14 +10,7 @@ export interface Random {
 }
 
 export const makeRandom = (seed: number): Random => {
-  let state = seed >>> 0
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-  const below = (limit: number): number => Math.floor(next() * limit)
+  const { below, next } = seededRandom(seed)
   return {
     next,
     below,

@@ -4,13 +4,13 @@
 // another program's process would, or another build that it is told.
 import { Effect, Option, Result } from "effect"
 import { SqlClient } from "effect/sql"
-import { makeRandom } from "./random.mjs"
+import { seededRandom } from "../../../dist/testing/seededRandom.js"
 
 const { claimers, dataDir, name, program: built, schema, seed, ttlSeconds, url } = JSON.parse(process.argv[2])
 const { AuditService, BacklogService, layerPglite, layerPostgres } = await import(
   built === undefined ? "../../../dist/index.js" : `${built}/dist/index.js`
 )
-const random = makeRandom(seed)
+const random = seededRandom(seed)
 
 const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`)
 
