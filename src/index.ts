@@ -5,7 +5,7 @@
  */
 export { Card, defaultTtlSeconds, Priority, Status, TtlSeconds } from "./domain/Card.ts"
 export { CardId } from "./domain/CardId.ts"
-export { Command, NewCard } from "./domain/Command.ts"
+export { type ClaimChoice, type ClaimWish, Command, CompleteMany, NewCard } from "./domain/Command.ts"
 export { Event } from "./domain/Event.ts"
 export { ErasablePart, EventParts, redactedText } from "./domain/EventParts.ts"
 export { Explanation, Obstacle, UnmetDependency } from "./domain/Explanation.ts"
@@ -54,7 +54,7 @@ export {
   type RebuildReport
 } from "./services/AuditService.ts"
 export { BacklogRoles, type RoleNames } from "./services/BacklogRoles.ts"
-export { BacklogService, type Input } from "./services/BacklogService.ts"
+export { BacklogService, type CompletionRejection, type Input } from "./services/BacklogService.ts"
 export { DirectoryLocked, DirectoryUnusable } from "./services/DirectoryLock.ts"
 export { InvalidInput } from "./services/InvalidInput.ts"
 export {

@@ -22,3 +22,6 @@ export interface BacklogView {
   /** Cards whose claim may have run out, by id. */
   readonly claimedCards: () => Iterable<Card>
 }
+
+/** What a claim of the best card looks at. */
+export type ClaimView = Pick<BacklogView, "claimCandidates" | "claimedCards" | "unmetDependencies">

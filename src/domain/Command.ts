@@ -80,11 +80,56 @@ export const Revise = Schema.TaggedStruct("Revise", {
   ...origin
 })
 
-/** The best claimable card, or the one named. */
-export const Claim = Schema.TaggedStruct("Claim", {
+/** Which cards are good enough: of one phase, or of a priority that is no smaller. */
+const choice = {
+  phase: Schema.optional(Name),
+  minimumPriority: Schema.optional(Priority)
+}
+
+/** Who wants the best claimable card, for how long, and of which. */
+const wish = {
   owner: Name,
   ttlSeconds: Schema.optional(TtlSeconds),
+  ...choice
+}
+
+/** Which cards a claim chooses among: all, when nothing is said. */
+export interface ClaimChoice {
+  readonly phase?: string | undefined
+  readonly minimumPriority?: number | undefined
+}
+
+/** A claim of the best claimable card. */
+export interface ClaimWish extends ClaimChoice {
+  readonly owner: string
+  readonly ttlSeconds?: number | undefined
+}
+
+/** The best claimable card, or the one named. */
+export const Claim = Schema.TaggedStruct("Claim", {
+  ...wish,
   id: Schema.optional(CardId),
+  ...origin
+}).check(
+  Schema.makeFilter<ClaimChoice & { readonly id?: CardId | undefined }>(
+    ({ id, minimumPriority, phase }) =>
+      id === undefined || (phase === undefined && minimumPriority === undefined)
+        ? undefined
+        : {
+            path: [phase === undefined ? "minimumPriority" : "phase"],
+            issue: "chooses among cards, and the claim names one"
+          },
+    { expected: "a claim that chooses among cards, or names one" }
+  )
+)
+
+/** How many cards one `ClaimMany` takes at most. */
+export const maximumClaimsAtOnce = 1000
+
+/** The best claimable cards, so many at most. */
+export const ClaimMany = Schema.TaggedStruct("ClaimMany", {
+  ...wish,
+  limit: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maximumClaimsAtOnce })),
   ...origin
 })
 
@@ -117,12 +162,31 @@ export const Block = Schema.TaggedStruct("Block", { id: CardId, reason, ...origi
 
 export const Unblock = Schema.TaggedStruct("Unblock", { id: CardId, reason, ...origin })
 
-export const Complete = Schema.TaggedStruct("Complete", {
+const completion = {
   id: CardId,
   token: Schema.optional(Version),
   force: Schema.optional(Schema.Boolean),
-  result: Schema.optional(Schema.NullOr(JsonInput)),
+  result: Schema.optional(Schema.NullOr(JsonInput))
+}
+
+/** `claimNext` claims the best claimable card in the same transaction, what this makes claimable included. */
+export const Complete = Schema.TaggedStruct("Complete", {
+  ...completion,
+  claimNext: Schema.optional(Schema.Struct(wish)),
   ...origin
+})
+
+/** How many cards one `CompleteMany` takes. */
+export const maximumCompletionsAtOnce = 1000
+
+/** Completions with an outcome each: several commands, and none that refuses the others. */
+export const CompleteMany = Schema.Struct({
+  completions: Schema.Array(Schema.Struct({ ...completion, commandId: origin.commandId })).check(
+    Schema.isMaxLength(maximumCompletionsAtOnce)
+  ),
+  actor: origin.actor,
+  correlationId: origin.correlationId,
+  causationId: origin.causationId
 })
 
 export const Reopen = Schema.TaggedStruct("Reopen", { id: CardId, reason, ...origin })
@@ -133,6 +197,7 @@ export const Command = Schema.Union([
   CreateMany,
   Revise,
   Claim,
+  ClaimMany,
   Renew,
   Release,
   Reclaim,

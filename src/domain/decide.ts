@@ -1,12 +1,13 @@
-import type { DateTime } from "effect"
+import { type DateTime, Result } from "effect"
 import type { BacklogView } from "./BacklogView.ts"
-import type { Command } from "./Command.ts"
+import type { Card } from "./Card.ts"
+import type { Command, CommandOf } from "./Command.ts"
 import { type Decision, withCard } from "./Decision.ts"
 import { claimById, claimNext, reclaimById, reclaimExpired, release, renew } from "./decideClaim.ts"
 import { create } from "./decideCreate.ts"
 import { link, unlink } from "./decideLink.ts"
 import { revise } from "./decideRevise.ts"
-import { block, complete, reopen, unblock } from "./decideStatus.ts"
+import { afterCompletion, block, complete, reopen, unblock } from "./decideStatus.ts"
 import { withClaim } from "./HeldClaim.ts"
 
 /** Decides a command on the backlog as it stands at `now`, the database's clock. Pure and total. */
@@ -19,7 +20,11 @@ export const decide = (backlog: BacklogView, command: Command, now: DateTime.Utc
     case "Revise":
       return withCard(backlog, command.id, (card) => revise(card, command))
     case "Claim":
-      return command.id === undefined ? claimNext(backlog, command, now) : claimById(backlog, command, command.id, now)
+      return command.id === undefined
+        ? claimNext(backlog, command, 1, now)
+        : claimById(backlog, command, command.id, now)
+    case "ClaimMany":
+      return claimNext(backlog, command, command.limit, now)
     case "Renew":
       return withClaim(backlog, command, (card, claim) => renew(card, claim, command, now))
     case "Release":
@@ -35,8 +40,23 @@ export const decide = (backlog: BacklogView, command: Command, now: DateTime.Utc
     case "Unblock":
       return withCard(backlog, command.id, (card) => unblock(card, command))
     case "Complete":
-      return withCard(backlog, command.id, (card) => complete(backlog, card, command))
+      return withCard(backlog, command.id, (card) => completeAndClaim(backlog, card, command, now))
     case "Reopen":
       return withCard(backlog, command.id, (card) => reopen(card, command))
   }
+}
+
+const completeAndClaim = (
+  backlog: BacklogView,
+  card: Card,
+  command: CommandOf<"Complete">,
+  now: DateTime.Utc
+): Decision => {
+  const completed = complete(backlog, card, command)
+  const { claimNext: wish } = command
+  return wish === undefined
+    ? completed
+    : Result.flatMap(completed, (events) =>
+        Result.map(claimNext(afterCompletion(backlog, card), wish, 1, now), (claims) => [...events, ...claims])
+      )
 }

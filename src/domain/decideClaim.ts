@@ -1,20 +1,20 @@
 import { DateTime, Result } from "effect"
-import type { BacklogView } from "./BacklogView.ts"
+import type { BacklogView, ClaimView } from "./BacklogView.ts"
 import { type Card, defaultTtlSeconds } from "./Card.ts"
 import type { CardId } from "./CardId.ts"
 import { isClaimable, isExpired } from "./Claimability.ts"
-import type { CommandOf } from "./Command.ts"
+import type { ClaimChoice, ClaimWish, CommandOf } from "./Command.ts"
 import { alreadySo, type Decision, one } from "./Decision.ts"
 import type { DecidedEvent } from "./Event.ts"
 import { claimOn, type HeldClaim } from "./HeldClaim.ts"
 
-const claimed = (card: Card, command: CommandOf<"Claim">, now: DateTime.Utc): DecidedEvent => {
-  const ttlSeconds = command.ttlSeconds ?? defaultTtlSeconds
+const claimed = (card: Card, wish: ClaimWish, now: DateTime.Utc): DecidedEvent => {
+  const ttlSeconds = wish.ttlSeconds ?? defaultTtlSeconds
   return {
     cardId: card.id,
     event: {
       _tag: "CardClaimed",
-      owner: command.owner,
+      owner: wish.owner,
       ttlSeconds,
       expiresAt: DateTime.add(now, { seconds: ttlSeconds })
     }
@@ -41,18 +41,26 @@ export const claimById = (
     : Result.succeed(takenOver)
 }
 
-/** Expired claims are taken back first, all of them, so that the best card is chosen among everything that is free. */
-export const claimNext = (backlog: BacklogView, command: CommandOf<"Claim">, now: DateTime.Utc): Decision => {
+/**
+ * Claims the best cards, `limit` at most. Expired claims are taken back first, all of them, so that the best card is
+ * chosen among everything that is free.
+ */
+export const claimNext = (backlog: ClaimView, wish: ClaimWish, limit: number, now: DateTime.Utc): Decision => {
   const takenOver = Array.from(backlog.claimedCards()).flatMap((card) => takeOverIfExpired(card, now))
   const freed = new Set(takenOver.map((event) => event.cardId))
+  const claims: Array<DecidedEvent> = []
   for (const card of backlog.claimCandidates()) {
+    if (!isAmong(card, wish)) continue
     const open: Pick<Card, "status" | "notBefore"> = freed.has(card.id) ? { ...card, status: "ready" } : card
-    if (isClaimable(open, backlog.unmetDependencies(card.id), now)) {
-      return Result.succeed([...takenOver, claimed(card, command, now)])
-    }
+    if (!isClaimable(open, backlog.unmetDependencies(card.id), now)) continue
+    claims.push(claimed(card, wish, now))
+    if (claims.length === limit) break
   }
-  return Result.succeed(takenOver)
+  return Result.succeed([...takenOver, ...claims])
 }
+
+const isAmong = ({ phase, priority }: Card, choice: ClaimChoice): boolean =>
+  (choice.phase === undefined || phase === choice.phase) && priority >= (choice.minimumPriority ?? -Infinity)
 
 const takeOverIfExpired = (card: Card, now: DateTime.Utc): ReadonlyArray<DecidedEvent> => {
   const claim = claimOn(card)

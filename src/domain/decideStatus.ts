@@ -1,5 +1,5 @@
 import { Result } from "effect"
-import type { BacklogView } from "./BacklogView.ts"
+import type { BacklogView, ClaimView } from "./BacklogView.ts"
 import type { Card } from "./Card.ts"
 import type { CommandOf } from "./Command.ts"
 import { alreadySo, type Decision, one } from "./Decision.ts"
@@ -34,6 +34,18 @@ export const complete = (backlog: BacklogView, card: Card, command: CommandOf<"C
     forced,
     claim: endedClaim(card)
   })
+}
+
+/** The backlog as a claim sees it that comes after a card's completion. */
+export const afterCompletion = (backlog: BacklogView, completed: Card): ClaimView => {
+  const others = (cards: Iterable<Card>) => Array.from(cards).filter(({ id }) => id !== completed.id)
+  return {
+    unmetDependencies: (id) =>
+      backlog.unmetDependencies(id) -
+      (completed.status !== "done" && backlog.dependenciesOf(id).includes(completed.id) ? 1 : 0),
+    claimCandidates: () => others(backlog.claimCandidates()),
+    claimedCards: () => others(backlog.claimedCards())
+  }
 }
 
 export const reopen = (card: Card, command: CommandOf<"Reopen">): Decision =>

@@ -1,5 +1,5 @@
 import type { CardId } from "../domain/CardId.ts"
-import type { Command } from "../domain/Command.ts"
+import type { ClaimChoice, Command } from "../domain/Command.ts"
 
 /**
  * What a batch of commands must hold and know before it is decided.
@@ -24,8 +24,10 @@ export interface Footprint {
   readonly created: ReadonlySet<CardId>
   /** Cards to lock if they are free, skipping those that somebody else holds. */
   readonly claimedById: ReadonlySet<CardId>
-  /** How many of the best claimable cards are wanted. */
-  readonly claimNext: number
+  /** How many of the best claimable cards are wanted, by what they are chosen among. */
+  readonly claims: ReadonlyArray<{ readonly choice: ClaimChoice; readonly limit: number }>
+  /** Cards whose dependents a claim may choose from, once they are done. */
+  readonly freeing: ReadonlySet<CardId>
   /** Whether every expired claim is to be taken back. */
   readonly expired: boolean
 }
@@ -39,9 +41,15 @@ export const footprintOf = (commands: ReadonlyArray<Command>): Footprint => {
   const targets = new Set<CardId>()
   const created = new Set<CardId>()
   const claimedById = new Set<CardId>()
-  let claimNext = 0
+  const freeing = new Set<CardId>()
+  const choices = new Map<string, ClaimChoice>()
+  let wanted = 0
   let expired = false
   let unlinks = false
+  const want = ({ minimumPriority, phase }: ClaimChoice, limit: number): void => {
+    wanted += limit
+    choices.set(JSON.stringify([phase, minimumPriority]), { phase, minimumPriority })
+  }
   for (const command of commands) {
     switch (command._tag) {
       case "Create":
@@ -58,8 +66,11 @@ export const footprintOf = (commands: ReadonlyArray<Command>): Footprint => {
         }
         break
       case "Claim":
-        if (command.id === undefined) claimNext++
+        if (command.id === undefined) want(command, 1)
         else claimedById.add(command.id)
+        break
+      case "ClaimMany":
+        want(command, command.limit)
         break
       case "Reclaim":
         if (command.id === undefined) expired = true
@@ -79,6 +90,11 @@ export const footprintOf = (commands: ReadonlyArray<Command>): Footprint => {
       case "Reopen":
         named.add(command.id)
         settling.add(command.id)
+        if (command._tag === "Complete" && command.claimNext !== undefined) {
+          freeing.add(command.id)
+          // The card itself may be among the best, and is not the next.
+          want(command.claimNext, 2)
+        }
         break
       case "Revise":
       case "Renew":
@@ -98,8 +114,10 @@ export const footprintOf = (commands: ReadonlyArray<Command>): Footprint => {
     targets,
     created,
     claimedById,
-    claimNext,
-    expired: expired || claimNext > 0
+    // Each claim may take a card that another one was to have: so there is one for it all the same.
+    claims: [...choices.values()].map((choice) => ({ choice, limit: wanted })),
+    freeing,
+    expired: expired || wanted > 0
   }
 }
 

@@ -38,8 +38,12 @@ export const makeLockAndLoad = (
       ? sql`SELECT pg_advisory_xact_lock(${graphLockClass}::int4, ${schema}::regnamespace::oid::int4)::text`
       : sql`SELECT pg_advisory_xact_lock_shared(${graphLockClass}::int4, ${schema}::regnamespace::oid::int4)::text`
 
-  const lockNamed = ({ keys, named, settling }: Footprint) => sql<{ readonly id: CardId; readonly whole: boolean }>`
-    SELECT id, id = ANY(${arrayLiteral(named)}::text[]) OR idempotency_key = ANY(${arrayLiteral(keys)}::text[]) IS TRUE AS whole
+  const lockNamed = ({ freeing, keys, named, settling }: Footprint) => sql<{
+    readonly id: CardId
+    readonly whole: boolean
+  }>`
+    SELECT id, id = ANY(${arrayLiteral(named)}::text[]) OR idempotency_key = ANY(${arrayLiteral(keys)}::text[]) IS TRUE
+      OR EXISTS (SELECT FROM ${dependencies} WHERE card_id = id AND depends_on_id = ANY(${arrayLiteral(freeing)}::text[])) AS whole
     FROM ${cards} WHERE id = ANY(ARRAY(
       SELECT unnest(${arrayLiteral(named)}::text[])
       UNION SELECT id FROM ${cards} WHERE idempotency_key = ANY(${arrayLiteral(keys)}::text[])
@@ -116,11 +120,13 @@ export const makeLockAndLoad = (
     if (footprint.expired && clock.anyExpired) {
       for (const row of yield* lockExpired(clock.now)) whole.push(row.id)
     }
-    if (footprint.claimNext > 0) {
+    if (footprint.claims.length > 0) {
       if (clock.anyDue) yield* wakeDeferred(clock.now)
-      // Those claimed by id are taken; what is locked beyond what is claimed would look taken to other processes.
-      const candidates = claimQuery(sql, tables, footprint.claimNext, byId)
-      for (const row of yield* candidates) whole.push(row.id as CardId)
+      for (const { choice, limit } of footprint.claims) {
+        // Those claimed by id are taken; what is locked beyond what is claimed would look taken to other processes.
+        const candidates = claimQuery(sql, tables, choice, limit, byId)
+        for (const row of yield* candidates) whole.push(row.id as CardId)
+      }
     }
 
     if (whole.length > 0) {

@@ -3,7 +3,7 @@ import type { SqlClient } from "effect/sql"
 import { type SqlError } from "effect/sql"
 import type { Card } from "../domain/Card.ts"
 import { CardId } from "../domain/CardId.ts"
-import { Command } from "../domain/Command.ts"
+import { Command, CompleteMany } from "../domain/Command.ts"
 import { explain, type Explanation } from "../domain/Explanation.ts"
 import {
   type CardAlreadyExists,
@@ -35,6 +35,9 @@ type Failure = InvalidInput | SqlError.SqlError
 
 type CommandFailure = CommandIdConflict | Failure
 
+/** Why a card is not completed. */
+export type CompletionRejection = CardNotFound | ClaimLost | CardIsClaimed | CommandIdConflict
+
 /**
  * The backlog. Every command names its `actor`; input that is not valid fails with `InvalidInput` and a broken rule
  * with its own rejection, and then nothing was written; `SqlError` is the database's. An accepted command is durable
@@ -62,10 +65,13 @@ export class BacklogService extends Context.Service<
     /** Cards in claim order. `CardNotFound` when there is no card `after`. */
     readonly list: (options?: typeof ListOptions.Encoded) => Effect.Effect<ReadonlyArray<Card>, CardNotFound | Failure>
     /**
-     * Takes the best claimable card, or the one named, under a lease of `ttlSeconds` (900 unless told otherwise). `none`
-     * when there is nothing to take. The card's `claimToken` is what the holder shows from then on.
+     * Takes the best claimable card (of those in `phase` and of `minimumPriority` or more, where these are given), or the
+     * one named, under a lease of `ttlSeconds` (900 unless told otherwise). `none` when there is nothing to take. The
+     * card's `claimToken` is what the holder shows from then on.
      */
     readonly claim: (input: Input<"Claim">) => Effect.Effect<Option.Option<Card>, CommandFailure>
+    /** Takes the best claimable cards, `limit` at most (1 to 1,000), the best first; none when there is nothing to take. */
+    readonly claimMany: (input: Input<"ClaimMany">) => Effect.Effect<ReadonlyArray<Card>, CommandFailure>
     /** Extends a claim, from now on. */
     readonly renew: (input: Input<"Renew">) => Effect.Effect<Card, CardNotFound | ClaimLost | CommandFailure>
     /** Gives a card back, if asked not to be claimed again for `retryAfterSeconds`. */
@@ -84,11 +90,16 @@ export class BacklogService extends Context.Service<
     readonly unblock: (input: Input<"Unblock">) => Effect.Effect<Card, CardNotFound | CardIsDone | CommandFailure>
     /**
      * Completes a card: a claimed one with its current token, or with `force`; any other directly. Answers also which
-     * cards that made claimable.
+     * cards that made claimable. With `claimNext` it claims the best card in the same transaction, those included.
      */
-    readonly complete: (
-      input: Input<"Complete">
-    ) => Effect.Effect<CompletedCard, CardNotFound | ClaimLost | CardIsClaimed | CommandFailure>
+    readonly complete: (input: Input<"Complete">) => Effect.Effect<CompletedCard, CompletionRejection | Failure>
+    /**
+     * Completes cards in one transaction, at most 1,000, in order. Each has an outcome of its own, in its place: one that
+     * is refused leaves the others as they are.
+     */
+    readonly completeMany: (
+      input: typeof CompleteMany.Encoded
+    ) => Effect.Effect<ReadonlyArray<Result.Result<CompletedCard, CompletionRejection>>, Failure>
     /** Makes a done card ready again. Cards that depend on it and are not done wait for it again. */
     readonly reopen: (input: Input<"Reopen">) => Effect.Effect<Card, CardNotFound | CommandFailure>
     /** The backlog in numbers. */
@@ -112,7 +123,7 @@ export class BacklogService extends Context.Service<
         const method = <Tag extends Command["_tag"], Rejected>(tag: Tag) =>
           Effect.fn(`BacklogService.${tag}`)(function* (input: Input<Tag>) {
             const command = yield* decodeCommand(tag, input)
-            const outcome = yield* commands.submit(command)
+            const [outcome] = yield* commands.submit([command])
             return yield* Effect.fromResult(outcome as Result.Result<Answer<Tag>, Rejected>)
           })
 
@@ -121,6 +132,7 @@ export class BacklogService extends Context.Service<
           createMany: method("CreateMany"),
           revise: method("Revise"),
           claim: method("Claim"),
+          claimMany: method("ClaimMany"),
           renew: method("Renew"),
           release: method("Release"),
           reclaim: method("Reclaim"),
@@ -129,6 +141,14 @@ export class BacklogService extends Context.Service<
           block: method("Block"),
           unblock: method("Unblock"),
           complete: method("Complete"),
+          completeMany: Effect.fn("BacklogService.CompleteMany")(function* (input) {
+            const { actor, causationId, completions, correlationId } = yield* decodeCompleteMany(input)
+            if (completions.length === 0) return []
+            const outcomes = yield* commands.submit(
+              completions.map((completion) => ({ ...completion, _tag: "Complete", actor, causationId, correlationId }))
+            )
+            return outcomes as ReadonlyArray<Result.Result<CompletedCard, CompletionRejection>>
+          }),
           reopen: method("Reopen"),
           get: Effect.fn("BacklogService.get")(function* (id) {
             return yield* readModel.get(yield* decodeId(id))
@@ -160,4 +180,5 @@ export class BacklogService extends Context.Service<
 }
 
 const decodeCommand = decodeTaggedInput(Command)
+const decodeCompleteMany = decodeInput(CompleteMany)
 const decodeId = decodeInput(CardId)

@@ -4,16 +4,17 @@ import type { Command } from "../domain/Command.ts"
 import type { Outcome } from "./decideBatch.ts"
 import { Interpreter } from "./Interpreter.ts"
 
-/** Commands that one transaction takes. */
-const commandsPerBatch = 256
+/** Callers that one transaction takes. */
+const callersPerBatch = 256
 
-/** Commands that may wait; whoever brings one more waits to bring it. */
-const waitingCommands = 10_000
+/** Callers that may wait; whoever comes after that waits to be let in. */
+const waitingCallers = 10_000
 
-interface WaitingCommand {
-  readonly command: Command
-  readonly answer: Deferred.Deferred<Outcome, SqlError.SqlError>
-  /** Set when the caller is gone: a command that has not begun by then is not begun. */
+/** Commands that one caller wants carried out together. */
+interface Waiting {
+  readonly commands: ReadonlyArray<Command>
+  readonly answer: Deferred.Deferred<ReadonlyArray<Outcome>, SqlError.SqlError>
+  /** Set when the caller is gone: commands that have not begun by then are not begun. */
   abandoned: boolean
 }
 
@@ -25,10 +26,10 @@ export class CommandQueue extends Context.Service<
   CommandQueue,
   {
     /**
-     * Carries out a command with those that wait beside it. Interrupting it takes back a command that has not begun;
-     * one that has begun is finished all the same.
+     * Carries out commands, in one transaction, with those that wait beside them, and answers each in its place.
+     * Interrupting it takes back commands that have not begun; those that have begun are finished all the same.
      */
-    readonly submit: (command: Command) => Effect.Effect<Outcome, SqlError.SqlError>
+    readonly submit: (commands: ReadonlyArray<Command>) => Effect.Effect<ReadonlyArray<Outcome>, SqlError.SqlError>
   }
 >()("mosaic-backlog/services/CommandQueue") {
   static readonly layer: Layer.Layer<CommandQueue, never, SqlClient.SqlClient | Interpreter> = Layer.effect(
@@ -36,7 +37,7 @@ export class CommandQueue extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const interpreter = yield* Interpreter
-      const queue = yield* Queue.bounded<WaitingCommand>(waitingCommands)
+      const queue = yield* Queue.bounded<Waiting>(waitingCallers)
 
       yield* Effect.addFinalizer(() =>
         Effect.andThen(
@@ -48,17 +49,19 @@ export class CommandQueue extends Context.Service<
       )
 
       /**
-       * An error that comes with a batch is nobody's in particular: each command then runs alone and gets its own. Not so
-       * when the batch may have committed: nothing may be run again then.
+       * An error that comes with a batch is nobody's in particular: what each caller wants is then run alone and gets its
+       * own. Not so when the batch may have committed: nothing may be run again then.
        */
-      const runBatch = (batch: ReadonlyArray<WaitingCommand>): Effect.Effect<void> =>
-        Effect.flatMap(Effect.exit(interpreter.run(batch.map((waiting) => waiting.command))), (exit) => {
+      const runBatch = (batch: ReadonlyArray<Waiting>): Effect.Effect<void> =>
+        Effect.flatMap(Effect.exit(interpreter.run(batch.flatMap(({ commands }) => commands))), (exit) => {
           if (Exit.isSuccess(exit)) {
-            return Effect.forEach(
-              batch,
-              (waiting, index) => Deferred.succeed(waiting.answer, exit.value[index] as Outcome),
-              { discard: true }
-            )
+            let answered = 0
+            for (const { answer, commands } of batch) {
+              const outcomes = exit.value.slice(answered, answered + commands.length)
+              answered += commands.length
+              Deferred.doneUnsafe(answer, Exit.succeed(outcomes))
+            }
+            return Effect.void
           }
           const failure = Option.getOrUndefined(Exit.findErrorOption(exit))
           if (batch.length === 1 || failure?.mayHaveCommitted === true) {
@@ -68,7 +71,7 @@ export class CommandQueue extends Context.Service<
           return Effect.forEach(batch, (waiting) => runBatch([waiting]), { discard: true })
         })
 
-      yield* Queue.takeBetween(queue, 1, commandsPerBatch).pipe(
+      yield* Queue.takeBetween(queue, 1, callersPerBatch).pipe(
         Effect.flatMap((batch) => {
           const wanted = batch.filter((waiting) => !waiting.abandoned)
           return wanted.length === 0 ? Effect.void : Effect.uninterruptible(runBatch(wanted))
@@ -77,14 +80,13 @@ export class CommandQueue extends Context.Service<
         Effect.forkScoped
       )
 
-      const submit = Effect.fnUntraced(function* (command: Command) {
+      const submit = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
         if (Option.isSome(yield* Effect.serviceOption(sql.transactionService))) {
-          const [outcome] = yield* Effect.mapError(interpreter.run([command]), ({ error }) => error)
-          return outcome as Outcome
+          return yield* Effect.mapError(interpreter.run(commands), ({ error }) => error)
         }
-        const waiting: WaitingCommand = {
-          command,
-          answer: yield* Deferred.make<Outcome, SqlError.SqlError>(),
+        const waiting: Waiting = {
+          commands,
+          answer: Deferred.makeUnsafe<ReadonlyArray<Outcome>, SqlError.SqlError>(),
           abandoned: false
         }
         yield* Queue.offer(queue, waiting)

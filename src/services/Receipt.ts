@@ -17,7 +17,11 @@ export interface CardAtVersion extends Schema.Schema.Type<typeof CardAtVersion> 
 export const ReceiptOutcome = Schema.Union([
   Schema.TaggedStruct("Refused", { rejection: Rejection }),
   Schema.TaggedStruct("Cards", { cards: Schema.Array(CardAtVersion) }),
-  Schema.TaggedStruct("Completed", { card: CardAtVersion, madeClaimable: Schema.Array(CardId) }),
+  Schema.TaggedStruct("Completed", {
+    card: CardAtVersion,
+    madeClaimable: Schema.Array(CardId),
+    next: Schema.optionalKey(CardAtVersion)
+  }),
   Schema.TaggedStruct("Reclaimed", { ids: Schema.Array(CardId) }),
   Schema.TaggedStruct("Redacted", { card: CardAtVersion, erased: Schema.Array(EventParts) })
 ])
@@ -43,12 +47,18 @@ export const receiptOutcomeOf = (command: Command, outcome: Outcome): ReceiptOut
       return { _tag: "Reclaimed", ids: answer as Answer<"Reclaim"> }
     case "Complete": {
       const card = answer as Answer<"Complete">
-      return { _tag: "Completed", card: atVersion(card), madeClaimable: card.madeClaimable }
+      return {
+        _tag: "Completed",
+        card: atVersion(card),
+        madeClaimable: card.madeClaimable,
+        ...(card.next === null ? {} : { next: atVersion(card.next) })
+      }
     }
     case "Claim":
       return { _tag: "Cards", cards: Option.toArray(answer as Answer<"Claim">).map(atVersion) }
+    case "ClaimMany":
     case "CreateMany":
-      return { _tag: "Cards", cards: (answer as Answer<"CreateMany">).map(atVersion) }
+      return { _tag: "Cards", cards: (answer as Answer<"ClaimMany" | "CreateMany">).map(atVersion) }
     default:
       return { _tag: "Cards", cards: [atVersion(answer as Card)] }
   }
@@ -60,6 +70,7 @@ export const cardsOf = (outcome: ReceiptOutcome): ReadonlyArray<CardAtVersion> =
     case "Cards":
       return outcome.cards
     case "Completed":
+      return outcome.next === undefined ? [outcome.card] : [outcome.card, outcome.next]
     case "Redacted":
       return [outcome.card]
     case "Refused":
@@ -76,12 +87,16 @@ export const outcomeOf = (command: Command, receipt: ReceiptOutcome, card: (of: 
     case "Reclaimed":
       return Result.succeed(receipt.ids)
     case "Completed":
-      return Result.succeed({ ...card(receipt.card), madeClaimable: receipt.madeClaimable })
+      return Result.succeed({
+        ...card(receipt.card),
+        madeClaimable: receipt.madeClaimable,
+        next: receipt.next === undefined ? null : card(receipt.next)
+      })
     case "Redacted":
       return Result.succeed(card(receipt.card))
     case "Cards": {
       const cards = receipt.cards.map(card)
-      if (command._tag === "CreateMany") return Result.succeed(cards)
+      if (command._tag === "CreateMany" || command._tag === "ClaimMany") return Result.succeed(cards)
       const [first] = cards
       if (command._tag === "Claim") return Result.succeed(Option.fromUndefinedOr(first))
       if (first === undefined) throw new Error("a receipt names no card")

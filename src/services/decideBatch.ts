@@ -33,11 +33,10 @@ export interface DecidedBatch {
 }
 
 /**
- * Claims go first: the commands of a batch were all under way at once, so any order is one that could have been, and
- * the cards that claims may take were locked before anything was decided.
+ * Claims go first, by id and then of the best: the commands of a batch were all under way at once, so any order is one
+ * that could have been, and the cards that claims may take were locked before anything was decided.
  */
 const inOrder = (commands: ReadonlyArray<Command>): ReadonlyArray<readonly [index: number, command: Command]> => {
-  const rank = (command: Command): number => (command._tag !== "Claim" ? 2 : command.id === undefined ? 1 : 0)
   return commands
     .map((command, index) => [index, command] as const)
     .sort(([left, a], [right, b]) => rank(a) - rank(b) || left - right)
@@ -126,6 +125,12 @@ export const decideBatch = (
   return { outcomes, pending, changes, createdCards, first }
 }
 
+const rank = (command: Command): number => {
+  if (command._tag === "Claim") return command.id === undefined ? 1 : 0
+  if (command._tag === "ClaimMany") return 1
+  return command._tag === "Complete" && command.claimNext !== undefined ? 2 : 3
+}
+
 /** The times that a Create gives its cards: an import's. */
 const businessTimesOf = (command: Command): ReadonlyMap<CardId, DateTime.Utc> => {
   const times = new Map<CardId, DateTime.Utc>()
@@ -143,19 +148,20 @@ const answer = (
 ): Answer<Command["_tag"]> => {
   const createdOrKnown = (id: CardId, key: string | null | undefined) =>
     (key == null ? undefined : cardWithKey(key)) ?? card(id)
+  const claimed = () => events.filter(({ event }) => event._tag === "CardClaimed").map(({ cardId }) => card(cardId))
   switch (command._tag) {
     case "Create":
       return createdOrKnown(command.id, command.idempotencyKey)
     case "CreateMany":
       return command.cards.map((entry) => createdOrKnown(entry.id, entry.idempotencyKey))
-    case "Claim": {
-      const claimed = events.find(({ event }) => event._tag === "CardClaimed")
-      return claimed === undefined ? Option.none() : Option.some(card(claimed.cardId))
-    }
+    case "Claim":
+      return Option.fromUndefinedOr(claimed()[0])
+    case "ClaimMany":
+      return claimed()
     case "Reclaim":
       return events.map((event) => event.cardId)
     case "Complete":
-      return { ...card(command.id), madeClaimable }
+      return { ...card(command.id), madeClaimable, next: claimed()[0] ?? null }
     case "Link":
     case "Unlink":
       return card(command.from)

@@ -11,12 +11,16 @@ export type ModelCommand = typeof Command.Encoded
 /** A rejection as JSON. */
 export type ModelRejection = typeof Rejection.Encoded
 
-/** A completed card, and the ids of the cards that this made claimable, in the order of ids. */
+/** A completed card, the ids of the cards that this made claimable, in the order of ids, and the card claimed next. */
 export interface ModelCompletedCard extends ModelCard {
   readonly madeClaimable: ReadonlyArray<string>
+  readonly next: ModelCard | null
 }
 
-/** What a command answers: a card; `null` for a claim that found nothing; cards of `CreateMany`; ids of `Reclaim`. */
+/**
+ * What a command answers: a card; `null` for a claim that found nothing; cards of `CreateMany` and `ClaimMany`; ids of
+ * `Reclaim`.
+ */
 export type ModelAnswer = ModelCard | ModelCompletedCard | null | ReadonlyArray<ModelCard> | ReadonlyArray<string>
 
 /** What a command leads to. */

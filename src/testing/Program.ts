@@ -1,6 +1,7 @@
+import type { ClaimChoice } from "../domain/Command.ts"
 import type { ModelCommand } from "./Model.ts"
 
-type Unsigned<C> = C extends unknown ? Omit<C, "actor" | "commandId" | "token" | "owner"> : never
+type Unsigned<C> = C extends unknown ? Omit<C, "actor" | "commandId" | "token" | "owner" | "claimNext"> : never
 
 /**
  * Which token a worker shows: that of a claim which it holds, as far as it knows; that of a claim which it held before
@@ -10,6 +11,8 @@ export type TokenChoice = "held" | "from before a crash" | "guessed" | "none"
 
 /** What a worker wants. The card `held` is the one that it claimed last. */
 export type Wish = Unsigned<ModelCommand> & {
+  /** Which card is claimed next, when one is completed. */
+  readonly claimNext?: ClaimChoice
   readonly token?: TokenChoice
   /** Whether a card that is created gets its business time from the worker's own clock. */
   readonly byOwnClock?: boolean

@@ -1,4 +1,5 @@
 import { DateTime } from "effect"
+import { claimedIn } from "./claimedIn.ts"
 import type { ModelCommand, ModelOutcome } from "./Model.ts"
 import type { Step, Wish } from "./Program.ts"
 
@@ -44,11 +45,12 @@ export class Worker {
       return
     }
     const { answer } = outcome
-    if (command._tag === "Claim" && answer !== null && "claimToken" in answer && answer.claimToken !== null) {
-      forget(answer.id)
-      this.#held = [...this.#held, { id: answer.id, token: answer.claimToken }]
-    }
     if (command._tag === "Release" || command._tag === "Complete") forget(command.id)
+    for (const { claimToken: token, id } of claimedIn(command, answer)) {
+      if (token === null) continue
+      forget(id)
+      this.#held = [...this.#held, { id, token }]
+    }
   }
 
   #wished({ byOwnClock, token: choice, ...wish }: Wish, withCommandId: boolean, ownTime: number): ModelCommand {
@@ -67,6 +69,8 @@ export class Worker {
         return { ...wish, cards: wish.cards.map((card) => ({ ...card, ...this.#named(card) })), ...origin }
       case "Claim":
         return { ...wish, ...this.#target(wish.id), owner: this.#name, ...origin }
+      case "ClaimMany":
+        return { ...wish, owner: this.#name, ...origin }
       case "Reclaim":
         return { ...wish, ...this.#target(wish.id), ...origin }
       case "Link":
@@ -75,8 +79,16 @@ export class Worker {
       case "Renew":
       case "Release":
         return { ...wish, ...shown, ...origin }
-      case "Complete":
-        return { ...wish, id: shown.id, ...(choice === "none" ? {} : { token: shown.token }), ...origin }
+      case "Complete": {
+        const { claimNext, ...completion } = wish
+        return {
+          ...completion,
+          id: shown.id,
+          ...(choice === "none" ? {} : { token: shown.token }),
+          ...(claimNext === undefined ? {} : { claimNext: { ...claimNext, owner: this.#name } }),
+          ...origin
+        }
+      }
       case "Revise":
       case "Block":
       case "Unblock":

@@ -54,6 +54,7 @@ export const commandArbitrary = (pools: Pools = {}): Arbitrary.Arbitrary<ModelCo
   const Id = Schema.Literals(all.ids)
   const Worker = Schema.Literals(all.workers)
   const card = newCardFields(all)
+  const wish = { owner: Worker, ttlSeconds: maybe(Ttl), minimumPriority: maybe(Schema.Literals([0, 1])) }
   const kind = <Tag extends Command["_tag"], Fields extends Schema.Struct.Fields>(tag: Tag, fields: Fields) => {
     const told = { ...fields, actor: Worker }
     const withId = Schema.TaggedStruct(tag, { ...told, commandId: Schema.Literals(all.commandIds) })
@@ -71,7 +72,8 @@ export const commandArbitrary = (pools: Pools = {}): Arbitrary.Arbitrary<ModelCo
         acceptance: maybe(Value)
       }),
       ...kind("Claim", { owner: Worker, id: Id, ttlSeconds: maybe(Ttl) }),
-      ...kind("Claim", { owner: Worker, ttlSeconds: maybe(Ttl) }),
+      ...kind("Claim", wish),
+      ...kind("ClaimMany", { ...wish, limit: Schema.Literals([1, 2, 5]) }),
       ...kind("Renew", { id: Id, token: Token, ttlSeconds: maybe(Ttl) }),
       ...kind("Release", {
         id: Id,
@@ -84,7 +86,13 @@ export const commandArbitrary = (pools: Pools = {}): Arbitrary.Arbitrary<ModelCo
       ...kind("Unlink", { from: Id, to: Id }),
       ...kind("Block", { id: Id, reason: maybe(Reason) }),
       ...kind("Unblock", { id: Id, reason: maybe(Reason) }),
-      ...kind("Complete", { id: Id, token: maybe(Token), force: maybe(Schema.Boolean), result: maybe(Value) }),
+      ...kind("Complete", {
+        id: Id,
+        token: maybe(Token),
+        force: maybe(Schema.Boolean),
+        result: maybe(Value),
+        claimNext: maybe(Schema.Struct(wish))
+      }),
       ...kind("Reopen", { id: Id })
     ])
   )

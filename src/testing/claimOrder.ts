@@ -1,7 +1,8 @@
+import type { ClaimChoice } from "../domain/Command.ts"
 import type { RecordedEvent } from "../events/RecordedEvent.ts"
 import { follow, plainEvent } from "./follow.ts"
 import { type History, type Operation, overlap, timesOf } from "./History.ts"
-import type { ModelCard } from "./Model.ts"
+import type { ModelCard, ModelCommand } from "./Model.ts"
 import { byClaimOrder, isDue, isExpired, unmetDependencies } from "./modelQueries.ts"
 
 /** What was checked, and which claims passed a better card over. */
@@ -17,11 +18,12 @@ export interface ClaimOrderReport {
  * Checks that claims took cards in the order of claims, as far as concurrency allows it to be told. When a claim
  * without an id was answered with card X, or with none, there was no card Y that
  *
- * - ranks before X, whatever X ranked while the claim was under way (any card ranks before none);
+ * - is one that the claim chooses among, and ranks before X, whatever X ranked while the claim was under way (any card
+ *   ranks before none);
  * - could be claimed during the whole of the claim's interval: Y was ready or under an expired claim, due, and waited
  *   for nothing before the claim was asked for, and no operation that overlapped the claim changed Y or what it depends on;
  * - and may not have been locked by an operation that overlapped the claim: one that names Y or a card that Y depends
- *   on; or another claim that may have locked more cards than it took, because it was sent twice or its answer is unknown, because expired claims
+ *   on; or another claim that may have locked more cards than it took, because it takes several, chooses among some, or follows a completion, was sent twice or its answer is unknown, because expired claims
  *   were taken back meanwhile, or because Y had a retry time and was being put back among the claimable ones.
  *
  * Claims that share their command id with another are not looked at: their answer may be the first one's. `log` has the events
@@ -58,16 +60,18 @@ export const claimOrder = (
     const now = timesOf(history, claim)[0] ?? -Infinity
     const others = operations.filter((other) => other !== claim && overlap(claim, other))
     const anyTakenBack = during.some(({ data, type }) => type === "CardReclaimed" && data["why"] === "expired")
-    const otherClaims = others.filter((other) => other.command._tag === "Claim" && other.command.id === undefined)
+    const otherClaims = others.filter(({ command: other }) => claimsBest(other))
     const mayLockMore =
       otherClaims.length > 0 &&
-      (anyTakenBack || otherClaims.some((other) => other.outcome === undefined || isShared(other)))
+      (anyTakenBack ||
+        otherClaims.some((other) => isNotPlain(other.command) || other.outcome === undefined || isShared(other)))
     const answered = outcome.answer as ModelCard | null
     const ranks = window.flatMap((state) => (answered === null ? [] : (state.get(answered.id) ?? [])))
     for (const card of before.values()) {
       if (card.id === answered?.id || changed.has(card.id) || card.dependsOn.some((id) => changed.has(id))) continue
       const claimable = (card.status === "ready" && isDue(card, now)) || isExpired(card, now)
       if (!claimable || unmetDependencies({ cards: before }, card).length > 0) continue
+      if (!isAmong(card, command)) continue
       if (mayLockMore || (card.notBefore !== null && otherClaims.length > 0)) continue
       if (others.some((other) => mayLock(other, card))) continue
       compared++
@@ -81,6 +85,18 @@ export const claimOrder = (
   }
   return { claims, compared, violations }
 }
+
+const claimsBest = (command: ModelCommand): boolean =>
+  command._tag === "Claim"
+    ? command.id === undefined
+    : command._tag === "ClaimMany" || (command._tag === "Complete" && command.claimNext !== undefined)
+
+/** Claims of several cards, after a completion, or among some of the cards: of these more are locked than are taken. */
+const isNotPlain = (command: ModelCommand): boolean =>
+  command._tag !== "Claim" || command.phase !== undefined || command.minimumPriority !== undefined
+
+const isAmong = (card: ModelCard, { minimumPriority, phase }: ClaimChoice): boolean =>
+  (phase === undefined || card.phase === phase) && (minimumPriority === undefined || card.priority >= minimumPriority)
 
 /** The backlog before the first event of a log, and after each. */
 const statesOf = (

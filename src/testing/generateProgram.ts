@@ -128,7 +128,8 @@ const someWish = (random: SeededRandom): Wish => {
   const held = random.pick<TokenChoice>(["held", "held", "held", "from before a crash", "guessed"])
   const ttlSeconds = random.pick([1, 60, 60, 900])
   const reason = random.pick(["legal", "spam"])
-  switch (random.below(23)) {
+  const choice = random.chance(30) ? { minimumPriority: random.pick([0, 1]) } : {}
+  switch (random.below(25)) {
     case 0:
       return { _tag: "Create", ...someCard(random), byOwnClock: random.chance(20) }
     case 1:
@@ -146,7 +147,7 @@ const someWish = (random: SeededRandom): Wish => {
     case 4:
     case 5:
     case 6:
-      return random.chance(80) ? { _tag: "Claim", ttlSeconds } : { _tag: "Claim" }
+      return random.chance(80) ? { _tag: "Claim", ttlSeconds, ...choice } : { _tag: "Claim", ...choice }
     case 7:
       return { _tag: "Claim", id, ttlSeconds }
     case 8:
@@ -180,8 +181,12 @@ const someWish = (random: SeededRandom): Wish => {
         id: mine,
         token: random.chance(25) ? "none" : held,
         ...(random.chance(20) ? { force: true } : {}),
-        ...(random.chance(40) ? { result: random.pick([null, 1, { ok: true }]) } : {})
+        ...(random.chance(40) ? { result: random.pick([null, 1, { ok: true }]) } : {}),
+        ...(random.chance(40) ? { claimNext: choice } : {})
       }
+    case 23:
+    case 24:
+      return { _tag: "ClaimMany", limit: random.pick([1, 2, 3]), ttlSeconds, ...choice }
     default:
       return { _tag: "Reopen", id }
   }

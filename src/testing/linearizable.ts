@@ -1,6 +1,14 @@
 import { accept } from "./accept.ts"
 import { type History, type Operation, overlap, timesOf } from "./History.ts"
-import { type Model, type ModelCard, type ModelCommand, type ModelOutcome, noClaim } from "./Model.ts"
+import { claimedIn } from "./claimedIn.ts"
+import {
+  type Model,
+  type ModelCard,
+  type ModelCommand,
+  type ModelCompletedCard,
+  type ModelOutcome,
+  noClaim
+} from "./Model.ts"
 import { isExpired } from "./modelQueries.ts"
 import { step } from "./step.ts"
 
@@ -17,7 +25,7 @@ export interface LinearizableReport {
  * which every answer is the model's, and in which none comes before one that had been answered when it was asked for
  * (Wing and Gong's search, with the states that led nowhere remembered).
  *
- * Operations on a card are the commands that name it, the claims without an id that were answered with it, and the
+ * Operations on a card are the commands that name it, the claims of the best card that were answered with it, and the
  * reclaims that name it in their answer. A command that nobody heard of was carried out at some time or never. Other
  * cards are known by what they can do to this one, and may do it at any time:
  *
@@ -38,9 +46,8 @@ export const linearizable = (history: History): LinearizableReport => {
 const cardsOf = (command: ModelCommand, outcome: ModelOutcome | undefined): ReadonlyArray<string> => {
   if (command._tag === "CreateMany") return command.cards.map(({ id }) => id)
   if (command._tag === "Link" || command._tag === "Unlink") return [command.from]
-  if ("id" in command && command.id !== undefined) return [command.id]
-  if (outcome?._tag !== "Answered" || outcome.answer === null) return []
-  return "id" in outcome.answer ? [outcome.answer.id] : []
+  const claimed = outcome?._tag === "Answered" ? claimedIn(command, outcome.answer).map(({ id }) => id) : []
+  return "id" in command && command.id !== undefined ? [command.id, ...claimed] : claimed
 }
 
 /** An operation as one card sees it. */
@@ -126,11 +133,12 @@ const asSeenBy = (history: History, id: string, operation: Operation): Operation
         outcome: created === undefined ? undefined : { _tag: "Answered", answer: created }
       }
     }
-    case "Claim": {
+    case "Claim":
       if (command.id !== undefined) return command.id === id ? operation : undefined
-      const known = outcome ?? answerToRetry(history, command)
-      if (known === undefined) return { ...operation, command: { ...command, id } }
-      return cardsOf(command, known).includes(id) ? { ...operation, command: { ...command, id } } : undefined
+      return claimOf(history, id, operation, { ...command, id })
+    case "ClaimMany": {
+      const { limit: _limit, ...wish } = command
+      return claimOf(history, id, operation, { ...wish, _tag: "Claim", id })
     }
     case "Reclaim": {
       if (command.id !== undefined) return command.id === id ? operation : undefined
@@ -139,14 +147,35 @@ const asSeenBy = (history: History, id: string, operation: Operation): Operation
       return { ...operation, command: { ...command, id }, outcome: { _tag: "Answered", answer: [id] } }
     }
     case "Complete": {
-      if (command.id !== id) return undefined
-      if (outcome?._tag !== "Answered") return operation
-      const { madeClaimable: _others, ...card } = outcome.answer as ModelCard & { readonly madeClaimable: unknown }
-      return { ...operation, outcome: { _tag: "Answered", answer: card } }
+      const { claimNext, ...completion } = command
+      if (completion.id === id) {
+        if (outcome?._tag !== "Answered") return { ...operation, command: completion }
+        const { madeClaimable: _others, next: _next, ...card } = outcome.answer as ModelCompletedCard
+        return { ...operation, command: completion, outcome: { _tag: "Answered", answer: card } }
+      }
+      if (claimNext === undefined || outcome?._tag === "Refused") return undefined
+      const { force: _force, result: _result, token: _token, ...origin } = completion
+      return claimOf(history, id, operation, { ...origin, ...claimNext, _tag: "Claim", id })
     }
     default:
       return cardsOf(command, outcome).includes(id) ? operation : undefined
   }
+}
+
+/** A claim of the best card as the claim of a card that it took, or may have taken when nobody knows. */
+const claimOf = (
+  history: History,
+  id: string,
+  operation: Operation,
+  claim: Extract<ModelCommand, { _tag: "Claim" }>
+): Operation | undefined => {
+  const { command, outcome } = operation
+  const known = outcome ?? answerToRetry(history, command)
+  if (known === undefined) return { ...operation, command: claim }
+  const claimed =
+    known._tag === "Answered" ? claimedIn(command, known.answer).find((card) => card.id === id) : undefined
+  if (claimed === undefined) return undefined
+  return { ...operation, command: claim, outcome: outcome && { _tag: "Answered", answer: claimed } }
 }
 
 /** What a claim was answered that had been sent before or was sent again, under the same id. */
@@ -218,7 +247,7 @@ const acceptCompletion = (model: Model, command: ModelCommand, now: number, outc
     ? accept(model, command, now, outcome)
     : accept(model, command, now, {
         _tag: "Answered",
-        answer: { ...(outcome.answer as ModelCard), madeClaimable: [] }
+        answer: { ...(outcome.answer as ModelCard), madeClaimable: [], next: null }
       })
 
 /** What other cards may be like: all done, none done, or not there. */

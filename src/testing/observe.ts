@@ -39,6 +39,8 @@ const ask = (
         backlog.claim(untagged(command)),
         Option.match({ onNone: () => null, onSome: (card) => encodeCard(card) })
       )
+    case "ClaimMany":
+      return Effect.map(backlog.claimMany(untagged(command)), (cards) => cards.map((card) => encodeCard(card)))
     case "Renew":
       return Effect.map(backlog.renew(untagged(command)), encodeCard)
     case "Release":
@@ -54,9 +56,10 @@ const ask = (
     case "Unblock":
       return Effect.map(backlog.unblock(untagged(command)), encodeCard)
     case "Complete":
-      return Effect.map(backlog.complete(untagged(command)), ({ madeClaimable, ...card }) => ({
+      return Effect.map(backlog.complete(untagged(command)), ({ madeClaimable, next, ...card }) => ({
         ...encodeCard(card),
-        madeClaimable: [...madeClaimable].sort(byId)
+        madeClaimable: [...madeClaimable].sort(byId),
+        next: next === null ? null : encodeCard(next)
       }))
     case "Reopen":
       return Effect.map(backlog.reopen(untagged(command)), encodeCard)

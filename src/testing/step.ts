@@ -135,6 +135,14 @@ const obey = (cards: Cards, command: ModelCommand, now: number): ModelAnswer => 
       return revise(cards, command, now)
     case "Claim":
       return claim(cards, command, now)
+    case "ClaimMany": {
+      const claimed: Array<ModelCard> = []
+      for (;;) {
+        const next = claimed.length < command.limit ? claim(cards, command, now) : null
+        if (next === null) return claimed
+        claimed.push(next)
+      }
+    }
     case "Renew": {
       const card = heldBy(cards, command.id, command.token)
       const claimTtlSeconds = command.ttlSeconds ?? card.claimTtlSeconds
@@ -236,8 +244,12 @@ const revise = (cards: Cards, command: Extract<ModelCommand, { _tag: "Revise" }>
 }
 
 /** Claiming the next card takes back every expired claim first; claiming one card takes back that card's. */
-const claim = (cards: Cards, command: Extract<ModelCommand, { _tag: "Claim" }>, now: number): ModelCard | null => {
-  const { id, owner, ttlSeconds = 900 } = command
+const claim = (
+  cards: Cards,
+  wish: Omit<Extract<ModelCommand, { _tag: "Claim" }>, "_tag" | "actor">,
+  now: number
+): ModelCard | null => {
+  const { id, minimumPriority, owner, phase, ttlSeconds = 900 } = wish
   if (id === undefined) {
     takeBackExpired(cards, now)
   } else {
@@ -246,6 +258,8 @@ const claim = (cards: Cards, command: Extract<ModelCommand, { _tag: "Claim" }>, 
   }
   const [best] = [...cards.values()]
     .filter((card) => id === undefined || card.id === id)
+    .filter((card) => phase === undefined || card.phase === phase)
+    .filter((card) => minimumPriority === undefined || card.priority >= minimumPriority)
     .filter((card) => isClaimable({ cards }, card, now))
     .sort(byClaimOrder)
   if (best === undefined) return null
@@ -261,7 +275,13 @@ const claim = (cards: Cards, command: Extract<ModelCommand, { _tag: "Claim" }>, 
   })
 }
 
+/** The claim of the next card comes after the completion, and not at all when that is refused. */
 const complete = (cards: Cards, command: Extract<ModelCommand, { _tag: "Complete" }>, now: number): ModelAnswer => {
+  const completed = completeOnly(cards, command, now)
+  return { ...completed, next: command.claimNext === undefined ? null : claim(cards, command.claimNext, now) }
+}
+
+const completeOnly = (cards: Cards, command: Extract<ModelCommand, { _tag: "Complete" }>, now: number) => {
   const { force = false, id, result = null, token } = command
   const card = existing(cards, id)
   if (card.status === "done") return { ...card, madeClaimable: [] }

@@ -29,6 +29,8 @@ const card = {
 
 const named = { id: Id }
 
+const wish = { owner: Worker, minimumPriority: maybe(Schema.Literals([0, 1])) }
+
 /** A command, but that its token is yet to be looked up. */
 const Intention = Schema.Union([
   Schema.TaggedStruct("Create", card),
@@ -45,7 +47,8 @@ const Intention = Schema.Union([
     id: maybe(Id),
     ttlSeconds: maybe(Schema.Literals([1, 60, 900]))
   }),
-  Schema.TaggedStruct("Claim", { owner: Worker }),
+  Schema.TaggedStruct("Claim", wish),
+  Schema.TaggedStruct("ClaimMany", { ...wish, limit: Schema.Literals([1, 2, 5]) }),
   Schema.TaggedStruct("Renew", { ...named, token: Token, ttlSeconds: maybe(Schema.Literals([1, 60, 900])) }),
   Schema.TaggedStruct("Release", {
     ...named,
@@ -63,7 +66,8 @@ const Intention = Schema.Union([
     ...named,
     token: maybe(Token),
     force: maybe(Schema.Boolean),
-    result: maybe(Value)
+    result: maybe(Value),
+    claimNext: maybe(Schema.Struct(wish))
   }),
   Schema.TaggedStruct("Reopen", named)
 ])

@@ -66,6 +66,8 @@ const orders: Readonly<Record<string, Order>> = {
   "Revise nothing": { _tag: "Revise", id: "x" },
   "Claim the next": { _tag: "Claim", owner: "w2" },
   "Claim x": { _tag: "Claim", owner: "w2", id: "x" },
+  "Claim the next, priority 1": { _tag: "Claim", owner: "w2", minimumPriority: 1 },
+  "Claim many": { _tag: "ClaimMany", owner: "w2", limit: 2 },
   "Renew, token 4": { _tag: "Renew", id: "x", token: 4 },
   "Renew, token 4, 5 s": { _tag: "Renew", id: "x", token: 4, ttlSeconds: 5 },
   "Renew, token 2": { _tag: "Renew", id: "x", token: 2 },
@@ -117,6 +119,8 @@ Revise to the same values | NOTFOUND | -         | -         | -         | -    
 Revise nothing            | NOTFOUND | -         | -         | -         | -         | -         | -         | -
 Claim the next            | -        | claimed   | -         | -         | -         | takenOver | -         | -
 Claim x                   | -        | claimed   | -         | -         | -         | takenOver | -         | -
+Claim the next, priority 1| -        | -         | -         | -         | -         | reclaimed | -         | -
+Claim many                | -        | claimed   | -         | -         | -         | takenOver | -         | -
 Renew, token 4            | NOTFOUND | LOST      | LOST      | LOST      | renewed   | renewed   | LOST      | LOST
 Renew, token 4, 5 s       | NOTFOUND | LOST      | LOST      | LOST      | renewed5  | renewed5  | LOST      | LOST
 Renew, token 2            | NOTFOUND | LOST      | LOST      | LOST      | LOST      | LOST      | LOST      | LOST

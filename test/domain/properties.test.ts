@@ -3,7 +3,7 @@ import { Arbitrary, DateTime, Effect, Result, Schema } from "effect"
 import { Card } from "../../src/domain/Card.ts"
 import type { CardId } from "../../src/domain/CardId.ts"
 import { compareClaimOrder } from "../../src/domain/ClaimOrder.ts"
-import type { Command } from "../../src/domain/Command.ts"
+import type { ClaimWish, Command } from "../../src/domain/Command.ts"
 import { decide } from "../../src/domain/decide.ts"
 import type { Decision } from "../../src/domain/Decision.ts"
 import { type DecidedEvent, Event } from "../../src/domain/Event.ts"
@@ -25,6 +25,12 @@ interface Moment {
   readonly command: Command
   readonly now: DateTime.Utc
   readonly decision: Decision
+}
+
+/** What a command asks of the best card that it claims. */
+const wishIn = (command: Command): ClaimWish | undefined => {
+  if (command._tag === "Complete") return command.claimNext
+  return command._tag === "ClaimMany" || (command._tag === "Claim" && command.id === undefined) ? command : undefined
 }
 
 const eventsOf = (decision: Decision): ReadonlyArray<DecidedEvent> =>
@@ -110,16 +116,16 @@ describe("whatever is asked of a backlog", () => {
 
   /*
    * Create of a new id is refused the second time (the id is used), Release and Complete with a token show a token that
-   * is no longer current: refusals append nothing either. "Claim the next" is left out, for its meaning is "one more":
-   * asked twice, it takes two cards.
+   * is no longer current: refusals append nothing either. Claims of the best card are left out, for their meaning is "one
+   * more": asked twice, they take two cards.
    */
   it.prop(
-    "the same again at the same time appends nothing, but for Claim of the next",
+    "the same again at the same time appends nothing, but for claims of the best card",
     [stepsArbitrary],
     ([steps]) => {
       run(steps, {
         after: ({ backlog, command, now }) => {
-          if (command._tag === "Claim" && command.id === undefined) return
+          if (wishIn(command) !== undefined) return
           expect(eventsOf(decide(backlog.state, command, now))).toEqual([])
         }
       })
@@ -250,24 +256,29 @@ describe("whatever is asked of a backlog", () => {
   )
 
   it.prop(
-    "a claim of the next takes the first claimable card in the order of claims",
+    "a claim of the best card takes the first in the order of claims among those that it may take",
     [stepsArbitrary],
     ([steps]) => {
       run(steps, {
         before: ({ backlog, command, decision, now }) => {
-          if (command._tag !== "Claim" || command.id !== undefined) return
+          const wish = wishIn(command)
+          if (wish === undefined || Result.isFailure(decision)) return
+          const completed = command._tag === "Complete" ? command.id : undefined
+          const limit = command._tag === "ClaimMany" ? command.limit : 1
           const hasPassed = (time: DateTime.Utc | null) =>
             time !== null && DateTime.toEpochMillis(time) <= DateTime.toEpochMillis(now)
-          const [best] = cardsOf(backlog)
+          const best = cardsOf(backlog)
             .filter(
               (card) =>
+                card.id !== completed &&
+                card.priority >= (wish.minimumPriority ?? -Infinity) &&
                 (card.status === "ready" || (card.status === "claimed" && hasPassed(card.claimExpiresAt))) &&
-                unmetOf(backlog, card) === 0 &&
+                unmetOf(backlog, { ...card, dependsOn: card.dependsOn.filter((id) => id !== completed) }) === 0 &&
                 (card.notBefore === null || hasPassed(card.notBefore))
             )
             .sort(compareClaimOrder)
           const taken = eventsOf(decision).filter(({ event }) => event._tag === "CardClaimed")
-          expect(taken.map(({ cardId }) => cardId)).toEqual(best === undefined ? [] : [best.id])
+          expect(taken.map(({ cardId }) => cardId)).toEqual(best.slice(0, limit).map(({ id }) => id))
         }
       })
     },

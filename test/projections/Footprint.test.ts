@@ -20,7 +20,8 @@ const nothing: Footprint = {
   targets: new Set(),
   created: new Set(),
   claimedById: new Set(),
-  claimNext: 0,
+  claims: [],
+  freeing: new Set(),
   expired: false
 }
 
@@ -73,7 +74,15 @@ describe("the footprint", () => {
     [{ _tag: "Revise", id: "a" }, { named: setOf(a) }],
     [
       { _tag: "Claim", owner: "w" },
-      { claimNext: 1, expired: true }
+      { claims: [{ choice: {}, limit: 1 }], expired: true }
+    ],
+    [
+      { _tag: "Claim", owner: "w", phase: "p", minimumPriority: 2 },
+      { claims: [{ choice: { phase: "p", minimumPriority: 2 }, limit: 1 }], expired: true }
+    ],
+    [
+      { _tag: "ClaimMany", owner: "w", limit: 7 },
+      { claims: [{ choice: {}, limit: 7 }], expired: true }
     ],
     [{ _tag: "Claim", owner: "w", id: "a" }, { claimedById: setOf(a) }],
     [{ _tag: "Renew", id: "a", token: 2 }, { named: setOf(a) }],
@@ -93,6 +102,17 @@ describe("the footprint", () => {
     [
       { _tag: "Complete", id: "a" },
       { named: setOf(a), settling: setOf(a), graph: "shared" }
+    ],
+    [
+      { _tag: "Complete", id: "a", claimNext: { owner: "w", phase: "p" } },
+      {
+        named: setOf(a),
+        settling: setOf(a),
+        graph: "shared",
+        freeing: setOf(a),
+        claims: [{ choice: { phase: "p" }, limit: 2 }],
+        expired: true
+      }
     ],
     [
       { _tag: "Reopen", id: "a" },
@@ -118,7 +138,7 @@ describe("the footprint", () => {
       settling: setOf(a),
       targets: setOf(c),
       claimedById: setOf(c),
-      claimNext: 2,
+      claims: [{ choice: {}, limit: 2 }],
       expired: true
     })
   })
@@ -142,7 +162,14 @@ const load = (footprint: Footprint, { log, state: all }: MemoryBacklog, now: Dat
     ...cards.filter((card) => card.idempotencyKey !== null && footprint.keys.has(card.idempotencyKey)),
     ...byId,
     ...cards.filter((card) => footprint.expired && isExpired(card, now)),
-    ...claimable.filter((card) => !byId.includes(card)).slice(0, footprint.claimNext)
+    ...footprint.claims.flatMap(({ choice, limit }) =>
+      claimable
+        .filter((card) => !byId.includes(card))
+        .filter(({ phase }) => choice.phase === undefined || phase === choice.phase)
+        .filter(({ priority }) => priority >= (choice.minimumPriority ?? -Infinity))
+        .slice(0, limit)
+    ),
+    ...cards.filter((card) => card.dependsOn.some((other) => footprint.freeing.has(other)))
   ])
   for (const card of cards) if (whole.has(card)) part.putCard(card, all.unmetDependencies(card.id))
 
@@ -190,9 +217,13 @@ const carryOut = (state: ReadModelState, commands: ReadonlyArray<Command>, now: 
     return { command: each, decision, changes }
   })
 
-/** A batch's claims go first: by id, then of the next, then everything else. */
+/** A batch's claims go first: by id, then of the best, then those after a completion, then everything else. */
 const claimsFirst = (commands: ReadonlyArray<Command>): ReadonlyArray<Command> => {
-  const rank = (each: Command) => (each._tag !== "Claim" ? 2 : each.id === undefined ? 1 : 0)
+  const rank = (each: Command) => {
+    if (each._tag === "Claim") return each.id === undefined ? 1 : 0
+    if (each._tag === "ClaimMany") return 1
+    return each._tag === "Complete" && each.claimNext !== undefined ? 2 : 3
+  }
   return [...commands].sort((left, right) => rank(left) - rank(right))
 }
 

@@ -8,7 +8,7 @@ import { explain } from "../../src/domain/Explanation.ts"
 import { CardNotFound } from "../../src/domain/Rejection.ts"
 import { ReadModelState } from "../../src/projections/ReadModelState.ts"
 import type { Answer } from "../../src/services/Answer.ts"
-import { BacklogService, type Input } from "../../src/services/BacklogService.ts"
+import { BacklogService, type CompletionRejection, type Input } from "../../src/services/BacklogService.ts"
 import { decideBatch, type FirstOutcome, type Outcome } from "../../src/services/decideBatch.ts"
 import { BacklogTestClock, makeTestClock } from "../../src/services/layers.ts"
 
@@ -60,6 +60,7 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
         createMany: method("CreateMany"),
         revise: method("Revise"),
         claim: method("Claim"),
+        claimMany: method("ClaimMany"),
         renew: method("Renew"),
         release: method("Release"),
         reclaim: method("Reclaim"),
@@ -68,6 +69,13 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
         block: method("Block"),
         unblock: method("Unblock"),
         complete: method("Complete"),
+        completeMany: ({ completions, ...origin }) =>
+          Effect.forEach(
+            completions,
+            (completion) =>
+              Effect.result(method<"Complete", CompletionRejection>("Complete")({ ...completion, ...origin })),
+            { concurrency: "unbounded" }
+          ),
         reopen: method("Reopen"),
         get: (id) => Effect.sync(() => Option.fromUndefinedOr(cards.get(CardId.make(id)))),
         list: ({ readyOnly, status } = {}) =>

@@ -38,9 +38,9 @@ const manyCards = Effect.gen(function* () {
   const { cards, dependencies } = tables
   for (const table of [cards, dependencies]) yield* sql`ALTER TABLE ${table} SET (autovacuum_enabled = false)`
   yield* sql`
-    INSERT INTO ${cards} (id, title, priority, status, unmet_dependencies, not_before, deferred, attempts, created_at,
+    INSERT INTO ${cards} (id, title, phase, priority, status, unmet_dependencies, not_before, deferred, attempts, created_at,
       updated_at, completed_at, version, position)
-    SELECT 'c' || lpad(n::text, 6, '0'), 'Card ' || n,
+    SELECT 'c' || lpad(n::text, 6, '0'), 'Card ' || n, CASE WHEN n % 10 = 9 AND n / 100 % 10 = 5 THEN 'rare' ELSE 'common' END,
       CASE WHEN kind < 3 THEN 1000 + n % 10 WHEN is_deferred THEN 500 ELSE n / 10 % 10 END,
       CASE WHEN kind < 3 OR kind = 9 THEN 'ready' WHEN kind < 8 THEN 'done' ELSE 'blocked' END,
       CASE WHEN kind < 3 THEN 1 ELSE 0 END, CASE WHEN is_deferred THEN now() + interval '1 day' END, is_deferred, 0,
@@ -74,7 +74,7 @@ const planOf = (
 ) =>
   sql.withTransaction(
     Effect.gen(function* () {
-      const [text, params] = claimQuery(sql, tables, limit).compile()
+      const [text, params] = claimQuery(sql, tables, {}, limit).compile()
       expect(params).toEqual([limit])
       yield* sql.unsafe(`SET LOCAL plan_cache_mode = ${mode}`)
       yield* sql.unsafe(`PREPARE claim (bigint) AS ${text}`)
@@ -125,18 +125,39 @@ const suite = (name: string, client: Layer.Layer<Client, unknown>): void =>
               })
             }
           }
-          expect(yield* claimQuery(sql, tables, 30)).toEqual(best)
+          expect(yield* claimQuery(sql, tables, {}, 30)).toEqual(best)
+
+          for (const choice of [{ phase: "rare" }, { phase: "rare", minimumPriority: 5 }, { minimumPriority: 5 }]) {
+            const [text, params] = claimQuery(sql, tables, choice, 5).compile()
+            const plan = yield* explained(sql, text, params)
+            const all = nodes(plan)
+            expect({
+              statistics,
+              choice,
+              nodes: all.map((node) => node["Node Type"]),
+              index: all.at(-1)?.["Index Name"],
+              rows: plan["Actual Rows"],
+              rowsRemoved: all.reduce((sum, node) => sum + (node["Rows Removed by Filter"] ?? 0), 0)
+            }).toEqual({
+              statistics,
+              choice,
+              nodes: ["Limit", "LockRows", "Index Scan"],
+              index: choice.phase === undefined ? "cards_claim_order" : "cards_claim_order_by_phase",
+              rows: 5,
+              rowsRemoved: 0
+            })
+          }
 
           // Cards that others of the batch have by name cost a look at each, no more.
           const except = best.slice(0, 5).map((row) => row.id)
-          const [text, params] = claimQuery(sql, tables, 1, except).compile()
+          const [text, params] = claimQuery(sql, tables, {}, 1, except).compile()
           const plan = nodes(yield* explained(sql, text, params))
           expect({
             statistics,
             nodes: plan.map((node) => node["Node Type"]),
             rowsRemoved: plan.reduce((sum, node) => sum + (node["Rows Removed by Filter"] ?? 0), 0)
           }).toEqual({ statistics, nodes: ["Limit", "LockRows", "Index Scan"], rowsRemoved: 5 })
-          expect(yield* claimQuery(sql, tables, 1, except)).toEqual(best.slice(5, 6))
+          expect(yield* claimQuery(sql, tables, {}, 1, except)).toEqual(best.slice(5, 6))
         }
       })
     )

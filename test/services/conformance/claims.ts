@@ -514,4 +514,87 @@ export const claims = (test: Test): void => {
       expect(yield* writesNothing(backlog.reclaim({ id: "nowhere", actor: "boss" }))).toEqual([])
     })
   )
+
+  test(
+    "claims within a phase, and from a priority on",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.createMany({
+        cards: [
+          { id: "a", title: "A", priority: 3 },
+          { id: "b", title: "B", priority: 2, phase: "p" },
+          { id: "c", title: "C", priority: 1, phase: "p" },
+          { id: "d", title: "D", priority: 0, phase: "q" }
+        ],
+        actor: "ann"
+      })
+      const claim = (choice: { readonly phase?: string; readonly minimumPriority?: number }) =>
+        Effect.map(
+          backlog.claim({ owner: "w", actor: "w", ...choice }),
+          Option.match({ onNone: () => null, onSome: ({ id }) => id })
+        )
+      expect(yield* claim({ minimumPriority: 4 })).toBeNull()
+      expect(yield* claim({ phase: "none" })).toBeNull()
+      expect(yield* claim({ phase: "q", minimumPriority: 1 })).toBeNull()
+      expect(yield* claim({ phase: "p" })).toBe("b")
+      expect(yield* claim({ phase: "p", minimumPriority: 1 })).toBe("c")
+      expect(yield* claim({ minimumPriority: 1 })).toBe("a")
+      expect(yield* claim({})).toBe("d")
+      const both = yield* Effect.flip(backlog.claim({ owner: "w", id: "a", phase: "p", actor: "w" }))
+      expect(both.message).toContain("names one")
+    })
+  )
+
+  test(
+    "claims many, the best first, and as many as there are",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const clock = yield* BacklogTestClock
+      yield* backlog.createMany({
+        cards: [1, 2, 3, 4, 5].map((priority) => ({ id: `c${priority}`, title: "T", priority, phase: "p" })),
+        actor: "ann"
+      })
+      const many = (limit: number, more: object = {}) =>
+        backlog.claimMany({ owner: "w", ttlSeconds: 60, limit, actor: "w", ...more })
+      const first = yield* many(2, { commandId: "x1" })
+      expect(first.map(({ attempts, claimToken, id }) => [id, claimToken, attempts])).toEqual([
+        ["c5", 2, 1],
+        ["c4", 2, 1]
+      ])
+      expect(yield* writesNothing(many(2, { commandId: "x1" }))).toEqual(first)
+      expect(ids(yield* many(10, { minimumPriority: 2 }))).toEqual(["c3", "c2"])
+      expect(yield* writesNothing(many(10, { minimumPriority: 2 }))).toEqual([])
+      // Those that expired are taken back first, and are among the best.
+      yield* clock.advance("61 seconds")
+      expect(ids(yield* many(1000))).toEqual(["c5", "c4", "c3", "c2", "c1"])
+      for (const limit of [0, 1001, 1.5]) expect((yield* Effect.flip(many(limit)))._tag).toBe("InvalidInput")
+    })
+  )
+
+  test(
+    "claims of every kind at once take as many cards as if each had come alone",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.createMany({
+        cards: [
+          ...[1, 2, 3].map((n) => ({ id: `p${n}`, title: "T", phase: "p", priority: 10 - n })),
+          ...[1, 2, 3].map((n) => ({ id: `q${n}`, title: "T", phase: "q", priority: 10 - n }))
+        ],
+        actor: "ann"
+      })
+      const claim = (choice: object) => Effect.map(backlog.claim({ owner: "w", actor: "w", ...choice }), Option.toArray)
+      const claimed = yield* Effect.all(
+        [
+          claim({ phase: "p" }),
+          claim({ minimumPriority: 8 }),
+          claim({ phase: "p" }),
+          backlog.claimMany({ owner: "w", limit: 2, phase: "q", actor: "w" }),
+          claim({})
+        ],
+        { concurrency: "unbounded" }
+      )
+      expect(claimed.map((cards) => cards.length)).toEqual([1, 1, 1, 2, 1])
+      expect(new Set(ids(claimed.flat())).size).toBe(6)
+    })
+  )
 }

@@ -1,8 +1,9 @@
-import { Effect, Option } from "effect"
+import { Effect, Option, Result } from "effect"
 import { expect } from "vitest"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { BacklogTestClock } from "../../../src/services/layers.ts"
 import { eventsOf, plain, tables, writesNothing } from "../../support/backlogs.ts"
+import { readLog } from "../../support/verifyBacklog.ts"
 import { after, created, ids, input, isSaidClaimable, refusal, type Test } from "./harness.ts"
 
 const sorted = (values: ReadonlyArray<string>): ReadonlyArray<string> => [...values].sort()
@@ -319,6 +320,100 @@ export const completion = (test: Test): void => {
       const done = { _tag: "CardIsDone", id: "a" }
       expect(yield* refusal(backlog.block({ id: "a", actor: "ann" }))).toEqual(done)
       expect(yield* refusal(backlog.unblock({ id: "a", actor: "ann" }))).toEqual(done)
+    })
+  )
+
+  test(
+    "claims the best card in the same transaction, what the completion makes claimable included",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.createMany({
+        cards: [
+          { id: "a", title: "A", priority: 9 },
+          { id: "b", title: "B", priority: 5, dependsOn: ["a"] },
+          { id: "c", title: "C", phase: "p" },
+          { id: "d", title: "D", phase: "p", priority: -1 }
+        ],
+        actor: "ann"
+      })
+      const claimNext = { owner: "w", ttlSeconds: 60 }
+      yield* backlog.claim({ owner: "w", actor: "w" })
+      const refused = yield* Effect.flip(writesNothing(backlog.complete({ id: "a", token: 9, claimNext, actor: "w" })))
+      expect(refused._tag).toBe("ClaimLost")
+      const first = yield* backlog.complete({ id: "a", token: 2, claimNext, commandId: "x1", actor: "w" })
+      expect(first).toMatchObject({ id: "a", status: "done", madeClaimable: ["b"] })
+      expect(first.next).toMatchObject({ id: "b", status: "claimed", claimToken: 2, claimTtlSeconds: 60 })
+      expect(
+        yield* writesNothing(backlog.complete({ id: "a", token: 2, claimNext, commandId: "x1", actor: "w" }))
+      ).toEqual(first)
+      const second = yield* backlog.complete({
+        id: "b",
+        token: 2,
+        claimNext: { owner: "w", phase: "p", minimumPriority: 0 },
+        actor: "w"
+      })
+      expect(second.next?.id).toBe("c")
+      expect((yield* backlog.complete({ id: "c", token: 2, claimNext, actor: "w" })).next?.id).toBe("d")
+      expect((yield* backlog.complete({ id: "d", token: 2, claimNext, actor: "w" })).next).toBeNull()
+      // Nothing is left, and a card that is done already is no obstacle.
+      yield* backlog.create(input("e"))
+      expect((yield* backlog.complete({ id: "a", claimNext, actor: "w" })).next?.id).toBe("e")
+    })
+  )
+
+  test(
+    "never claims the card that it completes",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.create(input("a", { priority: 1 }))
+      yield* backlog.create(input("b"))
+      const { next } = yield* backlog.complete({ id: "a", claimNext: { owner: "w" }, actor: "w" })
+      expect(next?.id).toBe("b")
+    })
+  )
+
+  test(
+    "completes many, each with an outcome of its own",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      expect(yield* backlog.completeMany({ completions: [], actor: "w" })).toEqual([])
+      yield* backlog.createMany({
+        cards: ["a", "b", "c"].map((id) => ({ id, title: id })),
+        actor: "ann"
+      })
+      yield* backlog.create(input("d", { dependsOn: ["a", "c"] }))
+      const claimed = yield* backlog.claimMany({ owner: "w", limit: 3, actor: "w" })
+      expect(claimed.map(({ claimToken, id }) => [id, claimToken])).toEqual([
+        ["a", 2],
+        ["b", 2],
+        ["c", 2]
+      ])
+      const before = (yield* readLog).length
+      const outcomes = yield* backlog.completeMany({
+        completions: [
+          { id: "a", token: 2, result: 1, commandId: "x1" },
+          { id: "b", token: 7 },
+          { id: "none" },
+          { id: "c", token: 2 },
+          { id: "a", token: 2, result: 1, commandId: "x1" }
+        ],
+        actor: "w",
+        correlationId: "run"
+      })
+      expect(
+        outcomes.map((outcome) => (Result.isSuccess(outcome) ? outcome.success.id : outcome.failure._tag))
+      ).toEqual(["a", "ClaimLost", "CardNotFound", "c", "a"])
+      expect(outcomes.map((outcome) => (Result.isSuccess(outcome) ? outcome.success.madeClaimable : []))).toEqual([
+        [],
+        [],
+        [],
+        ["d"],
+        []
+      ])
+      expect((yield* readLog).slice(before)).toMatchObject([
+        { cardId: "a", type: "CardCompleted", actor: "w", correlationId: "run", commandId: "x1" },
+        { cardId: "c", type: "CardCompleted", actor: "w", correlationId: "run", commandId: null }
+      ])
     })
   )
 }
