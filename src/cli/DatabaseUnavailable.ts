@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { SqlError } from "effect/sql"
+import { troubleOf } from "../services/troubleOf.ts"
 
 /** The database cannot be reached, refuses this user, or is not able to answer now. */
 export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>()("DatabaseUnavailable", {
@@ -39,16 +40,6 @@ export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitt
   }
 }
 
-/** Kinds of error that say that a statement was wrong; everything else is about the database's state. */
-const ownFaults = new Set(["SqlSyntaxError", "ConstraintError", "UniqueViolation"])
-
-/**
- * Classes of Postgres error codes that say that the server cannot serve now, or not this user: invalid catalog name,
- * invalid transaction state (read only), insufficient resources, not in the right state, operator intervention,
- * system error, configuration file error.
- */
-const stateOfServer = /^(3D|25|53|55|57|58|F0)/
-
 /** Names the database in an error of it; leaves other errors as they are. */
 export const databaseTrouble = <E>(
   error: E,
@@ -57,19 +48,13 @@ export const databaseTrouble = <E>(
   if (!SqlError.isSqlError(error)) return error as Exclude<E, SqlError.SqlError>
   const reason = error.reason._tag
   const cause = error.reason.cause
-  const code = codeOf(cause)
-  if (reason === "AuthorizationError") {
+  const trouble = troubleOf(error)
+  if (trouble === "notPermitted") {
     return new NotPermitted({ database, problem: cause instanceof Error ? cause.message : problemOf(error, cause) })
   }
   const details = { database, reason, problem: problemOf(error, cause) }
-  const isOurs = ownFaults.has(reason) || (reason === "UnknownError" && code !== undefined && !stateOfServer.test(code))
-  return isOurs ? new DatabaseFailed(details) : new DatabaseUnavailable(details)
+  return trouble === "failed" ? new DatabaseFailed(details) : new DatabaseUnavailable(details)
 }
-
-const codeOf = (cause: unknown): string | undefined =>
-  typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
-    ? cause.code
-    : undefined
 
 /** The innermost sentence that says something: "connect ECONNREFUSED", "password authentication failed for user". */
 const problemOf = (error: SqlError.SqlError, cause: unknown): string => {

@@ -18,11 +18,14 @@ export class Host extends Context.Service<
     readonly stdin: AsyncIterable<Uint8Array>
     readonly stdout: Output
     readonly stderr: Output
+    /** Says that an interrupt is how this program ends, how long that may take, and the exit code then. */
+    readonly endsByInterrupt: (how: { readonly patienceMillis: number; readonly exitCode: number }) => void
   }
 >()("mosaic-backlog/cli/Host") {}
 
 /** This process. */
-export const processHost = (): Host["Service"] => ({
+export const processHost = (endsByInterrupt: Host["Service"]["endsByInterrupt"]): Host["Service"] => ({
+  endsByInterrupt,
   env: process.env,
   // Asked for only when something reads it: looking at standard input can keep a process alive.
   stdin: { [Symbol.asyncIterator]: () => process.stdin[Symbol.asyncIterator]() as AsyncIterator<Uint8Array> },

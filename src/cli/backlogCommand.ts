@@ -19,6 +19,7 @@ import { redact } from "./commands/redact.ts"
 import { release } from "./commands/release.ts"
 import { renew } from "./commands/renew.ts"
 import { revise } from "./commands/revise.ts"
+import { serve } from "./commands/serve.ts"
 import { show } from "./commands/show.ts"
 import { stats } from "./commands/stats.ts"
 import { block, reopen, unblock } from "./commands/status.ts"
@@ -35,7 +36,7 @@ export const backlogCommand = Command.make("backlog").pipe(
     { group: "Work", commands: [claim, renew, release, complete, reclaim] },
     { group: "Order", commands: [link, unlink, block, unblock, reopen] },
     { group: "Audit", commands: [events, verify, anchor, rebuild, redact, consumers] },
-    { group: "Backlog", commands: [importCommand, exportCommand, receipts, migrate] }
+    { group: "Backlog", commands: [serve, importCommand, exportCommand, receipts, migrate] }
   ]),
   Command.withGlobalFlags([Db, SchemaFlag, Actor, Json]),
   Command.withExamples([

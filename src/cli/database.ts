@@ -87,12 +87,18 @@ const within = <R, LE>(layerOf: (meant: DatabaseTarget, schema: string | undefin
     )
   })
 
+const backlogOf = (poolSize: number) =>
+  within<BacklogServices, Layer.Error<ReturnType<typeof layerPglite>>>((meant, schema) =>
+    meant._tag === "Server"
+      ? layerPostgres({ url: meant.url, schema, poolSize })
+      : layerPglite({ dataDir: meant.directory, schema })
+  )
+
 /** Runs an effect with the services of the backlog that the flags and the environment name. */
-export const withBacklog = within<BacklogServices, Layer.Error<ReturnType<typeof layerPglite>>>((meant, schema) =>
-  meant._tag === "Server"
-    ? layerPostgres({ url: meant.url, schema, poolSize: 2 })
-    : layerPglite({ dataDir: meant.directory, schema })
-)
+export const withBacklog = backlogOf(2)
+
+/** The same for an effect that does many things at once. */
+export const withBusyBacklog = backlogOf(10)
 
 /**
  * Runs an effect with the migrations of that backlog, those that were missing applied, and the roles given what they

@@ -15,20 +15,24 @@ for (const stream of [process.stdout, process.stderr]) {
 
 // An interrupt ends the work in order: a directory is let go, a transaction rolled back. What does not end for it, such
 // as waiting for a server, is not waited for long, and not at all after a second one; nothing is lost by that.
-const patience = 1000
+let ending = { patienceMillis: 1000, exitCode: exitCodes.interrupted as number }
 let interrupted = false
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
     if (interrupted) process.exit(exitCodes.interrupted)
     interrupted = true
-    setTimeout(() => process.exit(exitCodes.interrupted), patience).unref()
+    setTimeout(() => process.exit(exitCodes.interrupted), ending.patienceMillis).unref()
   })
 }
 
-NodeRuntime.runMain(run(process.argv.slice(2), processHost()), {
+const host = processHost((how) => {
+  ending = how
+})
+
+NodeRuntime.runMain(run(process.argv.slice(2), host), {
   disableErrorReporting: true,
   teardown: (exit, end) => {
-    const code = Exit.isSuccess(exit) ? Number(exit.value) : exitCodes.interrupted
+    const code = Exit.isSuccess(exit) ? Number(exit.value) : ending.exitCode
     // No `process.exit` but for an interrupt: what is still to be written keeps the process alive, nothing else does.
     process.exitCode = code
     end(interrupted && code !== exitCodes.done ? exitCodes.interrupted : exitCodes.done)

@@ -37,7 +37,13 @@ describe("an answer that is streamed", () => {
       columns: 80
     }
     const stdin = { [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ done: true, value: undefined }) }) }
-    const host = { env: { BACKLOG_ACTOR: "tester" }, stdin, stdout: output, stderr: output } as Host["Service"]
+    const host = {
+      env: { BACKLOG_ACTOR: "tester" },
+      stdin,
+      stdout: output,
+      stderr: output,
+      endsByInterrupt: () => {}
+    } as Host["Service"]
     assert.strictEqual(await Effect.runPromise(run([...place.flags, ...argv], host)), 0)
     return texts
   }

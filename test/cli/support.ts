@@ -30,6 +30,7 @@ export const cli = async (argv: ReadonlyArray<string>, around: Around = {}): Pro
   const stdout = recorder(around)
   const stderr = recorder(around)
   const host: Host["Service"] = {
+    endsByInterrupt: () => {},
     env: { BACKLOG_ACTOR: "tester", ...around.env },
     stdin: chunks(around.stdin ?? ""),
     stdout: stdout.output,

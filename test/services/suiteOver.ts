@@ -4,6 +4,14 @@ import { type Client, freshBacklog, type TestBacklog } from "../support/backlogs
 import { verifiesItself, verifyBacklog } from "../support/verifyBacklog.ts"
 import type { Test } from "./conformance/harness.ts"
 
+/** What is different about the backlog that is tested. */
+export interface Variation {
+  /** Another backlog over the client. */
+  readonly backlog?: typeof freshBacklog
+  /** Tests that cannot hold of it, by title, each with the reason, which is printed. */
+  readonly except?: Readonly<Record<string, string>>
+}
+
 /**
  * Registers tests over a client of any Postgres. Every test has a schema of its own, and after it the whole log and read
  * model are checked where the test has not damaged them.
@@ -11,11 +19,15 @@ import type { Test } from "./conformance/harness.ts"
 export const suiteOver = (
   name: string,
   clientLayer: Layer.Layer<Client, unknown>,
-  parts: ReadonlyArray<(test: Test) => void>
+  parts: ReadonlyArray<(test: Test) => void>,
+  { backlog = freshBacklog, except = {} }: Variation = {}
 ): void =>
   layer(clientLayer, { timeout: "60 seconds", excludeTestServices: true })(name, (it) => {
-    const unverified = (title: string, body: Effect.Effect<void, unknown, TestBacklog | Client>) =>
-      it.effect(title, () => Effect.provide(body, Layer.fresh(freshBacklog)))
+    const unverified = (title: string, body: Effect.Effect<void, unknown, TestBacklog | Client>) => {
+      const reason = except[title]
+      if (reason !== undefined) return it.effect.skip(`${title} (${reason})`, () => Effect.void)
+      it.effect(title, () => Effect.provide(body, Layer.fresh(backlog)))
+    }
     const test: Test = Object.assign(
       (title: string, body: Effect.Effect<void, unknown, TestBacklog | Client>) =>
         unverified(title, Effect.andThen(body, Effect.andThen(verifyBacklog, verifiesItself))),

@@ -1,0 +1,52 @@
+import { Effect, Schema } from "effect"
+import { SqlError } from "effect/sql"
+import { troubleOf } from "../services/troubleOf.ts"
+
+/** The database cannot be reached, or is not able to answer now. Whether a command was carried out is not known. */
+export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>()("DatabaseUnavailable", {
+  /** What kind of trouble: `ConnectionError`, `LockTimeoutError` … */
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return "The database is not available now. Try again; a command only with the same Idempotency-Key, since it may have been carried out."
+  }
+}
+
+/** The database refused a statement: an error of the program. */
+export class DatabaseFailed extends Schema.TaggedError<DatabaseFailed>()("DatabaseFailed", { reason: Schema.String }) {
+  override get message(): string {
+    return "The database failed. What happened is in the server's log."
+  }
+}
+
+/** The server's database user may not do that. */
+export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitted", {}) {
+  override get message(): string {
+    return "The database does not let this server do that: it connects as a role that may not."
+  }
+}
+
+/** Trouble with the database, as it is told to whoever asked. */
+export type DatabaseTrouble = DatabaseUnavailable | DatabaseFailed | NotPermitted
+
+/** Tells trouble with the database without its particulars, which go to the log: they are not for everybody. */
+export const withDatabaseTrouble = <A, E, R>(
+  effect: Effect.Effect<A, E | SqlError.SqlError, R>
+): Effect.Effect<A, Exclude<E, SqlError.SqlError> | DatabaseTrouble, R> =>
+  Effect.catch(effect, (error): Effect.Effect<never, Exclude<E, SqlError.SqlError> | DatabaseTrouble> =>
+    SqlError.isSqlError(error)
+      ? Effect.andThen(Effect.logError("The database failed.", error), toldOf(error))
+      : Effect.fail(error as Exclude<E, SqlError.SqlError>)
+  )
+
+const toldOf = (error: SqlError.SqlError): Effect.Effect<never, DatabaseTrouble> => {
+  const reason = error.reason._tag
+  switch (troubleOf(error)) {
+    case "notPermitted":
+      return new NotPermitted()
+    case "failed":
+      return new DatabaseFailed({ reason })
+    case "unavailable":
+      return new DatabaseUnavailable({ reason })
+  }
+}

@@ -1,0 +1,165 @@
+import { ByteSize, Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import * as Commands from "../../domain/Command.ts"
+import { Name } from "../../domain/Text.ts"
+import { CardId, ListOptions } from "../../index.ts"
+import { BodyLimit } from "../Requests.ts"
+import { Card, CardIds, Cards, CompletedCard, Completions, Explanation, Stats } from "./answers.ts"
+import { commandPayload, jsonFields } from "./payload.ts"
+import { problems } from "./problems.ts"
+
+const { cardAlreadyExists, cardIsClaimed, cardIsDone, cardNotFound, claimLost, commandIdConflict } = problems
+const { dependencyCycle, dependencyNotFound, selfDependency } = problems
+
+/** A retry with the same key and the same body gets the first answer, and nothing is done twice. */
+const headers = { "idempotency-key": Schema.optionalKey(Name) }
+
+/** The longest that a claim can be made to wait for a card, in seconds. */
+export const longestWait = 60
+
+const newCard = Schema.Struct(jsonFields(Commands.NewCard.fields)).annotate({ identifier: "NewCard" })
+
+const about = (summary: string, description?: string) =>
+  OpenApi.annotations(description === undefined ? { summary } : { summary, description })
+
+/** `BacklogService`: an endpoint for each method, named as the method is. Commands are posted, queries are gotten. */
+export const BacklogGroup = HttpApiGroup.make("backlog")
+  .add(
+    HttpApiEndpoint.post("create", "/create", {
+      headers,
+      payload: commandPayload(Commands.Create),
+      success: Card,
+      error: [cardAlreadyExists, selfDependency, dependencyCycle, commandIdConflict]
+    }).annotateMerge(
+      about("Creates a card", "The same `idempotencyKey` again answers the card that is there, unchanged.")
+    ),
+    HttpApiEndpoint.post("createMany", "/create-many", {
+      headers,
+      payload: commandPayload(Commands.CreateMany, { cards: Schema.Array(newCard) }),
+      success: Cards,
+      error: [cardAlreadyExists, selfDependency, dependencyCycle, commandIdConflict]
+    })
+      .annotateMerge(about("Creates cards, all or none", "In any order; the body may have 32 MiB."))
+      .annotate(BodyLimit, ByteSize.mebibytes(32)),
+    HttpApiEndpoint.post("revise", "/revise", {
+      headers,
+      payload: commandPayload(Commands.Revise),
+      success: Card,
+      error: [cardNotFound, commandIdConflict]
+    }).annotateMerge(
+      about("Changes title, body, phase, priority or acceptance", "Changes what is given; `null` clears.")
+    ),
+    HttpApiEndpoint.get("get", "/get", {
+      query: { id: CardId },
+      success: Card,
+      error: cardNotFound
+    }).annotateMerge(about("A card")),
+    HttpApiEndpoint.get("list", "/list", {
+      query: jsonFields(ListOptions.fields),
+      success: Cards,
+      error: cardNotFound
+    }).annotateMerge(about("Cards in claim order", "`after` is the last card of the page before.")),
+    HttpApiEndpoint.post("claim", "/claim", {
+      headers,
+      query: { wait: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: longestWait }))) },
+      payload: commandPayload(Commands.Claim),
+      success: [Card, HttpApiSchema.NoContent],
+      error: commandIdConflict
+    }).annotateMerge(
+      about(
+        "Takes the best claimable card, or the one named",
+        "204 when there is nothing to take. With `wait` the answer comes as soon as there is something to take, and at the latest after so many seconds. The card's `claimToken` is what the holder shows from then on."
+      )
+    ),
+    HttpApiEndpoint.post("claimMany", "/claim-many", {
+      headers,
+      payload: commandPayload(Commands.ClaimMany),
+      success: Cards,
+      error: commandIdConflict
+    }).annotateMerge(
+      about("Takes the best claimable cards, `limit` at most", "The best first; none when there are none.")
+    ),
+    HttpApiEndpoint.post("renew", "/renew", {
+      headers,
+      payload: commandPayload(Commands.Renew),
+      success: Card,
+      error: [cardNotFound, claimLost, commandIdConflict]
+    }).annotateMerge(about("Extends a claim, from now on")),
+    HttpApiEndpoint.post("release", "/release", {
+      headers,
+      payload: commandPayload(Commands.Release),
+      success: Card,
+      error: [cardNotFound, claimLost, commandIdConflict]
+    }).annotateMerge(about("Gives a card back", "With `retryAfterSeconds` it is not claimable for so long.")),
+    HttpApiEndpoint.post("reclaim", "/reclaim", {
+      headers,
+      payload: commandPayload(Commands.Reclaim),
+      success: CardIds,
+      error: commandIdConflict
+    }).annotateMerge(about("Takes back every expired claim, or the claim on one card, expired or not")),
+    HttpApiEndpoint.post("link", "/link", {
+      headers,
+      payload: commandPayload(Commands.Link),
+      success: Card,
+      error: [cardNotFound, dependencyNotFound, selfDependency, dependencyCycle, commandIdConflict]
+    }).annotateMerge(about("Makes card `from` depend on card `to`")),
+    HttpApiEndpoint.post("unlink", "/unlink", {
+      headers,
+      payload: commandPayload(Commands.Unlink),
+      success: Card,
+      error: [cardNotFound, commandIdConflict]
+    }).annotateMerge(about("Removes that dependency")),
+    HttpApiEndpoint.post("block", "/block", {
+      headers,
+      payload: commandPayload(Commands.Block),
+      success: Card,
+      error: [cardNotFound, cardIsDone, commandIdConflict]
+    }).annotateMerge(about("Sets a card aside", "Ends its claim.")),
+    HttpApiEndpoint.post("unblock", "/unblock", {
+      headers,
+      payload: commandPayload(Commands.Unblock),
+      success: Card,
+      error: [cardNotFound, cardIsDone, commandIdConflict]
+    }).annotateMerge(about("Makes a blocked card ready again")),
+    HttpApiEndpoint.post("complete", "/complete", {
+      headers,
+      payload: commandPayload(Commands.Complete, {
+        claimNext: Schema.optionalKey(
+          Schema.Struct(jsonFields(Commands.Complete.fields.claimNext.schema.members[0].fields))
+        )
+      }),
+      success: CompletedCard,
+      error: [cardNotFound, claimLost, cardIsClaimed, commandIdConflict]
+    }).annotateMerge(
+      about(
+        "Completes a card",
+        "A claimed one with its current `token`, or with `force`; any other directly. `madeClaimable` names the cards that could be claimed because of it."
+      )
+    ),
+    HttpApiEndpoint.post("completeMany", "/complete-many", {
+      payload: commandPayload(Commands.CompleteMany, {
+        completions: Schema.Array(Schema.Struct(jsonFields(Commands.CompleteMany.fields.completions.value.fields)))
+      }),
+      success: Completions
+    })
+      .annotateMerge(
+        about(
+          "Completes cards, each with an outcome of its own",
+          "In the order of the completions: the completed card, or the problem for which it was refused. Each completion may have a `commandId`. The body may have 32 MiB."
+        )
+      )
+      .annotate(BodyLimit, ByteSize.mebibytes(32)),
+    HttpApiEndpoint.post("reopen", "/reopen", {
+      headers,
+      payload: commandPayload(Commands.Reopen),
+      success: Card,
+      error: [cardNotFound, commandIdConflict]
+    }).annotateMerge(about("Makes a done card ready again")),
+    HttpApiEndpoint.get("stats", "/stats", { success: Stats }).annotateMerge(about("The backlog in numbers")),
+    HttpApiEndpoint.get("explain", "/explain", {
+      query: { id: CardId },
+      success: Explanation,
+      error: cardNotFound
+    }).annotateMerge(about("Why a card can or cannot be claimed"))
+  )
+  .annotateMerge(OpenApi.annotations({ title: "Backlog", description: "Cards, and the work on them." }))

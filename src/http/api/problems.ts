@@ -1,0 +1,33 @@
+import {
+  CardAlreadyExists,
+  CardIsClaimed,
+  CardIsDone,
+  CardNotFound,
+  ClaimLost,
+  CommandIdConflict,
+  DependencyCycle,
+  DependencyNotFound,
+  InvalidInput,
+  SelfDependency
+} from "../../index.ts"
+import { asProblem } from "../asProblem.ts"
+import { BodyTooLarge } from "../BodyTooLarge.ts"
+import { DatabaseFailed, DatabaseUnavailable, NotPermitted } from "../DatabaseTrouble.ts"
+
+/** Every error that an endpoint answers with, as a problem with its status. */
+export const problems = {
+  invalidInput: asProblem(InvalidInput, 400, "Invalid input"),
+  cardNotFound: asProblem(CardNotFound, 404, "Card not found"),
+  dependencyNotFound: asProblem(DependencyNotFound, 404, "Dependency not found"),
+  cardAlreadyExists: asProblem(CardAlreadyExists, 409, "Card already exists"),
+  selfDependency: asProblem(SelfDependency, 409, "Self dependency"),
+  dependencyCycle: asProblem(DependencyCycle, 409, "Dependency cycle"),
+  claimLost: asProblem(ClaimLost, 409, "Claim lost", { status: "cardStatus" }),
+  cardIsClaimed: asProblem(CardIsClaimed, 409, "Card is claimed"),
+  cardIsDone: asProblem(CardIsDone, 409, "Card is done"),
+  commandIdConflict: asProblem(CommandIdConflict, 409, "Command id conflict"),
+  bodyTooLarge: asProblem(BodyTooLarge, 413, "Body too large"),
+  databaseUnavailable: asProblem(DatabaseUnavailable, 503, "Database unavailable"),
+  databaseFailed: asProblem(DatabaseFailed, 500, "Database failed"),
+  notPermitted: asProblem(NotPermitted, 403, "Not permitted")
+} as const

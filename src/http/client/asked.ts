@@ -1,0 +1,41 @@
+import { Effect, Schedule, Schema } from "effect"
+import { HttpClientError } from "effect/http"
+import { SqlError } from "effect/sql"
+import { InvalidInput } from "../../index.ts"
+import { BodyTooLarge } from "../BodyTooLarge.ts"
+import { DatabaseFailed, type DatabaseTrouble, DatabaseUnavailable, NotPermitted } from "../DatabaseTrouble.ts"
+import { toSqlError } from "./toSqlError.ts"
+
+/** What is about the server and the way to it, and not about what was asked. */
+type ServerTrouble = DatabaseTrouble | HttpClientError.HttpClientError | Schema.SchemaError
+
+/** What a service's method fails with, of all that asking a server does. */
+export type Told<E> = Exclude<E, ServerTrouble | BodyTooLarge> | InvalidInput | SqlError.SqlError
+
+/** Asks a server, and tells what is wrong with it as the services do. What can be asked twice is tried again. */
+export const asked = <A, E, R>(
+  asking: Effect.Effect<A, E, R>,
+  canBeRepeated: boolean
+): Effect.Effect<A, Told<E>, R> => {
+  const once = Effect.mapError(asking, told)
+  return canBeRepeated ? Effect.retry(once, { while: isPassing, times: 3, schedule }) : once
+}
+
+/** An error of asking a server, as a service tells it. */
+export const told = <E>(error: E): Told<E> => {
+  if (isServerTrouble(error)) return toSqlError(error)
+  if (error instanceof BodyTooLarge) return new InvalidInput({ problem: error.message })
+  return error as Exclude<E, ServerTrouble | BodyTooLarge>
+}
+
+const isServerTrouble = (error: unknown): error is ServerTrouble =>
+  HttpClientError.isHttpClientError(error) ||
+  Schema.isSchemaError(error) ||
+  error instanceof DatabaseUnavailable ||
+  error instanceof DatabaseFailed ||
+  error instanceof NotPermitted
+
+const schedule = Schedule.jittered(Schedule.exponential("100 millis"))
+
+/** Whether it may be otherwise in a moment. */
+const isPassing = (error: unknown): boolean => SqlError.isSqlError(error) && error.reason._tag === "ConnectionError"

@@ -1,0 +1,100 @@
+import { Array, Effect, Option, Predicate, Result } from "effect"
+import {
+  BacklogService,
+  type Card,
+  CardId,
+  Command,
+  CompleteMany,
+  type CompletedCard,
+  type CompletionRejection,
+  type Input,
+  ListOptions
+} from "../../index.ts"
+import { decodeInput, decodeTaggedInput } from "../../services/decodeInput.ts"
+import { asked } from "./asked.ts"
+import type { Endpoints } from "./connect.ts"
+
+/** `BacklogService` by the endpoints of a server. Input is checked here, as the service itself checks it. */
+export const backlogOver = ({ backlog: endpoints }: Endpoints): BacklogService["Service"] => {
+  const method = <Tag extends Command["_tag"], A, E>(tag: Tag, endpoint: (request: never) => Effect.Effect<A, E>) =>
+    Effect.fn(`BacklogService.${tag}`)(function* (input: Input<Tag>) {
+      const { _tag, ...payload } = yield* decodeCommand(tag, input)
+      return yield* asked(
+        endpoint({ headers: {}, query: {}, payload: withoutUndefined(payload) } as never),
+        payload.commandId !== undefined
+      )
+    })
+
+  const claim = method("Claim", endpoints.claim)
+
+  return BacklogService.of({
+    create: method("Create", endpoints.create),
+    createMany: method("CreateMany", endpoints.createMany),
+    revise: method("Revise", endpoints.revise),
+    claim: (input) => Effect.map(claim(input), (card) => Option.fromUndefinedOr(card as Card | undefined)),
+    claimMany: method("ClaimMany", endpoints.claimMany),
+    renew: method("Renew", endpoints.renew),
+    release: method("Release", endpoints.release),
+    reclaim: method("Reclaim", endpoints.reclaim),
+    link: method("Link", endpoints.link),
+    unlink: method("Unlink", endpoints.unlink),
+    block: method("Block", endpoints.block),
+    unblock: method("Unblock", endpoints.unblock),
+    complete: method("Complete", endpoints.complete),
+    completeMany: Effect.fn("BacklogService.CompleteMany")(function* (input) {
+      const payload = yield* decodeCompleteMany(input)
+      const outcomes = yield* asked(
+        endpoints.completeMany({ payload: withoutUndefined(payload) as never }),
+        payload.completions.every(({ commandId }) => commandId !== undefined)
+      )
+      return Array.map(outcomes, outcomeOf)
+    }),
+    reopen: method("Reopen", endpoints.reopen),
+    get: Effect.fn("BacklogService.get")(function* (input) {
+      const id = yield* decodeId(input)
+      return yield* asked(endpoints.get({ query: { id } }), true).pipe(
+        Effect.map((card) => Option.some(card)),
+        Effect.catchTag("CardNotFound", () => Effect.succeedNone)
+      )
+    }),
+    list: Effect.fn("BacklogService.list")(function* (input = {}) {
+      const query = yield* decodeListOptions(input)
+      return yield* asked(endpoints.list({ query: withoutUndefined(query) }), true)
+    }),
+    stats: asked(endpoints.stats(), true).pipe(
+      // Nothing was given.
+      Effect.catchTag("InvalidInput", Effect.die),
+      Effect.withSpan("BacklogService.stats")
+    ),
+    explain: Effect.fn("BacklogService.explain")(function* (input) {
+      const id = yield* decodeId(input)
+      return yield* asked(endpoints.explain({ query: { id } }), true)
+    })
+  })
+}
+
+const outcomeOf = (outcome: CompletedCard | CompletionRejection): Result.Result<CompletedCard, CompletionRejection> =>
+  Predicate.isError(outcome) ? Result.fail(outcome) : Result.succeed(outcome)
+
+const decodeCommand = decodeTaggedInput(Command)
+const decodeId = decodeInput(CardId)
+const decodeCompleteMany = decodeInput(CompleteMany)
+const decodeListOptions = decodeInput(ListOptions)
+
+/** JSON has no `undefined`: a field with it is left out, also of the objects in the fields that are named here. */
+const withoutUndefined = (fields: object): object =>
+  Object.fromEntries(
+    Object.entries(fields)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [name, nested[name]?.(value as never) ?? value])
+  )
+
+type Nested = Readonly<Record<string, (value: never) => unknown>>
+
+const eachWithoutUndefined = (listed: ReadonlyArray<object>) => listed.map(withoutUndefined)
+
+const nested: Nested = {
+  cards: eachWithoutUndefined,
+  completions: eachWithoutUndefined,
+  claimNext: withoutUndefined
+}

@@ -1,0 +1,31 @@
+import { Effect } from "effect"
+import type { SqlError } from "effect/sql"
+import { InvalidInput } from "../index.ts"
+import { Caller } from "./Caller.ts"
+import { withDatabaseTrouble } from "./DatabaseTrouble.ts"
+
+interface CommandRequest {
+  readonly payload: { readonly actor?: string; readonly commandId?: string }
+  readonly headers?: { readonly "idempotency-key"?: string }
+}
+
+/** The input of a command that a request makes: its payload, with who calls and under which id. */
+export const inputOf = Effect.fnUntraced(function* <Input>({ headers, payload }: CommandRequest) {
+  const caller = yield* Caller
+  const actor = caller.actor ?? payload.actor
+  if (actor === undefined) return yield* new InvalidInput({ problem: 'Missing key\n  at ["actor"]' })
+  const key = headers?.["idempotency-key"]
+  if (key !== undefined && payload.commandId !== undefined && key !== payload.commandId) {
+    return yield* new InvalidInput({
+      problem: "the header Idempotency-Key and the field commandId say different things: give one of them"
+    })
+  }
+  const commandId = payload.commandId ?? key
+  return { ...payload, actor, ...(commandId === undefined ? {} : { commandId }) } as unknown as Input
+})
+
+/** Handles a request that is a command by a method of a service. */
+export const handleCommand =
+  <Input, A, E>(method: (input: Input) => Effect.Effect<A, E | SqlError.SqlError>) =>
+  (request: CommandRequest) =>
+    withDatabaseTrouble(Effect.flatMap(inputOf<Input>(request), method))

@@ -1,0 +1,13 @@
+/**
+ * The backlog over HTTP: `serve` puts the services of a program on the network, `layerHttp` is both services by such a
+ * server.
+ *
+ * @module
+ */
+export { BacklogApi } from "./api/BacklogApi.ts"
+export { Caller, type CallerRole, Callers, layerEverybody } from "./Caller.ts"
+export type { HttpOptions } from "./client/connect.ts"
+export { layerHttp } from "./client/layerHttp.ts"
+export { ListenFailed } from "./node/listen.ts"
+export { serve, type Served, type ServeOptions, type ServerAddress } from "./server.ts"
+export { Shutdown } from "./Shutdown.ts"

@@ -1,0 +1,114 @@
+import { Context, Data, Deferred, type Duration, Effect, Fiber, type Scope } from "effect"
+import { HttpEffect, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import type { AddressInfo, Socket } from "node:net"
+import { requestOf } from "./requestOf.ts"
+import { writeResponse } from "./writeResponse.ts"
+
+/** The address cannot be listened on. */
+export class ListenFailed extends Data.TaggedError("ListenFailed")<{
+  readonly host: string
+  readonly port: number
+  readonly cause: Error
+}> {
+  override get message(): string {
+    return `The server cannot listen on ${this.host}:${this.port}: ${this.cause.message}`
+  }
+}
+
+/** Where and how to listen. */
+export interface ListenOptions {
+  readonly host: string
+  /** 0 for one that is free. */
+  readonly port: number
+  /** How long what is being done may take once the server is about to end. */
+  readonly shutdownPatience: Duration.Input
+  /** How long to wait for a reader who takes nothing, before hanging up. */
+  readonly readerPatience: Duration.Input
+  /** Succeeds when the server is about to end, before anything else of it ends. */
+  readonly shutdown: Deferred.Deferred<void>
+}
+
+/** How long a connection may say nothing while a request is expected of it, in milliseconds. */
+const silence = 60_000
+
+/**
+ * Answers requests on an address until the scope ends: then no more are taken, those that are being answered are waited
+ * for, and what is not done by then is interrupted.
+ */
+export const listen = Effect.fnUntraced(function* <E, R>(
+  app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
+  options: ListenOptions
+): Effect.fn.Return<
+  AddressInfo,
+  ListenFailed,
+  Exclude<R, HttpServerRequest.HttpServerRequest | Scope.Scope> | Scope.Scope
+> {
+  const context = yield* Effect.context()
+  const { host, port, readerPatience, shutdown, shutdownPatience } = options
+  const fibers = new Set<Fiber.Fiber<void>>()
+  const responses = new WeakMap<object, ServerResponse>()
+  let isClosing = false
+
+  const handled = HttpEffect.toHandled(app, (request, response) => {
+    const to = responses.get(request.source)
+    return to === undefined ? Effect.void : writeResponse(response, to, { close: isClosing, readerPatience })
+  })
+
+  const answer = (message: IncomingMessage, response: ServerResponse): void => {
+    // Its reader is gone, which the response says too.
+    response.on("error", () => {})
+    let request: HttpServerRequest.HttpServerRequest
+    try {
+      request = requestOf(message)
+    } catch {
+      response.writeHead(400, { connection: "close" }).end()
+      return
+    }
+    responses.set(request.source, response)
+    const services = Context.add(context, HttpServerRequest.HttpServerRequest, request)
+    const fiber = Effect.runForkWith(services)(
+      handled as Effect.Effect<void, never, HttpServerRequest.HttpServerRequest>
+    )
+    if (fiber.pollUnsafe() !== undefined) return
+    fibers.add(fiber)
+    fiber.addObserver(() => fibers.delete(fiber))
+    response.on("close", () => {
+      if (!response.writableFinished) fiber.interruptUnsafe(undefined, HttpServerError.ClientAbort.annotation)
+    })
+  }
+
+  const server = createServer({ requestTimeout: 0, headersTimeout: silence, keepAliveTimeout: silence }, answer)
+  hangUpOnSilence(server)
+
+  yield* Effect.acquireRelease(
+    Effect.callback<void, ListenFailed>((resume) => {
+      server.once("error", (cause) => resume(new ListenFailed({ host, port, cause })))
+      server.listen({ host, port }, () => resume(Effect.void))
+    }),
+    () =>
+      Effect.gen(function* () {
+        isClosing = true
+        yield* Deferred.succeed(shutdown, undefined)
+        server.close()
+        server.closeIdleConnections()
+        yield* Effect.timeoutOption(Fiber.awaitAll([...fibers]), shutdownPatience)
+        yield* Fiber.interruptAll([...fibers])
+        server.closeAllConnections()
+      })
+  )
+  return server.address() as AddressInfo
+})
+
+/** A connection on which a request has come in whole may be silent for as long as its answer takes. */
+const hangUpOnSilence = (server: Server): void => {
+  const waiting = new WeakSet<Socket>()
+  server.on("request", (message: IncomingMessage, response: ServerResponse) => {
+    const { socket } = message
+    message.on("end", () => waiting.add(socket))
+    response.on("close", () => waiting.delete(socket))
+  })
+  server.setTimeout(silence, (socket) => {
+    if (!waiting.has(socket)) socket.destroy()
+  })
+}

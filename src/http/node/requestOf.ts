@@ -1,0 +1,63 @@
+import { Option } from "effect"
+import { Headers, HttpServerRequest } from "effect/http"
+import type { IncomingMessage } from "node:http"
+
+/** Bytes of a body that wait to be taken. */
+const bodyAhead = 256 * 1024
+
+/** A request of Node's server as Effect's routers take it; throws when it is none that they know. */
+export const requestOf = (message: IncomingMessage): HttpServerRequest.HttpServerRequest => {
+  const path = message.url ?? "/"
+  const url = path.startsWith("/") ? `http://localhost${path}` : path
+  const { method = "GET" } = message
+  const request = new Request(url, { method, ...(hasBody(message) ? { body: bodyOf(message), duplex: "half" } : {}) })
+  return HttpServerRequest.fromWeb(request).modify({
+    headers: Headers.fromInput(message.headers as Record<string, string | ReadonlyArray<string>>),
+    remoteAddress: Option.fromNullishOr(message.socket.remoteAddress)
+  })
+}
+
+/** Whether a request has a body. */
+export const hasBody = ({ headers, method }: IncomingMessage): boolean =>
+  method !== "GET" &&
+  method !== "HEAD" &&
+  (headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0)
+
+/** The body, no faster than it is taken. Who stops taking it leaves the connection as it is, for the answer. */
+const bodyOf = (message: IncomingMessage): ReadableStream<Uint8Array> => {
+  let isOver = false
+  return new ReadableStream<Uint8Array>(
+    {
+      start: (controller) => {
+        const end = (finish: () => void) => (): void => {
+          if (isOver) return
+          isOver = true
+          finish()
+        }
+        message.on("data", (chunk: Buffer) => {
+          if (isOver) return
+          controller.enqueue(chunk)
+          if ((controller.desiredSize ?? 0) <= 0) message.pause()
+        })
+        message.on(
+          "end",
+          end(() => controller.close())
+        )
+        message.on("error", (error) => end(() => controller.error(error))())
+        message.on(
+          "close",
+          end(() => controller.error(new Error("the connection broke")))
+        )
+        message.pause()
+      },
+      pull: () => {
+        message.resume()
+      },
+      cancel: () => {
+        isOver = true
+        message.pause()
+      }
+    },
+    new ByteLengthQueuingStrategy({ highWaterMark: bodyAhead })
+  )
+}

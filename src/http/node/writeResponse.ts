@@ -1,0 +1,66 @@
+import { type Duration, Effect, Latch, Stream } from "effect"
+import type { HttpServerResponse } from "effect/http"
+import type { ServerResponse } from "node:http"
+import { hasBody } from "./requestOf.ts"
+
+/** How an answer is written. */
+export interface WriteOptions {
+  /** How long to wait for a reader who takes nothing, before hanging up. */
+  readonly readerPatience: Duration.Input
+  /** Whether the connection shall not be used again. */
+  readonly close: boolean
+}
+
+/** Writes an answer, no faster than it is read. */
+export const writeResponse = (
+  response: HttpServerResponse.HttpServerResponse,
+  to: ServerResponse,
+  { close, readerPatience }: WriteOptions
+): Effect.Effect<void> => {
+  if (to.destroyed || to.writableEnded) return Effect.void
+  const { body } = response
+  // What is left of a body that nobody took would be taken for the next request.
+  const isUnread = hasBody(to.req) && !to.req.complete
+  to.writeHead(response.status, { ...response.headers, ...(close || isUnread ? { connection: "close" } : {}) })
+  const ended = Effect.sync(() => {
+    to.end()
+  })
+  if (to.req.method === "HEAD" || body._tag === "Empty") return ended
+  switch (body._tag) {
+    case "Uint8Array":
+      return Effect.sync(() => {
+        to.end(body.body)
+      })
+    case "Stream":
+      return written(body.stream, to, readerPatience).pipe(
+        Effect.andThen(ended),
+        // A part of an answer must not look like the whole.
+        Effect.onExit((exit) => (exit._tag === "Failure" ? Effect.sync(() => to.destroy()) : Effect.void))
+      )
+    case "Raw":
+    case "FormData":
+      return Effect.andThen(
+        Effect.sync(() => to.destroy()),
+        Effect.die(new Error(`a body of kind ${body._tag} cannot be written`))
+      )
+  }
+}
+
+const written = (stream: Stream.Stream<Uint8Array, unknown>, to: ServerResponse, patience: Duration.Input) => {
+  const drained = Latch.makeUnsafe()
+  const open = (): void => {
+    drained.openUnsafe()
+  }
+  to.on("drain", open).on("close", open)
+  to.flushHeaders()
+  return Effect.orDie(
+    Stream.runForEachArray(stream, (chunks) => {
+      drained.closeUnsafe()
+      if (to.destroyed || to.write(Buffer.concat(chunks))) return Effect.void
+      return Effect.timeoutOrElse(drained.await, {
+        duration: patience,
+        orElse: () => Effect.interrupt
+      })
+    })
+  )
+}

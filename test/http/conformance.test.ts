@@ -1,0 +1,23 @@
+import { cards } from "../services/conformance/cards.ts"
+import { claims } from "../services/conformance/claims.ts"
+import { completion } from "../services/conformance/completion.ts"
+import { dependencies } from "../services/conformance/dependencies.ts"
+import { invalidInput } from "../services/conformance/invalidInput.ts"
+import { log } from "../services/conformance/log.ts"
+import { queries } from "../services/conformance/queries.ts"
+import { receipts } from "../services/conformance/receipts.ts"
+import { suiteOver } from "../services/suiteOver.ts"
+import { postgresClient } from "../support/backlogs.ts"
+import { freshBacklogOverHttp } from "./support/overHttp.ts"
+
+const ownTransaction = "not over HTTP: a command there is never part of the caller's transaction"
+
+suiteOver(
+  "a backlog over HTTP",
+  postgresClient(10),
+  [cards, claims, completion, dependencies, queries, log, receipts, invalidInput],
+  {
+    backlog: freshBacklogOverHttp,
+    except: { "a receipt is of the transaction of its command": ownTransaction }
+  }
+)
