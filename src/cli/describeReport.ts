@@ -29,15 +29,15 @@ export const describeReport = (report: ImportReport, page: Page): string => {
     ...counts("Not carried over, by field", report.notCarriedOver),
     ...list(
       "Malformed lines",
-      report.malformedLines.map(({ line, problem }) => `line ${line}: ${problem}`)
+      report.malformedLines.map(({ place, problem }) => `${place}: ${problem}`)
     ),
     ...list(
       "Left out",
-      report.leftOutIssues.map(({ detail, id, line, reason }) => `line ${line}: ${id} (${reason}): ${detail}`)
+      report.leftOutIssues.map(({ detail, id, place, reason }) => `${place}: ${id} (${reason}): ${detail}`)
     ),
     ...list(
       "Different in the backlog",
-      report.differingCards.map(({ fields, id, line }) => `line ${line}: ${id}: ${fields.join(", ")}`)
+      report.differingCards.map(({ fields, id, place }) => `${place}: ${id}: ${fields.join(", ")}`)
     ),
     ...list(
       "Dangling edges",

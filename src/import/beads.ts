@@ -1,6 +1,6 @@
 import { Result, Schema } from "effect"
-import { shortened } from "../domain/shortened.ts"
-import type { NewCard } from "../index.ts"
+import { inOneLine } from "./inOneLine.ts"
+import type { Issue } from "./Issue.ts"
 
 /** RFC 3339, to the nanosecond, always with its offset: without one it would mean another time on every machine. */
 const Timestamp = Schema.String.check(
@@ -19,7 +19,7 @@ const Edge = Schema.Struct({
 })
 
 /** What is read of an issue. */
-const Issue = Schema.Struct({
+const BeadsFields = Schema.Struct({
   id: Schema.String,
   title: Schema.String,
   status: Schema.String,
@@ -34,15 +34,15 @@ const Issue = Schema.Struct({
 })
 
 /** An issue of a beads file. */
-export interface BeadsIssue extends Schema.Schema.Type<typeof Issue> {
+export interface BeadsIssue extends Schema.Schema.Type<typeof BeadsFields> {
   /** Fields with something in them that a card has no place for. */
   readonly notCarriedOver: ReadonlyArray<string>
 }
 
 /** The fields that a card is made of. */
-const carriedOver = new Set(Object.keys(Issue.fields))
+const carriedOver = new Set(Object.keys(BeadsFields.fields))
 
-const decodeIssue = Schema.decodeUnknownResult(Issue)
+const decodeIssue = Schema.decodeUnknownResult(BeadsFields)
 
 /** Reads one line of a beads file, or says in words what is wrong with it. */
 export const decodeBeadsLine = (line: string): Result.Result<BeadsIssue, string> => {
@@ -68,9 +68,6 @@ export const decodeBeadsLine = (line: string): Result.Result<BeadsIssue, string>
   })
 }
 
-/** A schema's complaint without its line breaks: `must not be empty at ["title"]`. */
-export const inOneLine = (complaint: string): string => shortened(complaint.replace(/\s+/g, " "))
-
 const isNothing = (value: unknown): boolean =>
   value === null || value === "" || (Array.isArray(value) && value.length === 0)
 
@@ -78,23 +75,35 @@ const isNothing = (value: unknown): boolean =>
 export const dependencyType = "blocks"
 
 /** Deleted issues have this status. */
-export const deletedStatus = "tombstone"
+const deletedStatus = "tombstone"
 
-/** The card that an issue becomes, with the dependencies given. */
-export const cardOf = (issue: BeadsIssue, dependsOn: ReadonlyArray<string>): typeof NewCard.Encoded => ({
+/** An issue of beads as what a card can be made of. */
+export const issueOfBeads = (issue: BeadsIssue): Issue => ({
+  id: issue.id,
+  status: issue.status,
+  card: cardOf(issue),
+  edges: (issue.dependencies ?? []).map(({ depends_on_id, issue_id, type }) => ({
+    owner: issue_id ?? undefined,
+    to: depends_on_id,
+    otherType: type === dependencyType ? undefined : type
+  })),
+  isDeleted: issue.status === deletedStatus,
+  notCarriedOver: issue.notCarriedOver
+})
+
+const cardOf = (issue: BeadsIssue): Issue["card"] => ({
   id: issue.id,
   title: issue.title,
   body: bodyOf(issue),
   phase: issue.labels?.[0] ?? null,
   priority: 4 - issue.priority,
   status: statusOf(issue.status),
-  dependsOn,
   acceptance: orNull(issue.acceptance_criteria),
   occurredAt: issue.created_at
 })
 
 /** The status that a card starts with. */
-export const statusOf = (status: string): "ready" | "blocked" | "done" =>
+const statusOf = (status: string): "ready" | "blocked" | "done" =>
   status === "closed" ? "done" : status === "blocked" ? "blocked" : "ready"
 
 /** The description as it is, then design and notes under headings of their own. */

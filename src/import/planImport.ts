@@ -1,79 +1,53 @@
-import { Result, Schema } from "effect"
+import { Effect, Result, Schema, Stream } from "effect"
 import type { CardId } from "../domain/CardId.ts"
 import { findCycle } from "../domain/DependencyGraph.ts"
 import { describePath } from "../domain/Rejection.ts"
+import { isName } from "../domain/Text.ts"
 import { NewCard } from "../index.ts"
-import { type BeadsIssue, cardOf, deletedStatus, dependencyType, inOneLine } from "./beads.ts"
+import { digestOfContent } from "./cardDigest.ts"
+import { implyEdges } from "./impliedEdges.ts"
 import type { LeftOut, LeftOutReason } from "./ImportReport.ts"
-import type { BeadsFile } from "./readBeads.ts"
+import { ImportRefused } from "./ImportRefused.ts"
+import { inOneLine } from "./inOneLine.ts"
+import type { ImportPlan, MalformedLine, PlannedCard } from "./ImportPlan.ts"
+import type { Issue, Source, SourceRecord } from "./Issue.ts"
 
-/** A card that an import is going to make, unless it is there already. */
-export interface PlannedCard {
-  readonly line: number
-  readonly card: typeof NewCard.Encoded & { readonly dependsOn: ReadonlyArray<string> }
-  readonly notCarriedOver: ReadonlyArray<string>
-}
-
-/** What becomes of a file, as far as the file alone says. */
-export interface ImportPlan {
-  readonly file: BeadsFile
-  readonly cards: ReadonlyArray<PlannedCard>
-  readonly leftOut: ReadonlyArray<LeftOut>
-  readonly edges: {
-    readonly total: number
-    readonly dependencies: number
-    readonly repeated: number
-    readonly otherTypes: Readonly<Record<string, number>>
-    readonly ofIssuesLeftOut: number
-  }
-}
+/** How many issues one import takes: of each some hundred bytes are kept in memory. */
+export const maximumIssues = 2_000_000
 
 /**
- * Plans an import. The first line with an id counts; tombstones are left out, and so are issues whose values no card
- * can have and issues that wait for each other in a circle. Dependencies on what is left out stay.
+ * Plans an import. The first issue with an id counts; deleted ones are left out, and so are issues whose values no card
+ * can have and issues that wait for each other in a circle. Dependencies on what is left out stay. What is made of parts
+ * waits for them: see `implyEdges`.
  */
-export const planImport = (file: BeadsFile): ImportPlan => {
-  const leftOut: Array<LeftOut> = []
-  const leave = (line: number, id: string, reason: LeftOutReason, detail: string): void => {
-    leftOut.push({ line, id, reason, detail })
-  }
+export const planImport = Effect.fnUntraced(function* <E, R>(source: Source<E, R>) {
+  const planner = new Planner()
+  yield* Stream.runForEachArray(source.records, (records) => {
+    for (const record of records) planner.add(record)
+    return planner.issues <= maximumIssues
+      ? Effect.void
+      : Effect.fail(
+          new ImportRefused({
+            file: source.name,
+            problems: [
+              {
+                line: maximumIssues + 1,
+                place: source.placeOf(maximumIssues + 1),
+                problem: `an import takes at most ${maximumIssues} issues`
+              }
+            ]
+          })
+        )
+  })
+  return planner.finish()
+})
 
-  const candidates = new Map<string, { readonly line: number; readonly issue: BeadsIssue }>()
-  const firstLines = new Map<string, number>()
-  for (const { issue, line } of file.issues) {
-    const first = firstLines.get(issue.id)
-    if (first !== undefined) {
-      leave(line, issue.id, "duplicate", `line ${first} has the same id`)
-      continue
-    }
-    firstLines.set(issue.id, line)
-    if (issue.status === deletedStatus) leave(line, issue.id, "tombstone", "it is deleted")
-    else candidates.set(issue.id, { line, issue })
-  }
-
-  const edges = edgesOf(Array.from(candidates.values(), ({ issue }) => issue))
-  const planned = new Map<string, PlannedCard>()
-  for (const [id, { issue, line }] of candidates) {
-    const card = { ...cardOf(issue, []), dependsOn: Array.from(edges.get(id)?.dependencies ?? []) }
-    Result.match(decodeNewCard(card), {
-      onFailure: (error) => leave(line, id, "refused", inOneLine(error.message)),
-      onSuccess: () => planned.set(id, { line, card, notCarriedOver: issue.notCarriedOver })
-    })
-  }
-
-  for (const { cycle, card } of removeCycles(planned)) {
-    leave(card.line, card.card.id, "cycle", `it waits for itself: ${cycle}`)
-  }
-
-  return {
-    file,
-    cards: [...planned.values()],
-    leftOut: leftOut.sort((left, right) => left.line - right.line),
-    edges: countEdges(file, planned, edges)
-  }
+/** The plan of records that are at hand. */
+export const planOf = (records: Iterable<SourceRecord>): ImportPlan => {
+  const planner = new Planner()
+  for (const record of records) planner.add(record)
+  return planner.finish()
 }
-
-const decodeNewCard = Schema.decodeUnknownResult(NewCard)
 
 interface EdgesOfIssue {
   readonly dependencies: Set<string>
@@ -81,21 +55,166 @@ interface EdgesOfIssue {
   readonly otherTypes: Map<string, number>
 }
 
-/** The edges of each issue: an edge belongs to the issue that it names, on whatever line it stands. */
-const edgesOf = (issues: ReadonlyArray<BeadsIssue>): ReadonlyMap<string, EdgesOfIssue> => {
-  const edges = new Map<string, EdgesOfIssue>()
-  for (const issue of issues) {
-    for (const edge of issue.dependencies ?? []) {
-      const owner = edge.issue_id ?? issue.id
-      const known = edges.get(owner) ?? { dependencies: new Set(), repeated: 0, otherTypes: new Map() }
-      edges.set(owner, known)
-      if (edge.type !== dependencyType) known.otherTypes.set(edge.type, (known.otherTypes.get(edge.type) ?? 0) + 1)
-      else if (known.dependencies.has(edge.depends_on_id)) known.repeated++
-      else known.dependencies.add(edge.depends_on_id)
+/** An issue of which a card can be made, as far as it alone says. */
+interface Candidate extends Omit<PlannedCard, "id" | "dependsOn"> {
+  readonly parent: string | undefined
+}
+
+class Planner {
+  #lines = 0
+  #blank = 0
+  issues = 0
+  #totalEdges = 0
+  readonly #malformed: Array<MalformedLine> = []
+  readonly #leftOut: Array<Omit<LeftOut, "place">> = []
+  readonly #statuses = new Map<string, number>()
+  readonly #firstLines = new Map<string, number>()
+  readonly #linesOfKeys = new Map<string, number>()
+  readonly #candidates = new Map<string, Candidate>()
+  readonly #edges = new Map<string, EdgesOfIssue>()
+  readonly #fieldLists = new Map<string, ReadonlyArray<string>>()
+
+  add(record: SourceRecord): void {
+    this.#lines++
+    switch (record._tag) {
+      case "Blank":
+        this.#blank++
+        return
+      case "Malformed":
+        this.#malformed.push({ line: record.line, problem: record.problem })
+        return
+      case "Issue":
+        this.issues++
+        addTo(this.#statuses, record.issue.status)
+        this.#totalEdges += record.issue.edges.length
+        return this.#addIssue(record.line, record.issue)
     }
   }
-  return edges
+
+  #addIssue(line: number, issue: Issue): void {
+    const { id } = issue
+    const first = this.#firstLines.get(id)
+    if (first !== undefined) return this.#leave(line, id, "duplicate", `line ${first} has the same id`)
+    this.#firstLines.set(id, line)
+    if (issue.isDeleted === true) return this.#leave(line, id, "tombstone", "it is deleted")
+    this.#addEdges(issue)
+    const key = issue.card.idempotencyKey ?? undefined
+    const firstWithKey = key === undefined ? undefined : this.#linesOfKeys.get(key)
+    const problem =
+      issue.problem ??
+      Result.match(decodeNewCard(issue.card), {
+        onFailure: (error) => inOneLine(error.message),
+        onSuccess: () => undefined
+      })
+    if (problem !== undefined) return this.#leave(line, id, "refused", problem)
+    if (firstWithKey !== undefined) {
+      return this.#leave(line, id, "duplicate", `line ${firstWithKey} has the same idempotency key`)
+    }
+    if (key !== undefined) this.#linesOfKeys.set(key, line)
+    this.#candidates.set(id, {
+      line,
+      status: issue.card.status ?? "ready",
+      digest: digestOfContent(issue.card),
+      says: saysOf(issue.card.occurredAt !== undefined, key !== undefined),
+      claim: issue.claim,
+      parent: issue.parent,
+      notCarriedOver: this.#shared(issue.notCarriedOver)
+    })
+  }
+
+  /** Most issues have the same fields: one list does for all of them. */
+  #shared(fields: ReadonlyArray<string>): ReadonlyArray<string> {
+    const key = fields.join("\n")
+    const known = this.#fieldLists.get(key)
+    if (known === undefined) this.#fieldLists.set(key, fields)
+    return known ?? fields
+  }
+
+  /** An edge belongs to the issue that it names, on whatever line it stands. */
+  #addEdges(issue: Issue): void {
+    for (const edge of issue.edges) {
+      const owner = edge.owner ?? issue.id
+      const known = this.#edges.get(owner) ?? { dependencies: new Set(), repeated: 0, otherTypes: new Map() }
+      this.#edges.set(owner, known)
+      if (edge.otherType !== undefined) addTo(known.otherTypes, edge.otherType)
+      else if (known.dependencies.has(edge.to)) known.repeated++
+      else known.dependencies.add(edge.to)
+    }
+  }
+
+  #leave(line: number, id: string, reason: LeftOutReason, detail: string): void {
+    this.#leftOut.push({ line, id, reason, detail })
+  }
+
+  finish(): ImportPlan {
+    const planned = new Map<string, PlannedCard>()
+    const parents = new Map<string, string>()
+    for (const [id, { parent, ...candidate }] of this.#candidates) {
+      const dependsOn = Array.from(this.#edges.get(id)?.dependencies ?? nothing)
+      const noName = dependsOn.find((each) => !isName(each))
+      if (noName === undefined) {
+        planned.set(id, { ...candidate, id, dependsOn })
+        if (parent !== undefined) parents.set(id, parent)
+      } else {
+        const detail = `it depends on ${JSON.stringify(noName.slice(0, 200))}, which no card can be called`
+        this.#leave(candidate.line, id, "refused", detail)
+      }
+    }
+    for (const { card, cycle } of removeCycles(planned)) {
+      this.#leave(card.line, card.id, "cycle", `it waits for itself: ${cycle}`)
+    }
+    const implied = implyEdges(planned, parents)
+    return {
+      lines: this.#lines,
+      blank: this.#blank,
+      issues: this.issues,
+      malformed: this.#malformed,
+      statuses: this.#statuses,
+      cards: planned,
+      leftOut: this.#leftOut.sort((left, right) => left.line - right.line),
+      edges: this.#countEdges(planned, implied)
+    }
+  }
+
+  #countEdges(planned: ReadonlyMap<string, PlannedCard>, implied: ReturnType<typeof implyEdges>): ImportPlan["edges"] {
+    let stated = 0
+    let repeated = 0
+    const otherTypes = new Map<string, number>()
+    for (const id of planned.keys()) {
+      const own = this.#edges.get(id)
+      if (own === undefined) continue
+      stated += own.dependencies.size
+      repeated += own.repeated
+      for (const [type, count] of own.otherTypes) addTo(otherTypes, type, count)
+    }
+    const others = [...otherTypes.values()].reduce((sum, count) => sum + count, 0)
+    if (implied.avoided > 0) addTo(otherTypes, avoidedType, implied.avoided)
+    return {
+      total: this.#totalEdges + implied.added + implied.avoided,
+      dependencies: stated + implied.added,
+      repeated,
+      otherTypes: Object.fromEntries(otherTypes),
+      ofIssuesLeftOut: this.#totalEdges - stated - repeated - others,
+      implied: implied.by
+    }
+  }
 }
+
+const nothing: ReadonlySet<string> = new Set()
+
+/** Under which edges are counted that would follow from what is part of what, and would close a circle. */
+const avoidedType = "implied, but would close a circle"
+
+const saying = [false, true].map((time) => [false, true].map((key) => ({ time, key })))
+
+const saysOf = (time: boolean, key: boolean): PlannedCard["says"] =>
+  saying[Number(time)]?.[Number(key)] ?? { time, key }
+
+const addTo = (counts: Map<string, number>, key: string, count = 1): void => {
+  counts.set(key, (counts.get(key) ?? 0) + count)
+}
+
+const decodeNewCard = Schema.decodeUnknownResult(NewCard)
 
 /**
  * Takes the cards of one cycle after the other out, until there is none. What was walked over without coming to a cycle
@@ -104,7 +223,7 @@ const edgesOf = (issues: ReadonlyArray<BeadsIssue>): ReadonlyMap<string, EdgesOf
 function* removeCycles(
   planned: Map<string, PlannedCard>
 ): Generator<{ readonly card: PlannedCard; readonly cycle: string }> {
-  const dependenciesOf = (id: CardId) => (planned.get(id)?.card.dependsOn ?? []) as ReadonlyArray<CardId>
+  const dependenciesOf = (id: CardId) => (planned.get(id)?.dependsOn ?? []) as ReadonlyArray<CardId>
   const finished = new Set<CardId>()
   for (const start of planned.keys() as Iterable<CardId>) {
     const find = () => findCycle([start], dependenciesOf, finished)
@@ -116,31 +235,5 @@ function* removeCycles(
         planned.delete(id)
       }
     }
-  }
-}
-
-const countEdges = (
-  file: BeadsFile,
-  planned: ReadonlyMap<string, PlannedCard>,
-  edges: ReadonlyMap<string, EdgesOfIssue>
-): ImportPlan["edges"] => {
-  const total = file.issues.reduce((sum, { issue }) => sum + (issue.dependencies ?? []).length, 0)
-  let dependencies = 0
-  let repeated = 0
-  const otherTypes = new Map<string, number>()
-  for (const id of planned.keys()) {
-    const own = edges.get(id)
-    if (own === undefined) continue
-    dependencies += own.dependencies.size
-    repeated += own.repeated
-    for (const [type, count] of own.otherTypes) otherTypes.set(type, (otherTypes.get(type) ?? 0) + count)
-  }
-  const others = [...otherTypes.values()].reduce((sum, count) => sum + count, 0)
-  return {
-    total,
-    dependencies,
-    repeated,
-    otherTypes: Object.fromEntries(otherTypes),
-    ofIssuesLeftOut: total - dependencies - repeated - others
   }
 }

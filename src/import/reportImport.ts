@@ -1,64 +1,88 @@
-import type { Card } from "../index.ts"
-import type { Outcome } from "./importOutcome.ts"
-import type { ImportReport } from "./ImportReport.ts"
-import type { ImportPlan } from "./planImport.ts"
+import type { ImportReport, LeftOut } from "./ImportReport.ts"
+import type { Source } from "./Issue.ts"
+import type { ImportPlan, PlannedCard } from "./ImportPlan.ts"
+
+/** What became of the planned cards. */
+export interface Outcome {
+  readonly taken: Array<PlannedCard>
+  unchanged: number
+  readonly differing: Array<{ readonly line: number; readonly id: string; readonly fields: ReadonlyArray<string> }>
+  readonly leftOut: Array<Omit<LeftOut, "place">>
+  /** Cards of the backlog that are not in the source, and that planned cards depend on. */
+  readonly targets: Set<string>
+}
 
 /** What an import did, from what was planned and what became of it. */
-export const reportOf = (
+export const reportOf = <E, R>(
+  source: Source<E, R>,
   plan: ImportPlan,
   outcome: Outcome,
-  existing: ReadonlyMap<string, Card>,
-  about: Pick<ImportReport, "file" | "correlationId">
+  correlationId: string | null
 ): ImportReport => {
-  const leftOut = [...plan.leftOut, ...outcome.leftOut].sort((left, right) => left.line - right.line)
-  const present = [...outcome.taken, ...outcome.unchanged, ...outcome.differing.map(({ planned }) => planned)]
-  const known = new Set([...existing.keys(), ...present.map(({ card }) => card.id)])
+  const placed = <A extends { readonly line: number }>(all: ReadonlyArray<A>) =>
+    all.map((one) => ({ ...one, place: source.placeOf(one.line) })).sort((left, right) => left.line - right.line)
+  const leftOut = placed([...plan.leftOut, ...outcome.leftOut])
+  const refusedHere = new Set(outcome.leftOut.map(({ id }) => id))
+  const present = Array.from(plan.cards.values()).filter(({ id }) => !refusedHere.has(id))
+  const isKnown = (id: string): boolean => (plan.cards.has(id) ? !refusedHere.has(id) : outcome.targets.has(id))
   const whyMissing = new Map(leftOut.map(({ id, reason }) => [id, reason === "tombstone" ? "deleted" : "left out"]))
-  const danglingEdges = present.flatMap(({ card }) =>
-    card.dependsOn
-      .filter((id) => !known.has(id))
-      .map((dependsOn) => ({ id: card.id, dependsOn, why: whyMissing.get(dependsOn) ?? "not there" }))
+  const danglingEdges = present.flatMap(({ dependsOn, id }) =>
+    dependsOn
+      .filter((each) => !isKnown(each))
+      .map((each) => ({ id, dependsOn: each, why: whyMissing.get(each) ?? "not there" }))
   )
   // What the plan counted as dependencies, without those of cards that the backlog refused.
-  const dependencies = present.reduce((sum, { card }) => sum + card.dependsOn.length, 0)
+  let dependencies = 0
+  let implied = 0
+  for (const { dependsOn, id } of present) {
+    dependencies += dependsOn.length
+    implied += plan.edges.implied.get(id) ?? 0
+  }
   const { edges } = plan
   return {
-    format: "beads",
-    ...about,
-    lines: plan.file.lines,
-    blank: plan.file.blank,
-    malformed: plan.file.malformed.length,
-    issues: plan.file.issues.length,
+    format: source.format,
+    file: source.name,
+    correlationId,
+    lines: plan.lines,
+    blank: plan.blank,
+    malformed: plan.malformed.length,
+    issues: plan.issues,
     taken: outcome.taken.length,
-    unchanged: outcome.unchanged.length,
+    unchanged: outcome.unchanged,
     differing: outcome.differing.length,
     leftOut: leftOut.length,
     leftOutFor: { tombstone: 0, duplicate: 0, refused: 0, cycle: 0, ...countBy(leftOut, ({ reason }) => reason) },
-    takenAs: { ready: 0, blocked: 0, done: 0, ...countBy(outcome.taken, ({ card }) => card.status ?? "ready") },
-    statuses: countBy(plan.file.issues, ({ issue }) => issue.status),
+    takenAs: { ready: 0, blocked: 0, done: 0, ...countBy(outcome.taken, ({ status }) => status) },
+    statuses: sorted(plan.statuses),
     edges: {
-      ...edges,
+      total: edges.total,
       dependencies,
+      repeated: edges.repeated,
+      otherTypes: edges.otherTypes,
       ofIssuesLeftOut: edges.ofIssuesLeftOut + edges.dependencies - dependencies,
-      dangling: danglingEdges.length
+      dangling: danglingEdges.length,
+      implied
     },
     notCarriedOver: countBy(
       present.flatMap(({ notCarriedOver }) => notCarriedOver),
       (field) => field
     ),
-    malformedLines: plan.file.malformed,
+    missingFields: source.missingFields,
+    malformedLines: placed(plan.malformed),
     leftOutIssues: leftOut.filter(({ reason }) => reason !== "tombstone"),
-    differingCards: outcome.differing.map(({ fields, planned }) => ({
-      line: planned.line,
-      id: planned.card.id,
-      fields
-    })),
-    danglingEdges
+    differingCards: placed(outcome.differing),
+    danglingEdges,
+    endedClaims: placed(
+      outcome.taken.flatMap(({ claim, id, line }) => (claim === undefined ? [] : [{ line, id, ...claim }]))
+    )
   }
 }
 
-const countBy = <A>(all: ReadonlyArray<A>, key: (one: A) => string): Record<string, number> => {
+const countBy = <A>(all: Iterable<A>, key: (one: A) => string): Record<string, number> => {
   const counts = new Map<string, number>()
   for (const one of all) counts.set(key(one), (counts.get(key(one)) ?? 0) + 1)
-  return Object.fromEntries([...counts].sort(([left], [right]) => (left < right ? -1 : 1)))
+  return sorted(counts)
 }
+
+const sorted = (counts: ReadonlyMap<string, number>): Record<string, number> =>
+  Object.fromEntries([...counts].sort(([left], [right]) => (left < right ? -1 : 1)))

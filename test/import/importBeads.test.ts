@@ -94,7 +94,8 @@ describe("an import of every case that a file can have", () => {
       repeated: 1,
       otherTypes: { "parent-child": 1, "discovered-from": 1, related: 1 },
       ofIssuesLeftOut: 5,
-      dangling: 3
+      dangling: 3,
+      implied: 0
     })
     assert.deepStrictEqual(report.danglingEdges, [
       { id: "mb-7", dependsOn: "mb-6", why: "deleted" },
@@ -128,8 +129,8 @@ describe("an import of every case that a file can have", () => {
     addsUp(report)
     assert.deepInclude(report, { taken: 0, unchanged: 11, differing: 2, correlationId: null })
     assert.deepStrictEqual(report.differingCards, [
-      { line: 1, id: "mb-1", fields: ["status"] },
-      { line: 5, id: "mb-4", fields: ["title", "priority"] }
+      { line: 1, place: "line 1", id: "mb-1", fields: ["status"] },
+      { line: 5, place: "line 5", id: "mb-4", fields: ["title", "priority"] }
     ])
     assert.deepStrictEqual((await ask("list")).data, before)
   })

@@ -6,8 +6,8 @@ import { parseAnchor } from "../../src/events/Anchor.ts"
 import { parseExactJson } from "../../src/events/exactJson.ts"
 import { LogFileCheck } from "../../src/projections/LogFileCheck.ts"
 import { parseEvent, parseHeader } from "../../src/events/LogFile.ts"
-import { decodeBeadsLine } from "../../src/import/beads.ts"
-import { planImport } from "../../src/import/planImport.ts"
+import { decodeBeadsLine, issueOfBeads } from "../../src/import/beads.ts"
+import { planOf } from "../../src/import/planImport.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService, type Input } from "../../src/services/BacklogService.ts"
 import { layerPgliteClient } from "../../src/services/Pglite.ts"
@@ -171,6 +171,9 @@ layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })
   )
 })
 
+const recordOf = (line: number, text: string) =>
+  ({ _tag: "Issue", line, issue: issueOfBeads(Result.getOrThrow(decodeBeadsLine(text))) }) as const
+
 /** Texts that make a pattern slow which tries every beginning, or every way to divide them. */
 const slow: ReadonlyArray<string> = [
   " ",
@@ -225,12 +228,9 @@ describe("texts of a megabyte", () => {
         const next = index - (index % size) + ((index + 1) % size)
         const dependencies = [{ depends_on_id: `i${next}`, type: "blocks" }]
         const issue = { id: `i${index}`, title: "T", status: "open", priority: 1, created_at: "2026-01-01T00:00:00Z" }
-        return {
-          line: index + 1,
-          issue: Result.getOrThrow(decodeBeadsLine(JSON.stringify({ ...issue, dependencies })))
-        }
+        return recordOf(index + 1, JSON.stringify({ ...issue, dependencies }))
       })
-      const plan = planImport({ lines: issues.length, blank: 0, malformed: [], issues })
+      const plan = planOf(issues)
       assert.lengthOf(plan.leftOut, issues.length)
       assert.isBelow(Math.max(...plan.leftOut.map(({ detail }) => detail.length)), 1_000)
     }
@@ -239,8 +239,7 @@ describe("texts of a megabyte", () => {
   it("types of edges that are names of what every object has are counted", () => {
     const dependencies = ["constructor", "__proto__", "toString"].map((type) => ({ depends_on_id: "b", type }))
     const issue = { id: "a", title: "T", status: "open", priority: 1, created_at: "2026-01-01T00:00:00Z", dependencies }
-    const decoded = Result.getOrThrow(decodeBeadsLine(JSON.stringify(issue)))
-    const { edges } = planImport({ lines: 1, blank: 0, malformed: [], issues: [{ line: 1, issue: decoded }] })
+    const { edges } = planOf([recordOf(1, JSON.stringify(issue))])
     assert.deepStrictEqual(Object.entries(edges.otherTypes), [
       ["constructor", 1],
       ["__proto__", 1],

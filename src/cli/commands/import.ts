@@ -3,7 +3,7 @@ import { Argument, Command, Flag } from "effect/cli"
 import { createReadStream } from "node:fs"
 import { basename } from "node:path"
 import { Name } from "../../domain/Text.ts"
-import { importBeads, refuseLosses } from "../../import/importBeads.ts"
+import { importIssues, refuseLosses } from "../../import/importIssues.ts"
 import { ImportReport } from "../../import/ImportReport.ts"
 import { planImport } from "../../import/planImport.ts"
 import { readBeads } from "../../import/readBeads.ts"
@@ -33,7 +33,7 @@ export const importCommand = documented(
     Effect.fnUntraced(function* ({ file, format, strict }) {
       return yield* format === "log"
         ? answerInBacklog(yield* importLog(file, strict))
-        : answerInBacklog(yield* importIssues(file, strict))
+        : answerInBacklog(yield* importFile(file, strict))
     })
   ),
   {
@@ -51,14 +51,14 @@ export const importCommand = documented(
 
 const decodeAsking = decodeInput(Schema.Struct({ actor: Name }))
 
-const importIssues = Effect.fnUntraced(function* (file: string, strict: boolean) {
+const importFile = Effect.fnUntraced(function* (file: string, strict: boolean) {
   const host = yield* Host
   const { actor } = yield* decodeAsking({ actor: yield* currentActor })
-  const plan = planImport(yield* readFile(file, host))
-  const name = file === "-" ? "standard input" : basename(file)
-  if (strict) yield* refuseLosses(plan, name)
+  const source = yield* readFile(file, file === "-" ? "standard input" : basename(file), host)
+  const plan = yield* planImport(source)
+  if (strict) yield* refuseLosses(plan, source)
   return Effect.gen(function* () {
-    const report = yield* importBeads(plan, { actor, file: name, strict, onProgress: progressBar(host, "cards") })
+    const report = yield* importIssues(source, plan, { actor, strict, onProgress: progressBar(host, "cards") })
     return reply(
       () => encode(report),
       (page) => describeReport(report, page)
@@ -89,9 +89,9 @@ const describeLog = ({ cards, chainHash, events, position }: ImportedLog): strin
 
 const encode = Schema.encodeSync(ImportReport)
 
-const readFile = (file: string, host: Host["Service"]) =>
+const readFile = (file: string, name: string, host: Host["Service"]) =>
   Effect.tryPromise({
-    try: () => readBeads(file === "-" ? host.stdin : createReadStream(file)),
+    try: () => readBeads(file === "-" ? host.stdin : createReadStream(file), name),
     catch: (error) =>
       new InvalidInput({
         problem: `${JSON.stringify(file)} cannot be read: ${error instanceof Error ? error.message : String(error)}`

@@ -1,6 +1,6 @@
 import { Data, Effect, Schema, Stream } from "effect"
 import { SqlClient } from "effect/sql"
-import { importBeads } from "../../../src/import/importBeads.ts"
+import { importIssues } from "../../../src/import/importIssues.ts"
 import { ImportReport } from "../../../src/import/ImportReport.ts"
 import { linesOf } from "../../../src/import/lines.ts"
 import { planImport } from "../../../src/import/planImport.ts"
@@ -33,8 +33,9 @@ const encode = Schema.encodeSync(ImportReport)
 const beads = (file: Uint8Array, strict: boolean) =>
   takenBack(
     Effect.gen(function* () {
-      const plan = planImport(yield* Effect.promise(() => readBeads(pieces(file))))
-      const report = yield* importBeads(plan, { actor: "i", file: "f", strict, onProgress: () => Effect.void })
+      const source = yield* Effect.promise(() => readBeads(pieces(file), "f"))
+      const plan = yield* planImport(source)
+      const report = yield* importIssues(source, plan, { actor: "i", strict, onProgress: () => Effect.void })
       const { edges, issues, statuses, taken } = encode(report)
       const cards = yield* (yield* BacklogService).list()
       if (cards.length !== taken) return `${taken} were taken, and there are ${cards.length}`

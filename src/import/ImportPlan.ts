@@ -1,0 +1,42 @@
+import type { LeftOut } from "./ImportReport.ts"
+import type { HeldThere } from "./Issue.ts"
+
+/** A card that an import is going to make, unless it is there already: all but its texts. */
+export interface PlannedCard {
+  readonly line: number
+  readonly id: string
+  readonly status: "ready" | "blocked" | "done"
+  readonly dependsOn: ReadonlyArray<string>
+  /** Stands for what the issue says of the card: see `digestOfContent`. */
+  readonly digest: string
+  /** What the issue says anything of, besides what each does. */
+  readonly says: { readonly time: boolean; readonly key: boolean }
+  readonly claim: HeldThere | undefined
+  readonly notCarriedOver: ReadonlyArray<string>
+}
+
+/** A line of which nothing could be made. */
+export interface MalformedLine {
+  readonly line: number
+  readonly problem: string
+}
+
+/** What becomes of a source, as far as the source alone says. */
+export interface ImportPlan {
+  readonly lines: number
+  readonly blank: number
+  readonly issues: number
+  readonly malformed: ReadonlyArray<MalformedLine>
+  readonly statuses: ReadonlyMap<string, number>
+  readonly cards: ReadonlyMap<string, PlannedCard>
+  readonly leftOut: ReadonlyArray<Omit<LeftOut, "place">>
+  readonly edges: {
+    readonly total: number
+    readonly dependencies: number
+    readonly repeated: number
+    readonly otherTypes: Readonly<Record<string, number>>
+    readonly ofIssuesLeftOut: number
+    /** Dependencies that the source does not state, by whose they are. */
+    readonly implied: ReadonlyMap<string, number>
+  }
+}
