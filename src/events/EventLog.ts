@@ -11,7 +11,7 @@ import {
   type Scope,
   Stream
 } from "effect"
-import { SqlClient, type SqlError } from "effect/sql"
+import { SqlClient, type SqlError, type Statement } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import type { EventParts } from "../domain/EventParts.ts"
 import type { Occurrence } from "../domain/evolve.ts"
@@ -42,6 +42,13 @@ export interface PendingEvent extends Occurrence, Origin {}
 /** Why events cannot be read. */
 export type LogFailure = DamagedEvent | SqlError.SqlError
 
+/** The locked end of the log: what the next event follows, and when it is recorded. */
+export interface LogEnd {
+  readonly position: number
+  readonly chainHash: Uint8Array
+  readonly nextRecordedAt: Date
+}
+
 /** The end of the log. */
 export interface Head {
   readonly position: number
@@ -63,6 +70,18 @@ export class EventLog extends Context.Service<
      * lock: it holds the head row until that transaction ends.
      */
     readonly append: (events: ReadonlyArray<PendingEvent>) => Effect.Effect<number, SqlError.SqlError>
+    /**
+     * Locks the head row until the caller's transaction ends, for `appended`: the last lock that a transaction takes. Under
+     * a condition: where it does not hold nothing is locked, and none is answered.
+     */
+    readonly lockEnd: (condition?: Statement.Fragment) => Effect.Effect<Option.Option<LogEnd>, SqlError.SqlError>
+    /** The statements that append events in order after the end, which the caller has locked; to be run in this order. */
+    readonly appended: (
+      end: LogEnd,
+      events: ReadonlyArray<PendingEvent>
+    ) => ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
+    /** Tells those who wait for commits in this process that there was one. */
+    readonly announce: Effect.Effect<void>
     /** Inserts events that were stored elsewhere, as they are, and moves the head to the last. */
     readonly restore: (events: Arr.NonEmptyReadonlyArray<StoredEvent>) => Effect.Effect<void, SqlError.SqlError>
     /** Where the log ends: locked until the caller's transaction ends, or just read. */
@@ -110,15 +129,26 @@ export class EventLog extends Context.Service<
       const headColumns = sql.literal(`position::float8 AS position, chain_hash AS "chainHash",
         ${microseconds("nullif(recorded_at, '-infinity')")} AS "recordedAt"`)
 
+      const lockRows = (condition: Statement.Fragment) => sql<LockedHeadRow>`
+        SELECT ${headColumns}, greatest(recorded_at, ${databaseNow(sql, clock.override)}) AS "nextRecordedAt",
+          ${durably(sql)} AS "synchronousCommit"
+        FROM ${head} WHERE ${condition} FOR UPDATE`
+
       const lockHead = Effect.map(
-        Effect.suspend(
-          () => sql<HeadRow & { readonly nextRecordedAt: Date }>`
-            SELECT ${headColumns}, greatest(recorded_at, ${databaseNow(sql, clock.override)}) AS "nextRecordedAt",
-              ${durably(sql)} AS "synchronousCommit"
-            FROM ${head} FOR UPDATE`
-        ),
+        Effect.suspend(() => lockRows(sql`true`)),
         (rows) => headOf(rows, schema)
       )
+
+      const logEndOf = (row: LockedHeadRow): LogEnd => ({
+        position: row.position,
+        chainHash: row.chainHash,
+        nextRecordedAt: row.nextRecordedAt
+      })
+
+      const lockEnd = (condition?: Statement.Fragment) =>
+        condition === undefined
+          ? Effect.map(lockHead, (row) => Option.some(logEndOf(row)))
+          : Effect.map(lockRows(condition), ([row]) => Option.map(Option.fromUndefinedOr(row), logEndOf))
 
       /** Inserts events and moves the head to the last of them, in one round trip. */
       const insert = (rows: Arr.NonEmptyReadonlyArray<EventInsert>) => {
@@ -144,9 +174,8 @@ export class EventLog extends Context.Service<
         RETURNING pg_notify(${commitChannel}, ${schema})::text`
       }
 
-      const append = Effect.fnUntraced(function* (pending: ReadonlyArray<PendingEvent>) {
+      const appended = (before: LogEnd, pending: ReadonlyArray<PendingEvent>) => {
         const sealed = pending.map(seal)
-        const before = yield* lockHead
         const recordedAt = before.nextRecordedAt.toISOString()
         let chain = before.chainHash
         const rows = sealed.map((event, index): EventInsert => {
@@ -161,9 +190,17 @@ export class EventLog extends Context.Service<
             chainHash: chain
           }
         })
-        for (const chunk of chunks(rows, (row) => row.data.length)) yield* insert(chunk)
+        return Array.from(
+          chunks(rows, (row) => row.data.length),
+          (chunk) => Effect.suspend(() => insert(chunk))
+        )
+      }
+
+      const append = Effect.fnUntraced(function* (pending: ReadonlyArray<PendingEvent>) {
+        const end = logEndOf(yield* lockHead)
+        yield* Effect.forEach(appended(end, pending), (statement) => statement, { discard: true })
         yield* sql.afterCommit(ring)
-        return before.position
+        return end.position
       })
 
       const restore = Effect.fnUntraced(function* (stored: Arr.NonEmptyReadonlyArray<StoredEvent>) {
@@ -227,6 +264,9 @@ export class EventLog extends Context.Service<
 
       return EventLog.of({
         append,
+        lockEnd,
+        appended,
+        announce: ring,
         restore,
         erase: (cardId, erased) => Effect.asVoid(erase(cardId, erased)),
         findHead: Effect.map(headRows, (rows) => Option.map(Option.fromUndefinedOr(rows[0]), endOf)),
@@ -244,6 +284,10 @@ export class EventLog extends Context.Service<
 
 interface HeadRow extends Omit<Head, "chainHash"> {
   readonly chainHash: Uint8Array
+}
+
+interface LockedHeadRow extends HeadRow {
+  readonly nextRecordedAt: Date
 }
 
 interface SealedEvent {

@@ -1,11 +1,12 @@
 import { Context, Effect, Layer } from "effect"
-import { SqlClient, type SqlError } from "effect/sql"
+import { SqlClient, type SqlError, type Statement } from "effect/sql"
 import { DatabaseClock } from "../events/DatabaseClock.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import { makeCardTables } from "./CardTables.ts"
 import type { Footprint } from "./Footprint.ts"
 import { type Loaded, makeLockAndLoad } from "./lockAndLoad.ts"
 import { makeReadQueries, type ReadQueries } from "./readQueries.ts"
+import { makeMayWrite } from "./mayWrite.ts"
 import { makeWriteRows, type RowWrite } from "./writeRows.ts"
 
 /** The tables that claims, lists and counts read. They follow from the log and are written with it. */
@@ -14,8 +15,10 @@ export class ReadModel extends Context.Service<
   ReadQueries & {
     /** Locks and loads what a batch needs, in the caller's transaction. */
     readonly lockAndLoad: (footprint: Footprint) => Effect.Effect<Loaded, SqlError.SqlError>
-    /** Writes what the batch's events changed, in the caller's transaction. */
-    readonly write: (write: RowWrite) => Effect.Effect<void, SqlError.SqlError>
+    /** The statements that write what the batch's events changed, to be run in this order in the caller's transaction. */
+    readonly writes: (write: RowWrite) => ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
+    /** Whether a batch may have anything to write, as a condition: `undefined` when it must be thought to have. */
+    readonly mayWrite: (footprint: Footprint) => Statement.Fragment | undefined
   }
 >()("mosaic-backlog/projections/ReadModel") {
   static readonly layer: Layer.Layer<ReadModel, never, SqlClient.SqlClient> = Layer.effect(
@@ -28,7 +31,8 @@ export class ReadModel extends Context.Service<
       return ReadModel.of({
         ...makeReadQueries(sql, tables, override),
         lockAndLoad: makeLockAndLoad(sql, schema, tables, override),
-        write: makeWriteRows(sql, tables)
+        writes: makeWriteRows(sql, tables),
+        mayWrite: makeMayWrite(sql, tables, override)
       })
     })
   )

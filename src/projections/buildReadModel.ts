@@ -3,6 +3,7 @@ import type { SqlClient, SqlError } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import { arrayLiteral } from "../events/arrayLiteral.ts"
 import type { EventLog } from "../events/EventLog.ts"
+import { sendInOrder } from "../events/sendInOrder.ts"
 import type { CardTables } from "./CardTables.ts"
 import { type FoldedCard, foldCards, type ReadFailure } from "./foldCards.ts"
 import { isDeferred, makeRowStatements } from "./rowStatements.ts"
@@ -42,8 +43,8 @@ export const makeBuildReadModel = (
   const statements = makeRowStatements(sql, tables)
 
   const insertRows = (folded: ReadonlyArray<FoldedCard>, now: DateTime.Utc) =>
-    Effect.andThen(
-      statements.insertCards(
+    sendInOrder([
+      ...statements.insertCards(
         folded.map(({ card, position }) => ({
           card,
           unmetDependencies: 0,
@@ -51,10 +52,10 @@ export const makeBuildReadModel = (
           position: BigInt(position)
         }))
       ),
-      statements.insertEdges(
+      ...statements.insertEdges(
         folded.flatMap(({ card }) => card.dependsOn.map((dependsOnId) => ({ cardId: card.id, dependsOnId })))
       )
-    )
+    ])
 
   /** Sets the counters of cards that differ from what the edges say. */
   const countThose = (ids: ReturnType<typeof sql.literal>) => sql`

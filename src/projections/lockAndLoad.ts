@@ -6,7 +6,7 @@ import { arrayLiteral } from "../events/arrayLiteral.ts"
 import { databaseNow } from "../events/DatabaseClock.ts"
 import { decodeCountedCard } from "./CardRow.ts"
 import type { CardTables } from "./CardTables.ts"
-import { claimQuery } from "./claimQuery.ts"
+import { claimQuery, isClaimedById, type LockedRow } from "./claimQuery.ts"
 import type { Footprint } from "./Footprint.ts"
 import { ReadModelState } from "./ReadModelState.ts"
 
@@ -22,8 +22,12 @@ const graphLockClass = 0x6d62_6c67
 /**
  * Locks what a batch needs and loads it. Every transaction takes its locks in one order, the graph, then cards by id,
  * then cards that can be had without waiting, and, elsewhere, the head of the log: so none waits for one that waits for
- * it. Rows are read by statements of their own after the locks: a statement that waits for a lock still sees the edges
- * of before the wait.
+ * it. All statements are sent at once, where the connection allows that, and only what they turn up is asked for after
+ * them: nothing of that waits for a lock.
+ *
+ * A statement that waits for a lock goes on with the rows that it waited for, and otherwise with what there was when it
+ * began. So what it waited for is read by a statement of its own; where that would cost a round trip, the row tells by
+ * its version whether the edges that were read with it are still the card's.
  */
 export const makeLockAndLoad = (
   sql: SqlClient.SqlClient,
@@ -38,17 +42,24 @@ export const makeLockAndLoad = (
       ? sql`SELECT pg_advisory_xact_lock(${graphLockClass}::int4, ${schema}::regnamespace::oid::int4)::text`
       : sql`SELECT pg_advisory_xact_lock_shared(${graphLockClass}::int4, ${schema}::regnamespace::oid::int4)::text`
 
-  const lockNamed = ({ freeing, keys, named, settling }: Footprint) => sql<{
-    readonly id: CardId
-    readonly whole: boolean
-  }>`
-    SELECT id, id = ANY(${arrayLiteral(named)}::text[]) OR idempotency_key = ANY(${arrayLiteral(keys)}::text[]) IS TRUE
-      OR EXISTS (SELECT FROM ${dependencies} WHERE card_id = id AND depends_on_id = ANY(${arrayLiteral(freeing)}::text[])) AS whole
-    FROM ${cards} WHERE id = ANY(ARRAY(
-      SELECT unnest(${arrayLiteral(named)}::text[])
-      UNION SELECT id FROM ${cards} WHERE idempotency_key = ANY(${arrayLiteral(keys)}::text[])
-      UNION SELECT card_id FROM ${dependencies} WHERE depends_on_id = ANY(${arrayLiteral(settling)}::text[])))
+  const cardsWithKeys = (keys: ReadonlySet<string>) =>
+    keys.size === 0
+      ? sql``
+      : sql` UNION SELECT id FROM ${cards} WHERE idempotency_key = ANY(${arrayLiteral(keys)}::text[])`
+
+  const dependentsOf = (ids: ReadonlySet<CardId>) =>
+    ids.size === 0
+      ? sql``
+      : sql` UNION SELECT card_id FROM ${dependencies} WHERE depends_on_id = ANY(${arrayLiteral(ids)}::text[])`
+
+  const lockNamed = ({ keys, named, settling }: Footprint) => sql`
+    SELECT FROM ${cards} WHERE id = ANY(ARRAY(
+      SELECT unnest(${arrayLiteral(named)}::text[])${cardsWithKeys(keys)}${dependentsOf(settling)}))
     ORDER BY id FOR UPDATE`
+
+  const loadNamed = ({ freeing, keys, named }: Footprint) => sql`
+    SELECT ${tables.columns} FROM ${cards} AS cards WHERE cards.id = ANY(ARRAY(
+      SELECT unnest(${arrayLiteral(named)}::text[])${cardsWithKeys(keys)}${dependentsOf(freeing)}))`
 
   const readClock = sql<{ readonly now: Date; readonly anyExpired: boolean; readonly anyDue: boolean }>
   const probe = Effect.suspend(
@@ -59,13 +70,15 @@ export const makeLockAndLoad = (
         OFFSET 0) AS clock`
   )
 
-  const lockById = (ids: ReadonlySet<CardId>) => sql<{ readonly id: CardId }>`
-    SELECT id FROM ${cards} WHERE id = ANY(${arrayLiteral(ids)}::text[]) AND status IN ('ready', 'claimed')
-    FOR UPDATE SKIP LOCKED`
+  const lockById = (ids: ReadonlySet<CardId>) => sql<LockedRow>`
+    SELECT ${tables.columns}, ${tables.versionSeen} FROM ${cards} AS cards
+    WHERE ${isClaimedById(sql, ids)}
+    FOR UPDATE OF cards SKIP LOCKED`
 
-  const lockExpired = (now: Date) => sql<{ readonly id: CardId }>`
-    SELECT id FROM ${cards} WHERE status = 'claimed' AND claim_expires_at <= ${now}::timestamptz
-    FOR UPDATE SKIP LOCKED`
+  const lockExpired = (now: Date) => sql<LockedRow>`
+    SELECT ${tables.columns}, ${tables.versionSeen} FROM ${cards} AS cards
+    WHERE status = 'claimed' AND claim_expires_at <= ${now}::timestamptz
+    FOR UPDATE OF cards SKIP LOCKED`
 
   const wakeDeferred = (now: Date) => sql`
     UPDATE ${cards} SET deferred = false WHERE id = ANY(ARRAY(
@@ -74,104 +87,104 @@ export const makeLockAndLoad = (
   const loadCards = (ids: ReadonlyArray<CardId>) => sql`
     SELECT ${tables.columns} FROM ${cards} AS cards WHERE cards.id = ANY(${arrayLiteral(ids)}::text[])`
 
-  const loadDependents = (ids: ReadonlyArray<CardId>) => sql<{
-    readonly cardId: CardId
-    readonly dependsOnId: CardId
-    readonly status: Status
-    readonly unmetDependencies: number
-    readonly notBefore: Date | null
-  }>`
+  const loadDependents = (ids: ReadonlyArray<CardId>) => sql<DependentRow>`
     SELECT edge.card_id AS "cardId", edge.depends_on_id AS "dependsOnId", status,
       unmet_dependencies AS "unmetDependencies", not_before AS "notBefore"
     FROM ${dependencies} AS edge JOIN ${cards} AS cards ON cards.id = edge.card_id
     WHERE edge.depends_on_id = ANY(${arrayLiteral(ids)}::text[])`
 
-  const loadStatuses = (ids: ReadonlyArray<CardId>) => sql<{ readonly id: CardId; readonly status: Status }>`
-    SELECT id, status FROM ${cards} WHERE id = ANY(${arrayLiteral(ids)}::text[])`
-
-  const anyHasDependents = (ids: ReadonlyArray<CardId>) => sql<{ readonly found: boolean }>`
-    SELECT EXISTS (SELECT FROM ${dependencies} WHERE depends_on_id = ANY(${arrayLiteral(ids)}::text[])) AS found`
+  const loadStatuses = ({ settling, targets }: Footprint) => sql<{ readonly id: CardId; readonly status: Status }>`
+    SELECT id, status FROM ${cards} WHERE id = ANY(ARRAY(
+      SELECT unnest(${arrayLiteral(targets)}::text[])
+      UNION SELECT depends_on_id FROM ${dependencies} WHERE card_id = ANY(${arrayLiteral(settling)}::text[])))`
 
   // Step by step along the index: a plain join is planned as a scan of all edges for every step where the table has no
   // statistics yet: a chain of 100,000 had not ended after ten minutes.
-  const loadReachable = (roots: ReadonlyArray<CardId>) => sql<{
-    readonly cardId: CardId
-    readonly dependsOnId: CardId
-  }>`
+  const loadReachable = ({ newEdges }: Footprint) => sql<{ readonly cardId: CardId; readonly dependsOnId: CardId }>`
     WITH RECURSIVE reachable (id) AS (
-      SELECT unnest(${arrayLiteral(roots)}::text[]) COLLATE "C"
+      SELECT unnest(${arrayLiteral(new Set(newEdges.flatMap((edge) => edge.to)))}::text[]) COLLATE "C"
+      WHERE EXISTS (SELECT FROM ${dependencies}
+        WHERE depends_on_id = ANY(${arrayLiteral(newEdges.map((edge) => edge.from))}::text[]))
       UNION SELECT next.id FROM reachable CROSS JOIN LATERAL (
         SELECT depends_on_id AS id FROM ${dependencies} WHERE card_id = reachable.id OFFSET 0) AS next)
     SELECT edge.card_id AS "cardId", edge.depends_on_id AS "dependsOnId"
     FROM ${dependencies} AS edge JOIN reachable ON edge.card_id = reachable.id`
 
+  /** The cards that claims may choose from. Those claimed by id are taken. */
+  const candidates = ({ claimedById, claims }: Footprint) =>
+    Effect.forEach(claims, ({ choice, limit }) => claimQuery(sql, tables, choice, limit, claimedById), {
+      concurrency: "unbounded"
+    })
+
+  /** Expired claims, and cards whose retry time has passed, are seldom there: they are looked for when there are any. */
+  const lockOthers = Effect.fnUntraced(function* (
+    footprint: Footprint,
+    clock: { readonly now: Date; readonly anyExpired: boolean; readonly anyDue: boolean }
+  ) {
+    const rows: Array<LockedRow> = []
+    if (footprint.expired && clock.anyExpired) rows.push(...(yield* lockExpired(clock.now)))
+    if (footprint.claims.length > 0 && clock.anyDue) {
+      yield* wakeDeferred(clock.now)
+      rows.push(...(yield* candidates(footprint)).flat())
+    }
+    return rows
+  })
+
   return Effect.fnUntraced(function* (footprint: Footprint) {
-    const state = new ReadModelState()
-    if (footprint.graph !== "none") yield* lockGraph(footprint.graph)
-    const whole: Array<CardId> = []
-    if (footprint.named.size + footprint.keys.size > 0) {
-      for (const row of yield* lockNamed(footprint)) if (row.whole) whole.push(row.id)
-    }
-
-    const clock = (yield* probe)[0]
+    const { claimedById, claims, created, graph, keys, named, newEdges, settling, targets } = footprint
+    const isNamed = named.size + keys.size > 0
+    const withDependents = [...new Set([...settling, ...created])]
+    const [, , namedRows, [clock], byId, best, statuses, dependents, reachable] = yield* Effect.all(
+      [
+        graph === "none" ? nothing : lockGraph(graph),
+        isNamed ? lockNamed(footprint) : nothing,
+        isNamed ? loadNamed(footprint) : nothing,
+        probe,
+        claimedById.size > 0 ? lockById(claimedById) : nothing,
+        claims.length > 0 ? candidates(footprint) : nothing,
+        settling.size + targets.size > 0 ? loadStatuses(footprint) : nothing,
+        withDependents.length > 0 ? loadDependents(withDependents) : nothing,
+        newEdges.length > 0 ? loadReachable(footprint) : nothing
+      ],
+      { concurrency: "unbounded" }
+    )
     if (clock === undefined) return yield* Effect.die(new Error("the database answered no time"))
-    const byId = footprint.claimedById.size > 0 ? (yield* lockById(footprint.claimedById)).map((row) => row.id) : []
-    whole.push(...byId)
-    if (footprint.expired && clock.anyExpired) {
-      for (const row of yield* lockExpired(clock.now)) whole.push(row.id)
+    const state = new ReadModelState()
+    const stale: Array<CardId> = []
+    const put = (row: object): void => {
+      const { card, unmetDependencies } = decodeCountedCard(row)
+      state.putCard(card, unmetDependencies)
     }
-    if (footprint.claims.length > 0) {
-      if (clock.anyDue) yield* wakeDeferred(clock.now)
-      for (const { choice, limit } of footprint.claims) {
-        // Those claimed by id are taken; what is locked beyond what is claimed would look taken to other processes.
-        const candidates = claimQuery(sql, tables, choice, limit, byId)
-        for (const row of yield* candidates) whole.push(row.id as CardId)
+    const putLocked = ({ versionSeen, ...row }: LockedRow): void => {
+      if (row.version === versionSeen) put(row)
+      else stale.push(row.id)
+    }
+    for (const row of namedRows) put(row)
+    for (const row of byId) putLocked(row)
+    for (const row of best.flat()) putLocked(row)
+    for (const row of yield* lockOthers(footprint, clock)) putLocked(row)
+    if (stale.length > 0) for (const row of yield* loadCards(stale)) put(row)
+    for (const { id, status } of statuses) {
+      if (state.standing(id) === undefined) state.putStanding(id, { status, notBefore: null, unmetDependencies: 0 })
+    }
+    for (const { cardId, dependsOnId, notBefore, status, unmetDependencies } of dependents) {
+      if (state.card(cardId) === undefined) {
+        const time = notBefore === null ? null : DateTime.fromDateUnsafe(notBefore)
+        state.putStanding(cardId, { status, notBefore: time, unmetDependencies })
       }
+      state.putDependency(cardId, dependsOnId)
     }
-
-    if (whole.length > 0) {
-      for (const row of yield* loadCards(whole)) {
-        const { card, unmetDependencies } = decodeCountedCard(row)
-        state.putCard(card, unmetDependencies)
-      }
-    }
-    const neighbours = neighboursToRead(footprint, state)
-    if (neighbours.length > 0) {
-      for (const row of yield* loadStatuses(neighbours)) {
-        if (state.standing(row.id) === undefined) {
-          state.putStanding(row.id, { status: row.status, notBefore: null, unmetDependencies: 0 })
-        }
-      }
-    }
-    const withDependents = [...new Set([...footprint.settling, ...footprint.created])]
-    if (withDependents.length > 0) {
-      for (const row of yield* loadDependents(withDependents)) {
-        if (state.card(row.cardId) === undefined) {
-          state.putStanding(row.cardId, {
-            status: row.status,
-            notBefore: row.notBefore === null ? null : DateTime.fromDateUnsafe(row.notBefore),
-            unmetDependencies: row.unmetDependencies
-          })
-        }
-        state.putDependency(row.cardId, row.dependsOnId)
-      }
-    }
-    if (footprint.newEdges.length > 0) {
-      const found = (yield* anyHasDependents(footprint.newEdges.map((edge) => edge.from)))[0]?.found === true
-      if (found) {
-        const roots = new Set(footprint.newEdges.flatMap((edge) => edge.to))
-        for (const row of yield* loadReachable([...roots])) state.putDependency(row.cardId, row.dependsOnId)
-      }
-    }
+    for (const { cardId, dependsOnId } of reachable) state.putDependency(cardId, dependsOnId)
     return { state, now: DateTime.fromDateUnsafe(clock.now) }
   })
 }
 
-/** Cards whose status matters to the batch and that it has not locked: targets of edges, and dependencies. */
-const neighboursToRead = (footprint: Footprint, state: ReadModelState): ReadonlyArray<CardId> => {
-  const ids = new Set(footprint.targets)
-  for (const id of footprint.settling) {
-    for (const other of state.card(id)?.dependsOn ?? []) ids.add(other)
-  }
-  return [...ids].filter((id) => state.card(id) === undefined)
+const nothing = Effect.succeed([])
+
+interface DependentRow {
+  readonly cardId: CardId
+  readonly dependsOnId: CardId
+  readonly status: Status
+  readonly unmetDependencies: number
+  readonly notBefore: Date | null
 }

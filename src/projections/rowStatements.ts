@@ -25,7 +25,7 @@ export interface Edge {
 export const isDeferred = (card: Pick<Card, "status" | "notBefore">, now: DateTime.Utc): boolean =>
   card.status === "ready" && !isDue(card.notBefore, now)
 
-type Write<Row> = (rows: ReadonlyArray<Row>) => Effect.Effect<void, SqlError.SqlError>
+type Write<Row> = (rows: ReadonlyArray<Row>) => ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
 
 /** Set-based statements that write the read model's rows, as many of each as the rows' size takes. */
 export interface RowStatements {
@@ -109,7 +109,7 @@ export const makeRowStatements = (sql: SqlClient.SqlClient, { cards, dependencie
       sizeOf: (row: Row) => number
     ): Write<Row> =>
     (rows) =>
-      Effect.forEach(chunks(rows, sizeOf), statement, { discard: true })
+      Array.from(chunks(rows, sizeOf), (chunk) => Effect.suspend(() => statement(chunk)))
 
   return {
     insertCards: chunked(insertCards, (row) => contentSize(row) + resultSize(row)),

@@ -1,4 +1,4 @@
-import { type DateTime, Effect } from "effect"
+import type { DateTime, Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import type { CardTables } from "./CardTables.ts"
@@ -15,14 +15,14 @@ export interface RowWrite {
   readonly now: DateTime.Utc
 }
 
-/** Writes row changes to the tables, a set-based statement for each kind of change. */
+/** The statements that write row changes to the tables, in order, set-based, one or more for each kind of change. */
 export const makeWriteRows = (
   sql: SqlClient.SqlClient,
   tables: CardTables
-): ((write: RowWrite) => Effect.Effect<void, SqlError.SqlError>) => {
+): ((write: RowWrite) => ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>) => {
   const statements = makeRowStatements(sql, tables)
 
-  return Effect.fnUntraced(function* (write: RowWrite) {
+  return (write) => {
     const created: Array<CardRowValues> = []
     const changed: Array<CardRowValues> = []
     const revised: Array<CardRowValues> = []
@@ -38,13 +38,15 @@ export const makeWriteRows = (
     }
     for (const id of counted) if (!changedCards.has(id)) counters.push([id, write.state.unmetDependencies(id)])
     const net = [...edges.values()]
-    yield* statements.insertCards(created)
-    yield* statements.updateState(changed)
-    yield* statements.updateContent(revised)
-    yield* statements.updateCounters(counters)
-    yield* statements.insertEdges(net.filter((edge) => edge.net > 0))
-    yield* statements.deleteEdges(net.filter((edge) => edge.net < 0))
-  })
+    return [
+      ...statements.insertCards(created),
+      ...statements.updateState(changed),
+      ...statements.updateContent(revised),
+      ...statements.updateCounters(counters),
+      ...statements.insertEdges(net.filter((edge) => edge.net > 0)),
+      ...statements.deleteEdges(net.filter((edge) => edge.net < 0))
+    ]
+  }
 }
 
 const rowValues = (write: RowWrite, id: CardId): CardRowValues => {

@@ -1,25 +1,16 @@
-import { Context, Data, Effect, Layer, Option, Result, Schedule } from "effect"
-import type { SqlError } from "effect/sql"
-import { SqlClient } from "effect/sql"
+import { Context, Effect, Layer, Option, Result, Schedule } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
 import type { Command } from "../domain/Command.ts"
 import { CommandIdConflict } from "../domain/Rejection.ts"
 import { EventLog } from "../events/EventLog.ts"
-import { inTransaction } from "../events/inTransaction.ts"
-import { footprintOf } from "../projections/Footprint.ts"
+import { type Footprint, footprintOf } from "../projections/Footprint.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
+import type { BatchFailed } from "./BatchFailed.ts"
+import { BatchTransaction } from "./BatchTransaction.ts"
 import { fingerprintOf } from "./commandFingerprint.ts"
 import { decideBatch, type FirstOutcome, type Outcome } from "./decideBatch.ts"
 import { cardsOf, outcomeOf, type Receipt, receiptOutcomeOf } from "./Receipt.ts"
 import { Receipts } from "./Receipts.ts"
-
-/**
- * A batch that the database did not carry out, or may have carried out: when the connection breaks while it commits,
- * nobody here can tell, and trying again could do everything twice.
- */
-export class BatchFailed extends Data.TaggedError("BatchFailed")<{
-  readonly error: SqlError.SqlError
-  readonly mayHaveCommitted: boolean
-}> {}
 
 /** How often a batch is tried that the database asked to try again. */
 const maximumTries = 8
@@ -48,6 +39,7 @@ export class Interpreter extends Context.Service<
         const log = yield* EventLog
         const readModel = yield* ReadModel
         const receipts = yield* Receipts
+        const transaction = yield* BatchTransaction
 
         /** What commands with an id led to in earlier transactions. */
         const firstOutcomes = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
@@ -76,46 +68,48 @@ export class Interpreter extends Context.Service<
           return known
         })
 
+        /** The locked end of the log, when the batch may have something to append. */
+        const lockEnd = (footprint: Footprint) => log.lockEnd(readModel.mayWrite(footprint))
+
         const attempt = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
-          const known = yield* firstOutcomes(commands)
+          const all = footprintOf(commands)
+          const [known, found, locked] = yield* Effect.all(
+            [firstOutcomes(commands), readModel.lockAndLoad(all), lockEnd(all)],
+            { concurrency: "unbounded" }
+          )
           const isNew = ({ commandId }: Command) => commandId === undefined || !known.has(commandId)
-          const loaded = yield* readModel.lockAndLoad(footprintOf(commands.filter(isNew)))
+          // A claim that was carried out before may have had the best card put aside for it.
+          const loaded = known.size === 0 ? found : yield* readModel.lockAndLoad(footprintOf(commands.filter(isNew)))
           const decided = decideBatch(loaded, commands, known)
+          const writes: Array<Effect.Effect<unknown, SqlError.SqlError>> = []
           if (decided.pending.length > 0) {
-            const before = yield* log.append(decided.pending)
+            const end = Option.isSome(locked) ? locked : yield* log.lockEnd()
+            if (Option.isNone(end)) return yield* Effect.die(new Error("the end of the log is not locked"))
+            const { position: before } = end.value
             const positions = new Map(decided.pending.map((event, index) => [event.cardId, before + index + 1]))
-            yield* readModel.write({ ...decided, ...loaded, positions })
+            writes.push(
+              ...log.appended(end.value, decided.pending),
+              ...readModel.writes({ ...decided, ...loaded, positions })
+            )
           }
           if (decided.first.size > 0) {
-            yield* receipts.write(
-              [...decided.first].map(([commandId, { command, fingerprint, outcome }]) => ({
-                commandId,
-                fingerprint,
-                outcome: receiptOutcomeOf(command, outcome)
-              }))
+            writes.push(
+              receipts.write(
+                [...decided.first].map(([commandId, { command, fingerprint, outcome }]) => ({
+                  commandId,
+                  fingerprint,
+                  outcome: receiptOutcomeOf(command, outcome)
+                }))
+              )
             )
           }
-          return decided.outcomes
+          const afterCommit = decided.pending.length > 0 ? log.announce : Effect.void
+          return { answer: decided.outcomes, writes, afterCommit }
         })
-
-        const tryOnce = (commands: ReadonlyArray<Command>) =>
-          Effect.suspend(() => {
-            let mayHaveCommitted = false
-            return attempt(commands).pipe(
-              Effect.tap(() =>
-                Effect.sync(() => {
-                  mayHaveCommitted = true
-                })
-              ),
-              inTransaction(sql),
-              Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"),
-              Effect.mapError((error) => new BatchFailed({ error, mayHaveCommitted }))
-            )
-          })
 
         const run = (commands: ReadonlyArray<Command>) =>
           Effect.flatMap(Effect.serviceOption(sql.transactionService), (callers) =>
-            Effect.retry(tryOnce(commands), {
+            Effect.retry(transaction.run(attempt(commands)), {
               while: Option.isSome(callers) ? isLostRace : isWorthRetrying,
               times: maximumTries - 1,
               schedule: retrySchedule
@@ -124,7 +118,7 @@ export class Interpreter extends Context.Service<
 
         return Interpreter.of({ run })
       })
-    )
+    ).pipe(Layer.provide(BatchTransaction.layer))
 }
 
 /** Somebody else created the card, or used the key or the command's id meanwhile: the next try sees it. */

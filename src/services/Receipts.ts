@@ -34,7 +34,6 @@ export class Receipts extends Context.Service<
       const log = yield* EventLog
       const clock = yield* DatabaseClock
       const receipts = sql(`${yield* BacklogSchema}.receipts`)
-      const now = Effect.sync(() => databaseNow(sql, clock.override))
 
       return Receipts.of({
         find: Effect.fnUntraced(function* (commandIds) {
@@ -43,17 +42,18 @@ export class Receipts extends Context.Service<
             FROM ${receipts} WHERE command_id = ANY(${arrayLiteral(commandIds)}::text[])`
           return new Map(rows.map((row) => [row.commandId, { ...row, outcome: decodeOutcome(row.outcome) }]))
         }),
-        write: Effect.fnUntraced(function* (written) {
-          const rows = written.toSorted((left, right) => (left.commandId < right.commandId ? -1 : 1))
-          yield* sql`
+        write: (written) =>
+          Effect.suspend(() => {
+            const rows = written.toSorted((left, right) => (left.commandId < right.commandId ? -1 : 1))
+            return Effect.asVoid(sql`
             INSERT INTO ${receipts} (command_id, fingerprint, outcome, recorded_at)
-            SELECT command_id, decode(fingerprint, 'hex'), outcome::jsonb, ${yield* now}
+            SELECT command_id, decode(fingerprint, 'hex'), outcome::jsonb, ${databaseNow(sql, clock.override)}
             FROM unnest(${arrayLiteral(rows.map((row) => row.commandId))}::text[],
               ${arrayLiteral(rows.map((row) => row.fingerprint))}::text[],
               ${arrayLiteral(rows.map((row) => JSON.stringify(encodeOutcome(row.outcome))))}::text[])
               AS row (command_id, fingerprint, outcome)
-            RETURNING ${durably(sql)} AS "synchronousCommit"`
-        }),
+            RETURNING ${durably(sql)} AS "synchronousCommit"`)
+          }),
         cardsAt: Effect.fnUntraced(function* (cards) {
           const wanted = new Set(cards.map(keyOf))
           const found = new Map<string, Card>()
@@ -76,7 +76,7 @@ export class Receipts extends Context.Service<
         prune: Effect.fnUntraced(function* (olderThanSeconds) {
           const rows = yield* sql<{ readonly pruned: number }>`
             WITH pruned AS (
-              DELETE FROM ${receipts} WHERE recorded_at < ${yield* now} - make_interval(secs => ${olderThanSeconds}::float8)
+              DELETE FROM ${receipts} WHERE recorded_at < ${databaseNow(sql, clock.override)} - make_interval(secs => ${olderThanSeconds}::float8)
               RETURNING 1)
             SELECT count(*)::int4 AS pruned FROM pruned`
           return rows[0]?.pruned ?? 0

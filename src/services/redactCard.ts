@@ -7,6 +7,7 @@ import { CardNotFound } from "../domain/Rejection.ts"
 import type { EventLog } from "../events/EventLog.ts"
 import { heldPartsOf } from "../events/StoredEvent.ts"
 import { inTransaction } from "../events/inTransaction.ts"
+import { sendInOrder } from "../events/sendInOrder.ts"
 import { forgetBeside, lockBeside } from "../projections/besideSchema.ts"
 import { foldCards, type ReadFailure } from "../projections/foldCards.ts"
 import { footprintOfCard } from "../projections/Footprint.ts"
@@ -63,13 +64,14 @@ export const redactCard = (
     if (folded === undefined) return yield* Effect.die(new Error(`card ${id} has no events`))
     const { card } = folded
     state.putCard(card, state.unmetDependencies(id))
-    yield* readModel.write({
+    const writes = readModel.writes({
       changes: [{ _tag: "CardChanged", card, content: true }],
       state,
       createdCards: new Set(),
       positions: new Map([[id, position]]),
       now
     })
+    yield* sendInOrder(writes)
     const beside = yield* forgetBeside(sql, schema, id)
     // Space of erased rows is only given back, and their pages only cleaned, by a vacuum.
     const cleaned = [`${schema}.events`, `${schema}.cards`, ...(beside === undefined ? [] : [beside])]

@@ -17,6 +17,7 @@ interface PlanNode {
   readonly "Rows Removed by Filter"?: number
   readonly "Shared Hit Blocks": number
   readonly "Shared Read Blocks": number
+  readonly "Parent Relationship"?: string
   readonly Plans?: ReadonlyArray<PlanNode>
 }
 
@@ -54,7 +55,11 @@ const manyCards = Effect.gen(function* () {
   return { sql, tables }
 })
 
-const nodes = (node: PlanNode): ReadonlyArray<PlanNode> => [node, ...(node.Plans ?? []).flatMap(nodes)]
+/** A plan's nodes, without what looks at each row that was found: its edges, and its version. */
+const nodes = (node: PlanNode): ReadonlyArray<PlanNode> => [
+  node,
+  ...(node.Plans ?? []).filter((plan) => plan["Parent Relationship"] !== "SubPlan").flatMap(nodes)
+]
 
 /** The plan by which the database carried out a statement. */
 const explained = (sql: SqlClient.SqlClient, text: string, params: ReadonlyArray<unknown> = []) =>
@@ -112,7 +117,7 @@ const suite = (name: string, client: Layer.Layer<Client, unknown>): void =>
                 index: all.at(-1)?.["Index Name"],
                 rows: plan["Actual Rows"],
                 rowsRemoved: all.reduce((sum, node) => sum + (node["Rows Removed by Filter"] ?? 0), 0),
-                readsFewPages: pages > 0 && pages < (limit === 1 ? 50 : 50 + 4 * limit)
+                readsFewPages: pages > 0 && pages < 50 + 12 * limit
               }).toEqual({
                 statistics,
                 limit,
@@ -125,7 +130,7 @@ const suite = (name: string, client: Layer.Layer<Client, unknown>): void =>
               })
             }
           }
-          expect(yield* claimQuery(sql, tables, {}, 30)).toEqual(best)
+          expect((yield* claimQuery(sql, tables, {}, 30)).map(({ id }) => ({ id }))).toEqual(best)
 
           for (const choice of [{ phase: "rare" }, { phase: "rare", minimumPriority: 5 }, { minimumPriority: 5 }]) {
             const [text, params] = claimQuery(sql, tables, choice, 5).compile()
@@ -149,7 +154,7 @@ const suite = (name: string, client: Layer.Layer<Client, unknown>): void =>
           }
 
           // Cards that others of the batch have by name cost a look at each, no more.
-          const except = best.slice(0, 5).map((row) => row.id)
+          const except = new Set(best.slice(0, 5).map((row) => row.id))
           const [text, params] = claimQuery(sql, tables, {}, 1, except).compile()
           const plan = nodes(yield* explained(sql, text, params))
           expect({
@@ -157,7 +162,7 @@ const suite = (name: string, client: Layer.Layer<Client, unknown>): void =>
             nodes: plan.map((node) => node["Node Type"]),
             rowsRemoved: plan.reduce((sum, node) => sum + (node["Rows Removed by Filter"] ?? 0), 0)
           }).toEqual({ statistics, nodes: ["Limit", "LockRows", "Index Scan"], rowsRemoved: 5 })
-          expect(yield* claimQuery(sql, tables, {}, 1, except)).toEqual(best.slice(5, 6))
+          expect((yield* claimQuery(sql, tables, {}, 1, except)).map(({ id }) => ({ id }))).toEqual(best.slice(5, 6))
         }
       })
     )

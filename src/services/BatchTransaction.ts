@@ -1,0 +1,54 @@
+import { PgClient } from "@effect/sql-pg"
+import { Context, Effect, Layer, Option } from "effect"
+import { SqlClient } from "effect/sql"
+import { inTransaction } from "../events/inTransaction.ts"
+import { sendInOrder } from "../events/sendInOrder.ts"
+import { BatchFailed } from "./BatchFailed.ts"
+import { makePipelinedTransaction } from "./pipelinedTransaction.ts"
+import { beginStatement, type RunInTransaction } from "./RunInTransaction.ts"
+
+/** Begins with the statements it loads with, and commits with those it writes, where the connection allows that. */
+export class BatchTransaction extends Context.Service<BatchTransaction, { readonly run: RunInTransaction }>()(
+  "mosaic-backlog/services/BatchTransaction"
+) {
+  /**
+   * In the caller's transaction where one is open. Else, over a pool, on a connection beside those of the pool, in two
+   * round trips; over a single session in a transaction of that.
+   */
+  static readonly layer: Layer.Layer<BatchTransaction, never, SqlClient.SqlClient> = Layer.effect(
+    BatchTransaction,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const client = yield* Effect.serviceOption(PgClient.PgClient)
+      const plain = makePlainTransaction(sql)
+      if (Option.isNone(client) || client.value.config.stream !== undefined) return { run: plain }
+      const pipelined = yield* makePipelinedTransaction(sql, client.value.config)
+      return {
+        run: (decide) =>
+          Effect.flatMap(Effect.serviceOption(sql.transactionService), (callers) =>
+            Option.isSome(callers) ? plain(decide) : pipelined(decide)
+          )
+      }
+    })
+  )
+}
+
+const makePlainTransaction =
+  (sql: SqlClient.SqlClient): RunInTransaction =>
+  (decide) =>
+    Effect.suspend(() => {
+      let mayHaveCommitted = false
+      return decide.pipe(
+        Effect.flatMap(({ afterCommit, answer, writes }) =>
+          Effect.as(Effect.andThen(sendInOrder(writes), sql.afterCommit(afterCommit)), answer)
+        ),
+        Effect.tap(() =>
+          Effect.sync(() => {
+            mayHaveCommitted = true
+          })
+        ),
+        inTransaction(sql),
+        Effect.provideService(SqlClient.BeginTransaction, beginStatement),
+        Effect.mapError((error) => new BatchFailed({ error, mayHaveCommitted }))
+      )
+    })

@@ -1,0 +1,82 @@
+import { type PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
+import { Effect, Scope, Stream } from "effect"
+import { type SqlClient, type SqlConnection, SqlError } from "effect/sql"
+import { sendInOrder } from "../events/sendInOrder.ts"
+import { BatchFailed } from "./BatchFailed.ts"
+import { beginStatement, type RunInTransaction } from "./RunInTransaction.ts"
+
+/**
+ * Transactions on a connection of their own, which takes statements before it has answered those before: the first
+ * statements go with BEGIN, and COMMIT with the last, so that a transaction takes two round trips.
+ */
+export const makePipelinedTransaction = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  config: PgClient.PgClient["config"]
+): Effect.fn.Return<RunInTransaction, never, Scope.Scope> {
+  const pool = yield* Effect.orDie(
+    // One transaction at a time: statements of two must not meet on a connection.
+    PgPool.make({ ...config, multiplex: true, multiplexConcurrency: 1, minConnections: 0, maxConnections: 1 })
+  )
+
+  return (decide) =>
+    Effect.suspend(() => {
+      let commitSent = false
+      // The server does not commit what it has refused a statement of. Of one that broke off nobody can tell.
+      let refused = false
+      const watched = (write: Effect.Effect<unknown, SqlError.SqlError>) =>
+        Effect.tapError(write, ({ reason }) =>
+          Effect.sync(() => {
+            if (reason._tag !== "ConnectionError") refused = true
+          })
+        )
+      return pool
+        .use((session) => {
+          const connection = connectionOf(session)
+          const begin = connection.executeRaw(beginStatement, [])
+          const commit = Effect.suspend(() => {
+            commitSent = true
+            return committed(session)
+          })
+          return Effect.all([begin, decide], { concurrency: "unbounded" }).pipe(
+            Effect.flatMap(([, { afterCommit, answer, writes }]) =>
+              Effect.as(Effect.andThen(sendInOrder([...writes.map(watched), commit]), afterCommit), answer)
+            ),
+            Effect.provideService(sql.transactionService, [connection, 0]),
+            Effect.onError(() => Effect.ignore(connection.executeRaw("ROLLBACK", [])))
+          )
+        })
+        .pipe(Effect.mapError((error) => new BatchFailed({ error, mayHaveCommitted: commitSent && !refused })))
+    })
+})
+
+/** The server answers COMMIT of a transaction that has failed with ROLLBACK, and that is no error to it. */
+const committed = (session: PgConnection.PgConnection) =>
+  Effect.flatMap(session.query("COMMIT"), ({ command }) =>
+    command === "COMMIT"
+      ? Effect.void
+      : Effect.fail(
+          new SqlError.SqlError({
+            reason: new SqlError.UnknownError({
+              cause: new Error(`COMMIT ended in ${command}`),
+              message: "the transaction was rolled back",
+              operation: "commit"
+            })
+          })
+        )
+  )
+
+/** A session as the client's statements use one. */
+const connectionOf = (session: PgConnection.PgConnection): SqlConnection.Connection => {
+  const rows = (text: string, params: ReadonlyArray<unknown>, prepare: boolean) =>
+    Effect.map(session.query(text, params, prepare), (result) => result.rows)
+  return {
+    execute: (text, params, transform) =>
+      transform === undefined ? rows(text, params, true) : Effect.map(rows(text, params, true), transform),
+    executeUnprepared: (text, params, transform) =>
+      transform === undefined ? rows(text, params, false) : Effect.map(rows(text, params, false), transform),
+    executeRaw: (text, params) => session.query(text, params),
+    executeValues: (text, params) => session.queryValues(text, params),
+    executeValuesUnprepared: (text, params) => session.queryValues(text, params, false),
+    executeStream: () => Stream.die(new Error("a batch reads no streams"))
+  }
+}
