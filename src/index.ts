@@ -46,6 +46,14 @@ export {
 export type { VerifyOptions } from "./projections/verify.ts"
 export type { CompletedCard } from "./services/Answer.ts"
 export {
+  AccessRole,
+  AccessToken,
+  AccessTokenNotFound,
+  AccessTokenRefused,
+  NewAccessToken
+} from "./services/AccessToken.ts"
+export { AccessTokens, AccessTokenStaleness, type CreatedAccessToken } from "./services/AccessTokens.ts"
+export {
   AuditService,
   type BacklogAt,
   type ConsumerOptions,

@@ -23,6 +23,7 @@ import { serve } from "./commands/serve.ts"
 import { show } from "./commands/show.ts"
 import { stats } from "./commands/stats.ts"
 import { block, reopen, unblock } from "./commands/status.ts"
+import { token } from "./commands/token.ts"
 import { verify } from "./commands/verify.ts"
 import { Actor, Db, Json, SchemaFlag } from "./globals.ts"
 
@@ -36,7 +37,7 @@ export const backlogCommand = Command.make("backlog").pipe(
     { group: "Work", commands: [claim, renew, release, complete, reclaim] },
     { group: "Order", commands: [link, unlink, block, unblock, reopen] },
     { group: "Audit", commands: [events, verify, anchor, rebuild, redact, consumers] },
-    { group: "Backlog", commands: [serve, importCommand, exportCommand, receipts, migrate] }
+    { group: "Backlog", commands: [serve, importCommand, exportCommand, receipts, migrate, token] }
   ]),
   Command.withGlobalFlags([Db, SchemaFlag, Actor, Json]),
   Command.withExamples([

@@ -1,8 +1,8 @@
 import { Effect, Layer, Result, Schema } from "effect"
-import type { SqlError } from "effect/sql"
+import type { SqlClient, SqlError } from "effect/sql"
 import { existsSync } from "node:fs"
 import { BacklogSchema, SchemaName } from "../events/SchemaName.ts"
-import { type BacklogServices, InvalidInput, layerPglite, layerPostgres } from "../index.ts"
+import { AccessTokens, type BacklogServices, InvalidInput, layerPglite, layerPostgres } from "../index.ts"
 import { BacklogRoles, type RoleNames } from "../services/BacklogRoles.ts"
 import { Migrations } from "../services/Migrations.ts"
 import { layerPgliteClient } from "../services/Pglite.ts"
@@ -68,6 +68,13 @@ const target = Effect.gen(function* () {
   return { meant, schema }
 })
 
+/** A client of a server that is not the backlog's: one connection. The name is for errors, and has no password. */
+export const otherServer = Effect.fnUntraced(function* (flag: string, url: string) {
+  const meant = yield* Effect.fromResult(targetOf(flag, url))
+  if (meant._tag === "Directory") return yield* new InvalidInput({ problem: `${flag} takes a postgres:// URL` })
+  return { name: meant.name, layer: layerPostgresClient({ url: meant.url, poolSize: 1 }) }
+})
+
 /** Making a database takes some seconds: whoever waits for it at a terminal shall know why. */
 const announce = (meant: DatabaseTarget) =>
   Effect.map(Host, ({ stderr }) => {
@@ -119,16 +126,24 @@ export const withMigrations = Effect.fnUntraced(function* <A, E, R>(
 })
 
 const migrationsOf = (roles: RoleNames) =>
-  within<Migrations, Layer.Error<ReturnType<typeof layerPglite>>>((meant, schema) =>
-    Migrations.layer.pipe(
-      Layer.provide(
-        meant._tag === "Server"
-          ? layerPostgresClient({ url: meant.url, poolSize: 2 })
-          : layerPgliteClient({ dataDir: meant.directory })
-      ),
-      Layer.provide([
-        Layer.succeed(BacklogRoles)(roles),
-        schema === undefined ? Layer.empty : Layer.succeed(BacklogSchema)(schema)
-      ])
-    )
+  within((meant, schema) =>
+    overClient(Layer.provide(Migrations.layer, Layer.succeed(BacklogRoles)(roles)), meant, schema)
+  )
+
+/** Runs an effect with the tokens of a server of that backlog. */
+export const withAccessTokens = within((meant, schema) => overClient(AccessTokens.layer, meant, schema))
+
+/** A service that needs no more than a client of the database, in the schema that is meant. */
+const overClient = <A, E>(
+  service: Layer.Layer<A, E, SqlClient.SqlClient>,
+  meant: DatabaseTarget,
+  schema: string | undefined
+) =>
+  service.pipe(
+    Layer.provide(
+      meant._tag === "Server"
+        ? layerPostgresClient({ url: meant.url, poolSize: 2 })
+        : layerPgliteClient({ dataDir: meant.directory })
+    ),
+    Layer.provide(schema === undefined ? Layer.empty : Layer.succeed(BacklogSchema)(schema))
   )

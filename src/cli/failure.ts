@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { CliError } from "effect/cli"
 import {
+  AccessTokenNotFound,
   AnchorRefused,
   BacklogNotEmpty,
   CardNotFound,
@@ -54,7 +55,14 @@ const kinds: ReadonlyArray<{
   { schema: ImportRefused, exitCode: exitCodes.invalidInput },
   { schema: NothingClaimable, exitCode: exitCodes.nothingClaimable },
   {
-    schema: Schema.Union([CardNotFound, DependencyNotFound, MomentNotReached, ConsumerNotFound, NotParked]),
+    schema: Schema.Union([
+      CardNotFound,
+      DependencyNotFound,
+      MomentNotReached,
+      ConsumerNotFound,
+      NotParked,
+      AccessTokenNotFound
+    ]),
     exitCode: exitCodes.notFound
   },
   {

@@ -25,6 +25,10 @@ export const requiredDecimal = (name: string, description: string, metavar = "N"
     Flag.filterMap(decimalNumber, () => "a number, written with digits and at most one point")
   )
 
+/** A flag with such a number; `undefined` when it is not given. */
+export const decimal = (name: string, description: string, metavar = "N"): Flag.Flag<number | undefined> =>
+  orUndefined(requiredDecimal(name, description, metavar))
+
 const decimalNumber = (written: string): Option.Option<number> =>
   /^[+-]?\d{1,15}(\.\d{1,15})?$/.test(written) ? Option.some(Number(written)) : Option.none()
 

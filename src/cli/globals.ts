@@ -38,16 +38,21 @@ export const Json = GlobalFlag.Setting("json")({
 /** Who causes the events: `--actor`, else `BACKLOG_ACTOR`, else the operating system's user. */
 export const currentActor: Effect.Effect<string, InvalidInput, Host | GlobalFlag.Setting.Identifier<"actor">> =
   Effect.gen(function* () {
-    const named = (yield* Actor) ?? nonEmpty((yield* Host).env["BACKLOG_ACTOR"])
-    if (named !== undefined) return named
-    return yield* Effect.try({
-      try: () => userInfo().username,
-      catch: () =>
-        new InvalidInput({
-          problem: "there is no name for who does this: give --actor NAME, or set BACKLOG_ACTOR"
-        })
-    })
+    return (yield* Actor) ?? (yield* actorOfEnvironment)
   })
+
+/** Who runs this, where `--actor` says something else: `BACKLOG_ACTOR`, else the operating system's user. */
+export const actorOfEnvironment: Effect.Effect<string, InvalidInput, Host> = Effect.gen(function* () {
+  const named = nonEmpty((yield* Host).env["BACKLOG_ACTOR"])
+  if (named !== undefined) return named
+  return yield* Effect.try({
+    try: () => userInfo().username,
+    catch: () =>
+      new InvalidInput({
+        problem: "there is no name for who does this: give --actor NAME, or set BACKLOG_ACTOR"
+      })
+  })
+})
 
 /** A variable of the environment that is set to nothing counts as not set. */
 export const nonEmpty = (value: string | undefined): string | undefined => (value === "" ? undefined : value)

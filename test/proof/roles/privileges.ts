@@ -24,6 +24,7 @@ const may: Readonly<Record<"writer" | "auditor", Readonly<Record<string, Readonl
     receipts: ["SELECT", "INSERT"],
     checkpoints: ["SELECT", "INSERT", "UPDATE position", "UPDATE updated_at"],
     parked_events: ["SELECT", "INSERT", "DELETE", "UPDATE parked_at", "UPDATE reason"],
+    access_tokens: ["SELECT", "UPDATE last_used_at"],
     migrations: ["SELECT"]
   },
   auditor: {
@@ -34,6 +35,7 @@ const may: Readonly<Record<"writer" | "auditor", Readonly<Record<string, Readonl
     receipts: [],
     checkpoints: ["SELECT"],
     parked_events: ["SELECT"],
+    access_tokens: [],
     migrations: ["SELECT"]
   }
 }

@@ -1,0 +1,201 @@
+import { Context, Duration, Effect, Layer, Redacted, Schema, Semaphore } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import { timingSafeEqual } from "node:crypto"
+import { Name } from "../domain/Text.ts"
+import { arrayLiteral } from "../events/arrayLiteral.ts"
+import { DatabaseClock, databaseNow } from "../events/DatabaseClock.ts"
+import { BacklogSchema } from "../events/SchemaName.ts"
+import { AccessToken, AccessTokenNotFound, AccessTokenRefused, NewAccessToken } from "./AccessToken.ts"
+import { makeTokenText, tokenHash, tokenIdIn } from "./accessTokenText.ts"
+import { decodeInput } from "./decodeInput.ts"
+import type { InvalidInput } from "./InvalidInput.ts"
+import { type MigrationRefused, Migrations } from "./Migrations.ts"
+
+/**
+ * For how long what is known of tokens is taken to be so, 2 seconds unless another time is provided: a token that was
+ * revoked may be taken for so long after. In between, asking who a token belongs to asks nothing of the database.
+ */
+export const AccessTokenStaleness: Context.Reference<Duration.Input> = Context.Reference<Duration.Input>(
+  "mosaic-backlog/AccessTokenStaleness",
+  { defaultValue: () => "2 seconds" }
+)
+
+/** A token that was just made. */
+export interface CreatedAccessToken {
+  readonly token: AccessToken
+  /** What is to be shown. Nobody can read it again. */
+  readonly secret: Redacted.Redacted
+}
+
+/** The tokens by which a server knows who calls. */
+export class AccessTokens extends Context.Service<
+  AccessTokens,
+  {
+    /** Makes a token. Its secret is answered here and kept nowhere. */
+    readonly create: (
+      input: typeof NewAccessToken.Encoded
+    ) => Effect.Effect<CreatedAccessToken, InvalidInput | SqlError.SqlError>
+    /** All tokens, those that expired or were revoked too, the oldest first. */
+    readonly list: Effect.Effect<ReadonlyArray<AccessToken>, SqlError.SqlError>
+    /** Sees to it that a token is not taken any more. One that was revoked before stays as it is. */
+    readonly revoke: (
+      id: string,
+      by: string
+    ) => Effect.Effect<AccessToken, AccessTokenNotFound | InvalidInput | SqlError.SqlError>
+    /** The token that a text is, if it is one that is taken now. */
+    readonly authenticate: (
+      text: Redacted.Redacted
+    ) => Effect.Effect<AccessToken, AccessTokenRefused | SqlError.SqlError>
+    /** Whether a token is still taken. */
+    readonly isTaken: (id: string) => Effect.Effect<boolean, SqlError.SqlError>
+    /** Whether there is a token that is taken. */
+    readonly hasAny: Effect.Effect<boolean, SqlError.SqlError>
+  }
+>()("mosaic-backlog/services/AccessTokens") {
+  static readonly layer: Layer.Layer<AccessTokens, MigrationRefused | SqlError.SqlError, SqlClient.SqlClient> =
+    Layer.effect(
+      AccessTokens,
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const schema = yield* BacklogSchema
+        const clock = yield* DatabaseClock
+        const staleness = Duration.toMillis(Duration.fromInputUnsafe(yield* AccessTokenStaleness))
+        const reading = yield* Semaphore.make(1)
+        const table = sql(`${schema}.access_tokens`)
+        const columns = sql.literal(
+          'id, actor, role, created_at AS "createdAt", created_by AS "createdBy", expires_at AS "expiresAt", ' +
+            'revoked_at AS "revokedAt", revoked_by AS "revokedBy", last_used_at AS "lastUsedAt"'
+        )
+        const now = () => databaseNow(sql, clock.override)
+        let known: Known | undefined
+        let used = new Set<string>()
+
+        const readKnown = Effect.gen(function* () {
+          // Before the database looks: what is revoked after that is known to be so by then at the latest.
+          const readAt = performance.now()
+          const usedSince = used
+          used = new Set()
+          if (usedSince.size > 0) {
+            // Not worth failing for, nor possible for whoever may only read.
+            yield* Effect.ignore(sql`
+              UPDATE ${table} SET last_used_at = ${now()}
+              WHERE id = ANY(${arrayLiteral([...usedSince])}::text[])
+                AND (last_used_at IS NULL OR last_used_at < ${now()} - interval '1 minute')`)
+          }
+          const rows = yield* sql<{ readonly hash: Uint8Array; readonly now: Date }>`
+            SELECT ${columns}, hash, ${now()} AS now FROM ${table}
+            WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ${now()})`
+          known = {
+            readAt,
+            databaseTime: rows[0]?.now.getTime() ?? 0,
+            byId: new Map(
+              decodeRows(rows.map(({ hash: _hash, now: _now, ...row }) => row)).map((token, index) => [
+                token.id,
+                { token, hash: rows[index]?.hash ?? new Uint8Array() }
+              ])
+            )
+          }
+          return known
+        })
+
+        /** What is known, no older than so many milliseconds. Whoever comes while it is read takes what is read then. */
+        const knownWithin = (milliseconds: number): Effect.Effect<Known, SqlError.SqlError> =>
+          Effect.suspend(() => {
+            const asked = performance.now()
+            const fresh = (): Known | undefined =>
+              known !== undefined && known.readAt >= asked - milliseconds ? known : undefined
+            const already = fresh()
+            if (already !== undefined) return Effect.succeed(already)
+            return reading.withPermits(1)(
+              Effect.suspend(() => {
+                const meanwhile = fresh()
+                return meanwhile === undefined ? readKnown : Effect.succeed(meanwhile)
+              })
+            )
+          })
+
+        const takenIn = (found: Known, id: string): KnownToken | undefined => {
+          const one = found.byId.get(id)
+          if (one === undefined) return undefined
+          const databaseTime = found.databaseTime + performance.now() - found.readAt
+          const { expiresAt } = one.token
+          return expiresAt !== null && expiresAt.epochMilliseconds <= databaseTime ? undefined : one
+        }
+
+        const authenticate = Effect.fnUntraced(function* (shown: Redacted.Redacted) {
+          const text = Redacted.value(shown)
+          const id = tokenIdIn(text)
+          if (id === undefined) return yield* new AccessTokenRefused({ reason: "malformed" })
+          const current = yield* knownWithin(staleness)
+          // One that was made just now; looked for rarely, so that wrong tokens ask nothing of the database.
+          const found = takenIn(current, id) ?? takenIn(yield* knownWithin(staleness / 4), id)
+          const isSame = timingSafeEqual(tokenHash(text), found?.hash ?? nothing)
+          if (found === undefined || !isSame) return yield* new AccessTokenRefused({ reason: "notValid" })
+          used.add(id)
+          return found.token
+        })
+
+        return AccessTokens.of({
+          create: Effect.fn("AccessTokens.create")(function* (input) {
+            const { actor, createdBy, expiresInDays, role } = yield* decodeNew(input)
+            const { hash, id, text } = makeTokenText()
+            const rows = yield* sql`
+              INSERT INTO ${table} (id, hash, actor, role, created_at, created_by, expires_at)
+              VALUES (${id}, ${hash}, ${actor}, ${role}, ${now()}, ${createdBy},
+                ${now()} + ${expiresInDays ?? null}::float8 * interval '1 day')
+              RETURNING ${columns}`
+            return { token: only(decodeRows(rows)), secret: Redacted.make(text, { label: "access token" }) }
+          }),
+          list: Effect.map(sql`SELECT ${columns} FROM ${table} ORDER BY created_at, id`, decodeRows),
+          revoke: Effect.fn("AccessTokens.revoke")(function* (id, by) {
+            const revokedBy = yield* decodeName(by)
+            const rows = yield* Effect.suspend(
+              () => sql`
+                UPDATE ${table} SET revoked_at = coalesce(revoked_at, ${now()}), revoked_by = coalesce(revoked_by, ${revokedBy})
+                WHERE id = ${id} RETURNING ${columns}`
+            )
+            known = undefined
+            return rows.length === 0 ? yield* new AccessTokenNotFound({ id }) : only(decodeRows(rows))
+          }),
+          authenticate,
+          isTaken: (id) => Effect.map(knownWithin(staleness), (current) => takenIn(current, id) !== undefined),
+          hasAny: Effect.map(knownWithin(0), ({ byId }) => byId.size > 0)
+        })
+      })
+    ).pipe(Layer.provide(Migrations.layer))
+}
+
+interface KnownToken {
+  readonly token: AccessToken
+  readonly hash: Uint8Array
+}
+
+/** The tokens that were taken when the database was asked. */
+interface Known {
+  /** When that was, by this process's own clock, in milliseconds. */
+  readonly readAt: number
+  /** What the database's clock said, in milliseconds. */
+  readonly databaseTime: number
+  readonly byId: ReadonlyMap<string, KnownToken>
+}
+
+/** Compared with where there is nothing to compare with, so that this takes as long. */
+const nothing = new Uint8Array(32)
+
+const only = <A>(rows: ReadonlyArray<A>): A => {
+  const [row] = rows
+  if (row === undefined) throw new Error("a row was written and not answered")
+  return row
+}
+
+const Time = Schema.DateTimeUtcFromDate
+const AccessTokenRow = Schema.Struct({
+  ...AccessToken.fields,
+  createdAt: Time,
+  expiresAt: Schema.NullOr(Time),
+  revokedAt: Schema.NullOr(Time),
+  lastUsedAt: Schema.NullOr(Time)
+})
+const decodeRows = Schema.decodeUnknownSync(Schema.Array(AccessTokenRow))
+const decodeNew = decodeInput(NewAccessToken)
+const decodeName = decodeInput(Name)

@@ -1,0 +1,44 @@
+import { afterAll, assert, describe, it } from "@effect/vitest"
+import { cli, json, onServer } from "./support.ts"
+
+describe("backlog token", () => {
+  const place = onServer()
+  afterAll(place.remove)
+
+  it("makes, lists and revokes, and says the secret once", async () => {
+    const made = await json(["token", "create", "--actor", "worker-1", "--role", "worker", ...place.flags])
+    assert.strictEqual(made.code, 0)
+    const { id, token } = made.data
+    assert.match(token, /^mbk_[0-9a-f]{16}_[0-9a-f]{64}_[0-9a-f]{8}$/)
+    assert.deepStrictEqual(
+      { actor: made.data.actor, role: made.data.role, by: made.data.createdBy, until: made.data.expiresAt },
+      { actor: "worker-1", role: "worker", by: "tester", until: null }
+    )
+    const planner = ["--actor", "planner", "--role", "orchestrator", "--expires-in-days", "90"]
+    const said = await cli(["token", "create", ...planner, ...place.flags])
+    assert.match(said.stdout, /^mbk_\w+\nOrchestrator planner, until .*\. Nobody can read it again\.\n$/)
+
+    const listed = await cli(["token", "list", ...place.flags])
+    assert.match(listed.stdout, /worker-1 .*worker .*for good[^]*planner .*orchestrator .*until/)
+    assert.notInclude(listed.stdout, token)
+    assert.notInclude(listed.stdout, "mbk_")
+
+    const revoked = await json(["token", "revoke", id, ...place.flags])
+    assert.deepStrictEqual([revoked.code, revoked.data.id, revoked.data.revokedBy], [0, id, "tester"])
+    assert.match((await cli(["token", "list", ...place.flags])).stdout, /worker-1 .*revoked/)
+  })
+
+  it("refuses what is no token's", async () => {
+    const wrong: ReadonlyArray<readonly [number, string, ReadonlyArray<string>]> = [
+      [4, "AccessTokenNotFound", ["revoke", "0123456789abcdef"]],
+      [2, "InvalidInput", ["create", "--role", "worker"]],
+      [2, "InvalidInput", ["create", "--actor", "a"]],
+      [2, "InvalidValue", ["create", "--actor", "a", "--role", "king"]],
+      [2, "InvalidInput", ["create", "--actor", "a", "--role", "worker", "--expires-in-days", "0"]]
+    ]
+    for (const [code, tag, argv] of wrong) {
+      const refused = await json(["token", ...argv, ...place.flags])
+      assert.deepStrictEqual([argv, refused.code, refused.error?._tag], [argv, code, tag])
+    }
+  })
+})

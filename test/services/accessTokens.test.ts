@@ -1,0 +1,151 @@
+import { Context, Duration, Effect, Layer, Redacted } from "effect"
+import { SqlClient } from "effect/sql"
+import { expect } from "vitest"
+import { AccessTokens, AccessTokenStaleness } from "../../src/index.ts"
+import { BacklogTestClock } from "../../src/services/layers.ts"
+import { DatabaseClock } from "../../src/events/DatabaseClock.ts"
+import { BacklogSchema } from "../../src/events/SchemaName.ts"
+import { currentClient } from "../support/backlogs.ts"
+import { onServer } from "../support/databases.ts"
+
+/** The tokens of the test's backlog, as a process knows them that takes what it read for so for so long. */
+const tokensOf = (staleness: Duration.Input) =>
+  Effect.gen(function* () {
+    const client = yield* currentClient
+    const clock = yield* BacklogTestClock
+    let now = Duration.zero
+    const start = yield* clock.now
+    const context = yield* Layer.build(
+      Layer.fresh(AccessTokens.layer).pipe(
+        Layer.provide(client),
+        Layer.provide([
+          Layer.succeed(BacklogSchema)(yield* BacklogSchema),
+          Layer.succeed(AccessTokenStaleness)(staleness),
+          Layer.succeed(DatabaseClock)({ override: () => new Date(start.epochMilliseconds + Duration.toMillis(now)) })
+        ])
+      )
+    )
+    return {
+      tokens: Context.get(context, AccessTokens),
+      pass: (time: Duration.Input) => {
+        now = Duration.sum(now, Duration.fromInputUnsafe(time))
+      }
+    }
+  })
+
+const taken = (tokens: AccessTokens["Service"], text: string) =>
+  Effect.map(Effect.flip(tokens.authenticate(Redacted.make(text))), (error) =>
+    error._tag === "AccessTokenRefused" ? error.reason : error._tag
+  )
+
+onServer("the tokens of a server", (test) => {
+  test(
+    "are told once, kept as a hash, and known again",
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const table = sql(`${yield* BacklogSchema}.access_tokens`)
+      const { tokens } = yield* tokensOf("1 hour")
+      const { secret, token } = yield* tokens.create({ actor: "ann", role: "worker", createdBy: "admin" })
+      const text = Redacted.value(secret)
+      expect(text).toMatch(new RegExp(`^mbk_${token.id}_[0-9a-f]{64}_[0-9a-f]{8}$`))
+      expect(yield* tokens.authenticate(secret)).toEqual(token)
+      const [row] = yield* sql<{ readonly whole: string }>`SELECT t::text AS whole FROM ${table} AS t`
+      expect(row?.whole).toContain(token.id)
+      expect(row?.whole).not.toContain(text.slice(21, 60))
+      expect(JSON.stringify(secret)).not.toContain(text)
+      expect(yield* tokens.list).toEqual([token])
+
+      // What comes after is answered without asking the database.
+      yield* sql`ALTER TABLE ${table} RENAME TO elsewhere`
+      expect(yield* tokens.authenticate(secret)).toEqual(token)
+      yield* sql`ALTER TABLE ${sql(`${yield* BacklogSchema}.elsewhere`)} RENAME TO access_tokens`
+    })
+  )
+
+  test(
+    "are refused where a character is wrong, another's secret stands behind the id, or there is none",
+    Effect.gen(function* () {
+      const { tokens } = yield* tokensOf(0)
+      const made = yield* tokens.create({ actor: "ann", role: "worker", createdBy: "admin" })
+      const other = yield* tokens.create({ actor: "bob", role: "auditor", createdBy: "admin" })
+      const [text, others] = [Redacted.value(made.secret), Redacted.value(other.secret)]
+      for (const wrong of ["", "mbk_", `${text} `, text.slice(0, -1), text.toUpperCase(), text.replace(/.$/, "x")]) {
+        expect([wrong, yield* taken(tokens, wrong)]).toEqual([wrong, "malformed"])
+      }
+      const swapped = text.slice(0, 30) + (text[30] === "0" ? "1" : "0") + text.slice(31)
+      expect(yield* taken(tokens, swapped)).toBe("malformed")
+      // With a checksum that fits: `makeTokenText` of another program, so to speak.
+      const { crc32 } = yield* Effect.promise(() => import("node:zlib"))
+      const body = others.slice(0, -9).replace(other.token.id, made.token.id)
+      const forged = `${body}_${crc32(body).toString(16).padStart(8, "0")}`
+      expect(yield* taken(tokens, forged)).toBe("notValid")
+      const unknown = body.replace(made.token.id, "0123456789abcdef")
+      expect(yield* taken(tokens, `${unknown}_${crc32(unknown).toString(16).padStart(8, "0")}`)).toBe("notValid")
+      expect((yield* tokens.authenticate(made.secret)).actor).toBe("ann")
+    })
+  )
+
+  test(
+    "end when they are revoked, in every process within the time that it takes what it knows for so",
+    Effect.gen(function* () {
+      const here = yield* tokensOf("1 hour")
+      const there = yield* tokensOf(0)
+      const { secret, token } = yield* here.tokens.create({ actor: "ann", role: "worker", createdBy: "admin" })
+      yield* here.tokens.authenticate(secret)
+      expect((yield* there.tokens.authenticate(secret)).lastUsedAt).toBeNull()
+      const revoked = yield* here.tokens.revoke(token.id, "admin")
+      expect([revoked.revokedBy, revoked.revokedAt === null]).toEqual(["admin", false])
+      for (const { tokens } of [here, there]) {
+        expect(yield* taken(tokens, Redacted.value(secret))).toBe("notValid")
+        expect(yield* tokens.isTaken(token.id)).toBe(false)
+        expect(yield* tokens.hasAny).toBe(false)
+      }
+      // Who did it first, and when, stays.
+      expect(yield* here.tokens.revoke(token.id, "somebody else")).toMatchObject({ revokedBy: "admin" })
+      expect((yield* Effect.flip(here.tokens.revoke("0000000000000000", "admin")))._tag).toBe("AccessTokenNotFound")
+      const [listed] = yield* there.tokens.list
+      expect(listed?.revokedBy).toBe("admin")
+      expect(listed?.lastUsedAt).not.toBeNull()
+    })
+  )
+
+  test(
+    "end by the database's clock",
+    Effect.gen(function* () {
+      const { pass, tokens } = yield* tokensOf(0)
+      const { secret, token } = yield* tokens.create({
+        actor: "ann",
+        role: "worker",
+        expiresInDays: 0.5,
+        createdBy: "admin"
+      })
+      pass("11 hours")
+      expect((yield* tokens.authenticate(secret)).id).toBe(token.id)
+      pass("1 hour")
+      expect(yield* taken(tokens, Redacted.value(secret))).toBe("notValid")
+      expect(yield* tokens.hasAny).toBe(false)
+    })
+  )
+
+  test(
+    "are made of what makes sense only",
+    Effect.gen(function* () {
+      const { tokens } = yield* tokensOf(0)
+      const good = { actor: "ann", role: "worker", createdBy: "admin" } as const
+      for (const wrong of [
+        { actor: "" },
+        { actor: "a\u0000" },
+        { role: "owner" },
+        { expiresInDays: 0 },
+        { expiresInDays: -1 },
+        { expiresInDays: 1e9 },
+        { createdBy: "" },
+        { secret: "mine" }
+      ]) {
+        const error = yield* Effect.flip(tokens.create({ ...good, ...wrong } as typeof good))
+        expect([wrong, error._tag]).toEqual([wrong, "InvalidInput"])
+      }
+      expect(yield* tokens.list).toEqual([])
+    })
+  )
+})
