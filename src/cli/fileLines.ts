@@ -1,13 +1,9 @@
 import { Effect, Stream } from "effect"
 import { createReadStream } from "node:fs"
 import { access, constants, stat } from "node:fs/promises"
-import { type Line, linesOf } from "../import/lines.ts"
+import { pagesOfLines } from "../import/pagesOfLines.ts"
 import { InvalidInput } from "../index.ts"
 import { Host } from "./Host.ts"
-
-/** Lines that are handed on at once, and characters in them. */
-const linesAtOnce = 500
-const sizeAtOnce = 1024 * 1024
 
 /** The lines of the file that an argument names, read as they are taken; `-` stands for standard input. */
 export const linesOfFile = Effect.fnUntraced(function* (file: string) {
@@ -15,7 +11,9 @@ export const linesOfFile = Effect.fnUntraced(function* (file: string) {
   if (file !== "-") yield* readable(file)
   const unreadable = cannotBeRead(file)
   return Stream.suspend(() =>
-    Stream.flattenArray(Stream.fromAsyncIterable(pagesOf(file === "-" ? stdin : createReadStream(file)), unreadable))
+    Stream.flattenArray(
+      Stream.fromAsyncIterable(pagesOfLines(file === "-" ? stdin : createReadStream(file)), unreadable)
+    )
   )
 })
 
@@ -33,17 +31,3 @@ const cannotBeRead = (file: string) => (error: unknown) =>
   new InvalidInput({
     problem: `${JSON.stringify(file)} cannot be read: ${error instanceof Error ? error.message : String(error)}`
   })
-
-async function* pagesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<[Line, ...Array<Line>]> {
-  let page: Array<Line> = []
-  let size = 0
-  for await (const line of linesOf(chunks)) {
-    page.push(line)
-    size += "text" in line ? line.text.length : 0
-    if (page.length < linesAtOnce && size < sizeAtOnce) continue
-    yield page as [Line, ...Array<Line>]
-    page = []
-    size = 0
-  }
-  if (page.length > 0) yield page as [Line, ...Array<Line>]
-}

@@ -107,6 +107,6 @@ export const consume = <E, R>(
 /** Characters of a reason that are kept. */
 const reasonLength = 16_000
 
-/** NUL is not text to Postgres, and half a surrogate pair none to anybody. */
-const reasonOf = (cause: Cause.Cause<unknown>): string =>
+/** Why an event failed, as it is parked: NUL is not text to Postgres, and half a surrogate pair none to anybody. */
+export const reasonOf = (cause: Cause.Cause<unknown>): string =>
   Cause.pretty(cause).slice(0, reasonLength).replaceAll("\0", "\u2400").toWellFormed()

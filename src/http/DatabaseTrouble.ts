@@ -29,17 +29,18 @@ export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitt
 /** Trouble with the database, as it is told to whoever asked. */
 export type DatabaseTrouble = DatabaseUnavailable | DatabaseFailed | NotPermitted
 
-/** Tells trouble with the database without its particulars, which go to the log: they are not for everybody. */
+/** Fails with `DatabaseTrouble` where the database fails. */
 export const withDatabaseTrouble = <A, E, R>(
   effect: Effect.Effect<A, E | SqlError.SqlError, R>
-): Effect.Effect<A, Exclude<E, SqlError.SqlError> | DatabaseTrouble, R> =>
-  Effect.catch(effect, (error): Effect.Effect<never, Exclude<E, SqlError.SqlError> | DatabaseTrouble> =>
-    SqlError.isSqlError(error)
-      ? Effect.andThen(Effect.logError("The database failed.", error), toldOf(error))
-      : Effect.fail(error as Exclude<E, SqlError.SqlError>)
-  )
+): Effect.Effect<A, Exclude<E, SqlError.SqlError> | DatabaseTrouble, R> => Effect.catch(effect, told)
 
-const toldOf = (error: SqlError.SqlError): Effect.Effect<never, DatabaseTrouble> => {
+/** An error as it is told: trouble with the database without its particulars, which go to the log. */
+export const told = <E>(error: E): Effect.Effect<never, Exclude<E, SqlError.SqlError> | DatabaseTrouble> =>
+  SqlError.isSqlError(error)
+    ? Effect.andThen(Effect.logError("The database failed.", error), troubleWith(error))
+    : Effect.fail(error as Exclude<E, SqlError.SqlError>)
+
+const troubleWith = (error: SqlError.SqlError): Effect.Effect<never, DatabaseTrouble> => {
   const reason = error.reason._tag
   switch (troubleOf(error)) {
     case "notPermitted":

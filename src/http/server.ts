@@ -4,6 +4,7 @@ import { HttpApi, HttpApiBuilder } from "effect/http-api"
 import type { AuditService, BacklogService } from "../index.ts"
 import { answerProblems, type Paths } from "./answerProblems.ts"
 import { BacklogApi } from "./api/BacklogApi.ts"
+import { layerAuditHandlers } from "./auditHandlers.ts"
 import { layerBacklogHandlers } from "./backlogHandlers.ts"
 import { type Callers, layerEverybody } from "./Caller.ts"
 import { listen, type ListenFailed } from "./node/listen.ts"
@@ -45,7 +46,7 @@ export const serve = Effect.fnUntraced(function* <E = never>(
 ): Effect.fn.Return<ServerAddress, E | ListenFailed, Served | Scope.Scope> {
   const shutdown = yield* Deferred.make<void>()
   const endpoints = HttpApiBuilder.layer(BacklogApi, { openapiPath: documentPath }).pipe(
-    Layer.provide(layerBacklogHandlers),
+    Layer.provide([layerBacklogHandlers, layerAuditHandlers]),
     Layer.provide([layerRequests, options.callers ?? layerEverybody]),
     Layer.provide(HttpServer.layerServices)
   )

@@ -1,13 +1,11 @@
-import { Context, DateTime, Duration, Effect, Layer, Option, Schema, type Scope, Stream } from "effect"
+import { Context, DateTime, Duration, Effect, Layer, Option, type Scope, Stream } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Card } from "../domain/Card.ts"
-import { CardId } from "../domain/CardId.ts"
 import type { Explanation } from "../domain/Explanation.ts"
-import { Redact } from "../domain/Redaction.ts"
+import type { Redact } from "../domain/Redaction.ts"
 import { CardNotFound, type CommandIdConflict } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
-import { Name, Reason } from "../domain/Text.ts"
-import { Anchor, AnchorRefused, signAnchor } from "../events/Anchor.ts"
+import { type Anchor, type AnchorRefused, signAnchor } from "../events/Anchor.ts"
 import { type Checkpoint, type CheckpointMoved, Checkpoints, type ParkedEvent } from "../events/Checkpoints.ts"
 import { consume } from "../events/consume.ts"
 import { DatabaseClock, databaseNow } from "../events/DatabaseClock.ts"
@@ -15,7 +13,7 @@ import { EventLog, type LogFailure } from "../events/EventLog.ts"
 import { feed } from "../events/feed.ts"
 import type { LogFileRefused } from "../events/LogFile.ts"
 import { PollInterval } from "../events/PollInterval.ts"
-import { Position, type RecordedEvent } from "../events/RecordedEvent.ts"
+import type { RecordedEvent } from "../events/RecordedEvent.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import { inTransaction } from "../events/inTransaction.ts"
 import { makeBuildReadModel } from "../projections/buildReadModel.ts"
@@ -34,34 +32,35 @@ import {
   rebuild
 } from "../projections/rebuild.ts"
 import { verify, type VerifyOptions } from "../projections/verify.ts"
-import { decodeInput } from "./decodeInput.ts"
+import {
+  type EventOptions,
+  type PruneReceipts,
+  decodeAnchorOptions,
+  decodeAt,
+  decodeCardAt,
+  decodeConsumer,
+  decodeEventOptions,
+  decodeId,
+  decodeMove,
+  decodeName,
+  decodePosition,
+  decodePruneReceipts,
+  decodeReason,
+  decodeRebuildOptions,
+  decodeRedact,
+  decodeVerifyOptions
+} from "./auditInput.ts"
 import { InvalidInput } from "./InvalidInput.ts"
 import { layerEventLog } from "./layerEventLog.ts"
 import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
 import { type BacklogNotEmpty, exportLog, type ImportedLog, importLog } from "./logTransfer.ts"
 import { createTables, type MigrationRefused, Migrations } from "./Migrations.ts"
-import { At, CardAt, type MomentNotReached, momentOf, momentOfCard } from "./moments.ts"
+import { type At, type CardAt, type MomentNotReached, momentOf, momentOfCard } from "./moments.ts"
 import { Receipts } from "./Receipts.ts"
 import { type RedactedCard, redactCard } from "./redactCard.ts"
 import { redactOnce } from "./redactOnce.ts"
 
-/** Which events a feed gives. */
-export const EventOptions = Schema.Struct({
-  /** Only events after this position; all when absent. */
-  after: Schema.optional(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
-  cardId: Schema.optional(CardId),
-  type: Schema.optional(Name),
-  actor: Schema.optional(Name),
-  /** Whether to go on with events as they are appended; `false` when absent. */
-  follow: Schema.optional(Schema.Boolean)
-})
-
-const secondsPerDay = 24 * 60 * 60
-
-/** Which receipts of commands go: those older than so many days, and parts of days, by the database's clock. */
-export const PruneReceipts = Schema.Struct({
-  olderThanDays: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 36_500 }))
-})
+export { EventOptions, PruneReceipts } from "./auditInput.ts"
 
 /** How a consumer takes events: of those that a feed would give, each once. */
 export interface ConsumerOptions<E, R> extends Omit<typeof EventOptions.Encoded, "after"> {
@@ -77,6 +76,8 @@ export interface ConsumerOptions<E, R> extends Omit<typeof EventOptions.Encoded,
    */
   readonly parkAfter?: number | undefined
 }
+
+const secondsPerDay = 24 * 60 * 60
 
 /** The backlog as it stood at a moment. */
 export interface BacklogAt {
@@ -410,60 +411,3 @@ const backlogAtOf = (past: PastBacklog): BacklogAt => {
     })
   }
 }
-
-const Count = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 }))
-
-/** A function of the caller's; what it takes and answers can only be known when it is called. */
-const functionLike = <F extends (...parameters: ReadonlyArray<never>) => unknown>() =>
-  Schema.declare((value: unknown): value is F => typeof value === "function", { expected: "a function" })
-
-/** Only what is small is given to the parser, which makes a text of whatever it does not take. */
-const DurationInput = Schema.declare(
-  (value: unknown): value is Duration.Input =>
-    Duration.isDuration(value) ||
-    (["string", "number", "bigint"].includes(typeof value) &&
-      Option.isSome(Duration.fromInput(value as Duration.Input))),
-  { expected: "a duration" }
-)
-
-const decodeKey = decodeInput(Schema.Struct({ privateKey: Schema.optional(Schema.String) }))
-const decodeAnchorOptions = (options: unknown) =>
-  Effect.mapError(decodeKey(options), ({ problem }) => new AnchorRefused({ problem }))
-const decodeVerifyOptions = decodeInput(
-  Schema.Struct({
-    anchor: Schema.optional(Schema.toType(Anchor)),
-    onProgress: Schema.optional(functionLike<Exclude<VerifyOptions["onProgress"], undefined>>())
-  })
-)
-const decodeRebuildOptions = decodeInput(
-  Schema.Struct({
-    onProgress: Schema.optional(functionLike<(progress: RebuildProgress) => Effect.Effect<void>>()),
-    swapTimeout: Schema.optional(DurationInput)
-  })
-)
-const decodeId = decodeInput(CardId)
-const decodeName = decodeInput(Name)
-const decodeReason = decodeInput(Reason)
-const decodePosition = decodeInput(Position)
-const decodeAt = decodeInput(At)
-const decodeCardAt = decodeInput(CardAt)
-const decodeEventOptions = decodeInput(EventOptions)
-const decodeRedact = decodeInput(Redact)
-const decodePruneReceipts = decodeInput(PruneReceipts)
-const decodeMove = decodeInput(
-  Schema.Struct({ from: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)), to: Position }).check(
-    Schema.makeFilter(({ from, to }) => to > from, { expected: "a checkpoint that moves forward" })
-  )
-)
-const decodeConsumer = decodeInput(
-  Schema.Struct({
-    consumer: Name,
-    handler: functionLike(),
-    cardId: EventOptions.fields.cardId,
-    type: EventOptions.fields.type,
-    actor: EventOptions.fields.actor,
-    follow: EventOptions.fields.follow,
-    batchSize: Schema.optional(Count),
-    parkAfter: Schema.optional(Count)
-  })
-)

@@ -15,14 +15,17 @@ const Time = Schema.DateTimeUtc.check(
 
 const AtTime = Schema.Struct({ time: Time })
 
+const AtBoth = Schema.Struct({ ...AtPosition.fields, ...AtTime.fields })
+
 /**
  * A moment of the backlog: after the event at a position (0 is before everything), or at a time, which is after the
- * last event that was recorded by then.
+ * last event that was recorded by then. With both it is after that event, and leases and retry times are judged by the
+ * time.
  */
-export const At = Schema.Union([AtPosition, AtTime])
+export const At = Schema.Union([AtPosition, AtTime, AtBoth])
 
 /** A moment of one card: as of the backlog, or after one of the card's own events. */
-export const CardAt = Schema.Union([AtPosition, AtTime, Schema.Struct({ version: Version })])
+export const CardAt = Schema.Union([AtPosition, AtTime, AtBoth, Schema.Struct({ version: Version })])
 
 /** What was asked for has not happened yet. */
 export class MomentNotReached extends Schema.TaggedError<MomentNotReached>()("MomentNotReached", {
@@ -43,20 +46,21 @@ export const momentOf = Effect.fnUntraced(function* (
   now: Effect.Effect<DateTime.Utc, SqlError.SqlError>,
   at: typeof At.Type
 ) {
-  if ("time" in at) {
-    const present = yield* now
-    if (DateTime.isGreaterThan(at.time, present)) {
-      return yield* new MomentNotReached({
-        asked: `state of ${DateTime.formatIso(at.time)}`,
-        reached: `it is ${DateTime.formatIso(present)} for the database`
-      })
-    }
-    return {
-      position: yield* log.read.positionAt(DateTime.toDateUtc(DateTime.max(at.time, earliest))),
-      now: at.time
-    } satisfies Moment
+  if ("position" in at) {
+    const moment = yield* momentAfter(log, at.position)
+    return "time" in at ? { ...moment, now: at.time } : moment
   }
-  return yield* momentAfter(log, at.position)
+  const present = yield* now
+  if (DateTime.isGreaterThan(at.time, present)) {
+    return yield* new MomentNotReached({
+      asked: `state of ${DateTime.formatIso(at.time)}`,
+      reached: `it is ${DateTime.formatIso(present)} for the database`
+    })
+  }
+  return {
+    position: yield* log.read.positionAt(DateTime.toDateUtc(DateTime.max(at.time, earliest))),
+    now: at.time
+  } satisfies Moment
 })
 
 /** Finds a moment of a card; none when there is no such card. */

@@ -1,3 +1,8 @@
+import { golden } from "../services/audit/goldenEvents.ts"
+import { goldenLog } from "../services/audit/goldenLog.ts"
+import { logFile } from "../services/audit/logFile.ts"
+import { redaction } from "../services/audit/redaction.ts"
+import { timeTravel } from "../services/audit/timeTravel.ts"
 import { cards } from "../services/conformance/cards.ts"
 import { claims } from "../services/conformance/claims.ts"
 import { completion } from "../services/conformance/completion.ts"
@@ -15,9 +20,27 @@ const ownTransaction = "not over HTTP: a command there is never part of the call
 suiteOver(
   "a backlog over HTTP",
   postgresClient(10),
-  [cards, claims, completion, dependencies, queries, log, receipts, invalidInput],
+  [
+    cards,
+    claims,
+    completion,
+    dependencies,
+    queries,
+    log,
+    receipts,
+    invalidInput,
+    timeTravel,
+    redaction,
+    logFile,
+    golden,
+    goldenLog
+  ],
   {
     backlog: freshBacklogOverHttp,
-    except: { "a receipt is of the transaction of its command": ownTransaction }
+    except: {
+      "a receipt is of the transaction of its command": ownTransaction,
+      "neither verify nor rebuild can be part of a transaction": ownTransaction,
+      "in a transaction that is rolled back a redaction never was, in one that commits it is": ownTransaction
+    }
   }
 )

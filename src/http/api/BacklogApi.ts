@@ -1,14 +1,15 @@
 import { HttpApi, OpenApi } from "effect/http-api"
 import { Callers } from "../Caller.ts"
 import { Requests } from "../Requests.ts"
+import { AuditGroup } from "./AuditGroup.ts"
 import { BacklogGroup } from "./BacklogGroup.ts"
 
 /** The backlog over HTTP. */
 export const BacklogApi = HttpApi.make("backlog")
-  .add(BacklogGroup)
-  .annotate(HttpApi.ParseOptions, { onExcessProperty: "error" })
-  // A request has headers of all kinds.
-  .annotate(HttpApi.HeadersParseOptions, {})
+  .add(BacklogGroup, AuditGroup)
+  // What is asked must be understood whole; an answer may have more than its reader knows.
+  .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
+  .annotate(HttpApi.QueryParseOptions, { onExcessProperty: "error" })
   .middleware(Requests)
   // Last, and so first to look at a request.
   .middleware(Callers)

@@ -1,9 +1,9 @@
 import { ByteSize, Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import * as Commands from "../../domain/Command.ts"
-import { Name } from "../../domain/Text.ts"
 import { CardId, ListOptions } from "../../index.ts"
 import { BodyLimit } from "../Requests.ts"
+import { about, idempotency } from "./about.ts"
 import { Card, CardIds, Cards, CompletedCard, Completions, Explanation, Stats } from "./answers.ts"
 import { commandPayload, jsonFields } from "./payload.ts"
 import { problems } from "./problems.ts"
@@ -11,22 +11,16 @@ import { problems } from "./problems.ts"
 const { cardAlreadyExists, cardIsClaimed, cardIsDone, cardNotFound, claimLost, commandIdConflict } = problems
 const { dependencyCycle, dependencyNotFound, selfDependency } = problems
 
-/** A retry with the same key and the same body gets the first answer, and nothing is done twice. */
-const headers = { "idempotency-key": Schema.optionalKey(Name) }
-
 /** The longest that a claim can be made to wait for a card, in seconds. */
 export const longestWait = 60
 
 const newCard = Schema.Struct(jsonFields(Commands.NewCard.fields)).annotate({ identifier: "NewCard" })
 
-const about = (summary: string, description?: string) =>
-  OpenApi.annotations(description === undefined ? { summary } : { summary, description })
-
 /** `BacklogService`: an endpoint for each method, named as the method is. Commands are posted, queries are gotten. */
 export const BacklogGroup = HttpApiGroup.make("backlog")
   .add(
     HttpApiEndpoint.post("create", "/create", {
-      headers,
+      headers: idempotency,
       payload: commandPayload(Commands.Create),
       success: Card,
       error: [cardAlreadyExists, selfDependency, dependencyCycle, commandIdConflict]
@@ -34,7 +28,7 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       about("Creates a card", "The same `idempotencyKey` again answers the card that is there, unchanged.")
     ),
     HttpApiEndpoint.post("createMany", "/create-many", {
-      headers,
+      headers: idempotency,
       payload: commandPayload(Commands.CreateMany, { cards: Schema.Array(newCard) }),
       success: Cards,
       error: [cardAlreadyExists, selfDependency, dependencyCycle, commandIdConflict]
@@ -42,7 +36,7 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       .annotateMerge(about("Creates cards, all or none", "In any order; the body may have 32 MiB."))
       .annotate(BodyLimit, ByteSize.mebibytes(32)),
     HttpApiEndpoint.post("revise", "/revise", {
-      headers,
+      headers: idempotency,
       payload: commandPayload(Commands.Revise),
       success: Card,
       error: [cardNotFound, commandIdConflict]
@@ -60,7 +54,7 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       error: cardNotFound
     }).annotateMerge(about("Cards in claim order", "`after` is the last card of the page before.")),
     HttpApiEndpoint.post("claim", "/claim", {
-      headers,
+      headers: idempotency,
       query: { wait: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: longestWait }))) },
       payload: commandPayload(Commands.Claim),
       success: [Card, HttpApiSchema.NoContent],
@@ -72,7 +66,7 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       )
     ),
     HttpApiEndpoint.post("claimMany", "/claim-many", {
-      headers,
+      headers: idempotency,
       payload: commandPayload(Commands.ClaimMany),
       success: Cards,
       error: commandIdConflict
@@ -80,49 +74,49 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       about("Takes the best claimable cards, `limit` at most", "The best first; none when there are none.")
     ),
     HttpApiEndpoint.post("renew", "/renew", {
-      headers,
+      headers: idempotency,
       payload: commandPayload(Commands.Renew),
       success: Card,
       error: [cardNotFound, claimLost, commandIdConflict]
     }).annotateMerge(about("Extends a claim, from now on")),
     HttpApiEndpoint.post("release", "/release", {
-      headers,
+      headers: idempotency,
       payload: commandPayload(Commands.Release),
       success: Card,
       error: [cardNotFound, claimLost, commandIdConflict]
     }).annotateMerge(about("Gives a card back", "With `retryAfterSeconds` it is not claimable for so long.")),
     HttpApiEndpoint.post("reclaim", "/reclaim", {
-      headers,
+      headers: idempotency,
       payload: commandPayload(Commands.Reclaim),
       success: CardIds,
       error: commandIdConflict
     }).annotateMerge(about("Takes back every expired claim, or the claim on one card, expired or not")),
     HttpApiEndpoint.post("link", "/link", {
-      headers,
+      headers: idempotency,
       payload: commandPayload(Commands.Link),
       success: Card,
       error: [cardNotFound, dependencyNotFound, selfDependency, dependencyCycle, commandIdConflict]
     }).annotateMerge(about("Makes card `from` depend on card `to`")),
     HttpApiEndpoint.post("unlink", "/unlink", {
-      headers,
+      headers: idempotency,
       payload: commandPayload(Commands.Unlink),
       success: Card,
       error: [cardNotFound, commandIdConflict]
     }).annotateMerge(about("Removes that dependency")),
     HttpApiEndpoint.post("block", "/block", {
-      headers,
+      headers: idempotency,
       payload: commandPayload(Commands.Block),
       success: Card,
       error: [cardNotFound, cardIsDone, commandIdConflict]
     }).annotateMerge(about("Sets a card aside", "Ends its claim.")),
     HttpApiEndpoint.post("unblock", "/unblock", {
-      headers,
+      headers: idempotency,
       payload: commandPayload(Commands.Unblock),
       success: Card,
       error: [cardNotFound, cardIsDone, commandIdConflict]
     }).annotateMerge(about("Makes a blocked card ready again")),
     HttpApiEndpoint.post("complete", "/complete", {
-      headers,
+      headers: idempotency,
       payload: commandPayload(Commands.Complete, {
         claimNext: Schema.optionalKey(
           Schema.Struct(jsonFields(Commands.Complete.fields.claimNext.schema.members[0].fields))
@@ -150,7 +144,7 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       )
       .annotate(BodyLimit, ByteSize.mebibytes(32)),
     HttpApiEndpoint.post("reopen", "/reopen", {
-      headers,
+      headers: idempotency,
       payload: commandPayload(Commands.Reopen),
       success: Card,
       error: [cardNotFound, commandIdConflict]

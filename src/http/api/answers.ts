@@ -34,3 +34,55 @@ export const Stats = Domain.Stats.annotate({ identifier: "Stats" })
 
 /** Why a card can or cannot be claimed. */
 export const Explanation = Domain.Explanation.annotate({ identifier: "Explanation" })
+
+/** An event as the log holds it. */
+export const RecordedEvent = Domain.RecordedEvent.annotate({ identifier: "RecordedEvent" })
+
+/** A card after a redaction, and what was erased. */
+export const RedactedCard = Schema.Struct({ card: Card, erased: Schema.Array(Domain.EventParts) })
+
+/** A backlog as it stood at a moment, in numbers, and which moment that was. */
+export const BacklogAt = Schema.Struct({
+  position: Schema.Int,
+  time: Schema.DateTimeUtcFromString,
+  stats: Stats
+}).annotate({ identifier: "BacklogAt" })
+
+/** How far a consumer of events has come. */
+export const Checkpoint = Domain.Checkpoint.annotate({ identifier: "Checkpoint" })
+
+/** Events that consumers have gone past. */
+export const ParkedEvents = Schema.Array(Domain.ParkedEvent.annotate({ identifier: "ParkedEvent" }))
+
+/** The end of the log. */
+export const Anchor = Domain.Anchor.annotate({ identifier: "Anchor" })
+
+/** What a verification found. */
+export const VerifyReport = Domain.VerifyReport.annotate({ identifier: "VerifyReport" })
+
+/** How much of a verification is done. */
+export const VerifyProgress = Schema.Struct({ done: Schema.Int, total: Schema.Int })
+
+/** How much of a rebuild is done. */
+export const RebuildProgress = Schema.Struct({
+  phase: Schema.Literals(["preparing", "building", "counting", "catching up", "swapping", "swapped", "verifying"]),
+  done: Schema.Int,
+  total: Schema.Int
+})
+
+/** What a rebuild did, and what the verification after it found. */
+export const RebuildReport = Schema.Struct({
+  position: Schema.Int,
+  cards: Schema.Int,
+  rounds: Schema.Int,
+  swapMillis: Schema.Finite,
+  verification: VerifyReport
+}).annotate({ identifier: "RebuildReport" })
+
+/** What was imported. */
+export const ImportedLog = Schema.Struct({
+  position: Schema.Int,
+  chainHash: Schema.String,
+  events: Schema.Int,
+  cards: Schema.Int
+}).annotate({ identifier: "ImportedLog" })

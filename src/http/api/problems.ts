@@ -1,14 +1,23 @@
 import {
+  BacklogNotEmpty,
   CardAlreadyExists,
   CardIsClaimed,
   CardIsDone,
   CardNotFound,
+  CheckpointMoved,
   ClaimLost,
   CommandIdConflict,
+  DamagedEvent,
   DependencyCycle,
   DependencyNotFound,
   InvalidInput,
-  SelfDependency
+  LogFileRefused,
+  MomentNotReached,
+  RebuildBlocked,
+  RebuildRefused,
+  RebuildSuperseded,
+  SelfDependency,
+  UndecodableEvent
 } from "../../index.ts"
 import { asProblem } from "../asProblem.ts"
 import { BodyTooLarge } from "../BodyTooLarge.ts"
@@ -26,6 +35,15 @@ export const problems = {
   cardIsClaimed: asProblem(CardIsClaimed, 409, "Card is claimed"),
   cardIsDone: asProblem(CardIsDone, 409, "Card is done"),
   commandIdConflict: asProblem(CommandIdConflict, 409, "Command id conflict"),
+  momentNotReached: asProblem(MomentNotReached, 404, "Moment not reached"),
+  checkpointMoved: asProblem(CheckpointMoved, 409, "Checkpoint moved"),
+  backlogNotEmpty: asProblem(BacklogNotEmpty, 409, "Backlog not empty"),
+  logFileRefused: asProblem(LogFileRefused, 422, "Log file refused"),
+  rebuildBlocked: asProblem(RebuildBlocked, 503, "Rebuild blocked"),
+  rebuildRefused: asProblem(RebuildRefused, 409, "Rebuild refused"),
+  rebuildSuperseded: asProblem(RebuildSuperseded, 409, "Rebuild superseded"),
+  damagedEvent: asProblem(DamagedEvent, 500, "Damaged event"),
+  undecodableEvent: asProblem(UndecodableEvent, 500, "Undecodable event", { type: "eventType" }),
   bodyTooLarge: asProblem(BodyTooLarge, 413, "Body too large"),
   databaseUnavailable: asProblem(DatabaseUnavailable, 503, "Database unavailable"),
   databaseFailed: asProblem(DatabaseFailed, 500, "Database failed"),

@@ -11,8 +11,9 @@ import {
   ListOptions
 } from "../../index.ts"
 import { decodeInput, decodeTaggedInput } from "../../services/decodeInput.ts"
-import { asked } from "./asked.ts"
+import { asked, askedNothing } from "./asked.ts"
 import type { Endpoints } from "./connect.ts"
+import { withoutUndefined } from "./withoutUndefined.ts"
 
 /** `BacklogService` by the endpoints of a server. Input is checked here, as the service itself checks it. */
 export const backlogOver = ({ backlog: endpoints }: Endpoints): BacklogService["Service"] => {
@@ -61,11 +62,7 @@ export const backlogOver = ({ backlog: endpoints }: Endpoints): BacklogService["
       const query = yield* decodeListOptions(input)
       return yield* asked(endpoints.list({ query: withoutUndefined(query) }), true)
     }),
-    stats: asked(endpoints.stats(), true).pipe(
-      // Nothing was given.
-      Effect.catchTag("InvalidInput", Effect.die),
-      Effect.withSpan("BacklogService.stats")
-    ),
+    stats: Effect.withSpan(askedNothing(asked(endpoints.stats(), true)), "BacklogService.stats"),
     explain: Effect.fn("BacklogService.explain")(function* (input) {
       const id = yield* decodeId(input)
       return yield* asked(endpoints.explain({ query: { id } }), true)
@@ -80,21 +77,3 @@ const decodeCommand = decodeTaggedInput(Command)
 const decodeId = decodeInput(CardId)
 const decodeCompleteMany = decodeInput(CompleteMany)
 const decodeListOptions = decodeInput(ListOptions)
-
-/** JSON has no `undefined`: a field with it is left out, also of the objects in the fields that are named here. */
-const withoutUndefined = (fields: object): object =>
-  Object.fromEntries(
-    Object.entries(fields)
-      .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => [name, nested[name]?.(value as never) ?? value])
-  )
-
-type Nested = Readonly<Record<string, (value: never) => unknown>>
-
-const eachWithoutUndefined = (listed: ReadonlyArray<object>) => listed.map(withoutUndefined)
-
-const nested: Nested = {
-  cards: eachWithoutUndefined,
-  completions: eachWithoutUndefined,
-  claimNext: withoutUndefined
-}

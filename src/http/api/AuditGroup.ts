@@ -1,0 +1,182 @@
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { Version } from "../../domain/Card.ts"
+import { Redact } from "../../domain/Redaction.ts"
+import { Name, Reason } from "../../domain/Text.ts"
+import { Position } from "../../events/RecordedEvent.ts"
+import { CardId, EventOptions, ListOptions, PruneReceipts } from "../../index.ts"
+import { about, idempotency } from "./about.ts"
+import {
+  Anchor,
+  BacklogAt,
+  Card,
+  Checkpoint,
+  Explanation,
+  ImportedLog,
+  ParkedEvents,
+  RebuildProgress,
+  RebuildReport,
+  RecordedEvent,
+  RedactedCard,
+  VerifyProgress,
+  VerifyReport
+} from "./answers.ts"
+import { commandPayload, jsonFields } from "./payload.ts"
+import { problems } from "./problems.ts"
+import { lines, passingProblems } from "./streams.ts"
+
+const { cardNotFound, checkpointMoved, commandIdConflict, damagedEvent, momentNotReached, undecodableEvent } = problems
+
+/** After the event at a position, at a time, or after that event with leases judged by that time. */
+const moment = {
+  position: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
+  time: Schema.optionalKey(Schema.DateTimeUtcFromString)
+}
+
+/** The same, or after one of the card's own events. */
+const cardMoment = { id: CardId, ...moment, version: Schema.optionalKey(Version) }
+
+/** What can go wrong in the middle of a stream of events. */
+export const EventStreamProblem = Schema.Union([damagedEvent, ...passingProblems])
+
+/** Events as they come; what goes wrong is an event named `problem`, and the last. */
+const eventStream = HttpApiSchema.StreamSse({
+  events: Schema.Union([
+    Schema.Struct({
+      id: Schema.String,
+      event: Schema.Literal("message"),
+      data: Schema.fromJsonString(RecordedEvent)
+    }),
+    Schema.Struct({ event: Schema.Literal("problem"), data: Schema.fromJsonString(EventStreamProblem) })
+  ])
+})
+
+/** A whole log, a line for its header and one for each event. */
+const logFile = HttpApiSchema.StreamUint8Array({ contentType: "application/x-ndjson" })
+
+/** `AuditService`: an endpoint for each method, named as the method is. */
+export const AuditGroup = HttpApiGroup.make("audit")
+  .add(
+    HttpApiEndpoint.get("history", "/history", {
+      query: { id: CardId },
+      success: lines(RecordedEvent, cardNotFound, damagedEvent),
+      error: [cardNotFound, damagedEvent]
+    }).annotateMerge(about("Every event of a card", "A line for each, first to last.")),
+    HttpApiEndpoint.get("cardAt", "/card-at", {
+      query: cardMoment,
+      success: Card,
+      error: [cardNotFound, momentNotReached, damagedEvent, undecodableEvent]
+    }).annotateMerge(about("A card as it stood at a moment", "`position`, `time` or `version` says which moment.")),
+    HttpApiEndpoint.get("explainAt", "/explain-at", {
+      query: cardMoment,
+      success: Explanation,
+      error: [cardNotFound, momentNotReached, damagedEvent, undecodableEvent]
+    }).annotateMerge(about("Why a card could or could not be claimed at a moment")),
+    HttpApiEndpoint.get("backlogAt", "/backlog-at", {
+      query: moment,
+      success: BacklogAt,
+      error: [momentNotReached, damagedEvent, undecodableEvent]
+    }).annotateMerge(about("The whole backlog as it stood at a moment, in numbers")),
+    HttpApiEndpoint.get("backlogAtCards", "/backlog-at/cards", {
+      query: { ...moment, ...jsonFields(ListOptions.fields) },
+      success: lines(Card, cardNotFound, damagedEvent, undecodableEvent),
+      error: [cardNotFound, momentNotReached, damagedEvent, undecodableEvent]
+    }).annotateMerge(about("Cards in claim order as they stood at a moment", "A line for each.")),
+    HttpApiEndpoint.get("events", "/events", {
+      headers: { "last-event-id": Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))) },
+      query: jsonFields(EventOptions.fields),
+      success: eventStream,
+      error: damagedEvent
+    }).annotateMerge(
+      about(
+        "Events in the order of positions, those of the past and those to come",
+        "Server-sent events, whose ids are positions: the header `Last-Event-ID` goes on after one, and without it `after` does. With `follow=false` the stream ends at the end of the log."
+      )
+    ),
+    HttpApiEndpoint.get("checkpoints", "/checkpoints", { success: Schema.Array(Checkpoint) }).annotateMerge(
+      about("Every consumer's checkpoint")
+    ),
+    HttpApiEndpoint.get("checkpoint", "/checkpoint", {
+      query: { consumer: Name },
+      success: Schema.NullOr(Checkpoint)
+    }).annotateMerge(about("A consumer's checkpoint", "`null` when it has none.")),
+    HttpApiEndpoint.post("advance", "/advance", {
+      payload: Schema.Struct({
+        consumer: Name,
+        from: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
+        to: Position
+      }),
+      success: HttpApiSchema.NoContent,
+      error: checkpointMoved
+    }).annotateMerge(
+      about("Moves a checkpoint, if it still is at `from`", "Of two consumers of one name only one moves it.")
+    ),
+    HttpApiEndpoint.post("park", "/park", {
+      payload: Schema.Struct({ consumer: Name, position: Position, reason: Reason }),
+      success: HttpApiSchema.NoContent
+    }).annotateMerge(about("Notes that a consumer has gone past an event, and why")),
+    HttpApiEndpoint.get("parked", "/parked", {
+      query: { consumer: Schema.optionalKey(Name) },
+      success: ParkedEvents
+    }).annotateMerge(about("What is parked, of every consumer or of one")),
+    HttpApiEndpoint.post("unpark", "/unpark", {
+      payload: Schema.Struct({ consumer: Name, position: Position }),
+      success: Schema.Boolean
+    }).annotateMerge(about("Takes an event off the list of parked ones", "`true` when it was on it.")),
+    HttpApiEndpoint.post("verify", "/verify", {
+      payload: Schema.Struct({ anchor: Schema.optionalKey(Anchor) }),
+      success: lines(Schema.Struct({ progress: VerifyProgress }), Schema.Struct({ report: VerifyReport }))
+    }).annotateMerge(
+      about("Verifies the whole log and the read model", "Lines that say how much is done, and then the report.")
+    ),
+    HttpApiEndpoint.get("anchor", "/anchor", { success: Anchor }).annotateMerge(
+      about("Where the log ends now, to be kept elsewhere")
+    ),
+    HttpApiEndpoint.post("rebuild", "/rebuild", {
+      payload: Schema.Struct({
+        swapTimeoutMillis: Schema.optionalKey(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)))
+      }),
+      success: lines(
+        Schema.Struct({ progress: RebuildProgress }),
+        Schema.Struct({ report: RebuildReport }),
+        problems.rebuildBlocked,
+        problems.rebuildRefused,
+        problems.rebuildSuperseded,
+        damagedEvent,
+        undecodableEvent
+      ),
+      error: [
+        problems.rebuildBlocked,
+        problems.rebuildRefused,
+        problems.rebuildSuperseded,
+        damagedEvent,
+        undecodableEvent
+      ]
+    }).annotateMerge(
+      about("Makes the read model anew from the log", "Lines that say how much is done, and then the report.")
+    ),
+    HttpApiEndpoint.post("redact", "/redact", {
+      headers: idempotency,
+      payload: commandPayload(Redact),
+      success: RedactedCard,
+      error: [cardNotFound, commandIdConflict, damagedEvent, undecodableEvent]
+    }).annotateMerge(about("Erases parts of a card's events, for good")),
+    HttpApiEndpoint.post("pruneReceipts", "/prune-receipts", {
+      payload: Schema.Struct(PruneReceipts.fields),
+      success: Schema.Int
+    }).annotateMerge(about("Removes receipts of commands by age", "Answers how many.")),
+    HttpApiEndpoint.get("exportLog", "/export-log", {
+      success: logFile,
+      error: damagedEvent
+    }).annotateMerge(about("The whole log", "A line for its header and one for each event.")),
+    HttpApiEndpoint.post("importLog", "/import-log", {
+      payload: logFile,
+      success: ImportedLog,
+      error: [problems.backlogNotEmpty, problems.logFileRefused, damagedEvent, undecodableEvent]
+    }).annotateMerge(
+      about("Imports such lines into an empty backlog, all or nothing", "The body is read as it comes, however long.")
+    )
+  )
+  .annotateMerge(
+    OpenApi.annotations({ title: "Audit", description: "What happened, what was, and the proof of both." })
+  )

@@ -1,0 +1,100 @@
+import { Duration, Effect, Option, Stream } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
+import { pagesOfLines } from "../import/pagesOfLines.ts"
+import { AuditService, type CardAt, CardNotFound, InvalidInput, type RebuildProgress } from "../index.ts"
+import { BacklogApi } from "./api/BacklogApi.ts"
+import { told, withDatabaseTrouble } from "./DatabaseTrouble.ts"
+import { eventStream } from "./eventStream.ts"
+import { handleCommand } from "./handleCommand.ts"
+import { Shutdown } from "./Shutdown.ts"
+import { endingInProblem, started, startedStream } from "./startedStream.ts"
+import { withProgress } from "./withProgress.ts"
+
+/** How often a reader of events hears something, in seconds. */
+const heartbeat = "15 seconds"
+
+/** `AuditService` behind its endpoints. */
+export const layerAuditHandlers = HttpApiBuilder.group(
+  BacklogApi,
+  "audit",
+  Effect.fnUntraced(function* (handlers) {
+    const audit = yield* AuditService
+    const shutdown = yield* Shutdown
+    // Nothing is signed here: the key is the caller's.
+    const anchor = Effect.catchTag(withDatabaseTrouble(audit.anchor()), "AnchorRefused", (error) => Effect.die(error))
+    return handlers.handleAll({
+      history: ({ query }) => startedStream(audit.history(query.id)),
+      cardAt: ({ query: { id, ...at } }) =>
+        withDatabaseTrouble(
+          Effect.flatMap(
+            audit.cardAt(id, momentIn(at)),
+            Option.match({
+              onNone: () => Effect.fail(new CardNotFound({ id })),
+              onSome: (card) => Effect.succeed(card)
+            })
+          )
+        ),
+      explainAt: ({ query: { id, ...at } }) => withDatabaseTrouble(audit.explainAt(id, momentIn(at))),
+      backlogAt: ({ query }) => withDatabaseTrouble(audit.backlogAt(momentIn(query))),
+      backlogAtCards: ({ query: { position, time, ...options } }) =>
+        Effect.flatMap(withDatabaseTrouble(audit.backlogAt(momentIn({ position, time }))), (past) =>
+          startedStream(past.cards(options))
+        ),
+      events: ({ headers, query: { follow = true, ...filter } }) => {
+        const events = audit.events({ ...filter, after: headers["last-event-id"] ?? filter.after ?? 0, follow })
+        // Of a stream that goes on, the first event may be long in coming.
+        const answered = follow ? Effect.succeed(endingInProblem(events)) : startedStream(events)
+        return Effect.map(answered, (all) => eventStream(all, { heartbeat, until: shutdown.begun }))
+      },
+      checkpoints: () => withDatabaseTrouble(audit.checkpoints),
+      checkpoint: ({ query }) => Effect.map(withDatabaseTrouble(audit.checkpoint(query.consumer)), Option.getOrNull),
+      advance: ({ payload }) => withDatabaseTrouble(audit.advance(payload.consumer, payload.from, payload.to)),
+      park: ({ payload }) => withDatabaseTrouble(audit.park(payload.consumer, payload.position, payload.reason)),
+      parked: ({ query }) => withDatabaseTrouble(audit.parked(query.consumer)),
+      unpark: ({ payload }) => withDatabaseTrouble(audit.unpark(payload.consumer, payload.position)),
+      verify: ({ payload }) =>
+        startedStream(
+          withProgress(
+            (onProgress: (progress: { readonly done: number; readonly total: number }) => Effect.Effect<void>) =>
+              audit.verify({ ...payload, onProgress: (done, total) => onProgress({ done, total }) })
+          )
+        ),
+      anchor: () => anchor,
+      rebuild: ({ payload: { swapTimeoutMillis } }) =>
+        startedStream(
+          withProgress((onProgress: (progress: RebuildProgress) => Effect.Effect<void>) =>
+            audit.rebuild({
+              onProgress,
+              swapTimeout: swapTimeoutMillis === undefined ? undefined : Duration.millis(swapTimeoutMillis)
+            })
+          )
+        ),
+      redact: handleCommand(audit.redact),
+      pruneReceipts: ({ payload }) => withDatabaseTrouble(audit.pruneReceipts(payload)),
+      exportLog: () => Effect.map(started(audit.exportLog), linesAsBytes),
+      importLog: ({ payload }) =>
+        withDatabaseTrouble(
+          audit.importLog(
+            Stream.flattenArray(
+              Stream.fromAsyncIterable(pagesOfLines(Stream.toAsyncIterable(payload)), () => brokenOff)
+            )
+          )
+        )
+    })
+  })
+)
+
+/** A moment as the services take it; which members may stand together they say. */
+const momentIn = (members: object) =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as typeof CardAt.Encoded & {
+    readonly position: number
+  }
+
+/** What goes wrong on the way breaks the answer off: its first line says where the log ends. */
+const linesAsBytes = <E>(lines: Stream.Stream<string, E>): Stream.Stream<Uint8Array> =>
+  Stream.mapArray(lines, (some): [string] => [`${some.join("\n")}\n`]).pipe(
+    Stream.catch((error) => Stream.fromEffect(Effect.orDie(told(error)))),
+    Stream.encodeText
+  )
+
+const brokenOff = new InvalidInput({ problem: "the body broke off" })

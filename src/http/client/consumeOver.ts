@@ -1,0 +1,62 @@
+import { Cause, Effect, Exit, Option, Ref, type Scope, Stream } from "effect"
+import type { AuditService, ConsumerOptions, RecordedEvent } from "../../index.ts"
+import { decodeConsumer } from "../../services/auditInput.ts"
+import { reasonOf } from "../../events/consume.ts"
+
+type Audit = AuditService["Service"]
+
+/** What a consumer needs of a server. */
+interface Feeding extends Pick<Audit, "events" | "checkpoint" | "advance" | "park"> {
+  /** The last position of the log. */
+  readonly end: Effect.Effect<number, Effect.Error<Audit["checkpoints"]>>
+}
+
+/**
+ * Consumes events of a server. The handler writes to no transaction of the server's: an event is handled at least once,
+ * and again if the program ends between its handler and the checkpoint. Of two consumers of one name only one moves the
+ * checkpoint on.
+ */
+export const consumeOver =
+  ({ advance, checkpoint, end, events, park }: Feeding): Audit["consume"] =>
+  <E, R>(input: ConsumerOptions<E, R>) =>
+    Effect.gen(function* () {
+      const { batchSize = 100, consumer, follow = false, parkAfter, ...filter } = yield* decodeConsumer(input)
+      const { handler } = input
+      const start = Option.match(yield* checkpoint(consumer), { onNone: () => 0, onSome: ({ position }) => position })
+      const last = follow ? Number.POSITIVE_INFINITY : yield* end
+      const moved = yield* Ref.make(start)
+      let handled = 0
+
+      const moveTo = (position: number) =>
+        Effect.flatMap(Ref.get(moved), (from) =>
+          position > from ? Effect.andThen(advance(consumer, from, position), Ref.set(moved, position)) : Effect.void
+        )
+
+      const handle = Effect.fnUntraced(function* (event: RecordedEvent) {
+        for (let tries = 1; ; tries++) {
+          const exit = yield* Effect.exit(Effect.scoped(Effect.suspend(() => handler(event))))
+          if (Exit.isSuccess(exit)) {
+            handled++
+            return
+          }
+          if (parkAfter === undefined || Cause.hasInterrupts(exit.cause)) {
+            yield* moveTo(event.position - 1)
+            return yield* Effect.failCause(exit.cause)
+          }
+          if (tries >= parkAfter) return yield* park(consumer, event.position, reasonOf(exit.cause))
+        }
+      })
+
+      yield* events({ cardId: filter.cardId, type: filter.type, actor: filter.actor, after: start, follow }).pipe(
+        Stream.rechunk(batchSize),
+        Stream.runForEachArray((some) =>
+          Effect.gen(function* () {
+            for (const event of some) yield* handle(event)
+            yield* moveTo(some.at(-1)?.position ?? 0)
+          })
+        )
+      )
+      // Also past what this consumer does not take.
+      yield* moveTo(last)
+      return handled
+    }) as Effect.Effect<number, never, Exclude<R, Scope.Scope>>
