@@ -10,25 +10,30 @@ export const describeReport = (report: ImportReport, page: Page): string => {
   const { edges, leftOutFor, takenAs } = report
   const lines: Array<string> = [
     page.bold(`Imported ${oneLine(report.file)}`),
-    row(report.lines, `lines: ${report.issues} issues, ${report.blank} blank, ${report.malformed} malformed`),
+    row(
+      report.lines,
+      `${counted[report.format]}: ${report.issues} issues, ${report.blank} blank, ${report.malformed} malformed`
+    ),
     row(report.taken, `taken: ${takenAs.ready} ready, ${takenAs.blocked} blocked, ${takenAs.done} done`),
     row(report.unchanged, "unchanged"),
     row(report.differing, "exist and differ, left as they are"),
     row(
       report.leftOut,
-      `left out: ${leftOutFor.tombstone} deleted, ${leftOutFor.duplicate} with the id of an earlier line, ${leftOutFor.refused} that no card can be, ${leftOutFor.cycle} on a cycle`
+      `left out: ${leftOutFor.tombstone} deleted, ${leftOutFor.duplicate} with the id of an earlier one, ${leftOutFor.refused} that no card can be, ${leftOutFor.cycle} on a cycle`
     ),
     row(
       edges.total,
       `edges: ${edges.dependencies} dependencies, ${edges.repeated} repeated, ${sum(edges.otherTypes)} of other types, ${edges.ofIssuesLeftOut} of issues left out`
     ),
     row(edges.dangling, "dangling: kept as dependencies, so the card waits until the other exists and is done"),
+    ...(edges.implied === 0 ? [] : [row(edges.implied, "of the dependencies follow from what is part of what")]),
     "",
-    ...counts("Status in the file", report.statuses),
+    ...counts("Status in the source", report.statuses),
     ...counts("Types of edges that are no dependencies", edges.otherTypes),
     ...counts("Not carried over, by field", report.notCarriedOver),
+    ...(report.missingFields.length === 0 ? [] : [`Columns that are not there: ${report.missingFields.join(", ")}`]),
     ...list(
-      "Malformed lines",
+      "Malformed",
       report.malformedLines.map(({ place, problem }) => `${place}: ${problem}`)
     ),
     ...list(
@@ -40,11 +45,26 @@ export const describeReport = (report: ImportReport, page: Page): string => {
       report.differingCards.map(({ fields, id, place }) => `${place}: ${id}: ${fields.join(", ")}`)
     ),
     ...list(
+      "Claims that are not carried over: these cards are ready",
+      report.endedClaims.map(
+        ({ id, live, owner, until }) =>
+          `${id} of ${owner ?? "nobody named"}, ${until === null ? "which never runs out" : `${live ? "until" : "which ran out"} ${until}`}`
+      )
+    ),
+    ...list(
       "Dangling edges",
       report.danglingEdges.map(({ dependsOn, id, why }) => `${id} waits for ${dependsOn} (${why})`)
     )
   ]
   return lines.join("\n").trimEnd()
+}
+
+/** What the source has in one place. */
+const counted: Readonly<Record<ImportReport["format"], string>> = {
+  beads: "lines",
+  table: "rows",
+  "task-master": "tasks and subtasks",
+  "backlog-md": "files"
 }
 
 const row = (count: number, what: string): string => `${String(count).padStart(8)}  ${what}`

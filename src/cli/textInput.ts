@@ -13,26 +13,31 @@ export const textOrInput = (flag: string, given: string | undefined) =>
 
 /** The text of a file. */
 export const textOfFile = (flag: string, path: string): Effect.Effect<string, InvalidInput> =>
-  readText(flag, () => {
+  readText(`what --${flag} names`, () => {
     if (path.includes("\u0000")) throw new Error("the path has a NUL character in it")
     return createReadStream(path)
   })
 
-const readInput = (flag: string) => Effect.flatMap(Host, ({ stdin }) => readText(flag, () => stdin))
+const readInput = (flag: string) => Effect.flatMap(Host, ({ stdin }) => readText(`what --${flag} names`, () => stdin))
 
-const readText = (flag: string, open: () => AsyncIterable<Uint8Array>): Effect.Effect<string, InvalidInput> =>
+/** A whole text of at most `maximum` bytes; `what` says of which an error tells. */
+export const readText = (
+  what: string,
+  open: () => AsyncIterable<Uint8Array>,
+  maximum = maximumBytes
+): Effect.Effect<string, InvalidInput> =>
   Effect.tryPromise({
     try: async () => {
       const chunks: Array<Uint8Array> = []
       let bytes = 0
       for await (const chunk of open()) {
         bytes += chunk.length
-        if (bytes > maximumBytes) throw new Error(`it is longer than ${maximumBytes} bytes`)
+        if (bytes > maximum) throw new Error(`it is longer than ${maximum} bytes`)
         chunks.push(chunk)
       }
       return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks))
     },
-    catch: (error) => new InvalidInput({ problem: `what --${flag} names cannot be read: ${why(error)}` })
+    catch: (error) => new InvalidInput({ problem: `${what} cannot be read: ${why(error)}` })
   })
 
 const why = (error: unknown): string => {

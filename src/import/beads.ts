@@ -1,5 +1,7 @@
 import { Result, Schema } from "effect"
+import { bodyText } from "./bodyText.ts"
 import { inOneLine } from "./inOneLine.ts"
+import { isNothing } from "./isNothing.ts"
 import type { Issue } from "./Issue.ts"
 
 /** RFC 3339, to the nanosecond, always with its offset: without one it would mean another time on every machine. */
@@ -68,9 +70,6 @@ export const decodeBeadsLine = (line: string): Result.Result<BeadsIssue, string>
   })
 }
 
-const isNothing = (value: unknown): boolean =>
-  value === null || value === "" || (Array.isArray(value) && value.length === 0)
-
 /** Edges of this type are dependencies; others are not. */
 export const dependencyType = "blocks"
 
@@ -107,13 +106,7 @@ const statusOf = (status: string): "ready" | "blocked" | "done" =>
   status === "closed" ? "done" : status === "blocked" ? "blocked" : "ready"
 
 /** The description as it is, then design and notes under headings of their own. */
-const bodyOf = (issue: BeadsIssue): string | null => {
-  const parts = [orNull(issue.description), headed("Design", issue.design), headed("Notes", issue.notes)]
-  const present = parts.filter((part) => part !== null)
-  return present.length === 0 ? null : present.join("\n\n")
-}
-
-const headed = (heading: string, text: string | null | undefined): string | null =>
-  orNull(text) === null ? null : `## ${heading}\n\n${text}`
+const bodyOf = (issue: BeadsIssue): string | null =>
+  bodyText(issue.description, { Design: issue.design, Notes: issue.notes })
 
 const orNull = (text: string | null | undefined): string | null => (text == null || text === "" ? null : text)

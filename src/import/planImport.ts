@@ -21,7 +21,7 @@ export const maximumIssues = 2_000_000
  * waits for them: see `implyEdges`.
  */
 export const planImport = Effect.fnUntraced(function* <E, R>(source: Source<E, R>) {
-  const planner = new Planner()
+  const planner = new Planner(source.placeOf)
   yield* Stream.runForEachArray(source.records, (records) => {
     for (const record of records) planner.add(record)
     return planner.issues <= maximumIssues
@@ -43,8 +43,11 @@ export const planImport = Effect.fnUntraced(function* <E, R>(source: Source<E, R
 })
 
 /** The plan of records that are at hand. */
-export const planOf = (records: Iterable<SourceRecord>): ImportPlan => {
-  const planner = new Planner()
+export const planOf = (
+  records: Iterable<SourceRecord>,
+  placeOf: Source["placeOf"] = (line) => `line ${line}`
+): ImportPlan => {
+  const planner = new Planner(placeOf)
   for (const record of records) planner.add(record)
   return planner.finish()
 }
@@ -73,6 +76,11 @@ class Planner {
   readonly #candidates = new Map<string, Candidate>()
   readonly #edges = new Map<string, EdgesOfIssue>()
   readonly #fieldLists = new Map<string, ReadonlyArray<string>>()
+  readonly #placeOf: Source["placeOf"]
+
+  constructor(placeOf: Source["placeOf"]) {
+    this.#placeOf = placeOf
+  }
 
   add(record: SourceRecord): void {
     this.#lines++
@@ -94,7 +102,7 @@ class Planner {
   #addIssue(line: number, issue: Issue): void {
     const { id } = issue
     const first = this.#firstLines.get(id)
-    if (first !== undefined) return this.#leave(line, id, "duplicate", `line ${first} has the same id`)
+    if (first !== undefined) return this.#leave(line, id, "duplicate", `${this.#placeOf(first)} has the same id`)
     this.#firstLines.set(id, line)
     if (issue.isDeleted === true) return this.#leave(line, id, "tombstone", "it is deleted")
     this.#addEdges(issue)
@@ -108,7 +116,7 @@ class Planner {
       })
     if (problem !== undefined) return this.#leave(line, id, "refused", problem)
     if (firstWithKey !== undefined) {
-      return this.#leave(line, id, "duplicate", `line ${firstWithKey} has the same idempotency key`)
+      return this.#leave(line, id, "duplicate", `${this.#placeOf(firstWithKey)} has the same idempotency key`)
     }
     if (key !== undefined) this.#linesOfKeys.set(key, line)
     this.#candidates.set(id, {

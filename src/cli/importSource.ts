@@ -1,0 +1,117 @@
+import { Effect, Layer, Stream } from "effect"
+import { createReadStream } from "node:fs"
+import { basename, resolve } from "node:path"
+import type { ImportFormat } from "../import/ImportReport.ts"
+import type { Source } from "../import/Issue.ts"
+import { readBacklogMd } from "../import/readBacklogMd.ts"
+import { readBeads } from "../import/readBeads.ts"
+import { readTable } from "../import/readTable.ts"
+import { readTaskMaster } from "../import/readTaskMaster.ts"
+import { SourceUnreadable } from "../import/SourceUnreadable.ts"
+import { parseTableName } from "../import/tableName.ts"
+import { type InitialStatus, plainWord, type StatusMap } from "../import/words.ts"
+import { InvalidInput } from "../index.ts"
+import { otherServer } from "./database.ts"
+import { databaseTrouble } from "./DatabaseUnavailable.ts"
+import { Host } from "./Host.ts"
+import { readText } from "./textInput.ts"
+
+/** The longest `tasks.json` that is read, in bytes. */
+const longestTasksFile = 64 * 1024 * 1024
+
+/** What an import is told of where it reads. */
+export interface ImportFlags {
+  readonly file: string | undefined
+  readonly from: string | undefined
+  readonly table: string | undefined
+  readonly mapStatus: ReadonlyArray<string>
+}
+
+/** What the flags name, open until the scope is closed. */
+export const importSource = Effect.fnUntraced(function* (format: ImportFormat, flags: ImportFlags) {
+  const statuses = yield* statusMapOf(format, flags.mapStatus)
+  if (format === "table") return yield* tableSource(flags, statuses)
+  if (flags.from !== undefined || flags.table !== undefined) {
+    return yield* new InvalidInput({ problem: "--from and --table are for --format table" })
+  }
+  const { file } = flags
+  if (file === undefined)
+    return yield* new InvalidInput({ problem: `what to import is missing: give ${wanted[format]}` })
+  const { stdin } = yield* Host
+  const open = () => (file === "-" ? stdin : createReadStream(file))
+  const name = file === "-" ? "standard input" : basename(resolve(file))
+  switch (format) {
+    case "beads":
+      return yield* Effect.tryPromise({ try: () => readBeads(open(), name), catch: cannotBeRead(file) })
+    case "task-master": {
+      const text = yield* readText(JSON.stringify(file), open, longestTasksFile)
+      return yield* asInvalidInput(readTaskMaster(text, name, statuses))
+    }
+    case "backlog-md":
+      return yield* asInvalidInput(readBacklogMd(file, name, statuses))
+  }
+})
+
+const wanted: Readonly<Record<Exclude<ImportFormat, "table">, string>> = {
+  beads: "a FILE, or - for standard input",
+  "task-master": "a FILE, or - for standard input",
+  "backlog-md": "the FOLDER in which Backlog.md keeps its tasks"
+}
+
+const cannotBeRead = (file: string) => (error: unknown) =>
+  new InvalidInput({
+    problem: `${JSON.stringify(file)} cannot be read: ${error instanceof Error ? error.message : String(error)}`
+  })
+
+const asInvalidInput = <A, E, R>(effect: Effect.Effect<A, E | SourceUnreadable, R>) =>
+  Effect.catchIf(
+    effect,
+    (error): error is SourceUnreadable & typeof error => error instanceof SourceUnreadable,
+    ({ problem }) => Effect.fail(new InvalidInput({ problem }))
+  )
+
+const tableSource = Effect.fnUntraced(function* ({ file, from, table }: ImportFlags, statuses: StatusMap) {
+  if (from === undefined || table === undefined || file !== undefined) {
+    return yield* new InvalidInput({ problem: "--format table takes --from URL and --table NAME, and no FILE" })
+  }
+  const name = parseTableName(table)
+  if (name === undefined) {
+    return yield* new InvalidInput({
+      problem: `--table ${JSON.stringify(table.slice(0, 200))} is no table's name: it takes tasks, public.tasks or "a name".tasks`
+    })
+  }
+  const server = yield* otherServer("--from", from)
+  const trouble = <E>(error: E) => databaseTrouble(error, server.name)
+  const source = yield* asInvalidInput(
+    Effect.mapError(
+      Effect.flatMap(Layer.build(server.layer), (client) =>
+        Effect.provide(readTable(name, server.name, statuses), client)
+      ),
+      trouble
+    )
+  )
+  return { ...source, records: Stream.mapError(source.records, trouble) } satisfies Source<unknown>
+})
+
+const initialStatuses: ReadonlySet<string> = new Set(["ready", "blocked", "done"])
+
+/** `Review=blocked` makes `review` another word for blocked. */
+const statusMapOf = (format: ImportFormat, given: ReadonlyArray<string>): Effect.Effect<StatusMap, InvalidInput> => {
+  if (given.length > 0 && format === "beads") {
+    return Effect.fail(new InvalidInput({ problem: "--map-status has no meaning with --format beads" }))
+  }
+  const map = new Map<string, InitialStatus>()
+  for (const entry of given) {
+    const at = entry.lastIndexOf("=")
+    const [word, status] = [plainWord(entry.slice(0, Math.max(0, at))), entry.slice(at + 1).trim()]
+    if (word === "" || !initialStatuses.has(status)) {
+      return Effect.fail(
+        new InvalidInput({
+          problem: `--map-status takes WORD=ready, WORD=blocked or WORD=done, and not ${JSON.stringify(entry.slice(0, 200))}`
+        })
+      )
+    }
+    map.set(word, status as InitialStatus)
+  }
+  return Effect.succeed(map)
+}

@@ -1,0 +1,109 @@
+import { Effect, Option, Result, type Scope, Stream } from "effect"
+import { SqlClient, type SqlConnection, type SqlError } from "effect/sql"
+import type { Source, SourceRecord } from "./Issue.ts"
+import { SourceUnreadable } from "./SourceUnreadable.ts"
+import { quotedName, type TableName } from "./tableName.ts"
+import { issueOfRow, type TableColumn, tableColumns, type TableRow } from "./tableRow.ts"
+import type { StatusMap } from "./words.ts"
+
+/** Rows that are fetched at once. */
+const rowsAtOnce = 500
+
+/**
+ * Reads a table, or a view, of a mutable backlog, over a connection of its own: in one transaction that may read only and
+ * that sees one state of the database, from when it is opened until its scope is closed. Rows come by id, a page at a time.
+ * `database` is what the database is called in words.
+ */
+export const readTable = Effect.fnUntraced(function* (
+  table: TableName,
+  database: string,
+  statuses: StatusMap
+): Effect.fn.Return<
+  Source<SqlError.SqlError>,
+  SourceUnreadable | SqlError.SqlError,
+  SqlClient.SqlClient | Scope.Scope
+> {
+  const connection = yield* (yield* SqlClient.SqlClient).reserve
+  const run = (sql: string, params: ReadonlyArray<unknown> = []) => connection.execute(sql, params, undefined)
+  yield* Effect.acquireRelease(run("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"), () =>
+    Effect.ignore(run("ROLLBACK"))
+  )
+  // So that every time comes with its offset, and 1 + 1 is not written in local digits.
+  yield* run("SET LOCAL TimeZone = 'UTC'")
+  yield* run("SET LOCAL DateStyle = 'ISO, YMD'")
+  const { columns, hasPlaces } = yield* columnsOf(connection, table, database)
+  const [{ now } = { now: Number.NaN }] = yield* run("SELECT (extract(epoch FROM now()) * 1000)::float8 AS now")
+
+  const known = tableColumns.filter((column) => columns.includes(column))
+  const others = columns.filter((column) => !isKnown(column))
+  const statement = [
+    `DECLARE backlog_import NO SCROLL CURSOR FOR SELECT ${[
+      ...known.map((column, index) => `to_json(t.${quotedName(column)})::text AS k${index}`),
+      ...others.map((column, index) => `(t.${quotedName(column)} IS NOT NULL) AS o${index}`)
+    ].join(", ")}`,
+    // Of rows with the same id, the one that was written first comes first, where the database can tell.
+    `FROM ${table.quoted} AS t ORDER BY t."id"::text COLLATE "C", ${hasPlaces ? "t.ctid" : `t."title"::text COLLATE "C"`}`
+  ].join(" ")
+
+  const rowOf = (values: Readonly<Record<string, unknown>>): TableRow => ({
+    columns: Object.fromEntries(known.map((column, index) => [column, values[`k${index}`] as string | null])),
+    others: others.filter((_, index) => values[`o${index}`] === true)
+  })
+  const recordOf = (values: Readonly<Record<string, unknown>>, line: number): SourceRecord =>
+    Result.match(issueOfRow(rowOf(values), now, statuses), {
+      onFailure: (problem): SourceRecord => ({ _tag: "Malformed", line, problem }),
+      onSuccess: (issue): SourceRecord => ({ _tag: "Issue", line, issue })
+    })
+
+  return {
+    format: "table",
+    name: `${table.quoted.replace(/"([a-z_][a-z0-9_]*)"/g, "$1")} of ${database}`,
+    placeOf: (line) => `row ${line} by id`,
+    missingFields: tableColumns.filter((column) => !columns.includes(column)),
+    records: Stream.unwrap(
+      Effect.as(
+        Effect.acquireRelease(run(statement), () => Effect.ignore(run("CLOSE backlog_import"))),
+        Stream.paginate(0, (before) =>
+          Effect.map(
+            run(`FETCH FORWARD ${rowsAtOnce} FROM backlog_import`),
+            (rows: ReadonlyArray<Readonly<Record<string, unknown>>>) =>
+              [
+                rows.map((values, index) => recordOf(values, before + index + 1)),
+                rows.length < rowsAtOnce ? Option.none<number>() : Option.some(before + rows.length)
+              ] as const
+          )
+        )
+      )
+    )
+  }
+})
+
+const isKnown = (column: string): column is TableColumn => (tableColumns as ReadonlyArray<string>).includes(column)
+
+const columnsOf = Effect.fnUntraced(function* (
+  connection: SqlConnection.Connection,
+  { quoted }: TableName,
+  database: string
+) {
+  const rows: ReadonlyArray<{ readonly name: string | null; readonly kind: string | null }> = yield* connection.execute(
+    `SELECT a.attname::text AS name, c.relkind::text AS kind
+     FROM (SELECT to_regclass($1) AS relation) AS found
+     LEFT JOIN pg_class AS c ON c.oid = found.relation AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+     LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+     ORDER BY a.attnum`,
+    [quoted],
+    undefined
+  )
+  const columns = rows.flatMap(({ name }) => (name === null ? [] : [name]))
+  const refuse = (problem: string) =>
+    new SourceUnreadable({ problem: `${quoted} of ${database} cannot be imported: ${problem}` })
+  if (columns.length === 0) {
+    return yield* refuse(
+      "there is no such table. Letters count as they are written: a name may need its schema before it"
+    )
+  }
+  const missing = ["id", "title"].filter((column) => !columns.includes(column))
+  return missing.length === 0
+    ? { columns, hasPlaces: rows.some(({ kind }) => kind === "r" || kind === "m") }
+    : yield* refuse(`it has no column ${missing.join(" and no column ")}. It has ${columns.join(", ")}`)
+})

@@ -1,0 +1,144 @@
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Effect, Option, Result } from "effect"
+import { fileURLToPath } from "node:url"
+import { asSpelled, issueOfTask, taskFileOf } from "../../src/import/backlogMd.ts"
+import { planImport } from "../../src/import/planImport.ts"
+import { readBacklogMd } from "../../src/import/readBacklogMd.ts"
+import { timeOf } from "../../src/import/times.ts"
+
+const folder = fileURLToPath(new URL("fixtures/backlog-md", import.meta.url))
+const statuses = new Map([["idea", "blocked"]] as const)
+
+const issue = (markdown: string, fields: object = {}) =>
+  Result.getOrThrow(issueOfTask({ id: "task-1", title: "T", ...fields }, markdown, new Map()))
+
+describe("the tasks of Backlog.md", () => {
+  it("become a plan in which every file is accounted for", async () => {
+    const source = await Effect.runPromise(readBacklogMd(folder, "backlog", statuses))
+    const plan = await Effect.runPromise(planImport(source))
+    assert.deepStrictEqual(
+      Array.from(plan.cards.values(), ({ dependsOn, id, status }) => [id, status, dependsOn]),
+      [
+        ["TASK-1", "ready", ["TASK-4", "TASK-1.1"]],
+        ["TASK-1.1", "ready", ["TASK-4"]],
+        ["task-2", "blocked", ["TASK-1", "task-77"]],
+        ["TASK-4", "done", []]
+      ]
+    )
+    assert.deepStrictEqual(
+      plan.malformed.map(({ line, problem }) => [source.placeOf(line), problem.split(":")[0]]),
+      [
+        ["tasks/notes.md", "it does not begin with front matter between two lines of ---"],
+        ["tasks/task-5 - No-YAML.md", "its front matter is no YAML"]
+      ]
+    )
+    assert.deepStrictEqual(
+      plan.leftOut.map(({ detail, id, line }) => [source.placeOf(line), id, detail]),
+      [["tasks/task-3 - No-such-day.md", "task-3", 'its created_date is "2026-02-30", which is no time']]
+    )
+  })
+
+  it("are found in a folder of task files too, and nowhere else", async () => {
+    const source = await Effect.runPromise(readBacklogMd(`${folder}/completed`, "completed", statuses))
+    assert.deepStrictEqual([...(await Effect.runPromise(planImport(source))).cards.keys()], ["TASK-4"])
+    for (const path of [`${folder}/none`, `${folder}/tasks/notes.md`]) {
+      assert.include(
+        (await Effect.runPromise(Effect.flip(readBacklogMd(path, "x", statuses)))).problem,
+        "x cannot be imported"
+      )
+    }
+  })
+})
+
+describe("a task file", () => {
+  it("has its criteria as a list, and the rest as its body without marks", () => {
+    const { card } = issue(
+      "\n## Description\n\n<!-- SECTION:DESCRIPTION:BEGIN -->\nWhat.\n<!-- SECTION:DESCRIPTION:END -->\n\n## Acceptance Criteria\n<!-- AC:BEGIN -->\n- [ ] #1 one\n- [x] #2 two\n<!-- AC:END -->\n\n## Notes\n\nN.\n"
+    )
+    assert.deepStrictEqual(card.acceptance, [
+      { text: "one", done: false },
+      { text: "two", done: true }
+    ])
+    assert.strictEqual(card.body, "What.\n\n\n## Notes\n\nN.")
+  })
+
+  it("keeps criteria that are no list as they stand, and code as it is", () => {
+    const { card } = issue(
+      "## Acceptance Criteria\n\nAll of it:\n- [ ] one\n\n## Code\n\n```\n## Acceptance Criteria\n<!-- AC:END -->\n```\n"
+    )
+    assert.strictEqual(card.acceptance, "All of it:\n- [ ] one")
+    assert.strictEqual(card.body, "## Code\n\n```\n## Acceptance Criteria\n<!-- AC:END -->\n```")
+  })
+
+  it("without words has neither", () => {
+    const { card } = issue("\n## Description\n\n")
+    assert.deepStrictEqual([card.body, card.acceptance], [null, null])
+  })
+
+  it.each([
+    [{ priority: "high", milestone: "m-1", labels: ["a"] }, { phase: "m-1", priority: 3 }, ["labels"]],
+    [
+      { labels: ["a", "b"], reporter: "@ann", references: [] },
+      { phase: "a", priority: 0 },
+      ["reporter", "labels after the first"]
+    ]
+  ])("with %j", (fields, expected, lost) => {
+    const { card, notCarriedOver } = issue("", fields)
+    assert.deepInclude(card, expected)
+    assert.deepStrictEqual(notCarriedOver, lost)
+  })
+
+  it.each([
+    ["no id", { id: "" }, "its front matter has no id"],
+    ["no title", { title: null }, "its front matter has no title"],
+    ["odd dependencies", { dependencies: [{ a: "b" }] }, "its dependencies are no list of texts"]
+  ])("with %s is none", (_, fields, problem) => {
+    assert.strictEqual(
+      Result.getOrThrow(Result.flip(issueOfTask({ id: "1", title: "T", ...fields }, "", new Map()))),
+      problem
+    )
+  })
+
+  it("may name people as only Backlog.md reads them", () => {
+    const { frontMatter, markdown } = Result.getOrThrow(
+      taskFileOf("---\r\nassignee: @ann\r\nreporter: [@ann, 'x']\r\nlist:\r\n  - @ben \r\n---\r\nbody")
+    )
+    assert.strictEqual(frontMatter, 'assignee: "@ann"\nreporter: ["@ann", \'x\']\nlist:\n  - "@ben"')
+    assert.strictEqual(markdown, "body")
+    assert.include(Result.getOrThrow(Result.flip(taskFileOf("---\nid: 1\n"))), "no end")
+  })
+
+  it("may spell ids in letters of either size, unless both are there", () => {
+    const named = (id: string, to: string) => ({ ...issue("", { id }), edges: [{ to }], parent: to })
+    const spelled = asSpelled([named("TASK-1", "task-2"), named("Task-2", "TASK-1"), named("task-1", "task-9")])
+    assert.deepStrictEqual(
+      spelled.map(({ edges, parent }) => [edges[0]?.to, parent]),
+      [
+        ["Task-2", "Task-2"],
+        ["TASK-1", "TASK-1"],
+        ["task-9", "task-9"]
+      ]
+    )
+  })
+})
+
+describe("a time", () => {
+  it.each([
+    ["2026-01-22", "2026-01-22T00:00:00.000Z"],
+    ["2026-01-22 09:30", "2026-01-22T09:30:00.000Z"],
+    ["2026-01-22T09:30:15.5", "2026-01-22T09:30:15.500Z"],
+    ["2026-01-22 09:30:15+02", "2026-01-22T07:30:15.000Z"],
+    ["2026-01-22T09:30:15.123456-08:00", "2026-01-22T17:30:15.123Z"],
+    ["22-01-26", "2026-01-22T00:00:00.000Z"],
+    ["22/01/26", "2026-01-22T00:00:00.000Z"]
+  ])("is read from %s", (written, expected) => {
+    assert.strictEqual(DateTime.formatIso(Option.getOrThrow(timeOf(written))), expected)
+  })
+
+  it.each(["", "soon", "2026-02-30", "2026-13-01", "2026-01-22 25:00", "1769073000", "infinity"])(
+    "is not %j",
+    (written) => {
+      assert.isTrue(Option.isNone(timeOf(written)))
+    }
+  )
+})

@@ -1,0 +1,238 @@
+import { assert, afterAll, beforeAll, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { randomBytes } from "node:crypto"
+import { readFile } from "node:fs/promises"
+import { fileURLToPath } from "node:url"
+import { inject } from "vitest"
+import { cli, inDirectory, json, onServer, type Place, sql } from "../cli/support.ts"
+
+const fixture = (name: string) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
+
+/** A table as mutable backlogs have them, in a schema of its own. */
+const old = `old_${randomBytes(6).toString("hex")}`
+
+const table = `${old}."The Tasks"`
+
+const fromTable = () => ["import", "--format", "table", "--from", inject("postgresUrl"), "--table", table]
+
+beforeAll(() =>
+  sql((client) =>
+    Effect.gen(function* () {
+      yield* client`CREATE SCHEMA ${client(old)}`
+      yield* client.unsafe(`
+        CREATE TABLE ${table} (
+          id bigint, title text, body text, priority int, status text, depends_on jsonb, claim_owner text,
+          claim_ttl_seconds int, claimed_at timestamptz, attempts int, idempotency_key text, acceptance json,
+          created_at timestamp, updated_at timestamptz, "Colour; --" text)`)
+      yield* client.unsafe(`
+        INSERT INTO ${table} VALUES
+          (1, 'Design', 'Words', 5, 'done', '[]', 'ann', 900, '2026-01-02T10:00:00Z', 1, 'k1', '{"n": 1.50}', '2026-01-01 09:00', '2026-01-02T11:00:00Z', 'red'),
+          (2, 'Build', NULL, 3, 'claimed', '[1]', 'ben', 900, now(), 2, NULL, NULL, '2026-01-01 10:00', NULL, NULL),
+          (3, 'Test', NULL, 3, 'in_progress', '[2, "1", 2]', 'cid', 60, '2026-01-02T10:00:00Z', 1, NULL, NULL, '2026-01-01 11:00', NULL, NULL),
+          (4, 'Ship', NULL, NULL, NULL, '[3, 99]', NULL, NULL, NULL, 0, 'k4', NULL, NULL, NULL, NULL),
+          (5, 'Set aside', NULL, 1, 'on hold', NULL, NULL, NULL, NULL, 0, NULL, NULL, '2026-01-01 12:00', NULL, NULL),
+          (6, 'What is that', NULL, 1, 'limbo', NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL),
+          (7, 'The key again', NULL, 1, 'ready', NULL, NULL, NULL, NULL, 0, 'k4', NULL, NULL, NULL, NULL),
+          (8, 'Round', NULL, 1, 'ready', '[9]', NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL),
+          (9, 'And round', NULL, 1, 'ready', '[8]', NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL),
+          (1, 'The id again', NULL, 1, 'ready', NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL),
+          (NULL, 'No id', NULL, 1, 'ready', NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL)`)
+    })
+  )
+)
+
+afterAll(() => sql((client) => client`DROP SCHEMA ${client(old)} CASCADE`))
+
+const places: ReadonlyArray<readonly [string, () => Promise<Place>]> = [
+  ["a server", async () => onServer()],
+  ["a directory", () => inDirectory()]
+]
+
+describe.each(places)("imports into %s", (_, make) => {
+  let place: Place
+  beforeAll(async () => {
+    place = await make()
+  })
+  afterAll(() => place.remove())
+  const ask = (...argv: ReadonlyArray<string>) => json([...place.flags, ...argv])
+  const position = async () => (await ask("anchor")).data.position
+
+  /** The same import again: no event, and every card as the source says. */
+  const again = async (argv: ReadonlyArray<string>, taken: number) => {
+    const before = await position()
+    const { data: report } = await ask(...argv)
+    assert.deepInclude(report, { taken: 0, unchanged: taken, differing: 0, correlationId: null, endedClaims: [] })
+    assert.strictEqual(await position(), before)
+  }
+
+  it("of a table", async () => {
+    const { code, data: report, stderr } = await ask(...fromTable())
+    assert.deepStrictEqual([code, stderr], [0, ""])
+    assert.deepInclude(report, {
+      format: "table",
+      lines: 11,
+      malformed: 1,
+      issues: 10,
+      taken: 5,
+      missingFields: ["phase"]
+    })
+    assert.deepStrictEqual(report.leftOutFor, { tombstone: 0, duplicate: 2, refused: 1, cycle: 2 })
+    assert.deepStrictEqual(report.takenAs, { ready: 3, blocked: 1, done: 1 })
+    assert.deepInclude(report.edges, { total: 8, dependencies: 5, repeated: 1, ofIssuesLeftOut: 2, dangling: 1 })
+    assert.deepStrictEqual(report.notCarriedOver, {
+      "Colour; --": 1,
+      attempts: 3,
+      claim_owner: 3,
+      claim_ttl_seconds: 3,
+      claimed_at: 3,
+      updated_at: 1
+    })
+    assert.deepStrictEqual(
+      report.endedClaims.map(({ id, live, owner }: Record<string, unknown>) => [id, owner, live]),
+      [
+        ["2", "ben", true],
+        ["3", "cid", false]
+      ]
+    )
+    assert.deepInclude((await ask("show", "1")).data, {
+      title: "Design",
+      body: "Words",
+      priority: 5,
+      status: "done",
+      acceptance: { n: 1.5 },
+      idempotencyKey: "k1",
+      createdAt: "2026-01-01T09:00:00.000Z"
+    })
+    assert.deepInclude((await ask("show", "5")).data, {
+      status: "blocked",
+      blockedReason: 'Its status was "on hold" where it was imported from.'
+    })
+    await again(fromTable(), 5)
+  })
+
+  it("of task-master", async () => {
+    const argv = ["import", fixture("tasks.json"), "--format", "task-master"]
+    // The ids 1 to 5 are those of the table.
+    const { data: first } = await ask(...argv)
+    assert.deepInclude(first, { taken: 7, differing: 5, unchanged: 0, leftOut: 5, malformed: 3 })
+    const before = await position()
+    assert.deepInclude((await ask(...argv)).data, { taken: 0, differing: 5, unchanged: 7 })
+    assert.strictEqual(await position(), before)
+  })
+
+  it("of Backlog.md", async () => {
+    const argv = ["import", fixture("backlog-md"), "--format", "backlog-md", "--map-status", "Idea=blocked"]
+    const { data: report } = await ask(...argv)
+    assert.deepInclude(report, { taken: 4, leftOut: 1, malformed: 2 })
+    assert.deepInclude(report.edges, { dependencies: 5, implied: 2, dangling: 1 })
+    await again(argv, 4)
+  })
+})
+
+describe("an import", () => {
+  const place = onServer()
+  afterAll(() => place.remove())
+  const ask = (argv: ReadonlyArray<string>, stdin = "") => json([...place.flags, ...argv], { stdin })
+
+  it("that is strict writes nothing where a live claim would end, and says who holds it", async () => {
+    const { code, error } = await ask([...fromTable(), "--strict"])
+    assert.deepStrictEqual([code, error._tag], [2, "ImportRefused"])
+    assert.include(
+      error.problems.map(({ problem }: { problem: string }) => problem),
+      '"2" is claimed by "ben", and would be ready here'
+    )
+    assert.deepStrictEqual((await ask(["list"])).data, [])
+  })
+
+  it("takes no card whose idempotency key another has here", async () => {
+    await ask(["create", "--id", "mine", "--title", "Mine", "--key", "k4"])
+    const { data: report } = await ask(fromTable())
+    assert.deepInclude(
+      report.leftOutIssues.find(({ id }: { id: string }) => id === "4"),
+      { reason: "duplicate", detail: 'card "mine" of the backlog has the same idempotency key' }
+    )
+    assert.strictEqual(report.taken, 4)
+    assert.strictEqual((await ask(["show", "4"])).code, 4)
+  })
+
+  it("for people names claims that ended and columns that are not there", async () => {
+    const people = onServer()
+    const { stdout } = await cli([...people.flags, ...fromTable()])
+    await people.remove()
+    assert.include(stdout, "Columns that are not there: phase")
+    assert.match(stdout, /Claims that are not carried over: these cards are ready:\n  2 of ben, until 20/)
+    assert.include(stdout, "row 2 by id: 1 (duplicate): row 1 by id has the same id")
+    assert.notInclude(stdout, "postgres://")
+  })
+
+  it("reads tasks.json from standard input", async () => {
+    const { data } = await ask(
+      ["import", "-", "--format", "task-master"],
+      await readFile(fixture("tasks.json"), "utf8")
+    )
+    assert.strictEqual(data.file, "standard input")
+  })
+
+  const server = () => inject("postgresUrl")
+  const withPassword = "postgres://u:secret@127.0.0.1:1/d"
+  it.each<[string, () => ReadonlyArray<string>, number, string]>([
+    ["no file", () => ["import"], 2, "what to import is missing"],
+    [
+      "no table",
+      () => ["import", "--format", "table", "--from", server()],
+      2,
+      "--format table takes --from URL and --table NAME"
+    ],
+    ["a file and a table", () => [...fromTable(), "x"], 2, "and no FILE"],
+    ["a table of a file", () => ["import", "x", "--table", "t"], 2, "--from and --table are for --format table"],
+    [
+      "a table that is none",
+      () => ["import", "--format", "table", "--from", server(), "--table", "a.b.c"],
+      2,
+      "is no table's name"
+    ],
+    [
+      "a table that is not there",
+      () => ["import", "--format", "table", "--from", server(), "--table", "nowhere"],
+      2,
+      "there is no such table"
+    ],
+    [
+      "a table without a title",
+      () => ["import", "--format", "table", "--from", server(), "--table", "pg_catalog.pg_class"],
+      2,
+      "it has no column id and no column title"
+    ],
+    [
+      "a directory for a server",
+      () => ["import", "--format", "table", "--from", "x", "--table", "t"],
+      2,
+      "--from takes a postgres:// URL"
+    ],
+    [
+      "a server that is away",
+      () => ["import", "--format", "table", "--from", withPassword, "--table", "t"],
+      6,
+      "The database 127.0.0.1:1 is not available"
+    ],
+    [
+      "a word that means nothing",
+      () => ["import", "x", "--format", "task-master", "--map-status", "a=b"],
+      2,
+      "--map-status takes WORD=ready"
+    ],
+    ["words for beads", () => ["import", "x", "--map-status", "a=done"], 2, "no meaning with --format beads"],
+    ["a folder that is none", () => ["import", fixture("tasks.json"), "--format", "backlog-md"], 2, "it is no folder"],
+    [
+      "a log with words",
+      () => ["import", "x", "--format", "log", "--map-status", "a=done"],
+      2,
+      "no meaning with --format log"
+    ]
+  ])("of %s is refused in words", async (_, argv, code, message) => {
+    const ran = await ask(argv())
+    assert.strictEqual(ran.code, code)
+    assert.include(ran.error.message, message)
+    assert.notInclude(JSON.stringify(ran), "secret")
+  })
+})

@@ -1,0 +1,159 @@
+import { assert, describe, it } from "@effect/vitest"
+import { DateTime, Result } from "effect"
+import { parseTableName } from "../../src/import/tableName.ts"
+import { issueOfRow, type TableRow } from "../../src/import/tableRow.ts"
+
+const now = Date.parse("2026-01-22T12:00:00Z")
+
+const rowOf = (columns: Readonly<Record<string, unknown>>, others: ReadonlyArray<string> = []): TableRow => ({
+  columns: Object.fromEntries(
+    Object.entries({ id: "a", title: "A", ...columns }).map(([name, value]) => [
+      name,
+      value === null ? null : JSON.stringify(value)
+    ])
+  ),
+  others
+})
+
+const issue = (columns: Readonly<Record<string, unknown>>) =>
+  Result.getOrThrow(issueOfRow(rowOf(columns), now, new Map()))
+
+describe("a row of a mutable backlog", () => {
+  it("becomes a card", () => {
+    const { occurredAt, ...card } = issue({
+      body: "B",
+      phase: "p",
+      priority: -3,
+      status: "done",
+      depends_on: ["b", 7],
+      acceptance: { tests: 3 },
+      idempotency_key: "k",
+      created_at: "2026-01-01T08:00:00.123456-08:00"
+    }).card
+    assert.deepStrictEqual(card, {
+      id: "a",
+      title: "A",
+      body: "B",
+      phase: "p",
+      priority: -3,
+      acceptance: { tests: 3 },
+      idempotencyKey: "k",
+      status: "done"
+    })
+    assert.strictEqual(occurredAt && DateTime.formatIso(occurredAt), "2026-01-01T16:00:00.123Z")
+  })
+
+  it("that says little has what a card has without being told", () => {
+    assert.deepStrictEqual(issue({ phase: "", idempotency_key: "", acceptance: "", depends_on: "" }), {
+      id: "a",
+      status: "ready",
+      card: {
+        id: "a",
+        title: "A",
+        body: null,
+        phase: null,
+        priority: 0,
+        acceptance: null,
+        idempotencyKey: null,
+        status: "ready"
+      },
+      edges: [],
+      claim: undefined,
+      notCarriedOver: [],
+      problem: undefined
+    })
+  })
+
+  it.each([
+    ["a JSON array", ["b", 12], ["b", "12"]],
+    ["a text with one", '["b"]', ["b"]],
+    ["null", null, []],
+    ["JSON null", { toJSON: () => null }, []]
+  ])("may depend on %s", (_, value, expected) => {
+    assert.deepStrictEqual(
+      issue({ depends_on: value }).edges.map(({ to }) => to),
+      expected
+    )
+  })
+
+  it.each([
+    ["a text", "all tests pass", "all tests pass"],
+    ["a text with an object", '{"a":1}', { a: 1 }],
+    ["a text with a number", "17", "17"],
+    ["a text that only begins like JSON", "[ ] one", "[ ] one"],
+    ["a number", 17, 17]
+  ])("keeps acceptance that is %s", (_, value, expected) => {
+    assert.deepStrictEqual(issue({ acceptance: value }).card.acceptance, expected)
+  })
+
+  it("has a great id digit by digit", () => {
+    const row: TableRow = { columns: { id: "12345678901234567890", title: '"A"' }, others: [] }
+    assert.strictEqual(Result.getOrThrow(issueOfRow(row, now, new Map())).id, "12345678901234567890")
+  })
+
+  it.each([
+    ["a dependency that is none", { depends_on: [{}] }, "its depends_on has something in it that is no id"],
+    ["dependencies that are no list", { depends_on: { a: 1 } }, "its depends_on is no JSON array"],
+    [
+      "dependencies that are no JSON",
+      { depends_on: "a,b" },
+      "its depends_on is not JSON that can be kept: at character 1"
+    ],
+    ["an unknown status", { status: "parked" }, 'its status is "parked", and what that means is not known'],
+    ["half a priority", { priority: 1.5 }, 'its priority is "1.5"'],
+    ["no such time", { created_at: "infinity" }, 'its created_at is "infinity", which is no time'],
+    ["a title of several parts", { title: ["A"] }, "its title is neither a text nor a number"],
+    ["a ttl that is a word", { claim_ttl_seconds: "long" }, "its claim_ttl_seconds"]
+  ])("with %s is refused with that", (_, columns, problem) => {
+    assert.include(issue(columns).problem, problem)
+  })
+
+  it("without an id is malformed", () => {
+    assert.strictEqual(
+      Result.getOrThrow(Result.flip(issueOfRow(rowOf({ id: null }), now, new Map()))),
+      "its id is empty"
+    )
+  })
+
+  it("tells of what is lost, and of a claim whether it holds", () => {
+    const held = { status: "claimed", claim_owner: "w", claimed_at: "2026-01-22T11:50:00Z", attempts: 2 }
+    const claimed = Result.getOrThrow(
+      issueOfRow(
+        rowOf({ ...held, claim_ttl_seconds: 900, updated_at: "2026-01-22T11:50:00Z" }, ["colour"]),
+        now,
+        new Map()
+      )
+    )
+    assert.deepStrictEqual(claimed.claim, { owner: "w", until: "2026-01-22T12:05:00.000Z", live: true })
+    assert.deepStrictEqual(claimed.notCarriedOver, [
+      "claim_owner",
+      "claim_ttl_seconds",
+      "claimed_at",
+      "attempts",
+      "updated_at",
+      "colour"
+    ])
+    assert.strictEqual(claimed.card.status, "ready")
+    assert.deepStrictEqual(issue({ ...held, claim_ttl_seconds: 600 }).claim?.live, false)
+    assert.deepStrictEqual(issue(held).claim, { owner: "w", until: null, live: true })
+    assert.isUndefined(issue({ ...held, status: "done" }).claim)
+  })
+})
+
+describe("a table's name", () => {
+  it.each([
+    ["tasks", '"tasks"'],
+    ["Public.Tasks", '"Public"."Tasks"'],
+    ['"a.b".c d', '"a.b"."c d"'],
+    ['x"; DROP TABLE y; --', undefined],
+    ['"x""; DROP TABLE y"', '"x""; DROP TABLE y"'],
+    ["", undefined],
+    ["a.", undefined],
+    [".a", undefined],
+    ["a.b.c", undefined],
+    ['"a', undefined],
+    ['""', undefined]
+  ])("%s is %s in a statement", (written, quoted) => {
+    assert.strictEqual(parseTableName(written)?.quoted, quoted)
+  })
+})

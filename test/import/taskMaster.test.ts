@@ -1,0 +1,181 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { readFile } from "node:fs/promises"
+import type { Issue } from "../../src/import/Issue.ts"
+import { planImport, planOf } from "../../src/import/planImport.ts"
+import { readTaskMaster } from "../../src/import/readTaskMaster.ts"
+import { tasksOf } from "../../src/import/taskMaster.ts"
+import { Result } from "effect"
+
+const none = new Map()
+
+const sample = () => readFile(new URL("fixtures/tasks.json", import.meta.url), "utf8")
+
+const issuesOf = (json: unknown, statuses: Parameters<typeof tasksOf>[1] = none): ReadonlyArray<Issue> =>
+  Result.getOrThrow(tasksOf(json, statuses)).flatMap(({ record }) => (record._tag === "Issue" ? [record.issue] : []))
+
+const flat = (...tasks: ReadonlyArray<object>) => ({
+  tasks: tasks.map((task, index) => ({ id: index + 1, title: "T", ...task }))
+})
+
+describe("a tasks.json", () => {
+  it("becomes a plan in which every task and subtask is accounted for", async () => {
+    const source = await Effect.runPromise(readTaskMaster(await sample(), "tasks.json", none))
+    const plan = await Effect.runPromise(planImport(source))
+    const dependsOn = Object.fromEntries(Array.from(plan.cards.values(), (card) => [card.id, card.dependsOn]))
+    assert.deepStrictEqual(dependsOn, {
+      "1": [],
+      "2": ["1", "2.1", "2.2", "2.3"],
+      "2.1": ["1"],
+      "2.2": ["2.1", "2.3", "1"],
+      "2.3": ["4", "1"],
+      "3": ["2"],
+      "4": [],
+      "5": ["3", "99"],
+      "11": [],
+      "11.1": ["11"],
+      "experiments/1": [],
+      "experiments/2": ["experiments/1"]
+    })
+    assert.deepStrictEqual(
+      plan.leftOut.map(({ detail, id, line, reason }) => [source.placeOf(line), id, reason, detail]),
+      [
+        ["task 5", "5", "duplicate", "task 5 has the same id"],
+        ["task 6", "6", "refused", 'its status is "parked", and what that means is not known: see --map-status'],
+        ["task 7", "7", "refused", 'its priority is "extreme", and how urgent that is is not known'],
+        ["task 9", "9", "cycle", "it waits for itself: 9 → 10 → 9"],
+        ["task 10", "10", "cycle", "it waits for itself: 9 → 10 → 9"]
+      ]
+    )
+    assert.deepStrictEqual(
+      plan.malformed.map(({ line }) => source.placeOf(line)),
+      ["task 8", "subtask number 2 of task 11", 'key "version"']
+    )
+    const { implied, ...edges } = plan.edges
+    assert.deepStrictEqual(edges, {
+      total: 18,
+      dependencies: 15,
+      repeated: 0,
+      otherTypes: { "implied, but would close a circle": 1 },
+      ofIssuesLeftOut: 2
+    })
+    assert.deepStrictEqual(
+      [...implied],
+      [
+        ["2", 3],
+        ["2.1", 1],
+        ["2.2", 1],
+        ["2.3", 1]
+      ]
+    )
+  })
+
+  it("from before there were tags is one list", () => {
+    const [task, subtask] = issuesOf(
+      flat({ description: "What.", details: "How.", testStrategy: "Proof.", subtasks: [{ id: 1, title: "Sub" }] })
+    )
+    assert.deepStrictEqual(task?.card, {
+      id: "1",
+      title: "T",
+      body: "What.\n\n## Details\n\nHow.",
+      phase: null,
+      priority: 2,
+      status: "ready",
+      acceptance: "Proof."
+    })
+    assert.deepStrictEqual([subtask?.id, subtask?.parent], ["1.1", "1"])
+  })
+
+  it("has subtasks that are as urgent as their task, and criteria before the test strategy", () => {
+    const [, subtask] = issuesOf(
+      flat({ priority: "high", subtasks: [{ id: "1.1", title: "S", acceptanceCriteria: "A", testStrategy: "B" }] })
+    )
+    assert.deepStrictEqual(
+      [subtask?.id, subtask?.card.priority, subtask?.card.acceptance],
+      ["1.1", 3, "A\n\n## Test strategy\n\nB"]
+    )
+  })
+
+  it.each([
+    ["pending", "ready", undefined],
+    ["In Progress", "ready", undefined],
+    ["done", "done", undefined],
+    ["completed", "done", undefined],
+    ["blocked", "blocked", undefined],
+    ["deferred", "blocked", 'Its status was "deferred" where it was imported from.'],
+    ["review", "blocked", 'Its status was "review" where it was imported from.'],
+    ["cancelled", "blocked", 'Its status was "cancelled" where it was imported from.']
+  ])("whose task is %s has a card that is %s", (status, expected, reason) => {
+    const [issue] = issuesOf(flat({ status }))
+    assert.deepStrictEqual([issue?.card.status, issue?.card.blockedReason], [expected, reason])
+  })
+
+  it("may have a status that is said to mean something", () => {
+    const [issue] = issuesOf(flat({ status: "On Ice" }), new Map([["on-ice", "done"]]))
+    assert.strictEqual(issue?.card.status, "done")
+  })
+
+  it("that follows its parts ever deeper ends", () => {
+    let task: object = { id: 1, title: "T" }
+    for (let depth = 0; depth < 2_000; depth++) task = { id: 1, title: "T", subtasks: [task] }
+    assert.lengthOf(issuesOf({ tasks: [task] }), 2_001)
+  })
+
+  it.each([
+    ["no JSON", '{"tasks":[}', "it is not JSON: at character 11, a value is expected"],
+    ["a number that would be changed", '{"tasks":[12345678901234567890]}', "would be changed"],
+    ["a list", "[]", "it is not a JSON object"],
+    ["no tasks", '{"a":1}', "it has no list of tasks"]
+  ])("that is %s is refused as a whole", async (_, text, problem) => {
+    const error = await Effect.runPromise(Effect.flip(readTaskMaster(text, "tasks.json", none)))
+    assert.include(error.problem, problem)
+  })
+})
+
+describe("what is part of what", () => {
+  const issue = (id: string, parent?: string, ...to: ReadonlyArray<string>) =>
+    ({
+      _tag: "Issue",
+      line: 1,
+      issue: {
+        id,
+        status: "open",
+        card: { id, title: id },
+        edges: to.map((each) => ({ to: each })),
+        parent,
+        notCarriedOver: []
+      }
+    }) as const
+  const dependenciesIn = (...records: ReadonlyArray<ReturnType<typeof issue>>) =>
+    Object.fromEntries(Array.from(planOf(records).cards.values(), ({ dependsOn, id }) => [id, dependsOn]))
+
+  it("makes the whole wait for its parts, and parts for what the whole waits for, at every depth", () => {
+    assert.deepStrictEqual(dependenciesIn(issue("a", undefined, "x"), issue("b", "a"), issue("c", "b"), issue("x")), {
+      a: ["x", "b"],
+      b: ["c", "x"],
+      c: ["x"],
+      x: []
+    })
+  })
+
+  it("never makes a part wait for another part that only the whole waits for", () => {
+    assert.deepStrictEqual(dependenciesIn(issue("a", undefined, "b"), issue("b", "a"), issue("c", "a")), {
+      a: ["b", "c"],
+      b: [],
+      c: []
+    })
+  })
+
+  it("closes no circle: what is stated comes first", () => {
+    // x waits for a part of a, and a for x: the part must not wait for x.
+    const records = [issue("a", undefined, "x"), issue("b", "a"), issue("x", undefined, "b")]
+    assert.deepStrictEqual(dependenciesIn(...records), { a: ["x", "b"], b: [], x: ["b"] })
+    assert.deepStrictEqual(planOf(records).edges.otherTypes, { "implied, but would close a circle": 1 })
+    // Parts of each other, and of themselves.
+    assert.deepStrictEqual(dependenciesIn(issue("a", "b"), issue("b", "a"), issue("c", "c")), {
+      a: [],
+      b: ["a"],
+      c: []
+    })
+  })
+})
