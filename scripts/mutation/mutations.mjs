@@ -117,10 +117,10 @@ export const mutations = [
   },
   {
     name: "the lock on a directory",
-    file: "src/services/Pglite.ts",
-    find: "  yield* holdDirectory(directory, { wait })\n",
-    replace: "",
-    tests: ["test/services/Pglite.test.ts", "test/services/DirectoryLock.test.ts", "test/cli/directory.test.ts"]
+    file: "src/services/SharedDirectory.ts",
+    find: "yield* holdDirectoryUnless(directory, { wait, unless: HolderConnection.open(directory) })",
+    replace: "Option.none<HolderConnection>()",
+    tests: ["test/services/sharedDirectory.test.ts"]
   },
   // Orderings
   {

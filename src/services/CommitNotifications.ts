@@ -8,7 +8,7 @@ const pause = "1 second"
 
 /**
  * Hears of commits by `LISTEN`, on a connection that is held only while somebody follows events. Not where that would
- * be the only one: an embedded database has one session, and hears of its own process's commits without this.
+ * be the only one: a database in memory has one session, and nobody else who commits.
  */
 export const layerCommitNotifications: Layer.Layer<never> = Layer.effect(
   CommitListener,
@@ -41,5 +41,10 @@ export const layerCommitNotifications: Layer.Layer<never> = Layer.effect(
 
 const none = { listen: () => Effect.void }
 
-const hasOneSession = ({ config }: PgClient.PgClient): boolean =>
-  config.stream !== undefined || (config as PgClient.PgPoolConfig).maxConnections === 1
+const hasOneSession = ({ config }: PgClient.PgClient): boolean => {
+  const { acquireForStream, maxConnections, stream } = config as PgClient.PgPoolConfig & {
+    /** Whether those who listen do so on connections beside the client's own. */
+    readonly acquireForStream?: boolean
+  }
+  return acquireForStream !== true && (stream !== undefined || maxConnections === 1)
+}

@@ -29,7 +29,7 @@ export class DirectoryLocked extends Schema.TaggedError<DirectoryLocked>()("Dire
     }
     const holder = this.pid === process.pid ? "this same process" : "process"
     return (
-      `${held} ${holder} ${this.pid}; ${waited}. ` +
+      `${held} ${holder} ${this.pid}, which does not share it; ${waited}. ` +
       "Wait until it is done, or stop it, or share a Postgres server instead (--db postgres://…)."
     )
   }
@@ -53,6 +53,9 @@ export const lockName = "backlog.lock"
 const defaultWait: Duration.Input = "10 seconds"
 
 const pollMillis = 50
+
+/** How long another way than to hold the directory may take, also when nothing is left to wait. */
+const leastTryMillis = 1_000
 
 /** Where hard links do not exist, a lock file is empty for a moment before it is written: only longer is an error. */
 const unreadableGraceMillis = 1_000
@@ -82,13 +85,25 @@ export const holdDirectory = (
   directory: string,
   options: { readonly wait?: Duration.Input | undefined } = {}
 ): Effect.Effect<void, DirectoryLocked | DirectoryUnusable, Scope.Scope> =>
+  Effect.asVoid(holdDirectoryUnless(directory, { ...options, unless: Effect.succeedNone }))
+
+/**
+ * As `holdDirectory`, unless there is another way: `unless` is tried each time that somebody else is seen to hold the
+ * directory, and when it gives something, that is the answer, and nothing is held. It may take as long as is left to
+ * wait, and a second if nothing is. `wait` is for one holder: it begins anew when another takes the directory.
+ */
+export const holdDirectoryUnless = <A>(
+  directory: string,
+  options: { readonly wait?: Duration.Input | undefined; readonly unless: Effect.Effect<Option.Option<A>> }
+): Effect.Effect<Option.Option<A>, DirectoryLocked | DirectoryUnusable, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const self = new Holder({
         ...(yield* Effect.promise(ownProcess)),
         nonce: randomBytes(16).toString("hex")
       })
-      const began = yield* Clock.currentTimeMillis
+      let began = yield* Clock.currentTimeMillis
+      let waitedFor: string | undefined
       const wait = Duration.toMillis(Duration.fromInputUnsafe(options.wait ?? defaultWait))
       let unreadableSince: number | undefined
       while (true) {
@@ -99,6 +114,15 @@ export const holdDirectory = (
         if (outcome === "held") break
         // Another process was faster; it is known who when looking again.
         if (outcome === "lost") continue
+        if (!(outcome instanceof UnreadableLock)) {
+          if (waitedFor !== outcome.holder.nonce) {
+            if (waitedFor !== undefined) began = yield* Clock.currentTimeMillis
+            waitedFor = outcome.holder.nonce
+          }
+          const left = wait - ((yield* Clock.currentTimeMillis) - began)
+          const other = yield* restore(Effect.timeoutOption(options.unless, Math.max(left, leastTryMillis)))
+          if (Option.isSome(other) && Option.isSome(other.value)) return other.value
+        }
         const now = yield* Clock.currentTimeMillis
         const waited = now - began
         unreadableSince = outcome instanceof UnreadableLock ? (unreadableSince ?? now) : undefined
@@ -121,6 +145,7 @@ export const holdDirectory = (
           )
         )
       )
+      return Option.none()
     })
   )
 

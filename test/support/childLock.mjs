@@ -45,6 +45,17 @@ const modes = {
     yield* say("open")
     yield* untilInputEnds
   }).pipe(Effect.provide(layerPgliteClient({ dataDir: directory }))),
+  /** Writes a number in a transaction, and stays in the middle of it. */
+  linger: Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    yield* sql.withTransaction(
+      Effect.gen(function* () {
+        yield* sql`insert into numbers values (1000)`
+        yield* say("inside")
+        yield* untilInputEnds
+      })
+    )
+  }).pipe(Effect.provide(layerPgliteClient({ dataDir: directory }))),
   /** Writes numbers, each in a transaction of its own, and says each one that was acknowledged. */
   write: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient

@@ -1,0 +1,126 @@
+import { Effect, type Scope } from "effect"
+import { createServer, type Server, type Socket } from "node:net"
+import { makePlace, protect, removePlace, type SocketPlace, socketPlaces } from "./directorySocket.ts"
+import type { SessionTurns } from "./SessionTurns.ts"
+import { WireSession } from "./WireSession.ts"
+import { leaving } from "./wireMessages.ts"
+
+/** Bytes of a message that another process may send: far more than any statement of a backlog has. */
+const largestMessage = 64 * 1024 * 1024
+
+/** How long a connection may take to introduce itself. */
+const greetingMillis = 10_000
+
+/** Connections at a time; more are turned away, and try again. */
+const mostConnections = 256
+
+/** How long those connected may go on by themselves when the holder is done, before they are asked to leave. */
+const lingerMillis = 1_000
+
+/** How long they may take altogether; then they are cut off. */
+const farewellMillis = 10_000
+
+/**
+ * Lets other processes of the same user use the database of a directory that this one holds, over a Unix socket that
+ * speaks the protocol of a Postgres server. When the scope closes it takes no new connections, lets those that it has
+ * end, for 10 seconds at most, and cuts off the rest, whose transactions are rolled back. Where there can be no such
+ * socket, others wait for the directory itself.
+ */
+export const serveDirectory = (directory: string, turns: SessionTurns): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const places = yield* Effect.promise(() => socketPlaces(directory).catch(() => []))
+    for (const place of places) {
+      const listener = new DirectoryListener(turns)
+      const isServed = yield* Effect.acquireRelease(
+        Effect.tryPromise(() => listener.open(place)),
+        () => Effect.promise(() => listener.close())
+      ).pipe(Effect.catch((error) => Effect.as(Effect.logDebug(`No socket at ${place.path}.`, error), false)))
+      if (isServed) return
+    }
+    yield* Effect.logDebug(`Other processes have to wait for ${directory}: it has no place for a socket.`)
+  })
+
+class DirectoryListener {
+  private readonly turns: SessionTurns
+  private readonly server: Server
+  private readonly connections = new Map<Socket, WireSession>()
+  private place: SocketPlace | undefined
+  private isClosing = false
+  private whenEmpty: (() => void) | undefined
+
+  constructor(turns: SessionTurns) {
+    this.turns = turns
+    this.server = createServer((socket) => this.accept(socket))
+    this.server.maxConnections = mostConnections
+  }
+
+  async open(place: SocketPlace): Promise<boolean> {
+    if (!(await makePlace(place))) return false
+    await new Promise<void>((resolve, reject) => {
+      this.server.once("error", reject)
+      this.server.listen(place.path, resolve)
+    })
+    this.place = place
+    await protect(place)
+    // A program that forgets to close its layers ends nevertheless, as it does without this.
+    this.server.unref()
+    return true
+  }
+
+  async close(): Promise<void> {
+    if (this.place === undefined) return
+    this.isClosing = true
+    this.server.close()
+    await removePlace(this.place).catch(() => undefined)
+    // Whoever was not greeted yet has sent nothing, and finds the next holder. Without an engine nobody can be served.
+    for (const [socket, { greeted }] of this.connections) if (!greeted || this.turns.isClosed) socket.destroy()
+    if (this.connections.size === 0) return
+    const ask = setTimeout(() => {
+      for (const socket of this.connections.keys()) socket.write(leaving)
+    }, lingerMillis)
+    const cut = setTimeout(() => {
+      for (const socket of this.connections.keys()) socket.destroy()
+    }, farewellMillis)
+    await new Promise<void>((resolve) => {
+      this.whenEmpty = resolve
+    })
+    clearTimeout(ask)
+    clearTimeout(cut)
+  }
+
+  private accept(socket: Socket): void {
+    if (this.isClosing) return void socket.destroy()
+    const session = new WireSession({
+      turns: this.turns,
+      program: socket,
+      send: (bytes) => void socket.write(bytes),
+      end: () => socket.destroySoon(),
+      lost: () => void socket.destroy(),
+      largestMessage,
+      mayExpel: true
+    })
+    this.connections.set(socket, session)
+    socket.unref()
+    socket.setTimeout(greetingMillis, () => {
+      if (!session.greeted) socket.destroy()
+    })
+    // Closed or broken, as it comes to the same: "close" follows.
+    socket.on("error", () => undefined)
+    socket.on("close", () => {
+      session.close()
+      this.connections.delete(socket)
+      if (this.connections.size === 0) this.whenEmpty?.()
+    })
+    socket.on("data", (chunk) => {
+      // One after the other, and none before its answer is on the way: a client that does not read gets no further.
+      socket.pause()
+      session.receive(chunk).then(
+        () => {
+          if (socket.writableNeedDrain) socket.once("drain", () => socket.resume())
+          else socket.resume()
+        },
+        () => socket.destroy()
+      )
+    })
+  }
+}

@@ -1,0 +1,127 @@
+import { Effect, Option } from "effect"
+import { connect, type Socket } from "node:net"
+import { isPrivate, socketPlaces } from "./directorySocket.ts"
+import { message, MessageCutter, messageType, saysLeaving } from "./wireMessages.ts"
+
+/** How long to have nothing open before leaving a holder that asked for it: longer than from one statement to the next. */
+const quietMillis = 20
+
+/** The first message: protocol 3.0, and who asks for what. */
+const introduction = (() => {
+  const body = Buffer.from("user\0postgres\0database\0postgres\0application_name\0mosaic-backlog\0\0")
+  const head = Buffer.alloc(8)
+  head.writeInt32BE(8 + body.length, 0)
+  head.writeInt32BE(3 << 16, 4)
+  return Buffer.concat([head, body])
+})()
+
+const unbounded = () => Number.POSITIVE_INFINITY
+
+/**
+ * A connection to the process that holds a directory, which has greeted this one and serves it until one of them ends.
+ * When the holder asks to be left, it ends as soon as nothing is open on it.
+ */
+export class HolderConnection {
+  /** What the holder said first. */
+  readonly greeting: Buffer
+  private readonly socket: Socket
+  private readonly received: MessageCutter
+  private readonly sent = new MessageCutter({ first: false, largest: unbounded })
+  /** Ends of message sequences that the holder has not answered yet. */
+  private unanswered = 0
+  private isInTransaction = false
+  private isAsked = false
+  private quiet: NodeJS.Timeout | undefined
+
+  private constructor(socket: Socket, received: MessageCutter, greeting: Buffer) {
+    this.socket = socket
+    this.received = received
+    this.greeting = greeting
+  }
+
+  /** Connects to whoever serves a directory and waits to be greeted; none when nobody does, or goes away meanwhile. */
+  static open(directory: string): Effect.Effect<Option.Option<HolderConnection>> {
+    return Effect.gen(function* () {
+      for (const place of yield* Effect.promise(() => socketPlaces(directory).catch(() => []))) {
+        if (!(yield* Effect.promise(() => isPrivate(place.folder)))) continue
+        const connection = yield* HolderConnection.at(place.path)
+        if (Option.isSome(connection)) return connection
+      }
+      return Option.none()
+    })
+  }
+
+  private static at(path: string): Effect.Effect<Option.Option<HolderConnection>> {
+    return Effect.callback((resume) => {
+      const socket = connect({ path })
+      const cutter = new MessageCutter({ first: false, largest: unbounded })
+      const heard: Array<Buffer> = []
+      const gone = (): void => {
+        socket.destroy()
+        resume(Effect.succeed(Option.none()))
+      }
+      const hear = (chunk: Buffer): void => {
+        const { bytes, messages } = cutter.push(chunk)
+        heard.push(bytes)
+        if (messages.some(({ type }) => type === messageType.errorResponse)) return gone()
+        if (!messages.some(({ type }) => type === messageType.readyForQuery)) return
+        socket.pause()
+        socket.off("data", hear)
+        socket.off("close", gone)
+        resume(Effect.succeed(Option.some(new HolderConnection(socket, cutter, Buffer.concat(heard)))))
+      }
+      socket.on("error", () => undefined)
+      socket.on("close", gone)
+      socket.on("data", hear)
+      socket.write(introduction)
+      return Effect.sync(() => socket.destroy())
+    })
+  }
+
+  get isOpen(): boolean {
+    return !this.socket.destroyed && !this.socket.readableEnded
+  }
+
+  /** Begins to give what the holder says, and to say when the connection is over. */
+  listen(onBytes: (bytes: Buffer) => void, onEnd: () => void): void {
+    this.socket.on("data", (chunk) => {
+      const { bytes, messages } = this.received.push(chunk)
+      for (const { body, type } of messages) {
+        if (type !== messageType.readyForQuery) continue
+        this.unanswered--
+        this.isInTransaction = bytes[body] !== 0x49
+      }
+      this.isAsked ||= messages.some((each) => saysLeaving(bytes, each))
+      if (bytes.length > 0) onBytes(bytes)
+      this.settle()
+    })
+    this.socket.on("close", onEnd)
+    if (this.isOpen) this.socket.resume()
+    else onEnd()
+    this.settle()
+  }
+
+  send(chunk: Buffer, done: (error?: Error | null) => void): void {
+    for (const { type } of this.sent.push(chunk).messages) {
+      if (type === messageType.sync || type === messageType.query) this.unanswered++
+    }
+    this.settle()
+    this.socket.write(chunk, done)
+  }
+
+  close(): void {
+    clearTimeout(this.quiet)
+    if (this.isOpen) this.socket.end(message(messageType.terminate))
+    else this.socket.destroy()
+    this.socket.unref()
+  }
+
+  /** A program waits for an answer, and not for a connection that nobody uses. Leaves when asked, and nothing is open. */
+  private settle(): void {
+    const isIdle = this.unanswered <= 0 && !this.isInTransaction
+    if (isIdle) this.socket.unref()
+    else this.socket.ref()
+    clearTimeout(this.quiet)
+    if (this.isAsked && isIdle) this.quiet = setTimeout(() => this.socket.destroy(), quietMillis)
+  }
+}

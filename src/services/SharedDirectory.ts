@@ -1,0 +1,123 @@
+import { Effect, Exit, Option, Scope, Semaphore, type Duration } from "effect"
+import { resolve } from "node:path"
+import { createDatabase, makeDirectory, openDatabase, refuseForeign } from "./databaseDirectory.ts"
+import { type DirectoryLocked, DirectoryUnusable, holdDirectoryUnless, reasonOf } from "./DirectoryLock.ts"
+import { serveDirectory } from "./DirectoryServer.ts"
+import { HolderConnection } from "./HolderConnection.ts"
+import type { PgliteEngine } from "./PgliteEngine.ts"
+import { type Peer, SessionStream } from "./SessionStream.ts"
+import { SessionTurns } from "./SessionTurns.ts"
+
+/** How long a transaction of another process may be idle while somebody waits for it to end. */
+const idleMillis = 30_000
+
+/** The directory while this process holds it. */
+interface Holding {
+  readonly turns: SessionTurns
+  readonly scope: Scope.Closeable
+  crashed: boolean
+}
+
+/**
+ * A database in a directory that several processes use at once: the first holds it and serves the others. Gives
+ * connections, each to this process's engine or to the holder's, whichever it is at that moment: after the holder ended,
+ * the next connection makes this process the holder, or finds another.
+ *
+ * Has the directory, or a holder that serves it, when it is made.
+ */
+export const makeSharedDirectory = Effect.fnUntraced(function* (
+  dataDir: string,
+  wait: Duration.Input | undefined
+): Effect.fn.Return<() => SessionStream, DirectoryLocked | DirectoryUnusable, Scope.Scope> {
+  const directory = resolve(dataDir)
+  const parent = yield* Scope.Scope
+  const one = yield* Semaphore.make(1)
+  const run = Effect.runPromiseWith(yield* Effect.context())
+  const program = {}
+  let holding: Holding | undefined
+  let found: HolderConnection | undefined
+
+  const letGo = (exit: Exit.Exit<unknown, unknown>) =>
+    Effect.suspend(() => {
+      const held = holding
+      holding = undefined
+      return held === undefined ? Effect.void : Scope.close(held.scope, exit)
+    })
+
+  const attempt = <A>(work: () => Promise<A>): Effect.Effect<A, DirectoryUnusable> =>
+    Effect.tryPromise({
+      try: work,
+      catch: (cause) =>
+        cause instanceof DirectoryUnusable ? cause : new DirectoryUnusable({ directory, reason: reasonOf(cause) })
+    })
+
+  const open = Effect.fnUntraced(function* (scope: Scope.Closeable) {
+    // Not interruptible: the lock must not be let go while PGlite is at work in the directory.
+    yield* Effect.uninterruptible(attempt(() => createDatabase(directory)))
+    const engine = yield* Effect.acquireRelease(
+      attempt(() => openDatabase(directory)),
+      (opened) => closeEngine(opened)
+    )
+    const turns = yield* Effect.acquireRelease(
+      Effect.sync(
+        () =>
+          new SessionTurns(engine, {
+            idleMillis,
+            onCrash: () => {
+              if (holding !== undefined) holding.crashed = true
+              void run(
+                one.withPermit(Effect.suspend(() => (holding?.crashed === true ? letGo(Exit.void) : Effect.void)))
+              )
+            }
+          })
+      ),
+      (made) => Effect.promise(() => made.close())
+    )
+    yield* serveDirectory(directory, turns)
+    holding = { turns, scope, crashed: false }
+    return holding
+  })
+
+  const find: Effect.Effect<Peer, DirectoryLocked | DirectoryUnusable> = one.withPermit(
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        if (holding?.crashed === true) yield* letGo(Exit.void)
+        if (holding !== undefined) return { _tag: "Engine", turns: holding.turns, program } as const
+        const scope = yield* Scope.fork(parent)
+        const outcome = yield* Effect.gen(function* () {
+          const other = yield* holdDirectoryUnless(directory, { wait, unless: HolderConnection.open(directory) })
+          if (Option.isSome(other)) return { _tag: "Holder", connection: other.value } as const
+          const { turns } = yield* open(scope)
+          return { _tag: "Engine", turns, program } as const
+        }).pipe(
+          restore,
+          Scope.provide(scope),
+          Effect.onExit((exit) => (Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void))
+        )
+        if (outcome._tag === "Holder") yield* Scope.close(scope, Exit.void)
+        return outcome
+      })
+    )
+  )
+
+  // Looked at before the lock puts a file there.
+  yield* attempt(() => refuseForeign(directory))
+  yield* attempt(() => makeDirectory(directory))
+  const first = yield* find
+  if (first._tag === "Holder") found = first.connection
+  yield* Effect.addFinalizer(() => Effect.sync(() => found?.close()))
+
+  return () =>
+    new SessionStream((signal) => {
+      const ready = found
+      found = undefined
+      if (ready?.isOpen === true) return Promise.resolve({ _tag: "Holder", connection: ready })
+      return run(find, { signal })
+    })
+})
+
+/** Closes an engine, as well as that goes. */
+export const closeEngine = (engine: PgliteEngine): Effect.Effect<void> =>
+  Effect.tryPromise(() => engine.close()).pipe(
+    Effect.catch((error) => Effect.logWarning("PGlite did not close cleanly; nothing answered is lost.", error))
+  )

@@ -1,0 +1,95 @@
+import { randomUUID } from "node:crypto"
+import { access, constants, mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises"
+import { dirname, join } from "node:path"
+import { DirectoryUnusable, lockName } from "./DirectoryLock.ts"
+import { socketFolder } from "./directorySocket.ts"
+import { PgliteEngine } from "./PgliteEngine.ts"
+
+/** What `PG_VERSION` says in a directory that this version of PGlite can open. */
+const postgresMajor = "18"
+
+/** The database's own directory inside a backlog directory, and what it is called until it is complete. */
+const databaseName = "pgdata"
+const unfinishedPrefix = "pgdata.creating-"
+
+/** Refuses a directory that holds something else. */
+export const refuseForeign = async (directory: string): Promise<void> => {
+  let names: ReadonlyArray<string>
+  try {
+    names = await readdir(directory)
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return
+    throw error
+  }
+  const ours = (name: string) =>
+    name === databaseName || name === socketFolder || name.startsWith(unfinishedPrefix) || name.startsWith(lockName)
+  if (names.length > 0 && !names.some(ours)) {
+    throw new DirectoryUnusable({
+      directory,
+      reason:
+        "it holds other files and is not a backlog directory. Choose an empty directory, or one that does not exist."
+    })
+  }
+}
+
+/** With the directories above it. Not mkdir's own way to do that: in Node 20 it does not return for a path in /proc. */
+export const makeDirectory = async (directory: string): Promise<void> => {
+  try {
+    await mkdir(directory)
+  } catch (error) {
+    const code = codeOf(error)
+    if (code === "ENOENT" && dirname(directory) !== directory) {
+      await makeDirectory(dirname(directory))
+      // Gone again, or not to be made: an error now. Made by another process meanwhile: fine.
+      await mkdir(directory).catch((again: unknown) => {
+        if (codeOf(again) !== "EEXIST") throw again
+      })
+    } else if (code !== "EEXIST" || !(await stat(directory)).isDirectory()) throw error
+  }
+}
+
+const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException | null)?.code
+
+/** Sees to it that there is a complete database. Only the holder of the lock may call this. */
+export const createDatabase = async (directory: string): Promise<void> => {
+  const names = await readdir(directory)
+  for (const name of names) {
+    if (name.startsWith(unfinishedPrefix)) await rm(join(directory, name), { recursive: true, force: true })
+  }
+  if (names.includes(databaseName)) return
+  // Renamed when complete: whatever carries the final name is a whole database, even if this process is killed.
+  const unfinished = join(directory, `${unfinishedPrefix}${randomUUID()}`)
+  try {
+    const engine = await PgliteEngine.open(unfinished)
+    await engine.close()
+    await rename(unfinished, join(directory, databaseName))
+  } catch (error) {
+    await rm(unfinished, { recursive: true, force: true }).catch(() => undefined)
+    throw error
+  }
+}
+
+/** Opens the database. Only the holder of the lock may call this. */
+export const openDatabase = async (directory: string): Promise<PgliteEngine> => {
+  const database = join(directory, databaseName)
+  const refuse = (reason: string) => new DirectoryUnusable({ directory, reason })
+
+  const version = await readFile(join(database, "PG_VERSION"), "utf8").catch(() => {
+    throw refuse(`${database} is not a database. Restore it from a backup, or choose another directory.`)
+  })
+  if (version.trim() !== postgresMajor) {
+    throw refuse(
+      `${database} is of Postgres ${version.trim()}, and this program reads ${postgresMajor}. ` +
+        "Open it with the program that made it, export the backlog there, and import it into a new directory."
+    )
+  }
+  await access(database, constants.R_OK | constants.W_OK | constants.X_OK)
+  try {
+    return await PgliteEngine.open(database)
+  } catch (error) {
+    throw refuse(
+      `the database in ${database} does not open, and may be damaged. Restore it from a backup. ` +
+        `PGlite says: ${error instanceof Error ? error.message : String(error)}`
+    )
+  }
+}
