@@ -1,5 +1,5 @@
 import { type PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
-import { Effect, Scope, Stream } from "effect"
+import { Effect, type Scope, Stream } from "effect"
 import { type SqlClient, type SqlConnection, SqlError } from "effect/sql"
 import { sendInOrder } from "../events/sendInOrder.ts"
 import { BatchFailed } from "./BatchFailed.ts"

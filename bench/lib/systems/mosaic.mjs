@@ -1,5 +1,5 @@
 /** Mosaic Backlog: commands one by one, and many at once. */
-import { Effect, Option } from "effect"
+import { Effect, Option, Result } from "effect"
 import { rmSync } from "node:fs"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
@@ -71,21 +71,19 @@ const oneByOne = (backlog, meter) => (worker) =>
     }
   })
 
-/** Many claims at once and then many completions at once, which the service gathers into batches by itself. */
+/** Many claims with one call, and many completions with the next. */
 const manyAtOnce = (backlog, meter, batch) => (worker) =>
   Effect.gen(function* () {
     const owner = `worker-${worker}`
     while (!meter.isOver) {
       const started = performance.now()
-      const answers = yield* Effect.replicateEffect(backlog.claim({ owner, actor: owner }), batch, {
-        concurrency: "unbounded"
-      })
-      const cards = answers.flatMap(Option.toArray)
+      const cards = yield* backlog.claimMany({ owner, limit: batch, actor: owner })
       if (cards.length === 0) return
-      yield* Effect.forEach(cards, (card) => completed(backlog, card, owner), {
-        concurrency: "unbounded",
-        discard: true
+      const outcomes = yield* backlog.completeMany({
+        completions: cards.map(({ claimToken, id }) => ({ id, token: claimToken })),
+        actor: owner
       })
+      if (!outcomes.every(Result.isSuccess)) throw new Error("a claim was lost")
       meter.done(cards.length, performance.now() - started)
     }
   })
