@@ -14,6 +14,7 @@ export const valued: ReadonlySet<string> = new Set([
   "body-file",
   "card",
   "command-id",
+  "completions",
   "db",
   "depends-on",
   "event-version",

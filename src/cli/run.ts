@@ -7,6 +7,7 @@ import { Cause, Effect, Exit, Layer } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { asksForJson, plainArguments } from "./argv.ts"
 import { backlogCommand } from "./backlogCommand.ts"
+import { completions } from "./completions.ts"
 import { EndsWith } from "./EndsWith.ts"
 import { defectFailure, exitCodes, type Failure, failureOf, invocationFailure } from "./failure.ts"
 import { Host } from "./Host.ts"
@@ -43,7 +44,10 @@ export const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, out
         overview = helpText(host.stderr, host.env, doc)
       })
     ),
-    Effect.provideService(CliConfig.CliConfig, CliConfig.make({ builtIns: [GlobalFlag.Help, GlobalFlag.Version] })),
+    Effect.provideService(
+      CliConfig.CliConfig,
+      CliConfig.make({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, completions(host, json)] })
+    ),
     Effect.provide(platform),
     Effect.exit
   )
