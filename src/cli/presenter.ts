@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect"
 import { CliOutput, type HelpDoc } from "effect/cli"
-import { readFileSync } from "node:fs"
+import { packageVersion } from "../services/packageVersion.ts"
 import type { Host, Output } from "./Host.ts"
 import { jsonDocument } from "./jsonDocument.ts"
 import { hasColour } from "./Page.ts"
@@ -17,7 +17,7 @@ export const presenter = (
   present: (event) =>
     Effect.sync(() => {
       if (event._tag === "Version") {
-        const version = ownVersion()
+        const version = packageVersion()
         host.stdout.write(json ? jsonDocument({ data: { name: event.name, version } }) : `${event.name} ${version}\n`)
       } else if (event._tag === "Help" && event.reason === "Requested") {
         host.stdout.write(
@@ -53,8 +53,3 @@ const helpData = (doc: HelpDoc.HelpDoc) => ({
   ),
   examples: doc.examples ?? []
 })
-
-const ownVersion = (): string => {
-  const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"))
-  return typeof manifest === "object" && manifest !== null && "version" in manifest ? String(manifest.version) : ""
-}

@@ -1,13 +1,19 @@
 import { Context, Deferred, type Duration, Effect, Layer, type Scope } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import { HttpApi, HttpApiBuilder } from "effect/http-api"
-import type { AuditService, BacklogService } from "../index.ts"
+import type { SqlError } from "effect/sql"
+import type { AccessTokens, AuditService, BacklogService } from "../index.ts"
+import { guard, type GuardOptions } from "./access/guard.ts"
+import { isLoopback, namesOf } from "./access/names.ts"
+import { ServeRefused } from "./access/problems.ts"
+import type { RateLimit } from "./access/TokenBuckets.ts"
 import { answerProblems, type Paths } from "./answerProblems.ts"
 import { BacklogApi } from "./api/BacklogApi.ts"
 import { layerAuditHandlers } from "./auditHandlers.ts"
 import { layerBacklogHandlers } from "./backlogHandlers.ts"
-import { type Callers, layerEverybody } from "./Caller.ts"
+import { layerCallers } from "./Caller.ts"
 import { listen, type ListenFailed } from "./node/listen.ts"
+import { layerReferencePage, referencePath } from "./referencePage.ts"
 import { layerRequests } from "./Requests.ts"
 import { Shutdown } from "./Shutdown.ts"
 
@@ -24,8 +30,23 @@ export interface ServeOptions<E = never> {
   readonly shutdownPatience?: Duration.Input | undefined
   /** How long a reader of a stream may take nothing before it is hung up on: 30 seconds unless told otherwise. */
   readonly readerPatience?: Duration.Input | undefined
-  /** Finds out who calls; everybody may do everything unless told otherwise. */
-  readonly callers?: Layer.Layer<Callers, E, Served> | undefined
+  /**
+   * The tokens by which callers are known. Where only this machine can reach the server they need not show one, and may
+   * do everything then; anywhere else they must.
+   */
+  readonly tokens?: AccessTokens["Service"] | undefined
+  /** Whether callers must show a token in any case, and also where there is none yet; `false` unless told otherwise. */
+  readonly requireTokens?: boolean | undefined
+  /** More names by which the server may be asked for, beside those of the address on which it listens. */
+  readonly allowHosts?: ReadonlyArray<string> | undefined
+  /** Origins whose pages may ask, `https://board.example.com`; only the server's own unless told otherwise. */
+  readonly allowOrigins?: ReadonlyArray<string> | undefined
+  /** How often each caller may ask: where tokens must be shown 1,000 times a second, 2,000 at once; else without limit. */
+  readonly rateLimit?: RateLimit | "none" | undefined
+  /** Connections at most, 1,000 unless told otherwise: more are hung up on. */
+  readonly maxConnections?: number | undefined
+  /** Paths of `routes` that anybody may ask. */
+  readonly openPaths?: ReadonlyArray<string> | undefined
   /** More routes, mounted beside the endpoints of the services. */
   readonly routes?: Layer.Layer<never, E, HttpRouter.HttpRouter | Served | Shutdown> | undefined
 }
@@ -37,21 +58,25 @@ export interface ServerAddress {
   readonly url: string
 }
 
+const defaultHost = "127.0.0.1"
+
 /** Where the OpenAPI document is. */
 const documentPath = "/openapi.json"
 
 /** Serves both services over HTTP until the scope ends, and says where. */
 export const serve = Effect.fnUntraced(function* <E = never>(
   options: ServeOptions<E> = {}
-): Effect.fn.Return<ServerAddress, E | ListenFailed, Served | Scope.Scope> {
+): Effect.fn.Return<ServerAddress, E | ListenFailed | ServeRefused | SqlError.SqlError, Served | Scope.Scope> {
+  const access = yield* accessOf(options)
   const shutdown = yield* Deferred.make<void>()
   const endpoints = HttpApiBuilder.layer(BacklogApi, { openapiPath: documentPath }).pipe(
     Layer.provide([layerBacklogHandlers, layerAuditHandlers]),
-    Layer.provide([layerRequests, options.callers ?? layerEverybody]),
+    Layer.provide([layerRequests, layerCallers]),
     Layer.provide(HttpServer.layerServices)
   )
   const routes: Layer.Layer<HttpRouter.HttpRouter, E, Served> = Layer.mergeAll(
     endpoints,
+    layerReferencePage,
     options.routes ?? Layer.empty
   ).pipe(
     Layer.provide(Layer.succeed(Shutdown, { begun: Deferred.await(shutdown) })),
@@ -60,19 +85,55 @@ export const serve = Effect.fnUntraced(function* <E = never>(
   // Shared with no other server of this program: layers are memoised by identity, and each has services of its own.
   const built = yield* Layer.buildWithMemoMap(routes, yield* Layer.makeMemoMap, yield* Effect.scope)
   const router = Context.get(built, HttpRouter.HttpRouter)
-  const address = yield* listen(answerProblems(paths)(router.asHttpEffect()), {
-    host: options.host ?? "127.0.0.1",
+  const address = yield* listen(answerProblems(paths)(guard(access)(router.asHttpEffect())), {
+    host: options.host ?? defaultHost,
     port: options.port ?? 4010,
     shutdown,
     shutdownPatience: options.shutdownPatience ?? "10 seconds",
-    readerPatience: options.readerPatience ?? "30 seconds"
+    readerPatience: options.readerPatience ?? "30 seconds",
+    maxConnections: options.maxConnections ?? 1000
   })
   const host = address.family === "IPv6" ? `[${address.address}]` : address.address
   return { host: address.address, port: address.port, url: `http://${host}:${address.port}` }
 })
 
+/** Who is let in, by how a backlog is served. */
+const accessOf = Effect.fnUntraced(function* <E>({
+  allowHosts = [],
+  allowOrigins = [],
+  host = defaultHost,
+  openPaths = [],
+  rateLimit,
+  requireTokens = false,
+  tokens
+}: ServeOptions<E>): Effect.fn.Return<GuardOptions, ServeRefused | SqlError.SqlError> {
+  const requiresToken = requireTokens || !isLoopback(host)
+  if (requiresToken && tokens === undefined) {
+    return yield* new ServeRefused({
+      problem: "callers must show a token there, and the server was given none to know"
+    })
+  }
+  if (requiresToken && !requireTokens && tokens !== undefined && !(yield* tokens.hasAny)) {
+    return yield* new ServeRefused({
+      problem:
+        `others can reach ${JSON.stringify(host)}, so callers must show a token, and there is none yet: make one with ` +
+        "`backlog token create`, or start with --require-tokens"
+    })
+  }
+  return {
+    hosts: namesOf(host, allowHosts),
+    origins: new Set(allowOrigins),
+    open: new Set([documentPath, referencePath, ...openPaths]),
+    tokens,
+    requiresToken,
+    rateLimit: rateLimit === "none" ? undefined : (rateLimit ?? (requiresToken ? defaultRateLimit : undefined))
+  }
+})
+
+const defaultRateLimit: RateLimit = { perSecond: 1000, burst: 2000 }
+
 const pathsOf = (): Paths => {
-  const found = new Map<string, Set<string>>([[documentPath, new Set(["GET"])]])
+  const found = new Map([documentPath, referencePath].map((path) => [path, new Set(["GET"])]))
   HttpApi.reflect(BacklogApi, {
     onGroup: () => {},
     onEndpoint: ({ endpoint }) => {

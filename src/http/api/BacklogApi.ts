@@ -1,4 +1,5 @@
 import { HttpApi, OpenApi } from "effect/http-api"
+import { packageVersion } from "../../services/packageVersion.ts"
 import { Callers } from "../Caller.ts"
 import { Requests } from "../Requests.ts"
 import { AuditGroup } from "./AuditGroup.ts"
@@ -16,6 +17,7 @@ export const BacklogApi = HttpApi.make("backlog")
   .annotateMerge(
     OpenApi.annotations({
       title: "Mosaic Backlog",
+      version: packageVersion(),
       description:
         "The backlog of record for many workers: cards with priorities and dependencies, claimed under a lease."
     })

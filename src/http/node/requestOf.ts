@@ -23,9 +23,17 @@ export const hasBody = ({ headers, method }: IncomingMessage): boolean =>
   method !== "HEAD" &&
   (headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0)
 
+const abandons = new WeakMap<IncomingMessage, () => void>()
+
+/** Says that nobody will take what is left of a request's body. */
+export const abandonBody = (message: IncomingMessage): void => abandons.get(message)?.()
+
 /** The body, no faster than it is taken. Who stops taking it leaves the connection as it is, for the answer. */
 const bodyOf = (message: IncomingMessage): ReadableStream<Uint8Array> => {
   let isOver = false
+  abandons.set(message, () => {
+    isOver = true
+  })
   return new ReadableStream<Uint8Array>(
     {
       start: (controller) => {

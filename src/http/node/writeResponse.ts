@@ -1,7 +1,7 @@
 import { type Duration, Effect, Latch, Stream } from "effect"
 import type { HttpServerResponse } from "effect/http"
 import type { ServerResponse } from "node:http"
-import { hasBody } from "./requestOf.ts"
+import { abandonBody, hasBody } from "./requestOf.ts"
 
 /** How an answer is written. */
 export interface WriteOptions {
@@ -22,15 +22,21 @@ export const writeResponse = (
   // What is left of a body that nobody took would be taken for the next request.
   const isUnread = hasBody(to.req) && !to.req.complete
   to.writeHead(response.status, { ...response.headers, ...(close || isUnread ? { connection: "close" } : {}) })
-  const ended = Effect.sync(() => {
-    to.end()
-  })
+  const ended = Effect.andThen(
+    isUnread ? discarded(to) : Effect.void,
+    Effect.sync(() => {
+      to.end()
+    })
+  )
   if (to.req.method === "HEAD" || body._tag === "Empty") return ended
   switch (body._tag) {
     case "Uint8Array":
-      return Effect.sync(() => {
+      if (!isUnread) {
         to.end(body.body)
-      })
+        return Effect.void
+      }
+      to.write(body.body)
+      return ended
     case "Stream":
       return written(body.stream, to, readerPatience).pipe(
         Effect.andThen(ended),
@@ -45,6 +51,26 @@ export const writeResponse = (
       )
   }
 }
+
+/** Bytes of a body that nobody wants which are still taken, and for how long. */
+const mostDiscarded = 64 * 1024 * 1024
+const discardedWithin = "2 seconds"
+
+/** Takes what a client is still sending: one that is hung up on while it sends may never see the answer. */
+const discarded = ({ req }: ServerResponse): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    let bytes = 0
+    const done = (): void => resume(Effect.void)
+    abandonBody(req)
+    req
+      .on("data", (chunk: Buffer) => {
+        bytes += chunk.length
+        if (bytes > mostDiscarded) done()
+      })
+      .on("end", done)
+      .on("close", done)
+      .resume()
+  }).pipe(Effect.timeoutOption(discardedWithin), Effect.asVoid)
 
 const written = (stream: Stream.Stream<Uint8Array, unknown>, to: ServerResponse, patience: Duration.Input) => {
   const drained = Latch.makeUnsafe()

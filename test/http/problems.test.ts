@@ -1,0 +1,198 @@
+import { Effect } from "effect"
+import { createConnection } from "node:net"
+import { expect } from "vitest"
+import { onServer } from "../support/databases.ts"
+import { type Answer, asking } from "./support/asking.ts"
+
+const card = { id: "a", title: "A", actor: "ann" }
+
+/** A problem as a document, after checking what every problem has. */
+const problem = (answer: Answer) => {
+  expect(answer.headers.get("content-type")).toBe("application/problem+json")
+  const { detail, status, title, type, ...rest } = answer.json()
+  expect(status).toBe(answer.status)
+  expect(type).toBe(`urn:mosaic-backlog:problem:${String(rest["_tag"])}`)
+  expect(String(title).length).toBeGreaterThan(3)
+  expect(String(detail).length).toBeGreaterThan(10)
+  return { status, ...rest }
+}
+
+onServer("problems over HTTP", (test) => {
+  test(
+    "every rejection is a problem with its tag and fields",
+    Effect.gen(function* () {
+      const { ask, post } = yield* asking()
+      yield* post("/create", card)
+      expect(problem(yield* post("/create", card))).toEqual({ status: 409, _tag: "CardAlreadyExists", id: "a" })
+      expect(problem(yield* ask("/get?id=nowhere"))).toEqual({ status: 404, _tag: "CardNotFound", id: "nowhere" })
+      expect(problem(yield* post("/link", { from: "a", to: "b", actor: "ann" }))).toEqual({
+        status: 404,
+        _tag: "DependencyNotFound",
+        id: "a",
+        dependsOn: "b"
+      })
+      expect(problem(yield* post("/link", { from: "a", to: "a", actor: "ann" }))).toEqual({
+        status: 409,
+        _tag: "SelfDependency",
+        id: "a"
+      })
+      yield* post("/create", { ...card, id: "b", dependsOn: ["a"] })
+      expect(problem(yield* post("/link", { from: "a", to: "b", actor: "ann" }))).toEqual({
+        status: 409,
+        _tag: "DependencyCycle",
+        id: "a",
+        dependsOn: "b",
+        path: ["a", "b", "a"]
+      })
+      const claimed = (yield* post("/claim", { owner: "w", actor: "w" })).json()
+      const held = { id: "a", holder: "w", expiresAt: claimed["claimExpiresAt"] }
+      expect(problem(yield* post("/complete", { id: "a", actor: "ann" }))).toEqual({
+        status: 409,
+        _tag: "CardIsClaimed",
+        ...held
+      })
+      expect(problem(yield* post("/renew", { id: "a", token: 9, actor: "w" }))).toEqual({
+        status: 409,
+        _tag: "ClaimLost",
+        ...held,
+        token: 9,
+        cardStatus: "claimed"
+      })
+      yield* post("/complete", { id: "a", token: 2, actor: "w" })
+      expect(problem(yield* post("/block", { id: "a", actor: "ann" }))).toEqual({
+        status: 409,
+        _tag: "CardIsDone",
+        id: "a"
+      })
+      yield* post("/reopen", { id: "a", actor: "ann", commandId: "once" })
+      expect(problem(yield* post("/reopen", { id: "b", actor: "ann", commandId: "once" }))).toEqual({
+        status: 409,
+        _tag: "CommandIdConflict",
+        commandId: "once"
+      })
+      expect(problem(yield* ask("/card-at?id=a&position=99"))).toMatchObject({ status: 404, _tag: "MomentNotReached" })
+      expect(problem(yield* post("/advance", { consumer: "c", from: 3, to: 4 }))).toEqual({
+        status: 409,
+        _tag: "CheckpointMoved",
+        consumer: "c",
+        expected: 3,
+        found: 0
+      })
+    })
+  )
+
+  test(
+    "what does not fit is invalid input that names the field",
+    Effect.gen(function* () {
+      const { ask, post } = yield* asking()
+      const invalid = (answer: Answer): string => {
+        const { _tag, problem: words, status } = problem(answer) as Record<string, unknown>
+        expect([status, _tag]).toEqual([400, "InvalidInput"])
+        return String(words)
+      }
+      expect(invalid(yield* post("/create", { ...card, title: 7 }))).toContain('["title"]')
+      expect(invalid(yield* post("/create", { ...card, colour: "red" }))).toContain('["colour"]')
+      expect(invalid(yield* post("/create", { id: "a", title: "A" }))).toContain('["actor"]')
+      expect(invalid(yield* post("/claim", { owner: "w", actor: "w", ttlSeconds: null }))).toContain('["ttlSeconds"]')
+      expect(invalid(yield* post("/create-many", { cards: [{ id: "a", title: "" }], actor: "w" }))).toContain(
+        '["cards"][0]["title"]'
+      )
+      expect(invalid(yield* post("/create", "{"))).toContain("JSON")
+      expect(invalid(yield* post("/create", ""))).not.toBe("")
+      expect(invalid(yield* post("/create", "[]"))).not.toBe("")
+      expect(invalid(yield* ask("/list?limit=many"))).toContain('["limit"]')
+      expect(invalid(yield* ask("/list?order=id"))).toContain('["order"]')
+      expect(invalid(yield* ask("/get"))).toContain('["id"]')
+      expect(invalid(yield* ask("/card-at?id=a&position=1&version=1"))).not.toBe("")
+      expect(invalid(yield* ask("/events", { headers: { "last-event-id": "x" } }))).toContain('["last-event-id"]')
+      expect(invalid(yield* post("/claim?wait=99", { owner: "w", actor: "w" }))).toContain('["wait"]')
+      expect(
+        invalid(yield* post("/create", { ...card, commandId: "one" }, { "idempotency-key": "another" }))
+      ).toContain("Idempotency-Key")
+    })
+  )
+
+  test(
+    "what cannot be answered is a problem too",
+    Effect.gen(function* () {
+      const { ask, post } = yield* asking()
+      expect(problem(yield* ask("/nowhere"))).toEqual({ status: 404, _tag: "UnknownPath" })
+      const wrong = yield* ask("/create")
+      expect(problem(wrong)).toEqual({ status: 405, _tag: "MethodNotAllowed", allowed: ["POST"] })
+      expect(wrong.headers.get("allow")).toBe("POST")
+      expect(problem(yield* post("/create", card, { "content-type": "text/plain" }))).toEqual({
+        status: 415,
+        _tag: "UnsupportedMediaType"
+      })
+      const tooLarge = { status: 413, _tag: "BodyTooLarge" }
+      const large = { ...card, body: "x".repeat(3 * 1024 * 1024) }
+      expect(problem(yield* post("/create", large))).toMatchObject(tooLarge)
+      // Without a length that is said before.
+      const streamed = new Blob([JSON.stringify(large)]).stream()
+      expect(
+        problem(
+          yield* ask("/create", {
+            method: "POST",
+            body: streamed,
+            duplex: "half",
+            headers: { "content-type": "application/json" }
+          })
+        )
+      ).toMatchObject(tooLarge)
+      // As large as one endpoint takes, and not the other.
+      const many = {
+        cards: Array.from({ length: 3 }, (_, index) => ({
+          id: `c${index}`,
+          title: "C",
+          body: "x".repeat(1024 * 1024)
+        })),
+        actor: "ann"
+      }
+      expect((yield* post("/create-many", many)).status).toBe(200)
+    })
+  )
+
+  test(
+    "a request that is none ends in an answer, and the next one is answered",
+    Effect.gen(function* () {
+      const { ask, url } = yield* asking()
+      const { hostname, port } = new URL(url)
+      for (const words of [
+        "GET http:// HTTP/1.1\r\nhost: x\r\n\r\n",
+        "TRACE / HTTP/1.1\r\nhost: x\r\n\r\n",
+        "nonsense\r\n\r\n"
+      ]) {
+        const answer = yield* Effect.promise(
+          () =>
+            new Promise<string>((resolve, reject) => {
+              let heard = ""
+              const socket = createConnection({ host: hostname, port: Number(port) }, () => socket.write(words))
+              socket.on("data", (chunk) => {
+                heard += chunk.toString()
+                socket.end()
+              })
+              socket.on("close", () => resolve(heard))
+              socket.on("error", reject)
+            })
+        )
+        expect(answer).toMatch(/^HTTP\/1\.1 40/)
+      }
+      expect((yield* ask("/stats")).status).toBe(200)
+    })
+  )
+
+  test(
+    "a key makes a command one that is carried out once, as its id does",
+    Effect.gen(function* () {
+      const { post } = yield* asking()
+      yield* post("/create", card)
+      const claim = () => post("/claim", { owner: "w", actor: "w" }, { "idempotency-key": "claim-1" })
+      const first = yield* claim()
+      expect(first.json()).toMatchObject({ id: "a", claimToken: 2 })
+      expect((yield* claim()).text).toBe(first.text)
+      expect((yield* post("/claim", { owner: "w", actor: "w", commandId: "claim-1" })).text).toBe(first.text)
+      const none = yield* post("/claim", { owner: "w", actor: "w" })
+      expect([none.status, none.text]).toEqual([204, ""])
+    })
+  )
+})

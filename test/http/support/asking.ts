@@ -1,0 +1,47 @@
+import { Effect, type Scope } from "effect"
+import { serve, type Served, type ServeOptions } from "../../../src/http/index.ts"
+
+/** An answer of a server. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+  /** The text as JSON. */
+  readonly json: () => Record<string, unknown>
+}
+
+/** A server, and how a test asks it as anybody would. */
+export interface Asking {
+  readonly url: string
+  readonly ask: (path: string, init?: RequestInit) => Effect.Effect<Answer>
+  readonly post: (path: string, body: unknown, headers?: Record<string, string>) => Effect.Effect<Answer>
+}
+
+/** Serves the backlog of a test. */
+export const asking = (options: ServeOptions = {}): Effect.Effect<Asking, never, Served | Scope.Scope> =>
+  Effect.map(Effect.orDie(serve({ port: 0, ...options })), ({ url }) => askingAt(url))
+
+/** Asks the server at an address. */
+export const askingAt = (url: string): Asking => {
+  const ask = (path: string, init?: RequestInit) =>
+    Effect.promise(async (signal): Promise<Answer> => {
+      const response = await fetch(url + path, { signal, ...init })
+      const text = await response.text()
+      return {
+        status: response.status,
+        headers: response.headers,
+        text,
+        json: () => JSON.parse(text) as Record<string, unknown>
+      }
+    })
+  return {
+    url,
+    ask,
+    post: (path, body, headers = {}) =>
+      ask(path, {
+        method: "POST",
+        body: typeof body === "string" ? body : JSON.stringify(body),
+        headers: { "content-type": "application/json", ...headers }
+      })
+  }
+}
