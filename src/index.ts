@@ -5,6 +5,7 @@
  */
 export { Card, defaultTtlSeconds, Priority, Status, TtlSeconds } from "./domain/Card.ts"
 export { CardId } from "./domain/CardId.ts"
+export { type ClaimFacts, ClaimOutlook, NothingReason, OpenCounts } from "./domain/ClaimOutlook.ts"
 export { type ClaimChoice, type ClaimWish, Command, CompleteMany, NewCard } from "./domain/Command.ts"
 export { Event } from "./domain/Event.ts"
 export { ErasablePart, EventParts, redactedText } from "./domain/EventParts.ts"
@@ -63,6 +64,7 @@ export {
 } from "./services/AuditService.ts"
 export { BacklogRoles, type RoleNames } from "./services/BacklogRoles.ts"
 export { BacklogService, type CompletionRejection, type Input } from "./services/BacklogService.ts"
+export { AwaitClaimable, ClaimAmong } from "./services/ClaimWaiting.ts"
 export { DirectoryLocked, DirectoryUnusable } from "./services/DirectoryLock.ts"
 export { InvalidInput } from "./services/InvalidInput.ts"
 export {

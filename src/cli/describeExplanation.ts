@@ -1,5 +1,5 @@
 import type { DateTime } from "effect"
-import type { Explanation, Obstacle } from "../index.ts"
+import type { Explanation, Obstacle, UnmetDependency } from "../index.ts"
 import type { Page } from "./Page.ts"
 import { oneLine } from "./terminalText.ts"
 import { moment, momentBeside } from "./times.ts"
@@ -16,13 +16,15 @@ export const describeExplanation = (explanation: Explanation, page: Page): strin
 export const obstacles = (explanation: Pick<Explanation, "obstacles">, beside?: DateTime.Utc): ReadonlyArray<string> =>
   explanation.obstacles.map((obstacle) => sentence(obstacle, beside))
 
+/** Cards that are waited for, and how they stand. */
+export const dependencyList = (dependencies: ReadonlyArray<UnmetDependency>): string =>
+  dependencies.map(({ id, status }) => `${oneLine(id)} (${status ?? "does not exist"})`).join(", ")
+
 const sentence = (obstacle: Obstacle, beside: DateTime.Utc | undefined): string => {
   const when = (time: DateTime.Utc) => (beside === undefined ? moment(time) : momentBeside(time, beside))
   switch (obstacle._tag) {
     case "UnmetDependencies":
-      return `It waits for ${obstacle.dependencies
-        .map(({ id, status }) => `${oneLine(id)} (${status ?? "does not exist"})`)
-        .join(", ")}.`
+      return `It waits for ${dependencyList(obstacle.dependencies)}.`
     case "Claimed":
       return obstacle.expired
         ? `The claim of ${oneLine(obstacle.holder)} ran out at ${when(obstacle.expiresAt)}: the next claim takes it over.`

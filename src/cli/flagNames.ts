@@ -26,6 +26,7 @@ export const valued: ReadonlySet<string> = new Set([
   "key",
   "limit",
   "map-status",
+  "min-priority",
   "older-than-days",
   "owner",
   "owner-role",

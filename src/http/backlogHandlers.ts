@@ -39,7 +39,9 @@ export const layerBacklogHandlers = HttpApiBuilder.group(
       completeMany: (request) => Effect.map(handleCommand(backlog.completeMany)(request), Array.map(Result.merge)),
       reopen: handleCommand(backlog.reopen),
       stats: () => withDatabaseTrouble(backlog.stats),
-      explain: ({ query }) => withDatabaseTrouble(backlog.explain(query.id))
+      explain: ({ query }) => withDatabaseTrouble(backlog.explain(query.id)),
+      whyNothingClaimable: ({ query }) => withDatabaseTrouble(backlog.whyNothingClaimable(query)),
+      awaitClaimable: ({ query }) => withDatabaseTrouble(backlog.awaitClaimable(query))
     })
   })
 )

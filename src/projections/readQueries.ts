@@ -7,6 +7,7 @@ import type { Stats } from "../domain/Stats.ts"
 import { databaseNow } from "../events/DatabaseClock.ts"
 import { decodeCountedCard } from "./CardRow.ts"
 import type { CardTables } from "./CardTables.ts"
+import { type ClaimOutlookQueries, makeClaimOutlookQueries } from "./claimOutlookQueries.ts"
 
 /** Which cards to list. */
 export interface ListFilter {
@@ -27,7 +28,7 @@ export interface CardWithObstacles {
 }
 
 /** What the read model answers. Each answer comes from one statement, so it is a state that existed. */
-export interface ReadQueries {
+export interface ReadQueries extends ClaimOutlookQueries {
   readonly get: (id: CardId) => Effect.Effect<Option.Option<Card>, SqlError.SqlError>
   readonly list: (filter: ListFilter) => Effect.Effect<ReadonlyArray<Card>, SqlError.SqlError>
   readonly stats: Effect.Effect<Stats, SqlError.SqlError>
@@ -38,9 +39,10 @@ const allStatuses: ReadonlyArray<Status> = ["ready", "claimed", "blocked", "done
 
 export const makeReadQueries = (
   sql: SqlClient.SqlClient,
-  { cards, claimable, columns, dependencies }: CardTables,
+  tables: CardTables,
   clockOverride: () => Date | null
 ): ReadQueries => {
+  const { cards, claimable, columns, dependencies } = tables
   const now = () => databaseNow(sql, clockOverride)
 
   const get = (id: CardId) =>
@@ -123,7 +125,7 @@ export const makeReadQueries = (
         }))
     )
 
-  return { get, list, stats, withObstacles }
+  return { get, list, stats, withObstacles, ...makeClaimOutlookQueries(sql, tables, now) }
 }
 
 interface StatsRow {

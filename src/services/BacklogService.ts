@@ -3,6 +3,7 @@ import type { SqlClient } from "effect/sql"
 import { type SqlError } from "effect/sql"
 import type { Card } from "../domain/Card.ts"
 import { CardId } from "../domain/CardId.ts"
+import type { ClaimOutlook } from "../domain/ClaimOutlook.ts"
 import { Command, CompleteMany } from "../domain/Command.ts"
 import { explain, type Explanation } from "../domain/Explanation.ts"
 import {
@@ -19,6 +20,14 @@ import {
 import type { Stats } from "../domain/Stats.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
 import type { Answer, CompletedCard } from "./Answer.ts"
+import { ClaimableWatch } from "./ClaimableWatch.ts"
+import {
+  type AwaitClaimable,
+  type ClaimAmong,
+  decodeAwaitClaimable,
+  decodeClaimAmong,
+  defaultWaitSeconds
+} from "./ClaimWaiting.ts"
 import { CommandQueue } from "./CommandQueue.ts"
 import { decodeInput, decodeTaggedInput } from "./decodeInput.ts"
 import { layerEventLog } from "./layerEventLog.ts"
@@ -106,6 +115,15 @@ export class BacklogService extends Context.Service<
     readonly stats: Effect.Effect<Stats, SqlError.SqlError>
     /** Why a card can or cannot be claimed. */
     readonly explain: (id: string) => Effect.Effect<Explanation, CardNotFound | Failure>
+    /** Why a claim among these cards finds nothing, and when that may change. */
+    readonly whyNothingClaimable: (among?: typeof ClaimAmong.Encoded) => Effect.Effect<ClaimOutlook, Failure>
+    /**
+     * Waits until a claim among these cards may find one, `waitSeconds` at most (30 unless told otherwise, 3,600 at most;
+     * 0 looks once), and answers whether it may: another may be faster. It hears of commits in any process as they happen,
+     * and knows when leases run out and retry times come. Of those who wait in a process about as many are
+     * called as there are cards. What the caller's own open transaction has changed does not count.
+     */
+    readonly awaitClaimable: (options?: typeof AwaitClaimable.Encoded) => Effect.Effect<boolean, Failure>
   }
 >()("mosaic-backlog/services/BacklogService") {
   /**
@@ -118,6 +136,7 @@ export class BacklogService extends Context.Service<
       Effect.gen(function* () {
         const readModel = yield* ReadModel
         const commands = yield* CommandQueue
+        const watch = yield* ClaimableWatch
 
         /** The way of every command: checked here, carried out by the interpreter, answered by its outcome. */
         const method = <Tag extends Command["_tag"], Rejected>(tag: Tag) =>
@@ -167,11 +186,18 @@ export class BacklogService extends Context.Service<
             const found = yield* readModel.withObstacles(id)
             if (Option.isNone(found)) return yield* new CardNotFound({ id })
             return explain(found.value.card, found.value.unmet, found.value.now)
+          }),
+          whyNothingClaimable: Effect.fn("BacklogService.whyNothingClaimable")(function* (among = {}) {
+            return yield* readModel.outlook(yield* decodeClaimAmong(among))
+          }),
+          awaitClaimable: Effect.fn("BacklogService.awaitClaimable")(function* (options = {}) {
+            const { waitSeconds = defaultWaitSeconds, ...among } = yield* decodeAwaitClaimable(options)
+            return yield* watch.wait(among, waitSeconds)
           })
         })
       })
     ).pipe(
-      Layer.provide(CommandQueue.layer),
+      Layer.provide([CommandQueue.layer, ClaimableWatch.layer]),
       Layer.provide(Interpreter.layer),
       Layer.provide(Receipts.layer),
       Layer.provide([layerEventLog, ReadModel.layer]),

@@ -24,7 +24,7 @@ export {
   type ModelReceipt,
   type ModelRejection
 } from "./Model.ts"
-export { explainCard, listCards, type ModelListOptions, statsOf } from "./modelQueries.ts"
+export { explainCard, listCards, type ModelListOptions, statsOf, whyNothingClaimable } from "./modelQueries.ts"
 export { observe } from "./observe.ts"
 export { describeProgram, type Hearing, type Program, type Step, type TokenChoice, type Wish } from "./Program.ts"
 export { runConcurrently, type RunConcurrentlyOptions } from "./runConcurrently.ts"

@@ -1,3 +1,5 @@
+import type { ClaimOutlook } from "../domain/ClaimOutlook.ts"
+import type { ClaimChoice } from "../domain/Command.ts"
 import type { Explanation } from "../domain/Explanation.ts"
 import type { Stats } from "../domain/Stats.ts"
 import type { Model, ModelCard } from "./Model.ts"
@@ -93,4 +95,72 @@ export const explainCard = (
     })
   }
   return { id, status: card.status, claimable: obstacles.length === 0, obstacles }
+}
+
+const firstBy = (order: (left: ModelCard, right: ModelCard) => number, cards: ReadonlyArray<ModelCard>) =>
+  [...cards].sort(order)[0]
+
+/** Why a claim among some cards finds nothing at `now`, as JSON. */
+export const whyNothingClaimable = (
+  model: Pick<Model, "cards">,
+  now: number,
+  { minimumPriority, phase }: ClaimChoice = {}
+): typeof ClaimOutlook.Encoded => {
+  const all = [...model.cards.values()]
+  const open = all.filter((card) => card.status !== "done")
+  const chosen = open
+    .filter((card) => phase === undefined || card.phase === phase)
+    .filter((card) => minimumPriority === undefined || card.priority >= minimumPriority)
+  const unmet = (card: ModelCard): number => unmetDependencies(model, card).length
+  const held = chosen.filter((card) => card.status === "claimed" && !isExpired(card, now))
+  const blocked = chosen.filter((card) => card.status === "blocked")
+  // What the next claim would choose among: it takes back every claim that has run out.
+  const free = chosen.filter((card) => !held.includes(card) && !blocked.includes(card))
+  const waiting = free.filter((card) => unmet(card) > 0)
+  const deferred = free.filter((card) => unmet(card) === 0 && !isDue(card, now))
+  const claimable = free.length - waiting.length - deferred.length
+  const expiry = firstBy(
+    (one, other) =>
+      Date.parse(one.claimExpiresAt ?? "") - Date.parse(other.claimExpiresAt ?? "") || byId(one.id, other.id),
+    held.filter((card) => unmet(card) === 0)
+  )
+  const retry = firstBy(
+    (one, other) => Date.parse(one.notBefore ?? "") - Date.parse(other.notBefore ?? "") || byId(one.id, other.id),
+    deferred
+  )
+  const nearest = firstBy((one, other) => unmet(one) - unmet(other) || byClaimOrder(one, other), waiting)
+  const reasons = [
+    [claimable > 0, "Claimable"],
+    [all.length === 0, "Empty"],
+    [open.length === 0, "Done"],
+    [chosen.length === 0, "NoneChosen"],
+    [held.length > 0, "Claimed"],
+    [deferred.length > 0, "Deferred"],
+    [waiting.length > 0, "Waiting"]
+  ] as const
+  return {
+    reason: reasons.find(([holds]) => holds)?.[1] ?? "Blocked",
+    counts: {
+      claimable,
+      claimed: held.length,
+      deferred: deferred.length,
+      waiting: waiting.length,
+      blocked: blocked.length
+    },
+    soonestExpiry:
+      expiry === undefined
+        ? null
+        : { id: expiry.id, holder: expiry.claimOwner ?? "", expiresAt: expiry.claimExpiresAt ?? "" },
+    soonestRetry: retry === undefined ? null : { id: retry.id, notBefore: retry.notBefore ?? "" },
+    nearest:
+      nearest === undefined
+        ? null
+        : {
+            id: nearest.id,
+            unmetDependencies: unmet(nearest),
+            waitsFor: unmetDependencies(model, nearest)
+              .slice(0, 10)
+              .map((id) => ({ id, status: model.cards.get(id)?.status ?? null }))
+          }
+  }
 }

@@ -1,7 +1,9 @@
 import { Clock, DateTime, Effect, Schema } from "effect"
 import type { SqlError } from "effect/sql"
 import { Card } from "../domain/Card.ts"
+import { ClaimOutlook } from "../domain/ClaimOutlook.ts"
 import { Explanation } from "../domain/Explanation.ts"
+import type { ClaimChoice } from "../domain/Command.ts"
 import type { CardNotFound } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
 import { BacklogService } from "../services/BacklogService.ts"
@@ -11,7 +13,7 @@ import { sameJson } from "./sameJson.ts"
 import { type Asked, explainAnswers } from "./explainAnswers.ts"
 import { invariants } from "./invariants.ts"
 import { emptyModel, type Model, type ModelCard, type ModelOutcome } from "./Model.ts"
-import { explainCard, listCards, statsOf } from "./modelQueries.ts"
+import { explainCard, listCards, statsOf, whyNothingClaimable } from "./modelQueries.ts"
 import { hangUp } from "./hangUp.ts"
 import { observe } from "./observe.ts"
 import type { Hearing, Program, Step } from "./Program.ts"
@@ -34,7 +36,7 @@ const largestGroup = 4
 
 /**
  * Runs a program on the backlog in the context and compares every answer with the model, and the whole backlog at the
- * end: cards, lists, counts and explanations. Commands that are under way at the same time may have been carried out in any order
+ * end: cards, lists, counts, explanations and what is said of claims. Commands that are under way at the same time may have been carried out in any order
  * that explains their answers.
  *
  * Nothing else may be claimed or claimable in the backlog while it runs. When it ends, all its cards are done, so that
@@ -141,6 +143,7 @@ const wrong = (clock: Clock.Clock, byMillis: number): Clock.Clock => {
 
 const encodeCard = Schema.encodeSync(Card)
 const encodeExplanation = Schema.encodeSync(Explanation)
+const encodeOutlook = Schema.encodeSync(ClaimOutlook)
 
 interface Found {
   /** The program's own cards. */
@@ -167,9 +170,25 @@ const look = Effect.fnUntraced(function* (backlog: BacklogService["Service"], id
   for (const status of statuses) lists.push((yield* backlog.list({ status })).map((card) => card.id))
   const claimable = (yield* backlog.list({ readyOnly: true })).map((card) => card.id)
   const stats = openStats(yield* backlog.stats)
-  const found: Found = { cards, claimable, notDone: lists.flat(), open: { explanations, lists, claimable, stats } }
+  const outlooks: Array<unknown> = []
+  for (const choice of choicesOf(cards)) {
+    outlooks.push(openOutlook(encodeOutlook(yield* backlog.whyNothingClaimable(choice))))
+  }
+  const open = { explanations, lists, claimable, stats, outlooks }
+  const found: Found = { cards, claimable, notDone: lists.flat(), open }
   return found
 })
+
+/** What claims may choose among, as far as that makes a difference. */
+const choicesOf = (cards: ReadonlyArray<ModelCard>): ReadonlyArray<ClaimChoice> => [
+  {},
+  ...Array.from(new Set(cards.flatMap(({ phase }) => phase ?? [])), (phase) => ({ phase })),
+  ...Array.from(new Set(cards.map(({ priority }) => priority)), (minimumPriority) => ({ minimumPriority }))
+]
+
+/** A backlog in which nothing is open has the cards of programs before this one. */
+const openOutlook = (outlook: typeof ClaimOutlook.Encoded) =>
+  outlook.reason === "Empty" ? { ...outlook, reason: "Done" } : outlook
 
 /** The counts of what is not done. */
 const openStats = ({ claimable, counts, expiredClaimCount, oldestReadyAgeSeconds, waiting }: Stats) => ({
@@ -181,25 +200,25 @@ const openStats = ({ claimable, counts, expiredClaimCount, oldestReadyAgeSeconds
 })
 
 /** The same, as a model says it. */
-const lookAt = (model: Model, ids: ReadonlyArray<string>, now: number): unknown => {
+const lookAt = (model: Model, found: ReadonlyArray<ModelCard>, now: number): unknown => {
   const idsOf = (cards: ReadonlyArray<ModelCard>): ReadonlyArray<string> => cards.map((card) => card.id)
   return {
-    explanations: ids.map((id) => explainCard(model, id, now)),
+    explanations: found.map(({ id }) => explainCard(model, id, now)),
     lists: statuses.map((status) => idsOf(listCards(model, now, { status }))),
     claimable: idsOf(listCards(model, now, { readyOnly: true })),
-    stats: openStats(statsOf(model, now))
+    stats: openStats(statsOf(model, now)),
+    outlooks: choicesOf(found).map((choice) => openOutlook(whyNothingClaimable(model, now, choice)))
   }
 }
 
 /** Why no model is what was found, or `undefined` when one is. */
 const whyNone = (models: ReadonlyArray<Model>, found: Found, now: number): string | undefined => {
-  const ids = found.cards.map((card) => card.id)
   const reasons = models.map((model) => {
     for (const card of model.cards.values()) {
       const told = found.cards.find(({ id }) => id === card.id)
       if (!sameJson(card, told)) return `at the end the card is ${JSON.stringify(told)}, not ${JSON.stringify(card)}`
     }
-    const expected = lookAt(model, ids, now)
+    const expected = lookAt(model, found.cards, now)
     if (sameJson(expected, found.open)) return undefined
     return `at the end the backlog says ${JSON.stringify(found.open)}, not ${JSON.stringify(expected)}`
   })

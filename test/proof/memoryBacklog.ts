@@ -1,9 +1,10 @@
 import { Context, DateTime, Deferred, Effect, Layer, Option, type Result, Schema } from "effect"
 import type { Card } from "../../src/domain/Card.ts"
-import { isClaimable, isExpired } from "../../src/domain/Claimability.ts"
+import { isClaimable, isDue, isExpired } from "../../src/domain/Claimability.ts"
+import { claimOutlook, type OpenCounts } from "../../src/domain/ClaimOutlook.ts"
 import { compareClaimOrder } from "../../src/domain/ClaimOrder.ts"
-import { CardId } from "../../src/domain/CardId.ts"
-import { Command } from "../../src/domain/Command.ts"
+import { CardId, compareIds } from "../../src/domain/CardId.ts"
+import { type ClaimChoice, Command } from "../../src/domain/Command.ts"
 import { explain } from "../../src/domain/Explanation.ts"
 import { CardNotFound } from "../../src/domain/Rejection.ts"
 import { ReadModelState } from "../../src/projections/ReadModelState.ts"
@@ -11,6 +12,9 @@ import type { Answer } from "../../src/services/Answer.ts"
 import { BacklogService, type CompletionRejection, type Input } from "../../src/services/BacklogService.ts"
 import { decideBatch, type FirstOutcome, type Outcome } from "../../src/services/decideBatch.ts"
 import { BacklogTestClock, makeTestClock } from "../../src/services/layers.ts"
+
+const byTime = (one: DateTime.Utc, other: DateTime.Utc): number =>
+  DateTime.toEpochMillis(one) - DateTime.toEpochMillis(other)
 
 const decodeCommand = Schema.decodeUnknownSync(Command, { onExcessProperty: "error" })
 
@@ -55,6 +59,54 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
           })
 
       const claimable = (card: Card): boolean => isClaimable(card, state.unmetDependencies(card.id), read())
+      const unmetOf = (card: Card) =>
+        card.dependsOn
+          .map((dependency) => ({ id: dependency, status: cards.get(dependency)?.status ?? null }))
+          .filter(({ status }) => status !== "done")
+      const outlookAmong = ({ minimumPriority = -Infinity, phase }: ClaimChoice) => {
+        const open = [...cards.values()].filter(({ status }) => status !== "done").sort(compareClaimOrder)
+        const chosen = open.filter(
+          (card) => card.priority >= minimumPriority && (phase === undefined || card.phase === phase)
+        )
+        const standing = (card: Card): keyof OpenCounts => {
+          if (card.status === "blocked") return "blocked"
+          if (card.status === "claimed" && !isExpired(card, read())) return "claimed"
+          if (unmetOf(card).length > 0) return "waiting"
+          return isDue(card.notBefore, read()) ? "claimable" : "deferred"
+        }
+        const those = (which: keyof OpenCounts) => chosen.filter((card) => standing(card) === which)
+        const expiries = those("claimed").flatMap((card) =>
+          card.claimOwner === null || card.claimExpiresAt === null || unmetOf(card).length > 0
+            ? []
+            : { id: card.id, holder: card.claimOwner, expiresAt: card.claimExpiresAt }
+        )
+        const retries = those("deferred").flatMap(({ id, notBefore }) => (notBefore === null ? [] : { id, notBefore }))
+        const stuck = those("waiting").map((card) => ({ id: card.id, unmet: unmetOf(card) }))
+        const [nearest] = stuck.sort((one, other) => one.unmet.length - other.unmet.length)
+        return claimOutlook(
+          {
+            counts: {
+              claimable: those("claimable").length,
+              claimed: those("claimed").length,
+              deferred: retries.length,
+              waiting: stuck.length,
+              blocked: those("blocked").length
+            },
+            soonestExpiry:
+              expiries.sort(
+                (one, other) => byTime(one.expiresAt, other.expiresAt) || compareIds(one.id, other.id)
+              )[0] ?? null,
+            soonestRetry:
+              retries.sort((one, other) => byTime(one.notBefore, other.notBefore) || compareIds(one.id, other.id))[0] ??
+              null,
+            nearest:
+              nearest === undefined
+                ? null
+                : { id: nearest.id, unmetDependencies: nearest.unmet.length, waitsFor: nearest.unmet.slice(0, 10) }
+          },
+          { hasCards: cards.size > 0, hasOpenCards: open.length > 0 }
+        )
+      }
       const backlog = BacklogService.of({
         create: method("Create"),
         createMany: method("CreateMany"),
@@ -107,11 +159,10 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
             const id = CardId.make(input)
             const card = cards.get(id)
             if (card === undefined) return Effect.fail(new CardNotFound({ id }))
-            const unmet = card.dependsOn
-              .map((dependency) => ({ id: dependency, status: cards.get(dependency)?.status ?? null }))
-              .filter(({ status }) => status !== "done")
-            return Effect.succeed(explain(card, unmet, read()))
-          })
+            return Effect.succeed(explain(card, unmetOf(card), read()))
+          }),
+        whyNothingClaimable: (among = {}) => Effect.sync(() => outlookAmong(among)),
+        awaitClaimable: (options = {}) => Effect.sync(() => outlookAmong(options).counts.claimable > 0)
       })
       return Context.make(BacklogService, backlog).pipe(Context.add(BacklogTestClock, clock))
     })

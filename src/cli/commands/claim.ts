@@ -1,8 +1,10 @@
 import { Effect, Option } from "effect"
-import { BacklogService, type Card } from "../../index.ts"
+import { BacklogService, type Card, type ClaimChoice } from "../../index.ts"
+import { choiceFlags } from "../choiceFlags.ts"
 import { checked, commandVerb } from "../commandVerb.ts"
 import { describedAnswer } from "../describeCard.ts"
 import { obstacles } from "../describeExplanation.ts"
+import { describeOutlook } from "../describeOutlook.ts"
 import { requiredText, text, whole } from "../flags.ts"
 import { NothingClaimable } from "../NothingClaimable.ts"
 import { encodeCard } from "../Reply.ts"
@@ -12,26 +14,29 @@ export const claim = commandVerb(
   "claim",
   {
     about:
-      "Takes the best card that can be claimed, or the one that --id names, for a time. The answer has the claim's token: show it to renew, release or complete. Ends with 3 when there is nothing to take.",
+      "Takes the best card that can be claimed, of one phase or from a priority on if asked, or the one that --id names, for a time. The answer has the claim's token: show it to renew, release or complete. Ends with 3 when there is nothing to take, and says why.",
     brief: "Take the best card, or a certain one",
     examples: [
       { command: "backlog claim --owner worker-1" },
+      { command: "backlog claim --owner worker-1 --phase test --min-priority 5" },
       { command: "backlog claim --owner worker-1 --ttl 3600 --id build", description: "A certain card, for an hour" }
     ]
   },
   {
     owner: requiredText("owner", "Who is going to work on it", "OWNER"),
     ttl: whole("ttl", "How long the claim lasts (default: 900)", "SECONDS"),
+    ...choiceFlags,
     id: text("id", "The card to take", "ID")
   },
-  Effect.fnUntraced(function* ({ id, owner, ttl }) {
-    const input = yield* checked("Claim", { owner, ttlSeconds: ttl, id })
+  Effect.fnUntraced(function* ({ id, minimumPriority, owner, phase, ttl }) {
+    const choice = { phase, minimumPriority }
+    const input = yield* checked("Claim", { owner, ttlSeconds: ttl, id, ...choice })
     return Effect.gen(function* () {
       const backlog = yield* BacklogService
       // Before the command, so that a card that does not exist yet does not use the id up.
       if (id !== undefined && input.commandId !== undefined) yield* backlog.explain(id)
       const claimed = yield* backlog.claim(input)
-      if (Option.isNone(claimed)) return yield* nothing(id, input.commandId)
+      if (Option.isNone(claimed)) return yield* nothing(id, choice, input.commandId)
       const card = claimed.value
       return {
         data: () => encodeCard(card),
@@ -44,9 +49,9 @@ export const claim = commandVerb(
 const took = (card: Card): string =>
   `${oneLine(card.claimOwner ?? "")} has it, with token ${card.claimToken}, for ${card.claimTtlSeconds} seconds:`
 
-const nothing = (id: string | undefined, commandId: string | undefined) => {
+const nothing = (id: string | undefined, choice: ClaimChoice, commandId: string | undefined) => {
   if (commandId !== undefined) return noneThen(id, commandId)
-  return id === undefined ? noneAtAll : notThatOne(id)
+  return id === undefined ? noneAmong(choice) : notThatOne(id)
 }
 
 /** Says nothing of now: the command may have been carried out long ago, and the same answer is to be given again. */
@@ -55,27 +60,14 @@ const noneThen = (id: string | undefined, commandId: string) => {
   return new NothingClaimable({
     id: id ?? null,
     obstacles: [],
+    outlook: null,
     message: `${what} when command ${JSON.stringify(commandId)} was carried out. To try again, give another id.`
   })
 }
 
-const noneAtAll = Effect.gen(function* () {
-  const { claimable, counts, waiting } = yield* (yield* BacklogService).stats
-  const later = counts.ready - waiting - claimable
-  const others = [
-    [waiting, "waiting for other cards"],
-    [later, "not to be tried again yet"],
-    [claimable, "being taken just now"],
-    [counts.claimed, "claimed"],
-    [counts.blocked, "blocked"],
-    [counts.done, "done"]
-  ] as const
-  const listed = others.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`)
-  return yield* new NothingClaimable({
-    id: null,
-    obstacles: [],
-    message: `There is nothing to claim: ${listed.length === 0 ? "the backlog is empty" : listed.join(", ")}.`
-  })
+const noneAmong = Effect.fnUntraced(function* (choice: ClaimChoice) {
+  const outlook = yield* (yield* BacklogService).whyNothingClaimable(choice)
+  return yield* new NothingClaimable({ id: null, obstacles: [], outlook, message: describeOutlook(outlook, choice) })
 })
 
 const notThatOne = Effect.fnUntraced(function* (id: string) {
@@ -84,6 +76,7 @@ const notThatOne = Effect.fnUntraced(function* (id: string) {
   return yield* new NothingClaimable({
     id,
     obstacles: explanation.obstacles,
+    outlook: null,
     message: `Card ${JSON.stringify(id)} cannot be claimed. ${why.join(" ")}`
   })
 })

@@ -1,10 +1,10 @@
 import { ByteSize, Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import * as Commands from "../../domain/Command.ts"
-import { CardId, ListOptions } from "../../index.ts"
+import { AwaitClaimable, CardId, ClaimAmong, ListOptions } from "../../index.ts"
 import { BodyLimit } from "../Requests.ts"
 import { about, idempotency } from "./about.ts"
-import { Card, CardIds, Cards, CompletedCard, Completions, Explanation, Stats } from "./answers.ts"
+import { Card, CardIds, Cards, ClaimOutlook, CompletedCard, Completions, Explanation, Stats } from "./answers.ts"
 import { commandPayload, jsonFields } from "./payload.ts"
 import { problems } from "./problems.ts"
 
@@ -154,6 +154,24 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       query: { id: CardId },
       success: Explanation,
       error: cardNotFound
-    }).annotateMerge(about("Why a card can or cannot be claimed"))
+    }).annotateMerge(about("Why a card can or cannot be claimed")),
+    HttpApiEndpoint.get("whyNothingClaimable", "/why-nothing-claimable", {
+      query: jsonFields(ClaimAmong.fields),
+      success: ClaimOutlook
+    }).annotateMerge(about("Why a claim among these cards finds nothing, and when that may change")),
+    HttpApiEndpoint.get("awaitClaimable", "/await-claimable", {
+      query: {
+        ...jsonFields(ClaimAmong.fields),
+        waitSeconds: Schema.optionalKey(
+          AwaitClaimable.fields.waitSeconds.schema.members[0].check(Schema.isLessThanOrEqualTo(longestWait))
+        )
+      },
+      success: Schema.Boolean
+    }).annotateMerge(
+      about(
+        "Waits until a claim among these cards may find one",
+        "`waitSeconds` at most, and says whether it may. Another may be faster: then wait again."
+      )
+    )
   )
   .annotateMerge(OpenApi.annotations({ title: "Backlog", description: "Cards, and the work on them." }))

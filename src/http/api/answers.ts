@@ -35,6 +35,9 @@ export const Stats = Domain.Stats.annotate({ identifier: "Stats" })
 /** Why a card can or cannot be claimed. */
 export const Explanation = Domain.Explanation.annotate({ identifier: "Explanation" })
 
+/** Why a claim finds nothing. */
+export const ClaimOutlook = Domain.ClaimOutlook.annotate({ identifier: "ClaimOutlook" })
+
 /** An event as the log holds it. */
 export const RecordedEvent = Domain.RecordedEvent.annotate({ identifier: "RecordedEvent" })
 

@@ -11,6 +11,8 @@ import {
   ListOptions
 } from "../../index.ts"
 import { decodeInput, decodeTaggedInput } from "../../services/decodeInput.ts"
+import { decodeAwaitClaimable, decodeClaimAmong, defaultWaitSeconds } from "../../services/ClaimWaiting.ts"
+import { longestWait } from "../api/BacklogGroup.ts"
 import { asked, askedNothing } from "./asked.ts"
 import type { Endpoints } from "./connect.ts"
 import { withoutUndefined } from "./withoutUndefined.ts"
@@ -66,6 +68,18 @@ export const backlogOver = ({ backlog: endpoints }: Endpoints): BacklogService["
     explain: Effect.fn("BacklogService.explain")(function* (input) {
       const id = yield* decodeId(input)
       return yield* asked(endpoints.explain({ query: { id } }), true)
+    }),
+    whyNothingClaimable: Effect.fn("BacklogService.whyNothingClaimable")(function* (input = {}) {
+      const query = yield* decodeClaimAmong(input)
+      return yield* asked(endpoints.whyNothingClaimable({ query: withoutUndefined(query) }), true)
+    }),
+    awaitClaimable: Effect.fn("BacklogService.awaitClaimable")(function* (input = {}) {
+      const { waitSeconds = defaultWaitSeconds, ...among } = yield* decodeAwaitClaimable(input)
+      for (let left = waitSeconds; ; left -= longestWait) {
+        const query = withoutUndefined({ ...among, waitSeconds: Math.min(left, longestWait) })
+        if (yield* asked(endpoints.awaitClaimable({ query }), true)) return true
+        if (left <= longestWait) return false
+      }
     })
   })
 }

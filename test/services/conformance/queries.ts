@@ -1,9 +1,13 @@
-import { Effect, Option } from "effect"
+import { DateTime, Effect, Option, Schema } from "effect"
 import { expect } from "vitest"
+import { ClaimOutlook } from "../../../src/domain/ClaimOutlook.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { BacklogTestClock } from "../../../src/services/layers.ts"
+import { whyNothingClaimable as modelOutlook } from "../../../src/testing/index.ts"
 import { plain } from "../../support/backlogs.ts"
-import { after, ids, input, refusal, type Test, utc } from "./harness.ts"
+import { after, ids, input, invalid, refusal, type Test, utc } from "./harness.ts"
+
+const encodeOutlook = Schema.encodeSync(ClaimOutlook)
 
 /** A backlog with cards in every standing. At its end a minute has passed. */
 const variety = Effect.gen(function* () {
@@ -180,6 +184,79 @@ export const queries = (test: Test): void => {
         dependencies: [{ id: "open", status: "claimed" }]
       })
       expect(yield* refusal(backlog.explain("nowhere"))).toEqual({ _tag: "CardNotFound", id: "nowhere" })
+    })
+  )
+
+  test(
+    "says why a claim finds nothing, as the model does, among all cards and among some",
+    Effect.gen(function* () {
+      const { backlog } = yield* variety
+      const clock = yield* BacklogTestClock
+      const reasons = new Set<string>()
+      const asModel = Effect.gen(function* () {
+        const cards = new Map((yield* backlog.list()).map((card) => [card.id as string, plain(card)]))
+        const now = DateTime.toEpochMillis(yield* clock.now)
+        for (const phase of [undefined, "build", "Build", "nowhere"]) {
+          for (const minimumPriority of [undefined, 2, 3]) {
+            const choice = {
+              ...(phase === undefined ? {} : { phase }),
+              ...(minimumPriority === undefined ? {} : { minimumPriority })
+            }
+            const outlook = yield* backlog.whyNothingClaimable(choice)
+            expect({ choice, ...encodeOutlook(outlook) }).toEqual({ choice, ...modelOutlook({ cards }, now, choice) })
+            const { claimable } = outlook.counts
+            expect(yield* backlog.awaitClaimable({ ...choice, waitSeconds: 0 })).toBe(claimable > 0)
+            reasons.add(outlook.reason)
+          }
+        }
+      })
+      // One claim has run out, and no claim has taken that card back yet.
+      expect((yield* backlog.stats).expiredClaimCount).toBe(1)
+      yield* asModel
+      yield* backlog.claimMany({ owner: "w", limit: 100, ttlSeconds: 300, actor: "w" })
+      yield* asModel
+      // Only what is to be tried again later can be worked on.
+      for (const { claimToken, id } of yield* backlog.list({ status: "claimed" })) {
+        yield* backlog.release({ id, token: claimToken ?? 0, retryAfterSeconds: 60, actor: "w" })
+      }
+      yield* asModel
+      // Retry times have come, and no claim has looked since.
+      yield* clock.advance("1 hour")
+      yield* asModel
+      for (const { id } of yield* backlog.list({ readyOnly: true })) yield* backlog.block({ id, actor: "w" })
+      yield* asModel
+      for (const { id } of yield* backlog.list()) yield* backlog.complete({ id, force: true, actor: "w" })
+      yield* asModel
+      expect([...reasons].sort()).toEqual([
+        "Blocked",
+        "Claimable",
+        "Claimed",
+        "Deferred",
+        "Done",
+        "NoneChosen",
+        "Waiting"
+      ])
+    })
+  )
+
+  test(
+    "says of an empty backlog that it is",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const nothing = { claimable: 0, claimed: 0, deferred: 0, waiting: 0, blocked: 0 }
+      for (const choice of [undefined, { phase: "build" }]) {
+        expect(yield* backlog.whyNothingClaimable(choice)).toEqual({
+          reason: "Empty",
+          counts: nothing,
+          soonestExpiry: null,
+          soonestRetry: null,
+          nearest: null
+        })
+      }
+      for (const wrong of [{ phase: "" }, { minimumPriority: 1.5 }, { waitSeconds: 3601 }, { waitSeconds: -1 }]) {
+        expect(yield* invalid(backlog.awaitClaimable(wrong))).toContain(Object.keys(wrong)[0])
+      }
+      expect(yield* invalid(backlog.whyNothingClaimable({ phase: "\u0007" }))).toContain("phase")
     })
   )
 }

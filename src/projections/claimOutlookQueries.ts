@@ -1,0 +1,162 @@
+import { DateTime, Effect } from "effect"
+import type { SqlClient, SqlError, Statement } from "effect/sql"
+import type { Status } from "../domain/Card.ts"
+import type { CardId } from "../domain/CardId.ts"
+import { type ClaimOutlook, claimOutlook, dependenciesNamed } from "../domain/ClaimOutlook.ts"
+import type { ClaimChoice } from "../domain/Command.ts"
+import type { UnmetDependency } from "../domain/Explanation.ts"
+import { arrayLiteral } from "../events/arrayLiteral.ts"
+import type { CardTables } from "./CardTables.ts"
+
+/** How many cards may be wanted, and of which. */
+export interface Wanted {
+  readonly choice: ClaimChoice
+  /** More than these are not counted. */
+  readonly limit: number
+}
+
+/** What there is to claim, and when there may be more. */
+export interface ClaimableNow {
+  /** How many cards can be claimed, for each that is wanted in its place. */
+  readonly counts: ReadonlyArray<number>
+  /** In how many seconds time alone may make a card claimable, `null` when it makes none. */
+  readonly soonestSeconds: number | null
+}
+
+/** What the read model says of claims to come. Each answer comes from one statement, so it is a state that existed. */
+export interface ClaimOutlookQueries {
+  /**
+   * Counts what can be claimed, of each that is wanted. As cheap as a claim: it does not depend on how many cards there
+   * are.
+   */
+  readonly claimableNow: (wanted: ReadonlyArray<Wanted>) => Effect.Effect<ClaimableNow, SqlError.SqlError>
+  /** Why a claim finds nothing. The cost is that of looking at the cards that are not done. */
+  readonly outlook: (choice: ClaimChoice) => Effect.Effect<ClaimOutlook, SqlError.SqlError>
+}
+
+/** Smaller than every priority but itself. */
+const leastPriority = -(2 ** 31)
+
+export const makeClaimOutlookQueries = (
+  sql: SqlClient.SqlClient,
+  { cards, dependencies }: CardTables,
+  now: () => Statement.Fragment
+): ClaimOutlookQueries => {
+  // Where phases are compared only if one is wanted, each case has an index whose order is that of claims.
+  const ready = sql`status = 'ready' AND unmet_dependencies = 0 AND NOT deferred AND priority >= wanted.priority`
+  const due = sql`unmet_dependencies = 0 AND priority >= wanted.priority AND (wanted.phase IS NULL OR phase = wanted.phase)`
+
+  const claimableNow = (wanted: ReadonlyArray<Wanted>) =>
+    Effect.map(
+      Effect.suspend(
+        () => sql<{ readonly count: number; readonly soonestSeconds: number | null }>`
+          WITH clock AS MATERIALIZED (SELECT ${now()} AS now)
+          SELECT (CASE WHEN wanted.phase IS NULL
+              THEN (SELECT count(*) FROM (SELECT FROM ${cards} WHERE ${ready} LIMIT wanted.most) AS one)
+              ELSE (SELECT count(*) FROM (SELECT FROM ${cards} WHERE ${ready} AND phase = wanted.phase LIMIT wanted.most) AS one)
+            END
+            + (SELECT count(*) FROM (SELECT FROM ${cards} WHERE deferred AND not_before <= clock.now AND ${due} LIMIT wanted.most) AS one)
+            + (SELECT count(*) FROM (SELECT FROM ${cards}
+                WHERE status = 'claimed' AND claim_expires_at <= clock.now AND ${due} LIMIT wanted.most) AS one))::float8 AS count,
+            extract(epoch FROM least(
+              (SELECT min(not_before) FROM ${cards} WHERE deferred AND not_before > clock.now),
+              (SELECT min(claim_expires_at) FROM ${cards} WHERE status = 'claimed' AND claim_expires_at > clock.now)
+            ) - clock.now)::float8 AS "soonestSeconds"
+          FROM unnest(${arrayLiteral(wanted.map(({ choice }) => choice.phase ?? null))}::text[],
+            ${arrayLiteral(wanted.map(({ choice }) => choice.minimumPriority ?? leastPriority))}::int4[],
+            ${arrayLiteral(wanted.map(({ limit }) => limit))}::int8[]) WITH ORDINALITY
+            AS wanted (phase, priority, most, place), clock
+          ORDER BY wanted.place`
+      ),
+      (rows): ClaimableNow => ({
+        counts: rows.map(({ count }) => count),
+        soonestSeconds: rows[0]?.soonestSeconds ?? null
+      })
+    )
+
+  const isOpen = sql`status IN ('ready', 'claimed', 'blocked')`
+  const isHeld = sql`status = 'claimed' AND claim_expires_at > clock.now`
+  const isFree = sql`(status = 'ready' OR status = 'claimed' AND claim_expires_at <= clock.now)`
+  const isDue = sql`(not_before IS NULL OR not_before <= clock.now)`
+
+  const outlook = (choice: ClaimChoice) => {
+    const chosen = sql.and([
+      isOpen,
+      ...(choice.phase === undefined ? [] : [sql`phase = ${choice.phase}`]),
+      ...(choice.minimumPriority === undefined ? [] : [sql`priority >= ${choice.minimumPriority}`])
+    ])
+    return Effect.map(
+      Effect.suspend(
+        () => sql<OutlookRow>`
+          WITH clock AS MATERIALIZED (SELECT ${now()} AS now),
+            counts AS (SELECT
+                count(*) FILTER (WHERE ${isFree} AND unmet_dependencies = 0 AND ${isDue})::float8 AS claimable,
+                count(*) FILTER (WHERE ${isHeld})::float8 AS claimed,
+                count(*) FILTER (WHERE ${isFree} AND unmet_dependencies = 0 AND NOT ${isDue})::float8 AS deferred,
+                count(*) FILTER (WHERE ${isFree} AND unmet_dependencies > 0)::float8 AS waiting,
+                count(*) FILTER (WHERE status = 'blocked')::float8 AS blocked
+              FROM ${cards}, clock WHERE ${chosen}),
+            expiry AS (SELECT id, claim_owner, claim_expires_at FROM ${cards}, clock
+              WHERE ${chosen} AND ${isHeld} AND unmet_dependencies = 0 ORDER BY claim_expires_at, id LIMIT 1),
+            retry AS (SELECT id, not_before FROM ${cards}, clock
+              WHERE ${chosen} AND deferred AND unmet_dependencies = 0 AND not_before > clock.now ORDER BY not_before, id LIMIT 1),
+            nearest AS (SELECT id, unmet_dependencies FROM ${cards}, clock
+              WHERE ${chosen} AND ${isFree} AND unmet_dependencies > 0
+              ORDER BY unmet_dependencies, priority DESC, created_at, id LIMIT 1)
+          SELECT counts.*, EXISTS (SELECT FROM ${cards}) AS "hasCards",
+            EXISTS (SELECT FROM ${cards} WHERE ${isOpen}) AS "hasOpenCards",
+            expiry.id AS "expiryId", expiry.claim_owner AS holder, expiry.claim_expires_at AS "expiresAt",
+            retry.id AS "retryId", retry.not_before AS "notBefore",
+            nearest.id AS "nearestId", nearest.unmet_dependencies AS "unmetDependencies", (
+              SELECT coalesce(jsonb_agg(jsonb_build_object('id', one.id, 'status', one.status) ORDER BY one.id), '[]'::jsonb)
+              FROM (SELECT edge.depends_on_id AS id, target.status
+                FROM ${dependencies} AS edge LEFT JOIN ${cards} AS target ON target.id = edge.depends_on_id
+                WHERE edge.card_id = nearest.id AND target.status IS DISTINCT FROM 'done'
+                ORDER BY edge.depends_on_id LIMIT ${dependenciesNamed}) AS one
+            ) AS "waitsFor"
+          FROM counts LEFT JOIN expiry ON true LEFT JOIN retry ON true LEFT JOIN nearest ON true`
+      ),
+      ([row]) => {
+        if (row === undefined) throw new Error("the database answered no counts")
+        return outlookOf(row)
+      }
+    )
+  }
+
+  return { claimableNow, outlook }
+}
+
+interface OutlookRow {
+  readonly claimable: number
+  readonly claimed: number
+  readonly deferred: number
+  readonly waiting: number
+  readonly blocked: number
+  readonly hasCards: boolean
+  readonly hasOpenCards: boolean
+  readonly expiryId: CardId | null
+  readonly holder: string
+  readonly expiresAt: Date
+  readonly retryId: CardId | null
+  readonly notBefore: Date
+  readonly nearestId: CardId | null
+  readonly unmetDependencies: number
+  readonly waitsFor: ReadonlyArray<UnmetDependency & { readonly status: Status | null }>
+}
+
+const outlookOf = (row: OutlookRow): ClaimOutlook => {
+  const { blocked, claimable, claimed, deferred, expiryId, nearestId, retryId, waiting } = row
+  return claimOutlook(
+    {
+      counts: { claimable, claimed, deferred, waiting, blocked },
+      soonestExpiry:
+        expiryId === null
+          ? null
+          : { id: expiryId, holder: row.holder, expiresAt: DateTime.fromDateUnsafe(row.expiresAt) },
+      soonestRetry: retryId === null ? null : { id: retryId, notBefore: DateTime.fromDateUnsafe(row.notBefore) },
+      nearest:
+        nearestId === null ? null : { id: nearestId, unmetDependencies: row.unmetDependencies, waitsFor: row.waitsFor }
+    },
+    row
+  )
+}
