@@ -19,8 +19,8 @@ export const mutations = [
   {
     name: "the lock on the head of the log",
     file: eventLog,
-    find: "FROM ${head} FOR UPDATE`",
-    replace: "FROM ${head}`",
+    find: "FROM ${head} WHERE ${condition} FOR UPDATE`",
+    replace: "FROM ${head} WHERE ${condition}`",
     tests: concurrency
   },
   {
@@ -33,43 +33,43 @@ export const mutations = [
   {
     name: "the lock on the cards that are claimed",
     file: claimQuery,
-    find: "LIMIT ${limit} FOR UPDATE SKIP LOCKED`",
+    find: "LIMIT ${limit} FOR UPDATE OF cards SKIP LOCKED`",
     replace: "LIMIT ${limit}`",
     tests: concurrency
   },
   {
     name: "SKIP LOCKED of the claim",
     file: claimQuery,
-    find: "FOR UPDATE SKIP LOCKED`",
-    replace: "FOR UPDATE`",
+    find: "FOR UPDATE OF cards SKIP LOCKED`",
+    replace: "FOR UPDATE OF cards`",
     tests: concurrency
   },
   {
     name: "the lock on a card that is claimed by its id",
     file: lockAndLoad,
-    find: "AND status IN ('ready', 'claimed')\n    FOR UPDATE SKIP LOCKED`",
-    replace: "AND status IN ('ready', 'claimed')`",
+    find: "WHERE ${isClaimedById(sql, ids)}\n    FOR UPDATE OF cards SKIP LOCKED`",
+    replace: "WHERE ${isClaimedById(sql, ids)}`",
     tests: concurrency
   },
   {
     name: "SKIP LOCKED of a claim by id",
     file: lockAndLoad,
-    find: "AND status IN ('ready', 'claimed')\n    FOR UPDATE SKIP LOCKED`",
-    replace: "AND status IN ('ready', 'claimed')\n    FOR UPDATE`",
+    find: "WHERE ${isClaimedById(sql, ids)}\n    FOR UPDATE OF cards SKIP LOCKED`",
+    replace: "WHERE ${isClaimedById(sql, ids)}\n    FOR UPDATE OF cards`",
     tests: concurrency
   },
   {
     name: "the lock on claims that have expired",
     file: lockAndLoad,
-    find: "AND claim_expires_at <= ${now}::timestamptz\n    FOR UPDATE SKIP LOCKED`",
+    find: "AND claim_expires_at <= ${now}::timestamptz\n    FOR UPDATE OF cards SKIP LOCKED`",
     replace: "AND claim_expires_at <= ${now}::timestamptz`",
     tests: concurrency
   },
   {
     name: "SKIP LOCKED of claims that have expired",
     file: lockAndLoad,
-    find: "AND claim_expires_at <= ${now}::timestamptz\n    FOR UPDATE SKIP LOCKED`",
-    replace: "AND claim_expires_at <= ${now}::timestamptz\n    FOR UPDATE`",
+    find: "AND claim_expires_at <= ${now}::timestamptz\n    FOR UPDATE OF cards SKIP LOCKED`",
+    replace: "AND claim_expires_at <= ${now}::timestamptz\n    FOR UPDATE OF cards`",
     tests: concurrency
   },
   {
@@ -96,9 +96,8 @@ export const mutations = [
   {
     name: "the lock on the dependents of a card that is completed",
     file: lockAndLoad,
-    find: "UNION SELECT card_id FROM ${dependencies} WHERE depends_on_id = ANY(${arrayLiteral(settling)}::text[])",
-    replace:
-      "UNION SELECT card_id FROM ${dependencies} WHERE false AND depends_on_id = ANY(${arrayLiteral(settling)}::text[])",
+    find: "${dependentsOf(settling)}))",
+    replace: "))",
     tests: concurrency
   },
   {
@@ -133,22 +132,22 @@ export const mutations = [
   {
     name: "the order of claims: priority",
     file: claimQuery,
-    find: "ORDER BY priority DESC, created_at, id",
-    replace: "ORDER BY created_at, id",
+    find: "ORDER BY priority DESC, created_at, cards.id",
+    replace: "ORDER BY created_at, cards.id",
     tests: conformance
   },
   {
     name: "the order of claims: age",
     file: claimQuery,
-    find: "ORDER BY priority DESC, created_at, id",
-    replace: "ORDER BY priority DESC, id",
+    find: "ORDER BY priority DESC, created_at, cards.id",
+    replace: "ORDER BY priority DESC, cards.id",
     tests: conformance
   },
   {
     name: "the order of claims: id",
     file: claimQuery,
-    find: "ORDER BY priority DESC, created_at, id",
-    replace: "ORDER BY priority DESC, created_at, id DESC",
+    find: "ORDER BY priority DESC, created_at, cards.id",
+    replace: "ORDER BY priority DESC, created_at, cards.id DESC",
     tests: conformance
   },
   {
@@ -161,17 +160,20 @@ export const mutations = [
   {
     name: "that claims of a batch go first",
     file: decideBatch,
-    find: 'command._tag !== "Claim" ? 2 : command.id === undefined ? 1 : 0',
-    replace: 'command._tag !== "Claim" ? 0 : command.id === undefined ? 1 : 0',
+    find: 'if (command._tag === "Claim") return command.id === undefined ? 1 : 0',
+    replace: 'if (command._tag === "Claim") return command.id === undefined ? 4 : 0',
     tests: [...conformance, ...concurrency]
   },
   {
     name: "that the clock is read after the locks",
     file: lockAndLoad,
-    find: '    if (footprint.graph !== "none") yield* lockGraph(footprint.graph)\n    const whole: Array<CardId> = []\n',
-    replace:
-      '    const early = (yield* probe)[0]\n    if (footprint.graph !== "none") yield* lockGraph(footprint.graph)\n    const whole: Array<CardId> = []\n',
-    also: [{ find: "    const clock = (yield* probe)[0]\n", replace: "    const clock = early\n" }],
+    find: '        graph === "none" ? nothing : lockGraph(graph),\n',
+    replace: '        early,\n        graph === "none" ? nothing : lockGraph(graph),\n',
+    also: [
+      { find: "const [, , namedRows, [clock],", replace: "const [[clock], , , namedRows, ," },
+      { find: "        probe,\n        claimedById", replace: "        nothing,\n        claimedById" },
+      { find: "    const isNamed =", replace: "    const early = probe\n    const isNamed =" }
+    ],
     tests: concurrency
   },
   {
@@ -220,8 +222,8 @@ export const mutations = [
   {
     name: "that the graph is loaded for the cycle check",
     file: lockAndLoad,
-    find: "if (found) {",
-    replace: "if (found && footprint.newEdges.length < 0) {",
+    find: "newEdges.length > 0 ? loadReachable(footprint) : nothing",
+    replace: "newEdges.length < 0 ? loadReachable(footprint) : nothing",
     tests: conformance
   },
   {
@@ -241,7 +243,7 @@ export const mutations = [
   {
     name: "that counters are written",
     file: "src/projections/writeRows.ts",
-    find: "    yield* statements.updateCounters(counters)\n",
+    find: "      ...statements.updateCounters(counters),\n",
     replace: "",
     tests: conformance
   },
@@ -277,10 +279,24 @@ export const mutations = [
   },
   {
     name: "that nothing is run again which may have been committed",
-    file: interpreter,
-    find: "mayHaveCommitted = true",
-    replace: "mayHaveCommitted = false",
+    file: "src/services/pipelinedTransaction.ts",
+    find: "mayHaveCommitted: commitSent && !refused",
+    replace: "mayHaveCommitted: false",
     tests: [...concurrency, ...conformance]
+  },
+  {
+    name: "that a batch is run again when a statement before its COMMIT was refused",
+    file: "src/services/pipelinedTransaction.ts",
+    find: "mayHaveCommitted: commitSent && !refused",
+    replace: "mayHaveCommitted: commitSent",
+    tests: [...concurrency, ...conformance]
+  },
+  {
+    name: "that a claim that finds nothing leaves the head of the log alone",
+    file: "src/services/Interpreter.ts",
+    find: "log.lockEnd(readModel.mayWrite(footprint))",
+    replace: 'log.lockEnd(footprint.graph === "none" ? undefined : readModel.mayWrite(footprint))',
+    tests: concurrency
   },
   {
     name: "that commands of a batch that failed run alone",
@@ -341,7 +357,7 @@ export const mutations = [
   },
   {
     name: "the isolation level",
-    file: interpreter,
+    file: "src/services/RunInTransaction.ts",
     find: '"BEGIN ISOLATION LEVEL READ COMMITTED"',
     replace: '"BEGIN ISOLATION LEVEL REPEATABLE READ"',
     tests: concurrency
