@@ -65,14 +65,14 @@ describe("completions", () => {
       [...(commands ?? [])],
       ["revise", "renew", "release", "reclaim", "reopen", "rebuild", "redact"]
     )
-    assert.notInclude(commands, "list")
+    assert.notInclude([...(commands ?? [])], "list")
     assert.includeMembers([...(flags ?? [])], ["--status", "--ready", "--at", "--db", "--schema", "--json", "--help"])
     assert.includeMembers([...(formats ?? [])], ["beads", "table", "task-master", "backlog-md", "log"])
     assert.deepStrictEqual(statuses, ["blocked"])
     assert.deepStrictEqual(files, ["notes.jsonl"])
   })
 
-  it.each([
+  it.each<[string, RegExp]>([
     ["zsh", /^#compdef backlog/],
     ["fish", /complete -c backlog/],
     ["powershell", /Register-ArgumentCompleter/]

@@ -1,7 +1,8 @@
 import { Effect, Option, Schema, Stream } from "effect"
 import { Argument } from "effect/cli"
 import { AuditService, InvalidInput, LogFileHeader } from "../../index.ts"
-import { switchFlag } from "../flags.ts"
+import { beadsToFile, beadsToOutput } from "../exportBeads.ts"
+import { oneOf, switchFlag } from "../flags.ts"
 import { Json } from "../globals.ts"
 import { Host } from "../Host.ts"
 import { progressBar, withoutProgress } from "../progressBar.ts"
@@ -14,12 +15,13 @@ export const exportCommand = verb(
   "export",
   {
     about:
-      "Writes the whole log with its hashes as JSON Lines: to a FILE, which is there when it is complete and not before, or to standard output. verify FILE proves it without a database, and import --format log makes the same backlog of it.",
-    brief: "Write the whole log to a file",
+      "Writes the whole log with its hashes as JSON Lines: to a FILE, which is there when it is complete and not before, or to standard output. verify FILE proves it without a database, and import --format log makes the same backlog of it. With --format beads, writes the cards as they are now as issues of beads, and says on standard error what beads has no place for.",
+    brief: "Write the whole log to a file, or the cards for beads",
     examples: [
       { command: "backlog export backlog.jsonl" },
       { command: "backlog export | gzip > backlog.jsonl.gz" },
-      { command: "backlog export backlog.jsonl --force --json", description: "Replaces a file that exists" }
+      { command: "backlog export backlog.jsonl --force --json", description: "Replaces a file that exists" },
+      { command: "backlog export issues.jsonl --format beads" }
     ]
   },
   {
@@ -28,21 +30,25 @@ export const exportCommand = verb(
       Argument.optional,
       Argument.map(Option.getOrUndefined)
     ),
+    format: oneOf("format", ["log", "beads"], "What to write (default: log)"),
     force: switchFlag("force", "Replace a file that exists")
   },
-  Effect.fnUntraced(function* ({ file, force }) {
+  Effect.fnUntraced(function* ({ file, force, format = "log" }) {
+    const host = yield* Host
     if (file !== undefined && file !== "-") {
       yield* writable(file, force)
-      return toFile(file, force, yield* Host)
+      return format === "beads" ? beadsToFile(file, force, host, yield* Json) : logToFile(file, force, host)
     }
     if (yield* Json) {
-      return yield* new InvalidInput({ problem: "an exported log is not one JSON document: with --json give a FILE" })
+      return yield* new InvalidInput({
+        problem: `${format === "log" ? "an exported log is" : "exported issues are"} not one JSON document: with --json give a FILE`
+      })
     }
-    return toOutput
+    return format === "beads" ? beadsToOutput(host) : logToOutput
   })
 )
 
-const toOutput = Effect.map(AuditService, (audit) => {
+const logToOutput = Effect.map(AuditService, (audit) => {
   const lines = audit.exportLog
   return {
     items: Stream.empty,
@@ -53,7 +59,7 @@ const toOutput = Effect.map(AuditService, (audit) => {
 
 const decodeHeader = Schema.decodeUnknownSync(Schema.fromJsonString(LogFileHeader))
 
-const toFile = Effect.fnUntraced(function* (file: string, force: boolean, host: Host["Service"]) {
+const logToFile = Effect.fnUntraced(function* (file: string, force: boolean, host: Host["Service"]) {
   const audit = yield* AuditService
   const onProgress = progressBar(host, "events")
   let header: LogFileHeader | undefined

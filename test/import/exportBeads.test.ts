@@ -1,0 +1,191 @@
+import { assert, afterAll, beforeAll, describe, it } from "@effect/vitest"
+import { DateTime, Result, Schema } from "effect"
+import { readFile } from "node:fs/promises"
+import { join } from "node:path"
+import { fileURLToPath } from "node:url"
+import { Card } from "../../src/index.ts"
+import { decodeBeadsLine, issueOfBeads } from "../../src/import/beads.ts"
+import { beadsOfCard } from "../../src/import/beadsOfCard.ts"
+import { cli, inDirectory, json, onServer, type Place, temporaryDirectory } from "../cli/support.ts"
+
+const plain = {
+  id: "a",
+  title: "A",
+  body: null,
+  phase: null,
+  priority: 2,
+  status: "ready",
+  dependsOn: [],
+  claimOwner: null,
+  claimTtlSeconds: null,
+  claimedAt: null,
+  claimExpiresAt: null,
+  claimToken: null,
+  attempts: 0,
+  notBefore: null,
+  idempotencyKey: null,
+  acceptance: null,
+  result: null,
+  blockedReason: null,
+  createdAt: "2026-01-05T09:00:00.123Z",
+  updatedAt: "2026-01-06T09:00:00.000Z",
+  completedAt: null,
+  version: 1
+} satisfies typeof Card.Encoded
+
+const exported = (fields: Partial<typeof Card.Encoded>) => {
+  const { line, lost } = beadsOfCard(Schema.decodeSync(Card)({ ...plain, ...fields }))
+  return { issue: JSON.parse(line), lost, again: issueOfBeads(Result.getOrThrow(decodeBeadsLine(line))) }
+}
+
+describe("a card that is exported to beads", () => {
+  it("is the same card when it is imported again, as far as beads can say it", () => {
+    const { again, lost } = exported({
+      body: "B\n\n## Design\n\nD",
+      phase: "p",
+      priority: 4,
+      dependsOn: ["b", "c"],
+      acceptance: "All of it"
+    })
+    const { occurredAt, ...card } = again.card
+    assert.deepStrictEqual(card, {
+      id: "a",
+      title: "A",
+      body: "B\n\n## Design\n\nD",
+      phase: "p",
+      priority: 4,
+      status: "ready",
+      acceptance: "All of it"
+    })
+    assert.strictEqual(occurredAt && DateTime.formatIso(occurredAt), plain.createdAt)
+    assert.deepStrictEqual(
+      again.edges.map(({ otherType, to }) => [to, otherType]),
+      [
+        ["b", undefined],
+        ["c", undefined]
+      ]
+    )
+    assert.deepStrictEqual(lost, [])
+  })
+
+  it.each<[Partial<typeof Card.Encoded>, object]>([
+    [{ status: "ready" }, { status: "open" }],
+    [{ status: "blocked" }, { status: "blocked" }],
+    [
+      { status: "claimed", claimOwner: "w" },
+      { status: "in_progress", assignee: "w" }
+    ],
+    [
+      { status: "done", completedAt: "2026-01-07T00:00:00.000Z", result: "It works" },
+      { status: "closed", closed_at: "2026-01-07T00:00:00.000Z", close_reason: "It works" }
+    ],
+    [{ priority: 0 }, { priority: 4 }],
+    [{ priority: 99 }, { priority: 0 }],
+    [{ priority: -1 }, { priority: 4 }],
+    [{ acceptance: { a: 1 } }, { acceptance_criteria: '{"a":1}' }]
+  ])("with %j has %j", (fields, expected) => {
+    assert.deepInclude(exported(fields).issue, expected)
+  })
+
+  it("says what is lost of it", () => {
+    assert.deepStrictEqual(
+      exported({
+        priority: 5,
+        status: "claimed",
+        claimOwner: "w",
+        attempts: 2,
+        notBefore: plain.createdAt,
+        idempotencyKey: "k",
+        acceptance: 1,
+        result: [1],
+        blockedReason: "r"
+      }).lost,
+      [
+        "priority beyond 0 to 4, written as the nearest",
+        "attempts",
+        "blockedReason",
+        "claim, but for its owner",
+        "idempotencyKey",
+        "notBefore",
+        "acceptance that is no text, written as JSON",
+        "result that is no text, written as JSON"
+      ]
+    )
+  })
+})
+
+const sample = fileURLToPath(new URL("fixtures/sample.beads.jsonl", import.meta.url))
+
+const places: ReadonlyArray<readonly [string, () => Promise<Place>]> = [
+  ["a server", async () => onServer()],
+  ["a directory", () => inDirectory()]
+]
+
+describe.each(places)("a backlog on %s", (_, make) => {
+  let place: Place
+  beforeAll(async () => {
+    place = await make()
+    await cli([...place.flags, "import", sample])
+    await cli([...place.flags, "create", "--id", "own", "--title", "Own", "--acceptance", "[1]", "--priority", "7"])
+  })
+  afterAll(() => place.remove())
+  const same = ({
+    acceptance,
+    body,
+    createdAt,
+    dependsOn,
+    id,
+    phase,
+    priority,
+    status,
+    title
+  }: Record<string, unknown>) => ({
+    acceptance,
+    body,
+    createdAt,
+    dependsOn,
+    id,
+    phase,
+    priority,
+    status,
+    title
+  })
+
+  const beyond = new Set<string>()
+  /** Whether beads has a priority as this one. */
+  const sayable = ({ id, priority }: { id: string; priority: number }) => {
+    if (priority < 0 || priority > 4) beyond.add(id)
+    return !beyond.has(id)
+  }
+
+  it("comes through beads as it is", async () => {
+    const { code, stderr, stdout } = await cli([...place.flags, "export", "--format", "beads"])
+    assert.strictEqual(code, 0)
+    assert.strictEqual(
+      stderr,
+      "Not carried over to beads, by how many cards have it:\n" +
+        "  1  acceptance that is no text, written as JSON\n  2  priority beyond 0 to 4, written as the nearest\n"
+    )
+    const file = join(await temporaryDirectory(), "issues.jsonl")
+    const { data } = await json([...place.flags, "export", file, "--format", "beads"])
+    assert.deepInclude(data, { issues: 14, position: 14 })
+    assert.deepStrictEqual(Object.values(data.notCarriedOver), [1, 2])
+    assert.strictEqual(await readFile(file, "utf8"), stdout)
+    assert.strictEqual((await json([...place.flags, "export", file, "--format", "beads"])).code, 5)
+    assert.strictEqual((await json([...place.flags, "export", "--format", "beads"])).code, 2)
+
+    const other = onServer()
+    const { data: report } = await json([...other.flags, "import", file, "--strict"])
+    assert.deepInclude(report, { taken: 14, leftOut: 0 })
+    const [before, after] = [
+      (await json([...place.flags, "list"])).data.filter(sayable),
+      (await json([...other.flags, "list"])).data.filter(({ id }: { id: string }) => !beyond.has(id))
+    ]
+    assert.lengthOf(before, 12)
+    assert.deepStrictEqual(after.map(same), before.map(same))
+    // The same file into the backlog that it comes from: only what beads could not say.
+    const { data: home } = await json([...place.flags, "import", file])
+    assert.deepInclude(home, { taken: 0, unchanged: 12, differing: 2 })
+    await other.remove()
+  })
+})
