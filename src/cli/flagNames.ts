@@ -13,6 +13,7 @@ export const valued: ReadonlySet<string> = new Set([
   "body",
   "body-file",
   "card",
+  "claim-next",
   "command-id",
   "completions",
   "db",

@@ -134,6 +134,25 @@ describe("the life of two cards, by every command", () => {
     assert.include(await say("stats"), "done                           1\n")
     assert.strictEqual(await say("list", "--phase", "none"), "No cards.\n")
   })
+
+  it("goes on with claims of several cards, and of the next", async () => {
+    const asked = (...argv: ReadonlyArray<string>) => answered(...argv, "--actor", "tester")
+    for (const id of ["a", "b"]) await asked("create", "--id", id, "--title", "T", "--phase", "late")
+    await asked("create", "--id", "c", "--title", "C", "--phase", "late", "--depends-on", "a")
+    await refused(2, "InvalidInput", "claim", "--owner", "w4", "--limit", "2", "--id", "a")
+    await refused(2, "InvalidInput", "complete", "a", "--phase", "late")
+    assert.deepStrictEqual(
+      (await asked("claim", "--owner", "w4", "--limit", "5", "--phase", "late")).map(({ id }: { id: string }) => id),
+      ["a", "b"]
+    )
+    await refused(3, "NothingClaimable", "claim", "--owner", "w4", "--limit", "5", "--phase", "late")
+    const next = ["--claim-next", "w4", "--ttl", "60", "--phase", "late"]
+    const both = await asked("complete", "a", "--token", "2", ...next)
+    assert.deepStrictEqual([both.madeClaimable, both.next.id, both.next.claimTtlSeconds], [["c"], "c", 60])
+    assert.strictEqual((await asked("complete", "b", "--token", "2", ...next)).next, null)
+    const told = await cli(["complete", "c", "--token", "2", "--claim-next", "w4", ...place.flags])
+    assert.match(told.stdout, /^c is done\.\nw4 has build {2}Build it well next, with token \d+, for 900 seconds\.\n$/)
+  })
 })
 
 describe("texts from elsewhere", () => {

@@ -1,13 +1,13 @@
 import { Effect, Option } from "effect"
-import { BacklogService, type Card, type ClaimChoice } from "../../index.ts"
+import { BacklogService, type Card, type ClaimChoice, type Input, InvalidInput } from "../../index.ts"
 import { choiceFlags } from "../choiceFlags.ts"
 import { checked, commandVerb } from "../commandVerb.ts"
-import { describedAnswer } from "../describeCard.ts"
+import { describedAnswer, named } from "../describeCard.ts"
 import { obstacles } from "../describeExplanation.ts"
 import { describeOutlook } from "../describeOutlook.ts"
 import { requiredText, text, whole } from "../flags.ts"
 import { NothingClaimable } from "../NothingClaimable.ts"
-import { encodeCard } from "../Reply.ts"
+import { encodeCard, reply } from "../Reply.ts"
 import { oneLine } from "../terminalText.ts"
 
 export const claim = commandVerb(
@@ -19,6 +19,7 @@ export const claim = commandVerb(
     examples: [
       { command: "backlog claim --owner worker-1" },
       { command: "backlog claim --owner worker-1 --phase test --min-priority 5" },
+      { command: "backlog claim --owner worker-1 --limit 5", description: "The five best" },
       { command: "backlog claim --owner worker-1 --ttl 3600 --id build", description: "A certain card, for an hour" }
     ]
   },
@@ -26,10 +27,16 @@ export const claim = commandVerb(
     owner: requiredText("owner", "Who is going to work on it", "OWNER"),
     ttl: whole("ttl", "How long the claim lasts (default: 900)", "SECONDS"),
     ...choiceFlags,
-    id: text("id", "The card to take", "ID")
+    id: text("id", "The card to take", "ID"),
+    limit: whole("limit", "Takes the best cards, so many at most; the answer is a list")
   },
-  Effect.fnUntraced(function* ({ id, minimumPriority, owner, phase, ttl }) {
+  Effect.fnUntraced(function* ({ id, limit, minimumPriority, owner, phase, ttl }) {
     const choice = { phase, minimumPriority }
+    if (limit !== undefined) {
+      if (id !== undefined)
+        return yield* new InvalidInput({ problem: "--limit takes the best cards, and --id names one" })
+      return claimMany(yield* checked("ClaimMany", { owner, ttlSeconds: ttl, limit, ...choice }), choice)
+    }
     const input = yield* checked("Claim", { owner, ttlSeconds: ttl, id, ...choice })
     return Effect.gen(function* () {
       const backlog = yield* BacklogService
@@ -45,6 +52,16 @@ export const claim = commandVerb(
     })
   })
 )
+
+const claimMany = (input: Input<"ClaimMany">, choice: ClaimChoice) =>
+  Effect.gen(function* () {
+    const cards = yield* (yield* BacklogService).claimMany(input)
+    if (cards.length === 0) return yield* nothing(undefined, choice, input.commandId)
+    return reply(
+      () => cards.map((card) => encodeCard(card)),
+      (page) => cards.map((card) => `${named(card, page)}  token ${card.claimToken}`).join("\n")
+    )
+  })
 
 const took = (card: Card): string =>
   `${oneLine(card.claimOwner ?? "")} has it, with token ${card.claimToken}, for ${card.claimTtlSeconds} seconds:`
