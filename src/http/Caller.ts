@@ -1,25 +1,60 @@
 import { Context, Effect, Layer } from "effect"
-import { HttpApiMiddleware } from "effect/http-api"
+import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
+import type { SqlError } from "effect/sql"
+import type { AccessRole, AuditService, BacklogService } from "../index.ts"
+import { makeClaimOwners } from "./access/ClaimOwners.ts"
+import { mayAsk } from "./access/policy.ts"
+import { Forbidden, Unauthorized } from "./access/problems.ts"
+import { workerRules } from "./access/workerRules.ts"
+import { problems } from "./api/problems.ts"
 
-/** What a caller may do, as in the database: read; work on cards and consume events too; everything. */
-export type CallerRole = "auditor" | "writer" | "owner"
+/** Who calls. */
+export interface CallerIdentity {
+  /** Who the events are by, whatever the command says; `undefined` when the command says it. */
+  readonly actor: string | undefined
+  /** What the caller may do; `anybody` may do everything. */
+  readonly role: AccessRole | "anybody"
+}
 
-/** Who calls an endpoint. */
+/** Who calls, as the server found out before it routed the request; nobody until it has. */
+export const CurrentCaller: Context.Reference<CallerIdentity | undefined> = Context.Reference<
+  CallerIdentity | undefined
+>("mosaic-backlog/http/CurrentCaller", { defaultValue: () => undefined })
+
+/** Who calls an endpoint that he may ask. */
 export class Caller extends Context.Service<
   Caller,
-  {
-    /** Who the events are by, whatever the command says; `undefined` when the command says it. */
-    readonly actor: string | undefined
-    readonly role: CallerRole
+  CallerIdentity & {
+    /** Fails when the caller may ask the endpoint, and not for this. */
+    readonly permit: (endpoint: string, input: unknown) => Effect.Effect<void, Forbidden | SqlError.SqlError>
   }
 >()("mosaic-backlog/http/Caller") {}
 
-/** Finds out who calls, before anything of the request's body is read. */
-export class Callers extends HttpApiMiddleware.Service<Callers, { provides: Caller }>()(
-  "mosaic-backlog/http/Callers"
-) {}
+/** Lets pass who may ask an endpoint, before anything of the request's body is read. */
+export class Callers extends HttpApiMiddleware.Service<Callers, { provides: Caller }>()("mosaic-backlog/http/Callers", {
+  error: [problems.unauthorized, problems.forbidden, problems.tooManyRequests],
+  security: { token: HttpApiSecurity.bearer }
+}) {}
 
-/** Everybody may do everything, and says who he is: for a server that only this machine can reach. */
-export const layerEverybody: Layer.Layer<Callers> = Layer.succeed(Callers, (httpEffect) =>
-  Effect.provideService(httpEffect, Caller, { actor: undefined, role: "owner" })
+/** Lets pass who may ask an endpoint. */
+export const layerCallers: Layer.Layer<Callers, never, BacklogService | AuditService> = Layer.effect(
+  Callers,
+  Effect.map(makeClaimOwners, (ownerOf) => ({
+    token: (httpEffect, { endpoint }) =>
+      Effect.gen(function* () {
+        const caller = yield* CurrentCaller
+        if (caller === undefined) return yield* new Unauthorized({ problem: "The server does not know who calls." })
+        const { actor, role } = caller
+        if (role !== "anybody" && !mayAsk(role, endpoint.identifier)) {
+          return yield* new Forbidden({ problem: `${withArticle(role)} may not ask for ${endpoint.path}.` })
+        }
+        const permit = role === "worker" && actor !== undefined ? workerRules(actor, ownerOf) : () => Effect.void
+        return yield* Effect.provideService(httpEffect, Caller, {
+          ...caller,
+          permit: permit as Caller["Service"]["permit"]
+        })
+      })
+  }))
 )
+
+const withArticle = (role: AccessRole): string => (role === "worker" ? `A ${role}` : `An ${role}`)

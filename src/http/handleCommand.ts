@@ -1,17 +1,24 @@
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql"
 import { InvalidInput } from "../index.ts"
+import { Forbidden } from "./access/problems.ts"
 import { Caller } from "./Caller.ts"
 import { withDatabaseTrouble } from "./DatabaseTrouble.ts"
 
 interface CommandRequest {
+  readonly endpoint: { readonly identifier: string }
   readonly payload: { readonly actor?: string; readonly commandId?: string }
   readonly headers?: { readonly "idempotency-key"?: string }
 }
 
 /** The input of a command that a request makes: its payload, with who calls and under which id. */
-export const inputOf = Effect.fnUntraced(function* <Input>({ headers, payload }: CommandRequest) {
+export const inputOf = Effect.fnUntraced(function* <Input>({ endpoint, headers, payload }: CommandRequest) {
   const caller = yield* Caller
+  if (caller.actor !== undefined && payload.actor !== undefined && payload.actor !== caller.actor) {
+    return yield* new Forbidden({
+      problem: `The token is that of ${JSON.stringify(caller.actor)}, who cannot act as ${JSON.stringify(payload.actor)}: leave the actor out.`
+    })
+  }
   const actor = caller.actor ?? payload.actor
   if (actor === undefined) return yield* new InvalidInput({ problem: 'Missing key\n  at ["actor"]' })
   const key = headers?.["idempotency-key"]
@@ -21,6 +28,7 @@ export const inputOf = Effect.fnUntraced(function* <Input>({ headers, payload }:
     })
   }
   const commandId = payload.commandId ?? key
+  yield* caller.permit(endpoint.identifier, payload)
   return { ...payload, actor, ...(commandId === undefined ? {} : { commandId }) } as unknown as Input
 })
 

@@ -5,7 +5,9 @@
  * @module
  */
 export { BacklogApi } from "./api/BacklogApi.ts"
-export { Caller, type CallerRole, Callers, layerEverybody } from "./Caller.ts"
+export { Forbidden, ServeRefused, TooManyRequests, Unauthorized } from "./access/problems.ts"
+export type { RateLimit } from "./access/TokenBuckets.ts"
+export { type CallerIdentity, CurrentCaller } from "./Caller.ts"
 export type { HttpOptions } from "./client/connect.ts"
 export { layerHttp } from "./client/layerHttp.ts"
 export { ListenFailed } from "./node/listen.ts"

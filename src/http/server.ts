@@ -43,7 +43,7 @@ export interface ServeOptions<E = never> {
   readonly allowOrigins?: ReadonlyArray<string> | undefined
   /** How often each caller may ask: where tokens must be shown 1,000 times a second, 2,000 at once; else without limit. */
   readonly rateLimit?: RateLimit | "none" | undefined
-  /** Connections at most, 1,000 unless told otherwise: more are hung up on. */
+  /** Connections at most, 4,000 unless told otherwise: more are hung up on. */
   readonly maxConnections?: number | undefined
   /** Paths of `routes` that anybody may ask. */
   readonly openPaths?: ReadonlyArray<string> | undefined
@@ -91,7 +91,8 @@ export const serve = Effect.fnUntraced(function* <E = never>(
     shutdown,
     shutdownPatience: options.shutdownPatience ?? "10 seconds",
     readerPatience: options.readerPatience ?? "30 seconds",
-    maxConnections: options.maxConnections ?? 1000
+    maxConnections: options.maxConnections ?? 4000,
+    unhurried: importPaths
   })
   const host = address.family === "IPv6" ? `[${address.address}]` : address.address
   return { host: address.address, port: address.port, url: `http://${host}:${address.port}` }
@@ -145,3 +146,6 @@ const pathsOf = (): Paths => {
 }
 
 const paths = pathsOf()
+
+/** A log may be of any length, and is taken no faster than it is recorded. */
+const importPaths: ReadonlySet<string> = new Set(["/import-log"])

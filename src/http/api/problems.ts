@@ -19,6 +19,7 @@ import {
   SelfDependency,
   UndecodableEvent
 } from "../../index.ts"
+import { Forbidden, TooManyRequests, Unauthorized } from "../access/problems.ts"
 import { asProblem } from "../asProblem.ts"
 import { BodyTooLarge } from "../BodyTooLarge.ts"
 import { DatabaseFailed, DatabaseUnavailable, NotPermitted } from "../DatabaseTrouble.ts"
@@ -47,5 +48,8 @@ export const problems = {
   bodyTooLarge: asProblem(BodyTooLarge, 413, "Body too large"),
   databaseUnavailable: asProblem(DatabaseUnavailable, 503, "Database unavailable"),
   databaseFailed: asProblem(DatabaseFailed, 500, "Database failed"),
-  notPermitted: asProblem(NotPermitted, 403, "Not permitted")
+  notPermitted: asProblem(NotPermitted, 403, "Not permitted"),
+  unauthorized: asProblem(Unauthorized, 401, "Unauthorized"),
+  forbidden: asProblem(Forbidden, 403, "Forbidden"),
+  tooManyRequests: asProblem(TooManyRequests, 429, "Too many requests")
 } as const

@@ -3,12 +3,21 @@ import { Sse } from "effect/encoding"
 import { HttpClientError } from "effect/http"
 import { SqlError } from "effect/sql"
 import { InvalidInput } from "../../index.ts"
+import { Forbidden, TooManyRequests, Unauthorized } from "../access/problems.ts"
 import { BodyTooLarge } from "../BodyTooLarge.ts"
 import { DatabaseFailed, type DatabaseTrouble, DatabaseUnavailable, NotPermitted } from "../DatabaseTrouble.ts"
 import { toSqlError } from "./toSqlError.ts"
 
 /** What is about the server and the way to it, and not about what was asked. */
-type ServerTrouble = DatabaseTrouble | HttpClientError.HttpClientError | Schema.SchemaError | Sse.SseError | Sse.Retry
+type ServerTrouble =
+  | DatabaseTrouble
+  | Unauthorized
+  | Forbidden
+  | TooManyRequests
+  | HttpClientError.HttpClientError
+  | Schema.SchemaError
+  | Sse.SseError
+  | Sse.Retry
 
 /** What a service's method fails with, of all that asking a server does. */
 export type Told<E> =
@@ -45,6 +54,9 @@ const isServerTrouble = (error: unknown): error is ServerTrouble =>
   error instanceof Sse.SseError ||
   Sse.Retry.is(error) ||
   Schema.isSchemaError(error) ||
+  error instanceof Unauthorized ||
+  error instanceof Forbidden ||
+  error instanceof TooManyRequests ||
   error instanceof DatabaseUnavailable ||
   error instanceof DatabaseFailed ||
   error instanceof NotPermitted

@@ -1,5 +1,6 @@
 import { HttpClientError } from "effect/http"
 import { SqlError } from "effect/sql"
+import { Forbidden, TooManyRequests, Unauthorized } from "../access/problems.ts"
 import { DatabaseFailed, DatabaseUnavailable, NotPermitted } from "../DatabaseTrouble.ts"
 
 /**
@@ -21,6 +22,9 @@ type Reason =
 const kindOf = (error: unknown): readonly [Reason, string] => {
   if (error instanceof DatabaseUnavailable) return [SqlError.ConnectionError, error.message]
   if (error instanceof NotPermitted) return [SqlError.AuthorizationError, error.message]
+  if (error instanceof Unauthorized) return [SqlError.AuthenticationError, error.message]
+  if (error instanceof Forbidden) return [SqlError.AuthorizationError, error.message]
+  if (error instanceof TooManyRequests) return [SqlError.ConnectionError, error.message]
   if (error instanceof DatabaseFailed) return [SqlError.UnknownError, error.message]
   if (!HttpClientError.isHttpClientError(error)) {
     return [SqlError.UnknownError, `The server's answer cannot be understood: ${sentence(error)}`]

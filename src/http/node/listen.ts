@@ -2,7 +2,7 @@ import { Context, Data, Deferred, type Duration, Effect, Fiber, type Scope } fro
 import { HttpEffect, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
-import { requestOf } from "./requestOf.ts"
+import { hasBody, requestOf } from "./requestOf.ts"
 import { writeResponse } from "./writeResponse.ts"
 
 /** The address cannot be listened on. */
@@ -25,12 +25,22 @@ export interface ListenOptions {
   readonly shutdownPatience: Duration.Input
   /** How long to wait for a reader who takes nothing, before hanging up. */
   readonly readerPatience: Duration.Input
+  /** Paths whose requests may take as long as something comes; the others are to be there within a minute. */
+  readonly unhurried: ReadonlySet<string>
+  /** Connections at most: more are hung up on. */
+  readonly maxConnections: number
   /** Succeeds when the server is about to end, before anything else of it ends. */
   readonly shutdown: Deferred.Deferred<void>
 }
 
 /** How long a connection may say nothing while a request is expected of it, in milliseconds. */
 const silence = 60_000
+
+/** How long the first line and the headers of a request may take, in milliseconds. */
+const headersPatience = 15_000
+
+/** How long all of a request may take, in milliseconds. */
+const bodyPatience = 60_000
 
 /**
  * Answers requests on an address until the scope ends: then no more are taken, those that are being answered are waited
@@ -45,7 +55,7 @@ export const listen = Effect.fnUntraced(function* <E, R>(
   Exclude<R, HttpServerRequest.HttpServerRequest | Scope.Scope> | Scope.Scope
 > {
   const context = yield* Effect.context()
-  const { host, port, readerPatience, shutdown, shutdownPatience } = options
+  const { host, maxConnections, port, readerPatience, shutdown, shutdownPatience, unhurried } = options
   const fibers = new Set<Fiber.Fiber<void>>()
   const responses = new WeakMap<object, ServerResponse>()
   let isClosing = false
@@ -78,8 +88,10 @@ export const listen = Effect.fnUntraced(function* <E, R>(
     })
   }
 
-  const server = createServer({ requestTimeout: 0, headersTimeout: silence, keepAliveTimeout: silence }, answer)
+  const server = createServer({ requestTimeout: 0, headersTimeout: headersPatience, keepAliveTimeout: silence }, answer)
+  server.maxConnections = maxConnections
   hangUpOnSilence(server)
+  hangUpOnSlowBodies(server, unhurried)
 
   yield* Effect.acquireRelease(
     Effect.callback<void, ListenFailed>((resume) => {
@@ -99,6 +111,16 @@ export const listen = Effect.fnUntraced(function* <E, R>(
   )
   return server.address() as AddressInfo
 })
+
+/** Who sends a byte now and then is not silent, and keeps a connection all the same. */
+const hangUpOnSlowBodies = (server: Server, unhurried: ReadonlySet<string>): void => {
+  server.on("request", (message: IncomingMessage) => {
+    if (!hasBody(message) || unhurried.has(message.url ?? "")) return
+    const timer = setTimeout(() => message.socket.destroy(), bodyPatience).unref()
+    const inTime = (): void => clearTimeout(timer)
+    message.once("end", inTime).once("close", inTime)
+  })
+}
 
 /** A connection on which a request has come in whole may be silent for as long as its answer takes. */
 const hangUpOnSilence = (server: Server): void => {

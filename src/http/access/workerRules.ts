@@ -1,0 +1,61 @@
+import { Effect } from "effect"
+import type { SqlError } from "effect/sql"
+import { Forbidden } from "./problems.ts"
+
+/** What of a command's input says whose claims it is about. */
+interface WorkerInput {
+  readonly owner?: string
+  readonly id?: string
+  readonly token?: number
+  readonly force?: boolean
+  readonly claimNext?: { readonly owner: string }
+  readonly completions?: ReadonlyArray<WorkerInput>
+}
+
+/**
+ * What a worker may do with a command that it may send at all: claim in its own name or in one under it
+ * (`worker-1/browser`), and renew, release and complete such claims only.
+ */
+export const workerRules = (
+  actor: string,
+  ownerOf: (id: string, token: number) => Effect.Effect<string | undefined, SqlError.SqlError>
+) => {
+  const isOwn = (owner: string): boolean => owner === actor || owner.startsWith(`${actor}/`)
+
+  const claims = (owner: string | undefined): Effect.Effect<void, Forbidden> =>
+    owner === undefined || isOwn(owner)
+      ? Effect.void
+      : new Forbidden({
+          problem: `A worker claims in its own name: the owner must be ${JSON.stringify(actor)}, or begin with ${JSON.stringify(`${actor}/`)}.`
+        })
+
+  const holds = Effect.fnUntraced(function* ({ force, id = "", token }: WorkerInput) {
+    if (force === true) return yield* new Forbidden({ problem: "A worker may not force: that is for an orchestrator." })
+    if (token === undefined) {
+      return yield* new Forbidden({ problem: "A worker completes what it holds: give the token of its claim." })
+    }
+    const owner = yield* ownerOf(id, token)
+    if (owner === undefined || !isOwn(owner)) {
+      return yield* new Forbidden({
+        problem: `No claim of yours on card ${JSON.stringify(id)} has the token ${token}.`
+      })
+    }
+  })
+
+  return (endpoint: string, input: WorkerInput): Effect.Effect<void, Forbidden | SqlError.SqlError> => {
+    switch (endpoint) {
+      case "claim":
+      case "claimMany":
+        return claims(input.owner)
+      case "renew":
+      case "release":
+        return holds(input)
+      case "complete":
+        return Effect.andThen(claims(input.claimNext?.owner), holds(input))
+      case "completeMany":
+        return Effect.forEach(input.completions ?? [], holds, { concurrency: 8, discard: true })
+      default:
+        return Effect.void
+    }
+  }
+}

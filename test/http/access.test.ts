@@ -1,0 +1,443 @@
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Context, Deferred, Effect, Fiber, Layer, Redacted, Stream } from "effect"
+import { HttpApi } from "effect/http-api"
+import { request as nodeRequest } from "node:http"
+import { connect } from "node:net"
+import { knownEndpoints, mayAsk } from "../../src/http/access/policy.ts"
+import { BacklogApi } from "../../src/http/api/BacklogApi.ts"
+import { layerHttp, serve } from "../../src/http/index.ts"
+import { AccessTokens, AccessTokenStaleness, AuditService, BacklogService } from "../../src/index.ts"
+import { BacklogSchema } from "../../src/events/SchemaName.ts"
+import { currentClient, eventsOf, freshBacklog, postgresClient } from "../support/backlogs.ts"
+
+/** A server whose callers must show a token, and one of each role. */
+class Guarded extends Context.Service<
+  Guarded,
+  {
+    readonly url: string
+    readonly port: number
+    readonly tokens: AccessTokens["Service"]
+    readonly worker: string
+    readonly other: string
+    readonly orchestrator: string
+    readonly auditor: string
+  }
+>()("test/Guarded") {}
+
+const layerTokens = Layer.unwrap(
+  Effect.gen(function* () {
+    return Layer.fresh(AccessTokens.layer).pipe(
+      Layer.provide(yield* currentClient),
+      Layer.provide([
+        Layer.succeed(BacklogSchema)(yield* BacklogSchema),
+        // What is revoked is so at once.
+        Layer.succeed(AccessTokenStaleness)(0)
+      ])
+    )
+  })
+)
+
+const layerGuarded = Layer.effect(
+  Guarded,
+  Effect.gen(function* () {
+    const tokens = yield* AccessTokens
+    const make = (actor: string, role: "worker" | "orchestrator" | "auditor") =>
+      Effect.map(tokens.create({ actor, role, createdBy: "test" }), ({ secret }) => Redacted.value(secret))
+    const { port, url } = yield* serve({
+      port: 0,
+      tokens,
+      requireTokens: true,
+      allowHosts: ["backlog.example.com"],
+      allowOrigins: ["https://board.example.com"],
+      rateLimit: { perSecond: 0.001, burst: 200 }
+    })
+    return {
+      url,
+      port,
+      tokens,
+      worker: yield* make("w1", "worker"),
+      other: yield* make("w10", "worker"),
+      orchestrator: yield* make("planner", "orchestrator"),
+      auditor: yield* make("eve", "auditor")
+    }
+  })
+).pipe(Layer.provideMerge(layerTokens), Layer.provideMerge(freshBacklog), Layer.provideMerge(postgresClient(6)))
+
+interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+  readonly body: string
+}
+
+/** Asks with headers of one's own, which `fetch` would not send. */
+const ask = (
+  port: number,
+  path: string,
+  {
+    body,
+    headers = {},
+    method = body === undefined ? "GET" : "POST",
+    token
+  }: {
+    readonly body?: unknown
+    readonly headers?: Readonly<Record<string, string>>
+    readonly method?: string
+    readonly token?: string
+  } = {}
+): Effect.Effect<Answer> =>
+  Effect.promise(
+    () =>
+      new Promise((resolve, reject) => {
+        const asking = nodeRequest(
+          {
+            port,
+            path,
+            method,
+            headers: {
+              ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+              ...(body === undefined ? {} : { "content-type": "application/json" }),
+              ...headers
+            }
+          },
+          (response) => {
+            let text = ""
+            response.setEncoding("utf8")
+            response.on("data", (chunk: string) => {
+              text += chunk
+            })
+            response.on("error", reject)
+            response.on("end", () =>
+              resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text })
+            )
+          }
+        )
+        asking.on("error", reject)
+        asking.end(body === undefined ? undefined : JSON.stringify(body))
+      })
+  )
+
+const tagIn = ({ body, status }: Answer): readonly [number, string | undefined] => [
+  status,
+  body === "" ? undefined : (JSON.parse(body) as { readonly _tag?: string })._tag
+]
+
+const says = (answer: Answer, status: number, tag: string): void => {
+  assert.deepStrictEqual(tagIn(answer), [status, tag], answer.body)
+}
+
+describe("the policy", () => {
+  it("knows every endpoint, and lets each role do what it is for", () => {
+    const names: Array<string> = []
+    HttpApi.reflect(BacklogApi, { onGroup: () => {}, onEndpoint: ({ endpoint }) => names.push(endpoint.identifier) })
+    assert.deepStrictEqual([...knownEndpoints].sort(), names.sort())
+    const may = (role: Parameters<typeof mayAsk>[0]) => names.filter((name) => mayAsk(role, name))
+    const reads = (
+      "awaitClaimable backlogAt backlogAtCards cardAt checkpoint checkpoints events explain explainAt get history list " +
+      "parked stats whyNothingClaimable"
+    ).split(" ")
+    assert.deepStrictEqual(
+      may("worker"),
+      [...reads, "claim", "claimMany", "complete", "completeMany", "release", "renew"].sort()
+    )
+    assert.deepStrictEqual(may("auditor"), [...reads, "anchor", "exportLog", "redact", "verify"].sort())
+    assert.deepStrictEqual(
+      may("orchestrator"),
+      names.filter((name) => name !== "redact")
+    )
+    assert.isFalse(mayAsk("worker", "toString"))
+  })
+})
+
+layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a server with tokens", (its) => {
+  its.effect("knows nobody without a token that is taken", () =>
+    Effect.gen(function* () {
+      const { auditor, port, tokens, worker } = yield* Guarded
+      const missing = yield* ask(port, "/stats")
+      says(missing, 401, "Unauthorized")
+      assert.strictEqual(missing.headers["www-authenticate"], "Bearer")
+      const flipped = worker.slice(0, 40) + (worker[40] === "0" ? "1" : "0") + worker.slice(41)
+      for (const authorization of [
+        "",
+        "Bearer",
+        `Basic ${Buffer.from(`w1:${worker}`).toString("base64")}`,
+        worker,
+        `Bearer ${flipped}`,
+        `Bearer ${worker} ${auditor}`
+      ]) {
+        says(yield* ask(port, "/stats", { headers: { authorization } }), 401, "Unauthorized")
+      }
+      // Before it is looked for, or its body is.
+      says(yield* ask(port, "/nothing"), 401, "Unauthorized")
+      says(yield* ask(port, "/claim", { body: "x".repeat(10_000) }), 401, "Unauthorized")
+      assert.strictEqual((yield* ask(port, "/stats", { token: worker })).status, 200)
+      assert.strictEqual((yield* ask(port, "/stats", { headers: { authorization: `bearer ${worker}` } })).status, 200)
+      assert.strictEqual((yield* ask(port, "/openapi.json")).status, 200)
+
+      const { secret, token } = yield* tokens.create({ actor: "gone", role: "worker", createdBy: "test" })
+      const text = Redacted.value(secret)
+      assert.strictEqual((yield* ask(port, "/stats", { token: text })).status, 200)
+      yield* tokens.revoke(token.id, "test")
+      says(yield* ask(port, "/stats", { token: text }), 401, "Unauthorized")
+    })
+  )
+
+  its.effect("ends answers that go on, and claims that wait, when the token is revoked", () =>
+    Effect.gen(function* () {
+      const { port, tokens } = yield* Guarded
+      const { secret, token } = yield* tokens.create({ actor: "gone", role: "worker", createdBy: "test" })
+      const shown = { token: Redacted.value(secret) }
+      const begun = yield* Deferred.make<void>()
+      const following = yield* Effect.forkChild(
+        Effect.callback<boolean>((resume) => {
+          const headers = { authorization: `Bearer ${shown.token}` }
+          nodeRequest({ port, path: "/events?follow=true", headers }, (response) => {
+            Deferred.doneUnsafe(begun, Effect.void)
+            response.resume()
+            response.on("error", () => {})
+            response.on("close", () => resume(Effect.succeed(response.complete)))
+          }).end()
+        })
+      )
+      yield* Deferred.await(begun)
+      const claim = { owner: "gone", phase: "no card has it" }
+      const waiting = yield* Effect.forkChild(ask(port, "/claim?wait=60", { body: claim, ...shown }))
+      // Both are on their way when a third, that came after, has its answer.
+      yield* ask(port, "/stats", shown)
+      yield* tokens.revoke(token.id, "test")
+      says(yield* Fiber.join(waiting), 401, "Unauthorized")
+      // What is no longer given must not look like all that there is.
+      assert.isFalse(yield* Fiber.join(following))
+    })
+  )
+
+  its.effect("lets each role do what it is for, and nothing else", () =>
+    Effect.gen(function* () {
+      const { auditor, orchestrator, port, worker } = yield* Guarded
+      const card = { id: "r1", title: "T" }
+      for (const token of [worker, auditor]) {
+        says(yield* ask(port, "/create", { body: card, token }), 403, "Forbidden")
+        says(yield* ask(port, "/reclaim", { body: {}, token }), 403, "Forbidden")
+        says(yield* ask(port, "/rebuild", { body: {}, token }), 403, "Forbidden")
+        assert.strictEqual((yield* ask(port, "/list", { token })).status, 200)
+      }
+      assert.strictEqual((yield* ask(port, "/create", { body: card, token: orchestrator })).status, 200)
+      says(yield* ask(port, "/claim", { body: { owner: "eve" }, token: auditor }), 403, "Forbidden")
+      const redaction = { id: "r1", parts: ["title"], reason: "asked for" }
+      for (const token of [worker, orchestrator]) {
+        says(yield* ask(port, "/redact", { body: redaction, token }), 403, "Forbidden")
+      }
+      assert.strictEqual((yield* ask(port, "/redact", { body: redaction, token: auditor })).status, 200)
+      says(yield* ask(port, "/anchor", { token: worker }), 403, "Forbidden")
+      assert.strictEqual((yield* ask(port, "/anchor", { token: auditor })).status, 200)
+    })
+  )
+
+  its.effect("takes the actor of every event from the token", () =>
+    Effect.gen(function* () {
+      const { orchestrator, port, url } = yield* Guarded
+      const forged = { id: "f1", title: "T", actor: "somebody else" }
+      says(yield* ask(port, "/create", { body: forged, token: orchestrator }), 403, "Forbidden")
+      const nested = { cards: [{ id: "f2", title: "T" }], actor: "somebody else" }
+      says(yield* ask(port, "/create-many", { body: nested, token: orchestrator }), 403, "Forbidden")
+      const many = { completions: [{ id: "f1" }], actor: "somebody else" }
+      says(yield* ask(port, "/complete-many", { body: many, token: orchestrator }), 403, "Forbidden")
+
+      // In a program the same: its own name is taken, and another's is not.
+      const http = yield* Layer.build(Layer.fresh(layerHttp({ url, token: Redacted.make(orchestrator) })))
+      const backlog = Context.get(http, BacklogService)
+      yield* backlog.create({ id: "f1", title: "T", actor: "planner" })
+      const events = yield* Stream.runCollect(Context.get(http, AuditService).history("f1"))
+      assert.deepStrictEqual(
+        events.map(({ actor, type }) => [actor, type]),
+        [["planner", "CardCreated"]]
+      )
+      const error = yield* Effect.flip(backlog.create({ id: "f3", title: "T", actor: "somebody else" }))
+      assert.strictEqual(error._tag === "SqlError" ? error.reason._tag : error._tag, "AuthorizationError")
+      const stranger = yield* Layer.build(Layer.fresh(layerHttp({ url, token: "mbk_nobody" })))
+      const unknown = yield* Effect.flip(Context.get(stranger, BacklogService).stats)
+      assert.strictEqual(unknown.reason._tag, "AuthenticationError")
+    })
+  )
+
+  its.effect("lets a worker claim in its own name, and renew, release and complete what it holds", () =>
+    Effect.gen(function* () {
+      const { orchestrator, other, port, worker } = yield* Guarded
+      const made = ["c1", "c2", "c3", "c4"].map((id) => ({ id, title: "T" }))
+      assert.strictEqual((yield* ask(port, "/create-many", { body: { cards: made }, token: orchestrator })).status, 200)
+      const claim = (body: object, token = worker) => ask(port, "/claim", { body, token })
+      for (const owner of ["w10", "w", "w1x", "W1", "planner"]) says(yield* claim({ owner }), 403, "Forbidden")
+      says(yield* ask(port, "/claim-many", { body: { owner: "w10", limit: 2 }, token: worker }), 403, "Forbidden")
+      const own = yield* claim({ owner: "w1", id: "c1" })
+      const under = yield* claim({ owner: "w1/browser", id: "c2" })
+      assert.deepStrictEqual([own.status, under.status], [200, 200])
+      const theirs = yield* claim({ owner: "w10", id: "c3" }, other)
+      const tokenOf = ({ body }: Answer): number => (JSON.parse(body) as { claimToken: number }).claimToken
+
+      const foreign = { id: "c3", token: tokenOf(theirs) }
+      for (const [path, body] of [
+        ["/renew", foreign],
+        ["/release", foreign],
+        ["/complete", foreign],
+        ["/complete", { id: "c3" }],
+        ["/complete", { id: "c3", force: true }],
+        ["/complete", { ...foreign, force: true }],
+        ["/complete", { id: "c1", token: tokenOf(own), force: true }],
+        ["/complete", { id: "c4" }],
+        // A token that a claim of somebody's may have next.
+        ["/complete", { id: "c4", token: 2 }],
+        ["/complete", { id: "no such card", token: 1 }],
+        ["/complete", { id: "c1", token: tokenOf(own), claimNext: { owner: "w10" } }],
+        ["/complete-many", { completions: [{ id: "c1", token: tokenOf(own) }, foreign] }],
+        ["/complete-many", { completions: [{ id: "c1", token: tokenOf(own), force: true }] }]
+      ] as const) {
+        const answer = yield* ask(port, path, { body, token: worker })
+        assert.deepStrictEqual([path, body, ...tagIn(answer)], [path, body, 403, "Forbidden"])
+      }
+      const renewed = yield* ask(port, "/renew", { body: { id: "c1", token: tokenOf(own) }, token: worker })
+      const released = yield* ask(port, "/release", { body: { id: "c2", token: tokenOf(under) }, token: worker })
+      const completion = { id: "c1", token: tokenOf(own), commandId: "once", claimNext: { owner: "w1" } }
+      const completed = yield* ask(port, "/complete", { body: completion, token: worker })
+      assert.deepStrictEqual([renewed.status, released.status, completed.status], [200, 200, 200])
+      // A claim that ended is still known for the worker's own: a retry gets the first answer, a zombie is told the truth.
+      assert.strictEqual((yield* ask(port, "/complete", { body: completion, token: worker })).body, completed.body)
+      says(yield* ask(port, "/renew", { body: { id: "c2", token: tokenOf(under) }, token: worker }), 409, "ClaimLost")
+      const history = yield* eventsOf("c3")
+      assert.deepStrictEqual(
+        history.map(({ type }) => type),
+        ["CardCreated", "CardClaimed"]
+      )
+    })
+  )
+
+  its.effect("is asked for by its own names only, and by pages of its own origin", () =>
+    Effect.gen(function* () {
+      const { port, worker } = yield* Guarded
+      const by = (headers: Readonly<Record<string, string>>, method?: string) =>
+        ask(port, "/stats", { headers, token: worker, ...(method === undefined ? {} : { method }) })
+      for (const host of [
+        "evil.example.com",
+        `evil.example.com:${port}`,
+        "localhost.evil.com",
+        "127.0.0.1.nip.io",
+        "a b",
+        "[::2]",
+        `x@localhost:${port}`
+      ]) {
+        says(yield* by({ host }), 403, "HostNotAllowed")
+      }
+      says(yield* ask(port, "/openapi.json", { headers: { host: "evil.example.com" } }), 403, "HostNotAllowed")
+      for (const host of [`localhost:${port}`, "LOCALHOST", `[::1]:${port}`, "127.0.0.1", "backlog.example.com:443"]) {
+        assert.deepStrictEqual([host, (yield* by({ host })).status], [host, 200])
+      }
+      for (const origin of [
+        "https://evil.example.com",
+        "null",
+        `http://localhost:${port + 1}`,
+        `http://127.0.0.1:${port}.evil.com`
+      ]) {
+        says(yield* by({ origin, host: `localhost:${port}` }), 403, "OriginNotAllowed")
+        says(yield* by({ origin, host: `localhost:${port}` }, "OPTIONS"), 403, "OriginNotAllowed")
+      }
+      const own = yield* by({ origin: `http://localhost:${port}`, host: `localhost:${port}` })
+      assert.deepStrictEqual([own.status, own.headers["access-control-allow-origin"]], [200, undefined])
+      const board = { origin: "https://board.example.com", host: `localhost:${port}` }
+      const allowed = yield* by(board)
+      assert.deepStrictEqual([allowed.status, allowed.headers["access-control-allow-origin"]], [200, board.origin])
+      const preflight = yield* ask(port, "/claim", { method: "OPTIONS", headers: board })
+      assert.deepStrictEqual(
+        [preflight.status, preflight.headers["access-control-allow-headers"]],
+        [204, "authorization, content-type, idempotency-key, last-event-id"]
+      )
+      // Its answer to whoever shows no token can be read by the page too.
+      const stranger = yield* ask(port, "/stats", { headers: board })
+      assert.deepStrictEqual([stranger.status, stranger.headers["access-control-allow-origin"]], [401, board.origin])
+    })
+  )
+
+  its.effect("lets nobody ask too often, and others all the same", () =>
+    Effect.gen(function* () {
+      const { other, port, tokens, worker } = yield* Guarded
+      const { secret } = yield* tokens.create({ actor: "eager", role: "worker", createdBy: "test" })
+      const token = Redacted.value(secret)
+      const answers = yield* Effect.all(
+        Array.from({ length: 210 }, () => ask(port, "/get?id=nothing", { token })),
+        { concurrency: 20 }
+      )
+      const tooMany = answers.filter(({ status }) => status === 429)
+      assert.strictEqual(tooMany.length, 10)
+      const [first] = tooMany
+      if (first === undefined) throw new Error("nobody was told to wait")
+      says(first, 429, "TooManyRequests")
+      assert.match(String(first.headers["retry-after"]), /^[1-9]\d*$/)
+      for (const each of [worker, other]) assert.strictEqual((yield* ask(port, "/stats", { token: each })).status, 200)
+    })
+  )
+})
+
+layer(Layer.provideMerge(layerTokens, freshBacklog).pipe(Layer.provideMerge(postgresClient(4))), {
+  timeout: "60 seconds",
+  excludeTestServices: true
+})("a server", (its) => {
+  its.effect("does not start where others can reach it, unless callers must show tokens, and there are some", () =>
+    Effect.gen(function* () {
+      const tokens = yield* AccessTokens
+      for (const options of [
+        { host: "0.0.0.0" },
+        { host: "::" },
+        { host: "192.0.2.1" },
+        { host: "0.0.0.0", requireTokens: false },
+        { host: "0.0.0.0", requireTokens: true },
+        { requireTokens: true },
+        { host: "0.0.0.0", tokens }
+      ]) {
+        const error = yield* Effect.flip(serve({ port: 0, ...options }))
+        assert.deepStrictEqual([options, error._tag], [options, "ServeRefused"])
+      }
+      const strict = yield* serve({ port: 0, host: "0.0.0.0", tokens, requireTokens: true })
+      says(yield* ask(strict.port, "/stats"), 401, "Unauthorized")
+      const { secret } = yield* tokens.create({ actor: "ann", role: "worker", createdBy: "test" })
+      const { port } = yield* serve({ port: 0, host: "0.0.0.0", tokens })
+      says(yield* ask(port, "/stats"), 401, "Unauthorized")
+      says(yield* ask(port, "/stats", { headers: { host: "evil.example.com" } }), 403, "HostNotAllowed")
+      assert.strictEqual((yield* ask(port, "/stats", { token: Redacted.value(secret) })).status, 200)
+    })
+  )
+
+  its.effect("on loopback takes anybody, and knows by the token who shows one", () =>
+    Effect.gen(function* () {
+      const tokens = yield* AccessTokens
+      const { secret } = yield* tokens.create({ actor: "ann", role: "worker", createdBy: "test" })
+      const { port } = yield* serve({ port: 0, tokens })
+      const card = { id: "x", title: "T", actor: "me" }
+      assert.strictEqual((yield* ask(port, "/create", { body: card })).status, 200)
+      says(yield* ask(port, "/create", { body: card, token: Redacted.value(secret) }), 403, "Forbidden")
+      says(yield* ask(port, "/stats", { token: "mbk_wrong" }), 401, "Unauthorized")
+      says(
+        yield* ask(port, "/create", { body: card, headers: { origin: "https://evil.example.com" } }),
+        403,
+        "OriginNotAllowed"
+      )
+      says(yield* ask(port, "/stats", { headers: { host: "evil.example.com" } }), 403, "HostNotAllowed")
+    })
+  )
+
+  its.effect("holds so many connections and no more", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve({ port: 0, maxConnections: 2 })
+      const open = Effect.acquireRelease(
+        Effect.promise(
+          () =>
+            new Promise<ReturnType<typeof connect>>((resolve) => {
+              const socket = connect({ port, host: "127.0.0.1" }, () => resolve(socket))
+              socket.on("error", () => {})
+            })
+        ),
+        (socket) => Effect.sync(() => socket.destroy())
+      )
+      yield* open
+      yield* open
+      const third = yield* open
+      yield* Effect.promise(() => new Promise((resolve) => third.once("close", resolve)))
+    })
+  )
+})
