@@ -1,9 +1,11 @@
 import { Array, Effect, Option, Result } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { BacklogService, CardNotFound } from "../index.ts"
+import { BacklogService, CardNotFound, type Input } from "../index.ts"
 import { BacklogApi } from "./api/BacklogApi.ts"
+import { type AwaitClaimable, claimWithin } from "./claimWithin.ts"
 import { withDatabaseTrouble } from "./DatabaseTrouble.ts"
 import { handleCommand } from "./handleCommand.ts"
+import { Shutdown } from "./Shutdown.ts"
 
 /** `BacklogService` behind its endpoints. */
 export const layerBacklogHandlers = HttpApiBuilder.group(
@@ -11,6 +13,9 @@ export const layerBacklogHandlers = HttpApiBuilder.group(
   "backlog",
   Effect.fnUntraced(function* (handlers) {
     const backlog = yield* BacklogService
+    const shutdown = yield* Shutdown
+    const awaitClaimable: AwaitClaimable = (options) =>
+      Effect.raceFirst(backlog.awaitClaimable(options), Effect.as(shutdown.begun, false))
     return handlers.handleAll({
       create: handleCommand(backlog.create),
       createMany: handleCommand(backlog.createMany),
@@ -26,7 +31,13 @@ export const layerBacklogHandlers = HttpApiBuilder.group(
           )
         ),
       list: ({ query }) => withDatabaseTrouble(backlog.list(query)),
-      claim: (request) => Effect.map(handleCommand(backlog.claim)(request), Option.getOrUndefined),
+      claim: (request) =>
+        Effect.map(
+          handleCommand((input: Input<"Claim">) =>
+            claimWithin(backlog, awaitClaimable, input, request.query.wait ?? 0)
+          )(request),
+          Option.getOrUndefined
+        ),
       claimMany: handleCommand(backlog.claimMany),
       renew: handleCommand(backlog.renew),
       release: handleCommand(backlog.release),
@@ -41,7 +52,7 @@ export const layerBacklogHandlers = HttpApiBuilder.group(
       stats: () => withDatabaseTrouble(backlog.stats),
       explain: ({ query }) => withDatabaseTrouble(backlog.explain(query.id)),
       whyNothingClaimable: ({ query }) => withDatabaseTrouble(backlog.whyNothingClaimable(query)),
-      awaitClaimable: ({ query }) => withDatabaseTrouble(backlog.awaitClaimable(query))
+      awaitClaimable: ({ query }) => withDatabaseTrouble(awaitClaimable(query))
     })
   })
 )

@@ -1,0 +1,162 @@
+import { Array, Context, Effect, Exit, Fiber, Layer, Option, Queue, Result, Scope, Stream } from "effect"
+import { createServer, type Server } from "node:http"
+import type { AddressInfo } from "node:net"
+import { expect } from "vitest"
+import { layerHttp, serve } from "../../src/http/index.ts"
+import { AuditService, BacklogService, InvalidInput } from "../../src/index.ts"
+import { plain } from "../support/backlogs.ts"
+import { onServer } from "../support/databases.ts"
+
+const actor = "ann"
+
+const over = (url: string, token?: string) => Effect.orDie(Layer.build(Layer.fresh(layerHttp({ url, token }))))
+
+/** A server that does not serve a backlog, and breaks off what it is told to. */
+const anyServer = (answer: Parameters<typeof createServer>[1]) =>
+  Effect.acquireRelease(
+    Effect.callback<Server>((resume) => {
+      const server = createServer(answer)
+      server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+    }),
+    (server) =>
+      Effect.callback<void>((resume) => {
+        server.closeAllConnections()
+        server.close(() => resume(Effect.void))
+      })
+  ).pipe(Effect.map((server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`))
+
+const reasonOf = <A, R>(effect: Effect.Effect<A, unknown, R>) =>
+  Effect.map(
+    Effect.flip(effect),
+    (error) => (error as { readonly reason?: { readonly _tag: string } }).reason?._tag ?? error
+  )
+
+onServer("layerHttp", (test) => {
+  test(
+    "tells what is wrong with a server as a database's layer does",
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const { url } = yield* Scope.provide(serve({ port: 0 }), scope)
+      yield* Scope.close(scope, Exit.void)
+      const gone = Context.get(yield* over(url), BacklogService)
+      expect(yield* reasonOf(gone.create({ id: "a", title: "A", actor }))).toBe("ConnectionError")
+      expect(yield* reasonOf(gone.stats)).toBe("ConnectionError")
+      const asked: Array<string | undefined> = []
+      const stranger = yield* anyServer((request, response) => {
+        asked.push(request.headers.authorization)
+        const status = Number(request.headers.authorization?.split("-")[1])
+        response.writeHead(status, { "content-type": "text/html" }).end("<p>no backlog</p>")
+      })
+      for (const [status, reason] of [
+        [200, "UnknownError"],
+        [401, "AuthenticationError"],
+        [403, "AuthorizationError"],
+        [404, "UnknownError"],
+        [429, "ConnectionError"],
+        [500, "UnknownError"],
+        [502, "ConnectionError"]
+      ] as const) {
+        const backlog = Context.get(yield* over(stranger, `token-${status}`), BacklogService)
+        expect([status, yield* reasonOf(backlog.reclaim({ actor }))]).toEqual([status, reason])
+      }
+      expect(asked[0]).toBe("Bearer token-200")
+      for (const wrong of ["", "localhost:4010", "ftp://localhost", "/"]) {
+        const error = yield* Effect.flip(Layer.build(Layer.fresh(layerHttp({ url: wrong }))))
+        expect(error).toBeInstanceOf(InvalidInput)
+      }
+    })
+  )
+
+  test(
+    "asks again only for what can be asked twice",
+    Effect.gen(function* () {
+      const here = yield* BacklogService
+      const card = plain(yield* here.create({ id: "a", title: "A", actor }))
+      let asked = 0
+      const url = yield* anyServer((request, response) => {
+        asked++
+        request.resume()
+        if (asked % 3 !== 0) request.socket.destroy()
+        else response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(card))
+      })
+      const there = Context.get(yield* over(url), BacklogService)
+      const times = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+        Effect.gen(function* () {
+          asked = 0
+          const result = yield* Effect.result(effect)
+          return [Result.isSuccess(result), asked]
+        })
+      expect(yield* times(there.get("a"))).toEqual([true, 3])
+      expect(yield* times(there.reopen({ id: "a", actor, commandId: "once" }))).toEqual([true, 3])
+      expect(yield* times(there.reopen({ id: "a", actor }))).toEqual([false, 1])
+    })
+  )
+
+  test(
+    "follows events through the end of a server and the beginning of another, each event once",
+    Effect.gen(function* () {
+      const here = yield* BacklogService
+      const create = (id: string) => here.create({ id, title: "T", actor })
+      const first = yield* Scope.make()
+      const { port, url } = yield* Scope.provide(serve({ port: 0 }), first)
+      const there = Context.get(yield* over(url), AuditService)
+      const heard = yield* Queue.unbounded<number>()
+      const follower = yield* Effect.forkChild(
+        Stream.runForEach(there.events({ follow: true, after: 1 }), ({ position }) => Queue.offer(heard, position))
+      )
+      yield* Effect.forEach(["a", "b", "c"], create)
+      expect(yield* Queue.takeN(heard, 2)).toEqual([2, 3])
+      yield* Scope.close(first, Exit.void)
+      yield* create("d")
+      yield* serve({ port })
+      yield* create("e")
+      expect(yield* Queue.takeN(heard, 2)).toEqual([4, 5])
+      yield* Fiber.interrupt(follower)
+    })
+  )
+
+  test(
+    "gives a consumer each event, and moves its checkpoint on",
+    Effect.gen(function* () {
+      const { url } = yield* serve({ port: 0 })
+      const here = yield* BacklogService
+      const there = Context.get(yield* over(url), AuditService)
+      yield* Effect.forEach(["a", "b", "c", "d"], (id) => here.create({ id, title: "T", actor }))
+      const seen: Array<number> = []
+      const run = (parkAfter?: number) =>
+        there.consume({
+          consumer: "mail",
+          batchSize: 2,
+          parkAfter,
+          handler: ({ position }) =>
+            position === 3 ? Effect.fail("no letter") : Effect.sync(() => seen.push(position))
+        })
+      const position = Effect.map(there.checkpoint("mail"), (found) => Option.getOrThrow(found).position)
+      expect(yield* Effect.flip(run())).toBe("no letter")
+      expect(yield* position).toBe(2)
+      expect(yield* run(2)).toBe(1)
+      expect([seen, yield* position]).toEqual([[1, 2, 4], 4])
+      expect(yield* there.parked("mail")).toMatchObject([{ position: 3, reason: expect.stringContaining("no letter") }])
+      expect(yield* there.unpark("mail", 3)).toBe(true)
+      expect(yield* run()).toBe(0)
+    })
+  )
+
+  test(
+    "tells the progress of long work",
+    Effect.gen(function* () {
+      const { url } = yield* serve({ port: 0 })
+      const here = yield* BacklogService
+      const there = Context.get(yield* over(url), AuditService)
+      yield* here.create({ id: "a", title: "A", actor })
+      const told: Array<ReadonlyArray<unknown>> = []
+      const onProgress = (done: number, total: number) => Effect.sync(() => told.push([done, total]))
+      expect(yield* there.verify({ onProgress })).toMatchObject({ events: 1, divergenceCount: 0 })
+      expect(told[0]).toEqual([0, 2])
+      const phases: Array<string> = []
+      const report = yield* there.rebuild({ onProgress: ({ phase }) => Effect.sync(() => phases.push(phase)) })
+      expect(report).toMatchObject({ cards: 1, verification: { divergenceCount: 0 } })
+      expect(Array.dedupe(phases)).toContain("verifying")
+    })
+  )
+})

@@ -1,0 +1,53 @@
+import { Context, Effect, Fiber, Layer } from "effect"
+import { expect } from "vitest"
+import { BacklogSchema, BacklogService, layerTestOver } from "../../src/index.ts"
+import { currentClient } from "../support/backlogs.ts"
+import { onServer } from "../support/databases.ts"
+import { asking } from "./support/asking.ts"
+
+const actor = "ann"
+
+onServer("a claim that waits", (test) => {
+  test(
+    "is answered when a card can be claimed, in whatever process that came about",
+    Effect.gen(function* () {
+      const { post } = yield* asking()
+      const other = yield* Layer.build(Layer.fresh(layerTestOver(yield* currentClient, yield* BacklogSchema)))
+      const elsewhere = Context.get(other, BacklogService)
+      const claim = yield* Effect.forkChild(post("/claim?wait=60", { owner: "w", actor }))
+      const within = yield* Effect.forkChild(post("/claim?wait=60", { owner: "w", phase: "p", actor }))
+      yield* elsewhere.create({ id: "a", title: "A", actor })
+      expect((yield* Fiber.join(claim)).json()).toMatchObject({ id: "a", claimOwner: "w" })
+      yield* elsewhere.create({ id: "b", title: "B", phase: "p", actor })
+      expect((yield* Fiber.join(within)).json()).toMatchObject({ id: "b", claimOwner: "w" })
+    })
+  )
+
+  test(
+    "is carried out once where it has a key",
+    Effect.gen(function* () {
+      const { post } = yield* asking()
+      const backlog = yield* BacklogService
+      const ask = post("/claim?wait=60", { owner: "w", actor }, { "idempotency-key": "k" })
+      const claim = yield* Effect.forkChild(ask)
+      yield* backlog.create({ id: "a", title: "A", actor })
+      const first = yield* Fiber.join(claim)
+      expect(first.json()).toMatchObject({ id: "a", claimToken: 2 })
+      yield* backlog.create({ id: "b", title: "B", actor })
+      expect((yield* ask).text).toBe(first.text)
+    })
+  )
+
+  test(
+    "waits no longer than it was told, and names no card",
+    Effect.gen(function* () {
+      const { ask, post } = yield* asking()
+      expect((yield* post("/claim?wait=1", { owner: "w", actor })).status).toBe(204)
+      expect((yield* post("/claim?wait=1", { owner: "w", id: "a", actor })).json()).toMatchObject({
+        _tag: "InvalidInput"
+      })
+      expect((yield* ask("/await-claimable?waitSeconds=0")).text).toBe("false")
+      expect((yield* ask("/why-nothing-claimable")).json()).toMatchObject({ reason: "Empty" })
+    })
+  )
+})
