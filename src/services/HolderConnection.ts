@@ -1,13 +1,13 @@
 import { Effect, Option } from "effect"
 import { connect, type Socket } from "node:net"
 import { isPrivate, socketPlaces } from "./directorySocket.ts"
-import { message, MessageCutter, messageType, saysLeaving } from "./wireMessages.ts"
+import { message, MessageCutter, messageType, saysLeaving, textAt } from "./wireMessages.ts"
 
 /** How long to have nothing open before leaving a holder that asked for it: longer than from one statement to the next. */
 const quietMillis = 20
 
 /** The first message: protocol 3.0, and who asks for what. */
-const introduction = (() => {
+export const introduction = (() => {
   const body = Buffer.from("user\0postgres\0database\0postgres\0application_name\0mosaic-backlog\0\0")
   const head = Buffer.alloc(8)
   head.writeInt32BE(8 + body.length, 0)
@@ -15,11 +15,14 @@ const introduction = (() => {
   return Buffer.concat([head, body])
 })()
 
+const sync = message(messageType.sync)
+
 const unbounded = () => Number.POSITIVE_INFINITY
 
 /**
  * A connection to the process that holds a directory, which has greeted this one and serves it until one of them ends.
- * When the holder asks to be left, it ends as soon as nothing is open on it.
+ * When the holder asks to be left, it ends when nothing is open on it and nothing follows; where something follows at
+ * once, whoever sends it goes to the next holder, with the statements that were prepared here.
  */
 export class HolderConnection {
   /** What the holder said first. */
@@ -27,6 +30,9 @@ export class HolderConnection {
   private readonly socket: Socket
   private readonly received: MessageCutter
   private readonly sent = new MessageCutter({ first: false, largest: unbounded })
+  /** The statements that are prepared by name, each as the message that did so. */
+  readonly prepared = new Map<string, Buffer>()
+  private whenPrepared: (() => void) | undefined
   /** Ends of message sequences that the holder has not answered yet. */
   private unanswered = 0
   private isInTransaction = false
@@ -47,7 +53,7 @@ export class HolderConnection {
         const connection = yield* HolderConnection.at(place.path)
         if (Option.isSome(connection)) return connection
       }
-      return Option.none()
+      return Option.none<HolderConnection>()
     })
   }
 
@@ -58,7 +64,7 @@ export class HolderConnection {
       const heard: Array<Buffer> = []
       const gone = (): void => {
         socket.destroy()
-        resume(Effect.succeed(Option.none()))
+        resume(Effect.succeedNone)
       }
       const hear = (chunk: Buffer): void => {
         const { bytes, messages } = cutter.push(chunk)
@@ -68,7 +74,7 @@ export class HolderConnection {
         socket.pause()
         socket.off("data", hear)
         socket.off("close", gone)
-        resume(Effect.succeed(Option.some(new HolderConnection(socket, cutter, Buffer.concat(heard)))))
+        resume(Effect.succeedSome(new HolderConnection(socket, cutter, Buffer.concat(heard))))
       }
       socket.on("error", () => undefined)
       socket.on("close", gone)
@@ -92,7 +98,12 @@ export class HolderConnection {
         this.isInTransaction = bytes[body] !== 0x49
       }
       this.isAsked ||= messages.some((each) => saysLeaving(bytes, each))
-      if (bytes.length > 0) onBytes(bytes)
+      if (this.whenPrepared === undefined) {
+        if (bytes.length > 0) onBytes(bytes)
+      } else if (this.unanswered === 0) {
+        this.whenPrepared()
+        this.whenPrepared = undefined
+      }
       this.settle()
     })
     this.socket.on("close", onEnd)
@@ -101,9 +112,29 @@ export class HolderConnection {
     this.settle()
   }
 
+  /** Whether the holder asked to be left, and nothing is open here: nothing more must be sent. */
+  get isOver(): boolean {
+    return this.isAsked && this.isIdle
+  }
+
+  /** Prepares again what was prepared with another holder. Nobody hears the answers. */
+  async prepare(prepared: ReadonlyMap<string, Buffer>): Promise<void> {
+    if (prepared.size === 0) return
+    const answered = new Promise<void>((resolve) => {
+      this.whenPrepared = resolve
+    })
+    // Each on its own: one that does not fit any more must not keep the others from it.
+    for (const parse of prepared.values()) this.send(Buffer.concat([parse, sync]), () => undefined)
+    await answered
+  }
+
   send(chunk: Buffer, done: (error?: Error | null) => void): void {
-    for (const { type } of this.sent.push(chunk).messages) {
+    const { bytes, messages } = this.sent.push(chunk)
+    for (const { body, end, start, type } of messages) {
       if (type === messageType.sync || type === messageType.query) this.unanswered++
+      else if (type === messageType.parse && bytes[body] !== 0) {
+        this.prepared.set(textAt(bytes, body), bytes.subarray(start, end))
+      } else if (type === messageType.close && bytes[body] === 0x53) this.prepared.delete(textAt(bytes, body + 1))
     }
     this.settle()
     this.socket.write(chunk, done)
@@ -116,12 +147,15 @@ export class HolderConnection {
     this.socket.unref()
   }
 
+  private get isIdle(): boolean {
+    return this.unanswered <= 0 && !this.isInTransaction
+  }
+
   /** A program waits for an answer, and not for a connection that nobody uses. Leaves when asked, and nothing is open. */
   private settle(): void {
-    const isIdle = this.unanswered <= 0 && !this.isInTransaction
-    if (isIdle) this.socket.unref()
+    if (this.isIdle) this.socket.unref()
     else this.socket.ref()
     clearTimeout(this.quiet)
-    if (this.isAsked && isIdle) this.quiet = setTimeout(() => this.socket.destroy(), quietMillis)
+    if (this.isOver) this.quiet = setTimeout(() => this.socket.destroy(), quietMillis)
   }
 }

@@ -1,8 +1,10 @@
 import { Duplex } from "node:stream"
-import type { HolderConnection } from "./HolderConnection.ts"
+import { type HolderConnection, introduction } from "./HolderConnection.ts"
 import type { SessionTurns } from "./SessionTurns.ts"
 import { WireSession } from "./WireSession.ts"
-import { cancelCode } from "./wireMessages.ts"
+import { cancelCode, message, messageType } from "./wireMessages.ts"
+
+const sync = message(messageType.sync)
 
 /** What a stream leads to: an engine of this process, or the process that has it. */
 export type Peer =
@@ -28,6 +30,7 @@ export class SessionStream extends Duplex {
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
     if (this.session !== undefined) this.session.receive(chunk).then(() => done(), done)
+    else if (this.holder?.isOver === true) this.moveOn(this.holder, chunk).then(() => done(), done)
     else if (this.holder !== undefined) this.holder.send(chunk, done)
     else if (chunk.length >= 8 && chunk.readUInt32BE(4) === cancelCode) {
       // Statements run to their end before anybody can ask to cancel them.
@@ -35,7 +38,7 @@ export class SessionStream extends Duplex {
       done()
     } else {
       this.findPeer(this.gone.signal)
-        .then((peer) => this.begin(peer, chunk))
+        .then((peer) => this.begin(peer))
         .then(() => done(), done)
     }
   }
@@ -51,26 +54,47 @@ export class SessionStream extends Duplex {
     done(error)
   }
 
-  private async begin(peer: Peer, introduction: Buffer): Promise<void> {
+  /** The first message of the client says what every client says, so it is said here. */
+  private async begin(peer: Peer, prepared?: ReadonlyMap<string, Buffer>): Promise<void> {
     if (peer._tag === "Engine") {
-      this.session = new WireSession({
+      let isHeard = prepared === undefined
+      const session = new WireSession({
         turns: peer.turns,
         program: peer.program,
-        send: (bytes) => void this.push(bytes),
+        send: (bytes) => {
+          if (isHeard) this.push(bytes)
+        },
         end: () => undefined,
         lost: (error) => void this.destroy(error)
       })
-      if (this.destroyed) this.leave()
-      return this.session.receive(introduction)
+      this.session = session
+      if (this.destroyed) return this.leave()
+      await session.receive(introduction)
+      for (const parse of prepared?.values() ?? []) await session.receive(Buffer.concat([parse, sync]))
+      isHeard = true
+      return
     }
-    this.holder = peer.connection
+    const { connection } = peer
+    this.holder = connection
     if (this.destroyed) return this.leave()
-    // The holder was introduced to when it was found.
-    this.push(peer.connection.greeting)
-    peer.connection.listen(
+    if (prepared === undefined) this.push(connection.greeting)
+    connection.listen(
       (bytes) => void this.push(bytes),
-      () => this.destroy()
+      () => {
+        if (this.holder === connection) this.destroy()
+      }
     )
+    if (prepared !== undefined) await connection.prepare(prepared)
+  }
+
+  /** The holder is about to end, and the client goes on: with the next holder, of which it sees nothing. */
+  private async moveOn(from: HolderConnection, chunk: Buffer): Promise<void> {
+    this.holder = undefined
+    from.close()
+    await this.begin(await this.findPeer(this.gone.signal), from.prepared)
+    await new Promise<void>((resolve, reject) => {
+      this._write(chunk, "binary", (error) => (error == null ? resolve() : reject(error)))
+    })
   }
 
   private leave(): void {

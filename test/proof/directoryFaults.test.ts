@@ -64,7 +64,7 @@ describe("processes that end, on an embedded database", { timeout: faultsTimeout
     }
   })
 
-  it("work together, the second through the first, which is killed: the second goes on by itself", async () => {
+  it("work together, one through the other: when that is killed it goes on by itself, and when that ends it sees nothing of it", async () => {
     const first = start()
     await opened(first)
     const second = start()
@@ -72,8 +72,13 @@ describe("processes that end, on an embedded database", { timeout: faultsTimeout
     await Promise.all([first.answers(20), second.answers(20)])
     await first.kill()
     await second.answers(20)
-    await second.finish()
     report({ "faults: embedded database's holder killed beside another": 1 })
+    const third = start()
+    await opened(third)
+    await Promise.all([second.finish(), third.answers(20)])
+    await third.answers(20)
+    expect(third.unanswered).toEqual([])
+    await third.finish()
 
     const look = Layer.mergeAll(
       Layer.fresh(layerPglite({ dataDir: directory })),
