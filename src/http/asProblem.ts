@@ -53,7 +53,7 @@ export const asProblem = <S extends ErrorClass>(
     detail: Schema.String,
     _tag: Schema.Literal(tag),
     ...Object.fromEntries(members.map(({ field, member }) => [member, fields[field]]))
-  })
+  }).annotate({ identifier: `${tag}Problem` })
   return problem.pipe(
     Schema.decodeTo(
       Schema.toType(error as Schema.Top),

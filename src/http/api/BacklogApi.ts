@@ -4,6 +4,7 @@ import { Callers } from "../Caller.ts"
 import { Requests } from "../Requests.ts"
 import { AuditGroup } from "./AuditGroup.ts"
 import { BacklogGroup } from "./BacklogGroup.ts"
+import { plainParameters } from "./plainParameters.ts"
 
 /** The backlog over HTTP. */
 export const BacklogApi = HttpApi.make("backlog")
@@ -19,6 +20,7 @@ export const BacklogApi = HttpApi.make("backlog")
       title: "Mosaic Backlog",
       version: packageVersion(),
       description:
-        "The backlog of record for many workers: cards with priorities and dependencies, claimed under a lease."
+        "The backlog of record for many workers: cards with priorities and dependencies, claimed under a lease.",
+      transform: plainParameters
     })
   )

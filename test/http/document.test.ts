@@ -1,0 +1,73 @@
+import { Effect } from "effect"
+import { expect } from "vitest"
+import { AuditService, BacklogService } from "../../src/index.ts"
+import { onServer } from "../support/databases.ts"
+import { asking } from "./support/asking.ts"
+
+interface Operation {
+  readonly operationId: string
+  readonly summary: string
+  readonly parameters: ReadonlyArray<{ readonly name: string; readonly schema: object }>
+  readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, unknown>> }>>
+}
+
+interface Document {
+  readonly openapi: string
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
+}
+
+const kebab = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+
+/** What a reference in a document leads to. */
+const resolve = (document: object, reference: string): unknown =>
+  reference
+    .slice(2)
+    .split("/")
+    .reduce<unknown>((part, name) => (part as Record<string, unknown> | undefined)?.[name], document)
+
+onServer("what a server says about itself", (test) => {
+  test(
+    "is an OpenAPI document with an endpoint for each method of the services",
+    Effect.gen(function* () {
+      const { ask } = yield* asking()
+      const document = (yield* ask("/openapi.json")).json() as unknown as Document
+      expect(document.openapi).toBe("3.1.0")
+      const methods = [...Object.keys(yield* BacklogService), ...Object.keys(yield* AuditService)]
+      // What a handler does is done by the caller, with the events and checkpoints of the server.
+      const paths = methods.filter((method) => method !== "consume").map((method) => `/${kebab(method)}`)
+      expect(Object.keys(document.paths).sort()).toEqual([...paths, "/backlog-at/cards"].sort())
+
+      const operations = Object.values(document.paths).flatMap((path) => Object.values(path))
+      expect(new Set(operations.map(({ operationId }) => operationId)).size).toBe(operations.length)
+      for (const { responses, summary } of operations) {
+        expect(summary.length).toBeGreaterThan(5)
+        for (const [status, { content = {} }] of Object.entries(responses)) {
+          if (Number(status) >= 400) expect(Object.keys(content)).toEqual(["application/problem+json"])
+        }
+      }
+      const wait = document.paths["/claim"]?.["post"]?.parameters.find(({ name }) => name === "wait")
+      expect(wait?.schema).toEqual({ type: "integer" })
+      const dangling: Array<string> = []
+      JSON.stringify(document, (key, value: unknown) => {
+        if (key === "$ref" && resolve(document, String(value)) === undefined) dangling.push(String(value))
+        return value
+      })
+      expect(dangling).toEqual([])
+    })
+  )
+
+  test(
+    "is a page that loads nothing from elsewhere",
+    Effect.gen(function* () {
+      const { ask } = yield* asking()
+      const page = yield* ask("/docs")
+      expect(page.headers.get("content-type")).toContain("text/html")
+      expect(page.headers.get("content-security-policy")).toContain("default-src 'none'")
+      expect(page.headers.get("content-security-policy")).not.toMatch(/https?:|\*/)
+      const outside = page.text.replaceAll(/<script[^>]*>[\s\S]*?<\/script>|<style>[\s\S]*?<\/style>/g, "")
+      expect(outside).not.toMatch(/https?:|src=|href=/)
+      expect(page.text).not.toMatch(/<(script|link|img)[^>]+(src|href)=["']?https?:/)
+      expect(page.text).toContain("claimMany")
+    })
+  )
+})
