@@ -6,8 +6,8 @@ export interface Output {
   /** Waits until what was written is on its way, or nobody takes it any more. */
   readonly drained: Effect.Effect<void>
   readonly isTerminal: boolean
-  /** How many columns a line has; of use on a terminal only. */
-  readonly columns: number
+  /** How many columns a line has, and how many lines are shown, as it is now; of use on a terminal only. */
+  readonly size: () => { readonly columns: number; readonly rows: number }
 }
 
 /** What the command line has of the process around it, so that tests can put something else in its place. */
@@ -20,12 +20,20 @@ export class Host extends Context.Service<
     readonly stderr: Output
     /** Says that an interrupt is how this program ends, how long that may take, and the exit code then. */
     readonly endsByInterrupt: (how: { readonly patienceMillis: number; readonly exitCode: number }) => void
+    /** Does something when the process ends, however it does, unless what this answers is called before. */
+    readonly atExit: (run: () => void) => () => void
   }
 >()("mosaic-backlog/cli/Host") {}
 
 /** This process. */
 export const processHost = (endsByInterrupt: Host["Service"]["endsByInterrupt"]): Host["Service"] => ({
   endsByInterrupt,
+  atExit: (run) => {
+    process.once("exit", run)
+    return () => {
+      process.off("exit", run)
+    }
+  },
   env: process.env,
   // Asked for only when something reads it: looking at standard input can keep a process alive.
   stdin: { [Symbol.asyncIterator]: () => process.stdin[Symbol.asyncIterator]() as AsyncIterator<Uint8Array> },
@@ -44,5 +52,5 @@ const outputOf = (stream: NodeJS.WriteStream): Output => ({
     return Effect.sync(() => stream.off("drain", goOn).off("close", goOn))
   }),
   isTerminal: stream.isTTY,
-  columns: stream.columns ?? 80
+  size: () => ({ columns: stream.columns ?? 80, rows: stream.rows ?? 24 })
 })

@@ -27,7 +27,7 @@ export const pageOf = (output: Output, env: Host["Service"]["env"]): Page => {
     (text) =>
       coloured && text !== "" ? `\u001b[${code}m${text}\u001b[0m` : text
   return {
-    columns: output.isTerminal ? Math.max(20, output.columns) : undefined,
+    columns: output.isTerminal ? Math.max(20, output.size().columns) : undefined,
     bold: paint(1),
     dim: paint(2),
     red: paint(31),

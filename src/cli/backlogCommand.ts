@@ -25,6 +25,7 @@ import { stats } from "./commands/stats.ts"
 import { block, reopen, unblock } from "./commands/status.ts"
 import { token } from "./commands/token.ts"
 import { verify } from "./commands/verify.ts"
+import { watch } from "./commands/watch.ts"
 import { Actor, Db, Json, SchemaFlag } from "./globals.ts"
 
 /** The command `backlog` with all that it can do. */
@@ -33,7 +34,7 @@ export const backlogCommand = Command.make("backlog").pipe(
     "The backlog of record for many workers: cards with priorities and dependencies, claimed under a lease."
   ),
   Command.withSubcommands([
-    { group: "Cards", commands: [create, revise, show, list, explain, stats, history] },
+    { group: "Cards", commands: [create, revise, show, list, explain, stats, history, watch] },
     { group: "Work", commands: [claim, renew, release, complete, reclaim] },
     { group: "Order", commands: [link, unlink, block, unblock, reopen] },
     { group: "Audit", commands: [events, verify, anchor, rebuild, redact, consumers] },

@@ -24,6 +24,7 @@ export const valued: ReadonlySet<string> = new Set([
   "from",
   "host",
   "id",
+  "interval",
   "key",
   "limit",
   "map-status",

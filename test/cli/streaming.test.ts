@@ -34,7 +34,7 @@ describe("an answer that is streamed", () => {
         })
       ),
       isTerminal: false,
-      columns: 80
+      size: () => ({ columns: 80, rows: 24 })
     }
     const stdin = { [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ done: true, value: undefined }) }) }
     const host = {
@@ -42,6 +42,7 @@ describe("an answer that is streamed", () => {
       stdin,
       stdout: output,
       stderr: output,
+      atExit: () => () => {},
       endsByInterrupt: () => {}
     } as Host["Service"]
     assert.strictEqual(await Effect.runPromise(run([...place.flags, ...argv], host)), 0)

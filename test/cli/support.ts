@@ -30,6 +30,7 @@ export const cli = async (argv: ReadonlyArray<string>, around: Around = {}): Pro
   const stdout = recorder(around)
   const stderr = recorder(around)
   const host: Host["Service"] = {
+    atExit: () => () => {},
     endsByInterrupt: () => {},
     env: { BACKLOG_ACTOR: "tester", ...around.env },
     stdin: chunks(around.stdin ?? ""),
@@ -49,7 +50,7 @@ const recorder = ({ terminal }: Around): { readonly output: Output; readonly tex
       },
       drained: Effect.void,
       isTerminal: terminal !== undefined,
-      columns: terminal ?? 80
+      size: () => ({ columns: terminal ?? 80, rows: 24 })
     },
     text: () => written.join("")
   }

@@ -6,7 +6,15 @@ import { fitted, manyLines, oneLine, padded, widthOf } from "../../src/cli/termi
 import { duration } from "../../src/cli/times.ts"
 
 const page = (columns: number | undefined, env: Record<string, string> = {}) =>
-  pageOf({ write: () => {}, drained: Effect.void, isTerminal: columns !== undefined, columns: columns ?? 0 }, env)
+  pageOf(
+    {
+      write: () => {},
+      drained: Effect.void,
+      isTerminal: columns !== undefined,
+      size: () => ({ columns: columns ?? 0, rows: 24 })
+    },
+    env
+  )
 
 describe("text for a terminal", () => {
   it("spells out what a terminal would obey", () => {
