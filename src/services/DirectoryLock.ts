@@ -49,7 +49,7 @@ export class DirectoryUnusable extends Schema.TaggedError<DirectoryUnusable>()("
 /** The file that says which process holds a directory. Successors of dead holders add their own names to it. */
 export const lockName = "backlog.lock"
 
-/** How long a second process waits for the first, unless told otherwise. */
+/** How long to wait for one holder, unless told otherwise. */
 const defaultWait: Duration.Input = "10 seconds"
 
 const pollMillis = 50
@@ -72,7 +72,7 @@ const encodeHolder = Schema.encodeSync(HolderText)
 
 /**
  * Holds a directory for this process alone until the scope closes; within the process, for this scope alone. Waits
- * `wait` (10 seconds unless told otherwise, interruptibly) for a holder that lives and then fails with
+ * `wait` (10 seconds unless told otherwise, interruptibly) for each holder that lives and then fails with
  * `DirectoryLocked`; a holder that died, however it died, blocks nobody. One that cannot be looked at, on another host
  * or in another container, counts as living. The directory must exist; fails with `DirectoryUnusable` when it cannot be
  * written or its lock file holds something else.
@@ -90,7 +90,7 @@ export const holdDirectory = (
 /**
  * As `holdDirectory`, unless there is another way: `unless` is tried each time that somebody else is seen to hold the
  * directory, and when it gives something, that is the answer, and nothing is held. It may take as long as is left to
- * wait, and a second if nothing is. `wait` is for one holder: it begins anew when another takes the directory.
+ * wait for this holder, and a second if nothing is.
  */
 export const holdDirectoryUnless = <A>(
   directory: string,

@@ -65,6 +65,8 @@ export class SessionTurns {
   private runningFor: TurnTaker | undefined
   private closed: Error | undefined
   private idle: NodeJS.Timeout | undefined
+  /** Whether the engine may have stopped listening to what others want to hear. */
+  private isDeaf = false
 
   constructor(
     engine: PgliteEngine,
@@ -127,18 +129,18 @@ export class SessionTurns {
   }
 
   private proceed(): void {
-    clearTimeout(this.idle)
-    this.idle = undefined
     if (this.running !== undefined || this.closed !== undefined) return
     const next = this.holder === undefined ? 0 : this.waiting.findIndex((each) => each.taker === this.holder)
     const [entry] = next === -1 ? [] : this.waiting.splice(next, 1)
     if (entry === undefined) {
       const { holder } = this
       if (holder?.expel !== undefined && this.waiting.length > 0) {
-        this.idle = setTimeout(() => holder.expel?.(), this.idleMillis)
+        this.idle ??= setTimeout(() => holder.expel?.(), this.idleMillis)
       }
       return
     }
+    clearTimeout(this.idle)
+    this.idle = undefined
     this.runningFor = entry.taker
     this.running = this.execute(entry).then(
       () => {
@@ -169,12 +171,14 @@ export class SessionTurns {
     const answer = await this.engine.run(batch.bytes)
     const heard = read(answer)
     this.note(taker, batch, heard)
+    this.isDeaf ||= heard.unlistened
     const last = batch.messages.at(-1)?.type
     // A sequence of messages that was begun behind the last end of one is not to be divided.
     const isThrough = heard.status === idleStatus && (last === messageType.sync || last === messageType.query)
     if (isThrough) {
       this.holder = undefined
-      if (heard.unlistened) await this.engine.run(this.listenAnew())
+      if (this.isDeaf) await this.engine.run(this.listenAnew())
+      this.isDeaf = false
     }
     if (heard.answer.length > 0) taker.deliver(heard.answer)
     for (const { bytes, channel } of heard.notifications) {

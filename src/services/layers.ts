@@ -33,15 +33,16 @@ const inSchema = (schema: string | undefined) =>
 export interface PgliteOptions {
   /** The directory that holds the backlog, made if it is missing; in memory when absent. */
   readonly dataDir?: string | undefined
-  /** How long to wait for another process to let go of the directory, 10 seconds unless told otherwise. */
+  /** How long to wait for a process that holds the directory and does not serve it, 10 seconds unless told otherwise. */
   readonly lockWait?: Duration.Input | undefined
   /** The Postgres schema, `backlog` unless told otherwise. */
   readonly schema?: string | undefined
 }
 
 /**
- * A backlog in an embedded database: in memory, or in a directory that one process at a time may open. Fails with
- * `DirectoryLocked` when another process holds the directory, with `DirectoryUnusable` when it cannot hold a backlog.
+ * A backlog in an embedded database: in memory, or in a directory, which any number of processes of one user may use at
+ * once; `layerPgliteClient` says how. Fails with `DirectoryLocked` when a process holds the directory that does not share it
+ * with this one, with `DirectoryUnusable` when it cannot hold a backlog.
  */
 export const layerPglite = (
   options: PgliteOptions = {}

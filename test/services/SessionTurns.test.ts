@@ -52,9 +52,15 @@ describe("turns", () => {
     await turns.run(idle, query("begin idle"))
     await new Promise((resolve) => setTimeout(resolve, 60))
     assert.strictEqual(expelled, 0)
-    await turns.run(taker(), query("select next"))
+    // Others that come do not make it longer.
+    const others: Array<Promise<void>> = []
+    while (expelled === 0 && others.length < 500) {
+      others.push(turns.run(taker(), query("select next")))
+      await new Promise((resolve) => setTimeout(resolve, 4))
+    }
+    await Promise.all(others)
     assert.strictEqual(expelled, 1)
-    assert.deepStrictEqual(asked, ["begin idle", "mosaic_backlog_gone", "select next"])
+    assert.deepStrictEqual(asked.slice(0, 3), ["begin idle", "mosaic_backlog_gone", "select next"])
   })
 
   it("never come for what ended while it waited", async () => {

@@ -143,6 +143,7 @@ describe("a directory that two programs use", () => {
           }
         })
       )
+      yield* holder.withTransaction(holder`unlisten *`)
       yield* holder.notify("news", "later")
       assert.strictEqual(yield* heard(byGuest), "later")
     })
