@@ -45,7 +45,6 @@ export {
   type Rebuilt
 } from "./projections/rebuild.ts"
 export type { VerifyOptions } from "./projections/verify.ts"
-export type { CompletedCard } from "./services/Answer.ts"
 export {
   AccessRole,
   AccessToken,
@@ -54,6 +53,7 @@ export {
   NewAccessToken
 } from "./services/AccessToken.ts"
 export { AccessTokens, AccessTokenStaleness, type CreatedAccessToken } from "./services/AccessTokens.ts"
+export type { CompletedCard } from "./services/Answer.ts"
 export {
   AuditService,
   type BacklogAt,
@@ -65,6 +65,10 @@ export {
 export { BacklogRoles, type RoleNames } from "./services/BacklogRoles.ts"
 export { BacklogService, type CompletionRejection, type Input } from "./services/BacklogService.ts"
 export { AwaitClaimable, ClaimAmong } from "./services/ClaimWaiting.ts"
+export { diagnose } from "./services/diagnose.ts"
+export { Doctor } from "./services/Doctor.ts"
+export { DoctorFacts } from "./services/DoctorFacts.ts"
+export { DoctorFinding } from "./services/DoctorFinding.ts"
 export { DirectoryLocked, DirectoryUnusable } from "./services/DirectoryLock.ts"
 export { InvalidInput } from "./services/InvalidInput.ts"
 export {

@@ -4,6 +4,7 @@ import { claim } from "./commands/claim.ts"
 import { complete } from "./commands/complete.ts"
 import { consumers } from "./commands/consumers.ts"
 import { create } from "./commands/create.ts"
+import { doctor } from "./commands/doctor.ts"
 import { events } from "./commands/events.ts"
 import { explain } from "./commands/explain.ts"
 import { exportCommand } from "./commands/export.ts"
@@ -38,7 +39,7 @@ export const backlogCommand = Command.make("backlog").pipe(
     { group: "Work", commands: [claim, renew, release, complete, reclaim] },
     { group: "Order", commands: [link, unlink, block, unblock, reopen] },
     { group: "Audit", commands: [events, verify, anchor, rebuild, redact, consumers] },
-    { group: "Backlog", commands: [serve, importCommand, exportCommand, receipts, migrate, token] }
+    { group: "Backlog", commands: [serve, importCommand, exportCommand, receipts, migrate, token, doctor] }
   ]),
   Command.withGlobalFlags([Db, SchemaFlag, Actor, Json]),
   Command.withExamples([

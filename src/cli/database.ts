@@ -2,7 +2,7 @@ import { Effect, Layer, Result, Schema } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { existsSync } from "node:fs"
 import { BacklogSchema, SchemaName } from "../events/SchemaName.ts"
-import { AccessTokens, type BacklogServices, InvalidInput, layerPglite, layerPostgres } from "../index.ts"
+import { AccessTokens, type BacklogServices, Doctor, InvalidInput, layerPglite, layerPostgres } from "../index.ts"
 import { BacklogRoles, type RoleNames } from "../services/BacklogRoles.ts"
 import { Migrations } from "../services/Migrations.ts"
 import { layerPgliteClient } from "../services/Pglite.ts"
@@ -133,16 +133,20 @@ const migrationsOf = (roles: RoleNames) =>
 /** Runs an effect with the tokens of a server of that backlog. */
 export const withAccessTokens = within((meant, schema) => overClient(AccessTokens.layer, meant, schema))
 
+/** Runs an effect with the doctor of that backlog; no migration is applied. */
+export const withDoctor = within((meant, schema) => overClient(Doctor.layer, meant, schema, 4))
+
 /** A service that needs no more than a client of the database, in the schema that is meant. */
 const overClient = <A, E>(
   service: Layer.Layer<A, E, SqlClient.SqlClient>,
   meant: DatabaseTarget,
-  schema: string | undefined
+  schema: string | undefined,
+  poolSize = 2
 ) =>
   service.pipe(
     Layer.provide(
       meant._tag === "Server"
-        ? layerPostgresClient({ url: meant.url, poolSize: 2 })
+        ? layerPostgresClient({ url: meant.url, poolSize })
         : layerPgliteClient({ dataDir: meant.directory })
     ),
     Layer.provide(schema === undefined ? Layer.empty : Layer.succeed(BacklogSchema)(schema))

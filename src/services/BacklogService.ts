@@ -28,6 +28,7 @@ import {
   decodeClaimAmong,
   defaultWaitSeconds
 } from "./ClaimWaiting.ts"
+import { makeCommandMetrics } from "./commandMetrics.ts"
 import { CommandQueue } from "./CommandQueue.ts"
 import { decodeInput, decodeTaggedInput } from "./decodeInput.ts"
 import { layerEventLog } from "./layerEventLog.ts"
@@ -136,6 +137,7 @@ export class BacklogService extends Context.Service<
       Effect.gen(function* () {
         const readModel = yield* ReadModel
         const commands = yield* CommandQueue
+        const metrics = makeCommandMetrics(yield* Effect.context())
         const watch = yield* ClaimableWatch
 
         /** The way of every command: checked here, carried out by the interpreter, answered by its outcome. */
@@ -144,7 +146,7 @@ export class BacklogService extends Context.Service<
             const command = yield* decodeCommand(tag, input)
             const [outcome] = yield* commands.submit([command])
             return yield* Effect.fromResult(outcome as Result.Result<Answer<Tag>, Rejected>)
-          })
+          }, metrics.measured(tag))
 
         return BacklogService.of({
           create: method("Create"),
@@ -166,8 +168,9 @@ export class BacklogService extends Context.Service<
             const outcomes = yield* commands.submit(
               completions.map((completion) => ({ ...completion, _tag: "Complete", actor, causationId, correlationId }))
             )
+            metrics.countEach("Complete", outcomes)
             return outcomes as ReadonlyArray<Result.Result<CompletedCard, CompletionRejection>>
-          }),
+          }, metrics.measured("CompleteMany")),
           reopen: method("Reopen"),
           get: Effect.fn("BacklogService.get")(function* (id) {
             return yield* readModel.get(yield* decodeId(id))

@@ -8,7 +8,7 @@ import { BacklogRoles } from "./BacklogRoles.ts"
 import { grantRoles } from "./grantRoles.ts"
 
 /** A migration as it ships with this program. */
-interface MigrationFile {
+export interface MigrationFile {
   readonly id: number
   readonly name: string
   readonly checksum: string
@@ -183,7 +183,7 @@ export const createTables = Effect.fnUntraced(function* (sql: SqlClient.SqlClien
 const migrationsDirectory = new URL("../../migrations/", import.meta.url)
 
 /** The migrations that ship with this program. A file that is missing or misnamed is a broken installation: a defect. */
-const readMigrations: Effect.Effect<ReadonlyArray<MigrationFile>> = Effect.promise(async () => {
+export const readMigrations: Effect.Effect<ReadonlyArray<MigrationFile>> = Effect.promise(async () => {
   const names = (await readdir(migrationsDirectory)).filter((name) => name.endsWith(".sql")).sort()
   return Promise.all(
     names.map(async (name, index) => {

@@ -1,0 +1,69 @@
+import { Schema } from "effect"
+import { Checkpoint } from "../events/Checkpoints.ts"
+
+const Count = Schema.Finite
+
+/** What a look at a backlog and its database has found, before anybody says what it means. Ages are in seconds. */
+export const DoctorFacts = Schema.Struct({
+  /** Whether the database is embedded in this process. */
+  isEmbedded: Schema.Boolean,
+  server: Schema.Struct({
+    version: Schema.String,
+    versionNumber: Schema.Int,
+    database: Schema.String,
+    role: Schema.String,
+    isSuperuser: Schema.Boolean,
+    isReplica: Schema.Boolean,
+    connections: Count,
+    maxConnections: Count,
+    /** Settings that bear on what is promised, as the server has them for this session. */
+    settings: Schema.Record(Schema.String, Schema.NullOr(Schema.String))
+  }),
+  /** By how many milliseconds the database's clock is ahead of this machine's, and how exactly that is known. */
+  clock: Schema.Struct({ aheadMillis: Schema.Finite, precisionMillis: Schema.Finite }),
+  migrations: Schema.Struct({
+    /** Whether there is a backlog in the schema. */
+    exists: Schema.Boolean,
+    /** Whether this role may read it. */
+    isReadable: Schema.Boolean,
+    missing: Schema.Array(Schema.String),
+    edited: Schema.Array(Schema.String),
+    unknown: Schema.Array(Schema.String)
+  }),
+  /** Whether one connection keeps its session from one statement to the next; `null` where there is but one. */
+  keepsSession: Schema.NullOr(Schema.Boolean),
+  /** How long a notification took to come, in milliseconds; "lost" when it did not; `null` where none are needed. */
+  notificationMillis: Schema.NullOr(Schema.Union([Schema.Finite, Schema.Literal("lost")])),
+  /** Roles that have a part in the backlog, and what is not as it is granted by `migrate`; empty when all is. */
+  roles: Schema.Array(
+    Schema.Struct({
+      name: Schema.String,
+      kind: Schema.Literals(["owner", "writer", "auditor"]),
+      difference: Schema.NullOr(Schema.String)
+    })
+  ),
+  tables: Schema.Array(
+    Schema.Struct({
+      table: Schema.String,
+      liveRows: Count,
+      deadRows: Count,
+      bytes: Count,
+      autovacuum: Schema.Boolean
+    })
+  ),
+  /** The transaction of this database that began first, if this role may see any. */
+  oldestTransaction: Schema.NullOr(
+    Schema.Struct({ pid: Schema.Int, state: Schema.NullOr(Schema.String), ageSeconds: Schema.Finite })
+  ),
+  /** How far the log is; `null` when there is none to read. */
+  head: Schema.NullOr(Count),
+  consumers: Schema.Array(
+    Schema.Struct({ consumer: Checkpoint.fields.consumer, behind: Count, stillSeconds: Schema.Finite, parked: Count })
+  ),
+  expiredClaims: Schema.Struct({ count: Count, oldestSeconds: Schema.NullOr(Schema.Finite) }),
+  claimable: Count,
+  oldestReadyAgeSeconds: Schema.NullOr(Schema.Finite)
+})
+
+/** What a look at a backlog and its database has found. */
+export interface DoctorFacts extends Schema.Schema.Type<typeof DoctorFacts> {}

@@ -1,0 +1,74 @@
+import { Cause, type Context, Effect, Exit, Metric, Option, Result } from "effect"
+
+const commands = Metric.counter("backlog_commands_total", {
+  description: "Commands by kind and outcome: done, nothing (nothing to claim), or the tag of the error",
+  incremental: true
+})
+
+const durations = Metric.histogram("backlog_command_duration_seconds", {
+  description: "How long commands took, waiting for their batch included",
+  boundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+})
+
+const batchSizes = Metric.histogram("backlog_batch_commands", {
+  description: "Commands that one transaction carried out",
+  boundaries: [1, 2, 4, 8, 16, 32, 64, 128, 256, 1024]
+})
+
+/** What a command came to, in a word: an answer's, or the tag of an error. */
+export const outcomeOf = (exit: Exit.Exit<unknown, unknown>): string => {
+  if (Exit.isSuccess(exit)) return Option.isOption(exit.value) && Option.isNone(exit.value) ? "nothing" : "done"
+  if (Cause.hasInterruptsOnly(exit.cause)) return "interrupted"
+  const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+  return error === undefined ? "Defect" : tagOf(error)
+}
+
+const tagOf = (error: unknown): string => (error as { readonly _tag?: string })._tag ?? "Error"
+
+/** Counts and times commands, as `Metric`s of the registry in a context. */
+export const makeCommandMetrics = (context: Context.Context<never>) => {
+  // Made once: a metric with attributes of its own is looked up by them.
+  const counters = new Map<string, Metric.Counter<number>>()
+  const timers = new Map<string, Metric.Histogram<number>>()
+
+  const count = (command: string, outcome: string): void => {
+    const key = `${command} ${outcome}`
+    let counter = counters.get(key)
+    if (counter === undefined) {
+      counter = Metric.withAttributes(commands, { command, outcome })
+      counters.set(key, counter)
+    }
+    counter.updateUnsafe(1, context)
+  }
+
+  const time = (command: string, startedAt: number): void => {
+    let timer = timers.get(command)
+    if (timer === undefined) {
+      timer = Metric.withAttributes(durations, { command })
+      timers.set(command, timer)
+    }
+    timer.updateUnsafe((performance.now() - startedAt) / 1000, context)
+  }
+
+  return {
+    /** Measures a command, and says in the span around it what it came to. */
+    measured:
+      (command: string) =>
+      <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+        Effect.suspend(() => {
+          const startedAt = performance.now()
+          return Effect.onExit(effect, (exit) => {
+            const outcome = outcomeOf(exit)
+            count(command, outcome)
+            time(command, startedAt)
+            return Effect.annotateCurrentSpan("backlog.outcome", outcome)
+          })
+        }),
+    /** Counts commands that were carried out together and have an outcome each. */
+    countEach: (command: string, outcomes: ReadonlyArray<Result.Result<unknown, unknown>>): void => {
+      for (const outcome of outcomes) count(command, Result.isSuccess(outcome) ? "done" : tagOf(outcome.failure))
+    },
+    /** Counts a batch of so many commands. */
+    batch: (size: number): void => batchSizes.updateUnsafe(size, context)
+  }
+}

@@ -1,0 +1,261 @@
+import type { DoctorFacts } from "./DoctorFacts.ts"
+import type { DoctorFinding } from "./DoctorFinding.ts"
+
+const minute = 60
+const hour = 60 * minute
+
+/** By how much the clocks may differ before times that people compare make no sense, in milliseconds. */
+const clockTolerance = 2000
+
+/** What the facts about a backlog mean, and what to do about them, in the order in which they were looked at. */
+export const diagnose = (facts: DoctorFacts): ReadonlyArray<DoctorFinding> =>
+  checks.flatMap(([check, look]) => look(facts).map((finding) => ({ check, ...finding })))
+
+type Found = Omit<DoctorFinding, "check">
+
+const ok = (what: string): Found => ({ level: "ok", what, toDo: null })
+const note = (what: string): Found => ({ level: "note", what, toDo: null })
+const warning = (what: string, toDo: string): Found => ({ level: "warning", what, toDo })
+const problem = (what: string, toDo: string): Found => ({ level: "problem", what, toDo })
+
+/** Those that apply, or else that nothing does. */
+const orOk = (found: ReadonlyArray<Found | false>, what: string): ReadonlyArray<Found> => {
+  const those = found.filter((each) => each !== false)
+  return those.length === 0 ? [ok(what)] : those
+}
+
+const server = ({
+  isEmbedded,
+  server: { database, isReplica, isSuperuser, role, version, versionNumber }
+}: DoctorFacts) => {
+  if (isEmbedded) return [ok(`The database is embedded: Postgres ${version}.`)]
+  return orOk(
+    [
+      versionNumber < 150_000 && problem(`The server is Postgres ${version}.`, "Use Postgres 15 or newer."),
+      isReplica && problem("The server is a replica, which takes no commands.", "Connect to the primary server."),
+      isSuperuser &&
+        warning(
+          `This connects as the superuser ${JSON.stringify(role)}, whom no grant keeps from anything.`,
+          "Let services connect as a writer: `backlog migrate --writer-role ROLE` (docs/roles.md)."
+        )
+    ],
+    `Postgres ${version}, database ${JSON.stringify(database)}, as ${JSON.stringify(role)}.`
+  )
+}
+
+const settings = ({ isEmbedded, server: { settings: of } }: DoctorFacts) =>
+  isEmbedded
+    ? []
+    : orOk(
+        [
+          of["fsync"] === "off" &&
+            problem("fsync is off: a crash of the machine can destroy the database.", "Set fsync = on."),
+          of["full_page_writes"] === "off" &&
+            problem("full_page_writes is off: a crash of the machine can destroy pages.", "Set full_page_writes = on."),
+          of["synchronous_commit"] === "off" &&
+            warning(
+              "synchronous_commit is off: a crash can lose the last commands that were answered.",
+              "Set synchronous_commit = on for the role or the database."
+            ),
+          of["default_transaction_read_only"] === "on" &&
+            note("Transactions of this role are read-only: it can audit, and sends no commands."),
+          of["autovacuum"] === "off" &&
+            problem("Autovacuum is off: claims become slower with every command.", "Set autovacuum = on."),
+          of["track_counts"] === "off" &&
+            problem("track_counts is off, so autovacuum never runs.", "Set track_counts = on.")
+        ],
+        "The server keeps what it has answered."
+      )
+
+const connections = ({ isEmbedded, server: { connections: used, maxConnections } }: DoctorFacts) =>
+  isEmbedded
+    ? []
+    : orOk(
+        [
+          used > maxConnections * 0.8 &&
+            warning(
+              `${used} of ${maxConnections} connections are in use.`,
+              "Make pools smaller, put a pooler in front, or raise max_connections."
+            )
+        ],
+        `${used} of ${maxConnections} connections are in use.`
+      )
+
+const clock = ({ clock: { aheadMillis, precisionMillis }, isEmbedded }: DoctorFacts) => {
+  if (isEmbedded) return []
+  const off = Math.round(Math.abs(aheadMillis))
+  const words = `The database's clock is ${off} ms ${aheadMillis < 0 ? "behind" : "ahead of"} this machine's.`
+  return orOk(
+    [
+      off - precisionMillis > clockTolerance &&
+        warning(
+          `${words} Leases go by the database's and are right; times that people compare are not.`,
+          "Let both machines keep their clocks by NTP."
+        )
+    ],
+    words
+  )
+}
+
+const migrations = ({ migrations: { edited, exists, isReadable, missing, unknown } }: DoctorFacts) => {
+  if (!exists) return [problem("There is no backlog in the schema.", "Make one: `backlog migrate`.")]
+  if (!isReadable) {
+    return [
+      problem(
+        "This role may not read the backlog.",
+        "Have its owner grant it a part: `backlog migrate --writer-role ROLE`."
+      )
+    ]
+  }
+  return orOk(
+    [
+      unknown.length > 0 &&
+        problem(
+          `It has migrations that this program does not know: ${unknown.join(", ")}.`,
+          "Use the version of the program that made them, or a newer one."
+        ),
+      edited.length > 0 &&
+        problem(
+          `Migrations were edited after they had been applied: ${edited.join(", ")}.`,
+          "Install the program anew, or restore the table of migrations."
+        ),
+      missing.length > 0 &&
+        problem(`Migrations are missing: ${missing.join(", ")}.`, "Apply them as the owner: `backlog migrate`.")
+    ],
+    "All migrations are applied."
+  )
+}
+
+const pooler = ({ keepsSession }: DoctorFacts) =>
+  keepsSession === null
+    ? []
+    : keepsSession
+      ? [ok("A connection keeps its session: there is no transaction pooler in between.")]
+      : [
+          note(
+            "A pooler that pools transactions is in between: commands work; news of commits in other processes do not come, so whoever follows events looks once a second."
+          )
+        ]
+
+const notifications = ({ keepsSession, notificationMillis }: DoctorFacts) => {
+  if (notificationMillis === null) return []
+  if (notificationMillis !== "lost") return [ok(`News of a commit took ${Math.round(notificationMillis)} ms to come.`)]
+  return [
+    warning(
+      "News of commits do not come: whoever follows events or waits for a card looks once a second instead.",
+      keepsSession === false
+        ? "Connect past the pooler, or let it pool sessions, where that is too late."
+        : "Look for what is in between and drops LISTEN and NOTIFY."
+    )
+  ]
+}
+
+const roles = ({ roles: of }: DoctorFacts) =>
+  orOk(
+    of.flatMap(({ difference, kind, name }) =>
+      difference === null
+        ? []
+        : [
+            problem(
+              `The ${kind} ${JSON.stringify(name)} ${difference}.`,
+              `Grant it anew as the owner: \`backlog migrate --${kind}-role ROLE\` (docs/roles.md).`
+            )
+          ]
+    ),
+    of.length === 0
+      ? "The backlog is shared with no other role."
+      : `As granted: ${of.map(({ kind, name }) => `${kind} ${JSON.stringify(name)}`).join(", ")}.`
+  )
+
+const bloat = ({ tables }: DoctorFacts) =>
+  orOk(
+    tables.flatMap(({ autovacuum, deadRows, liveRows, table }) => [
+      !autovacuum &&
+        problem(
+          `Autovacuum is switched off for ${table}.`,
+          `As the owner: ALTER TABLE ${table} RESET (autovacuum_enabled).`
+        ),
+      deadRows > 20_000 &&
+        deadRows > liveRows * 0.5 &&
+        warning(
+          `${table} has ${deadRows} dead rows beside ${liveRows} live ones: claims become slower.`,
+          `Look for what holds vacuum back (a long transaction, a replication slot), then VACUUM ${table}.`
+        )
+    ]),
+    tables.length === 0 ? "There is nothing to vacuum." : "Dead rows are few."
+  )
+
+const transactions = ({ oldestTransaction }: DoctorFacts) =>
+  orOk(
+    [
+      oldestTransaction !== null &&
+        oldestTransaction.ageSeconds > 15 * minute &&
+        warning(
+          `A transaction has been open for ${long(oldestTransaction.ageSeconds)} (process ${oldestTransaction.pid}, ${oldestTransaction.state ?? "of another user"}), and holds vacuum back.`,
+          `End it where it comes from, or SELECT pg_terminate_backend(${oldestTransaction.pid}).`
+        )
+    ],
+    "No transaction is open for long."
+  )
+
+const consumers = ({ consumers: of }: DoctorFacts) =>
+  orOk(
+    of.flatMap(({ behind, consumer, parked, stillSeconds }) => [
+      behind > 0 &&
+        stillSeconds > 10 * minute &&
+        warning(
+          `Consumer ${JSON.stringify(consumer)} is ${behind} events behind, and has not moved for ${long(stillSeconds)}.`,
+          "See whether it runs, and what it fails with."
+        ),
+      parked > 0 &&
+        warning(
+          `Consumer ${JSON.stringify(consumer)} has parked ${parked} events that it could not take.`,
+          `See why: \`backlog consumers ${consumer}\`; then \`--unpark POSITION\`.`
+        )
+    ]),
+    of.length === 0 ? "No consumer keeps a checkpoint." : "Consumers keep up."
+  )
+
+const claims = ({ expiredClaims: { count, oldestSeconds } }: DoctorFacts) =>
+  orOk(
+    [
+      count > 0 &&
+        (oldestSeconds ?? 0) > hour &&
+        warning(
+          `${count} ${count === 1 ? "claim has" : "claims have"} run out, the first ${long(oldestSeconds ?? 0)} ago, and nobody has taken over.`,
+          "See whether workers run: the next claim takes such a card over. `backlog reclaim` gives them all back at once."
+        )
+    ],
+    "No claim has run out for long."
+  )
+
+const work = ({ claimable, oldestReadyAgeSeconds }: DoctorFacts) =>
+  claimable === 0
+    ? []
+    : [
+        ok(
+          `${claimable} ${claimable === 1 ? "card is" : "cards are"} claimable${oldestReadyAgeSeconds === null ? "" : `; the oldest that is ready is ${long(oldestReadyAgeSeconds)} old`}.`
+        )
+      ]
+
+const checks: ReadonlyArray<readonly [string, (facts: DoctorFacts) => ReadonlyArray<Found>]> = [
+  ["server", server],
+  ["settings", settings],
+  ["connections", connections],
+  ["clock", clock],
+  ["migrations", migrations],
+  ["pooler", pooler],
+  ["notifications", notifications],
+  ["roles", roles],
+  ["vacuum", bloat],
+  ["transactions", transactions],
+  ["consumers", consumers],
+  ["claims", claims],
+  ["work", work]
+]
+
+const long = (seconds: number): string => {
+  if (seconds < 2 * minute) return `${Math.round(seconds)} seconds`
+  if (seconds < 2 * hour) return `${Math.round(seconds / minute)} minutes`
+  return seconds < 48 * hour ? `${Math.round(seconds / hour)} hours` : `${Math.round(seconds / (24 * hour))} days`
+}

@@ -1,0 +1,190 @@
+import { describe, expect, it } from "vitest"
+import { diagnose, type DoctorFacts } from "../../src/index.ts"
+
+const well: DoctorFacts = {
+  isEmbedded: false,
+  server: {
+    version: "18.4",
+    versionNumber: 180_004,
+    database: "work",
+    role: "backlog_writer",
+    isSuperuser: false,
+    isReplica: false,
+    connections: 5,
+    maxConnections: 100,
+    settings: {
+      fsync: "on",
+      full_page_writes: "on",
+      synchronous_commit: "on",
+      default_transaction_read_only: "off",
+      autovacuum: "on",
+      track_counts: "on"
+    }
+  },
+  clock: { aheadMillis: -12, precisionMillis: 1 },
+  migrations: { exists: true, isReadable: true, missing: [], edited: [], unknown: [] },
+  keepsSession: true,
+  notificationMillis: 3,
+  roles: [
+    { name: "backlog_owner", kind: "owner", difference: null },
+    { name: "backlog_writer", kind: "writer", difference: null }
+  ],
+  tables: [{ table: "cards", liveRows: 1000, deadRows: 900, bytes: 1e6, autovacuum: true }],
+  oldestTransaction: { pid: 7, state: "active", ageSeconds: 3 },
+  head: 100,
+  consumers: [{ consumer: "mailer", behind: 3, stillSeconds: 2, parked: 0 }],
+  expiredClaims: { count: 1, oldestSeconds: 30 },
+  claimable: 2,
+  oldestReadyAgeSeconds: 7300
+}
+
+const setting = (name: string, value: string): Partial<DoctorFacts> => ({
+  server: { ...well.server, settings: { ...well.server.settings, [name]: value } }
+})
+
+describe("the doctor", () => {
+  it("finds nothing to do where all is well", () => {
+    const findings = diagnose(well)
+    expect(findings.filter(({ level, toDo }) => level !== "ok" || toDo !== null)).toEqual([])
+    expect(new Set(findings.map(({ check }) => check)).size).toBe(findings.length)
+    expect(findings.map(({ what }) => what)).toContain(
+      "2 cards are claimable; the oldest that is ready is 2 hours old."
+    )
+  })
+
+  it.each<readonly [string, Partial<DoctorFacts>, string, string, RegExp]>([
+    [
+      "an old server",
+      { server: { ...well.server, version: "14.2", versionNumber: 140_002 } },
+      "server",
+      "problem",
+      /14\.2/
+    ],
+    ["a replica", { server: { ...well.server, isReplica: true } }, "server", "problem", /replica/],
+    [
+      "a superuser",
+      { server: { ...well.server, isSuperuser: true } },
+      "server",
+      "warning",
+      /superuser "backlog_writer"/
+    ],
+    ["no fsync", setting("fsync", "off"), "settings", "problem", /fsync is off/],
+    ["torn pages", setting("full_page_writes", "off"), "settings", "problem", /full_page_writes/],
+    [
+      "commits that are not waited for",
+      setting("synchronous_commit", "off"),
+      "settings",
+      "warning",
+      /synchronous_commit/
+    ],
+    ["a role that only reads", setting("default_transaction_read_only", "on"), "settings", "note", /read-only/],
+    ["no autovacuum", setting("autovacuum", "off"), "settings", "problem", /Autovacuum is off/],
+    ["no counts for autovacuum", setting("track_counts", "off"), "settings", "problem", /track_counts/],
+    [
+      "connections that run out",
+      { server: { ...well.server, connections: 81 } },
+      "connections",
+      "warning",
+      /81 of 100/
+    ],
+    ["a clock ahead", { clock: { aheadMillis: 5000, precisionMillis: 1 } }, "clock", "warning", /5000 ms ahead of/],
+    ["a clock behind", { clock: { aheadMillis: -2100, precisionMillis: 1 } }, "clock", "warning", /2100 ms behind/],
+    ["no backlog", { migrations: { ...well.migrations, exists: false } }, "migrations", "problem", /no backlog/],
+    [
+      "one that is not to be read",
+      { migrations: { ...well.migrations, isReadable: false } },
+      "migrations",
+      "problem",
+      /may not read/
+    ],
+    [
+      "a missing migration",
+      { migrations: { ...well.migrations, missing: ["0005_x"] } },
+      "migrations",
+      "problem",
+      /missing: 0005_x/
+    ],
+    [
+      "an edited migration",
+      { migrations: { ...well.migrations, edited: ["0002_x"] } },
+      "migrations",
+      "problem",
+      /edited .*0002_x/
+    ],
+    [
+      "a newer program's migration",
+      { migrations: { ...well.migrations, unknown: ["0099_x"] } },
+      "migrations",
+      "problem",
+      /0099_x/
+    ],
+    ["a pooler", { keepsSession: false }, "pooler", "note", /pooler/],
+    ["lost notifications", { notificationMillis: "lost" }, "notifications", "warning", /do not come/],
+    [
+      "a role that has more than it shall",
+      { roles: [{ name: "w", kind: "writer", difference: "has DELETE on events" }] },
+      "roles",
+      "problem",
+      /writer "w" has DELETE on events/
+    ],
+    [
+      "a table without autovacuum",
+      { tables: [{ table: "cards", liveRows: 1, deadRows: 1, bytes: 1, autovacuum: false }] },
+      "vacuum",
+      "problem",
+      /switched off for cards/
+    ],
+    [
+      "dead rows",
+      { tables: [{ table: "cards", liveRows: 30_000, deadRows: 20_001, bytes: 1, autovacuum: true }] },
+      "vacuum",
+      "warning",
+      /20001 dead rows/
+    ],
+    [
+      "a transaction that does not end",
+      { oldestTransaction: { pid: 7, state: "idle in transaction", ageSeconds: 901 } },
+      "transactions",
+      "warning",
+      /15 minutes \(process 7, idle in transaction\)/
+    ],
+    [
+      "a consumer that stands still",
+      { consumers: [{ consumer: "mailer", behind: 5, stillSeconds: 601, parked: 0 }] },
+      "consumers",
+      "warning",
+      /"mailer" is 5 events behind, .* 10 minutes/
+    ],
+    [
+      "parked events",
+      { consumers: [{ consumer: "mailer", behind: 0, stillSeconds: 1e6, parked: 2 }] },
+      "consumers",
+      "warning",
+      /parked 2 events/
+    ],
+    [
+      "claims that nobody takes over",
+      { expiredClaims: { count: 3, oldestSeconds: 3601 } },
+      "claims",
+      "warning",
+      /3 claims have run out, the first 60 minutes ago/
+    ]
+  ])("finds %s", (_, difference, check, level, what) => {
+    const changed = diagnose({ ...well, ...difference }).filter((finding) => finding.level !== "ok")
+    expect(changed).toHaveLength(1)
+    expect(changed[0]).toMatchObject({ check, level, what: expect.stringMatching(what) })
+    expect(changed[0]?.toDo === null).toBe(level === "note")
+  })
+
+  it("asks of an embedded database nothing that it has not", () => {
+    const embedded: DoctorFacts = {
+      ...well,
+      isEmbedded: true,
+      server: { ...well.server, isSuperuser: true, settings: { fsync: "off" }, connections: 1, maxConnections: 1 },
+      keepsSession: null,
+      notificationMillis: null,
+      roles: []
+    }
+    expect(diagnose(embedded).filter(({ level }) => level !== "ok")).toEqual([])
+  })
+})
