@@ -1,0 +1,42 @@
+import { assert, afterAll, describe, it } from "@effect/vitest"
+import { start } from "./program.ts"
+import { cli, documentIn, onServer } from "./support.ts"
+
+describe("backlog serve", () => {
+  const place = onServer()
+  afterAll(() => place.remove())
+
+  it("serves until it is told to end, and then ends in order", async () => {
+    const server = start([...place.flags, "serve", "--port", "0", "--json"])
+    let said = ""
+    await server.says((stdout) => {
+      said = stdout
+      return stdout.endsWith("\n")
+    })
+    const { data } = documentIn(said)
+    assert.deepStrictEqual([data.host, data.url], ["127.0.0.1", `http://127.0.0.1:${data.port}`])
+    const created = await fetch(`${data.url}/create`, {
+      method: "POST",
+      body: JSON.stringify({ id: "a", title: "A", actor: "me" }),
+      headers: { "content-type": "application/json" }
+    })
+    assert.strictEqual(created.status, 200)
+    const events = await fetch(`${data.url}/events`)
+    let heard = ""
+    for await (const chunk of events.body ?? []) {
+      heard += Buffer.from(chunk).toString()
+      // The stream then ends, and does not break off.
+      if (heard.includes('"cardId":"a"')) server.child.kill("SIGTERM")
+    }
+    assert.include(heard, "id: 1")
+    const { code, stderr } = await server.ended
+    assert.deepStrictEqual([code, stderr], [0, ""])
+    const shown = await cli([...place.flags, "--json", "show", "a"])
+    assert.strictEqual(documentIn(shown.stdout).data.id, "a")
+  })
+
+  it("refuses a port that is none", async () => {
+    const refused = await cli([...place.flags, "--json", "serve", "--port", "65536"])
+    assert.deepStrictEqual([refused.code, documentIn(refused.stdout).error._tag], [2, "InvalidInput"])
+  })
+})
