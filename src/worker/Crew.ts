@@ -1,0 +1,75 @@
+import { Deferred, Effect, FiberSet, Queue, type Scope, Semaphore } from "effect"
+import type { SqlError } from "effect/sql"
+import { randomUUID } from "node:crypto"
+import { BacklogService, type Card } from "../index.ts"
+import type { Settings } from "./WorkerOptions.ts"
+import type { WorkerEvent, WorkerReport } from "./WorkerEvent.ts"
+
+/** Who asks, and under an id of its own: however often it is asked, it is done once. */
+export const askedOnce = ({ actor }: Settings) => ({ actor, commandId: randomUUID() })
+
+/** What the parts of a worker share while it works. */
+export interface Crew {
+  readonly backlog: BacklogService["Service"]
+  readonly settings: Settings
+  readonly handler: (card: Card) => Effect.Effect<unknown, unknown>
+  /** Tells what happened, and counts it. */
+  readonly tell: (event: WorkerEvent) => Effect.Effect<void>
+  /** A fiber for each card that is held. */
+  readonly fibers: FiberSet.FiberSet<unknown>
+  /** As many as may be worked on at the same time. */
+  readonly places: Semaphore.Semaphore
+  /** Cards that are held, or are being claimed. */
+  held: number
+  /** Cards that were claimed, or are being claimed, all in all. */
+  claimed: number
+  /** Told when fewer cards are held than before. */
+  readonly room: Queue.Queue<void>
+  /** Done when no more is to be begun. */
+  readonly ending: Deferred.Deferred<void>
+  /** Done when what is being done has had its time. */
+  readonly overdue: Deferred.Deferred<void>
+  /** Fails with what nobody can work with. */
+  readonly broken: Deferred.Deferred<never, SqlError.SqlError>
+  readonly report: () => WorkerReport
+}
+
+const counters = {
+  Claimed: "claimed",
+  Completed: "completed",
+  Failed: "failed",
+  Blocked: "blocked",
+  Lost: "lost",
+  GivenBack: "givenBack"
+} as const
+
+export const makeCrew = Effect.fnUntraced(function* (
+  settings: Settings,
+  handler: Crew["handler"],
+  onEvent: (event: WorkerEvent) => Effect.Effect<void>
+): Effect.fn.Return<Crew, never, BacklogService | Scope.Scope> {
+  const counts = { claimed: 0, completed: 0, failed: 0, blocked: 0, lost: 0, givenBack: 0 }
+  const crew: Crew = {
+    backlog: yield* BacklogService,
+    settings,
+    handler,
+    tell: (event) =>
+      Effect.suspend(() => {
+        if (event._tag !== "Trouble") counts[counters[event._tag]]++
+        return onEvent(event).pipe(
+          Effect.catchCause((cause) => Effect.logError("What a worker tells was not taken.", cause)),
+          Effect.asVoid
+        )
+      }),
+    fibers: yield* FiberSet.make<unknown>(),
+    places: yield* Semaphore.make(settings.concurrency),
+    held: 0,
+    claimed: 0,
+    room: yield* Queue.sliding<void>(1),
+    ending: yield* Deferred.make<void>(),
+    overdue: yield* Deferred.make<void>(),
+    broken: yield* Deferred.make<never, SqlError.SqlError>(),
+    report: () => ({ ...counts })
+  }
+  return crew
+})

@@ -1,0 +1,68 @@
+import { Clock, Deferred, Effect, Option, Random, Result, type Scope } from "effect"
+import type { BacklogService, Card } from "../index.ts"
+
+/** A claim that is renewed as long as its scope is open. */
+export interface Lease {
+  readonly card: Card
+  readonly token: number
+  /** Ends with the reason once the claim is lost, or has to be taken for lost. */
+  readonly lost: Deferred.Deferred<string>
+}
+
+/** A card that was just claimed. */
+export interface NewClaim {
+  readonly card: Card
+  /** A moment before the database claimed it, by this process's monotonic clock, in nanoseconds. */
+  readonly asked: bigint
+}
+
+/**
+ * Renews a claim when a third of its time has passed, a little earlier by chance, and tries again while the database cannot
+ * be asked. The claim is lost when the database says so; and when its time is over by this process's own clock, counted
+ * from before each renewal was asked for, which is before anybody else can have the card.
+ */
+export const holdLease = Effect.fnUntraced(function* (
+  backlog: BacklogService["Service"],
+  { asked, card }: NewClaim,
+  { actor, ttlSeconds }: { readonly actor: string; readonly ttlSeconds: number }
+): Effect.fn.Return<Lease, never, Scope.Scope> {
+  const ttlMillis = ttlSeconds * 1000
+  const token = card.claimToken ?? 0
+  const lost = yield* Deferred.make<string>()
+  let end = asked + millis(ttlMillis)
+
+  const renewed = Effect.gen(function* () {
+    for (let pause = Math.min(250, ttlMillis / 12); ; pause = Math.min(pause * 2, ttlMillis / 12)) {
+      const begun = yield* Clock.monotonicTimeNanos
+      const leftMillis = Number(end - begun) / 1e6
+      if (leftMillis <= 0) return yield* Effect.fail("its time was over before it could be renewed")
+      const answer = yield* backlog
+        .renew({ id: card.id, token, actor })
+        .pipe(Effect.timeoutOption(leftMillis), Effect.result)
+      if (Result.isSuccess(answer)) {
+        if (Option.isSome(answer.success)) {
+          end = begun + millis(ttlMillis)
+          return
+        }
+      } else if (answer.failure._tag === "ClaimLost" || answer.failure._tag === "CardNotFound") {
+        return yield* Effect.fail(answer.failure.message)
+      } else yield* Effect.sleep(Math.min(pause, leftMillis))
+    }
+  })
+
+  const rested = Effect.gen(function* () {
+    const leftMillis = Number(end - (yield* Clock.monotonicTimeNanos)) / 1e6
+    const part = yield* Random.nextBetween(2 / 3, 3 / 4)
+    yield* Effect.sleep(Math.max(0, leftMillis - ttlMillis * part))
+  })
+
+  yield* rested.pipe(
+    Effect.andThen(renewed),
+    Effect.forever,
+    Effect.catch((reason) => Deferred.succeed(lost, reason)),
+    Effect.forkScoped
+  )
+  return { card, token, lost }
+})
+
+const millis = (count: number): bigint => BigInt(Math.floor(count * 1e6))

@@ -1,0 +1,109 @@
+import { type Duration, Effect, Schema } from "effect"
+import { ClaimMany, Complete, Release } from "../domain/Command.ts"
+import type { Card } from "../index.ts"
+import { decodeInput } from "../services/decodeInput.ts"
+import type { WorkerEvent } from "./WorkerEvent.ts"
+
+const count = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
+
+const seconds = Release.fields.retryAfterSeconds.schema.members[0].check(Schema.isGreaterThanOrEqualTo(1))
+
+/** What of a worker's options is data, with what holds when nothing is said. */
+const Settings = Schema.Struct({
+  owner: ClaimMany.fields.owner,
+  actor: Schema.optional(Complete.fields.actor),
+  phase: ClaimMany.fields.phase,
+  minimumPriority: ClaimMany.fields.minimumPriority,
+  ttlSeconds: ClaimMany.fields.ttlSeconds,
+  concurrency: Schema.optional(count(1, 500)),
+  prefetch: Schema.optional(count(0, 500)),
+  maxAttempts: Schema.optional(count(1, 1_000_000)),
+  retryAfterSeconds: Schema.optional(seconds),
+  maximumRetryAfterSeconds: Schema.optional(seconds),
+  pollSeconds: Schema.optional(count(1, 3600)),
+  untilEmpty: Schema.optional(Schema.Boolean),
+  maximumCards: Schema.optional(count(1, Number.MAX_SAFE_INTEGER))
+})
+
+/** How a worker works. */
+export interface WorkerOptions<E = never, R = never> {
+  /** Whom its claims name. Each process has a name of its own. */
+  readonly owner: string
+  /** Whom its events name, the owner unless told otherwise. */
+  readonly actor?: string | undefined
+  /** Only cards of this phase. */
+  readonly phase?: string | undefined
+  /** Only cards of this priority or more. */
+  readonly minimumPriority?: number | undefined
+  /**
+   * What is done with a card. What it answers, any JSON, is the card's result; `undefined` is `null`. It fails the attempt
+   * by failing, dying or interrupting itself. It is interrupted when the lease is lost, and when the worker ends and the
+   * grace period is over: whatever it does in finalizers then is waited for.
+   */
+  readonly handler: (card: Card) => Effect.Effect<unknown, E, R>
+  /** Cards that are worked on at the same time, 1 unless told otherwise, 500 at most. */
+  readonly concurrency?: number | undefined
+  /**
+   * Cards that are claimed ahead, and wait under leases that are renewed: none unless told otherwise, 500 at most. Worth it
+   * for cards that take less time than the way to the database.
+   */
+  readonly prefetch?: number | undefined
+  /**
+   * How long a lease lasts, 300 seconds unless told otherwise. It is renewed when a third of that has passed; a card whose
+   * worker was killed is free after so long at most.
+   */
+  readonly ttlSeconds?: number | undefined
+  /** An attempt that fails blocks the card when it is its fifth, or this one, or a later one. */
+  readonly maxAttempts?: number | undefined
+  /**
+   * After how many seconds a card is tried again whose first attempt failed, 10 unless told otherwise; twice that after
+   * the second, and so on. Of each such time between a half and the whole is taken, by chance.
+   */
+  readonly retryAfterSeconds?: number | undefined
+  /** The longest that such a time becomes, 3,600 seconds unless told otherwise. */
+  readonly maximumRetryAfterSeconds?: number | undefined
+  /** How often it claims without having heard of a card, in seconds, 30 unless told otherwise. */
+  readonly pollSeconds?: number | undefined
+  /**
+   * How long handlers may go on once the worker is interrupted, 10 seconds unless told otherwise. Then they are
+   * interrupted and their cards given back.
+   */
+  readonly gracePeriod?: Duration.Input | undefined
+  /**
+   * Ends when nothing can come to be claimable by work or time alone: every card is done, or blocked, or waits for such.
+   * `false` unless told otherwise.
+   */
+  readonly untilEmpty?: boolean | undefined
+  /** Ends when it has claimed so many cards, and is done with them. */
+  readonly maximumCards?: number | undefined
+  /** Is told what happens, in order. The worker waits for it. */
+  readonly onEvent?: ((event: WorkerEvent) => Effect.Effect<void>) | undefined
+}
+
+const decode = decodeInput(Settings)
+
+/** Options that have been checked, and are complete. */
+export type Settings = ReturnType<typeof complete>
+
+const complete = (given: typeof Settings.Type) => ({
+  choice: { phase: given.phase, minimumPriority: given.minimumPriority },
+  owner: given.owner,
+  actor: given.actor ?? given.owner,
+  ttlSeconds: given.ttlSeconds ?? 300,
+  concurrency: given.concurrency ?? 1,
+  prefetch: given.prefetch ?? 0,
+  maxAttempts: given.maxAttempts ?? 5,
+  retryAfterSeconds: given.retryAfterSeconds ?? 10,
+  maximumRetryAfterSeconds: given.maximumRetryAfterSeconds ?? 3600,
+  pollSeconds: given.pollSeconds ?? 30,
+  untilEmpty: given.untilEmpty ?? false,
+  maximumCards: given.maximumCards ?? Infinity
+})
+
+/** Checks what of a worker's options is data. */
+export const settingsOf = <E, R>({
+  gracePeriod: _gracePeriod,
+  handler: _handler,
+  onEvent: _onEvent,
+  ...data
+}: WorkerOptions<E, R>) => Effect.map(decode(data), complete)

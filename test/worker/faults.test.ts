@@ -1,0 +1,157 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Deferred, Duration, Effect, Fiber, Layer, Option } from "effect"
+import { SqlError } from "effect/sql"
+import { TestClock } from "effect/testing"
+import { BacklogService, BacklogTestClock } from "../../src/index.ts"
+import { Worker, type WorkerEvent } from "../../src/worker/index.ts"
+import { layerMemory } from "../proof/memoryBacklog.ts"
+
+type Backlog = BacklogService["Service"]
+
+const troubled = (reason: SqlError.SqlErrorReason) => new SqlError.SqlError({ reason })
+
+const broken = troubled(new SqlError.ConnectionError({ cause: new Error("gone"), operation: "test" }))
+
+/** A backlog without a database, of which some methods are as a test wants them. */
+const faulty = (faults: (backlog: Backlog) => Partial<Backlog>) =>
+  Layer.fresh(
+    Layer.effect(
+      BacklogService,
+      Effect.map(BacklogService, (backlog) => BacklogService.of({ ...backlog, ...faults(backlog) }))
+    ).pipe(Layer.provideMerge(layerMemory()))
+  )
+
+/** Both clocks, step by step. */
+const passes = Effect.fnUntraced(function* (seconds: number) {
+  const clock = yield* BacklogTestClock
+  for (let step = 0; step < seconds; step++) {
+    yield* clock.advance("1 second")
+    yield* TestClock.adjust(Duration.seconds(1))
+  }
+})
+
+/** A worker that has begun with the one card that it is to work on. */
+const working = Effect.fnUntraced(function* (handler: Effect.Effect<unknown, unknown> = Effect.never) {
+  const backlog = yield* BacklogService
+  yield* backlog.create({ id: "a", title: "A", actor: "ann" })
+  const events: Array<WorkerEvent> = []
+  const begun = yield* Deferred.make<void>()
+  const fiber = yield* Effect.forkChild(
+    Worker.run({
+      owner: "w",
+      ttlSeconds: 30,
+      maximumCards: 1,
+      onEvent: (event) => Effect.sync(() => void events.push(event)),
+      handler: () => Effect.andThen(Deferred.succeed(begun, undefined), handler)
+    })
+  )
+  yield* Deferred.await(begun)
+  const card = Effect.map(backlog.get("a"), Option.getOrThrow)
+  return { fiber, card, tags: () => [...new Set(events.map(({ _tag }) => _tag))], events }
+})
+
+describe("a worker whose database has trouble", () => {
+  it.effect("renews the lease for as long as the handler runs, and no more often than every quarter of it", () => {
+    let renewals = 0
+    return Effect.gen(function* () {
+      const { card, fiber } = yield* working(Effect.sleep("300 seconds"))
+      yield* passes(290)
+      expect((yield* card).status).toBe("claimed")
+      yield* passes(20)
+      expect(yield* Fiber.join(fiber)).toMatchObject({ completed: 1, lost: 0 })
+      expect(renewals).toBeGreaterThanOrEqual(300 / 10 - 2)
+      expect(renewals).toBeLessThanOrEqual(300 / 7.5)
+    }).pipe(
+      Effect.provide(
+        faulty((backlog) => ({
+          renew: (input) =>
+            Effect.andThen(
+              Effect.sync(() => renewals++),
+              backlog.renew(input)
+            )
+        }))
+      )
+    )
+  })
+
+  it.effect("interrupts the handler when the lease may have run out, also when the database just does not answer", () =>
+    Effect.gen(function* () {
+      let interruptedAfter = -1
+      let seconds = 0
+      const { card, events, fiber } = yield* working(
+        Effect.onInterrupt(Effect.never, () => Effect.sync(() => (interruptedAfter = seconds)))
+      )
+      for (; seconds < 40; seconds++) yield* passes(1)
+      // Nobody else could have had the card before.
+      expect(interruptedAfter).toBe(29)
+      expect(yield* Fiber.join(fiber)).toMatchObject({ claimed: 1, lost: 1, completed: 0 })
+      expect(events.at(-1)).toMatchObject({ reason: "its time was over before it could be renewed" })
+      expect((yield* card).status).toBe("claimed")
+    }).pipe(Effect.provide(faulty(() => ({ renew: () => Effect.never }))))
+  )
+
+  it.effect("keeps a result until it can be told, and completes once what was carried out and not answered", () => {
+    let tries = 0
+    let renewals = 0
+    const ids = new Set<string | undefined>()
+    return Effect.gen(function* () {
+      const { card, fiber, tags } = yield* working(Effect.succeed({ pages: 12 }))
+      yield* passes(120)
+      expect(yield* Fiber.join(fiber)).toMatchObject({ completed: 1, lost: 0 })
+      expect(yield* card).toMatchObject({ status: "done", result: { pages: 12 }, version: 3 + renewals })
+      expect([tries, ids.size, ids.has(undefined)]).toEqual([6, 1, false])
+      expect(tags()).toEqual(["Claimed", "Trouble", "Completed"])
+    }).pipe(
+      Effect.provide(
+        faulty((backlog) => ({
+          renew: (input) =>
+            Effect.andThen(
+              Effect.sync(() => renewals++),
+              backlog.renew(input)
+            ),
+          complete: (input) =>
+            Effect.suspend(() => {
+              ids.add(input.commandId)
+              // Carried out at the third try, and answered at the sixth.
+              if (++tries < 3) return Effect.fail(broken)
+              return tries < 6 ? Effect.andThen(backlog.complete(input), Effect.fail(broken)) : backlog.complete(input)
+            })
+        }))
+      )
+    )
+  })
+
+  it.effect("fails with what cannot be tried again, and leaves the card to its lease", () =>
+    Effect.gen(function* () {
+      const { card, fiber } = yield* working(Effect.succeed(1))
+      yield* passes(1)
+      expect(yield* Effect.flip(Fiber.join(fiber))).toBe(denied)
+      expect((yield* card).status).toBe("claimed")
+    }).pipe(Effect.provide(faulty(() => ({ complete: () => Effect.fail(denied) }))))
+  )
+
+  it.effect("takes options that it can work with", () =>
+    Effect.gen(function* () {
+      const run = (options: object) => Worker.run({ owner: "w", handler: () => Effect.void, ...options })
+      for (const wrong of [
+        { owner: "" },
+        { concurrency: 0 },
+        { prefetch: 501 },
+        { ttlSeconds: 0 },
+        { maxAttempts: 0 },
+        { retryAfterSeconds: 0 },
+        { pollSeconds: 3601 },
+        { concurency: 2 },
+        { gracePeriod: "soon" }
+      ]) {
+        const error = yield* Effect.flip(run(wrong))
+        expect([error._tag, error.message]).toEqual([
+          "InvalidInput",
+          expect.stringContaining(Object.keys(wrong)[0] ?? "")
+        ])
+      }
+    }).pipe(Effect.provide(layerMemory()))
+  )
+})
+
+const denied = troubled(new SqlError.AuthorizationError({ cause: new Error("permission denied"), operation: "test" }))

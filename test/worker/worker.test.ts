@@ -1,0 +1,219 @@
+import { Deferred, Effect, Fiber, Option } from "effect"
+import { expect } from "vitest"
+import { BacklogService, BacklogTestClock, type Card } from "../../src/index.ts"
+import { layerHttp, serve } from "../../src/http/index.ts"
+import { Worker, type WorkerEvent, type WorkerOptions } from "../../src/worker/index.ts"
+import { eventsOf, iso } from "../support/backlogs.ts"
+import { onBothDatabases, onServer } from "../support/databases.ts"
+import { until } from "../support/waiting.ts"
+
+const create = (id: string, more: object = {}) =>
+  Effect.flatMap(BacklogService, (backlog) => backlog.create({ id, title: `Card ${id}`, actor: "ann", ...more }))
+
+const cardOf = (id: string) =>
+  Effect.flatMap(BacklogService, (backlog) => Effect.map(backlog.get(id), Option.getOrThrow))
+
+/** What a worker does and tells, until there is nothing left. */
+const workedOn = Effect.fnUntraced(function* (options: Omit<WorkerOptions<unknown>, "owner">) {
+  const told: Array<string> = []
+  const report = yield* Worker.run({
+    owner: "w1",
+    untilEmpty: true,
+    onEvent: (event: WorkerEvent) =>
+      Effect.sync(() => told.push(`${event._tag} ${"card" in event ? event.card.id : ""}`)),
+    ...options
+  })
+  return { told, report }
+})
+
+onBothDatabases("a worker", (test) => {
+  test(
+    "does what there is, in order, with what each frees, and keeps what the handler answers",
+    Effect.gen(function* () {
+      yield* create("b", { dependsOn: ["a"], priority: 9 })
+      yield* create("a")
+      yield* create("other", { phase: "other" })
+      yield* create("never", { dependsOn: ["nobody"] })
+      const { report, told } = yield* workedOn({
+        handler: ({ attempts, id }) => Effect.succeed(id === "a" ? undefined : { attempts, text: "ü" })
+      })
+      expect(told).toEqual(["a", "b", "other"].flatMap((id) => [`Claimed ${id}`, `Completed ${id}`]))
+      expect(report).toEqual({ claimed: 3, completed: 3, failed: 0, blocked: 0, lost: 0, givenBack: 0 })
+      expect((yield* cardOf("a")).result).toBeNull()
+      expect((yield* cardOf("b")).result).toEqual({ attempts: 1, text: "ü" })
+      // The next card came with the completion of the one before.
+      expect((yield* eventsOf("b")).map(({ type }) => type)).toEqual(["CardCreated", "CardClaimed", "CardCompleted"])
+    })
+  )
+
+  test(
+    "gives a card back for later when an attempt fails, with the reason, and blocks it after the last",
+    Effect.gen(function* () {
+      const clock = yield* BacklogTestClock
+      yield* create("a")
+      yield* create("odd")
+      const failures: Record<number, Effect.Effect<unknown, unknown>> = {
+        1: Effect.die(new Error("no \u001b[31mpaper\u0000\n in tray 1")),
+        2: Effect.fail("broken"),
+        3: Effect.fail({ code: 7 }),
+        4: Effect.interrupt
+      }
+      const fiber = yield* Effect.forkChild(
+        workedOn({
+          retryAfterSeconds: 100,
+          maximumRetryAfterSeconds: 300,
+          maxAttempts: 4,
+          handler: ({ attempts, id }) =>
+            // What the backlog cannot keep fails the attempt as well.
+            id === "odd" ? Effect.succeed(() => 1) : (failures[attempts] ?? Effect.void)
+        })
+      )
+      const waits: Array<number> = []
+      for (const attempt of [1, 2, 3]) {
+        yield* until(
+          Effect.map(Effect.all([cardOf("a"), cardOf("odd")]), (cards) =>
+            cards.every(({ attempts, notBefore }) => attempts === attempt && notBefore !== null)
+          )
+        )
+        const { notBefore } = yield* cardOf("a")
+        waits.push((Date.parse(iso(notBefore) ?? "") - (yield* clock.now).epochMilliseconds) / 1000)
+        yield* clock.advance("300 seconds")
+      }
+      const { report } = yield* Fiber.join(fiber)
+      expect(report).toEqual({ claimed: 8, completed: 0, failed: 6, blocked: 2, lost: 0, givenBack: 0 })
+      for (const [index, [least, most]] of [
+        [50, 100],
+        [100, 200],
+        [150, 300]
+      ].entries()) {
+        expect(waits[index]).toBeGreaterThanOrEqual(least ?? 0)
+        expect(waits[index]).toBeLessThanOrEqual(most ?? 0)
+      }
+      const reasons = (yield* eventsOf("a")).flatMap((event) => ("reason" in event ? event.reason : []))
+      expect(reasons).toEqual([
+        "Attempt 1 failed: no [31mpaper\n in tray 1",
+        "Attempt 2 failed: broken",
+        'Attempt 3 failed: {"code":7}',
+        "Attempt 4 failed: it interrupted itself"
+      ])
+      expect((yield* cardOf("odd")).blockedReason).toContain("Attempt 4 failed: its result cannot be kept: ")
+    })
+  )
+
+  test(
+    "holds no more cards than it works on and fetches ahead, and gives back what it has not begun when it ends",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      for (const id of ["a", "b", "c", "d", "e"]) yield* create(id)
+      const begun: Array<string> = []
+      const finish = yield* Deferred.make<void>()
+      const fiber = yield* Effect.forkChild(
+        Worker.run({
+          owner: "w1",
+          concurrency: 2,
+          prefetch: 1,
+          gracePeriod: "1 hour",
+          handler: ({ id }) =>
+            Effect.andThen(
+              Effect.sync(() => begun.push(id)),
+              Deferred.await(finish)
+            )
+        })
+      )
+      yield* until(Effect.map(backlog.stats, ({ counts }) => counts.claimed === 3 && begun.length === 2))
+      const ending = yield* Effect.forkChild(Fiber.interrupt(fiber))
+      yield* until(Effect.map(backlog.stats, ({ counts }) => counts.claimed === 2))
+      yield* Deferred.succeed(finish, undefined)
+      yield* Fiber.join(ending)
+      expect(begun).toEqual(["a", "b"])
+      expect((yield* backlog.stats).counts).toEqual({ ready: 3, claimed: 0, blocked: 0, done: 2 })
+      const [, , released] = yield* eventsOf("c")
+      expect(released).toMatchObject({
+        type: "CardReleased",
+        reason: "The worker ended before it began with the card.",
+        notBefore: null
+      })
+    })
+  )
+
+  test(
+    "interrupts what takes longer than the grace period, waits for its finalizers, and gives the card back",
+    Effect.gen(function* () {
+      yield* create("a")
+      const begun = yield* Deferred.make<void>()
+      let isCleared = false
+      const fiber = yield* Effect.forkChild(
+        Worker.run({
+          owner: "w1",
+          gracePeriod: "10 millis",
+          handler: () =>
+            Effect.onInterrupt(Effect.andThen(Deferred.succeed(begun, undefined), Effect.never), () =>
+              Effect.map(Effect.sleep("20 millis"), () => (isCleared = true))
+            )
+        })
+      )
+      yield* Deferred.await(begun)
+      yield* Fiber.interrupt(fiber)
+      expect(isCleared).toBe(true)
+      const { claimOwner, status } = yield* cardOf("a")
+      expect([claimOwner, status]).toEqual([null, "ready"])
+    })
+  )
+})
+
+onServer("workers", (test) => {
+  test(
+    "do each card once, together, and a handler whose lease is lost is interrupted and changes nothing",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* create("lost", { priority: 9 })
+      const begun = yield* Deferred.make<void>()
+      const events: Array<WorkerEvent> = []
+      const slow = yield* Effect.forkChild(
+        Worker.run({
+          owner: "slow",
+          ttlSeconds: 1,
+          maximumCards: 1,
+          onEvent: (event) => Effect.sync(() => events.push(event)),
+          handler: () => Effect.andThen(Deferred.succeed(begun, undefined), Effect.never)
+        })
+      )
+      yield* Deferred.await(begun)
+      yield* backlog.reclaim({ id: "lost", actor: "operator" })
+      for (let index = 0; index < 40; index++) {
+        yield* create(`c${index}`, index === 0 ? {} : { dependsOn: [`c${Math.floor((index - 1) / 3)}`] })
+      }
+      const done: Array<string> = []
+      const handler = ({ id }: Card) => Effect.sync(() => void done.push(id))
+      const reports = yield* Effect.forEach(
+        [{ prefetch: 3 }, { concurrency: 4 }, { concurrency: 2, prefetch: 5 }],
+        (more, index) => Worker.run({ owner: `w${index}`, untilEmpty: true, handler, ...more }),
+        { concurrency: "unbounded" }
+      )
+      expect(done.length).toBe(41)
+      expect(new Set(done).size).toBe(41)
+      expect(reports.reduce((sum, { completed }) => sum + completed, 0)).toBe(41)
+      expect(yield* Fiber.join(slow)).toMatchObject({ claimed: 1, completed: 0, lost: 1 })
+      expect(events.at(-1)).toMatchObject({ _tag: "Lost", reason: expect.stringContaining("is lost") })
+      expect((yield* backlog.stats).counts.done).toBe(41)
+    })
+  )
+
+  test(
+    "asks a server as it asks a database",
+    Effect.gen(function* () {
+      yield* create("a")
+      yield* create("b", { dependsOn: ["a"] })
+      const { url } = yield* serve({ port: 0 })
+      const { report } = yield* Effect.provide(
+        workedOn({
+          handler: ({ attempts, id }) => (id === "b" && attempts === 1 ? Effect.fail("no") : Effect.succeed(id)),
+          maxAttempts: 1
+        }),
+        layerHttp({ url })
+      )
+      expect(report).toMatchObject({ completed: 1, blocked: 1 })
+      expect((yield* cardOf("b")).blockedReason).toBe("Attempt 1 failed: no")
+    })
+  )
+})
