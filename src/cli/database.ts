@@ -94,18 +94,28 @@ const within = <R, LE>(layerOf: (meant: DatabaseTarget, schema: string | undefin
     )
   })
 
-const backlogOf = (poolSize: number) =>
-  within<BacklogServices, Layer.Error<ReturnType<typeof layerPglite>>>((meant, schema) =>
-    meant._tag === "Server"
-      ? layerPostgres({ url: meant.url, schema, poolSize })
-      : layerPglite({ dataDir: meant.directory, schema })
-  )
+const backlogOf = (
+  meant: DatabaseTarget,
+  schema: string | undefined,
+  poolSize: number
+): Layer.Layer<BacklogServices, Layer.Error<ReturnType<typeof layerPglite>>> =>
+  meant._tag === "Server"
+    ? layerPostgres({ url: meant.url, schema, poolSize })
+    : layerPglite({ dataDir: meant.directory, schema })
 
 /** Runs an effect with the services of the backlog that the flags and the environment name. */
-export const withBacklog = backlogOf(2)
+export const withBacklog = within((meant, schema) => backlogOf(meant, schema, 2))
 
-/** The same for an effect that does many things at once. */
-export const withBusyBacklog = backlogOf(10)
+/** Runs an effect with all that a server of that backlog needs. */
+export const withServer = within((meant, schema) =>
+  Layer.mergeAll(AccessTokens.layer, Doctor.layer).pipe(
+    Layer.provideMerge(backlogOf(meant, schema, 10)),
+    Layer.provide(inSchema(schema))
+  )
+)
+
+const inSchema = (schema: string | undefined): Layer.Layer<never> =>
+  schema === undefined ? Layer.empty : Layer.succeed(BacklogSchema)(schema)
 
 /**
  * Runs an effect with the migrations of that backlog, those that were missing applied, and the roles given what they
@@ -149,5 +159,5 @@ const overClient = <A, E>(
         ? layerPostgresClient({ url: meant.url, poolSize })
         : layerPgliteClient({ dataDir: meant.directory })
     ),
-    Layer.provide(schema === undefined ? Layer.empty : Layer.succeed(BacklogSchema)(schema))
+    Layer.provide(inSchema(schema))
   )

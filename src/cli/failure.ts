@@ -19,6 +19,7 @@ import {
   Rejection,
   UndecodableEvent
 } from "../index.ts"
+import { ServeRefused } from "../http/access/problems.ts"
 import { ImportRefused } from "../import/ImportRefused.ts"
 import { ConsumerNotFound, NotParked } from "./ConsumerNotFound.ts"
 import { DatabaseFailed, DatabaseUnavailable, NotPermitted } from "./DatabaseUnavailable.ts"
@@ -73,7 +74,8 @@ const kinds: ReadonlyArray<{
       BacklogNotEmpty,
       RebuildRefused,
       RebuildSuperseded,
-      FileExists
+      FileExists,
+      ServeRefused
     ]),
     exitCode: exitCodes.refused
   },

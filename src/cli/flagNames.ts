@@ -1,11 +1,22 @@
 /** Flags that stand alone. */
-export const switches: ReadonlySet<string> = new Set(["follow", "force", "help", "json", "ready", "strict", "version"])
+export const switches: ReadonlySet<string> = new Set([
+  "follow",
+  "force",
+  "help",
+  "json",
+  "ready",
+  "require-tokens",
+  "strict",
+  "version"
+])
 
 /** Flags that are followed by a value. */
 export const valued: ReadonlySet<string> = new Set([
   "acceptance",
   "actor",
   "after",
+  "allow-host",
+  "allow-origin",
   "anchor",
   "anchor-file",
   "at",
@@ -27,7 +38,10 @@ export const valued: ReadonlySet<string> = new Set([
   "interval",
   "key",
   "limit",
+  "log-format",
+  "log-level",
   "map-status",
+  "max-connections",
   "min-priority",
   "older-than-days",
   "owner",
@@ -37,6 +51,7 @@ export const valued: ReadonlySet<string> = new Set([
   "port",
   "priority",
   "public-key",
+  "rate-limit",
   "reason",
   "result",
   "retry-after",

@@ -1,8 +1,8 @@
 import { Context, Deferred, type Duration, Effect, Layer, type Scope } from "effect"
-import { HttpRouter, HttpServer } from "effect/http"
+import { HttpRouter, HttpServer, UrlParams } from "effect/http"
 import { HttpApi, HttpApiBuilder } from "effect/http-api"
 import type { SqlError } from "effect/sql"
-import type { AccessTokens, AuditService, BacklogService } from "../index.ts"
+import type { AccessTokens, AuditService, BacklogService, Doctor } from "../index.ts"
 import { guard, type GuardOptions } from "./access/guard.ts"
 import { isLoopback, namesOf } from "./access/names.ts"
 import { ServeRefused } from "./access/problems.ts"
@@ -13,6 +13,7 @@ import { layerAuditHandlers } from "./auditHandlers.ts"
 import { layerBacklogHandlers } from "./backlogHandlers.ts"
 import { layerCallers } from "./Caller.ts"
 import { listen, type ListenFailed } from "./node/listen.ts"
+import { layerOperations, operationPaths } from "./operations/layerOperations.ts"
 import { layerReferencePage, referencePath } from "./referencePage.ts"
 import { layerRequests } from "./Requests.ts"
 import { Shutdown } from "./Shutdown.ts"
@@ -45,6 +46,8 @@ export interface ServeOptions<E = never> {
   readonly rateLimit?: RateLimit | "none" | undefined
   /** Connections at most, 4,000 unless told otherwise: more are hung up on. */
   readonly maxConnections?: number | undefined
+  /** Looks at the database for `/readyz` and `/metrics`, closer than the services can. */
+  readonly doctor?: Doctor["Service"] | undefined
   /** Paths of `routes` that anybody may ask. */
   readonly openPaths?: ReadonlyArray<string> | undefined
   /** More routes, mounted beside the endpoints of the services. */
@@ -77,6 +80,7 @@ export const serve = Effect.fnUntraced(function* <E = never>(
   const routes: Layer.Layer<HttpRouter.HttpRouter, E, Served> = Layer.mergeAll(
     endpoints,
     layerReferencePage,
+    layerOperations(options.doctor),
     options.routes ?? Layer.empty
   ).pipe(
     Layer.provide(Layer.succeed(Shutdown, { begun: Deferred.await(shutdown) })),
@@ -85,6 +89,7 @@ export const serve = Effect.fnUntraced(function* <E = never>(
   // Shared with no other server of this program: layers are memoised by identity, and each has services of its own.
   const built = yield* Layer.buildWithMemoMap(routes, yield* Layer.makeMemoMap, yield* Effect.scope)
   const router = Context.get(built, HttpRouter.HttpRouter)
+  // Whoever puts a token where it does not belong shall not find it in spans.
   const address = yield* listen(answerProblems(paths)(guard(access)(router.asHttpEffect())), {
     host: options.host ?? defaultHost,
     port: options.port ?? 4010,
@@ -93,7 +98,7 @@ export const serve = Effect.fnUntraced(function* <E = never>(
     readerPatience: options.readerPatience ?? "30 seconds",
     maxConnections: options.maxConnections ?? 4000,
     unhurried: importPaths
-  })
+  }).pipe(Effect.updateService(UrlParams.CurrentRedactedNames, (names) => [...names, /token|secret|authorization/i]))
   const host = address.family === "IPv6" ? `[${address.address}]` : address.address
   return { host: address.address, port: address.port, url: `http://${host}:${address.port}` }
 })
@@ -124,7 +129,7 @@ const accessOf = Effect.fnUntraced(function* <E>({
   return {
     hosts: namesOf(host, allowHosts),
     origins: new Set(allowOrigins),
-    open: new Set([documentPath, referencePath, ...openPaths]),
+    open: new Set([documentPath, referencePath, operationPaths.health, operationPaths.ready, ...openPaths]),
     tokens,
     requiresToken,
     rateLimit: rateLimit === "none" ? undefined : (rateLimit ?? (requiresToken ? defaultRateLimit : undefined))
@@ -134,7 +139,9 @@ const accessOf = Effect.fnUntraced(function* <E>({
 const defaultRateLimit: RateLimit = { perSecond: 1000, burst: 2000 }
 
 const pathsOf = (): Paths => {
-  const found = new Map([documentPath, referencePath].map((path) => [path, new Set(["GET"])]))
+  const found = new Map(
+    [documentPath, referencePath, ...Object.values(operationPaths)].map((path) => [path, new Set(["GET"])])
+  )
   HttpApi.reflect(BacklogApi, {
     onGroup: () => {},
     onEndpoint: ({ endpoint }) => {

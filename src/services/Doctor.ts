@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
 import { readMigrations } from "./Migrations.ts"
+import { applicationName } from "./Postgres.ts"
 import { type Difference, firstDifference } from "./roleState.ts"
 
 /** How long a notification may take to come. */
@@ -25,6 +26,11 @@ export class Doctor extends Context.Service<
     readonly examine: Effect.Effect<DoctorFacts, SqlError.SqlError>
     /** Whether the database answers, and has the migrations that this program needs; what is wrong otherwise. */
     readonly readiness: Effect.Effect<Option.Option<string>, SqlError.SqlError>
+    /** Connections of programs like this one to the database, by state; none where it is embedded. */
+    readonly connections: Effect.Effect<
+      ReadonlyArray<{ readonly state: string; readonly count: number }>,
+      SqlError.SqlError
+    >
   }
 >()("mosaic-backlog/services/Doctor") {
   static readonly layer: Layer.Layer<Doctor, never, SqlClient.SqlClient> = Layer.effect(
@@ -218,8 +224,14 @@ export class Doctor extends Context.Service<
         return unknown.length > 0 ? Option.some(`migrations are unknown: ${unknown.join(", ")}`) : Option.none()
       })
 
+      const connections = sql<{ readonly state: string; readonly count: number }>`
+        SELECT state, (SELECT count(*) FROM pg_stat_activity AS activity WHERE activity.state = states.state
+          AND application_name = ${applicationName} AND datname = current_database())::float8 AS count
+        FROM unnest(ARRAY['active', 'idle', 'idle in transaction']) AS states (state)`
+
       return Doctor.of({
         readiness,
+        connections: isEmbedded ? Effect.succeed([]) : connections,
         examine: Effect.gen(function* () {
           const found = yield* migrations
           const isWhole = found.exists && found.isReadable && found.missing.length === 0

@@ -19,6 +19,9 @@ export interface PostgresOptions {
   readonly prepare?: boolean | undefined
 }
 
+/** What connections of this program are called on the server. */
+export const applicationName = "mosaic-backlog"
+
 /** A client of a Postgres server, 15 or newer. */
 export const layerPostgresClient = (
   options: PostgresOptions
@@ -30,7 +33,7 @@ export const layerPostgresClient = (
     maxConnections: options.poolSize ?? 10,
     connectTimeout: options.connectTimeout ?? "5 seconds",
     prepare: options.prepare ?? true,
-    applicationName: "mosaic-backlog"
+    applicationName
   })
 }
 

@@ -1,11 +1,13 @@
-import { Effect, Logger } from "effect"
+import { Effect, Layer } from "effect"
 import { Command } from "effect/cli"
-import { InvalidInput } from "../../index.ts"
-import { withBusyBacklog } from "../database.ts"
+import { AccessTokens, Doctor, InvalidInput } from "../../index.ts"
+import { withServer } from "../database.ts"
 import { exitCodes } from "../failure.ts"
-import { text, whole } from "../flags.ts"
+import { switchFlag, text, whole } from "../flags.ts"
 import { Host } from "../Host.ts"
+import { layerLogging, logFlags } from "../logging.ts"
 import { reply } from "../Reply.ts"
+import { telemetry } from "../telemetry.ts"
 import { documented, print, rendered } from "../verb.ts"
 
 /** Longer than the server waits for what is being done when it ends. */
@@ -16,42 +18,86 @@ export const serve = documented(
     "serve",
     {
       port: whole("port", "The port to listen on (default: 4010; 0 for one that is free)", "PORT"),
-      host: text("host", "The address to listen on (default: 127.0.0.1)", "ADDRESS")
+      host: text("host", "The address to listen on (default: 127.0.0.1)", "ADDRESS"),
+      requireTokens: switchFlag("require-tokens", "Callers must show a token, also where only this machine can reach"),
+      allowHost: text("allow-host", "More names by which the server may be asked for, in headers Host", "NAME,…"),
+      allowOrigin: text("allow-origin", "Origins whose pages may ask, https://board.example.com", "ORIGIN,…"),
+      rateLimit: whole("rate-limit", "Requests of each caller in a second; 0 for no limit (default: 1000 with tokens)"),
+      maxConnections: whole("max-connections", "Connections at most (default: 4000)"),
+      ...logFlags
     },
-    Effect.fnUntraced(function* ({ host = "127.0.0.1", port = 4010 }) {
-      if (port < 0 || port > 65_535) return yield* new InvalidInput({ problem: "--port takes 0 to 65535" })
-      if (!loopback.has(host)) {
+    Effect.fnUntraced(function* (input) {
+      const { allowHost, allowOrigin, host, logFormat, logLevel, maxConnections, port, rateLimit, requireTokens } =
+        input
+      if (port !== undefined && (port < 0 || port > 65_535)) {
+        return yield* new InvalidInput({ problem: "--port takes 0 to 65535" })
+      }
+      if (maxConnections !== undefined && maxConnections < 1) {
+        return yield* new InvalidInput({ problem: "--max-connections takes 1 or more" })
+      }
+      if (rateLimit !== undefined && rateLimit < 0) {
+        return yield* new InvalidInput({ problem: "--rate-limit takes 0 or more" })
+      }
+      const allowOrigins = listed(allowOrigin)
+      const wrong = allowOrigins.find((origin) => URL.parse(origin)?.origin !== origin)
+      if (wrong !== undefined) {
         return yield* new InvalidInput({
-          problem: `--host takes an address that only this machine can reach: ${[...loopback].join(", ")}`
+          problem: `--allow-origin takes origins like https://board.example.com, and not ${JSON.stringify(wrong)}`
         })
       }
-      const { endsByInterrupt, stderr } = yield* Host
+      const { endsByInterrupt, env, stderr } = yield* Host
+      const layerTelemetry = yield* telemetry(env)
       const server = yield* Effect.promise(() => import("../../http/index.ts"))
       endsByInterrupt({ patienceMillis, exitCode: exitCodes.done })
-      const logger = Logger.map(Logger.formatLogFmt, (line) => stderr.write(`${line}\n`))
-      yield* withBusyBacklog(
+      yield* withServer(
         Effect.gen(function* () {
-          const address = yield* server.serve({ host, port })
+          const address = yield* Effect.catchTag(
+            server.serve({
+              host,
+              port,
+              tokens: yield* AccessTokens,
+              doctor: yield* Doctor,
+              requireTokens,
+              allowHosts: listed(allowHost),
+              allowOrigins,
+              maxConnections,
+              rateLimit:
+                rateLimit === undefined
+                  ? undefined
+                  : rateLimit === 0
+                    ? "none"
+                    : { perSecond: rateLimit, burst: 2 * rateLimit }
+            }),
+            "ListenFailed",
+            ({ cause, host: on, port: at }) =>
+              new server.ServeRefused({ problem: `it cannot listen on ${on}:${at} (${cause.message})` })
+          )
           const answer = reply(
             () => address,
             () => `Listening on ${address.url}`
           )
           yield* print(yield* rendered(answer))
+          yield* Effect.logInfo("The backlog is served.").pipe(Effect.annotateLogs({ url: address.url }))
+          yield* Effect.addFinalizer(() => Effect.logInfo("The server has ended."))
           return yield* Effect.never
-        }).pipe(Effect.scoped, Effect.provide(Logger.layer([logger])))
-      )
+        }).pipe(Effect.scoped)
+      ).pipe(Effect.provide(Layer.provideMerge(layerTelemetry, layerLogging(stderr, logFormat, logLevel))))
     })
   ),
   {
     about:
-      "Serves the backlog over HTTP until it is interrupted, then lets what is being done end. What there is to ask is said at /openapi.json.",
+      "Serves the backlog over HTTP until it is interrupted, then lets what is being done end. What there is to ask is said at /docs and /openapi.json. Where only this machine can reach it anybody may ask; anywhere else callers show a token, which `backlog token create` makes, and without any it does not start.",
     brief: "Serve the backlog over HTTP",
     examples: [
       { command: "backlog serve" },
-      { command: "backlog serve --port 0 --json", description: "On a free port, said on standard output" }
+      { command: "backlog serve --port 0 --json", description: "On a free port, said on standard output" },
+      {
+        command: "backlog serve --host 0.0.0.0 --allow-host backlog.example.com --log-format json",
+        description: "For others, who show tokens"
+      }
     ]
   }
 )
 
-/** Addresses that only this machine can reach. */
-const loopback = new Set(["127.0.0.1", "::1", "localhost"])
+const listed = (given: string | undefined): ReadonlyArray<string> =>
+  (given ?? "").split(",").flatMap((each) => (each.trim() === "" ? [] : [each.trim()]))

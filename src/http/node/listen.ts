@@ -88,7 +88,15 @@ export const listen = Effect.fnUntraced(function* <E, R>(
     })
   }
 
-  const server = createServer({ requestTimeout: 0, headersTimeout: headersPatience, keepAliveTimeout: silence }, answer)
+  const server = createServer(
+    {
+      requestTimeout: 0,
+      headersTimeout: headersPatience,
+      connectionsCheckingInterval: headersPatience / 3,
+      keepAliveTimeout: silence
+    },
+    answer
+  )
   server.maxConnections = maxConnections
   hangUpOnSilence(server)
   hangUpOnSlowBodies(server, unhurried)

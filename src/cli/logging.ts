@@ -1,0 +1,24 @@
+import { Layer, Logger, References } from "effect"
+import { oneOf } from "./flags.ts"
+import type { Output } from "./Host.ts"
+
+const levels = { debug: "Debug", info: "Info", warning: "Warn", error: "Error" } as const
+
+/** How what happens is told, where a command goes on for long. */
+export const logFlags = {
+  logFormat: oneOf("log-format", ["text", "json"], "How standard error tells what happens (default: text)"),
+  logLevel: oneOf("log-level", ["debug", "info", "warning", "error"], "From which level on it does (default: info)")
+}
+
+/** Logs to an output, a line for each entry. */
+export const layerLogging = (
+  output: Output,
+  format: "text" | "json" = "text",
+  level: keyof typeof levels = "info"
+): Layer.Layer<never> =>
+  Layer.mergeAll(
+    Logger.layer([
+      Logger.map(format === "json" ? Logger.formatJson : Logger.formatLogFmt, (line) => output.write(`${line}\n`))
+    ]),
+    Layer.succeed(References.MinimumLogLevel)(levels[level])
+  )

@@ -1,0 +1,73 @@
+import { Effect, Metric } from "effect"
+import type { SqlError } from "effect/sql"
+import { AuditService, BacklogService, type Doctor } from "../../index.ts"
+
+const gauge = (name: string, description: string) => Metric.gauge(name, { description })
+
+const up = gauge("backlog_database_up", "Whether the database answered when it was looked at: 1 or 0")
+const cards = gauge("backlog_cards", "Cards by status")
+const claimable = gauge("backlog_claimable_cards", "Cards that can be claimed")
+const waiting = gauge("backlog_waiting_cards", "Ready cards with a dependency that is not done")
+const expired = gauge("backlog_expired_claims", "Claims that have run out and that nobody has taken over")
+const oldest = gauge(
+  "backlog_oldest_ready_age_seconds",
+  "How long ago the oldest ready card was created; 0 without one"
+)
+const position = gauge("backlog_log_position", "The last position of the log")
+const lag = gauge("backlog_consumer_lag_events", "Events that a consumer has not taken yet")
+const parked = gauge("backlog_consumer_parked_events", "Events that a consumer could not take")
+const connections = gauge("backlog_database_connections", "Connections of all programs like this one, by state")
+const memory = gauge("process_resident_memory_bytes", "Memory that this process takes")
+const started = gauge("process_start_time_seconds", "When this process began, in seconds since 1970")
+
+/** How long a look is good for: whoever looks more often sees the same again. */
+const freshness = "1 second"
+
+/** Sets the gauges of the backlog and its database to what they are now. What cannot be seen stays as it was. */
+export const makeGauges = Effect.fnUntraced(function* (doctor: Doctor["Service"] | undefined) {
+  const backlog = yield* BacklogService
+  const audit = yield* AuditService
+  const context = yield* Effect.context()
+  const set = (metric: Metric.Gauge<number>, value: number, attributes?: Readonly<Record<string, string>>): void =>
+    (attributes === undefined ? metric : Metric.withAttributes(metric, attributes)).updateUnsafe(value, context)
+
+  const look = Effect.gen(function* () {
+    const stats = yield* backlog.stats
+    for (const [status, count] of Object.entries(stats.counts)) set(cards, count, { status })
+    set(claimable, stats.claimable)
+    set(waiting, stats.waiting)
+    set(expired, stats.expiredClaimCount)
+    set(oldest, stats.oldestReadyAgeSeconds ?? 0)
+    const checkpoints = yield* audit.checkpoints
+    const parkedOf = new Map(checkpoints.map(({ consumer }) => [consumer, 0]))
+    for (const { consumer } of yield* audit.parked()) parkedOf.set(consumer, (parkedOf.get(consumer) ?? 0) + 1)
+    // After the checkpoints, so that none is ahead of it.
+    const head = (yield* audit.anchor()).position
+    set(position, head)
+    for (const { consumer, position: reached } of checkpoints) set(lag, Math.max(0, head - reached), { consumer })
+    for (const [consumer, count] of parkedOf) set(parked, count, { consumer })
+    if (doctor !== undefined) {
+      for (const { count, state } of yield* doctor.connections) set(connections, count, { state })
+    }
+  }).pipe(
+    Effect.catchTags({ InvalidInput: Effect.die, AnchorRefused: Effect.die }),
+    Effect.timeout("5 seconds"),
+    Effect.matchCauseEffect({
+      onSuccess: () => Effect.sync(() => set(up, 1)),
+      onFailure: (cause) =>
+        Effect.andThen(
+          Effect.sync(() => set(up, 0)),
+          Effect.logWarning("The backlog cannot be measured.", cause)
+        )
+    })
+  )
+
+  const lookOnce = yield* Effect.cachedWithTTL(look, freshness)
+  return Effect.andThen(
+    lookOnce,
+    Effect.sync(() => {
+      set(memory, process.memoryUsage.rss())
+      set(started, performance.timeOrigin / 1000)
+    })
+  ) satisfies Effect.Effect<void, SqlError.SqlError>
+})

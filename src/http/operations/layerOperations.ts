@@ -1,0 +1,72 @@
+import { Deferred, Effect, type Layer, Option } from "effect"
+import { HttpRouter, HttpServerResponse } from "effect/http"
+import { PrometheusMetrics } from "effect/observability"
+import { type AuditService, BacklogService, type Doctor } from "../../index.ts"
+import { problemMediaType, problemOf } from "../asProblem.ts"
+import { Shutdown } from "../Shutdown.ts"
+import { makeGauges } from "./gauges.ts"
+
+/** Where a server is asked whether it runs, whether it is ready, and for its metrics. */
+export const operationPaths = { health: "/healthz", ready: "/readyz", metrics: "/metrics" } as const
+
+/** How long a look at the database is good for, and how long it may take. */
+const freshness = "1 second"
+const patience = "3 seconds"
+
+const prometheus = "text/plain; version=0.0.4; charset=utf-8"
+
+/**
+ * What those ask who run a server. `/healthz`: whether the process answers. `/readyz`: whether it takes commands, that is
+ * whether the database answers, has the migrations that are needed, and the server is not about to end. `/metrics`: the
+ * metrics of the process and of the backlog, for Prometheus.
+ */
+export const layerOperations = (
+  doctor: Doctor["Service"] | undefined
+): Layer.Layer<never, never, HttpRouter.HttpRouter | BacklogService | AuditService | Shutdown> =>
+  HttpRouter.use(
+    Effect.fnUntraced(function* (router) {
+      const backlog = yield* BacklogService
+      const { begun } = yield* Shutdown
+      const setGauges = yield* makeGauges(doctor)
+      const isEnding = yield* Deferred.make<void>()
+      yield* Effect.forkScoped(Effect.andThen(begun, Deferred.succeed(isEnding, undefined)))
+
+      /** Why commands are not taken, if they are not. */
+      const obstacle = yield* Effect.cachedWithTTL(
+        (doctor?.readiness ?? Effect.as(backlog.stats, Option.none<string>())).pipe(
+          Effect.timeout(patience),
+          Effect.catch((error) =>
+            Effect.as(
+              Effect.logWarning("The server is not ready.", error),
+              Option.some("the database does not answer as it should")
+            )
+          )
+        ),
+        freshness
+      )
+
+      yield* router.add("GET", operationPaths.health, Effect.succeed(HttpServerResponse.text("ok\n")))
+      yield* router.add(
+        "GET",
+        operationPaths.ready,
+        Effect.gen(function* () {
+          if (yield* Deferred.isDone(isEnding)) return notReady("the server is about to end")
+          return Option.match(yield* obstacle, { onNone: () => HttpServerResponse.text("ready\n"), onSome: notReady })
+        })
+      )
+      yield* router.add(
+        "GET",
+        operationPaths.metrics,
+        Effect.andThen(
+          setGauges,
+          Effect.map(PrometheusMetrics.format(), (text) => HttpServerResponse.text(text, { contentType: prometheus }))
+        )
+      )
+    })
+  )
+
+const notReady = (why: string): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.jsonUnsafe(problemOf("NotReady", 503, "Not ready", `Not ready: ${why}.`), {
+    status: 503,
+    contentType: problemMediaType
+  })
