@@ -1,6 +1,7 @@
 import { Cause, Context, Deferred, Effect, Exit, Layer, Option, Queue } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Command } from "../domain/Command.ts"
+import { makeBatchMetric } from "./commandMetrics.ts"
 import type { Outcome } from "./decideBatch.ts"
 import { Interpreter } from "./Interpreter.ts"
 
@@ -38,6 +39,7 @@ export class CommandQueue extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const interpreter = yield* Interpreter
       const queue = yield* Queue.bounded<Waiting>(waitingCallers)
+      const countBatch = makeBatchMetric(yield* Effect.context())
 
       yield* Effect.addFinalizer(() =>
         Effect.andThen(
@@ -74,7 +76,9 @@ export class CommandQueue extends Context.Service<
       yield* Queue.takeBetween(queue, 1, callersPerBatch).pipe(
         Effect.flatMap((batch) => {
           const wanted = batch.filter((waiting) => !waiting.abandoned)
-          return wanted.length === 0 ? Effect.void : Effect.uninterruptible(runBatch(wanted))
+          if (wanted.length === 0) return Effect.void
+          countBatch(wanted.reduce((sum, { commands }) => sum + commands.length, 0))
+          return Effect.uninterruptible(runBatch(wanted))
         }),
         Effect.forever,
         Effect.forkScoped

@@ -67,8 +67,12 @@ export const makeCommandMetrics = (context: Context.Context<never>) => {
     /** Counts commands that were carried out together and have an outcome each. */
     countEach: (command: string, outcomes: ReadonlyArray<Result.Result<unknown, unknown>>): void => {
       for (const outcome of outcomes) count(command, Result.isSuccess(outcome) ? "done" : tagOf(outcome.failure))
-    },
-    /** Counts a batch of so many commands. */
-    batch: (size: number): void => batchSizes.updateUnsafe(size, context)
+    }
   }
 }
+
+/** Counts batches of so many commands. */
+export const makeBatchMetric =
+  (context: Context.Context<never>) =>
+  (size: number): void =>
+    batchSizes.updateUnsafe(size, context)

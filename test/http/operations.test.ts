@@ -163,6 +163,7 @@ describe("a server that is run", () => {
       /^backlog_commands_total\{command="Complete",outcome="CardNotFound"\} 1$/m,
       /^# TYPE backlog_command_duration_seconds histogram$/m,
       /^backlog_command_duration_seconds_count\{command="Create"\} 3$/m,
+      /^backlog_batch_commands_bucket\{le="1"\} [1-9]/m,
       /^backlog_cards\{status="claimed"\} 1$/m,
       /^backlog_waiting_cards 1$/m,
       /^backlog_claimable_cards 0$/m,
