@@ -1,5 +1,5 @@
-import { Effect, type Redacted } from "effect"
-import { FetchHttpClient, HttpClient, HttpClientRequest } from "effect/http"
+import { Effect, identity, type Redacted, Semaphore } from "effect"
+import { FetchHttpClient, HttpClient, type HttpClientError, HttpClientRequest } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
 import { InvalidInput } from "../../index.ts"
 import { BacklogApi } from "../api/BacklogApi.ts"
@@ -12,17 +12,27 @@ export interface HttpOptions {
   readonly token?: string | Redacted.Redacted | undefined
 }
 
+/** Requests that wait for their answer to begin, each on a connection of its own; more wait for these. */
+const requestsAtOnce = 100
+
+/** Requests that may wait for long, and whose number is the caller's concern. */
+const waiting = /\/(events|await-claimable|import-log)$/
+
 /** The endpoints of a server as functions. */
 export const connect = Effect.fnUntraced(function* ({ token, url }: HttpOptions) {
   const base = URL.parse(url)
   if (base === null || (base.protocol !== "http:" && base.protocol !== "https:")) {
     return yield* new InvalidInput({ problem: "the url of a server is of the form http://host:port" })
   }
+  const permits = yield* Semaphore.make(requestsAtOnce)
+  const bounded = HttpClient.transform<HttpClientError.HttpClientError, never, HttpClientError.HttpClientError, never>(
+    (response, request) => (waiting.test(request.url) ? response : permits.withPermit(response))
+  )
+  const called = token === undefined ? identity : HttpClient.mapRequest(HttpClientRequest.bearerToken(token))
   return yield* Effect.provide(
     HttpApiClient.make(BacklogApi, {
       baseUrl: base.href.replace(/\/$/, ""),
-      transformClient:
-        token === undefined ? (client) => client : HttpClient.mapRequest(HttpClientRequest.bearerToken(token))
+      transformClient: (client) => bounded(called(client))
     }),
     FetchHttpClient.layer
   )
