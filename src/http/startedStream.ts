@@ -8,7 +8,7 @@ export const started = Effect.fnUntraced(function* <A, E, R>(
 ): Effect.fn.Return<Stream.Stream<A, E, R>, Exclude<E, SqlError.SqlError> | DatabaseTrouble, R | Scope.Scope> {
   const pull = yield* Stream.toPull(stream)
   const first = yield* withDatabaseTrouble(
-    Pull.catchDone(Effect.map(pull, Option.some), () => Effect.succeedNone) as Effect.Effect<
+    Pull.catchDone(Effect.asSome(pull), () => Effect.succeedNone) as Effect.Effect<
       Option.Option<readonly [A, ...Array<A>]>,
       E,
       R

@@ -49,7 +49,7 @@ export const serve = documented(
       const layerTelemetry = yield* telemetry(env)
       const server = yield* Effect.promise(() => import("../../http/index.ts"))
       endsByInterrupt({ patienceMillis, exitCode: exitCodes.done })
-      yield* withServer(
+      return yield* withServer(
         Effect.gen(function* () {
           const address = yield* Effect.catchTag(
             server.serve({

@@ -30,7 +30,7 @@ export const auditOver = ({ audit: endpoints }: Endpoints): AuditService["Servic
   const cardAt: AuditService["Service"]["cardAt"] = Effect.fn("AuditService.cardAt")(function* (input, at) {
     const query = { id: yield* decodeId(input), ...(yield* decodeCardAt(at)) }
     return yield* asked(endpoints.cardAt({ query }), true).pipe(
-      Effect.map((card) => Option.some(card)),
+      Effect.asSome,
       Effect.catchTag("CardNotFound", () => Effect.succeedNone)
     )
   })

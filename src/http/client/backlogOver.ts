@@ -56,7 +56,7 @@ export const backlogOver = ({ backlog: endpoints }: Endpoints): BacklogService["
     get: Effect.fn("BacklogService.get")(function* (input) {
       const id = yield* decodeId(input)
       return yield* asked(endpoints.get({ query: { id } }), true).pipe(
-        Effect.map((card) => Option.some(card)),
+        Effect.asSome,
         Effect.catchTag("CardNotFound", () => Effect.succeedNone)
       )
     }),
