@@ -1,6 +1,9 @@
-import { Effect } from "effect"
+import { Context, Effect, Layer, Logger } from "effect"
+import { SqlError } from "effect/sql"
 import { createConnection } from "node:net"
 import { expect } from "vitest"
+import { layerHttp } from "../../src/http/index.ts"
+import { BacklogService } from "../../src/index.ts"
 import { onServer } from "../support/databases.ts"
 import { type Answer, asking } from "./support/asking.ts"
 
@@ -194,5 +197,28 @@ onServer("problems over HTTP", (test) => {
       const none = yield* post("/claim", { owner: "w", actor: "w" })
       expect([none.status, none.text]).toEqual([204, ""])
     })
+  )
+
+  test(
+    "trouble with the database is told without its particulars, and is an error of it again by the layer",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const { AuthorizationError, ConnectionError, UniqueViolation } = SqlError
+      const cause = new Error("password of user admin is hunter2")
+      for (const [reason, status, tag] of [
+        [new ConnectionError({ cause }), 503, "DatabaseUnavailable"],
+        [new AuthorizationError({ cause }), 403, "NotPermitted"],
+        [new UniqueViolation({ cause, constraint: "secret_key" }), 500, "DatabaseFailed"]
+      ] as const) {
+        const stats = Effect.fail(new SqlError.SqlError({ reason }))
+        const { ask, url } = yield* Effect.provideService(asking(), BacklogService, { ...backlog, stats })
+        const answer = yield* ask("/stats")
+        expect(problem(answer)).toMatchObject({ status, _tag: tag })
+        expect(answer.text).not.toMatch(/hunter2|secret/)
+        const there = Context.get(yield* Layer.build(Layer.fresh(layerHttp({ url }))), BacklogService)
+        const expected = status === 500 ? "UnknownError" : reason._tag
+        expect((yield* Effect.flip(there.stats)).reason._tag).toBe(expected)
+      }
+    }).pipe(Effect.provide(Logger.layer([])))
   )
 })
