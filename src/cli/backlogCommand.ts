@@ -27,6 +27,7 @@ import { block, reopen, unblock } from "./commands/status.ts"
 import { token } from "./commands/token.ts"
 import { verify } from "./commands/verify.ts"
 import { watch } from "./commands/watch.ts"
+import { work } from "./commands/work.ts"
 import { Actor, Db, Json, SchemaFlag } from "./globals.ts"
 
 /** The command `backlog` with all that it can do. */
@@ -36,7 +37,7 @@ export const backlogCommand = Command.make("backlog").pipe(
   ),
   Command.withSubcommands([
     { group: "Cards", commands: [create, revise, show, list, explain, stats, history, watch] },
-    { group: "Work", commands: [claim, renew, release, complete, reclaim] },
+    { group: "Work", commands: [work, claim, renew, release, complete, reclaim] },
     { group: "Order", commands: [link, unlink, block, unblock, reopen] },
     { group: "Audit", commands: [events, verify, anchor, rebuild, redact, consumers] },
     { group: "Backlog", commands: [serve, importCommand, exportCommand, receipts, migrate, token, doctor] }

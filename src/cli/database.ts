@@ -106,6 +106,9 @@ const backlogOf = (
 /** Runs an effect with the services of the backlog that the flags and the environment name. */
 export const withBacklog = within((meant, schema) => backlogOf(meant, schema, 2))
 
+/** The same for an effect that does many things at once. */
+export const withBusyBacklog = within((meant, schema) => backlogOf(meant, schema, 10))
+
 /** Runs an effect with all that a server of that backlog needs. */
 export const withServer = within((meant, schema) =>
   Layer.mergeAll(AccessTokens.layer, Doctor.layer).pipe(

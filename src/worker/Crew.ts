@@ -16,7 +16,7 @@ export interface Crew {
   /** Tells what happened, and counts it. */
   readonly tell: (event: WorkerEvent) => Effect.Effect<void>
   /** A fiber for each card that is held. */
-  readonly fibers: FiberSet.FiberSet<unknown>
+  readonly fibers: FiberSet.FiberSet
   /** As many as may be worked on at the same time. */
   readonly places: Semaphore.Semaphore
   /** Cards that are held, or are being claimed. */
@@ -55,13 +55,13 @@ export const makeCrew = Effect.fnUntraced(function* (
     handler,
     tell: (event) =>
       Effect.suspend(() => {
-        if (event._tag !== "Trouble") counts[counters[event._tag]]++
+        if ("card" in event) counts[counters[event._tag]]++
         return onEvent(event).pipe(
           Effect.catchCause((cause) => Effect.logError("What a worker tells was not taken.", cause)),
           Effect.asVoid
         )
       }),
-    fibers: yield* FiberSet.make<unknown>(),
+    fibers: yield* FiberSet.make(),
     places: yield* Semaphore.make(settings.concurrency),
     held: 0,
     claimed: 0,

@@ -47,6 +47,7 @@ const end = Effect.fnUntraced(function* (
   gracePeriod: Duration.Duration
 ) {
   yield* Deferred.succeed(crew.ending, undefined)
+  yield* crew.tell({ _tag: "Ending" })
   yield* Fiber.interrupt(claiming)
   const timed = Effect.sleep(gracePeriod).pipe(
     Effect.andThen(Deferred.succeed(crew.overdue, undefined)),

@@ -14,6 +14,8 @@ export type WorkerEvent =
   | { readonly _tag: "Lost"; readonly card: Card; readonly reason: string }
   /** The worker ends, and the card is free for others. */
   | { readonly _tag: "GivenBack"; readonly card: Card; readonly reason: string }
+  /** It begins with no more cards, and waits for those that it works on. */
+  | { readonly _tag: "Ending" }
   /** The database cannot be asked now; it is tried again. */
   | { readonly _tag: "Trouble"; readonly error: SqlError.SqlError; readonly retryAfterMillis: number }
 

@@ -1,0 +1,161 @@
+import { assert, afterAll, describe, it } from "@effect/vitest"
+import { existsSync } from "node:fs"
+import { readFile, writeFile } from "node:fs/promises"
+import { join } from "node:path"
+import { HeadAndTail } from "../../src/cli/HeadAndTail.ts"
+import { start } from "./program.ts"
+import { cli, json, onServer, temporaryDirectory } from "./support.ts"
+
+const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20))
+}
+
+const told = async (file: string): Promise<string> => {
+  await until(() => existsSync(file))
+  let text = ""
+  await until(async () => (text = await readFile(file, "utf8")).endsWith("\n"))
+  return text.trim()
+}
+
+describe("what of an output is kept", () => {
+  it.each([
+    ["nothing", [], ""],
+    ["what fits", ["ab", "cd", "efg"], "abcdefg"],
+    ["both ends", ["abcd", "efgh", "ijkl"], "abcd\n… 5 bytes left out …\njkl"],
+    ["both ends of one piece", ["abcdefghijkl"], "abcd\n… 5 bytes left out …\njkl"],
+    ["text that can be kept", ["a\0\xff"], "a\ufffd\ufffd"]
+  ])("is %s", (_, pieces, kept) => {
+    const output = new HeadAndTail({ headBytes: 4, tailBytes: 3 })
+    for (const piece of pieces) output.add(Buffer.from(piece, "latin1"))
+    assert.strictEqual(output.text(), kept)
+  })
+})
+
+describe("backlog work", () => {
+  const place = onServer()
+  afterAll(() => place.remove())
+  const run = (...argv: ReadonlyArray<string>) => json([...argv, ...place.flags])
+
+  it("runs a command with each card until there is none, and keeps what it prints", async () => {
+    await run("create", "--id", "a", "--title", "It's a", "--phase", "p", "--priority", "3")
+    await run("create", "--id", "b", "--title", "B", "--depends-on", "a", "--body", "x".repeat(1_000_000))
+    await run("create", "--id", "c", "--title", "C", "--depends-on", "b")
+    const exec = [
+      'case "$BACKLOG_CARD_ID" in',
+      // The order of what is printed is the order of the card's fields.
+      'a) echo "$BACKLOG_CARD_TITLE|$BACKLOG_CARD_PHASE|$BACKLOG_CARD_PRIORITY|$BACKLOG_ATTEMPT|$BACKLOG_OWNER|$BACKLOG_CLAIM_TOKEN"; cat; echo; echo;;',
+      // It ends without having read a byte of a great card.
+      "b) exit 0;;",
+      'c) echo wrong >&2; head -c 200000 /dev/zero; [ "$BACKLOG_ATTEMPT" = 2 ];;',
+      "esac"
+    ].join("\n")
+    const work = ["work", "--owner", "w1", "--until-empty", "--retry-after", "1", "--exec", exec]
+    const ran = await run(...work)
+    assert.deepStrictEqual(
+      [ran.code, ran.data],
+      [0, { claimed: 4, completed: 3, failed: 1, blocked: 0, lost: 0, givenBack: 0 }]
+    )
+    const { result } = (await run("show", "a")).data
+    const [variables, card, ...rest] = result.split("\n")
+    assert.deepStrictEqual([variables, rest], ["It's a|p|3|1|w1|2", []])
+    assert.deepInclude(JSON.parse(card), { id: "a", title: "It's a", claimToken: 2, claimOwner: "w1", dependsOn: [] })
+    assert.strictEqual((await run("show", "b")).data.result, null)
+    const long = (await run("show", "c")).data.result as string
+    assert.strictEqual(long, `${"\ufffd".repeat(32768)}\n… 134464 bytes left out …\n${"\ufffd".repeat(32768)}`)
+    assert.match(
+      ran.stderr,
+      /^a {2}claimed, attempt 1\na {2}completed, now claimable: b\nb {2}claimed, attempt 1\nb {2}completed, now claimable: c\nc {2}claimed, attempt 1\nwrong\nc {2}to be tried again in 1 second\. Attempt 1 failed: exit code 1: wrong\nc {2}claimed, attempt 2\nwrong\nc {2}completed\n$/
+    )
+  })
+
+  it("blocks a card after the last attempt, and says why", async () => {
+    await run("create", "--id", "killed", "--title", "K")
+    await run("create", "--id", "no-such", "--title", "N")
+    const exec = 'if [ "$BACKLOG_CARD_ID" = killed ]; then kill -9 $$; else no-such-command; fi'
+    const work = ["work", "--owner", "w1", "--until-empty", "--max-attempts", "1", "--concurrency", "2", "--exec", exec]
+    const ran = await cli([...work, ...place.flags])
+    assert.deepStrictEqual([ran.code, ran.stdout], [0, "Claimed 2: 2 blocked.\n"])
+    assert.strictEqual((await run("show", "killed")).data.blockedReason, "Attempt 1 failed: ended by SIGKILL")
+    assert.match(
+      (await run("show", "no-such")).data.blockedReason,
+      /^Attempt 1 failed: exit code 127: .*no-such-command/
+    )
+  })
+
+  it("refuses what it cannot work with", async () => {
+    for (const argv of [
+      ["--exec", " "],
+      ["--exec", "true", "--concurrency", "0"],
+      ["--exec", "true", "--grace", "-1"],
+      ["--exec", "true", "--retry-after", "0"]
+    ]) {
+      const refused = await run("work", "--owner", "w1", ...argv)
+      assert.deepStrictEqual([refused.code, refused.error?._tag], [2, "InvalidInput"], argv.join(" "))
+    }
+  })
+})
+
+describe("the program that works", () => {
+  const place = onServer()
+  afterAll(() => place.remove())
+  const run = (...argv: ReadonlyArray<string>) => json([...argv, ...place.flags])
+
+  it("may be killed: its card is taken over when its lease ends, and done once", async () => {
+    const folder = await temporaryDirectory()
+    const [pid, done] = [join(folder, "pid"), join(folder, "done")]
+    await run("create", "--id", "a", "--title", "A")
+    const killed = start([
+      "work",
+      "--owner",
+      "w1",
+      "--ttl",
+      "2",
+      "--exec",
+      `echo $$ > ${pid}; exec sleep 60`,
+      ...place.flags
+    ])
+    const orphan = Number(await told(pid))
+    killed.child.kill("SIGKILL")
+    await killed.ended
+    process.kill(orphan)
+    const exec = `echo "$BACKLOG_CARD_ID" >> ${done}; cat ${done}`
+    const next = await run("work", "--owner", "w2", "--until-empty", "--exec", exec)
+    assert.deepInclude(next.data, { claimed: 1, completed: 1 })
+    const card = (await run("show", "a")).data
+    assert.deepStrictEqual([card.status, card.attempts, card.result], ["done", 2, "a"])
+    assert.deepStrictEqual(
+      (await run("history", "a")).data.map(({ type }: { type: string }) => type),
+      ["CardCreated", "CardClaimed", "CardReclaimed", "CardClaimed", "CardCompleted"]
+    )
+  })
+
+  it("lets a command end when it is told to end itself, and ends one whose card is lost, with all that it began", async () => {
+    const folder = await temporaryDirectory()
+    await run("create", "--id", "kept", "--title", "K")
+    await run("create", "--id", "lost", "--title", "L")
+    const exec = [
+      `cd ${folder}; echo $$ > "$BACKLOG_CARD_ID.begun"`,
+      `if [ "$BACKLOG_CARD_ID" = kept ]; then until [ -e go ]; do sleep 0.05; done; echo well; exit 0; fi`,
+      // The shell waits for what it began, which is what gets to know.
+      `(trap 'echo told > told; exit 1' TERM; while :; do sleep 0.05; done)`
+    ].join("\n")
+    const argv = ["work", "--owner", "w1", "--ttl", "1", "--concurrency", "2", "--exec", exec]
+    const working = start([...argv, ...place.flags])
+    await Promise.all([told(join(folder, "kept.begun")), told(join(folder, "lost.begun"))])
+    await run("reclaim", "--id", "lost")
+    await run("block", "lost")
+    assert.strictEqual(await told(join(folder, "told")), "told")
+    const isEnding = new Promise<void>((resolve) => {
+      working.child.stderr.on("data", (chunk) => String(chunk).includes("Ending") && resolve())
+    })
+    working.child.kill("SIGTERM")
+    await isEnding
+    await run("create", "--id", "later", "--title", "Not begun any more")
+    await writeFile(join(folder, "go"), "")
+    const { code, stderr, stdout } = await working.ended
+    assert.deepStrictEqual([code, stdout], [0, ""])
+    assert.include(stderr, 'lost  lost: The claim with token 2 on card "lost" is lost: it is ')
+    assert.deepInclude((await run("show", "kept")).data, { status: "done", result: "well" })
+    assert.deepInclude((await run("show", "later")).data, { status: "ready", attempts: 0 })
+  })
+})
