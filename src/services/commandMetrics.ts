@@ -1,4 +1,4 @@
-import { Cause, type Context, Effect, Exit, Metric, Option, Result } from "effect"
+import { Cause, Context, Effect, Exit, Metric, Option, Result, Tracer } from "effect"
 
 const commands = Metric.counter("backlog_commands_total", {
   description: "Commands by kind and outcome: done, nothing (nothing to claim), or the tag of the error",
@@ -28,15 +28,16 @@ const tagOf = (error: unknown): string => (error as { readonly _tag?: string }).
 /** Counts and times commands, as `Metric`s of the registry in a context. */
 export const makeCommandMetrics = (context: Context.Context<never>) => {
   // Made once: a metric with attributes of its own is looked up by them.
-  const counters = new Map<string, Metric.Counter<number>>()
+  const counters = new Map<string, Map<string, Metric.Counter<number>>>()
   const timers = new Map<string, Metric.Histogram<number>>()
 
   const count = (command: string, outcome: string): void => {
-    const key = `${command} ${outcome}`
-    let counter = counters.get(key)
+    let ofCommand = counters.get(command)
+    if (ofCommand === undefined) counters.set(command, (ofCommand = new Map()))
+    let counter = ofCommand.get(outcome)
     if (counter === undefined) {
       counter = Metric.withAttributes(commands, { command, outcome })
-      counters.set(key, counter)
+      ofCommand.set(outcome, counter)
     }
     counter.updateUnsafe(1, context)
   }
@@ -55,13 +56,15 @@ export const makeCommandMetrics = (context: Context.Context<never>) => {
     measured:
       (command: string) =>
       <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-        Effect.suspend(() => {
+        Effect.withFiber((fiber) => {
           const startedAt = performance.now()
-          return Effect.onExit(effect, (exit) => {
+          const span = Context.getOption(fiber.context, Tracer.ParentSpan)
+          return Effect.onExitPrimitive(effect, (exit) => {
             const outcome = outcomeOf(exit)
             count(command, outcome)
             time(command, startedAt)
-            return Effect.annotateCurrentSpan("backlog.outcome", outcome)
+            if (Option.isSome(span) && span.value._tag === "Span") span.value.attribute("backlog.outcome", outcome)
+            return undefined
           })
         }),
     /** Counts commands that were carried out together and have an outcome each. */
