@@ -20,6 +20,27 @@ const problem = (answer: Answer) => {
   return { status, ...rest }
 }
 
+/** What a server answers to words that are sent, all of them before anything is heard. */
+const said = (url: string, words: ReadonlyArray<string>) =>
+  Effect.callback<string, Error>((resume) => {
+    const { hostname, port } = new URL(url)
+    let heard = ""
+    const socket = createConnection({ host: hostname, port: Number(port) })
+    socket.pause()
+    socket.on("data", (chunk) => {
+      heard += chunk.toString()
+      socket.end()
+    })
+    socket.on("close", () => resume(Effect.succeed(heard)))
+    socket.on("error", (error) => resume(Effect.fail(error)))
+    const send = (index: number): void => {
+      const next = words[index]
+      if (next === undefined) socket.resume()
+      else socket.write(next, () => send(index + 1))
+    }
+    send(0)
+  })
+
 onServer("problems over HTTP", (test) => {
   test(
     "every rejection is a problem with its tag and fields",
@@ -159,28 +180,27 @@ onServer("problems over HTTP", (test) => {
     "a request that is none ends in an answer, and the next one is answered",
     Effect.gen(function* () {
       const { ask, url } = yield* asking()
-      const { hostname, port } = new URL(url)
       for (const words of [
         "GET http:// HTTP/1.1\r\nhost: x\r\n\r\n",
         "TRACE / HTTP/1.1\r\nhost: x\r\n\r\n",
         "nonsense\r\n\r\n"
       ]) {
-        const answer = yield* Effect.promise(
-          () =>
-            new Promise<string>((resolve, reject) => {
-              let heard = ""
-              const socket = createConnection({ host: hostname, port: Number(port) }, () => socket.write(words))
-              socket.on("data", (chunk) => {
-                heard += chunk.toString()
-                socket.end()
-              })
-              socket.on("close", () => resolve(heard))
-              socket.on("error", reject)
-            })
-        )
-        expect(answer).toMatch(/^HTTP\/1\.1 40/)
+        expect(yield* said(url, [words])).toMatch(/^HTTP\/1\.1 40/)
       }
       expect((yield* ask("/stats")).status).toBe(200)
+    })
+  )
+
+  test(
+    "who sends more than is taken, and listens only then, hears why",
+    Effect.gen(function* () {
+      const { url } = yield* asking()
+      const chunk = "x".repeat(1024 * 1024)
+      const head = "POST /create HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+      const chunks = Array.from({ length: 30 }, () => chunk)
+      expect(yield* said(url, [`${head}content-length: ${30 * chunk.length}\r\n\r\n`, ...chunks])).toMatch(
+        /^HTTP\/1\.1 413 .*BodyTooLarge/s
+      )
     })
   )
 
