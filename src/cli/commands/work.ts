@@ -58,9 +58,7 @@ export const work = documented(
         patienceMillis: (grace + killAfterSeconds + endingSeconds) * 1000,
         exitCode: exitCodes.done
       })
-      const report = yield* withBusyBacklog(
-        Effect.onInterrupt(Worker.run(options), () => Effect.sync(() => host.stderr.write("The worker has ended.\n")))
-      )
+      const report = yield* withBusyBacklog(Effect.provide(Worker.run(options), layerLogging(host.stderr)))
       yield* print(
         yield* rendered(
           reply(
