@@ -60,10 +60,15 @@ class DirectoryListener {
       this.server.once("error", reject)
       this.server.listen(place.path, resolve)
     })
-    this.place = place
-    await protect(place)
     // A program that forgets to close its layers ends nevertheless, as it does without this.
     this.server.unref()
+    try {
+      await protect(place)
+    } catch (error) {
+      this.server.close()
+      throw error
+    }
+    this.place = place
     return true
   }
 

@@ -30,7 +30,8 @@ export class SessionStream extends Duplex {
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
     if (this.session !== undefined) this.session.receive(chunk).then(() => done(), done)
-    else if (this.holder?.isOver === true) this.moveOn(this.holder, chunk).then(() => done(), done)
+    else if (this.holder?.isOver === true && chunk[0] !== messageType.terminate)
+      this.moveOn(this.holder, chunk).then(() => done(), done)
     else if (this.holder !== undefined) this.holder.send(chunk, done)
     else if (chunk.length >= 8 && chunk.readUInt32BE(4) === cancelCode) {
       // Statements run to their end before anybody can ask to cancel them.

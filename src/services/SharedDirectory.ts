@@ -30,12 +30,12 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
   wait: Duration.Input | undefined
 ): Effect.fn.Return<() => SessionStream, DirectoryLocked | DirectoryUnusable, Scope.Scope> {
   const directory = resolve(dataDir)
-  const parent = yield* Scope.Scope
   const one = yield* Semaphore.make(1)
   const run = Effect.runPromiseWith(yield* Effect.context())
   const program = {}
   let holding: Holding | undefined
   let found: HolderConnection | undefined
+  let isEnded = false
 
   const letGo = (exit: Exit.Exit<unknown, unknown>) =>
     Effect.suspend(() => {
@@ -81,9 +81,11 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
   const find: Effect.Effect<Peer, DirectoryLocked | DirectoryUnusable> = one.withPermit(
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
+        // In a scope that is closed already, the lock would be let go as soon as it is taken.
+        if (isEnded) return yield* Effect.die(new Error(`the layer of ${directory} is closed`))
         if (holding?.crashed === true) yield* letGo(Exit.void)
         if (holding !== undefined) return { _tag: "Engine", turns: holding.turns, program } as const
-        const scope = yield* Scope.fork(parent)
+        const scope = yield* Scope.make()
         const outcome = yield* Effect.gen(function* () {
           const other = yield* holdDirectoryUnless(directory, { wait, unless: HolderConnection.open(directory) })
           if (Option.isSome(other)) return { _tag: "Holder", connection: other.value } as const
@@ -103,9 +105,15 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
   // Looked at before the lock puts a file there.
   yield* attempt(() => refuseForeign(directory))
   yield* attempt(() => makeDirectory(directory))
+  yield* Effect.addFinalizer((exit) =>
+    Effect.suspend(() => {
+      isEnded = true
+      found?.close()
+      return one.withPermit(letGo(exit))
+    })
+  )
   const first = yield* find
   if (first._tag === "Holder") found = first.connection
-  yield* Effect.addFinalizer(() => Effect.sync(() => found?.close()))
 
   return () =>
     new SessionStream((signal) => {

@@ -9,6 +9,7 @@ import { dirname, join } from "node:path"
 import { afterAll, beforeAll } from "vitest"
 import { socketPlaces } from "../../src/services/directorySocket.ts"
 import { layerPgliteClient } from "../../src/services/Pglite.ts"
+import { makeSharedDirectory } from "../../src/services/SharedDirectory.ts"
 import { message, messageType } from "../../src/services/wireMessages.ts"
 import { child, temporaryDirectory } from "../support/childProcess.ts"
 import { until } from "../support/waiting.ts"
@@ -268,6 +269,20 @@ describe("a holder that ends", () => {
       ).pipe(Effect.catchDefect((defect) => Effect.succeed(defect)))
       assert.deepInclude(error, { _tag: "SqlError" })
       assert.deepStrictEqual(yield* numbers(guest), [1])
+    })
+  )
+})
+
+describe("a program that has ended", () => {
+  it.live("opens nothing any more: it has no lock to open it under", () =>
+    Effect.gen(function* () {
+      const directory = yield* copied
+      const connectTo = yield* Effect.scoped(makeSharedDirectory(directory, undefined))
+      const late = connectTo()
+      const failed = Effect.promise(() => once(late, "error"))
+      late.write(introduction)
+      assert.include(String(yield* failed), "is closed")
+      assert.deepStrictEqual(yield* Effect.promise(() => readdir(directory)), ["pgdata"])
     })
   )
 })
