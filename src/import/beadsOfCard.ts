@@ -7,7 +7,7 @@ export interface BeadsLine {
   readonly lost: ReadonlyArray<string>
 }
 
-const statuses: Readonly<Record<typeof Status.Type, string>> = {
+const statuses: Readonly<Record<Status, string>> = {
   ready: "open",
   claimed: "in_progress",
   blocked: "blocked",

@@ -40,11 +40,15 @@ const ofCard = (card: Card, says: Pick<Comparable, "createdAt" | "idempotencyKey
   idempotencyKey: says.idempotencyKey === null ? null : card.idempotencyKey
 })
 
+/** Bytes of the hash that are kept. */
+const digestBytes = 18
+
 const digest = (comparable: Comparable): string =>
   createHash("sha256")
     .update(canonicalize(comparable) ?? "")
-    .digest("base64url")
-    .slice(0, 24)
+    .digest()
+    // Not a piece of a longer text, which would be kept with it.
+    .toString("base64url", 0, digestBytes)
 
 /** Stands for what an issue says, so that it need not be kept: 144 bits of a hash. */
 export const digestOfContent = (content: CardContent): string => digest(ofContent(content))

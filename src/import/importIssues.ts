@@ -13,7 +13,7 @@ const cardsAtOnce = 500
 const charactersAtOnce = 4 * 1024 * 1024
 
 /** Cards of the backlog that are looked at at once. */
-const existingAtOnce = 50_000
+const existingAtOnce = 5_000
 
 /** How an import is to go. */
 export interface ImportOptions {

@@ -11,6 +11,9 @@ import type { StatusMap } from "./words.ts"
 /** The longest file that is read, in bytes. */
 const longestFile = 4 * 1024 * 1024
 
+/** The longest front matter that is read, in characters. */
+const longestFrontMatter = 64 * 1024
+
 /** Where Backlog.md keeps the tasks of a project, below its own folder. */
 const folders = ["tasks", "completed"]
 
@@ -71,6 +74,9 @@ type Parse = (yaml: string) => Result.Result<Readonly<Record<string, unknown>>, 
 const frontMatterParser = async (): Promise<Parse> => {
   const { parseDocument } = await import("yaml")
   return (yaml) => {
+    if (yaml.length > longestFrontMatter) {
+      return Result.fail(`its front matter is longer than ${longestFrontMatter} characters`)
+    }
     try {
       const document = parseDocument(yaml, { schema: "failsafe", prettyErrors: true })
       const [error] = document.errors

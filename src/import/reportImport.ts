@@ -63,10 +63,7 @@ export const reportOf = <E, R>(
       dangling: danglingEdges.length,
       implied
     },
-    notCarriedOver: countBy(
-      present.flatMap(({ notCarriedOver }) => notCarriedOver),
-      (field) => field
-    ),
+    notCarriedOver: countBy(fieldsOf(present), (field) => field),
     missingFields: source.missingFields,
     malformedLines: placed(plan.malformed),
     leftOutIssues: leftOut.filter(({ reason }) => reason !== "tombstone"),
@@ -76,6 +73,11 @@ export const reportOf = <E, R>(
       outcome.taken.flatMap(({ claim, id, line }) => (claim === undefined ? [] : [{ line, id, ...claim }]))
     )
   }
+}
+
+/** One by one: there may be millions. */
+function* fieldsOf(cards: Iterable<PlannedCard>): Generator<string> {
+  for (const { notCarriedOver } of cards) yield* notCarriedOver
 }
 
 const countBy = <A>(all: Iterable<A>, key: (one: A) => string): Record<string, number> => {

@@ -1,6 +1,8 @@
 import { layer } from "@effect/vitest"
 import { Effect, Layer, Stream } from "effect"
-import { readFileSync } from "node:fs"
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
 import { layerPgliteClient } from "../../src/services/Pglite.ts"
@@ -8,13 +10,24 @@ import { freshBacklog } from "../support/backlogs.ts"
 import { makeRandom } from "../support/random.ts"
 import { amount, report, seed } from "../support/soak.ts"
 import { verifiesItself } from "../support/verifyBacklog.ts"
-import { mutatedFile } from "./hostile/bytes.ts"
-import { formats } from "./hostile/imports.ts"
+import { mutatedFile, mutatedText } from "./hostile/bytes.ts"
+import { backlogMd, formats } from "./hostile/imports.ts"
 import { attempt, failed } from "./hostile/trial.ts"
 
 const files = amount(150, 3_000)
 
 const sample = readFileSync(new URL("../import/fixtures/sample.beads.jsonl", import.meta.url), "utf8")
+const tasks = (
+  JSON.parse(readFileSync(new URL("../import/fixtures/tasks.json", import.meta.url), "utf8")) as {
+    readonly master: { readonly tasks: ReadonlyArray<object> }
+  }
+).master.tasks.map((task) => JSON.stringify(task))
+
+const taskFile = readFileSync(
+  new URL("../import/fixtures/backlog-md/tasks/task-1 - Design-the-board.md", import.meta.url),
+  "utf8"
+)
+
 const issues = sample.split("\n").filter((line) => line.startsWith("{") && line.endsWith("}"))
 
 /** A log with an event of nearly every type, and JSON that something careless would lose a part of. */
@@ -36,14 +49,18 @@ const exported = Effect.gen(function* () {
 })
 
 layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })("hostile files", (it) => {
-  for (const format of ["beads", "log"] as const) {
+  for (const format of ["beads", "log", "task-master"] as const) {
     it.effect(
       `of the format ${format} are imported whole, or refused with nothing written`,
       () =>
         Effect.gen(function* () {
           const random = makeRandom(seed)
           const lines =
-            format === "beads" ? issues : yield* Effect.scoped(Effect.provide(exported, Layer.fresh(freshBacklog)))
+            format === "beads"
+              ? issues
+              : format === "task-master"
+                ? tasks
+                : yield* Effect.scoped(Effect.provide(exported, Layer.fresh(freshBacklog)))
           const { errors, run } = formats[format]
           const whole = Buffer.from(`${lines.join("\n")}\n`)
           const problem = yield* run(whole, false)
@@ -62,4 +79,17 @@ layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })
       amount(120_000, 600_000)
     )
   }
+
+  it.effect("of Backlog.md are tasks, or malformed each for itself", () =>
+    Effect.gen(function* () {
+      const random = makeRandom(seed)
+      const folder = mkdtempSync(join(tmpdir(), "backlog-fuzz-"))
+      yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(folder, { recursive: true })))
+      for (let number = 1; number <= files; number++) {
+        writeFileSync(join(folder, `${number}.md`), mutatedText(taskFile, random))
+      }
+      const problem = yield* backlogMd(folder)
+      if (problem !== undefined) return yield* Effect.die(new Error(problem))
+    }).pipe(Effect.scoped, Effect.provide(Layer.fresh(freshBacklog)))
+  )
 })

@@ -67,3 +67,27 @@ export const mutatedFile = (lines: ReadonlyArray<string>, random: Random): Uint8
   for (let count = 1 + random.below(3); count > 0; count--) file[random.below(file.length)] = random.below(256)
   return file
 }
+
+/** Changes a text in one place: a piece, a line that is gone or there twice, an end that is missing, a few bytes. */
+export const mutatedText = (text: string, random: Random): Uint8Array => {
+  const lines = text.split("\n")
+  const line = random.below(lines.length)
+  const at = random.below(text.length)
+  switch (random.below(5)) {
+    case 0:
+      return Buffer.from(
+        text.slice(0, at) + random.pick([...pieces, "- @", "&a *a", "---\n", ": ", "\t"]) + text.slice(at)
+      )
+    case 1:
+      return Buffer.from(lines.toSpliced(line, 1).join("\n"))
+    case 2:
+      return Buffer.from(lines.toSpliced(line, 0, lines[random.below(lines.length)] ?? "").join("\n"))
+    case 3:
+      return Buffer.from(text.slice(0, at))
+    default: {
+      const bytes = Buffer.from(text)
+      for (let count = 1 + random.below(3); count > 0; count--) bytes[random.below(bytes.length)] = random.below(256)
+      return bytes
+    }
+  }
+}

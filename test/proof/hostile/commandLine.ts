@@ -97,7 +97,7 @@ const valid: Readonly<Record<string, (random: Random) => string>> = {
   result: (random) => JSON.stringify(json(random)),
   status: (random) => random.pick(["ready", "blocked", "done"]),
   part: (random) => random.pick(["title", "body", "reason"]),
-  format: (random) => random.pick(["beads", "log"]),
+  format: (random) => random.pick(["beads", "log", "task-master", "backlog-md", "table"]),
   at: (random) => random.pick(["1", "v1", "2020-01-01", "2020-01-01T00:00:00Z"]),
   type: () => "CardCreated"
 }

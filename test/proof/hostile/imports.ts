@@ -4,7 +4,10 @@ import { importIssues } from "../../../src/import/importIssues.ts"
 import { ImportReport } from "../../../src/import/ImportReport.ts"
 import { linesOf } from "../../../src/import/lines.ts"
 import { planImport } from "../../../src/import/planImport.ts"
+import type { Source } from "../../../src/import/Issue.ts"
+import { readBacklogMd } from "../../../src/import/readBacklogMd.ts"
 import { readBeads } from "../../../src/import/readBeads.ts"
+import { readTaskMaster } from "../../../src/import/readTaskMaster.ts"
 import { LogFileCheck } from "../../../src/projections/LogFileCheck.ts"
 import { AuditService } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
@@ -30,19 +33,44 @@ const sum = (counts: object): number => Object.values(counts).reduce((total: num
 
 const encode = Schema.encodeSync(ImportReport)
 
-const beads = (file: Uint8Array, strict: boolean) =>
+/** Imports what is read, and says what is wrong with what came of it. */
+const importedFrom = <E>(reading: Effect.Effect<Source, E>, strict: boolean) =>
   takenBack(
     Effect.gen(function* () {
-      const source = yield* Effect.promise(() => readBeads(pieces(file), "f"))
+      const source = yield* reading
       const plan = yield* planImport(source)
       const report = yield* importIssues(source, plan, { actor: "i", strict, onProgress: () => Effect.void })
-      const { edges, issues, statuses, taken } = encode(report)
+      const { blank, differing, edges, issues, leftOut, lines, malformed, statuses, taken, unchanged } = encode(report)
       const cards = yield* (yield* BacklogService).list()
       if (cards.length !== taken) return `${taken} were taken, and there are ${cards.length}`
       const known = edges.dependencies + edges.repeated + edges.ofIssuesLeftOut + sum(edges.otherTypes)
-      return edges.total === known && issues === sum(statuses) ? undefined : "the report does not add up"
+      return edges.total === known &&
+        issues === sum(statuses) &&
+        issues === taken + unchanged + differing + leftOut &&
+        lines === blank + malformed + issues
+        ? undefined
+        : "the report does not add up"
     })
   )
+
+const beads = (file: Uint8Array, strict: boolean) =>
+  importedFrom(
+    Effect.promise(() => readBeads(pieces(file), "f")),
+    strict
+  )
+
+/** A `tasks.json` with a task on each line. */
+const taskMaster = (file: Uint8Array, strict: boolean) =>
+  importedFrom(
+    Effect.suspend(() => {
+      const lines = Buffer.from(file).toString("utf8").trimEnd().split("\n")
+      return readTaskMaster(`{"tasks":[${lines.join(",")}]}`, "f", new Map())
+    }),
+    strict
+  )
+
+/** A folder of task files. */
+export const backlogMd = (folder: string) => importedFrom(readBacklogMd(folder, "f", new Map()), false)
 
 /** Also without a database: both must come to the same. */
 const checked = Effect.fnUntraced(function* (file: Uint8Array) {
@@ -76,7 +104,8 @@ export interface Format {
 }
 
 /** Every format that can be imported. */
-export const formats: Readonly<Record<"beads" | "log", Format>> = {
+export const formats: Readonly<Record<"beads" | "log" | "task-master", Format>> = {
   beads: { run: beads, errors: new Set(["ImportRefused"]) },
-  log: { run: (file) => log(file), errors: new Set(["LogFileRefused"]) }
+  log: { run: (file) => log(file), errors: new Set(["LogFileRefused"]) },
+  "task-master": { run: taskMaster, errors: new Set(["ImportRefused", "SourceUnreadable"]) }
 }
