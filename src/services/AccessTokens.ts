@@ -61,6 +61,7 @@ export class AccessTokens extends Context.Service<
         const clock = yield* DatabaseClock
         const staleness = Duration.toMillis(Duration.fromInputUnsafe(yield* AccessTokenStaleness))
         const reading = yield* Semaphore.make(1)
+        const lookingFor = yield* Semaphore.make(1)
         const table = sql(`${schema}.access_tokens`)
         const columns = sql.literal(
           'id, actor, role, created_at AS "createdAt", created_by AS "createdBy", expires_at AS "expiresAt", ' +
@@ -98,21 +99,41 @@ export class AccessTokens extends Context.Service<
           return known
         })
 
-        /** What is known, no older than so many milliseconds. Whoever comes while it is read takes what is read then. */
-        const knownWithin = (milliseconds: number): Effect.Effect<Known, SqlError.SqlError> =>
+        const readSince = (moment: number): Known | undefined =>
+          known !== undefined && known.readAt >= moment ? known : undefined
+
+        /** What was read at a moment or later. Whoever comes while it is read takes what is read then. */
+        const knownSince = (moment: number): Effect.Effect<Known, SqlError.SqlError> =>
           Effect.suspend(() => {
-            const asked = performance.now()
-            const fresh = (): Known | undefined =>
-              known !== undefined && known.readAt >= asked - milliseconds ? known : undefined
-            const already = fresh()
+            const already = readSince(moment)
             if (already !== undefined) return Effect.succeed(already)
             return reading.withPermits(1)(
               Effect.suspend(() => {
-                const meanwhile = fresh()
+                const meanwhile = readSince(moment)
                 return meanwhile === undefined ? readKnown : Effect.succeed(meanwhile)
               })
             )
           })
+
+        /** What is known now, which asks nothing of the database while that is not too old. */
+        const current = Effect.suspend(() => knownSince(performance.now() - staleness))
+
+        /**
+         * What is known from now on, for a token that is not known: it may have been made just now. Read not too often, so
+         * that who shows wrong tokens makes the others wait for nothing, and the database do little.
+         */
+        const knownFromNowOn = Effect.suspend(() => {
+          const moment = performance.now()
+          return lookingFor.withPermits(1)(
+            Effect.suspend(() => {
+              const already = readSince(moment)
+              if (already !== undefined) return Effect.succeed(already)
+              const wait =
+                known === undefined ? 0 : known.readAt + Math.min(longestPause, staleness) - performance.now()
+              return Effect.andThen(wait > 0 ? Effect.sleep(wait) : Effect.void, knownSince(moment))
+            })
+          )
+        })
 
         const takenIn = (found: Known, id: string): KnownToken | undefined => {
           const one = found.byId.get(id)
@@ -126,9 +147,7 @@ export class AccessTokens extends Context.Service<
           const text = Redacted.value(shown)
           const id = tokenIdIn(text)
           if (id === undefined) return yield* new AccessTokenRefused({ reason: "malformed" })
-          const current = yield* knownWithin(staleness)
-          // One that was made just now; looked for rarely, so that wrong tokens ask nothing of the database.
-          const found = takenIn(current, id) ?? takenIn(yield* knownWithin(staleness / 4), id)
+          const found = takenIn(yield* current, id) ?? takenIn(yield* knownFromNowOn, id)
           const isSame = timingSafeEqual(tokenHash(text), found?.hash ?? nothing)
           if (found === undefined || !isSame) return yield* new AccessTokenRefused({ reason: "notValid" })
           used.add(id)
@@ -158,12 +177,18 @@ export class AccessTokens extends Context.Service<
             return rows.length === 0 ? yield* new AccessTokenNotFound({ id }) : only(decodeRows(rows))
           }),
           authenticate,
-          isTaken: (id) => Effect.map(knownWithin(staleness), (current) => takenIn(current, id) !== undefined),
-          hasAny: Effect.map(knownWithin(0), ({ byId }) => byId.size > 0)
+          isTaken: (id) => Effect.map(current, (found) => takenIn(found, id) !== undefined),
+          hasAny: Effect.map(
+            Effect.suspend(() => knownSince(performance.now())),
+            ({ byId }) => byId.size > 0
+          )
         })
       })
     ).pipe(Layer.provide(Migrations.layer))
 }
+
+/** How long after the last look at the tokens one may be looked for that is not known, at most, in milliseconds. */
+const longestPause = 200
 
 interface KnownToken {
   readonly token: AccessToken

@@ -1,75 +1,80 @@
-import { Effect } from "effect"
+import { afterAll, assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { expect } from "vitest"
-import { onServer } from "../support/databases.ts"
-import { asking } from "./support/asking.ts"
-import { framesOf } from "./support/serverSentEvents.ts"
-import { run } from "./support/example.ts"
+import { cli, onServer } from "../cli/support.ts"
+import { serving } from "./support/serving.ts"
 
-const root = join(import.meta.dirname, "..", "..")
-const read = (...path: ReadonlyArray<string>): string => readFileSync(join(root, ...path), "utf8")
-const page = read("docs", "http.md")
+const read = (name: string): string => readFileSync(join(import.meta.dirname, "..", "..", "docs", name), "utf8")
 
-interface Example {
-  readonly method: string
-  readonly path: string
-  readonly headers: Record<string, string>
-  readonly body: string
-  readonly status: number
-  readonly answer: string
-}
+/** Lines of the shell in a page. */
+const linesOf = (page: string): ReadonlyArray<string> =>
+  [...page.matchAll(/^```sh\n(.*?)^```$/gms)].flatMap(([, block = ""]) => block.trimEnd().split("\n"))
 
-/** Every request on the page, with what it says of the answer. */
-const examples: ReadonlyArray<Example> = [...page.matchAll(/```http\n([\s\S]*?)```/g)].map(([, block = ""]) => {
-  const [request = "", response = ""] = block.split("\n\n")
-  const [first = "", ...rest] = request.split("\n")
-  const [method = "", path = ""] = first.split(" ")
-  const headers = rest.filter((line) => /^[\w-]+: /.test(line)).map((line) => line.split(/: (.*)/).slice(0, 2))
-  const [status = "", ...answer] = response.split("\n")
-  return {
-    method,
-    path,
-    headers: Object.fromEntries(headers) as Record<string, string>,
-    body: rest.filter((line) => !/^[\w-]+: /.test(line)).join("\n"),
-    status: Number(status),
-    answer: answer.join("\n").trim()
-  }
+/** Words of a line of the shell, with variables in their places. */
+const wordsOf = (line: string, variables: ReadonlyMap<string, string>): ReadonlyArray<string> =>
+  [...line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(
+    ([, verbatim, quoted = "", plain = ""]) =>
+      verbatim ?? (quoted + plain).replace(/\$([A-Z]+)/g, (_, name: string) => variables.get(name) ?? "")
+  )
+
+describe.each(["security.md", "operations.md"])("the examples in docs/%s", (name) => {
+  const place = onServer()
+  const servers: Array<Awaited<ReturnType<typeof serving>>> = []
+  afterAll(async () => {
+    for (const server of servers) await server.end()
+    await place.remove()
+  })
+
+  it("do what they say", async () => {
+    const variables = new Map<string, string>()
+    const lines = linesOf(read(name))
+    assert.isAbove(lines.length, 4)
+    for (const line of lines) {
+      const [, variable, inner] = /^([A-Z]+)=\$\((.*)\)$/.exec(line) ?? []
+      const [program, ...argv] = wordsOf(inner ?? line, variables)
+      if (program === "backlog" && argv[0] === "serve") {
+        servers.push(await serving([...argv.slice(1), ...place.flags]))
+      } else if (program === "backlog") {
+        const ran = await cli([...argv, ...place.flags])
+        // The doctor may find that the tests connect as a superuser.
+        assert.include(argv[0] === "doctor" ? [0, 1] : [0], ran.code, `${line}\n${ran.stderr}`)
+        if (variable !== undefined) variables.set(variable, ran.stdout.split("\n")[0] ?? "")
+      } else if (program === "curl") {
+        const url = new URL(argv.find((word) => word.startsWith("http://")) ?? "")
+        const after = (flag: string): string | undefined => argv[argv.indexOf(flag) + 1 || argv.length]
+        const [header, value] = after("-H")?.split(": ") ?? []
+        const body = after("-d")
+        const response = await fetch(
+          `http://127.0.0.1:${new URL(servers.at(-1)?.url ?? "").port}${url.pathname}${url.search}`,
+          {
+            method: body === undefined ? "GET" : "POST",
+            headers: {
+              ...(header === undefined ? {} : { [header]: value ?? "" }),
+              ...(body === undefined ? {} : { "content-type": "application/json" })
+            },
+            ...(body === undefined ? {} : { body })
+          }
+        )
+        assert.include([200, 204], response.status, `${line}\n${await response.text()}`)
+      } else {
+        assert.fail(`nobody runs this line of ${name}: ${line}`)
+      }
+    }
+  })
 })
 
-/** The JSON of an answer, or its only event. */
-const json = (text: string): object => {
-  if (text.startsWith("{")) return JSON.parse(text) as object
-  const [frame] = framesOf(text)
-  return { id: frame?.id, data: JSON.parse(frame?.data ?? "") as unknown }
-}
-
-onServer("docs/http.md", (test) => {
-  test(
-    "tells the truth, request by request",
-    Effect.gen(function* () {
-      const { ask, url } = yield* asking()
-      expect(examples.length).toBeGreaterThan(8)
-      for (const { answer, body, headers, method, path, status } of examples) {
-        const given = yield* method === "GET"
-          ? ask(path)
-          : ask(path, { method, body, headers: { "content-type": "application/json", ...headers } })
-        expect([method, path, given.status]).toEqual([method, path, status])
-        expect(json(given.text.trim())).toMatchObject(json(answer))
-      }
-      expect(yield* Effect.promise(() => run(url))).toMatchObject({ total: 3 })
-    })
-  )
-
-  test(
-    "shows the program that was run here",
-    Effect.sync(() => {
-      const example = read("test", "http", "support", "example.ts")
-        .replaceAll("../../../src/http/index.ts", "mosaic-backlog/http")
-        .replaceAll("../../../src/index.ts", "mosaic-backlog")
-      expect(page).toContain(`\`\`\`ts\n${example}\`\`\`\n`)
-      const { exports } = JSON.parse(read("package.json")) as { readonly exports: Record<string, unknown> }
-      expect(exports["./http"]).toEqual({ types: "./dist/http/index.d.ts", import: "./dist/http/index.js" })
-    })
-  )
+describe("the metrics in docs/operations.md", () => {
+  it("are those that a server has", async () => {
+    const place = onServer()
+    const server = await serving(place.flags)
+    const metrics = await (await fetch(`${server.url}/metrics`)).text()
+    await server.end()
+    await place.remove()
+    const documented = new Set(
+      read("operations.md")
+        .match(/`(?:backlog|process)_[a-z_]+/g)
+        ?.map((each) => each.slice(1))
+    )
+    for (const [, found = ""] of metrics.matchAll(/^# TYPE (\S+)/gm)) assert.include([...documented], found)
+  })
 })

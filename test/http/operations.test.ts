@@ -1,9 +1,8 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
-import { run } from "../../src/cli/run.ts"
 import { cli, json, onServer, sql } from "../cli/support.ts"
+import { serving } from "./support/serving.ts"
 
 interface Attribute {
   readonly key: string
@@ -50,40 +49,6 @@ const collector = () => {
         }
         return resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans))
       })
-  }
-}
-
-/** `backlog serve` in this process, until it is interrupted. */
-const serving = async (argv: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) => {
-  const written = { stdout: "", stderr: "" }
-  let heard: (text: string) => void = () => {}
-  const answered = new Promise<string>((resolve) => {
-    heard = resolve
-  })
-  const output = (name: "stdout" | "stderr") => ({
-    write: (text: string) => {
-      written[name] += text
-      if (name === "stdout") heard(text)
-    },
-    drained: Effect.void,
-    isTerminal: false,
-    size: () => ({ columns: 80, rows: 24 })
-  })
-  const fiber = Effect.runFork(
-    run(["serve", "--port", "0", "--json", ...argv], {
-      env,
-      stdin: (async function* () {})(),
-      stdout: output("stdout"),
-      stderr: output("stderr"),
-      endsByInterrupt: () => {},
-      atExit: () => () => {}
-    })
-  )
-  const { url } = (JSON.parse(await answered) as { readonly data: { readonly url: string } }).data
-  return {
-    url,
-    logs: () => written.stderr,
-    end: () => Effect.runPromise(Fiber.interrupt(fiber))
   }
 }
 

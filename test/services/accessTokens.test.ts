@@ -110,6 +110,23 @@ onServer("the tokens of a server", (test) => {
   )
 
   test(
+    "are known as soon as they are made, wherever, and wrong ones are looked for together",
+    Effect.gen(function* () {
+      const [here, there] = [yield* tokensOf("1 hour"), yield* tokensOf("1 hour")]
+      const wrong = "mbk_0123456789abcdef_" + "0".repeat(64)
+      const { crc32 } = yield* Effect.promise(() => import("node:zlib"))
+      const text = `${wrong}_${crc32(wrong).toString(16).padStart(8, "0")}`
+      expect(yield* taken(there.tokens, text)).toBe("notValid")
+      const { secret, token } = yield* here.tokens.create({ actor: "ann", role: "worker", createdBy: "admin" })
+      const [known] = yield* Effect.all(
+        [there.tokens.authenticate(secret), ...Array.from({ length: 50 }, () => taken(there.tokens, text))],
+        { concurrency: "unbounded" }
+      )
+      expect(known).toMatchObject({ id: token.id })
+    })
+  )
+
+  test(
     "end by the database's clock",
     Effect.gen(function* () {
       const { pass, tokens } = yield* tokensOf(0)
