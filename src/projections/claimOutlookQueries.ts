@@ -50,7 +50,11 @@ export const makeClaimOutlookQueries = (
     Effect.map(
       Effect.suspend(
         () => sql<{ readonly count: number; readonly soonestSeconds: number | null }>`
-          WITH clock AS MATERIALIZED (SELECT ${now()} AS now)
+          WITH clock AS MATERIALIZED (SELECT ${now()} AS now),
+            soonest AS MATERIALIZED (SELECT least(
+              (SELECT min(not_before) FROM ${cards} WHERE deferred AND not_before > clock.now),
+              (SELECT min(claim_expires_at) FROM ${cards} WHERE status = 'claimed' AND claim_expires_at > clock.now)
+            ) - clock.now AS wait FROM clock)
           SELECT (CASE WHEN wanted.phase IS NULL
               THEN (SELECT count(*) FROM (SELECT FROM ${cards} WHERE ${ready} LIMIT wanted.most) AS one)
               ELSE (SELECT count(*) FROM (SELECT FROM ${cards} WHERE ${ready} AND phase = wanted.phase LIMIT wanted.most) AS one)
@@ -58,14 +62,11 @@ export const makeClaimOutlookQueries = (
             + (SELECT count(*) FROM (SELECT FROM ${cards} WHERE deferred AND not_before <= clock.now AND ${due} LIMIT wanted.most) AS one)
             + (SELECT count(*) FROM (SELECT FROM ${cards}
                 WHERE status = 'claimed' AND claim_expires_at <= clock.now AND ${due} LIMIT wanted.most) AS one))::float8 AS count,
-            extract(epoch FROM least(
-              (SELECT min(not_before) FROM ${cards} WHERE deferred AND not_before > clock.now),
-              (SELECT min(claim_expires_at) FROM ${cards} WHERE status = 'claimed' AND claim_expires_at > clock.now)
-            ) - clock.now)::float8 AS "soonestSeconds"
+            extract(epoch FROM soonest.wait)::float8 AS "soonestSeconds"
           FROM unnest(${arrayLiteral(wanted.map(({ choice }) => choice.phase ?? null))}::text[],
             ${arrayLiteral(wanted.map(({ choice }) => choice.minimumPriority ?? leastPriority))}::int4[],
             ${arrayLiteral(wanted.map(({ limit }) => limit))}::int8[]) WITH ORDINALITY
-            AS wanted (phase, priority, most, place), clock
+            AS wanted (phase, priority, most, place), clock, soonest
           ORDER BY wanted.place`
       ),
       (rows): ClaimableNow => ({
@@ -75,6 +76,9 @@ export const makeClaimOutlookQueries = (
     )
 
   const isOpen = sql`status IN ('ready', 'claimed', 'blocked')`
+  // In the order of an index, so that it is used: done cards must not be looked at until one comes that is not.
+  const anyOf = (status: Status) =>
+    sql`(SELECT true FROM ${cards} WHERE status = ${sql.literal(`'${status}'`)} ORDER BY priority DESC, created_at, id LIMIT 1)`
   const isHeld = sql`status = 'claimed' AND claim_expires_at > clock.now`
   const isFree = sql`(status = 'ready' OR status = 'claimed' AND claim_expires_at <= clock.now)`
   const isDue = sql`(not_before IS NULL OR not_before <= clock.now)`
@@ -104,7 +108,7 @@ export const makeClaimOutlookQueries = (
               WHERE ${chosen} AND ${isFree} AND unmet_dependencies > 0
               ORDER BY unmet_dependencies, priority DESC, created_at, id LIMIT 1)
           SELECT counts.*, EXISTS (SELECT FROM ${cards}) AS "hasCards",
-            EXISTS (SELECT FROM ${cards} WHERE ${isOpen}) AS "hasOpenCards",
+            coalesce(${anyOf("ready")}, ${anyOf("claimed")}, ${anyOf("blocked")}, false) AS "hasOpenCards",
             expiry.id AS "expiryId", expiry.claim_owner AS holder, expiry.claim_expires_at AS "expiresAt",
             retry.id AS "retryId", retry.not_before AS "notBefore",
             nearest.id AS "nearestId", nearest.unmet_dependencies AS "unmetDependencies", (
