@@ -35,8 +35,8 @@ export const makeClaimOwners = Effect.gen(function* () {
       ),
       // There is no such card, or not yet such an event; what is wrong with the log, the command itself will meet.
       Effect.catchTags({
-        InvalidInput: () => Effect.succeed(undefined),
-        MomentNotReached: () => Effect.succeed(undefined),
+        InvalidInput: () => Effect.undefined,
+        MomentNotReached: () => Effect.undefined,
         DamagedEvent: Effect.die,
         UndecodableEvent: Effect.die
       })
