@@ -132,6 +132,24 @@ describe.each(places)("imports into %s", (_, make) => {
 describe("an import", () => {
   const place = onServer()
   afterAll(() => place.remove())
+
+  it("of more rows than are fetched or created at once takes each of them once", async () => {
+    const many = `${old}.many`
+    await sql((client) =>
+      client.unsafe(
+        `CREATE VIEW ${many} AS SELECT i AS id, 'Task ' || i AS title,
+           CASE WHEN i > 1 THEN to_jsonb(ARRAY[i / 2]) END AS depends_on FROM generate_series(1, 1203) AS i`
+      )
+    )
+    const pages = onServer()
+    const argv = [...pages.flags, "import", "--format", "table", "--from", inject("postgresUrl"), "--table", many]
+    const { data: first } = await json(argv)
+    assert.deepInclude(first, { lines: 1203, taken: 1203, danglingEdges: [] })
+    assert.deepInclude(first.edges, { dependencies: 1202 })
+    const { data: second } = await json(argv)
+    assert.deepInclude(second, { taken: 0, unchanged: 1203, correlationId: null })
+    await pages.remove()
+  })
   const ask = (argv: ReadonlyArray<string>, stdin = "") => json([...place.flags, ...argv], { stdin })
 
   it("that is strict writes nothing where a live claim would end, and says who holds it", async () => {

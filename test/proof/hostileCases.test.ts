@@ -7,12 +7,16 @@ import { parseExactJson } from "../../src/events/exactJson.ts"
 import { LogFileCheck } from "../../src/projections/LogFileCheck.ts"
 import { parseEvent, parseHeader } from "../../src/events/LogFile.ts"
 import { decodeBeadsLine, issueOfBeads } from "../../src/import/beads.ts"
+import { issueOfTask, taskFileOf } from "../../src/import/backlogMd.ts"
+import { parseTableName } from "../../src/import/tableName.ts"
+import { timeOf } from "../../src/import/times.ts"
+import { priorityOf, statusOf } from "../../src/import/words.ts"
 import { planOf } from "../../src/import/planImport.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService, type Input } from "../../src/services/BacklogService.ts"
-import { layerPgliteClient } from "../../src/services/Pglite.ts"
 import { cli } from "../cli/support.ts"
 import { freshBacklog, plain } from "../support/backlogs.ts"
+import { copiedPgliteClient } from "../support/pgliteTemplates.ts"
 import { verifiesItself } from "../support/verifyBacklog.ts"
 import { nested } from "./hostile/values.ts"
 
@@ -21,7 +25,7 @@ const megabyte = 2 ** 20
 
 const card = (more: object) => ({ id: "a", title: "A", actor, ...more }) as Input<"Create">
 
-layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })("hostile cases", (hostile) => {
+layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })("hostile cases", (hostile) => {
   const test = (title: string, body: Effect.Effect<void, unknown, BacklogService | AuditService>) =>
     hostile.effect(title, () =>
       Effect.provide(Effect.andThen(body, verifiesItself) as Effect.Effect<void, unknown>, Layer.fresh(freshBacklog))
@@ -202,6 +206,16 @@ describe("texts of a megabyte", () => {
       parseAnchor(text)
       parseHeader(text)
       decodeBeadsLine(JSON.stringify({ id: text, created_at: text }))
+      timeOf(text)
+      timeOf(`2026-01-22${text}`)
+      statusOf(text, new Map())
+      priorityOf(text)
+      parseTableName(text)
+      parseTableName(`"${text}`)
+      for (const line of [text, `a: [@${text}`, `- [ ] ${text}`]) {
+        taskFileOf(`---\n${line}\n---\n${line}`)
+        issueOfTask({ id: "a", title: "A", status: text, created_date: text }, line, new Map())
+      }
       Schema.is(Name)(text)
       Schema.is(Title)(text)
     }
