@@ -72,7 +72,7 @@ const target = Effect.gen(function* () {
 export const otherServer = Effect.fnUntraced(function* (flag: string, url: string) {
   const meant = yield* Effect.fromResult(targetOf(flag, url))
   if (meant._tag === "Directory") return yield* new InvalidInput({ problem: `${flag} takes a postgres:// URL` })
-  return { name: meant.name, layer: layerPostgresClient({ url: meant.url, poolSize: 1 }) }
+  return { name: meant.name, layer: layerPostgresClient({ url: meant.url, poolSize: 1, prepare: false }) }
 })
 
 /** Making a database takes some seconds: whoever waits for it at a terminal shall know why. */
