@@ -42,6 +42,10 @@ export interface ServeOptions<E = never> {
   readonly allowHosts?: ReadonlyArray<string> | undefined
   /** Origins whose pages may ask, `https://board.example.com`; only the server's own unless told otherwise. */
   readonly allowOrigins?: ReadonlyArray<string> | undefined
+  /** How long the first line and the headers of a request may take: 15 seconds unless told otherwise. */
+  readonly headersPatience?: Duration.Input | undefined
+  /** How long the body of a request may take, but for a log that is imported: a minute unless told otherwise. */
+  readonly bodyPatience?: Duration.Input | undefined
   /** How often each caller may ask: where tokens must be shown 1,000 times a second, 2,000 at once; else without limit. */
   readonly rateLimit?: RateLimit | "none" | undefined
   /** Connections at most, 4,000 unless told otherwise: more are hung up on. */
@@ -98,6 +102,8 @@ export const serve = Effect.fnUntraced(function* <E = never>(
     readerPatience: options.readerPatience ?? "30 seconds",
     maxConnections: options.maxConnections ?? 4000,
     unhurried: importPaths
+    headersPatience: options.headersPatience ?? "15 seconds",
+    bodyPatience: options.bodyPatience ?? "1 minute",
   }).pipe(Effect.updateService(UrlParams.CurrentRedactedNames, (names) => [...names, /token|secret|authorization/i]))
   const host = address.family === "IPv6" ? `[${address.address}]` : address.address
   return { host: address.address, port: address.port, url: `http://${host}:${address.port}` }

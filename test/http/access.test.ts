@@ -346,7 +346,10 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
       const preflight = yield* ask(port, "/claim", { method: "OPTIONS", headers: board })
       assert.deepStrictEqual(
         [preflight.status, preflight.headers["access-control-allow-headers"]],
-        [204, "authorization, content-type, idempotency-key, last-event-id"]
+        [
+          204,
+          "authorization, content-type, idempotency-key, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name"
+        ]
       )
       // Its answer to whoever shows no token can be read by the page too.
       const stranger = yield* ask(port, "/stats", { headers: board })
@@ -438,6 +441,26 @@ layer(Layer.provideMerge(layerTokens, freshBacklog).pipe(Layer.provideMerge(post
       yield* open
       const third = yield* open
       yield* Effect.promise(() => new Promise((resolve) => third.once("close", resolve)))
+    })
+  )
+
+  its.effect("hangs up on whoever is slow on purpose", () =>
+    Effect.gen(function* () {
+      const { port } = yield* serve({ port: 0, headersPatience: "300 millis", bodyPatience: "300 millis" })
+      /** Sends what begins a request, then a byte now and then, until it is hung up on. */
+      const dribble = (begin: string, byte: string) =>
+        Effect.callback<void>((resume) => {
+          const socket = connect({ port, host: "127.0.0.1" }, () => socket.write(begin))
+          const timer = setInterval(() => socket.write(byte), 20)
+          socket.on("error", () => {})
+          socket.on("close", () => {
+            clearInterval(timer)
+            resume(Effect.void)
+          })
+        })
+      const first = `POST /create HTTP/1.1\r\nhost: localhost:${port}\r\n`
+      yield* dribble(first, "x")
+      yield* dribble(`${first}content-type: application/json\r\ncontent-length: 100000\r\n\r\n{`, " ")
     })
   )
 })

@@ -1,4 +1,4 @@
-import { Context, Data, Deferred, type Duration, Effect, Fiber, type Scope } from "effect"
+import { Context, Data, Deferred, Duration, Effect, Fiber, type Scope } from "effect"
 import { HttpEffect, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
@@ -25,7 +25,11 @@ export interface ListenOptions {
   readonly shutdownPatience: Duration.Input
   /** How long to wait for a reader who takes nothing, before hanging up. */
   readonly readerPatience: Duration.Input
-  /** Paths whose requests may take as long as something comes; the others are to be there within a minute. */
+  /** How long the first line and the headers of a request may take. */
+  readonly headersPatience: Duration.Input
+  /** How long the body of a request may take. */
+  readonly bodyPatience: Duration.Input
+  /** Paths of which a body may take as long as something comes. */
   readonly unhurried: ReadonlySet<string>
   /** Connections at most: more are hung up on. */
   readonly maxConnections: number
@@ -35,12 +39,6 @@ export interface ListenOptions {
 
 /** How long a connection may say nothing while a request is expected of it, in milliseconds. */
 const silence = 60_000
-
-/** How long the first line and the headers of a request may take, in milliseconds. */
-const headersPatience = 15_000
-
-/** How long all of a request may take, in milliseconds. */
-const bodyPatience = 60_000
 
 /**
  * Answers requests on an address until the scope ends: then no more are taken, those that are being answered are waited
@@ -55,7 +53,8 @@ export const listen = Effect.fnUntraced(function* <E, R>(
   Exclude<R, HttpServerRequest.HttpServerRequest | Scope.Scope> | Scope.Scope
 > {
   const context = yield* Effect.context()
-  const { host, maxConnections, port, readerPatience, shutdown, shutdownPatience, unhurried } = options
+  const { host, maxConnections, port, readerPatience, shutdown, shutdownPatience } = options
+  const headersTimeout = Duration.toMillis(Duration.fromInputUnsafe(options.headersPatience))
   const fibers = new Set<Fiber.Fiber<void>>()
   const responses = new WeakMap<object, ServerResponse>()
   let isClosing = false
@@ -91,15 +90,15 @@ export const listen = Effect.fnUntraced(function* <E, R>(
   const server = createServer(
     {
       requestTimeout: 0,
-      headersTimeout: headersPatience,
-      connectionsCheckingInterval: headersPatience / 3,
+      headersTimeout,
+      connectionsCheckingInterval: headersTimeout / 3,
       keepAliveTimeout: silence
     },
     answer
   )
   server.maxConnections = maxConnections
   hangUpOnSilence(server)
-  hangUpOnSlowBodies(server, unhurried)
+  hangUpOnSlowBodies(server, options)
 
   yield* Effect.acquireRelease(
     Effect.callback<void, ListenFailed>((resume) => {
@@ -121,10 +120,11 @@ export const listen = Effect.fnUntraced(function* <E, R>(
 })
 
 /** Who sends a byte now and then is not silent, and keeps a connection all the same. */
-const hangUpOnSlowBodies = (server: Server, unhurried: ReadonlySet<string>): void => {
+const hangUpOnSlowBodies = (server: Server, { bodyPatience, unhurried }: ListenOptions): void => {
+  const patience = Duration.toMillis(Duration.fromInputUnsafe(bodyPatience))
   server.on("request", (message: IncomingMessage) => {
     if (!hasBody(message) || unhurried.has(message.url ?? "")) return
-    const timer = setTimeout(() => message.socket.destroy(), bodyPatience).unref()
+    const timer = setTimeout(() => message.socket.destroy(), patience).unref()
     const inTime = (): void => clearTimeout(timer)
     message.once("end", inTime).once("close", inTime)
   })
