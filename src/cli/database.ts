@@ -2,7 +2,15 @@ import { Effect, Layer, Result, Schema } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { existsSync } from "node:fs"
 import { BacklogSchema, SchemaName } from "../events/SchemaName.ts"
-import { AccessTokens, type BacklogServices, Doctor, InvalidInput, layerPglite, layerPostgres } from "../index.ts"
+import {
+  AccessTokens,
+  type BacklogServices,
+  DirectoryUnusable,
+  Doctor,
+  InvalidInput,
+  layerPglite,
+  layerPostgres
+} from "../index.ts"
 import { BacklogRoles, type RoleNames } from "../services/BacklogRoles.ts"
 import { Migrations } from "../services/Migrations.ts"
 import { layerPgliteClient } from "../services/Pglite.ts"
@@ -146,8 +154,12 @@ const migrationsOf = (roles: RoleNames) =>
 /** Runs an effect with the tokens of a server of that backlog. */
 export const withAccessTokens = within((meant, schema) => overClient(AccessTokens.layer, meant, schema))
 
-/** Runs an effect with the doctor of that backlog; no migration is applied. */
-export const withDoctor = within((meant, schema) => overClient(Doctor.layer, meant, schema, 4))
+/** Runs an effect with the doctor of that backlog; no migration is applied, and no directory made. */
+export const withDoctor = within((meant, schema) =>
+  meant._tag === "Directory" && !existsSync(meant.directory)
+    ? Layer.effect(Doctor, new DirectoryUnusable({ directory: meant.directory, reason: "it does not exist" }))
+    : overClient(Doctor.layer, meant, schema, 4)
+)
 
 /** A service that needs no more than a client of the database, in the schema that is meant. */
 const overClient = <A, E>(

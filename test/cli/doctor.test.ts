@@ -1,5 +1,7 @@
 import { afterAll, assert, describe, it } from "@effect/vitest"
-import { cli, json, onServer, sql } from "./support.ts"
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import { cli, json, onServer, sql, temporaryDirectory } from "./support.ts"
 
 describe("backlog doctor", () => {
   const place = onServer()
@@ -34,6 +36,12 @@ describe("backlog doctor", () => {
     assert.deepStrictEqual([code, wrong.map(({ check, level }) => [check, level])], [1, [["migrations", "problem"]]])
     assert.isFalse(facts.migrations.exists)
     assert.deepStrictEqual(await sql((client) => client`SELECT FROM pg_namespace WHERE nspname = ${place.schema}`), [])
+  })
+
+  it("makes no directory", async () => {
+    const directory = join(await temporaryDirectory(), "none")
+    const refused = await json(["doctor", "--db", directory])
+    assert.deepStrictEqual([refused.code, refused.error?._tag, existsSync(directory)], [6, "DirectoryUnusable", false])
   })
 
   it("finds nothing in a backlog that is well, and looks at everything", async () => {

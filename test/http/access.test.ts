@@ -246,10 +246,17 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
       const http = yield* Layer.build(Layer.fresh(layerHttp({ url, token: Redacted.make(orchestrator) })))
       const backlog = Context.get(http, BacklogService)
       yield* backlog.create({ id: "f1", title: "T", actor: "planner" })
+      assert.strictEqual(
+        (yield* ask(port, "/revise", { body: { id: "f1", title: "U" }, token: orchestrator })).status,
+        200
+      )
       const events = yield* Stream.runCollect(Context.get(http, AuditService).history("f1"))
       assert.deepStrictEqual(
         events.map(({ actor, type }) => [actor, type]),
-        [["planner", "CardCreated"]]
+        [
+          ["planner", "CardCreated"],
+          ["planner", "CardRevised"]
+        ]
       )
       const error = yield* Effect.flip(backlog.create({ id: "f3", title: "T", actor: "somebody else" }))
       assert.strictEqual(error._tag === "SqlError" ? error.reason._tag : error._tag, "AuthorizationError")
