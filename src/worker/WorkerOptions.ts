@@ -74,7 +74,7 @@ export interface WorkerOptions<E = never, R = never> {
    * `false` unless told otherwise.
    */
   readonly untilEmpty?: boolean | undefined
-  /** Ends when it has claimed so many cards, and is done with them. */
+  /** Ends when it has claimed so many times, and is done with what it claimed. */
   readonly maximumCards?: number | undefined
   /** Is told what happens, in order. The worker waits for it. */
   readonly onEvent?: ((event: WorkerEvent) => Effect.Effect<void>) | undefined
