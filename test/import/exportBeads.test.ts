@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url"
 import { Card } from "../../src/index.ts"
 import { decodeBeadsLine, issueOfBeads } from "../../src/import/beads.ts"
 import { beadsOfCard } from "../../src/import/beadsOfCard.ts"
-import { cli, inDirectory, json, onServer, type Place, temporaryDirectory } from "../cli/support.ts"
+import { cli, json, onServer, temporaryDirectory } from "../cli/support.ts"
 
 const plain = {
   id: "a",
@@ -116,15 +116,9 @@ describe("a card that is exported to beads", () => {
 
 const sample = fileURLToPath(new URL("fixtures/sample.beads.jsonl", import.meta.url))
 
-const places: ReadonlyArray<readonly [string, () => Promise<Place>]> = [
-  ["a server", async () => onServer()],
-  ["a directory", () => inDirectory()]
-]
-
-describe.each(places)("a backlog on %s", (_, make) => {
-  let place: Place
+describe("a backlog", () => {
+  const place = onServer()
   beforeAll(async () => {
-    place = await make()
     await cli([...place.flags, "import", sample])
     await cli([...place.flags, "create", "--id", "own", "--title", "Own", "--acceptance", "[1]", "--priority", "7"])
   })
