@@ -1,6 +1,6 @@
 import { Deferred, Effect, type Layer, Option } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
-import { PrometheusMetrics } from "effect/observability"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { type AuditService, BacklogService, type Doctor } from "../../index.ts"
 import { problemMediaType, problemOf } from "../asProblem.ts"
 import { Shutdown } from "../Shutdown.ts"
