@@ -41,11 +41,16 @@ const complete = Effect.fnUntraced(
       result: (result ?? null) as null,
       ...(claimsNext ? { claimNext: { owner, ttlSeconds, ...choice } } : {})
     })
-    const { madeClaimable, next } = yield* whileUnavailable(completion, tell).pipe(
+    const { attempts, madeClaimable, next } = yield* whileUnavailable(completion, tell).pipe(
       Effect.tapCause(() => Effect.sync(() => (crew.claimed -= claimsNext ? 1 : 0)))
     )
     if (claimsNext && next === null) crew.claimed--
-    yield* tell({ _tag: "Completed", card, madeClaimable })
+    // A card that is done is answered as it is, whoever did it.
+    yield* tell(
+      attempts === card.attempts
+        ? { _tag: "Completed", card, madeClaimable }
+        : { _tag: "Lost", card, reason: "somebody else claimed and completed it meanwhile" }
+    )
     return next === null ? undefined : ({ card: next, asked } satisfies NewClaim)
   },
   (completing, crew, lease) =>

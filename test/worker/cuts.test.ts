@@ -1,0 +1,67 @@
+import { Effect, Layer } from "effect"
+import { expect } from "vitest"
+import { DatabaseClock } from "../../src/events/DatabaseClock.ts"
+import { BacklogSchema } from "../../src/events/SchemaName.ts"
+import { BacklogService, type Card, layerPostgres } from "../../src/index.ts"
+import { Worker, type WorkerEvent } from "../../src/worker/index.ts"
+import { startProxy } from "../proof/support/proxy.ts"
+import { postgresUrl } from "../support/backlogs.ts"
+import { onServer } from "../support/databases.ts"
+import { makeRandom } from "../support/random.ts"
+import { seed } from "../support/soak.ts"
+
+const cards = Array.from({ length: 60 }, (_, index) => ({
+  id: `c${index}`,
+  title: "T",
+  dependsOn: index === 0 ? [] : [`c${(index - 1) >> 2}`]
+}))
+
+onServer("workers whose connections are cut", (test) => {
+  test(
+    "do every card, and what a handler answered is the card's result unless the card was lost",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const schema = yield* BacklogSchema
+      yield* backlog.createMany({ cards, actor: "ann" })
+      const url = new URL(postgresUrl())
+      const proxy = yield* Effect.acquireRelease(
+        Effect.promise(() => startProxy(Number(url.port), makeRandom(seed))),
+        ({ close }) => Effect.promise(close)
+      )
+      url.port = String(proxy.port)
+      const troubles = new Set<string>()
+      const answered = new Map<string, Array<string>>()
+      const handler = (owner: string) => (card: Card) =>
+        Effect.sync(() => {
+          const answer = `${owner}, attempt ${card.attempts}`
+          answered.set(card.id, [...(answered.get(card.id) ?? []), answer])
+          return answer
+        })
+      const onEvent = (event: WorkerEvent) =>
+        Effect.sync(() => void (event._tag === "Trouble" && troubles.add(event.error.reason._tag)))
+      const serversClock = Layer.succeed(DatabaseClock)({ override: () => null })
+      const services = Layer.build(
+        Layer.fresh(Layer.provide(layerPostgres({ url: url.href, schema, poolSize: 3 }), serversClock))
+      )
+      const works = Effect.fnUntraced(function* (owner: string, more: object) {
+        const context = yield* services
+        return Worker.run({ owner, ttlSeconds: 1, untilEmpty: true, onEvent, handler: handler(owner), ...more }).pipe(
+          Effect.provideContext(context)
+        )
+      })
+      const workers = yield* Effect.all([works("w1", { concurrency: 3 }), works("w2", { prefetch: 4 })])
+      // Whoever starts finds a database: what is cut is their work.
+      proxy.begin()
+      const reports = yield* Effect.all(workers, { concurrency: "unbounded" })
+      proxy.end()
+      expect([...troubles]).toEqual(["ConnectionError"])
+      for (const { attempts, id, result, status } of yield* backlog.list()) {
+        expect([id, status, answered.get(id)]).toEqual([id, "done", expect.arrayContaining([result])])
+        // Only a claim that was not answered is an attempt without a handler; none is worked on twice at the same time.
+        expect(answered.get(id)?.length).toBeLessThanOrEqual(attempts)
+      }
+      const done = reports.reduce((sum, { completed }) => sum + completed, 0)
+      expect(done).toBe(cards.length)
+    })
+  )
+})
