@@ -100,10 +100,10 @@ export const serve = Effect.fnUntraced(function* <E = never>(
     shutdown,
     shutdownPatience: options.shutdownPatience ?? "10 seconds",
     readerPatience: options.readerPatience ?? "30 seconds",
-    maxConnections: options.maxConnections ?? 4000,
-    unhurried: importPaths
     headersPatience: options.headersPatience ?? "15 seconds",
     bodyPatience: options.bodyPatience ?? "1 minute",
+    maxConnections: options.maxConnections ?? 4000,
+    unhurried: importPaths
   }).pipe(Effect.updateService(UrlParams.CurrentRedactedNames, (names) => [...names, /token|secret|authorization/i]))
   const host = address.family === "IPv6" ? `[${address.address}]` : address.address
   return { host: address.address, port: address.port, url: `http://${host}:${address.port}` }
