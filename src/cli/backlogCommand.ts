@@ -12,6 +12,7 @@ import { history } from "./commands/history.ts"
 import { importCommand } from "./commands/import.ts"
 import { link, unlink } from "./commands/link.ts"
 import { list } from "./commands/list.ts"
+import { mcp } from "./commands/mcp.ts"
 import { migrate } from "./commands/migrate.ts"
 import { rebuild } from "./commands/rebuild.ts"
 import { receipts } from "./commands/receipts.ts"
@@ -40,7 +41,7 @@ export const backlogCommand = Command.make("backlog").pipe(
     { group: "Work", commands: [work, claim, renew, release, complete, reclaim] },
     { group: "Order", commands: [link, unlink, block, unblock, reopen] },
     { group: "Audit", commands: [events, verify, anchor, rebuild, redact, consumers] },
-    { group: "Backlog", commands: [serve, importCommand, exportCommand, receipts, migrate, token, doctor] }
+    { group: "Backlog", commands: [serve, mcp, importCommand, exportCommand, receipts, migrate, token, doctor] }
   ]),
   Command.withGlobalFlags([Db, SchemaFlag, Actor, Json]),
   Command.withExamples([

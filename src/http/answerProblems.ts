@@ -14,15 +14,17 @@ export const answerProblems =
     Effect.matchCauseEffect(app, {
       onSuccess: (response) =>
         Effect.succeed(
-          response.status >= 400 && response.headers["content-type"] !== problemMediaType
-            ? problemResponse(ofStatus(response.status), response)
-            : response
+          response.status >= 400 && !saysWhy(response) ? problemResponse(ofStatus(response.status), response) : response
         ),
       onFailure: (cause) =>
         Cause.hasInterruptsOnly(cause)
           ? Effect.failCause(cause as Cause.Cause<never>)
           : Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => ofCause(cause, request, paths))
     })
+
+/** Whether an error says which one it is: as a problem, or as the protocol has it that is spoken over this one. */
+const saysWhy = ({ headers }: HttpServerResponse.HttpServerResponse): boolean =>
+  headers["content-type"] === problemMediaType || headers["content-type"] === "application/json"
 
 const problemResponse = (
   problem: Problem & { readonly allowed?: ReadonlyArray<string> },

@@ -1,5 +1,5 @@
 import { Clock, Effect, Option } from "effect"
-import { type BacklogService, type Card, type Input, InvalidInput } from "../index.ts"
+import { type BacklogService, type Input, InvalidInput } from "../index.ts"
 
 type Backlog = BacklogService["Service"]
 
@@ -23,16 +23,30 @@ export const claimWithin = Effect.fnUntraced(function* (
       problem: "the query: wait is for the best claimable card, and the claim names one"
     })
   }
-  const { minimumPriority, phase } = input
+  return yield* foundWithin(claim(input), Option.isSome, awaitClaimable, input, waitSeconds)
+})
+
+/**
+ * Claims until something is found, waiting in between, `waitSeconds` in all at most; what it claimed last is the answer. A
+ * claim with a `commandId` is made once, when there may be a card or the time is over.
+ */
+export const foundWithin = Effect.fnUntraced(function* <A, E, R, E2>(
+  claim: Effect.Effect<A, E, R>,
+  isFound: (claimed: A) => boolean,
+  awaitClaimable: (options: Parameters<AwaitClaimable>[0]) => Effect.Effect<boolean, E2>,
+  { commandId, minimumPriority, phase }: Pick<Input<"ClaimMany">, "commandId" | "minimumPriority" | "phase">,
+  waitSeconds: number
+) {
+  if (waitSeconds === 0) return yield* claim
   const end = (yield* Clock.currentTimeMillis) + waitSeconds * 1000
-  if (input.commandId !== undefined) {
+  if (commandId !== undefined) {
     yield* awaitClaimable({ minimumPriority, phase, waitSeconds })
-    return yield* claim(input)
+    return yield* claim
   }
   for (;;) {
-    const claimed = yield* claim(input)
+    const claimed = yield* claim
     const left = Math.ceil((end - (yield* Clock.currentTimeMillis)) / 1000)
-    if (Option.isSome(claimed) || left <= 0) return claimed
-    if (!(yield* awaitClaimable({ minimumPriority, phase, waitSeconds: left }))) return Option.none<Card>()
+    if (isFound(claimed) || left <= 0) return claimed
+    if (!(yield* awaitClaimable({ minimumPriority, phase, waitSeconds: left }))) return claimed
   }
 })

@@ -54,6 +54,8 @@ export interface ServeOptions<E = never> {
   readonly doctor?: Doctor["Service"] | undefined
   /** Paths of `routes` that anybody may ask. */
   readonly openPaths?: ReadonlyArray<string> | undefined
+  /** Paths of `routes` whose answers may be waited for. */
+  readonly waitingPaths?: ReadonlyArray<string> | undefined
   /** More routes, mounted beside the endpoints of the services. */
   readonly routes?: Layer.Layer<never, E, HttpRouter.HttpRouter | Served | Shutdown> | undefined
 }
@@ -117,7 +119,8 @@ const accessOf = Effect.fnUntraced(function* <E>({
   openPaths = [],
   rateLimit,
   requireTokens = false,
-  tokens
+  tokens,
+  waitingPaths = []
 }: ServeOptions<E>): Effect.fn.Return<GuardOptions, ServeRefused | SqlError.SqlError> {
   const requiresToken = requireTokens || !isLoopback(host)
   if (requiresToken && tokens === undefined) {
@@ -136,6 +139,7 @@ const accessOf = Effect.fnUntraced(function* <E>({
     hosts: namesOf(host, allowHosts),
     origins: new Set(allowOrigins),
     open: new Set([documentPath, referencePath, operationPaths.health, operationPaths.ready, ...openPaths]),
+    waiting: new Set(waitingPaths),
     tokens,
     requiresToken,
     rateLimit: rateLimit === "none" ? undefined : (rateLimit ?? (requiresToken ? defaultRateLimit : undefined))

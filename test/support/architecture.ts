@@ -16,7 +16,8 @@ const layers = ["domain", "events", "projections", "services"]
 
 /** Surfaces are on top of the layers, and see each other only so: who may import whom. */
 const surfaceImports: Readonly<Record<string, ReadonlyArray<string>>> = {
-  cli: ["import", "http", "worker"],
+  cli: ["import", "http", "mcp", "worker"],
+  mcp: ["http"],
   http: ["import"],
   demo: ["cli"]
 }

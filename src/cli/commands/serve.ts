@@ -1,5 +1,6 @@
 import { Effect, Layer } from "effect"
 import { Command } from "effect/cli"
+import { SqlClient } from "effect/sql"
 import { AccessTokens, Doctor, InvalidInput } from "../../index.ts"
 import { withServer } from "../database.ts"
 import { exitCodes } from "../failure.ts"
@@ -48,6 +49,7 @@ export const serve = documented(
       const { endsByInterrupt, env, stderr } = yield* Host
       const layerTelemetry = yield* telemetry(env)
       const server = yield* Effect.promise(() => import("../../http/index.ts"))
+      const { layerMcpRoutes, mcpPath } = yield* Effect.promise(() => import("../../mcp/index.ts"))
       endsByInterrupt({ patienceMillis, exitCode: exitCodes.done })
       return yield* withServer(
         Effect.gen(function* () {
@@ -61,6 +63,8 @@ export const serve = documented(
               allowHosts: listed(allowHost),
               allowOrigins,
               maxConnections,
+              routes: Layer.provide(layerMcpRoutes, Layer.succeed(SqlClient.SqlClient)(yield* SqlClient.SqlClient)),
+              waitingPaths: [mcpPath],
               rateLimit:
                 rateLimit === undefined
                   ? undefined
@@ -86,7 +90,7 @@ export const serve = documented(
   ),
   {
     about:
-      "Serves the backlog over HTTP until it is interrupted, then lets what is being done end. What there is to ask is said at /docs and /openapi.json. Where only this machine can reach it anybody may ask; anywhere else callers show a token, which `backlog token create` makes, and without any it does not start.",
+      "Serves the backlog over HTTP until it is interrupted, then lets what is being done end. What there is to ask is said at /docs and /openapi.json; agents find their tools at /mcp. Where only this machine can reach it anybody may ask; anywhere else callers show a token, which `backlog token create` makes, and without any it does not start.",
     brief: "Serve the backlog over HTTP",
     examples: [
       { command: "backlog serve" },

@@ -20,6 +20,8 @@ export interface GuardOptions {
   readonly open: ReadonlySet<string>
   /** The tokens that are taken; none are when absent. */
   readonly tokens: AccessTokens["Service"] | undefined
+  /** Paths whose answers may be waited for. */
+  readonly waiting: ReadonlySet<string>
   /** Whether whoever shows no token is nobody, or else anybody. */
   readonly requiresToken: boolean
   /** How often each caller may ask; as often as he likes when absent. */
@@ -42,7 +44,7 @@ const lookAgain = "1 second"
  * Lets a request through to an application when it is meant for this server, comes from no page of another origin, and is
  * made by somebody who may call, not too often. The application finds him as `CurrentCaller`.
  */
-export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens }: GuardOptions) => {
+export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens, waiting }: GuardOptions) => {
   const take = rateLimit === undefined ? () => 0 : makeTokenBuckets(rateLimit)
 
   /** Who calls, by the token that is shown. */
@@ -107,10 +109,11 @@ export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens }
     const response = Effect.provideService(app, CurrentCaller, identity)
     if (token === undefined) return yield* response
     // An answer that is waited for must not be given to whom it would not be given any more.
-    const isWaitedFor = /[?&]wait/.test(request.url)
-    return isWaitedFor
-      ? yield* Effect.raceFirst(response, Effect.andThen(revoked(token.id), unauthorized(request, noLonger)))
-      : whileTaken(yield* response, token.id)
+    const isWaitedFor = /[?&]wait/.test(request.url) || waiting.has(pathOf(request))
+    const given = isWaitedFor
+      ? Effect.raceFirst(response, Effect.andThen(revoked(token.id), unauthorized(request, noLonger)))
+      : response
+    return whileTaken(yield* given, token.id)
   })
 
   return <E, R>(app: App<E, R>): App<E, R | HttpServerRequest.HttpServerRequest> =>
@@ -122,11 +125,13 @@ export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens }
       const isOther = origin !== undefined && URL.parse(origin)?.host !== host.toLowerCase()
       if (isOther && !origins.has(origin)) return yield* refuse(request, originNotAllowed(origin))
       if (isOther && request.method === "OPTIONS") return preflight(origin)
-      const isOpen = open.has(request.url.replace(/[?#].*$/s, ""))
+      const isOpen = open.has(pathOf(request))
       const response = yield* isOpen ? app : answered(app, request)
       return isOther ? HttpServerResponse.setHeaders(response, crossOrigin(origin)) : response
     })
 }
+
+const pathOf = ({ url }: HttpServerRequest.HttpServerRequest): string => url.replace(/[?#].*$/s, "")
 
 const hostNotAllowed = (host: string): Problem =>
   problemOf(
@@ -174,7 +179,7 @@ const noLonger = new Unauthorized({ problem: "The token was revoked, or has expi
 /** What lets a browser show an answer to a page of another origin. */
 const crossOrigin = (origin: string) => ({
   "access-control-allow-origin": origin,
-  "access-control-expose-headers": "retry-after, www-authenticate",
+  "access-control-expose-headers": "retry-after, www-authenticate, mcp-session-id",
   vary: "origin"
 })
 
@@ -184,8 +189,9 @@ const preflight = (origin: string): HttpServerResponse.HttpServerResponse =>
     status: 204,
     headers: {
       ...crossOrigin(origin),
-      "access-control-allow-methods": "GET, POST",
-      "access-control-allow-headers": "authorization, content-type, idempotency-key, last-event-id",
+      "access-control-allow-methods": "GET, POST, DELETE",
+      "access-control-allow-headers":
+        "authorization, content-type, idempotency-key, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name",
       "access-control-max-age": "600"
     }
   })

@@ -1,0 +1,18 @@
+import type { AccessRole } from "../index.ts"
+import { packageVersion } from "../services/packageVersion.ts"
+
+/** What an MCP server of the backlog says of itself. */
+export const about = (role: AccessRole) => ({
+  name: "mosaic-backlog",
+  version: packageVersion(),
+  instructions: instructions[role]
+})
+
+const lease =
+  "A claim is a lease: renew it before it ends, or the card goes to somebody else. Keep the claim's token, and give it to renew, release or complete. When a tool says that a claim is lost, stop working on that card."
+
+const instructions: Readonly<Record<AccessRole, string>> = {
+  worker: `A backlog of cards that many workers share. Take a card with backlog_claim, do what it says, and finish it with backlog_complete (claimNext takes the next in the same step). ${lease}`,
+  orchestrator: `A backlog of cards that many workers share. Create cards with backlog_create, in order by dependsOn; workers claim the best claimable card, by priority and then age. ${lease}`,
+  auditor: "A backlog of cards that many workers share, and what happened to each. Nothing can be changed here."
+}

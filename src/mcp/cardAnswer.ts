@@ -1,0 +1,119 @@
+import type { Card } from "../index.ts"
+import type { Agent } from "./Agent.ts"
+import { pieceOf } from "./pieces.ts"
+import { instant, lines, listed, quoted } from "./words.ts"
+
+/** Characters of each long part that are shown with its card. */
+const shownWithCard = 4000
+
+/** Dependencies that are shown with a card. */
+const dependenciesShown = 20
+
+/** Parts of a card that may be long. */
+export const longParts = ["body", "acceptance", "result", "dependsOn", "blockedReason"] as const
+
+/** A part of a card that may be long. */
+export type LongPart = (typeof longParts)[number]
+
+/** Such a part as text: JSON, unless it is text anyway. */
+export const partText = (card: Card, part: LongPart): string | undefined => {
+  const value = card[part]
+  if (value === null) return undefined
+  return typeof value === "string" && part !== "acceptance" && part !== "result" ? value : JSON.stringify(value)
+}
+
+/** A part of a card that did not fit, and where the rest of it begins. */
+interface Cut {
+  readonly part: LongPart
+  readonly characters: number
+  readonly from: number
+}
+
+interface Shown {
+  readonly data: Readonly<Record<string, unknown>>
+  readonly cuts: ReadonlyArray<Cut>
+}
+
+/** What of a card's long parts is shown with it. */
+const shownParts = (card: Card): Shown => {
+  const data: Record<string, unknown> = {}
+  const cuts: Array<Cut> = []
+  for (const part of longParts) {
+    const text = partText(card, part)
+    if (text === undefined || text === "[]") continue
+    const characters = text.length
+    if (part === "dependsOn" && card.dependsOn.length > dependenciesShown) {
+      data[part] = card.dependsOn.slice(0, dependenciesShown)
+      cuts.push({ part, characters, from: 0 })
+    } else if (characters <= shownWithCard || part === "dependsOn") {
+      data[part] = card[part]
+    } else if (part === "body" || part === "blockedReason") {
+      const piece = pieceOf(text, 0, shownWithCard)
+      data[part] = piece.text
+      cuts.push({ part, characters, from: piece.text.length })
+    } else {
+      // Half of a JSON text is none.
+      cuts.push({ part, characters, from: 0 })
+    }
+  }
+  return { data, cuts }
+}
+
+/** What is known of a card in few words, without what is long. */
+export const cardSummary = (card: Card, { owner }: Agent): Readonly<Record<string, unknown>> => ({
+  id: card.id,
+  title: card.title,
+  status: card.status,
+  priority: card.priority,
+  ...(card.phase === null ? {} : { phase: card.phase }),
+  ...(card.claimOwner === null || card.claimExpiresAt === null
+    ? {}
+    : {
+        owner: card.claimOwner,
+        expiresAt: instant(card.claimExpiresAt),
+        // Others' tokens are of no use to anybody, and a temptation.
+        ...(card.claimOwner === owner ? { token: card.claimToken } : {})
+      }),
+  ...(card.attempts > 1 ? { attempts: card.attempts } : {}),
+  ...(card.notBefore === null ? {} : { notBefore: instant(card.notBefore) }),
+  ...(card.completedAt === null ? {} : { completedAt: instant(card.completedAt) })
+})
+
+/** A card for programs; `cut` says which of its parts did not fit, and from where to read on. */
+export const cardData = (card: Card, agent: Agent): Readonly<Record<string, unknown>> => {
+  const { cuts, data } = shownParts(card)
+  return { ...cardSummary(card, agent), ...data, ...(cuts.length === 0 ? {} : { cut: cuts }) }
+}
+
+/** A card in a line. */
+export const cardLine = (card: Card): string =>
+  [
+    `${card.id}: ${card.title}`,
+    card.status === "claimed" && card.claimExpiresAt !== null
+      ? `claimed by ${card.claimOwner} until ${instant(card.claimExpiresAt)}`
+      : card.status,
+    `priority ${card.priority}`,
+    card.phase === null ? "" : `phase ${card.phase}`,
+    card.notBefore === null ? "" : `not before ${instant(card.notBefore)}`
+  ]
+    .filter((each) => each !== "")
+    .join(" · ")
+
+/** A card for agents, with what they need to work on it. */
+export const cardText = (card: Card): string => {
+  const { cuts, data } = shownParts(card)
+  return lines(
+    cardLine(card),
+    card.attempts > 1 ? `This is attempt ${card.attempts}.` : undefined,
+    card.dependsOn.length === 0 ? undefined : `depends on: ${listed(card.dependsOn, dependenciesShown)}`,
+    ...longParts.flatMap((part) =>
+      part === "dependsOn" || data[part] === undefined
+        ? []
+        : `${part}: ${typeof data[part] === "string" ? data[part] : JSON.stringify(data[part])}`
+    ),
+    ...cuts.map(
+      ({ characters, from, part }) =>
+        `[${part} has ${characters} characters; read on with backlog_show id=${quoted(card.id)} part=${part} from=${from}]`
+    )
+  )
+}

@@ -1,0 +1,32 @@
+import { Effect } from "effect"
+import { BacklogService, type Card, type ClaimChoice } from "../index.ts"
+import type { Agent } from "./Agent.ts"
+import type { Answer } from "./AgentTool.ts"
+import { cardData, cardText } from "./cardAnswer.ts"
+import { outlookData, outlookText } from "./outlook.ts"
+import { lines } from "./words.ts"
+
+/** Cards that an agent holds now, and what it has to know to work on them. */
+export const claimedAnswer = (cards: ReadonlyArray<Card>, agent: Agent): Answer => ({
+  text: lines(
+    ...cards.flatMap((card) => [
+      `You hold ${card.id} with token ${card.claimToken}, for ${card.claimTtlSeconds} seconds.`,
+      cardText(card)
+    ]),
+    "Renew before a lease ends; complete or release with the token."
+  ),
+  data: { claimed: cards.map((card) => cardData(card, agent)) }
+})
+
+/** That there was nothing to claim, why, and when to come back. */
+export const nothingAnswer = Effect.fnUntraced(function* (choice: ClaimChoice, commandId: string | undefined) {
+  // The command may have been carried out long ago: what is now would say nothing of it.
+  if (commandId !== undefined) {
+    return {
+      text: `There was nothing to claim when this command was carried out. To try again, give another commandId.`,
+      data: { claimed: [] }
+    }
+  }
+  const outlook = yield* (yield* BacklogService).whyNothingClaimable(choice)
+  return { text: outlookText(outlook, choice), data: { claimed: [], why: outlookData(outlook) } }
+})

@@ -1,0 +1,9 @@
+/**
+ * Mosaic Backlog for agents: the tools of a backlog over the Model Context Protocol.
+ *
+ * @module
+ */
+export type { Agent } from "./Agent.ts"
+export { layerMcpRoutes, mcpPath } from "./layerRoutes.ts"
+export type { ToolRequirements } from "./layerTools.ts"
+export { type Pipes, serveStdio } from "./stdio.ts"

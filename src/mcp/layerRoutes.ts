@@ -1,0 +1,141 @@
+import { ByteSize, Context, Effect, Layer, Schema } from "effect"
+import { McpServer } from "effect/ai"
+import {
+  Headers,
+  HttpEffect,
+  HttpIncomingMessage,
+  HttpRouter,
+  HttpServerRequest,
+  HttpServerResponse
+} from "effect/http"
+import { type Problem, problemMediaType, problemOf } from "../http/asProblem.ts"
+import { problems } from "../http/api/problems.ts"
+import { BodyTooLarge } from "../http/BodyTooLarge.ts"
+import { CurrentCaller } from "../http/Caller.ts"
+import type { AccessRole } from "../index.ts"
+import { about } from "./about.ts"
+import { type Agent, CurrentAgent } from "./Agent.ts"
+import { callerAgent } from "./callerAgent.ts"
+import { layerTools, type ToolRequirements } from "./layerTools.ts"
+import { protocols } from "./protocols.ts"
+import { makeSessions } from "./Sessions.ts"
+
+/** Where agents find the backlog on a server. */
+export const mcpPath = "/mcp"
+
+const sessionHeader = "mcp-session-id"
+
+/** Sessions that are kept: a client that comes back to one that was forgotten begins anew. */
+const mostSessions = 10_000
+
+/** Bytes that a message may have. */
+const messageLimit = ByteSize.mebibytes(2)
+const messageBytes = Number(messageLimit)
+
+/**
+ * Serves agents over Streamable HTTP at `/mcp`, each with the tools of its role, which is told by its token, or, where
+ * nobody needs one, by headers of the connection. A session is its caller's only.
+ */
+export const layerMcpRoutes: Layer.Layer<never, never, HttpRouter.HttpRouter | ToolRequirements> = HttpRouter.use(
+  Effect.fnUntraced(function* (router) {
+    const servers = {
+      worker: yield* makeServer("worker"),
+      orchestrator: yield* makeServer("orchestrator"),
+      auditor: yield* makeServer("auditor")
+    } as const
+    const sessions = makeSessions(mostSessions)
+
+    const answer = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, agent: Agent) {
+      const serve = servers[agent.role]
+      const whose = JSON.stringify([agent.role, agent.actor])
+      const session = request.headers[sessionHeader]
+      if (session !== undefined && !sessions.isOf(session, whose)) return unknownSession
+      const response = yield* Effect.provideService(serve(withoutOrigin(request)), CurrentAgent, agent)
+      if (session !== undefined && request.method === "DELETE") sessions.ended(session)
+      // The header is set as late as this.
+      yield* HttpEffect.appendPreResponseHandler((_, written) => {
+        const opened = session === undefined ? written.headers[sessionHeader] : undefined
+        const surplus = opened === undefined ? undefined : sessions.opened(opened, whose)
+        return surplus === undefined ? Effect.succeed(written) : Effect.as(endSession(surplus), written)
+      })
+      return response
+    })
+
+    const endSession = (session: string) =>
+      Effect.scoped(Effect.forEach(Object.values(servers), (each) => each(endOf(session)), { discard: true }))
+
+    yield* router.add("*", mcpPath, (request) =>
+      Effect.matchEffect(admitted(request), {
+        onFailure: (error) => Effect.succeed(refused(error)),
+        onSuccess: (agent) => answer(request, agent)
+      })
+    )
+  })
+)
+
+/** Who calls, if he may, with a message that is not too long. */
+const admitted = Effect.fnUntraced(function* ({ headers }: HttpServerRequest.HttpServerRequest) {
+  if (Number(headers["content-length"]) > messageBytes) return yield* new BodyTooLarge({ limitBytes: messageBytes })
+  return yield* callerAgent(yield* CurrentCaller, headers)
+})
+
+/** An MCP server with the tools of a role, which answers requests. */
+const makeServer = Effect.fnUntraced(function* (role: AccessRole) {
+  const server = McpServer.layerHttp({
+    ...about(role),
+    path: mcpPath,
+    protocols,
+    allowSessionTermination: true,
+    // Which tools there are does not change.
+    allowSubscriptions: false,
+    registrations: layerTools(role)
+  }).pipe(Layer.provideMerge(HttpRouter.layer), Layer.orDie)
+  // Each has a router and sessions of its own; a layer that is built already would be shared.
+  const built = yield* Layer.buildWithMemoMap(server, yield* Layer.makeMemoMap, yield* Effect.scope)
+  const app = Context.get(built, HttpRouter.HttpRouter).asHttpEffect()
+  return (request: HttpServerRequest.HttpServerRequest) =>
+    app.pipe(
+      // What is no route here is answered as everywhere.
+      Effect.orDie,
+      Effect.provideService(HttpServerRequest.HttpServerRequest, request),
+      Effect.provideService(HttpIncomingMessage.MaxBodySize, messageLimit)
+    )
+})
+
+/** The origin was looked at before, by those who know which are allowed. */
+const withoutOrigin = (request: HttpServerRequest.HttpServerRequest): HttpServerRequest.HttpServerRequest =>
+  request.modify({ headers: Headers.remove(request.headers, "origin") })
+
+const endOf = (session: string): HttpServerRequest.HttpServerRequest =>
+  HttpServerRequest.fromWeb(
+    new Request(`http://localhost${mcpPath}`, { method: "DELETE", headers: { [sessionHeader]: session } })
+  )
+
+const encodeTooLarge = Schema.encodeSync(problems.bodyTooLarge)
+const encodeForbidden = Schema.encodeSync(problems.forbidden)
+const encodeInvalid = Schema.encodeSync(problems.invalidInput)
+const encodeUnauthorized = Schema.encodeSync(problems.unauthorized)
+
+type Refusal = Effect.Error<ReturnType<typeof admitted>>
+
+const problemWith = (error: Refusal): Problem => {
+  switch (error._tag) {
+    case "BodyTooLarge":
+      return encodeTooLarge(error)
+    case "Forbidden":
+      return encodeForbidden(error)
+    case "InvalidInput":
+      return encodeInvalid(error)
+    case "Unauthorized":
+      return encodeUnauthorized(error)
+  }
+}
+
+const asResponse = (problem: Problem): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.jsonUnsafe(problem, { status: problem.status, contentType: problemMediaType })
+
+const refused = (error: Refusal): HttpServerResponse.HttpServerResponse => asResponse(problemWith(error))
+
+const unknownSession = asResponse(
+  problemOf("UnknownSession", 404, "Unknown session", "There is no session of yours by that id: begin a new one.")
+)

@@ -1,0 +1,44 @@
+import { Effect, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import { BacklogService, type Card, InvalidInput } from "../../index.ts"
+import { agentTool } from "../AgentTool.ts"
+import { cardSummary } from "../cardAnswer.ts"
+import { card, json, text, texts, whole } from "../parameters.ts"
+import { listed } from "../words.ts"
+
+export const revise = agentTool(
+  "backlog_revise",
+  {
+    about: "Change a card: what is given, all or nothing; null clears.",
+    takes: {
+      ...card,
+      title: Schema.optional(text()),
+      body: Schema.optional(Schema.NullOr(text())),
+      phase: Schema.optional(Schema.NullOr(text())),
+      priority: Schema.optional(whole()),
+      acceptance: Schema.optional(json()),
+      addDependsOn: Schema.optional(texts()),
+      removeDependsOn: Schema.optional(texts())
+    },
+    repeatable: true
+  },
+  Effect.fnUntraced(function* ({ addDependsOn = [], id, removeDependsOn = [], ...changes }, agent) {
+    const isRevised = Object.values(changes).some((value) => value !== undefined)
+    if (!isRevised && addDependsOn.length + removeDependsOn.length === 0) {
+      return yield* new InvalidInput({ problem: "nothing is given that could be changed" })
+    }
+    const backlog = yield* BacklogService
+    const { actor } = agent
+    const commands: ReadonlyArray<ReturnType<(typeof backlog)["link" | "unlink" | "revise"]>> = [
+      ...removeDependsOn.map((to) => backlog.unlink({ from: id, to, actor })),
+      ...addDependsOn.map((to) => backlog.link({ from: id, to, actor })),
+      ...(isRevised ? [backlog.revise({ id, ...changes, actor } as never)] : [])
+    ]
+    const revised = yield* (yield* SqlClient.SqlClient).withTransaction(Effect.all(commands))
+    const last = revised.at(-1) as Card
+    return {
+      text: `${id} is as asked${last.dependsOn.length === 0 ? "" : `; it depends on ${listed(last.dependsOn, 20)}`}.`,
+      data: { ...cardSummary(last, agent), dependsOn: last.dependsOn.slice(0, 20) }
+    }
+  })
+)

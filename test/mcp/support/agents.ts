@@ -1,0 +1,44 @@
+import { Effect, Layer, type Scope } from "effect"
+import { McpProtocol, McpTest } from "effect/ai"
+import { Shutdown } from "../../../src/http/Shutdown.ts"
+import type { AccessRole } from "../../../src/index.ts"
+import { CurrentAgent } from "../../../src/mcp/Agent.ts"
+import { layerTools, type ToolRequirements } from "../../../src/mcp/layerTools.ts"
+
+/** What a tool answered. */
+export interface Told {
+  readonly isError: boolean
+  readonly text: string
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests look into answers of every shape
+  readonly data: any
+}
+
+/** An agent that is connected in memory. */
+export interface Connected {
+  readonly client: McpTest.Client
+  readonly call: (name: string, args?: object) => Effect.Effect<Told>
+}
+
+/** Connects an agent; the server never ends. */
+export const connected = Effect.fnUntraced(function* (
+  role: AccessRole,
+  actor: string,
+  owner = actor
+): Effect.fn.Return<Connected, never, Scope.Scope | Exclude<ToolRequirements, Shutdown>> {
+  const client = yield* McpTest.makeClient(
+    Layer.provide(layerTools(role), Layer.succeed(Shutdown, { begun: Effect.never })),
+    { protocols: [McpProtocol.v2025_11_25] }
+  ).pipe(Effect.provideService(CurrentAgent, { role, actor, owner }), Effect.orDie)
+  return {
+    client,
+    call: (name, args = {}) =>
+      Effect.map(Effect.orDie(client.callTool({ name: `backlog_${name}`, arguments: args })), (result) => {
+        const [content] = result.content
+        return {
+          isError: result.isError === true,
+          text: content?.type === "text" ? content.text : "",
+          data: result.structuredContent
+        }
+      })
+  }
+})

@@ -1,0 +1,314 @@
+import { layer } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Layer, Logger, Option, Stream } from "effect"
+import { SqlError } from "effect/sql"
+import { expect } from "vitest"
+import { AuditService, BacklogService, BacklogTestClock } from "../../src/index.ts"
+import { heldOnlyIfHeard } from "../../src/mcp/giveBack.ts"
+import { refusalOf } from "../../src/mcp/refusal.ts"
+import { eventsOf, freshBacklog, postgresClient } from "../support/backlogs.ts"
+import { verifyBacklog } from "../support/verifyBacklog.ts"
+import { connected, type Told } from "./support/agents.ts"
+
+const planner = connected("orchestrator", "planner")
+
+/** The tests share a backlog: each has a phase of its own. */
+const cards = (phase: string, ...made: ReadonlyArray<{ readonly id: string; readonly [key: string]: unknown }>) =>
+  Effect.flatMap(planner, ({ call }) =>
+    call("create", { cards: made.map((card) => ({ title: `Do ${card.id}`, phase, ...card })) })
+  )
+
+const typesOf = (id: string) => Effect.map(eventsOf(id), (events) => events.map(({ type }) => type))
+
+layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 seconds", excludeTestServices: true })(
+  "tools for agents",
+  (it) => {
+    it.effect("take a card through its life, and say each time what to do next", () =>
+      Effect.gen(function* () {
+        const w1 = yield* connected("worker", "w1")
+        const made = yield* cards(
+          "life",
+          { id: "design", body: "Draw it.", priority: 5, acceptance: { drawings: 2 } },
+          { id: "build", dependsOn: ["design", "desing"] }
+        )
+        expect(made).toMatchObject({ isError: false, data: { created: ["design", "build"], missing: ["desing"] } })
+        expect(made.text).toContain("They wait for cards that do not exist: desing.")
+        yield* (yield* planner).call("revise", { id: "build", removeDependsOn: ["desing"], priority: 3, phase: "life" })
+
+        const claimed = yield* w1.call("claim", { phase: "life" })
+        expect(claimed.data.claimed).toEqual([
+          {
+            id: "design",
+            title: "Do design",
+            status: "claimed",
+            priority: 5,
+            phase: "life",
+            owner: "w1",
+            expiresAt: "2026-01-01T00:15:00Z",
+            token: 2,
+            body: "Draw it.",
+            acceptance: { drawings: 2 }
+          }
+        ])
+        expect(claimed.text).toBe(
+          [
+            "You hold design with token 2, for 900 seconds.",
+            "design: Do design · claimed by w1 until 2026-01-01T00:15:00Z · priority 5 · phase life",
+            "body: Draw it.",
+            'acceptance: {"drawings":2}',
+            "Renew before a lease ends; complete or release with the token."
+          ].join("\n")
+        )
+        const none = yield* w1.call("claim", { phase: "life" })
+        expect(none).toMatchObject({
+          isError: false,
+          data: { claimed: [], why: { reason: "Claimed", comeBackAt: "2026-01-01T00:15:00Z" } }
+        })
+        expect(none.text).toContain("design comes free at 2026-01-01T00:15:00Z, if w1 does not renew.")
+        expect(none.text).toContain("build waits for least: design (claimed).")
+
+        expect(yield* w1.call("renew", { id: "design", token: 2, ttlSeconds: 60 })).toMatchObject({
+          text: "You hold design for 60 more seconds until 2026-01-01T00:01:00Z; the token is still 2.",
+          data: { token: 2, expiresAt: "2026-01-01T00:01:00Z" }
+        })
+        const done = yield* w1.call("complete", {
+          id: "design",
+          token: 2,
+          result: { commit: "8c1f0e2" },
+          claimNext: true,
+          phase: "life"
+        })
+        expect(done.text).toContain("design is done.\nClaimable because of it: build.\nYou hold build with token 4")
+        expect(done.data).toMatchObject({ madeClaimable: ["build"], claimed: [{ id: "build", token: 4 }] })
+
+        expect((yield* w1.call("block", { id: "build", token: 4, reason: "no key" })).text).toBe(
+          "build is blocked; you do not hold it any more."
+        )
+        expect((yield* w1.call("show", { id: "build" })).text).toContain("It is blocked: no key")
+        expect((yield* w1.call("claim", { phase: "life" })).text).toContain("Somebody must unblock or create cards")
+        const boss = yield* planner
+        expect((yield* boss.call("set_status", { id: "build", status: "ready" })).data.status).toBe("ready")
+        expect((yield* boss.call("set_status", { id: "design", status: "ready", reason: "again" })).data.status).toBe(
+          "ready"
+        )
+        const again = yield* boss.call("claim", { id: "design" })
+        expect(again.data.claimed[0]).toMatchObject({ attempts: 2, owner: "planner" })
+        expect((yield* boss.call("set_status", { id: "design", status: "ready" })).data.owner).toBeUndefined()
+        const history = yield* boss.call("history", { id: "design", limit: 4 })
+        expect(history.data.events.map(({ type }: { readonly type: string }) => type)).toEqual([
+          "CardCreated",
+          "CardClaimed",
+          "ClaimRenewed",
+          "CardCompleted"
+        ])
+        const rest = yield* boss.call("history", { id: "design", afterVersion: history.data.afterVersion })
+        expect(rest.data.events.map(({ type }: { readonly type: string }) => type)).toEqual([
+          "CardReopened",
+          "CardClaimed",
+          "CardReclaimed"
+        ])
+        expect(rest.data).not.toHaveProperty("afterVersion")
+        expect(yield* typesOf("build")).toEqual([
+          "CardCreated",
+          "CardUnlinked",
+          "CardRevised",
+          "CardClaimed",
+          "CardReleased",
+          "CardBlocked",
+          "CardUnblocked"
+        ])
+        yield* verifyBacklog
+      })
+    )
+
+    it.effect("refuse in words that say what to do", () =>
+      Effect.gen(function* () {
+        const w1 = yield* connected("worker", "w1")
+        const w3 = yield* connected("worker", "w3")
+        const boss = yield* planner
+        yield* cards("refusals", { id: "r1" }, { id: "r2", dependsOn: ["r1"] })
+        yield* w1.call("claim", { id: "r1", ttlSeconds: 10 })
+        yield* (yield* BacklogTestClock).advance("11 seconds")
+        yield* w3.call("claim", { id: "r1", ttlSeconds: 240 })
+
+        const refusals: ReadonlyArray<readonly [Effect.Effect<{ isError: boolean; text: string }>, string]> = [
+          [
+            w1.call("complete", { id: "r1", token: 2 }),
+            'The claim with token 2 on card "r1" is lost: held by w3 until 2026-01-01T00:04:11Z; stop working on it, and claim another with backlog_claim.'
+          ],
+          [w1.call("renew", { id: "r1", token: 4 }), 'No claim of yours on card "r1" has the token 4.'],
+          [w1.call("release", { id: "r1", token: 4 }), "backlog_show says how the card stands."],
+          [w1.call("block", { id: "r1", token: 4, reason: "mine" }), "No claim of yours"],
+          [w1.call("complete", { id: "r1", token: 4, force: true }), 'Expected no excess property\n  at ["force"]'],
+          [w1.call("complete", { id: "r1" }), 'Missing key\n  at ["token"]'],
+          [w3.call("renew", { id: "r1", token: 3 }), "No claim of yours"],
+          [
+            boss.call("complete", { id: "r1" }),
+            'Card "r1" is held by w3 until 2026-01-01T00:04:11Z: give the claim\'s token, or force: true to overrule the holder.'
+          ],
+          [w1.call("show", { id: "nothing" }), 'There is no card "nothing". backlog_list lists those there are.'],
+          [w1.call("claim", { id: "nothing" }), 'There is no card "nothing".'],
+          [boss.call("create", { cards: [{ id: "r1", title: "Again" }] }), "Nothing was created."],
+          [boss.call("revise", { id: "r1", addDependsOn: ["r2"] }), "closes the cycle"],
+          [boss.call("revise", { id: "r1", title: "New", addDependsOn: ["nothing"] }), "Create it first."],
+          [boss.call("revise", { id: "r1" }), "nothing is given that could be changed"],
+          [
+            boss.call("create", { cards: [{ id: " r", title: "" }] }),
+            'must not begin or end with white space\n  at ["cards"][0]["id"]'
+          ],
+          [w1.call("claim", { phase: 7 }), 'at ["phase"]'],
+          [w1.call("claim", { owner: "w3" }), 'Expected no excess property\n  at ["owner"]'],
+          [w1.call("claim", { waitSeconds: 51 }), 'Expected 0 to 50\n  at ["waitSeconds"]'],
+          [w1.call("claim", { limit: 0 }), 'at ["limit"]'],
+          [w1.call("claim", { id: "r2", limit: 2 }), "waitSeconds and limit are for the best cards"],
+          [w1.call("claim", { ttlSeconds: 0 }), 'at ["ttlSeconds"]'],
+          [w1.call("complete", { id: "r1", token: 2, phase: "x" }), 'at ["claimNext"]'],
+          [w1.call("list", { limit: 101 }), 'Expected 1 to 100\n  at ["limit"]'],
+          [w1.call("list", { after: "nothing" }), 'There is no card "nothing".'],
+          [w1.call("show", { from: 3 }), 'at ["part"]']
+        ]
+        for (const [call, expected] of refusals) {
+          const { isError, text } = yield* call
+          expect([isError, text]).toEqual([true, expect.stringContaining(expected)])
+        }
+        expect((yield* Effect.orDie((yield* BacklogService).get("r1"))).pipe(Option.map(({ title }) => title))).toEqual(
+          Option.some("Do r1")
+        )
+        expect(yield* w1.call("claim", { id: "r1" })).toMatchObject({
+          isError: false,
+          text: 'Card "r1" cannot be claimed.\nIt is held by w3 until 2026-01-01T00:04:11Z; claim another.'
+        })
+        expect((yield* w3.call("claim", { id: "r1" })).text).toContain("You hold it already")
+        expect((yield* w3.call("show", { id: "r1" })).text).toContain("You hold it with token 4.")
+        expect((yield* w1.call("show", { id: "r1" })).data).not.toHaveProperty("token")
+        // Its own other claim, that is, and not its rival's.
+        yield* w3.call("release", { id: "r1", token: 4, reason: "hard", retryAfterSeconds: 3600 })
+        expect((yield* w3.call("claim", { phase: "refusals" })).text).toContain("r1 may be tried again at")
+        expect((yield* boss.call("complete", { id: "r1", force: true })).text).toContain("Claimable because of it: r2.")
+      })
+    )
+
+    it.effect("say that the database is not available, and how to go on", () =>
+      Effect.gen(function* () {
+        const agent = { role: "worker", actor: "w", owner: "w" } as const
+        const told = (reason: SqlError.SqlErrorReason) =>
+          Effect.map(Effect.flip(refusalOf(agent)(new SqlError.SqlError({ reason }))), ({ message }) => message)
+        const cause = { code: "08006" }
+        expect(yield* told(new SqlError.ConnectionError({ cause }))).toMatch(/Call again in some seconds.*commandId/)
+        expect(yield* told(new SqlError.AuthorizationError({ cause }))).toContain("does not let this server")
+        expect(yield* told(new SqlError.SqlSyntaxError({ cause }))).toContain("error of this program")
+      }).pipe(Effect.provide(Logger.layer([])))
+    )
+
+    it.effect("cut what is long, and let the rest be read", () =>
+      Effect.gen(function* () {
+        const w1 = yield* connected("worker", "w1")
+        const body = `${"x".repeat(3999)}🙂${"y".repeat(20_000)}`
+        const dependsOn = Array.from({ length: 25 }, (_, index) => `long-${String(index).padStart(2, "0")}`)
+        yield* cards("long", { id: "long", body, acceptance: ["z".repeat(5000)], dependsOn })
+        const shown = yield* w1.call("show", { id: "long" })
+        expect(shown.data.body).toBe("x".repeat(3999))
+        expect(shown.data.dependsOn).toHaveLength(20)
+        expect(shown.data).not.toHaveProperty("acceptance")
+        expect(shown.data.cut).toEqual([
+          { part: "body", characters: body.length, from: 3999 },
+          { part: "acceptance", characters: 5004, from: 0 },
+          { part: "dependsOn", characters: JSON.stringify(dependsOn).length, from: 0 }
+        ])
+        expect(shown.text).toContain('read on with backlog_show id="long" part=body from=3999')
+        expect(shown.text.length).toBeLessThan(6000)
+        let read = shown.data.body as string
+        for (let from: number | undefined = 3999; from !== undefined;) {
+          const piece: Told = yield* w1.call("show", { id: "long", part: "body", from })
+          read += piece.data.text
+          from = piece.data.next
+        }
+        expect(read).toBe(body)
+        const whole = yield* w1.call("show", { id: "long", part: "dependsOn" })
+        expect(JSON.parse(whole.data.text)).toEqual(dependsOn)
+      })
+    )
+
+    it.effect("list cards page by page, and the backlog in numbers", () =>
+      Effect.gen(function* () {
+        const w1 = yield* connected("auditor", "eve")
+        yield* cards("pages", { id: "p1", priority: 2 }, { id: "p2", priority: 1 }, { id: "p3", dependsOn: ["p1"] })
+        const first = yield* w1.call("list", { phase: "pages", limit: 2 })
+        expect(first.text).toBe(
+          'p1: Do p1 · ready · priority 2 · phase pages\np2: Do p2 · ready · priority 1 · phase pages\n[There are more: go on with after="p2"]'
+        )
+        const { after } = first.data
+        expect((yield* w1.call("list", { phase: "pages", limit: 2, after })).data).toEqual({
+          cards: [{ id: "p3", title: "Do p3", status: "ready", priority: 0, phase: "pages" }]
+        })
+        expect((yield* w1.call("list", { phase: "pages", claimable: true })).data.cards).toHaveLength(2)
+        expect((yield* w1.call("list", { phase: "none" })).text).toBe("There is no such card.")
+        const { data, text } = yield* w1.call("show")
+        expect(text).toMatch(/^\d+ cards: \d+ ready/)
+        expect(data).toMatchObject({ counts: { ready: expect.any(Number) as number } })
+      })
+    )
+
+    it.effect("wait for a card, and stop when they are cancelled", () =>
+      Effect.gen(function* () {
+        const w1 = yield* connected("worker", "w1")
+        const waiting = yield* Effect.forkChild(w1.call("claim", { phase: "wait", waitSeconds: 50 }))
+        yield* cards("wait", { id: "awaited" })
+        expect((yield* Fiber.join(waiting)).data.claimed).toMatchObject([{ id: "awaited" }])
+
+        const cancelled = yield* Effect.forkChild(w1.call("claim", { phase: "wait", waitSeconds: 50 }))
+        yield* w1.call("show")
+        yield* Fiber.interrupt(cancelled)
+        // Who has waited longest is called first.
+        const patient = yield* Effect.forkChild(w1.call("claim", { phase: "wait", waitSeconds: 50 }))
+        yield* w1.call("show")
+        yield* cards("wait", { id: "left" })
+        expect((yield* Fiber.join(patient)).data.claimed).toMatchObject([{ id: "left" }])
+      })
+    )
+
+    it.effect("give back a card whose claim was cancelled while it was made, unless it can be asked for again", () =>
+      Effect.gen(function* () {
+        const backlog = yield* BacklogService
+        const agent = { role: "worker", actor: "w1", owner: "w1" } as const
+        yield* cards("cancel", { id: "c1" }, { id: "c2" })
+        const cancelledWhileClaiming = (id: string, commandId?: string) =>
+          Effect.gen(function* () {
+            const isClaimed = yield* Deferred.make<void>()
+            const goesOn = yield* Deferred.make<void>()
+            const claim = Effect.tap(
+              backlog.claim({ owner: "w1", id, actor: "w1", commandId }),
+              Effect.andThen(Deferred.succeed(isClaimed, undefined), Deferred.await(goesOn))
+            )
+            const fiber = yield* Effect.forkChild(heldOnlyIfHeard(claim, Option.toArray, agent, commandId))
+            yield* Deferred.await(isClaimed)
+            const ending = yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
+            yield* Deferred.succeed(goesOn, undefined)
+            yield* Fiber.join(ending)
+            expect(Exit.hasInterrupts(yield* Fiber.await(fiber))).toBe(true)
+          })
+        yield* cancelledWhileClaiming("c1")
+        expect(yield* typesOf("c1")).toEqual(["CardCreated", "CardClaimed", "CardReleased"])
+        yield* cancelledWhileClaiming("c2", "once")
+        expect(yield* typesOf("c2")).toEqual(["CardCreated", "CardClaimed"])
+      })
+    )
+
+    it.effect("carry a command out once under an id", () =>
+      Effect.gen(function* () {
+        const w1 = yield* connected("worker", "host-7", "w1")
+        yield* cards("once", { id: "o1" }, { id: "o2" })
+        const first = yield* w1.call("claim", { phase: "once", commandId: "mcp-1" })
+        expect((yield* w1.call("claim", { phase: "once", commandId: "mcp-1" })).data).toEqual(first.data)
+        expect((yield* w1.call("claim", { phase: "once", limit: 3 })).data.claimed).toHaveLength(1)
+        expect((yield* w1.call("claim", { phase: "other", commandId: "mcp-1" })).text).toContain("other content")
+        expect((yield* w1.call("claim", { phase: "once", commandId: "mcp-2" })).text).toContain("another commandId")
+        const audit = yield* AuditService
+        const events = yield* Stream.runCollect(audit.history("o1"))
+        expect(events.map(({ actor, data, type }) => [type, actor, data["owner"]])).toEqual([
+          ["CardCreated", "planner", undefined],
+          ["CardClaimed", "host-7", "w1"]
+        ])
+      })
+    )
+  }
+)
