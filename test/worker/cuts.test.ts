@@ -56,7 +56,8 @@ onServer("workers whose connections are cut", (test) => {
       proxy.end()
       expect([...troubles]).toEqual(["ConnectionError"])
       for (const { attempts, id, result, status } of yield* backlog.list()) {
-        expect([id, status, answered.get(id)]).toEqual([id, "done", expect.arrayContaining([result])])
+        expect([id, status]).toEqual([id, "done"])
+        expect(answered.get(id)).toContain(result)
         // Only a claim that was not answered is an attempt without a handler; none is worked on twice at the same time.
         expect(answered.get(id)?.length).toBeLessThanOrEqual(attempts)
       }
