@@ -11,6 +11,7 @@ import { BacklogSchema } from "../../src/events/SchemaName.ts"
 import { serve } from "../../src/http/index.ts"
 import { AccessTokens, BacklogService } from "../../src/index.ts"
 import { layerMcpRoutes, mcpPath } from "../../src/mcp/index.ts"
+import { makeSessions } from "../../src/mcp/Sessions.ts"
 import { cli, onServer } from "../cli/support.ts"
 import { currentClient, eventsOf, freshBacklog, postgresClient } from "../support/backlogs.ts"
 
@@ -67,6 +68,15 @@ describe("backlog mcp, with the official client", () => {
     const { stdout } = await cli([...place.flags, "--json", "history", "a"])
     expect(JSON.parse(stdout).data[1]).toMatchObject({ type: "CardClaimed", actor: "host-7", data: { owner: "w1" } })
   })
+})
+
+it("sessions are their callers' only, and the one that was not used for longest goes", () => {
+  const sessions = makeSessions(2)
+  expect([sessions.opened("a", "w1"), sessions.opened("b", "w1")]).toEqual([undefined, undefined])
+  expect([sessions.isOf("a", "w1"), sessions.isOf("b", "w2"), sessions.isOf("c", "w1")]).toEqual([true, false, false])
+  expect([sessions.opened("c", "w2"), sessions.isOf("b", "w1")]).toEqual(["b", false])
+  sessions.ended("a")
+  expect([sessions.isOf("a", "w1"), sessions.isOf("c", "w2")]).toEqual([false, true])
 })
 
 /** A server whose callers must show a token, and another where they need not. */
@@ -151,9 +161,9 @@ layer(layerServed, { timeout: "60 seconds", excludeTestServices: true })("/mcp, 
       const { client } = yield* overHttp(open, { "backlog-actor": "w1" })
       const { client: patient } = yield* overHttp(open, { "backlog-actor": "w2" })
       const backlog = yield* BacklogService
-      const cancel = new AbortController()
-      const cancelled = call(client, "claim", { phase: "cancel", waitSeconds: 50 }, { signal: cancel.signal })
       yield* Effect.promise(async () => {
+        const cancel = new AbortController()
+        const cancelled = call(client, "claim", { phase: "cancel", waitSeconds: 50 }, { signal: cancel.signal })
         await call(patient, "show")
         cancel.abort()
         await expect(cancelled).rejects.toThrow("abort")

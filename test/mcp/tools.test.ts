@@ -32,7 +32,8 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
         )
         expect(made).toMatchObject({ isError: false, data: { created: ["design", "build"], missing: ["desing"] } })
         expect(made.text).toContain("They wait for cards that do not exist: desing.")
-        yield* (yield* planner).call("revise", { id: "build", removeDependsOn: ["desing"], priority: 3, phase: "life" })
+        yield* (yield* planner).call("revise", { id: "build", removeDependsOn: ["desing"], priority: 3, body: "Soon." })
+        yield* (yield* planner).call("revise", { id: "build", body: null })
 
         const claimed = yield* w1.call("claim", { phase: "life" })
         expect(claimed.data.claimed).toEqual([
@@ -77,10 +78,10 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
           claimNext: true,
           phase: "life"
         })
-        expect(done.text).toContain("design is done.\nClaimable because of it: build.\nYou hold build with token 4")
-        expect(done.data).toMatchObject({ madeClaimable: ["build"], claimed: [{ id: "build", token: 4 }] })
+        expect(done.text).toContain("design is done.\nClaimable because of it: build.\nYou hold build with token 5")
+        expect(done.data).toMatchObject({ madeClaimable: ["build"], claimed: [{ id: "build", token: 5 }] })
 
-        expect((yield* w1.call("block", { id: "build", token: 4, reason: "no key" })).text).toBe(
+        expect((yield* w1.call("block", { id: "build", token: 5, reason: "no key" })).text).toBe(
           "build is blocked; you do not hold it any more."
         )
         expect((yield* w1.call("show", { id: "build" })).text).toContain("It is blocked: no key")
@@ -110,6 +111,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
         expect(yield* typesOf("build")).toEqual([
           "CardCreated",
           "CardUnlinked",
+          "CardRevised",
           "CardRevised",
           "CardClaimed",
           "CardReleased",

@@ -91,7 +91,7 @@ export const complete = agentTool(
 export const completeAny = agentTool(
   "backlog_complete",
   {
-    about: "Finish a card: one that is claimed with its token or by force. Says which cards that made claimable.",
+    about: "Finish a card; a claimed one needs its token, or force. Says which cards that made claimable.",
     takes: {
       ...card,
       token: Schema.optional(whole("The claim's token")),

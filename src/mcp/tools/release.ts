@@ -9,7 +9,7 @@ import { instant } from "../words.ts"
 export const release = agentTool(
   "backlog_release",
   {
-    about: "Give a card back unfinished.",
+    about: "Give a card that you hold back unfinished.",
     takes: {
       ...claim,
       reason: Schema.optional(text("What the next holder should know")),

@@ -1,0 +1,161 @@
+import { layer } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { SqlClient } from "effect/sql"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { expect, inject } from "vitest"
+import { BacklogSchema } from "../../src/events/SchemaName.ts"
+import { serve } from "../../src/http/index.ts"
+import { AccessRole } from "../../src/index.ts"
+import { layerMcpRoutes } from "../../src/mcp/index.ts"
+import { cli } from "../cli/support.ts"
+import { freshBacklog, postgresClient } from "../support/backlogs.ts"
+import { connected } from "./support/agents.ts"
+
+const page = readFileSync(join(import.meta.dirname, "..", "..", "docs", "mcp.md"), "utf8")
+
+const blocks = (language: string): ReadonlyArray<string> =>
+  [...page.matchAll(new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``, "g"))].map(([, block = ""]) => block)
+
+/** The rows of every table on the page, their cells without what is around them. */
+const rows = page
+  .split("\n")
+  .filter((line) => line.startsWith("| "))
+  .map((line) =>
+    line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim())
+  )
+
+/** Tokens at most: no tokeniser in use needs as many for JSON and English. */
+const tokensAtMost = (text: string): number => Math.ceil(Buffer.byteLength(text) / 3)
+
+const mostTools = 10
+const mostTokens = 2500
+
+interface Listed {
+  readonly name: string
+  readonly description?: string | undefined
+  readonly inputSchema: { readonly [key: string]: unknown }
+}
+
+const takes = ({ inputSchema }: Listed): string => {
+  const { properties, required = [] } = inputSchema as {
+    readonly properties: object
+    readonly required?: ReadonlyArray<string>
+  }
+  return Object.keys(properties)
+    .map((name) => `\`${name}${required.includes(name) ? "" : "?"}\``)
+    .join(" ")
+}
+
+const initialize = {
+  jsonrpc: "2.0",
+  id: 1,
+  method: "initialize",
+  params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } }
+}
+
+interface Configuration {
+  readonly mcpServers: {
+    readonly backlog: {
+      readonly args: ReadonlyArray<string>
+      readonly env: Readonly<Record<string, string>>
+      readonly headers: Readonly<Record<string, string>>
+    }
+  }
+}
+
+const [overStdio, overHttp] = blocks("json").map((block) => (JSON.parse(block) as Configuration).mcpServers.backlog)
+
+layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 seconds", excludeTestServices: true })(
+  "docs/mcp.md",
+  (it) => {
+    it.effect("has every tool, and what listing them costs, which is little", () =>
+      Effect.gen(function* () {
+        const table = new Map<string, { readonly roles: Array<string>; readonly cells: ReadonlyArray<string> }>()
+        for (const role of AccessRole.literals) {
+          const { client } = yield* connected(role, "someone")
+          const { tools } = yield* Effect.orDie(client.listTools())
+          const tokens = tokensAtMost(JSON.stringify(tools))
+          expect(tools.length).toBeLessThanOrEqual(mostTools)
+          expect(tokens).toBeLessThan(mostTokens)
+          expect(rows.find(([first]) => first === role)).toEqual([
+            role,
+            String(tools.length),
+            tokens.toLocaleString("en")
+          ])
+          for (const tool of tools) {
+            const cells = [takes(tool), tool.description ?? ""]
+            const key = JSON.stringify([tool.name, ...cells])
+            const { roles } = table.get(key) ?? { roles: [] }
+            table.set(key, { roles: [...roles, role], cells: [`\`${tool.name}\``, ...cells] })
+            expect(tool.annotations).toMatchObject({
+              openWorldHint: false,
+              readOnlyHint: expect.any(Boolean) as boolean
+            })
+          }
+        }
+        const expected = [...table.values()].map(({ cells: [name, ...rest], roles }) => [
+          name,
+          roles.join(", "),
+          ...rest
+        ])
+        const byName = (a: ReadonlyArray<unknown>, b: ReadonlyArray<unknown>) => (String(a) < String(b) ? -1 : 1)
+        expect(rows.filter(([name]) => name?.startsWith("`backlog_")).toSorted(byName)).toEqual(
+          expected.toSorted(byName)
+        )
+      })
+    )
+
+    it.effect("tells the truth, call by call", () =>
+      Effect.gen(function* () {
+        const examples = blocks("tool")
+        expect(examples.length).toBeGreaterThan(5)
+        for (const example of examples) {
+          const [who = "", asked = "", , ...answer] = example.trimEnd().split("\n")
+          const [actor = "", role] = who.split(", ")
+          const [, name = "", args = ""] = /^backlog_(\w+) (.*)$/.exec(asked) ?? []
+          const { call } = yield* connected(role as AccessRole, actor)
+          const { text } = yield* call(name, JSON.parse(args) as object)
+          expect(text).toBe(answer.join("\n"))
+        }
+      })
+    )
+
+    it.effect("shows how to connect over both transports", () =>
+      Effect.gen(function* () {
+        const { args = [], env = {} } = overStdio ?? {}
+        const [program, ...argv] = args
+        expect([program, Object.keys(env)]).toEqual(["backlog", ["BACKLOG_DATABASE_URL"]])
+        const schema = yield* BacklogSchema
+        const ran = yield* Effect.promise(() =>
+          cli([...argv, "--schema", schema], {
+            env: { BACKLOG_DATABASE_URL: inject("postgresUrl") },
+            stdin: `${JSON.stringify(initialize)}\nno JSON\n`
+          })
+        )
+        expect([ran.code, ran.stderr]).toEqual([0, ""])
+        const answers = ran.stdout.split("\n", 2).map((line) => JSON.parse(line) as object)
+        expect(answers).toContainEqual(expect.objectContaining({ error: { code: -32700, message: "Not JSON" } }))
+        expect(answers).toContainEqual(expect.objectContaining({ id: 1, result: expect.anything() as object }))
+
+        const routes = Layer.provide(layerMcpRoutes, Layer.succeed(SqlClient.SqlClient)(yield* SqlClient.SqlClient))
+        const { url } = yield* serve({ port: 0, routes })
+        const response = yield* Effect.promise(() =>
+          fetch(`${url}/mcp`, {
+            method: "POST",
+            headers: {
+              "content-type": "application/json",
+              accept: "application/json, text/event-stream",
+              ...overHttp?.headers
+            },
+            body: JSON.stringify(initialize)
+          })
+        )
+        expect([response.status, yield* Effect.promise(() => response.json())]).toMatchObject([200, { id: 1 }])
+      })
+    )
+  }
+)
