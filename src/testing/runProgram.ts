@@ -172,18 +172,21 @@ const look = Effect.fnUntraced(function* (backlog: BacklogService["Service"], id
   const stats = openStats(yield* backlog.stats)
   const outlooks: Array<unknown> = []
   for (const choice of choicesOf(cards)) {
-    outlooks.push(openOutlook(encodeOutlook(yield* backlog.whyNothingClaimable(choice))))
+    outlooks.push([
+      openOutlook(encodeOutlook(yield* backlog.whyNothingClaimable(choice))),
+      yield* backlog.awaitClaimable({ ...choice, waitSeconds: 0 })
+    ])
   }
   const open = { explanations, lists, claimable, stats, outlooks }
   const found: Found = { cards, claimable, notDone: lists.flat(), open }
   return found
 })
 
-/** What claims may choose among, as far as that makes a difference. */
+/** What claims may choose among: everything, a phase that there is, a priority that there is. */
 const choicesOf = (cards: ReadonlyArray<ModelCard>): ReadonlyArray<ClaimChoice> => [
   {},
-  ...Array.from(new Set(cards.flatMap(({ phase }) => phase ?? [])), (phase) => ({ phase })),
-  ...Array.from(new Set(cards.map(({ priority }) => priority)), (minimumPriority) => ({ minimumPriority }))
+  ...cards.flatMap(({ phase }) => (phase === null ? [] : { phase })).slice(0, 1),
+  ...cards.map(({ priority }) => ({ minimumPriority: priority })).slice(-1)
 ]
 
 /** A backlog in which nothing is open has the cards of programs before this one. */
@@ -207,7 +210,10 @@ const lookAt = (model: Model, found: ReadonlyArray<ModelCard>, now: number): unk
     lists: statuses.map((status) => idsOf(listCards(model, now, { status }))),
     claimable: idsOf(listCards(model, now, { readyOnly: true })),
     stats: openStats(statsOf(model, now)),
-    outlooks: choicesOf(found).map((choice) => openOutlook(whyNothingClaimable(model, now, choice)))
+    outlooks: choicesOf(found).map((choice) => {
+      const outlook = openOutlook(whyNothingClaimable(model, now, choice))
+      return [outlook, outlook.counts.claimable > 0]
+    })
   }
 }
 
