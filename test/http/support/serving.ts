@@ -1,4 +1,4 @@
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Metric } from "effect"
 import { run } from "../../../src/cli/run.ts"
 
 /** `backlog serve` in this process, until it is interrupted. */
@@ -18,14 +18,19 @@ export const serving = async (argv: ReadonlyArray<string>, env: Readonly<Record<
     size: () => ({ columns: 80, rows: 24 })
   })
   const fiber = Effect.runFork(
-    run(["serve", "--port", "0", "--json", ...argv], {
-      env,
-      stdin: (async function* () {})(),
-      stdout: output("stdout"),
-      stderr: output("stderr"),
-      endsByInterrupt: () => {},
-      atExit: () => () => {}
-    })
+    Effect.provideService(
+      run(["serve", "--port", "0", "--json", ...argv], {
+        env,
+        stdin: (async function* () {})(),
+        stdout: output("stdout"),
+        stderr: output("stderr"),
+        endsByInterrupt: () => {},
+        atExit: () => () => {}
+      }),
+      // What other tests of this process measure is none of this server's.
+      Metric.MetricRegistry,
+      new Map()
+    )
   )
   const { url } = (JSON.parse(await answered) as { readonly data: { readonly url: string } }).data
   return {
