@@ -1,7 +1,10 @@
 import { afterAll, assert, describe, it } from "@effect/vitest"
+import { randomBytes } from "node:crypto"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { cli, onServer } from "../cli/support.ts"
+import { inject } from "vitest"
+import { cli, onServer, sql } from "../cli/support.ts"
+import { run } from "./support/securedServer.ts"
 import { serving } from "./support/serving.ts"
 
 const read = (name: string): string => readFileSync(join(import.meta.dirname, "..", "..", "docs", name), "utf8")
@@ -60,6 +63,28 @@ describe.each(["security.md", "operations.md"])("the examples in docs/%s", (name
         assert.fail(`nobody runs this line of ${name}: ${line}`)
       }
     }
+  })
+})
+
+describe("the program in docs/security.md", () => {
+  it("is the one that is run here, but for where it imports from", () => {
+    const program = readFileSync(join(import.meta.dirname, "support", "securedServer.ts"), "utf8")
+      .replaceAll("../../../src/http/index.ts", "mosaic-backlog/http")
+      .replaceAll("../../../src/index.ts", "mosaic-backlog")
+    assert.include(read("security.md"), `\`\`\`ts\n${program}\`\`\`\n`)
+  })
+
+  it("serves nobody without a token", async () => {
+    // It uses the schema that is used when none is named: in a database of its own.
+    const database = `docs_${randomBytes(6).toString("hex")}`
+    await sql((client) => client.unsafe(`CREATE DATABASE ${database}`))
+    const url = new URL(inject("postgresUrl"))
+    url.pathname = database
+    await run(url.href).then(
+      () => assert.fail("it serves"),
+      (error: Error) => assert.match(error.message, /there is none yet: make one with `backlog token create`/)
+    )
+    await sql((client) => client.unsafe(`DROP DATABASE ${database} WITH (FORCE)`))
   })
 })
 
