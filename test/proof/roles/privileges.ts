@@ -1,6 +1,8 @@
-import { Effect } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { expect } from "vitest"
+import { BacklogSchema } from "../../../src/events/SchemaName.ts"
+import { AccessTokens, AccessTokenStaleness } from "../../../src/services/AccessTokens.ts"
 import { attempt, type Connected, grantsIn, outcome, shared, type Test } from "./support.ts"
 import { audited, work } from "./work.ts"
 
@@ -170,6 +172,35 @@ export const privileges = (test: Test): void => {
       expect({ ...anchor, at: 0 }).toEqual({ ...before[1], at: 0 })
       expect(yield* admin`SELECT FROM pg_namespace WHERE nspname = ${`mine_${schema}`}`).toEqual([])
       yield* audited(auditor)
+    })
+  )
+
+  test(
+    "lets servers, which are writers, know their callers by tokens, and make none",
+    Effect.gen(function* () {
+      const { auditor, owner, schema, writer } = yield* shared
+      const tokensOf = ({ context }: Connected) =>
+        Effect.map(
+          Layer.build(
+            Layer.fresh(AccessTokens.layer).pipe(
+              Layer.provide([
+                Layer.succeedContext(context),
+                Layer.succeed(BacklogSchema)(schema),
+                Layer.succeed(AccessTokenStaleness)(0)
+              ])
+            )
+          ),
+          (built) => Context.get(built, AccessTokens)
+        )
+      const [own, served, read] = [yield* tokensOf(owner), yield* tokensOf(writer), yield* tokensOf(auditor)]
+      const input = { actor: "ann", role: "worker", createdBy: "admin" } as const
+      const { secret, token } = yield* own.create(input)
+      expect((yield* served.authenticate(secret)).actor).toBe("ann")
+      expect(yield* outcome(served.create(input))).toBe("not permitted")
+      expect(yield* outcome(served.revoke(token.id, "x"))).toBe("not permitted")
+      expect(yield* outcome(read.list)).toBe("not permitted")
+      yield* served.isTaken(token.id)
+      expect((yield* own.list)[0]?.lastUsedAt).not.toBeNull()
     })
   )
 }
