@@ -18,6 +18,9 @@ export default defineConfig({
           name: "backlog",
           include: ["test/**/*.test.ts"],
           exclude: ["test/architecture.test.ts"],
+          // Files share a process: each would take a second to load and compile the same modules, and PGlite's. What
+          // they do to the process they undo: see test/services/upcasting.test.ts.
+          isolate: false,
           globalSetup: ["test/support/globalSetup.ts"]
         }
       }

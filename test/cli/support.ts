@@ -3,12 +3,13 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { randomBytes } from "node:crypto"
 import { cp, mkdtemp, rm } from "node:fs/promises"
-import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterAll, inject } from "vitest"
+import { inject } from "vitest"
 import type { Host, Output } from "../../src/cli/Host.ts"
 import { run } from "../../src/cli/run.ts"
 import { layerPostgresClient } from "../../src/services/Postgres.ts"
+import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
+import { template } from "../support/templates.ts"
 
 /** What became of a command line. */
 export interface Ran {
@@ -117,25 +118,12 @@ export const inDirectory = async (): Promise<Place & { readonly directory: strin
   }
 }
 
-const directories: Array<string> = []
+/** A directory that is deleted when all tests are done, if not before. */
+export const temporaryDirectory = (): Promise<string> => mkdtemp(join(inject("scratch"), "cli-"))
 
-afterAll(() => Promise.all(directories.map((directory) => rm(directory, { recursive: true, force: true }))))
-
-/** A directory that is deleted when the tests of the file are done, if not before. */
-export const temporaryDirectory = async (): Promise<string> => {
-  const directory = await mkdtemp(join(tmpdir(), "backlog-cli-"))
-  directories.push(directory)
-  return directory
-}
-
-let made: Promise<string> | undefined
-
-const emptyBacklog = (): Promise<string> => {
-  made ??= (async () => {
-    const directory = join(await temporaryDirectory(), "empty")
+const emptyBacklog = (): Promise<string> =>
+  template("backlog", async (directory) => {
+    await copyEmptyDatabase(directory)
     const { code, stderr } = await cli(["migrate", "--db", directory])
     assert.strictEqual(code, 0, stderr)
-    return directory
-  })()
-  return made
-}
+  })

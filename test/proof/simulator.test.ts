@@ -3,9 +3,9 @@ import { Effect, Layer, Stream } from "effect"
 import { Event } from "../../src/domain/Event.ts"
 import { Rejection } from "../../src/domain/Rejection.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
-import { layerPgliteClient } from "../../src/services/Pglite.ts"
 import { invariants, LogCheck, simulate } from "../../src/testing/index.ts"
 import { freshBacklog, plain } from "../support/backlogs.ts"
+import { copiedPgliteClient } from "../support/pgliteTemplates.ts"
 import { amount, report, seed } from "../support/soak.ts"
 import { verifiesItself, verifyBacklog } from "../support/verifyBacklog.ts"
 import { layerMemory } from "./memoryBacklog.ts"
@@ -67,7 +67,7 @@ describe("programs, decided in memory", () => {
   )
 })
 
-layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })("programs on PGlite", (onPglite) => {
+layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })("programs on PGlite", (onPglite) => {
   onPglite.effect(
     "answer as the model does",
     () =>

@@ -6,8 +6,8 @@ import { BacklogSchema } from "../../src/events/SchemaName.ts"
 import { makeCardTables } from "../../src/projections/CardTables.ts"
 import { claimQuery } from "../../src/projections/claimQuery.ts"
 import { Migrations } from "../../src/services/Migrations.ts"
-import { layerPgliteClient } from "../../src/services/Pglite.ts"
 import { type Client, currentClient, freshSchema, postgresClient } from "../support/backlogs.ts"
+import { copiedPgliteClient } from "../support/pgliteTemplates.ts"
 
 /** A node of a plan, as `EXPLAIN (FORMAT JSON)` prints it: what of it is looked at. */
 interface PlanNode {
@@ -168,5 +168,5 @@ const suite = (name: string, client: Layer.Layer<Client, unknown>): void =>
     )
   })
 
-suite("the plan of a claim on PGlite", layerPgliteClient())
+suite("the plan of a claim on PGlite", copiedPgliteClient)
 suite("the plan of a claim on a Postgres server", postgresClient(2))

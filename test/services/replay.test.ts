@@ -11,9 +11,9 @@ import { ReadModelState } from "../../src/projections/ReadModelState.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
 import { BacklogTestClock } from "../../src/services/layers.ts"
-import { layerPgliteClient } from "../../src/services/Pglite.ts"
 import { commandOf, everyId, type Step, stepsArbitrary } from "../domain/commands.ts"
 import { type Client, freshBacklog, headPosition, iso, plain, postgresClient, tables } from "../support/backlogs.ts"
+import { copiedPgliteClient } from "../support/pgliteTemplates.ts"
 import { verifiesItself, verifyBacklog } from "../support/verifyBacklog.ts"
 
 /*
@@ -226,5 +226,5 @@ const suite = (name: string, client: Layer.Layer<Client, unknown>): void =>
     )
   })
 
-suite("a backlog that is replayed on PGlite", layerPgliteClient())
+suite("a backlog that is replayed on PGlite", copiedPgliteClient)
 suite("a backlog that is replayed on a Postgres server", postgresClient(4))

@@ -1,6 +1,6 @@
 import { layer } from "@effect/vitest"
 import { Effect, Layer, Option, Result, type Schema, Stream } from "effect"
-import { expect, vi } from "vitest"
+import { afterAll, expect, vi } from "vitest"
 import type { Event } from "../../src/domain/Event.ts"
 import type * as EventCodec from "../../src/events/EventCodec.ts"
 import { eventOf, type RecordedEvent } from "../../src/events/RecordedEvent.ts"
@@ -17,7 +17,12 @@ import { verifyBacklog } from "../support/verifyBacklog.ts"
  * go that way; this program on its own cannot read such an event at all.
  */
 
-const upcasted = vi.hoisted(() => ({ times: 0 }))
+const upcasted = vi.hoisted(() => {
+  // The files before this one, and those after it, have the codec as it is, in the same process.
+  vi.resetModules()
+  return { times: 0 }
+})
+afterAll(() => void vi.resetModules())
 
 vi.mock("../../src/events/EventCodec.ts", async (importOriginal) => {
   const original = await importOriginal<typeof EventCodec>()

@@ -1,7 +1,7 @@
 import { layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { layerPgliteClient } from "../../src/services/Pglite.ts"
 import { type Client, freshBacklog, postgresClient, type TestBacklog } from "./backlogs.ts"
+import { copiedPgliteClient } from "./pgliteTemplates.ts"
 import { verifiesItself, verifyBacklog } from "./verifyBacklog.ts"
 
 type Body = Effect.Effect<void, unknown, TestBacklog | Client>
@@ -29,6 +29,6 @@ export const onServer = (name: string, register: (test: Test) => void): void =>
 
 /** Registers tests for either database. */
 export const onBothDatabases = (name: string, register: (test: Test) => void): void => {
-  suite(`${name}, on PGlite`, layerPgliteClient(), register)
+  suite(`${name}, on PGlite`, copiedPgliteClient, register)
   onServer(name, register)
 }
