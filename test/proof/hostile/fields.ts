@@ -30,6 +30,13 @@ const newCard: Readonly<Record<string, Field>> = {
   occurredAt: (random) => DateTime.makeUnsafe(random.pick([0, -1, 1.5e12, -6.2e13, 2.5e14]))
 }
 
+const wish: Readonly<Record<string, Field>> = {
+  owner: name,
+  ttlSeconds: (random) => 1 + random.below(2_592_000),
+  phase: name,
+  minimumPriority: newCard["priority"] as Field
+}
+
 /** For every field of every command what it takes. A field that is new must come in here: a test holds that. */
 export const fields: Readonly<Record<string, Field>> = {
   ...newCard,
@@ -37,9 +44,13 @@ export const fields: Readonly<Record<string, Field>> = {
     Array.from({ length: random.below(4) }, () => valid(Object.keys(newCard), ["id", "title"], random)),
   from: name,
   to: name,
-  owner: name,
+  ...wish,
+  claimNext: (random) => {
+    const { owner, ttlSeconds } = wish
+    return { owner: owner?.(random), ttlSeconds: ttlSeconds?.(random) }
+  },
+  limit: (random) => 1 + random.below(5),
   token,
-  ttlSeconds: (random) => 1 + random.below(2_592_000),
   retryAfterSeconds: (random) => random.below(31_622_400),
   force: (random) => random.below(2) === 0,
   reason: orNothing(text),
@@ -57,6 +68,7 @@ const required: ReadonlySet<string> = new Set([
   "title",
   "cards",
   "owner",
+  "limit",
   "token",
   "from",
   "to",

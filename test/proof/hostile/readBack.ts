@@ -41,7 +41,14 @@ const differing = (given: Readonly<Record<string, unknown>>, card: Card): string
 export const lost = Effect.fnUntraced(function* (tag: string, input: unknown, answer: unknown) {
   const backlog = yield* BacklogService
   for (const answered of cardsIn(answer)) {
-    const { madeClaimable: _, ...card } = answered as Card & { readonly madeClaimable?: unknown }
+    const {
+      madeClaimable: _,
+      next: _next,
+      ...card
+    } = answered as Card & {
+      readonly madeClaimable?: unknown
+      readonly next?: unknown
+    }
     const read = Option.getOrUndefined(yield* backlog.get(card.id))
     if (read === undefined || !isDeepStrictEqual(plain(read), plain(card))) {
       return `answered ${JSON.stringify(plain(card)).slice(0, 2000)}, read ${JSON.stringify(read).slice(0, 2000)}`
