@@ -2,7 +2,7 @@ import { Context, Effect, Layer, Stream } from "effect"
 import { AiError, McpSchema, McpServer, Tool, Toolkit } from "effect/ai"
 import type { AccessRole } from "../index.ts"
 import type { AgentTool, Answer, ToolServices } from "./AgentTool.ts"
-import { inputSchemaOf } from "./inputSchema.ts"
+import { inputSchemaOf, withoutNulls } from "./inputSchema.ts"
 import { ClaimOwners } from "./ownClaims.ts"
 import { Refused } from "./refusal.ts"
 import { toolsets } from "./toolsets.ts"
@@ -28,11 +28,15 @@ const addTools = Effect.fnUntraced(function* (tools: ReadonlyArray<AgentTool>) {
   ])
   const { handle } = yield* Effect.provide(toolkit, toolkit.toLayer(Object.fromEntries(handlers)))
   for (const { tool } of tools) {
+    const inputSchema = inputSchemaOf(tool)
     yield* server.addTool({
-      tool: listed(tool),
+      tool: listed(tool, inputSchema),
       annotations: Context.empty(),
       handle: (input: {}) =>
-        handle(tool.name, input, undefined, { onExcessProperty: "error", errors: "all" }).pipe(
+        handle(tool.name, withoutNulls(input, inputSchema) as {}, undefined, {
+          onExcessProperty: "error",
+          errors: "all"
+        }).pipe(
           Stream.unwrap,
           Stream.runLast,
           Effect.flatMap(Effect.fromOption),
@@ -45,11 +49,11 @@ const addTools = Effect.fnUntraced(function* (tools: ReadonlyArray<AgentTool>) {
 })
 
 /** A tool as it is listed. */
-const listed = (tool: Tool.Any): McpSchema.Tool =>
+const listed = (tool: Tool.Any, inputSchema: McpSchema.ToolJson): McpSchema.Tool =>
   new McpSchema.Tool({
     name: tool.name,
     description: Tool.getDescription(tool),
-    inputSchema: inputSchemaOf(tool),
+    inputSchema,
     annotations: {
       readOnlyHint: Context.get(tool.annotations, Tool.Readonly),
       destructiveHint: Context.get(tool.annotations, Tool.Destructive),

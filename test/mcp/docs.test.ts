@@ -1,16 +1,14 @@
 import { layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { SqlClient } from "effect/sql"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { expect, inject } from "vitest"
 import { BacklogSchema } from "../../src/events/SchemaName.ts"
-import { serve } from "../../src/http/index.ts"
 import { AccessRole } from "../../src/index.ts"
-import { layerMcpRoutes } from "../../src/mcp/index.ts"
 import { cli } from "../cli/support.ts"
 import { freshBacklog, postgresClient } from "../support/backlogs.ts"
 import { connected } from "./support/agents.ts"
+import { served } from "./support/example.ts"
 
 const page = readFileSync(join(import.meta.dirname, "..", "..", "docs", "mcp.md"), "utf8")
 
@@ -55,6 +53,13 @@ const initialize = {
   id: 1,
   method: "initialize",
   params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } }
+}
+
+const waiting = {
+  jsonrpc: "2.0",
+  id: 2,
+  method: "tools/call",
+  params: { name: "backlog_claim", arguments: { phase: "nothing", waitSeconds: 50 } }
 }
 
 interface Configuration {
@@ -124,38 +129,47 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
       })
     )
 
-    it.effect("shows how to connect over both transports", () =>
-      Effect.gen(function* () {
-        const { args = [], env = {} } = overStdio ?? {}
-        const [program, ...argv] = args
-        expect([program, Object.keys(env)]).toEqual(["backlog", ["BACKLOG_DATABASE_URL"]])
-        const schema = yield* BacklogSchema
-        const ran = yield* Effect.promise(() =>
-          cli([...argv, "--schema", schema], {
-            env: { BACKLOG_DATABASE_URL: inject("postgresUrl") },
-            stdin: `${JSON.stringify(initialize)}\nno JSON\n`
-          })
-        )
-        expect([ran.code, ran.stderr]).toEqual([0, ""])
-        const answers = ran.stdout.split("\n", 2).map((line) => JSON.parse(line) as object)
-        expect(answers).toContainEqual(expect.objectContaining({ error: { code: -32700, message: "Not JSON" } }))
-        expect(answers).toContainEqual(expect.objectContaining({ id: 1, result: expect.anything() as object }))
+    it.effect(
+      "shows how to connect over both transports",
+      () =>
+        Effect.gen(function* () {
+          const { args = [], env = {} } = overStdio ?? {}
+          const [program, ...argv] = args
+          expect([program, Object.keys(env)]).toEqual(["backlog", ["BACKLOG_DATABASE_URL"]])
+          const schema = yield* BacklogSchema
+          const ran = yield* Effect.promise(() =>
+            cli([...argv, "--schema", schema], {
+              env: { BACKLOG_DATABASE_URL: inject("postgresUrl") },
+              stdin: [initialize, waiting].map((message) => `${JSON.stringify(message)}\n`).join("no JSON\n")
+            })
+          )
+          expect([ran.code, ran.stderr]).toEqual([0, ""])
+          const answers = ran.stdout.split("\n", 3).map((line) => JSON.parse(line) as object)
+          expect(answers).toContainEqual(expect.objectContaining({ error: { code: -32700, message: "Not JSON" } }))
+          expect(answers).toContainEqual(expect.objectContaining({ id: 1, result: expect.anything() as object }))
+          // It did not wait longer than its input lasted.
+          expect(answers).toContainEqual(expect.objectContaining({ id: 2, result: expect.anything() as object }))
 
-        const routes = Layer.provide(layerMcpRoutes, Layer.succeed(SqlClient.SqlClient)(yield* SqlClient.SqlClient))
-        const { url } = yield* serve({ port: 0, routes })
-        const response = yield* Effect.promise(() =>
-          fetch(`${url}/mcp`, {
-            method: "POST",
-            headers: {
-              "content-type": "application/json",
-              accept: "application/json, text/event-stream",
-              ...overHttp?.headers
-            },
-            body: JSON.stringify(initialize)
-          })
-        )
-        expect([response.status, yield* Effect.promise(() => response.json())]).toMatchObject([200, { id: 1 }])
-      })
+          const { url } = yield* served
+          const example = readFileSync(join(import.meta.dirname, "support", "example.ts"), "utf8")
+            .replace("../../../src/http/index.ts", "mosaic-backlog/http")
+            .replace("../../../src/mcp/index.ts", "mosaic-backlog/mcp")
+          expect(blocks("ts")).toEqual([example])
+          const response = yield* Effect.promise(() =>
+            fetch(`${url}/mcp`, {
+              method: "POST",
+              headers: {
+                "content-type": "application/json",
+                accept: "application/json, text/event-stream",
+                ...overHttp?.headers
+              },
+              body: JSON.stringify(initialize)
+            })
+          )
+          expect([response.status, yield* Effect.promise(() => response.json())]).toMatchObject([200, { id: 1 }])
+        }),
+      // Less than the claim would wait.
+      40_000
     )
   }
 )

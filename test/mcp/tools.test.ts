@@ -33,9 +33,9 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
         expect(made).toMatchObject({ isError: false, data: { created: ["design", "build"], missing: ["desing"] } })
         expect(made.text).toContain("They wait for cards that do not exist: desing.")
         yield* (yield* planner).call("revise", { id: "build", removeDependsOn: ["desing"], priority: 3, body: "Soon." })
-        yield* (yield* planner).call("revise", { id: "build", body: null })
+        yield* (yield* planner).call("revise", { id: "build", title: null, clear: ["body"] })
 
-        const claimed = yield* w1.call("claim", { phase: "life" })
+        const claimed = yield* w1.call("claim", { phase: "life", id: null, limit: null, commandId: null })
         expect(claimed.data.claimed).toEqual([
           {
             id: "design",
@@ -74,7 +74,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
         const done = yield* w1.call("complete", {
           id: "design",
           token: 2,
-          result: { commit: "8c1f0e2" },
+          result: { commit: "8c1f0e2", notes: null },
           claimNext: true,
           phase: "life"
         })
@@ -108,6 +108,10 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
           "CardReclaimed"
         ])
         expect(rest.data).not.toHaveProperty("afterVersion")
+        const { body, result } = Option.getOrThrow(yield* (yield* BacklogService).get("build"))
+        const design = Option.getOrThrow(yield* (yield* BacklogService).get("design"))
+        expect([body, result, design.body]).toEqual([null, null, "Draw it."])
+        expect(history.data.events[3].data).toMatch(/"result":\{[^}]*"notes":null/)
         expect(yield* typesOf("build")).toEqual([
           "CardCreated",
           "CardUnlinked",
@@ -152,7 +156,12 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
           [boss.call("create", { cards: [{ id: "r1", title: "Again" }] }), "Nothing was created."],
           [boss.call("revise", { id: "r1", addDependsOn: ["r2"] }), "closes the cycle"],
           [boss.call("revise", { id: "r1", title: "New", addDependsOn: ["nothing"] }), "Create it first."],
-          [boss.call("revise", { id: "r1" }), "nothing is given that could be changed"],
+          // All or nothing: it still depends on r1.
+          [boss.call("revise", { id: "r2", removeDependsOn: ["r1"], addDependsOn: ["nothing"] }), "Create it first."],
+          [boss.call("revise", { id: "r1", body: "new", clear: ["body"] }), "body is to be cleared, and is given"],
+          [boss.call("revise", { id: "r1", clear: ["title"] }), 'at ["clear"][0]'],
+          [boss.call("create", { cards: [{ id: null, title: "T" }] }), 'Missing key\n  at ["cards"][0]["id"]'],
+          [boss.call("revise", { id: "r1", body: null }), "nothing is given that could be changed"],
           [
             boss.call("create", { cards: [{ id: " r", title: "" }] }),
             'must not begin or end with white space\n  at ["cards"][0]["id"]'

@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { Name } from "../../domain/Text.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
-import { AccessRole } from "../../index.ts"
+import { AccessRole, InvalidInput } from "../../index.ts"
 import { withBacklog } from "../database.ts"
 import { exitCodes } from "../failure.ts"
 import { oneOf, text } from "../flags.ts"
@@ -23,8 +23,8 @@ export const mcp = documented(
       ...logFlags
     },
     Effect.fnUntraced(function* ({ logFormat, logLevel = "warning", owner, role = "worker" }) {
-      const actor = yield* decodeName(yield* currentActor)
-      const agent = { role, actor, owner: yield* decodeName(owner ?? actor) }
+      const actor = yield* named("--actor", yield* currentActor)
+      const agent = { role, actor, owner: owner === undefined ? actor : yield* named("--owner", owner) }
       const { endsByInterrupt, stderr, stdin, stdout } = yield* Host
       const { serveStdio } = yield* Effect.promise(() => import("../../mcp/index.ts"))
       endsByInterrupt({ patienceMillis, exitCode: exitCodes.done })
@@ -51,3 +51,6 @@ export const mcp = documented(
 )
 
 const decodeName = decodeInput(Name)
+
+const named = (flag: string, value: string) =>
+  Effect.mapError(decodeName(value), ({ problem }) => new InvalidInput({ problem: `${flag} ${problem}` }))

@@ -3,26 +3,30 @@ import { SqlClient } from "effect/sql"
 import { BacklogService, type Card, InvalidInput } from "../../index.ts"
 import { agentTool } from "../AgentTool.ts"
 import { cardSummary } from "../cardAnswer.ts"
-import { card, json, text, texts, whole } from "../parameters.ts"
+import { card, json, oneOf, text, texts, whole } from "../parameters.ts"
 import { listed } from "../words.ts"
 
 export const revise = agentTool(
   "backlog_revise",
   {
-    about: "Change a card: what is given, all or nothing; null clears.",
+    about: "Change a card: what is given, all or nothing.",
     takes: {
       ...card,
       title: Schema.optional(text()),
-      body: Schema.optional(Schema.NullOr(text())),
-      phase: Schema.optional(Schema.NullOr(text())),
+      body: Schema.optional(text()),
+      phase: Schema.optional(text()),
       priority: Schema.optional(whole()),
       acceptance: Schema.optional(json()),
+      clear: Schema.optional(Schema.Array(oneOf(["body", "phase", "acceptance"]))),
       addDependsOn: Schema.optional(texts()),
       removeDependsOn: Schema.optional(texts())
     },
     repeatable: true
   },
-  Effect.fnUntraced(function* ({ addDependsOn = [], id, removeDependsOn = [], ...changes }, agent) {
+  Effect.fnUntraced(function* ({ addDependsOn = [], clear = [], id, removeDependsOn = [], ...given }, agent) {
+    const both = clear.find((part) => given[part] !== undefined)
+    if (both !== undefined) return yield* new InvalidInput({ problem: `${both} is to be cleared, and is given` })
+    const changes = { ...given, ...Object.fromEntries(clear.map((part) => [part, null])) }
     const isRevised = Object.values(changes).some((value) => value !== undefined)
     if (!isRevised && addDependsOn.length + removeDependsOn.length === 0) {
       return yield* new InvalidInput({ problem: "nothing is given that could be changed" })
