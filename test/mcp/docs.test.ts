@@ -1,10 +1,10 @@
 import { layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Stream } from "effect"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { expect, inject } from "vitest"
 import { BacklogSchema } from "../../src/events/SchemaName.ts"
-import { AccessRole } from "../../src/index.ts"
+import { AccessRole, AuditService, BacklogService } from "../../src/index.ts"
 import { cli } from "../cli/support.ts"
 import { freshBacklog, postgresClient } from "../support/backlogs.ts"
 import { connected } from "./support/agents.ts"
@@ -55,12 +55,12 @@ const initialize = {
   params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } }
 }
 
-const waiting = {
+const claiming = (id: number, phase: string) => ({
   jsonrpc: "2.0",
-  id: 2,
+  id,
   method: "tools/call",
-  params: { name: "backlog_claim", arguments: { phase: "nothing", waitSeconds: 50 } }
-}
+  params: { name: "backlog_claim", arguments: { phase, waitSeconds: 50 } }
+})
 
 interface Configuration {
   readonly mcpServers: {
@@ -137,18 +137,26 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
           const [program, ...argv] = args
           expect([program, Object.keys(env)]).toEqual(["backlog", ["BACKLOG_DATABASE_URL"]])
           const schema = yield* BacklogSchema
+          yield* (yield* BacklogService).create({ id: "c", title: "C", phase: "connected", actor: "planner" })
           const ran = yield* Effect.promise(() =>
             cli([...argv, "--schema", schema], {
-              env: { BACKLOG_DATABASE_URL: inject("postgresUrl") },
-              stdin: [initialize, waiting].map((message) => `${JSON.stringify(message)}\n`).join("no JSON\n")
+              env: { BACKLOG_DATABASE_URL: inject("postgresUrl"), BACKLOG_ACTOR: "" },
+              stdin: [initialize, claiming(2, "nothing"), claiming(3, "connected")]
+                .map((message) => `${JSON.stringify(message)}\n`)
+                .join("no JSON\n")
             })
           )
           expect([ran.code, ran.stderr]).toEqual([0, ""])
-          const answers = ran.stdout.split("\n", 3).map((line) => JSON.parse(line) as object)
+          const answers = ran.stdout.split("\n", 5).map((line) => JSON.parse(line) as object)
           expect(answers).toContainEqual(expect.objectContaining({ error: { code: -32700, message: "Not JSON" } }))
           expect(answers).toContainEqual(expect.objectContaining({ id: 1, result: expect.anything() as object }))
           // It did not wait longer than its input lasted.
           expect(answers).toContainEqual(expect.objectContaining({ id: 2, result: expect.anything() as object }))
+          const history = yield* Stream.runCollect((yield* AuditService).history("c"))
+          expect(history.map(({ actor, data }) => [actor, data["owner"]])).toEqual([
+            ["planner", undefined],
+            ["worker-1", "worker-1"]
+          ])
 
           const { url } = yield* served
           const example = readFileSync(join(import.meta.dirname, "support", "example.ts"), "utf8")

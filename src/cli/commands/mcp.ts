@@ -6,7 +6,7 @@ import { AccessRole, InvalidInput } from "../../index.ts"
 import { withBacklog } from "../database.ts"
 import { exitCodes } from "../failure.ts"
 import { oneOf, text } from "../flags.ts"
-import { currentActor } from "../globals.ts"
+import { Actor, currentActor, nonEmpty } from "../globals.ts"
 import { Host } from "../Host.ts"
 import { layerLogging, logFlags } from "../logging.ts"
 import { documented } from "../verb.ts"
@@ -23,9 +23,11 @@ export const mcp = documented(
       ...logFlags
     },
     Effect.fnUntraced(function* ({ logFormat, logLevel = "warning", owner, role = "worker" }) {
-      const actor = yield* named("--actor", yield* currentActor)
-      const agent = { role, actor, owner: owner === undefined ? actor : yield* named("--owner", owner) }
-      const { endsByInterrupt, stderr, stdin, stdout } = yield* Host
+      const { endsByInterrupt, env, stderr, stdin, stdout } = yield* Host
+      const owned = owner === undefined ? undefined : yield* named("--owner", owner)
+      const said = (yield* Actor) ?? nonEmpty(env["BACKLOG_ACTOR"]) ?? owned
+      const actor = yield* named("--actor", said ?? (yield* currentActor))
+      const agent = { role, actor, owner: owned ?? actor }
       const { serveStdio } = yield* Effect.promise(() => import("../../mcp/index.ts"))
       endsByInterrupt({ patienceMillis, exitCode: exitCodes.done })
       const pipes = {
@@ -41,7 +43,7 @@ export const mcp = documented(
   ),
   {
     about:
-      "Serves one agent over standard input and output, with the Model Context Protocol: its tools are those of --role, and it is --owner in every claim. Ends when standard input does. What goes wrong is told on standard error.",
+      "Serves one agent over standard input and output, with the Model Context Protocol: its tools are those of --role, and it is --owner in every claim, which without --actor and BACKLOG_ACTOR is also who the events are by. Ends when standard input does. What goes wrong is told on standard error.",
     brief: "Serve an agent over standard input and output (MCP)",
     examples: [
       { command: "backlog mcp --owner worker-1" },
