@@ -6,6 +6,7 @@ import { setTimeout } from "node:timers/promises"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { BacklogSchema } from "../../src/events/SchemaName.ts"
 import { layerPglite } from "../../src/services/layers.ts"
+import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
 import { makeRandom } from "../support/random.ts"
 import { amount, report, seed } from "../support/soak.ts"
 import { checkCommands } from "./support/checkCommands.ts"
@@ -18,6 +19,7 @@ describe("processes that end, on an embedded database", { timeout: faultsTimeout
   let directory: string
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "backlog-faults-"))
+    await copyEmptyDatabase(directory)
   })
   afterAll(async () => {
     await Promise.all(workers.map((worker) => worker.kill()))

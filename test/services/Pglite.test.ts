@@ -9,6 +9,7 @@ import { DirectoryUnusable, lockName } from "../../src/services/DirectoryLock.ts
 import { socketFolder } from "../../src/services/directorySocket.ts"
 import { layerPgliteClient } from "../../src/services/Pglite.ts"
 import { child, temporaryDirectory } from "../support/childProcess.ts"
+import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
 
 const namesIn = (directory: string) => Effect.promise(async () => (await readdir(directory)).toSorted())
 
@@ -131,6 +132,7 @@ describe("a database in a directory", () => {
   let template = ""
   beforeAll(async () => {
     template = await mkdtemp(join(tmpdir(), "backlog-test-"))
+    await copyEmptyDatabase(join(template, "data"))
     await Effect.runPromise(inDirectory(join(template, "data"), (sql) => sql`create table numbers (n int primary key)`))
   })
   afterAll(() => rm(template, { recursive: true, force: true }))

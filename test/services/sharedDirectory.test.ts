@@ -12,6 +12,7 @@ import { layerPgliteClient } from "../../src/services/Pglite.ts"
 import { makeSharedDirectory } from "../../src/services/SharedDirectory.ts"
 import { message, messageType } from "../../src/services/wireMessages.ts"
 import { child, temporaryDirectory } from "../support/childProcess.ts"
+import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
 import { until } from "../support/waiting.ts"
 
 type Sql = PgClient.PgClient
@@ -20,6 +21,7 @@ type Sql = PgClient.PgClient
 let template = ""
 beforeAll(async () => {
   template = await mkdtemp(join(tmpdir(), "backlog-test-"))
+  await copyEmptyDatabase(join(template, "data"))
   const create = Effect.gen(function* () {
     const sql = yield* open(join(template, "data"))
     yield* sql`create table numbers (n int primary key)`
