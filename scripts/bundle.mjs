@@ -1,21 +1,28 @@
 /**
- * Makes one file of the command line and what it uses, so that a command starts in a third of the time that loading
- * some hundred modules takes. What is seldom needed stays in files of its own, and PGlite in its package.
+ * Makes a few files of the programs and what they use, so that a command starts in a third of the time that loading some
+ * hundred modules takes. What is seldom needed stays in files of its own, and PGlite in its package.
  */
-import { renameSync, rmSync } from "node:fs"
+import { cpSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { rolldown } from "rolldown"
 
 const dist = join(import.meta.dirname, "../dist")
-const modules = join(dist, "cli")
-const bundled = join(dist, "cli.bundled")
+const bundled = join(dist, "bundled")
+const programs = ["cli", "demo"]
 
 const bundle = await rolldown({
-  input: { main: join(modules, "main.js") },
+  input: Object.fromEntries(programs.map((name) => [`${name}/main`, join(dist, name, "main.js")])),
   platform: "node",
   external: [/^@electric-sql\//]
 })
-await bundle.write({ dir: bundled, format: "esm", entryFileNames: "[name].js", chunkFileNames: "[name]-[hash].js" })
+// As deep in the package as the modules that they are made of: some look for files beside it.
+await bundle.write({
+  dir: bundled,
+  format: "esm",
+  entryFileNames: "[name].js",
+  chunkFileNames: "cli/[name]-[hash].js"
+})
 await bundle.close()
-rmSync(modules, { recursive: true })
-renameSync(bundled, modules)
+for (const name of programs) rmSync(join(dist, name), { recursive: true })
+cpSync(bundled, dist, { recursive: true })
+rmSync(bundled, { recursive: true })
