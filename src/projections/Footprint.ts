@@ -42,13 +42,13 @@ export const footprintOf = (commands: ReadonlyArray<Command>): Footprint => {
   const created = new Set<CardId>()
   const claimedById = new Set<CardId>()
   const freeing = new Set<CardId>()
-  const choices = new Map<string, ClaimChoice>()
-  let wanted = 0
+  const wanted = new Map<string, { readonly choice: ClaimChoice; limit: number }>()
   let expired = false
   let unlinks = false
+  let completedDirectly = 0
   const want = ({ minimumPriority, phase }: ClaimChoice, limit: number): void => {
-    wanted += limit
-    choices.set(JSON.stringify([phase, minimumPriority]), { phase, minimumPriority })
+    const key = JSON.stringify([phase, minimumPriority])
+    wanted.set(key, { choice: { phase, minimumPriority }, limit: limit + (wanted.get(key)?.limit ?? 0) })
   }
   for (const command of commands) {
     switch (command._tag) {
@@ -92,8 +92,9 @@ export const footprintOf = (commands: ReadonlyArray<Command>): Footprint => {
         settling.add(command.id)
         if (command._tag === "Complete" && command.claimNext !== undefined) {
           freeing.add(command.id)
-          // The card itself may be among the best, and is not the next.
-          want(command.claimNext, 2)
+          want(command.claimNext, 1)
+          // Who shows a token completes a card that is claimed. Any other may be among the best, and is not the next.
+          if (command.token === undefined || command.force === true) completedDirectly++
         }
         break
       case "Revise":
@@ -114,12 +115,27 @@ export const footprintOf = (commands: ReadonlyArray<Command>): Footprint => {
     targets,
     created,
     claimedById,
-    // Each claim may take a card that another one was to have: so there is one for it all the same.
-    claims: [...choices.values()].map((choice) => ({ choice, limit: wanted })),
+    claims: withSpares([...wanted.values()], completedDirectly),
     freeing,
-    expired: expired || wanted > 0
+    expired: expired || wanted.size > 0
   }
 }
+
+/**
+ * Each claim may take a card that one of another choice was to have, and each completion that a claim follows may complete
+ * one: so there is one for every claim all the same.
+ */
+const withSpares = (wanted: Footprint["claims"], completedDirectly: number): Footprint["claims"] =>
+  wanted.map(({ choice }) => ({
+    choice,
+    limit: wanted.reduce(
+      (sum, other) => (mayTakeTheSame(choice, other.choice) ? sum + other.limit : sum),
+      completedDirectly
+    )
+  }))
+
+const mayTakeTheSame = (one: ClaimChoice, other: ClaimChoice): boolean =>
+  one.phase === undefined || other.phase === undefined || one.phase === other.phase
 
 /** The footprint of what changes one card alone. */
 export const footprintOfCard = (id: CardId): Footprint => ({ ...footprintOf([]), named: new Set([id]) })

@@ -104,6 +104,17 @@ describe("the footprint", () => {
       { named: setOf(a), settling: setOf(a), graph: "shared" }
     ],
     [
+      { _tag: "Complete", id: "a", token: 2, claimNext: { owner: "w", phase: "p" } },
+      {
+        named: setOf(a),
+        settling: setOf(a),
+        graph: "shared",
+        freeing: setOf(a),
+        claims: [{ choice: { phase: "p" }, limit: 1 }],
+        expired: true
+      }
+    ],
+    [
       { _tag: "Complete", id: "a", claimNext: { owner: "w", phase: "p" } },
       {
         named: setOf(a),
@@ -141,6 +152,26 @@ describe("the footprint", () => {
       claims: [{ choice: {}, limit: 2 }],
       expired: true
     })
+  })
+
+  it("of claims that choose has a card for each, whatever those take that may take the same", () => {
+    const orders: ReadonlyArray<Order> = [
+      { _tag: "Claim", owner: "w", phase: "p" },
+      { _tag: "ClaimMany", owner: "w", phase: "p", minimumPriority: 1, limit: 2 },
+      { _tag: "Claim", owner: "w", phase: "q" },
+      { _tag: "Claim", owner: "w", phase: "q" }
+    ]
+    expect(footprintOf(orders.map(command)).claims).toEqual([
+      { choice: { phase: "p" }, limit: 3 },
+      { choice: { phase: "p", minimumPriority: 1 }, limit: 3 },
+      { choice: { phase: "q" }, limit: 2 }
+    ])
+    const anywhere = command({ _tag: "Claim", owner: "w" })
+    expect(footprintOf([...orders.map(command), anywhere]).claims.map(({ limit }) => limit)).toEqual([4, 4, 3, 6])
+    const completing = ["a", "b"].map((other) =>
+      command({ _tag: "Complete", id: other, claimNext: { owner: "w", phase: other } })
+    )
+    expect(footprintOf(completing).claims.map(({ limit }) => limit)).toEqual([3, 3])
   })
 
   it("of nothing is nothing", () => {
