@@ -1,3 +1,4 @@
+import { outlookWords } from "../domain/outlookWords.ts"
 import type { ClaimChoice, ClaimOutlook } from "../index.ts"
 import { dependencyList } from "./describeExplanation.ts"
 import { oneLine } from "./terminalText.ts"
@@ -5,32 +6,7 @@ import { moment } from "./times.ts"
 
 /** Why there is nothing to claim, and when that may change. */
 export const describeOutlook = (outlook: ClaimOutlook, choice: ClaimChoice): string =>
-  [`There is nothing to claim${among(choice)}: ${because(outlook)}.`, ...prospects(outlook)].join(" ")
-
-const among = ({ minimumPriority, phase }: ClaimChoice): string =>
-  (phase === undefined ? "" : ` in phase ${JSON.stringify(phase)}`) +
-  (minimumPriority === undefined ? "" : ` of priority ${minimumPriority} or more`)
-
-const because = ({ counts, reason }: ClaimOutlook): string => {
-  switch (reason) {
-    case "Empty":
-      return "the backlog is empty"
-    case "Done":
-      return "every card is done"
-    case "NoneChosen":
-      return "there is no such card, or it is done"
-    default: {
-      const listed = [
-        [counts.waiting, "waiting for other cards"],
-        [counts.deferred, "not to be tried again yet"],
-        [counts.claimable, "being taken just now"],
-        [counts.claimed, "claimed"],
-        [counts.blocked, "blocked"]
-      ] as const
-      return listed.flatMap(([count, what]) => (count > 0 ? `${count} ${what}` : [])).join(", ")
-    }
-  }
-}
+  [`There is nothing to claim${outlookWords(outlook, choice)}.`, ...prospects(outlook)].join(" ")
 
 const prospects = ({ nearest, soonestExpiry, soonestRetry }: ClaimOutlook): ReadonlyArray<string> => [
   ...(soonestExpiry === null

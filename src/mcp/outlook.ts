@@ -1,6 +1,7 @@
 import { DateTime, Schema } from "effect"
+import { outlookWords } from "../domain/outlookWords.ts"
 import { type ClaimChoice, ClaimOutlook } from "../index.ts"
-import { instant, lines, quoted } from "./words.ts"
+import { instant, lines } from "./words.ts"
 
 const encodeOutlook = Schema.encodeSync(ClaimOutlook)
 
@@ -17,7 +18,7 @@ export const outlookData = (outlook: ClaimOutlook): Readonly<Record<string, unkn
 export const outlookText = (outlook: ClaimOutlook, choice: ClaimChoice): string => {
   const { counts, nearest, soonestExpiry, soonestRetry } = outlook
   return lines(
-    `Nothing to claim${among(choice)}: ${because(outlook)}.`,
+    `Nothing to claim${outlookWords(outlook, choice)}.`,
     soonestExpiry === null
       ? undefined
       : `${soonestExpiry.id} comes free at ${instant(soonestExpiry.expiresAt)}, if ${soonestExpiry.holder} does not renew.`,
@@ -33,31 +34,6 @@ export const outlookText = (outlook: ClaimOutlook, choice: ClaimChoice): string 
         ? "Somebody must unblock or create cards before there is work."
         : "There is no more work here."
   )
-}
-
-const among = ({ minimumPriority, phase }: ClaimChoice): string =>
-  (phase === undefined ? "" : ` in phase ${quoted(phase)}`) +
-  (minimumPriority === undefined ? "" : ` of priority ${minimumPriority} or more`)
-
-const because = ({ counts, reason }: ClaimOutlook): string => {
-  switch (reason) {
-    case "Empty":
-      return "the backlog is empty"
-    case "Done":
-      return "every card is done"
-    case "NoneChosen":
-      return "no such card is open"
-    default:
-      return Object.entries({
-        "being taken just now": counts.claimable,
-        claimed: counts.claimed,
-        "to be tried again later": counts.deferred,
-        "waiting for other cards": counts.waiting,
-        blocked: counts.blocked
-      })
-        .flatMap(([what, count]) => (count > 0 ? `${count} ${what}` : []))
-        .join(", ")
-  }
 }
 
 /** Whether time alone, or those who work now, can bring a card up. */

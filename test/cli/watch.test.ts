@@ -7,36 +7,13 @@ import { pageOf } from "../../src/cli/Page.ts"
 import { run } from "../../src/cli/run.ts"
 import { widthOf } from "../../src/cli/terminalText.ts"
 import { Card } from "../../src/index.ts"
+import { plainCard } from "../support/plainCard.ts"
 import { cli, documentIn, json, onServer } from "./support.ts"
 
 const now = DateTime.makeUnsafe("2026-01-22T12:00:00Z")
 
 const card = (fields: Partial<typeof Card.Encoded>): Card =>
-  Schema.decodeSync(Card)({
-    id: "a",
-    title: "A",
-    body: null,
-    phase: null,
-    priority: 2,
-    status: "ready",
-    dependsOn: [],
-    claimOwner: null,
-    claimTtlSeconds: null,
-    claimedAt: null,
-    claimExpiresAt: null,
-    claimToken: null,
-    attempts: 0,
-    notBefore: null,
-    idempotencyKey: null,
-    acceptance: null,
-    result: null,
-    blockedReason: null,
-    createdAt: "2026-01-05T09:00:00.000Z",
-    updatedAt: "2026-01-06T09:00:00.000Z",
-    completedAt: null,
-    version: 1,
-    ...fields
-  })
+  Schema.decodeSync(Card)({ ...plainCard, priority: 2, updatedAt: "2026-01-06T09:00:00.000Z", ...fields })
 
 const held = (id: string, expiresAt: string, claimOwner = "worker") =>
   card({ id, status: "claimed", claimOwner, claimExpiresAt: expiresAt, attempts: 1 })

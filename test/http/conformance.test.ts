@@ -3,14 +3,7 @@ import { goldenLog } from "../services/audit/goldenLog.ts"
 import { logFile } from "../services/audit/logFile.ts"
 import { redaction } from "../services/audit/redaction.ts"
 import { timeTravel } from "../services/audit/timeTravel.ts"
-import { cards } from "../services/conformance/cards.ts"
-import { claims } from "../services/conformance/claims.ts"
-import { completion } from "../services/conformance/completion.ts"
-import { dependencies } from "../services/conformance/dependencies.ts"
-import { invalidInput } from "../services/conformance/invalidInput.ts"
-import { log } from "../services/conformance/log.ts"
-import { queries } from "../services/conformance/queries.ts"
-import { receipts } from "../services/conformance/receipts.ts"
+import { overAnyLayer } from "../services/conformance.ts"
 import { suiteOver } from "../services/suiteOver.ts"
 import { postgresClient } from "../support/backlogs.ts"
 import { freshBacklogOverHttp } from "./support/overHttp.ts"
@@ -20,21 +13,7 @@ const ownTransaction = "not over HTTP: a command there is never part of the call
 suiteOver(
   "a backlog over HTTP",
   postgresClient(10),
-  [
-    cards,
-    claims,
-    completion,
-    dependencies,
-    queries,
-    log,
-    receipts,
-    invalidInput,
-    timeTravel,
-    redaction,
-    logFile,
-    golden,
-    goldenLog
-  ],
+  [...overAnyLayer, timeTravel, redaction, logFile, golden, goldenLog],
   {
     backlog: freshBacklogOverHttp,
     except: {

@@ -12,17 +12,9 @@ import { transactions } from "./conformance/transactions.ts"
 import { receipts } from "./conformance/receipts.ts"
 import { suiteOver } from "./suiteOver.ts"
 
+/** What the backlog does, by whatever layer it is had. */
+export const overAnyLayer = [cards, claims, completion, dependencies, queries, log, receipts, invalidInput]
+
 /** What the backlog does, end to end, over a client of any Postgres: the services' promises as tests. */
 export const suite = (name: string, clientLayer: Layer.Layer<Client, unknown>): void =>
-  suiteOver(name, clientLayer, [
-    cards,
-    claims,
-    completion,
-    dependencies,
-    queries,
-    log,
-    transactions,
-    receipts,
-    invalidInput,
-    migrations
-  ])
+  suiteOver(name, clientLayer, [...overAnyLayer, transactions, migrations])

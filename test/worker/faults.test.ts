@@ -21,6 +21,11 @@ const faulty = (faults: (backlog: Backlog) => Partial<Backlog>) =>
     ).pipe(Layer.provideMerge(layerMemory()))
   )
 
+const countedRenew =
+  (backlog: Backlog, count: () => void): Backlog["renew"] =>
+  (input) =>
+    Effect.andThen(Effect.sync(count), backlog.renew(input))
+
 /** Both clocks, step by step. */
 const passes = Effect.fnUntraced(function* (seconds: number) {
   const clock = yield* BacklogTestClock
@@ -64,11 +69,7 @@ describe("a worker whose database has trouble", () => {
     }).pipe(
       Effect.provide(
         faulty((backlog) => ({
-          renew: (input) =>
-            Effect.andThen(
-              Effect.sync(() => renewals++),
-              backlog.renew(input)
-            )
+          renew: countedRenew(backlog, () => renewals++)
         }))
       )
     )
@@ -104,11 +105,7 @@ describe("a worker whose database has trouble", () => {
     }).pipe(
       Effect.provide(
         faulty((backlog) => ({
-          renew: (input) =>
-            Effect.andThen(
-              Effect.sync(() => renewals++),
-              backlog.renew(input)
-            ),
+          renew: countedRenew(backlog, () => renewals++),
           complete: (input) =>
             Effect.suspend(() => {
               ids.add(input.commandId)

@@ -4,6 +4,7 @@ import { Rejection } from "../../../src/domain/Rejection.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { InvalidInput } from "../../../src/services/InvalidInput.ts"
 import type { Client, TestBacklog } from "../../support/backlogs.ts"
+import { plainCard } from "../../support/plainCard.ts"
 import { writesNothing } from "../../support/backlogs.ts"
 
 /** Registers a test that has an empty backlog of its own. */
@@ -28,28 +29,11 @@ export const input = <More extends object = object>(id: string, more?: More) =>
 
 /** A card just created with `input`, as JSON. */
 export const created = (id: string, more: object = {}) => ({
+  ...plainCard,
   id,
   title: `Card ${id}`,
-  body: null,
-  phase: null,
-  priority: 0,
-  status: "ready",
-  dependsOn: [],
-  claimOwner: null,
-  claimTtlSeconds: null,
-  claimedAt: null,
-  claimExpiresAt: null,
-  claimToken: null,
-  attempts: 0,
-  notBefore: null,
-  idempotencyKey: null,
-  acceptance: null,
-  result: null,
-  blockedReason: null,
   createdAt: start,
   updatedAt: start,
-  completedAt: null,
-  version: 1,
   ...more
 })
 
