@@ -292,6 +292,14 @@ export const mutations = [
     tests: [...concurrency, ...conformance]
   },
   {
+    name: "that the recording time is read again where a part of a batch was done before",
+    file: interpreter,
+    find: "known.size === 0 ? ofAll : yield* lockAndLoad(footprintOf(commands.filter(isNew)))",
+    replace:
+      "known.size === 0 ? ofAll : [yield* readModel.lockAndLoad(footprintOf(commands.filter(isNew))), ofAll[1]] as const",
+    tests: ["test/services/runningClock.test.ts"]
+  },
+  {
     name: "that a claim that finds nothing leaves the head of the log alone",
     file: "src/services/Interpreter.ts",
     find: "log.lockEnd(readModel.mayWrite(footprint))",

@@ -148,7 +148,10 @@ export class EventLog extends Context.Service<
       const lockEnd = (condition?: Statement.Fragment) =>
         condition === undefined
           ? Effect.map(lockHead, (row) => Option.some(logEndOf(row)))
-          : Effect.map(lockRows(condition), ([row]) => Option.map(Option.fromUndefinedOr(row), logEndOf))
+          : Effect.map(
+              Effect.suspend(() => lockRows(condition)),
+              ([row]) => Option.map(Option.fromUndefinedOr(row), logEndOf)
+            )
 
       /** Inserts events and moves the head to the last of them, in one round trip. */
       const insert = (rows: Arr.NonEmptyReadonlyArray<EventInsert>) => {

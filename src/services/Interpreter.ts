@@ -68,18 +68,20 @@ export class Interpreter extends Context.Service<
           return known
         })
 
-        /** The locked end of the log, when the batch may have something to append. */
-        const lockEnd = (footprint: Footprint) => log.lockEnd(readModel.mayWrite(footprint))
+        /** What a batch needs, and the locked end of the log when it may have something to append. */
+        const lockAndLoad = (footprint: Footprint) =>
+          Effect.all([readModel.lockAndLoad(footprint), log.lockEnd(readModel.mayWrite(footprint))], {
+            concurrency: "unbounded"
+          })
 
         const attempt = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
-          const all = footprintOf(commands)
-          const [known, found, locked] = yield* Effect.all(
-            [firstOutcomes(commands), readModel.lockAndLoad(all), lockEnd(all)],
-            { concurrency: "unbounded" }
-          )
+          const [known, ofAll] = yield* Effect.all([firstOutcomes(commands), lockAndLoad(footprintOf(commands))], {
+            concurrency: "unbounded"
+          })
           const isNew = ({ commandId }: Command) => commandId === undefined || !known.has(commandId)
-          // A claim that was carried out before may have had the best card put aside for it.
-          const loaded = known.size === 0 ? found : yield* readModel.lockAndLoad(footprintOf(commands.filter(isNew)))
+          // A claim that was carried out before may have had the best card put aside for it. The clock is read again with
+          // that, and so is the time at which events are recorded: it must not be before the one that was decided on.
+          const [loaded, locked] = known.size === 0 ? ofAll : yield* lockAndLoad(footprintOf(commands.filter(isNew)))
           const decided = decideBatch(loaded, commands, known)
           const writes: Array<Effect.Effect<unknown, SqlError.SqlError>> = []
           if (decided.pending.length > 0) {

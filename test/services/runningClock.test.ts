@@ -1,0 +1,49 @@
+import { layer } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { expect } from "vitest"
+import { DatabaseClock } from "../../src/events/DatabaseClock.ts"
+import { BacklogSchema } from "../../src/events/SchemaName.ts"
+import { BacklogService } from "../../src/services/BacklogService.ts"
+import { type Client, currentClient, freshSchema, postgresClient } from "../support/backlogs.ts"
+import { copiedPgliteClient } from "../support/pgliteTemplates.ts"
+import { readLog } from "../support/verifyBacklog.ts"
+
+/** A clock that goes on by a second whenever somebody looks at it. */
+const runningClock = Layer.sync(DatabaseClock, () => {
+  let now = Date.parse("2026-01-01T00:00:00Z")
+  return { override: () => new Date((now += 1000)) }
+})
+
+const suite = (name: string, clients: Layer.Layer<Client, unknown>): void =>
+  layer(clients, { timeout: "60 seconds", excludeTestServices: true })(name, (it) => {
+    it.effect(
+      "records no event before the time that was decided on, also where a part of a batch was done before",
+      () =>
+        Effect.gen(function* () {
+          const client = yield* currentClient
+          const inSchema = Layer.succeed(BacklogSchema)(yield* freshSchema)
+          yield* Effect.gen(function* () {
+            const backlog = yield* BacklogService
+            yield* backlog.createMany({ cards: ["a", "b", "c"].map((id) => ({ id, title: "T" })), actor: "ann" })
+            const first = { id: "a", commandId: "x1" }
+            yield* backlog.completeMany({ completions: [first], actor: "ann" })
+            yield* backlog.completeMany({ completions: [first, { id: "b" }], actor: "ann" })
+            yield* backlog.claim({ owner: "w", actor: "w" })
+            const events = yield* readLog
+            expect(events.map(({ type }) => type).slice(3)).toEqual(["CardCompleted", "CardCompleted", "CardClaimed"])
+            expect(events.filter(({ occurredAt, recordedAt }) => occurredAt > recordedAt)).toEqual([])
+          }).pipe(
+            Effect.provide(
+              Layer.fresh(BacklogService.layer).pipe(
+                Layer.provide(runningClock),
+                Layer.provideMerge(client),
+                Layer.provideMerge(inSchema)
+              )
+            )
+          )
+        }).pipe(Effect.scoped)
+    )
+  })
+
+suite("a clock that goes on, on PGlite", copiedPgliteClient)
+suite("a clock that goes on, on a Postgres server", postgresClient(2))
