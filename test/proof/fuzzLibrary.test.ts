@@ -25,7 +25,7 @@ const round = Effect.fnUntraced(function* (first: number, random: Random) {
     const became = yield* attempt(trial, number)
     if (became._tag === "Refused" || !became.wrote) continue
     written++
-    const problem = yield* lost(trial.tag, trial.input, became.answer)
+    const problem = yield* lost(trial.tag, trial.input, became)
     if (problem !== undefined) return yield* Effect.die(failed(trial, problem, number))
   }
   yield* verifyBacklog

@@ -1,6 +1,7 @@
-import { DateTime, Effect, Option } from "effect"
+import { DateTime, Effect, Option, Stream } from "effect"
 import { isDeepStrictEqual } from "node:util"
 import type { Card } from "../../../src/domain/Card.ts"
+import { AuditService } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { plain } from "../../support/backlogs.ts"
 import { isData } from "./data.ts"
@@ -38,9 +39,14 @@ const differing = (given: Readonly<Record<string, unknown>>, card: Card): string
 }
 
 /** What an accepted command says that the backlog does not say afterwards, in words; nothing when all of it is there. */
-export const lost = Effect.fnUntraced(function* (tag: string, input: unknown, answer: unknown) {
+export const lost = Effect.fnUntraced(function* (
+  tag: string,
+  input: unknown,
+  became: { readonly answer: unknown; readonly after: number }
+) {
   const backlog = yield* BacklogService
-  for (const answered of cardsIn(answer)) {
+  const audit = yield* AuditService
+  for (const answered of cardsIn(became.answer)) {
     const {
       madeClaimable: _,
       next: _next,
@@ -54,6 +60,9 @@ export const lost = Effect.fnUntraced(function* (tag: string, input: unknown, an
       return `answered ${JSON.stringify(plain(card)).slice(0, 2000)}, read ${JSON.stringify(read).slice(0, 2000)}`
     }
     if (!isData(input)) continue
+    // A card that was done before keeps its first result, also when the command then claims another.
+    const changes = yield* Stream.runHead(audit.events({ after: became.after, cardId: card.id }))
+    if (Option.isNone(changes)) continue
     const given = input as Readonly<Record<string, unknown>>
     const cards = tag === "CreateMany" ? (given["cards"] as ReadonlyArray<Readonly<Record<string, unknown>>>) : [given]
     // A key that was used before answers the card that has it, whatever else was given.

@@ -15,7 +15,8 @@ export interface Trial<A, R> {
 
 /** What became of a trial that went as it may. */
 export type Became<A> =
-  | { readonly _tag: "Accepted"; readonly answer: A; readonly wrote: boolean }
+  /** `after` is the position of the last event before the trial. */
+  | { readonly _tag: "Accepted"; readonly answer: A; readonly wrote: boolean; readonly after: number }
   | { readonly _tag: "Refused" }
 
 /** What the tables hold, in a few numbers: nothing can be written, and leave them all. */
@@ -53,7 +54,12 @@ export const attempt = Effect.fnUntraced(function* <A, R>(trial: Trial<A, R>, nu
   const exit = yield* Effect.exit(Effect.timeout(trial.run, patience))
   const after = yield* numbers
   if (Exit.isSuccess(exit)) {
-    return { _tag: "Accepted", answer: exit.value, wrote: before !== after } satisfies Became<A>
+    return {
+      _tag: "Accepted",
+      answer: exit.value,
+      wrote: before !== after,
+      after: Number.parseInt(before, 10)
+    } satisfies Became<A>
   }
   const defects = exit.cause.reasons.filter((reason) => !Cause.isFailReason(reason))
   if (defects.length > 0) return yield* Effect.die(failed(trial, Cause.pretty(exit.cause), number))
