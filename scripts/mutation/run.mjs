@@ -1,6 +1,6 @@
 /**
  * Takes out of a copy of the program, one at a time, what its guarantees rest on, and runs the tests on it: first those
- * that should notice, then, when they do not, all. Prints a table; ends with code 1 when a mutation survives.
+ * that should notice, then, when they do not, all. Begins with a copy from which nothing is taken, where all must pass. Prints a table; ends with code 1 when a mutation survives.
  *
  *     node scripts/mutation/run.mjs [--only PATTERN] [--targeted]
  *
@@ -68,28 +68,47 @@ const testsOn = async (directory, files) => {
   return ended === "late" ? `a run that did not end within ${minutesAtMost} minutes` : firstFailure(output)
 }
 
-const results = []
-const chosen = mutations.filter(({ name }) => new RegExp(values.only).test(name))
-for (const [index, { also = [], file, find, name, replace, tests }] of chosen.entries()) {
+/** A copy of the program as the changes make it. */
+const withCopy = async (file, changes, name, use) => {
   const directory = mkdtempSync(join(tmpdir(), "mosaic-mutation-"))
-  const began = Date.now()
   try {
     copyOf(directory)
-    let text = readFileSync(join(directory, file), "utf8")
-    for (const change of [{ find, replace }, ...also]) text = replaceOnce(text, change.find, change.replace, name)
-    writeFileSync(join(directory, file), text)
+    if (file !== undefined) {
+      let text = readFileSync(join(directory, file), "utf8")
+      for (const change of changes) text = replaceOnce(text, change.find, change.replace, name)
+      writeFileSync(join(directory, file), text)
+    }
     // Programs that tests start are the built ones. A type error does not keep them from being built.
     await run("npx", ["tsc", "-p", "tsconfig.build.json", "--noEmitOnError", "false"], directory)
-    let killer = await testsOn(directory, tests)
-    if (killer === undefined && !values.targeted) killer = await testsOn(directory, [])
-    results.push({ name, file, killer })
-    const seconds = Math.round((Date.now() - began) / 1000)
-    console.error(
-      `${index + 1}/${chosen.length} ${name}: ${killer === undefined ? "SURVIVED" : "killed"} (${seconds} s)`
-    )
+    return await use(directory)
   } finally {
     rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
   }
+}
+
+const results = []
+const chosen = mutations.filter(({ name }) => new RegExp(values.only).test(name))
+
+// Tests that fail anyway notice nothing.
+const needed = values.targeted ? [...new Set(chosen.flatMap(({ tests }) => tests))] : []
+const failing = await withCopy(undefined, [], "the program", (directory) => testsOn(directory, needed))
+if (failing !== undefined) {
+  console.error(`The tests fail without a mutation: ${failing}`)
+  process.exit(1)
+}
+console.error("Without a mutation the tests pass.")
+
+for (const [index, { also = [], file, find, name, replace, tests }] of chosen.entries()) {
+  const began = Date.now()
+  const killer = await withCopy(file, [{ find, replace }, ...also], name, async (directory) => {
+    const noticed = await testsOn(directory, tests)
+    return noticed === undefined && !values.targeted ? testsOn(directory, []) : noticed
+  })
+  results.push({ name, file, killer })
+  const seconds = Math.round((Date.now() - began) / 1000)
+  console.error(
+    `${index + 1}/${chosen.length} ${name}: ${killer === undefined ? "SURVIVED" : `killed by ${killer}`} (${seconds} s)`
+  )
 }
 
 const survivors = results.filter(({ killer }) => killer === undefined)
