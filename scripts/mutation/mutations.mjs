@@ -282,7 +282,7 @@ export const mutations = [
     file: "src/services/pipelinedTransaction.ts",
     find: "mayHaveCommitted: commitSent && !refused",
     replace: "mayHaveCommitted: false",
-    tests: [...concurrency, ...conformance]
+    tests: ["test/proof/proxyFaults.test.ts"]
   },
   {
     name: "that a batch is run again when a statement before its COMMIT was refused",

@@ -1,4 +1,6 @@
+import { Effect } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { BacklogService, layerPostgres } from "../../src/index.ts"
 import { type PostgresServer, startPostgres } from "../support/postgresServer.ts"
 import { makeRandom } from "../support/random.ts"
 import { amount, report, seed } from "../support/soak.ts"
@@ -42,5 +44,29 @@ describe("connections that are cut, on a Postgres server", { timeout: faultsTime
       expect(unknown.length).toBeGreaterThan(0)
       expect(new Set(unknown)).toEqual(new Set(["ConnectionError"]))
     })
+  })
+
+  it("commands without an id are not carried out again when nobody heard of their commit", () => {
+    const through = new URL(server.url)
+    through.port = String(proxy.port)
+    const claims = 10
+    return Effect.runPromise(
+      Effect.gen(function* () {
+        const backlog = yield* BacklogService
+        const cards = Array.from({ length: 4 * claims }, (_, index) => ({ id: `c${index}`, title: "T" }))
+        yield* backlog.createMany({ cards, actor: "ann" })
+        proxy.hideCommits()
+        const outcomes = yield* Effect.forEach(
+          Array.from({ length: claims }, (_, index) => `w${index}`),
+          (owner) => Effect.flip(backlog.claim({ owner, actor: owner })),
+          { concurrency: "unbounded" }
+        ).pipe(Effect.ensuring(Effect.sync(proxy.end)))
+        expect(outcomes.map(({ _tag }) => _tag)).toEqual(outcomes.map(() => "SqlError"))
+        const { counts } = yield* backlog.stats
+        expect(counts.claimed).toBe(claims)
+        const heldBy = (yield* backlog.list({ status: "claimed" })).map(({ claimOwner }) => claimOwner)
+        expect(new Set(heldBy).size).toBe(claims)
+      }).pipe(Effect.provide(layerPostgres({ url: through.href, schema: "hidden_commits" })))
+    )
   })
 })

@@ -22,6 +22,8 @@ export interface Proxy {
   readonly cuts: () => ReadonlyMap<Cut, number>
   /** From now on cuts at random, in all ways. */
   readonly begin: () => void
+  /** From now on tells nobody of a commit, and cuts nothing else. */
+  readonly hideCommits: () => void
   /** From now on cuts nothing. */
   readonly end: () => void
   readonly close: () => Promise<void>
@@ -40,6 +42,7 @@ export const startProxy = async (target: number, random: Random): Promise<Proxy>
   const sockets = new Set<Socket>()
   const cuts = new Map<Cut, number>()
   let cutting = false
+  let hiding = false
 
   const server = createServer((client) => {
     const upstream = connect(target, "127.0.0.1")
@@ -75,7 +78,7 @@ export const startProxy = async (target: number, random: Random): Promise<Proxy>
     })
     upstream.on("data", (chunk) => {
       if (deaf) return cut("before the answer")
-      if (cutting && chunk.includes(committed) && random.below(oneCommitIn) === 0) {
+      if (chunk.includes(committed) && (hiding || (cutting && random.below(oneCommitIn) === 0))) {
         return cut("before the answer to COMMIT")
       }
       if (cutting && random.below(oneAnswerIn) === 0) {
@@ -95,8 +98,12 @@ export const startProxy = async (target: number, random: Random): Promise<Proxy>
     begin: () => {
       cutting = true
     },
+    hideCommits: () => {
+      hiding = true
+    },
     end: () => {
       cutting = false
+      hiding = false
     },
     close: async () => {
       const closed = once(server, "close")
