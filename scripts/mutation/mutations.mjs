@@ -126,7 +126,7 @@ export const mutations = [
     name: "the order in which cards are locked",
     file: lockAndLoad,
     find: "ORDER BY id FOR UPDATE`",
-    replace: "ORDER BY md5(id || pg_backend_pid()::text) FOR UPDATE`",
+    replace: "ORDER BY id DESC FOR UPDATE`",
     tests: concurrency
   },
   {

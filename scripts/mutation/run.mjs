@@ -59,7 +59,9 @@ const run = (command, args, cwd) =>
 const firstFailure = (output) => {
   const plain = stripVTControlCharacters(output)
   const line = /^ *FAIL +(?:\S+ +)?(test\/\S+)(?: > (.*))?$/m.exec(plain)
-  return line === null ? "a run that ended ill" : line[2] === undefined ? line[1] : `${line[1]}: ${line[2]}`
+  if (line !== null) return line[2] === undefined ? line[1] : `${line[1]}: ${line[2]}`
+  // Some failures have no text that the reporter would show with the file's name.
+  return /^ *× (.+?)(?: +\d+ms)?$/m.exec(plain)?.[1] ?? "a run that ended ill"
 }
 
 const testsOn = async (directory, files) => {
