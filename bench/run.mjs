@@ -57,37 +57,50 @@ const rotated = (list, by) => [...list.slice(by % list.length), ...list.slice(0,
 
 const measureOnce = async ({ module, scenario }, repetition, of) => {
   await scenario.beforeEach?.()
-  const measured = await measure(module, scenario, context, options)
-  await scenario.afterEach?.()
-  const seconds = (measured.milliseconds / 1000).toFixed(2)
-  const rate = ((measured.operations / measured.milliseconds) * 1000).toFixed(0)
-  say(
-    `${scenario.id} ${repetition + 1}/${of}: ${seconds} s, ${rate} ${scenario.unit}/s, ${measured.peakMiB.toFixed(0)} MiB`
-  )
-  return measured
+  try {
+    const measured = await measure(module, scenario, context, options)
+    const seconds = (measured.milliseconds / 1000).toFixed(2)
+    const rate = ((measured.operations / measured.milliseconds) * 1000).toFixed(0)
+    say(
+      `${scenario.id} ${repetition + 1}/${of}: ${seconds} s, ${rate} ${scenario.unit}/s, ${measured.peakMiB.toFixed(0)} MiB`
+    )
+    return measured
+  } finally {
+    await scenario.afterEach?.()
+  }
+}
+
+/** What a use answers; what it fails with is told, and the rest is measured: hours of it are not lost with one. */
+const orTold = async (id, use) => {
+  try {
+    return await use()
+  } catch (error) {
+    process.exitCode = 1
+    say(`${id}: ${error.stack}`)
+    return undefined
+  }
 }
 
 const measureGroup = async (group) => {
-  const measurements = new Map(group.map((one) => [one, []]))
-  try {
-    for (const { scenario } of group) await scenario.prepare?.()
-    for (let repetition = 0; repetition < options.repetitions; repetition++) {
-      for (const one of rotated(group, repetition)) {
-        const of = one.scenario.repetitions ?? options.repetitions
-        if (repetition < of) measurements.get(one).push(await measureOnce(one, repetition, of))
-      }
-    }
-    for (const { scenario } of group) await scenario.cleanUp?.()
-  } catch (error) {
-    // What hours have measured is not lost with one group.
-    process.exitCode = 1
-    say(error.stack)
-    return []
+  const measurements = new Map()
+  for (const one of group) {
+    const { id, prepare } = one.scenario
+    if ((await orTold(id, async () => [await prepare?.()])) !== undefined) measurements.set(one, [])
   }
-  return group.flatMap((one) => {
+  for (let repetition = 0; repetition < options.repetitions; repetition++) {
+    for (const one of rotated(group, repetition)) {
+      const { id, repetitions: of = options.repetitions } = one.scenario
+      if (repetition >= of || !measurements.has(one)) continue
+      const measured = await orTold(id, () => measureOnce(one, repetition, of))
+      if (measured === undefined) measurements.delete(one)
+      else measurements.get(one).push(measured)
+    }
+  }
+  for (const { scenario } of group) await orTold(scenario.id, async () => scenario.cleanUp?.())
+  return [...measurements].flatMap(([one, measured]) => {
     const { target, unit } = one.scenario
-    const series = measurements.get(one).at(-1).series
-    return resultsOf(one.scenario, measurements.get(one)).map((result, index) =>
+    const series = measured.at(-1).series
+    return resultsOf(one.scenario, measured).map((result, index) =>
       index === 0 ? { result, unit, target, series } : { result, unit }
     )
   })

@@ -94,8 +94,16 @@ const soak = (series) =>
     }))
   })
 
-const colors = ["#2f7d5b", "#b4602c", "#c98a3d", "#5573b7", "#a2477f", "#7d8590"]
-const systems = ["mosaic-backlog", "graphile-worker", "graphile-worker batched", "pg-boss", "mutable table", "floor"]
+const colors = ["#2f7d5b", "#b4602c", "#c98a3d", "#5573b7", "#a2477f", "#7d8590", "#79b99b"]
+const systems = [
+  "mosaic-backlog",
+  "graphile-worker",
+  "graphile-worker batched",
+  "pg-boss",
+  "mutable table",
+  "floor",
+  "mosaic-backlog over HTTP"
+]
 const colorOf = (system) => colors[systems.indexOf(system)]
 
 const readSeries = (file) => {

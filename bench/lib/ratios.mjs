@@ -3,6 +3,7 @@ import { states } from "./population.mjs"
 import { countOf, markdownTable, number } from "./table.mjs"
 
 const ours = "mosaic-backlog"
+const overHttp = "mosaic-backlog over HTTP"
 const oneByOne = "claim + complete"
 const batches = "claim + complete, batches of 100"
 const postgres = { database: "postgres" }
@@ -33,6 +34,9 @@ const againstAt = (workers, system, min) =>
 const batchesTo = (name, over, min) =>
   rate(`claim many + complete many, to ${name}`, best({ scenario: batches, system: ours }), best(over), min)
 
+const overHttpTo = (name, wanted) =>
+  rate(`${name}, over HTTP to in the program`, best({ ...wanted, system: overHttp }), best({ ...wanted, system: ours }))
+
 const graphileBest = { scenario: [oneByOne, "claim + complete, batched"], system: everyone.slice(0, 2) }
 const claimsIn = (state) => ({ scenario: `claim, ${state}`, system: ours })
 
@@ -56,6 +60,15 @@ const ratios = [
     best({ scenario: oneByOne, system: ours, workers: 40 }),
     0.8
   ),
+  ...[1, 10, 100].map((workers) =>
+    overHttpTo(`claim + complete one by one, ${countOf(workers)}`, { scenario: oneByOne, workers })
+  ),
+  overHttpTo("claim + complete one by one, 10 workers, embedded", {
+    scenario: oneByOne,
+    workers: 10,
+    database: "pglite directory"
+  }),
+  overHttpTo("claim many + complete many", { scenario: batches }),
   ...Object.keys(states).map((state) =>
     median(`claim p50, ${state}, most cards to fewest`, largest(claimsIn(state)), smallest(claimsIn(state)), {
       max: 1.25

@@ -5,11 +5,12 @@ import { plainCards } from "./population.mjs"
 import * as floor from "./systems/floor.mjs"
 import * as graphileWorker from "./systems/graphileWorker.mjs"
 import * as mosaic from "./systems/mosaic.mjs"
+import * as mosaicHttp from "./systems/mosaicHttp.mjs"
 import * as mutableTable from "./systems/mutableTable.mjs"
 import * as pgBoss from "./systems/pgBoss.mjs"
 
 export const systems = Object.fromEntries(
-  [mosaic, graphileWorker.plain, graphileWorker.batched, pgBoss, mutableTable, floor].map((system) => [
+  [mosaic, mosaicHttp, graphileWorker.plain, graphileWorker.batched, pgBoss, mutableTable, floor].map((system) => [
     system.name,
     system
   ])

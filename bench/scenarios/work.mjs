@@ -5,6 +5,7 @@ import { countOf } from "../lib/table.mjs"
 import { systems, work, workInProcesses } from "../lib/work.mjs"
 
 const ours = "mosaic-backlog"
+const overHttp = "mosaic-backlog over HTTP"
 const everyones = [ours, "graphile-worker", "pg-boss", "mutable table", "floor"]
 
 const oneByOne = "claim + complete"
@@ -21,12 +22,16 @@ const allRows = [
   ...[1, 4].flatMap((workers) => [ours, "pg-boss", "floor"].map((system) => [inBatches, system, "postgres", workers])),
   ...[1, 10, 100].map((workers) => [oneByOne, ours, "pglite", workers]),
   [inBatches, ours, "pglite", 1],
-  ...[1, 10].map((workers) => [oneByOne, ours, "pglite directory", workers])
+  ...[1, 10].map((workers) => [oneByOne, ours, "pglite directory", workers]),
+  ...[1, 10, 100].map((workers) => [oneByOne, overHttp, "postgres", workers]),
+  ...[1, 4].map((workers) => [inBatches, overHttp, "postgres", workers]),
+  [oneByOne, overHttp, "pglite directory", 10]
 ]
 
 /** What is enough for a quick look, and for the ratios. */
 const isQuick = ([scenario, system, database, workers]) => {
   if (database !== "postgres") return database === "pglite" && workers === 10
+  if (system === overHttp) return scenario === oneByOne && workers === 10
   if (scenario === oneByOne) return workers !== 24 && (workers !== 40 || system === ours)
   if (scenario === inBatches) return workers === 1
   return system === ours || workers === 24 || workers === 100

@@ -7,9 +7,11 @@ import { dropSchema, settle } from "../schemas.mjs"
 
 export const name = "mosaic-backlog"
 
-const load = ({ build }) => import(pathToFileURL(join(build, "index.js")).href)
+/** What the package exports. */
+export const load = ({ build }) => import(pathToFileURL(join(build, "index.js")).href)
 
-const directoryOf = ({ directory }, schema) => join(directory, `${schema}.pglite`)
+/** The directory of an embedded database. */
+export const directoryOf = ({ directory }, schema) => join(directory, `${schema}.pglite`)
 
 /** The layer of a backlog on `postgres`, in memory (`pglite`) or in a directory (`pglite directory`). */
 export const layerOf = async (context, { database, schema }) => {
@@ -88,21 +90,26 @@ const manyAtOnce = (backlog, meter, batch) => (worker) =>
     }
   })
 
-/** Claims and completes, with so many workers, until the meter is over. `ready` is awaited when all is connected. */
-export const work = (context, place, { batch, cards, makeMeter, ready, workers }) =>
+/** Claims and completes by a service, with so many workers, until the meter is over. `ready` is awaited when it answers. */
+export const workOver = Effect.fnUntraced(function* (backlog, { batch, makeMeter, ready, workers }) {
+  yield* backlog.stats
+  yield* Effect.promise(ready)
+  const meter = makeMeter()
+  const loop = batch === undefined ? oneByOne(backlog, meter) : manyAtOnce(backlog, meter, batch)
+  yield* Effect.forEach(
+    Array.from({ length: workers }, (_, worker) => worker),
+    loop,
+    { concurrency: "unbounded", discard: true }
+  )
+  meter.end()
+  return meter.result()
+})
+
+/** The same by a service in this process. */
+export const work = (context, place, options) =>
   withBacklog(context, place, (backlog) =>
-    Effect.gen(function* () {
-      if (place.database === "pglite") yield* createAll(backlog, cards())
-      yield* backlog.stats
-      yield* Effect.promise(ready)
-      const meter = makeMeter()
-      const loop = batch === undefined ? oneByOne(backlog, meter) : manyAtOnce(backlog, meter, batch)
-      yield* Effect.forEach(
-        Array.from({ length: workers }, (_, worker) => worker),
-        loop,
-        { concurrency: "unbounded", discard: true }
-      )
-      meter.end()
-      return meter.result()
-    })
+    Effect.andThen(
+      place.database === "pglite" ? createAll(backlog, options.cards()) : Effect.void,
+      workOver(backlog, options)
+    )
   )

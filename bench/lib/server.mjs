@@ -1,0 +1,67 @@
+/** `backlog serve` in a process of its own, for as long as it is used. */
+import { spawn } from "node:child_process"
+import { once } from "node:events"
+import { mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { join } from "node:path"
+
+/** Longer than a server waits for what is being done when it ends. */
+const patienceMillis = 20_000
+
+/**
+ * Serves a backlog while `use` is at work, which gets the address, and answers what `use` answers and the most memory that
+ * the server had. The server ends with this process, however that ends.
+ */
+export const withServer = async ({ build, directory }, database, use) => {
+  const place = mkdtempSync(join(directory, "server-"))
+  const memory = join(place, "memory")
+  const preloaded = ["reportMemory.mjs", "endWithParent.mjs"].flatMap((name) => [
+    "--import",
+    new URL(name, import.meta.url).href
+  ])
+  const child = spawn(
+    process.execPath,
+    [...profiling(), ...preloaded, join(build, "cli/main.js"), "serve", "--port", "0", "--json", ...database],
+    { stdio: ["ignore", "pipe", "pipe", "ipc"], env: { ...process.env, BENCH_MEMORY_FILE: memory } }
+  )
+  const ended = once(child, "exit")
+  let said = ""
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    said = (said + text).slice(-4096)
+  })
+  const failed = ended.then(([code, signal]) => {
+    throw new Error(`the server ended with ${code ?? signal}:\n${said}`)
+  })
+  failed.catch(() => {})
+  try {
+    const url = await Promise.race([failed, addressFrom(child.stdout)])
+    const measured = await Promise.race([failed, use(url)])
+    child.kill("SIGTERM")
+    await Promise.race([ended, afterPatience(child)])
+    return { ...measured, peakMiB: Number(readFileSync(memory, "utf8")) }
+  } finally {
+    child.kill("SIGKILL")
+    rmSync(place, { recursive: true })
+  }
+}
+
+/** Where the server listens, as it says when it does. */
+const addressFrom = async (output) => {
+  let text = ""
+  for await (const part of output.setEncoding("utf8")) {
+    text += part
+    if (text.endsWith("\n")) return JSON.parse(text).data.url
+  }
+  // Nothing was said: how the server ended is what there is to tell.
+  return new Promise(() => {})
+}
+
+const afterPatience = (child) =>
+  new Promise((_, reject) => {
+    setTimeout(() => reject(new Error(`process ${child.pid} of the server does not end`)), patienceMillis).unref()
+  })
+
+/** The server is profiled where this process is, into a file beside this one's. */
+const profiling = () =>
+  process.execArgv
+    .filter((argument) => argument.startsWith("--cpu-prof"))
+    .map((argument) => argument.replace(/\.cpuprofile$/, "-server.cpuprofile"))
