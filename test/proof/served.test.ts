@@ -1,0 +1,210 @@
+import { Effect, Layer } from "effect"
+import { randomBytes } from "node:crypto"
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { setTimeout } from "node:timers/promises"
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest"
+import { BacklogSchema } from "../../src/events/SchemaName.ts"
+import { AuditService, BacklogService, layerPglite } from "../../src/index.ts"
+import { json, sql } from "../cli/support.ts"
+import { completionsOf } from "../support/claimRules.ts"
+import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
+import { layeredCards, makeRandom } from "../support/random.ts"
+import { amount, report, seed } from "../support/soak.ts"
+import type { EventRow } from "../support/verifyBacklog.ts"
+import type { Acknowledged } from "./support/checkCommands.ts"
+import { faultsTimeout, look, nothingWrong, wholeBacklog } from "./support/load.ts"
+import {
+  askOver,
+  type Follower,
+  followEventSource,
+  followInProcess,
+  followTyped,
+  type Laborer,
+  letGo,
+  resultOf,
+  startServing,
+  workByHand,
+  workInProcess,
+  workOver
+} from "./support/served.ts"
+
+type Fault = "restarted" | "killed"
+
+interface Options {
+  readonly flags: ReadonlyArray<string>
+  readonly readLog: () => Promise<ReadonlyArray<EventRow>>
+  readonly cards: number
+  /** Workers of the library, over HTTP. */
+  readonly typed: number
+  /** Workers that know nothing but HTTP. */
+  readonly byHand: number
+  /** `backlog work`. */
+  readonly processes: number
+  /** What becomes of the server, one after the other. */
+  readonly faults: ReadonlyArray<Fault>
+}
+
+const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
+  while (!(await holds())) await setTimeout(10)
+}
+
+/**
+ * Serves a backlog to workers and followers, over HTTP and beside it. The server ends in the middle and comes back, and
+ * nobody is told.
+ */
+const serveThrough = async ({ byHand, cards, faults, flags, processes, readLog, typed }: Options): Promise<void> => {
+  const random = makeRandom(seed)
+  const folder = await mkdtemp(join(inject("scratch"), "served-"))
+  const server = await startServing(flags, random)
+  const ask = askOver(server.url)
+  const acknowledged: Array<Acknowledged> = []
+  const overHttp: Array<Laborer> = []
+  const beside: Array<Laborer> = []
+  const followers: Array<Follower> = []
+  const began = performance.now()
+  let made = 0
+  const make = async (more: ReadonlyArray<{ readonly id: string; readonly title: string }>): Promise<void> => {
+    made += more.length
+    const commandId = `make-${made}`
+    await ask(
+      Effect.flatMap(BacklogService, (backlog) => backlog.createMany({ cards: more, actor: "maker", commandId }))
+    )
+  }
+  const makeMany = (count: number): Promise<void> =>
+    make(
+      layeredCards(random, 4, Math.ceil(count / 4)).map(({ dependsOn, id, ...card }) => ({
+        ...card,
+        id: `${made}-${id}`,
+        dependsOn: dependsOn.map((on) => `${made}-${on}`)
+      }))
+    )
+  const isDone = async (left: number): Promise<boolean> =>
+    (await ask(Effect.flatMap(BacklogService, ({ stats }) => stats))).counts.done >= made - left
+  /** Every worker gets a card, whatever it was waiting for before. */
+  const everyoneWorks = async (): Promise<void> => {
+    const before = new Map([...overHttp, ...beside].map((worker) => [worker, worker.completed().length]))
+    const idle = () => [...before].filter(([worker, count]) => worker.completed().length === count)
+    while (idle().length > 0) {
+      await makeMany(2 * before.size)
+      await until(async () => idle().length === 0 || (await isDone(before.size)))
+    }
+  }
+  try {
+    // Each process holds one of these, and so has begun.
+    await make(Array.from({ length: processes }, (_, index) => ({ id: `first-${index}`, title: "The first" })))
+    for (let index = 0; index < processes; index++) beside.push(workInProcess(flags, `process-${index}`, folder))
+    followers.push(followEventSource(server.url), followTyped(server.url), followInProcess(flags))
+    await until(async () => {
+      const { counts } = await ask(Effect.flatMap(BacklogService, ({ stats }) => stats))
+      return counts.claimed === processes
+    })
+    for (let index = 0; index < typed; index++) overHttp.push(workOver(server.url, `typed-${index}`, random))
+    for (let index = 0; index < byHand; index++) {
+      overHttp.push(workByHand(server.url, `hand-${index}`, random, acknowledged))
+    }
+    await letGo(folder)
+
+    for (const fault of faults) {
+      await makeMany(cards / faults.length)
+      await until(() => isDone(cards / faults.length / 2))
+      const before = overHttp.map((worker) => worker.troubles())
+      await (fault === "killed" ? server.kill() : server.end())
+      report({ [`faults: serve ${fault}`]: 1 })
+      // Whoever is in the middle of a card notices when it is to be completed, and nobody can be waiting.
+      await until(() => overHttp.every((worker, index) => worker.troubles() > (before[index] ?? 0)))
+      await server.start()
+      await everyoneWorks()
+    }
+    await until(() => isDone(0))
+    const { position } = await ask(Effect.flatMap(AuditService, (audit) => audit.anchor()))
+    await until(() => followers.every(({ heard }) => (heard.at(-1)?.position ?? 0) >= position))
+  } finally {
+    const ending = [...followers, ...overHttp, ...beside].map((each) => each.end())
+    const problems = (await Promise.allSettled(ending)).flatMap((each) =>
+      each.status === "rejected" ? each.reason : []
+    )
+    await server.end()
+    expect(problems).toEqual([])
+  }
+  const seconds = (performance.now() - began) / 1000
+
+  const log = await readLog()
+  // The others' commands claim the next card in the same transaction: there it is the cards that must be done once.
+  const byHandOnly = log.map((event) => (event.actor.startsWith("hand-") ? event : { ...event, commandId: null }))
+  nothingWrong(byHandOnly, acknowledged)
+  const done = completionsOf(log)
+  expect([...done].filter(([, times]) => times !== 1)).toEqual([])
+  expect(done.size).toBe(made)
+  const completed = log.filter(({ type }) => type === "CardCompleted")
+  const claimOf = ({ data }: EventRow) => data["claim"] as { readonly owner: string; readonly token: number }
+  for (const event of completed) {
+    expect(event.data["result"]).toBe(resultOf(event.cardId, claimOf(event).owner, claimOf(event).token))
+  }
+  for (const worker of [...overHttp, ...beside]) {
+    const own = completed.filter((event) => claimOf(event).owner === worker.name).map(({ cardId }) => cardId)
+    expect(own).toEqual(expect.arrayContaining([...worker.completed()]))
+  }
+  const said = log.map(({ cardId, position, type, version }) => ({ position, cardId, version, type }))
+  for (const { heard, name } of followers) {
+    const each = heard.map(({ cardId, position, type, version }) => ({ position, cardId, version, type }))
+    expect({ name, heard: each }).toEqual({ name, heard: said })
+  }
+  const { data } = await json([...flags, "verify"])
+  expect(data.divergences).toEqual([])
+
+  const by = (kind: string) => completed.filter((event) => claimOf(event).owner.startsWith(kind)).length
+  report({
+    "served: cards done": made,
+    "served: cards done over HTTP": by("typed") + by("hand"),
+    "served: cards done by processes": by("process"),
+    "served: events": log.length,
+    "served: events heard by followers": followers.reduce((sum, { heard }) => sum + heard.length, 0),
+    "served: troubles of workers over HTTP": overHttp.reduce((sum, worker) => sum + worker.troubles(), 0),
+    "served: troubles of processes": beside.reduce((sum, worker) => sum + worker.troubles(), 0),
+    "served: followers resumed": followers.reduce((sum, { resumed }) => sum + resumed(), 0),
+    "served: seconds": Math.round(seconds)
+  })
+}
+
+describe("a backlog that is served, whose server ends in the middle and comes back", { timeout: faultsTimeout }, () => {
+  const schema = `served_${randomBytes(6).toString("hex")}`
+  let directory: string
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), "backlog-served-"))
+    await copyEmptyDatabase(directory)
+  })
+  afterAll(async () => {
+    await sql((client) => client`DROP SCHEMA IF EXISTS ${client(schema)} CASCADE`)
+    await rm(directory, { recursive: true, force: true })
+  })
+
+  it("over a Postgres server: every card is done once, and every follower hears of everything once", () =>
+    serveThrough({
+      flags: ["--db", inject("postgresUrl"), "--schema", schema],
+      readLog: () => look(inject("postgresUrl"), schema, wholeBacklog),
+      cards: amount(24, 1_000),
+      typed: amount(3, 35),
+      byHand: amount(2, 15),
+      processes: amount(2, 20),
+      faults: amount(1, 2) === 1 ? ["restarted"] : ["restarted", "killed"]
+    }))
+
+  it("over a directory, which its processes share", () =>
+    serveThrough({
+      flags: ["--db", directory],
+      readLog: () =>
+        Effect.runPromise(
+          Effect.provide(
+            wholeBacklog,
+            Layer.mergeAll(Layer.fresh(layerPglite({ dataDir: directory })), Layer.succeed(BacklogSchema)("backlog"))
+          )
+        ),
+      cards: amount(16, 300),
+      typed: amount(1, 7),
+      byHand: amount(1, 3),
+      processes: amount(1, 5),
+      faults: amount(1, 2) === 1 ? ["killed"] : ["killed", "restarted"]
+    }))
+})

@@ -1,0 +1,335 @@
+import { Effect, Exit, Fiber, Stream } from "effect"
+import { appendFile } from "node:fs/promises"
+import { join } from "node:path"
+import { setTimeout } from "node:timers/promises"
+import { layerHttp } from "../../../src/http/index.ts"
+import { AuditService, type BacklogService, type Card } from "../../../src/index.ts"
+import { Worker, type WorkerEvent } from "../../../src/worker/index.ts"
+import { start } from "../../cli/program.ts"
+import { framesOf } from "../../http/support/serverSentEvents.ts"
+import type { Random } from "../../support/random.ts"
+import type { Acknowledged } from "./checkCommands.ts"
+
+/** What a follower heard of an event. */
+export interface Heard {
+  readonly position: number
+  readonly cardId: string
+  readonly version: number
+  readonly type: string
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+/** Who hears every event, and goes on by itself where its connection broke off. */
+export interface Follower {
+  readonly name: string
+  readonly heard: ReadonlyArray<Heard>
+  /** How often it has begun again. */
+  readonly resumed: () => number
+  readonly end: () => Promise<void>
+}
+
+/** Who works on cards. */
+export interface Laborer {
+  readonly name: string
+  /** How often it could not ask, and asked again. */
+  readonly troubles: () => number
+  /** Cards whose completion it was told. */
+  readonly completed: () => ReadonlyArray<string>
+  readonly end: () => Promise<void>
+}
+
+/** A program of its own that serves a backlog, always on the same port. */
+export interface Serving {
+  readonly url: string
+  /** Ends it as an operator would, and waits for its end. */
+  readonly end: () => Promise<void>
+  readonly kill: () => Promise<void>
+  readonly start: () => Promise<void>
+}
+
+/** How long to wait before the same is asked again. */
+const pauseMillis = 50
+
+/** How long a card takes, in milliseconds at most: as long as some commands. */
+const longestWork = 30
+
+/** Of leases: others work on when the answer to a claim was lost, or its holder killed. */
+const ttlSeconds = 3
+
+/** What of a completion says by which claim it was. */
+export const resultOf = (cardId: string, owner: unknown, token: unknown): string =>
+  `${cardId} ${String(owner)} ${String(token)}`
+
+/** Starts `backlog serve` on a port that it gets again after its end. */
+export const startServing = async (flags: ReadonlyArray<string>, random: Random): Promise<Serving> => {
+  const launch = async (port: number) => {
+    const program = start([...flags, "serve", "--port", String(port), "--json"])
+    await program.says((stdout) => stdout.endsWith("\n"))
+    return program
+  }
+  // Below the ports that the system gives to connections: while nobody listens, one of those might be in use.
+  for (let tries = 0; ; tries++) {
+    const port = 10_000 + random.below(20_000)
+    try {
+      let program = await launch(port)
+      return {
+        url: `http://127.0.0.1:${port}`,
+        end: async () => {
+          program.child.kill("SIGTERM")
+          const { code, stderr } = await program.ended
+          if (code !== 0 || /ERROR|WARN/.test(stderr)) throw new Error(`the server ended with ${code}: ${stderr}`)
+        },
+        kill: async () => {
+          program.child.kill("SIGKILL")
+          await program.ended
+        },
+        start: async () => {
+          program = await launch(port)
+        }
+      }
+    } catch (error) {
+      if (tries === 10 || !String(error).includes("EADDRINUSE")) throw error
+    }
+  }
+}
+
+/** A worker of the library that has its backlog by HTTP. */
+export const workOver = (url: string, name: string, random: Random): Laborer => {
+  const completed: Array<string> = []
+  let troubles = 0
+  const onEvent = (event: WorkerEvent) =>
+    Effect.sync(() => {
+      if (event._tag === "Completed") completed.push(event.card.id)
+      else if (event._tag === "Trouble") troubles++
+    })
+  const handler = (card: Card) =>
+    Effect.as(Effect.sleep(random.below(longestWork)), resultOf(card.id, name, card.claimToken))
+  const fiber = Effect.runFork(
+    Effect.provide(Worker.run({ owner: name, ttlSeconds, handler, onEvent }), layerHttp({ url }))
+  )
+  return {
+    name,
+    troubles: () => troubles,
+    completed: () => completed,
+    end: async () => {
+      const exit = fiber.pollUnsafe()
+      if (exit !== undefined) throw new Error(`${name} ended by itself: ${String(exit)}`)
+      await Effect.runPromise(Fiber.interrupt(fiber))
+    }
+  }
+}
+
+/** A worker that knows nothing but HTTP: what was not answered it sends again, under the same key. */
+export const workByHand = (url: string, name: string, random: Random, acknowledged: Array<Acknowledged>): Laborer => {
+  const completed: Array<string> = []
+  const over = new AbortController()
+  let troubles = 0
+  const post = async (path: string, key: string, body: object) => {
+    for (let unknown = 0; ; unknown++) {
+      try {
+        const response = await fetch(url + path, {
+          method: "POST",
+          signal: over.signal,
+          headers: { "content-type": "application/json", "idempotency-key": key },
+          body: JSON.stringify({ actor: name, ...body })
+        })
+        const text = await response.text()
+        if (response.status < 500) {
+          return { unknown, status: response.status, answer: JSON.parse(text || "{}") as Answer }
+        }
+      } catch (error) {
+        if (over.signal.aborted) throw error
+      }
+      troubles++
+      await setTimeout(pauseMillis + random.below(pauseMillis))
+    }
+  }
+  const work = async (): Promise<void> => {
+    for (let number = 1; ; number++) {
+      const key = `${name} ${number}`
+      const { answer, status, unknown } = await post("/claim?wait=10", key, { owner: name, ttlSeconds })
+      if (status === 204) {
+        acknowledged.push({ id: key, op: "claim", unknown, none: true })
+        continue
+      }
+      if (status !== 200) throw new Error(`${name} was answered ${status} to a claim: ${JSON.stringify(answer)}`)
+      const { claimToken: token, id: card, version } = answer
+      acknowledged.push({ id: key, op: "claim", unknown, card, version, token })
+      await setTimeout(random.below(longestWork))
+      const result = resultOf(card, name, token)
+      const done = await post("/complete", result, { id: card, token, result })
+      if (done.status === 409) {
+        acknowledged.push({ id: result, op: "complete", unknown: done.unknown, refused: done.answer._tag })
+        continue
+      }
+      if (done.status !== 200) throw new Error(`${name} was answered ${done.status}: ${JSON.stringify(done.answer)}`)
+      acknowledged.push({ id: result, op: "complete", unknown: done.unknown, ...doneBy(done.answer) })
+      completed.push(card)
+    }
+  }
+  const working = work().catch((error: unknown) => (over.signal.aborted ? undefined : error))
+  return {
+    name,
+    troubles: () => troubles,
+    completed: () => completed,
+    end: async () => {
+      over.abort()
+      const problem = await working
+      if (problem !== undefined) throw problem
+    }
+  }
+}
+
+interface Answer {
+  readonly _tag: string
+  readonly id: string
+  readonly version: number
+  readonly claimToken: number
+  readonly result: unknown
+}
+
+const doneBy = ({ id, result, version }: Answer) => ({ card: id, version, result })
+
+/**
+ * `backlog work` in a process of its own. Its command waits until there is a file `go` in the folder: until then, each
+ * holds one card.
+ */
+export const workInProcess = (flags: ReadonlyArray<string>, name: string, folder: string): Laborer => {
+  const exec = `until [ -e '${join(folder, "go")}' ]; do sleep 0.02; done; sleep 0.03
+    echo "$BACKLOG_CARD_ID $BACKLOG_OWNER $BACKLOG_CLAIM_TOKEN"`
+  const program = start([...flags, "work", "--owner", name, "--ttl", String(ttlSeconds), "--exec", exec])
+  let said = ""
+  program.child.stderr.on("data", (chunk) => (said += String(chunk)))
+  const lines = (pattern: RegExp) => Array.from(said.matchAll(pattern), ([, id = ""]) => id)
+  return {
+    name,
+    troubles: () => lines(/^The database cannot be asked/gm).length,
+    completed: () => lines(/^(\S+) {2}completed/gm),
+    end: async () => {
+      program.child.kill("SIGTERM")
+      const { code, stderr } = await program.ended
+      if (code !== 0) throw new Error(`${name} ended with ${code}: ${stderr}`)
+    }
+  }
+}
+
+/** Lets the commands of all processes go on. */
+export const letGo = (folder: string): Promise<void> => appendFile(join(folder, "go"), "")
+
+/** Follows server-sent events as a browser does: what breaks off is asked again, from the last event on. */
+export const followEventSource = (url: string): Follower => {
+  const heard: Array<Heard> = []
+  const over = new AbortController()
+  let connections = 0
+  const read = async (): Promise<void> => {
+    const last = heard.at(-1)
+    const response = await fetch(`${url}/events`, {
+      signal: over.signal,
+      headers: last === undefined ? {} : { "last-event-id": String(last.position) }
+    })
+    if (response.status !== 200) throw new Error(`/events was answered ${response.status}`)
+    connections++
+    let rest = ""
+    const decoder = new TextDecoder()
+    for await (const chunk of response.body ?? []) {
+      const blocks = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split("\n\n")
+      // What is not whole was not said.
+      rest = blocks.pop() ?? ""
+      for (const { data, event } of framesOf(blocks.map((block) => `${block}\n\n`).join(""))) {
+        if (event === "problem") throw new Error(data)
+        heard.push(JSON.parse(data ?? "") as Heard)
+      }
+    }
+  }
+  const following = (async () => {
+    while (!over.signal.aborted) {
+      await read().catch(() => undefined)
+      await setTimeout(pauseMillis)
+    }
+  })()
+  return {
+    name: "server-sent events",
+    heard,
+    resumed: () => connections - 1,
+    end: async () => {
+      over.abort()
+      await following
+    }
+  }
+}
+
+/** Follows by the typed client, which goes on by itself. */
+export const followTyped = (url: string): Follower => {
+  const heard: Array<Heard> = []
+  const fiber = Effect.runFork(
+    Effect.provide(
+      Effect.flatMap(AuditService, (audit) =>
+        Stream.runForEach(audit.events({ follow: true }), (event) =>
+          Effect.sync(() => void heard.push(event as unknown as Heard))
+        )
+      ),
+      layerHttp({ url })
+    )
+  )
+  return {
+    name: "the typed client",
+    heard,
+    resumed: () => 0,
+    end: async () => {
+      const exit = fiber.pollUnsafe()
+      if (exit !== undefined) throw new Error(`the follower ended by itself: ${String(exit)}`)
+      await Effect.runPromise(Fiber.interrupt(fiber))
+    }
+  }
+}
+
+/** Follows by `backlog events --follow`, which is started again where it stopped when its database went away. */
+export const followInProcess = (flags: ReadonlyArray<string>): Follower => {
+  const heard: Array<Heard> = []
+  let program: ReturnType<typeof start>
+  let starts = 0
+  const over = new AbortController()
+  const follow = async (): Promise<void> => {
+    while (!over.signal.aborted) {
+      program = start([...flags, "events", "--follow", "--json", "--after", String(heard.at(-1)?.position ?? 0)])
+      starts++
+      let rest = ""
+      program.child.stdout.on("data", (chunk) => {
+        const lines = (rest + String(chunk)).split("\n")
+        rest = lines.pop() ?? ""
+        for (const line of lines) {
+          const { data } = JSON.parse(line) as { readonly data?: Heard }
+          if (data !== undefined) heard.push(data)
+        }
+      })
+      const { code, stderr } = await program.ended
+      if (code !== 6 && !(over.signal.aborted && code === 130))
+        throw new Error(`the follower ended with ${code}: ${stderr}`)
+    }
+  }
+  const following = follow().catch((error: unknown) => error)
+  return {
+    name: "backlog events --follow",
+    heard,
+    resumed: () => starts - 1,
+    end: async () => {
+      over.abort()
+      program.child.kill("SIGINT")
+      const problem = await following
+      if (problem !== undefined) throw problem
+    }
+  }
+}
+
+/** What one asks a server by the typed client, again as long as it cannot be reached. */
+export const askOver = (url: string) => {
+  const layer = layerHttp({ url })
+  return async <A, E>(effect: Effect.Effect<A, E, BacklogService | AuditService>): Promise<A> => {
+    for (;;) {
+      const exit = await Effect.runPromiseExit(Effect.provide(effect, layer))
+      if (Exit.isSuccess(exit)) return exit.value
+      if (!String(exit.cause).includes("SqlError")) throw new Error(String(exit.cause))
+      await setTimeout(pauseMillis)
+    }
+  }
+}
