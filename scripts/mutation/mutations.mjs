@@ -1,3 +1,5 @@
+import { accessMutations } from "./accessMutations.mjs"
+
 /**
  * What is taken out, one at a time: where, the text, what stands there instead, and the tests that should notice first.
  * Every text must be in its file exactly once.
@@ -369,5 +371,6 @@ export const mutations = [
     find: '"BEGIN ISOLATION LEVEL READ COMMITTED"',
     replace: '"BEGIN ISOLATION LEVEL REPEATABLE READ"',
     tests: concurrency
-  }
+  },
+  ...accessMutations
 ]

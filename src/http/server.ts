@@ -6,7 +6,7 @@ import type { AccessTokens, AuditService, BacklogService, Doctor } from "../inde
 import { guard, type GuardOptions } from "./access/guard.ts"
 import { isLoopback, namesOf } from "./access/names.ts"
 import { ServeRefused } from "./access/problems.ts"
-import type { RateLimit } from "./access/TokenBuckets.ts"
+import { type RateLimit, rateLimitOf } from "./access/TokenBuckets.ts"
 import { answerProblems, type Paths } from "./answerProblems.ts"
 import { BacklogApi } from "./api/BacklogApi.ts"
 import { layerAuditHandlers } from "./auditHandlers.ts"
@@ -46,6 +46,8 @@ export interface ServeOptions<E = never> {
   readonly headersPatience?: Duration.Input | undefined
   /** How long the body of a request may take, but for a log that is imported: a minute unless told otherwise. */
   readonly bodyPatience?: Duration.Input | undefined
+  /** How long a connection may say nothing while a request is expected of it: a minute unless told otherwise. */
+  readonly silencePatience?: Duration.Input | undefined
   /** How often each caller may ask: where tokens must be shown 1,000 times a second, 2,000 at once; else without limit. */
   readonly rateLimit?: RateLimit | "none" | undefined
   /** Connections at most, 4,000 unless told otherwise: more are hung up on. */
@@ -104,6 +106,7 @@ export const serve = Effect.fnUntraced(function* <E = never>(
     readerPatience: options.readerPatience ?? "30 seconds",
     headersPatience: options.headersPatience ?? "15 seconds",
     bodyPatience: options.bodyPatience ?? "1 minute",
+    silencePatience: options.silencePatience ?? "1 minute",
     maxConnections: options.maxConnections ?? 4000,
     unhurried: importPaths
   }).pipe(Effect.updateService(UrlParams.CurrentRedactedNames, (names) => [...names, /token|secret|authorization/i]))
@@ -142,11 +145,9 @@ const accessOf = Effect.fnUntraced(function* <E>({
     waiting: new Set(waitingPaths),
     tokens,
     requiresToken,
-    rateLimit: rateLimit === "none" ? undefined : (rateLimit ?? (requiresToken ? defaultRateLimit : undefined))
+    rateLimit: rateLimitOf(rateLimit, requiresToken)
   }
 })
-
-const defaultRateLimit: RateLimit = { perSecond: 1000, burst: 2000 }
 
 const pathsOf = (): Paths => {
   const found = new Map(

@@ -205,6 +205,17 @@ onServer("problems over HTTP", (test) => {
   )
 
   test(
+    "who says that more comes than is taken hears so before it has come",
+    Effect.gen(function* () {
+      const { url } = yield* asking()
+      const head = "POST /create HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+      expect(yield* said(url, [`${head}content-length: ${3 * 1024 * 1024}\r\n\r\n`])).toMatch(
+        /^HTTP\/1\.1 413 .*BodyTooLarge/s
+      )
+    })
+  )
+
+  test(
     "a key makes a command one that is carried out once, as its id does",
     Effect.gen(function* () {
       const { post } = yield* asking()

@@ -227,6 +227,31 @@ layer(layerServed, { timeout: "60 seconds", excludeTestServices: true })("/mcp, 
     })
   )
 
+  its.effect("takes no message of more than 2 MiB, whether its length is said or not", () =>
+    Effect.gen(function* () {
+      const { open } = yield* Served
+      const message = { jsonrpc: "2.0", id: 1, method: "tools/list", params: { much: "x".repeat(3 * 1024 * 1024) } }
+      const post = (body: string | ReadableStream) =>
+        Effect.promise(async () => {
+          const response = await fetch(`${open}/mcp`, {
+            method: "POST",
+            headers: {
+              "content-type": "application/json",
+              accept: "application/json, text/event-stream",
+              "backlog-actor": "w1"
+            },
+            body,
+            ...(typeof body === "string" ? {} : { duplex: "half" })
+          })
+          return [response.status, await response.text()]
+        })
+      const text = JSON.stringify(message)
+      expect(yield* post(text)).toEqual([413, expect.stringContaining("BodyTooLarge")])
+      // Found out by whoever reads it, who says of what is cut off that it is no message.
+      expect(yield* post(new Blob([text]).stream())).toEqual([200, expect.stringContaining('"code":-32700')])
+    })
+  )
+
   its.effect("asks whoever needs no token for a name", () =>
     Effect.gen(function* () {
       const { open } = yield* Served

@@ -1,5 +1,8 @@
 import { Context, Duration, Effect, Layer, Redacted } from "effect"
 import { SqlClient } from "effect/sql"
+import crypto from "node:crypto"
+import { syncBuiltinESMExports } from "node:module"
+import { crc32 } from "node:zlib"
 import { expect } from "vitest"
 import { AccessTokens, AccessTokenStaleness } from "../../src/index.ts"
 import { BacklogTestClock } from "../../src/services/layers.ts"
@@ -7,6 +10,7 @@ import { DatabaseClock } from "../../src/events/DatabaseClock.ts"
 import { BacklogSchema } from "../../src/events/SchemaName.ts"
 import { currentClient } from "../support/backlogs.ts"
 import { onServer } from "../support/databases.ts"
+import { until } from "../support/waiting.ts"
 
 /** The tokens of the test's backlog, as a process knows them that takes what it read for so for so long. */
 const tokensOf = (staleness: Duration.Input) =>
@@ -37,6 +41,9 @@ const taken = (tokens: AccessTokens["Service"], text: string) =>
   Effect.map(Effect.flip(tokens.authenticate(Redacted.make(text))), (error) =>
     error._tag === "AccessTokenRefused" ? error.reason : error._tag
   )
+
+/** A token, of all but its checksum: `makeTokenText` of another program, so to speak. */
+const textOf = (body: string): string => `${body}_${crc32(body).toString(16).padStart(8, "0")}`
 
 onServer("the tokens of a server", (test) => {
   test(
@@ -74,14 +81,41 @@ onServer("the tokens of a server", (test) => {
       }
       const swapped = text.slice(0, 30) + (text[30] === "0" ? "1" : "0") + text.slice(31)
       expect(yield* taken(tokens, swapped)).toBe("malformed")
-      // With a checksum that fits: `makeTokenText` of another program, so to speak.
-      const { crc32 } = yield* Effect.promise(() => import("node:zlib"))
+      // With a checksum that fits.
       const body = others.slice(0, -9).replace(other.token.id, made.token.id)
-      const forged = `${body}_${crc32(body).toString(16).padStart(8, "0")}`
-      expect(yield* taken(tokens, forged)).toBe("notValid")
-      const unknown = body.replace(made.token.id, "0123456789abcdef")
-      expect(yield* taken(tokens, `${unknown}_${crc32(unknown).toString(16).padStart(8, "0")}`)).toBe("notValid")
+      expect(yield* taken(tokens, textOf(body))).toBe("notValid")
+      expect(yield* taken(tokens, textOf(body.replace(made.token.id, "0123456789abcdef")))).toBe("notValid")
       expect((yield* tokens.authenticate(made.secret)).actor).toBe("ann")
+    })
+  )
+
+  test(
+    "are compared by their hashes, in a time that tells nothing, also where there is nothing to compare with",
+    Effect.gen(function* () {
+      const { tokens } = yield* tokensOf(0)
+      const made = yield* tokens.create({ actor: "ann", role: "worker", createdBy: "admin" })
+      const text = Redacted.value(made.secret)
+      const sha256 = (of: string) => crypto.createHash("sha256").update(of).digest("hex")
+      const compared: Array<readonly [string, string]> = []
+      const { timingSafeEqual } = crypto
+      crypto.timingSafeEqual = (one, other) => {
+        compared.push([one, other].map((bytes) => Buffer.from(bytes as Uint8Array).toString("hex")) as [string, string])
+        return timingSafeEqual(one, other)
+      }
+      syncBuiltinESMExports()
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          crypto.timingSafeEqual = timingSafeEqual
+          syncBuiltinESMExports()
+        })
+      )
+      const unknown = textOf(text.slice(0, -9).replace(made.token.id, "0123456789abcdef"))
+      yield* tokens.authenticate(made.secret)
+      expect(yield* taken(tokens, unknown)).toBe("notValid")
+      expect(compared).toEqual([
+        [sha256(text), sha256(text)],
+        [sha256(unknown), "0".repeat(64)]
+      ])
     })
   )
 
@@ -113,9 +147,7 @@ onServer("the tokens of a server", (test) => {
     "are known as soon as they are made, wherever, and wrong ones are looked for together",
     Effect.gen(function* () {
       const [here, there] = [yield* tokensOf("1 hour"), yield* tokensOf("1 hour")]
-      const wrong = "mbk_0123456789abcdef_" + "0".repeat(64)
-      const { crc32 } = yield* Effect.promise(() => import("node:zlib"))
-      const text = `${wrong}_${crc32(wrong).toString(16).padStart(8, "0")}`
+      const text = textOf("mbk_0123456789abcdef_" + "0".repeat(64))
       expect(yield* taken(there.tokens, text)).toBe("notValid")
       const { secret, token } = yield* here.tokens.create({ actor: "ann", role: "worker", createdBy: "admin" })
       const [known] = yield* Effect.all(
@@ -141,6 +173,17 @@ onServer("the tokens of a server", (test) => {
       pass("1 hour")
       expect(yield* taken(tokens, Redacted.value(secret))).toBe("notValid")
       expect(yield* tokens.hasAny).toBe(false)
+    })
+  )
+
+  test(
+    "end when their time comes, also where nobody asks the database",
+    Effect.gen(function* () {
+      const { tokens } = yield* tokensOf("1 hour")
+      // Half a second.
+      const expiresInDays = 0.5 / 86_400
+      const { token } = yield* tokens.create({ actor: "ann", role: "worker", expiresInDays, createdBy: "admin" })
+      yield* until(Effect.map(tokens.isTaken(token.id), (isTaken) => !isTaken))
     })
   )
 

@@ -6,6 +6,14 @@ export interface RateLimit {
   readonly burst: number
 }
 
+const ofTokens: RateLimit = { perSecond: 1000, burst: 2000 }
+
+/** How often each caller may ask: as told, and else where callers must show a token not without a limit. */
+export const rateLimitOf = (told: RateLimit | "none" | undefined, requiresToken: boolean): RateLimit | undefined => {
+  if (told === "none") return undefined
+  return told ?? (requiresToken ? ofTokens : undefined)
+}
+
 interface Bucket {
   left: number
   at: number

@@ -29,6 +29,8 @@ export interface ListenOptions {
   readonly headersPatience: Duration.Input
   /** How long the body of a request may take. */
   readonly bodyPatience: Duration.Input
+  /** How long a connection may say nothing while a request is expected of it. */
+  readonly silencePatience: Duration.Input
   /** Paths of which a body may take as long as something comes. */
   readonly unhurried: ReadonlySet<string>
   /** Connections at most: more are hung up on. */
@@ -36,9 +38,6 @@ export interface ListenOptions {
   /** Succeeds when the server is about to end, before anything else of it ends. */
   readonly shutdown: Deferred.Deferred<void>
 }
-
-/** How long a connection may say nothing while a request is expected of it, in milliseconds. */
-const silence = 60_000
 
 /**
  * Answers requests on an address until the scope ends: then no more are taken, those that are being answered are waited
@@ -54,7 +53,8 @@ export const listen = Effect.fnUntraced(function* <E, R>(
 > {
   const context = yield* Effect.context()
   const { host, maxConnections, port, readerPatience, shutdown, shutdownPatience } = options
-  const headersTimeout = Duration.toMillis(Duration.fromInputUnsafe(options.headersPatience))
+  const headersTimeout = millis(options.headersPatience)
+  const silence = millis(options.silencePatience)
   const fibers = new Set<Fiber.Fiber<void>>()
   const responses = new WeakMap<object, ServerResponse>()
   let isClosing = false
@@ -97,7 +97,7 @@ export const listen = Effect.fnUntraced(function* <E, R>(
     answer
   )
   server.maxConnections = maxConnections
-  hangUpOnSilence(server)
+  hangUpOnSilence(server, silence)
   hangUpOnSlowBodies(server, options)
 
   yield* Effect.acquireRelease(
@@ -119,9 +119,11 @@ export const listen = Effect.fnUntraced(function* <E, R>(
   return server.address() as AddressInfo
 })
 
+const millis = (duration: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(duration))
+
 /** Who sends a byte now and then is not silent, and keeps a connection all the same. */
 const hangUpOnSlowBodies = (server: Server, { bodyPatience, unhurried }: ListenOptions): void => {
-  const patience = Duration.toMillis(Duration.fromInputUnsafe(bodyPatience))
+  const patience = millis(bodyPatience)
   server.on("request", (message: IncomingMessage) => {
     if (!hasBody(message) || unhurried.has(message.url ?? "")) return
     const timer = setTimeout(() => message.socket.destroy(), patience).unref()
@@ -131,7 +133,7 @@ const hangUpOnSlowBodies = (server: Server, { bodyPatience, unhurried }: ListenO
 }
 
 /** A connection on which a request has come in whole may be silent for as long as its answer takes. */
-const hangUpOnSilence = (server: Server): void => {
+const hangUpOnSilence = (server: Server, silence: number): void => {
   const waiting = new WeakSet<Socket>()
   server.on("request", (message: IncomingMessage, response: ServerResponse) => {
     const { socket } = message

@@ -1,0 +1,447 @@
+/** What keeps others out of a server: see docs/security.md. */
+const server = "src/http/server.ts"
+const guard = "src/http/access/guard.ts"
+const names = "src/http/access/names.ts"
+const policy = "src/http/access/policy.ts"
+const workerRules = "src/http/access/workerRules.ts"
+const requests = "src/http/Requests.ts"
+const listen = "src/http/node/listen.ts"
+const accessTokens = "src/services/AccessTokens.ts"
+const callerAgent = "src/mcp/callerAgent.ts"
+const layerRoutes = "src/mcp/layerRoutes.ts"
+
+const access = ["test/http/access.test.ts"]
+const tokens = ["test/services/accessTokens.test.ts"]
+const problems = ["test/http/problems.test.ts"]
+const operations = ["test/http/operations.test.ts"]
+const agents = ["test/mcp/sdk.test.ts"]
+
+export const accessMutations = [
+  // Who must show a token
+  {
+    name: "that callers show a token where others can reach the server",
+    file: server,
+    find: "const requiresToken = requireTokens || !isLoopback(host)",
+    replace: "const requiresToken = requireTokens",
+    tests: access
+  },
+  {
+    name: "that tokens can be required on loopback too",
+    file: server,
+    find: "const requiresToken = requireTokens || !isLoopback(host)",
+    replace: "const requiresToken = !isLoopback(host)",
+    tests: access
+  },
+  {
+    name: "that nobody needs a token on loopback unless it is required",
+    file: server,
+    find: "const requiresToken = requireTokens || !isLoopback(host)",
+    replace: 'const requiresToken = requireTokens || host !== ""',
+    tests: access
+  },
+  {
+    name: "that no name is a loopback address because it begins like one",
+    file: names,
+    find: "/^127(?:\\.\\d{1,3}){3}$/",
+    replace: "/^127(?:\\.\\d{1,3}){3}/",
+    tests: access
+  },
+  {
+    name: "that a server which must know its callers starts only where it can",
+    file: server,
+    find: "if (requiresToken && tokens === undefined) {",
+    replace: "if (!requiresToken && requireTokens) {",
+    tests: access
+  },
+  {
+    name: "that a server for others starts only where there is a token",
+    file: server,
+    find: "tokens !== undefined && !(yield* tokens.hasAny)",
+    replace: "tokens !== undefined && !requiresToken",
+    tests: access
+  },
+  {
+    name: "that whoever shows no token is nobody where one is needed",
+    file: guard,
+    find: "if (authorization === undefined && !requiresToken) return undefined",
+    replace: "if (authorization === undefined) return undefined",
+    tests: access
+  },
+  {
+    name: "that a token which is shown counts where none is needed",
+    file: guard,
+    find: "if (authorization === undefined && !requiresToken) return undefined",
+    replace: "if (!requiresToken) return undefined",
+    tests: access
+  },
+  {
+    name: "that a token is shown as a bearer's",
+    file: guard,
+    find: "/^bearer +(\\S+) *$/i",
+    replace: "/(\\S+) *$/i",
+    tests: access
+  },
+  // Tokens
+  {
+    name: "that the secret of a token is looked at, and not its id alone",
+    file: accessTokens,
+    find: "if (found === undefined || !isSame)",
+    replace: "if (found === undefined)",
+    tests: tokens
+  },
+  {
+    name: "that hashes are compared in constant time",
+    file: accessTokens,
+    find: "timingSafeEqual(tokenHash(text), found?.hash ?? nothing)",
+    replace: "tokenHash(text).equals(found?.hash ?? nothing)",
+    tests: tokens
+  },
+  {
+    name: "that an id which is unknown takes as long",
+    file: accessTokens,
+    find: "const isSame = timingSafeEqual(tokenHash(text), found?.hash ?? nothing)",
+    replace: "const isSame = found !== undefined && timingSafeEqual(tokenHash(text), found.hash)",
+    tests: tokens
+  },
+  {
+    name: "that a hash is kept, and not the secret",
+    file: "src/services/accessTokenText.ts",
+    find: 'createHash("sha256").update(text).digest()',
+    replace: 'Buffer.from(text.slice(21, 85), "hex")',
+    tests: tokens
+  },
+  {
+    name: "that the checksum of a token is looked at",
+    file: "src/services/accessTokenText.ts",
+    find: "return checksum === checksumOf(text.slice(0, -9)) ? id : undefined",
+    replace: "return checksum === undefined ? undefined : id",
+    tests: tokens
+  },
+  {
+    name: "that a token which was revoked is not taken",
+    file: accessTokens,
+    find: "WHERE revoked_at IS NULL AND (expires_at",
+    replace: "WHERE (expires_at",
+    tests: tokens
+  },
+  {
+    name: "that a token which expired is not read",
+    file: accessTokens,
+    find: "AND (expires_at IS NULL OR expires_at > ${now()})`",
+    replace: "AND (expires_at IS NULL OR expires_at < 'infinity')`",
+    tests: tokens
+  },
+  {
+    name: "that a token which expires after it was read is not taken",
+    file: accessTokens,
+    find: "expiresAt !== null && expiresAt.epochMilliseconds <= databaseTime ? undefined : one",
+    replace: "expiresAt !== null && expiresAt.epochMilliseconds <= 0 * databaseTime ? undefined : one",
+    tests: tokens
+  },
+  {
+    name: "that an answer which goes on ends with its token",
+    file: guard,
+    find: "return whileTaken(yield* given, token.id)",
+    replace: "return yield* given",
+    tests: access
+  },
+  {
+    name: "that a claim which waits ends with its token",
+    file: guard,
+    find: "/[?&]wait/.test(request.url) || waiting.has(pathOf(request))",
+    replace: "waiting.has(pathOf(request))",
+    tests: access
+  },
+  {
+    name: "that an agent's claim which waits ends with its token",
+    file: guard,
+    find: "/[?&]wait/.test(request.url) || waiting.has(pathOf(request))",
+    replace: "/[?&]wait/.test(request.url)",
+    tests: agents
+  },
+  {
+    name: "that the writer makes no tokens",
+    file: "src/services/rolePrivileges.ts",
+    find: 'writer: { SELECT: "all", UPDATE: ["last_used_at"] }, auditor: {} },',
+    replace: 'writer: { SELECT: "all", INSERT: "all", UPDATE: ["last_used_at"] }, auditor: {} },',
+    tests: ["test/proof/leastPrivilege.test.ts"]
+  },
+  // The actor
+  {
+    name: "that a command in another's name is refused",
+    file: "src/http/handleCommand.ts",
+    find: "payload.actor !== undefined && payload.actor !== caller.actor",
+    replace: 'payload.actor !== undefined && payload.actor === ""',
+    tests: access
+  },
+  {
+    name: "that the actor of an event is the token's",
+    file: "src/http/handleCommand.ts",
+    find: "const actor = caller.actor ?? payload.actor",
+    replace: "const actor = payload.actor ?? caller.actor",
+    also: [
+      {
+        find: "payload.actor !== undefined && payload.actor !== caller.actor",
+        replace: 'payload.actor !== undefined && payload.actor === ""'
+      }
+    ],
+    tests: access
+  },
+  {
+    name: "that an agent's actor is the token's",
+    file: callerAgent,
+    find: "if ((said.actor ?? actor) !== actor || (said.role ?? role) !== role) {",
+    replace: "if ((said.role ?? role) !== role) {",
+    tests: agents
+  },
+  {
+    name: "that an agent's role is the token's",
+    file: callerAgent,
+    find: "if ((said.actor ?? actor) !== actor || (said.role ?? role) !== role) {",
+    replace: "if ((said.actor ?? actor) !== actor) {",
+    tests: agents
+  },
+  {
+    name: "that an agent which is a worker claims in its own name",
+    file: callerAgent,
+    find: 'if (role === "worker" && owner !== actor && !owner.startsWith(`${actor}/`)) {',
+    replace: 'if (role === "worker" && owner === "") {',
+    tests: agents
+  },
+  {
+    name: "that an agent's session is its caller's only",
+    file: layerRoutes,
+    find: "if (session !== undefined && !sessions.isOf(session, whose)) return unknownSession",
+    replace: 'if (session === "") return unknownSession',
+    tests: agents
+  },
+  // Roles
+  {
+    name: "that a caller asks what its role may",
+    file: "src/http/Caller.ts",
+    find: "!mayAsk(role, endpoint.identifier)",
+    replace: '!mayAsk("orchestrator", endpoint.identifier)',
+    tests: access
+  },
+  {
+    name: "that erasing is the auditor's",
+    file: policy,
+    find: '? role === "auditor"',
+    replace: '? role !== "worker"',
+    tests: access
+  },
+  {
+    name: "that what nobody thought of is the orchestrator's only",
+    file: policy,
+    find: "(Object.hasOwn(others, endpoint) && (others[endpoint]?.includes(role) ?? false))",
+    replace: "(Object.hasOwn(others, endpoint) ? (others[endpoint]?.includes(role) ?? false) : true)",
+    tests: access
+  },
+  {
+    name: "that names under a worker's begin with it and a stroke",
+    file: workerRules,
+    find: "owner.startsWith(`${actor}/`)",
+    replace: "owner.startsWith(actor)",
+    tests: access
+  },
+  {
+    name: "that a worker claims in its own name",
+    file: workerRules,
+    find: "return claims(input.owner)",
+    replace: "return Effect.void",
+    tests: access
+  },
+  {
+    name: "that a worker's next claim is in its own name",
+    file: workerRules,
+    find: "return Effect.andThen(claims(input.claimNext?.owner), holds(input))",
+    replace: "return holds(input)",
+    tests: access
+  },
+  {
+    name: "that a worker does not force",
+    file: workerRules,
+    find: "if (force === true) return",
+    replace: "if (force === true && token === undefined) return",
+    tests: access
+  },
+  {
+    name: "that a worker completes nothing without a claim",
+    file: workerRules,
+    find: "if (token === undefined) {",
+    replace: "if (token === undefined) return\n    if (token < 0) {",
+    tests: access
+  },
+  {
+    name: "that a worker works on its own claims only",
+    file: workerRules,
+    find: "if (owner === undefined || !isOwn(owner)) {",
+    replace: "if (owner === undefined) {",
+    tests: access
+  },
+  {
+    name: "that a claim which never was is nobody's own",
+    file: workerRules,
+    find: "if (owner === undefined || !isOwn(owner)) {",
+    replace: "if (owner !== undefined && !isOwn(owner)) {",
+    tests: access
+  },
+  {
+    name: "that a worker renews and releases its own claims only",
+    file: workerRules,
+    find: 'case "release":\n        return holds(input)',
+    replace: 'case "release":\n        return Effect.void',
+    tests: access
+  },
+  {
+    name: "that all of a worker's completions are of its own claims",
+    file: workerRules,
+    find: "Effect.forEach(input.completions ?? [], holds,",
+    replace: "Effect.forEach((input.completions ?? []).slice(0, 1), holds,",
+    tests: access
+  },
+  {
+    name: "that whose a claim was is asked of the event with which it began",
+    file: "src/http/access/ClaimOwners.ts",
+    find: "return then?.claimToken === token ? (then.claimOwner ?? undefined) : undefined",
+    replace: "return then?.claimOwner ?? undefined",
+    tests: access
+  },
+  // Browsers
+  {
+    name: "that a server is asked for by its own names only",
+    file: guard,
+    find: "if (name === undefined || !hosts.has(name)) return",
+    replace: "if (name === undefined) return",
+    tests: access
+  },
+  {
+    name: "that a header Host is a name and a port, and nothing else",
+    file: names,
+    find: "(?::\\d{1,5})?$/",
+    replace: "(?::\\d{1,5})?/",
+    tests: access
+  },
+  {
+    name: "that pages of other origins do not ask",
+    file: guard,
+    find: "if (isOther && !origins.has(origin)) return",
+    replace: 'if (isOther && origin === "") return',
+    tests: access
+  },
+  {
+    name: "that an origin is told by its port too",
+    file: guard,
+    find: "URL.parse(origin)?.host !== host.toLowerCase()",
+    replace: "URL.parse(origin)?.hostname !== name",
+    tests: access
+  },
+  // Bounds
+  {
+    name: "that a body is refused for the length that it says",
+    file: requests,
+    find: 'if (Number(request.headers["content-length"]) > limitBytes) return',
+    replace: 'if (Number(request.headers["content-length"]) < 0) return',
+    tests: problems
+  },
+  {
+    name: "that a body is refused which does not say its length",
+    file: requests,
+    find: "const bounded = Effect.provideService(httpEffect, HttpIncomingMessage.MaxBodySize, limit)",
+    replace: "const bounded = httpEffect",
+    also: [{ find: "import { HttpIncomingMessage, HttpServerRequest }", replace: "import { HttpServerRequest }" }],
+    tests: problems
+  },
+  {
+    name: "that an agent's message is refused for the length that it says",
+    file: layerRoutes,
+    find: 'if (Number(headers["content-length"]) > messageBytes) return',
+    replace: 'if (Number(headers["content-length"]) < 0) return',
+    tests: agents
+  },
+  {
+    name: "that an agent's message is refused which does not say its length",
+    file: layerRoutes,
+    find: "Effect.provideService(HttpIncomingMessage.MaxBodySize, messageLimit)",
+    replace: "(answered) => answered",
+    tests: agents
+  },
+  {
+    name: "how often a caller may ask",
+    file: guard,
+    find: 'const wait = take(token?.id ?? Option.getOrElse(request.remoteAddress, () => ""))',
+    replace: "const wait = 0 * take.length",
+    tests: access
+  },
+  {
+    name: "that how often others ask is no matter of a caller's",
+    file: guard,
+    find: 'const wait = take(token?.id ?? Option.getOrElse(request.remoteAddress, () => ""))',
+    replace: 'const wait = take("")',
+    tests: access
+  },
+  {
+    name: "that how often is bounded where tokens are needed, unless told otherwise",
+    file: "src/http/access/TokenBuckets.ts",
+    find: "(requiresToken ? ofTokens : undefined)",
+    replace: "(requiresToken ? undefined : ofTokens)",
+    tests: access
+  },
+  {
+    name: "how many connections there are",
+    file: listen,
+    find: "server.maxConnections = maxConnections\n",
+    replace: "server.maxConnections = maxConnections + 1\n",
+    tests: access
+  },
+  {
+    name: "how long headers may take",
+    file: listen,
+    find: "      headersTimeout,\n",
+    replace: "      headersTimeout: 0,\n",
+    tests: access
+  },
+  {
+    name: "how long a body may take",
+    file: listen,
+    find: "  hangUpOnSlowBodies(server, options)\n",
+    replace: "",
+    tests: access
+  },
+  {
+    name: "how long a connection may be silent",
+    file: listen,
+    find: "  hangUpOnSilence(server, silence)\n",
+    replace: "",
+    tests: access
+  },
+  {
+    name: "how long a reader may take nothing",
+    file: "src/http/node/writeResponse.ts",
+    find: "duration: patience,",
+    replace: 'duration: "1 hour",',
+    tests: ["test/http/events.test.ts"]
+  },
+  // Secrets
+  {
+    name: "that a token in a query is kept out of traces",
+    file: server,
+    find: "(names) => [...names, /token|secret|authorization/i]",
+    replace: "(names) => names",
+    tests: operations
+  },
+  {
+    name: "that a refusal does not repeat the token",
+    file: guard,
+    find: "new Unauthorized({ problem: error.message })",
+    replace: "new Unauthorized({ problem: `${error.message} ${shown}` })",
+    tests: access
+  },
+  {
+    name: "that the log of a refusal has no headers in it",
+    file: guard,
+    find: "          reason: problem._tag,\n",
+    replace: "          reason: problem._tag,\n          headers: JSON.stringify(request.headers),\n",
+    tests: operations
+  }
+]
