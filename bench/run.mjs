@@ -1,12 +1,12 @@
 /** Runs the benchmarks: see README.md. */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { availableParallelism, cpus, tmpdir, totalmem } from "node:os"
+import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
+import { describedServer, machine, progress } from "./lib/about.mjs"
 import { parseArguments } from "./lib/arguments.mjs"
-import { connected } from "./lib/connected.mjs"
 import { measure } from "./lib/measure.mjs"
-import { settings, startPostgres } from "./lib/postgres.mjs"
+import { startPostgres } from "./lib/postgres.mjs"
 import { writePlots } from "./lib/plots.mjs"
 import { ratiosOf } from "./lib/ratios.mjs"
 import { resultsOf, writeResults } from "./lib/results.mjs"
@@ -16,15 +16,7 @@ const modules = ["work", "claims", "create", "graphs", "coldStart", "audit", "so
   (name) => new URL(`./scenarios/${name}.mjs`, import.meta.url).href
 )
 
-const began = performance.now()
-const say = (text) => {
-  const seconds = ((performance.now() - began) / 1000).toFixed(0)
-  process.stderr.write(`${seconds.padStart(5)} s  ${text}\n`)
-}
-
-const machine = () =>
-  `${availableParallelism()} × ${cpus()[0]?.model ?? "unknown processor"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, ` +
-  `${process.platform} ${process.arch}, Node ${process.version}`
+const say = progress()
 
 /** The server that is to be used, or one of this run's own; and in words how it is set. */
 const serverIn = async (directory) => {
@@ -32,14 +24,7 @@ const serverIn = async (directory) => {
   const place = join(directory, "postgres")
   mkdirSync(place)
   const server = given === undefined ? await startPostgres(place) : { url: given, stop: async () => {} }
-  const shown = ["server_version", ...Object.keys(settings)]
-  const values = await connected(server.url, async (client) => {
-    const { rows } = await client.query("SELECT name, current_setting(name) AS value FROM unnest($1::text[]) AS name", [
-      shown
-    ])
-    return rows.map(({ name, value }) => `${name} ${value}`).join(", ")
-  })
-  return { ...server, description: `Postgres: ${values}` }
+  return { ...server, description: await describedServer(server.url) }
 }
 
 /** Scenarios that are measured in turns: those of one group, or one alone. */

@@ -2,10 +2,24 @@ import { spawn } from "node:child_process"
 import { randomBytes } from "node:crypto"
 import { once } from "node:events"
 import { constants, readFileSync, rmSync } from "node:fs"
-import { access, chmod, chown, cp, mkdir, readFile, readdir, lchown, stat, symlink, writeFile } from "node:fs/promises"
+import {
+  access,
+  appendFile,
+  chmod,
+  chown,
+  cp,
+  mkdir,
+  readFile,
+  readdir,
+  lchown,
+  stat,
+  symlink,
+  writeFile
+} from "node:fs/promises"
 import { createRequire } from "node:module"
 import { createServer } from "node:net"
 import { basename, dirname, join } from "node:path"
+import { connected } from "./connected.mjs"
 
 /** Durable, as a production server is; buffers of a small one. All other settings are Postgres's defaults. */
 export const settings = {
@@ -29,7 +43,42 @@ export const startPostgres = async (directory) => {
   const dataDir = join(directory, "data")
   const password = randomBytes(16).toString("hex")
   await createCluster(binaries, dataDir, password, user)
-  const port = await freePort()
+  return serve({ binaries, dataDir, password, user })
+}
+
+/** The name by which a primary server knows its replica. */
+export const replicaName = "replica"
+
+/** Makes a copy of a server while it works, which follows it, and starts that as a replica. */
+export const startReplica = async (primary, directory) => {
+  const { cluster, port } = primary
+  const dataDir = join(directory, "replica")
+  await connected(primary.url, async (client) => {
+    await client.query("SELECT pg_create_physical_replication_slot($1, true)", [replicaName])
+    await client.query("SELECT pg_backup_start($1, true)", [replicaName])
+    const omitted = new Set(
+      ["postmaster.pid", "postmaster.opts", "pg_replslot"].map((name) => join(cluster.dataDir, name))
+    )
+    await cp(cluster.dataDir, dataDir, { recursive: true, filter: (source) => !omitted.has(source) })
+    const { rows } = await client.query("SELECT labelfile FROM pg_backup_stop(false)")
+    await writeFile(join(dataDir, "backup_label"), rows[0].labelfile)
+  })
+  await mkdir(join(dataDir, "pg_replslot"))
+  await writeFile(join(dataDir, "standby.signal"), "")
+  const conninfo = `host=127.0.0.1 port=${port} user=postgres password=${cluster.password} application_name=${replicaName}`
+  await appendFile(
+    join(dataDir, "postgresql.auto.conf"),
+    `primary_conninfo = '${conninfo}'\nprimary_slot_name = '${replicaName}'\n`
+  )
+  await chmod(dataDir, 0o700)
+  if (cluster.user !== undefined) await giveAll(dataDir, cluster.user)
+  return serve({ ...cluster, dataDir })
+}
+
+/** Starts the server of a cluster, on the port that it had before or any other. */
+const serve = async (cluster, before) => {
+  const { binaries, dataDir, password, user } = cluster
+  const port = before ?? (await freePort())
   const flags = Object.entries({
     ...settings,
     listen_addresses: "127.0.0.1",
@@ -37,28 +86,37 @@ export const startPostgres = async (directory) => {
     unix_socket_directories: ""
   }).flatMap(([name, value]) => ["-c", `${name}=${value}`])
   const server = run(join(binaries, "postgres"), ["-D", dataDir, ...flags], user)
+  const isOver = () => server.exitCode !== null || server.signalCode !== null
   const kill = () => {
-    if (server.exitCode === null && server.signalCode === null) server.kill("SIGQUIT")
+    if (!isOver()) server.kill("SIGQUIT")
   }
   // Before whoever started it removes its files.
   process.prependOnceListener("exit", kill)
-  await said(server, "database system is ready to accept connections")
+  await said(server, "ready to accept")
+  /** Ends it: "SIGINT" as usual, "SIGQUIT" at once and without tidying up. */
+  const end = async (signal) => {
+    if (!isOver()) {
+      const ended = once(server, "exit")
+      server.kill(signal)
+      await ended
+    }
+    process.off("exit", kill)
+  }
   return {
     url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
+    port,
+    cluster,
+    end,
+    startAgain: () => serve(cluster, port),
     stop: async () => {
-      if (server.exitCode === null && server.signalCode === null) {
-        const ended = once(server, "exit")
-        server.kill("SIGINT")
-        await ended
-      }
-      process.off("exit", kill)
+      await end("SIGINT")
       rmSync(dataDir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
     }
   }
 }
 
 /** Somebody else than this process when that is root, whom Postgres refuses. */
-const serverUser = () => {
+export const serverUser = () => {
   if (process.getuid?.() !== 0) return undefined
   const accounts = readFileSync("/etc/passwd", "utf8")
     .split("\n")
@@ -86,9 +144,13 @@ const usablePostgres = async (native, directory, user) => {
   const copy = join(directory, "native")
   await cp(native, copy, { recursive: true, verbatimSymlinks: true })
   await complete(copy)
-  const entries = await readdir(copy, { recursive: true })
-  for (const path of ["", ...entries]) await lchown(join(copy, path), user.uid, user.gid)
+  await giveAll(copy, user)
   return copy
+}
+
+const giveAll = async (directory, { gid, uid }) => {
+  for (const path of ["", ...(await readdir(directory, { recursive: true }))])
+    await lchown(join(directory, path), uid, gid)
 }
 
 /** Whether everybody may enter a directory and all that it is in. */
@@ -138,7 +200,7 @@ const createCluster = async (binaries, dataDir, password, user) => {
   if (code !== 0) throw new Error(`initdb failed:\n${output()}`)
 }
 
-const run = (program, args, user) =>
+export const run = (program, args, user) =>
   spawn(program, args, {
     ...user,
     cwd: "/",
@@ -157,17 +219,17 @@ const outputOf = (child) => {
   return () => output.trim()
 }
 
-const said = (child, text) =>
+export const said = (child, text) =>
   new Promise((resolve, reject) => {
     const output = outputOf(child)
     child.stderr.on("data", () => {
       if (output().includes(text)) resolve()
     })
     child.on("error", reject)
-    child.on("close", (code) => reject(new Error(`Postgres ended with code ${code}:\n${output()}`)))
+    child.on("close", (code) => reject(new Error(`${child.spawnfile} ended with code ${code}:\n${output()}`)))
   })
 
-const freePort = async () => {
+export const freePort = async () => {
   const server = createServer().listen(0, "127.0.0.1")
   await once(server, "listening")
   const { port } = server.address()

@@ -1,0 +1,27 @@
+import { availableParallelism, cpus, totalmem } from "node:os"
+import { connected } from "./connected.mjs"
+import { settings } from "./postgres.mjs"
+
+/** Says on standard error what is going on, and when. */
+export const progress = () => {
+  const began = performance.now()
+  return (text) => {
+    const seconds = ((performance.now() - began) / 1000).toFixed(0)
+    process.stderr.write(`${seconds.padStart(5)} s  ${text}\n`)
+  }
+}
+
+/** The machine that this runs on, in words. */
+export const machine = () =>
+  `${availableParallelism()} × ${cpus()[0]?.model ?? "unknown processor"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, ` +
+  `${process.platform} ${process.arch}, Node ${process.version}`
+
+/** How a server is set, in words, as it says itself. */
+export const describedServer = (url) =>
+  connected(url, async (client) => {
+    const shown = ["server_version", ...Object.keys(settings)]
+    const { rows } = await client.query("SELECT name, current_setting(name) AS value FROM unnest($1::text[]) AS name", [
+      shown
+    ])
+    return `Postgres: ${rows.map(({ name, value }) => `${name} ${value}`).join(", ")}`
+  })

@@ -1,0 +1,77 @@
+/** A backlog that is filled, worked on by processes side by side, and looked at afterwards. */
+import { Effect } from "effect"
+import { join } from "node:path"
+import { pathToFileURL } from "node:url"
+import { connected } from "../connected.mjs"
+import { plainCards } from "../population.mjs"
+import { fill } from "../systems/mosaic.mjs"
+import { sumOf, together } from "./together.mjs"
+
+export const load = ({ build }) => import(pathToFileURL(join(build, "index.js")).href)
+
+const cardsFor = (workers) => (workers === 1 ? 4000 : workers < 20 ? 12_000 : 24_000)
+
+/** So many as evenly as it goes. */
+const shares = (whole, parts) =>
+  Array.from({ length: parts }, (_, index) => Math.floor(whole / parts) + (index < whole % parts ? 1 : 0))
+
+/**
+ * Measures claiming and completing by so many workers in so many processes, over new backlogs in so many schemas. What was
+ * done is then counted: each card that is done was claimed once and completed once.
+ */
+export const measureLoops = async (
+  context,
+  { options = {}, processes = 1, schemas = 1, url = context.url, workers }
+) => {
+  const names = Array.from({ length: schemas }, (_, index) => `bench_scaling_${index}`)
+  const cards = Math.ceil(cardsFor(workers) / schemas)
+  for (const schema of names) await fill(context, { database: "postgres", schema }, plainCards(cards))
+  const { build, seconds } = context
+  const jobs = shares(workers, processes).map((count, index) => ({
+    kind: "loops",
+    build,
+    url,
+    options,
+    schema: names[index % schemas],
+    workers: count,
+    cards: Math.floor((cards * schemas) / processes),
+    seconds
+  }))
+  const measured = sumOf(await together(jobs))
+  for (const schema of names) await checkOnce(context, schema)
+  return measured
+}
+
+/** Each card was claimed and completed once at most, and the read model says the same as the log. */
+const checkOnce = (context, schema) =>
+  connected(context.url, async (client) => {
+    const { rows } = await client.query(`
+      SELECT (SELECT count(*) FROM ${schema}.cards WHERE status = 'done') AS done,
+        count(*) FILTER (WHERE type = 'CardCompleted') AS completed,
+        count(DISTINCT card_id) FILTER (WHERE type = 'CardCompleted') AS different,
+        count(*) FILTER (WHERE type = 'CardClaimed') AS claimed,
+        count(DISTINCT card_id) FILTER (WHERE type = 'CardClaimed') AS "differentClaimed"
+      FROM ${schema}.events`)
+    const [{ claimed, completed, different, differentClaimed, done }] = rows
+    if (done !== completed || completed !== different || claimed !== differentClaimed) {
+      throw new Error(`a card was claimed or completed twice: ${JSON.stringify(rows[0])}`)
+    }
+  })
+
+/** Uses the services of a backlog in this process: `use` gets what the package exports, and answers an Effect. */
+export const withServices = async (context, { options = {}, schema, url = context.url }, use) => {
+  const exported = await load(context)
+  return Effect.runPromise(
+    Effect.provide(Effect.scoped(use(exported)), exported.layerPostgres({ url, schema, ...options }))
+  )
+}
+
+/** Verifies log and read model; fails when they are not whole. */
+export const verify = (context, schema) =>
+  withServices(context, { schema }, ({ AuditService }) =>
+    Effect.gen(function* () {
+      const report = yield* (yield* AuditService).verify()
+      if (report.divergenceCount > 0) throw new Error(`${schema} is not whole: ${JSON.stringify(report)}`)
+      return report
+    })
+  )

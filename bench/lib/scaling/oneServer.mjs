@@ -1,0 +1,121 @@
+/** What one server carries, by one process and by several, at its own commit latency and at longer ones. */
+import { median } from "../statistics.mjs"
+import { fill } from "../systems/mosaic.mjs"
+import { plainCards } from "../population.mjs"
+import { measureLoops, verify } from "./backlog.mjs"
+import { commitLatency, set } from "./commitLatency.mjs"
+import { fitted, fittedShare, simulate } from "./headRow.mjs"
+import { inTurns, together } from "./together.mjs"
+
+const sizes = [1, 2, 4, 8, 16, 32, 64, 128, 256]
+
+/** What the server is told to wait before each commit is written, in milliseconds. */
+const delays = [0, 1, 5]
+
+const rowsOf = (delayMs) =>
+  (delayMs === 0
+    ? [
+        [1, 1],
+        [10, 1],
+        [40, 1],
+        [100, 1],
+        [40, 2],
+        [40, 3],
+        [40, 4]
+      ]
+    : [
+        [1, 1],
+        [10, 1],
+        [100, 1],
+        [40, 4]
+      ]
+  ).map(([workers, processes]) => ({ delayMs, workers, processes }))
+
+/** Costs of a batch by its size, from single callers' commands that come at once. */
+const measureBatches = async (context) => {
+  const schema = "bench_scaling_bursts"
+  await fill(context, { database: "postgres", schema }, plainCards(context.quick ? 15_000 : 40_000))
+  const { build, seconds, url } = context
+  const [bursts] = await together([{ kind: "bursts", build, url, schema, options: {}, sizes, seconds: seconds / 2 }])
+  return bursts.map(({ batchesPerBurst, size, times }) => {
+    // Claims and completions take turns, and cost differently.
+    const claims = median(times.filter((_, index) => index % 2 === 0))
+    const completions = median(times.filter((_, index) => index % 2 === 1))
+    return { size, batchesPerBurst, milliseconds: (claims + completions) / 2 }
+  })
+}
+
+/** Rounded as it is shown. */
+const precise = (value, digits = 3) => Number(value.toPrecision(digits))
+
+export const oneServer = async (context, say) => {
+  await set(context.url, { commit_siblings: 0 })
+  const latencies = new Map()
+  const latencyAt = async (delayMs) => {
+    await set(context.url, { commit_delay: delayMs * 1000 })
+    const one = await commitLatency(context.url)
+    latencies.set(delayMs, [...(latencies.get(delayMs) ?? []), one])
+  }
+  for (const delayMs of delays) await latencyAt(delayMs)
+  await set(context.url, { commit_delay: 0 })
+  const batches = await measureBatches(context)
+  say(`a batch of 1: ${batches[0].milliseconds.toFixed(2)} ms, of 256: ${batches.at(-1).milliseconds.toFixed(1)} ms`)
+  const measured = await inTurns(delays.flatMap(rowsOf), context.repetitions, async (row) => {
+    await latencyAt(row.delayMs)
+    const one = await measureLoops(context, row)
+    say(`${row.workers} workers in ${row.processes}, ${row.delayMs} ms more: ${one.perSecond.toFixed(0)} cards/s`)
+    return one
+  })
+  await verify(context, "bench_scaling_0")
+  await set(context.url, { commit_delay: 0 })
+
+  const commitMs = new Map([...latencies].map(([delayMs, all]) => [delayMs, precise(median(all))]))
+  const whole = fitted(batches.map(({ milliseconds, size }) => [size, milliseconds]))
+  // What a commit takes is in what was measured.
+  const costs = { perCommandMs: whole.perCommandMs, fixedMs: Math.max(0, whole.fixedMs - commitMs.get(0)) }
+  const two = measured.find(({ delayMs, processes }) => delayMs === 0 && processes === 2)
+  const heldShare = fittedShare(
+    { ...costs, commitMs: commitMs.get(0) },
+    { workers: two.workers, processes: 2, commandsPerSecond: two.perSecond * 2 }
+  )
+  const rows = measured.map((row) => {
+    const simulated = simulate({ ...costs, ...row, heldShare, commitMs: commitMs.get(row.delayMs) })
+    return {
+      ...row,
+      commitMs: commitMs.get(row.delayMs),
+      simulatedPerSecond: precise(simulated.commandsPerSecond / 2, 4),
+      // What it was fitted to says nothing of how good it is.
+      isFitted: row === two
+    }
+  })
+  return {
+    batches: batches.map((one) => ({
+      ...one,
+      milliseconds: precise(one.milliseconds),
+      fittedMs: precise(whole.fixedMs + whole.perCommandMs * one.size)
+    })),
+    costs: {
+      fixedMs: precise(costs.fixedMs),
+      perCommandMs: precise(costs.perCommandMs),
+      commitMs: commitMs.get(0),
+      heldShare
+    },
+    rows,
+    simulated: simulatedFor({ ...costs, heldShare })
+  }
+}
+
+/** Commands a second at commit latencies and numbers of workers that this machine does not have. */
+const simulatedFor = (costs) =>
+  [0.2, 1, 5].flatMap((commitMs) =>
+    [
+      ...[1, 10, 100, 1000].flatMap((workers) =>
+        [1, 2, 4, 8].filter((processes) => processes <= workers).map((processes) => ({ workers, processes }))
+      ),
+      { workers: 10, processes: 1, commandsEach: 100 }
+    ].map((row) => ({
+      ...row,
+      commitMs,
+      commandsPerSecond: precise(simulate({ ...costs, ...row, commitMs }).commandsPerSecond, 3)
+    }))
+  )

@@ -1,0 +1,192 @@
+/** A server whose commits wait for a replica, beside the same server alone; and what happens when one of them is lost. */
+import { Effect, Fiber, Option } from "effect"
+import { mkdirSync } from "node:fs"
+import { join } from "node:path"
+import { connected } from "../connected.mjs"
+import { replicaName, startPostgres, startReplica } from "../postgres.mjs"
+import { plainCards } from "../population.mjs"
+import { fill } from "../systems/mosaic.mjs"
+import { measureLoops, verify, withServices } from "./backlog.mjs"
+import { commitLatency, set } from "./commitLatency.mjs"
+import { inTurns } from "./together.mjs"
+
+const schema = "bench_scaling_0"
+const workersTried = [1, 40]
+
+/** Settings of the primary server. */
+const modes = {
+  "no replica": undefined,
+  asynchronous: { synchronous_standby_names: "", synchronous_commit: "on" },
+  "synchronous, on": { synchronous_standby_names: replicaName, synchronous_commit: "on" },
+  "synchronous, remote_apply": { synchronous_standby_names: replicaName, synchronous_commit: "remote_apply" }
+}
+
+/** Waits until the replica has applied all that the primary has. */
+const caughtUp = (url) =>
+  connected(url, async (client) => {
+    for (;;) {
+      const { rows } = await client.query("SELECT replay_lsn >= pg_current_wal_lsn() AS done FROM pg_stat_replication")
+      if (rows[0]?.done === true) return
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  })
+
+export const replica = async (given, say) => {
+  const directory = join(given.directory, "replicated")
+  mkdirSync(directory)
+  const primary = await startPostgres(directory)
+  const follower = await followerOf(primary, directory)
+  const context = { ...given, url: primary.url }
+  const setTo = async (mode) => {
+    if (modes[mode] === undefined) {
+      await set(primary.url, modes.asynchronous)
+      return follower.end("SIGINT")
+    }
+    await follower.start()
+    await caughtUp(primary.url)
+    await set(primary.url, modes[mode])
+  }
+  try {
+    const rows = Object.keys(modes).flatMap((mode) => workersTried.map((workers) => ({ mode, workers })))
+    const latencies = new Map()
+    const rates = await inTurns(rows, given.repetitions, async ({ mode, workers }) => {
+      await setTo(mode)
+      latencies.set(mode, await commitLatency(primary.url))
+      const one = await measureLoops(context, { workers })
+      say(`${mode}, ${workers} workers: ${one.perSecond.toFixed(0)} cards/s`)
+      return one
+    })
+    await verify(context, schema)
+    await setTo("synchronous, on")
+    const replicaLost = await loseReplica(context, primary, follower)
+    say(`replica lost: ${JSON.stringify(replicaLost)}`)
+    await setTo("synchronous, on")
+    const timedOut = await timeOut(context, follower)
+    say(`replica lost, statement_timeout: ${JSON.stringify(timedOut)}`)
+    await setTo("synchronous, on")
+    const primaryLost = await losePrimary(context, primary, follower)
+    say(`primary killed: ${JSON.stringify(primaryLost)}`)
+    return {
+      rates: rates.map((row) => ({ ...row, commitMs: latencies.get(row.mode) })),
+      replicaLost,
+      timedOut,
+      primaryLost
+    }
+  } finally {
+    await follower.end("SIGQUIT")
+    await primary.end("SIGQUIT")
+  }
+}
+
+/** A replica that ends and starts again. */
+const followerOf = async (primary, directory) => {
+  let server = await startReplica(primary, directory)
+  const { startAgain, url } = server
+  return {
+    url,
+    start: async () => {
+      server ??= await startAgain()
+    },
+    end: async (signal) => {
+      await server?.end(signal)
+      server = undefined
+    }
+  }
+}
+
+/** Workers that complete cards until they are interrupted; what was answered is counted. */
+const workOn = Effect.fnUntraced(function* (backlog, counted, workers = 10) {
+  const actor = "bench"
+  yield* Effect.forEach(
+    Array.from({ length: workers }, (_, worker) => worker),
+    () =>
+      Effect.gen(function* () {
+        for (;;) {
+          const claimed = yield* backlog.claim({ owner: actor, actor })
+          if (Option.isNone(claimed)) return
+          yield* backlog.complete({ id: claimed.value.id, token: claimed.value.claimToken, actor })
+          counted.add(claimed.value.id)
+        }
+      }),
+    { concurrency: "unbounded", discard: true }
+  )
+})
+
+/** Waits for a condition. */
+const until = (condition) =>
+  Effect.gen(function* () {
+    while (!condition()) yield* Effect.sleep("5 millis")
+  })
+
+/** How long those who wait for a commit are watched. */
+const watched = 2000
+
+/** The replica ends under load: who is answered meanwhile, and what happens when the operator goes on without it. */
+const loseReplica = async (context, primary, follower) => {
+  await fill(context, { database: "postgres", schema }, plainCards(30_000))
+  return withServices(context, { schema }, ({ BacklogService }) =>
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const done = new Set()
+      const work = yield* Effect.forkScoped(workOn(backlog, done))
+      yield* until(() => done.size > 200)
+      yield* Effect.promise(() => follower.end("SIGQUIT"))
+      // What the replica had answered already is on its way.
+      yield* Effect.sleep("300 millis")
+      const before = done.size
+      yield* Effect.sleep(watched)
+      const answeredMeanwhile = done.size - before
+      const { counts } = yield* backlog.stats
+      // An operator who would rather go on without it.
+      yield* Effect.promise(() => set(primary.url, { synchronous_standby_names: "" }))
+      const freed = performance.now()
+      yield* until(() => done.size > before + 100)
+      const goesOnAfterMs = Math.round(performance.now() - freed)
+      yield* Fiber.interrupt(work)
+      return { watchedMs: watched, answeredMeanwhile, couldRead: counts.done >= 0, goesOnAfterMs }
+    })
+  )
+}
+
+/** The same, where the role has a time-out for statements: whether that makes an answer of a commit that nobody has. */
+const timeOut = async (context, follower) => {
+  const url = new URL(context.url)
+  url.searchParams.set("options", "-c statement_timeout=1000")
+  return withServices(context, { schema, url: url.href }, ({ BacklogService }) =>
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const create = (id) => backlog.create({ id, title: id, actor: "bench" })
+      yield* create("before")
+      yield* Effect.promise(() => follower.end("SIGQUIT"))
+      const asked = performance.now()
+      const result = yield* Effect.result(Effect.timeout(create("meanwhile"), "5 seconds"))
+      const afterMs = Math.round(performance.now() - asked)
+      // So that nothing waits for it any more.
+      yield* Effect.promise(() => follower.start())
+      return { outcome: result._tag === "Success" ? "answered" : result.failure._tag, afterMs }
+    })
+  )
+}
+
+/** The primary is killed under load, and the replica takes over: what was answered must be there. */
+const losePrimary = async (context, primary, follower) => {
+  await fill(context, { database: "postgres", schema }, plainCards(30_000))
+  const done = new Set()
+  await withServices(context, { schema }, ({ BacklogService }) =>
+    Effect.gen(function* () {
+      const work = yield* Effect.forkScoped(Effect.exit(Effect.flatMap(BacklogService, (one) => workOn(one, done))))
+      yield* until(() => done.size > 1000)
+      yield* Effect.promise(() => primary.end("SIGKILL"))
+      yield* Fiber.await(work)
+    })
+  )
+  const promoted = { ...context, url: follower.url }
+  await connected(follower.url, (client) => client.query("SELECT pg_promote()"))
+  const kept = await connected(follower.url, async (client) => {
+    const { rows } = await client.query(`SELECT id FROM ${schema}.cards WHERE status = 'done'`)
+    return new Set(rows.map(({ id }) => id))
+  })
+  await verify(promoted, schema)
+  const missing = [...done].filter((id) => !kept.has(id)).length
+  return { answered: done.size, missing }
+}

@@ -1,0 +1,91 @@
+/**
+ * One process of a service: is told what to do, says when it is connected, waits for the others, and answers what it
+ * measured.
+ */
+import { Effect, Metric, Option } from "effect"
+import { once } from "node:events"
+import { join } from "node:path"
+import { pathToFileURL } from "node:url"
+import { Meter } from "../meter.mjs"
+
+const [job] = await once(process, "message")
+const { BacklogService, layerPostgres } = await import(pathToFileURL(join(job.build, "index.js")).href)
+
+/** How many transactions there were until now, and commands in them. */
+const batchesSoFar = Effect.map(Metric.snapshot, (metrics) => {
+  const state = metrics.find(({ id }) => id === "backlog_batch_commands")?.state
+  return { batches: state?.count ?? 0, commands: state?.sum ?? 0 }
+})
+
+const actor = "bench"
+const claim = (backlog, owner) => backlog.claim({ owner, actor })
+const complete = (backlog, { claimToken, id }) => backlog.complete({ id, token: claimToken, actor })
+
+/** Each worker claims a card and completes it, again and again. */
+const inLoops = Effect.fnUntraced(function* (backlog, { cards, seconds, workers }) {
+  const meter = new Meter({ warmUpSeconds: seconds / 4, seconds, available: cards, atOnce: workers })
+  const loop = (owner) =>
+    Effect.gen(function* () {
+      while (!meter.isOver) {
+        const started = performance.now()
+        const claimed = yield* claim(backlog, owner)
+        if (Option.isNone(claimed)) return
+        yield* complete(backlog, claimed.value)
+        meter.done(1, performance.now() - started)
+      }
+    })
+  const before = yield* batchesSoFar
+  yield* Effect.forEach(
+    Array.from({ length: workers }, (_, worker) => `worker-${worker}`),
+    loop,
+    { concurrency: "unbounded", discard: true }
+  )
+  meter.end()
+  const after = yield* batchesSoFar
+  return {
+    ...meter.result(),
+    commandsPerBatch: (after.commands - before.commands) / (after.batches - before.batches)
+  }
+})
+
+/** So many claims at once, then as many completions at once: how long each took, and in how many transactions. */
+const inBursts = Effect.fnUntraced(function* (backlog, { seconds, sizes }) {
+  const measured = []
+  for (const size of sizes) {
+    const owners = Array.from({ length: size }, (_, worker) => `worker-${worker}`)
+    const times = []
+    const atOnce = Effect.fnUntraced(function* (effects) {
+      const started = performance.now()
+      const answers = yield* Effect.all(effects, { concurrency: "unbounded" })
+      times.push(performance.now() - started)
+      return answers
+    })
+    const until = performance.now() + seconds * 1000
+    let before
+    while (performance.now() < until || times.length < 4) {
+      const claimed = yield* atOnce(owners.map((owner) => claim(backlog, owner)))
+      yield* atOnce(claimed.map((card) => complete(backlog, Option.getOrThrow(card))))
+      // The first of a size is not counted.
+      if (before === undefined) {
+        before = yield* batchesSoFar
+        times.length = 0
+      }
+    }
+    const after = yield* batchesSoFar
+    measured.push({ size, times, batchesPerBurst: (after.batches - before.batches) / times.length })
+  }
+  return measured
+})
+
+const kinds = { loops: inLoops, bursts: inBursts }
+
+const measured = await Effect.runPromise(
+  Effect.gen(function* () {
+    const backlog = yield* BacklogService
+    yield* backlog.stats
+    process.send("ready")
+    yield* Effect.promise(() => once(process, "message"))
+    return yield* kinds[job.kind](backlog, job)
+  }).pipe(Effect.provide(layerPostgres({ url: job.url, schema: job.schema, ...job.options })))
+)
+process.send(measured, () => process.disconnect())

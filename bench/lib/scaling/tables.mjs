@@ -1,0 +1,157 @@
+/** What `scaling.mjs` has measured, as tables in Markdown by the names that they have in docs/scaling.md. */
+import { markdownTable, number } from "../table.mjs"
+
+const right = (name, text) => [name, text, "right"]
+const times = (value) => `${number(value, 2)} ×`
+const milliseconds = (value) => (value === null ? "" : number(value, 2))
+
+const machineOf = ({ about, repetitions }) =>
+  [...about, `Medians of ${repetitions}, measured in turns.`].map((line) => `- ${line}`).join("\n")
+
+const processesOf = ({ rows }) => {
+  const own = rows.filter(({ delayMs }) => delayMs === 0)
+  const oneOf = ({ workers }) => own.find((row) => row.processes === 1 && row.workers === workers)
+  return markdownTable(
+    [
+      right("processes", (row) => number(row.processes)),
+      right("workers in all", (row) => number(row.workers)),
+      right("cards a second", (row) => number(row.perSecond)),
+      right("to one process", (row) => times(row.perSecond / oneOf(row).perSecond)),
+      right("claim + complete, p50 ms", (row) => milliseconds(row.p50Ms)),
+      right("commands a transaction", (row) => number(row.commandsPerBatch))
+    ],
+    own
+  )
+}
+
+const batchesOf = ({ batches, costs: { commitMs, fixedMs, heldShare, perCommandMs } }) =>
+  [
+    markdownTable(
+      [
+        right("commands at once", ({ size }) => number(size)),
+        right("transactions", ({ batchesPerBurst }) => number(batchesPerBurst)),
+        right("ms", (one) => milliseconds(one.milliseconds)),
+        right("fitted ms", ({ fittedMs }) => milliseconds(fittedMs)),
+        right("commands a second", (one) => number((one.size / one.milliseconds) * 1000))
+      ],
+      batches
+    ),
+    `Fitted: ${fixedMs} ms a transaction, ${perCommandMs} ms a command, and ${commitMs} ms for the commit; of the first two ` +
+      `${Math.round(heldShare * 100)} % with the head row held.`
+  ].join("\n\n")
+
+const checkedOf = ({ rows }) =>
+  markdownTable(
+    [
+      right("commit latency, ms", ({ commitMs }) => milliseconds(commitMs)),
+      right("processes", ({ processes }) => number(processes)),
+      right("workers in all", ({ workers }) => number(workers)),
+      right("measured", ({ perSecond }) => number(perSecond * 2)),
+      right("simulated", ({ simulatedPerSecond }) => number(simulatedPerSecond * 2)),
+      right("simulated to measured", ({ isFitted, perSecond, simulatedPerSecond }) =>
+        isFitted ? "fitted" : times(simulatedPerSecond / perSecond)
+      )
+    ],
+    rows
+  )
+
+const headRowOf = ({ simulated }) => {
+  const keyOf = ({ commandsEach = 1, processes, workers }) => [workers, processes, commandsEach].join()
+  const rows = [...new Map(simulated.map((row) => [keyOf(row), row])).values()]
+  const at = (row, commitMs) =>
+    simulated.find((one) => keyOf(one) === keyOf(row) && one.commitMs === commitMs).commandsPerSecond
+  const latencies = [...new Set(simulated.map(({ commitMs }) => commitMs))]
+  return markdownTable(
+    [
+      right("workers in all", ({ workers }) => number(workers)),
+      right("commands in a call", ({ commandsEach = 1 }) => number(commandsEach)),
+      right("processes", ({ processes }) => number(processes)),
+      ...latencies.map((commitMs) => right(`${commitMs} ms`, (row) => number(at(row, commitMs))))
+    ],
+    rows
+  )
+}
+
+/** One column for each number of workers, with a rate and how it stands to the first row's. */
+const rateColumns = (rows, rateOf) =>
+  [...new Set(rows.flatMap((row) => rateOf(row).map(({ workers }) => workers)))].flatMap((workers) => {
+    const rate = (row) => rateOf(row).find((one) => one.workers === workers)?.perSecond
+    const first = rate(rows[0])
+    const shown = (row, text) => (rate(row) === undefined ? "" : text(rate(row)))
+    return [
+      right(`cards a second, ${workers} worker${workers === 1 ? "" : "s"}`, (row) => shown(row, number)),
+      right("to the first", (row) => shown(row, (value) => times(value / first)))
+    ]
+  })
+
+const poolerOf = (ways) =>
+  ways === null
+    ? "No PgBouncer was found when this was measured."
+    : markdownTable(
+        [
+          ["way to the server", ({ way }) => way],
+          ["prepared statements", ({ prepare }) => (prepare ? "by name" : "`prepare: false`")],
+          ["works", ({ failure }) => (failure === null ? "yes" : `no: ${failure}`)],
+          ["the doctor", ({ doctor }) => doctor.map(({ check, level }) => `${check}: ${level}`).join(", ")],
+          right("heard of a commit after, ms", ({ heardMs }) => milliseconds(heardMs)),
+          ...rateColumns(ways, ({ rates }) => rates)
+        ],
+        ways
+      )
+
+const replicaOf = ({ primaryLost, rates, replicaLost, timedOut }) => {
+  const modes = [...new Set(rates.map(({ mode }) => mode))].map((mode) => ({
+    mode,
+    rates: rates.filter((row) => row.mode === mode)
+  }))
+  return [
+    markdownTable(
+      [
+        ["replica", ({ mode }) => mode],
+        right("commit latency, ms", (row) => milliseconds(row.rates[0].commitMs)),
+        ...rateColumns(modes, (row) => row.rates)
+      ],
+      modes
+    ),
+    [
+      `- The replica was lost: within ${number(replicaLost.watchedMs / 1000)} s ${replicaLost.answeredMeanwhile} of 10 workers' ` +
+        `commands were answered, reads ${replicaLost.couldRead ? "were" : "were not"}. ` +
+        `\`synchronous_standby_names\` was emptied, and ${number(replicaLost.goesOnAfterMs)} ms later work went on.`,
+      `- The same with \`statement_timeout\` of 1 s: a command was ${timedOut.outcome} after ${number(timedOut.afterMs)} ms, ` +
+        `with no replica that has it.`,
+      `- The primary was killed and the replica promoted: of ${number(primaryLost.answered)} completions that had been answered ` +
+        `${primaryLost.missing} were missing, and log and read model were whole.`
+    ].join("\n")
+  ].join("\n\n")
+}
+
+const backlogsOf = (rows) => {
+  const oneWith = ({ workers }) => rows.find((row) => row.schemas === 1 && row.workers === workers)
+  return markdownTable(
+    [
+      right("backlogs, a process each", ({ schemas }) => number(schemas)),
+      right("workers in all", ({ workers }) => number(workers)),
+      right("cards a second in all", ({ perSecond }) => number(perSecond)),
+      right("one backlog with as many workers", (row) => number(oneWith(row).perSecond)),
+      right("p50 ms", ({ p50Ms }) => milliseconds(p50Ms))
+    ],
+    rows.filter(({ isCompared }) => !isCompared)
+  )
+}
+
+/** The tables of what there is. */
+export const scalingTables = (results) => {
+  const { backlogs, oneServer, pooler, replica } = results
+  return Object.fromEntries(
+    [
+      ["machine", results.about && machineOf(results)],
+      ["processes", oneServer && processesOf(oneServer)],
+      ["batches", oneServer && batchesOf(oneServer)],
+      ["checked", oneServer && checkedOf(oneServer)],
+      ["head row", oneServer && headRowOf(oneServer)],
+      ["pooler", pooler !== undefined && poolerOf(pooler)],
+      ["replica", replica && replicaOf(replica)],
+      ["backlogs", backlogs && backlogsOf(backlogs)]
+    ].filter(([, text]) => text)
+  )
+}

@@ -1,0 +1,55 @@
+/** Processes of a service that work side by side, and measurements that take turns. */
+import { fork } from "node:child_process"
+import { median } from "../statistics.mjs"
+
+const program = new URL("serviceProcess.mjs", import.meta.url)
+
+/** Runs a process for each job; they begin at the same moment. Answers what each measured. */
+export const together = async (jobs) => {
+  const children = jobs.map((job) => {
+    const child = fork(program, { stdio: ["ignore", "inherit", "inherit", "ipc"] })
+    const ended = new Promise((_, reject) => {
+      child.once("exit", (code) => reject(new Error(`a process of the service ended with code ${code}`)))
+    })
+    ended.catch(() => {})
+    child.send(job)
+    return { child, told: () => Promise.race([ended, new Promise((resolve) => child.once("message", resolve))]) }
+  })
+  try {
+    await Promise.all(children.map(({ told }) => told()))
+    const measured = Promise.all(children.map(({ told }) => told()))
+    for (const { child } of children) child.send("go")
+    return await measured
+  } finally {
+    for (const { child } of children) if (child.connected) child.kill()
+  }
+}
+
+/** What several processes of the same moment come to together. */
+export const sumOf = (measured) => ({
+  perSecond: measured.reduce((sum, one) => sum + (one.operations / one.milliseconds) * 1000, 0),
+  commandsPerBatch: median(measured.map((one) => one.commandsPerBatch)),
+  p50Ms: median(measured.flatMap((one) => one.latencies))
+})
+
+const fields = ["perSecond", "commandsPerBatch", "p50Ms"]
+
+/**
+ * Measures each of some rows so often, in turns, each time in another order; answers the rows with the medians of what
+ * `measure` answered.
+ */
+export const inTurns = async (rows, repetitions, measure) => {
+  const all = rows.map(() => [])
+  for (let repetition = 0; repetition < repetitions; repetition++) {
+    for (let turn = 0; turn < rows.length; turn++) {
+      const index = (turn + repetition) % rows.length
+      all[index].push(await measure(rows[index]))
+    }
+  }
+  return rows.map((row, index) => ({
+    ...row,
+    ...Object.fromEntries(
+      fields.map((field) => [field, Number(median(all[index].map((one) => one[field])).toPrecision(4))])
+    )
+  }))
+}

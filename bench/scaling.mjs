@@ -1,0 +1,107 @@
+/** Measures what one server carries, and what stands around it: see README.md. Fills in docs/scaling.md. */
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join, resolve } from "node:path"
+import { parseArgs } from "node:util"
+import { describedServer, machine, progress } from "./lib/about.mjs"
+import { startPostgres } from "./lib/postgres.mjs"
+import { backlogs } from "./lib/scaling/backlogs.mjs"
+import { checkSimulation } from "./lib/scaling/headRow.mjs"
+import { oneServer } from "./lib/scaling/oneServer.mjs"
+import { pooler } from "./lib/scaling/pooler.mjs"
+import { replica } from "./lib/scaling/replica.mjs"
+import { scalingTables } from "./lib/scaling/tables.mjs"
+import { fillScalingPage } from "./page.mjs"
+
+const usage = `node bench/scaling.mjs [--only PARTS] [--pgbouncer PATH]... [--quick] [--repetitions N] [--build DIR] [--results FILE]
+
+  --only PARTS       some of: oneServer,pooler,replica,backlogs; the others' results stay as they were
+  --pgbouncer PATH   a PgBouncer to try; several may be named. One that is installed is found by itself
+  --quick            everything once and for a short time; written to results/quick-scaling.json, and into no page
+  --repetitions N    how often everything is measured, in turns (default: 3, with --quick 1)
+  --build DIR        measure this build instead of ../dist
+  --results FILE     write the results into this file instead, and into no page
+`
+
+const parts = { oneServer, pooler, replica, backlogs }
+
+const parseArguments = (args) => {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        only: { type: "string", default: Object.keys(parts).join() },
+        pgbouncer: { type: "string", multiple: true, default: [] },
+        quick: { type: "boolean", default: false },
+        repetitions: { type: "string" },
+        build: { type: "string", default: new URL("../dist", import.meta.url).pathname },
+        results: { type: "string" },
+        help: { type: "boolean", short: "h", default: false }
+      }
+    })
+    if (values.help) {
+      process.stdout.write(usage)
+      process.exit(0)
+    }
+    const repetitions = Number(values.repetitions ?? (values.quick ? 1 : 3))
+    if (!Number.isInteger(repetitions) || repetitions < 1) throw new Error("--repetitions must be 1 or more")
+    const only = values.only.split(",")
+    const unknown = only.find((part) => parts[part] === undefined)
+    if (unknown !== undefined) throw new Error(`there is no part ${unknown}`)
+    return { ...values, repetitions, only }
+  } catch (error) {
+    process.stderr.write(`${error.message}\n\n${usage}`)
+    process.exit(2)
+  }
+}
+
+const resultsBefore = (file) => {
+  try {
+    return JSON.parse(readFileSync(file, "utf8"))
+  } catch (error) {
+    if (error.code === "ENOENT") return {}
+    throw error
+  }
+}
+
+const options = parseArguments(process.argv.slice(2))
+const { only, quick, repetitions } = options
+checkSimulation()
+const say = progress()
+const directory = mkdtempSync(join(tmpdir(), "backlog-scaling-"))
+// Postgres's user has to get through.
+chmodSync(directory, 0o711)
+process.once("exit", () => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }))
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1))
+
+const place = join(directory, "one")
+mkdirSync(place)
+const server = await startPostgres(place)
+const { port, url } = server
+const about = [machine(), await describedServer(url)]
+for (const line of about) say(line)
+const context = {
+  directory,
+  url,
+  port,
+  build: resolve(options.build),
+  pgbouncers: options.pgbouncer,
+  quick,
+  repetitions,
+  seconds: quick ? 0.6 : 2
+}
+const file = options.results ?? new URL(`results/${quick ? "quick-" : ""}scaling.json`, import.meta.url).pathname
+let results = { ...resultsBefore(file), about, repetitions }
+for (const part of only) {
+  try {
+    results = { ...results, [part]: await parts[part](context, say) }
+    writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`)
+  } catch (error) {
+    // What others have measured is not lost with one.
+    process.exitCode = 1
+    say(`${part}: ${error.stack}`)
+  }
+}
+await server.stop()
+process.stdout.write(`${Object.values(scalingTables(results)).join("\n\n")}\n`)
+if (!quick && options.results === undefined) fillScalingPage()
