@@ -30,6 +30,8 @@ export const Check = Schema.Literals([
   "dependencies",
   /** The counters of unmet dependencies are right. */
   "unmetDependencies",
+  /** The cards of each kind are as many as is kept. */
+  "counts",
   /** The log up to the anchor is the one that was anchored. */
   "anchor"
 ])

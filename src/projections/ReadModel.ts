@@ -2,6 +2,7 @@ import { Context, Effect, Layer } from "effect"
 import { SqlClient, type SqlError, type Statement } from "effect/sql"
 import { DatabaseClock } from "../events/DatabaseClock.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
+import { makeCountsTable } from "./CardCounts.ts"
 import { makeCardTables } from "./CardTables.ts"
 import type { Footprint } from "./Footprint.ts"
 import { type Loaded, makeLockAndLoad } from "./lockAndLoad.ts"
@@ -19,6 +20,8 @@ export class ReadModel extends Context.Service<
     readonly writes: (write: RowWrite) => ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
     /** Whether a batch may have anything to write, as a condition: `undefined` when it must be thought to have. */
     readonly mayWrite: (footprint: Footprint) => Statement.Fragment | undefined
+    /** Counts the cards anew where a program of before the counts has written. */
+    readonly catchUpCounts: Effect.Effect<void, SqlError.SqlError>
   }
 >()("mosaic-backlog/projections/ReadModel") {
   static readonly layer: Layer.Layer<ReadModel, never, SqlClient.SqlClient> = Layer.effect(
@@ -28,11 +31,13 @@ export class ReadModel extends Context.Service<
       const schema = yield* BacklogSchema
       const { override } = yield* DatabaseClock
       const tables = makeCardTables(sql, schema)
+      const counts = makeCountsTable(sql, schema)
       return ReadModel.of({
-        ...makeReadQueries(sql, tables, override),
+        ...makeReadQueries(sql, tables, counts, override),
         lockAndLoad: makeLockAndLoad(sql, schema, tables, override),
-        writes: makeWriteRows(sql, tables),
-        mayWrite: makeMayWrite(sql, tables, override)
+        writes: makeWriteRows(sql, tables, counts),
+        mayWrite: makeMayWrite(sql, tables, override),
+        catchUpCounts: counts.catchUp
       })
     })
   )

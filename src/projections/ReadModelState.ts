@@ -3,6 +3,7 @@ import type { BacklogView } from "../domain/BacklogView.ts"
 import type { Card, Status } from "../domain/Card.ts"
 import { type CardId, compareIds } from "../domain/CardId.ts"
 import { compareClaimOrder } from "../domain/ClaimOrder.ts"
+import { type CardCounts, CardTally } from "./CardCounts.ts"
 import type { RowChange } from "./rowChanges.ts"
 
 /** What others' counters and claimability need to know of a card. */
@@ -23,14 +24,21 @@ export class ReadModelState implements BacklogView {
   /** Edges of cards that are not held as a whole. */
   readonly #edges = new Map<CardId, Set<CardId>>()
   readonly #dependents = new Map<CardId, Set<CardId>>()
+  readonly #tally = new CardTally()
   #claimOrder: ReadonlyArray<CardId> | undefined
+
+  /** How many more cards of each kind there are by the changes that were applied. */
+  get changedCounts(): CardCounts {
+    return this.#tally
+  }
 
   /** Puts a whole card in, with its counter. Its edges must be put in beside it. */
   putCard(card: Card, unmetDependencies: number): void {
+    const before = this.#cards.get(card.id)
     this.#cards.set(card.id, card)
     if (card.idempotencyKey !== null) this.#idsByKey.set(card.idempotencyKey, card.id)
     this.putStanding(card.id, { status: card.status, notBefore: card.notBefore, unmetDependencies })
-    this.#claimOrder = undefined
+    if (before === undefined || compareClaimOrder(before, card) !== 0) this.#claimOrder = undefined
   }
 
   /** Puts in what is needed of a card that the commands do not name. */
@@ -48,8 +56,12 @@ export class ReadModelState implements BacklogView {
 
   apply(change: RowChange): void {
     switch (change._tag) {
-      case "CardChanged":
-        return this.putCard(change.card, this.unmetDependencies(change.card.id))
+      case "CardChanged": {
+        const { card } = change
+        const before = this.#standings.get(card.id)
+        this.putCard(card, this.unmetDependencies(card.id))
+        return this.#count(before, this.#standings.get(card.id))
+      }
       case "DependencyAdded":
         return this.#addDependent(change.cardId, change.dependsOnId)
       case "DependencyRemoved":
@@ -57,9 +69,10 @@ export class ReadModelState implements BacklogView {
         return
       case "UnmetDependenciesChanged": {
         const standing = this.#standings.get(change.cardId)
-        if (standing !== undefined) {
-          this.#standings.set(change.cardId, { ...standing, unmetDependencies: change.unmetDependencies })
-        }
+        if (standing === undefined) return
+        const after = { ...standing, unmetDependencies: change.unmetDependencies }
+        this.#standings.set(change.cardId, after)
+        return this.#count(standing, after)
       }
     }
   }
@@ -113,6 +126,11 @@ export class ReadModelState implements BacklogView {
     return [...this.#cards.values()]
       .filter((card) => card.status === "claimed")
       .sort((left, right) => compareIds(left.id, right.id))
+  }
+
+  #count(before: Standing | undefined, after: Standing | undefined): void {
+    if (before !== undefined) this.#tally.add(before, -1)
+    if (after !== undefined) this.#tally.add(after, 1)
   }
 
   #addDependent(cardId: CardId, dependsOnId: CardId): void {

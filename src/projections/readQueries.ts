@@ -6,6 +6,7 @@ import type { UnmetDependency } from "../domain/Explanation.ts"
 import type { Stats } from "../domain/Stats.ts"
 import { databaseNow } from "../events/DatabaseClock.ts"
 import { decodeCountedCard } from "./CardRow.ts"
+import type { CountsTable } from "./CardCounts.ts"
 import type { CardTables } from "./CardTables.ts"
 import { type ClaimOutlookQueries, makeClaimOutlookQueries } from "./claimOutlookQueries.ts"
 
@@ -40,6 +41,7 @@ const allStatuses: ReadonlyArray<Status> = ["ready", "claimed", "blocked", "done
 export const makeReadQueries = (
   sql: SqlClient.SqlClient,
   tables: CardTables,
+  counts: CountsTable,
   clockOverride: () => Date | null
 ): ReadQueries => {
   const { cards, claimable, columns, dependencies } = tables
@@ -80,28 +82,34 @@ export const makeReadQueries = (
   const joined = (parts: ReadonlyArray<Statement.Fragment>): Statement.Fragment =>
     parts.reduce((all, part) => sql`${all} UNION ALL ${part}`)
 
-  const stats = Effect.suspend(() =>
+  /** By indexes, what time decides too. */
+  const looked = (clock: Statement.Fragment) => sql`
+    SELECT ${clock} AS now,
+      (SELECT count(*) FROM ${cards} WHERE deferred AND not_before > ${clock} AND unmet_dependencies = 0) AS deferred,
+      (SELECT count(*) FROM ${cards} WHERE status = 'claimed' AND claim_expires_at <= ${clock}) AS expired,
+      (SELECT min(created_at) FROM ${cards} WHERE status = 'ready') AS oldest`
+
+  const statsOf = (counted: Statement.Fragment) =>
     Effect.map(
       sql<StatsRow>`
         WITH clock AS MATERIALIZED (SELECT ${now()} AS now)
-        SELECT
-          count(*) FILTER (WHERE status = 'ready')::float8 AS ready,
-          count(*) FILTER (WHERE status = 'claimed')::float8 AS claimed,
-          count(*) FILTER (WHERE status = 'blocked')::float8 AS blocked,
-          count(*) FILTER (WHERE status = 'done')::float8 AS done,
-          count(*)::float8 AS total,
-          count(*) FILTER (WHERE ${claimable(sql`clock.now`)})::float8 AS claimable,
-          count(*) FILTER (WHERE status = 'ready' AND unmet_dependencies > 0)::float8 AS waiting,
-          extract(epoch FROM (SELECT now FROM clock) - min(created_at) FILTER (WHERE status = 'ready'))::float8
-            AS "oldestReadyAgeSeconds",
-          count(*) FILTER (WHERE status = 'claimed' AND claim_expires_at <= clock.now)::float8 AS "expiredClaimCount"
-        FROM ${cards}, clock`,
-      (rows): Stats => {
-        const row = rows[0]
-        if (row === undefined) throw new Error("the database answered no counts")
+        SELECT ready, waiting, claimed, blocked, done, ready + claimed + blocked + done AS total,
+          ready - waiting - deferred AS claimable, expired::float8 AS "expiredClaimCount",
+          extract(epoch FROM now - oldest)::float8 AS "oldestReadyAgeSeconds"
+        FROM (${looked(sql`(SELECT now FROM clock)`)}) AS looked, (${counted}) AS counted`,
+      ([row]) => {
+        if (row === undefined) return Option.none<Stats>()
         const { blocked, claimed, done, ready, ...rest } = row
-        return { counts: { ready, claimed, blocked, done }, ...rest }
+        return Option.some<Stats>({ counts: { ready, claimed, blocked, done }, ...rest })
       }
+    )
+
+  const stats = Effect.suspend(() => statsOf(counts.kept)).pipe(
+    Effect.flatMap(
+      Option.match({
+        onSome: Effect.succeed,
+        onNone: () => Effect.map(statsOf(counts.ofRows), Option.getOrThrow)
+      })
     )
   )
 

@@ -6,6 +6,7 @@ import type { EventLog } from "../events/EventLog.ts"
 import { inTransaction } from "../events/inTransaction.ts"
 import { besideSchema, lockBeside } from "./besideSchema.ts"
 import { makeBuildReadModel } from "./buildReadModel.ts"
+import { makeCountsTable } from "./CardCounts.ts"
 import { makeCardTables } from "./CardTables.ts"
 import { addedObjects, swapTables } from "./swapTables.ts"
 
@@ -113,6 +114,7 @@ const rebuildBeside = Effect.fnUntraced(function* (context: RebuildContext) {
   const live = makeCardTables(sql, schema)
   const tables = makeCardTables(sql, beside)
   const build = makeBuildReadModel(sql, log, tables)
+  const counts = makeCountsTable(sql, schema)
 
   const refuseAdded = Effect.gen(function* () {
     const added = yield* addedObjects(sql, schema, beside)
@@ -205,6 +207,7 @@ const rebuildBeside = Effect.fnUntraced(function* (context: RebuildContext) {
       yield* build.replace(yield* changedCards(position, head), head, yield* context.now)
       yield* refuseAdded
       yield* swapTables(sql, schema, beside)
+      yield* counts.recount
       yield* onProgress({ phase: "swapping", done: head, total: head })
       return head
     })

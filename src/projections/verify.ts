@@ -6,6 +6,7 @@ import type { EventLog } from "../events/EventLog.ts"
 import { everyPage } from "../events/everyPage.ts"
 import { hasInexactNumber } from "../events/exactJson.ts"
 import { decodeRow, type EventRow } from "../events/StoredEvent.ts"
+import { cardKinds, type CountsTable } from "./CardCounts.ts"
 import type { CardTables } from "./CardTables.ts"
 import { ChainCheck } from "./ChainCheck.ts"
 import { type CardTextRow, cardTextRows, differingColumn } from "./compareCard.ts"
@@ -39,6 +40,7 @@ export const verify = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   log: EventLog["Service"],
   tables: CardTables,
+  counts: CountsTable,
   now: DateTime.Utc,
   options: VerifyOptions
 ) {
@@ -111,6 +113,7 @@ export const verify = Effect.fnUntraced(function* (
   yield* comparison.rowsLeft
   yield* checkLooseEdges(sql, tables, divergences)
   checkGraph(graph, divergences)
+  if (divergences.count === 0) yield* checkCounts(counts, divergences)
   yield* progress(total, total)
   return {
     position: head?.position ?? chain.position,
@@ -256,3 +259,20 @@ const checkGraph = ({ counters, dependsOn, done }: Graph, divergences: Divergenc
   }
   addCycle(dependsOn, divergences)
 }
+
+/** The counts against the rows, which must be right by themselves. Counts that do not claim to be of now may be anything. */
+const checkCounts = ({ kept, ofRows }: CountsTable, divergences: Divergences) =>
+  Effect.map(Effect.all([kept, ofRows]), ([[found], [expected]]) => {
+    if (found === undefined || expected === undefined) return
+    for (const kind of cardKinds) {
+      if (found[kind] === expected[kind]) continue
+      divergences.add({
+        check: "counts",
+        cardId: null,
+        position: null,
+        field: kind,
+        expected: String(expected[kind]),
+        found: String(found[kind])
+      })
+    }
+  })

@@ -2,6 +2,7 @@ import type { DateTime, Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import type { CardTables } from "./CardTables.ts"
+import type { CountsTable } from "./CardCounts.ts"
 import type { ReadModelState } from "./ReadModelState.ts"
 import { type CardRowValues, type Edge, isDeferred, makeRowStatements } from "./rowStatements.ts"
 import type { RowChange } from "./rowChanges.ts"
@@ -12,13 +13,17 @@ export interface RowWrite {
   readonly state: ReadModelState
   readonly createdCards: ReadonlySet<CardId>
   readonly positions: ReadonlyMap<CardId, number>
+  /** Where the log ended before, and where it ends with what led to the changes. */
+  readonly before: number
+  readonly position: number
   readonly now: DateTime.Utc
 }
 
 /** The statements that write row changes to the tables, in order, set-based, one or more for each kind of change. */
 export const makeWriteRows = (
   sql: SqlClient.SqlClient,
-  tables: CardTables
+  tables: CardTables,
+  counts: CountsTable
 ): ((write: RowWrite) => ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>) => {
   const statements = makeRowStatements(sql, tables)
 
@@ -44,7 +49,8 @@ export const makeWriteRows = (
       ...statements.updateContent(revised),
       ...statements.updateCounters(counters),
       ...statements.insertEdges(net.filter((edge) => edge.net > 0)),
-      ...statements.deleteEdges(net.filter((edge) => edge.net < 0))
+      ...statements.deleteEdges(net.filter((edge) => edge.net < 0)),
+      counts.add(write.state.changedCounts, write.before, write.position)
     ]
   }
 }

@@ -17,6 +17,7 @@ import type { RecordedEvent } from "../events/RecordedEvent.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import { inTransaction } from "../events/inTransaction.ts"
 import { makeBuildReadModel } from "../projections/buildReadModel.ts"
+import { makeCountsTable } from "../projections/CardCounts.ts"
 import { makeCardTables } from "../projections/CardTables.ts"
 import type { VerifyReport } from "../projections/Divergence.ts"
 import { foldCards, type ReadFailure } from "../projections/foldCards.ts"
@@ -227,6 +228,7 @@ export class AuditService extends Context.Service<
         const receipts = yield* Receipts
         const pollInterval = yield* PollInterval
         const tables = makeCardTables(sql, schema)
+        const counts = makeCountsTable(sql, schema)
         const build = makeBuildReadModel(sql, log, tables)
 
         const now = Effect.map(
@@ -288,7 +290,7 @@ export class AuditService extends Context.Service<
           return yield* Effect.gen(function* () {
             // Before the snapshot is taken, so that no rebuild swaps the tables between the two.
             yield* sql`LOCK TABLE ${tables.cards}, ${tables.dependencies} IN ACCESS SHARE MODE`
-            return yield* verify(sql, log, tables, yield* now, options)
+            return yield* verify(sql, log, tables, counts, yield* now, options)
           }).pipe(
             inTransaction(sql),
             Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -375,7 +377,7 @@ export class AuditService extends Context.Service<
           }),
           exportLog: exportLog(sql, log),
           importLog: (lines, options = {}) =>
-            importLog(sql, log, build, now, analyze, lines, options.onProgress ?? (() => Effect.void))
+            importLog(sql, log, build, counts.recount, now, analyze, lines, options.onProgress ?? (() => Effect.void))
         })
       })
     ).pipe(

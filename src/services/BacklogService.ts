@@ -139,6 +139,7 @@ export class BacklogService extends Context.Service<
         const commands = yield* CommandQueue
         const metrics = makeCommandMetrics(yield* Effect.context())
         const watch = yield* ClaimableWatch
+        yield* readModel.catchUpCounts
 
         /** The way of every command: checked here, carried out by the interpreter, answered by its outcome. */
         const method = <Tag extends Command["_tag"], Rejected>(tag: Tag) =>

@@ -91,7 +91,13 @@ export class Interpreter extends Context.Service<
             const positions = new Map(decided.pending.map((event, index) => [event.cardId, before + index + 1]))
             writes.push(
               ...log.appended(end.value, decided.pending),
-              ...readModel.writes({ ...decided, ...loaded, positions })
+              ...readModel.writes({
+                ...decided,
+                ...loaded,
+                positions,
+                before,
+                position: before + decided.pending.length
+              })
             )
           }
           if (decided.first.size > 0) {

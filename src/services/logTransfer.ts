@@ -65,6 +65,7 @@ export const importLog = <E, R>(
   sql: SqlClient.SqlClient,
   log: EventLog["Service"],
   build: BuildReadModel,
+  recount: Effect.Effect<unknown, SqlError.SqlError>,
   now: Effect.Effect<DateTime.Utc, SqlError.SqlError>,
   analyze: Effect.Effect<unknown, SqlError.SqlError>,
   lines: Stream.Stream<FileLine, E, R>,
@@ -77,6 +78,7 @@ export const importLog = <E, R>(
       const { cards, chainHash, events, position } = yield* restoreLines(log, lines, onProgress)
       yield* build.insert(position, yield* now, (insertion) => insertion)
       yield* build.count
+      yield* recount
       yield* analyze
       yield* onProgress(position, position)
       return { position, chainHash, events, cards }

@@ -69,6 +69,8 @@ export const redactCard = (
       state,
       createdCards: new Set(),
       positions: new Map([[id, position]]),
+      before: position - 1,
+      position,
       now
     })
     yield* sendInOrder(writes)

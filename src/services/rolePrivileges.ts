@@ -34,6 +34,11 @@ const tableGrants: ReadonlyArray<TableGrants> = [
   },
   { table: "dependencies", writer: { SELECT: "all", INSERT: "all", DELETE: "all" }, auditor: reads },
   { table: "head", writer: { SELECT: "all", UPDATE: ["position", "chain_hash", "recorded_at"] }, auditor: reads },
+  {
+    table: "counts",
+    writer: { SELECT: "all", UPDATE: "position ready waiting claimed blocked done".split(" ") },
+    auditor: reads
+  },
   // The answer to a command that is tried again is made from the log.
   { table: "events", writer: { SELECT: "all", INSERT: "all" }, auditor: reads },
   { table: "receipts", writer: { SELECT: "all", INSERT: "all" }, auditor: {} },

@@ -78,6 +78,7 @@ export const tables = Effect.gen(function* () {
     head: sql(`${schema}.head`),
     cards: sql(`${schema}.cards`),
     dependencies: sql(`${schema}.dependencies`),
+    counts: sql(`${schema}.counts`),
     migrations: sql(`${schema}.migrations`)
   }
 })

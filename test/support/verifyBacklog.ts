@@ -158,14 +158,15 @@ const expectedRow = (card: Card, unmetDependencies: number, position: number) =>
 })
 
 /**
- * Checks the read model against a fold of the log, every column of every row and every edge, and the counters once
- * more by counting.
+ * Checks the read model against a fold of the log, every column of every row and every edge, and the counters and the
+ * counts once more by counting.
  */
 export const verifyReadModel = Effect.gen(function* () {
-  const { cards, dependencies, sql } = yield* tables
+  const { cards, counts, dependencies, sql } = yield* tables
   const state = new ReadModelState()
   const positions = new Map<string, number>()
-  for (const row of yield* readLog) {
+  const log = yield* readLog
+  for (const row of log) {
     const event = Result.getOrThrow(
       decodeEvent({
         type: row.type,
@@ -194,6 +195,25 @@ export const verifyReadModel = Effect.gen(function* () {
   const edgeRows = yield* sql<{ readonly card: string; readonly on: string }>`
     SELECT card_id AS card, depends_on_id AS "on" FROM ${dependencies}`
   same(edgeRows.map((edge) => JSON.stringify([edge.card, edge.on])).sort(), edges.sort())
+
+  const rows = found as unknown as ReadonlyArray<{ readonly status: string; readonly unmet_dependencies: number }>
+  const having = (status: string) => rows.filter((row) => row.status === status)
+  const counted = yield* sql`
+    SELECT position::float8 AS position, ready::float8, waiting::float8, claimed::float8, blocked::float8, done::float8
+    FROM ${counts}`
+  same(
+    Array.from(counted, (row) => ({ ...row })),
+    [
+      {
+        position: log.length,
+        ready: having("ready").length,
+        waiting: having("ready").filter((row) => row.unmet_dependencies > 0).length,
+        claimed: having("claimed").length,
+        blocked: having("blocked").length,
+        done: having("done").length
+      }
+    ]
+  )
 
   const clock = yield* Effect.serviceOption(BacklogTestClock)
   const now = Option.isSome(clock) ? DateTime.toDateUtc(yield* clock.value.now) : null

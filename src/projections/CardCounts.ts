@@ -1,0 +1,80 @@
+import { Effect } from "effect"
+import { SqlClient, type SqlError, type Statement } from "effect/sql"
+import type { Status } from "../domain/Card.ts"
+import { inTransaction } from "../events/inTransaction.ts"
+
+/** How many cards there are of each kind, or how many more. Of the ready ones, `waiting` have an unmet dependency. */
+export type CardCounts = Readonly<Record<Status | "waiting", number>>
+
+export const cardKinds = ["ready", "waiting", "claimed", "blocked", "done"] as const
+
+/** Counts that change with the cards that they count. */
+export class CardTally implements CardCounts {
+  ready = 0
+  waiting = 0
+  claimed = 0
+  blocked = 0
+  done = 0
+
+  /** Counts a card in, or with -1 out. */
+  add(card: { readonly status: Status; readonly unmetDependencies: number }, by: 1 | -1): void {
+    this[card.status] += by
+    if (card.status === "ready" && card.unmetDependencies > 0) this.waiting += by
+  }
+}
+
+/**
+ * The row of counts, which says of itself up to which position of the log it counts: where that is not the end of the
+ * log, a program has written that does not know it, and it counts for nothing.
+ */
+export interface CountsTable {
+  /** Adds what a batch changed: what was written between two positions, in the transaction that holds the head. */
+  readonly add: (changed: CardCounts, before: number, position: number) => Effect.Effect<unknown, SqlError.SqlError>
+  /** Counts anew, in the caller's transaction, which holds the head. Looks at every card. */
+  readonly recount: Effect.Effect<unknown, SqlError.SqlError>
+  /** The same where it is needed and this role may. All commands wait while it looks. */
+  readonly catchUp: Effect.Effect<void, SqlError.SqlError>
+  /** The counts as they are kept, if they are of now. */
+  readonly kept: Statement.Statement<CardCounts>
+  /** The counts by looking at every card. */
+  readonly ofRows: Statement.Statement<CardCounts>
+}
+
+export const makeCountsTable = (sql: SqlClient.SqlClient, schema: string): CountsTable => {
+  const counts = sql(`${schema}.counts`)
+  const cards = sql(`${schema}.cards`)
+  const head = sql(`${schema}.head`)
+  const columns = sql.literal(cardKinds.join())
+  const numbers = sql.literal(cardKinds.map((kind) => `${kind}::float8`).join())
+  const counting = sql.literal(
+    cardKinds
+      .map((kind) => {
+        const which = kind === "waiting" ? "status = 'ready' AND unmet_dependencies > 0" : `status = '${kind}'`
+        return `count(*) FILTER (WHERE ${which}) AS ${kind}`
+      })
+      .join()
+  )
+  const recount = sql`
+    UPDATE ${counts} SET (position, ${columns}) = (SELECT (SELECT position FROM ${head}), ${counting} FROM ${cards})`
+  return {
+    add: (changed, before, position) => sql`
+      UPDATE ${counts} SET position = ${BigInt(position)}::int8, ready = ready + ${changed.ready}::int4,
+        waiting = waiting + ${changed.waiting}::int4, claimed = claimed + ${changed.claimed}::int4,
+        blocked = blocked + ${changed.blocked}::int4, done = done + ${changed.done}::int4
+      WHERE position = ${BigInt(before)}::int8`,
+    recount,
+    catchUp: Effect.gen(function* () {
+      const [found] = yield* sql<{ readonly isBehind: boolean }>`
+        SELECT counts.position <> head.position AND has_column_privilege(${`${schema}.counts`}, 'position', 'UPDATE')
+          AS "isBehind"
+        FROM ${counts} AS counts, ${head} AS head`
+      if (found?.isBehind !== true) return
+      yield* Effect.andThen(sql`SELECT FROM ${head} FOR UPDATE`, recount).pipe(
+        inTransaction(sql),
+        Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED")
+      )
+    }),
+    kept: sql<CardCounts>`SELECT ${numbers} FROM ${counts} AS counts JOIN ${head} AS head USING (position)`,
+    ofRows: sql<CardCounts>`SELECT ${numbers} FROM (SELECT ${counting} FROM ${cards}) AS counted`
+  }
+}
