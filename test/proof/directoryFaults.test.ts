@@ -1,15 +1,18 @@
 import { Effect, Layer } from "effect"
-import { mkdtemp, rm } from "node:fs/promises"
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout } from "node:timers/promises"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { BacklogSchema } from "../../src/events/SchemaName.ts"
+import { lockName } from "../../src/services/DirectoryLock.ts"
 import { layerPglite } from "../../src/services/layers.ts"
+import { start as startProgram } from "../cli/program.ts"
+import { documentIn, inDirectory } from "../cli/support.ts"
 import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
 import { makeRandom } from "../support/random.ts"
 import { amount, report, seed } from "../support/soak.ts"
-import { checkCommands } from "./support/checkCommands.ts"
+import { type Acknowledged, checkCommands } from "./support/checkCommands.ts"
 import { faultsTimeout, nothingWrong, wholeBacklog } from "./support/load.ts"
 import { startWorker, type Worker } from "./support/workers.ts"
 
@@ -82,10 +85,109 @@ describe("processes that end, on an embedded database", { timeout: faultsTimeout
     expect(third.unanswered).toEqual([])
     await third.finish()
 
-    const look = Layer.mergeAll(
-      Layer.fresh(layerPglite({ dataDir: directory })),
-      Layer.succeed(BacklogSchema)("backlog")
-    )
-    nothingWrong(await Effect.runPromise(Effect.provide(wholeBacklog, look)), acknowledged())
+    nothingWrong(await logIn(directory), acknowledged())
   })
 })
+
+/** The log of a directory that is whole. */
+const logIn = (dataDir: string) =>
+  Effect.runPromise(
+    Effect.provide(
+      wholeBacklog,
+      Layer.mergeAll(Layer.fresh(layerPglite({ dataDir })), Layer.succeed(BacklogSchema)("backlog"))
+    )
+  )
+
+describe("processes that claim at once from one directory", { timeout: faultsTimeout }, () => {
+  const claimers = amount(6, 20)
+  const rounds = amount(1, 5)
+  const kills = amount(1, 3)
+
+  it("claim a card each, while whoever holds the directory is killed, or say that it was not there and claim the same again", async () => {
+    const random = makeRandom(seed)
+    const { directory, flags, remove } = await inDirectory()
+    const acknowledged: Array<Acknowledged> = []
+    const troubles: Array<string> = []
+    const running = new Map<number, ReturnType<typeof startProgram>>()
+    const run = (argv: ReadonlyArray<string>) => {
+      const program = startProgram(["--json", ...flags, ...argv])
+      const { pid = -1 } = program.child
+      running.set(pid, program)
+      const ended = program.ended.finally(() => running.delete(pid))
+      return { ...program, ended }
+    }
+
+    const claim = async (owner: string): Promise<void> => {
+      for (let unknown = 0; ; unknown++) {
+        const { code, stderr, stdout } = await run(["claim", "--owner", owner, "--command-id", owner]).ended
+        if (code === 0) {
+          const { claimToken: token, id: card, version } = documentIn(stdout).data
+          acknowledged.push({ id: owner, op: "claim", unknown, card, version, token })
+          return
+        }
+        if (code === "SIGKILL") continue
+        // Whoever asked the one that was killed is told so, in words.
+        expect([code, stderr, documentIn(stdout).error]).toMatchObject([
+          6,
+          "",
+          {
+            _tag: "DatabaseUnavailable",
+            database: directory,
+            message: expect.stringMatching(/ is not available: ./) as string
+          }
+        ])
+        troubles.push(documentIn(stdout).error.problem)
+      }
+    }
+
+    /** Kills whoever of these processes holds the directory, by the files that say who does. */
+    const killHolder = async (): Promise<number> => {
+      for (;;) {
+        const files = (await readdir(directory)).filter((name) => name.startsWith(lockName))
+        const texts = await Promise.all(files.map((name) => readFile(join(directory, name), "utf8").catch(() => "")))
+        const pids = texts.flatMap((text) => /"pid":(\d+)/.exec(text)?.[1] ?? [])
+        const holders = pids.flatMap((pid) => running.get(Number(pid)) ?? [])
+        for (const holder of holders) holder.child.kill("SIGKILL")
+        if (holders.length > 0 || running.size === 0) return holders.length
+        await setTimeout(1)
+      }
+    }
+
+    for (let round = 0; round < rounds; round++) {
+      const holder = run(["serve", "--port", "0"])
+      let said = ""
+      await holder.says((stdout) => {
+        said = stdout
+        return stdout.endsWith("\n")
+      })
+      const cards = Array.from({ length: claimers }, (_, index) => ({ id: `card-${round}-${index}`, title: "Do it" }))
+      const made = await fetch(`${documentIn(said).data.url}/create-many`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ cards, actor: "maker" })
+      })
+      expect(made.status).toBe(200)
+
+      const before = acknowledged.length
+      const claims = cards.map((_, index) => claim(`claimer-${round}-${index}`))
+      const all = Promise.all(claims)
+      for (let kill = 0; kill < kills; kill++) {
+        const enough = before + Math.floor(((kill + random.next()) * claimers) / kills)
+        await Promise.race([all, until(() => acknowledged.length >= enough)])
+        await setTimeout(random.below(20))
+        report({ "faults: embedded database's holder killed while others claim": await killHolder() })
+      }
+      await all
+      expect((await holder.ended).code).toBe("SIGKILL")
+    }
+
+    nothingWrong(await logIn(directory), acknowledged)
+    expect(new Set(acknowledged.map(({ card }) => card)).size).toBe(rounds * claimers)
+    report({ "faults: claims sent again after that": troubles.length })
+    await remove()
+  })
+})
+
+const until = async (holds: () => boolean): Promise<void> => {
+  while (!holds()) await setTimeout(5)
+}

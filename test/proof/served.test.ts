@@ -7,7 +7,7 @@ import { setTimeout } from "node:timers/promises"
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest"
 import { BacklogSchema } from "../../src/events/SchemaName.ts"
 import { AuditService, BacklogService, layerPglite } from "../../src/index.ts"
-import { json, sql } from "../cli/support.ts"
+import { sql } from "../cli/support.ts"
 import { completionsOf } from "../support/claimRules.ts"
 import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
 import { layeredCards, makeRandom } from "../support/random.ts"
@@ -46,24 +46,35 @@ interface Options {
   readonly faults: ReadonlyArray<Fault>
 }
 
-const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
-  while (!(await holds())) await setTimeout(10)
-}
-
 /**
  * Serves a backlog to workers and followers, over HTTP and beside it. The server ends in the middle and comes back, and
  * nobody is told.
  */
-const serveThrough = async ({ byHand, cards, faults, flags, processes, readLog, typed }: Options): Promise<void> => {
+const serveThrough = async (
+  { byHand, cards, faults, flags, processes, readLog, typed }: Options,
+  signal: AbortSignal
+): Promise<void> => {
   const random = makeRandom(seed)
   const folder = await mkdtemp(join(inject("scratch"), "served-"))
-  const server = await startServing(flags, random)
+  const server = await startServing(flags)
   const ask = askOver(server.url)
   const acknowledged: Array<Acknowledged> = []
   const overHttp: Array<Laborer> = []
   const beside: Array<Laborer> = []
   const followers: Array<Follower> = []
   const began = performance.now()
+  let problem: unknown
+  const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
+    while (!(await holds())) {
+      signal.throwIfAborted()
+      if (problem !== undefined) throw problem
+      await setTimeout(20)
+    }
+  }
+  const isOn = <A extends Follower | Laborer>(each: A): A => {
+    void each.broken.then((error) => (problem ??= error))
+    return each
+  }
   let made = 0
   const make = async (more: ReadonlyArray<{ readonly id: string; readonly title: string }>): Promise<void> => {
     made += more.length
@@ -94,15 +105,19 @@ const serveThrough = async ({ byHand, cards, faults, flags, processes, readLog, 
   try {
     // Each process holds one of these, and so has begun.
     await make(Array.from({ length: processes }, (_, index) => ({ id: `first-${index}`, title: "The first" })))
-    for (let index = 0; index < processes; index++) beside.push(workInProcess(flags, `process-${index}`, folder))
-    followers.push(followEventSource(server.url), followTyped(server.url), followInProcess(flags))
+    for (let index = 0; index < processes; index++) {
+      beside.push(isOn(workInProcess(flags, `process-${index}`, folder)))
+    }
+    followers.push(...[followEventSource(server.url), followTyped(server.url), followInProcess(flags)].map(isOn))
     await until(async () => {
       const { counts } = await ask(Effect.flatMap(BacklogService, ({ stats }) => stats))
       return counts.claimed === processes
     })
-    for (let index = 0; index < typed; index++) overHttp.push(workOver(server.url, `typed-${index}`, random))
+    for (let index = 0; index < typed; index++) {
+      overHttp.push(isOn(workOver(server.url, `typed-${index}`, random)))
+    }
     for (let index = 0; index < byHand; index++) {
-      overHttp.push(workByHand(server.url, `hand-${index}`, random, acknowledged))
+      overHttp.push(isOn(workByHand(server.url, `hand-${index}`, random, acknowledged)))
     }
     await letGo(folder)
 
@@ -120,6 +135,8 @@ const serveThrough = async ({ byHand, cards, faults, flags, processes, readLog, 
     await until(() => isDone(0))
     const { position } = await ask(Effect.flatMap(AuditService, (audit) => audit.anchor()))
     await until(() => followers.every(({ heard }) => (heard.at(-1)?.position ?? 0) >= position))
+    const { divergences } = await ask(Effect.flatMap(AuditService, (audit) => audit.verify()))
+    expect(divergences).toEqual([])
   } finally {
     const ending = [...followers, ...overHttp, ...beside].map((each) => each.end())
     const problems = (await Promise.allSettled(ending)).flatMap((each) =>
@@ -151,8 +168,6 @@ const serveThrough = async ({ byHand, cards, faults, flags, processes, readLog, 
     const each = heard.map(({ cardId, position, type, version }) => ({ position, cardId, version, type }))
     expect({ name, heard: each }).toEqual({ name, heard: said })
   }
-  const { data } = await json([...flags, "verify"])
-  expect(data.divergences).toEqual([])
 
   const by = (kind: string) => completed.filter((event) => claimOf(event).owner.startsWith(kind)).length
   report({
@@ -180,31 +195,37 @@ describe("a backlog that is served, whose server ends in the middle and comes ba
     await rm(directory, { recursive: true, force: true })
   })
 
-  it("over a Postgres server: every card is done once, and every follower hears of everything once", () =>
-    serveThrough({
-      flags: ["--db", inject("postgresUrl"), "--schema", schema],
-      readLog: () => look(inject("postgresUrl"), schema, wholeBacklog),
-      cards: amount(24, 1_000),
-      typed: amount(3, 35),
-      byHand: amount(2, 15),
-      processes: amount(2, 20),
-      faults: amount(1, 2) === 1 ? ["restarted"] : ["restarted", "killed"]
-    }))
+  it("over a Postgres server: every card is done once, and every follower hears of everything once", ({ signal }) =>
+    serveThrough(
+      {
+        flags: ["--db", inject("postgresUrl"), "--schema", schema],
+        readLog: () => look(inject("postgresUrl"), schema, wholeBacklog),
+        cards: amount(24, 1_000),
+        typed: amount(3, 35),
+        byHand: amount(2, 15),
+        processes: amount(2, 20),
+        faults: amount(1, 2) === 1 ? ["restarted"] : ["restarted", "killed"]
+      },
+      signal
+    ))
 
-  it("over a directory, which its processes share", () =>
-    serveThrough({
-      flags: ["--db", directory],
-      readLog: () =>
-        Effect.runPromise(
-          Effect.provide(
-            wholeBacklog,
-            Layer.mergeAll(Layer.fresh(layerPglite({ dataDir: directory })), Layer.succeed(BacklogSchema)("backlog"))
-          )
-        ),
-      cards: amount(16, 300),
-      typed: amount(1, 7),
-      byHand: amount(1, 3),
-      processes: amount(1, 5),
-      faults: amount(1, 2) === 1 ? ["killed"] : ["killed", "restarted"]
-    }))
+  it("over a directory, which its processes share", ({ signal }) =>
+    serveThrough(
+      {
+        flags: ["--db", directory],
+        readLog: () =>
+          Effect.runPromise(
+            Effect.provide(
+              wholeBacklog,
+              Layer.mergeAll(Layer.fresh(layerPglite({ dataDir: directory })), Layer.succeed(BacklogSchema)("backlog"))
+            )
+          ),
+        cards: amount(16, 300),
+        typed: amount(1, 7),
+        byHand: amount(1, 3),
+        processes: amount(1, 5),
+        faults: amount(1, 2) === 1 ? ["killed"] : ["killed", "restarted"]
+      },
+      signal
+    ))
 })

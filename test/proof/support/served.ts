@@ -1,7 +1,9 @@
-import { Effect, Exit, Fiber, Stream } from "effect"
+import { Cause, Effect, Exit, Fiber, Stream } from "effect"
+import { randomInt } from "node:crypto"
 import { appendFile } from "node:fs/promises"
 import { join } from "node:path"
 import { setTimeout } from "node:timers/promises"
+import { exitCodes } from "../../../src/cli/failure.ts"
 import { layerHttp } from "../../../src/http/index.ts"
 import { AuditService, type BacklogService, type Card } from "../../../src/index.ts"
 import { Worker, type WorkerEvent } from "../../../src/worker/index.ts"
@@ -25,6 +27,8 @@ export interface Follower {
   readonly heard: ReadonlyArray<Heard>
   /** How often it has begun again. */
   readonly resumed: () => number
+  /** Why it ended by itself, once it has. */
+  readonly broken: Promise<unknown>
   readonly end: () => Promise<void>
 }
 
@@ -35,6 +39,8 @@ export interface Laborer {
   readonly troubles: () => number
   /** Cards whose completion it was told. */
   readonly completed: () => ReadonlyArray<string>
+  /** Why it ended by itself, once it has. */
+  readonly broken: Promise<unknown>
   readonly end: () => Promise<void>
 }
 
@@ -61,7 +67,7 @@ export const resultOf = (cardId: string, owner: unknown, token: unknown): string
   `${cardId} ${String(owner)} ${String(token)}`
 
 /** Starts `backlog serve` on a port that it gets again after its end. */
-export const startServing = async (flags: ReadonlyArray<string>, random: Random): Promise<Serving> => {
+export const startServing = async (flags: ReadonlyArray<string>): Promise<Serving> => {
   const launch = async (port: number) => {
     const program = start([...flags, "serve", "--port", String(port), "--json"])
     await program.says((stdout) => stdout.endsWith("\n"))
@@ -69,7 +75,7 @@ export const startServing = async (flags: ReadonlyArray<string>, random: Random)
   }
   // Below the ports that the system gives to connections: while nobody listens, one of those might be in use.
   for (let tries = 0; ; tries++) {
-    const port = 10_000 + random.below(20_000)
+    const port = randomInt(10_000, 30_000)
     try {
       let program = await launch(port)
       return {
@@ -88,7 +94,7 @@ export const startServing = async (flags: ReadonlyArray<string>, random: Random)
         }
       }
     } catch (error) {
-      if (tries === 10 || !String(error).includes("EADDRINUSE")) throw error
+      if (tries === 10 || !String(error).includes(`ended with ${exitCodes.refused}`)) throw error
     }
   }
 }
@@ -111,13 +117,17 @@ export const workOver = (url: string, name: string, random: Random): Laborer => 
     name,
     troubles: () => troubles,
     completed: () => completed,
-    end: async () => {
-      const exit = fiber.pollUnsafe()
-      if (exit !== undefined) throw new Error(`${name} ended by itself: ${String(exit)}`)
-      await Effect.runPromise(Fiber.interrupt(fiber))
-    }
+    broken: endOf(fiber),
+    end: () => Effect.runPromise(Fiber.interrupt(fiber))
   }
 }
+
+/** Why a fiber ended that nobody told to end. */
+const endOf = (fiber: Fiber.Fiber<unknown, unknown>): Promise<unknown> =>
+  Effect.runPromise(Fiber.await(fiber)).then((exit) => {
+    if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return new Promise(() => {})
+    return new Error(String(exit))
+  })
 
 /** A worker that knows nothing but HTTP: what was not answered it sends again, under the same key. */
 export const workByHand = (url: string, name: string, random: Random, acknowledged: Array<Acknowledged>): Laborer => {
@@ -167,18 +177,23 @@ export const workByHand = (url: string, name: string, random: Random, acknowledg
       completed.push(card)
     }
   }
-  const working = work().catch((error: unknown) => (over.signal.aborted ? undefined : error))
+  const broken = unlessOver(work(), over.signal)
   return {
     name,
     troubles: () => troubles,
     completed: () => completed,
-    end: async () => {
-      over.abort()
-      const problem = await working
-      if (problem !== undefined) throw problem
-    }
+    broken,
+    end: async () => over.abort()
   }
 }
+
+/** Why something failed that nobody told to end. */
+const unlessOver = (work: Promise<unknown>, signal: AbortSignal): Promise<unknown> =>
+  new Promise((resolve) => {
+    work.catch((error: unknown) => {
+      if (!signal.aborted) resolve(error)
+    })
+  })
 
 interface Answer {
   readonly _tag: string
@@ -198,6 +213,11 @@ export const workInProcess = (flags: ReadonlyArray<string>, name: string, folder
   const exec = `until [ -e '${join(folder, "go")}' ]; do sleep 0.02; done; sleep 0.03
     echo "$BACKLOG_CARD_ID $BACKLOG_OWNER $BACKLOG_CLAIM_TOKEN"`
   const program = start([...flags, "work", "--owner", name, "--ttl", String(ttlSeconds), "--exec", exec])
+  const over = new AbortController()
+  const ended = program.ended.then(({ code, stderr }) => {
+    if (code !== 0 || !over.signal.aborted) throw new Error(`${name} ended with ${code}: ${stderr}`)
+  })
+  const broken = unlessOver(ended, over.signal)
   let said = ""
   program.child.stderr.on("data", (chunk) => (said += String(chunk)))
   const lines = (pattern: RegExp) => Array.from(said.matchAll(pattern), ([, id = ""]) => id)
@@ -205,16 +225,20 @@ export const workInProcess = (flags: ReadonlyArray<string>, name: string, folder
     name,
     troubles: () => lines(/^The database cannot be asked/gm).length,
     completed: () => lines(/^(\S+) {2}completed/gm),
-    end: async () => {
+    broken,
+    end: () => {
+      over.abort()
       program.child.kill("SIGTERM")
-      const { code, stderr } = await program.ended
-      if (code !== 0) throw new Error(`${name} ended with ${code}: ${stderr}`)
+      return ended
     }
   }
 }
 
 /** Lets the commands of all processes go on. */
 export const letGo = (folder: string): Promise<void> => appendFile(join(folder, "go"), "")
+
+/** A follower was answered what it should never be. */
+class Misled extends Error {}
 
 /** Follows server-sent events as a browser does: what breaks off is asked again, from the last event on. */
 export const followEventSource = (url: string): Follower => {
@@ -227,7 +251,7 @@ export const followEventSource = (url: string): Follower => {
       signal: over.signal,
       headers: last === undefined ? {} : { "last-event-id": String(last.position) }
     })
-    if (response.status !== 200) throw new Error(`/events was answered ${response.status}`)
+    if (response.status !== 200) throw new Misled(`/events was answered ${response.status}`)
     connections++
     let rest = ""
     const decoder = new TextDecoder()
@@ -236,14 +260,16 @@ export const followEventSource = (url: string): Follower => {
       // What is not whole was not said.
       rest = blocks.pop() ?? ""
       for (const { data, event } of framesOf(blocks.map((block) => `${block}\n\n`).join(""))) {
-        if (event === "problem") throw new Error(data)
+        if (event === "problem") throw new Misled(data)
         heard.push(JSON.parse(data ?? "") as Heard)
       }
     }
   }
   const following = (async () => {
     while (!over.signal.aborted) {
-      await read().catch(() => undefined)
+      await read().catch((error: unknown) => {
+        if (error instanceof Misled) throw error
+      })
       await setTimeout(pauseMillis)
     }
   })()
@@ -251,6 +277,7 @@ export const followEventSource = (url: string): Follower => {
     name: "server-sent events",
     heard,
     resumed: () => connections - 1,
+    broken: unlessOver(following, over.signal),
     end: async () => {
       over.abort()
       await following
@@ -275,11 +302,8 @@ export const followTyped = (url: string): Follower => {
     name: "the typed client",
     heard,
     resumed: () => 0,
-    end: async () => {
-      const exit = fiber.pollUnsafe()
-      if (exit !== undefined) throw new Error(`the follower ended by itself: ${String(exit)}`)
-      await Effect.runPromise(Fiber.interrupt(fiber))
-    }
+    broken: endOf(fiber),
+    end: () => Effect.runPromise(Fiber.interrupt(fiber))
   }
 }
 
@@ -307,16 +331,16 @@ export const followInProcess = (flags: ReadonlyArray<string>): Follower => {
         throw new Error(`the follower ended with ${code}: ${stderr}`)
     }
   }
-  const following = follow().catch((error: unknown) => error)
+  const following = follow()
   return {
     name: "backlog events --follow",
     heard,
     resumed: () => starts - 1,
-    end: async () => {
+    broken: unlessOver(following, over.signal),
+    end: () => {
       over.abort()
       program.child.kill("SIGINT")
-      const problem = await following
-      if (problem !== undefined) throw problem
+      return following
     }
   }
 }
