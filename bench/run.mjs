@@ -120,6 +120,7 @@ const rows = []
 const place = pathToFileURL(`${resolve(options.results)}/`)
 mkdirSync(place, { recursive: true })
 const prefix = quick ? "quick" : "latest"
+writeFileSync(new URL(`${prefix}-about.txt`, place), `${about}\n`)
 let all = []
 for (const group of groupsOf(selected)) {
   const measured = await measureGroup(group)

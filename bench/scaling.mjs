@@ -91,10 +91,10 @@ const context = {
   seconds: quick ? 0.6 : 2
 }
 const file = options.results ?? new URL(`results/${quick ? "quick-" : ""}scaling.json`, import.meta.url).pathname
-let results = { ...resultsBefore(file), about, repetitions }
+const results = { ...resultsBefore(file), about, repetitions }
 for (const part of only) {
   try {
-    results = { ...results, [part]: await parts[part](context, say) }
+    results[part] = await parts[part](context, say)
     writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`)
   } catch (error) {
     // What others have measured is not lost with one.

@@ -1,8 +1,9 @@
 import { element, label, picture, text } from "./svg.mjs"
 
-const width = 860
+const width = 880
 const height = 460
-const area = { left: 70, right: 580, top: 50, bottom: 400 }
+const area = { left: 70, right: 550, top: 50, bottom: 400 }
+const lineHeight = 15
 
 /** Round values of a scale, from below the lowest to above the highest. */
 const ticksOf = (low, high, isLogarithmic) => {
@@ -60,23 +61,48 @@ export const lineChart = ({ lines, title, x, y }) => {
     })
   )
   const dashes = new Map()
-  lines.forEach(({ color, label: name, points: own }, index) => {
-    // Lines of one colour are told apart by their dashes.
+  const ends = []
+  for (const { color, label: name, points: own } of lines) {
+    // Lines of one colour are told apart by their dashes, too.
     const count = dashes.get(color) ?? 0
     dashes.set(color, count + 1)
-    const style = {
-      fill: "none",
-      stroke: color,
-      "stroke-width": 2,
-      "stroke-dasharray": count === 0 ? "none" : `${count * 3} 3`
-    }
-    const path = own
-      .map(([across, up]) => `${horizontal.at(across).toFixed(1)},${vertical.at(up).toFixed(1)}`)
-      .join(" ")
-    const line = area.top + 10 + index * 18
-    content.push(element("polyline", { points: path, ...style }))
-    content.push(element("polyline", { points: `${area.right + 16},${line} ${area.right + 44},${line}`, ...style }))
-    content.push(text(area.right + 50, line + 4, name, { "font-size": 11 }))
-  })
+    const places = own.map(([across, up]) => [horizontal.at(across), vertical.at(up)])
+    content.push(
+      element("polyline", {
+        points: places.map((place) => place.map((one) => one.toFixed(1)).join()).join(" "),
+        fill: "none",
+        stroke: color,
+        "stroke-width": 2.5,
+        "stroke-dasharray": count === 0 ? "none" : `${count * 3} 3`
+      })
+    )
+    const end = places.at(-1)
+    if (end !== undefined) ends.push({ name, color, x: end[0], y: end[1], at: end[1] })
+  }
+  // What a line is stands at its end, so that nobody has to look it up.
+  for (const { at, color, name, x: across, y: up } of apart(ends)) {
+    content.push(element("path", { d: `M${across + 3},${up} L${across + 12},${at}`, stroke: color, fill: "none" }))
+    content.push(text(across + 15, at + 4, name, { fill: color, "font-size": 12, "font-weight": 600 }))
+  }
   return picture(width, height, title, content)
+}
+
+/** Labels at ends, moved so far apart that none lies on another that begins near it. */
+const apart = (ends) => {
+  const groups = new Map()
+  for (const end of ends) {
+    const column = Math.round(end.x / 100)
+    groups.set(column, [...(groups.get(column) ?? []), end])
+  }
+  for (const group of groups.values()) {
+    group.sort((one, other) => one.at - other.at)
+    const middle = group.reduce((sum, { at }) => sum + at, 0) / group.length
+    for (let index = 1; index < group.length; index++) {
+      group[index].at = Math.max(group[index].at, group[index - 1].at + lineHeight)
+    }
+    // Around where the lines end, not below it.
+    const moved = group.reduce((sum, { at }) => sum + at, 0) / group.length - middle
+    for (const end of group) end.at -= moved
+  }
+  return ends
 }

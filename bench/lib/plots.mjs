@@ -11,6 +11,7 @@ const onServer = (results, wanted) =>
       result.database === "postgres" && Object.entries(wanted).every(([field, value]) => result[field] === value)
   )
 
+const ours = "mosaic-backlog"
 const oneByOne = "claim + complete"
 
 /** Rates side by side, for each number of workers. */
@@ -37,16 +38,23 @@ const batches = (results) =>
           bestOf([
             ...onServer(results, { scenario: "claim + complete, batched" }),
             ...onServer(results, { scenario: "claim + complete, batches of 100" })
-          ])
+          ]),
+          ({ system, workers }) => `${system}, ${countOf(workers)}`
         )
       }
     ]
   })
 
-const barsOf = (results) =>
+/** Bars of results, ours first. */
+const barsOf = (results, labelOf = ({ system }) => system) =>
   results
-    .map(({ opsPerSecond, system }) => ({ label: system, value: opsPerSecond, color: colorOf(system) }))
-    .sort((one, other) => systems.indexOf(one.label) - systems.indexOf(other.label))
+    .toSorted((one, other) => systems.indexOf(one.system) - systems.indexOf(other.system))
+    .map((result) => ({
+      label: labelOf(result),
+      value: result.opsPerSecond,
+      color: colorOf(result.system),
+      isOurs: result.system === ours
+    }))
 
 const bestOf = (results) => {
   const best = new Map()
@@ -54,6 +62,21 @@ const bestOf = (results) => {
     if (!(best.get(result.system)?.opsPerSecond >= result.opsPerSecond)) best.set(result.system, result)
   return [...best.values()]
 }
+
+/** Rates over a whole backlog, from its first card to its last. */
+const drains = (results) =>
+  barChart({
+    title: "Draining a whole backlog without a pause for vacuum, cards a second",
+    groups: [
+      {
+        label: "all of its cards",
+        bars: barsOf(
+          onServer(results, { scenario: "drain" }),
+          ({ system, workers }) => `${system}, ${countOf(workers)}`
+        )
+      }
+    ]
+  })
 
 /** As many as can be told apart. */
 const shownStates = new Set(["all claimable", "90 % done", "90 % waiting, and first", "mixed"])
@@ -85,8 +108,8 @@ const soak = (series) =>
     x: { label: "seconds" },
     y: { label: "milliseconds" },
     lines: [
-      ["p50", "claimP50Ms", colors[0]],
-      ["p99", "claimP99Ms", colors[1]]
+      ["p50", "claimP50Ms", colorOf(ours)],
+      ["p99", "claimP99Ms", colorOf("graphile-worker")]
     ].map(([name, field, color]) => ({
       label: name,
       color,
@@ -94,17 +117,39 @@ const soak = (series) =>
     }))
   })
 
-const colors = ["#2f7d5b", "#b4602c", "#c98a3d", "#5573b7", "#a2477f", "#7d8590", "#79b99b"]
-const systems = [
-  "mosaic-backlog",
-  "graphile-worker",
-  "graphile-worker batched",
-  "pg-boss",
-  "mutable table",
-  "floor",
-  "mosaic-backlog over HTTP"
-]
-const colorOf = (system) => colors[systems.indexOf(system)]
+/** What the simulation of the head row comes to: a line for each commit latency, by one process and by four. */
+const headRow = (simulated) => {
+  const rows = simulated.filter(({ commandsEach = 1 }) => commandsEach === 1)
+  const commits = [...new Set(rows.map(({ commitMs }) => commitMs))]
+  const colors = [colorOf(ours), colorOf("pg-boss"), colorOf("graphile-worker")]
+  return lineChart({
+    title: "Commands a second over one head row, simulated",
+    x: { label: "workers in all", isLogarithmic: true },
+    y: { label: "commands a second", isLogarithmic: true },
+    lines: [1, 4].flatMap((processes) =>
+      commits.map((commitMs, index) => ({
+        label: `commit in ${commitMs} ms, ${processes === 1 ? "1 process" : `${processes} processes`}`,
+        color: colors[index % colors.length],
+        points: rows
+          .filter((row) => row.commitMs === commitMs && row.processes === processes)
+          .map(({ commandsPerSecond, workers }) => [workers, commandsPerSecond])
+      }))
+    )
+  })
+}
+
+/** In the order in which they are shown. */
+const colorBySystem = {
+  [ours]: "#2f7d5b",
+  "mosaic-backlog over HTTP": "#79b99b",
+  "graphile-worker": "#b4602c",
+  "graphile-worker batched": "#c98a3d",
+  "pg-boss": "#5573b7",
+  "mutable table": "#a2477f",
+  floor: "#7d8590"
+}
+const systems = Object.keys(colorBySystem)
+const colorOf = (system) => colorBySystem[system]
 
 const readSeries = (file) => {
   try {
@@ -115,13 +160,21 @@ const readSeries = (file) => {
   }
 }
 
-/** Writes the plots that there are results for beside the results. */
-export const writePlots = (place, prefix, results) => {
-  const write = (name, svg) => {
-    if (svg !== undefined) writeFileSync(new URL(`${prefix}-${name}.svg`, place), svg)
-  }
-  write("rates", rates(results))
-  write("batches", batches(results))
-  write("claims", latencies(results))
-  write("soak", soak(readSeries(new URL(`${prefix}-soak.json`, place))))
+/** Writes the plots that there are results for beside the results, and answers their names. */
+export const writePlots = (place, prefix, results) =>
+  written(place, prefix, {
+    rates: rates(results),
+    batches: batches(results),
+    claims: latencies(results),
+    drain: drains(results),
+    soak: soak(readSeries(new URL(`${prefix}-soak.json`, place)))
+  })
+
+/** The same for what `scaling.mjs` has simulated. */
+export const writeScalingPlots = (place, { simulated }) => written(place, "scaling", { "head-row": headRow(simulated) })
+
+const written = (place, prefix, plots) => {
+  const names = Object.keys(plots).filter((name) => plots[name] !== undefined)
+  for (const name of names) writeFileSync(new URL(`${prefix}-${name}.svg`, place), plots[name])
+  return names
 }

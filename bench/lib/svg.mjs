@@ -11,7 +11,10 @@ export const element = (name, attributes, content = "") => {
 export const text = (x, y, content, attributes = {}) =>
   element("text", { x, y, fill: "currentColor", ...attributes }, escaped(content))
 
-/** A picture. Text and lines are dark on a light page and light on a dark one. */
+/**
+ * A picture. Text and lines are dark on a light page and light on a dark one, with a ground of their own: the page may
+ * be dark where the viewer's system is light.
+ */
 export const picture = (width, height, title, content) =>
   element(
     "svg",
@@ -26,7 +29,9 @@ export const picture = (width, height, title, content) =>
     },
     [
       element("title", {}, escaped(title)),
-      "<style>svg { color: #24292f } @media (prefers-color-scheme: dark) { svg { color: #d0d7de } }</style>",
+      "<style>svg { color: #24292f } #ground { fill: #ffffff } @media (prefers-color-scheme: dark) " +
+        "{ svg { color: #d0d7de } #ground { fill: #0d1117 } }</style>",
+      element("rect", { id: "ground", width, height }),
       text(16, 28, title, { "font-size": 17, "font-weight": 600 }),
       ...content
     ].join("\n")

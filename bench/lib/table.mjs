@@ -23,12 +23,19 @@ const columns = [
   ["database", ({ result }) => result.database],
   ["workers", ({ result }) => number(result.workers), "right"],
   ["size", ({ result }) => number(result.size), "right"],
-  ["per second", ({ result, unit }) => `${number(result.opsPerSecond)} ${unit}`, "right"],
+  ["per second", ({ result, unit }) => `${number(result.opsPerSecond)} ${unit}`.trim(), "right"],
   ["p50 ms", ({ result }) => number(result.p50Ms, 2), "right"],
   ["p99 ms", ({ result }) => number(result.p99Ms, 2), "right"],
   ["RSS MiB", ({ result }) => number(result.rssMiB), "right"],
   ["target", ({ result, target }) => verdictOf(result, target)]
 ]
+
+/** The same for results of which nobody says what their unit is. */
+export const plainTableOf = (results) =>
+  markdownTable(
+    columns.filter(([name]) => name !== "target"),
+    results.map((result) => ({ result, unit: "" }))
+  )
 
 /** The results as a table in Markdown: `rows` are `{ result, unit, target }`. */
 export const tableOf = (rows) => markdownTable(columns, rows)

@@ -7,6 +7,9 @@ import { Random } from "../random.mjs"
 /** As many as the service's queue takes into one transaction. */
 export const callersPerBatch = 256
 
+/** How many are simulated; the first tenth does not count. */
+const batches = 4000
+
 /** A batch's cost lies within so much of its mean, so that processes do not run in step. */
 const spread = 0.3
 
@@ -16,7 +19,6 @@ const spread = 0.3
  * row locked, and then `commitMs` with it locked. The rest comes half before, half after.
  */
 export const simulate = ({
-  batches = 4000,
   commandsEach = 1,
   commitMs,
   fixedMs,
@@ -37,9 +39,8 @@ export const simulate = ({
   const later = (now, delay, act) => agenda.push({ at: now + delay, act })
   const forHead = []
   let isHeld = false
-  let done = 0
-  let carriedOut = 0
-  let measured
+  const soFar = { at: 0, commands: 0, batches: 0 }
+  let before
 
   const begin = (process, now) => {
     process.taken = Math.min(process.waiting, callersPerBatch)
@@ -64,26 +65,26 @@ export const simulate = ({
     })
   }
   const answer = (process, now) => {
-    carriedOut++
-    done += process.taken * commandsEach
+    soFar.at = now
+    soFar.batches++
+    soFar.commands += process.taken * commandsEach
     // Those that are answered call again before the next batch is taken.
     process.waiting += process.taken
-    if (carriedOut === Math.ceil(batches / 10)) measured = { from: now, done, carriedOut }
+    if (soFar.batches === Math.ceil(batches / 10)) before = { ...soFar }
     begin(process, now)
-    last = now
   }
-  let last = 0
 
   for (const process of all) begin(process, 0)
-  while (carriedOut < batches) {
+  while (soFar.batches < batches) {
     let next = 0
     for (let index = 1; index < agenda.length; index++) if (agenda[index].at < agenda[next].at) next = index
     const [{ act, at }] = agenda.splice(next, 1)
     act(at)
   }
+  const commands = soFar.commands - before.commands
   return {
-    commandsPerSecond: ((done - measured.done) / (last - measured.from)) * 1000,
-    commandsPerBatch: (done - measured.done) / (carriedOut - measured.carriedOut)
+    commandsPerSecond: (commands / (soFar.at - before.at)) * 1000,
+    commandsPerBatch: commands / (soFar.batches - before.batches)
   }
 }
 

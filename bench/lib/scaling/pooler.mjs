@@ -99,7 +99,7 @@ const factsOf = async (context, { prepare, url }) => {
       .map(({ check, level }) => ({ check, level }))
     return { failure: null, doctor, heardMs: await heardAfter(context, place) }
   } catch (error) {
-    return { failure: messageOf(error), doctor: [], heardMs: null }
+    return { failure: messageOf(error).replace(/"effect_\w+"/, "…"), doctor: [], heardMs: null }
   }
 }
 

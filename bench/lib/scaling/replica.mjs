@@ -61,15 +61,15 @@ export const replica = async (given, say) => {
     const replicaLost = await loseReplica(context, primary, follower)
     say(`replica lost: ${JSON.stringify(replicaLost)}`)
     await setTo("synchronous, on")
-    const timedOut = await timeOut(context, follower)
-    say(`replica lost, statement_timeout: ${JSON.stringify(timedOut)}`)
+    const waitEnded = await endWait(context, primary, follower)
+    say(`replica lost, the wait is ended: ${JSON.stringify(waitEnded)}`)
     await setTo("synchronous, on")
     const primaryLost = await losePrimary(context, primary, follower)
     say(`primary killed: ${JSON.stringify(primaryLost)}`)
     return {
       rates: rates.map((row) => ({ ...row, commitMs: latencies.get(row.mode) })),
       replicaLost,
-      timedOut,
+      waitEnded,
       primaryLost
     }
   } finally {
@@ -148,22 +148,39 @@ const loseReplica = async (context, primary, follower) => {
   )
 }
 
-/** The same, where the role has a time-out for statements: whether that makes an answer of a commit that nobody has. */
-const timeOut = async (context, follower) => {
+/**
+ * What ends the wait of a command whose commit no replica has: not a time-out for statements, but whoever cancels it, and
+ * then it is answered.
+ */
+const endWait = async (context, primary, follower) => {
   const url = new URL(context.url)
-  url.searchParams.set("options", "-c statement_timeout=1000")
+  url.searchParams.set("options", "-c statement_timeout=500")
   return withServices(context, { schema, url: url.href }, ({ BacklogService }) =>
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const create = (id) => backlog.create({ id, title: id, actor: "bench" })
       yield* create("before")
       yield* Effect.promise(() => follower.end("SIGQUIT"))
-      const asked = performance.now()
-      const result = yield* Effect.result(Effect.timeout(create("meanwhile"), "5 seconds"))
-      const afterMs = Math.round(performance.now() - asked)
+      const waiting = yield* Effect.forkScoped(create("meanwhile"))
+      yield* Effect.sleep(watched)
+      const timedOut = waiting.pollUnsafe() !== undefined
+      const canceled = yield* Effect.promise(() =>
+        connected(primary.url, async (client) => {
+          const { rows } = await client.query(
+            "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+          )
+          return rows.length
+        })
+      )
+      const exit = yield* Fiber.await(waiting).pipe(Effect.timeoutOption("5 seconds"))
       // So that nothing waits for it any more.
       yield* Effect.promise(() => follower.start())
-      return { outcome: result._tag === "Success" ? "answered" : result.failure._tag, afterMs }
+      return {
+        watchedMs: watched,
+        timedOut,
+        canceled,
+        outcome: Option.match(exit, { onNone: () => "waiting", onSome: ({ _tag }) => _tag })
+      }
     })
   )
 }

@@ -99,7 +99,7 @@ const poolerOf = (ways) =>
         ways
       )
 
-const replicaOf = ({ primaryLost, rates, replicaLost, timedOut }) => {
+const replicaOf = ({ primaryLost, rates, replicaLost, waitEnded }) => {
   const modes = [...new Set(rates.map(({ mode }) => mode))].map((mode) => ({
     mode,
     rates: rates.filter((row) => row.mode === mode)
@@ -117,8 +117,9 @@ const replicaOf = ({ primaryLost, rates, replicaLost, timedOut }) => {
       `- The replica was lost: within ${number(replicaLost.watchedMs / 1000)} s ${replicaLost.answeredMeanwhile} of 10 workers' ` +
         `commands were answered, reads ${replicaLost.couldRead ? "were" : "were not"}. ` +
         `\`synchronous_standby_names\` was emptied, and ${number(replicaLost.goesOnAfterMs)} ms later work went on.`,
-      `- The same with \`statement_timeout\` of 1 s: a command was ${timedOut.outcome} after ${number(timedOut.afterMs)} ms, ` +
-        `with no replica that has it.`,
+      `- \`statement_timeout\`, set to 0.5 s, ${waitEnded.timedOut ? "ended" : "did not end"} such a wait within ` +
+        `${number(waitEnded.watchedMs / 1000)} s. \`pg_cancel_backend\` did: the command was ` +
+        `${waitEnded.outcome === "Success" ? "answered as done, with no replica that has it" : "not answered as done"}.`,
       `- The primary was killed and the replica promoted: of ${number(primaryLost.answered)} completions that had been answered ` +
         `${primaryLost.missing} were missing, and log and read model were whole.`
     ].join("\n")
