@@ -1,77 +1,46 @@
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { randomBytes } from "node:crypto"
-import { readFileSync } from "node:fs"
-import { join } from "node:path"
 import { inject } from "vitest"
-import { cli, onServer, sql } from "../cli/support.ts"
+import { onServer, sql, temporaryDirectory } from "../cli/support.ts"
+import { exampleOf } from "../docs/support/examples.ts"
+import { blocksOn, read, textsOn } from "../docs/support/pages.ts"
+import { Shell } from "../docs/support/Shell.ts"
+import { linesIn } from "../docs/support/shellLines.ts"
 import { run } from "./support/securedServer.ts"
 import { serving } from "./support/serving.ts"
 
-const read = (name: string): string => readFileSync(join(import.meta.dirname, "..", "..", "docs", name), "utf8")
-
-/** Lines of the shell in a page. */
-const linesOf = (page: string): ReadonlyArray<string> =>
-  [...page.matchAll(/^```sh\n(.*?)^```$/gms)].flatMap(([, block = ""]) => block.trimEnd().split("\n"))
-
-/** Words of a line of the shell, with variables in their places. */
-const wordsOf = (line: string, variables: ReadonlyMap<string, string>): ReadonlyArray<string> =>
-  [...line.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(
-    ([, verbatim, quoted = "", plain = ""]) =>
-      verbatim ?? (quoted + plain).replace(/\$([A-Z]+)/g, (_, name: string) => variables.get(name) ?? "")
-  )
-
-describe.each(["security.md", "operations.md"])("the examples in docs/%s", (name) => {
+describe.each(["docs/security.md", "docs/operations.md", "docs/http.md"])("the examples in %s", (page) => {
   const place = onServer()
-  const servers: Array<Awaited<ReturnType<typeof serving>>> = []
-  afterAll(async () => {
-    for (const server of servers) await server.end()
-    await place.remove()
-  })
+  afterAll(() => place.remove())
 
   it("do what they say", async () => {
-    const variables = new Map<string, string>()
-    const lines = linesOf(read(name))
-    assert.isAbove(lines.length, 4)
-    for (const line of lines) {
-      const [, variable, inner] = /^([A-Z]+)=\$\((.*)\)$/.exec(line) ?? []
-      const [program, ...argv] = wordsOf(inner ?? line, variables)
-      if (program === "backlog" && argv[0] === "serve") {
-        servers.push(await serving([...argv.slice(1), ...place.flags]))
-      } else if (program === "backlog") {
-        const ran = await cli([...argv, ...place.flags])
+    const shell = new Shell({
+      folder: await temporaryDirectory(),
+      flags: ["--schema", place.schema],
+      env: { BACKLOG_DATABASE_URL: inject("postgresUrl") },
+      instead: [
+        ["postgres://me@localhost/work", inject("postgresUrl")],
+        // Nobody is there, and the server works all the same.
+        ["http://localhost:4318", "http://127.0.0.1:9"]
+      ]
+    })
+    try {
+      const blocks = blocksOn(page).filter(({ language }) => language === "sh" || language === "indented")
+      const lines = blocks.flatMap(({ text }) => linesIn(text)).filter((line) => line !== "npm start")
+      assert.isNotEmpty(lines)
+      for (const { code, line, stderr } of await shell.run(lines.join("\n"))) {
         // The doctor may find that the tests connect as a superuser.
-        assert.include(argv[0] === "doctor" ? [0, 1] : [0], ran.code, `${line}\n${ran.stderr}`)
-        if (variable !== undefined) variables.set(variable, ran.stdout.split("\n")[0] ?? "")
-      } else if (program === "curl") {
-        const url = new URL(argv.find((word) => word.startsWith("http://")) ?? "")
-        const after = (flag: string): string | undefined => argv[argv.indexOf(flag) + 1 || argv.length]
-        const [header, value] = after("-H")?.split(": ") ?? []
-        const body = after("-d")
-        const response = await fetch(
-          `http://127.0.0.1:${new URL(servers.at(-1)?.url ?? "").port}${url.pathname}${url.search}`,
-          {
-            method: body === undefined ? "GET" : "POST",
-            headers: {
-              ...(header === undefined ? {} : { [header]: value ?? "" }),
-              ...(body === undefined ? {} : { "content-type": "application/json" })
-            },
-            ...(body === undefined ? {} : { body })
-          }
-        )
-        assert.include([200, 204], response.status, `${line}\n${await response.text()}`)
-      } else {
-        assert.fail(`nobody runs this line of ${name}: ${line}`)
+        assert.include(line.startsWith("backlog doctor") ? [0, 1] : [0], code, `${line}\n${stderr}`)
       }
+    } finally {
+      await shell.end()
     }
   })
 })
 
 describe("the program in docs/security.md", () => {
   it("is the one that is run here, but for where it imports from", () => {
-    const program = readFileSync(join(import.meta.dirname, "support", "securedServer.ts"), "utf8")
-      .replaceAll("../../../src/http/index.ts", "mosaic-backlog/http")
-      .replaceAll("../../../src/index.ts", "mosaic-backlog")
-    assert.include(read("security.md"), `\`\`\`ts\n${program}\`\`\`\n`)
+    assert.deepStrictEqual(textsOn("docs/security.md", "ts"), [exampleOf("test/http/support/securedServer.ts")])
   })
 
   it("serves nobody without a token", async () => {
@@ -96,7 +65,7 @@ describe("the metrics in docs/operations.md", () => {
     await server.end()
     await place.remove()
     const documented = new Set(
-      read("operations.md")
+      read("docs/operations.md")
         .match(/`(?:backlog|process)_[a-z_]+/g)
         ?.map((each) => each.slice(1))
     )

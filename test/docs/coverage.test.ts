@@ -1,0 +1,93 @@
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import { describe, expect, it } from "vitest"
+import { type Block, blocksOn, pages, read } from "./support/pages.ts"
+
+/** Blocks of a page, by their language, and where there are several kinds of it by what is in them. */
+interface Kind {
+  readonly language: string | RegExp
+  readonly having?: string | RegExp
+}
+
+/** The test that runs them, or why there is none. */
+type Looked = { readonly by: string } | { readonly why: string }
+
+const anywhere: ReadonlyArray<Kind & Looked> = [
+  {
+    language: /^(sh|indented)$/,
+    having: /^(?:(?:npm|node bench).*\n)+$/,
+    why: "it installs, tests or measures everything, which takes minutes to hours"
+  }
+]
+
+const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
+  "README.md": [
+    { language: "", having: "decide ──▶ events", why: "it is a drawing" },
+    { language: /^(ts|)$/, by: "test/docs/readme.test.ts" }
+  ],
+  "docs/architecture.md": [{ language: "indented", by: "test/docs/statements.test.ts" }],
+  "docs/auditing.md": [
+    { language: "ts", by: "test/docs/programs.test.ts" },
+    { language: "indented", by: "test/docs/commands.test.ts" }
+  ],
+  "docs/command-line.md": [{ language: /^(indented|)$/, by: "test/docs/commands.test.ts" }],
+  "docs/embedded.md": [{ language: "indented", by: "test/docs/commands.test.ts" }],
+  "docs/evolution.md": [{ language: /^(json|ts)$/, by: "test/docs/programs.test.ts" }],
+  "docs/faults.md": [{ language: "indented", by: "test/docs/statements.test.ts" }],
+  "docs/http.md": [
+    { language: "http", by: "test/docs/http.test.ts" },
+    { language: "ts", by: "test/docs/programs.test.ts" },
+    { language: "indented", by: "test/http/docs.test.ts" }
+  ],
+  "docs/import.md": [{ language: /^(console|sql|json .*|markdown .*)$/, by: "test/import/docs.test.ts" }],
+  "docs/library.md": [{ language: "ts", by: "test/docs/programs.test.ts" }],
+  "docs/mcp.md": [{ language: /^(json|tool|ts)$/, by: "test/mcp/docs.test.ts" }],
+  "docs/operations.md": [{ language: /^(sh|indented)$/, by: "test/http/docs.test.ts" }],
+  "docs/roles.md": [
+    { language: "indented", having: "may not apply migration", why: "it is what is told, which test/proof looks at" },
+    { language: /^(sql|indented)$/, by: "test/docs/statements.test.ts" }
+  ],
+  "docs/security.md": [{ language: /^(sh|ts)$/, by: "test/http/docs.test.ts" }],
+  "docs/testing.md": [{ language: "ts", by: "test/proof/testingDocs.test.ts" }],
+  "docs/worker.md": [{ language: /^(console|ts)$/, by: "test/worker/docs.test.ts" }]
+}
+
+const isOf = ({ having = "", language }: Kind, block: Block): boolean =>
+  (typeof language === "string" ? language === block.language : language.test(block.language)) &&
+  (typeof having === "string" ? block.text.includes(having) : having.test(block.text))
+
+const title = (page: string, { line }: Block): string => `${page}:${line}`
+
+describe("the blocks of code on the pages", () => {
+  const found = pages.flatMap((page) =>
+    blocksOn(page).map((block) => ({
+      page,
+      block,
+      kind: [...anywhere, ...(kinds[page] ?? [])].find((kind) => isOf(kind, block))
+    }))
+  )
+
+  it("are all looked at by a test", () => {
+    expect(found.length).toBeGreaterThan(60)
+    expect(found.filter(({ kind }) => kind === undefined).map(({ block, page }) => title(page, block))).toEqual([])
+  })
+
+  it("are on the pages that are named, and those tests name their pages", () => {
+    for (const [page, all] of Object.entries(kinds)) {
+      for (const kind of all) {
+        expect([page, kind, found.some((one) => one.kind === kind)]).toEqual([page, kind, true])
+        if (!("by" in kind)) continue
+        expect([kind.by, existsSync(join(import.meta.dirname, "../..", kind.by))]).toEqual([kind.by, true])
+        expect([kind.by, read(kind.by)]).toEqual([
+          kind.by,
+          expect.stringMatching(new RegExp(page.replace("docs/", "")))
+        ])
+      }
+    }
+  })
+
+  const unlooked = found.flatMap(({ block, kind, page }) =>
+    kind !== undefined && "why" in kind ? [[title(page, block), kind.why] as const] : []
+  )
+  it.for(unlooked)("but not %s", ([, why], context) => context.skip(why))
+})

@@ -1,0 +1,23 @@
+import { Console, Effect, Stream } from "effect"
+import { SqlClient } from "effect/sql"
+import { AuditService } from "../../../src/index.ts"
+
+/** Tells of every event after the 1,200th, until it is interrupted. */
+export const tell = Effect.gen(function* () {
+  const audit = yield* AuditService
+  yield* audit
+    .events({ after: 1200, follow: true })
+    .pipe(Stream.runForEach((event) => Console.log(event.position, event.type, event.cardId)))
+})
+
+/** Writes of every event into a table, until it is interrupted. */
+export const mail = Effect.gen(function* () {
+  const audit = yield* AuditService
+  const sql = yield* SqlClient.SqlClient
+  yield* audit.consume({
+    consumer: "mailer",
+    follow: true,
+    parkAfter: 5,
+    handler: (event) => sql`INSERT INTO outbox (position, type) VALUES (${event.position}, ${event.type})`
+  })
+})

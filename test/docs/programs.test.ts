@@ -1,0 +1,83 @@
+import { layer } from "@effect/vitest"
+import { Effect, Fiber, Layer, Option, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import { describe, expect, it, vi } from "vitest"
+import { decodeEvent } from "../../src/events/EventCodec.ts"
+import { BacklogService } from "../../src/index.ts"
+import { freshBacklog, postgresClient } from "../support/backlogs.ts"
+import { until } from "../support/waiting.ts"
+import { mail, tell } from "./examples/auditing.ts"
+import { CardBlocked, upcasters } from "./examples/evolution.ts"
+import { take } from "./examples/library.ts"
+import { exampleOf, standsIn } from "./support/examples.ts"
+import { inOwnDatabase } from "./support/ownDatabase.ts"
+import { textsOn } from "./support/pages.ts"
+
+describe("the programs on the pages", () => {
+  it.each([
+    ["docs/auditing.md", ["auditing.ts"]],
+    ["docs/evolution.md", ["evolution.ts"]],
+    ["docs/http.md", ["test/http/support/example.ts"]],
+    ["docs/library.md", ["library.ts", "leases.test.ts"]]
+  ])("of %s are those that are run here, but for where they import from", (page, files) => {
+    const examples = files.map(exampleOf)
+    const texts = textsOn(page, "ts")
+    expect(texts.length).toBeGreaterThan(0)
+    expect(texts.filter((text) => !examples.some((example) => standsIn(text, example)))).toEqual([])
+  })
+
+  it("make of an event as it was one of the shape that it gets", () => {
+    const [old = ""] = textsOn("docs/evolution.md", "json")
+    const { data, ...event } = JSON.parse(old) as Parameters<typeof decodeEvent>[0]
+    expect(decodeEvent({ ...event, data })).toMatchObject({ _tag: "Success", success: { _tag: "CardBlocked" } })
+    const upcasted = upcasters.CardBlocked.reduce((shape, step) => step(shape), data)
+    expect(Schema.decodeUnknownSync(CardBlocked)({ _tag: event.type, ...upcasted })).toMatchObject({ kind: "other" })
+  })
+})
+
+// Tables of their own: in a database of their own.
+layer(Layer.provideMerge(freshBacklog, Layer.provide(inOwnDatabase, postgresClient(1))), {
+  timeout: "60 seconds",
+  excludeTestServices: true
+})("the programs on the pages", (its) => {
+  its.effect("follow the log", () =>
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const cards = Array.from({ length: 1200 }, (_, index) => ({ id: `c${index}`, title: "C" }))
+      yield* backlog.createMany({ cards, actor: "me" })
+      const printed = vi.spyOn(console, "log").mockImplementation(() => {})
+      yield* Effect.addFinalizer(() => Effect.sync(() => printed.mockRestore()))
+      const telling = yield* Effect.forkChild(tell)
+      yield* backlog.create({ id: "next", title: "N", actor: "me" })
+      yield* until(Effect.sync(() => printed.mock.calls.length > 0))
+      expect(printed.mock.calls).toEqual([[1201, "CardCreated", "next"]])
+      yield* Fiber.interrupt(telling)
+    })
+  )
+
+  its.effect("write of every event once", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`CREATE TABLE outbox (position bigint PRIMARY KEY, type text NOT NULL)`
+      const mailing = yield* Effect.forkChild(mail)
+      yield* (yield* BacklogService).create({ id: "mailed", title: "M", actor: "me" })
+      const written = sql<{ readonly count: number }>`
+          SELECT count(*)::int AS count FROM outbox WHERE position > 1201 AND type = 'CardCreated'`
+      yield* until(Effect.map(written, ([row]) => row?.count === 1))
+      yield* Fiber.interrupt(mailing)
+    })
+  )
+
+  its.effect("make a command a part of a transaction", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const backlog = yield* BacklogService
+      yield* sql`CREATE TABLE orders (id text PRIMARY KEY)`
+      yield* take("7")
+      expect(Option.isSome(yield* backlog.get("ship-7"))).toBe(true)
+      yield* backlog.create({ id: "ship-8", title: "Was there", actor: "me" })
+      expect((yield* Effect.flip(take("8")))._tag).toBe("CardAlreadyExists")
+      expect(yield* sql`SELECT id FROM orders`).toEqual([{ id: "7" }])
+    })
+  )
+})

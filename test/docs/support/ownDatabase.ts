@@ -1,0 +1,26 @@
+import { Effect, Layer, type Scope } from "effect"
+import { SqlClient } from "effect/sql"
+import { randomBytes } from "node:crypto"
+import { layerPostgresClient } from "../../../src/services/Postgres.ts"
+import { postgresUrl } from "../../support/backlogs.ts"
+
+/** A database of one's own on the server, for what names no schema; dropped when the scope ends. */
+export const ownDatabase: Effect.Effect<
+  { readonly name: string; readonly url: string },
+  never,
+  SqlClient.SqlClient | Scope.Scope
+> = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const name = `docs_${randomBytes(6).toString("hex")}`
+  const url = new URL(postgresUrl())
+  url.pathname = name
+  yield* Effect.acquireRelease(Effect.orDie(sql.unsafe(`CREATE DATABASE ${name}`)), () =>
+    Effect.orDie(sql.unsafe(`DROP DATABASE ${name} WITH (FORCE)`))
+  )
+  return { name, url: url.href }
+})
+
+/** A client of such a database. */
+export const inOwnDatabase = Layer.unwrap(
+  Effect.map(ownDatabase, ({ url }) => layerPostgresClient({ url, poolSize: 4 }))
+)

@@ -1,0 +1,65 @@
+/** A line of a shell as the pages have them: one program, and what becomes of its output. */
+export interface ShellLine {
+  readonly line: string
+  /** Variables that are set for the program only. */
+  readonly env: Readonly<Record<string, string>>
+  readonly words: ReadonlyArray<string>
+  /** The variable that gets the output, as in `TOKEN=$(…)`. */
+  readonly into: string | undefined
+  readonly output: { readonly file: string; readonly appends: boolean } | undefined
+  readonly isInBackground: boolean
+}
+
+/** Lines of a shell, without comments, those that go on after a backslash in one. */
+export const linesIn = (text: string): ReadonlyArray<string> =>
+  text
+    .replaceAll(/\\\n\s*/g, "")
+    .split("\n")
+    .map((line) => line.replace(/(^|\s)#.*$/, "").trim())
+    .filter((line) => line !== "")
+
+type Variables = Readonly<Record<string, string>>
+
+const expand = (text: string, variables: Variables): string =>
+  text.replaceAll(/\$(?:\{([^}]+)\}|([A-Z_]+))/g, (_, braced?: string, plain?: string) => {
+    const name = braced ?? plain ?? ""
+    const value = variables[name]
+    if (value === undefined) throw new Error(`nobody has set $${name}`)
+    return value
+  })
+
+const wordPattern = /(?:'[^']*'|"(?:\\.|[^"\\])*"|[^\s'"])+/g
+
+/** A word without its quotes, with variables in their places where a shell would put them. */
+const unquoted = (word: string, variables: Variables): string =>
+  word.replaceAll(
+    /'([^']*)'|"((?:\\.|[^"\\])*)"|([^'"]+)/g,
+    (_, verbatim?: string, quoted?: string, plain?: string) => {
+      if (verbatim !== undefined) return verbatim
+      if (quoted !== undefined) return expand(quoted, variables).replaceAll(/\\(["\\$`])/g, "$1")
+      return expand((plain ?? "").replace(/^~(?=\/|$)/, "$HOME"), variables)
+    }
+  )
+
+/** Understands a line, of what shells understand as much as the pages use. */
+export const parseLine = (line: string, variables: Variables): ShellLine => {
+  const [, into, inner] = /^([A-Z]+)=\$\((.*)\)$/.exec(line) ?? []
+  const words = (inner ?? line).match(wordPattern) ?? []
+  const env: Record<string, string> = {}
+  while (/^[A-Z_]+=/.test(words[0] ?? "")) {
+    const [name = "", value = ""] = words.shift()?.split(/=(.*)/s) ?? []
+    env[name] = unquoted(value, variables)
+  }
+  const isInBackground = words.at(-1) === "&"
+  if (isInBackground) words.pop()
+  const redirected = words.findIndex((word) => word === ">" || word === ">>")
+  const [operator, file] = redirected === -1 ? [] : words.splice(redirected, 2)
+  return {
+    line,
+    env,
+    into,
+    isInBackground,
+    words: words.map((word) => unquoted(word, variables)),
+    output: file === undefined ? undefined : { file: unquoted(file, variables), appends: operator === ">>" }
+  }
+}
