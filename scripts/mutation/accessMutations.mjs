@@ -16,7 +16,7 @@ const problems = ["test/http/problems.test.ts"]
 const operations = ["test/http/operations.test.ts"]
 const agents = ["test/mcp/sdk.test.ts"]
 
-export const accessMutations = [
+const mutations = [
   // Who must show a token
   {
     name: "that callers show a token where others can reach the server",
@@ -445,3 +445,11 @@ export const accessMutations = [
     tests: operations
   }
 ]
+
+/** Tests that start programs, for which the copy is built first; the others save that. */
+const startPrograms = new Set(agents)
+
+export const accessMutations = mutations.map((mutation) => ({
+  ...mutation,
+  startsPrograms: mutation.tests.some((file) => startPrograms.has(file))
+}))

@@ -2,7 +2,7 @@ import { accessMutations } from "./accessMutations.mjs"
 
 /**
  * What is taken out, one at a time: where, the text, what stands there instead, and the tests that should notice first.
- * Every text must be in its file exactly once.
+ * Every text must be in its file exactly once. Where the tests start no programs, `startsPrograms` is false, and none are built.
  */
 const lockAndLoad = "src/projections/lockAndLoad.ts"
 const claimQuery = "src/projections/claimQuery.ts"

@@ -70,6 +70,9 @@ const testsOn = async (directory, files) => {
   return ended === "late" ? `a run that did not end within ${minutesAtMost} minutes` : firstFailure(output)
 }
 
+/** Builds what tests start that start programs. A type error does not keep it from being built. */
+const build = (directory) => run("npx", ["tsc", "-p", "tsconfig.build.json", "--noEmitOnError", "false"], directory)
+
 /** A copy of the program as the changes make it. */
 const withCopy = async (file, changes, name, use) => {
   const directory = mkdtempSync(join(tmpdir(), "mosaic-mutation-"))
@@ -80,8 +83,6 @@ const withCopy = async (file, changes, name, use) => {
       for (const change of changes) text = replaceOnce(text, change.find, change.replace, name)
       writeFileSync(join(directory, file), text)
     }
-    // Programs that tests start are the built ones. A type error does not keep them from being built.
-    await run("npx", ["tsc", "-p", "tsconfig.build.json", "--noEmitOnError", "false"], directory)
     return await use(directory)
   } finally {
     rmSync(directory, { recursive: true, force: true, maxRetries: 5 })
@@ -93,18 +94,24 @@ const chosen = mutations.filter(({ name }) => new RegExp(values.only).test(name)
 
 // Tests that fail anyway notice nothing.
 const needed = values.targeted ? [...new Set(chosen.flatMap(({ tests }) => tests))] : []
-const failing = await withCopy(undefined, [], "the program", (directory) => testsOn(directory, needed))
+const failing = await withCopy(undefined, [], "the program", async (directory) => {
+  await build(directory)
+  return testsOn(directory, needed)
+})
 if (failing !== undefined) {
   console.error(`The tests fail without a mutation: ${failing}`)
   process.exit(1)
 }
 console.error("Without a mutation the tests pass.")
 
-for (const [index, { also = [], file, find, name, replace, tests }] of chosen.entries()) {
+for (const [index, { also = [], file, find, name, replace, startsPrograms = true, tests }] of chosen.entries()) {
   const began = Date.now()
   const killer = await withCopy(file, [{ find, replace }, ...also], name, async (directory) => {
+    if (startsPrograms) await build(directory)
     const noticed = await testsOn(directory, tests)
-    return noticed === undefined && !values.targeted ? testsOn(directory, []) : noticed
+    if (noticed !== undefined || values.targeted) return noticed
+    await build(directory)
+    return testsOn(directory, [])
   })
   results.push({ name, file, killer })
   const seconds = Math.round((Date.now() - began) / 1000)

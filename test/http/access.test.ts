@@ -313,6 +313,8 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
         assert.deepStrictEqual([path, body, ...tagIn(answer)], [path, body, 403, "Forbidden"])
       }
       const renewed = yield* ask(port, "/renew", { body: { id: "c1", token: tokenOf(own) }, token: worker })
+      // The version of its renewal is the token of no claim.
+      says(yield* ask(port, "/renew", { body: { id: "c1", token: tokenOf(own) + 1 }, token: worker }), 403, "Forbidden")
       const released = yield* ask(port, "/release", { body: { id: "c2", token: tokenOf(under) }, token: worker })
       const completion = { id: "c1", token: tokenOf(own), commandId: "once", claimNext: { owner: "w1" } }
       const completed = yield* ask(port, "/complete", { body: completion, token: worker })
