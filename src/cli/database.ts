@@ -22,26 +22,34 @@ import { oneLine } from "./terminalText.ts"
 
 /** The database that is meant, and a name for it that has no password. */
 export type DatabaseTarget =
-  | { readonly _tag: "Server"; readonly url: string; readonly name: string }
+  | { readonly _tag: "Server"; readonly url: string; readonly name: string; readonly prepare: boolean }
   | { readonly _tag: "Directory"; readonly directory: string; readonly name: string }
 
 /** The directory that holds the backlog when nothing else is named. */
 const defaultDirectory = ".backlog"
 
-/** Which database: `--db`, else `BACKLOG_DATABASE_URL`, else `DATABASE_URL`, else the directory `.backlog`. */
+/**
+ * Which database: `--db`, else `BACKLOG_DATABASE_URL`, else `DATABASE_URL`, else the directory `.backlog`. With
+ * `BACKLOG_PREPARE=off` no statement is prepared by name, for poolers that lose them.
+ */
 export const databaseTarget = (
   db: string | undefined,
   env: Host["Service"]["env"]
 ): Result.Result<DatabaseTarget, InvalidInput> => {
-  if (db !== undefined) return targetOf("--db", db)
+  const prepare = nonEmpty(env["BACKLOG_PREPARE"]) ?? "on"
+  if (prepare !== "on" && prepare !== "off") {
+    return Result.fail(new InvalidInput({ problem: "BACKLOG_PREPARE takes on or off" }))
+  }
+  const named = (source: string, value: string) => targetOf(source, value, prepare === "on")
+  if (db !== undefined) return named("--db", db)
   for (const variable of ["BACKLOG_DATABASE_URL", "DATABASE_URL"]) {
     const value = nonEmpty(env[variable])
-    if (value !== undefined) return targetOf(variable, value)
+    if (value !== undefined) return named(variable, value)
   }
-  return targetOf("--db", defaultDirectory)
+  return named("--db", defaultDirectory)
 }
 
-const targetOf = (source: string, value: string): Result.Result<DatabaseTarget, InvalidInput> => {
+const targetOf = (source: string, value: string, prepare: boolean): Result.Result<DatabaseTarget, InvalidInput> => {
   const refuse = (problem: string) => Result.fail(new InvalidInput({ problem: `${source} ${problem}` }))
   if (value.trim() === "") return refuse("is empty: it takes a postgres:// URL or a directory")
   if (value.includes("\u0000")) return refuse("has a NUL character in it")
@@ -56,7 +64,8 @@ const targetOf = (source: string, value: string): Result.Result<DatabaseTarget, 
     : Result.succeed({
         _tag: "Server",
         url: value,
-        name: serverName(url)
+        name: serverName(url),
+        prepare
       })
 }
 
@@ -78,9 +87,9 @@ const target = Effect.gen(function* () {
 
 /** A client of a server that is not the backlog's: one connection. The name is for errors, and has no password. */
 export const otherServer = Effect.fnUntraced(function* (flag: string, url: string) {
-  const meant = yield* Effect.fromResult(targetOf(flag, url))
+  const meant = yield* Effect.fromResult(targetOf(flag, url, false))
   if (meant._tag === "Directory") return yield* new InvalidInput({ problem: `${flag} takes a postgres:// URL` })
-  return { name: meant.name, layer: layerPostgresClient({ url: meant.url, poolSize: 1, prepare: false }) }
+  return { name: meant.name, layer: layerPostgresClient({ url: meant.url, poolSize: 1, prepare: meant.prepare }) }
 })
 
 /** Making a database takes some seconds: whoever waits for it at a terminal shall know why. */
@@ -108,7 +117,7 @@ const backlogOf = (
   poolSize: number
 ): Layer.Layer<BacklogServices, Layer.Error<ReturnType<typeof layerPglite>>> =>
   meant._tag === "Server"
-    ? layerPostgres({ url: meant.url, schema, poolSize })
+    ? layerPostgres({ url: meant.url, schema, poolSize, prepare: meant.prepare })
     : layerPglite({ dataDir: meant.directory, schema })
 
 /** Runs an effect with the services of the backlog that the flags and the environment name. */
@@ -171,7 +180,7 @@ const overClient = <A, E>(
   service.pipe(
     Layer.provide(
       meant._tag === "Server"
-        ? layerPostgresClient({ url: meant.url, poolSize })
+        ? layerPostgresClient({ url: meant.url, poolSize, prepare: meant.prepare })
         : layerPgliteClient({ dataDir: meant.directory })
     ),
     Layer.provide(inSchema(schema))
