@@ -88,7 +88,7 @@ const context = {
   pgbouncers: options.pgbouncer,
   quick,
   repetitions,
-  seconds: quick ? 0.6 : 2
+  seconds: quick ? 0.6 : 1.5
 }
 const file = options.results ?? new URL(`results/${quick ? "quick-" : ""}scaling.json`, import.meta.url).pathname
 const results = { ...resultsBefore(file), about, repetitions }

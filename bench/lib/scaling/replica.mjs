@@ -58,6 +58,8 @@ export const replica = async (given, say) => {
     })
     await verify(context, schema)
     await setTo("synchronous, on")
+    // Audits are a replica's to carry out as well.
+    await verify({ ...context, url: follower.url }, schema)
     const replicaLost = await loseReplica(context, primary, follower)
     say(`replica lost: ${JSON.stringify(replicaLost)}`)
     await setTo("synchronous, on")
