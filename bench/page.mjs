@@ -37,6 +37,14 @@ const captions = {
     "The lines of this backlog are flat: a claim reads an index that holds claimable cards only. A table whose claim looks " +
       "through done and waiting cards becomes slower with them."
   ],
+  reads: [
+    "Reads over the largest backlog",
+    "A card, a page of 100 in the order of claims, and the counts. None of them looks at all cards."
+  ],
+  creates: [
+    "Planning",
+    "A plan of many cards, of which most depend on another, events and edges included; the queues have no dependencies."
+  ],
   drain: [
     "A backlog from its first card to its last",
     "Nothing tidies up in between, so that rows which are dead lie in the way of those who pass over them."

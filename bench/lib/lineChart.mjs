@@ -2,7 +2,8 @@ import { element, label, picture, text } from "./svg.mjs"
 
 const width = 880
 const height = 460
-const area = { left: 70, right: 550, top: 50, bottom: 400 }
+/** As wide as a character of a label is on the whole. */
+const widthOfCharacter = 7.4
 const lineHeight = 15
 
 /** Round values of a scale, from below the lowest to above the highest. */
@@ -29,6 +30,8 @@ const scaleOf = (values, { isLogarithmic = false }, from, to) => {
 export const lineChart = ({ lines, title, x, y }) => {
   const points = lines.flatMap((line) => line.points)
   if (!points.some(([across]) => across > 0)) return undefined
+  const longest = Math.max(...lines.map((line) => line.label.length))
+  const area = { left: 70, right: width - 25 - longest * widthOfCharacter, top: 50, bottom: 400 }
   const horizontal = scaleOf(
     points.map(([value]) => value),
     x,

@@ -78,6 +78,39 @@ const drains = (results) =>
     ]
   })
 
+const creates = (results) =>
+  barChart({
+    title: "Creating many cards with one call, cards a second",
+    groups: [
+      {
+        label: "all in one transaction, or as near to it as it goes",
+        bars: barsOf(onServer(results, { scenario: "create many" }))
+      }
+    ]
+  })
+
+/** What reading takes over the largest backlog that was measured. */
+const reads = (results) => {
+  const all = onServer(results, { system: ours }).filter(({ scenario }) => /^(?:get|list|stats)\b/.test(scenario))
+  const size = Math.max(...all.map((result) => result.size))
+  return barChart({
+    title: "Reads, milliseconds (p50)",
+    groups: [
+      {
+        label: `over ${label(size)} cards`,
+        bars: all
+          .filter((result) => result.size === size && result.p50Ms !== null)
+          .map(({ p50Ms, scenario, system }) => ({
+            label: scenario,
+            value: p50Ms,
+            color: colorOf(system),
+            isOurs: true
+          }))
+      }
+    ]
+  })
+}
+
 /** As many as can be told apart. */
 const shownStates = new Set(["all claimable", "90 % done", "90 % waiting, and first", "mixed"])
 
@@ -166,6 +199,8 @@ export const writePlots = (place, prefix, results) =>
     rates: rates(results),
     batches: batches(results),
     claims: latencies(results),
+    reads: reads(results),
+    creates: creates(results),
     drain: drains(results),
     soak: soak(readSeries(new URL(`${prefix}-soak.json`, place)))
   })
