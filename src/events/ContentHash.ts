@@ -65,20 +65,27 @@ export const commitment = (salt: string, value: Schema.Json): string =>
 export const contentHash = (content: HashedContent, commitments: Commitments): string =>
   hash("sha256", canonicalContent(content, commitments), "hex")
 
+const canonicalContent = (content: HashedContent, commitments: Commitments): string =>
+  canonicalAround(content, commitments).join(content.recordedAt)
+
 /**
- * The canonical JSON of an event: its members are known and stand here in their canonical order, which spares the
- * general algorithm for all but values that are arrays and objects themselves.
+ * The canonical JSON of an event, without the time at which it is recorded, which belongs between the two parts. Its
+ * members are known and stand here in their canonical order, which spares the general algorithm for all but values that
+ * are arrays and objects themselves.
  */
-export const canonicalContent = (content: HashedContent, commitments: Commitments): string => {
+export const canonicalAround = (
+  content: Omit<HashedContent, "recordedAt">,
+  commitments: Commitments
+): readonly [before: string, after: string] => {
   const fields = Object.keys(commitments)
   const data: Record<string, unknown> = fields.length === 0 ? content.data : { ...content.data }
   for (const field of fields) data[field] = { sha256: commitments[field]?.sha256 }
-  return (
+  return [
     `{"actor":${quoted(content.actor)},"cardId":${quoted(content.cardId)},"causationId":${quoted(content.causationId)}` +
-    `,"commandId":${quoted(content.commandId)},"correlationId":${quoted(content.correlationId)}` +
-    `,"data":${canonicalMembers(data)},"occurredAt":${quoted(content.occurredAt)},"recordedAt":${quoted(content.recordedAt)}` +
-    `,"schemaVersion":${content.schemaVersion},"type":${quoted(content.type)},"version":${content.version}}`
-  )
+      `,"commandId":${quoted(content.commandId)},"correlationId":${quoted(content.correlationId)}` +
+      `,"data":${canonicalMembers(data)},"occurredAt":${quoted(content.occurredAt)},"recordedAt":"`,
+    `","schemaVersion":${content.schemaVersion},"type":${quoted(content.type)},"version":${content.version}}`
+  ]
 }
 
 const needsNoEscape = /^[ !#-[\]-~]*$/

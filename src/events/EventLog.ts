@@ -11,14 +11,14 @@ import {
   type Scope,
   Stream
 } from "effect"
-import { SqlClient, type SqlError, type Statement } from "effect/sql"
+import { SqlClient, type SqlError } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import type { EventParts } from "../domain/EventParts.ts"
 import type { Occurrence } from "../domain/evolve.ts"
 import { arrayLiteral } from "./arrayLiteral.ts"
 import { chunks } from "./chunks.ts"
 import { commitChannel, CommitListener } from "./CommitListener.ts"
-import { chainHash, type Commitments, commitTo, contentHash, type HashedContent } from "./ContentHash.ts"
+import { canonicalAround, type Commitments, commitTo, type HashedContent } from "./ContentHash.ts"
 import { DatabaseClock, databaseNow } from "./DatabaseClock.ts"
 import { durably } from "./durably.ts"
 import { encodeEvent } from "./EventCodec.ts"
@@ -42,13 +42,6 @@ export interface PendingEvent extends Occurrence, Origin {}
 /** Why events cannot be read. */
 export type LogFailure = DamagedEvent | SqlError.SqlError
 
-/** The locked end of the log: what the next event follows, and when it is recorded. */
-export interface LogEnd {
-  readonly position: number
-  readonly chainHash: Uint8Array
-  readonly nextRecordedAt: Date
-}
-
 /** The end of the log. */
 export interface Head {
   readonly position: number
@@ -66,21 +59,12 @@ export class EventLog extends Context.Service<
   EventLog,
   {
     /**
-     * Appends events in order and answers the position before the first. Runs in the caller's transaction, as its last
-     * lock: it holds the head row until that transaction ends.
+     * The statements that append events in order, to be run in this order in the caller's transaction. The first takes
+     * the last lock of all, the head row, which is held until that transaction ends: the head stands at the last of the
+     * events from then on, and nobody else moves it.
      */
-    readonly append: (events: ReadonlyArray<PendingEvent>) => Effect.Effect<number, SqlError.SqlError>
-    /**
-     * Locks the head row until the caller's transaction ends, for `appended`: the last lock that a transaction takes. Under
-     * a condition: where it does not hold nothing is locked, and none is answered.
-     */
-    readonly lockEnd: (condition?: Statement.Fragment) => Effect.Effect<Option.Option<LogEnd>, SqlError.SqlError>
-    /** The statements that append events in order after the end, which the caller has locked; to be run in this order. */
-    readonly appended: (
-      end: LogEnd,
-      events: ReadonlyArray<PendingEvent>
-    ) => ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
-    /** Tells those who wait for commits in this process that there was one. */
+    readonly append: (events: ReadonlyArray<PendingEvent>) => ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
+    /** Tells those who wait for commits, here, that there was one. */
     readonly announce: Effect.Effect<void>
     /** Inserts events that were stored elsewhere, as they are, and moves the head to the last. */
     readonly restore: (events: Arr.NonEmptyReadonlyArray<StoredEvent>) => Effect.Effect<void, SqlError.SqlError>
@@ -129,82 +113,78 @@ export class EventLog extends Context.Service<
       const headColumns = sql.literal(`position::float8 AS position, chain_hash AS "chainHash",
         ${microseconds("nullif(recorded_at, '-infinity')")} AS "recordedAt"`)
 
-      const lockRows = (condition: Statement.Fragment) => sql<LockedHeadRow>`
-        SELECT ${headColumns}, greatest(recorded_at, ${databaseNow(sql, clock.override)}) AS "nextRecordedAt",
-          ${durably(sql)} AS "synchronousCommit"
-        FROM ${head} WHERE ${condition} FOR UPDATE`
+      const lockHead = sql<LockedHeadRow>`
+        SELECT ${headColumns}, ${durably(sql)} AS "synchronousCommit" FROM ${head} FOR UPDATE`
 
-      const lockHead = Effect.map(
-        Effect.suspend(() => lockRows(sql`true`)),
-        (rows) => headOf(rows, schema)
-      )
+      /**
+       * Inserts events behind the locked head and moves it to the last of them. When they are recorded, and so their
+       * hashes, is known only then, and so the database makes them: it holds the head for no longer than it must. The
+       * parts of one append are all recorded at the same time.
+       */
+      const insertNext = (rows: Arr.NonEmptyReadonlyArray<SealedEvent>, isFirst: boolean) => sql`
+        WITH RECURSIVE ending AS MATERIALIZED (
+          SELECT position, chain_hash, recorded_at,
+            to_char(recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS recorded_text
+          FROM (SELECT position, chain_hash, ${
+            isFirst ? sql`greatest(recorded_at, ${databaseNow(sql, clock.override)})` : sql`recorded_at`
+          } AS recorded_at FROM ${head} OFFSET 0) AS head),
+        contents AS MATERIALIZED (
+          SELECT string_agg(sha256(convert_to(before || (SELECT recorded_text FROM ending) || after, 'UTF8')), ''
+            ORDER BY place) AS hashes
+          FROM unnest(${arrayLiteral(rows.map((row) => row.canonical[0]))}::text[],
+            ${arrayLiteral(rows.map((row) => row.canonical[1]))}::text[]) WITH ORDINALITY AS content (before, after, place)),
+        chain (place, hash) AS (
+          SELECT 0, chain_hash FROM ending UNION ALL
+          SELECT place + 1, sha256(hash || substr((SELECT hashes FROM contents), place * 32 + 1, 32)) FROM chain
+          WHERE place < ${rows.length}::int4),
+        inserted AS (INSERT INTO ${events} (position, ${eventColumns}, recorded_at, content_hash, chain_hash)
+          SELECT (SELECT position FROM ending) + place, ${eventValues}, (SELECT recorded_at FROM ending),
+            substr((SELECT hashes FROM contents), (place::int4 - 1) * 32 + 1, 32), chain_hash
+          FROM unnest(${contentArrays(rows)}, ARRAY(SELECT hash FROM chain WHERE place > 0 ORDER BY place))
+            WITH ORDINALITY AS row (${eventColumns}, chain_hash, place))
+        UPDATE ${head} SET position = position + ${rows.length}::int4, recorded_at = (SELECT recorded_at FROM ending),
+          chain_hash = (SELECT hash FROM chain WHERE place = ${rows.length}::int4)
+        RETURNING pg_notify(${commitChannel}, ${schema})::text`
 
-      const logEndOf = (row: LockedHeadRow): LogEnd => ({
-        position: row.position,
-        chainHash: row.chainHash,
-        nextRecordedAt: row.nextRecordedAt
-      })
+      const append = (pending: ReadonlyArray<PendingEvent>) => {
+        const [first, ...others] = chunks(pending.map(seal), (row) => row.data.length)
+        if (first === undefined) return []
+        return [
+          lockHead,
+          Effect.suspend(() => insertNext(first, true)),
+          ...others.map((chunk) => Effect.suspend(() => insertNext(chunk, false)))
+        ]
+      }
 
-      const lockEnd = (condition?: Statement.Fragment) =>
-        condition === undefined
-          ? Effect.map(lockHead, (row) => Option.some(logEndOf(row)))
-          : Effect.map(
-              Effect.suspend(() => lockRows(condition)),
-              ([row]) => Option.map(Option.fromUndefinedOr(row), logEndOf)
-            )
+      const eventColumns = sql.literal(`card_id, version, type, schema_version, data, commitments, actor,
+        correlation_id, causation_id, command_id, occurred_at`)
+      const eventValues = sql.literal(`card_id, version, type, schema_version, data::jsonb, commitments::jsonb, actor,
+        correlation_id, causation_id, command_id, occurred_at`)
 
-      /** Inserts events and moves the head to the last of them, in one round trip. */
-      const insert = (rows: Arr.NonEmptyReadonlyArray<EventInsert>) => {
+      /** What an event's row has but its place in the log, in the order of `eventColumns`. */
+      const contentArrays = (rows: ReadonlyArray<EventContent>) => sql`
+        ${arrayLiteral(rows.map((row) => row.content.cardId))}::text[], ${arrayLiteral(rows.map((row) => row.content.version))}::int4[],
+        ${arrayLiteral(rows.map((row) => row.content.type))}::text[], ${arrayLiteral(rows.map((row) => row.content.schemaVersion))}::int4[],
+        ${arrayLiteral(rows.map((row) => row.data))}::text[], ${arrayLiteral(rows.map((row) => JSON.stringify(row.commitments)))}::text[],
+        ${arrayLiteral(rows.map((row) => row.content.actor))}::text[],
+        ${arrayLiteral(rows.map((row) => row.content.correlationId))}::text[], ${arrayLiteral(rows.map((row) => row.content.causationId))}::text[],
+        ${arrayLiteral(rows.map((row) => row.content.commandId))}::text[], ${arrayLiteral(rows.map((row) => row.occurredAt))}::timestamptz[]`
+
+      /** Inserts events as they are and moves the head to the last of them. */
+      const insertStored = (rows: Arr.NonEmptyReadonlyArray<EventInsert>) => {
         const last = Arr.lastNonEmpty(rows)
         return sql`
-        WITH inserted AS (INSERT INTO ${events} (position, card_id, version, type, schema_version, data, commitments, actor,
-          correlation_id, causation_id, command_id, occurred_at, recorded_at, content_hash, chain_hash)
-        SELECT position, card_id, version, type, schema_version, data::jsonb, commitments::jsonb, actor,
-          correlation_id, causation_id, command_id, occurred_at, recorded_at, content_hash, chain_hash
+        WITH inserted AS (INSERT INTO ${events} (position, ${eventColumns}, recorded_at, content_hash, chain_hash)
+        SELECT position, ${eventValues}, recorded_at, content_hash, chain_hash
         FROM unnest(
-          ${arrayLiteral(rows.map((row) => row.position))}::int8[], ${arrayLiteral(rows.map((row) => row.content.cardId))}::text[],
-          ${arrayLiteral(rows.map((row) => row.content.version))}::int4[], ${arrayLiteral(rows.map((row) => row.content.type))}::text[],
-          ${arrayLiteral(rows.map((row) => row.content.schemaVersion))}::int4[], ${arrayLiteral(rows.map((row) => row.data))}::text[],
-          ${arrayLiteral(rows.map((row) => JSON.stringify(row.commitments)))}::text[], ${arrayLiteral(rows.map((row) => row.content.actor))}::text[],
-          ${arrayLiteral(rows.map((row) => row.content.correlationId))}::text[], ${arrayLiteral(rows.map((row) => row.content.causationId))}::text[],
-          ${arrayLiteral(rows.map((row) => row.content.commandId))}::text[], ${arrayLiteral(rows.map((row) => row.occurredAt))}::timestamptz[],
+          ${contentArrays(rows)}, ${arrayLiteral(rows.map((row) => row.position))}::int8[],
           ${arrayLiteral(rows.map((row) => row.recordedAt))}::timestamptz[],
           ${arrayLiteral(rows.map((row) => row.contentHash))}::bytea[], ${arrayLiteral(rows.map((row) => row.chainHash))}::bytea[]
-        ) AS row (position, card_id, version, type, schema_version, data, commitments, actor, correlation_id,
-          causation_id, command_id, occurred_at, recorded_at, content_hash, chain_hash))
+        ) AS row (${eventColumns}, position, recorded_at, content_hash, chain_hash))
         UPDATE ${head} SET position = ${last.position}::int8, chain_hash = ${last.chainHash}::bytea,
           recorded_at = ${last.recordedAt}::timestamptz
         RETURNING pg_notify(${commitChannel}, ${schema})::text`
       }
-
-      const appended = (before: LogEnd, pending: ReadonlyArray<PendingEvent>) => {
-        const sealed = pending.map(seal)
-        const recordedAt = before.nextRecordedAt.toISOString()
-        let chain = before.chainHash
-        const rows = sealed.map((event, index): EventInsert => {
-          const content: HashedContent = { ...event.content, recordedAt }
-          const hash = Buffer.from(contentHash(content, event.commitments), "hex")
-          chain = chainHash(chain, hash)
-          return {
-            ...event,
-            position: BigInt(before.position + index + 1),
-            recordedAt: before.nextRecordedAt,
-            contentHash: hash,
-            chainHash: chain
-          }
-        })
-        return Array.from(
-          chunks(rows, (row) => row.data.length),
-          (chunk) => Effect.suspend(() => insert(chunk))
-        )
-      }
-
-      const append = Effect.fnUntraced(function* (pending: ReadonlyArray<PendingEvent>) {
-        const end = logEndOf(yield* lockHead)
-        yield* Effect.forEach(appended(end, pending), (statement) => statement, { discard: true })
-        yield* sql.afterCommit(ring)
-        return end.position
-      })
 
       const restore = Effect.fnUntraced(function* (stored: Arr.NonEmptyReadonlyArray<StoredEvent>) {
         const rows = stored.map((event): EventInsert => ({
@@ -217,7 +197,7 @@ export class EventLog extends Context.Service<
           contentHash: Buffer.from(event.contentHash, "hex"),
           chainHash: Buffer.from(event.chainHash, "hex")
         }))
-        for (const chunk of chunks(rows, (row) => row.data.length)) yield* insert(chunk)
+        for (const chunk of chunks(rows, (row) => row.data.length)) yield* insertStored(chunk)
         yield* sql.afterCommit(ring)
       })
 
@@ -231,7 +211,6 @@ export class EventLog extends Context.Service<
         WHERE events.card_id = ${cardId} AND events.version = erased.version`
 
       const headRows = sql<HeadRow>`SELECT ${headColumns} FROM ${head}`
-      const readHead = Effect.map(headRows, (rows) => headOf(rows, schema))
 
       const page = (after: number, upTo: number, filter?: EventFilter) =>
         Effect.flatMap(read.byPosition(after, upTo, filter), storedEvents)
@@ -267,13 +246,11 @@ export class EventLog extends Context.Service<
 
       return EventLog.of({
         append,
-        lockEnd,
-        appended,
         announce: ring,
         restore,
         erase: (cardId, erased) => Effect.asVoid(erase(cardId, erased)),
         findHead: Effect.map(headRows, (rows) => Option.map(Option.fromUndefinedOr(rows[0]), endOf)),
-        head: (mode) => Effect.map(mode === "read" ? readHead : lockHead, endOf),
+        head: (mode) => Effect.map(mode === "read" ? headRows : lockHead, (rows) => endOf(headOf(rows, schema))),
         read,
         page,
         between,
@@ -290,10 +267,10 @@ interface HeadRow extends Omit<Head, "chainHash"> {
 }
 
 interface LockedHeadRow extends HeadRow {
-  readonly nextRecordedAt: Date
+  readonly synchronousCommit: string
 }
 
-interface SealedEvent {
+interface EventContent {
   readonly content: Omit<HashedContent, "recordedAt">
   readonly commitments: Commitments
   readonly occurredAt: Date
@@ -301,7 +278,12 @@ interface SealedEvent {
   readonly data: string
 }
 
-interface EventInsert extends SealedEvent {
+interface SealedEvent extends EventContent {
+  /** What the content hash is over, around the time at which the event is recorded. */
+  readonly canonical: readonly [before: string, after: string]
+}
+
+interface EventInsert extends EventContent {
   readonly position: bigint
   readonly recordedAt: Date
   readonly contentHash: Uint8Array
@@ -311,18 +293,21 @@ interface EventInsert extends SealedEvent {
 /** Everything that can be done before the head row is held. */
 const seal = (event: PendingEvent): SealedEvent => {
   const encoded = encodeEvent(event.event)
+  const content = {
+    cardId: event.cardId,
+    version: event.version,
+    ...encoded,
+    actor: event.actor,
+    correlationId: event.correlationId,
+    causationId: event.causationId,
+    commandId: event.commandId,
+    occurredAt: DateTime.formatIso(event.occurredAt)
+  }
+  const commitments = commitTo(encoded.data)
   return {
-    content: {
-      cardId: event.cardId,
-      version: event.version,
-      ...encoded,
-      actor: event.actor,
-      correlationId: event.correlationId,
-      causationId: event.causationId,
-      commandId: event.commandId,
-      occurredAt: DateTime.formatIso(event.occurredAt)
-    },
-    commitments: commitTo(encoded.data),
+    content,
+    commitments,
+    canonical: canonicalAround(content, commitments),
     occurredAt: DateTime.toDateUtc(event.occurredAt),
     data: JSON.stringify(encoded.data)
   }

@@ -28,8 +28,8 @@ export class CardTally implements CardCounts {
  * log, a program has written that does not know it, and it counts for nothing.
  */
 export interface CountsTable {
-  /** Adds what a batch changed: what was written between two positions, in the transaction that holds the head. */
-  readonly add: (changed: CardCounts, before: number, position: number) => Effect.Effect<unknown, SqlError.SqlError>
+  /** Adds what was changed by so many events, the last of the log, in the transaction that appended them. */
+  readonly add: (changed: CardCounts, events: number) => Effect.Effect<unknown, SqlError.SqlError>
   /** Counts anew, in the caller's transaction, which holds the head. Looks at every card. */
   readonly recount: Effect.Effect<unknown, SqlError.SqlError>
   /** The same where it is needed and this role may. All commands wait while it looks. */
@@ -57,11 +57,11 @@ export const makeCountsTable = (sql: SqlClient.SqlClient, schema: string): Count
   const recount = sql`
     UPDATE ${counts} SET (position, ${columns}) = (SELECT (SELECT position FROM ${head}), ${counting} FROM ${cards})`
   return {
-    add: (changed, before, position) => sql`
-      UPDATE ${counts} SET position = ${BigInt(position)}::int8, ready = ready + ${changed.ready}::int4,
+    add: (changed, events) => sql`
+      UPDATE ${counts} AS counts SET position = head.position, ready = ready + ${changed.ready}::int4,
         waiting = waiting + ${changed.waiting}::int4, claimed = claimed + ${changed.claimed}::int4,
         blocked = blocked + ${changed.blocked}::int4, done = done + ${changed.done}::int4
-      WHERE position = ${BigInt(before)}::int8`,
+      FROM ${head} AS head WHERE counts.position = head.position - ${events}::int4`,
     recount,
     catchUp: Effect.gen(function* () {
       const [found] = yield* sql<{ readonly isBehind: boolean }>`

@@ -1,5 +1,5 @@
 import { Context, Effect, Layer } from "effect"
-import { SqlClient, type SqlError, type Statement } from "effect/sql"
+import { SqlClient, type SqlError } from "effect/sql"
 import { DatabaseClock } from "../events/DatabaseClock.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import { makeCountsTable } from "./CardCounts.ts"
@@ -7,7 +7,6 @@ import { makeCardTables } from "./CardTables.ts"
 import type { Footprint } from "./Footprint.ts"
 import { type Loaded, makeLockAndLoad } from "./lockAndLoad.ts"
 import { makeReadQueries, type ReadQueries } from "./readQueries.ts"
-import { makeMayWrite } from "./mayWrite.ts"
 import { makeWriteRows, type RowWrite } from "./writeRows.ts"
 
 /** The tables that claims, lists and counts read. They follow from the log and are written with it. */
@@ -18,8 +17,6 @@ export class ReadModel extends Context.Service<
     readonly lockAndLoad: (footprint: Footprint) => Effect.Effect<Loaded, SqlError.SqlError>
     /** The statements that write what the batch's events changed, to be run in this order in the caller's transaction. */
     readonly writes: (write: RowWrite) => ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
-    /** Whether a batch may have anything to write, as a condition: `undefined` when it must be thought to have. */
-    readonly mayWrite: (footprint: Footprint) => Statement.Fragment | undefined
     /** Counts the cards anew where a program of before the counts has written. */
     readonly catchUpCounts: Effect.Effect<void, SqlError.SqlError>
   }
@@ -35,8 +32,7 @@ export class ReadModel extends Context.Service<
       return ReadModel.of({
         ...makeReadQueries(sql, tables, counts, override),
         lockAndLoad: makeLockAndLoad(sql, schema, tables, override),
-        writes: makeWriteRows(sql, tables, counts),
-        mayWrite: makeMayWrite(sql, tables, override),
+        writes: makeWriteRows(sql, tables, counts, sql(`${schema}.head`)),
         catchUpCounts: counts.catchUp
       })
     })

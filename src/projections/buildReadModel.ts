@@ -40,7 +40,7 @@ export const makeBuildReadModel = (
   tables: CardTables
 ): BuildReadModel => {
   const { cards, dependencies } = tables
-  const statements = makeRowStatements(sql, tables)
+  const statements = makeRowStatements(sql, tables, sql`0`)
 
   const insertRows = (folded: ReadonlyArray<FoldedCard>, now: DateTime.Utc) =>
     sendInOrder([

@@ -12,6 +12,7 @@ export interface CardRowValues {
   readonly card: Card
   readonly unmetDependencies: number
   readonly deferred: boolean
+  /** The position of its last event, from the one that the statements are made for. */
   readonly position: bigint
 }
 
@@ -39,13 +40,18 @@ export interface RowStatements {
   readonly deleteEdges: Write<Edge>
 }
 
-export const makeRowStatements = (sql: SqlClient.SqlClient, { cards, dependencies }: CardTables): RowStatements => {
+/** Statements on the tables whose rows' positions are counted from `start`. */
+export const makeRowStatements = (
+  sql: SqlClient.SqlClient,
+  { cards, dependencies }: CardTables,
+  start: Statement.Fragment
+): RowStatements => {
   const insertCards = (rows: ReadonlyArray<CardRowValues>) => sql`
     INSERT INTO ${cards} (id, title, body, phase, priority, status, unmet_dependencies, not_before, deferred, attempts,
       idempotency_key, acceptance, blocked_reason, created_at, updated_at, completed_at, version, position,
       claim_owner, claim_ttl_seconds, claimed_at, claim_expires_at, claim_token, result)
     SELECT id, title, body, phase, priority, status, unmet_dependencies, not_before, deferred, attempts,
-      idempotency_key, acceptance::jsonb, blocked_reason, created_at, updated_at, completed_at, version, position,
+      idempotency_key, acceptance::jsonb, blocked_reason, created_at, updated_at, completed_at, version, position + ${start},
       claim_owner, claim_ttl_seconds, claimed_at, claim_expires_at, claim_token, result::jsonb
     FROM unnest(
       ${arrayLiteral(rows.map((row) => row.card.id))}::text[], ${arrayLiteral(rows.map((row) => row.card.title))}::text[],
@@ -59,7 +65,7 @@ export const makeRowStatements = (sql: SqlClient.SqlClient, { cards, dependencie
     UPDATE ${cards} AS cards SET status = row.status, unmet_dependencies = row.unmet_dependencies,
       not_before = row.not_before, deferred = row.deferred, attempts = row.attempts,
       blocked_reason = row.blocked_reason, updated_at = row.updated_at, completed_at = row.completed_at,
-      version = row.version, position = row.position, claim_owner = row.claim_owner,
+      version = row.version, position = row.position + ${start}, claim_owner = row.claim_owner,
       claim_ttl_seconds = row.claim_ttl_seconds, claimed_at = row.claimed_at,
       claim_expires_at = row.claim_expires_at, claim_token = row.claim_token, result = row.result::jsonb
     FROM unnest(${arrayLiteral(rows.map((row) => row.card.id))}::text[], ${stateColumns(rows)}) AS row (id, ${stateNames})

@@ -1,5 +1,5 @@
 import type { DateTime, Effect } from "effect"
-import type { SqlClient, SqlError } from "effect/sql"
+import type { SqlClient, SqlError, Statement } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import type { CardTables } from "./CardTables.ts"
 import type { CountsTable } from "./CardCounts.ts"
@@ -7,15 +7,13 @@ import type { ReadModelState } from "./ReadModelState.ts"
 import { type CardRowValues, type Edge, isDeferred, makeRowStatements } from "./rowStatements.ts"
 import type { RowChange } from "./rowChanges.ts"
 
-/** Row changes, in order, with the state that they led to and where in the log each card now stands. */
+/** Row changes, in order, with the state that they led to and the events that led to them. */
 export interface RowWrite {
   readonly changes: ReadonlyArray<RowChange>
   readonly state: ReadModelState
   readonly createdCards: ReadonlySet<CardId>
-  readonly positions: ReadonlyMap<CardId, number>
-  /** Where the log ended before, and where it ends with what led to the changes. */
-  readonly before: number
-  readonly position: number
+  /** In order, and the last of the log when the rows are written. */
+  readonly events: ReadonlyArray<{ readonly cardId: CardId }>
   readonly now: DateTime.Utc
 }
 
@@ -23,9 +21,11 @@ export interface RowWrite {
 export const makeWriteRows = (
   sql: SqlClient.SqlClient,
   tables: CardTables,
-  counts: CountsTable
+  counts: CountsTable,
+  head: Statement.Identifier
 ): ((write: RowWrite) => ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>) => {
-  const statements = makeRowStatements(sql, tables)
+  // Where the log ends is known to the database alone, which is told how far before that a card's last event is.
+  const statements = makeRowStatements(sql, tables, sql`(SELECT position FROM ${head})`)
 
   return (write) => {
     const created: Array<CardRowValues> = []
@@ -33,8 +33,9 @@ export const makeWriteRows = (
     const revised: Array<CardRowValues> = []
     const counters: Array<readonly [CardId, number]> = []
     const { cards: changedCards, counted, edges } = summarize(write.changes)
+    const lastEvents = new Map(write.events.map(({ cardId }, index) => [cardId, index + 1]))
     for (const [id, content] of changedCards) {
-      const row = rowValues(write, id)
+      const row = rowValues(write, id, (lastEvents.get(id) ?? Number.NaN) - write.events.length)
       if (write.createdCards.has(id)) created.push(row)
       else {
         changed.push(row)
@@ -50,15 +51,14 @@ export const makeWriteRows = (
       ...statements.updateCounters(counters),
       ...statements.insertEdges(net.filter((edge) => edge.net > 0)),
       ...statements.deleteEdges(net.filter((edge) => edge.net < 0)),
-      counts.add(write.state.changedCounts, write.before, write.position)
+      counts.add(write.state.changedCounts, write.events.length)
     ]
   }
 }
 
-const rowValues = (write: RowWrite, id: CardId): CardRowValues => {
+const rowValues = (write: RowWrite, id: CardId, position: number): CardRowValues => {
   const card = write.state.card(id)
-  const position = write.positions.get(id)
-  if (card === undefined || position === undefined) throw new Error(`card ${id} changed without an event`)
+  if (card === undefined || Number.isNaN(position)) throw new Error(`card ${id} changed without an event`)
   return {
     card,
     unmetDependencies: write.state.unmetDependencies(id),

@@ -3,7 +3,7 @@ import { SqlClient, type SqlError } from "effect/sql"
 import type { Command } from "../domain/Command.ts"
 import { CommandIdConflict } from "../domain/Rejection.ts"
 import { EventLog } from "../events/EventLog.ts"
-import { type Footprint, footprintOf } from "../projections/Footprint.ts"
+import { footprintOf } from "../projections/Footprint.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
 import type { BatchFailed } from "./BatchFailed.ts"
 import { BatchTransaction } from "./BatchTransaction.ts"
@@ -68,36 +68,22 @@ export class Interpreter extends Context.Service<
           return known
         })
 
-        /** What a batch needs, and the locked end of the log when it may have something to append. */
-        const lockAndLoad = (footprint: Footprint) =>
-          Effect.all([readModel.lockAndLoad(footprint), log.lockEnd(readModel.mayWrite(footprint))], {
-            concurrency: "unbounded"
-          })
-
         const attempt = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
-          const [known, ofAll] = yield* Effect.all([firstOutcomes(commands), lockAndLoad(footprintOf(commands))], {
-            concurrency: "unbounded"
-          })
+          const [known, ofAll] = yield* Effect.all(
+            [firstOutcomes(commands), readModel.lockAndLoad(footprintOf(commands))],
+            {
+              concurrency: "unbounded"
+            }
+          )
           const isNew = ({ commandId }: Command) => commandId === undefined || !known.has(commandId)
-          // A claim that was carried out before may have had the best card put aside for it. The clock is read again with
-          // that, and so is the time at which events are recorded: it must not be before the one that was decided on.
-          const [loaded, locked] = known.size === 0 ? ofAll : yield* lockAndLoad(footprintOf(commands.filter(isNew)))
+          // A claim that was carried out before may have had the best card put aside for it.
+          const loaded = known.size === 0 ? ofAll : yield* readModel.lockAndLoad(footprintOf(commands.filter(isNew)))
           const decided = decideBatch(loaded, commands, known)
           const writes: Array<Effect.Effect<unknown, SqlError.SqlError>> = []
           if (decided.pending.length > 0) {
-            const end = Option.isSome(locked) ? locked : yield* log.lockEnd()
-            if (Option.isNone(end)) return yield* Effect.die(new Error("the end of the log is not locked"))
-            const { position: before } = end.value
-            const positions = new Map(decided.pending.map((event, index) => [event.cardId, before + index + 1]))
             writes.push(
-              ...log.appended(end.value, decided.pending),
-              ...readModel.writes({
-                ...decided,
-                ...loaded,
-                positions,
-                before,
-                position: before + decided.pending.length
-              })
+              ...log.append(decided.pending),
+              ...readModel.writes({ ...decided, ...loaded, events: decided.pending })
             )
           }
           if (decided.first.size > 0) {

@@ -47,19 +47,18 @@ export const redactCard = (
     if (decided?.event._tag !== "CardRedacted") return { card: before, erased: [] }
     const { erased } = decided.event
     yield* log.erase(id, erased)
-    const position =
-      1 +
-      (yield* log.append([
-        {
-          ...decided,
-          version: before.version + 1,
-          occurredAt: now,
-          actor: command.actor,
-          correlationId: command.correlationId ?? null,
-          causationId: command.causationId ?? null,
-          commandId: command.commandId ?? null
-        }
-      ]))
+    const event = {
+      ...decided,
+      version: before.version + 1,
+      occurredAt: now,
+      actor: command.actor,
+      correlationId: command.correlationId ?? null,
+      causationId: command.causationId ?? null,
+      commandId: command.commandId ?? null
+    }
+    yield* sendInOrder(log.append([event]))
+    yield* sql.afterCommit(log.announce)
+    const { position } = yield* log.head("read")
     const [folded] = yield* Stream.runCollect(foldCards(log, position, [id]))
     if (folded === undefined) return yield* Effect.die(new Error(`card ${id} has no events`))
     const { card } = folded
@@ -68,9 +67,7 @@ export const redactCard = (
       changes: [{ _tag: "CardChanged", card, content: true }],
       state,
       createdCards: new Set(),
-      positions: new Map([[id, position]]),
-      before: position - 1,
-      position,
+      events: [event],
       now
     })
     yield* sendInOrder(writes)

@@ -27,6 +27,7 @@ const may: Readonly<Record<"writer" | "auditor", Readonly<Record<string, Readonl
     checkpoints: ["SELECT", "INSERT", "UPDATE position", "UPDATE updated_at"],
     parked_events: ["SELECT", "INSERT", "DELETE", "UPDATE parked_at", "UPDATE reason"],
     access_tokens: ["SELECT", "UPDATE last_used_at"],
+    counts: ["SELECT", ..."blocked claimed done position ready waiting".split(" ").map((column) => `UPDATE ${column}`)],
     migrations: ["SELECT"]
   },
   auditor: {
@@ -38,6 +39,7 @@ const may: Readonly<Record<"writer" | "auditor", Readonly<Record<string, Readonl
     checkpoints: ["SELECT"],
     parked_events: ["SELECT"],
     access_tokens: [],
+    counts: ["SELECT"],
     migrations: ["SELECT"]
   }
 }

@@ -23,7 +23,7 @@ const startOn = (schema: string) =>
     Effect.scoped
   )
 
-const names = ["event_log", "read_model", "audit", "receipts", "claim_by_phase", "access_tokens"].map(
+const names = ["event_log", "read_model", "audit", "receipts", "claim_by_phase", "access_tokens", "counts"].map(
   (name, index) => `000${index + 1}_${name}`
 )
 
