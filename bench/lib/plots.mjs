@@ -152,7 +152,7 @@ const soak = (series) =>
 
 /** What the simulation of the head row comes to: a line for each commit latency, by one process and by four. */
 const headRow = (simulated) => {
-  const rows = simulated.filter(({ commandsEach = 1 }) => commandsEach === 1)
+  const rows = simulated.filter(({ commandsEach }) => commandsEach === 1)
   const commits = [...new Set(rows.map(({ commitMs }) => commitMs))]
   const colors = [colorOf(ours), colorOf("pg-boss"), colorOf("graphile-worker")]
   return lineChart({

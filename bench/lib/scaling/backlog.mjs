@@ -9,7 +9,8 @@ import { sumOf, together } from "./together.mjs"
 
 export const load = ({ build }) => import(pathToFileURL(join(build, "index.js")).href)
 
-const cardsFor = (workers) => (workers === 1 ? 4000 : workers < 20 ? 12_000 : 24_000)
+const cardsFor = (workers, commandsEach) =>
+  commandsEach > 1 ? 50_000 : workers === 1 ? 4000 : workers < 20 ? 12_000 : 24_000
 
 /** So many as evenly as it goes. */
 const shares = (whole, parts) =>
@@ -21,10 +22,10 @@ const shares = (whole, parts) =>
  */
 export const measureLoops = async (
   context,
-  { options = {}, processes = 1, schemas = 1, url = context.url, workers }
+  { commandsEach = 1, options = {}, processes = 1, schemas = 1, url = context.url, workers }
 ) => {
   const names = Array.from({ length: schemas }, (_, index) => `bench_scaling_${index}`)
-  const cards = Math.ceil(cardsFor(workers) / schemas)
+  const cards = Math.ceil(cardsFor(workers, commandsEach) / schemas)
   for (const schema of names) await fill(context, { database: "postgres", schema }, plainCards(cards))
   const { build, seconds } = context
   const jobs = shares(workers, processes).map((count, index) => ({
@@ -34,6 +35,7 @@ export const measureLoops = async (
     options,
     schema: names[index % schemas],
     workers: count,
+    commandsEach,
     cards: Math.floor((cards * schemas) / processes),
     seconds
   }))

@@ -21,7 +21,9 @@ const rowsOf = (delayMs) =>
         [100, 1],
         [40, 2],
         [40, 3],
-        [40, 4]
+        [40, 4],
+        [1, 1, 100],
+        [10, 1, 100]
       ]
     : [
         [1, 1],
@@ -29,7 +31,7 @@ const rowsOf = (delayMs) =>
         [100, 1],
         [40, 4]
       ]
-  ).map(([workers, processes]) => ({ delayMs, workers, processes }))
+  ).map(([workers, processes, commandsEach = 1]) => ({ delayMs, workers, processes, commandsEach }))
 
 /** Costs of a batch by its size, from single callers' commands that come at once. */
 const measureBatches = async (context) => {
@@ -63,7 +65,9 @@ export const oneServer = async (context, say) => {
   const measured = await inTurns(delays.flatMap(rowsOf), context.repetitions, async (row) => {
     await latencyAt(row.delayMs)
     const one = await measureLoops(context, row)
-    say(`${row.workers} workers in ${row.processes}, ${row.delayMs} ms more: ${one.perSecond.toFixed(0)} cards/s`)
+    say(
+      `${row.workers} workers in ${row.processes}, ${row.commandsEach} a call, ${row.delayMs} ms more: ${one.perSecond.toFixed(0)} cards/s`
+    )
     return one
   })
   await verify(context, "bench_scaling_0")
@@ -110,7 +114,9 @@ const simulatedFor = (costs) =>
   [0.2, 1, 5].flatMap((commitMs) =>
     [
       ...[1, 10, 100, 1000].flatMap((workers) =>
-        [1, 2, 4, 8].filter((processes) => processes <= workers).map((processes) => ({ workers, processes }))
+        [1, 2, 4, 8]
+          .filter((processes) => processes <= workers)
+          .map((processes) => ({ workers, processes, commandsEach: 1 }))
       ),
       { workers: 10, processes: 1, commandsEach: 100 }
     ].map((row) => ({

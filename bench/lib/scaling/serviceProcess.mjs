@@ -2,7 +2,7 @@
  * One process of a service: is told what to do, says when it is connected, waits for the others, and answers what it
  * measured.
  */
-import { Effect, Metric, Option } from "effect"
+import { Effect, Metric, Option, Result } from "effect"
 import { once } from "node:events"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
@@ -21,17 +21,35 @@ const actor = "bench"
 const claim = (backlog, owner) => backlog.claim({ owner, actor })
 const complete = (backlog, { claimToken, id }) => backlog.complete({ id, token: claimToken, actor })
 
-/** Each worker claims a card and completes it, again and again. */
-const inLoops = Effect.fnUntraced(function* (backlog, { cards, seconds, workers }) {
-  const meter = new Meter({ warmUpSeconds: seconds / 4, seconds, available: cards, atOnce: workers })
+const one = Effect.fnUntraced(function* (backlog, owner) {
+  const claimed = yield* claim(backlog, owner)
+  if (Option.isNone(claimed)) return 0
+  yield* complete(backlog, claimed.value)
+  return 1
+})
+
+const many = (limit) =>
+  Effect.fnUntraced(function* (backlog, owner) {
+    const claimed = yield* backlog.claimMany({ owner, limit, actor })
+    if (claimed.length === 0) return 0
+    const completions = claimed.map(({ claimToken, id }) => ({ id, token: claimToken }))
+    const outcomes = yield* backlog.completeMany({ completions, actor })
+    if (!outcomes.every(Result.isSuccess)) throw new Error("a claim was lost")
+    return claimed.length
+  })
+
+/** Each worker claims a card and completes it, or many with one call, again and again. */
+const inLoops = Effect.fnUntraced(function* (backlog, { cards, commandsEach, seconds, workers }) {
+  const atOnce = workers * commandsEach
+  const meter = new Meter({ warmUpSeconds: seconds / 4, seconds, available: cards, atOnce })
+  const turn = commandsEach === 1 ? one : many(commandsEach)
   const loop = (owner) =>
     Effect.gen(function* () {
       while (!meter.isOver) {
         const started = performance.now()
-        const claimed = yield* claim(backlog, owner)
-        if (Option.isNone(claimed)) return
-        yield* complete(backlog, claimed.value)
-        meter.done(1, performance.now() - started)
+        const count = yield* turn(backlog, owner)
+        if (count === 0) return
+        meter.done(count, performance.now() - started)
       }
     })
   const before = yield* batchesSoFar
@@ -44,7 +62,7 @@ const inLoops = Effect.fnUntraced(function* (backlog, { cards, seconds, workers 
   const after = yield* batchesSoFar
   return {
     ...meter.result(),
-    commandsPerBatch: (after.commands - before.commands) / (after.batches - before.batches)
+    callsPerBatch: (after.commands - before.commands) / (after.batches - before.batches)
   }
 })
 

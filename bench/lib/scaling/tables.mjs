@@ -11,14 +11,16 @@ const machineOf = ({ about, repetitions }) =>
 const processesOf = ({ rows }) => {
   const own = rows.filter(({ delayMs }) => delayMs === 0)
   const oneOf = ({ workers }) => own.find((row) => row.processes === 1 && row.workers === workers)
+  const toOne = (row) => (row.processes === 1 ? "" : times(row.perSecond / oneOf(row).perSecond))
   return markdownTable(
     [
       right("processes", (row) => number(row.processes)),
       right("workers in all", (row) => number(row.workers)),
+      right("cards in a call", (row) => number(row.commandsEach)),
       right("cards a second", (row) => number(row.perSecond)),
-      right("to one process", (row) => times(row.perSecond / oneOf(row).perSecond)),
+      right("to one process", toOne),
       right("claim + complete, p50 ms", (row) => milliseconds(row.p50Ms)),
-      right("commands a transaction", (row) => number(row.commandsPerBatch))
+      right("calls a transaction", (row) => number(row.callsPerBatch))
     ],
     own
   )
@@ -46,6 +48,7 @@ const checkedOf = ({ rows }) =>
       right("commit latency, ms", ({ commitMs }) => milliseconds(commitMs)),
       right("processes", ({ processes }) => number(processes)),
       right("workers in all", ({ workers }) => number(workers)),
+      right("commands in a call", ({ commandsEach }) => number(commandsEach)),
       right("measured", ({ perSecond }) => number(perSecond * 2)),
       right("simulated", ({ simulatedPerSecond }) => number(simulatedPerSecond * 2)),
       right("simulated to measured", ({ isFitted, perSecond, simulatedPerSecond }) =>
@@ -56,7 +59,7 @@ const checkedOf = ({ rows }) =>
   )
 
 const headRowOf = ({ simulated }) => {
-  const keyOf = ({ commandsEach = 1, processes, workers }) => [workers, processes, commandsEach].join()
+  const keyOf = ({ commandsEach, processes, workers }) => [workers, processes, commandsEach].join()
   const rows = [...new Map(simulated.map((row) => [keyOf(row), row])).values()]
   const at = (row, commitMs) =>
     simulated.find((one) => keyOf(one) === keyOf(row) && one.commitMs === commitMs).commandsPerSecond
@@ -64,7 +67,7 @@ const headRowOf = ({ simulated }) => {
   return markdownTable(
     [
       right("workers in all", ({ workers }) => number(workers)),
-      right("commands in a call", ({ commandsEach = 1 }) => number(commandsEach)),
+      right("commands in a call", ({ commandsEach }) => number(commandsEach)),
       right("processes", ({ processes }) => number(processes)),
       ...latencies.map((commitMs) => right(`${commitMs} ms`, (row) => number(at(row, commitMs))))
     ],

@@ -28,11 +28,11 @@ export const together = async (jobs) => {
 /** What several processes of the same moment come to together. */
 export const sumOf = (measured) => ({
   perSecond: measured.reduce((sum, one) => sum + (one.operations / one.milliseconds) * 1000, 0),
-  commandsPerBatch: median(measured.map((one) => one.commandsPerBatch)),
+  callsPerBatch: median(measured.map((one) => one.callsPerBatch)),
   p50Ms: median(measured.flatMap((one) => one.latencies))
 })
 
-const fields = ["perSecond", "commandsPerBatch", "p50Ms"]
+const fields = ["perSecond", "callsPerBatch", "p50Ms"]
 
 /**
  * Measures each of some rows so often, in turns, each time in another order; answers the rows with the medians of what
