@@ -23,6 +23,7 @@ const anywhere: ReadonlyArray<Kind & Looked> = [
 const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
   "README.md": [
     { language: "", having: "decide ──▶ events", why: "it is a drawing" },
+    { language: "sh", by: "test/docs/quickStart.test.ts" },
     { language: /^(ts|)$/, by: "test/docs/readme.test.ts" }
   ],
   "docs/architecture.md": [{ language: "indented", by: "test/docs/statements.test.ts" }],
