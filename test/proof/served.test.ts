@@ -68,7 +68,7 @@ const serveThrough = async (
     while (!(await holds())) {
       signal.throwIfAborted()
       if (problem !== undefined) throw problem
-      await setTimeout(20)
+      await setTimeout(amount(20, 100))
     }
   }
   const isOn = <A extends Follower | Laborer>(each: A): A => {

@@ -1,4 +1,5 @@
-import { Cause, Effect, Exit, Fiber, Stream } from "effect"
+import { Cause, Effect, Exit, Fiber, ManagedRuntime, Stream } from "effect"
+import { SqlError } from "effect/sql"
 import { randomInt } from "node:crypto"
 import { appendFile } from "node:fs/promises"
 import { join } from "node:path"
@@ -10,6 +11,7 @@ import { Worker, type WorkerEvent } from "../../../src/worker/index.ts"
 import { start } from "../../cli/program.ts"
 import { framesOf } from "../../http/support/serverSentEvents.ts"
 import type { Random } from "../../support/random.ts"
+import { amount } from "../../support/soak.ts"
 import type { Acknowledged } from "./checkCommands.ts"
 
 /** What a follower heard of an event. */
@@ -56,11 +58,11 @@ export interface Serving {
 /** How long to wait before the same is asked again. */
 const pauseMillis = 50
 
-/** How long a card takes, in milliseconds at most: as long as some commands. */
-const longestWork = 30
+/** How long a card takes, in milliseconds at most: where many work on one machine, it shall not be all that they do. */
+const longestWork = amount(30, 1_500)
 
-/** Of leases: others work on when the answer to a claim was lost, or its holder killed. */
-const ttlSeconds = 3
+/** Of leases: a card is worked on after so long when nobody heard of its claim. */
+const ttlSeconds = amount(3, 15)
 
 /** What of a completion says by which claim it was. */
 export const resultOf = (cardId: string, owner: unknown, token: unknown): string =>
@@ -174,7 +176,8 @@ export const workByHand = (url: string, name: string, random: Random, acknowledg
       }
       if (done.status !== 200) throw new Error(`${name} was answered ${done.status}: ${JSON.stringify(done.answer)}`)
       acknowledged.push({ id: result, op: "complete", unknown: done.unknown, ...doneBy(done.answer) })
-      completed.push(card)
+      // A card that is done is answered as it is, whoever did it.
+      if (done.answer.result === result) completed.push(card)
     }
   }
   const broken = unlessOver(work(), over.signal)
@@ -210,7 +213,7 @@ const doneBy = ({ id, result, version }: Answer) => ({ card: id, version, result
  * holds one card.
  */
 export const workInProcess = (flags: ReadonlyArray<string>, name: string, folder: string): Laborer => {
-  const exec = `until [ -e '${join(folder, "go")}' ]; do sleep 0.02; done; sleep 0.03
+  const exec = `until [ -e '${join(folder, "go")}' ]; do sleep 0.02; done; sleep ${longestWork / 1000}
     echo "$BACKLOG_CARD_ID $BACKLOG_OWNER $BACKLOG_CLAIM_TOKEN"`
   const program = start([...flags, "work", "--owner", name, "--ttl", String(ttlSeconds), "--exec", exec])
   const over = new AbortController()
@@ -345,14 +348,14 @@ export const followInProcess = (flags: ReadonlyArray<string>): Follower => {
   }
 }
 
-/** What one asks a server by the typed client, again as long as it cannot be reached. */
+/** Asks a server by the typed client, again as long as it cannot be reached. */
 export const askOver = (url: string) => {
-  const layer = layerHttp({ url })
+  const client = ManagedRuntime.make(layerHttp({ url }))
   return async <A, E>(effect: Effect.Effect<A, E, BacklogService | AuditService>): Promise<A> => {
     for (;;) {
-      const exit = await Effect.runPromiseExit(Effect.provide(effect, layer))
+      const exit = await client.runPromiseExit(effect)
       if (Exit.isSuccess(exit)) return exit.value
-      if (!String(exit.cause).includes("SqlError")) throw new Error(String(exit.cause))
+      if (!SqlError.isSqlError(Cause.squash(exit.cause))) throw new Error(String(exit.cause))
       await setTimeout(pauseMillis)
     }
   }
