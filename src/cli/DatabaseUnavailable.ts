@@ -52,9 +52,21 @@ export const databaseTrouble = <E>(
   if (trouble === "notPermitted") {
     return new NotPermitted({ database, problem: cause instanceof Error ? cause.message : problemOf(error, cause) })
   }
-  const details = { database, reason, problem: problemOf(error, cause) }
+  const problem = losesPrepared.has(codeOf(cause))
+    ? `${problemOf(error, cause)}. ${poolerHint}`
+    : problemOf(error, cause)
+  const details = { database, reason, problem }
   return trouble === "failed" ? new DatabaseFailed(details) : new DatabaseUnavailable(details)
 }
+
+/** Postgres's codes for a prepared statement that is not there, or is there already. */
+const losesPrepared: ReadonlySet<unknown> = new Set(["26000", "42P05"])
+
+const poolerHint =
+  "A pooler in between seems to lose prepared statements: set BACKLOG_PREPARE=off, or have it keep them (docs/scaling.md)."
+
+const codeOf = (cause: unknown): unknown =>
+  typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
 
 /** The innermost sentence that says something: "connect ECONNREFUSED", "password authentication failed for user". */
 const problemOf = (error: SqlError.SqlError, cause: unknown): string => {
