@@ -33,6 +33,8 @@ import {
 type Fault = "restarted" | "killed"
 
 interface Options {
+  /** For the table at the end of the soak. */
+  readonly name: string
   readonly flags: ReadonlyArray<string>
   readonly readLog: () => Promise<ReadonlyArray<EventRow>>
   readonly cards: number
@@ -51,7 +53,7 @@ interface Options {
  * nobody is told.
  */
 const serveThrough = async (
-  { byHand, cards, faults, flags, processes, readLog, typed }: Options,
+  { byHand, cards, faults, flags, name, processes, readLog, typed }: Options,
   signal: AbortSignal
 ): Promise<void> => {
   const random = makeRandom(seed)
@@ -164,22 +166,23 @@ const serveThrough = async (
     expect(own).toEqual(expect.arrayContaining([...worker.completed()]))
   }
   const said = log.map(({ cardId, position, type, version }) => ({ position, cardId, version, type }))
-  for (const { heard, name } of followers) {
+  for (const { heard, name: follower } of followers) {
     const each = heard.map(({ cardId, position, type, version }) => ({ position, cardId, version, type }))
-    expect({ name, heard: each }).toEqual({ name, heard: said })
+    expect({ follower, heard: each }).toEqual({ follower, heard: said })
   }
 
   const by = (kind: string) => completed.filter((event) => claimOf(event).owner.startsWith(kind)).length
+  const count = <A>(all: ReadonlyArray<A>, of: (one: A) => number) => all.reduce((sum, one) => sum + of(one), 0)
   report({
-    "served: cards done": made,
-    "served: cards done over HTTP": by("typed") + by("hand"),
-    "served: cards done by processes": by("process"),
-    "served: events": log.length,
-    "served: events heard by followers": followers.reduce((sum, { heard }) => sum + heard.length, 0),
-    "served: troubles of workers over HTTP": overHttp.reduce((sum, worker) => sum + worker.troubles(), 0),
-    "served: troubles of processes": beside.reduce((sum, worker) => sum + worker.troubles(), 0),
-    "served: followers resumed": followers.reduce((sum, { resumed }) => sum + resumed(), 0),
-    "served: seconds": Math.round(seconds)
+    [`served, ${name}: cards done`]: made,
+    [`served, ${name}: cards done by the typed client`]: by("typed"),
+    [`served, ${name}: cards done by plain HTTP`]: by("hand"),
+    [`served, ${name}: cards done by backlog work`]: by("process"),
+    [`served, ${name}: events`]: log.length,
+    [`served, ${name}: events heard by ${followers.length} followers`]: count(followers, ({ heard }) => heard.length),
+    [`served, ${name}: connections of followers begun again`]: count(followers, ({ resumed }) => resumed()),
+    [`served, ${name}: requests that workers over HTTP made again`]: count(overHttp, ({ troubles }) => troubles()),
+    [`served, ${name}: seconds`]: Math.round(seconds)
   })
 }
 
@@ -198,6 +201,7 @@ describe("a backlog that is served, whose server ends in the middle and comes ba
   it("over a Postgres server: every card is done once, and every follower hears of everything once", ({ signal }) =>
     serveThrough(
       {
+        name: "Postgres",
         flags: ["--db", inject("postgresUrl"), "--schema", schema],
         readLog: () => look(inject("postgresUrl"), schema, wholeBacklog),
         cards: amount(24, 1_000),
@@ -212,6 +216,7 @@ describe("a backlog that is served, whose server ends in the middle and comes ba
   it("over a directory, which its processes share", ({ signal }) =>
     serveThrough(
       {
+        name: "directory",
         flags: ["--db", directory],
         readLog: () =>
           Effect.runPromise(

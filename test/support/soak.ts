@@ -23,7 +23,7 @@ export type Count =
   | "commands applied twice"
   | "double claims"
   | `faults: ${string}`
-  | `served: ${string}`
+  | `served, ${string}`
 
 /** Notes what a test did, for the table at the end of the soak. */
 export const report = (counts: Partial<Record<Count, number>>): void => {
