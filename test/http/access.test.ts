@@ -312,9 +312,11 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
         const answer = yield* ask(port, path, { body, token: worker })
         assert.deepStrictEqual([path, body, ...tagIn(answer)], [path, body, 403, "Forbidden"])
       }
-      const renewed = yield* ask(port, "/renew", { body: { id: "c1", token: tokenOf(own) }, token: worker })
+      const renewal = { id: "c1", token: tokenOf(own), ttlSeconds: 1000 }
+      const renewed = yield* ask(port, "/renew", { body: renewal, token: worker })
       // The version of its renewal is the token of no claim.
-      says(yield* ask(port, "/renew", { body: { id: "c1", token: tokenOf(own) + 1 }, token: worker }), 403, "Forbidden")
+      const early = { ...renewal, token: renewal.token + 1 }
+      says(yield* ask(port, "/renew", { body: early, token: worker }), 403, "Forbidden")
       const released = yield* ask(port, "/release", { body: { id: "c2", token: tokenOf(under) }, token: worker })
       const completion = { id: "c1", token: tokenOf(own), commandId: "once", claimNext: { owner: "w1" } }
       const completed = yield* ask(port, "/complete", { body: completion, token: worker })
