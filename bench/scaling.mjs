@@ -1,10 +1,12 @@
 /** Measures what one server carries, and what stands around it: see README.md. Fills in docs/scaling.md. */
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { parseArgs } from "node:util"
+import { repetitionsIn } from "./lib/arguments.mjs"
 import { describedServer, machine, progress } from "./lib/about.mjs"
 import { startPostgres } from "./lib/postgres.mjs"
+import { readJson } from "./lib/readJson.mjs"
 import { backlogs } from "./lib/scaling/backlogs.mjs"
 import { checkSimulation } from "./lib/scaling/headRow.mjs"
 import { oneServer } from "./lib/scaling/oneServer.mjs"
@@ -43,8 +45,7 @@ const parseArguments = (args) => {
       process.stdout.write(usage)
       process.exit(0)
     }
-    const repetitions = Number(values.repetitions ?? (values.quick ? 1 : 3))
-    if (!Number.isInteger(repetitions) || repetitions < 1) throw new Error("--repetitions must be 1 or more")
+    const repetitions = repetitionsIn(values)
     const only = values.only.split(",")
     const unknown = only.find((part) => parts[part] === undefined)
     if (unknown !== undefined) throw new Error(`there is no part ${unknown}`)
@@ -52,15 +53,6 @@ const parseArguments = (args) => {
   } catch (error) {
     process.stderr.write(`${error.message}\n\n${usage}`)
     process.exit(2)
-  }
-}
-
-const resultsBefore = (file) => {
-  try {
-    return JSON.parse(readFileSync(file, "utf8"))
-  } catch (error) {
-    if (error.code === "ENOENT") return {}
-    throw error
   }
 }
 
@@ -88,10 +80,12 @@ const context = {
   pgbouncers: options.pgbouncer,
   quick,
   repetitions,
+  // A process that has just started is slow for about a second.
+  warmUpSeconds: quick ? 0.2 : 1,
   seconds: quick ? 0.6 : 1.5
 }
 const file = options.results ?? new URL(`results/${quick ? "quick-" : ""}scaling.json`, import.meta.url).pathname
-const results = { ...resultsBefore(file), about, repetitions }
+const results = { ...readJson(file, {}), about, repetitions }
 for (const part of only) {
   try {
     results[part] = await parts[part](context, say)

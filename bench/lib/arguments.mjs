@@ -34,8 +34,7 @@ export const parseArguments = (args) => {
       process.stdout.write(usage)
       process.exit(0)
     }
-    const repetitions = Number(values.repetitions ?? (values.quick ? 1 : 3))
-    if (!Number.isInteger(repetitions) || repetitions < 1) throw new Error("--repetitions must be 1 or more")
+    const repetitions = repetitionsIn(values)
     const soakMinutes = values["soak-minutes"] === undefined ? undefined : Number(values["soak-minutes"])
     if (soakMinutes !== undefined && !(soakMinutes > 0)) throw new Error("--soak-minutes must be more than 0")
     return { ...values, only: new RegExp(values.only), repetitions, soakMinutes }
@@ -43,4 +42,11 @@ export const parseArguments = (args) => {
     process.stderr.write(`${error.message}\n\n${usage}`)
     process.exit(2)
   }
+}
+
+/** How often to measure; throws where that is no number that can be. */
+export const repetitionsIn = (values) => {
+  const repetitions = Number(values.repetitions ?? (values.quick ? 1 : 3))
+  if (!Number.isInteger(repetitions) || repetitions < 1) throw new Error("--repetitions must be 1 or more")
+  return repetitions
 }

@@ -1,7 +1,8 @@
 /** Plots of results, as SVG that is readable on a light and on a dark page. */
-import { readFileSync, writeFileSync } from "node:fs"
+import { writeFileSync } from "node:fs"
 import { barChart } from "./barChart.mjs"
 import { lineChart } from "./lineChart.mjs"
+import { readJson } from "./readJson.mjs"
 import { label } from "./svg.mjs"
 import { countOf } from "./table.mjs"
 
@@ -184,15 +185,6 @@ const colorBySystem = {
 const systems = Object.keys(colorBySystem)
 const colorOf = (system) => colorBySystem[system]
 
-const readSeries = (file) => {
-  try {
-    return JSON.parse(readFileSync(file, "utf8"))
-  } catch (error) {
-    if (error.code === "ENOENT") return []
-    throw error
-  }
-}
-
 /** Writes the plots that there are results for beside the results, and answers their names. */
 export const writePlots = (place, prefix, results) =>
   written(place, prefix, {
@@ -202,7 +194,7 @@ export const writePlots = (place, prefix, results) =>
     reads: reads(results),
     creates: creates(results),
     drain: drains(results),
-    soak: soak(readSeries(new URL(`${prefix}-soak.json`, place)))
+    soak: soak(readJson(new URL(`${prefix}-soak.json`, place), []))
   })
 
 /** The same for what `scaling.mjs` has simulated. */

@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from "node:fs"
+import { writeFileSync } from "node:fs"
+import { readJson } from "./readJson.mjs"
 import { median, percentile } from "./statistics.mjs"
 
 const rounded = (value, digits) => (value === null ? null : Number(value.toFixed(digits)))
@@ -47,18 +48,9 @@ const keyOf = ({ database, scenario, size, system, workers }) =>
 
 /** Puts new results in the place of older ones of the same scenarios; others stay as they are. Answers all. */
 export const writeResults = (file, results) => {
-  const byKey = new Map(readResults(file).map((result) => [keyOf(result), result]))
+  const byKey = new Map(readJson(file, []).map((result) => [keyOf(result), result]))
   for (const result of results) byKey.set(keyOf(result), result)
   const all = [...byKey.values()]
   writeFileSync(file, `${JSON.stringify(all, null, 2)}\n`)
   return all
-}
-
-const readResults = (file) => {
-  try {
-    return JSON.parse(readFileSync(file, "utf8"))
-  } catch (error) {
-    if (error.code === "ENOENT") return []
-    throw error
-  }
 }

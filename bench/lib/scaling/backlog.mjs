@@ -10,7 +10,7 @@ import { sumOf, together } from "./together.mjs"
 export const load = ({ build }) => import(pathToFileURL(join(build, "index.js")).href)
 
 const cardsFor = (workers, commandsEach) =>
-  commandsEach > 1 ? 50_000 : workers === 1 ? 4000 : workers < 20 ? 12_000 : 24_000
+  commandsEach > 1 ? 50_000 : workers === 1 ? 4000 : workers < 20 ? 10_000 : 18_000
 
 /** So many as evenly as it goes. */
 const shares = (whole, parts) =>
@@ -27,7 +27,7 @@ export const measureLoops = async (
   const names = Array.from({ length: schemas }, (_, index) => `bench_scaling_${index}`)
   const cards = Math.ceil(cardsFor(workers, commandsEach) / schemas)
   for (const schema of names) await fill(context, { database: "postgres", schema }, plainCards(cards))
-  const { build, seconds } = context
+  const { build, seconds, warmUpSeconds } = context
   const jobs = shares(workers, processes).map((count, index) => ({
     kind: "loops",
     build,
@@ -37,7 +37,8 @@ export const measureLoops = async (
     workers: count,
     commandsEach,
     cards: Math.floor((cards * schemas) / processes),
-    seconds
+    seconds,
+    warmUpSeconds
   }))
   const measured = sumOf(await together(jobs))
   for (const schema of names) await checkOnce(context, schema)

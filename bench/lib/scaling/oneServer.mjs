@@ -36,9 +36,11 @@ const rowsOf = (delayMs) =>
 /** Costs of a batch by its size, from single callers' commands that come at once. */
 const measureBatches = async (context) => {
   const schema = "bench_scaling_bursts"
-  await fill(context, { database: "postgres", schema }, plainCards(context.quick ? 15_000 : 40_000))
-  const { build, seconds, url } = context
-  const [bursts] = await together([{ kind: "bursts", build, url, schema, options: {}, sizes, seconds: seconds / 2 }])
+  await fill(context, { database: "postgres", schema }, plainCards(context.quick ? 15_000 : 60_000))
+  const { build, seconds, url, warmUpSeconds } = context
+  const [bursts] = await together([
+    { kind: "bursts", build, url, schema, options: {}, sizes, seconds: seconds / 2, warmUpSeconds }
+  ])
   return bursts.map(({ batchesPerBurst, size, times }) => {
     // Claims and completions take turns, and cost differently.
     const claims = median(times.filter((_, index) => index % 2 === 0))
@@ -58,11 +60,18 @@ export const oneServer = async (context, say) => {
     const one = await commitLatency(context.url)
     latencies.set(delayMs, [...(latencies.get(delayMs) ?? []), one])
   }
-  for (const delayMs of delays) await latencyAt(delayMs)
-  await set(context.url, { commit_delay: 0 })
-  const batches = await measureBatches(context)
-  say(`a batch of 1: ${batches[0].milliseconds.toFixed(2)} ms, of 256: ${batches.at(-1).milliseconds.toFixed(1)} ms`)
-  const measured = await inTurns(delays.flatMap(rowsOf), context.repetitions, async (row) => {
+  const bursts = []
+  const batchesOnce = async () => {
+    await latencyAt(0)
+    const batches = await measureBatches(context)
+    say(`a batch of 1: ${batches[0].milliseconds.toFixed(2)} ms, of 256: ${batches.at(-1).milliseconds.toFixed(1)} ms`)
+    bursts.push(batches)
+  }
+  const wanted = delays.flatMap(rowsOf)
+  let turn = 0
+  const measured = await inTurns(wanted, context.repetitions, async (row) => {
+    // Once in a while, so that it meets what the rows meet.
+    if (turn++ % wanted.length === 0) await batchesOnce()
     await latencyAt(row.delayMs)
     const one = await measureLoops(context, row)
     say(
@@ -74,6 +83,11 @@ export const oneServer = async (context, say) => {
   await set(context.url, { commit_delay: 0 })
 
   const commitMs = new Map([...latencies].map(([delayMs, all]) => [delayMs, precise(median(all))]))
+  const batches = sizes.map((size, index) => ({
+    size,
+    batchesPerBurst: median(bursts.map((all) => all[index].batchesPerBurst)),
+    milliseconds: median(bursts.map((all) => all[index].milliseconds))
+  }))
   const whole = fitted(batches.map(({ milliseconds, size }) => [size, milliseconds]))
   // What a commit takes is in what was measured.
   const costs = { perCommandMs: whole.perCommandMs, fixedMs: Math.max(0, whole.fixedMs - commitMs.get(0)) }

@@ -5,6 +5,7 @@ import { join } from "node:path"
 import { connected } from "../connected.mjs"
 import { replicaName, startPostgres, startReplica } from "../postgres.mjs"
 import { plainCards } from "../population.mjs"
+import { median } from "../statistics.mjs"
 import { fill } from "../systems/mosaic.mjs"
 import { measureLoops, verify, withServices } from "./backlog.mjs"
 import { commitLatency, set } from "./commitLatency.mjs"
@@ -51,7 +52,7 @@ export const replica = async (given, say) => {
     const latencies = new Map()
     const rates = await inTurns(rows, given.repetitions, async ({ mode, workers }) => {
       await setTo(mode)
-      latencies.set(mode, await commitLatency(primary.url))
+      latencies.set(mode, [...(latencies.get(mode) ?? []), await commitLatency(primary.url)])
       const one = await measureLoops(context, { workers })
       say(`${mode}, ${workers} workers: ${one.perSecond.toFixed(0)} cards/s`)
       return one
@@ -69,7 +70,7 @@ export const replica = async (given, say) => {
     const primaryLost = await losePrimary(context, primary, follower)
     say(`primary killed: ${JSON.stringify(primaryLost)}`)
     return {
-      rates: rates.map((row) => ({ ...row, commitMs: latencies.get(row.mode) })),
+      rates: rates.map((row) => ({ ...row, commitMs: Number(median(latencies.get(row.mode)).toPrecision(3)) })),
       replicaLost,
       waitEnded,
       primaryLost

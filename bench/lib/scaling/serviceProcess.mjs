@@ -39,9 +39,9 @@ const many = (limit) =>
   })
 
 /** Each worker claims a card and completes it, or many with one call, again and again. */
-const inLoops = Effect.fnUntraced(function* (backlog, { cards, commandsEach, seconds, workers }) {
+const inLoops = Effect.fnUntraced(function* (backlog, { cards, commandsEach, seconds, warmUpSeconds, workers }) {
   const atOnce = workers * commandsEach
-  const meter = new Meter({ warmUpSeconds: seconds / 4, seconds, available: cards, atOnce })
+  const meter = new Meter({ warmUpSeconds, seconds, available: cards, atOnce })
   const turn = commandsEach === 1 ? one : many(commandsEach)
   const loop = (owner) =>
     Effect.gen(function* () {
@@ -67,9 +67,8 @@ const inLoops = Effect.fnUntraced(function* (backlog, { cards, commandsEach, sec
 })
 
 /** So many claims at once, then as many completions at once: how long each took, and in how many transactions. */
-const inBursts = Effect.fnUntraced(function* (backlog, { seconds, sizes }) {
-  const measured = []
-  for (const size of sizes) {
+const inBursts = Effect.fnUntraced(function* (backlog, { seconds, sizes, warmUpSeconds }) {
+  const burstsOf = Effect.fnUntraced(function* (size, forSeconds) {
     const owners = Array.from({ length: size }, (_, worker) => `worker-${worker}`)
     const times = []
     const atOnce = Effect.fnUntraced(function* (effects) {
@@ -78,20 +77,18 @@ const inBursts = Effect.fnUntraced(function* (backlog, { seconds, sizes }) {
       times.push(performance.now() - started)
       return answers
     })
-    const until = performance.now() + seconds * 1000
-    let before
+    const before = yield* batchesSoFar
+    const until = performance.now() + forSeconds * 1000
     while (performance.now() < until || times.length < 4) {
       const claimed = yield* atOnce(owners.map((owner) => claim(backlog, owner)))
       yield* atOnce(claimed.map((card) => complete(backlog, Option.getOrThrow(card))))
-      // The first of a size is not counted.
-      if (before === undefined) {
-        before = yield* batchesSoFar
-        times.length = 0
-      }
     }
     const after = yield* batchesSoFar
-    measured.push({ size, times, batchesPerBurst: (after.batches - before.batches) / times.length })
-  }
+    return { size, times, batchesPerBurst: (after.batches - before.batches) / times.length }
+  })
+  for (const size of [1, 32]) yield* burstsOf(size, warmUpSeconds / 2)
+  const measured = []
+  for (const size of sizes) measured.push(yield* burstsOf(size, seconds))
   return measured
 })
 

@@ -51,8 +51,10 @@ const checkedOf = ({ rows }) =>
       right("commands in a call", ({ commandsEach }) => number(commandsEach)),
       right("measured", ({ perSecond }) => number(perSecond * 2)),
       right("simulated", ({ simulatedPerSecond }) => number(simulatedPerSecond * 2)),
-      right("simulated to measured", ({ isFitted, perSecond, simulatedPerSecond }) =>
-        isFitted ? "fitted" : times(simulatedPerSecond / perSecond)
+      right(
+        "simulated to measured",
+        ({ isFitted, perSecond, simulatedPerSecond }) =>
+          `${times(simulatedPerSecond / perSecond)}${isFitted ? ", fitted" : ""}`
       )
     ],
     rows
