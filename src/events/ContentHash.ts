@@ -47,11 +47,22 @@ export const commitTo = (data: Schema.JsonObject): Commitments => {
   for (const field of Object.keys(data)) {
     const value = data[field] as Schema.Json
     if (value !== null && erasableFields.has(field)) {
-      const salt = randomBytes(saltBytes).toString("hex")
+      const salt = newSalt()
       commitments[field] = { salt, sha256: commitment(salt, value) }
     }
   }
   return commitments
+}
+
+const saltsAtOnce = 256
+let randomness = Buffer.alloc(0)
+
+/** Random bytes cost the same whether one salt is drawn or hundreds. None is handed out twice. */
+const newSalt = (): string => {
+  if (randomness.length === 0) randomness = randomBytes(saltBytes * saltsAtOnce)
+  const salt = randomness.toString("hex", 0, saltBytes)
+  randomness = randomness.subarray(saltBytes)
+  return salt
 }
 
 /** SHA-256 over the salt's bytes and the canonical JSON (RFC 8785) of a value, in hexadecimal. */

@@ -23,9 +23,11 @@ import { DatabaseClock, databaseNow } from "./DatabaseClock.ts"
 import { durably } from "./durably.ts"
 import { encodeEvent } from "./EventCodec.ts"
 import { everyPage, pageByPage } from "./everyPage.ts"
+import { jsonLines } from "./jsonLines.ts"
 import { type EventFilter, makeReadEvents, microseconds, type ReadEvents } from "./readEvents.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
 import { BacklogSchema } from "./SchemaName.ts"
+import { timeText } from "./timeText.ts"
 import { DamagedEvent, decodeRow, type EventRow, recordedOf, type StoredEvent } from "./StoredEvent.ts"
 
 /** Who caused an event, and what it belongs to. */
@@ -124,15 +126,21 @@ export class EventLog extends Context.Service<
       const insertNext = (rows: Arr.NonEmptyReadonlyArray<SealedEvent>, isFirst: boolean) => sql`
         WITH RECURSIVE ending AS MATERIALIZED (
           SELECT position, chain_hash, recorded_at,
-            to_char(recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS recorded_text
+            ${sql.literal(timeText("recorded_at"))} AS recorded_text
           FROM (SELECT position, chain_hash, ${
             isFirst ? sql`greatest(recorded_at, ${databaseNow(sql, clock.override)})` : sql`recorded_at`
           } AS recorded_at FROM ${head} OFFSET 0) AS head),
         contents AS MATERIALIZED (
           SELECT string_agg(sha256(convert_to(before || (SELECT recorded_text FROM ending) || after, 'UTF8')), ''
             ORDER BY place) AS hashes
-          FROM unnest(${arrayLiteral(rows.map((row) => row.canonical[0]))}::text[],
-            ${arrayLiteral(rows.map((row) => row.canonical[1]))}::text[]) WITH ORDINALITY AS content (before, after, place)),
+          FROM unnest(${jsonLines(
+            sql,
+            rows.map((row) => row.canonical[0])
+          )},
+            ${jsonLines(
+              sql,
+              rows.map((row) => row.canonical[1])
+            )}) WITH ORDINALITY AS content (before, after, place)),
         chain (place, hash) AS (
           SELECT 0, chain_hash FROM ending UNION ALL
           SELECT place + 1, sha256(hash || substr((SELECT hashes FROM contents), place * 32 + 1, 32)) FROM chain
@@ -165,7 +173,13 @@ export class EventLog extends Context.Service<
       const contentArrays = (rows: ReadonlyArray<EventContent>) => sql`
         ${arrayLiteral(rows.map((row) => row.content.cardId))}::text[], ${arrayLiteral(rows.map((row) => row.content.version))}::int4[],
         ${arrayLiteral(rows.map((row) => row.content.type))}::text[], ${arrayLiteral(rows.map((row) => row.content.schemaVersion))}::int4[],
-        ${arrayLiteral(rows.map((row) => row.data))}::text[], ${arrayLiteral(rows.map((row) => JSON.stringify(row.commitments)))}::text[],
+        ${jsonLines(
+          sql,
+          rows.map((row) => row.data)
+        )}, ${jsonLines(
+          sql,
+          rows.map((row) => JSON.stringify(row.commitments))
+        )},
         ${arrayLiteral(rows.map((row) => row.content.actor))}::text[],
         ${arrayLiteral(rows.map((row) => row.content.correlationId))}::text[], ${arrayLiteral(rows.map((row) => row.content.causationId))}::text[],
         ${arrayLiteral(rows.map((row) => row.content.commandId))}::text[], ${arrayLiteral(rows.map((row) => row.occurredAt))}::timestamptz[]`

@@ -9,12 +9,22 @@ type Element = string | number | bigint | boolean | Date | Uint8Array | null
 export const arrayLiteral = (values: Iterable<Element>): string => {
   let literal = "{"
   let separator = ""
+  let last: Element | undefined
+  let lastLiteral = ""
   for (const value of values) {
-    literal += separator + elementLiteral(value)
+    // Most columns of a batch have the same time, or nothing, in all of their rows.
+    if (value !== last) {
+      lastLiteral = value instanceof Date && isSameTime(last, value) ? lastLiteral : elementLiteral(value)
+      last = value
+    }
+    literal += separator + lastLiteral
     separator = ","
   }
   return `${literal}}`
 }
+
+const isSameTime = (left: Element | undefined, right: Date): boolean =>
+  left instanceof Date && left.getTime() === right.getTime()
 
 const elementLiteral = (value: Element): string => {
   if (value === null) return "NULL"

@@ -5,6 +5,7 @@ import type { CardId } from "../domain/CardId.ts"
 import { isDue } from "../domain/Claimability.ts"
 import { arrayLiteral } from "../events/arrayLiteral.ts"
 import { chunks } from "../events/chunks.ts"
+import { jsonLines } from "../events/jsonLines.ts"
 import type { CardTables } from "./CardTables.ts"
 
 /** What a row of `cards` holds. */
@@ -57,7 +58,10 @@ export const makeRowStatements = (
       ${arrayLiteral(rows.map((row) => row.card.id))}::text[], ${arrayLiteral(rows.map((row) => row.card.title))}::text[],
       ${arrayLiteral(rows.map((row) => row.card.body))}::text[], ${arrayLiteral(rows.map((row) => row.card.phase))}::text[],
       ${arrayLiteral(rows.map((row) => row.card.priority))}::int4[], ${arrayLiteral(rows.map((row) => row.card.idempotencyKey))}::text[],
-      ${arrayLiteral(rows.map((row) => json(row.card.acceptance)))}::text[], ${arrayLiteral(rows.map((row) => date(row.card.createdAt)))}::timestamptz[],
+      ${jsonLines(
+        sql,
+        rows.map((row) => json(row.card.acceptance))
+      )}, ${arrayLiteral(rows.map((row) => date(row.card.createdAt)))}::timestamptz[],
       ${stateColumns(rows)}
     ) AS row (id, title, body, phase, priority, idempotency_key, acceptance, created_at, ${stateNames})`
 
@@ -77,7 +81,10 @@ export const makeRowStatements = (
     FROM unnest(
       ${arrayLiteral(rows.map((row) => row.card.id))}::text[], ${arrayLiteral(rows.map((row) => row.card.title))}::text[],
       ${arrayLiteral(rows.map((row) => row.card.body))}::text[], ${arrayLiteral(rows.map((row) => row.card.phase))}::text[],
-      ${arrayLiteral(rows.map((row) => row.card.priority))}::int4[], ${arrayLiteral(rows.map((row) => json(row.card.acceptance)))}::text[]
+      ${arrayLiteral(rows.map((row) => row.card.priority))}::int4[], ${jsonLines(
+        sql,
+        rows.map((row) => json(row.card.acceptance))
+      )}
     ) AS row (id, title, body, phase, priority, acceptance)
     WHERE cards.id = row.id`
 
@@ -107,7 +114,10 @@ export const makeRowStatements = (
     ${arrayLiteral(rows.map((row) => row.card.version))}::int4[], ${arrayLiteral(rows.map((row) => row.position))}::int8[],
     ${arrayLiteral(rows.map((row) => row.card.claimOwner))}::text[], ${arrayLiteral(rows.map((row) => row.card.claimTtlSeconds))}::int4[],
     ${arrayLiteral(rows.map((row) => date(row.card.claimedAt)))}::timestamptz[], ${arrayLiteral(rows.map((row) => date(row.card.claimExpiresAt)))}::timestamptz[],
-    ${arrayLiteral(rows.map((row) => row.card.claimToken))}::int4[], ${arrayLiteral(rows.map((row) => json(row.card.result)))}::text[]`
+    ${arrayLiteral(rows.map((row) => row.card.claimToken))}::int4[], ${jsonLines(
+      sql,
+      rows.map((row) => json(row.card.result))
+    )}`
 
   const chunked =
     <Row>(

@@ -83,7 +83,8 @@ const summarize = (changes: ReadonlyArray<RowChange>) => {
       case "DependencyAdded":
       case "DependencyRemoved": {
         const { cardId, dependsOnId } = change
-        const key = JSON.stringify([cardId, dependsOnId])
+        // No id has a line feed in it.
+        const key = `${cardId}\n${dependsOnId}`
         const edge = edges.get(key) ?? { cardId, dependsOnId, net: 0 }
         edge.net += change._tag === "DependencyAdded" ? 1 : -1
         edges.set(key, edge)
