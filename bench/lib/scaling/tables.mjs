@@ -132,9 +132,11 @@ const replicaOf = ({ primaryLost, rates, replicaLost, waitEnded }) => {
 }
 
 const backlogsOf = (rows) => {
-  const oneWith = ({ workers }) => rows.find((row) => row.schemas === 1 && row.workers === workers)
+  const oneWith = ({ delayMs, workers }) =>
+    rows.find((row) => row.schemas === 1 && row.workers === workers && row.delayMs === delayMs)
   return markdownTable(
     [
+      right("commit longer by, ms", ({ delayMs }) => number(delayMs)),
       right("backlogs, a process each", ({ schemas }) => number(schemas)),
       right("workers in all", ({ workers }) => number(workers)),
       right("cards a second in all", ({ perSecond }) => number(perSecond)),
