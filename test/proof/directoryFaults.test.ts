@@ -99,7 +99,7 @@ const logIn = (dataDir: string) =>
   )
 
 describe("processes that claim at once from one directory", { timeout: faultsTimeout }, () => {
-  const claimers = amount(6, 20)
+  const claimers = amount(4, 20)
   const rounds = amount(1, 5)
   const kills = amount(1, 3)
 
@@ -126,17 +126,15 @@ describe("processes that claim at once from one directory", { timeout: faultsTim
           return
         }
         if (code === "SIGKILL") continue
-        // Whoever asked the one that was killed is told so, in words.
-        expect([code, stderr, documentIn(stdout).error]).toMatchObject([
+        // Whoever asked the one that was killed is told so, in words; or whom it left waiting for too long.
+        const { _tag, message } = documentIn(stdout).error
+        expect([code, stderr, _tag, message]).toEqual([
           6,
           "",
-          {
-            _tag: "DatabaseUnavailable",
-            database: directory,
-            message: expect.stringMatching(/ is not available: ./) as string
-          }
+          expect.stringMatching(/^(DatabaseUnavailable|DirectoryLocked)$/),
+          expect.stringMatching(/ is not available: .| is in use by process /)
         ])
-        troubles.push(documentIn(stdout).error.problem)
+        troubles.push(message)
       }
     }
 
