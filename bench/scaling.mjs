@@ -81,8 +81,8 @@ const context = {
   quick,
   repetitions,
   // A process that has just started is slow for about a second.
-  warmUpSeconds: quick ? 0.2 : 1,
-  seconds: quick ? 0.6 : 1.5
+  warmUpSeconds: quick ? 0.2 : 0.8,
+  seconds: quick ? 0.6 : 1.2
 }
 const file = options.results ?? new URL(`results/${quick ? "quick-" : ""}scaling.json`, import.meta.url).pathname
 const results = { ...readJson(file, {}), about, repetitions }
