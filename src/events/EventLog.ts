@@ -155,12 +155,12 @@ export class EventLog extends Context.Service<
         RETURNING pg_notify(${commitChannel}, ${schema})::text`
 
       const append = (pending: ReadonlyArray<PendingEvent>) => {
-        const [first, ...others] = chunks(pending.map(seal), (row) => row.data.length)
-        if (first === undefined) return []
+        // Sealed part by part: the database takes in the first while the next is made.
+        const parts = Array.from(chunks(pending, ({ event }) => payloadSize(event)))
+        if (parts.length === 0) return []
         return [
           lockHead,
-          Effect.suspend(() => insertNext(first, true)),
-          ...others.map((chunk) => Effect.suspend(() => insertNext(chunk, false)))
+          ...parts.map((part, index) => Effect.suspend(() => insertNext(Arr.map(part, seal), index === 0)))
         ]
       }
 
@@ -304,7 +304,16 @@ interface EventInsert extends EventContent {
   readonly chainHash: Uint8Array
 }
 
-/** Everything that can be done before the head row is held. */
+/** About how many characters an event's payload has: all of them, but for quotes and names. */
+const payloadSize = (event: PendingEvent["event"]): number => {
+  let size = 0
+  for (const value of Object.values(event) as ReadonlyArray<unknown>) {
+    if (typeof value === "string") size += value.length
+    else if (typeof value === "object" && value !== null) size += JSON.stringify(value).length
+  }
+  return size
+}
+
 const seal = (event: PendingEvent): SealedEvent => {
   const encoded = encodeEvent(event.event)
   const content = {

@@ -1,7 +1,7 @@
 import { Array as Arr } from "effect"
 
 /** Rows that one statement takes, so that no message to the database grows without bound. */
-const rowsPerStatement = 5_000
+const rowsPerStatement = 1_000
 
 /** Characters of payload that one statement takes. */
 const sizePerStatement = 8 * 1024 * 1024

@@ -11,11 +11,11 @@ describe("chunks", () => {
     expect(sizesOf([])).toEqual([])
   })
 
-  it("end after 5,000 rows", () => {
+  it("end after 1,000 rows", () => {
     const counts = (rows: number) => sizesOf(Array.from({ length: rows }, () => 1)).map((chunk) => chunk.length)
-    expect(counts(5_000)).toEqual([5_000])
-    expect(counts(5_001)).toEqual([5_000, 1])
-    expect(counts(12_000)).toEqual([5_000, 5_000, 2_000])
+    expect(counts(1_000)).toEqual([1_000])
+    expect(counts(1_001)).toEqual([1_000, 1])
+    expect(counts(2_500)).toEqual([1_000, 1_000, 500])
   })
 
   it("end before they are larger than 8 MiB", () => {
