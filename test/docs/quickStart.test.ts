@@ -33,8 +33,8 @@ describe("the ten lines of README.md", () => {
       .replaceAll(":4010", `:${port}`)
     const { stderr, stdout } = await promisify(execFile)(
       "sh",
-      ["-euc", `trap 'kill $server; wait $server' EXIT\n${script}`],
-      { cwd: folder, env: { PATH: process.env["PATH"], USER: process.env["USER"] }, timeout: 60_000 }
+      ["-euc", `trap 'exit 1' TERM; trap 'kill $server; wait $server' EXIT\n${script}`],
+      { cwd: folder, env: { PATH: process.env["PATH"], USER: process.env["USER"] }, timeout: 110_000 }
     )
 
     expect(stdout).toContain(`Listening on http://127.0.0.1:${port}\n`)
