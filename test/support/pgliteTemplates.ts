@@ -41,17 +41,20 @@ const archive = async (): Promise<Blob> => {
   return new Blob([await readFile(path)])
 }
 
+/** From now on databases in memory start from a copy of an empty one, until that is undone. */
+export const createCopies = async (): Promise<() => void> => {
+  const PGlite = await engine()
+  const create = PGlite.create.bind(PGlite)
+  const loadDataDir = await archive()
+  const createCopy = (options: PGliteOptions) => create({ ...options, loadDataDir })
+  Object.assign(PGlite, { create: createCopy })
+  return () => Object.assign(PGlite, { create })
+}
+
 /** `layerPgliteClient()`, an embedded Postgres in memory, which starts from a copy of an empty database. */
 export const copiedPgliteClient: ReturnType<typeof layerPgliteClient> = Layer.effectContext(
   Effect.acquireUseRelease(
-    Effect.promise(async () => {
-      const PGlite = await engine()
-      const create = PGlite.create.bind(PGlite)
-      const loadDataDir = await archive()
-      const createCopy = (options: PGliteOptions) => create({ ...options, loadDataDir })
-      Object.assign(PGlite, { create: createCopy })
-      return () => Object.assign(PGlite, { create })
-    }),
+    Effect.promise(createCopies),
     () => Layer.build(Layer.fresh(layerPgliteClient())),
     (undo) => Effect.sync(undo)
   )
