@@ -33,9 +33,10 @@ export const settings = {
 
 /**
  * Starts a Postgres server from the npm package in `directory`, which the server's user must be able to reach, and
- * answers its URL and how to stop it. It ends with this process, if not before.
+ * answers its URL and how to stop it. It ends with this process, if not before. `more` settings are for whoever looks into
+ * it: what is compared is measured without any.
  */
-export const startPostgres = async (directory) => {
+export const startPostgres = async (directory, more = {}) => {
   const native = packagedPostgres()
   const user = serverUser()
   if (user !== undefined) await chown(directory, user.uid, user.gid)
@@ -43,7 +44,7 @@ export const startPostgres = async (directory) => {
   const dataDir = join(directory, "data")
   const password = randomBytes(16).toString("hex")
   await createCluster(binaries, dataDir, password, user)
-  return serve({ binaries, dataDir, password, user })
+  return serve({ binaries, dataDir, more, password, user })
 }
 
 /** The name by which a primary server knows its replica. */
@@ -77,10 +78,11 @@ export const startReplica = async (primary, directory) => {
 
 /** Starts the server of a cluster, on the port that it had before or any other. */
 const serve = async (cluster, before) => {
-  const { binaries, dataDir, password, user } = cluster
+  const { binaries, dataDir, more, password, user } = cluster
   const port = before ?? (await freePort())
   const flags = Object.entries({
     ...settings,
+    ...more,
     listen_addresses: "127.0.0.1",
     port,
     unix_socket_directories: ""

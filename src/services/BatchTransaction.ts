@@ -1,11 +1,11 @@
 import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer, Option } from "effect"
-import { SqlClient } from "effect/sql"
+import { SqlClient, type SqlError } from "effect/sql"
 import { inTransaction } from "../events/inTransaction.ts"
 import { sendInOrder } from "../events/sendInOrder.ts"
 import { BatchFailed } from "./BatchFailed.ts"
 import { makePipelinedTransaction } from "./pipelinedTransaction.ts"
-import { beginStatement, type RunInTransaction } from "./RunInTransaction.ts"
+import { beginStatement, planOnceStatement, type RunInTransaction } from "./RunInTransaction.ts"
 
 /** Begins with the statements it loads with, and commits with those it writes, where the connection allows that. */
 export class BatchTransaction extends Context.Service<BatchTransaction, { readonly run: RunInTransaction }>()(
@@ -20,25 +20,29 @@ export class BatchTransaction extends Context.Service<BatchTransaction, { readon
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const client = yield* Effect.serviceOption(PgClient.PgClient)
-      const plain = makePlainTransaction(sql)
-      if (Option.isNone(client) || client.value.config.stream !== undefined) return { run: plain }
-      const pipelined = yield* makePipelinedTransaction(sql, client.value.config)
+      const inCallers = makePlainTransaction(sql)
+      const own =
+        Option.isNone(client) || client.value.config.stream !== undefined
+          ? makePlainTransaction(sql, sql.unsafe(planOnceStatement))
+          : yield* makePipelinedTransaction(sql, client.value.config)
       return {
         run: (decide) =>
           Effect.flatMap(Effect.serviceOption(sql.transactionService), (callers) =>
-            Option.isSome(callers) ? plain(decide) : pipelined(decide)
+            Option.isSome(callers) ? inCallers(decide) : own(decide)
           )
       }
     })
   )
 }
 
-const makePlainTransaction =
-  (sql: SqlClient.SqlClient): RunInTransaction =>
-  (decide) =>
+const makePlainTransaction = (
+  sql: SqlClient.SqlClient,
+  first: Effect.Effect<unknown, SqlError.SqlError> = Effect.void
+): RunInTransaction => {
+  return (decide) =>
     Effect.suspend(() => {
       let mayHaveCommitted = false
-      return decide.pipe(
+      return Effect.andThen(first, decide).pipe(
         Effect.flatMap(({ afterCommit, answer, writes }) =>
           Effect.as(Effect.andThen(sendInOrder(writes), sql.afterCommit(afterCommit)), answer)
         ),
@@ -52,3 +56,4 @@ const makePlainTransaction =
         Effect.mapError((error) => new BatchFailed({ error, mayHaveCommitted }))
       )
     })
+}

@@ -16,5 +16,11 @@ export type RunInTransaction = <A>(
   decide: Effect.Effect<Decided<A>, SqlError.SqlError>
 ) => Effect.Effect<A, BatchFailed>
 
+/**
+ * Has the statements of a transaction planned once, for any parameters: what they cost hardly depends on these, while the
+ * planner's guess at what arrays will hold makes it plan some anew every time, which takes longer than carrying them out.
+ */
+export const planOnceStatement = "SELECT set_config('plan_cache_mode', 'force_generic_plan', true)"
+
 /** Whatever the role's or the database's setting says: the locks are made for this level. */
 export const beginStatement = "BEGIN ISOLATION LEVEL READ COMMITTED"

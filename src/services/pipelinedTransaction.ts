@@ -3,7 +3,7 @@ import { Effect, type Scope, Stream } from "effect"
 import { type SqlClient, type SqlConnection, SqlError } from "effect/sql"
 import { sendInOrder } from "../events/sendInOrder.ts"
 import { BatchFailed } from "./BatchFailed.ts"
-import { beginStatement, type RunInTransaction } from "./RunInTransaction.ts"
+import { beginStatement, planOnceStatement, type RunInTransaction } from "./RunInTransaction.ts"
 
 /**
  * Transactions on a connection of their own, which takes statements before it has answered those before: the first
@@ -33,12 +33,13 @@ export const makePipelinedTransaction = Effect.fnUntraced(function* (
         .use((session) => {
           const connection = connectionOf(session)
           const begin = connection.executeRaw(beginStatement, [])
+          const planOnce = connection.execute(planOnceStatement, [], undefined)
           const commit = Effect.suspend(() => {
             commitSent = true
             return committed(session)
           })
-          return Effect.all([begin, decide], { concurrency: "unbounded" }).pipe(
-            Effect.flatMap(([, { afterCommit, answer, writes }]) =>
+          return Effect.all([begin, planOnce, decide], { concurrency: "unbounded" }).pipe(
+            Effect.flatMap(([, , { afterCommit, answer, writes }]) =>
               Effect.as(Effect.andThen(sendInOrder([...writes.map(watched), commit]), afterCommit), answer)
             ),
             Effect.provideService(sql.transactionService, [connection, 0]),
