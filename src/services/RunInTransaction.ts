@@ -16,11 +16,17 @@ export type RunInTransaction = <A>(
   decide: Effect.Effect<Decided<A>, SqlError.SqlError>
 ) => Effect.Effect<A, BatchFailed>
 
+/** Other ways to a few rows than an index: none is better than it for any statement of a batch, however large the tables. */
+const otherWays = ["seqscan", "bitmapscan", "hashjoin", "mergejoin"]
+
 /**
- * Has the statements of a transaction planned once, for any parameters: what they cost hardly depends on these, while the
- * planner's guess at what arrays will hold makes it plan some anew every time, which takes longer than carrying them out.
+ * Has the statements of a transaction planned once, for any parameters and any size of the tables. Else the planner's guess
+ * at what arrays will hold makes it plan some anew every time, which takes longer than carrying them out; and a plan that is
+ * kept and was made while a table was small must not be one that looks at all of it.
  */
-export const planOnceStatement = "SELECT set_config('plan_cache_mode', 'force_generic_plan', true)"
+export const planOnceStatement = `SELECT set_config('plan_cache_mode', 'force_generic_plan', true)${otherWays
+  .map((way) => `, set_config('enable_${way}', 'off', true)`)
+  .join("")}`
 
 /** Whatever the role's or the database's setting says: the locks are made for this level. */
 export const beginStatement = "BEGIN ISOLATION LEVEL READ COMMITTED"
