@@ -15,7 +15,9 @@ const atItsBest = "claim + complete, batched"
 
 /** `[scenario, system, database, workers]`, those of one scenario and number of workers measured in turns. */
 const allRows = [
-  ...[1, 10, 24, 40, 100].flatMap((workers) => everyones.map((system) => [oneByOne, system, "postgres", workers])),
+  ...[1, 10, 24, 100].flatMap((workers) => everyones.map((system) => [oneByOne, system, "postgres", workers])),
+  [oneByOne, ours, "postgres", 40],
+  [oneByOne, "graphile-worker", "postgres", 40],
   [inProcesses, ours, "postgres", 40],
   [inProcesses, "graphile-worker", "postgres", 40],
   ...[10, 24, 100].map((workers) => [atItsBest, "graphile-worker batched", "postgres", workers]),
@@ -103,6 +105,8 @@ const drains = (context) =>
       workers,
       size: cards,
       unit: "cards",
+      // Long enough by itself.
+      repetitions: 1,
       beforeEach: () => systems[system].fill(context, place, plainCards(cards)),
       measure: async () => {
         const measured = await work(context, job)
