@@ -51,7 +51,7 @@ const groups = {
 const cardsFor = (scenario, system, database, workers, { quick }) => {
   if (database !== "postgres") return quick ? 3000 : 10_000
   if (scenario === atItsBest) return quick ? 30_000 : 200_000
-  if (scenario === inBatches || system === "floor") return quick ? 10_000 : 40_000
+  if (scenario === inBatches || system === "floor") return quick ? 10_000 : 60_000
   if (workers === 1) return quick ? 2000 : 8000
   return quick ? 6000 : 20_000
 }
@@ -66,7 +66,7 @@ export const scenarios = (context) => [
       workers,
       cards,
       batch: scenario === inBatches ? 100 : undefined,
-      meter: context.quick ? { warmUpSeconds: 0.2, seconds: 0.6 } : { warmUpSeconds: 0.5, seconds: 2.5 }
+      meter: context.quick ? { warmUpSeconds: 0.2, seconds: 0.6 } : { warmUpSeconds: 2, seconds: 2.5 }
     }
     return {
       id: `${scenario}, ${system}, ${countOf(workers)}, ${database}`,

@@ -52,28 +52,38 @@ export const makeReadQueries = (
       Option.map(Option.fromUndefinedOr(rows[0]), (row) => decodeCountedCard(row).card)
     )
 
-  /** One ordered index scan for each status, merged: no sort, however many cards there are. */
+  /**
+   * One ordered index scan for each status, merged: no sort, however many cards there are. Behind a card it is two, so that
+   * each begins where its cards begin: those of the same priority that come later, and those of a lower one.
+   */
   const list = (filter: ListFilter) => {
     const limit = filter.limit === undefined ? sql`` : sql`LIMIT ${filter.limit}`
     const wanted = filter.readyOnly === true ? (["ready"] as const) : allStatuses
     const statuses = wanted.filter((status) => filter.status === undefined || status === filter.status)
     if (statuses.length === 0) return Effect.succeed([])
-    const where = (status: Status) =>
-      sql.and([
+    const ofAfter = (column: string) =>
+      sql`(SELECT ${sql.literal(column)} FROM ${cards} WHERE id = ${filter.after ?? null})`
+    const places =
+      filter.after === undefined
+        ? [[]]
+        : [
+            [
+              sql`priority = ${ofAfter("priority")}`,
+              sql`(created_at, id) > (${ofAfter("created_at")}, ${ofAfter("id")})`
+            ],
+            [sql`priority < ${ofAfter("priority")}`]
+          ]
+    const page = (status: Status, place: ReadonlyArray<Statement.Fragment>) => {
+      const where = sql.and([
         filter.readyOnly === true ? claimable(now()) : sql`status = ${sql.literal(`'${status}'`)}`,
         ...(filter.phase === undefined ? [] : [sql`phase = ${filter.phase}`]),
-        ...(filter.after === undefined
-          ? []
-          : [
-              sql`(-priority::int8, created_at, id) >
-                (SELECT -priority::int8, created_at, id FROM ${cards} WHERE id = ${filter.after})`,
-              sql`priority <= (SELECT priority FROM ${cards} WHERE id = ${filter.after})`
-            ])
+        ...place
       ])
-    const page = (status: Status) =>
-      sql`(SELECT * FROM ${cards} WHERE ${where(status)} ORDER BY priority DESC, created_at, id ${limit})`
+      return sql`(SELECT * FROM ${cards} WHERE ${where} ORDER BY priority DESC, created_at, id ${limit})`
+    }
+    const pages = statuses.flatMap((status) => places.map((place) => page(status, place)))
     return Effect.map(
-      sql`SELECT ${columns} FROM (${joined(statuses.map(page))}) AS cards
+      sql`SELECT ${columns} FROM (${joined(pages)}) AS cards
         ORDER BY priority DESC, created_at, id ${limit}`,
       (rows) => rows.map((row) => decodeCountedCard(row).card)
     )
