@@ -80,6 +80,15 @@ const ratios = [
     const sameSize = (results) => smallest({ ...claimsIn(state), size: theirs(results)?.size ?? 0 })(results)
     return rate(`claims, ${state}, to the mutable table at its largest`, sameSize, theirs, minimumOf(state))
   }),
+  ...Object.keys(states).map((state) => {
+    const scenario = `claim + complete over a large backlog, ${state}`
+    return rate(
+      `claims by 10 workers, ${state}, to the mutable table`,
+      best({ scenario, system: ours }),
+      best({ scenario, system: "mutable table" }),
+      minimumOf(state)
+    )
+  }),
   median(
     "drain, p50 of the last tenth to the first",
     best({ scenario: "drain, last tenth", system: ours }),

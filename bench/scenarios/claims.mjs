@@ -5,6 +5,7 @@ import { Random } from "../lib/random.mjs"
 import { schemaOf } from "../lib/schemas.mjs"
 import * as mosaic from "../lib/systems/mosaic.mjs"
 import * as mutableTable from "../lib/systems/mutableTable.mjs"
+import { work } from "../lib/work.mjs"
 
 /** A tenth of the smallest backlog can be claimed. */
 const claims = 100
@@ -127,6 +128,29 @@ export const scenarios = (context, say = () => {}) => {
     ...mutableSizes(context).map((size) => claimsOf(state, size, mutableTable))
   ])
 
+  /** The same with ten who claim at once, and complete what they claimed. */
+  const togetherOf = (state, system) => {
+    const workers = 10
+    const size = Math.max(...mutableSizes(context))
+    const place = { database: "postgres", schema: schemaOf("together", system.name) }
+    const meter = context.quick ? { warmUpSeconds: 0.2, seconds: 0.6 } : { warmUpSeconds: 2, seconds: 2.5 }
+    const scenario = `claim + complete over a large backlog, ${state}`
+    return {
+      ...common,
+      id: `claims together, ${state}, ${system.name}, ${size} cards, postgres`,
+      group: scenario,
+      scenario,
+      system: system.name,
+      size,
+      workers,
+      unit: "cards",
+      beforeEach: () => system.fill(context, place, cardsIn(state, size)),
+      measure: () => work(context, { system: system.name, place, workers, cards: size / 10, meter }),
+      afterEach: () => system.remove(context, place)
+    }
+  }
+  const together = statesFor(context).flatMap((state) => [togetherOf(state, mosaic), togetherOf(state, mutableTable)])
+
   const largest = Math.max(...sizes(context))
   const state = "mixed"
   const place = { database: "postgres", schema: schemaOf("reads", largest) }
@@ -143,7 +167,7 @@ export const scenarios = (context, say = () => {}) => {
     cleanUp: index === all.length - 1 ? () => mosaic.remove(context, place) : undefined
   }))
 
-  return [...ofStates, ...ofReads]
+  return [...ofStates, ...together, ...ofReads]
 }
 
 /** Whether the backlog for the reads is there. */
