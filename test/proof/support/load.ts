@@ -1,5 +1,8 @@
 import { Effect, Layer } from "effect"
+import { execFile } from "node:child_process"
 import { randomBytes } from "node:crypto"
+import { fileURLToPath } from "node:url"
+import { promisify } from "node:util"
 import { expect } from "vitest"
 import { BacklogSchema } from "../../../src/events/SchemaName.ts"
 import { type BacklogServices, layerPostgres } from "../../../src/services/layers.ts"
@@ -103,12 +106,8 @@ export const underLoad = async (
 }
 
 const makeBacklog = async (url: string, schema: string, program: string): Promise<void> => {
-  const maker = startWorker({ url, schema, program, name: "maker", seed, claimers: 0, ttlSeconds: 1 })
-  try {
-    await maker.started()
-  } finally {
-    await maker.finish()
-  }
+  const migrate = fileURLToPath(new URL("migrate.mjs", import.meta.url))
+  await promisify(execFile)(process.execPath, [migrate, program, url, schema])
 }
 
 /** Runs an effect over a client of its own. */
