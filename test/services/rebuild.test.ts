@@ -1,4 +1,4 @@
-import { Deferred, Effect, Exit, Fiber, Option, Result } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option, Result, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
 import { expect } from "vitest"
 import type { RebuildProgress } from "../../src/projections/rebuild.ts"
@@ -298,8 +298,12 @@ onServer("a rebuild", (test) => {
       yield* Effect.acquireRelease(
         Effect.forEach(["owner", "reader", "clerk"], (name) => sql`CREATE ROLE ${role(name)}`),
         () =>
+          // Another test's tables, made meanwhile, may have got what all new ones do, and be there only now.
           Effect.forEach(["owner", "reader", "clerk"], (name) =>
-            Effect.orDie(Effect.andThen(sql`DROP OWNED BY ${role(name)} CASCADE`, sql`DROP ROLE ${role(name)}`))
+            Effect.andThen(sql`DROP OWNED BY ${role(name)} CASCADE`, sql`DROP ROLE ${role(name)}`).pipe(
+              Effect.retry({ times: 100, schedule: Schedule.spaced("50 millis") }),
+              Effect.orDie
+            )
           )
       )
       yield* sql`GRANT SELECT ON ${cards}, ${dependencies} TO ${role("reader")}`
