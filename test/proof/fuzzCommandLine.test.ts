@@ -66,7 +66,7 @@ describe("hostile command lines", () => {
     "end with a documented code, one error and nothing written, or are carried out",
     { timeout: amount(120_000, 600_000) },
     async () => {
-      const lines = amount(300, 4_000)
+      const lines = amount(200, 4_000)
       let before = await numbers()
       const codes = new Map<number, number>()
       for (let number = 1; number <= lines; number++) {
