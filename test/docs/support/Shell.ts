@@ -1,12 +1,12 @@
 import { assert } from "@effect/vitest"
-import { Effect, Fiber, Metric } from "effect"
+import { Effect, Fiber } from "effect"
 import { execFile } from "node:child_process"
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs"
 import { dirname, resolve } from "node:path"
 import { promisify } from "node:util"
 import type { Output } from "../../../src/cli/Host.ts"
-import { run as runCommand } from "../../../src/cli/run.ts"
 import { cli, type Ran } from "../../cli/support.ts"
+import { runInBackground } from "../../support/runInBackground.ts"
 import { linesIn, parseLine, type ShellLine } from "./shellLines.ts"
 
 /** Where the lines of a page are run. */
@@ -164,20 +164,6 @@ const started = (argv: ReadonlyArray<string>, env: Readonly<Record<string, strin
       isTerminal: false,
       size: () => ({ columns: 80, rows: 24 })
     })
-    const fiber = Effect.runFork(
-      Effect.provideService(
-        runCommand(argv, {
-          env,
-          stdin: (async function* () {})(),
-          stdout: output("stdout"),
-          stderr: output("stderr"),
-          endsByInterrupt: () => {},
-          atExit: () => () => {}
-        }),
-        // What other tests of this process measure is none of this server's.
-        Metric.MetricRegistry,
-        new Map()
-      )
-    )
+    const fiber = runInBackground(argv, env, { stdout: output("stdout"), stderr: output("stderr") })
     fiber.addObserver(() => reject(new Error(`${argv.join(" ")} ended too early: ${said.stderr}`)))
   })

@@ -1,5 +1,5 @@
-import { Effect, Fiber, Metric } from "effect"
-import { run } from "../../../src/cli/run.ts"
+import { Effect, Fiber } from "effect"
+import { runInBackground } from "../../support/runInBackground.ts"
 
 /** `backlog serve` in this process, until it is interrupted. */
 export const serving = async (argv: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) => {
@@ -17,21 +17,10 @@ export const serving = async (argv: ReadonlyArray<string>, env: Readonly<Record<
     isTerminal: false,
     size: () => ({ columns: 80, rows: 24 })
   })
-  const fiber = Effect.runFork(
-    Effect.provideService(
-      run(["serve", "--port", "0", "--json", ...argv], {
-        env,
-        stdin: (async function* () {})(),
-        stdout: output("stdout"),
-        stderr: output("stderr"),
-        endsByInterrupt: () => {},
-        atExit: () => () => {}
-      }),
-      // What other tests of this process measure is none of this server's.
-      Metric.MetricRegistry,
-      new Map()
-    )
-  )
+  const fiber = runInBackground(["serve", "--port", "0", "--json", ...argv], env, {
+    stdout: output("stdout"),
+    stderr: output("stderr")
+  })
   const { url } = (JSON.parse(await answered) as { readonly data: { readonly url: string } }).data
   return {
     url,

@@ -1,0 +1,25 @@
+import { Effect, type Fiber, Metric } from "effect"
+import type { Host } from "../../src/cli/Host.ts"
+import { run } from "../../src/cli/run.ts"
+
+/** Runs the command line in this process, with nothing on its standard input, until it ends or is interrupted. */
+export const runInBackground = (
+  argv: ReadonlyArray<string>,
+  env: Readonly<Record<string, string>>,
+  { stderr, stdout }: Pick<Host["Service"], "stdout" | "stderr">
+): Fiber.Fiber<number> =>
+  Effect.runFork(
+    Effect.provideService(
+      run(argv, {
+        env,
+        stdin: (async function* () {})(),
+        stdout,
+        stderr,
+        endsByInterrupt: () => {},
+        atExit: () => () => {}
+      }),
+      // What other tests of this process measure is none of this one's.
+      Metric.MetricRegistry,
+      new Map()
+    )
+  )
