@@ -1,5 +1,5 @@
 import { Context } from "effect"
-import type { SqlClient, Statement } from "effect/sql"
+import { type SqlClient, Statement } from "effect/sql"
 
 interface DatabaseClockOverride {
   /** The time to use instead of the database server's, `null` for the server's own. */
@@ -17,4 +17,8 @@ export const DatabaseClock: Context.Reference<DatabaseClockOverride> = Context.R
 
 /** The database's time in a statement, to the millisecond, or the one that a test has set. */
 export const databaseNow = (sql: SqlClient.SqlClient, override: () => Date | null): Statement.Fragment =>
-  sql`coalesce(${override()}::timestamptz, date_trunc('milliseconds', clock_timestamp()))`
+  databaseTime(sql, Statement.parameter(override()))
+
+/** The same in a statement of which `override` is a value. */
+export const databaseTime = (sql: SqlClient.SqlClient, override: Statement.Segment): Statement.Fragment =>
+  sql`coalesce(${override}::timestamptz, date_trunc('milliseconds', clock_timestamp()))`

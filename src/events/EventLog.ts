@@ -18,12 +18,13 @@ import type { Occurrence } from "../domain/evolve.ts"
 import { arrayLiteral } from "./arrayLiteral.ts"
 import { chunks } from "./chunks.ts"
 import { commitChannel, CommitListener } from "./CommitListener.ts"
+import { compileOnce, madeOnce, type Placeholders } from "./compileOnce.ts"
 import { canonicalAround, type Commitments, commitTo, type HashedContent } from "./ContentHash.ts"
-import { DatabaseClock, databaseNow } from "./DatabaseClock.ts"
+import { DatabaseClock, databaseTime } from "./DatabaseClock.ts"
 import { durably } from "./durably.ts"
 import { encodeEvent } from "./EventCodec.ts"
 import { everyPage, pageByPage } from "./everyPage.ts"
-import { jsonLines } from "./jsonLines.ts"
+import { fromJsonLines, jsonLines } from "./jsonLines.ts"
 import { type EventFilter, makeReadEvents, microseconds, type ReadEvents } from "./readEvents.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
 import { BacklogSchema } from "./SchemaName.ts"
@@ -115,44 +116,54 @@ export class EventLog extends Context.Service<
       const headColumns = sql.literal(`position::float8 AS position, chain_hash AS "chainHash",
         ${microseconds("nullif(recorded_at, '-infinity')")} AS "recordedAt"`)
 
-      const lockHead = sql<LockedHeadRow>`
-        SELECT ${headColumns}, ${durably(sql)} AS "synchronousCommit" FROM ${head} FOR UPDATE`
+      const lockHead = compileOnce<object, LockedHeadRow>(
+        sql,
+        () => sql`SELECT ${headColumns}, ${durably(sql)} AS "synchronousCommit" FROM ${head} FOR UPDATE`
+      )({})
 
       /**
        * Inserts events behind the locked head and moves it to the last of them. When they are recorded, and so their
        * hashes, is known only then, and so the database makes them: it holds the head for no longer than it must. The
        * parts of one append are all recorded at the same time.
        */
-      const insertNext = (rows: Arr.NonEmptyReadonlyArray<SealedEvent>, isFirst: boolean) => sql`
+      const insertNext = madeOnce((isFirst: boolean) =>
+        compileOnce<NextEvents>(sql, (next) => {
+          const recordedAt = isFirst ? sql`greatest(recorded_at, ${databaseTime(sql, next.now)})` : sql`recorded_at`
+          return sql`
         WITH RECURSIVE ending AS MATERIALIZED (
           SELECT position, chain_hash, recorded_at,
             ${sql.literal(timeText("recorded_at"))} AS recorded_text
-          FROM (SELECT position, chain_hash, ${
-            isFirst ? sql`greatest(recorded_at, ${databaseNow(sql, clock.override)})` : sql`recorded_at`
-          } AS recorded_at FROM ${head} OFFSET 0) AS head),
+          FROM (SELECT position, chain_hash, ${recordedAt} AS recorded_at FROM ${head} OFFSET 0) AS head),
         contents AS MATERIALIZED (
           SELECT string_agg(sha256(convert_to(before || (SELECT recorded_text FROM ending) || after, 'UTF8')), ''
             ORDER BY place) AS hashes
-          FROM unnest(${jsonLines(
-            sql,
-            rows.map((row) => row.canonical[0])
-          )},
-            ${jsonLines(
-              sql,
-              rows.map((row) => row.canonical[1])
-            )}) WITH ORDINALITY AS content (before, after, place)),
+          FROM unnest(${fromJsonLines(sql, next.before)}, ${fromJsonLines(sql, next.after)})
+            WITH ORDINALITY AS content (before, after, place)),
         chain (place, hash) AS (
           SELECT 0, chain_hash FROM ending UNION ALL
           SELECT place + 1, sha256(hash || substr((SELECT hashes FROM contents), place * 32 + 1, 32)) FROM chain
-          WHERE place < ${rows.length}::int4),
+          WHERE place < ${next.count}::int4),
         inserted AS (INSERT INTO ${events} (position, ${eventColumns}, recorded_at, content_hash, chain_hash)
           SELECT (SELECT position FROM ending) + place, ${eventValues}, (SELECT recorded_at FROM ending),
             substr((SELECT hashes FROM contents), (place::int4 - 1) * 32 + 1, 32), chain_hash
-          FROM unnest(${contentArrays(rows)}, ARRAY(SELECT hash FROM chain WHERE place > 0 ORDER BY place))
+          FROM unnest(${contentArrays(next)}, ARRAY(SELECT hash FROM chain WHERE place > 0 ORDER BY place))
             WITH ORDINALITY AS row (${eventColumns}, chain_hash, place))
-        UPDATE ${head} SET position = position + ${rows.length}::int4, recorded_at = (SELECT recorded_at FROM ending),
-          chain_hash = (SELECT hash FROM chain WHERE place = ${rows.length}::int4)
+        UPDATE ${head} SET position = position + ${next.count}::int4, recorded_at = (SELECT recorded_at FROM ending),
+          chain_hash = (SELECT hash FROM chain WHERE place = ${next.count}::int4)
         RETURNING pg_notify(${commitChannel}, ${schema})::text`
+        })
+      )
+
+      const insertPart = (part: Arr.NonEmptyReadonlyArray<PendingEvent>, isFirst: boolean) => {
+        const rows = Arr.map(part, seal)
+        return insertNext(isFirst)({
+          ...contentValues(rows),
+          before: jsonLines(rows.map((row) => row.canonical[0])),
+          after: jsonLines(rows.map((row) => row.canonical[1])),
+          count: rows.length,
+          now: clock.override()
+        })
+      }
 
       const append = (pending: ReadonlyArray<PendingEvent>) => {
         // Sealed part by part: the database takes in the first while the next is made.
@@ -160,7 +171,7 @@ export class EventLog extends Context.Service<
         if (parts.length === 0) return []
         return [
           lockHead,
-          ...parts.map((part, index) => Effect.suspend(() => insertNext(Arr.map(part, seal), index === 0)))
+          ...parts.map((part, index) => Effect.suspend(() => insertPart(part, index === 0)))
         ]
       }
 
@@ -170,34 +181,38 @@ export class EventLog extends Context.Service<
         correlation_id, causation_id, command_id, occurred_at`)
 
       /** What an event's row has but its place in the log, in the order of `eventColumns`. */
-      const contentArrays = (rows: ReadonlyArray<EventContent>) => sql`
-        ${arrayLiteral(rows.map((row) => row.content.cardId))}::text[], ${arrayLiteral(rows.map((row) => row.content.version))}::int4[],
-        ${arrayLiteral(rows.map((row) => row.content.type))}::text[], ${arrayLiteral(rows.map((row) => row.content.schemaVersion))}::int4[],
-        ${jsonLines(
-          sql,
-          rows.map((row) => row.data)
-        )}, ${jsonLines(
-          sql,
-          rows.map((row) => JSON.stringify(row.commitments))
-        )},
-        ${arrayLiteral(rows.map((row) => row.content.actor))}::text[],
-        ${arrayLiteral(rows.map((row) => row.content.correlationId))}::text[], ${arrayLiteral(rows.map((row) => row.content.causationId))}::text[],
-        ${arrayLiteral(rows.map((row) => row.content.commandId))}::text[], ${arrayLiteral(rows.map((row) => row.occurredAt))}::timestamptz[]`
+      const contentArrays = (content: Placeholders<ContentValues>) => sql`
+        ${content.cardIds}::text[], ${content.versions}::int4[], ${content.types}::text[], ${content.schemaVersions}::int4[],
+        ${fromJsonLines(sql, content.data)}, ${fromJsonLines(sql, content.commitments)}, ${content.actors}::text[],
+        ${content.correlationIds}::text[], ${content.causationIds}::text[], ${content.commandIds}::text[],
+        ${content.occurredAt}::timestamptz[]`
 
       /** Inserts events as they are and moves the head to the last of them. */
-      const insertStored = (rows: Arr.NonEmptyReadonlyArray<EventInsert>) => {
-        const last = Arr.lastNonEmpty(rows)
-        return sql`
+      const insertStored = compileOnce<StoredEvents>(
+        sql,
+        (stored) => sql`
         WITH inserted AS (INSERT INTO ${events} (position, ${eventColumns}, recorded_at, content_hash, chain_hash)
         SELECT position, ${eventValues}, recorded_at, content_hash, chain_hash
-        FROM unnest(
-          ${contentArrays(rows)}, ${arrayLiteral(rows.map((row) => row.position))}::int8[],
-          ${arrayLiteral(rows.map((row) => row.recordedAt))}::timestamptz[],
-          ${arrayLiteral(rows.map((row) => row.contentHash))}::bytea[], ${arrayLiteral(rows.map((row) => row.chainHash))}::bytea[]
+        FROM unnest(${contentArrays(stored)}, ${stored.positions}::int8[], ${stored.recordedAt}::timestamptz[],
+          ${stored.contentHashes}::bytea[], ${stored.chainHashes}::bytea[]
         ) AS row (${eventColumns}, position, recorded_at, content_hash, chain_hash))
-        UPDATE ${head} SET position = ${last.position}::int8, chain_hash = ${last.chainHash}::bytea,
-          recorded_at = ${last.recordedAt}::timestamptz
+        UPDATE ${head} SET position = ${stored.lastPosition}::int8, chain_hash = ${stored.lastChainHash}::bytea,
+          recorded_at = ${stored.lastRecordedAt}::timestamptz
         RETURNING pg_notify(${commitChannel}, ${schema})::text`
+      )
+
+      const insertStoredPart = (rows: Arr.NonEmptyReadonlyArray<EventInsert>) => {
+        const last = Arr.lastNonEmpty(rows)
+        return insertStored({
+          ...contentValues(rows),
+          positions: arrayLiteral(rows.map((row) => row.position)),
+          recordedAt: arrayLiteral(rows.map((row) => row.recordedAt)),
+          contentHashes: arrayLiteral(rows.map((row) => row.contentHash)),
+          chainHashes: arrayLiteral(rows.map((row) => row.chainHash)),
+          lastPosition: last.position,
+          lastChainHash: last.chainHash,
+          lastRecordedAt: last.recordedAt
+        })
       }
 
       const restore = Effect.fnUntraced(function* (stored: Arr.NonEmptyReadonlyArray<StoredEvent>) {
@@ -211,7 +226,7 @@ export class EventLog extends Context.Service<
           contentHash: Buffer.from(event.contentHash, "hex"),
           chainHash: Buffer.from(event.chainHash, "hex")
         }))
-        for (const chunk of chunks(rows, (row) => row.data.length)) yield* insertStored(chunk)
+        for (const chunk of chunks(rows, (row) => row.data.length)) yield* insertStoredPart(chunk)
         yield* sql.afterCommit(ring)
       })
 
@@ -291,6 +306,54 @@ interface EventContent {
   /** The payload as JSON text. */
   readonly data: string
 }
+
+/** What many events' rows have but their places in the log: a column each. */
+interface ContentValues {
+  readonly cardIds: string
+  readonly versions: string
+  readonly types: string
+  readonly schemaVersions: string
+  readonly data: string
+  readonly commitments: string
+  readonly actors: string
+  readonly correlationIds: string
+  readonly causationIds: string
+  readonly commandIds: string
+  readonly occurredAt: string
+}
+
+/** The values of the statement that inserts the next events of the log. */
+interface NextEvents extends ContentValues {
+  readonly before: string
+  readonly after: string
+  readonly count: number
+  readonly now: Date | null
+}
+
+/** The values of the statement that inserts events as they were stored. */
+interface StoredEvents extends ContentValues {
+  readonly positions: string
+  readonly recordedAt: string
+  readonly contentHashes: string
+  readonly chainHashes: string
+  readonly lastPosition: bigint
+  readonly lastChainHash: Uint8Array
+  readonly lastRecordedAt: Date
+}
+
+const contentValues = (rows: ReadonlyArray<EventContent>): ContentValues => ({
+  cardIds: arrayLiteral(rows.map((row) => row.content.cardId)),
+  versions: arrayLiteral(rows.map((row) => row.content.version)),
+  types: arrayLiteral(rows.map((row) => row.content.type)),
+  schemaVersions: arrayLiteral(rows.map((row) => row.content.schemaVersion)),
+  data: jsonLines(rows.map((row) => row.data)),
+  commitments: jsonLines(rows.map((row) => JSON.stringify(row.commitments))),
+  actors: arrayLiteral(rows.map((row) => row.content.actor)),
+  correlationIds: arrayLiteral(rows.map((row) => row.content.correlationId)),
+  causationIds: arrayLiteral(rows.map((row) => row.content.causationId)),
+  commandIds: arrayLiteral(rows.map((row) => row.content.commandId)),
+  occurredAt: arrayLiteral(rows.map((row) => row.occurredAt))
+})
 
 interface SealedEvent extends EventContent {
   /** What the content hash is over, around the time at which the event is recorded. */

@@ -1,11 +1,11 @@
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql"
 
-/** Statements that are on their way to the database at once: none of them is small when there are many. */
-const statementsAhead = 4
+/** As many as all but great batches have are sent together. */
+const fewStatements = 8
 
-/** When there are so many, the next is made only when what there is of the last has been given to the connection. */
-const manyStatements = 16
+/** Of more, which are not small then, so many are on their way to the database at once. */
+const statementsAhead = 4
 
 /**
  * Runs statements one after the other, on the caller's connection. Where that takes statements before it has answered
@@ -14,10 +14,10 @@ const manyStatements = 16
 export const sendInOrder = (
   statements: ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
 ): Effect.Effect<void, SqlError.SqlError> =>
-  Effect.forEach(
-    statements,
-    statements.length < manyStatements
-      ? (statement) => statement
-      : (statement) => Effect.andThen(Effect.yieldNow, statement),
-    { concurrency: statementsAhead, discard: true }
-  )
+  statements.length <= fewStatements
+    ? Effect.all(statements, { concurrency: fewStatements, discard: true })
+    : // The next is made only when what there is of the last has been given to the connection.
+      Effect.forEach(statements, (statement) => Effect.andThen(Effect.yieldNow, statement), {
+        concurrency: statementsAhead,
+        discard: true
+      })

@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { SqlClient, type SqlError, type Statement } from "effect/sql"
 import type { Status } from "../domain/Card.ts"
+import { compileOnce } from "../events/compileOnce.ts"
 import { inTransaction } from "../events/inTransaction.ts"
 
 /** How many cards there are of each kind, or how many more. Of the ready ones, `waiting` have an unmet dependency. */
@@ -56,12 +57,16 @@ export const makeCountsTable = (sql: SqlClient.SqlClient, schema: string): Count
   )
   const recount = sql`
     UPDATE ${counts} SET (position, ${columns}) = (SELECT (SELECT position FROM ${head}), ${counting} FROM ${cards})`
-  return {
-    add: (changed, events) => sql`
+  const add = compileOnce<CardCounts & { readonly events: number }>(
+    sql,
+    (changed) => sql`
       UPDATE ${counts} AS counts SET position = head.position, ready = ready + ${changed.ready}::int4,
         waiting = waiting + ${changed.waiting}::int4, claimed = claimed + ${changed.claimed}::int4,
         blocked = blocked + ${changed.blocked}::int4, done = done + ${changed.done}::int4
-      FROM ${head} AS head WHERE counts.position = head.position - ${events}::int4`,
+      FROM ${head} AS head WHERE counts.position = head.position - ${changed.events}::int4`
+  )
+  return {
+    add: (changed, events) => add({ ...changed, events }),
     recount,
     catchUp: Effect.gen(function* () {
       const [found] = yield* sql<{ readonly isBehind: boolean }>`

@@ -1,5 +1,7 @@
-import type { SqlClient, Statement } from "effect/sql"
+import type { Effect } from "effect"
+import type { SqlClient, SqlError, Statement } from "effect/sql"
 import { arrayLiteral } from "../events/arrayLiteral.ts"
+import { compileOnce, madeOnce, type Placeholders } from "../events/compileOnce.ts"
 import type { CardId } from "../domain/CardId.ts"
 import type { ClaimChoice } from "../domain/Command.ts"
 import type { CardTables } from "./CardTables.ts"
@@ -14,31 +16,67 @@ export interface LockedRow {
   readonly versionSeen: number | null
 }
 
-/** Whether a claim may take a card whose retry time, if it had one, has been seen to pass. */
-export const isCandidate = (sql: SqlClient.SqlClient, { minimumPriority, phase }: ClaimChoice): Statement.Fragment =>
-  sql`status = 'ready' AND unmet_dependencies = 0 AND NOT deferred${
-    phase === undefined ? sql`` : sql` AND phase = ${phase}`
-  }${minimumPriority === undefined ? sql`` : sql` AND priority >= ${minimumPriority}`}`
+/** The values of the statement that locks the best claimable cards. */
+export interface ClaimValues {
+  readonly phase: string | undefined
+  readonly minimumPriority: number | undefined
+  /** Cards that are spoken for. */
+  readonly except: string
+  readonly limit: number
+}
 
-/** Whether a card is one that claims name and that could be theirs. */
-export const isClaimedById = (sql: SqlClient.SqlClient, ids: ReadonlySet<string>): Statement.Fragment =>
-  sql`cards.id = ANY(${arrayLiteral(ids)}::text[]) AND status IN ('ready', 'claimed')`
+/**
+ * Whether a claim, among cards of one phase or of a priority at least if that is asked for, may take a card whose retry
+ * time, if it had one, has been seen to pass.
+ */
+const isCandidate = (
+  sql: SqlClient.SqlClient,
+  { minimumPriority, phase }: Placeholders<ClaimValues>,
+  ofPhase: boolean,
+  ofPriority: boolean
+): Statement.Fragment =>
+  sql`status = 'ready' AND unmet_dependencies = 0 AND NOT deferred${
+    ofPhase ? sql` AND phase = ${phase}` : sql``
+  }${ofPriority ? sql` AND priority >= ${minimumPriority}` : sql``}`
 
 /**
  * Locks the best claimable cards that nobody else has locked, in claim order. The condition and the order are exactly
  * those of the index `cards_claim_order`, or `cards_claim_order_by_phase`, so the cost depends on `limit` alone and not
  * on how many cards there are, nor on how many of them are done, blocked, claimed, waiting or deferred. Cards whose retry
  * time has passed must have been woken before (`wakeDeferred`): then the condition is the definition of claimable.
- * `except` names cards that are spoken for.
  */
-export const claimQuery = (
+export const claimStatement = (
   sql: SqlClient.SqlClient,
   { cards, columns, versionSeen }: CardTables,
-  choice: ClaimChoice,
-  limit: number,
-  except: ReadonlySet<string> = new Set()
+  claim: Placeholders<ClaimValues>,
+  ofPhase: boolean,
+  ofPriority: boolean,
+  isWithExceptions: boolean
 ): Statement.Statement<LockedRow> => sql`
   SELECT ${columns}, ${versionSeen} FROM ${cards} AS cards
-  WHERE ${isCandidate(sql, choice)}${except.size === 0 ? sql`` : sql` AND cards.id <> ALL(${arrayLiteral(except)}::text[])`}
+  WHERE ${isCandidate(sql, claim, ofPhase, ofPriority)}${isWithExceptions ? sql` AND cards.id <> ALL(${claim.except}::text[])` : sql``}
   ORDER BY priority DESC, created_at, cards.id
-  LIMIT ${limit} FOR UPDATE OF cards SKIP LOCKED`
+  LIMIT ${claim.limit} FOR UPDATE OF cards SKIP LOCKED`
+
+/** Runs `claimStatement`. `except` names cards that are spoken for. */
+export type ClaimQuery = (
+  choice: ClaimChoice,
+  limit: number,
+  except?: ReadonlySet<string>
+) => Effect.Effect<ReadonlyArray<LockedRow>, SqlError.SqlError>
+
+export const makeClaimQuery = (sql: SqlClient.SqlClient, tables: CardTables): ClaimQuery => {
+  const query = madeOnce((ofPhase: boolean, ofPriority: boolean, isWithExceptions: boolean) =>
+    compileOnce<ClaimValues, LockedRow>(sql, (claim) =>
+      claimStatement(sql, tables, claim, ofPhase, ofPriority, isWithExceptions)
+    )
+  )
+  return ({ minimumPriority, phase }, limit, except = nobody) =>
+    query(
+      phase !== undefined,
+      minimumPriority !== undefined,
+      except.size > 0
+    )({ phase, minimumPriority, except: arrayLiteral(except), limit })
+}
+
+const nobody: ReadonlySet<string> = new Set()

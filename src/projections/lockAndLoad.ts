@@ -1,12 +1,13 @@
 import { DateTime, Effect } from "effect"
-import type { SqlClient, SqlError } from "effect/sql"
+import type { SqlClient, SqlError, Statement } from "effect/sql"
 import type { Status } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 import { arrayLiteral } from "../events/arrayLiteral.ts"
-import { databaseNow } from "../events/DatabaseClock.ts"
+import { compileOnce, madeOnce } from "../events/compileOnce.ts"
+import { databaseTime } from "../events/DatabaseClock.ts"
 import { decodeCountedCard } from "./CardRow.ts"
 import type { CardTables } from "./CardTables.ts"
-import { claimQuery, isClaimedById, type LockedRow } from "./claimQuery.ts"
+import { type LockedRow, makeClaimQuery } from "./claimQuery.ts"
 import type { Footprint } from "./Footprint.ts"
 import { ReadModelState } from "./ReadModelState.ts"
 
@@ -37,114 +38,168 @@ export const makeLockAndLoad = (
 ): ((footprint: Footprint) => Effect.Effect<Loaded, SqlError.SqlError>) => {
   const { cards, dependencies } = tables
 
-  const lockGraph = (mode: "shared" | "exclusive") =>
-    mode === "exclusive"
-      ? sql`SELECT pg_advisory_xact_lock(${graphLockClass}::int4, ${schema}::regnamespace::oid::int4)::text`
-      : sql`SELECT pg_advisory_xact_lock_shared(${graphLockClass}::int4, ${schema}::regnamespace::oid::int4)::text`
+  const graphLock = { lockClass: graphLockClass, schema }
+  const lockGraph = {
+    exclusive: compileOnce<typeof graphLock>(
+      sql,
+      (lock) => sql`SELECT pg_advisory_xact_lock(${lock.lockClass}::int4, ${lock.schema}::regnamespace::oid::int4)::text`
+    )(graphLock),
+    shared: compileOnce<typeof graphLock>(
+      sql,
+      (lock) =>
+        sql`SELECT pg_advisory_xact_lock_shared(${lock.lockClass}::int4, ${lock.schema}::regnamespace::oid::int4)::text`
+    )(graphLock)
+  }
 
-  const cardsWithKeys = (keys: ReadonlySet<string>) =>
-    keys.size === 0
-      ? sql``
-      : sql` UNION SELECT id FROM ${cards} WHERE idempotency_key = ANY(${arrayLiteral(keys)}::text[])`
+  const cardsWithKeys = (keys: Statement.Segment) =>
+    sql` UNION SELECT id FROM ${cards} WHERE idempotency_key = ANY(${keys}::text[])`
 
-  const dependentsOf = (ids: ReadonlySet<CardId>) =>
-    ids.size === 0
-      ? sql``
-      : sql` UNION SELECT card_id FROM ${dependencies} WHERE depends_on_id = ANY(${arrayLiteral(ids)}::text[])`
+  const dependentsOf = (ids: Statement.Segment) =>
+    sql` UNION SELECT card_id FROM ${dependencies} WHERE depends_on_id = ANY(${ids}::text[])`
 
-  const lockNamed = ({ keys, named, settling }: Footprint) => sql`
+  const lockNamed = madeOnce((isWithKeys: boolean, isSettling: boolean) =>
+    compileOnce<NamedValues>(
+      sql,
+      ({ ids, keys, settling }) => sql`
     SELECT FROM ${cards} WHERE id = ANY(ARRAY(
-      SELECT unnest(${arrayLiteral(named)}::text[])${cardsWithKeys(keys)}${dependentsOf(settling)}))
+      SELECT unnest(${ids}::text[])${isWithKeys ? cardsWithKeys(keys) : sql``}${isSettling ? dependentsOf(settling) : sql``}))
     ORDER BY id FOR UPDATE`
-
-  const loadNamed = ({ freeing, keys, named }: Footprint) => sql`
-    SELECT ${tables.columns} FROM ${cards} AS cards WHERE cards.id = ANY(ARRAY(
-      SELECT unnest(${arrayLiteral(named)}::text[])${cardsWithKeys(keys)}${dependentsOf(freeing)}))`
-
-  const readClock = sql<{ readonly now: Date; readonly anyExpired: boolean; readonly anyDue: boolean }>
-  const probe = Effect.suspend(
-    () => readClock`
-      SELECT now, EXISTS (SELECT FROM ${cards} WHERE status = 'claimed' AND claim_expires_at <= now) AS "anyExpired",
-        EXISTS (SELECT FROM ${cards} WHERE deferred AND not_before <= now) AS "anyDue"
-      FROM (SELECT ${databaseNow(sql, clockOverride)} AS now
-        OFFSET 0) AS clock`
+    )
   )
 
-  const lockById = (ids: ReadonlySet<CardId>) => sql<LockedRow>`
-    SELECT ${tables.columns}, ${tables.versionSeen} FROM ${cards} AS cards
-    WHERE ${isClaimedById(sql, ids)}
-    FOR UPDATE OF cards SKIP LOCKED`
+  const loadNamed = madeOnce((isWithKeys: boolean, isFreeing: boolean) =>
+    compileOnce<NamedValues>(
+      sql,
+      ({ freeing, ids, keys }) => sql`
+    SELECT ${tables.columns} FROM ${cards} AS cards WHERE cards.id = ANY(ARRAY(
+      SELECT unnest(${ids}::text[])${isWithKeys ? cardsWithKeys(keys) : sql``}${isFreeing ? dependentsOf(freeing) : sql``}))`
+    )
+  )
 
-  const lockExpired = (now: Date) => sql<LockedRow>`
+  const probeAt = compileOnce<{ readonly override: Date | null }, ClockRow>(
+    sql,
+    ({ override }) => sql`
+      SELECT now, EXISTS (SELECT FROM ${cards} WHERE status = 'claimed' AND claim_expires_at <= now) AS "anyExpired",
+        EXISTS (SELECT FROM ${cards} WHERE deferred AND not_before <= now) AS "anyDue"
+      FROM (SELECT ${databaseTime(sql, override)} AS now
+        OFFSET 0) AS clock`
+  )
+  const probe = Effect.suspend(() => probeAt({ override: clockOverride() }))
+
+  const lockById = compileOnce<IdsValue, LockedRow>(
+    sql,
+    ({ ids }) => sql`
+    SELECT ${tables.columns}, ${tables.versionSeen} FROM ${cards} AS cards
+    WHERE cards.id = ANY(${ids}::text[]) AND status IN ('ready', 'claimed')
+    FOR UPDATE OF cards SKIP LOCKED`
+  )
+
+  const lockExpired = compileOnce<{ readonly now: Date }, LockedRow>(
+    sql,
+    ({ now }) => sql`
     SELECT ${tables.columns}, ${tables.versionSeen} FROM ${cards} AS cards
     WHERE status = 'claimed' AND claim_expires_at <= ${now}::timestamptz
     FOR UPDATE OF cards SKIP LOCKED`
+  )
 
-  const wakeDeferred = (now: Date) => sql`
+  const wakeDeferred = compileOnce<{ readonly now: Date }>(
+    sql,
+    ({ now }) => sql`
     UPDATE ${cards} SET deferred = false WHERE id = ANY(ARRAY(
       SELECT id FROM ${cards} WHERE deferred AND not_before <= ${now}::timestamptz FOR UPDATE SKIP LOCKED))`
+  )
 
-  const loadCards = (ids: ReadonlyArray<CardId>) => sql`
-    SELECT ${tables.columns} FROM ${cards} AS cards WHERE cards.id = ANY(${arrayLiteral(ids)}::text[])`
+  const loadCards = compileOnce<IdsValue>(
+    sql,
+    ({ ids }) => sql`
+    SELECT ${tables.columns} FROM ${cards} AS cards WHERE cards.id = ANY(${ids}::text[])`
+  )
 
-  const loadDependents = (ids: ReadonlyArray<CardId>) => sql<DependentRow>`
+  const loadDependents = compileOnce<IdsValue, DependentRow>(
+    sql,
+    ({ ids }) => sql`
     SELECT edge.card_id AS "cardId", edge.depends_on_id AS "dependsOnId", status,
       unmet_dependencies AS "unmetDependencies", not_before AS "notBefore"
     FROM ${dependencies} AS edge JOIN ${cards} AS cards ON cards.id = edge.card_id
-    WHERE edge.depends_on_id = ANY(${arrayLiteral(ids)}::text[])`
+    WHERE edge.depends_on_id = ANY(${ids}::text[])`
+  )
 
-  const loadStatuses = ({ settling, targets }: Footprint) => sql<{ readonly id: CardId; readonly status: Status }>`
+  const loadStatuses = compileOnce<
+    { readonly settling: string; readonly targets: string },
+    { readonly id: CardId; readonly status: Status }
+  >(
+    sql,
+    ({ settling, targets }) => sql`
     SELECT id, status FROM ${cards} WHERE id = ANY(ARRAY(
-      SELECT unnest(${arrayLiteral(targets)}::text[])
-      UNION SELECT depends_on_id FROM ${dependencies} WHERE card_id = ANY(${arrayLiteral(settling)}::text[])))`
+      SELECT unnest(${targets}::text[])
+      UNION SELECT depends_on_id FROM ${dependencies} WHERE card_id = ANY(${settling}::text[])))`
+  )
 
   // Step by step along the index: a plain join is planned as a scan of all edges for every step where the table has no
   // statistics yet: a chain of 100,000 had not ended after ten minutes.
-  const loadReachable = ({ newEdges }: Footprint) => sql<{ readonly cardId: CardId; readonly dependsOnId: CardId }>`
+  const loadReachable = compileOnce<
+    { readonly from: string; readonly to: string },
+    { readonly cardId: CardId; readonly dependsOnId: CardId }
+  >(
+    sql,
+    ({ from, to }) => sql`
     WITH RECURSIVE reachable (id) AS (
-      SELECT unnest(${arrayLiteral(new Set(newEdges.flatMap((edge) => edge.to)))}::text[]) COLLATE "C"
-      WHERE EXISTS (SELECT FROM ${dependencies}
-        WHERE depends_on_id = ANY(${arrayLiteral(newEdges.map((edge) => edge.from))}::text[]))
+      SELECT unnest(${to}::text[]) COLLATE "C"
+      WHERE EXISTS (SELECT FROM ${dependencies} WHERE depends_on_id = ANY(${from}::text[]))
       UNION SELECT next.id FROM reachable CROSS JOIN LATERAL (
         SELECT depends_on_id AS id FROM ${dependencies} WHERE card_id = reachable.id OFFSET 0) AS next)
     SELECT edge.card_id AS "cardId", edge.depends_on_id AS "dependsOnId"
     FROM ${dependencies} AS edge JOIN reachable ON edge.card_id = reachable.id`
+  )
+
+  const claimQuery = makeClaimQuery(sql, tables)
 
   /** The cards that claims may choose from. Those claimed by id are taken. */
   const candidates = ({ claimedById, claims }: Footprint) =>
-    Effect.forEach(claims, ({ choice, limit }) => claimQuery(sql, tables, choice, limit, claimedById), {
+    Effect.forEach(claims, ({ choice, limit }) => claimQuery(choice, limit, claimedById), {
       concurrency: "unbounded"
     })
 
   /** Expired claims, and cards whose retry time has passed, are seldom there: they are looked for when there are any. */
   const lockOthers = Effect.fnUntraced(function* (
     footprint: Footprint,
-    clock: { readonly now: Date; readonly anyExpired: boolean; readonly anyDue: boolean }
+    clock: ClockRow
   ) {
     const rows: Array<LockedRow> = []
-    if (footprint.expired && clock.anyExpired) rows.push(...(yield* lockExpired(clock.now)))
+    if (footprint.expired && clock.anyExpired) rows.push(...(yield* lockExpired(clock)))
     if (footprint.claims.length > 0 && clock.anyDue) {
-      yield* wakeDeferred(clock.now)
+      yield* wakeDeferred(clock)
       rows.push(...(yield* candidates(footprint)).flat())
     }
     return rows
   })
 
   return Effect.fnUntraced(function* (footprint: Footprint) {
-    const { claimedById, claims, created, graph, keys, named, newEdges, settling, targets } = footprint
+    const { claimedById, claims, created, freeing, graph, keys, named, newEdges, settling, targets } = footprint
     const isNamed = named.size + keys.size > 0
-    const withDependents = [...new Set([...settling, ...created])]
+    const values = {
+      ids: arrayLiteral(named),
+      keys: arrayLiteral(keys),
+      settling: arrayLiteral(settling),
+      freeing: arrayLiteral(freeing),
+      targets: arrayLiteral(targets)
+    }
     const [, , namedRows, [clock], byId, best, statuses, dependents, reachable] = yield* Effect.all(
       [
-        graph === "none" ? nothing : lockGraph(graph),
-        isNamed ? lockNamed(footprint) : nothing,
-        isNamed ? loadNamed(footprint) : nothing,
+        graph === "none" ? nothing : lockGraph[graph],
+        isNamed ? lockNamed(keys.size > 0, settling.size > 0)(values) : nothing,
+        isNamed ? loadNamed(keys.size > 0, freeing.size > 0)(values) : nothing,
         probe,
-        claimedById.size > 0 ? lockById(claimedById) : nothing,
+        claimedById.size > 0 ? lockById({ ids: arrayLiteral(claimedById) }) : nothing,
         claims.length > 0 ? candidates(footprint) : nothing,
-        settling.size + targets.size > 0 ? loadStatuses(footprint) : nothing,
-        withDependents.length > 0 ? loadDependents(withDependents) : nothing,
-        newEdges.length > 0 ? loadReachable(footprint) : nothing
+        settling.size + targets.size > 0 ? loadStatuses(values) : nothing,
+        settling.size + created.size > 0 ? loadDependents({ ids: arrayLiteral(new Set([...settling, ...created])) }) : nothing,
+        newEdges.length > 0
+          ? loadReachable({
+              from: arrayLiteral(newEdges.map((edge) => edge.from)),
+              to: arrayLiteral(new Set(newEdges.flatMap((edge) => edge.to)))
+            })
+          : nothing
       ],
       { concurrency: "unbounded" }
     )
@@ -163,7 +218,7 @@ export const makeLockAndLoad = (
     for (const row of byId) putLocked(row)
     for (const row of best.flat()) putLocked(row)
     for (const row of yield* lockOthers(footprint, clock)) putLocked(row)
-    if (stale.length > 0) for (const row of yield* loadCards(stale)) put(row)
+    if (stale.length > 0) for (const row of yield* loadCards({ ids: arrayLiteral(stale) })) put(row)
     for (const { id, status } of statuses) {
       if (state.standing(id) === undefined) state.putStanding(id, { status, notBefore: null, unmetDependencies: 0 })
     }
@@ -180,6 +235,23 @@ export const makeLockAndLoad = (
 }
 
 const nothing = Effect.succeed([])
+
+interface NamedValues {
+  readonly ids: string
+  readonly keys: string
+  readonly settling: string
+  readonly freeing: string
+}
+
+interface IdsValue {
+  readonly ids: string
+}
+
+interface ClockRow {
+  readonly now: Date
+  readonly anyExpired: boolean
+  readonly anyDue: boolean
+}
 
 interface DependentRow {
   readonly cardId: CardId

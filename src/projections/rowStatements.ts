@@ -5,7 +5,8 @@ import type { CardId } from "../domain/CardId.ts"
 import { isDue } from "../domain/Claimability.ts"
 import { arrayLiteral } from "../events/arrayLiteral.ts"
 import { chunks } from "../events/chunks.ts"
-import { jsonLines } from "../events/jsonLines.ts"
+import { compileOnce, type CompiledStatement, type Placeholders } from "../events/compileOnce.ts"
+import { fromJsonLines, jsonLines } from "../events/jsonLines.ts"
 import type { CardTables } from "./CardTables.ts"
 
 /** What a row of `cards` holds. */
@@ -47,95 +48,187 @@ export const makeRowStatements = (
   { cards, dependencies }: CardTables,
   start: Statement.Fragment
 ): RowStatements => {
-  const insertCards = (rows: ReadonlyArray<CardRowValues>) => sql`
+  const contentNames = sql.literal("title, body, phase, priority, acceptance")
+
+  const contentColumns = (row: Placeholders<ContentValues>) => sql`
+    ${row.titles}::text[], ${row.bodies}::text[], ${row.phases}::text[], ${row.priorities}::int4[],
+    ${fromJsonLines(sql, row.acceptances)}`
+
+  const stateNames = sql.literal(`id, status, unmet_dependencies, not_before, deferred, attempts, blocked_reason, updated_at,
+    completed_at, version, position, claim_owner, claim_ttl_seconds, claimed_at, claim_expires_at, claim_token, result`)
+
+  const stateColumns = (row: Placeholders<StateValues>) => sql`
+    ${row.ids}::text[], ${row.statuses}::text[], ${row.unmet}::int4[], ${row.notBefore}::timestamptz[],
+    ${row.deferred}::bool[], ${row.attempts}::int4[], ${row.blockedReasons}::text[], ${row.updatedAt}::timestamptz[],
+    ${row.completedAt}::timestamptz[], ${row.versions}::int4[], ${row.positions}::int8[], ${row.claimOwners}::text[],
+    ${row.claimTtlSeconds}::int4[], ${row.claimedAt}::timestamptz[], ${row.claimExpiresAt}::timestamptz[],
+    ${row.claimTokens}::int4[], ${fromJsonLines(sql, row.results)}`
+
+  const insertCards = compileOnce<CreatedValues>(
+    sql,
+    (row) => sql`
     INSERT INTO ${cards} (id, title, body, phase, priority, status, unmet_dependencies, not_before, deferred, attempts,
       idempotency_key, acceptance, blocked_reason, created_at, updated_at, completed_at, version, position,
       claim_owner, claim_ttl_seconds, claimed_at, claim_expires_at, claim_token, result)
     SELECT id, title, body, phase, priority, status, unmet_dependencies, not_before, deferred, attempts,
       idempotency_key, acceptance::jsonb, blocked_reason, created_at, updated_at, completed_at, version, position + ${start},
       claim_owner, claim_ttl_seconds, claimed_at, claim_expires_at, claim_token, result::jsonb
-    FROM unnest(
-      ${arrayLiteral(rows.map((row) => row.card.id))}::text[], ${arrayLiteral(rows.map((row) => row.card.title))}::text[],
-      ${arrayLiteral(rows.map((row) => row.card.body))}::text[], ${arrayLiteral(rows.map((row) => row.card.phase))}::text[],
-      ${arrayLiteral(rows.map((row) => row.card.priority))}::int4[], ${arrayLiteral(rows.map((row) => row.card.idempotencyKey))}::text[],
-      ${jsonLines(
-        sql,
-        rows.map((row) => json(row.card.acceptance))
-      )}, ${arrayLiteral(rows.map((row) => date(row.card.createdAt)))}::timestamptz[],
-      ${stateColumns(rows)}
-    ) AS row (id, title, body, phase, priority, idempotency_key, acceptance, created_at, ${stateNames})`
+    FROM unnest(${contentColumns(row)}, ${row.idempotencyKeys}::text[], ${row.createdAt}::timestamptz[], ${stateColumns(row)})
+      AS row (${contentNames}, idempotency_key, created_at, ${stateNames})`
+  )
 
-  const updateState = (rows: ReadonlyArray<CardRowValues>) => sql`
+  const updateState = compileOnce<StateValues>(
+    sql,
+    (row) => sql`
     UPDATE ${cards} AS cards SET status = row.status, unmet_dependencies = row.unmet_dependencies,
       not_before = row.not_before, deferred = row.deferred, attempts = row.attempts,
       blocked_reason = row.blocked_reason, updated_at = row.updated_at, completed_at = row.completed_at,
       version = row.version, position = row.position + ${start}, claim_owner = row.claim_owner,
       claim_ttl_seconds = row.claim_ttl_seconds, claimed_at = row.claimed_at,
       claim_expires_at = row.claim_expires_at, claim_token = row.claim_token, result = row.result::jsonb
-    FROM unnest(${arrayLiteral(rows.map((row) => row.card.id))}::text[], ${stateColumns(rows)}) AS row (id, ${stateNames})
+    FROM unnest(${stateColumns(row)}) AS row (${stateNames})
     WHERE cards.id = row.id`
+  )
 
-  const updateContent = (rows: ReadonlyArray<CardRowValues>) => sql`
+  const updateContent = compileOnce<ContentValues>(
+    sql,
+    (row) => sql`
     UPDATE ${cards} AS cards SET title = row.title, body = row.body, phase = row.phase, priority = row.priority,
       acceptance = row.acceptance::jsonb
-    FROM unnest(
-      ${arrayLiteral(rows.map((row) => row.card.id))}::text[], ${arrayLiteral(rows.map((row) => row.card.title))}::text[],
-      ${arrayLiteral(rows.map((row) => row.card.body))}::text[], ${arrayLiteral(rows.map((row) => row.card.phase))}::text[],
-      ${arrayLiteral(rows.map((row) => row.card.priority))}::int4[], ${jsonLines(
-        sql,
-        rows.map((row) => json(row.card.acceptance))
-      )}
-    ) AS row (id, title, body, phase, priority, acceptance)
+    FROM unnest(${row.ids}::text[], ${contentColumns(row)}) AS row (id, ${contentNames})
     WHERE cards.id = row.id`
+  )
 
-  const updateCounters = (rows: ReadonlyArray<readonly [id: CardId, unmet: number]>) => sql`
+  const updateCounters = compileOnce<CounterValues>(
+    sql,
+    (row) => sql`
     UPDATE ${cards} AS cards SET unmet_dependencies = row.unmet_dependencies
-    FROM unnest(${arrayLiteral(rows.map(([id]) => id))}::text[], ${arrayLiteral(rows.map(([, unmet]) => unmet))}::int4[])
-      AS row (id, unmet_dependencies)
+    FROM unnest(${row.ids}::text[], ${row.unmet}::int4[]) AS row (id, unmet_dependencies)
     WHERE cards.id = row.id`
+  )
 
-  const insertEdges = (edges: ReadonlyArray<Edge>) => sql`
+  const insertEdges = compileOnce<EdgeValues>(
+    sql,
+    (edge) => sql`
     INSERT INTO ${dependencies} (card_id, depends_on_id)
-    SELECT * FROM unnest(${arrayLiteral(edges.map((edge) => edge.cardId))}::text[], ${arrayLiteral(edges.map((edge) => edge.dependsOnId))}::text[])`
+    SELECT * FROM unnest(${edge.cardIds}::text[], ${edge.dependsOnIds}::text[])`
+  )
 
-  const deleteEdges = (edges: ReadonlyArray<Edge>) => sql`
+  const deleteEdges = compileOnce<EdgeValues>(
+    sql,
+    (edge) => sql`
     DELETE FROM ${dependencies} WHERE (card_id, depends_on_id) IN (
-      SELECT * FROM unnest(${arrayLiteral(edges.map((edge) => edge.cardId))}::text[], ${arrayLiteral(edges.map((edge) => edge.dependsOnId))}::text[]))`
-
-  const stateNames =
-    sql.literal(`status, unmet_dependencies, not_before, deferred, attempts, blocked_reason, updated_at,
-    completed_at, version, position, claim_owner, claim_ttl_seconds, claimed_at, claim_expires_at, claim_token, result`)
-
-  const stateColumns = (rows: ReadonlyArray<CardRowValues>) => sql`
-    ${arrayLiteral(rows.map((row) => row.card.status))}::text[], ${arrayLiteral(rows.map((row) => row.unmetDependencies))}::int4[],
-    ${arrayLiteral(rows.map((row) => date(row.card.notBefore)))}::timestamptz[], ${arrayLiteral(rows.map((row) => row.deferred))}::bool[],
-    ${arrayLiteral(rows.map((row) => row.card.attempts))}::int4[], ${arrayLiteral(rows.map((row) => row.card.blockedReason))}::text[],
-    ${arrayLiteral(rows.map((row) => date(row.card.updatedAt)))}::timestamptz[], ${arrayLiteral(rows.map((row) => date(row.card.completedAt)))}::timestamptz[],
-    ${arrayLiteral(rows.map((row) => row.card.version))}::int4[], ${arrayLiteral(rows.map((row) => row.position))}::int8[],
-    ${arrayLiteral(rows.map((row) => row.card.claimOwner))}::text[], ${arrayLiteral(rows.map((row) => row.card.claimTtlSeconds))}::int4[],
-    ${arrayLiteral(rows.map((row) => date(row.card.claimedAt)))}::timestamptz[], ${arrayLiteral(rows.map((row) => date(row.card.claimExpiresAt)))}::timestamptz[],
-    ${arrayLiteral(rows.map((row) => row.card.claimToken))}::int4[], ${jsonLines(
-      sql,
-      rows.map((row) => json(row.card.result))
-    )}`
+      SELECT * FROM unnest(${edge.cardIds}::text[], ${edge.dependsOnIds}::text[]))`
+  )
 
   const chunked =
-    <Row>(
-      statement: (rows: ReadonlyArray<Row>) => Statement.Statement<unknown>,
+    <Row, Values>(
+      statement: CompiledStatement<Values, unknown>,
+      valuesOf: (rows: ReadonlyArray<Row>) => Values,
       sizeOf: (row: Row) => number
     ): Write<Row> =>
     (rows) =>
-      Array.from(chunks(rows, sizeOf), (chunk) => Effect.suspend(() => statement(chunk)))
+      Array.from(chunks(rows, sizeOf), (chunk) => Effect.suspend(() => statement(valuesOf(chunk))))
 
   return {
-    insertCards: chunked(insertCards, (row) => contentSize(row) + resultSize(row)),
-    updateState: chunked(updateState, resultSize),
-    updateContent: chunked(updateContent, contentSize),
-    updateCounters: chunked(updateCounters, () => 0),
-    insertEdges: chunked(insertEdges, () => 0),
-    deleteEdges: chunked(deleteEdges, () => 0)
+    insertCards: chunked(insertCards, createdValues, (row) => contentSize(row) + resultSize(row)),
+    updateState: chunked(updateState, stateValues, resultSize),
+    updateContent: chunked(updateContent, contentValues, contentSize),
+    updateCounters: chunked(updateCounters, counterValues, () => 0),
+    insertEdges: chunked(insertEdges, edgeValues, () => 0),
+    deleteEdges: chunked(deleteEdges, edgeValues, () => 0)
   }
 }
+
+interface StateValues {
+  readonly ids: string
+  readonly statuses: string
+  readonly unmet: string
+  readonly notBefore: string
+  readonly deferred: string
+  readonly attempts: string
+  readonly blockedReasons: string
+  readonly updatedAt: string
+  readonly completedAt: string
+  readonly versions: string
+  readonly positions: string
+  readonly claimOwners: string
+  readonly claimTtlSeconds: string
+  readonly claimedAt: string
+  readonly claimExpiresAt: string
+  readonly claimTokens: string
+  readonly results: string
+}
+
+const stateValues = (rows: ReadonlyArray<CardRowValues>): StateValues => ({
+  ids: arrayLiteral(rows.map((row) => row.card.id)),
+  statuses: arrayLiteral(rows.map((row) => row.card.status)),
+  unmet: arrayLiteral(rows.map((row) => row.unmetDependencies)),
+  notBefore: arrayLiteral(rows.map((row) => date(row.card.notBefore))),
+  deferred: arrayLiteral(rows.map((row) => row.deferred)),
+  attempts: arrayLiteral(rows.map((row) => row.card.attempts)),
+  blockedReasons: arrayLiteral(rows.map((row) => row.card.blockedReason)),
+  updatedAt: arrayLiteral(rows.map((row) => date(row.card.updatedAt))),
+  completedAt: arrayLiteral(rows.map((row) => date(row.card.completedAt))),
+  versions: arrayLiteral(rows.map((row) => row.card.version)),
+  positions: arrayLiteral(rows.map((row) => row.position)),
+  claimOwners: arrayLiteral(rows.map((row) => row.card.claimOwner)),
+  claimTtlSeconds: arrayLiteral(rows.map((row) => row.card.claimTtlSeconds)),
+  claimedAt: arrayLiteral(rows.map((row) => date(row.card.claimedAt))),
+  claimExpiresAt: arrayLiteral(rows.map((row) => date(row.card.claimExpiresAt))),
+  claimTokens: arrayLiteral(rows.map((row) => row.card.claimToken)),
+  results: jsonLines(rows.map((row) => json(row.card.result)))
+})
+
+interface ContentValues {
+  readonly ids: string
+  readonly titles: string
+  readonly bodies: string
+  readonly phases: string
+  readonly priorities: string
+  readonly acceptances: string
+}
+
+const contentValues = (rows: ReadonlyArray<CardRowValues>): ContentValues => ({
+  ids: arrayLiteral(rows.map((row) => row.card.id)),
+  titles: arrayLiteral(rows.map((row) => row.card.title)),
+  bodies: arrayLiteral(rows.map((row) => row.card.body)),
+  phases: arrayLiteral(rows.map((row) => row.card.phase)),
+  priorities: arrayLiteral(rows.map((row) => row.card.priority)),
+  acceptances: jsonLines(rows.map((row) => json(row.card.acceptance)))
+})
+
+interface CreatedValues extends StateValues, ContentValues {
+  readonly idempotencyKeys: string
+  readonly createdAt: string
+}
+
+const createdValues = (rows: ReadonlyArray<CardRowValues>): CreatedValues => ({
+  ...stateValues(rows),
+  ...contentValues(rows),
+  idempotencyKeys: arrayLiteral(rows.map((row) => row.card.idempotencyKey)),
+  createdAt: arrayLiteral(rows.map((row) => date(row.card.createdAt)))
+})
+
+interface CounterValues {
+  readonly ids: string
+  readonly unmet: string
+}
+
+const counterValues = (rows: ReadonlyArray<readonly [id: CardId, unmet: number]>): CounterValues => ({
+  ids: arrayLiteral(rows.map(([id]) => id)),
+  unmet: arrayLiteral(rows.map(([, unmet]) => unmet))
+})
+
+interface EdgeValues {
+  readonly cardIds: string
+  readonly dependsOnIds: string
+}
+
+const edgeValues = (edges: ReadonlyArray<Edge>): EdgeValues => ({
+  cardIds: arrayLiteral(edges.map((edge) => edge.cardId)),
+  dependsOnIds: arrayLiteral(edges.map((edge) => edge.dependsOnId))
+})
 
 const contentSize = ({ card }: CardRowValues): number =>
   card.title.length + (card.body?.length ?? 0) + (json(card.acceptance)?.length ?? 0)

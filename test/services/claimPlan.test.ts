@@ -1,10 +1,12 @@
 import { layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { SqlClient } from "effect/sql"
+import { SqlClient, Statement } from "effect/sql"
 import { expect } from "vitest"
 import { BacklogSchema } from "../../src/events/SchemaName.ts"
 import { makeCardTables } from "../../src/projections/CardTables.ts"
-import { claimQuery } from "../../src/projections/claimQuery.ts"
+import type { ClaimChoice } from "../../src/domain/Command.ts"
+import { arrayLiteral } from "../../src/events/arrayLiteral.ts"
+import { claimStatement } from "../../src/projections/claimQuery.ts"
 import { Migrations } from "../../src/services/Migrations.ts"
 import { type Client, currentClient, freshSchema, postgresClient } from "../support/backlogs.ts"
 import { copiedPgliteClient } from "../support/pgliteTemplates.ts"
@@ -60,6 +62,28 @@ const nodes = (node: PlanNode): ReadonlyArray<PlanNode> => [
   node,
   ...(node.Plans ?? []).filter((plan) => plan["Parent Relationship"] !== "SubPlan").flatMap(nodes)
 ]
+
+/** The statement of a claim, with its values in it. */
+const claimQuery = (
+  sql: SqlClient.SqlClient,
+  tables: ReturnType<typeof makeCardTables>,
+  { minimumPriority, phase }: ClaimChoice,
+  limit: number,
+  except: ReadonlySet<string> = new Set()
+) =>
+  claimStatement(
+    sql,
+    tables,
+    {
+      phase: Statement.parameter(phase),
+      minimumPriority: Statement.parameter(minimumPriority),
+      except: Statement.parameter(arrayLiteral(except)),
+      limit: Statement.parameter(limit)
+    },
+    phase !== undefined,
+    minimumPriority !== undefined,
+    except.size > 0
+  )
 
 /** The plan by which the database carried out a statement. */
 const explained = (sql: SqlClient.SqlClient, text: string, params: ReadonlyArray<unknown> = []) =>
