@@ -1,3 +1,4 @@
+import type { DateTime } from "effect"
 import type { Card } from "./Card.ts"
 import type { CardId } from "./CardId.ts"
 
@@ -17,11 +18,11 @@ export interface BacklogView {
   readonly dependenciesOf: (id: CardId) => ReadonlyArray<CardId>
   /** Whether any card depends on this one. */
   readonly hasDependents: (id: CardId) => boolean
-  /** Cards that a claim may choose from, in claim order. */
-  readonly claimCandidates: () => Iterable<Card>
-  /** Cards whose claim may have run out, by id. */
-  readonly claimedCards: () => Iterable<Card>
+  /** Cards that a claim may choose from, in claim order, those whose claim has run out among them. */
+  readonly claimCandidates: (now: DateTime.Utc) => Iterable<Card>
+  /** Cards whose claim has run out, by id. */
+  readonly expiredClaims: (now: DateTime.Utc) => ReadonlyArray<Card>
 }
 
 /** What a claim of the best card looks at. */
-export type ClaimView = Pick<BacklogView, "claimCandidates" | "claimedCards" | "unmetDependencies">
+export type ClaimView = Pick<BacklogView, "claimCandidates" | "expiredClaims" | "unmetDependencies">

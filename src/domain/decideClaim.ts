@@ -46,10 +46,10 @@ export const claimById = (
  * chosen among everything that is free.
  */
 export const claimNext = (backlog: ClaimView, wish: ClaimWish, limit: number, now: DateTime.Utc): Decision => {
-  const takenOver = Array.from(backlog.claimedCards()).flatMap((card) => takeOverIfExpired(card, now))
+  const takenOver = backlog.expiredClaims(now).flatMap((card) => takeOverIfExpired(card, now))
   const freed = new Set(takenOver.map((event) => event.cardId))
   const claims: Array<DecidedEvent> = []
-  for (const card of backlog.claimCandidates()) {
+  for (const card of backlog.claimCandidates(now)) {
     if (!isAmong(card, wish)) continue
     const open: Pick<Card, "status" | "notBefore"> = freed.has(card.id) ? { ...card, status: "ready" } : card
     if (!isClaimable(open, backlog.unmetDependencies(card.id), now)) continue
@@ -88,7 +88,7 @@ export const release = (card: Card, claim: HeldClaim, command: CommandOf<"Releas
   })
 
 export const reclaimExpired = (backlog: BacklogView, now: DateTime.Utc): Decision =>
-  Result.succeed(Array.from(backlog.claimedCards()).flatMap((card) => takeOverIfExpired(card, now)))
+  Result.succeed(backlog.expiredClaims(now).flatMap((card) => takeOverIfExpired(card, now)))
 
 export const reclaimById = (card: Card | undefined, now: DateTime.Utc): Decision => {
   const claim = card === undefined ? undefined : claimOn(card)

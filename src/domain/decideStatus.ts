@@ -38,13 +38,15 @@ export const complete = (backlog: BacklogView, card: Card, command: CommandOf<"C
 
 /** The backlog as a claim sees it that comes after a card's completion. */
 export const afterCompletion = (backlog: BacklogView, completed: Card): ClaimView => {
-  const others = (cards: Iterable<Card>) => Array.from(cards).filter(({ id }) => id !== completed.id)
+  const isOther = ({ id }: Card) => id !== completed.id
   return {
     unmetDependencies: (id) =>
       backlog.unmetDependencies(id) -
       (completed.status !== "done" && backlog.dependenciesOf(id).includes(completed.id) ? 1 : 0),
-    claimCandidates: () => others(backlog.claimCandidates()),
-    claimedCards: () => others(backlog.claimedCards())
+    *claimCandidates(now) {
+      for (const card of backlog.claimCandidates(now)) if (isOther(card)) yield card
+    },
+    expiredClaims: (now) => backlog.expiredClaims(now).filter(isOther)
   }
 }
 

@@ -1,7 +1,8 @@
-import type { DateTime } from "effect"
+import { DateTime } from "effect"
 import type { BacklogView } from "../domain/BacklogView.ts"
 import type { Card, Status } from "../domain/Card.ts"
 import { type CardId, compareIds } from "../domain/CardId.ts"
+import { isExpired } from "../domain/Claimability.ts"
 import { compareClaimOrder } from "../domain/ClaimOrder.ts"
 import { type CardCounts, CardTally } from "./CardCounts.ts"
 import type { RowChange } from "./rowChanges.ts"
@@ -25,7 +26,14 @@ export class ReadModelState implements BacklogView {
   readonly #edges = new Map<CardId, Set<CardId>>()
   readonly #dependents = new Map<CardId, Set<CardId>>()
   readonly #tally = new CardTally()
+  readonly #claimed = new Map<CardId, Card>()
+  /** No claim runs out before that time, in milliseconds since 1970. */
+  #firstExpiry = Infinity
+  /** Cards that a change took from those that claims may choose from. */
+  readonly #taken = new Set<CardId>()
   #claimOrder: ReadonlyArray<CardId> | undefined
+  /** Where in that order the first card stands that is not taken. */
+  #firstCandidate = 0
 
   /** How many more cards of each kind there are by the changes that were applied. */
   get changedCounts(): CardCounts {
@@ -36,9 +44,14 @@ export class ReadModelState implements BacklogView {
   putCard(card: Card, unmetDependencies: number): void {
     const before = this.#cards.get(card.id)
     this.#cards.set(card.id, card)
+    if (card.status === "claimed") {
+      this.#claimed.set(card.id, card)
+      this.#firstExpiry = Math.min(this.#firstExpiry, expiryOf(card))
+    } else if (before?.status === "claimed") this.#claimed.delete(card.id)
     if (card.idempotencyKey !== null) this.#idsByKey.set(card.idempotencyKey, card.id)
     this.putStanding(card.id, { status: card.status, notBefore: card.notBefore, unmetDependencies })
     if (before === undefined || compareClaimOrder(before, card) !== 0) this.#claimOrder = undefined
+    else this.#takeOrGiveBack(card)
   }
 
   /** Puts in what is needed of a card that the commands do not name. */
@@ -114,18 +127,42 @@ export class ReadModelState implements BacklogView {
     return (this.#dependents.get(id)?.size ?? 0) > 0
   }
 
-  *claimCandidates(): Iterable<Card> {
-    this.#claimOrder ??= [...this.#cards.values()].sort(compareClaimOrder).map((card) => card.id)
-    for (const id of this.#claimOrder) {
-      const card = this.#cards.get(id)
-      if (card !== undefined) yield card
+  *claimCandidates(now: DateTime.Utc): Iterable<Card> {
+    if (this.#claimOrder === undefined) {
+      this.#claimOrder = [...this.#cards.values()].sort(compareClaimOrder).map((card) => card.id)
+      this.#firstCandidate = 0
+    }
+    const order = this.#claimOrder
+    for (const { id } of this.expiredClaims(now)) this.#giveBack(id)
+    while (this.#isTaken(order[this.#firstCandidate])) this.#firstCandidate++
+    for (let place = this.#firstCandidate; place < order.length; place++) {
+      const card = this.#cards.get(order[place] as CardId)
+      if (card !== undefined && !this.#taken.has(card.id)) yield card
     }
   }
 
-  claimedCards(): Iterable<Card> {
-    return [...this.#cards.values()]
-      .filter((card) => card.status === "claimed")
-      .sort((left, right) => compareIds(left.id, right.id))
+  expiredClaims(now: DateTime.Utc): ReadonlyArray<Card> {
+    if (DateTime.toEpochMillis(now) < this.#firstExpiry) return []
+    this.#firstExpiry = Infinity
+    const expired: Array<Card> = []
+    for (const card of this.#claimed.values()) {
+      this.#firstExpiry = Math.min(this.#firstExpiry, expiryOf(card))
+      if (isExpired(card, now)) expired.push(card)
+    }
+    return expired.sort((left, right) => compareIds(left.id, right.id))
+  }
+
+  #isTaken(id: CardId | undefined): boolean {
+    return id !== undefined && this.#taken.has(id)
+  }
+
+  #giveBack(id: CardId): void {
+    if (this.#taken.delete(id)) this.#firstCandidate = 0
+  }
+
+  #takeOrGiveBack(card: Card): void {
+    if (card.status === "ready") this.#giveBack(card.id)
+    else this.#taken.add(card.id)
   }
 
   #count(before: Standing | undefined, after: Standing | undefined): void {
@@ -139,3 +176,6 @@ export class ReadModelState implements BacklogView {
     else dependents.add(cardId)
   }
 }
+
+const expiryOf = (card: Card): number =>
+  card.claimExpiresAt === null ? Infinity : DateTime.toEpochMillis(card.claimExpiresAt)

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import type { Card } from "../../src/domain/Card.ts"
 import { ReadModelState } from "../../src/projections/ReadModelState.ts"
 import { at, backlogAfter, created, id, on } from "../domain/support.ts"
 
@@ -21,7 +22,7 @@ describe("a part of the read model", () => {
     expect(state.unmetDependencies(a)).toBe(0)
     expect(state.dependenciesOf(a)).toEqual([])
     expect([...state.dependentsOf(a)]).toEqual([])
-    expect([...state.claimCandidates(), ...state.claimedCards()]).toEqual([])
+    expect([...state.claimCandidates(at(0)), ...state.expiredClaims(at(0))]).toEqual([])
     expect(state.cardWithKey("k")).toBeUndefined()
   })
 
@@ -41,7 +42,7 @@ describe("a part of the read model", () => {
     state.putStanding(a, { status: "done", notBefore: null, unmetDependencies: 0 })
     expect([state.exists(a), state.isDone(a)]).toEqual([true, true])
     expect(state.card(a)).toBeUndefined()
-    expect([...state.claimCandidates()]).toEqual([])
+    expect([...state.claimCandidates(at(9))]).toEqual([])
   })
 
   it("holds edges of cards that it does not hold, each once", () => {
@@ -93,18 +94,46 @@ describe("a part of the read model", () => {
       created("b", {}, at(1)),
       created("c", { priority: 1 }, at(3))
     ])
-    const order = () => [...state.claimCandidates()].map((card) => card.id)
+    const order = () => [...state.claimCandidates(at(9))].map((card) => card.id)
     expect(order()).toEqual([c, b, a])
     state.putCard(cardOf(created("a", { priority: 2 })), 0)
     expect(order()).toEqual([a, c, b])
   })
 
-  it("tells claimed cards from others", () => {
+  it("tells the claims that have run out from others, by id", () => {
+    const claimed = (card: string, expires: number) =>
+      on(card, { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(expires) })
     const { state } = backlogAfter([
       created("a"),
       created("b"),
-      on("b", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(1) })
+      created("c"),
+      claimed("c", 2),
+      claimed("b", 1),
+      created("d"),
+      claimed("d", 3)
     ])
-    expect([...state.claimedCards()].map((card) => card.id)).toEqual([b])
+    const expired = (minute: number) => state.expiredClaims(at(minute)).map((card) => card.id)
+    expect([0, 1, 2].map(expired)).toEqual([[], [b], [b, c]])
+    expect(expired(1)).toEqual([b])
+    state.apply({ _tag: "CardChanged", card: { ...cardOf(created("b")), status: "done" }, content: false })
+    expect(expired(2)).toEqual([c])
+  })
+
+  it("offers no card that was taken, until its claim has run out or it is ready again", () => {
+    const { state } = backlogAfter([
+      created("a", { priority: 2 }),
+      created("b", { priority: 1 }),
+      created("c"),
+      on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(2) })
+    ])
+    const offered = (minute: number) => [...state.claimCandidates(at(minute))].map((card) => card.id)
+    expect(offered(1)).toEqual([b, c])
+    expect(offered(2)).toEqual([a, b, c])
+    const change = (card: Card) => state.apply({ _tag: "CardChanged", card, content: false })
+    const second = cardOf(created("b", { priority: 1 }))
+    change({ ...second, status: "blocked" })
+    expect(offered(2)).toEqual([a, c])
+    change(second)
+    expect(offered(2)).toEqual([a, b, c])
   })
 })
