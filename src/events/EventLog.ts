@@ -27,6 +27,7 @@ import { everyPage, pageByPage } from "./everyPage.ts"
 import { fromJsonLines, jsonLines } from "./jsonLines.ts"
 import { type EventFilter, makeReadEvents, microseconds, type ReadEvents } from "./readEvents.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
+import { rememberLast } from "./rememberLast.ts"
 import { BacklogSchema } from "./SchemaName.ts"
 import { timeText } from "./timeText.ts"
 import { DamagedEvent, decodeRow, type EventRow, recordedOf, type StoredEvent } from "./StoredEvent.ts"
@@ -367,15 +368,20 @@ interface EventInsert extends EventContent {
   readonly chainHash: Uint8Array
 }
 
-/** About how many characters an event's payload has: all of them, but for quotes and names. */
+/** About how many characters an event's payload has: all of them, but for quotes, names and times. */
 const payloadSize = (event: PendingEvent["event"]): number => {
   let size = 0
   for (const value of Object.values(event) as ReadonlyArray<unknown>) {
     if (typeof value === "string") size += value.length
-    else if (typeof value === "object" && value !== null) size += JSON.stringify(value).length
+    else if (typeof value === "object" && value !== null && !DateTime.isDateTime(value)) {
+      size += JSON.stringify(value).length
+    }
   }
   return size
 }
+
+const isoText = rememberLast(DateTime.formatIso)
+const dateOf = rememberLast(DateTime.toDateUtc)
 
 const seal = (event: PendingEvent): SealedEvent => {
   const encoded = encodeEvent(event.event)
@@ -387,14 +393,14 @@ const seal = (event: PendingEvent): SealedEvent => {
     correlationId: event.correlationId,
     causationId: event.causationId,
     commandId: event.commandId,
-    occurredAt: DateTime.formatIso(event.occurredAt)
+    occurredAt: isoText(event.occurredAt)
   }
   const commitments = commitTo(encoded.data)
   return {
     content,
     commitments,
     canonical: canonicalAround(content, commitments),
-    occurredAt: DateTime.toDateUtc(event.occurredAt),
+    occurredAt: dateOf(event.occurredAt),
     data: JSON.stringify(encoded.data)
   }
 }

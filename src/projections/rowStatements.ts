@@ -7,6 +7,7 @@ import { arrayLiteral } from "../events/arrayLiteral.ts"
 import { chunks } from "../events/chunks.ts"
 import { compileOnce, type CompiledStatement, type Placeholders } from "../events/compileOnce.ts"
 import { fromJsonLines, jsonLines } from "../events/jsonLines.ts"
+import { rememberLast } from "../events/rememberLast.ts"
 import type { CardTables } from "./CardTables.ts"
 
 /** What a row of `cards` holds. */
@@ -237,4 +238,6 @@ const resultSize = ({ card }: CardRowValues): number => json(card.result)?.lengt
 
 const json = (value: unknown): string | null => (value === null ? null : JSON.stringify(value))
 
-const date = (value: DateTime.Utc | null): Date | null => (value === null ? null : DateTime.toDateUtc(value))
+const dateOf = rememberLast(DateTime.toDateUtc)
+
+const date = (value: DateTime.Utc | null): Date | null => (value === null ? null : dateOf(value))

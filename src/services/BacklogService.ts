@@ -37,6 +37,7 @@ import type { InvalidInput } from "./InvalidInput.ts"
 import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
 import { type MigrationRefused, Migrations } from "./Migrations.ts"
 import { Receipts } from "./Receipts.ts"
+import { spanned } from "./spanned.ts"
 
 /** What a command's method takes: the command without its tag. Ids and names are plain strings, checked on the way in. */
 export type Input<Tag extends Command["_tag"]> = Omit<Extract<typeof Command.Encoded, { readonly _tag: Tag }>, "_tag">
@@ -143,11 +144,14 @@ export class BacklogService extends Context.Service<
 
         /** The way of every command: checked here, carried out by the interpreter, answered by its outcome. */
         const method = <Tag extends Command["_tag"], Rejected>(tag: Tag) =>
-          Effect.fn(`BacklogService.${tag}`)(function* (input: Input<Tag>) {
-            const command = yield* decodeCommand(tag, input)
-            const [outcome] = yield* commands.submit([command])
-            return yield* Effect.fromResult(outcome as Result.Result<Answer<Tag>, Rejected>)
-          }, metrics.measured(tag))
+          spanned(
+            `BacklogService.${tag}`,
+            Effect.fnUntraced(function* (input: Input<Tag>) {
+              const command = yield* decodeCommand(tag, input)
+              const [outcome] = yield* commands.submit([command])
+              return yield* Effect.fromResult(outcome as Result.Result<Answer<Tag>, Rejected>)
+            }, metrics.measured(tag))
+          )
 
         return BacklogService.of({
           create: method("Create"),
@@ -163,15 +167,18 @@ export class BacklogService extends Context.Service<
           block: method("Block"),
           unblock: method("Unblock"),
           complete: method("Complete"),
-          completeMany: Effect.fn("BacklogService.CompleteMany")(function* (input) {
-            const { actor, causationId, completions, correlationId } = yield* decodeCompleteMany(input)
-            if (completions.length === 0) return []
-            const outcomes = yield* commands.submit(
-              completions.map((completion) => ({ ...completion, _tag: "Complete", actor, causationId, correlationId }))
-            )
-            metrics.countEach("Complete", outcomes)
-            return outcomes as ReadonlyArray<Result.Result<CompletedCard, CompletionRejection>>
-          }, metrics.measured("CompleteMany")),
+          completeMany: spanned(
+            "BacklogService.CompleteMany",
+            Effect.fnUntraced(function* (input) {
+              const { actor, causationId, completions, correlationId } = yield* decodeCompleteMany(input)
+              if (completions.length === 0) return []
+              const outcomes = yield* commands.submit(
+                completions.map((completion) => ({ ...completion, _tag: "Complete", actor, causationId, correlationId }))
+              )
+              metrics.countEach("Complete", outcomes)
+              return outcomes as ReadonlyArray<Result.Result<CompletedCard, CompletionRejection>>
+            }, metrics.measured("CompleteMany"))
+          ),
           reopen: method("Reopen"),
           get: Effect.fn("BacklogService.get")(function* (id) {
             return yield* readModel.get(yield* decodeId(id))

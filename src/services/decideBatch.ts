@@ -59,7 +59,8 @@ export const decideBatch = (
 
   const apply = (command: Command, decided: DecidedEvent, occurredAt: DateTime.Utc): ReadonlyArray<CardId> => {
     const event: PendingEvent = {
-      ...decided,
+      cardId: decided.cardId,
+      event: decided.event,
       version: (state.card(decided.cardId)?.version ?? 0) + 1,
       occurredAt,
       actor: command.actor,
