@@ -175,6 +175,8 @@ const headRow = (simulated) => {
 /** In the order in which they are shown. */
 const colorBySystem = {
   [ours]: "#2f7d5b",
+  "mosaic-backlog, next": "#3f9a74",
+  "mosaic-backlog worker": "#5aa886",
   "mosaic-backlog over HTTP": "#79b99b",
   "graphile-worker": "#b4602c",
   "graphile-worker batched": "#c98a3d",

@@ -3,6 +3,8 @@ import { states } from "./population.mjs"
 import { countOf, markdownTable, number } from "./table.mjs"
 
 const ours = "mosaic-backlog"
+const claimingNext = "mosaic-backlog, next"
+const throughWorker = "mosaic-backlog worker"
 const overHttp = "mosaic-backlog over HTTP"
 const oneByOne = "claim + complete"
 const batches = "claim + complete, batches of 100"
@@ -31,6 +33,12 @@ const againstAt = (workers, system, min) =>
     best({ scenario: oneByOne, system, workers }),
     min
   )
+const otherWayAt = (workers, way, called, system) =>
+  rate(
+    `${called}, ${countOf(workers)}, to ${system}`,
+    best({ scenario: oneByOne, system: way, workers }),
+    best({ scenario: oneByOne, system, workers })
+  )
 const batchesTo = (name, over, min) =>
   rate(`claim many + complete many, to ${name}`, best({ scenario: batches, system: ours }), best(over), min)
 
@@ -50,6 +58,12 @@ const ratios = [
     best({ scenario: oneByOne, system: ours, workers: 100 }),
     best(graphileBest),
     1
+  ),
+  ...[1, 10, 100].flatMap((workers) =>
+    ["graphile-worker", "pg-boss"].flatMap((system) => [
+      otherWayAt(workers, claimingNext, "complete and claim the next", system),
+      otherWayAt(workers, throughWorker, "through the worker", system)
+    ])
   ),
   batchesTo("graphile-worker's best", graphileBest, 1.3),
   batchesTo("pg-boss's best", { scenario: [oneByOne, batches], system: "pg-boss" }, 1.3),

@@ -6,14 +6,22 @@ import * as floor from "./systems/floor.mjs"
 import * as graphileWorker from "./systems/graphileWorker.mjs"
 import * as mosaic from "./systems/mosaic.mjs"
 import * as mosaicHttp from "./systems/mosaicHttp.mjs"
+import * as mosaicWorker from "./systems/mosaicWorker.mjs"
 import * as mutableTable from "./systems/mutableTable.mjs"
 import * as pgBoss from "./systems/pgBoss.mjs"
 
 export const systems = Object.fromEntries(
-  [mosaic, mosaicHttp, graphileWorker.plain, graphileWorker.batched, pgBoss, mutableTable, floor].map((system) => [
-    system.name,
-    system
-  ])
+  [
+    mosaic,
+    mosaic.claimingNext,
+    mosaicWorker,
+    mosaicHttp,
+    graphileWorker.plain,
+    graphileWorker.batched,
+    pgBoss,
+    mutableTable,
+    floor
+  ].map((system) => [system.name, system])
 )
 
 const optionsOf = ({ batch, cards, meter, workers }, ready) => ({

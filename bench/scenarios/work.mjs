@@ -6,7 +6,9 @@ import { systems, work, workInProcesses } from "../lib/work.mjs"
 
 const ours = "mosaic-backlog"
 const overHttp = "mosaic-backlog over HTTP"
-const everyones = [ours, "graphile-worker", "pg-boss", "mutable table", "floor"]
+const claimingNext = "mosaic-backlog, next"
+const throughWorker = "mosaic-backlog worker"
+const everyones = [ours, claimingNext, throughWorker, "graphile-worker", "pg-boss", "mutable table", "floor"]
 
 const oneByOne = "claim + complete"
 const inBatches = "claim + complete, batches of 100"
@@ -19,6 +21,7 @@ const allRows = [
   [oneByOne, ours, "postgres", 40],
   [oneByOne, "graphile-worker", "postgres", 40],
   [inProcesses, ours, "postgres", 40],
+  ...[oneByOne, inProcesses].map((scenario) => [scenario, claimingNext, "postgres", 40]),
   [inProcesses, "graphile-worker", "postgres", 40],
   ...[10, 24, 100].map((workers) => [atItsBest, "graphile-worker batched", "postgres", workers]),
   ...[1, 4].flatMap((workers) => [ours, "pg-boss", "floor"].map((system) => [inBatches, system, "postgres", workers])),

@@ -66,8 +66,17 @@ const newSalt = (): string => {
 }
 
 /** SHA-256 over the salt's bytes and the canonical JSON (RFC 8785) of a value, in hexadecimal. */
-export const commitment = (salt: string, value: Schema.Json): string =>
-  hash("sha256", Buffer.concat([Buffer.from(salt, "hex"), Buffer.from(canonicalJson(value), "utf8")]), "hex")
+export const commitment = (salt: string, value: Schema.Json): string => {
+  const json = typeof value === "string" && needsNoEscape.test(value) ? `"${value}"` : canonicalJson(value)
+  // No character takes more than three bytes.
+  const isShort = salt.length === saltBytes * 2 && saltBytes + json.length * 3 <= saltedText.length
+  const salted = isShort ? saltedText : Buffer.allocUnsafe(salt.length / 2 + Buffer.byteLength(json))
+  const start = salted.write(salt, "hex")
+  return hash("sha256", salted.subarray(0, start + salted.write(json, start)), "hex")
+}
+
+/** Used again and again: nothing keeps it. */
+const saltedText = Buffer.alloc(4096)
 
 /**
  * SHA-256 over the canonical JSON (RFC 8785) of an event in which each committed part stands as its commitment, in

@@ -33,7 +33,8 @@ export const makeWriteRows = (
     const revised: Array<CardRowValues> = []
     const counters: Array<readonly [CardId, number]> = []
     const { cards: changedCards, counted, edges } = summarize(write.changes)
-    const lastEvents = new Map(write.events.map(({ cardId }, index) => [cardId, index + 1]))
+    const lastEvents = new Map<CardId, number>()
+    write.events.forEach(({ cardId }, index) => lastEvents.set(cardId, index + 1))
     for (const [id, content] of changedCards) {
       const row = rowValues(write, id, (lastEvents.get(id) ?? Number.NaN) - write.events.length)
       if (write.createdCards.has(id)) created.push(row)

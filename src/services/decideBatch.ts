@@ -68,20 +68,20 @@ export const decideBatch = (
       causationId: command.causationId ?? null,
       commandId: command.commandId ?? null
     }
-    const madeClaimable: Array<CardId> = []
+    let madeClaimable: Array<CardId> | undefined
     for (const change of rowChanges(state, event)) {
       state.apply(change)
       changes.push(change)
       if (change._tag === "UnmetDependenciesChanged" && change.cardId !== decided.cardId) {
         const standing = state.standing(change.cardId)
         if (standing !== undefined && isClaimable(standing, standing.unmetDependencies, now)) {
-          madeClaimable.push(change.cardId)
+          ;(madeClaimable ??= []).push(change.cardId)
         }
       }
     }
     if (event.event._tag === "CardCreated") createdCards.add(event.cardId)
     pending.push(event)
-    return madeClaimable
+    return madeClaimable ?? none
   }
 
   const decideNext = (command: Command): Outcome => {
@@ -125,6 +125,8 @@ export const decideBatch = (
   }
   return { outcomes, pending, changes, createdCards, first }
 }
+
+const none: ReadonlyArray<CardId> = []
 
 const rank = (command: Command): number => {
   if (command._tag === "Claim") return command.id === undefined ? 1 : 0

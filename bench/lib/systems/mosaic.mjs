@@ -90,12 +90,30 @@ const manyAtOnce = (backlog, meter, batch) => (worker) =>
     }
   })
 
-/** Claims and completes by a service, with so many workers, until the meter is over. `ready` is awaited when it answers. */
-export const workOver = Effect.fnUntraced(function* (backlog, { batch, makeMeter, ready, workers }) {
+/** Claims with each completion the next card: one command for each but the first. */
+const nextByNext = (backlog, meter) => (worker) =>
+  Effect.gen(function* () {
+    const owner = `worker-${worker}`
+    const first = yield* backlog.claim({ owner, actor: owner })
+    let card = Option.getOrNull(first)
+    while (card !== null && !meter.isOver) {
+      const started = performance.now()
+      const { claimToken: token, id } = card
+      card = (yield* backlog.complete({ id, token, actor: owner, claimNext: { owner } })).next
+      meter.done(1, performance.now() - started)
+    }
+  })
+
+/**
+ * Claims and completes by a service, with so many workers, until the meter is over: many at once, or one by one, then with
+ * a command for each or claiming `next` with each completion. `ready` is awaited when it answers.
+ */
+export const workOver = Effect.fnUntraced(function* (backlog, { batch, makeMeter, next, ready, workers }) {
   yield* backlog.stats
   yield* Effect.promise(ready)
   const meter = makeMeter()
-  const loop = batch === undefined ? oneByOne(backlog, meter) : manyAtOnce(backlog, meter, batch)
+  const oneEach = next === true ? nextByNext : oneByOne
+  const loop = batch === undefined ? oneEach(backlog, meter) : manyAtOnce(backlog, meter, batch)
   yield* Effect.forEach(
     Array.from({ length: workers }, (_, worker) => worker),
     loop,
@@ -113,3 +131,11 @@ export const work = (context, place, options) =>
       workOver(backlog, options)
     )
   )
+
+/** The same program, whose workers claim the next card with each completion. */
+export const claimingNext = {
+  name: "mosaic-backlog, next",
+  fill,
+  remove,
+  work: (context, place, options) => work(context, place, { ...options, next: true })
+}
