@@ -170,10 +170,7 @@ export class EventLog extends Context.Service<
         // Sealed part by part: the database takes in the first while the next is made.
         const parts = Array.from(chunks(pending, ({ event }) => payloadSize(event)))
         if (parts.length === 0) return []
-        return [
-          lockHead,
-          ...parts.map((part, index) => Effect.suspend(() => insertPart(part, index === 0)))
-        ]
+        return [lockHead, ...parts.map((part, index) => Effect.suspend(() => insertPart(part, index === 0)))]
       }
 
       const eventColumns = sql.literal(`card_id, version, type, schema_version, data, commitments, actor,

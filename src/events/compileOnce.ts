@@ -5,9 +5,7 @@ import { type SqlClient, type SqlError, Statement } from "effect/sql"
 export type Placeholders<Values> = { readonly [Name in keyof Values]-?: Statement.Segment }
 
 /** A statement whose text is made once, for any values. */
-export type CompiledStatement<Values, Row> = (
-  values: Values
-) => Effect.Effect<ReadonlyArray<Row>, SqlError.SqlError>
+export type CompiledStatement<Values, Row> = (values: Values) => Effect.Effect<ReadonlyArray<Row>, SqlError.SqlError>
 
 /**
  * Compiles a statement once. In a transaction it goes straight to that connection, and spares what a client does besides

@@ -42,7 +42,8 @@ export const makeLockAndLoad = (
   const lockGraph = {
     exclusive: compileOnce<typeof graphLock>(
       sql,
-      (lock) => sql`SELECT pg_advisory_xact_lock(${lock.lockClass}::int4, ${lock.schema}::regnamespace::oid::int4)::text`
+      (lock) =>
+        sql`SELECT pg_advisory_xact_lock(${lock.lockClass}::int4, ${lock.schema}::regnamespace::oid::int4)::text`
     )(graphLock),
     shared: compileOnce<typeof graphLock>(
       sql,
@@ -161,10 +162,7 @@ export const makeLockAndLoad = (
     })
 
   /** Expired claims, and cards whose retry time has passed, are seldom there: they are looked for when there are any. */
-  const lockOthers = Effect.fnUntraced(function* (
-    footprint: Footprint,
-    clock: ClockRow
-  ) {
+  const lockOthers = Effect.fnUntraced(function* (footprint: Footprint, clock: ClockRow) {
     const rows: Array<LockedRow> = []
     if (footprint.expired && clock.anyExpired) rows.push(...(yield* lockExpired(clock)))
     if (footprint.claims.length > 0 && clock.anyDue) {
@@ -193,7 +191,9 @@ export const makeLockAndLoad = (
         claimedById.size > 0 ? lockById({ ids: arrayLiteral(claimedById) }) : nothing,
         claims.length > 0 ? candidates(footprint) : nothing,
         settling.size + targets.size > 0 ? loadStatuses(values) : nothing,
-        settling.size + created.size > 0 ? loadDependents({ ids: arrayLiteral(new Set([...settling, ...created])) }) : nothing,
+        settling.size + created.size > 0
+          ? loadDependents({ ids: arrayLiteral(new Set([...settling, ...created])) })
+          : nothing,
         newEdges.length > 0
           ? loadReachable({
               from: arrayLiteral(newEdges.map((edge) => edge.from)),

@@ -55,7 +55,8 @@ export const makeRowStatements = (
     ${row.titles}::text[], ${row.bodies}::text[], ${row.phases}::text[], ${row.priorities}::int4[],
     ${fromJsonLines(sql, row.acceptances)}`
 
-  const stateNames = sql.literal(`id, status, unmet_dependencies, not_before, deferred, attempts, blocked_reason, updated_at,
+  const stateNames =
+    sql.literal(`id, status, unmet_dependencies, not_before, deferred, attempts, blocked_reason, updated_at,
     completed_at, version, position, claim_owner, claim_ttl_seconds, claimed_at, claim_expires_at, claim_token, result`)
 
   const stateColumns = (row: Placeholders<StateValues>) => sql`

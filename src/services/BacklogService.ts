@@ -173,7 +173,13 @@ export class BacklogService extends Context.Service<
               const { actor, causationId, completions, correlationId } = yield* decodeCompleteMany(input)
               if (completions.length === 0) return []
               const outcomes = yield* commands.submit(
-                completions.map((completion) => ({ ...completion, _tag: "Complete", actor, causationId, correlationId }))
+                completions.map((completion) => ({
+                  ...completion,
+                  _tag: "Complete",
+                  actor,
+                  causationId,
+                  correlationId
+                }))
               )
               metrics.countEach("Complete", outcomes)
               return outcomes as ReadonlyArray<Result.Result<CompletedCard, CompletionRejection>>

@@ -10,6 +10,4 @@ export const spanned =
     of: (...input: Arguments) => Effect.Effect<A, E, R>
   ): ((...input: Arguments) => Effect.Effect<A, E, R>) =>
   (...input) =>
-    Effect.withFiber((fiber) =>
-      fiber.cache.tracer === undefined ? of(...input) : Effect.withSpan(of(...input), name)
-    )
+    Effect.withFiber((fiber) => (fiber.cache.tracer === undefined ? of(...input) : Effect.withSpan(of(...input), name)))

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { DateTime, Result, type Schema } from "effect"
-import type { Event } from "../../src/domain/Event.ts"
+import { DateTime, Result, Schema } from "effect"
+import { Event } from "../../src/domain/Event.ts"
 import {
   decodeEvent,
   type EncodedEvent,
@@ -39,6 +39,16 @@ describe("an event", () => {
       expect(encoded.data).not.toHaveProperty("_tag")
       const decoded = Result.getOrThrow(decodeEvent(stored(encoded)))
       expect(withoutNegativeZero(decoded)).toEqual(withoutNegativeZero(event))
+    },
+    manyRuns
+  )
+
+  it.prop(
+    "is stored as its schema says, also what is encoded by hand",
+    [eventArbitrary],
+    ([event]) => {
+      const { _tag, ...data } = Schema.encodeSync(Event)(event)
+      expect(stored(encodeEvent(event))).toStrictEqual(stored({ type: _tag, schemaVersion: 1, data }))
     },
     manyRuns
   )

@@ -186,7 +186,9 @@ describe("the footprint", () => {
 const load = (footprint: Footprint, { log, state: all }: MemoryBacklog, now: DateTime.Utc): ReadModelState => {
   const part = new ReadModelState()
   const cards = [...new Set(log.map(({ cardId }) => cardId))].flatMap((cardId) => all.card(cardId) ?? [])
-  const claimable = [...all.claimCandidates(now)].filter((card) => isClaimable(card, all.unmetDependencies(card.id), now))
+  const claimable = [...all.claimCandidates(now)].filter((card) =>
+    isClaimable(card, all.unmetDependencies(card.id), now)
+  )
   const byId = cards.filter((card) => footprint.claimedById.has(card.id) && ["ready", "claimed"].includes(card.status))
   const whole = new Set<Card>([
     ...cards.filter((card) => footprint.named.has(card.id)),
