@@ -8,6 +8,15 @@ import { amount, report } from "../support/soak.ts"
 import { until } from "../support/waiting.ts"
 import { faultsTimeout, look, underLoad } from "./support/load.ts"
 
+/** Some of a server's processes, as those of autovacuum, come and go. */
+const signalIfThere = (pid: number, signal: "SIGSTOP" | "SIGCONT"): void => {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error
+  }
+}
+
 describe("processes that end, on a Postgres server", { timeout: faultsTimeout }, () => {
   let server: PostgresServer
   beforeAll(async () => {
@@ -57,10 +66,10 @@ describe("processes that end, on a Postgres server", { timeout: faultsTimeout },
       )
       const processes = await server.processes()
       try {
-        for (const pid of processes) process.kill(pid, "SIGSTOP")
+        for (const pid of processes) signalIfThere(pid, "SIGSTOP")
         await setTimeout(amount(2_000, 10_000))
       } finally {
-        for (const pid of processes) process.kill(pid, "SIGCONT")
+        for (const pid of processes) signalIfThere(pid, "SIGCONT")
       }
       report({ "faults: server stopped": 1 })
 
