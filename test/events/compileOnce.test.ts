@@ -3,7 +3,7 @@ import { Effect, Stream, Tracer } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, Statement } from "effect/sql"
 import { describe, expect, it } from "vitest"
-import { compileOnce, madeOnce } from "../../src/events/compileOnce.ts"
+import { compileOnce } from "../../src/events/compileOnce.ts"
 
 interface Sent {
   readonly by: string
@@ -99,19 +99,5 @@ describe("a statement that is compiled once", () => {
       )
     )
     expect(sent).toEqual([{ by: "transaction", text: "SELECT 1", values: [] }])
-  })
-})
-
-describe("what is made once", () => {
-  it("is made for each combination when it is first asked for", () => {
-    const made: Array<string> = []
-    const of = madeOnce((left: boolean, right: boolean) => {
-      made.push(`${left} ${right}`)
-      return {}
-    })
-    const first = of(true, false)
-    expect(of(true, false)).toBe(first)
-    expect(of(false, true)).not.toBe(first)
-    expect(made).toEqual(["true false", "false true"])
   })
 })
