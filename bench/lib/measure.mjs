@@ -1,5 +1,6 @@
 import { fork } from "node:child_process"
 import { once } from "node:events"
+import { nodeOptions } from "./nodeOptions.mjs"
 
 /**
  * Measures a scenario once, in a process of its own, and answers `{ operations, milliseconds, latencies?, peakMiB }`:
@@ -10,8 +11,8 @@ export const measure = async (module, scenario, context, { profile }) => {
   const child = fork(new URL("measurement.mjs", import.meta.url), {
     execArgv:
       profile === undefined
-        ? []
-        : ["--cpu-prof", `--cpu-prof-dir=${profile}`, `--cpu-prof-name=${nameOf(scenario)}.cpuprofile`],
+        ? nodeOptions
+        : [...nodeOptions, "--cpu-prof", `--cpu-prof-dir=${profile}`, `--cpu-prof-name=${nameOf(scenario)}.cpuprofile`],
     stdio: ["ignore", "inherit", "inherit", "ipc"]
   })
   let measured

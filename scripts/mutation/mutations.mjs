@@ -295,14 +295,14 @@ export const mutations = [
   },
   {
     name: "that nothing is run again which may have been committed",
-    file: "src/services/pipelinedTransaction.ts",
+    file: "src/services/pipelinedTransactions.ts",
     find: "mayHaveCommitted: commitSent && !refused",
     replace: "mayHaveCommitted: false",
     tests: ["test/proof/proxyFaults.test.ts"]
   },
   {
     name: "that a batch is run again when a statement before its COMMIT was refused",
-    file: "src/services/pipelinedTransaction.ts",
+    file: "src/services/pipelinedTransactions.ts",
     find: "mayHaveCommitted: commitSent && !refused",
     replace: "mayHaveCommitted: commitSent",
     tests: [...concurrency, ...conformance]

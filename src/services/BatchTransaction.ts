@@ -4,15 +4,20 @@ import { SqlClient, type SqlError } from "effect/sql"
 import { inTransaction } from "../events/inTransaction.ts"
 import { sendInOrder } from "../events/sendInOrder.ts"
 import { BatchFailed } from "./BatchFailed.ts"
-import { makePipelinedTransaction } from "./pipelinedTransaction.ts"
+import { makePipelinedTransactions } from "./pipelinedTransactions.ts"
 import { beginStatement, planOnceStatement, type RunInTransaction } from "./RunInTransaction.ts"
 
 /** Begins with the statements it loads with, and commits with those it writes, where the connection allows that. */
-export class BatchTransaction extends Context.Service<BatchTransaction, { readonly run: RunInTransaction }>()(
-  "mosaic-backlog/services/BatchTransaction"
-) {
+export class BatchTransaction extends Context.Service<
+  BatchTransaction,
+  {
+    readonly run: RunInTransaction
+    /** How many of its own transactions can be open at the same time. */
+    readonly atOnce: number
+  }
+>()("mosaic-backlog/services/BatchTransaction") {
   /**
-   * In the caller's transaction where one is open. Else, over a pool, on a connection beside those of the pool, in two
+   * In the caller's transaction where one is open. Else, over a pool, on connections beside those of the pool, in two
    * round trips; over a single session in a transaction of that.
    */
   static readonly layer: Layer.Layer<BatchTransaction, never, SqlClient.SqlClient> = Layer.effect(
@@ -23,12 +28,13 @@ export class BatchTransaction extends Context.Service<BatchTransaction, { readon
       const inCallers = makePlainTransaction(sql)
       const own =
         Option.isNone(client) || client.value.config.stream !== undefined
-          ? makePlainTransaction(sql, sql.unsafe(planOnceStatement))
-          : yield* makePipelinedTransaction(sql, client.value.config)
+          ? { run: makePlainTransaction(sql, sql.unsafe(planOnceStatement)), atOnce: 1 }
+          : yield* makePipelinedTransactions(sql, client.value.config)
       return {
+        atOnce: own.atOnce,
         run: (decide) =>
           Effect.flatMap(Effect.serviceOption(sql.transactionService), (callers) =>
-            Option.isSome(callers) ? inCallers(decide) : own(decide)
+            Option.isSome(callers) ? inCallers(decide) : own.run(decide)
           )
       }
     })

@@ -8,6 +8,12 @@ import { Interpreter } from "./Interpreter.ts"
 /** Callers that one transaction takes. */
 const callersPerBatch = 256
 
+/**
+ * Commands that are worth a batch of their own beside one that is under way: fewer would pay the fixed cost of a transaction
+ * more often than what they gain by deciding while the database writes.
+ */
+const worthAnotherBatch = 32
+
 /** Callers that may wait; whoever comes after that waits to be let in. */
 const waitingCallers = 10_000
 
@@ -21,7 +27,8 @@ interface Waiting {
 
 /**
  * Group commit: the commands that arrive while a transaction is in flight form the next batch. No timer, and no delay
- * when idle. A command whose caller has a transaction of its own open runs in that one instead.
+ * when idle. Where the database takes two transactions at once, many commands go in two batches: one is decided while the
+ * database writes the other. A command whose caller has a transaction of its own open runs in that one instead.
  */
 export class CommandQueue extends Context.Service<
   CommandQueue,
@@ -73,16 +80,43 @@ export class CommandQueue extends Context.Service<
           return Effect.forEach(batch, (waiting) => runBatch([waiting]), { discard: true })
         })
 
-      yield* Queue.takeBetween(queue, 1, callersPerBatch).pipe(
-        Effect.flatMap((batch) => {
-          const wanted = batch.filter((waiting) => !waiting.abandoned)
-          if (wanted.length === 0) return Effect.void
-          countBatch(wanted.reduce((sum, { commands }) => sum + commands.length, 0))
-          return Effect.uninterruptible(runBatch(wanted))
-        }),
-        Effect.forever,
-        Effect.forkScoped
-      )
+      let waitingCommands = 0
+      const many = yield* Queue.sliding<void>(1)
+      const tellWhenMany = () => {
+        if (interpreter.batchesAtOnce > 1 && waitingCommands >= worthAnotherBatch) Queue.offerUnsafe(many, undefined)
+      }
+
+      /** Those whose turn it is: all, or those with half of the commands where both halves are worth a batch. */
+      const takeShare = (): ReadonlyArray<Waiting> => {
+        const isShared = interpreter.batchesAtOnce > 1 && waitingCommands >= 2 * worthAnotherBatch
+        const share = isShared ? waitingCommands / 2 : Infinity
+        const batch: Array<Waiting> = []
+        let commands = 0
+        while (commands < share && batch.length < callersPerBatch) {
+          const taken = Queue.takeUnsafe(queue)
+          if (taken === undefined || !Exit.isSuccess(taken)) break
+          const waiting = taken.value
+          waitingCommands -= waiting.commands.length
+          if (waiting.abandoned) continue
+          commands += waiting.commands.length
+          batch.push(waiting)
+        }
+        tellWhenMany()
+        return batch
+      }
+
+      const runShare = Effect.suspend(() => {
+        const batch = takeShare()
+        if (batch.length === 0) return Effect.void
+        countBatch(batch.reduce((sum, { commands }) => sum + commands.length, 0))
+        return Effect.uninterruptible(runBatch(batch))
+      })
+
+      yield* Effect.andThen(Queue.peek(queue), runShare).pipe(Effect.forever, Effect.forkScoped)
+      if (interpreter.batchesAtOnce > 1) {
+        const runWhenMany = Effect.suspend(() => (waitingCommands >= worthAnotherBatch ? runShare : Effect.void))
+        yield* Effect.andThen(Queue.take(many), runWhenMany).pipe(Effect.forever, Effect.forkScoped)
+      }
 
       const submit = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
         if (Option.isSome(yield* Effect.serviceOption(sql.transactionService))) {
@@ -94,6 +128,8 @@ export class CommandQueue extends Context.Service<
           abandoned: false
         }
         yield* Queue.offer(queue, waiting)
+        waitingCommands += commands.length
+        tellWhenMany()
         return yield* Effect.onInterrupt(Deferred.await(waiting.answer), () =>
           Effect.sync(() => {
             waiting.abandoned = true

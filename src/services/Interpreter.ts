@@ -29,6 +29,8 @@ export class Interpreter extends Context.Service<
      * retried a bounded number of times.
      */
     readonly run: (commands: ReadonlyArray<Command>) => Effect.Effect<ReadonlyArray<Outcome>, BatchFailed>
+    /** How many batches can be under way at the same time; one more would wait for its connection. */
+    readonly batchesAtOnce: number
   }
 >()("mosaic-backlog/services/Interpreter") {
   static readonly layer: Layer.Layer<Interpreter, never, SqlClient.SqlClient | EventLog | ReadModel | Receipts> =
@@ -110,7 +112,7 @@ export class Interpreter extends Context.Service<
             })
           )
 
-        return Interpreter.of({ run })
+        return Interpreter.of({ run, batchesAtOnce: transaction.atOnce })
       })
     ).pipe(Layer.provide(BatchTransaction.layer))
 }

@@ -8,7 +8,7 @@ import { userInfo } from "node:os"
 export interface PostgresOptions {
   /** `postgres://user:password@host:port/database`; without a user `PGUSER`, else the operating system's user. */
   readonly url: string | Redacted.Redacted
-  /** Connections at most, 10 unless told otherwise, beside the one on which commands are carried out. */
+  /** Connections at most, 10 unless told otherwise, beside the two on which commands are carried out. */
   readonly poolSize?: number | undefined
   /** How long to try to connect, 5 seconds unless told otherwise. */
   readonly connectTimeout?: Duration.Input | undefined

@@ -3,9 +3,11 @@ import { SqlClient, type SqlError } from "effect/sql"
 import type { Card } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 import { arrayLiteral } from "../events/arrayLiteral.ts"
-import { DatabaseClock, databaseNow } from "../events/DatabaseClock.ts"
+import { compileOnce } from "../events/compileOnce.ts"
+import { DatabaseClock, databaseNow, databaseTime } from "../events/DatabaseClock.ts"
 import { durably } from "../events/durably.ts"
 import { EventLog } from "../events/EventLog.ts"
+import { fromJsonLines, jsonLines } from "../events/jsonLines.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import { foldEvent, type ReadFailure } from "../projections/foldCards.ts"
 import { type CardAtVersion, type Receipt, ReceiptOutcome } from "./Receipt.ts"
@@ -35,24 +37,40 @@ export class Receipts extends Context.Service<
       const clock = yield* DatabaseClock
       const receipts = sql(`${yield* BacklogSchema}.receipts`)
 
+      const findRows = compileOnce<{ readonly commandIds: string }, ReceiptRow>(
+        sql,
+        ({ commandIds }) => sql`
+        SELECT command_id AS "commandId", encode(fingerprint, 'hex') AS fingerprint, outcome
+        FROM ${receipts} WHERE command_id = ANY(${commandIds}::text[])`
+      )
+
+      const insertRows = compileOnce<NewReceipts>(
+        sql,
+        (row) => sql`
+        INSERT INTO ${receipts} (command_id, fingerprint, outcome, recorded_at)
+        SELECT command_id, decode(fingerprint, 'hex'), outcome::jsonb, ${databaseTime(sql, row.now)}
+        FROM unnest(${row.commandIds}::text[], ${row.fingerprints}::text[], ${fromJsonLines(sql, row.outcomes)})
+          AS row (command_id, fingerprint, outcome)
+        RETURNING ${durably(sql)} AS "synchronousCommit"`
+      )
+
       return Receipts.of({
-        find: Effect.fnUntraced(function* (commandIds) {
-          const rows = yield* sql<ReceiptRow>`
-            SELECT command_id AS "commandId", encode(fingerprint, 'hex') AS fingerprint, outcome
-            FROM ${receipts} WHERE command_id = ANY(${arrayLiteral(commandIds)}::text[])`
-          return new Map(rows.map((row) => [row.commandId, { ...row, outcome: decodeOutcome(row.outcome) }]))
-        }),
+        find: (commandIds) =>
+          Effect.map(
+            findRows({ commandIds: arrayLiteral(commandIds) }),
+            (rows) => new Map(rows.map((row) => [row.commandId, { ...row, outcome: decodeOutcome(row.outcome) }]))
+          ),
         write: (written) =>
           Effect.suspend(() => {
             const rows = written.toSorted((left, right) => (left.commandId < right.commandId ? -1 : 1))
-            return Effect.asVoid(sql`
-            INSERT INTO ${receipts} (command_id, fingerprint, outcome, recorded_at)
-            SELECT command_id, decode(fingerprint, 'hex'), outcome::jsonb, ${databaseNow(sql, clock.override)}
-            FROM unnest(${arrayLiteral(rows.map((row) => row.commandId))}::text[],
-              ${arrayLiteral(rows.map((row) => row.fingerprint))}::text[],
-              ${arrayLiteral(rows.map((row) => JSON.stringify(encodeOutcome(row.outcome))))}::text[])
-              AS row (command_id, fingerprint, outcome)
-            RETURNING ${durably(sql)} AS "synchronousCommit"`)
+            return Effect.asVoid(
+              insertRows({
+                commandIds: arrayLiteral(rows.map((row) => row.commandId)),
+                fingerprints: arrayLiteral(rows.map((row) => row.fingerprint)),
+                outcomes: jsonLines(rows.map((row) => JSON.stringify(encodeOutcome(row.outcome)))),
+                now: clock.override()
+              })
+            )
           }),
         cardsAt: Effect.fnUntraced(function* (cards) {
           const wanted = new Set(cards.map(keyOf))
@@ -92,7 +110,19 @@ interface ReceiptRow {
   readonly outcome: unknown
 }
 
-const encodeOutcome = Schema.encodeSync(ReceiptOutcome)
+interface NewReceipts {
+  readonly commandIds: string
+  readonly fingerprints: string
+  readonly outcomes: string
+  readonly now: Date | null
+}
+
+const encodeBySchema = Schema.encodeSync(ReceiptOutcome)
+
+/** All but refusals are JSON as they are. */
+const encodeOutcome = (outcome: ReceiptOutcome): unknown =>
+  outcome._tag === "Refused" ? encodeBySchema(outcome) : outcome
+
 const decodeOutcome = Schema.decodeUnknownSync(ReceiptOutcome)
 
 const keyOf = ({ id, version }: { readonly id: CardId; readonly version: number }): string => `${version} ${id}`

@@ -2,6 +2,7 @@ import { Deferred, Effect, FiberSet, Queue, type Scope, Semaphore } from "effect
 import type { SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
 import { BacklogService, type Card } from "../index.ts"
+import type { Lease, Stopped } from "./Lease.ts"
 import type { Settings } from "./WorkerOptions.ts"
 import type { WorkerEvent, WorkerReport } from "./WorkerEvent.ts"
 
@@ -15,6 +16,8 @@ export interface Crew {
   readonly handler: (card: Card) => Effect.Effect<unknown, unknown>
   /** Tells what happened, and counts it. */
   readonly tell: (event: WorkerEvent) => Effect.Effect<void>
+  /** The leases on cards that are not settled yet. */
+  readonly leases: Set<Lease>
   /** A fiber for each card that is held. */
   readonly fibers: FiberSet.FiberSet
   /** As many as may be worked on at the same time. */
@@ -33,6 +36,12 @@ export interface Crew {
   readonly broken: Deferred.Deferred<never, SqlError.SqlError>
   readonly report: () => WorkerReport
 }
+
+/** Has cards not begun with, or not gone on with. */
+export const stop = ({ leases }: Crew, which: (lease: Lease) => boolean, why: Stopped): Effect.Effect<void> =>
+  Effect.sync(() => {
+    for (const lease of leases) if (which(lease)) Deferred.doneUnsafe(lease.stopped, Effect.succeed(why))
+  })
 
 const counters = {
   Claimed: "claimed",
@@ -61,6 +70,7 @@ export const makeCrew = Effect.fnUntraced(function* (
           Effect.asVoid
         )
       }),
+    leases: new Set(),
     fibers: yield* FiberSet.make(),
     places: yield* Semaphore.make(settings.concurrency),
     held: 0,

@@ -1,12 +1,22 @@
 import { Clock, Deferred, Effect, Option, Random, Result, type Scope } from "effect"
 import type { BacklogService, Card } from "../index.ts"
 
+/** Why the handler of a card must not begin, or not go on. */
+export type Stopped =
+  /** The claim is lost, or has to be taken for lost. */
+  | { readonly _tag: "Lost"; readonly reason: string }
+  /** The worker ends, and has not begun with the card. */
+  | { readonly _tag: "NotBegun" }
+  /** The worker ends, and the handler took longer than it may. */
+  | { readonly _tag: "Overdue" }
+
 /** A claim that is renewed as long as its scope is open. */
 export interface Lease {
   readonly card: Card
   readonly token: number
-  /** Ends with the reason once the claim is lost, or has to be taken for lost. */
-  readonly lost: Deferred.Deferred<string>
+  readonly stopped: Deferred.Deferred<Stopped>
+  /** Whether the handler has had its turn. */
+  hasBegun: boolean
 }
 
 /** A card that was just claimed. */
@@ -28,7 +38,7 @@ export const holdLease = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Lease, never, Scope.Scope> {
   const ttlMillis = ttlSeconds * 1000
   const token = card.claimToken ?? 0
-  const lost = yield* Deferred.make<string>()
+  const stopped = yield* Deferred.make<Stopped>()
   let end = asked + millis(ttlMillis)
 
   const renewed = Effect.gen(function* () {
@@ -59,10 +69,10 @@ export const holdLease = Effect.fnUntraced(function* (
   yield* rested.pipe(
     Effect.andThen(renewed),
     Effect.forever,
-    Effect.catch((reason) => Deferred.succeed(lost, reason)),
+    Effect.catch((reason) => Deferred.succeed(stopped, { _tag: "Lost", reason })),
     Effect.forkScoped
   )
-  return { card, token, lost }
+  return { card, token, stopped, hasBegun: false }
 })
 
 const millis = (count: number): bigint => BigInt(Math.floor(count * 1e6))

@@ -2,7 +2,7 @@ import { Deferred, Duration, Effect, FiberSet, Fiber, Option } from "effect"
 import type { SqlError } from "effect/sql"
 import { type BacklogService, type Card, InvalidInput } from "../index.ts"
 import { claimCards } from "./claimCards.ts"
-import { type Crew, makeCrew } from "./Crew.ts"
+import { type Crew, makeCrew, stop } from "./Crew.ts"
 import type { WorkerReport } from "./WorkerEvent.ts"
 import { settingsOf, type WorkerOptions } from "./WorkerOptions.ts"
 
@@ -47,9 +47,11 @@ const end = Effect.fnUntraced(function* (
   gracePeriod: Duration.Duration
 ) {
   yield* Deferred.succeed(crew.ending, undefined)
+  yield* stop(crew, ({ hasBegun }) => !hasBegun, { _tag: "NotBegun" })
   yield* crew.tell({ _tag: "Ending" })
   yield* Fiber.interrupt(claiming)
   const timed = Effect.sleep(gracePeriod).pipe(
+    Effect.andThen(stop(crew, () => true, { _tag: "Overdue" })),
     Effect.andThen(Deferred.succeed(crew.overdue, undefined)),
     Effect.andThen(Effect.never)
   )

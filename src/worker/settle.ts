@@ -33,15 +33,17 @@ const complete = Effect.fnUntraced(
     const claimsNext = !Deferred.isDoneUnsafe(crew.ending) && crew.claimed < maximumCards
     if (claimsNext) crew.claimed++
     const asked = yield* Clock.monotonicTimeNanos
-    const completion = backlog.complete({
-      ...askedOnce(settings),
+    const completion = {
       id: card.id,
       token,
       // Whether it is JSON is for the backlog to say.
       result: (result ?? null) as null,
-      ...(claimsNext ? { claimNext: { owner, ttlSeconds, ...choice } } : {})
-    })
-    const { attempts, madeClaimable, next } = yield* whileUnavailable(completion, tell).pipe(
+      ...askedOnce(settings)
+    }
+    const completing = backlog.complete(
+      claimsNext ? { claimNext: { owner, ttlSeconds, ...choice }, ...completion } : completion
+    )
+    const { attempts, madeClaimable, next } = yield* whileUnavailable(completing, tell).pipe(
       Effect.tapCause(() => Effect.sync(() => (crew.claimed -= claimsNext ? 1 : 0)))
     )
     if (claimsNext && next === null) crew.claimed--

@@ -1,7 +1,7 @@
 import { Deferred, Effect, FiberSet, Queue } from "effect"
-import { attempt } from "./attempt.ts"
+import { attempt, type Attempted } from "./attempt.ts"
 import type { Crew } from "./Crew.ts"
-import { holdLease, type NewClaim } from "./Lease.ts"
+import { holdLease, type Lease, type NewClaim } from "./Lease.ts"
 import { settle } from "./settle.ts"
 
 /** How long the database is still asked, once a worker that ends has waited for its handlers. */
@@ -26,11 +26,21 @@ const leave = (crew: Crew) =>
     return Queue.offer(crew.room, undefined)
   })
 
+const attemptUnlessEnding = (crew: Crew, lease: Lease): Effect.Effect<Attempted> =>
+  Effect.suspend(() => {
+    if (Deferred.isDoneUnsafe(crew.ending)) return Effect.succeed({ _tag: "NotBegun" })
+    crew.leases.add(lease)
+    return Effect.onExitPrimitive(attempt(crew, lease), () => {
+      crew.leases.delete(lease)
+      return undefined
+    })
+  })
+
 const whatBecomesOf = Effect.fnUntraced(function* (crew: Crew, claim: NewClaim) {
   const { card } = claim
   const lost = (reason: string) => Effect.as(crew.tell({ _tag: "Lost", card, reason }), undefined)
   const lease = yield* holdLease(crew.backlog, claim, crew.settings)
-  const attempted = yield* attempt(crew, lease)
+  const attempted = yield* attemptUnlessEnding(crew, lease)
   const tooLate = Deferred.await(crew.overdue).pipe(
     Effect.andThen(Effect.sleep(lastTries)),
     Effect.andThen(lost("the worker ended while the database could not be asked"))

@@ -695,6 +695,31 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect((yield* readLog).map((event) => event.cardId)).toEqual(["begun", "last"])
     }))
 
+  test("many commands of one service go in two transactions at once, few in one", (pools) =>
+    Effect.gen(function* () {
+      const { head, sql } = yield* tables
+      const { backlog } = at(pools, 0)
+      const whileHeld = Effect.fnUntraced(function* (name: string, count: number) {
+        const holder = yield* holding(sql`SELECT position FROM ${head} FOR UPDATE`)
+        const ids = Array.from({ length: count }, (_, index) => `${name}-${index}`)
+        const creating = yield* Effect.forkScoped(
+          Effect.forEach(ids, (id) => backlog.create({ id, title: "T", actor: "ann" }), unbounded),
+          { startImmediately: true }
+        )
+        yield* untilWaitingFor(holder.session)
+        if (count > 64) yield* untilWaitingFor(holder.session, 2)
+        // By the time that this is answered another batch would wait too.
+        yield* backlog.stats
+        const waiting = yield* waitingFor(holder.session)
+        yield* holder.release
+        expect((yield* Fiber.join(creating)).map(({ id }) => id)).toEqual(ids)
+        return waiting
+      })
+      expect(yield* whileHeld("few", 20)).toBe(1)
+      expect(yield* whileHeld("many", 300)).toBe(2)
+      expect((yield* readLog).length).toBe(320)
+    }))
+
   test("layers that are built at once on a schema that is not there yet all get through", (_, other) =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient

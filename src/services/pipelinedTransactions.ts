@@ -5,20 +5,23 @@ import { sendInOrder } from "../events/sendInOrder.ts"
 import { BatchFailed } from "./BatchFailed.ts"
 import { beginStatement, planOnceStatement, type RunInTransaction } from "./RunInTransaction.ts"
 
+/** One is decided while the database writes the other: a third would wait for this process, which does one thing at a time. */
+const connections = 2
+
 /**
- * Transactions on a connection of their own, which takes statements before it has answered those before: the first
+ * Transactions on connections of their own, each of which takes statements before it has answered those before: the first
  * statements go with BEGIN, and COMMIT with the last, so that a transaction takes two round trips.
  */
-export const makePipelinedTransaction = Effect.fnUntraced(function* (
+export const makePipelinedTransactions = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   config: PgClient.PgClient["config"]
-): Effect.fn.Return<RunInTransaction, never, Scope.Scope> {
+): Effect.fn.Return<{ readonly run: RunInTransaction; readonly atOnce: number }, never, Scope.Scope> {
   const pool = yield* Effect.orDie(
-    // One transaction at a time: statements of two must not meet on a connection.
-    PgPool.make({ ...config, multiplex: true, multiplexConcurrency: 1, minConnections: 0, maxConnections: 1 })
+    // One transaction at a time on each: statements of two must not meet on a connection.
+    PgPool.make({ ...config, multiplex: true, multiplexConcurrency: 1, minConnections: 0, maxConnections: connections })
   )
 
-  return (decide) =>
+  const run: RunInTransaction = (decide) =>
     Effect.suspend(() => {
       let commitSent = false
       // The server does not commit what it has refused a statement of. Of one that broke off nobody can tell.
@@ -48,6 +51,8 @@ export const makePipelinedTransaction = Effect.fnUntraced(function* (
         })
         .pipe(Effect.mapError((error) => new BatchFailed({ error, mayHaveCommitted: commitSent && !refused })))
     })
+
+  return { run, atOnce: connections }
 })
 
 /** The server answers COMMIT of a transaction that has failed with ROLLBACK, and that is no error to it. */
