@@ -24,7 +24,9 @@ const allRows = [
   ...[oneByOne, inProcesses].map((scenario) => [scenario, claimingNext, "postgres", 40]),
   [inProcesses, "graphile-worker", "postgres", 40],
   ...[10, 24, 100].map((workers) => [atItsBest, "graphile-worker batched", "postgres", workers]),
-  ...[1, 4].flatMap((workers) => [ours, "pg-boss", "floor"].map((system) => [inBatches, system, "postgres", workers])),
+  ...[1, 4, 8].flatMap((workers) =>
+    [ours, "pg-boss", "floor"].map((system) => [inBatches, system, "postgres", workers])
+  ),
   ...[1, 10, 100].map((workers) => [oneByOne, ours, "pglite", workers]),
   [inBatches, ours, "pglite", 1],
   ...[1, 10].map((workers) => [oneByOne, ours, "pglite directory", workers]),

@@ -78,11 +78,15 @@ export const makeLockAndLoad = (
     )
   )
 
+  // The order leaves only the indexes by these times, where what has come stands first. Another that begins with the status
+  // would lead past every claim that was ended since, while somebody's old snapshot keeps them.
   const probeAt = compileOnce<{ readonly override: Date | null }, ClockRow>(
     sql,
     ({ override }) => sql`
-      SELECT now, EXISTS (SELECT FROM ${cards} WHERE status = 'claimed' AND claim_expires_at <= now) AS "anyExpired",
-        EXISTS (SELECT FROM ${cards} WHERE deferred AND not_before <= now) AS "anyDue"
+      SELECT now, (SELECT true FROM ${cards} WHERE status = 'claimed' AND claim_expires_at <= now
+          ORDER BY claim_expires_at LIMIT 1) IS NOT NULL AS "anyExpired",
+        (SELECT true FROM ${cards} WHERE deferred AND not_before <= now
+          ORDER BY not_before LIMIT 1) IS NOT NULL AS "anyDue"
       FROM (SELECT ${databaseTime(sql, override)} AS now
         OFFSET 0) AS clock`
   )

@@ -16,8 +16,11 @@ export type RunInTransaction = <A>(
   decide: Effect.Effect<Decided<A>, SqlError.SqlError>
 ) => Effect.Effect<A, BatchFailed>
 
-/** Other ways to a few rows than an index: none is better than it for any statement of a batch, however large the tables. */
-const otherWays = ["seqscan", "bitmapscan", "hashjoin", "mergejoin"]
+/**
+ * Other ways to a few rows, or to their order, than an index: none is better than it for any statement of a batch, however
+ * large the tables.
+ */
+const otherWays = ["seqscan", "bitmapscan", "hashjoin", "mergejoin", "sort"]
 
 /**
  * Has the statements of a transaction planned once, for any parameters and any size of the tables. Else the planner's guess
