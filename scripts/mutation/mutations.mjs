@@ -315,6 +315,20 @@ export const mutations = [
     tests: ["test/services/runningClock.test.ts"]
   },
   {
+    name: "that many commands go in two batches at once",
+    file: "src/services/CommandQueue.ts",
+    find: "if (interpreter.batchesAtOnce > 1) {",
+    replace: "if (interpreter.batchesAtOnce > 2) {",
+    tests: concurrency
+  },
+  {
+    name: "the order of the look for claims that ran out",
+    file: lockAndLoad,
+    find: "ORDER BY claim_expires_at LIMIT 1",
+    replace: "LIMIT 1",
+    tests: ["test/services/batchPlans.test.ts"]
+  },
+  {
     name: "that commands of a batch that failed run alone",
     file: "src/services/CommandQueue.ts",
     find: "if (batch.length === 1 || failure?.mayHaveCommitted === true) {",
