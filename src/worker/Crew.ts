@@ -16,7 +16,7 @@ export interface Crew {
   readonly handler: (card: Card) => Effect.Effect<unknown, unknown>
   /** Tells what happened, and counts it. */
   readonly tell: (event: WorkerEvent) => Effect.Effect<void>
-  /** The leases on cards that are not settled yet. */
+  /** The leases on cards whose handler has not ended yet. */
   readonly leases: Set<Lease>
   /** A fiber for each card that is held. */
   readonly fibers: FiberSet.FiberSet
