@@ -10,7 +10,7 @@ import { mail, tell } from "./examples/auditing.ts"
 import { CardBlocked, upcasters } from "./examples/evolution.ts"
 import { take } from "./examples/library.ts"
 import { exampleOf, standsIn } from "./support/examples.ts"
-import { inOwnDatabase } from "./support/ownDatabase.ts"
+import { inOwnDatabase } from "../support/ownDatabase.ts"
 import { textsOn } from "./support/pages.ts"
 
 describe("the programs on the pages", () => {

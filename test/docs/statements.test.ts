@@ -9,7 +9,7 @@ import { temporaryDirectory } from "../cli/support.ts"
 import { mayMakeRoles } from "../proof/roles/support.ts"
 import { freshBacklog, postgresClient, tables } from "../support/backlogs.ts"
 import { blocksOn, textsOn } from "./support/pages.ts"
-import { ownDatabase } from "./support/ownDatabase.ts"
+import { ownDatabase } from "../support/ownDatabase.ts"
 import { Shell } from "./support/Shell.ts"
 import { linesIn } from "./support/shellLines.ts"
 

@@ -1,13 +1,14 @@
-import { Deferred, Effect, Exit, Fiber, Option, Result, Schedule } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Option, Result } from "effect"
 import { SqlClient } from "effect/sql"
 import { expect } from "vitest"
 import type { RebuildProgress } from "../../src/projections/rebuild.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
 import { InvalidInput } from "../../src/services/InvalidInput.ts"
-import { headPosition, tables } from "../support/backlogs.ts"
+import { freshBacklog, headPosition, tables } from "../support/backlogs.ts"
 import { readModelCatalog, schemasBeside, tableNumbers } from "../support/catalog.ts"
 import { onBothDatabases, onServer, type Test } from "../support/databases.ts"
+import { inOwnDatabase } from "../support/ownDatabase.ts"
 import { pool } from "../support/pools.ts"
 import { layeredCards, makeRandom } from "../support/random.ts"
 import { verifiesItself, verifyBacklog } from "../support/verifyBacklog.ts"
@@ -298,12 +299,8 @@ onServer("a rebuild", (test) => {
       yield* Effect.acquireRelease(
         Effect.forEach(["owner", "reader", "clerk"], (name) => sql`CREATE ROLE ${role(name)}`),
         () =>
-          // Another test's tables, made meanwhile, may have got what all new ones do, and be there only now.
           Effect.forEach(["owner", "reader", "clerk"], (name) =>
-            Effect.andThen(sql`DROP OWNED BY ${role(name)} CASCADE`, sql`DROP ROLE ${role(name)}`).pipe(
-              Effect.retry({ times: 100, schedule: Schedule.spaced("50 millis") }),
-              Effect.orDie
-            )
+            Effect.orDie(Effect.andThen(sql`DROP OWNED BY ${role(name)} CASCADE`, sql`DROP ROLE ${role(name)}`))
           )
       )
       yield* sql`GRANT SELECT ON ${cards}, ${dependencies} TO ${role("reader")}`
@@ -315,15 +312,16 @@ onServer("a rebuild", (test) => {
       yield* sql`ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO ${role("clerk")}`
       const [rows, catalog, numbers] = [yield* readModel, yield* readModelCatalog, yield* tableNumbers]
       expect(JSON.stringify(catalog.relations)).toContain("_reader=r/")
-      yield* Effect.ensuring(
-        audit.rebuild(),
-        Effect.orDie(sql`ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM ${role("clerk")}`)
-      )
+      yield* audit.rebuild()
       expect(yield* readModelCatalog).toEqual(catalog)
       expect([yield* readModel, yield* tableNumbers]).toEqual([rows, expect.not.arrayContaining(numbers)])
       yield* sql`ALTER TABLE ${cards} OWNER TO CURRENT_USER`
       yield* isWhole
-    })
+    }).pipe(
+      Effect.scoped,
+      // Default privileges are of every table that anybody makes meanwhile: other tests' tables would get them.
+      Effect.provide(Layer.fresh(freshBacklog).pipe(Layer.provideMerge(inOwnDatabase)))
+    )
   )
 
   test(

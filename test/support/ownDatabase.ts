@@ -1,17 +1,17 @@
 import { Effect, Layer, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { randomBytes } from "node:crypto"
-import { layerPostgresClient } from "../../../src/services/Postgres.ts"
-import { postgresUrl } from "../../support/backlogs.ts"
+import { layerPostgresClient } from "../../src/services/Postgres.ts"
+import { postgresUrl } from "./backlogs.ts"
 
-/** A database of one's own on the server, for what names no schema; dropped when the scope ends. */
+/** A database of one's own on the server, for what a schema does not bound; dropped when the scope ends. */
 export const ownDatabase: Effect.Effect<
   { readonly name: string; readonly url: string },
   never,
   SqlClient.SqlClient | Scope.Scope
 > = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  const name = `docs_${randomBytes(6).toString("hex")}`
+  const name = `own_${randomBytes(6).toString("hex")}`
   const url = new URL(postgresUrl())
   url.pathname = name
   yield* Effect.acquireRelease(Effect.orDie(sql.unsafe(`CREATE DATABASE ${name}`)), () =>
