@@ -4,7 +4,10 @@ import { defineConfig } from "vitest/config"
 export default defineConfig({
   test: {
     pool: "forks",
-    maxWorkers: 2,
+    // One more than processors: tests wait for a server, for other processes and for time to pass.
+    maxWorkers: 3,
+    // Room for young objects: less is collected in vain.
+    execArgv: ["--max-semi-space-size=64"],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     projects: [
