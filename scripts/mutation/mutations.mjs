@@ -322,6 +322,13 @@ export const mutations = [
     tests: concurrency
   },
   {
+    name: "the connection that serves where the second one is refused",
+    file: "src/services/pipelinedTransactions.ts",
+    find: "isConnected ? undefined : inUse(lane)",
+    replace: "isConnected ? undefined : undefined",
+    tests: ["test/proof/limitFaults.test.ts"]
+  },
+  {
     name: "the order of the look for claims that ran out",
     file: lockAndLoad,
     find: "ORDER BY claim_expires_at LIMIT 1",

@@ -1,28 +1,51 @@
 import { type PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
-import { Effect, type Scope, Stream } from "effect"
+import { Clock, Effect, type Scope, Stream } from "effect"
 import { type SqlClient, type SqlConnection, SqlError } from "effect/sql"
 import { sendInOrder } from "../events/sendInOrder.ts"
 import { BatchFailed } from "./BatchFailed.ts"
-import { beginStatement, planOnceStatement, type RunInTransaction } from "./RunInTransaction.ts"
+import { beginStatement, type Decided, planOnceStatement, type RunInTransaction } from "./RunInTransaction.ts"
 
-/** One is decided while the database writes the other: a third would wait for this process, which does one thing at a time. */
-const connections = 2
+/** How long a connection that was refused is not asked for again while another one serves. */
+const refusalMillis = 1_000
+
+/** One connection, opened when it is needed and closed when it has not been for long, and how many use it or wait for it. */
+interface Lane {
+  readonly pool: PgPool.PgPool
+  users: number
+  /** When it may be asked for again, in milliseconds of the clock. */
+  notBefore: number
+}
 
 /**
  * Transactions on connections of their own, each of which takes statements before it has answered those before: the first
- * statements go with BEGIN, and COMMIT with the last, so that a transaction takes two round trips.
+ * statements go with BEGIN, and COMMIT with the last, so that a transaction takes two round trips. A server that refuses
+ * one of the connections makes transactions wait for the other.
  */
 export const makePipelinedTransactions = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   config: PgClient.PgClient["config"]
 ): Effect.fn.Return<{ readonly run: RunInTransaction; readonly atOnce: number }, never, Scope.Scope> {
-  const pool = yield* Effect.orDie(
-    // One transaction at a time on each: statements of two must not meet on a connection.
-    PgPool.make({ ...config, multiplex: true, multiplexConcurrency: 1, minConnections: 0, maxConnections: connections })
-  )
+  const clock = yield* Clock.Clock
+  // One transaction at a time on each: statements of two must not meet on a connection.
+  const makePool = PgPool.make({
+    ...config,
+    multiplex: true,
+    multiplexConcurrency: 1,
+    minConnections: 0,
+    maxConnections: 1
+  })
+  const makeLane = Effect.map(Effect.orDie(makePool), (pool): Lane => ({ pool, users: 0, notBefore: 0 }))
+  // One is decided while the database writes the other: a third would wait for this process, which does one thing at a time.
+  const lanes = [yield* makeLane, yield* makeLane] as const
+  const inUse = (beside?: Lane) => lanes.find((lane) => lane !== beside && lane.users > 0)
+  const freeLane = () => {
+    const now = clock.currentTimeMillisUnsafe()
+    return lanes.find(({ notBefore, users }) => users === 0 && notBefore <= now) ?? inUse() ?? lanes[0]
+  }
 
-  const run: RunInTransaction = (decide) =>
+  const runOn = <A>(lane: Lane, decide: Effect.Effect<Decided<A>, SqlError.SqlError>): Effect.Effect<A, BatchFailed> =>
     Effect.suspend(() => {
+      let isConnected = false
       let commitSent = false
       // The server does not commit what it has refused a statement of. Of one that broke off nobody can tell.
       let refused = false
@@ -32,8 +55,10 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
             if (reason._tag !== "ConnectionError") refused = true
           })
         )
-      return pool
+      lane.users++
+      return lane.pool
         .use((session) => {
+          isConnected = true
           const connection = connectionOf(session)
           const begin = connection.executeRaw(beginStatement, [])
           const planOnce = connection.execute(planOnceStatement, [], undefined)
@@ -49,10 +74,25 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
             Effect.onError(() => Effect.ignore(connection.executeRaw("ROLLBACK", [])))
           )
         })
-        .pipe(Effect.mapError((error) => new BatchFailed({ error, mayHaveCommitted: commitSent && !refused })))
+        .pipe(
+          Effect.ensuring(
+            Effect.sync(() => {
+              lane.users--
+            })
+          ),
+          Effect.catch((error) => {
+            const other = isConnected ? undefined : inUse(lane)
+            if (other === undefined)
+              return Effect.fail(new BatchFailed({ error, mayHaveCommitted: commitSent && !refused }))
+            lane.notBefore = clock.currentTimeMillisUnsafe() + refusalMillis
+            return runOn(other, decide)
+          })
+        )
     })
 
-  return { run, atOnce: connections }
+  const run: RunInTransaction = (decide) => Effect.suspend(() => runOn(freeLane(), decide))
+
+  return { run, atOnce: lanes.length }
 })
 
 /** The server answers COMMIT of a transaction that has failed with ROLLBACK, and that is no error to it. */

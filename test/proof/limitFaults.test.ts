@@ -1,5 +1,7 @@
 import { Effect } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { BacklogService } from "../../src/services/BacklogService.ts"
+import { layerPostgres } from "../../src/services/layers.ts"
 import { type PostgresServer, startPostgres } from "../support/postgresServer.ts"
 import { amount, report } from "../support/soak.ts"
 import { eventually, hold, type Holder } from "./support/holding.ts"
@@ -43,18 +45,41 @@ describe("limits that are reached, on a Postgres server", { timeout: faultsTimeo
       WHERE backend_type = 'client backend' AND NOT pid = ANY(${`{${pids.join()}}`}::int4[])`)
   }
 
+  /** Takes connections until the server has none left. */
+  const takeWhatIsLeft = async (holders: Array<Holder>): Promise<void> => {
+    for (;;) {
+      try {
+        holders.push(await hold(server.url))
+      } catch {
+        return
+      }
+    }
+  }
+
+  it("no connection is left for a second batch beside the first", () => {
+    const holders: Array<Holder> = []
+    const program = Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const ids = Array.from({ length: 300 }, (_, index) => `c${index}`)
+      yield* backlog.create({ id: "first", title: "T", actor: "ann" })
+      yield* Effect.promise(() => takeWhatIsLeft(holders))
+      for (const round of ["a", "b"]) {
+        yield* Effect.forEach(ids, (id) => backlog.create({ id: `${round}-${id}`, title: "T", actor: "ann" }), {
+          concurrency: "unbounded"
+        })
+      }
+      expect((yield* backlog.stats).total).toBe(601)
+    })
+    const layer = layerPostgres({ url: server.url, schema: "second_batch", poolSize: 1 })
+    return Effect.runPromise(Effect.provide(program, layer)).finally(() =>
+      Promise.all(holders.map(({ release }) => release()))
+    )
+  })
+
   it("no connection is left", () =>
     underLoad({ url: server.url }, async (load) => {
       const holders: Array<Holder> = []
-      const fill = async (): Promise<void> => {
-        for (;;) {
-          try {
-            holders.push(await hold(server.url))
-          } catch {
-            return
-          }
-        }
-      }
+      const fill = () => takeWhatIsLeft(holders)
       try {
         for (let round = 0; round < amount(1, 5); round++) {
           const met = everyWorkerMeets(load, ({ message }) => message.includes("too many clients"))
