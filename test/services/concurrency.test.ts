@@ -20,13 +20,13 @@ interface Pool {
 
 const poolCount = 8
 
-const inPools = (schema: string) =>
-  Effect.forEach(Array.from({ length: poolCount }), () =>
-    Effect.map(
-      Layer.build(Layer.fresh(layerPostgres({ url: postgresUrl(), schema, poolSize: 2 }))),
-      (context): Pool => ({ context, backlog: Context.get(context, BacklogService) })
-    )
-  )
+const onePool = (schema: string, url = postgresUrl()) =>
+  Effect.map(Layer.build(Layer.fresh(layerPostgres({ url, schema, poolSize: 2 }))), (context): Pool => ({
+    context,
+    backlog: Context.get(context, BacklogService)
+  }))
+
+const inPools = (schema: string) => Effect.forEach(Array.from({ length: poolCount }), () => onePool(schema))
 
 const at = <A>(values: ReadonlyArray<A>, index: number): A => values[index % values.length] as A
 
@@ -653,12 +653,18 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
     Effect.gen(function* () {
       const caller = at(pools, 0)
       yield* caller.backlog.createMany({ actor: "ann", cards: ["a", "b"].map((id) => ({ id, title: "T" })) })
+      // Whoever has waited for so long looks for a deadlock, once, and gives way: that is to be the command, however slow
+      // the caller is.
+      const patient = new URL(postgresUrl())
+      patient.searchParams.set("options", "-c deadlock_timeout=3s")
+      const other = yield* onePool(yield* BacklogSchema, patient.href)
       const isDone = yield* Deferred.make<void>()
       const watcher = yield* SqlClient.SqlClient
       const transaction = yield* Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         yield* sql.withTransaction(
           Effect.gen(function* () {
+            yield* sql`SET LOCAL deadlock_timeout = '1min'`
             yield* caller.backlog.revise({ id: "a", title: "by the caller", actor: "caller" })
             yield* Deferred.succeed(isDone, undefined)
             // The other has locked b and waits for the head of the log, which this transaction holds.
@@ -669,7 +675,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
         )
       }).pipe(within(caller.context), Effect.forkScoped)
       yield* Deferred.await(isDone)
-      const revised = yield* at(pools, 1).backlog.revise({ id: "b", body: "by the other", actor: "other" })
+      const revised = yield* other.backlog.revise({ id: "b", body: "by the other", actor: "other" })
       yield* Fiber.join(transaction)
       expect([revised.title, revised.body]).toEqual(["by the caller", "by the other"])
     }))
