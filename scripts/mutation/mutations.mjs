@@ -324,7 +324,7 @@ export const mutations = [
   {
     name: "the connection that serves where the second one is refused",
     file: "src/services/pipelinedTransactions.ts",
-    find: "isConnected ? undefined : inUse(lane)",
+    find: "isConnected ? undefined : openLane()",
     replace: "isConnected ? undefined : undefined",
     tests: ["test/proof/limitFaults.test.ts"]
   },

@@ -8,10 +8,13 @@ import { beginStatement, type Decided, planOnceStatement, type RunInTransaction 
 /** How long a connection that was refused is not asked for again while another one serves. */
 const refusalMillis = 1_000
 
-/** One connection, opened when it is needed and closed when it has not been for long, and how many use it or wait for it. */
+/** One connection, opened when it is needed and closed when it has not been for long. */
 interface Lane {
   readonly pool: PgPool.PgPool
+  /** How many use it or wait for it. */
   users: number
+  /** Whether it was there when it was last asked for. */
+  isOpen: boolean
   /** When it may be asked for again, in milliseconds of the clock. */
   notBefore: number
 }
@@ -34,13 +37,13 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
     minConnections: 0,
     maxConnections: 1
   })
-  const makeLane = Effect.map(Effect.orDie(makePool), (pool): Lane => ({ pool, users: 0, notBefore: 0 }))
+  const makeLane = Effect.map(Effect.orDie(makePool), (pool): Lane => ({ pool, users: 0, isOpen: false, notBefore: 0 }))
   // One is decided while the database writes the other: a third would wait for this process, which does one thing at a time.
   const lanes = [yield* makeLane, yield* makeLane] as const
-  const inUse = (beside?: Lane) => lanes.find((lane) => lane !== beside && lane.users > 0)
+  const openLane = () => lanes.find(({ isOpen }) => isOpen)
   const freeLane = () => {
     const now = clock.currentTimeMillisUnsafe()
-    return lanes.find(({ notBefore, users }) => users === 0 && notBefore <= now) ?? inUse() ?? lanes[0]
+    return lanes.find(({ notBefore, users }) => users === 0 && notBefore <= now) ?? openLane() ?? lanes[0]
   }
 
   const runOn = <A>(lane: Lane, decide: Effect.Effect<Decided<A>, SqlError.SqlError>): Effect.Effect<A, BatchFailed> =>
@@ -59,6 +62,7 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
       return lane.pool
         .use((session) => {
           isConnected = true
+          lane.isOpen = true
           const connection = connectionOf(session)
           const begin = connection.executeRaw(beginStatement, [])
           const planOnce = connection.execute(planOnceStatement, [], undefined)
@@ -81,7 +85,8 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
             })
           ),
           Effect.catch((error) => {
-            const other = isConnected ? undefined : inUse(lane)
+            if (error.reason._tag === "ConnectionError" || !isConnected) lane.isOpen = false
+            const other = isConnected ? undefined : openLane()
             if (other === undefined)
               return Effect.fail(new BatchFailed({ error, mayHaveCommitted: commitSent && !refused }))
             lane.notBefore = clock.currentTimeMillisUnsafe() + refusalMillis

@@ -56,7 +56,7 @@ describe("limits that are reached, on a Postgres server", { timeout: faultsTimeo
     }
   }
 
-  it("no connection is left for a second batch beside the first", () => {
+  it("no connection is left for a second batch beside the first", async () => {
     const holders: Array<Holder> = []
     const program = Effect.gen(function* () {
       const backlog = yield* BacklogService
@@ -70,10 +70,13 @@ describe("limits that are reached, on a Postgres server", { timeout: faultsTimeo
       }
       expect((yield* backlog.stats).total).toBe(601)
     })
-    const layer = layerPostgres({ url: server.url, schema: "second_batch", poolSize: 1 })
-    return Effect.runPromise(Effect.provide(program, layer)).finally(() =>
-      Promise.all(holders.map(({ release }) => release()))
-    )
+    try {
+      await Effect.runPromise(
+        Effect.provide(program, layerPostgres({ url: server.url, schema: "second_batch", poolSize: 1 }))
+      )
+    } finally {
+      await Promise.all(holders.map(({ release }) => release()))
+    }
   })
 
   it("no connection is left", () =>
