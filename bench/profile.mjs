@@ -28,6 +28,7 @@ const jobs = [
   { system: "graphile-worker", workers: 1 },
   { system: "mosaic-backlog", workers: 10 },
   { system: "graphile-worker", workers: 10 },
+  { system: "mosaic-backlog over HTTP", workers: 10 },
   { system: "mosaic-backlog", workers: 100 },
   { system: "graphile-worker batched", workers: 24 },
   { system: "mosaic-backlog", workers: 1, batch: 100 },
