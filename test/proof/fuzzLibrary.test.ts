@@ -10,7 +10,7 @@ import { lost } from "./hostile/readBack.ts"
 import { attempt, failed } from "./hostile/trial.ts"
 
 /** Inputs to the library, most of the ten thousand of an ordinary run; each round has a backlog of its own. */
-const rounds = amount(4, 40)
+const rounds = amount(2, 40)
 const inputsOfRound = 1_000
 
 /** Tries the inputs of a round; answers how many commands wrote something. */
