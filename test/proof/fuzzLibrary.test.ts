@@ -9,7 +9,7 @@ import { commandTrial, questionTrial } from "./hostile/library.ts"
 import { lost } from "./hostile/readBack.ts"
 import { attempt, failed } from "./hostile/trial.ts"
 
-/** Inputs to the library, most of the ten thousand of an ordinary run; each round has a backlog of its own. */
+/** Inputs to the library, of which CI tries a whole soak round; each round here has a backlog of its own. */
 const rounds = amount(2, 40)
 const inputsOfRound = 1_000
 

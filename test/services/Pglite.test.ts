@@ -10,7 +10,6 @@ import { socketFolder } from "../../src/services/directorySocket.ts"
 import { layerPgliteClient } from "../../src/services/Pglite.ts"
 import { child, temporaryDirectory } from "../support/childProcess.ts"
 import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
-import { amount } from "../support/soak.ts"
 
 const namesIn = (directory: string) => Effect.promise(async () => (await readdir(directory)).toSorted())
 
@@ -177,11 +176,10 @@ describe("a database in a directory", () => {
   it.live("can be used by the next process when its creator is killed at any moment", () =>
     Effect.gen(function* () {
       const directory = join(yield* temporaryDirectory, "data")
-      const rounds = amount(1, 5)
-      for (let round = 0; round < rounds; round++) {
+      for (const base of [700, 1_700, 2_700]) {
         const creator = yield* child("open", directory)
         yield* creator.said("started")
-        yield* Effect.sleep(700 + Math.random() * 3_000)
+        yield* Effect.sleep(base + Math.random() * 1_000)
         yield* creator.kill
       }
       yield* inDirectory(directory, (sql) => sql`create table numbers (n int primary key)`)
@@ -193,8 +191,7 @@ describe("a database in a directory", () => {
     Effect.gen(function* () {
       const directory = yield* copiedDirectory
       let last = 0
-      const rounds = amount(2, 10)
-      for (let round = 0; round < rounds; round++) {
+      for (let round = 0; round < 3; round++) {
         const writer = yield* child("write", directory)
         yield* writer.said(String(last + 1))
         yield* Effect.sleep(100 + Math.random() * 400)
