@@ -60,6 +60,7 @@ export {
   type ConsumerOptions,
   EventOptions,
   PruneReceipts,
+  Restored,
   type RebuildReport
 } from "./services/AuditService.ts"
 export { BacklogRoles, type RoleNames } from "./services/BacklogRoles.ts"
@@ -86,3 +87,4 @@ export { MigrationRefused } from "./services/Migrations.ts"
 export type { PostgresOptions } from "./services/Postgres.ts"
 export { At, CardAt, MomentNotReached } from "./services/moments.ts"
 export type { RedactedCard } from "./services/redactCard.ts"
+export type { RestoredBacklog } from "./services/restoreBacklog.ts"

@@ -20,6 +20,7 @@ import { reclaim } from "./commands/reclaim.ts"
 import { redact } from "./commands/redact.ts"
 import { release } from "./commands/release.ts"
 import { renew } from "./commands/renew.ts"
+import { restored } from "./commands/restored.ts"
 import { revise } from "./commands/revise.ts"
 import { serve } from "./commands/serve.ts"
 import { show } from "./commands/show.ts"
@@ -41,7 +42,7 @@ export const backlogCommand = Command.make("backlog").pipe(
     { group: "Work", commands: [work, claim, renew, release, complete, reclaim] },
     { group: "Order", commands: [link, unlink, block, unblock, reopen] },
     { group: "Audit", commands: [events, verify, anchor, rebuild, redact, consumers] },
-    { group: "Backlog", commands: [serve, mcp, importCommand, exportCommand, receipts, migrate, token, doctor] }
+    { group: "Backlog", commands: [serve, mcp, importCommand, exportCommand, restored, receipts, migrate, token, doctor] }
   ]),
   Command.withGlobalFlags([Db, SchemaFlag, Actor, Json]),
   Command.withExamples([

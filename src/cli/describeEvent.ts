@@ -57,7 +57,11 @@ const words = (event: Event, at: DateTime.Utc, attempt: number | undefined): str
       }${because(event.reason)}`
     case "CardReclaimed":
       return `taken back from ${oneLine(event.owner)}, ${
-        event.why === "expired" ? `whose claim ran out at ${until(event.expiresAt)}` : "on request"
+        event.why === "expired"
+          ? `whose claim ran out at ${until(event.expiresAt)}`
+          : event.why === "restored"
+            ? "after a restore of the log"
+            : "on request"
       }`
     case "CardLinked":
       return `made to depend on ${oneLine(event.dependsOn)}`

@@ -7,6 +7,8 @@ import type { CardId } from "./CardId.ts"
  * the command names, and for the edges that the command would add everything that can be reached from them.
  */
 export interface BacklogView {
+  /** The generation that new claims get. */
+  readonly generation: number
   readonly card: (id: CardId) => Card | undefined
   readonly cardWithKey: (idempotencyKey: string) => Card | undefined
   /** Whether a card exists and is done, as the cards that depend on it ask. */
@@ -25,4 +27,4 @@ export interface BacklogView {
 }
 
 /** What a claim of the best card looks at. */
-export type ClaimView = Pick<BacklogView, "claimCandidates" | "expiredClaims" | "unmetDependencies">
+export type ClaimView = Pick<BacklogView, "generation" | "claimCandidates" | "expiredClaims" | "unmetDependencies">

@@ -27,9 +27,22 @@ export const maximumVersion = 2 ** 31 - 1
 /** A place in a card's stream of events: 1, 2, 3 … */
 export const Version = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maximumVersion }))
 
+/** The last generation: with any version added, a token is still a whole number below 2^53. */
+export const maximumGeneration = 2 ** 53 - 2 ** 31
+
+/** The generation of a backlog: 0 until it is restored or fails over, and greater after each. */
+export const Generation = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: maximumGeneration }))
+
+/** The greatest token: 2^53 - 1. */
+export const maximumToken = Number.MAX_SAFE_INTEGER
+
+/** Identifies a claim: the generation of the backlog plus the version of the `CardClaimed` event. */
+export const Token = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maximumToken }))
+
 /**
- * A card as everybody sees it. What is absent is `null`. `claimToken` is the version of the card's `CardClaimed`
- * event: it only ever grows, and whoever changes a claimed card must show it. `dependsOn` is ordered by id.
+ * A card as everybody sees it. What is absent is `null`. `claimToken` is the backlog's generation plus the version of the
+ * card's `CardClaimed` event. It only grows, is never reused, and must be given to change a claimed card. `dependsOn` is
+ * ordered by id.
  */
 export const Card = Schema.Struct({
   id: CardId,
@@ -43,7 +56,7 @@ export const Card = Schema.Struct({
   claimTtlSeconds: Schema.NullOr(TtlSeconds),
   claimedAt: Schema.NullOr(Schema.DateTimeUtcFromString),
   claimExpiresAt: Schema.NullOr(Schema.DateTimeUtcFromString),
-  claimToken: Schema.NullOr(Version),
+  claimToken: Schema.NullOr(Token),
   attempts: Schema.Int,
   notBefore: Schema.NullOr(Schema.DateTimeUtcFromString),
   idempotencyKey: Schema.NullOr(Name),

@@ -1,5 +1,5 @@
 import { DateTime, Schema } from "effect"
-import { Priority, TtlSeconds, Version } from "./Card.ts"
+import { Priority, Token, TtlSeconds } from "./Card.ts"
 import { CardId } from "./CardId.ts"
 import { JsonInput } from "./Json.ts"
 import { Body, Name, Reason, Title } from "./Text.ts"
@@ -136,7 +136,7 @@ export const ClaimMany = Schema.TaggedStruct("ClaimMany", {
 /** A renewal without a ttl keeps the claim's own. */
 export const Renew = Schema.TaggedStruct("Renew", {
   id: CardId,
-  token: Version,
+  token: Token,
   ttlSeconds: Schema.optional(TtlSeconds),
   ...origin
 })
@@ -144,7 +144,7 @@ export const Renew = Schema.TaggedStruct("Renew", {
 /** `retryAfterSeconds` is how long the card shall not be claimable. */
 export const Release = Schema.TaggedStruct("Release", {
   id: CardId,
-  token: Version,
+  token: Token,
   reason,
   retryAfterSeconds: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 366 * 24 * 60 * 60 }))),
   ...origin
@@ -164,7 +164,7 @@ export const Unblock = Schema.TaggedStruct("Unblock", { id: CardId, reason, ...o
 
 const completion = {
   id: CardId,
-  token: Schema.optional(Version),
+  token: Schema.optional(Token),
   force: Schema.optional(Schema.Boolean),
   result: Schema.optional(Schema.NullOr(JsonInput))
 }

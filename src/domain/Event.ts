@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { Priority, TtlSeconds, Version } from "./Card.ts"
+import { Generation, Priority, Token, TtlSeconds } from "./Card.ts"
 import { CardId } from "./CardId.ts"
 import { Json } from "./Json.ts"
 import { EventParts } from "./EventParts.ts"
@@ -11,7 +11,7 @@ import { Body, Name, Reason, Title } from "./Text.ts"
  */
 
 /** The claim that an event ended or changed: who held it, and by which token. */
-const HeldClaim = Schema.Struct({ owner: Name, token: Version })
+const HeldClaim = Schema.Struct({ owner: Name, token: Token })
 
 export const CardCreated = Schema.TaggedStruct("CardCreated", {
   title: Title,
@@ -34,32 +34,33 @@ export const CardRevised = Schema.TaggedStruct("CardRevised", {
   acceptance: Schema.optionalKey(Schema.NullOr(Json))
 })
 
-/** The claim's token is the version of this event. */
+/** The claim's token is the generation plus the version of this event. */
 export const CardClaimed = Schema.TaggedStruct("CardClaimed", {
   owner: Name,
   ttlSeconds: TtlSeconds,
-  expiresAt: Schema.DateTimeUtcFromString
+  expiresAt: Schema.DateTimeUtcFromString,
+  generation: Generation
 })
 
 export const ClaimRenewed = Schema.TaggedStruct("ClaimRenewed", {
   owner: Name,
-  token: Version,
+  token: Token,
   ttlSeconds: TtlSeconds,
   expiresAt: Schema.DateTimeUtcFromString
 })
 
 export const CardReleased = Schema.TaggedStruct("CardReleased", {
   owner: Name,
-  token: Version,
+  token: Token,
   reason: Schema.NullOr(Reason),
   notBefore: Schema.NullOr(Schema.DateTimeUtcFromString)
 })
 
 export const CardReclaimed = Schema.TaggedStruct("CardReclaimed", {
   owner: Name,
-  token: Version,
+  token: Token,
   expiresAt: Schema.DateTimeUtcFromString,
-  why: Schema.Literals(["expired", "requested"])
+  why: Schema.Literals(["expired", "requested", "restored"])
 })
 
 export const CardLinked = Schema.TaggedStruct("CardLinked", { dependsOn: CardId })

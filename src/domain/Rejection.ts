@@ -1,5 +1,5 @@
 import { DateTime, Schema } from "effect"
-import { Status, Version } from "./Card.ts"
+import { Status, Token } from "./Card.ts"
 import { CardId } from "./CardId.ts"
 import { Name } from "./Text.ts"
 
@@ -48,7 +48,7 @@ export class DependencyCycle extends Schema.TaggedError<DependencyCycle>()("Depe
 /** The token shown is not the card's current one: the claim expired and was taken over, or was ended. */
 export class ClaimLost extends Schema.TaggedError<ClaimLost>()("ClaimLost", {
   id: CardId,
-  token: Version,
+  token: Token,
   status: Status,
   holder: Schema.NullOr(Name),
   expiresAt: Schema.NullOr(Schema.DateTimeUtcFromString)

@@ -8,7 +8,7 @@ import { alreadySo, type Decision, one } from "./Decision.ts"
 import type { DecidedEvent } from "./Event.ts"
 import { claimOn, type HeldClaim } from "./HeldClaim.ts"
 
-const claimed = (card: Card, wish: ClaimWish, now: DateTime.Utc): DecidedEvent => {
+const claimed = (generation: number, card: Card, wish: ClaimWish, now: DateTime.Utc): DecidedEvent => {
   const ttlSeconds = wish.ttlSeconds ?? defaultTtlSeconds
   return {
     cardId: card.id,
@@ -16,12 +16,13 @@ const claimed = (card: Card, wish: ClaimWish, now: DateTime.Utc): DecidedEvent =
       _tag: "CardClaimed",
       owner: wish.owner,
       ttlSeconds,
-      expiresAt: DateTime.add(now, { seconds: ttlSeconds })
+      expiresAt: DateTime.add(now, { seconds: ttlSeconds }),
+      generation
     }
   }
 }
 
-const reclaimed = (card: Card, claim: HeldClaim, why: "expired" | "requested"): DecidedEvent => ({
+const reclaimed = (card: Card, claim: HeldClaim, why: "expired" | "requested" | "restored"): DecidedEvent => ({
   cardId: card.id,
   event: { _tag: "CardReclaimed", owner: claim.owner, token: claim.token, expiresAt: claim.expiresAt, why }
 })
@@ -37,7 +38,7 @@ export const claimById = (
   const takenOver = takeOverIfExpired(card, now)
   const open: Pick<Card, "status" | "notBefore"> = takenOver.length > 0 ? { ...card, status: "ready" } : card
   return isClaimable(open, backlog.unmetDependencies(id), now)
-    ? Result.succeed([...takenOver, claimed(card, command, now)])
+    ? Result.succeed([...takenOver, claimed(backlog.generation, card, command, now)])
     : Result.succeed(takenOver)
 }
 
@@ -53,7 +54,7 @@ export const claimNext = (backlog: ClaimView, wish: ClaimWish, limit: number, no
     if (!isAmong(card, wish)) continue
     const open: Pick<Card, "status" | "notBefore"> = freed.has(card.id) ? { ...card, status: "ready" } : card
     if (!isClaimable(open, backlog.unmetDependencies(card.id), now)) continue
-    claims.push(claimed(card, wish, now))
+    claims.push(claimed(backlog.generation, card, wish, now))
     if (claims.length === limit) break
   }
   return Result.succeed([...takenOver, ...claims])
@@ -95,4 +96,14 @@ export const reclaimById = (card: Card | undefined, now: DateTime.Utc): Decision
   return card === undefined || claim === undefined
     ? alreadySo
     : Result.succeed([reclaimed(card, claim, isExpired(card, now) ? "expired" : "requested")])
+}
+
+/** Ends the claims on cards whose log was restored: their holders may have done what the log no longer has. */
+export const reclaimRestored = (cards: Iterable<Card>): ReadonlyArray<DecidedEvent> => {
+  const events: Array<DecidedEvent> = []
+  for (const card of cards) {
+    const claim = claimOn(card)
+    if (claim !== undefined) events.push(reclaimed(card, claim, "restored"))
+  }
+  return events
 }

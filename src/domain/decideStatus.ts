@@ -40,6 +40,7 @@ export const complete = (backlog: BacklogView, card: Card, command: CommandOf<"C
 export const afterCompletion = (backlog: BacklogView, completed: Card): ClaimView => {
   const isOther = ({ id }: Card) => id !== completed.id
   return {
+    generation: backlog.generation,
     unmetDependencies: (id) =>
       backlog.unmetDependencies(id) -
       (completed.status !== "done" && backlog.dependenciesOf(id).includes(completed.id) ? 1 : 0),

@@ -43,7 +43,7 @@ export const evolve = (card: Card | undefined, occurrence: Occurrence): Card | u
         claimTtlSeconds: event.ttlSeconds,
         claimedAt: occurredAt,
         claimExpiresAt: event.expiresAt,
-        claimToken: version,
+        claimToken: event.generation + version,
         notBefore: null,
         attempts: card.attempts + 1
       }

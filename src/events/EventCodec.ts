@@ -33,10 +33,12 @@ export type Upcasters = Readonly<Record<Event["_tag"], ReadonlyArray<Upcaster>>>
 export const upcasters: Upcasters = {
   CardCreated: [],
   CardRevised: [],
-  CardClaimed: [],
+  // Before generations, every claim was of the first.
+  CardClaimed: [(data) => ({ ...data, generation: 0 })],
   ClaimRenewed: [],
   CardReleased: [],
-  CardReclaimed: [],
+  // Version 2 added a reason ("restored"): an older program reports a newer event, not a damaged one.
+  CardReclaimed: [(data) => data],
   CardLinked: [],
   CardUnlinked: [],
   CardBlocked: [],
@@ -64,7 +66,12 @@ const encodeBySchema = (event: Event): Schema.JsonObject => {
 const encodeFrequent = (event: Event): Schema.JsonObject | undefined => {
   switch (event._tag) {
     case "CardClaimed":
-      return { owner: event.owner, ttlSeconds: event.ttlSeconds, expiresAt: DateTime.formatIso(event.expiresAt) }
+      return {
+        owner: event.owner,
+        ttlSeconds: event.ttlSeconds,
+        expiresAt: DateTime.formatIso(event.expiresAt),
+        generation: event.generation
+      }
     case "CardCompleted":
       return { result: event.result, overrode: event.overrode, forced: event.forced, claim: event.claim }
     case "CardCreated":

@@ -18,6 +18,7 @@ import type { Occurrence } from "../domain/evolve.ts"
 import { arrayLiteral } from "./arrayLiteral.ts"
 import { chunks } from "./chunks.ts"
 import { commitChannel, CommitListener } from "./CommitListener.ts"
+import type { CurrentGeneration } from "./CurrentGeneration.ts"
 import { compileOnce, type Placeholders } from "./compileOnce.ts"
 import { madeOnce } from "./madeOnce.ts"
 import { canonicalAround, type Commitments, commitTo, type HashedContent } from "./ContentHash.ts"
@@ -66,9 +67,13 @@ export class EventLog extends Context.Service<
     /**
      * The statements that append events in order, to be run in this order in the caller's transaction. The first takes
      * the last lock of all, the head row, which is held until that transaction ends: the head stands at the last of the
-     * events from then on, and nobody else moves it.
+     * events from then on, and nobody else moves it. They fail with a `SerializationError` when the log has a later
+     * generation than the one given.
      */
-    readonly append: (events: ReadonlyArray<PendingEvent>) => ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
+    readonly append: (
+      events: ReadonlyArray<PendingEvent>,
+      current: CurrentGeneration
+    ) => ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
     /** Tells those who wait for commits, here, that there was one. */
     readonly announce: Effect.Effect<void>
     /** Inserts events that were stored elsewhere, as they are, and moves the head to the last. */
@@ -151,27 +156,34 @@ export class EventLog extends Context.Service<
           FROM unnest(${contentArrays(next)}, ARRAY(SELECT hash FROM chain WHERE place > 0 ORDER BY place))
             WITH ORDINALITY AS row (${eventColumns}, chain_hash, place))
         UPDATE ${head} SET position = position + ${next.count}::int4, recorded_at = (SELECT recorded_at FROM ending),
-          chain_hash = (SELECT hash FROM chain WHERE place = ${next.count}::int4)
+          chain_hash = (SELECT hash FROM chain WHERE place = ${next.count}::int4),
+          generation = ${next.generation}::int8, server = ${next.server}::text
         RETURNING pg_notify(${commitChannel}, ${schema})::text`
         })
       )
 
-      const insertPart = (part: Arr.NonEmptyReadonlyArray<PendingEvent>, isFirst: boolean) => {
+      const insertPart = (
+        part: Arr.NonEmptyReadonlyArray<PendingEvent>,
+        isFirst: boolean,
+        { generation, server }: CurrentGeneration
+      ) => {
         const rows = Arr.map(part, seal)
         return insertNext(isFirst)({
           ...contentValues(rows),
           before: jsonLines(rows.map((row) => row.canonical[0])),
           after: jsonLines(rows.map((row) => row.canonical[1])),
           count: rows.length,
-          now: clock.override()
+          now: clock.override(),
+          generation: BigInt(generation),
+          server
         })
       }
 
-      const append = (pending: ReadonlyArray<PendingEvent>) => {
+      const append = (pending: ReadonlyArray<PendingEvent>, current: CurrentGeneration) => {
         // Sealed part by part: the database takes in the first while the next is made.
         const parts = Array.from(chunks(pending, ({ event }) => payloadSize(event)))
         if (parts.length === 0) return []
-        return [lockHead, ...parts.map((part, index) => Effect.suspend(() => insertPart(part, index === 0)))]
+        return [lockHead, ...parts.map((part, index) => Effect.suspend(() => insertPart(part, index === 0, current)))]
       }
 
       const eventColumns = sql.literal(`card_id, version, type, schema_version, data, commitments, actor,
@@ -327,6 +339,8 @@ interface NextEvents extends ContentValues {
   readonly after: string
   readonly count: number
   readonly now: Date | null
+  readonly generation: bigint
+  readonly server: string | null
 }
 
 /** The values of the statement that inserts events as they were stored. */

@@ -1,5 +1,5 @@
 import { DateTime, type Schema } from "effect"
-import { maximumTtlSeconds, maximumVersion } from "../domain/Card.ts"
+import { maximumGeneration, maximumToken, maximumTtlSeconds } from "../domain/Card.ts"
 import type { Event } from "../domain/Event.ts"
 import { isName, isReason } from "../domain/Text.ts"
 
@@ -11,20 +11,20 @@ import { isName, isReason } from "../domain/Text.ts"
 export const decodeClaimEvent = (type: string, data: Schema.JsonObject): Event | undefined => {
   switch (type) {
     case "CardClaimed": {
-      const { expiresAt, owner, ttlSeconds } = data
-      if (!hasMembers(data, 3) || !isOwner(owner) || !isTtl(ttlSeconds)) return undefined
+      const { expiresAt, generation, owner, ttlSeconds } = data
+      if (!hasMembers(data, 4) || !isOwner(owner) || !isTtl(ttlSeconds) || !isGeneration(generation)) return undefined
       const at = timeOf(expiresAt)
-      return at && { _tag: type, owner, ttlSeconds, expiresAt: at }
+      return at && { _tag: type, owner, ttlSeconds, expiresAt: at, generation }
     }
     case "ClaimRenewed": {
       const { expiresAt, owner, token, ttlSeconds } = data
-      if (!hasMembers(data, 4) || !isOwner(owner) || !isVersion(token) || !isTtl(ttlSeconds)) return undefined
+      if (!hasMembers(data, 4) || !isOwner(owner) || !isToken(token) || !isTtl(ttlSeconds)) return undefined
       const at = timeOf(expiresAt)
       return at && { _tag: type, owner, token, ttlSeconds, expiresAt: at }
     }
     case "CardReleased": {
       const { notBefore, owner, reason, token } = data
-      if (!hasMembers(data, 4) || !isOwner(owner) || !isVersion(token)) return undefined
+      if (!hasMembers(data, 4) || !isOwner(owner) || !isToken(token)) return undefined
       if (reason !== null && !(typeof reason === "string" && isReason(reason))) return undefined
       const at = notBefore === null ? null : timeOf(notBefore)
       return at === undefined ? undefined : { _tag: type, owner, token, reason, notBefore: at }
@@ -42,12 +42,14 @@ const hasMembers = (data: Schema.JsonObject, count: number): boolean => {
 
 const isOwner = (value: Schema.Json | undefined): value is string => typeof value === "string" && isName(value)
 
-const isBetween = (value: Schema.Json | undefined, maximum: number): value is number =>
-  typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= maximum
+const isBetween = (value: Schema.Json | undefined, minimum: number, maximum: number): value is number =>
+  typeof value === "number" && Number.isInteger(value) && value >= minimum && value <= maximum
 
-const isVersion = (value: Schema.Json | undefined): value is number => isBetween(value, maximumVersion)
+const isGeneration = (value: Schema.Json | undefined): value is number => isBetween(value, 0, maximumGeneration)
 
-const isTtl = (value: Schema.Json | undefined): value is number => isBetween(value, maximumTtlSeconds)
+const isToken = (value: Schema.Json | undefined): value is number => isBetween(value, 1, maximumToken)
+
+const isTtl = (value: Schema.Json | undefined): value is number => isBetween(value, 1, maximumTtlSeconds)
 
 const timePattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 

@@ -3,6 +3,7 @@ import { HttpApiBuilder } from "effect/http-api"
 import { pagesOfLines } from "../import/pagesOfLines.ts"
 import { AuditService, type CardAt, CardNotFound, InvalidInput, type RebuildProgress } from "../index.ts"
 import { BacklogApi } from "./api/BacklogApi.ts"
+import { Caller } from "./Caller.ts"
 import { told, withDatabaseTrouble } from "./DatabaseTrouble.ts"
 import { eventStream } from "./eventStream.ts"
 import { handleCommand } from "./handleCommand.ts"
@@ -72,11 +73,15 @@ export const layerAuditHandlers = HttpApiBuilder.group(
       redact: handleCommand(audit.redact),
       pruneReceipts: ({ payload }) => withDatabaseTrouble(audit.pruneReceipts(payload)),
       exportLog: () => Effect.map(started(audit.exportLog), linesAsBytes),
-      importLog: ({ payload }) =>
-        withDatabaseTrouble(
-          audit.importLog(
-            Stream.flattenArray(
-              Stream.fromAsyncIterable(pagesOfLines(Stream.toAsyncIterable(payload)), () => brokenOff)
+      restored: handleCommand(audit.restored),
+      importLog: ({ payload, query }) =>
+        Effect.flatMap(Caller, (caller) =>
+          withDatabaseTrouble(
+            audit.importLog(
+              Stream.flattenArray(
+                Stream.fromAsyncIterable(pagesOfLines(Stream.toAsyncIterable(payload)), () => brokenOff)
+              ),
+              { actor: caller.actor ?? query.actor }
             )
           )
         )

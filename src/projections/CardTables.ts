@@ -22,7 +22,7 @@ export const makeCardTables = (sql: SqlClient.SqlClient, schema: string): CardTa
       ARRAY(SELECT depends_on_id FROM ${dependencies} AS edge WHERE edge.card_id = cards.id ORDER BY depends_on_id)
         AS "dependsOn",
       claim_owner AS "claimOwner", claim_ttl_seconds AS "claimTtlSeconds", claimed_at AS "claimedAt",
-      claim_expires_at AS "claimExpiresAt", claim_token AS "claimToken", attempts, not_before AS "notBefore",
+      claim_expires_at AS "claimExpiresAt", claim_token_high * 2147483648::float8 + claim_token AS "claimToken", attempts, not_before AS "notBefore",
       idempotency_key AS "idempotencyKey", acceptance, result, blocked_reason AS "blockedReason",
       created_at AS "createdAt", updated_at AS "updatedAt", completed_at AS "completedAt", version`,
     versionSeen: sql`(SELECT seen.version FROM ${cards} AS seen WHERE seen.id = cards.id) AS "versionSeen"`,

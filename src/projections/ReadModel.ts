@@ -5,6 +5,7 @@ import { BacklogSchema } from "../events/SchemaName.ts"
 import { makeCountsTable } from "./CardCounts.ts"
 import { makeCardTables } from "./CardTables.ts"
 import type { Footprint } from "./Footprint.ts"
+import { type Generations, makeGenerations } from "./Generations.ts"
 import { type Loaded, makeLockAndLoad } from "./lockAndLoad.ts"
 import { makeReadQueries, type ReadQueries } from "./readQueries.ts"
 import { makeWriteRows, type RowWrite } from "./writeRows.ts"
@@ -13,7 +14,11 @@ import { makeWriteRows, type RowWrite } from "./writeRows.ts"
 export class ReadModel extends Context.Service<
   ReadModel,
   ReadQueries & {
-    /** Locks and loads what a batch needs, in the caller's transaction. */
+    readonly generations: Generations
+    /**
+     * Locks and loads what a batch needs, in the caller's transaction. Raises the generation first where the log has moved
+     * to another server or timeline.
+     */
     readonly lockAndLoad: (footprint: Footprint) => Effect.Effect<Loaded, SqlError.SqlError>
     /** The statements that write what the batch's events changed, to be run in this order in the caller's transaction. */
     readonly writes: (write: RowWrite) => ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
@@ -29,9 +34,11 @@ export class ReadModel extends Context.Service<
       const { override } = yield* DatabaseClock
       const tables = makeCardTables(sql, schema)
       const counts = makeCountsTable(sql, schema)
+      const generations = makeGenerations(sql, schema, tables, override)
       return ReadModel.of({
         ...makeReadQueries(sql, tables, counts, override),
-        lockAndLoad: makeLockAndLoad(sql, schema, tables, override),
+        generations,
+        lockAndLoad: makeLockAndLoad(sql, schema, tables, generations, override),
         writes: makeWriteRows(sql, tables, counts, sql(`${schema}.head`)),
         catchUpCounts: counts.catchUp
       })

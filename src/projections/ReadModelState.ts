@@ -19,6 +19,8 @@ export interface Standing {
  * applied to. The same changes applied to the database's tables give the same read model there.
  */
 export class ReadModelState implements BacklogView {
+  /** The generation that new claims get. Defaults to 0. */
+  readonly generation: number
   readonly #cards = new Map<CardId, Card>()
   readonly #standings = new Map<CardId, Standing>()
   readonly #idsByKey = new Map<string, CardId>()
@@ -34,6 +36,10 @@ export class ReadModelState implements BacklogView {
   #claimOrder: ReadonlyArray<CardId> | undefined
   /** Where in that order the first card stands that is not taken. */
   #firstCandidate = 0
+
+  constructor(generation = 0) {
+    this.generation = generation
+  }
 
   /** How many more cards of each kind there are by the changes that were applied. */
   get changedCounts(): CardCounts {

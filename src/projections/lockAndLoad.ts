@@ -4,16 +4,18 @@ import type { Status } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 import { arrayLiteral } from "../events/arrayLiteral.ts"
 import { compileOnce } from "../events/compileOnce.ts"
+import type { CurrentGeneration } from "../events/CurrentGeneration.ts"
 import { madeOnce } from "../events/madeOnce.ts"
 import { databaseTime } from "../events/DatabaseClock.ts"
 import { decodeCountedCard } from "./CardRow.ts"
 import type { CardTables } from "./CardTables.ts"
 import { type LockedRow, makeClaimQuery } from "./claimQuery.ts"
 import type { Footprint } from "./Footprint.ts"
+import type { Generations } from "./Generations.ts"
 import { ReadModelState } from "./ReadModelState.ts"
 
-/** What a batch decides on: locked cards, facts of others, and the database's clock read after the locks. */
-export interface Loaded {
+/** What a batch decides on: locked cards, facts of others, the generation, and the database's clock read after the locks. */
+export interface Loaded extends CurrentGeneration {
   readonly state: ReadModelState
   readonly now: DateTime.Utc
 }
@@ -35,6 +37,7 @@ export const makeLockAndLoad = (
   sql: SqlClient.SqlClient,
   schema: string,
   tables: CardTables,
+  generations: Generations,
   clockOverride: () => Date | null
 ): ((footprint: Footprint) => Effect.Effect<Loaded, SqlError.SqlError>) => {
   const { cards, dependencies } = tables
@@ -86,9 +89,9 @@ export const makeLockAndLoad = (
       SELECT now, (SELECT true FROM ${cards} WHERE status = 'claimed' AND claim_expires_at <= now
           ORDER BY claim_expires_at LIMIT 1) IS NOT NULL AS "anyExpired",
         (SELECT true FROM ${cards} WHERE deferred AND not_before <= now
-          ORDER BY not_before LIMIT 1) IS NOT NULL AS "anyDue"
+          ORDER BY not_before LIMIT 1) IS NOT NULL AS "anyDue", generation, server, "hasMoved"
       FROM (SELECT ${databaseTime(sql, override)} AS now
-        OFFSET 0) AS clock`
+        OFFSET 0) AS clock LEFT JOIN (${generations.current}) AS head ON true`
   )
   const probe = Effect.suspend(() => probeAt({ override: clockOverride() }))
 
@@ -209,7 +212,8 @@ export const makeLockAndLoad = (
       { concurrency: "unbounded" }
     )
     if (clock === undefined) return yield* Effect.die(new Error("the database answered no time"))
-    const state = new ReadModelState()
+    const current = clock.hasMoved === true ? yield* generations.raiseIfMoved : clock
+    const state = new ReadModelState(current.generation ?? 0)
     const stale: Array<CardId> = []
     const put = (row: object): void => {
       const { card, unmetDependencies } = decodeCountedCard(row)
@@ -235,7 +239,12 @@ export const makeLockAndLoad = (
       state.putDependency(cardId, dependsOnId)
     }
     for (const { cardId, dependsOnId } of reachable) state.putDependency(cardId, dependsOnId)
-    return { state, now: DateTime.fromDateUnsafe(clock.now) }
+    return {
+      state,
+      now: DateTime.fromDateUnsafe(clock.now),
+      generation: state.generation,
+      server: current.server
+    }
   })
 }
 
@@ -256,6 +265,10 @@ interface ClockRow {
   readonly now: Date
   readonly anyExpired: boolean
   readonly anyDue: boolean
+  /** Null where the head row is missing. */
+  readonly generation: number | null
+  readonly server: string | null
+  readonly hasMoved: boolean | null
 }
 
 interface DependentRow {

@@ -57,24 +57,25 @@ export const makeRowStatements = (
 
   const stateNames =
     sql.literal(`id, status, unmet_dependencies, not_before, deferred, attempts, blocked_reason, updated_at,
-    completed_at, version, position, claim_owner, claim_ttl_seconds, claimed_at, claim_expires_at, claim_token, result`)
+    completed_at, version, position, claim_owner, claim_ttl_seconds, claimed_at, claim_expires_at, claim_token_high,
+    claim_token, result`)
 
   const stateColumns = (row: Placeholders<StateValues>) => sql`
     ${row.ids}::text[], ${row.statuses}::text[], ${row.unmet}::int4[], ${row.notBefore}::timestamptz[],
     ${row.deferred}::bool[], ${row.attempts}::int4[], ${row.blockedReasons}::text[], ${row.updatedAt}::timestamptz[],
     ${row.completedAt}::timestamptz[], ${row.versions}::int4[], ${row.positions}::int8[], ${row.claimOwners}::text[],
     ${row.claimTtlSeconds}::int4[], ${row.claimedAt}::timestamptz[], ${row.claimExpiresAt}::timestamptz[],
-    ${row.claimTokens}::int4[], ${fromJsonLines(sql, row.results)}`
+    ${row.claimTokensHigh}::int4[], ${row.claimTokens}::int4[], ${fromJsonLines(sql, row.results)}`
 
   const insertCards = compileOnce<CreatedValues>(
     sql,
     (row) => sql`
     INSERT INTO ${cards} (id, title, body, phase, priority, status, unmet_dependencies, not_before, deferred, attempts,
       idempotency_key, acceptance, blocked_reason, created_at, updated_at, completed_at, version, position,
-      claim_owner, claim_ttl_seconds, claimed_at, claim_expires_at, claim_token, result)
+      claim_owner, claim_ttl_seconds, claimed_at, claim_expires_at, claim_token_high, claim_token, result)
     SELECT id, title, body, phase, priority, status, unmet_dependencies, not_before, deferred, attempts,
       idempotency_key, acceptance::jsonb, blocked_reason, created_at, updated_at, completed_at, version, position + ${start},
-      claim_owner, claim_ttl_seconds, claimed_at, claim_expires_at, claim_token, result::jsonb
+      claim_owner, claim_ttl_seconds, claimed_at, claim_expires_at, claim_token_high, claim_token, result::jsonb
     FROM unnest(${contentColumns(row)}, ${row.idempotencyKeys}::text[], ${row.createdAt}::timestamptz[], ${stateColumns(row)})
       AS row (${contentNames}, idempotency_key, created_at, ${stateNames})`
   )
@@ -87,7 +88,8 @@ export const makeRowStatements = (
       blocked_reason = row.blocked_reason, updated_at = row.updated_at, completed_at = row.completed_at,
       version = row.version, position = row.position + ${start}, claim_owner = row.claim_owner,
       claim_ttl_seconds = row.claim_ttl_seconds, claimed_at = row.claimed_at,
-      claim_expires_at = row.claim_expires_at, claim_token = row.claim_token, result = row.result::jsonb
+      claim_expires_at = row.claim_expires_at, claim_token_high = row.claim_token_high,
+      claim_token = row.claim_token, result = row.result::jsonb
     FROM unnest(${stateColumns(row)}) AS row (${stateNames})
     WHERE cards.id = row.id`
   )
@@ -158,6 +160,7 @@ interface StateValues {
   readonly claimTtlSeconds: string
   readonly claimedAt: string
   readonly claimExpiresAt: string
+  readonly claimTokensHigh: string
   readonly claimTokens: string
   readonly results: string
 }
@@ -178,7 +181,8 @@ const stateValues = (rows: ReadonlyArray<CardRowValues>): StateValues => ({
   claimTtlSeconds: arrayLiteral(rows.map((row) => row.card.claimTtlSeconds)),
   claimedAt: arrayLiteral(rows.map((row) => date(row.card.claimedAt))),
   claimExpiresAt: arrayLiteral(rows.map((row) => date(row.card.claimExpiresAt))),
-  claimTokens: arrayLiteral(rows.map((row) => row.card.claimToken)),
+  claimTokensHigh: arrayLiteral(rows.map(({ card: { claimToken } }) => Math.floor((claimToken ?? 0) / 2 ** 31))),
+  claimTokens: arrayLiteral(rows.map(({ card: { claimToken } }) => claimToken && claimToken % 2 ** 31)),
   results: jsonLines(rows.map((row) => json(row.card.result)))
 })
 

@@ -36,6 +36,7 @@ import { verify, type VerifyOptions } from "../projections/verify.ts"
 import {
   type EventOptions,
   type PruneReceipts,
+  type Restored,
   decodeAnchorOptions,
   decodeAt,
   decodeCardAt,
@@ -49,6 +50,7 @@ import {
   decodeReason,
   decodeRebuildOptions,
   decodeRedact,
+  decodeRestored,
   decodeVerifyOptions
 } from "./auditInput.ts"
 import { InvalidInput } from "./InvalidInput.ts"
@@ -60,8 +62,9 @@ import { type At, type CardAt, type MomentNotReached, momentOf, momentOfCard } f
 import { Receipts } from "./Receipts.ts"
 import { type RedactedCard, redactCard } from "./redactCard.ts"
 import { redactOnce } from "./redactOnce.ts"
+import { makeEndClaims, type RestoredBacklog } from "./restoreBacklog.ts"
 
-export { EventOptions, PruneReceipts } from "./auditInput.ts"
+export { EventOptions, PruneReceipts, Restored } from "./auditInput.ts"
 
 /** How a consumer takes events: of those that a feed would give, each once. */
 export interface ConsumerOptions<E, R> extends Omit<typeof EventOptions.Encoded, "after"> {
@@ -207,11 +210,24 @@ export class AuditService extends Context.Service<
      * transaction is open until the last line was taken.
      */
     readonly exportLog: Stream.Stream<string, LogFailure>
-    /** Imports such lines into an empty backlog, all or nothing, with the same positions, versions and hashes. */
+    /**
+     * Must be called after a backlog was restored from a backup. Raises the generation, so that no token that was handed
+     * out after the backup is handed out again, and ends every live claim with a `CardReclaimed` event. Tokens of older
+     * generations then fail with `ClaimLost`. In one transaction, if no other program claims meanwhile. Calling it again
+     * begins another generation. Must not be part of a transaction.
+     */
+    readonly restored: (input: typeof Restored.Encoded) => Effect.Effect<RestoredBacklog, InvalidInput | SqlError.SqlError>
+    /**
+     * Imports such lines into an empty backlog, all or nothing, with the same positions, versions and hashes. Then does the
+     * same as `restored`, by `actor`. Defaults to "import".
+     */
     readonly importLog: <E, R>(
       lines: Stream.Stream<FileLine, E, R>,
-      options?: { readonly onProgress?: ((done: number, total: number) => Effect.Effect<void>) | undefined }
-    ) => Effect.Effect<ImportedLog, E | BacklogNotEmpty | LogFileRefused | ReadFailure, R>
+      options?: {
+        readonly actor?: string | undefined
+        readonly onProgress?: ((done: number, total: number) => Effect.Effect<void>) | undefined
+      }
+    ) => Effect.Effect<ImportedLog, E | BacklogNotEmpty | InvalidInput | LogFileRefused | ReadFailure, R>
   }
 >()("mosaic-backlog/services/AuditService") {
   /** Audit over any Postgres client, in the schema that `BacklogSchema` names. Applies the migrations that are missing. */
@@ -230,6 +246,7 @@ export class AuditService extends Context.Service<
         const tables = makeCardTables(sql, schema)
         const counts = makeCountsTable(sql, schema)
         const build = makeBuildReadModel(sql, log, tables)
+        const endClaims = makeEndClaims(sql, tables, log, readModel)
 
         const now = Effect.map(
           Effect.suspend(() => sql<{ readonly now: Date }>`SELECT ${databaseNow(sql, clock.override)} AS now`),
@@ -376,8 +393,25 @@ export class AuditService extends Context.Service<
             return yield* receipts.prune(olderThanDays * secondsPerDay)
           }),
           exportLog: exportLog(sql, log),
+          restored: Effect.fn("AuditService.restored")(function* (input) {
+            const { actor } = yield* decodeRestored(input)
+            yield* alone("a restore")
+            return yield* endClaims.restored(actor)
+          }),
           importLog: (lines, options = {}) =>
-            importLog(sql, log, build, counts.recount, now, analyze, lines, options.onProgress ?? (() => Effect.void))
+            Effect.flatMap(decodeRestored({ actor: options.actor ?? "import" }), ({ actor }) =>
+              importLog({
+                sql,
+                log,
+                build,
+                recount: counts.recount,
+                now,
+                analyze,
+                endClaims: (atLeast) => endClaims.begin("imported", actor, atLeast),
+                lines,
+                onProgress: options.onProgress ?? (() => Effect.void)
+              })
+            )
         })
       })
     ).pipe(

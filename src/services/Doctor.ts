@@ -216,6 +216,14 @@ export class Doctor extends Context.Service<
         return { ...rest, expiredClaims: { count, oldestSeconds } }
       })
 
+      const generation = Effect.map(
+        sql<NonNullable<DoctorFacts["generation"]>>`
+          SELECT generation::float8 AS number, generation_reason AS reason,
+            coalesce(substr(server, strpos(server, '/')) <> substr(now, strpos(now, '/')), false) AS "hasMoved"
+          FROM ${table("head")}, ${table("server_identity")}(head.tableoid) AS now`,
+        (rows) => rows[0] ?? null
+      )
+
       const readiness = Effect.map(migrations, ({ edited, exists, isReadable, missing, unknown }) => {
         if (!exists) return Option.some("there is no backlog in the schema")
         if (!isReadable) return Option.some("the backlog may not be read by this role")
@@ -252,6 +260,7 @@ export class Doctor extends Context.Service<
             tables: yield* tables,
             oldestTransaction: yield* oldestTransaction,
             consumers: isWhole ? yield* consumers : [],
+            generation: isWhole ? yield* generation : null,
             ...(isWhole ? yield* work : nothing)
           }
         })

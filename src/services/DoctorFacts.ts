@@ -57,6 +57,15 @@ export const DoctorFacts = Schema.Struct({
   ),
   /** How far the log is; `null` when there is none to read. */
   head: Schema.NullOr(Count),
+  /** The generation of tokens and why it began; `null` when there is no backlog to read. */
+  generation: Schema.NullOr(
+    Schema.Struct({
+      number: Count,
+      reason: Schema.NullOr(Schema.Literals(["restored", "imported", "failover", "moved"])),
+      /** Whether the log was last written on another server, or in another table, than it is in now. */
+      hasMoved: Schema.Boolean
+    })
+  ),
   consumers: Schema.Array(
     Schema.Struct({ consumer: Checkpoint.fields.consumer, behind: Count, stillSeconds: Schema.Finite, parked: Count })
   ),

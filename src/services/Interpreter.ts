@@ -84,7 +84,7 @@ export class Interpreter extends Context.Service<
           const writes: Array<Effect.Effect<unknown, SqlError.SqlError>> = []
           if (decided.pending.length > 0) {
             writes.push(
-              ...log.append(decided.pending),
+              ...log.append(decided.pending, loaded),
               ...readModel.writes({ ...decided, ...loaded, events: decided.pending })
             )
           }

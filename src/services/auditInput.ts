@@ -25,6 +25,9 @@ export const PruneReceipts = Schema.Struct({
   olderThanDays: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 36_500 }))
 })
 
+/** The input of `restored`. */
+export const Restored = Schema.Struct({ actor: Name })
+
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 }))
 
 /** A function of the caller's; what it takes and answers can only be known when it is called. */
@@ -85,6 +88,9 @@ export const decodeEventOptions = decodeInput(EventOptions)
 
 /** What is to be erased. */
 export const decodeRedact = decodeInput(Redact)
+
+/** Who says that a backlog was restored. */
+export const decodeRestored = decodeInput(Restored)
 
 /** Which receipts go. */
 export const decodePruneReceipts = decodeInput(PruneReceipts)

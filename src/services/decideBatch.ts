@@ -47,7 +47,7 @@ const inOrder = (commands: ReadonlyArray<Command>): ReadonlyArray<readonly [inde
  * that one, whether it comes from `known`, which are those of earlier transactions, or from this batch.
  */
 export const decideBatch = (
-  { now, state }: Loaded,
+  { now, state }: Pick<Loaded, "now" | "state">,
   commands: ReadonlyArray<Command>,
   known: ReadonlyMap<string, FirstOutcome>
 ): DecidedBatch => {

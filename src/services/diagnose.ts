@@ -198,6 +198,20 @@ const transactions = ({ oldestTransaction }: DoctorFacts) =>
     "No transaction is open for long."
   )
 
+const generation = ({ generation: of }: DoctorFacts) =>
+  of === null
+    ? []
+    : orOk(
+        [
+          (of.hasMoved || of.reason === "moved") &&
+            warning(
+              "The log was written on another server before, and `backlog restored` has not been run since.",
+              "If it was restored from a backup, run `backlog restored` (docs/backup-and-restore.md). If it was moved without a loss, running it only ends the live claims."
+            )
+        ],
+        of.number === 0 ? "The log was never restored." : `Tokens are of generation ${of.number} (${of.reason}).`
+      )
+
 const consumers = ({ consumers: of }: DoctorFacts) =>
   orOk(
     of.flatMap(({ behind, consumer, parked, stillSeconds }) => [
@@ -249,6 +263,7 @@ const checks: ReadonlyArray<readonly [string, (facts: DoctorFacts) => ReadonlyAr
   ["roles", roles],
   ["vacuum", bloat],
   ["transactions", transactions],
+  ["generation", generation],
   ["consumers", consumers],
   ["claims", claims],
   ["work", work]

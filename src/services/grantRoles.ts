@@ -9,7 +9,7 @@ import {
   isOwner,
   ownerWithin,
   tablesOf,
-  triggerFunctions
+  functionsOf
 } from "./roleState.ts"
 
 /**
@@ -106,5 +106,5 @@ const ownerStatements = (
     UNION ALL SELECT 3, format('ALTER TABLE %s OWNER TO %I', oid::regclass, ${owner}::text)
     FROM pg_class WHERE ${tablesOf(sql, schema)}
     UNION ALL SELECT 4, format('ALTER FUNCTION %s OWNER TO %I', oid::regprocedure, ${owner}::text)
-    FROM pg_proc WHERE pronamespace = ${schema}::regnamespace AND oid IN (${triggerFunctions(sql, schema)})) AS statements
+    FROM pg_proc WHERE pronamespace = ${schema}::regnamespace AND oid IN (${functionsOf(sql, schema)})) AS statements
   ORDER BY place`

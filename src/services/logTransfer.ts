@@ -1,5 +1,6 @@
 import { Array as Arr, type DateTime, Effect, Queue, Result, Schema, Stream } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
+import type { CardId } from "../domain/CardId.ts"
 import type { EventLog, LogFailure } from "../events/EventLog.ts"
 import { eventLine, headerLine, LogFileRefused } from "../events/LogFile.ts"
 import type { StoredEvent } from "../events/StoredEvent.ts"
@@ -8,6 +9,7 @@ import type { BuildReadModel } from "../projections/buildReadModel.ts"
 import type { ReadFailure } from "../projections/foldCards.ts"
 import type { Divergence } from "../projections/Divergence.ts"
 import { type FileLine, LogFileCheck } from "../projections/LogFileCheck.ts"
+import type { RestoredBacklog } from "./restoreBacklog.ts"
 
 /** A log can be imported into an empty backlog only. Nothing was imported. */
 export class BacklogNotEmpty extends Schema.TaggedError<BacklogNotEmpty>()("BacklogNotEmpty", {
@@ -19,12 +21,16 @@ export class BacklogNotEmpty extends Schema.TaggedError<BacklogNotEmpty>()("Back
   }
 }
 
-/** What was imported: a whole log, with its positions, versions and hashes. */
+/** What was imported: a whole log, with its positions, versions and hashes, and what came after it. */
 export interface ImportedLog {
   readonly position: number
   readonly chainHash: string
   readonly events: number
   readonly cards: number
+  /** The generation of all tokens from now on. */
+  readonly generation: number
+  /** The cards whose claims were ended after the import, in the order of ids: an event each behind the imported log. */
+  readonly reclaimed: ReadonlyArray<CardId>
 }
 
 /** Lines that wait for whoever takes them. */
@@ -57,35 +63,52 @@ const eventsAtOnce = 2_000
 /** Characters of their lines. */
 const sizeAtOnce = 8 * 1024 * 1024
 
+interface LogImport<E, R> {
+  readonly sql: SqlClient.SqlClient
+  readonly log: EventLog["Service"]
+  readonly build: BuildReadModel
+  readonly recount: Effect.Effect<unknown, SqlError.SqlError>
+  readonly now: Effect.Effect<DateTime.Utc, SqlError.SqlError>
+  readonly analyze: Effect.Effect<unknown, SqlError.SqlError>
+  /** Begins a generation after `atLeast` and ends every claim. */
+  readonly endClaims: (atLeast: number) => Effect.Effect<RestoredBacklog, SqlError.SqlError>
+  readonly lines: Stream.Stream<FileLine, E, R>
+  readonly onProgress: (done: number, total: number) => Effect.Effect<void>
+}
+
 /**
  * Imports an exported log into an empty backlog in one transaction: every line is verified before the transaction
- * commits, and the read model is built from the log, so that all of it is there in the end, or nothing.
+ * commits, and the read model is built from the log, so that all of it is there in the end, or nothing. The claims in it
+ * end, since their holders work on the backlog that the log comes from.
  */
-export const importLog = <E, R>(
-  sql: SqlClient.SqlClient,
-  log: EventLog["Service"],
-  build: BuildReadModel,
-  recount: Effect.Effect<unknown, SqlError.SqlError>,
-  now: Effect.Effect<DateTime.Utc, SqlError.SqlError>,
-  analyze: Effect.Effect<unknown, SqlError.SqlError>,
-  lines: Stream.Stream<FileLine, E, R>,
-  onProgress: (done: number, total: number) => Effect.Effect<void>
-): Effect.Effect<ImportedLog, E | BacklogNotEmpty | LogFileRefused | ReadFailure, R> =>
+export const importLog = <E, R>({
+  analyze,
+  build,
+  endClaims,
+  lines,
+  log,
+  now,
+  onProgress,
+  recount,
+  sql
+}: LogImport<E, R>): Effect.Effect<ImportedLog, E | BacklogNotEmpty | LogFileRefused | ReadFailure, R> =>
   inTransaction(sql)(
     Effect.gen(function* () {
       const before = yield* log.head("lock")
       if (before.position > 0) return yield* new BacklogNotEmpty({ position: before.position })
-      const { cards, chainHash, events, position } = yield* restoreLines(log, lines, onProgress)
+      const { generation: last, report } = yield* restoreLines(log, lines, onProgress)
+      const { cards, chainHash, events, position } = report
       yield* build.insert(position, yield* now, (insertion) => insertion)
       yield* build.count
       yield* recount
       yield* analyze
+      const ended = yield* endClaims(last)
       yield* onProgress(position, position)
-      return { position, chainHash, events, cards }
+      return { position, chainHash, events, cards, ...ended }
     })
   )
 
-/** Inserts the events of lines that are verified as they come; answers what a file that holds has in it. */
+/** Inserts the events of lines that are verified as they come. Returns what the file has in it, and its last generation. */
 const restoreLines = Effect.fnUntraced(function* <E, R>(
   log: EventLog["Service"],
   lines: Stream.Stream<FileLine, E, R>,
@@ -95,6 +118,7 @@ const restoreLines = Effect.fnUntraced(function* <E, R>(
   let waiting: Array<StoredEvent> = []
   let size = 0
   let lastLine = 0
+  let generation = 0
   const flush = Effect.suspend(() => {
     const events = waiting
     waiting = []
@@ -112,6 +136,7 @@ const restoreLines = Effect.fnUntraced(function* <E, R>(
       const event = pushed.success
       if (event === undefined) return Effect.void
       waiting.push(event)
+      generation = Math.max(generation, generationOf(event))
       size += "text" in line ? line.text.length : 0
       return waiting.length < eventsAtOnce && size < sizeAtOnce
         ? Effect.void
@@ -124,8 +149,12 @@ const restoreLines = Effect.fnUntraced(function* <E, R>(
     return yield* doesNotHold(lastLine, "after it, something does not hold", divergence)
   }
   yield* flush
-  return report
+  return { report, generation }
 })
+
+/** The generation of a claim that was verified, 0 for any other event. */
+const generationOf = ({ data, type }: StoredEvent): number =>
+  type === "CardClaimed" && typeof data["generation"] === "number" ? data["generation"] : 0
 
 const doesNotHold = (line: number, what: string, { check, expected, found }: Divergence) =>
   new LogFileRefused({ line, problem: `${what} (${check}): expected ${expected}, found ${found}` })

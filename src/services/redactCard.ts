@@ -33,7 +33,8 @@ export const redactCard = (
   Effect.gen(function* () {
     const { id } = command
     yield* lockBeside(sql, schema, "shared")
-    const { now, state } = yield* readModel.lockAndLoad(footprintOfCard(id))
+    const loaded = yield* readModel.lockAndLoad(footprintOfCard(id))
+    const { now, state } = loaded
     const before = state.card(id)
     if (before === undefined) return yield* new CardNotFound({ id })
     const held = yield* Stream.runCollect(
@@ -56,7 +57,7 @@ export const redactCard = (
       causationId: command.causationId ?? null,
       commandId: command.commandId ?? null
     }
-    yield* sendInOrder(log.append([event]))
+    yield* sendInOrder(log.append([event], loaded))
     yield* sql.afterCommit(log.announce)
     const { position } = yield* log.head("read")
     const [folded] = yield* Stream.runCollect(foldCards(log, position, [id]))

@@ -26,14 +26,20 @@ const tableGrants: ReadonlyArray<TableGrants> = [
       INSERT: "all",
       UPDATE: (
         "title body phase priority status unmet_dependencies not_before deferred claim_owner claim_ttl_seconds " +
-        "claimed_at claim_expires_at claim_token attempts acceptance result blocked_reason updated_at completed_at " +
+        "claimed_at claim_expires_at claim_token_high claim_token attempts acceptance result blocked_reason updated_at completed_at " +
         "version position"
       ).split(" ")
     },
     auditor: reads
   },
   { table: "dependencies", writer: { SELECT: "all", INSERT: "all", DELETE: "all" }, auditor: reads },
-  { table: "head", writer: { SELECT: "all", UPDATE: ["position", "chain_hash", "recorded_at"] }, auditor: reads },
+  {
+    table: "head",
+    writer: {
+      SELECT: "all",
+      UPDATE: "position chain_hash recorded_at generation generation_reason generation_since server".split(" ")
+    },
+    auditor: reads },
   {
     table: "counts",
     writer: { SELECT: "all", UPDATE: "position ready waiting claimed blocked done".split(" ") },

@@ -28,9 +28,10 @@ export interface Difference extends Privilege {
 export const tablesOf = (sql: SqlClient.SqlClient, schema: string): Statement.Fragment =>
   sql`relnamespace = ${schema}::regnamespace AND relname = ANY(${arrayLiteral(tableNames)}::text[])`
 
-/** Functions that triggers of the tables call. */
-export const triggerFunctions = (sql: SqlClient.SqlClient, schema: string): Statement.Fragment => sql`
-  SELECT tgfoid FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid WHERE ${tablesOf(sql, schema)}`
+/** Functions of a backlog: those that triggers of its tables call, and the one that commands call. */
+export const functionsOf = (sql: SqlClient.SqlClient, schema: string): Statement.Fragment => sql`
+  SELECT tgfoid FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid WHERE ${tablesOf(sql, schema)}
+  UNION ALL SELECT oid FROM pg_proc WHERE pronamespace = ${schema}::regnamespace AND proname = 'server_identity'`
 
 /** Whether a role owns a backlog and everything in it, and may do what an owner has to. */
 export const isOwner = (
@@ -44,7 +45,7 @@ export const isOwner = (
         SELECT FROM pg_namespace WHERE nspname = ${schema} AND pg_get_userbyid(nspowner) <> ${name}
         UNION ALL SELECT FROM pg_class WHERE ${tablesOf(sql, schema)} AND pg_get_userbyid(relowner) <> ${name}
         UNION ALL SELECT FROM pg_proc WHERE pronamespace = ${schema}::regnamespace
-          AND oid IN (${triggerFunctions(sql, schema)}) AND pg_get_userbyid(proowner) <> ${name}) AS "isOwner"`,
+          AND oid IN (${functionsOf(sql, schema)}) AND pg_get_userbyid(proowner) <> ${name}) AS "isOwner"`,
     (rows) => rows[0]?.isOwner === true
   )
 

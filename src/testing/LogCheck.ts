@@ -11,8 +11,8 @@ import { byId, isDue, unmetDependencies } from "./modelQueries.ts"
  * It keeps the state of the whole backlog by a fold of its own.
  *
  * - positions and versions have no holes, and recording times never go back;
- * - a card is claimed only while it is ready, due, and everything that it depends on is done, under a token that is the
- *   event's version;
+ * - a card is claimed only while it is ready, due, and everything that it depends on is done, in a generation that is
+ *   never smaller than that of an earlier claim;
  * - only the claim that the card has is renewed, released, taken back or ended, and taken back as expired only when its
  *   lease has run out;
  * - an event changes something: what is linked is not linked again, what is done is not completed again;
@@ -25,6 +25,7 @@ export class LogCheck {
   readonly #lastOfCommand = new Map<string, number>()
   #position = 0
   #recordedAt = -Infinity
+  #generation = 0
   #doubleClaims = 0
   #repeatedCommands = 0
 
@@ -74,6 +75,10 @@ export class LogCheck {
       return violations
     }
     if (event._tag === "CardClaimed" && before?.status === "claimed") this.#doubleClaims++
+    if (event._tag === "CardClaimed") {
+      must(event.generation >= this.#generation, `its generation ${event.generation} comes after ${this.#generation}`)
+      this.#generation = Math.max(this.#generation, event.generation)
+    }
     const problem = this.#whyNot(before, event, time)
     must(problem === undefined, problem ?? "")
     const after = follow(before, event, recorded)

@@ -36,6 +36,8 @@ export interface ModelReceipt {
 
 /** The whole backlog, by ids. */
 export interface Model {
+  /** The generation of the tokens of new claims. Defaults to 0. */
+  readonly generation?: number
   readonly cards: ReadonlyMap<string, ModelCard>
   readonly receipts: ReadonlyMap<string, ModelReceipt>
 }

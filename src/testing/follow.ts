@@ -60,7 +60,7 @@ const changesBy = (
         claimTtlSeconds: event.ttlSeconds,
         claimedAt: time,
         claimExpiresAt: event.expiresAt,
-        claimToken: version,
+        claimToken: event.generation + version,
         notBefore: null,
         attempts: card.attempts + 1
       }

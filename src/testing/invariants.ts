@@ -20,7 +20,7 @@ export interface BacklogState {
  *
  * - ids and idempotency keys are used once; dependencies are in the order of ids, each once, and lead to no cycle;
  * - a card has a claim exactly while it is `claimed`, and the claim is whole: owner, ttl, start, expiry, token; its
- *   token is a version that the card has reached, and expiry lies after start;
+ *   token is a version that the card has reached, or one of a later generation, and expiry lies after start;
  * - a done card has a time of completion, and no other card has one or a result; only a blocked card has a reason, and
  *   only a ready card a retry time;
  * - no card has been claimed more often than its version allows;
@@ -51,6 +51,9 @@ export const invariants = ({ cards, claimable, stats, time }: BacklogState): Rea
   return violations
 }
 
+/** Tokens of the first generation are versions, all others are greater than every version can be. */
+const firstGeneration = 2 ** 31
+
 const cardViolations = (card: ModelCard): ReadonlyArray<string> => {
   const violations: Array<string> = []
   const must = (holds: boolean, violation: string): void => {
@@ -64,7 +67,8 @@ const cardViolations = (card: ModelCard): ReadonlyArray<string> => {
     isClaimed ? "it is claimed, but its claim is not whole" : `it is ${card.status}, and has a claim`
   )
   if (card.claimToken !== null) {
-    must(card.claimToken > 1 && card.claimToken <= card.version, `no event of it has the token ${card.claimToken}`)
+    const version = card.claimToken < firstGeneration ? card.claimToken : 2
+    must(version > 1 && version <= card.version, `no event of it has the token ${card.claimToken}`)
   }
   if (card.claimedAt !== null && card.claimExpiresAt !== null) {
     must(Date.parse(card.claimedAt) < Date.parse(card.claimExpiresAt), "its claim expires before it begins")

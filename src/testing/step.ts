@@ -36,7 +36,14 @@ export const step = (model: Model, command: ModelCommand, now: number): readonly
     ]
   }
   const { cards, outcome } = carryOut(model, command, now)
-  return [{ cards, receipts: new Map([...model.receipts, [commandId, { command, outcome }]]) }, outcome]
+  return [{ ...model, cards, receipts: new Map([...model.receipts, [commandId, { command, outcome }]]) }, outcome]
+}
+
+/** The model after its log was restored, in a generation of tokens that no claim had before: every claim has ended. */
+export const restoreModel = (model: Model, generation: number, now: number): Model => {
+  const cards: Cards = new Map(model.cards)
+  for (const card of model.cards.values()) if (card.status === "claimed") takeBack(cards, card, now)
+  return { ...model, cards, generation }
 }
 
 type Cards = Map<string, ModelCard>
@@ -59,7 +66,7 @@ const carryOut = (
 ): { readonly cards: ReadonlyMap<string, ModelCard>; readonly outcome: ModelOutcome } => {
   const cards: Cards = new Map(model.cards)
   try {
-    return { cards, outcome: { _tag: "Answered", answer: obey(cards, command, now) } }
+    return { cards, outcome: { _tag: "Answered", answer: obey(cards, command, now, model.generation ?? 0) } }
   } catch (refusal) {
     if (!(refusal instanceof Refusal)) throw refusal
     return { cards: model.cards, outcome: refused(refusal.rejection) }
@@ -125,7 +132,7 @@ const refuseCycle = (cards: Cards, id: string, dependsOn: string): void => {
   if (back !== undefined) throw new Refusal({ _tag: "DependencyCycle", id, dependsOn, path: [id, ...back] })
 }
 
-const obey = (cards: Cards, command: ModelCommand, now: number): ModelAnswer => {
+const obey = (cards: Cards, command: ModelCommand, now: number, generation: number): ModelAnswer => {
   switch (command._tag) {
     case "Create":
       return create(cards, [command], now)[0] ?? null
@@ -134,11 +141,11 @@ const obey = (cards: Cards, command: ModelCommand, now: number): ModelAnswer => 
     case "Revise":
       return revise(cards, command, now)
     case "Claim":
-      return claim(cards, command, now)
+      return claim(cards, command, now, generation)
     case "ClaimMany": {
       const claimed: Array<ModelCard> = []
       for (;;) {
-        const next = claimed.length < command.limit ? claim(cards, command, now) : null
+        const next = claimed.length < command.limit ? claim(cards, command, now, generation) : null
         if (next === null) return claimed
         claimed.push(next)
       }
@@ -188,7 +195,7 @@ const obey = (cards: Cards, command: ModelCommand, now: number): ModelAnswer => 
       return card.status === "blocked" ? change(cards, card, now, { status: "ready", blockedReason: null }) : card
     }
     case "Complete":
-      return complete(cards, command, now)
+      return complete(cards, command, now, generation)
     case "Reopen": {
       const card = existing(cards, command.id)
       return card.status === "done"
@@ -247,7 +254,8 @@ const revise = (cards: Cards, command: Extract<ModelCommand, { _tag: "Revise" }>
 const claim = (
   cards: Cards,
   wish: Omit<Extract<ModelCommand, { _tag: "Claim" }>, "_tag" | "actor">,
-  now: number
+  now: number,
+  generation: number
 ): ModelCard | null => {
   const { id, minimumPriority, owner, phase, ttlSeconds = 900 } = wish
   if (id === undefined) {
@@ -269,16 +277,21 @@ const claim = (
     claimTtlSeconds: ttlSeconds,
     claimedAt: iso(now),
     claimExpiresAt: iso(now + ttlSeconds * 1000),
-    claimToken: best.version + 1,
+    claimToken: generation + best.version + 1,
     notBefore: null,
     attempts: best.attempts + 1
   })
 }
 
 /** The claim of the next card comes after the completion, and not at all when that is refused. */
-const complete = (cards: Cards, command: Extract<ModelCommand, { _tag: "Complete" }>, now: number): ModelAnswer => {
+const complete = (
+  cards: Cards,
+  command: Extract<ModelCommand, { _tag: "Complete" }>,
+  now: number,
+  generation: number
+): ModelAnswer => {
   const completed = completeOnly(cards, command, now)
-  return { ...completed, next: command.claimNext === undefined ? null : claim(cards, command.claimNext, now) }
+  return { ...completed, next: command.claimNext === undefined ? null : claim(cards, command.claimNext, now, generation) }
 }
 
 const completeOnly = (cards: Cards, command: Extract<ModelCommand, { _tag: "Complete" }>, now: number) => {

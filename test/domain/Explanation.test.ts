@@ -5,7 +5,7 @@ import { at, backlogAfter, created, type Happened, id, on } from "./support.ts"
 
 const born = created("a", { dependsOn: [id("dep"), id("never")] })
 
-const claimed = on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 300, expiresAt: at(10) }, at(5))
+const claimed = on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 300, expiresAt: at(10), generation: 0 }, at(5))
 
 const waits: ReadonlyArray<UnmetDependency> = [
   { id: id("dep"), status: "claimed" },

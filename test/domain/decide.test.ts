@@ -29,7 +29,7 @@ type Standing = (typeof columns)[number]
 const tried = (notBefore: Parameters<typeof at>[0] | null = null): ReadonlyArray<Happened> => [
   created("dep", { status: "blocked" }),
   created("x", { idempotencyKey: "key of x" }),
-  on("x", { _tag: "CardClaimed", owner: "w0", ttlSeconds: 60, expiresAt: at(2) }, at(1)),
+  on("x", { _tag: "CardClaimed", owner: "w0", ttlSeconds: 60, expiresAt: at(2), generation: 0 }, at(1)),
   on(
     "x",
     { _tag: "CardReleased", owner: "w0", token: 2, reason: null, notBefore: notBefore === null ? null : at(notBefore) },
@@ -42,8 +42,8 @@ const standings: Readonly<Record<Standing, ReadonlyArray<Happened>>> = {
   ready: tried(),
   waiting: [...tried(), on("x", { _tag: "CardLinked", dependsOn: id("dep") }, at(3))],
   deferred: tried(60),
-  claimed: [...tried(), on("x", { _tag: "CardClaimed", owner: "w1", ttlSeconds: 900, expiresAt: at(20) }, at(5))],
-  expired: [...tried(), on("x", { _tag: "CardClaimed", owner: "w1", ttlSeconds: 60, expiresAt: at(6) }, at(5))],
+  claimed: [...tried(), on("x", { _tag: "CardClaimed", owner: "w1", ttlSeconds: 900, expiresAt: at(20), generation: 0 }, at(5))],
+  expired: [...tried(), on("x", { _tag: "CardClaimed", owner: "w1", ttlSeconds: 60, expiresAt: at(6), generation: 0 }, at(5))],
   blocked: [...tried(), on("x", { _tag: "CardBlocked", reason: "legal", endedClaim: null }, at(5))],
   done: [...tried(), on("x", { _tag: "CardCompleted", result: 1, overrode: [], forced: false, claim: null }, at(5))]
 }
@@ -200,7 +200,7 @@ const renewed = (seconds?: number): Outcome =>
 const released = (notBefore: ReturnType<typeof at> | null): Outcome =>
   of("Release", ({ reason = null }) => [on("x", { _tag: "CardReleased", owner: "w1", token: 4, reason, notBefore })])
 
-const claimedByW2 = on("x", { _tag: "CardClaimed", owner: "w2", ttlSeconds: 900, expiresAt: at(25) })
+const claimedByW2 = on("x", { _tag: "CardClaimed", owner: "w2", ttlSeconds: 900, expiresAt: at(25), generation: 0 })
 
 const outcomes: Readonly<Record<string, Outcome>> = {
   "-": () => [],
@@ -480,7 +480,7 @@ describe("Revise", () => {
 
 describe("Claim", () => {
   const claim = (cardId: string, ttlSeconds = 900) =>
-    on(cardId, { _tag: "CardClaimed", owner: "w", ttlSeconds, expiresAt: at(10 + ttlSeconds / 60) })
+    on(cardId, { _tag: "CardClaimed", owner: "w", ttlSeconds, expiresAt: at(10 + ttlSeconds / 60), generation: 0 })
 
   it("of the next takes the greatest priority, whatever its age and id", () => {
     given(
@@ -518,7 +518,7 @@ describe("Claim", () => {
 
   it("of the next takes back every expired claim first, by id, and then the best of all", () => {
     const expired = (cardId: string) =>
-      on(cardId, { _tag: "CardClaimed", owner: "gone", ttlSeconds: 60, expiresAt: at(3) }, at(2))
+      on(cardId, { _tag: "CardClaimed", owner: "gone", ttlSeconds: 60, expiresAt: at(3), generation: 0 }, at(2))
     const takenBack = (cardId: string) =>
       on(cardId, { _tag: "CardReclaimed", owner: "gone", token: 2, expiresAt: at(3), why: "expired" })
     given(
@@ -539,7 +539,7 @@ describe("Claim", () => {
     const history = [
       created("dep", { status: "blocked" }),
       created("a"),
-      on("a", { _tag: "CardClaimed", owner: "gone", ttlSeconds: 60, expiresAt: at(3) }, at(2)),
+      on("a", { _tag: "CardClaimed", owner: "gone", ttlSeconds: 60, expiresAt: at(3), generation: 0 }, at(2)),
       on("a", { _tag: "CardLinked", dependsOn: id("dep") }, at(2))
     ]
     const takenBack = on("a", { _tag: "CardReclaimed", owner: "gone", token: 2, expiresAt: at(3), why: "expired" })
@@ -563,7 +563,7 @@ describe("Claim", () => {
   it("of a card that was put off succeeds from its retry time on, not before", () => {
     const history = [
       created("a"),
-      on("a", { _tag: "CardClaimed", owner: "w0", ttlSeconds: 60, expiresAt: at(1) }),
+      on("a", { _tag: "CardClaimed", owner: "w0", ttlSeconds: 60, expiresAt: at(1), generation: 0 }),
       on("a", { _tag: "CardReleased", owner: "w0", token: 2, reason: null, notBefore: at(10) })
     ]
     given(...history)
@@ -577,7 +577,7 @@ describe("Claim", () => {
   it("takes a card over from the moment on at which its claim ends, not before", () => {
     const history = [
       created("a"),
-      on("a", { _tag: "CardClaimed", owner: "w0", ttlSeconds: 600, expiresAt: at(10) }, at(0))
+      on("a", { _tag: "CardClaimed", owner: "w0", ttlSeconds: 600, expiresAt: at(10), generation: 0 }, at(0))
     ]
     given(...history)
       .when({ _tag: "Claim", owner: "w", id: "a" }, at(10 - millisecond))
@@ -591,7 +591,7 @@ describe("Claim", () => {
   })
 
   it("is one for each card, also for the same worker", () => {
-    given(created("a"), on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 900, expiresAt: at(15) }))
+    given(created("a"), on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 900, expiresAt: at(15), generation: 0 }))
       .when({ _tag: "Claim", owner: "w", id: "a" })
       .thenNothing()
   })
@@ -599,7 +599,7 @@ describe("Claim", () => {
 
 describe("Renew", () => {
   it("at the instant of the claim, for the same time, is nothing", () => {
-    given(created("a"), on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(11) }, at(10)))
+    given(created("a"), on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(11), generation: 0 }, at(10)))
       .when({ _tag: "Renew", id: "a", token: 2 }, at(10))
       .thenNothing()
   })
@@ -607,7 +607,7 @@ describe("Renew", () => {
   it("keeps the time that the last renewal asked for", () => {
     given(
       created("a"),
-      on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(6) }, at(5)),
+      on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(6), generation: 0 }, at(5)),
       on("a", { _tag: "ClaimRenewed", owner: "w", token: 2, ttlSeconds: 600, expiresAt: at(15) }, at(5))
     )
       .when({ _tag: "Renew", id: "a", token: 2 }, at(10))
@@ -615,13 +615,13 @@ describe("Renew", () => {
   })
 
   it("that asks for another time is one, even when that ends at the same instant", () => {
-    given(created("a"), on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 900, expiresAt: at(20) }, at(5)))
+    given(created("a"), on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 900, expiresAt: at(20), generation: 0 }, at(5)))
       .when({ _tag: "Renew", id: "a", token: 2, ttlSeconds: 600 }, at(10))
       .thenEvents(on("a", { _tag: "ClaimRenewed", owner: "w", token: 2, ttlSeconds: 600, expiresAt: at(20) }))
   })
 
   it("may shorten a claim", () => {
-    given(created("a"), on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 900, expiresAt: at(20) }, at(5)))
+    given(created("a"), on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 900, expiresAt: at(20), generation: 0 }, at(5)))
       .when({ _tag: "Renew", id: "a", token: 2, ttlSeconds: 60 }, at(10))
       .thenEvents(on("a", { _tag: "ClaimRenewed", owner: "w", token: 2, ttlSeconds: 60, expiresAt: at(11) }))
   })
@@ -630,7 +630,7 @@ describe("Renew", () => {
 describe("Reclaim", () => {
   it("of all takes back every expired claim and no other", () => {
     const claimed = (cardId: string, until: number) =>
-      on(cardId, { _tag: "CardClaimed", owner: cardId, ttlSeconds: 60, expiresAt: at(until) })
+      on(cardId, { _tag: "CardClaimed", owner: cardId, ttlSeconds: 60, expiresAt: at(until), generation: 0 })
     given(created("a"), created("b"), created("c"), claimed("a", 9), claimed("b", 11), claimed("c", 10))
       .when({ _tag: "Reclaim" }, at(10))
       .thenEvents(

@@ -56,7 +56,7 @@ const expectCard = (card: Card | undefined, expected: Card): void => {
 }
 
 describe("each event, on a card's way", () => {
-  const claimed = on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(2) }, at(1))
+  const claimed = on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(2), generation: 0 }, at(1))
   const held = {
     ...newborn,
     status: "claimed",
@@ -158,7 +158,7 @@ describe("each event, on a card's way", () => {
         birth,
         claimed,
         on("a", { _tag: "CardReleased", owner: "w", token: 2, reason: null, notBefore: at(5) }, at(2)),
-        on("a", { _tag: "CardClaimed", owner: "v", ttlSeconds: 900, expiresAt: at(21) }, at(6))
+        on("a", { _tag: "CardClaimed", owner: "v", ttlSeconds: 900, expiresAt: at(21), generation: 0 }, at(6))
       ),
       {
         ...held,

@@ -6,7 +6,8 @@ import {
   type EncodedEvent,
   encodeEvent,
   makeDecoder,
-  UndecodableEvent
+  UndecodableEvent,
+  upcasters
 } from "../../src/events/EventCodec.ts"
 import { eventArbitrary, manyRuns } from "../domain/arbitraries.ts"
 import { at, id } from "../domain/support.ts"
@@ -35,7 +36,7 @@ describe("an event", () => {
     ([event]) => {
       const encoded = encodeEvent(event)
       expect(encoded.type).toBe(event._tag)
-      expect(encoded.schemaVersion).toBe(1)
+      expect(encoded.schemaVersion).toBe(upcasters[event._tag].length + 1)
       expect(encoded.data).not.toHaveProperty("_tag")
       const decoded = Result.getOrThrow(decodeEvent(stored(encoded)))
       expect(withoutNegativeZero(decoded)).toEqual(withoutNegativeZero(event))
@@ -48,16 +49,16 @@ describe("an event", () => {
     [eventArbitrary],
     ([event]) => {
       const { _tag, ...data } = Schema.encodeSync(Event)(event)
-      expect(stored(encodeEvent(event))).toStrictEqual(stored({ type: _tag, schemaVersion: 1, data }))
+      expect(stored(encodeEvent(event))).toStrictEqual(stored({ type: _tag, schemaVersion: upcasters[_tag].length + 1, data }))
     },
     manyRuns
   )
 
   it("is stored as its payload, with times in ISO-8601", () => {
-    expect(encodeEvent({ _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(1) })).toStrictEqual({
+    expect(encodeEvent({ _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(1), generation: 0 })).toStrictEqual({
       type: "CardClaimed",
-      schemaVersion: 1,
-      data: { owner: "w", ttlSeconds: 60, expiresAt: "2026-01-05T09:01:00.000Z" }
+      schemaVersion: 2,
+      data: { owner: "w", ttlSeconds: 60, expiresAt: "2026-01-05T09:01:00.000Z", generation: 0 }
     })
   })
 

@@ -43,7 +43,15 @@ const expected: Readonly<Record<string, Event>> = {
     _tag: "CardClaimed",
     owner: "agent-7",
     ttlSeconds: 900,
-    expiresAt: utc("2026-01-05T09:16:30.250Z")
+    expiresAt: utc("2026-01-05T09:16:30.250Z"),
+    generation: 0
+  },
+  "CardClaimed.v2": {
+    _tag: "CardClaimed",
+    owner: "agent-7",
+    ttlSeconds: 900,
+    expiresAt: utc("2026-01-05T09:16:30.250Z"),
+    generation: 59_879_432_000_000
   },
   "ClaimRenewed.v1": {
     _tag: "ClaimRenewed",
@@ -65,6 +73,13 @@ const expected: Readonly<Record<string, Event>> = {
     token: 2,
     expiresAt: utc("2026-01-05T09:16:30.250Z"),
     why: "expired"
+  },
+  "CardReclaimed.v2": {
+    _tag: "CardReclaimed",
+    owner: "agent-7",
+    token: 2,
+    expiresAt: utc("2026-01-05T09:16:30.250Z"),
+    why: "restored"
   },
   "CardLinked.v1": { _tag: "CardLinked", dependsOn: id("schema v2") },
   "CardUnlinked.v1": { _tag: "CardUnlinked", dependsOn: id("schema v2") },

@@ -102,7 +102,7 @@ describe("a part of the read model", () => {
 
   it("tells the claims that have run out from others, by id", () => {
     const claimed = (card: string, expires: number) =>
-      on(card, { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(expires) })
+      on(card, { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(expires), generation: 0 })
     const { state } = backlogAfter([
       created("a"),
       created("b"),
@@ -124,7 +124,7 @@ describe("a part of the read model", () => {
       created("a", { priority: 2 }),
       created("b", { priority: 1 }),
       created("c"),
-      on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(2) })
+      on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(2), generation: 0 })
     ])
     const offered = (minute: number) => [...state.claimCandidates(at(minute))].map((card) => card.id)
     expect(offered(1)).toEqual([b, c])

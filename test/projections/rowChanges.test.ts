@@ -133,7 +133,7 @@ const cases: ReadonlyArray<Case> = [
   },
   {
     name: "a claim changes one row",
-    event: on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(1) }),
+    event: on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(1), generation: 0 }),
     lines: ["card a is claimed, version 2"]
   },
   {

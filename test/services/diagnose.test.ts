@@ -32,6 +32,7 @@ const well: DoctorFacts = {
   tables: [{ table: "cards", liveRows: 1000, deadRows: 900, bytes: 1e6, autovacuum: true }],
   oldestTransaction: { pid: 7, state: "active", ageSeconds: 3 },
   head: 100,
+  generation: { number: 0, reason: null, hasMoved: false },
   consumers: [{ consumer: "mailer", behind: 3, stillSeconds: 2, parked: 0 }],
   expiredClaims: { count: 1, oldestSeconds: 30 },
   claimable: 2,

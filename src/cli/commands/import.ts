@@ -15,6 +15,7 @@ import { type ImportFlags, importSource } from "../importSource.ts"
 import { progressBar, withoutProgress } from "../progressBar.ts"
 import { reply } from "../Reply.ts"
 import { answerInBacklog, documented } from "../verb.ts"
+import { describeEnded } from "./restored.ts"
 
 const formats = [...ImportFormat.literals, "log"] as const
 
@@ -52,7 +53,7 @@ export const importCommand = documented(
   ),
   {
     about:
-      "Imports the issues of another tracker, and reports what became of every one: cards that exist are left as they are, so the same import again changes nothing. With --format log, imports what export wrote into an empty backlog, all or nothing, with the same positions and hashes.",
+      "Imports the issues of another tracker, and reports what became of every one: cards that exist are left as they are, so the same import again changes nothing. With --format log, imports what export wrote into an empty backlog, all or nothing, with the same positions and hashes, and ends the claims that are live in it.",
     brief: "Import another tracker's issues, or an exported log",
     examples: [
       { command: "backlog import .beads/issues.jsonl --format beads" },
@@ -98,10 +99,11 @@ const importLog = Effect.fnUntraced(function* ({ file, from, mapStatus, table }:
     })
   }
   const host = yield* Host
+  const { actor } = yield* decodeAsking({ actor: yield* currentActor })
   const lines = yield* linesOfFile(file)
   return Effect.gen(function* () {
     const audit = yield* AuditService
-    const imported = yield* withoutProgress(host)(audit.importLog(lines, { onProgress: progressBar(host, "events") }))
+    const imported = yield* withoutProgress(host)(audit.importLog(lines, { actor, onProgress: progressBar(host, "events") }))
     return reply(
       () => imported,
       () => describeLog(imported)
@@ -109,7 +111,10 @@ const importLog = Effect.fnUntraced(function* ({ file, from, mapStatus, table }:
   })
 })
 
-const describeLog = ({ cards, chainHash, events, position }: ImportedLog): string =>
-  `Imported ${events} events of ${cards} cards, up to position ${position}, chain hash ${chainHash}.`
+const describeLog = ({ cards, chainHash, events, generation, position, reclaimed }: ImportedLog): string =>
+  [
+    `Imported ${events} events of ${cards} cards, up to position ${position}, chain hash ${chainHash}.`,
+    `Tokens are of generation ${generation} from now on. ${describeEnded({ reclaimed })}`
+  ].join("\n")
 
 const encode = Schema.encodeSync(ImportReport)

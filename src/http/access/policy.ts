@@ -51,6 +51,7 @@ const others: Readonly<Record<string, Others>> = {
   unpark: nobodyElse,
   rebuild: nobodyElse,
   pruneReceipts: nobodyElse,
+  restored: nobodyElse,
   importLog: nobodyElse
 }
 

@@ -4,7 +4,7 @@ import { Version } from "../../domain/Card.ts"
 import { Redact } from "../../domain/Redaction.ts"
 import { Name, Reason } from "../../domain/Text.ts"
 import { Position } from "../../events/RecordedEvent.ts"
-import { CardId, EventOptions, ListOptions, PruneReceipts } from "../../index.ts"
+import { CardId, EventOptions, ListOptions, PruneReceipts, Restored } from "../../index.ts"
 import { about, idempotency } from "./about.ts"
 import {
   Anchor,
@@ -18,6 +18,7 @@ import {
   RebuildReport,
   RecordedEvent,
   RedactedCard,
+  RestoredBacklog,
   VerifyProgress,
   VerifyReport
 } from "./answers.ts"
@@ -169,12 +170,22 @@ export const AuditGroup = HttpApiGroup.make("audit")
       success: logFile,
       error: damagedEvent
     }).annotateMerge(about("The whole log", "A line for its header and one for each event.")),
+    HttpApiEndpoint.post("restored", "/restored", {
+      payload: commandPayload(Restored),
+      success: RestoredBacklog
+    }).annotateMerge(
+      about(
+        "Must be called after the backlog was restored from a backup",
+        "Begins a new generation of tokens and ends every live claim, so that no token of the lost part of the log acts."
+      )
+    ),
     HttpApiEndpoint.post("importLog", "/import-log", {
+      query: { actor: Schema.optionalKey(Name) },
       payload: logFile,
       success: ImportedLog,
       error: [problems.backlogNotEmpty, problems.logFileRefused, damagedEvent, undecodableEvent]
     }).annotateMerge(
-      about("Imports such lines into an empty backlog, all or nothing", "The body is read as it comes, however long.")
+      about("Imports such lines into an empty backlog, all or nothing", "The body is read as it comes, however long. Claims in it are ended by `actor`.")
     )
   )
   .annotateMerge(

@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { Generation } from "../../domain/Card.ts"
 import * as Domain from "../../index.ts"
 import { problems } from "./problems.ts"
 
@@ -87,5 +88,13 @@ export const ImportedLog = Schema.Struct({
   position: Schema.Int,
   chainHash: Schema.String,
   events: Schema.Int,
-  cards: Schema.Int
+  cards: Schema.Int,
+  generation: Generation,
+  reclaimed: CardIds
 }).annotate({ identifier: "ImportedLog" })
+
+/** What was done to a backlog that was restored. */
+export const RestoredBacklog = Schema.Struct({
+  generation: Generation,
+  reclaimed: CardIds
+}).annotate({ identifier: "RestoredBacklog" })

@@ -14,6 +14,7 @@ import {
   decodeReason,
   decodeRebuildOptions,
   decodeRedact,
+  decodeRestored,
   decodeVerifyOptions
 } from "../../services/auditInput.ts"
 import { decodeListOptions } from "../../services/ListOptions.ts"
@@ -140,6 +141,9 @@ export const auditOver = ({ audit: endpoints }: Endpoints): AuditService["Servic
         Stream.splitLines(Stream.decodeText(Stream.mapError(bytes, told)))
       )
     ),
+    restored: Effect.fn("AuditService.restored")(function* (input) {
+      return yield* asked(endpoints.restored({ payload: yield* decodeRestored(input) }), false)
+    }),
     importLog: importOver(endpoints.importLog)
   })
 }

@@ -2,6 +2,7 @@ import { type Cause, Effect, Stream } from "effect"
 import { type AuditService, type FileLine, LogFileRefused } from "../../index.ts"
 import { askedNothing, asked } from "./asked.ts"
 import type { Endpoints } from "./connect.ts"
+import { withoutUndefined } from "./withoutUndefined.ts"
 
 /**
  * Imports a log by sending its lines. Progress is told when all is done: the answer comes then. What goes wrong with the
@@ -11,7 +12,10 @@ export const importOver =
   (endpoint: Endpoints["audit"]["importLog"]): AuditService["Service"]["importLog"] =>
   <E, R>(
     lines: Stream.Stream<FileLine, E, R>,
-    options: { readonly onProgress?: ((done: number, total: number) => Effect.Effect<void>) | undefined } = {}
+    options: {
+      readonly actor?: string | undefined
+      readonly onProgress?: ((done: number, total: number) => Effect.Effect<void>) | undefined
+    } = {}
   ) =>
     Effect.gen(function* () {
       const context = yield* Effect.context<R>()
@@ -30,7 +34,7 @@ export const importOver =
         ),
         Stream.provideContext(context)
       )
-      const asking = askedNothing(asked(endpoint({ payload }), false))
+      const asking = askedNothing(asked(endpoint({ payload, query: withoutUndefined({ actor: options.actor }) }), false))
       const imported = yield* Effect.catchCause(asking, (cause) =>
         Effect.failCause<Effect.Error<typeof asking> | E | LogFileRefused>(unreadable.cause ?? cause)
       )
