@@ -15,7 +15,7 @@ import { SqlClient, type SqlError } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import type { EventParts } from "../domain/EventParts.ts"
 import type { Occurrence } from "../domain/evolve.ts"
-import { arrayLiteral } from "./arrayLiteral.ts"
+import { arrayLiteral, nullableArrayLiteral, readsArrayNulls } from "./arrayLiteral.ts"
 import { chunks } from "./chunks.ts"
 import { commitChannel, CommitListener } from "./CommitListener.ts"
 import type { CurrentGeneration } from "./CurrentGeneration.ts"
@@ -125,7 +125,8 @@ export class EventLog extends Context.Service<
 
       const lockHead = compileOnce<object, LockedHeadRow>(
         sql,
-        () => sql`SELECT ${headColumns}, ${durably(sql)} AS "synchronousCommit" FROM ${head} FOR UPDATE`
+        () =>
+          sql`SELECT ${headColumns}, ${readsArrayNulls(sql)} AS "arrayNulls", ${durably(sql)} AS "synchronousCommit" FROM ${head} FOR UPDATE`
       )({})
 
       /**
@@ -241,9 +242,22 @@ export class EventLog extends Context.Service<
         yield* sql.afterCommit(ring)
       })
 
+      /**
+       * Runs a statement that triggers of the log judge. Names in their functions are looked up in the session's search
+       * path, and must be those of `pg_catalog`.
+       */
+      const judged = Effect.fnUntraced(function* (statement: Effect.Effect<unknown, SqlError.SqlError>) {
+        const setPath = (path: string) => sql`SELECT pg_catalog.set_config('search_path', ${path}, true)`
+        const [before] = yield* sql<{ readonly path: string }>`
+          SELECT pg_catalog.current_setting('search_path') AS path`
+        yield* setPath("pg_catalog")
+        yield* statement
+        yield* setPath(before?.path ?? "")
+      })
+
       const erase = (cardId: CardId, erased: ReadonlyArray<EventParts>) => sql`
         UPDATE ${events} AS events SET data = data - erased.parts, commitments = (
-            SELECT jsonb_object_agg(key, CASE WHEN key = ANY (erased.parts) THEN value - 'salt' ELSE value END)
+            SELECT pg_catalog.jsonb_object_agg(key, CASE WHEN key = ANY (erased.parts) THEN value - 'salt' ELSE value END)
             FROM jsonb_each(commitments))
         FROM (SELECT version, string_to_array(parts, ',') AS parts FROM unnest(
           ${arrayLiteral(erased.map(({ version }) => version))}::int4[],
@@ -288,7 +302,7 @@ export class EventLog extends Context.Service<
         append,
         announce: ring,
         restore,
-        erase: (cardId, erased) => Effect.asVoid(erase(cardId, erased)),
+        erase: (cardId, erased) => judged(erase(cardId, erased)),
         findHead: Effect.map(headRows, (rows) => Option.map(Option.fromUndefinedOr(rows[0]), endOf)),
         head: (mode) => Effect.map(mode === "read" ? headRows : lockHead, (rows) => endOf(headOf(rows, schema))),
         read,
@@ -307,6 +321,7 @@ interface HeadRow extends Omit<Head, "chainHash"> {
 }
 
 interface LockedHeadRow extends HeadRow {
+  readonly arrayNulls: string
   readonly synchronousCommit: string
 }
 
@@ -362,9 +377,9 @@ const contentValues = (rows: ReadonlyArray<EventContent>): ContentValues => ({
   data: jsonLines(rows.map((row) => row.data)),
   commitments: jsonLines(rows.map((row) => JSON.stringify(row.commitments))),
   actors: arrayLiteral(rows.map((row) => row.content.actor)),
-  correlationIds: arrayLiteral(rows.map((row) => row.content.correlationId)),
-  causationIds: arrayLiteral(rows.map((row) => row.content.causationId)),
-  commandIds: arrayLiteral(rows.map((row) => row.content.commandId)),
+  correlationIds: nullableArrayLiteral(rows.map((row) => row.content.correlationId)),
+  causationIds: nullableArrayLiteral(rows.map((row) => row.content.causationId)),
+  commandIds: nullableArrayLiteral(rows.map((row) => row.content.commandId)),
   occurredAt: arrayLiteral(rows.map((row) => row.occurredAt))
 })
 

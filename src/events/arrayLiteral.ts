@@ -1,15 +1,29 @@
+import type { SqlClient, Statement } from "effect/sql"
+
 /** A value of a Postgres array. */
-type Element = string | number | bigint | boolean | Date | Uint8Array | null
+type Element = string | number | bigint | boolean | Date | Uint8Array
 
 /**
  * A Postgres array as text, to be cast to the array's type: `${arrayLiteral(ids)}::text[]`. Unlike a parameter whose type
  * is guessed from its values it says nothing wrong about arrays that are empty or hold only nulls.
  * Syntax: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
  */
-export const arrayLiteral = (values: Iterable<Element>): string => {
+export const arrayLiteral = (values: Iterable<Element>): string => literalOf(values)
+
+/**
+ * The same, of values that may be null. With `array_nulls = off` the server reads a null as the text "NULL", so the
+ * statement may only follow one that has called `readsArrayNulls` in the same transaction.
+ */
+export const nullableArrayLiteral = (values: Iterable<Element | null>): string => literalOf(values)
+
+/** An expression that makes nulls in arrays nulls until the transaction ends, whatever the role's or database's setting. */
+export const readsArrayNulls = (sql: SqlClient.SqlClient): Statement.Fragment =>
+  sql.literal("pg_catalog.set_config('array_nulls', 'on', true)")
+
+const literalOf = (values: Iterable<Element | null>): string => {
   let literal = "{"
   let separator = ""
-  let last: Element | undefined
+  let last: Element | null | undefined
   let lastLiteral = ""
   for (const value of values) {
     // Most columns of a batch have the same time, or nothing, in all of their rows.
@@ -23,10 +37,10 @@ export const arrayLiteral = (values: Iterable<Element>): string => {
   return `${literal}}`
 }
 
-const isSameTime = (left: Element | undefined, right: Date): boolean =>
+const isSameTime = (left: Element | null | undefined, right: Date): boolean =>
   left instanceof Date && left.getTime() === right.getTime()
 
-const elementLiteral = (value: Element): string => {
+const elementLiteral = (value: Element | null): string => {
   if (value === null) return "NULL"
   if (typeof value === "string") return `"${/["\\]/.test(value) ? value.replaceAll(/["\\]/g, "\\$&") : value}"`
   if (value instanceof Date) return `"${value.toISOString()}"`

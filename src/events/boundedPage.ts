@@ -24,7 +24,7 @@ export const boundedPage = <Row extends object>(
   sql: SqlClient.SqlClient,
   { columns, from, heavy, limit, order, where }: PageQuery
 ): Effect.Effect<ReadonlyArray<Row>, SqlError.SqlError> => {
-  const bytes = heavy.map((column) => `coalesce(pg_column_size(${column}), 0)`).join(" + ")
+  const bytes = heavy.map((column) => `coalesce(pg_catalog.pg_column_size(${column}), 0)`).join(" + ")
   const inOrder = sql.literal(order)
   return sql<Row>`
     SELECT ${columns} FROM (

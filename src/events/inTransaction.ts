@@ -1,9 +1,12 @@
 import { Cause, Effect, Exit } from "effect"
-import { type SqlClient, SqlError } from "effect/sql"
+import { SqlClient, SqlError } from "effect/sql"
 
 /**
  * `sql.withTransaction`, also when the connection breaks: then ROLLBACK fails too, which the client makes a defect, in
  * place of what ended the transaction. The server has rolled back by itself, so the answer is what ended it.
+ *
+ * At the level READ COMMITTED where the context names no other, whatever the role's or the database's default: a
+ * statement that waited for a lock must see what was committed meanwhile.
  */
 export const inTransaction =
   (sql: SqlClient.SqlClient) =>
@@ -17,12 +20,16 @@ export const inTransaction =
           })
         ),
         sql.withTransaction,
+        Effect.updateService(SqlClient.BeginTransaction, (begin) => begin ?? readCommitted),
         Effect.catchCauseIf(
           (cause) => failed !== undefined && cause.reasons.some(isSqlDefect),
           (cause) => failed ?? Effect.failCause(cause)
         )
       )
     })
+
+/** Begins a transaction each of whose statements sees what was committed before that statement. */
+export const readCommitted = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
 const isSqlDefect = (reason: Cause.Reason<unknown>): boolean =>
   Cause.isDieReason(reason) && SqlError.isSqlError(reason.defect)

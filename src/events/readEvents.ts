@@ -129,7 +129,7 @@ export const makeReadEvents = (sql: SqlClient.SqlClient, schema: string): ReadEv
     links: (after) =>
       Effect.map(
         sql<{ readonly cardIds: ReadonlyArray<string>; readonly fields: Uint8Array }>`
-          SELECT array_agg(card_id ORDER BY position) AS "cardIds",
+          SELECT pg_catalog.array_agg(card_id ORDER BY position) AS "cardIds",
             string_agg(int8send(position) || timestamptz_send(recorded_at) || content_hash || chain_hash, ''
               ORDER BY position) AS fields
           FROM (SELECT * FROM ${events} WHERE position > ${BigInt(after)}::int8 ORDER BY position LIMIT ${linksPerPage}) AS page

@@ -94,7 +94,7 @@ export const makeBuildReadModel = (
       yield* sql`DELETE FROM ${dependencies} WHERE card_id = ANY(${named})`
       yield* foldCards(log, upTo, ids).pipe(Stream.runForEachArray((folded) => insertRows(folded, now)))
       yield* countThose(
-        sql`SELECT unnest(${named}) UNION SELECT card_id FROM ${dependencies} WHERE depends_on_id = ANY(${named})`
+        sql`SELECT pg_catalog.unnest(${named}) UNION SELECT card_id FROM ${dependencies} WHERE depends_on_id = ANY(${named})`
       )
     }),
     count: Effect.asVoid(countThose(sql`SELECT DISTINCT card_id FROM ${dependencies}`))

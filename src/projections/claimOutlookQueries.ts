@@ -44,7 +44,7 @@ export const makeClaimOutlookQueries = (
 ): ClaimOutlookQueries => {
   // Where phases are compared only if one is wanted, each case has an index whose order is that of claims.
   const ready = sql`status = 'ready' AND unmet_dependencies = 0 AND NOT deferred AND priority >= wanted.priority`
-  const due = sql`unmet_dependencies = 0 AND priority >= wanted.priority AND (wanted.phase IS NULL OR phase = wanted.phase)`
+  const due = sql`unmet_dependencies = 0 AND priority >= wanted.priority AND (wanted.any_phase OR phase = wanted.phase)`
 
   const claimableNow = (wanted: ReadonlyArray<Wanted>) =>
     Effect.map(
@@ -55,7 +55,7 @@ export const makeClaimOutlookQueries = (
               (SELECT min(not_before) FROM ${cards} WHERE deferred AND not_before > clock.now),
               (SELECT min(claim_expires_at) FROM ${cards} WHERE status = 'claimed' AND claim_expires_at > clock.now)
             ) - clock.now AS wait FROM clock)
-          SELECT (CASE WHEN wanted.phase IS NULL
+          SELECT (CASE WHEN wanted.any_phase
               THEN (SELECT count(*) FROM (SELECT FROM ${cards} WHERE ${ready} LIMIT wanted.most) AS one)
               ELSE (SELECT count(*) FROM (SELECT FROM ${cards} WHERE ${ready} AND phase = wanted.phase LIMIT wanted.most) AS one)
             END
@@ -63,10 +63,11 @@ export const makeClaimOutlookQueries = (
             + (SELECT count(*) FROM (SELECT FROM ${cards}
                 WHERE status = 'claimed' AND claim_expires_at <= clock.now AND ${due} LIMIT wanted.most) AS one))::float8 AS count,
             extract(epoch FROM soonest.wait)::float8 AS "soonestSeconds"
-          FROM unnest(${arrayLiteral(wanted.map(({ choice }) => choice.phase ?? null))}::text[],
+          FROM unnest(${arrayLiteral(wanted.map(({ choice }) => choice.phase ?? ""))}::text[],
+            ${arrayLiteral(wanted.map(({ choice }) => choice.phase === undefined))}::bool[],
             ${arrayLiteral(wanted.map(({ choice }) => choice.minimumPriority ?? leastPriority))}::int4[],
             ${arrayLiteral(wanted.map(({ limit }) => limit))}::int8[]) WITH ORDINALITY
-            AS wanted (phase, priority, most, place), clock, soonest
+            AS wanted (phase, any_phase, priority, most, place), clock, soonest
           ORDER BY wanted.place`
       ),
       (rows): ClaimableNow => ({
@@ -112,7 +113,7 @@ export const makeClaimOutlookQueries = (
             expiry.id AS "expiryId", expiry.claim_owner AS holder, expiry.claim_expires_at AS "expiresAt",
             retry.id AS "retryId", retry.not_before AS "notBefore",
             nearest.id AS "nearestId", nearest.unmet_dependencies AS "unmetDependencies", (
-              SELECT coalesce(jsonb_agg(jsonb_build_object('id', one.id, 'status', one.status) ORDER BY one.id), '[]'::jsonb)
+              SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('id', one.id, 'status', one.status) ORDER BY one.id), '[]'::jsonb)
               FROM (SELECT edge.depends_on_id AS id, target.status
                 FROM ${dependencies} AS edge LEFT JOIN ${cards} AS target ON target.id = edge.depends_on_id
                 WHERE edge.card_id = nearest.id AND target.status IS DISTINCT FROM 'done'

@@ -67,7 +67,7 @@ export const makeLockAndLoad = (
       sql,
       ({ ids, keys, settling }) => sql`
     SELECT FROM ${cards} WHERE id = ANY(ARRAY(
-      SELECT unnest(${ids}::text[])${isWithKeys ? cardsWithKeys(keys) : sql``}${isSettling ? dependentsOf(settling) : sql``}))
+      SELECT pg_catalog.unnest(${ids}::text[])${isWithKeys ? cardsWithKeys(keys) : sql``}${isSettling ? dependentsOf(settling) : sql``}))
     ORDER BY id FOR UPDATE`
     )
   )
@@ -77,7 +77,7 @@ export const makeLockAndLoad = (
       sql,
       ({ freeing, ids, keys }) => sql`
     SELECT ${tables.columns} FROM ${cards} AS cards WHERE cards.id = ANY(ARRAY(
-      SELECT unnest(${ids}::text[])${isWithKeys ? cardsWithKeys(keys) : sql``}${isFreeing ? dependentsOf(freeing) : sql``}))`
+      SELECT pg_catalog.unnest(${ids}::text[])${isWithKeys ? cardsWithKeys(keys) : sql``}${isFreeing ? dependentsOf(freeing) : sql``}))`
     )
   )
 
@@ -140,7 +140,7 @@ export const makeLockAndLoad = (
     sql,
     ({ settling, targets }) => sql`
     SELECT id, status FROM ${cards} WHERE id = ANY(ARRAY(
-      SELECT unnest(${targets}::text[])
+      SELECT pg_catalog.unnest(${targets}::text[])
       UNION SELECT depends_on_id FROM ${dependencies} WHERE card_id = ANY(${settling}::text[])))`
   )
 
@@ -153,7 +153,7 @@ export const makeLockAndLoad = (
     sql,
     ({ from, to }) => sql`
     WITH RECURSIVE reachable (id) AS (
-      SELECT unnest(${to}::text[]) COLLATE "C"
+      SELECT pg_catalog.unnest(${to}::text[]) COLLATE "C"
       WHERE EXISTS (SELECT FROM ${dependencies} WHERE depends_on_id = ANY(${from}::text[]))
       UNION SELECT next.id FROM reachable CROSS JOIN LATERAL (
         SELECT depends_on_id AS id FROM ${dependencies} WHERE card_id = reachable.id OFFSET 0) AS next)

@@ -128,7 +128,7 @@ export const makeReadQueries = (
       Effect.suspend(
         () => sql<{ readonly now: Date; readonly unmet: ReadonlyArray<UnmetDependency> }>`
           SELECT ${columns}, ${now()} AS now, (
-              SELECT coalesce(jsonb_agg(jsonb_build_object('id', edge.depends_on_id, 'status', target.status)
+              SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('id', edge.depends_on_id, 'status', target.status)
                 ORDER BY edge.depends_on_id), '[]'::jsonb)
               FROM ${dependencies} AS edge LEFT JOIN ${cards} AS target ON target.id = edge.depends_on_id
               WHERE edge.card_id = cards.id AND target.status IS DISTINCT FROM 'done'

@@ -3,7 +3,7 @@ import type { SqlClient, SqlError, Statement } from "effect/sql"
 import type { Card } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 import { isDue } from "../domain/Claimability.ts"
-import { arrayLiteral } from "../events/arrayLiteral.ts"
+import { arrayLiteral, nullableArrayLiteral } from "../events/arrayLiteral.ts"
 import { chunks } from "../events/chunks.ts"
 import { compileOnce, type CompiledStatement, type Placeholders } from "../events/compileOnce.ts"
 import { fromJsonLines, jsonLines } from "../events/jsonLines.ts"
@@ -169,20 +169,20 @@ const stateValues = (rows: ReadonlyArray<CardRowValues>): StateValues => ({
   ids: arrayLiteral(rows.map((row) => row.card.id)),
   statuses: arrayLiteral(rows.map((row) => row.card.status)),
   unmet: arrayLiteral(rows.map((row) => row.unmetDependencies)),
-  notBefore: arrayLiteral(rows.map((row) => date(row.card.notBefore))),
+  notBefore: nullableArrayLiteral(rows.map((row) => date(row.card.notBefore))),
   deferred: arrayLiteral(rows.map((row) => row.deferred)),
   attempts: arrayLiteral(rows.map((row) => row.card.attempts)),
-  blockedReasons: arrayLiteral(rows.map((row) => row.card.blockedReason)),
-  updatedAt: arrayLiteral(rows.map((row) => date(row.card.updatedAt))),
-  completedAt: arrayLiteral(rows.map((row) => date(row.card.completedAt))),
+  blockedReasons: nullableArrayLiteral(rows.map((row) => row.card.blockedReason)),
+  updatedAt: arrayLiteral(rows.map((row) => dateOf(row.card.updatedAt))),
+  completedAt: nullableArrayLiteral(rows.map((row) => date(row.card.completedAt))),
   versions: arrayLiteral(rows.map((row) => row.card.version)),
   positions: arrayLiteral(rows.map((row) => row.position)),
-  claimOwners: arrayLiteral(rows.map((row) => row.card.claimOwner)),
-  claimTtlSeconds: arrayLiteral(rows.map((row) => row.card.claimTtlSeconds)),
-  claimedAt: arrayLiteral(rows.map((row) => date(row.card.claimedAt))),
-  claimExpiresAt: arrayLiteral(rows.map((row) => date(row.card.claimExpiresAt))),
+  claimOwners: nullableArrayLiteral(rows.map((row) => row.card.claimOwner)),
+  claimTtlSeconds: nullableArrayLiteral(rows.map((row) => row.card.claimTtlSeconds)),
+  claimedAt: nullableArrayLiteral(rows.map((row) => date(row.card.claimedAt))),
+  claimExpiresAt: nullableArrayLiteral(rows.map((row) => date(row.card.claimExpiresAt))),
   claimTokensHigh: arrayLiteral(rows.map(({ card: { claimToken } }) => Math.floor((claimToken ?? 0) / 2 ** 31))),
-  claimTokens: arrayLiteral(rows.map(({ card: { claimToken } }) => claimToken && claimToken % 2 ** 31)),
+  claimTokens: nullableArrayLiteral(rows.map(({ card: { claimToken } }) => claimToken && claimToken % 2 ** 31)),
   results: jsonLines(rows.map((row) => json(row.card.result)))
 })
 
@@ -198,8 +198,8 @@ interface ContentValues {
 const contentValues = (rows: ReadonlyArray<CardRowValues>): ContentValues => ({
   ids: arrayLiteral(rows.map((row) => row.card.id)),
   titles: arrayLiteral(rows.map((row) => row.card.title)),
-  bodies: arrayLiteral(rows.map((row) => row.card.body)),
-  phases: arrayLiteral(rows.map((row) => row.card.phase)),
+  bodies: nullableArrayLiteral(rows.map((row) => row.card.body)),
+  phases: nullableArrayLiteral(rows.map((row) => row.card.phase)),
   priorities: arrayLiteral(rows.map((row) => row.card.priority)),
   acceptances: jsonLines(rows.map((row) => json(row.card.acceptance)))
 })
@@ -212,8 +212,8 @@ interface CreatedValues extends StateValues, ContentValues {
 const createdValues = (rows: ReadonlyArray<CardRowValues>): CreatedValues => ({
   ...stateValues(rows),
   ...contentValues(rows),
-  idempotencyKeys: arrayLiteral(rows.map((row) => row.card.idempotencyKey)),
-  createdAt: arrayLiteral(rows.map((row) => date(row.card.createdAt)))
+  idempotencyKeys: nullableArrayLiteral(rows.map((row) => row.card.idempotencyKey)),
+  createdAt: arrayLiteral(rows.map((row) => dateOf(row.card.createdAt)))
 })
 
 interface CounterValues {

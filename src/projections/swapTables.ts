@@ -36,25 +36,25 @@ export const swapTables = Effect.fnUntraced(function* (sql: SqlClient.SqlClient,
       SELECT relname, oid, relowner, relacl, reloptions, pg_get_userbyid(relowner) AS owner FROM pg_class
       WHERE relnamespace = ${schema}::regnamespace AND relname IN ${sql.in(tableNames)}),
     new AS (
-      SELECT pg_class.oid, format('%I.%I', ${beside}::text, pg_class.relname) AS name, pg_class.relname,
+      SELECT pg_class.oid, pg_catalog.format('%I.%I', ${beside}::text, pg_class.relname) AS name, pg_class.relname,
         pg_class.relowner, pg_class.relacl
       FROM pg_class JOIN live ON live.relname = pg_class.relname WHERE relnamespace = ${beside}::regnamespace),
     -- Whatever default privileges have given to others is taken back before the live table's grants are given.
     statements (place, statement) AS (
-      SELECT 1, format('GRANT CREATE ON SCHEMA %I TO %I', ${beside}::text, owner)
+      SELECT 1, pg_catalog.format('GRANT CREATE ON SCHEMA %I TO %I', ${beside}::text, owner)
       FROM live JOIN new USING (relname) WHERE new.relowner <> live.relowner
-      UNION SELECT 2, format('ALTER TABLE %s OWNER TO %I', name, owner)
+      UNION SELECT 2, pg_catalog.format('ALTER TABLE %s OWNER TO %I', name, owner)
       FROM live JOIN new USING (relname) WHERE new.relowner <> live.relowner
-      UNION SELECT 3, format('REVOKE ALL ON %s FROM %s', name, ${grantee(sql)})
+      UNION SELECT 3, pg_catalog.format('REVOKE ALL ON %s FROM %s', name, ${grantee(sql)})
       FROM live JOIN new USING (relname), aclexplode(new.relacl) WHERE grantee NOT IN (new.relowner, live.relowner)
-      UNION SELECT 4, format('GRANT %s ON %s TO %s%s', privilege_type, name, ${grantee(sql)},
+      UNION SELECT 4, pg_catalog.format('GRANT %s ON %s TO %s%s', privilege_type, name, ${grantee(sql)},
         CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
       FROM live JOIN new USING (relname), aclexplode(live.relacl) WHERE grantee <> live.relowner
-      UNION SELECT 4, format('GRANT %s (%I) ON %s TO %s%s', privilege_type, attname, name, ${grantee(sql)},
+      UNION SELECT 4, pg_catalog.format('GRANT %s (%I) ON %s TO %s%s', privilege_type, attname, name, ${grantee(sql)},
         CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
       FROM live JOIN new USING (relname) JOIN pg_attribute ON attrelid = live.oid, aclexplode(attacl)
       WHERE grantee <> live.relowner
-      UNION SELECT 5, format('ALTER TABLE %s SET (%I = %L)', name, option_name, option_value)
+      UNION SELECT 5, pg_catalog.format('ALTER TABLE %s SET (%I = %L)', name, option_name, option_value)
       FROM live JOIN new USING (relname), pg_options_to_table(live.reloptions))
     SELECT statement FROM statements ORDER BY place, statement`
   for (const { statement } of statements) yield* sql.unsafe(statement)

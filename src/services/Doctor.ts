@@ -235,7 +235,7 @@ export class Doctor extends Context.Service<
       const connections = sql<{ readonly state: string; readonly count: number }>`
         SELECT state, (SELECT count(*) FROM pg_stat_activity AS activity WHERE activity.state = states.state
           AND application_name = ${applicationName} AND datname = current_database())::float8 AS count
-        FROM unnest(ARRAY['active', 'idle', 'idle in transaction']) AS states (state)`
+        FROM pg_catalog.unnest(ARRAY['active', 'idle', 'idle in transaction']) AS states (state)`
 
       return Doctor.of({
         readiness,

@@ -6,6 +6,7 @@ import { inTransaction } from "../events/inTransaction.ts"
 import { BacklogSchema, SchemaName } from "../events/SchemaName.ts"
 import { BacklogRoles } from "./BacklogRoles.ts"
 import { grantRoles } from "./grantRoles.ts"
+import { sessionProblem } from "./sessionProblem.ts"
 
 /** A migration as it ships with this program. */
 export interface MigrationFile {
@@ -62,6 +63,8 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
           )
         }
         const files = yield* readMigrations
+        const problem = yield* sessionProblem(sql)
+        if (problem !== undefined) return yield* refuse(problem)
 
         // By the catalog, which everybody may read: whoever may not use the schema shall be told so.
         const [server] = yield* sql<Server>`

@@ -99,12 +99,12 @@ const ownerStatements = (
   owner: string
 ): Effect.Effect<ReadonlyArray<{ readonly statement: string }>, SqlError.SqlError> => sql`
   SELECT statement FROM (
-    SELECT 1 AS place, format('GRANT CREATE ON DATABASE %I TO %I', current_database(), ${owner}::text) AS statement
+    SELECT 1 AS place, pg_catalog.format('GRANT CREATE ON DATABASE %I TO %I', current_database(), ${owner}::text) AS statement
     WHERE NOT has_database_privilege(${owner}, current_database(), 'CREATE')
-    UNION ALL SELECT 2, format('ALTER SCHEMA %I OWNER TO %I', nspname, ${owner}::text)
+    UNION ALL SELECT 2, pg_catalog.format('ALTER SCHEMA %I OWNER TO %I', nspname, ${owner}::text)
     FROM pg_namespace WHERE nspname = ${schema}
-    UNION ALL SELECT 3, format('ALTER TABLE %s OWNER TO %I', oid::regclass, ${owner}::text)
+    UNION ALL SELECT 3, pg_catalog.format('ALTER TABLE %s OWNER TO %I', oid::regclass, ${owner}::text)
     FROM pg_class WHERE ${tablesOf(sql, schema)}
-    UNION ALL SELECT 4, format('ALTER FUNCTION %s OWNER TO %I', oid::regprocedure, ${owner}::text)
+    UNION ALL SELECT 4, pg_catalog.format('ALTER FUNCTION %s OWNER TO %I', oid::regprocedure, ${owner}::text)
     FROM pg_proc WHERE pronamespace = ${schema}::regnamespace AND oid IN (${functionsOf(sql, schema)})) AS statements
   ORDER BY place`

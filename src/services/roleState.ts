@@ -80,11 +80,11 @@ export const firstDifference = Effect.fnUntraced(function* (
       WITH tables AS (SELECT oid, relname FROM pg_class WHERE ${tablesOf(sql, schema)})
       SELECT relname AS "table", attname AS "column", privilege
       FROM tables JOIN pg_attribute ON attrelid = tables.oid AND attnum > 0 AND NOT attisdropped,
-        unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'REFERENCES']) AS privilege
+        pg_catalog.unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'REFERENCES']) AS privilege
       WHERE has_column_privilege(${name}, tables.oid, attnum, privilege)
-      UNION ALL SELECT relname, NULL, privilege FROM tables, unnest(ARRAY['DELETE', 'TRUNCATE', 'TRIGGER']) AS privilege
+      UNION ALL SELECT relname, NULL, privilege FROM tables, pg_catalog.unnest(ARRAY['DELETE', 'TRUNCATE', 'TRIGGER']) AS privilege
       WHERE has_table_privilege(${name}, tables.oid, privilege)
-      UNION ALL SELECT NULL, NULL, privilege FROM unnest(ARRAY['USAGE', 'CREATE']) AS privilege
+      UNION ALL SELECT NULL, NULL, privilege FROM pg_catalog.unnest(ARRAY['USAGE', 'CREATE']) AS privilege
       WHERE has_schema_privilege(${name}, ${schema}, privilege)`
     const has = found.map((one): Privilege => ({ role, ...one }))
     const shall = wanted(role, columns)

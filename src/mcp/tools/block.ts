@@ -1,5 +1,6 @@
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
+import { inTransaction } from "../../events/inTransaction.ts"
 import { BacklogService } from "../../index.ts"
 import { agentTool } from "../AgentTool.ts"
 import { cardSummary } from "../cardAnswer.ts"
@@ -17,7 +18,7 @@ export const block = agentTool(
     const backlog = yield* BacklogService
     const { actor } = agent
     // Whose claim is over must not end that of the next; and nobody gets the card between the two.
-    const card = yield* (yield* SqlClient.SqlClient).withTransaction(
+    const card = yield* inTransaction(yield* SqlClient.SqlClient)(
       Effect.andThen(backlog.release({ id, token, actor }), backlog.block({ id, reason, actor }))
     )
     return { text: `${card.id} is blocked; you do not hold it any more.`, data: cardSummary(card, agent) }

@@ -1,5 +1,6 @@
 import { Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
+import { inTransaction } from "../../events/inTransaction.ts"
 import { BacklogService, type Card, InvalidInput } from "../../index.ts"
 import { agentTool } from "../AgentTool.ts"
 import { cardSummary } from "../cardAnswer.ts"
@@ -38,7 +39,7 @@ export const revise = agentTool(
       ...addDependsOn.map((to) => backlog.link({ from: id, to, actor })),
       ...(isRevised ? [backlog.revise({ id, ...changes, actor } as never)] : [])
     ]
-    const revised = yield* (yield* SqlClient.SqlClient).withTransaction(Effect.all(commands))
+    const revised = yield* inTransaction(yield* SqlClient.SqlClient)(Effect.all(commands))
     const last = revised.at(-1) as Card
     return {
       text: `${id} is as asked${last.dependsOn.length === 0 ? "" : `; it depends on ${listed(last.dependsOn, 20)}`}.`,
