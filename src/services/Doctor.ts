@@ -187,6 +187,7 @@ export class Doctor extends Context.Service<
 
       const consumers = sql<DoctorFacts["consumers"][number]>`
         SELECT consumer, greatest(0, head.position - coalesce(reached.position, 0))::float8 AS behind,
+          greatest(0, coalesce(reached.position, 0) - head.position)::float8 AS ahead,
           coalesce(extract(epoch FROM clock_timestamp() - reached.updated_at), 0)::float8 AS "stillSeconds",
           coalesce(parked.number, 0)::float8 AS parked
         FROM ${table("head")} AS head,

@@ -58,7 +58,14 @@ export const DoctorFacts = Schema.Struct({
   /** How far the log is; `null` when there is none to read. */
   head: Schema.NullOr(Count),
   consumers: Schema.Array(
-    Schema.Struct({ consumer: Checkpoint.fields.consumer, behind: Count, stillSeconds: Schema.Finite, parked: Count })
+    Schema.Struct({
+      consumer: Checkpoint.fields.consumer,
+      behind: Count,
+      /** By how many positions its checkpoint is beyond the end of the log. */
+      ahead: Count,
+      stillSeconds: Schema.Finite,
+      parked: Count
+    })
   ),
   expiredClaims: Schema.Struct({ count: Count, oldestSeconds: Schema.NullOr(Schema.Finite) }),
   claimable: Count,

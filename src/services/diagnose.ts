@@ -198,9 +198,14 @@ const transactions = ({ oldestTransaction }: DoctorFacts) =>
     "No transaction is open for long."
   )
 
-const consumers = ({ consumers: of }: DoctorFacts) =>
+const consumers = ({ consumers: of, head }: DoctorFacts) =>
   orOk(
-    of.flatMap(({ behind, consumer, parked, stillSeconds }) => [
+    of.flatMap(({ ahead, behind, consumer, parked, stillSeconds }) => [
+      ahead > 0 &&
+        problem(
+          `The checkpoint of consumer ${JSON.stringify(consumer)} is ${ahead} positions beyond the end of the log: the log was restored or truncated, and the consumer fails with CheckpointAhead.`,
+          `Check what it did with the events after ${head ?? 0}, then set it back: \`backlog consumers ${consumer} --reset-to ${head ?? 0}\`.`
+        ),
       behind > 0 &&
         stillSeconds > 10 * minute &&
         warning(

@@ -32,7 +32,7 @@ const well: DoctorFacts = {
   tables: [{ table: "cards", liveRows: 1000, deadRows: 900, bytes: 1e6, autovacuum: true }],
   oldestTransaction: { pid: 7, state: "active", ageSeconds: 3 },
   head: 100,
-  consumers: [{ consumer: "mailer", behind: 3, stillSeconds: 2, parked: 0 }],
+  consumers: [{ consumer: "mailer", behind: 3, ahead: 0, stillSeconds: 2, parked: 0 }],
   expiredClaims: { count: 1, oldestSeconds: 30 },
   claimable: 2,
   oldestReadyAgeSeconds: 7300
@@ -150,14 +150,14 @@ describe("the doctor", () => {
     ],
     [
       "a consumer that stands still",
-      { consumers: [{ consumer: "mailer", behind: 5, stillSeconds: 601, parked: 0 }] },
+      { consumers: [{ consumer: "mailer", behind: 5, ahead: 0, stillSeconds: 601, parked: 0 }] },
       "consumers",
       "warning",
       /"mailer" is 5 events behind, .* 10 minutes/
     ],
     [
       "parked events",
-      { consumers: [{ consumer: "mailer", behind: 0, stillSeconds: 1e6, parked: 2 }] },
+      { consumers: [{ consumer: "mailer", behind: 0, ahead: 0, stillSeconds: 1e6, parked: 2 }] },
       "consumers",
       "warning",
       /parked 2 events/
