@@ -26,6 +26,7 @@ export {
 export { Redact } from "./domain/Redaction.ts"
 export { Stats } from "./domain/Stats.ts"
 export { Anchor, anchorLine, AnchorRefused, checkSignature, parseAnchor, signAnchor } from "./events/Anchor.ts"
+export { type AnchorLines, newestOf } from "./events/anchorLines.ts"
 export { Checkpoint, CheckpointAhead, CheckpointMoved, ParkedEvent } from "./events/Checkpoints.ts"
 export { UndecodableEvent } from "./events/EventCodec.ts"
 export { LogFileHeader, LogFileRefused } from "./events/LogFile.ts"
@@ -54,6 +55,7 @@ export {
   NewAccessToken
 } from "./services/AccessToken.ts"
 export { AccessTokens, AccessTokenStaleness, type CreatedAccessToken } from "./services/AccessTokens.ts"
+export { AnchorFileRefused, readAnchorFile } from "./services/AnchorFile.ts"
 export type { CompletedCard } from "./services/Answer.ts"
 export {
   AuditService,
@@ -73,6 +75,7 @@ export { DoctorFinding } from "./services/DoctorFinding.ts"
 export { DirectoryLocked, DirectoryUnusable } from "./services/DirectoryLock.ts"
 export { EventTypeFilter, eventTypeNamed } from "./services/EventTypeFilter.ts"
 export { InvalidInput } from "./services/InvalidInput.ts"
+export { type AnchorOutcome, keepAnchors, type KeepAnchorsOptions } from "./services/keepAnchors.ts"
 export {
   type BacklogServices,
   BacklogTestClock,

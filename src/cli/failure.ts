@@ -2,6 +2,7 @@ import { Schema } from "effect"
 import { CliError } from "effect/cli"
 import {
   AccessTokenNotFound,
+  AnchorFileRefused,
   AnchorRefused,
   BacklogNotEmpty,
   CardNotFound,
@@ -70,6 +71,7 @@ const kinds: ReadonlyArray<{
   {
     schema: Schema.Union([
       Rejection,
+      AnchorFileRefused,
       AnchorRefused,
       LogFileRefused,
       BacklogNotEmpty,

@@ -35,8 +35,6 @@ export interface ReadEvents {
   readonly positionAt: (time: Date) => Effect.Effect<number, SqlError.SqlError>
   /** Whether the log has an event of a type. */
   readonly hasType: (type: string) => Effect.Effect<boolean, SqlError.SqlError>
-  /** The chain hash of the event at a position, in hexadecimal. */
-  readonly chainHash: (position: number) => Effect.Effect<Option.Option<string>, SqlError.SqlError>
   /** Positions, hashes and recording times, in the order of positions. */
   readonly links: (after: number) => Effect.Effect<ReadonlyArray<ChainLink>, SqlError.SqlError>
 }
@@ -134,12 +132,6 @@ export const makeReadEvents = (sql: SqlClient.SqlClient, schema: string): ReadEv
       Effect.map(
         sql`SELECT position FROM ${events} WHERE type = ${type} ORDER BY position DESC LIMIT 1`,
         (rows) => rows.length > 0
-      ),
-    chainHash: (position) =>
-      Effect.map(
-        sql<{ readonly chainHash: string }>`
-          SELECT encode(chain_hash, 'hex') AS "chainHash" FROM ${events} WHERE position = ${BigInt(position)}::int8`,
-        (rows) => Option.map(Option.fromUndefinedOr(rows[0]), (row) => row.chainHash)
       ),
     // One row for a page: a row for each event would take this program longer than hashing.
     links: (after) =>

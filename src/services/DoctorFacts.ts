@@ -67,6 +67,26 @@ export const DoctorFacts = Schema.Struct({
       parked: Count
     })
   ),
+  /** The file of anchors, where one was named. */
+  anchorFile: Schema.optionalKey(
+    Schema.Struct({
+      file: Schema.String,
+      /** Why it cannot be used. */
+      problem: Schema.NullOr(Schema.String),
+      /** Whether its last line is incomplete. */
+      isCutShort: Schema.Boolean,
+      newest: Schema.NullOr(
+        Schema.Struct({
+          position: Count,
+          ageSeconds: Schema.Finite,
+          /** Whether the log has the anchor's chain hash at its position. */
+          isContinued: Schema.Boolean,
+          /** Events after it. */
+          behind: Count
+        })
+      )
+    })
+  ),
   expiredClaims: Schema.Struct({ count: Count, oldestSeconds: Schema.NullOr(Schema.Finite) }),
   claimable: Count,
   oldestReadyAgeSeconds: Schema.NullOr(Schema.Finite)
