@@ -7,7 +7,7 @@ export { Card, defaultTtlSeconds, Priority, Status, TtlSeconds } from "./domain/
 export { CardId } from "./domain/CardId.ts"
 export { type ClaimFacts, ClaimOutlook, NothingReason, OpenCounts } from "./domain/ClaimOutlook.ts"
 export { type ClaimChoice, type ClaimWish, Command, CompleteMany, NewCard } from "./domain/Command.ts"
-export { Event } from "./domain/Event.ts"
+export { Event, EventType } from "./domain/Event.ts"
 export { ErasablePart, EventParts, redactedText } from "./domain/EventParts.ts"
 export { Explanation, Obstacle, UnmetDependency } from "./domain/Explanation.ts"
 export { Json } from "./domain/Json.ts"
@@ -26,9 +26,11 @@ export {
 export { Redact } from "./domain/Redaction.ts"
 export { Stats } from "./domain/Stats.ts"
 export { Anchor, anchorLine, AnchorRefused, checkSignature, parseAnchor, signAnchor } from "./events/Anchor.ts"
-export { Checkpoint, CheckpointMoved, ParkedEvent } from "./events/Checkpoints.ts"
+export { type AnchorLines, newestOf } from "./events/anchorLines.ts"
+export { Checkpoint, CheckpointAhead, CheckpointMoved, ParkedEvent } from "./events/Checkpoints.ts"
 export { UndecodableEvent } from "./events/EventCodec.ts"
 export { LogFileHeader, LogFileRefused } from "./events/LogFile.ts"
+export { MomentNotReached } from "./events/MomentNotReached.ts"
 export { PollInterval } from "./events/PollInterval.ts"
 export type { LogFailure } from "./events/EventLog.ts"
 export { eventOf, RecordedEvent } from "./events/RecordedEvent.ts"
@@ -53,6 +55,7 @@ export {
   NewAccessToken
 } from "./services/AccessToken.ts"
 export { AccessTokens, AccessTokenStaleness, type CreatedAccessToken } from "./services/AccessTokens.ts"
+export { AnchorFileRefused, readAnchorFile } from "./services/AnchorFile.ts"
 export type { CompletedCard } from "./services/Answer.ts"
 export {
   AuditService,
@@ -71,7 +74,9 @@ export { Doctor } from "./services/Doctor.ts"
 export { DoctorFacts } from "./services/DoctorFacts.ts"
 export { DoctorFinding } from "./services/DoctorFinding.ts"
 export { DirectoryLocked, DirectoryUnusable } from "./services/DirectoryLock.ts"
+export { EventTypeFilter, eventTypeNamed } from "./services/EventTypeFilter.ts"
 export { InvalidInput } from "./services/InvalidInput.ts"
+export { type AnchorOutcome, keepAnchors, type KeepAnchorsOptions } from "./services/keepAnchors.ts"
 export {
   type BacklogServices,
   BacklogTestClock,
@@ -85,6 +90,6 @@ export { ListOptions } from "./services/ListOptions.ts"
 export { BacklogNotEmpty, type ImportedLog } from "./services/logTransfer.ts"
 export { MigrationRefused } from "./services/Migrations.ts"
 export type { PostgresOptions } from "./services/Postgres.ts"
-export { At, CardAt, MomentNotReached } from "./services/moments.ts"
+export { At, CardAt } from "./services/moments.ts"
 export type { RedactedCard } from "./services/redactCard.ts"
 export type { RestoredBacklog } from "./services/restoreBacklog.ts"

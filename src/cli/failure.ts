@@ -2,9 +2,11 @@ import { Schema } from "effect"
 import { CliError } from "effect/cli"
 import {
   AccessTokenNotFound,
+  AnchorFileRefused,
   AnchorRefused,
   BacklogNotEmpty,
   CardNotFound,
+  CheckpointMoved,
   DamagedEvent,
   DependencyNotFound,
   DirectoryLocked,
@@ -69,9 +71,11 @@ const kinds: ReadonlyArray<{
   {
     schema: Schema.Union([
       Rejection,
+      AnchorFileRefused,
       AnchorRefused,
       LogFileRefused,
       BacklogNotEmpty,
+      CheckpointMoved,
       RebuildRefused,
       RebuildSuperseded,
       FileExists,

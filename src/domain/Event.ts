@@ -110,6 +110,12 @@ export const Event = Schema.Union([
 /** What can happen to a card. */
 export type Event = typeof Event.Type
 
+/** The types of events that this program knows. */
+export const EventType = Schema.Literals(Event.members.map(({ fields }) => fields._tag.schema.literal))
+
+/** A type of events that this program knows. */
+export type EventType = typeof EventType.Type
+
 /** An event that a decision made, before the log has given it its place. */
 export interface DecidedEvent {
   readonly cardId: CardId

@@ -2,6 +2,7 @@ import { Context, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { Name } from "../domain/Text.ts"
 import { DatabaseClock, databaseNow } from "./DatabaseClock.ts"
+import { type MomentNotReached, positionNotReached } from "./MomentNotReached.ts"
 import { Position } from "./RecordedEvent.ts"
 import { BacklogSchema } from "./SchemaName.ts"
 import { inTransaction } from "./inTransaction.ts"
@@ -41,6 +42,24 @@ export class CheckpointMoved extends Schema.TaggedError<CheckpointMoved>()("Chec
   }
 }
 
+/** A consumer's checkpoint is beyond the end of the log, as after a restore. Nothing was consumed. */
+export class CheckpointAhead extends Schema.TaggedError<CheckpointAhead>()("CheckpointAhead", {
+  consumer: Name,
+  /** Where the checkpoint is. */
+  position: Schema.Int,
+  /** Where the log ends. */
+  head: Schema.Int
+}) {
+  override get message(): string {
+    const { consumer, head, position } = this
+    return (
+      `The checkpoint of ${JSON.stringify(consumer)} is at ${position}, and the log ends at ${head}: the log was restored ` +
+      `or truncated. Check what the consumer did with the events after ${head}; then set its checkpoint back to ${head}, ` +
+      `or to an earlier position, with \`backlog consumers NAME --reset-to ${head}\` or AuditService.advance.`
+    )
+  }
+}
+
 const CheckpointRow = Schema.Struct({ ...Checkpoint.fields, updatedAt: Schema.DateTimeUtcFromDate })
 const ParkedRow = Schema.Struct({ ...ParkedEvent.fields, parkedAt: Schema.DateTimeUtcFromDate })
 const decodeCheckpoints = Schema.decodeUnknownSync(Schema.Array(CheckpointRow))
@@ -57,12 +76,12 @@ export class Checkpoints extends Context.Service<
      * its position.
      */
     readonly lock: (consumer: string) => Effect.Effect<number, SqlError.SqlError>
-    /** Moves a checkpoint in the caller's transaction, if it still is where it is expected. */
+    /** Moves a checkpoint in the caller's transaction, if it still is where it is expected, and not beyond the log. */
     readonly advance: (
       consumer: string,
       from: number,
       to: number
-    ) => Effect.Effect<void, CheckpointMoved | SqlError.SqlError>
+    ) => Effect.Effect<void, CheckpointMoved | MomentNotReached | SqlError.SqlError>
     readonly park: (consumer: string, position: number, reason: string) => Effect.Effect<void, SqlError.SqlError>
     /** What is parked, in the order of consumers and positions. */
     readonly parked: (consumer?: string) => Effect.Effect<ReadonlyArray<ParkedEvent>, SqlError.SqlError>
@@ -78,6 +97,7 @@ export class Checkpoints extends Context.Service<
       const clock = yield* DatabaseClock
       const checkpoints = sql(`${schema}.checkpoints`)
       const parkedEvents = sql(`${schema}.parked_events`)
+      const head = sql(`${schema}.head`)
       const now = () => databaseNow(sql, clock.override)
       const columns = sql.literal('consumer, position::float8 AS position, updated_at AS "updatedAt"')
 
@@ -99,9 +119,14 @@ export class Checkpoints extends Context.Service<
           Effect.gen(function* () {
             const found = yield* lock(consumer)
             if (found !== from) return yield* new CheckpointMoved({ consumer, expected: from, found })
-            yield* sql`
+            // In the same statement: events that were read ahead may be gone from a database that was restored since.
+            const moved = yield* sql`
               UPDATE ${checkpoints} SET position = ${BigInt(to)}::int8, updated_at = ${now()}
-              WHERE consumer = ${consumer}`
+              WHERE consumer = ${consumer} AND ${BigInt(to)}::int8 <= (SELECT position FROM ${head})
+              RETURNING consumer`
+            if (moved.length > 0) return
+            const [end] = yield* sql<{ readonly position: number }>`SELECT position::float8 AS position FROM ${head}`
+            return yield* positionNotReached(to, end?.position ?? 0)
           })
         )
 

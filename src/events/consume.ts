@@ -1,8 +1,10 @@
 import { Cause, type Duration, Effect, Exit, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
-import type { CheckpointMoved, Checkpoints } from "./Checkpoints.ts"
+import { CheckpointAhead, type CheckpointMoved, type Checkpoints } from "./Checkpoints.ts"
 import type { EventLog, LogFailure } from "./EventLog.ts"
 import { headAfter } from "./feed.ts"
+import { MomentNotReached } from "./MomentNotReached.ts"
+import { reachedHead } from "./reachedHead.ts"
 import type { EventFilter } from "./readEvents.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
 import { recordedOf } from "./StoredEvent.ts"
@@ -32,14 +34,19 @@ interface Ahead {
  * Gives a consumer every event after its checkpoint, in order, and moves the checkpoint in the transaction in which the
  * handler writes: whatever the handler wrote to this database happened once for each event, even if the process is
  * killed at any moment. Of two consumers of one name, one waits for the other's transaction and goes on from there.
- * Answers how many events were handled; never, with `follow`.
+ * Answers how many events were handled; never, with `follow`. Fails with `CheckpointAhead` when the checkpoint is beyond
+ * the end of the log.
  */
 export const consume = <E, R>(
   sql: SqlClient.SqlClient,
   log: EventLog["Service"],
   checkpoints: Checkpoints["Service"],
   options: ConsumeOptions<E, R>
-): Effect.Effect<number, E | CheckpointMoved | LogFailure, Exclude<R, Scope.Scope>> => {
+): Effect.Effect<
+  number,
+  E | CheckpointAhead | CheckpointMoved | MomentNotReached | LogFailure,
+  Exclude<R, Scope.Scope>
+> => {
   const { batchSize, consumer, follow, handler, parkAfter } = options
 
   /** In a savepoint of its own: what an event that fails wrote is taken back, and nothing else. */
@@ -52,6 +59,14 @@ export const consume = <E, R>(
     }
   })
 
+  /** Names the consumer whose checkpoint the log does not reach. */
+  const notAhead = <A, F>(position: number, read: Effect.Effect<A, F | MomentNotReached>) =>
+    Effect.catchIf(
+      read,
+      (error): error is MomentNotReached => error instanceof MomentNotReached,
+      () => Effect.flatMap(log.head("read"), (head) => new CheckpointAhead({ consumer, position, head: head.position }))
+    )
+
   return Effect.scoped(
     Effect.gen(function* () {
       const commits = yield* log.commits
@@ -60,7 +75,7 @@ export const consume = <E, R>(
       let ahead: Ahead = { after: 0, upTo: 0, events: [] }
 
       const readAhead = Effect.fnUntraced(function* (after: number) {
-        const upTo = Math.min((yield* log.head("read")).position, end)
+        const upTo = Math.min((yield* notAhead(after, reachedHead(log, after))).position, end)
         const page = yield* log.page(after, upTo, options)
         ahead = { after, upTo: page.at(-1)?.position ?? upTo, events: page.map(recordedOf) }
       })
@@ -98,7 +113,9 @@ export const consume = <E, R>(
         handled += done.handled
         if (done.failure !== undefined) return yield* Effect.failCause(done.failure)
         if (done.position >= end) return handled
-        if (follow) yield* headAfter(log, done.position, commits, options.pollInterval)
+        if (follow) {
+          yield* notAhead(done.position, headAfter(log, done.position, commits, options.pollInterval))
+        }
       }
     })
   )

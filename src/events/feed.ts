@@ -1,5 +1,7 @@
 import { type Duration, Effect, Option, PubSub, Stream } from "effect"
 import type { EventLog, LogFailure } from "./EventLog.ts"
+import type { MomentNotReached } from "./MomentNotReached.ts"
+import { reachedHead } from "./reachedHead.ts"
 import type { EventFilter } from "./readEvents.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
 import { recordedOf } from "./StoredEvent.ts"
@@ -17,12 +19,17 @@ export interface FeedOptions extends EventFilter {
 /**
  * Events in the order of positions, those of the past and, with `follow`, those to come, each once. What is read is
  * always "after the last position", and positions become visible in order and without holes; so there is nothing to be
- * missed between past and present, and a wake-up that is lost costs no more than `pollInterval`.
+ * missed between past and present, and a wake-up that is lost costs no more than `pollInterval`. Fails with
+ * `MomentNotReached` when the log ends before the position, also when that happens to a follower: after a restore, waiting
+ * would skip the events that take the place of those it has seen.
  */
-export const feed = (log: EventLog["Service"], options: FeedOptions): Stream.Stream<RecordedEvent, LogFailure> => {
+export const feed = (
+  log: EventLog["Service"],
+  options: FeedOptions
+): Stream.Stream<RecordedEvent, LogFailure | MomentNotReached> => {
   const until = (after: number, upTo: number) => Stream.map(log.between(after, upTo, options), recordedOf)
   if (!options.follow) {
-    return Stream.unwrap(Effect.map(log.head("read"), (head) => until(options.after, head.position)))
+    return Stream.unwrap(Effect.map(reachedHead(log, options.after), (head) => until(options.after, head.position)))
   }
   return Stream.unwrap(
     Effect.gen(function* () {
@@ -40,7 +47,7 @@ export const feed = (log: EventLog["Service"], options: FeedOptions): Stream.Str
   )
 }
 
-/** Waits until the log goes beyond a position, and answers to where. */
+/** Waits until the log goes beyond a position, and returns where it ends then. */
 export const headAfter = Effect.fnUntraced(function* (
   log: EventLog["Service"],
   after: number,
@@ -48,7 +55,7 @@ export const headAfter = Effect.fnUntraced(function* (
   pollInterval: Duration.Duration
 ) {
   for (;;) {
-    const { position } = yield* log.head("read")
+    const { position } = yield* reachedHead(log, after)
     if (position > after) return position
     yield* Effect.timeoutOption(PubSub.take(commits), pollInterval)
   }

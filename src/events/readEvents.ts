@@ -33,6 +33,8 @@ export interface ReadEvents {
   readonly positionOf: (cardId: CardId, version: number) => Effect.Effect<Option.Option<number>, SqlError.SqlError>
   /** The last position that was recorded by a time; 0 when none was. */
   readonly positionAt: (time: Date) => Effect.Effect<number, SqlError.SqlError>
+  /** Whether the log has an event of a type. */
+  readonly hasType: (type: string) => Effect.Effect<boolean, SqlError.SqlError>
   /** Positions, hashes and recording times, in the order of positions. */
   readonly links: (after: number) => Effect.Effect<ReadonlyArray<ChainLink>, SqlError.SqlError>
 }
@@ -124,6 +126,12 @@ export const makeReadEvents = (sql: SqlClient.SqlClient, schema: string): ReadEv
           if (row === undefined) throw new Error("the log has a hole, so its times cannot be searched; verify it")
           return row.position
         }
+      ),
+    // From the end, where the events of a newer program are. There is no index: a type that never occurs costs a scan.
+    hasType: (type) =>
+      Effect.map(
+        sql`SELECT position FROM ${events} WHERE type = ${type} ORDER BY position DESC LIMIT 1`,
+        (rows) => rows.length > 0
       ),
     // One row for a page: a row for each event would take this program longer than hashing.
     links: (after) =>

@@ -1,7 +1,15 @@
 import { Duration, Effect, Option, Stream } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { pagesOfLines } from "../import/pagesOfLines.ts"
-import { AuditService, type CardAt, CardNotFound, InvalidInput, type RebuildProgress } from "../index.ts"
+import {
+  AuditService,
+  type CardAt,
+  CardNotFound,
+  type EventOptions,
+  eventTypeNamed,
+  InvalidInput,
+  type RebuildProgress
+} from "../index.ts"
 import { BacklogApi } from "./api/BacklogApi.ts"
 import { Caller } from "./Caller.ts"
 import { told, withDatabaseTrouble } from "./DatabaseTrouble.ts"
@@ -23,6 +31,19 @@ export const layerAuditHandlers = HttpApiBuilder.group(
     const shutdown = yield* Shutdown
     // Nothing is signed here: the key is the caller's.
     const anchor = Effect.catchTag(withDatabaseTrouble(audit.anchor()), "AnchorRefused", (error) => Effect.die(error))
+    /**
+     * Refuses a position or a type before the stream begins: only a status stops a reader, which reconnects after a stream
+     * that ends. Reads at the end of the log, and so no events.
+     */
+    const refuseUnheard = Effect.fnUntraced(function* (
+      options: typeof EventOptions.Encoded & { readonly after: number }
+    ) {
+      if (options.after === 0 && typeof options.type !== "object") return
+      const { position } = yield* anchor
+      yield* withDatabaseTrouble(
+        Stream.runHead(audit.events({ ...options, after: Math.max(options.after, position), follow: false }))
+      )
+    })
     return handlers.handleAll({
       history: ({ query }) => startedStream(audit.history(query.id)),
       cardAt: ({ query: { id, ...at } }) =>
@@ -41,12 +62,18 @@ export const layerAuditHandlers = HttpApiBuilder.group(
         Effect.flatMap(withDatabaseTrouble(audit.backlogAt(momentIn({ position, time }))), (past) =>
           startedStream(past.cards(options))
         ),
-      events: ({ headers, query: { follow = true, ...filter } }) => {
-        const events = audit.events({ ...filter, after: headers["last-event-id"] ?? filter.after ?? 0, follow })
-        // Of a stream that goes on, the first event may be long in coming.
-        const answered = follow ? Effect.succeed(endingInProblem(events)) : startedStream(events)
-        return Effect.map(answered, (all) => eventStream(all, { heartbeat, until: shutdown.begun }))
-      },
+      events: Effect.fnUntraced(function* ({ headers, query: { follow = true, type: name, ...filter } }) {
+        const options = {
+          ...filter,
+          after: headers["last-event-id"] ?? filter.after ?? 0,
+          type: name === undefined ? undefined : eventTypeNamed(name)
+        }
+        const events = audit.events({ ...options, follow })
+        if (follow) yield* refuseUnheard(options)
+        // The first event of a stream that continues may be long in coming.
+        const all = follow ? endingInProblem(events) : yield* startedStream(events)
+        return eventStream(all, { heartbeat, until: shutdown.begun })
+      }),
       checkpoints: () => withDatabaseTrouble(audit.checkpoints),
       checkpoint: ({ query }) => Effect.map(withDatabaseTrouble(audit.checkpoint(query.consumer)), Option.getOrNull),
       advance: ({ payload }) => withDatabaseTrouble(audit.advance(payload.consumer, payload.from, payload.to)),

@@ -6,13 +6,21 @@ import type { Redact } from "../domain/Redaction.ts"
 import { CardNotFound, type CommandIdConflict } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
 import { type Anchor, type AnchorRefused, signAnchor } from "../events/Anchor.ts"
-import { type Checkpoint, type CheckpointMoved, Checkpoints, type ParkedEvent } from "../events/Checkpoints.ts"
+import {
+  type Checkpoint,
+  type CheckpointAhead,
+  type CheckpointMoved,
+  Checkpoints,
+  type ParkedEvent
+} from "../events/Checkpoints.ts"
 import { consume } from "../events/consume.ts"
 import { DatabaseClock, databaseNow } from "../events/DatabaseClock.ts"
 import { EventLog, type LogFailure } from "../events/EventLog.ts"
 import { feed } from "../events/feed.ts"
 import type { LogFileRefused } from "../events/LogFile.ts"
+import type { MomentNotReached } from "../events/MomentNotReached.ts"
 import { PollInterval } from "../events/PollInterval.ts"
+import { reachedHead } from "../events/reachedHead.ts"
 import type { RecordedEvent } from "../events/RecordedEvent.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import { inTransaction } from "../events/inTransaction.ts"
@@ -53,12 +61,13 @@ import {
   decodeRestored,
   decodeVerifyOptions
 } from "./auditInput.ts"
+import { existingType } from "./EventTypeFilter.ts"
 import { InvalidInput } from "./InvalidInput.ts"
 import { layerEventLog } from "./layerEventLog.ts"
 import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
 import { type BacklogNotEmpty, exportLog, type ImportedLog, importLog } from "./logTransfer.ts"
 import { createTables, type MigrationRefused, Migrations } from "./Migrations.ts"
-import { type At, type CardAt, type MomentNotReached, momentOf, momentOfCard } from "./moments.ts"
+import { type At, type CardAt, momentOf, momentOfCard } from "./moments.ts"
 import { Receipts } from "./Receipts.ts"
 import { type RedactedCard, redactCard } from "./redactCard.ts"
 import { redactOnce } from "./redactOnce.ts"
@@ -132,18 +141,26 @@ export class AuditService extends Context.Service<
     ) => Effect.Effect<BacklogAt, MomentNotReached | InvalidInput | ReadFailure>
     /**
      * Events in the order of positions; with `follow` those to come too, without a gap or a duplicate in between, as soon
-     * as they are committed, on any process.
+     * as they are committed, on any process. Fails with `MomentNotReached` when the log ends before `after`, or, under a
+     * follower, before the last event that it has seen: the log was restored.
      */
-    readonly events: (options?: typeof EventOptions.Encoded) => Stream.Stream<RecordedEvent, InvalidInput | LogFailure>
+    readonly events: (
+      options?: typeof EventOptions.Encoded
+    ) => Stream.Stream<RecordedEvent, InvalidInput | MomentNotReached | LogFailure>
     /**
      * Gives a consumer every event after its durable checkpoint, and moves that in the transaction in which the handler
      * writes: each event is handled once as far as this database can tell, whatever is killed when. An event that fails
      * `parkAfter` times is parked; what fails otherwise ends the consumer with the handler's error, after committing what
-     * was done before it. Answers how many events were handled.
+     * was done before it. Returns how many events were handled. Fails with `CheckpointAhead` when the checkpoint is beyond
+     * the end of the log, as after a restore.
      */
     readonly consume: <E, R>(
       options: ConsumerOptions<E, R>
-    ) => Effect.Effect<number, E | CheckpointMoved | InvalidInput | LogFailure, Exclude<R, Scope.Scope>>
+    ) => Effect.Effect<
+      number,
+      E | CheckpointAhead | CheckpointMoved | MomentNotReached | InvalidInput | LogFailure,
+      Exclude<R, Scope.Scope>
+    >
     /** Every consumer's checkpoint. */
     readonly checkpoints: Effect.Effect<ReadonlyArray<Checkpoint>, SqlError.SqlError>
     /** A consumer's checkpoint, if it has one. */
@@ -152,19 +169,20 @@ export class AuditService extends Context.Service<
     ) => Effect.Effect<Option.Option<Checkpoint>, InvalidInput | SqlError.SqlError>
     /**
      * Moves a checkpoint, in the caller's transaction where one is open, if it still is at `from` (0 when there is none):
-     * of two consumers of one name only one moves it.
+     * of two consumers of one name only one moves it. It moves forward, to the end of the log at most; from beyond the end
+     * of the log, where a restore leaves it, it may be set back to any position.
      */
     readonly advance: (
       consumer: string,
       from: number,
       to: number
-    ) => Effect.Effect<void, CheckpointMoved | InvalidInput | SqlError.SqlError>
+    ) => Effect.Effect<void, CheckpointMoved | MomentNotReached | InvalidInput | SqlError.SqlError>
     /** Notes that a consumer has gone past an event, and why; in the caller's transaction where one is open. */
     readonly park: (
       consumer: string,
       position: number,
       reason: string
-    ) => Effect.Effect<void, InvalidInput | SqlError.SqlError>
+    ) => Effect.Effect<void, MomentNotReached | InvalidInput | SqlError.SqlError>
     /** What is parked, of every consumer or of one. */
     readonly parked: (consumer?: string) => Effect.Effect<ReadonlyArray<ParkedEvent>, InvalidInput | SqlError.SqlError>
     /** Takes an event off the list of parked ones, when it was dealt with; answers whether it was on it. */
@@ -296,9 +314,17 @@ export class AuditService extends Context.Service<
 
         const events = (input: typeof EventOptions.Encoded = {}) =>
           Stream.unwrap(
-            Effect.map(decodeEventOptions(input), (options) =>
-              feed(log, { ...options, after: options.after ?? 0, follow: options.follow === true, pollInterval })
-            )
+            Effect.gen(function* () {
+              const options = yield* decodeEventOptions(input)
+              const type = yield* existingType(log, options.type)
+              return feed(log, {
+                ...options,
+                type,
+                after: options.after ?? 0,
+                follow: options.follow === true,
+                pollInterval
+              })
+            })
           )
 
         const verified = Effect.fn("AuditService.verify")(function* (input: VerifyOptions = {}) {
@@ -356,6 +382,7 @@ export class AuditService extends Context.Service<
               const options = yield* decodeConsumer(input)
               return yield* consume<E, R>(sql, log, checkpoints, {
                 ...options,
+                type: yield* existingType(log, options.type),
                 handler: options.handler as typeof input.handler,
                 follow: options.follow === true,
                 batchSize: options.batchSize ?? 100,
@@ -367,14 +394,23 @@ export class AuditService extends Context.Service<
           checkpoint: (consumer) => Effect.flatMap(decodeName(consumer), checkpoints.get),
           advance: Effect.fn("AuditService.advance")(function* (consumer, from, to) {
             yield* decodeMove({ from, to })
-            return yield* checkpoints.advance(yield* decodeName(consumer), from, to)
+            const name = yield* decodeName(consumer)
+            if (to < from) {
+              const head = yield* log.head("read")
+              if (from <= head.position) {
+                return yield* new InvalidInput({
+                  problem: `a checkpoint moves forward: from ${from} it is not set back to ${to}, since the log goes on to ${head.position}`
+                })
+              }
+            }
+            return yield* checkpoints.advance(name, from, to)
           }),
           park: Effect.fn("AuditService.park")(function* (consumer, position, reason) {
-            return yield* checkpoints.park(
-              yield* decodeName(consumer),
-              yield* decodePosition(position),
-              yield* decodeReason(reason)
-            )
+            const name = yield* decodeName(consumer)
+            const parked = yield* decodePosition(position)
+            const why = yield* decodeReason(reason)
+            yield* reachedHead(log, parked)
+            return yield* checkpoints.park(name, parked, why)
           }),
           parked: (consumer) =>
             consumer === undefined ? checkpoints.parked() : Effect.flatMap(decodeName(consumer), checkpoints.parked),

@@ -1,7 +1,9 @@
 import { PgClient } from "@effect/sql-pg"
-import { Context, Effect, Layer, Option, Queue } from "effect"
+import { Context, DateTime, Effect, Layer, Option, Queue } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { randomBytes } from "node:crypto"
+import type { Anchor } from "../events/Anchor.ts"
+import { emptyChainHash } from "../events/ContentHash.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
 import { readMigrations } from "./Migrations.ts"
@@ -26,6 +28,10 @@ export class Doctor extends Context.Service<
     readonly examine: Effect.Effect<DoctorFacts, SqlError.SqlError>
     /** Whether the database answers, and has the migrations that this program needs; what is wrong otherwise. */
     readonly readiness: Effect.Effect<Option.Option<string>, SqlError.SqlError>
+    /** What became of the log since an anchor; none where there is no log to read. */
+    readonly anchored: (
+      anchor: Anchor
+    ) => Effect.Effect<Option.Option<NonNullable<NonNullable<DoctorFacts["anchorFile"]>["newest"]>>, SqlError.SqlError>
     /** Connections of programs like this one to the database, by state; none where it is embedded. */
     readonly connections: Effect.Effect<
       ReadonlyArray<{ readonly state: string; readonly count: number }>,
@@ -187,6 +193,7 @@ export class Doctor extends Context.Service<
 
       const consumers = sql<DoctorFacts["consumers"][number]>`
         SELECT consumer, greatest(0, head.position - coalesce(reached.position, 0))::float8 AS behind,
+          greatest(0, coalesce(reached.position, 0) - head.position)::float8 AS ahead,
           coalesce(extract(epoch FROM clock_timestamp() - reached.updated_at), 0)::float8 AS "stillSeconds",
           coalesce(parked.number, 0)::float8 AS parked
         FROM ${table("head")} AS head,
@@ -232,6 +239,23 @@ export class Doctor extends Context.Service<
         return unknown.length > 0 ? Option.some(`migrations are unknown: ${unknown.join(", ")}`) : Option.none()
       })
 
+      const anchored = Effect.fnUntraced(function* ({ at, chainHash, position }: Anchor) {
+        const { exists, isReadable, missing } = yield* migrations
+        if (!exists || !isReadable || missing.length > 0) return Option.none()
+        const [row] = yield* sql<{ readonly head: number; readonly hash: string | null; readonly ageSeconds: number }>`
+          SELECT head.position::float8 AS head,
+            (SELECT encode(chain_hash, 'hex') FROM ${table("events")} WHERE position = ${BigInt(position)}::int8) AS hash,
+            extract(epoch FROM clock_timestamp() - ${DateTime.toDateUtc(at)}::timestamptz)::float8 AS "ageSeconds"
+          FROM ${table("head")} AS head`
+        const { ageSeconds, hash, head } = first(row)
+        return Option.some({
+          position,
+          ageSeconds: Math.max(0, ageSeconds),
+          isContinued: position <= head && (position === 0 ? emptyChainHash : hash) === chainHash,
+          behind: Math.max(0, head - position)
+        })
+      })
+
       const connections = sql<{ readonly state: string; readonly count: number }>`
         SELECT state, (SELECT count(*) FROM pg_stat_activity AS activity WHERE activity.state = states.state
           AND application_name = ${applicationName} AND datname = current_database())::float8 AS count
@@ -239,6 +263,7 @@ export class Doctor extends Context.Service<
 
       return Doctor.of({
         readiness,
+        anchored,
         connections: isEmbedded ? Effect.succeed([]) : connections,
         examine: Effect.gen(function* () {
           const found = yield* migrations

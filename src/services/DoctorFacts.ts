@@ -67,7 +67,34 @@ export const DoctorFacts = Schema.Struct({
     })
   ),
   consumers: Schema.Array(
-    Schema.Struct({ consumer: Checkpoint.fields.consumer, behind: Count, stillSeconds: Schema.Finite, parked: Count })
+    Schema.Struct({
+      consumer: Checkpoint.fields.consumer,
+      behind: Count,
+      /** By how many positions its checkpoint is beyond the end of the log. */
+      ahead: Count,
+      stillSeconds: Schema.Finite,
+      parked: Count
+    })
+  ),
+  /** The file of anchors, where one was named. */
+  anchorFile: Schema.optionalKey(
+    Schema.Struct({
+      file: Schema.String,
+      /** Why it cannot be used. */
+      problem: Schema.NullOr(Schema.String),
+      /** Whether its last line is incomplete. */
+      isCutShort: Schema.Boolean,
+      newest: Schema.NullOr(
+        Schema.Struct({
+          position: Count,
+          ageSeconds: Schema.Finite,
+          /** Whether the log has the anchor's chain hash at its position. */
+          isContinued: Schema.Boolean,
+          /** Events after it. */
+          behind: Count
+        })
+      )
+    })
   ),
   expiredClaims: Schema.Struct({ count: Count, oldestSeconds: Schema.NullOr(Schema.Finite) }),
   claimable: Count,

@@ -7,6 +7,7 @@ import { Position } from "../events/RecordedEvent.ts"
 import type { RebuildProgress } from "../projections/rebuild.ts"
 import type { VerifyOptions } from "../projections/verify.ts"
 import { decodeInput } from "./decodeInput.ts"
+import { EventTypeFilter } from "./EventTypeFilter.ts"
 import { At, CardAt } from "./moments.ts"
 
 /** Which events a feed gives. */
@@ -14,7 +15,8 @@ export const EventOptions = Schema.Struct({
   /** Only events after this position; all when absent. */
   after: Schema.optional(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
   cardId: Schema.optional(CardId),
-  type: Schema.optional(Name),
+  /** Only events of this type. */
+  type: Schema.optional(EventTypeFilter),
   actor: Schema.optional(Name),
   /** Whether to go on with events as they are appended; `false` when absent. */
   follow: Schema.optional(Schema.Boolean)
@@ -97,9 +99,10 @@ export const decodePruneReceipts = decodeInput(PruneReceipts)
 
 /** From where to where a checkpoint moves. */
 export const decodeMove = decodeInput(
-  Schema.Struct({ from: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)), to: Position }).check(
-    Schema.makeFilter(({ from, to }) => to > from, { expected: "a checkpoint that moves forward" })
-  )
+  Schema.Struct({
+    from: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
+    to: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
+  }).check(Schema.makeFilter(({ from, to }) => to !== from, { expected: "a checkpoint that moves" }))
 )
 
 /** How a consumer takes events. */

@@ -212,9 +212,14 @@ const generation = ({ generation: of }: DoctorFacts) =>
         of.number === 0 ? "The log was never restored." : `Tokens are of generation ${of.number} (${of.reason}).`
       )
 
-const consumers = ({ consumers: of }: DoctorFacts) =>
+const consumers = ({ consumers: of, head }: DoctorFacts) =>
   orOk(
-    of.flatMap(({ behind, consumer, parked, stillSeconds }) => [
+    of.flatMap(({ ahead, behind, consumer, parked, stillSeconds }) => [
+      ahead > 0 &&
+        problem(
+          `The checkpoint of consumer ${JSON.stringify(consumer)} is ${ahead} positions beyond the end of the log: the log was restored or truncated, and the consumer fails with CheckpointAhead.`,
+          `Check what it did with the events after ${head ?? 0}, then set it back: \`backlog consumers ${consumer} --reset-to ${head ?? 0}\`.`
+        ),
       behind > 0 &&
         stillSeconds > 10 * minute &&
         warning(
@@ -229,6 +234,36 @@ const consumers = ({ consumers: of }: DoctorFacts) =>
     ]),
     of.length === 0 ? "No consumer keeps a checkpoint." : "Consumers keep up."
   )
+
+const anchors = ({ anchorFile }: DoctorFacts) => {
+  if (anchorFile === undefined) return []
+  const { isCutShort, newest, problem: wrong } = anchorFile
+  const file = JSON.stringify(anchorFile.file)
+  if (wrong !== null) {
+    return [
+      problem(`The anchor file ${file} cannot be used: ${wrong}.`, "See whether a server with --anchor-file writes it.")
+    ]
+  }
+  if (newest === null) return []
+  const { ageSeconds, behind, isContinued, position } = newest
+  const words = `The newest anchor in ${file} is at position ${position}, ${long(ageSeconds)} old, and ${behind} events came after it.`
+  return orOk(
+    [
+      !isContinued &&
+        problem(
+          `The log does not continue the newest anchor in ${file}, at position ${position}: it was truncated or rewritten.`,
+          "See where: `backlog verify --anchor-file PATH`. If a restore explains it, keep the file, and start with a new one."
+        ),
+      isContinued &&
+        behind > 0 &&
+        ageSeconds > 24 * hour &&
+        warning(words, "See whether a server with --anchor-file runs, and what it logs."),
+      isCutShort &&
+        note(`The last line of ${file} is incomplete: a write was cut short. The next anchor takes its place.`)
+    ],
+    words
+  )
+}
 
 const claims = ({ expiredClaims: { count, oldestSeconds } }: DoctorFacts) =>
   orOk(
@@ -265,6 +300,7 @@ const checks: ReadonlyArray<readonly [string, (facts: DoctorFacts) => ReadonlyAr
   ["transactions", transactions],
   ["generation", generation],
   ["consumers", consumers],
+  ["anchors", anchors],
   ["claims", claims],
   ["work", work]
 ]

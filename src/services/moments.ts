@@ -3,6 +3,8 @@ import type { SqlError } from "effect/sql"
 import { Version } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 import type { EventLog } from "../events/EventLog.ts"
+import { MomentNotReached } from "../events/MomentNotReached.ts"
+import { reachedHead } from "../events/reachedHead.ts"
 import type { Moment } from "../projections/PastBacklog.ts"
 
 const AtPosition = Schema.Struct({ position: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)) })
@@ -26,16 +28,6 @@ export const At = Schema.Union([AtPosition, AtTime, AtBoth])
 
 /** A moment of one card: as of the backlog, or after one of the card's own events. */
 export const CardAt = Schema.Union([AtPosition, AtTime, AtBoth, Schema.Struct({ version: Version })])
-
-/** What was asked for has not happened yet. */
-export class MomentNotReached extends Schema.TaggedError<MomentNotReached>()("MomentNotReached", {
-  asked: Schema.String,
-  reached: Schema.String
-}) {
-  override get message(): string {
-    return `There is no ${this.asked} yet: ${this.reached}.`
-  }
-}
 
 /** Before anything was recorded, and still a time that the database can read. */
 const earliest = DateTime.makeUnsafe("0001-01-01T00:00:00Z")
@@ -82,10 +74,13 @@ export const momentOfCard = Effect.fnUntraced(function* (
 
 const momentAfter = Effect.fnUntraced(function* (log: EventLog["Service"], position: number) {
   if (position === 0) return { position, now: DateTime.makeUnsafe(0) } satisfies Moment
-  const recordedAt = yield* log.read.recordedAt(position)
-  if (Option.isSome(recordedAt)) {
-    return { position, now: DateTime.fromDateUnsafe(recordedAt.value) } satisfies Moment
+  let recordedAt = yield* log.read.recordedAt(position)
+  if (Option.isNone(recordedAt)) {
+    yield* reachedHead(log, position)
+    recordedAt = yield* log.read.recordedAt(position)
   }
-  const head = yield* log.head("read")
-  return yield* new MomentNotReached({ asked: `position ${position}`, reached: `the log ends at ${head.position}` })
+  if (Option.isNone(recordedAt)) {
+    return yield* Effect.die(new Error(`the log has no event at position ${position}, which is a hole; verify it`))
+  }
+  return { position, now: DateTime.fromDateUnsafe(recordedAt.value) } satisfies Moment
 })

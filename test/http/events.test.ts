@@ -125,7 +125,11 @@ onServer("events over HTTP", (test) => {
       expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([{ position: 1 }, problem])
 
       const there = Context.get(yield* Layer.build(layerHttp({ url })), AuditService)
-      const streams = [there.events({ follow: true }), there.events(), there.history("c1")]
+      const streams: ReadonlyArray<Stream.Stream<RecordedEvent, unknown>> = [
+        there.events({ follow: true }),
+        there.events(),
+        there.history("c1")
+      ]
       for (const stream of streams) expect(yield* Effect.flip(Stream.runDrain(stream))).toEqual(damage)
       expect(yield* Effect.flip(there.cardAt("c1", { version: 1 }))).toEqual(damage)
     })

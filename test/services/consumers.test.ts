@@ -272,6 +272,7 @@ const checkpoints = (test: Test): void => {
     "moves a checkpoint only from where it is, and only forward",
     Effect.gen(function* () {
       const { at, audit, sql } = yield* withSeen
+      yield* createCards(9)
       expect(Option.isNone(yield* audit.checkpoint("c"))).toBe(true)
       yield* audit.advance("c", 0, 4)
       expect(yield* Effect.flip(audit.advance("c", 0, 5))).toMatchObject({

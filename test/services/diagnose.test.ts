@@ -33,7 +33,7 @@ const well: DoctorFacts = {
   oldestTransaction: { pid: 7, state: "active", ageSeconds: 3 },
   head: 100,
   generation: { number: 0, reason: null, hasMoved: false },
-  consumers: [{ consumer: "mailer", behind: 3, stillSeconds: 2, parked: 0 }],
+  consumers: [{ consumer: "mailer", behind: 3, ahead: 0, stillSeconds: 2, parked: 0 }],
   expiredClaims: { count: 1, oldestSeconds: 30 },
   claimable: 2,
   oldestReadyAgeSeconds: 7300
@@ -151,14 +151,14 @@ describe("the doctor", () => {
     ],
     [
       "a consumer that stands still",
-      { consumers: [{ consumer: "mailer", behind: 5, stillSeconds: 601, parked: 0 }] },
+      { consumers: [{ consumer: "mailer", behind: 5, ahead: 0, stillSeconds: 601, parked: 0 }] },
       "consumers",
       "warning",
       /"mailer" is 5 events behind, .* 10 minutes/
     ],
     [
       "parked events",
-      { consumers: [{ consumer: "mailer", behind: 0, stillSeconds: 1e6, parked: 2 }] },
+      { consumers: [{ consumer: "mailer", behind: 0, ahead: 0, stillSeconds: 1e6, parked: 2 }] },
       "consumers",
       "warning",
       /parked 2 events/

@@ -68,7 +68,6 @@ onBothDatabases("the feed of events", (test) => {
       expect(yield* positions()).toEqual(upTo(9))
       expect(yield* positions({ after: 6 })).toEqual([7, 8, 9])
       expect(yield* positions({ after: 9 })).toEqual([])
-      expect(yield* positions({ after: 900 })).toEqual([])
       expect(yield* positions({ cardId: "b" })).toEqual([4, 5, 6])
       expect(yield* positions({ type: "CardClaimed" })).toEqual([2, 5, 8])
       expect(yield* positions({ actor: "ann" })).toEqual([1, 3, 7, 9])
@@ -79,7 +78,7 @@ onBothDatabases("the feed of events", (test) => {
       const [first] = yield* Stream.runCollect(audit.events({ cardId: "a", type: "CardCompleted" }))
       expect(first).toMatchObject({ cardId: "a", version: 3, type: "CardCompleted", actor: "ann" })
       expect(first === undefined ? false : DateTime.isDateTime(first.recordedAt)).toBe(true)
-      for (const options of [{ after: -1 }, { after: 1.5 }, { cardId: "" }, { type: "" }, { actor: " " }]) {
+      for (const options of [{ after: -1 }, { after: 1.5 }, { cardId: "" }, { type: "" as never }, { actor: " " }]) {
         expect(yield* Effect.flip(Stream.runDrain(audit.events(options)))).toBeInstanceOf(InvalidInput)
       }
     })

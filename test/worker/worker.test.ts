@@ -1,6 +1,6 @@
 import { Deferred, Effect, Fiber, Option, Stream } from "effect"
 import { expect } from "vitest"
-import { AuditService, BacklogService, BacklogTestClock, type Card } from "../../src/index.ts"
+import { AuditService, BacklogService, BacklogTestClock, type Card, type EventType } from "../../src/index.ts"
 import { layerHttp, serve } from "../../src/http/index.ts"
 import { Worker, type WorkerEvent, type WorkerOptions } from "../../src/worker/index.ts"
 import { eventsOf, iso } from "../support/backlogs.ts"
@@ -42,7 +42,7 @@ onBothDatabases("a worker", (test) => {
       expect((yield* cardOf("a")).result).toBeNull()
       expect((yield* cardOf("b")).result).toEqual({ attempts: 1, text: "ü" })
       // The next card came with the completion of the one before: one command.
-      const commandOf = Effect.fnUntraced(function* (cardId: string, type: string) {
+      const commandOf = Effect.fnUntraced(function* (cardId: string, type: EventType) {
         const audit = yield* AuditService
         return (yield* Stream.runCollect(audit.events({ cardId, type })))[0]?.commandId
       })

@@ -15,12 +15,13 @@ export const consumers = verb(
   "consumers",
   {
     about:
-      "Shows how far each consumer of events has come, and how many events it parked because it could not take them; with a NAME that consumer's parked events, and why. --unpark takes one off the list, when it was dealt with.",
+      "Shows how far each consumer of events has come, and how many events it parked because it could not take them; with a NAME that consumer's parked events, and why. --unpark takes one off the list, when it was dealt with. After a restore, a checkpoint may be beyond the end of the log: --reset-to sets it back.",
     brief: "How far consumers of events have come",
     examples: [
       { command: "backlog consumers" },
       { command: "backlog consumers mailer" },
-      { command: "backlog consumers mailer --unpark 1204" }
+      { command: "backlog consumers mailer --unpark 1204" },
+      { command: "backlog consumers mailer --reset-to 769", description: "After a restore of a log that ends there" }
     ]
   },
   {
@@ -29,36 +30,54 @@ export const consumers = verb(
       Argument.optional,
       Argument.map(Option.getOrUndefined)
     ),
-    unpark: whole("unpark", "Take the event at this position off the list of parked ones", "POSITION")
+    unpark: whole("unpark", "Take the event at this position off the list of parked ones", "POSITION"),
+    resetTo: whole("reset-to", "Set a checkpoint that is beyond the end of the log back to this position", "POSITION")
   },
-  Effect.fnUntraced(function* ({ name, unpark }) {
+  Effect.fnUntraced(function* ({ name, resetTo, unpark }) {
     if (name === undefined) {
-      if (unpark !== undefined) {
+      const flag = unpark !== undefined ? "--unpark" : resetTo !== undefined ? "--reset-to" : undefined
+      if (flag !== undefined) {
         return yield* new InvalidInput({
-          problem: "--unpark needs the consumer's name: backlog consumers NAME --unpark POSITION"
+          problem: `${flag} needs the consumer's name: backlog consumers NAME ${flag} POSITION`
         })
       }
       return allConsumers
     }
     const consumer = yield* decodeName(name)
-    return oneConsumer(consumer, unpark === undefined ? undefined : yield* decodePosition(unpark))
+    if (resetTo !== undefined && unpark !== undefined) {
+      return yield* new InvalidInput({ problem: "give --unpark or --reset-to, not both" })
+    }
+    const to = resetTo === undefined ? undefined : yield* decodeReset(resetTo)
+    const position = unpark === undefined ? undefined : yield* decodePosition(unpark)
+    return Effect.gen(function* () {
+      return to === undefined ? yield* oneConsumer(consumer, position) : yield* resetConsumer(consumer, to)
+    })
   })
 )
 
 const decodeName = decodeInput(Checkpoint.fields.consumer)
 const decodePosition = decodeInput(ParkedEvent.fields.position)
+const decodeReset = decodeInput(Checkpoint.fields.position)
 
 /** How far a consumer is; one that has only parked something has no checkpoint, and no time of one. */
 interface Progress {
   readonly consumer: string
   readonly position: number
   readonly behind: number
+  /** By how many positions the checkpoint is beyond the end of the log, as after a restore. */
+  readonly ahead: number
   readonly updatedAt: DateTime.Utc | null
 }
 
 const progressOf = (consumer: string, found: Checkpoint | undefined, head: number): Progress => {
   const position = found?.position ?? 0
-  return { consumer, position, behind: Math.max(0, head - position), updatedAt: found?.updatedAt ?? null }
+  return {
+    consumer,
+    position,
+    behind: Math.max(0, head - position),
+    ahead: Math.max(0, position - head),
+    updatedAt: found?.updatedAt ?? null
+  }
 }
 
 const encodeProgress = ({ updatedAt, ...progress }: Progress) => ({
@@ -71,7 +90,7 @@ const allConsumers = Effect.gen(function* () {
   const checkpoints = new Map((yield* audit.checkpoints).map((checkpoint) => [checkpoint.consumer, checkpoint]))
   const parked = new Map<string, number>()
   for (const { consumer } of yield* audit.parked()) parked.set(consumer, (parked.get(consumer) ?? 0) + 1)
-  // After the checkpoints, so that none is ahead of it.
+  // After the checkpoints, so that only what a restore left is ahead of it.
   const { position: head } = yield* audit.anchor()
   const all = [...new Set([...checkpoints.keys(), ...parked.keys()])]
     .sort()
@@ -79,7 +98,12 @@ const allConsumers = Effect.gen(function* () {
   const columns = (page: Page): ReadonlyArray<Column<Progress & { readonly parked: number }>> => [
     { title: "CONSUMER", text: ({ consumer }) => consumer, atLeast: 12, paint: () => page.bold },
     { title: "POSITION", text: ({ position }) => String(position), align: "right" },
-    { title: "BEHIND", text: ({ behind }) => String(behind), align: "right" },
+    {
+      title: "BEHIND",
+      text: ({ ahead, behind }) => (ahead > 0 ? `beyond by ${ahead}` : String(behind)),
+      align: "right",
+      paint: ({ ahead }) => (ahead > 0 ? page.red : (text) => text)
+    },
     {
       title: "PARKED",
       text: (row) => String(row.parked),
@@ -121,8 +145,28 @@ const oneConsumer = Effect.fnUntraced(function* (consumer: string, unpark: numbe
   )
 })
 
+/** Sets a checkpoint back that is beyond the end of the log. */
+const resetConsumer = Effect.fnUntraced(function* (consumer: string, to: number) {
+  const audit = yield* AuditService
+  const checkpoint = Option.getOrUndefined(yield* audit.checkpoint(consumer))
+  if (checkpoint === undefined) return yield* new ConsumerNotFound({ consumer })
+  const from = checkpoint.position
+  const { position: head } = yield* audit.anchor()
+  if (from <= head) {
+    return yield* new InvalidInput({
+      problem: `the checkpoint of ${JSON.stringify(consumer)} is at ${from}, and the log ends at ${head}: --reset-to is for one that is beyond the end of the log`
+    })
+  }
+  yield* audit.advance(consumer, from, to)
+  const progress = progressOf(consumer, Option.getOrUndefined(yield* audit.checkpoint(consumer)), head)
+  return reply(
+    () => ({ ...encodeProgress(progress), resetFrom: from }),
+    (page) => `${page.bold(oneLine(consumer))} was at position ${from}, and is at ${to}: ${progress.behind} behind.`
+  )
+})
+
 const describeOne = (
-  { behind, consumer, position, updatedAt }: Progress,
+  { ahead, behind, consumer, position, updatedAt }: Progress,
   parked: ReadonlyArray<ParkedEvent>,
   unparked: number | undefined,
   page: Page
@@ -130,7 +174,9 @@ const describeOne = (
   const since = updatedAt === null ? "" : ` since ${moment(updatedAt)}`
   const lines = [
     ...(unparked === undefined ? [] : [`The event at position ${unparked} is off the list.`]),
-    `${page.bold(oneLine(consumer))} is at position ${position}${since}, ${behind} behind.`
+    ahead > 0
+      ? `${page.bold(oneLine(consumer))} is at position ${position}${since}, ${ahead} beyond the end of the log: after a restore, set it back with --reset-to.`
+      : `${page.bold(oneLine(consumer))} is at position ${position}${since}, ${behind} behind.`
   ]
   if (parked.length === 0) return [...lines, "Nothing is parked."].join("\n")
   const columns: ReadonlyArray<Column<ParkedEvent>> = [

@@ -1,28 +1,32 @@
-import { Effect, Schema } from "effect"
+import { Effect, Option, Result, Schema } from "effect"
 import { Command } from "effect/cli"
-import { diagnose, Doctor, DoctorFacts, DoctorFinding } from "../../index.ts"
+import { diagnose, Doctor, DoctorFacts, DoctorFinding, newestOf, readAnchorFile } from "../../index.ts"
 import { withDoctor } from "../database.ts"
 import { exitCodes } from "../failure.ts"
+import { text } from "../flags.ts"
 import type { Page, Paint } from "../Page.ts"
 import { reply } from "../Reply.ts"
 import { manyLines } from "../terminalText.ts"
 import { answerAlone, documented } from "../verb.ts"
 
 export const doctor = documented(
-  Command.make("doctor", {}, () =>
-    answerAlone(
-      Effect.map(withDoctor(Effect.flatMap(Doctor, ({ examine }) => examine)), (facts) => {
-        const findings = diagnose(facts)
-        const isWell = findings.every(({ level }) => level === "ok" || level === "note")
-        return {
-          ...reply(
-            () => ({ isWell, findings: encodeFindings(findings), facts: encodeFacts(facts) }),
-            (page) => [...findings.map((finding) => told(finding, page)), summary(findings)].join("\n")
-          ),
-          exitCode: isWell ? exitCodes.done : exitCodes.failed
-        }
-      })
-    )
+  Command.make(
+    "doctor",
+    { anchorFile: text("anchor-file", "A file of anchors to check too", "PATH") },
+    ({ anchorFile }) =>
+      answerAlone(
+        Effect.map(withDoctor(examined(anchorFile)), (facts) => {
+          const findings = diagnose(facts)
+          const isWell = findings.every(({ level }) => level === "ok" || level === "note")
+          return {
+            ...reply(
+              () => ({ isWell, findings: encodeFindings(findings), facts: encodeFacts(facts) }),
+              (page) => [...findings.map((finding) => told(finding, page)), summary(findings)].join("\n")
+            ),
+            exitCode: isWell ? exitCodes.done : exitCodes.failed
+          }
+        })
+      )
   ),
   {
     about:
@@ -30,10 +34,37 @@ export const doctor = documented(
     brief: "See what is not as it should be, and what to do",
     examples: [
       { command: "backlog doctor" },
-      { command: "backlog doctor --json", description: "With all that was found" }
+      { command: "backlog doctor --json", description: "With all that was found" },
+      {
+        command: "backlog doctor --anchor-file /var/lib/anchors/work.txt",
+        description: "Also whether the log continues the newest anchor"
+      }
     ]
   }
 )
+
+/** What the doctor finds, and in a file of anchors. */
+const examined = Effect.fnUntraced(function* (file: string | undefined) {
+  const doctor = yield* Doctor
+  const facts = yield* doctor.examine
+  if (file === undefined) return facts
+  const content = yield* Effect.result(readAnchorFile(file))
+  const anchor = Result.isSuccess(content) ? newestOf(content.success.anchors) : undefined
+  const newest = anchor === undefined ? Option.none() : yield* doctor.anchored(anchor)
+  return {
+    ...facts,
+    anchorFile: {
+      file,
+      problem: Result.isFailure(content)
+        ? content.failure.problem
+        : anchor === undefined
+          ? "it has no anchor in it"
+          : null,
+      isCutShort: Result.isSuccess(content) && content.success.isCutShort,
+      newest: Option.getOrNull(newest)
+    }
+  } satisfies DoctorFacts
+})
 
 const encodeFindings = Schema.encodeSync(Schema.Array(DoctorFinding))
 const encodeFacts = Schema.encodeSync(DoctorFacts)

@@ -1,5 +1,5 @@
 import { Effect, Stream } from "effect"
-import { AuditService, EventOptions } from "../../index.ts"
+import { AuditService, EventOptions, eventTypeNamed } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
 import { describeEvent } from "../describeEvent.ts"
 import { eventLines } from "../eventTable.ts"
@@ -23,11 +23,21 @@ export const events = verb(
   {
     after: whole("after", "Only events after this position (default: all)", "POSITION"),
     card: text("card", "Only events of this card", "ID"),
-    type: text("type", "Only events of this type, such as CardClaimed", "TYPE"),
+    type: text(
+      "type",
+      "Only events of this type, such as CardClaimed; a type that only a newer program knows must occur in the log",
+      "TYPE"
+    ),
     follow: switchFlag("follow", "Go on with what happens from now on")
   },
   Effect.fnUntraced(function* ({ after, card, follow, type }) {
-    const options = { after, cardId: card, type, actor: yield* Actor, follow }
+    const options = {
+      after,
+      cardId: card,
+      type: type === undefined ? undefined : eventTypeNamed(type),
+      actor: yield* Actor,
+      follow
+    }
     yield* decodeOptions(options)
     return Effect.map(AuditService, (audit) => {
       const found = audit.events(options)

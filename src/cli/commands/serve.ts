@@ -1,11 +1,12 @@
-import { Effect, Layer } from "effect"
+import { Duration, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
 import { SqlClient } from "effect/sql"
-import { AccessTokens, Doctor, InvalidInput } from "../../index.ts"
+import { AccessTokens, Doctor, InvalidInput, keepAnchors, type KeepAnchorsOptions } from "../../index.ts"
 import { withServer } from "../database.ts"
 import { exitCodes } from "../failure.ts"
 import { switchFlag, text, whole } from "../flags.ts"
 import { Host } from "../Host.ts"
+import { keyOfFile } from "../keyFile.ts"
 import { layerLogging, logFlags } from "../logging.ts"
 import { reply } from "../Reply.ts"
 import { telemetry } from "../telemetry.ts"
@@ -25,9 +26,13 @@ export const serve = documented(
       allowOrigin: text("allow-origin", "Origins whose pages may ask, https://board.example.com", "ORIGIN,…"),
       rateLimit: whole("rate-limit", "Requests of each caller in a second; 0 for no limit (default: 1000 with tokens)"),
       maxConnections: whole("max-connections", "Connections at most (default: 4000)"),
+      anchorFile: text("anchor-file", "Append anchors of the log to this file, outside of the database", "PATH"),
+      anchorEvery: whole("anchor-every", "Minutes between two anchors, 1 to 10080 (default: 60)", "MINUTES"),
+      anchorKey: text("anchor-key", "A file with an Ed25519 private key in PEM, to sign the anchors", "PATH"),
       ...logFlags
     },
     Effect.fnUntraced(function* (input) {
+      const anchoring = yield* anchoringOf(input)
       const { allowHost, allowOrigin, host, logFormat, logLevel, maxConnections, port, rateLimit, requireTokens } =
         input
       if (port !== undefined && (port < 0 || port > 65_535)) {
@@ -53,6 +58,8 @@ export const serve = documented(
       endsByInterrupt({ patienceMillis, exitCode: exitCodes.done })
       return yield* withServer(
         Effect.gen(function* () {
+          // Before the server, so that the last anchor is made when the last command is done.
+          if (anchoring !== undefined) yield* keepAnchors(anchoring)
           const address = yield* Effect.catchTag(
             server.serve({
               host,
@@ -98,10 +105,37 @@ export const serve = documented(
       {
         command: "backlog serve --host 0.0.0.0 --allow-host backlog.example.com --log-format json",
         description: "For others, who show tokens"
+      },
+      {
+        command: "backlog serve --anchor-file /var/lib/anchors/work.txt --anchor-every 15",
+        description: "With an anchor of the log every 15 minutes"
       }
     ]
   }
 )
+
+/** How the log is to be anchored, if at all. */
+const anchoringOf = Effect.fnUntraced(function* (flags: {
+  readonly anchorFile: string | undefined
+  readonly anchorEvery: number | undefined
+  readonly anchorKey: string | undefined
+}): Effect.fn.Return<KeepAnchorsOptions | undefined, InvalidInput> {
+  const { anchorEvery = 60, anchorFile, anchorKey } = flags
+  if (anchorFile === undefined) {
+    const lone = flags.anchorEvery !== undefined ? "every" : anchorKey !== undefined ? "key" : undefined
+    return lone === undefined
+      ? undefined
+      : yield* new InvalidInput({ problem: `--anchor-${lone} needs a file for the anchors: give --anchor-file too` })
+  }
+  if (anchorEvery < 1 || anchorEvery > 10_080) {
+    return yield* new InvalidInput({ problem: "--anchor-every takes 1 to 10080 minutes" })
+  }
+  return {
+    file: anchorFile,
+    every: Duration.minutes(anchorEvery),
+    privateKey: anchorKey === undefined ? undefined : yield* keyOfFile("anchor-key", anchorKey, "private")
+  }
+})
 
 const listed = (given: string | undefined): ReadonlyArray<string> =>
   (given ?? "").split(",").flatMap((each) => (each.trim() === "" ? [] : [each.trim()]))

@@ -8,7 +8,9 @@ import {
   InvalidInput,
   LogFileCheck,
   LogFileRefused,
+  newestOf,
   parseAnchor,
+  readAnchorFile,
   VerifyReport,
   type WrongLine
 } from "../../index.ts"
@@ -19,7 +21,6 @@ import { Host } from "../Host.ts"
 import { keyOfFile } from "../keyFile.ts"
 import { progressBar, withoutProgress } from "../progressBar.ts"
 import { type Reply, reply } from "../Reply.ts"
-import { textOfFile } from "../textInput.ts"
 import { answerAlone, answerInBacklog, documented } from "../verb.ts"
 
 const file = Argument.String("file").pipe(
@@ -30,7 +31,7 @@ const file = Argument.String("file").pipe(
 
 const anchorFlags = {
   anchor: text("anchor", "A line of anchor that the log must still hold to", "LINE"),
-  anchorFile: text("anchor-file", "A file with that line", "PATH"),
+  anchorFile: text("anchor-file", "A file of such lines, of which the newest counts", "PATH"),
   publicKey: text("public-key", "A file with an Ed25519 public key in PEM, which must have signed it", "PATH")
 }
 
@@ -65,15 +66,12 @@ const anchorOf = Effect.fnUntraced(function* (flags: {
   if (flags.anchor !== undefined && anchorFile !== undefined) {
     return yield* new InvalidInput({ problem: "give --anchor or --anchor-file, not both" })
   }
-  const line = anchorFile === undefined ? flags.anchor : yield* textOfFile("anchor-file", anchorFile)
-  if (line === undefined) {
+  if (flags.anchor === undefined && anchorFile === undefined) {
     return publicKey === undefined
       ? undefined
       : yield* new InvalidInput({ problem: "--public-key needs an anchor: give --anchor or --anchor-file too" })
   }
-  const anchor = yield* Effect.fromResult(
-    Result.mapError(parseAnchor(line), ({ problem }) => new InvalidInput({ problem: `the anchor is none: ${problem}` }))
-  )
+  const anchor = anchorFile === undefined ? yield* anchorOfLine(flags.anchor ?? "") : yield* newestOfFile(anchorFile)
   if (publicKey !== undefined) {
     const key = yield* keyOfFile("public-key", publicKey, "public")
     yield* Effect.fromResult(checkSignature(anchor, key))
@@ -82,6 +80,24 @@ const anchorOf = Effect.fnUntraced(function* (flags: {
     stderr.write("note: the anchor is signed, and its signature was not checked: give --public-key\n")
   }
   return anchor
+})
+
+const anchorOfLine = (line: string) =>
+  Effect.fromResult(
+    Result.mapError(parseAnchor(line), ({ problem }) => new InvalidInput({ problem: `the anchor is none: ${problem}` }))
+  )
+
+/** The newest anchor of a file, all of whose lines must be anchors. */
+const newestOfFile = Effect.fnUntraced(function* (file: string) {
+  const { anchors, isCutShort } = yield* Effect.mapError(
+    readAnchorFile(file),
+    ({ problem }) => new InvalidInput({ problem: `what --anchor-file names cannot be used: ${problem}` })
+  )
+  if (isCutShort) {
+    const { stderr } = yield* Host
+    stderr.write("note: the last line of the anchor file is incomplete and was ignored: a write was cut short\n")
+  }
+  return newestOf(anchors) ?? (yield* new InvalidInput({ problem: "what --anchor-file names has no anchor in it" }))
 })
 
 const encode = Schema.encodeSync(VerifyReport)

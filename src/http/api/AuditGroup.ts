@@ -4,7 +4,7 @@ import { Version } from "../../domain/Card.ts"
 import { Redact } from "../../domain/Redaction.ts"
 import { Name, Reason } from "../../domain/Text.ts"
 import { Position } from "../../events/RecordedEvent.ts"
-import { CardId, EventOptions, ListOptions, PruneReceipts, Restored } from "../../index.ts"
+import { CardId, EventOptions, EventType, ListOptions, PruneReceipts, Restored } from "../../index.ts"
 import { about, idempotency } from "./about.ts"
 import {
   Anchor,
@@ -38,7 +38,12 @@ const moment = {
 const cardMoment = { id: CardId, ...moment, version: Schema.optionalKey(Version) }
 
 /** What can go wrong in the middle of a stream of events. */
-export const EventStreamProblem = Schema.Union([damagedEvent, ...passingProblems])
+export const EventStreamProblem = Schema.Union([damagedEvent, momentNotReached, ...passingProblems])
+
+/** A type by its name alone; whether there is such a type, the service says. */
+const typeName = Name.annotate({
+  description: `One of ${EventType.literals.join(", ")}; or a type that only a newer program knows, when the log has an event of it.`
+})
 
 /** Events as they come; what goes wrong is an event named `problem`, and the last. */
 const eventStream = HttpApiSchema.StreamSse({
@@ -85,13 +90,13 @@ export const AuditGroup = HttpApiGroup.make("audit")
     }).annotateMerge(about("Cards in claim order as they stood at a moment", "A line for each.")),
     HttpApiEndpoint.get("events", "/events", {
       headers: { "last-event-id": Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))) },
-      query: jsonFields(EventOptions.fields),
+      query: { ...jsonFields(EventOptions.fields), type: Schema.optionalKey(typeName) },
       success: eventStream,
-      error: damagedEvent
+      error: [damagedEvent, momentNotReached]
     }).annotateMerge(
       about(
         "Events in the order of positions, those of the past and those to come",
-        "Server-sent events, whose ids are positions: the header `Last-Event-ID` goes on after one, and without it `after` does. With `follow=false` the stream ends at the end of the log."
+        "Server-sent events, whose ids are positions: the header `Last-Event-ID` goes on after one, and without it `after` does. With `follow=false` the stream ends at the end of the log. A position beyond the end of the log is refused with 404: the log was restored since it was seen."
       )
     ),
     HttpApiEndpoint.get("checkpoints", "/checkpoints", { success: Schema.Array(Checkpoint) }).annotateMerge(
@@ -105,16 +110,20 @@ export const AuditGroup = HttpApiGroup.make("audit")
       payload: Schema.Struct({
         consumer: Name,
         from: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
-        to: Position
+        to: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
       }),
       success: HttpApiSchema.NoContent,
-      error: checkpointMoved
+      error: [checkpointMoved, momentNotReached]
     }).annotateMerge(
-      about("Moves a checkpoint, if it still is at `from`", "Of two consumers of one name only one moves it.")
+      about(
+        "Moves a checkpoint, if it still is at `from`",
+        "Of two consumers of one name only one moves it. It moves forward, to the end of the log at most; from beyond the end of the log, where a restore leaves it, it may be set back."
+      )
     ),
     HttpApiEndpoint.post("park", "/park", {
       payload: Schema.Struct({ consumer: Name, position: Position, reason: Reason }),
-      success: HttpApiSchema.NoContent
+      success: HttpApiSchema.NoContent,
+      error: momentNotReached
     }).annotateMerge(about("Notes that a consumer has gone past an event, and why")),
     HttpApiEndpoint.get("parked", "/parked", {
       query: { consumer: Schema.optionalKey(Name) },

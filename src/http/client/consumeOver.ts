@@ -1,5 +1,11 @@
 import { Cause, Effect, Exit, Option, Ref, type Scope, Stream } from "effect"
-import type { AuditService, ConsumerOptions, RecordedEvent } from "../../index.ts"
+import {
+  type AuditService,
+  CheckpointAhead,
+  type ConsumerOptions,
+  MomentNotReached,
+  type RecordedEvent
+} from "../../index.ts"
 import { decodeConsumer } from "../../services/auditInput.ts"
 import { reasonOf } from "../../events/consume.ts"
 
@@ -22,7 +28,11 @@ export const consumeOver =
     Effect.gen(function* () {
       const { batchSize = 100, consumer, follow = false, parkAfter, ...filter } = yield* decodeConsumer(input)
       const { handler } = input
-      const start = Option.match(yield* checkpoint(consumer), { onNone: () => 0, onSome: ({ position }) => position })
+      const reached = Effect.map(
+        checkpoint(consumer),
+        Option.match({ onNone: () => 0, onSome: ({ position }) => position })
+      )
+      const start = yield* reached
       const last = follow ? Number.POSITIVE_INFINITY : yield* end
       const moved = yield* Ref.make(start)
       let handled = 0
@@ -48,6 +58,16 @@ export const consumeOver =
       })
 
       yield* events({ cardId: filter.cardId, type: filter.type, actor: filter.actor, after: start, follow }).pipe(
+        Stream.catchIf(
+          (error): error is MomentNotReached => error instanceof MomentNotReached,
+          (error) =>
+            Stream.unwrap(
+              Effect.gen(function* () {
+                const [position, head] = [yield* reached, yield* end]
+                return Stream.fail(position > head ? new CheckpointAhead({ consumer, position, head }) : error)
+              })
+            )
+        ),
         Stream.rechunk(batchSize),
         Stream.runForEachArray((some) =>
           Effect.gen(function* () {

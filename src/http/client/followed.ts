@@ -1,5 +1,6 @@
 import { Effect, Result, Schedule, Stream } from "effect"
 import type { EventOptions } from "../../index.ts"
+import { nameOfType } from "../../services/EventTypeFilter.ts"
 import { longestElement } from "../api/streams.ts"
 import { asked, isPassing, told } from "./asked.ts"
 import type { Endpoints } from "./connect.ts"
@@ -21,7 +22,12 @@ export const followed = (endpoint: Endpoints["audit"]["events"], options: typeof
       asked(
         endpoint({
           headers: {},
-          query: withoutUndefined({ ...options, after, follow }),
+          query: withoutUndefined({
+            ...options,
+            type: options.type === undefined ? undefined : nameOfType(options.type),
+            after,
+            follow
+          }),
           sseOptions: { maxEventSize: Number(longestElement) }
         }),
         false

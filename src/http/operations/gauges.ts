@@ -15,6 +15,7 @@ const oldest = gauge(
 )
 const position = gauge("backlog_log_position", "The last position of the log")
 const lag = gauge("backlog_consumer_lag_events", "Events that a consumer has not taken yet")
+const ahead = gauge("backlog_consumer_ahead_events", "Positions by which a checkpoint is beyond the end of the log")
 const parked = gauge("backlog_consumer_parked_events", "Events that a consumer could not take")
 const connections = gauge("backlog_database_connections", "Connections of all programs like this one, by state")
 const memory = gauge("process_resident_memory_bytes", "Memory that this process takes")
@@ -41,10 +42,13 @@ export const makeGauges = Effect.fnUntraced(function* (doctor: Doctor["Service"]
     const checkpoints = yield* audit.checkpoints
     const parkedOf = new Map(checkpoints.map(({ consumer }) => [consumer, 0]))
     for (const { consumer } of yield* audit.parked()) parkedOf.set(consumer, (parkedOf.get(consumer) ?? 0) + 1)
-    // After the checkpoints, so that none is ahead of it.
+    // After the checkpoints, so that only what a restore left is ahead of it.
     const head = (yield* audit.anchor()).position
     set(position, head)
-    for (const { consumer, position: reached } of checkpoints) set(lag, Math.max(0, head - reached), { consumer })
+    for (const { consumer, position: reached } of checkpoints) {
+      set(lag, Math.max(0, head - reached), { consumer })
+      set(ahead, Math.max(0, reached - head), { consumer })
+    }
     for (const [consumer, count] of parkedOf) set(parked, count, { consumer })
     if (doctor !== undefined) {
       for (const { count, state } of yield* doctor.connections) set(connections, count, { state })

@@ -26,20 +26,27 @@ export const history = agentTool(
     if (limit < 1 || limit > most) {
       return yield* new InvalidInput({ problem: `Expected 1 to ${most}\n  at ["limit"]` })
     }
+    let last = 0
     const events = yield* (yield* AuditService).history(id).pipe(
+      Stream.tap(({ version }) => Effect.sync(() => (last = version))),
       Stream.dropWhile(({ version }) => version <= afterVersion),
       Stream.take(limit + 1),
       Stream.runCollect
     )
+    if (afterVersion > last) {
+      return yield* new InvalidInput({
+        problem: `Expected a version of the card, which end at ${last}, got ${afterVersion}\n  at ["afterVersion"]`
+      })
+    }
     const shown = events.slice(0, limit)
-    const last = events.length > limit ? shown.at(-1)?.version : undefined
+    const shownLast = events.length > limit ? shown.at(-1)?.version : undefined
     return {
       text: lines(
         ...shown.map(
           (event) => `${event.version} ${instant(event.occurredAt)} ${event.type} by ${event.actor} ${dataOf(event)}`
         ),
         shown.length === 0 ? "There is nothing more." : undefined,
-        last === undefined ? undefined : `[There are more: go on with afterVersion=${last}]`
+        shownLast === undefined ? undefined : `[There are more: go on with afterVersion=${shownLast}]`
       ),
       data: {
         events: shown.map((event) => ({
@@ -50,7 +57,7 @@ export const history = agentTool(
           actor: event.actor,
           data: dataOf(event)
         })),
-        ...(last === undefined ? {} : { afterVersion: last })
+        ...(shownLast === undefined ? {} : { afterVersion: shownLast })
       }
     }
   })

@@ -1,0 +1,41 @@
+import { DateTime, Result } from "effect"
+import { describe, expect, it } from "vitest"
+import { type Anchor, anchorLine } from "../../src/events/Anchor.ts"
+import { anchorLines, newestOf } from "../../src/events/anchorLines.ts"
+
+const anchor = (position: number, signature: string | null = null): Anchor => ({
+  position,
+  chainHash: String(position % 10).repeat(64),
+  at: DateTime.makeUnsafe("2026-01-01T00:00:00.000Z"),
+  signature
+})
+const signed = (position: number) => anchor(position, "x".repeat(86))
+const lines = (...anchors: ReadonlyArray<Anchor>) => anchors.map((each) => `${anchorLine(each)}\n`).join("")
+const read = (text: string) => Result.getOrThrow(anchorLines(text))
+
+describe("lines of anchors", () => {
+  it("are all anchors, and may have empty lines between them or no end", () => {
+    const all = [anchor(1), anchor(2)]
+    for (const text of [lines(...all), lines(...all).trimEnd(), `\n${lines(...all).replace("\n", "\r\n\n")}`]) {
+      expect(read(text)).toEqual({ anchors: all, isCutShort: false })
+    }
+    expect(read("")).toEqual({ anchors: [], isCutShort: false })
+    expect(anchorLines(`${lines(anchor(1))}what\n${lines(anchor(2))}`)).toMatchObject({ failure: { line: 2 } })
+  })
+
+  it("may end in one that was cut short anywhere, which is then ignored", () => {
+    for (const last of [anchor(2), signed(2)]) {
+      const line = anchorLine(last)
+      for (let length = 1; length < line.length; length++) {
+        const text = lines(signed(1)) + line.slice(0, length)
+        expect([length, read(text)]).toEqual([length, { anchors: [signed(1)], isCutShort: true }])
+      }
+    }
+  })
+
+  it("have a newest one, at the highest position and not on the last line", () => {
+    expect(newestOf([])).toBeUndefined()
+    expect(newestOf([anchor(1), anchor(3), anchor(2)])).toEqual(anchor(3))
+    expect(newestOf([anchor(3), signed(3)])).toEqual(signed(3))
+  })
+})
