@@ -1,4 +1,5 @@
 import { type Duration, Effect, Option, PubSub, Stream } from "effect"
+import { promptly } from "./AnswerTimeout.ts"
 import type { EventLog, LogFailure } from "./EventLog.ts"
 import type { EventFilter } from "./readEvents.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
@@ -48,7 +49,7 @@ export const headAfter = Effect.fnUntraced(function* (
   pollInterval: Duration.Duration
 ) {
   for (;;) {
-    const { position } = yield* log.head("read")
+    const { position } = yield* promptly(log.head("read"))
     if (position > after) return position
     yield* Effect.timeoutOption(PubSub.take(commits), pollInterval)
   }

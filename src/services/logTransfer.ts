@@ -3,6 +3,7 @@ import { SqlClient, type SqlError } from "effect/sql"
 import type { EventLog, LogFailure } from "../events/EventLog.ts"
 import { eventLine, headerLine, LogFileRefused } from "../events/LogFile.ts"
 import type { StoredEvent } from "../events/StoredEvent.ts"
+import { unhurried } from "../events/AnswerTimeout.ts"
 import { inTransaction } from "../events/inTransaction.ts"
 import type { BuildReadModel } from "../projections/buildReadModel.ts"
 import type { ReadFailure } from "../projections/foldCards.ts"
@@ -77,9 +78,7 @@ export const importLog = <E, R>(
       if (before.position > 0) return yield* new BacklogNotEmpty({ position: before.position })
       const { cards, chainHash, events, position } = yield* restoreLines(log, lines, onProgress)
       yield* build.insert(position, yield* now, (insertion) => insertion)
-      yield* build.count
-      yield* recount
-      yield* analyze
+      yield* unhurried(Effect.all([build.count, recount, analyze], { discard: true }))
       yield* onProgress(position, position)
       return { position, chainHash, events, cards }
     })
