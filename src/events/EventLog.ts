@@ -74,6 +74,11 @@ export class EventLog extends Context.Service<
       events: ReadonlyArray<PendingEvent>,
       current: CurrentGeneration
     ) => ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
+    /**
+     * Makes the commit of a transaction that writes nothing else wait for a synchronous standby, as the commits before
+     * it that its answer rests on. Does nothing where no standby is configured.
+     */
+    readonly awaitStandby: Effect.Effect<unknown, SqlError.SqlError>
     /** Tells those who wait for commits, here, that there was one. */
     readonly announce: Effect.Effect<void>
     /** Inserts events that were stored elsewhere, as they are, and moves the head to the last. */
@@ -179,6 +184,13 @@ export class EventLog extends Context.Service<
           server
         })
       }
+
+      // A commit waits only when its transaction has written to the write-ahead log.
+      const awaitStandby = compileOnce<object>(
+        sql,
+        () => sql`SELECT CASE WHEN current_setting('synchronous_standby_names') <> ''
+          THEN concat(${durably(sql)}, pg_catalog.pg_logical_emit_message(true, 'mosaic_backlog', '')) END AS awaited`
+      )({})
 
       const append = (pending: ReadonlyArray<PendingEvent>, current: CurrentGeneration) => {
         // Sealed part by part: the database takes in the first while the next is made.
@@ -300,6 +312,7 @@ export class EventLog extends Context.Service<
 
       return EventLog.of({
         append,
+        awaitStandby,
         announce: ring,
         restore,
         erase: (cardId, erased) => judged(erase(cardId, erased)),

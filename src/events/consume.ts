@@ -1,5 +1,6 @@
 import { Cause, type Duration, Effect, Exit, type Scope } from "effect"
-import { SqlClient } from "effect/sql"
+import { SqlClient, SqlError } from "effect/sql"
+import { isNoAnswer } from "./AnswerTimeout.ts"
 import { CheckpointAhead, type CheckpointMoved, type Checkpoints } from "./Checkpoints.ts"
 import type { EventLog, LogFailure } from "./EventLog.ts"
 import { headAfter } from "./feed.ts"
@@ -81,8 +82,11 @@ export const consume = <E, R>(
       })
 
       /** The next events in one transaction; those before one that fails stay done. */
+      let isLocking = false
       const batch = Effect.gen(function* () {
+        isLocking = true
         const from = yield* checkpoints.lock(consumer)
+        isLocking = false
         if (from < ahead.after || from >= ahead.upTo) yield* readAhead(from)
         const waiting = ahead.events.filter((event) => event.position > from)
         let position = from
@@ -104,7 +108,9 @@ export const consume = <E, R>(
         return { handled, position, failure: undefined }
       }).pipe(
         inTransaction(sql),
-        Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED")
+        Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"),
+        // Another consumer of this name may hold the checkpoint for any length of time, and the server says nothing then.
+        Effect.retry({ while: (error) => isLocking && SqlError.isSqlError(error) && isNoAnswer(error) })
       )
 
       let handled = 0

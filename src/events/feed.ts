@@ -1,4 +1,5 @@
 import { type Duration, Effect, Option, PubSub, Stream } from "effect"
+import { promptly } from "./AnswerTimeout.ts"
 import type { EventLog, LogFailure } from "./EventLog.ts"
 import type { MomentNotReached } from "./MomentNotReached.ts"
 import { reachedHead } from "./reachedHead.ts"
@@ -55,7 +56,7 @@ export const headAfter = Effect.fnUntraced(function* (
   pollInterval: Duration.Duration
 ) {
   for (;;) {
-    const { position } = yield* reachedHead(log, after)
+    const { position } = yield* promptly(reachedHead(log, after))
     if (position > after) return position
     yield* Effect.timeoutOption(PubSub.take(commits), pollInterval)
   }

@@ -3,7 +3,9 @@ import { SqlClient, type SqlError } from "effect/sql"
 import { timingSafeEqual } from "node:crypto"
 import { Name } from "../domain/Text.ts"
 import { arrayLiteral } from "../events/arrayLiteral.ts"
+import { promptly } from "../events/AnswerTimeout.ts"
 import { DatabaseClock, databaseNow } from "../events/DatabaseClock.ts"
+import { durably } from "../events/durably.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import { AccessToken, AccessTokenNotFound, AccessTokenRefused, NewAccessToken } from "./AccessToken.ts"
 import { makeTokenText, tokenHash, tokenIdIn } from "./accessTokenText.ts"
@@ -71,33 +73,36 @@ export class AccessTokens extends Context.Service<
         let known: Known | undefined
         let used = new Set<string>()
 
-        const readKnown = Effect.gen(function* () {
-          // Before the database looks: what is revoked after that is known to be so by then at the latest.
-          const readAt = performance.now()
-          const usedSince = used
-          used = new Set()
-          if (usedSince.size > 0) {
-            // Not worth failing for, nor possible for whoever may only read.
-            yield* Effect.ignore(sql`
+        // Every caller waits for this: not for as long as other reads on a connection that died.
+        const readKnown = promptly(
+          Effect.gen(function* () {
+            // Before the database looks: what is revoked after that is known to be so by then at the latest.
+            const readAt = performance.now()
+            const usedSince = used
+            used = new Set()
+            if (usedSince.size > 0) {
+              // Not worth failing for, nor possible for whoever may only read.
+              yield* Effect.ignore(sql`
               UPDATE ${table} SET last_used_at = ${now()}
               WHERE id = ANY(${arrayLiteral([...usedSince])}::text[])
                 AND (last_used_at IS NULL OR last_used_at < ${now()} - interval '1 minute')`)
-          }
-          const rows = yield* sql<{ readonly hash: Uint8Array; readonly now: Date }>`
+            }
+            const rows = yield* sql<{ readonly hash: Uint8Array; readonly now: Date }>`
             SELECT ${columns}, hash, ${now()} AS now FROM ${table}
             WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ${now()})`
-          known = {
-            readAt,
-            databaseTime: rows[0]?.now.getTime() ?? 0,
-            byId: new Map(
-              decodeRows(rows.map(({ hash: _hash, now: _now, ...row }) => row)).map((token, index) => [
-                token.id,
-                { token, hash: rows[index]?.hash ?? new Uint8Array() }
-              ])
-            )
-          }
-          return known
-        })
+            known = {
+              readAt,
+              databaseTime: rows[0]?.now.getTime() ?? 0,
+              byId: new Map(
+                decodeRows(rows.map(({ hash: _hash, now: _now, ...row }) => row)).map((token, index) => [
+                  token.id,
+                  { token, hash: rows[index]?.hash ?? new Uint8Array() }
+                ])
+              )
+            }
+            return known
+          })
+        )
 
         const readSince = (moment: number): Known | undefined =>
           known !== undefined && known.readAt >= moment ? known : undefined
@@ -162,7 +167,7 @@ export class AccessTokens extends Context.Service<
               INSERT INTO ${table} (id, hash, actor, role, created_at, created_by, expires_at)
               VALUES (${id}, ${hash}, ${actor}, ${role}, ${now()}, ${createdBy},
                 ${now()} + ${expiresInDays ?? null}::float8 * interval '1 day')
-              RETURNING ${columns}`
+              RETURNING ${columns}, ${durably(sql)} AS "synchronousCommit"`
             return { token: only(decodeRows(rows)), secret: Redacted.make(text, { label: "access token" }) }
           }),
           list: Effect.map(sql`SELECT ${columns} FROM ${table} ORDER BY created_at, id`, decodeRows),
@@ -171,7 +176,7 @@ export class AccessTokens extends Context.Service<
             const rows = yield* Effect.suspend(
               () => sql`
                 UPDATE ${table} SET revoked_at = coalesce(revoked_at, ${now()}), revoked_by = coalesce(revoked_by, ${revokedBy})
-                WHERE id = ${id} RETURNING ${columns}`
+                WHERE id = ${id} RETURNING ${columns}, ${durably(sql)} AS "synchronousCommit"`
             )
             known = undefined
             return rows.length === 0 ? yield* new AccessTokenNotFound({ id }) : only(decodeRows(rows))

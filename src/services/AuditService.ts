@@ -5,6 +5,7 @@ import type { Explanation } from "../domain/Explanation.ts"
 import type { Redact } from "../domain/Redaction.ts"
 import { CardNotFound, type CommandIdConflict } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
+import { unhurried } from "../events/AnswerTimeout.ts"
 import { type Anchor, type AnchorRefused, signAnchor } from "../events/Anchor.ts"
 import {
   type Checkpoint,
@@ -355,15 +356,17 @@ export class AuditService extends Context.Service<
           const options = yield* decodeRebuildOptions(input)
           yield* alone("a rebuild")
           const onProgress = options.onProgress ?? (() => Effect.void)
-          const done = yield* rebuild({
-            sql,
-            log,
-            schema,
-            now,
-            createTables: (beside) => createTables(sql, beside),
-            onProgress,
-            swapTimeout: Duration.fromInputUnsafe(options.swapTimeout ?? "1 minute")
-          })
+          const done = yield* unhurried(
+            rebuild({
+              sql,
+              log,
+              schema,
+              now,
+              createTables: (beside) => createTables(sql, beside),
+              onProgress,
+              swapTimeout: Duration.fromInputUnsafe(options.swapTimeout ?? "1 minute")
+            })
+          )
           const verification = yield* verified({
             onProgress: (checked, total) => onProgress({ phase: "verifying", done: checked, total })
           })
@@ -422,11 +425,17 @@ export class AuditService extends Context.Service<
           rebuild: rebuilt,
           redact: Effect.fn("AuditService.redact")(function* (input) {
             const command = yield* decodeRedact(input)
-            return yield* redactOnce(sql, receipts, command, redactCard(sql, log, readModel, schema, command))
+            return yield* redactOnce(
+              sql,
+              receipts,
+              log.awaitStandby,
+              command,
+              redactCard(sql, log, readModel, schema, command)
+            )
           }),
           pruneReceipts: Effect.fn("AuditService.pruneReceipts")(function* (input) {
             const { olderThanDays } = yield* decodePruneReceipts(input)
-            return yield* receipts.prune(olderThanDays * secondsPerDay)
+            return yield* unhurried(receipts.prune(olderThanDays * secondsPerDay))
           }),
           exportLog: exportLog(sql, log),
           restored: Effect.fn("AuditService.restored")(function* (input) {

@@ -29,6 +29,7 @@ import {
   defaultWaitSeconds
 } from "./ClaimWaiting.ts"
 import { makeCommandMetrics } from "./commandMetrics.ts"
+import { makeCommandReadiness } from "./commandReadiness.ts"
 import { CommandQueue } from "./CommandQueue.ts"
 import { decodeInput, decodeTaggedInput } from "./decodeInput.ts"
 import { layerEventLog } from "./layerEventLog.ts"
@@ -38,6 +39,7 @@ import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
 import { type MigrationRefused, Migrations } from "./Migrations.ts"
 import { Receipts } from "./Receipts.ts"
 import { spanned } from "./spanned.ts"
+import { promptly, unhurried } from "../events/AnswerTimeout.ts"
 
 /** What a command's method takes: the command without its tag. Ids and names are plain strings, checked on the way in. */
 export type Input<Tag extends Command["_tag"]> = Omit<Extract<typeof Command.Encoded, { readonly _tag: Tag }>, "_tag">
@@ -113,6 +115,11 @@ export class BacklogService extends Context.Service<
     ) => Effect.Effect<ReadonlyArray<Result.Result<CompletedCard, CompletionRejection>>, Failure>
     /** Makes a done card ready again. Cards that depend on it and are not done wait for it again. */
     readonly reopen: (input: Input<"Reopen">) => Effect.Effect<Card, CardNotFound | CommandFailure>
+    /**
+     * Why commands would not get through to the database now; none when they do. Commits a write that leaves nothing
+     * behind. Returns within about four seconds, also when the database does not answer.
+     */
+    readonly readiness: Effect.Effect<Option.Option<string>, SqlError.SqlError>
     /** The backlog in numbers. */
     readonly stats: Effect.Effect<Stats, SqlError.SqlError>
     /** Why a card can or cannot be claimed. */
@@ -140,7 +147,7 @@ export class BacklogService extends Context.Service<
         const commands = yield* CommandQueue
         const metrics = makeCommandMetrics(yield* Effect.context())
         const watch = yield* ClaimableWatch
-        yield* readModel.catchUpCounts
+        yield* unhurried(readModel.catchUpCounts)
 
         /** The way of every command: checked here, carried out by the interpreter, answered by its outcome. */
         const method = <Tag extends Command["_tag"], Rejected>(tag: Tag) =>
@@ -188,7 +195,7 @@ export class BacklogService extends Context.Service<
           reopen: method("Reopen"),
           get: Effect.fn("BacklogService.get")(function* (id) {
             return yield* readModel.get(yield* decodeId(id))
-          }),
+          }, promptly),
           list: Effect.fn("BacklogService.list")(function* (options = {}) {
             const filter = yield* decodeListOptions(options)
             const cards = yield* readModel.list(filter)
@@ -196,17 +203,18 @@ export class BacklogService extends Context.Service<
               return yield* new CardNotFound({ id: filter.after })
             }
             return cards
-          }),
-          stats: Effect.withSpan(readModel.stats, "BacklogService.stats"),
+          }, promptly),
+          readiness: yield* makeCommandReadiness(yield* Interpreter),
+          stats: Effect.withSpan(promptly(readModel.stats), "BacklogService.stats"),
           explain: Effect.fn("BacklogService.explain")(function* (input) {
             const id = yield* decodeId(input)
             const found = yield* readModel.withObstacles(id)
             if (Option.isNone(found)) return yield* new CardNotFound({ id })
             return explain(found.value.card, found.value.unmet, found.value.now)
-          }),
+          }, promptly),
           whyNothingClaimable: Effect.fn("BacklogService.whyNothingClaimable")(function* (among = {}) {
             return yield* readModel.outlook(yield* decodeClaimAmong(among))
-          }),
+          }, promptly),
           awaitClaimable: Effect.fn("BacklogService.awaitClaimable")(function* (options = {}) {
             const { waitSeconds = defaultWaitSeconds, ...among } = yield* decodeAwaitClaimable(options)
             return yield* watch.wait(among, waitSeconds)

@@ -8,4 +8,6 @@ import type { SqlError } from "effect/sql"
 export class BatchFailed extends Data.TaggedError("BatchFailed")<{
   readonly error: SqlError.SqlError
   readonly mayHaveCommitted: boolean
+  /** Whether the server left the batch without an answer: each command alone would wait for as long again. */
+  readonly timedOut: boolean
 }> {}

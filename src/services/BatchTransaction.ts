@@ -1,21 +1,18 @@
 import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
+import { isNoAnswer } from "../events/AnswerTimeout.ts"
 import { inTransaction } from "../events/inTransaction.ts"
 import { sendInOrder } from "../events/sendInOrder.ts"
 import { BatchFailed } from "./BatchFailed.ts"
-import { makePipelinedTransactions } from "./pipelinedTransactions.ts"
+import { hasOneSession } from "./hasOneSession.ts"
+import { makePipelinedTransactions, type PipelinedTransactions } from "./pipelinedTransactions.ts"
 import { beginStatement, planOnceStatement, type RunInTransaction } from "./RunInTransaction.ts"
 
 /** Begins with the statements it loads with, and commits with those it writes, where the connection allows that. */
-export class BatchTransaction extends Context.Service<
-  BatchTransaction,
-  {
-    readonly run: RunInTransaction
-    /** How many of its own transactions can be open at the same time. */
-    readonly atOnce: number
-  }
->()("mosaic-backlog/services/BatchTransaction") {
+export class BatchTransaction extends Context.Service<BatchTransaction, PipelinedTransactions>()(
+  "mosaic-backlog/services/BatchTransaction"
+) {
   /**
    * In the caller's transaction where one is open. Else, over a pool, on connections beside those of the pool, in two
    * round trips; over a single session in a transaction of that.
@@ -25,13 +22,13 @@ export class BatchTransaction extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const client = yield* Effect.serviceOption(PgClient.PgClient)
-      const inCallers = makePlainTransaction(sql)
-      const own =
-        Option.isNone(client) || client.value.config.stream !== undefined
-          ? { run: makePlainTransaction(sql, sql.unsafe(planOnceStatement)), atOnce: 1 }
+      const inCallers = makePlainTransaction(sql, Effect.void)
+      const own: PipelinedTransactions =
+        Option.isNone(client) || hasOneSession(client.value)
+          ? { run: makePlainTransaction(sql, sql.unsafe(planOnceStatement)), atOnce: 1, stuckMillis: () => undefined }
           : yield* makePipelinedTransactions(sql, client.value.config)
       return {
-        atOnce: own.atOnce,
+        ...own,
         run: (decide) =>
           Effect.flatMap(Effect.serviceOption(sql.transactionService), (callers) =>
             Option.isSome(callers) ? inCallers(decide) : own.run(decide)
@@ -43,7 +40,7 @@ export class BatchTransaction extends Context.Service<
 
 const makePlainTransaction = (
   sql: SqlClient.SqlClient,
-  first: Effect.Effect<unknown, SqlError.SqlError> = Effect.void
+  first: Effect.Effect<unknown, SqlError.SqlError>
 ): RunInTransaction => {
   return (decide) =>
     Effect.suspend(() => {
@@ -59,7 +56,7 @@ const makePlainTransaction = (
         ),
         inTransaction(sql),
         Effect.provideService(SqlClient.BeginTransaction, beginStatement),
-        Effect.mapError((error) => new BatchFailed({ error, mayHaveCommitted }))
+        Effect.mapError((error) => new BatchFailed({ error, mayHaveCommitted, timedOut: isNoAnswer(error) }))
       )
     })
 }

@@ -14,6 +14,7 @@ import {
 } from "effect"
 import type { SqlError } from "effect/sql"
 import type { ClaimChoice } from "../domain/Command.ts"
+import { promptly } from "../events/AnswerTimeout.ts"
 import { EventLog } from "../events/EventLog.ts"
 import { PollInterval } from "../events/PollInterval.ts"
 import type { Wanted } from "../projections/claimOutlookQueries.ts"
@@ -62,7 +63,7 @@ export class ClaimableWatch extends Context.Service<
       /** Calls those for whom there are cards, and answers how long the others may wait if they hear nothing. */
       const look = Effect.gen(function* () {
         const groups = groupsOf(waiting)
-        const { counts, soonestSeconds } = yield* readModel.claimableNow(groups.map(wantedBy))
+        const { counts, soonestSeconds } = yield* promptly(readModel.claimableNow(groups.map(wantedBy)))
         for (const [index, group] of groups.entries()) {
           for (const one of group.slice(0, counts[index])) {
             waiting.delete(one)
@@ -92,7 +93,7 @@ export class ClaimableWatch extends Context.Service<
       const watcher = yield* RcRef.make({ acquire: Effect.forkScoped(watch), idleTimeToLive: listensOn })
 
       const wait = Effect.fnUntraced(function* (choice: ClaimChoice, seconds: number) {
-        if (seconds === 0) return (yield* readModel.claimableNow([{ choice, limit: 1 }])).counts[0] !== 0
+        if (seconds === 0) return (yield* promptly(readModel.claimableNow([{ choice, limit: 1 }]))).counts[0] !== 0
         yield* RcRef.get(watcher)
         const self: Waiting = { choice, called: Deferred.makeUnsafe() }
         waiting.add(self)

@@ -14,6 +14,12 @@ const callersPerBatch = 256
  */
 const worthAnotherBatch = 32
 
+/**
+ * After how many milliseconds a batch that is still under way no longer keeps the commands behind it waiting: its
+ * connection may be dead, and the other one may work.
+ */
+const overtakeMillis = 1_000
+
 /** Callers that may wait; whoever comes after that waits to be let in. */
 const waitingCallers = 10_000
 
@@ -59,7 +65,8 @@ export class CommandQueue extends Context.Service<
 
       /**
        * An error that comes with a batch is nobody's in particular: what each caller wants is then run alone and gets its
-       * own. Not so when the batch may have committed: nothing may be run again then.
+       * own. Not so when the batch may have committed: nothing may be run again then; nor when the server gave no answer,
+       * for which each of them would wait again.
        */
       const runBatch = (batch: ReadonlyArray<Waiting>): Effect.Effect<void> =>
         Effect.flatMap(Effect.exit(interpreter.run(batch.flatMap(({ commands }) => commands))), (exit) => {
@@ -73,7 +80,7 @@ export class CommandQueue extends Context.Service<
             return Effect.void
           }
           const failure = Option.getOrUndefined(Exit.findErrorOption(exit))
-          if (batch.length === 1 || failure?.mayHaveCommitted === true) {
+          if (batch.length === 1 || failure?.mayHaveCommitted === true || failure?.timedOut === true) {
             const cause = Cause.map(exit.cause, ({ error }) => error)
             return Effect.forEach(batch, (waiting) => Deferred.failCause(waiting.answer, cause), { discard: true })
           }
@@ -81,9 +88,12 @@ export class CommandQueue extends Context.Service<
         })
 
       let waitingCommands = 0
+      /** Batches under way for longer than others wait for. */
+      let slowBatches = 0
       const many = yield* Queue.sliding<void>(1)
+      const isWorthIt = () => waitingCommands >= (slowBatches > 0 ? 1 : worthAnotherBatch)
       const tellWhenMany = () => {
-        if (interpreter.batchesAtOnce > 1 && waitingCommands >= worthAnotherBatch) Queue.offerUnsafe(many, undefined)
+        if (interpreter.batchesAtOnce > 1 && isWorthIt()) Queue.offerUnsafe(many, undefined)
       }
 
       /** Those whose turn it is: all, or those with half of the commands where both halves are worth a batch. */
@@ -109,12 +119,22 @@ export class CommandQueue extends Context.Service<
         const batch = takeShare()
         if (batch.length === 0) return Effect.void
         countBatch(batch.reduce((sum, { commands }) => sum + commands.length, 0))
-        return Effect.uninterruptible(runBatch(batch))
+        let isSlow = false
+        const slow = setTimeout(() => {
+          isSlow = true
+          slowBatches++
+          tellWhenMany()
+        }, overtakeMillis)
+        return Effect.onExitPrimitive(Effect.uninterruptible(runBatch(batch)), () => {
+          clearTimeout(slow)
+          if (isSlow) slowBatches--
+          return undefined
+        })
       })
 
       yield* Effect.andThen(Queue.peek(queue), runShare).pipe(Effect.forever, Effect.forkScoped)
       if (interpreter.batchesAtOnce > 1) {
-        const runWhenMany = Effect.suspend(() => (waitingCommands >= worthAnotherBatch ? runShare : Effect.void))
+        const runWhenMany = Effect.suspend(() => (isWorthIt() ? runShare : Effect.void))
         yield* Effect.andThen(Queue.take(many), runWhenMany).pipe(Effect.forever, Effect.forkScoped)
       }
 

@@ -1,26 +1,37 @@
-import { PgClient } from "@effect/sql-pg"
+import { PgClient, PgConnection } from "@effect/sql-pg"
 import { Effect, Layer, Option, Queue } from "effect"
 import { commitChannel, CommitListener } from "../events/CommitListener.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
+import { hasOneSession } from "./hasOneSession.ts"
+import { SessionWatch } from "./SessionWatch.ts"
 
 /** How long to wait before listening again when the connection broke. */
 const pause = "1 second"
 
 /**
- * Hears of commits by `LISTEN`, on a connection that is held only while somebody follows events. Not where that would
- * be the only one: a database in memory has one session, and nobody else who commits.
+ * How often a listening connection is asked for a sign of life, and for how many milliseconds that may take. With the
+ * pause and a new connection, listening continues within 15 seconds of a connection's silent death.
+ */
+const heartbeat = "4 seconds"
+const heartbeatMillis = 4_000
+
+/**
+ * Hears of commits by `LISTEN`, on a connection of its own that is open only while something waits for commits. An
+ * embedded database in memory has one session, and no other process that commits.
  */
 export const layerCommitNotifications: Layer.Layer<never> = Layer.effect(
   CommitListener,
   Effect.gen(function* () {
-    const client = yield* Effect.serviceOption(PgClient.PgClient)
+    const client = Option.getOrUndefined(yield* Effect.serviceOption(PgClient.PgClient))
     const schema = yield* BacklogSchema
-    if (Option.isNone(client) || hasOneSession(client.value)) return none
-    const { listen } = client.value
+    if (client === undefined) return none
+    const isServer = !hasOneSession(client)
+    if (!isServer && !listensBeside(client)) return none
+    const listening = isServer ? listenWithHeartbeat(client.config) : client.listen(commitChannel)
     return {
       listen: (ring: Effect.Effect<void>) =>
         Effect.gen(function* () {
-          const notifications = yield* listen(commitChannel)
+          const notifications = yield* listening
           // What was committed before this began to listen.
           yield* ring
           for (;;) {
@@ -41,10 +52,20 @@ export const layerCommitNotifications: Layer.Layer<never> = Layer.effect(
 
 const none = { listen: () => Effect.void }
 
-const hasOneSession = ({ config }: PgClient.PgClient): boolean => {
-  const { acquireForStream, maxConnections, stream } = config as PgClient.PgPoolConfig & {
-    /** Whether those who listen do so on connections beside the client's own. */
-    readonly acquireForStream?: boolean
-  }
-  return acquireForStream !== true && (stream !== undefined || maxConnections === 1)
-}
+/** The connection of a listener sends nothing, so only a statement shows whether the server is still there. */
+const listenWithHeartbeat = Effect.fnUntraced(function* (config: PgConnection.Config) {
+  const session = yield* Effect.flatMap(PgConnection.make(config), ({ pin }) => pin)
+  const watch = SessionWatch.of(session)
+  const notifications = yield* watch.guard(session.listen(commitChannel), heartbeatMillis)
+  yield* Effect.sleep(heartbeat).pipe(
+    // The queue of notifications fails with the connection.
+    Effect.andThen(Effect.ignore(watch.guard(session.query("SELECT 1", [], false), heartbeatMillis))),
+    Effect.forever,
+    Effect.forkScoped
+  )
+  return notifications
+})
+
+/** Whether those who listen do so on connections beside the client's own. */
+const listensBeside = ({ config }: PgClient.PgClient): boolean =>
+  (config as { readonly acquireForStream?: boolean }).acquireForStream === true

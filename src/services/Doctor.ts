@@ -1,11 +1,13 @@
 import { PgClient } from "@effect/sql-pg"
-import { Context, DateTime, Effect, Layer, Option, Queue } from "effect"
+import { Context, DateTime, Duration, Effect, Layer, Option, Queue } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { randomBytes } from "node:crypto"
 import type { Anchor } from "../events/Anchor.ts"
+import { AnswerTimeout } from "../events/AnswerTimeout.ts"
 import { emptyChainHash } from "../events/ContentHash.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
+import { hasOneSession } from "./hasOneSession.ts"
 import { readMigrations } from "./Migrations.ts"
 import { applicationName } from "./Postgres.ts"
 import { type Difference, firstDifference } from "./roleState.ts"
@@ -15,7 +17,9 @@ const notificationPatience = "3 seconds"
 
 /** Settings that bear on what is promised. */
 const settingNames =
-  "fsync full_page_writes synchronous_commit default_transaction_read_only autovacuum track_counts".split(" ")
+  "fsync full_page_writes synchronous_commit default_transaction_read_only autovacuum track_counts synchronous_standby_names".split(
+    " "
+  )
 
 /**
  * Looks at a backlog and its database, and changes nothing. Works where migrations are missing or edited, and as any role:
@@ -45,7 +49,7 @@ export class Doctor extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const schema = yield* BacklogSchema
       const client = Option.getOrUndefined(yield* Effect.serviceOption(PgClient.PgClient))
-      const isEmbedded = client?.config.stream !== undefined
+      const isEmbedded = client !== undefined && hasOneSession(client)
       const table = (name: string) => sql(`${schema}.${name}`)
 
       const server = Effect.gen(function* () {
@@ -262,7 +266,8 @@ export class Doctor extends Context.Service<
         FROM pg_catalog.unnest(ARRAY['active', 'idle', 'idle in transaction']) AS states (state)`
 
       return Doctor.of({
-        readiness,
+        // Closes a connection that died before the caller gives up, so that the next check has another one.
+        readiness: Effect.provideService(readiness, AnswerTimeout, Duration.seconds(2)),
         anchored,
         connections: isEmbedded ? Effect.succeed([]) : connections,
         examine: Effect.gen(function* () {

@@ -31,6 +31,13 @@ export class Interpreter extends Context.Service<
     readonly run: (commands: ReadonlyArray<Command>) => Effect.Effect<ReadonlyArray<Outcome>, BatchFailed>
     /** How many batches can be under way at the same time; one more would wait for its connection. */
     readonly batchesAtOnce: number
+    /**
+     * Takes the lock under which every batch appends, and commits with it: what keeps this from happening keeps commands
+     * from it.
+     */
+    readonly probe: Effect.Effect<void, BatchFailed>
+    /** For how many milliseconds the server has left a batch without an answer, where that is longer than it should be. */
+    readonly stuckMillis: () => number | undefined
   }
 >()("mosaic-backlog/services/Interpreter") {
   static readonly layer: Layer.Layer<Interpreter, never, SqlClient.SqlClient | EventLog | ReadModel | Receipts> =
@@ -99,6 +106,7 @@ export class Interpreter extends Context.Service<
               )
             )
           }
+          if (writes.length === 0 && restsOnWrites(decided.outcomes, known)) writes.push(log.awaitStandby)
           const afterCommit = decided.pending.length > 0 ? log.announce : Effect.void
           return { answer: decided.outcomes, writes, afterCommit }
         })
@@ -112,7 +120,14 @@ export class Interpreter extends Context.Service<
             })
           )
 
-        return Interpreter.of({ run, batchesAtOnce: transaction.atOnce })
+        return Interpreter.of({
+          run,
+          batchesAtOnce: transaction.atOnce,
+          stuckMillis: transaction.stuckMillis,
+          probe: transaction.run(
+            Effect.succeed({ answer: undefined, writes: [log.head("lock")], afterCommit: Effect.void })
+          )
+        })
       })
     ).pipe(Layer.provide(BatchTransaction.layer))
 }
@@ -129,5 +144,16 @@ const isWorthRetrying = (failed: BatchFailed): boolean =>
   isLostRace(failed) ||
   (!failed.mayHaveCommitted &&
     (failed.error.reason._tag === "DeadlockError" || failed.error.reason._tag === "SerializationError"))
+
+/**
+ * Whether an answer says something that a failover could take back while it has not reached the standby: the outcome of
+ * an earlier command, a state that a command found as it wants it, or a refusal, which rests on the state of a card. That
+ * there was nothing to claim or to reclaim says nothing of that kind.
+ */
+const restsOnWrites = (outcomes: ReadonlyArray<Outcome>, known: ReadonlyMap<string, FirstOutcome>): boolean =>
+  known.size > 0 || outcomes.some((outcome) => Result.isFailure(outcome) || !isNothing(outcome.success))
+
+const isNothing = (answer: Result.Result.Success<Outcome>): boolean =>
+  Option.isOption(answer) ? Option.isNone(answer) : Array.isArray(answer) && answer.length === 0
 
 const retrySchedule = Schedule.jittered(Schedule.exponential("5 millis"))

@@ -2,6 +2,7 @@ import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
 import { createHash } from "node:crypto"
 import { readdir, readFile } from "node:fs/promises"
+import { unhurried } from "../events/AnswerTimeout.ts"
 import { inTransaction } from "../events/inTransaction.ts"
 import { BacklogSchema, SchemaName } from "../events/SchemaName.ts"
 import { BacklogRoles } from "./BacklogRoles.ts"
@@ -144,7 +145,7 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
         }
         const appliedNow = isReady
           ? []
-          : yield* Effect.catchIf(inTransaction(sql)(applyPending), isNotPermitted, (error) =>
+          : yield* Effect.catchIf(unhurried(inTransaction(sql)(applyPending)), isNotPermitted, (error) =>
               refuse(`the role ${role} may not do all that this takes: ${wordsOf(error)}`)
             )
         const isNew = new Set(appliedNow.map((file) => file.id))

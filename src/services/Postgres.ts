@@ -1,8 +1,9 @@
 import { PgClient } from "@effect/sql-pg"
 import type { Layer } from "effect"
-import { type Duration, Redacted } from "effect"
+import { Duration, Redacted } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { userInfo } from "node:os"
+import { makeServerClient, type ServerTimeouts } from "./serverClient.ts"
 
 /** A Postgres server and how to use it. */
 export interface PostgresOptions {
@@ -17,7 +18,30 @@ export interface PostgresOptions {
    * named statements.
    */
   readonly prepare?: boolean | undefined
+  /**
+   * How long the server may leave a batch of commands without a byte of its answer: waits for locks and for the
+   * replication of the commit included. After that the connection is closed, and the commands fail with an `SqlError`
+   * whose message says whether they may have been committed. Defaults to 30 seconds.
+   */
+  readonly batchTimeout?: Duration.Input | undefined
+  /**
+   * The same for every other statement: reads, and the statements of consumers and of the caller's own transactions.
+   * Migrations and rebuilds have no such timeout. Defaults to 5 minutes.
+   */
+  readonly answerTimeout?: Duration.Input | undefined
+  /** How long to wait for a connection of the pool when all are in use. Defaults to 30 seconds. */
+  readonly acquireTimeout?: Duration.Input | undefined
 }
+
+/** The timeouts of a client that was configured without any. */
+export const defaultTimeouts: ServerTimeouts = {
+  batchTimeout: Duration.seconds(30),
+  answerTimeout: Duration.minutes(5),
+  acquireTimeout: Duration.seconds(30)
+}
+
+/** How long a connection is idle before TCP asks the other side whether it is still there. */
+const keepAlive = Duration.seconds(15)
 
 /** What connections of this program are called on the server. */
 export const applicationName = "mosaic-backlog"
@@ -27,17 +51,26 @@ export const layerPostgresClient = (
   options: PostgresOptions
 ): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError.SqlError> => {
   const url = typeof options.url === "string" ? Redacted.make(options.url) : options.url
-  return PgClient.layer({
-    url,
-    ...(namesUser(Redacted.value(url)) ? {} : { username: process.env["PGUSER"] ?? systemUser() }),
-    maxConnections: options.poolSize ?? 10,
-    connectTimeout: options.connectTimeout ?? "5 seconds",
-    prepare: options.prepare ?? true,
-    // The program writes and reads UTF-8, whatever the role's or the database's setting.
-    startupParameters: { client_encoding: "UTF8" },
-    applicationName
-  })
+  return PgClient.layerFrom(
+    makeServerClient({
+      url,
+      ...(namesUser(Redacted.value(url)) ? {} : { username: process.env["PGUSER"] ?? systemUser() }),
+      maxConnections: options.poolSize ?? 10,
+      connectTimeout: options.connectTimeout ?? "5 seconds",
+      prepare: options.prepare ?? true,
+      // The program writes and reads UTF-8, whatever the role's or the database's setting.
+      startupParameters: { client_encoding: "UTF8" },
+      applicationName,
+      keepAlive,
+      batchTimeout: durationOf(options.batchTimeout, defaultTimeouts.batchTimeout),
+      answerTimeout: durationOf(options.answerTimeout, defaultTimeouts.answerTimeout),
+      acquireTimeout: durationOf(options.acquireTimeout, defaultTimeouts.acquireTimeout)
+    })
+  )
 }
+
+const durationOf = (given: Duration.Input | undefined, byDefault: Duration.Duration): Duration.Duration =>
+  given === undefined ? byDefault : Duration.fromInputUnsafe(given)
 
 const namesUser = (url: string): boolean => !URL.canParse(url) || new URL(url).username !== ""
 

@@ -4,6 +4,7 @@ import type { CardId } from "../domain/CardId.ts"
 import type { EventLog, LogFailure } from "../events/EventLog.ts"
 import { eventLine, headerLine, LogFileRefused } from "../events/LogFile.ts"
 import type { StoredEvent } from "../events/StoredEvent.ts"
+import { unhurried } from "../events/AnswerTimeout.ts"
 import { inTransaction } from "../events/inTransaction.ts"
 import type { BuildReadModel } from "../projections/buildReadModel.ts"
 import type { ReadFailure } from "../projections/foldCards.ts"
@@ -99,9 +100,7 @@ export const importLog = <E, R>({
       const { generation: last, report } = yield* restoreLines(log, lines, onProgress)
       const { cards, chainHash, events, position } = report
       yield* build.insert(position, yield* now, (insertion) => insertion)
-      yield* build.count
-      yield* recount
-      yield* analyze
+      yield* unhurried(Effect.all([build.count, recount, analyze], { discard: true }))
       const ended = yield* endClaims(last)
       yield* onProgress(position, position)
       return { position, chainHash, events, cards, ...ended }

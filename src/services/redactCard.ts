@@ -45,7 +45,10 @@ export const redactCard = (
       }))
     )
     const [decided] = Result.getOrElse(redact(before, held, command), () => [])
-    if (decided?.event._tag !== "CardRedacted") return { card: before, erased: [] }
+    if (decided?.event._tag !== "CardRedacted") {
+      yield* log.awaitStandby
+      return { card: before, erased: [] }
+    }
     const { erased } = decided.event
     yield* log.erase(id, erased)
     const event = {

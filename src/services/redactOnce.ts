@@ -1,5 +1,5 @@
 import { Effect, Result } from "effect"
-import { SqlClient } from "effect/sql"
+import { SqlClient, type SqlError } from "effect/sql"
 import type { Redact } from "../domain/Redaction.ts"
 import { type CardNotFound, CommandIdConflict } from "../domain/Rejection.ts"
 import { inTransaction } from "../events/inTransaction.ts"
@@ -16,6 +16,7 @@ const maximumTries = 8
 export const redactOnce = (
   sql: SqlClient.SqlClient,
   receipts: Receipts["Service"],
+  awaitStandby: Effect.Effect<unknown, SqlError.SqlError>,
   command: Redact,
   redaction: Effect.Effect<RedactedCard, CardNotFound | ReadFailure>
 ): Effect.Effect<RedactedCard, CardNotFound | CommandIdConflict | ReadFailure> => {
@@ -33,6 +34,7 @@ export const redactOnce = (
   const once = Effect.gen(function* () {
     const receipt = (yield* receipts.find([commandId])).get(commandId)
     if (receipt !== undefined) {
+      yield* awaitStandby
       if (receipt.fingerprint !== fingerprint) return Result.fail(new CommandIdConflict({ commandId }))
       return yield* withRefusalAsResult(answerAgain(receipt.outcome))
     }

@@ -1,4 +1,4 @@
-import { Clock, Deferred, Effect, Option, Random, Result, type Scope } from "effect"
+import { Clock, Deferred, Effect, Option, Queue, Random, Result, type Scope } from "effect"
 import type { BacklogService, Card } from "../index.ts"
 
 /** Why the handler of a card must not begin, or not go on. */
@@ -28,7 +28,8 @@ export interface NewClaim {
 
 /**
  * Renews a claim when a third of its time has passed, a little earlier by chance, and tries again while the database cannot
- * be asked. The claim is lost when the database says so; and when its time is over by this process's own clock, counted
+ * be asked. While a renewal has no answer, another one begins with every sixth of the lease, since the connection of the
+ * first may be dead; each ends with the lease, and the first answer counts. The claim is lost when the database says so; and when its time is over by this process's own clock, counted
  * from before each renewal was asked for, which is before anybody else can have the card.
  */
 export const holdLease = Effect.fnUntraced(function* (
@@ -41,24 +42,32 @@ export const holdLease = Effect.fnUntraced(function* (
   const stopped = yield* Deferred.make<Stopped>()
   let end = asked + millis(ttlMillis)
 
-  const renewed = Effect.gen(function* () {
-    for (let pause = Math.min(250, ttlMillis / 12); ; pause = Math.min(pause * 2, ttlMillis / 12)) {
-      const begun = yield* Clock.monotonicTimeNanos
-      const leftMillis = Number(end - begun) / 1e6
-      if (leftMillis <= 0) return yield* Effect.fail("its time was over before it could be renewed")
-      const answer = yield* backlog
-        .renew({ id: card.id, token, actor })
-        .pipe(Effect.timeoutOption(leftMillis), Effect.result)
-      if (Result.isSuccess(answer)) {
-        if (Option.isSome(answer.success)) {
-          end = begun + millis(ttlMillis)
+  const renewed = Effect.scoped(
+    Effect.gen(function* () {
+      const answers = yield* Queue.unbounded<Renewal>()
+      for (let pause = Math.min(250, ttlMillis / 12); ; pause = Math.min(pause * 2, ttlMillis / 12)) {
+        const begun = yield* Clock.monotonicTimeNanos
+        const leftMillis = Number(end - begun) / 1e6
+        if (leftMillis <= 0) return yield* Effect.fail("its time was over before it could be renewed")
+        yield* backlog.renew({ id: card.id, token, actor }).pipe(
+          Effect.result,
+          Effect.flatMap((answer) => Queue.offer(answers, { begun, answer })),
+          Effect.forkScoped
+        )
+        const renewal = yield* Effect.timeoutOption(Queue.take(answers), Math.min(leftMillis, ttlMillis / 6))
+        if (Option.isNone(renewal)) continue
+        const { answer } = renewal.value
+        if (Result.isSuccess(answer)) {
+          end = renewal.value.begun + millis(ttlMillis)
           return
         }
-      } else if (answer.failure._tag === "ClaimLost" || answer.failure._tag === "CardNotFound") {
-        return yield* Effect.fail(answer.failure.message)
-      } else yield* Effect.sleep(Math.min(pause, leftMillis))
-    }
-  })
+        if (answer.failure._tag === "ClaimLost" || answer.failure._tag === "CardNotFound") {
+          return yield* Effect.fail(answer.failure.message)
+        }
+        yield* Effect.sleep(Math.min(pause, leftMillis))
+      }
+    })
+  )
 
   const rested = Effect.gen(function* () {
     const leftMillis = Number(end - (yield* Clock.monotonicTimeNanos)) / 1e6
@@ -74,5 +83,13 @@ export const holdLease = Effect.fnUntraced(function* (
   )
   return { card, token, stopped, hasBegun: false }
 })
+
+/** What became of a renewal, and a moment before it was asked for. */
+interface Renewal {
+  readonly begun: bigint
+  readonly answer: Result.Result<Effect.Success<Renewing>, Effect.Error<Renewing>>
+}
+
+type Renewing = ReturnType<BacklogService["Service"]["renew"]>
 
 const millis = (count: number): bigint => BigInt(Math.floor(count * 1e6))

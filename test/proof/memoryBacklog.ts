@@ -137,6 +137,7 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
               .filter((card) => readyOnly !== true || claimable(card))
               .sort(compareClaimOrder)
           ),
+        readiness: Effect.succeedNone,
         stats: Effect.sync(() => {
           const everything = [...cards.values()]
           const count = (holds: (card: Card) => boolean): number => everything.filter(holds).length

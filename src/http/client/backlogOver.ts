@@ -1,4 +1,5 @@
-import { Array, Effect, Option, Predicate, Result } from "effect"
+import { Array, Effect, Option, Predicate, Result, Schema } from "effect"
+import { HttpClientResponse } from "effect/http"
 import {
   BacklogService,
   type Card,
@@ -15,10 +16,11 @@ import { decodeAwaitClaimable, decodeClaimAmong, defaultWaitSeconds } from "../.
 import { longestWait } from "../api/BacklogGroup.ts"
 import { asked, askedNothing } from "./asked.ts"
 import type { Endpoints } from "./connect.ts"
+import { toSqlError } from "./toSqlError.ts"
 import { withoutUndefined } from "./withoutUndefined.ts"
 
 /** `BacklogService` by the endpoints of a server. Input is checked here, as the service itself checks it. */
-export const backlogOver = ({ backlog: endpoints }: Endpoints): BacklogService["Service"] => {
+export const backlogOver = ({ backlog: endpoints, ready }: Endpoints): BacklogService["Service"] => {
   const method = <Tag extends Command["_tag"], A, E>(tag: Tag, endpoint: (request: never) => Effect.Effect<A, E>) =>
     Effect.fn(`BacklogService.${tag}`)(function* (input: Input<Tag>) {
       const { _tag, ...payload } = yield* decodeCommand(tag, input)
@@ -64,6 +66,12 @@ export const backlogOver = ({ backlog: endpoints }: Endpoints): BacklogService["
       const query = yield* decodeListOptions(input)
       return yield* asked(endpoints.list({ query: withoutUndefined(query) }), true)
     }),
+    readiness: Effect.mapError(
+      Effect.flatMap(ready, (response) =>
+        response.status === 200 ? Effect.succeedNone : Effect.map(readinessProblem(response), Option.some)
+      ),
+      toSqlError
+    ),
     stats: Effect.withSpan(askedNothing(asked(endpoints.stats(), true)), "BacklogService.stats"),
     explain: Effect.fn("BacklogService.explain")(function* (input) {
       const id = yield* decodeId(input)
@@ -91,3 +99,13 @@ const decodeCommand = decodeTaggedInput(Command)
 const decodeId = decodeInput(CardId)
 const decodeCompleteMany = decodeInput(CompleteMany)
 const decodeListOptions = decodeInput(ListOptions)
+
+const readinessProblem = HttpClientResponse.matchStatus({
+  503: (response: HttpClientResponse.HttpClientResponse) =>
+    Effect.map(
+      HttpClientResponse.schemaBodyJson(Schema.Struct({ detail: Schema.String }))(response),
+      ({ detail }) => detail
+    ),
+  orElse: (response: HttpClientResponse.HttpClientResponse) =>
+    Effect.succeed(`the server answered ${response.status} to whether it is ready`)
+})

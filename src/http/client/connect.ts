@@ -3,6 +3,7 @@ import { FetchHttpClient, HttpClient, type HttpClientError, HttpClientRequest } 
 import { HttpApiClient } from "effect/http-api"
 import { InvalidInput } from "../../index.ts"
 import { BacklogApi } from "../api/BacklogApi.ts"
+import { operationPaths } from "../api/operationPaths.ts"
 
 /** A server, and who calls it. */
 export interface HttpOptions {
@@ -29,10 +30,15 @@ export const connect = Effect.fnUntraced(function* ({ token, url }: HttpOptions)
     (response, request) => (waiting.test(request.url) ? response : permits.withPermit(response))
   )
   const called = token === undefined ? identity : HttpClient.mapRequest(HttpClientRequest.bearerToken(token))
+  const baseUrl = base.href.replace(/\/$/, "")
   return yield* Effect.provide(
-    HttpApiClient.make(BacklogApi, {
-      baseUrl: base.href.replace(/\/$/, ""),
-      transformClient: (client) => bounded(called(client))
+    Effect.gen(function* () {
+      const endpoints = yield* HttpApiClient.make(BacklogApi, {
+        baseUrl,
+        transformClient: (client) => bounded(called(client))
+      })
+      const client = yield* HttpClient.HttpClient
+      return { ...endpoints, ready: Effect.scoped(client.get(`${baseUrl}${operationPaths.ready}`)) }
     }),
     FetchHttpClient.layer
   )

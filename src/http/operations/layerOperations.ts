@@ -2,23 +2,21 @@ import { Deferred, Effect, type Layer, Option } from "effect"
 import { HttpRouter, HttpServerResponse } from "effect/http"
 import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import { type AuditService, BacklogService, type Doctor } from "../../index.ts"
+import { operationPaths } from "../api/operationPaths.ts"
 import { problemMediaType, problemOf } from "../asProblem.ts"
 import { Shutdown } from "../Shutdown.ts"
 import { makeGauges } from "./gauges.ts"
 
-/** Where a server is asked whether it runs, whether it is ready, and for its metrics. */
-export const operationPaths = { health: "/healthz", ready: "/readyz", metrics: "/metrics" } as const
-
 /** How long a look at the database is good for, and how long it may take. */
 const freshness = "1 second"
-const patience = "3 seconds"
+const patience = "5 seconds"
 
 const prometheus = "text/plain; version=0.0.4; charset=utf-8"
 
 /**
  * What those ask who run a server. `/healthz`: whether the process answers. `/readyz`: whether it takes commands, that is
- * whether the database answers, has the migrations that are needed, and the server is not about to end. `/metrics`: the
- * metrics of the process and of the backlog, for Prometheus.
+ * whether a write gets through to the database, it has the migrations that are needed, and the server is not about to end.
+ * `/metrics`: the metrics of the process and of the backlog, for Prometheus.
  */
 export const layerOperations = (
   doctor: Doctor["Service"] | undefined
@@ -33,7 +31,8 @@ export const layerOperations = (
 
       /** Why commands are not taken, if they are not. */
       const obstacle = yield* Effect.cachedWithTTL(
-        (doctor?.readiness ?? Effect.as(backlog.stats, Option.none<string>())).pipe(
+        Effect.all([doctor?.readiness ?? Effect.succeedNone, backlog.readiness], { concurrency: "unbounded" }).pipe(
+          Effect.map(([first, second]) => Option.orElse(first, () => second)),
           Effect.timeout(patience),
           Effect.catch((error) =>
             Effect.as(
