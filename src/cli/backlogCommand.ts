@@ -42,7 +42,10 @@ export const backlogCommand = Command.make("backlog").pipe(
     { group: "Work", commands: [work, claim, renew, release, complete, reclaim] },
     { group: "Order", commands: [link, unlink, block, unblock, reopen] },
     { group: "Audit", commands: [events, verify, anchor, rebuild, redact, consumers] },
-    { group: "Backlog", commands: [serve, mcp, importCommand, exportCommand, restored, receipts, migrate, token, doctor] }
+    {
+      group: "Backlog",
+      commands: [serve, mcp, importCommand, exportCommand, restored, receipts, migrate, token, doctor]
+    }
   ]),
   Command.withGlobalFlags([Db, SchemaFlag, Actor, Json]),
   Command.withExamples([

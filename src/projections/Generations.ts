@@ -19,10 +19,7 @@ export interface Generations {
    * Begins a generation that is greater than the stored one and than `atLeast`, in the caller's transaction, and locks the
    * head row until that ends. It takes the number from the database's clock, so that the same dump restored twice gets two.
    */
-  readonly raise: (
-    reason: GenerationReason,
-    atLeast?: number
-  ) => Effect.Effect<CurrentGeneration, SqlError.SqlError>
+  readonly raise: (reason: GenerationReason, atLeast?: number) => Effect.Effect<CurrentGeneration, SqlError.SqlError>
   /** The same where the log has moved and no other transaction has raised the generation yet. Returns the current one. */
   readonly raiseIfMoved: Effect.Effect<CurrentGeneration, SqlError.SqlError>
 }
@@ -65,11 +62,12 @@ export const makeGenerations = (
 
   const raiseMoved = compileOnce<RaiseValues, Raised>(
     sql,
-    ({ atLeast, override }) => sql`${raised(
-      override,
-      atLeast,
-      sql`CASE WHEN substr(server, strpos(server, '/')) = substr(server_now, strpos(server_now, '/')) THEN 'failover' ELSE 'moved' END`
-    )} WHERE server <> server_now ${answer}`
+    ({ atLeast, override }) =>
+      sql`${raised(
+        override,
+        atLeast,
+        sql`CASE WHEN substr(server, strpos(server, '/')) = substr(server_now, strpos(server_now, '/')) THEN 'failover' ELSE 'moved' END`
+      )} WHERE server <> server_now ${answer}`
   )
 
   const one = (rows: ReadonlyArray<CurrentGeneration>): CurrentGeneration => {
@@ -85,9 +83,7 @@ export const makeGenerations = (
         Effect.suspend(() => raise({ override: clockOverride(), atLeast: BigInt(atLeast), reason })),
         one
       ),
-    raiseIfMoved: Effect.suspend(() =>
-      raiseMoved({ override: clockOverride(), atLeast: 0n, reason: null })
-    ).pipe(
+    raiseIfMoved: Effect.suspend(() => raiseMoved({ override: clockOverride(), atLeast: 0n, reason: null })).pipe(
       Effect.flatMap((rows) => (rows.length > 0 ? Effect.succeed(rows) : sql<Raised>`${current}`)),
       Effect.map(one)
     )

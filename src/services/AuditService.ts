@@ -235,7 +235,9 @@ export class AuditService extends Context.Service<
      * generations then fail with `ClaimLost`. In one transaction, if no other program claims meanwhile. Calling it again
      * begins another generation. Must not be part of a transaction.
      */
-    readonly restored: (input: typeof Restored.Encoded) => Effect.Effect<RestoredBacklog, InvalidInput | SqlError.SqlError>
+    readonly restored: (
+      input: typeof Restored.Encoded
+    ) => Effect.Effect<RestoredBacklog, InvalidInput | SqlError.SqlError>
     /**
      * Imports such lines into an empty backlog, all or nothing, with the same positions, versions and hashes. Then does the
      * same as `restored`, by `actor`. Defaults to "import".

@@ -90,7 +90,10 @@ export const makeEndClaims = (
     effect.pipe(
       inTransaction(sql),
       Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"),
-      Effect.retry({ while: ({ reason }) => reason._tag === "DeadlockError" || reason._tag === "SerializationError", times: 7 })
+      Effect.retry({
+        while: ({ reason }) => reason._tag === "DeadlockError" || reason._tag === "SerializationError",
+        times: 7
+      })
     )
 
   return {

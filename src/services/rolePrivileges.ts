@@ -39,7 +39,8 @@ const tableGrants: ReadonlyArray<TableGrants> = [
       SELECT: "all",
       UPDATE: "position chain_hash recorded_at generation generation_reason generation_since server".split(" ")
     },
-    auditor: reads },
+    auditor: reads
+  },
   {
     table: "counts",
     writer: { SELECT: "all", UPDATE: "position ready waiting claimed blocked done".split(" ") },

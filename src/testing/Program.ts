@@ -25,6 +25,10 @@ export type Hearing = "heard" | "lost" | "cut"
 export type Step =
   /** Time passes, by the database's clock. */
   | { readonly _tag: "Advance"; readonly seconds: number }
+  /** The backlog is saved. */
+  | { readonly _tag: "Save" }
+  /** The backlog is restored as it was saved; workers keep what they believe. */
+  | { readonly _tag: "Restore" }
   /** A worker forgets what it holds; its old self may come back with its old tokens. */
   | { readonly _tag: "Crash"; readonly worker: string }
   /** A worker asks for something, at the same time as the step before when `together`. */
@@ -69,6 +73,10 @@ const describeStep = (step: Step): string => {
   switch (step._tag) {
     case "Advance":
       return `${step.seconds} s pass`
+    case "Save":
+      return "the backlog is saved"
+    case "Restore":
+      return "the backlog is restored as it was saved"
     case "Crash":
       return `${step.worker} crashes`
     case "Ask": {

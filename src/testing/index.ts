@@ -28,7 +28,7 @@ export { explainCard, listCards, type ModelListOptions, statsOf, whyNothingClaim
 export { observe } from "./observe.ts"
 export { describeProgram, type Hearing, type Program, type Step, type TokenChoice, type Wish } from "./Program.ts"
 export { runConcurrently, type RunConcurrentlyOptions } from "./runConcurrently.ts"
-export { type ProgramFailure, type ProgramResult, runProgram } from "./runProgram.ts"
+export { type ProgramFailure, type ProgramResult, type Restoring, runProgram } from "./runProgram.ts"
 export { shrink } from "./shrink.ts"
 export { SimulationFailed, type SimulateOptions, type Simulated, simulate } from "./simulate.ts"
 export { step } from "./step.ts"

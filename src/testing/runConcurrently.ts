@@ -60,6 +60,7 @@ export const runConcurrently = Effect.fnUntraced(function* (
   ) {
     if (step._tag === "Advance") return yield* advance(step.seconds)
     if (step._tag === "Crash") return worker.crash()
+    if (step._tag === "Save" || step._tag === "Restore") return
     const command = withoutKeys(worker.command(step, (yield* now) + wrongBySeconds * 1000))
     if (command === undefined) return
     const hearing = step._tag === "Ask" ? step.hearing : "heard"

@@ -17,7 +17,7 @@ import { explainCard, listCards, statsOf, whyNothingClaimable } from "./modelQue
 import { hangUp } from "./hangUp.ts"
 import { observe } from "./observe.ts"
 import type { Hearing, Program, Step } from "./Program.ts"
-import { step as stepModel } from "./step.ts"
+import { restoreModel, step as stepModel } from "./step.ts"
 import { Worker } from "./Worker.ts"
 
 /** What asking a backlog fails with. */
@@ -29,6 +29,15 @@ export interface ProgramResult {
   readonly operations: number
   /** What the rules do not allow, in words; `undefined` when everything was as the model says. */
   readonly problem: string | undefined
+  /** The generation of tokens at the end. */
+  readonly generation: number
+}
+
+/** How a test saves and restores the backlog that it runs a program on. */
+export interface Restoring<E = never, R = never> {
+  readonly save: Effect.Effect<unknown, E, R>
+  /** Restores what was saved last, calls `AuditService.restored`, and returns the generation. */
+  readonly restore: Effect.Effect<number, E, R>
 }
 
 /** Commands that are under way at the same time, at most. */
@@ -40,12 +49,15 @@ const largestGroup = 4
  * that explains their answers.
  *
  * Nothing else may be claimed or claimable in the backlog while it runs. When it ends, all its cards are done, so that
- * the next program does not meet them; `prefix` is put before everything that it names, and must be new.
+ * the next program does not meet them; `prefix` is put before everything that it names, and must be new. `generation` is
+ * that of the backlog's tokens, for a backlog that was restored before. Defaults to 0.
  */
-export const runProgram = Effect.fnUntraced(function* (
+export const runProgram = Effect.fnUntraced(function* <E = never, R = never>(
   program: Program,
-  prefix: string
-): Effect.fn.Return<ProgramResult, ProgramFailure, BacklogService | BacklogTestClock> {
+  prefix: string,
+  restoring?: Restoring<E, R>,
+  generation = 0
+): Effect.fn.Return<ProgramResult, ProgramFailure | E, BacklogService | BacklogTestClock | R> {
   const backlog = yield* BacklogService
   const clock = yield* BacklogTestClock
   const ownClock = yield* Clock.Clock
@@ -55,7 +67,8 @@ export const runProgram = Effect.fnUntraced(function* (
     workers.set(name, worker)
     return worker
   }
-  let models: ReadonlyArray<Model> = [emptyModel]
+  let models: ReadonlyArray<Model> = [{ ...emptyModel, generation }]
+  let saved: ReadonlyArray<Model> | undefined
   let operations = 0
   let problem: string | undefined
 
@@ -90,7 +103,15 @@ export const runProgram = Effect.fnUntraced(function* (
     if (problem !== undefined) break
     if (group._tag === "Advance") yield* clock.advance(`${group.seconds} seconds`)
     else if (group._tag === "Crash") workerOf(group).crash()
-    else yield* ask(group.steps)
+    else if (group._tag === "Save") {
+      if (restoring !== undefined) yield* restoring.save
+      saved = models
+    } else if (group._tag === "Restore") {
+      if (restoring === undefined || saved === undefined) continue
+      generation = yield* restoring.restore
+      const now = yield* Effect.map(clock.now, DateTime.toEpochMillis)
+      models = saved.map((model) => restoreModel(model, generation, now))
+    } else yield* ask(group.steps)
   }
 
   const ids = new Set(models.flatMap((model) => [...model.cards.keys()]))
@@ -105,7 +126,7 @@ export const runProgram = Effect.fnUntraced(function* (
     (id) => observe(backlog, { _tag: "Complete", id, force: true, actor: "the end of a program" }),
     { concurrency: "unbounded", discard: true }
   )
-  return { operations, problem }
+  return { operations, problem, generation }
 })
 
 type AskingStep = Extract<Step, { readonly _tag: "Ask" | "Retry" }>
@@ -117,7 +138,7 @@ const groupsOf = (steps: ReadonlyArray<Step>): ReadonlyArray<Group> => {
   const groups: Array<Group> = []
   for (const step of steps) {
     const last = groups.at(-1)
-    if (step._tag === "Advance" || step._tag === "Crash") groups.push(step)
+    if (step._tag !== "Ask" && step._tag !== "Retry") groups.push(step)
     else if (step.together && last?._tag === "Asking" && last.steps.length < largestGroup && !last.steps.some(isCut)) {
       groups.splice(-1, 1, { _tag: "Asking", steps: [...last.steps, step] })
     } else groups.push({ _tag: "Asking", steps: [step] })

@@ -4,7 +4,7 @@ import type { BacklogService } from "../services/BacklogService.ts"
 import type { BacklogTestClock } from "../services/layers.ts"
 import { generateProgram } from "./generateProgram.ts"
 import { describeProgram, type Program } from "./Program.ts"
-import { type ProgramFailure, runProgram } from "./runProgram.ts"
+import { type ProgramFailure, type Restoring, runProgram } from "./runProgram.ts"
 import { shrink } from "./shrink.ts"
 
 /** A program whose answers the rules do not allow, cut down to the steps that it takes. */
@@ -31,6 +31,8 @@ export interface SimulateOptions<E = never, R = never> {
   readonly programs: number
   /** Steps in a program after the first, 12 unless told otherwise. */
   readonly steps?: number | undefined
+  /** How to save and restore the backlog: then every program saves it once, and restores it once later on. */
+  readonly restoring?: Restoring<E, R> | undefined
   /** Looks for what must hold after every program, beside the model, and answers what does not. */
   readonly check?: Effect.Effect<ReadonlyArray<string>, E, R> | undefined
 }
@@ -55,14 +57,17 @@ export const simulate = Effect.fnUntraced(function* <E = never, R = never>(
   const run = randomUUID().slice(0, 8)
   let runs = 0
   let operations = 0
+  let generation = 0
   const problemOf = Effect.fnUntraced(function* (program: Program) {
-    const result = yield* runProgram(program, `${run}.${++runs}.`)
+    const result = yield* runProgram(program, `${run}.${++runs}.`, options.restoring, generation)
+    generation = result.generation
     operations += result.operations
     if (result.problem !== undefined || options.check === undefined) return result.problem
     return (yield* options.check)[0]
   })
   for (let index = 0; index < options.programs; index++) {
-    const program = generateProgram(options.seed + index, options)
+    const generated = generateProgram(options.seed + index, options)
+    const program = options.restoring === undefined ? generated : withRestore(generated)
     const problem = yield* problemOf(program)
     if (problem === undefined) continue
     const fails = (steps: Program["steps"]) =>
@@ -72,3 +77,10 @@ export const simulate = Effect.fnUntraced(function* <E = never, R = never>(
   }
   return { programs: options.programs, operations }
 })
+
+/** The program with its first third saved, and restored before the last third. */
+const withRestore = (program: Program): Program => {
+  const third = Math.floor(program.steps.length / 3)
+  const steps = program.steps.toSpliced(third * 2, 0, { _tag: "Restore" }).toSpliced(third, 0, { _tag: "Save" })
+  return { ...program, steps }
+}

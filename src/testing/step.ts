@@ -291,7 +291,10 @@ const complete = (
   generation: number
 ): ModelAnswer => {
   const completed = completeOnly(cards, command, now)
-  return { ...completed, next: command.claimNext === undefined ? null : claim(cards, command.claimNext, now, generation) }
+  return {
+    ...completed,
+    next: command.claimNext === undefined ? null : claim(cards, command.claimNext, now, generation)
+  }
 }
 
 const completeOnly = (cards: Cards, command: Extract<ModelCommand, { _tag: "Complete" }>, now: number) => {

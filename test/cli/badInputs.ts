@@ -56,7 +56,7 @@ export const refusedAtOnce: ReadonlyArray<BadInput> = [
   { why: "a priority below 32 bits", argv: create("--priority", "-2147483649"), code: 2, tag: "InvalidInput" },
   { why: "a fractional token", argv: ["renew", "a", "--token", "1.5"], code: 2, tag: "InvalidValue" },
   { why: "token 0", argv: ["renew", "a", "--token", "0"], code: 2, tag: "InvalidInput" },
-  { why: "a huge token", argv: ["complete", "a", "--token", "9999999999999"], code: 2, tag: "InvalidInput" },
+  { why: "a huge token", argv: ["complete", "a", "--token", "9007199254740992"], code: 2, tag: "InvalidValue" },
   { why: "a lease of 0", argv: ["claim", "--owner", "w", "--ttl", "0"], code: 2, tag: "InvalidInput" },
   { why: "a lease without end", argv: ["claim", "--owner", "w", "--ttl", "99999999"], code: 2, tag: "InvalidInput" },
   {

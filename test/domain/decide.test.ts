@@ -42,8 +42,14 @@ const standings: Readonly<Record<Standing, ReadonlyArray<Happened>>> = {
   ready: tried(),
   waiting: [...tried(), on("x", { _tag: "CardLinked", dependsOn: id("dep") }, at(3))],
   deferred: tried(60),
-  claimed: [...tried(), on("x", { _tag: "CardClaimed", owner: "w1", ttlSeconds: 900, expiresAt: at(20), generation: 0 }, at(5))],
-  expired: [...tried(), on("x", { _tag: "CardClaimed", owner: "w1", ttlSeconds: 60, expiresAt: at(6), generation: 0 }, at(5))],
+  claimed: [
+    ...tried(),
+    on("x", { _tag: "CardClaimed", owner: "w1", ttlSeconds: 900, expiresAt: at(20), generation: 0 }, at(5))
+  ],
+  expired: [
+    ...tried(),
+    on("x", { _tag: "CardClaimed", owner: "w1", ttlSeconds: 60, expiresAt: at(6), generation: 0 }, at(5))
+  ],
   blocked: [...tried(), on("x", { _tag: "CardBlocked", reason: "legal", endedClaim: null }, at(5))],
   done: [...tried(), on("x", { _tag: "CardCompleted", result: 1, overrode: [], forced: false, claim: null }, at(5))]
 }
@@ -599,7 +605,10 @@ describe("Claim", () => {
 
 describe("Renew", () => {
   it("at the instant of the claim, for the same time, is nothing", () => {
-    given(created("a"), on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(11), generation: 0 }, at(10)))
+    given(
+      created("a"),
+      on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(11), generation: 0 }, at(10))
+    )
       .when({ _tag: "Renew", id: "a", token: 2 }, at(10))
       .thenNothing()
   })
@@ -615,13 +624,19 @@ describe("Renew", () => {
   })
 
   it("that asks for another time is one, even when that ends at the same instant", () => {
-    given(created("a"), on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 900, expiresAt: at(20), generation: 0 }, at(5)))
+    given(
+      created("a"),
+      on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 900, expiresAt: at(20), generation: 0 }, at(5))
+    )
       .when({ _tag: "Renew", id: "a", token: 2, ttlSeconds: 600 }, at(10))
       .thenEvents(on("a", { _tag: "ClaimRenewed", owner: "w", token: 2, ttlSeconds: 600, expiresAt: at(20) }))
   })
 
   it("may shorten a claim", () => {
-    given(created("a"), on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 900, expiresAt: at(20), generation: 0 }, at(5)))
+    given(
+      created("a"),
+      on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 900, expiresAt: at(20), generation: 0 }, at(5))
+    )
       .when({ _tag: "Renew", id: "a", token: 2, ttlSeconds: 60 }, at(10))
       .thenEvents(on("a", { _tag: "ClaimRenewed", owner: "w", token: 2, ttlSeconds: 60, expiresAt: at(11) }))
   })

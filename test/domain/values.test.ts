@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { DateTime, Result, Schema } from "effect"
-import { Priority, Status, TtlSeconds, Version } from "../../src/domain/Card.ts"
+import { Generation, Priority, Status, Token, TtlSeconds, Version } from "../../src/domain/Card.ts"
 import { CardId } from "../../src/domain/CardId.ts"
 import { Command } from "../../src/domain/Command.ts"
 import { Body, Name, Reason, Title, unstorable, utf8Length } from "../../src/domain/Text.ts"
@@ -176,7 +176,31 @@ describeValue("a ttl", TtlSeconds, {
   ]
 })
 
-describeValue("a version or token", Version, {
+describeValue("a generation", Generation, {
+  accepted: [
+    ["0", 0],
+    ["the greatest", 9_007_197_107_257_344]
+  ],
+  refused: [
+    ["-1", -1, "between 0 and 9007197107257344"],
+    ["one above the greatest", 9_007_197_107_257_345, "between 0 and 9007197107257344"],
+    ["a fraction", 1.5, "integer"]
+  ]
+})
+
+describeValue("a token", Token, {
+  accepted: [
+    ["1", 1],
+    ["the greatest", 9_007_199_254_740_991]
+  ],
+  refused: [
+    ["0", 0, "between 1 and 9007199254740991"],
+    ["one above the greatest", 2 ** 53, "integer"],
+    ["a fraction", 1.5, "integer"]
+  ]
+})
+
+describeValue("a version", Version, {
   accepted: [
     ["1", 1],
     ["the greatest", 2_147_483_647]

@@ -49,13 +49,17 @@ describe("an event", () => {
     [eventArbitrary],
     ([event]) => {
       const { _tag, ...data } = Schema.encodeSync(Event)(event)
-      expect(stored(encodeEvent(event))).toStrictEqual(stored({ type: _tag, schemaVersion: upcasters[_tag].length + 1, data }))
+      expect(stored(encodeEvent(event))).toStrictEqual(
+        stored({ type: _tag, schemaVersion: upcasters[_tag].length + 1, data })
+      )
     },
     manyRuns
   )
 
   it("is stored as its payload, with times in ISO-8601", () => {
-    expect(encodeEvent({ _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(1), generation: 0 })).toStrictEqual({
+    expect(
+      encodeEvent({ _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(1), generation: 0 })
+    ).toStrictEqual({
       type: "CardClaimed",
       schemaVersion: 2,
       data: { owner: "w", ttlSeconds: 60, expiresAt: "2026-01-05T09:01:00.000Z", generation: 0 }

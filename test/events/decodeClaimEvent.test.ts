@@ -32,6 +32,10 @@ const values: ReadonlyArray<Schema.Json> = [
   30 * 24 * 60 * 60 + 1,
   2 ** 31 - 1,
   2 ** 31,
+  2 ** 53 - 2 ** 31,
+  2 ** 53 - 2 ** 31 + 1,
+  2 ** 53 - 1,
+  2 ** 53,
   anyTime,
   "2026-02-03T04:05:06Z",
   "2026-02-30T04:05:06.789Z",
@@ -40,9 +44,9 @@ const values: ReadonlyArray<Schema.Json> = [
   {},
   []
 ]
-const members = ["owner", "token", "ttlSeconds", "expiresAt", "reason", "notBefore", "more"] as const
+const members = ["owner", "token", "ttlSeconds", "expiresAt", "reason", "notBefore", "generation", "more"] as const
 const right: Readonly<Record<string, Schema.JsonObject>> = {
-  CardClaimed: { owner: "w", ttlSeconds: 60, expiresAt: anyTime },
+  CardClaimed: { owner: "w", ttlSeconds: 60, expiresAt: anyTime, generation: 0 },
   ClaimRenewed: { owner: "w", token: 1, ttlSeconds: 60, expiresAt: anyTime },
   CardReleased: { owner: "w", token: 1, reason: "tired", notBefore: null }
 }

@@ -43,7 +43,10 @@ const created = (more: object = {}): EncodedEvent => ({
 const revised: EncodedEvent = { type: "CardRevised", schemaVersion: 1, data: { priority: 1 } }
 
 /** Of the first generation, so that the golden tokens are versions. */
-const claimed = (): EncodedEvent => ({ ...newest("CardClaimed"), data: { ...newest("CardClaimed").data, generation: 0 } })
+const claimed = (): EncodedEvent => ({
+  ...newest("CardClaimed"),
+  data: { ...newest("CardClaimed").data, generation: 0 }
+})
 
 const fillers = (count: number): ReadonlyArray<EncodedEvent> => Array.from({ length: count }, () => revised)
 

@@ -123,6 +123,17 @@ export const dump = (...names: ReadonlyArray<string>) =>
     return contents
   })
 
+/** The events up to a position, the cards but some, and the edges, as text: what an import must not change. */
+export const dumpUpTo = (position: number, except: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const { cards, dependencies, events, sql } = yield* tables
+    const rows = yield* sql<{ readonly text: string }>`
+      SELECT events::text AS text FROM ${events} AS events WHERE position <= ${BigInt(position)}
+      UNION ALL SELECT cards::text FROM ${cards} AS cards WHERE ${except.length === 0 ? sql`true` : sql`NOT ${sql.in("id", except)}`}
+      UNION ALL SELECT edges::text FROM ${dependencies} AS edges ORDER BY text`
+    return rows.map(({ text }) => text)
+  })
+
 /** The names of all tables of the backlog. */
 export const tableNames = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient

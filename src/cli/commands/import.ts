@@ -103,7 +103,9 @@ const importLog = Effect.fnUntraced(function* ({ file, from, mapStatus, table }:
   const lines = yield* linesOfFile(file)
   return Effect.gen(function* () {
     const audit = yield* AuditService
-    const imported = yield* withoutProgress(host)(audit.importLog(lines, { actor, onProgress: progressBar(host, "events") }))
+    const imported = yield* withoutProgress(host)(
+      audit.importLog(lines, { actor, onProgress: progressBar(host, "events") })
+    )
     return reply(
       () => imported,
       () => describeLog(imported)

@@ -194,7 +194,10 @@ export const AuditGroup = HttpApiGroup.make("audit")
       success: ImportedLog,
       error: [problems.backlogNotEmpty, problems.logFileRefused, damagedEvent, undecodableEvent]
     }).annotateMerge(
-      about("Imports such lines into an empty backlog, all or nothing", "The body is read as it comes, however long. Claims in it are ended by `actor`.")
+      about(
+        "Imports such lines into an empty backlog, all or nothing",
+        "The body is read as it comes, however long. Claims in it are ended by `actor`."
+      )
     )
   )
   .annotateMerge(

@@ -34,7 +34,9 @@ export const importOver =
         ),
         Stream.provideContext(context)
       )
-      const asking = askedNothing(asked(endpoint({ payload, query: withoutUndefined({ actor: options.actor }) }), false))
+      const asking = askedNothing(
+        asked(endpoint({ payload, query: withoutUndefined({ actor: options.actor }) }), false)
+      )
       const imported = yield* Effect.catchCause(asking, (cause) =>
         Effect.failCause<Effect.Error<typeof asking> | E | LogFileRefused>(unreadable.cause ?? cause)
       )

@@ -10,12 +10,21 @@ import { audited, work } from "./work.ts"
 const may: Readonly<Record<"writer" | "auditor", Readonly<Record<string, ReadonlyArray<string>>>>> = {
   writer: {
     events: ["SELECT", "INSERT"],
-    head: ["SELECT", "UPDATE chain_hash", "UPDATE position", "UPDATE recorded_at"],
+    head: [
+      "SELECT",
+      "UPDATE chain_hash",
+      "UPDATE generation",
+      "UPDATE generation_reason",
+      "UPDATE generation_since",
+      "UPDATE position",
+      "UPDATE recorded_at",
+      "UPDATE server"
+    ],
     cards: [
       "SELECT",
       "INSERT",
       ...(
-        "acceptance attempts blocked_reason body claim_expires_at claim_owner claim_token claim_ttl_seconds " +
+        "acceptance attempts blocked_reason body claim_expires_at claim_owner claim_token claim_token_high claim_ttl_seconds " +
         "claimed_at completed_at deferred not_before phase position priority result status title unmet_dependencies " +
         "updated_at version"
       )

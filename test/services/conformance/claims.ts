@@ -45,7 +45,8 @@ export const claims = (test: Test): void => {
         position: 2,
         version: 2,
         type: "CardClaimed",
-        data: { owner: "w1", ttlSeconds: 60, expiresAt: after(70) },
+        schemaVersion: 2,
+        data: { owner: "w1", ttlSeconds: 60, expiresAt: after(70), generation: 0 },
         actor: "scheduler",
         correlationId: "run",
         causationId: "tick",
@@ -237,9 +238,9 @@ export const claims = (test: Test): void => {
       )
       expect(plain(taken)).toMatchObject({ claimOwner: "two", claimToken: 4, attempts: 2, claimExpiresAt: after(90) })
       expect((yield* eventsOf("a")).slice(1)).toEqual([
-        { type: "CardClaimed", version: 2, owner: "one", ttlSeconds: 60, expiresAt: after(60) },
+        { type: "CardClaimed", version: 2, owner: "one", ttlSeconds: 60, expiresAt: after(60), generation: 0 },
         { type: "CardReclaimed", version: 3, owner: "one", token: 2, expiresAt: after(60), why: "expired" },
-        { type: "CardClaimed", version: 4, owner: "two", ttlSeconds: 30, expiresAt: after(90) }
+        { type: "CardClaimed", version: 4, owner: "two", ttlSeconds: 30, expiresAt: after(90), generation: 0 }
       ])
       expect((yield* readLog).slice(2).map((event) => [event.actor, event.commandId])).toEqual([
         ["two", "take-over"],

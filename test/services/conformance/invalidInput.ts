@@ -140,7 +140,7 @@ const badFields: Readonly<
     valid: { id: "held", token: 2, actor: "w" },
     bad: {
       id: [undefined, ""],
-      token: [undefined, null, 0, -1, 1.5, "2", 2 ** 31, Number.NaN],
+      token: [undefined, null, 0, -1, 1.5, "2", 2 ** 53, Number.NaN],
       ttlSeconds: [0, 0.1, 1e9],
       actor: [undefined],
       owner: ["w"]

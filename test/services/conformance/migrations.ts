@@ -23,9 +23,16 @@ const startOn = (schema: string) =>
     Effect.scoped
   )
 
-const names = ["event_log", "read_model", "audit", "receipts", "claim_by_phase", "access_tokens", "counts"].map(
-  (name, index) => `000${index + 1}_${name}`
-)
+const names = [
+  "event_log",
+  "read_model",
+  "audit",
+  "receipts",
+  "claim_by_phase",
+  "access_tokens",
+  "counts",
+  "generations"
+].map((name, index) => `000${index + 1}_${name}`)
 
 /** How a schema comes to have what this program needs. */
 export const migrations = (test: Test): void => {
