@@ -20,16 +20,9 @@ import { createRequire } from "node:module"
 import { createServer } from "node:net"
 import { basename, dirname, join } from "node:path"
 import { connected } from "./connected.mjs"
+import { settings } from "./settings.mjs"
 
-/** Durable, as a production server is; buffers of a small one. All other settings are Postgres's defaults. */
-export const settings = {
-  fsync: "on",
-  synchronous_commit: "on",
-  full_page_writes: "on",
-  shared_buffers: "512MB",
-  max_wal_size: "4GB",
-  max_connections: 200
-}
+export { settings }
 
 /**
  * Starts a Postgres server from the npm package in `directory`, which the server's user must be able to reach, and

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { SqlError } from "effect/sql"
-import { troubleOf } from "../services/troubleOf.ts"
+import { readOnlyTransaction, troubleOf } from "../services/troubleOf.ts"
 
 /** The database cannot be reached, refuses this user, or is not able to answer now. */
 export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>()("DatabaseUnavailable", {
@@ -50,13 +50,20 @@ export const databaseTrouble = <E>(
   const cause = error.reason.cause
   const trouble = troubleOf(error)
   if (trouble === "notPermitted") {
-    return new NotPermitted({ database, problem: cause instanceof Error ? cause.message : problemOf(error, cause) })
+    return new NotPermitted({ database, problem: notPermittedProblem(error, cause) })
   }
   const problem = losesPrepared.has(codeOf(cause))
     ? `${problemOf(error, cause)}. ${poolerHint}`
     : problemOf(error, cause)
   const details = { database, reason, problem }
   return trouble === "failed" ? new DatabaseFailed(details) : new DatabaseUnavailable(details)
+}
+
+const notPermittedProblem = (error: SqlError.SqlError, cause: unknown): string => {
+  const problem = cause instanceof Error ? cause.message : problemOf(error, cause)
+  return codeOf(cause) === readOnlyTransaction
+    ? `${problem} (default_transaction_read_only is on for the role, the database or the server)`
+    : problem
 }
 
 /** Postgres's codes for a prepared statement that is not there, or is there already. */

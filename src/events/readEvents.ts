@@ -74,6 +74,9 @@ export const makeReadEvents = (sql: SqlClient.SqlClient, schema: string): ReadEv
       limit: eventsPerPage
     })
 
+  /** Types that the log has an event of, and will have. */
+  const typesFound = new Set<string>()
+
   return {
     byPosition: (after, upTo, filter = {}) =>
       page(
@@ -127,11 +130,18 @@ export const makeReadEvents = (sql: SqlClient.SqlClient, schema: string): ReadEv
           return row.position
         }
       ),
-    // From the end, where the events of a newer program are. There is no index: a type that never occurs costs a scan.
+    // There is no index of types: one that does not occur costs a scan of the log, as reading its events would.
     hasType: (type) =>
-      Effect.map(
-        sql`SELECT position FROM ${events} WHERE type = ${type} ORDER BY position DESC LIMIT 1`,
-        (rows) => rows.length > 0
+      Effect.suspend(() =>
+        typesFound.has(type)
+          ? Effect.succeed(true)
+          : Effect.map(
+              sql`SELECT position FROM ${events} WHERE type = ${type} ORDER BY position DESC LIMIT 1`,
+              (rows) => {
+                if (rows.length > 0) typesFound.add(type)
+                return rows.length > 0
+              }
+            )
       ),
     // One row for a page: a row for each event would take this program longer than hashing.
     links: (after) =>

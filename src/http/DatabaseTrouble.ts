@@ -22,7 +22,7 @@ export class DatabaseFailed extends Schema.TaggedError<DatabaseFailed>()("Databa
 /** The server's database user may not do that. */
 export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitted", {}) {
   override get message(): string {
-    return "The database does not let this server do that: it connects as a role that may not."
+    return "The database does not let this server do that: it connects as a role that may not, or that may only read."
   }
 }
 

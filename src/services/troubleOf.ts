@@ -11,15 +11,18 @@ const ownFaults = new Set(["SqlSyntaxError", "ConstraintError", "UniqueViolation
 
 /**
  * Classes of Postgres error codes that say that the server cannot serve now, or not this user: invalid catalog name,
- * invalid transaction state (read only), insufficient resources, not in the right state, operator intervention,
+ * invalid transaction state, insufficient resources, not in the right state, operator intervention,
  * system error, configuration file error.
  */
 const stateOfServer = /^(3D|25|53|55|57|58|F0)/
 
+/** Postgres's code for a statement that writes while `default_transaction_read_only` is on: trying again does not help. */
+export const readOnlyTransaction = "25006"
+
 /** Tells what an error of the database means. */
 export const troubleOf = ({ reason }: SqlError.SqlError): Trouble => {
-  if (reason._tag === "AuthorizationError") return "notPermitted"
   const code = codeOf(reason.cause)
+  if (reason._tag === "AuthorizationError" || code === readOnlyTransaction) return "notPermitted"
   const isOurs =
     ownFaults.has(reason._tag) || (reason._tag === "UnknownError" && code !== undefined && !stateOfServer.test(code))
   return isOurs ? "failed" : "unavailable"

@@ -154,6 +154,8 @@ describe("the commands for a directory", () => {
       expect(line).toMatch(pattern)
       await shell.runs((verify ?? "").slice(2).replace(pattern, line))
       await shell.runs(blockWith(page, "openssl genpkey"))
+      const [, , examined] = await shell.run(blockWith(page, "--anchor-every 15"))
+      expect(examined?.stdout).toMatch(/anchors .*The newest anchor in "..\/anchors.txt" is at position 1/)
       await shell.runs(blockWith(page, "backlog redact build"))
       const [card] = await shell.runs("backlog show build")
       expect(card?.stdout).toContain("[redacted]")

@@ -62,33 +62,34 @@ const declared = [
 ]
 
 /**
- * A schema with tables named as those of a backlog, and functions and an operator that fail, named as those of
- * `pg_catalog`. Dropped when the scope ends.
+ * The statement that makes a schema with tables named as those of a backlog, and functions and an operator that fail, named
+ * as those of `pg_catalog`.
  */
+export const createShadows = (name: string): string => {
+  const functions = [
+    ...polymorphic.flatMap((own) =>
+      ["text", "text[]", "bool[]", "int4[]", "int8[]", "jsonb"].map((type) => `${own}(${type}) RETURNS text`)
+    ),
+    ...declared
+  ]
+  const statements = [
+    `CREATE SCHEMA ${name}`,
+    ...tables.map((table) => `CREATE TABLE ${name}.${table} (shadow text)`),
+    ...functions.map(
+      (own) => `CREATE FUNCTION ${name}.${own} LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''a shadow was called''; END'`
+    ),
+    `CREATE OPERATOR ${name}.= (FUNCTION = ${name}.texteq, LEFTARG = text, RIGHTARG = text)`
+  ]
+  return `DO $do$ BEGIN ${statements.map((one) => `EXECUTE $one$${one}$one$;`).join(" ")} END $do$`
+}
+
+/** Such a schema with a name of its own, dropped when the scope ends. */
 export const shadowingSchema: Effect.Effect<string, never, SqlClient.SqlClient | Scope.Scope> = Effect.gen(
   function* () {
     const sql = yield* SqlClient.SqlClient
     const name = `shadow_${randomBytes(6).toString("hex")}`
-    const functions = [
-      ...polymorphic.flatMap((own) =>
-        ["text", "text[]", "bool[]", "int4[]", "int8[]", "jsonb"].map((type) => `${own}(${type}) RETURNS text`)
-      ),
-      ...declared
-    ]
-    yield* Effect.acquireRelease(Effect.orDie(sql.unsafe(`CREATE SCHEMA ${name}`)), () =>
+    return yield* Effect.acquireRelease(Effect.as(Effect.orDie(sql.unsafe(createShadows(name))), name), () =>
       Effect.orDie(sql.unsafe(`DROP SCHEMA ${name} CASCADE`))
     )
-    const statements = [
-      ...tables.map((table) => `CREATE TABLE ${name}.${table} (shadow text)`),
-      ...functions.map(
-        (own) =>
-          `CREATE FUNCTION ${name}.${own} LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''a shadow was called''; END'`
-      ),
-      `CREATE OPERATOR ${name}.= (FUNCTION = ${name}.texteq, LEFTARG = text, RIGHTARG = text)`
-    ]
-    yield* Effect.orDie(
-      sql.unsafe(`DO $do$ BEGIN ${statements.map((one) => `EXECUTE $one$${one}$one$;`).join(" ")} END $do$`)
-    )
-    return name
   }
 )

@@ -1,6 +1,6 @@
 import { Console, Effect, Stream } from "effect"
 import { SqlClient } from "effect/sql"
-import { AuditService } from "../../../src/index.ts"
+import { AuditService, keepAnchors } from "../../../src/index.ts"
 
 /** Tells of every event after the 1,200th, until it is interrupted. */
 export const tell = Effect.gen(function* () {
@@ -20,4 +20,9 @@ export const mail = Effect.gen(function* () {
     parkAfter: 5,
     handler: (event) => sql`INSERT INTO outbox (position, type) VALUES (${event.position}, ${event.type})`
   })
+})
+
+/** Appends anchors to a file, until its scope ends. */
+export const keep = Effect.gen(function* () {
+  yield* keepAnchors({ file: "/var/lib/anchors/work.txt", every: "15 minutes" })
 })
