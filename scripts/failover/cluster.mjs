@@ -145,9 +145,14 @@ export const startCluster = async (directory) => {
   const query = async (node, text, database = "postgres") => {
     const { stdout } = await promisify(execFile)(
       `${binaries}/psql`,
-      ["-XAqt", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", String(node.port)].concat(
-        ["-U", "postgres", "-d", database, "-c", text]
-      ),
+      ["-XAqt", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", String(node.port)].concat([
+        "-U",
+        "postgres",
+        "-d",
+        database,
+        "-c",
+        text
+      ]),
       {
         maxBuffer: 2 ** 30,
         timeout: 120_000,

@@ -30,7 +30,16 @@ export const loadCheck = async (directory) => {
 /** Starts six workers of a build of the program on one backlog. Whatever they are answered is kept, with its time. */
 export const startLoad = async ({ program, schema, url }) => {
   const workers = Array.from({ length: 6 }, (_, index) =>
-    startWorker({ url, schema, program, name: `${schema}-w${index}`, seed: index + 1, claimers: 2, ttlSeconds: 5, pauseMillis: 50 })
+    startWorker({
+      url,
+      schema,
+      program,
+      name: `${schema}-w${index}`,
+      seed: index + 1,
+      claimers: 2,
+      ttlSeconds: 5,
+      pauseMillis: 50
+    })
   )
   const end = () => {
     for (const { child } of workers) child.kill("SIGKILL")
@@ -118,4 +127,6 @@ export const backlog = async (url, schema, ...args) => {
 
 /** Waits until the workers' processes have ended. */
 export const ended = ({ workers }) =>
-  Promise.all(workers.map(({ child }) => (child.exitCode === null && child.signalCode === null ? once(child, "exit") : undefined)))
+  Promise.all(
+    workers.map(({ child }) => (child.exitCode === null && child.signalCode === null ? once(child, "exit") : undefined))
+  )

@@ -82,7 +82,7 @@ const takeAnchors = (schema) => {
   const taking = (async () => {
     while (!isOver) {
       const answer = await backlog(cluster.url, schema, "anchor").catch(() => ({ code: 6 }))
-      if (answer.code === 0) anchors.push({ at: Date.now(), ...answer.data })
+      if (answer.code === 0) anchors.push({ ...answer.data, takenAt: Date.now() })
       await setTimeout(3_000)
     }
   })()
@@ -123,7 +123,7 @@ const runScenario = async ({ inject, name, noAnchors }, round) => {
   }
   const anchors = [first.data, ...taking.anchors]
   const broken = anchors.filter(({ chainHash, position }) => chain.get(position) !== chainHash)
-  const newest = anchors.findLast(({ at }) => at === undefined || at < (fault.gapFrom ?? to)) ?? first.data
+  const newest = anchors.findLast(({ takenAt = from }) => takenAt < (fault.gapFrom ?? to))
   const plain = await backlog(cluster.url, schema, "verify")
   const anchored = await backlog(cluster.url, schema, "verify", "--anchor", newest.line)
   const gap = load.longestGap(fault.gapFrom ?? from, to)
@@ -142,9 +142,9 @@ const runScenario = async ({ inject, name, noAnchors }, round) => {
     anchored: anchored.code
   }
   const problems = [
-    ...(row.lost > 0 ? [`${row.lost} answered commands are lost, such as ${findings.lost[0]}`] : []),
-    ...(row.twice > 0 ? [`${row.twice} commands were applied twice, such as ${findings.twice[0]}`] : []),
-    ...(row.claims > 0 ? [`${row.claims} claims break the rules, such as ${findings.claims[0]}`] : []),
+    ...(row.lost > 0 ? [`${row.lost} answered commands are lost, such as ${String(findings.lost[0])}`] : []),
+    ...(row.twice > 0 ? [`${row.twice} commands were applied twice, such as ${String(findings.twice[0])}`] : []),
+    ...(row.claims > 0 ? [`${row.claims} claims break the rules, such as ${String(findings.claims[0])}`] : []),
     ...(row.whileFrozen > 0 ? [`${row.whileFrozen} commands were answered while no standby could have them`] : []),
     ...(broken.length > 0 ? [`${broken.length} of ${anchors.length} anchors are not in the log`] : []),
     ...(plain.code === 0 ? [] : [`verify ended with ${plain.code}: ${plain.text}`]),
@@ -169,9 +169,7 @@ try {
   cluster = await startCluster(directory)
   console.log(`Three nodes are running after ${Math.round((Date.now() - begun) / 1000)} s, with logs in ${directory}.`)
   for (const [round, scenario] of chosen.entries()) rows.push(await runScenario(scenario, round))
-  failed = values.control
-    ? rows.some(({ lost }) => lost === 0)
-    : rows.some(({ problems }) => problems.length > 0)
+  failed = values.control ? rows.some(({ lost }) => lost === 0) : rows.some(({ problems }) => problems.length > 0)
   const seconds = Math.round((Date.now() - begun) / 1000)
   if (values.control) console.log(failed ? "\nA loss was not found." : `\nEvery loss was found (${seconds} s).`)
   else console.log(failed ? "\nSomething failed." : `\nNothing was lost (${seconds} s).`)

@@ -86,27 +86,30 @@ const retryClaim = async ({ cluster, load, program, round }) => {
   const standbys = cluster.standbysOf(leader)
   const schema = `retried_${round}`
   const probe = await startProbe(program, cluster.url, schema)
+  const thaw = () => {
+    cluster.signalServerProcesses(leader, "walsender", "SIGCONT")
+    for (const standby of standbys) cluster.signalServerProcesses(standby, "walreceiver", "SIGCONT")
+  }
   try {
     await load.answers(1)
     const frozenAt = Date.now()
     cluster.signalServerProcesses(leader, "walsender", "SIGSTOP")
     for (const standby of standbys) cluster.signalServerProcesses(standby, "walreceiver", "SIGSTOP")
     const claim = probe.claim()
-    const waits = `SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid)
-      WHERE relation = '${schema}.head'::regclass AND wait_event = 'SyncRep'`
-    await until("the claim to wait for a standby", 30_000, async () => {
-      const isAnswered = (await Promise.race([claim, setTimeout(1)])) !== undefined
-      return isAnswered || (await cluster.query(leader, waits, "work")).length > 0
+    // Commits that notify wait for each other, so the claim's own may come after those of other sessions.
+    const waits = `SELECT pid, EXISTS (
+        SELECT FROM pg_locks WHERE pg_locks.pid = activity.pid AND relation = '${schema}.head'::regclass) AS is_claim,
+      pg_terminate_backend(pid)
+      FROM pg_stat_activity AS activity WHERE usename = 'backlog_writer' AND wait_event = 'SyncRep'`
+    await until("the claim's session to end while it waits for a standby", 60_000, async () => {
+      const ended = await cluster.query(leader, waits, "work")
+      return probe.answered !== undefined || ended.some((row) => row.split("\t")[1] === "t")
     })
-    await cluster.query(
-      leader,
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'backlog_writer' AND wait_event = 'SyncRep'"
-    )
     await setTimeout(frozenMillis)
     const gapFrom = Date.now()
     const early = load.countBetween(frozenAt + 1_000, gapFrom) + (probe.answered === undefined ? 0 : 1)
     await cluster.killNode(leader)
-    for (const standby of standbys) cluster.signalServerProcesses(standby, "walreceiver", "SIGCONT")
+    thaw()
     await cluster.leaderOtherThan(leader)
     await claim
     return {
@@ -116,6 +119,7 @@ const retryClaim = async ({ cluster, load, program, round }) => {
       after: () => cluster.startNode(leader)
     }
   } finally {
+    thaw()
     await probe.end()
   }
 }

@@ -43,6 +43,7 @@ const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
   "docs/import.md": [{ language: /^(console|sql|json .*|markdown .*)$/, by: "test/import/docs.test.ts" }],
   "docs/library.md": [{ language: "ts", by: "test/docs/programs.test.ts" }],
   "docs/mcp.md": [{ language: /^(json|tool|ts)$/, by: "test/mcp/docs.test.ts" }],
+  "docs/moving.md": [{ language: /^(sql|indented)$/, by: "test/docs/moving.test.ts" }],
   "docs/operations.md": [{ language: /^(sh|indented)$/, by: "test/http/docs.test.ts" }],
   "docs/roles.md": [
     { language: "indented", having: "may not apply migration", why: "it is what is told, which test/proof looks at" },

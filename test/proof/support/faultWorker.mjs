@@ -6,9 +6,17 @@ import { Effect, Option, Result } from "effect"
 import { SqlClient } from "effect/sql"
 import { seededRandom } from "../../../dist/testing/seededRandom.js"
 
-const { claimers, dataDir, name, pauseMillis, program: built, schema, seed, ttlSeconds, url } = JSON.parse(
-  process.argv[2]
-)
+const {
+  claimers,
+  dataDir,
+  name,
+  pauseMillis,
+  program: built,
+  schema,
+  seed,
+  ttlSeconds,
+  url
+} = JSON.parse(process.argv[2])
 const { AuditService, BacklogService, layerPglite, layerPostgres } = await import(
   built === undefined ? "../../../dist/index.js" : `${built}/dist/index.js`
 )
