@@ -81,9 +81,13 @@ export const startCluster = async (directory) => {
     "/usr/bin/etcd",
     [
       "--enable-v2",
-      ...["--name", "etcd1", "--data-dir", join(folder("etcd"), "data"), "--initial-cluster", `etcd1=${peer}`],
-      ...["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer],
-      ...["--listen-client-urls", client, "--advertise-client-urls", client]
+      "--name=etcd1",
+      `--data-dir=${join(folder("etcd"), "data")}`,
+      `--initial-cluster=etcd1=${peer}`,
+      `--listen-peer-urls=${peer}`,
+      `--initial-advertise-peer-urls=${peer}`,
+      `--listen-client-urls=${client}`,
+      `--advertise-client-urls=${client}`
     ],
     // Some processors need this from etcd 3.4 on.
     { user, log: join(directory, "etcd.log"), env: { ETCD_UNSUPPORTED_ARCH: process.arch } }

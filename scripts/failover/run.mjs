@@ -8,7 +8,7 @@
  * those faults that lose commands with a copy of the program whose commits wait for no standby, and succeeds when the
  * comparison finds the loss. Without Debian's packages it prints what is missing and succeeds.
  */
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout } from "node:timers/promises"
@@ -78,9 +78,9 @@ const checkCommands = await loadCheck(directory)
 /** Takes an anchor every three seconds until it is stopped. */
 const takeAnchors = (schema) => {
   const anchors = []
-  let isOver = false
+  const over = new AbortController()
   const taking = (async () => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const answer = await backlog(cluster.url, schema, "anchor").catch(() => ({ code: 6 }))
       if (answer.code === 0) anchors.push({ ...answer.data, takenAt: Date.now() })
       await setTimeout(3_000)
@@ -89,7 +89,7 @@ const takeAnchors = (schema) => {
   return {
     anchors,
     stop: () => {
-      isOver = true
+      over.abort()
       return taking
     }
   }

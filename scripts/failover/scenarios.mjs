@@ -1,5 +1,5 @@
 // The faults. Each gets a healthy cluster under load, injects one fault, and returns when the cluster has dealt with it.
-import { Effect, Exit, ManagedRuntime, Option } from "effect"
+import { Cause, Effect, Exit, ManagedRuntime, Option } from "effect"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { setTimeout } from "node:timers/promises"
@@ -131,7 +131,7 @@ const startProbe = async (program, url, schema) => {
   const actor = "probe"
   const run = (use) => runtime.runPromiseExit(Effect.flatMap(BacklogService, use))
   const created = await run((backlog) => backlog.create({ id: "card", title: "Card", actor }))
-  if (Exit.isFailure(created)) throw new Error(`the probe could not create its card: ${created.cause}`)
+  if (Exit.isFailure(created)) throw new Error(`the probe could not create its card: ${Cause.pretty(created.cause)}`)
   const probe = {
     answered: undefined,
     claim: async () => {

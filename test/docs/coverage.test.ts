@@ -35,6 +35,9 @@ const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
   "docs/embedded.md": [{ language: "indented", by: "test/docs/commands.test.ts" }],
   "docs/evolution.md": [{ language: /^(json|ts)$/, by: "test/docs/programs.test.ts" }],
   "docs/faults.md": [{ language: "indented", by: "test/docs/statements.test.ts" }],
+  "docs/high-availability.md": [
+    { language: /^(yaml|haproxy|sql|indented)$/, by: "test/docs/highAvailability.test.ts" }
+  ],
   "docs/http.md": [
     { language: "http", by: "test/docs/http.test.ts" },
     { language: "ts", by: "test/docs/programs.test.ts" },

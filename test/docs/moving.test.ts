@@ -115,7 +115,7 @@ describe("docs/moving.md", { timeout: 120_000 }, () => {
           expect(String((refused as { reason?: { cause?: unknown } }).reason?.cause)).toContain("was moved to another")
 
           const [[end] = []] = yield* runSql(from, blockWith("pg_current_wal_lsn"))
-          const arrival = blockWith("confirmed_flush_lsn").replace("0/0", String((end as { lsn: string }).lsn))
+          const arrival = blockWith("confirmed_flush_lsn").replace("0/0", (end as { lsn: string }).lsn)
           yield* until(
             Effect.map(
               runSql(from, arrival),
