@@ -3,7 +3,7 @@ import { blocksOn, read, textsOn } from "./support/pages.ts"
 
 const page = "docs/high-availability.md"
 
-describe(page, () => {
+describe("docs/high-availability.md", () => {
   it.each([
     ["yaml", "patroni.yml"],
     ["haproxy", "haproxy.cfg"],
@@ -13,7 +13,7 @@ describe(page, () => {
   })
 
   it("names the address of the proxy and the role in the URL", () => {
-    const [url] = blocksOn(page).filter(({ text }) => text.includes("BACKLOG_DATABASE_URL"))
+    const url = blocksOn(page).find(({ text }) => text.includes("BACKLOG_DATABASE_URL"))
     const [, role, password, address] = /postgres:\/\/(\w+):(\w+)@([\d.:]+)\/work/.exec(url?.text ?? "") ?? []
     expect(read("scripts/failover/role.sql")).toContain(`CREATE ROLE ${role} LOGIN PASSWORD '${password}'`)
     expect(read("scripts/failover/haproxy.cfg")).toContain(`bind ${address}`)
