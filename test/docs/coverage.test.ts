@@ -35,6 +35,9 @@ const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
   "docs/embedded.md": [{ language: "indented", by: "test/docs/commands.test.ts" }],
   "docs/evolution.md": [{ language: /^(json|ts)$/, by: "test/docs/programs.test.ts" }],
   "docs/faults.md": [{ language: "indented", by: "test/docs/statements.test.ts" }],
+  "docs/high-availability.md": [
+    { language: /^(yaml|haproxy|sql|indented)$/, by: "test/docs/highAvailability.test.ts" }
+  ],
   "docs/http.md": [
     { language: "http", by: "test/docs/http.test.ts" },
     { language: "ts", by: "test/docs/programs.test.ts" },
@@ -43,6 +46,7 @@ const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
   "docs/import.md": [{ language: /^(console|sql|json .*|markdown .*)$/, by: "test/import/docs.test.ts" }],
   "docs/library.md": [{ language: "ts", by: "test/docs/programs.test.ts" }],
   "docs/mcp.md": [{ language: /^(json|tool|ts)$/, by: "test/mcp/docs.test.ts" }],
+  "docs/moving.md": [{ language: /^(sql|indented)$/, by: "test/docs/moving.test.ts" }],
   "docs/operations.md": [{ language: /^(sh|indented)$/, by: "test/http/docs.test.ts" }],
   "docs/roles.md": [
     { language: "indented", having: "may not apply migration", why: "it is what is told, which test/proof looks at" },

@@ -6,7 +6,17 @@ import { Effect, Option, Result } from "effect"
 import { SqlClient } from "effect/sql"
 import { seededRandom } from "../../../dist/testing/seededRandom.js"
 
-const { claimers, dataDir, name, program: built, schema, seed, ttlSeconds, url } = JSON.parse(process.argv[2])
+const {
+  claimers,
+  dataDir,
+  name,
+  pauseMillis,
+  program: built,
+  schema,
+  seed,
+  ttlSeconds,
+  url
+} = JSON.parse(process.argv[2])
 const { AuditService, BacklogService, layerPglite, layerPostgres } = await import(
   built === undefined ? "../../../dist/index.js" : `${built}/dist/index.js`
 )
@@ -112,6 +122,7 @@ const program = Effect.gen(function* () {
 
   const fiber = Effect.gen(function* () {
     while (!input.ended) {
+      if (pauseMillis !== undefined) yield* Effect.sleep(pauseMillis)
       const next = random.below(10)
       yield* next < 6 ? workOff(backlog) : next < 8 ? create(backlog) : rearrange(backlog)
     }
