@@ -62,6 +62,7 @@ export {
   PruneReceipts,
   type RebuildReport
 } from "./services/AuditService.ts"
+export { BacklogMissing, BacklogOpening, type Opening, type OpeningOptions } from "./services/BacklogOpening.ts"
 export { BacklogRoles, type RoleNames } from "./services/BacklogRoles.ts"
 export { BacklogService, type CompletionRejection, type Input } from "./services/BacklogService.ts"
 export { AwaitClaimable, ClaimAmong } from "./services/ClaimWaiting.ts"

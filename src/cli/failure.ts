@@ -3,6 +3,7 @@ import { CliError } from "effect/cli"
 import {
   AccessTokenNotFound,
   AnchorRefused,
+  BacklogMissing,
   BacklogNotEmpty,
   CardNotFound,
   DamagedEvent,
@@ -83,6 +84,7 @@ const kinds: ReadonlyArray<{
     schema: Schema.Union([
       DatabaseUnavailable,
       NotPermitted,
+      BacklogMissing,
       DirectoryLocked,
       DirectoryUnusable,
       MigrationRefused,

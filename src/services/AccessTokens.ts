@@ -9,6 +9,7 @@ import { AccessToken, AccessTokenNotFound, AccessTokenRefused, NewAccessToken } 
 import { makeTokenText, tokenHash, tokenIdIn } from "./accessTokenText.ts"
 import { decodeInput } from "./decodeInput.ts"
 import type { InvalidInput } from "./InvalidInput.ts"
+import type { BacklogMissing } from "./BacklogOpening.ts"
 import { type MigrationRefused, Migrations } from "./Migrations.ts"
 
 /**
@@ -52,7 +53,7 @@ export class AccessTokens extends Context.Service<
     readonly hasAny: Effect.Effect<boolean, SqlError.SqlError>
   }
 >()("mosaic-backlog/services/AccessTokens") {
-  static readonly layer: Layer.Layer<AccessTokens, MigrationRefused | SqlError.SqlError, SqlClient.SqlClient> =
+  static readonly layer: Layer.Layer<AccessTokens, BacklogMissing | MigrationRefused | SqlError.SqlError, SqlClient.SqlClient> =
     Layer.effect(
       AccessTokens,
       Effect.gen(function* () {

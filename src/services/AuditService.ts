@@ -51,6 +51,7 @@ import {
   decodeRedact,
   decodeVerifyOptions
 } from "./auditInput.ts"
+import type { BacklogMissing } from "./BacklogOpening.ts"
 import { InvalidInput } from "./InvalidInput.ts"
 import { layerEventLog } from "./layerEventLog.ts"
 import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
@@ -215,7 +216,7 @@ export class AuditService extends Context.Service<
   }
 >()("mosaic-backlog/services/AuditService") {
   /** Audit over any Postgres client, in the schema that `BacklogSchema` names. Applies the migrations that are missing. */
-  static readonly layer: Layer.Layer<AuditService, MigrationRefused | SqlError.SqlError, SqlClient.SqlClient> =
+  static readonly layer: Layer.Layer<AuditService, BacklogMissing | MigrationRefused | SqlError.SqlError, SqlClient.SqlClient> =
     Layer.effect(
       AuditService,
       Effect.gen(function* () {

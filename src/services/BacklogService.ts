@@ -20,6 +20,7 @@ import {
 import type { Stats } from "../domain/Stats.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
 import type { Answer, CompletedCard } from "./Answer.ts"
+import { type BacklogMissing, BacklogOpening } from "./BacklogOpening.ts"
 import { ClaimableWatch } from "./ClaimableWatch.ts"
 import {
   type AwaitClaimable,
@@ -132,7 +133,7 @@ export class BacklogService extends Context.Service<
    * The backlog over any Postgres client, in the schema that `BacklogSchema` names. Applies the migrations that are
    * missing.
    */
-  static readonly layer: Layer.Layer<BacklogService, MigrationRefused | SqlError.SqlError, SqlClient.SqlClient> =
+  static readonly layer: Layer.Layer<BacklogService, BacklogMissing | MigrationRefused | SqlError.SqlError, SqlClient.SqlClient> =
     Layer.effect(
       BacklogService,
       Effect.gen(function* () {
@@ -140,7 +141,7 @@ export class BacklogService extends Context.Service<
         const commands = yield* CommandQueue
         const metrics = makeCommandMetrics(yield* Effect.context())
         const watch = yield* ClaimableWatch
-        yield* readModel.catchUpCounts
+        if ((yield* BacklogOpening).opening === "create") yield* readModel.catchUpCounts
 
         /** The way of every command: checked here, carried out by the interpreter, answered by its outcome. */
         const method = <Tag extends Command["_tag"], Rejected>(tag: Tag) =>

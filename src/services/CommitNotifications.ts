@@ -2,6 +2,7 @@ import { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, Option, Queue } from "effect"
 import { commitChannel, CommitListener } from "../events/CommitListener.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
+import { isEmbedded } from "./isEmbedded.ts"
 
 /** How long to wait before listening again when the connection broke. */
 const pause = "1 second"
@@ -42,9 +43,9 @@ export const layerCommitNotifications: Layer.Layer<never> = Layer.effect(
 const none = { listen: () => Effect.void }
 
 const hasOneSession = ({ config }: PgClient.PgClient): boolean => {
-  const { acquireForStream, maxConnections, stream } = config as PgClient.PgPoolConfig & {
+  const { acquireForStream, maxConnections } = config as PgClient.PgPoolConfig & {
     /** Whether those who listen do so on connections beside the client's own. */
     readonly acquireForStream?: boolean
   }
-  return acquireForStream !== true && (stream !== undefined || maxConnections === 1)
+  return acquireForStream !== true && (isEmbedded(config) || maxConnections === 1)
 }

@@ -4,8 +4,8 @@ import { SqlClient, type SqlError } from "effect/sql"
 import { randomBytes } from "node:crypto"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
+import { isEmbedded } from "./isEmbedded.ts"
 import { readMigrations } from "./Migrations.ts"
-import { applicationName } from "./Postgres.ts"
 import { type Difference, firstDifference } from "./roleState.ts"
 
 /** How long a notification may take to come. */
@@ -39,7 +39,7 @@ export class Doctor extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const schema = yield* BacklogSchema
       const client = Option.getOrUndefined(yield* Effect.serviceOption(PgClient.PgClient))
-      const isEmbedded = client?.config.stream !== undefined
+      const embedded = client !== undefined && isEmbedded(client.config)
       const table = (name: string) => sql(`${schema}.${name}`)
 
       const server = Effect.gen(function* () {
@@ -226,12 +226,12 @@ export class Doctor extends Context.Service<
 
       const connections = sql<{ readonly state: string; readonly count: number }>`
         SELECT state, (SELECT count(*) FROM pg_stat_activity AS activity WHERE activity.state = states.state
-          AND application_name = ${applicationName} AND datname = current_database())::float8 AS count
+          AND application_name = current_setting('application_name') AND datname = current_database())::float8 AS count
         FROM unnest(ARRAY['active', 'idle', 'idle in transaction']) AS states (state)`
 
       return Doctor.of({
         readiness,
-        connections: isEmbedded ? Effect.succeed([]) : connections,
+        connections: embedded ? Effect.succeed([]) : connections,
         examine: Effect.gen(function* () {
           const found = yield* migrations
           const isWhole = found.exists && found.isReadable && found.missing.length === 0
@@ -242,13 +242,13 @@ export class Doctor extends Context.Service<
             expiredClaims: { count: 0, oldestSeconds: null }
           }
           return {
-            isEmbedded,
+            isEmbedded: embedded,
             server: yield* server,
             clock: yield* clock,
             migrations: found,
-            keepsSession: isEmbedded ? null : yield* keepsSession,
-            notificationMillis: isEmbedded ? null : yield* notificationMillis,
-            roles: isEmbedded || !isWhole ? [] : yield* roles,
+            keepsSession: embedded ? null : yield* keepsSession,
+            notificationMillis: embedded ? null : yield* notificationMillis,
+            roles: embedded || !isWhole ? [] : yield* roles,
             tables: yield* tables,
             oldestTransaction: yield* oldestTransaction,
             consumers: isWhole ? yield* consumers : [],

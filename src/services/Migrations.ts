@@ -4,6 +4,7 @@ import { createHash } from "node:crypto"
 import { readdir, readFile } from "node:fs/promises"
 import { inTransaction } from "../events/inTransaction.ts"
 import { BacklogSchema, SchemaName } from "../events/SchemaName.ts"
+import { BacklogMissing, BacklogOpening, createHint } from "./BacklogOpening.ts"
 import { BacklogRoles } from "./BacklogRoles.ts"
 import { grantRoles } from "./grantRoles.ts"
 
@@ -41,18 +42,23 @@ const separator = /^--;;[ \t]*$/m
  * The shape of the database: numbered `.sql` files, applied in order when a layer is built. Safe when many processes
  * start at once. Each file's checksum is kept: an edited or missing migration, or one from a newer program, is refused.
  * Where nothing is missing it only reads, so any role that may read the table of migrations can start. The roles that
- * `BacklogRoles` names get what they need.
+ * `BacklogRoles` names get what they need. Where `BacklogOpening` says `existing`, and on a hot standby, nothing is created
+ * or applied: what is missing is an error.
  */
 export class Migrations extends Context.Service<Migrations, { readonly applied: ReadonlyArray<AppliedMigration> }>()(
   "mosaic-backlog/services/Migrations"
 ) {
-  static readonly layer: Layer.Layer<Migrations, MigrationRefused | SqlError.SqlError, SqlClient.SqlClient> =
-    Layer.effect(
+  static readonly layer: Layer.Layer<
+    Migrations,
+    BacklogMissing | MigrationRefused | SqlError.SqlError,
+    SqlClient.SqlClient
+  > = Layer.effect(
       Migrations,
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const schema = yield* BacklogSchema
         const roles = yield* BacklogRoles
+        const { onCreated, opening } = yield* BacklogOpening
         const table = sql(`${schema}.migrations`)
         const refuse = (problem: string) => new MigrationRefused({ schema, problem })
 
@@ -66,6 +72,7 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
         // By the catalog, which everybody may read: whoever may not use the schema shall be told so.
         const [server] = yield* sql<Server>`
           SELECT current_setting('server_version_num')::int4 AS version, current_setting('server_version') AS name,
+            current_database()::text AS database, pg_is_in_recovery() AS "isReplica",
             current_user::text AS role, pg_get_userbyid(coalesce(relowner, nspowner))::text AS owner,
             pg_class.oid IS NOT NULL AS exists,
             has_schema_privilege(pg_namespace.oid, 'USAGE') AND has_table_privilege(pg_class.oid, 'SELECT') AS "mayRead",
@@ -129,8 +136,22 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
         const known = server.exists ? pendingAfter(yield* readApplied) : files
         if (known instanceof MigrationRefused) return yield* known
         const isReady = known.length === 0 && !namesRoles
+        const [first] = known
+        if (!isReady && (opening === "existing" || server.isReplica)) {
+          if (!server.exists) {
+            return yield* new BacklogMissing({
+              place: `schema ${JSON.stringify(schema)} of the database ${JSON.stringify(server.database)}`,
+              schema,
+              toDo: server.isReplica ? createOnPrimary : createHint
+            })
+          }
+          return yield* refuse(
+            first === undefined
+              ? "its roles can be granted on the primary server only, and this is a read-only replica"
+              : `migration ${first.id} (${first.name}) is missing: ${server.isReplica ? migratePrimary : migrateHint}`
+          )
+        }
         if (!isReady && !server.mayMigrate) {
-          const [first] = known
           const what =
             first === undefined
               ? "grant roles a part in it"
@@ -145,13 +166,22 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
               refuse(`the role ${role} may not do all that this takes: ${wordsOf(error)}`)
             )
         const isNew = new Set(appliedNow.map((file) => file.id))
+        if (files.length > 0 && appliedNow.length === files.length) yield* onCreated(schema)
         return Migrations.of({ applied: files.map(({ id, name }) => ({ id, name, isNew: isNew.has(id) })) })
       })
     )
 }
 
+const createOnPrimary =
+  "This server is a read-only replica: create the backlog on its primary server, and wait until it is replicated."
+const migrateHint = "run `backlog migrate` as the owner of the backlog"
+const migratePrimary = "this server is a read-only replica, so run `backlog migrate` on its primary server"
+
 /** The server, and who this program is on it. */
 interface Server {
+  readonly database: string
+  /** Whether it is a hot standby, which takes no writes. */
+  readonly isReplica: boolean
   readonly version: number
   readonly name: string
   readonly role: string

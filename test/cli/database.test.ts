@@ -2,7 +2,7 @@ import { layer } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { SqlClient } from "effect/sql"
 import { describe, expect, test } from "vitest"
-import { databaseTarget } from "../../src/cli/database.ts"
+import { databaseTarget } from "../../src/cli/databaseTarget.ts"
 import { databaseTrouble } from "../../src/cli/DatabaseUnavailable.ts"
 import { postgresClient } from "../support/backlogs.ts"
 
@@ -10,7 +10,7 @@ const url = "postgres://me:secret@db.example:6432/work"
 
 describe("the database that is meant", () => {
   test("prepares statements by name unless it is told not to", () => {
-    const meant = (env: Record<string, string>) => Result.getOrThrow(databaseTarget(url, env))
+    const meant = (env: Record<string, string>) => Result.getOrThrow(databaseTarget(url, env)).target
     expect(meant({})).toEqual({ _tag: "Server", url, name: "db.example:6432", prepare: true })
     expect(meant({ BACKLOG_PREPARE: "on" })).toMatchObject({ prepare: true })
     expect(meant({ BACKLOG_PREPARE: "off" })).toMatchObject({ prepare: false })

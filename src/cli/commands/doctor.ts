@@ -1,8 +1,10 @@
 import { Effect, Schema } from "effect"
 import { Command } from "effect/cli"
-import { diagnose, Doctor, DoctorFacts, DoctorFinding } from "../../index.ts"
+import { BacklogMissing, diagnose, Doctor, DoctorFacts, DoctorFinding } from "../../index.ts"
+import { createHint } from "../../services/BacklogOpening.ts"
 import { withDoctor } from "../database.ts"
 import { exitCodes } from "../failure.ts"
+import { SchemaFlag } from "../globals.ts"
 import type { Page, Paint } from "../Page.ts"
 import { reply } from "../Reply.ts"
 import { manyLines } from "../terminalText.ts"
@@ -11,7 +13,7 @@ import { answerAlone, documented } from "../verb.ts"
 export const doctor = documented(
   Command.make("doctor", {}, () =>
     answerAlone(
-      Effect.map(withDoctor(Effect.flatMap(Doctor, ({ examine }) => examine)), (facts) => {
+      Effect.map(withDoctor(examined), (facts) => {
         const findings = diagnose(facts)
         const isWell = findings.every(({ level }) => level === "ok" || level === "note")
         return {
@@ -34,6 +36,14 @@ export const doctor = documented(
     ]
   }
 )
+
+/** What was found of a backlog, which must exist. */
+const examined = Effect.gen(function* () {
+  const facts = yield* (yield* Doctor).examine
+  if (facts.migrations.exists) return facts
+  const schema = (yield* SchemaFlag) ?? "backlog"
+  return yield* new BacklogMissing({ place: `schema ${JSON.stringify(schema)}`, schema, toDo: createHint })
+})
 
 const encodeFindings = Schema.encodeSync(Schema.Array(DoctorFinding))
 const encodeFacts = Schema.encodeSync(DoctorFacts)
