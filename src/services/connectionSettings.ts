@@ -221,7 +221,9 @@ const parseUrl = (url: string): ReadonlyMap<string, string> => {
   for (const pair of query === "" ? [] : query.split("&")) {
     const [name = "", value] = splitAt(pair, "=")
     if (value === undefined) refuse("a setting in the URL has no value: settings are written name=value")
-    values.set(decoded(name, "the name of a setting"), decoded(value ?? "", "a setting"))
+    // JavaScript writes a space so, and no option of the server begins with a plus.
+    const text = name === "options" && value?.startsWith("-c+") === true ? value.replaceAll("+", " ") : (value ?? "")
+    values.set(decoded(name, "the name of a setting"), decoded(text, "a setting"))
   }
   return values
 }
