@@ -17,7 +17,10 @@ import {
   RebuildBlocked,
   RebuildRefused,
   RebuildSuperseded,
+  ReadOnlyReplica,
   Rejection,
+  ReplicaBehind,
+  ReplicaConflict,
   UndecodableEvent
 } from "../index.ts"
 import { ServeRefused } from "../http/access/problems.ts"
@@ -88,6 +91,9 @@ const kinds: ReadonlyArray<{
       DirectoryLocked,
       DirectoryUnusable,
       MigrationRefused,
+      ReadOnlyReplica,
+      ReplicaBehind,
+      ReplicaConflict,
       RebuildBlocked
     ]),
     exitCode: exitCodes.unavailable

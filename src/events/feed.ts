@@ -2,6 +2,7 @@ import { type Duration, Effect, Option, PubSub, Stream } from "effect"
 import type { EventLog, LogFailure } from "./EventLog.ts"
 import type { EventFilter } from "./readEvents.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
+import { replayedHead } from "./replica.ts"
 import { recordedOf } from "./StoredEvent.ts"
 
 /** Which events, from where on, and whether to wait for more. */
@@ -22,12 +23,13 @@ export interface FeedOptions extends EventFilter {
 export const feed = (log: EventLog["Service"], options: FeedOptions): Stream.Stream<RecordedEvent, LogFailure> => {
   const until = (after: number, upTo: number) => Stream.map(log.between(after, upTo, options), recordedOf)
   if (!options.follow) {
-    return Stream.unwrap(Effect.map(log.head("read"), (head) => until(options.after, head.position)))
+    return Stream.unwrap(Effect.map(replayedHead(log, options.after), (head) => until(options.after, head.position)))
   }
   return Stream.unwrap(
     Effect.gen(function* () {
       // Before the first look, so that nothing that is appended after it goes unheard.
       const commits = yield* log.commits
+      yield* replayedHead(log, options.after)
       return Stream.flatten(
         Stream.paginate(options.after, (after) =>
           Effect.gen(function* () {

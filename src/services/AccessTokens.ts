@@ -4,6 +4,7 @@ import { timingSafeEqual } from "node:crypto"
 import { Name } from "../domain/Text.ts"
 import { arrayLiteral } from "../events/arrayLiteral.ts"
 import { DatabaseClock, databaseNow } from "../events/DatabaseClock.ts"
+import { namingReplica } from "../events/replica.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import { AccessToken, AccessTokenNotFound, AccessTokenRefused, NewAccessToken } from "./AccessToken.ts"
 import { makeTokenText, tokenHash, tokenIdIn } from "./accessTokenText.ts"
@@ -68,6 +69,7 @@ export class AccessTokens extends Context.Service<
           'id, actor, role, created_at AS "createdAt", created_by AS "createdBy", expires_at AS "expiresAt", ' +
             'revoked_at AS "revokedAt", revoked_by AS "revokedBy", last_used_at AS "lastUsedAt"'
         )
+        const named = namingReplica(sql)
         const now = () => databaseNow(sql, clock.override)
         let known: Known | undefined
         let used = new Set<string>()
@@ -165,7 +167,7 @@ export class AccessTokens extends Context.Service<
                 ${now()} + ${expiresInDays ?? null}::float8 * interval '1 day')
               RETURNING ${columns}`
             return { token: only(decodeRows(rows)), secret: Redacted.make(text, { label: "access token" }) }
-          }),
+          }, named),
           list: Effect.map(sql`SELECT ${columns} FROM ${table} ORDER BY created_at, id`, decodeRows),
           revoke: Effect.fn("AccessTokens.revoke")(function* (id, by) {
             const revokedBy = yield* decodeName(by)
@@ -176,7 +178,7 @@ export class AccessTokens extends Context.Service<
             )
             known = undefined
             return rows.length === 0 ? yield* new AccessTokenNotFound({ id }) : only(decodeRows(rows))
-          }),
+          }, named),
           authenticate,
           isTaken: (id) => Effect.map(current, (found) => takenIn(found, id) !== undefined),
           hasAny: Effect.map(

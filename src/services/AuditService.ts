@@ -13,6 +13,7 @@ import { EventLog, type LogFailure } from "../events/EventLog.ts"
 import { feed } from "../events/feed.ts"
 import type { LogFileRefused } from "../events/LogFile.ts"
 import { PollInterval } from "../events/PollInterval.ts"
+import { namingReplica } from "../events/replica.ts"
 import type { RecordedEvent } from "../events/RecordedEvent.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import { inTransaction } from "../events/inTransaction.ts"
@@ -231,6 +232,9 @@ export class AuditService extends Context.Service<
         const tables = makeCardTables(sql, schema)
         const counts = makeCountsTable(sql, schema)
         const build = makeBuildReadModel(sql, log, tables)
+        const named = namingReplica(sql)
+        const namedStream = <A, E>(stream: Stream.Stream<A, E | SqlError.SqlError>) =>
+          Stream.catch(stream, (error) => Stream.fromEffect(named(Effect.fail(error))))
 
         const now = Effect.map(
           Effect.suspend(() => sql<{ readonly now: Date }>`SELECT ${databaseNow(sql, clock.override)} AS now`),
@@ -262,7 +266,7 @@ export class AuditService extends Context.Service<
           if (Option.isNone(moment)) return Option.none<Card>()
           const found = yield* Stream.runHead(foldCards(log, moment.value.position, [id]))
           return Option.map(found, ({ card }) => card)
-        })
+        }, named)
 
         const explain = Effect.fn("AuditService.explainAt")(function* (input: string, at: typeof CardAt.Encoded) {
           const id = yield* decodeId(input)
@@ -271,12 +275,12 @@ export class AuditService extends Context.Service<
             ? Option.none<Explanation>()
             : yield* explainAt(log, moment.value, id)
           return Option.isNone(explanation) ? yield* new CardNotFound({ id }) : explanation.value
-        })
+        }, named)
 
         const backlogAt = Effect.fn("AuditService.backlogAt")(function* (input: typeof At.Encoded) {
           const moment = yield* momentOf(log, now, yield* decodeAt(input))
           return backlogAtOf(yield* PastBacklog.at(log, moment))
-        })
+        }, named)
 
         const events = (input: typeof EventOptions.Encoded = {}) =>
           Stream.unwrap(
@@ -294,7 +298,8 @@ export class AuditService extends Context.Service<
             return yield* verify(sql, log, tables, counts, yield* now, options)
           }).pipe(
             inTransaction(sql),
-            Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+            named
           )
         })
 
@@ -326,7 +331,7 @@ export class AuditService extends Context.Service<
             onProgress: (checked, total) => onProgress({ phase: "verifying", done: checked, total })
           })
           return { ...done, verification }
-        })
+        }, named)
 
         return AuditService.of({
           history,
@@ -346,39 +351,41 @@ export class AuditService extends Context.Service<
                 parkAfter: options.parkAfter,
                 pollInterval
               })
-            }),
+            }).pipe(named),
           checkpoints: checkpoints.list,
           checkpoint: (consumer) => Effect.flatMap(decodeName(consumer), checkpoints.get),
           advance: Effect.fn("AuditService.advance")(function* (consumer, from, to) {
             yield* decodeMove({ from, to })
             return yield* checkpoints.advance(yield* decodeName(consumer), from, to)
-          }),
+          }, named),
           park: Effect.fn("AuditService.park")(function* (consumer, position, reason) {
             return yield* checkpoints.park(
               yield* decodeName(consumer),
               yield* decodePosition(position),
               yield* decodeReason(reason)
             )
-          }),
+          }, named),
           parked: (consumer) =>
             consumer === undefined ? checkpoints.parked() : Effect.flatMap(decodeName(consumer), checkpoints.parked),
           unpark: Effect.fn("AuditService.unpark")(function* (consumer, position) {
             return yield* checkpoints.unpark(yield* decodeName(consumer), yield* decodePosition(position))
-          }),
+          }, named),
           verify: verified,
           anchor,
           rebuild: rebuilt,
           redact: Effect.fn("AuditService.redact")(function* (input) {
             const command = yield* decodeRedact(input)
             return yield* redactOnce(sql, receipts, command, redactCard(sql, log, readModel, schema, command))
-          }),
+          }, named),
           pruneReceipts: Effect.fn("AuditService.pruneReceipts")(function* (input) {
             const { olderThanDays } = yield* decodePruneReceipts(input)
             return yield* receipts.prune(olderThanDays * secondsPerDay)
-          }),
-          exportLog: exportLog(sql, log),
+          }, named),
+          exportLog: namedStream(exportLog(sql, log)),
           importLog: (lines, options = {}) =>
-            importLog(sql, log, build, counts.recount, now, analyze, lines, options.onProgress ?? (() => Effect.void))
+            named(
+              importLog(sql, log, build, counts.recount, now, analyze, lines, options.onProgress ?? (() => Effect.void))
+            )
         })
       })
     ).pipe(

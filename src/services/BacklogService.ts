@@ -1,6 +1,5 @@
 import { Context, Effect, Layer, Option, type Result } from "effect"
-import type { SqlClient } from "effect/sql"
-import { type SqlError } from "effect/sql"
+import { SqlClient, type SqlError } from "effect/sql"
 import type { Card } from "../domain/Card.ts"
 import { CardId } from "../domain/CardId.ts"
 import type { ClaimOutlook } from "../domain/ClaimOutlook.ts"
@@ -18,6 +17,7 @@ import {
   type SelfDependency
 } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
+import { namingReplica } from "../events/replica.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
 import type { Answer, CompletedCard } from "./Answer.ts"
 import { type BacklogMissing, BacklogOpening } from "./BacklogOpening.ts"
@@ -139,6 +139,8 @@ export class BacklogService extends Context.Service<
       Effect.gen(function* () {
         const readModel = yield* ReadModel
         const commands = yield* CommandQueue
+        const named = namingReplica(yield* SqlClient.SqlClient)
+        const submit: typeof commands.submit = (batch) => named(commands.submit(batch))
         const metrics = makeCommandMetrics(yield* Effect.context())
         const watch = yield* ClaimableWatch
         if ((yield* BacklogOpening).opening === "create") yield* readModel.catchUpCounts
@@ -149,7 +151,7 @@ export class BacklogService extends Context.Service<
             `BacklogService.${tag}`,
             Effect.fnUntraced(function* (input: Input<Tag>) {
               const command = yield* decodeCommand(tag, input)
-              const [outcome] = yield* commands.submit([command])
+              const [outcome] = yield* submit([command])
               return yield* Effect.fromResult(outcome as Result.Result<Answer<Tag>, Rejected>)
             }, metrics.measured(tag))
           )
@@ -173,7 +175,7 @@ export class BacklogService extends Context.Service<
             Effect.fnUntraced(function* (input) {
               const { actor, causationId, completions, correlationId } = yield* decodeCompleteMany(input)
               if (completions.length === 0) return []
-              const outcomes = yield* commands.submit(
+              const outcomes = yield* submit(
                 completions.map((completion) => ({
                   ...completion,
                   _tag: "Complete",
@@ -189,7 +191,7 @@ export class BacklogService extends Context.Service<
           reopen: method("Reopen"),
           get: Effect.fn("BacklogService.get")(function* (id) {
             return yield* readModel.get(yield* decodeId(id))
-          }),
+          }, named),
           list: Effect.fn("BacklogService.list")(function* (options = {}) {
             const filter = yield* decodeListOptions(options)
             const cards = yield* readModel.list(filter)
@@ -197,8 +199,8 @@ export class BacklogService extends Context.Service<
               return yield* new CardNotFound({ id: filter.after })
             }
             return cards
-          }),
-          stats: Effect.withSpan(readModel.stats, "BacklogService.stats"),
+          }, named),
+          stats: Effect.withSpan(named(readModel.stats), "BacklogService.stats"),
           explain: Effect.fn("BacklogService.explain")(function* (input) {
             const id = yield* decodeId(input)
             const found = yield* readModel.withObstacles(id)

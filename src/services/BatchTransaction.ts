@@ -4,7 +4,7 @@ import { SqlClient, type SqlError } from "effect/sql"
 import { inTransaction } from "../events/inTransaction.ts"
 import { sendInOrder } from "../events/sendInOrder.ts"
 import { BatchFailed } from "./BatchFailed.ts"
-import { isEmbedded } from "./isEmbedded.ts"
+import { hasOneSession } from "./hasOneSession.ts"
 import { makePipelinedTransactions } from "./pipelinedTransactions.ts"
 import { beginStatement, planOnceStatement, type RunInTransaction } from "./RunInTransaction.ts"
 
@@ -28,7 +28,7 @@ export class BatchTransaction extends Context.Service<
       const client = yield* Effect.serviceOption(PgClient.PgClient)
       const inCallers = makePlainTransaction(sql)
       const own =
-        Option.isNone(client) || isEmbedded(client.value.config)
+        Option.isNone(client) || hasOneSession(client.value)
           ? { run: makePlainTransaction(sql, sql.unsafe(planOnceStatement)), atOnce: 1 }
           : yield* makePipelinedTransactions(sql, client.value.config)
       return {

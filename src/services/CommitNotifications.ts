@@ -2,7 +2,7 @@ import { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, Option, Queue } from "effect"
 import { commitChannel, CommitListener } from "../events/CommitListener.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
-import { isEmbedded } from "./isEmbedded.ts"
+import { hasOneSession } from "./hasOneSession.ts"
 
 /** How long to wait before listening again when the connection broke. */
 const pause = "1 second"
@@ -16,7 +16,7 @@ export const layerCommitNotifications: Layer.Layer<never> = Layer.effect(
   Effect.gen(function* () {
     const client = yield* Effect.serviceOption(PgClient.PgClient)
     const schema = yield* BacklogSchema
-    if (Option.isNone(client) || hasOneSession(client.value)) return none
+    if (Option.isNone(client) || isTheOnlySession(client.value)) return none
     const { listen } = client.value
     return {
       listen: (ring: Effect.Effect<void>) =>
@@ -42,10 +42,10 @@ export const layerCommitNotifications: Layer.Layer<never> = Layer.effect(
 
 const none = { listen: () => Effect.void }
 
-const hasOneSession = ({ config }: PgClient.PgClient): boolean => {
-  const { acquireForStream, maxConnections } = config as PgClient.PgPoolConfig & {
+const isTheOnlySession = (client: PgClient.PgClient): boolean => {
+  const { acquireForStream, maxConnections } = client.config as PgClient.PgPoolConfig & {
     /** Whether those who listen do so on connections beside the client's own. */
     readonly acquireForStream?: boolean
   }
-  return acquireForStream !== true && (isEmbedded(config) || maxConnections === 1)
+  return acquireForStream !== true && (hasOneSession(client) || maxConnections === 1)
 }

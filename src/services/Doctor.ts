@@ -4,7 +4,7 @@ import { SqlClient, type SqlError } from "effect/sql"
 import { randomBytes } from "node:crypto"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
-import { isEmbedded } from "./isEmbedded.ts"
+import { hasOneSession } from "./hasOneSession.ts"
 import { readMigrations } from "./Migrations.ts"
 import { type Difference, firstDifference } from "./roleState.ts"
 
@@ -26,6 +26,8 @@ export class Doctor extends Context.Service<
     readonly examine: Effect.Effect<DoctorFacts, SqlError.SqlError>
     /** Whether the database answers, and has the migrations that this program needs; what is wrong otherwise. */
     readonly readiness: Effect.Effect<Option.Option<string>, SqlError.SqlError>
+    /** Whether the server is a hot standby, which takes reads only. */
+    readonly isReplica: Effect.Effect<boolean, SqlError.SqlError>
     /** Connections of programs like this one to the database, by state; none where it is embedded. */
     readonly connections: Effect.Effect<
       ReadonlyArray<{ readonly state: string; readonly count: number }>,
@@ -39,7 +41,7 @@ export class Doctor extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const schema = yield* BacklogSchema
       const client = Option.getOrUndefined(yield* Effect.serviceOption(PgClient.PgClient))
-      const embedded = client !== undefined && isEmbedded(client.config)
+      const isEmbedded = client !== undefined && hasOneSession(client)
       const table = (name: string) => sql(`${schema}.${name}`)
 
       const server = Effect.gen(function* () {
@@ -224,6 +226,11 @@ export class Doctor extends Context.Service<
         return unknown.length > 0 ? Option.some(`migrations are unknown: ${unknown.join(", ")}`) : Option.none()
       })
 
+      const isReplica = Effect.map(
+        sql<{ readonly isReplica: boolean }>`SELECT pg_is_in_recovery() AS "isReplica"`,
+        (rows) => first(rows[0]).isReplica
+      )
+
       const connections = sql<{ readonly state: string; readonly count: number }>`
         SELECT state, (SELECT count(*) FROM pg_stat_activity AS activity WHERE activity.state = states.state
           AND application_name = current_setting('application_name') AND datname = current_database())::float8 AS count
@@ -231,9 +238,11 @@ export class Doctor extends Context.Service<
 
       return Doctor.of({
         readiness,
-        connections: embedded ? Effect.succeed([]) : connections,
+        isReplica,
+        connections: isEmbedded ? Effect.succeed([]) : connections,
         examine: Effect.gen(function* () {
           const found = yield* migrations
+          const of = yield* server
           const isWhole = found.exists && found.isReadable && found.missing.length === 0
           const nothing = {
             head: null,
@@ -242,13 +251,13 @@ export class Doctor extends Context.Service<
             expiredClaims: { count: 0, oldestSeconds: null }
           }
           return {
-            isEmbedded: embedded,
-            server: yield* server,
+            isEmbedded,
+            server: of,
             clock: yield* clock,
             migrations: found,
-            keepsSession: embedded ? null : yield* keepsSession,
-            notificationMillis: embedded ? null : yield* notificationMillis,
-            roles: embedded || !isWhole ? [] : yield* roles,
+            keepsSession: isEmbedded ? null : yield* keepsSession,
+            notificationMillis: isEmbedded || of.isReplica ? null : yield* notificationMillis,
+            roles: isEmbedded || !isWhole ? [] : yield* roles,
             tables: yield* tables,
             oldestTransaction: yield* oldestTransaction,
             consumers: isWhole ? yield* consumers : [],

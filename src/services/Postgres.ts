@@ -7,7 +7,7 @@ import { Duplex } from "node:stream"
 import type { ConnectionOptions } from "node:tls"
 import { chooseHost } from "./chosenHost.ts"
 import { ConnectionSettingRefused, connectionSettings, type ConnectionSettings, type ServerHost } from "./connectionSettings.ts"
-import { serverStream } from "./isEmbedded.ts"
+import { serverStream } from "./hasOneSession.ts"
 import { passwordInFile } from "./passwordFile.ts"
 import { tlsOptions } from "./tlsOptions.ts"
 

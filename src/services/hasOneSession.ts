@@ -1,7 +1,7 @@
 import type { PgClient } from "@effect/sql-pg"
 import type { Duplex } from "node:stream"
 
-/** Ways to a server that are no embedded database's. */
+/** Streams that lead to a server, and to no embedded database. */
 const toServers = new WeakSet<() => Duplex>()
 
 /** Marks a stream as one that leads to a server. */
@@ -10,6 +10,9 @@ export const serverStream = (open: () => Duplex): (() => Duplex) => {
   return open
 }
 
-/** Whether a client's database is embedded, in this process or in another that holds its directory. */
-export const isEmbedded = ({ stream }: Pick<PgClient.PgPoolConfig, "stream">): boolean =>
+/**
+ * Whether a client has a single session for everything: an embedded database, which a client reaches by a stream. On a
+ * server a client opens as many connections as it needs.
+ */
+export const hasOneSession = ({ config: { stream } }: PgClient.PgClient): boolean =>
   stream !== undefined && !toServers.has(stream)
