@@ -32,7 +32,13 @@ export { LogFileHeader, LogFileRefused } from "./events/LogFile.ts"
 export { PollInterval } from "./events/PollInterval.ts"
 export type { LogFailure } from "./events/EventLog.ts"
 export { eventOf, RecordedEvent } from "./events/RecordedEvent.ts"
-export { ReadOnlyReplica, ReplicaBehind, ReplicaConflict, replicaTroubleOf, type ReplicaTrouble } from "./events/replica.ts"
+export {
+  ReadOnlyReplica,
+  ReplicaBehind,
+  ReplicaConflict,
+  replicaTroubleOf,
+  type ReplicaTrouble
+} from "./events/replica.ts"
 export { BacklogSchema } from "./events/SchemaName.ts"
 export { DamagedEvent, StoredEvent } from "./events/StoredEvent.ts"
 export { Check, Divergence, VerifyReport } from "./projections/Divergence.ts"

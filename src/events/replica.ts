@@ -61,10 +61,7 @@ const failure = (trouble: ReplicaTrouble): SqlError.SqlError =>
  * The end of the log, for a read that names a position. On a hot standby that has not replayed so far it waits for
  * `ReplicaWait`, and then fails with `ReplicaBehind`. On any other server it returns at once.
  */
-export const replayedHead = (
-  log: EventLog["Service"],
-  position: number
-): Effect.Effect<Head, SqlError.SqlError> =>
+export const replayedHead = (log: EventLog["Service"], position: number): Effect.Effect<Head, SqlError.SqlError> =>
   Effect.gen(function* () {
     const head = yield* log.head("read")
     if (head.position >= position || !(yield* log.isReplica)) return head

@@ -53,24 +53,24 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
     BacklogMissing | MigrationRefused | SqlError.SqlError,
     SqlClient.SqlClient
   > = Layer.effect(
-      Migrations,
-      Effect.gen(function* () {
-        const sql = yield* SqlClient.SqlClient
-        const schema = yield* BacklogSchema
-        const roles = yield* BacklogRoles
-        const { onCreated, opening } = yield* BacklogOpening
-        const table = sql(`${schema}.migrations`)
-        const refuse = (problem: string) => new MigrationRefused({ schema, problem })
+    Migrations,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const schema = yield* BacklogSchema
+      const roles = yield* BacklogRoles
+      const { onCreated, opening } = yield* BacklogOpening
+      const table = sql(`${schema}.migrations`)
+      const refuse = (problem: string) => new MigrationRefused({ schema, problem })
 
-        if (!Schema.is(SchemaName)(schema)) {
-          return yield* refuse(
-            "a schema's name is lower case letters, digits and underscores, not beginning with a digit, at most 63"
-          )
-        }
-        const files = yield* readMigrations
+      if (!Schema.is(SchemaName)(schema)) {
+        return yield* refuse(
+          "a schema's name is lower case letters, digits and underscores, not beginning with a digit, at most 63"
+        )
+      }
+      const files = yield* readMigrations
 
-        // By the catalog, which everybody may read: whoever may not use the schema shall be told so.
-        const [server] = yield* sql<Server>`
+      // By the catalog, which everybody may read: whoever may not use the schema shall be told so.
+      const [server] = yield* sql<Server>`
           SELECT current_setting('server_version_num')::int4 AS version, current_setting('server_version') AS name,
             current_database()::text AS database, pg_is_in_recovery() AS "isReplica",
             current_user::text AS role, pg_get_userbyid(coalesce(relowner, nspowner))::text AS owner,
@@ -81,95 +81,95 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
               ELSE has_database_privilege(current_database(), 'CREATE') END AS "mayMigrate"
           FROM (SELECT 1) AS one LEFT JOIN pg_namespace ON nspname = ${schema}
             LEFT JOIN pg_class ON relnamespace = pg_namespace.oid AND relname = 'migrations'`
-        if (server === undefined || server.version < oldestServer) {
-          return yield* refuse(`the server is Postgres ${server?.name}, and it takes Postgres 15 or newer`)
-        }
-        const role = JSON.stringify(server.role)
-        const owner =
-          server.owner === null ? "a role that may create schemas" : `its owner ${JSON.stringify(server.owner)}`
-        if (server.exists && server.mayRead !== true) {
-          return yield* refuse(`the role ${role} may not read it: have ${owner} grant it a part in the backlog`)
-        }
+      if (server === undefined || server.version < oldestServer) {
+        return yield* refuse(`the server is Postgres ${server?.name}, and it takes Postgres 15 or newer`)
+      }
+      const role = JSON.stringify(server.role)
+      const owner =
+        server.owner === null ? "a role that may create schemas" : `its owner ${JSON.stringify(server.owner)}`
+      if (server.exists && server.mayRead !== true) {
+        return yield* refuse(`the role ${role} may not read it: have ${owner} grant it a part in the backlog`)
+      }
 
-        const readApplied = sql<{ readonly id: number; readonly name: string; readonly checksum: string }>`
+      const readApplied = sql<{ readonly id: number; readonly name: string; readonly checksum: string }>`
           SELECT id, name, checksum FROM ${table} ORDER BY id`
 
-        /** The migrations that are still to be applied, or why those that were do not fit this program. */
-        const pendingAfter = (
-          applied: ReadonlyArray<{ readonly id: number; readonly name: string; readonly checksum: string }>
-        ) => {
-          for (const [index, row] of applied.entries()) {
-            const file = files[index]
-            if (file === undefined) {
-              return refuse(
-                `it has migration ${row.id} (${row.name}), which this program does not know: use a newer version of the program`
-              )
-            }
-            if (file.id !== row.id)
-              return refuse(`migration ${file.id} (${file.name}) was never applied, but ${row.id} was`)
-            if (file.checksum !== row.checksum) {
-              return refuse(`migration ${row.id} (${row.name}) was edited after it had been applied`)
-            }
+      /** The migrations that are still to be applied, or why those that were do not fit this program. */
+      const pendingAfter = (
+        applied: ReadonlyArray<{ readonly id: number; readonly name: string; readonly checksum: string }>
+      ) => {
+        for (const [index, row] of applied.entries()) {
+          const file = files[index]
+          if (file === undefined) {
+            return refuse(
+              `it has migration ${row.id} (${row.name}), which this program does not know: use a newer version of the program`
+            )
           }
-          return files.slice(applied.length)
+          if (file.id !== row.id)
+            return refuse(`migration ${file.id} (${file.name}) was never applied, but ${row.id} was`)
+          if (file.checksum !== row.checksum) {
+            return refuse(`migration ${row.id} (${row.name}) was edited after it had been applied`)
+          }
         }
+        return files.slice(applied.length)
+      }
 
-        const applyPending = Effect.gen(function* () {
-          yield* sql`SELECT pg_advisory_xact_lock(${migrationLockClass}::int4, hashtext(${schema}))::text`
-          // `CREATE SCHEMA IF NOT EXISTS` may go by what the session remembers from before it waited for the lock.
-          const found = yield* sql`SELECT oid FROM pg_namespace WHERE nspname = ${schema}`
-          if (found.length === 0) yield* sql`CREATE SCHEMA ${sql(schema)}`
-          yield* sql`CREATE TABLE IF NOT EXISTS ${table} (
+      const applyPending = Effect.gen(function* () {
+        yield* sql`SELECT pg_advisory_xact_lock(${migrationLockClass}::int4, hashtext(${schema}))::text`
+        // `CREATE SCHEMA IF NOT EXISTS` may go by what the session remembers from before it waited for the lock.
+        const found = yield* sql`SELECT oid FROM pg_namespace WHERE nspname = ${schema}`
+        if (found.length === 0) yield* sql`CREATE SCHEMA ${sql(schema)}`
+        yield* sql`CREATE TABLE IF NOT EXISTS ${table} (
             id integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
             applied_at timestamptz NOT NULL DEFAULT clock_timestamp())`
-          const pending = pendingAfter(yield* readApplied)
-          if (pending instanceof MigrationRefused) return yield* pending
-          for (const file of pending) {
-            yield* runStatements(sql, schema, file)
-            yield* sql`INSERT INTO ${table} (id, name, checksum) VALUES (${file.id}, ${file.name}, ${file.checksum})`
-          }
-          if (namesRoles) yield* grantRoles(sql, schema, roles, refuse)
-          return pending
-        })
-
-        const namesRoles = Object.values(roles).some((name) => name !== undefined)
-        const known = server.exists ? pendingAfter(yield* readApplied) : files
-        if (known instanceof MigrationRefused) return yield* known
-        const isReady = known.length === 0 && !namesRoles
-        const [first] = known
-        if (!isReady && (opening === "existing" || server.isReplica)) {
-          if (!server.exists) {
-            return yield* new BacklogMissing({
-              place: `schema ${JSON.stringify(schema)} of the database ${JSON.stringify(server.database)}`,
-              schema,
-              toDo: server.isReplica ? createOnPrimary : createHint
-            })
-          }
-          return yield* refuse(
-            first === undefined
-              ? "its roles can be granted on the primary server only, and this is a read-only replica"
-              : `migration ${first.id} (${first.name}) is missing: ${server.isReplica ? migratePrimary : migrateHint}`
-          )
+        const pending = pendingAfter(yield* readApplied)
+        if (pending instanceof MigrationRefused) return yield* pending
+        for (const file of pending) {
+          yield* runStatements(sql, schema, file)
+          yield* sql`INSERT INTO ${table} (id, name, checksum) VALUES (${file.id}, ${file.name}, ${file.checksum})`
         }
-        if (!isReady && !server.mayMigrate) {
-          const what =
-            first === undefined
-              ? "grant roles a part in it"
-              : server.exists
-                ? `apply migration ${first.id} (${first.name}), which it does not have yet`
-                : "make it, and there is none yet"
-          return yield* refuse(`the role ${role} may not ${what}: migrate as ${owner}`)
-        }
-        const appliedNow = isReady
-          ? []
-          : yield* Effect.catchIf(inTransaction(sql)(applyPending), isNotPermitted, (error) =>
-              refuse(`the role ${role} may not do all that this takes: ${wordsOf(error)}`)
-            )
-        const isNew = new Set(appliedNow.map((file) => file.id))
-        if (files.length > 0 && appliedNow.length === files.length) yield* onCreated(schema)
-        return Migrations.of({ applied: files.map(({ id, name }) => ({ id, name, isNew: isNew.has(id) })) })
+        if (namesRoles) yield* grantRoles(sql, schema, roles, refuse)
+        return pending
       })
-    )
+
+      const namesRoles = Object.values(roles).some((name) => name !== undefined)
+      const known = server.exists ? pendingAfter(yield* readApplied) : files
+      if (known instanceof MigrationRefused) return yield* known
+      const isReady = known.length === 0 && !namesRoles
+      const [first] = known
+      if (!isReady && (opening === "existing" || server.isReplica)) {
+        if (!server.exists) {
+          return yield* new BacklogMissing({
+            place: `schema ${JSON.stringify(schema)} of the database ${JSON.stringify(server.database)}`,
+            schema,
+            toDo: server.isReplica ? createOnPrimary : createHint
+          })
+        }
+        return yield* refuse(
+          first === undefined
+            ? "its roles can be granted on the primary server only, and this is a read-only replica"
+            : `migration ${first.id} (${first.name}) is missing: ${server.isReplica ? migratePrimary : migrateHint}`
+        )
+      }
+      if (!isReady && !server.mayMigrate) {
+        const what =
+          first === undefined
+            ? "grant roles a part in it"
+            : server.exists
+              ? `apply migration ${first.id} (${first.name}), which it does not have yet`
+              : "make it, and there is none yet"
+        return yield* refuse(`the role ${role} may not ${what}: migrate as ${owner}`)
+      }
+      const appliedNow = isReady
+        ? []
+        : yield* Effect.catchIf(inTransaction(sql)(applyPending), isNotPermitted, (error) =>
+            refuse(`the role ${role} may not do all that this takes: ${wordsOf(error)}`)
+          )
+      const isNew = new Set(appliedNow.map((file) => file.id))
+      if (files.length > 0 && appliedNow.length === files.length) yield* onCreated(schema)
+      return Migrations.of({ applied: files.map(({ id, name }) => ({ id, name, isNew: isNew.has(id) })) })
+    })
+  )
 }
 
 const createOnPrimary =

@@ -69,11 +69,7 @@ const inMemory = Effect.gen(function* () {
   return yield* PgClient.makeClient({ ...connection, stream: () => new SessionStream(() => Promise.resolve(peer)) })
 })
 
-const inDirectory = Effect.fnUntraced(function* (
-  dataDir: string,
-  wait: Duration.Input | undefined,
-  create: boolean
-) {
+const inDirectory = Effect.fnUntraced(function* (dataDir: string, wait: Duration.Input | undefined, create: boolean) {
   const config = {
     ...connection,
     stream: yield* makeSharedDirectory(dataDir, wait, create),

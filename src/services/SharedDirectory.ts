@@ -1,7 +1,14 @@
 import { Effect, Exit, Option, Scope, Semaphore, type Duration } from "effect"
 import { resolve } from "node:path"
 import { BacklogMissing, createHint } from "./BacklogOpening.ts"
-import { createDatabase, hasDatabase, holdsBacklog, makeDirectory, openDatabase, refuseForeign } from "./databaseDirectory.ts"
+import {
+  createDatabase,
+  hasDatabase,
+  holdsBacklog,
+  makeDirectory,
+  openDatabase,
+  refuseForeign
+} from "./databaseDirectory.ts"
 import { type DirectoryLocked, DirectoryUnusable, holdDirectoryUnless, reasonOf } from "./DirectoryLock.ts"
 import { serveDirectory } from "./DirectoryServer.ts"
 import { HolderConnection } from "./HolderConnection.ts"

@@ -112,14 +112,7 @@ const unsupported: Readonly<Record<string, { readonly variable: string | null; r
   max_protocol_version: { variable: "PGMAXPROTOCOLVERSION", instead: "connect without it: the program uses 3.0" }
 }
 
-const targets: ReadonlySet<string> = new Set([
-  "any",
-  "read-write",
-  "read-only",
-  "primary",
-  "standby",
-  "prefer-standby"
-])
+const targets: ReadonlySet<string> = new Set(["any", "read-write", "read-only", "primary", "standby", "prefer-standby"])
 
 const defaultPort = "5432"
 
@@ -207,7 +200,9 @@ const parseUrl = (url: string): ReadonlyMap<string, string> => {
     const hosts = hostList.split(",").map((each) => {
       const found = /^(\[[^\]]*\]|[^:[\]]*)(?::(\d*))?$/.exec(each)
       if (found === null) {
-        return refuse("a host in the URL is not of the form host:port; an IPv6 address is in brackets, as in [::1]:5432")
+        return refuse(
+          "a host in the URL is not of the form host:port; an IPv6 address is in brackets, as in [::1]:5432"
+        )
       }
       const [, host = "", port = ""] = found
       return { host: host.startsWith("[") ? host.slice(1, -1) : decoded(host, "the host"), port }
@@ -321,7 +316,12 @@ const sslOf = (
 ): ConnectionSettings["ssl"] => {
   // The name that other drivers have for it, which libpq takes too.
   if (oneOf("ssl", ["true"]) === "true" && get("sslmode") === undefined) {
-    return { ...sslOf({ get: (name) => (name === "sslmode" ? "require" : name === "ssl" ? undefined : get(name)), source }, oneOf) }
+    return {
+      ...sslOf(
+        { get: (name) => (name === "sslmode" ? "require" : name === "ssl" ? undefined : get(name)), source },
+        oneOf
+      )
+    }
   }
   const modes = ["disable", "require", "verify-ca", "verify-full"] as const
   const given = get("sslmode")

@@ -25,7 +25,8 @@ export const refuseForeign = async (directory: string): Promise<void> => {
 }
 
 /** Whether there is a complete database. */
-export const hasDatabase = async (directory: string): Promise<boolean> => (await namesIn(directory)).includes(databaseName)
+export const hasDatabase = async (directory: string): Promise<boolean> =>
+  (await namesIn(directory)).includes(databaseName)
 
 /** Whether there is a database, or a process that may be creating one. */
 export const holdsBacklog = async (directory: string): Promise<boolean> => (await namesIn(directory)).some(isOurs)

@@ -18,7 +18,9 @@ export const passwordInFile = (
   const wanted = [host.startsWith("/") ? "localhost" : host, String(port), database, user]
   for (const line of text.split(/\r?\n/)) {
     if (line.startsWith("#")) continue
-    const fields = [...line.matchAll(/((?:\\.|[^:\\])*)(?::|$)/gs)].map(([, field = ""]) => field.replace(/\\(.)/gs, "$1"))
+    const fields = [...line.matchAll(/((?:\\.|[^:\\])*)(?::|$)/gs)].map(([, field = ""]) =>
+      field.replace(/\\(.)/gs, "$1")
+    )
     if (fields.length >= 5 && wanted.every((each, index) => fields[index] === "*" || fields[index] === each)) {
       return fields[4]
     }

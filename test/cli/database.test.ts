@@ -61,7 +61,9 @@ describe("a value that names no database", () => {
     await mkdir(join(folder, ".backlog"))
     await mkdir(join(folder, "below"))
     const named = (from: string) => databaseTarget(undefined, {}, from)
-    expect(Result.getOrThrow(named(join(folder, "below"))).target).toMatchObject({ directory: join(folder, ".backlog") })
+    expect(Result.getOrThrow(named(join(folder, "below"))).target).toMatchObject({
+      directory: join(folder, ".backlog")
+    })
     if (process.getuid?.() !== 0) {
       console.log("skipped in part: only root can give a directory to another user")
       return

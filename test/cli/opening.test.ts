@@ -115,15 +115,20 @@ describe("a place without a backlog", () => {
   it("gets a backlog by a command that creates one, which says so on standard error", async () => {
     const created = await json(["create", "--id", "a", "--title", "A", ...place.flags])
     assert.strictEqual(created.code, 0)
-    assert.match(created.stderr, new RegExp(`^note: a new backlog was created in schema "${place.schema}" on 127.0.0.1:\\d+\n$`))
+    assert.match(
+      created.stderr,
+      new RegExp(`^note: a new backlog was created in schema "${place.schema}" on 127.0.0.1:\\d+\n$`)
+    )
     assert.strictEqual((await json(["create", "--id", "b", "--title", "B", ...place.flags])).stderr, "")
     assert.strictEqual((await json(["list", ...place.flags])).data.length, 2)
   })
 
   it("is not migrated by a command that reads", async () => {
     const table = `${place.schema}.migrations`
-    const [last] = await sql((client) => client<{ name: string }>`
-      DELETE FROM ${client(table)} WHERE id = (SELECT max(id) FROM ${client(table)}) RETURNING name`)
+    const [last] = await sql(
+      (client) => client<{ name: string }>`
+      DELETE FROM ${client(table)} WHERE id = (SELECT max(id) FROM ${client(table)}) RETURNING name`
+    )
     const count = () => sql((client) => client`SELECT FROM ${client(table)}`)
     const before = (await count()).length
     for (const argv of [["list"], ["verify"], ["claim", "--owner", "w"]]) {
@@ -145,14 +150,20 @@ describe("without --db", () => {
     await mkdir(below, { recursive: true })
     const created = await inFolder(below, () => json(["create", "--id", "a", "--title", "A"]))
     assert.deepStrictEqual([created.code, created.stderr], [0, ""])
-    assert.deepStrictEqual((await inFolder(folder, () => json(["list"]))).data.map(({ id }: { id: string }) => id), ["a"])
+    assert.deepStrictEqual(
+      (await inFolder(folder, () => json(["list"]))).data.map(({ id }: { id: string }) => id),
+      ["a"]
+    )
     assert.deepStrictEqual(await readdir(below), [])
 
     const overridden = await inFolder(below, () =>
       json(["list"], { env: { DATABASE_URL: `postgres://me:secret@127.0.0.1:1/work` } })
     )
     assert.strictEqual(overridden.error?._tag, "DatabaseUnavailable")
-    assert.include(overridden.stderr, `DATABASE_URL is set, so 127.0.0.1:1 is used and not the backlog in ${join(folder, ".backlog")}`)
+    assert.include(
+      overridden.stderr,
+      `DATABASE_URL is set, so 127.0.0.1:1 is used and not the backlog in ${join(folder, ".backlog")}`
+    )
     assert.notInclude(overridden.stderr, "secret")
     const chosen = await inFolder(below, () =>
       json(["list"], { env: { BACKLOG_DATABASE_URL: "postgres://me@127.0.0.1:1/work" } })

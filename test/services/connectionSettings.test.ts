@@ -122,7 +122,9 @@ describe("a variable of libpq", () => {
       session: { timezone: "UTC" },
       ssl: { mode: "require" }
     })
-    expect(settings("postgres://h:5/w?user=me&sslmode=disable", { PGUSER: "you", PGSSLMODE: "require", PGPORT: "7" })).toMatchObject({
+    expect(
+      settings("postgres://h:5/w?user=me&sslmode=disable", { PGUSER: "you", PGSSLMODE: "require", PGPORT: "7" })
+    ).toMatchObject({
       hosts: [{ host: "h", port: 5 }],
       user: "me",
       ssl: { mode: "disable" }

@@ -4,13 +4,7 @@ import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { afterAll, assert, beforeAll, describe, it } from "vitest"
 import { ReplicaWait } from "../../src/events/replica.ts"
-import {
-  AuditService,
-  type BacklogServices,
-  BacklogService,
-  layerPostgres,
-  replicaTroubleOf
-} from "../../src/index.ts"
+import { AuditService, type BacklogServices, BacklogService, layerPostgres, replicaTroubleOf } from "../../src/index.ts"
 import { layerPostgresClient } from "../../src/services/Postgres.ts"
 import { cli, json, temporaryDirectory } from "../cli/support.ts"
 import { runInBackground } from "../support/runInBackground.ts"
@@ -34,7 +28,11 @@ describe("a hot standby", () => {
     await primary?.stop()
   })
 
-  const on = <A, E>(server: PostgresServer, effect: Effect.Effect<A, E, BacklogServices>, wait = "10 seconds" as Duration.Input) =>
+  const on = <A, E>(
+    server: PostgresServer,
+    effect: Effect.Effect<A, E, BacklogServices>,
+    wait = "10 seconds" as Duration.Input
+  ) =>
     Effect.runPromise(
       effect.pipe(
         Effect.provide(layerPostgres({ url: server.url, poolSize: 4 })),
