@@ -34,6 +34,13 @@ export { MomentNotReached } from "./events/MomentNotReached.ts"
 export { PollInterval } from "./events/PollInterval.ts"
 export type { LogFailure } from "./events/EventLog.ts"
 export { eventOf, RecordedEvent } from "./events/RecordedEvent.ts"
+export {
+  ReadOnlyReplica,
+  ReplicaBehind,
+  ReplicaConflict,
+  replicaTroubleOf,
+  type ReplicaTrouble
+} from "./events/replica.ts"
 export { BacklogSchema } from "./events/SchemaName.ts"
 export { DamagedEvent, StoredEvent } from "./events/StoredEvent.ts"
 export { Check, Divergence, VerifyReport } from "./projections/Divergence.ts"
@@ -66,6 +73,7 @@ export {
   Restored,
   type RebuildReport
 } from "./services/AuditService.ts"
+export { BacklogMissing, BacklogOpening, type Opening, type OpeningOptions } from "./services/BacklogOpening.ts"
 export { BacklogRoles, type RoleNames } from "./services/BacklogRoles.ts"
 export { BacklogService, type CompletionRejection, type Input } from "./services/BacklogService.ts"
 export { AwaitClaimable, ClaimAmong } from "./services/ClaimWaiting.ts"

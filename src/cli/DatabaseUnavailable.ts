@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { SqlError } from "effect/sql"
+import { type ReplicaTrouble, replicaTroubleOf } from "../events/replica.ts"
 import { readOnlyTransaction, troubleOf } from "../services/troubleOf.ts"
 
 /** The database cannot be reached, refuses this user, or is not able to answer now. */
@@ -44,10 +45,12 @@ export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitt
 export const databaseTrouble = <E>(
   error: E,
   database: string
-): Exclude<E, SqlError.SqlError> | DatabaseUnavailable | DatabaseFailed | NotPermitted => {
+): Exclude<E, SqlError.SqlError> | DatabaseUnavailable | DatabaseFailed | NotPermitted | ReplicaTrouble => {
   if (!SqlError.isSqlError(error)) return error as Exclude<E, SqlError.SqlError>
   const reason = error.reason._tag
   const cause = error.reason.cause
+  const ofReplica = replicaTroubleOf(error)
+  if (ofReplica !== undefined) return ofReplica
   const trouble = troubleOf(error)
   if (trouble === "notPermitted") {
     return new NotPermitted({ database, problem: notPermittedProblem(error, cause) })

@@ -5,7 +5,7 @@ import { decodeInput } from "../services/decodeInput.ts"
 import { text } from "./flags.ts"
 import { currentActor } from "./globals.ts"
 import type { Answer } from "./Reply.ts"
-import { answerInBacklog, documented, type Manual } from "./verb.ts"
+import { answerInBacklog, answerInNewBacklog, documented, type Manual } from "./verb.ts"
 
 /** What `--command-id` says, where the command that runs is one that can be carried out once. */
 export class CommandId extends Context.Service<CommandId, { readonly given: string | undefined }>()(
@@ -28,7 +28,8 @@ export const commandVerb = <const Name extends string, const Flags extends Comma
   flags: Flags,
   prepare: (
     input: Command.Command.Config.Infer<Flags>
-  ) => Effect.Effect<Effect.Effect<Answer<E3, BacklogServices>, E2, BacklogServices>, E1, R1>
+  ) => Effect.Effect<Effect.Effect<Answer<E3, BacklogServices>, E2, BacklogServices>, E1, R1>,
+  options: { readonly createsBacklog: boolean } = { createsBacklog: false }
 ) =>
   documented(
     Command.make(name, { own: flags, commandId }, (input) =>
@@ -36,7 +37,7 @@ export const commandVerb = <const Name extends string, const Flags extends Comma
         Effect.provideService(prepare(input.own as Command.Command.Config.Infer<Flags>), CommandId, {
           given: input.commandId
         }),
-        answerInBacklog
+        options.createsBacklog ? answerInNewBacklog : answerInBacklog
       )
     ),
     manual

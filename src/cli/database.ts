@@ -1,77 +1,28 @@
-import { Effect, Layer, Result, Schema } from "effect"
+import { Effect, Layer, Schema } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { existsSync } from "node:fs"
 import { BacklogSchema, SchemaName } from "../events/SchemaName.ts"
 import {
   AccessTokens,
+  BacklogMissing,
+  BacklogOpening,
   type BacklogServices,
-  DirectoryUnusable,
   Doctor,
   InvalidInput,
   layerPglite,
-  layerPostgres
+  layerPostgres,
+  type Opening
 } from "../index.ts"
+import { createHint } from "../services/BacklogOpening.ts"
 import { BacklogRoles, type RoleNames } from "../services/BacklogRoles.ts"
 import { Migrations } from "../services/Migrations.ts"
 import { layerPgliteClient } from "../services/Pglite.ts"
 import { layerPostgresClient } from "../services/Postgres.ts"
 import { databaseTrouble } from "./DatabaseUnavailable.ts"
-import { Db, nonEmpty, SchemaFlag } from "./globals.ts"
+import { type DatabaseTarget, databaseTarget, targetOf } from "./databaseTarget.ts"
+import { Db, SchemaFlag } from "./globals.ts"
 import { Host } from "./Host.ts"
 import { oneLine } from "./terminalText.ts"
-
-/** The database that is meant, and a name for it that has no password. */
-export type DatabaseTarget =
-  | { readonly _tag: "Server"; readonly url: string; readonly name: string; readonly prepare: boolean }
-  | { readonly _tag: "Directory"; readonly directory: string; readonly name: string }
-
-/** The directory that holds the backlog when nothing else is named. */
-const defaultDirectory = ".backlog"
-
-/**
- * Which database: `--db`, else `BACKLOG_DATABASE_URL`, else `DATABASE_URL`, else the directory `.backlog`. With
- * `BACKLOG_PREPARE=off` no statement is prepared by name, for poolers that lose them.
- */
-export const databaseTarget = (
-  db: string | undefined,
-  env: Host["Service"]["env"]
-): Result.Result<DatabaseTarget, InvalidInput> => {
-  const prepare = nonEmpty(env["BACKLOG_PREPARE"]) ?? "on"
-  if (prepare !== "on" && prepare !== "off") {
-    return Result.fail(new InvalidInput({ problem: "BACKLOG_PREPARE takes on or off" }))
-  }
-  const named = (source: string, value: string) => targetOf(source, value, prepare === "on")
-  if (db !== undefined) return named("--db", db)
-  for (const variable of ["BACKLOG_DATABASE_URL", "DATABASE_URL"]) {
-    const value = nonEmpty(env[variable])
-    if (value !== undefined) return named(variable, value)
-  }
-  return named("--db", defaultDirectory)
-}
-
-const targetOf = (source: string, value: string, prepare: boolean): Result.Result<DatabaseTarget, InvalidInput> => {
-  const refuse = (problem: string) => Result.fail(new InvalidInput({ problem: `${source} ${problem}` }))
-  if (value.trim() === "") return refuse("is empty: it takes a postgres:// URL or a directory")
-  if (value.includes("\u0000")) return refuse("has a NUL character in it")
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(value)?.[1]?.toLowerCase()
-  if (scheme === undefined) return Result.succeed({ _tag: "Directory", directory: value, name: value })
-  if (scheme !== "postgres" && scheme !== "postgresql") {
-    return refuse(`is a ${scheme}:// URL: it takes a postgres:// URL or a directory`)
-  }
-  const url = URL.parse(value)
-  return url === null
-    ? refuse("is not a URL of the form postgres://user:password@host:port/database")
-    : Result.succeed({
-        _tag: "Server",
-        url: value,
-        name: serverName(url),
-        prepare
-      })
-}
-
-/** `host:port`, as the driver finds them in a URL. */
-const serverName = ({ hostname, port, searchParams }: URL): string =>
-  `${searchParams.get("host") ?? (hostname === "" ? "localhost" : hostname)}:${searchParams.get("port") ?? (port === "" ? "5432" : port)}`
 
 const target = Effect.gen(function* () {
   const schema = yield* SchemaFlag
@@ -81,55 +32,106 @@ const target = Effect.gen(function* () {
         "--schema takes lower case letters, digits and underscores, not beginning with a digit, at most 63 characters"
     })
   }
-  const meant = yield* Effect.fromResult(databaseTarget(yield* Db, (yield* Host).env))
-  return { meant, schema }
+  const chosen = yield* Effect.fromResult(databaseTarget(yield* Db, (yield* Host).env))
+  return { meant: chosen.target, note: chosen.note, schema }
 })
 
 /** A client of a server that is not the backlog's: one connection. The name is for errors, and has no password. */
 export const otherServer = Effect.fnUntraced(function* (flag: string, url: string) {
-  const meant = yield* Effect.fromResult(targetOf(flag, url, false))
+  const meant = yield* Effect.fromResult(targetOf(flag, url, { prepare: false, env: (yield* Host).env }))
   if (meant._tag === "Directory") return yield* new InvalidInput({ problem: `${flag} takes a postgres:// URL` })
   return { name: meant.name, layer: layerPostgresClient({ url: meant.url, poolSize: 1, prepare: meant.prepare }) }
 })
 
-/** Making a database takes some seconds: whoever waits for it at a terminal shall know why. */
-const announce = (meant: DatabaseTarget) =>
-  Effect.map(Host, ({ stderr }) => {
-    if (meant._tag === "Directory" && stderr.isTerminal && !existsSync(meant.directory)) {
-      stderr.write(`Making a backlog in ${oneLine(meant.directory)} …\n`)
-    }
-  })
+/** Which commands create a backlog, in an error of the others. */
+const howToCreate =
+  "`backlog create`, `import`, `migrate`, `serve` and `mcp` create one; --db names another directory or server."
 
-/** Runs what needs a layer in the database that is meant; the database's errors then say which one it was. */
-const within = <R, LE>(layerOf: (meant: DatabaseTarget, schema: string | undefined) => Layer.Layer<R, LE>) =>
-  Effect.fnUntraced(function* <A, E, R2>(effect: Effect.Effect<A, E, R | R2>) {
-    const { meant, schema } = yield* target
-    yield* announce(meant)
-    return yield* effect.pipe(
-      Effect.provide(layerOf(meant, schema)),
-      Effect.mapError((error) => databaseTrouble(error as E | LE | SqlError.SqlError, meant.name))
-    )
-  })
+/** What a command does where there is no backlog, and how it says what people must know. */
+interface Manner {
+  readonly opening: Opening
+  /** A line on standard error, or an entry of the log that is there. */
+  readonly say: (text: string) => Effect.Effect<void, never, Host>
+}
 
-const backlogOf = (
-  meant: DatabaseTarget,
-  schema: string | undefined,
-  poolSize: number
-): Layer.Layer<BacklogServices, Layer.Error<ReturnType<typeof layerPglite>>> =>
-  meant._tag === "Server"
-    ? layerPostgres({ url: meant.url, schema, poolSize, prepare: meant.prepare })
-    : layerPglite({ dataDir: meant.directory, schema })
+const line = (text: string) => Effect.map(Host, ({ stderr }) => stderr.write(`note: ${text}\n`))
+const reads: Manner = { opening: "existing", say: line }
+const creates: Manner = { opening: "create", say: line }
+const createsAndLogs: Manner = { opening: "create", say: (text) => Effect.logWarning(text) }
 
-/** Runs an effect with the services of the backlog that the flags and the environment name. */
-export const withBacklog = within((meant, schema) => backlogOf(meant, schema, 2))
+/** Where a schema is, for people. */
+const placeOf = (meant: DatabaseTarget, schema: string | null): string => {
+  const name = oneLine(meant.name)
+  return meant._tag === "Directory"
+    ? schema === null || schema === "backlog"
+      ? name
+      : `schema ${JSON.stringify(schema)} of ${name}`
+    : `schema ${JSON.stringify(schema)} on ${name}`
+}
 
-/** The same for an effect that does many things at once. */
-export const withBusyBacklog = within((meant, schema) => backlogOf(meant, schema, 10))
+/** An error of a place without a backlog, in the words of the command line. */
+const missingIn = (error: BacklogMissing, meant: DatabaseTarget): BacklogMissing => {
+  const place = placeOf(meant, error.schema)
+  if (error.toDo !== createHint) return new BacklogMissing({ ...error, place })
+  const searched =
+    meant._tag === "Directory" && meant.searchedFrom !== undefined
+      ? `There is no .backlog in ${oneLine(meant.searchedFrom)} and none in the directories above it. `
+      : ""
+  return new BacklogMissing({ ...error, place, toDo: `${searched}${howToCreate}` })
+}
 
-/** Runs an effect with all that a server of that backlog needs. */
-export const withServer = within((meant, schema) =>
+/**
+ * Runs what needs a layer in the database that is meant; the database's errors then say which one it was. Says on
+ * standard error what was created, and which database was chosen over one that people might expect.
+ */
+const within =
+  ({ opening, say }: Manner) =>
+  <R, LE>(layerOf: (meant: DatabaseTarget, schema: string | undefined) => Layer.Layer<R, LE>) =>
+    Effect.fnUntraced(function* <A, E, R2>(effect: Effect.Effect<A, E, R | R2>) {
+      const { meant, note, schema } = yield* target
+      const host = yield* Host
+      const told = (text: string) => Effect.provideService(say(text), Host, host)
+      if (note !== undefined) yield* told(note)
+      const isNew = opening === "create" && meant._tag === "Directory" && !existsSync(meant.directory)
+      if (isNew && host.stderr.isTerminal) {
+        host.stderr.write(`Creating a backlog in ${oneLine(meant.directory)}, which takes some seconds …\n`)
+      }
+      const onCreated = (created: string) => told(`a new backlog was created in ${placeOf(meant, created)}`)
+      return yield* effect.pipe(
+        Effect.provide(Layer.provide(layerOf(meant, schema), Layer.succeed(BacklogOpening)({ opening, onCreated }))),
+        Effect.mapError((error) => {
+          const trouble = databaseTrouble(error as E | LE | SqlError.SqlError, meant.name)
+          return trouble instanceof BacklogMissing ? (missingIn(trouble, meant) as typeof trouble) : trouble
+        })
+      )
+    })
+
+const backlogOf =
+  (opening: Opening, poolSize: number) =>
+  (
+    meant: DatabaseTarget,
+    schema: string | undefined
+  ): Layer.Layer<BacklogServices, Layer.Error<ReturnType<typeof layerPglite>>> =>
+    meant._tag === "Server"
+      ? layerPostgres({ url: meant.url, schema, poolSize, prepare: meant.prepare })
+      : layerPglite({ dataDir: meant.directory, schema, opening })
+
+/** Runs an effect with the services of the backlog that the flags and the environment name, which must exist. */
+export const withBacklog = within(reads)(backlogOf("existing", 2))
+
+/** The same, and creates the backlog where there is none. */
+export const withNewBacklog = within(creates)(backlogOf("create", 2))
+
+/** The same for a program with a log of its own. */
+export const withAgentsBacklog = within(createsAndLogs)(backlogOf("create", 2))
+
+/** Runs an effect that does many things at once with the services of a backlog, which must exist. */
+export const withBusyBacklog = within(reads)(backlogOf("existing", 10))
+
+/** Runs an effect with all that a server of that backlog needs, and creates the backlog where there is none. */
+export const withServer = within(createsAndLogs)((meant, schema) =>
   Layer.mergeAll(AccessTokens.layer, Doctor.layer).pipe(
-    Layer.provideMerge(backlogOf(meant, schema, 10)),
+    Layer.provideMerge(backlogOf("create", 10)(meant, schema)),
     Layer.provide(inSchema(schema))
   )
 )
@@ -139,7 +141,7 @@ const inSchema = (schema: string | undefined): Layer.Layer<never> =>
 
 /**
  * Runs an effect with the migrations of that backlog, those that were missing applied, and the roles given what they
- * need of it.
+ * need of it. Creates the backlog where there is none.
  */
 export const withMigrations = Effect.fnUntraced(function* <A, E, R>(
   roles: RoleNames,
@@ -156,32 +158,31 @@ export const withMigrations = Effect.fnUntraced(function* <A, E, R>(
 })
 
 const migrationsOf = (roles: RoleNames) =>
-  within((meant, schema) =>
-    overClient(Layer.provide(Migrations.layer, Layer.succeed(BacklogRoles)(roles)), meant, schema)
+  within(creates)((meant, schema) =>
+    overClient(Layer.provide(Migrations.layer, Layer.succeed(BacklogRoles)(roles)), meant, schema, "create")
   )
 
-/** Runs an effect with the tokens of a server of that backlog. */
-export const withAccessTokens = within((meant, schema) => overClient(AccessTokens.layer, meant, schema))
-
-/** Runs an effect with the doctor of that backlog; no migration is applied, and no directory made. */
-export const withDoctor = within((meant, schema) =>
-  meant._tag === "Directory" && !existsSync(meant.directory)
-    ? Layer.effect(Doctor, new DirectoryUnusable({ directory: meant.directory, reason: "it does not exist" }))
-    : overClient(Doctor.layer, meant, schema, 4)
+/** Runs an effect with the tokens of a server of that backlog, which must exist. */
+export const withAccessTokens = within(reads)((meant, schema) =>
+  overClient(AccessTokens.layer, meant, schema, "existing")
 )
+
+/** Runs an effect with the doctor of that backlog; no migration is applied, and no directory created. */
+export const withDoctor = within(reads)((meant, schema) => overClient(Doctor.layer, meant, schema, "existing", 4))
 
 /** A service that needs no more than a client of the database, in the schema that is meant. */
 const overClient = <A, E>(
   service: Layer.Layer<A, E, SqlClient.SqlClient>,
   meant: DatabaseTarget,
   schema: string | undefined,
+  opening: Opening,
   poolSize = 2
 ) =>
   service.pipe(
     Layer.provide(
       meant._tag === "Server"
         ? layerPostgresClient({ url: meant.url, poolSize, prepare: meant.prepare })
-        : layerPgliteClient({ dataDir: meant.directory })
+        : layerPgliteClient({ dataDir: meant.directory, opening })
     ),
     Layer.provide(inSchema(schema))
   )

@@ -4,6 +4,7 @@ import {
   AccessTokenNotFound,
   AnchorFileRefused,
   AnchorRefused,
+  BacklogMissing,
   BacklogNotEmpty,
   CardNotFound,
   CheckpointMoved,
@@ -18,7 +19,10 @@ import {
   RebuildBlocked,
   RebuildRefused,
   RebuildSuperseded,
+  ReadOnlyReplica,
   Rejection,
+  ReplicaBehind,
+  ReplicaConflict,
   UndecodableEvent
 } from "../index.ts"
 import { ServeRefused } from "../http/access/problems.ts"
@@ -87,9 +91,13 @@ const kinds: ReadonlyArray<{
     schema: Schema.Union([
       DatabaseUnavailable,
       NotPermitted,
+      BacklogMissing,
       DirectoryLocked,
       DirectoryUnusable,
       MigrationRefused,
+      ReadOnlyReplica,
+      ReplicaBehind,
+      ReplicaConflict,
       RebuildBlocked
     ]),
     exitCode: exitCodes.unavailable

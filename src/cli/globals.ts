@@ -11,7 +11,7 @@ import { Host } from "./Host.ts"
 export const Db = GlobalFlag.Setting("db")({
   flag: text(
     "db",
-    "A postgres:// URL or a directory (default: BACKLOG_DATABASE_URL, DATABASE_URL, .backlog)",
+    "A postgres:// URL or a directory (default: BACKLOG_DATABASE_URL, DATABASE_URL, the nearest .backlog upward)",
     "URL|DIR"
   )
 })

@@ -1,7 +1,7 @@
 import { Effect, Stream } from "effect"
 import { Command } from "effect/cli"
 import type { BacklogServices } from "../index.ts"
-import { withBacklog } from "./database.ts"
+import { withBacklog, withNewBacklog } from "./database.ts"
 import { EndsWith } from "./EndsWith.ts"
 import { exitCodes } from "./failure.ts"
 import { Json } from "./globals.ts"
@@ -40,6 +40,11 @@ export const verb = <const Name extends string, const Flags extends Command.Comm
 export const answerInBacklog = <E2, E3, R2>(
   effect: Effect.Effect<Answer<E3, BacklogServices>, E2, BacklogServices | R2>
 ) => Effect.flatMap(withBacklog(Effect.flatMap(effect, delivered)), concluded)
+
+/** The same, and creates the backlog where there is none. */
+export const answerInNewBacklog = <E2, E3, R2>(
+  effect: Effect.Effect<Answer<E3, BacklogServices>, E2, BacklogServices | R2>
+) => Effect.flatMap(withNewBacklog(Effect.flatMap(effect, delivered)), concluded)
 
 /** Runs what answers without a backlog, and prints the answer. */
 export const answerAlone = <E2, E3, R2, R3>(effect: Effect.Effect<Answer<E3, R3>, E2, R2>) =>

@@ -108,6 +108,14 @@ export class EventLog extends Context.Service<
      * whoever waits must look for itself from time to time.
      */
     readonly commits: Effect.Effect<PubSub.Subscription<void>, never, Scope.Scope>
+    /** Whether the server is a hot standby now, which may be behind its primary server. */
+    readonly isReplica: Effect.Effect<boolean, SqlError.SqlError>
+    /**
+     * Whether all events that were recorded by a time are here. On a hot standby: whether it has replayed a later
+     * transaction; or, two seconds after that time, everything that it has received, while it is connected to its
+     * primary server.
+     */
+    readonly hasReplayed: (time: DateTime.Utc) => Effect.Effect<boolean, SqlError.SqlError>
   }
 >()("mosaic-backlog/events/EventLog") {
   static readonly layer: Layer.Layer<EventLog, never, SqlClient.SqlClient> = Layer.effect(
@@ -323,11 +331,27 @@ export class EventLog extends Context.Service<
         between,
         streams,
         history: (cardId) => Stream.map(streams(Number.MAX_SAFE_INTEGER, [cardId]), recordedOf),
-        commits: Effect.andThen(RcRef.get(listener), PubSub.subscribe(bell))
+        commits: Effect.andThen(RcRef.get(listener), PubSub.subscribe(bell)),
+        isReplica: Effect.map(sql<{ readonly is: boolean }>`SELECT pg_is_in_recovery() AS is`, isTrue),
+        hasReplayed: (time) =>
+          Effect.map(
+            sql<{ readonly is: boolean }>`
+              SELECT NOT pg_is_in_recovery()
+                OR coalesce(pg_last_xact_replay_timestamp() > ${DateTime.toDateUtc(time)}, false)
+                OR (clock_timestamp() > ${DateTime.toDateUtc(time)} + ${inFlight}::interval
+                  AND EXISTS (SELECT FROM pg_stat_wal_receiver)
+                  AND coalesce(pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn(), false)) AS is`,
+            isTrue
+          )
       })
     })
   )
 }
+
+/** How long a commit may be on its way to a standby that is connected. */
+const inFlight = "2 seconds"
+
+const isTrue = ([row]: ReadonlyArray<{ readonly is: boolean }>): boolean => row?.is === true
 
 interface HeadRow extends Omit<Head, "chainHash"> {
   readonly chainHash: Uint8Array

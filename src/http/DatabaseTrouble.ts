@@ -1,5 +1,6 @@
 import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
+import { type ReplicaTrouble, replicaTroubleOf } from "../index.ts"
 import { troubleOf } from "../services/troubleOf.ts"
 
 /** The database cannot be reached, or is not able to answer now. Whether a command was carried out is not known. */
@@ -27,7 +28,7 @@ export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitt
 }
 
 /** Trouble with the database, as it is told to whoever asked. */
-export type DatabaseTrouble = DatabaseUnavailable | DatabaseFailed | NotPermitted
+export type DatabaseTrouble = DatabaseUnavailable | DatabaseFailed | NotPermitted | ReplicaTrouble
 
 /** Fails with `DatabaseTrouble` where the database fails. */
 export const withDatabaseTrouble = <A, E, R>(
@@ -41,6 +42,8 @@ export const told = <E>(error: E): Effect.Effect<never, Exclude<E, SqlError.SqlE
     : Effect.fail(error as Exclude<E, SqlError.SqlError>)
 
 const troubleWith = (error: SqlError.SqlError): Effect.Effect<never, DatabaseTrouble> => {
+  const ofReplica = replicaTroubleOf(error)
+  if (ofReplica !== undefined) return Effect.fail(ofReplica)
   const reason = error.reason._tag
   switch (troubleOf(error)) {
     case "notPermitted":

@@ -22,6 +22,9 @@ export class Requests extends HttpApiMiddleware.Service<Requests>()("mosaic-back
     problems.bodyTooLarge,
     problems.databaseUnavailable,
     problems.databaseFailed,
+    problems.readOnlyReplica,
+    problems.replicaBehind,
+    problems.replicaConflict,
     problems.notPermitted
   ]
 }) {}

@@ -1,7 +1,7 @@
 import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import type { Forbidden } from "../http/access/problems.ts"
-import type { InvalidInput, LogFailure, Rejection } from "../index.ts"
+import { type InvalidInput, type LogFailure, ReadOnlyReplica, type Rejection, replicaTroubleOf } from "../index.ts"
 import { troubleOf } from "../services/troubleOf.ts"
 import type { Agent } from "./Agent.ts"
 import { instant, quoted } from "./words.ts"
@@ -62,6 +62,11 @@ const sentence = (error: Foreseen, { owner }: Agent): string => {
 }
 
 const troubleWith = (error: SqlError.SqlError): string => {
+  const ofReplica = replicaTroubleOf(error)
+  if (ofReplica instanceof ReadOnlyReplica) {
+    return "Nothing was done: this server reads a read-only replica, which takes no commands. Tell the people who run it."
+  }
+  if (ofReplica !== undefined) return `${ofReplica.message} Call again in some seconds.`
   switch (troubleOf(error)) {
     case "unavailable":
       return "The database is not available now. Call again in some seconds, with the same commandId where you gave one: it may have been carried out."

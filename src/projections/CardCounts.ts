@@ -33,7 +33,7 @@ export interface CountsTable {
   readonly add: (changed: CardCounts, events: number) => Effect.Effect<unknown, SqlError.SqlError>
   /** Counts anew, in the caller's transaction, which holds the head. Looks at every card. */
   readonly recount: Effect.Effect<unknown, SqlError.SqlError>
-  /** The same where it is needed and this role may. All commands wait while it looks. */
+  /** The same where it is needed and this role may; never on a hot standby. All commands wait while it looks. */
   readonly catchUp: Effect.Effect<void, SqlError.SqlError>
   /** The counts as they are kept, if they are of now. */
   readonly kept: Statement.Statement<CardCounts>
@@ -70,8 +70,8 @@ export const makeCountsTable = (sql: SqlClient.SqlClient, schema: string): Count
     recount,
     catchUp: Effect.gen(function* () {
       const [found] = yield* sql<{ readonly isBehind: boolean }>`
-        SELECT counts.position <> head.position AND has_column_privilege(${`${schema}.counts`}, 'position', 'UPDATE')
-          AS "isBehind"
+        SELECT counts.position <> head.position AND NOT pg_is_in_recovery()
+          AND has_column_privilege(${`${schema}.counts`}, 'position', 'UPDATE') AS "isBehind"
         FROM ${counts} AS counts, ${head} AS head`
       if (found?.isBehind !== true) return
       yield* Effect.andThen(sql`SELECT FROM ${head} FOR UPDATE`, recount).pipe(

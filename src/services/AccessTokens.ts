@@ -6,11 +6,13 @@ import { arrayLiteral } from "../events/arrayLiteral.ts"
 import { promptly } from "../events/AnswerTimeout.ts"
 import { DatabaseClock, databaseNow } from "../events/DatabaseClock.ts"
 import { durably } from "../events/durably.ts"
+import { namingReplica } from "../events/replica.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import { AccessToken, AccessTokenNotFound, AccessTokenRefused, NewAccessToken } from "./AccessToken.ts"
 import { makeTokenText, tokenHash, tokenIdIn } from "./accessTokenText.ts"
 import { decodeInput } from "./decodeInput.ts"
 import type { InvalidInput } from "./InvalidInput.ts"
+import type { BacklogMissing } from "./BacklogOpening.ts"
 import { type MigrationRefused, Migrations } from "./Migrations.ts"
 
 /**
@@ -54,142 +56,145 @@ export class AccessTokens extends Context.Service<
     readonly hasAny: Effect.Effect<boolean, SqlError.SqlError>
   }
 >()("mosaic-backlog/services/AccessTokens") {
-  static readonly layer: Layer.Layer<AccessTokens, MigrationRefused | SqlError.SqlError, SqlClient.SqlClient> =
-    Layer.effect(
-      AccessTokens,
-      Effect.gen(function* () {
-        const sql = yield* SqlClient.SqlClient
-        const schema = yield* BacklogSchema
-        const clock = yield* DatabaseClock
-        const staleness = Duration.toMillis(Duration.fromInputUnsafe(yield* AccessTokenStaleness))
-        const reading = yield* Semaphore.make(1)
-        const lookingFor = yield* Semaphore.make(1)
-        const table = sql(`${schema}.access_tokens`)
-        const columns = sql.literal(
-          'id, actor, role, created_at AS "createdAt", created_by AS "createdBy", expires_at AS "expiresAt", ' +
-            'revoked_at AS "revokedAt", revoked_by AS "revokedBy", last_used_at AS "lastUsedAt"'
-        )
-        const now = () => databaseNow(sql, clock.override)
-        let known: Known | undefined
-        let used = new Set<string>()
+  static readonly layer: Layer.Layer<
+    AccessTokens,
+    BacklogMissing | MigrationRefused | SqlError.SqlError,
+    SqlClient.SqlClient
+  > = Layer.effect(
+    AccessTokens,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const schema = yield* BacklogSchema
+      const clock = yield* DatabaseClock
+      const staleness = Duration.toMillis(Duration.fromInputUnsafe(yield* AccessTokenStaleness))
+      const reading = yield* Semaphore.make(1)
+      const lookingFor = yield* Semaphore.make(1)
+      const table = sql(`${schema}.access_tokens`)
+      const columns = sql.literal(
+        'id, actor, role, created_at AS "createdAt", created_by AS "createdBy", expires_at AS "expiresAt", ' +
+          'revoked_at AS "revokedAt", revoked_by AS "revokedBy", last_used_at AS "lastUsedAt"'
+      )
+      const named = namingReplica(sql)
+      const now = () => databaseNow(sql, clock.override)
+      let known: Known | undefined
+      let used = new Set<string>()
 
-        // Every caller waits for this: not for as long as other reads on a connection that died.
-        const readKnown = promptly(
-          Effect.gen(function* () {
-            // Before the database looks: what is revoked after that is known to be so by then at the latest.
-            const readAt = performance.now()
-            const usedSince = used
-            used = new Set()
-            if (usedSince.size > 0) {
-              // Not worth failing for, nor possible for whoever may only read.
-              yield* Effect.ignore(sql`
+      // Every caller waits for this: not for as long as other reads on a connection that died.
+      const readKnown = promptly(
+        Effect.gen(function* () {
+          // Before the database looks: what is revoked after that is known to be so by then at the latest.
+          const readAt = performance.now()
+          const usedSince = used
+          used = new Set()
+          if (usedSince.size > 0) {
+            // Not worth failing for, nor possible for whoever may only read.
+            yield* Effect.ignore(sql`
               UPDATE ${table} SET last_used_at = ${now()}
               WHERE id = ANY(${arrayLiteral([...usedSince])}::text[])
                 AND (last_used_at IS NULL OR last_used_at < ${now()} - interval '1 minute')`)
-            }
-            const rows = yield* sql<{ readonly hash: Uint8Array; readonly now: Date }>`
+          }
+          const rows = yield* sql<{ readonly hash: Uint8Array; readonly now: Date }>`
             SELECT ${columns}, hash, ${now()} AS now FROM ${table}
             WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ${now()})`
-            known = {
-              readAt,
-              databaseTime: rows[0]?.now.getTime() ?? 0,
-              byId: new Map(
-                decodeRows(rows.map(({ hash: _hash, now: _now, ...row }) => row)).map((token, index) => [
-                  token.id,
-                  { token, hash: rows[index]?.hash ?? new Uint8Array() }
-                ])
-              )
-            }
-            return known
-          })
-        )
-
-        const readSince = (moment: number): Known | undefined =>
-          known !== undefined && known.readAt >= moment ? known : undefined
-
-        /** What was read at a moment or later. Whoever comes while it is read takes what is read then. */
-        const knownSince = (moment: number): Effect.Effect<Known, SqlError.SqlError> =>
-          Effect.suspend(() => {
-            const already = readSince(moment)
-            if (already !== undefined) return Effect.succeed(already)
-            return reading.withPermits(1)(
-              Effect.suspend(() => {
-                const meanwhile = readSince(moment)
-                return meanwhile === undefined ? readKnown : Effect.succeed(meanwhile)
-              })
+          known = {
+            readAt,
+            databaseTime: rows[0]?.now.getTime() ?? 0,
+            byId: new Map(
+              decodeRows(rows.map(({ hash: _hash, now: _now, ...row }) => row)).map((token, index) => [
+                token.id,
+                { token, hash: rows[index]?.hash ?? new Uint8Array() }
+              ])
             )
-          })
+          }
+          return known
+        })
+      )
 
-        /** What is known now, which asks nothing of the database while that is not too old. */
-        const current = Effect.suspend(() => knownSince(performance.now() - staleness))
+      const readSince = (moment: number): Known | undefined =>
+        known !== undefined && known.readAt >= moment ? known : undefined
 
-        /**
-         * What is known from now on, for a token that is not known: it may have been made just now. Read not too often, so
-         * that who shows wrong tokens makes the others wait for nothing, and the database do little.
-         */
-        const knownFromNowOn = Effect.suspend(() => {
-          const moment = performance.now()
-          return lookingFor.withPermits(1)(
+      /** What was read at a moment or later. Whoever comes while it is read takes what is read then. */
+      const knownSince = (moment: number): Effect.Effect<Known, SqlError.SqlError> =>
+        Effect.suspend(() => {
+          const already = readSince(moment)
+          if (already !== undefined) return Effect.succeed(already)
+          return reading.withPermits(1)(
             Effect.suspend(() => {
-              const already = readSince(moment)
-              if (already !== undefined) return Effect.succeed(already)
-              const wait =
-                known === undefined ? 0 : known.readAt + Math.min(longestPause, staleness) - performance.now()
-              return Effect.andThen(wait > 0 ? Effect.sleep(wait) : Effect.void, knownSince(moment))
+              const meanwhile = readSince(moment)
+              return meanwhile === undefined ? readKnown : Effect.succeed(meanwhile)
             })
           )
         })
 
-        const takenIn = (found: Known, id: string): KnownToken | undefined => {
-          const one = found.byId.get(id)
-          if (one === undefined) return undefined
-          const databaseTime = found.databaseTime + performance.now() - found.readAt
-          const { expiresAt } = one.token
-          return expiresAt !== null && expiresAt.epochMilliseconds <= databaseTime ? undefined : one
-        }
+      /** What is known now, which asks nothing of the database while that is not too old. */
+      const current = Effect.suspend(() => knownSince(performance.now() - staleness))
 
-        const authenticate = Effect.fnUntraced(function* (shown: Redacted.Redacted) {
-          const text = Redacted.value(shown)
-          const id = tokenIdIn(text)
-          if (id === undefined) return yield* new AccessTokenRefused({ reason: "malformed" })
-          const found = takenIn(yield* current, id) ?? takenIn(yield* knownFromNowOn, id)
-          const isSame = timingSafeEqual(tokenHash(text), found?.hash ?? nothing)
-          if (found === undefined || !isSame) return yield* new AccessTokenRefused({ reason: "notValid" })
-          used.add(id)
-          return found.token
-        })
+      /**
+       * What is known from now on, for a token that is not known: it may have been made just now. Read not too often, so
+       * that who shows wrong tokens makes the others wait for nothing, and the database do little.
+       */
+      const knownFromNowOn = Effect.suspend(() => {
+        const moment = performance.now()
+        return lookingFor.withPermits(1)(
+          Effect.suspend(() => {
+            const already = readSince(moment)
+            if (already !== undefined) return Effect.succeed(already)
+            const wait = known === undefined ? 0 : known.readAt + Math.min(longestPause, staleness) - performance.now()
+            return Effect.andThen(wait > 0 ? Effect.sleep(wait) : Effect.void, knownSince(moment))
+          })
+        )
+      })
 
-        return AccessTokens.of({
-          create: Effect.fn("AccessTokens.create")(function* (input) {
-            const { actor, createdBy, expiresInDays, role } = yield* decodeNew(input)
-            const { hash, id, text } = makeTokenText()
-            const rows = yield* sql`
+      const takenIn = (found: Known, id: string): KnownToken | undefined => {
+        const one = found.byId.get(id)
+        if (one === undefined) return undefined
+        const databaseTime = found.databaseTime + performance.now() - found.readAt
+        const { expiresAt } = one.token
+        return expiresAt !== null && expiresAt.epochMilliseconds <= databaseTime ? undefined : one
+      }
+
+      const authenticate = Effect.fnUntraced(function* (shown: Redacted.Redacted) {
+        const text = Redacted.value(shown)
+        const id = tokenIdIn(text)
+        if (id === undefined) return yield* new AccessTokenRefused({ reason: "malformed" })
+        const found = takenIn(yield* current, id) ?? takenIn(yield* knownFromNowOn, id)
+        const isSame = timingSafeEqual(tokenHash(text), found?.hash ?? nothing)
+        if (found === undefined || !isSame) return yield* new AccessTokenRefused({ reason: "notValid" })
+        used.add(id)
+        return found.token
+      })
+
+      return AccessTokens.of({
+        create: Effect.fn("AccessTokens.create")(function* (input) {
+          const { actor, createdBy, expiresInDays, role } = yield* decodeNew(input)
+          const { hash, id, text } = makeTokenText()
+          const rows = yield* sql`
               INSERT INTO ${table} (id, hash, actor, role, created_at, created_by, expires_at)
               VALUES (${id}, ${hash}, ${actor}, ${role}, ${now()}, ${createdBy},
                 ${now()} + ${expiresInDays ?? null}::float8 * interval '1 day')
               RETURNING ${columns}, ${durably(sql)} AS "synchronousCommit"`
-            return { token: only(decodeRows(rows)), secret: Redacted.make(text, { label: "access token" }) }
-          }),
-          list: Effect.map(sql`SELECT ${columns} FROM ${table} ORDER BY created_at, id`, decodeRows),
-          revoke: Effect.fn("AccessTokens.revoke")(function* (id, by) {
-            const revokedBy = yield* decodeName(by)
-            const rows = yield* Effect.suspend(
-              () => sql`
+          return { token: only(decodeRows(rows)), secret: Redacted.make(text, { label: "access token" }) }
+        }, named),
+        list: Effect.map(sql`SELECT ${columns} FROM ${table} ORDER BY created_at, id`, decodeRows),
+        revoke: Effect.fn("AccessTokens.revoke")(function* (id, by) {
+          const revokedBy = yield* decodeName(by)
+          const rows = yield* Effect.suspend(
+            () => sql`
                 UPDATE ${table} SET revoked_at = coalesce(revoked_at, ${now()}), revoked_by = coalesce(revoked_by, ${revokedBy})
                 WHERE id = ${id} RETURNING ${columns}, ${durably(sql)} AS "synchronousCommit"`
-            )
-            known = undefined
-            return rows.length === 0 ? yield* new AccessTokenNotFound({ id }) : only(decodeRows(rows))
-          }),
-          authenticate,
-          isTaken: (id) => Effect.map(current, (found) => takenIn(found, id) !== undefined),
-          hasAny: Effect.map(
-            Effect.suspend(() => knownSince(performance.now())),
-            ({ byId }) => byId.size > 0
           )
-        })
+          known = undefined
+          return rows.length === 0 ? yield* new AccessTokenNotFound({ id }) : only(decodeRows(rows))
+        }, named),
+        authenticate,
+        isTaken: (id) => Effect.map(current, (found) => takenIn(found, id) !== undefined),
+        hasAny: Effect.map(
+          Effect.suspend(() => knownSince(performance.now())),
+          ({ byId }) => byId.size > 0
+        )
       })
-    ).pipe(Layer.provide(Migrations.layer))
+    })
+  ).pipe(Layer.provide(Migrations.layer))
 }
 
 /** How long after the last look at the tokens one may be looked for that is not known, at most, in milliseconds. */

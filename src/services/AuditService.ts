@@ -22,6 +22,7 @@ import type { LogFileRefused } from "../events/LogFile.ts"
 import type { MomentNotReached } from "../events/MomentNotReached.ts"
 import { PollInterval } from "../events/PollInterval.ts"
 import { reachedHead } from "../events/reachedHead.ts"
+import { namingReplica } from "../events/replica.ts"
 import type { RecordedEvent } from "../events/RecordedEvent.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import { inTransaction } from "../events/inTransaction.ts"
@@ -62,6 +63,7 @@ import {
   decodeRestored,
   decodeVerifyOptions
 } from "./auditInput.ts"
+import type { BacklogMissing } from "./BacklogOpening.ts"
 import { existingType } from "./EventTypeFilter.ts"
 import { InvalidInput } from "./InvalidInput.ts"
 import { layerEventLog } from "./layerEventLog.ts"
@@ -252,220 +254,225 @@ export class AuditService extends Context.Service<
   }
 >()("mosaic-backlog/services/AuditService") {
   /** Audit over any Postgres client, in the schema that `BacklogSchema` names. Applies the migrations that are missing. */
-  static readonly layer: Layer.Layer<AuditService, MigrationRefused | SqlError.SqlError, SqlClient.SqlClient> =
-    Layer.effect(
-      AuditService,
-      Effect.gen(function* () {
-        const sql = yield* SqlClient.SqlClient
-        const schema = yield* BacklogSchema
-        const clock = yield* DatabaseClock
-        const log = yield* EventLog
-        const readModel = yield* ReadModel
-        const checkpoints = yield* Checkpoints
-        const receipts = yield* Receipts
-        const pollInterval = yield* PollInterval
-        const tables = makeCardTables(sql, schema)
-        const counts = makeCountsTable(sql, schema)
-        const build = makeBuildReadModel(sql, log, tables)
-        const endClaims = makeEndClaims(sql, tables, log, readModel)
+  static readonly layer: Layer.Layer<
+    AuditService,
+    BacklogMissing | MigrationRefused | SqlError.SqlError,
+    SqlClient.SqlClient
+  > = Layer.effect(
+    AuditService,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const schema = yield* BacklogSchema
+      const clock = yield* DatabaseClock
+      const log = yield* EventLog
+      const readModel = yield* ReadModel
+      const checkpoints = yield* Checkpoints
+      const receipts = yield* Receipts
+      const pollInterval = yield* PollInterval
+      const tables = makeCardTables(sql, schema)
+      const counts = makeCountsTable(sql, schema)
+      const build = makeBuildReadModel(sql, log, tables)
+      const endClaims = makeEndClaims(sql, tables, log, readModel)
+      const named = namingReplica(sql)
+      const namedStream = <A, E>(stream: Stream.Stream<A, E | SqlError.SqlError>) =>
+        Stream.catch(stream, (error) => Stream.fromEffect(named(Effect.fail(error))))
 
-        const now = Effect.map(
-          Effect.suspend(() => sql<{ readonly now: Date }>`SELECT ${databaseNow(sql, clock.override)} AS now`),
-          (rows) => DateTime.fromDateUnsafe(rows[0]?.now ?? new Date(Number.NaN))
+      const now = Effect.map(
+        Effect.suspend(() => sql<{ readonly now: Date }>`SELECT ${databaseNow(sql, clock.override)} AS now`),
+        (rows) => DateTime.fromDateUnsafe(rows[0]?.now ?? new Date(Number.NaN))
+      )
+
+      /** What sees more than one state of the database, or commits in between, cannot be part of a transaction. */
+      const alone = (what: string) =>
+        Effect.flatMap(Effect.serviceOption(sql.transactionService), (open) =>
+          Option.isSome(open)
+            ? Effect.fail(new InvalidInput({ problem: `${what} cannot be part of a transaction` }))
+            : Effect.void
         )
 
-        /** What sees more than one state of the database, or commits in between, cannot be part of a transaction. */
-        const alone = (what: string) =>
-          Effect.flatMap(Effect.serviceOption(sql.transactionService), (open) =>
-            Option.isSome(open)
-              ? Effect.fail(new InvalidInput({ problem: `${what} cannot be part of a transaction` }))
-              : Effect.void
+      // An embedded database never gathers statistics by itself, and a server not at once.
+      const analyze = sql`ANALYZE ${sql(`${schema}.events`)}, ${tables.cards}, ${tables.dependencies}`
+
+      // By the log alone: the read model may be what is doubted.
+      const history = (input: string) =>
+        Stream.unwrap(
+          Effect.map(decodeId(input), (id) =>
+            Stream.orElseIfEmpty(log.history(id), () => Stream.fail(new CardNotFound({ id })))
           )
+        )
 
-        // An embedded database never gathers statistics by itself, and a server not at once.
-        const analyze = sql`ANALYZE ${sql(`${schema}.events`)}, ${tables.cards}, ${tables.dependencies}`
+      const cardAt = Effect.fn("AuditService.cardAt")(function* (input: string, at: typeof CardAt.Encoded) {
+        const id = yield* decodeId(input)
+        const moment = yield* momentOfCard(log, now, id, yield* decodeCardAt(at))
+        if (Option.isNone(moment)) return Option.none<Card>()
+        const found = yield* Stream.runHead(foldCards(log, moment.value.position, [id]))
+        return Option.map(found, ({ card }) => card)
+      }, named)
 
-        // By the log alone: the read model may be what is doubted.
-        const history = (input: string) =>
-          Stream.unwrap(
-            Effect.map(decodeId(input), (id) =>
-              Stream.orElseIfEmpty(log.history(id), () => Stream.fail(new CardNotFound({ id })))
-            )
-          )
+      const explain = Effect.fn("AuditService.explainAt")(function* (input: string, at: typeof CardAt.Encoded) {
+        const id = yield* decodeId(input)
+        const moment = yield* momentOfCard(log, now, id, yield* decodeCardAt(at))
+        const explanation = Option.isNone(moment) ? Option.none<Explanation>() : yield* explainAt(log, moment.value, id)
+        return Option.isNone(explanation) ? yield* new CardNotFound({ id }) : explanation.value
+      }, named)
 
-        const cardAt = Effect.fn("AuditService.cardAt")(function* (input: string, at: typeof CardAt.Encoded) {
-          const id = yield* decodeId(input)
-          const moment = yield* momentOfCard(log, now, id, yield* decodeCardAt(at))
-          if (Option.isNone(moment)) return Option.none<Card>()
-          const found = yield* Stream.runHead(foldCards(log, moment.value.position, [id]))
-          return Option.map(found, ({ card }) => card)
-        })
+      const backlogAt = Effect.fn("AuditService.backlogAt")(function* (input: typeof At.Encoded) {
+        const moment = yield* momentOf(log, now, yield* decodeAt(input))
+        return backlogAtOf(yield* PastBacklog.at(log, moment))
+      }, named)
 
-        const explain = Effect.fn("AuditService.explainAt")(function* (input: string, at: typeof CardAt.Encoded) {
-          const id = yield* decodeId(input)
-          const moment = yield* momentOfCard(log, now, id, yield* decodeCardAt(at))
-          const explanation = Option.isNone(moment)
-            ? Option.none<Explanation>()
-            : yield* explainAt(log, moment.value, id)
-          return Option.isNone(explanation) ? yield* new CardNotFound({ id }) : explanation.value
-        })
-
-        const backlogAt = Effect.fn("AuditService.backlogAt")(function* (input: typeof At.Encoded) {
-          const moment = yield* momentOf(log, now, yield* decodeAt(input))
-          return backlogAtOf(yield* PastBacklog.at(log, moment))
-        })
-
-        const events = (input: typeof EventOptions.Encoded = {}) =>
-          Stream.unwrap(
-            Effect.gen(function* () {
-              const options = yield* decodeEventOptions(input)
-              const type = yield* existingType(log, options.type)
-              return feed(log, {
-                ...options,
-                type,
-                after: options.after ?? 0,
-                follow: options.follow === true,
-                pollInterval
-              })
+      const events = (input: typeof EventOptions.Encoded = {}) =>
+        Stream.unwrap(
+          Effect.gen(function* () {
+            const options = yield* decodeEventOptions(input)
+            const type = yield* existingType(log, options.type)
+            return feed(log, {
+              ...options,
+              type,
+              after: options.after ?? 0,
+              follow: options.follow === true,
+              pollInterval
             })
-          )
+          })
+        )
 
-        const verified = Effect.fn("AuditService.verify")(function* (input: VerifyOptions = {}) {
-          const options = yield* decodeVerifyOptions(input)
-          yield* alone("a verification")
-          return yield* Effect.gen(function* () {
-            // Before the snapshot is taken, so that no rebuild swaps the tables between the two.
-            yield* sql`LOCK TABLE ${tables.cards}, ${tables.dependencies} IN ACCESS SHARE MODE`
-            return yield* verify(sql, log, tables, counts, yield* now, options)
-          }).pipe(
-            inTransaction(sql),
-            Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-          )
+      const verified = Effect.fn("AuditService.verify")(function* (input: VerifyOptions = {}) {
+        const options = yield* decodeVerifyOptions(input)
+        yield* alone("a verification")
+        return yield* Effect.gen(function* () {
+          // Before the snapshot is taken, so that no rebuild swaps the tables between the two.
+          yield* sql`LOCK TABLE ${tables.cards}, ${tables.dependencies} IN ACCESS SHARE MODE`
+          return yield* verify(sql, log, tables, counts, yield* now, options)
+        }).pipe(
+          inTransaction(sql),
+          Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+          named
+        )
+      })
+
+      const anchor = Effect.fn("AuditService.anchor")(function* (
+        options: { readonly privateKey?: string | undefined } = {}
+      ) {
+        const { privateKey } = yield* decodeAnchorOptions(options)
+        const { chainHash, position, recordedAt } = yield* log.head("read")
+        // Where the database's clock was set back, or a log has come from a machine whose clock is ahead.
+        const last = DateTime.makeUnsafe((recordedAt ?? 0) / 1000)
+        const unsigned: Anchor = { position, chainHash, at: DateTime.max(yield* now, last), signature: null }
+        return privateKey === undefined ? unsigned : yield* Effect.fromResult(signAnchor(unsigned, privateKey))
+      })
+
+      const rebuilt: AuditService["Service"]["rebuild"] = Effect.fn("AuditService.rebuild")(function* (input = {}) {
+        const options = yield* decodeRebuildOptions(input)
+        yield* alone("a rebuild")
+        const onProgress = options.onProgress ?? (() => Effect.void)
+        const done = yield* unhurried(
+          rebuild({
+            sql,
+            log,
+            schema,
+            now,
+            createTables: (beside) => createTables(sql, beside),
+            onProgress,
+            swapTimeout: Duration.fromInputUnsafe(options.swapTimeout ?? "1 minute")
+          })
+        )
+        const verification = yield* verified({
+          onProgress: (checked, total) => onProgress({ phase: "verifying", done: checked, total })
         })
+        return { ...done, verification }
+      }, named)
 
-        const anchor = Effect.fn("AuditService.anchor")(function* (
-          options: { readonly privateKey?: string | undefined } = {}
-        ) {
-          const { privateKey } = yield* decodeAnchorOptions(options)
-          const { chainHash, position, recordedAt } = yield* log.head("read")
-          // Where the database's clock was set back, or a log has come from a machine whose clock is ahead.
-          const last = DateTime.makeUnsafe((recordedAt ?? 0) / 1000)
-          const unsigned: Anchor = { position, chainHash, at: DateTime.max(yield* now, last), signature: null }
-          return privateKey === undefined ? unsigned : yield* Effect.fromResult(signAnchor(unsigned, privateKey))
-        })
-
-        const rebuilt: AuditService["Service"]["rebuild"] = Effect.fn("AuditService.rebuild")(function* (input = {}) {
-          const options = yield* decodeRebuildOptions(input)
-          yield* alone("a rebuild")
-          const onProgress = options.onProgress ?? (() => Effect.void)
-          const done = yield* unhurried(
-            rebuild({
+      return AuditService.of({
+        history,
+        cardAt,
+        explainAt: explain,
+        backlogAt,
+        events,
+        consume: <E, R>(input: ConsumerOptions<E, R>) =>
+          Effect.gen(function* () {
+            yield* alone("a consumer")
+            const options = yield* decodeConsumer(input)
+            return yield* consume<E, R>(sql, log, checkpoints, {
+              ...options,
+              type: yield* existingType(log, options.type),
+              handler: options.handler as typeof input.handler,
+              follow: options.follow === true,
+              batchSize: options.batchSize ?? 100,
+              parkAfter: options.parkAfter,
+              pollInterval
+            })
+          }).pipe(named),
+        checkpoints: checkpoints.list,
+        checkpoint: (consumer) => Effect.flatMap(decodeName(consumer), checkpoints.get),
+        advance: Effect.fn("AuditService.advance")(function* (consumer, from, to) {
+          yield* decodeMove({ from, to })
+          const name = yield* decodeName(consumer)
+          if (to < from) {
+            const head = yield* log.head("read")
+            if (from <= head.position) {
+              return yield* new InvalidInput({
+                problem: `a checkpoint moves forward: from ${from} it is not set back to ${to}, since the log goes on to ${head.position}`
+              })
+            }
+          }
+          return yield* checkpoints.advance(name, from, to)
+        }, named),
+        park: Effect.fn("AuditService.park")(function* (consumer, position, reason) {
+          const name = yield* decodeName(consumer)
+          const parked = yield* decodePosition(position)
+          const why = yield* decodeReason(reason)
+          yield* reachedHead(log, parked)
+          return yield* checkpoints.park(name, parked, why)
+        }, named),
+        parked: (consumer) =>
+          consumer === undefined ? checkpoints.parked() : Effect.flatMap(decodeName(consumer), checkpoints.parked),
+        unpark: Effect.fn("AuditService.unpark")(function* (consumer, position) {
+          return yield* checkpoints.unpark(yield* decodeName(consumer), yield* decodePosition(position))
+        }, named),
+        verify: verified,
+        anchor,
+        rebuild: rebuilt,
+        redact: Effect.fn("AuditService.redact")(function* (input) {
+          const command = yield* decodeRedact(input)
+          return yield* redactOnce(
+            sql,
+            receipts,
+            log.awaitStandby,
+            command,
+            redactCard(sql, log, readModel, schema, command)
+          )
+        }, named),
+        pruneReceipts: Effect.fn("AuditService.pruneReceipts")(function* (input) {
+          const { olderThanDays } = yield* decodePruneReceipts(input)
+          return yield* unhurried(receipts.prune(olderThanDays * secondsPerDay))
+        }, named),
+        exportLog: namedStream(exportLog(sql, log)),
+        restored: Effect.fn("AuditService.restored")(function* (input) {
+          const { actor } = yield* decodeRestored(input)
+          yield* alone("a restore")
+          return yield* endClaims.restored(actor)
+        }, named),
+        importLog: (lines, options = {}) =>
+          Effect.flatMap(decodeRestored({ actor: options.actor ?? "import" }), ({ actor }) =>
+            importLog({
               sql,
               log,
-              schema,
+              build,
+              recount: counts.recount,
               now,
-              createTables: (beside) => createTables(sql, beside),
-              onProgress,
-              swapTimeout: Duration.fromInputUnsafe(options.swapTimeout ?? "1 minute")
+              analyze,
+              endClaims: (atLeast) => endClaims.begin("imported", actor, atLeast),
+              lines,
+              onProgress: options.onProgress ?? (() => Effect.void)
             })
           )
-          const verification = yield* verified({
-            onProgress: (checked, total) => onProgress({ phase: "verifying", done: checked, total })
-          })
-          return { ...done, verification }
-        })
-
-        return AuditService.of({
-          history,
-          cardAt,
-          explainAt: explain,
-          backlogAt,
-          events,
-          consume: <E, R>(input: ConsumerOptions<E, R>) =>
-            Effect.gen(function* () {
-              yield* alone("a consumer")
-              const options = yield* decodeConsumer(input)
-              return yield* consume<E, R>(sql, log, checkpoints, {
-                ...options,
-                type: yield* existingType(log, options.type),
-                handler: options.handler as typeof input.handler,
-                follow: options.follow === true,
-                batchSize: options.batchSize ?? 100,
-                parkAfter: options.parkAfter,
-                pollInterval
-              })
-            }),
-          checkpoints: checkpoints.list,
-          checkpoint: (consumer) => Effect.flatMap(decodeName(consumer), checkpoints.get),
-          advance: Effect.fn("AuditService.advance")(function* (consumer, from, to) {
-            yield* decodeMove({ from, to })
-            const name = yield* decodeName(consumer)
-            if (to < from) {
-              const head = yield* log.head("read")
-              if (from <= head.position) {
-                return yield* new InvalidInput({
-                  problem: `a checkpoint moves forward: from ${from} it is not set back to ${to}, since the log goes on to ${head.position}`
-                })
-              }
-            }
-            return yield* checkpoints.advance(name, from, to)
-          }),
-          park: Effect.fn("AuditService.park")(function* (consumer, position, reason) {
-            const name = yield* decodeName(consumer)
-            const parked = yield* decodePosition(position)
-            const why = yield* decodeReason(reason)
-            yield* reachedHead(log, parked)
-            return yield* checkpoints.park(name, parked, why)
-          }),
-          parked: (consumer) =>
-            consumer === undefined ? checkpoints.parked() : Effect.flatMap(decodeName(consumer), checkpoints.parked),
-          unpark: Effect.fn("AuditService.unpark")(function* (consumer, position) {
-            return yield* checkpoints.unpark(yield* decodeName(consumer), yield* decodePosition(position))
-          }),
-          verify: verified,
-          anchor,
-          rebuild: rebuilt,
-          redact: Effect.fn("AuditService.redact")(function* (input) {
-            const command = yield* decodeRedact(input)
-            return yield* redactOnce(
-              sql,
-              receipts,
-              log.awaitStandby,
-              command,
-              redactCard(sql, log, readModel, schema, command)
-            )
-          }),
-          pruneReceipts: Effect.fn("AuditService.pruneReceipts")(function* (input) {
-            const { olderThanDays } = yield* decodePruneReceipts(input)
-            return yield* unhurried(receipts.prune(olderThanDays * secondsPerDay))
-          }),
-          exportLog: exportLog(sql, log),
-          restored: Effect.fn("AuditService.restored")(function* (input) {
-            const { actor } = yield* decodeRestored(input)
-            yield* alone("a restore")
-            return yield* endClaims.restored(actor)
-          }),
-          importLog: (lines, options = {}) =>
-            Effect.flatMap(decodeRestored({ actor: options.actor ?? "import" }), ({ actor }) =>
-              importLog({
-                sql,
-                log,
-                build,
-                recount: counts.recount,
-                now,
-                analyze,
-                endClaims: (atLeast) => endClaims.begin("imported", actor, atLeast),
-                lines,
-                onProgress: options.onProgress ?? (() => Effect.void)
-              })
-            )
-        })
       })
-    ).pipe(
-      Layer.provide(Receipts.layer),
-      Layer.provide([layerEventLog, ReadModel.layer, Checkpoints.layer]),
-      Layer.provide(Migrations.layer)
-    )
+    })
+  ).pipe(
+    Layer.provide(Receipts.layer),
+    Layer.provide([layerEventLog, ReadModel.layer, Checkpoints.layer]),
+    Layer.provide(Migrations.layer)
+  )
 }
 
 const backlogAtOf = (past: PastBacklog): BacklogAt => {

@@ -1,6 +1,5 @@
 import { Context, Effect, Layer, Option, type Result } from "effect"
-import type { SqlClient } from "effect/sql"
-import { type SqlError } from "effect/sql"
+import { SqlClient, type SqlError } from "effect/sql"
 import type { Card } from "../domain/Card.ts"
 import { CardId } from "../domain/CardId.ts"
 import type { ClaimOutlook } from "../domain/ClaimOutlook.ts"
@@ -18,8 +17,10 @@ import {
   type SelfDependency
 } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
+import { namingReplica } from "../events/replica.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
 import type { Answer, CompletedCard } from "./Answer.ts"
+import { type BacklogMissing, BacklogOpening } from "./BacklogOpening.ts"
 import { ClaimableWatch } from "./ClaimableWatch.ts"
 import {
   type AwaitClaimable,
@@ -139,95 +140,116 @@ export class BacklogService extends Context.Service<
    * The backlog over any Postgres client, in the schema that `BacklogSchema` names. Applies the migrations that are
    * missing.
    */
-  static readonly layer: Layer.Layer<BacklogService, MigrationRefused | SqlError.SqlError, SqlClient.SqlClient> =
-    Layer.effect(
-      BacklogService,
-      Effect.gen(function* () {
-        const readModel = yield* ReadModel
-        const commands = yield* CommandQueue
-        const metrics = makeCommandMetrics(yield* Effect.context())
-        const watch = yield* ClaimableWatch
-        yield* unhurried(readModel.catchUpCounts)
+  static readonly layer: Layer.Layer<
+    BacklogService,
+    BacklogMissing | MigrationRefused | SqlError.SqlError,
+    SqlClient.SqlClient
+  > = Layer.effect(
+    BacklogService,
+    Effect.gen(function* () {
+      const readModel = yield* ReadModel
+      const commands = yield* CommandQueue
+      const named = namingReplica(yield* SqlClient.SqlClient)
+      const submit: typeof commands.submit = (batch) => named(commands.submit(batch))
+      const metrics = makeCommandMetrics(yield* Effect.context())
+      const watch = yield* ClaimableWatch
+      if ((yield* BacklogOpening).opening === "create") yield* unhurried(readModel.catchUpCounts)
 
-        /** The way of every command: checked here, carried out by the interpreter, answered by its outcome. */
-        const method = <Tag extends Command["_tag"], Rejected>(tag: Tag) =>
-          spanned(
-            `BacklogService.${tag}`,
-            Effect.fnUntraced(function* (input: Input<Tag>) {
-              const command = yield* decodeCommand(tag, input)
-              const [outcome] = yield* commands.submit([command])
-              return yield* Effect.fromResult(outcome as Result.Result<Answer<Tag>, Rejected>)
-            }, metrics.measured(tag))
-          )
+      /** The way of every command: checked here, carried out by the interpreter, answered by its outcome. */
+      const method = <Tag extends Command["_tag"], Rejected>(tag: Tag) =>
+        spanned(
+          `BacklogService.${tag}`,
+          Effect.fnUntraced(function* (input: Input<Tag>) {
+            const command = yield* decodeCommand(tag, input)
+            const [outcome] = yield* submit([command])
+            return yield* Effect.fromResult(outcome as Result.Result<Answer<Tag>, Rejected>)
+          }, metrics.measured(tag))
+        )
 
-        return BacklogService.of({
-          create: method("Create"),
-          createMany: method("CreateMany"),
-          revise: method("Revise"),
-          claim: method("Claim"),
-          claimMany: method("ClaimMany"),
-          renew: method("Renew"),
-          release: method("Release"),
-          reclaim: method("Reclaim"),
-          link: method("Link"),
-          unlink: method("Unlink"),
-          block: method("Block"),
-          unblock: method("Unblock"),
-          complete: method("Complete"),
-          completeMany: spanned(
-            "BacklogService.CompleteMany",
-            Effect.fnUntraced(function* (input) {
-              const { actor, causationId, completions, correlationId } = yield* decodeCompleteMany(input)
-              if (completions.length === 0) return []
-              const outcomes = yield* commands.submit(
-                completions.map((completion) => ({
-                  ...completion,
-                  _tag: "Complete",
-                  actor,
-                  causationId,
-                  correlationId
-                }))
-              )
-              metrics.countEach("Complete", outcomes)
-              return outcomes as ReadonlyArray<Result.Result<CompletedCard, CompletionRejection>>
-            }, metrics.measured("CompleteMany"))
-          ),
-          reopen: method("Reopen"),
-          get: Effect.fn("BacklogService.get")(function* (id) {
+      return BacklogService.of({
+        create: method("Create"),
+        createMany: method("CreateMany"),
+        revise: method("Revise"),
+        claim: method("Claim"),
+        claimMany: method("ClaimMany"),
+        renew: method("Renew"),
+        release: method("Release"),
+        reclaim: method("Reclaim"),
+        link: method("Link"),
+        unlink: method("Unlink"),
+        block: method("Block"),
+        unblock: method("Unblock"),
+        complete: method("Complete"),
+        completeMany: spanned(
+          "BacklogService.CompleteMany",
+          Effect.fnUntraced(function* (input) {
+            const { actor, causationId, completions, correlationId } = yield* decodeCompleteMany(input)
+            if (completions.length === 0) return []
+            const outcomes = yield* submit(
+              completions.map((completion) => ({
+                ...completion,
+                _tag: "Complete",
+                actor,
+                causationId,
+                correlationId
+              }))
+            )
+            metrics.countEach("Complete", outcomes)
+            return outcomes as ReadonlyArray<Result.Result<CompletedCard, CompletionRejection>>
+          }, metrics.measured("CompleteMany"))
+        ),
+        reopen: method("Reopen"),
+        get: Effect.fn("BacklogService.get")(
+          function* (id) {
             return yield* readModel.get(yield* decodeId(id))
-          }, promptly),
-          list: Effect.fn("BacklogService.list")(function* (options = {}) {
+          },
+          promptly,
+          named
+        ),
+        list: Effect.fn("BacklogService.list")(
+          function* (options = {}) {
             const filter = yield* decodeListOptions(options)
             const cards = yield* readModel.list(filter)
             if (filter.after !== undefined && cards.length === 0 && Option.isNone(yield* readModel.get(filter.after))) {
               return yield* new CardNotFound({ id: filter.after })
             }
             return cards
-          }, promptly),
-          readiness: yield* makeCommandReadiness(yield* Interpreter),
-          stats: Effect.withSpan(promptly(readModel.stats), "BacklogService.stats"),
-          explain: Effect.fn("BacklogService.explain")(function* (input) {
+          },
+          promptly,
+          named
+        ),
+        readiness: yield* makeCommandReadiness(yield* Interpreter),
+        stats: Effect.withSpan(named(promptly(readModel.stats)), "BacklogService.stats"),
+        explain: Effect.fn("BacklogService.explain")(
+          function* (input) {
             const id = yield* decodeId(input)
             const found = yield* readModel.withObstacles(id)
             if (Option.isNone(found)) return yield* new CardNotFound({ id })
             return explain(found.value.card, found.value.unmet, found.value.now)
-          }, promptly),
-          whyNothingClaimable: Effect.fn("BacklogService.whyNothingClaimable")(function* (among = {}) {
+          },
+          promptly,
+          named
+        ),
+        whyNothingClaimable: Effect.fn("BacklogService.whyNothingClaimable")(
+          function* (among = {}) {
             return yield* readModel.outlook(yield* decodeClaimAmong(among))
-          }, promptly),
-          awaitClaimable: Effect.fn("BacklogService.awaitClaimable")(function* (options = {}) {
-            const { waitSeconds = defaultWaitSeconds, ...among } = yield* decodeAwaitClaimable(options)
-            return yield* watch.wait(among, waitSeconds)
-          })
+          },
+          promptly,
+          named
+        ),
+        awaitClaimable: Effect.fn("BacklogService.awaitClaimable")(function* (options = {}) {
+          const { waitSeconds = defaultWaitSeconds, ...among } = yield* decodeAwaitClaimable(options)
+          return yield* watch.wait(among, waitSeconds)
         })
       })
-    ).pipe(
-      Layer.provide([CommandQueue.layer, ClaimableWatch.layer]),
-      Layer.provide(Interpreter.layer),
-      Layer.provide(Receipts.layer),
-      Layer.provide([layerEventLog, ReadModel.layer]),
-      Layer.provide(Migrations.layer)
-    )
+    })
+  ).pipe(
+    Layer.provide([CommandQueue.layer, ClaimableWatch.layer]),
+    Layer.provide(Interpreter.layer),
+    Layer.provide(Receipts.layer),
+    Layer.provide([layerEventLog, ReadModel.layer]),
+    Layer.provide(Migrations.layer)
+  )
 }
 
 const decodeCommand = decodeTaggedInput(Command)

@@ -1,12 +1,17 @@
 import { PgClient, PgConnection } from "@effect/sql-pg"
-import { Effect, Layer, Option, Queue } from "effect"
+import { Cause, Duration, Effect, Layer, Option, Queue } from "effect"
+import type { SqlError } from "effect/sql"
 import { commitChannel, CommitListener } from "../events/CommitListener.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import { hasOneSession } from "./hasOneSession.ts"
 import { SessionWatch } from "./SessionWatch.ts"
+import { readOnlyTransaction } from "./troubleOf.ts"
 
 /** How long to wait before listening again when the connection broke. */
-const pause = "1 second"
+const pause = Duration.seconds(1)
+
+/** The same on a hot standby, which has no notifications until it becomes a primary. */
+const standbyPause = Duration.seconds(15)
 
 /**
  * How often a listening connection is asked for a sign of life, and for how many milliseconds that may take. With the
@@ -40,8 +45,14 @@ export const layerCommitNotifications: Layer.Layer<never> = Layer.effect(
           }
         }).pipe(
           Effect.scoped,
-          Effect.catchCause((cause) => Effect.logDebug("Listening for commits is tried again.", cause)),
-          Effect.andThen(Effect.sleep(pause)),
+          Effect.as(pause),
+          Effect.catchCause((cause) =>
+            Effect.as(
+              Effect.logDebug("Listening for commits is tried again.", cause),
+              isOfStandby(cause) ? standbyPause : pause
+            )
+          ),
+          Effect.flatMap((duration) => Effect.sleep(duration)),
           Effect.forever,
           Effect.forkScoped,
           Effect.asVoid
@@ -51,6 +62,13 @@ export const layerCommitNotifications: Layer.Layer<never> = Layer.effect(
 )
 
 const none = { listen: () => Effect.void }
+
+/** `LISTEN` counts as a write. */
+const isOfStandby = (cause: Cause.Cause<SqlError.SqlError>): boolean =>
+  Option.exists(Cause.findErrorOption(cause), ({ reason }) => {
+    const { cause: of } = reason
+    return typeof of === "object" && of !== null && "code" in of && of.code === readOnlyTransaction
+  })
 
 /** The connection of a listener sends nothing, so only a statement shows whether the server is still there. */
 const listenWithHeartbeat = Effect.fnUntraced(function* (config: PgConnection.Config) {

@@ -9,7 +9,6 @@ import { BacklogSchema } from "../events/SchemaName.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
 import { hasOneSession } from "./hasOneSession.ts"
 import { readMigrations } from "./Migrations.ts"
-import { applicationName } from "./Postgres.ts"
 import { type Difference, firstDifference } from "./roleState.ts"
 
 /** How long a notification may take to come. */
@@ -36,6 +35,8 @@ export class Doctor extends Context.Service<
     readonly anchored: (
       anchor: Anchor
     ) => Effect.Effect<Option.Option<NonNullable<NonNullable<DoctorFacts["anchorFile"]>["newest"]>>, SqlError.SqlError>
+    /** Whether the server is a hot standby, which takes reads only. */
+    readonly isReplica: Effect.Effect<boolean, SqlError.SqlError>
     /** Connections of programs like this one to the database, by state; none where it is embedded. */
     readonly connections: Effect.Effect<
       ReadonlyArray<{ readonly state: string; readonly count: number }>,
@@ -260,18 +261,25 @@ export class Doctor extends Context.Service<
         })
       })
 
+      const isReplica = Effect.map(
+        sql<{ readonly isReplica: boolean }>`SELECT pg_is_in_recovery() AS "isReplica"`,
+        (rows) => first(rows[0]).isReplica
+      )
+
       const connections = sql<{ readonly state: string; readonly count: number }>`
         SELECT state, (SELECT count(*) FROM pg_stat_activity AS activity WHERE activity.state = states.state
-          AND application_name = ${applicationName} AND datname = current_database())::float8 AS count
+          AND application_name = current_setting('application_name') AND datname = current_database())::float8 AS count
         FROM pg_catalog.unnest(ARRAY['active', 'idle', 'idle in transaction']) AS states (state)`
 
       return Doctor.of({
         // Closes a connection that died before the caller gives up, so that the next check has another one.
         readiness: Effect.provideService(readiness, AnswerTimeout, Duration.seconds(2)),
+        isReplica,
         anchored,
         connections: isEmbedded ? Effect.succeed([]) : connections,
         examine: Effect.gen(function* () {
           const found = yield* migrations
+          const of = yield* server
           const isWhole = found.exists && found.isReadable && found.missing.length === 0
           const nothing = {
             head: null,
@@ -281,11 +289,11 @@ export class Doctor extends Context.Service<
           }
           return {
             isEmbedded,
-            server: yield* server,
+            server: of,
             clock: yield* clock,
             migrations: found,
             keepsSession: isEmbedded ? null : yield* keepsSession,
-            notificationMillis: isEmbedded ? null : yield* notificationMillis,
+            notificationMillis: isEmbedded || of.isReplica ? null : yield* notificationMillis,
             roles: isEmbedded || !isWhole ? [] : yield* roles,
             tables: yield* tables,
             oldestTransaction: yield* oldestTransaction,

@@ -5,6 +5,7 @@ import { readdir, readFile } from "node:fs/promises"
 import { unhurried } from "../events/AnswerTimeout.ts"
 import { inTransaction } from "../events/inTransaction.ts"
 import { BacklogSchema, SchemaName } from "../events/SchemaName.ts"
+import { BacklogMissing, BacklogOpening, createHint } from "./BacklogOpening.ts"
 import { BacklogRoles } from "./BacklogRoles.ts"
 import { grantRoles } from "./grantRoles.ts"
 import { sessionProblem } from "./sessionProblem.ts"
@@ -43,33 +44,39 @@ const separator = /^--;;[ \t]*$/m
  * The shape of the database: numbered `.sql` files, applied in order when a layer is built. Safe when many processes
  * start at once. Each file's checksum is kept: an edited or missing migration, or one from a newer program, is refused.
  * Where nothing is missing it only reads, so any role that may read the table of migrations can start. The roles that
- * `BacklogRoles` names get what they need.
+ * `BacklogRoles` names get what they need. Where `BacklogOpening` says `existing`, and on a hot standby, nothing is created
+ * or applied: what is missing is an error.
  */
 export class Migrations extends Context.Service<Migrations, { readonly applied: ReadonlyArray<AppliedMigration> }>()(
   "mosaic-backlog/services/Migrations"
 ) {
-  static readonly layer: Layer.Layer<Migrations, MigrationRefused | SqlError.SqlError, SqlClient.SqlClient> =
-    Layer.effect(
-      Migrations,
-      Effect.gen(function* () {
-        const sql = yield* SqlClient.SqlClient
-        const schema = yield* BacklogSchema
-        const roles = yield* BacklogRoles
-        const table = sql(`${schema}.migrations`)
-        const refuse = (problem: string) => new MigrationRefused({ schema, problem })
+  static readonly layer: Layer.Layer<
+    Migrations,
+    BacklogMissing | MigrationRefused | SqlError.SqlError,
+    SqlClient.SqlClient
+  > = Layer.effect(
+    Migrations,
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const schema = yield* BacklogSchema
+      const roles = yield* BacklogRoles
+      const { onCreated, opening } = yield* BacklogOpening
+      const table = sql(`${schema}.migrations`)
+      const refuse = (problem: string) => new MigrationRefused({ schema, problem })
 
-        if (!Schema.is(SchemaName)(schema)) {
-          return yield* refuse(
-            "a schema's name is lower case letters, digits and underscores, not beginning with a digit, at most 63"
-          )
-        }
-        const files = yield* readMigrations
-        const problem = yield* sessionProblem(sql)
-        if (problem !== undefined) return yield* refuse(problem)
+      if (!Schema.is(SchemaName)(schema)) {
+        return yield* refuse(
+          "a schema's name is lower case letters, digits and underscores, not beginning with a digit, at most 63"
+        )
+      }
+      const files = yield* readMigrations
+      const problem = yield* sessionProblem(sql)
+      if (problem !== undefined) return yield* refuse(problem)
 
-        // By the catalog, which everybody may read: whoever may not use the schema shall be told so.
-        const [server] = yield* sql<Server>`
+      // By the catalog, which everybody may read: whoever may not use the schema shall be told so.
+      const [server] = yield* sql<Server>`
           SELECT current_setting('server_version_num')::int4 AS version, current_setting('server_version') AS name,
+            current_database()::text AS database, pg_is_in_recovery() AS "isReplica",
             current_user::text AS role, pg_get_userbyid(coalesce(relowner, nspowner))::text AS owner,
             pg_class.oid IS NOT NULL AS exists,
             has_schema_privilege(pg_namespace.oid, 'USAGE') AND has_table_privilege(pg_class.oid, 'SELECT') AS "mayRead",
@@ -78,84 +85,107 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
               ELSE has_database_privilege(current_database(), 'CREATE') END AS "mayMigrate"
           FROM (SELECT 1) AS one LEFT JOIN pg_namespace ON nspname = ${schema}
             LEFT JOIN pg_class ON relnamespace = pg_namespace.oid AND relname = 'migrations'`
-        if (server === undefined || server.version < oldestServer) {
-          return yield* refuse(`the server is Postgres ${server?.name}, and it takes Postgres 15 or newer`)
-        }
-        const role = JSON.stringify(server.role)
-        const owner =
-          server.owner === null ? "a role that may create schemas" : `its owner ${JSON.stringify(server.owner)}`
-        if (server.exists && server.mayRead !== true) {
-          return yield* refuse(`the role ${role} may not read it: have ${owner} grant it a part in the backlog`)
-        }
+      if (server === undefined || server.version < oldestServer) {
+        return yield* refuse(`the server is Postgres ${server?.name}, and it takes Postgres 15 or newer`)
+      }
+      const role = JSON.stringify(server.role)
+      const owner =
+        server.owner === null ? "a role that may create schemas" : `its owner ${JSON.stringify(server.owner)}`
+      if (server.exists && server.mayRead !== true) {
+        return yield* refuse(`the role ${role} may not read it: have ${owner} grant it a part in the backlog`)
+      }
 
-        const readApplied = sql<{ readonly id: number; readonly name: string; readonly checksum: string }>`
+      const readApplied = sql<{ readonly id: number; readonly name: string; readonly checksum: string }>`
           SELECT id, name, checksum FROM ${table} ORDER BY id`
 
-        /** The migrations that are still to be applied, or why those that were do not fit this program. */
-        const pendingAfter = (
-          applied: ReadonlyArray<{ readonly id: number; readonly name: string; readonly checksum: string }>
-        ) => {
-          for (const [index, row] of applied.entries()) {
-            const file = files[index]
-            if (file === undefined) {
-              return refuse(
-                `it has migration ${row.id} (${row.name}), which this program does not know: use a newer version of the program`
-              )
-            }
-            if (file.id !== row.id)
-              return refuse(`migration ${file.id} (${file.name}) was never applied, but ${row.id} was`)
-            if (file.checksum !== row.checksum) {
-              return refuse(`migration ${row.id} (${row.name}) was edited after it had been applied`)
-            }
+      /** The migrations that are still to be applied, or why those that were do not fit this program. */
+      const pendingAfter = (
+        applied: ReadonlyArray<{ readonly id: number; readonly name: string; readonly checksum: string }>
+      ) => {
+        for (const [index, row] of applied.entries()) {
+          const file = files[index]
+          if (file === undefined) {
+            return refuse(
+              `it has migration ${row.id} (${row.name}), which this program does not know: use a newer version of the program`
+            )
           }
-          return files.slice(applied.length)
+          if (file.id !== row.id)
+            return refuse(`migration ${file.id} (${file.name}) was never applied, but ${row.id} was`)
+          if (file.checksum !== row.checksum) {
+            return refuse(`migration ${row.id} (${row.name}) was edited after it had been applied`)
+          }
         }
+        return files.slice(applied.length)
+      }
 
-        const applyPending = Effect.gen(function* () {
-          yield* sql`SELECT pg_advisory_xact_lock(${migrationLockClass}::int4, hashtext(${schema}))::text`
-          // `CREATE SCHEMA IF NOT EXISTS` may go by what the session remembers from before it waited for the lock.
-          const found = yield* sql`SELECT oid FROM pg_namespace WHERE nspname = ${schema}`
-          if (found.length === 0) yield* sql`CREATE SCHEMA ${sql(schema)}`
-          yield* sql`CREATE TABLE IF NOT EXISTS ${table} (
+      const applyPending = Effect.gen(function* () {
+        yield* sql`SELECT pg_advisory_xact_lock(${migrationLockClass}::int4, hashtext(${schema}))::text`
+        // `CREATE SCHEMA IF NOT EXISTS` may go by what the session remembers from before it waited for the lock.
+        const found = yield* sql`SELECT oid FROM pg_namespace WHERE nspname = ${schema}`
+        if (found.length === 0) yield* sql`CREATE SCHEMA ${sql(schema)}`
+        yield* sql`CREATE TABLE IF NOT EXISTS ${table} (
             id integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
             applied_at timestamptz NOT NULL DEFAULT clock_timestamp())`
-          const pending = pendingAfter(yield* readApplied)
-          if (pending instanceof MigrationRefused) return yield* pending
-          for (const file of pending) {
-            yield* runStatements(sql, schema, file)
-            yield* sql`INSERT INTO ${table} (id, name, checksum) VALUES (${file.id}, ${file.name}, ${file.checksum})`
-          }
-          if (namesRoles) yield* grantRoles(sql, schema, roles, refuse)
-          return pending
-        })
-
-        const namesRoles = Object.values(roles).some((name) => name !== undefined)
-        const known = server.exists ? pendingAfter(yield* readApplied) : files
-        if (known instanceof MigrationRefused) return yield* known
-        const isReady = known.length === 0 && !namesRoles
-        if (!isReady && !server.mayMigrate) {
-          const [first] = known
-          const what =
-            first === undefined
-              ? "grant roles a part in it"
-              : server.exists
-                ? `apply migration ${first.id} (${first.name}), which it does not have yet`
-                : "make it, and there is none yet"
-          return yield* refuse(`the role ${role} may not ${what}: migrate as ${owner}`)
+        const pending = pendingAfter(yield* readApplied)
+        if (pending instanceof MigrationRefused) return yield* pending
+        for (const file of pending) {
+          yield* runStatements(sql, schema, file)
+          yield* sql`INSERT INTO ${table} (id, name, checksum) VALUES (${file.id}, ${file.name}, ${file.checksum})`
         }
-        const appliedNow = isReady
-          ? []
-          : yield* Effect.catchIf(unhurried(inTransaction(sql)(applyPending)), isNotPermitted, (error) =>
-              refuse(`the role ${role} may not do all that this takes: ${wordsOf(error)}`)
-            )
-        const isNew = new Set(appliedNow.map((file) => file.id))
-        return Migrations.of({ applied: files.map(({ id, name }) => ({ id, name, isNew: isNew.has(id) })) })
+        if (namesRoles) yield* grantRoles(sql, schema, roles, refuse)
+        return pending
       })
-    )
+
+      const namesRoles = Object.values(roles).some((name) => name !== undefined)
+      const known = server.exists ? pendingAfter(yield* readApplied) : files
+      if (known instanceof MigrationRefused) return yield* known
+      const isReady = known.length === 0 && !namesRoles
+      const [first] = known
+      if (!isReady && (opening === "existing" || server.isReplica)) {
+        if (!server.exists) {
+          return yield* new BacklogMissing({
+            place: `schema ${JSON.stringify(schema)} of the database ${JSON.stringify(server.database)}`,
+            schema,
+            toDo: server.isReplica ? createOnPrimary : createHint
+          })
+        }
+        return yield* refuse(
+          first === undefined
+            ? "its roles can be granted on the primary server only, and this is a read-only replica"
+            : `migration ${first.id} (${first.name}) is missing: ${server.isReplica ? migratePrimary : migrateHint}`
+        )
+      }
+      if (!isReady && !server.mayMigrate) {
+        const what =
+          first === undefined
+            ? "grant roles a part in it"
+            : server.exists
+              ? `apply migration ${first.id} (${first.name}), which it does not have yet`
+              : "make it, and there is none yet"
+        return yield* refuse(`the role ${role} may not ${what}: migrate as ${owner}`)
+      }
+      const appliedNow = isReady
+        ? []
+        : yield* Effect.catchIf(unhurried(inTransaction(sql)(applyPending)), isNotPermitted, (error) =>
+            refuse(`the role ${role} may not do all that this takes: ${wordsOf(error)}`)
+          )
+      const isNew = new Set(appliedNow.map((file) => file.id))
+      if (files.length > 0 && appliedNow.length === files.length) yield* onCreated(schema)
+      return Migrations.of({ applied: files.map(({ id, name }) => ({ id, name, isNew: isNew.has(id) })) })
+    })
+  )
 }
+
+const createOnPrimary =
+  "This server is a read-only replica: create the backlog on its primary server, and wait until it is replicated."
+const migrateHint = "run `backlog migrate` as the owner of the backlog"
+const migratePrimary = "this server is a read-only replica, so run `backlog migrate` on its primary server"
 
 /** The server, and who this program is on it. */
 interface Server {
+  readonly database: string
+  /** Whether it is a hot standby, which takes no writes. */
+  readonly isReplica: boolean
   readonly version: number
   readonly name: string
   readonly role: string

@@ -1,6 +1,7 @@
 import { PgClient, PgConnection } from "@effect/sql-pg"
 import { type Duration, Effect, type Layer } from "effect"
 import { type SqlClient, SqlError } from "effect/sql"
+import type { BacklogMissing, Opening } from "./BacklogOpening.ts"
 import type { DirectoryLocked, DirectoryUnusable } from "./DirectoryLock.ts"
 import { PgliteEngine } from "./PgliteEngine.ts"
 import { SessionStream } from "./SessionStream.ts"
@@ -32,9 +33,18 @@ export const layerPgliteClient = (
   options: {
     readonly dataDir?: string | undefined
     readonly lockWait?: Duration.Input | undefined
+    /** With `existing`, a directory without a database fails with `BacklogMissing`. Defaults to `create`. */
+    readonly opening?: Opening | undefined
   } = {}
-): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, DirectoryLocked | DirectoryUnusable | SqlError.SqlError> =>
-  PgClient.layerFrom(options.dataDir === undefined ? inMemory : inDirectory(options.dataDir, options.lockWait))
+): Layer.Layer<
+  PgClient.PgClient | SqlClient.SqlClient,
+  BacklogMissing | DirectoryLocked | DirectoryUnusable | SqlError.SqlError
+> =>
+  PgClient.layerFrom(
+    options.dataDir === undefined
+      ? inMemory
+      : inDirectory(options.dataDir, options.lockWait, options.opening !== "existing")
+  )
 
 const connection = {
   username: "postgres",
@@ -59,10 +69,10 @@ const inMemory = Effect.gen(function* () {
   return yield* PgClient.makeClient({ ...connection, stream: () => new SessionStream(() => Promise.resolve(peer)) })
 })
 
-const inDirectory = Effect.fnUntraced(function* (dataDir: string, wait: Duration.Input | undefined) {
+const inDirectory = Effect.fnUntraced(function* (dataDir: string, wait: Duration.Input | undefined, create: boolean) {
   const config = {
     ...connection,
-    stream: yield* makeSharedDirectory(dataDir, wait),
+    stream: yield* makeSharedDirectory(dataDir, wait, create),
     // All of them would lead to one session.
     maxConnections: 1,
     idleTimeout: "10 minutes",

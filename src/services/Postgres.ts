@@ -1,17 +1,20 @@
 import { PgClient } from "@effect/sql-pg"
-import type { Layer } from "effect"
-import { Duration, Redacted } from "effect"
+import { Duration, Effect, type Layer, type Redacted } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
-import { userInfo } from "node:os"
 import { makeServerClient, type ServerTimeouts } from "./serverClient.ts"
+import { serverConfig } from "./serverConfig.ts"
 
 /** A Postgres server and how to use it. */
 export interface PostgresOptions {
-  /** `postgres://user:password@host:port/database`; without a user `PGUSER`, else the operating system's user. */
+  /**
+   * `postgres://user:password@host:port/database?setting=value`. Several hosts are separated by commas. What it does not
+   * say is taken from the variables that libpq reads, such as `PGUSER`. A setting that is not supported fails with
+   * `ConnectionSettingRefused` as the cause of a connection error.
+   */
   readonly url: string | Redacted.Redacted
-  /** Connections at most, 10 unless told otherwise, beside the two on which commands are carried out. */
+  /** Connections at most, next to the two on which commands are carried out. Defaults to 10. */
   readonly poolSize?: number | undefined
-  /** How long to try to connect, 5 seconds unless told otherwise. */
+  /** How long to try to connect to a host. Defaults to `connect_timeout` of the URL, else 5 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
   /**
    * Whether statements are prepared by name, which is faster and the default. Turn it off behind a pooler that loses
@@ -40,45 +43,20 @@ export const defaultTimeouts: ServerTimeouts = {
   acquireTimeout: Duration.seconds(30)
 }
 
-/** How long a connection is idle before TCP asks the other side whether it is still there. */
-const keepAlive = Duration.seconds(15)
-
-/** What connections of this program are called on the server. */
-export const applicationName = "mosaic-backlog"
-
 /** A client of a Postgres server, 15 or newer. */
 export const layerPostgresClient = (
   options: PostgresOptions
-): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError.SqlError> => {
-  const url = typeof options.url === "string" ? Redacted.make(options.url) : options.url
-  return PgClient.layerFrom(
-    makeServerClient({
-      url,
-      ...(namesUser(Redacted.value(url)) ? {} : { username: process.env["PGUSER"] ?? systemUser() }),
-      maxConnections: options.poolSize ?? 10,
-      connectTimeout: options.connectTimeout ?? "5 seconds",
-      prepare: options.prepare ?? true,
-      // The program writes and reads UTF-8, whatever the role's or the database's setting.
-      startupParameters: { client_encoding: "UTF8" },
-      applicationName,
-      keepAlive,
-      batchTimeout: durationOf(options.batchTimeout, defaultTimeouts.batchTimeout),
-      answerTimeout: durationOf(options.answerTimeout, defaultTimeouts.answerTimeout),
-      acquireTimeout: durationOf(options.acquireTimeout, defaultTimeouts.acquireTimeout)
-    })
+): Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, SqlError.SqlError> =>
+  PgClient.layerFrom(
+    Effect.flatMap(serverConfig(options), (config) =>
+      makeServerClient({
+        ...config,
+        batchTimeout: durationOf(options.batchTimeout, defaultTimeouts.batchTimeout),
+        answerTimeout: durationOf(options.answerTimeout, defaultTimeouts.answerTimeout),
+        acquireTimeout: durationOf(options.acquireTimeout, defaultTimeouts.acquireTimeout)
+      })
+    )
   )
-}
 
 const durationOf = (given: Duration.Input | undefined, byDefault: Duration.Duration): Duration.Duration =>
   given === undefined ? byDefault : Duration.fromInputUnsafe(given)
-
-const namesUser = (url: string): boolean => !URL.canParse(url) || new URL(url).username !== ""
-
-/** A process may run under a number that no user has. */
-const systemUser = (): string | undefined => {
-  try {
-    return userInfo().username
-  } catch {
-    return undefined
-  }
-}

@@ -1,6 +1,14 @@
 import { Effect, Exit, Option, Scope, Semaphore, type Duration } from "effect"
 import { resolve } from "node:path"
-import { createDatabase, makeDirectory, openDatabase, refuseForeign } from "./databaseDirectory.ts"
+import { BacklogMissing, createHint } from "./BacklogOpening.ts"
+import {
+  createDatabase,
+  hasDatabase,
+  holdsBacklog,
+  makeDirectory,
+  openDatabase,
+  refuseForeign
+} from "./databaseDirectory.ts"
 import { type DirectoryLocked, DirectoryUnusable, holdDirectoryUnless, reasonOf } from "./DirectoryLock.ts"
 import { serveDirectory } from "./DirectoryServer.ts"
 import { HolderConnection } from "./HolderConnection.ts"
@@ -23,12 +31,14 @@ interface Holding {
  * connections, each to this process's engine or to the holder's, whichever it is at that moment: after the holder ended,
  * the next connection makes this process the holder, or finds another.
  *
- * Has the directory, or a holder that serves it, when it is made.
+ * Has the directory, or a holder that serves it, when it is made. Unless it may `create` a database, it fails with
+ * `BacklogMissing` where there is none, and writes nothing.
  */
 export const makeSharedDirectory = Effect.fnUntraced(function* (
   dataDir: string,
-  wait: Duration.Input | undefined
-): Effect.fn.Return<() => SessionStream, DirectoryLocked | DirectoryUnusable, Scope.Scope> {
+  wait: Duration.Input | undefined,
+  create = true
+): Effect.fn.Return<() => SessionStream, BacklogMissing | DirectoryLocked | DirectoryUnusable, Scope.Scope> {
   const directory = resolve(dataDir)
   const one = yield* Semaphore.make(1)
   const run = Effect.runPromiseWith(yield* Effect.context())
@@ -51,7 +61,11 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
         cause instanceof DirectoryUnusable ? cause : new DirectoryUnusable({ directory, reason: reasonOf(cause) })
     })
 
+  const missing = () => new BacklogMissing({ place: directory, schema: null, toDo: createHint })
+
   const open = Effect.fnUntraced(function* (scope: Scope.Closeable) {
+    // A process that was killed can have left a lock and no database.
+    if (!create && !(yield* attempt(() => hasDatabase(directory)))) return yield* missing()
     // Not interruptible: the lock must not be let go while PGlite is at work in the directory.
     yield* Effect.uninterruptible(attempt(() => createDatabase(directory)))
     const engine = yield* Effect.acquireRelease(
@@ -78,7 +92,7 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
     return holding
   })
 
-  const find: Effect.Effect<Peer, DirectoryLocked | DirectoryUnusable> = one.withPermit(
+  const find: Effect.Effect<Peer, BacklogMissing | DirectoryLocked | DirectoryUnusable> = one.withPermit(
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
         // In a scope that is closed already, the lock would be let go as soon as it is taken.
@@ -104,7 +118,8 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
 
   // Looked at before the lock puts a file there.
   yield* attempt(() => refuseForeign(directory))
-  yield* attempt(() => makeDirectory(directory))
+  if (create) yield* attempt(() => makeDirectory(directory))
+  else if (!(yield* attempt(() => holdsBacklog(directory)))) return yield* missing()
   yield* Effect.addFinalizer((exit) =>
     Effect.suspend(() => {
       isEnded = true

@@ -14,21 +14,32 @@ const unfinishedPrefix = "pgdata.creating-"
 
 /** Refuses a directory that holds something else. */
 export const refuseForeign = async (directory: string): Promise<void> => {
-  let names: ReadonlyArray<string>
-  try {
-    names = await readdir(directory)
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return
-    throw error
-  }
-  const ours = (name: string) =>
-    name === databaseName || name === socketFolder || name.startsWith(unfinishedPrefix) || name.startsWith(lockName)
-  if (names.length > 0 && !names.some(ours)) {
+  const names = await namesIn(directory)
+  if (names.length > 0 && !names.some(isOurs)) {
     throw new DirectoryUnusable({
       directory,
       reason:
         "it holds other files and is not a backlog directory. Choose an empty directory, or one that does not exist."
     })
+  }
+}
+
+/** Whether there is a complete database. */
+export const hasDatabase = async (directory: string): Promise<boolean> =>
+  (await namesIn(directory)).includes(databaseName)
+
+/** Whether there is a database, or a process that may be creating one. */
+export const holdsBacklog = async (directory: string): Promise<boolean> => (await namesIn(directory)).some(isOurs)
+
+const isOurs = (name: string): boolean =>
+  name === databaseName || name === socketFolder || name.startsWith(unfinishedPrefix) || name.startsWith(lockName)
+
+const namesIn = async (directory: string): Promise<ReadonlyArray<string>> => {
+  try {
+    return await readdir(directory)
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return []
+    throw error
   }
 }
 

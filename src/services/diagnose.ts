@@ -32,7 +32,8 @@ const server = ({
   return orOk(
     [
       versionNumber < 150_000 && problem(`The server is Postgres ${version}.`, "Use Postgres 15 or newer."),
-      isReplica && problem("The server is a replica, which takes no commands.", "Connect to the primary server."),
+      isReplica &&
+        note("The server is a read-only replica: reads, verify, export and serve work, and commands are refused."),
       isSuperuser &&
         warning(
           `This connects as the superuser ${JSON.stringify(role)}, whom no grant keeps from anything.`,
@@ -137,7 +138,8 @@ const pooler = ({ keepsSession }: DoctorFacts) =>
           )
         ]
 
-const notifications = ({ keepsSession, notificationMillis }: DoctorFacts) => {
+const notifications = ({ keepsSession, notificationMillis, server: { isReplica } }: DoctorFacts) => {
+  if (isReplica) return [note("A read-only replica has no notifications: followers and waiters poll once a second.")]
   if (notificationMillis === null) return []
   if (notificationMillis !== "lost") return [ok(`News of a commit took ${Math.round(notificationMillis)} ms to come.`)]
   return [

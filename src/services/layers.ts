@@ -4,6 +4,7 @@ import type { SqlClient, SqlError } from "effect/sql"
 import { DatabaseClock } from "../events/DatabaseClock.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import { AuditService } from "./AuditService.ts"
+import { type BacklogMissing, BacklogOpening, type Opening } from "./BacklogOpening.ts"
 import { BacklogRoles, type RoleNames } from "./BacklogRoles.ts"
 import { BacklogService } from "./BacklogService.ts"
 import type { DirectoryLocked, DirectoryUnusable } from "./DirectoryLock.ts"
@@ -29,6 +30,15 @@ const services = () =>
 const inSchema = (schema: string | undefined) =>
   schema === undefined ? Layer.empty : Layer.succeed(BacklogSchema)(schema)
 
+/** An option that says nothing leaves what the program provides as it is. */
+const openedBy = (opening: Opening | undefined) =>
+  opening === undefined
+    ? Layer.empty
+    : Layer.effect(
+        BacklogOpening,
+        Effect.map(BacklogOpening, (around) => ({ ...around, opening }))
+      )
+
 /** An embedded backlog. */
 export interface PgliteOptions {
   /** The directory that holds the backlog, made if it is missing; in memory when absent. */
@@ -37,6 +47,11 @@ export interface PgliteOptions {
   readonly lockWait?: Duration.Input | undefined
   /** The Postgres schema, `backlog` unless told otherwise. */
   readonly schema?: string | undefined
+  /**
+   * `create` creates a backlog that does not exist and applies missing migrations. `existing` does neither and fails with
+   * `BacklogMissing` or `MigrationRefused`, without writing to the disk. Defaults to `create`.
+   */
+  readonly opening?: Opening | undefined
 }
 
 /**
@@ -46,21 +61,33 @@ export interface PgliteOptions {
  */
 export const layerPglite = (
   options: PgliteOptions = {}
-): Layer.Layer<BacklogServices, DirectoryLocked | DirectoryUnusable | MigrationRefused | SqlError.SqlError> =>
-  services().pipe(Layer.provideMerge(layerPgliteClient(options)), Layer.provide(inSchema(options.schema)))
+): Layer.Layer<
+  BacklogServices,
+  BacklogMissing | DirectoryLocked | DirectoryUnusable | MigrationRefused | SqlError.SqlError
+> =>
+  services().pipe(
+    Layer.provideMerge(layerPgliteClient(options)),
+    Layer.provide([inSchema(options.schema), openedBy(options.opening)])
+  )
 
 /**
  * A backlog on a Postgres server, 15 or newer, in the schema `schema` (`backlog` unless told otherwise). `roles` are given
  * what they need of it, and nothing else: for the program that connects as the owner, and not for those that connect as
- * one of the others. Fails with `MigrationRefused` when that cannot be.
+ * one of the others. Fails with `MigrationRefused` when that cannot be. With `opening: "existing"` nothing is created or
+ * migrated: a missing backlog is `BacklogMissing`, a missing migration `MigrationRefused`. Defaults to `create`.
  */
 export const layerPostgres = (
-  options: PostgresOptions & { readonly schema?: string | undefined; readonly roles?: RoleNames | undefined }
-): Layer.Layer<BacklogServices, MigrationRefused | SqlError.SqlError> =>
+  options: PostgresOptions & {
+    readonly schema?: string | undefined
+    readonly roles?: RoleNames | undefined
+    readonly opening?: Opening | undefined
+  }
+): Layer.Layer<BacklogServices, BacklogMissing | MigrationRefused | SqlError.SqlError> =>
   services().pipe(
     Layer.provideMerge(layerPostgresClient(options)),
     Layer.provide([
       inSchema(options.schema),
+      openedBy(options.opening),
       options.roles === undefined ? Layer.empty : Layer.succeed(BacklogRoles)(options.roles)
     ])
   )
@@ -107,11 +134,11 @@ const testClock = Layer.effectContext(
 export const layerTestOver = <E, R>(
   client: Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, E, R>,
   schema?: string
-): Layer.Layer<BacklogServices | BacklogTestClock, E | MigrationRefused | SqlError.SqlError, R> =>
+): Layer.Layer<BacklogServices | BacklogTestClock, E | BacklogMissing | MigrationRefused | SqlError.SqlError, R> =>
   services().pipe(Layer.provideMerge(client), Layer.provideMerge(testClock), Layer.provide(inSchema(schema)))
 
 /** A backlog in memory for tests, with a clock that the test moves; it starts at 2026-01-01T00:00:00Z. */
 export const layerTest: Layer.Layer<
   BacklogServices | BacklogTestClock,
-  DirectoryLocked | DirectoryUnusable | MigrationRefused | SqlError.SqlError
+  BacklogMissing | DirectoryLocked | DirectoryUnusable | MigrationRefused | SqlError.SqlError
 > = layerTestOver(layerPgliteClient())

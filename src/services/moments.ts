@@ -5,6 +5,7 @@ import type { CardId } from "../domain/CardId.ts"
 import type { EventLog } from "../events/EventLog.ts"
 import { MomentNotReached } from "../events/MomentNotReached.ts"
 import { reachedHead } from "../events/reachedHead.ts"
+import { replayedUntil } from "../events/replica.ts"
 import type { Moment } from "../projections/PastBacklog.ts"
 
 const AtPosition = Schema.Struct({ position: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)) })
@@ -49,6 +50,7 @@ export const momentOf = Effect.fnUntraced(function* (
       reached: `it is ${DateTime.formatIso(present)} for the database`
     })
   }
+  yield* replayedUntil(log, at.time, `all events until ${DateTime.formatIso(at.time)}`)
   return {
     position: yield* log.read.positionAt(DateTime.toDateUtc(DateTime.max(at.time, earliest))),
     now: at.time
@@ -63,13 +65,21 @@ export const momentOfCard = Effect.fnUntraced(function* (
   at: typeof CardAt.Type
 ) {
   if (!("version" in at)) return Option.some(yield* momentOf(log, now, at))
-  const position = yield* log.read.positionOf(id, at.version)
+  const position = yield* waitingPosition(log, id, at.version)
   if (Option.isSome(position)) return Option.some(yield* momentAfter(log, position.value))
   if (Option.isNone(yield* log.read.positionOf(id, 1))) return Option.none<Moment>()
   return yield* new MomentNotReached({
     asked: `version ${at.version} of card ${JSON.stringify(id)}`,
     reached: "its versions end before that"
   })
+})
+
+/** The position of a card's version. On a hot standby it may still have to be replayed, as may the card. */
+const waitingPosition = Effect.fnUntraced(function* (log: EventLog["Service"], id: CardId, version: number) {
+  const position = yield* log.read.positionOf(id, version)
+  if (Option.isSome(position) || !(yield* log.isReplica)) return position
+  yield* replayedUntil(log, yield* DateTime.now, `version ${version} of card ${JSON.stringify(id)}`)
+  return yield* log.read.positionOf(id, version)
 })
 
 const momentAfter = Effect.fnUntraced(function* (log: EventLog["Service"], position: number) {

@@ -124,6 +124,6 @@ describe("a database that does not serve", () => {
     await writeFile(join(other, "README"), "")
     await unavailable(["list", "--db", other], "DirectoryUnusable", other)
     // Nobody can make a directory there, not even root.
-    await unavailable(["list", "--db", "/proc/backlog"], "DirectoryUnusable", "/proc/backlog")
+    await unavailable(["migrate", "--db", "/proc/backlog"], "DirectoryUnusable", "/proc/backlog")
   })
 })

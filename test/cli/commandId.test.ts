@@ -56,6 +56,7 @@ describe("a command under an id", () => {
   }
 
   beforeAll(async () => {
+    await cli(["migrate", ...place.flags])
     const card = (kind: string) => `card-${kind}`
     await both(0, "create", (kind) => ["create", "--id", card(kind), "--title", "C", "--body", "a secret"])
     await both(5, "taken", (kind) => ["create", "--id", card(kind), "--title", "C"])

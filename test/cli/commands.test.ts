@@ -1,4 +1,4 @@
-import { assert, afterAll, describe, it } from "@effect/vitest"
+import { assert, afterAll, beforeAll, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import { Card, Explanation, RecordedEvent, Stats } from "../../src/index.ts"
 import { cli, json, onServer } from "./support.ts"
@@ -8,6 +8,7 @@ const decodeEvents = Schema.decodeUnknownSync(Schema.Array(RecordedEvent), { onE
 
 describe("the life of two cards, by every command", () => {
   const place = onServer()
+  beforeAll(() => cli(["migrate", ...place.flags]))
   afterAll(() => place.remove())
 
   const ask = (...argv: ReadonlyArray<string>) => json([...place.flags, ...argv])

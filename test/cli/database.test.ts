@@ -1,16 +1,19 @@
 import { layer } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { SqlClient } from "effect/sql"
+import { chown, mkdir, readdir } from "node:fs/promises"
+import { join } from "node:path"
 import { describe, expect, test } from "vitest"
-import { databaseTarget } from "../../src/cli/database.ts"
+import { databaseTarget } from "../../src/cli/databaseTarget.ts"
 import { databaseTrouble } from "../../src/cli/DatabaseUnavailable.ts"
 import { postgresClient } from "../support/backlogs.ts"
+import { json, temporaryDirectory } from "./support.ts"
 
 const url = "postgres://me:secret@db.example:6432/work"
 
 describe("the database that is meant", () => {
   test("prepares statements by name unless it is told not to", () => {
-    const meant = (env: Record<string, string>) => Result.getOrThrow(databaseTarget(url, env))
+    const meant = (env: Record<string, string>) => Result.getOrThrow(databaseTarget(url, env)).target
     expect(meant({})).toEqual({ _tag: "Server", url, name: "db.example:6432", prepare: true })
     expect(meant({ BACKLOG_PREPARE: "on" })).toMatchObject({ prepare: true })
     expect(meant({ BACKLOG_PREPARE: "off" })).toMatchObject({ prepare: false })
@@ -19,6 +22,56 @@ describe("the database that is meant", () => {
   test("is refused where that is said in words that nobody knows", () => {
     const refused = databaseTarget(url, { BACKLOG_PREPARE: "no" })
     expect(Result.isFailure(refused) && refused.failure.message).toContain("BACKLOG_PREPARE takes on or off")
+  })
+})
+
+describe("a value that names no database", () => {
+  test.each([
+    ["file:./dev.db", "is a file: URL"],
+    ["sqlite:dev.db", "is a sqlite: URL"],
+    ["sqlite://dev.db", "is a sqlite:// URL"],
+    ["mysql://h/d", "is a mysql:// URL"],
+    ["postgres:work", "is not a URL of the form postgres://"],
+    ["localhost:5432", "is a localhost: URL"],
+    ["https://backlog.example", "is a https:// URL"],
+    ["postgres://h/?schema=public", 'no setting "schema"']
+  ])("is refused: %s", async (value, words) => {
+    for (const env of [{ DATABASE_URL: value }, { BACKLOG_DATABASE_URL: value }]) {
+      const refused = databaseTarget(undefined, env)
+      expect(Result.isFailure(refused) && refused.failure.message).toContain(words)
+    }
+    const folder = await temporaryDirectory()
+    const before = process.cwd()
+    process.chdir(folder)
+    try {
+      const { code, error } = await json(["create", "--id", "a", "--title", "A"], { env: { DATABASE_URL: value } })
+      expect([code, error?._tag]).toEqual([2, "InvalidInput"])
+    } finally {
+      process.chdir(before)
+    }
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  test.each(["C:\\backlog", "c:/backlog", "./odd:name", "some/dir:x", "plain"])("is a directory: %s", (value) => {
+    expect(Result.getOrThrow(databaseTarget(value, {})).target).toMatchObject({ _tag: "Directory", directory: value })
+  })
+
+  test("above, a .backlog of another user is refused, and one in the folder itself is not", async () => {
+    const folder = await temporaryDirectory()
+    await mkdir(join(folder, ".backlog"))
+    await mkdir(join(folder, "below"))
+    const named = (from: string) => databaseTarget(undefined, {}, from)
+    expect(Result.getOrThrow(named(join(folder, "below"))).target).toMatchObject({
+      directory: join(folder, ".backlog")
+    })
+    if (process.getuid?.() !== 0) {
+      console.log("skipped in part: only root can give a directory to another user")
+      return
+    }
+    await chown(join(folder, ".backlog"), 65_534, 65_534)
+    const refused = named(join(folder, "below"))
+    expect(Result.isFailure(refused) && refused.failure.message).toContain("belongs to another user")
+    expect(Result.getOrThrow(named(folder)).target).toMatchObject({ directory: ".backlog" })
   })
 })
 

@@ -31,17 +31,17 @@ describe("backlog doctor", () => {
     }
   }
 
-  it("says that there is no backlog, and makes none", async () => {
-    const { code, facts, wrong } = await examine()
-    assert.deepStrictEqual([code, wrong.map(({ check, level }) => [check, level])], [1, [["migrations", "problem"]]])
-    assert.isFalse(facts.migrations.exists)
+  it("says that there is no backlog, and creates none", async () => {
+    const refused = await json(["doctor", ...place.flags])
+    assert.deepStrictEqual([refused.code, refused.error?._tag], [6, "BacklogMissing"])
+    assert.include(refused.error?.message, `schema "${place.schema}" on 127.0.0.1:`)
     assert.deepStrictEqual(await sql((client) => client`SELECT FROM pg_namespace WHERE nspname = ${place.schema}`), [])
   })
 
   it("makes no directory", async () => {
     const directory = join(await temporaryDirectory(), "none")
     const refused = await json(["doctor", "--db", directory])
-    assert.deepStrictEqual([refused.code, refused.error?._tag, existsSync(directory)], [6, "DirectoryUnusable", false])
+    assert.deepStrictEqual([refused.code, refused.error?._tag, existsSync(directory)], [6, "BacklogMissing", false])
   })
 
   it("finds nothing in a backlog that is well, and looks at everything", async () => {

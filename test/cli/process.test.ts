@@ -1,4 +1,4 @@
-import { assert, afterAll, describe, it } from "@effect/vitest"
+import { assert, afterAll, beforeAll, describe, it } from "@effect/vitest"
 import { once } from "node:events"
 import { createServer } from "node:net"
 import { start } from "./program.ts"
@@ -6,6 +6,7 @@ import { cli, documentIn, onServer } from "./support.ts"
 
 describe("the program", () => {
   const place = onServer()
+  beforeAll(() => cli(["migrate", ...place.flags]))
   afterAll(() => place.remove())
 
   it("answers, and ends with the exit code", async () => {

@@ -1,8 +1,9 @@
-import { afterAll, assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { cli, json, onServer } from "./support.ts"
 
 describe("backlog token", () => {
   const place = onServer()
+  beforeAll(() => cli(["migrate", ...place.flags]))
   afterAll(place.remove)
 
   it("makes, lists and revokes, and says the secret once", async () => {

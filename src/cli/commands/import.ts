@@ -14,7 +14,7 @@ import { Host } from "../Host.ts"
 import { type ImportFlags, importSource } from "../importSource.ts"
 import { progressBar, withoutProgress } from "../progressBar.ts"
 import { reply } from "../Reply.ts"
-import { answerInBacklog, documented } from "../verb.ts"
+import { answerInNewBacklog, documented } from "../verb.ts"
 import { describeEnded } from "./restored.ts"
 
 const formats = [...ImportFormat.literals, "log"] as const
@@ -47,8 +47,8 @@ export const importCommand = documented(
     },
     Effect.fnUntraced(function* ({ format, strict, ...flags }) {
       return yield* format === "log"
-        ? answerInBacklog(yield* importLog(flags, strict))
-        : Effect.scoped(Effect.flatMap(importFrom(format, flags, strict), answerInBacklog))
+        ? answerInNewBacklog(yield* importLog(flags, strict))
+        : Effect.scoped(Effect.flatMap(importFrom(format, flags, strict), answerInNewBacklog))
     })
   ),
   {

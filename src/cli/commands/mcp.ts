@@ -3,7 +3,7 @@ import { Command } from "effect/cli"
 import { Name } from "../../domain/Text.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
 import { AccessRole, InvalidInput } from "../../index.ts"
-import { withBacklog } from "../database.ts"
+import { withAgentsBacklog } from "../database.ts"
 import { exitCodes } from "../failure.ts"
 import { oneOf, text } from "../flags.ts"
 import { Actor, currentActor, nonEmpty } from "../globals.ts"
@@ -38,7 +38,7 @@ export const mcp = documented(
             stdout.drained
           )
       }
-      yield* withBacklog(serveStdio(agent, pipes)).pipe(Effect.provide(layerLogging(stderr, logFormat, logLevel)))
+      yield* withAgentsBacklog(serveStdio(agent, pipes)).pipe(Effect.provide(layerLogging(stderr, logFormat, logLevel)))
     })
   ),
   {

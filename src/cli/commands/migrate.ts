@@ -35,7 +35,7 @@ export const migrate = documented(
   ),
   {
     about:
-      "Brings the database to the shape that this program needs. Every command does so by itself: this one is for doing it ahead of time, with a user that may, and for sharing a backlog on a server between database roles that each may do what they need only. The roles must exist.",
+      "Creates the backlog where there is none, and applies the migrations that it lacks. create, import, serve and mcp do so too; all other commands refuse a backlog that is missing or not migrated. Use migrate to do it ahead of time, as a user with the rights, and to share a backlog on a server between database roles with the least privileges that each needs. The roles must exist.",
     brief: "Prepare the database ahead of time",
     examples: [
       { command: "backlog migrate --db postgres://admin@db.example.com/work" },

@@ -16,6 +16,9 @@ import {
   RebuildBlocked,
   RebuildRefused,
   RebuildSuperseded,
+  ReadOnlyReplica,
+  ReplicaBehind,
+  ReplicaConflict,
   SelfDependency,
   UndecodableEvent
 } from "../../index.ts"
@@ -48,6 +51,9 @@ export const problems = {
   bodyTooLarge: asProblem(BodyTooLarge, 413, "Body too large"),
   databaseUnavailable: asProblem(DatabaseUnavailable, 503, "Database unavailable"),
   databaseFailed: asProblem(DatabaseFailed, 500, "Database failed"),
+  readOnlyReplica: asProblem(ReadOnlyReplica, 503, "Read-only replica"),
+  replicaBehind: asProblem(ReplicaBehind, 503, "Replica behind"),
+  replicaConflict: asProblem(ReplicaConflict, 503, "Replica conflict"),
   notPermitted: asProblem(NotPermitted, 403, "Not permitted"),
   unauthorized: asProblem(Unauthorized, 401, "Unauthorized"),
   forbidden: asProblem(Forbidden, 403, "Forbidden"),

@@ -10,6 +10,9 @@ export const passingProblems = [
   problems.invalidInput,
   problems.databaseUnavailable,
   problems.databaseFailed,
+  problems.readOnlyReplica,
+  problems.replicaBehind,
+  problems.replicaConflict,
   problems.notPermitted
 ] as const
 

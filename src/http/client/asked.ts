@@ -2,7 +2,7 @@ import { Effect, Schedule, Schema } from "effect"
 import { Sse } from "effect/encoding"
 import { HttpClientError } from "effect/http"
 import { SqlError } from "effect/sql"
-import { InvalidInput } from "../../index.ts"
+import { InvalidInput, ReadOnlyReplica, ReplicaBehind, ReplicaConflict } from "../../index.ts"
 import { Forbidden, TooManyRequests, Unauthorized } from "../access/problems.ts"
 import { BodyTooLarge } from "../BodyTooLarge.ts"
 import { DatabaseFailed, type DatabaseTrouble, DatabaseUnavailable, NotPermitted } from "../DatabaseTrouble.ts"
@@ -57,6 +57,9 @@ const isServerTrouble = (error: unknown): error is ServerTrouble =>
   error instanceof Unauthorized ||
   error instanceof Forbidden ||
   error instanceof TooManyRequests ||
+  error instanceof ReadOnlyReplica ||
+  error instanceof ReplicaBehind ||
+  error instanceof ReplicaConflict ||
   error instanceof DatabaseUnavailable ||
   error instanceof DatabaseFailed ||
   error instanceof NotPermitted

@@ -1,6 +1,7 @@
 import { HttpClientError } from "effect/http"
 import { SqlError } from "effect/sql"
 import { Forbidden, TooManyRequests, Unauthorized } from "../access/problems.ts"
+import { ReadOnlyReplica, ReplicaBehind, ReplicaConflict } from "../../index.ts"
 import { DatabaseFailed, DatabaseUnavailable, NotPermitted } from "../DatabaseTrouble.ts"
 
 /**
@@ -21,6 +22,10 @@ type Reason =
 
 const kindOf = (error: unknown): readonly [Reason, string] => {
   if (error instanceof DatabaseUnavailable) return [SqlError.ConnectionError, error.message]
+  if (error instanceof ReadOnlyReplica) return [SqlError.UnknownError, error.message]
+  if (error instanceof ReplicaBehind || error instanceof ReplicaConflict) {
+    return [SqlError.ConnectionError, error.message]
+  }
   if (error instanceof NotPermitted) return [SqlError.AuthorizationError, error.message]
   if (error instanceof Unauthorized) return [SqlError.AuthenticationError, error.message]
   if (error instanceof Forbidden) return [SqlError.AuthorizationError, error.message]

@@ -44,13 +44,21 @@ export const layerOperations = (
         freshness
       )
 
+      /** A server that only reads is ready: it is there for reads. */
+      const isReplica = yield* Effect.cachedWithTTL(
+        Effect.orElseSucceed(doctor?.isReplica ?? Effect.succeed(false), () => false),
+        freshness
+      )
+
       yield* router.add("GET", operationPaths.health, Effect.succeed(HttpServerResponse.text("ok\n")))
       yield* router.add(
         "GET",
         operationPaths.ready,
         Effect.gen(function* () {
           if (yield* Deferred.isDone(isEnding)) return notReady("the server is about to end")
-          return Option.match(yield* obstacle, { onNone: () => HttpServerResponse.text("ready\n"), onSome: notReady })
+          const why = yield* obstacle
+          if (Option.isSome(why)) return notReady(why.value)
+          return HttpServerResponse.text((yield* isReplica) ? "ready: read-only replica\n" : "ready\n")
         })
       )
       yield* router.add(

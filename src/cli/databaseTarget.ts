@@ -1,0 +1,128 @@
+import { Result } from "effect"
+import { statSync } from "node:fs"
+import { dirname, join, resolve } from "node:path"
+import { InvalidInput } from "../index.ts"
+import { connectionSettings, namesOfHosts } from "../services/connectionSettings.ts"
+import { nonEmpty } from "./globals.ts"
+import type { Host } from "./Host.ts"
+import { oneLine } from "./terminalText.ts"
+
+/** The database that a command uses, and a name for it that has no password. */
+export type DatabaseTarget =
+  | { readonly _tag: "Server"; readonly url: string; readonly name: string; readonly prepare: boolean }
+  | {
+      readonly _tag: "Directory"
+      readonly directory: string
+      readonly name: string
+      /** The directory from which a `.backlog` was searched in vain. */
+      readonly searchedFrom?: string
+    }
+
+/** What a command uses, and what it must say about that on standard error. */
+export interface ChosenTarget {
+  readonly target: DatabaseTarget
+  readonly note: string | undefined
+}
+
+/** The directory that holds a backlog when nothing else is named. */
+const defaultDirectory = ".backlog"
+
+/**
+ * The database of a command: `--db`, else `BACKLOG_DATABASE_URL`, else `DATABASE_URL`, else the nearest directory
+ * `.backlog` in `from` or above it, else `.backlog` in `from`. With `BACKLOG_PREPARE=off` no statement is prepared by
+ * name, for poolers that lose them. A `DATABASE_URL` that is used although there is a `.backlog` comes with a note.
+ */
+export const databaseTarget = (
+  db: string | undefined,
+  env: Host["Service"]["env"],
+  from: string = process.cwd()
+): Result.Result<ChosenTarget, InvalidInput> => {
+  const prepare = nonEmpty(env["BACKLOG_PREPARE"]) ?? "on"
+  if (prepare !== "on" && prepare !== "off") {
+    return Result.fail(new InvalidInput({ problem: "BACKLOG_PREPARE takes on or off" }))
+  }
+  const named = (source: string, value: string) =>
+    Result.map(targetOf(source, value, { prepare: prepare === "on", env }), (target) => ({ target, note: undefined }))
+  if (db !== undefined) return named("--db", db)
+  const backlogUrl = nonEmpty(env["BACKLOG_DATABASE_URL"])
+  if (backlogUrl !== undefined) return named("BACKLOG_DATABASE_URL", backlogUrl)
+  const found = nearestBacklog(from)
+  const url = nonEmpty(env["DATABASE_URL"])
+  if (url !== undefined) {
+    return Result.map(named("DATABASE_URL", url), ({ target }) => ({
+      target,
+      note:
+        found === undefined
+          ? undefined
+          : `DATABASE_URL is set, so ${oneLine(target.name)} is used and not the backlog in ` +
+            `${oneLine(found.directory)}: to use that, give --db ${oneLine(found.directory)}`
+    }))
+  }
+  if (found === undefined) {
+    const directory = defaultDirectory
+    return Result.succeed({
+      target: { _tag: "Directory", directory, name: directory, searchedFrom: resolve(from) },
+      note: undefined
+    })
+  }
+  if (found.isForeign) {
+    return Result.fail(
+      new InvalidInput({
+        problem: `${oneLine(found.directory)} belongs to another user: to use it, give --db ${oneLine(found.directory)}`
+      })
+    )
+  }
+  const { directory } = found
+  return Result.succeed({ target: { _tag: "Directory", directory, name: directory }, note: undefined })
+}
+
+interface FoundBacklog {
+  readonly directory: string
+  /** Whether it is in a directory above, and of another user, who may have put it there for others to find. */
+  readonly isForeign: boolean
+}
+
+const nearestBacklog = (from: string): FoundBacklog | undefined => {
+  const own = process.getuid?.()
+  for (let place = resolve(from); ; place = dirname(place)) {
+    const directory = join(place, defaultDirectory)
+    const found = statSync(directory, { throwIfNoEntry: false, bigint: false })
+    if (found?.isDirectory() === true) {
+      return place === resolve(from)
+        ? { directory: defaultDirectory, isForeign: false }
+        : { directory, isForeign: own !== undefined && found.uid !== own }
+    }
+    if (dirname(place) === place) return undefined
+  }
+}
+
+/** What a URL of a server takes from its surroundings. */
+interface Surroundings {
+  readonly prepare: boolean
+  readonly env: Host["Service"]["env"]
+}
+
+/** The database that `value`, given as `source`, names. */
+export const targetOf = (
+  source: string,
+  value: string,
+  { env, prepare }: Surroundings
+): Result.Result<DatabaseTarget, InvalidInput> => {
+  const refuse = (problem: string) => Result.fail(new InvalidInput({ problem: `${source} ${problem}` }))
+  if (value.trim() === "") return refuse("is empty: it takes a postgres:// URL or a directory")
+  if (value.includes("\u0000")) return refuse("has a NUL character in it")
+  // One letter is a drive of Windows.
+  const [, name = "", slashes = ""] = /^([a-z][a-z0-9+.-]+):(\/\/)?/i.exec(value) ?? []
+  const scheme = name.toLowerCase()
+  if (scheme === "") return Result.succeed({ _tag: "Directory", directory: value, name: value })
+  if (scheme !== "postgres" && scheme !== "postgresql") {
+    return refuse(
+      `is a ${scheme}:${slashes} URL: it takes a postgres:// URL or a directory` +
+        (slashes === "" ? `. A directory with a colon in its name is written with ./ before it` : "")
+    )
+  }
+  const settings = connectionSettings(value, env)
+  return Result.isFailure(settings)
+    ? refuse(`cannot be used: ${settings.failure.problem}`)
+    : Result.succeed({ _tag: "Server", url: value, name: namesOfHosts(settings.success.hosts), prepare })
+}

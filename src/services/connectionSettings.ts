@@ -1,0 +1,356 @@
+import { Result, Schema } from "effect"
+
+/** A server that may be connected to: an address and a port, or a Unix socket in a directory. */
+export interface ServerHost {
+  /** A name, an address, or the absolute path of a socket's directory. */
+  readonly host: string
+  readonly port: number
+}
+
+/** In which state a session must be. The names and their meaning are libpq's. */
+export type TargetSessionAttrs = "any" | "read-write" | "read-only" | "primary" | "standby" | "prefer-standby"
+
+/** How a connection is encrypted. The names and their meaning are libpq's. */
+export type SslMode = "disable" | "require" | "verify-ca" | "verify-full"
+
+/** What a URL and the environment say about a connection. */
+export interface ConnectionSettings {
+  /** At least one, in the order in which they are tried. */
+  readonly hosts: readonly [ServerHost, ...ReadonlyArray<ServerHost>]
+  readonly user: string | undefined
+  readonly password: string | undefined
+  readonly passfile: string | undefined
+  readonly database: string | undefined
+  readonly targetSessionAttrs: TargetSessionAttrs
+  /** Whether the hosts are tried in random order. */
+  readonly isShuffled: boolean
+  /** For each host, in seconds; 0 for no limit. */
+  readonly connectTimeoutSeconds: number | undefined
+  readonly applicationName: string | undefined
+  /** Options of the command line of the server's process, `-c name=value`. */
+  readonly options: string | undefined
+  /** Settings of the session. */
+  readonly session: Readonly<Record<string, string>>
+  /** Idle seconds after which the system probes a connection; `off` for never. */
+  readonly keepAlive: number | "off" | undefined
+  readonly ssl: {
+    readonly mode: SslMode
+    /** A file with certificates of authorities; `system` for those that Node trusts. */
+    readonly rootCertificate: string | undefined
+    readonly certificate: string | undefined
+    readonly key: string | undefined
+    readonly keyPassword: string | undefined
+    readonly minVersion: "TLSv1.2" | "TLSv1.3" | undefined
+    readonly maxVersion: "TLSv1.2" | "TLSv1.3" | undefined
+  }
+}
+
+/** A setting of a connection that this program does not support, or a value that it does not have. */
+export class ConnectionSettingRefused extends Schema.TaggedError<ConnectionSettingRefused>()(
+  "ConnectionSettingRefused",
+  { problem: Schema.String }
+) {
+  override get message(): string {
+    return this.problem
+  }
+}
+
+/** Settings that are supported, with the variable of the environment that each defaults to. */
+const supported: Readonly<Record<string, string | null>> = {
+  host: "PGHOST",
+  port: "PGPORT",
+  dbname: "PGDATABASE",
+  user: "PGUSER",
+  password: "PGPASSWORD",
+  passfile: "PGPASSFILE",
+  target_session_attrs: "PGTARGETSESSIONATTRS",
+  load_balance_hosts: "PGLOADBALANCEHOSTS",
+  connect_timeout: "PGCONNECT_TIMEOUT",
+  application_name: "PGAPPNAME",
+  fallback_application_name: null,
+  options: "PGOPTIONS",
+  client_encoding: "PGCLIENTENCODING",
+  datestyle: "PGDATESTYLE",
+  timezone: "PGTZ",
+  geqo: "PGGEQO",
+  keepalives: null,
+  keepalives_idle: null,
+  ssl: null,
+  sslmode: "PGSSLMODE",
+  sslrootcert: "PGSSLROOTCERT",
+  sslcert: "PGSSLCERT",
+  sslkey: "PGSSLKEY",
+  sslpassword: null,
+  ssl_min_protocol_version: "PGSSLMINPROTOCOLVERSION",
+  ssl_max_protocol_version: "PGSSLMAXPROTOCOLVERSION",
+  // Supported in the values that change nothing here.
+  channel_binding: "PGCHANNELBINDING",
+  gssencmode: "PGGSSENCMODE",
+  sslnegotiation: "PGSSLNEGOTIATION",
+  sslsni: "PGSSLSNI",
+  sslcompression: "PGSSLCOMPRESSION"
+}
+
+/** Settings of libpq that are refused, the variable of the environment, and what to use instead. */
+const unsupported: Readonly<Record<string, { readonly variable: string | null; readonly instead: string }>> = {
+  hostaddr: { variable: "PGHOSTADDR", instead: "give the address as the host" },
+  service: { variable: "PGSERVICE", instead: "give the settings of the service in the URL" },
+  servicefile: { variable: null, instead: "give the settings of the service in the URL" },
+  keepalives_interval: { variable: null, instead: "set it for the operating system" },
+  keepalives_count: { variable: null, instead: "set it for the operating system" },
+  tcp_user_timeout: { variable: null, instead: "set it for the operating system" },
+  replication: { variable: null, instead: "connect without it" },
+  require_auth: { variable: "PGREQUIREAUTH", instead: "restrict the methods in the server's pg_hba.conf" },
+  requirepeer: { variable: "PGREQUIREPEER", instead: "connect over TCP with sslmode=verify-full" },
+  sslcrl: { variable: "PGSSLCRL", instead: "use sslrootcert with a certificate authority of its own" },
+  sslcrldir: { variable: "PGSSLCRLDIR", instead: "use sslrootcert with a certificate authority of its own" },
+  sslcertmode: { variable: "PGSSLCERTMODE", instead: "give sslcert and sslkey, or neither" },
+  krbsrvname: { variable: "PGKRBSRVNAME", instead: "use a password or a certificate" },
+  gsslib: { variable: "PGGSSLIB", instead: "use a password or a certificate" },
+  gssdelegation: { variable: "PGGSSDELEGATION", instead: "use a password or a certificate" },
+  min_protocol_version: { variable: "PGMINPROTOCOLVERSION", instead: "connect without it: the program uses 3.0" },
+  max_protocol_version: { variable: "PGMAXPROTOCOLVERSION", instead: "connect without it: the program uses 3.0" }
+}
+
+const targets: ReadonlySet<string> = new Set(["any", "read-write", "read-only", "primary", "standby", "prefer-standby"])
+
+const defaultPort = "5432"
+
+/**
+ * The settings of a connection, from a URL and, where that says nothing, from the variables that libpq reads. Each is
+ * used as libpq uses it, or is refused by name. The URL's own words are not in the problem, since they may be secret.
+ */
+export const connectionSettings = (
+  url: string,
+  env: Readonly<Record<string, string | undefined>>
+): Result.Result<ConnectionSettings, ConnectionSettingRefused> => {
+  try {
+    return Result.succeed(settingsOf(valuesOf(url, env)))
+  } catch (error) {
+    if (error instanceof ConnectionSettingRefused) return Result.fail(error)
+    throw error
+  }
+}
+
+/** The host of a URL and its port as a name for people, without the password; several with commas. */
+export const namesOfHosts = (hosts: ReadonlyArray<ServerHost>): string => hosts.map(nameOfHost).join(",")
+
+export const nameOfHost = ({ host, port }: ServerHost): string =>
+  host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
+
+const refuse = (problem: string): never => {
+  throw new ConnectionSettingRefused({ problem })
+}
+
+/** The values that are given, by the names of their settings; `named` says where each is from. */
+interface Values {
+  readonly get: (name: string) => string | undefined
+  /** The setting as it was given, for problems: `target_session_attrs`, or `PGTARGETSESSIONATTRS`. */
+  readonly source: (name: string) => string
+}
+
+const valuesOf = (url: string, env: Readonly<Record<string, string | undefined>>): Values => {
+  const given = parseUrl(url)
+  const sources = new Map<string, string>()
+  for (const [name, value] of given) {
+    const instead = unsupported[name]?.instead
+    if (value !== "" && instead !== undefined) refuse(`the setting ${name} is not supported: ${instead}`)
+    if (instead === undefined && !Object.hasOwn(supported, name)) {
+      refuse(`there is no setting ${JSON.stringify(name.slice(0, 100))} of a connection`)
+    }
+  }
+  const values = new Map([...given].filter(([, value]) => value !== ""))
+  for (const [name, { instead, variable }] of Object.entries(unsupported)) {
+    if (variable !== null && (env[variable] ?? "") !== "") {
+      refuse(`the variable ${variable} is not supported: ${instead}`)
+    }
+    values.delete(name)
+  }
+  for (const [name, variable] of Object.entries(supported)) {
+    const value = variable === null ? "" : (env[variable] ?? "")
+    if (variable === null || value === "" || values.has(name)) continue
+    // What the URL says about encryption by its other name.
+    if (name === "sslmode" && values.has("ssl")) continue
+    values.set(name, value)
+    sources.set(name, variable)
+  }
+  return { get: (name) => values.get(name), source: (name) => sources.get(name) ?? name }
+}
+
+/** The parts of a URL by the names of the settings that they are, as libpq reads it. */
+const parseUrl = (url: string): ReadonlyMap<string, string> => {
+  const begin = /^postgres(?:ql)?:\/\//i.exec(url)?.[0]
+  if (begin === undefined) return refuse("it is not a URL of the form postgres://user:password@host:port/database")
+  let rest = url.slice(begin.length)
+  const values = new Map<string, string>()
+  const set = (name: string, value: string, what: string): void => {
+    if (value !== "") values.set(name, decoded(value, what))
+  }
+  const authority = /^[^/?@]*@/.exec(rest)?.[0] ?? ""
+  if (authority !== "") {
+    const [, user = "", password = ""] = /^([^:]*):?(.*)$/s.exec(authority.slice(0, -1)) ?? []
+    set("user", user, "the user")
+    set("password", password, "the password")
+    rest = rest.slice(authority.length)
+  }
+  const hostList = /^[^/?]*/.exec(rest)?.[0] ?? ""
+  rest = rest.slice(hostList.length)
+  if (hostList.includes("@")) refuse("the password in the URL has a character that must be percent-encoded: @ is %40")
+  if (hostList !== "") {
+    const hosts = hostList.split(",").map((each) => {
+      const found = /^(\[[^\]]*\]|[^:[\]]*)(?::(\d*))?$/.exec(each)
+      if (found === null) {
+        return refuse(
+          "a host in the URL is not of the form host:port; an IPv6 address is in brackets, as in [::1]:5432"
+        )
+      }
+      const [, host = "", port = ""] = found
+      return { host: host.startsWith("[") ? host.slice(1, -1) : decoded(host, "the host"), port }
+    })
+    values.set("host", hosts.map(({ host }) => host).join(","))
+    // Without a port in the URL, PGPORT says which.
+    if (hosts.some(({ port }) => port !== "")) values.set("port", hosts.map(({ port }) => port).join(","))
+  }
+  const [path = "", query = ""] = splitAt(rest, "?")
+  set("dbname", path.slice(1), "the database")
+  for (const pair of query === "" ? [] : query.split("&")) {
+    const [name = "", value] = splitAt(pair, "=")
+    if (value === undefined) refuse("a setting in the URL has no value: settings are written name=value")
+    // JavaScript writes a space so, and no option of the server begins with a plus.
+    const text = name === "options" && value?.startsWith("-c+") === true ? value.replaceAll("+", " ") : (value ?? "")
+    values.set(decoded(name, "the name of a setting"), decoded(text, "a setting"))
+  }
+  return values
+}
+
+const splitAt = (text: string, separator: string): readonly [string, string | undefined] => {
+  const at = text.indexOf(separator)
+  return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
+}
+
+const decoded = (text: string, what: string): string => {
+  let value = ""
+  try {
+    value = decodeURIComponent(text)
+  } catch {
+    refuse(`${what} in the URL is not percent-encoded: % is %25`)
+  }
+  return value.includes("\u0000") ? refuse(`${what} in the URL has a NUL character`) : value
+}
+
+const settingsOf = (values: Values): ConnectionSettings => {
+  const { get, source } = values
+  const oneOf = <A extends string>(name: string, allowed: ReadonlyArray<A>, why = ""): A | undefined => {
+    const value = get(name)
+    const found = allowed.find((each) => each === value)
+    if (value !== undefined && found === undefined) {
+      const shown = JSON.stringify(value.slice(0, 100))
+      refuse(`${source(name)} is ${shown}, and the program supports ${allowed.join(", ")}${why}`)
+    }
+    return found
+  }
+  const whole = (name: string, what: string): number | undefined => {
+    const value = get(name)
+    if (value === undefined) return undefined
+    return /^-?\d{1,9}$/.test(value.trim()) ? Number(value) : refuse(`${source(name)} takes ${what}`)
+  }
+
+  oneOf("channel_binding", ["disable", "prefer"], ": it has no channel binding")
+  oneOf("gssencmode", ["disable", "prefer"], ": it has no GSSAPI encryption")
+  oneOf("sslnegotiation", ["postgres"])
+  oneOf("sslsni", ["1"])
+  oneOf("sslcompression", ["0"], ": it does not compress")
+  const encoding = get("client_encoding")
+  if (encoding !== undefined && !/^(auto|utf-?8)$/i.test(encoding)) {
+    refuse(`${source("client_encoding")} takes UTF8: the program sends and reads nothing else`)
+  }
+  const target = get("target_session_attrs") ?? "any"
+  if (!targets.has(target)) refuse(`${source("target_session_attrs")} takes ${[...targets].join(", ")}`)
+  const session: Record<string, string> = {}
+  for (const name of ["datestyle", "timezone", "geqo"]) {
+    const value = get(name)
+    if (value !== undefined) session[name] = value
+  }
+  const timeout = whole("connect_timeout", "whole seconds, 0 for no limit")
+  const isKeptAlive = oneOf("keepalives", ["0", "1"]) !== "0"
+  const idle = whole("keepalives_idle", "whole seconds, 0 for the default")
+
+  return {
+    hosts: hostsOf(values),
+    user: get("user"),
+    password: get("password"),
+    passfile: get("passfile"),
+    database: get("dbname"),
+    targetSessionAttrs: target as TargetSessionAttrs,
+    isShuffled: oneOf("load_balance_hosts", ["disable", "random"]) === "random",
+    // libpq takes 1 for 2, and a negative number for no limit.
+    connectTimeoutSeconds: timeout === undefined ? undefined : timeout === 1 ? 2 : Math.max(0, timeout),
+    applicationName: get("application_name") ?? get("fallback_application_name"),
+    options: get("options"),
+    session,
+    keepAlive: isKeptAlive ? (idle === undefined || idle <= 0 ? undefined : idle) : "off",
+    ssl: sslOf(values, oneOf)
+  }
+}
+
+const hostsOf = ({ get, source }: Values): ConnectionSettings["hosts"] => {
+  const hosts = (get("host") ?? "").split(",").map((host) => (host === "" ? "localhost" : host))
+  const ports = (get("port") ?? "").split(",")
+  if (ports.length !== 1 && ports.length !== hosts.length) {
+    refuse(`${source("port")} has ${ports.length} ports for ${hosts.length} hosts: give one for all, or one for each`)
+  }
+  const found = hosts.map((host, index): ServerHost => {
+    const text = (ports.length === 1 ? ports[0] : ports[index]) || defaultPort
+    const port = /^\d{1,5}$/.test(text.trim()) ? Number(text) : 0
+    if (port < 1 || port > 65_535) refuse(`${source("port")} takes ports from 1 to 65535`)
+    if (host.startsWith("@")) refuse(`${source("host")} is an abstract socket, which is not supported: use a directory`)
+    return { host, port }
+  })
+  const [first, ...others] = found
+  return first === undefined ? refuse("there is no host") : [first, ...others]
+}
+
+const sslOf = (
+  { get, source }: Values,
+  oneOf: <A extends string>(name: string, allowed: ReadonlyArray<A>, why?: string) => A | undefined
+): ConnectionSettings["ssl"] => {
+  // The name that other drivers have for it, which libpq takes too.
+  if (oneOf("ssl", ["true"]) === "true" && get("sslmode") === undefined) {
+    return {
+      ...sslOf(
+        { get: (name) => (name === "sslmode" ? "require" : name === "ssl" ? undefined : get(name)), source },
+        oneOf
+      )
+    }
+  }
+  const modes = ["disable", "require", "verify-ca", "verify-full"] as const
+  const given = get("sslmode")
+  const found = modes.find((mode) => mode === given)
+  if (given !== undefined && found === undefined) {
+    refuse(
+      `${source("sslmode")} is ${JSON.stringify(given.slice(0, 100))}, and the program supports ${modes.join(", ")}: ` +
+        "whether a connection is encrypted is never up to the server"
+    )
+  }
+  const rootCertificate = get("sslrootcert")
+  // As libpq has it: an authority that is given is checked, and those of the system vouch for names only.
+  const mode =
+    found === "require" && rootCertificate !== undefined && rootCertificate !== "system"
+      ? "verify-ca"
+      : (found ?? (rootCertificate === "system" ? "verify-full" : "disable"))
+  if (rootCertificate === "system" && mode !== "verify-full") {
+    refuse(`${source("sslrootcert")} is system, which takes sslmode=verify-full`)
+  }
+  const [certificate, key] = [get("sslcert"), get("sslkey")]
+  if ((certificate === undefined) !== (key === undefined)) refuse("sslcert and sslkey must be given together")
+  const versions = ["TLSv1.2", "TLSv1.3"] as const
+  return {
+    mode,
+    rootCertificate,
+    certificate,
+    key,
+    keyPassword: get("sslpassword"),
+    minVersion: oneOf("ssl_min_protocol_version", versions),
+    maxVersion: oneOf("ssl_max_protocol_version", versions)
+  }
+}

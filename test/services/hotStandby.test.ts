@@ -1,0 +1,320 @@
+import { DateTime, Duration, Effect, Fiber, Option, Redacted, Stream } from "effect"
+import { SqlClient, SqlError } from "effect/sql"
+import { readFile } from "node:fs/promises"
+import { join } from "node:path"
+import { afterAll, assert, beforeAll, describe, it } from "vitest"
+import { ReplicaWait } from "../../src/events/replica.ts"
+import { AuditService, type BacklogServices, BacklogService, layerPostgres, replicaTroubleOf } from "../../src/index.ts"
+import { layerPostgresClient } from "../../src/services/Postgres.ts"
+import { cli, json, temporaryDirectory } from "../cli/support.ts"
+import { runInBackground } from "../support/runInBackground.ts"
+import { type PostgresServer, startPostgres } from "../support/postgresServer.ts"
+import { until } from "../support/waiting.ts"
+
+const actor = "tester"
+
+describe("a hot standby", () => {
+  let primary: PostgresServer
+  let standby: PostgresServer
+
+  beforeAll(async () => {
+    primary = await startPostgres()
+    const made = await json(["create", "--id", "a", "--title", "A", "--db", primary.url])
+    assert.strictEqual(made.code, 0)
+    standby = await startPostgres({ replicaOf: primary, settings: { max_standby_streaming_delay: 0 } })
+  })
+  afterAll(async () => {
+    await standby?.stop()
+    await primary?.stop()
+  })
+
+  const on = <A, E>(
+    server: PostgresServer,
+    effect: Effect.Effect<A, E, BacklogServices>,
+    wait = "10 seconds" as Duration.Input
+  ) =>
+    Effect.runPromise(
+      effect.pipe(
+        Effect.provide(layerPostgres({ url: server.url, poolSize: 4 })),
+        Effect.provideService(ReplicaWait, Duration.fromInputUnsafe(wait))
+      )
+    )
+  const sqlOn = (server: PostgresServer, ...statements: ReadonlyArray<string>) =>
+    Effect.runPromise(
+      Effect.flatMap(SqlClient.SqlClient, (sql) =>
+        Effect.forEach(statements, (statement) => sql.unsafe<Record<string, unknown>>(statement))
+      ).pipe(Effect.provide(layerPostgresClient({ url: server.url, poolSize: 1 })))
+    )
+  const create = (id: string) => Effect.flatMap(BacklogService, (backlog) => backlog.create({ id, title: id, actor }))
+  /** Waits until the standby has replayed what the primary has. */
+  const replayed = async () => {
+    const position = (await json(["anchor", "--db", primary.url])).data.position
+    assert.strictEqual((await json(["stats", "--at", String(position), "--db", standby.url])).code, 0)
+    return position as number
+  }
+  const troubleIn = (error: unknown) => (SqlError.isSqlError(error) ? replicaTroubleOf(error) : undefined)
+
+  it("answers every read, verifies and exports", async () => {
+    // What a program from before the counts leaves behind: a standby cannot count.
+    await sqlOn(primary, "UPDATE backlog.counts SET position = 0")
+    await on(primary, create("read"))
+    await sqlOn(primary, "UPDATE backlog.counts SET position = 0")
+    await replayed()
+    const file = join(await temporaryDirectory(), "log.jsonl")
+    for (const argv of [
+      ["list"],
+      ["show", "a"],
+      ["explain", "a"],
+      ["stats"],
+      ["history", "a"],
+      ["list", "--at", "1"],
+      ["events"],
+      ["anchor"],
+      ["verify"],
+      ["export", file],
+      ["consumers"],
+      ["token", "list"],
+      ["watch"],
+      ["migrate"]
+    ]) {
+      const ran = await cli([...argv, "--db", standby.url])
+      assert.deepStrictEqual([argv, ran.code], [argv, 0], ran.stderr)
+    }
+    assert.strictEqual((await readFile(file, "utf8")).trim().split("\n").length, 3)
+  })
+
+  it("refuses commands by name, and says what to connect to", async () => {
+    const refused = await Promise.all(
+      [
+        ["create", "--id", "b", "--title", "B"],
+        ["claim", "--owner", "w"],
+        ["rebuild"],
+        ["redact", "a", "--part", "body", "--reason", "r"],
+        ["receipts", "prune", "--older-than-days", "1"],
+        ["token", "create", "--actor", "w", "--role", "worker"]
+      ].map((argv) => json([...argv, "--db", standby.url]))
+    )
+    assert.deepStrictEqual(
+      refused.map(({ code, error }) => [code, error?._tag]),
+      refused.map(() => [6, "ReadOnlyReplica"])
+    )
+    const [error] = await on(
+      standby,
+      Effect.gen(function* () {
+        const audit = yield* AuditService
+        const sql = yield* SqlClient.SqlClient
+        return yield* Effect.all([
+          Effect.flip(audit.advance("c", 0, 1)),
+          Effect.flip(sql.withTransaction(create("in a transaction")))
+        ])
+      })
+    )
+    assert.strictEqual(troubleIn(error)?._tag, "ReadOnlyReplica")
+  })
+
+  it("is told from a role of a primary server whose transactions are read-only", async () => {
+    const url = `${primary.url}?options=${encodeURIComponent("-c default_transaction_read_only=on")}`
+    const refused = await json(["token", "create", "--actor", "w", "--role", "worker", "--db", url])
+    assert.deepStrictEqual([refused.code, refused.error?._tag], [6, "DatabaseUnavailable"])
+  })
+
+  it("creates and migrates nothing", async () => {
+    const missing = await json(["list", "--db", standby.url, "--schema", "elsewhere"])
+    assert.deepStrictEqual([missing.code, missing.error?._tag], [6, "BacklogMissing"])
+    const create = await json(["migrate", "--db", standby.url, "--schema", "elsewhere"])
+    assert.deepStrictEqual([create.code, create.error?._tag], [6, "BacklogMissing"])
+    assert.include(create.error?.message, "read-only replica: create the backlog on its primary server")
+    await sqlOn(
+      primary,
+      "CREATE TABLE backlog.kept AS SELECT * FROM backlog.migrations",
+      "DELETE FROM backlog.migrations WHERE id > 6"
+    )
+    const behind = () => json(["migrate", "--db", standby.url])
+    await Effect.runPromise(until(Effect.map(Effect.promise(behind), ({ code }) => code === 6)))
+    const { error } = await behind()
+    assert.deepStrictEqual(error?._tag, "MigrationRefused")
+    assert.match(error?.message, /migration 7 \(.*\) is missing: .* run `backlog migrate` on its primary server/)
+    await sqlOn(
+      primary,
+      "INSERT INTO backlog.migrations SELECT * FROM backlog.kept WHERE id > 6",
+      "DROP TABLE backlog.kept"
+    )
+    await replayed()
+    await Effect.runPromise(until(Effect.map(Effect.promise(behind), ({ code }) => code === 0)))
+  })
+
+  it("follows events and waits for cards by polling", async () => {
+    const after = await replayed()
+    const followed = on(
+      standby,
+      Effect.flatMap(AuditService, (audit) =>
+        Stream.runHead(audit.events({ after, follow: true })).pipe(Effect.map(Option.getOrThrow))
+      )
+    )
+    const waited = on(
+      standby,
+      Effect.flatMap(BacklogService, (backlog) => backlog.awaitClaimable({ phase: "later", waitSeconds: 100 }))
+    )
+    await on(
+      primary,
+      Effect.flatMap(BacklogService, (backlog) => backlog.create({ id: "late", title: "L", phase: "later", actor }))
+    )
+    assert.strictEqual((await followed).position, after + 1)
+    assert.isTrue(await waited)
+  })
+
+  it("waits for a position that it has not replayed, and then says that it lags", async () => {
+    const position = (await replayed()) + 1
+    await sqlOn(standby, "SELECT pg_wal_replay_pause()")
+    await on(primary, create("unseen"))
+    const at = (wait: Duration.Input) =>
+      on(
+        standby,
+        Effect.flatMap(AuditService, (audit) =>
+          Effect.all(
+            [
+              Effect.flip(audit.cardAt("unseen", { position })),
+              Effect.flip(audit.cardAt("unseen", { version: 1 })),
+              Effect.flip(audit.backlogAt({ time: DateTime.nowUnsafe() })),
+              Effect.flip(Stream.runDrain(audit.events({ after: position }))),
+              Effect.flip(Stream.runHead(audit.events({ after: position, follow: true })))
+            ],
+            { concurrency: "unbounded" }
+          )
+        ),
+        wait
+      )
+    for (const error of await at("200 millis")) {
+      const trouble = troubleIn(error)
+      assert.strictEqual(trouble?._tag, "ReplicaBehind")
+      assert.include(trouble?.message, `it has the log up to position ${position - 1}`)
+    }
+    const waiting = on(
+      standby,
+      Effect.flatMap(AuditService, (audit) => audit.cardAt("unseen", { position }))
+    )
+    await sqlOn(standby, "SELECT pg_wal_replay_resume()")
+    assert.isTrue(Option.isSome(await waiting))
+    const beyond = await json(["list", "--at", String(position + 100), "--db", primary.url])
+    assert.deepStrictEqual([beyond.code, beyond.error?._tag], [4, "MomentNotReached"])
+  })
+
+  it("names a read that it cancelled, and what to set", async () => {
+    await replayed()
+    const cancelled = await on(
+      standby,
+      Effect.gen(function* () {
+        const audit = yield* AuditService
+        return yield* Effect.flip(
+          audit.verify({
+            // In the snapshot of the verification, rows are removed that it still sees.
+            onProgress: (done) =>
+              done > 0
+                ? Effect.void
+                : Effect.promise(async () => {
+                    await sqlOn(primary, "UPDATE backlog.cards SET title = title", "VACUUM backlog.cards")
+                    await sqlOn(primary, "SELECT pg_switch_wal()::text")
+                    await Effect.runPromise(
+                      until(
+                        Effect.promise(async () => {
+                          const [[row] = []] = await sqlOn(
+                            standby,
+                            "SELECT confl_snapshot::int AS conflicts FROM pg_stat_database_conflicts WHERE datname = 'postgres'"
+                          )
+                          return Number(row?.["conflicts"]) > 0
+                        })
+                      )
+                    )
+                  })
+          })
+        )
+      })
+    )
+    const trouble = troubleIn(cancelled)
+    assert.strictEqual(trouble?._tag, "ReplicaConflict", String(cancelled))
+    assert.include(trouble?.message, "hot_standby_feedback")
+  })
+
+  it("is served: reads answer, commands are refused, and it is ready as a read-only replica", async () => {
+    const said = { stdout: "", stderr: "" }
+    const output = (name: "stdout" | "stderr") => ({
+      write: (text: string) => {
+        said[name] += text
+      },
+      drained: Effect.void,
+      isTerminal: false,
+      size: () => ({ columns: 80, rows: 24 })
+    })
+    const server = runInBackground(
+      ["serve", "--port", "0", "--json", "--db", standby.url],
+      { BACKLOG_ACTOR: actor },
+      { stdout: output("stdout"), stderr: output("stderr") }
+    )
+    await Effect.runPromise(until(Effect.sync(() => said.stdout.includes("\n") || server.pollUnsafe() !== undefined)))
+    const { url } = JSON.parse(said.stdout).data
+    const get = async (path: string, init?: RequestInit) => {
+      const response = await fetch(`${url}${path}`, init)
+      return [response.status, await response.text()] as const
+    }
+    const headers = { "content-type": "application/json" }
+    assert.deepStrictEqual(await get("/readyz"), [200, "ready: read-only replica\n"])
+    assert.strictEqual((await get("/get?id=a"))[0], 200)
+    const body = JSON.stringify({ id: "served", title: "S", actor })
+    const [status, problem] = await get("/create", { method: "POST", headers, body })
+    assert.deepStrictEqual([status, JSON.parse(problem)._tag], [503, "ReadOnlyReplica"])
+    await Effect.runPromise(Fiber.interrupt(server))
+  })
+
+  it("is found by the doctor, as nothing to repair", async () => {
+    const { code, data } = await json(["doctor", "--db", standby.url])
+    const found = data.findings.filter(({ what }: { readonly what: string }) => what.includes("read-only replica"))
+    assert.deepStrictEqual(
+      found.map(({ check, level }: { check: string; level: string }) => [check, level]),
+      [
+        ["server", "note"],
+        ["notifications", "note"]
+      ]
+    )
+    assert.oneOf(code, [0, 1])
+  })
+
+  describe("among several hosts", () => {
+    /** A URL of both servers, and of one that does not exist. */
+    const hosts = (...ports: ReadonlyArray<number>) => {
+      const { password } = new URL(primary.url)
+      return `postgres://postgres:${password}@${ports.map((port) => `127.0.0.1:${port}`).join(",")}/postgres`
+    }
+    const portOf = (url: string) =>
+      Effect.runPromise(
+        Effect.flatMap(SqlClient.SqlClient, (sql) => sql<{ port: number }>`SELECT inet_server_port() AS port`).pipe(
+          Effect.provide(layerPostgresClient({ url: Redacted.make(url), poolSize: 1 })),
+          Effect.map(([row]) => row?.port),
+          Effect.result
+        )
+      )
+    const chosen = async (attrs: string, ...ports: ReadonlyArray<number>) => {
+      const result = await portOf(`${hosts(...ports)}?target_session_attrs=${attrs}`)
+      return result._tag === "Success" ? result.success : result.failure.reason.cause
+    }
+
+    it("is chosen as target_session_attrs says", async () => {
+      const both = [standby.port, primary.port]
+      assert.strictEqual(await chosen("any", 1, ...both), standby.port)
+      for (const attrs of ["read-write", "primary"]) assert.strictEqual(await chosen(attrs, ...both), primary.port)
+      for (const attrs of ["read-only", "standby", "prefer-standby"]) {
+        assert.strictEqual(await chosen(attrs, primary.port, standby.port), standby.port)
+      }
+      assert.strictEqual(await chosen("prefer-standby", 1, primary.port), primary.port)
+      assert.match(String(await chosen("primary", 1, standby.port)), /127\.0\.0\.1:1: .*; 127\.0\.0\.1:\d+: a standby/)
+    })
+
+    it("a backlog over them is one on a server: commands go to the primary server", async () => {
+      const url = `${hosts(standby.port, primary.port)}?target_session_attrs=read-write`
+      const made = await json(["create", "--id", "by-hosts", "--title", "H", "--db", url])
+      assert.deepStrictEqual([made.code, made.data?.id], [0, "by-hosts"])
+      const { data } = await json(["doctor", "--db", url])
+      assert.deepStrictEqual([data.facts.isEmbedded, data.facts.server.isReplica], [false, false])
+      assert.isNumber(data.facts.notificationMillis)
+    })
+  })
+})
