@@ -45,12 +45,12 @@ export const doctor = documented(
 
 /** What the doctor finds, and in a file of anchors. */
 const examined = Effect.fnUntraced(function* (file: string | undefined) {
-  const doctor = yield* Doctor
-  const facts = yield* doctor.examine
+  const { anchored, examine } = yield* Doctor
+  const facts = yield* examine
   if (file === undefined) return facts
   const content = yield* Effect.result(readAnchorFile(file))
   const anchor = Result.isSuccess(content) ? newestOf(content.success.anchors) : undefined
-  const newest = anchor === undefined ? Option.none() : yield* doctor.anchored(anchor)
+  const newest = anchor === undefined ? Option.none() : yield* anchored(anchor)
   return {
     ...facts,
     anchorFile: {
