@@ -2,6 +2,7 @@ import { Effect, Result, Schema } from "effect"
 import { constants, createReadStream } from "node:fs"
 import { type FileHandle, open, realpath, stat } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
+import { setTimeout } from "node:timers/promises"
 import { type Anchor, anchorLine } from "../events/Anchor.ts"
 import { type AnchorLines, anchorLines } from "../events/anchorLines.ts"
 
@@ -112,7 +113,7 @@ const openForAppending = async (file: string): Promise<{ readonly handle: FileHa
 const longestLine = 4096
 
 /** Makes the next line begin on a line of its own, and returns what has to be written before it for that. */
-const repairEnd = async (handle: FileHandle): Promise<string> => {
+const repairEnd = async (handle: FileHandle, isSecondTry?: "second try"): Promise<string> => {
   const { size } = await handle.stat()
   const buffer = Buffer.alloc(Math.min(size, longestLine))
   await handle.read(buffer, 0, buffer.length, size - buffer.length)
@@ -120,16 +121,25 @@ const repairEnd = async (handle: FileHandle): Promise<string> => {
   if (start === buffer.length) return ""
   const before = buffer.lastIndexOf("\n", start - 2) + 1
   if (!linesIn(buffer.subarray(before)).isCutShort) return "\n"
+  // Another process may be in the middle of its write, which is done in no time.
+  if (!isSecondTry) {
+    await setTimeout(writeMillis)
+    return repairEnd(handle, "second try")
+  }
   await handle.truncate(size - buffer.length + start)
   return ""
 }
 
+/** More than the write of one line takes. */
+const writeMillis = 100
+
+/** Makes a new file's name durable, where this process may read the directory and the file system can do that. */
 const syncDirectory = async (file: string): Promise<void> => {
-  const directory = await open(dirname(file), "r")
   try {
-    await directory.sync()
-  } finally {
-    await directory.close()
+    const directory = await open(dirname(file), "r")
+    await directory.sync().finally(() => directory.close())
+  } catch (error) {
+    if (!["EACCES", "EPERM", "EISDIR", "EINVAL", "ENOTSUP"].includes(String(codeOf(error)))) throw error
   }
 }
 

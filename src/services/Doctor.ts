@@ -256,6 +256,7 @@ export class Doctor extends Context.Service<
         return Option.some({
           position,
           ageSeconds: Math.max(0, ageSeconds),
+          isReached: position <= head,
           isContinued: position <= head && (position === 0 ? emptyChainHash : hash) === chainHash,
           behind: Math.max(0, head - position)
         })

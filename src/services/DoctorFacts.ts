@@ -88,6 +88,8 @@ export const DoctorFacts = Schema.Struct({
         Schema.Struct({
           position: Count,
           ageSeconds: Schema.Finite,
+          /** Whether the log, as this server has it, goes as far as the anchor. */
+          isReached: Schema.Boolean,
           /** Whether the log has the anchor's chain hash at its position. */
           isContinued: Schema.Boolean,
           /** Events after it. */

@@ -237,7 +237,7 @@ const consumers = ({ consumers: of, head }: DoctorFacts) =>
     of.length === 0 ? "No consumer keeps a checkpoint." : "Consumers keep up."
   )
 
-const anchors = ({ anchorFile }: DoctorFacts) => {
+const anchors = ({ anchorFile, server: { isReplica } }: DoctorFacts) => {
   if (anchorFile === undefined) return []
   const { isCutShort, newest, problem: wrong } = anchorFile
   const file = JSON.stringify(anchorFile.file)
@@ -247,7 +247,10 @@ const anchors = ({ anchorFile }: DoctorFacts) => {
     ]
   }
   if (newest === null) return []
-  const { ageSeconds, behind, isContinued, position } = newest
+  const { ageSeconds, behind, isContinued, isReached, position } = newest
+  if (isReplica && !isReached) {
+    return [note(`This replica does not have the newest anchor in ${file} yet, at position ${position}.`)]
+  }
   const words = `The newest anchor in ${file} is at position ${position}, ${long(ageSeconds)} old, and ${behind} events came after it.`
   return orOk(
     [

@@ -31,6 +31,9 @@ export type AnchorOutcome =
 /** The longest time between an attempt that failed and the next. */
 const retryAfter = Duration.minutes(1)
 
+/** The longest time that an attempt may take: one that hung would end the anchors without an error. */
+const attemptWithin = Duration.minutes(1)
+
 /** The longest time that the last anchor may delay the end. */
 const lastAnchorWithin = Duration.seconds(5)
 
@@ -81,7 +84,7 @@ export const keepAnchors = Effect.fnUntraced(function* (
     Effect.gen(function* () {
       for (let wait = every; ;) {
         yield* Effect.sleep(wait)
-        wait = (yield* logged(options.file, attempt, again)) ? every : retry
+        wait = (yield* logged(options.file, Effect.timeout(attempt, attemptWithin), again)) ? every : retry
       }
     })
   )
@@ -107,7 +110,7 @@ const report = Effect.fnUntraced(function* (file: string, outcome: AnchorOutcome
   if (outcome._tag === "LogDiffers") {
     return yield* Effect.logError(
       `The log was truncated or rewritten: it does not continue the newest anchor in ${JSON.stringify(file)}, at position ` +
-        `${anchor.position}. Expected the chain hash ${anchor.chainHash}, found ${outcome.found}. No anchor is appended. ` +
+        `${anchor.position}. Expected the chain hash ${anchor.chainHash}, found: ${outcome.found}. No anchor is appended. ` +
         "Run `backlog verify --anchor-file`; if a restore explains this, keep the file and start with a new one."
     )
   }
@@ -124,11 +127,9 @@ const makeAnchoring = Effect.fnUntraced(function* ({ file, privateKey }: KeepAnc
   let known: Anchor | undefined
 
   /** What the log has where an anchor expects its chain hash. */
-  const hashAt = Effect.fnUntraced(function* (position: number, end: Anchor) {
+  const hashAt = Effect.fnUntraced(function* (position: number) {
     if (position === 0) return emptyChainHash
-    if (position === end.position) return end.chainHash
-    const next = audit.events({ after: position - 1, follow: false })
-    const found = Option.getOrUndefined(yield* Stream.runHead(next))
+    const found = Option.getOrUndefined(yield* Stream.runHead(audit.events({ after: position - 1, follow: false })))
     return found?.position === position ? found.chainHash : `no event at position ${position}`
   })
 
@@ -136,19 +137,18 @@ const makeAnchoring = Effect.fnUntraced(function* ({ file, privateKey }: KeepAnc
     // Before the head, which then cannot be behind what another process has just anchored.
     const { anchors, isEmpty } = yield* readAdded
     const newest = newestOf(known === undefined ? anchors : [known, ...anchors])
-    const end = yield* audit.anchor({ privateKey })
     known = newest
     if (newest !== undefined) {
-      const found =
-        newest.position > end.position
-          ? `a log that ends at ${end.position}`
-          : yield* Effect.catchTag(hashAt(newest.position, end), "MomentNotReached", ({ reached }) =>
-              Effect.succeed(reached)
-            )
+      // First whether the log reaches it at all, which is the question that a replica waits for.
+      const found = yield* Stream.runHead(audit.events({ after: newest.position, follow: false })).pipe(
+        Effect.andThen(hashAt(newest.position)),
+        Effect.catchTag("MomentNotReached", ({ reached }) => Effect.succeed(reached))
+      )
       if (found !== newest.chainHash) return { _tag: "LogDiffers", anchor: newest, found } satisfies AnchorOutcome
-      if (end.position === newest.position && !isEmpty) {
-        return { _tag: "Unchanged", anchor: newest } satisfies AnchorOutcome
-      }
+    }
+    const end = yield* audit.anchor({ privateKey })
+    if (newest?.position === end.position && !isEmpty) {
+      return { _tag: "Unchanged", anchor: newest } satisfies AnchorOutcome
     }
     yield* appendToAnchorFile(file, end)
     known = end

@@ -106,7 +106,7 @@ const tests = (test: Test): void => {
       const running = yield* keeping({ file, every: "100 millis" })
       yield* headAt(1)
       yield* until(Effect.sync(() => running.errors.length > 1))
-      expect(running.errors[0]).toMatch(/truncated or rewritten.*at position 2\..*found a log that ends at 1/)
+      expect(running.errors[0]).toMatch(/truncated or rewritten.*at position 2\..*found: the log ends at 1/)
       expect(yield* running.metrics).toMatchObject({ backlog_anchor_log_differs: 1, backlog_anchor_position: 2 })
       yield* running.end
       const started = yield* keeping({ file })

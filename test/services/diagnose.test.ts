@@ -43,6 +43,18 @@ const setting = (name: string, value: string): Partial<DoctorFacts> => ({
   server: { ...well.server, settings: { ...well.server.settings, [name]: value } }
 })
 
+type Newest = NonNullable<NonNullable<DoctorFacts["anchorFile"]>["newest"]>
+
+/** An anchor file whose newest anchor is older than a day, but for what is given. */
+const anchored = (newest: Partial<Newest>): Pick<DoctorFacts, "anchorFile"> => ({
+  anchorFile: {
+    file: "a.txt",
+    problem: null,
+    isCutShort: false,
+    newest: { position: 90, ageSeconds: 90_000, isReached: true, isContinued: true, behind: 10, ...newest }
+  }
+})
+
 describe("the doctor", () => {
   it("finds nothing to do where all is well", () => {
     const findings = diagnose(well)
@@ -157,6 +169,41 @@ describe("the doctor", () => {
       /"mailer" is 5 events behind, .* 10 minutes/
     ],
     [
+      "a checkpoint beyond the end of the log",
+      { consumers: [{ consumer: "mailer", behind: 0, ahead: 5, stillSeconds: 1, parked: 0 }] },
+      "consumers",
+      "problem",
+      /"mailer" is 5 positions beyond the end of the log/
+    ],
+    [
+      "an anchor that is old",
+      anchored({}),
+      "anchors",
+      "warning",
+      /position 90, 25 hours old, and 10 events came after/
+    ],
+    [
+      "a log that differs",
+      anchored({ isContinued: false }),
+      "anchors",
+      "problem",
+      /does not continue the newest anchor/
+    ],
+    [
+      "a log that is too short for an anchor",
+      anchored({ isContinued: false, isReached: false, behind: 0 }),
+      "anchors",
+      "problem",
+      /does not continue the newest anchor/
+    ],
+    [
+      "a file of anchors that cannot be used",
+      { anchorFile: { file: "a.txt", problem: "it is gone", isCutShort: false, newest: null } },
+      "anchors",
+      "problem",
+      /"a.txt" cannot be used: it is gone/
+    ],
+    [
       "parked events",
       { consumers: [{ consumer: "mailer", behind: 0, ahead: 0, stillSeconds: 1e6, parked: 2 }] },
       "consumers",
@@ -175,6 +222,22 @@ describe("the doctor", () => {
     expect(changed).toHaveLength(1)
     expect(changed[0]).toMatchObject({ check, level, what: expect.stringMatching(what) })
     expect(changed[0]?.toDo === null).toBe(level === "note")
+  })
+
+  it("says ok of an anchor that is new or has no event after it, and waits for a replica to reach it", () => {
+    const found = (facts: Partial<DoctorFacts>) =>
+      diagnose({ ...well, ...facts }).filter(({ check }) => check === "anchors")
+    expect(found({})).toEqual([])
+    for (const newest of [{ ageSeconds: 60 }, { behind: 0 }]) {
+      expect(found(anchored(newest))).toMatchObject([{ level: "ok" }])
+    }
+    const onReplica = {
+      ...anchored({ isReached: false, isContinued: false, behind: 0 }),
+      server: { ...well.server, isReplica: true }
+    }
+    expect(found(onReplica)).toMatchObject([
+      { level: "note", what: expect.stringContaining("does not have") as string }
+    ])
   })
 
   it("asks of an embedded database nothing that it has not", () => {

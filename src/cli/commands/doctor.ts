@@ -47,8 +47,8 @@ export const doctor = documented(
 
 /** What the doctor finds in a backlog, which must exist, and in a file of anchors. */
 const examined = Effect.fnUntraced(function* (file: string | undefined) {
-  const doctor = yield* Doctor
-  const facts = yield* doctor.examine
+  const { anchored, examine } = yield* Doctor
+  const facts = yield* examine
   if (!facts.migrations.exists) {
     const schema = (yield* SchemaFlag) ?? "backlog"
     return yield* new BacklogMissing({ place: `schema ${JSON.stringify(schema)}`, schema, toDo: createHint })
@@ -56,7 +56,7 @@ const examined = Effect.fnUntraced(function* (file: string | undefined) {
   if (file === undefined) return facts
   const content = yield* Effect.result(readAnchorFile(file))
   const anchor = Result.isSuccess(content) ? newestOf(content.success.anchors) : undefined
-  const newest = anchor === undefined ? Option.none() : yield* doctor.anchored(anchor)
+  const newest = anchor === undefined ? Option.none() : yield* anchored(anchor)
   return {
     ...facts,
     anchorFile: {

@@ -88,9 +88,9 @@ const anchorOfLine = (line: string) =>
   )
 
 /** The newest anchor of a file, all of whose lines must be anchors. */
-const newestOfFile = Effect.fnUntraced(function* (file: string) {
+const newestOfFile = Effect.fnUntraced(function* (path: string) {
   const { anchors, isCutShort } = yield* Effect.mapError(
-    readAnchorFile(file),
+    readAnchorFile(path),
     ({ problem }) => new InvalidInput({ problem: `what --anchor-file names cannot be used: ${problem}` })
   )
   if (isCutShort) {
