@@ -2,9 +2,12 @@ import { Context, Effect, Layer, Option, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import { describe, expect, it as plainIt } from "vitest"
 import { layer } from "@effect/vitest"
+import { randomBytes } from "node:crypto"
+import { databaseTrouble } from "../../src/cli/DatabaseUnavailable.ts"
+import { BacklogSchema } from "../../src/events/SchemaName.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
-import { MigrationRefused } from "../../src/services/Migrations.ts"
+import { MigrationRefused, Migrations } from "../../src/services/Migrations.ts"
 import { layerPostgresClient } from "../../src/services/Postgres.ts"
 import { simulate } from "../../src/testing/index.ts"
 import {
@@ -12,6 +15,7 @@ import {
   currentClient,
   eventsOf,
   freshBacklog,
+  freshSchema,
   postgresClient,
   postgresUrl,
   tables,
@@ -118,6 +122,64 @@ layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })(
           array_nulls: "on"
         })
       })
+    )
+
+    it.effect("programs that start at once under SERIALIZABLE apply the migrations once", () =>
+      Effect.gen(function* () {
+        const client = yield* Layer.build(clientWith({ default_transaction_isolation: "serializable" }))
+        yield* within(client)(
+          Effect.gen(function* () {
+            const schema = yield* freshSchema
+            const start = Layer.build(
+              Layer.fresh(Migrations.layer).pipe(
+                Layer.provide(yield* currentClient),
+                Layer.provide(Layer.succeed(BacklogSchema)(schema))
+              )
+            )
+            const started = yield* Effect.all([start, start, start], { concurrency: "unbounded" })
+            const isNew = started.map((one) => Context.get(one, Migrations).applied.every((file) => file.isNew))
+            expect(isNew.filter(Boolean)).toEqual([true])
+          })
+        )
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("a session that may only read is refused by name when it writes, and reads", () =>
+      Effect.gen(function* () {
+        const schema = yield* freshSchema
+        const inSchema = (settings: Readonly<Record<string, string>>) =>
+          Layer.fresh(BacklogService.layer).pipe(
+            Layer.provide(Layer.succeed(BacklogSchema)(schema)),
+            Layer.provide(clientWith(settings))
+          )
+        const create = (id: string) => Effect.flatMap(BacklogService, (own) => own.create({ id, title: "T", actor: "ann" }))
+        yield* Effect.provide(create("a"), inSchema({}))
+        yield* Effect.gen(function* () {
+          expect((yield* (yield* BacklogService).list({})).map(({ id }) => id)).toEqual(["a"])
+          const error = databaseTrouble(yield* Effect.flip(create("b")), "db")
+          expect(error).toMatchObject({ _tag: "NotPermitted" })
+          expect((error as Error).message).toContain("default_transaction_read_only is on")
+        }).pipe(Effect.provide(inSchema({ default_transaction_read_only: "on" })))
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("a role's client_encoding does not change text", () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const name = `latin_${randomBytes(6).toString("hex")}`
+        const url = new URL(postgresUrl())
+        url.username = name
+        yield* Effect.acquireRelease(
+          sql.unsafe(`CREATE ROLE ${name} SUPERUSER LOGIN PASSWORD '${decodeURIComponent(url.password)}'`),
+          () => Effect.orDie(sql.unsafe(`DROP ROLE ${name}`))
+        )
+        yield* sql.unsafe(`ALTER ROLE ${name} SET client_encoding = 'LATIN1'`)
+        yield* Effect.gen(function* () {
+          const backlog = yield* BacklogService
+          expect((yield* backlog.create({ id: "a", title: "é한😀", actor: "ann" })).title).toBe("é한😀")
+          expect((yield* backlog.list({})).map(({ title }) => title)).toEqual(["é한😀"])
+        }).pipe(Effect.provide(Layer.fresh(freshBacklog)), Effect.provide(clientWith({}, url.href)))
+      }).pipe(Effect.scoped)
     )
 
     const refusal = (settings: Readonly<Record<string, string>>, url?: string) =>
