@@ -102,7 +102,7 @@ export const serverMutations = [
   {
     name: "that a session which may only read is told so",
     file: "src/services/troubleOf.ts",
-    find: ' || code === readOnlyTransaction',
+    find: " || code === readOnlyTransaction",
     replace: "",
     tests: settings
   }

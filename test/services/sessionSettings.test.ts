@@ -52,7 +52,9 @@ const useEverything = Effect.gen(function* () {
   expect(yield* backlog.claim({ owner: "w", actor: "w", commandId: "one" })).toEqual(Option.some(claimed))
   // In a transaction of the caller's own, which has the session's settings.
   yield* sql
-    .withTransaction(backlog.complete({ id: "a", token: claimed.claimToken!, result: { done: true }, actor: "w" }))
+    .withTransaction(
+      backlog.complete({ id: "a", token: claimed.claimToken ?? undefined, result: { done: true }, actor: "w" })
+    )
     .pipe(Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"))
   yield* backlog.create({ id: "d", title: "D", actor: "ann" }).pipe(sql.withTransaction)
   // Of any phase, and of one named as the null of arrays is written.
@@ -152,7 +154,8 @@ layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })(
             Layer.provide(Layer.succeed(BacklogSchema)(schema)),
             Layer.provide(clientWith(settings))
           )
-        const create = (id: string) => Effect.flatMap(BacklogService, (own) => own.create({ id, title: "T", actor: "ann" }))
+        const create = (id: string) =>
+          Effect.flatMap(BacklogService, (own) => own.create({ id, title: "T", actor: "ann" }))
         yield* Effect.provide(create("a"), inSchema({}))
         yield* Effect.gen(function* () {
           expect((yield* (yield* BacklogService).list({})).map(({ id }) => id)).toEqual(["a"])
@@ -203,17 +206,14 @@ layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })(
       inBacklog({ search_path: "public, pg_catalog" }, verifyBacklog)
     )
 
-    for (const [encoding, locale] of [
-      ["SQL_ASCII", "C"],
-      ["LATIN1", "C"]
-    ]) {
+    for (const encoding of ["SQL_ASCII", "LATIN1"]) {
       it.effect(`a database in ${encoding} is refused at start`, () =>
         Effect.gen(function* () {
           const sql = yield* SqlClient.SqlClient
-          const name = `in_${encoding!.toLowerCase()}_${process.pid}`
+          const name = `encoded_${randomBytes(6).toString("hex")}`
           yield* Effect.acquireRelease(
             sql.unsafe(
-              `CREATE DATABASE ${name} TEMPLATE template0 ENCODING ${encoding} LOCALE '${locale}' LOCALE_PROVIDER libc`
+              `CREATE DATABASE ${name} TEMPLATE template0 ENCODING ${encoding} LOCALE 'C' LOCALE_PROVIDER libc`
             ),
             () => Effect.orDie(sql.unsafe(`DROP DATABASE ${name} WITH (FORCE)`))
           )
