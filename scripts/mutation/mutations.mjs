@@ -1,5 +1,6 @@
 import { accessMutations } from "./accessMutations.mjs"
 import { logMutations } from "./logMutations.mjs"
+import { serverMutations } from "./serverMutations.mjs"
 
 /**
  * What is taken out, one at a time: where, the text, what stands there instead, and the tests that should notice first.
@@ -396,10 +397,11 @@ export const mutations = [
   {
     name: "the isolation level",
     file: "src/services/RunInTransaction.ts",
-    find: '"BEGIN ISOLATION LEVEL READ COMMITTED"',
-    replace: '"BEGIN ISOLATION LEVEL REPEATABLE READ"',
+    find: "export const beginStatement = readCommitted",
+    replace: 'export const beginStatement = "BEGIN ISOLATION LEVEL REPEATABLE READ"',
     tests: concurrency
   },
   ...accessMutations,
-  ...logMutations
+  ...logMutations,
+  ...serverMutations
 ]

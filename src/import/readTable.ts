@@ -38,7 +38,7 @@ export const readTable = Effect.fnUntraced(function* (
   const others = columns.filter((column) => !isKnown(column))
   const statement = [
     `DECLARE backlog_import NO SCROLL CURSOR FOR SELECT ${[
-      ...known.map((column, index) => `to_json(t.${quotedName(column)})::text AS k${index}`),
+      ...known.map((column, index) => `pg_catalog.to_json(t.${quotedName(column)})::text AS k${index}`),
       ...others.map((column, index) => `(t.${quotedName(column)} IS NOT NULL) AS o${index}`)
     ].join(", ")}`,
     // Of rows with the same id, the one that was written first comes first, where the database can tell.

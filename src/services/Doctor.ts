@@ -165,7 +165,7 @@ export class Doctor extends Context.Service<
               ELSE 'auditor' END AS kind
           FROM (
             SELECT pg_class.oid AS events, pg_get_userbyid(relowner) AS owner,
-              ARRAY(SELECT grantee FROM aclexplode(relacl)) || relowner AS grantees
+              ARRAY(SELECT grantee FROM aclexplode(relacl)) OPERATOR(pg_catalog.||) relowner AS grantees
             FROM pg_class WHERE relnamespace = ${schema}::regnamespace AND relname = 'events') AS log
             JOIN pg_roles ON pg_roles.oid = ANY(grantees)
           ORDER BY 1`

@@ -2,9 +2,12 @@ import { Context, Effect, Layer, Option, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import { describe, expect, it as plainIt } from "vitest"
 import { layer } from "@effect/vitest"
+import { randomBytes } from "node:crypto"
+import { databaseTrouble } from "../../src/cli/DatabaseUnavailable.ts"
+import { BacklogSchema } from "../../src/events/SchemaName.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
-import { MigrationRefused } from "../../src/services/Migrations.ts"
+import { MigrationRefused, Migrations } from "../../src/services/Migrations.ts"
 import { layerPostgresClient } from "../../src/services/Postgres.ts"
 import { simulate } from "../../src/testing/index.ts"
 import {
@@ -12,6 +15,7 @@ import {
   currentClient,
   eventsOf,
   freshBacklog,
+  freshSchema,
   postgresClient,
   postgresUrl,
   tables,
@@ -48,7 +52,9 @@ const useEverything = Effect.gen(function* () {
   expect(yield* backlog.claim({ owner: "w", actor: "w", commandId: "one" })).toEqual(Option.some(claimed))
   // In a transaction of the caller's own, which has the session's settings.
   yield* sql
-    .withTransaction(backlog.complete({ id: "a", token: claimed.claimToken!, result: { done: true }, actor: "w" }))
+    .withTransaction(
+      backlog.complete({ id: "a", token: claimed.claimToken ?? undefined, result: { done: true }, actor: "w" })
+    )
     .pipe(Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"))
   yield* backlog.create({ id: "d", title: "D", actor: "ann" }).pipe(sql.withTransaction)
   // Of any phase, and of one named as the null of arrays is written.
@@ -120,6 +126,65 @@ layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })(
       })
     )
 
+    it.effect("programs that start at once under SERIALIZABLE apply the migrations once", () =>
+      Effect.gen(function* () {
+        const client = yield* Layer.build(clientWith({ default_transaction_isolation: "serializable" }))
+        yield* within(client)(
+          Effect.gen(function* () {
+            const schema = yield* freshSchema
+            const start = Layer.build(
+              Layer.fresh(Migrations.layer).pipe(
+                Layer.provide(yield* currentClient),
+                Layer.provide(Layer.succeed(BacklogSchema)(schema))
+              )
+            )
+            const started = yield* Effect.all([start, start, start], { concurrency: "unbounded" })
+            const isNew = started.map((one) => Context.get(one, Migrations).applied.every((file) => file.isNew))
+            expect(isNew.filter(Boolean)).toEqual([true])
+          })
+        )
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("a session that may only read is refused by name when it writes, and reads", () =>
+      Effect.gen(function* () {
+        const schema = yield* freshSchema
+        const inSchema = (settings: Readonly<Record<string, string>>) =>
+          Layer.fresh(BacklogService.layer).pipe(
+            Layer.provide(Layer.succeed(BacklogSchema)(schema)),
+            Layer.provide(clientWith(settings))
+          )
+        const create = (id: string) =>
+          Effect.flatMap(BacklogService, (own) => own.create({ id, title: "T", actor: "ann" }))
+        yield* Effect.provide(create("a"), inSchema({}))
+        yield* Effect.gen(function* () {
+          expect((yield* (yield* BacklogService).list({})).map(({ id }) => id)).toEqual(["a"])
+          const error = databaseTrouble(yield* Effect.flip(create("b")), "db")
+          expect(error).toMatchObject({ _tag: "NotPermitted" })
+          expect((error as Error).message).toContain("default_transaction_read_only is on")
+        }).pipe(Effect.provide(inSchema({ default_transaction_read_only: "on" })))
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("a role's client_encoding does not change text", () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const name = `latin_${randomBytes(6).toString("hex")}`
+        const url = new URL(postgresUrl())
+        url.username = name
+        yield* Effect.acquireRelease(
+          sql.unsafe(`CREATE ROLE ${name} SUPERUSER LOGIN PASSWORD '${decodeURIComponent(url.password)}'`),
+          () => Effect.orDie(sql.unsafe(`DROP ROLE ${name}`))
+        )
+        yield* sql.unsafe(`ALTER ROLE ${name} SET client_encoding = 'LATIN1'`)
+        yield* Effect.gen(function* () {
+          const backlog = yield* BacklogService
+          expect((yield* backlog.create({ id: "a", title: "é한😀", actor: "ann" })).title).toBe("é한😀")
+          expect((yield* backlog.list({})).map(({ title }) => title)).toEqual(["é한😀"])
+        }).pipe(Effect.provide(Layer.fresh(freshBacklog)), Effect.provide(clientWith({}, url.href)))
+      }).pipe(Effect.scoped)
+    )
+
     const refusal = (settings: Readonly<Record<string, string>>, url?: string) =>
       Effect.gen(function* () {
         const client = clientWith(settings, url)
@@ -141,17 +206,14 @@ layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })(
       inBacklog({ search_path: "public, pg_catalog" }, verifyBacklog)
     )
 
-    for (const [encoding, locale] of [
-      ["SQL_ASCII", "C"],
-      ["LATIN1", "C"]
-    ]) {
+    for (const encoding of ["SQL_ASCII", "LATIN1"]) {
       it.effect(`a database in ${encoding} is refused at start`, () =>
         Effect.gen(function* () {
           const sql = yield* SqlClient.SqlClient
-          const name = `in_${encoding!.toLowerCase()}_${process.pid}`
+          const name = `encoded_${randomBytes(6).toString("hex")}`
           yield* Effect.acquireRelease(
             sql.unsafe(
-              `CREATE DATABASE ${name} TEMPLATE template0 ENCODING ${encoding} LOCALE '${locale}' LOCALE_PROVIDER libc`
+              `CREATE DATABASE ${name} TEMPLATE template0 ENCODING ${encoding} LOCALE 'C' LOCALE_PROVIDER libc`
             ),
             () => Effect.orDie(sql.unsafe(`DROP DATABASE ${name} WITH (FORCE)`))
           )

@@ -187,7 +187,7 @@ export const transactions = (test: Test): void => {
       expect(yield* headPosition).toBe(before + 50)
       // They did share transactions: else this would not show anything.
       const [row] = yield* sql<{ readonly transactions: number }>`
-        SELECT count(DISTINCT xmin::text)::int4 AS transactions FROM ${events} WHERE position > ${before}`
+        SELECT pg_catalog.count(DISTINCT xmin::text)::int4 AS transactions FROM ${events} WHERE position > ${before}`
       expect(row?.transactions).toBeLessThan(10)
     })
   )

@@ -1,0 +1,109 @@
+/** What keeps a server's, database's or role's settings from changing anything: see docs/servers.md. */
+const runInTransaction = "src/services/RunInTransaction.ts"
+const sessionProblem = "src/services/sessionProblem.ts"
+const eventLog = "src/events/EventLog.ts"
+const besideSchema = "src/projections/besideSchema.ts"
+const inTransaction = "src/events/inTransaction.ts"
+
+const settings = ["test/services/sessionSettings.test.ts"]
+
+export const serverMutations = [
+  {
+    name: "that batches run without JIT",
+    file: runInTransaction,
+    find: '  ["jit", "off"],\n',
+    replace: "",
+    tests: settings
+  },
+  {
+    name: "the search path of batches",
+    file: runInTransaction,
+    find: '  ["search_path", "pg_catalog"],\n',
+    replace: "",
+    tests: settings
+  },
+  {
+    name: "that arrays in commands have nulls where array_nulls is off",
+    file: eventLog,
+    find: '${readsArrayNulls(sql)} AS "arrayNulls", ',
+    replace: "'' AS \"arrayNulls\", ",
+    tests: settings
+  },
+  {
+    name: "that arrays in a rebuild have nulls where array_nulls is off",
+    file: besideSchema,
+    find: "::int4)::text,\n        ${readsArrayNulls(sql)}`",
+    replace: "::int4)::text`",
+    tests: settings
+  },
+  {
+    name: "the isolation level of transactions that name none",
+    file: inTransaction,
+    find: "(begin) => begin ?? readCommitted",
+    replace: "(begin) => begin",
+    tests: settings
+  },
+  {
+    name: "the search path of triggers that judge a redaction",
+    file: eventLog,
+    find: 'yield* setPath("pg_catalog")',
+    replace: 'yield* setPath(before?.path ?? "")',
+    tests: settings
+  },
+  {
+    name: "the search path after a redaction",
+    file: eventLog,
+    find: 'yield* setPath(before?.path ?? "")',
+    replace: 'yield* setPath("pg_catalog")',
+    tests: settings
+  },
+  {
+    name: "that a database in another encoding than UTF8 is refused",
+    file: sessionProblem,
+    find: 'if (serverEncoding !== "UTF8")',
+    replace: 'if (serverEncoding === "")',
+    tests: settings
+  },
+  {
+    name: "that a client of another encoding than UTF8 is refused",
+    file: sessionProblem,
+    find: 'if (clientEncoding !== "UTF8")',
+    replace: 'if (clientEncoding === "")',
+    tests: settings
+  },
+  {
+    name: "that a search path which shadows pg_catalog is refused",
+    file: sessionProblem,
+    find: "if (shadow !== null)",
+    replace: 'if (shadow === "")',
+    tests: settings
+  },
+  {
+    name: "that clients of the program set UTF8",
+    file: "src/services/Postgres.ts",
+    find: 'startupParameters: { client_encoding: "UTF8" },',
+    replace: "",
+    tests: settings
+  },
+  {
+    name: "that the ids of a command are spread by the database's own function",
+    file: "src/projections/lockAndLoad.ts",
+    find: "WHERE id = ANY(ARRAY(\n      SELECT pg_catalog.unnest(${ids}::text[])${isWithKeys",
+    replace: "WHERE id = ANY(ARRAY(\n      SELECT unnest(${ids}::text[])${isWithKeys",
+    tests: settings
+  },
+  {
+    name: "that the chain is gathered by the database's own function",
+    file: "src/events/readEvents.ts",
+    find: "pg_catalog.array_agg(card_id",
+    replace: "array_agg(card_id",
+    tests: settings
+  },
+  {
+    name: "that a session which may only read is told so",
+    file: "src/services/troubleOf.ts",
+    find: " || code === readOnlyTransaction",
+    replace: "",
+    tests: settings
+  }
+].map((mutation) => ({ ...mutation, startsPrograms: false }))
