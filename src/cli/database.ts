@@ -18,6 +18,7 @@ import { layerPostgresClient } from "../services/Postgres.ts"
 import { databaseTrouble } from "./DatabaseUnavailable.ts"
 import { Db, nonEmpty, SchemaFlag } from "./globals.ts"
 import { Host } from "./Host.ts"
+import { layerPostgresTimeouts } from "./postgresTimeouts.ts"
 import { oneLine } from "./terminalText.ts"
 
 /** The database that is meant, and a name for it that has no password. */
@@ -106,7 +107,7 @@ const within = <R, LE>(layerOf: (meant: DatabaseTarget, schema: string | undefin
     const { meant, schema } = yield* target
     yield* announce(meant)
     return yield* effect.pipe(
-      Effect.provide(layerOf(meant, schema)),
+      Effect.provide(Layer.provide(layerOf(meant, schema), layerPostgresTimeouts)),
       Effect.mapError((error) => databaseTrouble(error as E | LE | SqlError.SqlError, meant.name))
     )
   })
