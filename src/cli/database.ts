@@ -22,6 +22,7 @@ import { databaseTrouble } from "./DatabaseUnavailable.ts"
 import { type DatabaseTarget, databaseTarget, targetOf } from "./databaseTarget.ts"
 import { Db, SchemaFlag } from "./globals.ts"
 import { Host } from "./Host.ts"
+import { layerPostgresTimeouts } from "./postgresTimeouts.ts"
 import { oneLine } from "./terminalText.ts"
 
 const target = Effect.gen(function* () {
@@ -98,7 +99,12 @@ const within =
       }
       const onCreated = (created: string) => told(`a new backlog was created in ${placeOf(meant, created)}`)
       return yield* effect.pipe(
-        Effect.provide(Layer.provide(layerOf(meant, schema), Layer.succeed(BacklogOpening)({ opening, onCreated }))),
+        Effect.provide(
+          Layer.provide(layerOf(meant, schema), [
+            Layer.succeed(BacklogOpening)({ opening, onCreated }),
+            layerPostgresTimeouts
+          ])
+        ),
         Effect.mapError((error) => {
           const trouble = databaseTrouble(error as E | LE | SqlError.SqlError, meant.name)
           return trouble instanceof BacklogMissing ? (missingIn(trouble, meant) as typeof trouble) : trouble

@@ -1,5 +1,5 @@
 import { Context, Duration, Effect } from "effect"
-import type { SqlError } from "effect/sql"
+import { SqlError } from "effect/sql"
 
 /**
  * How long a server may leave a statement without a byte of its answer before the connection is taken for dead and
@@ -10,11 +10,15 @@ export const AnswerTimeout: Context.Reference<Duration.Duration | undefined> = C
   Duration.Duration | undefined
 >("mosaic-backlog/events/AnswerTimeout", { defaultValue: () => undefined })
 
-/** For reads of a few rows, which begin to arrive within 15 seconds from any server that is alive. */
-export const promptly: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = Effect.provideService(
-  AnswerTimeout,
-  Duration.seconds(15)
-)
+/**
+ * For reads whose first rows arrive within 10 seconds from any server that is alive. A read whose connection turned out to
+ * be dead is sent once more, on another one.
+ */
+export const promptly = <A, E, R>(read: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  read.pipe(
+    Effect.provideService(AnswerTimeout, Duration.seconds(10)),
+    Effect.retry({ while: (error) => SqlError.isSqlError(error) && isNoAnswer(error), times: 1 })
+  )
 
 /** For statements that may work for an hour before they send a byte. */
 export const unhurried: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = Effect.provideService(

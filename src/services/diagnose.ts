@@ -55,7 +55,7 @@ const settings = ({ isEmbedded, server: { settings: of } }: DoctorFacts) =>
             problem("full_page_writes is off: a crash of the machine can destroy pages.", "Set full_page_writes = on."),
           of["synchronous_commit"] === "off" &&
             warning(
-              "synchronous_commit is off: a crash can lose the last commands that were answered.",
+              "synchronous_commit is off: commands wait for the disk all the same, but a crash can lose other transactions of this role, such as those of consumers.",
               "Set synchronous_commit = on for the role or the database."
             ),
           of["default_transaction_read_only"] === "on" &&
@@ -292,6 +292,29 @@ const work = ({ claimable, oldestReadyAgeSeconds }: DoctorFacts) =>
         )
       ]
 
+const standby = ({ isEmbedded, server: { settings: of } }: DoctorFacts) => {
+  const names = of["synchronous_standby_names"] ?? ""
+  if (isEmbedded || names === "") return []
+  const level = of["synchronous_commit"]
+  const toDo =
+    "Set synchronous_commit = on where it is set: SELECT source FROM pg_settings WHERE name = 'synchronous_commit' names the place."
+  return orOk(
+    [
+      (level === "off" || level === "local") &&
+        warning(
+          `synchronous_commit is ${level} although there is a synchronous standby (${names}): commands wait for it all the same, but a failover can lose other transactions of this role, such as those of consumers.`,
+          toDo
+        ),
+      level === "remote_write" &&
+        warning(
+          `synchronous_commit is remote_write: a synchronous standby (${names}) acknowledges commands before they are on its disk, and a failover after it crashed can lose them.`,
+          toDo
+        )
+    ],
+    `Commits wait for a synchronous standby: ${names}.`
+  )
+}
+
 const checks: ReadonlyArray<readonly [string, (facts: DoctorFacts) => ReadonlyArray<Found>]> = [
   ["server", server],
   ["settings", settings],
@@ -307,7 +330,8 @@ const checks: ReadonlyArray<readonly [string, (facts: DoctorFacts) => ReadonlyAr
   ["consumers", consumers],
   ["anchors", anchors],
   ["claims", claims],
-  ["work", work]
+  ["work", work],
+  ["standby", standby]
 ]
 
 const long = (seconds: number): string => {

@@ -55,7 +55,26 @@ const anchored = (newest: Partial<Newest>): Pick<DoctorFacts, "anchorFile"> => (
   }
 })
 
+const withStandby = (level: string): Partial<DoctorFacts> => ({
+  server: {
+    ...well.server,
+    settings: { ...well.server.settings, synchronous_standby_names: "one", synchronous_commit: level }
+  }
+})
+
 describe("the doctor", () => {
+  it.each([
+    ["on", "ok", /^Commits wait for a synchronous standby: one\.$/],
+    ["remote_apply", "ok", /^Commits wait/],
+    ["remote_write", "warning", /^synchronous_commit is remote_write: .*before they are on its disk/],
+    ["local", "warning", /^synchronous_commit is local although there is a synchronous standby \(one\)/],
+    ["off", "warning", /^synchronous_commit is off although/]
+  ])("says what synchronous_commit = %s means where there is a standby", (setting, level, what) => {
+    const found = diagnose({ ...well, ...withStandby(setting) }).filter(({ check }) => check === "standby")
+    expect(found.map((each) => each.level)).toEqual([level])
+    expect(found[0]?.what).toMatch(what)
+  })
+
   it("finds nothing to do where all is well", () => {
     const findings = diagnose(well)
     expect(findings.filter(({ level, toDo }) => level !== "ok" || toDo !== null)).toEqual([])

@@ -91,6 +91,24 @@ describe("a worker whose database has trouble", () => {
     }).pipe(Effect.provide(faulty(() => ({ renew: () => Effect.never }))))
   )
 
+  it.effect("renews again while a renewal has no answer, and keeps the claim", () => {
+    let tries = 0
+    return Effect.gen(function* () {
+      const { card, fiber } = yield* working(Effect.sleep("60 seconds"))
+      yield* passes(70)
+      expect(yield* Fiber.join(fiber)).toMatchObject({ completed: 1, lost: 0 })
+      expect((yield* card).status).toBe("done")
+      expect(tries).toBeGreaterThan(2)
+    }).pipe(
+      Effect.provide(
+        faulty((backlog) => ({
+          // Of each two renewals the first gets no answer, as on a connection that died.
+          renew: (input) => Effect.suspend(() => (tries++ % 2 === 0 ? Effect.never : backlog.renew(input)))
+        }))
+      )
+    )
+  })
+
   it.effect("keeps a result until it can be told, and completes once what was carried out and not answered", () => {
     let tries = 0
     let renewals = 0

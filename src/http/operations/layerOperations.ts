@@ -7,9 +7,9 @@ import { problemMediaType, problemOf } from "../asProblem.ts"
 import { Shutdown } from "../Shutdown.ts"
 import { makeGauges } from "./gauges.ts"
 
-/** How long a look at the database is good for, and how long it may take. */
+/** How long the result of a check is cached, and how long a check may take. */
 const freshness = "1 second"
-const patience = "5 seconds"
+const timeout = "5 seconds"
 
 const prometheus = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -29,24 +29,27 @@ export const layerOperations = (
       const isEnding = yield* Deferred.make<void>()
       yield* Effect.forkScoped(Effect.andThen(begun, Deferred.succeed(isEnding, undefined)))
 
-      /** Why commands are not taken, if they are not. */
-      const obstacle = yield* Effect.cachedWithTTL(
-        Effect.all([doctor?.readiness ?? Effect.succeedNone, backlog.readiness], { concurrency: "unbounded" }).pipe(
-          Effect.map(([first, second]) => Option.orElse(first, () => second)),
-          Effect.timeout(patience),
-          Effect.catch((error) =>
-            Effect.as(
-              Effect.logWarning("The server is not ready.", error),
-              Option.some("the database does not answer as it should")
-            )
-          )
-        ),
-        freshness
-      )
-
       /** A server that only reads is ready: it is there for reads. */
       const isReplica = yield* Effect.cachedWithTTL(
         Effect.orElseSucceed(doctor?.isReplica ?? Effect.succeed(false), () => false),
+        freshness
+      )
+
+      /** Why commands are not taken, if they are not. */
+      const obstacle = yield* Effect.cachedWithTTL(
+        Effect.all(
+          [
+            doctor?.readiness ?? Effect.succeedNone,
+            Effect.flatMap(isReplica, (is) => (is ? Effect.succeedNone : backlog.readiness))
+          ],
+          { concurrency: "unbounded" }
+        ).pipe(
+          Effect.map(([first, second]) => Option.orElse(first, () => second)),
+          Effect.timeout(timeout),
+          Effect.catch((error) =>
+            Effect.as(Effect.logWarning("The server is not ready.", error), Option.some("the database does not answer"))
+          )
+        ),
         freshness
       )
 

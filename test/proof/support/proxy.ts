@@ -26,6 +26,13 @@ export interface Proxy {
   readonly hideCommits: () => void
   /** From now on cuts nothing. */
   readonly end: () => void
+  /**
+   * Swallows every byte of the connections that are open, in both directions, and tells neither side when the other
+   * closes them. New connections work.
+   */
+  readonly swallow: () => void
+  /** Does that to the next connection on which the server confirms a COMMIT, from that confirmation on. */
+  readonly swallowNextCommit: () => void
   readonly close: () => Promise<void>
 }
 
@@ -43,16 +50,22 @@ export const startProxy = async (target: number, random: Random): Promise<Proxy>
   const cuts = new Map<Cut, number>()
   let cutting = false
   let hiding = false
+  let swallowing = false
+  const links = new Set<{ isSwallowed: boolean }>()
 
   const server = createServer((client) => {
     const upstream = connect(target, "127.0.0.1")
     const both = [client, upstream]
+    const link = { isSwallowed: false }
+    links.add(link)
     for (const socket of both) {
       sockets.add(socket)
       socket.setNoDelay(true)
       socket.on("error", () => undefined)
       socket.on("close", () => {
         sockets.delete(socket)
+        if (link.isSwallowed) return
+        links.delete(link)
         for (const each of both) each.destroy()
       })
     }
@@ -63,6 +76,7 @@ export const startProxy = async (target: number, random: Random): Promise<Proxy>
     let deaf = false
 
     client.on("data", (chunk) => {
+      if (link.isSwallowed) return
       if (!cutting || random.below(oneRequestIn) > 0) {
         upstream.write(chunk)
         return
@@ -77,6 +91,11 @@ export const startProxy = async (target: number, random: Random): Promise<Proxy>
       }
     })
     upstream.on("data", (chunk) => {
+      if (swallowing && chunk.includes(committed)) {
+        swallowing = false
+        link.isSwallowed = true
+      }
+      if (link.isSwallowed) return
       if (deaf) return cut("before the answer")
       if (chunk.includes(committed) && (hiding || (cutting && random.below(oneCommitIn) === 0))) {
         return cut("before the answer to COMMIT")
@@ -104,6 +123,12 @@ export const startProxy = async (target: number, random: Random): Promise<Proxy>
     end: () => {
       cutting = false
       hiding = false
+    },
+    swallow: () => {
+      for (const link of links) link.isSwallowed = true
+    },
+    swallowNextCommit: () => {
+      swallowing = true
     },
     close: async () => {
       const closed = once(server, "close")

@@ -236,7 +236,7 @@ export const transactions = (test: Test): void => {
   )
 
   test(
-    "a commit waits for the disk, though the session's setting is not to; a setting that promises more stays",
+    "a commit waits for the disk and for a standby, although the session's setting waits for less; a setting that waits for a standby stays",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const { sql } = yield* tables
@@ -250,11 +250,12 @@ export const transactions = (test: Test): void => {
             return row?.setting
           })
         )
-      expect(yield* settingAfter("off", backlog.create(input("a")))).toBe("local")
+      expect(yield* settingAfter("off", backlog.create(input("a")))).toBe("on")
+      expect(yield* settingAfter("local", backlog.create(input("l")))).toBe("on")
       expect(yield* settingAfter("on", backlog.create(input("b")))).toBe("on")
       expect(yield* settingAfter("remote_write", backlog.create(input("c")))).toBe("remote_write")
       const refused = backlog.create(input("a", { commandId: "refused" }))
-      expect(yield* settingAfter("off", refused)).toBe("local")
+      expect(yield* settingAfter("off", refused)).toBe("on")
     })
   )
 
