@@ -208,6 +208,7 @@ const varied = []
 try {
   for (const target of targets.filter(({ inCi, name }) => (inCi || !values.ci) && pattern.test(name))) {
     servers.push(await checkServer(target))
+    if (values.write) writeTable("servers", serverTable(servers))
   }
   const chosen = values.ci ? [] : variations.filter(({ name }) => pattern.test(name))
   const found = targets
@@ -225,6 +226,8 @@ try {
         const outcome = await checkVariation(server, benchmark, variation)
         note(`${target.name}, ${variation.name}: ${outcome}`)
         varied.push({ server: target.name, name: variation.name, outcome })
+        // What was found stays when the run is interrupted.
+        if (values.write) writeTable("settings", variationTable(varied))
       }
     } finally {
       await Promise.all([server.stop(), benchmark.stop()])
@@ -236,7 +239,5 @@ try {
 
 if (servers.length > 0) console.log(`\n${serverTable(servers)}`)
 if (varied.length > 0) console.log(`\n${variationTable(varied)}`)
-if (values.write && servers.length > 0) writeTable("servers", serverTable(servers))
-if (values.write && varied.length > 0) writeTable("settings", variationTable(varied))
 for (const problem of problems) console.error(`\n${problem}`)
 process.exitCode = problems.length === 0 && servers.length + varied.length > 0 ? 0 : 1

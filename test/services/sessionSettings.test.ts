@@ -63,7 +63,10 @@ const useEverything = Effect.gen(function* () {
   expect(yield* backlog.stats).toMatchObject({ counts: { done: 1 } })
   expect(yield* backlog.explain("b")).toBeDefined()
   expect((yield* backlog.list({ status: "ready" })).map(({ id }) => id)).toEqual(["b", "c", "d"])
-  yield* audit.redact({ id: "c", parts: ["title"], actor: "ann", reason: "asked" })
+  // A transaction of the caller's own keeps its search path.
+  const path = sql<{ readonly path: string }>`SELECT pg_catalog.current_setting('search_path') AS path`
+  const redaction = audit.redact({ id: "c", parts: ["title"], actor: "ann", reason: "asked" })
+  expect(yield* sql.withTransaction(Effect.andThen(redaction, path))).toEqual(yield* path)
   const lines = yield* Stream.runCollect(audit.exportLog)
   yield* audit.rebuild()
   const other = yield* Layer.build(Layer.fresh(freshBacklog))
