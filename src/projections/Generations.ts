@@ -84,7 +84,10 @@ export const makeGenerations = (
         one
       ),
     raiseIfMoved: Effect.suspend(() => raiseMoved({ override: clockOverride(), atLeast: 0n, reason: null })).pipe(
-      Effect.flatMap((rows) => (rows.length > 0 ? Effect.succeed(rows) : sql<Raised>`${current}`)),
+      Effect.filterOrElse(
+        (rows) => rows.length > 0,
+        () => sql<Raised>`${current}`
+      ),
       Effect.map(one)
     )
   }

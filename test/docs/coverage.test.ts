@@ -31,6 +31,7 @@ const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
     { language: "ts", by: "test/docs/programs.test.ts" },
     { language: "indented", by: "test/docs/commands.test.ts" }
   ],
+  "docs/backup-and-restore.md": [{ language: /^(sh|indented)$/, by: "test/docs/backupAndRestore.test.ts" }],
   "docs/command-line.md": [{ language: /^(indented|)$/, by: "test/docs/commands.test.ts" }],
   "docs/embedded.md": [{ language: "indented", by: "test/docs/commands.test.ts" }],
   "docs/evolution.md": [{ language: /^(json|ts)$/, by: "test/docs/programs.test.ts" }],

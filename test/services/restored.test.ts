@@ -308,7 +308,7 @@ onServer("a new generation", (test) => {
             if (tokens.length >= 15) return tokens
           }
         })
-      const workers = yield* Effect.forkChild(Effect.all(["w1", "w2", "w3"].map(worker), { concurrency: "unbounded" }))
+      const workers = yield* Effect.forkChild(Effect.forEach(["w1", "w2", "w3"], worker, { concurrency: "unbounded" }))
       const { generation: begun, reclaimed } = yield* audit.restored({ actor: "ops" })
       const tokens = (yield* Fiber.join(workers)).flat()
       const older = tokens.filter(([, token]) => token <= begun)

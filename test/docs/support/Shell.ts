@@ -19,6 +19,8 @@ export interface ShellOptions {
   /** What stands on the page, and what is there instead: addresses, and anchors. */
   readonly instead?: ReadonlyArray<readonly [string, string]>
   readonly variables?: Readonly<Record<string, string>>
+  /** Where programs are that are not on the path, by name. */
+  readonly programs?: Readonly<Record<string, string>>
 }
 
 /** What became of a line. */
@@ -103,7 +105,14 @@ export class Shell {
       case "curl":
         return this.#curl(argv)
       case "openssl":
-        return promisify(execFile)(program, argv).then((output) => ({ code: 0, ...output }))
+      case "cp":
+      case "rm":
+      case "pg_dump":
+      case "pg_restore":
+        return promisify(execFile)(this.#options.programs?.[program] ?? program, argv).then((output) => ({
+          code: 0,
+          ...output
+        }))
       default:
         throw new Error(`nobody runs this line: ${parsed.line}`)
     }
