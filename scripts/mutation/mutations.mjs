@@ -1,6 +1,7 @@
 import { accessMutations } from "./accessMutations.mjs"
 import { logMutations } from "./logMutations.mjs"
 import { serverMutations } from "./serverMutations.mjs"
+import { openingMutations } from "./openingMutations.mjs"
 
 /**
  * What is taken out, one at a time: where, the text, what stands there instead, and the tests that should notice first.
@@ -403,5 +404,6 @@ export const mutations = [
   },
   ...accessMutations,
   ...logMutations,
-  ...serverMutations
+  ...serverMutations,
+  ...openingMutations
 ]

@@ -1,5 +1,5 @@
 import { Context, type DateTime, Duration, Effect, Schema } from "effect"
-import { SqlClient, SqlError } from "effect/sql"
+import { type SqlClient, SqlError } from "effect/sql"
 import type { EventLog, Head } from "./EventLog.ts"
 
 /** The server is a hot standby, which takes no writes. Nothing was written. */

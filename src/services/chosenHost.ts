@@ -1,5 +1,5 @@
 import { PgConnection } from "@effect/sql-pg"
-import { Array as Arr, Duration, Effect, Random } from "effect"
+import { type Duration, Effect, Random } from "effect"
 import { SqlError } from "effect/sql"
 import { type ConnectionSettings, nameOfHost, type ServerHost, type TargetSessionAttrs } from "./connectionSettings.ts"
 
@@ -61,7 +61,7 @@ export const chooseHost = Effect.fnUntraced(function* (
   }
   if (target === "prefer-standby" && second !== undefined) return second
   const wanted = target === "any" ? "accepts a connection" : `is ${target}`
-  return yield* connectionError(new Error(Arr.join(reasons, "; ")), `none of the hosts ${wanted}`)
+  return yield* connectionError(new Error(reasons.join("; ")), `none of the hosts ${wanted}`)
 })
 
 const describe = ({ isReadOnly, isStandby }: SessionState): string =>

@@ -211,10 +211,10 @@ const parseUrl = (url: string): ReadonlyMap<string, string> => {
     // Without a port in the URL, PGPORT says which.
     if (hosts.some(({ port }) => port !== "")) values.set("port", hosts.map(({ port }) => port).join(","))
   }
-  const [path = "", query = ""] = splitAt(rest, "?")
+  const [path, query = ""] = splitAt(rest, "?")
   set("dbname", path.slice(1), "the database")
   for (const pair of query === "" ? [] : query.split("&")) {
-    const [name = "", value] = splitAt(pair, "=")
+    const [name, value] = splitAt(pair, "=")
     if (value === undefined) refuse("a setting in the URL has no value: settings are written name=value")
     // JavaScript writes a space so, and no option of the server begins with a plus.
     const text = name === "options" && value?.startsWith("-c+") === true ? value.replaceAll("+", " ") : (value ?? "")

@@ -14,8 +14,15 @@ import {
 } from "./connectionSettings.ts"
 import { serverStream } from "./hasOneSession.ts"
 import { passwordInFile } from "./passwordFile.ts"
-import type { PostgresOptions } from "./Postgres.ts"
 import { tlsOptions } from "./tlsOptions.ts"
+
+/** What a program says of a server and its connections; see `PostgresOptions`. */
+interface ServerOptions {
+  readonly url: string | Redacted.Redacted
+  readonly poolSize?: number | undefined
+  readonly connectTimeout?: Duration.Input | undefined
+  readonly prepare?: boolean | undefined
+}
 
 /** What connections of this program are called on the server, unless `application_name` says otherwise. */
 const applicationName = "mosaic-backlog"
@@ -30,7 +37,7 @@ const defaultKeepAlive = Duration.seconds(15)
  * the session must be in a certain state, each new connection searches for a host. Fails with a `ConnectionError` whose
  * cause is `ConnectionSettingRefused` for a setting that is not supported.
  */
-export const serverConfig = (options: PostgresOptions): Effect.Effect<PgClient.PgPoolConfig, SqlError.SqlError> =>
+export const serverConfig = (options: ServerOptions): Effect.Effect<PgClient.PgPoolConfig, SqlError.SqlError> =>
   Effect.try({
     try: () => configOf(options),
     catch: (cause) =>
@@ -46,7 +53,7 @@ export const serverConfig = (options: PostgresOptions): Effect.Effect<PgClient.P
       })
   })
 
-const configOf = (options: PostgresOptions): PgClient.PgPoolConfig => {
+const configOf = (options: ServerOptions): PgClient.PgPoolConfig => {
   const url = typeof options.url === "string" ? options.url : Redacted.value(options.url)
   const settings = Result.getOrThrow(connectionSettings(url, process.env))
   const { hosts, keepAlive, targetSessionAttrs } = settings

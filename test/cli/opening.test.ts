@@ -71,7 +71,8 @@ describe("a place without a backlog", () => {
     )
     await mkdir(join(folder, "empty"))
     for (const argv of others) {
-      for (const where of [["--db", join(folder, "typo")], ["--db", join(folder, "empty")], place.flags]) {
+      const directory = join(folder, argv[0] === "verify" ? "empty" : "typo")
+      for (const where of [["--db", directory], place.flags]) {
         const ran = await cli([...argv, ...where])
         assert.deepStrictEqual([argv, ran.code, ran.stdout], [argv, 6, ""], ran.stderr)
         assert.match(ran.stderr, /There is no backlog in .*`backlog create`, `import`, `migrate`, `serve` and `mcp`/s)

@@ -121,9 +121,9 @@ describe("a hot standby", () => {
   it("creates and migrates nothing", async () => {
     const missing = await json(["list", "--db", standby.url, "--schema", "elsewhere"])
     assert.deepStrictEqual([missing.code, missing.error?._tag], [6, "BacklogMissing"])
-    const create = await json(["migrate", "--db", standby.url, "--schema", "elsewhere"])
-    assert.deepStrictEqual([create.code, create.error?._tag], [6, "BacklogMissing"])
-    assert.include(create.error?.message, "read-only replica: create the backlog on its primary server")
+    const created = await json(["migrate", "--db", standby.url, "--schema", "elsewhere"])
+    assert.deepStrictEqual([created.code, created.error?._tag], [6, "BacklogMissing"])
+    assert.include(created.error?.message, "read-only replica: create the backlog on its primary server")
     await sqlOn(
       primary,
       "CREATE TABLE backlog.kept AS SELECT * FROM backlog.migrations",
@@ -201,6 +201,18 @@ describe("a hot standby", () => {
 
   it("names a read that it cancelled, and what to set", async () => {
     await replayed()
+    const conflicts = async () => {
+      const [[row] = []] = await sqlOn(
+        standby,
+        "SELECT confl_snapshot::int AS conflicts FROM pg_stat_database_conflicts WHERE datname = 'postgres'"
+      )
+      return Number(row?.["conflicts"]) > 0
+    }
+    const removeRowsInUse = async () => {
+      await sqlOn(primary, "UPDATE backlog.cards SET title = title", "VACUUM backlog.cards")
+      await sqlOn(primary, "SELECT pg_switch_wal()::text")
+      await Effect.runPromise(until(Effect.promise(conflicts)))
+    }
     const cancelled = await on(
       standby,
       Effect.gen(function* () {
@@ -208,24 +220,7 @@ describe("a hot standby", () => {
         return yield* Effect.flip(
           audit.verify({
             // In the snapshot of the verification, rows are removed that it still sees.
-            onProgress: (done) =>
-              done > 0
-                ? Effect.void
-                : Effect.promise(async () => {
-                    await sqlOn(primary, "UPDATE backlog.cards SET title = title", "VACUUM backlog.cards")
-                    await sqlOn(primary, "SELECT pg_switch_wal()::text")
-                    await Effect.runPromise(
-                      until(
-                        Effect.promise(async () => {
-                          const [[row] = []] = await sqlOn(
-                            standby,
-                            "SELECT confl_snapshot::int AS conflicts FROM pg_stat_database_conflicts WHERE datname = 'postgres'"
-                          )
-                          return Number(row?.["conflicts"]) > 0
-                        })
-                      )
-                    )
-                  })
+            onProgress: (done) => (done > 0 ? Effect.void : Effect.promise(removeRowsInUse))
           })
         )
       })
