@@ -70,6 +70,7 @@ export { Doctor } from "./services/Doctor.ts"
 export { DoctorFacts } from "./services/DoctorFacts.ts"
 export { DoctorFinding } from "./services/DoctorFinding.ts"
 export { DirectoryLocked, DirectoryUnusable } from "./services/DirectoryLock.ts"
+export { DirectoryLost } from "./services/HeldDirectory.ts"
 export { InvalidInput } from "./services/InvalidInput.ts"
 export {
   type BacklogServices,

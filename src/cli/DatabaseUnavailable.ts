@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { SqlError } from "effect/sql"
+import { DirectoryLost } from "../services/HeldDirectory.ts"
 import { troubleOf } from "../services/troubleOf.ts"
 
 /** The database cannot be reached, refuses this user, or is not able to answer now. */
@@ -44,8 +45,10 @@ export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitt
 export const databaseTrouble = <E>(
   error: E,
   database: string
-): Exclude<E, SqlError.SqlError> | DatabaseUnavailable | DatabaseFailed | NotPermitted => {
+): Exclude<E, SqlError.SqlError> | DatabaseUnavailable | DatabaseFailed | DirectoryLost | NotPermitted => {
   if (!SqlError.isSqlError(error)) return error as Exclude<E, SqlError.SqlError>
+  const lost = directoryLostIn(error)
+  if (lost !== undefined) return lost
   const reason = error.reason._tag
   const cause = error.reason.cause
   const trouble = troubleOf(error)
@@ -57,6 +60,13 @@ export const databaseTrouble = <E>(
     : problemOf(error, cause)
   const details = { database, reason, problem }
   return trouble === "failed" ? new DatabaseFailed(details) : new DatabaseUnavailable(details)
+}
+
+/** The innermost cause, where it is that. */
+const directoryLostIn = (cause: unknown): DirectoryLost | undefined => {
+  if (cause instanceof DirectoryLost) return cause
+  if (SqlError.isSqlError(cause)) return directoryLostIn(cause.reason.cause)
+  return cause instanceof Error && cause.cause !== undefined ? directoryLostIn(cause.cause) : undefined
 }
 
 /** Postgres's codes for a prepared statement that is not there, or is there already. */

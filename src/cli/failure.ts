@@ -8,6 +8,7 @@ import {
   DamagedEvent,
   DependencyNotFound,
   DirectoryLocked,
+  DirectoryLost,
   DirectoryUnusable,
   InvalidInput,
   LogFileRefused,
@@ -84,6 +85,7 @@ const kinds: ReadonlyArray<{
       DatabaseUnavailable,
       NotPermitted,
       DirectoryLocked,
+      DirectoryLost,
       DirectoryUnusable,
       MigrationRefused,
       RebuildBlocked
