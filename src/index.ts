@@ -83,6 +83,7 @@ export { DoctorFacts } from "./services/DoctorFacts.ts"
 export { DoctorFinding } from "./services/DoctorFinding.ts"
 export { DirectoryLocked, DirectoryUnusable } from "./services/DirectoryLock.ts"
 export { EventTypeFilter, eventTypeNamed } from "./services/EventTypeFilter.ts"
+export { DirectoryLost } from "./services/HeldDirectory.ts"
 export { InvalidInput } from "./services/InvalidInput.ts"
 export { type AnchorOutcome, keepAnchors, type KeepAnchorsOptions } from "./services/keepAnchors.ts"
 export {

@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { SqlError } from "effect/sql"
 import { type ReplicaTrouble, replicaTroubleOf } from "../events/replica.ts"
+import { DirectoryLost } from "../services/HeldDirectory.ts"
 import { readOnlyTransaction, troubleOf } from "../services/troubleOf.ts"
 
 /** The database cannot be reached, refuses this user, or is not able to answer now. */
@@ -45,8 +46,16 @@ export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitt
 export const databaseTrouble = <E>(
   error: E,
   database: string
-): Exclude<E, SqlError.SqlError> | DatabaseUnavailable | DatabaseFailed | NotPermitted | ReplicaTrouble => {
+):
+  | Exclude<E, SqlError.SqlError>
+  | DatabaseUnavailable
+  | DatabaseFailed
+  | DirectoryLost
+  | NotPermitted
+  | ReplicaTrouble => {
   if (!SqlError.isSqlError(error)) return error as Exclude<E, SqlError.SqlError>
+  const lost = directoryLostIn(error)
+  if (lost !== undefined) return lost
   const reason = error.reason._tag
   const cause = error.reason.cause
   const ofReplica = replicaTroubleOf(error)
@@ -67,6 +76,13 @@ const notPermittedProblem = (error: SqlError.SqlError, cause: unknown): string =
   return codeOf(cause) === readOnlyTransaction
     ? `${problem} (default_transaction_read_only is on for the role, the database or the server)`
     : problem
+}
+
+/** The innermost cause, where it is that. */
+const directoryLostIn = (cause: unknown): DirectoryLost | undefined => {
+  if (cause instanceof DirectoryLost) return cause
+  if (SqlError.isSqlError(cause)) return directoryLostIn(cause.reason.cause)
+  return cause instanceof Error && cause.cause !== undefined ? directoryLostIn(cause.cause) : undefined
 }
 
 /** Postgres's codes for a prepared statement that is not there, or is there already. */

@@ -1,6 +1,7 @@
 import { Effect, type Scope } from "effect"
 import { createServer, type Server, type Socket } from "node:net"
-import { makePlace, protect, removePlace, type SocketPlace, socketPlaces } from "./directorySocket.ts"
+import { makePlace, publish, removePlace, type SocketPlace, socketPlaces } from "./directorySocket.ts"
+import { DirectoryLost, type HeldDirectory } from "./HeldDirectory.ts"
 import type { SessionTurns } from "./SessionTurns.ts"
 import { WireSession } from "./WireSession.ts"
 import { leaving } from "./wireMessages.ts"
@@ -26,11 +27,15 @@ const farewellMillis = 10_000
  * end, for 10 seconds at most, and cuts off the rest, whose transactions are rolled back. Where there can be no such
  * socket, others wait for the directory itself.
  */
-export const serveDirectory = (directory: string, turns: SessionTurns): Effect.Effect<void, never, Scope.Scope> =>
+export const serveDirectory = (
+  directory: string,
+  turns: SessionTurns,
+  owner: HeldDirectory
+): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
     const places = yield* Effect.promise(() => socketPlaces(directory).catch(() => []))
     for (const place of places) {
-      const listener = new DirectoryListener(turns)
+      const listener = new DirectoryListener(turns, owner)
       const isServed = yield* Effect.acquireRelease(
         Effect.tryPromise(() => listener.open(place)),
         () => Effect.promise(() => listener.close())
@@ -47,9 +52,11 @@ class DirectoryListener {
   private place: SocketPlace | undefined
   private isClosing = false
   private whenEmpty: (() => void) | undefined
+  private readonly owner: HeldDirectory
 
-  constructor(turns: SessionTurns) {
+  constructor(turns: SessionTurns, owner: HeldDirectory) {
     this.turns = turns
+    this.owner = owner
     this.server = createServer((socket) => this.accept(socket))
     this.server.maxConnections = mostConnections
   }
@@ -58,12 +65,12 @@ class DirectoryListener {
     if (!(await makePlace(place))) return false
     await new Promise<void>((resolve, reject) => {
       this.server.once("error", reject)
-      this.server.listen(place.path, resolve)
+      this.server.listen(place.draft, resolve)
     })
     // A program that forgets to close its layers ends nevertheless, as it does without this.
     this.server.unref()
     try {
-      await protect(place)
+      await publish(place)
     } catch (error) {
       this.server.close()
       throw error
@@ -76,8 +83,9 @@ class DirectoryListener {
     if (this.place === undefined) return
     this.isClosing = true
     this.server.close()
-    await removePlace(this.place).catch(() => undefined)
-    // Whoever was not greeted yet has sent nothing, and finds the next holder. Without an engine nobody can be served.
+    // After a loss, what is at that path belongs to the next owner.
+    if (!this.owner.isLost) await removePlace(this.place).catch(() => undefined)
+    // A client that was not greeted yet has sent nothing, and finds the next holder. Without an engine none can be served.
     for (const [socket, { greeted }] of this.connections) if (!greeted || this.turns.isClosed) socket.destroy()
     if (this.connections.size === 0) return
     const ask = setTimeout(() => {
@@ -94,20 +102,27 @@ class DirectoryListener {
   }
 
   private accept(socket: Socket): void {
-    if (this.isClosing) return void socket.destroy()
-    const session = new WireSession({
+    // Before it is greeted: a client of a directory that was moved here finds the next holder.
+    if (this.isClosing || !this.turns.probe()) return void socket.destroy()
+    const lost = (error: Error) => {
+      // The client is told, since the next connection may lead to another database.
+      if (error instanceof DirectoryLost) session.refuse("58030", error.message)
+      else socket.destroy()
+    }
+    const session: WireSession = new WireSession({
       turns: this.turns,
       program: socket,
       send: (bytes) => void socket.write(bytes),
       end: () => socket.destroySoon(),
-      lost: () => void socket.destroy(),
+      lost,
       largestMessage,
       mayExpel: true
     })
     this.connections.set(socket, session)
     socket.unref()
     socket.setTimeout(greetingMillis, () => {
-      if (!session.greeted) socket.destroy()
+      // What it sent meanwhile is read first: where this process is slow, that is not the client's fault.
+      setImmediate(() => setImmediate(() => void (session.greeted || socket.destroy())))
     })
     // Closed or broken, as it comes to the same: "close" follows.
     socket.on("error", () => undefined)
@@ -119,13 +134,10 @@ class DirectoryListener {
     socket.on("data", (chunk) => {
       // One after the other, and none before its answer is on the way: a client that does not read gets no further.
       socket.pause()
-      session.receive(chunk).then(
-        () => {
-          if (socket.writableNeedDrain) socket.once("drain", () => socket.resume())
-          else socket.resume()
-        },
-        () => socket.destroy()
-      )
+      session.receive(chunk).then(() => {
+        if (socket.writableNeedDrain) socket.once("drain", () => socket.resume())
+        else socket.resume()
+      }, lost)
     })
   }
 }

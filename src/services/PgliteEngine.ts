@@ -1,4 +1,6 @@
-import type { PGlite } from "@electric-sql/pglite"
+import type { PGlite, PGliteOptions } from "@electric-sql/pglite"
+import { reasonOf } from "./fileErrors.ts"
+import { DirectoryLost, type HeldDirectory } from "./HeldDirectory.ts"
 
 /** The parts of PGlite's WebAssembly module that matter when it crashes. */
 interface Module {
@@ -7,6 +9,9 @@ interface Module {
   _pgl_pq_flush: () => void
   stackRestore: (pointer: number) => void
   readonly FS: { readonly quit: () => void }
+  readonly NODEFS: Readonly<
+    Record<"node_ops" | "stream_ops", Record<string, (...parameters: Array<unknown>) => unknown>>
+  >
 }
 
 /** With this status Postgres leaves a statement for its own error handler; every other exception is a crash. */
@@ -17,38 +22,45 @@ export class PgliteEngine {
   /** Set when the engine broke down; it must not be touched after that. */
   private crash: Error | undefined
   private readonly pglite: PGlite
+  private readonly owner: HeldDirectory | undefined
 
-  private constructor(pglite: PGlite) {
+  private constructor(pglite: PGlite, owner: HeldDirectory | undefined) {
     this.pglite = pglite
+    this.owner = owner
     this.watch()
   }
 
-  /** Starts PGlite over the directory (creating the database if it is empty), or in memory. */
-  static async open(directory: string | undefined): Promise<PgliteEngine> {
+  /**
+   * Starts PGlite over the directory (creating the database if it is empty), or in memory. Writes only while `owner` finds
+   * that it still holds the directory around it: that is checked before and after all messages, and before files are
+   * opened, changed or removed. After that, all calls fail with `DirectoryLost`.
+   */
+  static async open(directory: string | undefined, owner?: HeldDirectory): Promise<PgliteEngine> {
     // Loaded here, so that users of a server never load it.
     const { PGlite } = await import("@electric-sql/pglite")
     const { exitCode } = process
     const log: Array<string> = []
     try {
       const pglite = await PGlite.create({
-        ...(directory === undefined ? {} : { dataDir: directory }),
+        ...(directory === undefined ? {} : await storage(directory, owner)),
         onStderr: (line) => {
           log.push(line)
           if (log.length > 20) log.shift()
           return false
         }
       })
-      return new PgliteEngine(pglite)
+      return new PgliteEngine(pglite, owner)
     } catch (cause) {
       // A Postgres that gives up sets the exit code of the whole process.
       process.exitCode = exitCode
+      if (cause instanceof DirectoryLost) throw cause
       const serious = log.findLast((line) => /\b(?:ERROR|FATAL|PANIC):/.test(line))
-      throw new Error(serious ?? (cause instanceof Error ? cause.message : String(cause)), { cause })
+      throw new Error(serious ?? reasonOf(cause), { cause })
     }
   }
 
   async run(messages: Uint8Array): Promise<Buffer> {
-    if (this.crash !== undefined) throw this.crash
+    this.check()
     const answer: Array<Uint8Array> = []
     // Not execProtocolRaw: that parses every answer once more and keeps it until PGlite is closed.
     await this.pglite.execProtocolRawStream(messages, {
@@ -57,13 +69,32 @@ export class PgliteEngine {
         answer.push(bytes.slice())
       }
     })
+    // An answer is given only where it was true for the directory: files that were opened may be another database's.
+    this.check()
     return Buffer.concat(answer)
   }
 
+  /** Throws when the engine broke down, or its directory was lost, and from then on always. */
+  check(): void {
+    if (this.crash !== undefined) throw this.crash
+    try {
+      this.owner?.check()
+    } catch (error) {
+      this.crash = error as Error
+      throw error
+    }
+  }
+
+  /** Closes the database; gives up without writing when the engine broke down or the directory was lost. */
   async close(): Promise<void> {
-    // After a crash nothing in its memory can be trusted: the log on disk can, and the next opening replays it.
-    if (this.crash === undefined) await this.pglite.close()
-    else (this.pglite.Module as unknown as Module).FS.quit()
+    try {
+      this.check()
+    } catch {
+      // After a crash nothing in its memory can be trusted: the log on disk can, and the next opening replays it.
+      return (this.pglite.Module as unknown as Module).FS.quit()
+    }
+    await this.pglite.close()
+    if (this.crash !== undefined) throw this.crash
   }
 
   /**
@@ -81,7 +112,10 @@ export class PgliteEngine {
       } catch (cause) {
         if ((cause as { readonly status?: unknown } | null)?.status !== statementFailed) {
           process.exitCode = exitCode
-          const crash = new Error("the embedded Postgres crashed; open the backlog again", { cause })
+          const crash =
+            cause instanceof DirectoryLost
+              ? cause
+              : new Error("the embedded Postgres crashed; open the backlog again", { cause })
           this.crash = crash
           // PGlite calls this next, outside of what it catches, and then the other two.
           module.stackRestore = () => {
@@ -93,5 +127,47 @@ export class PgliteEngine {
         throw cause
       }
     }
+  }
+}
+
+/** Operations of the engine's file system that work by a path, or change a file. */
+const byPath = {
+  node_ops: ["setattr", "mknod", "rename", "unlink", "rmdir", "symlink"],
+  stream_ops: ["open"]
+} as const
+const byHandle = ["write", "setattr", "msync"]
+
+/** Where PGlite keeps its files. */
+const storage = async (directory: string, owner: HeldDirectory | undefined): Promise<PGliteOptions> => {
+  if (owner === undefined) return { dataDir: directory }
+  const { check, checkOften } = owner
+  const { NodeFS } = await import("@electric-sql/pglite/nodefs")
+  class OwnedFiles extends NodeFS {
+    override async init(...parameters: Parameters<InstanceType<typeof NodeFS>["init"]>) {
+      const { emscriptenOpts } = await super.init(...parameters)
+      const guardAll = (module: unknown) => {
+        const { node_ops, stream_ops } = (module as Module).NODEFS
+        for (const name of byPath.node_ops) guard(node_ops, name, check)
+        for (const name of byPath.stream_ops) guard(stream_ops, name, check)
+        // A file that is open is the directory's own wherever it went, but it may have another owner by now.
+        for (const name of byHandle) guard(stream_ops, name, checkOften)
+      }
+      return { emscriptenOpts: { ...emscriptenOpts, preRun: [guardAll, ...(emscriptenOpts.preRun ?? [])] } }
+    }
+  }
+  return { fs: new OwnedFiles(directory) }
+}
+
+/** What `check` throws goes through Postgres as a crash does, so that nothing runs after it. */
+const guard = (
+  operations: Record<string, (...parameters: Array<unknown>) => unknown>,
+  name: string,
+  check: () => void
+): void => {
+  const operation = operations[name]
+  if (operation === undefined) return
+  operations[name] = (...parameters) => {
+    check()
+    return operation(...parameters)
   }
 }

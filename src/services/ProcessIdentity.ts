@@ -35,14 +35,17 @@ const describeOwnProcess = async (): Promise<ProcessIdentity> => {
 }
 
 /**
- * Whether a process still runs; `unknown` when it cannot be looked at from here, because it is or was on another host
- * or in another container. `ended` is certain: there is no such process, a defunct one, or one that started at another
- * time, or the machine was restarted since.
+ * Whether a process still runs; `unknown` when it cannot be checked from here, because it is or was on another machine or
+ * in another container. `ended` is certain: there is no such process, a defunct one, or one that started at another
+ * time, or the machine was restarted since. The name of the host matters only where the boot does not identify the
+ * machine: a host may be renamed, and a container has a name of its own.
  */
 export const stateOf = async (other: ProcessIdentity): Promise<"running" | "ended" | "unknown"> => {
   const self = await ownProcess()
-  if (other.hostname !== self.hostname) return "unknown"
-  if (other.boot !== self.boot) return other.boot === null || self.boot === null ? "unknown" : "ended"
+  if (!(await isSameBoot(other))) {
+    if (other.hostname !== self.hostname) return "unknown"
+    if (other.boot !== self.boot) return other.boot === null || self.boot === null ? "unknown" : "ended"
+  }
   if (other.namespace !== self.namespace) return "unknown"
   const found = await lookUp(other.pid)
   if (found === "ended") return "ended"
@@ -50,18 +53,38 @@ export const stateOf = async (other: ProcessIdentity): Promise<"running" | "ende
   return found.started === other.started ? "running" : "ended"
 }
 
+/** Whether a process ran on this machine, and since it was last started. */
+export const isSameBoot = async (other: ProcessIdentity): Promise<boolean> =>
+  other.boot !== null && other.boot === (await ownProcess()).boot
+
+/** Processor time that a process has used, in milliseconds; undefined where it cannot be seen. */
+export const cpuMillisOf = async (other: ProcessIdentity): Promise<number | undefined> => {
+  if (process.platform !== "linux" || (await stateOf(other)) !== "running") return undefined
+  const fields = await statFields(other.pid)
+  const ticks = Number(fields?.[11]) + Number(fields?.[12])
+  return Number.isFinite(ticks) ? ticks * millisPerTick : undefined
+}
+
+/** The kernel gives times to programs in hundredths of a second on every architecture that Node runs on. */
+const millisPerTick = 10
+
 /** `hidden` is a process that exists, and of which no more can be seen. */
 type Found = { readonly started: string } | "ended" | "hidden"
 
 const lookUp = async (pid: number): Promise<Found> =>
   (await (process.platform === "linux" ? lookUpInProc(pid) : lookUpWithPs(pid))) ?? lookUpWithSignal(pid)
 
-/** https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: state is field 3, the start time field 22. */
-const lookUpInProc = async (pid: number): Promise<Found | undefined> => {
+/** https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html, from field 3 on: the state. */
+const statFields = async (pid: number): Promise<ReadonlyArray<string> | undefined> => {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined)
-  if (stat === undefined) return undefined
   // Field 2 is the program's name in parentheses, and may itself hold spaces and parentheses.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")
+}
+
+/** The start time is field 22. */
+const lookUpInProc = async (pid: number): Promise<Found | undefined> => {
+  const fields = await statFields(pid)
+  if (fields === undefined) return undefined
   const state = fields[0]
   const started = fields[19]
   if (state === "Z" || state === "X") return "ended"

@@ -1,4 +1,5 @@
 import type { PgliteEngine } from "./PgliteEngine.ts"
+import { reasonOf } from "./fileErrors.ts"
 import { type Batch, message, MessageCutter, messageType, textAt } from "./wireMessages.ts"
 
 /** A connection that takes turns with others on one engine. */
@@ -153,13 +154,32 @@ export class SessionTurns {
       (cause: unknown) => {
         this.running = undefined
         this.runningFor = undefined
-        const error = cause instanceof Error ? cause : new Error(String(cause))
+        const error = cause instanceof Error ? cause : new Error(reasonOf(cause))
         entry.reject(error)
-        this.end(error)
-        for (const each of this.belongings.keys()) each.lost(error)
-        this.onCrash(error)
+        this.breakDown(error)
       }
     )
+  }
+
+  /** Ends all turns when the engine is found unusable while nothing runs in it; returns whether it still is usable. */
+  probe(): boolean {
+    if (this.closed !== undefined) return false
+    try {
+      this.engine.check()
+      return true
+    } catch (error) {
+      // What runs finds out by itself, and is told first.
+      if (this.running === undefined) this.breakDown(error as Error)
+      return false
+    }
+  }
+
+  private breakDown(error: Error): void {
+    const isFirst = this.closed === undefined
+    this.end(error)
+    if (!isFirst) return
+    for (const each of this.belongings.keys()) each.lost(error)
+    this.onCrash(error)
   }
 
   private async execute({ batch, taker }: Waiting): Promise<void> {

@@ -1,4 +1,4 @@
-import { Effect, Exit, Option, Scope, Semaphore, type Duration } from "effect"
+import { Effect, Exit, Scope, Semaphore, type Duration } from "effect"
 import { resolve } from "node:path"
 import { BacklogMissing, createHint } from "./BacklogOpening.ts"
 import {
@@ -9,8 +9,10 @@ import {
   openDatabase,
   refuseForeign
 } from "./databaseDirectory.ts"
-import { type DirectoryLocked, DirectoryUnusable, holdDirectoryUnless, reasonOf } from "./DirectoryLock.ts"
+import { type DirectoryLocked, DirectoryUnusable, holdDirectoryUnless } from "./DirectoryLock.ts"
 import { serveDirectory } from "./DirectoryServer.ts"
+import { reasonOf } from "./fileErrors.ts"
+import { DirectoryLost, type HeldDirectory, ownershipCheckMillis } from "./HeldDirectory.ts"
 import { HolderConnection } from "./HolderConnection.ts"
 import type { PgliteEngine } from "./PgliteEngine.ts"
 import { type Peer, SessionStream } from "./SessionStream.ts"
@@ -46,6 +48,10 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
   let holding: Holding | undefined
   let found: HolderConnection | undefined
   let isEnded = false
+  /** Later a missing database was removed, and must not be replaced by an empty one. */
+  let isFirst = true
+  /** Set when this process held the directory and lost it: what is in that place now is not what it worked on. */
+  let lost: DirectoryLost | undefined
 
   const letGo = (exit: Exit.Exit<unknown, unknown>) =>
     Effect.suspend(() => {
@@ -58,18 +64,25 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
     Effect.tryPromise({
       try: work,
       catch: (cause) =>
-        cause instanceof DirectoryUnusable ? cause : new DirectoryUnusable({ directory, reason: reasonOf(cause) })
+        cause instanceof DirectoryUnusable
+          ? cause
+          : new DirectoryUnusable({
+              directory,
+              reason:
+                cause instanceof DirectoryLost ? `it was lost while it was opened: ${cause.reason}` : reasonOf(cause),
+              cause
+            })
     })
 
   const missing = () => new BacklogMissing({ place: directory, schema: null, toDo: createHint })
 
-  const open = Effect.fnUntraced(function* (scope: Scope.Closeable) {
+  const open = Effect.fnUntraced(function* (scope: Scope.Closeable, held: HeldDirectory) {
     // A process that was killed can have left a lock and no database.
     if (!create && !(yield* attempt(() => hasDatabase(directory)))) return yield* missing()
     // Not interruptible: the lock must not be let go while PGlite is at work in the directory.
-    yield* Effect.uninterruptible(attempt(() => createDatabase(directory)))
+    if (isFirst) yield* Effect.uninterruptible(attempt(() => createDatabase(directory, held)))
     const engine = yield* Effect.acquireRelease(
-      attempt(() => openDatabase(directory)),
+      attempt(() => openDatabase(directory, held)),
       (opened) => closeEngine(opened)
     )
     const turns = yield* Effect.acquireRelease(
@@ -77,7 +90,8 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
         () =>
           new SessionTurns(engine, {
             idleMillis,
-            onCrash: () => {
+            onCrash: (error) => {
+              if (error instanceof DirectoryLost) lost = error
               if (holding !== undefined) holding.crashed = true
               void run(
                 one.withPermit(Effect.suspend(() => (holding?.crashed === true ? letGo(Exit.void) : Effect.void)))
@@ -87,34 +101,41 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
       ),
       (made) => Effect.promise(() => made.close())
     )
-    yield* serveDirectory(directory, turns)
+    yield* Effect.acquireRelease(
+      // Also a holder that has nothing to do releases a directory that was moved, and tells those that it serves.
+      Effect.sync(() => setInterval(() => turns.probe(), ownershipCheckMillis).unref()),
+      (timer) => Effect.sync(() => clearInterval(timer))
+    )
+    yield* serveDirectory(directory, turns, held)
     holding = { turns, scope, crashed: false }
     return holding
   })
 
-  const find: Effect.Effect<Peer, BacklogMissing | DirectoryLocked | DirectoryUnusable> = one.withPermit(
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function* () {
-        // In a scope that is closed already, the lock would be let go as soon as it is taken.
-        if (isEnded) return yield* Effect.die(new Error(`the layer of ${directory} is closed`))
-        if (holding?.crashed === true) yield* letGo(Exit.void)
-        if (holding !== undefined) return { _tag: "Engine", turns: holding.turns, program } as const
-        const scope = yield* Scope.make()
-        const outcome = yield* Effect.gen(function* () {
-          const other = yield* holdDirectoryUnless(directory, { wait, unless: HolderConnection.open(directory) })
-          if (Option.isSome(other)) return { _tag: "Holder", connection: other.value } as const
-          const { turns } = yield* open(scope)
-          return { _tag: "Engine", turns, program } as const
-        }).pipe(
-          restore,
-          Scope.provide(scope),
-          Effect.onExit((exit) => (Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void))
-        )
-        if (outcome._tag === "Holder") yield* Scope.close(scope, Exit.void)
-        return outcome
-      })
+  const find: Effect.Effect<Peer, BacklogMissing | DirectoryLocked | DirectoryLost | DirectoryUnusable> =
+    one.withPermit(
+      Effect.uninterruptibleMask((restore) =>
+        Effect.gen(function* () {
+          // In a scope that is closed already, the lock would be let go as soon as it is taken.
+          if (isEnded) return yield* Effect.die(new Error(`the layer of ${directory} is closed`))
+          if (holding?.crashed === true) yield* letGo(Exit.void)
+          if (lost !== undefined) return yield* lost
+          if (holding !== undefined) return { _tag: "Engine", turns: holding.turns, program } as const
+          const scope = yield* Scope.make()
+          const outcome = yield* Effect.gen(function* () {
+            const taken = yield* holdDirectoryUnless(directory, { wait, unless: HolderConnection.open(directory) })
+            if (taken._tag === "Other") return { _tag: "Holder", connection: taken.other } as const
+            const { turns } = yield* open(scope, taken.held)
+            return { _tag: "Engine", turns, program } as const
+          }).pipe(
+            restore,
+            Scope.provide(scope),
+            Effect.onExit((exit) => (Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void))
+          )
+          if (outcome._tag === "Holder") yield* Scope.close(scope, Exit.void)
+          return outcome
+        })
+      )
     )
-  )
 
   // Looked at before the lock puts a file there.
   yield* attempt(() => refuseForeign(directory))
@@ -127,7 +148,10 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
       return one.withPermit(letGo(exit))
     })
   )
-  const first = yield* find
+  const first = yield* Effect.catchTag(find, "DirectoryLost", ({ reason }) =>
+    Effect.fail(new DirectoryUnusable({ directory, reason: `it was lost while it was opened: ${reason}` }))
+  )
+  isFirst = false
   if (first._tag === "Holder") found = first.connection
 
   return () =>

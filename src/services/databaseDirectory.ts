@@ -3,6 +3,8 @@ import { access, constants, mkdir, readdir, readFile, rename, rm, stat } from "n
 import { dirname, join } from "node:path"
 import { DirectoryUnusable, lockName } from "./DirectoryLock.ts"
 import { socketFolder } from "./directorySocket.ts"
+import { fileErrorCode, isAboutFiles, reasonOf } from "./fileErrors.ts"
+import { DirectoryLost, type HeldDirectory } from "./HeldDirectory.ts"
 import { PgliteEngine } from "./PgliteEngine.ts"
 
 /** What `PG_VERSION` says in a directory that this version of PGlite can open. */
@@ -38,7 +40,7 @@ const namesIn = async (directory: string): Promise<ReadonlyArray<string>> => {
   try {
     return await readdir(directory)
   } catch (error) {
-    if (codeOf(error) === "ENOENT") return []
+    if (fileErrorCode(error) === "ENOENT") return []
     throw error
   }
 }
@@ -48,21 +50,20 @@ export const makeDirectory = async (directory: string): Promise<void> => {
   try {
     await mkdir(directory)
   } catch (error) {
-    const code = codeOf(error)
+    const code = fileErrorCode(error)
     if (code === "ENOENT" && dirname(directory) !== directory) {
       await makeDirectory(dirname(directory))
       // Gone again, or not to be made: an error now. Made by another process meanwhile: fine.
       await mkdir(directory).catch((again: unknown) => {
-        if (codeOf(again) !== "EEXIST") throw again
+        if (fileErrorCode(again) !== "EEXIST") throw again
       })
     } else if (code !== "EEXIST" || !(await stat(directory)).isDirectory()) throw error
   }
 }
 
-const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException | null)?.code
-
-/** Sees to it that there is a complete database. Only the holder of the lock may call this. */
-export const createDatabase = async (directory: string): Promise<void> => {
+/** Creates a complete database unless there is one. Only the holder of the lock may call this. */
+export const createDatabase = async (directory: string, owner: HeldDirectory): Promise<void> => {
+  owner.check()
   const names = await readdir(directory)
   for (const name of names) {
     if (name.startsWith(unfinishedPrefix)) await rm(join(directory, name), { recursive: true, force: true })
@@ -71,22 +72,33 @@ export const createDatabase = async (directory: string): Promise<void> => {
   // Renamed when complete: whatever carries the final name is a whole database, even if this process is killed.
   const unfinished = join(directory, `${unfinishedPrefix}${randomUUID()}`)
   try {
-    const engine = await PgliteEngine.open(unfinished)
+    const engine = await PgliteEngine.open(unfinished, owner)
     await engine.close()
+    owner.check()
     await rename(unfinished, join(directory, databaseName))
   } catch (error) {
     await rm(unfinished, { recursive: true, force: true }).catch(() => undefined)
-    throw error
+    if (error instanceof DirectoryLost) throw error
+    throw new DirectoryUnusable({ directory, reason: `no database could be created in it: ${reasonOf(error)}` })
   }
 }
 
+/** Files of a database that Postgres never replaces; and one that it never writes again. */
+const lastingFiles = [databaseName, join(databaseName, "global", "pg_control")]
+const constantFile = join(databaseName, "PG_VERSION")
+
 /** Opens the database. Only the holder of the lock may call this. */
-export const openDatabase = async (directory: string): Promise<PgliteEngine> => {
+export const openDatabase = async (directory: string, owner: HeldDirectory): Promise<PgliteEngine> => {
   const database = join(directory, databaseName)
   const refuse = (reason: string) => new DirectoryUnusable({ directory, reason })
 
-  const version = await readFile(join(database, "PG_VERSION"), "utf8").catch(() => {
-    throw refuse(`${database} is not a database. Restore it from a backup, or choose another directory.`)
+  const version = await readFile(join(database, "PG_VERSION"), "utf8").catch((cause: unknown) => {
+    const isMissing = ["ENOENT", "ENOTDIR", "EISDIR"].includes(fileErrorCode(cause) ?? "")
+    throw refuse(
+      isMissing
+        ? `${database} is not a database. Restore it from a backup, or choose another directory.`
+        : `${join(database, "PG_VERSION")} cannot be read: ${reasonOf(cause)}`
+    )
   })
   if (version.trim() !== postgresMajor) {
     throw refuse(
@@ -94,13 +106,18 @@ export const openDatabase = async (directory: string): Promise<PgliteEngine> => 
         "Open it with the program that made it, export the backlog there, and import it into a new directory."
     )
   }
-  await access(database, constants.R_OK | constants.W_OK | constants.X_OK)
   try {
-    return await PgliteEngine.open(database)
+    await access(database, constants.R_OK | constants.W_OK | constants.X_OK)
+    for (const name of lastingFiles) owner.keep(name, false)
+    owner.keep(constantFile, true)
+    return await PgliteEngine.open(database, owner)
   } catch (error) {
+    owner.forget()
+    if (error instanceof DirectoryLost) throw error
+    if (isAboutFiles(error)) throw refuse(`the database in ${database} does not open: ${reasonOf(error)}`)
     throw refuse(
       `the database in ${database} does not open, and may be damaged. Restore it from a backup. ` +
-        `PGlite says: ${error instanceof Error ? error.message : String(error)}`
+        `PGlite says: ${reasonOf(error)}`
     )
   }
 }

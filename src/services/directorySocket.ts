@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto"
-import { chmod, lstat, mkdir, realpath, rm, rmdir } from "node:fs/promises"
+import { createHash, randomBytes } from "node:crypto"
+import { chmod, lstat, mkdir, realpath, rename, rm, rmdir } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
@@ -7,6 +7,8 @@ import { join } from "node:path"
 export interface SocketPlace {
   readonly folder: string
   readonly path: string
+  /** Another path in the folder, at which nothing else is: the socket is made there, and moved when it is ready. */
+  readonly draft: string
   /** Whether the folder is the directory's own, and may be replaced by whoever holds the directory. */
   readonly isOwn: boolean
 }
@@ -31,9 +33,11 @@ export const socketPlaces = async (directory: string): Promise<ReadonlyArray<Soc
   const inside = join(real, socketFolder)
   const outside = join(tmpdir(), `mosaic-backlog-${user}`)
   const digest = createHash("sha256").update(real).digest("hex").slice(0, 32)
+  // No longer than the names above.
+  const draft = randomBytes(6).toString("hex")
   return [
-    { folder: inside, path: join(inside, socketName), isOwn: true },
-    { folder: outside, path: join(outside, digest), isOwn: false }
+    { folder: inside, path: join(inside, socketName), draft: join(inside, draft), isOwn: true },
+    { folder: outside, path: join(outside, digest), draft: join(outside, draft), isOwn: false }
   ].filter(({ path }) => Buffer.byteLength(path) <= longestPath)
 }
 
@@ -52,10 +56,14 @@ export const makePlace = async ({ folder, isOwn, path }: SocketPlace): Promise<b
   return true
 }
 
-/** Lets only this user connect, also where the folder would let others. */
-export const protect = ({ path }: SocketPlace): Promise<void> => chmod(path, 0o600)
+/** Lets only this user connect, also where the folder would let others, and gives the socket its final path. */
+export const publish = async ({ draft, path }: SocketPlace): Promise<void> => {
+  await chmod(draft, 0o600)
+  // Node removes the path that it listened on, later and without checking what is there by then.
+  await rename(draft, path)
+}
 
-/** Takes the socket away, and the folder if it is the directory's own. */
+/** Removes the socket, and the folder if it is the directory's own. Only while this process holds the directory. */
 export const removePlace = async ({ folder, isOwn, path }: SocketPlace): Promise<void> => {
   await rm(path, { force: true })
   if (isOwn) await rmdir(folder)

@@ -2,22 +2,26 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Scope } from "effect"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { hostname } from "node:os"
 import { join } from "node:path"
 import { DirectoryLocked, DirectoryUnusable, holdDirectory, lockName } from "../../src/services/DirectoryLock.ts"
 import { ownProcess } from "../../src/services/ProcessIdentity.ts"
 import { child, temporaryDirectory } from "../support/childProcess.ts"
 
-const namesIn = (directory: string) => Effect.promise(async () => (await readdir(directory)).toSorted())
+/** But for the socket that each holder listens on. */
+const namesIn = (directory: string) =>
+  Effect.promise(async () => (await readdir(directory)).filter((name) => !name.endsWith(".live")).toSorted())
 
-const expectLocked = (effect: Effect.Effect<void, DirectoryLocked | DirectoryUnusable, Scope.Scope>) =>
+const everyNameIn = (directory: string) => Effect.promise(() => readdir(directory))
+
+const expectLocked = (effect: Effect.Effect<unknown, DirectoryLocked | DirectoryUnusable, Scope.Scope>) =>
   Effect.map(Effect.flip(Effect.scoped(effect)), (error) => {
     assert.instanceOf(error, DirectoryLocked)
     return error
   })
 
-const expectUnusable = (effect: Effect.Effect<void, DirectoryLocked | DirectoryUnusable, Scope.Scope>) =>
+const expectUnusable = (effect: Effect.Effect<unknown, DirectoryLocked | DirectoryUnusable, Scope.Scope>) =>
   Effect.map(Effect.flip(Effect.scoped(effect)), (error) => {
     assert.instanceOf(error, DirectoryUnusable)
     return error
@@ -31,6 +35,14 @@ const leave = (directory: string, name: string, holder: Record<string, unknown>)
   Effect.promise(async () =>
     writeFile(join(directory, name), JSON.stringify({ ...(await ownProcess()), nonce: nonce("0"), ...holder }))
   )
+
+/** Makes the lock say that its holder runs in another container of this machine. */
+const inOtherContainer = (directory: string) =>
+  Effect.promise(async () => {
+    const path = join(directory, lockName)
+    const holder = JSON.parse(await readFile(path, "utf8")) as Record<string, unknown>
+    await writeFile(path, JSON.stringify({ ...holder, hostname: "container", namespace: "pid:[1]" }))
+  })
 
 /** The id of a process that has ended. */
 const endedProcess = Effect.promise(async () => {
@@ -237,16 +249,97 @@ describe("a holder that died", () => {
       })
   )
 
-  it.live("on another host it cannot be looked at: the error says which file to delete", () =>
+  it.live.skipIf(process.platform !== "linux")(
+    "blocks no one under another host name, as a renamed host leaves it",
+    () =>
+      Effect.gen(function* () {
+        const directory = yield* temporaryDirectory
+        yield* leave(directory, lockName, { ...(yield* endedProcess), hostname: "renamed" })
+        yield* holdDirectory(directory, { wait: 0 })
+      })
+  )
+
+  it.live.skipIf(process.platform !== "linux")(
+    "in another container is known by the socket that it listens on in the directory",
+    () =>
+      Effect.gen(function* () {
+        for (const parts of [[], ["d".repeat(120)]]) {
+          const directory = join(yield* temporaryDirectory, ...parts)
+          yield* Effect.promise(() => mkdir(directory, { recursive: true }))
+          const holder = yield* child("hold", directory)
+          yield* holder.said("held")
+          yield* inOtherContainer(directory)
+          const error = yield* expectLocked(holdDirectory(directory, { wait: 0 }))
+          assert.isNull(error.lockFile)
+          yield* holder.kill
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              yield* holdDirectory(directory, { wait: 0 })
+              assert.lengthOf(yield* everyNameIn(directory), 2)
+            })
+          )
+          assert.deepStrictEqual(yield* everyNameIn(directory), [])
+        }
+      })
+  )
+
+  it.live.skipIf(process.platform !== "linux")("in another container cannot be checked without that socket", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
-      yield* leave(directory, lockName, { ...(yield* endedProcess), hostname: "elsewhere" })
+      const holder = yield* child("hold", directory)
+      yield* holder.said("held")
+      yield* inOtherContainer(directory)
+      for (const name of (yield* everyNameIn(directory)).filter((each) => each.endsWith(".live"))) {
+        yield* Effect.promise(() => rm(join(directory, name)))
+      }
+      const error = yield* expectLocked(holdDirectory(directory, { wait: 0 }))
+      assert.strictEqual(error.lockFile, join(directory, lockName))
+    })
+  )
+
+  it.live.skipIf(process.platform !== "linux")("is not the holder of a copy of its directory", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      const copy = yield* temporaryDirectory
+      yield* holdDirectory(directory, { wait: 0 })
+      yield* Effect.promise(() => copyFile(join(directory, lockName), join(copy, lockName)))
+      yield* holdDirectory(copy, { wait: 0 })
+      yield* expectLocked(holdDirectory(directory, { wait: 0 }))
+    })
+  )
+
+  it.live("on another machine cannot be checked: the error says what to check and which file to delete", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      yield* leave(directory, lockName, { ...(yield* endedProcess), hostname: "elsewhere", boot: "another" })
       const error = yield* expectLocked(holdDirectory(directory, { wait: "100 millis" }))
       assert.strictEqual(error.hostname, "elsewhere")
-      assert.include(error.message, "elsewhere")
+      assert.include(error.message, "Check on elsewhere that no process uses the directory")
       assert.include(error.message, `delete ${join(directory, lockName)}`)
       yield* Effect.promise(() => rm(join(directory, lockName)))
       yield* holdDirectory(directory, { wait: 0 })
+    })
+  )
+})
+
+describe.skipIf(process.platform !== "linux")("a holder that lives", () => {
+  it.live("and makes progress is waited for longer than one that does not", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      const holder = yield* child("labour", directory)
+      yield* holder.said("held")
+      yield* Effect.scoped(holdDirectory(directory, { wait: "700 millis" }))
+      assert.strictEqual(yield* holder.exit, 0)
+    })
+  )
+
+  it.live("and is stopped is given up after the wait", () =>
+    Effect.gen(function* () {
+      const directory = yield* temporaryDirectory
+      const holder = yield* child("labour", directory)
+      yield* holder.said("held")
+      yield* Effect.sync(() => process.kill(holder.pid, "SIGSTOP"))
+      yield* expectLocked(holdDirectory(directory, { wait: "300 millis" }))
     })
   )
 })

@@ -11,7 +11,9 @@ import { layerPgliteClient } from "../../src/services/Pglite.ts"
 import { child, temporaryDirectory } from "../support/childProcess.ts"
 import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
 
-const namesIn = (directory: string) => Effect.promise(async () => (await readdir(directory)).toSorted())
+/** But for the socket that each holder listens on. */
+const namesIn = (directory: string) =>
+  Effect.promise(async () => (await readdir(directory)).filter((name) => !name.endsWith(".live")).toSorted())
 
 /** Runs with the database of a directory, which it opens and closes. */
 const inDirectory = <A, E>(dataDir: string, use: (sql: SqlClient.SqlClient) => Effect.Effect<A, E>) =>

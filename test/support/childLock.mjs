@@ -22,6 +22,16 @@ const held = Effect.andThen(say("waiting"), holdDirectory(directory, { wait: "60
 const modes = {
   /** Holds the lock until its standard input ends. */
   hold: held.pipe(Effect.andThen(say("held")), Effect.andThen(untilInputEnds), Effect.scoped),
+  /** Holds the lock for some seconds, in which it computes. */
+  labour: held.pipe(
+    Effect.andThen(say("held")),
+    Effect.andThen(
+      Effect.sync(() => {
+        for (const end = performance.now() + 2_000; performance.now() < end;);
+      })
+    ),
+    Effect.scoped
+  ),
   /** Holds the lock for a moment, and notes when. */
   visit: held.pipe(
     Effect.andThen(note("enter")),

@@ -23,7 +23,7 @@ const script = fileURLToPath(new URL("childLock.mjs", import.meta.url))
 
 /** Runs `childLock.mjs` in a process of its own, which is killed when the scope closes. */
 export const child = (
-  mode: "hold" | "visit" | "perish" | "open" | "linger" | "write",
+  mode: "hold" | "labour" | "visit" | "perish" | "open" | "linger" | "write",
   ...parameters: ReadonlyArray<string>
 ): Effect.Effect<Child, never, Scope.Scope> =>
   Effect.acquireRelease(
