@@ -137,7 +137,11 @@ const writeMillis = 100
 const syncDirectory = async (file: string): Promise<void> => {
   try {
     const directory = await open(dirname(file), "r")
-    await directory.sync().finally(() => directory.close())
+    try {
+      await directory.sync()
+    } finally {
+      await directory.close()
+    }
   } catch (error) {
     if (!["EACCES", "EPERM", "EISDIR", "EINVAL", "ENOTSUP"].includes(String(codeOf(error)))) throw error
   }

@@ -1,12 +1,14 @@
 import { layer } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { describe, expect, it, vi } from "vitest"
+import { mkdtempSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { describe, expect, inject, it, vi } from "vitest"
 import { decodeEvent } from "../../src/events/EventCodec.ts"
-import { BacklogService } from "../../src/index.ts"
+import { AuditService, BacklogService } from "../../src/index.ts"
 import { freshBacklog, postgresClient } from "../support/backlogs.ts"
 import { until } from "../support/waiting.ts"
-import { mail, tell } from "./examples/auditing.ts"
+import { keep, mail, tell } from "./examples/auditing.ts"
 import { CardBlocked, upcasters } from "./examples/evolution.ts"
 import { take } from "./examples/library.ts"
 import { exampleOf, standsIn } from "./support/examples.ts"
@@ -65,6 +67,18 @@ layer(Layer.provideMerge(freshBacklog, Layer.provide(inOwnDatabase, postgresClie
       yield* until(Effect.sync(() => printed.mock.calls.length > 0))
       expect(printed.mock.calls).toEqual([[1201, "CardCreated", "next"]])
       yield* Fiber.interrupt(telling)
+    })
+  )
+
+  its.effect("keep anchors until their scope ends", () =>
+    Effect.gen(function* () {
+      const printed = vi.spyOn(console, "log").mockImplementation(() => {})
+      yield* Effect.addFinalizer(() => Effect.sync(() => printed.mockRestore()))
+      const file = join(mkdtempSync(join(inject("scratch"), "docs-")), "anchors.txt")
+      yield* Effect.scoped(keep(file))
+      const { position } = yield* (yield* AuditService).anchor()
+      expect(printed.mock.calls).toContainEqual(["Appended", position])
+      expect(readFileSync(file, "utf8")).toMatch(new RegExp(`^mosaic-backlog-anchor 1 ${position} \\S+ \\S+\n$`))
     })
   )
 

@@ -23,6 +23,7 @@ export const mail = Effect.gen(function* () {
 })
 
 /** Appends anchors to a file, until its scope ends. */
-export const keep = Effect.gen(function* () {
-  yield* keepAnchors({ file: "/var/lib/anchors/work.txt", every: "15 minutes" })
+export const keep = Effect.fnUntraced(function* (file: string) {
+  const { _tag, anchor } = yield* keepAnchors({ file, every: "15 minutes" })
+  yield* Console.log(_tag, anchor.position)
 })
