@@ -33,8 +33,6 @@ export const layerPostgresClient = (
     maxConnections: options.poolSize ?? 10,
     connectTimeout: options.connectTimeout ?? "5 seconds",
     prepare: options.prepare ?? true,
-    // The program writes and reads UTF-8, whatever the role's or the database's setting.
-    startupParameters: { client_encoding: "UTF8" },
     applicationName
   })
 }
