@@ -79,13 +79,6 @@ export const serverMutations = [
     tests: settings
   },
   {
-    name: "that clients of the program set UTF8",
-    file: "src/services/Postgres.ts",
-    find: 'startupParameters: { client_encoding: "UTF8" },',
-    replace: "",
-    tests: settings
-  },
-  {
     name: "that the ids of a command are spread by the database's own function",
     file: "src/projections/lockAndLoad.ts",
     find: "WHERE id = ANY(ARRAY(\n      SELECT pg_catalog.unnest(${ids}::text[])${isWithKeys",

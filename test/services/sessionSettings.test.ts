@@ -28,6 +28,9 @@ import { verifiesItself, verifyBacklog } from "../support/verifyBacklog.ts"
 const clientWith = (settings: Readonly<Record<string, string>>, url = postgresUrl()) =>
   layerPostgresClient({ url: withSettings(url, settings), poolSize: 4 })
 
+/** An empty backlog over a client, and the client. */
+const inOwn = (client: ReturnType<typeof clientWith>) => Layer.provideMerge(Layer.fresh(freshBacklog), client)
+
 /** Every kind of statement, with values that settings change the reading of. */
 const useEverything = Effect.gen(function* () {
   const backlog = yield* BacklogService
@@ -107,7 +110,7 @@ layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })(
       body: Effect.Effect<A, E, TestBacklog | Client>
     ) =>
       // What the body opened ends before its client does.
-      Effect.scoped(body).pipe(Effect.provide(Layer.fresh(freshBacklog)), Effect.provide(clientWith(settings)))
+      Effect.provide(Effect.scoped(body), inOwn(clientWith(settings)))
 
     it.effect("change nothing about what is written and read", () =>
       Effect.gen(function* () {
@@ -184,7 +187,7 @@ layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })(
           const backlog = yield* BacklogService
           expect((yield* backlog.create({ id: "a", title: "é한😀", actor: "ann" })).title).toBe("é한😀")
           expect((yield* backlog.list({})).map(({ title }) => title)).toEqual(["é한😀"])
-        }).pipe(Effect.provide(Layer.fresh(freshBacklog)), Effect.provide(clientWith({}, url.href)))
+        }).pipe(Effect.provide(inOwn(clientWith({}, url.href))))
       }).pipe(Effect.scoped)
     )
 

@@ -1,7 +1,9 @@
 /** How many cards one worker claims and completes in a second, alternating between servers. */
 import { randomBytes } from "node:crypto"
 import { Effect, Layer, ManagedRuntime, Option } from "effect"
-import { BacklogService, layerPostgres } from "../../../dist/index.js"
+
+// Built by the same command that runs this.
+const { BacklogService, layerPostgres } = await import(new URL("../../../dist/index.js", import.meta.url).href)
 
 /** More than a worker completes in all repetitions. */
 const cardsPerSecond = 1_000

@@ -5,8 +5,8 @@
 const role = (name, value) => ({ name: `${name} = ${value}`, role: { [name]: value } })
 
 export const variations = [
+  role("jit", "on"),
   role("jit", "off"),
-  { name: "jit = on, jit_above_cost = 0", role: { jit: "on", jit_above_cost: "0" } },
   role("default_transaction_isolation", "serializable"),
   { ...role("default_transaction_read_only", "on"), expect: "default_transaction_read_only is on" },
   role("statement_timeout", "20s"),
