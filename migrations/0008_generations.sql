@@ -11,11 +11,15 @@ ALTER TABLE head
   ADD COLUMN generation_reason text CHECK (generation_reason IN ('restored', 'imported', 'failover', 'moved')),
   ADD COLUMN generation_since timestamptz,
   ADD COLUMN server text,
+  ADD COLUMN server_started timestamptz,
+  ADD COLUMN server_table oid,
   ADD CHECK ((generation = 0) = (generation_reason IS NULL) AND (generation = 0) = (generation_since IS NULL))
 --;;
 COMMENT ON COLUMN head.generation IS 'The token of a claim is this generation plus the version of its CardClaimed event. Raised after a restore or failover.'
 --;;
 COMMENT ON COLUMN head.server IS 'The server_identity that the last writer found. Another one means that the log has moved, or that its end may be lost.'
+--;;
+COMMENT ON COLUMN head.server_started IS 'When the server started that the last writer found. The same start and table mean the same server_identity, which takes longer to read.'
 --;;
 -- A transaction that claims reads the generation before it locks this row. One that read an older generation must run again.
 CREATE FUNCTION refuse_older_generation() RETURNS trigger LANGUAGE plpgsql AS $$

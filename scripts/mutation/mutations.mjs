@@ -1,7 +1,8 @@
 import { accessMutations } from "./accessMutations.mjs"
 import { logMutations } from "./logMutations.mjs"
-import { serverMutations } from "./serverMutations.mjs"
 import { openingMutations } from "./openingMutations.mjs"
+import { restoreMutations } from "./restoreMutations.mjs"
+import { serverMutations } from "./serverMutations.mjs"
 
 /**
  * What is taken out, one at a time: where, the text, what stands there instead, and the tests that should notice first.
@@ -404,6 +405,7 @@ export const mutations = [
   },
   ...accessMutations,
   ...logMutations,
-  ...serverMutations,
-  ...openingMutations
+  ...openingMutations,
+  ...restoreMutations,
+  ...serverMutations
 ]

@@ -18,7 +18,6 @@ import type { Occurrence } from "../domain/evolve.ts"
 import { arrayLiteral, nullableArrayLiteral, readsArrayNulls } from "./arrayLiteral.ts"
 import { chunks } from "./chunks.ts"
 import { commitChannel, CommitListener } from "./CommitListener.ts"
-import type { CurrentGeneration } from "./CurrentGeneration.ts"
 import { compileOnce, type Placeholders } from "./compileOnce.ts"
 import { madeOnce } from "./madeOnce.ts"
 import { canonicalAround, type Commitments, commitTo, type HashedContent } from "./ContentHash.ts"
@@ -72,7 +71,7 @@ export class EventLog extends Context.Service<
      */
     readonly append: (
       events: ReadonlyArray<PendingEvent>,
-      current: CurrentGeneration
+      generation: number
     ) => ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
     /**
      * Makes the commit of a transaction that writes nothing else wait for a synchronous standby, as the commits before
@@ -171,16 +170,12 @@ export class EventLog extends Context.Service<
             WITH ORDINALITY AS row (${eventColumns}, chain_hash, place))
         UPDATE ${head} SET position = position + ${next.count}::int4, recorded_at = (SELECT recorded_at FROM ending),
           chain_hash = (SELECT hash FROM chain WHERE place = ${next.count}::int4),
-          generation = ${next.generation}::int8, server = ${next.server}::text
+          generation = ${next.generation}::int8
         RETURNING pg_notify(${commitChannel}, ${schema})::text`
         })
       )
 
-      const insertPart = (
-        part: Arr.NonEmptyReadonlyArray<PendingEvent>,
-        isFirst: boolean,
-        { generation, server }: CurrentGeneration
-      ) => {
+      const insertPart = (part: Arr.NonEmptyReadonlyArray<PendingEvent>, isFirst: boolean, generation: number) => {
         const rows = Arr.map(part, seal)
         return insertNext(isFirst)({
           ...contentValues(rows),
@@ -188,8 +183,7 @@ export class EventLog extends Context.Service<
           after: jsonLines(rows.map((row) => row.canonical[1])),
           count: rows.length,
           now: clock.override(),
-          generation: BigInt(generation),
-          server
+          generation: BigInt(generation)
         })
       }
 
@@ -200,11 +194,14 @@ export class EventLog extends Context.Service<
           THEN concat(${durably(sql)}, pg_catalog.pg_logical_emit_message(true, 'mosaic_backlog', '')) END AS awaited`
       )({})
 
-      const append = (pending: ReadonlyArray<PendingEvent>, current: CurrentGeneration) => {
+      const append = (pending: ReadonlyArray<PendingEvent>, generation: number) => {
         // Sealed part by part: the database takes in the first while the next is made.
         const parts = Array.from(chunks(pending, ({ event }) => payloadSize(event)))
         if (parts.length === 0) return []
-        return [lockHead, ...parts.map((part, index) => Effect.suspend(() => insertPart(part, index === 0, current)))]
+        return [
+          lockHead,
+          ...parts.map((part, index) => Effect.suspend(() => insertPart(part, index === 0, generation)))
+        ]
       }
 
       const eventColumns = sql.literal(`card_id, version, type, schema_version, data, commitments, actor,
@@ -392,7 +389,6 @@ interface NextEvents extends ContentValues {
   readonly count: number
   readonly now: Date | null
   readonly generation: bigint
-  readonly server: string | null
 }
 
 /** The values of the statement that inserts events as they were stored. */

@@ -4,7 +4,6 @@ import type { Status } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 import { arrayLiteral } from "../events/arrayLiteral.ts"
 import { compileOnce } from "../events/compileOnce.ts"
-import type { CurrentGeneration } from "../events/CurrentGeneration.ts"
 import { madeOnce } from "../events/madeOnce.ts"
 import { databaseTime } from "../events/DatabaseClock.ts"
 import { decodeCountedCard } from "./CardRow.ts"
@@ -15,8 +14,9 @@ import type { Generations } from "./Generations.ts"
 import { ReadModelState } from "./ReadModelState.ts"
 
 /** What a batch decides on: locked cards, facts of others, the generation, and the database's clock read after the locks. */
-export interface Loaded extends CurrentGeneration {
+export interface Loaded {
   readonly state: ReadModelState
+  readonly generation: number
   readonly now: DateTime.Utc
 }
 
@@ -89,7 +89,7 @@ export const makeLockAndLoad = (
       SELECT now, (SELECT true FROM ${cards} WHERE status = 'claimed' AND claim_expires_at <= now
           ORDER BY claim_expires_at LIMIT 1) IS NOT NULL AS "anyExpired",
         (SELECT true FROM ${cards} WHERE deferred AND not_before <= now
-          ORDER BY not_before LIMIT 1) IS NOT NULL AS "anyDue", generation, server, "hasMoved"
+          ORDER BY not_before LIMIT 1) IS NOT NULL AS "anyDue", generation, "isSameServer"
       FROM (SELECT ${databaseTime(sql, override)} AS now
         OFFSET 0) AS clock LEFT JOIN (${generations.current}) AS head ON true`
   )
@@ -212,8 +212,9 @@ export const makeLockAndLoad = (
       { concurrency: "unbounded" }
     )
     if (clock === undefined) return yield* Effect.die(new Error("the database answered no time"))
-    const current = clock.hasMoved === true ? yield* generations.raiseIfMoved : clock
-    const state = new ReadModelState(current.generation ?? 0)
+    // Here all other locks are taken: this may lock the head.
+    const generation = clock.isSameServer === false ? yield* generations.recognize : (clock.generation ?? 0)
+    const state = new ReadModelState(generation)
     const stale: Array<CardId> = []
     const put = (row: object): void => {
       const { card, unmetDependencies } = decodeCountedCard(row)
@@ -242,8 +243,7 @@ export const makeLockAndLoad = (
     return {
       state,
       now: DateTime.fromDateUnsafe(clock.now),
-      generation: state.generation,
-      server: current.server
+      generation
     }
   })
 }
@@ -267,8 +267,7 @@ interface ClockRow {
   readonly anyDue: boolean
   /** Null where the head row is missing. */
   readonly generation: number | null
-  readonly server: string | null
-  readonly hasMoved: boolean | null
+  readonly isSameServer: boolean | null
 }
 
 interface DependentRow {

@@ -91,7 +91,7 @@ export class Interpreter extends Context.Service<
           const writes: Array<Effect.Effect<unknown, SqlError.SqlError>> = []
           if (decided.pending.length > 0) {
             writes.push(
-              ...log.append(decided.pending, loaded),
+              ...log.append(decided.pending, loaded.generation),
               ...readModel.writes({ ...decided, ...loaded, events: decided.pending })
             )
           }

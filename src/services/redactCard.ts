@@ -60,7 +60,7 @@ export const redactCard = (
       causationId: command.causationId ?? null,
       commandId: command.commandId ?? null
     }
-    yield* sendInOrder(log.append([event], loaded))
+    yield* sendInOrder(log.append([event], loaded.generation))
     yield* sql.afterCommit(log.announce)
     const { position } = yield* log.head("read")
     const [folded] = yield* Stream.runCollect(foldCards(log, position, [id]))

@@ -73,16 +73,15 @@ export const makeEndClaims = (
       events.push(event)
     }
     if (events.length > 0) {
-      const current = { generation: Math.max(generation, loaded.generation), server: loaded.server }
       const writes = readModel.writes({ changes, state, createdCards: new Set(), events, now })
-      yield* sendInOrder([...log.append(events, current), ...writes])
+      yield* sendInOrder([...log.append(events, Math.max(generation, loaded.generation)), ...writes])
       yield* sql.afterCommit(log.announce)
     }
     return { generation, reclaimed: events.map(({ cardId }) => cardId) }
   })
 
   const begin: EndClaims = Effect.fnUntraced(function* (reason, actor, atLeast) {
-    const raised = Effect.map(readModel.generations.raise(reason, atLeast), ({ generation }) => generation)
+    const raised = readModel.generations.begin(reason, atLeast)
     return yield* endClaims(yield* claimed(undefined), actor, raised)
   })
 

@@ -37,7 +37,10 @@ const tableGrants: ReadonlyArray<TableGrants> = [
     table: "head",
     writer: {
       SELECT: "all",
-      UPDATE: "position chain_hash recorded_at generation generation_reason generation_since server".split(" ")
+      UPDATE:
+        "position chain_hash recorded_at generation generation_reason generation_since server server_started server_table".split(
+          " "
+        )
     },
     auditor: reads
   },

@@ -68,6 +68,25 @@ onServer("layerHttp", (test) => {
   )
 
   test(
+    "begins a new generation of tokens, and takes the tokens of one, as numbers",
+    Effect.gen(function* () {
+      const { url } = yield* serve({ port: 0 })
+      const there = yield* over(url)
+      const backlog = Context.get(there, BacklogService)
+      const audit = Context.get(there, AuditService)
+      yield* backlog.create({ id: "a", title: "A", actor })
+      const lost = Option.getOrThrow(yield* backlog.claim({ owner: "w", actor }))
+      const { generation, reclaimed } = yield* audit.restored({ actor })
+      expect([generation > 2 ** 31, reclaimed]).toEqual([true, ["a"]])
+      const taken = Option.getOrThrow(yield* backlog.claim({ owner: "v", actor }))
+      expect(taken.claimToken).toBe(generation + taken.version)
+      const stale = { id: "a", token: lost.claimToken ?? 0, actor }
+      expect(yield* Effect.flip(backlog.complete(stale))).toMatchObject({ _tag: "ClaimLost", holder: "v" })
+      yield* backlog.complete({ id: "a", token: taken.claimToken ?? 0, actor })
+    }).pipe(Effect.scoped)
+  )
+
+  test(
     "asks again only for what can be asked twice",
     Effect.gen(function* () {
       const here = yield* BacklogService

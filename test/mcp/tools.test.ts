@@ -321,5 +321,20 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
         ])
       })
     )
+
+    // The last: it changes every token of this backlog.
+    it.effect("take the tokens of a restored backlog", () =>
+      Effect.gen(function* () {
+        const w1 = yield* connected("worker", "w1")
+        yield* cards("restored", { id: "late" })
+        const { generation } = yield* (yield* AuditService).restored({ actor: "ops" })
+        const [held] = (yield* w1.call("claim", { id: "late" })).data.claimed
+        expect(held.token).toBe(generation + 2)
+        expect((yield* w1.call("complete", { id: "late", token: 2 })).isError).toBe(true)
+        expect((yield* w1.call("complete", { id: "late", token: held.token })).data.completed?.status ?? "done").toBe(
+          "done"
+        )
+      })
+    )
   }
 )

@@ -170,7 +170,11 @@ onBothDatabases("after a restore", (test) => {
       const { server } = yield* generation
       expect(server).toMatch(/^0000000\d\/\d+\/\d+$/)
       expect((yield* doctorSays).map(({ level }) => level)).toEqual(["ok"])
-      yield* sql`UPDATE ${head} SET server = '00000001/1/2'`
+      // A restart of the same server is none of both.
+      yield* sql`UPDATE ${head} SET server_started = NULL`
+      yield* create("z")
+      expect(yield* generation).toMatchObject({ generation: 0, reason: null, server })
+      yield* sql`UPDATE ${head} SET server = '00000001/1/2', server_started = '2026-01-01Z'`
       expect((yield* doctorSays).map(({ level }) => level)).toEqual(["warning"])
       const next = yield* tokenOf("w", "b")
       const moved = yield* generation
@@ -196,14 +200,14 @@ onBothDatabases("after a restore", (test) => {
       yield* create("b")
       const token = yield* tokenOf("w")
       const { server } = yield* generation
-      yield* sql`UPDATE ${head} SET server = '00000000' || substr(server, 9)`
+      yield* sql`UPDATE ${head} SET server = '00000000' || substr(server, 9), server_started = NULL`
       expect((yield* doctorSays).map(({ level }) => level)).toEqual(["ok"])
       yield* backlog.renew({ id: "a", token, ttlSeconds: 90, actor: "w" })
       const failedOver = yield* generation
       expect(failedOver).toMatchObject({ reason: "failover", server })
       expect(yield* tokenOf("w", "b")).toBe(failedOver.generation + 2)
       yield* backlog.complete({ id: "a", token, actor: "w" })
-      yield* sql`UPDATE ${head} SET server = '00000000' || substr(server, 9)`
+      yield* sql`UPDATE ${head} SET server = '00000000' || substr(server, 9), server_started = NULL`
       yield* (yield* AuditService).redact({ id: "b", parts: ["title"], reason: "secret", actor: "ann" })
       expect((yield* generation).generation).toBeGreaterThan(failedOver.generation)
     })

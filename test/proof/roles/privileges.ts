@@ -18,7 +18,9 @@ const may: Readonly<Record<"writer" | "auditor", Readonly<Record<string, Readonl
       "UPDATE generation_since",
       "UPDATE position",
       "UPDATE recorded_at",
-      "UPDATE server"
+      "UPDATE server",
+      "UPDATE server_started",
+      "UPDATE server_table"
     ],
     cards: [
       "SELECT",

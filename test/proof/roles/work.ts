@@ -36,6 +36,8 @@ export const work = ({ audit, backlog, sql }: Connected, prefix: string) =>
     expect(yield* backlog.reclaim({ id: id("c"), actor })).toEqual([id("c")])
     // A caller's own transaction.
     yield* sql.withTransaction(backlog.create({ id: id("d"), title: "D", actor }))
+    yield* backlog.claim({ owner: "w", id: id("d"), actor })
+    expect((yield* audit.restored({ actor })).reclaimed).toEqual([id("d")])
     yield* backlog.explain(id("b"))
     yield* backlog.list({ readyOnly: true })
     yield* backlog.stats
