@@ -92,8 +92,11 @@ const waitingPosition = Effect.fnUntraced(function* (log: EventLog["Service"], i
 
 const momentAfter = Effect.fnUntraced(function* (log: EventLog["Service"], position: number) {
   if (position === 0) return { position, now: DateTime.makeUnsafe(0) } satisfies Moment
-  yield* replayedHead(log, position)
-  const recordedAt = yield* log.read.recordedAt(position)
+  let recordedAt = yield* log.read.recordedAt(position)
+  if (Option.isNone(recordedAt)) {
+    yield* replayedHead(log, position)
+    recordedAt = yield* log.read.recordedAt(position)
+  }
   if (Option.isSome(recordedAt)) {
     return { position, now: DateTime.fromDateUnsafe(recordedAt.value) } satisfies Moment
   }
