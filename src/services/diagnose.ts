@@ -33,7 +33,9 @@ const server = ({
     [
       versionNumber < 150_000 && problem(`The server is Postgres ${version}.`, "Use Postgres 15 or newer."),
       isReplica &&
-        note("The server is a read-only replica: reads, verify, export and serve work, commands are refused, and followers poll once a second."),
+        note(
+          "The server is a read-only replica: reads, verify, export and serve work, commands are refused, and followers poll once a second."
+        ),
       isSuperuser &&
         warning(
           `This connects as the superuser ${JSON.stringify(role)}, whom no grant keeps from anything.`,
