@@ -152,7 +152,7 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
         return yield* refuse(
           first === undefined
             ? "its roles can be granted on the primary server only, and this is a read-only replica"
-            : `migration ${first.id} (${first.name}) is missing: ${server.isReplica ? migratePrimary : migrateHint}`
+            : `migration ${first.id} (${first.name}) is missing: ${server.isReplica ? migratePrimary : `run \`backlog migrate\` as ${owner}`}`
         )
       }
       if (!isReady && !server.mayMigrate) {
@@ -178,7 +178,6 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
 
 const createOnPrimary =
   "This server is a read-only replica: create the backlog on its primary server, and wait until it is replicated."
-const migrateHint = "run `backlog migrate` as the owner of the backlog"
 const migratePrimary = "this server is a read-only replica, so run `backlog migrate` on its primary server"
 
 /** The server, and who this program is on it. */

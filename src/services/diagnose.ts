@@ -33,7 +33,9 @@ const server = ({
     [
       versionNumber < 150_000 && problem(`The server is Postgres ${version}.`, "Use Postgres 15 or newer."),
       isReplica &&
-        note("The server is a read-only replica: reads, verify, export and serve work, and commands are refused."),
+        note(
+          "The server is a read-only replica: reads, verify, export and serve work, commands are refused, and followers poll once a second."
+        ),
       isSuperuser &&
         warning(
           `This connects as the superuser ${JSON.stringify(role)}, whom no grant keeps from anything.`,
@@ -138,8 +140,7 @@ const pooler = ({ keepsSession }: DoctorFacts) =>
           )
         ]
 
-const notifications = ({ keepsSession, notificationMillis, server: { isReplica } }: DoctorFacts) => {
-  if (isReplica) return [note("A read-only replica has no notifications: followers and waiters poll once a second.")]
+const notifications = ({ keepsSession, notificationMillis }: DoctorFacts) => {
   if (notificationMillis === null) return []
   if (notificationMillis !== "lost") return [ok(`News of a commit took ${Math.round(notificationMillis)} ms to come.`)]
   return [

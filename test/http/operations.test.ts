@@ -76,6 +76,7 @@ describe("a server that is run", () => {
   }
 
   beforeAll(async () => {
+    await cli(["migrate", ...place.flags])
     const made = await json(["token", "create", "--actor", "planner", "--role", "orchestrator", ...place.flags])
     token = made.data.token
     server = await serving([...place.flags, "--require-tokens", "--log-format", "json", "--log-level", "debug"], {

@@ -41,6 +41,7 @@ it("what docs/import.md shows is what happens", async () => {
       .replaceAll(`${old}.tasks`, "app.tasks")
       .replaceAll(`${folder}/`, "")
   let commands = 0
+  await cli(["migrate", ...place.flags])
   await sql((client) => client`CREATE SCHEMA ${client(old)}`)
   for (const { kind, name, text } of blocksOf(await readFile(page, "utf8"))) {
     if (name !== "") {

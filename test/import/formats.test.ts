@@ -78,6 +78,7 @@ describe.each(places)("an import into %s", (_, make) => {
 
 describe("an import into a server", () => {
   const place = onServer()
+  beforeAll(() => cli(["migrate", ...place.flags]))
   afterAll(() => place.remove())
   const { again, ask } = questions(() => place)
 
@@ -137,6 +138,7 @@ describe("an import into a server", () => {
 
 describe("an import", () => {
   const place = onServer()
+  beforeAll(() => cli(["migrate", ...place.flags]))
   afterAll(() => place.remove())
 
   it("of more rows than are fetched or created at once takes each of them once", async () => {

@@ -56,6 +56,7 @@ const readyInSample = ["mb-2", "mb-23", "mb-25", "mb-4", "mb-9", "mb-22"]
 
 describe("an import of every case that a file can have", () => {
   const place = onServer()
+  beforeAll(() => cli(["migrate", ...place.flags]))
   afterAll(() => place.remove())
   const ask = (...argv: ReadonlyArray<string>) => json([...place.flags, ...argv])
 

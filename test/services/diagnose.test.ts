@@ -92,7 +92,7 @@ describe("the doctor", () => {
       "problem",
       /14\.2/
     ],
-    ["a replica", { server: { ...well.server, isReplica: true } }, "server", "problem", /replica/],
+    ["a replica", { server: { ...well.server, isReplica: true } }, "server", "note", /read-only replica/],
     [
       "a superuser",
       { server: { ...well.server, isSuperuser: true } },
