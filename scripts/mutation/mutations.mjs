@@ -1,4 +1,5 @@
 import { accessMutations } from "./accessMutations.mjs"
+import { directoryMutations } from "./directoryMutations.mjs"
 
 /**
  * What is taken out, one at a time: where, the text, what stands there instead, and the tests that should notice first.
@@ -120,7 +121,8 @@ export const mutations = [
     name: "the lock on a directory",
     file: "src/services/SharedDirectory.ts",
     find: "yield* holdDirectoryUnless(directory, { wait, unless: HolderConnection.open(directory) })",
-    replace: "Option.none<HolderConnection>()",
+    replace:
+      '{ _tag: "Held", held: { check() {}, checkOften() {}, keep() {}, forget() {}, isLost: false } as never } as { readonly _tag: "Held" | "Other"; readonly held: HeldDirectory; readonly other: HolderConnection }',
     tests: ["test/services/sharedDirectory.test.ts"]
   },
   // Orderings
@@ -399,5 +401,6 @@ export const mutations = [
     replace: '"BEGIN ISOLATION LEVEL REPEATABLE READ"',
     tests: concurrency
   },
-  ...accessMutations
+  ...accessMutations,
+  ...directoryMutations
 ]
