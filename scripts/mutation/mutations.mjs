@@ -1,4 +1,5 @@
 import { accessMutations } from "./accessMutations.mjs"
+import { directoryMutations } from "./directoryMutations.mjs"
 import { logMutations } from "./logMutations.mjs"
 import { openingMutations } from "./openingMutations.mjs"
 import { restoreMutations } from "./restoreMutations.mjs"
@@ -124,7 +125,8 @@ export const mutations = [
     name: "the lock on a directory",
     file: "src/services/SharedDirectory.ts",
     find: "yield* holdDirectoryUnless(directory, { wait, unless: HolderConnection.open(directory) })",
-    replace: "Option.none<HolderConnection>()",
+    replace:
+      '{ _tag: "Held", held: { check() {}, checkOften() {}, keep() {}, forget() {}, isLost: false } as never } as { readonly _tag: "Held" | "Other"; readonly held: HeldDirectory; readonly other: HolderConnection }',
     tests: ["test/services/sharedDirectory.test.ts"]
   },
   // Orderings
@@ -404,6 +406,7 @@ export const mutations = [
     tests: concurrency
   },
   ...accessMutations,
+  ...directoryMutations,
   ...logMutations,
   ...openingMutations,
   ...restoreMutations,

@@ -1,5 +1,5 @@
 import type { PGlite, PGliteOptions } from "@electric-sql/pglite"
-import { reasonOf } from "./fileErrors.ts"
+import { messageOf } from "./fileErrors.ts"
 import { DirectoryLost, type HeldDirectory } from "./HeldDirectory.ts"
 
 /** The parts of PGlite's WebAssembly module that matter when it crashes. */
@@ -55,7 +55,7 @@ export class PgliteEngine {
       process.exitCode = exitCode
       if (cause instanceof DirectoryLost) throw cause
       const serious = log.findLast((line) => /\b(?:ERROR|FATAL|PANIC):/.test(line))
-      throw new Error(serious ?? reasonOf(cause), { cause })
+      throw new Error(serious ?? messageOf(cause), { cause })
     }
   }
 

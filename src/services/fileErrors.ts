@@ -121,7 +121,7 @@ const codeOf = (cause: unknown): string | undefined => {
 }
 
 /** A sentence for any thrown value. The embedded engine throws objects that are no errors and have no message. */
-const messageOf = (cause: unknown): string => {
+export const messageOf = (cause: unknown): string => {
   if (cause instanceof Error && cause.message !== "") return cause.message
   const code = fileErrorCode(cause)
   if (code !== undefined) return code
