@@ -1,4 +1,5 @@
 import { accessMutations } from "./accessMutations.mjs"
+import { connectionMutations } from "./connectionMutations.mjs"
 
 /**
  * What is taken out, one at a time: where, the text, what stands there instead, and the tests that should notice first.
@@ -399,5 +400,6 @@ export const mutations = [
     replace: '"BEGIN ISOLATION LEVEL REPEATABLE READ"',
     tests: concurrency
   },
-  ...accessMutations
+  ...accessMutations,
+  ...connectionMutations
 ]
