@@ -1,4 +1,5 @@
 import { accessMutations } from "./accessMutations.mjs"
+import { connectionMutations } from "./connectionMutations.mjs"
 import { directoryMutations } from "./directoryMutations.mjs"
 import { logMutations } from "./logMutations.mjs"
 import { openingMutations } from "./openingMutations.mjs"
@@ -406,6 +407,7 @@ export const mutations = [
     tests: concurrency
   },
   ...accessMutations,
+  ...connectionMutations,
   ...directoryMutations,
   ...logMutations,
   ...openingMutations,

@@ -1,6 +1,6 @@
-import { PgClient, PgConnection, PgPool } from "@effect/sql-pg"
+import { PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
 import { Duration, Effect, Option, type Scope } from "effect"
-import { Reactivity } from "effect/reactivity"
+import type { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
 import { AnswerTimeout, isNoAnswer } from "../events/AnswerTimeout.ts"
 import { SessionWatch } from "./SessionWatch.ts"

@@ -48,7 +48,8 @@ export const holdLease = Effect.fnUntraced(function* (
       for (let pause = Math.min(250, ttlMillis / 12); ; pause = Math.min(pause * 2, ttlMillis / 12)) {
         const begun = yield* Clock.monotonicTimeNanos
         const leftMillis = Number(end - begun) / 1e6
-        if (leftMillis <= 0) return yield* Effect.fail("its time was over before it could be renewed")
+        // Timers have no parts of a millisecond.
+        if (leftMillis < 1) return yield* Effect.fail("its time was over before it could be renewed")
         yield* backlog.renew({ id: card.id, token, actor }).pipe(
           Effect.result,
           Effect.flatMap((answer) => Queue.offer(answers, { begun, answer })),

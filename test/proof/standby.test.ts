@@ -77,6 +77,7 @@ describe("a server with a synchronous standby that does not answer", () => {
           ["create", backlog.create({ ...create, commandId: "create" })],
           ["complete", backlog.complete({ id: "b", force: true, actor: "ann" })],
           ["link", backlog.link({ from: "c", to: "b", actor: "ann" })],
+          ["nothing", backlog.claim({ owner: "w", actor: "w", phase: "none", commandId: "nothing" })],
           ["refused", backlog.renew({ id: "none", token: 1, actor: "w", commandId: "refused" })]
         ]
         for (const [name, change] of changes) {
@@ -116,7 +117,18 @@ describe("a server with a synchronous standby that does not answer", () => {
           (yield* Effect.forEach(again, Effect.exit)).map((exit) =>
             Exit.isSuccess(exit) ? "done" : (failureOf(exit) as { readonly _tag?: string } | undefined)?._tag
           ),
-          ["done", "done", "done", "done", "CardNotFound", "done", "done", "CardAlreadyExists", "CommandIdConflict"]
+          [
+            "done",
+            "done",
+            "done",
+            "done",
+            "done",
+            "CardNotFound",
+            "done",
+            "done",
+            "CardAlreadyExists",
+            "CommandIdConflict"
+          ]
         )
       })
     )

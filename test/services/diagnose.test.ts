@@ -69,8 +69,8 @@ describe("the doctor", () => {
     ["remote_write", "warning", /^synchronous_commit is remote_write: .*before they are on its disk/],
     ["local", "warning", /^synchronous_commit is local although there is a synchronous standby \(one\)/],
     ["off", "warning", /^synchronous_commit is off although/]
-  ])("says what synchronous_commit = %s means where there is a standby", (setting, level, what) => {
-    const found = diagnose({ ...well, ...withStandby(setting) }).filter(({ check }) => check === "standby")
+  ])("says what synchronous_commit = %s means where there is a standby", (synchronousCommit, level, what) => {
+    const found = diagnose({ ...well, ...withStandby(synchronousCommit) }).filter(({ check }) => check === "standby")
     expect(found.map((each) => each.level)).toEqual([level])
     expect(found[0]?.what).toMatch(what)
   })
