@@ -191,7 +191,7 @@ export class EventLog extends Context.Service<
       const awaitStandby = compileOnce<object>(
         sql,
         () => sql`SELECT CASE WHEN current_setting('synchronous_standby_names') <> ''
-          THEN concat(${durably(sql)}, pg_catalog.pg_logical_emit_message(true, 'mosaic_backlog', '')) END AS awaited`
+          THEN pg_catalog.concat(${durably(sql)}, pg_catalog.pg_logical_emit_message(true, 'mosaic_backlog', '')) END AS awaited`
       )({})
 
       const append = (pending: ReadonlyArray<PendingEvent>, generation: number) => {
