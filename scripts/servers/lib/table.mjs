@@ -31,7 +31,13 @@ export const variationTable = (results) =>
     ])
   )
 
-/** Puts a table between its markers on the page. */
+/** What a row is about: its first cell, without the exact version. */
+const subjectOf = (line) => line.split(" | ")[0].replace(/ \(.*\)$/, "")
+
+/**
+ * Puts a table between its markers on the page. Rows of an earlier table with the same columns stay where they are not
+ * measured again, so that a table can be made in several runs.
+ */
 export const writeTable = (name, text) => {
   const before = readFileSync(page, "utf8")
   const begin = `<!-- ${name}: begin -->`
@@ -39,5 +45,19 @@ export const writeTable = (name, text) => {
   const from = before.indexOf(begin)
   const to = before.indexOf(end)
   if (from === -1 || to < from) throw new Error(`docs/servers.md has no markers of the table "${name}"`)
-  writeFileSync(page, `${before.slice(0, from + begin.length)}\n\n${text}\n\n${before.slice(to)}`)
+  const earlier = before
+    .slice(from + begin.length, to)
+    .trim()
+    .split("\n")
+  const lines = text.split("\n")
+  const fresh = new Map(lines.slice(2).map((line) => [subjectOf(line), line]))
+  const kept = earlier[0] === lines[0] ? earlier.slice(2) : []
+  const rows = kept.map((line) => {
+    const subject = subjectOf(line)
+    const current = fresh.get(subject) ?? line
+    fresh.delete(subject)
+    return current
+  })
+  const table = [...lines.slice(0, 2), ...rows, ...fresh.values()].join("\n")
+  writeFileSync(page, `${before.slice(0, from + begin.length)}\n\n${table}\n\n${before.slice(to)}`)
 }
