@@ -8,6 +8,10 @@ interface CardStory {
   lastToken: number
 }
 
+/** The token of the claim that an event began. A log of one generation does not name it. */
+export const tokenOf = ({ data, version }: Pick<EventRow, "data" | "version">): number =>
+  Number(data["generation"] ?? 0) + version
+
 /**
  * Reads a log in order of position and tells every breach of the rules of claims, by the events alone: a card that was
  * claimed while somebody held it, while it waited, or under a token that is not greater than all before; an end of a
@@ -44,9 +48,10 @@ export const breachesOf = (log: ReadonlyArray<EventRow>): ReadonlyArray<string> 
         if (card.holder !== undefined) breach(`held by ${String(card.holder.owner)}`)
         if (card.status !== "ready") breach(`while ${card.status}`)
         for (const id of card.dependsOn) if (cards.get(id)?.status !== "done") breach(`while it waited for ${id}`)
-        if (event.version <= card.lastToken) breach("with a token that is not greater than the last")
-        card.holder = { owner: data["owner"], token: event.version }
-        card.lastToken = event.version
+        const token = tokenOf(event)
+        if (token <= card.lastToken) breach("with a token that is not greater than the last")
+        card.holder = { owner: data["owner"], token }
+        card.lastToken = token
         card.status = "claimed"
         break
       }

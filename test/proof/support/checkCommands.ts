@@ -1,5 +1,5 @@
 import type { EventRow } from "../../support/verifyBacklog.ts"
-import { breachesOf } from "../../support/claimRules.ts"
+import { breachesOf, tokenOf } from "../../support/claimRules.ts"
 
 /** What a worker said about a command that was answered. */
 export interface Acknowledged {
@@ -86,7 +86,7 @@ const isAsAnswered = (answer: Acknowledged, events: ReadonlyArray<LoggedEvent>):
     events.length === 1 &&
     event.cardId === answer.card &&
     event.version === answer.version &&
-    (answer.op !== "claim" || event.version === answer.token)
+    (answer.op !== "claim" || tokenOf(event) === answer.token)
   )
 }
 
