@@ -141,7 +141,7 @@ const tests = (test: Test): void => {
       const database = join(root, "data")
       mkdirSync(join(database, "pgdata", "base"), { recursive: true })
       writeFileSync(join(database, "pgdata", "PG_VERSION"), "18\n")
-      symlinkSync(join(database, "pgdata"), join(root, "link"))
+      symlinkSync(join(database, "pgdata", "base"), join(root, "link"))
       const other = join(root, "other.txt")
       writeFileSync(other, "mosaic-backlog-anchor 2\n")
       for (const [file, problem] of [
