@@ -32,8 +32,8 @@ export class PgliteEngine {
 
   /**
    * Starts PGlite over the directory (creating the database if it is empty), or in memory. Writes only while `owner` finds
-   * that it still holds the directory around it: that is checked before and after all messages, and before files are
-   * opened, changed or removed. After that, all calls fail with `DirectoryLost`.
+   * that it still holds the directory around it: that is checked before every transaction, and before files are
+   * opened, changed or removed. After a loss, all calls fail with `DirectoryLost`.
    */
   static async open(directory: string | undefined, owner?: HeldDirectory): Promise<PgliteEngine> {
     // Loaded here, so that users of a server never load it.
@@ -59,8 +59,9 @@ export class PgliteEngine {
     }
   }
 
-  async run(messages: Uint8Array): Promise<Buffer> {
-    this.check()
+  /** Takes messages, `isWithin` a transaction that is open; there a check that is 20 ms old at most is enough. */
+  async run(messages: Uint8Array, isWithin = false): Promise<Buffer> {
+    this.check(isWithin)
     const answer: Array<Uint8Array> = []
     // Not execProtocolRaw: that parses every answer once more and keeps it until PGlite is closed.
     await this.pglite.execProtocolRawStream(messages, {
@@ -69,16 +70,17 @@ export class PgliteEngine {
         answer.push(bytes.slice())
       }
     })
-    // An answer is given only where it was true for the directory: files that were opened may be another database's.
-    this.check()
+    // What took long may have been answered for a directory that was lost meanwhile.
+    this.check(true)
     return Buffer.concat(answer)
   }
 
   /** Throws when the engine broke down, or its directory was lost, and from then on always. */
-  check(): void {
+  check(isRecentEnough = false): void {
     if (this.crash !== undefined) throw this.crash
     try {
-      this.owner?.check()
+      if (isRecentEnough) this.owner?.checkOften()
+      else this.owner?.check()
     } catch (error) {
       this.crash = error as Error
       throw error

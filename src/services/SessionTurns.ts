@@ -187,8 +187,9 @@ export class SessionTurns {
       if (this.lastProgram !== undefined) await this.engine.run(reset)
       this.lastProgram = taker.program
     }
+    const isWithin = this.holder === taker
     this.holder = taker
-    const answer = await this.engine.run(batch.bytes)
+    const answer = await this.engine.run(batch.bytes, isWithin)
     const heard = read(answer)
     this.note(taker, batch, heard)
     this.isDeaf ||= heard.unlistened
