@@ -49,8 +49,8 @@ const mutations = [
   {
     name: "log: that a follower checks its position at each poll",
     file: feed,
-    find: "const { position } = yield* reachedHead(log, after)",
-    replace: 'const { position } = yield* log.head("read")',
+    find: "const { position } = yield* promptly(reachedHead(log, after))",
+    replace: 'const { position } = yield* promptly(log.head("read"))',
     tests: positions
   },
   {
@@ -84,7 +84,7 @@ const mutations = [
   {
     name: "log: that no event beyond the end is parked",
     file: auditService,
-    find: "            yield* reachedHead(log, parked)\n",
+    find: "          yield* reachedHead(log, parked)\n",
     replace: "",
     tests: positions
   },

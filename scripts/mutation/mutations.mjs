@@ -303,15 +303,15 @@ export const mutations = [
   {
     name: "that nothing is run again which may have been committed",
     file: "src/services/pipelinedTransactions.ts",
-    find: "mayHaveCommitted: commitSent && !refused",
-    replace: "mayHaveCommitted: false",
+    find: "failureOf(error, commitSent && !refused)",
+    replace: "failureOf(error, false)",
     tests: ["test/proof/proxyFaults.test.ts"]
   },
   {
     name: "that a batch is run again when a statement before its COMMIT was refused",
     file: "src/services/pipelinedTransactions.ts",
-    find: "mayHaveCommitted: commitSent && !refused",
-    replace: "mayHaveCommitted: commitSent",
+    find: "failureOf(error, commitSent && !refused)",
+    replace: "failureOf(error, commitSent)",
     tests: [...concurrency, ...conformance]
   },
   {
@@ -345,8 +345,8 @@ export const mutations = [
   {
     name: "that commands of a batch that failed run alone",
     file: "src/services/CommandQueue.ts",
-    find: "if (batch.length === 1 || failure?.mayHaveCommitted === true) {",
-    replace: "if (batch.length > 0 || failure?.mayHaveCommitted === true) {",
+    find: "if (batch.length === 1 || failure?.mayHaveCommitted === true",
+    replace: "if (batch.length > 0 || failure?.mayHaveCommitted === true",
     tests: [...conformance, ...concurrency]
   },
   {
@@ -381,7 +381,7 @@ export const mutations = [
   {
     name: "that commits reach the disk where the server's setting lets them not",
     file: "src/events/durably.ts",
-    find: "WHEN 'off' THEN 'local'",
+    find: "WHEN 'off' THEN 'on'",
     replace: "WHEN 'off' THEN 'off'",
     tests: conformance
   },

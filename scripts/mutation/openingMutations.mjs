@@ -8,7 +8,6 @@ const passwordFile = "src/services/passwordFile.ts"
 const chosenHost = "src/services/chosenHost.ts"
 const replica = "src/events/replica.ts"
 const eventLog = "src/events/EventLog.ts"
-const feed = "src/events/feed.ts"
 const counts = "src/projections/CardCounts.ts"
 
 const opening = ["test/cli/opening.test.ts"]
@@ -145,9 +144,9 @@ export const openingMutations = [
   },
   {
     name: "replica: that a follower's position is waited for",
-    file: feed,
-    find: "      yield* replayedHead(log, options.after)\n",
-    replace: "",
+    file: "src/events/reachedHead.ts",
+    find: "const head = yield* replayedHead(log, position)",
+    replace: 'const head = yield* log.head("read")',
     tests: standby
   },
   {
