@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { SqlError } from "effect/sql"
 import { type ReplicaTrouble, replicaTroubleOf } from "../events/replica.ts"
-import { DirectoryLost } from "../services/HeldDirectory.ts"
+import { type DirectoryLost, directoryLostIn } from "../services/HeldDirectory.ts"
 import { readOnlyTransaction, troubleOf } from "../services/troubleOf.ts"
 
 /** The database cannot be reached, refuses this user, or is not able to answer now. */
@@ -76,13 +76,6 @@ const notPermittedProblem = (error: SqlError.SqlError, cause: unknown): string =
   return codeOf(cause) === readOnlyTransaction
     ? `${problem} (default_transaction_read_only is on for the role, the database or the server)`
     : problem
-}
-
-/** The innermost cause, where it is that. */
-const directoryLostIn = (cause: unknown): DirectoryLost | undefined => {
-  if (cause instanceof DirectoryLost) return cause
-  if (SqlError.isSqlError(cause)) return directoryLostIn(cause.reason.cause)
-  return cause instanceof Error && cause.cause !== undefined ? directoryLostIn(cause.cause) : undefined
 }
 
 /** Postgres's codes for a prepared statement that is not there, or is there already. */

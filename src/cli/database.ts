@@ -1,4 +1,4 @@
-import { Effect, Layer, Schema } from "effect"
+import { Deferred, Effect, Layer, Schema } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { existsSync } from "node:fs"
 import { BacklogSchema, SchemaName } from "../events/SchemaName.ts"
@@ -15,6 +15,7 @@ import {
 } from "../index.ts"
 import { createHint } from "../services/BacklogOpening.ts"
 import { BacklogRoles, type RoleNames } from "../services/BacklogRoles.ts"
+import { type DirectoryLost, OnDirectoryLost } from "../services/HeldDirectory.ts"
 import { Migrations } from "../services/Migrations.ts"
 import { layerPgliteClient } from "../services/Pglite.ts"
 import { layerPostgresClient } from "../services/Postgres.ts"
@@ -58,7 +59,7 @@ interface Manner {
 const line = (text: string) => Effect.map(Host, ({ stderr }) => stderr.write(`note: ${text}\n`))
 const reads: Manner = { opening: "existing", say: line }
 const creates: Manner = { opening: "create", say: line }
-const createsAndLogs: Manner = { opening: "create", say: (text) => Effect.logWarning(text) }
+const createsAndLogs: Manner = { opening: "create", say: (text) => Effect.logInfo(text) }
 
 /** Where a schema is, for people. */
 const placeOf = (meant: DatabaseTarget, schema: string | null): string => {
@@ -98,10 +99,14 @@ const within =
         host.stderr.write(`Creating a backlog in ${oneLine(meant.directory)}, which takes some seconds …\n`)
       }
       const onCreated = (created: string) => told(`a new backlog was created in ${placeOf(meant, created)}`)
-      return yield* effect.pipe(
+      // A server that waits for requests, and a follower that waits for events, end too.
+      const loss = yield* Deferred.make<never, DirectoryLost>()
+      const onLost = (lost: DirectoryLost) => Deferred.doneUnsafe(loss, Effect.fail(lost))
+      return yield* Effect.raceFirst(effect, Deferred.await(loss)).pipe(
         Effect.provide(
           Layer.provide(layerOf(meant, schema), [
             Layer.succeed(BacklogOpening)({ opening, onCreated }),
+            Layer.succeed(OnDirectoryLost)(onLost),
             layerPostgresTimeouts
           ])
         ),

@@ -25,6 +25,9 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   })
 }
 
+/** How long output may take after the database was lost, in milliseconds. */
+const abandonedMillis = 2_000
+
 const host = processHost((how) => {
   ending = how
 })
@@ -35,6 +38,8 @@ NodeRuntime.runMain(run(process.argv.slice(2), host), {
     const code = Exit.isSuccess(exit) ? Number(exit.value) : ending.exitCode
     // No `process.exit` but for an interrupt: what is still to be written keeps the process alive, nothing else does.
     process.exitCode = code
+    // An embedded engine that was abandoned leaves timers behind, and an agent's standard input stays open.
+    if (code === exitCodes.unavailable) setTimeout(() => process.exit(code), abandonedMillis).unref()
     end(interrupted && code !== exitCodes.done ? exitCodes.interrupted : exitCodes.done)
   }
 })

@@ -1,14 +1,21 @@
 import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import { type ReplicaTrouble, replicaTroubleOf } from "../index.ts"
+import { directoryLostIn } from "../services/HeldDirectory.ts"
 import { troubleOf } from "../services/troubleOf.ts"
+
+/** The reason where an embedded directory was moved or replaced: its path is not for callers. */
+const directoryLost = "DirectoryLost"
 
 /** The database cannot be reached, or is not able to answer now. Whether a command was carried out is not known. */
 export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>()("DatabaseUnavailable", {
-  /** What kind of trouble: `ConnectionError`, `LockTimeoutError` … */
+  /** What kind of trouble: `ConnectionError`, `LockTimeoutError`, `DirectoryLost` … */
   reason: Schema.String
 }) {
   override get message(): string {
+    if (this.reason === directoryLost) {
+      return "This server no longer owns the directory of its backlog, and carries out nothing more. Tell the people who run it."
+    }
     return "The database is not available now. Try again; a command only with the same Idempotency-Key, since it may have been carried out."
   }
 }
@@ -44,6 +51,7 @@ export const told = <E>(error: E): Effect.Effect<never, Exclude<E, SqlError.SqlE
 const troubleWith = (error: SqlError.SqlError): Effect.Effect<never, DatabaseTrouble> => {
   const ofReplica = replicaTroubleOf(error)
   if (ofReplica !== undefined) return Effect.fail(ofReplica)
+  if (directoryLostIn(error) !== undefined) return new DatabaseUnavailable({ reason: directoryLost })
   const reason = error.reason._tag
   switch (troubleOf(error)) {
     case "notPermitted":

@@ -1,4 +1,5 @@
-import { Schema } from "effect"
+import { Context, Schema } from "effect"
+import { SqlError } from "effect/sql"
 import { closeSync, openSync, readFileSync, type Stats, statSync } from "node:fs"
 import { join } from "node:path"
 import { fileErrorCode } from "./fileErrors.ts"
@@ -19,6 +20,21 @@ export class DirectoryLost extends Schema.TaggedError<DirectoryLost>()("Director
     )
   }
 }
+
+/** The loss of a directory, where that is the innermost cause of an error. */
+export const directoryLostIn = (cause: unknown): DirectoryLost | undefined => {
+  if (cause instanceof DirectoryLost) return cause
+  if (SqlError.isSqlError(cause)) return directoryLostIn(cause.reason.cause)
+  return cause instanceof Error && cause.cause !== undefined ? directoryLostIn(cause.cause) : undefined
+}
+
+/**
+ * Called once when a directory that a layer holds is lost, so that a program which has nothing to do at that moment can end.
+ * Defaults to nothing: the next command fails with `DirectoryLost`.
+ */
+export const OnDirectoryLost: Context.Reference<(lost: DirectoryLost) => void> = Context.Reference<
+  (lost: DirectoryLost) => void
+>("mosaic-backlog/services/OnDirectoryLost", { defaultValue: () => () => undefined })
 
 /** How often a running process checks on its own whether it still owns its directory, in milliseconds. */
 export const ownershipCheckMillis = 1_000

@@ -70,8 +70,6 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
         )
       }
       const files = yield* readMigrations
-      const problem = yield* sessionProblem(sql)
-      if (problem !== undefined) return yield* refuse(problem)
 
       // By the catalog, which everybody may read: whoever may not use the schema shall be told so.
       const [server] = yield* sql<Server>`
@@ -88,6 +86,8 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
       if (server === undefined || server.version < oldestServer) {
         return yield* refuse(`the server is Postgres ${server?.name}, and it takes Postgres 15 or newer`)
       }
+      const problem = yield* sessionProblem(sql)
+      if (problem !== undefined) return yield* refuse(problem)
       const role = JSON.stringify(server.role)
       const owner =
         server.owner === null ? "a role that may create schemas" : `its owner ${JSON.stringify(server.owner)}`

@@ -12,7 +12,7 @@ import {
 import { type DirectoryLocked, DirectoryUnusable, holdDirectoryUnless } from "./DirectoryLock.ts"
 import { serveDirectory } from "./DirectoryServer.ts"
 import { reasonOf } from "./fileErrors.ts"
-import { DirectoryLost, type HeldDirectory, ownershipCheckMillis } from "./HeldDirectory.ts"
+import { DirectoryLost, type HeldDirectory, OnDirectoryLost, ownershipCheckMillis } from "./HeldDirectory.ts"
 import { HolderConnection } from "./HolderConnection.ts"
 import type { PgliteEngine } from "./PgliteEngine.ts"
 import { type Peer, SessionStream } from "./SessionStream.ts"
@@ -44,6 +44,7 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
   const directory = resolve(dataDir)
   const one = yield* Semaphore.make(1)
   const run = Effect.runPromiseWith(yield* Effect.context())
+  const onLost = yield* OnDirectoryLost
   const program = {}
   let holding: Holding | undefined
   let found: HolderConnection | undefined
@@ -91,7 +92,10 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
           new SessionTurns(engine, {
             idleMillis,
             onCrash: (error) => {
-              if (error instanceof DirectoryLost) lost = error
+              if (error instanceof DirectoryLost && lost === undefined) {
+                lost = error
+                onLost(error)
+              }
               if (holding !== undefined) holding.crashed = true
               void run(
                 one.withPermit(Effect.suspend(() => (holding?.crashed === true ? letGo(Exit.void) : Effect.void)))

@@ -50,9 +50,10 @@ export const momentOf = Effect.fnUntraced(function* (
       reached: `it is ${DateTime.formatIso(present)} for the database`
     })
   }
-  yield* replayedUntil(log, at.time, `all events until ${DateTime.formatIso(at.time)}`)
+  const time = DateTime.max(at.time, earliest)
+  yield* replayedUntil(log, time, `all events until ${DateTime.formatIso(time)}`)
   return {
-    position: yield* log.read.positionAt(DateTime.toDateUtc(DateTime.max(at.time, earliest))),
+    position: yield* log.read.positionAt(DateTime.toDateUtc(time)),
     now: at.time
   } satisfies Moment
 })

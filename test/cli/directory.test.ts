@@ -1,5 +1,5 @@
 import { assert, afterAll, beforeAll, describe, it } from "@effect/vitest"
-import { rename } from "node:fs/promises"
+import { rename, rm } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { prepared, refusedInside, refuses } from "./badInputs.ts"
 import { start } from "./program.ts"
@@ -49,6 +49,31 @@ describe("the program in a directory", () => {
     )
     const list = await start(["ls"], { cwd }).ended
     assert.include(list.stdout, "2 cards, 2 claimable\n")
+    await place.remove()
+  })
+})
+
+describe("a process that waits, when its directory is removed", () => {
+  const initialize =
+    '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}\n'
+
+  it.each([
+    ["serve", ["serve", "--port", "0"], "", "Listening on"],
+    ["events --follow", ["events", "--follow"], "", "CardCreated"],
+    ["mcp", ["mcp", "--owner", "a"], initialize, '"result"']
+  ])("%s ends by itself, with 6 and the reason", async (_, argv, input, ready) => {
+    const place = await inDirectory()
+    assert.strictEqual((await json([...place.flags, "create", "--id", "a", "--title", "A"])).code, 0)
+    const program = start([...place.flags, ...argv])
+    program.child.stdin.write(input)
+    await program.says((stdout) => stdout.includes(ready))
+    await rm(place.directory, { recursive: true, force: true })
+    const { code, stderr } = await program.ended
+    assert.deepStrictEqual(
+      [code, /no longer owns the backlog in .*: it was moved or removed/.test(stderr)],
+      [6, true],
+      stderr
+    )
     await place.remove()
   })
 })

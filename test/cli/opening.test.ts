@@ -28,6 +28,7 @@ const others: ReadonlyArray<ReadonlyArray<string>> = [
   ["token", "create", "--actor", "w", "--role", "worker"],
   ["token", "revoke", "x"],
   ["rebuild"],
+  ["restored"],
   ["receipts", "prune", "--older-than-days", "1"],
   ["redact", "a", "--part", "body", "--reason", "r"],
   ["claim", "--owner", "w"],
