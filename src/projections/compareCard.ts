@@ -40,7 +40,7 @@ export interface CardTextRow {
 
 const columns = `id, title, body, phase, priority, status, unmet_dependencies AS "unmetDependencies",
   ${timeText("not_before")} AS "notBefore", deferred, claim_owner AS "claimOwner", claim_ttl_seconds AS "claimTtlSeconds",
-  ${timeText("claimed_at")} AS "claimedAt", ${timeText("claim_expires_at")} AS "claimExpiresAt", claim_token_high * 2147483648::float8 + claim_token AS "claimToken",
+  ${timeText("claimed_at")} AS "claimedAt", ${timeText("claim_expires_at")} AS "claimExpiresAt", coalesce(claim_token_high * 2147483648::float8 + claim_token, nullif(claim_token_high, 0)) AS "claimToken",
   attempts, idempotency_key AS "idempotencyKey", acceptance::text AS acceptance, result::text AS result,
   blocked_reason AS "blockedReason", ${timeText("created_at")} AS "createdAt", ${timeText("updated_at")} AS "updatedAt",
   ${timeText("completed_at")} AS "completedAt", version, position::float8 AS position`

@@ -70,11 +70,19 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
         )
       }
       const files = yield* readMigrations
+      // By itself: an older server may not understand what follows.
+      const [version] = yield* sql<{ readonly number: string; readonly name: string }>`
+          SELECT pg_catalog.current_setting('server_version_num') AS number,
+            pg_catalog.current_setting('server_version') AS name`
+      if (Number(version?.number) < oldestServer) {
+        return yield* refuse(`the server is Postgres ${version?.name}, and it takes Postgres 15 or newer`)
+      }
+      const problem = yield* sessionProblem(sql)
+      if (problem !== undefined) return yield* refuse(problem)
 
       // By the catalog, which everybody may read: whoever may not use the schema shall be told so.
       const [server] = yield* sql<Server>`
-          SELECT current_setting('server_version_num')::int4 AS version, current_setting('server_version') AS name,
-            current_database()::text AS database, pg_is_in_recovery() AS "isReplica",
+          SELECT current_database()::text AS database, pg_is_in_recovery() AS "isReplica",
             current_user::text AS role, pg_get_userbyid(coalesce(relowner, nspowner))::text AS owner,
             pg_class.oid IS NOT NULL AS exists,
             has_schema_privilege(pg_namespace.oid, 'USAGE') AND has_table_privilege(pg_class.oid, 'SELECT') AS "mayRead",
@@ -83,11 +91,7 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
               ELSE has_database_privilege(current_database(), 'CREATE') END AS "mayMigrate"
           FROM (SELECT 1) AS one LEFT JOIN pg_namespace ON nspname = ${schema}
             LEFT JOIN pg_class ON relnamespace = pg_namespace.oid AND relname = 'migrations'`
-      if (server === undefined || server.version < oldestServer) {
-        return yield* refuse(`the server is Postgres ${server?.name}, and it takes Postgres 15 or newer`)
-      }
-      const problem = yield* sessionProblem(sql)
-      if (problem !== undefined) return yield* refuse(problem)
+      if (server === undefined) return yield* Effect.die(new Error("the catalog returned no row"))
       const role = JSON.stringify(server.role)
       const owner =
         server.owner === null ? "a role that may create schemas" : `its owner ${JSON.stringify(server.owner)}`
@@ -185,8 +189,6 @@ interface Server {
   readonly database: string
   /** Whether it is a hot standby, which takes no writes. */
   readonly isReplica: boolean
-  readonly version: number
-  readonly name: string
   readonly role: string
   /** Of the table of migrations, else of the schema, if there is one. */
   readonly owner: string | null

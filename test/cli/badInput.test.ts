@@ -1,6 +1,7 @@
 import { assert, afterAll, beforeAll, describe, it } from "@effect/vitest"
+import { once } from "node:events"
 import { mkdir, writeFile } from "node:fs/promises"
-import { createServer, type Server } from "node:net"
+import { connect, createServer, type Server } from "node:net"
 import { join } from "node:path"
 import { inject } from "vitest"
 import { evil, prepared, refusedAtOnce, refusedInside, refuses } from "./badInputs.ts"
@@ -89,19 +90,33 @@ describe("a database that does not serve", () => {
   })
 
   it("is too old", async () => {
-    const place = onServer()
-    // A server that says that it is Postgres 14.
-    await sql((client) => client`CREATE SCHEMA ${client(place.schema)}`)
-    await sql((client) =>
-      client.unsafe(
-        `CREATE FUNCTION "${place.schema}".current_setting(text) RETURNS text LANGUAGE sql AS
-          $$ SELECT CASE $1 WHEN 'server_version_num' THEN '140011' ELSE '14.11' END $$`
-      )
+    const [server] = await sql(
+      (client) => client<{ readonly number: string; readonly name: string }>`
+        SELECT current_setting('server_version_num') AS number, current_setting('server_version') AS name`
     )
+    const { name = "", number = "" } = server ?? {}
     const url = new URL(inject("postgresUrl"))
-    url.searchParams.set("options", `-c search_path=${place.schema},pg_catalog`)
-    await unavailable(["list", "--db", url.href, "--schema", place.schema], "MigrationRefused", "14.11")
-    await place.remove()
+    const port = Number(url.port)
+    // A server that says that it is Postgres 14.
+    const disguised = createServer((socket) => {
+      const upstream = connect(port, url.hostname)
+      socket.pipe(upstream)
+      upstream.on("data", (chunk) => {
+        const text = chunk.toString("latin1").replaceAll(number, "140011").replaceAll(name, "14.1".padEnd(name.length))
+        socket.write(Buffer.from(text, "latin1"))
+      })
+      for (const [one, other] of [
+        [socket, upstream],
+        [upstream, socket]
+      ] as const) {
+        one.on("error", () => other.destroy()).on("close", () => other.destroy())
+      }
+    }).listen(0, "127.0.0.1")
+    await once(disguised, "listening")
+    const address = disguised.address()
+    url.port = String(typeof address === "object" && address !== null ? address.port : 0)
+    await unavailable(["list", "--db", url.href], "MigrationRefused", "the server is Postgres 14.1")
+    disguised.close()
   })
 
   it("has a schema that a newer program made", async () => {
