@@ -238,7 +238,7 @@ const mutations = [
     tests: anchors
   },
   {
-    name: "log: that links lead nobody into a database's directory",
+    name: "log: that no link leads into a database's directory",
     file: anchorFile,
     find: "const place = await realpath(file).catch(async () => join(await realpath(dirname(file)), basename(file)))",
     replace: "const place = resolve(file)",

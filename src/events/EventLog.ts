@@ -66,7 +66,7 @@ export class EventLog extends Context.Service<
     /**
      * The statements that append events in order, to be run in this order in the caller's transaction. The first takes
      * the last lock of all, the head row, which is held until that transaction ends: the head stands at the last of the
-     * events from then on, and nobody else moves it. They fail with a `SerializationError` when the log has a later
+     * events from then on, and no other transaction moves it. They fail with a `SerializationError` when the log has a later
      * generation than the one given.
      */
     readonly append: (

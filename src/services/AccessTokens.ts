@@ -113,7 +113,7 @@ export class AccessTokens extends Context.Service<
       const readSince = (moment: number): Known | undefined =>
         known !== undefined && known.readAt >= moment ? known : undefined
 
-      /** What was read at a moment or later. Whoever comes while it is read takes what is read then. */
+      /** What was read at a moment or later. Callers that come while it is read take what is read then. */
       const knownSince = (moment: number): Effect.Effect<Known, SqlError.SqlError> =>
         Effect.suspend(() => {
           const already = readSince(moment)

@@ -411,7 +411,7 @@ export class AuditService extends Context.Service<
             const head = yield* log.head("read")
             if (from <= head.position) {
               return yield* new InvalidInput({
-                problem: `a checkpoint moves forward: from ${from} it is not set back to ${to}, since the log goes on to ${head.position}`
+                problem: `a checkpoint moves forward: from ${from} it is not set back to ${to}, since the log ends at ${head.position}`
               })
             }
           }

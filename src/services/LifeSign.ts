@@ -37,7 +37,7 @@ export const isLifeSignName = (name: string): boolean => name.endsWith(suffix)
 
 /** Begins to listen at `path`, which must be new, without the suffix. None where there are no such sockets. */
 export const openLifeSign = async (path: string): Promise<LivingSign | undefined> => {
-  // On other systems there is no identity of a boot, without which nothing follows from a socket that nobody listens on.
+  // On other systems there is no identity of a boot, and a socket without a listener proves nothing.
   if (process.platform !== "linux") return undefined
   const file = `${path}${suffix}`
   try {

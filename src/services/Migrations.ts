@@ -80,7 +80,7 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
       const problem = yield* sessionProblem(sql)
       if (problem !== undefined) return yield* refuse(problem)
 
-      // By the catalog, which everybody may read: whoever may not use the schema shall be told so.
+      // By the catalog, which every role may read: a role that may not use the schema gets that as the error.
       const [server] = yield* sql<Server>`
           SELECT current_database()::text AS database, pg_is_in_recovery() AS "isReplica",
             current_user::text AS role, pg_get_userbyid(coalesce(relowner, nspowner))::text AS owner,

@@ -11,7 +11,7 @@ import { createCopies } from "../support/pgliteTemplates.ts"
 const engineError = (errno: number) => ({ name: "ErrnoError", errno })
 
 describe("the reason of a failed file operation", () => {
-  it("is in words for every code, whoever reports it", () => {
+  it("is in words for every code, from every source", () => {
     const words: ReadonlyArray<readonly [unknown, string]> = [
       [engineError(51), "no space is left on its file system"],
       [engineError(19), "disk quota is used up"],

@@ -96,7 +96,7 @@ export const AuditGroup = HttpApiGroup.make("audit")
     }).annotateMerge(
       about(
         "Events in the order of positions, those of the past and those to come",
-        "Server-sent events, whose ids are positions: the header `Last-Event-ID` goes on after one, and without it `after` does. With `follow=false` the stream ends at the end of the log. A position beyond the end of the log is refused with 404: the log was restored since it was seen."
+        "Server-sent events, whose ids are positions: the stream continues after the position in the header `Last-Event-ID`, or else in `after`. With `follow=false` the stream ends at the end of the log. A position beyond the end of the log is refused with 404: the log was restored since it was seen."
       )
     ),
     HttpApiEndpoint.get("checkpoints", "/checkpoints", { success: Schema.Array(Checkpoint) }).annotateMerge(
