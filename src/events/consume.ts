@@ -9,7 +9,7 @@ import { reachedHead } from "./reachedHead.ts"
 import type { EventFilter } from "./readEvents.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
 import { recordedOf } from "./StoredEvent.ts"
-import { inTransaction } from "./inTransaction.ts"
+import { inTransaction, readCommitted } from "./inTransaction.ts"
 
 /** How a consumer takes events. */
 export interface ConsumeOptions<E, R> extends EventFilter {
@@ -108,7 +108,7 @@ export const consume = <E, R>(
         return { handled, position, failure: undefined }
       }).pipe(
         inTransaction(sql),
-        Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"),
+        Effect.provideService(SqlClient.BeginTransaction, readCommitted),
         // Another consumer of this name may hold the checkpoint for any length of time, and the server says nothing then.
         Effect.retry({ while: (error) => isLocking && SqlError.isSqlError(error) && isNoAnswer(error) })
       )

@@ -1,7 +1,7 @@
 import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import { type ReplicaTrouble, replicaTroubleOf } from "../index.ts"
-import { directoryLostIn } from "../services/HeldDirectory.ts"
+import { directoryLostIn, directoryLostProblem } from "../services/HeldDirectory.ts"
 import { troubleOf } from "../services/troubleOf.ts"
 
 /** The reason where an embedded directory was moved or replaced: its path is not for callers. */
@@ -13,9 +13,7 @@ export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>
   reason: Schema.String
 }) {
   override get message(): string {
-    if (this.reason === directoryLost) {
-      return "This server no longer owns the directory of its backlog, and carries out nothing more. Tell the people who run it."
-    }
+    if (this.reason === directoryLost) return directoryLostProblem
     return "The database is not available now. Try again; a command only with the same Idempotency-Key, since it may have been carried out."
   }
 }

@@ -2,7 +2,7 @@ import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import type { Forbidden } from "../http/access/problems.ts"
 import { type InvalidInput, type LogFailure, ReadOnlyReplica, type Rejection, replicaTroubleOf } from "../index.ts"
-import { directoryLostIn } from "../services/HeldDirectory.ts"
+import { directoryLostIn, directoryLostProblem } from "../services/HeldDirectory.ts"
 import { troubleOf } from "../services/troubleOf.ts"
 import type { Agent } from "./Agent.ts"
 import { instant, quoted } from "./words.ts"
@@ -68,9 +68,7 @@ const troubleWith = (error: SqlError.SqlError): string => {
     return "Nothing was done: this server reads a read-only replica, which takes no commands. Tell the people who run it."
   }
   if (ofReplica !== undefined) return `${ofReplica.message} Call again in some seconds.`
-  if (directoryLostIn(error) !== undefined) {
-    return "This server no longer owns the directory of its backlog, and carries out nothing more. Tell the people who run it."
-  }
+  if (directoryLostIn(error) !== undefined) return directoryLostProblem
   switch (troubleOf(error)) {
     case "unavailable":
       return "The database is not available now. Call again in some seconds, with the same commandId where you gave one: it may have been carried out."

@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { SqlClient, type SqlError, type Statement } from "effect/sql"
 import type { Status } from "../domain/Card.ts"
 import { compileOnce } from "../events/compileOnce.ts"
-import { inTransaction } from "../events/inTransaction.ts"
+import { inTransaction, readCommitted } from "../events/inTransaction.ts"
 
 /** How many cards there are of each kind, or how many more. Of the ready ones, `waiting` have an unmet dependency. */
 export type CardCounts = Readonly<Record<Status | "waiting", number>>
@@ -76,7 +76,7 @@ export const makeCountsTable = (sql: SqlClient.SqlClient, schema: string): Count
       if (found?.isBehind !== true) return
       yield* Effect.andThen(sql`SELECT FROM ${head} FOR UPDATE`, recount).pipe(
         inTransaction(sql),
-        Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED")
+        Effect.provideService(SqlClient.BeginTransaction, readCommitted)
       )
     }),
     kept: sql<CardCounts>`SELECT ${numbers} FROM ${counts} AS counts JOIN ${head} AS head USING (position)`,

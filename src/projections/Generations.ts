@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 import { maximumGeneration } from "../domain/Card.ts"
 import { compileOnce } from "../events/compileOnce.ts"
+import { durably } from "../events/durably.ts"
 import type { CardTables } from "./CardTables.ts"
 
 /** Why a generation began, where an operator or an import says so. */
@@ -68,7 +69,7 @@ export const makeGenerations = (
         FROM (SELECT ${sql(`${schema}.server_identity`)}(tableoid) AS server_now,
             coalesce(${override}::timestamptz, clock_timestamp()) AS now
           FROM ${head} OFFSET 0) AS clock OFFSET 0) AS found
-      RETURNING generation::float8 AS generation,
+      RETURNING generation::float8 AS generation, ${durably(sql)} AS "synchronousCommit",
         CASE WHEN generation_since = now THEN pg_sleep(${lastVersion} / 1e6)::text END`
   })
 

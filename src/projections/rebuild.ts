@@ -3,7 +3,7 @@ import { SqlClient, SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
 import type { CardId } from "../domain/CardId.ts"
 import type { EventLog } from "../events/EventLog.ts"
-import { inTransaction } from "../events/inTransaction.ts"
+import { inTransaction, readCommitted } from "../events/inTransaction.ts"
 import { besideSchema, lockBeside } from "./besideSchema.ts"
 import { makeBuildReadModel } from "./buildReadModel.ts"
 import { makeCountsTable } from "./CardCounts.ts"
@@ -104,7 +104,7 @@ const cardsAtOnce = 500
  * schema beside it, which the next rebuild removes. Commands go on all the while, and wait during the swap only.
  */
 export const rebuild = (context: RebuildContext) =>
-  Effect.provideService(rebuildBeside(context), SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED")
+  Effect.provideService(rebuildBeside(context), SqlClient.BeginTransaction, readCommitted)
 
 const rebuildBeside = Effect.fnUntraced(function* (context: RebuildContext) {
   const { log, onProgress, schema, sql } = context

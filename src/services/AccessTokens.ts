@@ -79,7 +79,7 @@ export class AccessTokens extends Context.Service<
       let known: Known | undefined
       let used = new Set<string>()
 
-      // Every caller waits for this: not for as long as other reads on a connection that died.
+      // All callers wait for this read, so it has the short timeout.
       const readKnown = promptly(
         Effect.gen(function* () {
           // Before the database looks: what is revoked after that is known to be so by then at the latest.

@@ -151,7 +151,7 @@ const linesIn = (bytes: Uint8Array, start = 0): AnchorLines =>
   Result.getOrThrowWith(
     anchorLines(new TextDecoder().decode(bytes)),
     ({ line, problem }) =>
-      new Error(`line ${line}${start === 0 ? "" : ` after byte ${start}`} is no anchor: ${problem}`)
+      new Error(`line ${line}${start === 0 ? "" : ` after byte ${start}`} is not an anchor: ${problem}`)
   )
 
 /** Whether the file is there. Refuses what is not a regular file, and a file whose directory is missing. */

@@ -359,7 +359,7 @@ export class AuditService extends Context.Service<
         const last = DateTime.makeUnsafe((recordedAt ?? 0) / 1000)
         const unsigned: Anchor = { position, chainHash, at: DateTime.max(yield* now, last), signature: null }
         return privateKey === undefined ? unsigned : yield* Effect.fromResult(signAnchor(unsigned, privateKey))
-      })
+      }, named)
 
       const rebuilt: AuditService["Service"]["rebuild"] = Effect.fn("AuditService.rebuild")(function* (input = {}) {
         const options = yield* decodeRebuildOptions(input)
@@ -383,11 +383,11 @@ export class AuditService extends Context.Service<
       }, named)
 
       return AuditService.of({
-        history,
+        history: (id) => namedStream(history(id)),
         cardAt,
         explainAt: explain,
         backlogAt,
-        events,
+        events: (options) => namedStream(events(options)),
         consume: <E, R>(input: ConsumerOptions<E, R>) =>
           Effect.gen(function* () {
             yield* alone("a consumer")
@@ -402,8 +402,8 @@ export class AuditService extends Context.Service<
               pollInterval
             })
           }).pipe(named),
-        checkpoints: checkpoints.list,
-        checkpoint: (consumer) => Effect.flatMap(decodeName(consumer), checkpoints.get),
+        checkpoints: named(checkpoints.list),
+        checkpoint: (consumer) => named(Effect.flatMap(decodeName(consumer), checkpoints.get)),
         advance: Effect.fn("AuditService.advance")(function* (consumer, from, to) {
           yield* decodeMove({ from, to })
           const name = yield* decodeName(consumer)
@@ -425,7 +425,9 @@ export class AuditService extends Context.Service<
           return yield* checkpoints.park(name, parked, why)
         }, named),
         parked: (consumer) =>
-          consumer === undefined ? checkpoints.parked() : Effect.flatMap(decodeName(consumer), checkpoints.parked),
+          named(
+            consumer === undefined ? checkpoints.parked() : Effect.flatMap(decodeName(consumer), checkpoints.parked)
+          ),
         unpark: Effect.fn("AuditService.unpark")(function* (consumer, position) {
           return yield* checkpoints.unpark(yield* decodeName(consumer), yield* decodePosition(position))
         }, named),
@@ -465,7 +467,7 @@ export class AuditService extends Context.Service<
               lines,
               onProgress: options.onProgress ?? (() => Effect.void)
             })
-          )
+          ).pipe(named)
       })
     })
   ).pipe(

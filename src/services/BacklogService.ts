@@ -240,7 +240,7 @@ export class BacklogService extends Context.Service<
         awaitClaimable: Effect.fn("BacklogService.awaitClaimable")(function* (options = {}) {
           const { waitSeconds = defaultWaitSeconds, ...among } = yield* decodeAwaitClaimable(options)
           return yield* watch.wait(among, waitSeconds)
-        })
+        }, named)
       })
     })
   ).pipe(

@@ -28,6 +28,10 @@ export const directoryLostIn = (cause: unknown): DirectoryLost | undefined => {
   return cause instanceof Error && cause.cause !== undefined ? directoryLostIn(cause.cause) : undefined
 }
 
+/** What callers of a server get to know of the loss: the path is not for them. */
+export const directoryLostProblem =
+  "This server no longer owns the directory of its backlog, and carries out nothing more. Tell the people who run it."
+
 /**
  * Called once when a directory that a layer holds is lost, so that a program which has nothing to do at that moment can end.
  * Defaults to nothing: the next command fails with `DirectoryLost`.

@@ -42,7 +42,11 @@ export const openLifeSign = async (path: string): Promise<LivingSign | undefined
   const file = `${path}${suffix}`
   try {
     return await throughShortPath(file, async (short) => {
-      const server = createServer((socket) => socket.on("error", () => undefined).end())
+      const server = createServer((socket) => {
+        socket.on("error", () => undefined)
+        // Not `end`: a process that was stopped would never end its side, and closing would wait for it.
+        socket.destroySoon()
+      })
       await new Promise<void>((resolve, reject) => {
         server.once("error", reject)
         server.listen(short, resolve)
@@ -73,7 +77,7 @@ export const identityOf = async (path: string): Promise<FileIdentity> => {
 /**
  * What a life sign says: `living` when its owner listens, `answering` when it also answered, `ended` when it certainly
  * listens no more, `unknown` when it cannot be told: the socket is missing or another one, or may not be connected to.
- * Only for signs of this boot of the machine. Waits for an answer for a second if told so.
+ * Only for signs of this boot of the machine. With `waitForAnswer`, waits up to a second for an answer.
  */
 export const knock = async (
   directory: string,

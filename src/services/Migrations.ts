@@ -155,7 +155,9 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
         }
         return yield* refuse(
           first === undefined
-            ? "its roles can be granted on the primary server only, and this is a read-only replica"
+            ? server.isReplica
+              ? "its roles can be granted on the primary server only, and this is a read-only replica"
+              : 'roles are granted only with `opening: "create"`: leave them out, or run `backlog migrate`'
             : `migration ${first.id} (${first.name}) is missing: ${server.isReplica ? migratePrimary : `run \`backlog migrate\` as ${owner}`}`
         )
       }

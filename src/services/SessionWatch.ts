@@ -27,7 +27,6 @@ export class SessionWatch {
   private waiting = 0
   private warned = false
   private completed = false
-  private commits = false
   private readonly socket: Duplex
 
   private constructor({ session }: Internals) {
@@ -105,8 +104,7 @@ export class SessionWatch {
       }
       case "CommandComplete":
         this.completed = true
-        this.commits = message.commandTag === "COMMIT"
-        if (this.commits && this.warned) this.unconfirmedCommits++
+        if (message.commandTag === "COMMIT" && this.warned) this.unconfirmedCommits++
         return
       case "ReadyForQuery":
         this.warned = false

@@ -1,11 +1,12 @@
 import { readFileSync, statSync } from "node:fs"
 import { homedir } from "node:os"
 import { join } from "node:path"
-import type { ServerHost } from "./connectionSettings.ts"
+import { ConnectionSettingRefused, type ServerHost } from "./connectionSettings.ts"
 
 /**
  * The password for a host in a password file of libpq: lines `host:port:database:user:password`, of which the first that
- * matches counts. Defaults to `~/.pgpass`. None where there is no such file, or where others than its owner may read it.
+ * matches counts. Defaults to `~/.pgpass`, which is optional. A `file` that is missing, or that other users may read, throws
+ * `ConnectionSettingRefused`.
  */
 export const passwordInFile = (
   file: string | undefined,
@@ -13,7 +14,7 @@ export const passwordInFile = (
   database: string,
   user: string
 ): string | undefined => {
-  const text = ownText(file ?? join(homedir(), ".pgpass"))
+  const text = file === undefined ? optionalText(join(homedir(), ".pgpass")) : ownText(file)
   // A socket in any directory goes by this name.
   const wanted = [host.startsWith("/") ? "localhost" : host, String(port), database, user]
   for (const line of text.split(/\r?\n/)) {
@@ -28,11 +29,27 @@ export const passwordInFile = (
   return undefined
 }
 
-const ownText = (file: string): string => {
+/** Programs of libpq ignore the file of every user where others may read it. */
+const optionalText = (file: string): string => {
   try {
-    const { mode } = statSync(file)
-    return process.platform !== "win32" && (mode & 0o077) !== 0 ? "" : readFileSync(file, "utf8")
+    return ownText(file)
   } catch {
     return ""
   }
+}
+
+const ownText = (file: string): string => {
+  const refuse = (what: string) => new ConnectionSettingRefused({ problem: `passfile ${JSON.stringify(file)} ${what}` })
+  let text: string
+  try {
+    const { mode } = statSync(file)
+    if (process.platform !== "win32" && (mode & 0o077) !== 0) {
+      throw refuse("may be read by other users: chmod 600")
+    }
+    text = readFileSync(file, "utf8")
+  } catch (error) {
+    if (error instanceof ConnectionSettingRefused) throw error
+    throw refuse(`cannot be read (${error instanceof Error ? error.message : String(error)})`)
+  }
+  return text
 }

@@ -6,7 +6,7 @@ import { type Redact, redact } from "../domain/Redaction.ts"
 import { CardNotFound } from "../domain/Rejection.ts"
 import type { EventLog } from "../events/EventLog.ts"
 import { heldPartsOf } from "../events/StoredEvent.ts"
-import { inTransaction } from "../events/inTransaction.ts"
+import { inTransaction, readCommitted } from "../events/inTransaction.ts"
 import { sendInOrder } from "../events/sendInOrder.ts"
 import { forgetBeside, lockBeside } from "../projections/besideSchema.ts"
 import { foldCards, type ReadFailure } from "../projections/foldCards.ts"
@@ -82,4 +82,4 @@ export const redactCard = (
       Effect.forEach(cleaned, (table) => Effect.ignore(sql`VACUUM ${sql(table)}`), { discard: true })
     )
     return { card, erased }
-  }).pipe(inTransaction(sql), Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"))
+  }).pipe(inTransaction(sql), Effect.provideService(SqlClient.BeginTransaction, readCommitted))

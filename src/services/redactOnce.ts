@@ -2,7 +2,7 @@ import { Effect, Result } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Redact } from "../domain/Redaction.ts"
 import { type CardNotFound, CommandIdConflict } from "../domain/Rejection.ts"
-import { inTransaction } from "../events/inTransaction.ts"
+import { inTransaction, readCommitted } from "../events/inTransaction.ts"
 import type { ReadFailure } from "../projections/foldCards.ts"
 import { fingerprintOf } from "./commandFingerprint.ts"
 import { cardsOf, type ReceiptOutcome } from "./Receipt.ts"
@@ -50,7 +50,7 @@ export const redactOnce = (
     return redacted
   }).pipe(
     inTransaction(sql),
-    Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"),
+    Effect.provideService(SqlClient.BeginTransaction, readCommitted),
     Effect.retry({ while: isUniqueViolation, times: maximumTries - 1 })
   )
   return Effect.flatMap(once, (result) => Effect.fromResult<RedactedCard, CardNotFound | CommandIdConflict>(result))

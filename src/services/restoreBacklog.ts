@@ -4,7 +4,7 @@ import type { CardId } from "../domain/CardId.ts"
 import { reclaimRestored } from "../domain/decideClaim.ts"
 import { sortedIds } from "../domain/evolve.ts"
 import type { EventLog, PendingEvent } from "../events/EventLog.ts"
-import { inTransaction } from "../events/inTransaction.ts"
+import { inTransaction, readCommitted } from "../events/inTransaction.ts"
 import { sendInOrder } from "../events/sendInOrder.ts"
 import type { CardTables } from "../projections/CardTables.ts"
 import { footprintOf } from "../projections/Footprint.ts"
@@ -56,7 +56,11 @@ export const makeEndClaims = (
     const { now, state } = loaded
     const events: Array<PendingEvent> = []
     const changes: Array<RowChange> = []
-    for (const decided of reclaimRestored(ids.flatMap((id) => state.card(id) ?? []))) {
+    // A claim that another program made since the list was read has a token of the new generation.
+    const cardsBefore = ids
+      .flatMap((id) => state.card(id) ?? [])
+      .filter(({ claimToken }) => (claimToken ?? 0) <= generation)
+    for (const decided of reclaimRestored(cardsBefore)) {
       const event: PendingEvent = {
         ...decided,
         version: (state.card(decided.cardId)?.version ?? 0) + 1,
@@ -88,7 +92,7 @@ export const makeEndClaims = (
   const alone = <A>(effect: Effect.Effect<A, SqlError.SqlError>) =>
     effect.pipe(
       inTransaction(sql),
-      Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"),
+      Effect.provideService(SqlClient.BeginTransaction, readCommitted),
       Effect.retry({
         while: ({ reason }) => reason._tag === "DeadlockError" || reason._tag === "SerializationError",
         times: 7

@@ -93,6 +93,8 @@ const configOf = (options: ServerOptions): PgClient.PgPoolConfig => {
       problem: "the hosts are sockets and others, and sslmode is for all of them: leave one of the two out"
     })
   }
+  // An unusable password file is refused now, and not with each connection.
+  passwordFor(hosts[0])
   let chosen: Result.Result<ServerHost, SqlError.SqlError> = Result.succeed(hosts[0])
   const current = () => Result.getOrElse(chosen, () => hosts[0])
   return {

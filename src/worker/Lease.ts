@@ -27,10 +27,10 @@ export interface NewClaim {
 }
 
 /**
- * Renews a claim when a third of its time has passed, a little earlier by chance, and tries again while the database cannot
- * be asked. While a renewal has no answer, another one begins with every sixth of the lease, since the connection of the
- * first may be dead; each ends with the lease, and the first answer counts. The claim is lost when the database says so; and when its time is over by this process's own clock, counted
- * from before each renewal was asked for, which is before anybody else can have the card.
+ * Renews a claim a little before a third of its time has passed, and tries again while the database does not answer. While
+ * a renewal has no answer, another begins with every sixth of the lease, since the connection of the first may be dead.
+ * Each ends with the lease; the first answer counts. The claim is lost when the database says so, or when its time by this
+ * process's clock, counted from before the renewal was sent, is over: no other worker can have the card before that.
  */
 export const holdLease = Effect.fnUntraced(function* (
   backlog: BacklogService["Service"],
@@ -48,14 +48,17 @@ export const holdLease = Effect.fnUntraced(function* (
       for (let pause = Math.min(250, ttlMillis / 12); ; pause = Math.min(pause * 2, ttlMillis / 12)) {
         const begun = yield* Clock.monotonicTimeNanos
         const leftMillis = Number(end - begun) / 1e6
-        // Timers have no parts of a millisecond.
+        // Whole milliseconds here and below: parts of one would add up beyond the end of the lease.
         if (leftMillis < 1) return yield* Effect.fail("its time was over before it could be renewed")
         yield* backlog.renew({ id: card.id, token, actor }).pipe(
           Effect.result,
           Effect.flatMap((answer) => Queue.offer(answers, { begun, answer })),
           Effect.forkScoped
         )
-        const renewal = yield* Effect.timeoutOption(Queue.take(answers), Math.min(leftMillis, ttlMillis / 6))
+        const renewal = yield* Effect.timeoutOption(
+          Queue.take(answers),
+          Math.floor(Math.min(leftMillis, ttlMillis / 6))
+        )
         if (Option.isNone(renewal)) continue
         const { answer } = renewal.value
         if (Result.isSuccess(answer)) {
@@ -73,7 +76,7 @@ export const holdLease = Effect.fnUntraced(function* (
   const rested = Effect.gen(function* () {
     const leftMillis = Number(end - (yield* Clock.monotonicTimeNanos)) / 1e6
     const part = yield* Random.nextBetween(2 / 3, 3 / 4)
-    yield* Effect.sleep(Math.max(0, leftMillis - ttlMillis * part))
+    yield* Effect.sleep(Math.max(0, Math.floor(leftMillis - ttlMillis * part)))
   })
 
   yield* rested.pipe(

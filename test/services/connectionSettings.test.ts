@@ -150,7 +150,8 @@ test("a password file gives the password of its first line that matches, and onl
   expect(passwordInFile(file, { host: "h", port: 5432 }, "w", "me")).toBe("a:b\\c")
   expect(passwordInFile(file, { host: "h", port: 1 }, "w", "me")).toBe("any")
   chmodSync(file, 0o644)
-  expect(passwordInFile(file, { host: "h", port: 1 }, "w", "me")).toBeUndefined()
+  expect(() => passwordInFile(file, { host: "h", port: 1 }, "w", "me")).toThrow("may be read by other users")
+  expect(() => passwordInFile(join(scratch(), "none"), { host: "h", port: 1 }, "w", "me")).toThrow("cannot be read")
 })
 
 test("require encrypts, verify-ca needs an authority, and verify-full checks the name as well", () => {

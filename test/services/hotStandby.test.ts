@@ -103,11 +103,15 @@ describe("a hot standby", () => {
   })
 
   it("refuses commands by name, and says what to connect to", async () => {
+    const file = join(await temporaryDirectory(), "log.jsonl")
+    assert.strictEqual((await cli(["export", file, "--db", standby.url])).code, 0)
     const refused = await Promise.all(
       [
         ["create", "--id", "b", "--title", "B"],
         ["claim", "--owner", "w"],
         ["rebuild"],
+        ["restored"],
+        ["import", file, "--format", "log"],
         ["redact", "a", "--part", "body", "--reason", "r"],
         ["receipts", "prune", "--older-than-days", "1"],
         ["token", "create", "--actor", "w", "--role", "worker"]

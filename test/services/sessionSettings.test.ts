@@ -127,8 +127,29 @@ layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })(
           jit: "off",
           search_path: "pg_catalog",
           transaction_isolation: "read committed",
-          array_nulls: "on"
+          array_nulls: "on",
+          synchronous_commit: "on"
         })
+      })
+    )
+
+    it.effect("a new generation is durable, also where no claim is live", () =>
+      Effect.gen(function* () {
+        const setting = yield* inBacklog(
+          unusualSettings,
+          Effect.gen(function* () {
+            const { schema, sql } = yield* tables
+            yield* sql`CREATE TABLE ${sql(`${schema}.seen`)} (setting text)`
+            yield* sql.unsafe(`CREATE FUNCTION ${schema}.see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+              INSERT INTO ${schema}.seen SELECT pg_catalog.current_setting('synchronous_commit'); RETURN NULL; END $$`)
+            // When the transaction commits.
+            yield* sql.unsafe(`CREATE CONSTRAINT TRIGGER see AFTER UPDATE ON ${schema}.head DEFERRABLE INITIALLY DEFERRED
+              FOR EACH ROW EXECUTE FUNCTION ${schema}.see()`)
+            expect((yield* (yield* AuditService).restored({ actor: "ann" })).reclaimed).toEqual([])
+            return yield* sql<{ readonly setting: string }>`SELECT setting FROM ${sql(`${schema}.seen`)}`
+          })
+        )
+        expect(new Set(setting.map((row) => row.setting))).toEqual(new Set(["on"]))
       })
     )
 

@@ -14,7 +14,7 @@ import { answerAlone, documented } from "../verb.ts"
 export const doctor = documented(
   Command.make(
     "doctor",
-    { anchorFile: text("anchor-file", "A file of anchors to check too", "PATH") },
+    { anchorFile: text("anchor-file", "Also check the log against the newest anchor in this file", "PATH") },
     ({ anchorFile }) =>
       answerAlone(
         Effect.map(withDoctor(examined(anchorFile)), (facts) => {

@@ -31,7 +31,7 @@ const file = Argument.String("file").pipe(
 
 const anchorFlags = {
   anchor: text("anchor", "A line of anchor that the log must still hold to", "LINE"),
-  anchorFile: text("anchor-file", "A file of such lines, of which the newest counts", "PATH"),
+  anchorFile: text("anchor-file", "A file of anchors, of which the newest is checked", "PATH"),
   publicKey: text("public-key", "A file with an Ed25519 public key in PEM, which must have signed it", "PATH")
 }
 
@@ -84,20 +84,23 @@ const anchorOf = Effect.fnUntraced(function* (flags: {
 
 const anchorOfLine = (line: string) =>
   Effect.fromResult(
-    Result.mapError(parseAnchor(line), ({ problem }) => new InvalidInput({ problem: `the anchor is none: ${problem}` }))
+    Result.mapError(
+      parseAnchor(line),
+      ({ problem }) => new InvalidInput({ problem: `the anchor is not valid: ${problem}` })
+    )
   )
 
 /** The newest anchor of a file, all of whose lines must be anchors. */
 const newestOfFile = Effect.fnUntraced(function* (path: string) {
   const { anchors, isCutShort } = yield* Effect.mapError(
     readAnchorFile(path),
-    ({ problem }) => new InvalidInput({ problem: `what --anchor-file names cannot be used: ${problem}` })
+    ({ problem }) => new InvalidInput({ problem: `the file of --anchor-file cannot be used: ${problem}` })
   )
   if (isCutShort) {
     const { stderr } = yield* Host
     stderr.write("note: the last line of the anchor file is incomplete and was ignored: a write was cut short\n")
   }
-  return newestOf(anchors) ?? (yield* new InvalidInput({ problem: "what --anchor-file names has no anchor in it" }))
+  return newestOf(anchors) ?? (yield* new InvalidInput({ problem: "the file of --anchor-file has no anchor" }))
 })
 
 const encode = Schema.encodeSync(VerifyReport)

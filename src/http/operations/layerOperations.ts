@@ -29,25 +29,20 @@ export const layerOperations = (
       const isEnding = yield* Deferred.make<void>()
       yield* Effect.forkScoped(Effect.andThen(begun, Deferred.succeed(isEnding, undefined)))
 
-      /** A server that only reads is ready: it is there for reads. */
-      const isReplica = yield* Effect.cachedWithTTL(
-        Effect.orElseSucceed(doctor?.isReplica ?? Effect.succeed(false), () => false),
-        freshness
-      )
-
-      /** Why commands are not taken, if they are not. */
-      const obstacle = yield* Effect.cachedWithTTL(
-        Effect.all(
-          [
-            doctor?.readiness ?? Effect.succeedNone,
-            Effect.flatMap(isReplica, (is) => (is ? Effect.succeedNone : backlog.readiness))
-          ],
-          { concurrency: "unbounded" }
-        ).pipe(
-          Effect.map(([first, second]) => Option.orElse(first, () => second)),
+      /** Whether the server only reads, and why commands are not taken otherwise. A server that only reads is ready. */
+      const writes = Effect.gen(function* () {
+        const isReplica = yield* Effect.orElseSucceed(doctor?.isReplica ?? Effect.succeed(false), () => false)
+        return { isReplica, why: isReplica ? Option.none<string>() : yield* backlog.readiness }
+      })
+      const state = yield* Effect.cachedWithTTL(
+        Effect.all([doctor?.readiness ?? Effect.succeedNone, writes], { concurrency: "unbounded" }).pipe(
+          Effect.map(([first, { isReplica, why }]) => ({ isReplica, why: Option.orElse(first, () => why) })),
           Effect.timeout(timeout),
           Effect.catch((error) =>
-            Effect.as(Effect.logWarning("The server is not ready.", error), Option.some("the database does not answer"))
+            Effect.as(Effect.logWarning("The server is not ready.", error), {
+              isReplica: false,
+              why: Option.some("the database does not answer")
+            })
           )
         ),
         freshness
@@ -59,9 +54,9 @@ export const layerOperations = (
         operationPaths.ready,
         Effect.gen(function* () {
           if (yield* Deferred.isDone(isEnding)) return notReady("the server is about to end")
-          const why = yield* obstacle
+          const { isReplica, why } = yield* state
           if (Option.isSome(why)) return notReady(why.value)
-          return HttpServerResponse.text((yield* isReplica) ? "ready: read-only replica\n" : "ready\n")
+          return HttpServerResponse.text(isReplica ? "ready: read-only replica\n" : "ready\n")
         })
       )
       yield* router.add(

@@ -35,7 +35,7 @@ export const history = agentTool(
     )
     if (afterVersion > last) {
       return yield* new InvalidInput({
-        problem: `Expected a version of the card, which end at ${last}, got ${afterVersion}\n  at ["afterVersion"]`
+        problem: `Expected a version up to ${last}, the card's last, got ${afterVersion}\n  at ["afterVersion"]`
       })
     }
     const shown = events.slice(0, limit)
@@ -46,7 +46,7 @@ export const history = agentTool(
           (event) => `${event.version} ${instant(event.occurredAt)} ${event.type} by ${event.actor} ${dataOf(event)}`
         ),
         shown.length === 0 ? "There is nothing more." : undefined,
-        shownLast === undefined ? undefined : `[There are more: go on with afterVersion=${shownLast}]`
+        shownLast === undefined ? undefined : `[There are more: continue with afterVersion=${shownLast}]`
       ),
       data: {
         events: shown.map((event) => ({
