@@ -54,6 +54,13 @@ export const directoryMutations = [
     tests: lost
   },
   {
+    name: "the check before the engine opens a file",
+    file: engine,
+    find: "for (const name of byPath.stream_ops) guard(stream_ops, name, check)\n",
+    replace: "",
+    tests: lost
+  },
+  {
     name: "the check before the engine writes to an open file",
     file: engine,
     find: "for (const name of byHandle) guard(stream_ops, name, checkOften)",

@@ -36,11 +36,11 @@ describe("positions and names on the command line", () => {
   it("shows a checkpoint beyond the end, tells the doctor, and sets it back", async () => {
     await sql(
       (client) => client`INSERT INTO ${client(`${place.schema}.checkpoints`)} (consumer, position, updated_at)
-        VALUES ('mailer', 9, now()), ('other', 2, now())`
+        VALUES ('mailer', 9, now()), ('other', 1, now())`
     )
     const [mailer, other] = (await run("consumers")).data
     assert.deepInclude(mailer, { consumer: "mailer", position: 9, behind: 0, ahead: 7 })
-    assert.deepInclude(other, { consumer: "other", behind: 0, ahead: 0 })
+    assert.deepInclude(other, { consumer: "other", behind: 1, ahead: 0 })
     assert.match((await cli(["consumers", ...place.flags])).stdout, /mailer +9 +beyond by 7/)
     assert.match((await cli(["consumers", "mailer", ...place.flags])).stdout, /7 beyond the end of the log/)
 
@@ -55,7 +55,9 @@ describe("positions and names on the command line", () => {
     for (const [code, ...argv] of [
       [2, "consumers", "--reset-to", "2"],
       [2, "consumers", "mailer", "--reset-to", "2", "--unpark", "1"],
-      [2, "consumers", "other", "--reset-to", "1"],
+      [2, "consumers", "other", "--reset-to", "0"],
+      // It would skip an event.
+      [2, "consumers", "other", "--reset-to", "2"],
       [4, "consumers", "nobody", "--reset-to", "1"],
       [4, "consumers", "mailer", "--reset-to", "3"]
     ] as ReadonlyArray<readonly [number, ...ReadonlyArray<string>]>) {

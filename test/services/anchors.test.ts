@@ -88,8 +88,11 @@ const tests = (test: Test): void => {
       // A log that has not moved since gets no second anchor of the same position.
       const again = yield* keeping({ file })
       expect(again.first).toMatchObject({ _tag: "Unchanged", anchor: { position: 2 } })
-      yield* again.end
       expect(positionsIn(file)).toEqual([0, 1, 2])
+      // The next at an interval is an hour away.
+      yield* create("c")
+      yield* again.end
+      expect(positionsIn(file)).toEqual([0, 1, 2, 3])
     })
   )
 

@@ -222,6 +222,26 @@ describe("a hot standby", () => {
     assert.deepStrictEqual([beyond.code, beyond.error?._tag], [4, "MomentNotReached"])
   })
 
+  it("does not return the state of a time while commits from before that time may be on their way", async () => {
+    await replayed()
+    const [found, asked] = await on(
+      standby,
+      Effect.gen(function* () {
+        const time = DateTime.nowUnsafe()
+        return [yield* Effect.result((yield* AuditService).backlogAt({ time })), time] as const
+      }),
+      "100 millis"
+    )
+    // Nothing commits meanwhile. The standby can know only after 2 seconds, or when a background process has committed.
+    const [[row] = []] = await sqlOn(
+      standby,
+      `SELECT clock_timestamp() > asked + '2 seconds'::interval OR coalesce(pg_last_xact_replay_timestamp() > asked, false)
+        AS known FROM (SELECT '${DateTime.formatIso(asked)}'::timestamptz AS asked) AS times`
+    )
+    const isBehind = found._tag === "Failure" && troubleIn(found.failure)?._tag === "ReplicaBehind"
+    assert.isTrue(isBehind || row?.["known"] === true, String(found))
+  })
+
   it("names a read that it cancelled, and what to set", async () => {
     await replayed()
     const conflicts = async () => {

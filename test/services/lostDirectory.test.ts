@@ -168,29 +168,43 @@ describe("a directory that this process holds", () => {
 })
 
 describe("an engine whose directory is lost in mid-statement", () => {
+  // `check` fails alone where a path is used, and `checkOften` where a file is open already. What runs first opens every
+  // file that the statement needs, so that nothing else is checked before.
   const statements = [
-    // Into files that are open, and into new ones; only the second asks about the path.
-    { text: "insert into numbers select generate_series(1, 1000)", isPathOnly: false },
-    { text: "create table more (n int)", isPathOnly: true }
+    { text: "select n from numbers", first: "select 1", failing: "check", at: "opens a file" },
+    { text: "create table more (n int)", first: "create table other (n int)", failing: "check", at: "creates a file" },
+    {
+      text: "insert into numbers values (2)",
+      first: "insert into numbers values (1)",
+      failing: "checkOften",
+      at: "writes to an open file"
+    }
   ]
   it.live.each(statements)(
-    "writes nothing more, answers nothing, and does not write when it is closed: $text",
-    (each) =>
+    "writes nothing more, returns nothing, and does not write when it is closed, if it $at",
+    ({ failing, first, text }) =>
       Effect.gen(function* () {
         const directory = join(yield* temporaryDirectory, "data")
         yield* copyTo(directory)
-        let left = Number.POSITIVE_INFINITY
         const lost = new DirectoryLost({ directory, reason: "the test says so" })
-        const check = () => {
+        let left = Number.POSITIVE_INFINITY
+        const lose = () => {
           if (left-- <= 0) throw lost
         }
-        const checkOften = each.isPathOnly ? () => undefined : check
-        const owner = { check, checkOften, keep: () => undefined, forget: () => undefined } as unknown
+        const nothing = () => undefined
+        const owner = {
+          check: nothing,
+          checkOften: nothing,
+          keep: nothing,
+          forget: nothing,
+          [failing]: lose
+        } as unknown
         const engine = yield* Effect.promise(() => openDatabase(directory, owner as HeldDirectory))
+        yield* Effect.promise(() => engine.run(message(messageType.query, first)))
         const before = yield* Effect.promise(() => contentOf(directory))
-        // The one before the message.
-        left = 1
-        const statement = message(messageType.query, each.text)
+        // `check` is called once before the message.
+        left = failing === "check" ? 1 : 0
+        const statement = message(messageType.query, text)
         const failed = yield* Effect.promise(() => engine.run(statement).catch((error: unknown) => error))
         assert.strictEqual(failed, lost)
         yield* Effect.promise(() => engine.close())
