@@ -55,7 +55,7 @@ const mutations = [
   {
     name: "that a warning within COMMIT is no success",
     file: sessionWatch,
-    find: "if (message.commandTag === "COMMIT" && this.warned) this.unconfirmedCommits++",
+    find: 'if (message.commandTag === "COMMIT" && this.warned) this.unconfirmedCommits++',
     replace: "",
     tests: standby
   },
