@@ -73,13 +73,11 @@ const placeOf = (meant: DatabaseTarget, schema: string | null): string => {
 
 /** An error of a place without a backlog, in the words of the command line. */
 const missingIn = (error: BacklogMissing, meant: DatabaseTarget): BacklogMissing => {
-  const place = placeOf(meant, error.schema)
-  if (error.toDo !== createHint) return new BacklogMissing({ ...error, place })
-  const searched =
+  const place =
     meant._tag === "Directory" && meant.searchedFrom !== undefined
-      ? `There is no .backlog in ${oneLine(meant.searchedFrom)} and none in the directories above it. `
-      : ""
-  return new BacklogMissing({ ...error, place, toDo: `${searched}${howToCreate}` })
+      ? `${oneLine(meant.searchedFrom)} or the directories above it (${meant.name})`
+      : placeOf(meant, error.schema)
+  return new BacklogMissing({ ...error, place, ...(error.toDo === createHint ? { toDo: howToCreate } : {}) })
 }
 
 /**
@@ -99,13 +97,17 @@ const within =
         host.stderr.write(`Creating a backlog in ${oneLine(meant.directory)}, which takes some seconds …\n`)
       }
       const onCreated = (created: string) => told(`a new backlog was created in ${placeOf(meant, created)}`)
+      const onMigrated = (migrated: string, names: ReadonlyArray<string>) =>
+        told(
+          `the backlog in ${placeOf(meant, migrated)} was migrated (${names.join(", ")}): older programs cannot start on it any more`
+        )
       // A server that waits for requests, and a follower that waits for events, end too.
       const loss = yield* Deferred.make<never, DirectoryLost>()
       const onLost = (lost: DirectoryLost) => Deferred.doneUnsafe(loss, Effect.fail(lost))
       return yield* Effect.raceFirst(effect, Deferred.await(loss)).pipe(
         Effect.provide(
           Layer.provide(layerOf(meant, schema), [
-            Layer.succeed(BacklogOpening)({ opening, onCreated }),
+            Layer.succeed(BacklogOpening)({ opening, onCreated, onMigrated }),
             Layer.succeed(OnDirectoryLost)(onLost),
             layerPostgresTimeouts
           ])

@@ -102,6 +102,24 @@ interface Surroundings {
   readonly env: Host["Service"]["env"]
 }
 
+/**
+ * Why a value is no directory, although it is no URL either: people meant a server, and a directory of that name would
+ * have a password in it. The value is not repeated.
+ */
+const almostServer = (value: string): string | undefined => {
+  if (/^["'`]|["'`]$/.test(value.trim())) return "has quotes around it: remove them"
+  if (value !== value.trim()) return "has white space around it: remove it"
+  if (/^(host|hostaddr|port|user|password|dbname|service)\s*=/i.test(value)) {
+    return "takes a postgres:// URL or a directory, and not keywords: postgres://user:password@host:port/database"
+  }
+  if (/^[\w.-]+(:[^/\\@]*)?@|^(\[[0-9a-f:.]+\]|[\w.-]+):\d+(\/|$)/i.test(value)) {
+    return "takes a postgres:// URL or a directory, and has no postgres:// before the host. Write a directory of that name with ./ before it"
+  }
+  return /:\/\//.test(value.replace(/^[a-z][a-z0-9+.-]*:\/\//i, "")) && !/^postgres/i.test(value)
+    ? "takes a postgres:// URL or a directory, and has a URL in it"
+    : undefined
+}
+
 /** The database that `value`, given as `source`, names. */
 export const targetOf = (
   source: string,
@@ -110,6 +128,8 @@ export const targetOf = (
 ): Result.Result<DatabaseTarget, InvalidInput> => {
   const refuse = (problem: string) => Result.fail(new InvalidInput({ problem: `${source} ${problem}` }))
   if (value.trim() === "") return refuse("is empty: it takes a postgres:// URL or a directory")
+  const almost = almostServer(value)
+  if (almost !== undefined) return refuse(almost)
   if (value.includes("\u0000")) return refuse("has a NUL character in it")
   // One letter is a drive of Windows.
   const [, name = "", slashes = ""] = /^([a-z][a-z0-9+.-]+):(\/\/)?/i.exec(value) ?? []
@@ -117,8 +137,8 @@ export const targetOf = (
   if (scheme === "") return Result.succeed({ _tag: "Directory", directory: value, name: value })
   if (scheme !== "postgres" && scheme !== "postgresql") {
     return refuse(
-      `is a ${scheme}:${slashes} URL: it takes a postgres:// URL or a directory` +
-        (slashes === "" ? `. A directory with a colon in its name is written with ./ before it` : "")
+      `takes a postgres:// URL or a directory, and not a ${scheme}:${slashes} URL` +
+        (slashes === "" ? `. Write a directory with a colon in its name with ./ before it` : "")
     )
   }
   const settings = connectionSettings(value, env)

@@ -11,12 +11,14 @@ export interface OpeningOptions {
   readonly opening: Opening
   /** Runs after a backlog was created in a schema. */
   readonly onCreated: (schema: string) => Effect.Effect<void>
+  /** Runs after migrations were applied to a backlog that existed, with their names. */
+  readonly onMigrated: (schema: string, names: ReadonlyArray<string>) => Effect.Effect<void>
 }
 
 /** How the layers of a backlog open it. Defaults to `create`. */
 export const BacklogOpening: Context.Reference<OpeningOptions> = Context.Reference<OpeningOptions>(
   "mosaic-backlog/BacklogOpening",
-  { defaultValue: () => ({ opening: "create", onCreated: () => Effect.void }) }
+  { defaultValue: () => ({ opening: "create", onCreated: () => Effect.void, onMigrated: () => Effect.void }) }
 )
 
 /** There is no backlog in the place that was named, and this program does not create one. Nothing was written. */

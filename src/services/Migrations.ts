@@ -60,7 +60,7 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
       const sql = yield* SqlClient.SqlClient
       const schema = yield* BacklogSchema
       const roles = yield* BacklogRoles
-      const { onCreated, opening } = yield* BacklogOpening
+      const { onCreated, onMigrated, opening } = yield* BacklogOpening
       const table = sql(`${schema}.migrations`)
       const refuse = (problem: string) => new MigrationRefused({ schema, problem })
 
@@ -145,7 +145,7 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
       if (known instanceof MigrationRefused) return yield* known
       const isReady = known.length === 0 && !namesRoles
       const [first] = known
-      if (!isReady && (opening === "existing" || server.isReplica)) {
+      if (!isReady && (opening !== "create" || server.isReplica)) {
         if (!server.exists) {
           return yield* new BacklogMissing({
             place: `schema ${JSON.stringify(schema)} of the database ${JSON.stringify(server.database)}`,
@@ -176,7 +176,12 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
             refuse(`the role ${role} may not do all that this takes: ${wordsOf(error)}`)
           )
       const isNew = new Set(appliedNow.map((file) => file.id))
-      if (files.length > 0 && appliedNow.length === files.length) yield* onCreated(schema)
+      if (appliedNow.length === files.length) yield* onCreated(schema)
+      else if (appliedNow.length > 0)
+        yield* onMigrated(
+          schema,
+          appliedNow.map(({ name }) => name)
+        )
       return Migrations.of({ applied: files.map(({ id, name }) => ({ id, name, isNew: isNew.has(id) })) })
     })
   )

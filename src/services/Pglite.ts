@@ -43,7 +43,7 @@ export const layerPgliteClient = (
   PgClient.layerFrom(
     options.dataDir === undefined
       ? inMemory
-      : inDirectory(options.dataDir, options.lockWait, options.opening !== "existing")
+      : inDirectory(options.dataDir, options.lockWait, (options.opening ?? "create") === "create")
   )
 
 const connection = {

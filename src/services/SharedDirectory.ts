@@ -41,6 +41,12 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
   wait: Duration.Input | undefined,
   create = true
 ): Effect.fn.Return<() => SessionStream, BacklogMissing | DirectoryLocked | DirectoryUnusable, Scope.Scope> {
+  if (dataDir.includes("://")) {
+    return yield* new DirectoryUnusable({
+      directory: "(a URL)",
+      reason: "it is a URL, which may have a password in it: give a directory, or use layerPostgres"
+    })
+  }
   const directory = resolve(dataDir)
   const one = yield* Semaphore.make(1)
   const run = Effect.runPromiseWith(yield* Effect.context())

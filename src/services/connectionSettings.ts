@@ -156,7 +156,7 @@ const valuesOf = (url: string, env: Readonly<Record<string, string | undefined>>
     const instead = unsupported[name]?.instead
     if (value !== "" && instead !== undefined) refuse(`the setting ${name} is not supported: ${instead}`)
     if (instead === undefined && !Object.hasOwn(supported, name)) {
-      refuse(`there is no setting ${JSON.stringify(name.slice(0, 100))} of a connection`)
+      refuse(`there is no connection setting ${JSON.stringify(name.slice(0, 100))}`)
     }
   }
   const values = new Map([...given].filter(([, value]) => value !== ""))

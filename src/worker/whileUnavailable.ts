@@ -1,12 +1,16 @@
 import { Effect, Random } from "effect"
 import { SqlError } from "effect/sql"
+import { directoryLostIn } from "../services/HeldDirectory.ts"
 import { troubleOf } from "../services/troubleOf.ts"
 import type { WorkerEvent } from "./WorkerEvent.ts"
 
 const firstPauseMillis = 200
 const longestPauseMillis = 10_000
 
-/** Tries again as long as the database cannot be asked, less and less often. What it refuses is not tried again. */
+/**
+ * Tries again as long as the database does not answer, less and less often. What it refuses is not tried again, and an
+ * embedded directory that was lost never answers again.
+ */
 export const whileUnavailable = Effect.fnUntraced(function* <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   tell: (event: WorkerEvent) => Effect.Effect<void>
@@ -15,7 +19,9 @@ export const whileUnavailable = Effect.fnUntraced(function* <A, E, R>(
     const tried = yield* Effect.result(effect)
     if (tried._tag === "Success") return tried.success
     const error = tried.failure
-    if (!SqlError.isSqlError(error) || troubleOf(error) !== "unavailable") return yield* Effect.fail(error)
+    if (!SqlError.isSqlError(error) || troubleOf(error) !== "unavailable" || directoryLostIn(error) !== undefined) {
+      return yield* Effect.fail(error)
+    }
     const retryAfterMillis = Math.ceil(pause * (yield* Random.nextBetween(0.5, 1)))
     yield* tell({ _tag: "Trouble", error, retryAfterMillis })
     yield* Effect.sleep(retryAfterMillis)

@@ -27,18 +27,25 @@ describe("the database that is meant", () => {
 
 describe("a value that names no database", () => {
   test.each([
-    ["file:./dev.db", "is a file: URL"],
-    ["sqlite:dev.db", "is a sqlite: URL"],
-    ["sqlite://dev.db", "is a sqlite:// URL"],
-    ["mysql://h/d", "is a mysql:// URL"],
+    ["file:./dev.db", "not a file: URL"],
+    ["sqlite:dev.db", "not a sqlite: URL"],
+    ["sqlite://dev.db", "not a sqlite:// URL"],
+    ["mysql://h/d", "not a mysql:// URL"],
+    ['"postgres://me:secret@h/d"', "has quotes around it"],
+    [" postgres://me:secret@h/d", "has white space around it"],
+    ["host=h port=1 password=secret", "not keywords"],
+    ["127.0.0.1:5432/work", "no postgres:// before the host"],
+    ["me:secret@db.example/work", "no postgres:// before the host"],
+    ["./jdbc:postgres://me:secret@h/d", "has a URL in it"],
     ["postgres:work", "is not a URL of the form postgres://"],
-    ["localhost:5432", "is a localhost: URL"],
-    ["https://backlog.example", "is a https:// URL"],
-    ["postgres://h/?schema=public", 'no setting "schema"']
+    ["localhost:5432", "no postgres:// before the host"],
+    ["https://backlog.example", "not a https:// URL"],
+    ["postgres://h/?schema=public", 'no connection setting "schema"']
   ])("is refused: %s", async (value, words) => {
     for (const env of [{ DATABASE_URL: value }, { BACKLOG_DATABASE_URL: value }]) {
       const refused = databaseTarget(undefined, env)
       expect(Result.isFailure(refused) && refused.failure.message).toContain(words)
+      expect(Result.isFailure(refused) && refused.failure.message).not.toContain("secret")
     }
     const folder = await temporaryDirectory()
     const before = process.cwd()

@@ -60,13 +60,14 @@ describe("a process that waits, when its directory is removed", () => {
   it.each([
     ["serve", ["serve", "--port", "0"], "", "Listening on"],
     ["events --follow", ["events", "--follow"], "", "created ready"],
-    ["mcp", ["mcp", "--owner", "a"], initialize, '"result"']
+    ["mcp", ["mcp", "--owner", "a"], initialize, '"result"'],
+    ["work", ["work", "--owner", "w", "--exec", "cat"], "", "a  completed"]
   ])("%s ends by itself, with 6 and the reason", async (_, argv, input, ready) => {
     const place = await inDirectory()
     assert.strictEqual((await json([...place.flags, "create", "--id", "a", "--title", "A"])).code, 0)
     const program = start([...place.flags, ...argv])
     program.child.stdin.write(input)
-    await program.says((stdout) => stdout.includes(ready))
+    await program.says((stdout, stderr) => `${stdout}${stderr}`.includes(ready))
     await rm(place.directory, { recursive: true, force: true })
     const { code, stderr } = await program.ended
     assert.deepStrictEqual([code, /no longer owns the backlog in/.test(stderr)], [6, true], stderr)

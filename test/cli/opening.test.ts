@@ -86,8 +86,11 @@ describe("a place without a backlog", () => {
   it("says where was searched, in the error's fields too", async () => {
     const folder = await temporaryDirectory()
     const { code, error } = await inFolder(folder, () => json(["list"]))
-    assert.deepStrictEqual([code, error?._tag, error?.place], [6, "BacklogMissing", ".backlog"])
-    assert.include(error?.message, `There is no .backlog in ${process.cwd() === folder ? "" : folder}`)
+    assert.deepStrictEqual(
+      [code, error?._tag, error?.place],
+      [6, "BacklogMissing", `${folder} or the directories above it (.backlog)`]
+    )
+    assert.include(error?.message, `There is no backlog in ${folder} or the directories above it (.backlog)`)
     assert.isFalse(existsSync(join(folder, ".backlog")))
   })
 

@@ -14,15 +14,15 @@ export const start = (argv: ReadonlyArray<string>, options: { readonly cwd?: str
   child.stdout.on("data", (chunk) => (said.stdout += String(chunk)))
   child.stderr.on("data", (chunk) => (said.stderr += String(chunk)))
   const ended = once(child, "close").then(([code, signal]) => ({ code: code ?? signal, ...said }))
-  /** Waits until standard output is as it should be; fails when the program ends before that. */
-  const says = (isSaid: (stdout: string) => boolean) =>
+  /** Waits until the output is what a test needs; fails when the program ends before that. */
+  const says = (isSaid: (stdout: string, stderr: string) => boolean) =>
     new Promise<void>((resolve, reject) => {
       const look = (): void => {
-        if (!isSaid(said.stdout)) return
-        child.stdout.off("data", look)
+        if (!isSaid(said.stdout, said.stderr)) return
+        for (const stream of [child.stdout, child.stderr]) stream.off("data", look)
         resolve()
       }
-      child.stdout.on("data", look)
+      for (const stream of [child.stdout, child.stderr]) stream.on("data", look)
       look()
       void ended.then(({ code, stderr }) => reject(new Error(`the program ended with ${code}: ${stderr}`)))
     })
