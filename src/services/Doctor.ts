@@ -10,6 +10,7 @@ import type { DoctorFacts } from "./DoctorFacts.ts"
 import { hasOneSession } from "./hasOneSession.ts"
 import { readMigrations } from "./Migrations.ts"
 import { type Difference, firstDifference } from "./roleState.ts"
+import { sessionProblem } from "./sessionProblem.ts"
 
 /** How long a notification may take to come. */
 const notificationPatience = "3 seconds"
@@ -35,6 +36,8 @@ export class Doctor extends Context.Service<
     readonly anchored: (
       anchor: Anchor
     ) => Effect.Effect<Option.Option<NonNullable<NonNullable<DoctorFacts["anchorFile"]>["newest"]>>, SqlError.SqlError>
+    /** Why no backlog can be used over a session like this one, if so. */
+    readonly sessionProblem: Effect.Effect<string | undefined, SqlError.SqlError>
     /** Whether the server is a hot standby, which takes reads only. */
     readonly isReplica: Effect.Effect<boolean, SqlError.SqlError>
     /** Connections of programs like this one to the database, by state; none where it is embedded. */
@@ -276,6 +279,7 @@ export class Doctor extends Context.Service<
         // Closes a connection that died before the caller gives up, so that the next check has another one.
         readiness: Effect.provideService(readiness, AnswerTimeout, Duration.seconds(2)),
         isReplica,
+        sessionProblem: sessionProblem(sql),
         anchored,
         connections: isEmbedded ? Effect.succeed([]) : connections,
         examine: Effect.gen(function* () {

@@ -22,6 +22,7 @@ import {
   type TestBacklog,
   within
 } from "../support/backlogs.ts"
+import { json } from "../cli/support.ts"
 import { shadowingSchema, unusualSettings, withSettings } from "../support/sessionSettings.ts"
 import { verifiesItself, verifyBacklog } from "../support/verifyBacklog.ts"
 
@@ -246,7 +247,11 @@ layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })(
           )
           const url = new URL(postgresUrl())
           url.pathname = name
-          expect(yield* refusal({}, url.href)).toContain(`the database "${name}" has the encoding ${encoding}`)
+          const words = `the database "${name}" has the encoding ${encoding}`
+          expect(yield* refusal({}, url.href)).toContain(words)
+          const { code, error } = yield* Effect.promise(() => json(["doctor", "--db", url.href]))
+          expect([code, error?._tag]).toEqual([6, "MigrationRefused"])
+          expect(error?.message).toContain(words)
         })
       )
     }

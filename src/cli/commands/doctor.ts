@@ -1,6 +1,15 @@
 import { Effect, Option, Result, Schema } from "effect"
 import { Command } from "effect/cli"
-import { BacklogMissing, diagnose, Doctor, DoctorFacts, DoctorFinding, newestOf, readAnchorFile } from "../../index.ts"
+import {
+  BacklogMissing,
+  diagnose,
+  Doctor,
+  DoctorFacts,
+  DoctorFinding,
+  MigrationRefused,
+  newestOf,
+  readAnchorFile
+} from "../../index.ts"
 import { createHint } from "../../services/BacklogOpening.ts"
 import { withDoctor } from "../database.ts"
 import { exitCodes } from "../failure.ts"
@@ -47,10 +56,13 @@ export const doctor = documented(
 
 /** What the doctor finds in a backlog, which must exist, and in a file of anchors. */
 const examined = Effect.fnUntraced(function* (file: string | undefined) {
-  const { anchored, examine } = yield* Doctor
+  const { anchored, examine, sessionProblem } = yield* Doctor
   const facts = yield* examine
   if (!facts.migrations.exists) {
     const schema = (yield* SchemaFlag) ?? "backlog"
+    // In a database that cannot hold one, creating it is no advice.
+    const problem = yield* sessionProblem
+    if (problem !== undefined) return yield* new MigrationRefused({ schema, problem })
     return yield* new BacklogMissing({ place: `schema ${JSON.stringify(schema)}`, schema, toDo: createHint })
   }
   if (file === undefined) return facts
