@@ -57,7 +57,8 @@ describe("a process that waits, when its directory is removed", () => {
   const initialize =
     '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}\n'
 
-  it.each([
+  // Most of their time is spent waiting.
+  it.concurrent.each([
     ["serve", ["serve", "--port", "0"], "", "Listening on"],
     ["events --follow", ["events", "--follow"], "", "created ready"],
     ["mcp", ["mcp", "--owner", "a"], initialize, '"result"'],

@@ -150,7 +150,7 @@ const tests = (test: Test): void => {
       for (const [file, problem] of [
         [join(root, "missing", "anchors.txt"), /directory does not exist/],
         [root, /not a regular file/],
-        [other, /line 1 is no anchor/],
+        [other, /line 1 is not an anchor/],
         [join(root, "nul\0"), /null bytes/],
         [join(database, "anchors.txt"), /inside the database's directory/],
         [join(database, "pgdata", "base", "anchors.txt"), /inside the database's directory/],
@@ -174,7 +174,7 @@ const tests = (test: Test): void => {
       writeFileSync(file, `${whole}damaged\n`)
       yield* create("a")
       yield* until(Effect.sync(() => errors.length > 0))
-      expect(errors[0]).toMatch(/could not be anchored.*[^]*no anchor/)
+      expect(errors[0]).toMatch(/could not be anchored.*[^]*not an anchor/)
       expect((yield* metrics)["backlog_anchor_failing"]).toBe(1)
       writeFileSync(file, whole)
       yield* until(Effect.sync(() => positionsIn(file).includes(1)))

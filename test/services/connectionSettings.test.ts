@@ -60,8 +60,8 @@ describe("a URL", () => {
   })
 
   test.each([
-    ["?schema=public", 'no setting "schema"'],
-    ["?pgbouncer=true", 'no setting "pgbouncer"'],
+    ["?schema=public", 'no connection setting "schema"'],
+    ["?pgbouncer=true", 'no connection setting "pgbouncer"'],
     ["?hostaddr=127.0.0.1", "hostaddr is not supported"],
     ["?service=work", "service is not supported"],
     ["?keepalives_count=3", "keepalives_count is not supported"],
