@@ -2,11 +2,11 @@ import { execFile, spawn } from "node:child_process"
 import { once } from "node:events"
 import { existsSync, readFileSync } from "node:fs"
 import { chown, mkdtemp, rm } from "node:fs/promises"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createInterface } from "node:readline"
 import { promisify } from "node:util"
+import { freePort } from "./postgresServer.ts"
 
 const versions = ["18", "17", "16", "15"]
 
@@ -20,15 +20,6 @@ const serverUser = (): { readonly uid: number; readonly gid: number } | undefine
   if (process.getuid?.() !== 0) return undefined
   const [, uid, gid] = /^postgres:[^:]*:(\d+):(\d+):/m.exec(readFileSync("/etc/passwd", "utf8")) ?? []
   return { uid: Number(uid ?? 65_534), gid: Number(gid ?? 65_534) }
-}
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1")
-  await once(server, "listening")
-  const address = server.address()
-  server.close()
-  await once(server, "close")
-  return typeof address === "object" && address !== null ? address.port : 0
 }
 
 /** Starts a server of an installed Postgres on the loopback interface: its URL, and how to end it. */

@@ -382,7 +382,8 @@ const killIfThere = (pid: number): void => {
   }
 }
 
-const freePort = async (): Promise<number> => {
+/** A port of the loopback interface that no server listens on. */
+export const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, "127.0.0.1")
   await once(server, "listening")
   const address = server.address()
