@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto"
 import { type FileHandle, open, rename, rm, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { InvalidInput } from "../index.ts"
+import { makePrivateFile, privateFile } from "../services/privateFiles.ts"
 import { FileExists, FileNotWritten } from "./FileNotWritten.ts"
 
 /** Refuses a file that cannot be written, or that exists and is not to be replaced. */
@@ -33,7 +34,7 @@ export const writable = Effect.fnUntraced(function* (file: string, force: boolea
 
 /**
  * Writes lines to a file that is there when it is complete, and not before: until then they are in a file beside it,
- * which is removed when anything fails.
+ * which is removed when anything fails. Only its user may read the file, also when it replaces another one.
  */
 export const writeLines = <E, R>(
   file: string,
@@ -53,9 +54,10 @@ export const writeLines = <E, R>(
   return Effect.scoped(
     Effect.gen(function* () {
       const handle = yield* Effect.acquireRelease(
-        tried(() => open(temporary, "wx")),
+        tried(() => open(temporary, "wx", privateFile)),
         removed
       )
+      yield* tried(() => makePrivateFile(handle))
       yield* Stream.runForEachArray(lines, (chunk) => tried(() => handle.appendFile(`${chunk.join("\n")}\n`)))
       yield* tried(() => handle.sync())
       yield* writable(file, force)

@@ -1,6 +1,6 @@
 import { Duration, Effect, Option, Schema, type Scope } from "effect"
 import { randomBytes } from "node:crypto"
-import { closeSync, openSync, writeSync } from "node:fs"
+import { closeSync, fchmodSync, openSync, writeSync } from "node:fs"
 import { link, open, readdir, readFile, rename, unlink } from "node:fs/promises"
 import { join } from "node:path"
 import { fileErrorCode, reasonOf } from "./fileErrors.ts"
@@ -16,6 +16,7 @@ import {
   type LivingSign,
   openLifeSign
 } from "./LifeSign.ts"
+import { makePrivateFile, privateFile } from "./privateFiles.ts"
 import { cpuMillisOf, isSameBoot, ownProcess, ProcessIdentity, stateOf } from "./ProcessIdentity.ts"
 
 /**
@@ -29,7 +30,9 @@ export class DirectoryLocked extends Schema.TaggedError<DirectoryLocked>()("Dire
   pid: Schema.Int,
   hostname: Schema.String,
   waitedSeconds: Schema.Finite,
-  lockFile: Schema.NullOr(Schema.String)
+  lockFile: Schema.NullOr(Schema.String),
+  /** Why the holder cannot share the directory with this process, where that is known. */
+  notShared: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
     const held = `The backlog in ${this.directory} is in use by`
@@ -45,6 +48,7 @@ export class DirectoryLocked extends Schema.TaggedError<DirectoryLocked>()("Dire
     const holder = this.pid === process.pid ? "this same process" : "process"
     return (
       `${held} ${holder} ${this.pid}, which does not share it or does not respond; ${waited}. ` +
+      `${this.notShared === undefined ? "" : `${this.notShared} `}` +
       "Wait until it is done, or stop it, or share a Postgres server instead (--db postgres://…)."
     )
   }
@@ -399,8 +403,9 @@ const create = async (directory: string, path: string, self: Holder): Promise<bo
 }
 
 const writeDurably = async (path: string, text: string): Promise<void> => {
-  const file = await open(path, "w")
+  const file = await open(path, "w", privateFile)
   try {
+    await makePrivateFile(file)
     await file.writeFile(text)
     // So that the file is not empty after a power failure. Some network file systems refuse.
     await file.sync().catch(() => undefined)
@@ -416,12 +421,13 @@ const noHardLinks = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK
 const createInPlace = (path: string, text: string): boolean => {
   let file: number
   try {
-    file = openSync(path, "wx")
+    file = openSync(path, "wx", privateFile)
   } catch (cause) {
     if (fileErrorCode(cause) === "EEXIST") return false
     throw cause
   }
   try {
+    fchmodSync(file, privateFile)
     writeSync(file, text)
   } finally {
     closeSync(file)

@@ -1,9 +1,10 @@
 import { Schema } from "effect"
-import { constants } from "node:fs"
-import { chmod, open, stat, unlink } from "node:fs/promises"
+import { chmod, stat, unlink } from "node:fs/promises"
 import { connect, createServer } from "node:net"
-import { basename, dirname, join } from "node:path"
+import { basename, join } from "node:path"
 import { fileErrorCode } from "./fileErrors.ts"
+import { privateFile } from "./privateFiles.ts"
+import { throughShortPath } from "./shortPath.ts"
 
 /** A file, told apart from every other on this machine. Numbers of 64 bits, as text. */
 export const FileIdentity = Schema.Struct({ dev: Schema.String, ino: Schema.String })
@@ -25,9 +26,6 @@ export interface LivingSign {
 }
 
 const suffix = ".live"
-
-/** Bytes of a path that every system takes for a socket's: 103 on BSD and macOS, 107 on Linux. */
-const longestPath = 103
 
 /** How long a holder may take to answer before it counts as busy, in milliseconds. */
 const answerMillis = 1_000
@@ -52,7 +50,7 @@ export const openLifeSign = async (path: string): Promise<LivingSign | undefined
         server.listen(short, resolve)
       })
       server.unref()
-      await chmod(file, 0o600)
+      await chmod(file, privateFile)
       const close = async () => {
         await new Promise<void>((resolve) => server.close(() => resolve()))
         // Node removes the path that it listened on, which may have been a short one.
@@ -121,14 +119,3 @@ const tryToConnect = (path: string, waitForAnswer: boolean): Promise<"living" | 
       end(code === "ECONNREFUSED" ? "ended" : code === "EAGAIN" ? "living" : "unknown")
     })
   })
-
-/** Gives a path that is short enough for a socket: Linux reaches a folder by the number under which it is open. */
-const throughShortPath = async <A>(file: string, use: (path: string) => Promise<A>): Promise<A> => {
-  if (Buffer.byteLength(file) <= longestPath) return use(file)
-  const folder = await open(dirname(file), constants.O_RDONLY | constants.O_DIRECTORY)
-  try {
-    return await use(`/proc/self/fd/${folder.fd}/${basename(file)}`)
-  } finally {
-    await folder.close()
-  }
-}

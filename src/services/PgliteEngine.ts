@@ -1,6 +1,7 @@
 import type { PGlite, PGliteOptions } from "@electric-sql/pglite"
-import { messageOf } from "./fileErrors.ts"
+import { fileErrorCode, messageOf } from "./fileErrors.ts"
 import { DirectoryLost, type HeldDirectory } from "./HeldDirectory.ts"
+import { closeHandleToOthers, makePrivateFolder, withoutOthers } from "./privateFiles.ts"
 
 /** The parts of PGlite's WebAssembly module that matter when it crashes. */
 interface Module {
@@ -139,25 +140,65 @@ const byPath = {
 } as const
 const byHandle = ["write", "setattr", "msync"]
 
-/** Where PGlite keeps its files. */
+/** Where PGlite keeps its files: for this user only, whatever modes Postgres asks for and whatever the umask is. */
 const storage = async (directory: string, owner: HeldDirectory | undefined): Promise<PGliteOptions> => {
-  if (owner === undefined) return { dataDir: directory }
-  const { check, checkOften } = owner
   const { NodeFS } = await import("@electric-sql/pglite/nodefs")
   class OwnedFiles extends NodeFS {
     override async init(...parameters: Parameters<InstanceType<typeof NodeFS>["init"]>) {
       const { emscriptenOpts } = await super.init(...parameters)
-      const guardAll = (module: unknown) => {
+      const wrap = (module: unknown) => {
         const { node_ops, stream_ops } = (module as Module).NODEFS
+        keepPrivate(node_ops, stream_ops)
+        if (owner === undefined) return
+        const { check, checkOften } = owner
         for (const name of byPath.node_ops) guard(node_ops, name, check)
         for (const name of byPath.stream_ops) guard(stream_ops, name, check)
         // A file that is open is the directory's own wherever it went, but it may have another owner by now.
         for (const name of byHandle) guard(stream_ops, name, checkOften)
       }
-      return { emscriptenOpts: { ...emscriptenOpts, preRun: [guardAll, ...(emscriptenOpts.preRun ?? [])] } }
+      return { emscriptenOpts: { ...emscriptenOpts, preRun: [wrap, ...(emscriptenOpts.preRun ?? [])] } }
     }
   }
+  // NodeFS would create it as the umask says.
+  await makePrivateFolder(directory).catch((error: unknown) => {
+    if (fileErrorCode(error) !== "EEXIST") throw error
+  })
   return { fs: new OwnedFiles(directory) }
+}
+
+type Operations = Record<string, (...parameters: Array<unknown>) => unknown>
+
+/** The flag of the engine's file system to create a file that is missing. */
+const createFlag = 64
+
+/**
+ * Postgres asks for the mode 0666 and relies on its umask, which WebAssembly does not have; the process's own umask belongs to
+ * the program around this one.
+ */
+const keepPrivate = (node_ops: Operations, stream_ops: Operations): void => {
+  const { mknod, setattr } = node_ops
+  const { open } = stream_ops
+  const setStreamAttributes = stream_ops["setattr"]
+  if (!mknod || !setattr || !open || !setStreamAttributes) throw new Error("PGlite's file system is another one")
+  node_ops["mknod"] = (parent, name, mode, device) => {
+    const node = mknod(parent, name, withoutOthers(mode as number), device) as { readonly mode: number }
+    // The umask may have removed the owner's own rights.
+    setattr(node, { mode: node.mode })
+    return node
+  }
+  node_ops["setattr"] = (node, attributes) => setattr(node, withPrivateMode(attributes))
+  stream_ops["setattr"] = (stream, attributes) => setStreamAttributes(stream, withPrivateMode(attributes))
+  stream_ops["open"] = (stream) => {
+    open(stream)
+    const { flags, nfd, path } = stream as { readonly flags: number; readonly nfd: number; readonly path: string }
+    // It creates a file that was removed since Postgres last saw it.
+    if ((flags & createFlag) !== 0) closeHandleToOthers(nfd, path)
+  }
+}
+
+const withPrivateMode = (attributes: unknown): unknown => {
+  const { mode } = attributes as { readonly mode?: number | null }
+  return mode === undefined || mode === null ? attributes : { ...(attributes as object), mode: withoutOthers(mode) }
 }
 
 /** What `check` throws goes through Postgres as a crash does, so that nothing runs after it. */

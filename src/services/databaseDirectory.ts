@@ -1,17 +1,18 @@
 import { randomUUID } from "node:crypto"
-import { access, constants, mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises"
+import { access, constants, readdir, readFile, rename, rm, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { DirectoryUnusable, lockName } from "./DirectoryLock.ts"
 import { socketFolder } from "./directorySocket.ts"
 import { fileErrorCode, isAboutFiles, reasonOf } from "./fileErrors.ts"
 import { DirectoryLost, type HeldDirectory } from "./HeldDirectory.ts"
 import { PgliteEngine } from "./PgliteEngine.ts"
+import { makePrivateFolder } from "./privateFiles.ts"
 
 /** What `PG_VERSION` says in a directory that this version of PGlite can open. */
 const postgresMajor = "18"
 
 /** The database's own directory inside a backlog directory, and what it is called until it is complete. */
-const databaseName = "pgdata"
+export const databaseName = "pgdata"
 const unfinishedPrefix = "pgdata.creating-"
 
 /** Refuses a directory that holds something else. */
@@ -33,7 +34,8 @@ export const hasDatabase = async (directory: string): Promise<boolean> =>
 /** Whether there is a database, or a process that may be creating one. */
 export const holdsBacklog = async (directory: string): Promise<boolean> => (await namesIn(directory)).some(isOurs)
 
-const isOurs = (name: string): boolean =>
+/** Whether this program created a file of this name in a directory that it uses. */
+export const isOurs = (name: string): boolean =>
   name === databaseName || name === socketFolder || name.startsWith(unfinishedPrefix) || name.startsWith(lockName)
 
 const namesIn = async (directory: string): Promise<ReadonlyArray<string>> => {
@@ -45,16 +47,19 @@ const namesIn = async (directory: string): Promise<ReadonlyArray<string>> => {
   }
 }
 
-/** With the directories above it. Not mkdir's own way to do that: in Node 20 it does not return for a path in /proc. */
+/**
+ * Creates a directory, and those above it, for this user only. Not mkdir's own way to do that: in Node 20 it does not return
+ * for a path in /proc.
+ */
 export const makeDirectory = async (directory: string): Promise<void> => {
   try {
-    await mkdir(directory)
+    await makePrivateFolder(directory)
   } catch (error) {
     const code = fileErrorCode(error)
     if (code === "ENOENT" && dirname(directory) !== directory) {
       await makeDirectory(dirname(directory))
       // Gone again, or not to be made: an error now. Made by another process meanwhile: fine.
-      await mkdir(directory).catch((again: unknown) => {
+      await makePrivateFolder(directory).catch((again: unknown) => {
         if (fileErrorCode(again) !== "EEXIST") throw again
       })
     } else if (code !== "EEXIST" || !(await stat(directory)).isDirectory()) throw error

@@ -1,0 +1,66 @@
+import { closeSync, constants, fchmodSync, fstatSync, openSync, type Stats } from "node:fs"
+import { chmod, lstat, mkdir, type FileHandle } from "node:fs/promises"
+
+/** The mode of a file that only its user may read and write. */
+export const privateFile = 0o600
+
+/** The mode of a folder that only its user may enter. */
+export const privateFolder = 0o700
+
+/** The bits of a mode that let other users in: those of the group and of everyone. */
+const otherUsers = 0o077
+
+/** The user to whom the files that this process creates belong; undefined on systems without user ids (Windows). */
+export const ownUser = (): number | undefined => process.geteuid?.()
+
+/** Whether a mode lets other users in. */
+export const isOpen = ({ mode }: Pick<Stats, "mode">): boolean => (mode & otherUsers) !== 0
+
+/** Whether a mode lets other users write. */
+export const isWritableByOthers = ({ mode }: Pick<Stats, "mode">): boolean => (mode & otherUsers & 0o222) !== 0
+
+/** A mode without the rights of other users. */
+export const withoutOthers = (mode: number): number => mode & ~otherUsers
+
+/** Creates a folder that only its user may enter, whatever the umask is. Fails with EEXIST where there is something. */
+export const makePrivateFolder = async (folder: string): Promise<void> => {
+  await mkdir(folder, { mode: privateFolder })
+  // The umask may have removed the owner's own rights.
+  if (((await lstat(folder)).mode & privateFolder) !== privateFolder) await chmod(folder, privateFolder)
+}
+
+/** Gives a file that this process has just created its mode, whatever the umask is. */
+export const makePrivateFile = (handle: FileHandle): Promise<void> => handle.chmod(privateFile)
+
+/** A file that cannot be closed to other users. */
+export class StaysOpen extends Error {
+  constructor(path: string) {
+    super(
+      `${JSON.stringify(path)} stays open to other users: its file system keeps no permissions. Choose a directory on ` +
+        "another file system, or mount this one for one user (uid=…, umask=077)"
+    )
+  }
+}
+
+/**
+ * Removes the rights of other users from a file or folder, and returns whether it had any. A symbolic link is not followed
+ * unless `isFollowed`. Throws `StaysOpen` where the file system keeps no permissions.
+ */
+export const closeToOthers = (path: string, isFollowed = false): boolean => {
+  // Through a handle: what another user may have put in that place meanwhile keeps its mode.
+  const handle = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | (isFollowed ? 0 : constants.O_NOFOLLOW))
+  try {
+    return closeHandleToOthers(handle, path)
+  } finally {
+    closeSync(handle)
+  }
+}
+
+/** The same for an open file. `path` is for the error. */
+export const closeHandleToOthers = (handle: number, path: string): boolean => {
+  const found = fstatSync(handle)
+  if (!isOpen(found)) return false
+  fchmodSync(handle, withoutOthers(found.mode & 0o7777))
+  if (isOpen(fstatSync(handle))) throw new StaysOpen(path)
+  return true
+}
