@@ -183,6 +183,11 @@ export const withAccessTokens = within(reads)((meant, schema) =>
 /** Runs an effect with the doctor of that backlog; no migration is applied, and no directory created. */
 export const withDoctor = within(reads)((meant, schema) => overClient(Doctor.layer, meant, schema, "existing", 4))
 
+/** The directory of the database that is meant; undefined for a server. */
+export const meantDirectory = Effect.map(target, ({ meant }) =>
+  meant._tag === "Directory" ? meant.directory : undefined
+)
+
 /** A service that needs no more than a client of the database, in the schema that is meant. */
 const overClient = <A, E>(
   service: Layer.Layer<A, E, SqlClient.SqlClient>,

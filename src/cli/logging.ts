@@ -1,6 +1,7 @@
 import { Layer, Logger, References } from "effect"
 import { oneOf } from "./flags.ts"
 import type { Output } from "./Host.ts"
+import { manyLines } from "./terminalText.ts"
 
 const levels = { debug: "Debug", info: "Info", warning: "Warn", error: "Error" } as const
 
@@ -21,4 +22,16 @@ export const layerLogging = (
       Logger.map(format === "json" ? Logger.formatJson : Logger.formatLogFmt, (line) => output.write(`${line}\n`))
     ]),
     Layer.succeed(References.MinimumLogLevel)(levels[level])
+  )
+
+/** Writes warnings and errors of commands that keep no log to an output, a line each, without their causes. */
+export const layerWarnings = (output: Output): Layer.Layer<never> =>
+  Layer.mergeAll(
+    Logger.layer([
+      Logger.make(({ logLevel, message }) => {
+        const [text] = Array.isArray(message) ? message : [message]
+        output.write(`${logLevel === "Warn" ? "warning" : "error"}: ${manyLines(String(text))}\n`)
+      })
+    ]),
+    Layer.succeed(References.MinimumLogLevel)(levels.warning)
   )

@@ -14,6 +14,7 @@ import { Host } from "./Host.ts"
 import { jsonDocument } from "./jsonDocument.ts"
 import { pageOf } from "./Page.ts"
 import { helpText, presenter } from "./presenter.ts"
+import { layerWarnings } from "./logging.ts"
 import { manyLines } from "./terminalText.ts"
 
 /**
@@ -48,7 +49,7 @@ export const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, out
       CliConfig.CliConfig,
       CliConfig.make({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, completions(host, json)] })
     ),
-    Effect.provide(platform),
+    Effect.provide(Layer.mergeAll(platform, layerWarnings(host.stderr))),
     Effect.exit
   )
   if (Exit.isSuccess(exit)) return exitCodes.done

@@ -48,7 +48,7 @@ export class DirectoryLocked extends Schema.TaggedError<DirectoryLocked>()("Dire
     const holder = this.pid === process.pid ? "this same process" : "process"
     return (
       `${held} ${holder} ${this.pid}, which does not share it or does not respond; ${waited}. ` +
-      `${this.notShared === undefined ? "" : `${this.notShared} `}` +
+      (this.notShared === undefined ? "" : `${this.notShared} `) +
       "Wait until it is done, or stop it, or share a Postgres server instead (--db postgres://…)."
     )
   }

@@ -1,8 +1,17 @@
 import { Effect, type Scope } from "effect"
 import { createServer, type Server, type Socket } from "node:net"
-import { makePlace, publish, removePlace, type SocketPlace, socketPlaces } from "./directorySocket.ts"
+import {
+  makePlace,
+  PlaceRefused,
+  publish,
+  removePlace,
+  type SocketPlace,
+  socketPlaces,
+  socketProblem
+} from "./directorySocket.ts"
 import { DirectoryLost, type HeldDirectory } from "./HeldDirectory.ts"
 import type { SessionTurns } from "./SessionTurns.ts"
+import { throughShortPath } from "./shortPath.ts"
 import { WireSession } from "./WireSession.ts"
 import { leaving } from "./wireMessages.ts"
 
@@ -39,10 +48,22 @@ export const serveDirectory = (
       const isServed = yield* Effect.acquireRelease(
         Effect.tryPromise(() => listener.open(place)),
         () => Effect.promise(() => listener.close())
-      ).pipe(Effect.catch((error) => Effect.as(Effect.logDebug(`No socket at ${place.path}.`, error), false)))
+      ).pipe(
+        Effect.as(true),
+        Effect.catch(({ cause }) =>
+          Effect.as(
+            cause instanceof PlaceRefused
+              ? Effect.logWarning(cause.message)
+              : Effect.logDebug(`No socket at ${place.path}.`, cause),
+            false
+          )
+        )
+      )
       if (isServed) return
     }
-    yield* Effect.logDebug(`Other processes have to wait for ${directory}: it has no place for a socket.`)
+    const none = `Other processes have to wait for ${directory}: it has no place for a socket.`
+    const problem = yield* Effect.promise(() => socketProblem(directory).catch(() => undefined))
+    yield* problem === undefined ? Effect.logDebug(none) : Effect.logWarning(none)
   })
 
 class DirectoryListener {
@@ -61,12 +82,19 @@ class DirectoryListener {
     this.server.maxConnections = mostConnections
   }
 
-  async open(place: SocketPlace): Promise<boolean> {
-    if (!(await makePlace(place))) return false
-    await new Promise<void>((resolve, reject) => {
-      this.server.once("error", reject)
-      this.server.listen(place.draft, resolve)
-    })
+  async open(place: SocketPlace): Promise<void> {
+    await makePlace(place)
+    const listen = (path: string) =>
+      new Promise<void>((resolve, reject) => {
+        this.server.once("error", reject)
+        this.server.listen(path, resolve)
+      })
+    try {
+      await throughShortPath(place.draft, listen)
+    } catch (error) {
+      await removePlace(place).catch(() => undefined)
+      throw error
+    }
     // A program that forgets to close its layers ends nevertheless, as it does without this.
     this.server.unref()
     try {
@@ -76,7 +104,6 @@ class DirectoryListener {
       throw error
     }
     this.place = place
-    return true
   }
 
   async close(): Promise<void> {

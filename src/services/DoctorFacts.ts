@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { Checkpoint } from "../events/Checkpoints.ts"
+import { DirectoryAccess } from "./directoryAccess.ts"
 
 const Count = Schema.Finite
 
@@ -98,6 +99,8 @@ export const DoctorFacts = Schema.Struct({
       )
     })
   ),
+  /** The directory of an embedded database, where it is known and the system has user ids. */
+  directory: Schema.optionalKey(DirectoryAccess),
   expiredClaims: Schema.Struct({ count: Count, oldestSeconds: Schema.NullOr(Schema.Finite) }),
   claimable: Count,
   oldestReadyAgeSeconds: Schema.NullOr(Schema.Finite)

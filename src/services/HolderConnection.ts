@@ -1,6 +1,7 @@
 import { Effect, Option } from "effect"
 import { connect, type Socket } from "node:net"
 import { isPrivate, socketPlaces } from "./directorySocket.ts"
+import { shortPathOf } from "./shortPath.ts"
 import { message, MessageCutter, messageType, saysLeaving, textAt } from "./wireMessages.ts"
 
 /** How long to have nothing open before leaving a holder that asked for it: longer than from one statement to the next. */
@@ -50,7 +51,14 @@ export class HolderConnection {
     return Effect.gen(function* () {
       for (const place of yield* Effect.promise(() => socketPlaces(directory).catch(() => []))) {
         if (!(yield* Effect.promise(() => isPrivate(place.folder)))) continue
-        const connection = yield* HolderConnection.at(place.path)
+        const connection = yield* Effect.acquireUseRelease(
+          Effect.tryPromise(() => shortPathOf(place.path)),
+          ({ path }) => HolderConnection.at(path),
+          ({ close }) => Effect.promise(close)
+        ).pipe(
+          // The holder ended, and removed the folder.
+          Effect.orElseSucceed(() => Option.none<HolderConnection>())
+        )
         if (Option.isSome(connection)) return connection
       }
       return Option.none<HolderConnection>()

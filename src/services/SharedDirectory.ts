@@ -9,8 +9,10 @@ import {
   openDatabase,
   refuseForeign
 } from "./databaseDirectory.ts"
-import { type DirectoryLocked, DirectoryUnusable, holdDirectoryUnless } from "./DirectoryLock.ts"
+import { closeDatabase, closeDirectory, refuseOtherOwner } from "./directoryAccess.ts"
+import { DirectoryLocked, DirectoryUnusable, holdDirectoryUnless } from "./DirectoryLock.ts"
 import { serveDirectory } from "./DirectoryServer.ts"
+import { socketProblem } from "./directorySocket.ts"
 import { reasonOf } from "./fileErrors.ts"
 import { DirectoryLost, type HeldDirectory, OnDirectoryLost, ownershipCheckMillis } from "./HeldDirectory.ts"
 import { HolderConnection } from "./HolderConnection.ts"
@@ -60,6 +62,9 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
   /** Set when this process held the directory and lost it: what is in that place now is not what it worked on. */
   let lost: DirectoryLost | undefined
 
+  /** Whether the database's folder was open to other users. */
+  let wasOpen = false
+
   const letGo = (exit: Exit.Exit<unknown, unknown>) =>
     Effect.suspend(() => {
       const held = holding
@@ -88,6 +93,9 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
     if (!create && !(yield* attempt(() => hasDatabase(directory)))) return yield* missing()
     // Not interruptible: the lock must not be let go while PGlite is at work in the directory.
     if (isFirst) yield* Effect.uninterruptible(attempt(() => createDatabase(directory, held)))
+    const closed = yield* attempt(async () => closeDatabase(directory, held, wasOpen))
+    wasOpen = false
+    if (closed > 0) yield* Effect.logWarning(openedByOthers(directory, closed))
     const engine = yield* Effect.acquireRelease(
       attempt(() => openDatabase(directory, held)),
       (opened) => closeEngine(opened)
@@ -132,7 +140,10 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
           if (holding !== undefined) return { _tag: "Engine", turns: holding.turns, program } as const
           const scope = yield* Scope.make()
           const outcome = yield* Effect.gen(function* () {
-            const taken = yield* holdDirectoryUnless(directory, { wait, unless: HolderConnection.open(directory) })
+            const taken = yield* holdDirectoryUnless(directory, {
+              wait,
+              unless: HolderConnection.open(directory)
+            }).pipe(Effect.catchTag("DirectoryLocked", (locked) => Effect.flatMap(unshared(locked), Effect.fail)))
             if (taken._tag === "Other") return { _tag: "Holder", connection: taken.other } as const
             const { turns } = yield* open(scope, taken.held)
             return { _tag: "Engine", turns, program } as const
@@ -147,10 +158,12 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
       )
     )
 
-  // Looked at before the lock puts a file there.
+  // Checked before the lock puts a file there.
+  yield* attempt(() => refuseOtherOwner(directory))
   yield* attempt(() => refuseForeign(directory))
   if (create) yield* attempt(() => makeDirectory(directory))
   else if (!(yield* attempt(() => holdsBacklog(directory)))) return yield* missing()
+  wasOpen = yield* attempt(() => closeDirectory(directory))
   yield* Effect.addFinalizer((exit) =>
     Effect.suspend(() => {
       isEnded = true
@@ -172,6 +185,23 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
       return run(find, { signal })
     })
 })
+
+/** Adds to an error why the holder does not share the directory, where the places for its socket tell. */
+const unshared = (locked: DirectoryLocked): Effect.Effect<DirectoryLocked> =>
+  Effect.map(
+    Effect.promise(() => socketProblem(locked.directory).catch(() => undefined)),
+    (notShared) => {
+      const { directory, hostname, lockFile, pid, waitedSeconds } = locked
+      return notShared === undefined
+        ? locked
+        : new DirectoryLocked({ directory, hostname, lockFile, pid, waitedSeconds, notShared })
+    }
+  )
+
+const openedByOthers = (directory: string, count: number): string =>
+  `${count} files and folders in ${directory} let other users of this machine in, and are closed now. If others ` +
+  "could enter the directory, they could read all of it, and change it: check the log against an anchor that was kept " +
+  "elsewhere (`backlog verify --anchor-file`)."
 
 /** Closes an engine, as well as that goes. */
 export const closeEngine = (engine: PgliteEngine): Effect.Effect<void> =>

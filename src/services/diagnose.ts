@@ -316,6 +316,43 @@ const standby = ({ isEmbedded, server: { settings: of } }: DoctorFacts) => {
   )
 }
 
+const filesOf = (count: number): string => (count === 1 ? "1 file or folder" : `${count} files and folders`)
+
+/** The file or folder of a directory that a path is in. */
+const partOf = (directory: string, path: string): string =>
+  path === directory ? path : `${directory}/${path.slice(directory.length + 1).split("/")[0]}`
+
+const directory = ({ directory: of }: DoctorFacts) => {
+  if (of === undefined) return []
+  const { firstForeign, firstOpen, foreign, open, openBefore, socketProblem, user } = of
+  const place = JSON.stringify(of.directory)
+  return orOk(
+    [
+      firstForeign !== null &&
+        problem(
+          `Other users than ${user} own ${filesOf(foreign)} of ${place}, the first ${JSON.stringify(firstForeign)}.`,
+          `Let an administrator give them to this user: \`chown -R ${user} ${place}\`, then check the log: \`backlog verify --anchor-file PATH\`.`
+        ),
+      firstOpen !== null &&
+        problem(
+          `${filesOf(open)} of ${place} let other users in, the first ${JSON.stringify(firstOpen)}.`,
+          `Close them: \`chmod -R go= ${JSON.stringify(partOf(of.directory, firstOpen))}\`. Others could read the backlog; if they could write, check the log: \`backlog verify --anchor-file PATH\`.`
+        ),
+      openBefore > open &&
+        warning(
+          `${filesOf(openBefore - open)} of ${place} let other users in until this command closed them.`,
+          "Others could read the backlog; if they could write, check the log: `backlog verify --anchor-file PATH`."
+        ),
+      socketProblem !== null &&
+        warning(
+          `Processes may not be able to share ${place}, and wait for each other: ${socketProblem}`,
+          "Free the place of the folder, or set TMPDIR or XDG_RUNTIME_DIR to a directory of this user for all programs."
+        )
+    ],
+    `Only user ${user} can enter ${place}, and every file in it is that user's.`
+  )
+}
+
 const checks: ReadonlyArray<readonly [string, (facts: DoctorFacts) => ReadonlyArray<Found>]> = [
   ["server", server],
   ["settings", settings],
@@ -332,7 +369,8 @@ const checks: ReadonlyArray<readonly [string, (facts: DoctorFacts) => ReadonlyAr
   ["anchors", anchors],
   ["claims", claims],
   ["work", work],
-  ["standby", standby]
+  ["standby", standby],
+  ["directory", directory]
 ]
 
 const long = (seconds: number): string => {

@@ -1,7 +1,10 @@
 import { createHash, randomBytes } from "node:crypto"
-import { chmod, lstat, mkdir, realpath, rename, rm, rmdir } from "node:fs/promises"
+import { chmod, lstat, realpath, rename, rm, rmdir } from "node:fs/promises"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { isAbsolute, join } from "node:path"
+import { fileErrorCode } from "./fileErrors.ts"
+import { closeToOthers, isOpen, makePrivateFolder, ownUser, privateFile } from "./privateFiles.ts"
+import { isUnreachable } from "./shortPath.ts"
 
 /** A place for a directory's socket: a folder that only its user may enter, and the socket in it. */
 export interface SocketPlace {
@@ -19,46 +22,83 @@ export const socketFolder = "backlog.socket"
 /** As Postgres calls its sockets, so that its own clients find it. */
 const socketName = ".s.PGSQL.5432"
 
-/** Bytes of a path that every system takes for a socket's: 103 on BSD and macOS, 107 on Linux. */
-const longestPath = 103
-
 /**
- * Where the socket of a directory may be, the best place first: inside of it, else, where that path is too long, in a
- * folder of the user's for temporary files. None where there are no users to tell apart.
+ * Where the socket of a directory may be, the best place first: inside of it, else in a folder of the user's for temporary
+ * files, else in the user's runtime directory (`XDG_RUNTIME_DIR`), which no other user can enter. None where there are no
+ * users to tell apart.
  */
 export const socketPlaces = async (directory: string): Promise<ReadonlyArray<SocketPlace>> => {
-  const user = process.getuid?.()
+  const user = ownUser()
   if (user === undefined) return []
   const real = await realpath(directory)
-  const inside = join(real, socketFolder)
-  const outside = join(tmpdir(), `mosaic-backlog-${user}`)
   const digest = createHash("sha256").update(real).digest("hex").slice(0, 32)
   // No longer than the names above.
   const draft = randomBytes(6).toString("hex")
+  const outside = (folder: string): SocketPlace => ({
+    folder,
+    path: join(folder, digest),
+    draft: join(folder, draft),
+    isOwn: false
+  })
+  const inside = join(real, socketFolder)
+  const runtime = process.env["XDG_RUNTIME_DIR"]
   return [
     { folder: inside, path: join(inside, socketName), draft: join(inside, draft), isOwn: true },
-    { folder: outside, path: join(outside, digest), draft: join(outside, draft), isOwn: false }
-  ].filter(({ path }) => Buffer.byteLength(path) <= longestPath)
+    outside(join(tmpdir(), `mosaic-backlog-${user}`)),
+    ...(runtime !== undefined && isAbsolute(runtime) ? [outside(join(runtime, "mosaic-backlog"))] : [])
+  ].filter(({ path }) => !isUnreachable(path))
 }
 
 /** Whether a folder is this user's alone: nobody else may have put a socket there, or may reach one. */
 export const isPrivate = async (folder: string): Promise<boolean> => {
   const found = await lstat(folder).catch(() => undefined)
-  return found !== undefined && found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o077) === 0
+  return found !== undefined && found.isDirectory() && found.uid === ownUser() && !isOpen(found)
 }
 
+/** A place that cannot have a socket. */
+export class PlaceRefused extends Error {}
+
 /** Makes the folder, and takes away what is left of an earlier socket. Only for whoever holds the directory. */
-export const makePlace = async ({ folder, isOwn, path }: SocketPlace): Promise<boolean> => {
-  if (isOwn && !(await isPrivate(folder))) await rm(folder, { recursive: true, force: true })
-  await mkdir(folder, { mode: 0o700 }).catch(() => undefined)
-  if (!(await isPrivate(folder))) return false
+export const makePlace = async (place: SocketPlace): Promise<void> => {
+  const { folder, isOwn, path } = place
+  if (isOwn && !(await isPrivate(folder))) await rm(folder, { recursive: true, force: true }).catch(() => undefined)
+  await makePrivateFolder(folder).catch((error: unknown) => {
+    if (fileErrorCode(error) !== "EEXIST") throw error
+  })
+  const problem = await takenPlace(place)
+  if (problem !== undefined) throw new PlaceRefused(problem)
+  closeToOthers(folder)
   await rm(path, { recursive: true, force: true })
-  return true
+}
+
+/** Why a folder cannot be this user's, if so: something of another user is in its place. */
+const takenPlace = async ({ folder }: SocketPlace): Promise<string | undefined> => {
+  const found = await lstat(folder).catch(() => undefined)
+  if (found === undefined || (found.isDirectory() && found.uid === ownUser())) return undefined
+  const name = JSON.stringify(folder)
+  return found.uid === ownUser()
+    ? `${name} is not a folder, and is in the place of one for the socket. Remove it.`
+    : `${name}, the folder for the socket, belongs to user ${found.uid}, and this process runs as user ${ownUser()}. ` +
+        "Let that user or an administrator remove it."
+}
+
+/**
+ * What keeps the processes of this user from sharing a directory, or would if a better place failed; undefined when nothing
+ * does, or when there is a socket at the best place.
+ */
+export const socketProblem = async (directory: string): Promise<string | undefined> => {
+  const problems: Array<string> = []
+  for (const place of await socketPlaces(directory)) {
+    const problem = await takenPlace(place)
+    if (problem !== undefined) problems.push(problem)
+    else if ((await isPrivate(place.folder)) && (await lstat(place.path).catch(() => undefined)) !== undefined) break
+  }
+  return problems.length === 0 ? undefined : problems.join(" ")
 }
 
 /** Lets only this user connect, also where the folder would let others, and gives the socket its final path. */
 export const publish = async ({ draft, path }: SocketPlace): Promise<void> => {
-  await chmod(draft, 0o600)
+  await chmod(draft, privateFile)
   // Node removes the path that it listened on, later and without checking what is there by then.
   await rename(draft, path)
 }

@@ -11,7 +11,8 @@ import {
   readAnchorFile
 } from "../../index.ts"
 import { createHint } from "../../services/BacklogOpening.ts"
-import { withDoctor } from "../database.ts"
+import { examineDirectory } from "../../services/directoryAccess.ts"
+import { meantDirectory, withDoctor } from "../database.ts"
 import { exitCodes } from "../failure.ts"
 import { text } from "../flags.ts"
 import { SchemaFlag } from "../globals.ts"
@@ -26,7 +27,7 @@ export const doctor = documented(
     { anchorFile: text("anchor-file", "Also check the log against the newest anchor in this file", "PATH") },
     ({ anchorFile }) =>
       answerAlone(
-        Effect.map(withDoctor(examined(anchorFile)), (facts) => {
+        Effect.map(examinedWithDirectory(anchorFile), (facts) => {
           const findings = diagnose(facts)
           const isWell = findings.every(({ level }) => level === "ok" || level === "note")
           return {
@@ -41,7 +42,7 @@ export const doctor = documented(
   ),
   {
     about:
-      "Looks at the backlog and its database, and says what is not as it should be and what to do about it: versions, migrations, roles, settings, notifications, poolers, clocks, dead rows, consumers that are behind, claims that nobody takes over. Changes nothing. Ends with 0 when there is nothing to do, with 1 when there is.",
+      "Looks at the backlog and its database, and says what is not as it should be and what to do about it: versions, migrations, roles, settings, notifications, poolers, clocks, dead rows, consumers that are behind, claims that nobody takes over, files that other users can reach. Changes nothing but the modes of an embedded directory that is open to other users. Ends with 0 when there is nothing to do, with 1 when there is.",
     brief: "See what is not as it should be, and what to do",
     examples: [
       { command: "backlog doctor" },
@@ -82,6 +83,25 @@ const examined = Effect.fnUntraced(function* (file: string | undefined) {
       newest: Option.getOrNull(newest)
     }
   } satisfies DoctorFacts
+})
+
+/**
+ * The same, with what other users may do with an embedded database's directory, before it is opened, which closes it, and
+ * while it is open.
+ */
+const examinedWithDirectory = Effect.fnUntraced(function* (anchorFile: string | undefined) {
+  const directory = yield* meantDirectory
+  if (directory === undefined) return yield* withDoctor(examined(anchorFile))
+  // What cannot be read is an error of the opening, which says more.
+  const access = Effect.orElseSucceed(
+    Effect.tryPromise(() => examineDirectory(directory)),
+    () => undefined
+  )
+  const before = yield* access
+  const [facts, now] = yield* withDoctor(Effect.all([examined(anchorFile), access]))
+  return now === undefined
+    ? facts
+    : ({ ...facts, directory: { ...now, openBefore: before?.open ?? 0 } } satisfies DoctorFacts)
 })
 
 const encodeFindings = Schema.encodeSync(Schema.Array(DoctorFinding))
