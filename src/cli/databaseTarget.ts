@@ -3,6 +3,7 @@ import { statSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import { InvalidInput } from "../index.ts"
 import { connectionSettings, namesOfHosts } from "../services/connectionSettings.ts"
+import { ownUser } from "../services/privateFiles.ts"
 import { nonEmpty } from "./globals.ts"
 import type { Host } from "./Host.ts"
 import { oneLine } from "./terminalText.ts"
@@ -83,7 +84,7 @@ interface FoundBacklog {
 }
 
 const nearestBacklog = (from: string): FoundBacklog | undefined => {
-  const own = process.getuid?.()
+  const own = ownUser()
   for (let place = resolve(from); ; place = dirname(place)) {
     const directory = join(place, defaultDirectory)
     const found = statSync(directory, { throwIfNoEntry: false, bigint: false })

@@ -9,7 +9,7 @@ import {
   openDatabase,
   refuseForeign
 } from "./databaseDirectory.ts"
-import { closeDatabase, closeDirectory, refuseOtherOwner } from "./directoryAccess.ts"
+import { closeDatabase, closeDirectory, filesOf, refuseOtherOwner } from "./directoryAccess.ts"
 import { DirectoryLocked, DirectoryUnusable, holdDirectoryUnless } from "./DirectoryLock.ts"
 import { serveDirectory } from "./DirectoryServer.ts"
 import { socketProblem } from "./directorySocket.ts"
@@ -199,7 +199,7 @@ const unshared = (locked: DirectoryLocked): Effect.Effect<DirectoryLocked> =>
   )
 
 const openedByOthers = (directory: string, count: number): string =>
-  `${count} files and folders in ${directory} let other users of this machine in, and are closed now. If others ` +
+  `${filesOf(count)} in ${directory} let other users of this machine in, and are closed now. If others ` +
   "could enter the directory, they could read all of it, and change it: check the log against an anchor that was kept " +
   "elsewhere (`backlog verify --anchor-file`)."
 

@@ -1,3 +1,4 @@
+import { filesOf } from "./directoryAccess.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
 import type { DoctorFinding } from "./DoctorFinding.ts"
 
@@ -315,8 +316,6 @@ const standby = ({ isEmbedded, server: { settings: of } }: DoctorFacts) => {
     `Commits wait for a synchronous standby: ${names}.`
   )
 }
-
-const filesOf = (count: number): string => (count === 1 ? "1 file or folder" : `${count} files and folders`)
 
 /** The file or folder of a directory that a path is in. */
 const partOf = (directory: string, path: string): string =>

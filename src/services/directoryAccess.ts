@@ -57,7 +57,7 @@ const signs = [join("global", "pg_control"), "PG_VERSION"]
 
 /**
  * Closes every file of a database to other users, unless all are closed already, which two of them tell; `isOpen` when it
- * is known that they are not. Refuses a file that belongs to another user. Returns how many files and folders were
+ * is known that the folder was open. Refuses a file that belongs to another user. Returns how many files and folders were
  * open. Only the holder of the lock may call this.
  */
 export const closeDatabase = (directory: string, owner: HeldDirectory, isKnownOpen: boolean): number => {
@@ -67,7 +67,7 @@ export const closeDatabase = (directory: string, owner: HeldDirectory, isKnownOp
   const signsFound = signs.map((name) => statSync(join(database, name), { throwIfNoEntry: false }))
   if (!isKnownOpen && !signsFound.some((sign) => sign !== undefined && (isOpen(sign) || sign.uid !== user))) return 0
   owner.check()
-  let count = 0
+  let count = isKnownOpen ? 1 : 0
   const closeEach = (files: Iterable<readonly [string, Stats]>): void => {
     for (const [path, found] of files) {
       refuseOther(directory, `its ${JSON.stringify(path.slice(directory.length + 1))}`, found, user)
@@ -187,3 +187,6 @@ const orMissing = async <A>(found: Promise<A>): Promise<A | undefined> => {
     throw error
   }
 }
+
+/** A number of files and folders, for people. */
+export const filesOf = (count: number): string => (count === 1 ? "1 file or folder" : `${count} files and folders`)

@@ -1,5 +1,6 @@
 import { closeSync, constants, fchmodSync, fstatSync, openSync, type Stats } from "node:fs"
 import { chmod, lstat, mkdir, type FileHandle } from "node:fs/promises"
+import { fileErrorCode } from "./fileErrors.ts"
 
 /** The mode of a file that only its user may read and write. */
 export const privateFile = 0o600
@@ -42,6 +43,9 @@ export class StaysOpen extends Error {
   }
 }
 
+/** What `chmod` says on file systems without permissions: FAT, and mounts that show every file with one mode. */
+const noModes = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"])
+
 /**
  * Removes the rights of other users from a file or folder, and returns whether it had any. A symbolic link is not followed
  * unless `isFollowed`. Throws `StaysOpen` where the file system keeps no permissions.
@@ -60,7 +64,12 @@ export const closeToOthers = (path: string, isFollowed = false): boolean => {
 export const closeHandleToOthers = (handle: number, path: string): boolean => {
   const found = fstatSync(handle)
   if (!isOpen(found)) return false
-  fchmodSync(handle, withoutOthers(found.mode & 0o7777))
+  try {
+    fchmodSync(handle, withoutOthers(found.mode & 0o7777))
+  } catch (error) {
+    // Its owner may always change a mode, where there are modes.
+    if (!noModes.has(fileErrorCode(error) ?? "")) throw error
+  }
   if (isOpen(fstatSync(handle))) throw new StaysOpen(path)
   return true
 }

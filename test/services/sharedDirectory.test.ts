@@ -195,7 +195,8 @@ describe("a directory that two programs use", () => {
       const names = yield* Effect.promise(async () => (await readdir(directory)).toSorted())
       assert.deepStrictEqual(
         names.filter((name) => !name.endsWith(".live")),
-        ["backlog.lock", "pgdata"]
+        // Linux reaches the folder by a shorter path.
+        process.platform === "linux" ? ["backlog.lock", "backlog.socket", "pgdata"] : ["backlog.lock", "pgdata"]
       )
     })
   )

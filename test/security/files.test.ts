@@ -1,0 +1,351 @@
+import { PgClient } from "@effect/sql-pg"
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Context, Effect, Exit, Layer, Logger, Option, Result, type Scope, Stream } from "effect"
+import { spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { join, relative } from "node:path"
+import { fileURLToPath } from "node:url"
+import { afterAll, afterEach, beforeAll } from "vitest"
+import { writeLines } from "../../src/cli/writeLines.ts"
+import { parseAnchor } from "../../src/events/Anchor.ts"
+import { appendToAnchorFile } from "../../src/services/AnchorFile.ts"
+import { makeDirectory } from "../../src/services/databaseDirectory.ts"
+import { closeDirectory, type DirectoryAccess, examineDirectory } from "../../src/services/directoryAccess.ts"
+import { HolderConnection } from "../../src/services/HolderConnection.ts"
+import { layerPgliteClient } from "../../src/services/Pglite.ts"
+import { closeToOthers, makePrivateFolder } from "../../src/services/privateFiles.ts"
+import { start } from "../cli/program.ts"
+import { inDirectory, json } from "../cli/support.ts"
+import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
+
+/** A user and group that own nothing. */
+const other = 65_534
+
+const isRoot = process.geteuid?.() === 0
+const asRoot = isRoot ? "" : " (skipped: only root can act as another user: run the tests as root)"
+const hasUsers = process.geteuid !== undefined
+const isLong = process.env["BACKLOG_TEST_SECURITY"] === "long"
+
+/** Files and folders that other users may use, relative to a directory. A link has no rights of its own. */
+const openIn = (directory: string): ReadonlyArray<string> =>
+  everythingIn(directory).filter((path) => {
+    const found = lstatSync(path)
+    return !found.isSymbolicLink() && (found.mode & 0o077) !== 0
+  })
+
+const everythingIn = (directory: string): ReadonlyArray<string> => [
+  directory,
+  ...readdirSync(directory, { recursive: true, encoding: "utf8" }).map((name) => join(directory, name))
+]
+
+/** Gives a directory the modes that the versions up to 0.5 left with the umask 000. */
+const openAll = (directory: string): void => {
+  for (const path of everythingIn(directory)) chmodSync(path, lstatSync(path).isDirectory() ? 0o777 : 0o666)
+}
+
+describe.skipIf(!hasUsers)("files, whatever the umask is", () => {
+  let scratch = ""
+  const umask = process.umask()
+  beforeAll(() => {
+    scratch = mkdtempSync(join(tmpdir(), "backlog-files-"))
+    // Other users can get as far as what the program creates.
+    chmodSync(scratch, 0o711)
+  })
+  afterEach(() => void process.umask(umask))
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+
+  const warnings: Array<string> = []
+  const logger = Logger.layer([
+    Logger.make(({ logLevel, message }) => void (logLevel === "Warn" && warnings.push(String(message))))
+  ])
+  const open = (dataDir: string, lockWait = 0): Effect.Effect<PgClient.PgClient, unknown, Scope.Scope> =>
+    Layer.build(Layer.fresh(layerPgliteClient({ dataDir, lockWait }))).pipe(
+      Effect.map((context) => Context.get(context, PgClient.PgClient)),
+      Effect.provide(logger)
+    )
+  const refusal = async (dataDir: string): Promise<string> => {
+    const exit = await Effect.runPromiseExit(Effect.scoped(open(dataDir)))
+    const error = Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined
+    return error instanceof Error && "_tag" in error ? `${String(error._tag)}: ${error.message}` : "no refusal"
+  }
+  const copy = async (name: string): Promise<string> => {
+    const directory = join(scratch, name)
+    await copyEmptyDatabase(directory)
+    return directory
+  }
+
+  it("a database that was created is for its user only", async () => {
+    const directory = await copy("new")
+    assert.isAbove(everythingIn(directory).length, 900)
+    assert.deepStrictEqual(openIn(directory), [])
+  })
+
+  it("an older, open directory is closed, stays closed, and another user gets nothing out of it", async () => {
+    const target = join(scratch, "target")
+    writeFileSync(target, "")
+    chmodSync(target, 0o644)
+    const { TMPDIR } = process.env
+    process.env["TMPDIR"] = join(scratch, "tmp")
+    const squatted = join(scratch, "tmp", `mosaic-backlog-${process.geteuid?.()}`)
+    mkdirSync(squatted, { recursive: true })
+    if (isRoot) chownSync(squatted, other, other)
+    const directory = await copy("d".repeat(100))
+    openAll(directory)
+    symlinkSync(target, join(directory, "pgdata", "base", "link"))
+    assert.strictEqual((await examineDirectory(directory))?.open, everythingIn(directory).length - 1)
+    process.umask(0)
+    const program = Effect.gen(function* () {
+      const sql = yield* open(directory)
+      assert.match(warnings.splice(0).join(), /^9\d\d files and folders in .* are closed now\. .*verify --anchor-file/)
+      yield* sql`CREATE TABLE secrets AS SELECT 'attack at dawn ' || n AS text FROM generate_series(1, 1000) AS n`
+      yield* sql`SELECT pg_switch_wal()::text`
+      yield* sql`CHECKPOINT`
+      // Everything: the lock, the life sign, the socket and its folder too.
+      assert.deepStrictEqual(openIn(directory), [])
+      assert.strictEqual(lstatSync(target).mode & 0o777, 0o644, "a link was followed")
+      const names = readdirSync(directory)
+      for (const name of ["pgdata", "backlog.lock"]) assert.include(names, name)
+      if (isRoot) assert.deepStrictEqual(attackedBy(other, directory), [])
+      // The path is too long for a socket, and the folder for temporary sockets is another user's.
+      if (process.platform !== "linux") return
+      const connection = yield* HolderConnection.open(directory)
+      assert.isTrue(Option.isSome(connection))
+      if (Option.isSome(connection)) connection.value.close()
+      assert.strictEqual((yield* Effect.promise(() => examineDirectory(directory)))?.socketProblem, null)
+    })
+    try {
+      await Effect.runPromise(Effect.scoped(program))
+    } finally {
+      if (TMPDIR === undefined) delete process.env["TMPDIR"]
+      else process.env["TMPDIR"] = TMPDIR
+    }
+    assert.strictEqual((await examineDirectory(directory))?.open, 0)
+    assert.throws(() => closeToOthers(join(directory, "pgdata", "base", "link")), /ELOOP|EMLINK/)
+  })
+
+  /** What another user can list, read or append to, by path. */
+  const attackedBy = (uid: number, directory: string): ReadonlyArray<string> => {
+    const script = `
+      const fs = require("node:fs"), done = []
+      for (const path of JSON.parse(fs.readFileSync(0, "utf8")))
+        for (const [verb, attack] of [
+          ["lists", () => fs.readdirSync(path)],
+          ["reads", () => fs.readFileSync(path)],
+          ["writes", () => fs.closeSync(fs.openSync(path, "a"))],
+          ["creates", () => fs.writeFileSync(path + "/planted", "")]
+        ]) try { attack(); done.push(verb + " " + path) } catch {}
+      process.stdout.write(JSON.stringify(done))`
+    const { status, stdout, stderr } = spawnSync(process.execPath, ["-e", script], {
+      uid,
+      gid: uid,
+      cwd: "/",
+      env: {},
+      input: JSON.stringify(everythingIn(directory)),
+      encoding: "utf8"
+    })
+    assert.strictEqual(status, 0, stderr)
+    return JSON.parse(stdout) as ReadonlyArray<string>
+  }
+
+  it.skipIf(!isRoot)(`the attack works on an open directory${asRoot}`, async () => {
+    const directory = await copy("open")
+    openAll(directory)
+    const done = attackedBy(other, directory)
+    for (const verb of ["lists", "reads", "writes", "creates"]) {
+      assert.isAbove(done.filter((each) => each.startsWith(verb)).length, verb === "reads" ? 900 : 20, verb)
+    }
+  })
+
+  it("folders, exports and anchors are for their user only", async () => {
+    for (const mask of [0, 0o777]) {
+      process.umask(mask)
+      const folder = join(scratch, `umask-${mask}`)
+      await makeDirectory(join(folder, "below"))
+      await makePrivateFolder(join(folder, "below", "last"))
+      const exported = join(folder, "export.jsonl")
+      await Effect.runPromise(writeLines(exported, false, Stream.make("{}")))
+      assert.strictEqual(lstatSync(exported).mode & 0o777, 0o600)
+      chmodSync(exported, 0o644)
+      await Effect.runPromise(writeLines(exported, true, Stream.make("{}")))
+      const anchor = Result.getOrThrow(
+        parseAnchor(`mosaic-backlog-anchor 1 0 ${"0".repeat(64)} 2026-02-28T23:59:59.999Z`)
+      )
+      await Effect.runPromise(appendToAnchorFile(join(folder, "anchors.txt"), anchor))
+      assert.deepStrictEqual(
+        everythingIn(folder).map((path) => [relative(folder, path), (lstatSync(path).mode & 0o777).toString(8)]),
+        [
+          ["", "700"],
+          ["anchors.txt", "600"],
+          ["below", "700"],
+          ["export.jsonl", "600"],
+          ["below/last", "700"]
+        ].toSorted(([a = ""], [b = ""]) => a.split("/").length - b.split("/").length || (a < b ? -1 : 1))
+      )
+      chmodSync(join(folder, "anchors.txt"), 0o640)
+      await Effect.runPromise(appendToAnchorFile(join(folder, "anchors.txt"), anchor))
+      assert.strictEqual(lstatSync(join(folder, "anchors.txt")).mode & 0o777, 0o640)
+    }
+  })
+
+  it("a directory with other files keeps its mode, and is refused where others may write", async () => {
+    const directory = await copy("mixed")
+    writeFileSync(join(directory, "index.html"), "for all")
+    chmodSync(join(directory, "index.html"), 0o644)
+    chmodSync(directory, 0o775)
+    chmodSync(join(directory, "pgdata"), 0o755)
+    assert.match(await refusal(directory), /^DirectoryUnusable: .*other users may write to it.*`chmod go-w "/)
+    chmodSync(directory, 0o755)
+    assert.isTrue(await closeDirectory(directory))
+    assert.deepStrictEqual(
+      openIn(directory).map((path) => relative(directory, path)),
+      ["", "index.html"]
+    )
+    assert.strictEqual((await examineDirectory(directory))?.open, 0)
+  })
+
+  it.skipIf(process.platform !== "linux")("a file system without permissions is refused", () => {
+    assert.throws(
+      () => closeToOthers("/proc/self/status"),
+      /"\/proc\/self\/status" stays open to other users: .*umask=077/
+    )
+  })
+
+  describe.skipIf(!isRoot)(`what belongs to another user${asRoot}`, () => {
+    const words = (what: string, directory: string) =>
+      `DirectoryUnusable: ${directory} cannot be used as a backlog's directory: ${what} belongs to user ${other}, and this ` +
+      `process runs as user 0. Run it as user ${other}, choose another directory, or let an administrator give the ` +
+      `directory to user 0: \`chown -R 0 ${JSON.stringify(directory)}\`.`
+
+    it("is refused by name, and left as it is", async () => {
+      const directory = await copy("foreign")
+      openAll(directory)
+      writeFileSync(join(directory, "backlog.lock"), "")
+      const file = join("pgdata", "pg_wal", readdirSync(join(directory, "pgdata", "pg_wal"))[0] ?? "")
+      for (const [name, what] of [
+        [".", "it"],
+        ["pgdata", 'its "pgdata"'],
+        ["backlog.lock", 'its "backlog.lock"'],
+        [join("pgdata", "PG_VERSION"), 'its "pgdata/PG_VERSION"'],
+        [file, `its "${file}"`]
+      ] as const) {
+        const path = join(directory, name)
+        chownSync(path, other, other)
+        const { mode } = lstatSync(path)
+        assert.strictEqual(await refusal(directory), words(what, directory))
+        assert.deepInclude(lstatSync(path), { mode, uid: other }, name)
+        const found = await examineDirectory(directory)
+        assert.deepStrictEqual([found?.foreign, found?.firstForeign], [1, path])
+        chownSync(path, 0, 0)
+        if (name === "backlog.lock") rmSync(path)
+      }
+    })
+
+    it("in the places of the socket is reported: by the holder, by DirectoryLocked, and by the doctor", async (context) => {
+      const script = fileURLToPath(new URL("otherUser.mjs", import.meta.url))
+      if (spawnSync("cat", [script], { uid: other, gid: other }).status !== 0) {
+        return context.skip(
+          `user ${other} cannot read the program: run the tests in a directory that all users can read`
+        )
+      }
+      const directory = await copy("other")
+      const temporary = join(scratch, "other-tmp")
+      for (const folder of [join(directory, "backlog.socket"), join(temporary, `mosaic-backlog-${other}`)]) {
+        mkdirSync(folder, { recursive: true })
+        writeFileSync(join(folder, "file"), "")
+      }
+      for (const path of everythingIn(directory)) {
+        if (!path.includes("backlog.socket")) chownSync(path, other, other)
+      }
+      chmodSync(temporary, 0o711)
+      const child = spawn(process.execPath, [script, directory], {
+        uid: other,
+        gid: other,
+        cwd: "/",
+        env: { TMPDIR: temporary },
+        stdio: ["ignore", "pipe", "inherit"]
+      })
+      let output = ""
+      child.stdout.on("data", (chunk) => (output += String(chunk)))
+      await once(child, "close")
+      const {
+        access,
+        refused,
+        warnings: reported
+      } = JSON.parse(output) as {
+        readonly warnings: ReadonlyArray<string>
+        readonly refused: string
+        readonly access: DirectoryAccess
+      }
+      const inside = `"${join(directory, "backlog.socket")}", the folder for the socket, belongs to user 0`
+      const outside = `"${join(temporary, `mosaic-backlog-${other}`)}", the folder for the socket, belongs to user 0`
+      for (const text of [reported.join(" "), refused, access.socketProblem ?? ""]) {
+        assert.include(text, inside)
+        assert.include(text, outside)
+      }
+      assert.match(refused, /^The backlog in .* is in use by this same process/)
+      assert.match(reported.join(" "), /Other processes have to wait for .*: it has no place for a socket/)
+      // As the user's own files, with the umask 0777.
+      const own = everythingIn(directory).filter((path) => lstatSync(path).uid === other)
+      assert.deepStrictEqual(
+        own.filter((path) => ![0o700, 0o600].includes(lstatSync(path).mode & 0o777)),
+        []
+      )
+    })
+  })
+
+  it("the doctor says what was open and is closed now, and what is open", async () => {
+    const place = await inDirectory()
+    const database = join(place.directory, "pgdata")
+    const doctor = async (warned: RegExp) => {
+      const { code, data, stderr } = await json(["doctor", ...place.flags])
+      assert.match(stderr, warned)
+      assert.strictEqual(code, 1)
+      return (data.findings as ReadonlyArray<{ check: string; level: string; what: string }>).flatMap(
+        ({ check, level, what }) => (check === "directory" ? [`${level}: ${what}`] : [])
+      )
+    }
+    chmodSync(database, 0o755)
+    const name = JSON.stringify(place.directory)
+    assert.deepStrictEqual(await doctor(/^warning: 1 file or folder in .* closed now.*\n$/), [
+      `warning: 1 file or folder of ${name} let other users in until this command closed them.`
+    ])
+    const file = join(database, "global", "pg_filenode.map")
+    chmodSync(file, 0o644)
+    assert.deepStrictEqual(await doctor(/^$/), [
+      `problem: 1 file or folder of ${name} let other users in, the first ${JSON.stringify(file)}.`
+    ])
+    await place.remove()
+  })
+
+  it("the program creates everything for its user only, with the umasks 022, 000 and 0777", async (context) => {
+    if (!isLong) {
+      return context.skip("creating three databases takes 20 seconds: BACKLOG_TEST_SECURITY=long npm run test:security")
+    }
+    for (const mask of [0o022, 0, 0o777]) {
+      process.umask(mask)
+      const directory = join(scratch, `program-${mask}`, "data")
+      const running = start(["create", "--db", directory, "--id", "a", "--title", "A", "--body", "attack at dawn"])
+      process.umask(umask)
+      assert.strictEqual((await running.ended).code, 0)
+      assert.isAbove(everythingIn(directory).length, 900)
+      assert.deepStrictEqual(openIn(join(scratch, `program-${mask}`)), [])
+      const found = everythingIn(directory).filter(
+        (path) => lstatSync(path).isFile() && readFileSync(path).includes("attack at dawn")
+      )
+      assert.isNotEmpty(found)
+    }
+  })
+})

@@ -1,0 +1,38 @@
+// Runs as a user who is not root, with the umask 0777, in a directory whose place for the socket is taken: inside of it, and in
+// TMPDIR, by folders of root. Runs what `npm run build` made. Prints one JSON document.
+import { Cause, Effect, Exit, Layer, Logger } from "effect"
+import { SqlClient } from "effect/sql"
+import { examineDirectory } from "../../dist/services/directoryAccess.js"
+import { layerPgliteClient } from "../../dist/services/Pglite.js"
+
+const [dataDir] = process.argv.slice(2)
+process.umask(0o777)
+const warnings = []
+const logger = Logger.layer([
+  Logger.make(({ logLevel, message }) => void (logLevel === "Warn" && warnings.push(String(message))))
+])
+const open = (lockWait) =>
+  Effect.provide(
+    Effect.flatMap(SqlClient.SqlClient, (sql) => sql`CREATE TABLE IF NOT EXISTS written (n int)`),
+    Layer.fresh(layerPgliteClient({ dataDir, lockWait }))
+  )
+
+const program = Effect.gen(function* () {
+  yield* Effect.provide(
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`CREATE TABLE mine (n int)`
+      const refused = yield* Effect.exit(open(0))
+      const access = yield* Effect.promise(() => examineDirectory(dataDir))
+      process.stdout.write(
+        JSON.stringify({
+          warnings,
+          refused: Exit.isFailure(refused) ? Cause.squash(refused.cause).message : "",
+          access
+        })
+      )
+    }),
+    layerPgliteClient({ dataDir })
+  )
+})
+await Effect.runPromise(Effect.provide(program, logger))
