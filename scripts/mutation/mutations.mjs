@@ -1,6 +1,7 @@
 import { accessMutations } from "./accessMutations.mjs"
 import { connectionMutations } from "./connectionMutations.mjs"
 import { directoryMutations } from "./directoryMutations.mjs"
+import { fileMutations } from "./fileMutations.mjs"
 import { logMutations } from "./logMutations.mjs"
 import { openingMutations } from "./openingMutations.mjs"
 import { restoreMutations } from "./restoreMutations.mjs"
@@ -409,6 +410,7 @@ export const mutations = [
   ...accessMutations,
   ...connectionMutations,
   ...directoryMutations,
+  ...fileMutations,
   ...logMutations,
   ...openingMutations,
   ...restoreMutations,

@@ -1,7 +1,7 @@
 import type { PGlite, PGliteOptions } from "@electric-sql/pglite"
 import { fileErrorCode, messageOf } from "./fileErrors.ts"
 import { DirectoryLost, type HeldDirectory } from "./HeldDirectory.ts"
-import { closeHandleToOthers, makePrivateFolder, withoutOthers } from "./privateFiles.ts"
+import { makePrivateFolder, withoutOthers } from "./privateFiles.ts"
 
 /** The parts of PGlite's WebAssembly module that matter when it crashes. */
 interface Module {
@@ -168,18 +168,14 @@ const storage = async (directory: string, owner: HeldDirectory | undefined): Pro
 
 type Operations = Record<string, (...parameters: Array<unknown>) => unknown>
 
-/** The flag of the engine's file system to create a file that is missing. */
-const createFlag = 64
-
 /**
  * Postgres asks for the mode 0666 and relies on its umask, which WebAssembly does not have; the process's own umask belongs to
  * the program around this one.
  */
 const keepPrivate = (node_ops: Operations, stream_ops: Operations): void => {
   const { mknod, setattr } = node_ops
-  const { open } = stream_ops
   const setStreamAttributes = stream_ops["setattr"]
-  if (!mknod || !setattr || !open || !setStreamAttributes) throw new Error("PGlite's file system is another one")
+  if (!mknod || !setattr || !setStreamAttributes) throw new Error("PGlite's file system is another one")
   node_ops["mknod"] = (parent, name, mode, device) => {
     const node = mknod(parent, name, withoutOthers(mode as number), device) as { readonly mode: number }
     // The umask may have removed the owner's own rights.
@@ -188,12 +184,6 @@ const keepPrivate = (node_ops: Operations, stream_ops: Operations): void => {
   }
   node_ops["setattr"] = (node, attributes) => setattr(node, withPrivateMode(attributes))
   stream_ops["setattr"] = (stream, attributes) => setStreamAttributes(stream, withPrivateMode(attributes))
-  stream_ops["open"] = (stream) => {
-    open(stream)
-    const { flags, nfd, path } = stream as { readonly flags: number; readonly nfd: number; readonly path: string }
-    // It creates a file that was removed since Postgres last saw it.
-    if ((flags & createFlag) !== 0) closeHandleToOthers(nfd, path)
-  }
 }
 
 const withPrivateMode = (attributes: unknown): unknown => {

@@ -54,22 +54,17 @@ export const closeToOthers = (path: string, isFollowed = false): boolean => {
   // Through a handle: what another user may have put in that place meanwhile keeps its mode.
   const handle = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | (isFollowed ? 0 : constants.O_NOFOLLOW))
   try {
-    return closeHandleToOthers(handle, path)
+    const found = fstatSync(handle)
+    if (!isOpen(found)) return false
+    try {
+      fchmodSync(handle, withoutOthers(found.mode & 0o7777))
+    } catch (error) {
+      // Its owner may always change a mode, where there are modes.
+      if (!noModes.has(fileErrorCode(error) ?? "")) throw error
+    }
+    if (isOpen(fstatSync(handle))) throw new StaysOpen(path)
+    return true
   } finally {
     closeSync(handle)
   }
-}
-
-/** The same for an open file. `path` is for the error. */
-export const closeHandleToOthers = (handle: number, path: string): boolean => {
-  const found = fstatSync(handle)
-  if (!isOpen(found)) return false
-  try {
-    fchmodSync(handle, withoutOthers(found.mode & 0o7777))
-  } catch (error) {
-    // Its owner may always change a mode, where there are modes.
-    if (!noModes.has(fileErrorCode(error) ?? "")) throw error
-  }
-  if (isOpen(fstatSync(handle))) throw new StaysOpen(path)
-  return true
 }

@@ -43,6 +43,18 @@ const setting = (name: string, value: string): Partial<DoctorFacts> => ({
   server: { ...well.server, settings: { ...well.server.settings, [name]: value } }
 })
 
+/** A directory that only its user can enter. */
+const closed: NonNullable<DoctorFacts["directory"]> = {
+  directory: "/d",
+  open: 0,
+  firstOpen: null,
+  openBefore: 0,
+  foreign: 0,
+  firstForeign: null,
+  user: 1000,
+  socketProblem: null
+}
+
 type Newest = NonNullable<NonNullable<DoctorFacts["anchorFile"]>["newest"]>
 
 /** An anchor file whose newest anchor is older than a day, but for what is given. */
@@ -235,6 +247,34 @@ describe("the doctor", () => {
       "claims",
       "warning",
       /3 claims have run out, the first 60 minutes ago/
+    ],
+    [
+      "files that other users can use",
+      { directory: { ...closed, open: 2, firstOpen: "/d/pgdata/base", openBefore: 2 } },
+      "directory",
+      "problem",
+      /^2 files and folders of "\/d" let other users in, the first "\/d\/pgdata\/base"\.$/
+    ],
+    [
+      "files that other users could use",
+      { directory: { ...closed, openBefore: 970 } },
+      "directory",
+      "warning",
+      /^970 files and folders of "\/d" let other users in until this command closed them\.$/
+    ],
+    [
+      "files of other users",
+      { directory: { ...closed, foreign: 1, firstForeign: "/d/pgdata" } },
+      "directory",
+      "problem",
+      /^Other users than 1000 own 1 file or folder of "\/d", the first "\/d\/pgdata"\.$/
+    ],
+    [
+      "a place for the socket that is taken",
+      { directory: { ...closed, socketProblem: "It belongs to user 7." } },
+      "directory",
+      "warning",
+      /share "\/d", and wait for each other: It belongs to user 7\.$/
     ]
   ])("finds %s", (_, difference, check, level, what) => {
     const changed = diagnose({ ...well, ...difference }).filter((finding) => finding.level !== "ok")
@@ -257,6 +297,15 @@ describe("the doctor", () => {
     expect(found(onReplica)).toMatchObject([
       { level: "note", what: expect.stringContaining("does not have") as string }
     ])
+  })
+
+  it.each([
+    ["/d", 'chmod -R go= "/d"'],
+    ["/d/pgdata/base/5/1", 'chmod -R go= "/d/pgdata"'],
+    ["/d/backlog.lock", 'chmod -R go= "/d/backlog.lock"']
+  ])("says how to close %s", (firstOpen, command) => {
+    const [finding] = diagnose({ ...well, directory: { ...closed, open: 1, firstOpen, openBefore: 1 } }).slice(-1)
+    expect(finding?.toDo).toContain(command)
   })
 
   it("asks of an embedded database nothing that it has not", () => {

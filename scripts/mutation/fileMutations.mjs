@@ -1,0 +1,287 @@
+/** What keeps the files of an embedded directory, and those that the command line writes, to their user: docs/embedded.md. */
+const access = "src/services/directoryAccess.ts"
+const doctor = "src/services/diagnose.ts"
+const engine = "src/services/PgliteEngine.ts"
+const listener = "src/services/DirectoryServer.ts"
+const lock = "src/services/DirectoryLock.ts"
+const modes = "src/services/privateFiles.ts"
+const place = "src/services/directorySocket.ts"
+const shared = "src/services/SharedDirectory.ts"
+const written = "src/cli/writeLines.ts"
+
+const files = ["test/security/files.test.ts"]
+
+export const fileMutations = [
+  // What is created
+  {
+    name: "files: that the engine's new files and folders are for their user only",
+    file: engine,
+    find: "mknod(parent, name, withoutOthers(mode as number), device)",
+    replace: "mknod(parent, name, mode, device)",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: that the engine does not open its files later",
+    file: engine,
+    find: 'node_ops["setattr"] = (node, attributes) => setattr(node, withPrivateMode(attributes))',
+    replace: "",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: that the umask leaves the owner's rights to the engine's files",
+    file: engine,
+    find: "setattr(node, { mode: node.mode })",
+    replace: "",
+    tests: files
+  },
+  {
+    name: "files: the mode of a new folder",
+    file: modes,
+    find: "await mkdir(folder, { mode: privateFolder })",
+    replace: "await mkdir(folder)",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: that the umask leaves the owner's rights to a new folder",
+    file: modes,
+    find: "if (((await lstat(folder)).mode & privateFolder) !== privateFolder) await chmod(folder, privateFolder)",
+    replace: "",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: the mode of the lock",
+    file: lock,
+    find: 'const file = await open(path, "w", privateFile)\n  try {\n    await makePrivateFile(file)',
+    replace: 'const file = await open(path, "w")\n  try {',
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: the mode of the life sign",
+    file: "src/services/LifeSign.ts",
+    find: "await chmod(file, privateFile)",
+    replace: "",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: the mode of the socket",
+    file: place,
+    find: "await chmod(draft, privateFile)",
+    replace: "",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: the mode of an export",
+    file: written,
+    find: "yield* tried(() => makePrivateFile(handle))",
+    replace: "yield* tried(() => handle.chmod(0o644))",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: that the umask leaves the owner's rights to an export",
+    file: written,
+    find: "yield* tried(() => makePrivateFile(handle))",
+    replace: "",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: the mode of a new anchor file",
+    file: "src/services/AnchorFile.ts",
+    find: "await makePrivateFile(handle)",
+    replace: "",
+    startsPrograms: false,
+    tests: files
+  },
+  // What is there already
+  {
+    name: "files: that an open directory is closed",
+    file: access,
+    find: "} else if (isOpen(found)) close(directory, directory, true)",
+    replace: "}",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: that a directory which others may write is refused when its mode is left",
+    file: access,
+    find: "if (isWritableByOthers(found)) {\n      throw",
+    replace: "if (false) {\n      throw",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: that a directory with other files keeps its mode",
+    file: access,
+    find: ".some((name) => !isOurs(name))",
+    replace: ".some((name) => !isOurs(name) && false)",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: that an open database's folder is closed",
+    file: access,
+    find: "return isOpen(folder) && close(directory, database, true)",
+    replace: "return isOpen(folder)",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: that every open file is closed",
+    file: access,
+    find: "if (isOpen(found) && close(directory, path)) count++",
+    replace: "",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: that the sign of a closed database is closed",
+    file: access,
+    find: 'closeEach([[join(database, "PG_VERSION"), lstatSync(join(database, "PG_VERSION"))]])',
+    replace: "",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: that the sign of a closed database is closed last",
+    file: access,
+    find: 'closeEach(filesIn(database, "PG_VERSION"))',
+    replace: "closeEach(filesIn(database))",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: that links are not followed",
+    file: modes,
+    find: "(isFollowed ? 0 : constants.O_NOFOLLOW)",
+    replace: "0",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: that a file which stays open is refused",
+    file: modes,
+    find: "if (isOpen(fstatSync(handle))) throw new StaysOpen(path)",
+    replace: "",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: that another user's directory and files are refused",
+    file: access,
+    find: "  if (uid === user) return\n  throw",
+    replace: "  if (uid >= 0) return\n  throw",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: that another user's lock is refused",
+    file: access,
+    find: "if (file !== undefined) refuseOther(directory, `its ${JSON.stringify(name)}`, file, user)",
+    replace: "",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: that a file of another user is found by the owner of the sign",
+    file: access,
+    find: "(isOpen(sign) || sign.uid !== user)",
+    replace: "isOpen(sign)",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: that the files of the database are checked when it is opened",
+    file: shared,
+    find: "closeDatabase(directory, held, wasOpen)",
+    replace: "0 * closeDatabase.length",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: that people are warned of what was open",
+    file: shared,
+    find: "if (closed > 0) yield*",
+    replace: "if (closed < 0) yield*",
+    startsPrograms: false,
+    tests: files
+  },
+  // The socket
+  {
+    name: "files: that a long path has its socket inside the directory too",
+    file: listener,
+    find: "await throughShortPath(place.draft, listen)",
+    replace: "await listen(place.draft)",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: that another user's folder for the socket is reported by the holder",
+    file: listener,
+    find: "cause instanceof PlaceRefused\n",
+    replace: "cause instanceof PlaceRefused && false\n",
+    tests: files
+  },
+  {
+    name: "files: that another user's folder for the socket is not used",
+    file: place,
+    find: "if (problem !== undefined) throw new PlaceRefused(problem)",
+    replace: "",
+    tests: files
+  },
+  {
+    name: "files: that DirectoryLocked says why the directory is not shared",
+    file: shared,
+    find: "return notShared === undefined\n",
+    replace: "return notShared !== undefined\n",
+    tests: files
+  },
+  // The doctor
+  {
+    name: "files: that the doctor finds open files",
+    file: doctor,
+    find: "firstOpen !== null &&",
+    replace: "false &&",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: that the doctor says what was open before",
+    file: doctor,
+    find: "openBefore > open &&",
+    replace: "false &&",
+    startsPrograms: false,
+    tests: files
+  },
+  {
+    name: "files: that the doctor finds files of other users",
+    file: doctor,
+    find: "firstForeign !== null &&",
+    replace: "false &&",
+    startsPrograms: false,
+    tests: ["test/services/diagnose.test.ts"]
+  },
+  {
+    name: "files: that the doctor finds a socket that cannot be used",
+    file: doctor,
+    find: "socketProblem !== null &&",
+    replace: "false &&",
+    startsPrograms: false,
+    tests: ["test/services/diagnose.test.ts"]
+  },
+  {
+    name: "files: that warnings of commands stay out of standard output",
+    file: "src/cli/run.ts",
+    find: "Effect.provide(Layer.mergeAll(platform, layerWarnings(host.stderr))),",
+    replace: "Effect.provide(platform),",
+    startsPrograms: false,
+    tests: files
+  }
+]
