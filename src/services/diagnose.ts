@@ -1,3 +1,4 @@
+import { quoted } from "../domain/visibleText.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
 import type { DoctorFinding } from "./DoctorFinding.ts"
 
@@ -316,6 +317,19 @@ const standby = ({ isEmbedded, server: { settings: of } }: DoctorFacts) => {
   )
 }
 
+const tokens = ({ tokenOverlaps: of }: DoctorFacts) =>
+  of === null
+    ? []
+    : orOk(
+        of.map(({ actor, id, worker }) =>
+          warning(
+            `Token ${id} belongs to ${quoted(actor)}, a name under the worker ${quoted(worker)}, who has a token too. Servers do not let the worker act for it.`,
+            `Create it again under another name, and revoke it: \`backlog token revoke ${id}\`.`
+          )
+        ),
+        "No token's holder is under the name of another token's worker."
+      )
+
 const checks: ReadonlyArray<readonly [string, (facts: DoctorFacts) => ReadonlyArray<Found>]> = [
   ["server", server],
   ["settings", settings],
@@ -332,7 +346,8 @@ const checks: ReadonlyArray<readonly [string, (facts: DoctorFacts) => ReadonlyAr
   ["anchors", anchors],
   ["claims", claims],
   ["work", work],
-  ["standby", standby]
+  ["standby", standby],
+  ["tokens", tokens]
 ]
 
 const long = (seconds: number): string => {
