@@ -54,9 +54,10 @@ export {
   type Rebuilt
 } from "./projections/rebuild.ts"
 export type { VerifyOptions } from "./projections/verify.ts"
+export { AccessRole } from "./services/AccessRole.ts"
 export {
-  AccessRole,
   AccessToken,
+  AccessTokenConflict,
   AccessTokenNotFound,
   AccessTokenRefused,
   NewAccessToken

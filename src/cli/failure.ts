@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import { CliError } from "effect/cli"
 import {
+  AccessTokenConflict,
   AccessTokenNotFound,
   AnchorFileRefused,
   AnchorRefused,
@@ -76,6 +77,7 @@ const kinds: ReadonlyArray<{
   {
     schema: Schema.Union([
       Rejection,
+      AccessTokenConflict,
       AnchorFileRefused,
       AnchorRefused,
       LogFileRefused,

@@ -1,12 +1,13 @@
 import type { ClaimOutlook } from "./ClaimOutlook.ts"
 import type { ClaimChoice } from "./Command.ts"
+import { quoted } from "./visibleText.ts"
 
 /** Among which cards a claim found nothing, and why: the end of a sentence that begins with "nothing to claim". */
 export const outlookWords = (outlook: ClaimOutlook, choice: ClaimChoice): string =>
   `${among(choice)}: ${because(outlook)}`
 
 const among = ({ minimumPriority, phase }: ClaimChoice): string =>
-  (phase === undefined ? "" : ` in phase ${JSON.stringify(phase)}`) +
+  (phase === undefined ? "" : ` in phase ${quoted(phase)}`) +
   (minimumPriority === undefined ? "" : ` of priority ${minimumPriority} or more`)
 
 const because = ({ counts, reason }: ClaimOutlook): string => {

@@ -14,6 +14,8 @@ export interface CallerIdentity {
   readonly actor: string | undefined
   /** What the caller may do; `anybody` may do everything. */
   readonly role: AccessRole | "anybody"
+  /** Other tokens' holders under a worker's name, for which it does not act. */
+  readonly apart: ReadonlyArray<string>
 }
 
 /** Who calls, as the server found out before it routed the request; nobody until it has. */
@@ -44,11 +46,11 @@ export const layerCallers: Layer.Layer<Callers, never, BacklogService | AuditSer
       Effect.gen(function* () {
         const caller = yield* CurrentCaller
         if (caller === undefined) return yield* new Unauthorized({ problem: "The server does not know who calls." })
-        const { actor, role } = caller
+        const { actor, apart, role } = caller
         if (role !== "anybody" && !mayAsk(role, endpoint.identifier)) {
           return yield* new Forbidden({ problem: `${withArticle(role)} may not ask for ${endpoint.path}.` })
         }
-        const permit = role === "worker" && actor !== undefined ? workerRules(actor, ownerOf) : () => Effect.void
+        const permit = role === "worker" && actor !== undefined ? workerRules(actor, apart, ownerOf) : () => Effect.void
         return yield* Effect.provideService(httpEffect, Caller, {
           ...caller,
           permit: permit as Caller["Service"]["permit"]

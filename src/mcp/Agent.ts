@@ -9,6 +9,8 @@ export interface Agent {
   readonly actor: string
   /** In whose name cards are claimed. */
   readonly owner: string
+  /** Other tokens' holders under a worker's name, for which it does not act. Defaults to none. */
+  readonly apart?: ReadonlyArray<string>
 }
 
 /** Who calls a tool; nobody until the transport has found out. */

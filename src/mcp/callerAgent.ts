@@ -2,9 +2,11 @@ import { Effect } from "effect"
 import type { Headers } from "effect/http"
 import { Name } from "../domain/Text.ts"
 import { Forbidden, Unauthorized } from "../http/access/problems.ts"
+import { mustBe } from "../http/access/workerRules.ts"
 import type { CallerIdentity } from "../http/Caller.ts"
 import { AccessRole, InvalidInput } from "../index.ts"
 import { decodeInput } from "../services/decodeInput.ts"
+import { actsFor } from "../services/workerNames.ts"
 import type { Agent } from "./Agent.ts"
 
 /** Headers that say who is connected, as whoever sets up a client writes them beside the server's address. */
@@ -29,7 +31,7 @@ export const callerAgent = Effect.fnUntraced(function* (caller: CallerIdentity |
     }
     return { role: said.role ?? "worker", actor: said.actor, owner: said.owner ?? said.actor } satisfies Agent
   }
-  const { role } = caller
+  const { apart, role } = caller
   const actor = caller.actor ?? ""
   if ((said.actor ?? actor) !== actor || (said.role ?? role) !== role) {
     return yield* new Forbidden({
@@ -37,12 +39,12 @@ export const callerAgent = Effect.fnUntraced(function* (caller: CallerIdentity |
     })
   }
   const owner = said.owner ?? actor
-  if (role === "worker" && owner !== actor && !owner.startsWith(`${actor}/`)) {
+  if (role === "worker" && !actsFor(actor, apart, owner)) {
     return yield* new Forbidden({
-      problem: `A worker claims in its own name: ${agentHeaders.owner} must be ${JSON.stringify(actor)}, or begin with ${JSON.stringify(`${actor}/`)}.`
+      problem: `A worker claims in its own name: ${agentHeaders.owner} ${mustBe(actor, owner)}.`
     })
   }
-  return { role, actor, owner } satisfies Agent
+  return { role, actor, owner, apart } satisfies Agent
 })
 
 /** Bytes of headers are not text of any kind but ASCII, on which all agree. */

@@ -1,26 +1,14 @@
 import type { Card } from "../index.ts"
 import type { Agent } from "./Agent.ts"
+import { type LongPart, longParts, partText } from "./longParts.ts"
 import { pieceOf } from "./pieces.ts"
-import { instant, lines, listed, quoted } from "./words.ts"
+import { framed, instant, joined, lines, listed, moment, term, type Words, words } from "./words.ts"
 
 /** Characters of each long part that are shown with its card. */
 const shownWithCard = 4000
 
 /** Dependencies that are shown with a card. */
 const dependenciesShown = 20
-
-/** Parts of a card that may be long. */
-export const longParts = ["body", "acceptance", "result", "dependsOn", "blockedReason"] as const
-
-/** A part of a card that may be long. */
-export type LongPart = (typeof longParts)[number]
-
-/** Such a part as text: JSON, unless it is text anyway. */
-export const partText = (card: Card, part: LongPart): string | undefined => {
-  const value = card[part]
-  if (value === null) return undefined
-  return typeof value === "string" && part !== "acceptance" && part !== "result" ? value : JSON.stringify(value)
-}
 
 /** A part of a card that did not fit, and where the rest of it begins. */
 interface Cut {
@@ -31,32 +19,38 @@ interface Cut {
 
 interface Shown {
   readonly data: Readonly<Record<string, unknown>>
+  readonly texts: ReadonlyArray<{ readonly part: LongPart; readonly text: string }>
   readonly cuts: ReadonlyArray<Cut>
 }
 
 /** What of a card's long parts is shown with it. */
 const shownParts = (card: Card): Shown => {
   const data: Record<string, unknown> = {}
+  const texts: Array<Shown["texts"][number]> = []
   const cuts: Array<Cut> = []
   for (const part of longParts) {
     const text = partText(card, part)
-    if (text === undefined || text === "[]") continue
+    if (text === undefined || (part === "dependsOn" && card.dependsOn.length === 0)) continue
     const characters = text.length
     if (part === "dependsOn" && card.dependsOn.length > dependenciesShown) {
       data[part] = card.dependsOn.slice(0, dependenciesShown)
       cuts.push({ part, characters, from: 0 })
-    } else if (characters <= shownWithCard || part === "dependsOn") {
+    } else if (part === "dependsOn") {
       data[part] = card[part]
+    } else if (characters <= shownWithCard) {
+      data[part] = card[part]
+      texts.push({ part, text })
     } else if (part === "body" || part === "blockedReason") {
       const piece = pieceOf(text, 0, shownWithCard)
       data[part] = piece.text
+      texts.push({ part, text: piece.text })
       cuts.push({ part, characters, from: piece.text.length })
     } else {
       // Half of a JSON text is none.
       cuts.push({ part, characters, from: 0 })
     }
   }
-  return { data, cuts }
+  return { data, texts, cuts }
 }
 
 /** What is known of a card in few words, without what is long. */
@@ -86,34 +80,28 @@ export const cardData = (card: Card, agent: Agent): Readonly<Record<string, unkn
 }
 
 /** A card in a line. */
-export const cardLine = (card: Card): string =>
-  [
-    `${card.id}: ${card.title}`,
-    card.status === "claimed" && card.claimExpiresAt !== null
-      ? `claimed by ${card.claimOwner} until ${instant(card.claimExpiresAt)}`
-      : card.status,
-    `priority ${card.priority}`,
-    card.phase === null ? "" : `phase ${card.phase}`,
-    card.notBefore === null ? "" : `not before ${instant(card.notBefore)}`
-  ]
-    .filter((each) => each !== "")
-    .join(" · ")
+export const cardLine = (card: Card): Words =>
+  joined(" · ", [
+    words`${card.id}: ${card.title}`,
+    card.status === "claimed" && card.claimOwner !== null && card.claimExpiresAt !== null
+      ? words`claimed by ${card.claimOwner} until ${moment(card.claimExpiresAt)}`
+      : term(card.status),
+    words`priority ${card.priority}`,
+    card.phase === null ? undefined : words`phase ${card.phase}`,
+    card.notBefore === null ? undefined : words`not before ${moment(card.notBefore)}`
+  ])
 
 /** A card for agents, with what they need to work on it. */
-export const cardText = (card: Card): string => {
-  const { cuts, data } = shownParts(card)
+export const cardText = (card: Card): Words => {
+  const { cuts, texts } = shownParts(card)
   return lines(
     cardLine(card),
-    card.attempts > 1 ? `This is attempt ${card.attempts}.` : undefined,
-    card.dependsOn.length === 0 ? undefined : `depends on: ${listed(card.dependsOn, dependenciesShown)}`,
-    ...longParts.flatMap((part) =>
-      part === "dependsOn" || data[part] === undefined
-        ? []
-        : `${part}: ${typeof data[part] === "string" ? data[part] : JSON.stringify(data[part])}`
-    ),
+    card.attempts > 1 ? words`This is attempt ${card.attempts}.` : undefined,
+    card.dependsOn.length === 0 ? undefined : words`depends on: ${listed(card.dependsOn, dependenciesShown)}`,
+    ...texts.flatMap(({ part, text }) => [words`${term(part)}:`, framed(text)]),
     ...cuts.map(
       ({ characters, from, part }) =>
-        `[${part} has ${characters} characters; read on with backlog_show id=${quoted(card.id)} part=${part} from=${from}]`
+        words`[${term(part)} has ${characters} characters; read on with backlog_show id=${card.id} part=${term(part)} from=${from}]`
     )
   )
 }

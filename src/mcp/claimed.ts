@@ -1,19 +1,19 @@
 import { Effect } from "effect"
 import { BacklogService, type Card, type ClaimChoice } from "../index.ts"
 import type { Agent } from "./Agent.ts"
-import type { Answer } from "./AgentTool.ts"
+import type { Told } from "./AgentTool.ts"
 import { cardData, cardText } from "./cardAnswer.ts"
 import { outlookData, outlookText } from "./outlook.ts"
-import { lines } from "./words.ts"
+import { lines, words } from "./words.ts"
 
 /** Cards that an agent holds now, and what it has to know to work on them. */
-export const claimedAnswer = (cards: ReadonlyArray<Card>, agent: Agent): Answer => ({
+export const claimedAnswer = (cards: ReadonlyArray<Card>, agent: Agent): Told => ({
   text: lines(
     ...cards.flatMap((card) => [
-      `You hold ${card.id} with token ${card.claimToken}, for ${card.claimTtlSeconds} seconds.`,
+      words`You hold ${card.id} with token ${card.claimToken ?? 0}, for ${card.claimTtlSeconds ?? 0} seconds.`,
       cardText(card)
     ]),
-    "Renew before a lease ends; complete or release with the token."
+    words`Renew before a lease ends; complete or release with the token.`
   ),
   data: { claimed: cards.map((card) => cardData(card, agent)) }
 })
@@ -23,7 +23,7 @@ export const nothingAnswer = Effect.fnUntraced(function* (choice: ClaimChoice, c
   // The command may have been carried out long ago: what is now would say nothing of it.
   if (commandId !== undefined) {
     return {
-      text: `There was nothing to claim when this command was carried out. To try again, give another commandId.`,
+      text: words`There was nothing to claim when this command was carried out. To try again, give another commandId.`,
       data: { claimed: [] }
     }
   }

@@ -4,7 +4,7 @@ import type { AccessRole } from "../index.ts"
 import type { AgentTool, Answer, ToolServices } from "./AgentTool.ts"
 import { inputSchemaOf, withoutNulls } from "./inputSchema.ts"
 import { ClaimOwners } from "./ownClaims.ts"
-import { Refused } from "./refusal.ts"
+import { invalidInput, Refused } from "./refusal.ts"
 import { toolsets } from "./toolsets.ts"
 
 /** What tools need that their layer does not make itself. */
@@ -71,7 +71,7 @@ const errorResult = (text: string): McpSchema.CallToolResult =>
 const refused = (error: unknown): Effect.Effect<McpSchema.CallToolResult> => {
   if (error instanceof Refused) return Effect.succeed(errorResult(error.message))
   return AiError.isAiError(error) && error.reason._tag === "ToolParameterValidationError"
-    ? Effect.succeed(errorResult(`Invalid input: ${error.reason.description}\nNothing was done.`))
+    ? Effect.succeed(errorResult(invalidInput(error.reason.description).text))
     : failed(error)
 }
 

@@ -1,7 +1,8 @@
 import { DateTime, Schema } from "effect"
 import { outlookWords } from "../domain/outlookWords.ts"
 import { type ClaimChoice, ClaimOutlook } from "../index.ts"
-import { instant, lines } from "./words.ts"
+import { awaited } from "./obstacles.ts"
+import { instant, lines, moment, sentence, type Words, words } from "./words.ts"
 
 const encodeOutlook = Schema.encodeSync(ClaimOutlook)
 
@@ -15,24 +16,26 @@ export const outlookData = (outlook: ClaimOutlook): Readonly<Record<string, unkn
 }
 
 /** Why there is nothing to claim, and when to come back. */
-export const outlookText = (outlook: ClaimOutlook, choice: ClaimChoice): string => {
+export const outlookText = (outlook: ClaimOutlook, choice: ClaimChoice): Words => {
   const { counts, nearest, soonestExpiry, soonestRetry } = outlook
   return lines(
-    `Nothing to claim${outlookWords(outlook, choice)}.`,
+    sentence(`Nothing to claim${outlookWords(outlook, choice)}.`),
     soonestExpiry === null
       ? undefined
-      : `${soonestExpiry.id} comes free at ${instant(soonestExpiry.expiresAt)}, if ${soonestExpiry.holder} does not renew.`,
-    soonestRetry === null ? undefined : `${soonestRetry.id} may be tried again at ${instant(soonestRetry.notBefore)}.`,
+      : words`${soonestExpiry.id} comes free at ${moment(soonestExpiry.expiresAt)}, if ${soonestExpiry.holder} does not renew.`,
+    soonestRetry === null
+      ? undefined
+      : words`${soonestRetry.id} may be tried again at ${moment(soonestRetry.notBefore)}.`,
     nearest === null
       ? undefined
-      : `${nearest.id} waits for least: ${nearest.waitsFor.map(({ id, status }) => `${id} (${status ?? "does not exist"})`).join(", ")}${
-          nearest.unmetDependencies > nearest.waitsFor.length ? " and more" : ""
-        }.`,
+      : nearest.unmetDependencies > nearest.waitsFor.length
+        ? words`${nearest.id} waits for least: ${awaited(nearest.waitsFor)} and more.`
+        : words`${nearest.id} waits for least: ${awaited(nearest.waitsFor)}.`,
     mayChange(outlook)
-      ? `Call backlog_claim with waitSeconds to wait for a card.`
+      ? words`Call backlog_claim with waitSeconds to wait for a card.`
       : counts.blocked > 0 || counts.waiting > 0
-        ? "Somebody must unblock or create cards before there is work."
-        : "There is no more work here."
+        ? words`Somebody must unblock or create cards before there is work.`
+        : words`There is no more work here.`
   )
 }
 

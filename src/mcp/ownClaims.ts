@@ -18,9 +18,9 @@ export class ClaimOwners extends Context.Service<ClaimOwners, Effect.Success<typ
 
 /** Fails when an agent is a worker and the claim not its own. */
 export const ownClaim = (
-  { owner, role }: Agent,
+  { apart = [], owner, role }: Agent,
   claim: { readonly id: string; readonly token: number }
 ): Effect.Effect<void, Forbidden | SqlError.SqlError, ClaimOwners> =>
   role === "worker"
-    ? Effect.flatMap(ClaimOwners, (ownerOf) => workerRules(owner, ownerOf)("renew", claim))
+    ? Effect.flatMap(ClaimOwners, (ownerOf) => workerRules(owner, apart, ownerOf)("renew", claim))
     : Effect.void

@@ -18,9 +18,3 @@ const cutAt = (text: string, index: number): number => {
   const unit = text.charCodeAt(index)
   return unit >= 0xdc00 && unit <= 0xdfff && index > 0 ? index - 1 : index
 }
-
-/** A text that is cut where it is long. */
-export const shortened = (text: string, length: number): string => {
-  const { next, text: begin } = pieceOf(text, 0, length)
-  return next === undefined ? text : `${begin}…`
-}

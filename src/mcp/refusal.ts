@@ -5,7 +5,7 @@ import { type InvalidInput, type LogFailure, ReadOnlyReplica, type Rejection, re
 import { directoryLostIn, directoryLostProblem } from "../services/HeldDirectory.ts"
 import { troubleOf } from "../services/troubleOf.ts"
 import type { Agent } from "./Agent.ts"
-import { instant, quoted } from "./words.ts"
+import { framed, joined, lines, moment, sentence, term, type Words, words } from "./words.ts"
 
 /** What goes wrong in a tool. */
 export type AgentError = Rejection | InvalidInput | Forbidden | LogFailure
@@ -17,64 +17,87 @@ export class Refused extends Schema.TaggedError<Refused>()("Refused", { problem:
   }
 }
 
+/** A refusal in the server's words. */
+export const refuse = (problem: Words): Refused => new Refused({ problem: problem.text })
+
+/** Invalid input, in a frame because it may repeat the input. */
+export const invalidInput = (problem: string): Words =>
+  lines(words`Invalid input:`, framed(problem), words`Nothing was done.`)
+
 /** Makes of an error what an agent can act on. */
 export const refusalOf =
   (agent: Agent) =>
   (error: AgentError): Effect.Effect<never, Refused> =>
     SqlError.isSqlError(error)
-      ? Effect.andThen(Effect.logError("The database failed.", error), new Refused({ problem: troubleWith(error) }))
-      : new Refused({ problem: sentence(error, agent) })
+      ? Effect.andThen(Effect.logError("The database failed.", error), refuse(troubleWith(error)))
+      : refuse(refusal(error, agent))
 
 type Foreseen = Exclude<AgentError, SqlError.SqlError>
 
-const sentence = (error: Foreseen, { owner }: Agent): string => {
+const refusal = (error: Foreseen, { owner }: Agent): Words => {
   switch (error._tag) {
     case "InvalidInput":
-      return `${error.message}\nNothing was done.`
+      return invalidInput(error.problem)
     case "CardNotFound":
-      return `${error.message} backlog_list lists those there are.`
+      return words`There is no card ${error.id}. backlog_list lists those there are.`
     case "CardAlreadyExists":
-      return `${error.message} Nothing was created.`
+      return words`A card ${error.id} exists already; choose another id, or revise that card. Nothing was created.`
     case "DependencyNotFound":
-      return `${error.message} Create it first.`
+      return words`Card ${error.id} cannot depend on ${error.dependsOn}: there is no such card. Create it first.`
+    case "SelfDependency":
+      return words`Card ${error.id} cannot depend on itself.`
+    case "DependencyCycle":
+      return words`Card ${error.id} cannot depend on ${error.dependsOn}: that closes the cycle ${cycle(error.path)}.`
     case "ClaimLost": {
-      const lost = `The claim with token ${error.token} on card ${quoted(error.id)} is lost`
+      const lost = words`The claim with token ${error.token} on card ${error.id} is lost`
       if (error.holder === owner) {
-        return `${lost}: you hold the card under another token, which backlog_show has.`
+        return words`${lost}: you hold the card under another token, which backlog_show has.`
       }
       const now =
         error.holder === null
-          ? `the card is ${error.status} now`
-          : `held by ${error.holder}${error.expiresAt === null ? "" : ` until ${instant(error.expiresAt)}`}`
-      return `${lost}: ${now}; stop working on it, and claim another with backlog_claim.`
+          ? words`the card is ${term(error.status)} now`
+          : error.expiresAt === null
+            ? words`held by ${error.holder}`
+            : words`held by ${error.holder} until ${moment(error.expiresAt)}`
+      return words`${lost}: ${now}; stop working on it, and claim another with backlog_claim.`
     }
     case "CardIsClaimed":
-      return `Card ${quoted(error.id)} is held by ${error.holder} until ${instant(error.expiresAt)}: give the claim's token, or force: true to overrule the holder.`
+      return words`Card ${error.id} is held by ${error.holder} until ${moment(error.expiresAt)}: give the claim's token, or force: true to overrule the holder.`
     case "CardIsDone":
-      return `Card ${quoted(error.id)} is done: backlog_set_status with status ready reopens it.`
-    case "Forbidden":
-      return `${error.message} backlog_show says how the card stands.`
-    case "SelfDependency":
-    case "DependencyCycle":
+      return words`Card ${error.id} is done: backlog_set_status with status ready reopens it.`
     case "CommandIdConflict":
+      return words`The command id ${error.commandId} was used for a command with other content; choose another id for another command.`
+    case "Forbidden":
+      return words`${sentence(error.message)} backlog_show says how the card stands.`
     case "DamagedEvent":
-      return error.message
+      return lines(
+        words`The event of card ${error.cardId} at position ${error.position} is damaged: tell the people who run this server to verify the log.`,
+        framed(error.problem)
+      )
   }
 }
 
-const troubleWith = (error: SqlError.SqlError): string => {
+/** A path of cards, without its middle where it is long. */
+const cycle = (path: ReadonlyArray<string>): Words => {
+  const ids = path.map((id) => words`${id}`)
+  return ids.length <= 12
+    ? joined(" → ", ids)
+    : joined(" → ", [...ids.slice(0, 6), words`… ${ids.length - 10} more …`, ...ids.slice(-4)])
+}
+
+const troubleWith = (error: SqlError.SqlError): Words => {
   const ofReplica = replicaTroubleOf(error)
   if (ofReplica instanceof ReadOnlyReplica) {
-    return "Nothing was done: this server reads a read-only replica, which takes no commands. Tell the people who run it."
+    return words`Nothing was done: this server reads a read-only replica, which takes no commands. Tell the people who run it.`
   }
-  if (ofReplica !== undefined) return `${ofReplica.message} Call again in some seconds.`
-  if (directoryLostIn(error) !== undefined) return directoryLostProblem
+  if (ofReplica !== undefined) return words`${sentence(ofReplica.message)} Call again in some seconds.`
+  if (directoryLostIn(error) !== undefined) return sentence(directoryLostProblem)
   switch (troubleOf(error)) {
     case "unavailable":
-      return "The database is not available now. Call again in some seconds, with the same commandId where you gave one: it may have been carried out."
+      return words`The database is not available now. Call again in some seconds, with the same commandId where you gave one: it may have been carried out.`
     case "notPermitted":
-      return "The database does not let this server do that: tell whoever runs it."
+      return words`The database does not let this server do that: tell whoever runs it.`
     case "failed":
-      return "The database failed, which is an error of this program; its log says how."
+      return words`The database failed, which is an error of this program; its log says how.`
   }
 }

@@ -1,14 +1,8 @@
 import { Schema } from "effect"
 import { Name } from "../domain/Text.ts"
-
-/**
- * What whoever shows a token may do: a `worker` reads, claims, and renews, releases and completes its own claims; an
- * `orchestrator` does everything but erase; an `auditor` reads, verifies, anchors and erases.
- */
-export const AccessRole = Schema.Literals(["worker", "orchestrator", "auditor"])
-
-/** What whoever shows a token may do. */
-export type AccessRole = typeof AccessRole.Type
+import { quoted } from "../domain/visibleText.ts"
+import { AccessRole } from "./AccessRole.ts"
+import { isUnder } from "./workerNames.ts"
 
 /** A token by which a server knows who calls. The secret is not in it. */
 export const AccessToken = Schema.Struct({
@@ -39,6 +33,30 @@ export const NewAccessToken = Schema.Struct({
   /** Who makes it. */
   createdBy: Name
 })
+
+/**
+ * A token would let a worker act for another token's holder: one of the two is a worker, and the other's name is under its
+ * name. Nothing was created.
+ */
+export class AccessTokenConflict extends Schema.TaggedError<AccessTokenConflict>()("AccessTokenConflict", {
+  /** Whose token was to be created. */
+  actor: Name,
+  /** Whose token exists. */
+  holder: Name,
+  /** The id of that token. */
+  id: Schema.String
+}) {
+  override get message(): string {
+    const isLower = isUnder(this.actor, this.holder)
+    const [worker, other] = isLower ? [this.holder, this.actor] : [this.actor, this.holder]
+    const example = isLower ? `, such as ${quoted(this.actor.replaceAll("/", "-"))},` : ""
+    return (
+      `${quoted(this.actor)} cannot have a token while token ${this.id} of ${quoted(this.holder)} is valid: the worker ` +
+      `${quoted(worker)} acts for every owner under its name, and ${quoted(other)} is one. Choose another name${example} ` +
+      `or revoke that token.`
+    )
+  }
+}
 
 /** There is no token of this id. */
 export class AccessTokenNotFound extends Schema.TaggedError<AccessTokenNotFound>()("AccessTokenNotFound", {

@@ -6,14 +6,22 @@ import { arrayLiteral } from "../events/arrayLiteral.ts"
 import { promptly } from "../events/AnswerTimeout.ts"
 import { DatabaseClock, databaseNow } from "../events/DatabaseClock.ts"
 import { durably } from "../events/durably.ts"
+import { inTransaction } from "../events/inTransaction.ts"
 import { namingReplica } from "../events/replica.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
-import { AccessToken, AccessTokenNotFound, AccessTokenRefused, NewAccessToken } from "./AccessToken.ts"
+import {
+  AccessToken,
+  AccessTokenConflict,
+  AccessTokenNotFound,
+  AccessTokenRefused,
+  NewAccessToken
+} from "./AccessToken.ts"
 import { makeTokenText, tokenHash, tokenIdIn } from "./accessTokenText.ts"
 import { decodeInput } from "./decodeInput.ts"
 import type { InvalidInput } from "./InvalidInput.ts"
 import type { BacklogMissing } from "./BacklogOpening.ts"
 import { type MigrationRefused, Migrations } from "./Migrations.ts"
+import { type Holder, isUnder, overlap } from "./workerNames.ts"
 
 /**
  * For how long what is known of tokens is taken to be so, 2 seconds unless another time is provided: a token that was
@@ -35,10 +43,13 @@ export interface CreatedAccessToken {
 export class AccessTokens extends Context.Service<
   AccessTokens,
   {
-    /** Makes a token. Its secret is answered here and kept nowhere. */
+    /**
+     * Makes a token. Its secret is answered here and kept nowhere. Fails with `AccessTokenConflict` while a valid token
+     * belongs to a name under this worker's, or to a worker whose name this one is under.
+     */
     readonly create: (
       input: typeof NewAccessToken.Encoded
-    ) => Effect.Effect<CreatedAccessToken, InvalidInput | SqlError.SqlError>
+    ) => Effect.Effect<CreatedAccessToken, AccessTokenConflict | InvalidInput | SqlError.SqlError>
     /** All tokens, those that expired or were revoked too, the oldest first. */
     readonly list: Effect.Effect<ReadonlyArray<AccessToken>, SqlError.SqlError>
     /** Sees to it that a token is not taken any more. One that was revoked before stays as it is. */
@@ -50,6 +61,8 @@ export class AccessTokens extends Context.Service<
     readonly authenticate: (
       text: Redacted.Redacted
     ) => Effect.Effect<AccessToken, AccessTokenRefused | SqlError.SqlError>
+    /** Actors of valid tokens whose names are under a name: a worker of that name does not act for them. */
+    readonly holdersUnder: (name: string) => Effect.Effect<ReadonlyArray<string>, SqlError.SqlError>
     /** Whether a token is still taken. */
     readonly isTaken: (id: string) => Effect.Effect<boolean, SqlError.SqlError>
     /** Whether there is a token that is taken. */
@@ -76,6 +89,7 @@ export class AccessTokens extends Context.Service<
       )
       const named = namingReplica(sql)
       const now = () => databaseNow(sql, clock.override)
+      const isValid = () => sql`revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ${now()})`
       let known: Known | undefined
       let used = new Set<string>()
 
@@ -94,8 +108,7 @@ export class AccessTokens extends Context.Service<
                 AND (last_used_at IS NULL OR last_used_at < ${now()} - interval '1 minute')`)
           }
           const rows = yield* sql<{ readonly hash: Uint8Array; readonly now: Date }>`
-            SELECT ${columns}, hash, ${now()} AS now FROM ${table}
-            WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ${now()})`
+            SELECT ${columns}, hash, ${now()} AS now FROM ${table} WHERE ${isValid()}`
           known = {
             readAt,
             databaseTime: rows[0]?.now.getTime() ?? 0,
@@ -104,7 +117,8 @@ export class AccessTokens extends Context.Service<
                 token.id,
                 { token, hash: rows[index]?.hash ?? new Uint8Array() }
               ])
-            )
+            ),
+            under: new Map()
           }
           return known
         })
@@ -164,15 +178,42 @@ export class AccessTokens extends Context.Service<
         return found.token
       })
 
+      /** Held until the transaction ends, so that of two tokens that overlap the second one is refused. */
+      const refuseOverlap = Effect.fnUntraced(function* (created: Holder) {
+        // Excludes itself and no other write. A role without all of a table's privileges cannot take it.
+        yield* sql`LOCK TABLE ${table} IN SHARE UPDATE EXCLUSIVE MODE`
+        const holders = yield* sql<Holder & { readonly id: string }>`
+          SELECT id, actor, role FROM ${table} WHERE ${isValid()} ORDER BY created_at, id`
+        const conflict = holders.find((holder) => overlap(holder, created))
+        if (conflict === undefined) return
+        return yield* new AccessTokenConflict({ actor: created.actor, holder: conflict.actor, id: conflict.id })
+      })
+
+      const holdersUnder = (name: string) =>
+        Effect.map(current, ({ byId, under }) => {
+          const already = under.get(name)
+          if (already !== undefined) return already
+          const actors = new Set(Array.from(byId.values(), ({ token }) => token.actor))
+          const found = [...actors].filter((actor) => isUnder(actor, name))
+          under.set(name, found)
+          return found
+        })
+
       return AccessTokens.of({
+        holdersUnder,
         create: Effect.fn("AccessTokens.create")(function* (input) {
           const { actor, createdBy, expiresInDays, role } = yield* decodeNew(input)
           const { hash, id, text } = makeTokenText()
-          const rows = yield* sql`
+          const rows = yield* inTransaction(sql)(
+            Effect.andThen(
+              refuseOverlap({ actor, role }),
+              sql`
               INSERT INTO ${table} (id, hash, actor, role, created_at, created_by, expires_at)
               VALUES (${id}, ${hash}, ${actor}, ${role}, ${now()}, ${createdBy},
                 ${now()} + ${expiresInDays ?? null}::float8 * interval '1 day')
               RETURNING ${columns}, ${durably(sql)} AS "synchronousCommit"`
+            )
+          )
           return { token: only(decodeRows(rows)), secret: Redacted.make(text, { label: "access token" }) }
         }, named),
         list: Effect.map(sql`SELECT ${columns} FROM ${table} ORDER BY created_at, id`, decodeRows),
@@ -212,6 +253,8 @@ interface Known {
   /** What the database's clock said, in milliseconds. */
   readonly databaseTime: number
   readonly byId: ReadonlyMap<string, KnownToken>
+  /** Actors under a name, for names that were asked for. */
+  readonly under: Map<string, ReadonlyArray<string>>
 }
 
 /** Compared with where there is nothing to compare with, so that this takes as long. */

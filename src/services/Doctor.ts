@@ -11,6 +11,7 @@ import { hasOneSession } from "./hasOneSession.ts"
 import { readMigrations } from "./Migrations.ts"
 import { type Difference, firstDifference } from "./roleState.ts"
 import { sessionProblem } from "./sessionProblem.ts"
+import { type Holder, overlapsIn } from "./workerNames.ts"
 
 /** How long a notification may take to come. */
 const notificationPatience = "3 seconds"
@@ -210,6 +211,17 @@ export class Doctor extends Context.Service<
           USING (consumer)
         ORDER BY consumer`
 
+      const tokenOverlaps = Effect.gen(function* () {
+        const [may] = yield* sql<{ readonly read: boolean }>`
+          SELECT has_table_privilege(oid, 'SELECT') AS read FROM pg_class
+          WHERE relnamespace = ${schema}::regnamespace AND relname = 'access_tokens'`
+        if (may?.read !== true) return null
+        const holders = yield* sql<Holder & { readonly id: string }>`
+          SELECT id, actor, role FROM ${table("access_tokens")}
+          WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp()) ORDER BY created_at, id`
+        return overlapsIn(holders).map(({ holder: { actor, id }, worker }) => ({ id, actor, worker }))
+      })
+
       const work = Effect.gen(function* () {
         const [row] = yield* sql<{
           readonly head: number
@@ -304,6 +316,7 @@ export class Doctor extends Context.Service<
             oldestTransaction: yield* oldestTransaction,
             consumers: isWhole ? yield* consumers : [],
             generation: isWhole ? yield* generation : null,
+            tokenOverlaps: isWhole ? yield* tokenOverlaps : null,
             ...(isWhole ? yield* work : nothing)
           }
         })

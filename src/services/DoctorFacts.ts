@@ -77,6 +77,10 @@ export const DoctorFacts = Schema.Struct({
       parked: Count
     })
   ),
+  /** Valid tokens whose holders are under the name of another token's worker; `null` where this role may not read tokens. */
+  tokenOverlaps: Schema.NullOr(
+    Schema.Array(Schema.Struct({ id: Schema.String, actor: Schema.String, worker: Schema.String }))
+  ),
   /** The file of anchors, where one was named. */
   anchorFile: Schema.optionalKey(
     Schema.Struct({

@@ -1,4 +1,5 @@
 import { filesOf } from "./directoryAccess.ts"
+import { quoted } from "../domain/visibleText.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
 import type { DoctorFinding } from "./DoctorFinding.ts"
 
@@ -351,6 +352,18 @@ const directory = ({ directory: of }: DoctorFacts) => {
     `Only user ${user} can enter ${place}, and every file in it is that user's.`
   )
 }
+const tokens = ({ tokenOverlaps: of }: DoctorFacts) =>
+  of === null
+    ? []
+    : orOk(
+        of.map(({ actor, id, worker }) =>
+          warning(
+            `Token ${id} belongs to ${quoted(actor)}, a name under the worker ${quoted(worker)}, who has a token too. Servers do not let the worker act for it.`,
+            `Create it again under another name, and revoke it: \`backlog token revoke ${id}\`.`
+          )
+        ),
+        "No token's holder is under the name of another token's worker."
+      )
 
 const checks: ReadonlyArray<readonly [string, (facts: DoctorFacts) => ReadonlyArray<Found>]> = [
   ["server", server],
@@ -369,7 +382,8 @@ const checks: ReadonlyArray<readonly [string, (facts: DoctorFacts) => ReadonlyAr
   ["claims", claims],
   ["work", work],
   ["standby", standby],
-  ["directory", directory]
+  ["directory", directory],
+  ["tokens", tokens]
 ]
 
 const long = (seconds: number): string => {

@@ -31,7 +31,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
           { id: "build", dependsOn: ["design", "desing"] }
         )
         expect(made).toMatchObject({ isError: false, data: { created: ["design", "build"], missing: ["desing"] } })
-        expect(made.text).toContain("They wait for cards that do not exist: desing.")
+        expect(made.text).toContain('They wait for cards that do not exist: "desing".')
         yield* (yield* planner).call("revise", { id: "build", removeDependsOn: ["desing"], priority: 3, body: "Soon." })
         yield* (yield* planner).call("revise", { id: "build", title: null, clear: ["body"] })
 
@@ -52,10 +52,12 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
         ])
         expect(claimed.text).toBe(
           [
-            "You hold design with token 2, for 900 seconds.",
-            "design: Do design · claimed by w1 until 2026-01-01T00:15:00Z · priority 5 · phase life",
-            "body: Draw it.",
-            'acceptance: {"drawings":2}',
+            'You hold "design" with token 2, for 900 seconds.',
+            '"design": "Do design" · claimed by "w1" until 2026-01-01T00:15:00Z · priority 5 · phase "life"',
+            "body:",
+            "| Draw it.",
+            "acceptance:",
+            '| {"drawings":2}',
             "Renew before a lease ends; complete or release with the token."
           ].join("\n")
         )
@@ -64,11 +66,11 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
           isError: false,
           data: { claimed: [], why: { reason: "Claimed", comeBackAt: "2026-01-01T00:15:00Z" } }
         })
-        expect(none.text).toContain("design comes free at 2026-01-01T00:15:00Z, if w1 does not renew.")
-        expect(none.text).toContain("build waits for least: design (claimed).")
+        expect(none.text).toContain('"design" comes free at 2026-01-01T00:15:00Z, if "w1" does not renew.')
+        expect(none.text).toContain('"build" waits for least: "design" (claimed).')
 
         expect(yield* w1.call("renew", { id: "design", token: 2, ttlSeconds: 60 })).toMatchObject({
-          text: "You hold design for 60 more seconds until 2026-01-01T00:01:00Z; the token is still 2.",
+          text: 'You hold "design" for 60 more seconds until 2026-01-01T00:01:00Z; the token is still 2.',
           data: { token: 2, expiresAt: "2026-01-01T00:01:00Z" }
         })
         const done = yield* w1.call("complete", {
@@ -78,13 +80,15 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
           claimNext: true,
           phase: "life"
         })
-        expect(done.text).toContain("design is done.\nClaimable because of it: build.\nYou hold build with token 5")
+        expect(done.text).toContain(
+          '"design" is done.\nClaimable because of it: "build".\nYou hold "build" with token 5'
+        )
         expect(done.data).toMatchObject({ madeClaimable: ["build"], claimed: [{ id: "build", token: 5 }] })
 
         expect((yield* w1.call("block", { id: "build", token: 5, reason: "no key" })).text).toBe(
-          "build is blocked; you do not hold it any more."
+          '"build" is blocked; you do not hold it any more.'
         )
-        expect((yield* w1.call("show", { id: "build" })).text).toContain("It is blocked: no key")
+        expect((yield* w1.call("show", { id: "build" })).text).toContain('It is blocked: "no key"')
         expect((yield* w1.call("claim", { phase: "life" })).text).toContain("Somebody must unblock or create cards")
         const boss = yield* planner
         expect((yield* boss.call("set_status", { id: "build", status: "ready" })).data.status).toBe("ready")
@@ -139,17 +143,17 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
         const refusals: ReadonlyArray<readonly [Effect.Effect<{ isError: boolean; text: string }>, string]> = [
           [
             w1.call("complete", { id: "r1", token: 2 }),
-            'The claim with token 2 on card "r1" is lost: held by w3 until 2026-01-01T00:04:11Z; stop working on it, and claim another with backlog_claim.'
+            'The claim with token 2 on card "r1" is lost: held by "w3" until 2026-01-01T00:04:11Z; stop working on it, and claim another with backlog_claim.'
           ],
           [w1.call("renew", { id: "r1", token: 4 }), 'No claim of yours on card "r1" has the token 4.'],
           [w1.call("release", { id: "r1", token: 4 }), "backlog_show says how the card stands."],
           [w1.call("block", { id: "r1", token: 4, reason: "mine" }), "No claim of yours"],
-          [w1.call("complete", { id: "r1", token: 4, force: true }), 'Expected no excess property\n  at ["force"]'],
-          [w1.call("complete", { id: "r1" }), 'Missing key\n  at ["token"]'],
+          [w1.call("complete", { id: "r1", token: 4, force: true }), 'Expected no excess property\n|   at ["force"]'],
+          [w1.call("complete", { id: "r1" }), 'Missing key\n|   at ["token"]'],
           [w3.call("renew", { id: "r1", token: 3 }), "No claim of yours"],
           [
             boss.call("complete", { id: "r1" }),
-            'Card "r1" is held by w3 until 2026-01-01T00:04:11Z: give the claim\'s token, or force: true to overrule the holder.'
+            'Card "r1" is held by "w3" until 2026-01-01T00:04:11Z: give the claim\'s token, or force: true to overrule the holder.'
           ],
           [w1.call("show", { id: "nothing" }), 'There is no card "nothing". backlog_list lists those there are.'],
           [w1.call("claim", { id: "nothing" }), 'There is no card "nothing".'],
@@ -160,20 +164,20 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
           [boss.call("revise", { id: "r2", removeDependsOn: ["r1"], addDependsOn: ["nothing"] }), "Create it first."],
           [boss.call("revise", { id: "r1", body: "new", clear: ["body"] }), "body is to be cleared, and is given"],
           [boss.call("revise", { id: "r1", clear: ["title"] }), 'at ["clear"][0]'],
-          [boss.call("create", { cards: [{ id: null, title: "T" }] }), 'Missing key\n  at ["cards"][0]["id"]'],
+          [boss.call("create", { cards: [{ id: null, title: "T" }] }), 'Missing key\n|   at ["cards"][0]["id"]'],
           [boss.call("revise", { id: "r1", body: null }), "nothing is given that could be changed"],
           [
             boss.call("create", { cards: [{ id: " r", title: "" }] }),
-            'must not begin or end with white space\n  at ["cards"][0]["id"]'
+            'must not begin or end with white space\n|   at ["cards"][0]["id"]'
           ],
           [w1.call("claim", { phase: 7 }), 'at ["phase"]'],
-          [w1.call("claim", { owner: "w3" }), 'Expected no excess property\n  at ["owner"]'],
-          [w1.call("claim", { waitSeconds: 51 }), 'Expected 0 to 50\n  at ["waitSeconds"]'],
+          [w1.call("claim", { owner: "w3" }), 'Expected no excess property\n|   at ["owner"]'],
+          [w1.call("claim", { waitSeconds: 51 }), 'Expected 0 to 50\n|   at ["waitSeconds"]'],
           [w1.call("claim", { limit: 0 }), 'at ["limit"]'],
           [w1.call("claim", { id: "r2", limit: 2 }), "waitSeconds and limit are for the best cards"],
           [w1.call("claim", { ttlSeconds: 0 }), 'at ["ttlSeconds"]'],
           [w1.call("complete", { id: "r1", token: 2, phase: "x" }), 'at ["claimNext"]'],
-          [w1.call("list", { limit: 101 }), 'Expected 1 to 100\n  at ["limit"]'],
+          [w1.call("list", { limit: 101 }), 'Expected 1 to 100\n|   at ["limit"]'],
           [w1.call("list", { after: "nothing" }), 'There is no card "nothing".'],
           [w1.call("show", { from: 3 }), 'at ["part"]']
         ]
@@ -186,15 +190,17 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
         )
         expect(yield* w1.call("claim", { id: "r1" })).toMatchObject({
           isError: false,
-          text: 'Card "r1" cannot be claimed.\nIt is held by w3 until 2026-01-01T00:04:11Z; claim another.'
+          text: 'Card "r1" cannot be claimed.\nIt is held by "w3" until 2026-01-01T00:04:11Z; claim another.'
         })
         expect((yield* w3.call("claim", { id: "r1" })).text).toContain("You hold it already")
         expect((yield* w3.call("show", { id: "r1" })).text).toContain("You hold it with token 4.")
         expect((yield* w1.call("show", { id: "r1" })).data).not.toHaveProperty("token")
         // Its own other claim, that is, and not its rival's.
         yield* w3.call("release", { id: "r1", token: 4, reason: "hard", retryAfterSeconds: 3600 })
-        expect((yield* w3.call("claim", { phase: "refusals" })).text).toContain("r1 may be tried again at")
-        expect((yield* boss.call("complete", { id: "r1", force: true })).text).toContain("Claimable because of it: r2.")
+        expect((yield* w3.call("claim", { phase: "refusals" })).text).toContain('"r1" may be tried again at')
+        expect((yield* boss.call("complete", { id: "r1", force: true })).text).toContain(
+          'Claimable because of it: "r2".'
+        )
       })
     )
 
@@ -245,7 +251,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
         yield* cards("pages", { id: "p1", priority: 2 }, { id: "p2", priority: 1 }, { id: "p3", dependsOn: ["p1"] })
         const first = yield* w1.call("list", { phase: "pages", limit: 2 })
         expect(first.text).toBe(
-          'p1: Do p1 · ready · priority 2 · phase pages\np2: Do p2 · ready · priority 1 · phase pages\n[There are more: go on with after="p2"]'
+          '"p1": "Do p1" · ready · priority 2 · phase "pages"\n"p2": "Do p2" · ready · priority 1 · phase "pages"\n[There are more: go on with after="p2"]'
         )
         const { after } = first.data
         expect((yield* w1.call("list", { phase: "pages", limit: 2, after })).data).toEqual({

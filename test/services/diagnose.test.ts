@@ -36,7 +36,8 @@ const well: DoctorFacts = {
   consumers: [{ consumer: "mailer", behind: 3, ahead: 0, stillSeconds: 2, parked: 0 }],
   expiredClaims: { count: 1, oldestSeconds: 30 },
   claimable: 2,
-  oldestReadyAgeSeconds: 7300
+  oldestReadyAgeSeconds: 7300,
+  tokenOverlaps: []
 }
 
 const setting = (name: string, value: string): Partial<DoctorFacts> => ({

@@ -4,8 +4,9 @@ import { AccessRole, AccessToken, AccessTokens, InvalidInput, NewAccessToken } f
 import { decodeInput } from "../../services/decodeInput.ts"
 import { withAccessTokens } from "../database.ts"
 import { decimal, oneOf } from "../flags.ts"
-import { Actor, actorOfEnvironment, currentActor } from "../globals.ts"
-import type { Page } from "../Page.ts"
+import { Actor, actorOfEnvironment, currentActor, Json } from "../globals.ts"
+import { Host } from "../Host.ts"
+import { type Page, pageOf } from "../Page.ts"
 import { reply } from "../Reply.ts"
 import { type Column, table } from "../table.ts"
 import { oneLine } from "../terminalText.ts"
@@ -34,23 +35,21 @@ const create = documented(
       const shown = Redacted.value(secret)
       const answer = reply(
         () => ({ ...encodeToken(token), token: shown }),
-        (page) =>
-          [
-            page.bold(shown),
-            page.dim(
-              `${capitalised(token.role)} ${oneLine(token.actor)}, ${untilWhen(token)}. Nobody can read it again.`
-            )
-          ].join("\n")
+        (page) => page.bold(shown)
       )
       yield* print(yield* rendered(answer))
+      if (yield* Json) return
+      const { env, stderr } = yield* Host
+      const about = `${capitalised(token.role)} ${oneLine(token.actor)}, ${untilWhen(token)}, with the id ${token.id}.`
+      stderr.write(`${pageOf(stderr, env).dim(`${about} The token cannot be shown again.`)}\n`)
     })
   ),
   {
     about:
-      "Makes a token by which `backlog serve` knows who calls: --actor is who every event is by that is caused with it. A worker reads, claims, and renews, releases and completes its own claims; an orchestrator does everything but erase; an auditor reads, verifies, anchors and erases. The token is printed once; the backlog keeps its hash only.",
+      "Makes a token by which `backlog serve` knows who calls: --actor is who every event is by that is caused with it. A worker reads, claims, and renews, releases and completes its own claims; an orchestrator does everything but erase; an auditor reads, verifies, anchors and erases. Standard output is the token alone, so that TOKEN=$(backlog token create …) is the token; its id is on standard error. The backlog keeps only a hash of it.",
     brief: "Make a token",
     examples: [
-      { command: "backlog token create --actor worker-1 --role worker" },
+      { command: "TOKEN=$(backlog token create --actor worker-1 --role worker)" },
       { command: "backlog token create --actor planner --role orchestrator --expires-in-days 90" }
     ]
   }

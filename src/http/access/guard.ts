@@ -35,7 +35,7 @@ const refused = Metric.counter("backlog_http_refused_total", {
   incremental: true
 })
 
-const anybody: CallerIdentity = { actor: undefined, role: "anybody" }
+const anybody: CallerIdentity = { actor: undefined, role: "anybody", apart: [] }
 
 /** How often it is looked whether the token of an answer that goes on is still taken. */
 const lookAgain = "1 second"
@@ -54,11 +54,12 @@ export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens, 
     if (tokens === undefined) return yield* new Unauthorized({ problem: "This server takes no tokens." })
     const shown = /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1]
     if (shown === undefined) return yield* new Unauthorized({ problem: "This server asks who calls." })
-    return yield* Effect.catchTag(
+    const token = yield* Effect.catchTag(
       tokens.authenticate(Redacted.make(shown)),
       "AccessTokenRefused",
       (error) => new Unauthorized({ problem: error.message })
     )
+    return { ...token, apart: token.role === "worker" ? yield* tokens.holdersUnder(token.actor) : [] }
   })
 
   /** Ends when a token is taken no more. */
@@ -105,7 +106,7 @@ export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens, 
       const error = new TooManyRequests({ retryAfterSeconds: Math.ceil(wait) })
       return yield* refuse(request, encodeTooMany(error), { "retry-after": String(error.retryAfterSeconds) })
     }
-    const identity = token === undefined ? anybody : { actor: token.actor, role: token.role }
+    const identity = token === undefined ? anybody : { actor: token.actor, role: token.role, apart: token.apart }
     const response = Effect.provideService(app, CurrentCaller, identity)
     if (token === undefined) return yield* response
     // An answer that is waited for must not be given to whom it would not be given any more.

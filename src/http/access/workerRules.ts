@@ -1,5 +1,7 @@
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql"
+import { quoted } from "../../domain/visibleText.ts"
+import { actsFor, isUnder } from "../../services/workerNames.ts"
 import { Forbidden } from "./problems.ts"
 
 /** What of a command's input says whose claims it is about. */
@@ -12,22 +14,26 @@ interface WorkerInput {
   readonly completions?: ReadonlyArray<WorkerInput>
 }
 
+/** What is wrong with an owner for which a worker does not act. */
+export const mustBe = (actor: string, owner: string): string =>
+  isUnder(owner, actor)
+    ? `must not be ${quoted(owner)}, where another token's holder has that name or one above it`
+    : `must be ${quoted(actor)}, or begin with ${quoted(`${actor}/`)}`
+
 /**
  * What a worker may do with a command that it may send at all: claim in its own name or in one under it
- * (`worker-1/browser`), and renew, release and complete such claims only.
+ * (`worker-1/browser`), and renew, release and complete such claims only. `apart` has other tokens' holders under its
+ * name: it does not act for them.
  */
 export const workerRules = (
   actor: string,
+  apart: ReadonlyArray<string>,
   ownerOf: (id: string, token: number) => Effect.Effect<string | undefined, SqlError.SqlError>
 ) => {
-  const isOwn = (owner: string): boolean => owner === actor || owner.startsWith(`${actor}/`)
-
   const claims = (owner: string | undefined): Effect.Effect<void, Forbidden> =>
-    owner === undefined || isOwn(owner)
+    owner === undefined || actsFor(actor, apart, owner)
       ? Effect.void
-      : new Forbidden({
-          problem: `A worker claims in its own name: the owner must be ${JSON.stringify(actor)}, or begin with ${JSON.stringify(`${actor}/`)}.`
-        })
+      : new Forbidden({ problem: `A worker claims in its own name: the owner ${mustBe(actor, owner)}.` })
 
   const holds = Effect.fnUntraced(function* ({ force, id = "", token }: WorkerInput) {
     if (force === true) return yield* new Forbidden({ problem: "A worker may not force: that is for an orchestrator." })
@@ -35,9 +41,9 @@ export const workerRules = (
       return yield* new Forbidden({ problem: "A worker completes what it holds: give the token of its claim." })
     }
     const owner = yield* ownerOf(id, token)
-    if (owner === undefined || !isOwn(owner)) {
+    if (owner === undefined || !actsFor(actor, apart, owner)) {
       return yield* new Forbidden({
-        problem: `No claim of yours on card ${JSON.stringify(id)} has the token ${token}.`
+        problem: `No claim of yours on card ${quoted(id)} has the token ${token}.`
       })
     }
   })

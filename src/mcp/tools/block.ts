@@ -6,6 +6,7 @@ import { agentTool } from "../AgentTool.ts"
 import { cardSummary } from "../cardAnswer.ts"
 import { ownClaim } from "../ownClaims.ts"
 import { claim, text } from "../parameters.ts"
+import { words } from "../words.ts"
 
 export const block = agentTool(
   "backlog_block",
@@ -21,6 +22,6 @@ export const block = agentTool(
     const card = yield* inTransaction(yield* SqlClient.SqlClient)(
       Effect.andThen(backlog.release({ id, token, actor }), backlog.block({ id, reason, actor }))
     )
-    return { text: `${card.id} is blocked; you do not hold it any more.`, data: cardSummary(card, agent) }
+    return { text: words`${card.id} is blocked; you do not hold it any more.`, data: cardSummary(card, agent) }
   })
 )

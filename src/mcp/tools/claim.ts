@@ -7,7 +7,7 @@ import { claimedAnswer, nothingAnswer } from "../claimed.ts"
 import { heldOnlyIfHeard } from "../giveBack.ts"
 import { obstacles } from "../obstacles.ts"
 import { choice, commandId, text, ttl, whole } from "../parameters.ts"
-import { lines, quoted } from "../words.ts"
+import { lines, words } from "../words.ts"
 
 /** Less than the 60 seconds after which clients give up. */
 const longestWait = 50
@@ -27,7 +27,8 @@ export const claim = agentTool(
       waitSeconds: Schema.optional(whole(`Wait for a card, ${longestWait} at most`)),
       ...ttl,
       ...commandId
-    }
+    },
+    showsText: true
   },
   Effect.fnUntraced(function* (input, agent) {
     const { commandId: once, id, limit = 1, minimumPriority, phase, ttlSeconds, waitSeconds = 0 } = input
@@ -57,8 +58,11 @@ export const claim = agentTool(
     if (cards.length > 0) return claimedAnswer(cards, agent)
     if (id === undefined || once !== undefined) return yield* nothingAnswer({ phase, minimumPriority }, once)
     const explanation = yield* backlog.explain(id)
-    const why = explanation.claimable ? ["Somebody is taking it just now."] : obstacles(explanation, agent.owner)
-    return { text: lines(`Card ${quoted(id)} cannot be claimed.`, ...why), data: { claimed: [], id, why } }
+    const why = explanation.claimable ? [words`Somebody is taking it just now.`] : obstacles(explanation, agent.owner)
+    return {
+      text: lines(words`Card ${id} cannot be claimed.`, ...why),
+      data: { claimed: [], id, why: why.map(({ text: reason }) => reason) }
+    }
   })
 )
 

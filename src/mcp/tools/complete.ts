@@ -1,12 +1,12 @@
 import { Effect, Schema } from "effect"
 import { BacklogService, type CompletedCard, InvalidInput } from "../../index.ts"
 import type { Agent } from "../Agent.ts"
-import { agentTool, type Answer } from "../AgentTool.ts"
+import { agentTool, type Told } from "../AgentTool.ts"
 import { claimedAnswer, nothingAnswer } from "../claimed.ts"
 import { heldOnlyIfHeard } from "../giveBack.ts"
 import { ownClaim } from "../ownClaims.ts"
 import { card, choice, claim, commandId, flag, json, ttl, whole } from "../parameters.ts"
-import { lines, listed } from "../words.ts"
+import { lines, listed, words } from "../words.ts"
 
 /** Ids of cards that are named; of others it is said how many they are. */
 const named = 20
@@ -57,8 +57,10 @@ const completed = Effect.fnUntraced(function* (input: Completion, agent: Agent) 
   const next = claimNext ? yield* nextAnswer(done, agent, { phase, minimumPriority }, once) : undefined
   return {
     text: lines(
-      `${done.id} is done.`,
-      done.madeClaimable.length === 0 ? undefined : `Claimable because of it: ${listed(done.madeClaimable, named)}.`,
+      words`${done.id} is done.`,
+      done.madeClaimable.length === 0
+        ? undefined
+        : words`Claimable because of it: ${listed(done.madeClaimable, named)}.`,
       next?.text
     ),
     data: {
@@ -76,14 +78,15 @@ const nextAnswer = (
   agent: Agent,
   among: { readonly phase: string | undefined; readonly minimumPriority: number | undefined },
   once: string | undefined
-) => (next === null ? nothingAnswer(among, once) : Effect.succeed<Answer>(claimedAnswer([next], agent)))
+) => (next === null ? nothingAnswer(among, once) : Effect.succeed<Told>(claimedAnswer([next], agent)))
 
 export const complete = agentTool(
   "backlog_complete",
   {
     about: "Finish a card that you hold. Says which cards that made claimable.",
     takes: { ...claim, ...completion },
-    repeatable: true
+    repeatable: true,
+    showsText: true
   },
   (input, agent) => Effect.andThen(ownClaim(agent, input), completed(input, agent))
 )
@@ -99,7 +102,8 @@ export const completeAny = agentTool(
       ...completion
     },
     destroys: true,
-    repeatable: true
+    repeatable: true,
+    showsText: true
   },
   completed
 )

@@ -2,7 +2,7 @@ import { Effect, Schema } from "effect"
 import { BacklogService, type Card } from "../../index.ts"
 import { agentTool } from "../AgentTool.ts"
 import { commandId, json, text, texts, whole } from "../parameters.ts"
-import { lines, listed } from "../words.ts"
+import { lines, listed, words } from "../words.ts"
 
 /** Ids of cards that are named in an answer. */
 const named = 50
@@ -34,10 +34,12 @@ export const create = agentTool(
     const ids = created.map(({ id }) => id)
     return {
       text: lines(
-        `Created ${created.length === 1 ? "1 card" : `${created.length} cards`}: ${listed(ids, named)}.`,
+        created.length === 1
+          ? words`Created 1 card: ${listed(ids, named)}.`
+          : words`Created ${created.length} cards: ${listed(ids, named)}.`,
         missing.length === 0
           ? undefined
-          : `They wait for cards that do not exist: ${listed(missing, named)}. Create those, or take the dependencies away with backlog_revise.`
+          : words`They wait for cards that do not exist: ${listed(missing, named)}. Create those, or take the dependencies away with backlog_revise.`
       ),
       data: {
         created: ids.length <= named ? ids : ids.length,

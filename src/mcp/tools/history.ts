@@ -1,9 +1,10 @@
 import { Effect, Schema, Stream } from "effect"
-import { AuditService, InvalidInput, type RecordedEvent } from "../../index.ts"
+import { visibleJson } from "../../domain/visibleText.ts"
+import { AuditService, EventType, InvalidInput, type RecordedEvent } from "../../index.ts"
 import { agentTool } from "../AgentTool.ts"
 import { card, whole } from "../parameters.ts"
-import { shortened } from "../pieces.ts"
-import { instant, lines } from "../words.ts"
+import { pieceOf } from "../pieces.ts"
+import { framed, instant, lines, moment, term, type Words, words } from "../words.ts"
 
 const usual = 20
 const most = 100
@@ -20,7 +21,8 @@ export const history = agentTool(
       limit: Schema.optional(whole(`Default ${usual}, at most ${most}`)),
       afterVersion: Schema.optional(whole("Go on after this event"))
     },
-    reads: true
+    reads: true,
+    showsText: true
   },
   Effect.fnUntraced(function* ({ afterVersion = 0, id, limit = usual }) {
     if (limit < 1 || limit > most) {
@@ -42,11 +44,9 @@ export const history = agentTool(
     const shownLast = events.length > limit ? shown.at(-1)?.version : undefined
     return {
       text: lines(
-        ...shown.map(
-          (event) => `${event.version} ${instant(event.occurredAt)} ${event.type} by ${event.actor} ${dataOf(event)}`
-        ),
-        shown.length === 0 ? "There is nothing more." : undefined,
-        shownLast === undefined ? undefined : `[There are more: continue with afterVersion=${shownLast}]`
+        ...shown.flatMap(described),
+        shown.length === 0 ? words`There is nothing more.` : undefined,
+        shownLast === undefined ? undefined : words`[There are more: continue with afterVersion=${shownLast}]`
       ),
       data: {
         events: shown.map((event) => ({
@@ -55,7 +55,7 @@ export const history = agentTool(
           at: instant(event.occurredAt),
           type: event.type,
           actor: event.actor,
-          data: dataOf(event)
+          ...dataOf(event)
         })),
         ...(shownLast === undefined ? {} : { afterVersion: shownLast })
       }
@@ -63,4 +63,22 @@ export const history = agentTool(
   })
 )
 
-const dataOf = ({ data }: RecordedEvent): string => shortened(JSON.stringify(data), dataShown)
+const isKnownType = Schema.is(EventType)
+
+/** An event in a line, and its data in a frame. */
+const described = (event: RecordedEvent): ReadonlyArray<Words> => {
+  const { characters, data } = dataOf(event)
+  const type = isKnownType(event.type) ? term(event.type) : words`${event.type}`
+  return [
+    words`${event.version} ${moment(event.occurredAt)} ${type} by ${event.actor}`,
+    framed(data),
+    ...(characters === undefined ? [] : [words`[data has ${characters} characters, of which ${data.length} are shown]`])
+  ]
+}
+
+/** An event's data as JSON, and how many characters it has where that is not all of them. */
+const dataOf = ({ data }: RecordedEvent): { readonly data: string; readonly characters?: number } => {
+  const json = visibleJson(JSON.stringify(data))
+  const { next, text } = pieceOf(json, 0, dataShown)
+  return next === undefined ? { data: text } : { data: text, characters: json.length }
+}

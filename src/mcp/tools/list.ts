@@ -3,7 +3,7 @@ import { BacklogService, InvalidInput, Status } from "../../index.ts"
 import { agentTool } from "../AgentTool.ts"
 import { cardLine, cardSummary } from "../cardAnswer.ts"
 import { flag, oneOf, text, whole } from "../parameters.ts"
-import { lines } from "../words.ts"
+import { lines, words } from "../words.ts"
 
 const usual = 20
 const most = 100
@@ -19,7 +19,8 @@ export const list = agentTool(
       limit: Schema.optional(whole(`Default ${usual}, at most ${most}`)),
       after: Schema.optional(text("Go on after this id"))
     },
-    reads: true
+    reads: true,
+    showsText: true
   },
   Effect.fnUntraced(function* ({ after, claimable, limit = usual, phase, status }, agent) {
     if (limit < 1 || limit > most) {
@@ -31,8 +32,8 @@ export const list = agentTool(
     return {
       text: lines(
         ...cards.map(cardLine),
-        cards.length === 0 ? "There is no such card." : undefined,
-        last === undefined ? undefined : `[There are more: go on with after=${JSON.stringify(last)}]`
+        cards.length === 0 ? words`There is no such card.` : undefined,
+        last === undefined ? undefined : words`[There are more: go on with after=${last}]`
       ),
       data: { cards: cards.map((card) => cardSummary(card, agent)), ...(last === undefined ? {} : { after: last }) }
     }

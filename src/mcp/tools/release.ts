@@ -4,7 +4,7 @@ import { agentTool } from "../AgentTool.ts"
 import { cardSummary } from "../cardAnswer.ts"
 import { ownClaim } from "../ownClaims.ts"
 import { claim, text, whole } from "../parameters.ts"
-import { instant } from "../words.ts"
+import { moment, words } from "../words.ts"
 
 export const release = agentTool(
   "backlog_release",
@@ -19,7 +19,10 @@ export const release = agentTool(
   Effect.fnUntraced(function* (input, agent) {
     yield* ownClaim(agent, input)
     const card = yield* (yield* BacklogService).release({ ...input, actor: agent.actor })
-    const when = card.notBefore === null ? "" : `, not to be claimed before ${instant(card.notBefore)}`
-    return { text: `${card.id} is given back${when}.`, data: cardSummary(card, agent) }
+    const said =
+      card.notBefore === null
+        ? words`${card.id} is given back.`
+        : words`${card.id} is given back, not to be claimed before ${moment(card.notBefore)}.`
+    return { text: said, data: cardSummary(card, agent) }
   })
 )

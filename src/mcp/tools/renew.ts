@@ -4,7 +4,7 @@ import { agentTool } from "../AgentTool.ts"
 import { cardSummary } from "../cardAnswer.ts"
 import { ownClaim } from "../ownClaims.ts"
 import { claim, ttl } from "../parameters.ts"
-import { instant } from "../words.ts"
+import { joined, moment, words } from "../words.ts"
 
 export const renew = agentTool(
   "backlog_renew",
@@ -16,9 +16,12 @@ export const renew = agentTool(
   Effect.fnUntraced(function* (input, agent) {
     yield* ownClaim(agent, input)
     const card = yield* (yield* BacklogService).renew({ ...input, actor: agent.actor })
-    const until = card.claimExpiresAt === null ? "" : ` until ${instant(card.claimExpiresAt)}`
+    const held = joined(" until ", [
+      words`You hold ${card.id} for ${card.claimTtlSeconds ?? 0} more seconds`,
+      card.claimExpiresAt === null ? undefined : moment(card.claimExpiresAt)
+    ])
     return {
-      text: `You hold ${card.id} for ${card.claimTtlSeconds} more seconds${until}; the token is still ${card.claimToken}.`,
+      text: words`${held}; the token is still ${card.claimToken ?? 0}.`,
       data: cardSummary(card, agent)
     }
   })

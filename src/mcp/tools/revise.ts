@@ -5,7 +5,7 @@ import { BacklogService, type Card, InvalidInput } from "../../index.ts"
 import { agentTool } from "../AgentTool.ts"
 import { cardSummary } from "../cardAnswer.ts"
 import { card, json, oneOf, text, texts, whole } from "../parameters.ts"
-import { listed } from "../words.ts"
+import { listed, words } from "../words.ts"
 
 export const revise = agentTool(
   "backlog_revise",
@@ -42,7 +42,10 @@ export const revise = agentTool(
     const revised = yield* inTransaction(yield* SqlClient.SqlClient)(Effect.all(commands))
     const last = revised.at(-1) as Card
     return {
-      text: `${id} is as asked${last.dependsOn.length === 0 ? "" : `; it depends on ${listed(last.dependsOn, 20)}`}.`,
+      text:
+        last.dependsOn.length === 0
+          ? words`${id} is as asked.`
+          : words`${id} is as asked; it depends on ${listed(last.dependsOn, 20)}.`,
       data: { ...cardSummary(last, agent), dependsOn: last.dependsOn.slice(0, 20) }
     }
   })

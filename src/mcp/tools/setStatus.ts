@@ -15,7 +15,8 @@ export const setStatus = agentTool(
       reason: Schema.optional(text())
     },
     destroys: true,
-    repeatable: true
+    repeatable: true,
+    showsText: true
   },
   Effect.fnUntraced(function* ({ id, reason, status }, agent) {
     const backlog = yield* BacklogService

@@ -2,12 +2,13 @@ import { Effect, Option, Schema } from "effect"
 import { type Agent } from "../Agent.ts"
 import { BacklogService, type Card, CardNotFound, InvalidInput } from "../../index.ts"
 import { agentTool } from "../AgentTool.ts"
-import { cardData, cardText, type LongPart, longParts, partText } from "../cardAnswer.ts"
+import { cardData, cardText } from "../cardAnswer.ts"
+import { type LongPart, longParts, partText } from "../longParts.ts"
 import { obstacles } from "../obstacles.ts"
 import { outlookData, outlookText } from "../outlook.ts"
 import { oneOf, text, whole } from "../parameters.ts"
 import { pieceOf } from "../pieces.ts"
-import { lines, quoted } from "../words.ts"
+import { framed, joined, lines, term, words } from "../words.ts"
 
 /** Characters of a part that one call reads. */
 const readAtOnce = 16_000
@@ -21,7 +22,8 @@ export const show = agentTool(
       part: Schema.optional(oneOf(longParts, "Read only this part, from character from")),
       from: Schema.optional(whole())
     },
-    reads: true
+    reads: true,
+    showsText: true
   },
   Effect.fnUntraced(function* ({ from, id, part }, agent) {
     if (part === undefined && from !== undefined) {
@@ -44,28 +46,36 @@ export const show = agentTool(
 const wholeCard = Effect.fnUntraced(function* (card: Card, agent: Agent) {
   const isOwn = card.claimOwner === agent.owner && card.claimToken !== null
   if (isOwn) {
-    return { text: lines(cardText(card), `You hold it with token ${card.claimToken}.`), data: cardData(card, agent) }
+    return {
+      text: lines(cardText(card), words`You hold it with token ${card.claimToken}.`),
+      data: cardData(card, agent)
+    }
   }
   const explanation = yield* (yield* BacklogService).explain(card.id)
   const why = obstacles(explanation, agent.owner)
   return {
     text: lines(
       cardText(card),
-      explanation.claimable ? "It can be claimed." : ["It cannot be claimed.", ...why].join(" ")
+      explanation.claimable ? words`It can be claimed.` : joined(" ", [words`It cannot be claimed.`, ...why])
     ),
-    data: { ...cardData(card, agent), claimable: explanation.claimable, ...(why.length === 0 ? {} : { why }) }
+    data: {
+      ...cardData(card, agent),
+      claimable: explanation.claimable,
+      ...(why.length === 0 ? {} : { why: why.map(({ text: reason }) => reason) })
+    }
   }
 })
 
 const partOf = (card: Card, part: LongPart, from: number) => {
   const all = partText(card, part) ?? ""
-  const { next, text: read } = pieceOf(all, from, readAtOnce)
+  const { from: begin, next, text: read } = pieceOf(all, from, readAtOnce)
   return {
     text: lines(
-      read,
+      words`${term(part)} of ${card.id}, from character ${begin}:`,
+      framed(read),
       next === undefined
         ? undefined
-        : `[${all.length - next} more characters: backlog_show id=${quoted(card.id)} part=${part} from=${next}]`
+        : words`[${all.length - next} more characters: backlog_show id=${card.id} part=${term(part)} from=${next}]`
     ),
     data: { id: card.id, part, text: read, characters: all.length, ...(next === undefined ? {} : { next }) }
   }
@@ -78,8 +88,8 @@ const backlogInNumbers = Effect.gen(function* () {
   const outlook = stats.claimable === 0 ? yield* backlog.whyNothingClaimable() : undefined
   return {
     text: lines(
-      `${stats.total === 1 ? "1 card" : `${stats.total} cards`}: ${ready} ready (${stats.claimable} claimable, ${stats.waiting} waiting for others), ${claimed} claimed, ${blocked} blocked, ${done} done.`,
-      stats.expiredClaimCount === 0 ? undefined : `Claims that have run out: ${stats.expiredClaimCount}.`,
+      words`${stats.total} ${stats.total === 1 ? words`card` : words`cards`}: ${ready} ready (${stats.claimable} claimable, ${stats.waiting} waiting for others), ${claimed} claimed, ${blocked} blocked, ${done} done.`,
+      stats.expiredClaimCount === 0 ? undefined : words`Claims that have run out: ${stats.expiredClaimCount}.`,
       outlook === undefined ? undefined : outlookText(outlook, {})
     ),
     data: { ...stats, ...(outlook === undefined ? {} : { why: outlookData(outlook) }) }
