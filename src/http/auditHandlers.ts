@@ -11,10 +11,11 @@ import {
   type RebuildProgress
 } from "../index.ts"
 import { BacklogApi } from "./api/BacklogApi.ts"
+import { stillValid } from "./Authority.ts"
 import { Caller } from "./Caller.ts"
 import { told, withDatabaseTrouble } from "./DatabaseTrouble.ts"
 import { eventStream } from "./eventStream.ts"
-import { handleCommand } from "./handleCommand.ts"
+import { handleCommand, ifStillValid } from "./handleCommand.ts"
 import { Shutdown } from "./Shutdown.ts"
 import { endingInProblem, started, startedStream } from "./startedStream.ts"
 import { withProgress } from "./withProgress.ts"
@@ -76,37 +77,45 @@ export const layerAuditHandlers = HttpApiBuilder.group(
       }),
       checkpoints: () => withDatabaseTrouble(audit.checkpoints),
       checkpoint: ({ query }) => Effect.map(withDatabaseTrouble(audit.checkpoint(query.consumer)), Option.getOrNull),
-      advance: ({ payload }) => withDatabaseTrouble(audit.advance(payload.consumer, payload.from, payload.to)),
-      park: ({ payload }) => withDatabaseTrouble(audit.park(payload.consumer, payload.position, payload.reason)),
+      advance: ({ payload }) => ifStillValid(audit.advance(payload.consumer, payload.from, payload.to)),
+      park: ({ payload }) => ifStillValid(audit.park(payload.consumer, payload.position, payload.reason)),
       parked: ({ query }) => withDatabaseTrouble(audit.parked(query.consumer)),
-      unpark: ({ payload }) => withDatabaseTrouble(audit.unpark(payload.consumer, payload.position)),
+      unpark: ({ payload }) => ifStillValid(audit.unpark(payload.consumer, payload.position)),
       verify: ({ payload }) =>
-        startedStream(
-          withProgress(
-            (onProgress: (progress: { readonly done: number; readonly total: number }) => Effect.Effect<void>) =>
-              audit.verify({ ...payload, onProgress: (done, total) => onProgress({ done, total }) })
+        Effect.andThen(
+          ifStillValid(Effect.void),
+          startedStream(
+            withProgress(
+              (onProgress: (progress: { readonly done: number; readonly total: number }) => Effect.Effect<void>) =>
+                audit.verify({ ...payload, onProgress: (done, total) => onProgress({ done, total }) })
+            )
           )
         ),
       anchor: () => anchor,
       rebuild: ({ payload: { swapTimeoutMillis } }) =>
-        startedStream(
-          withProgress((onProgress: (progress: RebuildProgress) => Effect.Effect<void>) =>
-            audit.rebuild({
-              onProgress,
-              swapTimeout: swapTimeoutMillis === undefined ? undefined : Duration.millis(swapTimeoutMillis)
-            })
+        Effect.andThen(
+          ifStillValid(Effect.void),
+          startedStream(
+            withProgress((onProgress: (progress: RebuildProgress) => Effect.Effect<void>) =>
+              audit.rebuild({
+                onProgress,
+                swapTimeout: swapTimeoutMillis === undefined ? undefined : Duration.millis(swapTimeoutMillis)
+              })
+            )
           )
         ),
       redact: handleCommand(audit.redact),
-      pruneReceipts: ({ payload }) => withDatabaseTrouble(audit.pruneReceipts(payload)),
+      pruneReceipts: ({ payload }) => ifStillValid(audit.pruneReceipts(payload)),
       exportLog: () => Effect.map(started(audit.exportLog), linesAsBytes),
       restored: handleCommand(audit.restored),
       importLog: ({ payload, query }) =>
         Effect.flatMap(Caller, (caller) =>
           withDatabaseTrouble(
             audit.importLog(
-              Stream.flattenArray(
-                Stream.fromAsyncIterable(pagesOfLines(Stream.toAsyncIterable(payload)), () => brokenOff)
+              Stream.fromAsyncIterable(pagesOfLines(Stream.toAsyncIterable(payload)), () => brokenOff).pipe(
+                Stream.flattenArray,
+                // All or nothing is committed when the last line has come, by a caller who may still act then.
+                Stream.concat(Stream.drain(Stream.fromEffect(stillValid)))
               ),
               { actor: caller.actor ?? query.actor }
             )
