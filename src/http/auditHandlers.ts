@@ -1,21 +1,19 @@
 import { Duration, Effect, Option, Stream } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { pagesOfLines } from "../import/pagesOfLines.ts"
 import {
   AuditService,
   type CardAt,
   CardNotFound,
   type EventOptions,
   eventTypeNamed,
-  InvalidInput,
   type RebuildProgress
 } from "../index.ts"
 import { BacklogApi } from "./api/BacklogApi.ts"
-import { stillValid } from "./Authority.ts"
 import { Caller } from "./Caller.ts"
 import { told, withDatabaseTrouble } from "./DatabaseTrouble.ts"
 import { eventStream } from "./eventStream.ts"
 import { handleCommand, ifStillValid } from "./handleCommand.ts"
+import { linesOfBody } from "./linesOfBody.ts"
 import { Shutdown } from "./Shutdown.ts"
 import { endingInProblem, started, startedStream } from "./startedStream.ts"
 import { withProgress } from "./withProgress.ts"
@@ -110,16 +108,7 @@ export const layerAuditHandlers = HttpApiBuilder.group(
       restored: handleCommand(audit.restored),
       importLog: ({ payload, query }) =>
         Effect.flatMap(Caller, (caller) =>
-          withDatabaseTrouble(
-            audit.importLog(
-              Stream.fromAsyncIterable(pagesOfLines(Stream.toAsyncIterable(payload)), () => brokenOff).pipe(
-                Stream.flattenArray,
-                // All or nothing is committed when the last line has come, by a caller who may still act then.
-                Stream.concat(Stream.drain(Stream.fromEffect(stillValid)))
-              ),
-              { actor: caller.actor ?? query.actor }
-            )
-          )
+          withDatabaseTrouble(audit.importLog(linesOfBody(payload), { actor: caller.actor ?? query.actor }))
         )
     })
   })
@@ -137,5 +126,3 @@ const linesAsBytes = <E>(lines: Stream.Stream<string, E>): Stream.Stream<Uint8Ar
     Stream.catch((error) => Stream.fromEffect(Effect.orDie(told(error)))),
     Stream.encodeText
   )
-
-const brokenOff = new InvalidInput({ problem: "the body broke off" })

@@ -1,4 +1,4 @@
-import { Context, Duration, Effect, Layer, Redacted, Schema, Semaphore } from "effect"
+import { Context, Duration, Effect, Layer, Option, Redacted, Schema, Semaphore } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { timingSafeEqual } from "node:crypto"
 import { Name } from "../domain/Text.ts"
@@ -163,6 +163,21 @@ export class AccessTokens extends Context.Service<
         return isSame ? one?.token : undefined
       }
 
+      /**
+       * A token by what is known. Within a transaction of the caller's a read is made in that transaction: it must not
+       * wait for a read of others, who may wait for the only session, which the transaction has.
+       */
+      const takenNow = Effect.fnUntraced(function* (id: string) {
+        const already = readSince(performance.now() - staleness)
+        if (already !== undefined) return takenIn(already, id)?.token
+        if (Option.isNone(yield* Effect.serviceOption(sql.transactionService)))
+          return takenIn(yield* current, id)?.token
+        const rows = yield* sql`
+          SELECT ${columns} FROM ${table}
+          WHERE id = ${id} AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ${now()})`
+        return decodeRows(rows)[0]
+      })
+
       const authenticate = Effect.fnUntraced(function* (shown: Redacted.Redacted) {
         const text = Redacted.value(shown)
         const id = tokenIdIn(text)
@@ -199,10 +214,10 @@ export class AccessTokens extends Context.Service<
         }, named),
         authenticate,
         isTaken: (id, as) =>
-          Effect.map(current, (found) => {
-            const token = takenIn(found, id)?.token
-            return token !== undefined && (as === undefined || (token.actor === as.actor && token.role === as.role))
-          }),
+          Effect.map(
+            takenNow(id),
+            (token) => token !== undefined && (as === undefined || (token.actor === as.actor && token.role === as.role))
+          ),
         hasAny: Effect.map(
           Effect.suspend(() => knownSince(performance.now())),
           ({ byId }) => byId.size > 0

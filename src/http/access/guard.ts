@@ -134,9 +134,11 @@ export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens, 
       return isRead && !(yield* isValid(authority)) ? yield* unauthorized(request, noLonger) : response
     }
     const watched = watchBody(body, authority, yield* Effect.context())
-    const response = yield* Effect.ensuring(acting, Effect.sync(watched.stop))
-    // Its reader found a body that broke off.
-    if (watched.hasEnded()) return yield* unauthorized(request, noLonger)
+    const response = yield* Effect.catchCause(Effect.ensuring(acting, Effect.sync(watched.stop)), (cause) =>
+      watched.hasEnded() ? Effect.undefined : Effect.failCause(cause)
+    )
+    // What read the body found that it broke off.
+    if (response === undefined || watched.hasEnded()) return yield* unauthorized(request, noLonger)
     return response.body._tag === "Stream" ? whileValid(response, response.body, authority) : response
   })
 
