@@ -3,6 +3,7 @@ import { HttpEffect, HttpServerError, HttpServerRequest, type HttpServerResponse
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
 import { clientAddress, plainAddress, type TrustedProxies } from "../access/forwarding.ts"
+import { headersWithin } from "./headersWithin.ts"
 import { CurrentIncoming } from "./Incoming.ts"
 import { incomingBodyOf, requestOf } from "./requestOf.ts"
 import { requestTarget } from "./requestTarget.ts"
@@ -150,18 +151,6 @@ const problemOfRepeated = (rawHeaders: ReadonlyArray<string>): string | undefine
     seen = (seen ?? new Set()).add(name)
   }
   return undefined
-}
-
-/** How often Node checks for heads that take too long: in 15 seconds 60 times. */
-const headChecks = 60
-
-/**
- * Settings by which a head takes no longer than so many milliseconds. Node ends it at the first check after its timeout,
- * so the timeout is shorter by the time between two checks.
- */
-const headersWithin = (limit: number) => {
-  const between = Math.max(1, Math.floor(limit / headChecks))
-  return { headersTimeout: Math.max(1, Math.floor(limit) - between), connectionsCheckingInterval: between }
 }
 
 /** A sender of a byte now and then is not silent, and keeps a connection all the same. */
