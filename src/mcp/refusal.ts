@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
-import type { Forbidden } from "../http/access/problems.ts"
+import type { Forbidden, Unauthorized } from "../http/access/problems.ts"
 import { type InvalidInput, type LogFailure, ReadOnlyReplica, type Rejection, replicaTroubleOf } from "../index.ts"
 import { directoryLostIn, directoryLostProblem } from "../services/HeldDirectory.ts"
 import { troubleOf } from "../services/troubleOf.ts"
@@ -8,7 +8,7 @@ import type { Agent } from "./Agent.ts"
 import { framed, joined, lines, moment, sentence, term, type Words, words } from "./words.ts"
 
 /** What goes wrong in a tool. */
-export type AgentError = Rejection | InvalidInput | Forbidden | LogFailure
+export type AgentError = Rejection | InvalidInput | Forbidden | Unauthorized | LogFailure
 
 /** Why a tool did not do it, in words that say what to do instead. */
 export class Refused extends Schema.TaggedError<Refused>()("Refused", { problem: Schema.String }) {
@@ -38,6 +38,8 @@ const refusal = (error: Foreseen, { owner }: Agent): Words => {
   switch (error._tag) {
     case "InvalidInput":
       return invalidInput(error.problem)
+    case "Unauthorized":
+      return words`${sentence(error.problem)} Nothing was done.`
     case "CardNotFound":
       return words`There is no card ${error.id}. backlog_list lists those there are.`
     case "CardAlreadyExists":

@@ -130,7 +130,7 @@ onServer("tokens whose names overlap", (test) => {
       const upper = Redacted.value((yield* create("elsewhere")).secret)
       yield* sql`UPDATE ${table} SET actor = 'w1' WHERE actor = 'elsewhere'`
       const routes = Layer.provide(layerMcpRoutes, Layer.succeed(SqlClient.SqlClient)(sql))
-      const { url } = yield* serve({ port: 0, tokens, requireTokens: true, routes, waitingPaths: [mcpPath] })
+      const { url } = yield* serve({ port: 0, tokens, requireTokens: true, routes })
       const ask = (token: string, path: string, body: unknown, headers: Readonly<Record<string, string>> = {}) =>
         Effect.promise(async () => {
           const response = await fetch(`${url}${path}`, {
