@@ -1,7 +1,14 @@
 import { Duration, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
 import { SqlClient } from "effect/sql"
-import { AccessTokens, Doctor, InvalidInput, keepAnchors, type KeepAnchorsOptions } from "../../index.ts"
+import {
+  AccessTokens,
+  Doctor,
+  InvalidInput,
+  keepAnchors,
+  type KeepAnchorsOptions,
+  withoutSecrets
+} from "../../index.ts"
 import { withServer } from "../database.ts"
 import { exitCodes } from "../failure.ts"
 import { switchFlag, text, whole } from "../flags.ts"
@@ -92,7 +99,10 @@ export const serve = documented(
           yield* Effect.addFinalizer(() => Effect.logInfo("The server has ended."))
           return yield* Effect.never
         }).pipe(Effect.scoped)
-      ).pipe(Effect.provide(Layer.provideMerge(layerTelemetry, layerLogging(stderr, logFormat, logLevel))))
+      ).pipe(
+        withoutSecrets,
+        Effect.provide(Layer.provideMerge(layerTelemetry, layerLogging(stderr, logFormat, logLevel)))
+      )
     })
   ),
   {

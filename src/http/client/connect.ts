@@ -1,7 +1,7 @@
 import { Effect, identity, type Redacted, Semaphore } from "effect"
 import { FetchHttpClient, HttpClient, type HttpClientError, HttpClientRequest } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
-import { InvalidInput } from "../../index.ts"
+import { InvalidInput, withoutSecrets } from "../../index.ts"
 import { BacklogApi } from "../api/BacklogApi.ts"
 import { operationPaths } from "../api/operationPaths.ts"
 
@@ -27,7 +27,7 @@ export const connect = Effect.fnUntraced(function* ({ token, url }: HttpOptions)
   }
   const permits = yield* Semaphore.make(requestsAtOnce)
   const bounded = HttpClient.transform<HttpClientError.HttpClientError, never, HttpClientError.HttpClientError, never>(
-    (response, request) => (waiting.test(request.url) ? response : permits.withPermit(response))
+    (response, request) => withoutSecrets(waiting.test(request.url) ? response : permits.withPermit(response))
   )
   const called = token === undefined ? identity : HttpClient.mapRequest(HttpClientRequest.bearerToken(token))
   const baseUrl = base.href.replace(/\/$/, "")
