@@ -5,10 +5,13 @@ const written = (character: string, codes: string): string =>
 /** Digits, letters, `-` and `_`. */
 const tokenCharacter = written("[0-9a-z_-]", "2d|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f")
 
-/** The beginning of a token and what follows it, or the end of one that lost its beginning. In any case of letters. */
+/**
+ * The beginning of a token and what follows it, or the end of one that lost its beginning, which a message may have truncated
+ * with "…". In any case of letters.
+ */
 const token = new RegExp(
   `${written("m", "[46]d")}${written("b", "[46]2")}${written("k", "[46]b")}${written("_", "5f")}${tokenCharacter}+` +
-    "|(?<![0-9a-f])[0-9a-f]{32,64}_[0-9a-f]{8}(?![0-9a-f])",
+    "|(?<![0-9a-f])[0-9a-f]{32,64}(?:_[0-9a-f]{8}(?![0-9a-f])|(?=…))",
   "gi"
 )
 

@@ -3,8 +3,9 @@ import { disclosable, disclosableCause, disclosableExit } from "../events/disclo
 
 /**
  * Runs an effect whose logs, spans and reported errors have no secrets and no content of rows. The loggers, the tracer and
- * the error reporters that the program provides receive access tokens and passwords of URLs replaced, and of a failure of
- * the database the SQLSTATE and the names of the table, the column and the constraint. The errors themselves stay whole.
+ * the error reporters that the program provides receive access tokens and passwords of URLs replaced; of a failure of the
+ * database the SQLSTATE and the names of the table, the column and the constraint; of the arguments of a tool their names.
+ * The errors themselves stay whole.
  */
 export const withoutSecrets = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.withFiber((fiber) => {
@@ -74,10 +75,17 @@ const quietTracer = wrapping((tracer: Tracer.Tracer) =>
   })
 )
 
+/** The attribute to which `effect/ai` puts the whole arguments of a tool: titles, bodies, results. */
+const argumentsOfTool = "parameters"
+
+const namesIn = (value: unknown): unknown =>
+  typeof value === "object" && value !== null ? Object.keys(value) : undefined
+
 /** The tracer's own span, so that it knows its spans again; what is told to it is changed. */
 const quietSpan = (span: Tracer.Span): Tracer.Span => {
   const { addLinks, attribute, end, event } = span
-  span.attribute = (key, value) => attribute.call(span, key, disclosable(value))
+  span.attribute = (key, value) =>
+    attribute.call(span, key, key === argumentsOfTool ? namesIn(value) : disclosable(value))
   span.event = (name, startTime, attributes) =>
     event.call(span, disclosable(name) as string, startTime, disclosable(attributes) as typeof attributes)
   span.addLinks = (links) => addLinks.call(span, links.map(quietLink))
