@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { SqlError } from "effect/sql"
+import { databaseWords } from "../events/databaseWords.ts"
 import { type ReplicaTrouble, replicaTroubleOf } from "../events/replica.ts"
 import { type DirectoryLost, directoryLostIn } from "../services/HeldDirectory.ts"
 import { readOnlyTransaction, troubleOf } from "../services/troubleOf.ts"
@@ -72,7 +73,7 @@ export const databaseTrouble = <E>(
 }
 
 const notPermittedProblem = (error: SqlError.SqlError, cause: unknown): string => {
-  const problem = cause instanceof Error ? cause.message : problemOf(error, cause)
+  const problem = databaseWords(error)
   return codeOf(cause) === readOnlyTransaction
     ? `${problem} (default_transaction_read_only is on for the role, the database or the server)`
     : problem
@@ -90,7 +91,6 @@ const codeOf = (cause: unknown): unknown =>
 /** The innermost sentence that says something: "connect ECONNREFUSED", "password authentication failed for user". */
 const problemOf = (error: SqlError.SqlError, cause: unknown): string => {
   const own = error.message.replace(/^PgConnection: /, "")
-  if (cause instanceof AggregateError) return [...new Set(cause.errors.map(String))].join("; ")
-  const deeper = cause instanceof Error ? cause.message : ""
-  return deeper === "" || deeper === own ? own : `${own}: ${deeper}`
+  const words = databaseWords(error)
+  return words === error.message || words === own || cause instanceof AggregateError ? words : `${own}: ${words}`
 }

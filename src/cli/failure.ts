@@ -138,21 +138,13 @@ export const invocationFailure = (problems: CliError.ShowHelp): Failure => {
       document: { _tag: "MissingCommand", message: `A command is missing: see '${command} --help'.` }
     }
   }
-  const message = withoutPasswords([...new Set(problems.errors.map((problem) => problem.message))].join("\n"))
+  const message = [...new Set(problems.errors.map((problem) => problem.message))].join("\n")
   return {
     ...failure,
     message: `${message}\nSee '${command} --help'.`,
-    document: Object.fromEntries(
-      Object.entries({ ...failure.document, message }).map(([name, value]) => [name, mapTexts(value)])
-    )
+    document: { ...failure.document, message }
   }
 }
-
-/** What was typed is repeated, and a database's URL may stand in the wrong place. */
-const withoutPasswords = (text: string): string => text.replace(/(:\/\/[^\s:@/]*):[^\s@/]*@/g, "$1:***@")
-
-const mapTexts = (value: unknown): unknown =>
-  typeof value === "string" ? withoutPasswords(value) : Array.isArray(value) ? value.map(mapTexts) : value
 
 /** Tells what nobody foresaw, in one sentence. */
 export const defectFailure = (defect: unknown): Failure => {

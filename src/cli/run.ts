@@ -10,6 +10,9 @@ import { backlogCommand } from "./backlogCommand.ts"
 import { completions } from "./completions.ts"
 import { EndsWith } from "./EndsWith.ts"
 import { defectFailure, exitCodes, type Failure, failureOf, invocationFailure } from "./failure.ts"
+import { disclosable, disclosableCause } from "../events/disclosable.ts"
+import { redactSecrets } from "../domain/redactSecrets.ts"
+import { withoutSecrets } from "../index.ts"
 import { Host } from "./Host.ts"
 import { jsonDocument } from "./jsonDocument.ts"
 import { pageOf } from "./Page.ts"
@@ -20,12 +23,14 @@ import { manyLines } from "./terminalText.ts"
 /**
  * Runs the command line and answers its exit code. With `--json` exactly one JSON document goes to standard output,
  * also when the arguments make no sense; without it errors go to standard error. What fails after a part of its answer
- * was printed leaves that incomplete, and its error goes to standard error in both cases. Never fails.
+ * was printed leaves that incomplete, and its error goes to standard error in both cases. Errors and everything on standard
+ * error have tokens and passwords replaced. Never fails.
  */
 export const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, outside: Host["Service"]) {
   let hasAnswered = false
   const host: Host["Service"] = {
     ...outside,
+    stderr: { ...outside.stderr, write: (text) => outside.stderr.write(redactSecrets(text)) },
     stdout: {
       ...outside.stdout,
       write: (text) => {
@@ -38,6 +43,7 @@ export const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, out
   const json = asksForJson(words)
   let overview = ""
   const exit = yield* Command.runWith(backlogCommand, { version: "", renderErrors: false })(words).pipe(
+    withoutSecrets,
     Effect.provideService(Host, host),
     Effect.provideService(
       CliOutput.Presenter,
@@ -57,10 +63,10 @@ export const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, out
   const ending = Cause.squash(exit.cause)
   if (ending instanceof EndsWith) return ending.exitCode
   const failure = told(ending)
-  if (host.env["BACKLOG_DEBUG"] === "1") host.stderr.write(`${manyLines(Cause.pretty(exit.cause))}\n`)
+  if (host.env["BACKLOG_DEBUG"] === "1") host.stderr.write(`${manyLines(Cause.pretty(disclosableCause(exit.cause)))}\n`)
   if (json) {
     const { stderr, stdout } = host
-    ;(hasAnswered ? stderr : stdout).write(jsonDocument({ error: failure.document }))
+    ;(hasAnswered ? stderr : stdout).write(jsonDocument({ error: disclosable(failure.document) }))
   } else if (failure.message === "") {
     host.stderr.write(overview)
   } else {

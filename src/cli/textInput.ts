@@ -1,7 +1,7 @@
 import { Effect, Result } from "effect"
 import { createReadStream } from "node:fs"
 import { InvalidInput } from "../index.ts"
-import { type JsonProblem, parseExactJson } from "../events/exactJson.ts"
+import { type JsonProblem, jsonProblemText, parseExactJson } from "../events/exactJson.ts"
 import { Host } from "./Host.ts"
 
 /** More than any text of a card may have: what is longer is not read to its end. */
@@ -51,10 +51,8 @@ export const jsonOrInput = Effect.fnUntraced(function* (flag: string, given: str
   return text === undefined ? undefined : yield* Effect.fromResult(Result.mapError(parseExactJson(text), notJson(flag)))
 })
 
-const notJson =
-  (flag: string) =>
-  ({ at, problem }: JsonProblem) =>
-    new InvalidInput({ problem: `--${flag} is not JSON that can be kept: at character ${at}, ${problem}` })
+const notJson = (flag: string) => (problem: JsonProblem) =>
+  new InvalidInput({ problem: `--${flag} is not JSON that can be kept: ${jsonProblemText(problem)}` })
 
 /** Refuses more than one flag that reads standard input. */
 export const onlyOneReadsInput = (

@@ -1,5 +1,6 @@
 import { Result, Schema } from "effect"
 import { shortened } from "../domain/shortened.ts"
+import { jsonProblemText, parseExactJson } from "./exactJson.ts"
 import { decodeStored, type StoredEvent } from "./StoredEvent.ts"
 
 /**
@@ -51,10 +52,5 @@ export const parseHeader = (text: string): Result.Result<LogFileHeader, string> 
 export const parseEvent = (text: string): Result.Result<StoredEvent, string> =>
   Result.flatMap(parseJson(text), decodeStored)
 
-const parseJson = (text: string): Result.Result<unknown, string> => {
-  try {
-    return Result.succeed(JSON.parse(text))
-  } catch {
-    return Result.fail("it is not JSON")
-  }
-}
+const parseJson = (text: string): Result.Result<unknown, string> =>
+  Result.mapError(parseExactJson(text), (problem) => `it is not JSON that can be kept: ${jsonProblemText(problem)}`)

@@ -9,6 +9,7 @@ import { reachedHead } from "./reachedHead.ts"
 import type { EventFilter } from "./readEvents.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
 import { recordedOf } from "./StoredEvent.ts"
+import { disclosableCause } from "./disclosable.ts"
 import { inTransaction, readCommitted } from "./inTransaction.ts"
 
 /** How a consumer takes events. */
@@ -130,6 +131,6 @@ export const consume = <E, R>(
 /** Characters of a reason that are kept. */
 const reasonLength = 16_000
 
-/** Why an event failed, as it is parked: NUL is not text to Postgres, and half a surrogate pair none to anybody. */
+/** Why an event failed, as it is parked, without secrets and content of rows: NUL is not text to Postgres, and half a surrogate pair none to anybody. */
 export const reasonOf = (cause: Cause.Cause<unknown>): string =>
-  Cause.pretty(cause).slice(0, reasonLength).replaceAll("\0", "\u2400").toWellFormed()
+  Cause.pretty(disclosableCause(cause)).slice(0, reasonLength).replaceAll("\0", "\u2400").toWellFormed()

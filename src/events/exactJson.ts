@@ -1,10 +1,17 @@
 import { Result, type Schema } from "effect"
 
-/** Why a text is not JSON that can be kept as it stands, and where: 1 is the first character. */
+/** Why a text is not JSON that can be kept as it stands, and where. */
 export interface JsonProblem {
+  /** The first character is 1. */
   readonly at: number
+  /** The value that is wrong, as a JSON Pointer; empty for the whole text. */
+  readonly pointer: string
   readonly problem: string
 }
+
+/** A problem in a sentence, after "it is not JSON that can be kept: ". */
+export const jsonProblemText = ({ at, pointer, problem }: JsonProblem): string =>
+  `at character ${at}${pointer === "" ? "" : `, in ${pointer}`}, ${problem}`
 
 /**
  * Reads JSON and loses nothing of it. Refused, with the place, besides what is not JSON:
@@ -14,10 +21,76 @@ export interface JsonProblem {
  * - a key that an object has twice.
  */
 export const parseExactJson = (text: string): Result.Result<Schema.Json, JsonProblem> => {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    // What is wrong is found below.
+  }
+  if (value !== undefined && exactMembers(text) === membersIn(value)) return Result.succeed(value as Schema.Json)
   const found = findProblem(text)
-  return found === undefined
-    ? Result.succeed(JSON.parse(text) as Schema.Json)
-    : Result.fail({ at: found.at + 1, problem: found.problem })
+  return found === undefined ? Result.succeed(value as Schema.Json) : Result.fail({ ...found, at: found.at + 1 })
+}
+
+const quote = 0x22
+const backslash = 0x5c
+
+/**
+ * How many members the objects of a JSON text have, the second one of the same name included, by the colons outside of
+ * strings; -1 where a number would be changed. One pass that compares characters: this decides whether the slow search for
+ * a problem is needed.
+ */
+const exactMembers = (text: string): number => {
+  const { length } = text
+  let members = 0
+  for (let at = 0; at < length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === quote) {
+      at = closingQuote(text, at)
+    } else if (code === 0x3a) {
+      members++
+    } else if ((code >= 0x30 && code <= 0x39) || code === 0x2d) {
+      const start = at
+      while (isOfNumber(text.charCodeAt(at + 1))) at++
+      if ((at - start >= fewestInexact || hasExponent(text, start, at)) && !isExact(text.slice(start, at + 1)))
+        return -1
+    }
+  }
+  return members
+}
+
+/** Up to 15 digits a double keeps whatever they are. */
+const fewestInexact = 15
+
+const isOfNumber = (code: number): boolean =>
+  (code >= 0x30 && code <= 0x39) || code === 0x2e || code === 0x65 || code === 0x45 || code === 0x2b || code === 0x2d
+
+const hasExponent = (text: string, start: number, end: number): boolean => {
+  for (let at = start; at <= end; at++) if ((text.charCodeAt(at) | 0x20) === 0x65) return true
+  return false
+}
+
+/** Where the string of a valid text ends that begins at `start`. */
+const closingQuote = (text: string, start: number): number => {
+  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let before = end - 1
+    while (text.charCodeAt(before) === backslash) before--
+    if ((end - before) % 2 === 1) return end
+  }
+  return text.length
+}
+
+/** How many members the objects in a value have. With a stack of its own, as a value may nest deeper than the program's. */
+const membersIn = (root: unknown): number => {
+  let members = 0
+  const stack = [root]
+  for (let value = stack.pop(); value !== undefined; value = stack.pop()) {
+    if (typeof value !== "object" || value === null) continue
+    const inside: ReadonlyArray<unknown> = Array.isArray(value) ? value : Object.values(value)
+    if (!Array.isArray(value)) members += inside.length
+    for (const each of inside) if (typeof each === "object" && each !== null) stack.push(each)
+  }
+  return members
 }
 
 /** Up to 15 digits a double keeps whatever they are; the database writes numbers without exponents. */
@@ -27,7 +100,9 @@ const manyDigits = /\d[\d.]{15,}/
 export const hasInexactNumber = (data: string): boolean =>
   manyDigits.test(data) && Result.isFailure(parseExactJson(data))
 
-type Container = { readonly kind: "array" } | { readonly kind: "object"; readonly keys: Set<string> }
+type Container =
+  | { readonly kind: "array"; index: number }
+  | { readonly kind: "object"; readonly keys: Set<string>; key: string }
 
 const blanks = /[ \t\n\r]*/y
 const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
@@ -36,6 +111,20 @@ const word = /true|false|null/y
 /** Walks over the text once, with a stack of its own, so that no nesting can exhaust the program's. */
 const findProblem = (text: string): JsonProblem | undefined => {
   const open: Array<Container> = []
+  const found = findIn(text, open)
+  return found === undefined ? undefined : { ...found, pointer: pointerTo(open) }
+}
+
+/** The place of the value that is being read, as a JSON Pointer (RFC 6901). */
+const pointerTo = (open: ReadonlyArray<Container>): string => {
+  const steps = open.map((container) => String(container.kind === "array" ? container.index : container.key))
+  const shown = steps.length > 20 ? [...steps.slice(0, 20), "…"] : steps
+  return shown.map((step) => `/${shortened(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("")
+}
+
+type Found = Omit<JsonProblem, "pointer">
+
+const findIn = (text: string, open: Array<Container>): Found | undefined => {
   let at = 0
   const match = (pattern: RegExp): string | undefined => {
     pattern.lastIndex = at
@@ -49,7 +138,7 @@ const findProblem = (text: string): JsonProblem | undefined => {
     at++
     return true
   }
-  const expected = (what: string): JsonProblem => {
+  const expected = (what: string): Found => {
     match(blanks)
     return at >= text.length
       ? { at, problem: `it ends where ${what} is expected` }
@@ -57,7 +146,7 @@ const findProblem = (text: string): JsonProblem | undefined => {
   }
 
   /** Reads a key and its colon. */
-  const key = (keys: Set<string>): JsonProblem | undefined => {
+  const key = (container: Container & { readonly kind: "object" }): Found | undefined => {
     match(blanks)
     const start = at
     if (text[at] !== '"') return expected("a key in double quotes")
@@ -65,28 +154,30 @@ const findProblem = (text: string): JsonProblem | undefined => {
     if (typeof end !== "number") return end
     at = end
     const name = JSON.parse(text.slice(start, end)) as string
-    if (keys.has(name)) return { at: start, problem: `the key ${JSON.stringify(name.slice(0, 100))} is there twice` }
-    keys.add(name)
+    container.key = name
+    if (container.keys.has(name))
+      return { at: start, problem: `the key ${JSON.stringify(name.slice(0, 100))} is there twice` }
+    container.keys.add(name)
     return take(":") ? undefined : expected("a colon")
   }
 
   /** Reads a value, or the beginning of one that holds others: `undefined` when it is complete. */
-  const value = (): JsonProblem | "opened" | undefined => {
+  const value = (): Found | "opened" | undefined => {
     match(blanks)
     const start = at
     const first = text[at]
     if (first === "[") {
       at++
       if (take("]")) return undefined
-      open.push({ kind: "array" })
+      open.push({ kind: "array", index: 0 })
       return "opened"
     }
     if (first === "{") {
       at++
       if (take("}")) return undefined
-      const keys = new Set<string>()
-      open.push({ kind: "object", keys })
-      return key(keys) ?? "opened"
+      const container = { kind: "object" as const, keys: new Set<string>(), key: "" }
+      open.push(container)
+      return key(container) ?? "opened"
     }
     if (first === '"') {
       const end = endOfString(text, at)
@@ -114,7 +205,8 @@ const findProblem = (text: string): JsonProblem | undefined => {
         return at === text.length ? undefined : { at, problem: "it goes on after the end of the value" }
       }
       if (take(",")) {
-        const problem = top.kind === "object" ? key(top.keys) : undefined
+        if (top.kind === "array") top.index++
+        const problem = top.kind === "object" ? key(top) : undefined
         if (problem !== undefined) return problem
         break
       }
@@ -127,7 +219,7 @@ const findProblem = (text: string): JsonProblem | undefined => {
 }
 
 /** Where the string that begins at `start` ends, after its closing quote. */
-const endOfString = (text: string, start: number): number | JsonProblem => {
+const endOfString = (text: string, start: number): number | Found => {
   for (let at = start + 1; at < text.length; at++) {
     const code = text.charCodeAt(at)
     if (code === 0x22) return at + 1
@@ -143,7 +235,8 @@ const endOfString = (text: string, start: number): number | JsonProblem => {
 
 const isExact = (digits: string): boolean => {
   const value = Number(digits)
-  return Number.isFinite(value) && decimal(digits) === decimal(String(value))
+  const shown = String(value)
+  return shown === digits || (Number.isFinite(value) && decimal(digits) === decimal(shown))
 }
 
 /** A decimal number in one way only: its digits without leading and trailing zeros, and the power of ten of the last. */

@@ -5,6 +5,7 @@ import { shortened } from "../domain/shortened.ts"
 import { InvalidInput } from "../index.ts"
 import { problems } from "./api/problems.ts"
 import { BodyTooLarge } from "./BodyTooLarge.ts"
+import { exactBody } from "./exactBody.ts"
 
 /** Bytes that the body of a request may have: 2 MiB, but for endpoints that are annotated with another limit. */
 export const BodyLimit: Context.Reference<ByteSize.ByteSize> = Context.Reference<ByteSize.ByteSize>(
@@ -13,7 +14,7 @@ export const BodyLimit: Context.Reference<ByteSize.ByteSize> = Context.Reference
 )
 
 /**
- * What every endpoint does with a request: its body is bounded, and what does not fit the endpoint's schemas is
+ * What every endpoint does with a request: its body is bounded and kept exactly, and what does not fit the endpoint's schemas is
  * `InvalidInput`. Trouble with the database is an answer of every endpoint too.
  */
 export class Requests extends HttpApiMiddleware.Service<Requests>()("mosaic-backlog/http/Requests", {
@@ -33,12 +34,14 @@ export class Requests extends HttpApiMiddleware.Service<Requests>()("mosaic-back
 export const layerRequests: Layer.Layer<Requests> = Layer.succeed(Requests, (httpEffect, { endpoint }) => {
   const limit = Context.get(endpoint.annotations, BodyLimit)
   const limitBytes = Number(limit)
-  const bounded = Effect.provideService(httpEffect, HttpIncomingMessage.MaxBodySize, limit)
+  const bounded = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.provideService(effect, HttpIncomingMessage.MaxBodySize, limit)
   return Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
     // Said at once, and not when so much of it has come.
     if (Number(request.headers["content-length"]) > limitBytes) return yield* new BodyTooLarge({ limitBytes })
-    return yield* bounded
+    yield* bounded(exactBody(request))
+    return yield* bounded(httpEffect)
   }).pipe(
     Effect.catch((error): Effect.Effect<never, BodyTooLarge | InvalidInput | Types.unhandled> =>
       HttpApiError.HttpApiSchemaError.is(error) ? refused(error) : Effect.fail(error)

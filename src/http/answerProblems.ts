@@ -1,5 +1,6 @@
 import { Cause, Effect } from "effect"
-import { HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { HttpBody, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
+import { redactSecrets } from "../domain/redactSecrets.ts"
 import { type Problem, problemMediaType, problemOf } from "./asProblem.ts"
 
 /** The methods of each path that there is. */
@@ -14,7 +15,11 @@ export const answerProblems =
     Effect.matchCauseEffect(app, {
       onSuccess: (response) =>
         Effect.succeed(
-          response.status >= 400 && !saysWhy(response) ? problemResponse(ofStatus(response.status), response) : response
+          response.status < 400
+            ? response
+            : saysWhy(response)
+              ? withoutSecretsIn(response)
+              : problemResponse(ofStatus(response.status), response)
         ),
       onFailure: (cause) =>
         Cause.hasInterruptsOnly(cause)
@@ -26,11 +31,24 @@ export const answerProblems =
 const saysWhy = ({ headers }: HttpServerResponse.HttpServerResponse): boolean =>
   headers["content-type"] === problemMediaType || headers["content-type"] === "application/json"
 
+/** An error repeats what was asked, and a token may stand anywhere in that. */
+const withoutSecretsIn = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
+  const { body } = response
+  if (body._tag !== "Uint8Array") return response
+  const text = new TextDecoder().decode(body.body)
+  const shown = redactSecrets(text)
+  return shown === text
+    ? response
+    : HttpServerResponse.setBody(response, HttpBody.text(shown, response.headers["content-type"]))
+}
+
 const problemResponse = (
   problem: Problem & { readonly allowed?: ReadonlyArray<string> },
   like?: HttpServerResponse.HttpServerResponse
 ): HttpServerResponse.HttpServerResponse => {
-  const response = HttpServerResponse.jsonUnsafe(problem, { status: problem.status, contentType: problemMediaType })
+  const response = withoutSecretsIn(
+    HttpServerResponse.jsonUnsafe(problem, { status: problem.status, contentType: problemMediaType })
+  )
   return like === undefined ? response : HttpServerResponse.setHeaders(response, withoutContent(like.headers))
 }
 

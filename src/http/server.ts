@@ -2,7 +2,7 @@ import { Context, Deferred, type Duration, Effect, Layer, Result, type Scope } f
 import { HttpRouter, HttpServer, UrlParams } from "effect/http"
 import { HttpApi, HttpApiBuilder } from "effect/http-api"
 import type { SqlError } from "effect/sql"
-import type { AccessTokens, AuditService, BacklogService, Doctor } from "../index.ts"
+import { type AccessTokens, type AuditService, type BacklogService, type Doctor, withoutSecrets } from "../index.ts"
 import { type TrustProxy, trustedProxies } from "./access/forwarding.ts"
 import { guard, type GuardOptions } from "./access/guard.ts"
 import { isLoopback, namesOf } from "./access/names.ts"
@@ -86,9 +86,17 @@ const defaultHost = "127.0.0.1"
 /** Where the OpenAPI document is. */
 const documentPath = "/openapi.json"
 
-/** Serves both services over HTTP until the scope ends, and says where. */
-export const serve = Effect.fnUntraced(function* <E = never>(
+/**
+ * Serves both services over HTTP until the scope ends, and says where. What it logs and traces has no tokens, no passwords
+ * and no content of rows, whichever loggers and tracer the program provides.
+ */
+export const serve = <E = never>(
   options: ServeOptions<E> = {}
+): Effect.Effect<ServerAddress, E | ListenFailed | ServeRefused | SqlError.SqlError, Served | Scope.Scope> =>
+  withoutSecrets(served(options))
+
+const served = Effect.fnUntraced(function* <E = never>(
+  options: ServeOptions<E>
 ): Effect.fn.Return<ServerAddress, E | ListenFailed | ServeRefused | SqlError.SqlError, Served | Scope.Scope> {
   const access = yield* accessOf(options)
   const shutdown = yield* Deferred.make<void>()
@@ -109,7 +117,7 @@ export const serve = Effect.fnUntraced(function* <E = never>(
   // Shared with no other server of this program: layers are memoised by identity, and each has services of its own.
   const built = yield* Layer.buildWithMemoMap(routes, yield* Layer.makeMemoMap, yield* Effect.scope)
   const router = Context.get(built, HttpRouter.HttpRouter)
-  // Whoever puts a token where it does not belong shall not find it in spans.
+  // Parameters that are secrets of other programs are known by their names only.
   const address = yield* listen(answerProblems(paths)(guard(access)(router.asHttpEffect())), {
     host: options.host ?? defaultHost,
     port: options.port ?? 4010,
@@ -122,7 +130,12 @@ export const serve = Effect.fnUntraced(function* <E = never>(
     maxConnections: options.maxConnections ?? 4000,
     trustedProxies: access.trustedProxies,
     unhurried: importPaths
-  }).pipe(Effect.updateService(UrlParams.CurrentRedactedNames, (names) => [...names, /token|secret|authorization/i]))
+  }).pipe(
+    Effect.updateService(UrlParams.CurrentRedactedNames, (names) => [
+      ...names,
+      /token|secret|authorization|password|api.?key/i
+    ])
+  )
   if (!access.requiresToken) {
     yield* Effect.logWarning(
       "The server asks no caller for a token: every program and every proxy that reaches this port can do everything."

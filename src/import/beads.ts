@@ -1,4 +1,5 @@
 import { Result, Schema } from "effect"
+import { jsonProblemText, parseExactJson } from "../events/exactJson.ts"
 import { bodyText } from "./bodyText.ts"
 import { inOneLine } from "./inOneLine.ts"
 import { isNothing } from "./isNothing.ts"
@@ -48,12 +49,11 @@ const decodeIssue = Schema.decodeUnknownResult(BeadsFields)
 
 /** Reads one line of a beads file, or says in words what is wrong with it. */
 export const decodeBeadsLine = (line: string): Result.Result<BeadsIssue, string> => {
-  let json: unknown
-  try {
-    json = JSON.parse(line)
-  } catch {
-    return Result.fail("it is not JSON")
+  const parsed = parseExactJson(line)
+  if (Result.isFailure(parsed)) {
+    return Result.fail(`it is not JSON that can be kept: ${jsonProblemText(parsed.failure)}`)
   }
+  const json = parsed.success
   if (typeof json !== "object" || json === null || Array.isArray(json)) return Result.fail("it is not a JSON object")
   const fields = json
   return Result.mapBoth(decodeIssue(fields), {

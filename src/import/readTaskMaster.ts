@@ -1,5 +1,5 @@
 import { Effect, Result } from "effect"
-import { parseExactJson } from "../events/exactJson.ts"
+import { jsonProblemText, parseExactJson } from "../events/exactJson.ts"
 import type { Source } from "./Issue.ts"
 import { sourceOf } from "./sourceOf.ts"
 import { SourceUnreadable } from "./SourceUnreadable.ts"
@@ -17,7 +17,7 @@ export const readTaskMaster = (
       Result.flatMap(
         Result.mapError(
           parseExactJson(text.replace(/^\ufeff/, "")),
-          ({ at, problem }) => `it is not JSON: at character ${at}, ${problem}`
+          (problem) => `it is not JSON that can be kept: ${jsonProblemText(problem)}`
         ),
         (json) => tasksOf(json, statuses)
       ),

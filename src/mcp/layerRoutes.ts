@@ -18,6 +18,7 @@ import type { AccessRole } from "../index.ts"
 import { about } from "./about.ts"
 import { type Agent, CurrentAgent } from "./Agent.ts"
 import { callerAgent } from "./callerAgent.ts"
+import { answerToInexact } from "./inexactMessage.ts"
 import { layerTools, type ToolRequirements } from "./layerTools.ts"
 import { protocols } from "./protocols.ts"
 import { makeSessions } from "./Sessions.ts"
@@ -121,12 +122,19 @@ const makeServer = Effect.fnUntraced(function* (role: AccessRole) {
   const built = yield* Layer.buildWithMemoMap(server, yield* Layer.makeMemoMap, yield* Effect.scope)
   const app = Context.get(built, HttpRouter.HttpRouter).asHttpEffect()
   return (request: HttpServerRequest.HttpServerRequest) =>
-    app.pipe(
+    Effect.flatMap(inexact(request), (answer) => (answer === undefined ? app : Effect.succeed(answer))).pipe(
       // What is no route here is answered as everywhere.
       Effect.orDie,
       Effect.provideService(HttpServerRequest.HttpServerRequest, request),
       Effect.provideService(HttpIncomingMessage.MaxBodySize, messageLimit)
     )
+})
+
+/** The answer to a message that would not be kept as it was sent. */
+const inexact = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+  if (request.method !== "POST") return undefined
+  const answer = answerToInexact(new Uint8Array(yield* request.arrayBuffer))
+  return answer === undefined ? undefined : HttpServerResponse.text(answer, { contentType: "application/json" })
 })
 
 /** The origin was looked at before, by those who know which are allowed. */

@@ -1,5 +1,6 @@
 import { Context, Effect, Layer, Stream } from "effect"
 import { AiError, McpSchema, McpServer, Tool, Toolkit } from "effect/ai"
+import { redactSecrets } from "../domain/redactSecrets.ts"
 import type { AccessRole } from "../index.ts"
 import type { AgentTool, Answer, ToolServices } from "./AgentTool.ts"
 import { inputSchemaOf, withoutNulls } from "./inputSchema.ts"
@@ -66,7 +67,7 @@ const resultOf = ({ data, text }: Answer): McpSchema.CallToolResult =>
   new McpSchema.CallToolResult({ content: [{ type: "text", text }], structuredContent: data })
 
 const errorResult = (text: string): McpSchema.CallToolResult =>
-  new McpSchema.CallToolResult({ content: [{ type: "text", text }], isError: true })
+  new McpSchema.CallToolResult({ content: [{ type: "text", text: redactSecrets(text) }], isError: true })
 
 const refused = (error: unknown): Effect.Effect<McpSchema.CallToolResult> => {
   if (error instanceof Refused) return Effect.succeed(errorResult(error.message))

@@ -1,4 +1,5 @@
 import { Effect, Stream } from "effect"
+import { answerToInexact } from "./inexactMessage.ts"
 
 /** Bytes of one message: more than the largest card needs. */
 const longestMessage = 32 * 1024 * 1024
@@ -7,8 +8,8 @@ const refusal = (message: string): string =>
   `${JSON.stringify({ jsonrpc: "2.0", id: null, error: { code: -32700, message } })}\n`
 
 /**
- * The messages of an input, a line each. A line that is no JSON is answered with an error and skipped: it ends nothing but
- * itself.
+ * The messages of an input, a line each. A line that is not JSON, or in which something would be lost, is answered with an error
+ * and skipped: it ends nothing but itself.
  */
 export const messages = (
   input: AsyncIterable<Uint8Array>,
@@ -24,6 +25,8 @@ export const messages = (
   )
 
 const isMessage = (line: Uint8Array, answer: (text: string) => Effect.Effect<void>): Effect.Effect<boolean> => {
+  const inexact = answerToInexact(line)
+  if (inexact !== undefined) return Effect.as(answer(`${inexact}\n`), false)
   const text = new TextDecoder().decode(line)
   if (text.trim() === "") return Effect.succeed(false)
   try {

@@ -1,6 +1,7 @@
 import { Deferred, Effect, Fiber, Layer, Sink, Stdio, Stream } from "effect"
 import { McpServer } from "effect/ai"
 import { Shutdown } from "../http/Shutdown.ts"
+import { withoutSecrets } from "../index.ts"
 import { about } from "./about.ts"
 import { type Agent, CurrentAgent } from "./Agent.ts"
 import { layerTools, type ToolRequirements } from "./layerTools.ts"
@@ -16,9 +17,14 @@ export interface Pipes {
 
 /**
  * Serves one agent over its standard input and output, until the input ends: what is being done then is done, and what is
- * waited for is not waited for any more.
+ * waited for is not waited for any more. Logs and spans have no tokens, no passwords and no content of rows.
  */
-export const serveStdio = Effect.fnUntraced(function* (
+export const serveStdio = (
+  agent: Agent,
+  pipes: Pipes
+): Effect.Effect<void, never, Exclude<ToolRequirements, Shutdown>> => withoutSecrets(served(agent, pipes))
+
+const served = Effect.fnUntraced(function* (
   agent: Agent,
   { input, output }: Pipes
 ): Effect.fn.Return<void, never, Exclude<ToolRequirements, Shutdown>> {

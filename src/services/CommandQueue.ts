@@ -4,6 +4,7 @@ import type { Command } from "../domain/Command.ts"
 import { makeBatchMetric } from "./commandMetrics.ts"
 import type { Outcome } from "./decideBatch.ts"
 import { Interpreter } from "./Interpreter.ts"
+import { withoutSecrets } from "./withoutSecrets.ts"
 
 /** Callers that one transaction takes. */
 const callersPerBatch = 256
@@ -132,10 +133,10 @@ export class CommandQueue extends Context.Service<
         })
       })
 
-      yield* Effect.andThen(Queue.peek(queue), runShare).pipe(Effect.forever, Effect.forkScoped)
+      yield* Effect.andThen(Queue.peek(queue), runShare).pipe(Effect.forever, withoutSecrets, Effect.forkScoped)
       if (interpreter.batchesAtOnce > 1) {
         const runWhenMany = Effect.suspend(() => (isWorthIt() ? runShare : Effect.void))
-        yield* Effect.andThen(Queue.take(many), runWhenMany).pipe(Effect.forever, Effect.forkScoped)
+        yield* Effect.andThen(Queue.take(many), runWhenMany).pipe(Effect.forever, withoutSecrets, Effect.forkScoped)
       }
 
       const submit = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {

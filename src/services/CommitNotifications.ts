@@ -2,6 +2,7 @@ import { PgClient, PgConnection } from "@effect/sql-pg"
 import { Cause, Duration, Effect, Layer, Option, Queue } from "effect"
 import type { SqlError } from "effect/sql"
 import { commitChannel, CommitListener } from "../events/CommitListener.ts"
+import { disclosableCause } from "../events/disclosable.ts"
 import { BacklogSchema } from "../events/SchemaName.ts"
 import { hasOneSession } from "./hasOneSession.ts"
 import { SessionWatch } from "./SessionWatch.ts"
@@ -48,7 +49,7 @@ export const layerCommitNotifications: Layer.Layer<never> = Layer.effect(
           Effect.as(pause),
           Effect.catchCause((cause) =>
             Effect.as(
-              Effect.logDebug("Listening for commits is tried again.", cause),
+              Effect.logDebug("Listening for commits is tried again.", disclosableCause(cause)),
               isOfStandby(cause) ? standbyPause : pause
             )
           ),

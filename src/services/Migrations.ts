@@ -3,6 +3,7 @@ import { SqlClient, SqlError } from "effect/sql"
 import { createHash } from "node:crypto"
 import { readdir, readFile } from "node:fs/promises"
 import { unhurried } from "../events/AnswerTimeout.ts"
+import { databaseWords } from "../events/databaseWords.ts"
 import { inTransaction } from "../events/inTransaction.ts"
 import { BacklogSchema, SchemaName } from "../events/SchemaName.ts"
 import { BacklogMissing, BacklogOpening, createHint } from "./BacklogOpening.ts"
@@ -173,7 +174,7 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
       const appliedNow = isReady
         ? []
         : yield* Effect.catchIf(unhurried(inTransaction(sql)(applyPending)), isNotPermitted, (error) =>
-            refuse(`the role ${role} may not do all that this takes: ${wordsOf(error)}`)
+            refuse(`the role ${role} may not do all that this takes: ${databaseWords(error)}`)
           )
       const isNew = new Set(appliedNow.map((file) => file.id))
       if (appliedNow.length === files.length) yield* onCreated(schema)
@@ -208,9 +209,6 @@ interface Server {
 
 const isNotPermitted = (error: unknown): error is SqlError.SqlError =>
   SqlError.isSqlError(error) && error.reason._tag === "AuthorizationError"
-
-const wordsOf = ({ message, reason: { cause } }: SqlError.SqlError): string =>
-  cause instanceof Error ? cause.message : message
 
 const runStatements = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, schema: string, file: MigrationFile) {
   yield* sql`SELECT set_config('search_path', ${schema}, true)`

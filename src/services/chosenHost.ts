@@ -1,6 +1,7 @@
 import { PgConnection } from "@effect/sql-pg"
 import { type Duration, Effect, Random } from "effect"
 import { SqlError } from "effect/sql"
+import { databaseWords } from "../events/databaseWords.ts"
 import { type ConnectionSettings, nameOfHost, type ServerHost, type TargetSessionAttrs } from "./connectionSettings.ts"
 
 /** What decides whether a session is one of those that are wanted. */
@@ -52,7 +53,7 @@ export const chooseHost = Effect.fnUntraced(function* (
     const state = yield* Effect.result(stateOf(host))
     if (state._tag === "Failure") {
       if (state.failure.reason._tag === "AuthenticationError") return yield* state.failure
-      reasons.push(`${nameOfHost(host)}: ${wordsOf(state.failure)}`)
+      reasons.push(`${nameOfHost(host)}: ${databaseWords(state.failure)}`)
     } else {
       if (isWanted[target](state.success)) return host
       second ??= host
@@ -66,11 +67,6 @@ export const chooseHost = Effect.fnUntraced(function* (
 
 const describe = ({ isReadOnly, isStandby }: SessionState): string =>
   isStandby ? "a standby" : isReadOnly ? "a primary server, with read-only transactions" : "a primary server"
-
-const wordsOf = ({ message, reason: { cause } }: SqlError.SqlError): string => {
-  if (cause instanceof AggregateError) return cause.errors.map(String).join(", ")
-  return cause instanceof Error && cause.message !== "" ? cause.message : message
-}
 
 const connectionError = (cause: Error, message: string) =>
   new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause, message, operation: "connect" }) })

@@ -1,4 +1,5 @@
 import { Deferred, Effect, Exit, Option, type Scope } from "effect"
+import { databaseWords } from "../events/databaseWords.ts"
 import type { BatchFailed } from "./BatchFailed.ts"
 import type { Interpreter } from "./Interpreter.ts"
 
@@ -41,14 +42,11 @@ export const makeCommandReadiness = Effect.fnUntraced(function* (
         onSome: (exit) => {
           if (Exit.isSuccess(exit)) return Option.none()
           const failed = Option.getOrUndefined(Exit.findErrorOption(exit))
-          return Option.some(`the database refuses a write: ${failed === undefined ? "a defect" : wordsOf(failed)}`)
+          return Option.some(
+            `the database refuses a write: ${failed === undefined ? "a defect" : databaseWords(failed.error)}`
+          )
         }
       })
     )
   })
 })
-
-const wordsOf = ({ error }: BatchFailed): string => {
-  const { cause } = error.reason
-  return cause instanceof Error && cause.message !== "" ? cause.message : error.message
-}

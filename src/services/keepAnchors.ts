@@ -1,6 +1,7 @@
 import { Cause, DateTime, Duration, Effect, Metric, Option, type Scope, Stream } from "effect"
 import type { Anchor, AnchorRefused } from "../events/Anchor.ts"
 import { newestOf } from "../events/anchorLines.ts"
+import { disclosableCause } from "../events/disclosable.ts"
 import { emptyChainHash } from "../events/ContentHash.ts"
 import type { LogFailure } from "../events/EventLog.ts"
 import { type AnchorFileRefused, appendToAnchorFile, makeAnchorFileReader } from "./AnchorFile.ts"
@@ -98,7 +99,13 @@ const logged = <A, E>(file: string, attempt: Effect.Effect<A, E, AuditService>, 
     onFailure: (cause) =>
       Cause.hasInterruptsOnly(cause)
         ? Effect.failCause(cause as Cause.Cause<never>)
-        : Effect.as(Effect.logError(`The log could not be anchored in ${JSON.stringify(file)}. ${then}`, cause), false)
+        : Effect.as(
+            Effect.logError(
+              `The log could not be anchored in ${JSON.stringify(file)}. ${then}`,
+              disclosableCause(cause)
+            ),
+            false
+          )
   })
 
 /** Reports an outcome to the log and the metrics. */

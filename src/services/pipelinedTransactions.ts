@@ -2,6 +2,7 @@ import { type PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
 import { Clock, Duration, Effect, type Scope, Stream } from "effect"
 import { type SqlClient, SqlError } from "effect/sql"
 import { isNoAnswer } from "../events/AnswerTimeout.ts"
+import { databaseWords } from "../events/databaseWords.ts"
 import { sendInOrder } from "../events/sendInOrder.ts"
 import { BatchFailed } from "./BatchFailed.ts"
 import { defaultTimeouts } from "./Postgres.ts"
@@ -171,8 +172,7 @@ const longestSetting = 2 ** 31 - 1
 
 const failureOf = (error: SqlError.SqlError, isUnknown: boolean): BatchFailed => {
   const timedOut = isNoAnswer(error)
-  const { cause } = error.reason
-  const why = cause instanceof Error ? cause.message : error.message
+  const why = databaseWords(error)
   if (isUnknown && error.reason._tag === "ConnectionError" && error.reason.operation !== "commit") {
     return new BatchFailed({ error: mayHaveCommitted(why), mayHaveCommitted: true, timedOut })
   }

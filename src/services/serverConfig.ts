@@ -1,6 +1,7 @@
 import type { PgClient } from "@effect/sql-pg"
 import { Duration, Effect, Redacted, Result } from "effect"
 import { SqlError } from "effect/sql"
+import { databaseWords } from "../events/databaseWords.ts"
 import { createConnection, isIP } from "node:net"
 import { userInfo } from "node:os"
 import { Duplex } from "node:stream"
@@ -117,9 +118,10 @@ const openStream = (
   { keepAlive }: { readonly keepAlive?: Duration.Duration }
 ): Duplex => {
   if (Result.isFailure(chosen)) {
-    const { reason } = chosen.failure
-    const words = reason.cause instanceof Error ? `${reason.message}: ${reason.cause.message}` : reason.message
-    return new Duplex({ read: () => {}, write: () => {} }).destroy(new Error(words))
+    const { failure } = chosen
+    const words = databaseWords(failure)
+    const all = words === failure.message ? words : `${failure.message}: ${words}`
+    return new Duplex({ read: () => {}, write: () => {} }).destroy(new Error(all))
   }
   const { host, port } = chosen.success
   return createConnection(

@@ -1,4 +1,8 @@
 import { Cause } from "effect"
+import { SqlError } from "effect/sql"
+import { redactSecrets } from "../domain/redactSecrets.ts"
+import { databaseWords } from "../events/databaseWords.ts"
+import { disclosable } from "../events/disclosable.ts"
 
 /** Characters of a failure that are kept: enough to see what it was, and far from what a reason may have. */
 const longest = 2_000
@@ -6,7 +10,10 @@ const longest = 2_000
 /** What is not for lines of text: control characters but line breaks and tabs. */
 const unprintable = /[^\P{Cc}\n\t]/gu
 
-/** Why an attempt failed, as text that can be kept with the card: what comes first and what comes last of it. */
+/**
+ * Why an attempt failed, as text that is kept with the card, without tokens, passwords and content of a database's rows: what
+ * comes first and what comes last of it.
+ */
 export const failureText = (cause: Cause.Cause<unknown>): string => {
   if (Cause.hasInterruptsOnly(cause)) return "it interrupted itself"
   const text = readable(Cause.squash(cause))
@@ -16,17 +23,18 @@ export const failureText = (cause: Cause.Cause<unknown>): string => {
 }
 
 const readable = (error: unknown): string => {
-  const text = textOf(error).toWellFormed().replace(unprintable, "").trim()
+  const text = redactSecrets(textOf(error)).toWellFormed().replace(unprintable, "").trim()
   return text === "" ? "it did not say why" : text
 }
 
 const textOf = (error: unknown): string => {
   try {
     if (typeof error === "string") return error
+    if (SqlError.isSqlError(error)) return databaseWords(error)
     if (error instanceof Error) {
       return error.message === "" ? error.name : error.message
     }
-    return JSON.stringify(error) ?? String(error)
+    return JSON.stringify(disclosable(error)) ?? String(error)
   } catch {
     return "it failed with what cannot be shown"
   }

@@ -1,5 +1,7 @@
 import { Effect, Option, Result, Schema } from "effect"
 import { Command } from "effect/cli"
+import { redactSecrets } from "../../domain/redactSecrets.ts"
+import { disclosable } from "../../events/disclosable.ts"
 import {
   BacklogMissing,
   diagnose,
@@ -32,8 +34,8 @@ export const doctor = documented(
           const isWell = findings.every(({ level }) => level === "ok" || level === "note")
           return {
             ...reply(
-              () => ({ isWell, findings: encodeFindings(findings), facts: encodeFacts(facts) }),
-              (page) => [...findings.map((finding) => told(finding, page)), summary(findings)].join("\n")
+              () => disclosable({ isWell, findings: encodeFindings(findings), facts: encodeFacts(facts) }),
+              (page) => redactSecrets([...findings.map((finding) => told(finding, page)), summary(findings)].join("\n"))
             ),
             exitCode: isWell ? exitCodes.done : exitCodes.failed
           }

@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { Name } from "../../domain/Text.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
-import { AccessRole, InvalidInput } from "../../index.ts"
+import { AccessRole, InvalidInput, withoutSecrets } from "../../index.ts"
 import { withAgentsBacklog } from "../database.ts"
 import { exitCodes } from "../failure.ts"
 import { oneOf, text } from "../flags.ts"
@@ -38,7 +38,10 @@ export const mcp = documented(
             stdout.drained
           )
       }
-      yield* withAgentsBacklog(serveStdio(agent, pipes)).pipe(Effect.provide(layerLogging(stderr, logFormat, logLevel)))
+      yield* withAgentsBacklog(serveStdio(agent, pipes)).pipe(
+        withoutSecrets,
+        Effect.provide(layerLogging(stderr, logFormat, logLevel))
+      )
     })
   ),
   {

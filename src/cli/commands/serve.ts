@@ -1,9 +1,16 @@
 import { Duration, Effect, Layer, Result } from "effect"
 import { Command } from "effect/cli"
 import { SqlClient } from "effect/sql"
-import { AccessTokens, Doctor, InvalidInput, keepAnchors, type KeepAnchorsOptions } from "../../index.ts"
 import { trustedProxies } from "../../http/access/forwarding.ts"
 import { isOrigin } from "../../http/access/origins.ts"
+import {
+  AccessTokens,
+  Doctor,
+  InvalidInput,
+  keepAnchors,
+  type KeepAnchorsOptions,
+  withoutSecrets
+} from "../../index.ts"
 import { withServer } from "../database.ts"
 import { exitCodes } from "../failure.ts"
 import { switchFlag, text, whole } from "../flags.ts"
@@ -107,7 +114,10 @@ export const serve = documented(
           yield* Effect.addFinalizer(() => Effect.logInfo("The server has ended."))
           return yield* Effect.never
         }).pipe(Effect.scoped)
-      ).pipe(Effect.provide(Layer.provideMerge(layerTelemetry, layerLogging(stderr, logFormat, logLevel))))
+      ).pipe(
+        withoutSecrets,
+        Effect.provide(Layer.provideMerge(layerTelemetry, layerLogging(stderr, logFormat, logLevel)))
+      )
     })
   ),
   {

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { Command } from "effect/cli"
-import { InvalidInput } from "../../index.ts"
+import { InvalidInput, withoutSecrets } from "../../index.ts"
 import { Worker, type WorkerReport } from "../../worker/index.ts"
 import { settingsOf } from "../../worker/WorkerOptions.ts"
 import { choiceFlags } from "../choiceFlags.ts"
@@ -58,7 +58,9 @@ export const work = documented(
         patienceMillis: (grace + killAfterSeconds + endingSeconds) * 1000,
         exitCode: exitCodes.done
       })
-      const report = yield* withBusyBacklog(Effect.provide(Worker.run(options), layerLogging(host.stderr)))
+      const report = yield* withBusyBacklog(
+        Effect.provide(withoutSecrets(Worker.run(options)), layerLogging(host.stderr))
+      )
       yield* print(
         yield* rendered(
           reply(

@@ -1,9 +1,10 @@
 import { Effect, identity, type Redacted, Semaphore } from "effect"
 import { FetchHttpClient, HttpClient, type HttpClientError, HttpClientRequest } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
-import { InvalidInput } from "../../index.ts"
+import { InvalidInput, withoutSecrets } from "../../index.ts"
 import { BacklogApi } from "../api/BacklogApi.ts"
 import { operationPaths } from "../api/operationPaths.ts"
+import { exactAnswer } from "./exactAnswer.ts"
 
 /** A server, and who calls it. */
 export interface HttpOptions {
@@ -19,6 +20,9 @@ const requestsAtOnce = 100
 /** Requests that may wait for long, and whose number is the caller's concern. */
 const waiting = /\/(events|await-claimable|import-log)$/
 
+/** An answer whose lines are passed on as they are, for a program that imports them. */
+const exported = /\/export-log$/
+
 /** The endpoints of a server as functions. */
 export const connect = Effect.fnUntraced(function* ({ token, url }: HttpOptions) {
   const base = URL.parse(url)
@@ -27,7 +31,12 @@ export const connect = Effect.fnUntraced(function* ({ token, url }: HttpOptions)
   }
   const permits = yield* Semaphore.make(requestsAtOnce)
   const bounded = HttpClient.transform<HttpClientError.HttpClientError, never, HttpClientError.HttpClientError, never>(
-    (response, request) => (waiting.test(request.url) ? response : permits.withPermit(response))
+    (response, request) =>
+      withoutSecrets(
+        Effect.flatMap(waiting.test(request.url) ? response : permits.withPermit(response), (answer) =>
+          exported.test(request.url) ? Effect.succeed(answer) : exactAnswer(answer)
+        )
+      )
   )
   const called = token === undefined ? identity : HttpClient.mapRequest(HttpClientRequest.bearerToken(token))
   const baseUrl = base.href.replace(/\/$/, "")

@@ -1,5 +1,6 @@
 import { Effect, Metric } from "effect"
 import type { SqlError } from "effect/sql"
+import { redactSecrets } from "../../domain/redactSecrets.ts"
 import { AuditService, BacklogService, type Doctor } from "../../index.ts"
 
 const gauge = (name: string, description: string) => Metric.gauge(name, { description })
@@ -24,6 +25,9 @@ const started = gauge("process_start_time_seconds", "When this process began, in
 /** How long a look is good for: whoever looks more often sees the same again. */
 const freshness = "1 second"
 
+/** A consumer's name is free text. */
+const named = (consumer: string) => ({ consumer: redactSecrets(consumer) })
+
 /** Sets the gauges of the backlog and its database to what they are now. What cannot be seen stays as it was. */
 export const makeGauges = Effect.fnUntraced(function* (doctor: Doctor["Service"] | undefined) {
   const backlog = yield* BacklogService
@@ -46,10 +50,10 @@ export const makeGauges = Effect.fnUntraced(function* (doctor: Doctor["Service"]
     const head = (yield* audit.anchor()).position
     set(position, head)
     for (const { consumer, position: reached } of checkpoints) {
-      set(lag, Math.max(0, head - reached), { consumer })
-      set(ahead, Math.max(0, reached - head), { consumer })
+      set(lag, Math.max(0, head - reached), named(consumer))
+      set(ahead, Math.max(0, reached - head), named(consumer))
     }
-    for (const [consumer, count] of parkedOf) set(parked, count, { consumer })
+    for (const [consumer, count] of parkedOf) set(parked, count, named(consumer))
     if (doctor !== undefined) {
       for (const { count, state } of yield* doctor.connections) set(connections, count, { state })
     }

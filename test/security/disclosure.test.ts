@@ -1,0 +1,401 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Context, Effect, Layer, Redacted, Schedule, Stream } from "effect"
+import { SqlClient, SqlError } from "effect/sql"
+import { request as nodeRequest } from "node:http"
+import { afterAll } from "vitest"
+import { redactSecrets } from "../../src/domain/redactSecrets.ts"
+import { databaseWords } from "../../src/events/databaseWords.ts"
+import { disclosable, disclosableCause } from "../../src/events/disclosable.ts"
+import { layerHttp, serve } from "../../src/http/index.ts"
+import { AuditService, BacklogService, withoutSecrets } from "../../src/index.ts"
+import { layerMcpRoutes } from "../../src/mcp/index.ts"
+import { Worker } from "../../src/worker/index.ts"
+import { cli, onServer as onServerPlace, sql as onSql } from "../cli/support.ts"
+import { tables } from "../support/backlogs.ts"
+import { onBothDatabases, onServer } from "../support/databases.ts"
+import { capturing } from "./captured.ts"
+import { hasNoSecret, spellings, token } from "./tokens.ts"
+
+interface Asked {
+  readonly method?: string
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+}
+
+/** Sends a request as it stands; `fetch` would change or refuse some. */
+const send = (port: number, { body, headers = {}, method = body === undefined ? "GET" : "POST", path }: Asked) =>
+  Effect.callback<{ readonly status: number; readonly text: string }>((resume) => {
+    const asking = nodeRequest({ port, path, method, headers: { "content-type": "application/json", ...headers } })
+    asking.on("response", (response) => {
+      let text = JSON.stringify(response.headers)
+      response.setEncoding("utf8").on("data", (chunk: string) => {
+        text += chunk
+      })
+      response.on("end", () => resume(Effect.succeed({ status: response.statusCode ?? 0, text })))
+    })
+    asking.on("error", (error) => resume(Effect.die(error)))
+    asking.end(body)
+  })
+
+/** A request with a text in each place where one may be; all are refused, or answered without it. */
+const requestsWith = (text: string): ReadonlyArray<Asked> => {
+  const json = (value: unknown) => JSON.stringify(value)
+  const create = { id: "a", title: "A", actor: "me" }
+  return [
+    { path: `/${text}` },
+    { path: `/get/${text}/x`, method: "DELETE" },
+    { path: `/get?id=${text}` },
+    { path: `/history?id=${text}` },
+    { path: `/stats?api_key=${text}` },
+    { path: `/stats?${text}=1` },
+    { path: `/events?follow=false&type=${text}` },
+    { path: `/${text}?${text}` },
+    ...["user-agent", "x-any", "cookie", "referer", "traceparent", "b3", "mcp-session-id", "if-none-match"].map(
+      (name) => ({
+        path: "/nothing",
+        headers: { [name]: text }
+      })
+    ),
+    { path: "/stats", headers: { authorization: `Bearer ${text}` } },
+    { path: "/stats", headers: { authorization: text } },
+    { path: "/stats", headers: { host: text } },
+    { path: "/stats", headers: { origin: `https://${text}` } },
+    { path: "/events", headers: { "last-event-id": text } },
+    { path: "/create", body: json({ ...create, [text]: 1 }) },
+    { path: "/create", body: json({ ...create, priority: text }) },
+    { path: "/create", body: json({ ...create, status: text }) },
+    { path: "/create", body: `{"id":"a","${text}":1,"${text}":2}` },
+    { path: "/create", body: `{"id":${text}}` },
+    { path: "/create", body: json(create), headers: { "content-type": text } },
+    { path: "/revise", body: json({ id: text, title: "B", actor: text }) },
+    { path: "/complete", body: json({ id: text, token: 1, actor: text }) },
+    { path: "/link", body: json({ id: "there", dependsOn: text, actor: text }) },
+    { path: "/rebuild", body: json({ swapTimeoutMillis: text }) },
+    { path: "/verify", body: json({ anchor: text }) },
+    { path: "/mcp", body: json({ jsonrpc: "2.0", id: 1, method: text }), headers: { "backlog-actor": "me" } },
+    { path: "/mcp", body: json({ jsonrpc: "2.0", id: 1, method: "tools/list" }), headers: { "backlog-role": text } },
+    { path: "/mcp", body: `{"jsonrpc":"2.0","id":1,"${text}":1,"${text}":2}`, headers: { "backlog-actor": "me" } }
+  ]
+}
+
+const serving = Effect.gen(function* () {
+  const routes = Layer.provide(layerMcpRoutes, Layer.succeed(SqlClient.SqlClient)(yield* SqlClient.SqlClient))
+  return yield* serve({ port: 0, routes })
+})
+
+const marker = "THE-CONTENT-OF-A-CARD"
+
+const hasNoMarker = (text: string, where: string): void => {
+  const at = text.indexOf(marker)
+  assert.strictEqual(at, -1, `${where}: ${text.slice(Math.max(0, at - 500), at + 100)}`)
+}
+
+/** Makes the database refuse cards with certain titles, each in another way that repeats the row. */
+const refusing = Effect.gen(function* () {
+  const { cards, schema, sql } = yield* tables
+  yield* sql`ALTER TABLE ${cards} ADD CONSTRAINT no_such_title CHECK (title NOT LIKE 'checked%')`
+  yield* sql.unsafe(`CREATE FUNCTION ${schema}.complain() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF NEW.title LIKE 'raised%' THEN
+      RAISE EXCEPTION 'refused: %', NEW.body USING ERRCODE = '55000', DETAIL = NEW.body, HINT = NEW.body, CONSTRAINT = NEW.body;
+    END IF;
+    IF NEW.title LIKE 'cast%' THEN PERFORM NEW.body::integer; END IF;
+    RETURN NEW; END $$`)
+  yield* sql.unsafe(
+    `CREATE TRIGGER complain BEFORE INSERT ON ${schema}.cards FOR EACH ROW EXECUTE FUNCTION ${schema}.complain()`
+  )
+})
+
+/** What the log must say of each instead. */
+const refusals: ReadonlyArray<readonly [title: string, says: RegExp]> = [
+  ["checked", /23514.*no_such_title|no_such_title.*23514/s],
+  ["raised", /55000/],
+  ["cast", /22P02/]
+]
+
+describe("a text without secrets", () => {
+  it.each(spellings)("has no token that is %s", (_, text) => {
+    for (const around of [text, `"${text}"`, `?id=${text}&x=1`, `x${text}.`, JSON.stringify({ text })]) {
+      hasNoSecret(redactSecrets(around), around)
+      assert.strictEqual(redactSecrets(redactSecrets(around)), redactSecrets(around))
+    }
+  })
+
+  it("keeps the id of a token, and everything else", () => {
+    const id = token.split("_")[1]
+    assert.strictEqual(redactSecrets(`Revoke "${token}" now.`), `Revoke "mbk_${id}_redacted" now.`)
+    const plain = `A token begins with mbk_, and mbk_… is none; ${"0a".repeat(32)} is a hash, https://x/y?a=b@c an address.`
+    assert.strictEqual(redactSecrets(plain), plain)
+    assert.strictEqual(
+      redactSecrets("postgres://me:p@ss@host/db and postgres://host/db?user=me&password=pass&x=1"),
+      "postgres://me:***@host/db and postgres://host/db?user=me&password=***&x=1"
+    )
+  })
+
+  it("is found quickly in any text", () => {
+    for (const part of ["mbk", "m%25", "\\", "%", "0a", "://a:", "_"]) redactSecrets(part.repeat(200_000))
+  })
+})
+
+describe("what may be logged", () => {
+  it("has no token, wherever a value holds it, and is the same value where there is none", () => {
+    const circular: Record<string, unknown> = { token }
+    circular["self"] = circular
+    class Request {
+      readonly url = `/x?y=${token}`
+    }
+    const error = Object.assign(new Error(`no ${token}`, { cause: new Error(token) }), { field: [token] })
+    const values = [
+      token,
+      [token],
+      { [token]: { deep: [token] } },
+      new Map([[token, token]]),
+      new Set([token]),
+      new URL(`http://h/${token}`),
+      { toJSON: () => token },
+      new Request(),
+      error,
+      circular,
+      Cause.fail(error),
+      Cause.die(token)
+    ]
+    const shown = capturing()
+    Effect.runSync(
+      shown.around(
+        withoutSecrets(Effect.forEach(values, (value) => Effect.logInfo(value).pipe(Effect.annotateLogs({ value }))))
+      )
+    )
+    assert.include(shown.everything(), "redacted")
+    hasNoSecret(shown.everything(), "the log")
+    for (const value of ["x", 1, null, undefined, [1, { a: "b" }], new Error("x"), new Date(), Redacted.make(token)]) {
+      assert.strictEqual(disclosable(value), value)
+    }
+    const cause = Cause.fail(new Error("x"))
+    assert.strictEqual(disclosableCause(cause), cause)
+  })
+
+  it("keeps an error's name, fields and stack", () => {
+    const error = Object.assign(new TypeError(`no ${token}`), { code: "EX" })
+    const shown = disclosable(error) as TypeError & { readonly code: string }
+    assert.deepStrictEqual([shown.name, shown.code], ["TypeError", "EX"])
+    assert.match(shown.message, /^no mbk_[0-9a-f]{16}_redacted$/)
+    assert.include(shown.stack ?? "", "disclosure.test.ts")
+  })
+
+  it.each([
+    ["42501", "permission denied for table events", {}, true],
+    ["57014", "canceling statement due to statement timeout", {}, true],
+    ["22P02", `invalid input syntax for type integer: "${marker}"`, {}, false],
+    ["23505", `duplicate key value violates unique constraint "${marker}"`, {}, false],
+    ["P0001", marker, {}, false],
+    ["57014", marker, { routine: "exec_stmt_raise", constraint: marker }, false]
+  ] as const)("has the message of SQLSTATE %s only where it repeats no value", (code, message, fields, isShown) => {
+    const cause = Object.assign(new Error(message), {
+      code,
+      severity: "ERROR",
+      detail: marker,
+      where: marker,
+      ...fields
+    })
+    const error = new SqlError.SqlError({
+      reason: new SqlError.UnknownError({ cause, message: "PgConnection: Query failed", operation: "query" })
+    })
+    assert.strictEqual(databaseWords(error), isShown ? message : `Postgres refused a statement (SQLSTATE ${code})`)
+    for (const each of [error, cause, new Error("x", { cause: error }), Cause.fail(error), Cause.die(cause)]) {
+      const shown = capturing()
+      Effect.runSync(shown.around(withoutSecrets(Effect.logError(each))))
+      Effect.runSync(Effect.exit(shown.around(withoutSecrets(Effect.withSpan(Effect.fail(each), "x")))))
+      hasNoMarker(shown.everything(), "the log")
+      assert.include(shown.everything(), code)
+    }
+  })
+})
+
+onServer("a server that is asked with a token in the wrong place", (test) => {
+  test(
+    "repeats it in no log, span or error",
+    Effect.gen(function* () {
+      const program = capturing()
+      const { port, url } = yield* program.around(serving)
+      const backlog = yield* BacklogService
+      yield* backlog.create({ id: "there", title: "There", actor: "me" })
+      for (const [index, [name, text]] of spellings.entries()) {
+        // The first spelling is in every place, the others take turns.
+        const places = requestsWith(text).filter(
+          (_, place) => index === 0 || place % (spellings.length - 1) === index - 1
+        )
+        for (const asked of places) {
+          const { status, text: answer } = yield* send(port, asked)
+          if (status !== 200 || asked.path === "/mcp") hasNoSecret(answer, `${name}: ${JSON.stringify(asked)}`)
+        }
+        const client = yield* Effect.orDie(Layer.build(Layer.fresh(layerHttp({ url, token: text }))))
+        yield* program.around(Effect.exit(Context.get(client, BacklogService).get(text)))
+      }
+      assert.isAbove(program.spans().length, 80)
+      assert.include(program.everything(), "redacted")
+      hasNoSecret(program.everything(), "what the program told")
+    })
+  )
+
+  test(
+    "returns it whole where it is the text of a card, and names its id in no metric",
+    Effect.gen(function* () {
+      const program = capturing()
+      const { port } = yield* program.around(serving)
+      const audit = yield* AuditService
+      const body = JSON.stringify({ id: "a", title: token, body: token, actor: "me" })
+      yield* send(port, { path: "/create", body })
+      const { text } = yield* send(port, { path: "/get?id=a" })
+      assert.strictEqual(text.split(token).length, 3)
+      yield* audit.advance(token, 0, 1)
+      const metrics = yield* send(port, { path: "/metrics" }).pipe(
+        Effect.repeat({
+          schedule: Schedule.spaced("50 millis"),
+          until: ({ text: all }) => all.includes("lag_events{consumer")
+        })
+      )
+      assert.include(metrics.text, "redacted")
+      hasNoSecret(metrics.text, "the metrics")
+      hasNoSecret(program.everything(), "what the program told")
+    })
+  )
+})
+
+onBothDatabases("a failure of the database", (test) => {
+  test(
+    "is logged and traced with codes and names, without the row",
+    Effect.gen(function* () {
+      const program = capturing()
+      yield* refusing
+      const { port } = yield* program.around(serving)
+      const backlog = yield* BacklogService
+      let before = 0
+      for (const [title, says] of refusals) {
+        const card = { id: title, title: `${title} ${marker}`, body: marker }
+        const { status, text } = yield* send(port, {
+          path: "/create",
+          body: JSON.stringify({ ...card, actor: "me" })
+        })
+        assert.isAtLeast(status, 500)
+        assert.notInclude(text, marker)
+        const call = { name: "backlog_create", arguments: card }
+        const headers = {
+          "backlog-actor": "me",
+          "backlog-role": "orchestrator",
+          accept: "application/json, text/event-stream"
+        }
+        const opened = yield* send(port, {
+          path: "/mcp",
+          headers,
+          body: JSON.stringify({
+            jsonrpc: "2.0",
+            id: 1,
+            method: "initialize",
+            params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "t", version: "1" } }
+          })
+        })
+        const session = /"mcp-session-id":"([^"]+)"/.exec(opened.text)?.[1] ?? ""
+        const told = yield* send(port, {
+          path: "/mcp",
+          headers: { ...headers, "mcp-session-id": session },
+          body: JSON.stringify({ jsonrpc: "2.0", id: 2, method: "tools/call", params: call })
+        })
+        assert.include(told.text, '"isError":true')
+        assert.notInclude(told.text, marker)
+        const everything = program.everything()
+        assert.match(everything.slice(before), says)
+        before = everything.length
+        // The program itself gets the whole error, which is about its own data.
+        const error = yield* Effect.flip(backlog.create({ id: title, title: card.title, body: marker, actor: "me" }))
+        assert.isTrue(SqlError.isSqlError(error))
+      }
+      hasNoMarker(program.everything(), "what the program told")
+    })
+  )
+
+  test(
+    "leaves no row and no token in the reason of a parked event or of an attempt that failed",
+    Effect.gen(function* () {
+      const { sql } = yield* tables
+      const backlog = yield* BacklogService
+      const audit = yield* AuditService
+      yield* backlog.create({ id: "a", title: "A", actor: "me" })
+      const failing = Effect.flatMap(Effect.exit(sql`SELECT ${marker}::text::integer`), (exit) =>
+        exit._tag === "Failure" ? Effect.failCause(exit.cause) : Effect.void
+      )
+      yield* Effect.exit(
+        audit.consume({
+          consumer: "mailer",
+          parkAfter: 1,
+          handler: () => Effect.mapError(failing, (error) => new Error(`with ${token}`, { cause: error }))
+        })
+      )
+      const [parked] = yield* audit.parked("mailer")
+      assert.include(parked?.reason, "redacted")
+      assert.include(parked?.reason, "22P02")
+      const handlers: ReadonlyArray<Effect.Effect<void, unknown>> = [
+        failing,
+        Effect.fail(new Error(`with ${token}`)),
+        Effect.fail({ header: token })
+      ]
+      for (const [index, handler] of handlers.entries()) {
+        yield* backlog.create({ id: `work-${index}`, title: "W", priority: 9, actor: "me" })
+        yield* Worker.run({ owner: "w", actor: "w", maximumCards: 1, maxAttempts: 1, handler: () => handler })
+      }
+      const events = JSON.stringify(yield* Stream.runCollect(audit.events()))
+      for (const text of [parked?.reason ?? "", events]) {
+        hasNoSecret(text, "a reason")
+        assert.notInclude(text, marker)
+      }
+      assert.include(events, "22P02")
+    })
+  )
+})
+
+describe("the command line", () => {
+  const place = onServerPlace()
+  afterAll(place.remove)
+
+  it.live("repeats no token and no password that it was given", () =>
+    Effect.promise(async () => {
+      const wrong = (text: string): ReadonlyArray<ReadonlyArray<string>> => [
+        [text],
+        [`--${text}`],
+        ["show", text, ...place.flags],
+        ["token", "revoke", text, ...place.flags],
+        ["complete", "a", "--token", text, ...place.flags],
+        ["show", "a", "--db", `http://127.0.0.1:1/?x=${text}`],
+        ["show", "a", "--db", `postgres://me:${text}@127.0.0.1:1/x`],
+        ["show", "a", "--db", `/nothing/${text}`],
+        ["create", "--id", "a", "--title", "A", "--acceptance", `{"${text}":1,"${text}":2}`, ...place.flags],
+        ["import", text, "--format", "beads", ...place.flags],
+        ["doctor", "--anchor-file", text, ...place.flags]
+      ]
+      await cli(["migrate", ...place.flags])
+      const [[, whole], [, truncated]] = spellings as [(typeof spellings)[0], (typeof spellings)[0]]
+      for (const argv of [...wrong(whole), ...wrong(truncated).map((words) => ["--json", ...words])]) {
+        const ran = await cli(argv, { env: { BACKLOG_DEBUG: "1" } })
+        assert.notStrictEqual(ran.code, 0, argv.join(" "))
+        hasNoSecret(ran.stdout + ran.stderr, argv.join(" "))
+      }
+    })
+  )
+
+  it.live("reports a failure of the database without the row", () =>
+    Effect.promise(async () => {
+      await onSql((client) =>
+        client.unsafe(`ALTER TABLE ${place.schema}.cards ADD CONSTRAINT no_such_title CHECK (title <> '${marker}')`)
+      )
+      for (const json of [[], ["--json"]]) {
+        const ran = await cli([...json, "create", "--id", "a", "--title", marker, "--body", marker, ...place.flags], {
+          env: { BACKLOG_DEBUG: "1" }
+        })
+        assert.strictEqual(ran.code, 1)
+        const said = ran.stdout + ran.stderr
+        assert.notInclude(said, marker)
+        assert.include(said, "23514")
+        assert.include(said, "no_such_title")
+      }
+    })
+  )
+})

@@ -1,0 +1,35 @@
+import { assert } from "@effect/vitest"
+import { makeTokenText } from "../../src/services/accessTokenText.ts"
+
+/** A token, and how it may be written by accident. */
+export const { text: token } = makeTokenText()
+
+const [, id = "", secret = "", checksum = ""] = token.split("_")
+
+const everyCharacter = (text: string): string =>
+  [...text].map((character) => `%${character.charCodeAt(0).toString(16).padStart(2, "0")}`).join("")
+
+/** The same token in other words; each has enough of the secret to matter. */
+export const spellings: ReadonlyArray<readonly [name: string, text: string]> = [
+  ["whole", token],
+  ["truncated", `mbk_${id}_${secret.slice(0, 40)}`],
+  ["in capitals", token.toUpperCase()],
+  ["with its underscores percent-encoded", token.replaceAll("_", "%5F")],
+  ["percent-encoded", everyCharacter(token)],
+  ["percent-encoded twice", encodeURIComponent(everyCharacter(token))],
+  ["without its beginning", `${secret}_${checksum}`]
+]
+
+const decoded = (text: string): string => {
+  const plain = text.replace(/%([0-9a-f]{2})/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+  return plain === text ? text.toLowerCase() : decoded(plain)
+}
+
+/** Asserts that no part of the secret that is worth keeping is in a text, however it is encoded. */
+export const hasNoSecret = (text: string, where: string): void => {
+  const plain = decoded(text)
+  for (let start = 0; start + 16 <= secret.length; start += 8) {
+    const at = plain.indexOf(secret.slice(start, start + 16))
+    assert.strictEqual(at, -1, `${where}: ${at === -1 ? "" : plain.slice(Math.max(0, at - 200), at + 100)}`)
+  }
+}
