@@ -78,11 +78,11 @@ export class Receipts extends Context.Service<
           commandIds: arrayLiteral(identified.flatMap(({ commandId }) => [commandId, commandId])),
           actors: arrayLiteral(identified.flatMap(({ actor }) => [actor, anyActor]))
         })
-        const receipts = new Map(rows.map((row) => [receiptKey(row), row]))
+        const byKey = new Map(rows.map((row) => [receiptKey(row), row]))
         for (const command of rows.length === 0 ? [] : identified) {
           const { commandId } = command
-          const own = receipts.get(receiptKey(command))
-          const row = own ?? receipts.get(receiptKey({ actor: anyActor, commandId }))
+          const own = byKey.get(receiptKey(command))
+          const row = own ?? byKey.get(receiptKey({ actor: anyActor, commandId }))
           if (row === undefined) continue
           const receipt = { ...row, outcome: decodeOutcome(row.outcome) }
           const isSame = isReceiptOf(receipt, digestsOf(command))
