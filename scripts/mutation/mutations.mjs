@@ -119,7 +119,7 @@ export const mutations = [
   {
     name: "the lock on migrations",
     file: "src/services/Migrations.ts",
-    find: "yield* sql`SELECT pg_advisory_xact_lock(${migrationLockClass}::int4, hashtext(${schema}))::text`\n",
+    find: "yield* sql`LOCK TABLE ${table} IN EXCLUSIVE MODE`\n",
     replace: "",
     tests: conformance
   },
@@ -353,28 +353,28 @@ export const mutations = [
   {
     name: "the receipt",
     file: interpreter,
-    find: "if (decided.first.size > 0) {",
-    replace: "if (decided.first.size < 0) {",
+    find: "if (decided.first.length > 0) {",
+    replace: "if (decided.first.length < 0) {",
     tests: conformance
   },
   {
     name: "that receipts are looked for",
     file: interpreter,
-    find: "if (commandIds.length === 0) return known",
-    replace: "if (commandIds.length >= 0) return known",
+    find: "if (found.size === 0) return known",
+    replace: "if (found.size >= 0) return known",
     tests: conformance
   },
   {
-    name: "the fingerprint of a command",
+    name: "that the second command of a batch under an id says the same",
     file: decideBatch,
-    find: "earlier.fingerprint === fingerprint ? earlier.outcome",
-    replace: "earlier.fingerprint.length === fingerprint.length ? earlier.outcome",
+    find: "saySame(earlier.digests, digests)",
+    replace: "(saySame(earlier.digests, digests) || true)",
     tests: conformance
   },
   {
     name: "the receipt of a redaction",
     file: "src/services/redactOnce.ts",
-    find: "    yield* receipts.write([{ commandId, fingerprint, outcome }])\n",
+    find: "    yield* receipts.write([receiptOf(command, commandId, digestsOf(receipted), outcome)])\n",
     replace: "",
     tests: conformance
   },

@@ -57,8 +57,8 @@ export const commitTo = (data: Schema.JsonObject): Commitments => {
 const saltsAtOnce = 256
 let randomness = Buffer.alloc(0)
 
-/** Random bytes cost the same whether one salt is drawn or hundreds. None is handed out twice. */
-const newSalt = (): string => {
+/** 16 random bytes in hexadecimal. Drawing hundreds of salts at once costs what one costs. None is handed out twice. */
+export const newSalt = (): string => {
   if (randomness.length === 0) randomness = randomBytes(saltBytes * saltsAtOnce)
   const salt = randomness.toString("hex", 0, saltBytes)
   randomness = randomness.subarray(saltBytes)

@@ -168,7 +168,8 @@ export class EventLog extends Context.Service<
             substr((SELECT hashes FROM contents), (place::int4 - 1) * 32 + 1, 32), chain_hash
           FROM unnest(${contentArrays(next)}, ARRAY(SELECT hash FROM chain WHERE place > 0 ORDER BY place))
             WITH ORDINALITY AS row (${eventColumns}, chain_hash, place))
-        UPDATE ${head} SET position = position + ${next.count}::int4, recorded_at = (SELECT recorded_at FROM ending),
+        UPDATE ${head} SET position = position + ${next.count}::int4,
+          guarded_position = position + ${next.count}::int4, recorded_at = (SELECT recorded_at FROM ending),
           chain_hash = (SELECT hash FROM chain WHERE place = ${next.count}::int4),
           generation = ${next.generation}::int8
         RETURNING pg_notify(${commitChannel}, ${schema})::text`
@@ -225,7 +226,7 @@ export class EventLog extends Context.Service<
         FROM unnest(${contentArrays(stored)}, ${stored.positions}::int8[], ${stored.recordedAt}::timestamptz[],
           ${stored.contentHashes}::bytea[], ${stored.chainHashes}::bytea[]
         ) AS row (${eventColumns}, position, recorded_at, content_hash, chain_hash))
-        UPDATE ${head} SET position = ${stored.lastPosition}::int8, chain_hash = ${stored.lastChainHash}::bytea,
+        UPDATE ${head} SET position = ${stored.lastPosition}::int8, guarded_position = ${stored.lastPosition}::int8, chain_hash = ${stored.lastChainHash}::bytea,
           recorded_at = ${stored.lastRecordedAt}::timestamptz
         RETURNING pg_notify(${commitChannel}, ${schema})::text`
       )

@@ -3,9 +3,6 @@ import type { SqlClient } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import { readsArrayNulls } from "../events/arrayLiteral.ts"
 
-/** Tells this lock from others that take advisory locks in the same database. */
-const besideLockClass = 0x6d62_7262
-
 /** The schema in which a rebuild makes its tables. */
 export const besideSchema = (sql: SqlClient.SqlClient, schema: string) =>
   Effect.map(
@@ -14,14 +11,14 @@ export const besideSchema = (sql: SqlClient.SqlClient, schema: string) =>
   )
 
 /**
- * Locks it until the caller's transaction ends, before any other lock: exclusive for whoever makes or drops it, who so
- * waits for all that is under way in it. Rows may then be written there.
+ * Locks it until the caller's transaction ends, before any other lock. Creating and dropping it takes the exclusive mode,
+ * which waits for every transaction that uses it. Rows may then be written there.
  */
 export const lockBeside = (sql: SqlClient.SqlClient, schema: string, mode: "shared" | "exclusive") =>
-  mode === "exclusive"
-    ? sql`SELECT pg_advisory_xact_lock(${besideLockClass}::int4, ${schema}::regnamespace::oid::int4)::text, ${readsArrayNulls(sql)}`
-    : sql`SELECT pg_advisory_xact_lock_shared(${besideLockClass}::int4, ${schema}::regnamespace::oid::int4)::text,
-        ${readsArrayNulls(sql)}`
+  Effect.andThen(
+    sql`LOCK TABLE ${sql(`${schema}.rebuild_lock`)} IN ${sql.literal(mode === "exclusive" ? "EXCLUSIVE" : "ROW EXCLUSIVE")} MODE`,
+    sql`SELECT ${readsArrayNulls(sql)}`
+  )
 
 /**
  * Removes a card's row from the tables of a rebuild that is under way, which makes it anew when it catches up, or was

@@ -20,9 +20,6 @@ export interface Loaded {
   readonly now: DateTime.Utc
 }
 
-/** Tells this lock from others that take advisory locks in the same database. */
-const graphLockClass = 0x6d62_6c67
-
 /**
  * Locks what a batch needs and loads it. Every transaction takes its locks in one order, the graph, then cards by id,
  * then cards that can be had without waiting, and, elsewhere, the head of the log: so none waits for one that waits for
@@ -42,18 +39,11 @@ export const makeLockAndLoad = (
 ): ((footprint: Footprint) => Effect.Effect<Loaded, SqlError.SqlError>) => {
   const { cards, dependencies } = tables
 
-  const graphLock = { lockClass: graphLockClass, schema }
+  // No advisory lock, which every session of the database can take: these modes need a write privilege on the table.
+  const graphTable = sql(`${schema}.graph_lock`)
   const lockGraph = {
-    exclusive: compileOnce<typeof graphLock>(
-      sql,
-      (lock) =>
-        sql`SELECT pg_advisory_xact_lock(${lock.lockClass}::int4, ${lock.schema}::regnamespace::oid::int4)::text`
-    )(graphLock),
-    shared: compileOnce<typeof graphLock>(
-      sql,
-      (lock) =>
-        sql`SELECT pg_advisory_xact_lock_shared(${lock.lockClass}::int4, ${lock.schema}::regnamespace::oid::int4)::text`
-    )(graphLock)
+    exclusive: compileOnce<object>(sql, () => sql`LOCK TABLE ${graphTable} IN EXCLUSIVE MODE`)({}),
+    shared: compileOnce<object>(sql, () => sql`LOCK TABLE ${graphTable} IN ROW EXCLUSIVE MODE`)({})
   }
 
   const cardsWithKeys = (keys: Statement.Segment) =>

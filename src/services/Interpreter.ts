@@ -7,9 +7,8 @@ import { footprintOf } from "../projections/Footprint.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
 import type { BatchFailed } from "./BatchFailed.ts"
 import { BatchTransaction } from "./BatchTransaction.ts"
-import { fingerprintOf } from "./commandFingerprint.ts"
-import { decideBatch, type FirstOutcome, type Outcome } from "./decideBatch.ts"
-import { cardsOf, outcomeOf, type Receipt, receiptOutcomeOf } from "./Receipt.ts"
+import { decideBatch, type Outcome } from "./decideBatch.ts"
+import { cardsOf, outcomeOf, receiptOf, receiptOutcomeOf } from "./Receipt.ts"
 import { Receipts } from "./Receipts.ts"
 
 /** How often a batch is tried that the database asked to try again. */
@@ -24,7 +23,7 @@ export class Interpreter extends Context.Service<
   {
     /**
      * Carries out commands in one transaction, or in the caller's where one is open, and answers each in its place.
-     * A command whose id has a receipt gets the outcome that it names, and does nothing. Lost races for a card's id, a
+     * A command whose actor has a receipt under its id gets the outcome that it names, and does nothing. Lost races for a card's id, a
      * command's id or an idempotency key and, in a transaction of its own, deadlocks and serialization failures are
      * retried a bounded number of times.
      */
@@ -52,27 +51,22 @@ export class Interpreter extends Context.Service<
 
         /** What commands with an id led to in earlier transactions. */
         const firstOutcomes = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
-          const known = new Map<string, FirstOutcome>()
-          const commandIds = commands.flatMap(({ commandId }) => commandId ?? [])
-          if (commandIds.length === 0) return known
-          const found = yield* receipts.find(commandIds)
-          const same: Array<readonly [Command, Receipt]> = []
-          for (const command of commands) {
-            const receipt = command.commandId === undefined ? undefined : found.get(command.commandId)
-            if (receipt === undefined) continue
-            const { commandId, fingerprint } = receipt
-            if (fingerprintOf(command) === fingerprint) same.push([command, receipt])
-            // What a command with other content would have been answered, its receipt does not say.
-            else known.set(commandId, { fingerprint, outcome: Result.fail(new CommandIdConflict({ commandId })) })
-          }
+          const known = new Map<Command, Outcome>()
+          const found = yield* receipts.find(commands)
+          if (found.size === 0) return known
           const cardAt = yield* (
             receipts
-              .cardsAt(same.flatMap(([, { outcome }]) => cardsOf(outcome)))
+              .cardsAt([...found.values()].flatMap(({ isSame, outcome }) => (isSame ? cardsOf(outcome) : [])))
               // Nothing can be answered from a log that is damaged, and no caller has done anything wrong.
               .pipe(Effect.catchTags({ DamagedEvent: Effect.die, UndecodableEvent: Effect.die }))
           )
-          for (const [command, { commandId, fingerprint, outcome }] of same) {
-            known.set(commandId, { fingerprint, outcome: outcomeOf(command, outcome, cardAt) })
+          for (const [command, { isSame, outcome }] of found) {
+            const { commandId = "" } = command
+            // What a command with other content would have been answered, its receipt does not say.
+            const answer = isSame
+              ? outcomeOf(command, outcome, cardAt)
+              : Result.fail(new CommandIdConflict({ commandId }))
+            known.set(command, answer)
           }
           return known
         })
@@ -84,7 +78,7 @@ export class Interpreter extends Context.Service<
               concurrency: "unbounded"
             }
           )
-          const isNew = ({ commandId }: Command) => commandId === undefined || !known.has(commandId)
+          const isNew = (command: Command) => !known.has(command)
           // A claim that was carried out before may have had the best card put aside for it.
           const loaded = known.size === 0 ? ofAll : yield* readModel.lockAndLoad(footprintOf(commands.filter(isNew)))
           const decided = decideBatch(loaded, commands, known)
@@ -95,14 +89,12 @@ export class Interpreter extends Context.Service<
               ...readModel.writes({ ...decided, ...loaded, events: decided.pending })
             )
           }
-          if (decided.first.size > 0) {
+          if (decided.first.length > 0) {
             writes.push(
               receipts.write(
-                [...decided.first].map(([commandId, { command, fingerprint, outcome }]) => ({
-                  commandId,
-                  fingerprint,
-                  outcome: receiptOutcomeOf(command, outcome)
-                }))
+                decided.first.map(({ command, commandId, digests, outcome }) =>
+                  receiptOf(command, commandId, digests, receiptOutcomeOf(command, outcome))
+                )
               )
             )
           }
@@ -150,7 +142,7 @@ const isWorthRetrying = (failed: BatchFailed): boolean =>
  * an earlier command, a state that a command found as it wants it, or a refusal, which rests on the state of a card. That
  * there was nothing to claim or to reclaim says nothing of that kind.
  */
-const restsOnWrites = (outcomes: ReadonlyArray<Outcome>, known: ReadonlyMap<string, FirstOutcome>): boolean =>
+const restsOnWrites = (outcomes: ReadonlyArray<Outcome>, known: ReadonlyMap<Command, Outcome>): boolean =>
   known.size > 0 || outcomes.some((outcome) => Result.isFailure(outcome) || !isNothing(outcome.success))
 
 const isNothing = (answer: Result.Result.Success<Outcome>): boolean =>

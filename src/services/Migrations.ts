@@ -38,7 +38,6 @@ export class MigrationRefused extends Schema.TaggedError<MigrationRefused>()("Mi
 }
 
 const oldestServer = 150_000
-const migrationLockClass = 0x6d62_6d67
 const separator = /^--;;[ \t]*$/m
 
 /**
@@ -123,14 +122,15 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
         return files.slice(applied.length)
       }
 
+      // No advisory lock, which every session of the database can take. The first of two that create the same schema or table
+      // makes the second wait; that one then fails with a name that is taken, and starts again.
       const applyPending = Effect.gen(function* () {
-        yield* sql`SELECT pg_advisory_xact_lock(${migrationLockClass}::int4, hashtext(${schema}))::text`
-        // `CREATE SCHEMA IF NOT EXISTS` may go by what the session remembers from before it waited for the lock.
         const found = yield* sql`SELECT oid FROM pg_namespace WHERE nspname = ${schema}`
         if (found.length === 0) yield* sql`CREATE SCHEMA ${sql(schema)}`
         yield* sql`CREATE TABLE IF NOT EXISTS ${table} (
             id integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,
             applied_at timestamptz NOT NULL DEFAULT clock_timestamp())`
+        yield* sql`LOCK TABLE ${table} IN EXCLUSIVE MODE`
         const pending = pendingAfter(yield* readApplied)
         if (pending instanceof MigrationRefused) return yield* pending
         for (const file of pending) {
@@ -173,8 +173,11 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
       }
       const appliedNow = isReady
         ? []
-        : yield* Effect.catchIf(unhurried(inTransaction(sql)(applyPending)), isNotPermitted, (error) =>
-            refuse(`the role ${role} may not do all that this takes: ${databaseWords(error)}`)
+        : yield* unhurried(inTransaction(sql)(applyPending)).pipe(
+            Effect.retry({ while: isNameTaken, times: maximumTries - 1 }),
+            Effect.catchIf(isNotPermitted, (error) =>
+              refuse(`the role ${role} may not do all that this takes: ${databaseWords(error)}`)
+            )
           )
       const isNew = new Set(appliedNow.map((file) => file.id))
       if (appliedNow.length === files.length) yield* onCreated(schema)
@@ -206,6 +209,21 @@ interface Server {
   readonly mayRead: boolean | null
   readonly mayMigrate: boolean
 }
+
+/** Another program created the schema or the table of migrations meanwhile. */
+const isNameTaken = (error: unknown): boolean => {
+  if (!SqlError.isSqlError(error)) return false
+  const { reason } = error
+  return reason._tag === "UniqueViolation"
+    ? reason.constraint.startsWith("pg_")
+    : nameTaken.has(String(Reflect.get(Object(reason.cause), "code")))
+}
+
+/** SQLSTATE duplicate_schema and duplicate_table. */
+const nameTaken: ReadonlySet<string> = new Set(["42P06", "42P07"])
+
+/** How often a migration is tried that another program was faster than. */
+const maximumTries = 20
 
 const isNotPermitted = (error: unknown): error is SqlError.SqlError =>
   SqlError.isSqlError(error) && error.reason._tag === "AuthorizationError"

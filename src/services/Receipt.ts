@@ -4,7 +4,9 @@ import { CardId } from "../domain/CardId.ts"
 import type { Command } from "../domain/Command.ts"
 import { EventParts } from "../domain/EventParts.ts"
 import { Rejection } from "../domain/Rejection.ts"
+import { newSalt } from "../events/ContentHash.ts"
 import type { Answer } from "./Answer.ts"
+import { type CommandDigests, type ReceiptedCommand, salted } from "./commandDigests.ts"
 import type { Outcome } from "./decideBatch.ts"
 
 /** A card as it stood when it had so many events: the log says what that is, and no copy has to be erased from here. */
@@ -29,11 +31,73 @@ export const ReceiptOutcome = Schema.Union([
 /** What a receipt keeps of an answer. */
 export type ReceiptOutcome = typeof ReceiptOutcome.Type
 
-/** What was answered to the command that carried an id, and the fingerprint of that command. */
+/** What was answered to the command that carried an id, and what that command is recognized by. */
 export interface Receipt {
   readonly commandId: string
-  readonly fingerprint: string
+  /** Only this actor's retries get the answer. Empty where an older program did not record whose command it was. */
+  readonly actor: string
+  /** The command's tag; null in receipts of older programs. */
+  readonly kind: string | null
+  /** See `CommandDigests`; null in receipts of older programs. */
+  readonly shape: string | null
+  readonly salt: string | null
+  /** `salted` of the whole command. Null where it has no erasable text, and after a redaction. */
+  readonly digest: string | null
   readonly outcome: ReceiptOutcome
+}
+
+/** A command's receipt, with a new salt where the command has erasable text. */
+export const receiptOf = (
+  { actor }: Pick<ReceiptedCommand, "actor">,
+  commandId: string,
+  { kind, shape, whole }: CommandDigests,
+  outcome: ReceiptOutcome
+): Receipt => {
+  const salt = whole === undefined ? null : newSalt()
+  return {
+    commandId,
+    actor,
+    kind,
+    shape,
+    salt,
+    digest: salt === null || whole === undefined ? null : salted(salt, whole),
+    outcome
+  }
+}
+
+/**
+ * Whether a receipt is of a command that says the same. After a redaction the texts that the command had are not compared,
+ * so that no guess of them is answered differently.
+ */
+export const isReceiptOf = (
+  { digest, kind, outcome, salt, shape }: Omit<Receipt, "actor" | "commandId">,
+  command: CommandDigests
+): boolean => {
+  if (kind !== null && (kind !== command.kind || shape !== command.shape)) return false
+  if (digest === null || salt === null) return kind !== null || mayAnswer(outcome, command.kind)
+  // An older program's digest covers the whole command, also where that has no text.
+  const whole = command.whole ?? (kind === null ? command.shape : undefined)
+  return whole !== undefined && salted(salt, whole) === digest
+}
+
+/** Whether a command of this kind can have had an outcome: all that is left of an older receipt after a redaction. */
+const mayAnswer = (outcome: ReceiptOutcome, kind: CommandDigests["kind"]): boolean => {
+  if (outcome._tag === "Refused") return kind !== "Redact" || outcome.rejection._tag === "CardNotFound"
+  switch (kind) {
+    case "Complete":
+      return outcome._tag === "Completed"
+    case "Reclaim":
+      return outcome._tag === "Reclaimed"
+    case "Redact":
+      return outcome._tag === "Redacted"
+    case "CreateMany":
+    case "ClaimMany":
+      return outcome._tag === "Cards"
+    case "Claim":
+      return outcome._tag === "Cards" && outcome.cards.length <= 1
+    default:
+      return outcome._tag === "Cards" && outcome.cards.length === 1
+  }
 }
 
 const atVersion = ({ id, version }: Card): CardAtVersion => ({ id, version })

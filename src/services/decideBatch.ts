@@ -11,14 +11,16 @@ import type { PendingEvent } from "../events/EventLog.ts"
 import type { Loaded } from "../projections/lockAndLoad.ts"
 import { type RowChange, rowChanges } from "../projections/rowChanges.ts"
 import type { Answer } from "./Answer.ts"
-import { fingerprintOf } from "./commandFingerprint.ts"
+import { type CommandDigests, digestsOf, receiptKey, saySame } from "./commandDigests.ts"
 
 /** A command's answer, or the rule that refused it. */
 export type Outcome = Result.Result<Answer<Command["_tag"]>, Rejection>
 
-/** What a command with an id led to the first time. */
+/** A command with an id that was decided for the first time, and what it led to. */
 export interface FirstOutcome {
-  readonly fingerprint: string
+  readonly command: Command
+  readonly commandId: string
+  readonly digests: CommandDigests
   readonly outcome: Outcome
 }
 
@@ -29,7 +31,7 @@ export interface DecidedBatch {
   readonly changes: ReadonlyArray<RowChange>
   readonly createdCards: ReadonlySet<CardId>
   /** The commands of this batch that carry an id and were decided for the first time. */
-  readonly first: ReadonlyMap<string, FirstOutcome & { readonly command: Command }>
+  readonly first: ReadonlyArray<FirstOutcome>
 }
 
 /**
@@ -43,15 +45,15 @@ const inOrder = (commands: ReadonlyArray<Command>): ReadonlyArray<readonly [inde
 }
 
 /**
- * Decides a batch, each command on the state that those before it left. A command whose id has led to an outcome gets
- * that one, whether it comes from `known`, which are those of earlier transactions, or from this batch.
+ * Decides a batch, each command on the state that those before it left. A command whose actor used its id before gets the
+ * outcome of that time, from `known`, which has those of earlier transactions, or from this batch.
  */
 export const decideBatch = (
   { now, state }: Pick<Loaded, "now" | "state">,
   commands: ReadonlyArray<Command>,
-  known: ReadonlyMap<string, FirstOutcome>
+  known: ReadonlyMap<Command, Outcome>
 ): DecidedBatch => {
-  const first = new Map<string, FirstOutcome & { readonly command: Command }>()
+  const first = new Map<string, FirstOutcome>()
   const outcomes: Array<Outcome> = []
   const pending: Array<PendingEvent> = []
   const changes: Array<RowChange> = []
@@ -112,18 +114,25 @@ export const decideBatch = (
       outcomes[index] = decideNext(command)
       continue
     }
-    const fingerprint = fingerprintOf(command)
-    const earlier = known.get(commandId) ?? first.get(commandId)
+    const before = known.get(command)
+    if (before !== undefined) {
+      outcomes[index] = before
+      continue
+    }
+    const digests = digestsOf(command)
+    const key = receiptKey({ actor: command.actor, commandId })
+    const earlier = first.get(key)
     if (earlier === undefined) {
       const outcome = decideNext(command)
       outcomes[index] = outcome
-      first.set(commandId, { command, fingerprint, outcome })
+      first.set(key, { command, commandId, digests, outcome })
     } else {
-      outcomes[index] =
-        earlier.fingerprint === fingerprint ? earlier.outcome : Result.fail(new CommandIdConflict({ commandId }))
+      outcomes[index] = saySame(earlier.digests, digests)
+        ? earlier.outcome
+        : Result.fail(new CommandIdConflict({ commandId }))
     }
   }
-  return { outcomes, pending, changes, createdCards, first }
+  return { outcomes, pending, changes, createdCards, first: [...first.values()] }
 }
 
 const none: ReadonlyArray<CardId> = []

@@ -8,6 +8,7 @@ import type { EventLog } from "../events/EventLog.ts"
 import { heldPartsOf } from "../events/StoredEvent.ts"
 import { inTransaction, readCommitted } from "../events/inTransaction.ts"
 import { sendInOrder } from "../events/sendInOrder.ts"
+import { forgetDigests } from "./Receipts.ts"
 import { forgetBeside, lockBeside } from "../projections/besideSchema.ts"
 import { foldCards, type ReadFailure } from "../projections/foldCards.ts"
 import { footprintOfCard } from "../projections/Footprint.ts"
@@ -75,6 +76,7 @@ export const redactCard = (
       now
     })
     yield* sendInOrder(writes)
+    yield* forgetDigests(sql, schema, id)
     const beside = yield* forgetBeside(sql, schema, id)
     // Space of erased rows is only given back, and their pages only cleaned, by a vacuum.
     const cleaned = [`${schema}.events`, `${schema}.cards`, ...(beside === undefined ? [] : [beside])]

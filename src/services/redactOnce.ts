@@ -4,8 +4,8 @@ import type { Redact } from "../domain/Redaction.ts"
 import { type CardNotFound, CommandIdConflict } from "../domain/Rejection.ts"
 import { inTransaction, readCommitted } from "../events/inTransaction.ts"
 import type { ReadFailure } from "../projections/foldCards.ts"
-import { fingerprintOf } from "./commandFingerprint.ts"
-import { cardsOf, type ReceiptOutcome } from "./Receipt.ts"
+import { digestsOf } from "./commandDigests.ts"
+import { cardsOf, receiptOf, type ReceiptOutcome } from "./Receipt.ts"
 import type { Receipts } from "./Receipts.ts"
 import type { RedactedCard } from "./redactCard.ts"
 
@@ -22,7 +22,7 @@ export const redactOnce = (
 ): Effect.Effect<RedactedCard, CardNotFound | CommandIdConflict | ReadFailure> => {
   const { commandId } = command
   if (commandId === undefined) return redaction
-  const fingerprint = fingerprintOf({ ...command, _tag: "Redact" })
+  const receipted = { ...command, _tag: "Redact" } as const
 
   const answerAgain = Effect.fnUntraced(function* (outcome: ReceiptOutcome) {
     if (outcome._tag === "Refused") return yield* outcome.rejection as CardNotFound
@@ -32,11 +32,11 @@ export const redactOnce = (
   })
 
   const once = Effect.gen(function* () {
-    const receipt = (yield* receipts.find([commandId])).get(commandId)
-    if (receipt !== undefined) {
+    const found = (yield* receipts.find([receipted])).get(receipted)
+    if (found !== undefined) {
       yield* awaitStandby
-      if (receipt.fingerprint !== fingerprint) return Result.fail(new CommandIdConflict({ commandId }))
-      return yield* withRefusalAsResult(answerAgain(receipt.outcome))
+      if (!found.isSame) return Result.fail(new CommandIdConflict({ commandId }))
+      return yield* withRefusalAsResult(answerAgain(found.outcome))
     }
     const redacted = yield* withRefusalAsResult(redaction)
     const outcome: ReceiptOutcome = Result.isFailure(redacted)
@@ -46,7 +46,7 @@ export const redactOnce = (
           card: { id: redacted.success.card.id, version: redacted.success.card.version },
           erased: redacted.success.erased
         }
-    yield* receipts.write([{ commandId, fingerprint, outcome }])
+    yield* receipts.write([receiptOf(command, commandId, digestsOf(receipted), outcome)])
     return redacted
   }).pipe(
     inTransaction(sql),

@@ -18,6 +18,10 @@ const reads = { SELECT: "all" } as const
  * do everything.
  */
 const tableGrants: ReadonlyArray<TableGrants> = [
+  // The table has no rows. To lock a table in a mode that conflicts with writers takes a write privilege on it.
+  { table: "graph_lock", writer: { DELETE: "all" }, auditor: {} },
+  // Only the owner rebuilds and redacts.
+  { table: "rebuild_lock", writer: {}, auditor: {} },
   {
     table: "cards",
     // An id, a key and a time of birth are never changed, and no card is removed.
@@ -38,7 +42,7 @@ const tableGrants: ReadonlyArray<TableGrants> = [
     writer: {
       SELECT: "all",
       UPDATE:
-        "position chain_hash recorded_at generation generation_reason generation_since server server_started server_table".split(
+        "position guarded_position chain_hash recorded_at generation generation_reason generation_since server server_started server_table".split(
           " "
         )
     },

@@ -82,7 +82,8 @@ export const firstDifference = Effect.fnUntraced(function* (
       FROM tables JOIN pg_attribute ON attrelid = tables.oid AND attnum > 0 AND NOT attisdropped,
         pg_catalog.unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'REFERENCES']) AS privilege
       WHERE has_column_privilege(${name}, tables.oid, attnum, privilege)
-      UNION ALL SELECT relname, NULL, privilege FROM tables, pg_catalog.unnest(ARRAY['DELETE', 'TRUNCATE', 'TRIGGER']) AS privilege
+      UNION ALL SELECT relname, NULL, privilege FROM tables, pg_catalog.unnest(ARRAY['DELETE', 'TRUNCATE', 'TRIGGER']
+        || CASE WHEN current_setting('server_version_num')::int4 >= 170000 THEN '{MAINTAIN}' ELSE '{}' END::text[]) AS privilege
       WHERE has_table_privilege(${name}, tables.oid, privilege)
       UNION ALL SELECT NULL, NULL, privilege FROM pg_catalog.unnest(ARRAY['USAGE', 'CREATE']) AS privilege
       WHERE has_schema_privilege(${name}, ${schema}, privilege)`

@@ -3,7 +3,7 @@ import type { RecordedEvent } from "../events/RecordedEvent.ts"
 import { follow, type PlainEvent, plainEvent } from "./follow.ts"
 import { sameJson } from "./sameJson.ts"
 import { invariants } from "./invariants.ts"
-import type { ModelCard } from "./Model.ts"
+import { type ModelCard, receiptKey } from "./Model.ts"
 import { byId, isDue, unmetDependencies } from "./modelQueries.ts"
 
 /**
@@ -64,10 +64,11 @@ export class LogCheck {
     const before = this.#cards.get(cardId)
     must(version === (before?.version ?? 0) + 1, `it is version ${version} after ${before?.version ?? 0}`)
     if (commandId !== null) {
-      const last = this.#lastOfCommand.get(commandId) ?? position - 1
+      const key = receiptKey({ actor: recorded.actor, commandId }) ?? ""
+      const last = this.#lastOfCommand.get(key) ?? position - 1
       if (last !== position - 1) this.#repeatedCommands++
       must(last === position - 1, `command ${commandId} was carried out at position ${last} already`)
-      this.#lastOfCommand.set(commandId, position)
+      this.#lastOfCommand.set(key, position)
     }
     const event = plainEvent(recorded)
     if (event === undefined) {

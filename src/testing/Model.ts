@@ -34,7 +34,11 @@ export interface ModelReceipt {
   readonly outcome: ModelOutcome
 }
 
-/** The whole backlog, by ids. */
+/** Tells receipts apart, and `undefined` for a command without an id. An id belongs to the actor that used it. */
+export const receiptKey = ({ actor, commandId }: Pick<ModelCommand, "actor" | "commandId">): string | undefined =>
+  commandId === undefined ? undefined : JSON.stringify([actor, commandId])
+
+/** The whole backlog: cards by id, receipts by actor and id. */
 export interface Model {
   /** The generation of the tokens of new claims. Defaults to 0. */
   readonly generation?: number

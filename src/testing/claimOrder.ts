@@ -2,7 +2,7 @@ import type { ClaimChoice } from "../domain/Command.ts"
 import type { RecordedEvent } from "../events/RecordedEvent.ts"
 import { follow, plainEvent } from "./follow.ts"
 import { type History, type Operation, overlap, timesOf } from "./History.ts"
-import type { ModelCard, ModelCommand } from "./Model.ts"
+import { type ModelCard, type ModelCommand, receiptKey } from "./Model.ts"
 import { byClaimOrder, isDue, isExpired, unmetDependencies } from "./modelQueries.ts"
 
 /** What was checked, and which claims passed a better card over. */
@@ -131,9 +131,10 @@ const boundsOf = (
 const sharedCommandIds = (operations: ReadonlyArray<Operation>): ((operation: Operation) => boolean) => {
   const counts = new Map<string, number>()
   for (const { command } of operations) {
-    if (command.commandId !== undefined) counts.set(command.commandId, (counts.get(command.commandId) ?? 0) + 1)
+    const key = receiptKey(command)
+    if (key !== undefined) counts.set(key, (counts.get(key) ?? 0) + 1)
   }
-  return ({ command }) => command.commandId !== undefined && (counts.get(command.commandId) ?? 0) > 1
+  return ({ command }) => (counts.get(receiptKey(command) ?? "") ?? 0) > 1
 }
 
 const mayLock = ({ command }: Operation, card: ModelCard): boolean => {

@@ -7,7 +7,8 @@ import {
   type ModelCommand,
   type ModelCompletedCard,
   type ModelOutcome,
-  noClaim
+  noClaim,
+  receiptKey
 } from "./Model.ts"
 import { isExpired } from "./modelQueries.ts"
 import { step } from "./step.ts"
@@ -179,12 +180,14 @@ const claimOf = (
 }
 
 /** What a claim was answered that had been sent before or was sent again, under the same id. */
-const answerToRetry = ({ operations }: History, { commandId }: ModelCommand): ModelOutcome | undefined =>
-  commandId === undefined
+const answerToRetry = ({ operations }: History, retried: ModelCommand): ModelOutcome | undefined => {
+  const key = receiptKey(retried)
+  return key === undefined
     ? undefined
     : operations.find(
-        ({ command, outcome }) => command.commandId === commandId && outcome !== undefined && !isIdConflict(outcome)
+        ({ command, outcome }) => receiptKey(command) === key && outcome !== undefined && !isIdConflict(outcome)
       )?.outcome
+}
 
 const isIdConflict = (outcome: ModelOutcome): boolean =>
   outcome._tag === "Refused" && outcome.rejection._tag === "CommandIdConflict"
@@ -227,7 +230,8 @@ const takenBack = ({ card, receipts }: CardState, times: ReadonlyArray<number>):
 const accepted = ({ card, receipts }: CardState, operation: CardOperation, now: number): ReadonlyArray<CardState> => {
   const { command, onlyExpired, outcome } = operation
   const id = cardsOf(command, outcome)[0] ?? ""
-  if (onlyExpired && !(card !== undefined && isExpired(card, now)) && !receipts.has(command.commandId ?? "")) return []
+  if (onlyExpired && !(card !== undefined && isExpired(card, now)) && !receipts.has(receiptKey(command) ?? ""))
+    return []
   return surroundings(id, card, command).flatMap((others) => {
     const cards = new Map(others.map((other) => [other.id, other]))
     if (card !== undefined) cards.set(card.id, card)
@@ -289,15 +293,11 @@ const blank: ModelCard = {
 const withoutEffect = (state: CardState, operation: CardOperation): ReadonlyArray<CardState> => {
   const { command, outcome, overlapped } = operation
   if (outcome === undefined) return []
-  const { commandId } = command
-  const receipt = commandId === undefined ? undefined : state.receipts.get(commandId)
+  const key = receiptKey(command)
+  const receipt = key === undefined ? undefined : state.receipts.get(key)
   if (receipt !== undefined) return []
   const isCycle = outcome._tag === "Refused" && outcome.rejection._tag === "DependencyCycle"
   const isLocked = command._tag === "Claim" && outcome._tag === "Answered" && outcome.answer === null && overlapped
   if (!isCycle && !isLocked) return []
-  return [
-    commandId === undefined
-      ? state
-      : { ...state, receipts: new Map([...state.receipts, [commandId, { command, outcome }]]) }
-  ]
+  return [key === undefined ? state : { ...state, receipts: new Map([...state.receipts, [key, { command, outcome }]]) }]
 }

@@ -8,7 +8,8 @@ import {
   type ModelCommand,
   type ModelOutcome,
   type ModelRejection,
-  noClaim
+  noClaim,
+  receiptKey
 } from "./Model.ts"
 import { byClaimOrder, byId, isClaimable, isExpired } from "./modelQueries.ts"
 
@@ -24,11 +25,12 @@ import { byClaimOrder, byId, isClaimable, isExpired } from "./modelQueries.ts"
  */
 export const step = (model: Model, command: ModelCommand, now: number): readonly [Model, ModelOutcome] => {
   const { commandId } = command
-  if (commandId === undefined) {
+  const key = receiptKey(command)
+  if (commandId === undefined || key === undefined) {
     const { cards, outcome } = carryOut(model, command, now)
     return [{ ...model, cards }, outcome]
   }
-  const receipt = model.receipts.get(commandId)
+  const receipt = model.receipts.get(key)
   if (receipt !== undefined) {
     return [
       model,
@@ -36,7 +38,7 @@ export const step = (model: Model, command: ModelCommand, now: number): readonly
     ]
   }
   const { cards, outcome } = carryOut(model, command, now)
-  return [{ ...model, cards, receipts: new Map([...model.receipts, [commandId, { command, outcome }]]) }, outcome]
+  return [{ ...model, cards, receipts: new Map([...model.receipts, [key, { command, outcome }]]) }, outcome]
 }
 
 /** The model after its log was restored, in a generation of tokens that no claim had before: every claim has ended. */

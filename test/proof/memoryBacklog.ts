@@ -1,4 +1,4 @@
-import { Context, DateTime, Deferred, Effect, Layer, Option, type Result, Schema } from "effect"
+import { Context, DateTime, Deferred, Effect, Layer, Option, Result, Schema } from "effect"
 import type { Card } from "../../src/domain/Card.ts"
 import { isClaimable, isDue, isExpired } from "../../src/domain/Claimability.ts"
 import { claimOutlook, type OpenCounts } from "../../src/domain/ClaimOutlook.ts"
@@ -6,10 +6,11 @@ import { compareClaimOrder } from "../../src/domain/ClaimOrder.ts"
 import { CardId, compareIds } from "../../src/domain/CardId.ts"
 import { type ClaimChoice, Command } from "../../src/domain/Command.ts"
 import { explain } from "../../src/domain/Explanation.ts"
-import { CardNotFound } from "../../src/domain/Rejection.ts"
+import { CardNotFound, CommandIdConflict } from "../../src/domain/Rejection.ts"
 import { ReadModelState } from "../../src/projections/ReadModelState.ts"
 import type { Answer } from "../../src/services/Answer.ts"
 import { BacklogService, type CompletionRejection, type Input } from "../../src/services/BacklogService.ts"
+import { digestsOf, receiptKey, saySame } from "../../src/services/commandDigests.ts"
 import { decideBatch, type FirstOutcome, type Outcome } from "../../src/services/decideBatch.ts"
 import { BacklogTestClock, makeTestClock } from "../../src/services/layers.ts"
 
@@ -27,7 +28,7 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
     Effect.sync(() => {
       const state = new ReadModelState()
       const cards = new Map<CardId, Card>()
-      const known = new Map<string, FirstOutcome>()
+      const receipts = new Map<string, FirstOutcome>()
       const { clock, read } = makeTestClock()
       let waiting: Array<{ readonly command: Command; readonly answer: Deferred.Deferred<Outcome> }> = []
 
@@ -36,9 +37,20 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
         const batch = waiting
         waiting = []
         const commands = batch.map(({ command }) => command)
+        const known = new Map<Command, Outcome>()
+        for (const command of commands) {
+          const { actor, commandId } = command
+          const earlier = commandId === undefined ? undefined : receipts.get(receiptKey({ actor, commandId }))
+          if (earlier === undefined) continue
+          const isSame = saySame(earlier.digests, digestsOf(command))
+          known.set(
+            command,
+            isSame ? earlier.outcome : Result.fail(new CommandIdConflict({ commandId: earlier.commandId }))
+          )
+        }
         const { changes, first, outcomes, pending } = decideBatch({ state, now: read() }, commands, known)
         for (const change of changes) if (change._tag === "CardChanged") cards.set(change.card.id, change.card)
-        for (const [commandId, outcome] of first) known.set(commandId, outcome)
+        for (const one of first) receipts.set(receiptKey({ ...one, actor: one.command.actor }), one)
         for (const { event } of pending) note(event._tag)
         for (const [index, { answer }] of batch.entries()) {
           const outcome = outcomes[index] as Outcome

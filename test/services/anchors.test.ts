@@ -61,7 +61,11 @@ const keeping = Effect.fnUntraced(function* (options: KeepAnchorsOptions) {
 
 /** What a restore does to the end of the log, and back. */
 const headAt = (position: number) =>
-  Effect.flatMap(tables, ({ head, sql }) => sql`UPDATE ${head} SET position = ${BigInt(position)}::int8`)
+  Effect.flatMap(
+    tables,
+    ({ head, sql }) =>
+      sql`UPDATE ${head} SET position = ${BigInt(position)}::int8, guarded_position = ${BigInt(position)}::int8`
+  )
 
 const tests = (test: Test): void => {
   test(

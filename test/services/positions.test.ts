@@ -70,7 +70,7 @@ const positions = (test: Test): void => {
       yield* until(Effect.sync(() => seen.length === 3))
       yield* sql`UPDATE ${head} SET position = 2`
       expect(yield* Effect.flip(Fiber.join(follower))).toEqual(notReached(3, 2))
-      yield* sql`UPDATE ${head} SET position = 3`
+      yield* sql`UPDATE ${head} SET position = 3, guarded_position = 3`
     })
   )
 

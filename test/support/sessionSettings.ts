@@ -35,7 +35,9 @@ export const unusualSettings: Readonly<Record<string, string>> = {
 }
 
 const tables =
-  "access_tokens cards checkpoints counts dependencies events head migrations parked_events receipts".split(" ")
+  "access_tokens cards checkpoints counts dependencies events graph_lock head migrations parked_events rebuild_lock receipts".split(
+    " "
+  )
 
 /** Functions of `pg_catalog` that take values of any type, so that one for a certain type fits better. */
 const polymorphic = ["unnest", "array_agg", "jsonb_agg", "jsonb_object_agg", "pg_column_size", "count", "cardinality"]
@@ -52,7 +54,6 @@ const declared = [
   "date_trunc(text, timestamptz) RETURNS timestamptz",
   "to_char(timestamp, text) RETURNS text",
   "convert_to(text, name) RETURNS bytea",
-  "pg_advisory_xact_lock(int4, int4) RETURNS void",
   "has_table_privilege(oid, text) RETURNS boolean",
   "num_nulls(VARIADIC text[]) RETURNS int4",
   "jsonb_build_object(text, text, text, text) RETURNS jsonb",

@@ -82,7 +82,8 @@ export const rehash = Effect.gen(function* () {
       commitments = ${JSON.stringify(commitments)}::text::jsonb WHERE position = ${BigInt(event.position)}`
   }
   const last = log.at(-1)
-  yield* sql`UPDATE ${head} SET position = ${BigInt(last?.position ?? 0)}, chain_hash = ${chain},
+  yield* sql`UPDATE ${head} SET position = ${BigInt(last?.position ?? 0)},
+    guarded_position = ${BigInt(last?.position ?? 0)}, chain_hash = ${chain},
     recorded_at = coalesce(${last?.recordedAt ?? null}::timestamptz, '-infinity')`
 })
 

@@ -14,7 +14,8 @@ export const endOfLog = (test: Test): void => {
       const log = writer.sql(`${schema}.events`)
       const create = writer.backlog.create({ id: "next", title: "N", actor: "w" })
       const move = (by: number) =>
-        writer.sql`UPDATE ${writer.sql(`${schema}.head`)} SET position = position + ${BigInt(by)}::int8`
+        writer.sql`UPDATE ${writer.sql(`${schema}.head`)}
+          SET position = position + ${BigInt(by)}::int8, guarded_position = position + ${BigInt(by)}::int8`
       const fields = Effect.map(auditor.audit.verify(), ({ divergences }) =>
         divergences.map(({ check, field }) => `${check}: ${field}`)
       )
@@ -25,7 +26,8 @@ export const endOfLog = (test: Test): void => {
       expect(yield* outcome(create)).toMatch(/^UniqueViolation/)
       const [last] = yield* auditor.sql`SELECT max(position)::float8 AS position FROM ${log}`
       expect(last).toEqual({ position })
-      yield* owner.sql`UPDATE ${owner.sql(`${schema}.head`)} SET position = (SELECT max(position) FROM ${log})`
+      yield* owner.sql`UPDATE ${owner.sql(`${schema}.head`)}
+        SET (position, guarded_position) = (SELECT max(position), max(position) FROM ${log})`
       yield* audited(auditor)
 
       // An event that the head does not know: commands wait for the owner, who alone can remove it.

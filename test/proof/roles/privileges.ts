@@ -9,6 +9,8 @@ import { audited, work } from "./work.ts"
 /** What each role may do with each table, beside SELECT: columns that it may update, and INSERT and DELETE. */
 const may: Readonly<Record<"writer" | "auditor", Readonly<Record<string, ReadonlyArray<string>>>>> = {
   writer: {
+    graph_lock: ["DELETE"],
+    rebuild_lock: [],
     events: ["SELECT", "INSERT"],
     head: [
       "SELECT",
@@ -16,6 +18,7 @@ const may: Readonly<Record<"writer" | "auditor", Readonly<Record<string, Readonl
       "UPDATE generation",
       "UPDATE generation_reason",
       "UPDATE generation_since",
+      "UPDATE guarded_position",
       "UPDATE position",
       "UPDATE recorded_at",
       "UPDATE server",
@@ -42,6 +45,8 @@ const may: Readonly<Record<"writer" | "auditor", Readonly<Record<string, Readonl
     migrations: ["SELECT"]
   },
   auditor: {
+    graph_lock: [],
+    rebuild_lock: [],
     events: ["SELECT"],
     head: ["SELECT"],
     cards: ["SELECT"],

@@ -311,7 +311,7 @@ const damages: ReadonlyArray<readonly [title: string, change: Change, reported: 
     Effect.gen(function* () {
       for (let position = end; position > 12; position--) yield* move(position, position + 1)
       yield* insertEvent(13, { cardId: "z", version: 1, type: "CardUnblocked", data: { reason: null } })
-      yield* setHead(`position = ${end + 1}`)
+      yield* setHead(`position = ${end + 1}, guarded_position = ${end + 1}`)
     }),
     [
       ["chain", "z", 13, null],
@@ -377,7 +377,11 @@ const damages: ReadonlyArray<readonly [title: string, change: Change, reported: 
     consistently(insertEvent(end + 1, { cardId: "z", version: 1, type: "CardUnblocked", data: { reason: null } })),
     [["fold", "z", end + 1, null]]
   ],
-  ["the head's position, up", setHead("position = position + 1"), [["head", null, end, "position"]]],
+  [
+    "the head's position, up",
+    setHead("position = position + 1, guarded_position = position + 1"),
+    [["head", null, end, "position"]]
+  ],
   ["the head's position, down", setHead("position = position - 1"), [["head", null, end, "position"]]],
   ["the head's hash", setHead("chain_hash = decode(repeat('00', 32), 'hex')"), [["head", null, end, "chainHash"]]],
   ["the head's time", setHead("recorded_at = recorded_at + interval '1 second'"), [["head", null, end, "recordedAt"]]],

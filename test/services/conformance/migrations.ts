@@ -31,7 +31,8 @@ const names = [
   "claim_by_phase",
   "access_tokens",
   "counts",
-  "generations"
+  "generations",
+  "receipts_of_actors"
 ].map((name, index) => `000${index + 1}_${name}`)
 
 /** How a schema comes to have what this program needs. */

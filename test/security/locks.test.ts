@@ -1,0 +1,198 @@
+import { layer } from "@effect/vitest"
+import { Effect, Fiber, Option } from "effect"
+import { SqlClient } from "effect/sql"
+import { expect } from "vitest"
+import { hold, type Holder } from "../proof/support/holding.ts"
+import { alter, connect, database, login, mayMakeRoles, strangers, type Test } from "../proof/roles/support.ts"
+import { postgresClient } from "../support/backlogs.ts"
+import { withSettings } from "../support/sessionSettings.ts"
+import { until } from "../support/waiting.ts"
+
+const isLong = process.env["BACKLOG_TEST_SECURITY"] === "long"
+
+/** A session with a transaction open, as another role. */
+const holding = (url: string) =>
+  Effect.acquireRelease(
+    Effect.promise(() => hold(url)),
+    (holder) => Effect.promise(() => holder.release())
+  )
+
+/** Runs a statement in the transaction, which survives where it fails. */
+const attempt = ({ run, sql }: Holder, statement: string) =>
+  Effect.promise(async () => {
+    await run(sql`SAVEPOINT tried`)
+    try {
+      await run(sql.unsafe(statement))
+      return true
+    } catch {
+      await run(sql`ROLLBACK TO SAVEPOINT tried`)
+      return false
+    }
+  })
+
+/** The advisory locks of programs before version 0.6, by class, and what they hashed. */
+const advisoryLocks = (schema: string): ReadonlyArray<string> => [
+  ...[0x6d62_6c67, 0x6d62_7262].map(
+    (kind) => `SELECT pg_try_advisory_lock(${kind}, '${schema}'::regnamespace::oid::int4)`
+  ),
+  `SELECT pg_try_advisory_lock(${0x6d62_6d67}, hashtext('${schema}'))`
+]
+
+const modes = [
+  "ACCESS SHARE",
+  "ROW SHARE",
+  "ROW EXCLUSIVE",
+  "SHARE UPDATE EXCLUSIVE",
+  "SHARE",
+  "SHARE ROW EXCLUSIVE",
+  "EXCLUSIVE",
+  "ACCESS EXCLUSIVE"
+]
+
+/** A backlog of three roles, whose writer and owner fail where they wait for a lock, and do not hang. */
+const guarded = Effect.gen(function* () {
+  const { auditor, owner, roles, schema, writer } = yield* strangers
+  const bounded = { lock_timeout: "20s", statement_timeout: "60s" }
+  const options = { schema, roles }
+  return {
+    schema,
+    auditor,
+    reconnect: connect(owner, options),
+    owner: yield* connect({ ...owner, url: withSettings(owner.url, bounded) }, options),
+    writers: writer,
+    writer: yield* connect({ ...writer, url: withSettings(writer.url, bounded) }, { schema })
+  }
+})
+
+type Guarded = Effect.Success<typeof guarded>
+
+/** Commands of every kind of lock: edges, completion, claims, receipts, redaction, and the generation. */
+const commands = ({ owner, writer }: Pick<Guarded, "owner" | "writer">, prefix: string) =>
+  Effect.gen(function* () {
+    const actor = "w"
+    const [a, b] = [`${prefix} a`, `${prefix} b`]
+    yield* writer.backlog.create({ id: a, title: "A", body: "B", actor, commandId: prefix })
+    yield* writer.backlog.create({ id: b, title: "B", actor })
+    yield* writer.backlog.link({ from: b, to: a, actor })
+    const claimed = Option.getOrThrow(yield* writer.backlog.claim({ owner: "w", id: a, actor }))
+    const done = yield* writer.backlog.complete({ id: a, token: claimed.claimToken ?? 0, result: 1, actor })
+    expect(done.madeClaimable).toEqual([b])
+    yield* writer.backlog.claim({ owner: "w", id: b, actor })
+    expect((yield* writer.audit.restored({ actor })).reclaimed).toEqual([b])
+    expect((yield* owner.audit.redact({ id: a, parts: ["body"], reason: "r", actor })).erased).toHaveLength(1)
+  })
+
+const locks = (test: Test): void => {
+  test(
+    "a session that may only read holds every lock that it can take, and every command commits",
+    Effect.gen(function* () {
+      const backlog = yield* guarded
+      const { auditor, schema } = backlog
+      const sql = yield* SqlClient.SqlClient
+      yield* commands(backlog, "before")
+      const tables = yield* sql<{ readonly name: string }>`
+        SELECT relname AS name FROM pg_class WHERE relnamespace = ${schema}::regnamespace AND relkind = 'r' ORDER BY 1`
+      const outsider = yield* login("outsider")
+      for (const session of [yield* holding(auditor.url), yield* holding(outsider.url)]) {
+        for (const statement of advisoryLocks(schema)) yield* attempt(session, statement)
+        const taken: Array<string> = []
+        for (const { name } of tables) {
+          for (const mode of modes) {
+            if (yield* attempt(session, `LOCK TABLE ${schema}.${name} IN ${mode} MODE`)) taken.push(mode)
+          }
+          for (const strength of ["UPDATE", "NO KEY UPDATE", "SHARE", "KEY SHARE"]) {
+            if (yield* attempt(session, `SELECT FROM ${schema}.${name} FOR ${strength}`)) taken.push(strength)
+          }
+          yield* attempt(session, `SELECT * FROM ${schema}.${name}`)
+        }
+        expect(new Set(taken)).toEqual(new Set(taken.length === 0 ? [] : ["ACCESS SHARE"]))
+      }
+      yield* commands(backlog, "while held")
+    })
+  )
+
+  test(
+    "advisory locks stop no rebuild, no migration and no start",
+    Effect.gen(function* () {
+      const backlog = yield* guarded
+      const { auditor, owner, reconnect, schema } = backlog
+      yield* commands(backlog, "before")
+      const session = yield* holding(auditor.url)
+      for (const statement of advisoryLocks(schema)) expect(yield* attempt(session, statement)).toBe(true)
+      yield* owner.audit.rebuild()
+      yield* reconnect
+    })
+  )
+
+  test(
+    "a role that may read and maintain is refused as auditor, since that lets it lock",
+    Effect.gen(function* () {
+      const { reconnect, auditor } = yield* guarded
+      const sql = yield* SqlClient.SqlClient
+      const [server] = yield* sql<{ readonly version: number }>`
+        SELECT current_setting('server_version_num')::int4 AS version`
+      if ((server?.version ?? 0) < 170_000) return
+      yield* alter((role) => `GRANT pg_maintain TO ${role}`, auditor)
+      expect(String(yield* Effect.flip(reconnect))).toMatch(/would keep MAINTAIN on/)
+    })
+  )
+
+  if (!isLong) return
+
+  test(
+    "a reader can queue commands behind CREATE RULE, and an event trigger of a superuser refuses that",
+    Effect.gen(function* () {
+      const backlog = yield* guarded
+      const { auditor, schema, writers } = backlog
+      const sql = yield* SqlClient.SqlClient
+      yield* commands(backlog, "before")
+      const writer = yield* connect(
+        { ...writers, url: withSettings(writers.url, { lock_timeout: "500ms" }) },
+        { schema }
+      )
+      const create = (id: string) => writer.backlog.create({ id, title: "T", actor: "w" })
+      const reader = yield* holding(auditor.url)
+      expect(yield* attempt(reader, `SELECT FROM ${schema}.cards`)).toBe(true)
+      const rule = `CREATE RULE x AS ON INSERT TO ${schema}.cards DO INSTEAD NOTHING`
+      const other = yield* holding(auditor.url)
+      // Its lock is asked for before its privileges are checked, and commands wait behind the request.
+      const asked = yield* Effect.forkScoped(attempt(other, rule))
+      const queued = sql<{ readonly pid: number }>`SELECT pid FROM pg_locks
+        WHERE NOT granted AND mode = 'AccessExclusiveLock' AND relation = ${`${schema}.cards`}::text::regclass`
+      yield* until(Effect.map(queued, (rows) => rows.length > 0))
+      expect((yield* Effect.flip(create("queued")))._tag).toBe("SqlError")
+      // The operator ends the reader's transaction, or its idle_in_transaction_session_timeout does.
+      yield* Effect.promise(() => reader.run(reader.sql`ROLLBACK`))
+      expect(yield* Fiber.join(asked)).toBe(false)
+      yield* create("after")
+
+      const where = yield* database
+      const name = `refuse_${schema}`
+      yield* sql.unsafe(`CREATE FUNCTION ${schema}.${name}() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF NOT pg_has_role(session_user, (SELECT nspowner FROM pg_namespace WHERE nspname = '${schema}'), 'MEMBER') THEN
+          RAISE EXCEPTION 'rules are for the owner of ${where}'; END IF; END $$`)
+      yield* sql.unsafe(`CREATE EVENT TRIGGER ${name} ON ddl_command_start WHEN TAG IN ('CREATE RULE', 'CREATE TRIGGER')
+        EXECUTE FUNCTION ${schema}.${name}()`)
+      yield* Effect.addFinalizer(() => Effect.orDie(sql.unsafe(`DROP EVENT TRIGGER ${name}`)))
+      const refused = yield* Effect.promise(() =>
+        reader.run(Effect.flip(reader.sql.unsafe(rule))).then(({ reason }) => reason)
+      )
+      expect(String(Reflect.get(Object(refused.cause), "message"))).toMatch(/rules are for the owner/)
+    })
+  )
+}
+
+layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })("locks, on a Postgres server", (it) => {
+  const test: Test = (title, body) =>
+    it.effect(title, (context) =>
+      Effect.flatMap(mayMakeRoles, (makesRoles) =>
+        makesRoles
+          ? Effect.scoped(body)
+          : Effect.sync(() => context.skip("the server's user is no superuser, and may not create roles"))
+      )
+    )
+  locks(test)
+  it.effect.skipIf(isLong)("what a reader can still do", (context) =>
+    Effect.sync(() => context.skip("it waits for lock timeouts: BACKLOG_TEST_SECURITY=long npm run test:security"))
+  )
+})
