@@ -20,6 +20,7 @@ import {
   RebuildBlocked,
   RebuildRefused,
   RebuildSuperseded,
+  RemovalPending,
   ReadOnlyReplica,
   Rejection,
   ReplicaBehind,
@@ -100,7 +101,8 @@ const kinds: ReadonlyArray<{
       ReadOnlyReplica,
       ReplicaBehind,
       ReplicaConflict,
-      RebuildBlocked
+      RebuildBlocked,
+      RemovalPending
     ]),
     exitCode: exitCodes.unavailable
   },

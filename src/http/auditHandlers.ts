@@ -8,7 +8,8 @@ import {
   type EventOptions,
   eventTypeNamed,
   InvalidInput,
-  type RebuildProgress
+  type RebuildProgress,
+  type RemovalProgress
 } from "../index.ts"
 import { BacklogApi } from "./api/BacklogApi.ts"
 import { Caller } from "./Caller.ts"
@@ -98,6 +99,16 @@ export const layerAuditHandlers = HttpApiBuilder.group(
           )
         ),
       redact: handleCommand(audit.redact),
+      erasures: ({ query }) => withDatabaseTrouble(audit.erasures(query)),
+      removeErased: ({ payload: { swapTimeoutMillis } }) =>
+        startedStream(
+          withProgress((onProgress: (progress: RemovalProgress) => Effect.Effect<void>) =>
+            audit.removeErased({
+              onProgress,
+              swapTimeout: swapTimeoutMillis === undefined ? undefined : Duration.millis(swapTimeoutMillis)
+            })
+          )
+        ),
       pruneReceipts: ({ payload }) => withDatabaseTrouble(audit.pruneReceipts(payload)),
       exportLog: () => Effect.map(started(audit.exportLog), linesAsBytes),
       restored: handleCommand(audit.restored),
