@@ -45,6 +45,9 @@ class TooFarBehind extends Data.TaggedError("TooFarBehind") {}
 /** Changed rows that the swap may still have to copy while commands wait. */
 const rowsLeftForSwap = 500
 
+/** Steps that copy changed rows again before the swap is tried, however many are left. */
+const mostCatchUpSteps = 1_000
+
 /** The duration of one step of copying that is aimed at, in milliseconds: on an embedded database commands wait for it. */
 const stepMillis = 60
 
@@ -94,7 +97,7 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
     schema,
     kind: "removal",
     createTables: context.createTables,
-    check: (beside) => refuseAdded(beside, erasableTables),
+    check: (made) => refuseAdded(made, erasableTables),
     superseded: () => pending("a rebuild of the read model has replaced the rewrite, which is tried again later."),
     busy: (kind) =>
       pending(
@@ -248,8 +251,11 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
       return count?.keys ?? 0
     })
     const catchUpSteps = Effect.gen(function* () {
-      while ((yield* step(Effect.andThen(byIndex, catchUp))) > rowsLeftForSwap / 4);
+      for (let steps = 0; steps < mostCatchUpSteps; steps++) {
+        if ((yield* step(Effect.andThen(byIndex, catchUp))) <= rowsLeftForSwap / 4) return
+      }
     })
+    let leftForSwap = rowsLeftForSwap
 
     yield* catchUpSteps
     yield* step(
@@ -264,9 +270,13 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
       yield* byIndex
       yield* sql`LOCK TABLE ${live} IN ACCESS EXCLUSIVE MODE`
       let left = 0
-      for (let keys = yield* catchUp; keys > 0; keys = yield* catchUp) {
-        left += keys
-        if (left > rowsLeftForSwap) return yield* new TooFarBehind()
+      for (let count = yield* catchUp; count > 0; count = yield* catchUp) {
+        left += count
+        if (left > leftForSwap) {
+          // Where commands change rows faster than they can be copied, they have to wait for longer: once.
+          leftForSwap *= 2
+          return yield* new TooFarBehind()
+        }
       }
       yield* refuseAdded(beside, [table])
       yield* sql`ALTER TABLE ${copy} RESET (autovacuum_enabled, toast.autovacuum_enabled)`

@@ -1,6 +1,6 @@
 import { PgClient } from "@effect/sql-pg"
 import { Context, Duration, Effect, Layer, Option, Queue, Schema, type Scope } from "effect"
-import { SqlClient, SqlError } from "effect/sql"
+import { SqlClient, type SqlError } from "effect/sql"
 import { CardId } from "../domain/CardId.ts"
 import { unhurried } from "../events/AnswerTimeout.ts"
 import { arrayLiteral } from "../events/arrayLiteral.ts"

@@ -103,9 +103,9 @@ describe("erased bytes in an embedded directory", () => {
         yield* Effect.promise(() => copyEmptyDatabase(directory))
         const open = layerPglite({ dataDir: directory }).pipe(Layer.provide(byHand))
         const needles = yield* Effect.gen(function* () {
-          const needles = yield* writeEverywhere
+          const written = yield* writeEverywhere
           yield* redactAll
-          return needles
+          return written
         }).pipe(Effect.provide(open))
         // Closed and opened again, which renames files of the write-ahead log.
         expect(filesWith(directory, needles).some((file) => file.includes("/base/"))).toBe(true)
