@@ -184,7 +184,7 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
     })
     yield* trying(`the table ${table}`, step(capture))
 
-    /** Copies the next rows in the order of their keys; returns how many, 0 when there are no more. */
+    /** Copies the next rows in the order of their keys; returns how many, and whether they are the last. */
     const copyNext = (limit: number, isFirst: boolean) =>
       Effect.gen(function* () {
         yield* byIndex
@@ -197,14 +197,16 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
             )})`
         const ordered = literal(keys())
         yield* sql`DELETE FROM ${upTo}`
-        const found = yield* sql`
-          INSERT INTO ${upTo}
-          SELECT ${ordered} FROM (
+        const [page] = yield* sql<{ readonly found: number; readonly fitting: number }>`
+          WITH page AS MATERIALIZED (
             SELECT ${ordered}, row_number() OVER rows AS place, sum(${literal(bytes.join(" + ") || "0")}) OVER rows AS bytes
             FROM (SELECT * FROM ${live} AS live WHERE ${after} ORDER BY ${ordered} LIMIT ${limit}::int4) AS next
-            WINDOW rows AS (ORDER BY ${ordered} ROWS UNBOUNDED PRECEDING)) AS page
-          WHERE place = 1 OR bytes <= ${bytesAtOnce}::int8 ORDER BY place DESC LIMIT 1 RETURNING 1 AS one`
-        if (found.length === 0) return 0
+            WINDOW rows AS (ORDER BY ${ordered} ROWS UNBOUNDED PRECEDING)),
+          fitting AS (SELECT * FROM page WHERE place = 1 OR bytes <= ${bytesAtOnce}::int8 ORDER BY place DESC LIMIT 1),
+          noted AS (INSERT INTO ${upTo} SELECT ${ordered} FROM fitting)
+          SELECT (SELECT count(*) FROM page)::int4 AS found, coalesce((SELECT place FROM fitting), 0)::int4 AS fitting`
+        const { fitting = 0, found = 0 } = page ?? {}
+        if (fitting === 0) return { copied: 0, isLast: true }
         const last = columns
           .flatMap(({ isKey, name }) => (isKey ? [`(SELECT ${name} FROM "${beside}"."${table}_up_to")`] : []))
           .join(", ")
@@ -215,15 +217,16 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
           SELECT count(*)::int4 AS rows FROM copied`
         yield* sql`DELETE FROM ${from}`
         yield* sql`INSERT INTO ${from} SELECT * FROM ${upTo}`
-        return copied?.rows ?? 0
+        // What comes after these was written since the trigger notes changes: it is copied as a change.
+        return { copied: copied?.rows ?? 0, isLast: found < limit && fitting === found }
       })
 
     yield* told("copying")
     for (let limit: number = rowsAtOnce.first, isFirst = true; ; isFirst = false) {
       const began = performance.now()
-      const copied = yield* step(copyNext(limit, isFirst))
-      if (copied === 0) break
+      const { copied, isLast } = yield* step(copyNext(limit, isFirst))
       done += copied
+      if (isLast) break
       const took = performance.now() - began
       const fitting = Math.round(limit * Math.min(2, stepMillis / Math.max(took, 1)))
       limit = Math.min(rowsAtOnce.most, Math.max(rowsAtOnce.least, fitting))
