@@ -53,6 +53,7 @@ export {
   RebuildSuperseded,
   type Rebuilt
 } from "./projections/rebuild.ts"
+export { RemovalPending, RemovalProgress } from "./projections/rewriteTables.ts"
 export type { VerifyOptions } from "./projections/verify.ts"
 export { AccessRole } from "./services/AccessRole.ts"
 export {
@@ -83,6 +84,7 @@ export { Doctor } from "./services/Doctor.ts"
 export { DoctorFacts } from "./services/DoctorFacts.ts"
 export { DoctorFinding } from "./services/DoctorFinding.ts"
 export { DirectoryLocked, DirectoryUnusable } from "./services/DirectoryLock.ts"
+export { Erasure, Erasures, type RemovalOptions, RemovalReport } from "./services/Erasures.ts"
 export { EventTypeFilter, eventTypeNamed } from "./services/EventTypeFilter.ts"
 export { DirectoryLost } from "./services/HeldDirectory.ts"
 export { InvalidInput } from "./services/InvalidInput.ts"
@@ -103,4 +105,5 @@ export type { PostgresOptions } from "./services/Postgres.ts"
 export { withoutSecrets } from "./services/withoutSecrets.ts"
 export { At, CardAt } from "./services/moments.ts"
 export type { RedactedCard } from "./services/redactCard.ts"
+export { RemovalSchedule, type RemovalTimes } from "./services/RemovalSchedule.ts"
 export type { RestoredBacklog } from "./services/restoreBacklog.ts"

@@ -5,6 +5,7 @@ import { complete } from "./commands/complete.ts"
 import { consumers } from "./commands/consumers.ts"
 import { create } from "./commands/create.ts"
 import { doctor } from "./commands/doctor.ts"
+import { erasures } from "./commands/erasures.ts"
 import { events } from "./commands/events.ts"
 import { explain } from "./commands/explain.ts"
 import { exportCommand } from "./commands/export.ts"
@@ -41,7 +42,7 @@ export const backlogCommand = Command.make("backlog").pipe(
     { group: "Cards", commands: [create, revise, show, list, explain, stats, history, watch] },
     { group: "Work", commands: [work, claim, renew, release, complete, reclaim] },
     { group: "Order", commands: [link, unlink, block, unblock, reopen] },
-    { group: "Audit", commands: [events, verify, anchor, rebuild, redact, consumers] },
+    { group: "Audit", commands: [events, verify, anchor, rebuild, redact, erasures, consumers] },
     {
       group: "Backlog",
       commands: [serve, mcp, importCommand, exportCommand, restored, receipts, migrate, token, doctor]

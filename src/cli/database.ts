@@ -8,10 +8,12 @@ import {
   BacklogOpening,
   type BacklogServices,
   Doctor,
+  Erasures,
   InvalidInput,
   layerPglite,
   layerPostgres,
-  type Opening
+  type Opening,
+  RemovalSchedule
 } from "../index.ts"
 import { createHint } from "../services/BacklogOpening.ts"
 import { BacklogRoles, type RoleNames } from "../services/BacklogRoles.ts"
@@ -52,14 +54,16 @@ const howToCreate =
 /** What a command does where there is no backlog, and how it says what people must know. */
 interface Manner {
   readonly opening: Opening
+  /** Whether erased bytes are removed from the data files in the background: by programs that run for long. */
+  readonly removes: boolean
   /** A line on standard error, or an entry of the log that is there. */
   readonly say: (text: string) => Effect.Effect<void, never, Host>
 }
 
 const line = (text: string) => Effect.map(Host, ({ stderr }) => stderr.write(`note: ${text}\n`))
-const reads: Manner = { opening: "existing", say: line }
-const creates: Manner = { opening: "create", say: line }
-const createsAndLogs: Manner = { opening: "create", say: (text) => Effect.logInfo(text) }
+const reads: Manner = { opening: "existing", removes: false, say: line }
+const creates: Manner = { opening: "create", removes: false, say: line }
+const createsAndLogs: Manner = { opening: "create", removes: true, say: (text) => Effect.logInfo(text) }
 
 /** Where a schema is, for people. */
 const placeOf = (meant: DatabaseTarget, schema: string | null): string => {
@@ -85,7 +89,7 @@ const missingIn = (error: BacklogMissing, meant: DatabaseTarget): BacklogMissing
  * standard error what was created, and which database was chosen over one that people might expect.
  */
 const within =
-  ({ opening, say }: Manner) =>
+  ({ opening, removes, say }: Manner) =>
   <R, LE>(layerOf: (meant: DatabaseTarget, schema: string | undefined) => Layer.Layer<R, LE>) =>
     Effect.fnUntraced(function* <A, E, R2>(effect: Effect.Effect<A, E, R | R2>) {
       const { meant, note, schema } = yield* target
@@ -109,6 +113,7 @@ const within =
           Layer.provide(layerOf(meant, schema), [
             Layer.succeed(BacklogOpening)({ opening, onCreated, onMigrated }),
             Layer.succeed(OnDirectoryLost)(onLost),
+            removes ? Layer.empty : Layer.succeed(RemovalSchedule)("off"),
             layerPostgresTimeouts
           ])
         ),
@@ -181,7 +186,9 @@ export const withAccessTokens = within(reads)((meant, schema) =>
 )
 
 /** Runs an effect with the doctor of that backlog; no migration is applied, and no directory created. */
-export const withDoctor = within(reads)((meant, schema) => overClient(Doctor.layer, meant, schema, "existing", 4))
+export const withDoctor = within(reads)((meant, schema) =>
+  overClient(Layer.mergeAll(Doctor.layer, Erasures.layer), meant, schema, "existing", 4)
+)
 
 /** The directory of the database that is meant; undefined for a server. */
 export const meantDirectory = Effect.map(target, ({ meant }) =>

@@ -21,6 +21,7 @@ import {
   RebuildBlocked,
   RebuildRefused,
   RebuildSuperseded,
+  RemovalPending,
   ReadOnlyReplica,
   Rejection,
   ReplicaBehind,
@@ -102,7 +103,8 @@ const kinds: ReadonlyArray<{
       ReadOnlyReplica,
       ReplicaBehind,
       ReplicaConflict,
-      RebuildBlocked
+      RebuildBlocked,
+      RemovalPending
     ]),
     exitCode: exitCodes.unavailable
   },

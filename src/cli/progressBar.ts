@@ -1,4 +1,5 @@
 import { Effect } from "effect"
+import type { RemovalProgress } from "../index.ts"
 import type { Host } from "./Host.ts"
 
 const cells = 30
@@ -24,3 +25,9 @@ export const progressBar =
       const bar = `${"█".repeat(full)}${"░".repeat(cells - full)}`
       host.stderr.write(settled >= total ? "\r\u001b[K" : `\r${bar} ${settled} of ${total} ${what}\u001b[K`)
     })
+
+/** Shows how far a removal of erased bytes is. */
+export const removalProgress =
+  (host: Host["Service"]) =>
+  ({ done, phase, table, total }: RemovalProgress): Effect.Effect<void> =>
+    progressBar(host, `rows of ${table}, ${phase}`)(done, total)

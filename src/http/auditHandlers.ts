@@ -6,7 +6,8 @@ import {
   CardNotFound,
   type EventOptions,
   eventTypeNamed,
-  type RebuildProgress
+  type RebuildProgress,
+  type RemovalProgress
 } from "../index.ts"
 import { BacklogApi } from "./api/BacklogApi.ts"
 import { Caller } from "./Caller.ts"
@@ -103,6 +104,19 @@ export const layerAuditHandlers = HttpApiBuilder.group(
           )
         ),
       redact: handleCommand(audit.redact),
+      erasures: ({ query }) => withDatabaseTrouble(audit.erasures(query)),
+      removeErased: ({ payload: { swapTimeoutMillis } }) =>
+        Effect.andThen(
+          ifStillValid(Effect.void),
+          startedStream(
+            withProgress((onProgress: (progress: RemovalProgress) => Effect.Effect<void>) =>
+              audit.removeErased({
+                onProgress,
+                swapTimeout: swapTimeoutMillis === undefined ? undefined : Duration.millis(swapTimeoutMillis)
+              })
+            )
+          )
+        ),
       pruneReceipts: ({ payload }) => ifStillValid(audit.pruneReceipts(payload)),
       exportLog: () => Effect.map(started(audit.exportLog), linesAsBytes),
       restored: handleCommand(audit.restored),

@@ -22,13 +22,13 @@ export const lockBeside = (sql: SqlClient.SqlClient, schema: string, mode: "shar
 
 /**
  * Removes a card's row from the tables of a rebuild that is under way, which makes it anew when it catches up, or was
- * killed, in the caller's transaction, which has locked the schema beside. Answers the table, if there is one.
+ * killed, in the caller's transaction, which has locked the schema beside. The old row's bytes stay in its file until a
+ * removal.
  */
 export const forgetBeside = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, schema: string, id: CardId) {
   const cards = `${yield* besideSchema(sql, schema)}.cards`
   const [found] = yield* sql<{ readonly may: boolean | null }>`
     SELECT has_table_privilege(to_regclass(${cards}), 'DELETE') AS may`
-  if (found?.may !== true) return undefined
+  if (found?.may !== true) return
   yield* sql`DELETE FROM ${sql(cards)} WHERE id = ${id}`
-  return cards
 })

@@ -1,10 +1,9 @@
 import { Clock, Data, type DateTime, Duration, Effect, Schema } from "effect"
-import { SqlClient, SqlError } from "effect/sql"
-import { randomUUID } from "node:crypto"
+import { SqlClient, type SqlError } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import type { EventLog } from "../events/EventLog.ts"
-import { inTransaction, readCommitted } from "../events/inTransaction.ts"
-import { besideSchema, lockBeside } from "./besideSchema.ts"
+import { readCommitted } from "../events/inTransaction.ts"
+import { beginBeside, dropBeside, inSeconds, isLockTrouble, withoutDelay } from "./besideWork.ts"
 import { makeBuildReadModel } from "./buildReadModel.ts"
 import { makeCountsTable } from "./CardCounts.ts"
 import { makeCardTables } from "./CardTables.ts"
@@ -83,19 +82,13 @@ class TooFarBehind extends Data.TaggedError("TooFarBehind") {}
 /** Events that the swap itself may still have to take in at first, while commands wait: tenths of a second's work. */
 const eventsLeftForSwap = 500
 
-/**
- * How long one try of the swap may keep commands waiting for its locks. Less than a server's `deadlock_timeout`, so that
- * of two who wait for each other it is the swap that steps back.
- */
-const lockTimeout = "300ms"
-
-/** The server ends a swap whose program is gone, or does something else, and lets commands go on. */
-const idleTimeout = "10s"
-
 /** How long to let commands go on between two tries, at first and at most, in milliseconds. */
 const pause = { first: 100, longest: 1_000 } as const
 
 const cardsAtOnce = 500
+
+/** The tables of a read model, in the order in which everybody locks them. */
+const rebuiltTables = ["cards", "dependencies"] as const
 
 /**
  * Builds the read model from the log in a schema beside the backlog's, catches up with what is written meanwhile, and
@@ -108,46 +101,28 @@ export const rebuild = (context: RebuildContext) =>
 
 const rebuildBeside = Effect.fnUntraced(function* (context: RebuildContext) {
   const { log, onProgress, schema, sql } = context
-  const beside = yield* besideSchema(sql, schema)
-  const nonce = randomUUID()
-  const owner = sql(`${beside}.rebuild`)
   const live = makeCardTables(sql, schema)
-  const tables = makeCardTables(sql, beside)
-  const build = makeBuildReadModel(sql, log, tables)
   const counts = makeCountsTable(sql, schema)
 
-  const refuseAdded = Effect.gen(function* () {
-    const added = yield* addedObjects(sql, schema, beside)
+  const refuseAdded = Effect.fnUntraced(function* (beside: string) {
+    const added = yield* addedObjects(sql, schema, beside, rebuiltTables)
     if (added.length > 0) return yield* new RebuildRefused({ schema, added })
   })
 
   yield* onProgress({ phase: "preparing", done: 0, total: 0 })
-  yield* inTransaction(sql)(
-    Effect.gen(function* () {
-      yield* lockBeside(sql, schema, "exclusive")
-      yield* dropSchema(sql, beside)
-      yield* sql`CREATE SCHEMA ${sql(beside)}`
-      yield* context.createTables(beside)
-      yield* sql`CREATE TABLE ${owner} AS SELECT ${nonce}::text AS nonce`
-      yield* refuseAdded
-    })
-  )
-
-  /** A step of this rebuild, unless a later one has taken its place. */
-  const step = <A, E>(
-    effect: Effect.Effect<A, E>,
-    mode: "shared" | "exclusive" = "shared"
-  ): Effect.Effect<A, E | RebuildSuperseded | SqlError.SqlError> =>
-    inTransaction(sql)(
-      Effect.gen(function* () {
-        yield* lockBeside(sql, schema, mode)
-        const [found] = yield* sql<{ readonly exists: boolean }>`
-          SELECT to_regclass(${`${beside}.rebuild`}) IS NOT NULL AS exists`
-        const owners = found?.exists === true ? yield* sql<{ readonly nonce: string }>`SELECT nonce FROM ${owner}` : []
-        if (owners[0]?.nonce !== nonce) return yield* new RebuildSuperseded({ schema })
-        return yield* effect
-      })
-    )
+  const { beside, step } = yield* beginBeside({
+    sql,
+    schema,
+    kind: "rebuild",
+    createTables: context.createTables,
+    check: refuseAdded,
+    superseded: () => new RebuildSuperseded({ schema }),
+    busy: () => new RebuildBlocked({ schema, waitedSeconds: 0 }),
+    timeout: context.swapTimeout,
+    blocked: (waitedSeconds) => new RebuildBlocked({ schema, waitedSeconds })
+  })
+  const tables = makeCardTables(sql, beside)
+  const build = makeBuildReadModel(sql, log, tables)
 
   const changedCards = (after: number, upTo: number) =>
     Effect.map(
@@ -197,16 +172,14 @@ const rebuildBeside = Effect.fnUntraced(function* (context: RebuildContext) {
     })
 
     const swap = Effect.gen(function* () {
-      yield* sql`
-        SELECT set_config('lock_timeout', ${lockTimeout}, true),
-          set_config('idle_in_transaction_session_timeout', ${idleTimeout}, true)`
+      yield* withoutDelay(sql)
       // The tables before the head, as every command does: none that holds one of them waits for this.
       yield* sql`LOCK TABLE ${live.cards}, ${live.dependencies} IN ACCESS EXCLUSIVE MODE`
       const head = (yield* log.head("lock")).position
       if (head - position > leftForSwap) return yield* new TooFarBehind()
       yield* build.replace(yield* changedCards(position, head), head, yield* context.now)
-      yield* refuseAdded
-      yield* swapTables(sql, schema, beside)
+      yield* refuseAdded(beside)
+      yield* swapTables(sql, schema, beside, rebuiltTables)
       yield* counts.recount
       yield* onProgress({ phase: "swapping", done: head, total: head })
       return head
@@ -226,13 +199,11 @@ const rebuildBeside = Effect.fnUntraced(function* (context: RebuildContext) {
       )
       const now = yield* Clock.currentTimeMillis
       if (swappedAt !== undefined) {
-        // Of what was made anew while catching up, and may have been redacted, the old rows are still in the files.
-        yield* Effect.ignore(sql`VACUUM ${live.cards}, ${live.dependencies}`)
         yield* onProgress({ phase: "swapped", done: swappedAt, total: swappedAt })
         return { position: swappedAt, cards, rounds, swapMillis: now - asked } satisfies Rebuilt
       }
       if (now - began >= Duration.toMillis(context.swapTimeout)) {
-        return yield* new RebuildBlocked({ schema, waitedSeconds: Math.round((now - began) / 100) / 10 })
+        return yield* new RebuildBlocked({ schema, waitedSeconds: inSeconds(now - began) })
       }
       yield* Effect.sleep(rest)
     }
@@ -241,12 +212,9 @@ const rebuildBeside = Effect.fnUntraced(function* (context: RebuildContext) {
   return yield* Effect.ensuring(
     steps,
     // What is left behind harms nobody, and the next rebuild removes it.
-    Effect.ignore(step(dropSchema(sql, beside), "exclusive"))
+    Effect.ignore(step(dropBeside(sql, beside), "exclusive"))
   )
 })
 
 const isWorthAnotherTry = (error: unknown): error is TooFarBehind | SqlError.SqlError =>
-  error instanceof TooFarBehind ||
-  (SqlError.isSqlError(error) && (error.reason._tag === "LockTimeoutError" || error.reason._tag === "DeadlockError"))
-
-const dropSchema = (sql: SqlClient.SqlClient, schema: string) => sql`DROP SCHEMA IF EXISTS ${sql(schema)} CASCADE`
+  error instanceof TooFarBehind || isLockTrouble(error)

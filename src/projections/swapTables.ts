@@ -1,14 +1,20 @@
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql"
+import { arrayLiteral } from "../events/arrayLiteral.ts"
 
-/** The tables of a read model, in the order in which everybody locks them. */
-const tableNames = ["cards", "dependencies"] as const
+/** The trigger by which a removal hears of changes of a table that it copies. */
+export const captureTrigger = "mosaic_backlog_capture"
 
 /**
  * What the live tables have, or what depends on them, that the tables beside have not: columns, indexes, constraints,
  * triggers, views, publications.
  */
-export const addedObjects = (sql: SqlClient.SqlClient, live: string, beside: string) =>
+export const addedObjects = (
+  sql: SqlClient.SqlClient,
+  live: string,
+  beside: string,
+  tableNames: ReadonlyArray<string>
+) =>
   Effect.map(
     sql<{ readonly added: string }>`
       WITH tables AS (
@@ -21,7 +27,9 @@ export const addedObjects = (sql: SqlClient.SqlClient, live: string, beside: str
         FROM tables JOIN pg_depend ON refclassid = 'pg_class'::regclass AND refobjid = tables.oid
           CROSS JOIN LATERAL pg_identify_object(classid, objid, 0)
           LEFT JOIN pg_constraint ON classid = 'pg_constraint'::regclass AND pg_constraint.oid = objid
+          LEFT JOIN pg_trigger ON classid = 'pg_trigger'::regclass AND pg_trigger.oid = objid
         WHERE type NOT IN ('toast table', 'composite type') AND contype IS DISTINCT FROM 'n'
+          AND tgname IS DISTINCT FROM ${captureTrigger}
         UNION SELECT nspname, 'column ' || attname || ' of ' || relname
         FROM tables JOIN pg_attribute ON attrelid = tables.oid WHERE attnum > 0 AND NOT attisdropped)
       SELECT object AS added FROM objects WHERE nspname = ${live}
@@ -29,11 +37,35 @@ export const addedObjects = (sql: SqlClient.SqlClient, live: string, beside: str
     (rows) => rows.map(({ added }) => added)
   )
 
-/** Puts the tables beside in the place of the live ones, with the same owner, grants and storage parameters. */
-export const swapTables = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, schema: string, beside: string) {
+/**
+ * Puts the tables beside in the place of the live ones, with the same owner, grants, triggers, storage parameters and
+ * statistics targets. `kept` are columns whose targets stay as the tables beside have them.
+ */
+export const swapTables = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  schema: string,
+  beside: string,
+  tableNames: ReadonlyArray<string>,
+  kept: ReadonlyArray<string> = []
+) {
+  const run = (statements: ReadonlyArray<{ readonly statement: string }>) =>
+    Effect.forEach(statements, ({ statement }) => sql.unsafe(statement), { discard: true })
+  // Those of the tables beside call functions that are in the schema beside, and go with it.
+  const triggers = yield* sql<{ readonly statement: string }>`
+    WITH live AS (
+      SELECT tgname, pg_get_triggerdef(pg_trigger.oid) AS definition, tgrelid::regclass::text AS name, tgenabled
+      FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+      WHERE relnamespace = ${schema}::regnamespace AND relname IN ${sql.in(tableNames)}
+        AND NOT tgisinternal AND tgname <> ${captureTrigger})
+    SELECT statement FROM (
+      SELECT 1 AS place, tgname, definition AS statement FROM live
+      UNION ALL SELECT 2, tgname, pg_catalog.format('ALTER TABLE %s %s TRIGGER %I', name,
+        CASE tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, tgname)
+      FROM live WHERE tgenabled <> 'O') AS statements
+    ORDER BY place, tgname`
   const statements = yield* sql<{ readonly statement: string }>`
     WITH live AS (
-      SELECT relname, oid, relowner, relacl, reloptions, pg_get_userbyid(relowner) AS owner FROM pg_class
+      SELECT relname, oid, relowner, relacl, reloptions, reltoastrelid, pg_get_userbyid(relowner) AS owner FROM pg_class
       WHERE relnamespace = ${schema}::regnamespace AND relname IN ${sql.in(tableNames)}),
     new AS (
       SELECT pg_class.oid, pg_catalog.format('%I.%I', ${beside}::text, pg_class.relname) AS name, pg_class.relname,
@@ -55,13 +87,25 @@ export const swapTables = Effect.fnUntraced(function* (sql: SqlClient.SqlClient,
       FROM live JOIN new USING (relname) JOIN pg_attribute ON attrelid = live.oid, aclexplode(attacl)
       WHERE grantee <> live.relowner
       UNION SELECT 5, pg_catalog.format('ALTER TABLE %s SET (%I = %L)', name, option_name, option_value)
-      FROM live JOIN new USING (relname), pg_options_to_table(live.reloptions))
+      FROM live JOIN new USING (relname), pg_options_to_table(live.reloptions)
+      UNION SELECT 5, pg_catalog.format('ALTER TABLE %s SET (toast.%I = %L)', name, option_name, option_value)
+      FROM live JOIN new USING (relname) JOIN pg_class AS toast ON toast.oid = live.reltoastrelid,
+        pg_options_to_table(toast.reloptions)
+      UNION SELECT 6, pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', name, old.attname,
+        coalesce(old.attstattarget, -1))
+      FROM live JOIN new USING (relname) JOIN pg_attribute AS old ON old.attrelid = live.oid
+        JOIN pg_attribute AS made ON made.attrelid = new.oid AND made.attname = old.attname
+      WHERE old.attnum > 0 AND coalesce(old.attstattarget, -1) <> coalesce(made.attstattarget, -1)
+        AND NOT concat(live.relname, '.', old.attname) = ANY(${arrayLiteral(kept)}::text[])
+      UNION SELECT 7, pg_catalog.format('DROP TRIGGER %I ON %s', tgname, name)
+      FROM new JOIN pg_trigger ON tgrelid = new.oid WHERE NOT tgisinternal)
     SELECT statement FROM statements ORDER BY place, statement`
-  for (const { statement } of statements) yield* sql.unsafe(statement)
+  yield* run(statements)
   for (const table of tableNames) {
     yield* sql`DROP TABLE ${sql(`${schema}.${table}`)}`
     yield* sql`ALTER TABLE ${sql(`${beside}.${table}`)} SET SCHEMA ${sql(schema)}`
   }
+  yield* run(triggers)
 })
 
 const grantee = (sql: SqlClient.SqlClient) =>

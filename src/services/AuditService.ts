@@ -42,6 +42,7 @@ import {
   type Rebuilt,
   rebuild
 } from "../projections/rebuild.ts"
+import type { RemovalPending } from "../projections/rewriteTables.ts"
 import { verify, type VerifyOptions } from "../projections/verify.ts"
 import {
   type EventOptions,
@@ -51,6 +52,7 @@ import {
   decodeAt,
   decodeCardAt,
   decodeConsumer,
+  decodeErasureOptions,
   decodeEventOptions,
   decodeId,
   decodeMove,
@@ -60,10 +62,12 @@ import {
   decodeReason,
   decodeRebuildOptions,
   decodeRedact,
+  decodeRemovalOptions,
   decodeRestored,
   decodeVerifyOptions
 } from "./auditInput.ts"
 import type { BacklogMissing } from "./BacklogOpening.ts"
+import { type Erasure, Erasures, type RemovalOptions, type RemovalReport } from "./Erasures.ts"
 import { existingType } from "./EventTypeFilter.ts"
 import { InvalidInput } from "./InvalidInput.ts"
 import { layerEventLog } from "./layerEventLog.ts"
@@ -212,13 +216,29 @@ export class AuditService extends Context.Service<
       readonly swapTimeout?: Duration.Input | undefined
     }) => Effect.Effect<RebuildReport, RebuildBlocked | RebuildRefused | RebuildSuperseded | InvalidInput | ReadFailure>
     /**
-     * Erases parts of a card's events from the log and the read model, for good, and records who did so and why. The
-     * events remain, visibly redacted, and every hash and anchor still holds. With a `commandId` it is carried out once,
+     * Erases parts of a card's events from the log and the read model, permanently, and records who did so and why. The
+     * events remain, visibly redacted, and every hash and anchor still holds. `state` says whether the bytes are still in
+     * the data files: `removeErased` removes them, and so does the process that owns the tables, in the background. With a `commandId` it is carried out once,
      * like every command of `BacklogService`.
      */
     readonly redact: (
       input: typeof Redact.Encoded
     ) => Effect.Effect<RedactedCard, CardNotFound | CommandIdConflict | InvalidInput | ReadFailure>
+    /** Redactions that erased something, and whether their bytes are still in the data files: all, or only the pending. */
+    readonly erasures: (options?: {
+      readonly pending?: boolean | undefined
+    }) => Effect.Effect<ReadonlyArray<Erasure>, InvalidInput | SqlError.SqlError>
+    /**
+     * Removes the bytes of all redactions from the data files: copies the live rows of every table that can hold erasable
+     * text into new files, while commands continue, and swaps these in, table by table. Does nothing where no redaction is
+     * pending. A process whose role owns the tables does the same by itself (`RemovalSchedule`). `swapTimeout` is how long
+     * to try to take the locks of a table. Defaults to 1 minute. Fails with `RemovalPending`, which says what keeps it from
+     * completing; the redactions stay pending then. Must not be part of a transaction. Needs the right to create schemas. A
+     * REPEATABLE READ transaction that began before a swap and first reads the table after it sees it empty.
+     */
+    readonly removeErased: (
+      options?: RemovalOptions
+    ) => Effect.Effect<RemovalReport, RemovalPending | InvalidInput | SqlError.SqlError>
     /**
      * Removes receipts of commands by age, and answers how many. A retry that comes after that is a new command, so keep
      * them for longer than anybody may retry.
@@ -272,6 +292,8 @@ export class AuditService extends Context.Service<
       const tables = makeCardTables(sql, schema)
       const counts = makeCountsTable(sql, schema)
       const build = makeBuildReadModel(sql, log, tables)
+      const erasures = yield* Erasures
+      yield* Effect.forkScoped(erasures.keepRemoving)
       const endClaims = makeEndClaims(sql, tables, log, readModel)
       const named = namingReplica(sql)
       const namedStream = <A, E>(stream: Stream.Stream<A, E | SqlError.SqlError>) =>
@@ -340,8 +362,8 @@ export class AuditService extends Context.Service<
         const options = yield* decodeVerifyOptions(input)
         yield* alone("a verification")
         return yield* Effect.gen(function* () {
-          // Before the snapshot is taken, so that no rebuild swaps the tables between the two.
-          yield* sql`LOCK TABLE ${tables.cards}, ${tables.dependencies} IN ACCESS SHARE MODE`
+          // Before the snapshot is taken, so that no rebuild or removal swaps the tables between the two.
+          yield* sql`LOCK TABLE ${tables.cards}, ${tables.dependencies}, ${sql(`${schema}.events`)} IN ACCESS SHARE MODE`
           return yield* verify(sql, log, tables, counts, yield* now, options)
         }).pipe(
           inTransaction(sql),
@@ -436,19 +458,29 @@ export class AuditService extends Context.Service<
         rebuild: rebuilt,
         redact: Effect.fn("AuditService.redact")(function* (input) {
           const command = yield* decodeRedact(input)
-          return yield* redactOnce(
+          const redacted = yield* redactOnce(
             sql,
             receipts,
             log.awaitStandby,
             command,
-            redactCard(sql, log, readModel, schema, command)
+            redactCard(sql, log, readModel, erasures, schema, command)
           )
+          const isPending = yield* erasures.isPending(command.id)
+          return { ...redacted, state: isPending ? ("erased from reads" as const) : ("removed from pages" as const) }
+        }, named),
+        erasures: Effect.fn("AuditService.erasures")(function* (input = {}) {
+          return yield* erasures.list(yield* decodeErasureOptions(input))
+        }, named),
+        removeErased: Effect.fn("AuditService.removeErased")(function* (input = {}) {
+          const options = yield* decodeRemovalOptions(input)
+          yield* alone("a removal of erased bytes")
+          return yield* erasures.remove(options)
         }, named),
         pruneReceipts: Effect.fn("AuditService.pruneReceipts")(function* (input) {
           const { olderThanDays } = yield* decodePruneReceipts(input)
           return yield* unhurried(receipts.prune(olderThanDays * secondsPerDay))
         }, named),
-        exportLog: namedStream(exportLog(sql, log)),
+        exportLog: namedStream(exportLog(sql, log, schema)),
         restored: Effect.fn("AuditService.restored")(function* (input) {
           const { actor } = yield* decodeRestored(input)
           yield* alone("a restore")
@@ -471,7 +503,7 @@ export class AuditService extends Context.Service<
       })
     })
   ).pipe(
-    Layer.provide(Receipts.layer),
+    Layer.provide([Receipts.layer, Erasures.layer]),
     Layer.provide([layerEventLog, ReadModel.layer, Checkpoints.layer]),
     Layer.provide(Migrations.layer)
   )

@@ -251,6 +251,14 @@ export class Doctor extends Context.Service<
         (rows) => rows[0] ?? null
       )
 
+      const erasures = Effect.map(
+        sql<NonNullable<DoctorFacts["erasures"]>>`
+          SELECT count(*)::float8 AS pending,
+            extract(epoch FROM clock_timestamp() - min(erased_at))::float8 AS "oldestSeconds", max(problem) AS problem
+          FROM ${table("erasures")} WHERE removed_at IS NULL`,
+        (rows) => rows[0] ?? null
+      )
+
       const readiness = Effect.map(migrations, ({ edited, exists, isReadable, missing, unknown }) => {
         if (!exists) return Option.some("there is no backlog in the schema")
         if (!isReadable) return Option.some("the backlog may not be read by this role")
@@ -317,6 +325,7 @@ export class Doctor extends Context.Service<
             consumers: isWhole ? yield* consumers : [],
             generation: isWhole ? yield* generation : null,
             tokenOverlaps: isWhole ? yield* tokenOverlaps : null,
+            erasures: isWhole ? yield* erasures : null,
             ...(isWhole ? yield* work : nothing)
           }
         })

@@ -67,6 +67,16 @@ export const DoctorFacts = Schema.Struct({
       hasMoved: Schema.Boolean
     })
   ),
+  /** Redactions whose bytes may still be in the data files; `null` when there is no backlog to read. */
+  erasures: Schema.NullOr(
+    Schema.Struct({
+      pending: Count,
+      /** How long ago the first of them was carried out. */
+      oldestSeconds: Schema.NullOr(Schema.Finite),
+      /** Why the last try to remove the bytes did not complete. */
+      problem: Schema.NullOr(Schema.String)
+    })
+  ),
   consumers: Schema.Array(
     Schema.Struct({
       consumer: Checkpoint.fields.consumer,

@@ -5,6 +5,7 @@ import { Name, Reason } from "../domain/Text.ts"
 import { Anchor, AnchorRefused } from "../events/Anchor.ts"
 import { Position } from "../events/RecordedEvent.ts"
 import type { RebuildProgress } from "../projections/rebuild.ts"
+import type { RemovalProgress } from "../projections/rewriteTables.ts"
 import type { VerifyOptions } from "../projections/verify.ts"
 import { decodeInput } from "./decodeInput.ts"
 import { EventTypeFilter } from "./EventTypeFilter.ts"
@@ -66,6 +67,17 @@ export const decodeRebuildOptions = decodeInput(
     swapTimeout: Schema.optional(DurationInput)
   })
 )
+
+/** The options of `removeErased`. */
+export const decodeRemovalOptions = decodeInput(
+  Schema.Struct({
+    onProgress: Schema.optional(functionLike<(progress: RemovalProgress) => Effect.Effect<void>>()),
+    swapTimeout: Schema.optional(DurationInput)
+  })
+)
+
+/** Which redactions are listed. */
+export const decodeErasureOptions = decodeInput(Schema.Struct({ pending: Schema.optional(Schema.Boolean) }))
 
 /** The id of a card. */
 export const decodeId = decodeInput(CardId)

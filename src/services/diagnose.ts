@@ -240,6 +240,27 @@ const consumers = ({ consumers: of, head }: DoctorFacts) =>
     of.length === 0 ? "No consumer keeps a checkpoint." : "Consumers keep up."
   )
 
+/** How long a removal may take before it is worth a warning. */
+const removalTime = 10 * minute
+
+const erasures = ({ erasures: found }: DoctorFacts) => {
+  if (found === null) return []
+  const { oldestSeconds, pending, problem: why } = found
+  const isOld = why !== null || (oldestSeconds ?? 0) > removalTime
+  const what =
+    `The bytes of ${pending === 1 ? "1 redaction" : `${pending} redactions`} are still in the data files, ` +
+    `the oldest for ${long(oldestSeconds ?? 0)}.${why === null ? "" : ` The last try to remove them did not complete: ${why}`}`
+  return orOk(
+    [
+      pending > 0 && !isOld && note(what),
+      pending > 0 &&
+        isOld &&
+        warning(what, "Run `backlog doctor --fix` as the owner, or let a server that connects as the owner run.")
+    ],
+    "No erased bytes are left in the data files."
+  )
+}
+
 const anchors = ({ anchorFile, server: { isReplica } }: DoctorFacts) => {
   if (anchorFile === undefined) return []
   const { isCutShort, newest, problem: wrong } = anchorFile
@@ -378,6 +399,7 @@ const checks: ReadonlyArray<readonly [string, (facts: DoctorFacts) => ReadonlyAr
   ["transactions", transactions],
   ["generation", generation],
   ["consumers", consumers],
+  ["erasures", erasures],
   ["anchors", anchors],
   ["claims", claims],
   ["work", work],

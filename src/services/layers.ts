@@ -11,6 +11,7 @@ import type { DirectoryLocked, DirectoryUnusable } from "./DirectoryLock.ts"
 import type { MigrationRefused } from "./Migrations.ts"
 import { layerPgliteClient } from "./Pglite.ts"
 import { layerPostgresClient, type PostgresOptions } from "./Postgres.ts"
+import { RemovalSchedule } from "./RemovalSchedule.ts"
 
 /** Everything that a program needs of a backlog, and the client under it, for tables of the program's own. */
 export type BacklogServices = BacklogService | AuditService | PgClient.PgClient | SqlClient.SqlClient
@@ -130,12 +131,19 @@ const testClock = Layer.effectContext(
   })
 )
 
-/** A backlog over a given client for tests: its own schema, and a clock that the test moves. */
+/**
+ * A backlog over a given client for tests: its own schema, and a clock that the test moves. Erased bytes are removed from
+ * the data files only by `removeErased`.
+ */
 export const layerTestOver = <E, R>(
   client: Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, E, R>,
   schema?: string
 ): Layer.Layer<BacklogServices | BacklogTestClock, E | BacklogMissing | MigrationRefused | SqlError.SqlError, R> =>
-  services().pipe(Layer.provideMerge(client), Layer.provideMerge(testClock), Layer.provide(inSchema(schema)))
+  services().pipe(
+    Layer.provideMerge(client),
+    Layer.provideMerge(testClock),
+    Layer.provide([inSchema(schema), Layer.succeed(RemovalSchedule)("off")])
+  )
 
 /** A backlog in memory for tests, with a clock that the test moves; it starts at 2026-01-01T00:00:00Z. */
 export const layerTest: Layer.Layer<

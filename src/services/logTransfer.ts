@@ -41,10 +41,16 @@ const linesAhead = 2_000
  * The lines of the whole log as it stands when the first is taken, without their ends. Read in one snapshot: of a
  * redaction that comes meanwhile, the export has neither the event nor the gaps.
  */
-export const exportLog = (sql: SqlClient.SqlClient, log: EventLog["Service"]): Stream.Stream<string, LogFailure> =>
+export const exportLog = (
+  sql: SqlClient.SqlClient,
+  log: EventLog["Service"],
+  schema: string
+): Stream.Stream<string, LogFailure> =>
   Stream.callback<string, LogFailure>(
     (queue) =>
       Effect.gen(function* () {
+        // Before the snapshot is taken, so that no removal swaps the table between the two.
+        yield* sql`LOCK TABLE ${sql(`${schema}.events`)} IN ACCESS SHARE MODE`
         const head = yield* log.head("read")
         yield* Queue.offer(queue, headerLine(head))
         yield* Stream.runForEachArray(log.between(0, head.position), (events) =>

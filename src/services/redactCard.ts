@@ -1,9 +1,10 @@
 import { Effect, Result, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import type { Card } from "../domain/Card.ts"
-import type { EventParts } from "../domain/EventParts.ts"
+import { type EventParts, redactedText } from "../domain/EventParts.ts"
 import { type Redact, redact } from "../domain/Redaction.ts"
 import { CardNotFound } from "../domain/Rejection.ts"
+import { arrayLiteral } from "../events/arrayLiteral.ts"
 import type { EventLog } from "../events/EventLog.ts"
 import { heldPartsOf } from "../events/StoredEvent.ts"
 import { inTransaction, readCommitted } from "../events/inTransaction.ts"
@@ -13,11 +14,21 @@ import { forgetBeside, lockBeside } from "../projections/besideSchema.ts"
 import { foldCards, type ReadFailure } from "../projections/foldCards.ts"
 import { footprintOfCard } from "../projections/Footprint.ts"
 import type { ReadModel } from "../projections/ReadModel.ts"
+import type { Erasure, Erasures } from "./Erasures.ts"
 
 /** A card after a redaction, and what was erased of its events: nothing, when nothing was left to erase. */
-export interface RedactedCard {
+export interface ErasedCard {
   readonly card: Card
   readonly erased: ReadonlyArray<EventParts>
+}
+
+/** The same, and whether erased bytes of the card are still in the data files. */
+export interface RedactedCard extends ErasedCard {
+  /**
+   * `removed from pages` when no redaction of this card is pending; `erased from reads` while old row versions and the
+   * free space of pages may still have its bytes.
+   */
+  readonly state: Erasure["state"]
 }
 
 /**
@@ -28,9 +39,10 @@ export const redactCard = (
   sql: SqlClient.SqlClient,
   log: EventLog["Service"],
   readModel: ReadModel["Service"],
+  erasures: Erasures["Service"],
   schema: string,
   command: Redact
-): Effect.Effect<RedactedCard, CardNotFound | ReadFailure> =>
+): Effect.Effect<ErasedCard, CardNotFound | ReadFailure> =>
   Effect.gen(function* () {
     const { id } = command
     yield* lockBeside(sql, schema, "shared")
@@ -77,11 +89,12 @@ export const redactCard = (
     })
     yield* sendInOrder(writes)
     yield* forgetDigests(sql, schema, id)
-    const beside = yield* forgetBeside(sql, schema, id)
-    // Space of erased rows is only given back, and their pages only cleaned, by a vacuum.
-    const cleaned = [`${schema}.events`, `${schema}.cards`, ...(beside === undefined ? [] : [beside])]
-    yield* sql.afterCommit(
-      Effect.forEach(cleaned, (table) => Effect.ignore(sql`VACUUM ${sql(table)}`), { discard: true })
-    )
+    yield* forgetBeside(sql, schema, id)
+    yield* sql`
+      UPDATE ${sql(`${schema}.parked_events`)} SET reason = ${redactedText} WHERE reason <> ${redactedText} AND position IN (
+        SELECT position FROM ${sql(`${schema}.events`)}
+        WHERE card_id = ${id} AND version = ANY(${arrayLiteral(erased.map(({ version }) => version))}::int4[]))`
+    yield* erasures.note(position, id)
+    yield* sql.afterCommit(erasures.wake)
     return { card, erased }
   }).pipe(inTransaction(sql), Effect.provideService(SqlClient.BeginTransaction, readCommitted))

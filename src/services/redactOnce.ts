@@ -7,7 +7,7 @@ import type { ReadFailure } from "../projections/foldCards.ts"
 import { digestsOf } from "./commandDigests.ts"
 import { cardsOf, receiptOf, type ReceiptOutcome } from "./Receipt.ts"
 import type { Receipts } from "./Receipts.ts"
-import type { RedactedCard } from "./redactCard.ts"
+import type { ErasedCard } from "./redactCard.ts"
 
 /** How often a redaction is tried that another under the same id was faster than. */
 const maximumTries = 8
@@ -18,8 +18,8 @@ export const redactOnce = (
   receipts: Receipts["Service"],
   awaitStandby: Effect.Effect<unknown, SqlError.SqlError>,
   command: Redact,
-  redaction: Effect.Effect<RedactedCard, CardNotFound | ReadFailure>
-): Effect.Effect<RedactedCard, CardNotFound | CommandIdConflict | ReadFailure> => {
+  redaction: Effect.Effect<ErasedCard, CardNotFound | ReadFailure>
+): Effect.Effect<ErasedCard, CardNotFound | CommandIdConflict | ReadFailure> => {
   const { commandId } = command
   if (commandId === undefined) return redaction
   const receipted = { ...command, _tag: "Redact" } as const
@@ -53,7 +53,7 @@ export const redactOnce = (
     Effect.provideService(SqlClient.BeginTransaction, readCommitted),
     Effect.retry({ while: isUniqueViolation, times: maximumTries - 1 })
   )
-  return Effect.flatMap(once, (result) => Effect.fromResult<RedactedCard, CardNotFound | CommandIdConflict>(result))
+  return Effect.flatMap(once, (result) => Effect.fromResult<ErasedCard, CardNotFound | CommandIdConflict>(result))
 }
 
 /** A refusal as a value: it is recorded too, so it must not end the transaction. */

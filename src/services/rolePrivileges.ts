@@ -66,6 +66,8 @@ const tableGrants: ReadonlyArray<TableGrants> = [
     writer: { SELECT: "all", INSERT: "all", UPDATE: ["reason", "parked_at"], DELETE: "all" },
     auditor: reads
   },
+  // Everyone may know what is pending; only the owner can rewrite tables.
+  { table: "erasures", writer: reads, auditor: reads },
   // A server knows its callers, and makes none: that is for the owner.
   { table: "access_tokens", writer: { SELECT: "all", UPDATE: ["last_used_at"] }, auditor: {} },
   { table: "migrations", writer: reads, auditor: reads }

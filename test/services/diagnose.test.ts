@@ -33,6 +33,7 @@ const well: DoctorFacts = {
   oldestTransaction: { pid: 7, state: "active", ageSeconds: 3 },
   head: 100,
   generation: { number: 0, reason: null, hasMoved: false },
+  erasures: { pending: 0, oldestSeconds: null, problem: null },
   consumers: [{ consumer: "mailer", behind: 3, ahead: 0, stillSeconds: 2, parked: 0 }],
   expiredClaims: { count: 1, oldestSeconds: 30 },
   claimable: 2,
@@ -185,6 +186,27 @@ describe("the doctor", () => {
       "vacuum",
       "warning",
       /20001 dead rows/
+    ],
+    [
+      "erased bytes that are still in the data files",
+      { erasures: { pending: 2, oldestSeconds: 30, problem: null } },
+      "erasures",
+      "note",
+      /bytes of 2 redactions are still in the data files/
+    ],
+    [
+      "erased bytes that have been in the data files for long",
+      { erasures: { pending: 1, oldestSeconds: 601, problem: null } },
+      "erasures",
+      "warning",
+      /the oldest for 10 minutes/
+    ],
+    [
+      "a removal of erased bytes that did not complete",
+      { erasures: { pending: 1, oldestSeconds: 5, problem: "an index is in the way." } },
+      "erasures",
+      "warning",
+      /did not complete: an index is in the way/
     ],
     [
       "a transaction that does not end",

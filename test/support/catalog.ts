@@ -1,11 +1,11 @@
 import { Effect } from "effect"
 import { tables } from "./backlogs.ts"
 
-/** Everything that Postgres knows of the read model's tables, by what it says about them and not by their numbers. */
-export const readModelCatalog = Effect.gen(function* () {
+/** Everything that Postgres knows of some tables, by what it says about them and not by their numbers. */
+export const catalogOf = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
   const { schema, sql } = yield* tables
   const those = sql`
-    SELECT oid, relname FROM pg_class WHERE relnamespace = ${schema}::regnamespace AND relname IN ('cards', 'dependencies')`
+    SELECT oid, relname FROM pg_class WHERE relnamespace = ${schema}::regnamespace AND relname IN ${sql.in(names)}`
   const relations = yield* sql`
     SELECT those.relname, relkind, relpersistence, pg_get_userbyid(relowner) AS owner, relrowsecurity,
       relreplident, (SELECT array_agg(option ORDER BY option) FROM unnest(reloptions) AS option)::text AS reloptions,
@@ -26,10 +26,16 @@ export const readModelCatalog = Effect.gen(function* () {
   const constraints = yield* sql`
     SELECT relname, conname, contype, convalidated, pg_get_constraintdef(pg_constraint.oid) AS definition
     FROM (${those}) AS those JOIN pg_constraint ON conrelid = those.oid ORDER BY relname, conname`
-  return JSON.parse(JSON.stringify({ relations, columns, indexes, constraints })) as Readonly<
-    Record<"relations" | "columns" | "indexes" | "constraints", ReadonlyArray<unknown>>
+  const triggers = yield* sql`
+    SELECT relname, pg_get_triggerdef(pg_trigger.oid) AS definition, tgenabled
+    FROM (${those}) AS those JOIN pg_trigger ON tgrelid = those.oid WHERE NOT tgisinternal ORDER BY definition`
+  return JSON.parse(JSON.stringify({ relations, columns, indexes, constraints, triggers })) as Readonly<
+    Record<"relations" | "columns" | "indexes" | "constraints" | "triggers", ReadonlyArray<unknown>>
   >
 })
+
+/** The same of the read model's tables. */
+export const readModelCatalog = Effect.suspend(() => catalogOf(["cards", "dependencies"]))
 
 /** The tables as they lie in the catalog, which a swap changes. */
 export const tableNumbers = Effect.gen(function* () {

@@ -5,13 +5,16 @@ import { PollInterval } from "../../src/events/PollInterval.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
 import { layerPostgres } from "../../src/services/layers.ts"
+import { RemovalSchedule } from "../../src/services/RemovalSchedule.ts"
 import { postgresUrl } from "./backlogs.ts"
 
 /** A backlog over a pool of its own, as another process would have it. */
 export const pool = (options: { readonly size?: number; readonly pollInterval?: Duration.Duration } = {}) =>
   Effect.gen(function* () {
     const schema = yield* BacklogSchema
-    const backlog = layerPostgres({ url: postgresUrl(), schema, poolSize: options.size ?? 2 })
+    const backlog = layerPostgres({ url: postgresUrl(), schema, poolSize: options.size ?? 2 }).pipe(
+      Layer.provide(Layer.succeed(RemovalSchedule)("off"))
+    )
     const context = yield* Layer.build(
       Layer.fresh(
         options.pollInterval === undefined

@@ -16,7 +16,7 @@ interface Script {
 
 /** Runs a script of this directory on the tests' server, in a process of its own that is killed when the scope closes. */
 export const script = (
-  name: "consumer.mjs" | "rebuild.mjs",
+  name: "consumer.mjs" | "rebuild.mjs" | "removal.mjs",
   ...parameters: ReadonlyArray<string>
 ): Effect.Effect<Script, never, Scope.Scope> =>
   Effect.acquireRelease(

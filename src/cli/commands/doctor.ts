@@ -8,6 +8,7 @@ import {
   Doctor,
   DoctorFacts,
   DoctorFinding,
+  Erasures,
   MigrationRefused,
   newestOf,
   readAnchorFile
@@ -16,20 +17,25 @@ import { createHint } from "../../services/BacklogOpening.ts"
 import { examineDirectory } from "../../services/directoryAccess.ts"
 import { meantDirectory, withDoctor } from "../database.ts"
 import { exitCodes } from "../failure.ts"
-import { text } from "../flags.ts"
+import { switchFlag, text } from "../flags.ts"
 import { SchemaFlag } from "../globals.ts"
+import { Host } from "../Host.ts"
 import type { Page, Paint } from "../Page.ts"
+import { removalProgress, withoutProgress } from "../progressBar.ts"
 import { reply } from "../Reply.ts"
-import { manyLines } from "../terminalText.ts"
+import { manyLines, oneLine } from "../terminalText.ts"
 import { answerAlone, documented } from "../verb.ts"
 
 export const doctor = documented(
   Command.make(
     "doctor",
-    { anchorFile: text("anchor-file", "Also check the log against the newest anchor in this file", "PATH") },
-    ({ anchorFile }) =>
+    {
+      anchorFile: text("anchor-file", "Also check the log against the newest anchor in this file", "PATH"),
+      fix: switchFlag("fix", "First remove the bytes of redactions that are pending from the data files (as the owner)")
+    },
+    ({ anchorFile, fix }) =>
       answerAlone(
-        Effect.map(examinedWithDirectory(anchorFile), (facts) => {
+        Effect.map(Effect.andThen(fix ? withDoctor(removed) : Effect.void, examinedWithDirectory(anchorFile)), (facts) => {
           const findings = diagnose(facts)
           const isWell = findings.every(({ level }) => level === "ok" || level === "note")
           return {
@@ -44,11 +50,12 @@ export const doctor = documented(
   ),
   {
     about:
-      "Looks at the backlog and its database, and says what is not as it should be and what to do about it: versions, migrations, roles, settings, notifications, poolers, clocks, dead rows, consumers that are behind, claims that nobody takes over, files that other users can reach. Changes nothing but the modes of an embedded directory that is open to other users. Ends with 0 when there is nothing to do, with 1 when there is.",
+      "Checks the backlog and its database, and says what is wrong and what to do about it: versions, migrations, roles, settings, notifications, poolers, clocks, dead rows, consumers that are behind, claims that no worker reclaims, pending erasures, files that other users can reach. Without --fix it changes only the modes of an embedded directory that is open to other users; --fix first removes erased bytes from the data files. Ends with 0 when there is nothing to do, with 1 when there is.",
     brief: "See what is not as it should be, and what to do",
     examples: [
       { command: "backlog doctor" },
       { command: "backlog doctor --json", description: "With all that was found" },
+      { command: "backlog doctor --fix", description: "Complete redactions that are pending, as the owner" },
       {
         command: "backlog doctor --anchor-file /var/lib/anchors/work.txt",
         description: "Also whether the log continues the newest anchor"
@@ -56,6 +63,19 @@ export const doctor = documented(
     ]
   }
 )
+
+/** Removes what is pending; what keeps it from completing is a finding of the examination that follows. */
+const removed = Effect.gen(function* () {
+  const { examine } = yield* Doctor
+  const { pending = 0 } = (yield* examine).erasures ?? {}
+  if (pending === 0) return
+  const host = yield* Host
+  const erasures = yield* Erasures
+  yield* withoutProgress(host)(erasures.remove({ onProgress: removalProgress(host) })).pipe(
+    // Where the list cannot be written, as by another role than the owner, the finding does not say it.
+    Effect.catchTag("RemovalPending", (error) => Effect.sync(() => host.stderr.write(`${oneLine(error.message)}\n`)))
+  )
+})
 
 /** What the doctor finds in a backlog, which must exist, and in a file of anchors. */
 const examined = Effect.fnUntraced(function* (file: string | undefined) {

@@ -4,7 +4,9 @@ import { AuditService, ErasablePart, InvalidInput, Redact } from "../../index.ts
 import { decodeInput } from "../../services/decodeInput.ts"
 import { commandVerb, origin } from "../commandVerb.ts"
 import { describeErased } from "../describeEvent.ts"
-import { idArgument, requiredText, whole } from "../flags.ts"
+import { idArgument, requiredText, switchFlag, whole } from "../flags.ts"
+import { Host } from "../Host.ts"
+import { removalProgress, withoutProgress } from "../progressBar.ts"
 import { encodeCard, reply } from "../Reply.ts"
 import { oneLine } from "../terminalText.ts"
 
@@ -14,13 +16,17 @@ export const redact = commandVerb(
   "redact",
   {
     about:
-      "Erases parts of a card's events from the log and the read model, for good. The events stay, visibly redacted, with who did it and why, and every hash and anchor still holds. What is elsewhere is out of its reach: backups, exports, replicas, archived WAL files and those that are not yet recycled keep what they have.",
+      "Erases parts of a card's events from the log and the read model, permanently. The events stay, visibly redacted, with who did it and why, and every hash and anchor still holds. Then rewrites the tables, so that the bytes are removed from the data files too, and waits for that; commands continue meanwhile. When that cannot complete, it says why, and `backlog erasures` lists it as pending. Out of its reach are backups, exports, replicas, and the write-ahead log and logs of a server.",
     brief: "Erase what must not stay",
     examples: [
       { command: 'backlog redact build --part body --reason "an access key was in it"' },
       {
         command: 'backlog redact build --part title,reason --event-version 3 --reason "a name"',
         description: "Of the card's third event only"
+      },
+      {
+        command: 'backlog redact build --part body --reason "a name" --no-wait',
+        description: "Without waiting until the bytes are removed from the data files"
       }
     ]
   },
@@ -32,7 +38,8 @@ export const redact = commandVerb(
       Flag.atLeast(1)
     ),
     reason: requiredText("reason", "Why it must not stay; this is kept", "TEXT"),
-    version: whole("event-version", "Only of the event at this version of the card (default: of all)")
+    version: whole("event-version", "Only of the event at this version of the card (default: of all)"),
+    noWait: switchFlag("no-wait", "Do not wait until the bytes are removed from the data files")
   },
   Effect.fnUntraced(function* (flags) {
     const input = {
@@ -43,19 +50,44 @@ export const redact = commandVerb(
       ...(yield* origin)
     }
     yield* decodeRedact(input)
+    const host = yield* Host
     return Effect.gen(function* () {
       const audit = yield* AuditService
-      const { card, erased } = yield* audit.redact(input)
+      const { card, erased, state } = yield* audit.redact(input)
+      const problem = state === "removed from pages" ? null : flags.noWait ? notTried : yield* removed(host, audit)
       return reply(
-        () => ({ card: encodeCard(card), erased }),
+        () => ({
+          card: encodeCard(card),
+          erased,
+          state: problem === null ? "removed from pages" : "erased from reads",
+          problem
+        }),
         () =>
-          erased.length === 0
-            ? `There was nothing left to erase of ${oneLine(card.id)}.`
-            : `Erased of ${oneLine(card.id)}: ${describeErased(erased)}.`
+          [
+            erased.length === 0
+              ? `There was nothing left to erase of ${oneLine(card.id)}.`
+              : `Erased of ${oneLine(card.id)}: ${describeErased(erased)}.`,
+            problem === null
+              ? "The data files do not have its bytes. Backups, replicas, exports and a server's logs may."
+              : `Its bytes are still in the data files: ${oneLine(problem)}`
+          ].join("\n")
       )
     })
   })
 )
+
+const notTried = "a server that connects as the owner removes them in the background, or else `backlog doctor --fix`."
+
+/** Waits until erased bytes are removed from the data files; returns what keeps that from completing. */
+const removed = (host: Host["Service"], audit: AuditService["Service"]) =>
+  withoutProgress(host)(audit.removeErased({ onProgress: removalProgress(host) })).pipe(
+    Effect.as(null),
+    // The redaction is done, so this is no failure of the command.
+    Effect.catchTag("RemovalPending", ({ problem }) => Effect.succeed(problem)),
+    Effect.catchTag("SqlError", ({ reason }) =>
+      Effect.succeed(`the database failed (${reason._tag}). Run \`backlog doctor --fix\` as the owner.`)
+    )
+  )
 
 const decodeRedact = decodeInput(Redact)
 

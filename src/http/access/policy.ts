@@ -25,6 +25,7 @@ const others: Readonly<Record<string, Others>> = {
   checkpoints: everyone,
   checkpoint: everyone,
   parked: everyone,
+  erasures: everyone,
 
   claim: workers,
   claimMany: workers,
@@ -56,7 +57,7 @@ const others: Readonly<Record<string, Others>> = {
 }
 
 /** What erases is not for whoever works. */
-const erasure: ReadonlySet<string> = new Set(["redact"])
+const erasure: ReadonlySet<string> = new Set(["redact", "removeErased"])
 
 /** Whether a role may ask an endpoint at all. */
 export const mayAsk = (role: AccessRole, endpoint: string): boolean =>

@@ -4,13 +4,23 @@ import { Version } from "../../domain/Card.ts"
 import { Redact } from "../../domain/Redaction.ts"
 import { Name, Reason } from "../../domain/Text.ts"
 import { Position } from "../../events/RecordedEvent.ts"
-import { CardId, EventOptions, EventType, ListOptions, PruneReceipts, Restored } from "../../index.ts"
+import {
+  CardId,
+  EventOptions,
+  EventType,
+  ListOptions,
+  PruneReceipts,
+  RemovalProgress,
+  RemovalReport,
+  Restored
+} from "../../index.ts"
 import { about, idempotency } from "./about.ts"
 import {
   Anchor,
   BacklogAt,
   Card,
   Checkpoint,
+  Erasure,
   Explanation,
   ImportedLog,
   ParkedEvents,
@@ -171,6 +181,31 @@ export const AuditGroup = HttpApiGroup.make("audit")
       success: RedactedCard,
       error: [cardNotFound, commandIdConflict, damagedEvent, undecodableEvent]
     }).annotateMerge(about("Erases parts of a card's events, for good")),
+    HttpApiEndpoint.get("erasures", "/erasures", {
+      query: jsonFields({ pending: Schema.optionalKey(Schema.Boolean) }),
+      success: Schema.Array(Erasure)
+    }).annotateMerge(
+      about(
+        "Redactions that erased something, and whether their bytes are still in the data files",
+        "All, or the pending."
+      )
+    ),
+    HttpApiEndpoint.post("removeErased", "/remove-erased", {
+      payload: Schema.Struct({
+        swapTimeoutMillis: Schema.optionalKey(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)))
+      }),
+      success: lines(
+        Schema.Struct({ progress: RemovalProgress }),
+        Schema.Struct({ report: RemovalReport }),
+        problems.removalPending
+      ),
+      error: [problems.removalPending]
+    }).annotateMerge(
+      about(
+        "Removes the bytes of all redactions from the data files",
+        "Lines that say how much is done, and then the report. Only a server whose database role owns the tables can."
+      )
+    ),
     HttpApiEndpoint.post("pruneReceipts", "/prune-receipts", {
       payload: Schema.Struct(PruneReceipts.fields),
       success: Schema.Int

@@ -42,8 +42,15 @@ export const ClaimOutlook = Domain.ClaimOutlook.annotate({ identifier: "ClaimOut
 /** An event as the log holds it. */
 export const RecordedEvent = Domain.RecordedEvent.annotate({ identifier: "RecordedEvent" })
 
-/** A card after a redaction, and what was erased. */
-export const RedactedCard = Schema.Struct({ card: Card, erased: Schema.Array(Domain.EventParts) })
+/** A redaction that erased something, and where its bytes still are. */
+export const Erasure = Domain.Erasure.annotate({ identifier: "Erasure" })
+
+/** A card after a redaction, what was erased, and whether its bytes are still in the data files. */
+export const RedactedCard = Schema.Struct({
+  card: Card,
+  erased: Schema.Array(Domain.EventParts),
+  state: Domain.Erasure.fields.state
+})
 
 /** A backlog as it stood at a moment, in numbers, and which moment that was. */
 export const BacklogAt = Schema.Struct({

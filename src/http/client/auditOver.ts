@@ -5,6 +5,7 @@ import {
   decodeAnchorOptions,
   decodeAt,
   decodeCardAt,
+  decodeErasureOptions,
   decodeEventOptions,
   decodeId,
   decodeMove,
@@ -14,6 +15,7 @@ import {
   decodeReason,
   decodeRebuildOptions,
   decodeRedact,
+  decodeRemovalOptions,
   decodeRestored,
   decodeVerifyOptions
 } from "../../services/auditInput.ts"
@@ -132,6 +134,16 @@ export const auditOver = ({ audit: endpoints }: Endpoints): AuditService["Servic
     redact: Effect.fn("AuditService.redact")(function* (input) {
       const payload = withoutUndefined(yield* decodeRedact(input))
       return yield* asked(endpoints.redact({ headers: {}, payload }), payload.commandId !== undefined)
+    }),
+    erasures: Effect.fn("AuditService.erasures")(function* (input = {}) {
+      return yield* asked(endpoints.erasures({ query: withoutUndefined(yield* decodeErasureOptions(input)) }), true)
+    }),
+    removeErased: Effect.fn("AuditService.removeErased")(function* (input = {}) {
+      const { onProgress, swapTimeout } = yield* decodeRemovalOptions(input)
+      const payload =
+        swapTimeout === undefined ? {} : { swapTimeoutMillis: Duration.toMillis(Duration.fromInputUnsafe(swapTimeout)) }
+      const answer = yield* asked(endpoints.removeErased({ payload }), true)
+      return yield* reported(items(answer), onProgress ?? (() => Effect.void))
     }),
     pruneReceipts: Effect.fn("AuditService.pruneReceipts")(function* (input) {
       return yield* asked(endpoints.pruneReceipts({ payload: yield* decodePruneReceipts(input) }), false)

@@ -18,6 +18,10 @@ const position = gauge("backlog_log_position", "The last position of the log")
 const lag = gauge("backlog_consumer_lag_events", "Events that a consumer has not taken yet")
 const ahead = gauge("backlog_consumer_ahead_events", "Positions by which a checkpoint is beyond the end of the log")
 const parked = gauge("backlog_consumer_parked_events", "Events that a consumer could not take")
+const pendingErasures = gauge(
+  "backlog_erasures_pending",
+  "Redactions whose bytes may still be in the data files of the database"
+)
 const connections = gauge("backlog_database_connections", "Connections of all programs like this one, by state")
 const memory = gauge("process_resident_memory_bytes", "Memory that this process takes")
 const started = gauge("process_start_time_seconds", "When this process began, in seconds since 1970")
@@ -54,6 +58,7 @@ export const makeGauges = Effect.fnUntraced(function* (doctor: Doctor["Service"]
       set(ahead, Math.max(0, reached - head), named(consumer))
     }
     for (const [consumer, count] of parkedOf) set(parked, count, named(consumer))
+    set(pendingErasures, (yield* audit.erasures({ pending: true })).length)
     if (doctor !== undefined) {
       for (const { count, state } of yield* doctor.connections) set(connections, count, { state })
     }

@@ -1,0 +1,113 @@
+import { Clock, Duration, Effect } from "effect"
+import { SqlError, type SqlClient } from "effect/sql"
+import { randomUUID } from "node:crypto"
+import { inTransaction } from "../events/inTransaction.ts"
+import { besideSchema, lockBeside } from "./besideSchema.ts"
+
+/** What replaces tables of a backlog by way of the schema beside it. Only one does at a time. */
+type Kind = "rebuild" | "removal"
+
+/**
+ * How long one try may keep commands waiting for its locks. Less than a server's `deadlock_timeout`, so that of two who
+ * wait for each other it is this one that steps back.
+ */
+const lockTimeout = "300ms"
+
+/** The server ends a transaction whose program is gone, or does something else, and commands continue. */
+const idleTimeout = "10s"
+
+/** Makes the rest of the transaction fail rather than keep commands waiting. */
+export const withoutDelay = (sql: SqlClient.SqlClient) => sql`
+  SELECT pg_catalog.set_config('lock_timeout', ${lockTimeout}, true),
+    pg_catalog.set_config('idle_in_transaction_session_timeout', ${idleTimeout}, true)`
+
+/** How long the last step of other work may be ago before that work is taken for ended, in seconds. */
+const aliveSeconds = 60
+
+/** How long to let commands continue between two tries, at first and at most, in milliseconds. */
+const pause = { first: 100, longest: 1_000 } as const
+
+/**
+ * Begins work in the schema beside, which is emptied of what earlier work left there. A rebuild replaces whatever is
+ * under way. A removal does not replace a rebuild, or another removal, whose last step was less than a minute ago: then
+ * it fails with what `busy` makes.
+ */
+export const beginBeside = Effect.fnUntraced(function* <E, E2, E3>(options: {
+  readonly sql: SqlClient.SqlClient
+  readonly schema: string
+  readonly kind: Kind
+  /** Creates a backlog's empty tables in an empty schema. */
+  readonly createTables: (schema: string) => Effect.Effect<void, SqlError.SqlError>
+  /** Checked in the transaction that creates the schema. */
+  readonly check: (beside: string) => Effect.Effect<void, E | SqlError.SqlError>
+  readonly superseded: () => E2
+  readonly busy: (kind: Kind) => E3
+  /** How long to try to take the locks. */
+  readonly timeout: Duration.Duration
+  /** The error when they were not to be had for that long. */
+  readonly blocked: (waitedSeconds: number) => E3
+}) {
+  const { schema, sql } = options
+  const beside = yield* besideSchema(sql, schema)
+  const owner = sql(`${beside}.work`)
+  const nonce = randomUUID()
+  const found = Effect.gen(function* () {
+    const [row] = yield* sql<{ readonly exists: boolean }>`
+      SELECT pg_catalog.to_regclass(${`${beside}.work`}) IS NOT NULL AS exists`
+    if (row?.exists !== true) return undefined
+    const [work] = yield* sql<{ readonly nonce: string; readonly kind: Kind; readonly isAlive: boolean }>`
+      SELECT nonce, kind, clock_timestamp() - touched_at < make_interval(secs => ${aliveSeconds}::float8) AS "isAlive"
+      FROM ${owner}`
+    return work
+  })
+
+  const begin = inTransaction(sql)(
+    Effect.gen(function* () {
+      // Dropping what a removal left takes its trigger off a live table.
+      yield* withoutDelay(sql)
+      yield* lockBeside(sql, schema, "exclusive")
+      const other = yield* found
+      if (options.kind === "removal" && other?.isAlive === true) return yield* Effect.fail(options.busy(other.kind))
+      yield* dropBeside(sql, beside)
+      yield* sql`CREATE SCHEMA ${sql(beside)}`
+      yield* options.createTables(beside)
+      yield* sql`CREATE TABLE ${owner} AS
+        SELECT ${nonce}::text AS nonce, ${options.kind}::text AS kind, clock_timestamp() AS touched_at`
+      yield* options.check(beside)
+    })
+  )
+  const began = yield* Clock.currentTimeMillis
+  for (let rest: number = pause.first; ; rest = Math.min(rest * 2, pause.longest)) {
+    const begun = yield* Effect.catchIf(Effect.as(begin, true), isLockTrouble, () => Effect.succeed(false))
+    if (begun) break
+    const waited = (yield* Clock.currentTimeMillis) - began
+    if (waited >= Duration.toMillis(options.timeout)) return yield* Effect.fail(options.blocked(inSeconds(waited)))
+    yield* Effect.sleep(rest)
+  }
+
+  const step = <A, E4>(
+    effect: Effect.Effect<A, E4>,
+    mode: "shared" | "exclusive" = "shared"
+  ): Effect.Effect<A, E4 | E2 | SqlError.SqlError> =>
+    inTransaction(sql)(
+      Effect.gen(function* () {
+        yield* lockBeside(sql, schema, mode)
+        const work = yield* found
+        if (work?.nonce !== nonce) return yield* Effect.fail(options.superseded())
+        yield* sql`UPDATE ${owner} SET touched_at = clock_timestamp()`
+        return yield* effect
+      })
+    )
+  return { beside, step }
+})
+
+/** Removes the schema beside with everything in it, in the caller's transaction. */
+export const dropBeside = (sql: SqlClient.SqlClient, beside: string) =>
+  sql`DROP SCHEMA IF EXISTS ${sql(beside)} CASCADE`
+
+/** Whether other transactions kept a lock for too long. */
+export const isLockTrouble = (error: unknown): error is SqlError.SqlError =>
+  SqlError.isSqlError(error) && (error.reason._tag === "LockTimeoutError" || error.reason._tag === "DeadlockError")
+
+/** Milliseconds as seconds, to a tenth. */
+export const inSeconds = (millis: number): number => Math.round(millis / 100) / 10

@@ -1,0 +1,305 @@
+import { Clock, Data, Duration, Effect, Schema } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import { readCommitted } from "../events/inTransaction.ts"
+import { beginBeside, dropBeside, inSeconds, isLockTrouble, withoutDelay } from "./besideWork.ts"
+import { erasableColumns, erasableTables } from "./erasable.ts"
+import { addedObjects, captureTrigger, swapTables } from "./swapTables.ts"
+
+/** How far a rewrite is: rows of one table. `total` is an estimate. */
+export const RemovalProgress = Schema.Struct({
+  phase: Schema.Literals(["preparing", "copying", "swapping", "swapped"]),
+  table: Schema.String,
+  done: Schema.Int,
+  total: Schema.Int
+})
+
+/** How far a rewrite is: rows of one table. `total` is an estimate. */
+export interface RemovalProgress extends Schema.Schema.Type<typeof RemovalProgress> {}
+
+/** Why erased bytes are still in the data files, and what to do. The redactions themselves are done. */
+export class RemovalPending extends Schema.TaggedError<RemovalPending>()("RemovalPending", {
+  schema: Schema.String,
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `Erased bytes are still in the data files of ${JSON.stringify(this.schema)}: ${this.problem}`
+  }
+}
+
+/** What a rewrite needs of what is around it. */
+export interface RewriteContext {
+  readonly sql: SqlClient.SqlClient
+  readonly schema: string
+  /** Creates a backlog's empty tables in an empty schema. */
+  readonly createTables: (schema: string) => Effect.Effect<void, SqlError.SqlError>
+  readonly onProgress: (progress: RemovalProgress) => Effect.Effect<void>
+  /** How long to try to take the locks of one table. */
+  readonly swapTimeout: Duration.Duration
+  /** Run in the first transaction after every earlier redaction has committed. */
+  readonly onBegun: Effect.Effect<void, SqlError.SqlError>
+}
+
+/** More was changed than the swap itself may copy: it is tried again after catching up. */
+class TooFarBehind extends Data.TaggedError("TooFarBehind") {}
+
+/** Changed rows that the swap may still have to copy while commands wait. */
+const rowsLeftForSwap = 500
+
+/** Steps that copy changed rows again before the swap is tried, however many are left. */
+const mostCatchUpSteps = 1_000
+
+/** The duration of one step of copying that is aimed at, in milliseconds: on an embedded database commands wait for it. */
+const stepMillis = 60
+
+/** Rows that one step copies, at first and at most, and at least. */
+const rowsAtOnce = { first: 100, least: 10, most: 5_000 } as const
+
+/** Bytes that one step copies, if that is more than one row. */
+const bytesAtOnce = 2 * 1024 * 1024
+
+/** How long to let commands continue between two tries of the swap, at first and at most, in milliseconds. */
+const pause = { first: 100, longest: 5_000 } as const
+
+/** The planner's samples: reading them must not keep the session of an embedded database for long. */
+const statisticsTarget = 10
+
+/**
+ * Copies the live rows of every table that can hold erasable text into new files, and swaps these in, table by table.
+ * Old row versions, and what is left in the free space of pages, go with the old files. A trigger notes the keys of rows
+ * that change meanwhile; they are copied again. Every step is a short transaction, and the swap waits for its lock for
+ * 300 ms at a time, so commands continue. Ended at any point it leaves a consistent backlog, and at most the schema
+ * beside with its trigger, which the next rewrite or rebuild removes.
+ */
+export const rewriteTables = (context: RewriteContext) =>
+  Effect.provideService(rewriteAll(context), SqlClient.BeginTransaction, readCommitted)
+
+const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
+  const { onProgress, schema, sql } = context
+  const pending = (problem: string) => new RemovalPending({ schema, problem })
+
+  const refuseAdded = Effect.fnUntraced(function* (beside: string, tables: ReadonlyArray<string>) {
+    const added = yield* addedObjects(sql, schema, beside, tables)
+    const published = yield* sql<{ readonly name: string }>`
+      SELECT DISTINCT 'publication ' || pubname AS name FROM pg_publication_tables
+      WHERE schemaname = ${schema} AND tablename IN ${sql.in(tables)} ORDER BY 1`
+    const all = [...new Set([...added, ...published.map(({ name }) => name)])]
+    if (all.length > 0) {
+      return yield* pending(
+        `the tables have what a copy of them would not have: ${all.join(", ")}. ` +
+          "Drop these, run `backlog doctor --fix`, and create them again."
+      )
+    }
+  })
+
+  yield* onProgress({ phase: "preparing", table: "", done: 0, total: 0 })
+  const { beside, step } = yield* beginBeside({
+    sql,
+    schema,
+    kind: "removal",
+    createTables: context.createTables,
+    check: (made) => refuseAdded(made, erasableTables),
+    superseded: () => pending("a rebuild of the read model has replaced the rewrite, which is tried again later."),
+    busy: (kind) =>
+      pending(
+        kind === "rebuild"
+          ? "a rebuild of the read model is running, or ended less than a minute ago without completing."
+          : "another process is rewriting the tables, or ended less than a minute ago without completing."
+      ),
+    timeout: context.swapTimeout,
+    blocked: (waitedSeconds) => blocked("the tables", waitedSeconds)
+  })
+
+  const blocked = (what: string, waitedSeconds: number) =>
+    pending(
+      `other transactions kept ${what} for ${waitedSeconds} seconds. End long transactions, then run \`backlog doctor --fix\`.`
+    )
+
+  /** Statements of a step use indexes, whatever the planner knows of tables that have just been filled. */
+  const byIndex = sql`SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+    set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true)`
+
+  const trying = Effect.fnUntraced(function* <A, E>(what: string, attempt: Effect.Effect<A, E>) {
+    const began = yield* Clock.currentTimeMillis
+    for (let rest: number = pause.first; ; rest = Math.min(rest * 2, pause.longest)) {
+      const result = yield* attempt.pipe(
+        Effect.map((value) => ({ value })),
+        Effect.catchIf(isWorthAnotherTry, () => Effect.succeed(undefined)),
+        Effect.mapError((error) => error as Exclude<E, TooFarBehind>)
+      )
+      if (result !== undefined) return result.value
+      const waited = (yield* Clock.currentTimeMillis) - began
+      if (waited >= Duration.toMillis(context.swapTimeout)) return yield* blocked(what, inSeconds(waited))
+      yield* Effect.sleep(rest)
+    }
+  })
+
+  const rewrite = Effect.fnUntraced(function* (table: string) {
+    const columns = yield* sql<{ readonly name: string; readonly isKey: boolean; readonly isLong: boolean }>`
+      SELECT pg_catalog.quote_ident(attname) AS name, attnum = ANY(indkey) AS "isKey", attlen = -1 AS "isLong"
+      FROM pg_attribute JOIN pg_index ON indrelid = attrelid AND indisprimary
+      WHERE attrelid = ${`${schema}.${table}`}::regclass AND attnum > 0 AND NOT attisdropped
+      ORDER BY array_position(indkey::int2[], attnum), attnum`
+    const [known] = yield* sql<{ readonly rows: number }>`
+      SELECT reltuples::float8 AS rows FROM pg_class WHERE oid = ${`${schema}.${table}`}::regclass`
+    const list = (prefix: string, only: (column: (typeof columns)[number]) => boolean = () => true) =>
+      columns.flatMap((column) => (only(column) ? [`${prefix}${column.name}`] : [])).join(", ")
+    const keys = (prefix = "") => list(prefix, ({ isKey }) => isKey)
+    const literal = (text: string) => sql.literal(text)
+    const live = sql(`${schema}.${table}`)
+    const copy = sql(`${beside}.${table}`)
+    const place = (name: string) => sql(`${beside}.${table}_${name}`)
+    const [changed, taken, from, upTo] = [place("changed"), place("taken"), place("from"), place("up_to")]
+    const bytes = columns.flatMap(({ isLong, name }) => (isLong ? [`coalesce(pg_column_size(${name}), 0)`] : []))
+    let done = 0
+    const told = (phase: RemovalProgress["phase"]) =>
+      onProgress({ phase, table, done, total: Math.max(done, Math.round(known?.rows ?? 0)) })
+
+    // From its commit on every change of a row is noted: its lock waits for the transactions that have changed rows.
+    const capture = Effect.gen(function* () {
+      yield* withoutDelay(sql)
+      for (const each of [changed, taken, from, upTo]) {
+        yield* sql`CREATE TABLE ${each} AS SELECT ${literal(keys())} FROM ${live} WITH NO DATA`
+      }
+      const capturing = sql(`${beside}.capture_${table}`)
+      const differs = `(${keys("OLD.")}) IS DISTINCT FROM (${keys("NEW.")})`
+      yield* sql`
+        CREATE FUNCTION ${capturing}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+        SET search_path = pg_catalog, pg_temp AS ${literal(`$capture$
+        BEGIN
+          IF TG_OP <> 'INSERT' THEN INSERT INTO "${beside}"."${table}_changed" VALUES (${keys("OLD.")}); END IF;
+          IF TG_OP = 'INSERT' THEN INSERT INTO "${beside}"."${table}_changed" VALUES (${keys("NEW.")});
+          ELSIF TG_OP = 'UPDATE' THEN
+            IF ${differs} THEN INSERT INTO "${beside}"."${table}_changed" VALUES (${keys("NEW.")}); END IF;
+          END IF;
+          RETURN NULL;
+        END
+        $capture$`)}`
+      yield* sql`REVOKE ALL ON FUNCTION ${capturing}() FROM PUBLIC`
+      yield* sql`CREATE TRIGGER ${sql(captureTrigger)} AFTER INSERT OR UPDATE OR DELETE ON ${live}
+        FOR EACH ROW EXECUTE FUNCTION ${capturing}()`
+      // The copy's own triggers would refuse what follows, and judge rows that were judged before.
+      yield* sql`ALTER TABLE ${copy} DISABLE TRIGGER USER`
+      // A vacuum would keep the copy from the swap, which does not wait for long enough to end it.
+      yield* sql`ALTER TABLE ${copy} SET (autovacuum_enabled = off, toast.autovacuum_enabled = off)`
+    })
+    yield* trying(`the table ${table}`, step(capture))
+
+    /** Copies the next rows in the order of their keys; returns how many, and whether they are the last. */
+    const copyNext = (limit: number, isFirst: boolean) =>
+      Effect.gen(function* () {
+        yield* byIndex
+        const after = isFirst
+          ? sql`true`
+          : sql`(${literal(keys())}) > (${literal(
+              columns
+                .flatMap(({ isKey, name }) => (isKey ? [`(SELECT ${name} FROM "${beside}"."${table}_from")`] : []))
+                .join(", ")
+            )})`
+        const ordered = literal(keys())
+        yield* sql`DELETE FROM ${upTo}`
+        const [page] = yield* sql<{ readonly found: number; readonly fitting: number }>`
+          WITH page AS MATERIALIZED (
+            SELECT ${ordered}, row_number() OVER rows AS place, sum(${literal(bytes.join(" + ") || "0")}) OVER rows AS bytes
+            FROM (SELECT * FROM ${live} AS live WHERE ${after} ORDER BY ${ordered} LIMIT ${limit}::int4) AS next
+            WINDOW rows AS (ORDER BY ${ordered} ROWS UNBOUNDED PRECEDING)),
+          fitting AS (SELECT * FROM page WHERE place = 1 OR bytes <= ${bytesAtOnce}::int8 ORDER BY place DESC LIMIT 1),
+          noted AS (INSERT INTO ${upTo} SELECT ${ordered} FROM fitting)
+          SELECT (SELECT count(*) FROM page)::int4 AS found, coalesce((SELECT place FROM fitting), 0)::int4 AS fitting`
+        const { fitting = 0, found = 0 } = page ?? {}
+        if (fitting === 0) return { copied: 0, isLast: true }
+        const last = columns
+          .flatMap(({ isKey, name }) => (isKey ? [`(SELECT ${name} FROM "${beside}"."${table}_up_to")`] : []))
+          .join(", ")
+        const [copied] = yield* sql<{ readonly rows: number }>`
+          WITH copied AS (
+            INSERT INTO ${copy} (${literal(list(""))}) SELECT ${literal(list(""))} FROM ${live} AS live
+            WHERE ${after} AND (${ordered}) <= (${literal(last)}) RETURNING 1)
+          SELECT count(*)::int4 AS rows FROM copied`
+        yield* sql`DELETE FROM ${from}`
+        yield* sql`INSERT INTO ${from} SELECT * FROM ${upTo}`
+        // What comes after these was written since the trigger notes changes: it is copied as a change.
+        return { copied: copied?.rows ?? 0, isLast: found < limit && fitting === found }
+      })
+
+    yield* told("copying")
+    for (let limit: number = rowsAtOnce.first, isFirst = true; ; isFirst = false) {
+      const began = performance.now()
+      const { copied, isLast } = yield* step(copyNext(limit, isFirst))
+      done += copied
+      if (isLast) break
+      const took = performance.now() - began
+      const fitting = Math.round(limit * Math.min(2, stepMillis / Math.max(took, 1)))
+      limit = Math.min(rowsAtOnce.most, Math.max(rowsAtOnce.least, fitting))
+      yield* told("copying")
+      // Commands that share the session take their turns.
+      yield* Effect.yieldNow
+    }
+
+    /** Copies some of the changed rows again; returns how many keys it took. */
+    const catchUp = Effect.gen(function* () {
+      const [count] = yield* sql<{ readonly keys: number }>`
+        WITH moved AS (
+          DELETE FROM ${changed} WHERE ctid = ANY(ARRAY(SELECT ctid FROM ${changed} LIMIT ${rowsLeftForSwap}::int4))
+          RETURNING *),
+        noted AS (INSERT INTO ${taken} SELECT DISTINCT * FROM moved)
+        SELECT count(*)::int4 AS keys FROM moved`
+      if ((count?.keys ?? 0) === 0) return 0
+      const same = literal(
+        columns.flatMap(({ isKey, name }) => (isKey ? [`row.${name} = taken.${name}`] : [])).join(" AND ")
+      )
+      yield* sql`DELETE FROM ${copy} AS row USING ${taken} AS taken WHERE ${same}`
+      yield* sql`INSERT INTO ${copy} (${literal(list(""))})
+        SELECT ${literal(list("row."))} FROM ${taken} AS taken JOIN ${live} AS row ON ${same}`
+      yield* sql`DELETE FROM ${taken}`
+      return count?.keys ?? 0
+    })
+    const catchUpSteps = Effect.gen(function* () {
+      for (let steps = 0; steps < mostCatchUpSteps; steps++) {
+        if ((yield* step(Effect.andThen(byIndex, catchUp))) <= rowsLeftForSwap / 4) return
+      }
+    })
+    let leftForSwap = rowsLeftForSwap
+
+    yield* catchUpSteps
+    yield* step(
+      Effect.gen(function* () {
+        yield* sql`SELECT set_config('default_statistics_target', ${String(statisticsTarget)}, true)`
+        yield* sql`ANALYZE ${copy}`
+      })
+    )
+
+    const swap = Effect.gen(function* () {
+      yield* withoutDelay(sql)
+      yield* byIndex
+      yield* sql`LOCK TABLE ${live} IN ACCESS EXCLUSIVE MODE`
+      let left = 0
+      for (let count = yield* catchUp; count > 0; count = yield* catchUp) {
+        left += count
+        if (left > leftForSwap) {
+          // Where commands change rows faster than they can be copied, they have to wait for longer: once.
+          leftForSwap *= 2
+          return yield* new TooFarBehind()
+        }
+      }
+      yield* refuseAdded(beside, [table])
+      yield* sql`ALTER TABLE ${copy} RESET (autovacuum_enabled, toast.autovacuum_enabled)`
+      yield* swapTables(sql, schema, beside, [table], erasableColumns)
+    })
+    yield* told("swapping")
+    yield* trying(`the table ${table}`, Effect.andThen(catchUpSteps, step(swap)))
+    yield* told("swapped")
+  })
+
+  return yield* Effect.gen(function* () {
+    yield* step(context.onBegun)
+    for (const table of erasableTables) yield* rewrite(table)
+  }).pipe(
+    Effect.ensuring(
+      // What cannot be removed at once, as when the program ends, is removed by the next rewrite.
+      Effect.ignore(step(Effect.andThen(withoutDelay(sql), dropBeside(sql, beside)), "exclusive"))
+    )
+  )
+})
+
+const isWorthAnotherTry = (error: unknown): error is TooFarBehind | SqlError.SqlError =>
+  error instanceof TooFarBehind || isLockTrouble(error)

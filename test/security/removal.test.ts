@@ -1,0 +1,394 @@
+import { Duration, Effect, Fiber, Layer, Option, Result, Stream } from "effect"
+import { expect } from "vitest"
+import { BacklogSchema } from "../../src/events/SchemaName.ts"
+import { columnContents, erasableColumns, erasableTables } from "../../src/projections/erasable.ts"
+import { RemovalPending, type RemovalProgress } from "../../src/projections/rewriteTables.ts"
+import { AuditService } from "../../src/services/AuditService.ts"
+import { BacklogService } from "../../src/services/BacklogService.ts"
+import { Erasures } from "../../src/services/Erasures.ts"
+import { layerPostgres } from "../../src/services/layers.ts"
+import { RemovalSchedule, type RemovalTimes } from "../../src/services/RemovalSchedule.ts"
+import { postgresUrl, tables } from "../support/backlogs.ts"
+import { catalogOf, schemasBeside } from "../support/catalog.ts"
+import { onBothDatabases, onServer, type Test } from "../support/databases.ts"
+import { pool } from "../support/pools.ts"
+import { script } from "../support/scripts.ts"
+
+const actor = "ann"
+const millis = Duration.millis
+const soon: RemovalTimes = { first: millis(1), afterRedaction: millis(1), interval: millis(50), longest: millis(50) }
+
+const why = { reason: "a key was in it", actor }
+
+/** A few cards, one of which is redacted. */
+const redacted = Effect.gen(function* () {
+  const backlog = yield* BacklogService
+  const audit = yield* AuditService
+  yield* backlog.createMany({
+    actor,
+    commandId: "many",
+    cards: Array.from({ length: 300 }, (_, index) => ({ id: `c${index}`, title: "T", body: `Body ${index}` }))
+  })
+  yield* backlog.claim({ owner: "w", id: "c1", actor, commandId: "claim" })
+  yield* audit.redact({ id: "c0", parts: ["body"], ...why })
+  return { audit, backlog }
+})
+
+/** Every row of the tables that are rewritten. */
+const rows = Effect.gen(function* () {
+  const { schema, sql } = yield* tables
+  return JSON.stringify(
+    yield* Effect.forEach(
+      erasableTables,
+      (table) => sql`SELECT to_jsonb(t)::text AS row FROM ${sql(`${schema}.${table}`)} AS t ORDER BY 1`
+    )
+  )
+})
+
+const pendingOf = (result: Result.Result<unknown, unknown>): string => {
+  const failure = Result.isFailure(result) ? result.failure : undefined
+  expect(failure).toBeInstanceOf(RemovalPending)
+  return (failure as RemovalPending).problem
+}
+
+const both = (test: Test): void => {
+  test(
+    "every column of every table is classified by whether it may hold erasable text",
+    Effect.gen(function* () {
+      const { schema, sql } = yield* tables
+      const columns = yield* sql<{ readonly table: string; readonly column: string; readonly statistics: number }>`
+        SELECT relname::text AS table, attname::text AS column, coalesce(attstattarget, -1)::int4 AS statistics
+        FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
+        WHERE relnamespace = ${schema}::regnamespace AND relkind IN ('r', 'm', 'p', 'f') AND attnum > 0
+          AND NOT attisdropped`
+      const found = columns.map(({ column, table }) => `${table}.${column}`)
+      expect(
+        found.filter((name) => columnContents[name.split(".")[0] ?? ""]?.[name.split(".")[1] ?? ""] === undefined)
+      ).toEqual([])
+      // The planner keeps samples of the others.
+      const sampled = columns
+        .filter(({ statistics }) => statistics !== 0)
+        .map(({ column, table }) => `${table}.${column}`)
+      expect(sampled.filter((name) => erasableColumns.includes(name))).toEqual([])
+      // A copy would not have the value of a sequence.
+      expect(
+        yield* sql`SELECT relname FROM pg_class WHERE relnamespace = ${schema}::regnamespace AND relkind = 'S'`
+      ).toEqual([])
+    })
+  )
+
+  test(
+    "a removal keeps every row, column, index, constraint, trigger, grant and setting",
+    Effect.gen(function* () {
+      const { schema, sql } = yield* tables
+      const { audit } = yield* redacted
+      yield* sql`ALTER TABLE ${sql(`${schema}.events`)} SET (fillfactor = 90, toast.autovacuum_vacuum_threshold = 7)`
+      yield* sql`ALTER TABLE ${sql(`${schema}.events`)} ALTER COLUMN actor SET STATISTICS 50`
+      yield* sql`ALTER TABLE ${sql(`${schema}.events`)} ENABLE ALWAYS TRIGGER events_append_only`
+      const [before, catalog] = [yield* rows, yield* catalogOf(erasableTables)]
+      expect(yield* audit.erasures()).toMatchObject([
+        { position: 302, cardId: "c0", state: "erased from reads", problem: null }
+      ])
+      const phases: Array<string> = []
+      const report = yield* audit.removeErased({
+        onProgress: ({ done, phase, table, total }) =>
+          Effect.sync(() => {
+            expect(done).toBeLessThanOrEqual(total)
+            phases.push(`${phase} ${table}`)
+          })
+      })
+      expect(report).toEqual({ removed: 1 })
+      expect(yield* rows).toBe(before)
+      expect(yield* catalogOf(erasableTables)).toEqual(catalog)
+      expect(phases.filter((phase) => phase.startsWith("swapped"))).toEqual(
+        erasableTables.map((table) => `swapped ${table}`)
+      )
+      expect(yield* schemasBeside).toEqual([])
+      expect(yield* audit.erasures()).toMatchObject([{ state: "removed from pages", problem: null }])
+      expect(yield* audit.erasures({ pending: true })).toEqual([])
+      // Nothing is pending, so nothing is rewritten.
+      expect(yield* audit.removeErased({ onProgress: () => Effect.die("a rewrite") })).toEqual({ removed: 0 })
+      const refused = yield* Effect.result(sql`DELETE FROM ${sql(`${schema}.events`)}`)
+      expect(Result.isFailure(refused)).toBe(true)
+    })
+  )
+
+  test(
+    "rows that are written, changed and removed during a removal are in the new tables",
+    Effect.gen(function* () {
+      const { audit, backlog } = yield* redacted
+      let commands = 0
+      yield* audit.park("mailer", 1, "before")
+      yield* audit.removeErased({
+        onProgress: ({ phase, table }: RemovalProgress) =>
+          Effect.gen(function* () {
+            if (phase === "preparing") return
+            const id = `during${commands++}`
+            yield* backlog.create({ id, title: "T", body: table, actor, commandId: id })
+            yield* backlog.revise({ id: "c5", title: `Revised ${id}`, actor })
+            yield* audit.park("mailer", commands + 1, table)
+            yield* audit.unpark("mailer", commands)
+          }).pipe(Effect.orDie)
+      })
+      expect(commands).toBeGreaterThan(erasableTables.length * 3)
+      expect((yield* audit.parked("mailer")).map(({ position }) => position)).toEqual([commands + 1])
+      expect((yield* audit.verify()).divergences).toEqual([])
+      // The first answer again.
+      expect(
+        (yield* backlog.create({ id: "during1", title: "T", body: "events", actor, commandId: "during1" })).version
+      ).toBe(1)
+    })
+  )
+
+  test(
+    "a redaction during a removal stays pending until a rewrite that began after it",
+    Effect.gen(function* () {
+      const { audit } = yield* redacted
+      const phases: Array<string> = []
+      const states: Array<ReadonlyArray<string>> = []
+      yield* audit.removeErased({
+        onProgress: ({ phase, table }) =>
+          Effect.gen(function* () {
+            if (phase === "preparing") states.push((yield* audit.erasures()).map(({ state }) => state))
+            // The old row has been copied, and is now an old version in the copy.
+            if (phase === "swapping" && table === "events" && states.length === 1) {
+              yield* audit.redact({ id: "c7", parts: ["body"], ...why })
+            }
+            phases.push(phase)
+          }).pipe(Effect.orDie)
+      })
+      expect(states).toEqual([["erased from reads"], ["removed from pages", "erased from reads"]])
+      expect((yield* audit.erasures()).map(({ state }) => state)).toEqual(["removed from pages", "removed from pages"])
+    })
+  )
+
+  test(
+    "a redaction erases what consumers noted about the event that they parked",
+    Effect.gen(function* () {
+      const { audit } = yield* redacted
+      yield* audit.park("mailer", 3, "c2 could not be sent: Body 2")
+      yield* audit.park("mailer", 4, "c3 could not be sent")
+      yield* audit.redact({ id: "c2", parts: ["body"], ...why })
+      expect((yield* audit.parked()).map(({ reason }) => reason)).toEqual(["[redacted]", "c3 could not be sent"])
+    })
+  )
+
+  test(
+    "a removal is refused by name where a copy would lose an added index, and stays pending with that reason",
+    Effect.gen(function* () {
+      const { schema, sql } = yield* tables
+      const { audit } = yield* redacted
+      yield* sql`CREATE INDEX mine ON ${sql(`${schema}.events`)} (actor)`
+      const problem = pendingOf(yield* Effect.result(audit.removeErased()))
+      expect(problem).toContain("index mine")
+      expect(yield* audit.erasures()).toMatchObject([{ state: "erased from reads", problem }])
+      expect(yield* schemasBeside).toEqual([])
+      yield* sql`DROP INDEX ${sql(`${schema}.mine`)}`
+      expect(yield* audit.removeErased()).toEqual({ removed: 1 })
+      expect(yield* audit.erasures()).toMatchObject([{ state: "removed from pages", problem: null }])
+    })
+  )
+
+  test(
+    "a removal is not part of a transaction",
+    Effect.gen(function* () {
+      const { sql } = yield* tables
+      const { audit } = yield* redacted
+      const result = yield* Effect.result(sql.withTransaction(audit.removeErased()))
+      expect(Result.isFailure(result) && result.failure).toMatchObject({ _tag: "InvalidInput" })
+    })
+  )
+}
+
+onBothDatabases("a removal of erased bytes", both)
+
+onServer("a removal of erased bytes", (test) => {
+  test(
+    "waits for a transaction that reads the table, says so, and completes later",
+    Effect.gen(function* () {
+      const { schema, sql } = yield* tables
+      const { audit, backlog } = yield* redacted
+      const session = yield* sql.reserve
+      const say = (statement: string) => session.executeUnprepared(statement, [], undefined)
+      yield* say("BEGIN ISOLATION LEVEL REPEATABLE READ")
+      yield* say(`SELECT count(*) FROM "${schema}".events`)
+      const problem = pendingOf(yield* Effect.result(audit.removeErased({ swapTimeout: "500 millis" })))
+      expect(problem).toMatch(/other transactions kept the table events for [0-9.]+ seconds/)
+      expect(yield* audit.erasures()).toMatchObject([{ state: "erased from reads", problem }])
+      yield* backlog.create({ id: "meanwhile", title: "T", actor })
+      yield* say("COMMIT")
+      expect(yield* audit.removeErased()).toEqual({ removed: 1 })
+    })
+  )
+
+  test(
+    "an export and a verification that began before the swap see the whole log",
+    Effect.gen(function* () {
+      const { audit } = yield* redacted
+      const lines = yield* audit.exportLog.pipe(
+        Stream.rechunk(1),
+        Stream.zipWithIndex,
+        Stream.mapEffect(([line, index]) =>
+          index === 0
+            ? Effect.as(Effect.result(audit.removeErased({ swapTimeout: "200 millis" })), line)
+            : Effect.succeed(line)
+        ),
+        Stream.runCollect
+      )
+      expect(lines.length).toBe(1 + 302)
+      const removal = yield* Effect.forkChild(audit.removeErased())
+      while (removal.pollUnsafe() === undefined) expect((yield* audit.verify()).events).toBe(302)
+      expect(yield* Fiber.join(removal)).toEqual({ removed: 1 })
+    })
+  )
+
+  test(
+    "is completed after a process that ran it was killed, whatever it left",
+    Effect.gen(function* () {
+      const { audit, backlog } = yield* redacted
+      const schema = yield* BacklogSchema
+      for (const stay of ["copying events", "swapping cards", "swapped receipts"]) {
+        const other = yield* script("removal.mjs", schema, stay)
+        yield* other.said(stay)
+        // Of two processes one rewrites.
+        if (stay === "copying events") {
+          expect(pendingOf(yield* Effect.result(audit.removeErased()))).toContain("another process is rewriting")
+        }
+        yield* other.kill
+        yield* backlog.create({ id: `after ${stay}`, title: "T", actor })
+        yield* aged
+      }
+      expect(yield* audit.removeErased()).toEqual({ removed: 1 })
+      expect(yield* schemasBeside).toEqual([])
+      expect((yield* audit.verify()).divergences).toEqual([])
+      const { sql } = yield* tables
+      expect(
+        yield* sql`SELECT tgname FROM pg_trigger WHERE tgname = 'mosaic_backlog_capture' AND tgrelid IN (
+        SELECT oid FROM pg_class WHERE relnamespace = ${schema}::regnamespace)`
+      ).toEqual([])
+    })
+  )
+
+  test(
+    "a rebuild replaces a removal that runs, which completes later; a removal does not replace a rebuild",
+    Effect.gen(function* () {
+      const { audit } = yield* redacted
+      const other = yield* pool()
+      let problem = ""
+      const result = yield* Effect.result(
+        audit.removeErased({
+          onProgress: ({ phase, table }) =>
+            phase !== "swapping" || table !== "cards"
+              ? Effect.void
+              : Effect.orDie(
+                  other.audit.rebuild({
+                    onProgress: (progress) =>
+                      progress.phase !== "counting"
+                        ? Effect.void
+                        : Effect.map(Effect.result(other.audit.removeErased()), (refused) => {
+                            problem = pendingOf(refused)
+                          })
+                  })
+                )
+        })
+      )
+      expect(problem).toContain("a rebuild of the read model is running")
+      expect(pendingOf(result)).toContain("a rebuild of the read model has replaced the rewrite")
+      expect(yield* audit.removeErased()).toEqual({ removed: 1 })
+    })
+  )
+
+  test(
+    "a role that does not own the tables lists what is pending, and is told who removes it",
+    Effect.gen(function* () {
+      const { schema, sql } = yield* tables
+      const { audit } = yield* redacted
+      const role = `reader_${schema}`
+      yield* sql`CREATE ROLE ${sql(role)} LOGIN PASSWORD 'reader'`
+      yield* Effect.addFinalizer(() =>
+        Effect.orDie(Effect.andThen(sql`DROP OWNED BY ${sql(role)}`, sql`DROP ROLE ${sql(role)}`))
+      )
+      yield* sql`GRANT USAGE ON SCHEMA ${sql(schema)} TO ${sql(role)}`
+      yield* sql`GRANT SELECT ON ALL TABLES IN SCHEMA ${sql(schema)} TO ${sql(role)}`
+      const url = new URL(postgresUrl())
+      url.username = role
+      url.password = "reader"
+      const backlog = layerPostgres({ url: url.href, schema, poolSize: 1 }).pipe(
+        Layer.provide(Layer.succeed(RemovalSchedule)(soon))
+      )
+      yield* Effect.gen(function* () {
+        const reader = yield* AuditService
+        expect(yield* reader.erasures({ pending: true })).toMatchObject([{ cardId: "c0" }])
+        const problem = pendingOf(yield* Effect.result(reader.removeErased()))
+        expect(problem).toContain(`the role ${JSON.stringify(role)} may not rewrite the tables`)
+        expect(problem).toContain("as their owner")
+        // It ends, and does not try again and again.
+        const erasures = yield* Effect.provide(Erasures, Erasures.layer)
+        yield* Effect.scoped(erasures.keepRemoving)
+      }).pipe(Effect.provide(backlog))
+      expect(yield* audit.erasures()).toMatchObject([{ state: "erased from reads", problem: null }])
+    })
+  )
+
+  test(
+    "a process of the owner completes what is pending by itself, at its start and after its own redactions",
+    Effect.gen(function* () {
+      const { schema } = yield* tables
+      const { audit } = yield* redacted
+      const isDone = Effect.gen(function* () {
+        while ((yield* audit.erasures({ pending: true })).length > 0) yield* Effect.sleep("20 millis")
+      })
+      const backlog = layerPostgres({ url: postgresUrl(), schema, poolSize: 2 }).pipe(
+        Layer.provide(Layer.succeed(RemovalSchedule)(soon))
+      )
+      yield* Effect.gen(function* () {
+        const owner = yield* AuditService
+        yield* isDone
+        expect((yield* owner.redact({ id: "c9", parts: ["body"], ...why })).state).toBe("erased from reads")
+        yield* isDone
+        expect((yield* owner.erasures()).length).toBe(2)
+      }).pipe(Effect.provide(backlog))
+      expect(yield* schemasBeside).toEqual([])
+    })
+  )
+
+  test(
+    "commands of several processes continue during removals, and the log and the read model stay consistent",
+    Effect.gen(function* () {
+      const { audit } = yield* redacted
+      const pools = yield* Effect.all([pool(), pool()])
+      const state = { runs: true, commands: 0 }
+      const work = yield* Effect.forEach(
+        pools,
+        ({ audit: auditor, backlog }, index) =>
+          Effect.gen(function* () {
+            while (state.runs) {
+              const id = `p${index}-${state.commands++}`
+              yield* backlog.create({ id, title: "T", body: "B", actor, commandId: id })
+              const claimed = Option.getOrThrow(yield* backlog.claim({ owner: `w${index}`, actor }))
+              yield* backlog.complete({ id: claimed.id, token: claimed.claimToken ?? 0, actor })
+              if (state.commands % 20 === 0) yield* auditor.redact({ id, parts: ["body"], ...why })
+            }
+          }),
+        { concurrency: "unbounded" }
+      ).pipe(Effect.forkChild)
+      for (let round = 0; round < 2; round++) {
+        yield* audit.redact({ id: `c${20 + round}`, parts: ["body"], ...why })
+        yield* audit.removeErased()
+        expect((yield* audit.verify()).divergences).toEqual([])
+      }
+      state.runs = false
+      yield* Fiber.join(work)
+      expect(state.commands).toBeGreaterThan(0)
+    })
+  )
+})
+
+/** As if the last step of the process that was killed were long ago. */
+const aged = Effect.gen(function* () {
+  const { schema, sql } = yield* tables
+  const [beside] = yield* schemasBeside
+  if (beside === undefined) return
+  expect(schema).not.toBe(beside)
+  yield* sql`UPDATE ${sql(`${beside}.work`)} SET touched_at = touched_at - interval '2 minutes'`
+})
