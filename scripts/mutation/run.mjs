@@ -7,7 +7,7 @@
  * `--targeted` leaves out the run of all tests. The copy is what git knows of the working tree.
  */
 import { execFileSync, spawn } from "node:child_process"
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { parseArgs, stripVTControlCharacters } from "node:util"
@@ -77,6 +77,8 @@ const build = (directory) => run("npx", ["tsc", "-p", "tsconfig.build.json", "--
 const withCopy = async (file, changes, name, use) => {
   const directory = mkdtempSync(join(tmpdir(), "mosaic-mutation-"))
   try {
+    // Tests start programs of it as another user.
+    chmodSync(directory, 0o711)
     copyOf(directory)
     if (file !== undefined) {
       let text = readFileSync(join(directory, file), "utf8")

@@ -69,7 +69,9 @@ export const databaseTarget = (
   if (found.isForeign) {
     return Result.fail(
       new InvalidInput({
-        problem: `${oneLine(found.directory)} belongs to another user: to use it, give --db ${oneLine(found.directory)}`
+        problem:
+          `${oneLine(found.directory)} belongs to another user, who may have put it there for others to find. To create ` +
+          `another backlog here, give --db ${defaultDirectory}; to use that one, run as that user`
       })
     )
   }

@@ -12,8 +12,11 @@ import { closeEngine, makeSharedDirectory } from "./SharedDirectory.ts"
  * An embedded Postgres, in memory, or in the directory `dataDir`, which is made if it is missing. Several processes of
  * one user may use a directory at once: one of them holds it, and serves the others over a Unix socket in the directory
  * that only that user can reach. When it ends, however it ends, the next that has something to do takes over. Where
- * there are no such sockets (Windows), and for processes of other users, one waits for the other, up to `lockWait` (10
- * seconds unless told otherwise); so does whoever finds a holder that does not answer.
+ * there are no such sockets (Windows), or the holder does not answer, one process waits for the other, up to `lockWait` (10
+ * seconds unless told otherwise).
+ *
+ * Every file and folder is created for this user only, whatever the umask is. A directory that other users can enter is
+ * closed, with a warning in the log when its database was open.
  *
  * Creating a database takes some seconds, opening one half a second. A process that is killed at any moment leaves a
  * directory that the next one can open, with every transaction that was answered; a power failure may cost more, since
@@ -23,8 +26,8 @@ import { closeEngine, makeSharedDirectory } from "./SharedDirectory.ts"
  * wait is rolled back, and its connection ended.
  *
  * Fails with `DirectoryLocked` when another process holds the directory and does not serve this one, with
- * `DirectoryUnusable` when it holds something else, a database of another version or a damaged one, or cannot be
- * written, and with `SqlError` when the engine does not start. When the holder ends or the engine crashes later, the
+ * `DirectoryUnusable` when it or a file in it belongs to another user, when it holds something else, a database of another
+ * version or a damaged one, or cannot be written or closed to other users, and with `SqlError` when the engine does not start. When the holder ends or the engine crashes later, the
  * statements at hand fail with a connection error, and the next go on with a new one; a database in memory is lost then.
  * Closing the layer lets served processes end what they are at, for 10 seconds at most, writes everything and then lets
  * go of the directory.

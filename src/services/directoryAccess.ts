@@ -66,6 +66,8 @@ export const closeDatabase = (directory: string, owner: HeldDirectory, isKnownOp
   const database = join(directory, databaseName)
   const signsFound = signs.map((name) => statSync(join(database, name), { throwIfNoEntry: false }))
   if (!isKnownOpen && !signsFound.some((sign) => sign !== undefined && (isOpen(sign) || sign.uid !== user))) return 0
+  // Not a database: the opening says so.
+  if (signsFound[1] === undefined) return 0
   owner.check()
   let count = isKnownOpen ? 1 : 0
   const closeEach = (files: Iterable<readonly [string, Stats]>): void => {
