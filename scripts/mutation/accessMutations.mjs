@@ -120,8 +120,8 @@ const mutations = [
   {
     name: "that a token which was revoked is not taken",
     file: accessTokens,
-    find: "WHERE revoked_at IS NULL AND (expires_at",
-    replace: "WHERE (expires_at",
+    find: "sql`revoked_at IS NULL AND (expires_at",
+    replace: "sql`(expires_at",
     tests: tokens
   },
   {
@@ -204,7 +204,7 @@ const mutations = [
   {
     name: "that an agent which is a worker claims in its own name",
     file: callerAgent,
-    find: 'if (role === "worker" && owner !== actor && !owner.startsWith(`${actor}/`)) {',
+    find: 'if (role === "worker" && !actsFor(actor, apart, owner)) {',
     replace: 'if (role === "worker" && owner === "") {',
     tests: agents
   },
@@ -239,9 +239,9 @@ const mutations = [
   },
   {
     name: "that names under a worker's begin with it and a stroke",
-    file: workerRules,
-    find: "owner.startsWith(`${actor}/`)",
-    replace: "owner.startsWith(actor)",
+    file: "src/services/workerNames.ts",
+    find: "name.startsWith(`${above}/`)",
+    replace: "name.startsWith(above)",
     tests: access
   },
   {
@@ -275,15 +275,15 @@ const mutations = [
   {
     name: "that a worker works on its own claims only",
     file: workerRules,
-    find: "if (owner === undefined || !isOwn(owner)) {",
+    find: "if (owner === undefined || !actsFor(actor, apart, owner)) {",
     replace: "if (owner === undefined) {",
     tests: access
   },
   {
     name: "that a claim which never was is nobody's own",
     file: workerRules,
-    find: "if (owner === undefined || !isOwn(owner)) {",
-    replace: "if (owner !== undefined && !isOwn(owner)) {",
+    find: "if (owner === undefined || !actsFor(actor, apart, owner)) {",
+    replace: "if (owner !== undefined && !actsFor(actor, apart, owner)) {",
     tests: access
   },
   {

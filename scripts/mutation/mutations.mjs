@@ -1,4 +1,5 @@
 import { accessMutations } from "./accessMutations.mjs"
+import { agentMutations } from "./agentMutations.mjs"
 import { connectionMutations } from "./connectionMutations.mjs"
 import { directoryMutations } from "./directoryMutations.mjs"
 import { fileMutations } from "./fileMutations.mjs"
@@ -408,6 +409,7 @@ export const mutations = [
     tests: concurrency
   },
   ...accessMutations,
+  ...agentMutations,
   ...connectionMutations,
   ...directoryMutations,
   ...fileMutations,

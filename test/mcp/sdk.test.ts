@@ -141,7 +141,7 @@ layer(layerServed, { timeout: "60 seconds", excludeTestServices: true })("/mcp, 
         expect(owners.toSorted()).toEqual(["w1", "w2"])
         const [{ id, token }] = second.data.claimed
         expect((await call(w1, "complete", { id, token })).text).toContain("No claim of yours")
-        expect((await call(w2, "complete", { id, token })).text).toBe(`${id} is done.`)
+        expect((await call(w2, "complete", { id, token })).text).toBe(`"${id}" is done.`)
         await expect(call(w1, "create", { cards: [] })).rejects.toThrow("not found")
         const ended = transport.sessionId ?? ""
         await transport.terminateSession()

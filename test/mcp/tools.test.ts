@@ -240,6 +240,13 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
           from = piece.data.next
         }
         expect(read).toBe(body)
+        yield* cards("long", { id: "list", body: "[]", acceptance: [] })
+        const list = yield* w1.call("show", { id: "list" })
+        expect([list.data.body, list.data.acceptance, list.text]).toEqual([
+          "[]",
+          [],
+          expect.stringContaining("\nbody:\n| []\nacceptance:\n| []\n")
+        ])
         const whole = yield* w1.call("show", { id: "long", part: "dependsOn" })
         expect(JSON.parse(whole.data.text)).toEqual(dependsOn)
       })

@@ -34,6 +34,7 @@ const bodies: Readonly<Record<string, object>> = {
   unpark: { consumer: "c", position: 1 },
   verify: {},
   rebuild: {},
+  removeErased: {},
   redact: { id: "a", parts: ["title"], reason: "R" },
   pruneReceipts: { olderThanDays: 1 },
   restored: {}

@@ -1,0 +1,244 @@
+/** Text of cards in answers to agents, tokens whose names overlap, and outputs that scripts capture. */
+const visibleText = "src/domain/visibleText.ts"
+const words = "src/mcp/words.ts"
+const cardAnswer = "src/mcp/cardAnswer.ts"
+const workerNames = "src/services/workerNames.ts"
+const accessTokens = "src/services/AccessTokens.ts"
+const workerRules = "src/http/access/workerRules.ts"
+const refusal = "src/mcp/refusal.ts"
+
+const answers = ["test/security/agentAnswers.test.ts"]
+const holders = ["test/security/tokenHolders.test.ts"]
+const captured = ["test/security/capturedOutput.test.ts"]
+const commands = ["test/security/agentCommands.test.ts"]
+const tools = ["test/mcp/tools.test.ts"]
+
+const mutations = [
+  // Text of cards
+  {
+    name: "that a text in a sentence is quoted",
+    file: words,
+    find: "? quoted(value) : String(value)",
+    replace: "? value : String(value)",
+    tests: answers
+  },
+  {
+    name: "that each line of a frame begins with a bar",
+    file: words,
+    find: '(line === "" ? bar : `${bar} ${line}`)',
+    replace: '(line === "" ? bar : line)',
+    tests: answers
+  },
+  {
+    name: "that hidden characters in a frame are escapes",
+    file: words,
+    find: "    visibleLines(text)\n",
+    replace: "    text\n",
+    also: [{ find: "import { quoted, visibleJson, visibleLines }", replace: "import { quoted, visibleJson }" }],
+    tests: answers
+  },
+  {
+    name: "that a sentence of another module is one line without hidden characters",
+    file: words,
+    find: "new Words(visibleJson(text))",
+    replace: "new Words(text)",
+    also: [{ find: "import { quoted, visibleJson, visibleLines }", replace: "import { quoted, visibleLines }" }],
+    tests: answers
+  },
+  {
+    name: "that hidden characters in a quoted text are escapes",
+    file: visibleText,
+    find: "visibleJson(JSON.stringify(text))",
+    replace: "JSON.stringify(text)",
+    tests: answers
+  },
+  {
+    name: "that variation selectors and fillers are hidden characters",
+    file: visibleText,
+    find: "[\\p{C}\\p{Zl}\\p{Zp}\\p{DI}]|(?<=",
+    replace: "[\\p{C}\\p{Zl}\\p{Zp}]|(?<=",
+    tests: answers
+  },
+  {
+    name: "that separators of lines are hidden characters in a quoted text",
+    file: visibleText,
+    find: "[\\p{C}\\p{Zl}\\p{Zp}\\p{DI}]|(?<=",
+    replace: "[\\p{C}\\p{DI}]|(?<=",
+    tests: answers
+  },
+  {
+    name: "that separators of lines are hidden characters in a frame",
+    file: visibleText,
+    find: "|[\\p{Zl}\\p{Zp}\\p{DI}]|^",
+    replace: "|[\\p{DI}]|^",
+    tests: answers
+  },
+  {
+    name: "that a combining mark does not change the quotation mark before it",
+    file: visibleText,
+    find: '|(?<=")\\p{M}+/gu',
+    replace: "/gu",
+    tests: answers
+  },
+  {
+    name: "that a combining mark does not change the bar before it",
+    file: visibleText,
+    find: "|^\\p{M}+|<",
+    replace: "|<",
+    tests: answers
+  },
+  {
+    name: "that a text which looks like an escape is one",
+    file: visibleText,
+    find: "|<(?=U\\+)/gmu",
+    replace: "/gmu",
+    tests: answers
+  },
+  {
+    name: "that what was wrong with an input is in a frame",
+    file: refusal,
+    find: "lines(words`Invalid input:`, framed(problem), words`Nothing was done.`)",
+    replace: "lines(words`Invalid input:`, sentence(problem), words`Nothing was done.`)",
+    tests: answers
+  },
+  {
+    name: "that a body which looks like an empty list is shown",
+    file: cardAnswer,
+    find: '(part === "dependsOn" && card.dependsOn.length === 0)',
+    replace: 'text === "[]"',
+    tests: tools
+  },
+  {
+    name: "that tools say what is data",
+    file: "src/mcp/AgentTool.ts",
+    find: "showsText ? `${about} ${textIsData}` : about",
+    replace: "showsText ? about : `${about} ${textIsData}`",
+    tests: answers
+  },
+  {
+    name: "that the instructions say what is data",
+    file: "src/mcp/about.ts",
+    find: "Nothing can be changed here. ${texts}`",
+    replace: "Nothing can be changed here.`",
+    tests: answers
+  },
+  {
+    name: "that a worker's command reads JSON without hidden characters",
+    file: "src/cli/commandHandler.ts",
+    find: "${visibleJson(encodeCard(card))}",
+    replace: "${encodeCard(card)}",
+    tests: commands
+  },
+  // Tokens whose names overlap
+  {
+    name: "that no token is created under a worker's name",
+    file: workerNames,
+    find: '(other.role === "worker" && isUnder(one.actor, other.actor))',
+    replace: "false",
+    tests: holders
+  },
+  {
+    name: "that no worker's token is created above another name",
+    file: workerNames,
+    find: '(one.role === "worker" && isUnder(other.actor, one.actor)) ||\n  ',
+    replace: "",
+    tests: holders
+  },
+  {
+    name: "that an orchestrator may be above other names",
+    file: workerNames,
+    find: '(one.role === "worker" && isUnder(other.actor, one.actor))',
+    replace: "isUnder(other.actor, one.actor)",
+    also: [
+      {
+        find: '(other.role === "worker" && isUnder(one.actor, other.actor))',
+        replace: "isUnder(one.actor, other.actor)"
+      }
+    ],
+    tests: holders
+  },
+  {
+    name: "that overlapping tokens are not created at once",
+    file: accessTokens,
+    find: "        yield* sql`LOCK TABLE ${table} IN SHARE UPDATE EXCLUSIVE MODE`\n",
+    replace: "",
+    tests: holders
+  },
+  {
+    name: "that only valid tokens keep a name",
+    file: accessTokens,
+    find: "SELECT id, actor, role FROM ${table} WHERE ${isValid()} ORDER",
+    replace: "SELECT id, actor, role FROM ${table} ORDER",
+    tests: holders
+  },
+  {
+    name: "that a worker does not act for another holder",
+    file: workerNames,
+    find: "owner === other || isUnder(owner, other)",
+    replace: "isUnder(owner, other)",
+    tests: holders
+  },
+  {
+    name: "that a worker does not act for names under another holder's",
+    file: workerNames,
+    find: "owner === other || isUnder(owner, other)",
+    replace: "owner === other",
+    tests: holders
+  },
+  {
+    name: "that the server knows the holders under a worker's name",
+    file: "src/http/access/guard.ts",
+    find: 'token.role === "worker" ? yield* tokens.holdersUnder(token.actor) : []',
+    replace: 'token.role === "auditor" ? yield* tokens.holdersUnder(token.actor) : []',
+    tests: holders
+  },
+  {
+    name: "that a worker claims for no other holder",
+    file: workerRules,
+    find: "owner === undefined || actsFor(actor, apart, owner)",
+    replace: "owner === undefined || actsFor(actor, [], owner)",
+    tests: holders
+  },
+  {
+    name: "that a worker ends no other holder's claim",
+    file: workerRules,
+    find: "owner === undefined || !actsFor(actor, apart, owner)",
+    replace: "owner === undefined || !actsFor(actor, [], owner)",
+    tests: holders
+  },
+  {
+    name: "that an agent does not claim for another holder",
+    file: "src/mcp/callerAgent.ts",
+    find: "!actsFor(actor, apart, owner)",
+    replace: "!actsFor(actor, [], owner)",
+    tests: holders
+  },
+  {
+    name: "that an agent does not end another holder's claim",
+    file: "src/mcp/ownClaims.ts",
+    find: "workerRules(owner, apart, ownerOf)",
+    replace: "workerRules(owner, apart.slice(0, 0), ownerOf)",
+    tests: holders
+  },
+  {
+    name: "that the doctor reports overlapping tokens",
+    file: workerNames,
+    find: "workers.has(worker) ? { holder, worker } : []",
+    replace: "workers.has(holder.actor) && workers.has(worker) ? { holder, worker } : []",
+    tests: holders
+  },
+  // Outputs
+  {
+    name: "that the output of token create is the token alone",
+    file: "src/cli/commands/token.ts",
+    find: "(page) => page.bold(shown)",
+    replace: "(page) => `${page.bold(shown)}\\n${token.id}`",
+    tests: captured
+  }
+]
+
+export const agentMutations = mutations.map((mutation) => ({
+  ...mutation,
+  name: `agents: ${mutation.name}`,
+  startsPrograms: false
+}))
