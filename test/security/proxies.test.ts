@@ -1,11 +1,11 @@
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Effect, Layer, Logger, Metric, References, Result } from "effect"
+import { Effect, Layer, Metric, Result } from "effect"
 import { clientAddress, forwardingHeaderIn, trustedProxies, type TrustProxy } from "../../src/http/access/forwarding.ts"
 import { serve, type ServeOptions } from "../../src/http/index.ts"
 import { headersWithin } from "../../src/http/node/headersWithin.ts"
 import { requestTarget } from "../../src/http/node/requestTarget.ts"
 import { freshBacklog, postgresClient } from "../support/backlogs.ts"
-import { type Answer, ask, guarded, tagIn, tokensOfBacklog } from "./support/guarded.ts"
+import { type Answer, ask, guarded, logged, tagIn, tokensOfBacklog } from "./support/guarded.ts"
 
 const proxiesOf = (trust: TrustProxy) => {
   const found = Result.getOrThrow(trustedProxies(trust))
@@ -125,18 +125,6 @@ describe("the target of a request", () => {
 
 const says = (answer: Answer, status: number, tag: string): void => {
   assert.deepStrictEqual([...tagIn(answer)], [status, tag], answer.body)
-}
-
-/** Everything that is logged while something runs. */
-const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
-  const lines: Array<string> = []
-  const logger = Logger.map(Logger.formatLogFmt, (line) => {
-    lines.push(line)
-  })
-  return Effect.map(
-    Effect.provide(effect, [Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel)("Debug")]),
-    (result) => ({ result, lines })
-  )
 }
 
 const forwarded = { "x-forwarded-for": "203.0.113.7" }

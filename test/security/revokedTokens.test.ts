@@ -53,17 +53,14 @@ const endpoints = (() => {
   return found
 })()
 
-/** Locks of a kind on the head of the log. */
-const headLocks = (condition: string) =>
+/** Locks of a kind on a table. */
+const locks = (table: string, condition: string) =>
   Effect.gen(function* () {
     const { schema, sql } = yield* tables
     const rows = yield* sql`
-      SELECT 1 FROM pg_locks WHERE relation = ${`${schema}.head`}::regclass AND ${sql.literal(condition)}`
-    return rows.length > 0
+      SELECT 1 FROM pg_locks WHERE relation = ${`${schema}.${table}`}::regclass AND ${sql.literal(condition)}`
+    return rows.length
   })
-
-const headIsLocked = headLocks("mode = 'RowShareLock'")
-const headIsAwaited = headLocks("pid IN (SELECT pid FROM pg_locks WHERE NOT granted)")
 
 onBothDatabases("a token that is revoked", (test) => {
   test(
@@ -250,7 +247,7 @@ onServer("a command of a token that is revoked", (test) => {
       const [late, endless] = begun as [Slow, Slow]
       late.send(`${empty[0]}`)
       endless.send("{")
-      yield* until(headIsLocked)
+      yield* until(Effect.map(locks("head", "mode = 'RowShareLock'"), (found) => found > 0))
       yield* revoke(sender)
       late.end("\n")
       expect(tagIn(yield* late.answer)).toEqual(refused)
@@ -266,12 +263,12 @@ onServer("a command of a token that is revoked", (test) => {
       const { holder, port, revoke } = yield* guarded()
       yield* (yield* BacklogService).create({ id: "a", title: "A", actor })
       const { text: token, ...worker } = yield* holder("w", "worker")
-      const { head, sql } = yield* tables
+      const { cards, sql } = yield* tables
       const [locked, enough] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
       const holding = yield* Effect.forkChild(
         sql.withTransaction(
           Effect.gen(function* () {
-            yield* sql`SELECT 1 FROM ${head} FOR UPDATE`
+            yield* sql`LOCK TABLE ${cards} IN ACCESS EXCLUSIVE MODE`
             yield* Deferred.succeed(locked, undefined)
             yield* Deferred.await(enough)
           })
@@ -279,15 +276,18 @@ onServer("a command of a token that is revoked", (test) => {
       )
       yield* Deferred.await(locked)
       const claiming = yield* Effect.forkChild(ask(port, { path: "/claim?wait=60", token, body: { owner: "w" } }))
-      yield* until(headIsAwaited)
-      const other = yield* Effect.forkChild(ask(port, { path: "/await-claimable?waitSeconds=60&phase=p", token }))
+      const reading = yield* Effect.forkChild(ask(port, { path: "/get?id=a", token }))
+      yield* until(Effect.map(locks("cards", "NOT granted"), (found) => found > 1))
+      const other = yield* Effect.forkChild(ask(port, { path: "/await-claimable?waitSeconds=60", token }))
       yield* Effect.yieldNow
-      expect((yield* ask(port, { path: "/stats", token })).status).toBe(200)
+      expect((yield* ask(port, { path: "/checkpoints", token })).status).toBe(200)
       yield* revoke({ ...worker, text: token })
       // What only waits has ended, so the claim would have too.
       expect(tagIn(yield* Fiber.join(other))).toEqual(refused)
       yield* Deferred.succeed(enough, undefined)
       yield* Fiber.join(holding)
+      // What was only read is not given any more.
+      expect(tagIn(yield* Fiber.join(reading))).toEqual(refused)
       const answer = yield* Fiber.join(claiming)
       expect([answer.status, JSON.parse(answer.body)]).toMatchObject([200, { id: "a", claimOwner: "w" }])
     })

@@ -1,4 +1,4 @@
-import { Context, Deferred, Effect, Layer, Redacted, type Scope } from "effect"
+import { Context, Deferred, Effect, Layer, Logger, Redacted, References, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { type ClientRequest, type IncomingMessage, request as nodeRequest } from "node:http"
 import { connect } from "node:net"
@@ -184,3 +184,15 @@ export const agentSession = Effect.fnUntraced(function* (port: number, token: st
   yield* post(headers, { method: "notifications/initialized" })
   return headers
 })
+
+/** Everything that is logged while something runs. */
+export const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
+  const lines: Array<string> = []
+  const logger = Logger.map(Logger.formatLogFmt, (line) => {
+    lines.push(line)
+  })
+  return Effect.map(
+    Effect.provide(effect, [Logger.layer([logger]), Layer.succeed(References.MinimumLogLevel)("Debug")]),
+    (result) => ({ result, lines })
+  )
+}
