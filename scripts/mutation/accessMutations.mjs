@@ -14,6 +14,7 @@ const access = ["test/http/access.test.ts"]
 const tokens = ["test/services/accessTokens.test.ts"]
 const problems = ["test/http/problems.test.ts"]
 const operations = ["test/http/operations.test.ts"]
+const disclosure = ["test/security/disclosure.test.ts"]
 const agents = ["test/mcp/sdk.test.ts"]
 
 const mutations = [
@@ -426,23 +427,23 @@ const mutations = [
   {
     name: "that a token in a query is kept out of traces",
     file: server,
-    find: "(names) => [...names, /token|secret|authorization/i]",
+    find: "(names) => [...names, /token|secret|authorization|password|api.?key/i]",
     replace: "(names) => names",
-    tests: operations
+    tests: disclosure
   },
   {
     name: "that a refusal does not repeat the token",
     file: guard,
     find: "new Unauthorized({ problem: error.message })",
     replace: "new Unauthorized({ problem: `${error.message} ${shown}` })",
-    tests: access
+    tests: disclosure
   },
   {
     name: "that the log of a refusal does not have the token in it",
     file: guard,
     find: "          reason: problem._tag,\n",
     replace: "          reason: problem._tag,\n          shown: request.headers.authorization,\n",
-    tests: operations
+    tests: disclosure
   }
 ]
 

@@ -3,6 +3,7 @@ import { agentMutations } from "./agentMutations.mjs"
 import { connectionMutations } from "./connectionMutations.mjs"
 import { directoryMutations } from "./directoryMutations.mjs"
 import { fileMutations } from "./fileMutations.mjs"
+import { disclosureMutations } from "./disclosureMutations.mjs"
 import { logMutations } from "./logMutations.mjs"
 import { openingMutations } from "./openingMutations.mjs"
 import { restoreMutations } from "./restoreMutations.mjs"
@@ -410,6 +411,7 @@ export const mutations = [
   },
   ...accessMutations,
   ...agentMutations,
+  ...disclosureMutations,
   ...connectionMutations,
   ...directoryMutations,
   ...fileMutations,

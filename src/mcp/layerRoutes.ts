@@ -1,7 +1,8 @@
-import { ByteSize, Context, Effect, Layer, Schema } from "effect"
+import { ByteSize, Context, Effect, Layer, Schema, Stream } from "effect"
 import { McpServer } from "effect/ai"
 import {
   Headers,
+  HttpBody,
   HttpEffect,
   HttpIncomingMessage,
   HttpRouter,
@@ -22,6 +23,7 @@ import { answerToInexact } from "./inexactMessage.ts"
 import { layerTools, type ToolRequirements } from "./layerTools.ts"
 import { protocols } from "./protocols.ts"
 import { makeSessions } from "./Sessions.ts"
+import { withoutSecretsInErrors } from "./withoutSecretsInErrors.ts"
 
 /** Where agents find the backlog on a server. */
 export const mcpPath = "/mcp"
@@ -123,12 +125,29 @@ const makeServer = Effect.fnUntraced(function* (role: AccessRole) {
   const app = Context.get(built, HttpRouter.HttpRouter).asHttpEffect()
   return (request: HttpServerRequest.HttpServerRequest) =>
     Effect.flatMap(inexact(request), (answer) => (answer === undefined ? app : Effect.succeed(answer))).pipe(
+      Effect.map(quiet),
       // What is no route here is answered as everywhere.
       Effect.orDie,
       Effect.provideService(HttpServerRequest.HttpServerRequest, request),
       Effect.provideService(HttpIncomingMessage.MaxBodySize, messageLimit)
     )
 })
+
+/** An answer whose errors have no tokens. */
+const quiet = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
+  const { body } = response
+  if (body._tag === "Uint8Array") {
+    const text = new TextDecoder().decode(body.body)
+    const shown = withoutSecretsInErrors(text)
+    return shown === text ? response : HttpServerResponse.setBody(response, HttpBody.text(shown, body.contentType))
+  }
+  if (body._tag !== "Stream") return response
+  // Each message is written in one piece.
+  const stream = Stream.map(body.stream, (bytes) =>
+    new TextEncoder().encode(withoutSecretsInErrors(new TextDecoder().decode(bytes)))
+  )
+  return HttpServerResponse.setBody(response, HttpBody.stream(stream, body.contentType))
+}
 
 /** The answer to a message that would not be kept as it was sent. */
 const inexact = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {

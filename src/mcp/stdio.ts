@@ -7,6 +7,7 @@ import { type Agent, CurrentAgent } from "./Agent.ts"
 import { layerTools, type ToolRequirements } from "./layerTools.ts"
 import { protocols } from "./protocols.ts"
 import { messages } from "./messages.ts"
+import { withoutSecretsInErrors } from "./withoutSecretsInErrors.ts"
 
 /** Where messages come from and go to. */
 export interface Pipes {
@@ -32,7 +33,7 @@ const served = Effect.fnUntraced(function* (
   const stdio = Stdio.make({
     args: Effect.succeed([]),
     stdin: messages(input, output).pipe(Stream.ensuring(Deferred.succeed(ended, undefined))),
-    stdout: () => Sink.forEach((text) => output(String(text))),
+    stdout: () => Sink.forEach((text) => output(withoutSecretsInErrors(String(text)))),
     stderr: () => Sink.drain
   })
   const server = McpServer.layerStdio({

@@ -79,7 +79,7 @@ const quietTracer = wrapping((tracer: Tracer.Tracer) =>
 const argumentsOfTool = "parameters"
 
 const namesIn = (value: unknown): unknown =>
-  typeof value === "object" && value !== null ? Object.keys(value) : undefined
+  typeof value === "object" && value !== null ? disclosable(Object.keys(value)) : undefined
 
 /** The tracer's own span, so that it knows its spans again; what is told to it is changed. */
 const quietSpan = (span: Tracer.Span): Tracer.Span => {

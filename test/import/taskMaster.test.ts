@@ -122,7 +122,7 @@ describe("a tasks.json", () => {
   })
 
   it.each([
-    ["no JSON", '{"tasks":[}', "it is not JSON: at character 11, a value is expected"],
+    ["no JSON", '{"tasks":[}', "it is not JSON that can be kept: at character 11, in /tasks/0, a value is expected"],
     ["a number that would be changed", '{"tasks":[12345678901234567890]}', "would be changed"],
     ["a list", "[]", "it is not a JSON object"],
     ["no tasks", '{"a":1}', "it has no list of tasks"]

@@ -54,6 +54,9 @@ const textOfSpan = (span: Tracer.Span): string => {
   const { events } = span as Tracer.NativeSpan
   const exit = span.status._tag === "Ended" ? span.status.exit : Exit.void
   const cause = Exit.isFailure(exit) ? exit.cause : Cause.empty
+  const links = span.links.map(({ attributes }) => inspect(attributes))
   const errors = Cause.prettyErrors(cause).map(({ message, name, stack }) => `${name} ${message} ${stack}`)
-  return [inspect(events, { depth: 12 }), Cause.pretty(cause), Formatter.formatJson(cause), ...errors].join("\n")
+  return [inspect(events, { depth: 12 }), Cause.pretty(cause), Formatter.formatJson(cause), ...links, ...errors].join(
+    "\n"
+  )
 }

@@ -7,11 +7,11 @@ import { redactSecrets } from "../../src/domain/redactSecrets.ts"
 import { databaseWords } from "../../src/events/databaseWords.ts"
 import { disclosable, disclosableCause } from "../../src/events/disclosable.ts"
 import { layerHttp, serve } from "../../src/http/index.ts"
-import { AuditService, BacklogService, withoutSecrets } from "../../src/index.ts"
-import { layerMcpRoutes } from "../../src/mcp/index.ts"
+import { AccessTokens, AuditService, BacklogSchema, BacklogService, withoutSecrets } from "../../src/index.ts"
+import { layerMcpRoutes, serveStdio } from "../../src/mcp/index.ts"
 import { Worker } from "../../src/worker/index.ts"
 import { cli, onServer as onServerPlace, sql as onSql } from "../cli/support.ts"
-import { tables } from "../support/backlogs.ts"
+import { currentClient, tables } from "../support/backlogs.ts"
 import { onBothDatabases, onServer } from "../support/databases.ts"
 import { capturing } from "./captured.ts"
 import { hasNoSecret, spellings, token } from "./tokens.ts"
@@ -79,10 +79,36 @@ const requestsWith = (text: string): ReadonlyArray<Asked> => {
   ]
 }
 
+const initialize = {
+  method: "initialize",
+  params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } }
+}
+
 const serving = Effect.gen(function* () {
   const routes = Layer.provide(layerMcpRoutes, Layer.succeed(SqlClient.SqlClient)(yield* SqlClient.SqlClient))
   return yield* serve({ port: 0, routes })
 })
+
+/** Sends messages to an agent's server, and ends when each has been answered. */
+const conversation = (actor: string, lines: ReadonlyArray<string>) =>
+  Effect.suspend(() => {
+    const agent = { role: "orchestrator", actor, owner: actor } as const
+    let said = ""
+    let end = (): void => {}
+    const ended = new Promise<void>((resolve) => {
+      end = resolve
+    })
+    const input = async function* () {
+      yield Buffer.from(`${lines.join("\n")}\n`)
+      await ended
+    }
+    const output = (text: string) =>
+      Effect.sync(() => {
+        said += text
+        if (said.split("\n").length > lines.length) end()
+      })
+    return Effect.map(serveStdio(agent, { input: input(), output }), () => said)
+  })
 
 const marker = "THE-CONTENT-OF-A-CARD"
 
@@ -174,6 +200,26 @@ describe("what may be logged", () => {
     assert.strictEqual(disclosableCause(cause), cause)
   })
 
+  it("is all that a span has", () => {
+    const shown = capturing()
+    const traced = Effect.gen(function* () {
+      const other = yield* Effect.makeSpan("other")
+      const inside = Effect.gen(function* () {
+        const span = yield* Effect.currentSpan
+        yield* Effect.annotateCurrentSpan("url.full", `http://h/${token}`)
+        yield* Effect.annotateCurrentSpan("parameters", { body: marker })
+        span.event(`event ${token}`, 0n, { token })
+        span.addLinks([{ span: other, attributes: { token } }])
+        return yield* Effect.fail(new Error(token))
+      })
+      yield* Effect.withSpan(inside, `span ${token}`, { links: [{ span: other, attributes: { token } }] })
+    })
+    Effect.runSync(Effect.exit(shown.around(withoutSecrets(traced))))
+    assert.include(shown.everything(), "body")
+    hasNoSecret(shown.everything(), "a span")
+    hasNoMarker(shown.everything(), "a span")
+  })
+
   it("keeps an error's name, fields and stack", () => {
     const error = Object.assign(new TypeError(`no ${token}`), { code: "EX" })
     const shown = disclosable(error) as TypeError & { readonly code: string }
@@ -200,6 +246,9 @@ describe("what may be logged", () => {
     const error = new SqlError.SqlError({
       reason: new SqlError.UnknownError({ cause, message: "PgConnection: Query failed", operation: "query" })
     })
+    const ofCodec = Object.assign(new Error(marker), { _tag: "PgTypesCodecError" })
+    const unsent = new SqlError.UnknownError({ cause: ofCodec, message: "PgConnection: Failed to encode query" })
+    assert.strictEqual(databaseWords(new SqlError.SqlError({ reason: unsent })), unsent.message)
     assert.strictEqual(databaseWords(error), isShown ? message : `Postgres refused a statement (SQLSTATE ${code})`)
     for (const each of [error, cause, new Error("x", { cause: error }), Cause.fail(error), Cause.die(cause)]) {
       const shown = capturing()
@@ -261,6 +310,74 @@ onServer("a server that is asked with a token in the wrong place", (test) => {
   )
 })
 
+onServer("a server that is asked with a secret of another program", (test) => {
+  test(
+    "repeats it in no log, span or answer",
+    Effect.gen(function* () {
+      const program = capturing()
+      const tokens = yield* Layer.build(
+        Layer.fresh(AccessTokens.layer).pipe(
+          Layer.provide(yield* currentClient),
+          Layer.provide(Layer.succeed(BacklogSchema)(yield* BacklogSchema))
+        )
+      )
+      const { port } = yield* program.around(serve({ port: 0, tokens: Context.get(tokens, AccessTokens) }))
+      const secret = "of-another-program"
+      for (const asked of [
+        ...["password", "token", "client_secret", "api_key", "apikey"].map((name) => ({
+          path: `/stats?${name}=${secret}`
+        })),
+        { path: "/stats", headers: { authorization: `Bearer ${secret}` } },
+        { path: "/stats", headers: { cookie: `session=${secret}` } }
+      ]) {
+        assert.notInclude((yield* send(port, asked)).text, secret)
+      }
+      assert.include(program.everything(), "A request was refused.")
+      assert.notInclude(program.everything(), secret)
+    })
+  )
+})
+
+onServer("an agent that puts a token in the wrong place", (test) => {
+  test(
+    "finds it in no error, and nothing logs its arguments",
+    Effect.gen(function* () {
+      const program = capturing()
+      const call = (name: string, args: object) => ({ method: "tools/call", params: { name, arguments: args } })
+      const calls = [
+        initialize,
+        { method: token },
+        { method: "resources/read", params: { uri: token } },
+        { method: "prompts/get", params: { name: token } },
+        call(token, {}),
+        call("backlog_show", { [token]: 1 }),
+        call("backlog_show", { id: `${token} ` }),
+        call("backlog_create", { id: "a", title: marker, priority: token }),
+        call("backlog_create", { id: "b", title: marker, body: marker })
+      ]
+      const lines = calls.map((each, id) => JSON.stringify({ jsonrpc: "2.0", id, ...each }))
+      const said = yield* program.around(conversation("ann", lines))
+      hasNoSecret(said, "what the agent was told")
+      const { port } = yield* program.around(serving)
+      const headers = {
+        "backlog-actor": "me",
+        "backlog-role": "orchestrator",
+        accept: "application/json, text/event-stream"
+      }
+      const opened = yield* send(port, { path: "/mcp", headers, body: lines[0] ?? "" })
+      const session = { ...headers, "mcp-session-id": /"mcp-session-id":"([^"]+)"/.exec(opened.text)?.[1] ?? "" }
+      for (const line of lines.slice(1)) {
+        const { status, text } = yield* send(port, { path: "/mcp", headers: session, body: line })
+        assert.strictEqual(status, 200)
+        hasNoSecret(text, line)
+      }
+      hasNoSecret(program.everything(), "what the program told")
+      hasNoMarker(program.everything(), "what the program told")
+      assert.include(program.everything(), "tools/call")
+    })
+  )
+})
+
 onBothDatabases("a failure of the database", (test) => {
   test(
     "is logged and traced with codes and names, without the row",
@@ -287,12 +404,7 @@ onBothDatabases("a failure of the database", (test) => {
         const opened = yield* send(port, {
           path: "/mcp",
           headers,
-          body: JSON.stringify({
-            jsonrpc: "2.0",
-            id: 1,
-            method: "initialize",
-            params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "t", version: "1" } }
-          })
+          body: JSON.stringify({ jsonrpc: "2.0", id: 1, ...initialize })
         })
         const session = /"mcp-session-id":"([^"]+)"/.exec(opened.text)?.[1] ?? ""
         const told = yield* send(port, {
@@ -314,8 +426,35 @@ onBothDatabases("a failure of the database", (test) => {
   )
 
   test(
+    "is traced without the row by the fiber that carries out batches, and by an agent's server",
+    Effect.gen(function* () {
+      const program = capturing()
+      yield* refusing
+      const card = { id: "a", title: `cast ${marker}`, body: marker }
+      const built = yield* program.around(
+        Layer.build(
+          Layer.fresh(BacklogService.layer).pipe(
+            Layer.provide(yield* currentClient),
+            Layer.provide(Layer.succeed(BacklogSchema)(yield* BacklogSchema))
+          )
+        )
+      )
+      const backlog = Context.get(built, BacklogService)
+      const error = yield* Effect.flip(backlog.create({ ...card, actor: "me" }))
+      assert.include(SqlError.isSqlError(error) ? String(error.reason.cause) : "", marker)
+      const call = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "backlog_create", arguments: card } }
+      const lines = [{ jsonrpc: "2.0", id: 0, ...initialize }, call].map((message) => JSON.stringify(message))
+      yield* program.around(conversation("me", lines))
+      assert.include(program.everything(), "The database failed.")
+      assert.include(program.everything(), "22P02")
+      hasNoMarker(program.everything(), "what the program told")
+    })
+  )
+
+  test(
     "leaves no row and no token in the reason of a parked event or of an attempt that failed",
     Effect.gen(function* () {
+      const program = capturing()
       const { sql } = yield* tables
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -340,8 +479,19 @@ onBothDatabases("a failure of the database", (test) => {
       ]
       for (const [index, handler] of handlers.entries()) {
         yield* backlog.create({ id: `work-${index}`, title: "W", priority: 9, actor: "me" })
-        yield* Worker.run({ owner: "w", actor: "w", maximumCards: 1, maxAttempts: 1, handler: () => handler })
+        yield* program.around(
+          Worker.run({
+            owner: "w",
+            actor: "w",
+            maximumCards: 1,
+            maxAttempts: 1,
+            handler: () => handler,
+            onEvent: () => Effect.die(new Error(`heard ${token}`))
+          })
+        )
       }
+      assert.include(program.everything(), "What a worker tells was not taken.")
+      hasNoSecret(program.everything(), "what the worker logs")
       const events = JSON.stringify(yield* Stream.runCollect(audit.events()))
       for (const text of [parked?.reason ?? "", events]) {
         hasNoSecret(text, "a reason")
