@@ -1,4 +1,5 @@
 import { accessMutations } from "./accessMutations.mjs"
+import { receiptsMutations } from "./receiptsMutations.mjs"
 import { connectionMutations } from "./connectionMutations.mjs"
 import { directoryMutations } from "./directoryMutations.mjs"
 import { logMutations } from "./logMutations.mjs"
@@ -407,6 +408,7 @@ export const mutations = [
     tests: concurrency
   },
   ...accessMutations,
+  ...receiptsMutations,
   ...connectionMutations,
   ...directoryMutations,
   ...logMutations,
