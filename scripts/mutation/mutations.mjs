@@ -1,5 +1,6 @@
 import { accessMutations } from "./accessMutations.mjs"
 import { agentMutations } from "./agentMutations.mjs"
+import { receiptsMutations } from "./receiptsMutations.mjs"
 import { connectionMutations } from "./connectionMutations.mjs"
 import { directoryMutations } from "./directoryMutations.mjs"
 import { fileMutations } from "./fileMutations.mjs"
@@ -412,6 +413,7 @@ export const mutations = [
   ...accessMutations,
   ...agentMutations,
   ...disclosureMutations,
+  ...receiptsMutations,
   ...connectionMutations,
   ...directoryMutations,
   ...fileMutations,

@@ -131,6 +131,10 @@ const receipts = (test: Test): void => {
       yield* backlog.createMany(many(secret))
       // The attacker is able: with the salts it finds every one.
       for (const command of commands) expect(yield* guesses(command)).toEqual([secret])
+      const { schema, sql } = yield* tables
+      const samples = sql`SELECT attname FROM pg_stats WHERE schemaname = ${schema} AND tablename = 'receipts'
+        AND attname IN ('shape', 'salt', 'digest')`
+      expect(yield* samples).toEqual([])
 
       yield* audit.redact({ id: "a", parts: [...ErasablePart.literals], reason: "PIN", ...origin, commandId: "redact" })
       for (const command of commands) expect(yield* guesses(command)).toEqual([])
@@ -216,7 +220,9 @@ const receipts = (test: Test): void => {
       const rows = [
         [fingerprint("1", of("a")), cards("a")],
         [fingerprint("2", of("redacted")), cards("redacted")],
-        [fingerprint("3", { _tag: "Claim", owner: "w", actor: "ann" }), { _tag: "Cards", cards: [] }]
+        [fingerprint("3", { _tag: "Claim", owner: "w", actor: "ann" }), { _tag: "Cards", cards: [] }],
+        // As if the card had had this priority already: there is no event.
+        [fingerprint("4", { _tag: "Revise", id: "a", priority: 9, actor: "ann" }), cards("a")]
       ] as const
       const at = { schema_version: 1, commitments: "{}", occurred_at: new Date(0), recorded_at: new Date(0) }
       const hash = Buffer.alloc(32)
@@ -256,7 +262,8 @@ const receipts = (test: Test): void => {
           { id: "1", actor: "ann", has: true },
           { id: "2", actor: "ann", has: false },
           // Whose it was is in no event. What was asked is unknown without the digest, which a redaction may not leave.
-          { id: "3", actor: "", has: false }
+          { id: "3", actor: "", has: false },
+          { id: "4", actor: "", has: true }
         ])
         const retried = (id: string, commandId: string, title = `PIN ${secret}`, actor = "ann") =>
           tagOf(backlog.create({ ...command(id, commandId, actor), title }))
@@ -270,6 +277,10 @@ const receipts = (test: Test): void => {
           "CommandIdConflict"
         )
         expect(yield* retried("new", "3")).toBe("answered")
+        const revise = (actor: string) => backlog.revise({ id: "a", priority: 9, actor, commandId: "4" })
+        expect((yield* revise("ann")).priority).toBe(0)
+        // Another actor's is a new command: the read model of this test has no cards.
+        expect(yield* tagOf(revise("ben"))).toBe("CardNotFound")
 
         // An older program that is still connected: its statements, as they were.
         const old = (statement: string) =>
