@@ -1,6 +1,7 @@
 import { accessMutations } from "./accessMutations.mjs"
 import { connectionMutations } from "./connectionMutations.mjs"
 import { directoryMutations } from "./directoryMutations.mjs"
+import { erasureMutations } from "./erasureMutations.mjs"
 import { logMutations } from "./logMutations.mjs"
 import { openingMutations } from "./openingMutations.mjs"
 import { restoreMutations } from "./restoreMutations.mjs"
@@ -407,6 +408,7 @@ export const mutations = [
     tests: concurrency
   },
   ...accessMutations,
+  ...erasureMutations,
   ...connectionMutations,
   ...directoryMutations,
   ...logMutations,
