@@ -5,6 +5,7 @@ import { connectionMutations } from "./connectionMutations.mjs"
 import { directoryMutations } from "./directoryMutations.mjs"
 import { fileMutations } from "./fileMutations.mjs"
 import { disclosureMutations } from "./disclosureMutations.mjs"
+import { erasureMutations } from "./erasureMutations.mjs"
 import { logMutations } from "./logMutations.mjs"
 import { openingMutations } from "./openingMutations.mjs"
 import { restoreMutations } from "./restoreMutations.mjs"
@@ -414,6 +415,7 @@ export const mutations = [
   ...agentMutations,
   ...disclosureMutations,
   ...receiptsMutations,
+  ...erasureMutations,
   ...connectionMutations,
   ...directoryMutations,
   ...fileMutations,

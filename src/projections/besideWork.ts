@@ -1,6 +1,7 @@
 import { Clock, Duration, Effect } from "effect"
 import { SqlError, type SqlClient } from "effect/sql"
 import { randomUUID } from "node:crypto"
+import { AnswerTimeout } from "../events/AnswerTimeout.ts"
 import { inTransaction } from "../events/inTransaction.ts"
 import { besideSchema, lockBeside } from "./besideSchema.ts"
 
@@ -22,17 +23,17 @@ export const withoutDelay = (sql: SqlClient.SqlClient) => sql`
     pg_catalog.set_config('idle_in_transaction_session_timeout', ${idleTimeout}, true)`
 
 /** How long the last step of other work may be ago before that work is taken for ended, in seconds. */
-const aliveSeconds = 60
+const aliveSeconds = 15
 
 /** How long to let commands continue between two tries, at first and at most, in milliseconds. */
 const pause = { first: 100, longest: 1_000 } as const
 
 /**
  * Begins work in the schema beside, which is emptied of what earlier work left there. A rebuild replaces whatever is
- * under way. A removal does not replace a rebuild, or another removal, whose last step was less than a minute ago: then
+ * under way. A removal does not replace a rebuild, or another removal, whose last step was less than 15 seconds ago: then
  * it fails with what `busy` makes.
  */
-export const beginBeside = Effect.fnUntraced(function* <E, E2, E3>(options: {
+export const beginBeside = Effect.fnUntraced(function* <E, E2, E3, E4>(options: {
   readonly sql: SqlClient.SqlClient
   readonly schema: string
   readonly kind: Kind
@@ -45,7 +46,7 @@ export const beginBeside = Effect.fnUntraced(function* <E, E2, E3>(options: {
   /** How long to try to take the locks. */
   readonly timeout: Duration.Duration
   /** The error when they were not to be had for that long. */
-  readonly blocked: (waitedSeconds: number) => E3
+  readonly blocked: (waitedSeconds: number) => E4
 }) {
   const { schema, sql } = options
   const beside = yield* besideSchema(sql, schema)
@@ -85,10 +86,10 @@ export const beginBeside = Effect.fnUntraced(function* <E, E2, E3>(options: {
     yield* Effect.sleep(rest)
   }
 
-  const step = <A, E4>(
-    effect: Effect.Effect<A, E4>,
+  const step = <A, E5>(
+    effect: Effect.Effect<A, E5>,
     mode: "shared" | "exclusive" = "shared"
-  ): Effect.Effect<A, E4 | E2 | SqlError.SqlError> =>
+  ): Effect.Effect<A, E5 | E2 | SqlError.SqlError> =>
     inTransaction(sql)(
       Effect.gen(function* () {
         yield* lockBeside(sql, schema, mode)
@@ -98,12 +99,16 @@ export const beginBeside = Effect.fnUntraced(function* <E, E2, E3>(options: {
         return yield* effect
       })
     )
-  return { beside, step }
+  /** Says that this work has ended, and removes what it leaves, if its locks can be had. The next work does otherwise. */
+  const end = Effect.gen(function* () {
+    yield* Effect.ignore(step(sql`UPDATE ${owner} SET touched_at = '-infinity'`))
+    yield* Effect.ignore(step(Effect.andThen(withoutDelay(sql), dropBeside(sql, beside)), "exclusive"))
+  }).pipe(Effect.provideService(AnswerTimeout, Duration.seconds(5)))
+  return { beside, step, end }
 })
 
 /** Removes the schema beside with everything in it, in the caller's transaction. */
-export const dropBeside = (sql: SqlClient.SqlClient, beside: string) =>
-  sql`DROP SCHEMA IF EXISTS ${sql(beside)} CASCADE`
+const dropBeside = (sql: SqlClient.SqlClient, beside: string) => sql`DROP SCHEMA IF EXISTS ${sql(beside)} CASCADE`
 
 /** Whether other transactions kept a lock for too long. */
 export const isLockTrouble = (error: unknown): error is SqlError.SqlError =>

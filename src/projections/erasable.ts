@@ -19,7 +19,7 @@ export const columnContents: Readonly<Record<string, Readonly<Record<string, Con
     ),
     ...erasable("title body acceptance result blocked_reason")
   },
-  receipts: { ...kept("command_id actor kind shape recorded_at"), ...erasable("fingerprint salt digest outcome") },
+  receipts: { ...kept("command_id actor kind shape recorded_at"), ...erasable("salt digest outcome") },
   parked_events: { ...kept("consumer position parked_at"), ...erasable("reason") },
   dependencies: kept("card_id depends_on_id"),
   head: kept(

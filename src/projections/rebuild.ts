@@ -3,7 +3,7 @@ import { SqlClient, type SqlError } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import type { EventLog } from "../events/EventLog.ts"
 import { readCommitted } from "../events/inTransaction.ts"
-import { beginBeside, dropBeside, inSeconds, isLockTrouble, withoutDelay } from "./besideWork.ts"
+import { beginBeside, inSeconds, isLockTrouble, withoutDelay } from "./besideWork.ts"
 import { makeBuildReadModel } from "./buildReadModel.ts"
 import { makeCountsTable } from "./CardCounts.ts"
 import { makeCardTables } from "./CardTables.ts"
@@ -110,7 +110,7 @@ const rebuildBeside = Effect.fnUntraced(function* (context: RebuildContext) {
   })
 
   yield* onProgress({ phase: "preparing", done: 0, total: 0 })
-  const { beside, step } = yield* beginBeside({
+  const { beside, end, step } = yield* beginBeside({
     sql,
     schema,
     kind: "rebuild",
@@ -209,11 +209,7 @@ const rebuildBeside = Effect.fnUntraced(function* (context: RebuildContext) {
     }
   })
 
-  return yield* Effect.ensuring(
-    steps,
-    // What is left behind harms nobody, and the next rebuild removes it.
-    Effect.ignore(step(dropBeside(sql, beside), "exclusive"))
-  )
+  return yield* Effect.ensuring(steps, end)
 })
 
 const isWorthAnotherTry = (error: unknown): error is TooFarBehind | SqlError.SqlError =>

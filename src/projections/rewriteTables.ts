@@ -1,7 +1,7 @@
 import { Clock, Data, Duration, Effect, Schema } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { readCommitted } from "../events/inTransaction.ts"
-import { beginBeside, dropBeside, inSeconds, isLockTrouble, withoutDelay } from "./besideWork.ts"
+import { beginBeside, inSeconds, isLockTrouble, withoutDelay } from "./besideWork.ts"
 import { erasableColumns, erasableTables } from "./erasable.ts"
 import { addedObjects, captureTrigger, swapTables } from "./swapTables.ts"
 
@@ -38,6 +38,9 @@ export interface RewriteContext {
   /** Run in the first transaction after every earlier redaction has committed. */
   readonly onBegun: Effect.Effect<void, SqlError.SqlError>
 }
+
+/** A rebuild, or another process, is replacing tables, or was killed a moment ago. */
+export class RemovalBusy extends Data.TaggedError("RemovalBusy")<{ readonly kind: "rebuild" | "removal" }> {}
 
 /** More was changed than the swap itself may copy: it is tried again after catching up. */
 class TooFarBehind extends Data.TaggedError("TooFarBehind") {}
@@ -92,19 +95,14 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
   })
 
   yield* onProgress({ phase: "preparing", table: "", done: 0, total: 0 })
-  const { beside, step } = yield* beginBeside({
+  const { beside, end, step } = yield* beginBeside({
     sql,
     schema,
     kind: "removal",
     createTables: context.createTables,
     check: (made) => refuseAdded(made, erasableTables),
     superseded: () => pending("a rebuild of the read model has replaced the rewrite, which is tried again later."),
-    busy: (kind) =>
-      pending(
-        kind === "rebuild"
-          ? "a rebuild of the read model is running, or ended less than a minute ago without completing."
-          : "another process is rewriting the tables, or ended less than a minute ago without completing."
-      ),
+    busy: (kind) => new RemovalBusy({ kind }),
     timeout: context.swapTimeout,
     blocked: (waitedSeconds) => blocked("the tables", waitedSeconds)
   })
@@ -293,12 +291,7 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
   return yield* Effect.gen(function* () {
     yield* step(context.onBegun)
     for (const table of erasableTables) yield* rewrite(table)
-  }).pipe(
-    Effect.ensuring(
-      // What cannot be removed at once, as when the program ends, is removed by the next rewrite.
-      Effect.ignore(step(Effect.andThen(withoutDelay(sql), dropBeside(sql, beside)), "exclusive"))
-    )
-  )
+  }).pipe(Effect.ensuring(end))
 })
 
 const isWorthAnotherTry = (error: unknown): error is TooFarBehind | SqlError.SqlError =>

@@ -1,5 +1,5 @@
 import { PgClient } from "@effect/sql-pg"
-import { Context, Duration, Effect, Layer, Option, Queue, Schema, type Scope } from "effect"
+import { Clock, Context, Duration, Effect, Layer, Option, Queue, Schema, type Scope } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { CardId } from "../domain/CardId.ts"
 import { unhurried } from "../events/AnswerTimeout.ts"
@@ -61,6 +61,14 @@ export interface RemovalOptions {
 const mostRounds = 10
 
 const defaultSwapTimeout = Duration.minutes(1)
+
+/** How long to wait before it is checked again whether another process has completed. */
+const busyPause = "500 millis"
+
+const otherWork = {
+  rebuild: "a rebuild of the read model is running, or was killed a moment ago. Try again when it has ended.",
+  removal: "another process is rewriting the tables, or was killed a moment ago. Try again when it has ended."
+} as const
 
 /** The durable list of redactions whose bytes have to be removed from the data files, and their removal. */
 export class Erasures extends Context.Service<
@@ -148,12 +156,27 @@ export class Erasures extends Context.Service<
 
       const remove = Effect.fnUntraced(function* (options: RemovalOptions = {}) {
         let removed = 0
+        const timeout = Duration.fromInputUnsafe(options.swapTimeout ?? defaultSwapTimeout)
+        const until = (yield* Clock.currentTimeMillis) + Duration.toMillis(timeout)
         for (let round = 0; round < mostRounds; round++) {
           if ((yield* pendingPositions).length === 0) break
           const problem = yield* obstacle
           if (problem !== undefined) return yield* new RemovalPending({ schema, problem })
-          removed += yield* Effect.tapError(removeOnce(options), (error) =>
-            Effect.ignore(keepProblem(error._tag === "RemovalPending" ? error.problem : wordsOf(error)))
+          removed += yield* removeOnce(options).pipe(
+            Effect.catchTag("RemovalBusy", ({ kind }) =>
+              Effect.gen(function* () {
+                if ((yield* Clock.currentTimeMillis) >= until) {
+                  return yield* new RemovalPending({ schema, problem: otherWork[kind] })
+                }
+                // What the other completes is not rewritten once more.
+                round--
+                yield* Effect.sleep(busyPause)
+                return 0
+              })
+            ),
+            Effect.tapError((error) =>
+              Effect.ignore(keepProblem(error._tag === "RemovalPending" ? error.problem : wordsOf(error)))
+            )
           )
         }
         return { removed } satisfies RemovalReport

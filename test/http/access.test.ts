@@ -133,17 +133,17 @@ describe("the policy", () => {
     assert.deepStrictEqual([...knownEndpoints].sort(), names.sort())
     const may = (role: Parameters<typeof mayAsk>[0]) => names.filter((name) => mayAsk(role, name))
     const reads = (
-      "awaitClaimable backlogAt backlogAtCards cardAt checkpoint checkpoints events explain explainAt get history list " +
+      "awaitClaimable backlogAt backlogAtCards cardAt checkpoint checkpoints erasures events explain explainAt get history list " +
       "parked stats whyNothingClaimable"
     ).split(" ")
     assert.deepStrictEqual(
       may("worker"),
       [...reads, "claim", "claimMany", "complete", "completeMany", "release", "renew"].sort()
     )
-    assert.deepStrictEqual(may("auditor"), [...reads, "anchor", "exportLog", "redact", "verify"].sort())
+    assert.deepStrictEqual(may("auditor"), [...reads, "anchor", "exportLog", "redact", "removeErased", "verify"].sort())
     assert.deepStrictEqual(
       may("orchestrator"),
-      names.filter((name) => name !== "redact")
+      names.filter((name) => name !== "redact" && name !== "removeErased")
     )
     assert.isFalse(mayAsk("worker", "toString"))
   })

@@ -1,6 +1,5 @@
 import { Duration, Effect, Fiber, Layer, Option, Result, Stream } from "effect"
 import { expect } from "vitest"
-import { BacklogSchema } from "../../src/events/SchemaName.ts"
 import { columnContents, erasableColumns, erasableTables } from "../../src/projections/erasable.ts"
 import { RemovalPending, type RemovalProgress } from "../../src/projections/rewriteTables.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
@@ -12,7 +11,6 @@ import { postgresUrl, tables } from "../support/backlogs.ts"
 import { catalogOf, schemasBeside } from "../support/catalog.ts"
 import { onBothDatabases, onServer, type Test } from "../support/databases.ts"
 import { pool } from "../support/pools.ts"
-import { script } from "../support/scripts.ts"
 
 const actor = "ann"
 const millis = Duration.millis
@@ -222,50 +220,15 @@ onServer("a removal of erased bytes", (test) => {
   )
 
   test(
-    "an export and a verification that began before the swap see the whole log",
+    "exports and verifications that run during a removal see the whole log",
     Effect.gen(function* () {
       const { audit } = yield* redacted
-      const lines = yield* audit.exportLog.pipe(
-        Stream.rechunk(1),
-        Stream.zipWithIndex,
-        Stream.mapEffect(([line, index]) =>
-          index === 0
-            ? Effect.as(Effect.result(audit.removeErased({ swapTimeout: "200 millis" })), line)
-            : Effect.succeed(line)
-        ),
-        Stream.runCollect
-      )
-      expect(lines.length).toBe(1 + 302)
       const removal = yield* Effect.forkChild(audit.removeErased())
-      while (removal.pollUnsafe() === undefined) expect((yield* audit.verify()).events).toBe(302)
-      expect(yield* Fiber.join(removal)).toEqual({ removed: 1 })
-    })
-  )
-
-  test(
-    "is completed after a process that ran it was killed, whatever it left",
-    Effect.gen(function* () {
-      const { audit, backlog } = yield* redacted
-      const schema = yield* BacklogSchema
-      for (const stay of ["copying events", "swapping cards", "swapped receipts"]) {
-        const other = yield* script("removal.mjs", schema, stay)
-        yield* other.said(stay)
-        // Of two processes one rewrites.
-        if (stay === "copying events") {
-          expect(pendingOf(yield* Effect.result(audit.removeErased()))).toContain("another process is rewriting")
-        }
-        yield* other.kill
-        yield* backlog.create({ id: `after ${stay}`, title: "T", actor })
-        yield* aged
+      while (removal.pollUnsafe() === undefined) {
+        expect((yield* audit.verify()).events).toBe(302)
+        expect((yield* Stream.runCollect(audit.exportLog)).length).toBe(1 + 302)
       }
-      expect(yield* audit.removeErased()).toEqual({ removed: 1 })
-      expect(yield* schemasBeside).toEqual([])
-      expect((yield* audit.verify()).divergences).toEqual([])
-      const { sql } = yield* tables
-      expect(
-        yield* sql`SELECT tgname FROM pg_trigger WHERE tgname = 'mosaic_backlog_capture' AND tgrelid IN (
-        SELECT oid FROM pg_class WHERE relnamespace = ${schema}::regnamespace)`
-      ).toEqual([])
+      expect(yield* Fiber.join(removal)).toEqual({ removed: 1 })
     })
   )
 
@@ -285,7 +248,7 @@ onServer("a removal of erased bytes", (test) => {
                     onProgress: (progress) =>
                       progress.phase !== "counting"
                         ? Effect.void
-                        : Effect.map(Effect.result(other.audit.removeErased()), (refused) => {
+                        : Effect.map(Effect.result(other.audit.removeErased({ swapTimeout: 0 })), (refused) => {
                             problem = pendingOf(refused)
                           })
                   })
@@ -367,12 +330,12 @@ onServer("a removal of erased bytes", (test) => {
               yield* backlog.create({ id, title: "T", body: "B", actor, commandId: id })
               const claimed = Option.getOrThrow(yield* backlog.claim({ owner: `w${index}`, actor }))
               yield* backlog.complete({ id: claimed.id, token: claimed.claimToken ?? 0, actor })
-              if (state.commands % 20 === 0) yield* auditor.redact({ id, parts: ["body"], ...why })
+              if (state.commands % 200 === 0) yield* auditor.redact({ id, parts: ["body"], ...why })
             }
           }),
         { concurrency: "unbounded" }
       ).pipe(Effect.forkChild)
-      for (let round = 0; round < 2; round++) {
+      for (let round = 0; round < 1; round++) {
         yield* audit.redact({ id: `c${20 + round}`, parts: ["body"], ...why })
         yield* audit.removeErased()
         expect((yield* audit.verify()).divergences).toEqual([])
@@ -382,13 +345,4 @@ onServer("a removal of erased bytes", (test) => {
       expect(state.commands).toBeGreaterThan(0)
     })
   )
-})
-
-/** As if the last step of the process that was killed were long ago. */
-const aged = Effect.gen(function* () {
-  const { schema, sql } = yield* tables
-  const [beside] = yield* schemasBeside
-  if (beside === undefined) return
-  expect(schema).not.toBe(beside)
-  yield* sql`UPDATE ${sql(`${beside}.work`)} SET touched_at = touched_at - interval '2 minutes'`
 })

@@ -35,17 +35,21 @@ export const doctor = documented(
     },
     ({ anchorFile, fix }) =>
       answerAlone(
-        Effect.map(Effect.andThen(fix ? withDoctor(removed) : Effect.void, examinedWithDirectory(anchorFile)), (facts) => {
-          const findings = diagnose(facts)
-          const isWell = findings.every(({ level }) => level === "ok" || level === "note")
-          return {
-            ...reply(
-              () => disclosable({ isWell, findings: encodeFindings(findings), facts: encodeFacts(facts) }),
-              (page) => redactSecrets([...findings.map((finding) => told(finding, page)), summary(findings)].join("\n"))
-            ),
-            exitCode: isWell ? exitCodes.done : exitCodes.failed
+        Effect.map(
+          Effect.andThen(fix ? withDoctor(removed) : Effect.void, examinedWithDirectory(anchorFile)),
+          (facts) => {
+            const findings = diagnose(facts)
+            const isWell = findings.every(({ level }) => level === "ok" || level === "note")
+            return {
+              ...reply(
+                () => disclosable({ isWell, findings: encodeFindings(findings), facts: encodeFacts(facts) }),
+                (page) =>
+                  redactSecrets([...findings.map((finding) => told(finding, page)), summary(findings)].join("\n"))
+              ),
+              exitCode: isWell ? exitCodes.done : exitCodes.failed
+            }
           }
-        })
+        )
       )
   ),
   {

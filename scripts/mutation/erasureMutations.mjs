@@ -1,0 +1,168 @@
+/** What removes erased bytes from the data files: see docs/decisions/0038-removal-of-erased-bytes.md. */
+const rewriteTables = "src/projections/rewriteTables.ts"
+const swapTables = "src/projections/swapTables.ts"
+const besideWork = "src/projections/besideWork.ts"
+const erasures = "src/services/Erasures.ts"
+const recycleWal = "src/services/recycleWal.ts"
+const redactCard = "src/services/redactCard.ts"
+const erasable = "src/projections/erasable.ts"
+
+const bytes = ["test/security/erasedBytes.test.ts"]
+const removal = ["test/security/removal.test.ts"]
+
+const mutations = [
+  {
+    name: "that a table with erasable text is rewritten",
+    file: rewriteTables,
+    find: "for (const table of erasableTables) yield* rewrite(table)",
+    replace: 'for (const table of erasableTables) if (table !== "cards") yield* rewrite(table)',
+    tests: bytes,
+    startsPrograms: false
+  },
+  {
+    name: "that parked reasons are classified as erasable",
+    file: erasable,
+    find: 'parked_events: { ...kept("consumer position parked_at"), ...erasable("reason") }',
+    replace: 'parked_events: kept("consumer position parked_at reason")',
+    tests: bytes,
+    startsPrograms: false
+  },
+  {
+    name: "that a redaction erases the reasons of parked events",
+    file: redactCard,
+    find: "SET reason = ${redactedText} WHERE reason <> ${redactedText} AND position IN (",
+    replace: "SET reason = ${redactedText} WHERE false AND reason <> ${redactedText} AND position IN (",
+    tests: removal,
+    startsPrograms: false
+  },
+  {
+    name: "that a redaction is put in the list",
+    file: redactCard,
+    find: "yield* erasures.note(position, id)",
+    replace: "yield* Effect.void",
+    tests: removal,
+    startsPrograms: false
+  },
+  {
+    name: "that an embedded write-ahead log is recycled",
+    file: erasures,
+    find: "if (isEmbedded) yield* unhurried(recycleWal(sql))",
+    replace: "if (isEmbedded) yield* Effect.void",
+    tests: bytes,
+    startsPrograms: false
+  },
+  {
+    name: "that old files of the write-ahead log are removed and not renamed",
+    file: recycleWal,
+    find: "yield* sql`SELECT set_config('wal_recycle', 'off', true)`",
+    replace: "yield* Effect.void",
+    tests: bytes,
+    startsPrograms: false
+  },
+  {
+    name: "that the log moves through the files that are kept ahead",
+    file: recycleWal,
+    find: "if (ahead?.files === 0) break",
+    replace: "if (ahead !== undefined) break",
+    tests: bytes,
+    startsPrograms: false
+  },
+  {
+    name: "that changed rows are noted while a table is copied",
+    file: rewriteTables,
+    find: "AFTER INSERT OR UPDATE OR DELETE ON ${live}",
+    replace: "AFTER TRUNCATE ON ${live}",
+    tests: removal,
+    startsPrograms: false
+  },
+  {
+    name: "that removed rows are noted while a table is copied",
+    file: rewriteTables,
+    find: "AFTER INSERT OR UPDATE OR DELETE ON ${live}",
+    replace: "AFTER INSERT OR UPDATE ON ${live}",
+    tests: removal,
+    startsPrograms: false
+  },
+  {
+    name: "that the swap copies the last changes",
+    file: rewriteTables,
+    find: "for (let count = yield* catchUp; count > 0; count = yield* catchUp) {",
+    replace: "for (let count = 0; count > 0; count = yield* catchUp) {",
+    tests: removal,
+    startsPrograms: false
+  },
+  {
+    name: "that a removal refuses what a copy would lose",
+    file: rewriteTables,
+    find: "if (all.length > 0) {",
+    replace: "if (all.length < 0) {",
+    tests: removal,
+    startsPrograms: false
+  },
+  {
+    name: "that the swap creates the triggers of the live table again",
+    file: swapTables,
+    find: "yield* run(triggers)",
+    replace: "yield* Effect.void",
+    tests: removal,
+    startsPrograms: false
+  },
+  {
+    name: "that the swap keeps statistics targets",
+    file: swapTables,
+    find: "AND coalesce(old.attstattarget, -1) <> coalesce(made.attstattarget, -1)",
+    replace: "AND coalesce(old.attstattarget, -1) < -1",
+    tests: removal,
+    startsPrograms: false
+  },
+  {
+    name: "that a redaction during a removal stays pending",
+    file: erasures,
+    find: "WHERE position = ANY(${arrayLiteral(covered)}::int8[]) AND removed_at IS NULL`",
+    replace: "WHERE (true OR position = ANY(${arrayLiteral(covered)}::int8[])) AND removed_at IS NULL`",
+    tests: removal,
+    startsPrograms: false
+  },
+  {
+    name: "that a removal does not replace a rebuild",
+    file: besideWork,
+    find: 'if (options.kind === "removal" && other?.isAlive === true)',
+    replace: "if (options.kind === undefined && other?.isAlive === true)",
+    tests: removal,
+    startsPrograms: false
+  },
+  {
+    name: "that a step ends when other work has replaced it",
+    file: besideWork,
+    find: "if (work?.nonce !== nonce) return yield* Effect.fail(options.superseded())",
+    replace: "if (work === undefined) return yield* Effect.fail(options.superseded())",
+    tests: removal,
+    startsPrograms: false
+  },
+  {
+    name: "that only a role that owns the tables rewrites them",
+    file: erasures,
+    find: "if (problem !== undefined) return yield* new RemovalPending({ schema, problem })",
+    replace: "if (problem === null) return yield* new RemovalPending({ schema, problem })",
+    tests: removal,
+    startsPrograms: false
+  },
+  {
+    name: "that the reason of a failed try is kept",
+    file: erasures,
+    find: "Effect.ignore(keepProblem(error._tag",
+    replace: "Effect.succeed((error._tag",
+    tests: removal,
+    startsPrograms: false
+  },
+  {
+    name: "that a redaction of this process begins a removal",
+    file: redactCard,
+    find: "yield* sql.afterCommit(erasures.wake)",
+    replace: "yield* Effect.void",
+    tests: removal,
+    startsPrograms: false
+  }
+]
+
+export const erasureMutations = mutations

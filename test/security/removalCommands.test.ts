@@ -1,0 +1,105 @@
+import { Effect, Layer } from "effect"
+import { expect } from "vitest"
+import { BacklogSchema } from "../../src/events/SchemaName.ts"
+import { AuditService } from "../../src/services/AuditService.ts"
+import { BacklogService } from "../../src/services/BacklogService.ts"
+import { layerPostgres } from "../../src/services/layers.ts"
+import { RemovalSchedule } from "../../src/services/RemovalSchedule.ts"
+import { readMigrations } from "../../src/services/Migrations.ts"
+import { cli, json } from "../cli/support.ts"
+import { postgresUrl, tables } from "../support/backlogs.ts"
+import { schemasBeside } from "../support/catalog.ts"
+import { onServer } from "../support/databases.ts"
+import { script } from "../support/scripts.ts"
+
+const actor = "ann"
+
+const redacted = Effect.gen(function* () {
+  const backlog = yield* BacklogService
+  const audit = yield* AuditService
+  yield* backlog.create({ id: "a", title: "T", body: "B", acceptance: "A", actor })
+  yield* audit.redact({ id: "a", parts: ["body"], reason: "a key", actor })
+  const flags = ["--db", postgresUrl(), "--schema", yield* BacklogSchema]
+  const asked = (...argv: ReadonlyArray<string>) => Effect.promise(() => json([...argv, ...flags]))
+  const said = (...argv: ReadonlyArray<string>) => Effect.promise(() => cli([...argv, ...flags]))
+  return { asked, audit, backlog, said }
+})
+
+/** As if the last step of the process that was killed were a minute ago. */
+const aged = Effect.gen(function* () {
+  const { sql } = yield* tables
+  const [beside] = yield* schemasBeside
+  if (beside !== undefined)
+    yield* sql`UPDATE ${sql(`${beside}.work`)} SET touched_at = touched_at - interval '1 minute'`
+})
+
+onServer("a pending removal", (test) => {
+  test(
+    "is a finding of the doctor, and completed by doctor --fix after a process that ran it was killed",
+    Effect.gen(function* () {
+      const { asked, audit, backlog } = yield* redacted
+      const schema = yield* BacklogSchema
+      for (const stay of ["copying events", "swapping cards", "swapped receipts"]) {
+        const other = yield* script("removal.mjs", schema, stay)
+        yield* other.said(stay)
+        yield* other.kill
+        yield* backlog.create({ id: `after ${stay}`, title: "T", actor })
+        yield* aged
+      }
+      expect((yield* schemasBeside).length).toBe(1)
+      const examined = yield* asked("doctor")
+      expect(JSON.stringify(examined.data)).toContain("The bytes of 1 redaction are still in the data files")
+      const fixed = yield* asked("doctor", "--fix")
+      expect(JSON.stringify(fixed.data)).toContain("No erased bytes are left in the data files.")
+      expect(yield* audit.erasures({ pending: true })).toEqual([])
+      expect(yield* schemasBeside).toEqual([])
+      const { sql } = yield* tables
+      const triggers = yield* sql`
+        SELECT tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+        WHERE relnamespace = ${schema}::regnamespace AND tgname = 'mosaic_backlog_capture'`
+      expect(triggers).toEqual([])
+    })
+  )
+
+  test(
+    "is reported by redact, listed by erasures, and says what is in its way",
+    Effect.gen(function* () {
+      const { asked, said } = yield* redacted
+      const { schema, sql } = yield* tables
+      const part = (name: string) => ["redact", "a", "--part", name, "--reason", "a key"]
+      yield* sql`CREATE INDEX mine ON ${sql(`${schema}.events`)} (actor)`
+      const pending = yield* asked(...part("title"))
+      expect(pending).toMatchObject({ code: 0, data: { state: "erased from reads", erased: [{ version: 1 }] } })
+      expect(String(pending.data.problem)).toContain("index mine")
+      expect((yield* said("erasures")).stdout).toMatch(/2 +a +erased from reads .*index mine/)
+      expect((yield* said("doctor", "--fix")).code).toBe(1)
+      yield* sql`DROP INDEX ${sql(`${schema}.mine`)}`
+      expect(yield* asked(...part("body"), "--no-wait")).toMatchObject({
+        data: { state: "erased from reads", erased: [] }
+      })
+      expect((yield* asked("erasures", "--pending")).data).toMatchObject([{ position: 2 }, { position: 3 }])
+      expect(yield* asked(...part("acceptance"))).toMatchObject({
+        data: { state: "removed from pages", problem: null }
+      })
+      expect((yield* said("erasures", "--pending")).stdout).toBe("No redaction is pending.\n")
+      expect((yield* said("erasures")).stdout).toMatch(/4 +a +removed from pages/)
+    })
+  )
+
+  test(
+    "has every redaction of the versions before that left the bytes",
+    Effect.gen(function* () {
+      const { audit } = yield* redacted
+      yield* audit.removeErased()
+      const { schema, sql } = yield* tables
+      const file = (yield* readMigrations).findLast(({ name }) => name.endsWith("_erasures"))
+      yield* sql`DROP TABLE ${sql(`${schema}.erasures`)}`
+      yield* sql`DELETE FROM ${sql(`${schema}.migrations`)} WHERE id = ${file?.id ?? 0}`
+      const migrated = layerPostgres({ url: postgresUrl(), schema, poolSize: 1 }).pipe(
+        Layer.provide(Layer.succeed(RemovalSchedule)("off"))
+      )
+      const found = yield* Effect.flatMap(AuditService, (later) => later.erasures()).pipe(Effect.provide(migrated))
+      expect(found).toMatchObject([{ position: 2, cardId: "a", state: "erased from reads" }])
+    })
+  )
+})
