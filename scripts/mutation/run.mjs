@@ -2,8 +2,9 @@
  * Takes out of a copy of the program, one at a time, what its guarantees rest on, and runs the tests on it: first those
  * that should notice, then, when they do not, all. Begins with a copy from which nothing is taken, where all must pass. Prints a table; ends with code 1 when a mutation survives.
  *
- *     node scripts/mutation/run.mjs [--only PATTERN] [--targeted]
+ *     node scripts/mutation/run.mjs [--only PATTERN] [--tests PATTERN] [--targeted]
  *
+ * `--only` selects by the name, `--tests` by the tests that should notice.
  * `--targeted` leaves out the run of all tests. The copy is what git knows of the working tree.
  */
 import { execFileSync, spawn } from "node:child_process"
@@ -14,7 +15,11 @@ import { parseArgs, stripVTControlCharacters } from "node:util"
 import { mutations } from "./mutations.mjs"
 
 const { values } = parseArgs({
-  options: { only: { type: "string", default: "" }, targeted: { type: "boolean", default: false } }
+  options: {
+    only: { type: "string", default: "" },
+    tests: { type: "string", default: "" },
+    targeted: { type: "boolean", default: false }
+  }
 })
 const root = join(import.meta.dirname, "../..")
 const minutesAtMost = 8
@@ -92,7 +97,9 @@ const withCopy = async (file, changes, name, use) => {
 }
 
 const results = []
-const chosen = mutations.filter(({ name }) => new RegExp(values.only).test(name))
+const chosen = mutations.filter(
+  ({ name, tests }) => new RegExp(values.only).test(name) && tests.some((test) => new RegExp(values.tests).test(test))
+)
 
 // Tests that fail anyway notice nothing.
 const needed = values.targeted ? [...new Set(chosen.flatMap(({ tests }) => tests))] : []
