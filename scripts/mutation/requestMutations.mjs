@@ -19,7 +19,10 @@ const mutations = [
     find: "Effect.flatMap(Effect.tap(inputOf<Input>(request), stillValid), method)",
     replace: "Effect.flatMap(inputOf<Input>(request), method)",
     also: [
-      { find: "Effect.andThen(stillValid, effect)", replace: "Effect.andThen(Effect.andThen(stillValid, stillValid), effect)" }
+      {
+        find: "Effect.andThen(stillValid, effect)",
+        replace: "Effect.andThen(Effect.andThen(stillValid, stillValid), effect)"
+      }
     ],
     tests: revoked
   },
@@ -78,7 +81,9 @@ const mutations = [
     file: guard,
     find: "if (response === undefined || watched.hasEnded()) return",
     replace: "if (response === undefined) return",
-    also: [{ find: "watched.hasEnded() ? Effect.undefined : Effect.failCause(cause)", replace: "Effect.failCause(cause)" }],
+    also: [
+      { find: "watched.hasEnded() ? Effect.undefined : Effect.failCause(cause)", replace: "Effect.failCause(cause)" }
+    ],
     tests: revoked
   },
   {
@@ -254,8 +259,8 @@ const mutations = [
   {
     name: "that the scheme of a page is read of a trusted proxy only",
     file: guard,
-    find: 'const scheme = isProxied && lastOf',
-    replace: 'const scheme = lastOf',
+    find: "const scheme = isProxied && lastOf",
+    replace: "const scheme = lastOf",
     tests: proxies
   },
   {
