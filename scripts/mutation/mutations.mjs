@@ -8,6 +8,7 @@ import { disclosureMutations } from "./disclosureMutations.mjs"
 import { erasureMutations } from "./erasureMutations.mjs"
 import { logMutations } from "./logMutations.mjs"
 import { openingMutations } from "./openingMutations.mjs"
+import { requestMutations } from "./requestMutations.mjs"
 import { restoreMutations } from "./restoreMutations.mjs"
 import { serverMutations } from "./serverMutations.mjs"
 
@@ -421,6 +422,7 @@ export const mutations = [
   ...fileMutations,
   ...logMutations,
   ...openingMutations,
+  ...requestMutations,
   ...restoreMutations,
   ...serverMutations
 ]

@@ -10,6 +10,7 @@ import { serve } from "../../src/http/index.ts"
 import { blocksOn, pages, textsOn } from "../docs/support/pages.ts"
 import { freshBacklog, postgresClient } from "../support/backlogs.ts"
 import { freePort } from "../support/postgresServer.ts"
+import { until } from "../support/waiting.ts"
 import { ask, guarded, logged, tagIn } from "./support/guarded.ts"
 
 const page = "docs/http.md"
@@ -55,9 +56,13 @@ const proxied = Effect.fnUntraced(function* (to: number) {
     Effect.sync(() => spawn(haproxy, ["-db", "-f", file], { stdio: "ignore" })),
     (child) => Effect.sync(() => child.kill("SIGKILL"))
   )
-  yield* Effect.retry(
-    Effect.tryPromise(() => fetch(`http://127.0.0.1:${port}/healthz`)),
-    { times: 600, schedule: undefined, while: () => Effect.as(Effect.sleep("50 millis"), true) }
+  yield* until(
+    Effect.promise(() =>
+      fetch(`http://127.0.0.1:${port}/healthz`).then(
+        () => true,
+        () => false
+      )
+    )
   )
   return port
 })
