@@ -352,8 +352,8 @@ onServer("an agent that puts a token in the wrong place", (test) => {
         call(token, {}),
         call("backlog_show", { [token]: 1 }),
         call("backlog_show", { id: `${token} ` }),
-        call("backlog_create", { id: "a", title: marker, priority: token }),
-        call("backlog_create", { id: "b", title: marker, body: marker })
+        call("backlog_create", { cards: [{ id: "a", title: marker, priority: token }] }),
+        call("backlog_create", { cards: [{ id: "b", title: marker, body: marker }] })
       ]
       const lines = calls.map((each, id) => JSON.stringify({ jsonrpc: "2.0", id, ...each }))
       const said = yield* program.around(conversation("ann", lines))
@@ -395,7 +395,7 @@ onBothDatabases("a failure of the database", (test) => {
         })
         assert.isAtLeast(status, 500)
         assert.notInclude(text, marker)
-        const call = { name: "backlog_create", arguments: card }
+        const call = { name: "backlog_create", arguments: { cards: [card] } }
         const headers = {
           "backlog-actor": "me",
           "backlog-role": "orchestrator",
@@ -442,7 +442,12 @@ onBothDatabases("a failure of the database", (test) => {
       const backlog = Context.get(built, BacklogService)
       const error = yield* Effect.flip(backlog.create({ ...card, actor: "me" }))
       assert.include(SqlError.isSqlError(error) ? String(error.reason.cause) : "", marker)
-      const call = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: "backlog_create", arguments: card } }
+      const call = {
+        jsonrpc: "2.0",
+        id: 1,
+        method: "tools/call",
+        params: { name: "backlog_create", arguments: { cards: [card] } }
+      }
       const lines = [{ jsonrpc: "2.0", id: 0, ...initialize }, call].map((message) => JSON.stringify(message))
       yield* program.around(conversation("me", lines))
       assert.include(program.everything(), "The database failed.")

@@ -52,7 +52,7 @@ const wordsOf = <A, R>(effect: Effect.Effect<A, unknown, R>) =>
 
 const toolCall = (acceptance: string): string =>
   `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"backlog_create","arguments":` +
-  `{"id":"m","title":"M","acceptance":${acceptance}}}}`
+  `{"cards":[{"id":"m","title":"M","acceptance":${acceptance}}]}}}`
 
 const initialize = JSON.stringify({
   jsonrpc: "2.0",
@@ -141,7 +141,7 @@ onServer("JSON that loses nothing", (test) => {
           }
           assert.deepStrictEqual([id, result.isError], [7, true])
           assert.include(result.content[0]?.text, says)
-          assert.include(result.content[0]?.text, "in /params/arguments/acceptance/deep")
+          assert.include(result.content[0]?.text, "in /params/arguments/cards/0/acceptance/deep")
         }
         const refused = answers.slice(lossy.length, lossy.length + 2).map((text) => JSON.parse(text) as object)
         assert.deepInclude(refused[0], { id: 8 })
