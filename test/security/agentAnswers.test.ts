@@ -155,28 +155,36 @@ const hostile: Fields = {
   reason: `"\n${forged}\n|\u202e`
 }
 
-/** The text that is in the place of a harmless one. */
-const hostileFor = (text: string): string => {
-  const field = fields.find((each) => harmless[each] === text)
-  return field === undefined ? text : hostile[field]
-}
-
-/** Each text of an answer, JSON as its value. */
-const valuesOf = (texts: ReadonlyArray<string>, change: (text: string) => string): ReadonlyArray<unknown> =>
-  texts.map((text) => {
+/** The texts that are expected in the places of those of a harmless answer; where that one is JSON, its value. */
+const expectedTexts = (texts: ReadonlyArray<string>, hostileFields: Fields): ReadonlyArray<unknown> => {
+  const instead = (text: string): string => {
+    const field = fields.find((each) => harmless[each] === text)
+    return field === undefined ? text : hostileFields[field]
+  }
+  return texts.map((text) => {
     try {
-      return JSON.parse(text, (_, value: unknown) => (typeof value === "string" ? change(value) : value)) as unknown
+      return JSON.parse(text, (_, value: unknown) => (typeof value === "string" ? instead(value) : value)) as unknown
     } catch {
-      return change(text)
+      return instead(text)
     }
   })
+}
+
+const isJson = (text: string | undefined): boolean => {
+  try {
+    JSON.parse(text ?? "")
+    return true
+  } catch {
+    return false
+  }
+}
 
 /** How much of an event's data is shown depends on how long the texts are. */
 const withoutCuts = (own: string): string => own.replace(/^\[data has .*\]\n?/gm, "").trimEnd()
 
-const checks = Effect.gen(function* () {
+const checks = Effect.fnUntraced(function* (hostileFields: Fields) {
   const expected = yield* answersAbout(harmless)
-  const answers = yield* answersAbout(hostile)
+  const answers = yield* answersAbout(hostileFields)
   for (const [call, { data, isError, text }] of Object.entries(answers)) {
     const plain = expected[call as keyof typeof expected]
     expect([call, text]).toEqual([call, expect.not.stringMatching(hidden)])
@@ -189,20 +197,41 @@ const checks = Effect.gen(function* () {
       )
       continue
     }
-    expect([call, valuesOf(read.texts, (each) => each)]).toEqual([call, valuesOf(wanted.texts, hostileFor)])
+    expect([
+      call,
+      read.texts.map((each, index) => (isJson(wanted.texts[index]) ? (JSON.parse(each) as unknown) : each))
+    ]).toEqual([call, expectedTexts(wanted.texts, hostileFields)])
   }
   const [claimed] = answers.claimedAgain.data.claimed
-  expect(claimed).toMatchObject({
-    id: hostile.id,
-    title: hostile.title,
-    body: hostile.body,
-    acceptance: hostile.acceptance,
-    owner: hostile.owner
-  })
-  expect(answers.shown.data.blockedReason).toBe(hostile.reason)
+  const { acceptance, body, id, owner, reason, title } = hostileFields
+  expect(claimed).toMatchObject({ id, title, body, acceptance, owner })
+  expect(answers.shown.data.blockedReason).toBe(reason)
   expect(Object.values(answers).filter(({ isError }) => isError).length).toBeGreaterThan(10)
 })
 
+const runs = Number(process.env["BACKLOG_HOSTILE_RUNS"] ?? 0)
+
+/** Texts at random; names have no control characters and no white space around. */
+const randomFields = (seed: number): Fields => {
+  const next = numbers(seed)
+  const texts = new Set(["title", "body", "acceptance", "result", "reason"])
+  return Object.fromEntries(
+    fields.map((field) => {
+      const text = hostileText(next)
+      return [field, texts.has(field) ? `${text}${field}` : `${field}${text.replace(/\p{Cc}/gu, "")}`.trim()]
+    })
+  ) as unknown as Fields
+}
+
 onServer("answers about cards with hostile texts", (test) => {
-  test("differ from answers about harmless ones in quotes and frames only, and keep each text", checks)
+  test("differ from answers about harmless ones in quotes and frames only, and keep each text", checks(hostile))
+  for (let seed = 1; seed <= runs; seed++) {
+    test(`differ in quotes and frames only where texts are random, seed ${seed}`, checks(randomFields(seed)))
+  }
+})
+
+it("random texts were tried", (context) => {
+  const command = "BACKLOG_HOSTILE_RUNS=50 npx vitest run test/security/agentAnswers.test.ts"
+  context.skip(runs === 0, `each takes about a second: ${command}`)
+  expect(runs).toBeGreaterThan(0)
 })
