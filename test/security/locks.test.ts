@@ -30,12 +30,13 @@ const attempt = ({ run, sql }: Holder, statement: string) =>
     }
   })
 
-/** The advisory locks of programs before version 0.6, by class, and what they hashed. */
+/** The classes of advisory locks that programs before version 0.6 took: of the graph, of a rebuild, of migrations. */
+const [graphClass, besideClass, migrationClass] = [0x6d62_6c67, 0x6d62_7262, 0x6d62_6d67]
+
 const advisoryLocks = (schema: string): ReadonlyArray<string> => [
-  ...[0x6d62_6c67, 0x6d62_7262].map(
-    (kind) => `SELECT pg_try_advisory_lock(${kind}, '${schema}'::regnamespace::oid::int4)`
-  ),
-  `SELECT pg_try_advisory_lock(${0x6d62_6d67}, hashtext('${schema}'))`
+  `SELECT pg_try_advisory_lock(${graphClass}, '${schema}'::regnamespace::oid::int4)`,
+  `SELECT pg_try_advisory_lock(${besideClass}, '${schema}'::regnamespace::oid::int4)`,
+  `SELECT pg_try_advisory_lock(${migrationClass}, hashtext('${schema}'))`
 ]
 
 const modes = [
