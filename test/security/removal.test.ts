@@ -172,13 +172,21 @@ const both = (test: Test): void => {
   )
 
   test(
-    "a removal is refused by name where a copy would lose an added index, and stays pending with that reason",
+    "a removal is refused by name where a copy would lose what was added to a table, and stays pending with that reason",
     Effect.gen(function* () {
       const { schema, sql } = yield* tables
       const { audit } = yield* redacted
       yield* sql`CREATE INDEX mine ON ${sql(`${schema}.events`)} (actor)`
+      yield* sql`CREATE VIEW ${sql(`${schema}.titles`)} AS SELECT title FROM ${sql(`${schema}.cards`)}`
+      yield* sql`CREATE TABLE ${sql(`${schema}.notes`)} (id text REFERENCES ${sql(`${schema}.cards`)} (id))`
+      yield* sql`CREATE PUBLICATION ${sql(`p_${schema}`)} FOR TABLE ${sql(`${schema}.receipts`)}`
       const problem = pendingOf(yield* Effect.result(audit.removeErased()))
-      expect(problem).toContain("index mine")
+      for (const name of ["index mine", "titles", "notes_id_fkey on notes", `publication p_${schema}`]) {
+        expect(problem).toContain(name)
+      }
+      yield* sql`DROP PUBLICATION ${sql(`p_${schema}`)}`
+      yield* sql`DROP TABLE ${sql(`${schema}.notes`)}`
+      yield* sql`DROP VIEW ${sql(`${schema}.titles`)}`
       expect(yield* audit.erasures()).toMatchObject([{ state: "erased from reads", problem }])
       expect(yield* schemasBeside).toEqual([])
       yield* sql`DROP INDEX ${sql(`${schema}.mine`)}`
@@ -286,7 +294,10 @@ onServer("a removal of erased bytes", (test) => {
         expect(problem).toContain(`the role ${JSON.stringify(role)} may not rewrite the tables`)
         expect(problem).toContain("as their owner")
         // It ends, and does not try again and again.
-        const erasures = yield* Effect.provide(Erasures, Erasures.layer)
+        const erasures = yield* Effect.provide(
+          Erasures,
+          Layer.provide(Erasures.layer, Layer.succeed(RemovalSchedule)(soon))
+        )
         yield* Effect.scoped(erasures.keepRemoving)
       }).pipe(Effect.provide(backlog))
       expect(yield* audit.erasures()).toMatchObject([{ state: "erased from reads", problem: null }])
