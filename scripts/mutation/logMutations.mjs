@@ -226,8 +226,8 @@ const mutations = [
   {
     name: "log: that a new anchor file is its owner's whatever the umask",
     file: anchorFile,
-    find: "    await handle.chmod(ownerOnly)\n",
-    replace: "",
+    find: "O_RDWR | O_APPEND | O_CREAT | O_EXCL, privateFile)",
+    replace: "O_RDWR | O_APPEND | O_CREAT | O_EXCL)",
     tests: anchors
   },
   {

@@ -131,7 +131,10 @@ export const mutations = [
   {
     name: "the lock on a directory",
     file: "src/services/SharedDirectory.ts",
-    find: "yield* holdDirectoryUnless(directory, { wait, unless: HolderConnection.open(directory) })",
+    find: `yield* holdDirectoryUnless(directory, {
+              wait,
+              unless: HolderConnection.open(directory)
+            }).pipe(Effect.catchTag("DirectoryLocked", (locked) => Effect.flatMap(unshared(locked), Effect.fail)))`,
     replace:
       '{ _tag: "Held", held: { check() {}, checkOften() {}, keep() {}, forget() {}, isLost: false } as never } as { readonly _tag: "Held" | "Other"; readonly held: HeldDirectory; readonly other: HolderConnection }',
     tests: ["test/services/sharedDirectory.test.ts"]

@@ -103,7 +103,7 @@ const mutations = [
   {
     name: "that a token is read in the transaction that is open",
     file: accessTokens,
-    find: "if (Option.isNone(yield* Effect.serviceOption(sql.transactionService))) return takenIn(yield* current, id)?.token",
+    find: "if (Option.isNone(yield* Effect.serviceOption(sql.transactionService)))",
     replace: "if (Option.isNone(Option.none())) return takenIn(yield* current, id)?.token",
     tests: revoked
   },

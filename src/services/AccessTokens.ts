@@ -188,7 +188,7 @@ export class AccessTokens extends Context.Service<
           return takenIn(yield* current, id)?.token
         const rows = yield* sql`
           SELECT ${columns} FROM ${table}
-          WHERE id = ${id} AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ${now()})`
+          WHERE id = ${id} AND ${isValid()}`
         return decodeRows(rows)[0]
       })
 
