@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest"
 import { quoted, visibleJson, visibleLines } from "../../src/domain/visibleText.ts"
 import { about } from "../../src/mcp/about.ts"
 import { toolsets } from "../../src/mcp/toolsets.ts"
-import { framed, lines, words } from "../../src/mcp/words.ts"
+import { framed, lines, sentence, words } from "../../src/mcp/words.ts"
 import { connected } from "../mcp/support/agents.ts"
 import { readAnswer } from "../mcp/support/readAnswer.ts"
 import { onServer } from "../support/databases.ts"
@@ -51,6 +51,10 @@ describe("a text in an answer", () => {
       expect(own).toBe(`You hold "" with token ${run}.\nbody:\n|\nacceptance:\n|\nRenew it.`)
       expect([texts[0], texts[1], JSON.parse(texts[2] ?? "")]).toEqual([title, body, json])
     }
+  })
+
+  it("is on one line and has no hidden characters where another module wrote the sentence", () => {
+    expect(sentence("Card x\n\u202e is lost.").text).toBe("Card x\\u000a\\u202e is lost.")
   })
 
   it("shows lone surrogates and leading combining marks as escapes", () => {
