@@ -18,7 +18,6 @@ export const fileMutations = [
     file: engine,
     find: "mknod(parent, name, withoutOthers(mode as number), device)",
     replace: "mknod(parent, name, mode, device)",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -26,7 +25,6 @@ export const fileMutations = [
     file: engine,
     find: 'node_ops["setattr"] = (node, attributes) => setattr(node, withPrivateMode(attributes))',
     replace: "",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -41,7 +39,6 @@ export const fileMutations = [
     file: modes,
     find: "await mkdir(folder, { mode: privateFolder })",
     replace: "await mkdir(folder)",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -49,7 +46,6 @@ export const fileMutations = [
     file: modes,
     find: "if (((await lstat(folder)).mode & privateFolder) !== privateFolder) await chmod(folder, privateFolder)",
     replace: "",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -57,7 +53,6 @@ export const fileMutations = [
     file: lock,
     find: 'const file = await open(path, "w", privateFile)\n  try {\n    await makePrivateFile(file)',
     replace: 'const file = await open(path, "w")\n  try {',
-    startsPrograms: false,
     tests: files
   },
   {
@@ -65,7 +60,6 @@ export const fileMutations = [
     file: "src/services/LifeSign.ts",
     find: "await chmod(file, privateFile)",
     replace: "",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -73,7 +67,6 @@ export const fileMutations = [
     file: place,
     find: "await chmod(draft, privateFile)",
     replace: "",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -81,7 +74,6 @@ export const fileMutations = [
     file: written,
     find: "yield* tried(() => makePrivateFile(handle))",
     replace: "yield* tried(() => handle.chmod(0o644))",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -89,7 +81,6 @@ export const fileMutations = [
     file: written,
     find: "yield* tried(() => makePrivateFile(handle))",
     replace: "",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -97,7 +88,6 @@ export const fileMutations = [
     file: "src/services/AnchorFile.ts",
     find: "await makePrivateFile(handle)",
     replace: "",
-    startsPrograms: false,
     tests: files
   },
   // What is there already
@@ -106,7 +96,6 @@ export const fileMutations = [
     file: access,
     find: "} else if (isOpen(found)) close(directory, directory, true)",
     replace: "}",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -114,7 +103,6 @@ export const fileMutations = [
     file: access,
     find: "if (isWritableByOthers(found)) {\n      throw",
     replace: "if (false) {\n      throw",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -122,7 +110,6 @@ export const fileMutations = [
     file: access,
     find: ".some((name) => !isOurs(name))",
     replace: ".some((name) => !isOurs(name) && false)",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -130,7 +117,6 @@ export const fileMutations = [
     file: access,
     find: "return isOpen(folder) && close(directory, database, true)",
     replace: "return isOpen(folder)",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -138,7 +124,6 @@ export const fileMutations = [
     file: access,
     find: "if (isOpen(found) && close(directory, path)) count++",
     replace: "",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -146,7 +131,6 @@ export const fileMutations = [
     file: access,
     find: 'closeEach([[join(database, "PG_VERSION"), lstatSync(join(database, "PG_VERSION"))]])',
     replace: "",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -154,7 +138,6 @@ export const fileMutations = [
     file: access,
     find: 'closeEach(filesIn(database, "PG_VERSION"))',
     replace: "closeEach(filesIn(database))",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -162,7 +145,6 @@ export const fileMutations = [
     file: modes,
     find: "(isFollowed ? 0 : constants.O_NOFOLLOW)",
     replace: "0",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -170,7 +152,6 @@ export const fileMutations = [
     file: modes,
     find: "if (isOpen(fstatSync(handle))) throw new StaysOpen(path)",
     replace: "",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -178,7 +159,6 @@ export const fileMutations = [
     file: access,
     find: "  if (uid === user) return\n  throw",
     replace: "  if (uid >= 0) return\n  throw",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -186,7 +166,6 @@ export const fileMutations = [
     file: access,
     find: "if (file !== undefined) refuseOther(directory, `its ${JSON.stringify(name)}`, file, user)",
     replace: "",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -194,7 +173,6 @@ export const fileMutations = [
     file: access,
     find: "(isOpen(sign) || sign.uid !== user)",
     replace: "isOpen(sign)",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -202,7 +180,6 @@ export const fileMutations = [
     file: shared,
     find: "closeDatabase(directory, held, wasOpen)",
     replace: "0 * closeDatabase.length",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -210,7 +187,6 @@ export const fileMutations = [
     file: shared,
     find: "if (closed > 0) yield*",
     replace: "if (closed < 0) yield*",
-    startsPrograms: false,
     tests: files
   },
   // The socket
@@ -219,7 +195,6 @@ export const fileMutations = [
     file: listener,
     find: "await throughShortPath(place.draft, listen)",
     replace: "await listen(place.draft)",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -249,7 +224,6 @@ export const fileMutations = [
     file: doctor,
     find: "firstOpen !== null &&",
     replace: "false &&",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -257,7 +231,6 @@ export const fileMutations = [
     file: doctor,
     find: "openBefore > open &&",
     replace: "false &&",
-    startsPrograms: false,
     tests: files
   },
   {
@@ -281,7 +254,6 @@ export const fileMutations = [
     file: "src/cli/run.ts",
     find: "Effect.provide(Layer.mergeAll(platform, layerWarnings(host.stderr))),",
     replace: "Effect.provide(platform),",
-    startsPrograms: false,
     tests: files
   }
 ]

@@ -27,7 +27,8 @@ import { closeEngine, makeSharedDirectory } from "./SharedDirectory.ts"
  *
  * Fails with `DirectoryLocked` when another process holds the directory and does not serve this one, with
  * `DirectoryUnusable` when it or a file in it belongs to another user, when it holds something else, a database of another
- * version or a damaged one, or cannot be written or closed to other users, and with `SqlError` when the engine does not start. When the holder ends or the engine crashes later, the
+ * version or a damaged one, or cannot be written or closed to other users, and with `SqlError` when the engine does not
+ * start. When the holder ends or the engine crashes later, the
  * statements at hand fail with a connection error, and the next go on with a new one; a database in memory is lost then.
  * Closing the layer lets served processes end what they are at, for 10 seconds at most, writes everything and then lets
  * go of the directory.

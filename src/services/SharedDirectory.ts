@@ -199,9 +199,9 @@ const unshared = (locked: DirectoryLocked): Effect.Effect<DirectoryLocked> =>
   )
 
 const openedByOthers = (directory: string, count: number): string =>
-  `${filesOf(count)} in ${directory} let other users of this machine in, and are closed now. If others ` +
-  "could enter the directory, they could read all of it, and change it: check the log against an anchor that was kept " +
-  "elsewhere (`backlog verify --anchor-file`)."
+  `Other users of this machine had rights to ${filesOf(count)} in ${directory}. They have none now. If others could enter ` +
+  "the directory, they could read all of it, and change it: check the log against an anchor that was kept elsewhere " +
+  "(`backlog verify --anchor-file`)."
 
 /** Closes an engine, as well as that goes. */
 export const closeEngine = (engine: PgliteEngine): Effect.Effect<void> =>

@@ -27,7 +27,7 @@ export const closeDirectory = async (directory: string): Promise<boolean> => {
   if (user === undefined) return false
   const found = await stat(directory)
   refuseOther(directory, "it", found, user)
-  // Before its content is checked: after that nobody else can change it.
+  // Before its content is checked: after that no other user can change it.
   const isShared = (await readdir(directory)).some((name) => !isOurs(name))
   if (isShared) {
     if (isWritableByOthers(found)) {
@@ -40,7 +40,7 @@ export const closeDirectory = async (directory: string): Promise<boolean> => {
     }
   } else if (isOpen(found)) close(directory, directory, true)
   for (const name of await readdir(directory)) {
-    // Of a socket's folder, the holder takes care.
+    // The holder replaces the socket's folder.
     if (!isOurs(name) || name === socketFolder) continue
     const file = await orMissing(lstat(join(directory, name)))
     if (file !== undefined) refuseOther(directory, `its ${JSON.stringify(name)}`, file, user)
@@ -56,8 +56,8 @@ export const closeDirectory = async (directory: string): Promise<boolean> => {
 const signs = [join("global", "pg_control"), "PG_VERSION"]
 
 /**
- * Closes every file of a database to other users, unless all are closed already, which two of them tell; `isOpen` when it
- * is known that the folder was open. Refuses a file that belongs to another user. Returns how many files and folders were
+ * Closes every file of a database to other users. Reads the modes of two files only, unless one of these is open or
+ * `isKnownOpen` says that the folder was. Refuses a file that belongs to another user. Returns how many files and folders were
  * open. Only the holder of the lock may call this.
  */
 export const closeDatabase = (directory: string, owner: HeldDirectory, isKnownOpen: boolean): number => {

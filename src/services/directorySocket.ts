@@ -83,8 +83,8 @@ const takenPlace = async ({ folder }: SocketPlace): Promise<string | undefined> 
 }
 
 /**
- * What keeps the processes of this user from sharing a directory, or would if a better place failed; undefined when nothing
- * does, or when there is a socket at the best place.
+ * Names what other users have put in the places of a directory's socket, up to the place that has a socket. Undefined when
+ * there is nothing.
  */
 export const socketProblem = async (directory: string): Promise<string | undefined> => {
   const problems: Array<string> = []

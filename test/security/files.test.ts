@@ -109,7 +109,10 @@ describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (ski
     process.umask(0)
     const program = Effect.gen(function* () {
       const sql = yield* open(directory)
-      assert.match(warnings.splice(0).join(), /^9\d\d files and folders in .* are closed now\. .*verify --anchor-file/)
+      assert.match(
+        warnings.splice(0).join(),
+        /^Other users .* 9\d\d files and folders in .* have none now\. .*verify --anchor-file/
+      )
       yield* sql`CREATE TABLE secrets AS SELECT 'attack at dawn ' || n AS text FROM generate_series(1, 1000) AS n`
       yield* sql`SELECT pg_switch_wal()::text`
       yield* sql`CHECKPOINT`
@@ -327,7 +330,7 @@ describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (ski
     }
     chmodSync(database, 0o755)
     const name = JSON.stringify(place.directory)
-    assert.deepStrictEqual(await doctor(/^warning: 1 file or folder in .* closed now.*\n$/), [
+    assert.deepStrictEqual(await doctor(/^warning: Other users .* 1 file or folder in .*\n$/), [
       `warning: 1 file or folder of ${name} let other users in until this command closed them.`
     ])
     const file = join(database, "global", "pg_filenode.map")
