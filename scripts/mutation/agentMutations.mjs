@@ -99,7 +99,7 @@ const mutations = [
     file: refusal,
     find: "lines(words`Invalid input:`, framed(problem), words`Nothing was done.`)",
     replace: "lines(words`Invalid input:`, sentence(problem), words`Nothing was done.`)",
-    tests: answers
+    tests: tools
   },
   {
     name: "that a body which looks like an empty list is shown",

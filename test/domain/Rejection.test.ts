@@ -39,11 +39,11 @@ const cases: ReadonlyArray<readonly [message: string, rejection: Rejection]> = [
     new ClaimLost({ id: a, token: 2, status: "ready", holder: null, expiresAt: null })
   ],
   [
-    'The claim with token 2 on card "a" is lost: it is held by w until 2026-01-05T09:01:00.000Z.',
+    'The claim with token 2 on card "a" is lost: it is held by "w" until 2026-01-05T09:01:00.000Z.',
     new ClaimLost({ id: a, token: 2, status: "claimed", holder: "w", expiresAt: at(1) })
   ],
   [
-    'Card "a" is held by w until 2026-01-05T09:01:00.000Z: show the claim\'s token, or force it.',
+    'Card "a" is held by "w" until 2026-01-05T09:01:00.000Z: show the claim\'s token, or force it.',
     new CardIsClaimed({ id: a, holder: "w", expiresAt: at(1) })
   ],
   ['Card "a" is done; reopen it first.', new CardIsDone({ id: a })],
