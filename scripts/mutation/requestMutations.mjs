@@ -35,10 +35,17 @@ const mutations = [
   },
   {
     name: "that a waiting claim checks its token before each claim",
-    file: "src/http/claimWithin.ts",
-    find: "if (!(yield* awaitClaimable({ minimumPriority, phase, waitSeconds: left }))) return claimed",
-    replace: "yield* awaitClaimable({ minimumPriority, phase, waitSeconds: left })\n    return claimed",
-    tests: ["test/http/longPoll.test.ts"]
+    file: "src/http/backlogHandlers.ts",
+    find: "Effect.andThen(stillValid, backlog.claim(input))",
+    replace: "backlog.claim(input)",
+    tests: revoked
+  },
+  {
+    name: "that an agent's waiting claim checks its token before each claim",
+    file: "src/mcp/tools/claim.ts",
+    find: "Effect.andThen(stillValid, taken)",
+    replace: "taken",
+    tests: revoked
   },
   {
     name: "that waits end with the token",
@@ -104,7 +111,7 @@ const mutations = [
     name: "that a token is read in the transaction that is open",
     file: accessTokens,
     find: "if (Option.isNone(yield* Effect.serviceOption(sql.transactionService)))",
-    replace: "if (Option.isNone(Option.none())) return takenIn(yield* current, id)?.token",
+    replace: "if (Option.isNone(Option.none()))",
     tests: revoked
   },
   // Paths

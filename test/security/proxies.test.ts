@@ -85,39 +85,13 @@ describe("the target of a request", () => {
       const target = Result.getOrThrow(requestTarget(sent, "localhost:4010"))
       assert.deepStrictEqual([sent, target.path], [sent, path])
     }
-    for (const sent of [
-      ...["", "*", "claim", "//", "//claim", "/a//b", "/claim;x", "/;", "/a/./b", "/..", "/a/..", "/.", "/a\\b"],
-      ...[
-        "/%",
-        "/%6",
-        "/%zz",
-        "/%61",
-        "/%2E",
-        "/%2f",
-        "/%2F",
-        "/%5C",
-        "/%00",
-        "/%0A",
-        "/%7F",
-        "/%c3%bc",
-        "/%C3",
-        "/%FF"
-      ],
-      ...[
-        "/#",
-        "/claim?x#y",
-        "/a b",
-        '/"',
-        "/<",
-        "/ü",
-        "/^",
-        "/|",
-        "/[",
-        "http://other/claim",
-        "ftp://localhost:4010/"
-      ],
-      ...["http://user@localhost:4010/claim", "https:/localhost:4010/claim"]
-    ]) {
+    const refused = [
+      "  * claim // //claim /a//b /claim;x /; /a/./b /.. /a/.. /. /a\\b",
+      "/% /%6 /%zz /%61 /%2E /%2f /%2F /%5C /%00 /%0A /%7F /%c3%bc /%C3 /%FF",
+      '/# /claim?x#y /" /< /ü /^ /| /[ http://other/claim ftp://localhost:4010/',
+      "http://user@localhost:4010/claim https:/localhost:4010/claim"
+    ].flatMap((each) => each.split(" "))
+    for (const sent of ["", "/a b", ...refused]) {
       assert.deepStrictEqual([sent, requestTarget(sent, "localhost:4010")._tag], [sent, "Failure"])
     }
   })
@@ -174,7 +148,9 @@ layer(freshBacklog.pipe(Layer.provideMerge(postgresClient(6))), { timeout: "60 s
             const headers = { ...forwarded, host: "backlog.example.com", "x-forwarded-proto": "https" }
             assert.strictEqual((yield* ask(port, { path: "/stats", token, headers })).status, 200)
             const secure = { ...headers, origin: "https://backlog.example.com" }
-            says(yield* ask(port, { path: "/stats", token, headers: secure }), 403, "OriginNotAllowed")
+            const refused = yield* ask(port, { path: "/stats", token, headers: secure })
+            says(refused, 403, "OriginNotAllowed")
+            assert.include(refused.body, "--trust-proxy")
             says(yield* ask(port, { path: "/stats", headers }), 401, "Unauthorized")
           })
         )

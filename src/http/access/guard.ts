@@ -1,4 +1,4 @@
-import { Clock, Context, Effect, Metric, Option, Redacted, Result, Schema, Stream } from "effect"
+import { Clock, type Context, Effect, Metric, Option, Redacted, Result, Schema, Stream } from "effect"
 import { HttpBody, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { shortened } from "../../domain/shortened.ts"
 import type { AccessToken, AccessTokens } from "../../index.ts"
@@ -158,7 +158,7 @@ export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens, 
       if (!isAllowed(outerHost)) return yield* refuse(request, hostNotAllowed(outerHost))
       const scheme = isProxied && lastOf(headers["x-forwarded-proto"])?.toLowerCase() === "https" ? "https" : "http"
       const isOther = origin !== undefined && origin !== originOf(scheme, outerHost)
-      if (isOther && !origins.has(origin)) return yield* refuse(request, originNotAllowed(origin))
+      if (isOther && !origins.has(origin)) return yield* refuse(request, originNotAllowed(origin, outerHost))
       if (isOther && request.method === "OPTIONS") return preflight(origin)
       const response = yield* Effect.flatMap(open.has(path) ? app : answered(app, request), (answer) =>
         answer.status === 401 && answer.headers["www-authenticate"] === undefined
@@ -214,12 +214,12 @@ const hostNotAllowed = (host: string): Problem =>
     `This server is not asked for by the name ${JSON.stringify(shortened(host))}: start it with --allow-host to have it so.`
   )
 
-const originNotAllowed = (origin: string): Problem =>
+const originNotAllowed = (origin: string, host: string): Problem =>
   problemOf(
     "OriginNotAllowed",
     403,
     "Origin not allowed",
-    `Pages of ${JSON.stringify(shortened(origin))} may not ask this server: start it with --allow-origin to have it so.`
+    `Pages of ${JSON.stringify(shortened(origin))} may not ask this server: start it with --allow-origin to have it so.${origin === `https://${host.toLowerCase()}` ? " When a proxy with TLS serves these pages of its own, start it with --trust-proxy." : ""}`
   )
 
 const encodeUnauthorized = Schema.encodeSync(problems.unauthorized)
