@@ -1,20 +1,19 @@
 import { Duration, Effect, Option, Stream } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { pagesOfLines } from "../import/pagesOfLines.ts"
 import {
   AuditService,
   type CardAt,
   CardNotFound,
   type EventOptions,
   eventTypeNamed,
-  InvalidInput,
   type RebuildProgress
 } from "../index.ts"
 import { BacklogApi } from "./api/BacklogApi.ts"
 import { Caller } from "./Caller.ts"
 import { told, withDatabaseTrouble } from "./DatabaseTrouble.ts"
 import { eventStream } from "./eventStream.ts"
-import { handleCommand } from "./handleCommand.ts"
+import { handleCommand, ifStillValid } from "./handleCommand.ts"
+import { linesOfBody } from "./linesOfBody.ts"
 import { Shutdown } from "./Shutdown.ts"
 import { endingInProblem, started, startedStream } from "./startedStream.ts"
 import { withProgress } from "./withProgress.ts"
@@ -76,41 +75,40 @@ export const layerAuditHandlers = HttpApiBuilder.group(
       }),
       checkpoints: () => withDatabaseTrouble(audit.checkpoints),
       checkpoint: ({ query }) => Effect.map(withDatabaseTrouble(audit.checkpoint(query.consumer)), Option.getOrNull),
-      advance: ({ payload }) => withDatabaseTrouble(audit.advance(payload.consumer, payload.from, payload.to)),
-      park: ({ payload }) => withDatabaseTrouble(audit.park(payload.consumer, payload.position, payload.reason)),
+      advance: ({ payload }) => ifStillValid(audit.advance(payload.consumer, payload.from, payload.to)),
+      park: ({ payload }) => ifStillValid(audit.park(payload.consumer, payload.position, payload.reason)),
       parked: ({ query }) => withDatabaseTrouble(audit.parked(query.consumer)),
-      unpark: ({ payload }) => withDatabaseTrouble(audit.unpark(payload.consumer, payload.position)),
+      unpark: ({ payload }) => ifStillValid(audit.unpark(payload.consumer, payload.position)),
       verify: ({ payload }) =>
-        startedStream(
-          withProgress(
-            (onProgress: (progress: { readonly done: number; readonly total: number }) => Effect.Effect<void>) =>
-              audit.verify({ ...payload, onProgress: (done, total) => onProgress({ done, total }) })
+        Effect.andThen(
+          ifStillValid(Effect.void),
+          startedStream(
+            withProgress(
+              (onProgress: (progress: { readonly done: number; readonly total: number }) => Effect.Effect<void>) =>
+                audit.verify({ ...payload, onProgress: (done, total) => onProgress({ done, total }) })
+            )
           )
         ),
       anchor: () => anchor,
       rebuild: ({ payload: { swapTimeoutMillis } }) =>
-        startedStream(
-          withProgress((onProgress: (progress: RebuildProgress) => Effect.Effect<void>) =>
-            audit.rebuild({
-              onProgress,
-              swapTimeout: swapTimeoutMillis === undefined ? undefined : Duration.millis(swapTimeoutMillis)
-            })
+        Effect.andThen(
+          ifStillValid(Effect.void),
+          startedStream(
+            withProgress((onProgress: (progress: RebuildProgress) => Effect.Effect<void>) =>
+              audit.rebuild({
+                onProgress,
+                swapTimeout: swapTimeoutMillis === undefined ? undefined : Duration.millis(swapTimeoutMillis)
+              })
+            )
           )
         ),
       redact: handleCommand(audit.redact),
-      pruneReceipts: ({ payload }) => withDatabaseTrouble(audit.pruneReceipts(payload)),
+      pruneReceipts: ({ payload }) => ifStillValid(audit.pruneReceipts(payload)),
       exportLog: () => Effect.map(started(audit.exportLog), linesAsBytes),
       restored: handleCommand(audit.restored),
       importLog: ({ payload, query }) =>
         Effect.flatMap(Caller, (caller) =>
-          withDatabaseTrouble(
-            audit.importLog(
-              Stream.flattenArray(
-                Stream.fromAsyncIterable(pagesOfLines(Stream.toAsyncIterable(payload)), () => brokenOff)
-              ),
-              { actor: caller.actor ?? query.actor }
-            )
-          )
+          withDatabaseTrouble(audit.importLog(linesOfBody(payload), { actor: caller.actor ?? query.actor }))
         )
     })
   })
@@ -128,5 +126,3 @@ const linesAsBytes = <E>(lines: Stream.Stream<string, E>): Stream.Stream<Uint8Ar
     Stream.catch((error) => Stream.fromEffect(Effect.orDie(told(error)))),
     Stream.encodeText
   )
-
-const brokenOff = new InvalidInput({ problem: "the body broke off" })

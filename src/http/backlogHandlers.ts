@@ -2,6 +2,7 @@ import { Array, Effect, Option, Result } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { BacklogService, CardNotFound, type Input } from "../index.ts"
 import { BacklogApi } from "./api/BacklogApi.ts"
+import { stillValid, whileValid } from "./Authority.ts"
 import { type AwaitClaimable, claimWithin } from "./claimWithin.ts"
 import { withDatabaseTrouble } from "./DatabaseTrouble.ts"
 import { handleCommand } from "./handleCommand.ts"
@@ -14,8 +15,9 @@ export const layerBacklogHandlers = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const backlog = yield* BacklogService
     const shutdown = yield* Shutdown
-    const awaitClaimable: AwaitClaimable = (options) =>
-      Effect.raceFirst(backlog.awaitClaimable(options), Effect.as(shutdown.begun, false))
+    const awaitClaimable = (options: Parameters<AwaitClaimable>[0]) =>
+      whileValid(Effect.raceFirst(backlog.awaitClaimable(options), Effect.as(shutdown.begun, false)))
+    const claim = (input: Input<"Claim">) => Effect.andThen(stillValid, backlog.claim(input))
     return handlers.handleAll({
       create: handleCommand(backlog.create),
       createMany: handleCommand(backlog.createMany),
@@ -33,9 +35,9 @@ export const layerBacklogHandlers = HttpApiBuilder.group(
       list: ({ query }) => withDatabaseTrouble(backlog.list(query)),
       claim: (request) =>
         Effect.map(
-          handleCommand((input: Input<"Claim">) =>
-            claimWithin(backlog, awaitClaimable, input, request.query.wait ?? 0)
-          )(request),
+          handleCommand((input: Input<"Claim">) => claimWithin(claim, awaitClaimable, input, request.query.wait ?? 0))(
+            request
+          ),
           Option.getOrUndefined
         ),
       claimMany: handleCommand(backlog.claimMany),

@@ -11,9 +11,9 @@ export type AwaitClaimable = Backlog["awaitClaimable"]
  * a `commandId` found nothing is kept, as every answer is: it looks before it claims, and of those who race for a card the
  * one who comes too late has his answer.
  */
-export const claimWithin = Effect.fnUntraced(function* (
-  { claim }: Backlog,
-  awaitClaimable: AwaitClaimable,
+export const claimWithin = Effect.fnUntraced(function* <A, E, E2>(
+  claim: (input: Input<"Claim">) => Effect.Effect<Option.Option<A>, E>,
+  awaitClaimable: (options: Parameters<AwaitClaimable>[0]) => Effect.Effect<boolean, E2>,
   input: Input<"Claim">,
   waitSeconds: number
 ) {

@@ -2,6 +2,7 @@ import { Effect } from "effect"
 import type { SqlError } from "effect/sql"
 import { InvalidInput } from "../index.ts"
 import { Forbidden } from "./access/problems.ts"
+import { stillValid } from "./Authority.ts"
 import { Caller } from "./Caller.ts"
 import { withDatabaseTrouble } from "./DatabaseTrouble.ts"
 
@@ -36,4 +37,8 @@ export const inputOf = Effect.fnUntraced(function* <Input>({ endpoint, headers, 
 export const handleCommand =
   <Input, A, E>(method: (input: Input) => Effect.Effect<A, E | SqlError.SqlError>) =>
   (request: CommandRequest) =>
-    withDatabaseTrouble(Effect.flatMap(inputOf<Input>(request), method))
+    withDatabaseTrouble(Effect.flatMap(Effect.tap(inputOf<Input>(request), stillValid), method))
+
+/** Handles a request whose body has come, if the caller may still act. */
+export const ifStillValid = <A, E, R>(effect: Effect.Effect<A, E | SqlError.SqlError, R>) =>
+  withDatabaseTrouble(Effect.andThen(stillValid, effect))

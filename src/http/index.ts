@@ -6,6 +6,8 @@
  */
 export { BacklogApi } from "./api/BacklogApi.ts"
 export { Forbidden, ServeRefused, TooManyRequests, Unauthorized } from "./access/problems.ts"
+export type { TrustProxy } from "./access/forwarding.ts"
+export { type Authority, CurrentAuthority } from "./Authority.ts"
 export type { RateLimit } from "./access/TokenBuckets.ts"
 export { type CallerIdentity, CurrentCaller } from "./Caller.ts"
 export type { HttpOptions } from "./client/connect.ts"

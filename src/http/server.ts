@@ -1,10 +1,12 @@
-import { Context, Deferred, type Duration, Effect, Layer, type Scope } from "effect"
+import { Context, Deferred, type Duration, Effect, Layer, Result, type Scope } from "effect"
 import { HttpRouter, HttpServer, UrlParams } from "effect/http"
 import { HttpApi, HttpApiBuilder } from "effect/http-api"
 import type { SqlError } from "effect/sql"
 import type { AccessTokens, AuditService, BacklogService, Doctor } from "../index.ts"
+import { type TrustProxy, trustedProxies } from "./access/forwarding.ts"
 import { guard, type GuardOptions } from "./access/guard.ts"
 import { isLoopback, namesOf } from "./access/names.ts"
+import { isOrigin } from "./access/origins.ts"
 import { ServeRefused } from "./access/problems.ts"
 import { type RateLimit, rateLimitOf } from "./access/TokenBuckets.ts"
 import { answerProblems, type Paths } from "./answerProblems.ts"
@@ -57,9 +59,18 @@ export interface ServeOptions<E = never> {
   readonly doctor?: Doctor["Service"] | undefined
   /** Paths of `routes` that anybody may ask. */
   readonly openPaths?: ReadonlyArray<string> | undefined
-  /** Paths of `routes` whose answers may be waited for. */
-  readonly waitingPaths?: ReadonlyArray<string> | undefined
-  /** More routes, mounted beside the endpoints of the services. */
+  /**
+   * Trusts a proxy in front of the server, and requires tokens. `true` trusts one proxy on this machine; addresses and
+   * networks (`10.0.0.5`, `10.1.0.0/16`) trust the proxies there, several in a row. The client's address for limits and
+   * logs is read from the proxy's `X-Forwarded-For`, and what the server's own origin is from `X-Forwarded-Proto` and
+   * `X-Forwarded-Host`. From any other connection these headers are ignored. Defaults to `false`: a server that requires
+   * tokens ignores them, and any other server refuses requests that have them.
+   */
+  readonly trustProxy?: TrustProxy | undefined
+  /**
+   * More routes, mounted next to the endpoints of the services. Their paths are compared exactly. A route that waits, or
+   * that changes something when its body has come, checks `CurrentAuthority` before it acts.
+   */
   readonly routes?: Layer.Layer<never, E, HttpRouter.HttpRouter | Served | Shutdown> | undefined
 }
 
@@ -93,7 +104,7 @@ export const serve = Effect.fnUntraced(function* <E = never>(
     options.routes ?? Layer.empty
   ).pipe(
     Layer.provide(Layer.succeed(Shutdown, { begun: Deferred.await(shutdown) })),
-    Layer.provideMerge(HttpRouter.layer)
+    Layer.provideMerge(Layer.provide(HttpRouter.layer, exactPaths))
   )
   // Shared with no other server of this program: layers are memoised by identity, and each has services of its own.
   const built = yield* Layer.buildWithMemoMap(routes, yield* Layer.makeMemoMap, yield* Effect.scope)
@@ -109,8 +120,14 @@ export const serve = Effect.fnUntraced(function* <E = never>(
     bodyPatience: options.bodyPatience ?? "1 minute",
     silencePatience: options.silencePatience ?? "1 minute",
     maxConnections: options.maxConnections ?? 4000,
+    trustedProxies: access.trustedProxies,
     unhurried: importPaths
   }).pipe(Effect.updateService(UrlParams.CurrentRedactedNames, (names) => [...names, /token|secret|authorization/i]))
+  if (!access.requiresToken) {
+    yield* Effect.logWarning(
+      "The server asks no caller for a token: every program and every proxy that reaches this port can do everything."
+    )
+  }
   const host = address.family === "IPv6" ? `[${address.address}]` : address.address
   return { host: address.address, port: address.port, url: `http://${host}:${address.port}` }
 })
@@ -124,9 +141,21 @@ const accessOf = Effect.fnUntraced(function* <E>({
   rateLimit,
   requireTokens = false,
   tokens,
-  waitingPaths = []
+  trustProxy
 }: ServeOptions<E>): Effect.fn.Return<GuardOptions, ServeRefused | SqlError.SqlError> {
-  const requiresToken = requireTokens || !isLoopback(host)
+  const trusted = trustedProxies(trustProxy)
+  if (Result.isFailure(trusted)) {
+    return yield* new ServeRefused({
+      problem: `trustProxy takes addresses and networks of proxies, 10.0.0.5 or 10.1.0.0/16, and not ${JSON.stringify(trusted.failure)}`
+    })
+  }
+  const wrong = allowOrigins.find((origin) => !isOrigin(origin))
+  if (wrong !== undefined) {
+    return yield* new ServeRefused({
+      problem: `allowOrigins takes origins like https://board.example.com, and not ${JSON.stringify(wrong)}`
+    })
+  }
+  const requiresToken = requireTokens || trusted.success !== undefined || !isLoopback(host)
   if (requiresToken && tokens === undefined) {
     return yield* new ServeRefused({
       problem: "callers must show a token there, and the server was given none to know"
@@ -135,7 +164,7 @@ const accessOf = Effect.fnUntraced(function* <E>({
   if (requiresToken && !requireTokens && tokens !== undefined && !(yield* tokens.hasAny)) {
     return yield* new ServeRefused({
       problem:
-        `others can reach ${JSON.stringify(host)}, so callers must show a token, and there is none yet: make one with ` +
+        `others can reach ${isLoopback(host) ? "it through the proxy" : JSON.stringify(host)}, so callers must show a token, and there is none yet: make one with ` +
         "`backlog token create`, or start with --require-tokens"
     })
   }
@@ -143,11 +172,18 @@ const accessOf = Effect.fnUntraced(function* <E>({
     hosts: namesOf(host, allowHosts),
     origins: new Set(allowOrigins),
     open: new Set([documentPath, referencePath, operationPaths.health, operationPaths.ready, ...openPaths]),
-    waiting: new Set(waitingPaths),
     tokens,
     requiresToken,
-    rateLimit: rateLimitOf(rateLimit, requiresToken)
+    rateLimit: rateLimitOf(rateLimit, requiresToken),
+    trustedProxies: trusted.success
   }
+})
+
+/** A path has one spelling, so that every check compares the path that is routed. */
+const exactPaths = Layer.succeed(HttpRouter.RouterConfig)({
+  caseSensitive: true,
+  ignoreDuplicateSlashes: false,
+  ignoreTrailingSlash: false
 })
 
 const pathsOf = (): Paths => {

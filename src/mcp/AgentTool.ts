@@ -1,6 +1,7 @@
 import { Effect, Schema } from "effect"
 import { Tool } from "effect/ai"
 import type { SqlClient } from "effect/sql"
+import { stillValid } from "../http/Authority.ts"
 import type { Shutdown } from "../http/Shutdown.ts"
 import type { AuditService, BacklogService } from "../index.ts"
 import { type Agent, CurrentAgent } from "./Agent.ts"
@@ -53,6 +54,6 @@ export const agentTool = <const Fields extends Schema.Struct.Fields>(
     Effect.gen(function* () {
       const agent = yield* CurrentAgent
       if (agent === undefined) return yield* new Refused({ problem: "The server does not know who calls." })
-      return yield* Effect.catch(answer(input, agent), refusalOf(agent))
+      return yield* Effect.catch(Effect.andThen(stillValid, answer(input, agent)), refusalOf(agent))
     })
 })

@@ -10,8 +10,10 @@ import {
 } from "effect/http"
 import { type Problem, problemMediaType, problemOf } from "../http/asProblem.ts"
 import { problems } from "../http/api/problems.ts"
+import { type Authority, CurrentAuthority } from "../http/Authority.ts"
 import { BodyTooLarge } from "../http/BodyTooLarge.ts"
 import { CurrentCaller } from "../http/Caller.ts"
+import { Unauthorized } from "../http/access/problems.ts"
 import type { AccessRole } from "../index.ts"
 import { about } from "./about.ts"
 import { type Agent, CurrentAgent } from "./Agent.ts"
@@ -50,7 +52,13 @@ export const layerMcpRoutes: Layer.Layer<never, never, HttpRouter.HttpRouter | T
       const whose = JSON.stringify([agent.role, agent.actor])
       const session = request.headers[sessionHeader]
       if (session !== undefined && !sessions.isOf(session, whose)) return unknownSession
-      const response = yield* Effect.provideService(serve(withoutOrigin(request)), CurrentAgent, agent)
+      const { authority, wasRefused } = noting(yield* CurrentAuthority)
+      const response = yield* serve(withoutOrigin(request)).pipe(
+        Effect.provideService(CurrentAgent, agent),
+        Effect.provideService(CurrentAuthority, authority)
+      )
+      const error = wasRefused()
+      if (error !== undefined && isOneMessage(response)) return refused(error)
       if (session !== undefined && request.method === "DELETE") sessions.ended(session)
       // The header is set as late as this.
       yield* HttpEffect.appendPreResponseHandler((_, written) => {
@@ -72,6 +80,25 @@ export const layerMcpRoutes: Layer.Layer<never, never, HttpRouter.HttpRouter | T
     )
   })
 )
+
+/** An authority that notes that it refused a tool. */
+const noting = ({ ended, stillValid }: Authority) => {
+  let refusal: Unauthorized | undefined
+  const noted = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    Effect.tapError(effect, (error) =>
+      Effect.sync(() => {
+        if (error instanceof Unauthorized) refusal = error
+      })
+    )
+  return { authority: { stillValid: noted(stillValid), ended: noted(ended) }, wasRefused: () => refusal }
+}
+
+/** Whether the answer is that of one call: one of several may have been carried out. */
+const isOneMessage = ({ body }: HttpServerResponse.HttpServerResponse): boolean =>
+  body._tag === "Uint8Array" && body.body[0] === openingBrace && !body.body.subarray(0, -1).includes(lineFeed)
+
+const openingBrace = 0x7b
+const lineFeed = 0x0a
 
 /** Who calls, if he may, with a message that is not too long. */
 const admitted = Effect.fnUntraced(function* ({ headers }: HttpServerRequest.HttpServerRequest) {

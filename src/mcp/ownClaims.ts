@@ -1,7 +1,8 @@
 import { Context, Effect, Layer } from "effect"
 import type { SqlError } from "effect/sql"
 import { makeClaimOwners } from "../http/access/ClaimOwners.ts"
-import type { Forbidden } from "../http/access/problems.ts"
+import type { Forbidden, Unauthorized } from "../http/access/problems.ts"
+import { stillValid } from "../http/Authority.ts"
 import { workerRules } from "../http/access/workerRules.ts"
 import type { AuditService, BacklogService } from "../index.ts"
 import type { Agent } from "./Agent.ts"
@@ -20,7 +21,10 @@ export class ClaimOwners extends Context.Service<ClaimOwners, Effect.Success<typ
 export const ownClaim = (
   { owner, role }: Agent,
   claim: { readonly id: string; readonly token: number }
-): Effect.Effect<void, Forbidden | SqlError.SqlError, ClaimOwners> =>
+): Effect.Effect<void, Forbidden | Unauthorized | SqlError.SqlError, ClaimOwners> =>
   role === "worker"
-    ? Effect.flatMap(ClaimOwners, (ownerOf) => workerRules(owner, ownerOf)("renew", claim))
+    ? Effect.flatMap(ClaimOwners, (ownerOf) =>
+        // The owner may have been read from the database, and the command follows.
+        Effect.andThen(workerRules(owner, ownerOf)("renew", claim), stillValid)
+      )
     : Effect.void

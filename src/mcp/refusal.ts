@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
-import type { Forbidden } from "../http/access/problems.ts"
+import type { Forbidden, Unauthorized } from "../http/access/problems.ts"
 import { type InvalidInput, type LogFailure, ReadOnlyReplica, type Rejection, replicaTroubleOf } from "../index.ts"
 import { directoryLostIn, directoryLostProblem } from "../services/HeldDirectory.ts"
 import { troubleOf } from "../services/troubleOf.ts"
@@ -8,7 +8,7 @@ import type { Agent } from "./Agent.ts"
 import { instant, quoted } from "./words.ts"
 
 /** What goes wrong in a tool. */
-export type AgentError = Rejection | InvalidInput | Forbidden | LogFailure
+export type AgentError = Rejection | InvalidInput | Forbidden | Unauthorized | LogFailure
 
 /** Why a tool did not do it, in words that say what to do instead. */
 export class Refused extends Schema.TaggedError<Refused>()("Refused", { problem: Schema.String }) {
@@ -31,6 +31,8 @@ const sentence = (error: Foreseen, { owner }: Agent): string => {
   switch (error._tag) {
     case "InvalidInput":
       return `${error.message}\nNothing was done.`
+    case "Unauthorized":
+      return `${error.problem} Nothing was done.`
     case "CardNotFound":
       return `${error.message} backlog_list lists those there are.`
     case "CardAlreadyExists":

@@ -1,4 +1,4 @@
-import { Context, Duration, Effect, Layer, Redacted, Schema, Semaphore } from "effect"
+import { Context, Duration, Effect, Layer, Option, Redacted, Schema, Semaphore } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { timingSafeEqual } from "node:crypto"
 import { Name } from "../domain/Text.ts"
@@ -50,8 +50,11 @@ export class AccessTokens extends Context.Service<
     readonly authenticate: (
       text: Redacted.Redacted
     ) => Effect.Effect<AccessToken, AccessTokenRefused | SqlError.SqlError>
-    /** Whether a token is still taken. */
-    readonly isTaken: (id: string) => Effect.Effect<boolean, SqlError.SqlError>
+    /** Whether a token is still taken, and where `as` is given, for the same actor and role. */
+    readonly isTaken: (
+      id: string,
+      as?: Pick<AccessToken, "actor" | "role">
+    ) => Effect.Effect<boolean, SqlError.SqlError>
     /** Whether there is a token that is taken. */
     readonly hasAny: Effect.Effect<boolean, SqlError.SqlError>
   }
@@ -130,7 +133,7 @@ export class AccessTokens extends Context.Service<
       const current = Effect.suspend(() => knownSince(performance.now() - staleness))
 
       /**
-       * What is known from now on, for a token that is not known: it may have been made just now. Read not too often, so
+       * What is known from now on, for a text that is no known token: its token may have been made just now. Read not too often, so
        * that who shows wrong tokens makes the others wait for nothing, and the database do little.
        */
       const knownFromNowOn = Effect.suspend(() => {
@@ -153,15 +156,38 @@ export class AccessTokens extends Context.Service<
         return expiresAt !== null && expiresAt.epochMilliseconds <= databaseTime ? undefined : one
       }
 
+      /** The token that has an id and a hash, compared in constant time. */
+      const shownIn = (found: Known, id: string, hash: Uint8Array): AccessToken | undefined => {
+        const one = takenIn(found, id)
+        const isSame = timingSafeEqual(hash, one?.hash ?? nothing)
+        return isSame ? one?.token : undefined
+      }
+
+      /**
+       * A token by what is known. Within a transaction of the caller's a read is made in that transaction: it must not
+       * wait for a read of others, who may wait for the only session, which the transaction has.
+       */
+      const takenNow = Effect.fnUntraced(function* (id: string) {
+        const already = readSince(performance.now() - staleness)
+        if (already !== undefined) return takenIn(already, id)?.token
+        if (Option.isNone(yield* Effect.serviceOption(sql.transactionService)))
+          return takenIn(yield* current, id)?.token
+        const rows = yield* sql`
+          SELECT ${columns} FROM ${table}
+          WHERE id = ${id} AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ${now()})`
+        return decodeRows(rows)[0]
+      })
+
       const authenticate = Effect.fnUntraced(function* (shown: Redacted.Redacted) {
         const text = Redacted.value(shown)
         const id = tokenIdIn(text)
         if (id === undefined) return yield* new AccessTokenRefused({ reason: "malformed" })
-        const found = takenIn(yield* current, id) ?? takenIn(yield* knownFromNowOn, id)
-        const isSame = timingSafeEqual(tokenHash(text), found?.hash ?? nothing)
-        if (found === undefined || !isSame) return yield* new AccessTokenRefused({ reason: "notValid" })
+        const hash = tokenHash(text)
+        // A wrong secret takes the same steps as an unknown id, so that the time says nothing about ids.
+        const found = shownIn(yield* current, id, hash) ?? shownIn(yield* knownFromNowOn, id, hash)
+        if (found === undefined) return yield* new AccessTokenRefused({ reason: "notValid" })
         used.add(id)
-        return found.token
+        return found
       })
 
       return AccessTokens.of({
@@ -187,7 +213,11 @@ export class AccessTokens extends Context.Service<
           return rows.length === 0 ? yield* new AccessTokenNotFound({ id }) : only(decodeRows(rows))
         }, named),
         authenticate,
-        isTaken: (id) => Effect.map(current, (found) => takenIn(found, id) !== undefined),
+        isTaken: (id, as) =>
+          Effect.map(
+            takenNow(id),
+            (token) => token !== undefined && (as === undefined || (token.actor === as.actor && token.role === as.role))
+          ),
         hasAny: Effect.map(
           Effect.suspend(() => knownSince(performance.now())),
           ({ byId }) => byId.size > 0

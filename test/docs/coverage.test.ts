@@ -41,8 +41,9 @@ const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
   ],
   "docs/http.md": [
     { language: "http", by: "test/docs/http.test.ts" },
+    { language: /^(nginx|caddy|haproxy)$/, by: "test/security/proxyExamples.test.ts" },
     { language: "ts", by: "test/docs/programs.test.ts" },
-    { language: "indented", by: "test/http/docs.test.ts" }
+    { language: /^(sh|indented)$/, by: "test/http/docs.test.ts" }
   ],
   "docs/import.md": [{ language: /^(console|sql|json .*|markdown .*)$/, by: "test/import/docs.test.ts" }],
   "docs/library.md": [{ language: "ts", by: "test/docs/programs.test.ts" }],

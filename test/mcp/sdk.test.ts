@@ -10,7 +10,7 @@ import { afterAll, describe, expect, it } from "vitest"
 import { BacklogSchema } from "../../src/events/SchemaName.ts"
 import { serve } from "../../src/http/index.ts"
 import { AccessTokens, BacklogService } from "../../src/index.ts"
-import { layerMcpRoutes, mcpPath } from "../../src/mcp/index.ts"
+import { layerMcpRoutes } from "../../src/mcp/index.ts"
 import { makeSessions } from "../../src/mcp/Sessions.ts"
 import { cli, onServer } from "../cli/support.ts"
 import { currentClient, eventsOf, freshBacklog, postgresClient } from "../support/backlogs.ts"
@@ -90,9 +90,8 @@ const layerServed = Layer.effect(
   Effect.gen(function* () {
     const tokens = yield* AccessTokens
     const routes = Layer.provide(layerMcpRoutes, Layer.succeed(SqlClient.SqlClient)(yield* SqlClient.SqlClient))
-    const waitingPaths = [mcpPath]
-    const open = yield* serve({ port: 0, routes, waitingPaths })
-    const guarded = yield* serve({ port: 0, routes, waitingPaths, tokens, requireTokens: true })
+    const open = yield* serve({ port: 0, routes })
+    const guarded = yield* serve({ port: 0, routes, tokens, requireTokens: true })
     return { open: open.url, guarded: guarded.url, tokens }
   })
 ).pipe(

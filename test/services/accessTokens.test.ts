@@ -112,10 +112,12 @@ onServer("the tokens of a server", (test) => {
       const unknown = textOf(text.slice(0, -9).replace(made.token.id, "0123456789abcdef"))
       yield* tokens.authenticate(made.secret)
       expect(yield* taken(tokens, unknown)).toBe("notValid")
-      expect(compared).toEqual([
-        [sha256(text), sha256(text)],
-        [sha256(unknown), "0".repeat(64)]
-      ])
+      const other = yield* tokens.create({ actor: "bob", role: "worker", createdBy: "admin" })
+      const wrong = textOf(Redacted.value(other.secret).slice(0, -9).replace(other.token.id, made.token.id))
+      expect(yield* taken(tokens, wrong)).toBe("notValid")
+      const none = [sha256(unknown), "0".repeat(64)]
+      const differs = [sha256(wrong), sha256(text)]
+      expect(compared).toEqual([[sha256(text), sha256(text)], none, none, differs, differs])
     })
   )
 
@@ -155,6 +157,29 @@ onServer("the tokens of a server", (test) => {
         { concurrency: "unbounded" }
       )
       expect(known).toMatchObject({ id: token.id })
+    })
+  )
+
+  test(
+    "are looked for in the same way whether the id or the secret is wrong, which delays no right one",
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const schema = yield* BacklogSchema
+      const { tokens } = yield* tokensOf("1 hour")
+      const made = yield* tokens.create({ actor: "ann", role: "worker", createdBy: "admin" })
+      const other = yield* tokens.create({ actor: "bob", role: "worker", createdBy: "admin" })
+      yield* tokens.authenticate(made.secret)
+      const body = Redacted.value(other.secret).slice(0, -9)
+      const wrong = {
+        id: textOf(body.replace(other.token.id, "0123456789abcdef")),
+        secret: textOf(body.replace(other.token.id, made.token.id))
+      }
+      // Each asks the database, which the failure shows; a right one does not.
+      yield* sql`ALTER TABLE ${sql(`${schema}.access_tokens`)} RENAME TO elsewhere`
+      expect(yield* taken(tokens, wrong.id)).toBe("SqlError")
+      expect(yield* taken(tokens, wrong.secret)).toBe("SqlError")
+      expect(yield* tokens.authenticate(made.secret)).toEqual(made.token)
+      yield* sql`ALTER TABLE ${sql(`${schema}.elsewhere`)} RENAME TO access_tokens`
     })
   )
 

@@ -1,7 +1,9 @@
-import { Duration, Effect, Layer } from "effect"
+import { Duration, Effect, Layer, Result } from "effect"
 import { Command } from "effect/cli"
 import { SqlClient } from "effect/sql"
 import { AccessTokens, Doctor, InvalidInput, keepAnchors, type KeepAnchorsOptions } from "../../index.ts"
+import { trustedProxies } from "../../http/access/forwarding.ts"
+import { isOrigin } from "../../http/access/origins.ts"
 import { withServer } from "../database.ts"
 import { exitCodes } from "../failure.ts"
 import { switchFlag, text, whole } from "../flags.ts"
@@ -22,6 +24,11 @@ export const serve = documented(
       port: whole("port", "The port to listen on (default: 4010; 0 for one that is free)", "PORT"),
       host: text("host", "The address to listen on (default: 127.0.0.1)", "ADDRESS"),
       requireTokens: switchFlag("require-tokens", "Callers must show a token, also where only this machine can reach"),
+      trustProxy: switchFlag(
+        "trust-proxy",
+        "Requires tokens, and takes clients' addresses from the headers of a proxy on this machine"
+      ),
+      trustProxyFrom: text("trust-proxy-from", "The same, from proxies at these addresses and networks", "ADDRESS,…"),
       allowHost: text("allow-host", "More names by which the server may be asked for, in headers Host", "NAME,…"),
       allowOrigin: text("allow-origin", "Origins whose pages may ask, https://board.example.com", "ORIGIN,…"),
       rateLimit: whole("rate-limit", "Requests of each caller in a second; 0 for no limit (default: 1000 with tokens)"),
@@ -35,6 +42,7 @@ export const serve = documented(
       const anchoring = yield* anchoringOf(input)
       const { allowHost, allowOrigin, host, logFormat, logLevel, maxConnections, port, rateLimit, requireTokens } =
         input
+      const { trustProxy, trustProxyFrom } = input
       if (port !== undefined && (port < 0 || port > 65_535)) {
         return yield* new InvalidInput({ problem: "--port takes 0 to 65535" })
       }
@@ -45,16 +53,23 @@ export const serve = documented(
         return yield* new InvalidInput({ problem: "--rate-limit takes 0 or more" })
       }
       const allowOrigins = listed(allowOrigin)
-      const wrong = allowOrigins.find((origin) => URL.parse(origin)?.origin !== origin)
+      const wrong = allowOrigins.find((origin) => !isOrigin(origin))
       if (wrong !== undefined) {
         return yield* new InvalidInput({
           problem: `--allow-origin takes origins like https://board.example.com, and not ${JSON.stringify(wrong)}`
         })
       }
+      const proxies = listed(trustProxyFrom)
+      const trusted = trustedProxies(proxies)
+      if (Result.isFailure(trusted) || (trustProxyFrom !== undefined && proxies.length === 0)) {
+        return yield* new InvalidInput({
+          problem: `--trust-proxy-from takes addresses and networks of proxies, 10.0.0.5 or 10.1.0.0/16, and not ${JSON.stringify(Result.isFailure(trusted) ? trusted.failure : trustProxyFrom)}`
+        })
+      }
       const { endsByInterrupt, env, stderr } = yield* Host
       const layerTelemetry = yield* telemetry(env)
       const server = yield* Effect.promise(() => import("../../http/index.ts"))
-      const { layerMcpRoutes, mcpPath } = yield* Effect.promise(() => import("../../mcp/index.ts"))
+      const { layerMcpRoutes } = yield* Effect.promise(() => import("../../mcp/index.ts"))
       endsByInterrupt({ patienceMillis, exitCode: exitCodes.done })
       return yield* withServer(
         Effect.gen(function* () {
@@ -71,7 +86,7 @@ export const serve = documented(
               allowOrigins,
               maxConnections,
               routes: Layer.provide(layerMcpRoutes, Layer.succeed(SqlClient.SqlClient)(yield* SqlClient.SqlClient)),
-              waitingPaths: [mcpPath],
+              trustProxy: proxies.length > 0 ? proxies : trustProxy,
               rateLimit:
                 rateLimit === undefined
                   ? undefined
@@ -105,6 +120,10 @@ export const serve = documented(
       {
         command: "backlog serve --host 0.0.0.0 --allow-host backlog.example.com --log-format json",
         description: "For others, who show tokens"
+      },
+      {
+        command: "backlog serve --trust-proxy --allow-host backlog.example.com",
+        description: "Behind a proxy on this machine, for callers who show tokens"
       },
       {
         command: "backlog serve --anchor-file /var/lib/anchors/work.txt --anchor-every 15",

@@ -1,12 +1,16 @@
-import { Effect, Metric, Option, Redacted, Result, Schema, Stream } from "effect"
+import { Clock, type Context, Effect, Metric, Option, Redacted, Result, Schema, Stream } from "effect"
 import { HttpBody, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { shortened } from "../../domain/shortened.ts"
-import type { AccessTokens } from "../../index.ts"
+import type { AccessToken, AccessTokens } from "../../index.ts"
 import { problems } from "../api/problems.ts"
 import { type Problem, problemMediaType, problemOf } from "../asProblem.ts"
+import { type Authority, CurrentAuthority } from "../Authority.ts"
 import { type CallerIdentity, CurrentCaller } from "../Caller.ts"
 import { DatabaseUnavailable } from "../DatabaseTrouble.ts"
+import { CurrentIncoming, type IncomingBody } from "../node/Incoming.ts"
+import { forwardingHeaderIn, lastOf, type TrustedProxies } from "./forwarding.ts"
 import { hostIn } from "./names.ts"
+import { originOf } from "./origins.ts"
 import { TooManyRequests, Unauthorized } from "./problems.ts"
 import { makeTokenBuckets, type RateLimit } from "./TokenBuckets.ts"
 
@@ -20,12 +24,12 @@ export interface GuardOptions {
   readonly open: ReadonlySet<string>
   /** The tokens that are taken; none are when absent. */
   readonly tokens: AccessTokens["Service"] | undefined
-  /** Paths whose answers may be waited for. */
-  readonly waiting: ReadonlySet<string>
   /** Whether whoever shows no token is nobody, or else anybody. */
   readonly requiresToken: boolean
   /** How often each caller may ask; as often as he likes when absent. */
   readonly rateLimit: RateLimit | undefined
+  /** Proxies that say how they were asked; none when absent. */
+  readonly trustedProxies: TrustedProxies | undefined
 }
 
 type App<E, R> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
@@ -37,15 +41,25 @@ const refused = Metric.counter("backlog_http_refused_total", {
 
 const anybody: CallerIdentity = { actor: undefined, role: "anybody" }
 
-/** How often it is looked whether the token of an answer that goes on is still taken. */
-const lookAgain = "1 second"
+/** How often the token of a request that is not over is checked. */
+const checkEvery = "1 second"
+const checkEveryMillis = 1000
+
+/** For how long a token whose state cannot be read counts as before, in milliseconds. */
+const unreadable = 30_000
 
 /**
  * Lets a request through to an application when it is meant for this server, comes from no page of another origin, and is
- * made by somebody who may call, not too often. The application finds him as `CurrentCaller`.
+ * made by a caller who may call, not too often. The application finds the caller as `CurrentCaller`, and for how long the
+ * caller may act as `CurrentAuthority`.
  */
-export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens, waiting }: GuardOptions) => {
+export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens, trustedProxies }: GuardOptions) => {
   const take = rateLimit === undefined ? () => 0 : makeTokenBuckets(rateLimit)
+
+  const isAllowed = (host: string): boolean => {
+    const name = hostIn(host)
+    return name !== undefined && hosts.has(name)
+  }
 
   /** Who calls, by the token that is shown. */
   const identify = Effect.fnUntraced(function* ({ headers }: HttpServerRequest.HttpServerRequest) {
@@ -61,77 +75,135 @@ export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens, 
     )
   })
 
-  /** Ends when a token is taken no more. */
-  const revoked = (id: string): Effect.Effect<void> =>
-    Effect.sleep(lookAgain).pipe(
-      Effect.andThen(
-        tokens === undefined ? Effect.succeed(true) : Effect.orElseSucceed(tokens.isTaken(id), () => true)
-      ),
-      Effect.repeat({ while: (isTaken) => isTaken }),
-      Effect.asVoid
-    )
-
-  /** An answer that ends, broken off, when the token for which it is given is taken no more. */
-  const whileTaken = (
-    response: HttpServerResponse.HttpServerResponse,
-    id: string
-  ): HttpServerResponse.HttpServerResponse => {
-    const { body } = response
-    if (body._tag !== "Stream") return response
-    return HttpServerResponse.setBody(
-      response,
-      HttpBody.stream(
-        Stream.interruptWhen(body.stream, Effect.andThen(revoked(id), Effect.die(new Error("the token was revoked")))),
-        body.contentType,
-        body.contentLength
-      )
-    )
+  /** For how long the caller with a token may act. */
+  const authorityOf = (token: AccessToken): Authority => {
+    const isTaken = tokens === undefined ? Effect.succeed(false) : tokens.isTaken(token.id, token)
+    const stillValid = Effect.flatMap(isTaken, (taken) => (taken ? Effect.void : Effect.fail(noLonger)))
+    const ended = Effect.gen(function* () {
+      let knownAt = yield* Clock.currentTimeMillis
+      for (;;) {
+        yield* Effect.sleep(checkEvery)
+        const state = yield* Effect.result(isTaken)
+        if (Result.isSuccess(state) && !state.success) return yield* noLonger
+        const now = yield* Clock.currentTimeMillis
+        if (Result.isSuccess(state)) knownAt = now
+        else if (now - knownAt > unreadable) return yield* noLonger
+      }
+    })
+    return { stillValid, ended }
   }
+
+  /** An answer that is broken off when the caller may not act any more. */
+  const whileValid = (
+    response: HttpServerResponse.HttpServerResponse,
+    body: HttpBody.Stream,
+    { ended }: Authority
+  ): HttpServerResponse.HttpServerResponse =>
+    HttpServerResponse.setBody(
+      response,
+      HttpBody.stream(Stream.interruptWhen(body.stream, Effect.orDie(ended)), body.contentType, body.contentLength)
+    )
 
   /** The application's answer to whoever calls, or why he gets none. */
   const answered = Effect.fnUntraced(function* <E, R>(app: App<E, R>, request: HttpServerRequest.HttpServerRequest) {
     const identified = yield* Effect.result(identify(request))
     if (Result.isFailure(identified)) {
-      return identified.failure instanceof Unauthorized
-        ? yield* unauthorized(request, identified.failure)
-        : yield* Effect.andThen(
-            Effect.logError("The tokens cannot be read.", identified.failure),
-            refuse(request, encodeUnavailable(new DatabaseUnavailable({ reason: identified.failure.reason._tag })))
-          )
+      if (!(identified.failure instanceof Unauthorized)) {
+        return yield* Effect.andThen(
+          Effect.logError("The tokens cannot be read.", identified.failure),
+          refuse(request, encodeUnavailable(new DatabaseUnavailable({ reason: identified.failure.reason._tag })))
+        )
+      }
+      const wait = take(clientOf(request))
+      return yield* wait > 0 ? tooMany(request, wait) : unauthorized(request, identified.failure)
     }
     const token = identified.success
-    const wait = take(token?.id ?? Option.getOrElse(request.remoteAddress, () => ""))
-    if (wait > 0) {
-      const error = new TooManyRequests({ retryAfterSeconds: Math.ceil(wait) })
-      return yield* refuse(request, encodeTooMany(error), { "retry-after": String(error.retryAfterSeconds) })
-    }
+    const wait = take(token?.id ?? clientOf(request))
+    if (wait > 0) return yield* tooMany(request, wait)
     const identity = token === undefined ? anybody : { actor: token.actor, role: token.role }
-    const response = Effect.provideService(app, CurrentCaller, identity)
-    if (token === undefined) return yield* response
-    // An answer that is waited for must not be given to whom it would not be given any more.
-    const isWaitedFor = /[?&]wait/.test(request.url) || waiting.has(pathOf(request))
-    const given = isWaitedFor
-      ? Effect.raceFirst(response, Effect.andThen(revoked(token.id), unauthorized(request, noLonger)))
-      : response
-    return whileTaken(yield* given, token.id)
+    const known = Effect.provideService(app, CurrentCaller, identity)
+    if (token === undefined) return yield* known
+    const authority = authorityOf(token)
+    const acting = Effect.provideService(known, CurrentAuthority, authority)
+    const { body } = yield* CurrentIncoming
+    if (body === undefined) {
+      const response = yield* acting
+      if (response.body._tag === "Stream") return whileValid(response, response.body, authority)
+      // What is read without a body changes nothing, so it can be kept from a caller who may not have it any more.
+      const isRead = request.method === "GET" || request.method === "HEAD"
+      return isRead && !(yield* isValid(authority)) ? yield* unauthorized(request, noLonger) : response
+    }
+    const watched = watchBody(body, authority, yield* Effect.context())
+    const response = yield* Effect.catchCause(Effect.ensuring(acting, Effect.sync(watched.stop)), (cause) =>
+      watched.hasEnded() ? Effect.undefined : Effect.failCause(cause)
+    )
+    // What read the body found that it broke off.
+    if (response === undefined || watched.hasEnded()) return yield* unauthorized(request, noLonger)
+    return response.body._tag === "Stream" ? whileValid(response, response.body, authority) : response
   })
 
   return <E, R>(app: App<E, R>): App<E, R | HttpServerRequest.HttpServerRequest> =>
     Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
-      const { host = "", origin } = request.headers
-      const name = hostIn(host)
-      if (name === undefined || !hosts.has(name)) return yield* refuse(request, hostNotAllowed(host))
-      const isOther = origin !== undefined && URL.parse(origin)?.host !== host.toLowerCase()
-      if (isOther && !origins.has(origin)) return yield* refuse(request, originNotAllowed(origin))
+      const { path, peer, problem } = yield* CurrentIncoming
+      if (problem !== undefined) return yield* refuse(request, badRequest(problem))
+      const { headers } = request
+      const proxy = requiresToken ? undefined : forwardingHeaderIn(headers)
+      if (proxy !== undefined) return yield* refuse(request, forwarded(proxy))
+      const { host = "", origin } = headers
+      if (!isAllowed(host)) return yield* refuse(request, hostNotAllowed(host))
+      const isProxied = trustedProxies?.includes(peer) === true
+      const outerHost = (isProxied ? lastOf(headers["x-forwarded-host"]) : undefined) ?? host
+      if (!isAllowed(outerHost)) return yield* refuse(request, hostNotAllowed(outerHost))
+      const scheme = isProxied && lastOf(headers["x-forwarded-proto"])?.toLowerCase() === "https" ? "https" : "http"
+      const isOther = origin !== undefined && origin !== originOf(scheme, outerHost)
+      if (isOther && !origins.has(origin)) return yield* refuse(request, originNotAllowed(origin, outerHost))
       if (isOther && request.method === "OPTIONS") return preflight(origin)
-      const isOpen = open.has(pathOf(request))
-      const response = yield* isOpen ? app : answered(app, request)
+      const response = yield* Effect.flatMap(open.has(path) ? app : answered(app, request), (answer) =>
+        answer.status === 401 && answer.headers["www-authenticate"] === undefined
+          ? Effect.as(count(request, "Unauthorized"), HttpServerResponse.setHeaders(answer, challenge))
+          : Effect.succeed(answer)
+      )
       return isOther ? HttpServerResponse.setHeaders(response, crossOrigin(origin)) : response
     })
 }
 
-const pathOf = ({ url }: HttpServerRequest.HttpServerRequest): string => url.replace(/[?#].*$/s, "")
+const isValid = ({ stillValid }: Authority): Effect.Effect<boolean> =>
+  Effect.match(stillValid, { onSuccess: () => true, onFailure: (error) => !(error instanceof Unauthorized) })
+
+/** Fails a body that is still on its way when the caller may not act any more. Costs a timer, and no fiber. */
+const watchBody = (body: IncomingBody, { stillValid }: Authority, context: Context.Context<never>) => {
+  let ended = false
+  const timer = setInterval(() => {
+    if (!body.isOnItsWay()) {
+      clearInterval(timer)
+      return
+    }
+    Effect.runForkWith(context)(
+      Effect.catch(stillValid, (error) =>
+        Effect.sync(() => {
+          if (!(error instanceof Unauthorized) || !body.isOnItsWay()) return
+          ended = true
+          body.fail(error)
+        })
+      )
+    )
+  }, checkEveryMillis).unref()
+  return { stop: () => clearInterval(timer), hasEnded: () => ended }
+}
+
+const clientOf = (request: HttpServerRequest.HttpServerRequest): string =>
+  Option.getOrElse(request.remoteAddress, () => "")
+
+const badRequest = (problem: string): Problem => problemOf("BadRequest", 400, "Bad request", problem)
+
+const forwarded = (header: string): Problem =>
+  problemOf(
+    "ForwardedRequest",
+    403,
+    "Forwarded request",
+    `The header ${JSON.stringify(shortened(header))} shows that a proxy forwarded this request, and this server asks no caller for a token, so all clients of the proxy could do everything. Start the server with --trust-proxy, which requires tokens.`
+  )
 
 const hostNotAllowed = (host: string): Problem =>
   problemOf(
@@ -141,12 +213,12 @@ const hostNotAllowed = (host: string): Problem =>
     `This server is not asked for by the name ${JSON.stringify(shortened(host))}: start it with --allow-host to have it so.`
   )
 
-const originNotAllowed = (origin: string): Problem =>
+const originNotAllowed = (origin: string, host: string): Problem =>
   problemOf(
     "OriginNotAllowed",
     403,
     "Origin not allowed",
-    `Pages of ${JSON.stringify(shortened(origin))} may not ask this server: start it with --allow-origin to have it so.`
+    `Pages of ${JSON.stringify(shortened(origin))} may not ask this server: start it with --allow-origin to have it so.${origin === `https://${host.toLowerCase()}` ? " When a proxy with TLS serves these pages of its own, start it with --trust-proxy." : ""}`
   )
 
 const encodeUnauthorized = Schema.encodeSync(problems.unauthorized)
@@ -159,20 +231,30 @@ const refuse = (
   headers: Readonly<Record<string, string>> = {}
 ) =>
   Effect.as(
-    Effect.andThen(
-      Metric.update(Metric.withAttributes(refused, { reason: problem._tag }), 1),
-      Effect.logDebug("A request was refused.").pipe(
-        Effect.annotateLogs({
-          reason: problem._tag,
-          from: Option.getOrElse(request.remoteAddress, () => "")
-        })
-      )
-    ),
+    count(request, problem._tag),
     HttpServerResponse.jsonUnsafe(problem, { status: problem.status, contentType: problemMediaType, headers })
   )
 
+const count = (request: HttpServerRequest.HttpServerRequest, reason: string) =>
+  Effect.andThen(
+    Metric.update(Metric.withAttributes(refused, { reason }), 1),
+    Effect.logDebug("A request was refused.").pipe(
+      Effect.annotateLogs({
+        reason,
+        from: clientOf(request)
+      })
+    )
+  )
+
+const challenge = { "www-authenticate": "Bearer" }
+
 const unauthorized = (request: HttpServerRequest.HttpServerRequest, error: Unauthorized) =>
-  refuse(request, encodeUnauthorized(error), { "www-authenticate": "Bearer" })
+  refuse(request, encodeUnauthorized(error), challenge)
+
+const tooMany = (request: HttpServerRequest.HttpServerRequest, wait: number) => {
+  const error = new TooManyRequests({ retryAfterSeconds: Math.ceil(wait) })
+  return refuse(request, encodeTooMany(error), { "retry-after": String(error.retryAfterSeconds) })
+}
 
 const noLonger = new Unauthorized({ problem: "The token was revoked, or has expired." })
 

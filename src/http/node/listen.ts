@@ -1,8 +1,12 @@
-import { Context, Data, Deferred, Duration, Effect, Fiber, type Scope } from "effect"
+import { Context, Data, Deferred, Duration, Effect, Fiber, Result, type Scope } from "effect"
 import { HttpEffect, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
-import { hasBody, requestOf } from "./requestOf.ts"
+import { clientAddress, plainAddress, type TrustedProxies } from "../access/forwarding.ts"
+import { headersWithin } from "./headersWithin.ts"
+import { CurrentIncoming } from "./Incoming.ts"
+import { incomingBodyOf, requestOf } from "./requestOf.ts"
+import { requestTarget } from "./requestTarget.ts"
 import { writeResponse } from "./writeResponse.ts"
 
 /** The address cannot be listened on. */
@@ -35,6 +39,8 @@ export interface ListenOptions {
   readonly unhurried: ReadonlySet<string>
   /** Connections at most: more are hung up on. */
   readonly maxConnections: number
+  /** Proxies that say for whom they ask; none when absent. */
+  readonly trustedProxies: TrustedProxies | undefined
   /** Succeeds when the server is about to end, before anything else of it ends. */
   readonly shutdown: Deferred.Deferred<void>
 }
@@ -52,8 +58,8 @@ export const listen = Effect.fnUntraced(function* <E, R>(
   Exclude<R, HttpServerRequest.HttpServerRequest | Scope.Scope> | Scope.Scope
 > {
   const context = yield* Effect.context()
-  const { host, maxConnections, port, readerPatience, shutdown, shutdownPatience } = options
-  const headersTimeout = millis(options.headersPatience)
+  const { host, maxConnections, port, readerPatience, shutdown, shutdownPatience, trustedProxies, unhurried } = options
+  const bodyPatience = millis(options.bodyPatience)
   const silence = millis(options.silencePatience)
   const fibers = new Set<Fiber.Fiber<void>>()
   const responses = new WeakMap<object, ServerResponse>()
@@ -67,15 +73,26 @@ export const listen = Effect.fnUntraced(function* <E, R>(
   const answer = (message: IncomingMessage, response: ServerResponse): void => {
     // Its reader is gone, which the response says too.
     response.on("error", () => {})
+    const { headers, socket } = message
+    const target = requestTarget(message.url ?? "", headers.host)
+    const { path, url } = Result.getOrElse(target, () => ({ path: "/", url: "/" }))
+    const problem = Result.isFailure(target) ? target.failure : problemOfRepeated(message.rawHeaders)
+    const peer = plainAddress(socket.remoteAddress ?? "")
+    const client =
+      trustedProxies === undefined ? peer : clientAddress(peer, textOf(headers["x-forwarded-for"]), trustedProxies)
     let request: HttpServerRequest.HttpServerRequest
     try {
-      request = requestOf(message)
+      request = requestOf(message, url, client)
     } catch {
       response.writeHead(400, { connection: "close" }).end()
       return
     }
+    const body = incomingBodyOf(message)
+    if (body !== undefined && !unhurried.has(path)) hangUpOnSlowBody(message, bodyPatience)
     responses.set(request.source, response)
-    const services = Context.add(context, HttpServerRequest.HttpServerRequest, request)
+    const services = Context.add(context, HttpServerRequest.HttpServerRequest, request).pipe(
+      Context.add(CurrentIncoming, { path, problem, body, peer })
+    )
     const fiber = Effect.runForkWith(services)(
       handled as Effect.Effect<void, never, HttpServerRequest.HttpServerRequest>
     )
@@ -90,15 +107,13 @@ export const listen = Effect.fnUntraced(function* <E, R>(
   const server = createServer(
     {
       requestTimeout: 0,
-      headersTimeout,
-      connectionsCheckingInterval: headersTimeout / 3,
+      ...headersWithin(millis(options.headersPatience)),
       keepAliveTimeout: silence
     },
     answer
   )
   server.maxConnections = maxConnections
   hangUpOnSilence(server, silence)
-  hangUpOnSlowBodies(server, options)
 
   yield* Effect.acquireRelease(
     Effect.callback<void, ListenFailed>((resume) => {
@@ -121,15 +136,28 @@ export const listen = Effect.fnUntraced(function* <E, R>(
 
 const millis = (duration: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(duration))
 
-/** Who sends a byte now and then is not silent, and keeps a connection all the same. */
-const hangUpOnSlowBodies = (server: Server, { bodyPatience, unhurried }: ListenOptions): void => {
-  const patience = millis(bodyPatience)
-  server.on("request", (message: IncomingMessage) => {
-    if (!hasBody(message) || unhurried.has(message.url ?? "")) return
-    const timer = setTimeout(() => message.socket.destroy(), patience).unref()
-    const inTime = (): void => clearTimeout(timer)
-    message.once("end", inTime).once("close", inTime)
-  })
+const textOf = (header: string | ReadonlyArray<string> | undefined): string | undefined =>
+  typeof header === "object" ? header.join(",") : header
+
+/** Headers of which Node keeps the first and a proxy may have read the last. */
+const single: ReadonlySet<string> = new Set(["authorization", "host", "origin"])
+
+const problemOfRepeated = (rawHeaders: ReadonlyArray<string>): string | undefined => {
+  let seen: Set<string> | undefined
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = (rawHeaders[index] ?? "").toLowerCase()
+    if (!single.has(name)) continue
+    if (seen?.has(name) === true) return `The header ${name} is there twice.`
+    seen = (seen ?? new Set()).add(name)
+  }
+  return undefined
+}
+
+/** A sender of a byte now and then is not silent, and keeps a connection all the same. */
+const hangUpOnSlowBody = (message: IncomingMessage, timeout: number): void => {
+  const timer = setTimeout(() => message.socket.destroy(), timeout).unref()
+  const inTime = (): void => clearTimeout(timer)
+  message.once("end", inTime).once("close", inTime)
 }
 
 /** A connection on which a request has come in whole may be silent for as long as its answer takes. */

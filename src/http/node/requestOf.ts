@@ -1,19 +1,26 @@
 import { Option } from "effect"
 import { Headers, HttpServerRequest } from "effect/http"
 import type { IncomingMessage } from "node:http"
+import type { IncomingBody } from "./Incoming.ts"
 
 /** Bytes of a body that wait to be taken. */
 const bodyAhead = 256 * 1024
 
-/** A request of Node's server as Effect's routers take it; throws when it is none that they know. */
-export const requestOf = (message: IncomingMessage): HttpServerRequest.HttpServerRequest => {
-  const path = message.url ?? "/"
-  const url = path.startsWith("/") ? `http://localhost${path}` : path
+/**
+ * A request of Node's server as Effect's routers take it, by its target and with the address of its client; throws when it
+ * is none that they know.
+ */
+export const requestOf = (
+  message: IncomingMessage,
+  url: string,
+  client: string
+): HttpServerRequest.HttpServerRequest => {
   const { method = "GET" } = message
-  const request = new Request(url, { method, ...(hasBody(message) ? { body: bodyOf(message), duplex: "half" } : {}) })
+  const body = hasBody(message) ? { body: bodyOf(message), duplex: "half" as const } : {}
+  const request = new Request(`http://localhost${url}`, { method, ...body })
   return HttpServerRequest.fromWeb(request).modify({
     headers: Headers.fromInput(message.headers as Record<string, string | ReadonlyArray<string>>),
-    remoteAddress: Option.fromNullishOr(message.socket.remoteAddress)
+    remoteAddress: client === "" ? Option.none() : Option.some(client)
   })
 }
 
@@ -24,9 +31,16 @@ export const hasBody = ({ headers, method }: IncomingMessage): boolean =>
   (headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0)
 
 const abandons = new WeakMap<IncomingMessage, () => void>()
+const failures = new WeakMap<IncomingMessage, (error: Error) => void>()
 
 /** Says that nobody will take what is left of a request's body. */
 export const abandonBody = (message: IncomingMessage): void => abandons.get(message)?.()
+
+/** The body of a request while it is on its way; `undefined` when it has none. */
+export const incomingBodyOf = (message: IncomingMessage): IncomingBody | undefined =>
+  hasBody(message)
+    ? { isOnItsWay: () => !message.complete, fail: (error) => failures.get(message)?.(error) }
+    : undefined
 
 /** The body, no faster than it is taken. Who stops taking it leaves the connection as it is, for the answer. */
 const bodyOf = (message: IncomingMessage): ReadableStream<Uint8Array> => {
@@ -51,7 +65,9 @@ const bodyOf = (message: IncomingMessage): ReadableStream<Uint8Array> => {
           "end",
           end(() => controller.close())
         )
-        message.on("error", (error) => end(() => controller.error(error))())
+        const fail = (error: Error): void => end(() => controller.error(error))()
+        failures.set(message, fail)
+        message.on("error", fail)
         message.on(
           "close",
           end(() => controller.error(new Error("the connection broke")))

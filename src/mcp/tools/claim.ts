@@ -1,4 +1,5 @@
 import { Effect, Option, Schema } from "effect"
+import { stillValid, whileValid } from "../../http/Authority.ts"
 import { foundWithin } from "../../http/claimWithin.ts"
 import { Shutdown } from "../../http/Shutdown.ts"
 import { BacklogService, InvalidInput } from "../../index.ts"
@@ -48,9 +49,9 @@ export const claim = agentTool(
       once
     )
     const cards = yield* foundWithin(
-      taken,
+      Effect.andThen(stillValid, taken),
       (claimed) => claimed.length > 0,
-      (options) => Effect.raceFirst(backlog.awaitClaimable(options), Effect.as(shutdown.begun, false)),
+      (options) => whileValid(Effect.raceFirst(backlog.awaitClaimable(options), Effect.as(shutdown.begun, false))),
       wish,
       waitSeconds
     )

@@ -1,4 +1,5 @@
 import { Effect, Option, Schema } from "effect"
+import { stillValid } from "../../http/Authority.ts"
 import { BacklogService, type Card, CardNotFound } from "../../index.ts"
 import { agentTool } from "../AgentTool.ts"
 import { cardLine, cardSummary } from "../cardAnswer.ts"
@@ -21,6 +22,7 @@ export const setStatus = agentTool(
     const backlog = yield* BacklogService
     const found = yield* backlog.get(id)
     if (Option.isNone(found)) return yield* new CardNotFound({ id: id as Card["id"] })
+    yield* stillValid
     const command = { id, actor: agent.actor }
     if (status === "blocked") yield* backlog.block({ ...command, reason })
     else if (found.value.status === "blocked") yield* backlog.unblock({ ...command, reason })

@@ -1,0 +1,295 @@
+import { Deferred, Effect, Fiber, Layer, Stream } from "effect"
+import { HttpApi } from "effect/http-api"
+import { expect } from "vitest"
+import { BacklogApi } from "../../src/http/api/BacklogApi.ts"
+import { AuditService, BacklogService } from "../../src/index.ts"
+import { eventsOf, freshBacklog, headPosition, tables, within } from "../support/backlogs.ts"
+import { onBothDatabases, onServer } from "../support/databases.ts"
+import { until } from "../support/waiting.ts"
+import { agentSession, ask, guarded, sendText, type Slow, slowly, tagIn, toolCall } from "./support/guarded.ts"
+
+const refused = [401, "Unauthorized"]
+const actor = "planner"
+const logFile = { "content-type": "application/x-ndjson" }
+
+/** A body for every endpoint that takes one, except for the log of `/import-log`. */
+const bodies: Readonly<Record<string, object>> = {
+  create: { id: "new", title: "T" },
+  createMany: { cards: [{ id: "new", title: "T" }] },
+  revise: { id: "a", title: "U" },
+  claim: { owner: "w" },
+  claimMany: { owner: "w", limit: 1 },
+  renew: { id: "a", token: 2 },
+  release: { id: "a", token: 2 },
+  reclaim: {},
+  link: { from: "a", to: "b" },
+  unlink: { from: "a", to: "b" },
+  block: { id: "a" },
+  unblock: { id: "a" },
+  complete: { id: "a" },
+  completeMany: { completions: [{ id: "a" }] },
+  reopen: { id: "a" },
+  advance: { consumer: "c", from: 0, to: 1 },
+  park: { consumer: "c", position: 1, reason: "R" },
+  unpark: { consumer: "c", position: 1 },
+  verify: {},
+  rebuild: {},
+  redact: { id: "a", parts: ["title"], reason: "R" },
+  pruneReceipts: { olderThanDays: 1 },
+  restored: {}
+}
+
+const endpoints = (() => {
+  const found: Array<{ readonly name: string; readonly path: string }> = []
+  HttpApi.reflect(BacklogApi, {
+    onGroup: () => {},
+    onEndpoint: ({ endpoint }) => {
+      if (endpoint.method === "POST" && endpoint.identifier !== "importLog") {
+        found.push({ name: endpoint.identifier, path: endpoint.path })
+      }
+    }
+  })
+  return found
+})()
+
+/** Locks of a kind on a table. */
+const locks = (table: string, condition: string) =>
+  Effect.gen(function* () {
+    const { schema, sql } = yield* tables
+    const rows = yield* sql`
+      SELECT 1 FROM pg_locks WHERE relation = ${`${schema}.${table}`}::regclass AND ${sql.literal(condition)}`
+    return rows.length
+  })
+
+onBothDatabases("a token that is revoked", (test) => {
+  test(
+    "carries out no command whose body came later",
+    Effect.gen(function* () {
+      const { holder, port, revoke } = yield* guarded()
+      const backlog = yield* BacklogService
+      yield* backlog.createMany({ cards: ["a", "b"].map((id) => ({ id, title: id })), actor })
+      expect(Object.keys(bodies).toSorted()).toEqual(endpoints.map(({ name }) => name).toSorted())
+      const [orchestrator, auditor] = [yield* holder(actor, "orchestrator"), yield* holder("eve", "auditor")]
+      const agent = yield* agentSession(port, orchestrator.text)
+      const requests = [
+        ...endpoints.map(({ name, path }) => ({
+          path,
+          body: bodies[name],
+          token: name === "redact" ? auditor.text : orchestrator.text,
+          headers: {}
+        })),
+        ...[toolCall("claim"), toolCall("create", { cards: [bodies["create"]] })].map((body) => ({
+          path: "/mcp",
+          body,
+          token: orchestrator.text,
+          headers: agent
+        }))
+      ]
+      const slow = yield* Effect.forEach(
+        requests,
+        (request) =>
+          Effect.map(slowly(port, request), (begun) => {
+            const text = JSON.stringify(request.body)
+            begun.send(text.slice(0, 1))
+            return { ...begun, path: request.path, rest: text.slice(1) }
+          }),
+        { concurrency: 8 }
+      )
+      // They came before, and so they are let in when this one is.
+      expect((yield* ask(port, { path: "/stats", token: auditor.text })).status).toBe(200)
+      const before = yield* headPosition
+      yield* revoke(orchestrator)
+      yield* revoke(auditor)
+      for (const { end, rest } of slow) end(rest)
+      for (const { answer, path } of slow) expect([path, ...tagIn(yield* answer)]).toEqual([path, ...refused])
+      expect(yield* headPosition).toBe(before)
+      const { sql, schema } = yield* tables
+      expect(yield* sql`SELECT 1 FROM ${sql(`${schema}.checkpoints`)}`).toEqual([])
+    })
+  )
+
+  test(
+    "ends a body that never comes whole, and a valid one imports a log",
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* backlog.create({ id: "a", title: "A", actor })
+      const lines = yield* Stream.runCollect((yield* AuditService).exportLog)
+      const other = yield* Layer.build(Layer.fresh(freshBacklog))
+      yield* within(other)(
+        Effect.gen(function* () {
+          const { holder, port, revoke } = yield* guarded()
+          const sender = yield* holder(actor, "orchestrator")
+          const endless = yield* slowly(port, { path: "/create", token: sender.text })
+          endless.send("{")
+          expect((yield* ask(port, { path: "/stats", token: sender.text })).status).toBe(200)
+          yield* revoke(sender)
+          expect(tagIn(yield* endless.answer)).toEqual(refused)
+
+          // Where it is still taken, the same log is imported.
+          const another = yield* holder(actor, "orchestrator")
+          const again = yield* slowly(port, { path: "/import-log?actor=me", token: another.text, headers: logFile })
+          again.end(lines.join("\n"))
+          expect((yield* again.answer).status).toBe(200)
+        })
+      )
+    })
+  )
+
+  test(
+    "ends every wait, however it is spelled, and receives no card that comes meanwhile",
+    Effect.gen(function* () {
+      const { holder, port, revoke } = yield* guarded()
+      const worker = yield* holder("w", "worker")
+      const token = worker.text
+      const headers = yield* agentSession(port, token)
+      const requests = [
+        { path: "/claim?wait=60", body: { owner: "w" }, headers: {} },
+        { path: "/claim?w%61it=60", body: { owner: "w" }, headers: { "idempotency-key": "k" } },
+        { path: "/await-claimable?waitSeconds=60", headers: {} },
+        { path: "/mcp", body: toolCall("claim", { waitSeconds: 50 }), headers },
+        { path: "/mcp", body: toolCall("claim", { waitSeconds: 50, limit: 2 }), headers }
+      ]
+      const waiting = yield* Effect.forEach(requests, (request) => Effect.forkChild(ask(port, { ...request, token })))
+      yield* Effect.yieldNow
+      expect((yield* ask(port, { path: "/stats", token })).status).toBe(200)
+      yield* revoke(worker)
+      // Before the next check of what waits: the claims themselves are checked too.
+      yield* (yield* BacklogService).create({ id: "a", title: "A", actor })
+      for (const fiber of waiting) expect(tagIn(yield* Fiber.join(fiber))).toEqual(refused)
+      expect((yield* eventsOf("a")).map(({ type }) => type)).toEqual(["CardCreated"])
+    })
+  )
+
+  test(
+    "is not valid either when its role or its actor changed",
+    Effect.gen(function* () {
+      const { holder, port } = yield* guarded()
+      const { sql, schema } = yield* tables
+      for (const change of [{ role: "auditor" }, { actor: "other" }]) {
+        const orchestrator = yield* holder(actor, "orchestrator")
+        const slow = yield* slowly(port, { path: "/create", token: orchestrator.text })
+        slow.send("{")
+        expect((yield* ask(port, { path: "/stats", token: orchestrator.text })).status).toBe(200)
+        yield* sql`UPDATE ${sql(`${schema}.access_tokens`)} SET ${sql.update(change)} WHERE id = ${orchestrator.id}`
+        slow.end('"id": "a", "title": "A"}')
+        expect(tagIn(yield* slow.answer)).toEqual(refused)
+      }
+    })
+  )
+})
+
+onServer("a server of tokens", (test) => {
+  test(
+    "knows one spelling of each path",
+    Effect.gen(function* () {
+      const { holder, port } = yield* guarded()
+      yield* (yield* BacklogService).create({ id: "a", title: "A", actor })
+      const { text: token } = yield* holder("w", "worker")
+      const claim = { owner: "w" }
+      const headers = yield* agentSession(port, token)
+      for (const path of [
+        "//claim",
+        "/claim;x",
+        "/claim;x?wait=1",
+        "/cl%61im",
+        "/claim%2F",
+        "/./claim",
+        "/x/../claim",
+        "/%2e/claim",
+        "/claim#x",
+        "/claim\\",
+        "http://evil.example.com/claim"
+      ]) {
+        const answer = yield* ask(port, { path, token, body: claim })
+        expect([path, ...tagIn(answer)]).toEqual([path, 400, "BadRequest"])
+      }
+      // Node refuses what does not begin with a slash or a scheme.
+      expect((yield* ask(port, { path: "\\claim", token, body: claim })).status).toBe(400)
+      for (const path of ["/CLAIM", "/Claim", "/claim/", "/claim/x"]) {
+        expect([path, ...tagIn(yield* ask(port, { path, token, body: claim }))]).toEqual([path, 404, "UnknownPath"])
+      }
+      for (const path of ["/MCP", "//mcp", "/mcp;x", "/mcp/", "/%6Dcp"]) {
+        const body = toolCall("claim")
+        const { status } = yield* ask(port, { path, token, body, headers })
+        expect([path, [400, 404].includes(status)]).toEqual([path, true])
+      }
+      // Nor does what anyone may ask have another spelling.
+      for (const path of ["/HEALTHZ", "/healthz/", "/%68ealthz", "//healthz", "/healthz;x"]) {
+        expect([path, [400, 401].includes((yield* ask(port, { path })).status)]).toEqual([path, true])
+      }
+      expect((yield* ask(port, { path: "/healthz?x" })).status).toBe(200)
+      const wait = yield* ask(port, { path: "/claim?wait=0&wait=60", token, body: claim })
+      expect(tagIn(wait)).toEqual([400, "InvalidInput"])
+      for (const twice of [
+        `Host: localhost\r\nAuthorization: Bearer ${token}\r\nauthorization: Bearer mbk_other`,
+        `Host: localhost\r\nAuthorization: Bearer ${token}\r\nHost: evil.example.com`
+      ]) {
+        const text = `GET /stats HTTP/1.1\r\nConnection: close\r\n${twice}\r\n\r\n`
+        expect([twice, yield* sendText(port, text)]).toEqual([twice, 400])
+      }
+      expect((yield* eventsOf("a")).map(({ type }) => type)).toEqual(["CardCreated"])
+      const absolute = yield* ask(port, { path: `http://localhost:${port}/claim`, token, body: claim })
+      expect([absolute.status, JSON.parse(absolute.body)]).toMatchObject([200, { id: "a" }])
+    })
+  )
+
+  // A revocation reaches an embedded database when the import has ended, which holds the only session.
+  test(
+    "imports nothing of a log that comes after the revocation, or never comes whole, and keeps no lock",
+    Effect.gen(function* () {
+      const { holder, port, revoke } = yield* guarded()
+      const empty = yield* Stream.runCollect((yield* AuditService).exportLog)
+      const sender = yield* holder(actor, "orchestrator")
+      const begun = yield* Effect.replicateEffect(
+        slowly(port, { path: "/import-log", token: sender.text, headers: logFile }),
+        2
+      )
+      const [late, endless] = begun as [Slow, Slow]
+      late.send(`${empty[0]}`)
+      endless.send("{")
+      yield* until(Effect.map(locks("head", "mode = 'RowShareLock'"), (found) => found > 0))
+      yield* revoke(sender)
+      late.end("\n")
+      expect(tagIn(yield* late.answer)).toEqual(refused)
+      expect(tagIn(yield* endless.answer)).toEqual(refused)
+      expect(yield* headPosition).toBe(0)
+      yield* (yield* BacklogService).create({ id: "a", title: "A", actor })
+    })
+  )
+
+  test(
+    "gives the true answer to a command that the database has when its token is revoked",
+    Effect.gen(function* () {
+      const { holder, port, revoke } = yield* guarded()
+      yield* (yield* BacklogService).create({ id: "a", title: "A", actor })
+      const { text: token, ...worker } = yield* holder("w", "worker")
+      const { cards, sql } = yield* tables
+      const [locked, enough] = [yield* Deferred.make<void>(), yield* Deferred.make<void>()]
+      const holding = yield* Effect.forkChild(
+        sql.withTransaction(
+          Effect.gen(function* () {
+            yield* sql`LOCK TABLE ${cards} IN ACCESS EXCLUSIVE MODE`
+            yield* Deferred.succeed(locked, undefined)
+            yield* Deferred.await(enough)
+          })
+        )
+      )
+      yield* Deferred.await(locked)
+      const claiming = yield* Effect.forkChild(ask(port, { path: "/claim?wait=60", token, body: { owner: "w" } }))
+      const reading = yield* Effect.forkChild(ask(port, { path: "/get?id=a", token }))
+      yield* until(Effect.map(locks("cards", "NOT granted"), (found) => found > 1))
+      const other = yield* Effect.forkChild(ask(port, { path: "/await-claimable?waitSeconds=60", token }))
+      yield* Effect.yieldNow
+      expect((yield* ask(port, { path: "/checkpoints", token })).status).toBe(200)
+      yield* revoke({ ...worker, text: token })
+      // What only waits has ended, so the claim would have too.
+      expect(tagIn(yield* Fiber.join(other))).toEqual(refused)
+      yield* Deferred.succeed(enough, undefined)
+      yield* Fiber.join(holding)
+      // What was only read is not given any more.
+      expect(tagIn(yield* Fiber.join(reading))).toEqual(refused)
+      const answer = yield* Fiber.join(claiming)
+      expect([answer.status, JSON.parse(answer.body)]).toMatchObject([200, { id: "a", claimOwner: "w" }])
+    })
+  )
+})
