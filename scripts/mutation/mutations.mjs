@@ -3,6 +3,7 @@ import { connectionMutations } from "./connectionMutations.mjs"
 import { directoryMutations } from "./directoryMutations.mjs"
 import { logMutations } from "./logMutations.mjs"
 import { openingMutations } from "./openingMutations.mjs"
+import { requestMutations } from "./requestMutations.mjs"
 import { restoreMutations } from "./restoreMutations.mjs"
 import { serverMutations } from "./serverMutations.mjs"
 
@@ -411,6 +412,7 @@ export const mutations = [
   ...directoryMutations,
   ...logMutations,
   ...openingMutations,
+  ...requestMutations,
   ...restoreMutations,
   ...serverMutations
 ]
