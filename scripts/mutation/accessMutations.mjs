@@ -13,7 +13,6 @@ const layerRoutes = "src/mcp/layerRoutes.ts"
 const access = ["test/http/access.test.ts"]
 const tokens = ["test/services/accessTokens.test.ts"]
 const problems = ["test/http/problems.test.ts"]
-const operations = ["test/http/operations.test.ts"]
 const disclosure = ["test/security/disclosure.test.ts"]
 const agents = ["test/mcp/sdk.test.ts"]
 

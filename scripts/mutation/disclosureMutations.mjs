@@ -213,8 +213,8 @@ const mutations = [
   {
     name: "that names of events of spans are changed",
     file: withoutSecrets,
-    find: "event.call(span, disclosable(name) as string,",
-    replace: "event.call(span, name,",
+    find: "own.event(disclosable(name) as string,",
+    replace: "own.event(name,",
     tests: told
   },
   {
@@ -227,8 +227,8 @@ const mutations = [
   {
     name: "that errors of spans are changed",
     file: withoutSecrets,
-    find: "end.call(span, endTime, disclosableExit(exit))",
-    replace: "end.call(span, endTime, exit)",
+    find: "own.end(endTime, disclosableExit(exit))",
+    replace: "own.end(endTime, exit)",
     tests: told
   },
   {
@@ -455,4 +455,8 @@ const mutations = [
 ]
 
 /** None of these tests starts a program. */
-export const disclosureMutations = mutations.map((mutation) => ({ startsPrograms: false, ...mutation }))
+export const disclosureMutations = mutations.map((mutation) => ({
+  ...mutation,
+  name: `disclosure: ${mutation.name}`,
+  startsPrograms: false
+}))

@@ -83,13 +83,17 @@ const namesIn = (value: unknown): unknown =>
 
 /** The tracer's own span, so that it knows its spans again; what is told to it is changed. */
 const quietSpan = (span: Tracer.Span): Tracer.Span => {
-  const { addLinks, attribute, end, event } = span
-  span.attribute = (key, value) =>
-    attribute.call(span, key, key === argumentsOfTool ? namesIn(value) : disclosable(value))
+  const own = {
+    addLinks: span.addLinks.bind(span),
+    attribute: span.attribute.bind(span),
+    end: span.end.bind(span),
+    event: span.event.bind(span)
+  }
+  span.attribute = (key, value) => own.attribute(key, key === argumentsOfTool ? namesIn(value) : disclosable(value))
   span.event = (name, startTime, attributes) =>
-    event.call(span, disclosable(name) as string, startTime, disclosable(attributes) as typeof attributes)
-  span.addLinks = (links) => addLinks.call(span, links.map(quietLink))
-  span.end = (endTime, exit) => end.call(span, endTime, disclosableExit(exit))
+    own.event(disclosable(name) as string, startTime, disclosable(attributes) as typeof attributes)
+  span.addLinks = (links) => own.addLinks(links.map(quietLink))
+  span.end = (endTime, exit) => own.end(endTime, disclosableExit(exit))
   return span
 }
 

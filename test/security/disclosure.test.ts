@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Effect, Layer, Redacted, Schedule, Stream } from "effect"
+import { Cause, Context, Data, Effect, Layer, Redacted, Schedule, Stream } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
 import { request as nodeRequest } from "node:http"
 import { afterAll } from "vitest"
@@ -15,6 +15,8 @@ import { currentClient, tables } from "../support/backlogs.ts"
 import { onBothDatabases, onServer } from "../support/databases.ts"
 import { capturing } from "./captured.ts"
 import { hasNoSecret, spellings, token } from "./tokens.ts"
+
+class Failed extends Data.TaggedError("Failed")<{ readonly message: string; readonly cause?: unknown }> {}
 
 interface Asked {
   readonly method?: string
@@ -210,9 +212,9 @@ describe("what may be logged", () => {
         yield* Effect.annotateCurrentSpan("parameters", { body: marker })
         span.event(`event ${token}`, 0n, { token })
         span.addLinks([{ span: other, attributes: { token } }])
-        return yield* Effect.fail(new Error(token))
+        return yield* new Failed({ message: token })
       })
-      yield* Effect.withSpan(inside, `span ${token}`, { links: [{ span: other, attributes: { token } }] })
+      return yield* Effect.withSpan(inside, `span ${token}`, { links: [{ span: other, attributes: { token } }] })
     })
     Effect.runSync(Effect.exit(shown.around(withoutSecrets(traced))))
     assert.include(shown.everything(), "body")
@@ -471,7 +473,7 @@ onBothDatabases("a failure of the database", (test) => {
         audit.consume({
           consumer: "mailer",
           parkAfter: 1,
-          handler: () => Effect.mapError(failing, (error) => new Error(`with ${token}`, { cause: error }))
+          handler: () => Effect.mapError(failing, (error) => new Failed({ message: `with ${token}`, cause: error }))
         })
       )
       const [parked] = yield* audit.parked("mailer")
@@ -479,7 +481,7 @@ onBothDatabases("a failure of the database", (test) => {
       assert.include(parked?.reason, "22P02")
       const handlers: ReadonlyArray<Effect.Effect<void, unknown>> = [
         failing,
-        Effect.fail(new Error(`with ${token}`)),
+        Effect.fail(new Failed({ message: `with ${token}` })),
         Effect.fail({ header: token })
       ]
       for (const [index, handler] of handlers.entries()) {

@@ -192,7 +192,7 @@ onServer("JSON that loses nothing", (test) => {
             "issues.jsonl"
           )
         )
-        const [first, second] = yield* Stream.runCollect(source.records as Stream.Stream<{ readonly _tag: string }>)
+        const [first, second] = yield* Stream.runCollect(source.records)
         assert.strictEqual(first?._tag, "Issue")
         assert.deepInclude(second as object, { _tag: "Malformed", line: 2 })
         assert.include(String((second as { readonly problem?: string }).problem), says)

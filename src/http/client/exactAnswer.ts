@@ -1,5 +1,5 @@
 import { Effect, Result, Schema, SchemaIssue, Stream } from "effect"
-import { type HttpClientError, HttpClientResponse } from "effect/http"
+import type { HttpClientError, HttpClientResponse } from "effect/http"
 import { jsonProblemText, parseExactJson } from "../../events/exactJson.ts"
 
 /**
