@@ -19,7 +19,7 @@ export const openingMutations = [
   {
     name: "opening: that readers create and migrate nothing on a server",
     file: migrations,
-    find: '(opening === "existing" || server.isReplica)',
+    find: '(opening !== "create" || server.isReplica)',
     replace: "server.isReplica",
     tests: opening
   },
@@ -33,8 +33,8 @@ export const openingMutations = [
   {
     name: "opening: that a creation is said",
     file: migrations,
-    find: "if (files.length > 0 && appliedNow.length === files.length) yield* onCreated(schema)",
-    replace: "",
+    find: "if (appliedNow.length === files.length) yield* onCreated(schema)\n      else if",
+    replace: "if",
     tests: opening
   },
   {
@@ -159,8 +159,8 @@ export const openingMutations = [
   {
     name: "replica: that nothing is created or migrated there",
     file: migrations,
-    find: '(opening === "existing" || server.isReplica)',
-    replace: 'opening === "existing"',
+    find: '(opening !== "create" || server.isReplica)',
+    replace: 'opening !== "create"',
     tests: standby
   }
 ].map((mutation) => ({ ...mutation, startsPrograms: false }))
