@@ -32,8 +32,8 @@ export const serverMutations = [
   {
     name: "that arrays in a rebuild have nulls where array_nulls is off",
     file: besideSchema,
-    find: "SELECT ${readsArrayNulls(sql)}`",
-    replace: "SELECT 1`",
+    find: "sql`SELECT ${readsArrayNulls(sql)}`",
+    replace: "sql`SELECT 1`",
     tests: settings
   },
   {
