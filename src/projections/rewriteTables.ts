@@ -121,10 +121,10 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
     for (let rest: number = pause.first; ; rest = Math.min(rest * 2, pause.longest)) {
       const result = yield* attempt.pipe(
         Effect.map((value) => ({ value })),
-        Effect.catchIf(isWorthAnotherTry, () => Effect.succeed(undefined)),
+        Effect.catchIf(isWorthAnotherTry, () => Effect.void),
         Effect.mapError((error) => error as Exclude<E, TooFarBehind>)
       )
-      if (result !== undefined) return result.value
+      if (result) return result.value
       const waited = (yield* Clock.currentTimeMillis) - began
       if (waited >= Duration.toMillis(context.swapTimeout)) return yield* blocked(what, inSeconds(waited))
       yield* Effect.sleep(rest)

@@ -257,6 +257,12 @@ export class Doctor extends Context.Service<
             extract(epoch FROM clock_timestamp() - min(erased_at))::float8 AS "oldestSeconds", max(problem) AS problem
           FROM ${table("erasures")} WHERE removed_at IS NULL`,
         (rows) => rows[0] ?? null
+      ).pipe(
+        // A role that was granted before the table existed may not read it; `roles` finds that.
+        Effect.catchIf(
+          ({ reason }) => reason._tag === "AuthorizationError",
+          () => Effect.succeed(null)
+        )
       )
 
       const readiness = Effect.map(migrations, ({ edited, exists, isReadable, missing, unknown }) => {

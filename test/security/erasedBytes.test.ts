@@ -1,5 +1,5 @@
 import { it } from "@effect/vitest"
-import { Effect, Layer, Option } from "effect"
+import { Effect, Layer, Option, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import { randomBytes } from "node:crypto"
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
@@ -7,6 +7,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect } from "vitest"
 import { ErasablePart } from "../../src/domain/EventParts.ts"
+import { anchorLine } from "../../src/events/Anchor.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
 import { layerPglite, layerPostgres } from "../../src/services/layers.ts"
@@ -89,6 +90,19 @@ const redactAll = Effect.gen(function* () {
   }
 })
 
+/** What leaves the database: an export and an anchor. */
+const leaves = Effect.gen(function* () {
+  const audit = yield* AuditService
+  const lines = yield* Stream.runCollect(audit.exportLog)
+  return Buffer.from([...lines, anchorLine(yield* audit.anchor())].join("\n"))
+})
+
+const expectClean = Effect.fnUntraced(function* (needles: ReadonlyArray<Buffer>) {
+  const left = yield* leaves
+  expect(left.length).toBeGreaterThan(1_000)
+  expect(needles.filter((needle) => left.includes(needle))).toEqual([])
+})
+
 /** Not by itself: the tests say when. */
 const byHand = Layer.succeed(RemovalSchedule)("off")
 
@@ -116,6 +130,7 @@ describe("erased bytes in an embedded directory", () => {
           expect(filesWith(directory, needles)).toEqual([])
           expect(yield* audit.erasures({ pending: true })).toEqual([])
           expect((yield* audit.verify()).divergences).toEqual([])
+          yield* expectClean(needles)
           const backlog = yield* BacklogService
           expect(Option.getOrThrow(yield* backlog.get("card"))).toMatchObject({ title: "[redacted]" })
           yield* backlog.revise({ id: "card", title: "New", actor: "ann" })
@@ -156,6 +171,7 @@ describe("erased bytes on a server", () => {
           yield* sql`CHECKPOINT`
           expect(filesWith(server.dataDir, needles, "pg_wal")).toEqual([])
           expect((yield* audit.verify()).divergences).toEqual([])
+          yield* expectClean(needles)
           yield* say("COMMIT")
           expect(filesWith(server.dataDir, needles)).not.toEqual([])
           // What docs/auditing.md tells an operator to do about the write-ahead log.

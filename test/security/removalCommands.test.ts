@@ -1,5 +1,5 @@
 import { Effect, Layer } from "effect"
-import { expect } from "vitest"
+import { expect, it } from "vitest"
 import { BacklogSchema } from "../../src/events/SchemaName.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
@@ -9,10 +9,14 @@ import { readMigrations } from "../../src/services/Migrations.ts"
 import { cli, json } from "../cli/support.ts"
 import { postgresUrl, tables } from "../support/backlogs.ts"
 import { schemasBeside } from "../support/catalog.ts"
-import { onServer } from "../support/databases.ts"
+import { onServer, type Test } from "../support/databases.ts"
 import { script } from "../support/scripts.ts"
 
 const actor = "ann"
+
+const isLong = process.env["BACKLOG_TEST_SECURITY"] === "long"
+const skipped: Test = (title) =>
+  it(title, (context) => context.skip("it starts processes: BACKLOG_TEST_SECURITY=long npm run test:security"))
 
 const redacted = Effect.gen(function* () {
   const backlog = yield* BacklogService
@@ -34,7 +38,8 @@ const aged = Effect.gen(function* () {
 })
 
 onServer("a pending removal", (test) => {
-  test(
+  const whenLong = isLong ? test : skipped
+  whenLong(
     "is a finding of the doctor, and completed by doctor --fix after a process that ran it was killed",
     Effect.gen(function* () {
       const { asked, audit, backlog } = yield* redacted

@@ -18,8 +18,7 @@ import { startPostgres } from "../support/postgresServer.ts"
 const variable = "BACKLOG_REMOVAL_CARDS"
 const cards = Number(process.env[variable] ?? 0)
 const skips = cards === 0
-const command = `${variable}=100000 npx vitest run test/security/removalWaits.test.ts`
-if (skips) console.log(`The waits during a removal are not measured, which takes minutes: ${command}`)
+const why = `it takes minutes: ${variable}=100000 npx vitest run test/security/removalWaits.test.ts`
 
 const actor = "ann"
 const atOnce = 500
@@ -92,12 +91,12 @@ const measured = Effect.fnUntraced(function* (database: string) {
   const { divergences, events } = yield* audit.verify()
   expect(divergences).toEqual([])
   expect(yield* audit.erasures({ pending: true })).toEqual([])
-  console.log(JSON.stringify({ database, cards, events, without, removal }))
+  process.stdout.write(`${JSON.stringify({ database, cards, events, without, removal })}\n`)
 })
 
 const byHand = Layer.succeed(RemovalSchedule)("off")
 
-describe.skipIf(skips)("waits of commands during a removal", () => {
+describe.skipIf(skips)(`waits of commands during a removal${skips ? ` (${why})` : ""}`, () => {
   const directory = mkdtempSync(join(tmpdir(), "backlog-removal-"))
   afterAll(() => rmSync(directory, { recursive: true }))
 
