@@ -59,8 +59,9 @@ export type CompletionRejection = CardNotFound | ClaimLost | CardIsClaimed | Com
  *
  * A command with a `commandId` is carried out once: the same id with the same content again gets the first answer (the
  * cards as they stood then, the claim with its token, the refusal), also when nobody heard it. The same id with other
- * content fails with `CommandIdConflict`. An id belongs to the command's actor: another actor's command under the same id is
- * another command. After a redaction of a card, texts that may have been erased are not compared. Receipts are kept until `AuditService.pruneReceipts`.
+ * content fails with `CommandIdConflict`. An id belongs to the command's actor: another actor's command under the same id
+ * is another command. After a redaction of a card, texts that may have been erased are not compared. Receipts are kept until
+ * `AuditService.pruneReceipts`.
  */
 export class BacklogService extends Context.Service<
   BacklogService,

@@ -23,9 +23,9 @@ export class Interpreter extends Context.Service<
   {
     /**
      * Carries out commands in one transaction, or in the caller's where one is open, and answers each in its place.
-     * A command whose actor has a receipt under its id gets the outcome that it names, and does nothing. Lost races for a card's id, a
-     * command's id or an idempotency key and, in a transaction of its own, deadlocks and serialization failures are
-     * retried a bounded number of times.
+     * A command whose actor has a receipt under its id gets the outcome that it names, and does nothing. Lost races for
+     * a card's id, a command's id or an idempotency key and, in a transaction of its own, deadlocks and serialization
+     * failures are retried a bounded number of times.
      */
     readonly run: (commands: ReadonlyArray<Command>) => Effect.Effect<ReadonlyArray<Outcome>, BatchFailed>
     /** How many batches can be under way at the same time; one more would wait for its connection. */
