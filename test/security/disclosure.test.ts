@@ -194,6 +194,10 @@ describe("what may be logged", () => {
       )
     )
     assert.include(shown.everything(), "redacted")
+    const reported = Effect.exit(Effect.withErrorReporting(Effect.fail(error)))
+    const before = shown.everything().length
+    Effect.runSync(shown.around(withoutSecrets(reported)))
+    assert.include(shown.everything().slice(before), "redacted")
     hasNoSecret(shown.everything(), "the log")
     for (const value of ["x", 1, null, undefined, [1, { a: "b" }], new Error("x"), new Date(), Redacted.make(token)]) {
       assert.strictEqual(disclosable(value), value)
