@@ -330,6 +330,13 @@ const mutations = [
     tests: told
   },
   {
+    name: "that a problem of JSON has no token",
+    file: exactJson,
+    find: "redactSecrets(`at character",
+    replace: "String(`at character",
+    tests: told
+  },
+  {
     name: "that the doctor repeats no token",
     file: "src/cli/commands/doctor.ts",
     find: "redactSecrets([...findings",

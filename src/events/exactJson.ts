@@ -1,4 +1,5 @@
 import { Result, type Schema } from "effect"
+import { redactSecrets } from "../domain/redactSecrets.ts"
 
 /** Why a text is not JSON that can be kept as it stands, and where. */
 export interface JsonProblem {
@@ -9,9 +10,9 @@ export interface JsonProblem {
   readonly problem: string
 }
 
-/** A problem in a sentence, after "it is not JSON that can be kept: ". */
+/** A problem in a sentence, after "it is not JSON that can be kept: ". Names of keys have no secrets. */
 export const jsonProblemText = ({ at, pointer, problem }: JsonProblem): string =>
-  `at character ${at}${pointer === "" ? "" : `, in ${pointer}`}, ${problem}`
+  redactSecrets(`at character ${at}${pointer === "" ? "" : `, in ${pointer}`}, ${problem}`)
 
 /**
  * Reads JSON and loses nothing of it. Refused, with the place, besides what is not JSON:

@@ -530,12 +530,13 @@ describe("the command line", () => {
         ["show", "a", "--db", `/nothing/${text}`],
         ["create", "--id", "a", "--title", "A", "--acceptance", `{"${text}":1,"${text}":2}`, ...place.flags],
         ["import", text, "--format", "beads", ...place.flags],
+        ["import", "-", "--strict", ...place.flags],
         ["doctor", "--anchor-file", text, ...place.flags]
       ]
       await cli(["migrate", ...place.flags])
       const [[, whole], [, truncated]] = spellings as [(typeof spellings)[0], (typeof spellings)[0]]
       for (const argv of [...wrong(whole), ...wrong(truncated).map((words) => ["--json", ...words])]) {
-        const ran = await cli(argv, { env: { BACKLOG_DEBUG: "1" } })
+        const ran = await cli(argv, { env: { BACKLOG_DEBUG: "1" }, stdin: `{"${whole}":1,"${whole}":2}\n` })
         assert.notStrictEqual(ran.code, 0, argv.join(" "))
         hasNoSecret(ran.stdout + ran.stderr, argv.join(" "))
       }
