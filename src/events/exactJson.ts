@@ -1,4 +1,5 @@
 import { Result, type Schema } from "effect"
+import { redactSecrets } from "../domain/redactSecrets.ts"
 
 /** Why a text is not JSON that can be kept as it stands, and where. */
 export interface JsonProblem {
@@ -9,9 +10,9 @@ export interface JsonProblem {
   readonly problem: string
 }
 
-/** A problem in a sentence, after "it is not JSON that can be kept: ". */
+/** A problem in a sentence, after "it is not JSON that can be kept: ". Names of keys have no secrets. */
 export const jsonProblemText = ({ at, pointer, problem }: JsonProblem): string =>
-  `at character ${at}${pointer === "" ? "" : `, in ${pointer}`}, ${problem}`
+  redactSecrets(`at character ${at}${pointer === "" ? "" : `, in ${pointer}`}, ${problem}`)
 
 /**
  * Reads JSON and loses nothing of it. Refused, with the place, besides what is not JSON:
@@ -51,9 +52,12 @@ const exactMembers = (text: string): number => {
       members++
     } else if ((code >= 0x30 && code <= 0x39) || code === 0x2d) {
       const start = at
-      while (isOfNumber(text.charCodeAt(at + 1))) at++
-      if ((at - start >= fewestInexact || hasExponent(text, start, at)) && !isExact(text.slice(start, at + 1)))
-        return -1
+      let hasExponent = false
+      for (let next = text.charCodeAt(at + 1); isOfNumber(next); next = text.charCodeAt(at + 1)) {
+        at++
+        if (next > 0x39) hasExponent = true
+      }
+      if ((at - start >= fewestInexact || hasExponent) && !isExact(text.slice(start, at + 1))) return -1
     }
   }
   return members
@@ -62,13 +66,9 @@ const exactMembers = (text: string): number => {
 /** Up to 15 digits a double keeps whatever they are. */
 const fewestInexact = 15
 
+/** A digit, a sign, a point, or the letter of an exponent, which is the only one above the digits. */
 const isOfNumber = (code: number): boolean =>
-  (code >= 0x30 && code <= 0x39) || code === 0x2e || code === 0x65 || code === 0x45 || code === 0x2b || code === 0x2d
-
-const hasExponent = (text: string, start: number, end: number): boolean => {
-  for (let at = start; at <= end; at++) if ((text.charCodeAt(at) | 0x20) === 0x65) return true
-  return false
-}
+  (code >= 0x30 && code <= 0x39) || code === 0x2e || code === 0x2d || code === 0x65 || code === 0x45 || code === 0x2b
 
 /** Where the string of a valid text ends that begins at `start`. */
 const closingQuote = (text: string, start: number): number => {

@@ -1,6 +1,5 @@
 import { Result } from "effect"
 import { isUtf8 } from "node:buffer"
-import { redactSecrets } from "../domain/redactSecrets.ts"
 import { jsonProblemText, parseExactJson } from "../events/exactJson.ts"
 
 /**
@@ -14,7 +13,7 @@ export const answerToInexact = (bytes: Uint8Array): string | undefined => {
   if (Result.isSuccess(parsed)) return undefined
   const message = objectIn(text)
   if (message === undefined) return undefined
-  const problem = redactSecrets(`the message is not JSON that can be kept: ${jsonProblemText(parsed.failure)}`)
+  const problem = `the message is not JSON that can be kept: ${jsonProblemText(parsed.failure)}`
   const { id, method } = message
   const isKnown = parsed.failure.pointer !== "/id" && (typeof id === "string" || Number.isSafeInteger(id))
   if (!isKnown || method !== "tools/call") return refusal(isKnown ? id : null, problem)

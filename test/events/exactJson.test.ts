@@ -57,10 +57,23 @@ describe("JSON that loses nothing", () => {
   it.each([
     ['{"a":1,"a":2}', 8],
     ['{"a":1,"\\u0061":2}', 8],
-    ['[{"b":{},"a":[],"b":1}]', 17]
+    ['[{"b":{},"a":[],"b":1}]', 17],
+    // Were the escaped quote the end of its string, the colons outside of strings would be as many as the members.
+    ['{"s":"\\"","a:":1,"a:":2,"b":3}', 18]
   ])("refuses %s, which has a key twice", (text, at) => {
     const result = parseExactJson(text)
     assert.isTrue(Result.isFailure(result) && result.failure.problem.includes("twice") && result.failure.at === at)
+  })
+
+  it.each([
+    ["1e400", ""],
+    ['{"a":[0,{"b/c~d":1e400}]}', "/a/1/b~1c~0d"],
+    ['[[],[1,{"x":1,"x":2}]]', "/1/1/x"],
+    ['{"a":{},"b":[1,2', "/b/1"],
+    [`${"[".repeat(100)}1e400`, `${"/0".repeat(20)}/…`]
+  ])("says of %s which value it is", (text, pointer) => {
+    const result = parseExactJson(text)
+    assert.strictEqual(Result.isFailure(result) ? result.failure.pointer : undefined, pointer)
   })
 
   it.each([

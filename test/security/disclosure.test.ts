@@ -194,6 +194,10 @@ describe("what may be logged", () => {
       )
     )
     assert.include(shown.everything(), "redacted")
+    const reported = Effect.exit(Effect.withErrorReporting(Effect.fail(error)))
+    const before = shown.everything().length
+    Effect.runSync(shown.around(withoutSecrets(reported)))
+    assert.include(shown.everything().slice(before), "redacted")
     hasNoSecret(shown.everything(), "the log")
     for (const value of ["x", 1, null, undefined, [1, { a: "b" }], new Error("x"), new Date(), Redacted.make(token)]) {
       assert.strictEqual(disclosable(value), value)
@@ -526,12 +530,13 @@ describe("the command line", () => {
         ["show", "a", "--db", `/nothing/${text}`],
         ["create", "--id", "a", "--title", "A", "--acceptance", `{"${text}":1,"${text}":2}`, ...place.flags],
         ["import", text, "--format", "beads", ...place.flags],
+        ["import", "-", "--strict", ...place.flags],
         ["doctor", "--anchor-file", text, ...place.flags]
       ]
       await cli(["migrate", ...place.flags])
       const [[, whole], [, truncated]] = spellings as [(typeof spellings)[0], (typeof spellings)[0]]
       for (const argv of [...wrong(whole), ...wrong(truncated).map((words) => ["--json", ...words])]) {
-        const ran = await cli(argv, { env: { BACKLOG_DEBUG: "1" } })
+        const ran = await cli(argv, { env: { BACKLOG_DEBUG: "1" }, stdin: `{"${whole}":1,"${whole}":2}\n` })
         assert.notStrictEqual(ran.code, 0, argv.join(" "))
         hasNoSecret(ran.stdout + ran.stderr, argv.join(" "))
       }
