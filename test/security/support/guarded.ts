@@ -128,6 +128,8 @@ export const sendText = (port: number, text: string): Effect.Effect<number> =>
 export interface Slow {
   readonly send: (part: string) => void
   readonly end: (part: string) => void
+  /** Whether the operating system has all that was sent. */
+  readonly isSent: () => boolean
   readonly answer: Effect.Effect<Answer>
 }
 
@@ -160,6 +162,7 @@ export const slowly = (port: number, request: Request): Effect.Effect<Slow, neve
       end: (part) => {
         sending.end(part)
       },
+      isSent: () => sending.writableLength === 0,
       answer: Deferred.await(answer)
     }
   })
