@@ -144,7 +144,7 @@ describe("erased bytes in an embedded directory", () => {
         }).pipe(Effect.provide(open))
         expect(filesWith(directory, needles)).toEqual([])
       }),
-    120_000
+    300_000
   )
 })
 
@@ -193,6 +193,6 @@ describe("erased bytes on a server", () => {
           expect(filesWith(server.dataDir, needles)).toEqual([])
         }).pipe(Effect.scoped, Effect.provide(open))
       }),
-    120_000
+    300_000
   )
 })
