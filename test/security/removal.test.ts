@@ -18,7 +18,8 @@ const soon: RemovalTimes = { first: millis(1), afterRedaction: millis(1), interv
 
 const isLong = process.env["BACKLOG_TEST_SECURITY"] === "long"
 const skipped: Test = (title) =>
-  it(title, (context) => context.skip("it takes seconds: BACKLOG_TEST_SECURITY=long npm run test:security"))
+  it("is longer than a test run may be", (context) =>
+    context.skip(`${title}: BACKLOG_TEST_SECURITY=long npm run test:security`))
 
 const why = { reason: "a key was in it", actor }
 

@@ -16,7 +16,8 @@ const actor = "ann"
 
 const isLong = process.env["BACKLOG_TEST_SECURITY"] === "long"
 const skipped: Test = (title) =>
-  it(title, (context) => context.skip("it starts processes: BACKLOG_TEST_SECURITY=long npm run test:security"))
+  it("is longer than a test run may be", (context) =>
+    context.skip(`${title}: BACKLOG_TEST_SECURITY=long npm run test:security`))
 
 const redacted = Effect.gen(function* () {
   const backlog = yield* BacklogService
