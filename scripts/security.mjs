@@ -31,7 +31,7 @@ const run = (command, ...args) => {
   const { status } = spawnSync(command, args, {
     cwd: root,
     stdio: "inherit",
-    env: { ...process.env, BACKLOG_TEST_SECURITY: "long" }
+    env: { BACKLOG_HOSTILE_RUNS: "50", ...process.env, BACKLOG_TEST_SECURITY: "long" }
   })
   return status === 0
 }

@@ -255,5 +255,21 @@ export const fileMutations = [
     find: "Effect.provide(Layer.mergeAll(platform, layerWarnings(host.stderr))),",
     replace: "Effect.provide(platform),",
     tests: files
+  },
+  {
+    name: "files: that a private key which others can read signs no anchors",
+    file: "src/cli/keyFile.ts",
+    find: 'kind === "private" && isSecretOpen(path)',
+    replace: 'kind === "private" && false',
+    startsPrograms: false,
+    tests: ["test/security/secretFiles.test.ts"]
+  },
+  {
+    name: "files: that a private key which others can read identifies no client",
+    file: "src/services/tlsOptions.ts",
+    find: "ssl.key !== undefined && isSecretOpen(ssl.key)",
+    replace: "ssl.key !== undefined && false",
+    startsPrograms: false,
+    tests: ["test/security/secretFiles.test.ts"]
   }
 ]

@@ -1,4 +1,4 @@
-import { closeSync, constants, fchmodSync, fstatSync, openSync, type Stats } from "node:fs"
+import { closeSync, constants, fchmodSync, fstatSync, openSync, statSync, type Stats } from "node:fs"
 import { chmod, lstat, mkdir, type FileHandle } from "node:fs/promises"
 import { fileErrorCode } from "./fileErrors.ts"
 
@@ -19,6 +19,17 @@ export const isOpen = ({ mode }: Pick<Stats, "mode">): boolean => (mode & otherU
 
 /** Whether a mode lets other users write. */
 export const isWritableByOthers = ({ mode }: Pick<Stats, "mode">): boolean => (mode & otherUsers & 0o222) !== 0
+
+/**
+ * Whether other users can read or change a file that holds a secret. As in libpq, the group may read a file that belongs to
+ * root. Pipes, and files that do not exist, are not open.
+ */
+export const isSecretOpen = (file: string): boolean => {
+  if (ownUser() === undefined) return false
+  const found = statSync(file, { throwIfNoEntry: false })
+  if (found?.isFile() !== true) return false
+  return (found.mode & (found.uid === 0 ? 0o037 : otherUsers)) !== 0
+}
 
 /** A mode without the rights of other users. */
 export const withoutOthers = (mode: number): number => mode & ~otherUsers

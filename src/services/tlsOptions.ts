@@ -3,6 +3,7 @@ import { homedir } from "node:os"
 import { join } from "node:path"
 import { checkServerIdentity, type ConnectionOptions } from "node:tls"
 import { ConnectionSettingRefused, type ConnectionSettings } from "./connectionSettings.ts"
+import { isSecretOpen } from "./privateFiles.ts"
 
 /** Where libpq keeps the certificates of authorities of a user. */
 const defaultRootFile = () => join(homedir(), ".postgresql", "root.crt")
@@ -11,7 +12,7 @@ const defaultRootFile = () => join(homedir(), ".postgresql", "root.crt")
  * How connections are encrypted, by the settings; `false` for those that are not. As in libpq, `require` encrypts and
  * verifies nothing unless there are certificates of authorities, `verify-ca` verifies the certificate's authority, and
  * `verify-full` also its name, which must be that of one of the hosts. Reads the files. Fails with
- * `ConnectionSettingRefused` when one cannot be read.
+ * `ConnectionSettingRefused` when one cannot be read, or when other users can read the key.
  */
 export const tlsOptions = ({ hosts, ssl }: Pick<ConnectionSettings, "hosts" | "ssl">): ConnectionOptions | false => {
   if (ssl.mode === "disable") return false
@@ -23,6 +24,9 @@ export const tlsOptions = ({ hosts, ssl }: Pick<ConnectionSettings, "hosts" | "s
         problem: `${setting} names a file that cannot be read: ${error instanceof Error ? error.message : String(error)}`
       })
     }
+  }
+  if (ssl.key !== undefined && isSecretOpen(ssl.key)) {
+    throw new ConnectionSettingRefused({ problem: "sslkey names a file that can be read by other users: chmod 600" })
   }
   const ca = rootOf(ssl.rootCertificate, read)
   if (ssl.mode === "verify-ca" && ca === undefined) {

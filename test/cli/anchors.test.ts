@@ -26,7 +26,7 @@ describe("anchors on the command line", () => {
     const file = join(folder, "served.txt")
     const files = { key: join(folder, "key"), pub: join(folder, "pub") }
     const pair = generateKeyPairSync("ed25519")
-    writeFileSync(files.key, pair.privateKey.export({ format: "pem", type: "pkcs8" }))
+    writeFileSync(files.key, pair.privateKey.export({ format: "pem", type: "pkcs8" }), { mode: 0o600 })
     writeFileSync(files.pub, pair.publicKey.export({ format: "pem", type: "spki" }))
     const flags = ["--anchor-file", file, "--anchor-every", "1", "--anchor-key", files.key]
     const server = await serving([...place.flags, ...flags])

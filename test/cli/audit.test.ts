@@ -288,7 +288,7 @@ describe("anchors and verification", () => {
     const files = { key: join(directory, "key"), pub: join(directory, "pub"), other: join(directory, "other") }
     const pem = { type: "pem" } as const
     const pair = generateKeyPairSync("ed25519")
-    await writeFile(files.key, pair.privateKey.export({ ...pem, format: "pem", type: "pkcs8" }))
+    await writeFile(files.key, pair.privateKey.export({ ...pem, format: "pem", type: "pkcs8" }), { mode: 0o600 })
     await writeFile(files.pub, pair.publicKey.export({ ...pem, format: "pem", type: "spki" }))
     await writeFile(
       files.other,
@@ -313,7 +313,7 @@ describe("anchors and verification", () => {
     await refused(2, "InvalidInput", ...ofFile, "--public-key", files.key.replace("key", "anchor.txt"))
     const rsa = join(directory, "rsa")
     const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 1024 })
-    await writeFile(rsa, privateKey.export({ format: "pem", type: "pkcs8" }))
+    await writeFile(rsa, privateKey.export({ format: "pem", type: "pkcs8" }), { mode: 0o600 })
     assert.include((await refused(2, "InvalidInput", "anchor", "--key", rsa)).message, "must be Ed25519")
   })
 

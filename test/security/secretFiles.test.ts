@@ -1,0 +1,46 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Result } from "effect"
+import { generateKeyPairSync } from "node:crypto"
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll } from "vitest"
+import { keyOfFile } from "../../src/cli/keyFile.ts"
+import { connectionSettings } from "../../src/services/connectionSettings.ts"
+import { tlsOptions } from "../../src/services/tlsOptions.ts"
+
+const folder = mkdtempSync(join(tmpdir(), "mosaic-secrets-"))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const key = join(folder, "key")
+writeFileSync(key, generateKeyPairSync("ed25519").privateKey.export({ format: "pem", type: "pkcs8" }))
+
+const openModes = [0o644, 0o602, 0o604, 0o660, 0o666]
+
+describe.skipIf(process.geteuid === undefined)("a private key that other users can read", () => {
+  it.effect("does not sign anchors", () =>
+    Effect.gen(function* () {
+      for (const mode of openModes) {
+        chmodSync(key, mode)
+        const read = yield* Effect.result(keyOfFile("anchor-key", key, "private"))
+        assert(Result.isFailure(read), mode.toString(8))
+        assert.include(read.failure.message, "what --anchor-key names can be read by other users: chmod 600")
+      }
+      chmodSync(key, 0o600)
+      assert.include(yield* keyOfFile("anchor-key", key, "private"), "PRIVATE KEY")
+    })
+  )
+
+  it("does not identify a client to a server", () => {
+    const certificate = join(folder, "certificate")
+    writeFileSync(certificate, "certificate")
+    const url = `postgres://db.example/?sslmode=require&sslcert=${certificate}&sslkey=${key}`
+    const settings = Result.getOrThrow(connectionSettings(url, {}))
+    for (const mode of openModes) {
+      chmodSync(key, mode)
+      assert.throws(() => tlsOptions(settings), /sslkey names a file that can be read by other users: chmod 600/)
+    }
+    chmodSync(key, 0o600)
+    assert.include(String((tlsOptions(settings) as { readonly key: string }).key), "PRIVATE KEY")
+  })
+})
