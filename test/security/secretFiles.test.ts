@@ -41,6 +41,6 @@ describe.skipIf(process.geteuid === undefined)("a private key that other users c
       assert.throws(() => tlsOptions(settings), /sslkey names a file that can be read by other users: chmod 600/)
     }
     chmodSync(key, 0o600)
-    assert.include(String((tlsOptions(settings) as { readonly key: string }).key), "PRIVATE KEY")
+    assert.include((tlsOptions(settings) as { readonly key: string }).key, "PRIVATE KEY")
   })
 })
