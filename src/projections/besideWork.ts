@@ -57,7 +57,7 @@ export const beginBeside = Effect.fnUntraced(function* <E, E2, E3, E4>(options: 
       SELECT pg_catalog.to_regclass(${`${beside}.work`}) IS NOT NULL AS exists`
     if (row?.exists !== true) return undefined
     const [work] = yield* sql<{ readonly nonce: string; readonly kind: Kind; readonly isAlive: boolean }>`
-      SELECT nonce, kind, clock_timestamp() - touched_at < make_interval(secs => ${aliveSeconds}::float8) AS "isAlive"
+      SELECT nonce, kind, touched_at > clock_timestamp() - make_interval(secs => ${aliveSeconds}::float8) AS "isAlive"
       FROM ${owner}`
     return work
   })

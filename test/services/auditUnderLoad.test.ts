@@ -5,6 +5,7 @@ import { BacklogSchema } from "../../src/events/SchemaName.ts"
 import { LogFileCheck } from "../../src/projections/LogFileCheck.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
+import { RemovalSchedule } from "../../src/services/RemovalSchedule.ts"
 import { BacklogTestClock, layerPostgres } from "../../src/services/layers.ts"
 import { type Client, freshBacklog, postgresClient, postgresUrl, type TestBacklog } from "../support/backlogs.ts"
 import { dump } from "../support/tampering.ts"
@@ -19,7 +20,8 @@ const cardCount = 60
 const pool = ({ size = 2 } = {}) =>
   Effect.gen(function* () {
     const schema = yield* BacklogSchema
-    const context = yield* Layer.build(Layer.fresh(layerPostgres({ url: postgresUrl(), schema, poolSize: size })))
+    const backlog = layerPostgres({ url: postgresUrl(), schema, poolSize: size })
+    const context = yield* Layer.build(Layer.fresh(Layer.provide(backlog, Layer.succeed(RemovalSchedule)("off"))))
     return { audit: Context.get(context, AuditService), backlog: Context.get(context, BacklogService) }
   })
 
