@@ -79,6 +79,10 @@ export const rewriteTables = (context: RewriteContext) =>
 const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
   const { onProgress, schema, sql } = context
   const pending = (problem: string) => new RemovalPending({ schema, problem })
+  const blocked = (what: string, waitedSeconds: number) =>
+    pending(
+      `other transactions kept ${what} for ${waitedSeconds} seconds. End long transactions, then run \`backlog doctor --fix\`.`
+    )
 
   const refuseAdded = Effect.fnUntraced(function* (beside: string, tables: ReadonlyArray<string>) {
     const added = yield* addedObjects(sql, schema, beside, tables)
@@ -106,11 +110,6 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
     timeout: context.swapTimeout,
     blocked: (waitedSeconds) => blocked("the tables", waitedSeconds)
   })
-
-  const blocked = (what: string, waitedSeconds: number) =>
-    pending(
-      `other transactions kept ${what} for ${waitedSeconds} seconds. End long transactions, then run \`backlog doctor --fix\`.`
-    )
 
   /** Statements of a step use indexes, whatever the planner knows of tables that have just been filled. */
   const byIndex = sql`SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),

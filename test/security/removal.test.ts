@@ -233,6 +233,22 @@ onServer("a removal of erased bytes", (test) => {
   )
 
   test(
+    "waits for a redaction that has not committed, says so, and completes later",
+    Effect.gen(function* () {
+      const { schema, sql } = yield* tables
+      const { audit } = yield* redacted
+      const session = yield* sql.reserve
+      const say = (statement: string) => session.executeUnprepared(statement, [], undefined)
+      yield* say("BEGIN")
+      yield* say(`LOCK TABLE "${schema}".rebuild_lock IN ROW EXCLUSIVE MODE`)
+      const problem = pendingOf(yield* Effect.result(audit.removeErased({ swapTimeout: "500 millis" })))
+      expect(problem).toMatch(/other transactions kept the tables for [0-9.]+ seconds/)
+      yield* say("COMMIT")
+      expect(yield* audit.removeErased()).toEqual({ removed: 1 })
+    })
+  )
+
+  test(
     "exports and verifications that run during a removal see the whole log",
     Effect.gen(function* () {
       const { audit } = yield* redacted
@@ -352,11 +368,9 @@ onServer("a removal of erased bytes", (test) => {
           }),
         { concurrency: "unbounded" }
       ).pipe(Effect.forkChild)
-      for (let round = 0; round < 1; round++) {
-        yield* audit.redact({ id: `c${20 + round}`, parts: ["body"], ...why })
-        yield* audit.removeErased()
-        expect((yield* audit.verify()).divergences).toEqual([])
-      }
+      yield* audit.redact({ id: "c20", parts: ["body"], ...why })
+      yield* audit.removeErased()
+      expect((yield* audit.verify()).divergences).toEqual([])
       state.runs = false
       yield* Fiber.join(work)
       expect(state.commands).toBeGreaterThan(0)
