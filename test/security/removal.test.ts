@@ -166,13 +166,20 @@ const both = (test: Test): void => {
   )
 
   test(
-    "a redaction erases what consumers noted about the event that they parked",
+    "a redaction erases what consumers noted about any event of the card",
     Effect.gen(function* () {
-      const { audit } = yield* redacted
+      const { audit, backlog } = yield* redacted
+      yield* backlog.block({ id: "c2", reason: "no key", actor })
+      const blocked = Option.getOrThrow(yield* Stream.runLast(audit.history("c2")))
       yield* audit.park("mailer", 3, "c2 could not be sent: Body 2")
       yield* audit.park("mailer", 4, "c3 could not be sent")
+      yield* audit.park("mailer", blocked.position, "c2 could not be sent again: Body 2")
       yield* audit.redact({ id: "c2", parts: ["body"], ...why })
-      expect((yield* audit.parked()).map(({ reason }) => reason)).toEqual(["[redacted]", "c3 could not be sent"])
+      expect((yield* audit.parked()).map(({ reason }) => reason)).toEqual([
+        "[redacted]",
+        "c3 could not be sent",
+        "[redacted]"
+      ])
     })
   )
 
