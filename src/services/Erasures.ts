@@ -175,7 +175,9 @@ export class Erasures extends Context.Service<
               })
             ),
             Effect.tapError((error) =>
-              Effect.ignore(keepProblem(error._tag === "RemovalPending" ? error.problem : wordsOf(error)))
+              isUnderWay(error)
+                ? Effect.void
+                : Effect.ignore(keepProblem(error._tag === "RemovalPending" ? error.problem : wordsOf(error)))
             )
           )
         }
@@ -203,11 +205,13 @@ export class Erasures extends Context.Service<
             rest = Duration.toMillis(schedule.interval)
           } else {
             const { failure } = result
-            yield* Effect.logWarning(
-              failure._tag === "RemovalPending"
-                ? failure.message
-                : `Erased bytes are still in the data files of ${JSON.stringify(schema)}: ${wordsOf(failure)}`
-            )
+            if (!isUnderWay(failure)) {
+              yield* Effect.logWarning(
+                failure._tag === "RemovalPending"
+                  ? failure.message
+                  : `Erased bytes are still in the data files of ${JSON.stringify(schema)}: ${wordsOf(failure)}`
+              )
+            }
             rest = Math.min(rest * 2, longest)
           }
           const isWoken = yield* Effect.timeoutOption(Queue.take(woken), rest)
@@ -244,6 +248,10 @@ export class Erasures extends Context.Service<
     })
   )
 }
+
+/** Whether another process is removing the bytes, which needs no attention. */
+const isUnderWay = (error: RemovalPending | SqlError.SqlError): boolean =>
+  error._tag === "RemovalPending" && error.problem === otherWork.removal
 
 /** A database failure without the values that its own words may repeat. */
 const wordsOf = (error: SqlError.SqlError): string => `the database failed (${error.reason._tag}). It is tried again.`

@@ -298,6 +298,26 @@ onServer("a removal of erased bytes", (test) => {
   )
 
   test(
+    "a removal that another process runs is no problem of a redaction",
+    Effect.gen(function* () {
+      const { audit } = yield* redacted
+      const other = yield* pool()
+      let problem = ""
+      yield* audit.removeErased({
+        onProgress: ({ phase, table }) =>
+          phase !== "swapping" || table !== "cards"
+            ? Effect.void
+            : Effect.gen(function* () {
+                problem = pendingOf(yield* Effect.result(other.audit.removeErased({ swapTimeout: 0 })))
+                expect(yield* audit.erasures()).toMatchObject([{ state: "erased from reads", problem: null }])
+              }).pipe(Effect.orDie)
+      })
+      expect(problem).toContain("another process is rewriting the tables")
+      expect(yield* audit.erasures()).toMatchObject([{ state: "removed from pages", problem: null }])
+    })
+  )
+
+  test(
     "a role that does not own the tables lists what is pending, and is told who removes it",
     Effect.gen(function* () {
       const { schema, sql } = yield* tables
