@@ -174,6 +174,14 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
       yield* sql`REVOKE ALL ON FUNCTION ${capturing}() FROM PUBLIC`
       yield* sql`CREATE TRIGGER ${sql(captureTrigger)} AFTER INSERT OR UPDATE OR DELETE ON ${live}
         FOR EACH ROW EXECUTE FUNCTION ${capturing}()`
+      // While the copy is empty, which costs nothing.
+      const placed = yield* sql<{ readonly statement: string }>`
+        SELECT pg_catalog.format('ALTER %s %I.%I SET TABLESPACE %I', CASE relkind WHEN 'i' THEN 'INDEX' ELSE 'TABLE' END,
+          ${beside}::text, relname, spcname) AS statement
+        FROM pg_class JOIN pg_tablespace ON pg_tablespace.oid = reltablespace
+        WHERE pg_class.oid = ${`${schema}.${table}`}::regclass
+          OR pg_class.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = ${`${schema}.${table}`}::regclass)`
+      for (const { statement } of placed) yield* sql.unsafe(statement)
       // The copy's own triggers would refuse what follows, and judge rows that were judged before.
       yield* sql`ALTER TABLE ${copy} DISABLE TRIGGER USER`
       // A vacuum would keep the copy from the swap, which does not wait for long enough to end it.

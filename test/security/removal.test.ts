@@ -298,6 +298,35 @@ onServer("a removal of erased bytes", (test) => {
   )
 
   test(
+    "a removal leaves tables and indexes in their tablespaces",
+    Effect.gen(function* () {
+      const { schema, sql } = yield* tables
+      const { audit } = yield* redacted
+      const space = `space_${schema}`
+      const session = yield* sql.reserve
+      const say = (statement: string) => session.executeUnprepared(statement, [], undefined)
+      yield* say("SET allow_in_place_tablespaces = on")
+      yield* say(`CREATE TABLESPACE "${space}" LOCATION ''`)
+      yield* Effect.addFinalizer(() =>
+        Effect.orDie(
+          Effect.andThen(
+            sql`ALTER TABLE ALL IN TABLESPACE ${sql(space)} SET TABLESPACE pg_default`,
+            Effect.andThen(
+              sql`ALTER INDEX ALL IN TABLESPACE ${sql(space)} SET TABLESPACE pg_default`,
+              sql`DROP TABLESPACE ${sql(space)}`
+            )
+          )
+        )
+      )
+      yield* sql`ALTER TABLE ${sql(`${schema}.events`)} SET TABLESPACE ${sql(space)}`
+      yield* sql`ALTER INDEX ${sql(`${schema}.cards_pkey`)} SET TABLESPACE ${sql(space)}`
+      const catalog = yield* catalogOf(erasableTables)
+      expect(yield* audit.removeErased()).toEqual({ removed: 1 })
+      expect(yield* catalogOf(erasableTables)).toEqual(catalog)
+    })
+  )
+
+  test(
     "a removal that another process runs is no problem of a redaction",
     Effect.gen(function* () {
       const { audit } = yield* redacted
