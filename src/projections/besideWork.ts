@@ -50,7 +50,7 @@ export const beginBeside = Effect.fnUntraced(function* <E, E2, E3, E4>(options: 
 }) {
   const { schema, sql } = options
   const beside = yield* besideSchema(sql, schema)
-  const owner = sql(`${beside}.work`)
+  const workTable = sql(`${beside}.work`)
   const nonce = randomUUID()
   const found = Effect.gen(function* () {
     const [row] = yield* sql<{ readonly exists: boolean }>`
@@ -58,7 +58,7 @@ export const beginBeside = Effect.fnUntraced(function* <E, E2, E3, E4>(options: 
     if (row?.exists !== true) return undefined
     const [work] = yield* sql<{ readonly nonce: string; readonly kind: Kind; readonly isAlive: boolean }>`
       SELECT nonce, kind, clock_timestamp() - touched_at < make_interval(secs => ${aliveSeconds}::float8) AS "isAlive"
-      FROM ${owner}`
+      FROM ${workTable}`
     return work
   })
 
@@ -70,10 +70,16 @@ export const beginBeside = Effect.fnUntraced(function* <E, E2, E3, E4>(options: 
       const other = yield* found
       if (options.kind === "removal" && other?.isAlive === true) return yield* Effect.fail(options.busy(other.kind))
       yield* dropBeside(sql, beside)
-      yield* sql`CREATE SCHEMA ${sql(beside)}`
+      // A superuser or a member of the owner may begin this too, and be killed: then the owner must be able to drop it.
+      const [live] = yield* sql<{ readonly owner: string }>`
+        SELECT pg_catalog.quote_ident(pg_get_userbyid(relowner)) AS owner
+        FROM pg_class WHERE oid = ${`${schema}.rebuild_lock`}::regclass`
+      const liveOwner = sql.literal(live?.owner ?? "CURRENT_USER")
+      yield* sql`CREATE SCHEMA ${sql(beside)} AUTHORIZATION ${liveOwner}`
       yield* options.createTables(beside)
-      yield* sql`CREATE TABLE ${owner} AS
+      yield* sql`CREATE TABLE ${workTable} AS
         SELECT ${nonce}::text AS nonce, ${options.kind}::text AS kind, clock_timestamp() AS touched_at`
+      yield* sql`ALTER TABLE ${workTable} OWNER TO ${liveOwner}`
       yield* options.check(beside)
     })
   )
@@ -95,13 +101,13 @@ export const beginBeside = Effect.fnUntraced(function* <E, E2, E3, E4>(options: 
         yield* lockBeside(sql, schema, mode)
         const work = yield* found
         if (work?.nonce !== nonce) return yield* Effect.fail(options.superseded())
-        yield* sql`UPDATE ${owner} SET touched_at = clock_timestamp()`
+        yield* sql`UPDATE ${workTable} SET touched_at = clock_timestamp()`
         return yield* effect
       })
     )
   /** Says that this work has ended, and removes what it leaves, if its locks can be had. The next work does otherwise. */
   const end = Effect.gen(function* () {
-    yield* Effect.ignore(step(sql`UPDATE ${owner} SET touched_at = '-infinity'`))
+    yield* Effect.ignore(step(sql`UPDATE ${workTable} SET touched_at = '-infinity'`))
     yield* Effect.ignore(step(Effect.andThen(withoutDelay(sql), dropBeside(sql, beside)), "exclusive"))
   }).pipe(Effect.provideService(AnswerTimeout, Duration.seconds(5)))
   return { beside, step, end }
