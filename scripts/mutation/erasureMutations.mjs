@@ -9,6 +9,7 @@ const erasable = "src/projections/erasable.ts"
 
 const bytes = ["test/security/erasedBytes.test.ts"]
 const removal = ["test/security/removal.test.ts"]
+const commands = ["test/security/removalCommands.test.ts"]
 
 const mutations = [
   {
@@ -161,6 +162,38 @@ const mutations = [
     find: "yield* sql.afterCommit(erasures.wake)",
     replace: "yield* Effect.void",
     tests: removal,
+    startsPrograms: false
+  },
+  {
+    name: "that a redaction erases the reasons of all parked events of the card",
+    file: redactCard,
+    find: "WHERE card_id = ${id})`",
+    replace: "WHERE card_id = ${id} AND type = 'CardCreated')`",
+    tests: removal,
+    startsPrograms: false
+  },
+  {
+    name: "that a removal which another process runs is no problem",
+    file: erasures,
+    find: "isUnderWay(error)\n                ? Effect.void",
+    replace: "false\n                ? Effect.void",
+    tests: removal,
+    startsPrograms: false
+  },
+  {
+    name: "that tables and indexes stay in their tablespaces",
+    file: rewriteTables,
+    find: "for (const { statement } of placed) yield* sql.unsafe(statement)",
+    replace: "void placed",
+    tests: removal,
+    startsPrograms: false
+  },
+  {
+    name: "that the schema beside belongs to the owner of the backlog",
+    file: besideWork,
+    find: "${sql(beside)} AUTHORIZATION ${liveOwner}",
+    replace: "${sql(beside)} AUTHORIZATION CURRENT_USER",
+    tests: commands,
     startsPrograms: false
   }
 ]
