@@ -323,13 +323,6 @@ const mutations = [
     tests: told
   },
   {
-    name: "that what is printed for debugging has no row",
-    file: run,
-    find: "Cause.pretty(disclosableCause(exit.cause))",
-    replace: "Cause.pretty(exit.cause)",
-    tests: told
-  },
-  {
     name: "that a problem of JSON has no token",
     file: exactJson,
     find: "redactSecrets(`at character",

@@ -71,8 +71,8 @@ const mutations = [
   {
     name: "that changed rows are noted while a table is copied",
     file: rewriteTables,
-    find: "AFTER INSERT OR UPDATE OR DELETE ON ${live}",
-    replace: "AFTER TRUNCATE ON ${live}",
+    find: "FOR EACH ROW EXECUTE FUNCTION ${capturing}()`",
+    replace: "FOR EACH ROW WHEN (false) EXECUTE FUNCTION ${capturing}()`",
     tests: removal,
     startsPrograms: false
   },
@@ -129,14 +129,6 @@ const mutations = [
     file: besideWork,
     find: 'if (options.kind === "removal" && other?.isAlive === true)',
     replace: "if (options.kind === undefined && other?.isAlive === true)",
-    tests: removal,
-    startsPrograms: false
-  },
-  {
-    name: "that a step ends when other work has replaced it",
-    file: besideWork,
-    find: "if (work?.nonce !== nonce) return yield* Effect.fail(options.superseded())",
-    replace: "if (work === undefined) return yield* Effect.fail(options.superseded())",
     tests: removal,
     startsPrograms: false
   },

@@ -1,12 +1,16 @@
 /** Flags that stand alone. */
 export const switches: ReadonlySet<string> = new Set([
+  "fix",
   "follow",
   "force",
   "help",
   "json",
+  "no-wait",
+  "pending",
   "ready",
   "require-tokens",
   "strict",
+  "trust-proxy",
   "until-empty",
   "version"
 ])
@@ -71,6 +75,7 @@ export const valued: ReadonlySet<string> = new Set([
   "table",
   "title",
   "token",
+  "trust-proxy-from",
   "ttl",
   "type",
   "unpark",

@@ -290,8 +290,7 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
       yield* sql`ALTER TABLE ${copy} RESET (autovacuum_enabled, toast.autovacuum_enabled)`
       yield* swapTables(sql, schema, beside, [table], erasableColumns)
     })
-    yield* told("swapping")
-    yield* trying(`the table ${table}`, Effect.andThen(catchUpSteps, step(swap)))
+    yield* trying(`the table ${table}`, Effect.andThen(catchUpSteps, Effect.andThen(told("swapping"), step(swap))))
     yield* told("swapped")
   })
 

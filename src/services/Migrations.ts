@@ -230,7 +230,9 @@ const isNotPermitted = (error: unknown): error is SqlError.SqlError =>
 
 const runStatements = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, schema: string, file: MigrationFile) {
   yield* sql`SELECT set_config('search_path', ${schema}, true)`
-  for (const statement of file.statements) yield* sql.unsafe(statement)
+  // One message for all: a new backlog has many statements, and its tables are created for every rebuild too.
+  const executed = file.statements.map((statement) => `EXECUTE $statement$${statement}$statement$;`)
+  yield* sql.unsafe(`DO $migration$ BEGIN\n${executed.join("\n")}\nEND $migration$`)
 })
 
 /** Makes the tables of an empty backlog in a schema that exists and is empty, in the caller's transaction. */

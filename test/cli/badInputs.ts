@@ -250,7 +250,13 @@ export const refusedAtOnce: ReadonlyArray<BadInput> = [
     says: "no exported log: line 1"
   },
   { why: "a key from no file", argv: ["anchor", "--key", "/no/such/file"], code: 2, tag: "InvalidInput" },
-  { why: "a key that is none", argv: ["anchor", "--key", "package.json"], code: 2, tag: "InvalidInput", says: "PEM" },
+  {
+    why: "a key that is none",
+    argv: ["anchor", "--key", "package.json"],
+    code: 2,
+    tag: "InvalidInput",
+    says: "other users"
+  },
   { why: "no part to redact", argv: ["redact", "a", "--reason", "x"], code: 2, tag: "MissingOption" },
   { why: "no reason to redact", argv: ["redact", "a", "--part", "body"], code: 2, tag: "MissingOption" },
   {

@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Data, Effect, Layer, Redacted, Schedule, Stream } from "effect"
+import { Cause, Context, Data, Effect, Layer, Redacted, Result, Schedule, Stream } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
 import { request as nodeRequest } from "node:http"
 import { afterAll } from "vitest"
 import { redactSecrets } from "../../src/domain/redactSecrets.ts"
 import { databaseWords } from "../../src/events/databaseWords.ts"
 import { disclosable, disclosableCause } from "../../src/events/disclosable.ts"
+import { jsonProblemText, parseExactJson } from "../../src/events/exactJson.ts"
 import { layerHttp, serve } from "../../src/http/index.ts"
 import { AccessTokens, AuditService, BacklogSchema, BacklogService, withoutSecrets } from "../../src/index.ts"
 import { layerMcpRoutes, serveStdio } from "../../src/mcp/index.ts"
@@ -158,6 +159,11 @@ describe("a text without secrets", () => {
       redactSecrets("postgres://me:p@ss@host/db and postgres://host/db?user=me&password=pass&x=1"),
       "postgres://me:***@host/db and postgres://host/db?user=me&password=***&x=1"
     )
+  })
+
+  it("is what a report says of JSON", () => {
+    const parsed = parseExactJson(`{"${token}":1,"${token}":2}`)
+    hasNoSecret(Result.isFailure(parsed) ? jsonProblemText(parsed.failure) : token, "a problem of JSON")
   })
 
   it("is found quickly in any text", () => {

@@ -390,7 +390,7 @@ onServer("a removal of erased bytes", (test) => {
         while ((yield* audit.erasures({ pending: true })).length > 0) yield* Effect.sleep("20 millis")
       })
       const backlog = layerPostgres({ url: postgresUrl(), schema, poolSize: 2 }).pipe(
-        Layer.provide(Layer.succeed(RemovalSchedule)(soon))
+        Layer.provide(Layer.succeed(RemovalSchedule)({ ...soon, interval: Duration.hours(1) }))
       )
       yield* Effect.gen(function* () {
         const owner = yield* AuditService

@@ -79,7 +79,7 @@ onBothDatabases("a token that is revoked", (test) => {
         ...endpoints.map(({ name, path }) => ({
           path,
           body: bodies[name],
-          token: name === "redact" ? auditor.text : orchestrator.text,
+          token: name === "redact" || name === "removeErased" ? auditor.text : orchestrator.text,
           headers: {}
         })),
         ...[toolCall("claim"), toolCall("create", { cards: [bodies["create"]] })].map((body) => ({

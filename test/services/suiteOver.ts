@@ -10,6 +10,8 @@ export interface Variation {
   readonly backlog?: typeof freshBacklog
   /** Tests that cannot hold of it, by title, each with the reason, which is printed. */
   readonly except?: Readonly<Record<string, string>>
+  /** Runs the first of so many tests only; the others are skipped, with the reason. */
+  readonly sample?: { readonly oneIn: number; readonly reason: string } | undefined
 }
 
 /**
@@ -20,11 +22,13 @@ export const suiteOver = (
   name: string,
   clientLayer: Layer.Layer<Client, unknown>,
   parts: ReadonlyArray<(test: Test) => void>,
-  { backlog = freshBacklog, except = {} }: Variation = {}
+  { backlog = freshBacklog, except = {}, sample }: Variation = {}
 ): void =>
   layer(clientLayer, { timeout: "60 seconds", excludeTestServices: true })(name, (it) => {
+    let count = 0
     const unverified = (title: string, body: Effect.Effect<void, unknown, TestBacklog | Client>) => {
-      const reason = except[title]
+      const isLeftOut = sample !== undefined && count++ % sample.oneIn !== 0
+      const reason = except[title] ?? (isLeftOut ? sample.reason : undefined)
       if (reason !== undefined) return it.effect.skip(`${title} (${reason})`, () => Effect.void)
       it.effect(title, () => Effect.provide(body, Layer.fresh(backlog)))
     }

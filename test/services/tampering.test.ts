@@ -4,5 +4,11 @@ import { tamperedLog } from "./audit/tamperedLog.ts"
 import { tamperedReadModel } from "./audit/tamperedReadModel.ts"
 import { suiteOver } from "./suiteOver.ts"
 
-suiteOver("a backlog that is tampered with on PGlite", copiedPgliteClient, [tamperedLog, tamperedReadModel])
+const isLong = process.env["BACKLOG_TEST_SECURITY"] === "long"
+
+suiteOver("a backlog that is tampered with on PGlite", copiedPgliteClient, [tamperedLog, tamperedReadModel], {
+  sample: isLong
+    ? undefined
+    : { oneIn: 3, reason: "every one runs on the server; npm run test:security runs every one on PGlite too" }
+})
 suiteOver("a backlog that is tampered with on a Postgres server", postgresClient(4), [tamperedLog, tamperedReadModel])

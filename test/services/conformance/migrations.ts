@@ -32,8 +32,9 @@ const names = [
   "access_tokens",
   "counts",
   "generations",
-  "receipts_of_actors"
-].map((name, index) => `000${index + 1}_${name}`)
+  "receipts_of_actors",
+  "erasures"
+].map((name, index) => `${String(index + 1).padStart(4, "0")}_${name}`)
 
 /** How a schema comes to have what this program needs. */
 export const migrations = (test: Test): void => {
