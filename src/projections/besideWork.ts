@@ -10,7 +10,7 @@ type Kind = "rebuild" | "removal"
 
 /**
  * How long one try may keep commands waiting for its locks. Less than a server's `deadlock_timeout`, so that of two who
- * wait for each other it is this one that steps back.
+ * wait for each other this one gives way.
  */
 const lockTimeout = "300ms"
 
@@ -22,7 +22,7 @@ export const withoutDelay = (sql: SqlClient.SqlClient) => sql`
   SELECT pg_catalog.set_config('lock_timeout', ${lockTimeout}, true),
     pg_catalog.set_config('idle_in_transaction_session_timeout', ${idleTimeout}, true)`
 
-/** How long the last step of other work may be ago before that work is taken for ended, in seconds. */
+/** Seconds after its last step at which other work counts as ended. */
 const aliveSeconds = 15
 
 /** How long to let commands continue between two tries, at first and at most, in milliseconds. */
@@ -45,7 +45,7 @@ export const beginBeside = Effect.fnUntraced(function* <E, E2, E3, E4>(options: 
   readonly busy: (kind: Kind) => E3
   /** How long to try to take the locks. */
   readonly timeout: Duration.Duration
-  /** The error when they were not to be had for that long. */
+  /** The error when the locks could not be taken in that time. */
   readonly blocked: (waitedSeconds: number) => E4
 }) {
   const { schema, sql } = options
@@ -105,7 +105,7 @@ export const beginBeside = Effect.fnUntraced(function* <E, E2, E3, E4>(options: 
         return yield* effect
       })
     )
-  /** Says that this work has ended, and removes what it leaves, if its locks can be had. The next work does otherwise. */
+  /** Marks this work as ended, and drops the schema if the locks can be taken. Otherwise the next work drops it. */
   const end = Effect.gen(function* () {
     yield* Effect.ignore(step(sql`UPDATE ${workTable} SET touched_at = '-infinity'`))
     yield* Effect.ignore(step(Effect.andThen(withoutDelay(sql), dropBeside(sql, beside)), "exclusive"))

@@ -51,13 +51,13 @@ const rowsLeftForSwap = 500
 /** Steps that copy changed rows again before the swap is tried, however many are left. */
 const mostCatchUpSteps = 1_000
 
-/** The duration of one step of copying that is aimed at, in milliseconds: on an embedded database commands wait for it. */
+/** The target duration of one step of copying, in milliseconds: on an embedded database commands wait for it. */
 const stepMillis = 60
 
 /** Rows that one step copies, at first and at most, and at least. */
 const rowsAtOnce = { first: 100, least: 10, most: 5_000 } as const
 
-/** Bytes that one step copies, if that is more than one row. */
+/** Maximum number of bytes that one step copies. A larger row is copied by itself. */
 const bytesAtOnce = 2 * 1024 * 1024
 
 /** How long to let commands continue between two tries of the swap, at first and at most, in milliseconds. */
@@ -151,7 +151,7 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
     const told = (phase: RemovalProgress["phase"]) =>
       onProgress({ phase, table, done, total: Math.max(done, Math.round(known?.rows ?? 0)) })
 
-    // From its commit on every change of a row is noted: its lock waits for the transactions that have changed rows.
+    // After its commit every change of a row is noted: its lock waits for the transactions that have changed rows.
     const capture = Effect.gen(function* () {
       yield* withoutDelay(sql)
       for (const each of [changed, taken, from, upTo]) {

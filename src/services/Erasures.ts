@@ -57,7 +57,7 @@ export interface RemovalOptions {
   readonly swapTimeout?: Duration.Input | undefined
 }
 
-/** Redactions that came while a rewrite ran are left to the next one, so many times. */
+/** Maximum number of rewrites in one removal: redactions that commit during one are left to the next. */
 const mostRounds = 10
 
 const defaultSwapTimeout = Duration.minutes(1)
