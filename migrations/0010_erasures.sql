@@ -23,6 +23,12 @@ CREATE INDEX erasures_pending ON erasures (position) WHERE removed_at IS NULL
 INSERT INTO erasures (position, card_id, erased_at)
 SELECT position, card_id, recorded_at FROM events WHERE type = 'CardRedacted'
 --;;
+-- Earlier versions kept what consumers had noted about the events that they parked.
+UPDATE parked_events SET reason = '[redacted]'
+FROM events WHERE events.position = parked_events.position AND EXISTS (
+  SELECT FROM events AS redaction WHERE redaction.card_id = events.card_id AND redaction.type = 'CardRedacted'
+    AND redaction.position > events.position)
+--;;
 -- No samples of what may have to be erased in the planner's statistics.
 ALTER TABLE parked_events ALTER COLUMN reason SET STATISTICS 0
 --;;

@@ -216,8 +216,8 @@ const mutations = [
   {
     name: "that every forwarding header is one",
     file: forwarding,
-    find: 'if (forwardingHeaders.has(name) || name.startsWith("x-forwarded")) return name',
-    replace: "if (forwardingHeaders.has(name)) return name",
+    find: "forwardingPrefixes.some((prefix) => name.startsWith(prefix))",
+    replace: "name === ''",
     tests: proxies
   },
   {

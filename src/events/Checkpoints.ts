@@ -1,5 +1,6 @@
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
+import { redactedText } from "../domain/EventParts.ts"
 import { Name } from "../domain/Text.ts"
 import { DatabaseClock, databaseNow } from "./DatabaseClock.ts"
 import { type MomentNotReached, positionNotReached } from "./MomentNotReached.ts"
@@ -97,6 +98,7 @@ export class Checkpoints extends Context.Service<
       const clock = yield* DatabaseClock
       const checkpoints = sql(`${schema}.checkpoints`)
       const parkedEvents = sql(`${schema}.parked_events`)
+      const events = sql(`${schema}.events`)
       const head = sql(`${schema}.head`)
       const now = () => databaseNow(sql, clock.override)
       const columns = sql.literal('consumer, position::float8 AS position, updated_at AS "updatedAt"')
@@ -135,12 +137,16 @@ export class Checkpoints extends Context.Service<
         get,
         lock,
         advance,
+        // A consumer may have read the event before a redaction, and note what it read after it.
         park: (consumer, position, reason) =>
           Effect.asVoid(
             Effect.suspend(
               () => sql`
                 INSERT INTO ${parkedEvents} (consumer, position, reason, parked_at)
-                VALUES (${consumer}, ${BigInt(position)}::int8, ${reason}, ${now()})
+                SELECT ${consumer}, ${BigInt(position)}::int8, CASE WHEN EXISTS (
+                  SELECT FROM ${events} AS parked JOIN ${events} AS redaction USING (card_id)
+                  WHERE parked.position = ${BigInt(position)}::int8 AND redaction.type = 'CardRedacted'
+                    AND redaction.version > parked.version) THEN ${redactedText}::text ELSE ${reason}::text END, ${now()}
                 ON CONFLICT (consumer, position) DO UPDATE SET reason = excluded.reason, parked_at = excluded.parked_at`
             )
           ),

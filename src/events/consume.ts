@@ -131,6 +131,9 @@ export const consume = <E, R>(
 /** Characters of a reason that are kept. */
 const reasonLength = 16_000
 
-/** Why an event failed, as it is parked, without secrets and content of rows: NUL is not text to Postgres, and half a surrogate pair none to anybody. */
+/**
+ * Why an event failed, as it is parked: without secrets, without content of rows, and without what Postgres does not store
+ * as text (NUL, half a surrogate pair).
+ */
 export const reasonOf = (cause: Cause.Cause<unknown>): string =>
   Cause.pretty(disclosableCause(cause)).slice(0, reasonLength).replaceAll("\0", "\u2400").toWellFormed()

@@ -39,7 +39,7 @@ export const linesOfBody = (
         done === true ? [[], Option.none()] : [value as ReadonlyArray<Line>, Option.some(undefined)]
       )
     ).pipe(
-      // Not waited for: it would wait for lines that nobody takes any more.
+      // Not waited for: it would wait for lines that are not read any more.
       Stream.ensuring(
         Effect.sync(() => {
           void pages.return(undefined)

@@ -10,7 +10,7 @@ type Kind = "rebuild" | "removal"
 
 /**
  * How long one try may keep commands waiting for its locks. Less than a server's `deadlock_timeout`, so that of two who
- * wait for each other it is this one that steps back.
+ * wait for each other this one gives way.
  */
 const lockTimeout = "300ms"
 
@@ -22,7 +22,7 @@ export const withoutDelay = (sql: SqlClient.SqlClient) => sql`
   SELECT pg_catalog.set_config('lock_timeout', ${lockTimeout}, true),
     pg_catalog.set_config('idle_in_transaction_session_timeout', ${idleTimeout}, true)`
 
-/** How long the last step of other work may be ago before that work is taken for ended, in seconds. */
+/** Seconds after its last step at which other work counts as ended. */
 const aliveSeconds = 15
 
 /** How long to let commands continue between two tries, at first and at most, in milliseconds. */
@@ -45,12 +45,12 @@ export const beginBeside = Effect.fnUntraced(function* <E, E2, E3, E4>(options: 
   readonly busy: (kind: Kind) => E3
   /** How long to try to take the locks. */
   readonly timeout: Duration.Duration
-  /** The error when they were not to be had for that long. */
+  /** The error when the locks could not be taken in that time. */
   readonly blocked: (waitedSeconds: number) => E4
 }) {
   const { schema, sql } = options
   const beside = yield* besideSchema(sql, schema)
-  const owner = sql(`${beside}.work`)
+  const workTable = sql(`${beside}.work`)
   const nonce = randomUUID()
   const found = Effect.gen(function* () {
     const [row] = yield* sql<{ readonly exists: boolean }>`
@@ -58,7 +58,7 @@ export const beginBeside = Effect.fnUntraced(function* <E, E2, E3, E4>(options: 
     if (row?.exists !== true) return undefined
     const [work] = yield* sql<{ readonly nonce: string; readonly kind: Kind; readonly isAlive: boolean }>`
       SELECT nonce, kind, touched_at > clock_timestamp() - make_interval(secs => ${aliveSeconds}::float8) AS "isAlive"
-      FROM ${owner}`
+      FROM ${workTable}`
     return work
   })
 
@@ -70,10 +70,16 @@ export const beginBeside = Effect.fnUntraced(function* <E, E2, E3, E4>(options: 
       const other = yield* found
       if (options.kind === "removal" && other?.isAlive === true) return yield* Effect.fail(options.busy(other.kind))
       yield* dropBeside(sql, beside)
-      yield* sql`CREATE SCHEMA ${sql(beside)}`
+      // A superuser or a member of the owner may begin this too, and be killed: then the owner must be able to drop it.
+      const [live] = yield* sql<{ readonly owner: string }>`
+        SELECT pg_catalog.quote_ident(pg_get_userbyid(relowner)) AS owner
+        FROM pg_class WHERE oid = ${`${schema}.rebuild_lock`}::regclass`
+      const liveOwner = sql.literal(live?.owner ?? "CURRENT_USER")
+      yield* sql`CREATE SCHEMA ${sql(beside)} AUTHORIZATION ${liveOwner}`
       yield* options.createTables(beside)
-      yield* sql`CREATE TABLE ${owner} AS
+      yield* sql`CREATE TABLE ${workTable} AS
         SELECT ${nonce}::text AS nonce, ${options.kind}::text AS kind, clock_timestamp() AS touched_at`
+      yield* sql`ALTER TABLE ${workTable} OWNER TO ${liveOwner}`
       yield* options.check(beside)
     })
   )
@@ -95,13 +101,13 @@ export const beginBeside = Effect.fnUntraced(function* <E, E2, E3, E4>(options: 
         yield* lockBeside(sql, schema, mode)
         const work = yield* found
         if (work?.nonce !== nonce) return yield* Effect.fail(options.superseded())
-        yield* sql`UPDATE ${owner} SET touched_at = clock_timestamp()`
+        yield* sql`UPDATE ${workTable} SET touched_at = clock_timestamp()`
         return yield* effect
       })
     )
-  /** Says that this work has ended, and removes what it leaves, if its locks can be had. The next work does otherwise. */
+  /** Marks this work as ended, and drops the schema if the locks can be taken. Otherwise the next work drops it. */
   const end = Effect.gen(function* () {
-    yield* Effect.ignore(step(sql`UPDATE ${owner} SET touched_at = '-infinity'`))
+    yield* Effect.ignore(step(sql`UPDATE ${workTable} SET touched_at = '-infinity'`))
     yield* Effect.ignore(step(Effect.andThen(withoutDelay(sql), dropBeside(sql, beside)), "exclusive"))
   }).pipe(Effect.provideService(AnswerTimeout, Duration.seconds(5)))
   return { beside, step, end }

@@ -51,13 +51,13 @@ const rowsLeftForSwap = 500
 /** Steps that copy changed rows again before the swap is tried, however many are left. */
 const mostCatchUpSteps = 1_000
 
-/** The duration of one step of copying that is aimed at, in milliseconds: on an embedded database commands wait for it. */
+/** The target duration of one step of copying, in milliseconds: on an embedded database commands wait for it. */
 const stepMillis = 60
 
 /** Rows that one step copies, at first and at most, and at least. */
 const rowsAtOnce = { first: 100, least: 10, most: 5_000 } as const
 
-/** Bytes that one step copies, if that is more than one row. */
+/** Maximum number of bytes that one step copies. A larger row is copied by itself. */
 const bytesAtOnce = 2 * 1024 * 1024
 
 /** How long to let commands continue between two tries of the swap, at first and at most, in milliseconds. */
@@ -79,13 +79,24 @@ export const rewriteTables = (context: RewriteContext) =>
 const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
   const { onProgress, schema, sql } = context
   const pending = (problem: string) => new RemovalPending({ schema, problem })
+  const blocked = (what: string, waitedSeconds: number) =>
+    pending(
+      `other transactions kept ${what} for ${waitedSeconds} seconds. End long transactions, then run \`backlog doctor --fix\`.`
+    )
 
   const refuseAdded = Effect.fnUntraced(function* (beside: string, tables: ReadonlyArray<string>) {
     const added = yield* addedObjects(sql, schema, beside, tables)
     const published = yield* sql<{ readonly name: string }>`
       SELECT DISTINCT 'publication ' || pubname AS name FROM pg_publication_tables
       WHERE schemaname = ${schema} AND tablename IN ${sql.in(tables)} ORDER BY 1`
-    const all = [...new Set([...added, ...published.map(({ name }) => name)])]
+    const altered = yield* sql<{ readonly name: string }>`
+      SELECT what || ' of ' || relname AS name FROM pg_class CROSS JOIN LATERAL (VALUES
+        (relrowsecurity OR relforcerowsecurity, 'row level security'), (relreplident <> 'd', 'replica identity'))
+        AS setting (is_there, what)
+      WHERE relnamespace = ${schema}::regnamespace AND relname IN ${sql.in(tables)} AND is_there ORDER BY 1`
+    const all = [
+      ...new Set([...added, ...published, ...altered].map((each) => (typeof each === "string" ? each : each.name)))
+    ]
     if (all.length > 0) {
       return yield* pending(
         `the tables have what a copy of them would not have: ${all.join(", ")}. ` +
@@ -106,11 +117,6 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
     timeout: context.swapTimeout,
     blocked: (waitedSeconds) => blocked("the tables", waitedSeconds)
   })
-
-  const blocked = (what: string, waitedSeconds: number) =>
-    pending(
-      `other transactions kept ${what} for ${waitedSeconds} seconds. End long transactions, then run \`backlog doctor --fix\`.`
-    )
 
   /** Statements of a step use indexes, whatever the planner knows of tables that have just been filled. */
   const byIndex = sql`SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
@@ -152,7 +158,7 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
     const told = (phase: RemovalProgress["phase"]) =>
       onProgress({ phase, table, done, total: Math.max(done, Math.round(known?.rows ?? 0)) })
 
-    // From its commit on every change of a row is noted: its lock waits for the transactions that have changed rows.
+    // After its commit every change of a row is noted: its lock waits for the transactions that have changed rows.
     const capture = Effect.gen(function* () {
       yield* withoutDelay(sql)
       for (const each of [changed, taken, from, upTo]) {
@@ -175,6 +181,14 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
       yield* sql`REVOKE ALL ON FUNCTION ${capturing}() FROM PUBLIC`
       yield* sql`CREATE TRIGGER ${sql(captureTrigger)} AFTER INSERT OR UPDATE OR DELETE ON ${live}
         FOR EACH ROW EXECUTE FUNCTION ${capturing}()`
+      // While the copy is empty, which costs nothing.
+      const placed = yield* sql<{ readonly statement: string }>`
+        SELECT pg_catalog.format('ALTER %s %I.%I SET TABLESPACE %I', CASE relkind WHEN 'i' THEN 'INDEX' ELSE 'TABLE' END,
+          ${beside}::text, relname, spcname) AS statement
+        FROM pg_class JOIN pg_tablespace ON pg_tablespace.oid = reltablespace
+        WHERE pg_class.oid = ${`${schema}.${table}`}::regclass
+          OR pg_class.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = ${`${schema}.${table}`}::regclass)`
+      for (const { statement } of placed) yield* sql.unsafe(statement)
       // The copy's own triggers would refuse what follows, and judge rows that were judged before.
       yield* sql`ALTER TABLE ${copy} DISABLE TRIGGER USER`
       // A vacuum would keep the copy from the swap, which does not wait for long enough to end it.

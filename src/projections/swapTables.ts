@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import type { SqlClient } from "effect/sql"
 import { arrayLiteral } from "../events/arrayLiteral.ts"
 
-/** The trigger by which a removal hears of changes of a table that it copies. */
+/** The trigger that notes the changes of a table while a removal copies it. */
 export const captureTrigger = "mosaic_backlog_capture"
 
 /**

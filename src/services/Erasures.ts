@@ -57,7 +57,7 @@ export interface RemovalOptions {
   readonly swapTimeout?: Duration.Input | undefined
 }
 
-/** Redactions that came while a rewrite ran are left to the next one, so many times. */
+/** Maximum number of rewrites in one removal: redactions that commit during one are left to the next. */
 const mostRounds = 10
 
 const defaultSwapTimeout = Duration.minutes(1)
@@ -147,7 +147,12 @@ export class Erasures extends Context.Service<
             })
           })
         )
-        if (isEmbedded) yield* unhurried(recycleWal(sql))
+        if (isEmbedded && !(yield* unhurried(recycleWal(sql)))) {
+          return yield* new RemovalPending({
+            schema,
+            problem: "files of the write-ahead log from before could not be removed. Run `backlog doctor --fix` again."
+          })
+        }
         yield* sql`
           UPDATE ${erasures} SET removed_at = clock_timestamp(), problem = NULL
           WHERE position = ANY(${arrayLiteral(covered)}::int8[]) AND removed_at IS NULL`
@@ -175,7 +180,9 @@ export class Erasures extends Context.Service<
               })
             ),
             Effect.tapError((error) =>
-              Effect.ignore(keepProblem(error._tag === "RemovalPending" ? error.problem : wordsOf(error)))
+              isUnderWay(error)
+                ? Effect.void
+                : Effect.ignore(keepProblem(error._tag === "RemovalPending" ? error.problem : wordsOf(error)))
             )
           )
         }
@@ -195,7 +202,12 @@ export class Erasures extends Context.Service<
               if (problem !== undefined) return "not here" as const
               yield* remove()
               return "removed" as const
-            })
+            }).pipe(
+              // A defect must not end the removals of this process silently.
+              Effect.catchDefect(
+                () => new RemovalPending({ schema, problem: "the program failed. It is tried again." })
+              )
+            )
           )
           if (result._tag === "Success") {
             // A replica may become the primary server, and a role may be granted more: the next start checks again.
@@ -203,11 +215,13 @@ export class Erasures extends Context.Service<
             rest = Duration.toMillis(schedule.interval)
           } else {
             const { failure } = result
-            yield* Effect.logWarning(
-              failure._tag === "RemovalPending"
-                ? failure.message
-                : `Erased bytes are still in the data files of ${JSON.stringify(schema)}: ${wordsOf(failure)}`
-            )
+            if (!isUnderWay(failure)) {
+              yield* Effect.logWarning(
+                failure._tag === "RemovalPending"
+                  ? failure.message
+                  : `Erased bytes are still in the data files of ${JSON.stringify(schema)}: ${wordsOf(failure)}`
+              )
+            }
             rest = Math.min(rest * 2, longest)
           }
           const isWoken = yield* Effect.timeoutOption(Queue.take(woken), rest)
@@ -244,6 +258,10 @@ export class Erasures extends Context.Service<
     })
   )
 }
+
+/** Whether another process is removing the bytes, which needs no attention. */
+const isUnderWay = (error: RemovalPending | SqlError.SqlError): boolean =>
+  error._tag === "RemovalPending" && error.problem === otherWork.removal
 
 /** A database failure without the values that its own words may repeat. */
 const wordsOf = (error: SqlError.SqlError): string => `the database failed (${error.reason._tag}). It is tried again.`

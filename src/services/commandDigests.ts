@@ -19,7 +19,7 @@ export interface CommandDigests {
   readonly kind: ReceiptedCommand["_tag"]
   /**
    * SHA-256 over the command's canonical JSON (RFC 8785) without its id, in which `true` is in the place of every text that
-   * may have to be erased. Nobody can guess such a text from it.
+   * may have to be erased. Such a text cannot be guessed from it.
    */
   readonly shape: string
   /** The same hash over the command with these texts. `undefined` where it has none: the shape covers the whole command. */

@@ -373,6 +373,7 @@ const directory = ({ directory: of }: DoctorFacts) => {
     `Only user ${user} can enter ${place}, and every file in it is that user's.`
   )
 }
+
 const tokens = ({ tokenOverlaps: of }: DoctorFacts) =>
   of === null
     ? []

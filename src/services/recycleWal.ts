@@ -6,20 +6,22 @@ import { inTransaction } from "../events/inTransaction.ts"
 const mostSwitches = 200
 
 /**
- * Removes every file of an embedded database's write-ahead log that was written before this. Files that are kept ahead
+ * Returns whether it removed every file of an embedded database's write-ahead log that was written before this. Files that are kept ahead
  * for later were renamed and have old content: the log moves through each, which overwrites it to its end. Then a
  * checkpoint removes them all, and keeps none.
  */
-export const recycleWal = (sql: SqlClient.SqlClient): Effect.Effect<void, SqlError.SqlError> =>
+export const recycleWal = (sql: SqlClient.SqlClient): Effect.Effect<boolean, SqlError.SqlError> =>
   Effect.gen(function* () {
     yield* sql`SELECT set_config('wal_recycle', 'off', true)`
-    for (let switches = 0; switches < mostSwitches; switches++) {
+    let isPast = false
+    for (let switches = 0; switches < mostSwitches && !isPast; switches++) {
       const [ahead] = yield* sql<{ readonly files: number }>`
         SELECT count(*)::int4 AS files FROM pg_ls_waldir()
         WHERE name ~ '^[0-9A-F]{24}$' AND name > pg_walfile_name(pg_current_wal_lsn())`
       // A file without a record in it is not switched.
       yield* sql`SELECT pg_logical_emit_message(false, 'mosaic_backlog', '')::text, pg_switch_wal()::text`
-      if (ahead?.files === 0) break
+      isPast = ahead?.files === 0
     }
     yield* sql`CHECKPOINT`
+    return isPast
   }).pipe(inTransaction(sql))

@@ -4,7 +4,6 @@ import type { Card } from "../domain/Card.ts"
 import { type EventParts, redactedText } from "../domain/EventParts.ts"
 import { type Redact, redact } from "../domain/Redaction.ts"
 import { CardNotFound } from "../domain/Rejection.ts"
-import { arrayLiteral } from "../events/arrayLiteral.ts"
 import type { EventLog } from "../events/EventLog.ts"
 import { heldPartsOf } from "../events/StoredEvent.ts"
 import { inTransaction, readCommitted } from "../events/inTransaction.ts"
@@ -90,10 +89,10 @@ export const redactCard = (
     yield* sendInOrder(writes)
     yield* forgetDigests(sql, schema, id)
     yield* forgetBeside(sql, schema, id)
+    // A consumer of any of the card's events may have read the whole card, and noted what it read.
     yield* sql`
       UPDATE ${sql(`${schema}.parked_events`)} SET reason = ${redactedText} WHERE reason <> ${redactedText} AND position IN (
-        SELECT position FROM ${sql(`${schema}.events`)}
-        WHERE card_id = ${id} AND version = ANY(${arrayLiteral(erased.map(({ version }) => version))}::int4[]))`
+        SELECT position FROM ${sql(`${schema}.events`)} WHERE card_id = ${id})`
     yield* erasures.note(position, id)
     yield* sql.afterCommit(erasures.wake)
     return { card, erased }

@@ -55,7 +55,16 @@ describe("the client of a trusted proxy", () => {
   })
 
   it("shows itself by any header that proxies add", () => {
-    for (const name of ["forwarded", "via", "x-real-ip", "x-forwarded-for", "x-forwarded-anything", "x-forwarded"]) {
+    for (const name of [
+      "forwarded",
+      "via",
+      "x-real-ip",
+      "x-forwarded-for",
+      "x-forwarded-anything",
+      "x-forwarded",
+      "cdn-loop",
+      "x-azure-clientip"
+    ]) {
       assert.strictEqual(forwardingHeaderIn({ host: "localhost", [name]: "" }), name)
     }
     assert.isUndefined(forwardingHeaderIn({ host: "localhost", "x-request-id": "1", "forwarded-by-hand": "1" }))

@@ -200,7 +200,7 @@ const receipts = (test: Test): void => {
   )
 
   test(
-    "receipts of an older program are given to actors, and their digests are salted",
+    "receipts of an older program are given to actors, their digests are salted, and its redactions are completed",
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const schema = yield* freshSchema
@@ -251,6 +251,12 @@ const receipts = (test: Test): void => {
           VALUES (${command_id}, decode(${hex}, 'hex'), ${JSON.stringify(outcome)}::text::jsonb, now())`
       }
 
+      const parked = sql(`${schema}.parked_events`)
+      for (const position of [1, 2]) {
+        yield* sql`INSERT INTO ${parked} (consumer, position, reason, parked_at)
+          VALUES ('mailer', ${position}::int8, ${`PIN ${secret}`}, now())`
+      }
+
       const backlogLayer = layerTestOver(yield* currentClient, schema)
       yield* Effect.gen(function* () {
         const backlog = yield* BacklogService
@@ -265,6 +271,9 @@ const receipts = (test: Test): void => {
           { id: "3", actor: "", has: false },
           { id: "4", actor: "", has: true }
         ])
+        // What a consumer noted about an event of a card that was redacted before.
+        const reasons = yield* sql<{ readonly reason: string }>`SELECT reason FROM ${parked} ORDER BY position`
+        expect(reasons.map(({ reason }) => reason)).toEqual([`PIN ${secret}`, "[redacted]"])
         const retried = (id: string, commandId: string, title = `PIN ${secret}`, actor = "ann") =>
           tagOf(backlog.create({ ...command(id, commandId, actor), title }))
         expect(yield* retried("a", "1")).toBe("answered")

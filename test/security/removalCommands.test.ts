@@ -1,4 +1,4 @@
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Result } from "effect"
 import { expect, it } from "vitest"
 import { BacklogSchema } from "../../src/events/SchemaName.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
@@ -7,6 +7,7 @@ import { layerPostgres } from "../../src/services/layers.ts"
 import { RemovalSchedule } from "../../src/services/RemovalSchedule.ts"
 import { readMigrations } from "../../src/services/Migrations.ts"
 import { cli, json } from "../cli/support.ts"
+import { connect, mayMakeRoles, strangers } from "../proof/roles/support.ts"
 import { postgresUrl, tables } from "../support/backlogs.ts"
 import { schemasBeside } from "../support/catalog.ts"
 import { onServer, type Test } from "../support/databases.ts"
@@ -65,6 +66,37 @@ onServer("a pending removal", (test) => {
         WHERE relnamespace = ${schema}::regnamespace AND tgname = 'mosaic_backlog_capture'`
       expect(triggers).toEqual([])
     })
+  )
+
+  test(
+    "is completed by the owner when a superuser has begun it",
+    Effect.gen(function* () {
+      if (!(yield* mayMakeRoles)) return
+      const { owner: login, schema } = yield* strangers
+      const removes = Layer.provide(
+        layerPostgres({ url: postgresUrl(), schema, poolSize: 2 }),
+        Layer.succeed(RemovalSchedule)("off")
+      )
+      const owner = yield* connect(login, { schema })
+      yield* owner.backlog.create({ id: "a", title: "T", body: "B", acceptance: "A", actor })
+      const redact = (part: "body" | "acceptance") =>
+        owner.audit.redact({ id: "a", parts: [part], reason: "a key", actor })
+      yield* Effect.gen(function* () {
+        const superuser = yield* AuditService
+        yield* redact("body")
+        const ended = yield* Effect.result(
+          superuser.removeErased({
+            // As if the superuser's process had been killed here.
+            onProgress: ({ phase, table }) =>
+              phase === "swapping" && table === "cards"
+                ? Effect.orDie(Effect.andThen(redact("acceptance"), owner.audit.rebuild()))
+                : Effect.void
+          })
+        )
+        expect(Result.isFailure(ended) && ended.failure).toMatchObject({ _tag: "RemovalPending" })
+      }).pipe(Effect.provide(removes))
+      expect(yield* owner.audit.removeErased()).toEqual({ removed: 2 })
+    }).pipe(Effect.scoped)
   )
 
   test(

@@ -10,7 +10,8 @@ export const catalogOf = Effect.fnUntraced(function* (names: ReadonlyArray<strin
     SELECT those.relname, relkind, relpersistence, pg_get_userbyid(relowner) AS owner, relrowsecurity,
       relreplident, (SELECT array_agg(option ORDER BY option) FROM unnest(reloptions) AS option)::text AS reloptions,
       (SELECT array_agg(item::text ORDER BY item::text) FROM unnest(relacl) AS item)::text AS acl,
-      obj_description(those.oid, 'pg_class') AS comment, reltoastrelid <> 0 AS toast
+      obj_description(those.oid, 'pg_class') AS comment, reltoastrelid <> 0 AS toast,
+      (SELECT spcname FROM pg_tablespace WHERE pg_tablespace.oid = reltablespace) AS tablespace
     FROM (${those}) AS those JOIN pg_class USING (oid) ORDER BY those.relname`
   const columns = yield* sql`
     SELECT relname, attnum, attname, format_type(atttypid, atttypmod) AS type, attnotnull,
@@ -21,7 +22,9 @@ export const catalogOf = Effect.fnUntraced(function* (names: ReadonlyArray<strin
     WHERE attnum > 0 AND NOT attisdropped ORDER BY relname, attnum`
   const indexes = yield* sql`
     SELECT those.relname, pg_get_indexdef(indexrelid) AS definition, indisunique, indisprimary, indisvalid,
-      obj_description(indexrelid, 'pg_class') AS comment
+      obj_description(indexrelid, 'pg_class') AS comment,
+      (SELECT spcname FROM pg_class JOIN pg_tablespace ON pg_tablespace.oid = reltablespace
+        WHERE pg_class.oid = indexrelid) AS tablespace
     FROM (${those}) AS those JOIN pg_index ON indrelid = those.oid ORDER BY definition`
   const constraints = yield* sql`
     SELECT relname, conname, contype, convalidated, pg_get_constraintdef(pg_constraint.oid) AS definition

@@ -35,21 +35,17 @@ export const doctor = documented(
     },
     ({ anchorFile, fix }) =>
       answerAlone(
-        Effect.map(
-          Effect.andThen(fix ? withDoctor(removed) : Effect.void, examinedWithDirectory(anchorFile)),
-          (facts) => {
-            const findings = diagnose(facts)
-            const isWell = findings.every(({ level }) => level === "ok" || level === "note")
-            return {
-              ...reply(
-                () => disclosable({ isWell, findings: encodeFindings(findings), facts: encodeFacts(facts) }),
-                (page) =>
-                  redactSecrets([...findings.map((finding) => told(finding, page)), summary(findings)].join("\n"))
-              ),
-              exitCode: isWell ? exitCodes.done : exitCodes.failed
-            }
+        Effect.map(examinedWithDirectory(anchorFile, fix ? withDoctor(removed) : Effect.void), (facts) => {
+          const findings = diagnose(facts)
+          const isWell = findings.every(({ level }) => level === "ok" || level === "note")
+          return {
+            ...reply(
+              () => disclosable({ isWell, findings: encodeFindings(findings), facts: encodeFacts(facts) }),
+              (page) => redactSecrets([...findings.map((finding) => told(finding, page)), summary(findings)].join("\n"))
+            ),
+            exitCode: isWell ? exitCodes.done : exitCodes.failed
           }
-        )
+        })
       )
   ),
   {
@@ -112,18 +108,22 @@ const examined = Effect.fnUntraced(function* (file: string | undefined) {
 })
 
 /**
- * The same, with what other users may do with an embedded database's directory, before it is opened, which closes it, and
- * while it is open.
+ * The same after `first`, with what other users may do with an embedded database's directory, before it is opened, which
+ * closes it, and while it is open.
  */
-const examinedWithDirectory = Effect.fnUntraced(function* (anchorFile: string | undefined) {
+const examinedWithDirectory = Effect.fnUntraced(function* <E, R>(
+  anchorFile: string | undefined,
+  first: Effect.Effect<void, E, R>
+) {
   const directory = yield* meantDirectory
-  if (directory === undefined) return yield* withDoctor(examined(anchorFile))
+  if (directory === undefined) return yield* Effect.andThen(first, withDoctor(examined(anchorFile)))
   // What cannot be read is an error of the opening, which says more.
   const access = Effect.orElseSucceed(
     Effect.tryPromise(() => examineDirectory(directory)),
     () => undefined
   )
   const before = yield* access
+  yield* first
   const [facts, now] = yield* withDoctor(Effect.all([examined(anchorFile), access]))
   return now === undefined
     ? facts

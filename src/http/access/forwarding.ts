@@ -24,13 +24,17 @@ const forwardingHeaders: ReadonlySet<string> = new Set([
   "true-client-ip",
   "fastly-client-ip",
   "cf-connecting-ip",
-  "cf-ray"
+  "cf-ray",
+  "cdn-loop"
 ])
+
+/** How the names of others begin. */
+const forwardingPrefixes = ["x-forwarded", "x-azure-", "x-amzn-", "x-appengine-"]
 
 /** The name of a header that a proxy adds; `undefined` when there is none. */
 export const forwardingHeaderIn = (headers: Readonly<Record<string, unknown>>): string | undefined => {
   for (const name in headers) {
-    if (forwardingHeaders.has(name) || name.startsWith("x-forwarded")) return name
+    if (forwardingHeaders.has(name) || forwardingPrefixes.some((prefix) => name.startsWith(prefix))) return name
   }
   return undefined
 }
