@@ -203,6 +203,31 @@ const mutations = [
     replace: "[...added, ...published]",
     tests: ["test/security/removal.test.ts"],
     startsPrograms: false
+  },
+  {
+    name: "that a removal which fails drops its copies",
+    file: besideWork,
+    find: "Effect.andThen(sql`UPDATE ${workTable} SET touched_at = '-infinity'`, dropCopies(sql, beside))",
+    replace: "sql`UPDATE ${workTable} SET touched_at = '-infinity'`",
+    tests: ["test/security/removal.test.ts"],
+    startsPrograms: false
+  },
+  {
+    name: "that a redaction drops the copies of a process that was killed",
+    file: "src/services/redactCard.ts",
+    find: "    yield* dropLeftCopies(sql, schema)\n",
+    replace: "",
+    also: [{ find: 'import { dropLeftCopies } from "../projections/besideWork.ts"\n', replace: "" }],
+    tests: ["test/security/removal.test.ts"],
+    startsPrograms: false
+  },
+  {
+    name: "that copies of work that is under way are left to it",
+    file: besideWork,
+    find: "if (work === undefined || work.isAlive) return\n  yield* sql`UPDATE",
+    replace: "if (work === undefined) return\n  yield* sql`UPDATE",
+    tests: ["test/security/removal.test.ts"],
+    startsPrograms: false
   }
 ]
 

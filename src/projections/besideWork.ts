@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto"
 import { AnswerTimeout } from "../events/AnswerTimeout.ts"
 import { inTransaction } from "../events/inTransaction.ts"
 import { besideSchema, lockBeside } from "./besideSchema.ts"
+import { erasableTables } from "./erasable.ts"
 
 /** What replaces tables of a backlog by way of the schema beside it. Only one does at a time. */
 type Kind = "rebuild" | "removal"
@@ -52,15 +53,7 @@ export const beginBeside = Effect.fnUntraced(function* <E, E2, E3, E4>(options: 
   const beside = yield* besideSchema(sql, schema)
   const workTable = sql(`${beside}.work`)
   const nonce = randomUUID()
-  const found = Effect.gen(function* () {
-    const [row] = yield* sql<{ readonly exists: boolean }>`
-      SELECT pg_catalog.to_regclass(${`${beside}.work`}) IS NOT NULL AS exists`
-    if (row?.exists !== true) return undefined
-    const [work] = yield* sql<{ readonly nonce: string; readonly kind: Kind; readonly isAlive: boolean }>`
-      SELECT nonce, kind, touched_at > clock_timestamp() - make_interval(secs => ${aliveSeconds}::float8) AS "isAlive"
-      FROM ${workTable}`
-    return work
-  })
+  const found = workIn(sql, beside)
 
   const begin = inTransaction(sql)(
     Effect.gen(function* () {
@@ -105,12 +98,50 @@ export const beginBeside = Effect.fnUntraced(function* <E, E2, E3, E4>(options: 
         return yield* effect
       })
     )
-  /** Marks this work as ended, and drops the schema if the locks can be taken. Otherwise the next work drops it. */
+  /**
+   * Marks this work as ended, drops its copies of text, and then the schema if the locks can be taken. Otherwise the next
+   * work drops it.
+   */
   const end = Effect.gen(function* () {
-    yield* Effect.ignore(step(sql`UPDATE ${workTable} SET touched_at = '-infinity'`))
+    yield* Effect.ignore(
+      step(Effect.andThen(sql`UPDATE ${workTable} SET touched_at = '-infinity'`, dropCopies(sql, beside)))
+    )
     yield* Effect.ignore(step(Effect.andThen(withoutDelay(sql), dropBeside(sql, beside)), "exclusive"))
   }).pipe(Effect.provideService(AnswerTimeout, Duration.seconds(5)))
   return { beside, step, end }
+})
+
+/** The work that is under way in the schema beside, or was when its process was killed. */
+const workIn = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, beside: string) {
+  const [row] = yield* sql<{ readonly exists: boolean }>`
+    SELECT pg_catalog.to_regclass(${`${beside}.work`}) IS NOT NULL AS exists`
+  if (row?.exists !== true) return undefined
+  const [work] = yield* sql<{ readonly nonce: string; readonly kind: Kind; readonly isAlive: boolean }>`
+    SELECT nonce, kind, touched_at > clock_timestamp() - make_interval(secs => ${aliveSeconds}::float8) AS "isAlive"
+    FROM ${sql(`${beside}.work`)}`
+  return work
+})
+
+/** Drops the tables beside that can hold erasable text, which needs no lock on a live table. */
+const dropCopies = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, beside: string) {
+  const copies = yield* sql<{ readonly name: string }>`
+    SELECT pg_catalog.format('%I.%I', nspname, relname) AS name
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = ${beside} AND relkind = 'r' AND relname IN ${sql.in(erasableTables)}`
+  if (copies.length > 0) yield* sql.unsafe(`DROP TABLE ${copies.map(({ name }) => name).join(", ")}`)
+})
+
+/**
+ * Drops the copies of text that work left beside whose process was killed, in the transaction of a redaction, which has
+ * locked the schema beside. Should that work only have been slow, its next step ends it. Copies of work that is under way
+ * are left: a removal copies the changed rows again, or drops its copies when it fails.
+ */
+export const dropLeftCopies = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, schema: string) {
+  const beside = yield* besideSchema(sql, schema)
+  const work = yield* workIn(sql, beside)
+  if (work === undefined || work.isAlive) return
+  yield* sql`UPDATE ${sql(`${beside}.work`)} SET nonce = ''`
+  yield* dropCopies(sql, beside)
 })
 
 /** Removes the schema beside with everything in it, in the caller's transaction. */

@@ -10,6 +10,7 @@ import { inTransaction, readCommitted } from "../events/inTransaction.ts"
 import { sendInOrder } from "../events/sendInOrder.ts"
 import { forgetDigests } from "./Receipts.ts"
 import { forgetBeside, lockBeside } from "../projections/besideSchema.ts"
+import { dropLeftCopies } from "../projections/besideWork.ts"
 import { foldCards, type ReadFailure } from "../projections/foldCards.ts"
 import { footprintOfCard } from "../projections/Footprint.ts"
 import type { ReadModel } from "../projections/ReadModel.ts"
@@ -88,6 +89,7 @@ export const redactCard = (
     })
     yield* sendInOrder(writes)
     yield* forgetDigests(sql, schema, id)
+    yield* dropLeftCopies(sql, schema)
     yield* forgetBeside(sql, schema, id)
     // A consumer of any of the card's events may have read the whole card, and noted what it read.
     yield* sql`

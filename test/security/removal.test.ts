@@ -48,6 +48,17 @@ const rows = Effect.gen(function* () {
   )
 })
 
+/** Tables beside that hold copies of text. */
+const copies = Effect.gen(function* () {
+  const { schema, sql } = yield* tables
+  return Array.from(
+    yield* sql<{ readonly name: string }>`
+      SELECT relname AS name FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+      WHERE nspname = 'mosaic_rebuild_' || ${schema}::regnamespace::oid::text AND relname IN ${sql.in(erasableTables)}`,
+    ({ name }) => name
+  )
+})
+
 const pendingOf = (result: Result.Result<unknown, unknown>): string => {
   const failure = Result.isFailure(result) ? result.failure : undefined
   expect(failure).toBeInstanceOf(RemovalPending)
@@ -246,9 +257,38 @@ onServer("a removal of erased bytes", (test) => {
       const problem = pendingOf(yield* Effect.result(audit.removeErased({ swapTimeout: "500 millis" })))
       expect(problem).toMatch(/other transactions kept the table events for [0-9.]+ seconds/)
       expect(yield* audit.erasures()).toMatchObject([{ state: "erased from reads", problem }])
+      // A later redaction would not reach what they hold.
+      expect(yield* copies).toEqual([])
       yield* backlog.create({ id: "meanwhile", title: "T", actor })
       yield* say("COMMIT")
       expect(yield* audit.removeErased()).toEqual({ removed: 1 })
+    })
+  )
+
+  test(
+    "leaves copies when its process is killed, which the next redaction drops",
+    Effect.gen(function* () {
+      const { schema, sql } = yield* tables
+      const { audit } = yield* redacted
+      const [beside] = yield* sql<{ readonly name: string }>`
+        SELECT 'mosaic_rebuild_' || ${schema}::regnamespace::oid::text AS name`
+      const place = (table: string) => sql(`${beside?.name}.${table}`)
+      const leave = (touchedAt: string) =>
+        Effect.gen(function* () {
+          yield* sql`DROP SCHEMA IF EXISTS ${sql(beside?.name ?? "")} CASCADE`
+          yield* sql`CREATE SCHEMA ${sql(beside?.name ?? "")}`
+          yield* sql`CREATE TABLE ${place("events")} AS SELECT * FROM ${sql(`${schema}.events`)}`
+          yield* sql`CREATE TABLE ${place("work")} AS
+            SELECT 'nonce' AS nonce, 'removal' AS kind, ${touchedAt}::timestamptz AS touched_at`
+        })
+      yield* leave("now")
+      yield* audit.redact({ id: "c7", parts: ["body"], ...why })
+      expect(yield* copies).toEqual(["events"])
+      yield* leave("2026-01-01")
+      yield* audit.redact({ id: "c8", parts: ["body"], ...why })
+      expect(yield* copies).toEqual([])
+      expect(yield* sql`SELECT nonce FROM ${place("work")}`).toEqual([{ nonce: "" }])
+      expect(yield* audit.removeErased()).toEqual({ removed: 3 })
     })
   )
 
