@@ -451,6 +451,13 @@ const mutations = [
     replace:
       'Result.mapError(Result.try(() => JSON.parse(text) as unknown).pipe(Result.mapError(() => ({ at: 1, pointer: "", problem: "" }))), (problem) =>',
     tests: exact
+  },
+  {
+    name: "that the id and the secret of a token count without what is around them",
+    file: "src/domain/redactSecrets.ts",
+    find: "[0-9a-f]{16}${separator}(?:[0-9a-f]{64}",
+    replace: "[0-9a-f]{16}${separator}(?:[0-9a-f]{65}",
+    tests: ["test/security/disclosure.test.ts"]
   }
 ]
 

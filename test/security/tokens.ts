@@ -17,7 +17,10 @@ export const spellings: ReadonlyArray<readonly [name: string, text: string]> = [
   ["with its underscores percent-encoded", token.replaceAll("_", "%5F")],
   ["percent-encoded", everyCharacter(token)],
   ["percent-encoded twice", encodeURIComponent(everyCharacter(token))],
-  ["without its beginning", `${secret}_${checksum}`]
+  ["without its beginning", `${secret}_${checksum}`],
+  ["its id and its secret only", `${id}_${secret}`],
+  ["with other separators", `mbk-${id}-${secret}-${checksum}`],
+  ["with escaped separators", `${id}%5cu005f${secret}`]
 ]
 
 const decoded = (text: string): string => {

@@ -25,7 +25,16 @@ const forwardingHeaders: ReadonlySet<string> = new Set([
   "fastly-client-ip",
   "cf-connecting-ip",
   "cf-ray",
-  "cdn-loop"
+  "cdn-loop",
+  "client-ip",
+  "x-forward-for",
+  "x-originating-ip",
+  "x-proxyuser-ip",
+  "x-remote-ip",
+  "x-remote-addr",
+  "forwarded-for",
+  "cf-connecting-ipv6",
+  "fly-client-ip"
 ])
 
 /** How the names of others begin. */
@@ -33,7 +42,9 @@ const forwardingPrefixes = ["x-forwarded", "x-azure-", "x-amzn-", "x-appengine-"
 
 /** The name of a header that a proxy adds; `undefined` when there is none. */
 export const forwardingHeaderIn = (headers: Readonly<Record<string, unknown>>): string | undefined => {
-  for (const name in headers) {
+  for (const given in headers) {
+    // Some servers behind a proxy read both spellings as one.
+    const name = given.replaceAll("_", "-")
     if (forwardingHeaders.has(name) || forwardingPrefixes.some((prefix) => name.startsWith(prefix))) return name
   }
   return undefined

@@ -143,13 +143,14 @@ export class Shell {
   async #curl(argv: ReadonlyArray<string>): Promise<Ran> {
     const url = new URL(argv.find((word) => word.startsWith("http://")) ?? "")
     const after = (flag: string): string | undefined => argv[argv.indexOf(flag) + 1 || argv.length]
-    const [header, value = ""] = after("-H")?.split(": ") ?? []
+    const given = argv.flatMap((word, index) => (word === "-H" ? [(argv[index + 1] ?? "").split(": ")] : []))
     const body = after("-d")
     const server = JSON.parse(this.#running.at(-1)?.said().stdout ?? "") as { readonly data: { readonly port: number } }
     const response = await fetch(`http://127.0.0.1:${server.data.port}${url.pathname}${url.search}`, {
       headers: {
-        ...(header === undefined ? {} : { [header]: value }),
-        ...(body === undefined ? {} : { "content-type": "application/json" })
+        // As curl does for a body.
+        ...(body === undefined ? {} : { "content-type": "application/x-www-form-urlencoded" }),
+        ...Object.fromEntries(given.map(([name = "", value = ""]) => [name.toLowerCase(), value]))
       },
       ...(body === undefined ? {} : { method: "POST", body })
     })
