@@ -41,9 +41,16 @@ const rateOptionsOfSetting = { least: leastRatio, millis: 700, repetitions: 5 }
 /** On a machine six times overloaded. Quiet, a run takes half a minute. */
 const testMinutes = 15
 
-const tests = ["conformance", "claimPlan", "batchPlans", "sessionSettings"].map(
-  (name) => `test/services/${name}.test.ts`
-)
+const tests = [
+  "services/conformance",
+  "services/claimPlan",
+  "services/batchPlans",
+  "services/sessionSettings",
+  "services/rebuild",
+  "security/removal",
+  "security/receipts",
+  "security/locks"
+].map((name) => `test/${name}.test.ts`)
 /** Of a setting: the rest would make its own sessions. */
 const testsOfSetting = tests.slice(0, 2)
 
