@@ -9,9 +9,21 @@ import { fileErrorCode } from "./fileErrors.ts"
 import type { HeldDirectory } from "./HeldDirectory.ts"
 import { closeToOthers, isOpen, isWritableByOthers, ownUser, StaysOpen } from "./privateFiles.ts"
 
-/** Refuses a directory of another user, also one that has no backlog yet. */
+/**
+ * Refuses a directory of another user, also one that has no backlog yet; and a symbolic link of another user in its place,
+ * which would choose for this user what is closed. Links of root are followed.
+ */
 export const refuseOtherOwner = async (directory: string): Promise<void> => {
   const user = ownUser()
+  const link = user === undefined ? undefined : await orMissing(lstat(directory))
+  if (link?.isSymbolicLink() === true && link.uid !== user && link.uid !== 0) {
+    throw new DirectoryUnusable({
+      directory,
+      reason:
+        `it is a symbolic link that belongs to user ${link.uid}, and this process runs as user ${user}: only links of the ` +
+        "same user and of root are followed. Give the directory itself, or remove the link."
+    })
+  }
   const found = user === undefined ? undefined : await orMissing(stat(directory))
   if (user !== undefined && found?.isDirectory() === true) refuseOther(directory, "it", found, user)
 }
@@ -25,6 +37,7 @@ export const refuseOtherOwner = async (directory: string): Promise<void> => {
 export const closeDirectory = async (directory: string): Promise<boolean> => {
   const user = ownUser()
   if (user === undefined) return false
+  await refuseOtherOwner(directory)
   const found = await stat(directory)
   refuseOther(directory, "it", found, user)
   // Before its content is checked: after that no other user can change it.
