@@ -101,6 +101,8 @@ export const DirectoryAccess = Schema.Struct({
   /** Files and folders that other users may read, write or enter, and the first of them. */
   open: Schema.Int,
   firstOpen: Schema.NullOr(Schema.String),
+  /** The directory itself, or what is directly in it, by which these are closed. The first five. */
+  openParts: Schema.Array(Schema.String),
   /** How many there were before this process opened the directory, which closes them. */
   openBefore: Schema.Int,
   /** Files and folders that belong to another user, and the first of them. */
@@ -123,26 +125,31 @@ export const examineDirectory = async (directory: string): Promise<DirectoryAcce
   const names = await readdir(directory)
   if (!names.some(isOurs)) return undefined
   const open: Array<string> = []
+  const openParts = new Set<string>()
   const foreign: Array<string> = []
-  const examine = (path: string, of: Stats): void => {
-    if (isOpen(of)) open.push(path)
+  const examine = (path: string, of: Stats, part: string): void => {
+    if (isOpen(of)) {
+      open.push(path)
+      openParts.add(part)
+    }
     if (of.uid !== user) foreign.push(path)
   }
   // One that also holds other files keeps its mode.
-  if (names.every(isOurs) || isWritableByOthers(found)) examine(directory, found)
+  if (names.every(isOurs) || isWritableByOthers(found)) examine(directory, found, directory)
   else if (found.uid !== user) foreign.push(directory)
   for (const name of names.filter(isOurs)) {
     const path = join(directory, name)
     // A lock or a socket may end meanwhile.
     const of = statSync(path, { throwIfNoEntry: false })
     if (of === undefined) continue
-    examine(path, of)
-    if (of.isDirectory()) for (const [below, each] of filesIn(path)) examine(below, each)
+    examine(path, of, path)
+    if (of.isDirectory()) for (const [below, each] of filesIn(path)) examine(below, each, path)
   }
   return {
     directory,
     open: open.length,
     firstOpen: open[0] ?? null,
+    openParts: [...openParts].slice(0, 5),
     openBefore: open.length,
     foreign: foreign.length,
     firstForeign: foreign[0] ?? null,

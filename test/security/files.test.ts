@@ -106,7 +106,9 @@ describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (ski
     const directory = await copy("d".repeat(100))
     openAll(directory)
     symlinkSync(target, join(directory, "pgdata", "base", "link"))
-    assert.strictEqual((await examineDirectory(directory))?.open, everythingIn(directory).length - 1)
+    const access = await examineDirectory(directory)
+    assert.strictEqual(access?.open, everythingIn(directory).length - 1)
+    assert.deepStrictEqual(access?.openParts, [directory, join(directory, "pgdata")])
     process.umask(0)
     const program = Effect.gen(function* () {
       const sql = yield* open(directory)
