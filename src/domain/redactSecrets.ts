@@ -7,11 +7,11 @@ const tokenCharacter = written("[0-9a-z_-]", "2d|3[0-9]|[46][1-9a-f]|[57][0-9a]|
 
 /**
  * The beginning of a token and what follows it, or the end of one that lost its beginning, which a message may have truncated
- * with "…". In any case of letters.
+ * with "…". In any case of letters. Digits without a letter are a number.
  */
 const token = new RegExp(
   `${written("m", "[46]d")}${written("b", "[46]2")}${written("k", "[46]b")}${written("_", "5f")}${tokenCharacter}+` +
-    "|(?<![0-9a-f])[0-9a-f]{32,64}(?:_[0-9a-f]{8}(?![0-9a-f])|(?=…))",
+    "|(?<![0-9a-f])(?=[0-9]{0,63}[a-f])[0-9a-f]{32,64}(?:_[0-9a-f]{8}(?![0-9a-f])|(?=…))",
   "gi"
 )
 
