@@ -41,8 +41,8 @@ const mutations = [
   {
     name: "that a token is found without its beginning",
     file: redactSecrets,
-    find: "(?<![0-9a-f])[0-9a-f]{32,64}",
-    replace: "(?<![0-9a-f])[0-9a-f]{99}",
+    find: "[0-9a-f]{32,64}",
+    replace: "[0-9a-f]{99}",
     tests: told
   },
   {

@@ -26,8 +26,14 @@ export const progressBar =
       host.stderr.write(settled >= total ? "\r\u001b[K" : `\r${bar} ${settled} of ${total} ${what}\u001b[K`)
     })
 
-/** Shows how far a removal of erased bytes is. */
+/** Shows how far a removal of erased bytes is, and which table it waits for. */
 export const removalProgress =
   (host: Host["Service"]) =>
   ({ done, phase, table, total }: RemovalProgress): Effect.Effect<void> =>
-    progressBar(host, `rows of ${table}, ${phase}`)(done, total)
+    phase === "copying"
+      ? progressBar(host, `rows of ${table}, ${phase}`)(done, total)
+      : Effect.sync(() => {
+          if (!host.stderr.isTerminal) return
+          const waited = phase === "swapped" ? "" : `waiting for ${table === "" ? "the tables" : `the table ${table}`}`
+          host.stderr.write(`\r${waited}\u001b[K`)
+        })

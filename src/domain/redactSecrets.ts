@@ -10,13 +10,13 @@ const separator = String.raw`(?:[-_+ ]|%(?:25)*(?:5f|2d|20|2b)|(?:\\|%(?:25)*5c)
 
 /**
  * The beginning of a token and what follows it, or the end of one that lost its beginning, which a message may have truncated
- * with "…". In any case of letters.
+ * with "…". In any case of letters. Digits without a letter are a number.
  */
 const token = new RegExp(
   `${written("m", "[46]d")}${written("b", "[46]2")}${written("k", "[46]b")}${written("_", "5f")}${tokenCharacter}+` +
     // The id and the secret are the whole of a token: the rest can be computed.
     `|(?<![0-9a-f])[0-9a-f]{16}${separator}(?:[0-9a-f]{64}(?:${separator}[0-9a-f]{8})?(?![0-9a-f])|[0-9a-f]{1,63}(?=…))` +
-    "|(?<![0-9a-f])[0-9a-f]{32,64}(?:_[0-9a-f]{8}(?![0-9a-f])|(?=…))",
+    "|(?<![0-9a-f])(?=[0-9]{0,63}[a-f])[0-9a-f]{32,64}(?:_[0-9a-f]{8}(?![0-9a-f])|(?=…))",
   "gi"
 )
 

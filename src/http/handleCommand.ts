@@ -10,10 +10,11 @@ interface CommandRequest {
   readonly endpoint: { readonly identifier: string }
   readonly payload: { readonly actor?: string; readonly commandId?: string }
   readonly headers?: { readonly "idempotency-key"?: string }
+  readonly request: { readonly headers: Readonly<Record<string, string | undefined>> }
 }
 
 /** The input of a command that a request makes: its payload, with who calls and under which id. */
-export const inputOf = Effect.fnUntraced(function* <Input>({ endpoint, headers, payload }: CommandRequest) {
+export const inputOf = Effect.fnUntraced(function* <Input>({ endpoint, headers, payload, request }: CommandRequest) {
   const caller = yield* Caller
   if (caller.actor !== undefined && payload.actor !== undefined && payload.actor !== caller.actor) {
     return yield* new Forbidden({
@@ -22,6 +23,15 @@ export const inputOf = Effect.fnUntraced(function* <Input>({ endpoint, headers, 
   }
   const actor = caller.actor ?? payload.actor
   if (actor === undefined) return yield* new InvalidInput({ problem: 'Missing key\n  at ["actor"]' })
+  if (headers === undefined && request.headers["idempotency-key"] !== undefined) {
+    return yield* new InvalidInput({
+      problem:
+        "the header Idempotency-Key is not for this endpoint. " +
+        (endpoint.identifier === "completeMany"
+          ? "Give each completion its own commandId."
+          : "Leave it out: every request is carried out.")
+    })
+  }
   const key = headers?.["idempotency-key"]
   if (key !== undefined && payload.commandId !== undefined && key !== payload.commandId) {
     return yield* new InvalidInput({

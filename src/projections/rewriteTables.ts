@@ -79,9 +79,9 @@ export const rewriteTables = (context: RewriteContext) =>
 const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
   const { onProgress, schema, sql } = context
   const pending = (problem: string) => new RemovalPending({ schema, problem })
-  const blocked = (what: string, waitedSeconds: number) =>
+  const blocked = (what: string, waitedSeconds: number, holders = "") =>
     pending(
-      `other transactions kept ${what} for ${waitedSeconds} seconds. End long transactions, then run \`backlog doctor --fix\`.`
+      `other transactions kept ${what} for ${waitedSeconds} seconds${holders}. End long transactions, then run \`backlog doctor --fix\`.`
     )
 
   const refuseAdded = Effect.fnUntraced(function* (beside: string, tables: ReadonlyArray<string>) {
@@ -122,7 +122,11 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
   const byIndex = sql`SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
     set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true)`
 
-  const trying = Effect.fnUntraced(function* <A, E>(what: string, attempt: Effect.Effect<A, E>) {
+  const trying = Effect.fnUntraced(function* <A, E>(
+    table: string,
+    attempt: Effect.Effect<A, E>,
+    passed: ReadonlyArray<string>
+  ) {
     const began = yield* Clock.currentTimeMillis
     for (let rest: number = pause.first; ; rest = Math.min(rest * 2, pause.longest)) {
       const result = yield* attempt.pipe(
@@ -132,7 +136,10 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
       )
       if (result) return result.value
       const waited = (yield* Clock.currentTimeMillis) - began
-      if (waited >= Duration.toMillis(context.swapTimeout)) return yield* blocked(what, inSeconds(waited))
+      if (waited >= Duration.toMillis(context.swapTimeout)) {
+        const holders = yield* holdersOf(sql, schema, table, passed)
+        return yield* blocked(`the table ${table}`, inSeconds(waited), holders)
+      }
       yield* Effect.sleep(rest)
     }
   })
@@ -194,7 +201,8 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
       // A vacuum would keep the copy from the swap, which does not wait for long enough to end it.
       yield* sql`ALTER TABLE ${copy} SET (autovacuum_enabled = off, toast.autovacuum_enabled = off)`
     })
-    yield* trying(`the table ${table}`, step(capture))
+    const begun = Effect.tapError(step(capture), () => told("preparing"))
+    yield* trying(table, begun, ["AccessShareLock", "RowShareLock"])
 
     /** Copies the next rows in the order of their keys; returns how many, and whether they are the last. */
     const copyNext = (limit: number, isFirst: boolean) =>
@@ -297,7 +305,7 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
       yield* sql`ALTER TABLE ${copy} RESET (autovacuum_enabled, toast.autovacuum_enabled)`
       yield* swapTables(sql, schema, beside, [table], erasableColumns)
     })
-    yield* trying(`the table ${table}`, Effect.andThen(catchUpSteps, Effect.andThen(told("swapping"), step(swap))))
+    yield* trying(table, Effect.andThen(catchUpSteps, Effect.andThen(told("swapping"), step(swap))), [])
     yield* told("swapped")
   })
 
@@ -309,3 +317,29 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
 
 const isWorthAnotherTry = (error: unknown): error is TooFarBehind | SqlError.SqlError =>
   error instanceof TooFarBehind || isLockTrouble(error)
+
+/**
+ * The sessions that have locked a table, for people: three at most, the oldest transaction first, without those whose locks
+ * are all in modes that are `passed`. Nothing where there are none, or the server does not list them.
+ */
+const holdersOf = (sql: SqlClient.SqlClient, schema: string, table: string, passed: ReadonlyArray<string>) =>
+  sql<{ readonly pid: number; readonly user: string; readonly program: string; readonly since: string | null }>`
+    SELECT pid, coalesce(usename, backend_type, 'unknown')::text AS user, coalesce(application_name, '') AS program,
+      to_char(xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS since
+    FROM pg_stat_activity
+    WHERE pid <> pg_backend_pid() AND pid IN (
+      SELECT pid FROM pg_locks WHERE locktype = 'relation' AND granted AND relation = ${`${schema}.${table}`}::regclass
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        ${passed.length === 0 ? sql`` : sql`AND mode NOT IN ${sql.in(passed)}`})
+    ORDER BY xact_start, pid LIMIT 3`.pipe(
+    Effect.orElseSucceed(() => []),
+    Effect.map((rows) => {
+      const each = rows.map(
+        ({ pid, program, since, user }) =>
+          `process ${pid} of ${JSON.stringify(user)}` +
+          (program === "" ? "" : ` (${JSON.stringify(program)})`) +
+          (since === null ? "" : `, in a transaction since ${since}`)
+      )
+      return each.length === 0 ? "" : `: ${each.join("; ")}`
+    })
+  )

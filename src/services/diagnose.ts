@@ -339,14 +339,11 @@ const standby = ({ isEmbedded, server: { settings: of } }: DoctorFacts) => {
   )
 }
 
-/** The file or folder of a directory that a path is in. */
-const partOf = (directory: string, path: string): string =>
-  path === directory ? path : `${directory}/${path.slice(directory.length + 1).split("/")[0]}`
-
 const directory = ({ directory: of }: DoctorFacts) => {
   if (of === undefined) return []
-  const { firstForeign, firstOpen, foreign, open, openBefore, socketProblem, user } = of
+  const { firstForeign, firstOpen, foreign, open, openBefore, openParts, socketProblem, user } = of
   const place = JSON.stringify(of.directory)
+  const toClose = openParts.includes(of.directory) ? [of.directory] : openParts
   return orOk(
     [
       firstForeign !== null &&
@@ -357,7 +354,7 @@ const directory = ({ directory: of }: DoctorFacts) => {
       firstOpen !== null &&
         problem(
           `${filesOf(open)} of ${place} let other users in, the first ${JSON.stringify(firstOpen)}.`,
-          `Close them: \`chmod -R go= ${JSON.stringify(partOf(of.directory, firstOpen))}\`. Others could read the backlog; if they could write, check the log: \`backlog verify --anchor-file PATH\`.`
+          `Close them: \`chmod -R go= ${toClose.map((part) => JSON.stringify(part)).join(" ")}\`. Others could read the backlog; if they could write, check the log: \`backlog verify --anchor-file PATH\`.`
         ),
       openBefore > open &&
         warning(

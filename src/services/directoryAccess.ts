@@ -9,9 +9,21 @@ import { fileErrorCode } from "./fileErrors.ts"
 import type { HeldDirectory } from "./HeldDirectory.ts"
 import { closeToOthers, isOpen, isWritableByOthers, ownUser, StaysOpen } from "./privateFiles.ts"
 
-/** Refuses a directory of another user, also one that has no backlog yet. */
+/**
+ * Refuses a directory of another user, also one that has no backlog yet; and a symbolic link of another user in its place,
+ * which would choose for this user what is closed. Links of root are followed.
+ */
 export const refuseOtherOwner = async (directory: string): Promise<void> => {
   const user = ownUser()
+  const link = user === undefined ? undefined : await orMissing(lstat(directory))
+  if (link?.isSymbolicLink() === true && link.uid !== user && link.uid !== 0) {
+    throw new DirectoryUnusable({
+      directory,
+      reason:
+        `it is a symbolic link that belongs to user ${link.uid}, and this process runs as user ${user}: only links of the ` +
+        "same user and of root are followed. Give the directory itself, or remove the link."
+    })
+  }
   const found = user === undefined ? undefined : await orMissing(stat(directory))
   if (user !== undefined && found?.isDirectory() === true) refuseOther(directory, "it", found, user)
 }
@@ -25,6 +37,7 @@ export const refuseOtherOwner = async (directory: string): Promise<void> => {
 export const closeDirectory = async (directory: string): Promise<boolean> => {
   const user = ownUser()
   if (user === undefined) return false
+  await refuseOtherOwner(directory)
   const found = await stat(directory)
   refuseOther(directory, "it", found, user)
   // Before its content is checked: after that no other user can change it.
@@ -88,6 +101,8 @@ export const DirectoryAccess = Schema.Struct({
   /** Files and folders that other users may read, write or enter, and the first of them. */
   open: Schema.Int,
   firstOpen: Schema.NullOr(Schema.String),
+  /** The directory itself, or what is directly in it, by which these are closed. The first five. */
+  openParts: Schema.Array(Schema.String),
   /** How many there were before this process opened the directory, which closes them. */
   openBefore: Schema.Int,
   /** Files and folders that belong to another user, and the first of them. */
@@ -110,26 +125,31 @@ export const examineDirectory = async (directory: string): Promise<DirectoryAcce
   const names = await readdir(directory)
   if (!names.some(isOurs)) return undefined
   const open: Array<string> = []
+  const openParts = new Set<string>()
   const foreign: Array<string> = []
-  const examine = (path: string, of: Stats): void => {
-    if (isOpen(of)) open.push(path)
+  const examine = (path: string, of: Stats, part: string): void => {
+    if (isOpen(of)) {
+      open.push(path)
+      openParts.add(part)
+    }
     if (of.uid !== user) foreign.push(path)
   }
   // One that also holds other files keeps its mode.
-  if (names.every(isOurs) || isWritableByOthers(found)) examine(directory, found)
+  if (names.every(isOurs) || isWritableByOthers(found)) examine(directory, found, directory)
   else if (found.uid !== user) foreign.push(directory)
   for (const name of names.filter(isOurs)) {
     const path = join(directory, name)
     // A lock or a socket may end meanwhile.
     const of = statSync(path, { throwIfNoEntry: false })
     if (of === undefined) continue
-    examine(path, of)
-    if (of.isDirectory()) for (const [below, each] of filesIn(path)) examine(below, each)
+    examine(path, of, path)
+    if (of.isDirectory()) for (const [below, each] of filesIn(path)) examine(below, each, path)
   }
   return {
     directory,
     open: open.length,
     firstOpen: open[0] ?? null,
+    openParts: [...openParts].slice(0, 5),
     openBefore: open.length,
     foreign: foreign.length,
     firstForeign: foreign[0] ?? null,

@@ -227,6 +227,17 @@ onServer("problems over HTTP", (test) => {
       expect((yield* post("/claim", { owner: "w", actor: "w", commandId: "claim-1" })).text).toBe(first.text)
       const none = yield* post("/claim", { owner: "w", actor: "w" })
       expect([none.status, none.text]).toEqual([204, ""])
+      const key = { "idempotency-key": "many" }
+      const many = yield* post("/complete-many", { completions: [{ id: "a", token: 2 }], actor: "w" }, key)
+      expect([many.status, many.text]).toEqual([
+        400,
+        expect.stringContaining("Give each completion its own commandId.")
+      ])
+      const restored = yield* post("/restored", { actor: "w" }, key)
+      expect([restored.status, restored.text]).toEqual([400, expect.stringContaining("every request is carried out")])
+      expect((yield* post("/claim", { owner: "w", actor: "w" }, { "idempotency-key": "claim-1" })).text).toBe(
+        first.text
+      )
     })
   )
 

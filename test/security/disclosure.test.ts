@@ -161,13 +161,19 @@ describe("a text without secrets", () => {
     )
   })
 
+  it("keeps a long number", () => {
+    const parsed = parseExactJson(`[0.${"1234567890".repeat(9)}]`)
+    const text = Result.isFailure(parsed) ? jsonProblemText(parsed.failure) : ""
+    assert.include(text, "the number 0.12345678901234567890123456789012345… would be changed")
+  })
+
   it("is what a report says of JSON", () => {
     const parsed = parseExactJson(`{"${token}":1,"${token}":2}`)
     hasNoSecret(Result.isFailure(parsed) ? jsonProblemText(parsed.failure) : token, "a problem of JSON")
   })
 
   it("is found quickly in any text", () => {
-    for (const part of ["mbk", "m%25", "\\", "%", "0a", "://a:", "_"]) redactSecrets(part.repeat(200_000))
+    for (const part of ["mbk", "m%25", "\\", "%", "0", "0a", "://a:", "_"]) redactSecrets(part.repeat(200_000))
   })
 })
 

@@ -6,6 +6,7 @@ import { once } from "node:events"
 import {
   chmodSync,
   chownSync,
+  lchownSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -105,7 +106,9 @@ describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (ski
     const directory = await copy("d".repeat(100))
     openAll(directory)
     symlinkSync(target, join(directory, "pgdata", "base", "link"))
-    assert.strictEqual((await examineDirectory(directory))?.open, everythingIn(directory).length - 1)
+    const access = await examineDirectory(directory)
+    assert.strictEqual(access?.open, everythingIn(directory).length - 1)
+    assert.deepStrictEqual(access?.openParts, [directory, join(directory, "pgdata")])
     process.umask(0)
     const program = Effect.gen(function* () {
       const sql = yield* open(directory)
@@ -262,6 +265,27 @@ describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (ski
         chownSync(path, 0, 0)
         if (name === "backlog.lock") rmSync(path)
       }
+    })
+
+    it("a link of another user to a directory is refused, also to one that does not exist; a link of root is followed", async () => {
+      const directory = await copy("linked")
+      chmodSync(directory, 0o755)
+      for (const target of [directory, join(scratch, "nowhere")]) {
+        const link = join(scratch, ".backlog")
+        symlinkSync(target, link)
+        lchownSync(link, other, other)
+        assert.strictEqual(
+          await refusal(link),
+          `DirectoryUnusable: ${link} cannot be used as a backlog's directory: it is a symbolic link that belongs to user ` +
+            `${other}, and this process runs as user 0: only links of the same user and of root are followed. Give the ` +
+            "directory itself, or remove the link."
+        )
+        rmSync(link)
+      }
+      assert.strictEqual(lstatSync(directory).mode & 0o777, 0o755)
+      symlinkSync(directory, join(scratch, "own"))
+      assert.strictEqual(await refusal(join(scratch, "own")), "no refusal")
+      assert.strictEqual(lstatSync(directory).mode & 0o777, 0o700)
     })
 
     it("in the places of the socket is reported: by the holder, by DirectoryLocked, and by the doctor", async (context) => {

@@ -1,5 +1,7 @@
 import { Duration, Effect, Fiber, Layer, Option, Result, Stream } from "effect"
 import { expect, it } from "vitest"
+import { processHost } from "../../src/cli/Host.ts"
+import { removalProgress } from "../../src/cli/progressBar.ts"
 import { columnContents, erasableColumns, erasableTables } from "../../src/projections/erasable.ts"
 import { RemovalPending, type RemovalProgress } from "../../src/projections/rewriteTables.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
@@ -252,10 +254,28 @@ onServer("a removal of erased bytes", (test) => {
       const { audit, backlog } = yield* redacted
       const session = yield* sql.reserve
       const say = (statement: string) => session.executeUnprepared(statement, [], undefined)
+      yield* say("SET application_name = 'nightly dump'")
       yield* say("BEGIN ISOLATION LEVEL REPEATABLE READ")
       yield* say(`SELECT count(*) FROM "${schema}".events`)
-      const problem = pendingOf(yield* Effect.result(audit.removeErased({ swapTimeout: "500 millis" })))
-      expect(problem).toMatch(/other transactions kept the table events for [0-9.]+ seconds/)
+      const shown: Array<string> = []
+      const host = processHost(() => {})
+      const stderr = { ...host.stderr, isTerminal: true, write: (text: string) => void shown.push(text) }
+      const problem = pendingOf(
+        yield* Effect.result(
+          audit.removeErased({
+            swapTimeout: "500 millis",
+            onProgress: removalProgress({ ...host, stderr })
+          })
+        )
+      )
+      const [self] = yield* session.executeUnprepared("SELECT pg_backend_pid() AS pid, user", [], undefined)
+      expect(problem).toMatch(
+        new RegExp(
+          `^other transactions kept the table events for [0-9.]+ seconds: process ${String(self?.["pid"])} of ` +
+            `"${String(self?.["user"])}" \\("nightly dump"\\), in a transaction since [0-9T:-]+Z\\. End long transactions`
+        )
+      )
+      expect(shown.at(-1)).toBe("\rwaiting for the table events\u001b[K")
       expect(yield* audit.erasures()).toMatchObject([{ state: "erased from reads", problem }])
       // A later redaction would not reach what they hold.
       expect(yield* copies).toEqual([])

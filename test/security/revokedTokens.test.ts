@@ -232,7 +232,8 @@ onServer("a server of tokens", (test) => {
       expect(tagIn(wait)).toEqual([400, "InvalidInput"])
       for (const twice of [
         `Host: localhost\r\nAuthorization: Bearer ${token}\r\nauthorization: Bearer mbk_other`,
-        `Host: localhost\r\nAuthorization: Bearer ${token}\r\nHost: evil.example.com`
+        `Host: localhost\r\nAuthorization: Bearer ${token}\r\nHost: evil.example.com`,
+        `Host: localhost\r\nAuthorization: Bearer ${token}\r\nIdempotency-Key: k\r\nidempotency-key: k`
       ]) {
         const text = `GET /stats HTTP/1.1\r\nConnection: close\r\n${twice}\r\n\r\n`
         expect([twice, yield* sendText(port, text)]).toEqual([twice, 400])

@@ -50,6 +50,7 @@ const closed: NonNullable<DoctorFacts["directory"]> = {
   directory: "/d",
   open: 0,
   firstOpen: null,
+  openParts: [],
   openBefore: 0,
   foreign: 0,
   firstForeign: null,
@@ -273,7 +274,7 @@ describe("the doctor", () => {
     ],
     [
       "files that other users can use",
-      { directory: { ...closed, open: 2, firstOpen: "/d/pgdata/base", openBefore: 2 } },
+      { directory: { ...closed, open: 2, firstOpen: "/d/pgdata/base", openParts: ["/d/pgdata"], openBefore: 2 } },
       "directory",
       "problem",
       /^2 files and folders of "\/d" let other users in, the first "\/d\/pgdata\/base"\.$/
@@ -323,11 +324,12 @@ describe("the doctor", () => {
   })
 
   it.each([
-    ["/d", 'chmod -R go= "/d"'],
-    ["/d/pgdata/base/5/1", 'chmod -R go= "/d/pgdata"'],
-    ["/d/backlog.lock", 'chmod -R go= "/d/backlog.lock"']
-  ])("says how to close %s", (firstOpen, command) => {
-    const findings = diagnose({ ...well, directory: { ...closed, open: 1, firstOpen, openBefore: 1 } })
+    [["/d", "/d/pgdata"], '`chmod -R go= "/d"`'],
+    [["/d/pgdata"], '`chmod -R go= "/d/pgdata"`'],
+    [["/d/backlog.lock", "/d/pgdata"], '`chmod -R go= "/d/backlog.lock" "/d/pgdata"`']
+  ])("says how to close %s", (openParts, command) => {
+    const access = { ...closed, open: 997, firstOpen: openParts[0] ?? null, openParts, openBefore: 997 }
+    const findings = diagnose({ ...well, directory: access })
     expect(findings.find(({ check }) => check === "directory")?.toDo).toContain(command)
   })
 

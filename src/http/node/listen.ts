@@ -139,8 +139,8 @@ const millis = (duration: Duration.Input): number => Duration.toMillis(Duration.
 const textOf = (header: string | ReadonlyArray<string> | undefined): string | undefined =>
   typeof header === "object" ? header.join(",") : header
 
-/** Headers of which Node keeps the first and a proxy may have read the last. */
-const single: ReadonlySet<string> = new Set(["authorization", "host", "origin"])
+/** Headers of which Node keeps the first, and a proxy may have read the last; and one that Node joins to another value. */
+const single: ReadonlySet<string> = new Set(["authorization", "host", "idempotency-key", "origin"])
 
 const problemOfRepeated = (rawHeaders: ReadonlyArray<string>): string | undefined => {
   let seen: Set<string> | undefined
