@@ -18,6 +18,7 @@ const elsewhere = [
   "test/cli/terminalText.test.ts",
   "test/cli/token.test.ts",
   "test/http/access.test.ts",
+  "test/http/conformance.test.ts",
   "test/http/operations.test.ts",
   "test/http/problems.test.ts",
   "test/mcp/sdk.test.ts",

@@ -6,6 +6,7 @@ import { timeTravel } from "../services/audit/timeTravel.ts"
 import { overAnyLayer } from "../services/conformance.ts"
 import { suiteOver } from "../services/suiteOver.ts"
 import { postgresClient } from "../support/backlogs.ts"
+import { isLong } from "../support/databases.ts"
 import { freshBacklogOverHttp } from "./support/overHttp.ts"
 
 const ownTransaction = "not over HTTP: a command there is never part of the caller's transaction"
@@ -16,6 +17,9 @@ suiteOver(
   [...overAnyLayer, timeTravel, redaction, logFile, golden, goldenLog],
   {
     backlog: freshBacklogOverHttp,
+    sample: isLong
+      ? undefined
+      : { oneIn: 2, reason: "npm run test:security runs every one; without HTTP every one runs" },
     except: {
       "a receipt is of the transaction of its command": ownTransaction,
       "neither verify nor rebuild can be part of a transaction": ownTransaction,

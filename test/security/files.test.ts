@@ -30,6 +30,7 @@ import { layerPgliteClient } from "../../src/services/Pglite.ts"
 import { closeToOthers, makePrivateFolder } from "../../src/services/privateFiles.ts"
 import { start } from "../cli/program.ts"
 import { inDirectory, json } from "../cli/support.ts"
+import { isLong } from "../support/databases.ts"
 import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
 
 /** A user and group that own nothing. */
@@ -38,7 +39,6 @@ const other = 65_534
 const isRoot = process.geteuid?.() === 0
 const asRoot = isRoot ? "" : " (skipped: only root can act as another user: run the tests as root)"
 const hasUsers = process.geteuid !== undefined
-const isLong = process.env["BACKLOG_TEST_SECURITY"] === "long"
 
 /** Files and folders that other users may use, relative to a directory. A link has no rights of its own. */
 const openIn = (directory: string): ReadonlyArray<string> =>

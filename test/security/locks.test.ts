@@ -4,11 +4,10 @@ import { SqlClient } from "effect/sql"
 import { expect } from "vitest"
 import { hold, type Holder } from "../proof/support/holding.ts"
 import { alter, connect, database, login, mayMakeRoles, strangers, type Test } from "../proof/roles/support.ts"
+import { isLong } from "../support/databases.ts"
 import { postgresClient } from "../support/backlogs.ts"
 import { withSettings } from "../support/sessionSettings.ts"
 import { until } from "../support/waiting.ts"
-
-const isLong = process.env["BACKLOG_TEST_SECURITY"] === "long"
 
 /** A session with a transaction open, as another role. */
 const holding = (url: string) =>

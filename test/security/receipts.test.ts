@@ -12,7 +12,7 @@ import { digestsOf, type ReceiptedCommand, salted } from "../../src/services/com
 import { layerTestOver } from "../../src/services/layers.ts"
 import { asking } from "../http/support/asking.ts"
 import { currentClient, freshSchema, headPosition, tables } from "../support/backlogs.ts"
-import { onBothDatabases, type Test } from "../support/databases.ts"
+import { onServerFirst, type Test } from "../support/databases.ts"
 
 const tagOf = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.result(effect), (result) => (Result.isSuccess(result) ? "answered" : result.failure._tag))
@@ -333,4 +333,4 @@ const createOlderBacklog = Effect.fnUntraced(function* (schema: string) {
   )
 })
 
-onBothDatabases("receipts", receipts)
+onServerFirst("receipts", receipts)

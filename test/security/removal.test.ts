@@ -11,14 +11,13 @@ import { layerPostgres } from "../../src/services/layers.ts"
 import { RemovalSchedule, type RemovalTimes } from "../../src/services/RemovalSchedule.ts"
 import { postgresUrl, tables } from "../support/backlogs.ts"
 import { catalogOf, schemasBeside } from "../support/catalog.ts"
-import { onBothDatabases, onServer, type Test } from "../support/databases.ts"
+import { isLong, onServerFirst, onServer, type Test } from "../support/databases.ts"
 import { pool } from "../support/pools.ts"
 
 const actor = "ann"
 const millis = Duration.millis
 const soon: RemovalTimes = { first: millis(1), afterRedaction: millis(1), interval: millis(50), longest: millis(50) }
 
-const isLong = process.env["BACKLOG_TEST_SECURITY"] === "long"
 const skipped: Test = (title) =>
   it("is longer than a test run may be", (context) =>
     context.skip(`${title}: BACKLOG_TEST_SECURITY=long npm run test:security`))
@@ -244,7 +243,7 @@ const both = (test: Test): void => {
   )
 }
 
-onBothDatabases("a removal of erased bytes", both)
+onServerFirst("a removal of erased bytes", both)
 
 onServer("a removal of erased bytes", (test) => {
   test(

@@ -10,12 +10,11 @@ import { cli, json } from "../cli/support.ts"
 import { connect, mayMakeRoles, strangers } from "../proof/roles/support.ts"
 import { postgresUrl, tables } from "../support/backlogs.ts"
 import { schemasBeside } from "../support/catalog.ts"
-import { onServer, type Test } from "../support/databases.ts"
+import { isLong, onServer, type Test } from "../support/databases.ts"
 import { script } from "../support/scripts.ts"
 
 const actor = "ann"
 
-const isLong = process.env["BACKLOG_TEST_SECURITY"] === "long"
 const skipped: Test = (title) =>
   it("is longer than a test run may be", (context) =>
     context.skip(`${title}: BACKLOG_TEST_SECURITY=long npm run test:security`))

@@ -7,7 +7,7 @@ import { CurrentAuthority } from "../../src/http/Authority.ts"
 import { AuditService, BacklogService } from "../../src/index.ts"
 import { connected } from "../mcp/support/agents.ts"
 import { eventsOf, freshBacklog, headPosition, tables, within } from "../support/backlogs.ts"
-import { onBothDatabases, onServer } from "../support/databases.ts"
+import { onServerFirst, onServer } from "../support/databases.ts"
 import { until } from "../support/waiting.ts"
 import { agentSession, ask, guarded, sendText, type Slow, slowly, tagIn, toolCall } from "./support/guarded.ts"
 
@@ -65,7 +65,7 @@ const locks = (table: string, condition: string) =>
     return rows.length
   })
 
-onBothDatabases("a token that is revoked", (test) => {
+onServerFirst("a token that is revoked", (test) => {
   test(
     "carries out no command whose body came later",
     Effect.gen(function* () {

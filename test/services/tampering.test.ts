@@ -1,10 +1,9 @@
 import { postgresClient } from "../support/backlogs.ts"
+import { isLong } from "../support/databases.ts"
 import { copiedPgliteClient } from "../support/pgliteTemplates.ts"
 import { tamperedLog } from "./audit/tamperedLog.ts"
 import { tamperedReadModel } from "./audit/tamperedReadModel.ts"
 import { suiteOver } from "./suiteOver.ts"
-
-const isLong = process.env["BACKLOG_TEST_SECURITY"] === "long"
 
 suiteOver("a backlog that is tampered with on PGlite", copiedPgliteClient, [tamperedLog, tamperedReadModel], {
   sample: isLong

@@ -1,4 +1,4 @@
-import { layer } from "@effect/vitest"
+import { it as vitest, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { type Client, freshBacklog, postgresClient, type TestBacklog } from "./backlogs.ts"
 import { copiedPgliteClient } from "./pgliteTemplates.ts"
@@ -27,8 +27,19 @@ const suite = (name: string, client: Layer.Layer<Client, unknown>, register: (te
 export const onServer = (name: string, register: (test: Test) => void): void =>
   suite(`${name}, on a Postgres server`, postgresClient(10), register)
 
+/** Whether the attacks that take too long for `npm test` run too: `npm run test:security`. */
+export const isLong = process.env["BACKLOG_TEST_SECURITY"] === "long"
+
 /** Registers tests for either database. */
 export const onBothDatabases = (name: string, register: (test: Test) => void): void => {
   suite(`${name}, on PGlite`, copiedPgliteClient, register)
   onServer(name, register)
 }
+
+const onServerOnly = (name: string, register: (test: Test) => void): void => {
+  onServer(name, register)
+  vitest.effect.skip(`${name}, on PGlite (npm run test:security runs these)`, () => Effect.void)
+}
+
+/** Registers tests for either database, for PGlite in the long run only. */
+export const onServerFirst = isLong ? onBothDatabases : onServerOnly
