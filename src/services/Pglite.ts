@@ -12,8 +12,8 @@ import { closeEngine, makeSharedDirectory } from "./SharedDirectory.ts"
  * An embedded Postgres, in memory, or in the directory `dataDir`, which is made if it is missing. Several processes of
  * one user may use a directory at once: one of them holds it, and serves the others over a Unix socket in the directory
  * that only that user can reach. When it ends, however it ends, the next that has something to do takes over. Where
- * there are no such sockets (Windows), or the holder does not answer, one process waits for the other, up to `lockWait` (10
- * seconds unless told otherwise).
+ * there are no such sockets (Windows), or the holder does not answer, one process waits for the other, up to `lockWait`, which
+ * defaults to 10 seconds.
  *
  * Every file and folder is created for this user only, whatever the umask is. A directory that other users can enter is
  * closed, with a warning in the log when its database was open.

@@ -1,29 +1,14 @@
 import { Array, Context, Effect, Exit, Fiber, Layer, Option, Queue, Result, Scope, Stream } from "effect"
-import { createServer, type Server } from "node:http"
-import type { AddressInfo } from "node:net"
 import { expect } from "vitest"
 import { layerHttp, serve } from "../../src/http/index.ts"
 import { AuditService, BacklogService, InvalidInput } from "../../src/index.ts"
 import { plain } from "../support/backlogs.ts"
 import { onServer } from "../support/databases.ts"
+import { anyServer } from "./support/anyServer.ts"
 
 const actor = "ann"
 
 const over = (url: string, token?: string) => Effect.orDie(Layer.build(Layer.fresh(layerHttp({ url, token }))))
-
-/** A server that does not serve a backlog, and breaks off what it is told to. */
-const anyServer = (answer: Parameters<typeof createServer>[1]) =>
-  Effect.acquireRelease(
-    Effect.callback<Server>((resume) => {
-      const server = createServer(answer)
-      server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-    }),
-    (server) =>
-      Effect.callback<void>((resume) => {
-        server.closeAllConnections()
-        server.close(() => resume(Effect.void))
-      })
-  ).pipe(Effect.map((server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`))
 
 const reasonOf = <A, R>(effect: Effect.Effect<A, unknown, R>) =>
   Effect.map(

@@ -1,13 +1,12 @@
 import { assert } from "@effect/vitest"
 import { Context, Effect, Layer, Option, Result, Stream } from "effect"
 import { SqlClient } from "effect/sql"
-import { createServer, type RequestListener, type Server } from "node:http"
-import type { AddressInfo } from "node:net"
 import { layerHttp } from "../../src/http/index.ts"
 import { readBeads } from "../../src/import/readBeads.ts"
 import { readTaskMaster } from "../../src/import/readTaskMaster.ts"
 import { AuditService, BacklogService } from "../../src/index.ts"
 import { layerMcpRoutes, serveStdio } from "../../src/mcp/index.ts"
+import { anyServer } from "../http/support/anyServer.ts"
 import { asking } from "../http/support/asking.ts"
 import { onServer } from "../support/databases.ts"
 
@@ -31,19 +30,6 @@ const kept: ReadonlyArray<unknown> = [
   -1.5e300,
   JSON.parse('{"__proto__":{"polluted":true},"constructor":1}')
 ]
-
-const anyServer = (answer: RequestListener) =>
-  Effect.acquireRelease(
-    Effect.callback<Server>((resume) => {
-      const server = createServer(answer)
-      server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
-    }),
-    (server) =>
-      Effect.callback<void>((resume) => {
-        server.closeAllConnections()
-        server.close(() => resume(Effect.void))
-      })
-  ).pipe(Effect.map((server) => `http://127.0.0.1:${(server.address() as AddressInfo).port}`))
 
 const over = (url: string) => Effect.orDie(Layer.build(Layer.fresh(layerHttp({ url }))))
 
