@@ -34,7 +34,7 @@ export const outlookText = (outlook: ClaimOutlook, choice: ClaimChoice): Words =
     mayChange(outlook)
       ? words`Call backlog_claim with waitSeconds to wait for a card.`
       : counts.blocked > 0 || counts.waiting > 0
-        ? words`Somebody must unblock or create cards before there is work.`
+        ? words`There is no work until cards are unblocked or created.`
         : words`There is no more work here.`
   )
 }

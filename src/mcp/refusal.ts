@@ -98,7 +98,7 @@ const troubleWith = (error: SqlError.SqlError): Words => {
     case "unavailable":
       return words`The database is not available now. Call again in some seconds, with the same commandId where you gave one: it may have been carried out.`
     case "notPermitted":
-      return words`The database does not let this server do that: tell whoever runs it.`
+      return words`The database does not let this server do that: tell the operator of the server.`
     case "failed":
       return words`The database failed, which is an error of this program; its log says how.`
   }

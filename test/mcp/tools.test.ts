@@ -89,7 +89,9 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
           '"build" is blocked; you do not hold it any more.'
         )
         expect((yield* w1.call("show", { id: "build" })).text).toContain('It is blocked: "no key"')
-        expect((yield* w1.call("claim", { phase: "life" })).text).toContain("Somebody must unblock or create cards")
+        expect((yield* w1.call("claim", { phase: "life" })).text).toContain(
+          "There is no work until cards are unblocked or created."
+        )
         const boss = yield* planner
         expect((yield* boss.call("set_status", { id: "build", status: "ready" })).data.status).toBe("ready")
         expect((yield* boss.call("set_status", { id: "design", status: "ready", reason: "again" })).data.status).toBe(

@@ -183,7 +183,7 @@ layer(freshBacklog.pipe(Layer.provideMerge(postgresClient(6))), { timeout: "60 s
         }
         const { lines } = yield* logged(
           Effect.gen(function* () {
-            // Without a token nobody could ask, so a server that trusts a proxy does not start.
+            // A server that trusts a proxy requires tokens, so it does not start without one.
             yield* tokens.create({ actor: "ann", role: "worker", createdBy: "test" })
             const rateLimit = { perSecond: 0.001, burst: 3 }
             const options = { trustProxy: true, rateLimit, allowHosts: ["backlog.example.com"] }

@@ -59,7 +59,9 @@ export const claim = agentTool(
     if (cards.length > 0) return claimedAnswer(cards, agent)
     if (id === undefined || once !== undefined) return yield* nothingAnswer({ phase, minimumPriority }, once)
     const explanation = yield* backlog.explain(id)
-    const why = explanation.claimable ? [words`Somebody is taking it just now.`] : obstacles(explanation, agent.owner)
+    const why = explanation.claimable
+      ? [words`Another caller is claiming it right now.`]
+      : obstacles(explanation, agent.owner)
     return {
       text: lines(words`Card ${id} cannot be claimed.`, ...why),
       data: { claimed: [], id, why: why.map(({ text: reason }) => reason) }
