@@ -23,9 +23,9 @@ const elsewhere = [
   "test/http/problems.test.ts",
   "test/mcp/sdk.test.ts",
   "test/proof/leastPrivilege.test.ts",
-  "test/services/accessTokens.test.ts",
-  "test/services/anchors.test.ts",
-  "test/services/tampering.test.ts"
+  "test/services/access/accessTokens.test.ts",
+  "test/services/audit/anchors.test.ts",
+  "test/services/audit/tampering.test.ts"
 ]
 
 const run = (command, ...args) => {

@@ -31,7 +31,7 @@ export { Checkpoint, CheckpointAhead, CheckpointMoved, ParkedEvent } from "./eve
 export { UndecodableEvent } from "./events/EventCodec.ts"
 export { LogFileHeader, LogFileRefused } from "./events/LogFile.ts"
 export { MomentNotReached } from "./events/MomentNotReached.ts"
-export { PollInterval } from "./events/PollInterval.ts"
+export { PollInterval } from "./services/waiting/PollInterval.ts"
 export type { LogFailure } from "./events/EventLog.ts"
 export { eventOf, RecordedEvent } from "./events/RecordedEvent.ts"
 export {
@@ -41,7 +41,7 @@ export {
   replicaTroubleOf,
   type ReplicaTrouble
 } from "./events/replica.ts"
-export { BacklogSchema } from "./events/SchemaName.ts"
+export { BacklogSchema } from "./sql/SchemaName.ts"
 export { DamagedEvent, StoredEvent } from "./events/StoredEvent.ts"
 export { Check, Divergence, VerifyReport } from "./projections/Divergence.ts"
 export type { ReadFailure } from "./projections/foldCards.ts"
@@ -55,16 +55,16 @@ export {
 } from "./projections/rebuild.ts"
 export { RemovalPending, RemovalProgress } from "./projections/rewriteTables.ts"
 export type { VerifyOptions } from "./projections/verify.ts"
-export { AccessRole } from "./services/AccessRole.ts"
+export { AccessRole } from "./services/access/AccessRole.ts"
 export {
   AccessToken,
   AccessTokenConflict,
   AccessTokenNotFound,
   AccessTokenRefused,
   NewAccessToken
-} from "./services/AccessToken.ts"
-export { AccessTokens, AccessTokenStaleness, type CreatedAccessToken } from "./services/AccessTokens.ts"
-export { AnchorFileRefused, readAnchorFile } from "./services/AnchorFile.ts"
+} from "./services/access/AccessToken.ts"
+export { AccessTokens, AccessTokenStaleness, type CreatedAccessToken } from "./services/access/AccessTokens.ts"
+export { AnchorFileRefused, readAnchorFile } from "./services/audit/AnchorFile.ts"
 export type { CompletedCard } from "./services/Answer.ts"
 export {
   AuditService,
@@ -75,20 +75,20 @@ export {
   Restored,
   type RebuildReport
 } from "./services/AuditService.ts"
-export { BacklogMissing, BacklogOpening, type Opening, type OpeningOptions } from "./services/BacklogOpening.ts"
-export { BacklogRoles, type RoleNames } from "./services/BacklogRoles.ts"
+export { BacklogMissing, BacklogOpening, type Opening, type OpeningOptions } from "./services/schema/BacklogOpening.ts"
+export { BacklogRoles, type RoleNames } from "./services/schema/BacklogRoles.ts"
 export { BacklogService, type CompletionRejection, type Input } from "./services/BacklogService.ts"
-export { AwaitClaimable, ClaimAmong } from "./services/ClaimWaiting.ts"
-export { diagnose } from "./services/diagnose.ts"
-export { Doctor } from "./services/Doctor.ts"
-export { DoctorFacts } from "./services/DoctorFacts.ts"
-export { DoctorFinding } from "./services/DoctorFinding.ts"
-export { DirectoryLocked, DirectoryUnusable } from "./services/DirectoryLock.ts"
-export { Erasure, Erasures, type RemovalOptions, RemovalReport } from "./services/Erasures.ts"
-export { EventTypeFilter, eventTypeNamed } from "./services/EventTypeFilter.ts"
-export { DirectoryLost } from "./services/HeldDirectory.ts"
+export { AwaitClaimable, ClaimAmong } from "./services/waiting/ClaimWaiting.ts"
+export { diagnose } from "./services/doctor/diagnose.ts"
+export { Doctor } from "./services/doctor/Doctor.ts"
+export { DoctorFacts } from "./services/doctor/DoctorFacts.ts"
+export { DoctorFinding } from "./services/doctor/DoctorFinding.ts"
+export { DirectoryLocked, DirectoryUnusable } from "./services/pglite/DirectoryLock.ts"
+export { Erasure, Erasures, type RemovalOptions, RemovalReport } from "./services/audit/Erasures.ts"
+export { EventTypeFilter, eventTypeNamed } from "./services/audit/EventTypeFilter.ts"
+export { DirectoryLost } from "./services/pglite/HeldDirectory.ts"
 export { InvalidInput } from "./services/InvalidInput.ts"
-export { type AnchorOutcome, keepAnchors, type KeepAnchorsOptions } from "./services/keepAnchors.ts"
+export { type AnchorOutcome, keepAnchors, type KeepAnchorsOptions } from "./services/audit/keepAnchors.ts"
 export {
   type BacklogServices,
   BacklogTestClock,
@@ -99,11 +99,11 @@ export {
   type PgliteOptions
 } from "./services/layers.ts"
 export { ListOptions } from "./services/ListOptions.ts"
-export { BacklogNotEmpty, type ImportedLog } from "./services/logTransfer.ts"
-export { MigrationRefused } from "./services/Migrations.ts"
-export type { PostgresOptions } from "./services/Postgres.ts"
+export { BacklogNotEmpty, type ImportedLog } from "./services/audit/logTransfer.ts"
+export { MigrationRefused } from "./services/schema/Migrations.ts"
+export type { PostgresOptions } from "./services/postgres/Postgres.ts"
 export { withoutSecrets } from "./services/withoutSecrets.ts"
-export { At, CardAt } from "./services/moments.ts"
-export type { RedactedCard } from "./services/redactCard.ts"
-export { RemovalSchedule, type RemovalTimes } from "./services/RemovalSchedule.ts"
-export type { RestoredBacklog } from "./services/restoreBacklog.ts"
+export { At, CardAt } from "./services/audit/moments.ts"
+export type { RedactedCard } from "./services/audit/redactCard.ts"
+export { RemovalSchedule, type RemovalTimes } from "./services/audit/RemovalSchedule.ts"
+export type { RestoredBacklog } from "./services/audit/restoreBacklog.ts"

@@ -17,6 +17,7 @@ const sources = (): ReadonlyMap<string, string> =>
 const skeleton: Readonly<Record<string, string>> = {
   "src/index.ts": "",
   "src/domain/a.ts": "",
+  "src/sql/a.ts": "",
   "src/events/a.ts": "",
   "src/projections/a.ts": "",
   "src/services/a.ts": "",
@@ -42,7 +43,9 @@ describe("the sources", () => {
 describe("imports between layers", () => {
   it.each([
     ["domain", "domain"],
+    ["sql", "domain"],
     ["events", "domain"],
+    ["events", "sql"],
     ["projections", "events"],
     ["services", "projections"],
     ["services", "domain"],
@@ -58,8 +61,10 @@ describe("imports between layers", () => {
   })
 
   it.each([
+    ["domain", "sql"],
     ["domain", "events"],
     ["domain", "services"],
+    ["sql", "events"],
     ["events", "projections"],
     ["events", "services"],
     ["projections", "services"],
@@ -126,12 +131,13 @@ describe("imports between layers", () => {
 })
 
 describe("drivers", () => {
-  it.each(["PgliteClient", "Pglite", "PostgresNothing", "DirectoryLock"])("%s may import PGlite", (name) => {
-    expect(check({ [`src/services/${name}.ts`]: 'import { PGlite } from "@electric-sql/pglite"' })).toEqual([])
+  it.each(["PgliteEngine", "DirectoryLock"])("%s may import PGlite", (name) => {
+    expect(check({ [`src/services/pglite/${name}.ts`]: 'import { PGlite } from "@electric-sql/pglite"' })).toEqual([])
   })
 
   it.each([
     ["src/services/b.ts", "@electric-sql/pglite"],
+    ["src/services/postgres/b.ts", "@electric-sql/pglite"],
     ["src/services/b.ts", "@electric-sql/pglite/contrib/x"],
     ["src/cli/Pglite.ts", "@electric-sql/pglite"],
     ["src/cli/b.ts", "@effect/sql-pg"],

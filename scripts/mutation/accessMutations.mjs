@@ -6,12 +6,12 @@ const policy = "src/http/access/policy.ts"
 const workerRules = "src/http/access/workerRules.ts"
 const requests = "src/http/Requests.ts"
 const listen = "src/http/node/listen.ts"
-const accessTokens = "src/services/AccessTokens.ts"
+const accessTokens = "src/services/access/AccessTokens.ts"
 const callerAgent = "src/mcp/callerAgent.ts"
 const layerRoutes = "src/mcp/layerRoutes.ts"
 
 const access = ["test/http/access.test.ts"]
-const tokens = ["test/services/accessTokens.test.ts"]
+const tokens = ["test/services/access/accessTokens.test.ts"]
 const problems = ["test/http/problems.test.ts"]
 const disclosure = ["test/security/disclosure.test.ts"]
 const agents = ["test/mcp/sdk.test.ts"]
@@ -105,14 +105,14 @@ const mutations = [
   },
   {
     name: "that a hash is kept, and not the secret",
-    file: "src/services/accessTokenText.ts",
+    file: "src/services/access/accessTokenText.ts",
     find: 'createHash("sha256").update(text).digest()',
     replace: 'Buffer.from(text.slice(21, 85), "hex")',
     tests: tokens
   },
   {
     name: "that the checksum of a token is looked at",
-    file: "src/services/accessTokenText.ts",
+    file: "src/services/access/accessTokenText.ts",
     find: "return checksum === checksumOf(text.slice(0, -9)) ? id : undefined",
     replace: "return checksum === undefined ? undefined : id",
     tests: tokens
@@ -147,7 +147,7 @@ const mutations = [
   },
   {
     name: "that the writer makes no tokens",
-    file: "src/services/rolePrivileges.ts",
+    file: "src/services/schema/rolePrivileges.ts",
     find: 'writer: { SELECT: "all", UPDATE: ["last_used_at"] }, auditor: {} },',
     replace: 'writer: { SELECT: "all", INSERT: "all", UPDATE: ["last_used_at"] }, auditor: {} },',
     tests: ["test/proof/leastPrivilege.test.ts"]
@@ -225,7 +225,7 @@ const mutations = [
   },
   {
     name: "that names under a worker's begin with it and a stroke",
-    file: "src/services/workerNames.ts",
+    file: "src/services/access/workerNames.ts",
     find: "name.startsWith(`${above}/`)",
     replace: "name.startsWith(above)",
     tests: access

@@ -2,8 +2,8 @@
 const visibleText = "src/domain/visibleText.ts"
 const words = "src/mcp/words.ts"
 const cardAnswer = "src/mcp/cardAnswer.ts"
-const workerNames = "src/services/workerNames.ts"
-const accessTokens = "src/services/AccessTokens.ts"
+const workerNames = "src/services/access/workerNames.ts"
+const accessTokens = "src/services/access/AccessTokens.ts"
 const workerRules = "src/http/access/workerRules.ts"
 const refusal = "src/mcp/refusal.ts"
 

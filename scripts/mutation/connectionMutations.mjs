@@ -1,14 +1,14 @@
 /** What keeps connections that die silently, and standbys that do not answer, from costing answers: see docs/faults.md. */
-const durably = "src/events/durably.ts"
-const answerTimeout = "src/events/AnswerTimeout.ts"
+const durably = "src/sql/durably.ts"
+const answerTimeout = "src/sql/AnswerTimeout.ts"
 const consume = "src/events/consume.ts"
-const interpreter = "src/services/Interpreter.ts"
-const sessionWatch = "src/services/SessionWatch.ts"
-const serverClient = "src/services/serverClient.ts"
-const pipelined = "src/services/pipelinedTransactions.ts"
-const commandQueue = "src/services/CommandQueue.ts"
-const readiness = "src/services/commandReadiness.ts"
-const diagnose = "src/services/diagnose.ts"
+const interpreter = "src/services/commands/Interpreter.ts"
+const sessionWatch = "src/services/postgres/SessionWatch.ts"
+const serverClient = "src/services/postgres/serverClient.ts"
+const pipelined = "src/services/postgres/pipelinedTransactions.ts"
+const commandQueue = "src/services/commands/CommandQueue.ts"
+const readiness = "src/services/commands/commandReadiness.ts"
+const diagnose = "src/services/doctor/diagnose.ts"
 const lease = "src/worker/Lease.ts"
 
 const silent = ["test/proof/silentDeath.test.ts"]
@@ -71,7 +71,7 @@ const mutations = [
     file: diagnose,
     find: 'level === "remote_write" &&',
     replace: 'level === "never" &&',
-    tests: ["test/services/diagnose.test.ts"]
+    tests: ["test/services/doctor/diagnose.test.ts"]
   },
   // Silent connections
   {

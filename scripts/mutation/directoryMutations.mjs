@@ -1,14 +1,14 @@
 /** What keeps an embedded directory to one process: see docs/decisions/0003-directory-lock.md and 0030-lost-directories.md. */
-const lock = "src/services/DirectoryLock.ts"
-const held = "src/services/HeldDirectory.ts"
-const engine = "src/services/PgliteEngine.ts"
-const shared = "src/services/SharedDirectory.ts"
-const identity = "src/services/ProcessIdentity.ts"
-const errors = "src/services/fileErrors.ts"
+const lock = "src/services/pglite/DirectoryLock.ts"
+const held = "src/services/pglite/HeldDirectory.ts"
+const engine = "src/services/pglite/PgliteEngine.ts"
+const shared = "src/services/pglite/SharedDirectory.ts"
+const identity = "src/services/pglite/ProcessIdentity.ts"
+const errors = "src/services/files/fileErrors.ts"
 
-const lost = ["test/services/lostDirectory.test.ts"]
-const locking = ["test/services/DirectoryLock.test.ts"]
-const words = ["test/services/fileErrors.test.ts"]
+const lost = ["test/services/pglite/lostDirectory.test.ts"]
+const locking = ["test/services/pglite/DirectoryLock.test.ts"]
+const words = ["test/services/files/fileErrors.test.ts"]
 
 export const directoryMutations = [
   {

@@ -1,8 +1,8 @@
 /** What keeps secrets and rows out of logs, traces and errors, and JSON as it was sent: see docs/operations.md, docs/http.md. */
 const redactSecrets = "src/domain/redactSecrets.ts"
-const databaseWords = "src/events/databaseWords.ts"
+const databaseWords = "src/sql/databaseWords.ts"
 const disclosable = "src/events/disclosable.ts"
-const exactJson = "src/events/exactJson.ts"
+const exactJson = "src/domain/exactJson.ts"
 const withoutSecrets = "src/services/withoutSecrets.ts"
 const answerProblems = "src/http/answerProblems.ts"
 const exactBody = "src/http/exactBody.ts"
@@ -12,7 +12,7 @@ const run = "src/cli/run.ts"
 
 const told = ["test/security/disclosure.test.ts"]
 const exact = ["test/security/exactJson.test.ts"]
-const parsed = ["test/events/exactJson.test.ts"]
+const parsed = ["test/domain/exactJson.test.ts"]
 
 const mutations = [
   // What is a secret
@@ -247,7 +247,7 @@ const mutations = [
   },
   {
     name: "that batches are traced without rows",
-    file: "src/services/CommandQueue.ts",
+    file: "src/services/commands/CommandQueue.ts",
     find: "runShare).pipe(Effect.forever, withoutSecrets, Effect.forkScoped)",
     replace: "runShare).pipe(Effect.forever, Effect.forkScoped)",
     tests: told

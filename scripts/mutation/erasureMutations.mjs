@@ -2,9 +2,9 @@
 const rewriteTables = "src/projections/rewriteTables.ts"
 const swapTables = "src/projections/swapTables.ts"
 const besideWork = "src/projections/besideWork.ts"
-const erasures = "src/services/Erasures.ts"
-const recycleWal = "src/services/recycleWal.ts"
-const redactCard = "src/services/redactCard.ts"
+const erasures = "src/services/audit/Erasures.ts"
+const recycleWal = "src/services/audit/recycleWal.ts"
+const redactCard = "src/services/audit/redactCard.ts"
 const erasable = "src/projections/erasable.ts"
 
 const bytes = ["test/security/erasedBytes.test.ts"]
@@ -214,10 +214,10 @@ const mutations = [
   },
   {
     name: "that a redaction drops the copies of a process that was killed",
-    file: "src/services/redactCard.ts",
+    file: "src/services/audit/redactCard.ts",
     find: "    yield* dropLeftCopies(sql, schema)\n",
     replace: "",
-    also: [{ find: 'import { dropLeftCopies } from "../projections/besideWork.ts"\n', replace: "" }],
+    also: [{ find: 'import { dropLeftCopies } from "../../projections/besideWork.ts"\n', replace: "" }],
     tests: ["test/security/removal.test.ts"],
     startsPrograms: false
   },

@@ -1,12 +1,12 @@
 /** What keeps the files of an embedded directory, and those that the command line writes, to their user: docs/embedded.md. */
-const access = "src/services/directoryAccess.ts"
-const doctor = "src/services/diagnose.ts"
-const engine = "src/services/PgliteEngine.ts"
-const listener = "src/services/DirectoryServer.ts"
-const lock = "src/services/DirectoryLock.ts"
-const modes = "src/services/privateFiles.ts"
-const place = "src/services/directorySocket.ts"
-const shared = "src/services/SharedDirectory.ts"
+const access = "src/services/pglite/directoryAccess.ts"
+const doctor = "src/services/doctor/diagnose.ts"
+const engine = "src/services/pglite/PgliteEngine.ts"
+const listener = "src/services/pglite/DirectoryServer.ts"
+const lock = "src/services/pglite/DirectoryLock.ts"
+const modes = "src/services/files/privateFiles.ts"
+const place = "src/services/pglite/directorySocket.ts"
+const shared = "src/services/pglite/SharedDirectory.ts"
 const written = "src/cli/writeLines.ts"
 
 const files = ["test/security/files.test.ts"]
@@ -57,7 +57,7 @@ export const fileMutations = [
   },
   {
     name: "files: the mode of the life sign",
-    file: "src/services/LifeSign.ts",
+    file: "src/services/pglite/LifeSign.ts",
     find: "await chmod(file, privateFile)",
     replace: "",
     tests: files
@@ -85,7 +85,7 @@ export const fileMutations = [
   },
   {
     name: "files: the mode of a new anchor file",
-    file: "src/services/AnchorFile.ts",
+    file: "src/services/audit/AnchorFile.ts",
     find: "await makePrivateFile(handle)",
     replace: "",
     tests: files
@@ -239,7 +239,7 @@ export const fileMutations = [
     find: "firstForeign !== null &&",
     replace: "false &&",
     startsPrograms: false,
-    tests: ["test/services/diagnose.test.ts"]
+    tests: ["test/services/doctor/diagnose.test.ts"]
   },
   {
     name: "files: that the doctor finds a socket that cannot be used",
@@ -247,7 +247,7 @@ export const fileMutations = [
     find: "socketProblem !== null &&",
     replace: "false &&",
     startsPrograms: false,
-    tests: ["test/services/diagnose.test.ts"]
+    tests: ["test/services/doctor/diagnose.test.ts"]
   },
   {
     name: "files: that warnings of commands stay out of standard output",
@@ -266,7 +266,7 @@ export const fileMutations = [
   },
   {
     name: "files: that a private key which others can read identifies no client",
-    file: "src/services/tlsOptions.ts",
+    file: "src/services/postgres/tlsOptions.ts",
     find: "ssl.key !== undefined && isSecretOpen(ssl.key)",
     replace: "ssl.key !== undefined && false",
     startsPrograms: false,

@@ -4,24 +4,24 @@ const feed = "src/events/feed.ts"
 const consume = "src/events/consume.ts"
 const checkpoints = "src/events/Checkpoints.ts"
 const auditService = "src/services/AuditService.ts"
-const eventTypeFilter = "src/services/EventTypeFilter.ts"
+const eventTypeFilter = "src/services/audit/EventTypeFilter.ts"
 const auditHandlers = "src/http/auditHandlers.ts"
 const consumeOver = "src/http/client/consumeOver.ts"
-const diagnose = "src/services/diagnose.ts"
-const doctor = "src/services/Doctor.ts"
+const diagnose = "src/services/doctor/diagnose.ts"
+const doctor = "src/services/doctor/Doctor.ts"
 const anchorLines = "src/events/anchorLines.ts"
-const anchorFile = "src/services/AnchorFile.ts"
-const keepAnchors = "src/services/keepAnchors.ts"
+const anchorFile = "src/services/audit/AnchorFile.ts"
+const keepAnchors = "src/services/audit/keepAnchors.ts"
 const serve = "src/cli/commands/serve.ts"
 const consumersCommand = "src/cli/commands/consumers.ts"
 
-const positions = ["test/services/positions.test.ts"]
+const positions = ["test/services/audit/positions.test.ts"]
 const overHttp = ["test/http/positions.test.ts"]
 const onCommandLine = ["test/cli/positions.test.ts"]
-const anchors = ["test/services/anchors.test.ts"]
+const anchors = ["test/services/audit/anchors.test.ts"]
 const anchorsOnCommandLine = ["test/cli/anchors.test.ts"]
 const lines = ["test/events/anchorLines.test.ts"]
-const findings = ["test/services/diagnose.test.ts"]
+const findings = ["test/services/doctor/diagnose.test.ts"]
 
 const mutations = [
   // Positions

@@ -20,12 +20,12 @@ const lockAndLoad = "src/projections/lockAndLoad.ts"
 const claimQuery = "src/projections/claimQuery.ts"
 const footprint = "src/projections/Footprint.ts"
 const rowChanges = "src/projections/rowChanges.ts"
-const interpreter = "src/services/Interpreter.ts"
-const decideBatch = "src/services/decideBatch.ts"
+const interpreter = "src/services/commands/Interpreter.ts"
+const decideBatch = "src/services/commands/decideBatch.ts"
 const eventLog = "src/events/EventLog.ts"
 
 const conformance = ["test/services/conformance.test.ts"]
-const concurrency = ["test/services/concurrency.test.ts"]
+const concurrency = ["test/services/commands/concurrency.test.ts"]
 const domain = ["test/domain"]
 
 export const mutations = [
@@ -123,21 +123,21 @@ export const mutations = [
   },
   {
     name: "the lock on migrations",
-    file: "src/services/Migrations.ts",
+    file: "src/services/schema/Migrations.ts",
     find: "yield* sql`LOCK TABLE ${table} IN EXCLUSIVE MODE`\n",
     replace: "",
     tests: conformance
   },
   {
     name: "the lock on a directory",
-    file: "src/services/SharedDirectory.ts",
+    file: "src/services/pglite/SharedDirectory.ts",
     find: `yield* holdDirectoryUnless(directory, {
               wait,
               unless: HolderConnection.open(directory)
             }).pipe(Effect.catchTag("DirectoryLocked", (locked) => Effect.flatMap(unshared(locked), Effect.fail)))`,
     replace:
       '{ _tag: "Held", held: { check() {}, checkOften() {}, keep() {}, forget() {}, isLost: false } as never } as { readonly _tag: "Held" | "Other"; readonly held: HeldDirectory; readonly other: HolderConnection }',
-    tests: ["test/services/sharedDirectory.test.ts"]
+    tests: ["test/services/pglite/sharedDirectory.test.ts"]
   },
   // Orderings
   {
@@ -311,14 +311,14 @@ export const mutations = [
   },
   {
     name: "that nothing is run again which may have been committed",
-    file: "src/services/pipelinedTransactions.ts",
+    file: "src/services/postgres/pipelinedTransactions.ts",
     find: "failureOf(error, commitSent && !refused)",
     replace: "failureOf(error, false)",
     tests: ["test/proof/proxyFaults.test.ts"]
   },
   {
     name: "that a batch is run again when a statement before its COMMIT was refused",
-    file: "src/services/pipelinedTransactions.ts",
+    file: "src/services/postgres/pipelinedTransactions.ts",
     find: "failureOf(error, commitSent && !refused)",
     replace: "failureOf(error, commitSent)",
     tests: [...concurrency, ...conformance]
@@ -328,18 +328,18 @@ export const mutations = [
     file: eventLog,
     find: "isFirst ? sql`greatest(recorded_at",
     replace: "isFirst || true ? sql`greatest(recorded_at",
-    tests: ["test/services/runningClock.test.ts"]
+    tests: ["test/services/pglite/runningClock.test.ts"]
   },
   {
     name: "that many commands go in two batches at once",
-    file: "src/services/CommandQueue.ts",
+    file: "src/services/commands/CommandQueue.ts",
     find: "if (interpreter.batchesAtOnce > 1) {",
     replace: "if (interpreter.batchesAtOnce > 2) {",
     tests: concurrency
   },
   {
     name: "the connection that serves where the second one is refused",
-    file: "src/services/pipelinedTransactions.ts",
+    file: "src/services/postgres/pipelinedTransactions.ts",
     find: "isConnected ? undefined : openLane()",
     replace: "isConnected ? undefined : undefined",
     tests: ["test/proof/limitFaults.test.ts"]
@@ -349,11 +349,11 @@ export const mutations = [
     file: lockAndLoad,
     find: "ORDER BY claim_expires_at LIMIT 1",
     replace: "LIMIT 1",
-    tests: ["test/services/batchPlans.test.ts"]
+    tests: ["test/services/commands/batchPlans.test.ts"]
   },
   {
     name: "that commands of a batch that failed run alone",
-    file: "src/services/CommandQueue.ts",
+    file: "src/services/commands/CommandQueue.ts",
     find: "if (batch.length === 1 || failure?.mayHaveCommitted === true",
     replace: "if (batch.length > 0 || failure?.mayHaveCommitted === true",
     tests: [...conformance, ...concurrency]
@@ -381,7 +381,7 @@ export const mutations = [
   },
   {
     name: "the receipt of a redaction",
-    file: "src/services/redactOnce.ts",
+    file: "src/services/audit/redactOnce.ts",
     find: "    yield* receipts.write([receiptOf(command, commandId, digestsOf(receipted), outcome)])\n",
     replace: "",
     tests: conformance
@@ -389,7 +389,7 @@ export const mutations = [
   // What the database holds on to
   {
     name: "that commits reach the disk where the server's setting lets them not",
-    file: "src/events/durably.ts",
+    file: "src/sql/durably.ts",
     find: "WHEN 'off' THEN 'on'",
     replace: "WHEN 'off' THEN 'off'",
     tests: conformance
@@ -403,14 +403,14 @@ export const mutations = [
   },
   {
     name: "that a migration which was edited is refused",
-    file: "src/services/Migrations.ts",
+    file: "src/services/schema/Migrations.ts",
     find: "if (file.checksum !== row.checksum) {",
     replace: "if (file.checksum === null) {",
     tests: conformance
   },
   {
     name: "the isolation level",
-    file: "src/services/RunInTransaction.ts",
+    file: "src/services/commands/RunInTransaction.ts",
     find: "export const beginStatement = readCommitted",
     replace: 'export const beginStatement = "BEGIN ISOLATION LEVEL REPEATABLE READ"',
     tests: concurrency

@@ -1,19 +1,19 @@
 /** What keeps readers from creating, connection settings from being ignored, and replicas from wrong answers. */
-const migrations = "src/services/Migrations.ts"
-const sharedDirectory = "src/services/SharedDirectory.ts"
+const migrations = "src/services/schema/Migrations.ts"
+const sharedDirectory = "src/services/pglite/SharedDirectory.ts"
 const databaseTarget = "src/cli/databaseTarget.ts"
-const settings = "src/services/connectionSettings.ts"
-const tls = "src/services/tlsOptions.ts"
-const passwordFile = "src/services/passwordFile.ts"
-const chosenHost = "src/services/chosenHost.ts"
+const settings = "src/services/postgres/connectionSettings.ts"
+const tls = "src/services/postgres/tlsOptions.ts"
+const passwordFile = "src/services/postgres/passwordFile.ts"
+const chosenHost = "src/services/postgres/chosenHost.ts"
 const replica = "src/events/replica.ts"
 const eventLog = "src/events/EventLog.ts"
 const counts = "src/projections/CardCounts.ts"
 
 const opening = ["test/cli/opening.test.ts"]
 const target = ["test/cli/database.test.ts"]
-const connection = ["test/services/connectionSettings.test.ts"]
-const standby = ["test/services/hotStandby.test.ts"]
+const connection = ["test/services/postgres/connectionSettings.test.ts"]
+const standby = ["test/services/postgres/hotStandby.test.ts"]
 
 export const openingMutations = [
   {

@@ -1,8 +1,8 @@
 /** What keeps readers from stopping writers, and receipts from answering other actors and guesses. */
 const lockAndLoad = "src/projections/lockAndLoad.ts"
-const receipts = "src/services/Receipts.ts"
-const receipt = "src/services/Receipt.ts"
-const digests = "src/services/commandDigests.ts"
+const receipts = "src/services/commands/Receipts.ts"
+const receipt = "src/services/commands/Receipt.ts"
+const digests = "src/services/commands/commandDigests.ts"
 const migration = "migrations/0009_receipts_of_actors.sql"
 
 const attacks = ["test/security/receipts.test.ts"]
@@ -27,35 +27,35 @@ export const receiptsMutations = [
   },
   {
     name: "that migrations are locked by a table",
-    file: "src/services/Migrations.ts",
+    file: "src/services/schema/Migrations.ts",
     find: "LOCK TABLE ${table} IN EXCLUSIVE MODE`\n        const pending",
     replace: "SELECT pg_advisory_xact_lock(${0x6d62_6d67}::int4, hashtext(${schema}))::text`\n        const pending",
     tests: locks
   },
   {
     name: "that two starts that create the same schema both succeed",
-    file: "src/services/Migrations.ts",
+    file: "src/services/schema/Migrations.ts",
     find: "Effect.retry({ while: isNameTaken, times: maximumTries - 1 })",
     replace: "Effect.retry({ while: isNameTaken, times: 0 })",
     tests: ["test/services/conformance.test.ts"]
   },
   {
     name: "that the auditor gets nothing on the graph's table",
-    file: "src/services/rolePrivileges.ts",
+    file: "src/services/schema/rolePrivileges.ts",
     find: '{ table: "graph_lock", writer: { DELETE: "all" }, auditor: {} }',
     replace: '{ table: "graph_lock", writer: { DELETE: "all" }, auditor: { DELETE: "all" } }',
     tests: [...roles, ...locks]
   },
   {
     name: "that the writer gets nothing on the rebuild's table",
-    file: "src/services/rolePrivileges.ts",
+    file: "src/services/schema/rolePrivileges.ts",
     find: '{ table: "rebuild_lock", writer: {}',
     replace: '{ table: "rebuild_lock", writer: { DELETE: "all" }',
     tests: roles
   },
   {
     name: "that MAINTAIN is among the privileges that are checked",
-    file: "src/services/roleState.ts",
+    file: "src/services/schema/roleState.ts",
     find: "'{MAINTAIN}'",
     replace: "'{}'",
     tests: locks
@@ -125,7 +125,7 @@ export const receiptsMutations = [
   },
   {
     name: "that a redaction removes digests",
-    file: "src/services/redactCard.ts",
+    file: "src/services/audit/redactCard.ts",
     find: "    yield* forgetDigests(sql, schema, id)\n",
     replace: "",
     tests: attacks

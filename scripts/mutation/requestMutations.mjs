@@ -5,11 +5,11 @@ const server = "src/http/server.ts"
 const listen = "src/http/node/listen.ts"
 const requestTarget = "src/http/node/requestTarget.ts"
 const handleCommand = "src/http/handleCommand.ts"
-const accessTokens = "src/services/AccessTokens.ts"
+const accessTokens = "src/services/access/AccessTokens.ts"
 
 const revoked = ["test/security/revokedTokens.test.ts"]
 const proxies = ["test/security/proxies.test.ts"]
-const tokens = ["test/services/accessTokens.test.ts"]
+const tokens = ["test/services/access/accessTokens.test.ts"]
 
 const mutations = [
   // Authority

@@ -1,14 +1,14 @@
 /** What keeps tokens from repeating: see docs/decisions/0031-generations-of-tokens.md. */
 const generations = "src/projections/Generations.ts"
 const lockAndLoad = "src/projections/lockAndLoad.ts"
-const restoreBacklog = "src/services/restoreBacklog.ts"
-const logTransfer = "src/services/logTransfer.ts"
+const restoreBacklog = "src/services/audit/restoreBacklog.ts"
+const logTransfer = "src/services/audit/logTransfer.ts"
 const evolve = "src/domain/evolve.ts"
 const migration = "migrations/0008_generations.sql"
 const rowStatements = "src/projections/rowStatements.ts"
 const compareCard = "src/projections/compareCard.ts"
 
-const restored = ["test/services/restored.test.ts"]
+const restored = ["test/services/audit/restored.test.ts"]
 
 const mutations = [
   {
@@ -118,7 +118,7 @@ const mutations = [
   },
   {
     name: "that the doctor warns of a moved log",
-    file: "src/services/diagnose.ts",
+    file: "src/services/doctor/diagnose.ts",
     find: '(of.hasMoved || of.reason === "moved") &&',
     replace: 'of.reason === "failover" &&',
     tests: restored

@@ -1,11 +1,11 @@
 /** What keeps a server's, database's or role's settings from changing anything: see docs/servers.md. */
-const runInTransaction = "src/services/RunInTransaction.ts"
-const sessionProblem = "src/services/sessionProblem.ts"
+const runInTransaction = "src/services/commands/RunInTransaction.ts"
+const sessionProblem = "src/services/schema/sessionProblem.ts"
 const eventLog = "src/events/EventLog.ts"
 const besideSchema = "src/projections/besideSchema.ts"
-const inTransaction = "src/events/inTransaction.ts"
+const inTransaction = "src/sql/inTransaction.ts"
 
-const settings = ["test/services/sessionSettings.test.ts"]
+const settings = ["test/services/postgres/sessionSettings.test.ts"]
 
 export const serverMutations = [
   {
@@ -94,7 +94,7 @@ export const serverMutations = [
   },
   {
     name: "that a session which may only read is told so",
-    file: "src/services/troubleOf.ts",
+    file: "src/sql/troubleOf.ts",
     find: " || code === readOnlyTransaction",
     replace: "",
     tests: settings

@@ -1,7 +1,7 @@
 import { Deferred, Effect, Layer, Schema } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { existsSync } from "node:fs"
-import { BacklogSchema, SchemaName } from "../events/SchemaName.ts"
+import { BacklogSchema, SchemaName } from "../sql/SchemaName.ts"
 import {
   AccessTokens,
   BacklogMissing,
@@ -15,12 +15,12 @@ import {
   type Opening,
   RemovalSchedule
 } from "../index.ts"
-import { createHint } from "../services/BacklogOpening.ts"
-import { BacklogRoles, type RoleNames } from "../services/BacklogRoles.ts"
-import { type DirectoryLost, OnDirectoryLost } from "../services/HeldDirectory.ts"
-import { Migrations } from "../services/Migrations.ts"
-import { layerPgliteClient } from "../services/Pglite.ts"
-import { layerPostgresClient } from "../services/Postgres.ts"
+import { createHint } from "../services/schema/BacklogOpening.ts"
+import { BacklogRoles, type RoleNames } from "../services/schema/BacklogRoles.ts"
+import { type DirectoryLost, OnDirectoryLost } from "../services/pglite/HeldDirectory.ts"
+import { Migrations } from "../services/schema/Migrations.ts"
+import { layerPgliteClient } from "../services/pglite/Pglite.ts"
+import { layerPostgresClient } from "../services/postgres/Postgres.ts"
 import { databaseTrouble } from "./DatabaseUnavailable.ts"
 import { type DatabaseTarget, databaseTarget, targetOf } from "./databaseTarget.ts"
 import { Db, SchemaFlag } from "./globals.ts"

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { createPrivateKey, createPublicKey } from "node:crypto"
 import { InvalidInput } from "../index.ts"
-import { isSecretOpen } from "../services/privateFiles.ts"
+import { isSecretOpen } from "../services/files/privateFiles.ts"
 import { textOfFile } from "./textInput.ts"
 
 /** The Ed25519 key in a file that a flag names, as PEM. A private key that other users can read is refused. */

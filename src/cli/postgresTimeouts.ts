@@ -1,6 +1,6 @@
 import { Duration, Effect, Layer } from "effect"
 import { InvalidInput } from "../index.ts"
-import { defaultTimeouts, PostgresTimeouts } from "../services/Postgres.ts"
+import { defaultTimeouts, PostgresTimeouts } from "../services/postgres/Postgres.ts"
 import { nonEmpty } from "./globals.ts"
 import { Host } from "./Host.ts"
 

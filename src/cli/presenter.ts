@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect"
 import { CliOutput, type HelpDoc } from "effect/cli"
-import { packageVersion } from "../services/packageVersion.ts"
+import { packageVersion } from "../services/packageFiles.ts"
 import type { Host, Output } from "./Host.ts"
 import { jsonDocument } from "./jsonDocument.ts"
 import { hasColour } from "./Page.ts"

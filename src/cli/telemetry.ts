@@ -2,7 +2,7 @@ import { ConfigProvider, Effect, Layer } from "effect"
 import { InvalidInput } from "../index.ts"
 import { nonEmpty } from "./globals.ts"
 import type { Host } from "./Host.ts"
-import { packageVersion } from "../services/packageVersion.ts"
+import { packageVersion } from "../services/packageFiles.ts"
 
 const signals = ["TRACES", "LOGS", "METRICS"]
 

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto"
 import { type FileHandle, open, rename, rm, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { InvalidInput } from "../index.ts"
-import { makePrivateFile, privateFile } from "../services/privateFiles.ts"
+import { makePrivateFile, privateFile } from "../services/files/privateFiles.ts"
 import { FileExists, FileNotWritten } from "./FileNotWritten.ts"
 
 /** Refuses a file that cannot be written, or that exists and is not to be replaced. */

@@ -2,11 +2,11 @@ import { Context, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { redactedText } from "../domain/EventParts.ts"
 import { Name } from "../domain/Text.ts"
-import { DatabaseClock, databaseNow } from "./DatabaseClock.ts"
+import { DatabaseClock, databaseNow } from "../sql/DatabaseClock.ts"
 import { type MomentNotReached, positionNotReached } from "./MomentNotReached.ts"
 import { Position } from "./RecordedEvent.ts"
-import { BacklogSchema } from "./SchemaName.ts"
-import { inTransaction } from "./inTransaction.ts"
+import { BacklogSchema } from "../sql/SchemaName.ts"
+import { inTransaction } from "../sql/inTransaction.ts"
 
 /** How far a consumer of events has come. */
 export const Checkpoint = Schema.Struct({

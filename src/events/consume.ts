@@ -1,6 +1,6 @@
 import { Cause, type Duration, Effect, Exit, type Scope } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
-import { isNoAnswer } from "./AnswerTimeout.ts"
+import { isNoAnswer } from "../sql/AnswerTimeout.ts"
 import { CheckpointAhead, type CheckpointMoved, type Checkpoints } from "./Checkpoints.ts"
 import type { EventLog, LogFailure } from "./EventLog.ts"
 import { headAfter } from "./feed.ts"
@@ -10,7 +10,7 @@ import type { EventFilter } from "./readEvents.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
 import { recordedOf } from "./StoredEvent.ts"
 import { disclosableCause } from "./disclosable.ts"
-import { inTransaction, readCommitted } from "./inTransaction.ts"
+import { inTransaction, readCommitted } from "../sql/inTransaction.ts"
 
 /** How a consumer takes events. */
 export interface ConsumeOptions<E, R> extends EventFilter {

@@ -1,5 +1,5 @@
 import { type Duration, Effect, Option, PubSub, Stream } from "effect"
-import { promptly } from "./AnswerTimeout.ts"
+import { promptly } from "../sql/AnswerTimeout.ts"
 import type { EventLog, LogFailure } from "./EventLog.ts"
 import type { MomentNotReached } from "./MomentNotReached.ts"
 import { reachedHead } from "./reachedHead.ts"

@@ -1,7 +1,7 @@
 import { Effect, Result } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { isUtf8 } from "node:buffer"
-import { jsonProblemText, parseExactJson } from "../events/exactJson.ts"
+import { jsonProblemText, parseExactJson } from "../domain/exactJson.ts"
 import { InvalidInput } from "../index.ts"
 
 /**

@@ -1,5 +1,5 @@
 import type { AccessRole } from "../index.ts"
-import { packageVersion } from "../services/packageVersion.ts"
+import { packageVersion } from "../services/packageFiles.ts"
 
 /** What an MCP server of the backlog says of itself. */
 export const about = (role: AccessRole) => ({

@@ -6,7 +6,7 @@ import { mustBe } from "../http/access/workerRules.ts"
 import type { CallerIdentity } from "../http/Caller.ts"
 import { AccessRole, InvalidInput } from "../index.ts"
 import { decodeInput } from "../services/decodeInput.ts"
-import { actsFor } from "../services/workerNames.ts"
+import { actsFor } from "../services/access/workerNames.ts"
 import type { Agent } from "./Agent.ts"
 
 /** Headers that say who is connected, as whoever sets up a client writes them beside the server's address. */

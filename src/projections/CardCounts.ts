@@ -1,8 +1,8 @@
 import { Effect } from "effect"
 import { SqlClient, type SqlError, type Statement } from "effect/sql"
 import type { Status } from "../domain/Card.ts"
-import { compileOnce } from "../events/compileOnce.ts"
-import { inTransaction, readCommitted } from "../events/inTransaction.ts"
+import { compileOnce } from "../sql/compileOnce.ts"
+import { inTransaction, readCommitted } from "../sql/inTransaction.ts"
 
 /** How many cards there are of each kind, or how many more. Of the ready ones, `waiting` have an unmet dependency. */
 export type CardCounts = Readonly<Record<Status | "waiting", number>>

@@ -1,8 +1,8 @@
 import { Effect } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 import { maximumGeneration } from "../domain/Card.ts"
-import { compileOnce } from "../events/compileOnce.ts"
-import { durably } from "../events/durably.ts"
+import { compileOnce } from "../sql/compileOnce.ts"
+import { durably } from "../sql/durably.ts"
 import type { CardTables } from "./CardTables.ts"
 
 /** Why a generation began, where an operator or an import says so. */

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
-import { readsArrayNulls } from "../events/arrayLiteral.ts"
+import { readsArrayNulls } from "../sql/arrayLiteral.ts"
 
 /** The schema in which a rebuild makes its tables. */
 export const besideSchema = (sql: SqlClient.SqlClient, schema: string) =>

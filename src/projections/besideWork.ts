@@ -1,8 +1,8 @@
 import { Clock, Duration, Effect } from "effect"
 import { SqlError, type SqlClient } from "effect/sql"
 import { randomUUID } from "node:crypto"
-import { AnswerTimeout } from "../events/AnswerTimeout.ts"
-import { inTransaction } from "../events/inTransaction.ts"
+import { AnswerTimeout } from "../sql/AnswerTimeout.ts"
+import { inTransaction } from "../sql/inTransaction.ts"
 import { besideSchema, lockBeside } from "./besideSchema.ts"
 import { erasableTables } from "./erasable.ts"
 

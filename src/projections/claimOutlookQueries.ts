@@ -5,7 +5,7 @@ import type { CardId } from "../domain/CardId.ts"
 import { type ClaimOutlook, claimOutlook, dependenciesNamed } from "../domain/ClaimOutlook.ts"
 import type { ClaimChoice } from "../domain/Command.ts"
 import type { UnmetDependency } from "../domain/Explanation.ts"
-import { arrayLiteral } from "../events/arrayLiteral.ts"
+import { arrayLiteral } from "../sql/arrayLiteral.ts"
 import type { CardTables } from "./CardTables.ts"
 
 /** How many cards may be wanted, and of which. */

@@ -1,6 +1,6 @@
 import { Clock, Data, Duration, Effect, Schema } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
-import { readCommitted } from "../events/inTransaction.ts"
+import { readCommitted } from "../sql/inTransaction.ts"
 import { beginBeside, inSeconds, isLockTrouble, withoutDelay } from "./besideWork.ts"
 import { erasableColumns, erasableTables } from "./erasable.ts"
 import { addedObjects, captureTrigger, swapTables } from "./swapTables.ts"

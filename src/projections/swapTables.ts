@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql"
-import { arrayLiteral } from "../events/arrayLiteral.ts"
+import { arrayLiteral } from "../sql/arrayLiteral.ts"
 
 /** The trigger that notes the changes of a table while a removal copies it. */
 export const captureTrigger = "mosaic_backlog_capture"

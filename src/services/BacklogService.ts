@@ -20,27 +20,27 @@ import type { Stats } from "../domain/Stats.ts"
 import { namingReplica } from "../events/replica.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
 import type { Answer, CompletedCard } from "./Answer.ts"
-import { type BacklogMissing, BacklogOpening } from "./BacklogOpening.ts"
-import { ClaimableWatch } from "./ClaimableWatch.ts"
+import { type BacklogMissing, BacklogOpening } from "./schema/BacklogOpening.ts"
+import { ClaimableWatch } from "./waiting/ClaimableWatch.ts"
 import {
   type AwaitClaimable,
   type ClaimAmong,
   decodeAwaitClaimable,
   decodeClaimAmong,
   defaultWaitSeconds
-} from "./ClaimWaiting.ts"
-import { makeCommandMetrics } from "./commandMetrics.ts"
-import { makeCommandReadiness } from "./commandReadiness.ts"
-import { CommandQueue } from "./CommandQueue.ts"
+} from "./waiting/ClaimWaiting.ts"
+import { makeCommandMetrics } from "./commands/commandMetrics.ts"
+import { makeCommandReadiness } from "./commands/commandReadiness.ts"
+import { CommandQueue } from "./commands/CommandQueue.ts"
 import { decodeInput, decodeTaggedInput } from "./decodeInput.ts"
-import { layerEventLog } from "./layerEventLog.ts"
-import { Interpreter } from "./Interpreter.ts"
+import { layerEventLog } from "./waiting/layerEventLog.ts"
+import { Interpreter } from "./commands/Interpreter.ts"
 import type { InvalidInput } from "./InvalidInput.ts"
 import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
-import { type MigrationRefused, Migrations } from "./Migrations.ts"
-import { Receipts } from "./Receipts.ts"
+import { type MigrationRefused, Migrations } from "./schema/Migrations.ts"
+import { Receipts } from "./commands/Receipts.ts"
 import { spanned } from "./spanned.ts"
-import { promptly, unhurried } from "../events/AnswerTimeout.ts"
+import { promptly, unhurried } from "../sql/AnswerTimeout.ts"
 
 /** What a command's method takes: the command without its tag. Ids and names are plain strings, checked on the way in. */
 export type Input<Tag extends Command["_tag"]> = Omit<Extract<typeof Command.Encoded, { readonly _tag: Tag }>, "_tag">

@@ -1,7 +1,7 @@
 import { Cause } from "effect"
 import { SqlError } from "effect/sql"
 import { redactSecrets } from "../domain/redactSecrets.ts"
-import { databaseWords } from "../events/databaseWords.ts"
+import { databaseWords } from "../sql/databaseWords.ts"
 import { disclosable } from "../events/disclosable.ts"
 
 /** Characters of a failure that are kept: enough to see what it was, and far from what a reason may have. */

@@ -8,7 +8,7 @@ import { rateLimitOf } from "../../src/http/access/TokenBuckets.ts"
 import { BacklogApi } from "../../src/http/api/BacklogApi.ts"
 import { layerHttp, serve } from "../../src/http/index.ts"
 import { AccessTokens, AccessTokenStaleness, AuditService, BacklogService } from "../../src/index.ts"
-import { BacklogSchema } from "../../src/events/SchemaName.ts"
+import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { currentClient, eventsOf, freshBacklog, postgresClient } from "../support/backlogs.ts"
 
 /** A server whose callers must show a token, and one of each role. */

@@ -13,7 +13,7 @@ import {
   LogCheck,
   runConcurrently
 } from "../../src/testing/index.ts"
-import { BacklogSchema } from "../../src/events/SchemaName.ts"
+import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { freshSchema, postgresClient } from "../support/backlogs.ts"
 import { amount, report, seed } from "../support/soak.ts"
 import { verifyBacklog } from "../support/verifyBacklog.ts"

@@ -10,8 +10,8 @@ import { CardNotFound, CommandIdConflict } from "../../src/domain/Rejection.ts"
 import { ReadModelState } from "../../src/projections/ReadModelState.ts"
 import type { Answer } from "../../src/services/Answer.ts"
 import { BacklogService, type CompletionRejection, type Input } from "../../src/services/BacklogService.ts"
-import { digestsOf, receiptKey, saySame } from "../../src/services/commandDigests.ts"
-import { decideBatch, type FirstOutcome, type Outcome } from "../../src/services/decideBatch.ts"
+import { digestsOf, receiptKey, saySame } from "../../src/services/commands/commandDigests.ts"
+import { decideBatch, type FirstOutcome, type Outcome } from "../../src/services/commands/decideBatch.ts"
 import { BacklogTestClock, makeTestClock } from "../../src/services/layers.ts"
 
 const byTime = (one: DateTime.Utc, other: DateTime.Utc): number =>

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { MigrationRefused } from "../../src/services/Migrations.ts"
+import { MigrationRefused } from "../../src/services/schema/Migrations.ts"
 import { type PostgresServer, startPostgres } from "../support/postgresServer.ts"
 import { report } from "../support/soak.ts"
 import { hold } from "./support/holding.ts"

@@ -7,7 +7,7 @@ import { afterAll, describe, expect } from "vitest"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
 import { layerPglite, layerPostgres } from "../../src/services/layers.ts"
-import { RemovalSchedule } from "../../src/services/RemovalSchedule.ts"
+import { RemovalSchedule } from "../../src/services/audit/RemovalSchedule.ts"
 import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
 import { startPostgres } from "../support/postgresServer.ts"
 

@@ -6,8 +6,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll } from "vitest"
 import { keyOfFile } from "../../src/cli/keyFile.ts"
-import { connectionSettings } from "../../src/services/connectionSettings.ts"
-import { tlsOptions } from "../../src/services/tlsOptions.ts"
+import { connectionSettings } from "../../src/services/postgres/connectionSettings.ts"
+import { tlsOptions } from "../../src/services/postgres/tlsOptions.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "mosaic-secrets-"))
 afterAll(() => rmSync(folder, { recursive: true }))

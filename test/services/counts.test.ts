@@ -1,6 +1,6 @@
 import { Effect, Layer } from "effect"
 import { expect } from "vitest"
-import { BacklogSchema } from "../../src/events/SchemaName.ts"
+import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
 import { currentClient, tables } from "../support/backlogs.ts"

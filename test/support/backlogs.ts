@@ -4,10 +4,10 @@ import { SqlClient } from "effect/sql"
 import { randomBytes } from "node:crypto"
 import { inject } from "vitest"
 import { Card } from "../../src/domain/Card.ts"
-import { BacklogSchema } from "../../src/events/SchemaName.ts"
+import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { type BacklogServices, type BacklogTestClock, layerTestOver } from "../../src/services/layers.ts"
-import { layerPostgresClient } from "../../src/services/Postgres.ts"
+import { layerPostgresClient } from "../../src/services/postgres/Postgres.ts"
 
 /** Either way to name a Postgres client in a context: the driver's own or the general one. */
 export type Client = PgClient.PgClient | SqlClient.SqlClient

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import { inTransaction } from "../../src/events/inTransaction.ts"
+import { inTransaction } from "../../src/sql/inTransaction.ts"
 import { freshSchema, tables } from "./backlogs.ts"
 import { tableNames } from "./tampering.ts"
 

@@ -13,8 +13,8 @@ import {
   newestOf,
   readAnchorFile
 } from "../../index.ts"
-import { createHint } from "../../services/BacklogOpening.ts"
-import { examineDirectory } from "../../services/directoryAccess.ts"
+import { createHint } from "../../services/schema/BacklogOpening.ts"
+import { examineDirectory } from "../../services/pglite/directoryAccess.ts"
 import { meantDirectory, withDoctor } from "../database.ts"
 import { exitCodes } from "../failure.ts"
 import { switchFlag, text } from "../flags.ts"

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql"
 import { quoted } from "../../domain/visibleText.ts"
-import { actsFor, isUnder } from "../../services/workerNames.ts"
+import { actsFor, isUnder } from "../../services/access/workerNames.ts"
 import { Forbidden } from "./problems.ts"
 
 /** What of a command's input says whose claims it is about. */

@@ -1,5 +1,5 @@
 import { HttpApi, OpenApi } from "effect/http-api"
-import { packageVersion } from "../../services/packageVersion.ts"
+import { packageVersion } from "../../services/packageFiles.ts"
 import { Callers } from "../Caller.ts"
 import { Requests } from "../Requests.ts"
 import { AuditGroup } from "./AuditGroup.ts"

@@ -18,7 +18,7 @@ import {
   decodeRemovalOptions,
   decodeRestored,
   decodeVerifyOptions
-} from "../../services/auditInput.ts"
+} from "../../services/audit/auditInput.ts"
 import { decodeListOptions } from "../../services/ListOptions.ts"
 import { asked, askedNothing, told } from "./asked.ts"
 import type { Endpoints } from "./connect.ts"

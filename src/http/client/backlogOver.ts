@@ -12,7 +12,7 @@ import {
   ListOptions
 } from "../../index.ts"
 import { decodeInput, decodeTaggedInput } from "../../services/decodeInput.ts"
-import { decodeAwaitClaimable, decodeClaimAmong, defaultWaitSeconds } from "../../services/ClaimWaiting.ts"
+import { decodeAwaitClaimable, decodeClaimAmong, defaultWaitSeconds } from "../../services/waiting/ClaimWaiting.ts"
 import { longestWait } from "../api/BacklogGroup.ts"
 import { asked, askedNothing } from "./asked.ts"
 import type { Endpoints } from "./connect.ts"

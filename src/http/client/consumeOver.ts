@@ -6,7 +6,7 @@ import {
   MomentNotReached,
   type RecordedEvent
 } from "../../index.ts"
-import { decodeConsumer } from "../../services/auditInput.ts"
+import { decodeConsumer } from "../../services/audit/auditInput.ts"
 import { reasonOf } from "../../events/consume.ts"
 
 type Audit = AuditService["Service"]

@@ -1,6 +1,6 @@
 import { Effect, Result, Schema, SchemaIssue, Stream } from "effect"
 import type { HttpClientError, HttpClientResponse } from "effect/http"
-import { jsonProblemText, parseExactJson } from "../../events/exactJson.ts"
+import { jsonProblemText, parseExactJson } from "../../domain/exactJson.ts"
 
 /**
  * Refuses an answer of a server in which a number would be changed, or which has a key twice: in a JSON body, and in each

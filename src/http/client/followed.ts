@@ -1,6 +1,6 @@
 import { Effect, Result, Schedule, Stream } from "effect"
 import type { EventOptions } from "../../index.ts"
-import { nameOfType } from "../../services/EventTypeFilter.ts"
+import { nameOfType } from "../../services/audit/EventTypeFilter.ts"
 import { longestElement } from "../api/streams.ts"
 import { asked, isPassing, told } from "./asked.ts"
 import type { Endpoints } from "./connect.ts"

@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { inTransaction } from "../../events/inTransaction.ts"
+import { inTransaction } from "../../sql/inTransaction.ts"
 import { BacklogService, type Card, InvalidInput } from "../../index.ts"
 import { agentTool } from "../AgentTool.ts"
 import { cardSummary } from "../cardAnswer.ts"

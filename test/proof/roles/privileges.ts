@@ -1,8 +1,8 @@
 import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { expect } from "vitest"
-import { BacklogSchema } from "../../../src/events/SchemaName.ts"
-import { AccessTokens, AccessTokenStaleness } from "../../../src/services/AccessTokens.ts"
+import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
+import { AccessTokens, AccessTokenStaleness } from "../../../src/services/access/AccessTokens.ts"
 import { attempt, type Connected, grantsIn, outcome, shared, type Test } from "./support.ts"
 import { audited, work } from "./work.ts"
 

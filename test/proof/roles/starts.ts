@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { expect } from "vitest"
-import { MigrationRefused } from "../../../src/services/Migrations.ts"
+import { MigrationRefused } from "../../../src/services/schema/Migrations.ts"
 import { json } from "../../cli/support.ts"
 import { alter, connect, grantsIn, login, type Login, shared, strangers, type Test } from "./support.ts"
 import { audited, work } from "./work.ts"

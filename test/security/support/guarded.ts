@@ -2,7 +2,7 @@ import { Context, Deferred, Effect, Layer, Logger, Redacted, References, type Sc
 import { SqlClient } from "effect/sql"
 import { type ClientRequest, type IncomingMessage, request as nodeRequest } from "node:http"
 import { connect } from "node:net"
-import { BacklogSchema } from "../../../src/events/SchemaName.ts"
+import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
 import { serve, type Served, type ServeOptions } from "../../../src/http/index.ts"
 import { type AccessRole, AccessTokens, AccessTokenStaleness } from "../../../src/index.ts"
 import { layerMcpRoutes } from "../../../src/mcp/index.ts"

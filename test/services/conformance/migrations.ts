@@ -1,10 +1,10 @@
 import { Context, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { expect } from "vitest"
-import { BacklogSchema } from "../../../src/events/SchemaName.ts"
+import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { layerTestOver } from "../../../src/services/layers.ts"
-import { Migrations } from "../../../src/services/Migrations.ts"
+import { Migrations } from "../../../src/services/schema/Migrations.ts"
 import { currentClient, freshSchema, tables, within } from "../../support/backlogs.ts"
 import { ids, input, type Test } from "./harness.ts"
 

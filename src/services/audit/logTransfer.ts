@@ -1,0 +1,165 @@
+import { Array as Arr, type DateTime, Effect, Queue, Result, Schema, Stream } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import type { CardId } from "../../domain/CardId.ts"
+import type { EventLog, LogFailure } from "../../events/EventLog.ts"
+import { eventLine, headerLine, LogFileRefused } from "../../events/LogFile.ts"
+import type { StoredEvent } from "../../events/StoredEvent.ts"
+import { unhurried } from "../../sql/AnswerTimeout.ts"
+import { inTransaction } from "../../sql/inTransaction.ts"
+import type { BuildReadModel } from "../../projections/buildReadModel.ts"
+import type { ReadFailure } from "../../projections/foldCards.ts"
+import type { Divergence } from "../../projections/Divergence.ts"
+import { type FileLine, LogFileCheck } from "../../projections/LogFileCheck.ts"
+import type { RestoredBacklog } from "./restoreBacklog.ts"
+
+/** A log can be imported into an empty backlog only. Nothing was imported. */
+export class BacklogNotEmpty extends Schema.TaggedError<BacklogNotEmpty>()("BacklogNotEmpty", {
+  /** Where the backlog's own log ends. */
+  position: Schema.Int
+}) {
+  override get message(): string {
+    return `A log can be imported into an empty backlog only, and this one has ${this.position} events: choose another schema or directory.`
+  }
+}
+
+/** What was imported: a whole log, with its positions, versions and hashes, and what came after it. */
+export interface ImportedLog {
+  readonly position: number
+  readonly chainHash: string
+  readonly events: number
+  readonly cards: number
+  /** The generation of all tokens from now on. */
+  readonly generation: number
+  /** The cards whose claims were ended after the import, in the order of ids: an event each behind the imported log. */
+  readonly reclaimed: ReadonlyArray<CardId>
+}
+
+/** Lines that wait for whoever takes them. */
+const linesAhead = 2_000
+
+/**
+ * The lines of the whole log as it stands when the first is taken, without their ends. Read in one snapshot: of a
+ * redaction that comes meanwhile, the export has neither the event nor the gaps.
+ */
+export const exportLog = (
+  sql: SqlClient.SqlClient,
+  log: EventLog["Service"],
+  schema: string
+): Stream.Stream<string, LogFailure> =>
+  Stream.callback<string, LogFailure>(
+    (queue) =>
+      Effect.gen(function* () {
+        // Before the snapshot is taken, so that no removal swaps the table between the two.
+        yield* sql`LOCK TABLE ${sql(`${schema}.events`)} IN ACCESS SHARE MODE`
+        const head = yield* log.head("read")
+        yield* Queue.offer(queue, headerLine(head))
+        yield* Stream.runForEachArray(log.between(0, head.position), (events) =>
+          Queue.offerAll(queue, events.map(eventLine))
+        )
+        yield* Queue.end(queue)
+      }).pipe(
+        inTransaction(sql),
+        Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+      ),
+    { bufferSize: linesAhead, strategy: "suspend" }
+  )
+
+/** Events that are inserted at once. */
+const eventsAtOnce = 2_000
+
+/** Characters of their lines. */
+const sizeAtOnce = 8 * 1024 * 1024
+
+interface LogImport<E, R> {
+  readonly sql: SqlClient.SqlClient
+  readonly log: EventLog["Service"]
+  readonly build: BuildReadModel
+  readonly recount: Effect.Effect<unknown, SqlError.SqlError>
+  readonly now: Effect.Effect<DateTime.Utc, SqlError.SqlError>
+  readonly analyze: Effect.Effect<unknown, SqlError.SqlError>
+  /** Begins a generation after `atLeast` and ends every claim. */
+  readonly endClaims: (atLeast: number) => Effect.Effect<RestoredBacklog, SqlError.SqlError>
+  readonly lines: Stream.Stream<FileLine, E, R>
+  readonly onProgress: (done: number, total: number) => Effect.Effect<void>
+}
+
+/**
+ * Imports an exported log into an empty backlog in one transaction: every line is verified before the transaction
+ * commits, and the read model is built from the log, so that all of it is there in the end, or nothing. The claims in it
+ * end, since their holders work on the backlog that the log comes from.
+ */
+export const importLog = <E, R>({
+  analyze,
+  build,
+  endClaims,
+  lines,
+  log,
+  now,
+  onProgress,
+  recount,
+  sql
+}: LogImport<E, R>): Effect.Effect<ImportedLog, E | BacklogNotEmpty | LogFileRefused | ReadFailure, R> =>
+  inTransaction(sql)(
+    Effect.gen(function* () {
+      const before = yield* log.head("lock")
+      if (before.position > 0) return yield* new BacklogNotEmpty({ position: before.position })
+      const { generation: last, report } = yield* restoreLines(log, lines, onProgress)
+      const { cards, chainHash, events, position } = report
+      yield* build.insert(position, yield* now, (insertion) => insertion)
+      yield* unhurried(Effect.all([build.count, recount, analyze], { discard: true }))
+      const ended = yield* endClaims(last)
+      yield* onProgress(position, position)
+      return { position, chainHash, events, cards, ...ended }
+    })
+  )
+
+/** Inserts the events of lines that are verified as they come. Returns what the file has in it, and its last generation. */
+const restoreLines = Effect.fnUntraced(function* <E, R>(
+  log: EventLog["Service"],
+  lines: Stream.Stream<FileLine, E, R>,
+  onProgress: (done: number, total: number) => Effect.Effect<void>
+) {
+  const check = new LogFileCheck()
+  let waiting: Array<StoredEvent> = []
+  let size = 0
+  let lastLine = 0
+  let generation = 0
+  const flush = Effect.suspend(() => {
+    const events = waiting
+    waiting = []
+    size = 0
+    return Arr.isArrayNonEmpty(events) ? log.restore(events) : Effect.void
+  })
+
+  yield* Stream.runForEach(lines, (line) =>
+    Effect.suspend((): Effect.Effect<void, LogFileRefused | SqlError.SqlError> => {
+      lastLine = line.number
+      const pushed = check.push(line)
+      if (Result.isFailure(pushed)) return new LogFileRefused(pushed.failure)
+      const { firstDivergence, header } = check
+      if (firstDivergence !== undefined) return doesNotHold(line.number, "it does not hold", firstDivergence)
+      const event = pushed.success
+      if (event === undefined) return Effect.void
+      waiting.push(event)
+      generation = Math.max(generation, generationOf(event))
+      size += "text" in line ? line.text.length : 0
+      return waiting.length < eventsAtOnce && size < sizeAtOnce
+        ? Effect.void
+        : Effect.andThen(flush, onProgress(event.position, header?.position ?? event.position))
+    })
+  )
+  const report = yield* Effect.fromResult(Result.mapError(check.end(), (wrong) => new LogFileRefused(wrong)))
+  const divergence = report.divergences[0]
+  if (divergence !== undefined) {
+    return yield* doesNotHold(lastLine, "after it, something does not hold", divergence)
+  }
+  yield* flush
+  return { report, generation }
+})
+
+/** The generation of a claim that was verified, 0 for any other event. */
+const generationOf = ({ data, type }: StoredEvent): number =>
+  type === "CardClaimed" && typeof data["generation"] === "number" ? data["generation"] : 0
+
+const doesNotHold = (line: number, what: string, { check, expected, found }: Divergence) =>
+  new LogFileRefused({ line, problem: `${what} (${check}): expected ${expected}, found ${found}` })

@@ -1,0 +1,97 @@
+import { DateTime, Effect, Option, Schema } from "effect"
+import type { SqlError } from "effect/sql"
+import { Version } from "../../domain/Card.ts"
+import type { CardId } from "../../domain/CardId.ts"
+import type { EventLog } from "../../events/EventLog.ts"
+import { MomentNotReached } from "../../events/MomentNotReached.ts"
+import { reachedHead } from "../../events/reachedHead.ts"
+import { replayedUntil } from "../../events/replica.ts"
+import type { Moment } from "../../projections/PastBacklog.ts"
+
+const AtPosition = Schema.Struct({ position: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)) })
+
+const Time = Schema.DateTimeUtc.check(
+  Schema.makeFilter((time) => !Number.isNaN(new Date(DateTime.toEpochMillis(time)).getTime()), {
+    expected: "a time that the calendar has"
+  })
+)
+
+const AtTime = Schema.Struct({ time: Time })
+
+const AtBoth = Schema.Struct({ ...AtPosition.fields, ...AtTime.fields })
+
+/**
+ * A moment of the backlog: after the event at a position (0 is before everything), or at a time, which is after the
+ * last event that was recorded by then. With both it is after that event, and leases and retry times are judged by the
+ * time.
+ */
+export const At = Schema.Union([AtPosition, AtTime, AtBoth])
+
+/** A moment of one card: as of the backlog, or after one of the card's own events. */
+export const CardAt = Schema.Union([AtPosition, AtTime, AtBoth, Schema.Struct({ version: Version })])
+
+/** Before anything was recorded, and still a time that the database can read. */
+const earliest = DateTime.makeUnsafe("0001-01-01T00:00:00Z")
+
+/** Finds a moment of the backlog in the log. */
+export const momentOf = Effect.fnUntraced(function* (
+  log: EventLog["Service"],
+  now: Effect.Effect<DateTime.Utc, SqlError.SqlError>,
+  at: typeof At.Type
+) {
+  if ("position" in at) {
+    const moment = yield* momentAfter(log, at.position)
+    return "time" in at ? { ...moment, now: at.time } : moment
+  }
+  const present = yield* now
+  if (DateTime.isGreaterThan(at.time, present)) {
+    return yield* new MomentNotReached({
+      asked: `state of ${DateTime.formatIso(at.time)}`,
+      reached: `it is ${DateTime.formatIso(present)} for the database`
+    })
+  }
+  const time = DateTime.max(at.time, earliest)
+  yield* replayedUntil(log, time, `all events until ${DateTime.formatIso(time)}`)
+  return {
+    position: yield* log.read.positionAt(DateTime.toDateUtc(time)),
+    now: at.time
+  } satisfies Moment
+})
+
+/** Finds a moment of a card; none when there is no such card. */
+export const momentOfCard = Effect.fnUntraced(function* (
+  log: EventLog["Service"],
+  now: Effect.Effect<DateTime.Utc, SqlError.SqlError>,
+  id: CardId,
+  at: typeof CardAt.Type
+) {
+  if (!("version" in at)) return Option.some(yield* momentOf(log, now, at))
+  const position = yield* waitingPosition(log, id, at.version)
+  if (Option.isSome(position)) return Option.some(yield* momentAfter(log, position.value))
+  if (Option.isNone(yield* log.read.positionOf(id, 1))) return Option.none<Moment>()
+  return yield* new MomentNotReached({
+    asked: `version ${at.version} of card ${JSON.stringify(id)}`,
+    reached: "its versions end before that"
+  })
+})
+
+/** The position of a card's version. On a hot standby it may still have to be replayed, as may the card. */
+const waitingPosition = Effect.fnUntraced(function* (log: EventLog["Service"], id: CardId, version: number) {
+  const position = yield* log.read.positionOf(id, version)
+  if (Option.isSome(position) || !(yield* log.isReplica)) return position
+  yield* replayedUntil(log, yield* DateTime.now, `version ${version} of card ${JSON.stringify(id)}`)
+  return yield* log.read.positionOf(id, version)
+})
+
+const momentAfter = Effect.fnUntraced(function* (log: EventLog["Service"], position: number) {
+  if (position === 0) return { position, now: DateTime.makeUnsafe(0) } satisfies Moment
+  let recordedAt = yield* log.read.recordedAt(position)
+  if (Option.isNone(recordedAt)) {
+    yield* reachedHead(log, position)
+    recordedAt = yield* log.read.recordedAt(position)
+  }
+  if (Option.isNone(recordedAt)) {
+    return yield* Effect.die(new Error(`the log has no event at position ${position}, which is a hole; verify it`))
+  }
+  return { position, now: DateTime.fromDateUnsafe(recordedAt.value) } satisfies Moment
+})

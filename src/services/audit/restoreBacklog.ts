@@ -1,0 +1,118 @@
+import { Effect } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import type { CardId } from "../../domain/CardId.ts"
+import { reclaimRestored } from "../../domain/decideClaim.ts"
+import { sortedIds } from "../../domain/evolve.ts"
+import type { EventLog, PendingEvent } from "../../events/EventLog.ts"
+import { inTransaction, readCommitted } from "../../sql/inTransaction.ts"
+import { sendInOrder } from "../../sql/sendInOrder.ts"
+import type { CardTables } from "../../projections/CardTables.ts"
+import { footprintOf } from "../../projections/Footprint.ts"
+import type { GenerationReason } from "../../projections/Generations.ts"
+import type { ReadModel } from "../../projections/ReadModel.ts"
+import { type RowChange, rowChanges } from "../../projections/rowChanges.ts"
+
+/** The result of `AuditService.restored`. */
+export interface RestoredBacklog {
+  /** The generation of all tokens from now on. */
+  readonly generation: number
+  /** The cards whose claims were ended, in the order of ids. */
+  readonly reclaimed: ReadonlyArray<CardId>
+}
+
+/** Raises the generation and ends claims, in the caller's transaction. */
+export type EndClaims = (
+  reason: GenerationReason,
+  actor: string,
+  atLeast?: number
+) => Effect.Effect<RestoredBacklog, SqlError.SqlError>
+
+export const makeEndClaims = (
+  sql: SqlClient.SqlClient,
+  { cards }: CardTables,
+  log: EventLog["Service"],
+  readModel: ReadModel["Service"]
+): {
+  readonly begin: EndClaims
+  readonly restored: (actor: string) => Effect.Effect<RestoredBacklog, SqlError.SqlError>
+} => {
+  /** Claims with a token of a generation before one, or all of them. */
+  const claimed = (before: number | undefined) =>
+    Effect.map(
+      sql<{ readonly id: CardId }>`SELECT id FROM ${cards} WHERE status = 'claimed'${
+        before === undefined ? sql`` : sql` AND claim_token_high * 2147483648 + claim_token <= ${BigInt(before)}::int8`
+      } ORDER BY id`,
+      (rows) => rows.map(({ id }) => id)
+    )
+
+  const endClaims = Effect.fnUntraced(function* (
+    ids: ReadonlyArray<CardId>,
+    actor: string,
+    begun: Effect.Effect<number, SqlError.SqlError>
+  ) {
+    // In the order of every command: the cards, then the head.
+    const loaded = yield* readModel.lockAndLoad({ ...footprintOf([]), named: new Set(ids) })
+    const generation = yield* begun
+    const { now, state } = loaded
+    const events: Array<PendingEvent> = []
+    const changes: Array<RowChange> = []
+    // A claim that another program made since the list was read has a token of the new generation.
+    const cardsBefore = ids
+      .flatMap((id) => state.card(id) ?? [])
+      .filter(({ claimToken }) => (claimToken ?? 0) <= generation)
+    for (const decided of reclaimRestored(cardsBefore)) {
+      const event: PendingEvent = {
+        ...decided,
+        version: (state.card(decided.cardId)?.version ?? 0) + 1,
+        occurredAt: now,
+        actor,
+        correlationId: null,
+        causationId: null,
+        commandId: null
+      }
+      for (const change of rowChanges(state, event)) {
+        state.apply(change)
+        changes.push(change)
+      }
+      events.push(event)
+    }
+    if (events.length > 0) {
+      const writes = readModel.writes({ changes, state, createdCards: new Set(), events, now })
+      yield* sendInOrder([...log.append(events, Math.max(generation, loaded.generation)), ...writes])
+      yield* sql.afterCommit(log.announce)
+    }
+    return { generation, reclaimed: events.map(({ cardId }) => cardId) }
+  })
+
+  const begin: EndClaims = Effect.fnUntraced(function* (reason, actor, atLeast) {
+    const raised = readModel.generations.begin(reason, atLeast)
+    return yield* endClaims(yield* claimed(undefined), actor, raised)
+  })
+
+  const alone = <A>(effect: Effect.Effect<A, SqlError.SqlError>) =>
+    effect.pipe(
+      inTransaction(sql),
+      Effect.provideService(SqlClient.BeginTransaction, readCommitted),
+      Effect.retry({
+        while: ({ reason }) => reason._tag === "DeadlockError" || reason._tag === "SerializationError",
+        times: 7
+      })
+    )
+
+  return {
+    begin,
+    // Where other programs work meanwhile, cards may be claimed after the first step has listed the claims and before it
+    // has raised the generation. After that no claim gets an older token, so the rest only becomes fewer.
+    restored: Effect.fnUntraced(function* (actor) {
+      const first = yield* alone(begin("restored", actor))
+      const reclaimed = [...first.reclaimed]
+      for (;;) {
+        const left = yield* claimed(first.generation)
+        if (left.length === 0) break
+        const more = yield* alone(endClaims(left, actor, Effect.succeed(first.generation)))
+        reclaimed.push(...more.reclaimed)
+      }
+      return { generation: first.generation, reclaimed: sortedIds(reclaimed) }
+    })
+  }
+}

@@ -1,0 +1,151 @@
+import { Context, Effect, Layer, Option, Result, Schedule } from "effect"
+import { SqlClient, type SqlError } from "effect/sql"
+import type { Command } from "../../domain/Command.ts"
+import { CommandIdConflict } from "../../domain/Rejection.ts"
+import { EventLog } from "../../events/EventLog.ts"
+import { footprintOf } from "../../projections/Footprint.ts"
+import { ReadModel } from "../../projections/ReadModel.ts"
+import type { BatchFailed } from "./BatchFailed.ts"
+import { BatchTransaction } from "./BatchTransaction.ts"
+import { decideBatch, type Outcome } from "./decideBatch.ts"
+import { cardsOf, outcomeOf, receiptOf, receiptOutcomeOf } from "./Receipt.ts"
+import { Receipts } from "./Receipts.ts"
+
+/** How often a batch is tried that the database asked to try again. */
+const maximumTries = 8
+
+/**
+ * Carries out commands, and is the only writer: a batch in one transaction, each command seeing the state that those
+ * before it left. A refused command changes no card and disturbs no other.
+ */
+export class Interpreter extends Context.Service<
+  Interpreter,
+  {
+    /**
+     * Carries out commands in one transaction, or in the caller's where one is open, and answers each in its place.
+     * A command whose actor has a receipt under its id gets the outcome that it names, and does nothing. Lost races for
+     * a card's id, a command's id or an idempotency key and, in a transaction of its own, deadlocks and serialization
+     * failures are retried a bounded number of times.
+     */
+    readonly run: (commands: ReadonlyArray<Command>) => Effect.Effect<ReadonlyArray<Outcome>, BatchFailed>
+    /** How many batches can be under way at the same time; one more would wait for its connection. */
+    readonly batchesAtOnce: number
+    /**
+     * Takes the lock under which every batch appends, and commits with it: what keeps this from happening keeps commands
+     * from it.
+     */
+    readonly probe: Effect.Effect<void, BatchFailed>
+    /** For how many milliseconds the server has left a batch without an answer, where that is longer than it should be. */
+    readonly stuckMillis: () => number | undefined
+  }
+>()("mosaic-backlog/services/Interpreter") {
+  static readonly layer: Layer.Layer<Interpreter, never, SqlClient.SqlClient | EventLog | ReadModel | Receipts> =
+    Layer.effect(
+      Interpreter,
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const log = yield* EventLog
+        const readModel = yield* ReadModel
+        const receipts = yield* Receipts
+        const transaction = yield* BatchTransaction
+
+        /** What commands with an id led to in earlier transactions. */
+        const firstOutcomes = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
+          const known = new Map<Command, Outcome>()
+          const found = yield* receipts.find(commands)
+          if (found.size === 0) return known
+          const cardAt = yield* (
+            receipts
+              .cardsAt([...found.values()].flatMap(({ isSame, outcome }) => (isSame ? cardsOf(outcome) : [])))
+              // Nothing can be answered from a log that is damaged, and no caller has done anything wrong.
+              .pipe(Effect.catchTags({ DamagedEvent: Effect.die, UndecodableEvent: Effect.die }))
+          )
+          for (const [command, { isSame, outcome }] of found) {
+            const { commandId = "" } = command
+            // What a command with other content would have been answered, its receipt does not say.
+            const answer = isSame
+              ? outcomeOf(command, outcome, cardAt)
+              : Result.fail(new CommandIdConflict({ commandId }))
+            known.set(command, answer)
+          }
+          return known
+        })
+
+        const attempt = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
+          const [known, ofAll] = yield* Effect.all(
+            [firstOutcomes(commands), readModel.lockAndLoad(footprintOf(commands))],
+            {
+              concurrency: "unbounded"
+            }
+          )
+          const isNew = (command: Command) => !known.has(command)
+          // A claim that was carried out before may have had the best card put aside for it.
+          const loaded = known.size === 0 ? ofAll : yield* readModel.lockAndLoad(footprintOf(commands.filter(isNew)))
+          const decided = decideBatch(loaded, commands, known)
+          const writes: Array<Effect.Effect<unknown, SqlError.SqlError>> = []
+          if (decided.pending.length > 0) {
+            writes.push(
+              ...log.append(decided.pending, loaded.generation),
+              ...readModel.writes({ ...decided, ...loaded, events: decided.pending })
+            )
+          }
+          if (decided.first.length > 0) {
+            writes.push(
+              receipts.write(
+                decided.first.map(({ command, commandId, digests, outcome }) =>
+                  receiptOf(command, commandId, digests, receiptOutcomeOf(command, outcome))
+                )
+              )
+            )
+          }
+          if (writes.length === 0 && restsOnWrites(decided.outcomes, known)) writes.push(log.awaitStandby)
+          const afterCommit = decided.pending.length > 0 ? log.announce : Effect.void
+          return { answer: decided.outcomes, writes, afterCommit }
+        })
+
+        const run = (commands: ReadonlyArray<Command>) =>
+          Effect.flatMap(Effect.serviceOption(sql.transactionService), (callers) =>
+            Effect.retry(transaction.run(attempt(commands)), {
+              while: Option.isSome(callers) ? isLostRace : isWorthRetrying,
+              times: maximumTries - 1,
+              schedule: retrySchedule
+            })
+          )
+
+        return Interpreter.of({
+          run,
+          batchesAtOnce: transaction.atOnce,
+          stuckMillis: transaction.stuckMillis,
+          probe: transaction.run(
+            Effect.succeed({ answer: undefined, writes: [log.head("lock")], afterCommit: Effect.void })
+          )
+        })
+      })
+    ).pipe(Layer.provide(BatchTransaction.layer))
+}
+
+/** Somebody else created the card, or used the key or the command's id meanwhile: the next try sees it. */
+const isLostRace = ({ error: { reason }, mayHaveCommitted }: BatchFailed): boolean =>
+  !mayHaveCommitted && reason._tag === "UniqueViolation"
+
+/**
+ * Not in a caller's transaction: what it holds from before a command stays held when the command is taken back, so the
+ * next try would meet the same deadlock.
+ */
+const isWorthRetrying = (failed: BatchFailed): boolean =>
+  isLostRace(failed) ||
+  (!failed.mayHaveCommitted &&
+    (failed.error.reason._tag === "DeadlockError" || failed.error.reason._tag === "SerializationError"))
+
+/**
+ * Whether an answer says something that a failover could take back while it has not reached the standby: the outcome of
+ * an earlier command, a state that a command found as it wants it, or a refusal, which rests on the state of a card. That
+ * there was nothing to claim or to reclaim says nothing of that kind.
+ */
+const restsOnWrites = (outcomes: ReadonlyArray<Outcome>, known: ReadonlyMap<Command, Outcome>): boolean =>
+  known.size > 0 || outcomes.some((outcome) => Result.isFailure(outcome) || !isNothing(outcome.success))
+
+const isNothing = (answer: Result.Result.Success<Outcome>): boolean =>
+  Option.isOption(answer) ? Option.isNone(answer) : Array.isArray(answer) && answer.length === 0
+
+const retrySchedule = Schedule.jittered(Schedule.exponential("5 millis"))

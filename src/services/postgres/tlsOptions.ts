@@ -1,0 +1,65 @@
+import { readFileSync } from "node:fs"
+import { homedir } from "node:os"
+import { join } from "node:path"
+import { checkServerIdentity, type ConnectionOptions } from "node:tls"
+import { ConnectionSettingRefused, type ConnectionSettings } from "./connectionSettings.ts"
+import { isSecretOpen } from "../files/privateFiles.ts"
+
+/** Where libpq keeps the certificates of authorities of a user. */
+const defaultRootFile = () => join(homedir(), ".postgresql", "root.crt")
+
+/**
+ * How connections are encrypted, by the settings; `false` for those that are not. As in libpq, `require` encrypts and
+ * verifies nothing unless there are certificates of authorities, `verify-ca` verifies the certificate's authority, and
+ * `verify-full` also its name, which must be that of one of the hosts. Reads the files. Fails with
+ * `ConnectionSettingRefused` when one cannot be read, or when other users can read the key.
+ */
+export const tlsOptions = ({ hosts, ssl }: Pick<ConnectionSettings, "hosts" | "ssl">): ConnectionOptions | false => {
+  if (ssl.mode === "disable") return false
+  const read = (setting: string, file: string): string => {
+    try {
+      return readFileSync(file, "utf8")
+    } catch (error) {
+      throw new ConnectionSettingRefused({
+        problem: `${setting} names a file that cannot be read: ${error instanceof Error ? error.message : String(error)}`
+      })
+    }
+  }
+  if (ssl.key !== undefined && isSecretOpen(ssl.key)) {
+    throw new ConnectionSettingRefused({ problem: "sslkey names a file that can be read by other users: chmod 600" })
+  }
+  const ca = rootOf(ssl.rootCertificate, read)
+  if (ssl.mode === "verify-ca" && ca === undefined) {
+    throw new ConnectionSettingRefused({
+      problem:
+        "sslmode=verify-ca needs sslrootcert, a file with the certificate of the authority; for authorities that " +
+        "everybody trusts use verify-full"
+    })
+  }
+  const isVerified = ssl.mode !== "require" || ca !== undefined
+  const isNamed = ssl.mode === "verify-full"
+  return {
+    rejectUnauthorized: isVerified,
+    ...(ca === undefined ? {} : { ca }),
+    ...(ssl.certificate === undefined ? {} : { cert: read("sslcert", ssl.certificate) }),
+    ...(ssl.key === undefined ? {} : { key: read("sslkey", ssl.key) }),
+    ...(ssl.keyPassword === undefined ? {} : { passphrase: ssl.keyPassword }),
+    ...(ssl.minVersion === undefined ? {} : { minVersion: ssl.minVersion }),
+    ...(ssl.maxVersion === undefined ? {} : { maxVersion: ssl.maxVersion }),
+    checkServerIdentity: (_name, certificate) => {
+      if (!isNamed) return undefined
+      const found = hosts.map(({ host }) => checkServerIdentity(host, certificate))
+      return found.includes(undefined) ? undefined : found[0]
+    }
+  }
+}
+
+const rootOf = (given: string | undefined, read: (setting: string, file: string) => string): string | undefined => {
+  if (given === "system") return undefined
+  if (given !== undefined) return read("sslrootcert", given)
+  try {
+    return readFileSync(defaultRootFile(), "utf8")
+  } catch {
+    return undefined
+  }
+}

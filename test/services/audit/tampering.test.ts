@@ -1,0 +1,13 @@
+import { postgresClient } from "../../support/backlogs.ts"
+import { isLong } from "../../support/databases.ts"
+import { copiedPgliteClient } from "../../support/pgliteTemplates.ts"
+import { tamperedLog } from "./tamperedLog.ts"
+import { tamperedReadModel } from "./tamperedReadModel.ts"
+import { suiteOver } from "../suiteOver.ts"
+
+suiteOver("a backlog that is tampered with on PGlite", copiedPgliteClient, [tamperedLog, tamperedReadModel], {
+  sample: isLong
+    ? undefined
+    : { oneIn: 3, reason: "every one runs on the server; npm run test:security runs every one on PGlite too" }
+})
+suiteOver("a backlog that is tampered with on a Postgres server", postgresClient(4), [tamperedLog, tamperedReadModel])

@@ -1,0 +1,95 @@
+import { Context, Effect, Layer, Option } from "effect"
+import { SqlClient } from "effect/sql"
+import { expect } from "vitest"
+import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
+import { BacklogService } from "../../../src/services/BacklogService.ts"
+import { tables, postgresClient } from "../../support/backlogs.ts"
+import { onServer } from "../../support/databases.ts"
+import { until } from "../../support/waiting.ts"
+
+const cards = 3000
+
+onServer("the statements of batches", (test) => {
+  test(
+    "look at no table as a whole, also those that were planned when there were no cards",
+    Effect.gen(function* () {
+      const { schema, sql } = yield* tables
+      const inSchema = Layer.succeed(BacklogSchema)(schema)
+      // Connections of its own, which tell what they have read when they end.
+      yield* Effect.gen(function* () {
+        const context = yield* Layer.build(
+          Layer.fresh(BacklogService.layer).pipe(Layer.provide([postgresClient(1), inSchema]))
+        )
+        const backlog = Context.get(context, BacklogService)
+        const work = (times: number) =>
+          Effect.gen(function* () {
+            for (let time = 0; time < times; time++) {
+              const card = Option.getOrThrow(yield* backlog.claim({ owner: "w", actor: "w" }))
+              yield* backlog.complete({ id: card.id, token: card.claimToken ?? undefined, actor: "w" })
+            }
+          })
+        const create = (from: number, count: number) =>
+          backlog.createMany({
+            cards: Array.from({ length: count }, (_, index) => ({
+              id: `c${from + index}`,
+              title: "T",
+              ...(index % 10 === 0 ? {} : { dependsOn: [`c${from + index - 1}`] })
+            })),
+            actor: "ann"
+          })
+        yield* create(0, 10)
+        yield* work(10)
+        yield* create(10, cards)
+        yield* work(100)
+      }).pipe(Effect.scoped)
+      const whatWasRead = sql<{ readonly table: string; readonly scanned: number; readonly inserted: number }>`
+        SELECT relname AS table, seq_tup_read::float8 AS scanned, n_tup_ins::float8 AS inserted
+        FROM pg_stat_user_tables WHERE schemaname = ${schema} AND relname IN ('cards', 'dependencies', 'events')`
+      yield* until(Effect.map(whatWasRead, (rows) => rows.every(({ inserted }) => inserted >= cards / 2)))
+      const read = yield* whatWasRead
+      expect(read.length).toBe(3)
+      // Beside the cards that there were before: those of an index or a constraint that is made, and no more.
+      for (const { scanned, table } of read) expect([table, scanned < cards]).toEqual([table, true])
+    })
+  )
+
+  test(
+    "do not pass over claims that were ended while somebody keeps an old snapshot",
+    Effect.gen(function* () {
+      const { schema, sql } = yield* tables
+      const pairs = 200
+      const inSchema = Layer.succeed(BacklogSchema)(schema)
+      yield* Effect.gen(function* () {
+        const context = yield* Layer.build(
+          Layer.fresh(BacklogService.layer).pipe(Layer.provide([postgresClient(1), inSchema]))
+        )
+        const backlog = Context.get(context, BacklogService)
+        yield* backlog.createMany({
+          cards: Array.from({ length: cards }, (_, index) => ({ id: `c${index}`, title: "T" })),
+          actor: "ann"
+        })
+        // By these statistics hardly any card is claimed, and any index that begins with the status looks good.
+        yield* sql`ANALYZE ${sql(schema)}.cards`
+        yield* Effect.andThen(
+          sql`SELECT count(*)::int4 FROM ${sql(schema)}.cards`,
+          Effect.gen(function* () {
+            for (let pair = 0; pair < pairs; pair++) {
+              const card = Option.getOrThrow(yield* backlog.claim({ owner: "w", actor: "w" }))
+              yield* backlog.complete({ id: card.id, token: card.claimToken ?? undefined, actor: "w" })
+            }
+          })
+        ).pipe(
+          sql.withTransaction,
+          Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ")
+        )
+      }).pipe(Effect.scoped)
+      const whatWasRead = sql<{ readonly index: string; readonly read: number }>`
+        SELECT indexrelname AS index, idx_tup_read::float8 AS read FROM pg_stat_user_indexes
+        WHERE schemaname = ${schema} AND indexrelname IN ('cards_pkey', 'cards_list_order')`
+      const readOf = (rows: ReadonlyArray<{ readonly index: string; readonly read: number }>, name: string) =>
+        rows.find(({ index }) => index === name)?.read ?? 0
+      yield* until(Effect.map(whatWasRead, (rows) => readOf(rows, "cards_pkey") >= pairs))
+      expect(readOf(yield* whatWasRead, "cards_list_order")).toBeLessThan(pairs)
+    })
+  )
+})

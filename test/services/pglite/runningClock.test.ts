@@ -1,0 +1,67 @@
+import { layer } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import { expect } from "vitest"
+import { DatabaseClock } from "../../../src/sql/DatabaseClock.ts"
+import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
+import { BacklogService } from "../../../src/services/BacklogService.ts"
+import { type Client, currentClient, freshSchema, postgresClient, tables } from "../../support/backlogs.ts"
+import { copiedPgliteClient } from "../../support/pgliteTemplates.ts"
+import { readLog } from "../../support/verifyBacklog.ts"
+
+/** A clock that goes on by a second whenever somebody looks at it. */
+const runningClock = Layer.sync(DatabaseClock, () => {
+  let now = Date.parse("2026-01-01T00:00:00Z")
+  return { override: () => new Date((now += 1000)) }
+})
+
+/** A service of its own over the test's client, with such a clock, in a schema of its own. */
+const withRunningClock = <A, E>(body: Effect.Effect<A, E, BacklogService | Client>) =>
+  Effect.gen(function* () {
+    const client = yield* currentClient
+    const inSchema = Layer.succeed(BacklogSchema)(yield* freshSchema)
+    return yield* Effect.provide(
+      body,
+      Layer.fresh(BacklogService.layer).pipe(
+        Layer.provide(runningClock),
+        Layer.provideMerge(client),
+        Layer.provideMerge(inSchema)
+      )
+    )
+  }).pipe(Effect.scoped)
+
+const suite = (name: string, clients: Layer.Layer<Client, unknown>): void =>
+  layer(clients, { timeout: "60 seconds", excludeTestServices: true })(name, (it) => {
+    it.effect(
+      "records no event before the time that was decided on, also where a part of a batch was done before",
+      () =>
+        withRunningClock(
+          Effect.gen(function* () {
+            const backlog = yield* BacklogService
+            yield* backlog.createMany({ cards: ["a", "b", "c"].map((id) => ({ id, title: "T" })), actor: "ann" })
+            const first = { id: "a", commandId: "x1" }
+            yield* backlog.completeMany({ completions: [first], actor: "ann" })
+            yield* backlog.completeMany({ completions: [first, { id: "b" }], actor: "ann" })
+            yield* backlog.claim({ owner: "w", actor: "w" })
+            const events = yield* readLog
+            expect(events.map(({ type }) => type).slice(3)).toEqual(["CardCompleted", "CardCompleted", "CardClaimed"])
+            expect(events.filter(({ occurredAt, recordedAt }) => occurredAt > recordedAt)).toEqual([])
+          })
+        )
+    )
+
+    it.effect("records at one time what one command appends, however much that is", () =>
+      withRunningClock(
+        Effect.gen(function* () {
+          const backlog = yield* BacklogService
+          const cards = Array.from({ length: 1001 }, (_, index) => ({ id: `c${index}`, title: "T" }))
+          yield* backlog.createMany({ cards, actor: "ann" })
+          const { events, sql } = yield* tables
+          const times = yield* sql`SELECT count(*)::int4 AS events FROM ${events} GROUP BY recorded_at`
+          expect(times).toEqual([{ events: 1001 }])
+        })
+      )
+    )
+  })
+
+suite("a clock that goes on, on PGlite", copiedPgliteClient)
+suite("a clock that goes on, on a Postgres server", postgresClient(2))

@@ -1,0 +1,365 @@
+import { assert, describe, it } from "@effect/vitest"
+import { PgClient } from "@effect/sql-pg"
+import { Context, Effect, Exit, Fiber, Layer, Queue, Scope } from "effect"
+import { once } from "node:events"
+import { chmod, cp, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from "node:fs/promises"
+import { connect, type Socket } from "node:net"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { afterAll, beforeAll } from "vitest"
+import { socketPlaces } from "../../../src/services/pglite/directorySocket.ts"
+import { layerPgliteClient } from "../../../src/services/pglite/Pglite.ts"
+import { makeSharedDirectory } from "../../../src/services/pglite/SharedDirectory.ts"
+import { message, messageType } from "../../../src/services/pglite/wireMessages.ts"
+import { child, temporaryDirectory } from "../../support/childProcess.ts"
+import { copyEmptyDatabase } from "../../support/pgliteTemplates.ts"
+import { until } from "../../support/waiting.ts"
+
+type Sql = PgClient.PgClient
+
+/** A database to copy: creating one takes some seconds. */
+let template = ""
+beforeAll(async () => {
+  template = await mkdtemp(join(tmpdir(), "backlog-test-"))
+  await copyEmptyDatabase(join(template, "data"))
+  const create = Effect.gen(function* () {
+    const sql = yield* open(join(template, "data"))
+    yield* sql`create table numbers (n int primary key)`
+    yield* sql`create table counter as select 0 as n`
+  })
+  await Effect.runPromise(Effect.scoped(create))
+}, 60_000)
+afterAll(() => rm(template, { recursive: true, force: true }))
+
+/** A program's client of the directory; without a scope of its own it ends with the test. */
+const open = (dataDir: string): Effect.Effect<Sql, unknown, Scope.Scope> =>
+  Effect.map(Layer.build(Layer.fresh(layerPgliteClient({ dataDir }))), (context) =>
+    Context.get(context, PgClient.PgClient)
+  )
+
+const copyTo = (directory: string) => Effect.promise(() => cp(join(template, "data"), directory, { recursive: true }))
+const copied = Effect.gen(function* () {
+  const directory = join(yield* temporaryDirectory, "data")
+  yield* copyTo(directory)
+  return directory
+})
+
+/** Two programs of one directory: the first holds it. */
+const pair = Effect.gen(function* () {
+  const directory = yield* copied
+  const holderScope = yield* Scope.fork(yield* Scope.Scope)
+  const holder = yield* Scope.provide(open(directory), holderScope)
+  const guest = yield* open(directory)
+  return { directory, holder, guest, endHolder: Scope.close(holderScope, Exit.void) }
+})
+
+const numbers = (sql: Sql) =>
+  Effect.map(sql`select n from numbers order by n`, (rows) => rows.map((row) => Number(row["n"])))
+
+const socketOf = (directory: string) => Effect.promise(async () => (await socketPlaces(directory))[0]?.path ?? "")
+
+const introduction = Buffer.from("\0\0\0\x17\0\x03\0\0user\0postgres\0\0")
+const query = (text: string) => message(messageType.query, text)
+
+/** A connection of no client of ours, which says what it likes. */
+const raw = (directory: string, ...said: ReadonlyArray<Buffer>) =>
+  Effect.gen(function* () {
+    const path = yield* socketOf(directory)
+    const socket = yield* Effect.acquireRelease(
+      Effect.promise(async () => {
+        const connected = connect({ path })
+        await once(connected, "connect")
+        return connected.on("error", () => undefined)
+      }),
+      (connected) => Effect.sync(() => connected.destroy())
+    )
+    const heard: Array<Buffer> = []
+    socket.on("data", (chunk) => heard.push(chunk))
+    for (const bytes of said) socket.write(bytes)
+    return { socket, heard: () => Buffer.concat(heard).toString("latin1") }
+  })
+
+const closed = (socket: Socket) => until(Effect.sync(() => socket.closed))
+
+describe("a directory that two programs use", () => {
+  it.live("keeps the transactions of one from those of the other", () =>
+    Effect.gen(function* () {
+      const { guest, holder } = yield* pair
+      const increment = (sql: Sql) =>
+        sql.withTransaction(
+          Effect.gen(function* () {
+            const n = Number((yield* sql`select n from counter`)[0]?.["n"])
+            yield* Effect.sleep("1 millis")
+            yield* sql`update counter set n = ${n + 1}`
+          })
+        )
+      yield* Effect.all(
+        Array.from({ length: 20 }, (_, index) => increment(index % 2 === 0 ? holder : guest)),
+        { concurrency: "unbounded" }
+      )
+      assert.deepStrictEqual(yield* guest`select n from counter`, [{ n: 20 }])
+    })
+  )
+
+  it.live("keeps what one sets for its session from the other, and what one prepared goes with it", () =>
+    Effect.gen(function* () {
+      const { directory, holder } = yield* pair
+      const state = (sql: Sql) =>
+        sql`select current_setting('work_mem') as memory, current_user::text as role, to_regclass('pg_temp.mine')::text as mine,
+          (select count(*)::int from pg_locks where locktype = 'advisory') as locks`
+      const prepared = Effect.map(
+        holder`select count(*)::int as n from pg_prepared_statements where statement = 'select n from counter where n > 0'`,
+        (rows) => Number(rows[0]?.["n"])
+      )
+      const clean = yield* state(holder)
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const guest = yield* open(directory)
+          yield* guest`set work_mem = '77MB'`
+          yield* guest`create temporary table mine (n int)`
+          yield* guest`select pg_advisory_lock(7)::text`
+          yield* guest`set role pg_read_all_data`
+          assert.notDeepEqual(yield* state(guest), clean)
+          assert.deepStrictEqual(yield* state(holder), clean)
+          yield* guest`select n from counter where n > 0`
+          assert.strictEqual(yield* prepared, 1)
+        })
+      )
+      yield* until(Effect.map(prepared, (n) => n === 0))
+    })
+  )
+
+  it.live("tells each what it listens to, whoever said it, also when another stops listening", () =>
+    Effect.gen(function* () {
+      const { guest, holder } = yield* pair
+      const heard = (queue: Queue.Dequeue<{ readonly payload: string }, unknown>) =>
+        Effect.map(Queue.take(queue), ({ payload }) => payload)
+      const byGuest = yield* guest.listen("news")
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          const byHolder = yield* holder.listen("news")
+          yield* holder.notify("other", "nobody")
+          yield* holder.notify("news", "from the holder")
+          yield* guest.notify("news", "from the guest")
+          for (const queue of [byGuest, byHolder]) {
+            assert.deepStrictEqual([yield* heard(queue), yield* heard(queue)], ["from the holder", "from the guest"])
+          }
+        })
+      )
+      yield* holder.withTransaction(holder`unlisten *`)
+      yield* holder.notify("news", "later")
+      assert.strictEqual(yield* heard(byGuest), "later")
+    })
+  )
+
+  it.live("takes messages of several MiB, and errors that leave the transaction usable", () =>
+    Effect.gen(function* () {
+      const { guest } = yield* pair
+      const text = "é".repeat(2 * 1024 * 1024)
+      assert.isTrue((yield* guest`select ${text}::text as text`)[0]?.["text"] === text)
+      yield* guest.withTransaction(
+        Effect.gen(function* () {
+          yield* guest`insert into numbers values (1)`
+          const again = yield* Effect.flip(guest.withTransaction(guest`insert into numbers values (1)`))
+          assert.strictEqual(again.reason._tag, "UniqueViolation")
+        })
+      )
+      assert.deepStrictEqual(yield* numbers(guest), [1])
+    })
+  )
+
+  it.live("is for its user alone", () =>
+    Effect.gen(function* () {
+      const { directory } = yield* pair
+      const path = yield* socketOf(directory)
+      const mode = (of: string) => Effect.promise(async () => (await stat(of)).mode & 0o777)
+      assert.strictEqual(dirname(dirname(path)), directory)
+      assert.strictEqual(yield* mode(path), 0o600)
+      assert.strictEqual(yield* mode(dirname(path)), 0o700)
+    })
+  )
+
+  it.live("is shared under a long name, and under two names", () =>
+    Effect.gen(function* () {
+      const directory = join(yield* temporaryDirectory, "d".repeat(100), "data")
+      yield* copyTo(directory)
+      const other = join(yield* temporaryDirectory, "link")
+      yield* Effect.promise(() => symlink(directory, other))
+      const holder = yield* open(directory)
+      const guest = yield* open(other)
+      yield* holder`insert into numbers values (1)`
+      assert.deepStrictEqual(yield* numbers(guest), [1])
+      const path = yield* socketOf(directory)
+      assert.isTrue(path.startsWith(tmpdir()))
+      assert.strictEqual(yield* Effect.promise(async () => (await stat(dirname(path))).mode & 0o777), 0o700)
+      const names = yield* Effect.promise(async () => (await readdir(directory)).toSorted())
+      assert.deepStrictEqual(
+        names.filter((name) => !name.endsWith(".live")),
+        // Linux reaches the folder by a shorter path.
+        process.platform === "linux" ? ["backlog.lock", "backlog.socket", "pgdata"] : ["backlog.lock", "pgdata"]
+      )
+    })
+  )
+
+  it.live("replaces whatever lies where its socket belongs", () =>
+    Effect.gen(function* () {
+      const directory = yield* copied
+      const path = yield* socketOf(directory)
+      yield* Effect.promise(async () => {
+        await mkdir(dirname(path))
+        await writeFile(path, "mine")
+        await chmod(dirname(path), 0o777)
+      })
+      const holder = yield* open(directory)
+      const guest = yield* open(directory)
+      yield* guest`insert into numbers values (1)`
+      assert.deepStrictEqual(yield* numbers(holder), [1])
+      assert.strictEqual(yield* Effect.promise(async () => (await stat(dirname(path))).mode & 0o777), 0o700)
+    })
+  )
+})
+
+describe("a holder that ends", () => {
+  it.live("lets others end what they are at, and one of them takes over", () =>
+    Effect.gen(function* () {
+      const { directory, endHolder, guest } = yield* pair
+      const inside = yield* Queue.unbounded<void>()
+      const goOn = yield* Queue.unbounded<void>()
+      const transaction = yield* Effect.forkChild(
+        guest.withTransaction(
+          Effect.gen(function* () {
+            yield* guest`insert into numbers values (1)`
+            yield* Queue.offer(inside, undefined)
+            yield* Queue.take(goOn)
+            yield* guest`insert into numbers values (2)`
+          })
+        )
+      )
+      yield* Queue.take(inside)
+      const ending = yield* Effect.forkChild(endHolder)
+      const path = yield* socketOf(directory)
+      yield* until(
+        Effect.promise(() =>
+          stat(path).then(
+            () => false,
+            () => true
+          )
+        )
+      )
+      yield* Queue.offer(goOn, undefined)
+      yield* Fiber.join(transaction)
+      yield* Fiber.join(ending)
+      assert.deepStrictEqual(yield* numbers(guest), [1, 2])
+      // It shares the directory in turn.
+      assert.deepStrictEqual(yield* numbers(yield* open(directory)), [1, 2])
+    })
+  )
+
+  it.live("by being killed fails what was under way, and nothing after it", () =>
+    Effect.gen(function* () {
+      const directory = yield* copied
+      const holder = yield* child("open", directory)
+      yield* holder.said("open")
+      const guest = yield* open(directory)
+      yield* guest`insert into numbers values (1)`
+      const error = yield* Effect.flip(
+        guest.withTransaction(
+          Effect.gen(function* () {
+            yield* guest`insert into numbers values (2)`
+            yield* holder.kill
+            yield* guest`insert into numbers values (3)`
+          })
+        )
+      ).pipe(Effect.catchDefect((defect) => Effect.succeed(defect)))
+      assert.deepInclude(error, { _tag: "SqlError" })
+      assert.deepStrictEqual(yield* numbers(guest), [1])
+    })
+  )
+})
+
+describe("a program that has ended", () => {
+  it.live("opens nothing any more: it has no lock to open it under", () =>
+    Effect.gen(function* () {
+      const directory = yield* copied
+      const connectTo = yield* Effect.scoped(makeSharedDirectory(directory, undefined))
+      const late = connectTo()
+      const failed = Effect.promise(() => once(late, "error"))
+      late.write(introduction)
+      assert.include(String(yield* failed), "is closed")
+      assert.deepStrictEqual(yield* Effect.promise(() => readdir(directory)), ["pgdata"])
+    })
+  )
+})
+
+describe("a program that misbehaves", () => {
+  it.live("by being killed within its transaction has it rolled back", () =>
+    Effect.gen(function* () {
+      const { directory, holder } = yield* pair
+      const guest = yield* child("linger", directory)
+      yield* guest.said("inside")
+      const next = yield* Effect.forkChild(holder`insert into numbers values (1)`)
+      yield* guest.kill
+      yield* Fiber.join(next)
+      assert.deepStrictEqual(yield* numbers(holder), [1])
+    })
+  )
+
+  it.live("by leaving in the middle of messages that belong together commits nothing", () =>
+    Effect.gen(function* () {
+      const { directory, holder } = yield* pair
+      const bind = message(messageType.bind, Buffer.alloc(8))
+      const execute = message(messageType.execute, "", Buffer.alloc(4))
+      const insert = (n: number) => message(messageType.parse, "", `insert into numbers values (${n})`, Buffer.alloc(2))
+      for (const begin of [[], [query("begin")]]) {
+        const { heard, socket } = yield* raw(directory, introduction, ...begin, insert(5), bind, execute)
+        yield* until(Effect.sync(() => heard().includes("INSERT 0 1")))
+        socket.destroy()
+        assert.deepStrictEqual(yield* numbers(holder), [])
+      }
+    })
+  )
+
+  it.live("by what it sends is shown the door, and disturbs nobody", () =>
+    Effect.gen(function* () {
+      const { directory, guest, holder } = yield* pair
+      const half = yield* raw(directory, introduction, query("select 1").subarray(0, 7))
+      const silent = yield* raw(directory)
+      const tooLarge = Buffer.from([messageType.query, 0x7f, 0xff, 0xff, 0xff])
+      const tooLong = message(messageType.describe, "S".repeat(20_000))
+      const unreadable: ReadonlyArray<ReadonlyArray<Buffer>> = [
+        [Buffer.from("GET / HTTP/1.1\r\n\r\n")],
+        [Buffer.from([0, 0, 0, 8, 0, 9, 0, 0])],
+        [introduction, Buffer.from([0x46, 0, 0, 0, 4])],
+        [introduction, Buffer.from([messageType.query, 0, 0, 0, 0])],
+        [introduction, tooLarge],
+        [introduction, tooLong]
+      ]
+      for (const said of unreadable) yield* closed((yield* raw(directory, ...said)).socket)
+      const nonsense = yield* raw(
+        directory,
+        introduction,
+        message(messageType.bind, Buffer.from([1, 2, 3])),
+        message(messageType.sync)
+      )
+      yield* until(Effect.sync(() => nonsense.heard().includes("invalid string in message")))
+      yield* guest`insert into numbers values (1)`
+      assert.deepStrictEqual(yield* numbers(holder), [1])
+      half.socket.write(query("select 1").subarray(7))
+      yield* until(Effect.sync(() => half.heard().includes("SELECT 1")))
+      assert.isFalse(silent.socket.closed)
+    })
+  )
+
+  it.live("by breaking the engine breaks it for the statements at hand only", () =>
+    Effect.gen(function* () {
+      const { directory, guest, holder } = yield* pair
+      yield* holder`insert into numbers values (1)`
+      const { socket } = yield* raw(directory, introduction, query("copy numbers from stdin"))
+      yield* closed(socket)
+      // All connections broke, which these two hear of in a moment.
+      for (const sql of [guest, holder]) {
+        assert.deepStrictEqual(yield* Effect.retry(numbers(sql), { times: 20 }), [1])
+      }
+    })
+  )
+})

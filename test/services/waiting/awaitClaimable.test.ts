@@ -1,0 +1,107 @@
+import { Context, Duration, Effect, Fiber, Layer, Option } from "effect"
+import { SqlClient } from "effect/sql"
+import { expect } from "vitest"
+import { DatabaseClock } from "../../../src/sql/DatabaseClock.ts"
+import { PollInterval } from "../../../src/services/waiting/PollInterval.ts"
+import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
+import { BacklogService } from "../../../src/services/BacklogService.ts"
+import { layerPostgres, layerTestOver } from "../../../src/services/layers.ts"
+import { currentClient, postgresUrl } from "../../support/backlogs.ts"
+import { onBothDatabases, onServer } from "../../support/databases.ts"
+import { until } from "../../support/waiting.ts"
+
+const never = Layer.succeed(PollInterval)(Duration.days(1))
+
+/** The backlog of the test once more, where nobody looks without having been woken. */
+const patient = Effect.gen(function* () {
+  const layer = Layer.provide(layerTestOver(yield* currentClient, yield* BacklogSchema), never)
+  return Context.get(yield* Layer.build(Layer.fresh(layer)), BacklogService)
+})
+
+/** Somebody who waits, and whether they were called. */
+const waiter = Effect.fnUntraced(function* (
+  backlog: BacklogService["Service"],
+  options: Parameters<BacklogService["Service"]["awaitClaimable"]>[0] = {}
+) {
+  let called = false
+  const fiber = yield* Effect.forkScoped(
+    Effect.tap(backlog.awaitClaimable({ waitSeconds: 600, ...options }), (is) => Effect.sync(() => (called = is)))
+  )
+  return { isCalled: Effect.sync(() => called), fiber }
+})
+
+const calledAmong = (waiters: ReadonlyArray<{ readonly isCalled: Effect.Effect<boolean> }>) =>
+  Effect.map(
+    Effect.forEach(waiters, ({ isCalled }) => isCalled),
+    (all) => all.filter((called) => called).length
+  )
+
+onBothDatabases("waiting for a card to claim", (test) => {
+  test(
+    "ends with the commit that makes one claimable, for those who want it, and one card does not wake all",
+    Effect.gen(function* () {
+      const backlog = yield* patient
+      const card = (id: string, more: object = {}) => backlog.create({ id, title: "T", actor: "ann", ...more })
+      const anything = yield* Effect.forEach(Array.from({ length: 20 }), () => waiter(backlog))
+      const tests = yield* waiter(backlog, { phase: "test" })
+      const urgent = yield* waiter(backlog, { minimumPriority: 5 })
+      yield* card("a", { dependsOn: ["b"], phase: "test" })
+      yield* card("b", { status: "blocked" })
+      expect(yield* calledAmong([...anything, tests, urgent])).toBe(0)
+      yield* backlog.complete({ id: "b", actor: "ann" })
+      yield* Fiber.join(tests.fiber)
+      yield* until(Effect.map(calledAmong(anything), (called) => called > 0))
+      const claimed = Option.getOrThrow(yield* backlog.claim({ owner: "w", actor: "w" }))
+      // Whatever else is told of one commit, and what is told when somebody comes to wait, calls few.
+      expect(yield* calledAmong(anything)).toBeLessThan(6)
+      expect(yield* calledAmong([urgent])).toBe(0)
+      yield* backlog.release({ id: "a", token: claimed.claimToken ?? 0, actor: "w" })
+      yield* until(Effect.map(calledAmong(anything), (called) => called > 1))
+      yield* card("c", { priority: 5 })
+      yield* Fiber.join(urgent.fiber)
+      yield* Effect.forEach(anything, ({ fiber }) => Fiber.interrupt(fiber))
+      // What is there is seen at once, and nobody waits longer than they said.
+      expect(yield* backlog.awaitClaimable()).toBe(true)
+      yield* backlog.claimMany({ owner: "w", limit: 2, actor: "w" })
+      expect(yield* backlog.awaitClaimable({ waitSeconds: 1 })).toBe(false)
+    })
+  )
+})
+
+/** The backlog of the test in a process of its own, as far as the database can tell, with the database's clock. */
+const elsewhere = Effect.gen(function* () {
+  const schema = yield* BacklogSchema
+  const serversClock = Layer.succeed(DatabaseClock)({ override: () => null })
+  const layer = Layer.provide(layerPostgres({ url: postgresUrl(), schema, poolSize: 3 }), [never, serversClock])
+  const context = yield* Layer.build(Layer.fresh(layer))
+  return { backlog: Context.get(context, BacklogService), sql: Context.get(context, SqlClient.SqlClient) }
+})
+
+onServer("waiting for a card to claim in another process", (test) => {
+  test(
+    "ends with a commit there, when a lease runs out, when a retry time comes, and fails where the database does",
+    Effect.gen(function* () {
+      const { backlog } = yield* elsewhere
+      const other = yield* elsewhere
+      const waits = yield* waiter(backlog)
+      const fails = yield* waiter(other.backlog, { phase: "nowhere" })
+      yield* other.backlog.create({ id: "a", title: "T", actor: "ann" })
+      yield* Fiber.join(waits.fiber)
+
+      yield* other.backlog.claim({ owner: "dead", ttlSeconds: 1, actor: "w" })
+      expect(yield* backlog.awaitClaimable({ waitSeconds: 0 })).toBe(false)
+      expect(yield* backlog.awaitClaimable({ waitSeconds: 600 })).toBe(true)
+      const again = Option.getOrThrow(yield* backlog.claim({ owner: "w", actor: "w" }))
+      yield* backlog.release({ id: "a", token: again.claimToken ?? 0, retryAfterSeconds: 1, actor: "w" })
+      expect(yield* backlog.awaitClaimable({ waitSeconds: 600 })).toBe(true)
+
+      const schema = yield* BacklogSchema
+      const { sql } = other
+      yield* sql`ALTER TABLE ${sql(`${schema}.cards`)} RENAME TO gone`
+      yield* waiter(other.backlog)
+      expect((yield* Effect.flip(Fiber.join(fails.fiber)))._tag).toBe("SqlError")
+      yield* sql`ALTER TABLE ${sql(`${schema}.gone`)} RENAME TO cards`
+      expect(yield* other.backlog.awaitClaimable()).toBe(true)
+    })
+  )
+})
