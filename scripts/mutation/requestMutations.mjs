@@ -59,7 +59,7 @@ const mutations = [
     file: "src/mcp/AgentTool.ts",
     find: "Effect.andThen(stillValid, answer(input, agent))",
     replace: "answer(input, agent)",
-    also: [{ find: 'import { stillValid } from "../http/Authority.ts"\n', replace: "" }],
+    also: [{ find: 'import { stillValid } from "../http/Caller.ts"\n', replace: "" }],
     tests: revoked
   },
   {
