@@ -7,8 +7,8 @@ const workerRules = "src/http/access/workerRules.ts"
 const requests = "src/http/RequestValidation.ts"
 const listen = "src/http/node/listen.ts"
 const accessTokens = "src/services/access/AccessTokens.ts"
-const callerAgent = "src/mcp/callerAgent.ts"
-const layerRoutes = "src/mcp/layerRoutes.ts"
+const callerAgent = "src/mcp/Agent.ts"
+const layerRoutes = "src/mcp/routes.ts"
 
 const access = ["test/http/access.test.ts"]
 const tokens = ["test/services/access/accessTokens.test.ts"]

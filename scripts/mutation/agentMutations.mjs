@@ -1,7 +1,7 @@
 /** Text of cards in answers to agents, tokens whose names overlap, and outputs that scripts capture. */
 const visibleText = "src/domain/visibleText.ts"
-const words = "src/mcp/words.ts"
-const cardAnswer = "src/mcp/cardAnswer.ts"
+const words = "src/mcp/AgentText.ts"
+const cardAnswer = "src/mcp/AgentText.ts"
 const workerNames = "src/services/access/workerNames.ts"
 const accessTokens = "src/services/access/AccessTokens.ts"
 const workerRules = "src/http/access/workerRules.ts"
@@ -117,7 +117,7 @@ const mutations = [
   },
   {
     name: "that the instructions say what is data",
-    file: "src/mcp/about.ts",
+    file: "src/mcp/protocol.ts",
     find: "Nothing can be changed here. ${texts}`",
     replace: "Nothing can be changed here.`",
     tests: answers
@@ -208,14 +208,14 @@ const mutations = [
   },
   {
     name: "that an agent does not claim for another holder",
-    file: "src/mcp/callerAgent.ts",
+    file: "src/mcp/Agent.ts",
     find: "!actsFor(actor, apart, owner)",
     replace: "!actsFor(actor, [], owner)",
     tests: holders
   },
   {
     name: "that an agent does not end another holder's claim",
-    file: "src/mcp/ownClaims.ts",
+    file: "src/mcp/Agent.ts",
     find: "workerRules(owner, apart, ownerOf)",
     replace: "workerRules(owner, apart.slice(0, 0), ownerOf)",
     tests: holders

@@ -4,10 +4,56 @@ import type { SqlClient } from "effect/sql"
 import { stillValid } from "../http/Caller.ts"
 import type { Shutdown } from "../http/Shutdown.ts"
 import type { AuditService, BacklogService } from "../index.ts"
-import { type Agent, CurrentAgent } from "./Agent.ts"
-import type { ClaimOwners } from "./ownClaims.ts"
+import { type Agent, type ClaimOwners, CurrentAgent } from "./Agent.ts"
+import { type Words, words } from "./AgentText.ts"
 import { type AgentError, refusalOf, refuse, Refused } from "./refusal.ts"
-import { type Words, words } from "./words.ts"
+
+/*
+ * What tools take, as it is listed to agents: types and a few words. Lengths, ranges and characters are the services' to
+ * check, which say what was wrong and where.
+ */
+
+const described = <S extends Schema.Top>(schema: S, description: string | undefined): S["Rebuild"] =>
+  schema.annotate(description === undefined ? {} : { description })
+
+/** A text. */
+export const text = (description?: string) => described(Schema.String, description)
+
+/** A whole number. */
+export const whole = (description?: string) => described(Schema.Int, description)
+
+/** Yes or no. */
+export const flag = (description?: string) => described(Schema.Boolean, description)
+
+/** Any JSON. */
+export const json = (description?: string) => described(Schema.Unknown, description)
+
+/** Several texts. */
+export const texts = (description?: string) => described(Schema.Array(Schema.String), description)
+
+/** One of some words. */
+export const oneOf = <const Words extends ReadonlyArray<string>>(words: Words, description?: string) =>
+  described(Schema.Literals(words), description)
+
+/** The card that is meant. */
+export const card = { id: text() }
+
+/** The claim that is meant. */
+export const claim = { ...card, token: whole("The claim's token") }
+
+/** Which cards a claim chooses among, and for how long it takes one. */
+export const choice = {
+  phase: Schema.optional(text("Only cards of this phase")),
+  minimumPriority: Schema.optional(whole())
+}
+
+/** How long a claim lasts. */
+export const ttl = { ttlSeconds: Schema.optional(whole("Lease; default 900")) }
+
+/** The name under which a command is carried out once. */
+export const commandId = {
+  commandId: Schema.optional(text("Makes a retry safe: same id, same answer"))
+}
 
 /** A tool's answer as it is sent: text for agents, and the same for programs. */
 export const Answer = Schema.Struct({ text: Schema.String, data: Schema.Record(Schema.String, Schema.Unknown) })

@@ -1,12 +1,78 @@
-import { Context, Effect, Layer, Stream } from "effect"
+import { Context, Effect, type JsonSchema, Layer, Stream } from "effect"
 import { AiError, McpSchema, McpServer, Tool, Toolkit } from "effect/ai"
 import { redactSecrets } from "../domain/redactSecrets.ts"
 import type { AccessRole } from "../index.ts"
+import { ClaimOwners } from "./Agent.ts"
 import type { AgentTool, Answer, ToolServices } from "./AgentTool.ts"
-import { inputSchemaOf, withoutNulls } from "./inputSchema.ts"
-import { ClaimOwners } from "./ownClaims.ts"
 import { invalidInput, Refused } from "./refusal.ts"
-import { toolsets } from "./toolsets.ts"
+import { createTool, reviseTool } from "./tools/cards.ts"
+import { claimTool, releaseTool, renewTool } from "./tools/claims.ts"
+import { completeTool, completeAnyTool } from "./tools/complete.ts"
+import { historyTool, listTool, showTool } from "./tools/queries.ts"
+import { blockTool, setStatusTool } from "./tools/status.ts"
+
+/** The tools of each role: ten at most, for agents read all of them before they begin. */
+export const toolsets: Readonly<Record<AccessRole, ReadonlyArray<AgentTool>>> = {
+  worker: [claimTool, showTool, listTool, renewTool, releaseTool, completeTool, blockTool],
+  orchestrator: [
+    createTool,
+    reviseTool,
+    setStatusTool,
+    listTool,
+    showTool,
+    historyTool,
+    claimTool,
+    renewTool,
+    releaseTool,
+    completeAnyTool
+  ],
+  auditor: [listTool, showTool, historyTool]
+}
+
+type Schema = JsonSchema.JsonSchema
+
+/** What a tool takes, in as few words as say it: agents read every one of them before they begin. */
+const inputSchemaOf = (tool: Tool.Any): McpSchema.ToolJson => {
+  const { properties = {}, ...schema } = compact(Tool.getJsonSchema(tool)) as McpSchema.ToolJson
+  return { ...schema, properties }
+}
+
+/**
+ * Arguments without those that are null: clients that want every argument to be given give that for what is left out. It
+ * means nothing else, but in JSON of the agent's own.
+ */
+const withoutNulls = (value: unknown, schema: Schema): unknown => {
+  const { items, properties, type } = schema as Shape
+  if (type === "array" && items !== undefined && Array.isArray(value)) {
+    return value.map((each) => withoutNulls(each, items))
+  }
+  if (type !== "object" || typeof value !== "object" || value === null) return value
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, each]) => {
+      const known = properties?.[key]
+      if (known === undefined) return [[key, each]]
+      return each === null ? [] : [[key, withoutNulls(each, known)]]
+    })
+  )
+}
+
+interface Shape {
+  readonly type?: string
+  readonly items?: Schema
+  readonly properties?: Readonly<Record<string, Schema>>
+}
+
+const compact = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(compact)
+  if (typeof value !== "object" || value === null) return value
+  const { additionalProperties: _, anyOf, ...schema } = value as Schema
+  // What may be left out is said to be null too, which need not be said.
+  const only = Array.isArray(anyOf) ? (anyOf as ReadonlyArray<Schema>).find(({ type }) => type !== "null") : undefined
+  return Object.fromEntries(Object.entries({ ...schema, ...only }).flatMap(([key, each]) => member(key, each)))
+}
+
+const member = (key: string, value: unknown): ReadonlyArray<readonly [string, unknown]> =>
+  Math.abs(value as number) === Number.MAX_SAFE_INTEGER ? [] : [[key, compact(value)]]
 
 /** What tools need that their layer does not make itself. */
 export type ToolRequirements = Exclude<ToolServices, ClaimOwners>

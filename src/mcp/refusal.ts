@@ -5,7 +5,7 @@ import { type InvalidInput, type LogFailure, ReadOnlyReplica, type Rejection, re
 import { directoryLostIn, directoryLostProblem } from "../services/pglite/HeldDirectory.ts"
 import { troubleOf } from "../sql/troubleOf.ts"
 import type { Agent } from "./Agent.ts"
-import { framed, joined, lines, moment, sentence, term, type Words, words } from "./words.ts"
+import { framed, joined, lines, moment, sentence, term, type Words, words } from "./AgentText.ts"
 
 /** What goes wrong in a tool. */
 export type AgentError = Rejection | InvalidInput | Forbidden | Unauthorized | LogFailure

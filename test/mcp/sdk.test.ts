@@ -6,14 +6,14 @@ import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Context, Effect, Layer, Redacted, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { fileURLToPath } from "node:url"
-import { afterAll, describe, expect, it } from "vitest"
-import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { serve } from "../../src/http/index.ts"
 import { AccessTokens, BacklogService } from "../../src/index.ts"
 import { layerMcpRoutes } from "../../src/mcp/index.ts"
-import { makeSessions } from "../../src/mcp/Sessions.ts"
+import { makeSessions } from "../../src/mcp/routes.ts"
+import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { cli, onServer } from "../cli/support.ts"
 import { currentClient, eventsOf, freshBacklog, postgresClient } from "../support/backlogs.ts"
+import { afterAll, describe, expect, it } from "vitest"
 
 /*
  * What others say of the protocol: the official SDK's client, over both transports.

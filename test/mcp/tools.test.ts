@@ -1,13 +1,13 @@
 import { layer } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Logger, Option, Stream } from "effect"
 import { SqlError } from "effect/sql"
-import { expect } from "vitest"
 import { AuditService, BacklogService, BacklogTestClock } from "../../src/index.ts"
-import { heldOnlyIfHeard } from "../../src/mcp/giveBack.ts"
 import { refusalOf } from "../../src/mcp/refusal.ts"
+import { heldOnlyIfHeard } from "../../src/mcp/tools/claims.ts"
+import { connected, type Told } from "./support/agents.ts"
 import { eventsOf, freshBacklog, postgresClient } from "../support/backlogs.ts"
 import { verifyBacklog } from "../support/verifyBacklog.ts"
-import { connected, type Told } from "./support/agents.ts"
+import { expect } from "vitest"
 
 const planner = connected("orchestrator", "planner")
 

@@ -1,12 +1,12 @@
 import { Effect } from "effect"
-import { describe, expect, it } from "vitest"
 import { quoted, visibleJson, visibleLines } from "../../src/domain/visibleText.ts"
-import { about } from "../../src/mcp/about.ts"
-import { toolsets } from "../../src/mcp/toolsets.ts"
-import { framed, lines, sentence, words } from "../../src/mcp/words.ts"
+import { framed, lines, sentence, words } from "../../src/mcp/AgentText.ts"
+import { toolsets } from "../../src/mcp/layerTools.ts"
+import { about } from "../../src/mcp/protocol.ts"
 import { connected } from "../mcp/support/agents.ts"
 import { readAnswer } from "../mcp/support/readAnswer.ts"
 import { onServer } from "../support/databases.ts"
+import { describe, expect, it } from "vitest"
 
 /** What no answer contains outside of escapes, except line feeds and tabs. */
 const hidden = /[^\P{C}\n\t]|[\p{Zl}\p{Zp}\p{DI}]/u

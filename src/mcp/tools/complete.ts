@@ -1,12 +1,9 @@
 import { Effect, Schema } from "effect"
 import { BacklogService, type CompletedCard, InvalidInput } from "../../index.ts"
-import type { Agent } from "../Agent.ts"
-import { agentTool, type Told } from "../AgentTool.ts"
-import { claimedAnswer, nothingAnswer } from "../claimed.ts"
-import { heldOnlyIfHeard } from "../giveBack.ts"
-import { ownClaim } from "../ownClaims.ts"
-import { card, choice, claim, commandId, flag, json, ttl, whole } from "../parameters.ts"
-import { lines, listed, words } from "../words.ts"
+import { type Agent, ownClaim } from "../Agent.ts"
+import { claimedAnswer, lines, listed, nothingAnswer, words } from "../AgentText.ts"
+import { agentTool, card, choice, claim, commandId, flag, json, type Told, ttl, whole } from "../AgentTool.ts"
+import { heldOnlyIfHeard } from "./claims.ts"
 
 /** Ids of cards that are named; of others it is said how many they are. */
 const named = 20
@@ -80,7 +77,7 @@ const nextAnswer = (
   once: string | undefined
 ) => (next === null ? nothingAnswer(among, once) : Effect.succeed<Told>(claimedAnswer([next], agent)))
 
-export const complete = agentTool(
+export const completeTool = agentTool(
   "backlog_complete",
   {
     about: "Finish a card that you hold. Says which cards that made claimable.",
@@ -91,7 +88,7 @@ export const complete = agentTool(
   (input, agent) => Effect.andThen(ownClaim(agent, input), completed(input, agent))
 )
 
-export const completeAny = agentTool(
+export const completeAnyTool = agentTool(
   "backlog_complete",
   {
     about: "Finish a card; a claimed one needs its token, or force. Says which cards that made claimable.",

@@ -13,14 +13,45 @@ import { type Authority, CurrentAuthority, CurrentCaller } from "../http/Caller.
 import { BodyTooLarge, Unauthorized } from "../http/errors.ts"
 import { type Problem, problemMediaType, problemOf, problems } from "../http/problems.ts"
 import type { AccessRole } from "../index.ts"
-import { type Agent, CurrentAgent } from "./Agent.ts"
-import { makeSessions } from "./Sessions.ts"
-import { about } from "./about.ts"
-import { callerAgent } from "./callerAgent.ts"
-import { answerToInexact } from "./inexactMessage.ts"
+import { type Agent, callerAgent, CurrentAgent } from "./Agent.ts"
 import { layerTools, type ToolRequirements } from "./layerTools.ts"
-import { protocols } from "./protocols.ts"
-import { withoutSecretsInErrors } from "./withoutSecretsInErrors.ts"
+import { about, answerToInexact, protocols, withoutSecretsInErrors } from "./protocol.ts"
+
+/** Sessions of HTTP clients: whose each is. */
+interface Sessions {
+  /** Whether a session is this caller's, as far as is known; it was used just now. */
+  readonly isOf: (id: string, whose: string) => boolean
+  /** Remembers a new session, and answers the one that is to end for it, if there are too many. */
+  readonly opened: (id: string, whose: string) => string | undefined
+  readonly ended: (id: string) => void
+}
+
+/**
+ * Remembers so many sessions at most. Clients seldom say that they end theirs, and a server would keep them for ever: the
+ * one that was not used for longest goes.
+ */
+export const makeSessions = (most: number): Sessions => {
+  const owners = new Map<string, string>()
+  return {
+    isOf: (id, whose) => {
+      const owner = owners.get(id)
+      if (owner !== whose) return false
+      owners.delete(id)
+      owners.set(id, whose)
+      return true
+    },
+    opened: (id, whose) => {
+      owners.set(id, whose)
+      if (owners.size <= most) return undefined
+      const [oldest = ""] = owners.keys()
+      owners.delete(oldest)
+      return oldest
+    },
+    ended: (id) => {
+      owners.delete(id)
+    }
+  }
+}
 
 /** Where agents find the backlog on a server. */
 export const mcpPath = "/mcp"

@@ -1,0 +1,143 @@
+import { Effect, Option, Schema } from "effect"
+import { stillValid, whileValid } from "../../http/Caller.ts"
+import { Shutdown } from "../../http/Shutdown.ts"
+import { foundWithin } from "../../http/claimWaiting.ts"
+import { BacklogService, type Card, InvalidInput } from "../../index.ts"
+import { type Agent, ownClaim } from "../Agent.ts"
+import { cardSummary, claimedAnswer, joined, lines, moment, nothingAnswer, obstacles, words } from "../AgentText.ts"
+import { agentTool, choice, claim, commandId, text, ttl, whole } from "../AgentTool.ts"
+
+export const releaseTool = agentTool(
+  "backlog_release",
+  {
+    about: "Give a card that you hold back unfinished.",
+    takes: {
+      ...claim,
+      reason: Schema.optional(text("What the next holder should know")),
+      retryAfterSeconds: Schema.optional(whole("Nobody can claim it for so long"))
+    }
+  },
+  Effect.fnUntraced(function* (input, agent) {
+    yield* ownClaim(agent, input)
+    const card = yield* (yield* BacklogService).release({ ...input, actor: agent.actor })
+    const said =
+      card.notBefore === null
+        ? words`${card.id} is given back.`
+        : words`${card.id} is given back, not to be claimed before ${moment(card.notBefore)}.`
+    return { text: said, data: cardSummary(card, agent) }
+  })
+)
+
+export const renewTool = agentTool(
+  "backlog_renew",
+  {
+    about: "Extend your lease, from now on. Do it before the lease ends.",
+    takes: { ...claim, ...ttl },
+    repeatable: true
+  },
+  Effect.fnUntraced(function* (input, agent) {
+    yield* ownClaim(agent, input)
+    const card = yield* (yield* BacklogService).renew({ ...input, actor: agent.actor })
+    const held = joined(" until ", [
+      words`You hold ${card.id} for ${card.claimTtlSeconds ?? 0} more seconds`,
+      card.claimExpiresAt === null ? undefined : moment(card.claimExpiresAt)
+    ])
+    return {
+      text: words`${held}; the token is still ${card.claimToken ?? 0}.`,
+      data: cardSummary(card, agent)
+    }
+  })
+)
+
+/**
+ * Claims in one go, and gives back what was claimed when the call was cancelled meanwhile: nobody would hear of it, and
+ * the card would wait for its lease to end. A claim under a `commandId` stays: asking again gets it.
+ */
+export const heldOnlyIfHeard = <A, E, R>(
+  claim: Effect.Effect<A, E, R>,
+  cardsOf: (claimed: A) => ReadonlyArray<Card>,
+  agent: Agent,
+  commandId: string | undefined
+): Effect.Effect<A, E, R | BacklogService> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.tap(claim, (claimed) => {
+      const cards = commandId === undefined ? cardsOf(claimed) : []
+      return Effect.onInterrupt(restore(Effect.yieldNow), () => giveBack(cards, agent))
+    })
+  )
+
+const giveBack = (cards: ReadonlyArray<Card>, { actor }: Agent) =>
+  Effect.forEach(
+    cards,
+    ({ claimToken, id }) =>
+      Effect.flatMap(BacklogService, (backlog) =>
+        claimToken === null
+          ? Effect.void
+          : backlog.release({ id, token: claimToken, actor, reason: "The call that claimed it was cancelled." })
+      ),
+    { discard: true }
+  ).pipe(Effect.catchCause((cause) => Effect.logWarning("A cancelled claim could not be given back.", cause)))
+
+/** Less than the 60 seconds after which clients give up. */
+const longestWait = 50
+
+/** More cards than one agent works on at once. */
+const mostAtOnce = 20
+
+export const claimTool = agentTool(
+  "backlog_claim",
+  {
+    about:
+      "Take the best claimable card, or the one with id, under a lease. The answer has the token that renew, release and complete need. Says why when there is none.",
+    takes: {
+      id: Schema.optional(text()),
+      ...choice,
+      limit: Schema.optional(whole("Cards to take; default 1")),
+      waitSeconds: Schema.optional(whole(`Wait for a card, ${longestWait} at most`)),
+      ...ttl,
+      ...commandId
+    },
+    showsText: true
+  },
+  Effect.fnUntraced(function* (input, agent) {
+    const { commandId: once, id, limit = 1, minimumPriority, phase, ttlSeconds, waitSeconds = 0 } = input
+    yield* inBounds("waitSeconds", waitSeconds, 0, longestWait)
+    yield* inBounds("limit", limit, 1, mostAtOnce)
+    if (id !== undefined && (waitSeconds > 0 || limit > 1)) {
+      return yield* new InvalidInput({ problem: "waitSeconds and limit are for the best cards, and id names one" })
+    }
+    const backlog = yield* BacklogService
+    const shutdown = yield* Shutdown
+    const wish = { owner: agent.owner, actor: agent.actor, ttlSeconds, phase, minimumPriority, commandId: once }
+    // Before the command, so that a card that does not exist yet does not use the id up.
+    if (id !== undefined) yield* backlog.explain(id)
+    const taken = heldOnlyIfHeard(
+      limit === 1 ? Effect.map(backlog.claim({ ...wish, id }), Option.toArray) : backlog.claimMany({ ...wish, limit }),
+      (cards) => cards,
+      agent,
+      once
+    )
+    const cards = yield* foundWithin(
+      Effect.andThen(stillValid, taken),
+      (claimed) => claimed.length > 0,
+      (options) => whileValid(Effect.raceFirst(backlog.awaitClaimable(options), Effect.as(shutdown.begun, false))),
+      wish,
+      waitSeconds
+    )
+    if (cards.length > 0) return claimedAnswer(cards, agent)
+    if (id === undefined || once !== undefined) return yield* nothingAnswer({ phase, minimumPriority }, once)
+    const explanation = yield* backlog.explain(id)
+    const why = explanation.claimable
+      ? [words`Another caller is claiming it right now.`]
+      : obstacles(explanation, agent.owner)
+    return {
+      text: lines(words`Card ${id} cannot be claimed.`, ...why),
+      data: { claimed: [], id, why: why.map(({ text: reason }) => reason) }
+    }
+  })
+)
+
+const inBounds = (name: string, value: number, least: number, most: number) =>
+  value < least || value > most
+    ? Effect.fail(new InvalidInput({ problem: `Expected ${least} to ${most}\n  at ["${name}"]` }))
+    : Effect.void
