@@ -100,7 +100,7 @@ export const claimTool = agentTool(
     showsText: true
   },
   Effect.fnUntraced(function* (input, agent) {
-    const { commandId: once, id, limit = 1, minimumPriority, phase, ttlSeconds, waitSeconds = 0 } = input
+    const { commandId: once, id, limit = 1, minPriority, phase, ttlSeconds, waitSeconds = 0 } = input
     yield* inBounds("waitSeconds", waitSeconds, 0, longestWait)
     yield* inBounds("limit", limit, 1, mostAtOnce)
     if (id !== undefined && (waitSeconds > 0 || limit > 1)) {
@@ -108,7 +108,7 @@ export const claimTool = agentTool(
     }
     const backlog = yield* BacklogService
     const shutdown = yield* Shutdown
-    const wish = { owner: agent.owner, actor: agent.actor, ttlSeconds, phase, minimumPriority, commandId: once }
+    const wish = { owner: agent.owner, actor: agent.actor, ttlSeconds, phase, minPriority, commandId: once }
     // Before the command, so that a card that does not exist yet does not use the id up.
     if (id !== undefined) yield* backlog.explain(id)
     const taken = heldOnlyIfHeard(
@@ -125,7 +125,7 @@ export const claimTool = agentTool(
       waitSeconds
     )
     if (cards.length > 0) return claimedAnswer(cards, agent)
-    if (id === undefined || once !== undefined) return yield* nothingAnswer({ phase, minimumPriority }, once)
+    if (id === undefined || once !== undefined) return yield* nothingAnswer({ phase, minPriority }, once)
     const explanation = yield* backlog.explain(id)
     const why = explanation.claimable
       ? [words`Another caller is claiming it right now.`]
