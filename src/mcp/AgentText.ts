@@ -1,6 +1,6 @@
 import { DateTime, Effect, Schema } from "effect"
-import { outlookWords } from "../domain/outlookWords.ts"
-import { quoted, visibleJson, visibleLines } from "../domain/visibleText.ts"
+import { outlookWords } from "../domain/ClaimOutlook.ts"
+import { quoted, visibleJson, visibleLines } from "../domain/displayText.ts"
 import {
   BacklogService,
   type Card,

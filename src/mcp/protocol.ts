@@ -1,7 +1,7 @@
 import { Result } from "effect"
 import { McpProtocol } from "effect/ai"
 import { isUtf8 } from "node:buffer"
-import { jsonProblemText, parseExactJson } from "../domain/exactJson.ts"
+import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
 import { redactSecrets } from "../domain/redactSecrets.ts"
 import type { AccessRole } from "../index.ts"
 import { packageVersion } from "../services/packageFiles.ts"

@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { quoted, visibleJson, visibleLines } from "../../src/domain/visibleText.ts"
+import { quoted, visibleJson, visibleLines } from "../../src/domain/displayText.ts"
 import { framed, lines, sentence, words } from "../../src/mcp/AgentText.ts"
 import { toolsets } from "../../src/mcp/layerTools.ts"
 import { about } from "../../src/mcp/protocol.ts"

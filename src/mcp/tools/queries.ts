@@ -1,5 +1,5 @@
 import { Effect, Option, Schema, Stream } from "effect"
-import { visibleJson } from "../../domain/visibleText.ts"
+import { visibleJson } from "../../domain/displayText.ts"
 import {
   AuditService,
   BacklogService,
