@@ -12,7 +12,12 @@ import {
   type Status
 } from "../index.ts"
 import type { Agent } from "./Agent.ts"
-import type { Told } from "./AgentTool.ts"
+
+/** A tool's answer: `text` with text of cards quoted or framed, `data` with the exact text. */
+export interface Told {
+  readonly text: Words
+  readonly data: Readonly<Record<string, unknown>>
+}
 
 /** Cards that an agent holds now, and what it has to know to work on them. */
 export const claimedAnswer = (cards: ReadonlyArray<Card>, agent: Agent): Told => ({

@@ -5,7 +5,7 @@ import { stillValid } from "../http/Caller.ts"
 import type { Shutdown } from "../http/Shutdown.ts"
 import type { AuditService, BacklogService } from "../index.ts"
 import { type Agent, type ClaimOwners, CurrentAgent } from "./Agent.ts"
-import { type Words, words } from "./AgentText.ts"
+import { type Told, words } from "./AgentText.ts"
 import { type AgentError, refusalOf, refuse, Refused } from "./refusal.ts"
 
 /*
@@ -60,12 +60,6 @@ export const Answer = Schema.Struct({ text: Schema.String, data: Schema.Record(S
 
 /** A tool's answer as it is sent. */
 export interface Answer extends Schema.Schema.Type<typeof Answer> {}
-
-/** A tool's answer: `text` with text of cards quoted or framed, `data` with the exact text. */
-export interface Told {
-  readonly text: Words
-  readonly data: Readonly<Record<string, unknown>>
-}
 
 /** What tools are made of. */
 export type ToolServices = BacklogService | AuditService | SqlClient.SqlClient | Shutdown | ClaimOwners

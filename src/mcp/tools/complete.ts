@@ -1,8 +1,8 @@
 import { Effect, Schema } from "effect"
 import { BacklogService, type CompletedCard, InvalidInput } from "../../index.ts"
 import { type Agent, ownClaim } from "../Agent.ts"
-import { claimedAnswer, lines, listed, nothingAnswer, words } from "../AgentText.ts"
-import { agentTool, card, choice, claim, commandId, flag, json, type Told, ttl, whole } from "../AgentTool.ts"
+import { claimedAnswer, lines, listed, nothingAnswer, words, type Told } from "../AgentText.ts"
+import { agentTool, card, choice, claim, commandId, flag, json, ttl, whole } from "../AgentTool.ts"
 import { heldOnlyIfHeard } from "./claims.ts"
 
 /** Ids of cards that are named; of others it is said how many they are. */
