@@ -1,7 +1,7 @@
 import { Effect, Stream } from "effect"
 import { createReadStream } from "node:fs"
 import { access, constants, stat } from "node:fs/promises"
-import { pagesOfLines } from "../import/pagesOfLines.ts"
+import { readLinePages } from "../import/pagesOfLines.ts"
 import { InvalidInput } from "../index.ts"
 import { Host } from "./Host.ts"
 
@@ -12,7 +12,7 @@ export const linesOfFile = Effect.fnUntraced(function* (file: string) {
   const unreadable = cannotBeRead(file)
   return Stream.suspend(() =>
     Stream.flattenArray(
-      Stream.fromAsyncIterable(pagesOfLines(file === "-" ? stdin : createReadStream(file)), unreadable)
+      Stream.fromAsyncIterable(readLinePages(file === "-" ? stdin : createReadStream(file)), unreadable)
     )
   )
 })

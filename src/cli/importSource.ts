@@ -9,7 +9,7 @@ import { readTable } from "../import/readTable.ts"
 import { readTaskMaster } from "../import/readTaskMaster.ts"
 import { SourceUnreadable } from "../import/SourceUnreadable.ts"
 import { parseTableName } from "../import/tableName.ts"
-import { type InitialStatus, plainWord, type StatusMap } from "../import/words.ts"
+import { type InitialStatus, normalizeWord, type StatusMap } from "../import/words.ts"
 import { InvalidInput } from "../index.ts"
 import { otherServer } from "./database.ts"
 import { databaseTrouble } from "./DatabaseUnavailable.ts"
@@ -103,7 +103,7 @@ const statusMapOf = (format: ImportFormat, given: ReadonlyArray<string>): Effect
   const map = new Map<string, InitialStatus>()
   for (const entry of given) {
     const at = entry.lastIndexOf("=")
-    const [word, status] = [plainWord(entry.slice(0, Math.max(0, at))), entry.slice(at + 1).trim()]
+    const [word, status] = [normalizeWord(entry.slice(0, Math.max(0, at))), entry.slice(at + 1).trim()]
     if (word === "" || !initialStatuses.has(status)) {
       return Effect.fail(
         new InvalidInput({

@@ -1,7 +1,7 @@
 import { Effect, Option, Stream } from "effect"
 import type { SqlError } from "effect/sql"
 import type { Line } from "../import/lines.ts"
-import { pagesOfLines } from "../import/pagesOfLines.ts"
+import { readLinePages } from "../import/pagesOfLines.ts"
 import { InvalidInput } from "../index.ts"
 import type { Unauthorized } from "./access/problems.ts"
 import { stillValid } from "./Authority.ts"
@@ -18,7 +18,7 @@ export const linesOfBody = (
   body: Stream.Stream<Uint8Array, unknown>
 ): Stream.Stream<Line, InvalidInput | Unauthorized | SqlError.SqlError> =>
   Stream.suspend(() => {
-    const pages = pagesOfLines(Stream.toAsyncIterable(body))
+    const pages = readLinePages(Stream.toAsyncIterable(body))
     const next = Effect.suspend(() => {
       const promise = pages.next()
       const page = Effect.tryPromise({ try: () => promise, catch: () => brokenOff })

@@ -1,5 +1,5 @@
 import type { LeftOut } from "./ImportReport.ts"
-import type { HeldThere } from "./Issue.ts"
+import type { SourceClaim } from "./Issue.ts"
 
 /** A card that an import is going to make, unless it is there already: all but its texts. */
 export interface PlannedCard {
@@ -11,7 +11,7 @@ export interface PlannedCard {
   readonly digest: string
   /** What the issue says anything of, besides what each does. */
   readonly says: { readonly time: boolean; readonly key: boolean }
-  readonly claim: HeldThere | undefined
+  readonly claim: SourceClaim | undefined
   readonly notCarriedOver: ReadonlyArray<string>
 }
 

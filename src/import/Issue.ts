@@ -12,7 +12,7 @@ export interface Edge {
 }
 
 /** A claim that somebody holds in the source. It is no lease here: its token is not known. */
-export interface HeldThere {
+export interface SourceClaim {
   readonly owner: string | null
   /** ISO-8601; `null` when it never runs out. */
   readonly until: string | null
@@ -34,7 +34,7 @@ export interface Issue {
   readonly isDeleted?: boolean
   /** Why no card can be made of it, where that is known already. */
   readonly problem?: string | undefined
-  readonly claim?: HeldThere | undefined
+  readonly claim?: SourceClaim | undefined
   /** Fields with something in them that a card has no place for. */
   readonly notCarriedOver: ReadonlyArray<string>
 }

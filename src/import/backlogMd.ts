@@ -1,8 +1,8 @@
 import { Option, Result } from "effect"
-import { isNothing } from "./isNothing.ts"
+import { isEmpty } from "./isNothing.ts"
 import type { Issue } from "./Issue.ts"
-import { timeOf } from "./times.ts"
-import { priorityOf, type StatusMap, statusOf } from "./words.ts"
+import { parseTime } from "./times.ts"
+import { parsePriority, type StatusMap, parseStatus } from "./words.ts"
 
 /** A task's file in its two parts. */
 export interface TaskFile {
@@ -12,7 +12,7 @@ export interface TaskFile {
 }
 
 /** Divides a task's file, or says why it is none. */
-export const taskFileOf = (text: string): Result.Result<TaskFile, string> => {
+export const splitTaskFile = (text: string): Result.Result<TaskFile, string> => {
   const lines = text.replaceAll("\r\n", "\n").split("\n")
   if (lines[0]?.trimEnd() !== "---") return Result.fail("it does not begin with front matter between two lines of ---")
   const end = lines.findIndex((line, index) => index > 0 && line.trimEnd() === "---")
@@ -48,7 +48,7 @@ const known = new Set([
 ])
 
 /** What a task's file says, given its front matter as parsed: every scalar a text. */
-export const issueOfTask = (
+export const decodeTask = (
   fields: Readonly<Record<string, unknown>>,
   markdown: string,
   statuses: StatusMap
@@ -63,11 +63,11 @@ export const issueOfTask = (
   }
   const { dependencies = [], labels = [] } = lists
   const word = textOf(fields["status"]) ?? "To Do"
-  const status = statusOf(word, statuses)
+  const status = parseStatus(word, statuses)
   const written = textOf(fields["priority"])
-  const priority = written === undefined ? { priority: 0 } : priorityOf(written)
+  const priority = written === undefined ? { priority: 0 } : parsePriority(written)
   const created = textOf(fields["created_date"])
-  const occurredAt = created === undefined ? Option.none() : timeOf(created)
+  const occurredAt = created === undefined ? Option.none() : parseTime(created)
   const milestone = textOf(fields["milestone"])
   const { acceptance, body } = divided(markdown)
   const labelsLost = milestone === undefined ? labels.length > 1 : labels.length > 0
@@ -96,7 +96,7 @@ export const issueOfTask = (
             : undefined,
     notCarriedOver: [
       ...Object.entries(fields)
-        .filter(([name, value]) => !known.has(name) && !isNothing(value))
+        .filter(([name, value]) => !known.has(name) && !isEmpty(value))
         .map(([name]) => name),
       ...(labelsLost ? [milestone === undefined ? "labels after the first" : "labels"] : [])
     ]
@@ -108,7 +108,7 @@ const textOf = (value: unknown): string | undefined =>
 
 /** A list of texts, of which one alone may stand for itself. */
 const listOf = (value: unknown): ReadonlyArray<string> | undefined => {
-  if (isNothing(value)) return []
+  if (isEmpty(value)) return []
   const list: ReadonlyArray<unknown> = Array.isArray(value) ? value : [value]
   return list.every((each) => typeof each === "string") ? list : undefined
 }
@@ -171,7 +171,7 @@ const checkList = (text: string): ReadonlyArray<Criterion> | undefined => {
  * Gives dependencies and parents the spelling of the task that they name: Backlog.md does not tell `TASK-1` from
  * `task-1`.
  */
-export const asSpelled = (issues: ReadonlyArray<Issue>): ReadonlyArray<Issue> => {
+export const matchSpelling = (issues: ReadonlyArray<Issue>): ReadonlyArray<Issue> => {
   const spelled = new Map<string, string>()
   const exact = new Set(issues.map(({ id }) => id))
   for (const { id } of issues) if (!spelled.has(id.toLowerCase())) spelled.set(id.toLowerCase(), id)

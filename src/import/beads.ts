@@ -1,8 +1,8 @@
 import { Result, Schema } from "effect"
 import { jsonProblemText, parseExactJson } from "../domain/exactJson.ts"
-import { bodyText } from "./bodyText.ts"
-import { inOneLine } from "./inOneLine.ts"
-import { isNothing } from "./isNothing.ts"
+import { joinSections } from "./bodyText.ts"
+import { describeSchemaError } from "./inOneLine.ts"
+import { isEmpty } from "./isNothing.ts"
 import type { Issue } from "./Issue.ts"
 
 /** RFC 3339, to the nanosecond, always with its offset: without one it would mean another time on every machine. */
@@ -57,12 +57,12 @@ export const decodeBeadsLine = (line: string): Result.Result<BeadsIssue, string>
   if (typeof json !== "object" || json === null || Array.isArray(json)) return Result.fail("it is not a JSON object")
   const fields = json
   return Result.mapBoth(decodeIssue(fields), {
-    onFailure: (error) => inOneLine(error.message),
+    onFailure: (error) => describeSchemaError(error.message),
     onSuccess: (issue) => ({
       ...issue,
       notCarriedOver: [
         ...Object.entries(fields)
-          .filter(([name, value]) => !carriedOver.has(name) && !isNothing(value))
+          .filter(([name, value]) => !carriedOver.has(name) && !isEmpty(value))
           .map(([name]) => name),
         ...((issue.labels ?? []).length > 1 ? ["labels after the first"] : [])
       ]
@@ -77,7 +77,7 @@ export const dependencyType = "blocks"
 const deletedStatus = "tombstone"
 
 /** An issue of beads as what a card can be made of. */
-export const issueOfBeads = (issue: BeadsIssue): Issue => ({
+export const toIssue = (issue: BeadsIssue): Issue => ({
   id: issue.id,
   status: issue.status,
   card: cardOf(issue),
@@ -107,6 +107,6 @@ const statusOf = (status: string): "ready" | "blocked" | "done" =>
 
 /** The description as it is, then design and notes under headings of their own. */
 const bodyOf = (issue: BeadsIssue): string | null =>
-  bodyText(issue.description, { Design: issue.design, Notes: issue.notes })
+  joinSections(issue.description, { Design: issue.design, Notes: issue.notes })
 
 const orNull = (text: string | null | undefined): string | null => (text == null || text === "" ? null : text)

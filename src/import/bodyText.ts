@@ -1,5 +1,5 @@
 /** Texts one after the other, all but the first under headings of their own; `null` when there is none. */
-export const bodyText = (
+export const joinSections = (
   first: string | null | undefined,
   headed: Readonly<Record<string, string | null | undefined>>
 ): string | null => {

@@ -1,5 +1,5 @@
 /** Whether a field has nothing in it that could be lost. */
-export const isNothing = (value: unknown): boolean =>
+export const isEmpty = (value: unknown): boolean =>
   value === undefined ||
   value === null ||
   value === "" ||

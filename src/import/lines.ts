@@ -12,7 +12,7 @@ const newline = 0x0a
  * The lines of a file as it is read, without their ends. A line that is too long or not UTF-8 does not stop the
  * others. What follows the last line's end is a line of its own only when there is something.
  */
-export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
+export async function* readLines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
   let parts: Array<Uint8Array> = []
   let bytes = 0
   let number = 0

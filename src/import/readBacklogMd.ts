@@ -1,10 +1,10 @@
 import { Effect, Result } from "effect"
 import { readdir, readFile, stat } from "node:fs/promises"
 import { join } from "node:path"
-import { asSpelled, issueOfTask, taskFileOf } from "./backlogMd.ts"
-import { inOneLine } from "./inOneLine.ts"
+import { matchSpelling, decodeTask, splitTaskFile } from "./backlogMd.ts"
+import { describeSchemaError } from "./inOneLine.ts"
 import type { Issue, Source } from "./Issue.ts"
-import { sourceOf } from "./sourceOf.ts"
+import { makeSource } from "./sourceOf.ts"
 import { SourceUnreadable } from "./SourceUnreadable.ts"
 import type { StatusMap } from "./words.ts"
 
@@ -33,9 +33,9 @@ export const readBacklogMd = (
       const read: Array<{ readonly path: string; readonly issue: Result.Result<Issue, string> }> = []
       // One after the other: a process may not have thousands of files open.
       for (const path of files) read.push({ path, issue: await issueOfFile(join(folder, path), parse, statuses) })
-      const issues = asSpelled(read.flatMap(({ issue }) => (Result.isSuccess(issue) ? [issue.success] : [])))
+      const issues = matchSpelling(read.flatMap(({ issue }) => (Result.isSuccess(issue) ? [issue.success] : [])))
       let next = 0
-      return sourceOf(
+      return makeSource(
         "backlog-md",
         name,
         read.map(({ issue, path }, index) => ({
@@ -80,14 +80,14 @@ const frontMatterParser = async (): Promise<Parse> => {
     try {
       const document = parseDocument(yaml, { schema: "failsafe", prettyErrors: true })
       const [error] = document.errors
-      if (error !== undefined) return Result.fail(`its front matter is no YAML: ${inOneLine(error.message)}`)
+      if (error !== undefined) return Result.fail(`its front matter is no YAML: ${describeSchemaError(error.message)}`)
       const fields: unknown = document.toJS({ maxAliasCount: 100 })
       return typeof fields === "object" && fields !== null && !Array.isArray(fields)
         ? Result.succeed(fields as Readonly<Record<string, unknown>>)
         : Result.fail("its front matter has no fields")
     } catch (error) {
       return Result.fail(
-        `its front matter is no YAML: ${inOneLine(error instanceof Error ? error.message : String(error))}`
+        `its front matter is no YAML: ${describeSchemaError(error instanceof Error ? error.message : String(error))}`
       )
     }
   }
@@ -104,7 +104,7 @@ const issueOfFile = async (path: string, parse: Parse, statuses: StatusMap): Pro
       isEncoding ? "it is not UTF-8" : `it cannot be read: ${error instanceof Error ? error.message : String(error)}`
     )
   }
-  return Result.flatMap(taskFileOf(text), ({ frontMatter, markdown }) =>
-    Result.flatMap(parse(frontMatter), (fields) => issueOfTask(fields, markdown, statuses))
+  return Result.flatMap(splitTaskFile(text), ({ frontMatter, markdown }) =>
+    Result.flatMap(parse(frontMatter), (fields) => decodeTask(fields, markdown, statuses))
   )
 }

@@ -1,12 +1,12 @@
 import { Result, Stream } from "effect"
-import { decodeBeadsLine, issueOfBeads } from "./beads.ts"
+import { decodeBeadsLine, toIssue } from "./beads.ts"
 import type { Source, SourceRecord } from "./Issue.ts"
-import { linesOf } from "./lines.ts"
+import { readLines } from "./lines.ts"
 
 /** Reads a beads file line by line. A line that is not an issue is kept with its number and what is wrong with it. */
 export const readBeads = async (chunks: AsyncIterable<Uint8Array>, name: string): Promise<Source> => {
   const records: Array<SourceRecord> = []
-  for await (const line of linesOf(chunks)) {
+  for await (const line of readLines(chunks)) {
     records.push(
       "problem" in line
         ? { _tag: "Malformed", line: line.number, problem: line.problem }
@@ -27,5 +27,5 @@ const recordOf = (line: number, text: string): SourceRecord =>
     ? { _tag: "Blank", line }
     : Result.match(decodeBeadsLine(text), {
         onFailure: (problem): SourceRecord => ({ _tag: "Malformed", line, problem }),
-        onSuccess: (issue): SourceRecord => ({ _tag: "Issue", line, issue: issueOfBeads(issue) })
+        onSuccess: (issue): SourceRecord => ({ _tag: "Issue", line, issue: toIssue(issue) })
       })

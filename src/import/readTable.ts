@@ -2,8 +2,8 @@ import { Effect, Option, Result, type Scope, Stream } from "effect"
 import { SqlClient, type SqlConnection, type SqlError } from "effect/sql"
 import type { Source, SourceRecord } from "./Issue.ts"
 import { SourceUnreadable } from "./SourceUnreadable.ts"
-import { quotedName, type TableName } from "./tableName.ts"
-import { issueOfRow, type TableColumn, tableColumns, type TableRow } from "./tableRow.ts"
+import { quoteIdentifier, type TableName } from "./tableName.ts"
+import { decodeRow, type TableColumn, tableColumns, type TableRow } from "./tableRow.ts"
 import type { StatusMap } from "./words.ts"
 
 /** Rows that are fetched at once. */
@@ -38,8 +38,8 @@ export const readTable = Effect.fnUntraced(function* (
   const others = columns.filter((column) => !isKnown(column))
   const statement = [
     `DECLARE backlog_import NO SCROLL CURSOR FOR SELECT ${[
-      ...known.map((column, index) => `pg_catalog.to_json(t.${quotedName(column)})::text AS k${index}`),
-      ...others.map((column, index) => `(t.${quotedName(column)} IS NOT NULL) AS o${index}`)
+      ...known.map((column, index) => `pg_catalog.to_json(t.${quoteIdentifier(column)})::text AS k${index}`),
+      ...others.map((column, index) => `(t.${quoteIdentifier(column)} IS NOT NULL) AS o${index}`)
     ].join(", ")}`,
     // Of rows with the same id, the one that was written first comes first, where the database can tell.
     `FROM ${table.quoted} AS t ORDER BY t."id"::text COLLATE "C", ${hasPlaces ? "t.ctid" : `t."title"::text COLLATE "C"`}`
@@ -50,7 +50,7 @@ export const readTable = Effect.fnUntraced(function* (
     others: others.filter((_, index) => values[`o${index}`] === true)
   })
   const recordOf = (values: Readonly<Record<string, unknown>>, line: number): SourceRecord =>
-    Result.match(issueOfRow(rowOf(values), now, statuses), {
+    Result.match(decodeRow(rowOf(values), now, statuses), {
       onFailure: (problem): SourceRecord => ({ _tag: "Malformed", line, problem }),
       onSuccess: (issue): SourceRecord => ({ _tag: "Issue", line, issue })
     })

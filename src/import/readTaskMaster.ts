@@ -1,9 +1,9 @@
 import { Effect, Result } from "effect"
 import { jsonProblemText, parseExactJson } from "../domain/exactJson.ts"
 import type { Source } from "./Issue.ts"
-import { sourceOf } from "./sourceOf.ts"
+import { makeSource } from "./sourceOf.ts"
 import { SourceUnreadable } from "./SourceUnreadable.ts"
-import { tasksOf } from "./taskMaster.ts"
+import { decodeTasks } from "./taskMaster.ts"
 import type { StatusMap } from "./words.ts"
 
 /** Reads the text of a `tasks.json` of task-master. What is no JSON, or has no tasks, is refused as a whole. */
@@ -19,11 +19,11 @@ export const readTaskMaster = (
           parseExactJson(text.replace(/^\ufeff/, "")),
           (problem) => `it is not JSON that can be kept: ${jsonProblemText(problem)}`
         ),
-        (json) => tasksOf(json, statuses)
+        (json) => decodeTasks(json, statuses)
       ),
       {
         onFailure: (problem) => new SourceUnreadable({ problem: `${name} cannot be imported: ${problem}` }),
-        onSuccess: (placed) => sourceOf("task-master", name, placed)
+        onSuccess: (placed) => makeSource("task-master", name, placed)
       }
     )
   )

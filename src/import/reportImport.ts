@@ -13,7 +13,7 @@ export interface Outcome {
 }
 
 /** What an import did, from what was planned and what became of it. */
-export const reportOf = <E, R>(
+export const makeReport = <E, R>(
   source: Source<E, R>,
   plan: ImportPlan,
   outcome: Outcome,

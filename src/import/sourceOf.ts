@@ -8,7 +8,7 @@ export interface PlacedRecord {
 }
 
 /** A source whose records are at hand, the first of them on line 1. */
-export const sourceOf = (format: Source["format"], name: string, placed: ReadonlyArray<PlacedRecord>): Source => ({
+export const makeSource = (format: Source["format"], name: string, placed: ReadonlyArray<PlacedRecord>): Source => ({
   format,
   name,
   placeOf: (line) => placed[line - 1]?.place ?? `line ${line}`,

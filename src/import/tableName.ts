@@ -19,8 +19,8 @@ export const parseTableName = (written: string): TableName | undefined => {
     parts.push(name)
     at = part.lastIndex
   } while (written[at++] === ".")
-  return at <= written.length || parts.length > 2 ? undefined : { quoted: parts.map(quotedName).join(".") }
+  return at <= written.length || parts.length > 2 ? undefined : { quoted: parts.map(quoteIdentifier).join(".") }
 }
 
 /** A name for a statement. */
-export const quotedName = (name: string): string => `"${name.replaceAll('"', '""')}"`
+export const quoteIdentifier = (name: string): string => `"${name.replaceAll('"', '""')}"`

@@ -1,10 +1,10 @@
 import { Result, Schema } from "effect"
-import { bodyText } from "./bodyText.ts"
-import { inOneLine } from "./inOneLine.ts"
-import { isNothing } from "./isNothing.ts"
+import { joinSections } from "./bodyText.ts"
+import { describeSchemaError } from "./inOneLine.ts"
+import { isEmpty } from "./isNothing.ts"
 import type { Issue, SourceRecord } from "./Issue.ts"
 import type { PlacedRecord } from "./sourceOf.ts"
-import { priorityOf, type StatusMap, statusOf } from "./words.ts"
+import { parsePriority, type StatusMap, parseStatus } from "./words.ts"
 
 /** The list of tasks that task-master has when it is told of none; its tasks keep their ids as they are. */
 const mainTag = "master"
@@ -52,7 +52,7 @@ interface Parent {
  * The tasks of a `tasks.json`, subtasks after the task that they are part of; or why it is none. It has lists of tasks by
  * tag, or, from before there were tags, one list.
  */
-export const tasksOf = (json: unknown, statuses: StatusMap): Result.Result<ReadonlyArray<PlacedRecord>, string> => {
+export const decodeTasks = (json: unknown, statuses: StatusMap): Result.Result<ReadonlyArray<PlacedRecord>, string> => {
   if (!isObject(json)) return Result.fail("it is not a JSON object")
   const lists = Array.isArray(json["tasks"]) ? { [mainTag]: json } : json
   if (!Object.values(lists).some((list) => isObject(list) && Array.isArray(list["tasks"]))) {
@@ -64,7 +64,7 @@ export const tasksOf = (json: unknown, statuses: StatusMap): Result.Result<Reado
   }
   for (const [tag, list] of Object.entries(lists)) {
     if (isObject(list) && Array.isArray(list["tasks"])) addTasks(tag, list["tasks"], statuses, add)
-    else if (!isNothing(list)) {
+    else if (!isEmpty(list)) {
       add(`key ${JSON.stringify(tag)}`, (line) => ({ _tag: "Malformed", line, problem: "it is no list of tasks" }))
     }
   }
@@ -123,7 +123,7 @@ interface Scope {
 
 const recordOf = (line: number, task: unknown, parent: Visit["parent"], scope: Scope): SourceRecord =>
   Result.match(decodeTask(task), {
-    onFailure: (error): SourceRecord => ({ _tag: "Malformed", line, problem: inOneLine(error.message) }),
+    onFailure: (error): SourceRecord => ({ _tag: "Malformed", line, problem: describeSchemaError(error.message) }),
     onSuccess: (fields): SourceRecord => ({
       _tag: "Issue",
       line,
@@ -138,8 +138,8 @@ const issueOf = (
   scope: Scope
 ): Issue => {
   const word = task.status ?? "pending"
-  const status = statusOf(word, scope.statuses)
-  const priority = priorityOf(task.priority ?? parent?.priority ?? usualPriority)
+  const status = parseStatus(word, scope.statuses)
+  const priority = parsePriority(task.priority ?? parent?.priority ?? usualPriority)
   const named = (local: string): string => (scope.tag === mainTag ? local : `${scope.tag}/${local}`)
   const id = named(idUnder(parent?.id, String(task.id)))
   return {
@@ -148,19 +148,19 @@ const issueOf = (
     card: {
       id,
       title: task.title,
-      body: bodyText(task.description, { Details: task.details }),
+      body: joinSections(task.description, { Details: task.details }),
       phase: scope.tag === mainTag ? null : scope.tag,
       priority: "priority" in priority ? priority.priority : 0,
-      acceptance: isNothing(task.acceptanceCriteria)
-        ? bodyText(task.testStrategy, {})
-        : bodyText(task.acceptanceCriteria, { "Test strategy": task.testStrategy }),
+      acceptance: isEmpty(task.acceptanceCriteria)
+        ? joinSections(task.testStrategy, {})
+        : joinSections(task.acceptanceCriteria, { "Test strategy": task.testStrategy }),
       ...("problem" in status ? {} : status)
     },
     edges: (task.dependencies ?? []).map((to) => ({ to: named(dependencyOf(String(to), parent, scope)) })),
     parent: parent === undefined ? undefined : named(parent.id),
     problem: "problem" in status ? status.problem : "problem" in priority ? priority.problem : undefined,
     notCarriedOver: Object.entries(all)
-      .filter(([name, value]) => !known.has(name) && !isNothing(value))
+      .filter(([name, value]) => !known.has(name) && !isEmpty(value))
       .map(([name]) => name)
   }
 }

@@ -7,7 +7,7 @@ const short = /^(\d\d)[-/.](\d\d)[-/.](\d\d)$/
  * A time as trackers write it: a day, or a day and a time, in UTC unless an offset is given; also a day as `22-01-26`.
  * None when it is none that the calendar has.
  */
-export const timeOf = (written: string): Option.Option<DateTime.Utc> => {
+export const parseTime = (written: string): Option.Option<DateTime.Utc> => {
   const text = written.trim().replace(short, "20$3-$2-$1")
   const [, day, time = "00:00", offset = "Z"] = iso.exec(text) ?? []
   if (day === undefined || !isDay(day)) return Option.none()

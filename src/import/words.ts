@@ -37,18 +37,18 @@ const statusOfWord: ReadonlyMap<string, InitialStatus> = new Map(
 export type StatusMap = ReadonlyMap<string, InitialStatus>
 
 /** A word as it is looked up: `In Progress` and `in_progress` are `in-progress`. */
-export const plainWord = (word: string): string =>
+export const normalizeWord = (word: string): string =>
   word
     .trim()
     .toLowerCase()
     .replace(/[\s_]+/g, "-")
 
 /** How a card starts whose status is such a word. */
-export const statusOf = (
+export const parseStatus = (
   word: string,
   more: StatusMap
 ): { readonly status: InitialStatus; readonly blockedReason?: string } | { readonly problem: string } => {
-  const plain = plainWord(word)
+  const plain = normalizeWord(word)
   const status = more.get(plain) ?? statusOfWord.get(plain)
   if (status === undefined) {
     return { problem: `its status is ${shown(word)}, and what that means is not known: see --map-status` }
@@ -59,7 +59,7 @@ export const statusOf = (
 }
 
 /** Whether a status says that somebody is at work. */
-export const isAtWork = (word: string): boolean => workWords.has(plainWord(word))
+export const isInProgress = (word: string): boolean => workWords.has(normalizeWord(word))
 
 const priorityWords: ReadonlyMap<string, number> = new Map([
   ["critical", 4],
@@ -71,8 +71,8 @@ const priorityWords: ReadonlyMap<string, number> = new Map([
 ])
 
 /** A priority as a word or a whole number, or what is wrong with it. */
-export const priorityOf = (word: string): { readonly priority: number } | { readonly problem: string } => {
-  const plain = plainWord(word)
+export const parsePriority = (word: string): { readonly priority: number } | { readonly problem: string } => {
+  const plain = normalizeWord(word)
   const priority = priorityWords.get(plain) ?? (/^[+-]?\d{1,10}$/.test(plain) ? Number(plain) : undefined)
   return priority === undefined
     ? { problem: `its priority is ${shown(word)}, and how urgent that is is not known` }

@@ -6,13 +6,18 @@ import { step } from "./step.ts"
  * The model after a command that was answered so, or `undefined` when the rules do not allow that answer at `now`
  * (milliseconds since 1970). A refused cycle may be told by any path that is one.
  */
-export const accept = (model: Model, command: ModelCommand, now: number, observed: ModelOutcome): Model | undefined => {
+export const stepObserved = (
+  model: Model,
+  command: ModelCommand,
+  now: number,
+  observed: ModelOutcome
+): Model | undefined => {
   const [after, expected] = step(model, command, now)
-  return agrees(expected, observed) ? after : undefined
+  return isSameOutcome(expected, observed) ? after : undefined
 }
 
 /** Whether two outcomes say the same. Of a cycle, which may have several paths, only that it is closed. */
-export const agrees = (expected: ModelOutcome, observed: ModelOutcome): boolean => {
+export const isSameOutcome = (expected: ModelOutcome, observed: ModelOutcome): boolean => {
   if (expected._tag === "Refused" && expected.rejection._tag === "DependencyCycle") {
     return (
       observed._tag === "Refused" &&

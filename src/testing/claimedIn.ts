@@ -1,7 +1,7 @@
 import type { ModelAnswer, ModelCard, ModelCommand, ModelCompletedCard } from "./Model.ts"
 
 /** The cards that a command claimed, from its answer. */
-export const claimedIn = (command: ModelCommand, answer: ModelAnswer): ReadonlyArray<ModelCard> => {
+export const claimedCards = (command: ModelCommand, answer: ModelAnswer): ReadonlyArray<ModelCard> => {
   switch (command._tag) {
     case "Claim":
       return answer === null ? [] : [answer as ModelCard]

@@ -1,9 +1,9 @@
-import { accept } from "./accept.ts"
+import { stepObserved } from "./accept.ts"
 import type { Model, ModelCommand, ModelOutcome } from "./Model.ts"
 import { step } from "./step.ts"
 
 /** A command that was asked for, and what came of it; `undefined` when nobody knows whether it was carried out. */
-export interface Asked {
+export interface ObservedCommand {
   readonly command: ModelCommand
   readonly outcome: ModelOutcome | undefined
 }
@@ -13,23 +13,23 @@ export interface Asked {
  * for each order of the commands that explains every answer, from any of the models that may have been before. None
  * when no order does. A command of which nobody knows may have been carried out or not.
  */
-export const explainAnswers = (
+export const stepConcurrent = (
   models: ReadonlyArray<Model>,
-  asked: ReadonlyArray<Asked>,
+  asked: ReadonlyArray<ObservedCommand>,
   now: number
 ): ReadonlyArray<Model> => {
   const found = models.flatMap((model) => explanations(model, asked, now))
   return found.length < 2 ? found : [...new Map(found.map((model) => [keyOf(model), model])).values()]
 }
 
-const explanations = (model: Model, asked: ReadonlyArray<Asked>, now: number): ReadonlyArray<Model> => {
+const explanations = (model: Model, asked: ReadonlyArray<ObservedCommand>, now: number): ReadonlyArray<Model> => {
   if (asked.length === 0) return [model]
   return asked.flatMap(({ command, outcome }, index) => {
     const others = asked.toSpliced(index, 1)
     if (outcome === undefined) {
       return [...explanations(model, others, now), ...explanations(step(model, command, now)[0], others, now)]
     }
-    const after = accept(model, command, now, outcome)
+    const after = stepObserved(model, command, now, outcome)
     return after === undefined ? [] : explanations(after, others, now)
   })
 }

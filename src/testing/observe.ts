@@ -12,7 +12,7 @@ const encodeRejection = Schema.encodeSync(Rejection)
 const isRejection = Schema.is(Rejection)
 
 /** Asks a backlog for what a command says, and gives what came of it in the terms of the model. */
-export const observe = (
+export const execute = (
   backlog: BacklogService["Service"],
   command: ModelCommand
 ): Effect.Effect<ModelOutcome, InvalidInput | SqlError.SqlError> =>

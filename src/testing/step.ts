@@ -255,11 +255,11 @@ const revise = (cards: Cards, command: Extract<ModelCommand, { _tag: "Revise" }>
 /** Claiming the next card takes back every expired claim first; claiming one card takes back that card's. */
 const claim = (
   cards: Cards,
-  wish: Omit<Extract<ModelCommand, { _tag: "Claim" }>, "_tag" | "actor">,
+  input: Omit<Extract<ModelCommand, { _tag: "Claim" }>, "_tag" | "actor">,
   now: number,
   generation: number
 ): ModelCard | null => {
-  const { id, minimumPriority, owner, phase, ttlSeconds = 900 } = wish
+  const { id, minimumPriority, owner, phase, ttlSeconds = 900 } = input
   if (id === undefined) {
     takeBackExpired(cards, now)
   } else {

@@ -50,7 +50,7 @@ const counters = {
   Failed: "failed",
   Blocked: "blocked",
   Lost: "lost",
-  GivenBack: "givenBack"
+  Released: "released"
 } as const
 
 export const makeCrew = Effect.fnUntraced(function* (
@@ -58,7 +58,7 @@ export const makeCrew = Effect.fnUntraced(function* (
   handler: Crew["handler"],
   onEvent: (event: WorkerEvent) => Effect.Effect<void>
 ): Effect.fn.Return<Crew, never, BacklogService | Scope.Scope> {
-  const counts = { claimed: 0, completed: 0, failed: 0, blocked: 0, lost: 0, givenBack: 0 }
+  const counts = { claimed: 0, completed: 0, failed: 0, blocked: 0, lost: 0, released: 0 }
   const crew: Crew = {
     backlog: yield* BacklogService,
     settings,

@@ -4,7 +4,7 @@ import { type BacklogService, type Card, InvalidInput } from "../index.ts"
 import { claimCards } from "./claimCards.ts"
 import { type Crew, makeCrew, stop } from "./Crew.ts"
 import type { WorkerReport } from "./WorkerEvent.ts"
-import { settingsOf, type WorkerOptions } from "./WorkerOptions.ts"
+import { decodeWorkerOptions, type WorkerOptions } from "./WorkerOptions.ts"
 
 /**
  * Works on cards: claims them, runs the handler with each under a lease that is renewed, and completes them with what it
@@ -15,14 +15,14 @@ import { settingsOf, type WorkerOptions } from "./WorkerOptions.ts"
  * are carried out once, so that no result is lost; the lease of a card whose handler has ended may run out meanwhile, and its
  * result still counts unless somebody else has claimed the card.
  *
- * Goes on until it is interrupted, until `untilEmpty` or `maximumCards` ends it, or until the database refuses what it asks,
+ * Goes on until it is interrupted, until `untilEmpty` or `maxCards` ends it, or until the database refuses what it asks,
  * which fails with `SqlError`. In each case it claims no more, gives back what it has not begun, and lets handlers go on for
  * the grace period. Options that are not valid fail with `InvalidInput`.
  */
 export const run = Effect.fn("Worker.run")(function* <E = never, R = never>(
   options: WorkerOptions<E, R>
 ): Effect.fn.Return<WorkerReport, InvalidInput | SqlError.SqlError, BacklogService | R> {
-  const settings = yield* settingsOf(options)
+  const settings = yield* decodeWorkerOptions(options)
   const gracePeriod = Duration.fromInput(options.gracePeriod ?? "10 seconds")
   if (Option.isNone(gracePeriod)) return yield* new InvalidInput({ problem: "gracePeriod is no duration" })
   const context = yield* Effect.context<R>()
@@ -48,7 +48,7 @@ const end = Effect.fnUntraced(function* (
 ) {
   yield* Deferred.succeed(crew.ending, undefined)
   yield* stop(crew, ({ hasBegun }) => !hasBegun, { _tag: "NotBegun" })
-  yield* crew.tell({ _tag: "Ending" })
+  yield* crew.tell({ _tag: "Stopping" })
   yield* Fiber.interrupt(claiming)
   const timed = Effect.sleep(gracePeriod).pipe(
     Effect.andThen(stop(crew, () => true, { _tag: "Overdue" })),

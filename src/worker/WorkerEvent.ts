@@ -13,11 +13,11 @@ export type WorkerEvent =
   /** The card is no longer this worker's, and what was done has no effect on it. */
   | { readonly _tag: "Lost"; readonly card: Card; readonly reason: string }
   /** The worker ends, and the card is free for others. */
-  | { readonly _tag: "GivenBack"; readonly card: Card; readonly reason: string }
+  | { readonly _tag: "Released"; readonly card: Card; readonly reason: string }
   /** It begins with no more cards, and waits for those that it works on. */
-  | { readonly _tag: "Ending" }
+  | { readonly _tag: "Stopping" }
   /** The database cannot be asked now; it is tried again. */
-  | { readonly _tag: "Trouble"; readonly error: SqlError.SqlError; readonly retryAfterMillis: number }
+  | { readonly _tag: "Unavailable"; readonly error: SqlError.SqlError; readonly retryAfterMillis: number }
 
 /** How many cards a worker has seen, and what became of them. */
 export interface WorkerReport {
@@ -26,5 +26,5 @@ export interface WorkerReport {
   readonly failed: number
   readonly blocked: number
   readonly lost: number
-  readonly givenBack: number
+  readonly released: number
 }

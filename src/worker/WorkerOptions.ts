@@ -19,10 +19,10 @@ const Settings = Schema.Struct({
   prefetch: Schema.optional(count(0, 500)),
   maxAttempts: Schema.optional(count(1, 1_000_000)),
   retryAfterSeconds: Schema.optional(seconds),
-  maximumRetryAfterSeconds: Schema.optional(seconds),
+  maxRetryAfterSeconds: Schema.optional(seconds),
   pollSeconds: Schema.optional(count(1, 3600)),
   untilEmpty: Schema.optional(Schema.Boolean),
-  maximumCards: Schema.optional(count(1, Number.MAX_SAFE_INTEGER))
+  maxCards: Schema.optional(count(1, Number.MAX_SAFE_INTEGER))
 })
 
 /** How a worker works. */
@@ -61,7 +61,7 @@ export interface WorkerOptions<E = never, R = never> {
    */
   readonly retryAfterSeconds?: number | undefined
   /** The longest that such a time becomes, 3,600 seconds unless told otherwise. */
-  readonly maximumRetryAfterSeconds?: number | undefined
+  readonly maxRetryAfterSeconds?: number | undefined
   /** How often it claims without having heard of a card, in seconds, 30 unless told otherwise. */
   readonly pollSeconds?: number | undefined
   /**
@@ -75,7 +75,7 @@ export interface WorkerOptions<E = never, R = never> {
    */
   readonly untilEmpty?: boolean | undefined
   /** Ends when it has claimed so many times, and is done with what it claimed. */
-  readonly maximumCards?: number | undefined
+  readonly maxCards?: number | undefined
   /** Is told what happens, in order. The worker waits for it. */
   readonly onEvent?: ((event: WorkerEvent) => Effect.Effect<void>) | undefined
 }
@@ -94,14 +94,14 @@ const complete = (given: typeof Settings.Type) => ({
   prefetch: given.prefetch ?? 0,
   maxAttempts: given.maxAttempts ?? 5,
   retryAfterSeconds: given.retryAfterSeconds ?? 10,
-  maximumRetryAfterSeconds: given.maximumRetryAfterSeconds ?? 3600,
+  maxRetryAfterSeconds: given.maxRetryAfterSeconds ?? 3600,
   pollSeconds: given.pollSeconds ?? 30,
   untilEmpty: given.untilEmpty ?? false,
-  maximumCards: given.maximumCards ?? Infinity
+  maxCards: given.maxCards ?? Infinity
 })
 
 /** Checks what of a worker's options is data. */
-export const settingsOf = <E, R>({
+export const decodeWorkerOptions = <E, R>({
   gracePeriod: _gracePeriod,
   handler: _handler,
   onEvent: _onEvent,

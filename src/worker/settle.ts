@@ -29,8 +29,8 @@ const complete = Effect.fnUntraced(
   function* (crew: Crew, lease: Lease, result: unknown) {
     const { backlog, settings, tell } = crew
     const { card, token } = lease
-    const { choice, maximumCards, owner, ttlSeconds } = settings
-    const claimsNext = !Deferred.isDoneUnsafe(crew.ending) && crew.claimed < maximumCards
+    const { choice, maxCards, owner, ttlSeconds } = settings
+    const claimsNext = !Deferred.isDoneUnsafe(crew.ending) && crew.claimed < maxCards
     if (claimsNext) crew.claimed++
     const asked = yield* Clock.monotonicTimeNanos
     const completion = {
@@ -79,5 +79,5 @@ const fail = Effect.fnUntraced(function* ({ backlog, settings, tell }: Crew, lea
 const giveBack = Effect.fnUntraced(function* ({ backlog, settings, tell }: Crew, lease: Lease, reason: string) {
   const { card, token } = lease
   yield* whileUnavailable(backlog.release({ ...askedOnce(settings), id: card.id, token, reason }), tell)
-  yield* tell({ _tag: "GivenBack", card, reason })
+  yield* tell({ _tag: "Released", card, reason })
 })

@@ -23,7 +23,7 @@ export const whileUnavailable = Effect.fnUntraced(function* <A, E, R>(
       return yield* Effect.fail(error)
     }
     const retryAfterMillis = Math.ceil(pause * (yield* Random.nextBetween(0.5, 1)))
-    yield* tell({ _tag: "Trouble", error, retryAfterMillis })
+    yield* tell({ _tag: "Unavailable", error, retryAfterMillis })
     yield* Effect.sleep(retryAfterMillis)
   }
 })
