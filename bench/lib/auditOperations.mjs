@@ -13,7 +13,7 @@ const callsBefore = 50
 export const auditOperations = async ({ build, directory, logFile, size }) => {
   const load = (path) => import(pathToFileURL(join(build, path)).href)
   const { AuditService, LogFileCheck } = await load("index.js")
-  const { linesOf } = await load("import/lines.js")
+  const { linesOf } = await load("import/readLines.js")
   const middle = Math.floor(size.events / 2)
 
   const lines = () => linesOf(createReadStream(logFile))

@@ -303,7 +303,7 @@ const mutations = [
   },
   {
     name: "that what a worker logs has no token",
-    file: "src/worker/Crew.ts",
+    file: "src/worker/WorkerState.ts",
     find: '"What a worker tells was not taken.", disclosableCause(cause)',
     replace: '"What a worker tells was not taken.", cause',
     tests: told

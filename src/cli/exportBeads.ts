@@ -1,5 +1,5 @@
 import { Effect, Stream } from "effect"
-import { encodeBeads } from "../import/beadsOfCard.ts"
+import { encodeBeads } from "../import/encodeBeads.ts"
 import { AuditService } from "../index.ts"
 import type { Host } from "./Host.ts"
 import { progressBar, withoutProgress } from "./progressBar.ts"

@@ -1,6 +1,6 @@
 import { Effect, Option, Stream } from "effect"
 import type { SqlError } from "effect/sql"
-import type { Line } from "../import/lines.ts"
+import type { Line } from "../import/readLines.ts"
 import { readLinePages } from "../import/pagesOfLines.ts"
 import { InvalidInput } from "../index.ts"
 import type { Unauthorized } from "./access/problems.ts"

@@ -1,5 +1,5 @@
 import type { LeftOut } from "./ImportReport.ts"
-import type { SourceClaim } from "./Issue.ts"
+import type { SourceClaim } from "./Source.ts"
 
 /** A card that an import is going to make, unless it is there already: all but its texts. */
 export interface PlannedCard {

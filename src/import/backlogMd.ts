@@ -1,8 +1,8 @@
 import { Option, Result } from "effect"
 import { isEmpty } from "./isNothing.ts"
-import type { Issue } from "./Issue.ts"
+import type { Issue } from "./Source.ts"
 import { parseTime } from "./times.ts"
-import { parsePriority, type StatusMap, parseStatus } from "./words.ts"
+import { parsePriority, type StatusMap, parseStatus } from "./fields.ts"
 
 /** A task's file in its two parts. */
 export interface TaskFile {

@@ -3,7 +3,7 @@ import { jsonProblemText, parseExactJson } from "../domain/exactJson.ts"
 import { joinSections } from "./bodyText.ts"
 import { describeSchemaError } from "./inOneLine.ts"
 import { isEmpty } from "./isNothing.ts"
-import type { Issue } from "./Issue.ts"
+import type { Issue } from "./Source.ts"
 
 /** RFC 3339, to the nanosecond, always with its offset: without one it would mean another time on every machine. */
 const Timestamp = Schema.String.check(

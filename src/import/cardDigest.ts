@@ -3,7 +3,7 @@ import { DateTime } from "effect"
 import { createHash } from "node:crypto"
 import { sameJson } from "../domain/Json.ts"
 import type { Card } from "../index.ts"
-import type { Issue } from "./Issue.ts"
+import type { Issue } from "./Source.ts"
 
 /** What an import says of a card, but for its dependencies and its status. */
 export type CardContent = Issue["card"]

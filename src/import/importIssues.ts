@@ -4,7 +4,7 @@ import { maximumCardsAtOnce } from "../domain/Command.ts"
 import { BacklogService, type Card, type NewCard } from "../index.ts"
 import { digestCard, compareContent } from "./cardDigest.ts"
 import { ImportRefused } from "./ImportRefused.ts"
-import type { Source, SourceRecord } from "./Issue.ts"
+import type { Source, SourceRecord } from "./Source.ts"
 import type { ImportPlan, PlannedCard } from "./ImportPlan.ts"
 import { type Outcome, makeReport } from "./reportImport.ts"
 

@@ -1,4 +1,4 @@
-import { type Line, readLines } from "./lines.ts"
+import { type Line, readLines } from "./readLines.ts"
 
 /** Lines that are handed on at once, and characters in them. */
 const linesAtOnce = 500

@@ -5,12 +5,12 @@ import { describePath } from "../domain/Rejection.ts"
 import { isName } from "../domain/Text.ts"
 import { NewCard } from "../index.ts"
 import { digestContent } from "./cardDigest.ts"
-import { implyEdges } from "./impliedEdges.ts"
+import { implyEdges } from "./implyEdges.ts"
 import type { LeftOut, LeftOutReason } from "./ImportReport.ts"
 import { ImportRefused } from "./ImportRefused.ts"
 import { describeSchemaError } from "./inOneLine.ts"
 import type { ImportPlan, MalformedLine, PlannedCard } from "./ImportPlan.ts"
-import type { Issue, Source, SourceRecord } from "./Issue.ts"
+import type { Issue, Source, SourceRecord } from "./Source.ts"
 
 /** How many issues one import takes: of each some hundred bytes are kept in memory. */
 export const maxIssues = 2_000_000

@@ -3,10 +3,10 @@ import { readdir, readFile, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { matchSpelling, decodeTask, splitTaskFile } from "./backlogMd.ts"
 import { describeSchemaError } from "./inOneLine.ts"
-import type { Issue, Source } from "./Issue.ts"
+import type { Issue, Source } from "./Source.ts"
 import { makeSource } from "./sourceOf.ts"
 import { SourceUnreadable } from "./SourceUnreadable.ts"
-import type { StatusMap } from "./words.ts"
+import type { StatusMap } from "./fields.ts"
 
 /** The longest file that is read, in bytes. */
 const longestFile = 4 * 1024 * 1024

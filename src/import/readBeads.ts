@@ -1,7 +1,7 @@
 import { Result, Stream } from "effect"
 import { decodeBeadsLine, toIssue } from "./beads.ts"
-import type { Source, SourceRecord } from "./Issue.ts"
-import { readLines } from "./lines.ts"
+import type { Source, SourceRecord } from "./Source.ts"
+import { readLines } from "./readLines.ts"
 
 /** Reads a beads file line by line. A line that is not an issue is kept with its number and what is wrong with it. */
 export const readBeads = async (chunks: AsyncIterable<Uint8Array>, name: string): Promise<Source> => {

@@ -1,10 +1,10 @@
 import { Effect, Option, Result, type Scope, Stream } from "effect"
 import { SqlClient, type SqlConnection, type SqlError } from "effect/sql"
-import type { Source, SourceRecord } from "./Issue.ts"
+import type { Source, SourceRecord } from "./Source.ts"
 import { SourceUnreadable } from "./SourceUnreadable.ts"
 import { quoteIdentifier, type TableName } from "./tableName.ts"
 import { decodeRow, type TableColumn, tableColumns, type TableRow } from "./tableRow.ts"
-import type { StatusMap } from "./words.ts"
+import type { StatusMap } from "./fields.ts"
 
 /** Rows that are fetched at once. */
 const rowsAtOnce = 500

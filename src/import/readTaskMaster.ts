@@ -1,10 +1,10 @@
 import { Effect, Result } from "effect"
 import { jsonProblemText, parseExactJson } from "../domain/exactJson.ts"
-import type { Source } from "./Issue.ts"
+import type { Source } from "./Source.ts"
 import { makeSource } from "./sourceOf.ts"
 import { SourceUnreadable } from "./SourceUnreadable.ts"
 import { decodeTasks } from "./taskMaster.ts"
-import type { StatusMap } from "./words.ts"
+import type { StatusMap } from "./fields.ts"
 
 /** Reads the text of a `tasks.json` of task-master. What is no JSON, or has no tasks, is refused as a whole. */
 export const readTaskMaster = (

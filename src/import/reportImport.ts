@@ -1,5 +1,5 @@
 import type { ImportReport, LeftOut } from "./ImportReport.ts"
-import type { Source } from "./Issue.ts"
+import type { Source } from "./Source.ts"
 import type { ImportPlan, PlannedCard } from "./ImportPlan.ts"
 
 /** What became of the planned cards. */

@@ -1,5 +1,5 @@
 import { Stream } from "effect"
-import type { Source, SourceRecord } from "./Issue.ts"
+import type { Source, SourceRecord } from "./Source.ts"
 
 /** A record and where it stands, in words. */
 export interface PlacedRecord {

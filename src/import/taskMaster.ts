@@ -2,9 +2,9 @@ import { Result, Schema } from "effect"
 import { joinSections } from "./bodyText.ts"
 import { describeSchemaError } from "./inOneLine.ts"
 import { isEmpty } from "./isNothing.ts"
-import type { Issue, SourceRecord } from "./Issue.ts"
+import type { Issue, SourceRecord } from "./Source.ts"
 import type { PlacedRecord } from "./sourceOf.ts"
-import { parsePriority, type StatusMap, parseStatus } from "./words.ts"
+import { parsePriority, type StatusMap, parseStatus } from "./fields.ts"
 
 /** The list of tasks that task-master has when it is told of none; its tasks keep their ids as they are. */
 const mainTag = "master"

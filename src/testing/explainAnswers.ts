@@ -1,4 +1,4 @@
-import { stepObserved } from "./accept.ts"
+import { stepObserved } from "./stepObserved.ts"
 import type { Model, ModelCommand, ModelOutcome } from "./Model.ts"
 import { step } from "./step.ts"
 

@@ -1,7 +1,7 @@
 import { Effect, Fiber } from "effect"
 import type { BacklogService } from "../services/BacklogService.ts"
 import type { ModelCommand, ModelOutcome } from "./Model.ts"
-import { execute } from "./observe.ts"
+import { execute } from "./execute.ts"
 
 /**
  * Asks, and hangs up while the command is under way. Whatever comes of it has come when this ends: commands are carried

@@ -4,15 +4,15 @@
  * @module
  */
 export { BacklogTestClock, layerTest, layerTestOver } from "../services/layers.ts"
-export { stepObserved, isSameOutcome } from "./accept.ts"
+export { stepObserved, isSameOutcome } from "./stepObserved.ts"
 export { commandArbitrary, defaultPools, newCardArbitrary, type Pools } from "./arbitraries.ts"
-export { checkClaimOrder, type ClaimOrderReport } from "./claimOrder.ts"
+export { checkClaimOrder, type ClaimOrderReport } from "./checkClaimOrder.ts"
 export { type ObservedCommand, stepConcurrent } from "./explainAnswers.ts"
 export { generateClaimProgram, generateProgram, type ProgramSize } from "./generateProgram.ts"
 export { type History, HistoryRecorder, type Operation } from "./History.ts"
-export { type BacklogState, checkInvariants } from "./invariants.ts"
-export { checkLinearizability, type LinearizabilityReport } from "./linearizable.ts"
-export { LogChecker } from "./LogCheck.ts"
+export { type BacklogState, checkInvariants } from "./checkInvariants.ts"
+export { checkLinearizability, type LinearizabilityReport } from "./checkLinearizability.ts"
+export { LogChecker } from "./LogChecker.ts"
 export {
   emptyModel,
   type Model,
@@ -25,7 +25,7 @@ export {
   type ModelRejection
 } from "./Model.ts"
 export { explainCard, listCards, type ModelListOptions, computeStats, whyNothingClaimable } from "./modelQueries.ts"
-export { execute } from "./observe.ts"
+export { execute } from "./execute.ts"
 export {
   describeProgram,
   type AnswerDelivery,

@@ -7,10 +7,10 @@ import { generateClaimProgram, generateProgram } from "./generateProgram.ts"
 import { type History, HistoryRecorder } from "./History.ts"
 import type { ModelCommand } from "./Model.ts"
 import { executeAndInterrupt } from "./hangUp.ts"
-import { execute } from "./observe.ts"
+import { execute } from "./execute.ts"
 import type { Step } from "./Program.ts"
 import { seededRandom } from "./seededRandom.ts"
-import { SimulatedWorker } from "./Worker.ts"
+import { SimulatedWorker } from "./SimulatedWorker.ts"
 
 /** Who does what at the same time. */
 export interface RunConcurrentlyOptions {

@@ -11,14 +11,14 @@ import type { InvalidInput } from "../services/InvalidInput.ts"
 import { BacklogTestClock } from "../services/layers.ts"
 import { sameJson } from "./sameJson.ts"
 import { type ObservedCommand, stepConcurrent } from "./explainAnswers.ts"
-import { checkInvariants } from "./invariants.ts"
+import { checkInvariants } from "./checkInvariants.ts"
 import { emptyModel, type Model, type ModelCard, type ModelOutcome } from "./Model.ts"
 import { explainCard, listCards, computeStats, whyNothingClaimable } from "./modelQueries.ts"
 import { executeAndInterrupt } from "./hangUp.ts"
-import { execute } from "./observe.ts"
+import { execute } from "./execute.ts"
 import type { AnswerDelivery, Program, Step } from "./Program.ts"
 import { restoreModel, step as stepModel } from "./step.ts"
-import { SimulatedWorker } from "./Worker.ts"
+import { SimulatedWorker } from "./SimulatedWorker.ts"
 
 /** What asking a backlog fails with. */
 export type ProgramFailure = CardNotFound | InvalidInput | SqlError.SqlError

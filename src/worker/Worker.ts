@@ -2,7 +2,7 @@ import { Deferred, Duration, Effect, FiberSet, Fiber, Option } from "effect"
 import type { SqlError } from "effect/sql"
 import { type BacklogService, type Card, InvalidInput } from "../index.ts"
 import { claimCards } from "./claimCards.ts"
-import { type Crew, makeCrew, stop } from "./Crew.ts"
+import { type Crew, makeCrew, stop } from "./WorkerState.ts"
 import type { WorkerReport } from "./WorkerEvent.ts"
 import { decodeWorkerOptions, type WorkerOptions } from "./WorkerOptions.ts"
 

@@ -1,5 +1,5 @@
 import { Deferred, Effect, Exit, Semaphore } from "effect"
-import type { Crew } from "./Crew.ts"
+import type { Crew } from "./WorkerState.ts"
 import type { Lease, Stopped } from "./Lease.ts"
 
 /** How it went with a card. */

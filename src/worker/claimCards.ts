@@ -1,7 +1,7 @@
 import { Clock, Deferred, Effect, Fiber, FiberSet, Option, Queue, Random } from "effect"
-import type { Crew } from "./Crew.ts"
+import type { Crew } from "./WorkerState.ts"
 import { whileUnavailable } from "./whileUnavailable.ts"
-import { beginWith } from "./workOn.ts"
+import { beginWith } from "./workOnCard.ts"
 
 /** How often it is asked whether there is anything left to do, where the worker ends when there is not, in seconds. */
 const lookAgainSeconds = 1

@@ -1,6 +1,6 @@
 import { Clock, Deferred, Effect, Exit } from "effect"
 import type { Attempted } from "./attempt.ts"
-import { askedOnce, type Crew } from "./Crew.ts"
+import { askedOnce, type Crew } from "./WorkerState.ts"
 import { failureText } from "./failureText.ts"
 import type { Lease, NewClaim } from "./Lease.ts"
 import { retryDelay } from "./retryDelay.ts"

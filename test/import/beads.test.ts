@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect, Result } from "effect"
 import { decodeBeadsLine, toIssue } from "../../src/import/beads.ts"
-import { readLines } from "../../src/import/lines.ts"
+import { readLines } from "../../src/import/readLines.ts"
 import { planImport } from "../../src/import/planImport.ts"
 import { readBeads } from "../../src/import/readBeads.ts"
 

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { Card } from "../../src/index.ts"
 import { decodeBeadsLine, toIssue } from "../../src/import/beads.ts"
-import { encodeBeads } from "../../src/import/beadsOfCard.ts"
+import { encodeBeads } from "../../src/import/encodeBeads.ts"
 import { cli, json, onServer, temporaryDirectory } from "../cli/support.ts"
 import { plainCard } from "../support/plainCard.ts"
 

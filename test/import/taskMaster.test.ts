@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { readFile } from "node:fs/promises"
-import type { Issue } from "../../src/import/Issue.ts"
+import type { Issue } from "../../src/import/Source.ts"
 import { planImport, planRecords } from "../../src/import/planImport.ts"
 import { readTaskMaster } from "../../src/import/readTaskMaster.ts"
 import { decodeTasks } from "../../src/import/taskMaster.ts"

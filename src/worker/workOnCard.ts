@@ -1,6 +1,6 @@
 import { Deferred, Effect, FiberSet, Queue } from "effect"
 import { attempt, type Attempted } from "./attempt.ts"
-import type { Crew } from "./Crew.ts"
+import type { Crew } from "./WorkerState.ts"
 import { holdLease, type Lease, type NewClaim } from "./Lease.ts"
 import { settle } from "./settle.ts"
 

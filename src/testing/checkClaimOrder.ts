@@ -1,6 +1,6 @@
 import type { ClaimChoice } from "../domain/Command.ts"
 import type { RecordedEvent } from "../events/RecordedEvent.ts"
-import { applyEvent, toModelEvent } from "./follow.ts"
+import { applyEvent, toModelEvent } from "./applyEvent.ts"
 import { type History, type Operation, overlaps, possibleTimes } from "./History.ts"
 import { type ModelCard, type ModelCommand, receiptKey } from "./Model.ts"
 import { byClaimOrder, isDue, isExpired, unmetDependencies } from "./modelQueries.ts"

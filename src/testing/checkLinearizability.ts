@@ -1,4 +1,4 @@
-import { stepObserved } from "./accept.ts"
+import { stepObserved } from "./stepObserved.ts"
 import { type History, type Operation, overlaps, possibleTimes } from "./History.ts"
 import { claimedCards } from "./claimedIn.ts"
 import {
