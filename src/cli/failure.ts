@@ -1,5 +1,11 @@
 import { Schema } from "effect"
 import { CliError } from "effect/cli"
+import { ConsumerNotFound, NotParked } from "./ConsumerNotFound.ts"
+import { DatabaseFailed, DatabaseUnavailable, NotPermitted } from "./DatabaseUnavailable.ts"
+import { FileExists, FileNotWritten } from "./FileNotWritten.ts"
+import { NothingClaimable } from "./NothingClaimable.ts"
+import { ServeRefused } from "../http/access/problems.ts"
+import { ImportRefused } from "../import/ImportPlan.ts"
 import {
   AccessTokenConflict,
   AccessTokenNotFound,
@@ -18,22 +24,16 @@ import {
   LogFileRefused,
   MigrationRefused,
   MomentNotReached,
+  ReadOnlyReplica,
   RebuildBlocked,
   RebuildRefused,
   RebuildSuperseded,
-  RemovalPending,
-  ReadOnlyReplica,
   Rejection,
+  RemovalPending,
   ReplicaBehind,
   ReplicaConflict,
   UndecodableEvent
 } from "../index.ts"
-import { ServeRefused } from "../http/access/problems.ts"
-import { ImportRefused } from "../import/ImportRefused.ts"
-import { ConsumerNotFound, NotParked } from "./ConsumerNotFound.ts"
-import { DatabaseFailed, DatabaseUnavailable, NotPermitted } from "./DatabaseUnavailable.ts"
-import { FileExists, FileNotWritten } from "./FileNotWritten.ts"
-import { NothingClaimable } from "./NothingClaimable.ts"
 
 /** How the program ends. */
 export const exitCodes = {

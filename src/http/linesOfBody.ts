@@ -1,10 +1,9 @@
 import { Effect, Option, Stream } from "effect"
 import type { SqlError } from "effect/sql"
-import type { Line } from "../import/readLines.ts"
-import { readLinePages } from "../import/pagesOfLines.ts"
-import { InvalidInput } from "../index.ts"
-import type { Unauthorized } from "./access/problems.ts"
 import { stillValid } from "./Authority.ts"
+import type { Unauthorized } from "./access/problems.ts"
+import { type Line, readLinePages } from "../import/readLines.ts"
+import { InvalidInput } from "../index.ts"
 
 /** How often the sender is checked while its next lines are on their way. */
 const checkEvery = "1 second"

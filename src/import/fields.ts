@@ -1,3 +1,52 @@
+import { DateTime, Option } from "effect"
+import { shortened } from "../domain/shortened.ts"
+
+const iso = /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)\s?([Zz]|[+-]\d\d(?::?\d\d)?)?)?$/
+const short = /^(\d\d)[-/.](\d\d)[-/.](\d\d)$/
+
+/**
+ * A time as trackers write it: a day, or a day and a time, in UTC unless an offset is given; also a day as `22-01-26`.
+ * None when it is none that the calendar has.
+ */
+export const parseTime = (written: string): Option.Option<DateTime.Utc> => {
+  const text = written.trim().replace(short, "20$3-$2-$1")
+  const [, day, time = "00:00", offset = "Z"] = iso.exec(text) ?? []
+  if (day === undefined || !isDay(day)) return Option.none()
+  const colon = /^[+-]\d\d$/.test(offset) ? `${offset}:00` : offset.replace(/^([+-]\d\d)(\d\d)$/, "$1:$2").toUpperCase()
+  return DateTime.make(`${day}T${time}${colon}`)
+}
+
+/** Not so for the 30th of February, which `Date` takes for a day in March. */
+const isDay = (day: string): boolean => {
+  const time = new Date(`${day}T00:00:00Z`)
+  return !Number.isNaN(time.getTime()) && time.toISOString().startsWith(day)
+}
+
+/** Texts one after the other, all but the first under headings of their own; `null` when there is none. */
+export const joinSections = (
+  first: string | null | undefined,
+  headed: Readonly<Record<string, string | null | undefined>>
+): string | null => {
+  const parts = [
+    first,
+    ...Object.entries(headed).map(([heading, text]) =>
+      text == null || text === "" ? null : `## ${heading}\n\n${text}`
+    )
+  ].filter((part) => part != null && part !== "")
+  return parts.length === 0 ? null : parts.join("\n\n")
+}
+
+/** A schema's complaint without its line breaks: `must not be empty at ["title"]`. */
+export const describeSchemaError = (complaint: string): string => shortened(complaint.replace(/\s+/g, " "))
+
+/** Whether a field has nothing in it that could be lost. */
+export const isEmpty = (value: unknown): boolean =>
+  value === undefined ||
+  value === null ||
+  value === "" ||
+  (Array.isArray(value) && value.length === 0) ||
+  (typeof value === "object" && Object.keys(value).length === 0)
+
 /** The status that a card starts with. */
 export type InitialStatus = "ready" | "blocked" | "done"
 

@@ -1,12 +1,11 @@
 import { DateTime, Effect, Option, Stream } from "effect"
-import { describePath } from "../domain/Rejection.ts"
 import { maximumCardsAtOnce } from "../domain/Command.ts"
-import { BacklogService, type Card, type NewCard } from "../index.ts"
-import { digestCard, compareContent } from "./cardDigest.ts"
-import { ImportRefused } from "./ImportRefused.ts"
+import { describePath } from "../domain/Rejection.ts"
+import { type ImportPlan, ImportRefused, type PlannedCard } from "./ImportPlan.ts"
 import type { Source, SourceRecord } from "./Source.ts"
-import type { ImportPlan, PlannedCard } from "./ImportPlan.ts"
-import { type Outcome, makeReport } from "./reportImport.ts"
+import { compareContent, digestCard } from "./cardDigest.ts"
+import { makeReport, type Outcome } from "./reportImport.ts"
+import { BacklogService, type Card, type NewCard } from "../index.ts"
 
 /** Cards that one transaction creates, and the most characters in their bodies. */
 const cardsAtOnce = 500

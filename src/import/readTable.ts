@@ -1,10 +1,35 @@
 import { Effect, Option, Result, type Scope, Stream } from "effect"
 import { SqlClient, type SqlConnection, type SqlError } from "effect/sql"
-import type { Source, SourceRecord } from "./Source.ts"
-import { SourceUnreadable } from "./SourceUnreadable.ts"
-import { quoteIdentifier, type TableName } from "./tableName.ts"
-import { decodeRow, type TableColumn, tableColumns, type TableRow } from "./tableRow.ts"
+import { type Source, type SourceRecord, SourceUnreadable } from "./Source.ts"
 import type { StatusMap } from "./fields.ts"
+import { decodeRow, type TableColumn, tableColumns, type TableRow } from "./tableRow.ts"
+
+/** The name of a table as it is written: `tasks`, `public.tasks`, with double quotes where a part has a dot in it. */
+interface TableName {
+  /** For a statement, every part in double quotes: nothing in it can be anything but a name. */
+  readonly quoted: string
+}
+
+const part = /(?:"((?:[^"]|"")*)"|([^".]+))/y
+
+/** Reads a table's name, or answers `undefined` when it is none. Letters stay as they are: `Tasks` is not `tasks`. */
+export const parseTableName = (written: string): TableName | undefined => {
+  const parts: Array<string> = []
+  let at = 0
+  do {
+    part.lastIndex = at
+    const match = part.exec(written)
+    if (match === null) return undefined
+    const name = match[1]?.replaceAll('""', '"') ?? match[2] ?? ""
+    if (name === "" || name.includes("\u0000")) return undefined
+    parts.push(name)
+    at = part.lastIndex
+  } while (written[at++] === ".")
+  return at <= written.length || parts.length > 2 ? undefined : { quoted: parts.map(quoteIdentifier).join(".") }
+}
+
+/** A name for a statement. */
+const quoteIdentifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 /** Rows that are fetched at once. */
 const rowsAtOnce = 500

@@ -1,8 +1,7 @@
 import { DateTime, Option, Result } from "effect"
 import { jsonProblemText, parseExactJson } from "../domain/exactJson.ts"
-import type { SourceClaim, Issue } from "./Source.ts"
-import { parseTime } from "./times.ts"
-import { isInProgress, parsePriority, type StatusMap, parseStatus } from "./fields.ts"
+import type { Issue, SourceClaim } from "./Source.ts"
+import { isInProgress, parsePriority, parseStatus, parseTime, type StatusMap } from "./fields.ts"
 
 /** The columns of a table that a card can be made of, or that the report tells of. */
 export const tableColumns = [

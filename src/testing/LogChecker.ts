@@ -1,9 +1,8 @@
 import { DateTime } from "effect"
 import type { RecordedEvent } from "../events/RecordedEvent.ts"
+import { type ModelCard, receiptKey, sameJson } from "./Model.ts"
 import { applyEvent, type ModelEvent, toModelEvent } from "./applyEvent.ts"
-import { sameJson } from "./sameJson.ts"
 import { checkInvariants } from "./checkInvariants.ts"
-import { type ModelCard, receiptKey } from "./Model.ts"
 import { byId, isDue, unmetDependencies } from "./modelQueries.ts"
 
 /**

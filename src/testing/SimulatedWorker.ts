@@ -1,7 +1,6 @@
 import { DateTime } from "effect"
-import { claimedCards } from "./claimedIn.ts"
-import type { ModelCommand, ModelOutcome } from "./Model.ts"
-import type { Step, CommandTemplate } from "./Program.ts"
+import { claimedCards, type ModelCommand, type ModelOutcome } from "./Model.ts"
+import type { CommandTemplate, Step } from "./Program.ts"
 
 interface Held {
   readonly id: string

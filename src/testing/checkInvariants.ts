@@ -1,7 +1,6 @@
 import type { Stats } from "../domain/Stats.ts"
-import { sameJson } from "./sameJson.ts"
-import type { ModelCard } from "./Model.ts"
-import { byId, listCards, computeStats } from "./modelQueries.ts"
+import { type ModelCard, sameJson } from "./Model.ts"
+import { byId, computeStats, listCards } from "./modelQueries.ts"
 
 /** A whole backlog at one moment, as JSON. */
 export interface BacklogState {

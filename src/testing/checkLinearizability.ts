@@ -1,7 +1,6 @@
-import { stepObserved } from "./stepObserved.ts"
 import { type History, type Operation, overlaps, possibleTimes } from "./History.ts"
-import { claimedCards } from "./claimedIn.ts"
 import {
+  claimedCards,
   type Model,
   type ModelCard,
   type ModelCommand,
@@ -12,6 +11,7 @@ import {
 } from "./Model.ts"
 import { isExpired } from "./modelQueries.ts"
 import { step } from "./step.ts"
+import { stepObserved } from "./stepObserved.ts"
 
 /** What was checked, and what no order explains. */
 export interface LinearizabilityReport {

@@ -2,10 +2,37 @@ import { Data, Effect } from "effect"
 import { randomUUID } from "node:crypto"
 import type { BacklogService } from "../services/BacklogService.ts"
 import type { BacklogTestClock } from "../services/layers.ts"
-import { generateProgram } from "./generateProgram.ts"
 import { describeProgram, type Program } from "./Program.ts"
-import { type ProgramFailure, type Backup, runProgram } from "./runProgram.ts"
-import { shrink } from "./shrink.ts"
+import { generateProgram } from "./generateProgram.ts"
+import { type Backup, type ProgramFailure, runProgram } from "./runProgram.ts"
+
+/**
+ * Cuts a list of which something fails down to a short one of which it still fails: without any one of its items it
+ * would not. Takes away halves first, then quarters, and so on (delta debugging). `fails` says whether a list fails.
+ */
+export const shrink = <A, E, R>(
+  items: ReadonlyArray<A>,
+  fails: (items: ReadonlyArray<A>) => Effect.Effect<boolean, E, R>
+): Effect.Effect<ReadonlyArray<A>, E, R> =>
+  Effect.gen(function* () {
+    let smallest = items
+    let size = Math.ceil(items.length / 2)
+    while (size >= 1) {
+      let removed = false
+      for (let start = 0; start < smallest.length;) {
+        const without = [...smallest.slice(0, start), ...smallest.slice(start + size)]
+        if (without.length < smallest.length && (yield* fails(without))) {
+          smallest = without
+          removed = true
+        } else {
+          start += size
+        }
+      }
+      if (size === 1 && !removed) break
+      size = size === 1 ? 1 : Math.ceil(size / 2)
+    }
+    return smallest
+  })
 
 /** A program whose answers the rules do not allow, cut down to the steps that it takes. */
 export class SimulationFailed extends Data.TaggedError("SimulationFailed")<{

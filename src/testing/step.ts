@@ -1,6 +1,5 @@
 import { DateTime } from "effect"
 import type { NewCard } from "../domain/Command.ts"
-import { sameJson } from "./sameJson.ts"
 import {
   type Model,
   type ModelAnswer,
@@ -9,7 +8,8 @@ import {
   type ModelOutcome,
   type ModelRejection,
   noClaim,
-  receiptKey
+  receiptKey,
+  sameJson
 } from "./Model.ts"
 import { byClaimOrder, byId, isClaimable, isExpired } from "./modelQueries.ts"
 

@@ -1,6 +1,43 @@
-import { sameJson } from "./sameJson.ts"
-import type { Model, ModelCommand, ModelOutcome } from "./Model.ts"
+import { type Model, type ModelCommand, type ModelOutcome, sameJson } from "./Model.ts"
 import { step } from "./step.ts"
+
+/** A command that was asked for, and what came of it; `undefined` when nobody knows whether it was carried out. */
+export interface ObservedCommand {
+  readonly command: ModelCommand
+  readonly outcome: ModelOutcome | undefined
+}
+
+/**
+ * The models that may be after commands which were under way at the same time, at `now` (milliseconds since 1970): one
+ * for each order of the commands that explains every answer, from any of the models that may have been before. None
+ * when no order does. A command of which nobody knows may have been carried out or not.
+ */
+export const stepConcurrent = (
+  models: ReadonlyArray<Model>,
+  asked: ReadonlyArray<ObservedCommand>,
+  now: number
+): ReadonlyArray<Model> => {
+  const found = models.flatMap((model) => explanations(model, asked, now))
+  return found.length < 2 ? found : [...new Map(found.map((model) => [keyOf(model), model])).values()]
+}
+
+const explanations = (model: Model, asked: ReadonlyArray<ObservedCommand>, now: number): ReadonlyArray<Model> => {
+  if (asked.length === 0) return [model]
+  return asked.flatMap(({ command, outcome }, index) => {
+    const others = asked.toSpliced(index, 1)
+    if (outcome === undefined) {
+      return [...explanations(model, others, now), ...explanations(step(model, command, now)[0], others, now)]
+    }
+    const after = stepObserved(model, command, now, outcome)
+    return after === undefined ? [] : explanations(after, others, now)
+  })
+}
+
+const keyOf = ({ cards, receipts }: Model): string =>
+  JSON.stringify([[...cards].sort(byKey), [...receipts].sort(byKey)])
+
+const byKey = ([left]: readonly [string, unknown], [right]: readonly [string, unknown]): number =>
+  left < right ? -1 : 1
 
 /**
  * The model after a command that was answered so, or `undefined` when the rules do not allow that answer at `now`

@@ -1,11 +1,36 @@
-import { Deferred, Effect, FiberSet, Queue, type Scope, Semaphore } from "effect"
-import type { SqlError } from "effect/sql"
+import { Deferred, Effect, FiberSet, Queue, Random, type Scope, Semaphore } from "effect"
+import { SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
 import { disclosableCause } from "../events/disclosable.ts"
 import { BacklogService, type Card } from "../index.ts"
+import { directoryLostIn } from "../services/pglite/HeldDirectory.ts"
+import { troubleOf } from "../sql/troubleOf.ts"
 import type { Lease, Stopped } from "./Lease.ts"
-import type { Settings } from "./WorkerOptions.ts"
-import type { WorkerEvent, WorkerReport } from "./WorkerEvent.ts"
+import type { Settings, WorkerEvent, WorkerReport } from "./WorkerOptions.ts"
+
+const firstPauseMillis = 200
+const longestPauseMillis = 10_000
+
+/**
+ * Tries again as long as the database does not answer, less and less often. What it refuses is not tried again, and an
+ * embedded directory that was lost never answers again.
+ */
+export const whileUnavailable = Effect.fnUntraced(function* <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  tell: (event: WorkerEvent) => Effect.Effect<void>
+): Effect.fn.Return<A, E, R> {
+  for (let pause = firstPauseMillis; ; pause = Math.min(pause * 2, longestPauseMillis)) {
+    const tried = yield* Effect.result(effect)
+    if (tried._tag === "Success") return tried.success
+    const error = tried.failure
+    if (!SqlError.isSqlError(error) || troubleOf(error) !== "unavailable" || directoryLostIn(error) !== undefined) {
+      return yield* Effect.fail(error)
+    }
+    const retryAfterMillis = Math.ceil(pause * (yield* Random.nextBetween(0.5, 1)))
+    yield* tell({ _tag: "Unavailable", error, retryAfterMillis })
+    yield* Effect.sleep(retryAfterMillis)
+  }
+})
 
 /** Who asks, and under an id of its own: however often it is asked, it is done once. */
 export const askedOnce = ({ actor }: Settings) => ({ actor, commandId: randomUUID() })

@@ -1,10 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect, Option, Result } from "effect"
 import { fileURLToPath } from "node:url"
-import { matchSpelling, decodeTask, splitTaskFile } from "../../src/import/backlogMd.ts"
+import { parseTime } from "../../src/import/fields.ts"
 import { planImport } from "../../src/import/planImport.ts"
-import { readBacklogMd } from "../../src/import/readBacklogMd.ts"
-import { parseTime } from "../../src/import/times.ts"
+import { decodeTask, matchSpelling, readBacklogMd, splitTaskFile } from "../../src/import/readBacklogMd.ts"
 
 const folder = fileURLToPath(new URL("fixtures/backlog-md", import.meta.url))
 const statuses = new Map([["idea", "blocked"]] as const)

@@ -1,9 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect, Result } from "effect"
-import { decodeBeadsLine, toIssue } from "../../src/import/beads.ts"
-import { readLines } from "../../src/import/readLines.ts"
 import { planImport } from "../../src/import/planImport.ts"
-import { readBeads } from "../../src/import/readBeads.ts"
+import { decodeBeadsLine, readBeads, toIssue } from "../../src/import/readBeads.ts"
+import { readLines } from "../../src/import/readLines.ts"
 
 const required = { id: "a", title: "A", status: "open", priority: 2, created_at: "2026-01-22T12:04:05Z" }
 

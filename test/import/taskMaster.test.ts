@@ -1,11 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import { readFile } from "node:fs/promises"
 import type { Issue } from "../../src/import/Source.ts"
 import { planImport, planRecords } from "../../src/import/planImport.ts"
-import { readTaskMaster } from "../../src/import/readTaskMaster.ts"
-import { decodeTasks } from "../../src/import/taskMaster.ts"
-import { Result } from "effect"
+import { decodeTasks, readTaskMaster } from "../../src/import/readTaskMaster.ts"
 
 const none = new Map()
 
