@@ -1,10 +1,5 @@
 import { Schema } from "effect"
 import { CliError } from "effect/cli"
-import { ConsumerNotFound, NotParked } from "./ConsumerNotFound.ts"
-import { DatabaseFailed, DatabaseUnavailable, NotPermitted } from "./DatabaseUnavailable.ts"
-import { FileExists, FileNotWritten } from "./FileNotWritten.ts"
-import { NothingClaimable } from "./NothingClaimable.ts"
-import { ServeRefused } from "../http/access/problems.ts"
 import { ImportRefused } from "../import/ImportPlan.ts"
 import {
   AccessTokenConflict,
@@ -34,6 +29,11 @@ import {
   ReplicaConflict,
   UndecodableEvent
 } from "../index.ts"
+import { ServeRefused } from "../http/errors.ts"
+import { ConsumerNotFound, NotParked } from "./ConsumerNotFound.ts"
+import { DatabaseFailed, DatabaseUnavailable, NotPermitted } from "./DatabaseUnavailable.ts"
+import { FileExists, FileNotWritten } from "./FileNotWritten.ts"
+import { NothingClaimable } from "./NothingClaimable.ts"
 
 /** How the program ends. */
 export const exitCodes = {

@@ -1,5 +1,5 @@
 import { DateTime, Effect, Option, Stream } from "effect"
-import { maximumCardsAtOnce } from "../domain/Command.ts"
+import { maxCardsAtOnce } from "../domain/Command.ts"
 import { describePath } from "../domain/Rejection.ts"
 import { type ImportPlan, ImportRefused, type PlannedCard } from "./ImportPlan.ts"
 import type { Source, SourceRecord } from "./Source.ts"
@@ -38,11 +38,9 @@ export const checkStrict = <E, R>(plan: ImportPlan, source: Source<E, R>): Effec
       }))
   ]
   if (problems.length > 0) return refused(source, problems)
-  return plan.cards.size <= maximumCardsAtOnce
+  return plan.cards.size <= maxCardsAtOnce
     ? Effect.void
-    : refused(source, [
-        { line: plan.lines, problem: `with --strict an import takes at most ${maximumCardsAtOnce} cards` }
-      ])
+    : refused(source, [{ line: plan.lines, problem: `with --strict an import takes at most ${maxCardsAtOnce} cards` }])
 }
 
 const leftOutProblem = (id: string, detail: string): string => `${JSON.stringify(id)} would be left out: ${detail}`

@@ -41,7 +41,7 @@ const Settings = Schema.Struct({
   owner: ClaimMany.fields.owner,
   actor: Schema.optional(Complete.fields.actor),
   phase: ClaimMany.fields.phase,
-  minimumPriority: ClaimMany.fields.minimumPriority,
+  minPriority: ClaimMany.fields.minPriority,
   ttlSeconds: ClaimMany.fields.ttlSeconds,
   concurrency: Schema.optional(count(1, 500)),
   prefetch: Schema.optional(count(0, 500)),
@@ -62,7 +62,7 @@ export interface WorkerOptions<E = never, R = never> {
   /** Only cards of this phase. */
   readonly phase?: string | undefined
   /** Only cards of this priority or more. */
-  readonly minimumPriority?: number | undefined
+  readonly minPriority?: number | undefined
   /**
    * What is done with a card. What it answers, any JSON, is the card's result; `undefined` is `null`. It fails the attempt
    * by failing, dying or interrupting itself. It is interrupted when the lease is lost, and when the worker ends and the
@@ -114,7 +114,7 @@ const decode = decodeInput(Settings)
 export type Settings = ReturnType<typeof complete>
 
 const complete = (given: typeof Settings.Type) => ({
-  choice: { phase: given.phase, minimumPriority: given.minimumPriority },
+  choice: { phase: given.phase, minPriority: given.minPriority },
   owner: given.owner,
   actor: given.actor ?? given.owner,
   ttlSeconds: given.ttlSeconds ?? 300,

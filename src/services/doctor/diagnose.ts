@@ -1,4 +1,4 @@
-import { filesOf } from "../pglite/directoryAccess.ts"
+import { filesOf } from "../pglite/directoryPermissions.ts"
 import { quoted } from "../../domain/visibleText.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
 import type { DoctorFinding } from "./DoctorFinding.ts"
