@@ -1,5 +1,5 @@
 import { DateTime, Option } from "effect"
-import { shortened } from "../domain/shortened.ts"
+import { shortened } from "../domain/displayText.ts"
 
 const iso = /^(\d{4}-\d\d-\d\d)(?:[Tt ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)\s?([Zz]|[+-]\d\d(?::?\d\d)?)?)?$/
 const short = /^(\d\d)[-/.](\d\d)[-/.](\d\d)$/

@@ -1,5 +1,5 @@
 import { Result, Schema, Stream } from "effect"
-import { jsonProblemText, parseExactJson } from "../domain/exactJson.ts"
+import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
 import type { Issue, Source, SourceRecord } from "./Source.ts"
 import { describeSchemaError, isEmpty, joinSections } from "./fields.ts"
 import { readLines } from "./readLines.ts"

@@ -1,5 +1,5 @@
 import { Effect, Result, Schema } from "effect"
-import { jsonProblemText, parseExactJson } from "../domain/exactJson.ts"
+import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
 import {
   type Issue,
   makeSource,

@@ -1,5 +1,5 @@
 import { DateTime, Option, Result } from "effect"
-import { jsonProblemText, parseExactJson } from "../domain/exactJson.ts"
+import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
 import type { Issue, SourceClaim } from "./Source.ts"
 import { isInProgress, parsePriority, parseStatus, parseTime, type StatusMap } from "./fields.ts"
 

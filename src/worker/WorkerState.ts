@@ -1,10 +1,10 @@
 import { Deferred, Effect, FiberSet, Queue, Random, type Scope, Semaphore } from "effect"
 import { SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
-import { disclosableCause } from "../events/disclosable.ts"
+import { disclosableCause } from "../sql/sanitize.ts"
 import { BacklogService, type Card } from "../index.ts"
 import { directoryLostIn } from "../services/files/directoryErrors.ts"
-import { troubleOf } from "../sql/databaseErrorKind.ts"
+import { troubleOf } from "../sql/databaseErrors.ts"
 import type { Lease, Stopped } from "./Lease.ts"
 import type { Settings, WorkerEvent, WorkerReport } from "./WorkerOptions.ts"
 

@@ -1,8 +1,8 @@
 import { Cause, Clock, Deferred, Effect, Exit, FiberSet, Queue, Random, Semaphore } from "effect"
 import { SqlError } from "effect/sql"
 import { redactSecrets } from "../domain/redactSecrets.ts"
-import { disclosable } from "../events/disclosable.ts"
-import { databaseWords } from "../sql/databaseWords.ts"
+import { disclosable } from "../sql/sanitize.ts"
+import { databaseWords } from "../sql/databaseErrors.ts"
 import { holdLease, type Lease, type NewClaim, type Stopped } from "./Lease.ts"
 import { askedOnce, type Crew, whileUnavailable } from "./WorkerState.ts"
 
