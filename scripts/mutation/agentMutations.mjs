@@ -40,8 +40,8 @@ const mutations = [
   {
     name: "that a sentence of another module is one line without hidden characters",
     file: words,
-    find: "new Words(visibleJson(text))",
-    replace: "new Words(text)",
+    find: "new AgentText(visibleJson(text))",
+    replace: "new AgentText(text)",
     also: [{ find: "import { quoted, visibleJson, visibleLines }", replace: "import { quoted, visibleLines }" }],
     tests: answers
   },
@@ -97,8 +97,8 @@ const mutations = [
   {
     name: "that what was wrong with an input is in a frame",
     file: refusal,
-    find: "lines(words`Invalid input:`, framed(problem), words`Nothing was done.`)",
-    replace: "lines(words`Invalid input:`, sentence(problem), words`Nothing was done.`)",
+    find: "lines(agentText`Invalid input:`, frame(problem), agentText`Nothing was done.`)",
+    replace: "lines(agentText`Invalid input:`, fixedText(problem), agentText`Nothing was done.`)",
     tests: tools
   },
   {
@@ -111,14 +111,14 @@ const mutations = [
   {
     name: "that tools say what is data",
     file: "src/mcp/AgentTool.ts",
-    find: "showsText ? `${about} ${textIsData}` : about",
-    replace: "showsText ? about : `${about} ${textIsData}`",
+    find: "showsCardText ? `${description} ${textIsDataNote}` : description",
+    replace: "showsCardText ? description : `${description} ${textIsDataNote}`",
     tests: answers
   },
   {
     name: "that the instructions say what is data",
     file: "src/mcp/protocol.ts",
-    find: "Nothing can be changed here. ${texts}`",
+    find: "Nothing can be changed here. ${textInstructions}`",
     replace: "Nothing can be changed here.`",
     tests: answers
   },

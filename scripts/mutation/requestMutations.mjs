@@ -65,8 +65,8 @@ const mutations = [
   {
     name: "that a call of a token that is not valid is answered with a status",
     file: "src/mcp/routes.ts",
-    find: "if (error !== undefined && isOneMessage(response)) return refused(error)",
-    replace: "if (error !== undefined && response.status === 0) return refused(error)",
+    find: "if (error !== undefined && hasOneMessage(response)) return refusedResponse(error)",
+    replace: "if (error !== undefined && response.status === 0) return refusedResponse(error)",
     tests: revoked
   },
   {

@@ -20,7 +20,7 @@ export class ClaimOwners extends Context.Service<ClaimOwners, Effect.Success<typ
 }
 
 /** Fails when an agent is a worker and the claim not its own. */
-export const ownClaim = (
+export const requireOwnClaim = (
   { apart = [], owner, role }: Agent,
   claim: { readonly id: string; readonly token: number }
 ): Effect.Effect<void, Forbidden | Unauthorized | SqlError.SqlError, ClaimOwners> =>
@@ -40,9 +40,9 @@ const agentHeaders = { actor: "backlog-actor", owner: "backlog-owner", role: "ba
  */
 export const callerAgent = Effect.fnUntraced(function* (caller: CallerIdentity | undefined, headers: Headers.Headers) {
   const said = {
-    actor: yield* named(headers, agentHeaders.actor),
-    owner: yield* named(headers, agentHeaders.owner),
-    role: yield* decodeRole(headers)
+    actor: yield* decodeNameHeader(headers, agentHeaders.actor),
+    owner: yield* decodeNameHeader(headers, agentHeaders.owner),
+    role: yield* decodeRoleHeader(headers)
   }
   if (caller === undefined) return yield* new Unauthorized({ problem: "The server does not know who calls." })
   if (caller.role === "anybody") {
@@ -70,12 +70,12 @@ export const callerAgent = Effect.fnUntraced(function* (caller: CallerIdentity |
 })
 
 /** Bytes of headers are not text of any kind but ASCII, on which all agree. */
-const isPlain = (value: string): boolean => /^[ -~]*$/.test(value)
+const isAscii = (value: string): boolean => /^[ -~]*$/.test(value)
 
-const named = Effect.fnUntraced(function* (headers: Headers.Headers, header: string) {
+const decodeNameHeader = Effect.fnUntraced(function* (headers: Headers.Headers, header: string) {
   const value = headers[header]
   if (value === undefined) return undefined
-  if (!isPlain(value)) return yield* new InvalidInput({ problem: `the header ${header} takes ASCII only` })
+  if (!isAscii(value)) return yield* new InvalidInput({ problem: `the header ${header} takes ASCII only` })
   return yield* Effect.mapError(
     decodeName(value),
     (error) => new InvalidInput({ problem: `the header ${header}: ${error.problem}` })
@@ -84,7 +84,7 @@ const named = Effect.fnUntraced(function* (headers: Headers.Headers, header: str
 
 const decodeName = decodeInput(Name)
 
-const decodeRole = (headers: Headers.Headers): Effect.Effect<AccessRole | undefined, InvalidInput> => {
+const decodeRoleHeader = (headers: Headers.Headers): Effect.Effect<AccessRole | undefined, InvalidInput> => {
   const value = headers[agentHeaders.role]
   const role = AccessRole.literals.find((literal) => literal === value)
   return value !== undefined && role === undefined

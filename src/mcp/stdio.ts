@@ -4,7 +4,7 @@ import { Shutdown } from "../http/Shutdown.ts"
 import { withoutSecrets } from "../index.ts"
 import { type Agent, CurrentAgent } from "./Agent.ts"
 import { layerTools, type ToolRequirements } from "./layerTools.ts"
-import { about, answerToInexact, protocols, withoutSecretsInErrors } from "./protocol.ts"
+import { serverInfo, refuseInexactJson, protocols, redactErrors } from "./protocol.ts"
 
 /** Bytes of one message: more than the largest card needs. */
 const longestMessage = 32 * 1024 * 1024
@@ -30,7 +30,7 @@ const messages = (
   )
 
 const isMessage = (line: Uint8Array, answer: (text: string) => Effect.Effect<void>): Effect.Effect<boolean> => {
-  const inexact = answerToInexact(line)
+  const inexact = refuseInexactJson(line)
   if (inexact !== undefined) return Effect.as(answer(`${inexact}\n`), false)
   const text = new TextDecoder().decode(line)
   if (text.trim() === "") return Effect.succeed(false)
@@ -91,11 +91,11 @@ const served = Effect.fnUntraced(function* (
   const stdio = Stdio.make({
     args: Effect.succeed([]),
     stdin: messages(input, output).pipe(Stream.ensuring(Deferred.succeed(ended, undefined))),
-    stdout: () => Sink.forEach((text) => output(withoutSecretsInErrors(String(text)))),
+    stdout: () => Sink.forEach((text) => output(redactErrors(String(text)))),
     stderr: () => Sink.drain
   })
   const server = McpServer.layerStdio({
-    ...about(agent.role),
+    ...serverInfo(agent.role),
     protocols,
     registrations: layerTools(agent.role).pipe(Layer.provide(Layer.succeed(Shutdown, { begun: Deferred.await(ended) })))
   }).pipe(Layer.provide(Layer.succeed(Stdio.Stdio)(stdio)))

@@ -1,26 +1,26 @@
 import { Effect, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { BacklogService, type Card, InvalidInput } from "../../index.ts"
-import { cardSummary, lines, listed, words } from "../AgentText.ts"
-import { agentTool, card, commandId, json, oneOf, text, texts, whole } from "../AgentTool.ts"
+import { cardSummary, lines, listIds, agentText } from "../AgentText.ts"
+import { agentTool, cardParameter, commandIdParameter, json, oneOf, string, strings, integer } from "../AgentTool.ts"
 import { inTransaction } from "../../sql/inTransaction.ts"
 
 export const reviseTool = agentTool(
   "backlog_revise",
   {
-    about: "Change a card: what is given, all or nothing.",
-    takes: {
-      ...card,
-      title: Schema.optional(text()),
-      body: Schema.optional(text()),
-      phase: Schema.optional(text()),
-      priority: Schema.optional(whole()),
+    description: "Change a card: what is given, all or nothing.",
+    parameters: {
+      ...cardParameter,
+      title: Schema.optional(string()),
+      body: Schema.optional(string()),
+      phase: Schema.optional(string()),
+      priority: Schema.optional(integer()),
       acceptance: Schema.optional(json()),
       clear: Schema.optional(Schema.Array(oneOf(["body", "phase", "acceptance"]))),
-      addDependsOn: Schema.optional(texts()),
-      removeDependsOn: Schema.optional(texts())
+      addDependsOn: Schema.optional(strings()),
+      removeDependsOn: Schema.optional(strings())
     },
-    repeatable: true
+    isIdempotent: true
   },
   Effect.fnUntraced(function* ({ addDependsOn = [], clear = [], id, removeDependsOn = [], ...given }, agent) {
     const both = clear.find((part) => given[part] !== undefined)
@@ -42,35 +42,35 @@ export const reviseTool = agentTool(
     return {
       text:
         last.dependsOn.length === 0
-          ? words`${id} is as asked.`
-          : words`${id} is as asked; it depends on ${listed(last.dependsOn, 20)}.`,
+          ? agentText`${id} is as asked.`
+          : agentText`${id} is as asked; it depends on ${listIds(last.dependsOn, 20)}.`,
       data: { ...cardSummary(last, agent), dependsOn: last.dependsOn.slice(0, 20) }
     }
   })
 )
 
 /** Ids of cards that are named in an answer. */
-const named = 50
+const maxNamedIds = 50
 
 /** Dependencies that are looked up. */
-const looked = 100
+const maxLookedUp = 100
 
 const newCard = Schema.Struct({
-  id: text(),
-  title: text(),
-  body: Schema.optional(text("All that whoever works on it must know")),
-  phase: Schema.optional(text()),
-  priority: Schema.optional(whole("Greater is sooner; default 0")),
-  dependsOn: Schema.optional(texts("Ids that must be done first, of this call or other")),
+  id: string(),
+  title: string(),
+  body: Schema.optional(string("All that whoever works on it must know")),
+  phase: Schema.optional(string()),
+  priority: Schema.optional(integer("Greater is sooner; default 0")),
+  dependsOn: Schema.optional(strings("Ids that must be done first, of this call or other")),
   acceptance: Schema.optional(json("How to tell that it is done: any JSON")),
-  idempotencyKey: Schema.optional(text("Same key again: no new card"))
+  idempotencyKey: Schema.optional(string("Same key again: no new card"))
 })
 
 export const createTool = agentTool(
   "backlog_create",
   {
-    about: "Create cards, all or none, in any order.",
-    takes: { cards: Schema.Array(newCard), ...commandId }
+    description: "Create cards, all or none, in any order.",
+    parameters: { cards: Schema.Array(newCard), ...commandIdParameter }
   },
   Effect.fnUntraced(function* ({ cards, commandId: once }, { actor }) {
     const backlog = yield* BacklogService
@@ -80,15 +80,15 @@ export const createTool = agentTool(
     return {
       text: lines(
         created.length === 1
-          ? words`Created 1 card: ${listed(ids, named)}.`
-          : words`Created ${created.length} cards: ${listed(ids, named)}.`,
+          ? agentText`Created 1 card: ${listIds(ids, maxNamedIds)}.`
+          : agentText`Created ${created.length} cards: ${listIds(ids, maxNamedIds)}.`,
         missing.length === 0
           ? undefined
-          : words`They wait for cards that do not exist: ${listed(missing, named)}. Create those, or take the dependencies away with backlog_revise.`
+          : agentText`They wait for cards that do not exist: ${listIds(missing, maxNamedIds)}. Create those, or take the dependencies away with backlog_revise.`
       ),
       data: {
-        created: ids.length <= named ? ids : ids.length,
-        ...(missing.length === 0 ? {} : { missing: missing.slice(0, named) })
+        created: ids.length <= maxNamedIds ? ids : ids.length,
+        ...(missing.length === 0 ? {} : { missing: missing.slice(0, maxNamedIds) })
       }
     }
   })
@@ -99,6 +99,6 @@ const missingDependencies = Effect.fnUntraced(function* (cards: ReadonlyArray<Ca
   const backlog = yield* BacklogService
   const own = new Set(cards.map(({ id }) => id))
   const others = [...new Set(cards.flatMap(({ dependsOn }) => dependsOn))].filter((id) => !own.has(id))
-  const found = yield* Effect.forEach(others.slice(0, looked), (id) => backlog.get(id), { concurrency: 8 })
+  const found = yield* Effect.forEach(others.slice(0, maxLookedUp), (id) => backlog.get(id), { concurrency: 8 })
   return others.filter((_, index) => found[index]?._tag === "None")
 })

@@ -3,27 +3,44 @@ import { stillValid, whileValid } from "../../http/Caller.ts"
 import { Shutdown } from "../../http/Shutdown.ts"
 import { foundWithin } from "../../http/claimWaiting.ts"
 import { BacklogService, type Card, InvalidInput } from "../../index.ts"
-import { type Agent, ownClaim } from "../Agent.ts"
-import { cardSummary, claimedAnswer, joined, lines, moment, nothingAnswer, obstacles, words } from "../AgentText.ts"
-import { agentTool, choice, claim, commandId, text, ttl, whole } from "../AgentTool.ts"
+import { type Agent, requireOwnClaim } from "../Agent.ts"
+import {
+  cardSummary,
+  claimedAnswer,
+  join,
+  lines,
+  timeText,
+  nothingClaimableAnswer,
+  obstacleTexts,
+  agentText
+} from "../AgentText.ts"
+import {
+  agentTool,
+  choiceParameters,
+  claimParameters,
+  commandIdParameter,
+  string,
+  ttlParameter,
+  integer
+} from "../AgentTool.ts"
 
 export const releaseTool = agentTool(
   "backlog_release",
   {
-    about: "Give a card that you hold back unfinished.",
-    takes: {
-      ...claim,
-      reason: Schema.optional(text("What the next holder should know")),
-      retryAfterSeconds: Schema.optional(whole("Nobody can claim it for so long"))
+    description: "Give a card that you hold back unfinished.",
+    parameters: {
+      ...claimParameters,
+      reason: Schema.optional(string("What the next holder should know")),
+      retryAfterSeconds: Schema.optional(integer("Nobody can claim it for so long"))
     }
   },
   Effect.fnUntraced(function* (input, agent) {
-    yield* ownClaim(agent, input)
+    yield* requireOwnClaim(agent, input)
     const card = yield* (yield* BacklogService).release({ ...input, actor: agent.actor })
     const said =
       card.notBefore === null
-        ? words`${card.id} is given back.`
-        : words`${card.id} is given back, not to be claimed before ${moment(card.notBefore)}.`
+        ? agentText`${card.id} is given back.`
+        : agentText`${card.id} is given back, not to be claimed before ${timeText(card.notBefore)}.`
     return { text: said, data: cardSummary(card, agent) }
   })
 )
@@ -31,19 +48,19 @@ export const releaseTool = agentTool(
 export const renewTool = agentTool(
   "backlog_renew",
   {
-    about: "Extend your lease, from now on. Do it before the lease ends.",
-    takes: { ...claim, ...ttl },
-    repeatable: true
+    description: "Extend your lease, from now on. Do it before the lease ends.",
+    parameters: { ...claimParameters, ...ttlParameter },
+    isIdempotent: true
   },
   Effect.fnUntraced(function* (input, agent) {
-    yield* ownClaim(agent, input)
+    yield* requireOwnClaim(agent, input)
     const card = yield* (yield* BacklogService).renew({ ...input, actor: agent.actor })
-    const held = joined(" until ", [
-      words`You hold ${card.id} for ${card.claimTtlSeconds ?? 0} more seconds`,
-      card.claimExpiresAt === null ? undefined : moment(card.claimExpiresAt)
+    const held = join(" until ", [
+      agentText`You hold ${card.id} for ${card.claimTtlSeconds ?? 0} more seconds`,
+      card.claimExpiresAt === null ? undefined : timeText(card.claimExpiresAt)
     ])
     return {
-      text: words`${held}; the token is still ${card.claimToken ?? 0}.`,
+      text: agentText`${held}; the token is still ${card.claimToken ?? 0}.`,
       data: cardSummary(card, agent)
     }
   })
@@ -53,7 +70,7 @@ export const renewTool = agentTool(
  * Claims in one go, and gives back what was claimed when the call was cancelled meanwhile: nobody would hear of it, and
  * the card would wait for its lease to end. A claim under a `commandId` stays: asking again gets it.
  */
-export const heldOnlyIfHeard = <A, E, R>(
+export const releaseOnInterrupt = <A, E, R>(
   claim: Effect.Effect<A, E, R>,
   cardsOf: (claimed: A) => ReadonlyArray<Card>,
   agent: Agent,
@@ -62,11 +79,11 @@ export const heldOnlyIfHeard = <A, E, R>(
   Effect.uninterruptibleMask((restore) =>
     Effect.tap(claim, (claimed) => {
       const cards = commandId === undefined ? cardsOf(claimed) : []
-      return Effect.onInterrupt(restore(Effect.yieldNow), () => giveBack(cards, agent))
+      return Effect.onInterrupt(restore(Effect.yieldNow), () => releaseAll(cards, agent))
     })
   )
 
-const giveBack = (cards: ReadonlyArray<Card>, { actor }: Agent) =>
+const releaseAll = (cards: ReadonlyArray<Card>, { actor }: Agent) =>
   Effect.forEach(
     cards,
     ({ claimToken, id }) =>
@@ -79,30 +96,30 @@ const giveBack = (cards: ReadonlyArray<Card>, { actor }: Agent) =>
   ).pipe(Effect.catchCause((cause) => Effect.logWarning("A cancelled claim could not be given back.", cause)))
 
 /** Less than the 60 seconds after which clients give up. */
-const longestWait = 50
+const maxWaitSeconds = 50
 
 /** More cards than one agent works on at once. */
-const mostAtOnce = 20
+const maxCards = 20
 
 export const claimTool = agentTool(
   "backlog_claim",
   {
-    about:
+    description:
       "Take the best claimable card, or the one with id, under a lease. The answer has the token that renew, release and complete need. Says why when there is none.",
-    takes: {
-      id: Schema.optional(text()),
-      ...choice,
-      limit: Schema.optional(whole("Cards to take; default 1")),
-      waitSeconds: Schema.optional(whole(`Wait for a card, ${longestWait} at most`)),
-      ...ttl,
-      ...commandId
+    parameters: {
+      id: Schema.optional(string()),
+      ...choiceParameters,
+      limit: Schema.optional(integer("Cards to take; default 1")),
+      waitSeconds: Schema.optional(integer(`Wait for a card, ${maxWaitSeconds} at most`)),
+      ...ttlParameter,
+      ...commandIdParameter
     },
-    showsText: true
+    showsCardText: true
   },
   Effect.fnUntraced(function* (input, agent) {
     const { commandId: once, id, limit = 1, minPriority, phase, ttlSeconds, waitSeconds = 0 } = input
-    yield* inBounds("waitSeconds", waitSeconds, 0, longestWait)
-    yield* inBounds("limit", limit, 1, mostAtOnce)
+    yield* requireRange("waitSeconds", waitSeconds, 0, maxWaitSeconds)
+    yield* requireRange("limit", limit, 1, maxCards)
     if (id !== undefined && (waitSeconds > 0 || limit > 1)) {
       return yield* new InvalidInput({ problem: "waitSeconds and limit are for the best cards, and id names one" })
     }
@@ -111,7 +128,7 @@ export const claimTool = agentTool(
     const wish = { owner: agent.owner, actor: agent.actor, ttlSeconds, phase, minPriority, commandId: once }
     // Before the command, so that a card that does not exist yet does not use the id up.
     if (id !== undefined) yield* backlog.explain(id)
-    const taken = heldOnlyIfHeard(
+    const taken = releaseOnInterrupt(
       limit === 1 ? Effect.map(backlog.claim({ ...wish, id }), Option.toArray) : backlog.claimMany({ ...wish, limit }),
       (cards) => cards,
       agent,
@@ -125,19 +142,19 @@ export const claimTool = agentTool(
       waitSeconds
     )
     if (cards.length > 0) return claimedAnswer(cards, agent)
-    if (id === undefined || once !== undefined) return yield* nothingAnswer({ phase, minPriority }, once)
+    if (id === undefined || once !== undefined) return yield* nothingClaimableAnswer({ phase, minPriority }, once)
     const explanation = yield* backlog.explain(id)
     const why = explanation.claimable
-      ? [words`Another caller is claiming it right now.`]
-      : obstacles(explanation, agent.owner)
+      ? [agentText`Another caller is claiming it right now.`]
+      : obstacleTexts(explanation, agent.owner)
     return {
-      text: lines(words`Card ${id} cannot be claimed.`, ...why),
+      text: lines(agentText`Card ${id} cannot be claimed.`, ...why),
       data: { claimed: [], id, why: why.map(({ text: reason }) => reason) }
     }
   })
 )
 
-const inBounds = (name: string, value: number, least: number, most: number) =>
+const requireRange = (name: string, value: number, least: number, most: number) =>
   value < least || value > most
     ? Effect.fail(new InvalidInput({ problem: `Expected ${least} to ${most}\n  at ["${name}"]` }))
     : Effect.void

@@ -2,41 +2,41 @@ import { Effect, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { stillValid } from "../../http/Caller.ts"
 import { BacklogService, type Card, CardNotFound } from "../../index.ts"
-import { ownClaim } from "../Agent.ts"
-import { cardLine, cardSummary, lines, words } from "../AgentText.ts"
-import { agentTool, card, claim, oneOf, text } from "../AgentTool.ts"
+import { requireOwnClaim } from "../Agent.ts"
+import { cardLine, cardSummary, lines, agentText } from "../AgentText.ts"
+import { agentTool, cardParameter, claimParameters, oneOf, string } from "../AgentTool.ts"
 import { inTransaction } from "../../sql/inTransaction.ts"
 
 export const blockTool = agentTool(
   "backlog_block",
   {
-    about: "Set a card that you hold aside: nobody can claim it until an orchestrator makes it ready.",
-    takes: { ...claim, reason: text("What has to happen first") }
+    description: "Set a card that you hold aside: nobody can claim it until an orchestrator makes it ready.",
+    parameters: { ...claimParameters, reason: string("What has to happen first") }
   },
   Effect.fnUntraced(function* ({ id, reason, token }, agent) {
-    yield* ownClaim(agent, { id, token })
+    yield* requireOwnClaim(agent, { id, token })
     const backlog = yield* BacklogService
     const { actor } = agent
     // Whose claim is over must not end that of the next; and nobody gets the card between the two.
     const card = yield* inTransaction(yield* SqlClient.SqlClient)(
       Effect.andThen(backlog.release({ id, token, actor }), backlog.block({ id, reason, actor }))
     )
-    return { text: words`${card.id} is blocked; you do not hold it any more.`, data: cardSummary(card, agent) }
+    return { text: agentText`${card.id} is blocked; you do not hold it any more.`, data: cardSummary(card, agent) }
   })
 )
 
 export const setStatusTool = agentTool(
   "backlog_set_status",
   {
-    about: "Make a card ready again (unblocks, reopens, takes it from its holder), or block it. Ends any claim.",
-    takes: {
-      ...card,
+    description: "Make a card ready again (unblocks, reopens, takes it from its holder), or block it. Ends any claim.",
+    parameters: {
+      ...cardParameter,
       status: oneOf(["ready", "blocked"]),
-      reason: Schema.optional(text())
+      reason: Schema.optional(string())
     },
-    destroys: true,
-    repeatable: true,
-    showsText: true
+    isDestructive: true,
+    isIdempotent: true,
+    showsCardText: true
   },
   Effect.fnUntraced(function* ({ id, reason, status }, agent) {
     const backlog = yield* BacklogService
