@@ -5,7 +5,7 @@ import {
   type CardAt,
   CardNotFound,
   type EventOptions,
-  eventTypeNamed,
+  parseEventType,
   type RebuildProgress,
   type RemovalProgress
 } from "../index.ts"
@@ -66,7 +66,7 @@ export const layerAuditHandlers = HttpApiBuilder.group(
         const options = {
           ...filter,
           after: headers["last-event-id"] ?? filter.after ?? 0,
-          type: name === undefined ? undefined : eventTypeNamed(name)
+          type: name === undefined ? undefined : parseEventType(name)
         }
         const events = audit.events({ ...options, follow })
         if (follow) yield* refuseUnheard(options)

@@ -1,6 +1,6 @@
 import { Effect, Result, Schedule, Stream } from "effect"
 import type { EventOptions } from "../../index.ts"
-import { nameOfType } from "../../services/audit/EventTypeFilter.ts"
+import { typeName } from "../../services/audit/EventTypeFilter.ts"
 import { longestElement } from "../api/streams.ts"
 import { asked, isPassing, told } from "./asked.ts"
 import type { Endpoints } from "./connect.ts"
@@ -24,7 +24,7 @@ export const followed = (endpoint: Endpoints["audit"]["events"], options: typeof
           headers: {},
           query: withoutUndefined({
             ...options,
-            type: options.type === undefined ? undefined : nameOfType(options.type),
+            type: options.type === undefined ? undefined : typeName(options.type),
             after,
             follow
           }),
