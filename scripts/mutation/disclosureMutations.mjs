@@ -4,9 +4,9 @@ const databaseWords = "src/sql/databaseWords.ts"
 const disclosable = "src/events/disclosable.ts"
 const exactJson = "src/domain/exactJson.ts"
 const withoutSecrets = "src/services/withoutSecrets.ts"
-const answerProblems = "src/http/answerProblems.ts"
-const exactBody = "src/http/exactBody.ts"
-const exactAnswer = "src/http/client/exactAnswer.ts"
+const answerProblems = "src/http/problemResponses.ts"
+const exactBody = "src/http/RequestValidation.ts"
+const exactAnswer = "src/http/client/connect.ts"
 const connect = "src/http/client/connect.ts"
 const run = "src/cli/run.ts"
 
@@ -282,7 +282,7 @@ const mutations = [
   },
   {
     name: "that a metric has no token",
-    file: "src/http/operations/gauges.ts",
+    file: "src/http/operations.ts",
     find: "redactSecrets(consumer)",
     replace: "consumer",
     tests: told
@@ -375,7 +375,7 @@ const mutations = [
   },
   {
     name: "that the body of a request is kept exactly",
-    file: "src/http/Requests.ts",
+    file: "src/http/RequestValidation.ts",
     find: "    yield* bounded(exactBody(request))\n",
     replace: "",
     tests: exact

@@ -28,7 +28,7 @@ import {
   ReplicaConflict,
   UndecodableEvent
 } from "../index.ts"
-import { ServeRefused } from "../http/access/problems.ts"
+import { ServeRefused } from "../http/errors.ts"
 import { ImportRefused } from "../import/ImportRefused.ts"
 import { ConsumerNotFound, NotParked } from "./ConsumerNotFound.ts"
 import { DatabaseFailed, DatabaseUnavailable, NotPermitted } from "./DatabaseUnavailable.ts"

@@ -5,7 +5,7 @@ import { type JsonProblem, jsonProblemText, parseExactJson } from "../domain/exa
 import { Host } from "./Host.ts"
 
 /** More than any text of a card may have: what is longer is not read to its end. */
-const maximumBytes = 4 * 1024 * 1024
+const maxBytes = 4 * 1024 * 1024
 
 /** A text that a flag gives: `-` stands for standard input. */
 export const textOrInput = (flag: string, given: string | undefined) =>
@@ -24,7 +24,7 @@ const readInput = (flag: string) => Effect.flatMap(Host, ({ stdin }) => readText
 export const readText = (
   what: string,
   open: () => AsyncIterable<Uint8Array>,
-  maximum = maximumBytes
+  maximum = maxBytes
 ): Effect.Effect<string, InvalidInput> =>
   Effect.tryPromise({
     try: async () => {

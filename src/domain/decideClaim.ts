@@ -61,7 +61,7 @@ export const claimNext = (backlog: ClaimView, wish: ClaimWish, limit: number, no
 }
 
 const isAmong = ({ phase, priority }: Card, choice: ClaimChoice): boolean =>
-  (choice.phase === undefined || phase === choice.phase) && priority >= (choice.minimumPriority ?? -Infinity)
+  (choice.phase === undefined || phase === choice.phase) && priority >= (choice.minPriority ?? -Infinity)
 
 const takeOverIfExpired = (card: Card, now: DateTime.Utc): ReadonlyArray<DecidedEvent> => {
   const claim = claimOn(card)

@@ -6,9 +6,9 @@ import { quoted } from "./visibleText.ts"
 export const outlookWords = (outlook: ClaimOutlook, choice: ClaimChoice): string =>
   `${among(choice)}: ${because(outlook)}`
 
-const among = ({ minimumPriority, phase }: ClaimChoice): string =>
+const among = ({ minPriority, phase }: ClaimChoice): string =>
   (phase === undefined ? "" : ` in phase ${quoted(phase)}`) +
-  (minimumPriority === undefined ? "" : ` of priority ${minimumPriority} or more`)
+  (minPriority === undefined ? "" : ` of priority ${minPriority} or more`)
 
 const because = ({ counts, reason }: ClaimOutlook): string => {
   switch (reason) {

@@ -1,5 +1,5 @@
 import { DateTime, type Schema } from "effect"
-import { maximumGeneration, maximumToken, maximumTtlSeconds } from "../domain/Card.ts"
+import { maxGeneration, maxToken, maxTtlSeconds } from "../domain/Card.ts"
 import type { Event } from "../domain/Event.ts"
 import { isName, isReason } from "../domain/Text.ts"
 
@@ -45,11 +45,11 @@ const isOwner = (value: Schema.Json | undefined): value is string => typeof valu
 const isBetween = (value: Schema.Json | undefined, minimum: number, maximum: number): value is number =>
   typeof value === "number" && Number.isInteger(value) && value >= minimum && value <= maximum
 
-const isGeneration = (value: Schema.Json | undefined): value is number => isBetween(value, 0, maximumGeneration)
+const isGeneration = (value: Schema.Json | undefined): value is number => isBetween(value, 0, maxGeneration)
 
-const isToken = (value: Schema.Json | undefined): value is number => isBetween(value, 1, maximumToken)
+const isToken = (value: Schema.Json | undefined): value is number => isBetween(value, 1, maxToken)
 
-const isTtl = (value: Schema.Json | undefined): value is number => isBetween(value, 1, maximumTtlSeconds)
+const isTtl = (value: Schema.Json | undefined): value is number => isBetween(value, 1, maxTtlSeconds)
 
 const timePattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 

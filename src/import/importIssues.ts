@@ -1,6 +1,6 @@
 import { DateTime, Effect, Option, Stream } from "effect"
 import { describePath } from "../domain/Rejection.ts"
-import { maximumCardsAtOnce } from "../domain/Command.ts"
+import { maxCardsAtOnce } from "../domain/Command.ts"
 import { BacklogService, type Card, type NewCard } from "../index.ts"
 import { digestOfCard, differingContent } from "./cardDigest.ts"
 import { ImportRefused } from "./ImportRefused.ts"
@@ -39,11 +39,9 @@ export const refuseLosses = <E, R>(plan: ImportPlan, source: Source<E, R>): Effe
       }))
   ]
   if (problems.length > 0) return refused(source, problems)
-  return plan.cards.size <= maximumCardsAtOnce
+  return plan.cards.size <= maxCardsAtOnce
     ? Effect.void
-    : refused(source, [
-        { line: plan.lines, problem: `with --strict an import takes at most ${maximumCardsAtOnce} cards` }
-      ])
+    : refused(source, [{ line: plan.lines, problem: `with --strict an import takes at most ${maxCardsAtOnce} cards` }])
 }
 
 const leftOutProblem = (id: string, detail: string): string => `${JSON.stringify(id)} would be left out: ${detail}`

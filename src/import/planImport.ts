@@ -13,7 +13,7 @@ import type { ImportPlan, MalformedLine, PlannedCard } from "./ImportPlan.ts"
 import type { Issue, Source, SourceRecord } from "./Issue.ts"
 
 /** How many issues one import takes: of each some hundred bytes are kept in memory. */
-export const maximumIssues = 2_000_000
+export const maxIssues = 2_000_000
 
 /**
  * Plans an import. The first issue with an id counts; deleted ones are left out, and so are issues whose values no card
@@ -24,16 +24,16 @@ export const planImport = Effect.fnUntraced(function* <E, R>(source: Source<E, R
   const planner = new Planner(source.placeOf)
   yield* Stream.runForEachArray(source.records, (records) => {
     for (const record of records) planner.add(record)
-    return planner.issues <= maximumIssues
+    return planner.issues <= maxIssues
       ? Effect.void
       : Effect.fail(
           new ImportRefused({
             file: source.name,
             problems: [
               {
-                line: maximumIssues + 1,
-                place: source.placeOf(maximumIssues + 1),
-                problem: `an import takes at most ${maximumIssues} issues`
+                line: maxIssues + 1,
+                place: source.placeOf(maxIssues + 1),
+                problem: `an import takes at most ${maxIssues} issues`
               }
             ]
           })

@@ -54,7 +54,7 @@ export const commandArbitrary = (pools: Pools = {}): Arbitrary.Arbitrary<ModelCo
   const Id = Schema.Literals(all.ids)
   const Worker = Schema.Literals(all.workers)
   const card = newCardFields(all)
-  const wish = { owner: Worker, ttlSeconds: maybe(Ttl), minimumPriority: maybe(Schema.Literals([0, 1])) }
+  const wish = { owner: Worker, ttlSeconds: maybe(Ttl), minPriority: maybe(Schema.Literals([0, 1])) }
   const kind = <Tag extends Command["_tag"], Fields extends Schema.Struct.Fields>(tag: Tag, fields: Fields) => {
     const told = { ...fields, actor: Worker }
     const withId = Schema.TaggedStruct(tag, { ...told, commandId: Schema.Literals(all.commandIds) })

@@ -93,10 +93,10 @@ const claimsBest = (command: ModelCommand): boolean =>
 
 /** Claims of several cards, after a completion, or among some of the cards: of these more are locked than are taken. */
 const isNotPlain = (command: ModelCommand): boolean =>
-  command._tag !== "Claim" || command.phase !== undefined || command.minimumPriority !== undefined
+  command._tag !== "Claim" || command.phase !== undefined || command.minPriority !== undefined
 
-const isAmong = (card: ModelCard, { minimumPriority, phase }: ClaimChoice): boolean =>
-  (phase === undefined || card.phase === phase) && (minimumPriority === undefined || card.priority >= minimumPriority)
+const isAmong = (card: ModelCard, { minPriority, phase }: ClaimChoice): boolean =>
+  (phase === undefined || card.phase === phase) && (minPriority === undefined || card.priority >= minPriority)
 
 /** The backlog before the first event of a log, and after each. */
 const statesOf = (

@@ -128,7 +128,7 @@ const someWish = (random: SeededRandom): Wish => {
   const held = random.pick<TokenChoice>(["held", "held", "held", "from before a crash", "guessed"])
   const ttlSeconds = random.pick([1, 60, 60, 900])
   const reason = random.pick(["legal", "spam"])
-  const choice = random.chance(30) ? { minimumPriority: random.pick([0, 1]) } : {}
+  const choice = random.chance(30) ? { minPriority: random.pick([0, 1]) } : {}
   switch (random.below(25)) {
     case 0:
       return { _tag: "Create", ...someCard(random), byOwnClock: random.chance(20) }

@@ -207,7 +207,7 @@ const look = Effect.fnUntraced(function* (backlog: BacklogService["Service"], id
 const choicesOf = (cards: ReadonlyArray<ModelCard>): ReadonlyArray<ClaimChoice> => [
   {},
   ...cards.flatMap(({ phase }) => (phase === null ? [] : { phase })).slice(0, 1),
-  ...cards.map(({ priority }) => ({ minimumPriority: priority })).slice(-1)
+  ...cards.map(({ priority }) => ({ minPriority: priority })).slice(-1)
 ]
 
 /** A backlog in which nothing is open has the cards of programs before this one. */

@@ -259,7 +259,7 @@ const claim = (
   now: number,
   generation: number
 ): ModelCard | null => {
-  const { id, minimumPriority, owner, phase, ttlSeconds = 900 } = wish
+  const { id, minPriority, owner, phase, ttlSeconds = 900 } = wish
   if (id === undefined) {
     takeBackExpired(cards, now)
   } else {
@@ -269,7 +269,7 @@ const claim = (
   const [best] = [...cards.values()]
     .filter((card) => id === undefined || card.id === id)
     .filter((card) => phase === undefined || card.phase === phase)
-    .filter((card) => minimumPriority === undefined || card.priority >= minimumPriority)
+    .filter((card) => minPriority === undefined || card.priority >= minPriority)
     .filter((card) => isClaimable({ cards }, card, now))
     .sort(byClaimOrder)
   if (best === undefined) return null

@@ -15,7 +15,7 @@ import { settingsOf, type WorkerOptions } from "./WorkerOptions.ts"
  * are carried out once, so that no result is lost; the lease of a card whose handler has ended may run out meanwhile, and its
  * result still counts unless somebody else has claimed the card.
  *
- * Goes on until it is interrupted, until `untilEmpty` or `maximumCards` ends it, or until the database refuses what it asks,
+ * Goes on until it is interrupted, until `untilEmpty` or `maxCards` ends it, or until the database refuses what it asks,
  * which fails with `SqlError`. In each case it claims no more, gives back what it has not begun, and lets handlers go on for
  * the grace period. Options that are not valid fail with `InvalidInput`.
  */

@@ -13,16 +13,16 @@ const Settings = Schema.Struct({
   owner: ClaimMany.fields.owner,
   actor: Schema.optional(Complete.fields.actor),
   phase: ClaimMany.fields.phase,
-  minimumPriority: ClaimMany.fields.minimumPriority,
+  minPriority: ClaimMany.fields.minPriority,
   ttlSeconds: ClaimMany.fields.ttlSeconds,
   concurrency: Schema.optional(count(1, 500)),
   prefetch: Schema.optional(count(0, 500)),
   maxAttempts: Schema.optional(count(1, 1_000_000)),
   retryAfterSeconds: Schema.optional(seconds),
-  maximumRetryAfterSeconds: Schema.optional(seconds),
+  maxRetryAfterSeconds: Schema.optional(seconds),
   pollSeconds: Schema.optional(count(1, 3600)),
   untilEmpty: Schema.optional(Schema.Boolean),
-  maximumCards: Schema.optional(count(1, Number.MAX_SAFE_INTEGER))
+  maxCards: Schema.optional(count(1, Number.MAX_SAFE_INTEGER))
 })
 
 /** How a worker works. */
@@ -34,7 +34,7 @@ export interface WorkerOptions<E = never, R = never> {
   /** Only cards of this phase. */
   readonly phase?: string | undefined
   /** Only cards of this priority or more. */
-  readonly minimumPriority?: number | undefined
+  readonly minPriority?: number | undefined
   /**
    * What is done with a card. What it answers, any JSON, is the card's result; `undefined` is `null`. It fails the attempt
    * by failing, dying or interrupting itself. It is interrupted when the lease is lost, and when the worker ends and the
@@ -61,7 +61,7 @@ export interface WorkerOptions<E = never, R = never> {
    */
   readonly retryAfterSeconds?: number | undefined
   /** The longest that such a time becomes, 3,600 seconds unless told otherwise. */
-  readonly maximumRetryAfterSeconds?: number | undefined
+  readonly maxRetryAfterSeconds?: number | undefined
   /** How often it claims without having heard of a card, in seconds, 30 unless told otherwise. */
   readonly pollSeconds?: number | undefined
   /**
@@ -75,7 +75,7 @@ export interface WorkerOptions<E = never, R = never> {
    */
   readonly untilEmpty?: boolean | undefined
   /** Ends when it has claimed so many times, and is done with what it claimed. */
-  readonly maximumCards?: number | undefined
+  readonly maxCards?: number | undefined
   /** Is told what happens, in order. The worker waits for it. */
   readonly onEvent?: ((event: WorkerEvent) => Effect.Effect<void>) | undefined
 }
@@ -86,7 +86,7 @@ const decode = decodeInput(Settings)
 export type Settings = ReturnType<typeof complete>
 
 const complete = (given: typeof Settings.Type) => ({
-  choice: { phase: given.phase, minimumPriority: given.minimumPriority },
+  choice: { phase: given.phase, minPriority: given.minPriority },
   owner: given.owner,
   actor: given.actor ?? given.owner,
   ttlSeconds: given.ttlSeconds ?? 300,
@@ -94,10 +94,10 @@ const complete = (given: typeof Settings.Type) => ({
   prefetch: given.prefetch ?? 0,
   maxAttempts: given.maxAttempts ?? 5,
   retryAfterSeconds: given.retryAfterSeconds ?? 10,
-  maximumRetryAfterSeconds: given.maximumRetryAfterSeconds ?? 3600,
+  maxRetryAfterSeconds: given.maxRetryAfterSeconds ?? 3600,
   pollSeconds: given.pollSeconds ?? 30,
   untilEmpty: given.untilEmpty ?? false,
-  maximumCards: given.maximumCards ?? Infinity
+  maxCards: given.maxCards ?? Infinity
 })
 
 /** Checks what of a worker's options is data. */

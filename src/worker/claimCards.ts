@@ -12,10 +12,10 @@ const longestStepBackMillis = 50
 /** Claims cards as there is room for them, and begins with each, until as many are claimed as wanted, or nothing is left. */
 export const claimCards = Effect.fnUntraced(function* (crew: Crew) {
   const { backlog, settings, tell } = crew
-  const { choice, concurrency, maximumCards, pollSeconds, prefetch, untilEmpty } = settings
+  const { choice, concurrency, maxCards, pollSeconds, prefetch, untilEmpty } = settings
   let misses = 0
-  while (crew.claimed < maximumCards) {
-    const room = Math.min(concurrency + prefetch - crew.held, maximumCards - crew.claimed)
+  while (crew.claimed < maxCards) {
+    const room = Math.min(concurrency + prefetch - crew.held, maxCards - crew.claimed)
     if (room <= 0) {
       yield* Queue.take(crew.room)
       continue

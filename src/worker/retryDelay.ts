@@ -3,7 +3,7 @@ import { Effect, Random } from "effect"
 /** When to try again after a number of attempts that failed. */
 export interface RetryTimes {
   readonly retryAfterSeconds: number
-  readonly maximumRetryAfterSeconds: number
+  readonly maxRetryAfterSeconds: number
 }
 
 /**
@@ -12,8 +12,8 @@ export interface RetryTimes {
  */
 export const retryDelay = (
   attempt: number,
-  { maximumRetryAfterSeconds, retryAfterSeconds }: RetryTimes
+  { maxRetryAfterSeconds, retryAfterSeconds }: RetryTimes
 ): Effect.Effect<number> => {
-  const whole = Math.min(maximumRetryAfterSeconds, retryAfterSeconds * 2 ** (attempt - 1))
+  const whole = Math.min(maxRetryAfterSeconds, retryAfterSeconds * 2 ** (attempt - 1))
   return Effect.map(Random.nextBetween(0.5, 1), (part) => Math.ceil(whole * part))
 }

@@ -29,8 +29,8 @@ const complete = Effect.fnUntraced(
   function* (crew: Crew, lease: Lease, result: unknown) {
     const { backlog, settings, tell } = crew
     const { card, token } = lease
-    const { choice, maximumCards, owner, ttlSeconds } = settings
-    const claimsNext = !Deferred.isDoneUnsafe(crew.ending) && crew.claimed < maximumCards
+    const { choice, maxCards, owner, ttlSeconds } = settings
+    const claimsNext = !Deferred.isDoneUnsafe(crew.ending) && crew.claimed < maxCards
     if (claimsNext) crew.claimed++
     const asked = yield* Clock.monotonicTimeNanos
     const completion = {

@@ -29,7 +29,7 @@ const card = {
 
 const named = { id: Id }
 
-const wish = { owner: Worker, minimumPriority: maybe(Schema.Literals([0, 1])) }
+const wish = { owner: Worker, minPriority: maybe(Schema.Literals([0, 1])) }
 
 /** A command, but that its token is yet to be looked up. */
 const Intention = Schema.Union([

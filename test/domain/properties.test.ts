@@ -271,7 +271,7 @@ describe("whatever is asked of a backlog", () => {
             .filter(
               (card) =>
                 card.id !== completed &&
-                card.priority >= (wish.minimumPriority ?? -Infinity) &&
+                card.priority >= (wish.minPriority ?? -Infinity) &&
                 (card.status === "ready" || (card.status === "claimed" && hasPassed(card.claimExpiresAt))) &&
                 unmetOf(backlog, { ...card, dependsOn: card.dependsOn.filter((id) => id !== completed) }) === 0 &&
                 (card.notBefore === null || hasPassed(card.notBefore))

@@ -75,10 +75,10 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
         card.dependsOn
           .map((dependency) => ({ id: dependency, status: cards.get(dependency)?.status ?? null }))
           .filter(({ status }) => status !== "done")
-      const outlookAmong = ({ minimumPriority = -Infinity, phase }: ClaimChoice) => {
+      const outlookAmong = ({ minPriority = -Infinity, phase }: ClaimChoice) => {
         const open = [...cards.values()].filter(({ status }) => status !== "done").sort(compareClaimOrder)
         const chosen = open.filter(
-          (card) => card.priority >= minimumPriority && (phase === undefined || card.phase === phase)
+          (card) => card.priority >= minPriority && (phase === undefined || card.phase === phase)
         )
         const standing = (card: Card): keyof OpenCounts => {
           if (card.status === "blocked") return "blocked"

@@ -506,7 +506,7 @@ onBothDatabases("a failure of the database", (test) => {
           Worker.run({
             owner: "w",
             actor: "w",
-            maximumCards: 1,
+            maxCards: 1,
             maxAttempts: 1,
             handler: () => handler,
             onEvent: () => Effect.die(new Error(`heard ${token}`))

@@ -45,7 +45,7 @@ const working = Effect.fnUntraced(function* (handler: Effect.Effect<unknown, unk
     Worker.run({
       owner: "w",
       ttlSeconds: 30,
-      maximumCards: 1,
+      maxCards: 1,
       onEvent: (event) => Effect.sync(() => void events.push(event)),
       handler: () => Effect.andThen(Deferred.succeed(begun, undefined), handler)
     })

@@ -66,7 +66,7 @@ onBothDatabases("a worker", (test) => {
       const fiber = yield* Effect.forkChild(
         workedOn({
           retryAfterSeconds: 100,
-          maximumRetryAfterSeconds: 300,
+          maxRetryAfterSeconds: 300,
           maxAttempts: 4,
           handler: ({ attempts, id }) =>
             // What the backlog cannot keep fails the attempt as well.
@@ -178,7 +178,7 @@ onServer("workers", (test) => {
         Worker.run({
           owner: "slow",
           ttlSeconds: 1,
-          maximumCards: 1,
+          maxCards: 1,
           onEvent: (event) => Effect.sync(() => events.push(event)),
           handler: () => Effect.andThen(Deferred.succeed(begun, undefined), Effect.never)
         })

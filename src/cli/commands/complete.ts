@@ -31,8 +31,8 @@ export const complete = commandVerb(
     ...choiceFlags
   },
   Effect.fnUntraced(function* (flags) {
-    const { claimNext, minimumPriority, phase, ttl } = flags
-    if (claimNext === undefined && (minimumPriority ?? phase ?? ttl) !== undefined) {
+    const { claimNext, minPriority, phase, ttl } = flags
+    if (claimNext === undefined && (minPriority ?? phase ?? ttl) !== undefined) {
       return yield* new InvalidInput({
         problem: "--ttl, --phase and --min-priority say more of --claim-next, which is missing"
       })
@@ -42,7 +42,7 @@ export const complete = commandVerb(
       token: flags.token,
       force: flags.force ? true : undefined,
       result: yield* jsonOrInput("result", flags.result),
-      claimNext: claimNext === undefined ? undefined : { owner: claimNext, ttlSeconds: ttl, phase, minimumPriority }
+      claimNext: claimNext === undefined ? undefined : { owner: claimNext, ttlSeconds: ttl, phase, minPriority }
     })
     return Effect.gen(function* () {
       const backlog = yield* BacklogService

@@ -14,7 +14,7 @@ import {
   readAnchorFile
 } from "../../index.ts"
 import { createHint } from "../../services/schema/BacklogOpening.ts"
-import { examineDirectory } from "../../services/pglite/directoryAccess.ts"
+import { examineDirectory } from "../../services/pglite/directoryPermissions.ts"
 import { meantDirectory, withDoctor } from "../database.ts"
 import { exitCodes } from "../failure.ts"
 import { switchFlag, text } from "../flags.ts"

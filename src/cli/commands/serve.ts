@@ -1,8 +1,17 @@
 import { Duration, Effect, Layer, Result } from "effect"
 import { Command } from "effect/cli"
 import { SqlClient } from "effect/sql"
+import { Host } from "../Host.ts"
+import { reply } from "../Reply.ts"
+import { withServer } from "../database.ts"
+import { exitCodes } from "../failure.ts"
+import { switchFlag, text, whole } from "../flags.ts"
+import { keyOfFile } from "../keyFile.ts"
+import { layerLogging, logFlags } from "../logging.ts"
+import { telemetry } from "../telemetry.ts"
+import { documented, print, rendered } from "../verb.ts"
 import { trustedProxies } from "../../http/access/forwarding.ts"
-import { isOrigin } from "../../http/access/origins.ts"
+import { isOrigin } from "../../http/access/hosts.ts"
 import {
   AccessTokens,
   Doctor,
@@ -11,15 +20,6 @@ import {
   type KeepAnchorsOptions,
   withoutSecrets
 } from "../../index.ts"
-import { withServer } from "../database.ts"
-import { exitCodes } from "../failure.ts"
-import { switchFlag, text, whole } from "../flags.ts"
-import { Host } from "../Host.ts"
-import { keyOfFile } from "../keyFile.ts"
-import { layerLogging, logFlags } from "../logging.ts"
-import { reply } from "../Reply.ts"
-import { telemetry } from "../telemetry.ts"
-import { documented, print, rendered } from "../verb.ts"
 
 /** Longer than the server waits for what is being done when it ends. */
 const patienceMillis = 15_000

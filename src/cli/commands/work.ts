@@ -37,7 +37,7 @@ export const work = documented(
         "SECONDS"
       ),
       grace: whole("grace", "How long commands may go on after an interrupt (default: 10)", "SECONDS"),
-      maximumCards: whole("max-cards", "End after so many claims"),
+      maxCards: whole("max-cards", "End after so many claims"),
       untilEmpty: switchFlag("until-empty", "End when nothing is left that could come to be claimable")
     },
     Effect.fnUntraced(function* ({ exec, grace = defaultGraceSeconds, ...flags }) {

@@ -1,7 +1,7 @@
 import { Schema } from "effect"
+import { filesOf } from "../pglite/directoryPermissions.ts"
 import { quoted } from "../../domain/visibleText.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
-import { filesOf } from "../pglite/directoryAccess.ts"
 
 /** Something that the doctor says. */
 export const DoctorFinding = Schema.Struct({

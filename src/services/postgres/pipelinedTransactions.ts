@@ -5,11 +5,11 @@ import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
 import { databaseWords } from "../../sql/databaseWords.ts"
 import { sendInOrder } from "../../sql/sendInOrder.ts"
 import { BatchFailed } from "../commands/BatchFailed.ts"
-import { defaultTimeouts } from "./Postgres.ts"
+import { defaultTimeouts } from "./PostgresClient.ts"
 import { beginStatement, type Decided, planOnceStatement, type RunInTransaction } from "../commands/RunInTransaction.ts"
 import { probeMillis, type ServerTimeouts } from "./serverClient.ts"
 import { confirmed, sessionConnection } from "./sessionConnection.ts"
-import { mayHaveCommitted, notCommitted, SessionWatch } from "./SessionWatch.ts"
+import { mayHaveCommitted, notCommitted, SessionWatch } from "./ConnectionMonitor.ts"
 
 /** How long a connection that was refused is not asked for again while another one serves. */
 const refusalMillis = 1_000

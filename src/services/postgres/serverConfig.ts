@@ -15,7 +15,7 @@ import {
 } from "./connectionSettings.ts"
 import { serverStream } from "../hasOneSession.ts"
 import { passwordInFile } from "./passwordFile.ts"
-import { tlsOptions } from "./tlsOptions.ts"
+import { tlsOptions } from "./connectionFiles.ts"
 
 /** What a program says of a server and its connections; see `PostgresOptions`. */
 interface ServerOptions {

@@ -5,8 +5,8 @@ import { commitChannel, CommitListener } from "../../events/CommitListener.ts"
 import { disclosableCause } from "../../events/disclosable.ts"
 import { BacklogSchema } from "../../sql/SchemaName.ts"
 import { hasOneSession } from "../hasOneSession.ts"
-import { SessionWatch } from "../postgres/SessionWatch.ts"
-import { readOnlyTransaction } from "../../sql/troubleOf.ts"
+import { SessionWatch } from "../postgres/ConnectionMonitor.ts"
+import { readOnlyTransaction } from "../../sql/databaseErrorKind.ts"
 
 /** How long to wait before listening again when the connection broke. */
 const pause = Duration.seconds(1)

@@ -1,44 +1,7 @@
-import { Context, Schema } from "effect"
-import { SqlError } from "effect/sql"
 import { closeSync, openSync, readFileSync, type Stats, statSync } from "node:fs"
 import { join } from "node:path"
 import { fileErrorCode } from "../files/fileErrors.ts"
-
-/**
- * This process no longer owns a directory that it held: the directory was moved, removed or replaced, or another process
- * took its lock. Every later command fails with this error, and nothing more is written. `reason` says what happened.
- */
-export class DirectoryLost extends Schema.TaggedError<DirectoryLost>()("DirectoryLost", {
-  directory: Schema.String,
-  reason: Schema.String
-}) {
-  override get message(): string {
-    return (
-      `This process no longer owns the backlog in ${this.directory}: ${this.reason}. It writes nothing more there. ` +
-      "Commands whose answer did not arrive may have been carried out. Check which backlog is in that place now, then " +
-      "start this program again."
-    )
-  }
-}
-
-/** The loss of a directory, where that is the innermost cause of an error. */
-export const directoryLostIn = (cause: unknown): DirectoryLost | undefined => {
-  if (cause instanceof DirectoryLost) return cause
-  if (SqlError.isSqlError(cause)) return directoryLostIn(cause.reason.cause)
-  return cause instanceof Error && cause.cause !== undefined ? directoryLostIn(cause.cause) : undefined
-}
-
-/** What callers of a server get to know of the loss: the path is not for them. */
-export const directoryLostProblem =
-  "This server no longer owns the directory of its backlog, and carries out nothing more. Tell the people who run it."
-
-/**
- * Called once when a directory that a layer holds is lost, so that a program which has nothing to do at that moment can end.
- * Defaults to nothing: the next command fails with `DirectoryLost`.
- */
-export const OnDirectoryLost: Context.Reference<(lost: DirectoryLost) => void> = Context.Reference<
-  (lost: DirectoryLost) => void
->("mosaic-backlog/services/OnDirectoryLost", { defaultValue: () => () => undefined })
+import { DirectoryLost } from "../files/directoryErrors.ts"
 
 /** How often a running process checks on its own whether it still owns its directory, in milliseconds. */
 export const ownershipCheckMillis = 1_000

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { PgliteEngine } from "../../../src/services/pglite/PgliteEngine.ts"
-import { SessionTurns, type TurnTaker } from "../../../src/services/pglite/SessionTurns.ts"
+import { SessionTurns, type TurnTaker } from "../../../src/services/pglite/TransactionPooler.ts"
 import { type Batch, message, MessageCutter, messageType } from "../../../src/services/pglite/wireMessages.ts"
 
 const cut = (bytes: Buffer): Batch => new MessageCutter({ first: false, largest: () => 1_000 }).push(bytes)

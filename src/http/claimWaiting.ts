@@ -34,19 +34,19 @@ export const foundWithin = Effect.fnUntraced(function* <A, E, R, E2>(
   claim: Effect.Effect<A, E, R>,
   isFound: (claimed: A) => boolean,
   awaitClaimable: (options: Parameters<AwaitClaimable>[0]) => Effect.Effect<boolean, E2>,
-  { commandId, minimumPriority, phase }: Pick<Input<"ClaimMany">, "commandId" | "minimumPriority" | "phase">,
+  { commandId, minPriority, phase }: Pick<Input<"ClaimMany">, "commandId" | "minPriority" | "phase">,
   waitSeconds: number
 ) {
   if (waitSeconds === 0) return yield* claim
   const end = (yield* Clock.currentTimeMillis) + waitSeconds * 1000
   if (commandId !== undefined) {
-    yield* awaitClaimable({ minimumPriority, phase, waitSeconds })
+    yield* awaitClaimable({ minPriority, phase, waitSeconds })
     return yield* claim
   }
   for (;;) {
     const claimed = yield* claim
     const left = Math.ceil((end - (yield* Clock.currentTimeMillis)) / 1000)
     if (isFound(claimed) || left <= 0) return claimed
-    if (!(yield* awaitClaimable({ minimumPriority, phase, waitSeconds: left }))) return claimed
+    if (!(yield* awaitClaimable({ minPriority, phase, waitSeconds: left }))) return claimed
   }
 })

@@ -1,23 +1,21 @@
 import { Array, Effect, Option, Predicate, Result, Schema } from "effect"
 import { HttpClientResponse } from "effect/http"
+import { longestWait } from "../api/BacklogGroup.ts"
+import type { Endpoints } from "./connect.ts"
+import { asked, askedNothing, toSqlError, withoutUndefined } from "./request.ts"
 import {
   BacklogService,
   type Card,
   CardId,
   Command,
-  CompleteMany,
   type CompletedCard,
+  CompleteMany,
   type CompletionRejection,
   type Input,
   ListOptions
 } from "../../index.ts"
 import { decodeInput, decodeTaggedInput } from "../../services/decodeInput.ts"
 import { decodeAwaitClaimable, decodeClaimAmong, defaultWaitSeconds } from "../../services/waiting/ClaimWaiting.ts"
-import { longestWait } from "../api/BacklogGroup.ts"
-import { asked, askedNothing } from "./asked.ts"
-import type { Endpoints } from "./connect.ts"
-import { toSqlError } from "./toSqlError.ts"
-import { withoutUndefined } from "./withoutUndefined.ts"
 
 /** `BacklogService` by the endpoints of a server. Input is checked here, as the service itself checks it. */
 export const backlogOver = ({ backlog: endpoints, ready }: Endpoints): BacklogService["Service"] => {

@@ -2,10 +2,10 @@ import { PgClient, PgConnection } from "@effect/sql-pg"
 import { type Duration, Effect, type Layer } from "effect"
 import { type SqlClient, SqlError } from "effect/sql"
 import type { BacklogMissing, Opening } from "../schema/BacklogOpening.ts"
-import type { DirectoryLocked, DirectoryUnusable } from "./DirectoryLock.ts"
+import type { DirectoryLocked, DirectoryUnusable } from "../files/directoryErrors.ts"
 import { PgliteEngine } from "./PgliteEngine.ts"
 import { SessionStream } from "./SessionStream.ts"
-import { SessionTurns } from "./SessionTurns.ts"
+import { SessionTurns } from "./TransactionPooler.ts"
 import { closeEngine, makeSharedDirectory } from "./SharedDirectory.ts"
 
 /**

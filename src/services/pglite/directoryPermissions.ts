@@ -3,10 +3,10 @@ import { lstatSync, readdirSync, type Stats, statSync } from "node:fs"
 import { lstat, readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { databaseName, isOurs } from "./databaseDirectory.ts"
-import { DirectoryUnusable } from "./DirectoryLock.ts"
+import { DirectoryUnusable } from "../files/directoryErrors.ts"
 import { socketFolder, socketProblem } from "./directorySocket.ts"
 import { fileErrorCode } from "../files/fileErrors.ts"
-import type { HeldDirectory } from "./HeldDirectory.ts"
+import type { HeldDirectory } from "./DirectoryOwnership.ts"
 import { closeToOthers, isOpen, isWritableByOthers, ownUser, StaysOpen } from "../files/privateFiles.ts"
 
 /**

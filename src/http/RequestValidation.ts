@@ -1,11 +1,34 @@
-import { ByteSize, Context, Effect, Layer, type Types } from "effect"
+import { ByteSize, Context, Effect, Layer, Result, type Types } from "effect"
 import { HttpIncomingMessage, HttpServerRequest } from "effect/http"
 import { HttpApiError, HttpApiMiddleware } from "effect/http-api"
+import { isUtf8 } from "node:buffer"
+import { jsonProblemText, parseExactJson } from "../domain/exactJson.ts"
 import { shortened } from "../domain/shortened.ts"
+import { BodyTooLarge } from "./errors.ts"
+import { problems } from "./problems.ts"
 import { InvalidInput } from "../index.ts"
-import { problems } from "./api/problems.ts"
-import { BodyTooLarge } from "./BodyTooLarge.ts"
-import { exactBody } from "./exactBody.ts"
+
+/**
+ * Refuses a JSON body that would not be kept as it was sent: a number that a double does not hold, a key that is there
+ * twice, bytes that are not UTF-8. The endpoint reads the same body afterwards.
+ */
+const exactBody = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<void, InvalidInput> => {
+  if (request.method !== "POST" || !isJson(request.headers["content-type"])) return Effect.void
+  return Effect.gen(function* () {
+    // A body that is too large, or breaks off, is answered as everywhere.
+    if (!isUtf8(yield* Effect.orDie(request.arrayBuffer))) return yield* toInvalidInput("it is not UTF-8")
+    const text = yield* Effect.orDie(request.text)
+    if (text === "") return
+    const parsed = parseExactJson(text)
+    if (Result.isFailure(parsed)) return yield* toInvalidInput(jsonProblemText(parsed.failure))
+  })
+}
+
+const toInvalidInput = (problem: string) =>
+  new InvalidInput({ problem: `the body is not JSON that can be kept: ${problem}` })
+
+/** A body without a type is taken for JSON. */
+const isJson = (contentType = "application/json"): boolean => /^\s*application\/json\s*(?:;|$)/i.test(contentType)
 
 /** Bytes that the body of a request may have: 2 MiB, but for endpoints that are annotated with another limit. */
 export const BodyLimit: Context.Reference<ByteSize.ByteSize> = Context.Reference<ByteSize.ByteSize>(

@@ -1,7 +1,7 @@
 import { Cause, Effect } from "effect"
 import { HttpBody, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { redactSecrets } from "../domain/redactSecrets.ts"
-import { type Problem, problemMediaType, problemOf } from "./asProblem.ts"
+import { type Problem, problemMediaType, problemOf } from "./problems.ts"
 
 /** The methods of each path that there is. */
 export type Paths = ReadonlyMap<string, ReadonlySet<string>>

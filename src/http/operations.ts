@@ -1,7 +1,12 @@
-import { Effect, Metric, Result } from "effect"
+import { Deferred, Effect, type Layer, Metric, Option, Result } from "effect"
+import { HttpRouter, HttpServerResponse } from "effect/http"
+import * as PrometheusMetrics from "effect/observability/PrometheusMetrics"
 import type { SqlError } from "effect/sql"
-import { redactSecrets } from "../../domain/redactSecrets.ts"
-import { AuditService, BacklogService, type Doctor } from "../../index.ts"
+import { redactSecrets } from "../domain/redactSecrets.ts"
+import { Shutdown } from "./Shutdown.ts"
+import { operationPaths } from "./api/BacklogApi.ts"
+import { problemMediaType, problemOf } from "./problems.ts"
+import { AuditService, BacklogService, type Doctor } from "../index.ts"
 
 const gauge = (name: string, description: string) => Metric.gauge(name, { description })
 
@@ -26,14 +31,11 @@ const connections = gauge("backlog_database_connections", "Connections of all pr
 const memory = gauge("process_resident_memory_bytes", "Memory that this process takes")
 const started = gauge("process_start_time_seconds", "When this process began, in seconds since 1970")
 
-/** How long a look is good for: whoever looks more often sees the same again. */
-const freshness = "1 second"
-
 /** A consumer's name is free text. */
 const named = (consumer: string) => ({ consumer: redactSecrets(consumer) })
 
 /** Sets the gauges of the backlog and its database to what they are now. What cannot be seen stays as it was. */
-export const makeGauges = Effect.fnUntraced(function* (doctor: Doctor["Service"] | undefined) {
+const makeGauges = Effect.fnUntraced(function* (doctor: Doctor["Service"] | undefined) {
   const backlog = yield* BacklogService
   const audit = yield* AuditService
   const context = yield* Effect.context()
@@ -86,3 +88,72 @@ export const makeGauges = Effect.fnUntraced(function* (doctor: Doctor["Service"]
     })
   ) satisfies Effect.Effect<void, SqlError.SqlError>
 })
+
+/** How long the result of a check is cached, and how long a check may take. */
+const freshness = "1 second"
+const timeout = "5 seconds"
+
+const prometheus = "text/plain; version=0.0.4; charset=utf-8"
+
+/**
+ * What those ask who run a server. `/healthz`: whether the process answers. `/readyz`: whether it takes commands, that is
+ * whether a write gets through to the database, it has the migrations that are needed, and the server is not about to end.
+ * `/metrics`: the metrics of the process and of the backlog, for Prometheus.
+ */
+export const layerOperations = (
+  doctor: Doctor["Service"] | undefined
+): Layer.Layer<never, never, HttpRouter.HttpRouter | BacklogService | AuditService | Shutdown> =>
+  HttpRouter.use(
+    Effect.fnUntraced(function* (router) {
+      const backlog = yield* BacklogService
+      const { begun } = yield* Shutdown
+      const setGauges = yield* makeGauges(doctor)
+      const isEnding = yield* Deferred.make<void>()
+      yield* Effect.forkScoped(Effect.andThen(begun, Deferred.succeed(isEnding, undefined)))
+
+      /** Whether the server only reads, and why commands are not taken otherwise. A server that only reads is ready. */
+      const writes = Effect.gen(function* () {
+        const isReplica = yield* Effect.orElseSucceed(doctor?.isReplica ?? Effect.succeed(false), () => false)
+        return { isReplica, why: isReplica ? Option.none<string>() : yield* backlog.readiness }
+      })
+      const state = yield* Effect.cachedWithTTL(
+        Effect.all([doctor?.readiness ?? Effect.succeedNone, writes], { concurrency: "unbounded" }).pipe(
+          Effect.map(([first, { isReplica, why }]) => ({ isReplica, why: Option.orElse(first, () => why) })),
+          Effect.timeout(timeout),
+          Effect.catch((error) =>
+            Effect.as(Effect.logWarning("The server is not ready.", error), {
+              isReplica: false,
+              why: Option.some("the database does not answer")
+            })
+          )
+        ),
+        freshness
+      )
+
+      yield* router.add("GET", operationPaths.health, Effect.succeed(HttpServerResponse.text("ok\n")))
+      yield* router.add(
+        "GET",
+        operationPaths.ready,
+        Effect.gen(function* () {
+          if (yield* Deferred.isDone(isEnding)) return notReady("the server is about to end")
+          const { isReplica, why } = yield* state
+          if (Option.isSome(why)) return notReady(why.value)
+          return HttpServerResponse.text(isReplica ? "ready: read-only replica\n" : "ready\n")
+        })
+      )
+      yield* router.add(
+        "GET",
+        operationPaths.metrics,
+        Effect.andThen(
+          setGauges,
+          Effect.map(PrometheusMetrics.format(), (text) => HttpServerResponse.text(text, { contentType: prometheus }))
+        )
+      )
+    })
+  )
+
+const notReady = (why: string): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.jsonUnsafe(problemOf("NotReady", 503, "Not ready", `Not ready: ${why}.`), {
+    status: 503,
+    contentType: problemMediaType
+  })

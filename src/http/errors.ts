@@ -1,8 +1,8 @@
 import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import { type ReplicaTrouble, replicaTroubleOf } from "../index.ts"
-import { directoryLostIn, directoryLostProblem } from "../services/pglite/HeldDirectory.ts"
-import { troubleOf } from "../sql/troubleOf.ts"
+import { directoryLostIn, directoryLostProblem } from "../services/files/directoryErrors.ts"
+import { troubleOf } from "../sql/databaseErrorKind.ts"
 
 /** The reason where an embedded directory was moved or replaced: its path is not for callers. */
 const directoryLost = "DirectoryLost"
@@ -58,5 +58,52 @@ const troubleWith = (error: SqlError.SqlError): Effect.Effect<never, DatabaseTro
       return new DatabaseFailed({ reason })
     case "unavailable":
       return new DatabaseUnavailable({ reason })
+  }
+}
+
+/** The body of a request is larger than the endpoint takes. Nothing was done. */
+export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>()("BodyTooLarge", {
+  /** How many bytes the endpoint takes. */
+  limitBytes: Schema.Int
+}) {
+  override get message(): string {
+    return `The body is too large: this endpoint takes at most ${this.limitBytes} bytes.`
+  }
+}
+
+/** The server does not know who calls, and takes nothing from whom it does not know. Nothing was done. */
+export class Unauthorized extends Schema.TaggedError<Unauthorized>()("Unauthorized", {
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `${this.problem} Show a token: Authorization: Bearer mbk_…`
+  }
+}
+
+/** The server knows who calls, and does not let him do that. Nothing was done. */
+export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", {
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return this.problem
+  }
+}
+
+/** The caller asks more often than he may. Nothing was done. */
+export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()("TooManyRequests", {
+  /** When to ask again, in seconds. */
+  retryAfterSeconds: Schema.Int
+}) {
+  override get message(): string {
+    return `There were too many requests: ask again in ${this.retryAfterSeconds} s.`
+  }
+}
+
+/** A backlog is not put on the network like that. Nothing listens. */
+export class ServeRefused extends Schema.TaggedError<ServeRefused>()("ServeRefused", {
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `The backlog is not served: ${this.problem}.`
   }
 }
