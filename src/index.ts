@@ -7,8 +7,7 @@ export { Card, defaultTtlSeconds, Priority, Status, TtlSeconds } from "./domain/
 export { CardId } from "./domain/CardId.ts"
 export { type ClaimFacts, ClaimOutlook, NothingReason, OpenCounts } from "./domain/ClaimOutlook.ts"
 export { type ClaimChoice, type ClaimWish, Command, CompleteMany, NewCard } from "./domain/Command.ts"
-export { Event, EventType } from "./domain/Event.ts"
-export { ErasablePart, EventParts, redactedText } from "./domain/EventParts.ts"
+export { ErasablePart, Event, EventParts, EventType, redactedText } from "./domain/Event.ts"
 export { Explanation, Obstacle, UnmetDependency } from "./domain/Explanation.ts"
 export { Json } from "./domain/Json.ts"
 export {
@@ -25,8 +24,16 @@ export {
 } from "./domain/Rejection.ts"
 export { Redact } from "./domain/Redaction.ts"
 export { Stats } from "./domain/Stats.ts"
-export { Anchor, anchorLine, AnchorRefused, checkSignature, parseAnchor, signAnchor } from "./events/Anchor.ts"
-export { type AnchorLines, newestOf } from "./events/anchorLines.ts"
+export {
+  Anchor,
+  anchorLine,
+  type AnchorLines,
+  AnchorRefused,
+  checkSignature,
+  newestOf,
+  parseAnchor,
+  signAnchor
+} from "./events/Anchor.ts"
 export { Checkpoint, CheckpointAhead, CheckpointMoved, ParkedEvent } from "./events/Checkpoints.ts"
 export { UndecodableEvent } from "./events/EventCodec.ts"
 export { LogFileHeader, LogFileRefused } from "./events/LogFile.ts"

@@ -1,8 +1,8 @@
 /** What keeps secrets and rows out of logs, traces and errors, and JSON as it was sent: see docs/operations.md, docs/http.md. */
 const redactSecrets = "src/domain/redactSecrets.ts"
-const databaseWords = "src/sql/databaseWords.ts"
-const disclosable = "src/events/disclosable.ts"
-const exactJson = "src/domain/exactJson.ts"
+const databaseWords = "src/sql/databaseErrors.ts"
+const disclosable = "src/sql/sanitize.ts"
+const exactJson = "src/domain/parseExactJson.ts"
 const withoutSecrets = "src/services/withoutSecrets.ts"
 const answerProblems = "src/http/problemResponses.ts"
 const exactBody = "src/http/RequestValidation.ts"
@@ -12,7 +12,7 @@ const run = "src/cli/run.ts"
 
 const told = ["test/security/disclosure.test.ts"]
 const exact = ["test/security/exactJson.test.ts"]
-const parsed = ["test/domain/exactJson.test.ts"]
+const parsed = ["test/domain/parseExactJson.test.ts"]
 
 const mutations = [
   // What is a secret

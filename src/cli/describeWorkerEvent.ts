@@ -1,4 +1,4 @@
-import { databaseWords } from "../sql/databaseWords.ts"
+import { databaseWords } from "../sql/databaseErrors.ts"
 import type { Card } from "../index.ts"
 import type { WorkerEvent } from "../worker/index.ts"
 import { oneLine } from "./terminalText.ts"

@@ -1,5 +1,5 @@
 import { Result, Schema } from "effect"
-import { jsonProblemText, parseExactJson } from "../domain/exactJson.ts"
+import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
 import { bodyText } from "./bodyText.ts"
 import { inOneLine } from "./inOneLine.ts"
 import { isNothing } from "./isNothing.ts"

@@ -1,5 +1,5 @@
 import { Effect, Result } from "effect"
-import { jsonProblemText, parseExactJson } from "../domain/exactJson.ts"
+import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
 import type { Source } from "./Issue.ts"
 import { sourceOf } from "./sourceOf.ts"
 import { SourceUnreadable } from "./SourceUnreadable.ts"

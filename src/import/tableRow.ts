@@ -1,5 +1,5 @@
 import { DateTime, Option, Result } from "effect"
-import { jsonProblemText, parseExactJson } from "../domain/exactJson.ts"
+import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
 import type { HeldThere, Issue } from "./Issue.ts"
 import { timeOf } from "./times.ts"
 import { isAtWork, priorityOf, type StatusMap, statusOf } from "./words.ts"

@@ -1,9 +1,9 @@
 import { Effect } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 import { maxGeneration } from "../domain/Card.ts"
-import { compileOnce } from "../sql/compileOnce.ts"
-import { durably } from "../sql/durably.ts"
 import type { CardTables } from "./CardTables.ts"
+import { compileOnce } from "../sql/prepareStatement.ts"
+import { durably } from "../sql/inTransaction.ts"
 
 /** Why a generation began, where an operator or an import says so. */
 export type GenerationReason = "restored" | "imported"

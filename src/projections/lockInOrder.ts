@@ -3,14 +3,14 @@ import type { SqlClient, SqlError, Statement } from "effect/sql"
 import type { Status } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 import { type CardTables, decodeCountedCard } from "./CardTables.ts"
-import type { LockPlan } from "./LockPlan.ts"
 import type { Generations } from "./Generations.ts"
+import type { LockPlan } from "./LockPlan.ts"
 import { ReadModelState } from "./ReadModelState.ts"
 import { type LockedRow, makeClaimQuery } from "./claimQuery.ts"
 import { databaseTime } from "../sql/DatabaseClock.ts"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
-import { compileOnce } from "../sql/compileOnce.ts"
-import { madeOnce } from "../sql/madeOnce.ts"
+import { madeOnce } from "../sql/memoize.ts"
+import { compileOnce } from "../sql/prepareStatement.ts"
 
 /** What a batch decides on: locked cards, facts of others, the generation, and the database's clock read after the locks. */
 export interface LockedState {

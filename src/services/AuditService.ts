@@ -15,11 +15,10 @@ import {
 } from "../events/Checkpoints.ts"
 import { EventLog, type LogFailure } from "../events/EventLog.ts"
 import type { LogFileRefused } from "../events/LogFile.ts"
-import type { MomentNotReached } from "../events/MomentNotReached.ts"
+import { type MomentNotReached, reachedHead } from "../events/MomentNotReached.ts"
 import type { RecordedEvent } from "../events/RecordedEvent.ts"
 import { consume } from "../events/consume.ts"
 import { feed } from "../events/feed.ts"
-import { reachedHead } from "../events/reachedHead.ts"
 import { namingReplica } from "../events/replica.ts"
 import { makeCountsTable } from "../projections/CardCounts.ts"
 import { makeCardTables } from "../projections/CardTables.ts"
@@ -34,8 +33,8 @@ import {
   type RebuildBlocked,
   type RebuildProgress,
   type RebuildRefused,
-  type RebuildSuperseded,
-  type RebuildResult
+  type RebuildResult,
+  type RebuildSuperseded
 } from "../projections/rebuild.ts"
 import type { RemovalPending } from "../projections/rewriteTables.ts"
 import { verify, type VerifyOptions } from "../projections/verify.ts"
@@ -66,7 +65,7 @@ import {
   type Restored
 } from "./audit/auditInput.ts"
 import { type BacklogNotEmpty, exportLog, type ImportedLog, importLog } from "./audit/logTransfer.ts"
-import { type At, type CardAt, resolveMoment, resolveCardMoment } from "./audit/moments.ts"
+import { type At, type CardAt, resolveCardMoment, resolveMoment } from "./audit/moments.ts"
 import { redactCard, type RedactedCard, redactOnce } from "./audit/redactCard.ts"
 import { makeRestoreBacklog, type RestoredBacklog } from "./audit/restoreBacklog.ts"
 import { Receipts } from "./commands/Receipts.ts"

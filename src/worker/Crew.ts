@@ -1,7 +1,7 @@
 import { Deferred, Effect, FiberSet, Queue, type Scope, Semaphore } from "effect"
 import type { SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
-import { disclosableCause } from "../events/disclosable.ts"
+import { disclosableCause } from "../sql/sanitize.ts"
 import { BacklogService, type Card } from "../index.ts"
 import type { Lease, Stopped } from "./Lease.ts"
 import type { Settings } from "./WorkerOptions.ts"

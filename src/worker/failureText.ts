@@ -1,8 +1,8 @@
 import { Cause } from "effect"
 import { SqlError } from "effect/sql"
 import { redactSecrets } from "../domain/redactSecrets.ts"
-import { databaseWords } from "../sql/databaseWords.ts"
-import { disclosable } from "../events/disclosable.ts"
+import { databaseWords } from "../sql/databaseErrors.ts"
+import { disclosable } from "../sql/sanitize.ts"
 
 /** Characters of a failure that are kept: enough to see what it was, and far from what a reason may have. */
 const longest = 2_000

@@ -1,7 +1,7 @@
 import { Effect, Random } from "effect"
 import { SqlError } from "effect/sql"
 import { directoryLostIn } from "../services/files/directoryErrors.ts"
-import { troubleOf } from "../sql/databaseErrorKind.ts"
+import { troubleOf } from "../sql/databaseErrors.ts"
 import type { WorkerEvent } from "./WorkerEvent.ts"
 
 const firstPauseMillis = 200

@@ -1,11 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import { readFile } from "node:fs/promises"
 import type { Issue } from "../../src/import/Issue.ts"
 import { planImport, planOf } from "../../src/import/planImport.ts"
 import { readTaskMaster } from "../../src/import/readTaskMaster.ts"
 import { tasksOf } from "../../src/import/taskMaster.ts"
-import { Result } from "effect"
 
 const none = new Map()
 

@@ -1,7 +1,7 @@
 import { Effect, Option, Result, Schema } from "effect"
 import { Command } from "effect/cli"
 import { redactSecrets } from "../../domain/redactSecrets.ts"
-import { disclosable } from "../../events/disclosable.ts"
+import { disclosable } from "../../sql/sanitize.ts"
 import {
   BacklogMissing,
   diagnose,

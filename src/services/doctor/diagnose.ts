@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { filesOf } from "../pglite/directoryPermissions.ts"
-import { quoted } from "../../domain/visibleText.ts"
+import { quoted } from "../../domain/displayText.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
 
 /** Something that the doctor says. */

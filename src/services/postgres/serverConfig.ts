@@ -1,7 +1,7 @@
 import type { PgClient } from "@effect/sql-pg"
 import { Duration, Effect, Redacted, Result } from "effect"
 import { SqlError } from "effect/sql"
-import { databaseWords } from "../../sql/databaseWords.ts"
+import { databaseWords } from "../../sql/databaseErrors.ts"
 import { createConnection, isIP } from "node:net"
 import { userInfo } from "node:os"
 import { Duplex } from "node:stream"

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { chunks } from "../../src/sql/chunks.ts"
+import { chunks } from "../../src/sql/bulkStatements.ts"
 
 const mebibyte = 1024 * 1024
 

@@ -3,7 +3,7 @@ import { Effect, Stream, Tracer } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, Statement } from "effect/sql"
 import { describe, expect, it } from "vitest"
-import { compileOnce } from "../../src/sql/compileOnce.ts"
+import { compileOnce } from "../../src/sql/prepareStatement.ts"
 
 interface Sent {
   readonly by: string

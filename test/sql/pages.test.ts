@@ -1,7 +1,7 @@
 import { it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
+import { everyPage } from "../../src/sql/pages.ts"
 import { expect } from "vitest"
-import { everyPage } from "../../src/sql/everyPage.ts"
 
 const pages = 40
 const rowsPerPage = 10

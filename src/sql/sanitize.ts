@@ -1,7 +1,7 @@
 import { Cause, Exit, Redacted } from "effect"
 import { SqlError } from "effect/sql"
 import { redactSecrets } from "../domain/redactSecrets.ts"
-import { type DatabaseFailure, failureOfClient, failureOfServer, isServerError } from "../sql/databaseWords.ts"
+import { type DatabaseFailure, failureOfClient, failureOfServer, isServerError } from "./databaseErrors.ts"
 
 /** How deep a value is walked through. */
 const deepest = 12

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
-import { parseExactJson } from "../../src/domain/exactJson.ts"
+import { parseExactJson } from "../../src/domain/parseExactJson.ts"
 
 const parsed = (text: string) => Result.getOrThrowWith(parseExactJson(text), (problem) => new Error(problem.problem))
 

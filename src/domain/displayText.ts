@@ -1,3 +1,12 @@
+/** Characters of a complaint that are told. */
+const longest = 4_000
+
+/** A complaint as it is told: it repeats what was given, and that may be long. */
+export const shortened = (complaint: string): string =>
+  complaint.length <= longest
+    ? complaint
+    : `${complaint.slice(0, longest).toWellFormed()}… (${complaint.length} characters)`
+
 /*
  * Characters that are not shown, or that change how others are shown: control and format characters, bidirectional
  * controls, zero-width and tag characters, variation selectors, separators of lines and paragraphs, lone surrogates, and
