@@ -216,7 +216,12 @@ const mutations = [
     file: "src/services/audit/redactCard.ts",
     find: "    yield* dropAbandonedCopies(sql, schema)\n",
     replace: "",
-    also: [{ find: "import { dropAbandonedCopies, ", replace: "import { " }],
+    also: [
+      {
+        find: "import { deleteShadowRow, dropAbandonedCopies, lockShadowSchema }",
+        replace: "import { deleteShadowRow, lockShadowSchema }"
+      }
+    ],
     tests: ["test/security/removal.test.ts"],
     startsPrograms: false
   },

@@ -259,16 +259,16 @@ export const explainAt = Effect.fnUntraced(function* (log: EventLog["Service"], 
   const found = yield* Stream.runHead(foldCards(log, moment.position, [id]))
   if (Option.isNone(found)) return Option.none<Explanation>()
   const { card } = found.value
-  const statuses = new Map<CardId, Status>()
+  const statusById = new Map<CardId, Status>()
   if (card.dependsOn.length > 0) {
     yield* Stream.runForEach(foldCards(log, moment.position, card.dependsOn), (folded) =>
-      Effect.sync(() => statuses.set(folded.card.id, folded.card.status))
+      Effect.sync(() => statusById.set(folded.card.id, folded.card.status))
     )
   }
   return Option.some(
     explain(
       card,
-      unmetOf(card, (other) => statuses.get(other)),
+      unmetOf(card, (other) => statusById.get(other)),
       moment.now
     )
   )

@@ -177,14 +177,14 @@ export const makeLockInOrder = (
       completedBeforeClaim,
       graphLock,
       idempotencyKeys,
-      cards,
+      cards: ids,
       newEdges,
       doneChanges,
       edgeTargets
     } = footprint
-    const isNamed = cards.size + idempotencyKeys.size > 0
+    const isNamed = ids.size + idempotencyKeys.size > 0
     const values = {
-      ids: arrayLiteral(cards),
+      ids: arrayLiteral(ids),
       keys: arrayLiteral(idempotencyKeys),
       settling: arrayLiteral(doneChanges),
       freeing: arrayLiteral(completedBeforeClaim),
