@@ -334,8 +334,8 @@ const mutations = [
   {
     name: "that an agent's message is refused for the length that it says",
     file: layerRoutes,
-    find: 'if (Number(headers["content-length"]) > maxMessageBytes) return',
-    replace: 'if (Number(headers["content-length"]) < 0) return',
+    find: 'if (Number(headers["content-length"]) > maxMessageBytes) {',
+    replace: 'if (Number(headers["content-length"]) < 0) {',
     tests: agents
   },
   {

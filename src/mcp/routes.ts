@@ -135,8 +135,9 @@ const lineFeed = 0x0a
 
 /** Who calls, if he may, with a message that is not too long. */
 const admit = Effect.fnUntraced(function* ({ headers }: HttpServerRequest.HttpServerRequest) {
-  if (Number(headers["content-length"]) > maxMessageBytes)
+  if (Number(headers["content-length"]) > maxMessageBytes) {
     return yield* new BodyTooLarge({ limitBytes: maxMessageBytes })
+  }
   return yield* callerAgent(yield* CurrentCaller, headers)
 })
 
