@@ -92,7 +92,7 @@ const ratios = [
   ...Object.keys(states).map((state) => {
     const theirs = largest({ ...claimsIn(state), system: "mutable table" })
     const sameSize = (results) => smallest({ ...claimsIn(state), size: theirs(results)?.size ?? 0 })(results)
-    return rate(`claims, ${state}, to the mutable table at its largest`, sameSize, theirs, minimumOf(state))
+    return rate(`claims, ${state}, to the mutable table at its largest`, sameSize, theirs, minOf(state))
   }),
   ...Object.keys(states).map((state) => {
     const scenario = `claim + complete over a large backlog, ${state}`
@@ -100,7 +100,7 @@ const ratios = [
       `claims by 10 workers, ${state}, to the mutable table`,
       best({ scenario, system: ours }),
       best({ scenario, system: "mutable table" }),
-      minimumOf(state)
+      minOf(state)
     )
   }),
   median(
@@ -121,7 +121,7 @@ const ratios = [
  * What the usual design pays for is looking through the cards that are done and passing over those that wait: where there
  * are none of these, nothing is asked.
  */
-function minimumOf(state) {
+function minOf(state) {
   const { done = 0, first = false } = states[state]
   return done > 0 || first ? 30 : undefined
 }

@@ -1,10 +1,10 @@
 /** What keeps others out of a server: see docs/security.md. */
 const server = "src/http/server.ts"
 const guard = "src/http/access/guard.ts"
-const names = "src/http/access/names.ts"
+const names = "src/http/access/hosts.ts"
 const policy = "src/http/access/policy.ts"
 const workerRules = "src/http/access/workerRules.ts"
-const requests = "src/http/Requests.ts"
+const requests = "src/http/RequestValidation.ts"
 const listen = "src/http/node/listen.ts"
 const accessTokens = "src/services/access/AccessTokens.ts"
 const callerAgent = "src/mcp/callerAgent.ts"
@@ -288,7 +288,7 @@ const mutations = [
   },
   {
     name: "that whose a claim was is asked of the event with which it began",
-    file: "src/http/access/ClaimOwners.ts",
+    file: "src/http/access/workerRules.ts",
     find: "return then?.claimToken === token ? (then.claimOwner ?? undefined) : undefined",
     replace: "return then?.claimOwner ?? undefined",
     tests: access
@@ -361,7 +361,7 @@ const mutations = [
   },
   {
     name: "that how often is bounded where tokens are needed, unless told otherwise",
-    file: "src/http/access/TokenBuckets.ts",
+    file: "src/http/access/RateLimit.ts",
     find: "(requiresToken ? ofTokens : undefined)",
     replace: "(requiresToken ? undefined : ofTokens)",
     tests: access

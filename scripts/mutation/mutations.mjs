@@ -170,7 +170,7 @@ export const mutations = [
   },
   {
     name: "the order of claims in a batch",
-    file: "src/domain/ClaimOrder.ts",
+    file: "src/domain/Claimability.ts",
     find: "right.priority - left.priority ||",
     replace: "left.priority - right.priority ||",
     tests: [...domain, ...conformance]
@@ -211,28 +211,28 @@ export const mutations = [
   },
   {
     name: "the token check of complete",
-    file: "src/domain/decideStatus.ts",
+    file: "src/domain/decide.ts",
     find: "if (command.token !== undefined && !forced && claim?.token !== command.token)",
     replace: "if (command.token !== undefined && !forced && claim === undefined)",
     tests: [...domain, ...conformance]
   },
   {
     name: "that a claimed card is completed with its token only",
-    file: "src/domain/decideStatus.ts",
+    file: "src/domain/decide.ts",
     find: "if (claim !== undefined && command.token === undefined && !forced)",
     replace: "if (claim === undefined && false)",
     tests: [...domain, ...conformance]
   },
   {
     name: "the cycle check of link",
-    file: "src/domain/decideLink.ts",
+    file: "src/domain/decide.ts",
     find: "const back = backlog.hasDependents(card.id)",
     replace: "const back = backlog.hasDependents(dependsOn) && backlog.hasDependents(card.id) && false",
     tests: [...domain, ...conformance]
   },
   {
     name: "the cycle check of create",
-    file: "src/domain/decideCreate.ts",
+    file: "src/domain/decide.ts",
     find: "if (cycle !== undefined) return",
     replace: "if (cycle !== undefined && cards.length < 0) return",
     tests: [...domain, ...conformance]
@@ -389,7 +389,7 @@ export const mutations = [
   // What the database holds on to
   {
     name: "that commits reach the disk where the server's setting lets them not",
-    file: "src/sql/durably.ts",
+    file: "src/sql/inTransaction.ts",
     find: "WHEN 'off' THEN 'on'",
     replace: "WHEN 'off' THEN 'off'",
     tests: conformance

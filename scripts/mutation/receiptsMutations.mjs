@@ -35,7 +35,7 @@ export const receiptsMutations = [
   {
     name: "that two starts that create the same schema both succeed",
     file: "src/services/schema/Migrations.ts",
-    find: "Effect.retry({ while: isNameTaken, times: maximumTries - 1 })",
+    find: "Effect.retry({ while: isNameTaken, times: maxTries - 1 })",
     replace: "Effect.retry({ while: isNameTaken, times: 0 })",
     tests: ["test/services/conformance.test.ts"]
   },

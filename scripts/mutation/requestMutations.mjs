@@ -49,7 +49,7 @@ const mutations = [
   },
   {
     name: "that waits end with the token",
-    file: "src/http/Authority.ts",
+    file: "src/http/Caller.ts",
     find: "Effect.raceFirst(waiting, ended)",
     replace: "Effect.andThen(Effect.sync(() => ended), waiting)",
     tests: revoked
@@ -59,7 +59,7 @@ const mutations = [
     file: "src/mcp/AgentTool.ts",
     find: "Effect.andThen(stillValid, answer(input, agent))",
     replace: "answer(input, agent)",
-    also: [{ find: 'import { stillValid } from "../http/Authority.ts"\n', replace: "" }],
+    also: [{ find: 'import { stillValid } from "../http/Caller.ts"\n', replace: "" }],
     tests: revoked
   },
   {
@@ -71,7 +71,7 @@ const mutations = [
   },
   {
     name: "that the last line of a log is imported for a token that is still valid",
-    file: "src/http/linesOfBody.ts",
+    file: "src/http/auditHandlers.ts",
     find: "onSome: (result) => Effect.as(stillValid, result)",
     replace: "onSome: (result) => Effect.succeed(result)",
     tests: revoked
@@ -178,7 +178,7 @@ const mutations = [
   },
   {
     name: "that the head of a request does not end at a later check",
-    file: "src/http/node/headersWithin.ts",
+    file: "src/http/node/listen.ts",
     find: "Math.floor(limit) - between",
     replace: "Math.floor(limit)",
     tests: proxies

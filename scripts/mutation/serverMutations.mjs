@@ -94,7 +94,7 @@ export const serverMutations = [
   },
   {
     name: "that a session which may only read is told so",
-    file: "src/sql/troubleOf.ts",
+    file: "src/sql/databaseErrors.ts",
     find: " || code === readOnlyTransaction",
     replace: "",
     tests: settings

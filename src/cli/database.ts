@@ -19,9 +19,9 @@ import {
   type Opening,
   RemovalSchedule
 } from "../index.ts"
-import { type DirectoryLost, OnDirectoryLost } from "../services/pglite/HeldDirectory.ts"
-import { layerPgliteClient } from "../services/pglite/Pglite.ts"
-import { defaultTimeouts, layerPostgresClient, PostgresTimeouts } from "../services/postgres/Postgres.ts"
+import { type DirectoryLost, OnDirectoryLost } from "../services/files/directoryErrors.ts"
+import { layerPgliteClient } from "../services/pglite/PgliteClient.ts"
+import { defaultTimeouts, layerPostgresClient, PostgresTimeouts } from "../services/postgres/PostgresClient.ts"
 import { createHint } from "../services/schema/BacklogOpening.ts"
 import { BacklogRoles, type RoleNames } from "../services/schema/BacklogRoles.ts"
 import { Migrations } from "../services/schema/Migrations.ts"

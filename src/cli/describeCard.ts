@@ -1,7 +1,7 @@
 import { type DateTime, Effect } from "effect"
 import { formatTime, formatTimeNear } from "./moments.ts"
 import { escapeLines, escapeLine, type TextStyle } from "./terminalText.ts"
-import { outlookWords } from "../domain/outlookWords.ts"
+import { outlookWords } from "../domain/ClaimOutlook.ts"
 import {
   BacklogService,
   type Card,

@@ -2,8 +2,8 @@ import { Schema } from "effect"
 import { CliError } from "effect/cli"
 import { ConsumerNotFound, FileExists, FileNotWritten, NothingClaimable, NotParked } from "./commandErrors.ts"
 import { DatabaseFailed, DatabaseUnavailable, NotPermitted } from "./databaseErrors.ts"
-import { ServeRefused } from "../http/access/problems.ts"
-import { ImportRefused } from "../import/ImportRefused.ts"
+import { ServeRefused } from "../http/errors.ts"
+import { ImportRefused } from "../import/ImportPlan.ts"
 import {
   AccessTokenConflict,
   AccessTokenNotFound,

@@ -116,5 +116,5 @@ export const nonEmpty = (value: string | undefined): string | undefined => (valu
 /** Which cards a claim chooses among. */
 export const claimFilterFlags = {
   phase: textFlag("phase", "Only cards of this phase", "PHASE"),
-  minimumPriority: integerFlag("min-priority", "Only cards of this priority or more")
+  minPriority: integerFlag("min-priority", "Only cards of this priority or more")
 }

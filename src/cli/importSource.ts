@@ -2,14 +2,14 @@ import { Effect, Layer, Stream } from "effect"
 import { createReadStream } from "node:fs"
 import { basename, resolve } from "node:path"
 import type { ImportFormat } from "../import/ImportReport.ts"
-import type { Source } from "../import/Issue.ts"
+import type { Source } from "../import/Source.ts"
 import { readBacklogMd } from "../import/readBacklogMd.ts"
 import { readBeads } from "../import/readBeads.ts"
 import { readTable } from "../import/readTable.ts"
 import { readTaskMaster } from "../import/readTaskMaster.ts"
-import { SourceUnreadable } from "../import/SourceUnreadable.ts"
-import { parseTableName } from "../import/tableName.ts"
-import { type InitialStatus, plainWord, type StatusMap } from "../import/words.ts"
+import { SourceUnreadable } from "../import/Source.ts"
+import { parseTableName } from "../import/readTable.ts"
+import { type InitialStatus, normalizeWord, type StatusMap } from "../import/fields.ts"
 import { InvalidInput } from "../index.ts"
 import { makeServerClient } from "./database.ts"
 import { toDatabaseError } from "./databaseErrors.ts"
@@ -103,7 +103,7 @@ const parseStatusMap = (format: ImportFormat, given: ReadonlyArray<string>): Eff
   const map = new Map<string, InitialStatus>()
   for (const entry of given) {
     const at = entry.lastIndexOf("=")
-    const [word, status] = [plainWord(entry.slice(0, Math.max(0, at))), entry.slice(at + 1).trim()]
+    const [word, status] = [normalizeWord(entry.slice(0, Math.max(0, at))), entry.slice(at + 1).trim()]
     if (word === "" || !initialStatuses.has(status)) {
       return Effect.fail(
         new InvalidInput({

@@ -3,8 +3,8 @@ import { createPrivateKey, createPublicKey } from "node:crypto"
 import { createReadStream } from "node:fs"
 import { access, constants, stat } from "node:fs/promises"
 import { ProcessIO } from "./ProcessIO.ts"
-import { type JsonProblem, jsonProblemText, parseExactJson } from "../domain/exactJson.ts"
-import { pagesOfLines } from "../import/pagesOfLines.ts"
+import { type JsonProblem, jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
+import { readLinePages } from "../import/readLines.ts"
 import { InvalidInput } from "../index.ts"
 import { isSecretOpen } from "../services/files/privateFiles.ts"
 
@@ -30,7 +30,7 @@ export const readLines = Effect.fnUntraced(function* (file: string) {
   const unreadable = cannotBeRead(file)
   return Stream.suspend(() =>
     Stream.flattenArray(
-      Stream.fromAsyncIterable(pagesOfLines(file === "-" ? stdin : createReadStream(file)), unreadable)
+      Stream.fromAsyncIterable(readLinePages(file === "-" ? stdin : createReadStream(file)), unreadable)
     )
   )
 })

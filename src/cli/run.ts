@@ -15,7 +15,7 @@ import { completionsFlag, formatHelp, makeHelpPresenter } from "./help.ts"
 import { escapeLines, textStyleOf } from "./terminalText.ts"
 import { ExitWithCode } from "./defineCommand.ts"
 import { redactSecrets } from "../domain/redactSecrets.ts"
-import { disclosable, disclosableCause } from "../events/disclosable.ts"
+import { disclosable, disclosableCause } from "../sql/sanitize.ts"
 import { withoutSecrets } from "../index.ts"
 
 /**

@@ -1,7 +1,7 @@
 import { Data, Effect, Exit, Fiber, Schema, Stream } from "effect"
 import { ChildProcess } from "effect/process"
 import type { ProcessIO } from "./ProcessIO.ts"
-import { visibleJson } from "../domain/visibleText.ts"
+import { visibleJson } from "../domain/displayText.ts"
 import { Card } from "../index.ts"
 
 /** The bytes that come first and last, where more come than are kept; between them it is said how many were left out. */

@@ -13,31 +13,31 @@ export type Status = typeof Status.Type
 export const Priority = Schema.Finite.check(Schema.isInt32())
 
 /** The longest that a claim can be made to last, in seconds: 30 days. */
-export const maximumTtlSeconds = 30 * 24 * 60 * 60
+export const maxTtlSeconds = 30 * 24 * 60 * 60
 
 /** How long a claim lasts, in seconds: 1 second to 30 days. */
-export const TtlSeconds = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maximumTtlSeconds }))
+export const TtlSeconds = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxTtlSeconds }))
 
 /** The lease of a claim that names none, in seconds. */
 export const defaultTtlSeconds = 900
 
 /** The last place that a card's stream of events can have. */
-export const maximumVersion = 2 ** 31 - 1
+export const maxVersion = 2 ** 31 - 1
 
 /** A place in a card's stream of events: 1, 2, 3 … */
-export const Version = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maximumVersion }))
+export const Version = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxVersion }))
 
 /** The last generation: with any version added, a token is still a whole number below 2^53. */
-export const maximumGeneration = 2 ** 53 - 2 ** 31
+export const maxGeneration = 2 ** 53 - 2 ** 31
 
 /** The generation of a backlog: 0 until it is restored or fails over, and greater after each. */
-export const Generation = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: maximumGeneration }))
+export const Generation = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: maxGeneration }))
 
 /** The greatest token: 2^53 - 1. */
-export const maximumToken = Number.MAX_SAFE_INTEGER
+export const maxToken = Number.MAX_SAFE_INTEGER
 
 /** Identifies a claim: the generation of the backlog plus the version of the `CardClaimed` event. */
-export const Token = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maximumToken }))
+export const Token = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxToken }))
 
 /**
  * A card as everybody sees it. What is absent is `null`. `claimToken` is the backlog's generation plus the version of the

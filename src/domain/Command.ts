@@ -58,14 +58,14 @@ export const NewCard = Schema.Struct(newCard).check(reasonOnlyWhenBlocked)
 export interface NewCard extends Schema.Schema.Type<typeof NewCard> {}
 
 /** How many cards one `CreateMany` takes. */
-export const maximumCardsAtOnce = 200_000
+export const maxCardsAtOnce = 200_000
 
 const reason = Schema.optional(Schema.NullOr(Reason))
 
 export const Create = Schema.TaggedStruct("Create", { ...newCard, ...origin }).check(reasonOnlyWhenBlocked)
 
 export const CreateMany = Schema.TaggedStruct("CreateMany", {
-  cards: Schema.Array(NewCard).check(Schema.isMaxLength(maximumCardsAtOnce)),
+  cards: Schema.Array(NewCard).check(Schema.isMaxLength(maxCardsAtOnce)),
   ...origin
 })
 
@@ -83,7 +83,7 @@ export const Revise = Schema.TaggedStruct("Revise", {
 /** Which cards are good enough: of one phase, or of a priority that is no smaller. */
 const choice = {
   phase: Schema.optional(Name),
-  minimumPriority: Schema.optional(Priority)
+  minPriority: Schema.optional(Priority)
 }
 
 /** Who wants the best claimable card, for how long, and of which. */
@@ -96,7 +96,7 @@ const wish = {
 /** Which cards a claim chooses among: all, when nothing is said. */
 export interface ClaimChoice {
   readonly phase?: string | undefined
-  readonly minimumPriority?: number | undefined
+  readonly minPriority?: number | undefined
 }
 
 /** A claim of the best claimable card. */
@@ -112,11 +112,11 @@ export const Claim = Schema.TaggedStruct("Claim", {
   ...origin
 }).check(
   Schema.makeFilter<ClaimChoice & { readonly id?: CardId | undefined }>(
-    ({ id, minimumPriority, phase }) =>
-      id === undefined || (phase === undefined && minimumPriority === undefined)
+    ({ id, minPriority, phase }) =>
+      id === undefined || (phase === undefined && minPriority === undefined)
         ? undefined
         : {
-            path: [phase === undefined ? "minimumPriority" : "phase"],
+            path: [phase === undefined ? "minPriority" : "phase"],
             issue: "chooses among cards, and the claim names one"
           },
     { expected: "a claim that chooses among cards, or names one" }
@@ -124,12 +124,12 @@ export const Claim = Schema.TaggedStruct("Claim", {
 )
 
 /** How many cards one `ClaimMany` takes at most. */
-export const maximumClaimsAtOnce = 1000
+export const maxClaimsAtOnce = 1000
 
 /** The best claimable cards, so many at most. */
 export const ClaimMany = Schema.TaggedStruct("ClaimMany", {
   ...wish,
-  limit: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maximumClaimsAtOnce })),
+  limit: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxClaimsAtOnce })),
   ...origin
 })
 
@@ -177,12 +177,12 @@ export const Complete = Schema.TaggedStruct("Complete", {
 })
 
 /** How many cards one `CompleteMany` takes. */
-export const maximumCompletionsAtOnce = 1000
+export const maxCompletionsAtOnce = 1000
 
 /** Completions with an outcome each: several commands, and none that refuses the others. */
 export const CompleteMany = Schema.Struct({
   completions: Schema.Array(Schema.Struct({ ...completion, commandId: origin.commandId })).check(
-    Schema.isMaxLength(maximumCompletionsAtOnce)
+    Schema.isMaxLength(maxCompletionsAtOnce)
   ),
   actor: origin.actor,
   correlationId: origin.correlationId,

@@ -2,12 +2,12 @@ import { Option, Result, Schema, SchemaTransformation } from "effect"
 import { unstorable, utf8Length } from "./Text.ts"
 
 /** How deep a JSON value may nest: well inside what every supported database parses. */
-export const maximumDepth = 500
+export const maxDepth = 500
 
 /** Bytes of UTF-8 that a JSON value may take. */
-export const maximumBytes = 1024 * 1024
+export const maxBytes = 1024 * 1024
 
-const tooLarge = `must be at most ${maximumBytes} bytes of JSON`
+const tooLarge = `must be at most ${maxBytes} bytes of JSON`
 
 /**
  * A copy of a JSON value, or why it cannot be kept. Every part is read once, so that the copy is what was looked at, also
@@ -22,7 +22,7 @@ const storableCopy = (root: unknown): Result.Result<Schema.Json, string> => {
   let bytes = 0
   for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
     const [value, depth, keep] = next
-    if (depth > maximumDepth) return Result.fail(`must not nest deeper than ${maximumDepth} levels`)
+    if (depth > maxDepth) return Result.fail(`must not nest deeper than ${maxDepth} levels`)
     if (typeof value === "string") {
       const problem = unstorable(value)
       if (problem !== undefined) return Result.fail(problem)
@@ -38,7 +38,7 @@ const storableCopy = (root: unknown): Result.Result<Schema.Json, string> => {
     } else if (Array.isArray(value)) {
       const { length } = value
       bytes += length + 2
-      if (bytes > maximumBytes) return Result.fail(tooLarge)
+      if (bytes > maxBytes) return Result.fail(tooLarge)
       const array: Array<unknown> = Array.from({ length }, () => null)
       keep(array)
       for (let index = 0; index < length; index++) {
@@ -51,7 +51,7 @@ const storableCopy = (root: unknown): Result.Result<Schema.Json, string> => {
         const problem = unstorable(key)
         if (problem !== undefined) return Result.fail(problem)
         bytes += utf8Length(key) + 4
-        if (bytes > maximumBytes) return Result.fail(tooLarge)
+        if (bytes > maxBytes) return Result.fail(tooLarge)
         // In its place now, so that the members keep their order; `__proto__` is a name like any other.
         Object.defineProperty(object, key, { value: null, enumerable: true, configurable: true, writable: true })
         const put = (copied: unknown) => Object.defineProperty(object, key, { value: copied })
@@ -60,7 +60,7 @@ const storableCopy = (root: unknown): Result.Result<Schema.Json, string> => {
     } else {
       return Result.fail("must be JSON: null, true, false, a number, a string, an array or a plain object")
     }
-    if (bytes > maximumBytes) return Result.fail(tooLarge)
+    if (bytes > maxBytes) return Result.fail(tooLarge)
   }
   return Result.succeed(copy as Schema.Json)
 }

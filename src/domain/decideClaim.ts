@@ -1,10 +1,9 @@
 import { DateTime, Result } from "effect"
-import type { BacklogView, ClaimView } from "./BacklogView.ts"
 import { type Card, defaultTtlSeconds } from "./Card.ts"
 import type { CardId } from "./CardId.ts"
 import { isClaimable, isExpired } from "./Claimability.ts"
 import type { ClaimChoice, ClaimWish, CommandOf } from "./Command.ts"
-import { alreadySo, type Decision, one } from "./Decision.ts"
+import { alreadySo, type BacklogView, type ClaimView, type Decision, one } from "./Decision.ts"
 import type { DecidedEvent } from "./Event.ts"
 import { claimOn, type HeldClaim } from "./HeldClaim.ts"
 
@@ -61,7 +60,7 @@ export const claimNext = (backlog: ClaimView, wish: ClaimWish, limit: number, no
 }
 
 const isAmong = ({ phase, priority }: Card, choice: ClaimChoice): boolean =>
-  (choice.phase === undefined || phase === choice.phase) && priority >= (choice.minimumPriority ?? -Infinity)
+  (choice.phase === undefined || phase === choice.phase) && priority >= (choice.minPriority ?? -Infinity)
 
 const takeOverIfExpired = (card: Card, now: DateTime.Utc): ReadonlyArray<DecidedEvent> => {
   const claim = claimOn(card)

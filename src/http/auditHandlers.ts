@@ -1,23 +1,68 @@
 import { Duration, Effect, Option, Stream } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
+import type { SqlError } from "effect/sql"
+import { Caller, stillValid } from "./Caller.ts"
+import { Shutdown } from "./Shutdown.ts"
+import { BacklogApi } from "./api/BacklogApi.ts"
+import { told, type Unauthorized, withDatabaseTrouble } from "./errors.ts"
+import { handleCommand, ifStillValid } from "./handleCommand.ts"
+import { endingInProblem, eventStream, started, startedStream, withProgress } from "./responseStreams.ts"
+import type { Line } from "../import/readLines.ts"
+import { readLinePages } from "../import/readLines.ts"
 import {
   AuditService,
   type CardAt,
   CardNotFound,
   type EventOptions,
   eventTypeNamed,
+  InvalidInput,
   type RebuildProgress,
   type RemovalProgress
 } from "../index.ts"
-import { BacklogApi } from "./api/BacklogApi.ts"
-import { Caller } from "./Caller.ts"
-import { told, withDatabaseTrouble } from "./DatabaseTrouble.ts"
-import { eventStream } from "./eventStream.ts"
-import { handleCommand, ifStillValid } from "./handleCommand.ts"
-import { linesOfBody } from "./linesOfBody.ts"
-import { Shutdown } from "./Shutdown.ts"
-import { endingInProblem, started, startedStream } from "./startedStream.ts"
-import { withProgress } from "./withProgress.ts"
+
+/** How often the sender is checked while its next lines are on their way. */
+const checkEvery = "1 second"
+
+/**
+ * The lines of a body, as they come. Fails when the sender's token is not valid any more: after each page, while the next
+ * one is on its way, and when the last line has come. The checks run where the lines are taken, so that they read in the
+ * transaction that is open there: an embedded database has no other session for them.
+ */
+const linesOfBody = (
+  body: Stream.Stream<Uint8Array, unknown>
+): Stream.Stream<Line, InvalidInput | Unauthorized | SqlError.SqlError> =>
+  Stream.suspend(() => {
+    const pages = readLinePages(Stream.toAsyncIterable(body))
+    const next = Effect.suspend(() => {
+      const promise = pages.next()
+      const page = Effect.tryPromise({ try: () => promise, catch: () => brokenOff })
+      const checked: Effect.Effect<
+        Effect.Success<typeof page>,
+        InvalidInput | Unauthorized | SqlError.SqlError
+      > = Effect.flatMap(
+        Effect.timeoutOption(page, checkEvery),
+        Option.match({
+          onNone: () => Effect.andThen(stillValid, checked),
+          onSome: (result) => Effect.as(stillValid, result)
+        })
+      )
+      return checked
+    })
+    return Stream.paginate(undefined, () =>
+      Effect.map(next, ({ done, value }) =>
+        done === true ? [[], Option.none()] : [value as ReadonlyArray<Line>, Option.some(undefined)]
+      )
+    ).pipe(
+      // Not waited for: it would wait for lines that are not read any more.
+      Stream.ensuring(
+        Effect.sync(() => {
+          void pages.return(undefined)
+        })
+      )
+    )
+  })
+
+const brokenOff = new InvalidInput({ problem: "the body broke off" })
 
 /** How often a reader of events hears something, in seconds. */
 const heartbeat = "15 seconds"

@@ -1,12 +1,12 @@
 import { Array, Effect, Option, Result } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { BacklogService, CardNotFound, type Input } from "../index.ts"
-import { BacklogApi } from "./api/BacklogApi.ts"
-import { stillValid, whileValid } from "./Authority.ts"
-import { type AwaitClaimable, claimWithin } from "./claimWithin.ts"
-import { withDatabaseTrouble } from "./DatabaseTrouble.ts"
-import { handleCommand } from "./handleCommand.ts"
+import { stillValid, whileValid } from "./Caller.ts"
 import { Shutdown } from "./Shutdown.ts"
+import { BacklogApi } from "./api/BacklogApi.ts"
+import { type AwaitClaimable, claimWithin } from "./claimWaiting.ts"
+import { withDatabaseTrouble } from "./errors.ts"
+import { handleCommand } from "./handleCommand.ts"
+import { BacklogService, CardNotFound, type Input } from "../index.ts"
 
 /** `BacklogService` behind its endpoints. */
 export const layerBacklogHandlers = HttpApiBuilder.group(

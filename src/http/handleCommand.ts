@@ -1,10 +1,8 @@
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql"
+import { Caller, stillValid } from "./Caller.ts"
+import { Forbidden, withDatabaseTrouble } from "./errors.ts"
 import { InvalidInput } from "../index.ts"
-import { Forbidden } from "./access/problems.ts"
-import { stillValid } from "./Authority.ts"
-import { Caller } from "./Caller.ts"
-import { withDatabaseTrouble } from "./DatabaseTrouble.ts"
 
 interface CommandRequest {
   readonly endpoint: { readonly identifier: string }

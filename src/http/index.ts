@@ -5,10 +5,10 @@
  * @module
  */
 export { BacklogApi } from "./api/BacklogApi.ts"
-export { Forbidden, ServeRefused, TooManyRequests, Unauthorized } from "./access/problems.ts"
+export { Forbidden, ServeRefused, TooManyRequests, Unauthorized } from "./errors.ts"
 export type { TrustProxy } from "./access/forwarding.ts"
-export { type Authority, CurrentAuthority } from "./Authority.ts"
-export type { RateLimit } from "./access/TokenBuckets.ts"
+export { type Authority, CurrentAuthority } from "./Caller.ts"
+export type { RateLimit } from "./access/RateLimit.ts"
 export { type CallerIdentity, CurrentCaller } from "./Caller.ts"
 export type { HttpOptions } from "./client/connect.ts"
 export { layerHttp } from "./client/layerHttp.ts"

@@ -1,7 +1,7 @@
 import { Effect, Schema } from "effect"
 import { Tool } from "effect/ai"
 import type { SqlClient } from "effect/sql"
-import { stillValid } from "../http/Authority.ts"
+import { stillValid } from "../http/Caller.ts"
 import type { Shutdown } from "../http/Shutdown.ts"
 import type { AuditService, BacklogService } from "../index.ts"
 import { type Agent, CurrentAgent } from "./Agent.ts"

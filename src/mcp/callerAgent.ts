@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import type { Headers } from "effect/http"
 import { Name } from "../domain/Text.ts"
-import { Forbidden, Unauthorized } from "../http/access/problems.ts"
+import { Forbidden, Unauthorized } from "../http/errors.ts"
 import { mustBe } from "../http/access/workerRules.ts"
 import type { CallerIdentity } from "../http/Caller.ts"
 import { AccessRole, InvalidInput } from "../index.ts"

@@ -9,20 +9,17 @@ import {
   HttpServerRequest,
   HttpServerResponse
 } from "effect/http"
-import { type Problem, problemMediaType, problemOf } from "../http/asProblem.ts"
-import { problems } from "../http/api/problems.ts"
-import { type Authority, CurrentAuthority } from "../http/Authority.ts"
-import { BodyTooLarge } from "../http/BodyTooLarge.ts"
-import { CurrentCaller } from "../http/Caller.ts"
-import { Unauthorized } from "../http/access/problems.ts"
+import { type Authority, CurrentAuthority, CurrentCaller } from "../http/Caller.ts"
+import { BodyTooLarge, Unauthorized } from "../http/errors.ts"
+import { type Problem, problemMediaType, problemOf, problems } from "../http/problems.ts"
 import type { AccessRole } from "../index.ts"
-import { about } from "./about.ts"
 import { type Agent, CurrentAgent } from "./Agent.ts"
+import { makeSessions } from "./Sessions.ts"
+import { about } from "./about.ts"
 import { callerAgent } from "./callerAgent.ts"
 import { answerToInexact } from "./inexactMessage.ts"
 import { layerTools, type ToolRequirements } from "./layerTools.ts"
 import { protocols } from "./protocols.ts"
-import { makeSessions } from "./Sessions.ts"
 import { withoutSecretsInErrors } from "./withoutSecretsInErrors.ts"
 
 /** Where agents find the backlog on a server. */

@@ -1,9 +1,8 @@
 import { Context, Effect, Layer } from "effect"
 import type { SqlError } from "effect/sql"
-import { makeClaimOwners } from "../http/access/ClaimOwners.ts"
-import type { Forbidden, Unauthorized } from "../http/access/problems.ts"
-import { stillValid } from "../http/Authority.ts"
-import { workerRules } from "../http/access/workerRules.ts"
+import { stillValid } from "../http/Caller.ts"
+import { makeClaimOwners, workerRules } from "../http/access/workerRules.ts"
+import type { Forbidden, Unauthorized } from "../http/errors.ts"
 import type { AuditService, BacklogService } from "../index.ts"
 import type { Agent } from "./Agent.ts"
 

@@ -36,7 +36,7 @@ export const claim = { ...card, token: whole("The claim's token") }
 /** Which cards a claim chooses among, and for how long it takes one. */
 export const choice = {
   phase: Schema.optional(text("Only cards of this phase")),
-  minimumPriority: Schema.optional(whole())
+  minPriority: Schema.optional(whole())
 }
 
 /** How long a claim lasts. */

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { SqlClient, type SqlError, type Statement } from "effect/sql"
 import type { Status } from "../domain/Card.ts"
-import { compileOnce } from "../sql/compileOnce.ts"
+import { compileOnce } from "../sql/prepareStatement.ts"
 import { inTransaction, readCommitted } from "../sql/inTransaction.ts"
 
 /** How many cards there are of each kind, or how many more. Of the ready ones, `waiting` have an unmet dependency. */

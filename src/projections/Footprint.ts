@@ -46,9 +46,9 @@ export const footprintOf = (commands: ReadonlyArray<Command>): Footprint => {
   let expired = false
   let unlinks = false
   let completedDirectly = 0
-  const want = ({ minimumPriority, phase }: ClaimChoice, limit: number): void => {
-    const key = JSON.stringify([phase, minimumPriority])
-    wanted.set(key, { choice: { phase, minimumPriority }, limit: limit + (wanted.get(key)?.limit ?? 0) })
+  const want = ({ minPriority, phase }: ClaimChoice, limit: number): void => {
+    const key = JSON.stringify([phase, minPriority])
+    wanted.set(key, { choice: { phase, minPriority }, limit: limit + (wanted.get(key)?.limit ?? 0) })
   }
   for (const command of commands) {
     switch (command._tag) {

@@ -1,9 +1,9 @@
 import { Effect } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
-import { maximumGeneration } from "../domain/Card.ts"
-import { compileOnce } from "../sql/compileOnce.ts"
-import { durably } from "../sql/durably.ts"
+import { maxGeneration } from "../domain/Card.ts"
 import type { CardTables } from "./CardTables.ts"
+import { compileOnce } from "../sql/prepareStatement.ts"
+import { durably } from "../sql/inTransaction.ts"
 
 /** Why a generation began, where an operator or an import says so. */
 export type GenerationReason = "restored" | "imported"
@@ -62,7 +62,7 @@ export const makeGenerations = (
           WHEN substr(server, strpos(server, '/')) = substr(server_now, strpos(server_now, '/')) THEN 'failover'
           ELSE 'moved' END,
         generation = CASE WHEN NOT ${begins} THEN generation
-          WHEN ticks > ${last} + ${lastVersion} AND ticks <= ${sql.literal(String(maximumGeneration))} THEN ticks
+          WHEN ticks > ${last} + ${lastVersion} AND ticks <= ${sql.literal(String(maxGeneration))} THEN ticks
           ELSE ${last} + 2147483648 END
       FROM (
         SELECT server_now, now, (extract(epoch FROM now - ${epoch}::timestamptz) * 1000000)::int8 AS ticks

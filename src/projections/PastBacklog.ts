@@ -1,14 +1,13 @@
 import { DateTime, Effect, Option, Stream } from "effect"
 import type { Card, Status } from "../domain/Card.ts"
 import { type CardId, compareIds } from "../domain/CardId.ts"
-import { isClaimable, isExpired } from "../domain/Claimability.ts"
-import { compareRanks } from "../domain/ClaimOrder.ts"
+import { compareRanks, isClaimable, isExpired } from "../domain/Claimability.ts"
 import { explain, type Explanation, type UnmetDependency } from "../domain/Explanation.ts"
 import type { Stats } from "../domain/Stats.ts"
 import type { EventLog } from "../events/EventLog.ts"
+import { type Standing, Standings } from "./Standings.ts"
 import { foldCards, type ReadFailure } from "./foldCards.ts"
 import type { ListFilter } from "./readQueries.ts"
-import { type Standing, Standings } from "./Standings.ts"
 
 /** A moment of the past: the state after an event, judged by the database's clock as it then was. */
 export interface Moment {

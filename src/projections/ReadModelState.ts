@@ -1,9 +1,8 @@
 import { DateTime } from "effect"
-import type { BacklogView } from "../domain/BacklogView.ts"
 import type { Card, Status } from "../domain/Card.ts"
 import { type CardId, compareIds } from "../domain/CardId.ts"
-import { isExpired } from "../domain/Claimability.ts"
-import { compareClaimOrder } from "../domain/ClaimOrder.ts"
+import { compareClaimOrder, isExpired } from "../domain/Claimability.ts"
+import type { BacklogView } from "../domain/Decision.ts"
 import { type CardCounts, CardTally } from "./CardCounts.ts"
 import type { RowChange } from "./rowChanges.ts"
 

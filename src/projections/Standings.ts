@@ -1,7 +1,7 @@
 import { DateTime } from "effect"
 import type { Card, Status } from "../domain/Card.ts"
 import { type CardId, compareIds } from "../domain/CardId.ts"
-import type { ClaimRank } from "../domain/ClaimOrder.ts"
+import type { ClaimRank } from "../domain/Claimability.ts"
 
 /** What orders, filters and counts ask of a card: nothing of its texts. */
 export interface Standing extends ClaimRank {

@@ -1,12 +1,12 @@
 import { type DateTime, Effect, Stream } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
-import { arrayLiteral } from "../sql/arrayLiteral.ts"
 import type { EventLog } from "../events/EventLog.ts"
-import { sendInOrder } from "../sql/sendInOrder.ts"
 import type { CardTables } from "./CardTables.ts"
-import { type FoldedCard, foldCards, type ReadFailure } from "./foldCards.ts"
+import { foldCards, type FoldedCard, type ReadFailure } from "./foldCards.ts"
 import { isDeferred, makeRowStatements } from "./rowStatements.ts"
+import { arrayLiteral } from "../sql/arrayLiteral.ts"
+import { sendInOrder } from "../sql/bulkStatements.ts"
 
 /** Makes the read model, or a part of it, from the log. */
 export interface BuildReadModel {

@@ -65,7 +65,7 @@ export const makeClaimOutlookQueries = (
             extract(epoch FROM soonest.wait)::float8 AS "soonestSeconds"
           FROM unnest(${arrayLiteral(wanted.map(({ choice }) => choice.phase ?? ""))}::text[],
             ${arrayLiteral(wanted.map(({ choice }) => choice.phase === undefined))}::bool[],
-            ${arrayLiteral(wanted.map(({ choice }) => choice.minimumPriority ?? leastPriority))}::int4[],
+            ${arrayLiteral(wanted.map(({ choice }) => choice.minPriority ?? leastPriority))}::int4[],
             ${arrayLiteral(wanted.map(({ limit }) => limit))}::int8[]) WITH ORDINALITY
             AS wanted (phase, any_phase, priority, most, place), clock, soonest
           ORDER BY wanted.place`
@@ -88,7 +88,7 @@ export const makeClaimOutlookQueries = (
     const chosen = sql.and([
       isOpen,
       ...(choice.phase === undefined ? [] : [sql`phase = ${choice.phase}`]),
-      ...(choice.minimumPriority === undefined ? [] : [sql`priority >= ${choice.minimumPriority}`])
+      ...(choice.minPriority === undefined ? [] : [sql`priority >= ${choice.minPriority}`])
     ])
     return Effect.map(
       Effect.suspend(

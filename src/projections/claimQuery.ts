@@ -1,8 +1,8 @@
 import type { Effect } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
-import { compileOnce, type Placeholders } from "../sql/compileOnce.ts"
-import { madeOnce } from "../sql/madeOnce.ts"
+import { compileOnce, type Placeholders } from "../sql/prepareStatement.ts"
+import { madeOnce } from "../sql/memoize.ts"
 import type { CardId } from "../domain/CardId.ts"
 import type { ClaimChoice } from "../domain/Command.ts"
 import type { CardTables } from "./CardTables.ts"
@@ -20,7 +20,7 @@ export interface LockedRow {
 /** The values of the statement that locks the best claimable cards. */
 export interface ClaimValues {
   readonly phase: string | undefined
-  readonly minimumPriority: number | undefined
+  readonly minPriority: number | undefined
   /** Cards that are spoken for. */
   readonly except: string
   readonly limit: number
@@ -32,13 +32,13 @@ export interface ClaimValues {
  */
 const isCandidate = (
   sql: SqlClient.SqlClient,
-  { minimumPriority, phase }: Placeholders<ClaimValues>,
+  { minPriority, phase }: Placeholders<ClaimValues>,
   ofPhase: boolean,
   ofPriority: boolean
 ): Statement.Fragment =>
   sql`status = 'ready' AND unmet_dependencies = 0 AND NOT deferred${
     ofPhase ? sql` AND phase = ${phase}` : sql``
-  }${ofPriority ? sql` AND priority >= ${minimumPriority}` : sql``}`
+  }${ofPriority ? sql` AND priority >= ${minPriority}` : sql``}`
 
 /**
  * Locks the best claimable cards that nobody else has locked, in claim order. The condition and the order are exactly
@@ -72,12 +72,12 @@ export const makeClaimQuery = (sql: SqlClient.SqlClient, tables: CardTables): Cl
       claimStatement(sql, tables, claim, ofPhase, ofPriority, isWithExceptions)
     )
   )
-  return ({ minimumPriority, phase }, limit, except = nobody) =>
+  return ({ minPriority, phase }, limit, except = nobody) =>
     query(
       phase !== undefined,
-      minimumPriority !== undefined,
+      minPriority !== undefined,
       except.size > 0
-    )({ phase, minimumPriority, except: arrayLiteral(except), limit })
+    )({ phase, minPriority, except: arrayLiteral(except), limit })
 }
 
 const nobody: ReadonlySet<string> = new Set()

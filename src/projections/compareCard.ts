@@ -2,12 +2,12 @@ import { DateTime, type Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { isDue } from "../domain/Claimability.ts"
 import { sameJson } from "../domain/Json.ts"
-import { boundedPage } from "../sql/boundedPage.ts"
-import { hasInexactNumber } from "../domain/exactJson.ts"
-import { timeText } from "../sql/timeText.ts"
+import { hasInexactNumber } from "../domain/parseExactJson.ts"
 import type { CardTables } from "./CardTables.ts"
-import type { FoldedCard } from "./foldCards.ts"
 import { shown } from "./Divergence.ts"
+import type { FoldedCard } from "./foldCards.ts"
+import { timeText } from "../sql/DatabaseClock.ts"
+import { boundedPage } from "../sql/pages.ts"
 
 /** A row of `cards` with its edges, as text where a driver would lose something. */
 export interface CardTextRow {

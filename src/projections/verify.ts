@@ -1,17 +1,17 @@
 import { type DateTime, Effect, Option, Pull, Result, Stream } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { type CardId, compareIds } from "../domain/CardId.ts"
+import { hasInexactNumber } from "../domain/parseExactJson.ts"
 import type { Anchor } from "../events/Anchor.ts"
 import type { EventLog } from "../events/EventLog.ts"
-import { everyPage } from "../sql/everyPage.ts"
-import { hasInexactNumber } from "../domain/exactJson.ts"
 import { decodeRow, type EventRow } from "../events/StoredEvent.ts"
 import { cardKinds, type CountsTable } from "./CardCounts.ts"
 import type { CardTables } from "./CardTables.ts"
 import { ChainCheck } from "./ChainCheck.ts"
-import { type CardTextRow, cardTextRows, differingColumn } from "./compareCard.ts"
 import { addCycle, Divergences, type VerifyReport } from "./Divergence.ts"
 import { StreamCheck } from "./StreamCheck.ts"
+import { type CardTextRow, cardTextRows, differingColumn } from "./compareCard.ts"
+import { everyPage } from "../sql/pages.ts"
 
 /** How a verification is to go. */
 export interface VerifyOptions {

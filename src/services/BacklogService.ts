@@ -81,7 +81,7 @@ export class BacklogService extends Context.Service<
     /** Cards in claim order. `CardNotFound` when there is no card `after`. */
     readonly list: (options?: typeof ListOptions.Encoded) => Effect.Effect<ReadonlyArray<Card>, CardNotFound | Failure>
     /**
-     * Takes the best claimable card (of those in `phase` and of `minimumPriority` or more, where these are given), or the
+     * Takes the best claimable card (of those in `phase` and of `minPriority` or more, where these are given), or the
      * one named, under a lease of `ttlSeconds` (900 unless told otherwise). `none` when there is nothing to take. The
      * card's `claimToken` is what the holder shows from then on.
      */

@@ -7,10 +7,10 @@ import { AuditService } from "./AuditService.ts"
 import { type BacklogMissing, BacklogOpening, type Opening } from "./schema/BacklogOpening.ts"
 import { BacklogRoles, type RoleNames } from "./schema/BacklogRoles.ts"
 import { BacklogService } from "./BacklogService.ts"
-import type { DirectoryLocked, DirectoryUnusable } from "./pglite/DirectoryLock.ts"
+import type { DirectoryLocked, DirectoryUnusable } from "./files/directoryErrors.ts"
 import type { MigrationRefused } from "./schema/Migrations.ts"
-import { layerPgliteClient } from "./pglite/Pglite.ts"
-import { layerPostgresClient, type PostgresOptions } from "./postgres/Postgres.ts"
+import { layerPgliteClient } from "./pglite/PgliteClient.ts"
+import { layerPostgresClient, type PostgresOptions } from "./postgres/PostgresClient.ts"
 import { RemovalSchedule } from "./audit/RemovalSchedule.ts"
 
 /** Everything that a program needs of a backlog, and the client under it, for tables of the program's own. */

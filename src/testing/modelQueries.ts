@@ -47,7 +47,7 @@ export const listCards = (
     .sort(byClaimOrder)
 
 /** The counts, as `BacklogService.stats` answers them at `now`, in milliseconds since 1970. */
-export const statsOf = (model: Pick<Model, "cards">, now: number): Stats => {
+export const computeStats = (model: Pick<Model, "cards">, now: number): Stats => {
   const cards = [...model.cards.values()]
   const ready = cards.filter((card) => card.status === "ready")
   const count = (status: ModelCard["status"]): number => cards.filter((card) => card.status === status).length
@@ -104,13 +104,13 @@ const firstBy = (order: (left: ModelCard, right: ModelCard) => number, cards: Re
 export const whyNothingClaimable = (
   model: Pick<Model, "cards">,
   now: number,
-  { minimumPriority, phase }: ClaimChoice = {}
+  { minPriority, phase }: ClaimChoice = {}
 ): typeof ClaimOutlook.Encoded => {
   const all = [...model.cards.values()]
   const open = all.filter((card) => card.status !== "done")
   const chosen = open
     .filter((card) => phase === undefined || card.phase === phase)
-    .filter((card) => minimumPriority === undefined || card.priority >= minimumPriority)
+    .filter((card) => minPriority === undefined || card.priority >= minPriority)
   const unmet = (card: ModelCard): number => unmetDependencies(model, card).length
   const held = chosen.filter((card) => card.status === "claimed" && !isExpired(card, now))
   const blocked = chosen.filter((card) => card.status === "blocked")

@@ -1,8 +1,36 @@
 import { type Duration, Effect, Schema } from "effect"
+import type { SqlError } from "effect/sql"
 import { ClaimMany, Complete, Release } from "../domain/Command.ts"
-import type { Card } from "../index.ts"
+import type { Card, CardId } from "../index.ts"
 import { decodeInput } from "../services/decodeInput.ts"
-import type { WorkerEvent } from "./WorkerEvent.ts"
+
+/** What happens while a worker works. `card` is the card as it was when it was claimed. */
+export type WorkerEvent =
+  /** It has a card, and will begin with it when it is its turn. */
+  | { readonly _tag: "Claimed"; readonly card: Card }
+  | { readonly _tag: "Completed"; readonly card: Card; readonly madeClaimable: ReadonlyArray<CardId> }
+  /** An attempt failed, and the card may be tried again. */
+  | { readonly _tag: "Failed"; readonly card: Card; readonly reason: string; readonly retryAfterSeconds: number }
+  /** An attempt failed that was the last. */
+  | { readonly _tag: "Blocked"; readonly card: Card; readonly reason: string }
+  /** The card is no longer this worker's, and what was done has no effect on it. */
+  | { readonly _tag: "Lost"; readonly card: Card; readonly reason: string }
+  /** The worker ends, and the card is free for others. */
+  | { readonly _tag: "Released"; readonly card: Card; readonly reason: string }
+  /** It begins with no more cards, and waits for those that it works on. */
+  | { readonly _tag: "Stopping" }
+  /** The database cannot be asked now; it is tried again. */
+  | { readonly _tag: "Unavailable"; readonly error: SqlError.SqlError; readonly retryAfterMillis: number }
+
+/** How many cards a worker has seen, and what became of them. */
+export interface WorkerReport {
+  readonly claimed: number
+  readonly completed: number
+  readonly failed: number
+  readonly blocked: number
+  readonly lost: number
+  readonly released: number
+}
 
 const count = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 
@@ -13,16 +41,16 @@ const Settings = Schema.Struct({
   owner: ClaimMany.fields.owner,
   actor: Schema.optional(Complete.fields.actor),
   phase: ClaimMany.fields.phase,
-  minimumPriority: ClaimMany.fields.minimumPriority,
+  minPriority: ClaimMany.fields.minPriority,
   ttlSeconds: ClaimMany.fields.ttlSeconds,
   concurrency: Schema.optional(count(1, 500)),
   prefetch: Schema.optional(count(0, 500)),
   maxAttempts: Schema.optional(count(1, 1_000_000)),
   retryAfterSeconds: Schema.optional(seconds),
-  maximumRetryAfterSeconds: Schema.optional(seconds),
+  maxRetryAfterSeconds: Schema.optional(seconds),
   pollSeconds: Schema.optional(count(1, 3600)),
   untilEmpty: Schema.optional(Schema.Boolean),
-  maximumCards: Schema.optional(count(1, Number.MAX_SAFE_INTEGER))
+  maxCards: Schema.optional(count(1, Number.MAX_SAFE_INTEGER))
 })
 
 /** How a worker works. */
@@ -34,7 +62,7 @@ export interface WorkerOptions<E = never, R = never> {
   /** Only cards of this phase. */
   readonly phase?: string | undefined
   /** Only cards of this priority or more. */
-  readonly minimumPriority?: number | undefined
+  readonly minPriority?: number | undefined
   /**
    * What is done with a card. What it answers, any JSON, is the card's result; `undefined` is `null`. It fails the attempt
    * by failing, dying or interrupting itself. It is interrupted when the lease is lost, and when the worker ends and the
@@ -61,7 +89,7 @@ export interface WorkerOptions<E = never, R = never> {
    */
   readonly retryAfterSeconds?: number | undefined
   /** The longest that such a time becomes, 3,600 seconds unless told otherwise. */
-  readonly maximumRetryAfterSeconds?: number | undefined
+  readonly maxRetryAfterSeconds?: number | undefined
   /** How often it claims without having heard of a card, in seconds, 30 unless told otherwise. */
   readonly pollSeconds?: number | undefined
   /**
@@ -75,7 +103,7 @@ export interface WorkerOptions<E = never, R = never> {
    */
   readonly untilEmpty?: boolean | undefined
   /** Ends when it has claimed so many times, and is done with what it claimed. */
-  readonly maximumCards?: number | undefined
+  readonly maxCards?: number | undefined
   /** Is told what happens, in order. The worker waits for it. */
   readonly onEvent?: ((event: WorkerEvent) => Effect.Effect<void>) | undefined
 }
@@ -86,7 +114,7 @@ const decode = decodeInput(Settings)
 export type Settings = ReturnType<typeof complete>
 
 const complete = (given: typeof Settings.Type) => ({
-  choice: { phase: given.phase, minimumPriority: given.minimumPriority },
+  choice: { phase: given.phase, minPriority: given.minPriority },
   owner: given.owner,
   actor: given.actor ?? given.owner,
   ttlSeconds: given.ttlSeconds ?? 300,
@@ -94,14 +122,14 @@ const complete = (given: typeof Settings.Type) => ({
   prefetch: given.prefetch ?? 0,
   maxAttempts: given.maxAttempts ?? 5,
   retryAfterSeconds: given.retryAfterSeconds ?? 10,
-  maximumRetryAfterSeconds: given.maximumRetryAfterSeconds ?? 3600,
+  maxRetryAfterSeconds: given.maxRetryAfterSeconds ?? 3600,
   pollSeconds: given.pollSeconds ?? 30,
   untilEmpty: given.untilEmpty ?? false,
-  maximumCards: given.maximumCards ?? Infinity
+  maxCards: given.maxCards ?? Infinity
 })
 
 /** Checks what of a worker's options is data. */
-export const settingsOf = <E, R>({
+export const decodeWorkerOptions = <E, R>({
   gracePeriod: _gracePeriod,
   handler: _handler,
   onEvent: _onEvent,

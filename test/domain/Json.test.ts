@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
-import { Json, maximumBytes, maximumDepth, unstorableJson } from "../../src/domain/Json.ts"
+import { Json, maxBytes, maxDepth, unstorableJson } from "../../src/domain/Json.ts"
 import { jsonArbitrary, manyRuns } from "./arbitraries.ts"
 
 const nested = (levels: number, wrap: (inner: unknown) => unknown): unknown => {
@@ -46,10 +46,10 @@ const accepted: ReadonlyArray<readonly [name: string, value: unknown]> = [
   ["an object without a prototype", Object.assign(Object.create(null) as object, { a: 1 })],
   ["an own key __proto__", JSON.parse('{"__proto__":{"polluted":true}}')],
   ["keys that objects have anyway", { constructor: 1, toString: 2, hasOwnProperty: 3 }],
-  [`lists ${maximumDepth} deep`, nested(maximumDepth, inList)],
-  [`objects ${maximumDepth} deep`, nested(maximumDepth, inObject)],
-  ["a text of just the greatest size", "a".repeat(maximumBytes - 2)],
-  ["a text of just the greatest size, in letters of three bytes", `${"한".repeat((maximumBytes - 4) / 3)}aa`],
+  [`lists ${maxDepth} deep`, nested(maxDepth, inList)],
+  [`objects ${maxDepth} deep`, nested(maxDepth, inObject)],
+  ["a text of just the greatest size", "a".repeat(maxBytes - 2)],
+  ["a text of just the greatest size, in letters of three bytes", `${"한".repeat((maxBytes - 4) / 3)}aa`],
   ["the same object in two places", ((shared) => [shared, shared])({ a: 1 })]
 ]
 
@@ -57,8 +57,8 @@ const nul = "must not contain the NUL character"
 const lone = "must not contain a lone surrogate"
 const notFinite = "must not contain NaN or an infinite number"
 const notJson = "must be JSON"
-const tooDeep = `must not nest deeper than ${maximumDepth} levels`
-const tooLarge = `must be at most ${maximumBytes} bytes`
+const tooDeep = `must not nest deeper than ${maxDepth} levels`
+const tooLarge = `must be at most ${maxBytes} bytes`
 
 const refused: ReadonlyArray<readonly [name: string, value: unknown, because: string]> = [
   ["NUL in a text", "\u0000", nul],
@@ -81,19 +81,19 @@ const refused: ReadonlyArray<readonly [name: string, value: unknown, because: st
   ["a class's instance", { a: new Point() }, notJson],
   ["bytes", { a: new Uint8Array(1) }, notJson],
   ["a number object", { a: Object(1) as unknown }, notJson],
-  [`lists ${maximumDepth + 1} deep`, nested(maximumDepth + 1, inList), tooDeep],
-  [`objects ${maximumDepth + 1} deep`, nested(maximumDepth + 1, inObject), tooDeep],
+  [`lists ${maxDepth + 1} deep`, nested(maxDepth + 1, inList), tooDeep],
+  [`objects ${maxDepth + 1} deep`, nested(maxDepth + 1, inObject), tooDeep],
   ["lists a million deep", nested(1_000_000, inList), tooDeep],
   ["objects a million deep", nested(1_000_000, inObject), tooDeep],
   ["a cyclic object", cyclicObject(), tooDeep],
   ["a cyclic list of many ways", cyclicList(), "must"],
   ["a value whose parts are shared over and over", doubling(100), "must"],
-  ["a text one byte too large", "a".repeat(maximumBytes - 1), tooLarge],
-  ["a text one byte too large, in letters of three bytes", `${"한".repeat((maximumBytes - 4) / 3)}aaa`, tooLarge],
-  ["a large key", { ["a".repeat(maximumBytes)]: 1 }, tooLarge],
+  ["a text one byte too large", "a".repeat(maxBytes - 1), tooLarge],
+  ["a text one byte too large, in letters of three bytes", `${"한".repeat((maxBytes - 4) / 3)}aaa`, tooLarge],
+  ["a large key", { ["a".repeat(maxBytes)]: 1 }, tooLarge],
   ["a list of holes", Object.assign([], { length: 2 ** 32 - 1 }), tooLarge],
-  ["many small values", Array.from({ length: maximumBytes / 5 }, () => true), tooLarge],
-  ["many small keys", Object.fromEntries(Array.from({ length: maximumBytes / 5 }, (_, key) => [key, 1])), tooLarge],
+  ["many small values", Array.from({ length: maxBytes / 5 }, () => true), tooLarge],
+  ["many small keys", Object.fromEntries(Array.from({ length: maxBytes / 5 }, (_, key) => [key, 1])), tooLarge],
   ["many texts that are too large only together", Array.from({ length: 1_100 }, () => "a".repeat(1_000)), tooLarge]
 ]
 

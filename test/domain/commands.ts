@@ -1,6 +1,6 @@
 import { Arbitrary, DateTime, Schema } from "effect"
-import type { BacklogView } from "../../src/domain/BacklogView.ts"
 import type { Command } from "../../src/domain/Command.ts"
+import type { BacklogView } from "../../src/domain/Decision.ts"
 import { backlogAfter, command, created, id, type MemoryBacklog, type Order } from "./support.ts"
 
 /*
@@ -29,7 +29,7 @@ const card = {
 
 const named = { id: Id }
 
-const wish = { owner: Worker, minimumPriority: maybe(Schema.Literals([0, 1])) }
+const wish = { owner: Worker, minPriority: maybe(Schema.Literals([0, 1])) }
 
 /** A command, but that its token is yet to be looked up. */
 const Intention = Schema.Union([

@@ -72,7 +72,7 @@ const orders: Readonly<Record<string, Order>> = {
   "Revise nothing": { _tag: "Revise", id: "x" },
   "Claim the next": { _tag: "Claim", owner: "w2" },
   "Claim x": { _tag: "Claim", owner: "w2", id: "x" },
-  "Claim the next, priority 1": { _tag: "Claim", owner: "w2", minimumPriority: 1 },
+  "Claim the next, priority 1": { _tag: "Claim", owner: "w2", minPriority: 1 },
   "Claim many": { _tag: "ClaimMany", owner: "w2", limit: 2 },
   "Renew, token 4": { _tag: "Renew", id: "x", token: 4 },
   "Renew, token 4, 5 s": { _tag: "Renew", id: "x", token: 4, ttlSeconds: 5 },

@@ -2,13 +2,13 @@ import { describe, expect, it } from "@effect/vitest"
 import { Arbitrary, DateTime, Effect, Result, Schema } from "effect"
 import { Card } from "../../src/domain/Card.ts"
 import type { CardId } from "../../src/domain/CardId.ts"
-import { compareClaimOrder } from "../../src/domain/ClaimOrder.ts"
+import { compareClaimOrder } from "../../src/domain/Claimability.ts"
 import type { ClaimWish, Command } from "../../src/domain/Command.ts"
-import { decide } from "../../src/domain/decide.ts"
 import type { Decision } from "../../src/domain/Decision.ts"
 import { type DecidedEvent, Event } from "../../src/domain/Event.ts"
-import { evolve, type Occurrence } from "../../src/domain/evolve.ts"
 import { Rejection } from "../../src/domain/Rejection.ts"
+import { decide } from "../../src/domain/decide.ts"
+import { evolve, type Occurrence } from "../../src/domain/evolve.ts"
 import { commandOf, everyId, type Step, stepsArbitrary, stocked, timeOf } from "./commands.ts"
 import { at, type Happened, MemoryBacklog } from "./support.ts"
 
@@ -271,7 +271,7 @@ describe("whatever is asked of a backlog", () => {
             .filter(
               (card) =>
                 card.id !== completed &&
-                card.priority >= (wish.minimumPriority ?? -Infinity) &&
+                card.priority >= (wish.minPriority ?? -Infinity) &&
                 (card.status === "ready" || (card.status === "claimed" && hasPassed(card.claimExpiresAt))) &&
                 unmetOf(backlog, { ...card, dependsOn: card.dependsOn.filter((id) => id !== completed) }) === 0 &&
                 (card.notBefore === null || hasPassed(card.notBefore))

@@ -1,12 +1,12 @@
 import { Array, Context, Deferred, Effect, Exit, Fiber, Layer, Schema, Scope, Stream } from "effect"
 import { createConnection } from "node:net"
-import { expect } from "vitest"
 import { layerHttp, serve } from "../../src/http/index.ts"
-import { eventStream } from "../../src/http/eventStream.ts"
+import { eventStream } from "../../src/http/responseStreams.ts"
 import { AuditService, BacklogService, DamagedEvent, RecordedEvent } from "../../src/index.ts"
-import { onServer } from "../support/databases.ts"
 import { asking, askingAt } from "./support/asking.ts"
 import { type Frame, framesOf, readFrames } from "./support/serverSentEvents.ts"
+import { onServer } from "../support/databases.ts"
+import { expect } from "vitest"
 
 const actor = "ann"
 const createCards = (from: number, count: number, body?: string) =>

@@ -77,8 +77,8 @@ describe("the footprint", () => {
       { claims: [{ choice: {}, limit: 1 }], expired: true }
     ],
     [
-      { _tag: "Claim", owner: "w", phase: "p", minimumPriority: 2 },
-      { claims: [{ choice: { phase: "p", minimumPriority: 2 }, limit: 1 }], expired: true }
+      { _tag: "Claim", owner: "w", phase: "p", minPriority: 2 },
+      { claims: [{ choice: { phase: "p", minPriority: 2 }, limit: 1 }], expired: true }
     ],
     [
       { _tag: "ClaimMany", owner: "w", limit: 7 },
@@ -157,13 +157,13 @@ describe("the footprint", () => {
   it("of claims that choose has a card for each, whatever those take that may take the same", () => {
     const orders: ReadonlyArray<Order> = [
       { _tag: "Claim", owner: "w", phase: "p" },
-      { _tag: "ClaimMany", owner: "w", phase: "p", minimumPriority: 1, limit: 2 },
+      { _tag: "ClaimMany", owner: "w", phase: "p", minPriority: 1, limit: 2 },
       { _tag: "Claim", owner: "w", phase: "q" },
       { _tag: "Claim", owner: "w", phase: "q" }
     ]
     expect(footprintOf(orders.map(command)).claims).toEqual([
       { choice: { phase: "p" }, limit: 3 },
-      { choice: { phase: "p", minimumPriority: 1 }, limit: 3 },
+      { choice: { phase: "p", minPriority: 1 }, limit: 3 },
       { choice: { phase: "q" }, limit: 2 }
     ])
     const anywhere = command({ _tag: "Claim", owner: "w" })
@@ -199,7 +199,7 @@ const load = (footprint: Footprint, { log, state: all }: MemoryBacklog, now: Dat
       claimable
         .filter((card) => !byId.includes(card))
         .filter(({ phase }) => choice.phase === undefined || phase === choice.phase)
-        .filter(({ priority }) => priority >= (choice.minimumPriority ?? -Infinity))
+        .filter(({ priority }) => priority >= (choice.minPriority ?? -Infinity))
         .slice(0, limit)
     ),
     ...cards.filter((card) => card.dependsOn.some((other) => footprint.freeing.has(other)))

@@ -1,9 +1,8 @@
 import { Context, DateTime, Deferred, Effect, Layer, Option, Result, Schema } from "effect"
 import type { Card } from "../../src/domain/Card.ts"
-import { isClaimable, isDue, isExpired } from "../../src/domain/Claimability.ts"
-import { claimOutlook, type OpenCounts } from "../../src/domain/ClaimOutlook.ts"
-import { compareClaimOrder } from "../../src/domain/ClaimOrder.ts"
 import { CardId, compareIds } from "../../src/domain/CardId.ts"
+import { claimOutlook, type OpenCounts } from "../../src/domain/ClaimOutlook.ts"
+import { compareClaimOrder, isClaimable, isDue, isExpired } from "../../src/domain/Claimability.ts"
 import { type ClaimChoice, Command } from "../../src/domain/Command.ts"
 import { explain } from "../../src/domain/Explanation.ts"
 import { CardNotFound, CommandIdConflict } from "../../src/domain/Rejection.ts"
@@ -75,10 +74,10 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
         card.dependsOn
           .map((dependency) => ({ id: dependency, status: cards.get(dependency)?.status ?? null }))
           .filter(({ status }) => status !== "done")
-      const outlookAmong = ({ minimumPriority = -Infinity, phase }: ClaimChoice) => {
+      const outlookAmong = ({ minPriority = -Infinity, phase }: ClaimChoice) => {
         const open = [...cards.values()].filter(({ status }) => status !== "done").sort(compareClaimOrder)
         const chosen = open.filter(
-          (card) => card.priority >= minimumPriority && (phase === undefined || card.phase === phase)
+          (card) => card.priority >= minPriority && (phase === undefined || card.phase === phase)
         )
         const standing = (card: Card): keyof OpenCounts => {
           if (card.status === "blocked") return "blocked"

@@ -2,10 +2,10 @@ import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Layer, Metric, Result } from "effect"
 import { clientAddress, forwardingHeaderIn, trustedProxies, type TrustProxy } from "../../src/http/access/forwarding.ts"
 import { serve, type ServeOptions } from "../../src/http/index.ts"
-import { headersWithin } from "../../src/http/node/headersWithin.ts"
+import { headersWithin } from "../../src/http/node/listen.ts"
 import { requestTarget } from "../../src/http/node/requestTarget.ts"
-import { freshBacklog, postgresClient } from "../support/backlogs.ts"
 import { type Answer, ask, guarded, logged, tagIn, tokensOfBacklog } from "./support/guarded.ts"
+import { freshBacklog, postgresClient } from "../support/backlogs.ts"
 
 const proxiesOf = (trust: TrustProxy) => {
   const found = Result.getOrThrow(trustedProxies(trust))

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { readKeyFile } from "../../src/cli/readInput.ts"
 import { connectionSettings } from "../../src/services/postgres/connectionSettings.ts"
-import { tlsOptions } from "../../src/services/postgres/tlsOptions.ts"
+import { tlsOptions } from "../../src/services/postgres/connectionFiles.ts"
 import { afterAll } from "vitest"
 
 const folder = mkdtempSync(join(tmpdir(), "mosaic-secrets-"))

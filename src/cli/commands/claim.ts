@@ -116,8 +116,8 @@ export const claimCommand = defineBacklogCommand(
     id: textFlag("id", "The card to take", "ID"),
     limit: integerFlag("limit", "Takes the best cards, so many at most; the answer is a list")
   },
-  Effect.fnUntraced(function* ({ id, limit, minimumPriority, owner, phase, ttl }) {
-    const choice = { phase, minimumPriority }
+  Effect.fnUntraced(function* ({ id, limit, minPriority, owner, phase, ttl }) {
+    const choice = { phase, minPriority }
     if (limit !== undefined) {
       if (id !== undefined)
         return yield* new InvalidInput({ problem: "--limit takes the best cards, and --id names one" })

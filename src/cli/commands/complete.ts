@@ -29,8 +29,8 @@ export const completeCommand = defineBacklogCommand(
     ...claimFilterFlags
   },
   Effect.fnUntraced(function* (flags) {
-    const { claimNext, minimumPriority, phase, ttl } = flags
-    if (claimNext === undefined && (minimumPriority ?? phase ?? ttl) !== undefined) {
+    const { claimNext, minPriority, phase, ttl } = flags
+    if (claimNext === undefined && (minPriority ?? phase ?? ttl) !== undefined) {
       return yield* new InvalidInput({
         problem: "--ttl, --phase and --min-priority say more of --claim-next, which is missing"
       })
@@ -40,7 +40,7 @@ export const completeCommand = defineBacklogCommand(
       token: flags.token,
       force: flags.force ? true : undefined,
       result: yield* readJsonFlag("result", flags.result),
-      claimNext: claimNext === undefined ? undefined : { owner: claimNext, ttlSeconds: ttl, phase, minimumPriority }
+      claimNext: claimNext === undefined ? undefined : { owner: claimNext, ttlSeconds: ttl, phase, minPriority }
     })
     return Effect.gen(function* () {
       const backlog = yield* BacklogService

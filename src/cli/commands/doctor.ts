@@ -9,7 +9,7 @@ import { showRemovalProgress, clearingProgress } from "../progress.ts"
 import { escapeLines, escapeLine, type TextStyle, type Paint } from "../terminalText.ts"
 import { runWithoutBacklog, withHelp } from "../defineCommand.ts"
 import { redactSecrets } from "../../domain/redactSecrets.ts"
-import { disclosable } from "../../events/disclosable.ts"
+import { disclosable } from "../../sql/sanitize.ts"
 import {
   BacklogMissing,
   diagnose,
@@ -21,7 +21,7 @@ import {
   newestOf,
   readAnchorFile
 } from "../../index.ts"
-import { examineDirectory } from "../../services/pglite/directoryAccess.ts"
+import { examineDirectory } from "../../services/pglite/directoryPermissions.ts"
 import { createHint } from "../../services/schema/BacklogOpening.ts"
 
 export const doctorCommand = withHelp(

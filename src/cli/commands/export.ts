@@ -7,7 +7,7 @@ import { showProgress, clearingProgress } from "../progress.ts"
 import { escapeLine } from "../terminalText.ts"
 import { defineCommand } from "../defineCommand.ts"
 import { checkWritable, writeLines } from "../writeLines.ts"
-import { beadsOfCard } from "../../import/beadsOfCard.ts"
+import { encodeBeads } from "../../import/encodeBeads.ts"
 import { AuditService, InvalidInput, LogFileHeader } from "../../index.ts"
 
 /** The cards as they are after the last event, as lines of a beads file, and what is counted as they are taken. */
@@ -25,7 +25,7 @@ const issues = Effect.gen(function* () {
       notCarriedOver: Object.fromEntries([...lost].sort(([left], [right]) => (left < right ? -1 : 1)))
     }),
     lines: Stream.map(backlog.cards(), (card) => {
-      const issue = beadsOfCard(card)
+      const issue = encodeBeads(card)
       for (const what of issue.lost) lost.set(what, (lost.get(what) ?? 0) + 1)
       written++
       return issue.line

@@ -11,7 +11,7 @@ import { readLines } from "../readInput.ts"
 import { runInNewBacklog, withHelp } from "../defineCommand.ts"
 import { Name } from "../../domain/Text.ts"
 import { ImportFormat, ImportReport } from "../../import/ImportReport.ts"
-import { importIssues, refuseLosses } from "../../import/importIssues.ts"
+import { importIssues, checkStrict } from "../../import/importIssues.ts"
 import { planImport } from "../../import/planImport.ts"
 import { AuditService, type ImportedLog, InvalidInput } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
@@ -159,7 +159,7 @@ const importFrom = Effect.fnUntraced(function* (format: ImportFormat, flags: Imp
   const { actor } = yield* decodeAsking({ actor: yield* currentActor })
   const source = yield* openSource(format, flags)
   const plan = yield* planImport(source)
-  if (strict) yield* refuseLosses(plan, source)
+  if (strict) yield* checkStrict(plan, source)
   return Effect.gen(function* () {
     const report = yield* clearingProgress(io)(
       importIssues(source, plan, { actor, strict, onProgress: showProgress(io, "cards") })

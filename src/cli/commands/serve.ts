@@ -10,7 +10,7 @@ import { layerLogging, logFlags } from "../logging.ts"
 import { readKeyFile } from "../readInput.ts"
 import { withHelp, print, render } from "../defineCommand.ts"
 import { trustedProxies } from "../../http/access/forwarding.ts"
-import { isOrigin } from "../../http/access/origins.ts"
+import { isOrigin } from "../../http/access/hosts.ts"
 import {
   AccessTokens,
   Doctor,

@@ -11,14 +11,14 @@ import { layerLogging } from "../logging.ts"
 import { escapeLine } from "../terminalText.ts"
 import { withHelp, print, render } from "../defineCommand.ts"
 import { type Card, InvalidInput, withoutSecrets } from "../../index.ts"
-import { databaseWords } from "../../sql/databaseWords.ts"
-import { settingsOf } from "../../worker/WorkerOptions.ts"
+import { databaseWords } from "../../sql/databaseErrors.ts"
+import { decodeWorkerOptions } from "../../worker/WorkerOptions.ts"
 import { Worker, type WorkerEvent, type WorkerReport } from "../../worker/index.ts"
 
 /** What happens while a worker works, in a line. */
 const describeWorkerEvent = (event: WorkerEvent): string => {
-  if (event._tag === "Ending") return "Ending: no more cards are begun with, and those at work may go on for a while."
-  if (event._tag === "Trouble") {
+  if (event._tag === "Stopping") return "Ending: no more cards are begun with, and those at work may go on for a while."
+  if (event._tag === "Unavailable") {
     return `The database cannot be asked, and is asked again in ${formatDuration(event.retryAfterMillis / 1000)}: ${escapeLine(databaseWords(event.error))}`
   }
   return `${escapeLine(event.card.id)}  ${whatBecameOf(event)}`
@@ -38,7 +38,7 @@ const whatBecameOf = (event: Extract<WorkerEvent, { readonly card: Card }>): str
       return `blocked. ${escapeLine(event.reason)}`
     case "Lost":
       return `lost: ${escapeLine(event.reason)}`
-    case "GivenBack":
+    case "Released":
       return `given back. ${escapeLine(event.reason)}`
   }
 }
@@ -65,7 +65,7 @@ export const workCommand = withHelp(
         "SECONDS"
       ),
       grace: integerFlag("grace", "How long commands may go on after an interrupt (default: 10)", "SECONDS"),
-      maximumCards: integerFlag("max-cards", "End after so many claims"),
+      maxCards: integerFlag("max-cards", "End after so many claims"),
       untilEmpty: switchFlag("until-empty", "End when nothing is left that could come to be claimable")
     },
     Effect.fnUntraced(function* ({ exec, grace = defaultGraceSeconds, ...flags }) {
@@ -81,7 +81,7 @@ export const workCommand = withHelp(
         onEvent: (event: Parameters<typeof describeWorkerEvent>[0]) =>
           Effect.sync(() => io.stderr.write(`${describeWorkerEvent(event)}\n`))
       }
-      yield* settingsOf(options)
+      yield* decodeWorkerOptions(options)
       io.onInterrupt({
         timeoutMillis: (grace + killAfterSeconds + endingSeconds) * 1000,
         exitCode: exitCodes.done
@@ -113,13 +113,13 @@ export const workCommand = withHelp(
   }
 )
 
-const describeReport = ({ blocked, claimed, completed, failed, givenBack, lost }: WorkerReport): string => {
+const describeReport = ({ blocked, claimed, completed, failed, released, lost }: WorkerReport): string => {
   const became = [
     [completed, "completed"],
     [failed, "to be tried again"],
     [blocked, "blocked"],
     [lost, "lost"],
-    [givenBack, "given back"]
+    [released, "given back"]
   ] as const
   const listed = became.flatMap(([count, what]) => (count > 0 ? `${count} ${what}` : []))
   return `Claimed ${claimed}${listed.length === 0 ? "." : `: ${listed.join(", ")}.`}`

@@ -5,6 +5,27 @@ import { Redact } from "../../domain/Redaction.ts"
 import { Name, Reason } from "../../domain/Text.ts"
 import { Position } from "../../events/RecordedEvent.ts"
 import {
+  Anchor,
+  BacklogAt,
+  Card,
+  Checkpoint,
+  Erasure,
+  Explanation,
+  ImportedLog,
+  lines,
+  ParkedEvents,
+  passingProblems,
+  RebuildProgress,
+  RebuildReport,
+  RecordedEvent,
+  RedactedCard,
+  RestoredBacklog,
+  VerifyProgress,
+  VerifyReport
+} from "./answers.ts"
+import { about, commandPayload, idempotency, jsonFields } from "./endpoint.ts"
+import { problems } from "../problems.ts"
+import {
   CardId,
   EventOptions,
   EventType,
@@ -14,27 +35,6 @@ import {
   RemovalReport,
   Restored
 } from "../../index.ts"
-import { about, idempotency } from "./about.ts"
-import {
-  Anchor,
-  BacklogAt,
-  Card,
-  Checkpoint,
-  Erasure,
-  Explanation,
-  ImportedLog,
-  ParkedEvents,
-  RebuildProgress,
-  RebuildReport,
-  RecordedEvent,
-  RedactedCard,
-  RestoredBacklog,
-  VerifyProgress,
-  VerifyReport
-} from "./answers.ts"
-import { commandPayload, jsonFields } from "./payload.ts"
-import { problems } from "./problems.ts"
-import { lines, passingProblems } from "./streams.ts"
 
 const { cardNotFound, checkpointMoved, commandIdConflict, damagedEvent, momentNotReached, undecodableEvent } = problems
 

@@ -1,12 +1,11 @@
 import { ByteSize, Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
 import * as Commands from "../../domain/Command.ts"
-import { AwaitClaimable, CardId, ClaimAmong, ListOptions } from "../../index.ts"
-import { BodyLimit } from "../Requests.ts"
-import { about, idempotency } from "./about.ts"
+import { BodyLimit } from "../RequestValidation.ts"
 import { Card, CardIds, Cards, ClaimOutlook, CompletedCard, Completions, Explanation, Stats } from "./answers.ts"
-import { commandPayload, jsonFields } from "./payload.ts"
-import { problems } from "./problems.ts"
+import { about, commandPayload, idempotency, jsonFields } from "./endpoint.ts"
+import { problems } from "../problems.ts"
+import { AwaitClaimable, CardId, ClaimAmong, ListOptions } from "../../index.ts"
 
 const { cardAlreadyExists, cardIsClaimed, cardIsDone, cardNotFound, claimLost, commandIdConflict } = problems
 const { dependencyCycle, dependencyNotFound, selfDependency } = problems

@@ -1,7 +1,7 @@
 import { Context, Effect, Layer } from "effect"
 import { AuditService, BacklogService, type InvalidInput } from "../../index.ts"
-import { auditOver } from "./auditOver.ts"
-import { backlogOver } from "./backlogOver.ts"
+import { auditOver } from "./auditClient.ts"
+import { backlogOver } from "./backlogClient.ts"
 import { connect, type HttpOptions } from "./connect.ts"
 
 /**

@@ -3,11 +3,21 @@ import { HttpEffect, HttpServerError, HttpServerRequest, type HttpServerResponse
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
 import { clientAddress, plainAddress, type TrustedProxies } from "../access/forwarding.ts"
-import { headersWithin } from "./headersWithin.ts"
-import { CurrentIncoming } from "./Incoming.ts"
-import { incomingBodyOf, requestOf } from "./requestOf.ts"
+import { CurrentIncoming, incomingBodyOf, requestOf } from "./IncomingRequest.ts"
 import { requestTarget } from "./requestTarget.ts"
 import { writeResponse } from "./writeResponse.ts"
+
+/** How often Node checks for heads that take too long: in 15 seconds 60 times. */
+const headChecks = 60
+
+/**
+ * Settings by which a head takes no longer than so many milliseconds. Node ends it at the first check after its timeout,
+ * so the timeout is shorter by the time between two checks.
+ */
+export const headersWithin = (limit: number) => {
+  const between = Math.max(1, Math.floor(limit / headChecks))
+  return { headersTimeout: Math.max(1, Math.floor(limit) - between), connectionsCheckingInterval: between }
+}
 
 /** The address cannot be listened on. */
 export class ListenFailed extends Data.TaggedError("ListenFailed")<{

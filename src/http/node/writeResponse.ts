@@ -1,7 +1,7 @@
 import { type Duration, Effect, Latch, Stream } from "effect"
 import type { HttpServerResponse } from "effect/http"
 import type { ServerResponse } from "node:http"
-import { abandonBody, hasBody } from "./requestOf.ts"
+import { abandonBody, hasBody } from "./IncomingRequest.ts"
 
 /** How an answer is written. */
 export interface WriteOptions {

@@ -1,7 +1,7 @@
 import { Effect, Option, Schema } from "effect"
-import { stillValid, whileValid } from "../../http/Authority.ts"
-import { foundWithin } from "../../http/claimWithin.ts"
+import { stillValid, whileValid } from "../../http/Caller.ts"
 import { Shutdown } from "../../http/Shutdown.ts"
+import { foundWithin } from "../../http/claimWaiting.ts"
 import { BacklogService, InvalidInput } from "../../index.ts"
 import { agentTool } from "../AgentTool.ts"
 import { claimedAnswer, nothingAnswer } from "../claimed.ts"
@@ -32,7 +32,7 @@ export const claim = agentTool(
     showsText: true
   },
   Effect.fnUntraced(function* (input, agent) {
-    const { commandId: once, id, limit = 1, minimumPriority, phase, ttlSeconds, waitSeconds = 0 } = input
+    const { commandId: once, id, limit = 1, minPriority, phase, ttlSeconds, waitSeconds = 0 } = input
     yield* inBounds("waitSeconds", waitSeconds, 0, longestWait)
     yield* inBounds("limit", limit, 1, mostAtOnce)
     if (id !== undefined && (waitSeconds > 0 || limit > 1)) {
@@ -40,7 +40,7 @@ export const claim = agentTool(
     }
     const backlog = yield* BacklogService
     const shutdown = yield* Shutdown
-    const wish = { owner: agent.owner, actor: agent.actor, ttlSeconds, phase, minimumPriority, commandId: once }
+    const wish = { owner: agent.owner, actor: agent.actor, ttlSeconds, phase, minPriority, commandId: once }
     // Before the command, so that a card that does not exist yet does not use the id up.
     if (id !== undefined) yield* backlog.explain(id)
     const taken = heldOnlyIfHeard(
@@ -57,7 +57,7 @@ export const claim = agentTool(
       waitSeconds
     )
     if (cards.length > 0) return claimedAnswer(cards, agent)
-    if (id === undefined || once !== undefined) return yield* nothingAnswer({ phase, minimumPriority }, once)
+    if (id === undefined || once !== undefined) return yield* nothingAnswer({ phase, minPriority }, once)
     const explanation = yield* backlog.explain(id)
     const why = explanation.claimable
       ? [words`Another caller is claiming it right now.`]

@@ -26,20 +26,20 @@ interface Completion {
   readonly result?: unknown
   readonly claimNext?: boolean | undefined
   readonly phase?: string | undefined
-  readonly minimumPriority?: number | undefined
+  readonly minPriority?: number | undefined
   readonly ttlSeconds?: number | undefined
   readonly commandId?: string | undefined
 }
 
 const completed = Effect.fnUntraced(function* (input: Completion, agent: Agent) {
-  const { claimNext = false, commandId: once, force, id, minimumPriority, phase, result, token, ttlSeconds } = input
-  if (!claimNext && (minimumPriority ?? phase ?? ttlSeconds) !== undefined) {
+  const { claimNext = false, commandId: once, force, id, minPriority, phase, result, token, ttlSeconds } = input
+  if (!claimNext && (minPriority ?? phase ?? ttlSeconds) !== undefined) {
     return yield* new InvalidInput({
-      problem: 'phase, minimumPriority and ttlSeconds say more of claimNext, which is missing\n  at ["claimNext"]'
+      problem: 'phase, minPriority and ttlSeconds say more of claimNext, which is missing\n  at ["claimNext"]'
     })
   }
   const backlog = yield* BacklogService
-  const wish = { owner: agent.owner, phase, minimumPriority, ttlSeconds }
+  const wish = { owner: agent.owner, phase, minPriority, ttlSeconds }
   const done = yield* heldOnlyIfHeard(
     backlog.complete({
       id,
@@ -54,7 +54,7 @@ const completed = Effect.fnUntraced(function* (input: Completion, agent: Agent) 
     agent,
     once
   )
-  const next = claimNext ? yield* nextAnswer(done, agent, { phase, minimumPriority }, once) : undefined
+  const next = claimNext ? yield* nextAnswer(done, agent, { phase, minPriority }, once) : undefined
   return {
     text: lines(
       words`${done.id} is done.`,
@@ -76,7 +76,7 @@ const completed = Effect.fnUntraced(function* (input: Completion, agent: Agent) 
 const nextAnswer = (
   { next }: CompletedCard,
   agent: Agent,
-  among: { readonly phase: string | undefined; readonly minimumPriority: number | undefined },
+  among: { readonly phase: string | undefined; readonly minPriority: number | undefined },
   once: string | undefined
 ) => (next === null ? nothingAnswer(among, once) : Effect.succeed<Told>(claimedAnswer([next], agent)))
 

@@ -1,5 +1,5 @@
 import { Effect, Option, Schema } from "effect"
-import { stillValid } from "../../http/Authority.ts"
+import { stillValid } from "../../http/Caller.ts"
 import { BacklogService, type Card, CardNotFound } from "../../index.ts"
 import { agentTool } from "../AgentTool.ts"
 import { cardLine, cardSummary } from "../cardAnswer.ts"

@@ -10,7 +10,7 @@ import type { Receipts } from "../commands/Receipts.ts"
 import type { ErasedCard } from "./redactCard.ts"
 
 /** How often a redaction is tried that another under the same id was faster than. */
-const maximumTries = 8
+const maxTries = 8
 
 /** Carries out a redaction, and once only when it carries an id: see `BacklogService`. */
 export const redactOnce = (
@@ -51,7 +51,7 @@ export const redactOnce = (
   }).pipe(
     inTransaction(sql),
     Effect.provideService(SqlClient.BeginTransaction, readCommitted),
-    Effect.retry({ while: isUniqueViolation, times: maximumTries - 1 })
+    Effect.retry({ while: isUniqueViolation, times: maxTries - 1 })
   )
   return Effect.flatMap(once, (result) => Effect.fromResult<ErasedCard, CardNotFound | CommandIdConflict>(result))
 }

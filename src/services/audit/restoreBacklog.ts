@@ -4,13 +4,13 @@ import type { CardId } from "../../domain/CardId.ts"
 import { reclaimRestored } from "../../domain/decideClaim.ts"
 import { sortedIds } from "../../domain/evolve.ts"
 import type { EventLog, PendingEvent } from "../../events/EventLog.ts"
-import { inTransaction, readCommitted } from "../../sql/inTransaction.ts"
-import { sendInOrder } from "../../sql/sendInOrder.ts"
 import type { CardTables } from "../../projections/CardTables.ts"
 import { footprintOf } from "../../projections/Footprint.ts"
 import type { GenerationReason } from "../../projections/Generations.ts"
 import type { ReadModel } from "../../projections/ReadModel.ts"
 import { type RowChange, rowChanges } from "../../projections/rowChanges.ts"
+import { sendInOrder } from "../../sql/bulkStatements.ts"
+import { inTransaction, readCommitted } from "../../sql/inTransaction.ts"
 
 /** The result of `AuditService.restored`. */
 export interface RestoredBacklog {

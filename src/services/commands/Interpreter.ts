@@ -12,7 +12,7 @@ import { cardsOf, outcomeOf, receiptOf, receiptOutcomeOf } from "./Receipt.ts"
 import { Receipts } from "./Receipts.ts"
 
 /** How often a batch is tried that the database asked to try again. */
-const maximumTries = 8
+const maxTries = 8
 
 /**
  * Carries out commands, and is the only writer: a batch in one transaction, each command seeing the state that those
@@ -107,7 +107,7 @@ export class Interpreter extends Context.Service<
           Effect.flatMap(Effect.serviceOption(sql.transactionService), (callers) =>
             Effect.retry(transaction.run(attempt(commands)), {
               while: Option.isSome(callers) ? isLostRace : isWorthRetrying,
-              times: maximumTries - 1,
+              times: maxTries - 1,
               schedule: retrySchedule
             })
           )

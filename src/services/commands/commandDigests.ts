@@ -1,6 +1,6 @@
 import { hash } from "node:crypto"
 import type { Schema } from "effect"
-import type { Command } from "../../domain/Command.ts"
+import type { ClaimChoice, Command } from "../../domain/Command.ts"
 import type { Redact } from "../../domain/Redaction.ts"
 import { erasableFields, jsonHash } from "../../events/ContentHash.ts"
 
@@ -28,7 +28,7 @@ export interface CommandDigests {
 
 /** Equal for commands that say the same, in whatever order of members. */
 export const digestsOf = (command: ReceiptedCommand): CommandDigests => {
-  const { commandId: _, ...content } = command
+  const { commandId: _, ...content } = inStoredForm(command)
   const whole = JSON.parse(JSON.stringify(content)) as Schema.Json
   const shape = withoutTexts(whole)
   return {
@@ -36,6 +36,30 @@ export const digestsOf = (command: ReceiptedCommand): CommandDigests => {
     shape: jsonHash(shape),
     whole: shape === whole ? undefined : jsonHash(whole)
   }
+}
+
+/**
+ * A command with the field names that stored digests cover. They are a storage format: a field that gets another name in
+ * the API keeps its old one here, so that a retry after an upgrade finds its receipt.
+ */
+const inStoredForm = (command: ReceiptedCommand): ReceiptedCommand => {
+  switch (command._tag) {
+    case "Claim":
+    case "ClaimMany":
+      return withStoredPriority(command)
+    case "Complete":
+      return command.claimNext?.minPriority === undefined
+        ? command
+        : { ...command, claimNext: withStoredPriority(command.claimNext) }
+    default:
+      return command
+  }
+}
+
+const withStoredPriority = <A extends ClaimChoice>(claim: A): A => {
+  if (claim.minPriority === undefined) return claim
+  const { minPriority: minimumPriority, ...others } = claim
+  return { ...others, minimumPriority } as unknown as A
 }
 
 /** A copy with `true` for every erasable text at any depth; the value itself where it has none. */

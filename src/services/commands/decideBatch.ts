@@ -1,5 +1,4 @@
-import type { DateTime } from "effect"
-import { Option, Result } from "effect"
+import { type DateTime, Option, Result } from "effect"
 import type { Card } from "../../domain/Card.ts"
 import type { CardId } from "../../domain/CardId.ts"
 import { isClaimable } from "../../domain/Claimability.ts"

@@ -1,5 +1,5 @@
-import { filesOf } from "../pglite/directoryAccess.ts"
-import { quoted } from "../../domain/visibleText.ts"
+import { filesOf } from "../pglite/directoryPermissions.ts"
+import { quoted } from "../../domain/displayText.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
 import type { DoctorFinding } from "./DoctorFinding.ts"
 

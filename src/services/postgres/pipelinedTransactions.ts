@@ -1,15 +1,15 @@
 import { type PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
 import { Clock, Duration, Effect, type Scope, Stream } from "effect"
 import { type SqlClient, SqlError } from "effect/sql"
-import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
-import { databaseWords } from "../../sql/databaseWords.ts"
-import { sendInOrder } from "../../sql/sendInOrder.ts"
 import { BatchFailed } from "../commands/BatchFailed.ts"
-import { defaultTimeouts } from "./Postgres.ts"
 import { beginStatement, type Decided, planOnceStatement, type RunInTransaction } from "../commands/RunInTransaction.ts"
+import { mayHaveCommitted, notCommitted, SessionWatch } from "./ConnectionMonitor.ts"
+import { defaultTimeouts } from "./PostgresClient.ts"
 import { probeMillis, type ServerTimeouts } from "./serverClient.ts"
 import { confirmed, sessionConnection } from "./sessionConnection.ts"
-import { mayHaveCommitted, notCommitted, SessionWatch } from "./SessionWatch.ts"
+import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
+import { sendInOrder } from "../../sql/bulkStatements.ts"
+import { databaseWords } from "../../sql/databaseErrors.ts"
 
 /** How long a connection that was refused is not asked for again while another one serves. */
 const refusalMillis = 1_000

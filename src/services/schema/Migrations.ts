@@ -3,7 +3,7 @@ import { SqlClient, SqlError } from "effect/sql"
 import { createHash } from "node:crypto"
 import { readdir, readFile } from "node:fs/promises"
 import { unhurried } from "../../sql/AnswerTimeout.ts"
-import { databaseWords } from "../../sql/databaseWords.ts"
+import { databaseWords } from "../../sql/databaseErrors.ts"
 import { inTransaction } from "../../sql/inTransaction.ts"
 import { BacklogSchema, SchemaName } from "../../sql/SchemaName.ts"
 import { BacklogMissing, BacklogOpening, createHint } from "./BacklogOpening.ts"
@@ -175,7 +175,7 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
       const appliedNow = isReady
         ? []
         : yield* unhurried(inTransaction(sql)(applyPending)).pipe(
-            Effect.retry({ while: isNameTaken, times: maximumTries - 1 }),
+            Effect.retry({ while: isNameTaken, times: maxTries - 1 }),
             Effect.catchIf(isNotPermitted, (error) =>
               refuse(`the role ${role} may not do all that this takes: ${databaseWords(error)}`)
             )
@@ -224,7 +224,7 @@ const isNameTaken = (error: unknown): boolean => {
 const nameTaken: ReadonlySet<string> = new Set(["42P06", "42P07"])
 
 /** How often a migration is tried that another program was faster than. */
-const maximumTries = 20
+const maxTries = 20
 
 const isNotPermitted = (error: unknown): error is SqlError.SqlError =>
   SqlError.isSqlError(error) && error.reason._tag === "AuthorizationError"

@@ -112,9 +112,7 @@ export class ClaimableWatch extends Context.Service<
 
 /** Those who want the same, together. */
 const groupsOf = (waiting: Iterable<Waiting>): ReadonlyArray<ReadonlyArray<Waiting>> =>
-  Object.values(
-    Arr.groupBy(waiting, ({ choice: { minimumPriority, phase } }) => JSON.stringify([phase, minimumPriority]))
-  )
+  Object.values(Arr.groupBy(waiting, ({ choice: { minPriority, phase } }) => JSON.stringify([phase, minPriority])))
 
 const wantedBy = (group: ReadonlyArray<Waiting>): Wanted => ({
   choice: group[0]?.choice ?? {},

@@ -34,7 +34,7 @@ const wish: Readonly<Record<string, Field>> = {
   owner: name,
   ttlSeconds: (random) => 1 + random.below(2_592_000),
   phase: name,
-  minimumPriority: newCard["priority"] as Field
+  minPriority: newCard["priority"] as Field
 }
 
 /** For every field of every command what it takes. A field that is new must come in here: a test holds that. */

@@ -67,7 +67,7 @@ const nodes = (node: PlanNode): ReadonlyArray<PlanNode> => [
 const claimQuery = (
   sql: SqlClient.SqlClient,
   tables: ReturnType<typeof makeCardTables>,
-  { minimumPriority, phase }: ClaimChoice,
+  { minPriority, phase }: ClaimChoice,
   limit: number,
   except: ReadonlySet<string> = new Set()
 ) =>
@@ -76,12 +76,12 @@ const claimQuery = (
     tables,
     {
       phase: Statement.parameter(phase),
-      minimumPriority: Statement.parameter(minimumPriority),
+      minPriority: Statement.parameter(minPriority),
       except: Statement.parameter(arrayLiteral(except)),
       limit: Statement.parameter(limit)
     },
     phase !== undefined,
-    minimumPriority !== undefined,
+    minPriority !== undefined,
     except.size > 0
   )
 
@@ -156,7 +156,7 @@ const suite = (name: string, client: Layer.Layer<Client, unknown>): void =>
           }
           expect((yield* claimQuery(sql, tables, {}, 30)).map(({ id }) => ({ id }))).toEqual(best)
 
-          for (const choice of [{ phase: "rare" }, { phase: "rare", minimumPriority: 5 }, { minimumPriority: 5 }]) {
+          for (const choice of [{ phase: "rare" }, { phase: "rare", minPriority: 5 }, { minPriority: 5 }]) {
             const [text, params] = claimQuery(sql, tables, choice, 5).compile()
             const plan = yield* explained(sql, text, params)
             const all = nodes(plan)

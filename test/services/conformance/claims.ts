@@ -529,17 +529,17 @@ export const claims = (test: Test): void => {
         ],
         actor: "ann"
       })
-      const claim = (choice: { readonly phase?: string; readonly minimumPriority?: number }) =>
+      const claim = (choice: { readonly phase?: string; readonly minPriority?: number }) =>
         Effect.map(
           backlog.claim({ owner: "w", actor: "w", ...choice }),
           Option.match({ onNone: () => null, onSome: ({ id }) => id })
         )
-      expect(yield* claim({ minimumPriority: 4 })).toBeNull()
+      expect(yield* claim({ minPriority: 4 })).toBeNull()
       expect(yield* claim({ phase: "none" })).toBeNull()
-      expect(yield* claim({ phase: "q", minimumPriority: 1 })).toBeNull()
+      expect(yield* claim({ phase: "q", minPriority: 1 })).toBeNull()
       expect(yield* claim({ phase: "p" })).toBe("b")
-      expect(yield* claim({ phase: "p", minimumPriority: 1 })).toBe("c")
-      expect(yield* claim({ minimumPriority: 1 })).toBe("a")
+      expect(yield* claim({ phase: "p", minPriority: 1 })).toBe("c")
+      expect(yield* claim({ minPriority: 1 })).toBe("a")
       expect(yield* claim({})).toBe("d")
       const both = yield* Effect.flip(backlog.claim({ owner: "w", id: "a", phase: "p", actor: "w" }))
       expect(both.message).toContain("names one")
@@ -563,8 +563,8 @@ export const claims = (test: Test): void => {
         ["c4", 2, 1]
       ])
       expect(yield* writesNothing(many(2, { commandId: "x1" }))).toEqual(first)
-      expect(ids(yield* many(10, { minimumPriority: 2 }))).toEqual(["c3", "c2"])
-      expect(yield* writesNothing(many(10, { minimumPriority: 2 }))).toEqual([])
+      expect(ids(yield* many(10, { minPriority: 2 }))).toEqual(["c3", "c2"])
+      expect(yield* writesNothing(many(10, { minPriority: 2 }))).toEqual([])
       // Those that expired are taken back first, and are among the best.
       yield* clock.advance("61 seconds")
       expect(ids(yield* many(1000))).toEqual(["c5", "c4", "c3", "c2", "c1"])
@@ -587,7 +587,7 @@ export const claims = (test: Test): void => {
       const claimed = yield* Effect.all(
         [
           claim({ phase: "p" }),
-          claim({ minimumPriority: 8 }),
+          claim({ minPriority: 8 }),
           claim({ phase: "p" }),
           backlog.claimMany({ owner: "w", limit: 2, phase: "q", actor: "w" }),
           claim({})

@@ -349,7 +349,7 @@ export const completion = (test: Test): void => {
       const second = yield* backlog.complete({
         id: "b",
         token: 2,
-        claimNext: { owner: "w", phase: "p", minimumPriority: 0 },
+        claimNext: { owner: "w", phase: "p", minPriority: 0 },
         actor: "w"
       })
       expect(second.next?.id).toBe("c")

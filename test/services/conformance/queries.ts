@@ -197,10 +197,10 @@ export const queries = (test: Test): void => {
         const cards = new Map((yield* backlog.list()).map((card) => [card.id as string, plain(card)]))
         const now = DateTime.toEpochMillis(yield* clock.now)
         for (const phase of [undefined, "build", "Build", "nowhere"]) {
-          for (const minimumPriority of [undefined, 2, 3]) {
+          for (const minPriority of [undefined, 2, 3]) {
             const choice = {
               ...(phase === undefined ? {} : { phase }),
-              ...(minimumPriority === undefined ? {} : { minimumPriority })
+              ...(minPriority === undefined ? {} : { minPriority })
             }
             const outlook = yield* backlog.whyNothingClaimable(choice)
             expect({ choice, ...encodeOutlook(outlook) }).toEqual({ choice, ...modelOutlook({ cards }, now, choice) })
@@ -253,7 +253,7 @@ export const queries = (test: Test): void => {
           nearest: null
         })
       }
-      for (const wrong of [{ phase: "" }, { minimumPriority: 1.5 }, { waitSeconds: 3601 }, { waitSeconds: -1 }]) {
+      for (const wrong of [{ phase: "" }, { minPriority: 1.5 }, { waitSeconds: 3601 }, { waitSeconds: -1 }]) {
         expect(yield* invalid(backlog.awaitClaimable(wrong))).toContain(Object.keys(wrong)[0])
       }
       expect(yield* invalid(backlog.whyNothingClaimable({ phase: "\u0007" }))).toContain("phase")

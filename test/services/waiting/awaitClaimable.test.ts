@@ -44,7 +44,7 @@ onBothDatabases("waiting for a card to claim", (test) => {
       const card = (id: string, more: object = {}) => backlog.create({ id, title: "T", actor: "ann", ...more })
       const anything = yield* Effect.forEach(Array.from({ length: 20 }), () => waiter(backlog))
       const tests = yield* waiter(backlog, { phase: "test" })
-      const urgent = yield* waiter(backlog, { minimumPriority: 5 })
+      const urgent = yield* waiter(backlog, { minPriority: 5 })
       yield* card("a", { dependsOn: ["b"], phase: "test" })
       yield* card("b", { status: "blocked" })
       expect(yield* calledAmong([...anything, tests, urgent])).toBe(0)

@@ -1,0 +1,197 @@
+import { type Cause, Duration, Effect, Option, Stream } from "effect"
+import { signAnchor } from "../../events/Anchor.ts"
+import type { Endpoints } from "./connect.ts"
+import { consumeOver, followed } from "./eventFeed.ts"
+import { asked, askedNothing, items, reported, told, withoutUndefined } from "./request.ts"
+import { type At, AuditService, type BacklogAt, type FileLine, type ListOptions, LogFileRefused } from "../../index.ts"
+import { decodeListOptions } from "../../services/ListOptions.ts"
+import {
+  decodeAnchorOptions,
+  decodeAt,
+  decodeCardAt,
+  decodeErasureOptions,
+  decodeEventOptions,
+  decodeId,
+  decodeMove,
+  decodeName,
+  decodePosition,
+  decodePruneReceipts,
+  decodeReason,
+  decodeRebuildOptions,
+  decodeRedact,
+  decodeRemovalOptions,
+  decodeRestored,
+  decodeVerifyOptions
+} from "../../services/audit/auditInput.ts"
+
+/**
+ * Imports a log by sending its lines. Progress is told when all is done: the answer comes then. What goes wrong with the
+ * lines themselves ends the request, and nothing is imported.
+ */
+const importOver =
+  (endpoint: Endpoints["audit"]["importLog"]): AuditService["Service"]["importLog"] =>
+  <E, R>(
+    lines: Stream.Stream<FileLine, E, R>,
+    options: {
+      readonly actor?: string | undefined
+      readonly onProgress?: ((done: number, total: number) => Effect.Effect<void>) | undefined
+    } = {}
+  ) =>
+    Effect.gen(function* () {
+      const context = yield* Effect.context<R>()
+      const unreadable: { cause?: Cause.Cause<E | LogFileRefused> } = {}
+      const payload = lines.pipe(
+        Stream.mapArrayEffect((some) => {
+          const bad = some.find((line) => "problem" in line)
+          if (bad !== undefined) return new LogFileRefused({ line: bad.number, problem: bad.problem })
+          return Effect.succeed([some.map((line) => `${"text" in line ? line.text : ""}\n`).join("")] as const)
+        }),
+        Stream.encodeText,
+        Stream.tapCause((cause) =>
+          Effect.sync(() => {
+            unreadable.cause = cause
+          })
+        ),
+        Stream.provideContext(context)
+      )
+      const asking = askedNothing(
+        asked(endpoint({ payload, query: withoutUndefined({ actor: options.actor }) }), false)
+      )
+      const imported = yield* Effect.catchCause(asking, (cause) =>
+        Effect.failCause<Effect.Error<typeof asking> | E | LogFileRefused>(unreadable.cause ?? cause)
+      )
+      yield* options.onProgress?.(imported.events, imported.events) ?? Effect.void
+      return imported
+    })
+
+/** `AuditService` by the endpoints of a server. Input is checked here, as the service itself checks it. */
+export const auditOver = ({ audit: endpoints }: Endpoints): AuditService["Service"] => {
+  const cardAt: AuditService["Service"]["cardAt"] = Effect.fn("AuditService.cardAt")(function* (input, at) {
+    const query = { id: yield* decodeId(input), ...(yield* decodeCardAt(at)) }
+    return yield* asked(endpoints.cardAt({ query }), true).pipe(
+      Effect.asSome,
+      Effect.catchTag("CardNotFound", () => Effect.succeedNone)
+    )
+  })
+
+  const explainAt: AuditService["Service"]["explainAt"] = Effect.fn("AuditService.explainAt")(function* (input, at) {
+    const query = { id: yield* decodeId(input), ...(yield* decodeCardAt(at)) }
+    return yield* asked(endpoints.explainAt({ query }), true)
+  })
+
+  const cardsAt = (at: typeof At.Encoded & { readonly position: number }, options: typeof ListOptions.Encoded = {}) =>
+    Stream.unwrap(
+      Effect.gen(function* () {
+        const query = { ...at, ...withoutUndefined(yield* decodeListOptions(options)) }
+        const answer = yield* asked(endpoints.backlogAtCards({ query }), true).pipe(
+          // It has been reached.
+          Effect.catchTag("MomentNotReached", (error) => Effect.die(error))
+        )
+        return items(answer)
+      })
+    )
+
+  const events: AuditService["Service"]["events"] = (input = {}) =>
+    Stream.unwrap(Effect.map(decodeEventOptions(input), (options) => followed(endpoints.events, options)))
+
+  const checkpoint: AuditService["Service"]["checkpoint"] = Effect.fn("AuditService.checkpoint")(function* (input) {
+    const consumer = yield* decodeName(input)
+    return Option.fromNullOr(yield* asked(endpoints.checkpoint({ query: { consumer } }), true))
+  })
+
+  const advance: AuditService["Service"]["advance"] = Effect.fn("AuditService.advance")(function* (input, from, to) {
+    yield* decodeMove({ from, to })
+    return yield* asked(endpoints.advance({ payload: { consumer: yield* decodeName(input), from, to } }), false)
+  })
+
+  const park: AuditService["Service"]["park"] = Effect.fn("AuditService.park")(function* (input, at, why) {
+    const payload = {
+      consumer: yield* decodeName(input),
+      position: yield* decodePosition(at),
+      reason: yield* decodeReason(why)
+    }
+    return yield* asked(endpoints.park({ payload }), true)
+  })
+
+  const unsigned = askedNothing(asked(endpoints.anchor(), true))
+
+  return AuditService.of({
+    history: (input) =>
+      Stream.unwrap(
+        Effect.gen(function* () {
+          return items(yield* asked(endpoints.history({ query: { id: yield* decodeId(input) } }), true))
+        })
+      ),
+    cardAt,
+    explainAt,
+    backlogAt: Effect.fn("AuditService.backlogAt")(function* (at) {
+      const past = yield* asked(endpoints.backlogAt({ query: yield* decodeAt(at) }), true)
+      // The very moment that was told, whatever is recorded meanwhile.
+      const moment = { position: past.position, time: past.time }
+      return {
+        ...past,
+        get: (id) => Effect.catchTag(cardAt(id, moment), "MomentNotReached", (error) => Effect.die(error)),
+        explain: (id) => Effect.catchTag(explainAt(id, moment), "MomentNotReached", (error) => Effect.die(error)),
+        cards: (options) => cardsAt(moment, options),
+        list: (options) => Stream.runCollect(cardsAt(moment, options))
+      } satisfies BacklogAt
+    }),
+    events,
+    consume: consumeOver({ events, checkpoint, advance, park, end: Effect.map(unsigned, ({ position }) => position) }),
+    checkpoints: askedNothing(asked(endpoints.checkpoints(), true)),
+    checkpoint,
+    advance,
+    park,
+    parked: Effect.fn("AuditService.parked")(function* (input) {
+      const query = input === undefined ? {} : { consumer: yield* decodeName(input) }
+      return yield* asked(endpoints.parked({ query }), true)
+    }),
+    unpark: Effect.fn("AuditService.unpark")(function* (input, at) {
+      const payload = { consumer: yield* decodeName(input), position: yield* decodePosition(at) }
+      return yield* asked(endpoints.unpark({ payload }), false)
+    }),
+    verify: Effect.fn("AuditService.verify")(function* (input = {}) {
+      const { anchor, onProgress } = yield* decodeVerifyOptions(input)
+      const answer = yield* asked(endpoints.verify({ payload: withoutUndefined({ anchor }) }), true)
+      return yield* reported(items(answer), ({ done, total }) => onProgress?.(done, total) ?? Effect.void)
+    }),
+    anchor: Effect.fn("AuditService.anchor")(function* (input = {}) {
+      const { privateKey } = yield* decodeAnchorOptions(input)
+      const anchor = yield* unsigned
+      return privateKey === undefined ? anchor : yield* Effect.fromResult(signAnchor(anchor, privateKey))
+    }),
+    rebuild: Effect.fn("AuditService.rebuild")(function* (input = {}) {
+      const { onProgress, swapTimeout } = yield* decodeRebuildOptions(input)
+      const payload =
+        swapTimeout === undefined ? {} : { swapTimeoutMillis: Duration.toMillis(Duration.fromInputUnsafe(swapTimeout)) }
+      const answer = yield* asked(endpoints.rebuild({ payload }), false)
+      return yield* reported(items(answer), onProgress ?? (() => Effect.void))
+    }),
+    redact: Effect.fn("AuditService.redact")(function* (input) {
+      const payload = withoutUndefined(yield* decodeRedact(input))
+      return yield* asked(endpoints.redact({ headers: {}, payload }), payload.commandId !== undefined)
+    }),
+    erasures: Effect.fn("AuditService.erasures")(function* (input = {}) {
+      return yield* asked(endpoints.erasures({ query: withoutUndefined(yield* decodeErasureOptions(input)) }), true)
+    }),
+    removeErased: Effect.fn("AuditService.removeErased")(function* (input = {}) {
+      const { onProgress, swapTimeout } = yield* decodeRemovalOptions(input)
+      const payload =
+        swapTimeout === undefined ? {} : { swapTimeoutMillis: Duration.toMillis(Duration.fromInputUnsafe(swapTimeout)) }
+      const answer = yield* asked(endpoints.removeErased({ payload }), true)
+      return yield* reported(items(answer), onProgress ?? (() => Effect.void))
+    }),
+    pruneReceipts: Effect.fn("AuditService.pruneReceipts")(function* (input) {
+      return yield* asked(endpoints.pruneReceipts({ payload: yield* decodePruneReceipts(input) }), false)
+    }),
+    exportLog: Stream.unwrap(
+      Effect.map(askedNothing(asked(endpoints.exportLog(), true)), (bytes) =>
+        Stream.splitLines(Stream.decodeText(Stream.mapError(bytes, told)))
+      )
+    ),
+    restored: Effect.fn("AuditService.restored")(function* (input) {
+      return yield* asked(endpoints.restored({ payload: yield* decodeRestored(input) }), false)
+    }),
+    importLog: importOver(endpoints.importLog)
+  })
+}

@@ -1,0 +1,109 @@
+import { Array, Effect, Option, Predicate, Result, Schema } from "effect"
+import { HttpClientResponse } from "effect/http"
+import { longestWait } from "../api/BacklogGroup.ts"
+import type { Endpoints } from "./connect.ts"
+import { asked, askedNothing, toSqlError, withoutUndefined } from "./request.ts"
+import {
+  BacklogService,
+  type Card,
+  CardId,
+  Command,
+  type CompletedCard,
+  CompleteMany,
+  type CompletionRejection,
+  type Input,
+  ListOptions
+} from "../../index.ts"
+import { decodeInput, decodeTaggedInput } from "../../services/decodeInput.ts"
+import { decodeAwaitClaimable, decodeClaimAmong, defaultWaitSeconds } from "../../services/waiting/ClaimWaiting.ts"
+
+/** `BacklogService` by the endpoints of a server. Input is checked here, as the service itself checks it. */
+export const backlogOver = ({ backlog: endpoints, ready }: Endpoints): BacklogService["Service"] => {
+  const method = <Tag extends Command["_tag"], A, E>(tag: Tag, endpoint: (request: never) => Effect.Effect<A, E>) =>
+    Effect.fn(`BacklogService.${tag}`)(function* (input: Input<Tag>) {
+      const { _tag, ...payload } = yield* decodeCommand(tag, input)
+      return yield* asked(
+        endpoint({ headers: {}, query: {}, payload: withoutUndefined(payload) } as never),
+        payload.commandId !== undefined
+      )
+    })
+
+  const claim = method("Claim", endpoints.claim)
+
+  return BacklogService.of({
+    create: method("Create", endpoints.create),
+    createMany: method("CreateMany", endpoints.createMany),
+    revise: method("Revise", endpoints.revise),
+    claim: (input) => Effect.map(claim(input), (card) => Option.fromUndefinedOr(card as Card | undefined)),
+    claimMany: method("ClaimMany", endpoints.claimMany),
+    renew: method("Renew", endpoints.renew),
+    release: method("Release", endpoints.release),
+    reclaim: method("Reclaim", endpoints.reclaim),
+    link: method("Link", endpoints.link),
+    unlink: method("Unlink", endpoints.unlink),
+    block: method("Block", endpoints.block),
+    unblock: method("Unblock", endpoints.unblock),
+    complete: method("Complete", endpoints.complete),
+    completeMany: Effect.fn("BacklogService.CompleteMany")(function* (input) {
+      const payload = yield* decodeCompleteMany(input)
+      const outcomes = yield* asked(
+        endpoints.completeMany({ payload: withoutUndefined(payload) as never }),
+        payload.completions.every(({ commandId }) => commandId !== undefined)
+      )
+      return Array.map(outcomes, outcomeOf)
+    }),
+    reopen: method("Reopen", endpoints.reopen),
+    get: Effect.fn("BacklogService.get")(function* (input) {
+      const id = yield* decodeId(input)
+      return yield* asked(endpoints.get({ query: { id } }), true).pipe(
+        Effect.asSome,
+        Effect.catchTag("CardNotFound", () => Effect.succeedNone)
+      )
+    }),
+    list: Effect.fn("BacklogService.list")(function* (input = {}) {
+      const query = yield* decodeListOptions(input)
+      return yield* asked(endpoints.list({ query: withoutUndefined(query) }), true)
+    }),
+    readiness: Effect.mapError(
+      Effect.flatMap(ready, (response) =>
+        response.status === 200 ? Effect.succeedNone : Effect.map(readinessProblem(response), Option.some)
+      ),
+      toSqlError
+    ),
+    stats: Effect.withSpan(askedNothing(asked(endpoints.stats(), true)), "BacklogService.stats"),
+    explain: Effect.fn("BacklogService.explain")(function* (input) {
+      const id = yield* decodeId(input)
+      return yield* asked(endpoints.explain({ query: { id } }), true)
+    }),
+    whyNothingClaimable: Effect.fn("BacklogService.whyNothingClaimable")(function* (input = {}) {
+      const query = yield* decodeClaimAmong(input)
+      return yield* asked(endpoints.whyNothingClaimable({ query: withoutUndefined(query) }), true)
+    }),
+    awaitClaimable: Effect.fn("BacklogService.awaitClaimable")(function* (input = {}) {
+      const { waitSeconds = defaultWaitSeconds, ...among } = yield* decodeAwaitClaimable(input)
+      for (let left = waitSeconds; ; left -= longestWait) {
+        const query = withoutUndefined({ ...among, waitSeconds: Math.min(left, longestWait) })
+        if (yield* asked(endpoints.awaitClaimable({ query }), true)) return true
+        if (left <= longestWait) return false
+      }
+    })
+  })
+}
+
+const outcomeOf = (outcome: CompletedCard | CompletionRejection): Result.Result<CompletedCard, CompletionRejection> =>
+  Predicate.isError(outcome) ? Result.fail(outcome) : Result.succeed(outcome)
+
+const decodeCommand = decodeTaggedInput(Command)
+const decodeId = decodeInput(CardId)
+const decodeCompleteMany = decodeInput(CompleteMany)
+const decodeListOptions = decodeInput(ListOptions)
+
+const readinessProblem = HttpClientResponse.matchStatus({
+  503: (response: HttpClientResponse.HttpClientResponse) =>
+    Effect.map(
+      HttpClientResponse.schemaBodyJson(Schema.Struct({ detail: Schema.String }))(response),
+      ({ detail }) => detail
+    ),
+  orElse: (response: HttpClientResponse.HttpClientResponse) =>
+    Effect.succeed(`the server answered ${response.status} to whether it is ready`)
+})

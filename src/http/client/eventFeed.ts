@@ -1,0 +1,129 @@
+import { Cause, Effect, Exit, Option, Ref, Result, Schedule, type Scope, Stream } from "effect"
+import { reasonOf } from "../../events/consume.ts"
+import { longestElement } from "../api/answers.ts"
+import type { Endpoints } from "./connect.ts"
+import { asked, brokenOff, isPassing, told, withoutUndefined } from "./request.ts"
+import {
+  type AuditService,
+  CheckpointAhead,
+  type ConsumerOptions,
+  type EventOptions,
+  MomentNotReached,
+  type RecordedEvent
+} from "../../index.ts"
+import { nameOfType } from "../../services/audit/EventTypeFilter.ts"
+import { decodeConsumer } from "../../services/audit/auditInput.ts"
+
+/** How often in a row a stream that breaks off is begun again, without an event in between: for half a minute or so. */
+const again = Schedule.upTo(Schedule.jittered(Schedule.exponential("100 millis")), { times: 8 })
+
+/**
+ * The events of a server. A stream that breaks off, or a server that ends and comes back, is asked again for what comes
+ * after the last event: each comes once.
+ */
+export const followed = (endpoint: Endpoints["audit"]["events"], options: typeof EventOptions.Type) =>
+  Stream.suspend(() => {
+    const { follow = false } = options
+    let after = options.after ?? 0
+    const connection = Effect.suspend(() =>
+      asked(
+        endpoint({
+          headers: {},
+          query: withoutUndefined({
+            ...options,
+            type: options.type === undefined ? undefined : nameOfType(options.type),
+            after,
+            follow
+          }),
+          sseOptions: { maxEventSize: Number(longestElement) }
+        }),
+        false
+      )
+    )
+    const events = Stream.unwrap(Effect.map(connection, Stream.mapError(told))).pipe(
+      Stream.mapEffect((frame) => {
+        if (frame.event === "problem") return Effect.fail(told(frame.data))
+        after = frame.data.position
+        return Effect.succeed(frame.data)
+      })
+    )
+    return (follow ? Stream.concat(events, Stream.fail(brokenOff())) : events).pipe(
+      Stream.map((event) => Result.succeed(event)),
+      // What will not be otherwise in a moment is no reason to ask again.
+      Stream.catch((error) => (isPassing(error) ? Stream.fail(error) : Stream.succeed(Result.fail(error)))),
+      Stream.retry(again),
+      Stream.mapEffect(Effect.fromResult)
+    )
+  })
+
+type Audit = AuditService["Service"]
+
+/** What a consumer needs of a server. */
+interface Feeding extends Pick<Audit, "events" | "checkpoint" | "advance" | "park"> {
+  /** The last position of the log. */
+  readonly end: Effect.Effect<number, Effect.Error<Audit["checkpoints"]>>
+}
+
+/**
+ * Consumes events of a server. The handler writes to no transaction of the server's: an event is handled at least once,
+ * and again if the program ends between its handler and the checkpoint. Of two consumers of one name only one moves the
+ * checkpoint on.
+ */
+export const consumeOver =
+  ({ advance, checkpoint, end, events, park }: Feeding): Audit["consume"] =>
+  <E, R>(input: ConsumerOptions<E, R>) =>
+    Effect.gen(function* () {
+      const { batchSize = 100, consumer, follow = false, parkAfter, ...filter } = yield* decodeConsumer(input)
+      const { handler } = input
+      const reached = Effect.map(
+        checkpoint(consumer),
+        Option.match({ onNone: () => 0, onSome: ({ position }) => position })
+      )
+      const start = yield* reached
+      const last = follow ? Number.POSITIVE_INFINITY : yield* end
+      const moved = yield* Ref.make(start)
+      let handled = 0
+
+      const moveTo = (position: number) =>
+        Effect.flatMap(Ref.get(moved), (from) =>
+          position > from ? Effect.andThen(advance(consumer, from, position), Ref.set(moved, position)) : Effect.void
+        )
+
+      const handle = Effect.fnUntraced(function* (event: RecordedEvent) {
+        for (let tries = 1; ; tries++) {
+          const exit = yield* Effect.exit(Effect.scoped(Effect.suspend(() => handler(event))))
+          if (Exit.isSuccess(exit)) {
+            handled++
+            return
+          }
+          if (parkAfter === undefined || Cause.hasInterrupts(exit.cause)) {
+            yield* moveTo(event.position - 1)
+            return yield* Effect.failCause(exit.cause)
+          }
+          if (tries >= parkAfter) return yield* park(consumer, event.position, reasonOf(exit.cause))
+        }
+      })
+
+      yield* events({ cardId: filter.cardId, type: filter.type, actor: filter.actor, after: start, follow }).pipe(
+        Stream.catchIf(
+          (error): error is MomentNotReached => error instanceof MomentNotReached,
+          (error) =>
+            Stream.unwrap(
+              Effect.gen(function* () {
+                const [position, head] = [yield* reached, yield* end]
+                return Stream.fail(position > head ? new CheckpointAhead({ consumer, position, head }) : error)
+              })
+            )
+        ),
+        Stream.rechunk(batchSize),
+        Stream.runForEachArray((some) =>
+          Effect.gen(function* () {
+            for (const event of some) yield* handle(event)
+            yield* moveTo(some.at(-1)?.position ?? 0)
+          })
+        )
+      )
+      // Also past what this consumer does not take.
+      yield* moveTo(last)
+      return handled
+    }) as Effect.Effect<number, never, Exclude<R, Scope.Scope>>
