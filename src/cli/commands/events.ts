@@ -3,7 +3,7 @@ import { encodeEvent, type StreamOutput } from "../CommandOutput.ts"
 import { describeEvent, formatEvents, makeHistoryDescriber } from "../describeEvent.ts"
 import { Actor, idArgument, switchFlag, textFlag, integerFlag } from "../flags.ts"
 import { defineCommand } from "../defineCommand.ts"
-import { AuditService, CardId, EventOptions, eventTypeNamed } from "../../index.ts"
+import { AuditService, CardId, EventOptions, parseEventType } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
 
 export const historyCommand = defineCommand(
@@ -56,7 +56,7 @@ export const eventsCommand = defineCommand(
     const options = {
       after,
       cardId: card,
-      type: type === undefined ? undefined : eventTypeNamed(type),
+      type: type === undefined ? undefined : parseEventType(type),
       actor: yield* Actor,
       follow
     }

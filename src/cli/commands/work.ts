@@ -76,7 +76,7 @@ export const workCommand = withHelp(
       const options = {
         ...flags,
         actor: yield* currentActor,
-        gracePeriod: `${grace} seconds` as const,
+        gracePeriodSeconds: grace,
         handler: makeShellHandler(exec, io),
         onEvent: (event: Parameters<typeof describeWorkerEvent>[0]) =>
           Effect.sync(() => io.stderr.write(`${describeWorkerEvent(event)}\n`))
