@@ -195,28 +195,28 @@ const mutations = [
   {
     name: "that a worker claims for no other holder",
     file: workerRules,
-    find: "owner === undefined || actsFor(actor, apart, owner)",
+    find: "owner === undefined || actsFor(actor, reservedNames, owner)",
     replace: "owner === undefined || actsFor(actor, [], owner)",
     tests: holders
   },
   {
     name: "that a worker ends no other holder's claim",
     file: workerRules,
-    find: "owner === undefined || !actsFor(actor, apart, owner)",
+    find: "owner === undefined || !actsFor(actor, reservedNames, owner)",
     replace: "owner === undefined || !actsFor(actor, [], owner)",
     tests: holders
   },
   {
     name: "that an agent does not claim for another holder",
     file: "src/mcp/Agent.ts",
-    find: "!actsFor(actor, apart, owner)",
+    find: "!actsFor(actor, reservedNames, owner)",
     replace: "!actsFor(actor, [], owner)",
     tests: holders
   },
   {
     name: "that an agent does not end another holder's claim",
     file: "src/mcp/Agent.ts",
-    find: "workerRules(owner, apart, ownerOf)",
+    find: "workerRules(owner, reservedNames, ownerOf)",
     replace: "workerRules(owner, apart.slice(0, 0), ownerOf)",
     tests: holders
   },
