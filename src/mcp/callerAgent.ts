@@ -1,13 +1,13 @@
 import { Effect } from "effect"
 import type { Headers } from "effect/http"
 import { Name } from "../domain/Text.ts"
-import { Forbidden, Unauthorized } from "../http/errors.ts"
-import { mustBe } from "../http/access/workerRules.ts"
 import type { CallerIdentity } from "../http/Caller.ts"
+import { mustBe } from "../http/access/workerRules.ts"
+import { Forbidden, Unauthorized } from "../http/errors.ts"
 import { AccessRole, InvalidInput } from "../index.ts"
-import { decodeInput } from "../services/decodeInput.ts"
-import { actsFor } from "../services/access/workerNames.ts"
 import type { Agent } from "./Agent.ts"
+import { actsFor } from "../services/access/AccessRole.ts"
+import { decodeInput } from "../services/decodeInput.ts"
 
 /** Headers that say who is connected, as whoever sets up a client writes them beside the server's address. */
 export const agentHeaders = { actor: "backlog-actor", owner: "backlog-owner", role: "backlog-role" } as const

@@ -5,7 +5,6 @@ import type { Explanation } from "../domain/Explanation.ts"
 import type { Redact } from "../domain/Redaction.ts"
 import { CardNotFound, type CommandIdConflict } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
-import { unhurried } from "../sql/AnswerTimeout.ts"
 import { type Anchor, type AnchorRefused, signAnchor } from "../events/Anchor.ts"
 import {
   type Checkpoint,
@@ -14,40 +13,36 @@ import {
   Checkpoints,
   type ParkedEvent
 } from "../events/Checkpoints.ts"
-import { consume } from "../events/consume.ts"
-import { DatabaseClock, databaseNow } from "../sql/DatabaseClock.ts"
 import { EventLog, type LogFailure } from "../events/EventLog.ts"
-import { feed } from "../events/feed.ts"
 import type { LogFileRefused } from "../events/LogFile.ts"
 import type { MomentNotReached } from "../events/MomentNotReached.ts"
-import { PollInterval } from "./waiting/PollInterval.ts"
+import type { RecordedEvent } from "../events/RecordedEvent.ts"
+import { consume } from "../events/consume.ts"
+import { feed } from "../events/feed.ts"
 import { reachedHead } from "../events/reachedHead.ts"
 import { namingReplica } from "../events/replica.ts"
-import type { RecordedEvent } from "../events/RecordedEvent.ts"
-import { BacklogSchema } from "../sql/SchemaName.ts"
-import { inTransaction } from "../sql/inTransaction.ts"
-import { makeBuildReadModel } from "../projections/buildReadModel.ts"
 import { makeCountsTable } from "../projections/CardCounts.ts"
 import { makeCardTables } from "../projections/CardTables.ts"
 import type { VerifyReport } from "../projections/Divergence.ts"
-import { foldCards, type ReadFailure } from "../projections/foldCards.ts"
 import type { FileLine } from "../projections/LogFileCheck.ts"
 import { explainAt, PastBacklog } from "../projections/PastBacklog.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
+import { makeBuildReadModel } from "../projections/buildReadModel.ts"
+import { foldCards, type ReadFailure } from "../projections/foldCards.ts"
 import {
+  rebuild,
   type RebuildBlocked,
   type RebuildProgress,
   type RebuildRefused,
   type RebuildSuperseded,
-  type Rebuilt,
-  rebuild
+  type Rebuilt
 } from "../projections/rebuild.ts"
 import type { RemovalPending } from "../projections/rewriteTables.ts"
 import { verify, type VerifyOptions } from "../projections/verify.ts"
+import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
+import { type Erasure, Erasures, type RemovalOptions, type RemovalReport } from "./audit/Erasures.ts"
+import { existingType } from "./audit/EventTypeFilter.ts"
 import {
-  type EventOptions,
-  type PruneReceipts,
-  type Restored,
   decodeAnchorOptions,
   decodeAt,
   decodeCardAt,
@@ -64,21 +59,26 @@ import {
   decodeRedact,
   decodeRemovalOptions,
   decodeRestored,
-  decodeVerifyOptions
+  decodeVerifyOptions,
+  type EventOptions,
+  type PruneReceipts,
+  type Restored
 } from "./audit/auditInput.ts"
-import type { BacklogMissing } from "./schema/BacklogOpening.ts"
-import { type Erasure, Erasures, type RemovalOptions, type RemovalReport } from "./audit/Erasures.ts"
-import { existingType } from "./audit/EventTypeFilter.ts"
-import { InvalidInput } from "./InvalidInput.ts"
-import { layerEventLog } from "./waiting/layerEventLog.ts"
-import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
 import { type BacklogNotEmpty, exportLog, type ImportedLog, importLog } from "./audit/logTransfer.ts"
-import { createTables, type MigrationRefused, Migrations } from "./schema/Migrations.ts"
 import { type At, type CardAt, momentOf, momentOfCard } from "./audit/moments.ts"
-import { Receipts } from "./commands/Receipts.ts"
-import { type RedactedCard, redactCard } from "./audit/redactCard.ts"
+import { redactCard, type RedactedCard } from "./audit/redactCard.ts"
 import { redactOnce } from "./audit/redactOnce.ts"
 import { makeEndClaims, type RestoredBacklog } from "./audit/restoreBacklog.ts"
+import { Receipts } from "./commands/Receipts.ts"
+import { InvalidInput } from "./decodeInput.ts"
+import type { BacklogMissing } from "./schema/BacklogOpening.ts"
+import { createTables, type MigrationRefused, Migrations } from "./schema/Migrations.ts"
+import { layerEventLog } from "./driverLayers.ts"
+import { PollInterval } from "./waiting/CommitNotifications.ts"
+import { unhurried } from "../sql/AnswerTimeout.ts"
+import { DatabaseClock, databaseNow } from "../sql/DatabaseClock.ts"
+import { BacklogSchema } from "../sql/SchemaName.ts"
+import { inTransaction } from "../sql/inTransaction.ts"
 
 export { EventOptions, PruneReceipts, Restored } from "./audit/auditInput.ts"
 

@@ -1,16 +1,16 @@
 import { DateTime, Effect, Semaphore } from "effect"
 import type { SqlError } from "effect/sql"
 import type { BacklogService } from "../services/BacklogService.ts"
-import type { InvalidInput } from "../services/InvalidInput.ts"
+import type { InvalidInput } from "../services/decodeInput.ts"
 import type { BacklogTestClock } from "../services/layers.ts"
-import { generateClaims, generateProgram } from "./generateProgram.ts"
 import { type History, HistoryRecorder } from "./History.ts"
 import type { ModelCommand } from "./Model.ts"
+import type { Step } from "./Program.ts"
+import { Worker } from "./Worker.ts"
+import { generateClaims, generateProgram } from "./generateProgram.ts"
 import { hangUp } from "./hangUp.ts"
 import { observe } from "./observe.ts"
-import type { Step } from "./Program.ts"
 import { seededRandom } from "./seededRandom.ts"
-import { Worker } from "./Worker.ts"
 
 /** Who does what at the same time. */
 export interface RunConcurrentlyOptions {

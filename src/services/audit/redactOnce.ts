@@ -2,12 +2,11 @@ import { Effect, Result } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Redact } from "../../domain/Redaction.ts"
 import { type CardNotFound, CommandIdConflict } from "../../domain/Rejection.ts"
-import { inTransaction, readCommitted } from "../../sql/inTransaction.ts"
 import type { ReadFailure } from "../../projections/foldCards.ts"
-import { digestsOf } from "../commands/commandDigests.ts"
-import { cardsOf, receiptOf, type ReceiptOutcome } from "../commands/Receipt.ts"
-import type { Receipts } from "../commands/Receipts.ts"
 import type { ErasedCard } from "./redactCard.ts"
+import { cardsOf, digestsOf, receiptOf, type ReceiptOutcome } from "../commands/Receipt.ts"
+import type { Receipts } from "../commands/Receipts.ts"
+import { inTransaction, readCommitted } from "../../sql/inTransaction.ts"
 
 /** How often a redaction is tried that another under the same id was faster than. */
 const maxTries = 8

@@ -2,16 +2,24 @@ import { Context, Effect, Layer, Schema, Stream } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Card } from "../../domain/Card.ts"
 import type { CardId } from "../../domain/CardId.ts"
+import { EventLog } from "../../events/EventLog.ts"
+import { foldEvent, type ReadFailure } from "../../projections/foldCards.ts"
+import {
+  type CardAtVersion,
+  digestsOf,
+  type Identified,
+  isReceiptOf,
+  type Receipt,
+  type ReceiptedCommand,
+  receiptKey,
+  ReceiptOutcome
+} from "./Receipt.ts"
+import { DatabaseClock, databaseNow, databaseTime } from "../../sql/DatabaseClock.ts"
+import { BacklogSchema } from "../../sql/SchemaName.ts"
 import { arrayLiteral } from "../../sql/arrayLiteral.ts"
 import { compileOnce } from "../../sql/compileOnce.ts"
-import { DatabaseClock, databaseNow, databaseTime } from "../../sql/DatabaseClock.ts"
 import { durably } from "../../sql/durably.ts"
-import { EventLog } from "../../events/EventLog.ts"
 import { fromJsonLines, jsonLines } from "../../sql/jsonLines.ts"
-import { BacklogSchema } from "../../sql/SchemaName.ts"
-import { foldEvent, type ReadFailure } from "../../projections/foldCards.ts"
-import { digestsOf, type Identified, type ReceiptedCommand, receiptKey } from "./commandDigests.ts"
-import { type CardAtVersion, isReceiptOf, type Receipt, ReceiptOutcome } from "./Receipt.ts"
 
 /** What a command's receipt says: the outcome that the command had, or that its id was used for another command. */
 export interface FoundReceipt {

@@ -1,7 +1,7 @@
 import { Deferred, Effect, Exit, Option, type Scope } from "effect"
-import { databaseWords } from "../../sql/databaseWords.ts"
-import type { BatchFailed } from "./BatchFailed.ts"
+import type { BatchFailed } from "./BatchTransaction.ts"
 import type { Interpreter } from "./Interpreter.ts"
+import { databaseWords } from "../../sql/databaseWords.ts"
 
 /** How long a write may take before commands count as held up. */
 const writeTimeout = "4 seconds"

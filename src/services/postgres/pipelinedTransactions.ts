@@ -1,15 +1,21 @@
 import { type PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
 import { Clock, Duration, Effect, type Scope, Stream } from "effect"
 import { type SqlClient, SqlError } from "effect/sql"
+import {
+  BatchFailed,
+  type BatchTransaction,
+  beginStatement,
+  type Decided,
+  planOnceStatement,
+  type RunInTransaction
+} from "../commands/BatchTransaction.ts"
+import { defaultTimeouts } from "./Postgres.ts"
+import { mayHaveCommitted, notCommitted, SessionWatch } from "./SessionWatch.ts"
+import { probeMillis, type ServerTimeouts } from "./serverClient.ts"
+import { confirmed, sessionConnection } from "./sessionConnection.ts"
 import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
 import { databaseWords } from "../../sql/databaseWords.ts"
 import { sendInOrder } from "../../sql/sendInOrder.ts"
-import { BatchFailed } from "../commands/BatchFailed.ts"
-import { defaultTimeouts } from "./Postgres.ts"
-import { beginStatement, type Decided, planOnceStatement, type RunInTransaction } from "../commands/RunInTransaction.ts"
-import { probeMillis, type ServerTimeouts } from "./serverClient.ts"
-import { confirmed, sessionConnection } from "./sessionConnection.ts"
-import { mayHaveCommitted, notCommitted, SessionWatch } from "./SessionWatch.ts"
 
 /** How long a connection that was refused is not asked for again while another one serves. */
 const refusalMillis = 1_000
@@ -30,14 +36,6 @@ interface Lane {
   watch: SessionWatch | undefined
 }
 
-/** Transactions in two round trips each. */
-export interface PipelinedTransactions {
-  readonly run: RunInTransaction
-  readonly atOnce: number
-  /** For how many milliseconds the server has left a batch without an answer, where that is longer than it should be. */
-  readonly stuckMillis: () => number | undefined
-}
-
 /**
  * Transactions on connections of their own, each of which takes statements before it has answered those before: the first
  * statements go with BEGIN, and COMMIT with the last, so that a transaction takes two round trips. A server that refuses
@@ -50,7 +48,7 @@ export interface PipelinedTransactions {
 export const makePipelinedTransactions = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   config: PgClient.PgClient["config"] & Partial<ServerTimeouts>
-): Effect.fn.Return<PipelinedTransactions, never, Scope.Scope> {
+): Effect.fn.Return<BatchTransaction["Service"], never, Scope.Scope> {
   const clock = yield* Clock.Clock
   const batchMillis = Duration.toMillis(config.batchTimeout ?? defaultTimeouts.batchTimeout)
   const beginMillis = Math.min(probeMillis, batchMillis)
@@ -149,7 +147,7 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
 
   return {
     run,
-    atOnce: lanes.length,
+    maxConcurrent: lanes.length,
     stuckMillis: () => {
       const longest = Math.max(...lanes.map(({ watch }) => watch?.silentMillis ?? 0))
       return longest >= Math.min(stuckMillis, batchMillis) ? longest : undefined
