@@ -1,9 +1,9 @@
 /** What keeps connections that die silently, and standbys that do not answer, from costing answers: see docs/faults.md. */
-const durably = "src/sql/durably.ts"
+const durably = "src/sql/inTransaction.ts"
 const answerTimeout = "src/sql/AnswerTimeout.ts"
 const consume = "src/events/consume.ts"
 const interpreter = "src/services/commands/Interpreter.ts"
-const sessionWatch = "src/services/postgres/SessionWatch.ts"
+const sessionWatch = "src/services/postgres/ConnectionMonitor.ts"
 const serverClient = "src/services/postgres/serverClient.ts"
 const pipelined = "src/services/postgres/pipelinedTransactions.ts"
 const commandQueue = "src/services/commands/CommandQueue.ts"

@@ -1,6 +1,6 @@
 /** What keeps an embedded directory to one process: see docs/decisions/0003-directory-lock.md and 0030-lost-directories.md. */
 const lock = "src/services/pglite/DirectoryLock.ts"
-const held = "src/services/pglite/HeldDirectory.ts"
+const held = "src/services/pglite/DirectoryOwnership.ts"
 const engine = "src/services/pglite/PgliteEngine.ts"
 const shared = "src/services/pglite/SharedDirectory.ts"
 const identity = "src/services/pglite/ProcessIdentity.ts"

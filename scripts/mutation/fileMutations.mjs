@@ -1,5 +1,5 @@
 /** What keeps the files of an embedded directory, and those that the command line writes, to their user: docs/embedded.md. */
-const access = "src/services/pglite/directoryAccess.ts"
+const access = "src/services/pglite/directoryPermissions.ts"
 const doctor = "src/services/doctor/diagnose.ts"
 const engine = "src/services/pglite/PgliteEngine.ts"
 const listener = "src/services/pglite/DirectoryServer.ts"
@@ -57,7 +57,7 @@ export const fileMutations = [
   },
   {
     name: "files: the mode of the life sign",
-    file: "src/services/pglite/LifeSign.ts",
+    file: "src/services/pglite/LivenessSocket.ts",
     find: "await chmod(file, privateFile)",
     replace: "",
     tests: files
@@ -266,7 +266,7 @@ export const fileMutations = [
   },
   {
     name: "files: that a private key which others can read identifies no client",
-    file: "src/services/postgres/tlsOptions.ts",
+    file: "src/services/postgres/connectionFiles.ts",
     find: "ssl.key !== undefined && isSecretOpen(ssl.key)",
     replace: "ssl.key !== undefined && false",
     startsPrograms: false,

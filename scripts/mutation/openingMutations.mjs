@@ -3,7 +3,7 @@ const migrations = "src/services/schema/Migrations.ts"
 const sharedDirectory = "src/services/pglite/SharedDirectory.ts"
 const databaseTarget = "src/cli/databaseTarget.ts"
 const settings = "src/services/postgres/connectionSettings.ts"
-const tls = "src/services/postgres/tlsOptions.ts"
+const tls = "src/services/postgres/connectionFiles.ts"
 const passwordFile = "src/services/postgres/passwordFile.ts"
 const chosenHost = "src/services/postgres/chosenHost.ts"
 const replica = "src/events/replica.ts"
@@ -144,7 +144,7 @@ export const openingMutations = [
   },
   {
     name: "replica: that a follower's position is waited for",
-    file: "src/events/reachedHead.ts",
+    file: "src/events/MomentNotReached.ts",
     find: "const head = yield* replayedHead(log, position)",
     replace: 'const head = yield* log.head("read")',
     tests: standby

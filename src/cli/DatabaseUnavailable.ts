@@ -1,9 +1,8 @@
 import { Schema } from "effect"
 import { SqlError } from "effect/sql"
-import { databaseWords } from "../sql/databaseWords.ts"
 import { type ReplicaTrouble, replicaTroubleOf } from "../events/replica.ts"
-import { type DirectoryLost, directoryLostIn } from "../services/pglite/HeldDirectory.ts"
-import { readOnlyTransaction, troubleOf } from "../sql/troubleOf.ts"
+import { type DirectoryLost, directoryLostIn } from "../services/files/directoryErrors.ts"
+import { databaseWords, readOnlyTransaction, troubleOf } from "../sql/databaseErrors.ts"
 
 /** The database cannot be reached, refuses this user, or is not able to answer now. */
 export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>()("DatabaseUnavailable", {

@@ -1,6 +1,6 @@
 import { Duration, Effect, Layer } from "effect"
 import { InvalidInput } from "../index.ts"
-import { defaultTimeouts, PostgresTimeouts } from "../services/postgres/Postgres.ts"
+import { defaultTimeouts, PostgresTimeouts } from "../services/postgres/PostgresClient.ts"
 import { nonEmpty } from "./globals.ts"
 import { Host } from "./Host.ts"
 

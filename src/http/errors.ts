@@ -1,8 +1,8 @@
 import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import { type ReplicaTrouble, replicaTroubleOf } from "../index.ts"
-import { directoryLostIn, directoryLostProblem } from "../services/pglite/HeldDirectory.ts"
-import { troubleOf } from "../sql/troubleOf.ts"
+import { directoryLostIn, directoryLostProblem } from "../services/files/directoryErrors.ts"
+import { troubleOf } from "../sql/databaseErrors.ts"
 
 /** The reason where an embedded directory was moved or replaced: its path is not for callers. */
 const directoryLost = "DirectoryLost"

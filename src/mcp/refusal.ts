@@ -2,10 +2,10 @@ import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import type { Forbidden, Unauthorized } from "../http/errors.ts"
 import { type InvalidInput, type LogFailure, ReadOnlyReplica, type Rejection, replicaTroubleOf } from "../index.ts"
-import { directoryLostIn, directoryLostProblem } from "../services/pglite/HeldDirectory.ts"
-import { troubleOf } from "../sql/troubleOf.ts"
 import type { Agent } from "./Agent.ts"
 import { framed, joined, lines, moment, sentence, term, type Words, words } from "./words.ts"
+import { directoryLostIn, directoryLostProblem } from "../services/files/directoryErrors.ts"
+import { troubleOf } from "../sql/databaseErrors.ts"
 
 /** What goes wrong in a tool. */
 export type AgentError = Rejection | InvalidInput | Forbidden | Unauthorized | LogFailure

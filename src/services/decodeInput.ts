@@ -1,5 +1,5 @@
 import { Effect, Result, Schema } from "effect"
-import { shortened } from "../domain/shortened.ts"
+import { shortened } from "../domain/displayText.ts"
 
 /** Input that is not what a command takes. Nothing was asked of the database. */
 export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInput", {

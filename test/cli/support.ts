@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { inject } from "vitest"
 import type { Host, Output } from "../../src/cli/Host.ts"
 import { run } from "../../src/cli/run.ts"
-import { layerPostgresClient } from "../../src/services/postgres/Postgres.ts"
+import { layerPostgresClient } from "../../src/services/postgres/PostgresClient.ts"
 import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
 import { template } from "../support/templates.ts"
 

@@ -3,7 +3,7 @@ import { Context, Effect, Exit, Fiber, Layer, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { afterAll, beforeAll } from "vitest"
 import { AccessTokens, BacklogService, Doctor, diagnose, layerPostgres, type PostgresOptions } from "../../src/index.ts"
-import { layerPostgresClient } from "../../src/services/postgres/Postgres.ts"
+import { layerPostgresClient } from "../../src/services/postgres/PostgresClient.ts"
 import { type PostgresServer, startPostgres } from "../support/postgresServer.ts"
 import { until } from "../support/waiting.ts"
 

@@ -24,9 +24,13 @@ import { writeLines } from "../../src/cli/writeLines.ts"
 import { parseAnchor } from "../../src/events/Anchor.ts"
 import { appendToAnchorFile } from "../../src/services/audit/AnchorFile.ts"
 import { makeDirectory } from "../../src/services/pglite/databaseDirectory.ts"
-import { closeDirectory, type DirectoryAccess, examineDirectory } from "../../src/services/pglite/directoryAccess.ts"
+import {
+  closeDirectory,
+  type DirectoryAccess,
+  examineDirectory
+} from "../../src/services/pglite/directoryPermissions.ts"
 import { HolderConnection } from "../../src/services/pglite/HolderConnection.ts"
-import { layerPgliteClient } from "../../src/services/pglite/Pglite.ts"
+import { layerPgliteClient } from "../../src/services/pglite/PgliteClient.ts"
 import { closeToOthers, makePrivateFolder } from "../../src/services/files/privateFiles.ts"
 import { start } from "../cli/program.ts"
 import { inDirectory, json } from "../cli/support.ts"

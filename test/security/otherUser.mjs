@@ -2,8 +2,8 @@
 // TMPDIR, by folders of root. Runs what `npm run build` made. Prints one JSON document.
 import { Cause, Effect, Exit, Layer, Logger } from "effect"
 import { SqlClient } from "effect/sql"
-import { examineDirectory } from "../../dist/services/pglite/directoryAccess.js"
-import { layerPgliteClient } from "../../dist/services/pglite/Pglite.js"
+import { examineDirectory } from "../../dist/services/pglite/directoryPermissions.js"
+import { layerPgliteClient } from "../../dist/services/pglite/PgliteClient.js"
 
 const [dataDir] = process.argv.slice(2)
 process.umask(0o777)

@@ -7,7 +7,7 @@ import { join } from "node:path"
 import { afterAll } from "vitest"
 import { keyOfFile } from "../../src/cli/keyFile.ts"
 import { connectionSettings } from "../../src/services/postgres/connectionSettings.ts"
-import { tlsOptions } from "../../src/services/postgres/tlsOptions.ts"
+import { tlsOptions } from "../../src/services/postgres/connectionFiles.ts"
 
 const folder = mkdtempSync(join(tmpdir(), "mosaic-secrets-"))
 afterAll(() => rmSync(folder, { recursive: true }))

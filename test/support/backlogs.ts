@@ -7,7 +7,7 @@ import { Card } from "../../src/domain/Card.ts"
 import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { type BacklogServices, type BacklogTestClock, layerTestOver } from "../../src/services/layers.ts"
-import { layerPostgresClient } from "../../src/services/postgres/Postgres.ts"
+import { layerPostgresClient } from "../../src/services/postgres/PostgresClient.ts"
 
 /** Either way to name a Postgres client in a context: the driver's own or the general one. */
 export type Client = PgClient.PgClient | SqlClient.SqlClient

@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { appendFileSync } from "node:fs"
 import { holdDirectory } from "../../dist/services/pglite/DirectoryLock.js"
-import { layerPgliteClient } from "../../dist/services/pglite/Pglite.js"
+import { layerPgliteClient } from "../../dist/services/pglite/PgliteClient.js"
 
 const [mode, directory, log] = process.argv.slice(2)
 const say = (text) => Effect.sync(() => process.stdout.write(`${text}\n`))

@@ -1,7 +1,7 @@
 import { Effect, Layer, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { randomBytes } from "node:crypto"
-import { layerPostgresClient } from "../../src/services/postgres/Postgres.ts"
+import { layerPostgresClient } from "../../src/services/postgres/PostgresClient.ts"
 import { postgresUrl } from "./backlogs.ts"
 
 /** A database of one's own on the server, for what a schema does not bound; dropped when the scope ends. */

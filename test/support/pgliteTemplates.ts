@@ -3,7 +3,7 @@ import { Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
 import { cp, readFile, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { layerPgliteClient } from "../../src/services/pglite/Pglite.ts"
+import { layerPgliteClient } from "../../src/services/pglite/PgliteClient.ts"
 import { template } from "./templates.ts"
 
 /*

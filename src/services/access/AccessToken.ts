@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { Name } from "../../domain/Text.ts"
-import { quoted } from "../../domain/visibleText.ts"
+import { quoted } from "../../domain/displayText.ts"
 import { AccessRole, isUnder } from "./AccessRole.ts"
 
 /** A token by which a server knows who calls. The secret is not in it. */

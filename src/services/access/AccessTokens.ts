@@ -4,6 +4,7 @@ import { timingSafeEqual } from "node:crypto"
 import { Name } from "../../domain/Text.ts"
 import { namingReplica } from "../../events/replica.ts"
 import { type Holder, isUnder, overlap } from "./AccessRole.ts"
+import { decodeInput, type InvalidInput } from "../decodeInput.ts"
 import {
   AccessToken,
   AccessTokenConflict,
@@ -12,15 +13,13 @@ import {
   NewAccessToken
 } from "./AccessToken.ts"
 import { makeTokenText, tokenHash, tokenIdIn } from "./tokenSecret.ts"
-import { decodeInput, type InvalidInput } from "../decodeInput.ts"
 import type { BacklogMissing } from "../schema/BacklogOpening.ts"
 import { type MigrationRefused, Migrations } from "../schema/Migrations.ts"
 import { promptly } from "../../sql/AnswerTimeout.ts"
 import { DatabaseClock, databaseNow } from "../../sql/DatabaseClock.ts"
 import { BacklogSchema } from "../../sql/SchemaName.ts"
 import { arrayLiteral } from "../../sql/arrayLiteral.ts"
-import { durably } from "../../sql/durably.ts"
-import { inTransaction } from "../../sql/inTransaction.ts"
+import { durably, inTransaction } from "../../sql/inTransaction.ts"
 
 /**
  * For how long what is known of tokens is taken to be so, 2 seconds unless another time is provided: a token that was

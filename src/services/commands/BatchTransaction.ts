@@ -2,7 +2,7 @@ import { Context, Data, Effect, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
 import { inTransaction, readCommitted } from "../../sql/inTransaction.ts"
-import { sendInOrder } from "../../sql/sendInOrder.ts"
+import { sendInOrder } from "../../sql/bulkStatements.ts"
 
 /** What a transaction has to do when all is loaded and decided. */
 export interface Decided<A> {

@@ -7,8 +7,8 @@ import { decide } from "../../domain/decide.ts"
 import type { DecidedEvent } from "../../domain/Event.ts"
 import { CommandIdConflict } from "../../domain/Rejection.ts"
 import { EventLog, type PendingEvent } from "../../events/EventLog.ts"
-import { footprintOf } from "../../projections/Footprint.ts"
-import type { Loaded } from "../../projections/lockAndLoad.ts"
+import { planLocks } from "../../projections/LockPlan.ts"
+import type { LockedState } from "../../projections/lockInOrder.ts"
 import { ReadModel } from "../../projections/ReadModel.ts"
 import { type RowChange, rowChanges } from "../../projections/rowChanges.ts"
 import { type BatchFailed, BatchTransaction } from "./BatchTransaction.ts"
@@ -90,14 +90,14 @@ export class Interpreter extends Context.Service<
 
       const attempt = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
         const [known, ofAll] = yield* Effect.all(
-          [firstOutcomes(commands), readModel.lockAndLoad(footprintOf(commands))],
+          [firstOutcomes(commands), readModel.lockInOrder(planLocks(commands))],
           {
             concurrency: "unbounded"
           }
         )
         const isNew = (command: Command) => !known.has(command)
         // A claim that was carried out before may have had the best card put aside for it.
-        const loaded = known.size === 0 ? ofAll : yield* readModel.lockAndLoad(footprintOf(commands.filter(isNew)))
+        const loaded = known.size === 0 ? ofAll : yield* readModel.lockInOrder(planLocks(commands.filter(isNew)))
         const decided = decideBatch(loaded, commands, known)
         const writes: Array<Effect.Effect<unknown, SqlError.SqlError>> = []
         if (decided.pending.length > 0) {
@@ -200,7 +200,7 @@ const inOrder = (commands: ReadonlyArray<Command>): ReadonlyArray<readonly [inde
  * outcome of that time, from `known`, which has those of earlier transactions, or from this batch.
  */
 export const decideBatch = (
-  { now, state }: Pick<Loaded, "now" | "state">,
+  { now, state }: Pick<LockedState, "now" | "state">,
   commands: ReadonlyArray<Command>,
   known: ReadonlyMap<Command, Outcome>
 ): DecidedBatch => {
@@ -226,7 +226,7 @@ export const decideBatch = (
       state.apply(change)
       changes.push(change)
       if (change._tag === "UnmetDependenciesChanged" && change.cardId !== decided.cardId) {
-        const standing = state.standing(change.cardId)
+        const standing = state.summary(change.cardId)
         if (standing !== undefined && isClaimable(standing, standing.unmetDependencies, now)) {
           ;(madeClaimable ??= []).push(change.cardId)
         }

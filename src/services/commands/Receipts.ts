@@ -16,10 +16,9 @@ import {
 } from "./Receipt.ts"
 import { DatabaseClock, databaseNow, databaseTime } from "../../sql/DatabaseClock.ts"
 import { BacklogSchema } from "../../sql/SchemaName.ts"
-import { arrayLiteral } from "../../sql/arrayLiteral.ts"
-import { compileOnce } from "../../sql/compileOnce.ts"
-import { durably } from "../../sql/durably.ts"
-import { fromJsonLines, jsonLines } from "../../sql/jsonLines.ts"
+import { arrayLiteral, fromJsonLines, jsonLines } from "../../sql/arrayLiteral.ts"
+import { compileOnce } from "../../sql/prepareStatement.ts"
+import { durably } from "../../sql/inTransaction.ts"
 
 /** What a command's receipt says: the outcome that the command had, or that its id was used for another command. */
 export interface FoundReceipt {

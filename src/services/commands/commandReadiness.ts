@@ -1,7 +1,7 @@
 import { Deferred, Effect, Exit, Option, type Scope } from "effect"
 import type { BatchFailed } from "./BatchTransaction.ts"
+import { databaseWords } from "../../sql/databaseErrors.ts"
 import type { Interpreter } from "./Interpreter.ts"
-import { databaseWords } from "../../sql/databaseWords.ts"
 
 /** How long a write may take before commands count as held up. */
 const writeTimeout = "4 seconds"

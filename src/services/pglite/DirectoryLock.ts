@@ -4,7 +4,8 @@ import { closeSync, fchmodSync, openSync, writeSync } from "node:fs"
 import { link, open, readdir, readFile, rename, unlink } from "node:fs/promises"
 import { join } from "node:path"
 import { fileErrorCode, reasonOf } from "../files/fileErrors.ts"
-import { HeldDirectory } from "./HeldDirectory.ts"
+import { DirectoryLocked, DirectoryUnusable } from "../files/directoryErrors.ts"
+import { HeldDirectory } from "./DirectoryOwnership.ts"
 import {
   FileIdentity,
   isAbandonedLifeSign,
@@ -15,55 +16,9 @@ import {
   LifeSign,
   type LivingSign,
   openLifeSign
-} from "./LifeSign.ts"
+} from "./LivenessSocket.ts"
 import { makePrivateFile, privateFile } from "../files/privateFiles.ts"
 import { cpuMillisOf, isSameBoot, ownProcess, ProcessIdentity, stateOf } from "./ProcessIdentity.ts"
-
-/**
- * Another process, or another part of this one, holds the directory and did not release it in time. `lockFile` is null
- * when the holder was seen running. When this process cannot tell whether the holder runs (it was on another machine, or
- * before a restart under another host name), `lockFile` names the file to delete after checking that the holder ended.
- */
-export class DirectoryLocked extends Schema.TaggedError<DirectoryLocked>()("DirectoryLocked", {
-  directory: Schema.String,
-  /** The holder's process id, on the machine `hostname`. */
-  pid: Schema.Int,
-  hostname: Schema.String,
-  waitedSeconds: Schema.Finite,
-  lockFile: Schema.NullOr(Schema.String),
-  /** Why the holder cannot share the directory with this process, where that is known. */
-  notShared: Schema.optionalKey(Schema.String)
-}) {
-  override get message(): string {
-    const held = `The backlog in ${this.directory} is in use by`
-    const waited = `waited ${this.waitedSeconds} seconds for it`
-    if (this.lockFile !== null) {
-      return (
-        `${held} process ${this.pid} on host ${this.hostname}, which this process cannot check from here; ${waited}. ` +
-        `Check on ${this.hostname} that no process uses the directory: no backlog command, no program with this ` +
-        `directory, no container that mounts it. If that host or container no longer exists, or restarted since, none ` +
-        `does. Then delete ${this.lockFile}.`
-      )
-    }
-    const holder = this.pid === process.pid ? "this same process" : "process"
-    return (
-      `${held} ${holder} ${this.pid}, which does not share it or does not respond; ${waited}. ` +
-      (this.notShared === undefined ? "" : `${this.notShared} `) +
-      "Wait until it is done, or stop it, or share a Postgres server instead (--db postgres://…)."
-    )
-  }
-}
-
-/** The directory cannot hold a backlog. `reason` says what is wrong and what to do. */
-export class DirectoryUnusable extends Schema.TaggedError<DirectoryUnusable>()("DirectoryUnusable", {
-  directory: Schema.String,
-  reason: Schema.String,
-  cause: Schema.optional(Schema.Defect())
-}) {
-  override get message(): string {
-    return `${this.directory} cannot be used as a backlog's directory: ${this.reason}`
-  }
-}
 
 /** The file that says which process holds a directory. Successors of dead holders add their own names to it. */
 export const lockName = "backlog.lock"

@@ -9,8 +9,9 @@ import {
   socketPlaces,
   socketProblem
 } from "./directorySocket.ts"
-import { DirectoryLost, type HeldDirectory } from "./HeldDirectory.ts"
-import type { SessionTurns } from "./SessionTurns.ts"
+import { type HeldDirectory } from "./DirectoryOwnership.ts"
+import { DirectoryLost } from "../files/directoryErrors.ts"
+import type { SessionTurns } from "./TransactionPooler.ts"
 import { throughShortPath } from "./shortPath.ts"
 import { WireSession } from "./WireSession.ts"
 import { leaving } from "./wireMessages.ts"

@@ -1,6 +1,7 @@
 import type { PGlite, PGliteOptions } from "@electric-sql/pglite"
 import { fileErrorCode, messageOf } from "../files/fileErrors.ts"
-import { DirectoryLost, type HeldDirectory } from "./HeldDirectory.ts"
+import { type HeldDirectory } from "./DirectoryOwnership.ts"
+import { DirectoryLost } from "../files/directoryErrors.ts"
 import { makePrivateFolder, withoutOthers } from "../files/privateFiles.ts"
 
 /** The parts of PGlite's WebAssembly module that matter when it crashes. */

@@ -1,6 +1,6 @@
 import { Duplex } from "node:stream"
 import { type HolderConnection, introduction } from "./HolderConnection.ts"
-import type { SessionTurns } from "./SessionTurns.ts"
+import type { SessionTurns } from "./TransactionPooler.ts"
 import { WireSession } from "./WireSession.ts"
 import { cancelCode, message, messageType } from "./wireMessages.ts"
 

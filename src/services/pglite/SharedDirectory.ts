@@ -9,16 +9,17 @@ import {
   openDatabase,
   refuseForeign
 } from "./databaseDirectory.ts"
-import { closeDatabase, closeDirectory, filesOf, refuseOtherOwner } from "./directoryAccess.ts"
-import { DirectoryLocked, DirectoryUnusable, holdDirectoryUnless } from "./DirectoryLock.ts"
+import { closeDatabase, closeDirectory, filesOf, refuseOtherOwner } from "./directoryPermissions.ts"
+import { holdDirectoryUnless } from "./DirectoryLock.ts"
+import { DirectoryLocked, DirectoryLost, DirectoryUnusable, OnDirectoryLost } from "../files/directoryErrors.ts"
 import { serveDirectory } from "./DirectoryServer.ts"
 import { socketProblem } from "./directorySocket.ts"
 import { reasonOf } from "../files/fileErrors.ts"
-import { DirectoryLost, type HeldDirectory, OnDirectoryLost, ownershipCheckMillis } from "./HeldDirectory.ts"
+import { type HeldDirectory, ownershipCheckMillis } from "./DirectoryOwnership.ts"
 import { HolderConnection } from "./HolderConnection.ts"
 import type { PgliteEngine } from "./PgliteEngine.ts"
 import { type Peer, SessionStream } from "./SessionStream.ts"
-import { SessionTurns } from "./SessionTurns.ts"
+import { SessionTurns } from "./TransactionPooler.ts"
 
 /** How long a transaction of another process may be idle while somebody waits for it to end. */
 const idleMillis = 30_000

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto"
-import type { SessionTurns, TurnTaker } from "./SessionTurns.ts"
+import type { SessionTurns, TurnTaker } from "./TransactionPooler.ts"
 import {
   type Batch,
   cancelCode,

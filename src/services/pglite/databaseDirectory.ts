@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto"
 import { access, constants, readdir, readFile, rename, rm, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
-import { DirectoryUnusable, lockName } from "./DirectoryLock.ts"
+import { lockName } from "./DirectoryLock.ts"
+import { DirectoryLost, DirectoryUnusable } from "../files/directoryErrors.ts"
 import { socketFolder } from "./directorySocket.ts"
 import { fileErrorCode, isAboutFiles, reasonOf } from "../files/fileErrors.ts"
-import { DirectoryLost, type HeldDirectory } from "./HeldDirectory.ts"
+import { type HeldDirectory } from "./DirectoryOwnership.ts"
 import { PgliteEngine } from "./PgliteEngine.ts"
 import { makePrivateFolder } from "../files/privateFiles.ts"
 

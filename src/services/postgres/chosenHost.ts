@@ -1,7 +1,7 @@
 import { PgConnection } from "@effect/sql-pg"
 import { type Duration, Effect, Random } from "effect"
 import { SqlError } from "effect/sql"
-import { databaseWords } from "../../sql/databaseWords.ts"
+import { databaseWords } from "../../sql/databaseErrors.ts"
 import { type ConnectionSettings, nameOfHost, type ServerHost, type TargetSessionAttrs } from "./connectionSettings.ts"
 
 /** What decides whether a session is one of those that are wanted. */

@@ -9,13 +9,13 @@ import {
   planOnceStatement,
   type RunInTransaction
 } from "../commands/BatchTransaction.ts"
-import { defaultTimeouts } from "./Postgres.ts"
-import { mayHaveCommitted, notCommitted, SessionWatch } from "./SessionWatch.ts"
+import { defaultTimeouts } from "./PostgresClient.ts"
+import { mayHaveCommitted, notCommitted, SessionWatch } from "./ConnectionMonitor.ts"
 import { probeMillis, type ServerTimeouts } from "./serverClient.ts"
 import { confirmed, sessionConnection } from "./sessionConnection.ts"
 import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
-import { databaseWords } from "../../sql/databaseWords.ts"
-import { sendInOrder } from "../../sql/sendInOrder.ts"
+import { databaseWords } from "../../sql/databaseErrors.ts"
+import { sendInOrder } from "../../sql/bulkStatements.ts"
 
 /** How long a connection that was refused is not asked for again while another one serves. */
 const refusalMillis = 1_000

@@ -3,7 +3,7 @@ import { Duration, Effect, Option, type Scope } from "effect"
 import type { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, SqlError, Statement } from "effect/sql"
 import { AnswerTimeout, isNoAnswer } from "../../sql/AnswerTimeout.ts"
-import { SessionWatch } from "./SessionWatch.ts"
+import { SessionWatch } from "./ConnectionMonitor.ts"
 import { sessionConnection } from "./sessionConnection.ts"
 
 /** A connection that was silent for so long is asked for a sign of life before it is used, in milliseconds. */

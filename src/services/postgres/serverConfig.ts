@@ -1,7 +1,7 @@
 import type { PgClient } from "@effect/sql-pg"
 import { Duration, Effect, Redacted, Result } from "effect"
 import { SqlError } from "effect/sql"
-import { databaseWords } from "../../sql/databaseWords.ts"
+import { databaseWords } from "../../sql/databaseErrors.ts"
 import { createConnection, isIP } from "node:net"
 import { userInfo } from "node:os"
 import { Duplex } from "node:stream"
@@ -15,7 +15,7 @@ import {
 } from "./connectionSettings.ts"
 import { serverStream } from "../hasOneSession.ts"
 import { passwordInFile } from "./passwordFile.ts"
-import { tlsOptions } from "./tlsOptions.ts"
+import { tlsOptions } from "./connectionFiles.ts"
 
 /** What a program says of a server and its connections; see `PostgresOptions`. */
 interface ServerOptions {

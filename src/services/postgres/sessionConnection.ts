@@ -1,7 +1,7 @@
 import type { PgConnection } from "@effect/sql-pg"
 import { Effect, Stream } from "effect"
 import type { SqlConnection, SqlError } from "effect/sql"
-import { mayHaveCommitted, SessionWatch } from "./SessionWatch.ts"
+import { mayHaveCommitted, SessionWatch } from "./ConnectionMonitor.ts"
 
 /** How a statement is guarded: see `SessionWatch.guard`. */
 export type Guard = <A>(statement: Effect.Effect<A, SqlError.SqlError>) => Effect.Effect<A, SqlError.SqlError>

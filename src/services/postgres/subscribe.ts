@@ -1,7 +1,7 @@
 import { PgConnection } from "@effect/sql-pg"
 import { Effect } from "effect"
 import type { Subscribe } from "../waiting/CommitNotifications.ts"
-import { SessionWatch } from "./SessionWatch.ts"
+import { SessionWatch } from "./ConnectionMonitor.ts"
 
 /**
  * How often a listening connection is probed, and the timeout of the probe in milliseconds. Together with the delay before

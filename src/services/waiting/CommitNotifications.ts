@@ -1,8 +1,8 @@
 import { Cause, Context, Duration, Effect, Option, Queue, type Scope } from "effect"
 import type { SqlError } from "effect/sql"
-import type { CommitListener } from "../../events/CommitListener.ts"
-import { disclosableCause } from "../../events/disclosable.ts"
-import { readOnlyTransaction } from "../../sql/troubleOf.ts"
+import { CommitListener } from "../../events/CommitListener.ts"
+import { disclosableCause } from "../../sql/sanitize.ts"
+import { readOnlyTransaction } from "../../sql/databaseErrors.ts"
 
 /*
  * Commit notifications: each commit sends one (`NOTIFY`, in the transaction of its events), and processes that wait for

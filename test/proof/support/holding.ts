@@ -1,7 +1,7 @@
 import { Context, Effect, Exit, Layer, Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { setTimeout } from "node:timers/promises"
-import { layerPostgresClient } from "../../../src/services/postgres/Postgres.ts"
+import { layerPostgresClient } from "../../../src/services/postgres/PostgresClient.ts"
 
 /** A connection of somebody else's, with a transaction open. */
 export interface Holder {

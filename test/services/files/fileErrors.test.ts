@@ -3,7 +3,7 @@ import { Effect } from "effect"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import { isAboutFiles, reasonOf } from "../../../src/services/files/fileErrors.ts"
-import { layerPgliteClient } from "../../../src/services/pglite/Pglite.ts"
+import { layerPgliteClient } from "../../../src/services/pglite/PgliteClient.ts"
 import { mountSmallDisk } from "../../proof/support/smallDisk.ts"
 import { createCopies } from "../../support/pgliteTemplates.ts"
 

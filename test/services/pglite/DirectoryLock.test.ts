@@ -5,12 +5,8 @@ import { once } from "node:events"
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { hostname } from "node:os"
 import { join } from "node:path"
-import {
-  DirectoryLocked,
-  DirectoryUnusable,
-  holdDirectory,
-  lockName
-} from "../../../src/services/pglite/DirectoryLock.ts"
+import { holdDirectory, lockName } from "../../../src/services/pglite/DirectoryLock.ts"
+import { DirectoryLocked, DirectoryUnusable } from "../../../src/services/files/directoryErrors.ts"
 import { ownProcess } from "../../../src/services/pglite/ProcessIdentity.ts"
 import { child, temporaryDirectory } from "../../support/childProcess.ts"
 

@@ -8,7 +8,7 @@ import {
   namesOfHosts
 } from "../../../src/services/postgres/connectionSettings.ts"
 import { passwordInFile } from "../../../src/services/postgres/passwordFile.ts"
-import { tlsOptions } from "../../../src/services/postgres/tlsOptions.ts"
+import { tlsOptions } from "../../../src/services/postgres/connectionFiles.ts"
 
 const settings = (url: string, env: Record<string, string> = {}): ConnectionSettings =>
   Result.getOrThrow(connectionSettings(url, env))

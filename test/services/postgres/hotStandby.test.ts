@@ -13,7 +13,7 @@ import {
   layerPostgres,
   replicaTroubleOf
 } from "../../../src/index.ts"
-import { layerPostgresClient } from "../../../src/services/postgres/Postgres.ts"
+import { layerPostgresClient } from "../../../src/services/postgres/PostgresClient.ts"
 import { cli, json, temporaryDirectory } from "../../cli/support.ts"
 import { runInBackground } from "../../support/runInBackground.ts"
 import { type PostgresServer, startPostgres } from "../../support/postgresServer.ts"

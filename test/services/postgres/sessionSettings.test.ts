@@ -8,7 +8,7 @@ import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
 import { AuditService } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { MigrationRefused, Migrations } from "../../../src/services/schema/Migrations.ts"
-import { layerPostgresClient } from "../../../src/services/postgres/Postgres.ts"
+import { layerPostgresClient } from "../../../src/services/postgres/PostgresClient.ts"
 import { simulate } from "../../../src/testing/index.ts"
 import {
   type Client,

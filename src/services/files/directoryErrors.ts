@@ -1,0 +1,84 @@
+import { Context, Schema } from "effect"
+import { SqlError } from "effect/sql"
+
+/**
+ * Another process, or another part of this one, holds the directory and did not release it in time. `lockFile` is null
+ * when the holder was seen running. When this process cannot tell whether the holder runs (it was on another machine, or
+ * before a restart under another host name), `lockFile` names the file to delete after checking that the holder ended.
+ */
+export class DirectoryLocked extends Schema.TaggedError<DirectoryLocked>()("DirectoryLocked", {
+  directory: Schema.String,
+  /** The holder's process id, on the machine `hostname`. */
+  pid: Schema.Int,
+  hostname: Schema.String,
+  waitedSeconds: Schema.Finite,
+  lockFile: Schema.NullOr(Schema.String),
+  /** Why the holder cannot share the directory with this process, where that is known. */
+  notShared: Schema.optionalKey(Schema.String)
+}) {
+  override get message(): string {
+    const held = `The backlog in ${this.directory} is in use by`
+    const waited = `waited ${this.waitedSeconds} seconds for it`
+    if (this.lockFile !== null) {
+      return (
+        `${held} process ${this.pid} on host ${this.hostname}, which this process cannot check from here; ${waited}. ` +
+        `Check on ${this.hostname} that no process uses the directory: no backlog command, no program with this ` +
+        `directory, no container that mounts it. If that host or container no longer exists, or restarted since, none ` +
+        `does. Then delete ${this.lockFile}.`
+      )
+    }
+    const holder = this.pid === process.pid ? "this same process" : "process"
+    return (
+      `${held} ${holder} ${this.pid}, which does not share it or does not respond; ${waited}. ` +
+      (this.notShared === undefined ? "" : `${this.notShared} `) +
+      "Wait until it is done, or stop it, or share a Postgres server instead (--db postgres://…)."
+    )
+  }
+}
+
+/** The directory cannot hold a backlog. `reason` says what is wrong and what to do. */
+export class DirectoryUnusable extends Schema.TaggedError<DirectoryUnusable>()("DirectoryUnusable", {
+  directory: Schema.String,
+  reason: Schema.String,
+  cause: Schema.optional(Schema.Defect())
+}) {
+  override get message(): string {
+    return `${this.directory} cannot be used as a backlog's directory: ${this.reason}`
+  }
+}
+
+/**
+ * This process no longer owns a directory that it held: the directory was moved, removed or replaced, or another process
+ * took its lock. Every later command fails with this error, and nothing more is written. `reason` says what happened.
+ */
+export class DirectoryLost extends Schema.TaggedError<DirectoryLost>()("DirectoryLost", {
+  directory: Schema.String,
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return (
+      `This process no longer owns the backlog in ${this.directory}: ${this.reason}. It writes nothing more there. ` +
+      "Commands whose answer did not arrive may have been carried out. Check which backlog is in that place now, then " +
+      "start this program again."
+    )
+  }
+}
+
+/** The loss of a directory, where that is the innermost cause of an error. */
+export const directoryLostIn = (cause: unknown): DirectoryLost | undefined => {
+  if (cause instanceof DirectoryLost) return cause
+  if (SqlError.isSqlError(cause)) return directoryLostIn(cause.reason.cause)
+  return cause instanceof Error && cause.cause !== undefined ? directoryLostIn(cause.cause) : undefined
+}
+
+/** What callers of a server get to know of the loss: the path is not for them. */
+export const directoryLostProblem =
+  "This server no longer owns the directory of its backlog, and carries out nothing more. Tell the people who run it."
+
+/**
+ * Called once when a directory that a layer holds is lost, so that a program which has nothing to do at that moment can end.
+ * Defaults to nothing: the next command fails with `DirectoryLost`.
+ */
+export const OnDirectoryLost: Context.Reference<(lost: DirectoryLost) => void> = Context.Reference<
+  (lost: DirectoryLost) => void
+>("mosaic-backlog/services/OnDirectoryLost", { defaultValue: () => () => undefined })

@@ -1,0 +1,268 @@
+import { assert, describe, it, layer } from "@effect/vitest"
+import { Effect, Fiber, Layer } from "effect"
+import { SqlClient } from "effect/sql"
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, beforeAll } from "vitest"
+import { lockName } from "../../../src/services/pglite/DirectoryLock.ts"
+import { DirectoryUnusable } from "../../../src/services/files/directoryErrors.ts"
+import { socketFolder } from "../../../src/services/pglite/directorySocket.ts"
+import { layerPgliteClient } from "../../../src/services/pglite/PgliteClient.ts"
+import { child, temporaryDirectory } from "../../support/childProcess.ts"
+import { copyEmptyDatabase } from "../../support/pgliteTemplates.ts"
+
+/** But for the socket that each holder listens on. */
+const namesIn = (directory: string) =>
+  Effect.promise(async () => (await readdir(directory)).filter((name) => !name.endsWith(".live")).toSorted())
+
+/** Runs with the database of a directory, which it opens and closes. */
+const inDirectory = <A, E>(dataDir: string, use: (sql: SqlClient.SqlClient) => Effect.Effect<A, E>) =>
+  SqlClient.SqlClient.pipe(
+    Effect.flatMap(use),
+    Effect.provide(Layer.fresh(layerPgliteClient({ dataDir, lockWait: "5 seconds" })))
+  )
+
+const refusal = (dataDir: string) =>
+  Effect.map(Effect.flip(inDirectory(dataDir, (sql) => sql`select 1`)), (error) => {
+    assert.instanceOf(error, DirectoryUnusable)
+    return error.message
+  })
+
+const reasonOf = <A, R>(statement: Effect.Effect<A, { readonly reason: { readonly _tag: string } }, R>) =>
+  Effect.map(Effect.flip(statement), (error) => error.reason._tag)
+
+layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })("a database in memory", (memory) => {
+  memory.effect("is the Postgres that directories are checked for, and keeps its time in UTC", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const rows = yield* sql`select current_setting('server_version_num')::int / 10000 as major,
+        current_setting('timezone') as zone, current_setting('synchronous_commit') as commit`
+      assert.deepStrictEqual(rows, [{ major: 18, zone: "UTC", commit: "on" }])
+    })
+  )
+
+  memory.effect("takes and gives messages of several MiB", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const names = Array.from({ length: 100_000 }, (_, index) => `card-${index}`)
+      assert.deepStrictEqual(yield* sql`select count(*)::int as n from unnest(${names}::text[])`, [{ n: 100_000 }])
+      const text = "é".repeat(1024 * 1024)
+      assert.isTrue((yield* sql`select ${text}::text as text`)[0]?.["text"] === text)
+    })
+  )
+
+  memory.effect("goes on after errors, outside and inside of transactions and savepoints", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`create table items (id int primary key)`
+      yield* sql`create function refuse() returns trigger language plpgsql as
+        $$ begin if new.id < 0 then raise exception 'negative'; end if; return new; end $$`
+      yield* sql`create trigger refuse before insert on items for each row execute function refuse()`
+      const insert = (id: number) => sql`insert into items values (${id})`
+      const ids = Effect.map(sql`select id from items order by id`, (rows) => rows.map((row) => row["id"]))
+
+      yield* insert(1)
+      assert.strictEqual(yield* reasonOf(insert(1)), "UniqueViolation")
+      assert.strictEqual(yield* reasonOf(insert(-1)), "UnknownError")
+      assert.strictEqual(yield* reasonOf(sql`selec 1`), "SqlSyntaxError")
+      assert.deepStrictEqual(yield* ids, [1])
+
+      yield* sql.withTransaction(
+        Effect.gen(function* () {
+          yield* insert(2)
+          assert.strictEqual(yield* reasonOf(sql.withTransaction(insert(1))), "UniqueViolation")
+          assert.strictEqual(yield* reasonOf(sql.withTransaction(insert(-1))), "UnknownError")
+          assert.strictEqual(yield* reasonOf(sql.withTransaction(sql`selec 1`)), "SqlSyntaxError")
+          yield* sql.withTransaction(insert(3))
+        })
+      )
+      yield* reasonOf(sql.withTransaction(Effect.andThen(insert(4), insert(4))))
+      assert.deepStrictEqual(yield* ids, [1, 2, 3])
+    })
+  )
+
+  memory.effect("keeps one fiber's transaction from the statements of others", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`create table counter (n int)`
+      yield* sql`insert into counter values (0)`
+      const increment = sql.withTransaction(
+        Effect.gen(function* () {
+          const n = Number((yield* sql`select n from counter`)[0]?.["n"])
+          yield* Effect.yieldNow
+          yield* sql`update counter set n = ${n + 1}`
+        })
+      )
+      yield* Effect.all(
+        Array.from({ length: 20 }, () => increment),
+        { concurrency: "unbounded" }
+      )
+
+      const undone = yield* Effect.forkChild(
+        sql.withTransaction(Effect.andThen(sql`update counter set n = 1000`, Effect.fail("undone"))).pipe(Effect.flip)
+      )
+      const seen = yield* Effect.all(
+        Array.from({ length: 5 }, () => sql`select n from counter`),
+        { concurrency: "unbounded" }
+      )
+      yield* Fiber.join(undone)
+      assert.deepStrictEqual(
+        seen.map((rows) => rows[0]?.["n"]),
+        Array.from({ length: 5 }, () => 20)
+      )
+    })
+  )
+
+  memory.effect("outlives an interrupted statement and an interrupted transaction", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`create table attempts (n int)`
+      const sleeping = yield* Effect.forkChild(sql`select pg_sleep(0.2)`)
+      const waiting = yield* Effect.forkChild(
+        sql.withTransaction(Effect.andThen(sql`insert into attempts values (1)`, Effect.never))
+      )
+      yield* Effect.sleep("50 millis")
+      yield* Fiber.interrupt(sleeping)
+      yield* Fiber.interrupt(waiting)
+      assert.deepStrictEqual(yield* sql`select n from attempts`, [])
+    })
+  )
+})
+
+describe("a database in a directory", () => {
+  /** A database to copy: creating one takes some seconds. */
+  let template = ""
+  beforeAll(async () => {
+    template = await mkdtemp(join(tmpdir(), "backlog-test-"))
+    await copyEmptyDatabase(join(template, "data"))
+    await Effect.runPromise(inDirectory(join(template, "data"), (sql) => sql`create table numbers (n int primary key)`))
+  })
+  afterAll(() => rm(template, { recursive: true, force: true }))
+
+  const copiedDirectory = Effect.tap(
+    Effect.map(temporaryDirectory, (parent) => join(parent, "data")),
+    (directory) => Effect.promise(() => cp(join(template, "data"), directory, { recursive: true }))
+  )
+  const numbersIn = (directory: string) =>
+    inDirectory(directory, (sql) => sql`select n from numbers order by n`).pipe(
+      Effect.map((rows) => rows.map((row) => Number(row["n"])))
+    )
+
+  it.live("is made with the directories above it, kept when closed, and let go", () =>
+    Effect.gen(function* () {
+      const directory = join(yield* temporaryDirectory, "a", "b")
+      yield* inDirectory(directory, (sql) =>
+        Effect.gen(function* () {
+          yield* sql`create table kept (n int)`
+          yield* sql`insert into kept values (1)`
+          assert.deepStrictEqual(yield* namesIn(directory), [lockName, socketFolder, "pgdata"])
+        })
+      )
+      assert.deepStrictEqual(yield* namesIn(directory), ["pgdata"])
+      assert.deepStrictEqual(yield* inDirectory(directory, (sql) => sql`select n from kept`), [{ n: 1 }])
+    })
+  )
+
+  it.live("is let go when its user is interrupted", () =>
+    Effect.gen(function* () {
+      const directory = yield* copiedDirectory
+      const using = yield* Effect.forkChild(
+        inDirectory(directory, (sql) => Effect.andThen(sql`insert into numbers values (1)`, Effect.never))
+      )
+      while (!(yield* namesIn(directory)).includes(lockName)) yield* Effect.sleep("10 millis")
+      yield* Fiber.interrupt(using)
+      assert.deepStrictEqual(yield* namesIn(directory), ["pgdata"])
+    })
+  )
+
+  it.live("can be used by the next process when its creator is killed at any moment", () =>
+    Effect.gen(function* () {
+      const directory = join(yield* temporaryDirectory, "data")
+      for (const base of [700, 1_700, 2_700]) {
+        const creator = yield* child("open", directory)
+        yield* creator.said("started")
+        yield* Effect.sleep(base + Math.random() * 1_000)
+        yield* creator.kill
+      }
+      yield* inDirectory(directory, (sql) => sql`create table numbers (n int primary key)`)
+      assert.deepStrictEqual(yield* namesIn(directory), ["pgdata"])
+    })
+  )
+
+  it.live("keeps every acknowledged row when its writer is killed", () =>
+    Effect.gen(function* () {
+      const directory = yield* copiedDirectory
+      let last = 0
+      for (let round = 0; round < 3; round++) {
+        const writer = yield* child("write", directory)
+        yield* writer.said(String(last + 1))
+        yield* Effect.sleep(100 + Math.random() * 400)
+        yield* writer.kill
+        const acknowledged = Number(writer.lines.at(-1))
+        const found = yield* numbersIn(directory)
+        last = found.length
+        // The one in flight may be there too.
+        assert.include([acknowledged, acknowledged + 1], last)
+        assert.strictEqual(found.at(-1), last)
+      }
+    })
+  )
+
+  it.live("fails with a connection error when the engine crashes, loses nothing, and goes on with a new one", () =>
+    Effect.gen(function* () {
+      const directory = yield* copiedDirectory
+      yield* inDirectory(directory, (sql) =>
+        Effect.gen(function* () {
+          yield* sql`insert into numbers values (1)`
+          const nested = "[".repeat(50_000) + "]".repeat(50_000)
+          assert.strictEqual(yield* reasonOf(sql`select ${nested}::jsonb`), "ConnectionError")
+          yield* sql`insert into numbers values (2)`
+        })
+      )
+      assert.deepStrictEqual(yield* namesIn(directory), ["pgdata"])
+      assert.deepStrictEqual(yield* numbersIn(directory), [1, 2])
+    })
+  )
+
+  it.live("is refused where it cannot be", () =>
+    Effect.gen(function* () {
+      const parent = yield* temporaryDirectory
+      const file = join(parent, "file")
+      const foreign = join(parent, "foreign")
+      yield* Effect.promise(async () => {
+        await writeFile(file, "mine")
+        await mkdir(foreign)
+        await writeFile(join(foreign, "letter.txt"), "mine")
+      })
+      assert.include(yield* refusal(file), "is a file")
+      assert.include(yield* refusal(join(file, "below")), "is a file")
+      assert.include(yield* refusal(foreign), "not a backlog directory")
+      assert.deepStrictEqual(yield* namesIn(foreign), ["letter.txt"])
+      assert.strictEqual(yield* Effect.promise(() => readFile(file, "utf8")), "mine")
+    })
+  )
+
+  // Root may write everywhere else.
+  it.live.skipIf(process.platform !== "linux")("is refused where nobody may write", () =>
+    Effect.gen(function* () {
+      assert.include(yield* refusal("/proc/backlog"), "/proc/backlog cannot be used")
+    })
+  )
+
+  it.live("is refused when it is no database, of another version, or damaged", () =>
+    Effect.gen(function* () {
+      const { exitCode } = process
+      const directory = yield* copiedDirectory
+      const pgdata = join(directory, "pgdata")
+      yield* Effect.promise(() => truncate(join(pgdata, "global", "pg_control"), 100))
+      assert.include(yield* refusal(directory), "does not open")
+      yield* Effect.promise(() => writeFile(join(pgdata, "PG_VERSION"), "14\n"))
+      assert.include(yield* refusal(directory), "Postgres 14")
+      yield* Effect.promise(() => rm(join(pgdata, "PG_VERSION")))
+      assert.include(yield* refusal(directory), "is not a database")
+      assert.deepStrictEqual(yield* namesIn(directory), ["pgdata"])
+      assert.strictEqual(process.exitCode, exitCode)
+    })
+  )
+})
