@@ -297,15 +297,15 @@ const mutations = [
   {
     name: "that the reason of an attempt has no token",
     file: "src/worker/workOnCard.ts",
-    find: "redactSecrets(textOf(error))",
-    replace: "textOf(error)",
+    find: "redactSecrets(errorText(error))",
+    replace: "errorText(error)",
     tests: told
   },
   {
     name: "that what a worker logs has no token",
     file: "src/worker/WorkerState.ts",
-    find: '"What a worker tells was not taken.", disclosableCause(cause)',
-    replace: '"What a worker tells was not taken.", cause',
+    find: '"onEvent failed; the worker continues.", disclosableCause(cause)',
+    replace: '"onEvent failed; the worker continues.", cause',
     tests: told
   },
   {
@@ -318,8 +318,8 @@ const mutations = [
   {
     name: "that the document of an error has no token",
     file: run,
-    find: "jsonDocument({ error: disclosable(failure.document) })",
-    replace: "jsonDocument({ error: failure.document })",
+    find: "formatDocument({ error: disclosable(failure.document) })",
+    replace: "formatDocument({ error: failure.document })",
     tests: told
   },
   {
