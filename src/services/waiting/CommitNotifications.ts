@@ -1,6 +1,6 @@
 import { Cause, Context, Duration, Effect, Option, Queue, type Scope } from "effect"
 import type { SqlError } from "effect/sql"
-import { CommitListener } from "../../events/CommitListener.ts"
+import type { CommitListener } from "../../events/CommitListener.ts"
 import { disclosableCause } from "../../sql/sanitize.ts"
 import { readOnlyTransaction } from "../../sql/databaseErrors.ts"
 
