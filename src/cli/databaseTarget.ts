@@ -2,8 +2,8 @@ import { Result } from "effect"
 import { statSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import { InvalidInput } from "../index.ts"
-import { connectionSettings, namesOfHosts } from "../services/postgres/connectionSettings.ts"
-import { ownUser } from "../services/files/privateFiles.ts"
+import { parseConnectionSettings, formatHosts } from "../services/postgres/connectionSettings.ts"
+import { currentUserId } from "../services/files/privateFiles.ts"
 import { nonEmpty } from "./globals.ts"
 import type { Host } from "./Host.ts"
 import { oneLine } from "./terminalText.ts"
@@ -86,7 +86,7 @@ interface FoundBacklog {
 }
 
 const nearestBacklog = (from: string): FoundBacklog | undefined => {
-  const own = ownUser()
+  const own = currentUserId()
   for (let place = resolve(from); ; place = dirname(place)) {
     const directory = join(place, defaultDirectory)
     const found = statSync(directory, { throwIfNoEntry: false, bigint: false })
@@ -144,8 +144,8 @@ export const targetOf = (
         (slashes === "" ? `. Write a directory with a colon in its name with ./ before it` : "")
     )
   }
-  const settings = connectionSettings(value, env)
+  const settings = parseConnectionSettings(value, env)
   return Result.isFailure(settings)
     ? refuse(`cannot be used: ${settings.failure.problem}`)
-    : Result.succeed({ _tag: "Server", url: value, name: namesOfHosts(settings.success.hosts), prepare })
+    : Result.succeed({ _tag: "Server", url: value, name: formatHosts(settings.success.hosts), prepare })
 }

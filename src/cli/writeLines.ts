@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto"
 import { type FileHandle, open, rename, rm, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { InvalidInput } from "../index.ts"
-import { makePrivateFile, privateFile } from "../services/files/privateFiles.ts"
+import { setPrivateMode, privateFileMode } from "../services/files/privateFiles.ts"
 import { FileExists, FileNotWritten } from "./FileNotWritten.ts"
 
 /** Refuses a file that cannot be written, or that exists and is not to be replaced. */
@@ -54,10 +54,10 @@ export const writeLines = <E, R>(
   return Effect.scoped(
     Effect.gen(function* () {
       const handle = yield* Effect.acquireRelease(
-        tried(() => open(temporary, "wx", privateFile)),
+        tried(() => open(temporary, "wx", privateFileMode)),
         removed
       )
-      yield* tried(() => makePrivateFile(handle))
+      yield* tried(() => setPrivateMode(handle))
       yield* Stream.runForEachArray(lines, (chunk) => tried(() => handle.appendFile(`${chunk.join("\n")}\n`)))
       yield* tried(() => handle.sync())
       yield* writable(file, force)

@@ -2,8 +2,8 @@ import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import type { Forbidden, Unauthorized } from "../http/errors.ts"
 import { type InvalidInput, type LogFailure, ReadOnlyReplica, type Rejection, replicaTroubleOf } from "../index.ts"
-import { directoryLostIn, directoryLostProblem } from "../services/files/directoryErrors.ts"
-import { troubleOf } from "../sql/databaseErrorKind.ts"
+import { findDirectoryLost, publicDirectoryLostMessage } from "../services/files/directoryErrors.ts"
+import { databaseErrorKind } from "../sql/databaseErrorKind.ts"
 import type { Agent } from "./Agent.ts"
 import { framed, joined, lines, moment, sentence, term, type Words, words } from "./words.ts"
 
@@ -93,8 +93,8 @@ const troubleWith = (error: SqlError.SqlError): Words => {
     return words`Nothing was done: this server reads a read-only replica, which takes no commands. Tell the people who run it.`
   }
   if (ofReplica !== undefined) return words`${sentence(ofReplica.message)} Call again in some seconds.`
-  if (directoryLostIn(error) !== undefined) return sentence(directoryLostProblem)
-  switch (troubleOf(error)) {
+  if (findDirectoryLost(error) !== undefined) return sentence(publicDirectoryLostMessage)
+  switch (databaseErrorKind(error)) {
     case "unavailable":
       return words`The database is not available now. Call again in some seconds, with the same commandId where you gave one: it may have been carried out.`
     case "notPermitted":

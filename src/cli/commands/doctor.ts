@@ -14,7 +14,7 @@ import {
   readAnchorFile
 } from "../../index.ts"
 import { createHint } from "../../services/schema/BacklogOpening.ts"
-import { examineDirectory } from "../../services/pglite/directoryPermissions.ts"
+import { inspectDirectoryAccess } from "../../services/pglite/directoryPermissions.ts"
 import { meantDirectory, withDoctor } from "../database.ts"
 import { exitCodes } from "../failure.ts"
 import { switchFlag, text } from "../flags.ts"
@@ -119,7 +119,7 @@ const examinedWithDirectory = Effect.fnUntraced(function* <E, R>(
   if (directory === undefined) return yield* Effect.andThen(first, withDoctor(examined(anchorFile)))
   // What cannot be read is an error of the opening, which says more.
   const access = Effect.orElseSucceed(
-    Effect.tryPromise(() => examineDirectory(directory)),
+    Effect.tryPromise(() => inspectDirectoryAccess(directory)),
     () => undefined
   )
   const before = yield* access
