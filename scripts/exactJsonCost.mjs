@@ -2,7 +2,7 @@
  * Compares the processor time of the exact parser with that of `JSON.parse`, by the average of twenty runs on texts of several kinds: `npm run build`, then
  * `node scripts/exactJsonCost.mjs`.
  */
-import { parseExactJson } from "../dist/domain/exactJson.js"
+import { parseExactJson } from "../dist/domain/parseExactJson.js"
 
 const card = (index) => ({
   id: `card-${index}`,

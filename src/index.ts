@@ -7,8 +7,7 @@ export { Card, defaultTtlSeconds, Priority, Status, TtlSeconds } from "./domain/
 export { CardId } from "./domain/CardId.ts"
 export { type ClaimFacts, ClaimOutlook, NothingReason, OpenCounts } from "./domain/ClaimOutlook.ts"
 export { type ClaimChoice, type ClaimWish, Command, CompleteMany, NewCard } from "./domain/Command.ts"
-export { Event, EventType } from "./domain/Event.ts"
-export { ErasablePart, EventParts, redactedText } from "./domain/EventParts.ts"
+export { ErasablePart, Event, EventParts, EventType, redactedText } from "./domain/Event.ts"
 export { Explanation, Obstacle, UnmetDependency } from "./domain/Explanation.ts"
 export { Json } from "./domain/Json.ts"
 export {
@@ -25,8 +24,16 @@ export {
 } from "./domain/Rejection.ts"
 export { Redact } from "./domain/Redaction.ts"
 export { Stats } from "./domain/Stats.ts"
-export { Anchor, anchorLine, AnchorRefused, checkSignature, parseAnchor, signAnchor } from "./events/Anchor.ts"
-export { type AnchorLines, newestOf } from "./events/anchorLines.ts"
+export {
+  Anchor,
+  anchorLine,
+  type AnchorLines,
+  AnchorRefused,
+  checkSignature,
+  newestOf,
+  parseAnchor,
+  signAnchor
+} from "./events/Anchor.ts"
 export { Checkpoint, CheckpointAhead, CheckpointMoved, ParkedEvent } from "./events/Checkpoints.ts"
 export { UndecodableEvent } from "./events/EventCodec.ts"
 export { LogFileHeader, LogFileRefused } from "./events/LogFile.ts"
@@ -51,7 +58,7 @@ export {
   type RebuildProgress,
   RebuildRefused,
   RebuildSuperseded,
-  type Rebuilt
+  type RebuildResult
 } from "./projections/rebuild.ts"
 export { RemovalPending, RemovalProgress } from "./projections/rewriteTables.ts"
 export type { VerifyOptions } from "./projections/verify.ts"
@@ -82,10 +89,10 @@ export { AwaitClaimable, ClaimAmong } from "./services/waiting/ClaimWaiting.ts"
 export { diagnose } from "./services/doctor/diagnose.ts"
 export { Doctor } from "./services/doctor/Doctor.ts"
 export { DoctorFacts } from "./services/doctor/DoctorFacts.ts"
-export { DoctorFinding } from "./services/doctor/DoctorFinding.ts"
+export { DoctorFinding } from "./services/doctor/diagnose.ts"
 export { DirectoryLocked, DirectoryUnusable } from "./services/files/directoryErrors.ts"
 export { Erasure, Erasures, type RemovalOptions, RemovalReport } from "./services/audit/Erasures.ts"
-export { EventTypeFilter, eventTypeNamed } from "./services/audit/EventTypeFilter.ts"
+export { EventTypeFilter, parseEventType } from "./services/audit/EventTypeFilter.ts"
 export { DirectoryLost } from "./services/files/directoryErrors.ts"
 export { InvalidInput } from "./services/InvalidInput.ts"
 export { type AnchorOutcome, keepAnchors, type KeepAnchorsOptions } from "./services/audit/keepAnchors.ts"
@@ -105,5 +112,5 @@ export type { PostgresOptions } from "./services/postgres/PostgresClient.ts"
 export { withoutSecrets } from "./services/withoutSecrets.ts"
 export { At, CardAt } from "./services/audit/moments.ts"
 export type { RedactedCard } from "./services/audit/redactCard.ts"
-export { RemovalSchedule, type RemovalTimes } from "./services/audit/RemovalSchedule.ts"
+export { RemovalSchedule, type RemovalTimes } from "./services/audit/Erasures.ts"
 export type { RestoredBacklog } from "./services/audit/restoreBacklog.ts"

@@ -66,7 +66,7 @@ const withoutWaiting = () => {
   }
   symlinkSync(join(checkout, "node_modules"), join(copy, "node_modules"))
   writeFileSync(
-    join(copy, "dist/sql/durably.js"),
+    join(copy, "dist/sql/inTransaction.js"),
     `export const durably = (sql) => sql.literal("set_config('synchronous_commit', 'local', true)")\n`
   )
   return copy

@@ -1,5 +1,5 @@
 /** Text of cards in answers to agents, tokens whose names overlap, and outputs that scripts capture. */
-const visibleText = "src/domain/visibleText.ts"
+const visibleText = "src/domain/displayText.ts"
 const words = "src/mcp/words.ts"
 const cardAnswer = "src/mcp/cardAnswer.ts"
 const workerNames = "src/services/access/workerNames.ts"

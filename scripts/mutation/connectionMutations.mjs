@@ -1,5 +1,5 @@
 /** What keeps connections that die silently, and standbys that do not answer, from costing answers: see docs/faults.md. */
-const durably = "src/sql/durably.ts"
+const durably = "src/sql/inTransaction.ts"
 const answerTimeout = "src/sql/AnswerTimeout.ts"
 const consume = "src/events/consume.ts"
 const interpreter = "src/services/commands/Interpreter.ts"
@@ -133,8 +133,8 @@ const mutations = [
   {
     name: "that a lease is renewed again while a renewal has no answer",
     file: lease,
-    find: "Math.min(leftMillis, ttlMillis / 6)",
-    replace: "leftMillis",
+    find: "Math.min(millisLeft, ttlMillis / 6)",
+    replace: "millisLeft",
     tests: ["test/worker/faults.test.ts"]
   }
 ]

@@ -1,8 +1,8 @@
 /** What keeps secrets and rows out of logs, traces and errors, and JSON as it was sent: see docs/operations.md, docs/http.md. */
 const redactSecrets = "src/domain/redactSecrets.ts"
-const databaseWords = "src/sql/databaseWords.ts"
-const disclosable = "src/events/disclosable.ts"
-const exactJson = "src/domain/exactJson.ts"
+const databaseWords = "src/sql/databaseErrors.ts"
+const disclosable = "src/sql/sanitize.ts"
+const exactJson = "src/domain/parseExactJson.ts"
 const withoutSecrets = "src/services/withoutSecrets.ts"
 const answerProblems = "src/http/problemResponses.ts"
 const exactBody = "src/http/RequestValidation.ts"
@@ -12,7 +12,7 @@ const run = "src/cli/run.ts"
 
 const told = ["test/security/disclosure.test.ts"]
 const exact = ["test/security/exactJson.test.ts"]
-const parsed = ["test/domain/exactJson.test.ts"]
+const parsed = ["test/domain/parseExactJson.test.ts"]
 
 const mutations = [
   // What is a secret
@@ -296,16 +296,16 @@ const mutations = [
   },
   {
     name: "that the reason of an attempt has no token",
-    file: "src/worker/failureText.ts",
-    find: "redactSecrets(textOf(error))",
-    replace: "textOf(error)",
+    file: "src/worker/workOnCard.ts",
+    find: "redactSecrets(errorText(error))",
+    replace: "errorText(error)",
     tests: told
   },
   {
     name: "that what a worker logs has no token",
-    file: "src/worker/Crew.ts",
-    find: '"What a worker tells was not taken.", disclosableCause(cause)',
-    replace: '"What a worker tells was not taken.", cause',
+    file: "src/worker/WorkerState.ts",
+    find: '"onEvent failed; the worker continues.", disclosableCause(cause)',
+    replace: '"onEvent failed; the worker continues.", cause',
     tests: told
   },
   {
@@ -438,7 +438,7 @@ const mutations = [
   },
   {
     name: "that a line of beads is kept exactly",
-    file: "src/import/beads.ts",
+    file: "src/import/readBeads.ts",
     find: "const parsed = parseExactJson(line)",
     replace:
       'const parsed = Result.try(() => JSON.parse(line) as unknown).pipe(Result.mapError(() => ({ at: 1, pointer: "", problem: "" })))',

@@ -1,5 +1,5 @@
 /** What refuses positions beyond the log and unknown types, and what keeps anchors: see docs/auditing.md. */
-const reachedHead = "src/events/reachedHead.ts"
+const reachedHead = "src/events/MomentNotReached.ts"
 const feed = "src/events/feed.ts"
 const consume = "src/events/consume.ts"
 const checkpoints = "src/events/Checkpoints.ts"
@@ -9,7 +9,7 @@ const auditHandlers = "src/http/auditHandlers.ts"
 const consumeOver = "src/http/client/eventFeed.ts"
 const diagnose = "src/services/doctor/diagnose.ts"
 const doctor = "src/services/doctor/Doctor.ts"
-const anchorLines = "src/events/anchorLines.ts"
+const anchorLines = "src/events/Anchor.ts"
 const anchorFile = "src/services/audit/AnchorFile.ts"
 const keepAnchors = "src/services/audit/keepAnchors.ts"
 const serve = "src/cli/commands/serve.ts"
@@ -134,7 +134,7 @@ const mutations = [
   {
     name: "log: that a consumer's type is checked",
     file: auditService,
-    find: "type: yield* existingType(log, options.type),",
+    find: "type: yield* resolveEventType(log, options.type),",
     replace: 'type: typeof options.type === "object" ? options.type.other : options.type,',
     tests: positions
   },

@@ -1,9 +1,8 @@
 import { Schema } from "effect"
 import { SqlError } from "effect/sql"
-import { databaseWords } from "../sql/databaseWords.ts"
 import { type ReplicaTrouble, replicaTroubleOf } from "../events/replica.ts"
 import { type DirectoryLost, findDirectoryLost } from "../services/files/directoryErrors.ts"
-import { readOnlySqlState, databaseErrorKind } from "../sql/databaseErrorKind.ts"
+import { databaseWords, readOnlySqlState, databaseErrorKind } from "../sql/databaseErrors.ts"
 
 /** The database cannot be reached, refuses this user, or is not able to answer now. */
 export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>()("DatabaseUnavailable", {

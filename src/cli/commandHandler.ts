@@ -1,6 +1,6 @@
 import { Data, Effect, Exit, Fiber, Schema, Stream } from "effect"
 import { ChildProcess } from "effect/process"
-import { visibleJson } from "../domain/visibleText.ts"
+import { visibleJson } from "../domain/displayText.ts"
 import { Card } from "../index.ts"
 import { HeadAndTail } from "./HeadAndTail.ts"
 import type { Host } from "./Host.ts"

@@ -1,5 +1,4 @@
-import type { DateTime } from "effect"
-import { Result } from "effect"
+import { type DateTime, Result } from "effect"
 import { type Event, eventOf, type EventParts, type RecordedEvent } from "../index.ts"
 import { oneLine } from "./terminalText.ts"
 import { momentBeside } from "./times.ts"

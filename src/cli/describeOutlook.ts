@@ -1,8 +1,8 @@
-import { outlookWords } from "../domain/outlookWords.ts"
-import type { ClaimChoice, ClaimOutlook } from "../index.ts"
 import { dependencyList } from "./describeExplanation.ts"
 import { oneLine } from "./terminalText.ts"
 import { moment } from "./times.ts"
+import { outlookWords } from "../domain/ClaimOutlook.ts"
+import type { ClaimChoice, ClaimOutlook } from "../index.ts"
 
 /** Why there is nothing to claim, and when that may change. */
 export const describeOutlook = (outlook: ClaimOutlook, choice: ClaimChoice): string =>

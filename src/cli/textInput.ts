@@ -1,7 +1,7 @@
 import { Effect, Result } from "effect"
 import { createReadStream } from "node:fs"
 import { InvalidInput } from "../index.ts"
-import { type JsonProblem, jsonProblemText, parseExactJson } from "../domain/exactJson.ts"
+import { type JsonProblem, jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
 import { Host } from "./Host.ts"
 
 /** More than any text of a card may have: what is longer is not read to its end. */

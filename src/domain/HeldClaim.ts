@@ -1,9 +1,7 @@
-import type { DateTime } from "effect"
-import { Result } from "effect"
-import type { BacklogView } from "./BacklogView.ts"
+import { type DateTime, Result } from "effect"
 import type { Card } from "./Card.ts"
 import type { CardId } from "./CardId.ts"
-import { type Decision, withCard } from "./Decision.ts"
+import { type BacklogView, type Decision, withCard } from "./Decision.ts"
 import { ClaimLost } from "./Rejection.ts"
 
 /** A claim on a card: the part of it that is there exactly while the card is claimed. */

@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { type Card, Version } from "./Card.ts"
 import { CardId } from "./CardId.ts"
 import { alreadySo, type Decision, one } from "./Decision.ts"
-import { ErasablePart, type EventParts } from "./EventParts.ts"
+import { ErasablePart, type EventParts } from "./Event.ts"
 import { Name, Reason } from "./Text.ts"
 
 /** Erases parts of a card's events: of every event that has them, or of the one that `version` names. */

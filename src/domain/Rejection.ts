@@ -2,7 +2,7 @@ import { DateTime, Schema } from "effect"
 import { Status, Token } from "./Card.ts"
 import { CardId } from "./CardId.ts"
 import { Name } from "./Text.ts"
-import { quoted } from "./visibleText.ts"
+import { quoted } from "./displayText.ts"
 
 /** No card has this id. */
 export class CardNotFound extends Schema.TaggedError<CardNotFound>()("CardNotFound", { id: CardId }) {

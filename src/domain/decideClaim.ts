@@ -1,10 +1,9 @@
 import { DateTime, Result } from "effect"
-import type { BacklogView, ClaimView } from "./BacklogView.ts"
 import { type Card, defaultTtlSeconds } from "./Card.ts"
 import type { CardId } from "./CardId.ts"
 import { isClaimable, isExpired } from "./Claimability.ts"
 import type { ClaimChoice, ClaimWish, CommandOf } from "./Command.ts"
-import { alreadySo, type Decision, one } from "./Decision.ts"
+import { alreadySo, type BacklogView, type ClaimView, type Decision, one } from "./Decision.ts"
 import type { DecidedEvent } from "./Event.ts"
 import { claimOn, type HeldClaim } from "./HeldClaim.ts"
 

@@ -1,10 +1,10 @@
 import { Context, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
-import { redactedText } from "../domain/EventParts.ts"
+import { redactedText } from "../domain/Event.ts"
 import { Name } from "../domain/Text.ts"
-import { DatabaseClock, databaseNow } from "../sql/DatabaseClock.ts"
 import { type MomentNotReached, positionNotReached } from "./MomentNotReached.ts"
 import { Position } from "./RecordedEvent.ts"
+import { DatabaseClock, databaseNow } from "../sql/DatabaseClock.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"
 import { inTransaction } from "../sql/inTransaction.ts"
 

@@ -1,7 +1,7 @@
 import canonicalize from "canonicalize"
 import type { Schema } from "effect"
 import { hash, randomBytes } from "node:crypto"
-import { ErasablePart } from "../domain/EventParts.ts"
+import { ErasablePart } from "../domain/Event.ts"
 
 /**
  * The parts of a payload that may have to be erased one day. In the content hash each stands as a salted SHA-256, so

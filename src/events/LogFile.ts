@@ -1,6 +1,6 @@
 import { Result, Schema } from "effect"
-import { shortened } from "../domain/shortened.ts"
-import { jsonProblemText, parseExactJson } from "../domain/exactJson.ts"
+import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
+import { shortened } from "../domain/displayText.ts"
 import { decodeStored, type StoredEvent } from "./StoredEvent.ts"
 
 /**

@@ -1,9 +1,7 @@
-import type { Result } from "effect"
-import { Schema } from "effect"
+import { type Result, Schema } from "effect"
 import { Version } from "../domain/Card.ts"
 import { CardId } from "../domain/CardId.ts"
-import type { Event } from "../domain/Event.ts"
-import { ErasablePart, redactedText } from "../domain/EventParts.ts"
+import { ErasablePart, type Event, redactedText } from "../domain/Event.ts"
 import { Name } from "../domain/Text.ts"
 import { decodeEvent, type UndecodableEvent } from "./EventCodec.ts"
 

@@ -1,11 +1,10 @@
 import { type Duration, Effect, Option, PubSub, Stream } from "effect"
-import { promptly } from "../sql/AnswerTimeout.ts"
 import type { EventLog, LogFailure } from "./EventLog.ts"
-import type { MomentNotReached } from "./MomentNotReached.ts"
-import { reachedHead } from "./reachedHead.ts"
-import type { EventFilter } from "./readEvents.ts"
+import { type MomentNotReached, reachedHead } from "./MomentNotReached.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
 import { recordedOf } from "./StoredEvent.ts"
+import type { EventFilter } from "./readEvents.ts"
+import { promptly } from "../sql/AnswerTimeout.ts"
 
 /** Which events, from where on, and whether to wait for more. */
 export interface FeedOptions extends EventFilter {

@@ -1,10 +1,10 @@
 import { Effect, Option } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
-import { arrayLiteral } from "../sql/arrayLiteral.ts"
-import { boundedPage } from "../sql/boundedPage.ts"
 import type { EventRow } from "./StoredEvent.ts"
-import { timeText } from "../sql/timeText.ts"
+import { timeText } from "../sql/DatabaseClock.ts"
+import { arrayLiteral } from "../sql/arrayLiteral.ts"
+import { boundedPage } from "../sql/pages.ts"
 
 /** Which events to read, in the order of the log. */
 export interface EventFilter {

@@ -7,14 +7,14 @@ import { BacklogApi } from "./api/BacklogApi.ts"
 import { told, type Unauthorized, withDatabaseTrouble } from "./errors.ts"
 import { handleCommand, ifStillValid } from "./handleCommand.ts"
 import { endingInProblem, eventStream, started, startedStream, withProgress } from "./responseStreams.ts"
-import type { Line } from "../import/lines.ts"
-import { pagesOfLines } from "../import/pagesOfLines.ts"
+import type { Line } from "../import/readLines.ts"
+import { readLinePages } from "../import/readLines.ts"
 import {
   AuditService,
   type CardAt,
   CardNotFound,
   type EventOptions,
-  eventTypeNamed,
+  parseEventType,
   InvalidInput,
   type RebuildProgress,
   type RemovalProgress
@@ -32,7 +32,7 @@ const linesOfBody = (
   body: Stream.Stream<Uint8Array, unknown>
 ): Stream.Stream<Line, InvalidInput | Unauthorized | SqlError.SqlError> =>
   Stream.suspend(() => {
-    const pages = pagesOfLines(Stream.toAsyncIterable(body))
+    const pages = readLinePages(Stream.toAsyncIterable(body))
     const next = Effect.suspend(() => {
       const promise = pages.next()
       const page = Effect.tryPromise({ try: () => promise, catch: () => brokenOff })
@@ -111,7 +111,7 @@ export const layerAuditHandlers = HttpApiBuilder.group(
         const options = {
           ...filter,
           after: headers["last-event-id"] ?? filter.after ?? 0,
-          type: name === undefined ? undefined : eventTypeNamed(name)
+          type: name === undefined ? undefined : parseEventType(name)
         }
         const events = audit.events({ ...options, follow })
         if (follow) yield* refuseUnheard(options)

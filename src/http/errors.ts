@@ -2,7 +2,7 @@ import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import { type ReplicaTrouble, replicaTroubleOf } from "../index.ts"
 import { findDirectoryLost, publicDirectoryLostMessage } from "../services/files/directoryErrors.ts"
-import { databaseErrorKind } from "../sql/databaseErrorKind.ts"
+import { databaseErrorKind } from "../sql/databaseErrors.ts"
 
 /** The reason where an embedded directory was moved or replaced: its path is not for callers. */
 const directoryLost = "DirectoryLost"

@@ -1,6 +1,6 @@
 import { Result } from "effect"
 import { isUtf8 } from "node:buffer"
-import { jsonProblemText, parseExactJson } from "../domain/exactJson.ts"
+import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
 
 /**
  * The answer to a message in which a number or a byte would be changed, or which has a key twice; `undefined` for any other.

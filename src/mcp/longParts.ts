@@ -1,4 +1,4 @@
-import { visibleJson } from "../domain/visibleText.ts"
+import { visibleJson } from "../domain/displayText.ts"
 import type { Card } from "../index.ts"
 
 /** Parts of a card that may be long. */

@@ -1,5 +1,5 @@
 import { DateTime, Schema } from "effect"
-import { outlookWords } from "../domain/outlookWords.ts"
+import { outlookWords } from "../domain/ClaimOutlook.ts"
 import { type ClaimChoice, ClaimOutlook } from "../index.ts"
 import { awaited } from "./obstacles.ts"
 import { instant, lines, moment, sentence, type Words, words } from "./words.ts"

@@ -2,10 +2,10 @@ import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import type { Forbidden, Unauthorized } from "../http/errors.ts"
 import { type InvalidInput, type LogFailure, ReadOnlyReplica, type Rejection, replicaTroubleOf } from "../index.ts"
-import { findDirectoryLost, publicDirectoryLostMessage } from "../services/files/directoryErrors.ts"
-import { databaseErrorKind } from "../sql/databaseErrorKind.ts"
 import type { Agent } from "./Agent.ts"
 import { framed, joined, lines, moment, sentence, term, type Words, words } from "./words.ts"
+import { findDirectoryLost, publicDirectoryLostMessage } from "../services/files/directoryErrors.ts"
+import { databaseErrorKind } from "../sql/databaseErrors.ts"
 
 /** What goes wrong in a tool. */
 export type AgentError = Rejection | InvalidInput | Forbidden | Unauthorized | LogFailure

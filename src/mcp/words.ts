@@ -1,5 +1,5 @@
 import { DateTime } from "effect"
-import { quoted, visibleJson, visibleLines } from "../domain/visibleText.ts"
+import { quoted, visibleJson, visibleLines } from "../domain/displayText.ts"
 import type { EventType, Status } from "../index.ts"
 import type { LongPart } from "./longParts.ts"
 

@@ -1,11 +1,10 @@
 import { DateTime, Result } from "effect"
 import type { Card } from "../domain/Card.ts"
-import { redactedText } from "../domain/EventParts.ts"
-import { evolve } from "../domain/evolve.ts"
-import { whyNotFollowing } from "../domain/follows.ts"
+import { redactedText } from "../domain/Event.ts"
+import { evolve, whyNotFollowing } from "../domain/evolve.ts"
 import { commitment, erasableFields } from "../events/ContentHash.ts"
 import { contentHashOf, erasedPartsOf, eventOfStored, type StoredEvent } from "../events/StoredEvent.ts"
-import { type Divergence, shown } from "./Divergence.ts"
+import { type Divergence, formatValue } from "./Divergence.ts"
 
 type Problem = Pick<Divergence, "check" | "field" | "expected" | "found">
 
@@ -17,8 +16,8 @@ const problem = (
 ): Problem => ({
   check,
   field,
-  expected: shown(expected),
-  found: shown(found)
+  expected: formatValue(expected),
+  found: formatValue(found)
 })
 
 /**

@@ -3,12 +3,11 @@ import type { SqlClient, SqlError, Statement } from "effect/sql"
 import type { Card } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 import { isDue } from "../domain/Claimability.ts"
-import { arrayLiteral, nullableArrayLiteral } from "../sql/arrayLiteral.ts"
-import { chunks } from "../sql/chunks.ts"
-import { compileOnce, type CompiledStatement, type Placeholders } from "../sql/compileOnce.ts"
-import { fromJsonLines, jsonLines } from "../sql/jsonLines.ts"
-import { rememberLast } from "../sql/rememberLast.ts"
 import type { CardTables } from "./CardTables.ts"
+import { arrayLiteral, fromJsonLines, jsonLines, nullableArrayLiteral } from "../sql/arrayLiteral.ts"
+import { chunks } from "../sql/bulkStatements.ts"
+import { type CompiledStatement, compileOnce, type Placeholders } from "../sql/prepareStatement.ts"
+import { rememberLast } from "../sql/memoize.ts"
 
 /** What a row of `cards` holds. */
 export interface CardRowValues {

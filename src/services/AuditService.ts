@@ -5,7 +5,6 @@ import type { Explanation } from "../domain/Explanation.ts"
 import type { Redact } from "../domain/Redaction.ts"
 import { CardNotFound, type CommandIdConflict } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
-import { unhurried } from "../sql/AnswerTimeout.ts"
 import { type Anchor, type AnchorRefused, signAnchor } from "../events/Anchor.ts"
 import {
   type Checkpoint,
@@ -14,40 +13,36 @@ import {
   Checkpoints,
   type ParkedEvent
 } from "../events/Checkpoints.ts"
-import { consume } from "../events/consume.ts"
-import { DatabaseClock, databaseNow } from "../sql/DatabaseClock.ts"
 import { EventLog, type LogFailure } from "../events/EventLog.ts"
-import { feed } from "../events/feed.ts"
 import type { LogFileRefused } from "../events/LogFile.ts"
-import type { MomentNotReached } from "../events/MomentNotReached.ts"
-import { PollInterval } from "./waiting/PollInterval.ts"
-import { reachedHead } from "../events/reachedHead.ts"
-import { namingReplica } from "../events/replica.ts"
+import { type MomentNotReached, reachedHead } from "../events/MomentNotReached.ts"
 import type { RecordedEvent } from "../events/RecordedEvent.ts"
-import { BacklogSchema } from "../sql/SchemaName.ts"
-import { inTransaction } from "../sql/inTransaction.ts"
-import { makeBuildReadModel } from "../projections/buildReadModel.ts"
+import { consume } from "../events/consume.ts"
+import { feed } from "../events/feed.ts"
+import { namingReplica } from "../events/replica.ts"
 import { makeCountsTable } from "../projections/CardCounts.ts"
 import { makeCardTables } from "../projections/CardTables.ts"
 import type { VerifyReport } from "../projections/Divergence.ts"
-import { foldCards, type ReadFailure } from "../projections/foldCards.ts"
 import type { FileLine } from "../projections/LogFileCheck.ts"
 import { explainAt, PastBacklog } from "../projections/PastBacklog.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
+import { makeReadModelBuilder } from "../projections/ReadModelBuilder.ts"
+import { foldCards, type ReadFailure } from "../projections/foldCards.ts"
 import {
+  rebuild,
   type RebuildBlocked,
   type RebuildProgress,
   type RebuildRefused,
-  type RebuildSuperseded,
-  type Rebuilt,
-  rebuild
+  type RebuildResult,
+  type RebuildSuperseded
 } from "../projections/rebuild.ts"
 import type { RemovalPending } from "../projections/rewriteTables.ts"
 import { verify, type VerifyOptions } from "../projections/verify.ts"
+import { InvalidInput } from "./InvalidInput.ts"
+import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
+import { type Erasure, Erasures, type RemovalOptions, type RemovalReport } from "./audit/Erasures.ts"
+import { resolveEventType } from "./audit/EventTypeFilter.ts"
 import {
-  type EventOptions,
-  type PruneReceipts,
-  type Restored,
   decodeAnchorOptions,
   decodeAt,
   decodeCardAt,
@@ -64,21 +59,24 @@ import {
   decodeRedact,
   decodeRemovalOptions,
   decodeRestored,
-  decodeVerifyOptions
+  decodeVerifyOptions,
+  type EventOptions,
+  type PruneReceipts,
+  type Restored
 } from "./audit/auditInput.ts"
-import type { BacklogMissing } from "./schema/BacklogOpening.ts"
-import { type Erasure, Erasures, type RemovalOptions, type RemovalReport } from "./audit/Erasures.ts"
-import { existingType } from "./audit/EventTypeFilter.ts"
-import { InvalidInput } from "./InvalidInput.ts"
-import { layerEventLog } from "./waiting/layerEventLog.ts"
-import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
 import { type BacklogNotEmpty, exportLog, type ImportedLog, importLog } from "./audit/logTransfer.ts"
-import { createTables, type MigrationRefused, Migrations } from "./schema/Migrations.ts"
-import { type At, type CardAt, momentOf, momentOfCard } from "./audit/moments.ts"
+import { type At, type CardAt, resolveCardMoment, resolveMoment } from "./audit/moments.ts"
+import { redactCard, type RedactedCard, redactOnce } from "./audit/redactCard.ts"
+import { makeRestoreBacklog, type RestoredBacklog } from "./audit/restoreBacklog.ts"
 import { Receipts } from "./commands/Receipts.ts"
-import { type RedactedCard, redactCard } from "./audit/redactCard.ts"
-import { redactOnce } from "./audit/redactOnce.ts"
-import { makeEndClaims, type RestoredBacklog } from "./audit/restoreBacklog.ts"
+import type { BacklogMissing } from "./schema/BacklogOpening.ts"
+import { createTables, type MigrationRefused, Migrations } from "./schema/Migrations.ts"
+import { PollInterval } from "./waiting/PollInterval.ts"
+import { layerEventLog } from "./waiting/layerEventLog.ts"
+import { unhurried } from "../sql/AnswerTimeout.ts"
+import { DatabaseClock, databaseNow } from "../sql/DatabaseClock.ts"
+import { BacklogSchema } from "../sql/SchemaName.ts"
+import { inTransaction } from "../sql/inTransaction.ts"
 
 export { EventOptions, PruneReceipts, Restored } from "./audit/auditInput.ts"
 
@@ -119,7 +117,7 @@ export interface BacklogAt {
 }
 
 /** What a rebuild did, and what the verification after it found. */
-export interface RebuildReport extends Rebuilt {
+export interface RebuildReport extends RebuildResult {
   readonly verification: VerifyReport
 }
 
@@ -291,10 +289,10 @@ export class AuditService extends Context.Service<
       const pollInterval = yield* PollInterval
       const tables = makeCardTables(sql, schema)
       const counts = makeCountsTable(sql, schema)
-      const build = makeBuildReadModel(sql, log, tables)
+      const build = makeReadModelBuilder(sql, log, tables)
       const erasures = yield* Erasures
-      yield* Effect.forkScoped(erasures.keepRemoving)
-      const endClaims = makeEndClaims(sql, tables, log, readModel)
+      yield* Effect.forkScoped(erasures.removeInBackground)
+      const endClaims = makeRestoreBacklog(sql, tables, log, readModel)
       const named = namingReplica(sql)
       const namedStream = <A, E>(stream: Stream.Stream<A, E | SqlError.SqlError>) =>
         Stream.catch(stream, (error) => Stream.fromEffect(named(Effect.fail(error))))
@@ -325,7 +323,7 @@ export class AuditService extends Context.Service<
 
       const cardAt = Effect.fn("AuditService.cardAt")(function* (input: string, at: typeof CardAt.Encoded) {
         const id = yield* decodeId(input)
-        const moment = yield* momentOfCard(log, now, id, yield* decodeCardAt(at))
+        const moment = yield* resolveCardMoment(log, now, id, yield* decodeCardAt(at))
         if (Option.isNone(moment)) return Option.none<Card>()
         const found = yield* Stream.runHead(foldCards(log, moment.value.position, [id]))
         return Option.map(found, ({ card }) => card)
@@ -333,13 +331,13 @@ export class AuditService extends Context.Service<
 
       const explain = Effect.fn("AuditService.explainAt")(function* (input: string, at: typeof CardAt.Encoded) {
         const id = yield* decodeId(input)
-        const moment = yield* momentOfCard(log, now, id, yield* decodeCardAt(at))
+        const moment = yield* resolveCardMoment(log, now, id, yield* decodeCardAt(at))
         const explanation = Option.isNone(moment) ? Option.none<Explanation>() : yield* explainAt(log, moment.value, id)
         return Option.isNone(explanation) ? yield* new CardNotFound({ id }) : explanation.value
       }, named)
 
       const backlogAt = Effect.fn("AuditService.backlogAt")(function* (input: typeof At.Encoded) {
-        const moment = yield* momentOf(log, now, yield* decodeAt(input))
+        const moment = yield* resolveMoment(log, now, yield* decodeAt(input))
         return backlogAtOf(yield* PastBacklog.at(log, moment))
       }, named)
 
@@ -347,7 +345,7 @@ export class AuditService extends Context.Service<
         Stream.unwrap(
           Effect.gen(function* () {
             const options = yield* decodeEventOptions(input)
-            const type = yield* existingType(log, options.type)
+            const type = yield* resolveEventType(log, options.type)
             return feed(log, {
               ...options,
               type,
@@ -416,7 +414,7 @@ export class AuditService extends Context.Service<
             const options = yield* decodeConsumer(input)
             return yield* consume<E, R>(sql, log, checkpoints, {
               ...options,
-              type: yield* existingType(log, options.type),
+              type: yield* resolveEventType(log, options.type),
               handler: options.handler as typeof input.handler,
               follow: options.follow === true,
               batchSize: options.batchSize ?? 100,

@@ -1,5 +1,5 @@
 import { Effect, Result, Schema } from "effect"
-import { shortened } from "../domain/shortened.ts"
+import { shortened } from "../domain/displayText.ts"
 import { InvalidInput } from "./InvalidInput.ts"
 
 const invalid = (problem: string): InvalidInput => new InvalidInput({ problem: shortened(problem) })

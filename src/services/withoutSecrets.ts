@@ -1,5 +1,5 @@
 import { Effect, ErrorReporter, type Fiber, Logger, References, Tracer } from "effect"
-import { disclosable, disclosableCause, disclosableExit } from "../events/disclosable.ts"
+import { disclosable, disclosableCause, disclosableExit } from "../sql/sanitize.ts"
 
 /**
  * Runs an effect whose logs, spans and reported errors have no secrets and no content of rows. The loggers, the tracer and

@@ -1,5 +1,14 @@
 import { Cause, Effect, Exit } from "effect"
-import { SqlClient, SqlError } from "effect/sql"
+import { SqlClient, SqlError, type Statement } from "effect/sql"
+
+/**
+ * An expression that makes the transaction's commit wait for the server's disk and for a synchronous standby, where there
+ * is one, although the role or the database waits for less. `remote_write` and `remote_apply`, which wait for a standby
+ * too, stay as they are. An acknowledged command must not be lost.
+ */
+export const durably = (sql: SqlClient.SqlClient): Statement.Fragment =>
+  sql.literal(`set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+    WHEN 'off' THEN 'on' WHEN 'local' THEN 'on' ELSE current_setting('synchronous_commit') END, true)`)
 
 /**
  * `sql.withTransaction`, also when the connection breaks: then ROLLBACK fails too, which the client makes a defect, in

@@ -1,6 +1,6 @@
 import { Arbitrary, DateTime, Schema } from "effect"
-import type { BacklogView } from "../../src/domain/BacklogView.ts"
 import type { Command } from "../../src/domain/Command.ts"
+import type { BacklogView } from "../../src/domain/Decision.ts"
 import { backlogAfter, command, created, id, type MemoryBacklog, type Order } from "./support.ts"
 
 /*

@@ -2,13 +2,13 @@ import { describe, expect, it } from "@effect/vitest"
 import { Arbitrary, DateTime, Effect, Result, Schema } from "effect"
 import { Card } from "../../src/domain/Card.ts"
 import type { CardId } from "../../src/domain/CardId.ts"
-import { compareClaimOrder } from "../../src/domain/ClaimOrder.ts"
+import { compareClaimOrder } from "../../src/domain/Claimability.ts"
 import type { ClaimWish, Command } from "../../src/domain/Command.ts"
-import { decide } from "../../src/domain/decide.ts"
 import type { Decision } from "../../src/domain/Decision.ts"
 import { type DecidedEvent, Event } from "../../src/domain/Event.ts"
-import { evolve, type Occurrence } from "../../src/domain/evolve.ts"
 import { Rejection } from "../../src/domain/Rejection.ts"
+import { decide } from "../../src/domain/decide.ts"
+import { evolve, type Occurrence } from "../../src/domain/evolve.ts"
 import { commandOf, everyId, type Step, stepsArbitrary, stocked, timeOf } from "./commands.ts"
 import { at, type Happened, MemoryBacklog } from "./support.ts"
 
@@ -317,7 +317,7 @@ describe("whatever is asked of a backlog", () => {
         const folded = streamOf(backlog.log, cardId).reduce(evolve, undefined)
         expect(folded).toEqual(card)
         expect(again.state.card(cardId)).toEqual(card)
-        expect(again.state.standing(cardId)).toEqual(backlog.state.standing(cardId))
+        expect(again.state.summary(cardId)).toEqual(backlog.state.summary(cardId))
         const dependents = everyId.filter((other) => backlog.state.card(other)?.dependsOn.includes(cardId) === true)
         expect([...backlog.state.dependentsOf(cardId)].sort()).toEqual([...dependents].sort())
         expect([...again.state.dependentsOf(cardId)].sort()).toEqual([...dependents].sort())

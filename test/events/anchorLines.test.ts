@@ -1,7 +1,6 @@
 import { DateTime, Result } from "effect"
+import { type Anchor, anchorLine, anchorLines, newestOf } from "../../src/events/Anchor.ts"
 import { describe, expect, it } from "vitest"
-import { type Anchor, anchorLine } from "../../src/events/Anchor.ts"
-import { anchorLines, newestOf } from "../../src/events/anchorLines.ts"
 
 const anchor = (position: number, signature: string | null = null): Anchor => ({
   position,

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Arbitrary, Equal, Result, Schema } from "effect"
 import { Event } from "../../src/domain/Event.ts"
 import { isName, isReason, Name, Reason } from "../../src/domain/Text.ts"
-import { decodeClaimEvent } from "../../src/events/decodeClaimEvent.ts"
+import { decodeClaimEvent } from "../../src/events/EventCodec.ts"
 import { manyRuns } from "../domain/arbitraries.ts"
 
 const bySchema = Schema.decodeUnknownResult(Event, { onExcessProperty: "error" })

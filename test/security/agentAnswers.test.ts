@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
-import { quoted, visibleJson, visibleLines } from "../../src/domain/visibleText.ts"
+import { quoted, visibleJson, visibleLines } from "../../src/domain/displayText.ts"
 import { about } from "../../src/mcp/about.ts"
 import { toolsets } from "../../src/mcp/toolsets.ts"
 import { framed, lines, sentence, words } from "../../src/mcp/words.ts"

@@ -4,9 +4,9 @@ import { SqlClient, SqlError } from "effect/sql"
 import { request as nodeRequest } from "node:http"
 import { afterAll } from "vitest"
 import { redactSecrets } from "../../src/domain/redactSecrets.ts"
-import { databaseWords } from "../../src/sql/databaseWords.ts"
-import { disclosable, disclosableCause } from "../../src/events/disclosable.ts"
-import { jsonProblemText, parseExactJson } from "../../src/domain/exactJson.ts"
+import { databaseWords } from "../../src/sql/databaseErrors.ts"
+import { disclosable, disclosableCause } from "../../src/sql/sanitize.ts"
+import { jsonProblemText, parseExactJson } from "../../src/domain/parseExactJson.ts"
 import { layerHttp, serve } from "../../src/http/index.ts"
 import { AccessTokens, AuditService, BacklogSchema, BacklogService, withoutSecrets } from "../../src/index.ts"
 import { layerMcpRoutes, serveStdio } from "../../src/mcp/index.ts"
@@ -513,7 +513,7 @@ onBothDatabases("a failure of the database", (test) => {
           })
         )
       }
-      assert.include(program.everything(), "What a worker tells was not taken.")
+      assert.include(program.everything(), "onEvent failed; the worker continues.")
       hasNoSecret(program.everything(), "what the worker logs")
       const events = JSON.stringify(yield* Stream.runCollect(audit.events()))
       for (const text of [parked?.reason ?? "", events]) {

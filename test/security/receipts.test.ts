@@ -1,18 +1,18 @@
 import { Effect, Layer, Option, Result } from "effect"
 import { SqlClient } from "effect/sql"
 import { createHash } from "node:crypto"
-import { readFile, readdir } from "node:fs/promises"
-import { expect } from "vitest"
-import { ErasablePart } from "../../src/domain/EventParts.ts"
-import { BacklogSchema } from "../../src/sql/SchemaName.ts"
+import { readdir, readFile } from "node:fs/promises"
+import { ErasablePart } from "../../src/domain/Event.ts"
 import { jsonHash } from "../../src/events/ContentHash.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
 import { digestsOf, type ReceiptedCommand, salted } from "../../src/services/commands/commandDigests.ts"
 import { layerTestOver } from "../../src/services/layers.ts"
+import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { asking } from "../http/support/asking.ts"
 import { currentClient, freshSchema, headPosition, tables } from "../support/backlogs.ts"
 import { onServerFirst, type Test } from "../support/databases.ts"
+import { expect } from "vitest"
 
 const tagOf = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.result(effect), (result) => (Result.isSuccess(result) ? "answered" : result.failure._tag))

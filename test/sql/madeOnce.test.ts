@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest"
-import { madeOnce } from "../../src/sql/madeOnce.ts"
+import { madeOnce } from "../../src/sql/memoize.ts"
 
 describe("what is made once", () => {
   it("is made for each combination when it is first asked for", () => {

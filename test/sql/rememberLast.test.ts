@@ -1,5 +1,5 @@
+import { rememberLast } from "../../src/sql/memoize.ts"
 import { expect, it } from "vitest"
-import { rememberLast } from "../../src/sql/rememberLast.ts"
 
 it("a function that remembers its last answer asks again only for another value", () => {
   const asked: Array<number | undefined> = []

@@ -1,6 +1,6 @@
 import { Clock, type Context, Effect, Metric, Option, Redacted, Result, Schema, Stream } from "effect"
 import { HttpBody, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { shortened } from "../../domain/shortened.ts"
+import { shortened } from "../../domain/displayText.ts"
 import { type Authority, type CallerIdentity, CurrentAuthority, CurrentCaller } from "../Caller.ts"
 import { makeTokenBuckets, type RateLimit } from "./RateLimit.ts"
 import { forwardingHeaderIn, lastOf, type TrustedProxies } from "./forwarding.ts"

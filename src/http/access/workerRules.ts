@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect"
 import type { SqlError } from "effect/sql"
-import { quoted } from "../../domain/visibleText.ts"
+import { quoted } from "../../domain/displayText.ts"
 import { Forbidden } from "../errors.ts"
 import { AuditService, BacklogService } from "../../index.ts"
 import { actsFor, isUnder } from "../../services/access/workerNames.ts"

@@ -7,7 +7,7 @@ import {
   type HttpClientResponse
 } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
-import { jsonProblemText, parseExactJson } from "../../domain/exactJson.ts"
+import { jsonProblemText, parseExactJson } from "../../domain/parseExactJson.ts"
 import { BacklogApi, operationPaths } from "../api/BacklogApi.ts"
 import { InvalidInput, withoutSecrets } from "../../index.ts"
 

@@ -1,5 +1,5 @@
 import { Effect, Schema, Stream } from "effect"
-import { visibleJson } from "../../domain/visibleText.ts"
+import { visibleJson } from "../../domain/displayText.ts"
 import { AuditService, EventType, InvalidInput, type RecordedEvent } from "../../index.ts"
 import { agentTool } from "../AgentTool.ts"
 import { card, whole } from "../parameters.ts"

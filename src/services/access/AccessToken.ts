@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { Name } from "../../domain/Text.ts"
-import { quoted } from "../../domain/visibleText.ts"
+import { quoted } from "../../domain/displayText.ts"
 import { AccessRole } from "./AccessRole.ts"
 import { isUnder } from "./workerNames.ts"
 

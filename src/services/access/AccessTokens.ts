@@ -2,13 +2,8 @@ import { Context, Duration, Effect, Layer, Option, Redacted, Schema, Semaphore }
 import { SqlClient, type SqlError } from "effect/sql"
 import { timingSafeEqual } from "node:crypto"
 import { Name } from "../../domain/Text.ts"
-import { arrayLiteral } from "../../sql/arrayLiteral.ts"
-import { promptly } from "../../sql/AnswerTimeout.ts"
-import { DatabaseClock, databaseNow } from "../../sql/DatabaseClock.ts"
-import { durably } from "../../sql/durably.ts"
-import { inTransaction } from "../../sql/inTransaction.ts"
 import { namingReplica } from "../../events/replica.ts"
-import { BacklogSchema } from "../../sql/SchemaName.ts"
+import type { InvalidInput } from "../InvalidInput.ts"
 import {
   AccessToken,
   AccessTokenConflict,
@@ -17,11 +12,15 @@ import {
   NewAccessToken
 } from "./AccessToken.ts"
 import { makeTokenText, tokenHash, tokenIdIn } from "./accessTokenText.ts"
+import { type Holder, isUnder, overlap } from "./workerNames.ts"
 import { decodeInput } from "../decodeInput.ts"
-import type { InvalidInput } from "../InvalidInput.ts"
 import type { BacklogMissing } from "../schema/BacklogOpening.ts"
 import { type MigrationRefused, Migrations } from "../schema/Migrations.ts"
-import { type Holder, isUnder, overlap } from "./workerNames.ts"
+import { promptly } from "../../sql/AnswerTimeout.ts"
+import { DatabaseClock, databaseNow } from "../../sql/DatabaseClock.ts"
+import { BacklogSchema } from "../../sql/SchemaName.ts"
+import { arrayLiteral } from "../../sql/arrayLiteral.ts"
+import { durably, inTransaction } from "../../sql/inTransaction.ts"
 
 /**
  * For how long what is known of tokens is taken to be so, 2 seconds unless another time is provided: a token that was

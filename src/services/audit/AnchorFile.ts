@@ -3,8 +3,7 @@ import { constants, createReadStream } from "node:fs"
 import { type FileHandle, open, realpath, stat } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
 import { setTimeout } from "node:timers/promises"
-import { type Anchor, anchorLine } from "../../events/Anchor.ts"
-import { type AnchorLines, anchorLines } from "../../events/anchorLines.ts"
+import { type Anchor, anchorLine, type AnchorLines, anchorLines } from "../../events/Anchor.ts"
 import { setPrivateMode, privateFileMode } from "../files/privateFiles.ts"
 
 /** A file of anchors that cannot be read or written, or that holds something else. `problem` says what is wrong. */

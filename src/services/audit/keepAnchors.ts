@@ -1,12 +1,11 @@
 import { Cause, DateTime, Duration, Effect, Metric, Option, type Scope, Stream } from "effect"
-import type { Anchor, AnchorRefused } from "../../events/Anchor.ts"
-import { newestOf } from "../../events/anchorLines.ts"
-import { disclosableCause } from "../../events/disclosable.ts"
+import { type Anchor, type AnchorRefused, newestOf } from "../../events/Anchor.ts"
 import { emptyChainHash } from "../../events/ContentHash.ts"
 import type { LogFailure } from "../../events/EventLog.ts"
-import { type AnchorFileRefused, appendToAnchorFile, makeAnchorFileReader } from "./AnchorFile.ts"
+import { disclosableCause } from "../../sql/sanitize.ts"
 import { AuditService } from "../AuditService.ts"
 import { InvalidInput } from "../InvalidInput.ts"
+import { type AnchorFileRefused, appendToAnchorFile, makeAnchorFileReader } from "./AnchorFile.ts"
 
 /** Where anchors are kept, and how often one is added. */
 export interface KeepAnchorsOptions {

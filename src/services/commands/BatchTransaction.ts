@@ -1,13 +1,13 @@
 import { PgClient } from "@effect/sql-pg"
 import { Context, Effect, Layer, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
-import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
-import { inTransaction } from "../../sql/inTransaction.ts"
-import { sendInOrder } from "../../sql/sendInOrder.ts"
 import { BatchFailed } from "./BatchFailed.ts"
+import { beginStatement, planOnceStatement, type RunInTransaction } from "./RunInTransaction.ts"
 import { hasOneSession } from "../hasOneSession.ts"
 import { makePipelinedTransactions, type PipelinedTransactions } from "../postgres/pipelinedTransactions.ts"
-import { beginStatement, planOnceStatement, type RunInTransaction } from "./RunInTransaction.ts"
+import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
+import { sendInOrder } from "../../sql/bulkStatements.ts"
+import { inTransaction } from "../../sql/inTransaction.ts"
 
 /** Begins with the statements it loads with, and commits with those it writes, where the connection allows that. */
 export class BatchTransaction extends Context.Service<BatchTransaction, PipelinedTransactions>()(

@@ -1,5 +1,5 @@
 import { Deferred, Effect, Exit, Option, type Scope } from "effect"
-import { databaseWords } from "../../sql/databaseWords.ts"
+import { databaseWords } from "../../sql/databaseErrors.ts"
 import type { BatchFailed } from "./BatchFailed.ts"
 import type { Interpreter } from "./Interpreter.ts"
 

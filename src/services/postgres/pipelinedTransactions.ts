@@ -4,16 +4,17 @@ import { type SqlClient, SqlError } from "effect/sql"
 import { BatchFailed } from "../commands/BatchFailed.ts"
 import { beginStatement, type Decided, planOnceStatement, type RunInTransaction } from "../commands/RunInTransaction.ts"
 import {
-  requireConfirmation,
-  possiblyCommittedError,
+  ConnectionMonitor,
   notCommittedError,
-  toSqlConnection,
-  ConnectionMonitor
+  possiblyCommittedError,
+  requireConfirmation,
+  toSqlConnection
 } from "./ConnectionMonitor.ts"
 import { defaultTimeouts, probeMillis, type ServerTimeouts } from "./PostgresClient.ts"
+
 import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
-import { databaseWords } from "../../sql/databaseWords.ts"
-import { sendInOrder } from "../../sql/sendInOrder.ts"
+import { sendInOrder } from "../../sql/bulkStatements.ts"
+import { databaseWords } from "../../sql/databaseErrors.ts"
 
 /** How long a connection that was refused is not asked for again while another one serves. */
 const refusalMillis = 1_000

@@ -1,6 +1,7 @@
 import { type PgClient, PgConnection } from "@effect/sql-pg"
 import { Duration, Effect, Random, Redacted, Result } from "effect"
 import { SqlError } from "effect/sql"
+import { databaseWords } from "../../sql/databaseErrors.ts"
 import { createConnection, isIP } from "node:net"
 import { userInfo } from "node:os"
 import { Duplex } from "node:stream"
@@ -15,7 +16,6 @@ import {
   type ServerHost,
   type TargetSessionAttrs
 } from "./connectionSettings.ts"
-import { databaseWords } from "../../sql/databaseWords.ts"
 
 /** What decides whether a session is one of those that are wanted. */
 interface SessionState {

@@ -2,11 +2,11 @@ import { PgClient, PgConnection } from "@effect/sql-pg"
 import { Cause, Duration, Effect, Layer, Option, Queue } from "effect"
 import type { SqlError } from "effect/sql"
 import { commitChannel, CommitListener } from "../../events/CommitListener.ts"
-import { disclosableCause } from "../../events/disclosable.ts"
-import { BacklogSchema } from "../../sql/SchemaName.ts"
+import { disclosableCause } from "../../sql/sanitize.ts"
 import { hasOneSession } from "../hasOneSession.ts"
 import { ConnectionMonitor } from "../postgres/ConnectionMonitor.ts"
-import { readOnlySqlState } from "../../sql/databaseErrorKind.ts"
+import { BacklogSchema } from "../../sql/SchemaName.ts"
+import { readOnlySqlState } from "../../sql/databaseErrors.ts"
 
 /** How long to wait before listening again when the connection broke. */
 const pause = Duration.seconds(1)

@@ -1,18 +1,18 @@
 import { DateTime, Effect, Layer, Option, Result, Stream } from "effect"
-import { expect } from "vitest"
 import type { Card } from "../../../src/domain/Card.ts"
 import { CardId } from "../../../src/domain/CardId.ts"
-import { redactedText } from "../../../src/domain/EventParts.ts"
+import { redactedText } from "../../../src/domain/Event.ts"
 import { evolve } from "../../../src/domain/evolve.ts"
 import { decodeEvent, upcasters } from "../../../src/events/EventCodec.ts"
 import { eventOf } from "../../../src/events/RecordedEvent.ts"
 import { LogFileCheck } from "../../../src/projections/LogFileCheck.ts"
 import { AuditService } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
+import { start, type Test, utc } from "../conformance/harness.ts"
 import { freshBacklog, plain, within } from "../../support/backlogs.ts"
 import { eraseRedacted, goldenEvents, putStreams, streamAround } from "../../support/goldenEvents.ts"
 import { dumpUpTo } from "../../support/tampering.ts"
-import { start, type Test, utc } from "../conformance/harness.ts"
+import { expect } from "vitest"
 
 const erasedFrom = new Map<string, ReadonlyArray<string>>(
   goldenEvents

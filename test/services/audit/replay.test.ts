@@ -1,9 +1,8 @@
 import { layer } from "@effect/vitest"
 import { Arbitrary, DateTime, Effect, Layer, Option, Result, Schema } from "effect"
-import { expect } from "vitest"
 import type { Card } from "../../../src/domain/Card.ts"
 import type { Command } from "../../../src/domain/Command.ts"
-import { ErasablePart, redactedText } from "../../../src/domain/EventParts.ts"
+import { ErasablePart, redactedText } from "../../../src/domain/Event.ts"
 import { Explanation } from "../../../src/domain/Explanation.ts"
 import { Rejection } from "../../../src/domain/Rejection.ts"
 import type { Stats } from "../../../src/domain/Stats.ts"
@@ -15,6 +14,7 @@ import { commandOf, everyId, type Step, stepsArbitrary } from "../../domain/comm
 import { type Client, freshBacklog, headPosition, iso, plain, postgresClient, tables } from "../../support/backlogs.ts"
 import { copiedPgliteClient } from "../../support/pgliteTemplates.ts"
 import { verifiesItself, verifyBacklog } from "../../support/verifyBacklog.ts"
+import { expect } from "vitest"
 
 /*
  * Whatever was asked of a backlog: every state in which it ever stood can be seen again. A failing property prints the

@@ -3,9 +3,8 @@ import { expect } from "vitest"
 import { Rejection } from "../../../src/domain/Rejection.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { InvalidInput } from "../../../src/services/InvalidInput.ts"
-import type { Client, TestBacklog } from "../../support/backlogs.ts"
+import { type Client, type TestBacklog, writesNothing } from "../../support/backlogs.ts"
 import { plainCard } from "../../support/plainCard.ts"
-import { writesNothing } from "../../support/backlogs.ts"
 
 /** Registers a test that has an empty backlog of its own. */
 export interface Test {

@@ -1,0 +1,106 @@
+import { type DateTime, Effect, Stream } from "effect"
+import type { SqlClient, SqlError } from "effect/sql"
+import type { CardId } from "../domain/CardId.ts"
+import type { EventLog } from "../events/EventLog.ts"
+import type { CardTables } from "./CardTables.ts"
+import { foldCards, type FoldedCard, type ReadFailure } from "./foldCards.ts"
+import { isDeferred, makeRowStatements } from "./rowStatements.ts"
+import { arrayLiteral } from "../sql/arrayLiteral.ts"
+import { sendInOrder } from "../sql/bulkStatements.ts"
+
+/** Makes the read model, or a part of it, from the log. */
+export interface ReadModelBuilder {
+  /**
+   * Inserts the rows of every card as it stood after a position into tables that have none of them, page by page, each
+   * in the transaction that `inStep` makes of it. Counters are left at 0 for `count`.
+   */
+  readonly insertAll: <E>(
+    upTo: number,
+    now: DateTime.Utc,
+    inStep: (step: Effect.Effect<void, SqlError.SqlError>, cards: ReadonlyArray<FoldedCard>) => Effect.Effect<void, E>
+  ) => Effect.Effect<void, ReadFailure | E>
+  /** Makes the rows of some cards anew, as the cards stood after a position, and every counter that they matter to. */
+  readonly replaceCards: (
+    ids: ReadonlyArray<CardId>,
+    upTo: number,
+    now: DateTime.Utc
+  ) => Effect.Effect<void, ReadFailure>
+  /** Counts the unmet dependencies of every card. */
+  readonly countUnmet: Effect.Effect<void, SqlError.SqlError>
+}
+
+/** Cards whose rows are inserted at once. */
+const cardsAtOnce = 1_000
+
+/** Pages of folded cards that wait to be inserted. */
+const chunksAhead = 4
+
+/** Characters of them. */
+const sizeAtOnce = 4 * 1024 * 1024
+
+export const makeReadModelBuilder = (
+  sql: SqlClient.SqlClient,
+  log: EventLog["Service"],
+  tables: CardTables
+): ReadModelBuilder => {
+  const { cards, dependencies } = tables
+  const statements = makeRowStatements(sql, tables, sql`0`)
+
+  const insertRows = (folded: ReadonlyArray<FoldedCard>, now: DateTime.Utc) =>
+    sendInOrder([
+      ...statements.insertCards(
+        folded.map(({ card, position }) => ({
+          card,
+          unmetDependencies: 0,
+          deferred: isDeferred(card, now),
+          position: BigInt(position)
+        }))
+      ),
+      ...statements.insertEdges(
+        folded.flatMap(({ card }) => card.dependsOn.map((dependsOnId) => ({ cardId: card.id, dependsOnId })))
+      )
+    ])
+
+  /** Sets the counters of cards that differ from what the edges say. */
+  const countThose = (ids: ReturnType<typeof sql.literal>) => sql`
+    UPDATE ${cards} AS cards SET unmet_dependencies = counted.unmet
+    FROM (
+      SELECT affected.id, (
+        SELECT count(*)::int4 FROM ${dependencies} AS edge LEFT JOIN ${cards} AS target ON target.id = edge.depends_on_id
+        WHERE edge.card_id = affected.id AND target.status IS DISTINCT FROM 'done') AS unmet
+      FROM (${ids}) AS affected (id)) AS counted
+    WHERE cards.id = counted.id AND cards.unmet_dependencies <> counted.unmet`
+
+  return {
+    insertAll: Effect.fnUntraced(function* (upTo, now, inStep) {
+      let waiting: Array<FoldedCard> = []
+      let size = 0
+      const flush = Effect.suspend(() => {
+        const folded = waiting
+        waiting = []
+        size = 0
+        return folded.length === 0 ? Effect.void : inStep(insertRows(folded, now), folded)
+      })
+      // The next cards are folded while the database inserts.
+      const cardsInOrder = Stream.bufferArray(foldCards(log, upTo), { capacity: chunksAhead })
+      yield* Stream.runForEachArray(cardsInOrder, (folded) => {
+        for (const one of folded) {
+          waiting.push(one)
+          size += (one.card.body?.length ?? 0) + 500
+        }
+        return waiting.length >= cardsAtOnce || size >= sizeAtOnce ? flush : Effect.void
+      })
+      yield* flush
+    }),
+    replaceCards: Effect.fnUntraced(function* (ids, upTo, now) {
+      const named = sql`${arrayLiteral(ids)}::text[]`
+      yield* sql`DELETE FROM ${cards} WHERE id = ANY(${named})`
+      yield* sql`DELETE FROM ${dependencies} WHERE card_id = ANY(${named})`
+      yield* foldCards(log, upTo, ids).pipe(Stream.runForEachArray((folded) => insertRows(folded, now)))
+      yield* countThose(
+        sql`SELECT pg_catalog.unnest(${named}) UNION SELECT card_id FROM ${dependencies} WHERE depends_on_id = ANY(${named})`
+      )
+    }),
+    countUnmet: Effect.asVoid(countThose(sql`SELECT DISTINCT card_id FROM ${dependencies}`))
+  }
+}

@@ -1,0 +1,303 @@
+import { type History, type Operation, overlaps, possibleTimes } from "./History.ts"
+import {
+  claimedCards,
+  type Model,
+  type ModelCard,
+  type ModelCommand,
+  type ModelCompletedCard,
+  type ModelOutcome,
+  noClaim,
+  receiptKey
+} from "./Model.ts"
+import { isExpired } from "./modelQueries.ts"
+import { step } from "./step.ts"
+import { stepObserved } from "./stepObserved.ts"
+
+/** What was checked, and what no order explains. */
+export interface LinearizabilityReport {
+  /** Cards whose operations were ordered. */
+  readonly cards: number
+  /** One text for each card whose operations no order explains. */
+  readonly violations: ReadonlyArray<string>
+}
+
+/**
+ * Checks that a history is linearizable card by card: that the operations on each card can be put into one order in
+ * which every answer is the model's, and in which none comes before one that had been answered when it was asked for
+ * (Wing and Gong's search, with the states that led nowhere remembered).
+ *
+ * Operations on a card are the commands that name it, the claims of the best card that were answered with it, and the
+ * reclaims that name it in their answer. A command that nobody heard of was carried out at some time or never. Other
+ * cards are known by what they can do to this one, and may do it at any time:
+ *
+ * - its dependencies may be done or not, and exist or not (whether they were when it was claimed is for `LogCheck`);
+ * - a refused link may have closed a cycle through others;
+ * - an expired claim may have been taken back by another card's claim, at a time at which it had expired;
+ * - a claim by id that finds its card locked answers `none`, if another operation was under way.
+ *
+ * Claims without an id that were answered `none` are for `claimOrder`. Cards of the history are created in it, without
+ * idempotency keys.
+ */
+export const checkLinearizability = (history: History): LinearizabilityReport => {
+  const ids = new Set(history.operations.flatMap(({ command, outcome }) => cardsOf(command, outcome)))
+  const violations = [...ids].flatMap((id) => whyNotOrdered(history, id) ?? [])
+  return { cards: ids.size, violations }
+}
+
+const cardsOf = (command: ModelCommand, outcome: ModelOutcome | undefined): ReadonlyArray<string> => {
+  if (command._tag === "CreateMany") return command.cards.map(({ id }) => id)
+  if (command._tag === "Link" || command._tag === "Unlink") return [command.from]
+  const claimed = outcome?._tag === "Answered" ? claimedCards(command, outcome.answer).map(({ id }) => id) : []
+  return "id" in command && command.id !== undefined ? [command.id, ...claimed] : claimed
+}
+
+/** An operation as one card sees it. */
+interface CardOperation extends Operation {
+  readonly times: ReadonlyArray<number>
+  readonly overlapped: boolean
+  /** Whether it was a reclaim of everything that had expired. */
+  readonly onlyExpired: boolean
+}
+
+interface CardState {
+  readonly card: ModelCard | undefined
+  readonly receipts: Model["receipts"]
+}
+
+const whyNotOrdered = (history: History, id: string): string | undefined => {
+  const operations = history.operations
+    .flatMap((operation): ReadonlyArray<CardOperation> => {
+      const seen = asSeenBy(history, id, operation)
+      if (seen === undefined) return []
+      const overlapped = history.operations.some((other) => other !== operation && overlaps(operation, other))
+      const onlyExpired = operation.command._tag === "Reclaim" && operation.command.id === undefined
+      return [{ ...seen, times: possibleTimes(history, operation), overlapped, onlyExpired }]
+    })
+    .sort((left, right) => left.invoked - right.invoked)
+  const allTimes = history.clock.map(({ time }) => time)
+  const visited = new Set<string>()
+  let furthest: ReadonlyArray<CardOperation> = []
+  let stuckAt: CardState | undefined
+
+  const search = (
+    left: ReadonlyArray<CardOperation>,
+    state: CardState,
+    done: ReadonlyArray<CardOperation>
+  ): boolean => {
+    const heard = left.filter(({ outcome }) => outcome !== undefined)
+    if (heard.length === 0) return true
+    const key = JSON.stringify([left.map(({ invoked }) => invoked), state.card, [...state.receipts]])
+    if (visited.has(key)) return false
+    visited.add(key)
+    if (stuckAt === undefined || done.length > furthest.length) {
+      furthest = done
+      stuckAt = state
+    }
+    const firstAnswer = Math.min(...left.map(({ responded }) => responded))
+    for (const operation of left) {
+      if (operation.invoked > firstAnswer) break
+      const others = left.filter((other) => other !== operation)
+      // What nobody heard of may never have been carried out.
+      if (operation.outcome === undefined && search(others, state, done)) return true
+      for (const after of statesAfter(state, operation, allTimes)) {
+        if (search(others, after, [...done, operation])) return true
+      }
+    }
+    return false
+  }
+
+  if (search(operations, { card: undefined, receipts: new Map() }, [])) return undefined
+  const rest = operations.filter((operation) => !furthest.includes(operation)).slice(0, 8)
+  return [
+    `no order of the operations on card ${id} explains their answers. In the longest order tried, after`,
+    ...furthest.slice(-8).map(describe),
+    `the card is ${JSON.stringify(stuckAt?.card)}, and none of these can follow:`,
+    ...rest.map(describe)
+  ].join("\n")
+}
+
+const describe = ({ command, invoked, outcome, responded }: Operation): string =>
+  `  [${invoked}, ${responded}] ${JSON.stringify(command)} → ${JSON.stringify(outcome)}`
+
+/** An operation as it concerns a card, or `undefined` when it does not. */
+const asSeenBy = (history: History, id: string, operation: Operation): Operation | undefined => {
+  const { command, outcome } = operation
+  switch (command._tag) {
+    case "CreateMany": {
+      const { cards, ...origin } = command
+      const card = cards.find((each) => each.id === id)
+      if (card === undefined || outcome?._tag === "Refused") return undefined
+      const created = (outcome?.answer as ReadonlyArray<ModelCard> | undefined)?.find((each) => each.id === id)
+      return {
+        ...operation,
+        command: { ...card, ...origin, _tag: "Create" },
+        outcome: created === undefined ? undefined : { _tag: "Answered", answer: created }
+      }
+    }
+    case "Claim":
+      if (command.id !== undefined) return command.id === id ? operation : undefined
+      return claimOf(history, id, operation, { ...command, id })
+    case "ClaimMany": {
+      const { limit: _limit, ...wish } = command
+      return claimOf(history, id, operation, { ...wish, _tag: "Claim", id })
+    }
+    case "Reclaim": {
+      if (command.id !== undefined) return command.id === id ? operation : undefined
+      const ids = outcome?._tag === "Answered" ? (outcome.answer as ReadonlyArray<string>) : []
+      if (!ids.includes(id)) return undefined
+      return { ...operation, command: { ...command, id }, outcome: { _tag: "Answered", answer: [id] } }
+    }
+    case "Complete": {
+      const { claimNext, ...completion } = command
+      if (completion.id === id) {
+        if (outcome?._tag !== "Answered") return { ...operation, command: completion }
+        const { madeClaimable: _others, next: _next, ...card } = outcome.answer as ModelCompletedCard
+        return { ...operation, command: completion, outcome: { _tag: "Answered", answer: card } }
+      }
+      if (claimNext === undefined || outcome?._tag === "Refused") return undefined
+      const { force: _force, result: _result, token: _token, ...origin } = completion
+      return claimOf(history, id, operation, { ...origin, ...claimNext, _tag: "Claim", id })
+    }
+    default:
+      return cardsOf(command, outcome).includes(id) ? operation : undefined
+  }
+}
+
+/** A claim of the best card as the claim of a card that it took, or may have taken when nobody knows. */
+const claimOf = (
+  history: History,
+  id: string,
+  operation: Operation,
+  claim: Extract<ModelCommand, { _tag: "Claim" }>
+): Operation | undefined => {
+  const { command, outcome } = operation
+  const known = outcome ?? answerToRetry(history, command)
+  if (known === undefined) return { ...operation, command: claim }
+  const claimed =
+    known._tag === "Answered" ? claimedCards(command, known.answer).find((card) => card.id === id) : undefined
+  if (claimed === undefined) return undefined
+  return { ...operation, command: claim, outcome: outcome && { _tag: "Answered", answer: claimed } }
+}
+
+/** What a claim was answered that had been sent before or was sent again, under the same id. */
+const answerToRetry = ({ operations }: History, retried: ModelCommand): ModelOutcome | undefined => {
+  const key = receiptKey(retried)
+  return key === undefined
+    ? undefined
+    : operations.find(
+        ({ command, outcome }) => receiptKey(command) === key && outcome !== undefined && !isIdConflict(outcome)
+      )?.outcome
+}
+
+const isIdConflict = (outcome: ModelOutcome): boolean =>
+  outcome._tag === "Refused" && outcome.rejection._tag === "CommandIdConflict"
+
+/** The states in which an operation may leave a card, as far as its answer allows. */
+const statesAfter = (
+  state: CardState,
+  operation: CardOperation,
+  allTimes: ReadonlyArray<number>
+): ReadonlyArray<CardState> => {
+  const latest = operation.times.at(-1) ?? -Infinity
+  const before = [
+    state,
+    ...takenBack(
+      state,
+      allTimes.filter((time) => time <= latest)
+    )
+  ]
+  const states = before.flatMap((from) => [
+    ...operation.times.flatMap((now) => accepted(from, operation, now)),
+    ...withoutEffect(from, operation)
+  ])
+  return [...new Map(states.map((each) => [JSON.stringify([each.card, [...each.receipts]]), each])).values()]
+}
+
+/** Another card's claim took back this card's, which had expired. */
+const takenBack = ({ card, receipts }: CardState, times: ReadonlyArray<number>): ReadonlyArray<CardState> =>
+  card === undefined
+    ? []
+    : times.flatMap((now) => {
+        if (!isExpired(card, now)) return []
+        const [after] = step(
+          { cards: new Map([[card.id, card]]), receipts },
+          { _tag: "Reclaim", actor: "another" },
+          now
+        )
+        return [{ card: after.cards.get(card.id), receipts }]
+      })
+
+const accepted = ({ card, receipts }: CardState, operation: CardOperation, now: number): ReadonlyArray<CardState> => {
+  const { command, onlyExpired, outcome } = operation
+  const id = cardsOf(command, outcome)[0] ?? ""
+  if (onlyExpired && !(card !== undefined && isExpired(card, now)) && !receipts.has(receiptKey(command) ?? ""))
+    return []
+  return surroundings(id, card, command).flatMap((others) => {
+    const cards = new Map(others.map((other) => [other.id, other]))
+    if (card !== undefined) cards.set(card.id, card)
+    const model = { cards, receipts }
+    const after =
+      outcome === undefined
+        ? step(model, command, now)[0]
+        : command._tag === "Complete"
+          ? acceptCompletion(model, command, now, outcome)
+          : stepObserved(model, command, now, outcome)
+    return after === undefined ? [] : [{ card: after.cards.get(id), receipts: after.receipts }]
+  })
+}
+
+const acceptCompletion = (model: Model, command: ModelCommand, now: number, outcome: ModelOutcome): Model | undefined =>
+  outcome._tag === "Refused"
+    ? stepObserved(model, command, now, outcome)
+    : stepObserved(model, command, now, {
+        _tag: "Answered",
+        answer: { ...(outcome.answer as ModelCard), madeClaimable: [], next: null }
+      })
+
+/** What other cards may be like: all done, none done, or not there. */
+const surroundings = (
+  id: string,
+  card: ModelCard | undefined,
+  command: ModelCommand
+): ReadonlyArray<ReadonlyArray<ModelCard>> => {
+  const ids = [
+    ...(card?.dependsOn ?? []),
+    ...(command._tag === "Create" ? (command.dependsOn ?? []) : command._tag === "Link" ? [command.to] : [])
+  ].filter((other) => other !== id)
+  const such = (status: "ready" | "done") => ids.map((other): ModelCard => ({ ...blank, id: other, status }))
+  return ids.length === 0 ? [[]] : [such("done"), such("ready"), []]
+}
+
+const blank: ModelCard = {
+  id: "",
+  title: "T",
+  body: null,
+  phase: null,
+  priority: 0,
+  status: "ready",
+  dependsOn: [],
+  ...noClaim,
+  attempts: 0,
+  notBefore: null,
+  idempotencyKey: null,
+  acceptance: null,
+  result: null,
+  blockedReason: null,
+  createdAt: "2026-01-01T00:00:00.000Z",
+  updatedAt: "2026-01-01T00:00:00.000Z",
+  completedAt: null,
+  version: 1
+}
+
+/** Answers that other cards are the reason of, and that leave this one as it is. */
+const withoutEffect = (state: CardState, operation: CardOperation): ReadonlyArray<CardState> => {
+  const { command, outcome, overlapped } = operation
+  if (outcome === undefined) return []
+  const key = receiptKey(command)
+  const receipt = key === undefined ? undefined : state.receipts.get(key)
+  if (receipt !== undefined) return []
+  const isCycle = outcome._tag === "Refused" && outcome.rejection._tag === "DependencyCycle"
+  const isLocked = command._tag === "Claim" && outcome._tag === "Answered" && outcome.answer === null && overlapped
+  if (!isCycle && !isLocked) return []
+  return [key === undefined ? state : { ...state, receipts: new Map([...state.receipts, [key, { command, outcome }]]) }]
+}

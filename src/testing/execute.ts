@@ -1,0 +1,86 @@
+import { Effect, Fiber, Option, Schema } from "effect"
+import type { SqlError } from "effect/sql"
+import { Card } from "../domain/Card.ts"
+import { Rejection } from "../domain/Rejection.ts"
+import type { BacklogService } from "../services/BacklogService.ts"
+import type { InvalidInput } from "../services/InvalidInput.ts"
+import type { ModelAnswer, ModelCommand, ModelOutcome } from "./Model.ts"
+import { byId } from "./modelQueries.ts"
+
+/**
+ * Asks, and hangs up while the command is under way. Whatever comes of it has come when this ends: commands are carried
+ * out in the order in which they were asked for, and one that changes nothing follows.
+ */
+export const executeAndInterrupt = Effect.fnUntraced(function* (
+  backlog: BacklogService["Service"],
+  command: ModelCommand
+) {
+  const fiber = yield* Effect.forkChild(execute(backlog, command))
+  yield* Effect.yieldNow
+  yield* Effect.yieldNow
+  yield* Fiber.interrupt(fiber)
+  yield* execute(backlog, { _tag: "Reclaim", id: "no card", actor: "the next one" })
+  const unheard: ModelOutcome | undefined = undefined
+  return unheard
+})
+
+const encodeCard = Schema.encodeSync(Card)
+const encodeRejection = Schema.encodeSync(Rejection)
+const isRejection = Schema.is(Rejection)
+
+/** Asks a backlog for what a command says, and gives what came of it in the terms of the model. */
+export const execute = (
+  backlog: BacklogService["Service"],
+  command: ModelCommand
+): Effect.Effect<ModelOutcome, InvalidInput | SqlError.SqlError> =>
+  ask(backlog, command).pipe(
+    Effect.map((answer): ModelOutcome => ({ _tag: "Answered", answer })),
+    Effect.catchIf(isRejection, (rejection) =>
+      Effect.succeed<ModelOutcome>({ _tag: "Refused", rejection: encodeRejection(rejection) })
+    )
+  )
+
+const ask = (
+  backlog: BacklogService["Service"],
+  command: ModelCommand
+): Effect.Effect<ModelAnswer, Rejection | InvalidInput | SqlError.SqlError> => {
+  switch (command._tag) {
+    case "Create":
+      return Effect.map(backlog.create(untagged(command)), encodeCard)
+    case "CreateMany":
+      return Effect.map(backlog.createMany(untagged(command)), (cards) => cards.map((card) => encodeCard(card)))
+    case "Revise":
+      return Effect.map(backlog.revise(untagged(command)), encodeCard)
+    case "Claim":
+      return Effect.map(
+        backlog.claim(untagged(command)),
+        Option.match({ onNone: () => null, onSome: (card) => encodeCard(card) })
+      )
+    case "ClaimMany":
+      return Effect.map(backlog.claimMany(untagged(command)), (cards) => cards.map((card) => encodeCard(card)))
+    case "Renew":
+      return Effect.map(backlog.renew(untagged(command)), encodeCard)
+    case "Release":
+      return Effect.map(backlog.release(untagged(command)), encodeCard)
+    case "Reclaim":
+      return Effect.map(backlog.reclaim(untagged(command)), (ids) => [...ids].sort(byId))
+    case "Link":
+      return Effect.map(backlog.link(untagged(command)), encodeCard)
+    case "Unlink":
+      return Effect.map(backlog.unlink(untagged(command)), encodeCard)
+    case "Block":
+      return Effect.map(backlog.block(untagged(command)), encodeCard)
+    case "Unblock":
+      return Effect.map(backlog.unblock(untagged(command)), encodeCard)
+    case "Complete":
+      return Effect.map(backlog.complete(untagged(command)), ({ madeClaimable, next, ...card }) => ({
+        ...encodeCard(card),
+        madeClaimable: [...madeClaimable].sort(byId),
+        next: next === null ? null : encodeCard(next)
+      }))
+    case "Reopen":
+      return Effect.map(backlog.reopen(untagged(command)), encodeCard)
+  }
+}
+
+const untagged = <C extends ModelCommand>({ _tag, ...input }: C): Omit<C, "_tag"> => input

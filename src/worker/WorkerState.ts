@@ -1,0 +1,118 @@
+import { Deferred, Effect, FiberSet, Queue, Random, type Scope, Semaphore } from "effect"
+import { SqlError } from "effect/sql"
+import { disclosableCause } from "../sql/sanitize.ts"
+import { BacklogService, type Card } from "../index.ts"
+import { findDirectoryLost } from "../services/files/directoryErrors.ts"
+import { databaseErrorKind } from "../sql/databaseErrors.ts"
+import type { Lease, StopReason } from "./Lease.ts"
+import type { WorkerEvent, WorkerReport, WorkerSettings } from "./WorkerOptions.ts"
+
+/** What the parts of one running worker share. */
+export interface WorkerState {
+  readonly backlog: BacklogService["Service"]
+  readonly settings: WorkerSettings
+  readonly handler: (card: Card) => Effect.Effect<unknown, unknown>
+  /** Counts an event and passes it to `onEvent`. */
+  readonly emit: (event: WorkerEvent) => Effect.Effect<void>
+  /** The leases on cards whose handler has not ended. */
+  readonly leases: Set<Lease>
+  /** One fiber for each card that the worker holds. */
+  readonly fibers: FiberSet.FiberSet
+  /** One permit for each handler that may run at the same time. */
+  readonly slots: Semaphore.Semaphore
+  /** How many cards the worker holds or is claiming. */
+  heldCards: number
+  /** How many cards the worker has claimed or is claiming, since it started. */
+  claimedCards: number
+  /** Receives a value when the worker holds fewer cards than before. */
+  readonly capacityFreed: Queue.Queue<void>
+  /** Done once the worker must not start another card. */
+  readonly stopping: Deferred.Deferred<void>
+  /** Done once the grace period has expired. */
+  readonly graceExpired: Deferred.Deferred<void>
+  /** Fails with the first error that a retry cannot fix. */
+  readonly failure: Deferred.Deferred<never, SqlError.SqlError>
+  readonly report: () => WorkerReport
+}
+
+const counters = {
+  Claimed: "claimed",
+  Completed: "completed",
+  Failed: "failed",
+  Blocked: "blocked",
+  Lost: "lost",
+  Released: "released"
+} as const
+
+/** Creates the state of a worker that is about to start. */
+export const makeWorkerState = Effect.fnUntraced(function* (
+  settings: WorkerSettings,
+  handler: WorkerState["handler"],
+  onEvent: (event: WorkerEvent) => Effect.Effect<void>
+): Effect.fn.Return<WorkerState, never, BacklogService | Scope.Scope> {
+  const counts = { claimed: 0, completed: 0, failed: 0, blocked: 0, lost: 0, released: 0 }
+  const worker: WorkerState = {
+    backlog: yield* BacklogService,
+    settings,
+    handler,
+    emit: (event) =>
+      Effect.suspend(() => {
+        if ("card" in event) counts[counters[event._tag]]++
+        return onEvent(event).pipe(
+          Effect.catchCause((cause) =>
+            Effect.logError("onEvent failed; the worker continues.", disclosableCause(cause))
+          ),
+          Effect.asVoid
+        )
+      }),
+    leases: new Set(),
+    fibers: yield* FiberSet.make(),
+    slots: yield* Semaphore.make(settings.concurrency),
+    heldCards: 0,
+    claimedCards: 0,
+    capacityFreed: yield* Queue.sliding<void>(1),
+    stopping: yield* Deferred.make<void>(),
+    graceExpired: yield* Deferred.make<void>(),
+    failure: yield* Deferred.make<never, SqlError.SqlError>(),
+    report: () => ({ ...counts })
+  }
+  return worker
+})
+
+/** Stops the handlers of the leases that `isAffected` selects. A handler that has not started never starts. */
+export const stopHandlers = (
+  { leases }: WorkerState,
+  isAffected: (lease: Lease) => boolean,
+  reason: StopReason
+): Effect.Effect<void> =>
+  Effect.sync(() => {
+    for (const lease of leases) if (isAffected(lease)) Deferred.doneUnsafe(lease.stopped, Effect.succeed(reason))
+  })
+
+const firstDelayMillis = 200
+const maxDelayMillis = 10_000
+
+/**
+ * Retries an effect while the database is unavailable, with growing delays. Other errors fail at once; so does the loss of
+ * an embedded directory, which never becomes available again.
+ */
+export const retryWhileUnavailable = Effect.fnUntraced(function* <A, E, R>(
+  { emit }: WorkerState,
+  effect: Effect.Effect<A, E, R>
+): Effect.fn.Return<A, E, R> {
+  for (let delay = firstDelayMillis; ; delay = Math.min(delay * 2, maxDelayMillis)) {
+    const result = yield* Effect.result(effect)
+    if (result._tag === "Success") return result.success
+    const error = result.failure
+    if (
+      !SqlError.isSqlError(error) ||
+      databaseErrorKind(error) !== "unavailable" ||
+      findDirectoryLost(error) !== undefined
+    ) {
+      return yield* Effect.fail(error)
+    }
+    const retryAfterMillis = Math.ceil(delay * (yield* Random.nextBetween(0.5, 1)))
+    yield* emit({ _tag: "Unavailable", error, retryAfterMillis })
+    yield* Effect.sleep(retryAfterMillis)
+  }
+})

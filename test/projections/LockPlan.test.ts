@@ -1,0 +1,299 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Arbitrary, type DateTime, Result } from "effect"
+import type { Card } from "../../src/domain/Card.ts"
+import type { CardId } from "../../src/domain/CardId.ts"
+import { isClaimable, isExpired } from "../../src/domain/Claimability.ts"
+import type { Command } from "../../src/domain/Command.ts"
+import { decide } from "../../src/domain/decide.ts"
+import { type LockPlan, planLocks } from "../../src/projections/LockPlan.ts"
+import { ReadModelState } from "../../src/projections/ReadModelState.ts"
+import { type RowChange, rowChanges } from "../../src/projections/rowChanges.ts"
+import { commandOf, type Step, stepsArbitrary, stocked, timeOf } from "../domain/commands.ts"
+import { at, backlogAfter, command, created, id, type MemoryBacklog, type Order } from "../domain/support.ts"
+
+const nothing: LockPlan = {
+  graphLock: "none",
+  cards: new Set(),
+  idempotencyKeys: new Set(),
+  doneChanges: new Set(),
+  newEdges: [],
+  edgeTargets: new Set(),
+  created: new Set(),
+  claimedById: new Set(),
+  claims: [],
+  completedBeforeClaim: new Set(),
+  reclaimsExpired: false
+}
+
+const [a, b, c] = [id("a"), id("b"), id("c")]
+const setOf = (...ids: ReadonlyArray<CardId>): ReadonlySet<CardId> => new Set(ids)
+
+describe("the footprint", () => {
+  it.each<readonly [order: Order, footprint: Partial<LockPlan>]>([
+    [
+      { _tag: "Create", id: "a", title: "A" },
+      { cards: setOf(a), created: setOf(a) }
+    ],
+    [
+      { _tag: "Create", id: "a", title: "A", idempotencyKey: "k" },
+      { cards: setOf(a), created: setOf(a), idempotencyKeys: new Set(["k"]) }
+    ],
+    [
+      { _tag: "Create", id: "a", title: "A", status: "done" },
+      { cards: setOf(a), created: setOf(a), doneChanges: setOf(a), graphLock: "shared" }
+    ],
+    [
+      { _tag: "Create", id: "a", title: "A", dependsOn: ["b", "c"] },
+      {
+        cards: setOf(a),
+        created: setOf(a),
+        newEdges: [{ from: a, to: [b, c] }],
+        edgeTargets: setOf(b, c),
+        graphLock: "exclusive"
+      }
+    ],
+    [
+      {
+        _tag: "CreateMany",
+        cards: [
+          { id: "a", title: "A", dependsOn: ["b"] },
+          { id: "b", title: "B", status: "done", idempotencyKey: "k" },
+          { id: "c", title: "C", dependsOn: [] }
+        ]
+      },
+      {
+        cards: setOf(a, b, c),
+        created: setOf(a, b, c),
+        idempotencyKeys: new Set(["k"]),
+        doneChanges: setOf(b),
+        newEdges: [{ from: a, to: [b] }],
+        edgeTargets: setOf(b),
+        graphLock: "exclusive"
+      }
+    ],
+    [{ _tag: "Revise", id: "a" }, { cards: setOf(a) }],
+    [
+      { _tag: "Claim", owner: "w" },
+      { claims: [{ choice: {}, limit: 1 }], reclaimsExpired: true }
+    ],
+    [
+      { _tag: "Claim", owner: "w", phase: "p", minPriority: 2 },
+      { claims: [{ choice: { phase: "p", minPriority: 2 }, limit: 1 }], reclaimsExpired: true }
+    ],
+    [
+      { _tag: "ClaimMany", owner: "w", limit: 7 },
+      { claims: [{ choice: {}, limit: 7 }], reclaimsExpired: true }
+    ],
+    [{ _tag: "Claim", owner: "w", id: "a" }, { claimedById: setOf(a) }],
+    [{ _tag: "Renew", id: "a", token: 2 }, { cards: setOf(a) }],
+    [{ _tag: "Release", id: "a", token: 2 }, { cards: setOf(a) }],
+    [{ _tag: "Reclaim" }, { reclaimsExpired: true }],
+    [{ _tag: "Reclaim", id: "a" }, { cards: setOf(a) }],
+    [
+      { _tag: "Link", from: "a", to: "b" },
+      { cards: setOf(a), edgeTargets: setOf(b), newEdges: [{ from: a, to: [b] }], graphLock: "exclusive" }
+    ],
+    [
+      { _tag: "Unlink", from: "a", to: "b" },
+      { cards: setOf(a), edgeTargets: setOf(b), graphLock: "exclusive" }
+    ],
+    [{ _tag: "Block", id: "a" }, { cards: setOf(a) }],
+    [{ _tag: "Unblock", id: "a" }, { cards: setOf(a) }],
+    [
+      { _tag: "Complete", id: "a" },
+      { cards: setOf(a), doneChanges: setOf(a), graphLock: "shared" }
+    ],
+    [
+      { _tag: "Complete", id: "a", token: 2, claimNext: { owner: "w", phase: "p" } },
+      {
+        cards: setOf(a),
+        doneChanges: setOf(a),
+        graphLock: "shared",
+        completedBeforeClaim: setOf(a),
+        claims: [{ choice: { phase: "p" }, limit: 1 }],
+        reclaimsExpired: true
+      }
+    ],
+    [
+      { _tag: "Complete", id: "a", claimNext: { owner: "w", phase: "p" } },
+      {
+        cards: setOf(a),
+        doneChanges: setOf(a),
+        graphLock: "shared",
+        completedBeforeClaim: setOf(a),
+        claims: [{ choice: { phase: "p" }, limit: 2 }],
+        reclaimsExpired: true
+      }
+    ],
+    [
+      { _tag: "Reopen", id: "a" },
+      { cards: setOf(a), doneChanges: setOf(a), graphLock: "shared" }
+    ]
+  ])("of %j", (order, footprint) => {
+    expect(planLocks([command(order)])).toEqual({ ...nothing, ...footprint })
+  })
+
+  it("of several commands is that of all of them, under the strongest lock of the graph", () => {
+    const orders: ReadonlyArray<Order> = [
+      { _tag: "Complete", id: "a" },
+      { _tag: "Claim", owner: "w" },
+      { _tag: "Claim", owner: "w" },
+      { _tag: "Unlink", from: "b", to: "c" },
+      { _tag: "Claim", owner: "w", id: "c" },
+      { _tag: "Block", id: "a" }
+    ]
+    expect(planLocks(orders.map(command))).toEqual({
+      ...nothing,
+      graphLock: "exclusive",
+      cards: setOf(a, b),
+      doneChanges: setOf(a),
+      edgeTargets: setOf(c),
+      claimedById: setOf(c),
+      claims: [{ choice: {}, limit: 2 }],
+      reclaimsExpired: true
+    })
+  })
+
+  it("of claims that choose has a card for each, whatever those take that may take the same", () => {
+    const orders: ReadonlyArray<Order> = [
+      { _tag: "Claim", owner: "w", phase: "p" },
+      { _tag: "ClaimMany", owner: "w", phase: "p", minPriority: 1, limit: 2 },
+      { _tag: "Claim", owner: "w", phase: "q" },
+      { _tag: "Claim", owner: "w", phase: "q" }
+    ]
+    expect(planLocks(orders.map(command)).claims).toEqual([
+      { choice: { phase: "p" }, limit: 3 },
+      { choice: { phase: "p", minPriority: 1 }, limit: 3 },
+      { choice: { phase: "q" }, limit: 2 }
+    ])
+    const anywhere = command({ _tag: "Claim", owner: "w" })
+    expect(planLocks([...orders.map(command), anywhere]).claims.map(({ limit }) => limit)).toEqual([4, 4, 3, 6])
+    const completing = ["a", "b"].map((other) =>
+      command({ _tag: "Complete", id: other, claimNext: { owner: "w", phase: other } })
+    )
+    expect(planLocks(completing).claims.map(({ limit }) => limit)).toEqual([3, 3])
+  })
+
+  it("of nothing is nothing", () => {
+    expect(planLocks([])).toEqual(nothing)
+  })
+})
+
+/**
+ * What is loaded for a footprint of a backlog that nobody else uses: what `lockAndLoad` asks the database for. Cards keep
+ * their order, for that is the order in which expired claims are taken back.
+ */
+const load = (footprint: LockPlan, { log, state: all }: MemoryBacklog, now: DateTime.Utc): ReadModelState => {
+  const part = new ReadModelState()
+  const cards = [...new Set(log.map(({ cardId }) => cardId))].flatMap((cardId) => all.card(cardId) ?? [])
+  const claimable = [...all.claimCandidates(now)].filter((card) =>
+    isClaimable(card, all.unmetDependencies(card.id), now)
+  )
+  const byId = cards.filter((card) => footprint.claimedById.has(card.id) && ["ready", "claimed"].includes(card.status))
+  const whole = new Set<Card>([
+    ...cards.filter((card) => footprint.cards.has(card.id)),
+    ...cards.filter((card) => card.idempotencyKey !== null && footprint.idempotencyKeys.has(card.idempotencyKey)),
+    ...byId,
+    ...cards.filter((card) => footprint.reclaimsExpired && isExpired(card, now)),
+    ...footprint.claims.flatMap(({ choice, limit }) =>
+      claimable
+        .filter((card) => !byId.includes(card))
+        .filter(({ phase }) => choice.phase === undefined || phase === choice.phase)
+        .filter(({ priority }) => priority >= (choice.minPriority ?? -Infinity))
+        .slice(0, limit)
+    ),
+    ...cards.filter((card) => card.dependsOn.some((other) => footprint.completedBeforeClaim.has(other)))
+  ])
+  for (const card of cards) if (whole.has(card)) part.putCard(card, all.unmetDependencies(card.id))
+
+  const neighbours = new Set(footprint.edgeTargets)
+  for (const cardId of footprint.doneChanges) {
+    for (const other of part.card(cardId)?.dependsOn ?? []) neighbours.add(other)
+  }
+  for (const cardId of neighbours) {
+    const standing = all.summary(cardId)
+    if (part.card(cardId) === undefined && standing !== undefined) {
+      part.putSummary(cardId, { status: standing.status, notBefore: null, unmetDependencies: 0 })
+    }
+  }
+  for (const cardId of [...footprint.doneChanges, ...footprint.created]) {
+    for (const dependent of all.dependentsOf(cardId)) {
+      const standing = all.summary(dependent)
+      if (part.card(dependent) === undefined && standing !== undefined) part.putSummary(dependent, standing)
+      part.putDependency(dependent, cardId)
+    }
+  }
+  if (footprint.newEdges.some(({ from }) => all.hasDependents(from))) {
+    const reachable = new Set(footprint.newEdges.flatMap(({ to }) => to))
+    for (const cardId of reachable) {
+      for (const dependency of all.dependenciesOf(cardId)) {
+        part.putDependency(cardId, dependency)
+        reachable.add(dependency)
+      }
+    }
+  }
+  return part
+}
+
+/** Carries out a batch, and tells all that was decided and all that changed. */
+const carryOut = (state: ReadModelState, commands: ReadonlyArray<Command>, now: DateTime.Utc) =>
+  commands.map((each) => {
+    const decision = decide(state, each, now)
+    const changes: Array<RowChange> = []
+    for (const { cardId, event } of Result.isSuccess(decision) ? decision.success : []) {
+      const version = (state.card(cardId)?.version ?? 0) + 1
+      for (const change of rowChanges(state, { cardId, event, version, occurredAt: now })) {
+        state.apply(change)
+        changes.push(change)
+      }
+    }
+    return { command: each, decision, changes }
+  })
+
+/** A batch's claims go first: by id, then of the best, then those after a completion, then everything else. */
+const claimsFirst = (commands: ReadonlyArray<Command>): ReadonlyArray<Command> => {
+  const rank = (each: Command) => {
+    if (each._tag === "Claim") return each.id === undefined ? 1 : 0
+    if (each._tag === "ClaimMany") return 1
+    return each._tag === "Complete" && each.claimNext !== undefined ? 2 : 3
+  }
+  return [...commands].sort((left, right) => rank(left) - rank(right))
+}
+
+const expectSameOutcome = (backlog: MemoryBacklog, commands: ReadonlyArray<Command>, now: DateTime.Utc): void => {
+  const batch = claimsFirst(commands)
+  const part = load(planLocks(batch), backlog, now)
+  expect(carryOut(part, batch, now)).toEqual(carryOut(backlog.state, batch, now))
+}
+
+describe("what is loaded for a footprint", () => {
+  const backlogOf = (steps: ReadonlyArray<Step>) => {
+    const backlog = stocked()
+    let now = at(0)
+    for (const step of steps) {
+      now = timeOf(now, step)
+      const decision = decide(backlog.state, commandOf(backlog.state, step), now)
+      if (Result.isSuccess(decision)) for (const event of decision.success) backlog.append(event, now)
+    }
+    return { backlog, now }
+  }
+
+  it.prop(
+    "is enough to decide a batch as if the whole backlog had been loaded",
+    { before: stepsArbitrary, steps: Arbitrary.map(stepsArbitrary, (steps) => steps.slice(0, 6)) },
+    ({ before, steps }) => {
+      const { backlog, now } = backlogOf(before)
+      const commands = steps.map((step) => commandOf(backlog.state, step))
+      expectSameOutcome(backlog, commands, now)
+    },
+    { arbitrary: { runs: 500, size: 60 } }
+  )
+
+  it("is enough for a claim of the next beside a claim of the best card", () => {
+    expectSameOutcome(
+      backlogAfter([created("a", { priority: 1 }), created("b")]),
+      [command({ _tag: "Claim", owner: "w1", id: "a" }), command({ _tag: "Claim", owner: "w2" })],
+      at(10)
+    )
+  })
+})
