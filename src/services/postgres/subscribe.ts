@@ -1,7 +1,7 @@
 import { PgConnection } from "@effect/sql-pg"
 import { Effect } from "effect"
 import type { Subscribe } from "../waiting/CommitNotifications.ts"
-import { SessionWatch } from "./ConnectionMonitor.ts"
+import { ConnectionMonitor } from "./ConnectionMonitor.ts"
 
 /**
  * How often a listening connection is probed, and the timeout of the probe in milliseconds. Together with the delay before
@@ -17,11 +17,11 @@ const heartbeatMillis = 4_000
 export const subscribe = (config: PgConnection.Config, channel: string): Subscribe =>
   Effect.gen(function* () {
     const session = yield* Effect.flatMap(PgConnection.make(config), ({ pin }) => pin)
-    const watch = SessionWatch.of(session)
-    const notifications = yield* watch.guard(session.listen(channel), heartbeatMillis)
+    const monitor = ConnectionMonitor.of(session)
+    const notifications = yield* monitor.withTimeout(session.listen(channel), heartbeatMillis)
     yield* Effect.sleep(heartbeat).pipe(
       // The queue of notifications fails with the connection.
-      Effect.andThen(Effect.ignore(watch.guard(session.query("SELECT 1", [], false), heartbeatMillis))),
+      Effect.andThen(Effect.ignore(monitor.withTimeout(session.query("SELECT 1", [], false), heartbeatMillis))),
       Effect.forever,
       Effect.forkScoped
     )

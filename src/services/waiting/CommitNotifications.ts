@@ -2,7 +2,7 @@ import { Cause, Context, Duration, Effect, Option, Queue, type Scope } from "eff
 import type { SqlError } from "effect/sql"
 import type { CommitListener } from "../../events/CommitListener.ts"
 import { disclosableCause } from "../../sql/sanitize.ts"
-import { readOnlyTransaction } from "../../sql/databaseErrors.ts"
+import { readOnlySqlState } from "../../sql/databaseErrors.ts"
 
 /*
  * Commit notifications: each commit sends one (`NOTIFY`, in the transaction of its events), and processes that wait for
@@ -66,5 +66,5 @@ export const listenForCommits = (schema: string, subscribe: Subscribe): typeof C
 const isOfStandby = (cause: Cause.Cause<SqlError.SqlError>): boolean =>
   Option.exists(Cause.findErrorOption(cause), ({ reason }) => {
     const { cause: of } = reason
-    return typeof of === "object" && of !== null && "code" in of && of.code === readOnlyTransaction
+    return typeof of === "object" && of !== null && "code" in of && of.code === readOnlySqlState
   })
