@@ -1,7 +1,7 @@
 /** Text of cards in answers to agents, tokens whose names overlap, and outputs that scripts capture. */
 const visibleText = "src/domain/displayText.ts"
-const words = "src/mcp/words.ts"
-const cardAnswer = "src/mcp/cardAnswer.ts"
+const words = "src/mcp/AgentText.ts"
+const cardAnswer = "src/mcp/AgentText.ts"
 const workerNames = "src/services/access/workerNames.ts"
 const accessTokens = "src/services/access/AccessTokens.ts"
 const workerRules = "src/http/access/workerRules.ts"
@@ -40,8 +40,8 @@ const mutations = [
   {
     name: "that a sentence of another module is one line without hidden characters",
     file: words,
-    find: "new Words(visibleJson(text))",
-    replace: "new Words(text)",
+    find: "new AgentText(visibleJson(text))",
+    replace: "new AgentText(text)",
     also: [{ find: "import { quoted, visibleJson, visibleLines }", replace: "import { quoted, visibleLines }" }],
     tests: answers
   },
@@ -97,8 +97,8 @@ const mutations = [
   {
     name: "that what was wrong with an input is in a frame",
     file: refusal,
-    find: "lines(words`Invalid input:`, framed(problem), words`Nothing was done.`)",
-    replace: "lines(words`Invalid input:`, sentence(problem), words`Nothing was done.`)",
+    find: "lines(agentText`Invalid input:`, frame(problem), agentText`Nothing was done.`)",
+    replace: "lines(agentText`Invalid input:`, fixedText(problem), agentText`Nothing was done.`)",
     tests: tools
   },
   {
@@ -111,20 +111,20 @@ const mutations = [
   {
     name: "that tools say what is data",
     file: "src/mcp/AgentTool.ts",
-    find: "showsText ? `${about} ${textIsData}` : about",
-    replace: "showsText ? about : `${about} ${textIsData}`",
+    find: "showsCardText ? `${description} ${textIsDataNote}` : description",
+    replace: "showsCardText ? description : `${description} ${textIsDataNote}`",
     tests: answers
   },
   {
     name: "that the instructions say what is data",
-    file: "src/mcp/about.ts",
-    find: "Nothing can be changed here. ${texts}`",
+    file: "src/mcp/protocol.ts",
+    find: "Nothing can be changed here. ${textInstructions}`",
     replace: "Nothing can be changed here.`",
     tests: answers
   },
   {
     name: "that a worker's command reads JSON without hidden characters",
-    file: "src/cli/commandHandler.ts",
+    file: "src/cli/shellHandler.ts",
     find: "${visibleJson(encodeCard(card))}",
     replace: "${encodeCard(card)}",
     tests: commands
@@ -208,14 +208,14 @@ const mutations = [
   },
   {
     name: "that an agent does not claim for another holder",
-    file: "src/mcp/callerAgent.ts",
+    file: "src/mcp/Agent.ts",
     find: "!actsFor(actor, apart, owner)",
     replace: "!actsFor(actor, [], owner)",
     tests: holders
   },
   {
     name: "that an agent does not end another holder's claim",
-    file: "src/mcp/ownClaims.ts",
+    file: "src/mcp/Agent.ts",
     find: "workerRules(owner, apart, ownerOf)",
     replace: "workerRules(owner, apart.slice(0, 0), ownerOf)",
     tests: holders
@@ -231,8 +231,8 @@ const mutations = [
   {
     name: "that the output of token create is the token alone",
     file: "src/cli/commands/token.ts",
-    find: "(page) => page.bold(shown)",
-    replace: "(page) => `${page.bold(shown)}\\n${token.id}`",
+    find: "(style) => style.bold(shown)",
+    replace: "(style) => `${style.bold(shown)}\\n${token.id}`",
     tests: captured
   }
 ]

@@ -1,0 +1,39 @@
+import { Effect } from "effect"
+import type { RemovalProgress } from "../index.ts"
+import type { ProcessIO } from "./ProcessIO.ts"
+
+const cells = 30
+
+/** Takes what was shown off standard error's line, when what it was about ends, however it does. */
+export const clearingProgress =
+  (io: ProcessIO["Service"]) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.ensuring(
+      effect,
+      Effect.sync(() => {
+        if (io.stderr.isTerminal) io.stderr.write("\r\u001b[K")
+      })
+    )
+
+/** Shows how far something is on standard error, where that is a terminal. */
+export const showProgress =
+  (io: ProcessIO["Service"], what: string) =>
+  (settled: number, total: number): Effect.Effect<void> =>
+    Effect.sync(() => {
+      if (!io.stderr.isTerminal || total === 0) return
+      const full = Math.round((settled / total) * cells)
+      const bar = `${"█".repeat(full)}${"░".repeat(cells - full)}`
+      io.stderr.write(settled >= total ? "\r\u001b[K" : `\r${bar} ${settled} of ${total} ${what}\u001b[K`)
+    })
+
+/** Shows how far a removal of erased bytes is, and which table it waits for. */
+export const showRemovalProgress =
+  (io: ProcessIO["Service"]) =>
+  ({ done, phase, table, total }: RemovalProgress): Effect.Effect<void> =>
+    phase === "copying"
+      ? showProgress(io, `rows of ${table}, ${phase}`)(done, total)
+      : Effect.sync(() => {
+          if (!io.stderr.isTerminal) return
+          const waited = phase === "swapped" ? "" : `waiting for ${table === "" ? "the tables" : `the table ${table}`}`
+          io.stderr.write(`\r${waited}\u001b[K`)
+        })
