@@ -105,14 +105,14 @@ const mutations = [
   },
   {
     name: "that a hash is kept, and not the secret",
-    file: "src/services/access/accessTokenText.ts",
+    file: "src/services/access/tokenSecret.ts",
     find: 'createHash("sha256").update(text).digest()',
     replace: 'Buffer.from(text.slice(21, 85), "hex")',
     tests: tokens
   },
   {
     name: "that the checksum of a token is looked at",
-    file: "src/services/access/accessTokenText.ts",
+    file: "src/services/access/tokenSecret.ts",
     find: "return checksum === checksumOf(text.slice(0, -9)) ? id : undefined",
     replace: "return checksum === undefined ? undefined : id",
     tests: tokens
@@ -147,7 +147,7 @@ const mutations = [
   },
   {
     name: "that the writer makes no tokens",
-    file: "src/services/schema/rolePrivileges.ts",
+    file: "src/services/schema/BacklogRoles.ts",
     find: 'writer: { SELECT: "all", UPDATE: ["last_used_at"] }, auditor: {} },',
     replace: 'writer: { SELECT: "all", INSERT: "all", UPDATE: ["last_used_at"] }, auditor: {} },',
     tests: ["test/proof/leastPrivilege.test.ts"]
@@ -225,7 +225,7 @@ const mutations = [
   },
   {
     name: "that names under a worker's begin with it and a stroke",
-    file: "src/services/access/workerNames.ts",
+    file: "src/services/access/AccessRole.ts",
     find: "name.startsWith(`${above}/`)",
     replace: "name.startsWith(above)",
     tests: access

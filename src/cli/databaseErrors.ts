@@ -1,8 +1,8 @@
 import { Schema } from "effect"
 import { SqlError } from "effect/sql"
 import { type ReplicaTrouble, replicaTroubleOf } from "../events/replica.ts"
-import { type DirectoryLost, directoryLostIn } from "../services/files/directoryErrors.ts"
-import { databaseWords, readOnlyTransaction, troubleOf } from "../sql/databaseErrors.ts"
+import { type DirectoryLost, findDirectoryLost } from "../services/files/directoryErrors.ts"
+import { databaseWords, readOnlySqlState, databaseErrorKind } from "../sql/databaseErrors.ts"
 
 /** The database cannot be reached, refuses this user, or is not able to answer now. */
 export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>()("DatabaseUnavailable", {
@@ -54,13 +54,13 @@ export const toDatabaseError = <E>(
   | NotPermitted
   | ReplicaTrouble => {
   if (!SqlError.isSqlError(error)) return error as Exclude<E, SqlError.SqlError>
-  const lost = directoryLostIn(error)
+  const lost = findDirectoryLost(error)
   if (lost !== undefined) return lost
   const reason = error.reason._tag
   const cause = error.reason.cause
   const ofReplica = replicaTroubleOf(error)
   if (ofReplica !== undefined) return ofReplica
-  const trouble = troubleOf(error)
+  const trouble = databaseErrorKind(error)
   if (trouble === "notPermitted") {
     return new NotPermitted({ database, problem: describeMissingPermission(error, cause) })
   }
@@ -73,7 +73,7 @@ export const toDatabaseError = <E>(
 
 const describeMissingPermission = (error: SqlError.SqlError, cause: unknown): string => {
   const problem = databaseWords(error)
-  return codeOf(cause) === readOnlyTransaction
+  return codeOf(cause) === readOnlySqlState
     ? `${problem} (default_transaction_read_only is on for the role, the database or the server)`
     : problem
 }

@@ -1,8 +1,8 @@
 import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import { type ReplicaTrouble, replicaTroubleOf } from "../index.ts"
-import { directoryLostIn, directoryLostProblem } from "../services/files/directoryErrors.ts"
-import { troubleOf } from "../sql/databaseErrors.ts"
+import { findDirectoryLost, publicDirectoryLostMessage } from "../services/files/directoryErrors.ts"
+import { databaseErrorKind } from "../sql/databaseErrors.ts"
 
 /** The reason where an embedded directory was moved or replaced: its path is not for callers. */
 const directoryLost = "DirectoryLost"
@@ -13,7 +13,7 @@ export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>
   reason: Schema.String
 }) {
   override get message(): string {
-    if (this.reason === directoryLost) return directoryLostProblem
+    if (this.reason === directoryLost) return publicDirectoryLostMessage
     return "The database is not available now. Try again; a command only with the same Idempotency-Key, since it may have been carried out."
   }
 }
@@ -49,9 +49,9 @@ export const toDatabaseError = <E>(error: E): Effect.Effect<never, Exclude<E, Sq
 const databaseErrorOf = (error: SqlError.SqlError): Effect.Effect<never, DatabaseError> => {
   const ofReplica = replicaTroubleOf(error)
   if (ofReplica !== undefined) return Effect.fail(ofReplica)
-  if (directoryLostIn(error) !== undefined) return new DatabaseUnavailable({ reason: directoryLost })
+  if (findDirectoryLost(error) !== undefined) return new DatabaseUnavailable({ reason: directoryLost })
   const reason = error.reason._tag
-  switch (troubleOf(error)) {
+  switch (databaseErrorKind(error)) {
     case "notPermitted":
       return new NotPermitted()
     case "failed":

@@ -6,7 +6,7 @@ import { type CallerIdentity, requireValidToken } from "../http/Caller.ts"
 import { makeClaimOwners, mustBe, workerRules } from "../http/access/workerRules.ts"
 import { Forbidden, Unauthorized } from "../http/errors.ts"
 import { AccessRole, type AuditService, type BacklogService, InvalidInput } from "../index.ts"
-import { actsFor } from "../services/access/workerNames.ts"
+import { actsFor } from "../services/access/AccessRole.ts"
 import { decodeInput } from "../services/decodeInput.ts"
 
 /** Finds out whose a claim is or was. */

@@ -4,7 +4,7 @@ import type { SqlError } from "effect/sql"
  * What an error of the database means: it is not able to answer now, or not this user; it does not let this user do
  * that; or it refused a statement, which is an error of the program.
  */
-type Trouble = "unavailable" | "notPermitted" | "failed"
+type DatabaseErrorKind = "unavailable" | "notPermitted" | "failed"
 
 /** Kinds of error that say that a statement was wrong; everything else is about the database's state. */
 const ownFaults = new Set(["SqlSyntaxError", "ConstraintError", "UniqueViolation"])
@@ -17,12 +17,12 @@ const ownFaults = new Set(["SqlSyntaxError", "ConstraintError", "UniqueViolation
 const stateOfServer = /^(3D|25|53|55|57|58|F0)/
 
 /** Postgres's code for a statement that writes while `default_transaction_read_only` is on: trying again does not help. */
-export const readOnlyTransaction = "25006"
+export const readOnlySqlState = "25006"
 
 /** Tells what an error of the database means. */
-export const troubleOf = ({ reason }: SqlError.SqlError): Trouble => {
+export const databaseErrorKind = ({ reason }: SqlError.SqlError): DatabaseErrorKind => {
   const code = codeOf(reason.cause)
-  if (reason._tag === "AuthorizationError" || code === readOnlyTransaction) return "notPermitted"
+  if (reason._tag === "AuthorizationError" || code === readOnlySqlState) return "notPermitted"
   const isOurs =
     ownFaults.has(reason._tag) || (reason._tag === "UnknownError" && code !== undefined && !stateOfServer.test(code))
   return isOurs ? "failed" : "unavailable"

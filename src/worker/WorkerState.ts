@@ -2,8 +2,8 @@ import { Deferred, Effect, FiberSet, Queue, Random, type Scope, Semaphore } from
 import { SqlError } from "effect/sql"
 import { disclosableCause } from "../sql/sanitize.ts"
 import { BacklogService, type Card } from "../index.ts"
-import { directoryLostIn } from "../services/files/directoryErrors.ts"
-import { troubleOf } from "../sql/databaseErrors.ts"
+import { findDirectoryLost } from "../services/files/directoryErrors.ts"
+import { databaseErrorKind } from "../sql/databaseErrors.ts"
 import type { Lease, StopReason } from "./Lease.ts"
 import type { WorkerEvent, WorkerReport, WorkerSettings } from "./WorkerOptions.ts"
 
@@ -104,7 +104,11 @@ export const retryWhileUnavailable = Effect.fnUntraced(function* <A, E, R>(
     const result = yield* Effect.result(effect)
     if (result._tag === "Success") return result.success
     const error = result.failure
-    if (!SqlError.isSqlError(error) || troubleOf(error) !== "unavailable" || directoryLostIn(error) !== undefined) {
+    if (
+      !SqlError.isSqlError(error) ||
+      databaseErrorKind(error) !== "unavailable" ||
+      findDirectoryLost(error) !== undefined
+    ) {
       return yield* Effect.fail(error)
     }
     const retryAfterMillis = Math.ceil(delay * (yield* Random.nextBetween(0.5, 1)))

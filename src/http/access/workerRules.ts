@@ -3,7 +3,7 @@ import type { SqlError } from "effect/sql"
 import { quoted } from "../../domain/displayText.ts"
 import { Forbidden } from "../errors.ts"
 import { AuditService, BacklogService } from "../../index.ts"
-import { actsFor, isUnder } from "../../services/access/workerNames.ts"
+import { actsFor, isUnder } from "../../services/access/AccessRole.ts"
 
 /** Claims whose owners are remembered: what they are never changes. */
 const remembered = 10_000

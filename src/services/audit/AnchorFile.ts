@@ -4,7 +4,7 @@ import { type FileHandle, open, realpath, stat } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
 import { setTimeout } from "node:timers/promises"
 import { type Anchor, anchorLine, type AnchorLines, anchorLines } from "../../events/Anchor.ts"
-import { makePrivateFile, privateFile } from "../files/privateFiles.ts"
+import { setPrivateMode, privateFileMode } from "../files/privateFiles.ts"
 
 /** A file of anchors that cannot be read or written, or that holds something else. `problem` says what is wrong. */
 export class AnchorFileRefused extends Schema.TaggedError<AnchorFileRefused>()("AnchorFileRefused", {
@@ -98,8 +98,8 @@ const { O_APPEND, O_CREAT, O_EXCL, O_RDWR } = constants
 
 const openForAppending = async (file: string): Promise<{ readonly handle: FileHandle; readonly isNew: boolean }> => {
   try {
-    const handle = await open(file, O_RDWR | O_APPEND | O_CREAT | O_EXCL, privateFile)
-    await makePrivateFile(handle)
+    const handle = await open(file, O_RDWR | O_APPEND | O_CREAT | O_EXCL, privateFileMode)
+    await setPrivateMode(handle)
     return { handle, isNew: true }
   } catch (error) {
     if (codeOf(error) !== "EEXIST") throw error
