@@ -411,7 +411,7 @@ export const mutations = [
   {
     name: "the isolation level",
     file: "src/services/commands/RunInTransaction.ts",
-    find: "export const beginStatement = readCommitted",
+    find: "export const beginStatement = beginReadCommitted",
     replace: 'export const beginStatement = "BEGIN ISOLATION LEVEL REPEATABLE READ"',
     tests: concurrency
   },

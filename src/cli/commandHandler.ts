@@ -1,6 +1,6 @@
 import { Data, Effect, Exit, Fiber, Schema, Stream } from "effect"
 import { ChildProcess } from "effect/process"
-import { visibleJson } from "../domain/displayText.ts"
+import { escapeHiddenInJson } from "../domain/displayText.ts"
 import { Card } from "../index.ts"
 import { HeadAndTail } from "./HeadAndTail.ts"
 import type { Host } from "./Host.ts"
@@ -33,7 +33,7 @@ export const commandHandler = (command: string, host: Host["Service"]) =>
       shell: true,
       extendEnv: true,
       env: environmentOf(card),
-      stdin: Stream.make(new TextEncoder().encode(`${visibleJson(encodeCard(card))}\n`)),
+      stdin: Stream.make(new TextEncoder().encode(`${escapeHiddenInJson(encodeCard(card))}\n`)),
       forceKillAfter: `${killAfterSeconds} seconds`
     })
     const forget = host.atExit(() => terminate(child.pid))

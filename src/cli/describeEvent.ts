@@ -1,5 +1,5 @@
 import { type DateTime, Result } from "effect"
-import { type Event, eventOf, type EventParts, type RecordedEvent } from "../index.ts"
+import { type Event, decodeRecordedEvent, type EventParts, type RecordedEvent } from "../index.ts"
 import { oneLine } from "./terminalText.ts"
 import { momentBeside } from "./times.ts"
 
@@ -12,7 +12,7 @@ const longest = 200
  * stands which of its parts were erased.
  */
 export const describeEvent = (recorded: RecordedEvent, attempt?: number): string =>
-  Result.match(eventOf(recorded), {
+  Result.match(decodeRecordedEvent(recorded), {
     onFailure: () => `${oneLine(recorded.type)} ${cut(JSON.stringify(recorded.data))}`,
     onSuccess: (event) => words(event, recorded.occurredAt, attempt)
   }) + redacted(recorded.redacted)

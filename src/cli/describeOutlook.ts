@@ -1,12 +1,12 @@
 import { dependencyList } from "./describeExplanation.ts"
 import { oneLine } from "./terminalText.ts"
 import { moment } from "./times.ts"
-import { outlookWords } from "../domain/ClaimOutlook.ts"
-import type { ClaimChoice, ClaimOutlook } from "../index.ts"
+import { outlookReasonText } from "../domain/ClaimOutlook.ts"
+import type { ClaimFilter, ClaimOutlook } from "../index.ts"
 
 /** Why there is nothing to claim, and when that may change. */
-export const describeOutlook = (outlook: ClaimOutlook, choice: ClaimChoice): string =>
-  [`There is nothing to claim${outlookWords(outlook, choice)}.`, ...prospects(outlook)].join(" ")
+export const describeOutlook = (outlook: ClaimOutlook, choice: ClaimFilter): string =>
+  [`There is nothing to claim${outlookReasonText(outlook, choice)}.`, ...prospects(outlook)].join(" ")
 
 const prospects = ({ nearest, soonestExpiry, soonestRetry }: ClaimOutlook): ReadonlyArray<string> => [
   ...(soonestExpiry === null

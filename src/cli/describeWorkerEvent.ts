@@ -1,4 +1,4 @@
-import { databaseWords } from "../sql/databaseErrors.ts"
+import { databaseErrorText } from "../sql/databaseErrors.ts"
 import type { Card } from "../index.ts"
 import type { WorkerEvent } from "../worker/index.ts"
 import { oneLine } from "./terminalText.ts"
@@ -8,7 +8,7 @@ import { duration } from "./times.ts"
 export const describeWorkerEvent = (event: WorkerEvent): string => {
   if (event._tag === "Ending") return "Ending: no more cards are begun with, and those at work may go on for a while."
   if (event._tag === "Trouble") {
-    return `The database cannot be asked, and is asked again in ${duration(event.retryAfterMillis / 1000)}: ${oneLine(databaseWords(event.error))}`
+    return `The database cannot be asked, and is asked again in ${duration(event.retryAfterMillis / 1000)}: ${oneLine(databaseErrorText(event.error))}`
   }
   return `${oneLine(event.card.id)}  ${whatBecameOf(event)}`
 }

@@ -10,7 +10,7 @@ import { backlogCommand } from "./backlogCommand.ts"
 import { completions } from "./completions.ts"
 import { EndsWith } from "./EndsWith.ts"
 import { defectFailure, exitCodes, type Failure, failureOf, invocationFailure } from "./failure.ts"
-import { disclosable, disclosableCause } from "../sql/sanitize.ts"
+import { sanitize, sanitizeCause } from "../sql/sanitize.ts"
 import { redactSecrets } from "../domain/redactSecrets.ts"
 import { withoutSecrets } from "../index.ts"
 import { Host } from "./Host.ts"
@@ -63,10 +63,10 @@ export const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, out
   const ending = Cause.squash(exit.cause)
   if (ending instanceof EndsWith) return ending.exitCode
   const failure = told(ending)
-  if (host.env["BACKLOG_DEBUG"] === "1") host.stderr.write(`${manyLines(Cause.pretty(disclosableCause(exit.cause)))}\n`)
+  if (host.env["BACKLOG_DEBUG"] === "1") host.stderr.write(`${manyLines(Cause.pretty(sanitizeCause(exit.cause)))}\n`)
   if (json) {
     const { stderr, stdout } = host
-    ;(hasAnswered ? stderr : stdout).write(jsonDocument({ error: disclosable(failure.document) }))
+    ;(hasAnswered ? stderr : stdout).write(jsonDocument({ error: sanitize(failure.document) }))
   } else if (failure.message === "") {
     host.stderr.write(overview)
   } else {

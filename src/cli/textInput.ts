@@ -1,7 +1,7 @@
 import { Effect, Result } from "effect"
 import { createReadStream } from "node:fs"
 import { InvalidInput } from "../index.ts"
-import { type JsonProblem, jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
+import { type JsonProblem, describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
 import { Host } from "./Host.ts"
 
 /** More than any text of a card may have: what is longer is not read to its end. */
@@ -52,7 +52,7 @@ export const jsonOrInput = Effect.fnUntraced(function* (flag: string, given: str
 })
 
 const notJson = (flag: string) => (problem: JsonProblem) =>
-  new InvalidInput({ problem: `--${flag} is not JSON that can be kept: ${jsonProblemText(problem)}` })
+  new InvalidInput({ problem: `--${flag} is not JSON that can be kept: ${describeJsonProblem(problem)}` })
 
 /** Refuses more than one flag that reads standard input. */
 export const onlyOneReadsInput = (

@@ -1,8 +1,8 @@
 import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
-import { type ReplicaTrouble, replicaTroubleOf } from "../index.ts"
+import { type ReplicaError, replicaErrorOf } from "../index.ts"
 import { directoryLostIn, directoryLostProblem } from "../services/files/directoryErrors.ts"
-import { troubleOf } from "../sql/databaseErrors.ts"
+import { databaseErrorKind } from "../sql/databaseErrors.ts"
 
 /** The reason where an embedded directory was moved or replaced: its path is not for callers. */
 const directoryLost = "DirectoryLost"
@@ -33,7 +33,7 @@ export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitt
 }
 
 /** Trouble with the database, as it is told to whoever asked. */
-export type DatabaseTrouble = DatabaseUnavailable | DatabaseFailed | NotPermitted | ReplicaTrouble
+export type DatabaseTrouble = DatabaseUnavailable | DatabaseFailed | NotPermitted | ReplicaError
 
 /** Fails with `DatabaseTrouble` where the database fails. */
 export const withDatabaseTrouble = <A, E, R>(
@@ -47,11 +47,11 @@ export const told = <E>(error: E): Effect.Effect<never, Exclude<E, SqlError.SqlE
     : Effect.fail(error as Exclude<E, SqlError.SqlError>)
 
 const troubleWith = (error: SqlError.SqlError): Effect.Effect<never, DatabaseTrouble> => {
-  const ofReplica = replicaTroubleOf(error)
+  const ofReplica = replicaErrorOf(error)
   if (ofReplica !== undefined) return Effect.fail(ofReplica)
   if (directoryLostIn(error) !== undefined) return new DatabaseUnavailable({ reason: directoryLost })
   const reason = error.reason._tag
-  switch (troubleOf(error)) {
+  switch (databaseErrorKind(error)) {
     case "notPermitted":
       return new NotPermitted()
     case "failed":

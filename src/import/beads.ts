@@ -1,5 +1,5 @@
 import { Result, Schema } from "effect"
-import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
+import { describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
 import { bodyText } from "./bodyText.ts"
 import { inOneLine } from "./inOneLine.ts"
 import { isNothing } from "./isNothing.ts"
@@ -51,7 +51,7 @@ const decodeIssue = Schema.decodeUnknownResult(BeadsFields)
 export const decodeBeadsLine = (line: string): Result.Result<BeadsIssue, string> => {
   const parsed = parseExactJson(line)
   if (Result.isFailure(parsed)) {
-    return Result.fail(`it is not JSON that can be kept: ${jsonProblemText(parsed.failure)}`)
+    return Result.fail(`it is not JSON that can be kept: ${describeJsonProblem(parsed.failure)}`)
   }
   const json = parsed.success
   if (typeof json !== "object" || json === null || Array.isArray(json)) return Result.fail("it is not a JSON object")

@@ -1,7 +1,7 @@
 import canonicalize from "canonicalize"
 import { DateTime } from "effect"
 import { createHash } from "node:crypto"
-import { sameJson } from "../domain/Json.ts"
+import { jsonEquals } from "../domain/Json.ts"
 import type { Card } from "../index.ts"
 import type { Issue } from "./Issue.ts"
 
@@ -61,5 +61,7 @@ export const digestOfCard = (card: Card, says: { readonly time: boolean; readonl
 export const differingContent = (content: CardContent, card: Card): ReadonlyArray<string> => {
   const said = ofContent(content)
   const found = ofCard(card, said)
-  return (Object.keys(said) as ReadonlyArray<keyof Comparable>).filter((field) => !sameJson(said[field], found[field]))
+  return (Object.keys(said) as ReadonlyArray<keyof Comparable>).filter(
+    (field) => !jsonEquals(said[field], found[field])
+  )
 }

@@ -1,5 +1,5 @@
 import { DateTime, Effect, Option, Stream } from "effect"
-import { describePath } from "../domain/Rejection.ts"
+import { formatPath } from "../domain/Rejection.ts"
 import { maxCardsAtOnce } from "../domain/Command.ts"
 import { BacklogService, type Card, type NewCard } from "../index.ts"
 import { digestOfCard, differingContent } from "./cardDigest.ts"
@@ -126,7 +126,7 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
             DependencyCycle: (error) => {
               const onCycle = new Set<string>(error.path)
               const inTheWay = sent.filter(({ planned }) => onCycle.has(planned.id))
-              const detail = `it waits for itself: ${describePath(error.path)}`
+              const detail = `it waits for itself: ${formatPath(error.path)}`
               if (options.strict || inTheWay.length === 0) {
                 return refused(
                   source,

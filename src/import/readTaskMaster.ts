@@ -1,5 +1,5 @@
 import { Effect, Result } from "effect"
-import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
+import { describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
 import type { Source } from "./Issue.ts"
 import { sourceOf } from "./sourceOf.ts"
 import { SourceUnreadable } from "./SourceUnreadable.ts"
@@ -17,7 +17,7 @@ export const readTaskMaster = (
       Result.flatMap(
         Result.mapError(
           parseExactJson(text.replace(/^\ufeff/, "")),
-          (problem) => `it is not JSON that can be kept: ${jsonProblemText(problem)}`
+          (problem) => `it is not JSON that can be kept: ${describeJsonProblem(problem)}`
         ),
         (json) => tasksOf(json, statuses)
       ),

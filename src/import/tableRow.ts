@@ -1,5 +1,5 @@
 import { DateTime, Option, Result } from "effect"
-import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
+import { describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
 import type { HeldThere, Issue } from "./Issue.ts"
 import { timeOf } from "./times.ts"
 import { isAtWork, priorityOf, type StatusMap, statusOf } from "./words.ts"
@@ -158,7 +158,7 @@ const dependenciesOf = (row: TableRow): ReadonlyArray<string> => {
 const exact = (json: string, column: TableColumn) =>
   Result.getOrThrowWith(
     parseExactJson(json),
-    (problem) => new Unusable(`its ${column} is not JSON that can be kept: ${jsonProblemText(problem)}`)
+    (problem) => new Unusable(`its ${column} is not JSON that can be kept: ${describeJsonProblem(problem)}`)
   )
 
 const heldThere = (

@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { BacklogService, type Card, type ClaimChoice } from "../index.ts"
+import { BacklogService, type Card, type ClaimFilter } from "../index.ts"
 import type { Agent } from "./Agent.ts"
 import type { Told } from "./AgentTool.ts"
 import { cardData, cardText } from "./cardAnswer.ts"
@@ -19,7 +19,7 @@ export const claimedAnswer = (cards: ReadonlyArray<Card>, agent: Agent): Told =>
 })
 
 /** That there was nothing to claim, why, and when to come back. */
-export const nothingAnswer = Effect.fnUntraced(function* (choice: ClaimChoice, commandId: string | undefined) {
+export const nothingAnswer = Effect.fnUntraced(function* (choice: ClaimFilter, commandId: string | undefined) {
   // The command may have been carried out long ago: what is now would say nothing of it.
   if (commandId !== undefined) {
     return {

@@ -1,6 +1,6 @@
 import { Result } from "effect"
 import { isUtf8 } from "node:buffer"
-import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
+import { describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
 
 /**
  * The answer to a message in which a number or a byte would be changed, or which has a key twice; `undefined` for any other.
@@ -13,7 +13,7 @@ export const answerToInexact = (bytes: Uint8Array): string | undefined => {
   if (Result.isSuccess(parsed)) return undefined
   const message = objectIn(text)
   if (message === undefined) return undefined
-  const problem = `the message is not JSON that can be kept: ${jsonProblemText(parsed.failure)}`
+  const problem = `the message is not JSON that can be kept: ${describeJsonProblem(parsed.failure)}`
   const { id, method } = message
   const isKnown = parsed.failure.pointer !== "/id" && (typeof id === "string" || Number.isSafeInteger(id))
   if (!isKnown || method !== "tools/call") return refusal(isKnown ? id : null, problem)

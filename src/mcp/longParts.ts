@@ -1,4 +1,4 @@
-import { visibleJson } from "../domain/displayText.ts"
+import { escapeHiddenInJson } from "../domain/displayText.ts"
 import type { Card } from "../index.ts"
 
 /** Parts of a card that may be long. */
@@ -13,5 +13,5 @@ export const partText = (card: Card, part: LongPart): string | undefined => {
   if (value === null) return undefined
   return typeof value === "string" && part !== "acceptance" && part !== "result"
     ? value
-    : visibleJson(JSON.stringify(value))
+    : escapeHiddenInJson(JSON.stringify(value))
 }

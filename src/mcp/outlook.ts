@@ -1,6 +1,6 @@
 import { DateTime, Schema } from "effect"
-import { outlookWords } from "../domain/ClaimOutlook.ts"
-import { type ClaimChoice, ClaimOutlook } from "../index.ts"
+import { outlookReasonText } from "../domain/ClaimOutlook.ts"
+import { type ClaimFilter, ClaimOutlook } from "../index.ts"
 import { awaited } from "./obstacles.ts"
 import { instant, lines, moment, sentence, type Words, words } from "./words.ts"
 
@@ -16,10 +16,10 @@ export const outlookData = (outlook: ClaimOutlook): Readonly<Record<string, unkn
 }
 
 /** Why there is nothing to claim, and when to come back. */
-export const outlookText = (outlook: ClaimOutlook, choice: ClaimChoice): Words => {
+export const outlookText = (outlook: ClaimOutlook, choice: ClaimFilter): Words => {
   const { counts, nearest, soonestExpiry, soonestRetry } = outlook
   return lines(
-    sentence(`Nothing to claim${outlookWords(outlook, choice)}.`),
+    sentence(`Nothing to claim${outlookReasonText(outlook, choice)}.`),
     soonestExpiry === null
       ? undefined
       : words`${soonestExpiry.id} comes free at ${moment(soonestExpiry.expiresAt)}, if ${soonestExpiry.holder} does not renew.`,

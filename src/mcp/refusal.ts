@@ -1,11 +1,11 @@
 import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import type { Forbidden, Unauthorized } from "../http/errors.ts"
-import { type InvalidInput, type LogFailure, ReadOnlyReplica, type Rejection, replicaTroubleOf } from "../index.ts"
+import { type InvalidInput, type LogFailure, ReadOnlyReplica, type Rejection, replicaErrorOf } from "../index.ts"
 import type { Agent } from "./Agent.ts"
 import { framed, joined, lines, moment, sentence, term, type Words, words } from "./words.ts"
 import { directoryLostIn, directoryLostProblem } from "../services/files/directoryErrors.ts"
-import { troubleOf } from "../sql/databaseErrors.ts"
+import { databaseErrorKind } from "../sql/databaseErrors.ts"
 
 /** What goes wrong in a tool. */
 export type AgentError = Rejection | InvalidInput | Forbidden | Unauthorized | LogFailure
@@ -88,13 +88,13 @@ const cycle = (path: ReadonlyArray<string>): Words => {
 }
 
 const troubleWith = (error: SqlError.SqlError): Words => {
-  const ofReplica = replicaTroubleOf(error)
+  const ofReplica = replicaErrorOf(error)
   if (ofReplica instanceof ReadOnlyReplica) {
     return words`Nothing was done: this server reads a read-only replica, which takes no commands. Tell the people who run it.`
   }
   if (ofReplica !== undefined) return words`${sentence(ofReplica.message)} Call again in some seconds.`
   if (directoryLostIn(error) !== undefined) return sentence(directoryLostProblem)
-  switch (troubleOf(error)) {
+  switch (databaseErrorKind(error)) {
     case "unavailable":
       return words`The database is not available now. Call again in some seconds, with the same commandId where you gave one: it may have been carried out.`
     case "notPermitted":

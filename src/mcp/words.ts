@@ -1,5 +1,5 @@
 import { DateTime } from "effect"
-import { quoted, visibleJson, visibleLines } from "../domain/displayText.ts"
+import { quote, escapeHiddenInJson, escapeHidden } from "../domain/displayText.ts"
 import type { EventType, Status } from "../index.ts"
 import type { LongPart } from "./longParts.ts"
 
@@ -21,18 +21,18 @@ export const words = (fixed: TemplateStringsArray, ...values: ReadonlyArray<stri
   new Words(String.raw({ raw: fixed }, ...values.map(said)))
 
 const said = (value: string | number | Words): string =>
-  value instanceof Words ? value.text : typeof value === "string" ? quoted(value) : String(value)
+  value instanceof Words ? value.text : typeof value === "string" ? quote(value) : String(value)
 
 /** One of the words that the program itself defines, without quotes. */
 export const term = (word: Status | EventType | LongPart): Words => new Words(word)
 
 /** A sentence that another module made of fixed words, numbers and JSON strings, on one line. */
-export const sentence = (text: string): Words => new Words(visibleJson(text))
+export const sentence = (text: string): Words => new Words(escapeHiddenInJson(text))
 
 /** A text of one or more lines, each behind a bar. Only lines of frames begin with a bar. */
 export const framed = (text: string): Words =>
   new Words(
-    visibleLines(text)
+    escapeHidden(text)
       .split("\n")
       .map((line) => (line === "" ? bar : `${bar} ${line}`))
       .join("\n")

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import type { SqlClient } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
-import { readsArrayNulls } from "../sql/arrayLiteral.ts"
+import { enableArrayNulls } from "../sql/arrayLiteral.ts"
 
 /** The schema in which a rebuild makes its tables. */
 export const besideSchema = (sql: SqlClient.SqlClient, schema: string) =>
@@ -17,7 +17,7 @@ export const besideSchema = (sql: SqlClient.SqlClient, schema: string) =>
 export const lockBeside = (sql: SqlClient.SqlClient, schema: string, mode: "shared" | "exclusive") =>
   Effect.andThen(
     sql`LOCK TABLE ${sql(`${schema}.rebuild_lock`)} IN ${sql.literal(mode === "exclusive" ? "EXCLUSIVE" : "ROW EXCLUSIVE")} MODE`,
-    sql`SELECT ${readsArrayNulls(sql)}`
+    sql`SELECT ${enableArrayNulls(sql)}`
   )
 
 /**

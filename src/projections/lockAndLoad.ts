@@ -3,8 +3,8 @@ import type { SqlClient, SqlError, Statement } from "effect/sql"
 import type { Status } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
-import { compileOnce } from "../sql/prepareStatement.ts"
-import { madeOnce } from "../sql/memoize.ts"
+import { prepareStatement } from "../sql/prepareStatement.ts"
+import { memoizeByFlags } from "../sql/memoize.ts"
 import { databaseTime } from "../sql/DatabaseClock.ts"
 import { decodeCountedCard } from "./CardRow.ts"
 import type { CardTables } from "./CardTables.ts"
@@ -42,8 +42,8 @@ export const makeLockAndLoad = (
   // No advisory lock, which every session of the database can take: these modes need a write privilege on the table.
   const graphTable = sql(`${schema}.graph_lock`)
   const lockGraph = {
-    exclusive: compileOnce<object>(sql, () => sql`LOCK TABLE ${graphTable} IN EXCLUSIVE MODE`)({}),
-    shared: compileOnce<object>(sql, () => sql`LOCK TABLE ${graphTable} IN ROW EXCLUSIVE MODE`)({})
+    exclusive: prepareStatement<object>(sql, () => sql`LOCK TABLE ${graphTable} IN EXCLUSIVE MODE`)({}),
+    shared: prepareStatement<object>(sql, () => sql`LOCK TABLE ${graphTable} IN ROW EXCLUSIVE MODE`)({})
   }
 
   const cardsWithKeys = (keys: Statement.Segment) =>
@@ -52,8 +52,8 @@ export const makeLockAndLoad = (
   const dependentsOf = (ids: Statement.Segment) =>
     sql` UNION SELECT card_id FROM ${dependencies} WHERE depends_on_id = ANY(${ids}::text[])`
 
-  const lockNamed = madeOnce((isWithKeys: boolean, isSettling: boolean) =>
-    compileOnce<NamedValues>(
+  const lockNamed = memoizeByFlags((isWithKeys: boolean, isSettling: boolean) =>
+    prepareStatement<NamedValues>(
       sql,
       ({ ids, keys, settling }) => sql`
     SELECT FROM ${cards} WHERE id = ANY(ARRAY(
@@ -62,8 +62,8 @@ export const makeLockAndLoad = (
     )
   )
 
-  const loadNamed = madeOnce((isWithKeys: boolean, isFreeing: boolean) =>
-    compileOnce<NamedValues>(
+  const loadNamed = memoizeByFlags((isWithKeys: boolean, isFreeing: boolean) =>
+    prepareStatement<NamedValues>(
       sql,
       ({ freeing, ids, keys }) => sql`
     SELECT ${tables.columns} FROM ${cards} AS cards WHERE cards.id = ANY(ARRAY(
@@ -73,7 +73,7 @@ export const makeLockAndLoad = (
 
   // The order leaves only the indexes by these times, where what has come stands first. Another that begins with the status
   // would lead past every claim that was ended since, while somebody's old snapshot keeps them.
-  const probeAt = compileOnce<{ readonly override: Date | null }, ClockRow>(
+  const probeAt = prepareStatement<{ readonly override: Date | null }, ClockRow>(
     sql,
     ({ override }) => sql`
       SELECT now, (SELECT true FROM ${cards} WHERE status = 'claimed' AND claim_expires_at <= now
@@ -85,7 +85,7 @@ export const makeLockAndLoad = (
   )
   const probe = Effect.suspend(() => probeAt({ override: clockOverride() }))
 
-  const lockById = compileOnce<IdsValue, LockedRow>(
+  const lockById = prepareStatement<IdsValue, LockedRow>(
     sql,
     ({ ids }) => sql`
     SELECT ${tables.columns}, ${tables.versionSeen} FROM ${cards} AS cards
@@ -93,7 +93,7 @@ export const makeLockAndLoad = (
     FOR UPDATE OF cards SKIP LOCKED`
   )
 
-  const lockExpired = compileOnce<{ readonly now: Date }, LockedRow>(
+  const lockExpired = prepareStatement<{ readonly now: Date }, LockedRow>(
     sql,
     ({ now }) => sql`
     SELECT ${tables.columns}, ${tables.versionSeen} FROM ${cards} AS cards
@@ -101,20 +101,20 @@ export const makeLockAndLoad = (
     FOR UPDATE OF cards SKIP LOCKED`
   )
 
-  const wakeDeferred = compileOnce<{ readonly now: Date }>(
+  const wakeDeferred = prepareStatement<{ readonly now: Date }>(
     sql,
     ({ now }) => sql`
     UPDATE ${cards} SET deferred = false WHERE id = ANY(ARRAY(
       SELECT id FROM ${cards} WHERE deferred AND not_before <= ${now}::timestamptz FOR UPDATE SKIP LOCKED))`
   )
 
-  const loadCards = compileOnce<IdsValue>(
+  const loadCards = prepareStatement<IdsValue>(
     sql,
     ({ ids }) => sql`
     SELECT ${tables.columns} FROM ${cards} AS cards WHERE cards.id = ANY(${ids}::text[])`
   )
 
-  const loadDependents = compileOnce<IdsValue, DependentRow>(
+  const loadDependents = prepareStatement<IdsValue, DependentRow>(
     sql,
     ({ ids }) => sql`
     SELECT edge.card_id AS "cardId", edge.depends_on_id AS "dependsOnId", status,
@@ -123,7 +123,7 @@ export const makeLockAndLoad = (
     WHERE edge.depends_on_id = ANY(${ids}::text[])`
   )
 
-  const loadStatuses = compileOnce<
+  const loadStatuses = prepareStatement<
     { readonly settling: string; readonly targets: string },
     { readonly id: CardId; readonly status: Status }
   >(
@@ -136,7 +136,7 @@ export const makeLockAndLoad = (
 
   // Step by step along the index: a plain join is planned as a scan of all edges for every step where the table has no
   // statistics yet: a chain of 100,000 had not ended after ten minutes.
-  const loadReachable = compileOnce<
+  const loadReachable = prepareStatement<
     { readonly from: string; readonly to: string },
     { readonly cardId: CardId; readonly dependsOnId: CardId }
   >(

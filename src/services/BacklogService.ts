@@ -17,7 +17,7 @@ import {
   type SelfDependency
 } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
-import { namingReplica } from "../events/replica.ts"
+import { withReplicaErrors } from "../events/replica.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
 import type { Answer, CompletedCard } from "./Answer.ts"
 import { type BacklogMissing, BacklogOpening } from "./schema/BacklogOpening.ts"
@@ -40,7 +40,7 @@ import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
 import { type MigrationRefused, Migrations } from "./schema/Migrations.ts"
 import { Receipts } from "./commands/Receipts.ts"
 import { spanned } from "./spanned.ts"
-import { promptly, unhurried } from "../sql/AnswerTimeout.ts"
+import { withPromptAnswer, withoutAnswerTimeout } from "../sql/AnswerTimeout.ts"
 
 /** What a command's method takes: the command without its tag. Ids and names are plain strings, checked on the way in. */
 export type Input<Tag extends Command["_tag"]> = Omit<Extract<typeof Command.Encoded, { readonly _tag: Tag }>, "_tag">
@@ -151,11 +151,11 @@ export class BacklogService extends Context.Service<
     Effect.gen(function* () {
       const readModel = yield* ReadModel
       const commands = yield* CommandQueue
-      const named = namingReplica(yield* SqlClient.SqlClient)
+      const named = withReplicaErrors(yield* SqlClient.SqlClient)
       const submit: typeof commands.submit = (batch) => named(commands.submit(batch))
       const metrics = makeCommandMetrics(yield* Effect.context())
       const watch = yield* ClaimableWatch
-      if ((yield* BacklogOpening).opening === "create") yield* unhurried(readModel.catchUpCounts)
+      if ((yield* BacklogOpening).opening === "create") yield* withoutAnswerTimeout(readModel.catchUpCounts)
 
       /** The way of every command: checked here, carried out by the interpreter, answered by its outcome. */
       const method = <Tag extends Command["_tag"], Rejected>(tag: Tag) =>
@@ -205,7 +205,7 @@ export class BacklogService extends Context.Service<
           function* (id) {
             return yield* readModel.get(yield* decodeId(id))
           },
-          promptly,
+          withPromptAnswer,
           named
         ),
         list: Effect.fn("BacklogService.list")(
@@ -217,11 +217,11 @@ export class BacklogService extends Context.Service<
             }
             return cards
           },
-          promptly,
+          withPromptAnswer,
           named
         ),
         readiness: yield* makeCommandReadiness(yield* Interpreter),
-        stats: Effect.withSpan(named(promptly(readModel.stats)), "BacklogService.stats"),
+        stats: Effect.withSpan(named(withPromptAnswer(readModel.stats)), "BacklogService.stats"),
         explain: Effect.fn("BacklogService.explain")(
           function* (input) {
             const id = yield* decodeId(input)
@@ -229,14 +229,14 @@ export class BacklogService extends Context.Service<
             if (Option.isNone(found)) return yield* new CardNotFound({ id })
             return explain(found.value.card, found.value.unmet, found.value.now)
           },
-          promptly,
+          withPromptAnswer,
           named
         ),
         whyNothingClaimable: Effect.fn("BacklogService.whyNothingClaimable")(
           function* (among = {}) {
             return yield* readModel.outlook(yield* decodeClaimAmong(among))
           },
-          promptly,
+          withPromptAnswer,
           named
         ),
         awaitClaimable: Effect.fn("BacklogService.awaitClaimable")(function* (options = {}) {

@@ -1,8 +1,8 @@
 import { Effect, Result, Schema } from "effect"
-import { shortened } from "../domain/displayText.ts"
+import { truncateMessage } from "../domain/displayText.ts"
 import { InvalidInput } from "./InvalidInput.ts"
 
-const invalid = (problem: string): InvalidInput => new InvalidInput({ problem: shortened(problem) })
+const invalid = (problem: string): InvalidInput => new InvalidInput({ problem: truncateMessage(problem) })
 
 /** Makes a decoder of input from outside: what does not fit the schema, unknown keys too, is an `InvalidInput`. */
 export const decodeInput = <S extends Schema.Constraint & { readonly DecodingServices: never }>(

@@ -1,7 +1,7 @@
 import { Deferred, Effect, FiberSet, Queue, type Scope, Semaphore } from "effect"
 import type { SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
-import { disclosableCause } from "../sql/sanitize.ts"
+import { sanitizeCause } from "../sql/sanitize.ts"
 import { BacklogService, type Card } from "../index.ts"
 import type { Lease, Stopped } from "./Lease.ts"
 import type { Settings } from "./WorkerOptions.ts"
@@ -67,7 +67,7 @@ export const makeCrew = Effect.fnUntraced(function* (
       Effect.suspend(() => {
         if ("card" in event) counts[counters[event._tag]]++
         return onEvent(event).pipe(
-          Effect.catchCause((cause) => Effect.logError("What a worker tells was not taken.", disclosableCause(cause))),
+          Effect.catchCause((cause) => Effect.logError("What a worker tells was not taken.", sanitizeCause(cause))),
           Effect.asVoid
         )
       }),

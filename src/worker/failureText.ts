@@ -1,8 +1,8 @@
 import { Cause } from "effect"
 import { SqlError } from "effect/sql"
 import { redactSecrets } from "../domain/redactSecrets.ts"
-import { databaseWords } from "../sql/databaseErrors.ts"
-import { disclosable } from "../sql/sanitize.ts"
+import { databaseErrorText } from "../sql/databaseErrors.ts"
+import { sanitize } from "../sql/sanitize.ts"
 
 /** Characters of a failure that are kept: enough to see what it was, and far from what a reason may have. */
 const longest = 2_000
@@ -30,11 +30,11 @@ const readable = (error: unknown): string => {
 const textOf = (error: unknown): string => {
   try {
     if (typeof error === "string") return error
-    if (SqlError.isSqlError(error)) return databaseWords(error)
+    if (SqlError.isSqlError(error)) return databaseErrorText(error)
     if (error instanceof Error) {
       return error.message === "" ? error.name : error.message
     }
-    return JSON.stringify(disclosable(error)) ?? String(error)
+    return JSON.stringify(sanitize(error)) ?? String(error)
   } catch {
     return "it failed with what cannot be shown"
   }

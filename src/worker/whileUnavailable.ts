@@ -1,7 +1,7 @@
 import { Effect, Random } from "effect"
 import { SqlError } from "effect/sql"
 import { directoryLostIn } from "../services/files/directoryErrors.ts"
-import { troubleOf } from "../sql/databaseErrors.ts"
+import { databaseErrorKind } from "../sql/databaseErrors.ts"
 import type { WorkerEvent } from "./WorkerEvent.ts"
 
 const firstPauseMillis = 200
@@ -19,7 +19,11 @@ export const whileUnavailable = Effect.fnUntraced(function* <A, E, R>(
     const tried = yield* Effect.result(effect)
     if (tried._tag === "Success") return tried.success
     const error = tried.failure
-    if (!SqlError.isSqlError(error) || troubleOf(error) !== "unavailable" || directoryLostIn(error) !== undefined) {
+    if (
+      !SqlError.isSqlError(error) ||
+      databaseErrorKind(error) !== "unavailable" ||
+      directoryLostIn(error) !== undefined
+    ) {
       return yield* Effect.fail(error)
     }
     const retryAfterMillis = Math.ceil(pause * (yield* Random.nextBetween(0.5, 1)))

@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { describe, expect, it } from "vitest"
-import { quoted, visibleJson, visibleLines } from "../../src/domain/displayText.ts"
+import { quote, escapeHiddenInJson, escapeHidden } from "../../src/domain/displayText.ts"
 import { about } from "../../src/mcp/about.ts"
 import { toolsets } from "../../src/mcp/toolsets.ts"
 import { framed, lines, sentence, words } from "../../src/mcp/words.ts"
@@ -43,7 +43,7 @@ describe("a text in an answer", () => {
         words`body:`,
         framed(body),
         words`acceptance:`,
-        framed(visibleJson(JSON.stringify(json))),
+        framed(escapeHiddenInJson(JSON.stringify(json))),
         words`Renew it.`
       )
       expect(text).not.toMatch(hidden)
@@ -58,8 +58,8 @@ describe("a text in an answer", () => {
   })
 
   it("shows lone surrogates and leading combining marks as escapes", () => {
-    expect(quoted("\u0301\ud800x")).toBe('"\\u0301\\ud800x"')
-    expect(visibleLines("\u0301\udc00\n\u0301e\u0301")).toBe("<U+0301><U+DC00>\n<U+0301>e\u0301")
+    expect(quote("\u0301\ud800x")).toBe('"\\u0301\\ud800x"')
+    expect(escapeHidden("\u0301\udc00\n\u0301e\u0301")).toBe("<U+0301><U+DC00>\n<U+0301>e\u0301")
   })
 })
 

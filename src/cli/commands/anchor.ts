@@ -1,5 +1,5 @@
 import { Effect, Schema } from "effect"
-import { Anchor, anchorLine, AuditService } from "../../index.ts"
+import { Anchor, formatAnchor, AuditService } from "../../index.ts"
 import { text } from "../flags.ts"
 import { keyOfFile } from "../keyFile.ts"
 import { reply } from "../Reply.ts"
@@ -21,7 +21,7 @@ export const anchor = verb(
     const privateKey = key === undefined ? undefined : yield* keyOfFile("key", key, "private")
     return Effect.gen(function* () {
       const made = yield* (yield* AuditService).anchor({ privateKey })
-      const line = anchorLine(made)
+      const line = formatAnchor(made)
       return reply(
         () => ({ ...encode(made), line }),
         () => line

@@ -1,5 +1,5 @@
 import { Effect, Option } from "effect"
-import { BacklogService, type Card, type ClaimChoice, type Input, InvalidInput } from "../../index.ts"
+import { BacklogService, type Card, type ClaimFilter, type Input, InvalidInput } from "../../index.ts"
 import { choiceFlags } from "../choiceFlags.ts"
 import { checked, commandVerb } from "../commandVerb.ts"
 import { describedAnswer, named } from "../describeCard.ts"
@@ -53,7 +53,7 @@ export const claim = commandVerb(
   })
 )
 
-const claimMany = (input: Input<"ClaimMany">, choice: ClaimChoice) =>
+const claimMany = (input: Input<"ClaimMany">, choice: ClaimFilter) =>
   Effect.gen(function* () {
     const cards = yield* (yield* BacklogService).claimMany(input)
     if (cards.length === 0) return yield* nothing(undefined, choice, input.commandId)
@@ -66,7 +66,7 @@ const claimMany = (input: Input<"ClaimMany">, choice: ClaimChoice) =>
 const took = (card: Card): string =>
   `${oneLine(card.claimOwner ?? "")} has it, with token ${card.claimToken}, for ${card.claimTtlSeconds} seconds:`
 
-const nothing = (id: string | undefined, choice: ClaimChoice, commandId: string | undefined) => {
+const nothing = (id: string | undefined, choice: ClaimFilter, commandId: string | undefined) => {
   if (commandId !== undefined) return noneThen(id, commandId)
   return id === undefined ? noneAmong(choice) : notThatOne(id)
 }
@@ -82,7 +82,7 @@ const noneThen = (id: string | undefined, commandId: string) => {
   })
 }
 
-const noneAmong = Effect.fnUntraced(function* (choice: ClaimChoice) {
+const noneAmong = Effect.fnUntraced(function* (choice: ClaimFilter) {
   const outlook = yield* (yield* BacklogService).whyNothingClaimable(choice)
   return yield* new NothingClaimable({ id: null, obstacles: [], outlook, message: describeOutlook(outlook, choice) })
 })

@@ -1,7 +1,7 @@
 import { Effect, Option, Result, Schema } from "effect"
 import { Command } from "effect/cli"
 import { redactSecrets } from "../../domain/redactSecrets.ts"
-import { disclosable } from "../../sql/sanitize.ts"
+import { sanitize } from "../../sql/sanitize.ts"
 import {
   BacklogMissing,
   diagnose,
@@ -10,7 +10,7 @@ import {
   DoctorFinding,
   Erasures,
   MigrationRefused,
-  newestOf,
+  newestAnchor,
   readAnchorFile
 } from "../../index.ts"
 import { createHint } from "../../services/schema/BacklogOpening.ts"
@@ -40,7 +40,7 @@ export const doctor = documented(
           const isWell = findings.every(({ level }) => level === "ok" || level === "note")
           return {
             ...reply(
-              () => disclosable({ isWell, findings: encodeFindings(findings), facts: encodeFacts(facts) }),
+              () => sanitize({ isWell, findings: encodeFindings(findings), facts: encodeFacts(facts) }),
               (page) => redactSecrets([...findings.map((finding) => told(finding, page)), summary(findings)].join("\n"))
             ),
             exitCode: isWell ? exitCodes.done : exitCodes.failed
@@ -90,7 +90,7 @@ const examined = Effect.fnUntraced(function* (file: string | undefined) {
   }
   if (file === undefined) return facts
   const content = yield* Effect.result(readAnchorFile(file))
-  const anchor = Result.isSuccess(content) ? newestOf(content.success.anchors) : undefined
+  const anchor = Result.isSuccess(content) ? newestAnchor(content.success.anchors) : undefined
   const newest = anchor === undefined ? Option.none() : yield* anchored(anchor)
   return {
     ...facts,
@@ -101,7 +101,7 @@ const examined = Effect.fnUntraced(function* (file: string | undefined) {
         : anchor === undefined
           ? "it has no anchor in it"
           : null,
-      isCutShort: Result.isSuccess(content) && content.success.isCutShort,
+      isCutShort: Result.isSuccess(content) && content.success.isTruncated,
       newest: Option.getOrNull(newest)
     }
   } satisfies DoctorFacts

@@ -8,7 +8,7 @@ import {
   InvalidInput,
   LogFileCheck,
   LogFileRefused,
-  newestOf,
+  newestAnchor,
   parseAnchor,
   readAnchorFile,
   VerifyReport,
@@ -92,15 +92,15 @@ const anchorOfLine = (line: string) =>
 
 /** The newest anchor of a file, all of whose lines must be anchors. */
 const newestOfFile = Effect.fnUntraced(function* (path: string) {
-  const { anchors, isCutShort } = yield* Effect.mapError(
+  const { anchors, isTruncated } = yield* Effect.mapError(
     readAnchorFile(path),
     ({ problem }) => new InvalidInput({ problem: `the file of --anchor-file cannot be used: ${problem}` })
   )
-  if (isCutShort) {
+  if (isTruncated) {
     const { stderr } = yield* Host
     stderr.write("note: the last line of the anchor file is incomplete and was ignored: a write was cut short\n")
   }
-  return newestOf(anchors) ?? (yield* new InvalidInput({ problem: "the file of --anchor-file has no anchor" }))
+  return newestAnchor(anchors) ?? (yield* new InvalidInput({ problem: "the file of --anchor-file has no anchor" }))
 })
 
 const encode = Schema.encodeSync(VerifyReport)

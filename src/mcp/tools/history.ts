@@ -1,5 +1,5 @@
 import { Effect, Schema, Stream } from "effect"
-import { visibleJson } from "../../domain/displayText.ts"
+import { escapeHiddenInJson } from "../../domain/displayText.ts"
 import { AuditService, EventType, InvalidInput, type RecordedEvent } from "../../index.ts"
 import { agentTool } from "../AgentTool.ts"
 import { card, whole } from "../parameters.ts"
@@ -78,7 +78,7 @@ const described = (event: RecordedEvent): ReadonlyArray<Words> => {
 
 /** An event's data as JSON, and how many characters it has where that is not all of them. */
 const dataOf = ({ data }: RecordedEvent): { readonly data: string; readonly characters?: number } => {
-  const json = visibleJson(JSON.stringify(data))
+  const json = escapeHiddenInJson(JSON.stringify(data))
   const { next, text } = pieceOf(json, 0, dataShown)
   return next === undefined ? { data: text } : { data: text, characters: json.length }
 }

@@ -2,7 +2,7 @@ import { PgClient } from "@effect/sql-pg"
 import { Clock, Context, Duration, Effect, Layer, Option, Queue, Schema, type Scope } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { CardId } from "../../domain/CardId.ts"
-import { unhurried } from "../../sql/AnswerTimeout.ts"
+import { withoutAnswerTimeout } from "../../sql/AnswerTimeout.ts"
 import { arrayLiteral } from "../../sql/arrayLiteral.ts"
 import { Position } from "../../events/RecordedEvent.ts"
 import { BacklogSchema } from "../../sql/SchemaName.ts"
@@ -134,7 +134,7 @@ export class Erasures extends Context.Service<
 
       const removeOnce = Effect.fnUntraced(function* (options: RemovalOptions) {
         let covered: ReadonlyArray<bigint> = []
-        yield* unhurried(
+        yield* withoutAnswerTimeout(
           rewriteTables({
             sql,
             schema,
@@ -147,7 +147,7 @@ export class Erasures extends Context.Service<
             })
           })
         )
-        if (isEmbedded && !(yield* unhurried(recycleWal(sql)))) {
+        if (isEmbedded && !(yield* withoutAnswerTimeout(recycleWal(sql)))) {
           return yield* new RemovalPending({
             schema,
             problem: "files of the write-ahead log from before could not be removed. Run `backlog doctor --fix` again."

@@ -5,7 +5,7 @@ import { type EventParts, redactedText } from "../../domain/Event.ts"
 import { type Redact, redact } from "../../domain/Redaction.ts"
 import { CardNotFound } from "../../domain/Rejection.ts"
 import type { EventLog } from "../../events/EventLog.ts"
-import { heldPartsOf } from "../../events/StoredEvent.ts"
+import { erasableParts } from "../../events/StoredEvent.ts"
 import { footprintOfCard } from "../../projections/Footprint.ts"
 import type { ReadModel } from "../../projections/ReadModel.ts"
 import { forgetBeside, lockBeside } from "../../projections/besideSchema.ts"
@@ -14,7 +14,7 @@ import { foldCards, type ReadFailure } from "../../projections/foldCards.ts"
 import type { Erasure, Erasures } from "./Erasures.ts"
 import { forgetDigests } from "../commands/Receipts.ts"
 import { sendInOrder } from "../../sql/bulkStatements.ts"
-import { inTransaction, readCommitted } from "../../sql/inTransaction.ts"
+import { inTransaction, beginReadCommitted } from "../../sql/inTransaction.ts"
 
 /** A card after a redaction, and what was erased of its events: nothing, when nothing was left to erase. */
 export interface ErasedCard {
@@ -53,7 +53,7 @@ export const redactCard = (
     const held = yield* Stream.runCollect(
       Stream.map(log.streams(Number.MAX_SAFE_INTEGER, [id]), (event) => ({
         version: event.version,
-        parts: heldPartsOf(event),
+        parts: erasableParts(event),
         isRedaction: event.type === "CardRedacted"
       }))
     )
@@ -98,4 +98,4 @@ export const redactCard = (
     yield* erasures.note(position, id)
     yield* sql.afterCommit(erasures.wake)
     return { card, erased }
-  }).pipe(inTransaction(sql), Effect.provideService(SqlClient.BeginTransaction, readCommitted))
+  }).pipe(inTransaction(sql), Effect.provideService(SqlClient.BeginTransaction, beginReadCommitted))

@@ -2,7 +2,7 @@ import { Effect, Result } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Redact } from "../../domain/Redaction.ts"
 import { type CardNotFound, CommandIdConflict } from "../../domain/Rejection.ts"
-import { inTransaction, readCommitted } from "../../sql/inTransaction.ts"
+import { inTransaction, beginReadCommitted } from "../../sql/inTransaction.ts"
 import type { ReadFailure } from "../../projections/foldCards.ts"
 import { digestsOf } from "../commands/commandDigests.ts"
 import { cardsOf, receiptOf, type ReceiptOutcome } from "../commands/Receipt.ts"
@@ -50,7 +50,7 @@ export const redactOnce = (
     return redacted
   }).pipe(
     inTransaction(sql),
-    Effect.provideService(SqlClient.BeginTransaction, readCommitted),
+    Effect.provideService(SqlClient.BeginTransaction, beginReadCommitted),
     Effect.retry({ while: isUniqueViolation, times: maxTries - 1 })
   )
   return Effect.flatMap(once, (result) => Effect.fromResult<ErasedCard, CardNotFound | CommandIdConflict>(result))

@@ -1,6 +1,6 @@
 import type { Effect } from "effect"
 import type { SqlError } from "effect/sql"
-import { readCommitted } from "../../sql/inTransaction.ts"
+import { beginReadCommitted } from "../../sql/inTransaction.ts"
 import type { BatchFailed } from "./BatchFailed.ts"
 
 /** What a transaction has to do when all is loaded and decided. */
@@ -44,4 +44,4 @@ export const planOnceStatement = `SELECT ${batchSettings
   .map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', true)`)
   .join(", ")}`
 
-export const beginStatement = readCommitted
+export const beginStatement = beginReadCommitted

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto"
 import type { Schema } from "effect"
-import type { ClaimChoice, Command } from "../../domain/Command.ts"
+import type { ClaimFilter, Command } from "../../domain/Command.ts"
 import type { Redact } from "../../domain/Redaction.ts"
 import { erasableFields, jsonHash } from "../../events/ContentHash.ts"
 
@@ -56,7 +56,7 @@ const inStoredForm = (command: ReceiptedCommand): ReceiptedCommand => {
   }
 }
 
-const withStoredPriority = <A extends ClaimChoice>(claim: A): A => {
+const withStoredPriority = <A extends ClaimFilter>(claim: A): A => {
   if (claim.minPriority === undefined) return claim
   const { minPriority: minimumPriority, ...others } = claim
   return { ...others, minimumPriority } as unknown as A

@@ -1,5 +1,5 @@
 import { filesOf } from "../pglite/directoryPermissions.ts"
-import { quoted } from "../../domain/displayText.ts"
+import { quote } from "../../domain/displayText.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
 import type { DoctorFinding } from "./DoctorFinding.ts"
 
@@ -377,7 +377,7 @@ const tokens = ({ tokenOverlaps: of }: DoctorFacts) =>
     : orOk(
         of.map(({ actor, id, worker }) =>
           warning(
-            `Token ${id} belongs to ${quoted(actor)}, a name under the worker ${quoted(worker)}, who has a token too. Servers do not let the worker act for it.`,
+            `Token ${id} belongs to ${quote(actor)}, a name under the worker ${quote(worker)}, who has a token too. Servers do not let the worker act for it.`,
             `Create it again under another name, and revoke it: \`backlog token revoke ${id}\`.`
           )
         ),

@@ -1,7 +1,7 @@
 import { PgConnection } from "@effect/sql-pg"
 import { type Duration, Effect, Random } from "effect"
 import { SqlError } from "effect/sql"
-import { databaseWords } from "../../sql/databaseErrors.ts"
+import { databaseErrorText } from "../../sql/databaseErrors.ts"
 import { type ConnectionSettings, nameOfHost, type ServerHost, type TargetSessionAttrs } from "./connectionSettings.ts"
 
 /** What decides whether a session is one of those that are wanted. */
@@ -53,7 +53,7 @@ export const chooseHost = Effect.fnUntraced(function* (
     const state = yield* Effect.result(stateOf(host))
     if (state._tag === "Failure") {
       if (state.failure.reason._tag === "AuthenticationError") return yield* state.failure
-      reasons.push(`${nameOfHost(host)}: ${databaseWords(state.failure)}`)
+      reasons.push(`${nameOfHost(host)}: ${databaseErrorText(state.failure)}`)
     } else {
       if (isWanted[target](state.success)) return host
       second ??= host

@@ -9,7 +9,7 @@ import { probeMillis, type ServerTimeouts } from "./serverClient.ts"
 import { confirmed, sessionConnection } from "./sessionConnection.ts"
 import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
 import { sendInOrder } from "../../sql/bulkStatements.ts"
-import { databaseWords } from "../../sql/databaseErrors.ts"
+import { databaseErrorText } from "../../sql/databaseErrors.ts"
 
 /** How long a connection that was refused is not asked for again while another one serves. */
 const refusalMillis = 1_000
@@ -172,7 +172,7 @@ const longestSetting = 2 ** 31 - 1
 
 const failureOf = (error: SqlError.SqlError, isUnknown: boolean): BatchFailed => {
   const timedOut = isNoAnswer(error)
-  const why = databaseWords(error)
+  const why = databaseErrorText(error)
   if (isUnknown && error.reason._tag === "ConnectionError" && error.reason.operation !== "commit") {
     return new BatchFailed({ error: mayHaveCommitted(why), mayHaveCommitted: true, timedOut })
   }

@@ -1,7 +1,7 @@
 import type { PgClient } from "@effect/sql-pg"
 import { Duration, Effect, Redacted, Result } from "effect"
 import { SqlError } from "effect/sql"
-import { databaseWords } from "../../sql/databaseErrors.ts"
+import { databaseErrorText } from "../../sql/databaseErrors.ts"
 import { createConnection, isIP } from "node:net"
 import { userInfo } from "node:os"
 import { Duplex } from "node:stream"
@@ -119,7 +119,7 @@ const openStream = (
 ): Duplex => {
   if (Result.isFailure(chosen)) {
     const { failure } = chosen
-    const words = databaseWords(failure)
+    const words = databaseErrorText(failure)
     const all = words === failure.message ? words : `${failure.message}: ${words}`
     return new Duplex({ read: () => {}, write: () => {} }).destroy(new Error(all))
   }

@@ -2,11 +2,11 @@ import { PgClient, PgConnection } from "@effect/sql-pg"
 import { Cause, Duration, Effect, Layer, Option, Queue } from "effect"
 import type { SqlError } from "effect/sql"
 import { commitChannel, CommitListener } from "../../events/CommitListener.ts"
-import { disclosableCause } from "../../sql/sanitize.ts"
+import { sanitizeCause } from "../../sql/sanitize.ts"
 import { hasOneSession } from "../hasOneSession.ts"
 import { SessionWatch } from "../postgres/ConnectionMonitor.ts"
 import { BacklogSchema } from "../../sql/SchemaName.ts"
-import { readOnlyTransaction } from "../../sql/databaseErrors.ts"
+import { readOnlyTransactionCode } from "../../sql/databaseErrors.ts"
 
 /** How long to wait before listening again when the connection broke. */
 const pause = Duration.seconds(1)
@@ -49,7 +49,7 @@ export const layerCommitNotifications: Layer.Layer<never> = Layer.effect(
           Effect.as(pause),
           Effect.catchCause((cause) =>
             Effect.as(
-              Effect.logDebug("Listening for commits is tried again.", disclosableCause(cause)),
+              Effect.logDebug("Listening for commits is tried again.", sanitizeCause(cause)),
               isOfStandby(cause) ? standbyPause : pause
             )
           ),
@@ -68,7 +68,7 @@ const none = { listen: () => Effect.void }
 const isOfStandby = (cause: Cause.Cause<SqlError.SqlError>): boolean =>
   Option.exists(Cause.findErrorOption(cause), ({ reason }) => {
     const { cause: of } = reason
-    return typeof of === "object" && of !== null && "code" in of && of.code === readOnlyTransaction
+    return typeof of === "object" && of !== null && "code" in of && of.code === readOnlyTransactionCode
   })
 
 /** The connection of a listener sends nothing, so only a statement shows whether the server is still there. */
