@@ -13,10 +13,10 @@ const callsBefore = 50
 export const auditOperations = async ({ build, directory, logFile, size }) => {
   const load = (path) => import(pathToFileURL(join(build, path)).href)
   const { AuditService, LogFileCheck } = await load("index.js")
-  const { linesOf } = await load("import/lines.js")
+  const { readLines } = await load("import/readLines.js")
   const middle = Math.floor(size.events / 2)
 
-  const lines = () => linesOf(createReadStream(logFile))
+  const lines = () => readLines(createReadStream(logFile))
   const audit = (use) => Effect.flatMap(AuditService, use)
   const expect = (what, found, expected) => {
     if (found !== expected) throw new Error(`${what}: ${found} instead of ${expected}`)

@@ -296,14 +296,14 @@ const mutations = [
   },
   {
     name: "that the reason of an attempt has no token",
-    file: "src/worker/failureText.ts",
+    file: "src/worker/workOnCard.ts",
     find: "redactSecrets(textOf(error))",
     replace: "textOf(error)",
     tests: told
   },
   {
     name: "that what a worker logs has no token",
-    file: "src/worker/Crew.ts",
+    file: "src/worker/WorkerState.ts",
     find: '"What a worker tells was not taken.", sanitizeCause(cause)',
     replace: '"What a worker tells was not taken.", cause',
     tests: told
@@ -438,7 +438,7 @@ const mutations = [
   },
   {
     name: "that a line of beads is kept exactly",
-    file: "src/import/beads.ts",
+    file: "src/import/readBeads.ts",
     find: "const parsed = parseExactJson(line)",
     replace:
       'const parsed = Result.try(() => JSON.parse(line) as unknown).pipe(Result.mapError(() => ({ at: 1, pointer: "", problem: "" })))',

@@ -6,8 +6,8 @@ import { duration } from "./times.ts"
 
 /** What happens while a worker works, in a line. */
 export const describeWorkerEvent = (event: WorkerEvent): string => {
-  if (event._tag === "Ending") return "Ending: no more cards are begun with, and those at work may go on for a while."
-  if (event._tag === "Trouble") {
+  if (event._tag === "Stopping") return "Ending: no more cards are begun with, and those at work may go on for a while."
+  if (event._tag === "Unavailable") {
     return `The database cannot be asked, and is asked again in ${duration(event.retryAfterMillis / 1000)}: ${oneLine(databaseErrorText(event.error))}`
   }
   return `${oneLine(event.card.id)}  ${whatBecameOf(event)}`
@@ -27,7 +27,7 @@ const whatBecameOf = (event: Extract<WorkerEvent, { readonly card: Card }>): str
       return `blocked. ${oneLine(event.reason)}`
     case "Lost":
       return `lost: ${oneLine(event.reason)}`
-    case "GivenBack":
+    case "Released":
       return `given back. ${oneLine(event.reason)}`
   }
 }

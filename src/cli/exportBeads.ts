@@ -1,5 +1,5 @@
 import { Effect, Stream } from "effect"
-import { beadsOfCard } from "../import/beadsOfCard.ts"
+import { encodeBeads } from "../import/encodeBeads.ts"
 import { AuditService } from "../index.ts"
 import type { Host } from "./Host.ts"
 import { progressBar, withoutProgress } from "./progressBar.ts"
@@ -22,7 +22,7 @@ const issues = Effect.gen(function* () {
       notCarriedOver: Object.fromEntries([...lost].sort(([left], [right]) => (left < right ? -1 : 1)))
     }),
     lines: Stream.map(backlog.cards(), (card) => {
-      const issue = beadsOfCard(card)
+      const issue = encodeBeads(card)
       for (const what of issue.lost) lost.set(what, (lost.get(what) ?? 0) + 1)
       written++
       return issue.line

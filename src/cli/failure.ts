@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { CliError } from "effect/cli"
+import { ImportRefused } from "../import/ImportPlan.ts"
 import {
   AccessTokenConflict,
   AccessTokenNotFound,
@@ -18,18 +19,17 @@ import {
   LogFileRefused,
   MigrationRefused,
   MomentNotReached,
+  ReadOnlyReplica,
   RebuildBlocked,
   RebuildRefused,
   RebuildSuperseded,
-  RemovalPending,
-  ReadOnlyReplica,
   Rejection,
+  RemovalPending,
   ReplicaBehind,
   ReplicaConflict,
   UndecodableEvent
 } from "../index.ts"
 import { ServeRefused } from "../http/errors.ts"
-import { ImportRefused } from "../import/ImportRefused.ts"
 import { ConsumerNotFound, NotParked } from "./ConsumerNotFound.ts"
 import { DatabaseFailed, DatabaseUnavailable, NotPermitted } from "./DatabaseUnavailable.ts"
 import { FileExists, FileNotWritten } from "./FileNotWritten.ts"

@@ -1,9 +1,9 @@
 import { Effect, Stream } from "effect"
 import { createReadStream } from "node:fs"
 import { access, constants, stat } from "node:fs/promises"
-import { pagesOfLines } from "../import/pagesOfLines.ts"
-import { InvalidInput } from "../index.ts"
 import { Host } from "./Host.ts"
+import { readLinePages } from "../import/readLines.ts"
+import { InvalidInput } from "../index.ts"
 
 /** The lines of the file that an argument names, read as they are taken; `-` stands for standard input. */
 export const linesOfFile = Effect.fnUntraced(function* (file: string) {
@@ -12,7 +12,7 @@ export const linesOfFile = Effect.fnUntraced(function* (file: string) {
   const unreadable = cannotBeRead(file)
   return Stream.suspend(() =>
     Stream.flattenArray(
-      Stream.fromAsyncIterable(pagesOfLines(file === "-" ? stdin : createReadStream(file)), unreadable)
+      Stream.fromAsyncIterable(readLinePages(file === "-" ? stdin : createReadStream(file)), unreadable)
     )
   )
 })

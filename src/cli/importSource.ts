@@ -1,20 +1,18 @@
 import { Effect, Layer, Stream } from "effect"
 import { createReadStream } from "node:fs"
 import { basename, resolve } from "node:path"
-import type { ImportFormat } from "../import/ImportReport.ts"
-import type { Source } from "../import/Issue.ts"
-import { readBacklogMd } from "../import/readBacklogMd.ts"
-import { readBeads } from "../import/readBeads.ts"
-import { readTable } from "../import/readTable.ts"
-import { readTaskMaster } from "../import/readTaskMaster.ts"
-import { SourceUnreadable } from "../import/SourceUnreadable.ts"
-import { parseTableName } from "../import/tableName.ts"
-import { type InitialStatus, plainWord, type StatusMap } from "../import/words.ts"
-import { InvalidInput } from "../index.ts"
-import { otherServer } from "./database.ts"
 import { databaseTrouble } from "./DatabaseUnavailable.ts"
 import { Host } from "./Host.ts"
+import { otherServer } from "./database.ts"
 import { readText } from "./textInput.ts"
+import type { ImportFormat } from "../import/ImportReport.ts"
+import { type Source, SourceUnreadable } from "../import/Source.ts"
+import { type InitialStatus, normalizeWord, type StatusMap } from "../import/fields.ts"
+import { readBacklogMd } from "../import/readBacklogMd.ts"
+import { readBeads } from "../import/readBeads.ts"
+import { parseTableName, readTable } from "../import/readTable.ts"
+import { readTaskMaster } from "../import/readTaskMaster.ts"
+import { InvalidInput } from "../index.ts"
 
 /** The longest `tasks.json` that is read, in bytes. */
 const longestTasksFile = 64 * 1024 * 1024
@@ -103,7 +101,7 @@ const statusMapOf = (format: ImportFormat, given: ReadonlyArray<string>): Effect
   const map = new Map<string, InitialStatus>()
   for (const entry of given) {
     const at = entry.lastIndexOf("=")
-    const [word, status] = [plainWord(entry.slice(0, Math.max(0, at))), entry.slice(at + 1).trim()]
+    const [word, status] = [normalizeWord(entry.slice(0, Math.max(0, at))), entry.slice(at + 1).trim()]
     if (word === "" || !initialStatuses.has(status)) {
       return Effect.fail(
         new InvalidInput({

@@ -7,8 +7,7 @@ import { BacklogApi } from "./api/BacklogApi.ts"
 import { told, type Unauthorized, withDatabaseTrouble } from "./errors.ts"
 import { handleCommand, ifStillValid } from "./handleCommand.ts"
 import { endingInProblem, eventStream, started, startedStream, withProgress } from "./responseStreams.ts"
-import type { Line } from "../import/lines.ts"
-import { pagesOfLines } from "../import/pagesOfLines.ts"
+import { type Line, readLinePages } from "../import/readLines.ts"
 import {
   AuditService,
   type CardAt,
@@ -32,7 +31,7 @@ const linesOfBody = (
   body: Stream.Stream<Uint8Array, unknown>
 ): Stream.Stream<Line, InvalidInput | Unauthorized | SqlError.SqlError> =>
   Stream.suspend(() => {
-    const pages = pagesOfLines(Stream.toAsyncIterable(body))
+    const pages = readLinePages(Stream.toAsyncIterable(body))
     const next = Effect.suspend(() => {
       const promise = pages.next()
       const page = Effect.tryPromise({ try: () => promise, catch: () => brokenOff })

@@ -1,5 +1,21 @@
+import { Schema } from "effect"
 import type { LeftOut } from "./ImportReport.ts"
-import type { HeldThere } from "./Issue.ts"
+import type { SourceClaim } from "./Source.ts"
+
+/** How many problems the message names. */
+const named = 5
+
+/** An import that was to be strict has issues that would be left out. Nothing was written. */
+export class ImportRefused extends Schema.TaggedError<ImportRefused>()("ImportRefused", {
+  file: Schema.String,
+  problems: Schema.Array(Schema.Struct({ line: Schema.Int, place: Schema.String, problem: Schema.String }))
+}) {
+  override get message(): string {
+    const lines = this.problems.slice(0, named).map(({ place, problem }) => `${place}: ${problem}`)
+    const more = this.problems.length - lines.length
+    return [`Nothing was imported from ${this.file}:`, ...lines, ...(more > 0 ? [`and ${more} more`] : [])].join("\n  ")
+  }
+}
 
 /** A card that an import is going to make, unless it is there already: all but its texts. */
 export interface PlannedCard {
@@ -11,7 +27,7 @@ export interface PlannedCard {
   readonly digest: string
   /** What the issue says anything of, besides what each does. */
   readonly says: { readonly time: boolean; readonly key: boolean }
-  readonly claim: HeldThere | undefined
+  readonly claim: SourceClaim | undefined
   readonly notCarriedOver: ReadonlyArray<string>
 }
 

@@ -3,7 +3,7 @@ import { DateTime } from "effect"
 import { createHash } from "node:crypto"
 import { jsonEquals } from "../domain/Json.ts"
 import type { Card } from "../index.ts"
-import type { Issue } from "./Issue.ts"
+import type { Issue } from "./Source.ts"
 
 /** What an import says of a card, but for its dependencies and its status. */
 export type CardContent = Issue["card"]
@@ -51,14 +51,14 @@ const digest = (comparable: Comparable): string =>
     .toString("base64url", 0, digestBytes)
 
 /** Stands for what an issue says, so that it need not be kept: 144 bits of a hash. */
-export const digestOfContent = (content: CardContent): string => digest(ofContent(content))
+export const digestContent = (content: CardContent): string => digest(ofContent(content))
 
 /** The same of a card, as far as the issue says anything: of its time and its idempotency key it may say nothing. */
-export const digestOfCard = (card: Card, says: { readonly time: boolean; readonly key: boolean }): string =>
+export const digestCard = (card: Card, says: { readonly time: boolean; readonly key: boolean }): string =>
   digest(ofCard(card, { createdAt: says.time ? 0 : null, idempotencyKey: says.key ? "" : null }))
 
 /** In which of these fields a card is not what an issue says. */
-export const differingContent = (content: CardContent, card: Card): ReadonlyArray<string> => {
+export const compareContent = (content: CardContent, card: Card): ReadonlyArray<string> => {
   const said = ofContent(content)
   const found = ofCard(card, said)
   return (Object.keys(said) as ReadonlyArray<keyof Comparable>).filter(

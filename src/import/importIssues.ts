@@ -1,12 +1,11 @@
 import { DateTime, Effect, Option, Stream } from "effect"
-import { formatPath } from "../domain/Rejection.ts"
 import { maxCardsAtOnce } from "../domain/Command.ts"
+import { formatPath } from "../domain/Rejection.ts"
+import { type ImportPlan, ImportRefused, type PlannedCard } from "./ImportPlan.ts"
+import type { Source, SourceRecord } from "./Source.ts"
+import { compareContent, digestCard } from "./cardDigest.ts"
+import { makeReport, type Outcome } from "./reportImport.ts"
 import { BacklogService, type Card, type NewCard } from "../index.ts"
-import { digestOfCard, differingContent } from "./cardDigest.ts"
-import { ImportRefused } from "./ImportRefused.ts"
-import type { Source, SourceRecord } from "./Issue.ts"
-import type { ImportPlan, PlannedCard } from "./ImportPlan.ts"
-import { type Outcome, reportOf } from "./reportImport.ts"
 
 /** Cards that one transaction creates, and the most characters in their bodies. */
 const cardsAtOnce = 500
@@ -25,7 +24,7 @@ export interface ImportOptions {
 }
 
 /** Refuses a plan that leaves out anything but tombstones, or ends a claim that is held in the source. */
-export const refuseLosses = <E, R>(plan: ImportPlan, source: Source<E, R>): Effect.Effect<void, ImportRefused> => {
+export const checkStrict = <E, R>(plan: ImportPlan, source: Source<E, R>): Effect.Effect<void, ImportRefused> => {
   const problems = [
     ...plan.malformed,
     ...plan.leftOut
@@ -76,7 +75,7 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
   options: ImportOptions
 ) {
   const backlog = yield* BacklogService
-  if (options.strict) yield* refuseLosses(plan, source)
+  if (options.strict) yield* checkStrict(plan, source)
   const correlationId = correlationIdOf(source.name, yield* DateTime.now)
   const outcome: Outcome = { taken: [], unchanged: 0, differing: [], leftOut: [], targets: new Set() }
 
@@ -175,7 +174,7 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
     })
     yield* flush
   }
-  return reportOf(source, plan, outcome, outcome.taken.length === 0 ? null : correlationId)
+  return makeReport(source, plan, outcome, outcome.taken.length === 0 ? null : correlationId)
 })
 
 /**
@@ -207,11 +206,11 @@ const existingCards = Effect.fnUntraced(function* (plan: ImportPlan, outcome: Ou
 })
 
 const isAsPlanned = (planned: PlannedCard, card: Card): boolean =>
-  otherDifferences(planned, card).length === 0 && digestOfCard(card, planned.says) === planned.digest
+  otherDifferences(planned, card).length === 0 && digestCard(card, planned.says) === planned.digest
 
 /** In which fields a card is not what the source says. */
 const differences = (planned: PlannedCard, said: Wanted["card"], card: Card): ReadonlyArray<string> => [
-  ...differingContent(said, card),
+  ...compareContent(said, card),
   ...otherDifferences(planned, card)
 ]
 

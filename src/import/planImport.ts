@@ -3,14 +3,13 @@ import type { CardId } from "../domain/CardId.ts"
 import { findCycle } from "../domain/DependencyGraph.ts"
 import { formatPath } from "../domain/Rejection.ts"
 import { isName } from "../domain/Text.ts"
-import { NewCard } from "../index.ts"
-import { digestOfContent } from "./cardDigest.ts"
-import { implyEdges } from "./impliedEdges.ts"
+import { type ImportPlan, ImportRefused, type MalformedLine, type PlannedCard } from "./ImportPlan.ts"
 import type { LeftOut, LeftOutReason } from "./ImportReport.ts"
-import { ImportRefused } from "./ImportRefused.ts"
-import { inOneLine } from "./inOneLine.ts"
-import type { ImportPlan, MalformedLine, PlannedCard } from "./ImportPlan.ts"
-import type { Issue, Source, SourceRecord } from "./Issue.ts"
+import type { Issue, Source, SourceRecord } from "./Source.ts"
+import { digestContent } from "./cardDigest.ts"
+import { describeSchemaError } from "./fields.ts"
+import { implyEdges } from "./implyEdges.ts"
+import { NewCard } from "../index.ts"
 
 /** How many issues one import takes: of each some hundred bytes are kept in memory. */
 export const maxIssues = 2_000_000
@@ -43,7 +42,7 @@ export const planImport = Effect.fnUntraced(function* <E, R>(source: Source<E, R
 })
 
 /** The plan of records that are at hand. */
-export const planOf = (
+export const planRecords = (
   records: Iterable<SourceRecord>,
   placeOf: Source["placeOf"] = (line) => `line ${line}`
 ): ImportPlan => {
@@ -111,7 +110,7 @@ class Planner {
     const problem =
       issue.problem ??
       Result.match(decodeNewCard(issue.card), {
-        onFailure: (error) => inOneLine(error.message),
+        onFailure: (error) => describeSchemaError(error.message),
         onSuccess: () => undefined
       })
     if (problem !== undefined) return this.#leave(line, id, "refused", problem)
@@ -122,7 +121,7 @@ class Planner {
     this.#candidates.set(id, {
       line,
       status: issue.card.status ?? "ready",
-      digest: digestOfContent(issue.card),
+      digest: digestContent(issue.card),
       says: saysOf(issue.card.occurredAt !== undefined, key !== undefined),
       claim: issue.claim,
       parent: issue.parent,

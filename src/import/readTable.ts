@@ -1,10 +1,35 @@
 import { Effect, Option, Result, type Scope, Stream } from "effect"
 import { SqlClient, type SqlConnection, type SqlError } from "effect/sql"
-import type { Source, SourceRecord } from "./Issue.ts"
-import { SourceUnreadable } from "./SourceUnreadable.ts"
-import { quotedName, type TableName } from "./tableName.ts"
-import { issueOfRow, type TableColumn, tableColumns, type TableRow } from "./tableRow.ts"
-import type { StatusMap } from "./words.ts"
+import { type Source, type SourceRecord, SourceUnreadable } from "./Source.ts"
+import type { StatusMap } from "./fields.ts"
+import { decodeRow, type TableColumn, tableColumns, type TableRow } from "./tableRow.ts"
+
+/** The name of a table as it is written: `tasks`, `public.tasks`, with double quotes where a part has a dot in it. */
+interface TableName {
+  /** For a statement, every part in double quotes: nothing in it can be anything but a name. */
+  readonly quoted: string
+}
+
+const part = /(?:"((?:[^"]|"")*)"|([^".]+))/y
+
+/** Reads a table's name, or answers `undefined` when it is none. Letters stay as they are: `Tasks` is not `tasks`. */
+export const parseTableName = (written: string): TableName | undefined => {
+  const parts: Array<string> = []
+  let at = 0
+  do {
+    part.lastIndex = at
+    const match = part.exec(written)
+    if (match === null) return undefined
+    const name = match[1]?.replaceAll('""', '"') ?? match[2] ?? ""
+    if (name === "" || name.includes("\u0000")) return undefined
+    parts.push(name)
+    at = part.lastIndex
+  } while (written[at++] === ".")
+  return at <= written.length || parts.length > 2 ? undefined : { quoted: parts.map(quoteIdentifier).join(".") }
+}
+
+/** A name for a statement. */
+const quoteIdentifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 /** Rows that are fetched at once. */
 const rowsAtOnce = 500
@@ -38,8 +63,8 @@ export const readTable = Effect.fnUntraced(function* (
   const others = columns.filter((column) => !isKnown(column))
   const statement = [
     `DECLARE backlog_import NO SCROLL CURSOR FOR SELECT ${[
-      ...known.map((column, index) => `pg_catalog.to_json(t.${quotedName(column)})::text AS k${index}`),
-      ...others.map((column, index) => `(t.${quotedName(column)} IS NOT NULL) AS o${index}`)
+      ...known.map((column, index) => `pg_catalog.to_json(t.${quoteIdentifier(column)})::text AS k${index}`),
+      ...others.map((column, index) => `(t.${quoteIdentifier(column)} IS NOT NULL) AS o${index}`)
     ].join(", ")}`,
     // Of rows with the same id, the one that was written first comes first, where the database can tell.
     `FROM ${table.quoted} AS t ORDER BY t."id"::text COLLATE "C", ${hasPlaces ? "t.ctid" : `t."title"::text COLLATE "C"`}`
@@ -50,7 +75,7 @@ export const readTable = Effect.fnUntraced(function* (
     others: others.filter((_, index) => values[`o${index}`] === true)
   })
   const recordOf = (values: Readonly<Record<string, unknown>>, line: number): SourceRecord =>
-    Result.match(issueOfRow(rowOf(values), now, statuses), {
+    Result.match(decodeRow(rowOf(values), now, statuses), {
       onFailure: (problem): SourceRecord => ({ _tag: "Malformed", line, problem }),
       onSuccess: (issue): SourceRecord => ({ _tag: "Issue", line, issue })
     })

@@ -1,10 +1,196 @@
-import { Effect, Result } from "effect"
+import { Effect, Result, Schema } from "effect"
 import { describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
-import type { Source } from "./Issue.ts"
-import { sourceOf } from "./sourceOf.ts"
-import { SourceUnreadable } from "./SourceUnreadable.ts"
-import { tasksOf } from "./taskMaster.ts"
-import type { StatusMap } from "./words.ts"
+import {
+  type Issue,
+  makeSource,
+  type PlacedRecord,
+  type Source,
+  type SourceRecord,
+  SourceUnreadable
+} from "./Source.ts"
+import { describeSchemaError, isEmpty, joinSections, parsePriority, parseStatus, type StatusMap } from "./fields.ts"
+
+/** The list of tasks that task-master has when it is told of none; its tasks keep their ids as they are. */
+const mainTag = "master"
+
+/** How urgent a task is that says nothing of it. */
+const usualPriority = "medium"
+
+const OptionalText = Schema.optional(Schema.NullOr(Schema.String))
+const Id = Schema.Union([Schema.Int, Schema.String])
+
+/** What is read of a task, and of a subtask. */
+const TaskFields = Schema.Struct({
+  id: Id,
+  title: Schema.String,
+  description: OptionalText,
+  details: OptionalText,
+  testStrategy: OptionalText,
+  acceptanceCriteria: OptionalText,
+  priority: OptionalText,
+  status: OptionalText,
+  dependencies: Schema.optional(Schema.NullOr(Schema.Array(Id))),
+  subtasks: Schema.optional(Schema.NullOr(Schema.Array(Schema.Unknown)))
+})
+
+const decodeTask = Schema.decodeUnknownResult(TaskFields)
+
+const known = new Set(Object.keys(TaskFields.fields))
+
+/** A task that is to be looked at, with what its parts and its place are called by. */
+interface Visit {
+  readonly task: unknown
+  readonly place: string
+  readonly parent: Parent | undefined
+}
+
+/** The task that a subtask is part of. */
+interface Parent {
+  readonly id: string
+  readonly parts: ReadonlySet<string>
+  /** How urgent it is, and so its parts that say nothing of it. */
+  readonly priority: string
+}
+
+/**
+ * The tasks of a `tasks.json`, subtasks after the task that they are part of; or why it is none. It has lists of tasks by
+ * tag, or, from before there were tags, one list.
+ */
+export const decodeTasks = (json: unknown, statuses: StatusMap): Result.Result<ReadonlyArray<PlacedRecord>, string> => {
+  if (!isObject(json)) return Result.fail("it is not a JSON object")
+  const lists = Array.isArray(json["tasks"]) ? { [mainTag]: json } : json
+  if (!Object.values(lists).some((list) => isObject(list) && Array.isArray(list["tasks"]))) {
+    return Result.fail('it has no list of tasks: {"master":{"tasks":[…]}} or {"tasks":[…]} is expected')
+  }
+  const found: Array<PlacedRecord> = []
+  const add = (place: string, record: (line: number) => SourceRecord): void => {
+    found.push({ place, record: record(found.length + 1) })
+  }
+  for (const [tag, list] of Object.entries(lists)) {
+    if (isObject(list) && Array.isArray(list["tasks"])) addTasks(tag, list["tasks"], statuses, add)
+    else if (!isEmpty(list)) {
+      add(`key ${JSON.stringify(tag)}`, (line) => ({ _tag: "Malformed", line, problem: "it is no list of tasks" }))
+    }
+  }
+  return Result.succeed(found)
+}
+
+const addTasks = (
+  tag: string,
+  tasks: ReadonlyArray<unknown>,
+  statuses: StatusMap,
+  add: (place: string, record: (line: number) => SourceRecord) => void
+): void => {
+  const scope: Scope = {
+    tag,
+    statuses,
+    topLevel: new Set(tasks.map(idOf).filter((id) => id !== undefined))
+  }
+  const where = tag === mainTag ? "" : ` of the list ${JSON.stringify(tag)}`
+  const placeOf = (id: string | undefined, index: number) =>
+    id === undefined ? `task number ${index + 1}${where}` : `task ${id}${where}`
+  const stack: Array<Visit> = tasks
+    .map((task, index) => ({ task, place: placeOf(idOf(task), index), parent: undefined }))
+    .reverse()
+  for (let visit = stack.pop(); visit !== undefined; visit = stack.pop()) {
+    const { parent, place, task } = visit
+    add(place, (line) => recordOf(line, task, parent, scope))
+    const subtasks = isObject(task) && Array.isArray(task["subtasks"]) ? task["subtasks"] : []
+    const own = idOf(task)
+    const id = own === undefined ? undefined : idUnder(parent?.id, own)
+    const priority = priorityWordOf(task) ?? parent?.priority ?? usualPriority
+    const parts = new Set(subtasks.map(idOf).filter((each) => each !== undefined))
+    const visits = subtasks.map((subtask: unknown, index): Visit => {
+      const part = idOf(subtask)
+      return {
+        task: subtask,
+        place:
+          id === undefined || part === undefined
+            ? `subtask number ${index + 1} of ${place}`
+            : placeOf(idUnder(id, part), index),
+        parent: id === undefined ? undefined : { id, parts, priority }
+      }
+    })
+    for (let index = visits.length - 1; index >= 0; index--) {
+      const next = visits[index]
+      if (next !== undefined) stack.push(next)
+    }
+  }
+}
+
+/** What is common to the tasks of one list. */
+interface Scope {
+  readonly tag: string
+  readonly statuses: StatusMap
+  readonly topLevel: ReadonlySet<string>
+}
+
+const recordOf = (line: number, task: unknown, parent: Visit["parent"], scope: Scope): SourceRecord =>
+  Result.match(decodeTask(task), {
+    onFailure: (error): SourceRecord => ({ _tag: "Malformed", line, problem: describeSchemaError(error.message) }),
+    onSuccess: (fields): SourceRecord => ({
+      _tag: "Issue",
+      line,
+      issue: issueOf(fields, task as Readonly<Record<string, unknown>>, parent, scope)
+    })
+  })
+
+const issueOf = (
+  task: typeof TaskFields.Type,
+  all: Readonly<Record<string, unknown>>,
+  parent: Visit["parent"],
+  scope: Scope
+): Issue => {
+  const word = task.status ?? "pending"
+  const status = parseStatus(word, scope.statuses)
+  const priority = parsePriority(task.priority ?? parent?.priority ?? usualPriority)
+  const named = (local: string): string => (scope.tag === mainTag ? local : `${scope.tag}/${local}`)
+  const id = named(idUnder(parent?.id, String(task.id)))
+  return {
+    id,
+    status: word,
+    card: {
+      id,
+      title: task.title,
+      body: joinSections(task.description, { Details: task.details }),
+      phase: scope.tag === mainTag ? null : scope.tag,
+      priority: "priority" in priority ? priority.priority : 0,
+      acceptance: isEmpty(task.acceptanceCriteria)
+        ? joinSections(task.testStrategy, {})
+        : joinSections(task.acceptanceCriteria, { "Test strategy": task.testStrategy }),
+      ...("problem" in status ? {} : status)
+    },
+    edges: (task.dependencies ?? []).map((to) => ({ to: named(dependencyOf(String(to), parent, scope)) })),
+    parent: parent === undefined ? undefined : named(parent.id),
+    problem: "problem" in status ? status.problem : "problem" in priority ? priority.problem : undefined,
+    notCarriedOver: Object.entries(all)
+      .filter(([name, value]) => !known.has(name) && !isEmpty(value))
+      .map(([name]) => name)
+  }
+}
+
+/** A subtask's number stands for a part of the same task where there is one, else for a task of the list. */
+const dependencyOf = (written: string, parent: Visit["parent"], { topLevel }: Scope): string => {
+  if (parent === undefined || written.includes(".")) return written
+  return !parent.parts.has(written) && topLevel.has(written) ? written : `${parent.id}.${written}`
+}
+
+/** Subtasks are numbered inside their task, as 2 or as 5.2. */
+const idUnder = (parent: string | undefined, own: string): string =>
+  parent === undefined || own.startsWith(`${parent}.`) ? own : `${parent}.${own}`
+
+const idOf = (task: unknown): string | undefined => {
+  const id = isObject(task) ? task["id"] : undefined
+  return typeof id === "string" || (typeof id === "number" && Number.isInteger(id)) ? String(id) : undefined
+}
+
+const priorityWordOf = (task: unknown): string | undefined => {
+  const word = isObject(task) ? task["priority"] : undefined
+  return typeof word === "string" ? word : undefined
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** Reads the text of a `tasks.json` of task-master. What is no JSON, or has no tasks, is refused as a whole. */
 export const readTaskMaster = (
@@ -19,11 +205,11 @@ export const readTaskMaster = (
           parseExactJson(text.replace(/^\ufeff/, "")),
           (problem) => `it is not JSON that can be kept: ${describeJsonProblem(problem)}`
         ),
-        (json) => tasksOf(json, statuses)
+        (json) => decodeTasks(json, statuses)
       ),
       {
         onFailure: (problem) => new SourceUnreadable({ problem: `${name} cannot be imported: ${problem}` }),
-        onSuccess: (placed) => sourceOf("task-master", name, placed)
+        onSuccess: (placed) => makeSource("task-master", name, placed)
       }
     )
   )

@@ -1,5 +1,5 @@
 import type { ImportReport, LeftOut } from "./ImportReport.ts"
-import type { Source } from "./Issue.ts"
+import type { Source } from "./Source.ts"
 import type { ImportPlan, PlannedCard } from "./ImportPlan.ts"
 
 /** What became of the planned cards. */
@@ -13,7 +13,7 @@ export interface Outcome {
 }
 
 /** What an import did, from what was planned and what became of it. */
-export const reportOf = <E, R>(
+export const makeReport = <E, R>(
   source: Source<E, R>,
   plan: ImportPlan,
   outcome: Outcome,

@@ -1,8 +1,7 @@
 import { DateTime, Option, Result } from "effect"
 import { describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
-import type { HeldThere, Issue } from "./Issue.ts"
-import { timeOf } from "./times.ts"
-import { isAtWork, priorityOf, type StatusMap, statusOf } from "./words.ts"
+import type { Issue, SourceClaim } from "./Source.ts"
+import { isInProgress, parsePriority, parseStatus, parseTime, type StatusMap } from "./fields.ts"
 
 /** The columns of a table that a card can be made of, or that the report tells of. */
 export const tableColumns = [
@@ -38,7 +37,7 @@ class Unusable extends Error {}
  * What a row says; or why nothing can be made of it, which is so when it has no id. `now` is the time of the database that
  * the row is in, in milliseconds.
  */
-export const issueOfRow = (row: TableRow, now: number, statuses: StatusMap): Result.Result<Issue, string> => {
+export const decodeRow = (row: TableRow, now: number, statuses: StatusMap): Result.Result<Issue, string> => {
   const problems: Array<string> = []
   const attempt = <A>(read: () => A, otherwise: A): A => {
     try {
@@ -55,9 +54,9 @@ export const issueOfRow = (row: TableRow, now: number, statuses: StatusMap): Res
   const id = text("id")
   if (id === null || id === "") return Result.fail(problems[0] ?? "its id is empty")
   const word = text("status") ?? "ready"
-  const status = statusOf(word, statuses)
+  const status = parseStatus(word, statuses)
   const priority = text("priority")
-  const urgency = priority === null ? { priority: 0 } : priorityOf(priority)
+  const urgency = priority === null ? { priority: 0 } : parsePriority(priority)
   if ("problem" in status) problems.push(status.problem)
   if ("problem" in urgency) problems.push(urgency.problem)
   const createdAt = time("created_at")
@@ -66,7 +65,7 @@ export const issueOfRow = (row: TableRow, now: number, statuses: StatusMap): Res
   const owner = text("claim_owner")
   const ttl = attempt(() => numberIn(row, "claim_ttl_seconds"), null)
   const attempts = attempt(() => numberIn(row, "attempts"), null)
-  const isClaimed = isAtWork(word) && "status" in status && status.status === "ready"
+  const isClaimed = isInProgress(word) && "status" in status && status.status === "ready"
 
   return Result.succeed({
     id,
@@ -126,7 +125,7 @@ const timeIn = (row: TableRow, column: TableColumn): DateTime.Utc | undefined =>
   const text = textOf(row, column)
   if (text === null || text === "") return undefined
   return Option.getOrThrowWith(
-    timeOf(text),
+    parseTime(text),
     () => new Unusable(`its ${column} is ${shown(text)}, which is no time of the calendar`)
   )
 }
@@ -166,7 +165,7 @@ const heldThere = (
   claimedAt: DateTime.Utc | undefined,
   ttlSeconds: number | null,
   now: number
-): HeldThere => {
+): SourceClaim => {
   const until =
     claimedAt === undefined || ttlSeconds === null ? undefined : DateTime.toEpochMillis(claimedAt) + ttlSeconds * 1000
   const date = until === undefined ? undefined : new Date(until)

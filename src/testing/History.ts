@@ -23,7 +23,7 @@ export interface History {
 }
 
 /** The times that the clock may have said to an operation, in order. */
-export const timesOf = ({ clock }: History, { invoked, responded }: Operation): ReadonlyArray<number> => {
+export const possibleTimes = ({ clock }: History, { invoked, responded }: Operation): ReadonlyArray<number> => {
   const first = clock.findLastIndex(({ stamp }) => stamp < invoked)
   return clock
     .slice(Math.max(0, first - 1))
@@ -31,7 +31,7 @@ export const timesOf = ({ clock }: History, { invoked, responded }: Operation): 
 }
 
 /** Whether two operations were under way at the same time. */
-export const overlap = (one: Operation, other: Operation): boolean =>
+export const overlaps = (one: Operation, other: Operation): boolean =>
   one.invoked < other.responded && other.invoked < one.responded
 
 /** Records a history as it happens. */

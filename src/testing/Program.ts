@@ -10,7 +10,7 @@ type Unsigned<C> = C extends unknown ? Omit<C, "actor" | "commandId" | "token" |
 export type TokenChoice = "held" | "from before a crash" | "guessed" | "none"
 
 /** What a worker wants. The card `held` is the one that it claimed last. */
-export type Wish = Unsigned<ModelCommand> & {
+export type CommandTemplate = Unsigned<ModelCommand> & {
   /** Which card is claimed next, when one is completed. */
   readonly claimNext?: ClaimFilter
   readonly token?: TokenChoice
@@ -19,7 +19,7 @@ export type Wish = Unsigned<ModelCommand> & {
 }
 
 /** What becomes of an answer: it is heard, it is lost on the way, or the worker hangs up while the command is under way. */
-export type Hearing = "heard" | "lost" | "cut"
+export type AnswerDelivery = "received" | "lost" | "interrupted"
 
 /** One thing that happens in a program. */
 export type Step =
@@ -33,12 +33,12 @@ export type Step =
   | { readonly _tag: "Crash"; readonly worker: string }
   /** A worker asks for something, at the same time as the step before when `together`. */
   | {
-      readonly _tag: "Ask"
+      readonly _tag: "Send"
       readonly worker: string
-      readonly wish: Wish
+      readonly template: CommandTemplate
       readonly withCommandId: boolean
-      readonly hearing: Hearing
-      readonly together: boolean
+      readonly delivery: AnswerDelivery
+      readonly concurrent: boolean
     }
   /**
    * A worker sends its last command once more: as it was; without its id, as a command of its own; or with the same id
@@ -48,7 +48,7 @@ export type Step =
       readonly _tag: "Retry"
       readonly worker: string
       readonly as: "same" | "new" | "changed"
-      readonly together: boolean
+      readonly concurrent: boolean
     }
 
 /** What several workers do, in the order in which they begin. */
@@ -79,16 +79,16 @@ const describeStep = (step: Step): string => {
       return "the backlog is restored as it was saved"
     case "Crash":
       return `${step.worker} crashes`
-    case "Ask": {
-      const { _tag, ...content } = step.wish
+    case "Send": {
+      const { _tag, ...content } = step.template
       return (
-        `${step.together ? "at the same time " : ""}${step.worker}: ${_tag} ${JSON.stringify(content)}` +
-        `${step.withCommandId ? ", with a command id" : ""}${step.hearing === "heard" ? "" : `, answer ${step.hearing}`}`
+        `${step.concurrent ? "at the same time " : ""}${step.worker}: ${_tag} ${JSON.stringify(content)}` +
+        `${step.withCommandId ? ", with a command id" : ""}${step.delivery === "received" ? "" : `, answer ${step.delivery}`}`
       )
     }
     case "Retry": {
       const how = { same: "", new: " without its id", changed: " with other content under its id" }[step.as]
-      return `${step.together ? "at the same time " : ""}${step.worker}: the last command again${how}`
+      return `${step.concurrent ? "at the same time " : ""}${step.worker}: the last command again${how}`
     }
   }
 }

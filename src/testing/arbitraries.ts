@@ -54,11 +54,11 @@ export const commandArbitrary = (pools: Pools = {}): Arbitrary.Arbitrary<ModelCo
   const Id = Schema.Literals(all.ids)
   const Worker = Schema.Literals(all.workers)
   const card = newCardFields(all)
-  const wish = { owner: Worker, ttlSeconds: maybe(Ttl), minPriority: maybe(Schema.Literals([0, 1])) }
+  const choice = { owner: Worker, ttlSeconds: maybe(Ttl), minPriority: maybe(Schema.Literals([0, 1])) }
   const kind = <Tag extends Command["_tag"], Fields extends Schema.Struct.Fields>(tag: Tag, fields: Fields) => {
-    const told = { ...fields, actor: Worker }
-    const withId = Schema.TaggedStruct(tag, { ...told, commandId: Schema.Literals(all.commandIds) })
-    return [Schema.TaggedStruct(tag, told), Schema.TaggedStruct(tag, told), withId]
+    const content = { ...fields, actor: Worker }
+    const withId = Schema.TaggedStruct(tag, { ...content, commandId: Schema.Literals(all.commandIds) })
+    return [Schema.TaggedStruct(tag, content), Schema.TaggedStruct(tag, content), withId]
   }
   return Arbitrary.schema(
     Schema.Union([
@@ -72,8 +72,8 @@ export const commandArbitrary = (pools: Pools = {}): Arbitrary.Arbitrary<ModelCo
         acceptance: maybe(Value)
       }),
       ...kind("Claim", { owner: Worker, id: Id, ttlSeconds: maybe(Ttl) }),
-      ...kind("Claim", wish),
-      ...kind("ClaimMany", { ...wish, limit: Schema.Literals([1, 2, 5]) }),
+      ...kind("Claim", choice),
+      ...kind("ClaimMany", { ...choice, limit: Schema.Literals([1, 2, 5]) }),
       ...kind("Renew", { id: Id, token: Token, ttlSeconds: maybe(Ttl) }),
       ...kind("Release", {
         id: Id,
@@ -91,7 +91,7 @@ export const commandArbitrary = (pools: Pools = {}): Arbitrary.Arbitrary<ModelCo
         token: maybe(Token),
         force: maybe(Schema.Boolean),
         result: maybe(Value),
-        claimNext: maybe(Schema.Struct(wish))
+        claimNext: maybe(Schema.Struct(choice))
       }),
       ...kind("Reopen", { id: Id })
     ])

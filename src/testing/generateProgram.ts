@@ -1,5 +1,5 @@
 import { defaultPools } from "./arbitraries.ts"
-import type { Hearing, Program, Step, TokenChoice, Wish } from "./Program.ts"
+import type { AnswerDelivery, Program, Step, TokenChoice, CommandTemplate } from "./Program.ts"
 import { type SeededRandom, seededRandom } from "./seededRandom.ts"
 
 const workers = ["w1", "w2", "w3"] as const
@@ -21,12 +21,12 @@ export const generateProgram = (seed: number, size: ProgramSize = {}): Program =
   const clocks = Object.fromEntries(workers.map((worker) => [worker, (random.below(13) - 6) * hour]))
   const steps: Array<Step> = [
     {
-      _tag: "Ask",
+      _tag: "Send",
       worker: "w1",
-      wish: { _tag: "CreateMany", cards: someCards(random) },
+      template: { _tag: "CreateMany", cards: someCards(random) },
       withCommandId: random.chance(20),
-      hearing: "heard",
-      together: false
+      delivery: "received",
+      concurrent: false
     }
   ]
   while (steps.length <= (size.steps ?? 12))
@@ -37,17 +37,17 @@ export const generateProgram = (seed: number, size: ProgramSize = {}): Program =
 /** Gives a card back for a while, and claims when that is over: steps that chance alone seldom puts together. */
 const comeBackLater = (random: SeededRandom): ReadonlyArray<Step> => {
   const asked = {
-    _tag: "Ask",
+    _tag: "Send",
     worker: random.pick(workers),
     withCommandId: false,
-    hearing: "heard",
-    together: false
+    delivery: "received",
+    concurrent: false
   } as const
   return [
-    { ...asked, wish: { _tag: "Claim" } },
-    { ...asked, wish: { _tag: "Release", id: "held", token: "held", retryAfterSeconds: 60 } },
+    { ...asked, template: { _tag: "Claim" } },
+    { ...asked, template: { _tag: "Release", id: "held", token: "held", retryAfterSeconds: 60 } },
     { _tag: "Advance", seconds: random.pick([59, 60]) },
-    { ...asked, wish: { _tag: "Claim" } }
+    { ...asked, template: { _tag: "Claim" } }
   ]
 }
 
@@ -55,16 +55,16 @@ const comeBackLater = (random: SeededRandom): ReadonlyArray<Step> => {
  * Makes a program of one worker that claims, completes and gives back, over thirty cards without dependencies whose
  * priorities change now and then: what tells most about the order of claims.
  */
-export const generateClaims = (seed: number, size: ProgramSize = {}): Program => {
+export const generateClaimProgram = (seed: number, size: ProgramSize = {}): Program => {
   const random = seededRandom(seed)
   const ids = Array.from({ length: 30 }, (_, index) => `c${index}`)
-  const ask = (wish: Wish): Step => ({
-    _tag: "Ask",
+  const ask = (template: CommandTemplate): Step => ({
+    _tag: "Send",
     worker: "w1",
-    wish,
+    template,
     withCommandId: false,
-    hearing: "heard",
-    together: false
+    delivery: "received",
+    concurrent: false
   })
   const cards = ids.map((id) => ({ id, title: "T", priority: random.below(4) }))
   const steps = [ask({ _tag: "CreateMany", cards })]
@@ -80,20 +80,21 @@ export const generateClaims = (seed: number, size: ProgramSize = {}): Program =>
 
 const someStep = (random: SeededRandom): Step => {
   const worker = random.pick(workers)
-  const together = random.chance(35)
+  const concurrent = random.chance(35)
   const kind = random.below(100)
   if (kind < 12) return { _tag: "Advance", seconds: random.pick([1, 1, 59, 60, 61, 900]) }
   if (kind < 17) return { _tag: "Crash", worker }
-  if (kind < 27) return { _tag: "Retry", worker, as: random.pick(["same", "same", "same", "new", "changed"]), together }
+  if (kind < 27)
+    return { _tag: "Retry", worker, as: random.pick(["same", "same", "same", "new", "changed"]), concurrent }
   const withCommandId = random.chance(45)
-  const hearing: Hearing = random.chance(80) ? "heard" : random.chance(80) ? "lost" : "cut"
+  const delivery: AnswerDelivery = random.chance(80) ? "received" : random.chance(80) ? "lost" : "interrupted"
   return {
-    _tag: "Ask",
+    _tag: "Send",
     worker,
-    wish: someWish(random),
+    template: chooseTemplate(random),
     withCommandId,
-    hearing,
-    together: together && hearing !== "cut"
+    delivery,
+    concurrent: concurrent && delivery !== "interrupted"
   }
 }
 
@@ -122,7 +123,7 @@ const someCards = (random: SeededRandom) => {
   })
 }
 
-const someWish = (random: SeededRandom): Wish => {
+const chooseTemplate = (random: SeededRandom): CommandTemplate => {
   const id = random.pick(idChoices)
   const mine = random.chance(75) ? "held" : id
   const held = random.pick<TokenChoice>(["held", "held", "held", "from before a crash", "guessed"])

@@ -4,15 +4,15 @@
  * @module
  */
 export { BacklogTestClock, layerTest, layerTestOver } from "../services/layers.ts"
-export { accept, agrees } from "./accept.ts"
+export { stepObserved, isSameOutcome } from "./stepObserved.ts"
 export { commandArbitrary, defaultPools, newCardArbitrary, type Pools } from "./arbitraries.ts"
-export { claimOrder, type ClaimOrderReport } from "./claimOrder.ts"
-export { type Asked, explainAnswers } from "./explainAnswers.ts"
-export { generateClaims, generateProgram, type ProgramSize } from "./generateProgram.ts"
+export { checkClaimOrder, type ClaimOrderReport } from "./checkClaimOrder.ts"
+export { type ObservedCommand, stepConcurrent } from "./stepObserved.ts"
+export { generateClaimProgram, generateProgram, type ProgramSize } from "./generateProgram.ts"
 export { type History, HistoryRecorder, type Operation } from "./History.ts"
-export { type BacklogState, invariants } from "./invariants.ts"
-export { linearizable, type LinearizableReport } from "./linearizable.ts"
-export { LogCheck } from "./LogCheck.ts"
+export { type BacklogState, checkInvariants } from "./checkInvariants.ts"
+export { checkLinearizability, type LinearizabilityReport } from "./checkLinearizability.ts"
+export { LogChecker } from "./LogChecker.ts"
 export {
   emptyModel,
   type Model,
@@ -24,11 +24,18 @@ export {
   type ModelReceipt,
   type ModelRejection
 } from "./Model.ts"
-export { explainCard, listCards, type ModelListOptions, statsOf, whyNothingClaimable } from "./modelQueries.ts"
-export { observe } from "./observe.ts"
-export { describeProgram, type Hearing, type Program, type Step, type TokenChoice, type Wish } from "./Program.ts"
+export { explainCard, listCards, type ModelListOptions, computeStats, whyNothingClaimable } from "./modelQueries.ts"
+export { execute } from "./execute.ts"
+export {
+  describeProgram,
+  type AnswerDelivery,
+  type Program,
+  type Step,
+  type TokenChoice,
+  type CommandTemplate
+} from "./Program.ts"
 export { runConcurrently, type RunConcurrentlyOptions } from "./runConcurrently.ts"
-export { type ProgramFailure, type ProgramResult, type Restoring, runProgram } from "./runProgram.ts"
-export { shrink } from "./shrink.ts"
-export { SimulationFailed, type SimulateOptions, type Simulated, simulate } from "./simulate.ts"
+export { type ProgramFailure, type ProgramResult, type Backup, runProgram } from "./runProgram.ts"
+export { shrink } from "./simulate.ts"
+export { SimulationFailed, type SimulateOptions, type SimulationReport, simulate } from "./simulate.ts"
 export { step } from "./step.ts"

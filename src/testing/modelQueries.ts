@@ -47,7 +47,7 @@ export const listCards = (
     .sort(byClaimOrder)
 
 /** The counts, as `BacklogService.stats` answers them at `now`, in milliseconds since 1970. */
-export const statsOf = (model: Pick<Model, "cards">, now: number): Stats => {
+export const computeStats = (model: Pick<Model, "cards">, now: number): Stats => {
   const cards = [...model.cards.values()]
   const ready = cards.filter((card) => card.status === "ready")
   const count = (status: ModelCard["status"]): number => cards.filter((card) => card.status === status).length

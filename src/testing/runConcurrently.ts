@@ -3,14 +3,13 @@ import type { SqlError } from "effect/sql"
 import type { BacklogService } from "../services/BacklogService.ts"
 import type { InvalidInput } from "../services/InvalidInput.ts"
 import type { BacklogTestClock } from "../services/layers.ts"
-import { generateClaims, generateProgram } from "./generateProgram.ts"
 import { type History, HistoryRecorder } from "./History.ts"
 import type { ModelCommand } from "./Model.ts"
-import { hangUp } from "./hangUp.ts"
-import { observe } from "./observe.ts"
 import type { Step } from "./Program.ts"
+import { SimulatedWorker } from "./SimulatedWorker.ts"
+import { execute, executeAndInterrupt } from "./execute.ts"
+import { generateClaimProgram, generateProgram } from "./generateProgram.ts"
 import { seededRandom } from "./seededRandom.ts"
-import { Worker } from "./Worker.ts"
 
 /** Who does what at the same time. */
 export interface RunConcurrentlyOptions {
@@ -25,7 +24,7 @@ export interface RunConcurrentlyOptions {
   /** Steps of each worker, 12 unless told otherwise. */
   readonly steps?: number | undefined
   /** Of what: `everything`, as `generateProgram`, unless told otherwise, or mostly `claims`, as `generateClaims`. */
-  readonly of?: "everything" | "claims" | undefined
+  readonly workload?: "mixed" | "claims" | undefined
   /** Is put before everything that the workers name; must be new. */
   readonly prefix: string
 }
@@ -54,7 +53,7 @@ export const runConcurrently = Effect.fnUntraced(function* (
 
   const perform = Effect.fnUntraced(function* (
     step: Step,
-    worker: Worker,
+    worker: SimulatedWorker,
     backlog: BacklogService["Service"],
     wrongBySeconds: number
   ) {
@@ -63,18 +62,18 @@ export const runConcurrently = Effect.fnUntraced(function* (
     if (step._tag === "Save" || step._tag === "Restore") return
     const command = withoutKeys(worker.command(step, (yield* now) + wrongBySeconds * 1000))
     if (command === undefined) return
-    const hearing = step._tag === "Ask" ? step.hearing : "heard"
-    const asking = hearing === "cut" ? hangUp(backlog, command) : observe(backlog, command)
+    const delivery = step._tag === "Send" ? step.delivery : "received"
+    const asking = delivery === "interrupted" ? executeAndInterrupt(backlog, command) : execute(backlog, command)
     const outcome = yield* recorder.record(command, asking)
-    if (outcome !== undefined && hearing === "heard") worker.hear(command, outcome)
+    if (outcome !== undefined && delivery === "received") worker.receive(command, outcome)
   })
 
-  const generate = options.of === "claims" ? generateClaims : generateProgram
+  const generate = options.workload === "claims" ? generateClaimProgram : generateProgram
   const [first] = generate(seed).steps
-  const planner = new Worker("planner", prefix)
+  const planner = new SimulatedWorker("planner", prefix)
   if (first !== undefined) yield* perform(first, planner, backlogs[0], 0)
   const works = Array.from({ length: options.workers ?? 6 }, (_, index) => {
-    const worker = new Worker(`v${index}`, prefix)
+    const worker = new SimulatedWorker(`v${index}`, prefix)
     const { steps } = generate(seed + index, { steps: options.steps ?? 12 })
     const wrongBySeconds = (random.below(13) - 6) * 3600
     const backlog = backlogs[index % backlogs.length] ?? backlogs[0]
@@ -86,7 +85,7 @@ export const runConcurrently = Effect.fnUntraced(function* (
     for (const { id } of yield* Effect.orDie(backlogs[0].list({ status }))) {
       const actor = "the end of a history"
       const command = { _tag: "Complete", id, force: true, actor, correlationId: `${prefix}end.${id}` } as const
-      yield* recorder.record(command, observe(backlogs[0], command))
+      yield* recorder.record(command, execute(backlogs[0], command))
     }
   }
   return recorder.history

@@ -2,23 +2,21 @@ import { Clock, DateTime, Effect, Schema } from "effect"
 import type { SqlError } from "effect/sql"
 import { Card } from "../domain/Card.ts"
 import { ClaimOutlook } from "../domain/ClaimOutlook.ts"
-import { Explanation } from "../domain/Explanation.ts"
 import type { ClaimFilter } from "../domain/Command.ts"
+import { Explanation } from "../domain/Explanation.ts"
 import type { CardNotFound } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
 import { BacklogService } from "../services/BacklogService.ts"
 import type { InvalidInput } from "../services/InvalidInput.ts"
 import { BacklogTestClock } from "../services/layers.ts"
-import { sameJson } from "./sameJson.ts"
-import { type Asked, explainAnswers } from "./explainAnswers.ts"
-import { invariants } from "./invariants.ts"
-import { emptyModel, type Model, type ModelCard, type ModelOutcome } from "./Model.ts"
-import { explainCard, listCards, statsOf, whyNothingClaimable } from "./modelQueries.ts"
-import { hangUp } from "./hangUp.ts"
-import { observe } from "./observe.ts"
-import type { Hearing, Program, Step } from "./Program.ts"
+import { emptyModel, type Model, type ModelCard, type ModelOutcome, sameJson } from "./Model.ts"
+import type { AnswerDelivery, Program, Step } from "./Program.ts"
+import { SimulatedWorker } from "./SimulatedWorker.ts"
+import { checkInvariants } from "./checkInvariants.ts"
+import { execute, executeAndInterrupt } from "./execute.ts"
+import { computeStats, explainCard, listCards, whyNothingClaimable } from "./modelQueries.ts"
 import { restoreModel, step as stepModel } from "./step.ts"
-import { Worker } from "./Worker.ts"
+import { type ObservedCommand, stepConcurrent } from "./stepObserved.ts"
 
 /** What asking a backlog fails with. */
 export type ProgramFailure = CardNotFound | InvalidInput | SqlError.SqlError
@@ -34,7 +32,7 @@ export interface ProgramResult {
 }
 
 /** How a test saves and restores the backlog that it runs a program on. */
-export interface Restoring<E = never, R = never> {
+export interface Backup<E = never, R = never> {
   readonly save: Effect.Effect<unknown, E, R>
   /** Restores what was saved last, calls `AuditService.restored`, and returns the generation. */
   readonly restore: Effect.Effect<number, E, R>
@@ -55,15 +53,15 @@ const largestGroup = 4
 export const runProgram = Effect.fnUntraced(function* <E = never, R = never>(
   program: Program,
   prefix: string,
-  restoring?: Restoring<E, R>,
+  backup?: Backup<E, R>,
   generation = 0
 ): Effect.fn.Return<ProgramResult, ProgramFailure | E, BacklogService | BacklogTestClock | R> {
   const backlog = yield* BacklogService
   const clock = yield* BacklogTestClock
   const ownClock = yield* Clock.Clock
-  const workers = new Map(Object.keys(program.clocks).map((name) => [name, new Worker(name, prefix)]))
-  const workerOf = ({ worker: name }: { readonly worker: string }): Worker => {
-    const worker = workers.get(name) ?? new Worker(name, prefix)
+  const workers = new Map(Object.keys(program.clocks).map((name) => [name, new SimulatedWorker(name, prefix)]))
+  const workerOf = ({ worker: name }: { readonly worker: string }): SimulatedWorker => {
+    const worker = workers.get(name) ?? new SimulatedWorker(name, prefix)
     workers.set(name, worker)
     return worker
   }
@@ -77,24 +75,24 @@ export const runProgram = Effect.fnUntraced(function* <E = never, R = never>(
     const asking = steps.flatMap((step) => {
       const wrongBy = (program.clocks[step.worker] ?? 0) * 1000
       const command = workerOf(step).command(step, now + wrongBy)
-      const hearing: Hearing = step._tag === "Ask" ? step.hearing : "heard"
-      return command === undefined ? [] : [{ command, hearing, wrongBy, worker: workerOf(step) }]
+      const delivery: AnswerDelivery = step._tag === "Send" ? step.delivery : "received"
+      return command === undefined ? [] : [{ command, delivery, wrongBy, worker: workerOf(step) }]
     })
     operations += asking.length
     const asked = yield* Effect.forEach(
       asking,
-      ({ command, hearing, wrongBy }) =>
-        (hearing === "cut" ? hangUp(backlog, command) : observe(backlog, command)).pipe(
+      ({ command, delivery, wrongBy }) =>
+        (delivery === "interrupted" ? executeAndInterrupt(backlog, command) : execute(backlog, command)).pipe(
           Effect.provideService(Clock.Clock, wrong(ownClock, wrongBy)),
-          Effect.map((outcome): Asked => ({ command, outcome }))
+          Effect.map((outcome): ObservedCommand => ({ command, outcome }))
         ),
       { concurrency: "unbounded" }
     )
     for (const [index, { command, outcome }] of asked.entries()) {
       const heard = asking[index]
-      if (heard?.hearing === "heard" && outcome !== undefined) heard.worker.hear(command, outcome)
+      if (heard?.delivery === "received" && outcome !== undefined) heard.worker.receive(command, outcome)
     }
-    const after = explainAnswers(models, asked, now)
+    const after = stepConcurrent(models, asked, now)
     if (after.length === 0) problem = describe(models, asked, now)
     else models = after
   })
@@ -104,11 +102,11 @@ export const runProgram = Effect.fnUntraced(function* <E = never, R = never>(
     if (group._tag === "Advance") yield* clock.advance(`${group.seconds} seconds`)
     else if (group._tag === "Crash") workerOf(group).crash()
     else if (group._tag === "Save") {
-      if (restoring !== undefined) yield* restoring.save
+      if (backup !== undefined) yield* backup.save
       saved = models
     } else if (group._tag === "Restore") {
-      if (restoring === undefined || saved === undefined) continue
-      generation = yield* restoring.restore
+      if (backup === undefined || saved === undefined) continue
+      generation = yield* backup.restore
       const now = yield* Effect.map(clock.now, DateTime.toEpochMillis)
       models = saved.map((model) => restoreModel(model, generation, now))
     } else yield* ask(group.steps)
@@ -119,34 +117,39 @@ export const runProgram = Effect.fnUntraced(function* <E = never, R = never>(
   if (problem === undefined) {
     const now = yield* Effect.map(clock.now, DateTime.toEpochMillis)
     problem =
-      whyNone(models, found, now) ?? invariants({ cards: found.cards, time: now, claimable: found.claimable })[0]
+      whyNone(models, found, now) ?? checkInvariants({ cards: found.cards, time: now, claimable: found.claimable })[0]
   }
   yield* Effect.forEach(
     found.notDone,
-    (id) => observe(backlog, { _tag: "Complete", id, force: true, actor: "the end of a program" }),
+    (id) => execute(backlog, { _tag: "Complete", id, force: true, actor: "the end of a program" }),
     { concurrency: "unbounded", discard: true }
   )
   return { operations, problem, generation }
 })
 
-type AskingStep = Extract<Step, { readonly _tag: "Ask" | "Retry" }>
+type AskingStep = Extract<Step, { readonly _tag: "Send" | "Retry" }>
 
-type Group = Exclude<Step, AskingStep> | { readonly _tag: "Asking"; readonly steps: ReadonlyArray<AskingStep> }
+type Group = Exclude<Step, AskingStep> | { readonly _tag: "Concurrent"; readonly steps: ReadonlyArray<AskingStep> }
 
 /** Joins steps that happen at the same time. */
 const groupsOf = (steps: ReadonlyArray<Step>): ReadonlyArray<Group> => {
   const groups: Array<Group> = []
   for (const step of steps) {
     const last = groups.at(-1)
-    if (step._tag !== "Ask" && step._tag !== "Retry") groups.push(step)
-    else if (step.together && last?._tag === "Asking" && last.steps.length < largestGroup && !last.steps.some(isCut)) {
-      groups.splice(-1, 1, { _tag: "Asking", steps: [...last.steps, step] })
-    } else groups.push({ _tag: "Asking", steps: [step] })
+    if (step._tag !== "Send" && step._tag !== "Retry") groups.push(step)
+    else if (
+      step.concurrent &&
+      last?._tag === "Concurrent" &&
+      last.steps.length < largestGroup &&
+      !last.steps.some(isCut)
+    ) {
+      groups.splice(-1, 1, { _tag: "Concurrent", steps: [...last.steps, step] })
+    } else groups.push({ _tag: "Concurrent", steps: [step] })
   }
   return groups
 }
 
-const isCut = (step: AskingStep): boolean => step._tag === "Ask" && step.hearing === "cut"
+const isCut = (step: AskingStep): boolean => step._tag === "Send" && step.delivery === "interrupted"
 
 /** A worker's own clock. */
 const wrong = (clock: Clock.Clock, byMillis: number): Clock.Clock => {
@@ -230,7 +233,7 @@ const lookAt = (model: Model, found: ReadonlyArray<ModelCard>, now: number): unk
     explanations: found.map(({ id }) => explainCard(model, id, now)),
     lists: statuses.map((status) => idsOf(listCards(model, now, { status }))),
     claimable: idsOf(listCards(model, now, { readyOnly: true })),
-    stats: openStats(statsOf(model, now)),
+    stats: openStats(computeStats(model, now)),
     outlooks: choicesOf(found).map((choice) => {
       const outlook = openOutlook(whyNothingClaimable(model, now, choice))
       return [outlook, outlook.counts.claimable > 0]
@@ -252,7 +255,7 @@ const whyNone = (models: ReadonlyArray<Model>, found: Found, now: number): strin
   return reasons.includes(undefined) ? undefined : reasons[0]
 }
 
-const describe = (models: ReadonlyArray<Model>, asked: ReadonlyArray<Asked>, now: number): string => {
+const describe = (models: ReadonlyArray<Model>, asked: ReadonlyArray<ObservedCommand>, now: number): string => {
   const answers = asked.map(({ command, outcome }) => `${JSON.stringify(command)} led to ${told(outcome)}`)
   const [only] = asked
   if (asked.length > 1 || only === undefined) return `no order of these explains the answers: ${answers.join("; ")}`

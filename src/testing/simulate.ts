@@ -2,10 +2,37 @@ import { Data, Effect } from "effect"
 import { randomUUID } from "node:crypto"
 import type { BacklogService } from "../services/BacklogService.ts"
 import type { BacklogTestClock } from "../services/layers.ts"
-import { generateProgram } from "./generateProgram.ts"
 import { describeProgram, type Program } from "./Program.ts"
-import { type ProgramFailure, type Restoring, runProgram } from "./runProgram.ts"
-import { shrink } from "./shrink.ts"
+import { generateProgram } from "./generateProgram.ts"
+import { type Backup, type ProgramFailure, runProgram } from "./runProgram.ts"
+
+/**
+ * Cuts a list of which something fails down to a short one of which it still fails: without any one of its items it
+ * would not. Takes away halves first, then quarters, and so on (delta debugging). `fails` says whether a list fails.
+ */
+export const shrink = <A, E, R>(
+  items: ReadonlyArray<A>,
+  fails: (items: ReadonlyArray<A>) => Effect.Effect<boolean, E, R>
+): Effect.Effect<ReadonlyArray<A>, E, R> =>
+  Effect.gen(function* () {
+    let smallest = items
+    let size = Math.ceil(items.length / 2)
+    while (size >= 1) {
+      let removed = false
+      for (let start = 0; start < smallest.length;) {
+        const without = [...smallest.slice(0, start), ...smallest.slice(start + size)]
+        if (without.length < smallest.length && (yield* fails(without))) {
+          smallest = without
+          removed = true
+        } else {
+          start += size
+        }
+      }
+      if (size === 1 && !removed) break
+      size = size === 1 ? 1 : Math.ceil(size / 2)
+    }
+    return smallest
+  })
 
 /** A program whose answers the rules do not allow, cut down to the steps that it takes. */
 export class SimulationFailed extends Data.TaggedError("SimulationFailed")<{
@@ -32,13 +59,13 @@ export interface SimulateOptions<E = never, R = never> {
   /** Steps in a program after the first, 12 unless told otherwise. */
   readonly steps?: number | undefined
   /** How to save and restore the backlog: then every program saves it once, and restores it once later on. */
-  readonly restoring?: Restoring<E, R> | undefined
+  readonly backup?: Backup<E, R> | undefined
   /** Looks for what must hold after every program, beside the model, and answers what does not. */
   readonly check?: Effect.Effect<ReadonlyArray<string>, E, R> | undefined
 }
 
 /** What was simulated. */
-export interface Simulated {
+export interface SimulationReport {
   readonly programs: number
   /** Commands that were asked for. */
   readonly operations: number
@@ -53,13 +80,13 @@ export interface Simulated {
  */
 export const simulate = Effect.fnUntraced(function* <E = never, R = never>(
   options: SimulateOptions<E, R>
-): Effect.fn.Return<Simulated, SimulationFailed | ProgramFailure | E, BacklogService | BacklogTestClock | R> {
+): Effect.fn.Return<SimulationReport, SimulationFailed | ProgramFailure | E, BacklogService | BacklogTestClock | R> {
   const run = randomUUID().slice(0, 8)
   let runs = 0
   let operations = 0
   let generation = 0
   const problemOf = Effect.fnUntraced(function* (program: Program) {
-    const result = yield* runProgram(program, `${run}.${++runs}.`, options.restoring, generation)
+    const result = yield* runProgram(program, `${run}.${++runs}.`, options.backup, generation)
     generation = result.generation
     operations += result.operations
     if (result.problem !== undefined || options.check === undefined) return result.problem
@@ -67,7 +94,7 @@ export const simulate = Effect.fnUntraced(function* <E = never, R = never>(
   })
   for (let index = 0; index < options.programs; index++) {
     const generated = generateProgram(options.seed + index, options)
-    const program = options.restoring === undefined ? generated : withRestore(generated)
+    const program = options.backup === undefined ? generated : withRestore(generated)
     const problem = yield* problemOf(program)
     if (problem === undefined) continue
     const fails = (steps: Program["steps"]) =>

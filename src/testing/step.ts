@@ -1,6 +1,5 @@
 import { DateTime } from "effect"
 import type { NewCard } from "../domain/Command.ts"
-import { sameJson } from "./sameJson.ts"
 import {
   type Model,
   type ModelAnswer,
@@ -9,7 +8,8 @@ import {
   type ModelOutcome,
   type ModelRejection,
   noClaim,
-  receiptKey
+  receiptKey,
+  sameJson
 } from "./Model.ts"
 import { byClaimOrder, byId, isClaimable, isExpired } from "./modelQueries.ts"
 
@@ -255,11 +255,11 @@ const revise = (cards: Cards, command: Extract<ModelCommand, { _tag: "Revise" }>
 /** Claiming the next card takes back every expired claim first; claiming one card takes back that card's. */
 const claim = (
   cards: Cards,
-  wish: Omit<Extract<ModelCommand, { _tag: "Claim" }>, "_tag" | "actor">,
+  input: Omit<Extract<ModelCommand, { _tag: "Claim" }>, "_tag" | "actor">,
   now: number,
   generation: number
 ): ModelCard | null => {
-  const { id, minPriority, owner, phase, ttlSeconds = 900 } = wish
+  const { id, minPriority, owner, phase, ttlSeconds = 900 } = input
   if (id === undefined) {
     takeBackExpired(cards, now)
   } else {

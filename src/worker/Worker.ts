@@ -1,10 +1,77 @@
-import { Deferred, Duration, Effect, FiberSet, Fiber, Option } from "effect"
+import { Clock, Deferred, Duration, Effect, Fiber, FiberSet, Option, Queue, Random } from "effect"
 import type { SqlError } from "effect/sql"
 import { type BacklogService, type Card, InvalidInput } from "../index.ts"
-import { claimCards } from "./claimCards.ts"
-import { type Crew, makeCrew, stop } from "./Crew.ts"
-import type { WorkerReport } from "./WorkerEvent.ts"
-import { settingsOf, type WorkerOptions } from "./WorkerOptions.ts"
+import { decodeWorkerOptions, type WorkerOptions, type WorkerReport } from "./WorkerOptions.ts"
+import { type Crew, makeCrew, stop, whileUnavailable } from "./WorkerState.ts"
+import { beginWith } from "./workOnCard.ts"
+
+/** How often it is asked whether there is anything left to do, where the worker ends when there is not, in seconds. */
+const lookAgainSeconds = 1
+
+/** How long at most it lets others go first that are faster. */
+const longestStepBackMillis = 50
+
+/** Claims cards as there is room for them, and begins with each, until as many are claimed as wanted, or nothing is left. */
+const claimCards = Effect.fnUntraced(function* (crew: Crew) {
+  const { backlog, settings, tell } = crew
+  const { choice, concurrency, maxCards, pollSeconds, prefetch, untilEmpty } = settings
+  let misses = 0
+  while (crew.claimed < maxCards) {
+    const room = Math.min(concurrency + prefetch - crew.held, maxCards - crew.claimed)
+    if (room <= 0) {
+      yield* Queue.take(crew.room)
+      continue
+    }
+    const claimed = yield* claimSome(crew, room)
+    if (claimed === room) continue
+    if (untilEmpty && crew.held === 0 && (yield* whileUnavailable(nothingIsLeft(crew), tell))) return
+    // Others are faster, again and again: they need not be pressed.
+    misses = claimed === 0 ? misses + 1 : 0
+    if (misses > 1) yield* Effect.sleep(yield* Random.nextBetween(0, longestStepBackMillis))
+    const waitSeconds = untilEmpty ? lookAgainSeconds : pollSeconds
+    const heard = Effect.asVoid(whileUnavailable(backlog.awaitClaimable({ ...choice, waitSeconds }), tell))
+    yield* untilEmpty ? Effect.raceFirst(heard, Queue.take(crew.room)) : heard
+  }
+})
+
+/** Whether neither work nor time can make anything claimable that is chosen among. */
+const nothingIsLeft = ({ backlog, settings }: Crew) =>
+  Effect.map(
+    backlog.whyNothingClaimable(settings.choice),
+    ({ reason }) => reason !== "Claimable" && reason !== "Claimed" && reason !== "Deferred"
+  )
+
+/**
+ * Claims cards, so many at most, and begins with them; answers how many. In a fiber of the crew: what is being claimed when
+ * the worker ends is begun with all the same, and so given back. Without an id of its own, which would leave a receipt
+ * whenever somebody else is faster: a claim whose answer is lost ends with its lease.
+ */
+const claimSome = Effect.fnUntraced(function* (crew: Crew, room: number) {
+  const { backlog, settings, tell } = crew
+  const { actor, choice, owner, ttlSeconds } = settings
+  const wish = { actor, owner, ttlSeconds, ...choice }
+  const count = (cards: number) => {
+    crew.held += cards
+    crew.claimed += cards
+  }
+  const claimed = Effect.gen(function* () {
+    const { asked, cards } = yield* whileUnavailable(
+      Effect.gen(function* () {
+        const before = yield* Clock.monotonicTimeNanos
+        const found =
+          room === 1 ? Option.toArray(yield* backlog.claim(wish)) : yield* backlog.claimMany({ ...wish, limit: room })
+        return { asked: before, cards: found }
+      }),
+      tell
+    )
+    count(cards.length - room)
+    yield* Effect.forEach(cards, (card) => beginWith(crew, { card, asked }), { discard: true })
+    return cards.length
+  }).pipe(Effect.catchTags({ CommandIdConflict: Effect.die }))
+  count(room)
+  const tooLate = Effect.andThen(Deferred.await(crew.overdue), Effect.interrupt)
+  return yield* Fiber.join(yield* FiberSet.run(crew.fibers, Effect.raceFirst(claimed, tooLate)))
+})
 
 /**
  * Works on cards: claims them, runs the handler with each under a lease that is renewed, and completes them with what it
@@ -22,7 +89,7 @@ import { settingsOf, type WorkerOptions } from "./WorkerOptions.ts"
 export const run = Effect.fn("Worker.run")(function* <E = never, R = never>(
   options: WorkerOptions<E, R>
 ): Effect.fn.Return<WorkerReport, InvalidInput | SqlError.SqlError, BacklogService | R> {
-  const settings = yield* settingsOf(options)
+  const settings = yield* decodeWorkerOptions(options)
   const gracePeriod = Duration.fromInput(options.gracePeriod ?? "10 seconds")
   if (Option.isNone(gracePeriod)) return yield* new InvalidInput({ problem: "gracePeriod is no duration" })
   const context = yield* Effect.context<R>()
@@ -48,7 +115,7 @@ const end = Effect.fnUntraced(function* (
 ) {
   yield* Deferred.succeed(crew.ending, undefined)
   yield* stop(crew, ({ hasBegun }) => !hasBegun, { _tag: "NotBegun" })
-  yield* crew.tell({ _tag: "Ending" })
+  yield* crew.tell({ _tag: "Stopping" })
   yield* Fiber.interrupt(claiming)
   const timed = Effect.sleep(gracePeriod).pipe(
     Effect.andThen(stop(crew, () => true, { _tag: "Overdue" })),

@@ -1,8 +1,36 @@
 import { type Duration, Effect, Schema } from "effect"
+import type { SqlError } from "effect/sql"
 import { ClaimMany, Complete, Release } from "../domain/Command.ts"
-import type { Card } from "../index.ts"
+import type { Card, CardId } from "../index.ts"
 import { decodeInput } from "../services/decodeInput.ts"
-import type { WorkerEvent } from "./WorkerEvent.ts"
+
+/** What happens while a worker works. `card` is the card as it was when it was claimed. */
+export type WorkerEvent =
+  /** It has a card, and will begin with it when it is its turn. */
+  | { readonly _tag: "Claimed"; readonly card: Card }
+  | { readonly _tag: "Completed"; readonly card: Card; readonly madeClaimable: ReadonlyArray<CardId> }
+  /** An attempt failed, and the card may be tried again. */
+  | { readonly _tag: "Failed"; readonly card: Card; readonly reason: string; readonly retryAfterSeconds: number }
+  /** An attempt failed that was the last. */
+  | { readonly _tag: "Blocked"; readonly card: Card; readonly reason: string }
+  /** The card is no longer this worker's, and what was done has no effect on it. */
+  | { readonly _tag: "Lost"; readonly card: Card; readonly reason: string }
+  /** The worker ends, and the card is free for others. */
+  | { readonly _tag: "Released"; readonly card: Card; readonly reason: string }
+  /** It begins with no more cards, and waits for those that it works on. */
+  | { readonly _tag: "Stopping" }
+  /** The database cannot be asked now; it is tried again. */
+  | { readonly _tag: "Unavailable"; readonly error: SqlError.SqlError; readonly retryAfterMillis: number }
+
+/** How many cards a worker has seen, and what became of them. */
+export interface WorkerReport {
+  readonly claimed: number
+  readonly completed: number
+  readonly failed: number
+  readonly blocked: number
+  readonly lost: number
+  readonly released: number
+}
 
 const count = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
 
@@ -101,7 +129,7 @@ const complete = (given: typeof Settings.Type) => ({
 })
 
 /** Checks what of a worker's options is data. */
-export const settingsOf = <E, R>({
+export const decodeWorkerOptions = <E, R>({
   gracePeriod: _gracePeriod,
   handler: _handler,
   onEvent: _onEvent,

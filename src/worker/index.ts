@@ -4,5 +4,5 @@
  * @module
  */
 export * as Worker from "./Worker.ts"
-export type { WorkerEvent, WorkerReport } from "./WorkerEvent.ts"
+export type { WorkerEvent, WorkerReport } from "./WorkerOptions.ts"
 export type { WorkerOptions } from "./WorkerOptions.ts"

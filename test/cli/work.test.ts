@@ -53,7 +53,7 @@ describe("backlog work", () => {
     const ran = await run(...work)
     assert.deepStrictEqual(
       [ran.code, ran.data],
-      [0, { claimed: 4, completed: 3, failed: 1, blocked: 0, lost: 0, givenBack: 0 }]
+      [0, { claimed: 4, completed: 3, failed: 1, blocked: 0, lost: 0, released: 0 }]
     )
     const { result } = (await run("show", "a")).data
     const [variables, card, ...rest] = result.split("\n")

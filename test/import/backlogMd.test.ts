@@ -1,16 +1,15 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect, Option, Result } from "effect"
 import { fileURLToPath } from "node:url"
-import { asSpelled, issueOfTask, taskFileOf } from "../../src/import/backlogMd.ts"
+import { parseTime } from "../../src/import/fields.ts"
 import { planImport } from "../../src/import/planImport.ts"
-import { readBacklogMd } from "../../src/import/readBacklogMd.ts"
-import { timeOf } from "../../src/import/times.ts"
+import { decodeTask, matchSpelling, readBacklogMd, splitTaskFile } from "../../src/import/readBacklogMd.ts"
 
 const folder = fileURLToPath(new URL("fixtures/backlog-md", import.meta.url))
 const statuses = new Map([["idea", "blocked"]] as const)
 
 const issue = (markdown: string, fields: object = {}) =>
-  Result.getOrThrow(issueOfTask({ id: "task-1", title: "T", ...fields }, markdown, new Map()))
+  Result.getOrThrow(decodeTask({ id: "task-1", title: "T", ...fields }, markdown, new Map()))
 
 describe("the tasks of Backlog.md", () => {
   it("become a plan in which every file is accounted for", async () => {
@@ -94,23 +93,23 @@ describe("a task file", () => {
     ["odd dependencies", { dependencies: [{ a: "b" }] }, "its dependencies are no list of texts"]
   ])("with %s is none", (_, fields, problem) => {
     assert.strictEqual(
-      Result.getOrThrow(Result.flip(issueOfTask({ id: "1", title: "T", ...fields }, "", new Map()))),
+      Result.getOrThrow(Result.flip(decodeTask({ id: "1", title: "T", ...fields }, "", new Map()))),
       problem
     )
   })
 
   it("may name people as only Backlog.md reads them", () => {
     const { frontMatter, markdown } = Result.getOrThrow(
-      taskFileOf("---\r\nassignee: @ann\r\nreporter: [@ann, 'x']\r\nlist:\r\n  - @ben \r\n---\r\nbody")
+      splitTaskFile("---\r\nassignee: @ann\r\nreporter: [@ann, 'x']\r\nlist:\r\n  - @ben \r\n---\r\nbody")
     )
     assert.strictEqual(frontMatter, 'assignee: "@ann"\nreporter: ["@ann", \'x\']\nlist:\n  - "@ben"')
     assert.strictEqual(markdown, "body")
-    assert.include(Result.getOrThrow(Result.flip(taskFileOf("---\nid: 1\n"))), "no end")
+    assert.include(Result.getOrThrow(Result.flip(splitTaskFile("---\nid: 1\n"))), "no end")
   })
 
   it("may spell ids in letters of either size, unless both are there", () => {
     const named = (id: string, to: string) => ({ ...issue("", { id }), edges: [{ to }], parent: to })
-    const spelled = asSpelled([named("TASK-1", "task-2"), named("Task-2", "TASK-1"), named("task-1", "task-9")])
+    const spelled = matchSpelling([named("TASK-1", "task-2"), named("Task-2", "TASK-1"), named("task-1", "task-9")])
     assert.deepStrictEqual(
       spelled.map(({ edges, parent }) => [edges[0]?.to, parent]),
       [
@@ -132,13 +131,13 @@ describe("a time", () => {
     ["22-01-26", "2026-01-22T00:00:00.000Z"],
     ["22/01/26", "2026-01-22T00:00:00.000Z"]
   ])("is read from %s", (written, expected) => {
-    assert.strictEqual(DateTime.formatIso(Option.getOrThrow(timeOf(written))), expected)
+    assert.strictEqual(DateTime.formatIso(Option.getOrThrow(parseTime(written))), expected)
   })
 
   it.each(["", "soon", "2026-02-30", "2026-13-01", "2026-01-22 25:00", "1769073000", "infinity"])(
     "is not %j",
     (written) => {
-      assert.isTrue(Option.isNone(timeOf(written)))
+      assert.isTrue(Option.isNone(parseTime(written)))
     }
   )
 })

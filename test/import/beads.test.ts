@@ -1,9 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect, Result } from "effect"
-import { decodeBeadsLine, issueOfBeads } from "../../src/import/beads.ts"
-import { linesOf } from "../../src/import/lines.ts"
 import { planImport } from "../../src/import/planImport.ts"
-import { readBeads } from "../../src/import/readBeads.ts"
+import { decodeBeadsLine, readBeads, toIssue } from "../../src/import/readBeads.ts"
+import { readLines } from "../../src/import/readLines.ts"
 
 const required = { id: "a", title: "A", status: "open", priority: 2, created_at: "2026-01-22T12:04:05Z" }
 
@@ -25,7 +24,7 @@ const allOf = async <A>(items: AsyncIterable<A>): Promise<ReadonlyArray<A>> => {
 
 describe("lines", () => {
   it.each([1, 2, 3, 7, 100])("come whole from pieces of %i bytes", async (size) => {
-    const lines = await allOf(linesOf(inPieces("\ufeffone\r\n\nzwölf\n漢字", size)))
+    const lines = await allOf(readLines(inPieces("\ufeffone\r\n\nzwölf\n漢字", size)))
     assert.deepStrictEqual(lines, [
       { number: 1, text: "one" },
       { number: 2, text: "" },
@@ -35,7 +34,7 @@ describe("lines", () => {
   })
 
   it("that are not UTF-8 do not stop the others", async () => {
-    const lines = await allOf(linesOf(inPieces(new Uint8Array([255, 10, 97, 10]), 2)))
+    const lines = await allOf(readLines(inPieces(new Uint8Array([255, 10, 97, 10]), 2)))
     assert.deepStrictEqual(lines, [
       { number: 1, problem: "it is not UTF-8" },
       { number: 2, text: "a" }
@@ -43,7 +42,7 @@ describe("lines", () => {
   })
 
   it("that are too long do not stop the others", async () => {
-    const lines = await allOf(linesOf(inPieces(`${"x".repeat(17 * 2 ** 20)}\nb\n`, 65_536)))
+    const lines = await allOf(readLines(inPieces(`${"x".repeat(17 * 2 ** 20)}\nb\n`, 65_536)))
     assert.deepStrictEqual(lines[1], { number: 2, text: "b" })
     assert.property(lines[0], "problem")
   })
@@ -63,7 +62,7 @@ describe("a line of a beads file", () => {
       issue_type: "bug",
       assignee: ""
     })
-    const { occurredAt, ...card } = issueOfBeads(issue).card
+    const { occurredAt, ...card } = toIssue(issue).card
     assert.deepStrictEqual(card, {
       id: "a",
       title: "A",
@@ -87,12 +86,12 @@ describe("a line of a beads file", () => {
     ["blocked", "blocked"],
     ["closed", "done"]
   ])("with status %s is %s", (status, expected) => {
-    assert.strictEqual(issueOfBeads(decoded({ status })).card.status, expected)
+    assert.strictEqual(toIssue(decoded({ status })).card.status, expected)
   })
 
   it("without texts has no body", () => {
-    assert.isNull(issueOfBeads(decoded({ description: "", design: null })).card.body)
-    assert.strictEqual(issueOfBeads(decoded({ notes: "n" })).card.body, "## Notes\n\nn")
+    assert.isNull(toIssue(decoded({ description: "", design: null })).card.body)
+    assert.strictEqual(toIssue(decoded({ notes: "n" })).card.body, "## Notes\n\nn")
   })
 
   it.each([

@@ -1,11 +1,11 @@
-import { assert, afterAll, beforeAll, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { DateTime, Result, Schema } from "effect"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { encodeBeads } from "../../src/import/encodeBeads.ts"
+import { decodeBeadsLine, toIssue } from "../../src/import/readBeads.ts"
 import { Card } from "../../src/index.ts"
-import { decodeBeadsLine, issueOfBeads } from "../../src/import/beads.ts"
-import { beadsOfCard } from "../../src/import/beadsOfCard.ts"
 import { cli, json, onServer, temporaryDirectory } from "../cli/support.ts"
 import { plainCard } from "../support/plainCard.ts"
 
@@ -17,8 +17,8 @@ const plain = {
 }
 
 const exported = (fields: Partial<typeof Card.Encoded>) => {
-  const { line, lost } = beadsOfCard(Schema.decodeSync(Card)({ ...plain, ...fields }))
-  return { issue: JSON.parse(line), lost, again: issueOfBeads(Result.getOrThrow(decodeBeadsLine(line))) }
+  const { line, lost } = encodeBeads(Schema.decodeSync(Card)({ ...plain, ...fields }))
+  return { issue: JSON.parse(line), lost, again: toIssue(Result.getOrThrow(decodeBeadsLine(line))) }
 }
 
 describe("a card that is exported to beads", () => {

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Result } from "effect"
-import { parseTableName } from "../../src/import/tableName.ts"
-import { issueOfRow, type TableRow } from "../../src/import/tableRow.ts"
+import { parseTableName } from "../../src/import/readTable.ts"
+import { decodeRow, type TableRow } from "../../src/import/tableRow.ts"
 
 const now = Date.parse("2026-01-22T12:00:00Z")
 
@@ -16,7 +16,7 @@ const rowOf = (columns: Readonly<Record<string, unknown>>, others: ReadonlyArray
 })
 
 const issue = (columns: Readonly<Record<string, unknown>>) =>
-  Result.getOrThrow(issueOfRow(rowOf(columns), now, new Map()))
+  Result.getOrThrow(decodeRow(rowOf(columns), now, new Map()))
 
 describe("a row of a mutable backlog", () => {
   it("becomes a card", () => {
@@ -88,7 +88,7 @@ describe("a row of a mutable backlog", () => {
 
   it("has a great id digit by digit", () => {
     const row: TableRow = { columns: { id: "12345678901234567890", title: '"A"' }, others: [] }
-    assert.strictEqual(Result.getOrThrow(issueOfRow(row, now, new Map())).id, "12345678901234567890")
+    assert.strictEqual(Result.getOrThrow(decodeRow(row, now, new Map())).id, "12345678901234567890")
   })
 
   it.each([
@@ -110,7 +110,7 @@ describe("a row of a mutable backlog", () => {
 
   it("without an id is malformed", () => {
     assert.strictEqual(
-      Result.getOrThrow(Result.flip(issueOfRow(rowOf({ id: null }), now, new Map()))),
+      Result.getOrThrow(Result.flip(decodeRow(rowOf({ id: null }), now, new Map()))),
       "its id is empty"
     )
   })
@@ -118,7 +118,7 @@ describe("a row of a mutable backlog", () => {
   it("tells of what is lost, and of a claim whether it holds", () => {
     const held = { status: "claimed", claim_owner: "w", claimed_at: "2026-01-22T11:50:00Z", attempts: 2 }
     const claimed = Result.getOrThrow(
-      issueOfRow(
+      decodeRow(
         rowOf({ ...held, claim_ttl_seconds: 900, updated_at: "2026-01-22T11:50:00Z" }, ["colour"]),
         now,
         new Map()

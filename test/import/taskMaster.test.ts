@@ -1,17 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Result } from "effect"
 import { readFile } from "node:fs/promises"
-import type { Issue } from "../../src/import/Issue.ts"
-import { planImport, planOf } from "../../src/import/planImport.ts"
-import { readTaskMaster } from "../../src/import/readTaskMaster.ts"
-import { tasksOf } from "../../src/import/taskMaster.ts"
+import type { Issue } from "../../src/import/Source.ts"
+import { planImport, planRecords } from "../../src/import/planImport.ts"
+import { decodeTasks, readTaskMaster } from "../../src/import/readTaskMaster.ts"
 
 const none = new Map()
 
 const sample = () => readFile(new URL("fixtures/tasks.json", import.meta.url), "utf8")
 
-const issuesOf = (json: unknown, statuses: Parameters<typeof tasksOf>[1] = none): ReadonlyArray<Issue> =>
-  Result.getOrThrow(tasksOf(json, statuses)).flatMap(({ record }) => (record._tag === "Issue" ? [record.issue] : []))
+const issuesOf = (json: unknown, statuses: Parameters<typeof decodeTasks>[1] = none): ReadonlyArray<Issue> =>
+  Result.getOrThrow(decodeTasks(json, statuses)).flatMap(({ record }) =>
+    record._tag === "Issue" ? [record.issue] : []
+  )
 
 const flat = (...tasks: ReadonlyArray<object>) => ({
   tasks: tasks.map((task, index) => ({ id: index + 1, title: "T", ...task }))
@@ -146,7 +147,7 @@ describe("what is part of what", () => {
       }
     }) as const
   const dependenciesIn = (...records: ReadonlyArray<ReturnType<typeof issue>>) =>
-    Object.fromEntries(Array.from(planOf(records).cards.values(), ({ dependsOn, id }) => [id, dependsOn]))
+    Object.fromEntries(Array.from(planRecords(records).cards.values(), ({ dependsOn, id }) => [id, dependsOn]))
 
   it("makes the whole wait for its parts, and parts for what the whole waits for, at every depth", () => {
     assert.deepStrictEqual(dependenciesIn(issue("a", undefined, "x"), issue("b", "a"), issue("c", "b"), issue("x")), {
@@ -169,7 +170,7 @@ describe("what is part of what", () => {
     // x waits for a part of a, and a for x: the part must not wait for x.
     const records = [issue("a", undefined, "x"), issue("b", "a"), issue("x", undefined, "b")]
     assert.deepStrictEqual(dependenciesIn(...records), { a: ["x", "b"], b: [], x: ["b"] })
-    assert.deepStrictEqual(planOf(records).edges.otherTypes, { "implied, but would close a circle": 1 })
+    assert.deepStrictEqual(planRecords(records).edges.otherTypes, { "implied, but would close a circle": 1 })
     // Parts of each other, and of themselves.
     assert.deepStrictEqual(dependenciesIn(issue("a", "b"), issue("b", "a"), issue("c", "c")), {
       a: [],

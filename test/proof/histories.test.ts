@@ -6,11 +6,11 @@ import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
 import {
   BacklogTestClock,
-  claimOrder,
+  checkClaimOrder,
   type History,
   layerTestOver,
-  linearizable,
-  LogCheck,
+  checkLinearizability,
+  LogChecker,
   runConcurrently
 } from "../../src/testing/index.ts"
 import { BacklogSchema } from "../../src/sql/SchemaName.ts"
@@ -45,7 +45,7 @@ layer(postgresClient(), { timeout: "60 seconds", excludeTestServices: true })("h
       Effect.gen(function* () {
         const schema = yield* freshSchema
         const { audit, backlogs, clock } = yield* pools(schema)
-        const check = new LogCheck()
+        const check = new LogChecker()
         const compared = { claims: 0, pairs: 0 }
         for (let round = 0; round < amount(5, 100); round++) {
           const historySeed = seed * 1000 + round
@@ -55,7 +55,7 @@ layer(postgresClient(), { timeout: "60 seconds", excludeTestServices: true })("h
             clock,
             seed: historySeed,
             prefix: `${round}.`,
-            of: round % 3 === 2 ? "claims" : "everything"
+            workload: round % 3 === 2 ? "claims" : "mixed"
           })
           const events: Array<RecordedEvent> = []
           const violations: Array<string> = []
@@ -65,8 +65,8 @@ layer(postgresClient(), { timeout: "60 seconds", excludeTestServices: true })("h
               violations.push(...check.add(event))
             })
           )
-          const ordered = linearizable(history)
-          const claims = claimOrder(history, events, cardsBefore)
+          const ordered = checkLinearizability(history)
+          const claims = checkClaimOrder(history, events, cardsBefore)
           const found = [...violations, ...ordered.violations, ...claims.violations]
           expect(found, `history of the seed ${historySeed}:\n${found.join("\n")}`).toEqual([])
           compared.claims += claims.claims

@@ -1,24 +1,23 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { DateTime, Effect, Layer, Option, Result, Schema, Stream } from "effect"
-import { Name, Title } from "../../src/domain/Text.ts"
 import { Json } from "../../src/domain/Json.ts"
-import { parseAnchor } from "../../src/events/Anchor.ts"
+import { Name, Title } from "../../src/domain/Text.ts"
 import { parseExactJson } from "../../src/domain/parseExactJson.ts"
-import { LogFileCheck } from "../../src/projections/LogFileCheck.ts"
+import { parseAnchor } from "../../src/events/Anchor.ts"
 import { parseEvent, parseHeader } from "../../src/events/LogFile.ts"
-import { decodeBeadsLine, issueOfBeads } from "../../src/import/beads.ts"
-import { issueOfTask, taskFileOf } from "../../src/import/backlogMd.ts"
-import { parseTableName } from "../../src/import/tableName.ts"
-import { timeOf } from "../../src/import/times.ts"
-import { priorityOf, statusOf } from "../../src/import/words.ts"
-import { planOf } from "../../src/import/planImport.ts"
+import { parsePriority, parseStatus, parseTime } from "../../src/import/fields.ts"
+import { planRecords } from "../../src/import/planImport.ts"
+import { decodeTask, splitTaskFile } from "../../src/import/readBacklogMd.ts"
+import { decodeBeadsLine, toIssue } from "../../src/import/readBeads.ts"
+import { parseTableName } from "../../src/import/readTable.ts"
+import { LogFileCheck } from "../../src/projections/LogFileCheck.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService, type Input } from "../../src/services/BacklogService.ts"
 import { cli } from "../cli/support.ts"
+import { nested } from "./hostile/values.ts"
 import { freshBacklog, plain } from "../support/backlogs.ts"
 import { copiedPgliteClient } from "../support/pgliteTemplates.ts"
 import { verifiesItself } from "../support/verifyBacklog.ts"
-import { nested } from "./hostile/values.ts"
 
 const actor = "test"
 const megabyte = 2 ** 20
@@ -176,7 +175,7 @@ layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })(
 })
 
 const recordOf = (line: number, text: string) =>
-  ({ _tag: "Issue", line, issue: issueOfBeads(Result.getOrThrow(decodeBeadsLine(text))) }) as const
+  ({ _tag: "Issue", line, issue: toIssue(Result.getOrThrow(decodeBeadsLine(text))) }) as const
 
 /** Texts that make a pattern slow which tries every beginning, or every way to divide them. */
 const slow: ReadonlyArray<string> = [
@@ -206,15 +205,15 @@ describe("texts of a megabyte", () => {
       parseAnchor(text)
       parseHeader(text)
       decodeBeadsLine(JSON.stringify({ id: text, created_at: text }))
-      timeOf(text)
-      timeOf(`2026-01-22${text}`)
-      statusOf(text, new Map())
-      priorityOf(text)
+      parseTime(text)
+      parseTime(`2026-01-22${text}`)
+      parseStatus(text, new Map())
+      parsePriority(text)
       parseTableName(text)
       parseTableName(`"${text}`)
       for (const line of [text, `a: [@${text}`, `- [ ] ${text}`]) {
-        taskFileOf(`---\n${line}\n---\n${line}`)
-        issueOfTask({ id: "a", title: "A", status: text, created_date: text }, line, new Map())
+        splitTaskFile(`---\n${line}\n---\n${line}`)
+        decodeTask({ id: "a", title: "A", status: text, created_date: text }, line, new Map())
       }
       Schema.is(Name)(text)
       Schema.is(Title)(text)
@@ -244,7 +243,7 @@ describe("texts of a megabyte", () => {
         const issue = { id: `i${index}`, title: "T", status: "open", priority: 1, created_at: "2026-01-01T00:00:00Z" }
         return recordOf(index + 1, JSON.stringify({ ...issue, dependencies }))
       })
-      const plan = planOf(issues)
+      const plan = planRecords(issues)
       assert.lengthOf(plan.leftOut, issues.length)
       assert.isBelow(Math.max(...plan.leftOut.map(({ detail }) => detail.length)), 1_000)
     }
@@ -253,7 +252,7 @@ describe("texts of a megabyte", () => {
   it("types of edges that are names of what every object has are counted", () => {
     const dependencies = ["constructor", "__proto__", "toString"].map((type) => ({ depends_on_id: "b", type }))
     const issue = { id: "a", title: "T", status: "open", priority: 1, created_at: "2026-01-01T00:00:00Z", dependencies }
-    const { edges } = planOf([recordOf(1, JSON.stringify(issue))])
+    const { edges } = planRecords([recordOf(1, JSON.stringify(issue))])
     assert.deepStrictEqual(Object.entries(edges.otherTypes), [
       ["constructor", 1],
       ["__proto__", 1],

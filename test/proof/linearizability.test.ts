@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import {
-  claimOrder,
+  checkClaimOrder,
   emptyModel,
   type History,
-  linearizable,
+  checkLinearizability,
   type Model,
   type ModelCard,
   type ModelCommand,
@@ -42,7 +42,7 @@ const actor = "w1"
 const create: ModelCommand = { _tag: "Create", id: "a", title: "A", actor }
 const claim = (owner: string): ModelCommand => ({ _tag: "Claim", owner, actor: owner })
 const complete = (token: number): ModelCommand => ({ _tag: "Complete", id: "a", token, actor })
-const violationsOf = (story: Story): number => linearizable(story.history).violations.length
+const violationsOf = (story: Story): number => checkLinearizability(story.history).violations.length
 
 const cardIn = (outcome: ModelOutcome): ModelCard => {
   if (outcome._tag === "Refused") throw new Error("it was refused")
@@ -58,7 +58,7 @@ describe("a history made by hand", () => {
     story.next(claim("w2"))
     story.next(complete(2))
     story.next(complete(2))
-    expect(linearizable(story.history)).toEqual({ cards: 1, violations: [] })
+    expect(checkLinearizability(story.history)).toEqual({ cards: 1, violations: [] })
   })
 
   it("is refused when two workers were given one card", () => {
@@ -185,7 +185,7 @@ describe("the order of claims", () => {
     return story
   }
 
-  const compare = (story: Story, before: Story["model"]) => claimOrder(story.history, [], before.cards)
+  const compare = (story: Story, before: Story["model"]) => checkClaimOrder(story.history, [], before.cards)
 
   it("is kept by the best card", () => {
     const story = afterCreation()

@@ -6,12 +6,12 @@ import {
   emptyModel,
   explainCard,
   generateProgram,
-  invariants,
+  checkInvariants,
   type Model,
   type ModelCard,
   newCardArbitrary,
   shrink,
-  statsOf,
+  computeStats,
   step
 } from "../../src/testing/index.ts"
 
@@ -21,7 +21,7 @@ const commands = Arbitrary.array(commandArbitrary(), { maxLength: 60 })
 const stateOf = (model: Model, time: number): BacklogState => ({
   cards: [...model.cards.values()],
   time,
-  stats: statsOf(model, time)
+  stats: computeStats(model, time)
 })
 
 describe("the model", () => {
@@ -34,7 +34,7 @@ describe("the model", () => {
       for (const command of asked) {
         now += 30_000
         const [after, outcome] = step(model, command, now)
-        expect(invariants(stateOf(after, now))).toEqual([])
+        expect(checkInvariants(stateOf(after, now))).toEqual([])
         if (command.commandId !== undefined) expect(step(after, command, now + 1)).toEqual([after, outcome])
         if (outcome._tag === "Refused") expect(after.cards).toEqual(model.cards)
         model = after
@@ -75,7 +75,7 @@ describe("invariants", () => {
   ) as [ModelCard]
 
   it("say nothing of what is well", () => {
-    expect(invariants(stateOf({ cards: new Map([["a", claimed]]), receipts: new Map() }, start))).toEqual([])
+    expect(checkInvariants(stateOf({ cards: new Map([["a", claimed]]), receipts: new Map() }, start))).toEqual([])
   })
 
   it.each<readonly [string, ReadonlyArray<ModelCard>]>([
@@ -105,14 +105,14 @@ describe("invariants", () => {
     ],
     ["dependencies out of order", [{ ...ready, dependsOn: ["c", "b"] }]]
   ])("find %s", (_what, cards) => {
-    expect(invariants({ cards, time: start })).toHaveLength(1)
+    expect(checkInvariants({ cards, time: start })).toHaveLength(1)
   })
 
   it("find counts and lists that are wrong", () => {
-    const stats = statsOf({ cards: new Map([["a", ready]]) }, start)
-    expect(invariants({ cards: [ready], time: start, stats, claimable: ["a"] })).toEqual([])
-    expect(invariants({ cards: [ready], time: start, stats: { ...stats, claimable: 0 } })).toHaveLength(1)
-    expect(invariants({ cards: [ready], time: start, claimable: [] })).toHaveLength(1)
+    const stats = computeStats({ cards: new Map([["a", ready]]) }, start)
+    expect(checkInvariants({ cards: [ready], time: start, stats, claimable: ["a"] })).toEqual([])
+    expect(checkInvariants({ cards: [ready], time: start, stats: { ...stats, claimable: 0 } })).toHaveLength(1)
+    expect(checkInvariants({ cards: [ready], time: start, claimable: [] })).toHaveLength(1)
   })
 })
 

@@ -3,7 +3,7 @@ import { Effect, Layer, Stream } from "effect"
 import { Event } from "../../src/domain/Event.ts"
 import { Rejection } from "../../src/domain/Rejection.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
-import { invariants, LogCheck, simulate } from "../../src/testing/index.ts"
+import { checkInvariants, LogChecker, simulate } from "../../src/testing/index.ts"
 import { freshBacklog, plain } from "../support/backlogs.ts"
 import { copiedPgliteClient } from "../support/pgliteTemplates.ts"
 import { amount, report, seed } from "../support/soak.ts"
@@ -16,7 +16,7 @@ const firstSeed = seed * 100_000
 /** Reads the log from its beginning: every state that there was. */
 const checkLog = Effect.gen(function* () {
   const audit = yield* AuditService
-  const check = new LogCheck()
+  const check = new LogChecker()
   const violations: Array<string> = []
   yield* Stream.runForEach(audit.events(), (event) =>
     Effect.sync(() => {
@@ -88,7 +88,7 @@ layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })(
         const cards = (yield* past.list()).map(plain)
         const claimable = (yield* past.list({ readyOnly: true })).map((card) => card.id)
         const time = past.time.epochMilliseconds
-        expect([position, invariants({ cards, claimable, stats: past.stats, time })]).toEqual([position, []])
+        expect([position, checkInvariants({ cards, claimable, stats: past.stats, time })]).toEqual([position, []])
       }
     }).pipe(Effect.andThen(verifyBacklog), Effect.andThen(verifiesItself), Effect.provide(Layer.fresh(freshBacklog)))
   )

@@ -3,7 +3,7 @@ import { Effect, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import { expect } from "vitest"
 import { AuditService, BacklogService, type RecordedEvent } from "../../src/index.ts"
-import { layerTest, LogCheck, simulate } from "../../src/testing/index.ts"
+import { layerTest, LogChecker, simulate } from "../../src/testing/index.ts"
 
 /** What an event does to the number of finished cards, which our service keeps in a table of its own. */
 const finishedBy = ({ data, type }: RecordedEvent): number =>
@@ -37,7 +37,7 @@ layer(layerTest, { timeout: "60 seconds" })("our service", (it) => {
   it.effect("counts finished cards, whatever workers do", () =>
     Effect.gen(function* () {
       yield* simulate({ seed: 1, programs: 10, check: agrees })
-      const log = new LogCheck()
+      const log = new LogChecker()
       const violations: Array<string> = []
       yield* Stream.runForEach((yield* AuditService).events(), (event) =>
         Effect.sync(() => violations.push(...log.add(event)))

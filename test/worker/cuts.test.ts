@@ -38,7 +38,7 @@ onServer("workers whose connections are cut", (test) => {
           return answer
         })
       const onEvent = (event: WorkerEvent) =>
-        Effect.sync(() => void (event._tag === "Trouble" && troubles.add(event.error.reason._tag)))
+        Effect.sync(() => void (event._tag === "Unavailable" && troubles.add(event.error.reason._tag)))
       const serversClock = Layer.succeed(DatabaseClock)({ override: () => null })
       const services = Layer.build(
         Layer.fresh(Layer.provide(layerPostgres({ url: url.href, schema, poolSize: 3 }), serversClock))

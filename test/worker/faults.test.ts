@@ -119,7 +119,7 @@ describe("a worker whose database has trouble", () => {
       expect(yield* Fiber.join(fiber)).toMatchObject({ completed: 1, lost: 0 })
       expect(yield* card).toMatchObject({ status: "done", result: { pages: 12 }, version: 3 + renewals })
       expect([tries, ids.size, ids.has(undefined)]).toEqual([6, 1, false])
-      expect(tags()).toEqual(["Claimed", "Trouble", "Completed"])
+      expect(tags()).toEqual(["Claimed", "Unavailable", "Completed"])
     }).pipe(
       Effect.provide(
         faulty((backlog) => ({

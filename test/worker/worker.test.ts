@@ -38,7 +38,7 @@ onBothDatabases("a worker", (test) => {
         handler: ({ attempts, id }) => Effect.succeed(id === "a" ? undefined : { attempts, text: "ü" })
       })
       expect(told).toEqual(["a", "b", "other"].flatMap((id) => [`Claimed ${id}`, `Completed ${id}`]))
-      expect(report).toEqual({ claimed: 3, completed: 3, failed: 0, blocked: 0, lost: 0, givenBack: 0 })
+      expect(report).toEqual({ claimed: 3, completed: 3, failed: 0, blocked: 0, lost: 0, released: 0 })
       expect((yield* cardOf("a")).result).toBeNull()
       expect((yield* cardOf("b")).result).toEqual({ attempts: 1, text: "ü" })
       // The next card came with the completion of the one before: one command.
@@ -85,7 +85,7 @@ onBothDatabases("a worker", (test) => {
         yield* clock.advance("300 seconds")
       }
       const { report } = yield* Fiber.join(fiber)
-      expect(report).toEqual({ claimed: 8, completed: 0, failed: 6, blocked: 2, lost: 0, givenBack: 0 })
+      expect(report).toEqual({ claimed: 8, completed: 0, failed: 6, blocked: 2, lost: 0, released: 0 })
       for (const [index, [least, most]] of [
         [50, 100],
         [100, 200],

@@ -1,7 +1,7 @@
 import { Effect, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { Name } from "../../domain/Text.ts"
-import { importIssues, refuseLosses } from "../../import/importIssues.ts"
+import { importIssues, checkStrict } from "../../import/importIssues.ts"
 import { ImportFormat, ImportReport } from "../../import/ImportReport.ts"
 import { planImport } from "../../import/planImport.ts"
 import { AuditService, type ImportedLog, InvalidInput } from "../../index.ts"
@@ -74,7 +74,7 @@ const importFrom = Effect.fnUntraced(function* (format: ImportFormat, flags: Imp
   const { actor } = yield* decodeAsking({ actor: yield* currentActor })
   const source = yield* importSource(format, flags)
   const plan = yield* planImport(source)
-  if (strict) yield* refuseLosses(plan, source)
+  if (strict) yield* checkStrict(plan, source)
   return Effect.gen(function* () {
     const report = yield* withoutProgress(host)(
       importIssues(source, plan, { actor, strict, onProgress: progressBar(host, "cards") })

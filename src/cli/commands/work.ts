@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { InvalidInput, withoutSecrets } from "../../index.ts"
 import { Worker, type WorkerReport } from "../../worker/index.ts"
-import { settingsOf } from "../../worker/WorkerOptions.ts"
+import { decodeWorkerOptions } from "../../worker/WorkerOptions.ts"
 import { choiceFlags } from "../choiceFlags.ts"
 import { commandHandler, killAfterSeconds } from "../commandHandler.ts"
 import { withBusyBacklog } from "../database.ts"
@@ -53,7 +53,7 @@ export const work = documented(
         onEvent: (event: Parameters<typeof describeWorkerEvent>[0]) =>
           Effect.sync(() => host.stderr.write(`${describeWorkerEvent(event)}\n`))
       }
-      yield* settingsOf(options)
+      yield* decodeWorkerOptions(options)
       host.endsByInterrupt({
         patienceMillis: (grace + killAfterSeconds + endingSeconds) * 1000,
         exitCode: exitCodes.done
@@ -85,13 +85,13 @@ export const work = documented(
   }
 )
 
-const describeReport = ({ blocked, claimed, completed, failed, givenBack, lost }: WorkerReport): string => {
+const describeReport = ({ blocked, claimed, completed, failed, released, lost }: WorkerReport): string => {
   const became = [
     [completed, "completed"],
     [failed, "to be tried again"],
     [blocked, "blocked"],
     [lost, "lost"],
-    [givenBack, "given back"]
+    [released, "given back"]
   ] as const
   const listed = became.flatMap(([count, what]) => (count > 0 ? `${count} ${what}` : []))
   return `Claimed ${claimed}${listed.length === 0 ? "." : `: ${listed.join(", ")}.`}`

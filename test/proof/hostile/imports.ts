@@ -2,9 +2,9 @@ import { Data, Effect, Schema, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import { importIssues } from "../../../src/import/importIssues.ts"
 import { ImportReport } from "../../../src/import/ImportReport.ts"
-import { linesOf } from "../../../src/import/lines.ts"
+import { readLines } from "../../../src/import/readLines.ts"
 import { planImport } from "../../../src/import/planImport.ts"
-import type { Source } from "../../../src/import/Issue.ts"
+import type { Source } from "../../../src/import/Source.ts"
 import { readBacklogMd } from "../../../src/import/readBacklogMd.ts"
 import { readBeads } from "../../../src/import/readBeads.ts"
 import { readTaskMaster } from "../../../src/import/readTaskMaster.ts"
@@ -75,7 +75,7 @@ export const backlogMd = (folder: string) => importedFrom(readBacklogMd(folder, 
 /** Also without a database: both must come to the same. */
 const checked = Effect.fnUntraced(function* (file: Uint8Array) {
   const check = new LogFileCheck()
-  const lines = Stream.fromAsyncIterable(linesOf(pieces(file)), (error) => error)
+  const lines = Stream.fromAsyncIterable(readLines(pieces(file)), (error) => error)
   yield* Stream.runForEach(lines, (line) => Effect.fromResult(check.push(line))).pipe(Effect.ignore)
   check.end()
 })
@@ -84,7 +84,7 @@ const log = (file: Uint8Array) =>
   takenBack(
     Effect.gen(function* () {
       yield* checked(file)
-      const lines = Stream.fromAsyncIterable(linesOf(pieces(file)), (error) => error)
+      const lines = Stream.fromAsyncIterable(readLines(pieces(file)), (error) => error)
       const imported = yield* (yield* AuditService).importLog(lines)
       const { events, sql } = yield* tables
       const rows = yield* sql<{ readonly n: number }>`SELECT count(*)::int4 AS n FROM ${events}`

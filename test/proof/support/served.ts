@@ -111,7 +111,7 @@ export const workOver = (url: string, name: string, random: Random): Laborer => 
   const onEvent = (event: WorkerEvent) =>
     Effect.sync(() => {
       if (event._tag === "Completed") completed.push(event.card.id)
-      else if (event._tag === "Trouble") troubles++
+      else if (event._tag === "Unavailable") troubles++
     })
   const handler = (card: Card) =>
     Effect.as(Effect.sleep(random.below(longestWork)), resultOf(card.id, name, card.claimToken))

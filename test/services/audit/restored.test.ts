@@ -6,7 +6,7 @@ import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { diagnose } from "../../../src/services/doctor/diagnose.ts"
 import { Doctor } from "../../../src/services/doctor/Doctor.ts"
 import { BacklogTestClock } from "../../../src/services/layers.ts"
-import { LogCheck, simulate } from "../../../src/testing/index.ts"
+import { LogChecker, simulate } from "../../../src/testing/index.ts"
 import { eventsOf, freshBacklog, headPosition, postgresClient, tables, within } from "../../support/backlogs.ts"
 import { onBothDatabases, onServer } from "../../support/databases.ts"
 import { saveBacklog } from "../../support/snapshot.ts"
@@ -250,9 +250,9 @@ onBothDatabases("after a restore", (test) => {
         })
       }
       report({
-        ...(yield* simulate({ seed: seed * 100_000, programs: amount(4, 200), restoring: { ...restoring, save } }))
+        ...(yield* simulate({ seed: seed * 100_000, programs: amount(4, 200), backup: { ...restoring, save } }))
       })
-      const check = new LogCheck()
+      const check = new LogChecker()
       const violations: Array<string> = []
       yield* Stream.runForEach(audit.events(), (event) =>
         Effect.sync(() => {

@@ -1,7 +1,6 @@
-import { accept } from "./accept.ts"
-import { type History, type Operation, overlap, timesOf } from "./History.ts"
-import { claimedIn } from "./claimedIn.ts"
+import { type History, type Operation, overlaps, possibleTimes } from "./History.ts"
 import {
+  claimedCards,
   type Model,
   type ModelCard,
   type ModelCommand,
@@ -12,9 +11,10 @@ import {
 } from "./Model.ts"
 import { isExpired } from "./modelQueries.ts"
 import { step } from "./step.ts"
+import { stepObserved } from "./stepObserved.ts"
 
 /** What was checked, and what no order explains. */
-export interface LinearizableReport {
+export interface LinearizabilityReport {
   /** Cards whose operations were ordered. */
   readonly cards: number
   /** One text for each card whose operations no order explains. */
@@ -38,7 +38,7 @@ export interface LinearizableReport {
  * Claims without an id that were answered `none` are for `claimOrder`. Cards of the history are created in it, without
  * idempotency keys.
  */
-export const linearizable = (history: History): LinearizableReport => {
+export const checkLinearizability = (history: History): LinearizabilityReport => {
   const ids = new Set(history.operations.flatMap(({ command, outcome }) => cardsOf(command, outcome)))
   const violations = [...ids].flatMap((id) => whyNotOrdered(history, id) ?? [])
   return { cards: ids.size, violations }
@@ -47,7 +47,7 @@ export const linearizable = (history: History): LinearizableReport => {
 const cardsOf = (command: ModelCommand, outcome: ModelOutcome | undefined): ReadonlyArray<string> => {
   if (command._tag === "CreateMany") return command.cards.map(({ id }) => id)
   if (command._tag === "Link" || command._tag === "Unlink") return [command.from]
-  const claimed = outcome?._tag === "Answered" ? claimedIn(command, outcome.answer).map(({ id }) => id) : []
+  const claimed = outcome?._tag === "Answered" ? claimedCards(command, outcome.answer).map(({ id }) => id) : []
   return "id" in command && command.id !== undefined ? [command.id, ...claimed] : claimed
 }
 
@@ -69,9 +69,9 @@ const whyNotOrdered = (history: History, id: string): string | undefined => {
     .flatMap((operation): ReadonlyArray<CardOperation> => {
       const seen = asSeenBy(history, id, operation)
       if (seen === undefined) return []
-      const overlapped = history.operations.some((other) => other !== operation && overlap(operation, other))
+      const overlapped = history.operations.some((other) => other !== operation && overlaps(operation, other))
       const onlyExpired = operation.command._tag === "Reclaim" && operation.command.id === undefined
-      return [{ ...seen, times: timesOf(history, operation), overlapped, onlyExpired }]
+      return [{ ...seen, times: possibleTimes(history, operation), overlapped, onlyExpired }]
     })
     .sort((left, right) => left.invoked - right.invoked)
   const allTimes = history.clock.map(({ time }) => time)
@@ -174,7 +174,7 @@ const claimOf = (
   const known = outcome ?? answerToRetry(history, command)
   if (known === undefined) return { ...operation, command: claim }
   const claimed =
-    known._tag === "Answered" ? claimedIn(command, known.answer).find((card) => card.id === id) : undefined
+    known._tag === "Answered" ? claimedCards(command, known.answer).find((card) => card.id === id) : undefined
   if (claimed === undefined) return undefined
   return { ...operation, command: claim, outcome: outcome && { _tag: "Answered", answer: claimed } }
 }
@@ -241,15 +241,15 @@ const accepted = ({ card, receipts }: CardState, operation: CardOperation, now: 
         ? step(model, command, now)[0]
         : command._tag === "Complete"
           ? acceptCompletion(model, command, now, outcome)
-          : accept(model, command, now, outcome)
+          : stepObserved(model, command, now, outcome)
     return after === undefined ? [] : [{ card: after.cards.get(id), receipts: after.receipts }]
   })
 }
 
 const acceptCompletion = (model: Model, command: ModelCommand, now: number, outcome: ModelOutcome): Model | undefined =>
   outcome._tag === "Refused"
-    ? accept(model, command, now, outcome)
-    : accept(model, command, now, {
+    ? stepObserved(model, command, now, outcome)
+    : stepObserved(model, command, now, {
         _tag: "Answered",
         answer: { ...(outcome.answer as ModelCard), madeClaimable: [], next: null }
       })

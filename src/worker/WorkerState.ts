@@ -1,11 +1,40 @@
-import { Deferred, Effect, FiberSet, Queue, type Scope, Semaphore } from "effect"
-import type { SqlError } from "effect/sql"
+import { Deferred, Effect, FiberSet, Queue, Random, type Scope, Semaphore } from "effect"
+import { SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
 import { sanitizeCause } from "../sql/sanitize.ts"
 import { BacklogService, type Card } from "../index.ts"
+import { directoryLostIn } from "../services/files/directoryErrors.ts"
+import { databaseErrorKind } from "../sql/databaseErrors.ts"
 import type { Lease, Stopped } from "./Lease.ts"
-import type { Settings } from "./WorkerOptions.ts"
-import type { WorkerEvent, WorkerReport } from "./WorkerEvent.ts"
+import type { Settings, WorkerEvent, WorkerReport } from "./WorkerOptions.ts"
+
+const firstPauseMillis = 200
+const longestPauseMillis = 10_000
+
+/**
+ * Tries again as long as the database does not answer, less and less often. What it refuses is not tried again, and an
+ * embedded directory that was lost never answers again.
+ */
+export const whileUnavailable = Effect.fnUntraced(function* <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  tell: (event: WorkerEvent) => Effect.Effect<void>
+): Effect.fn.Return<A, E, R> {
+  for (let pause = firstPauseMillis; ; pause = Math.min(pause * 2, longestPauseMillis)) {
+    const tried = yield* Effect.result(effect)
+    if (tried._tag === "Success") return tried.success
+    const error = tried.failure
+    if (
+      !SqlError.isSqlError(error) ||
+      databaseErrorKind(error) !== "unavailable" ||
+      directoryLostIn(error) !== undefined
+    ) {
+      return yield* Effect.fail(error)
+    }
+    const retryAfterMillis = Math.ceil(pause * (yield* Random.nextBetween(0.5, 1)))
+    yield* tell({ _tag: "Unavailable", error, retryAfterMillis })
+    yield* Effect.sleep(retryAfterMillis)
+  }
+})
 
 /** Who asks, and under an id of its own: however often it is asked, it is done once. */
 export const askedOnce = ({ actor }: Settings) => ({ actor, commandId: randomUUID() })
@@ -50,7 +79,7 @@ const counters = {
   Failed: "failed",
   Blocked: "blocked",
   Lost: "lost",
-  GivenBack: "givenBack"
+  Released: "released"
 } as const
 
 export const makeCrew = Effect.fnUntraced(function* (
@@ -58,7 +87,7 @@ export const makeCrew = Effect.fnUntraced(function* (
   handler: Crew["handler"],
   onEvent: (event: WorkerEvent) => Effect.Effect<void>
 ): Effect.fn.Return<Crew, never, BacklogService | Scope.Scope> {
-  const counts = { claimed: 0, completed: 0, failed: 0, blocked: 0, lost: 0, givenBack: 0 }
+  const counts = { claimed: 0, completed: 0, failed: 0, blocked: 0, lost: 0, released: 0 }
   const crew: Crew = {
     backlog: yield* BacklogService,
     settings,

@@ -1,7 +1,6 @@
 import type { Stats } from "../domain/Stats.ts"
-import { sameJson } from "./sameJson.ts"
-import type { ModelCard } from "./Model.ts"
-import { byId, listCards, statsOf } from "./modelQueries.ts"
+import { type ModelCard, sameJson } from "./Model.ts"
+import { byId, computeStats, listCards } from "./modelQueries.ts"
 
 /** A whole backlog at one moment, as JSON. */
 export interface BacklogState {
@@ -26,7 +25,7 @@ export interface BacklogState {
  * - no card has been claimed more often than its version allows;
  * - the counts, and the list of claimable cards, are what counting the cards gives.
  */
-export const invariants = ({ cards, claimable, stats, time }: BacklogState): ReadonlyArray<string> => {
+export const checkInvariants = ({ cards, claimable, stats, time }: BacklogState): ReadonlyArray<string> => {
   const byCardId = new Map(cards.map((card) => [card.id, card]))
   const violations: Array<string> = []
   const must = (holds: boolean, violation: string): void => {
@@ -40,7 +39,7 @@ export const invariants = ({ cards, claimable, stats, time }: BacklogState): Rea
   must(cycle === undefined, `cards depend on each other in a cycle: ${cycle?.join(" → ")}`)
 
   const model = { cards: byCardId }
-  const counted = statsOf(model, time)
+  const counted = computeStats(model, time)
   if (stats !== undefined) {
     must(sameJson(counted, stats), `the counts are ${JSON.stringify(counted)}, not ${JSON.stringify(stats)}`)
   }

@@ -1,6 +1,28 @@
-import type { Stream } from "effect"
-import type { NewCard } from "../index.ts"
+import { Data, Stream } from "effect"
 import type { ImportFormat } from "./ImportReport.ts"
+import type { NewCard } from "../index.ts"
+
+/** A source of an import is not what its format says, so that nothing of it can be read. */
+export class SourceUnreadable extends Data.TaggedError("SourceUnreadable")<{ readonly problem: string }> {
+  override get message(): string {
+    return this.problem
+  }
+}
+
+/** A record and where it stands, in words. */
+export interface PlacedRecord {
+  readonly place: string
+  readonly record: SourceRecord
+}
+
+/** A source whose records are at hand, the first of them on line 1. */
+export const makeSource = (format: Source["format"], name: string, placed: ReadonlyArray<PlacedRecord>): Source => ({
+  format,
+  name,
+  placeOf: (line) => placed[line - 1]?.place ?? `line ${line}`,
+  missingFields: [],
+  records: Stream.fromIterable(placed.map(({ record }) => record))
+})
 
 /** What an issue depends on, or has otherwise to do with. */
 export interface Edge {
@@ -12,7 +34,7 @@ export interface Edge {
 }
 
 /** A claim that somebody holds in the source. It is no lease here: its token is not known. */
-export interface HeldThere {
+export interface SourceClaim {
   readonly owner: string | null
   /** ISO-8601; `null` when it never runs out. */
   readonly until: string | null
@@ -34,7 +56,7 @@ export interface Issue {
   readonly isDeleted?: boolean
   /** Why no card can be made of it, where that is known already. */
   readonly problem?: string | undefined
-  readonly claim?: HeldThere | undefined
+  readonly claim?: SourceClaim | undefined
   /** Fields with something in them that a card has no place for. */
   readonly notCarriedOver: ReadonlyArray<string>
 }

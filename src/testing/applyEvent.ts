@@ -5,20 +5,20 @@ import { type ModelCard, noClaim } from "./Model.ts"
 import { byId } from "./modelQueries.ts"
 
 /** An event as JSON. */
-export type PlainEvent = typeof Event.Encoded
+export type ModelEvent = typeof Event.Encoded
 
 const encodeEvent = Schema.encodeSync(Event)
 
 /** The event in a recorded one, or `undefined` when it cannot be read. */
-export const plainEvent = (recorded: RecordedEvent): PlainEvent | undefined => {
+export const toModelEvent = (recorded: RecordedEvent): ModelEvent | undefined => {
   const event = decodeRecordedEvent(recorded)
   return Result.isFailure(event) ? undefined : encodeEvent(event.success)
 }
 
 /** A card after one more event. */
-export const follow = (
+export const applyEvent = (
   card: ModelCard | undefined,
-  event: PlainEvent,
+  event: ModelEvent,
   { cardId, occurredAt, version }: RecordedEvent
 ): ModelCard | undefined => {
   const time = DateTime.formatIso(occurredAt)
@@ -44,7 +44,7 @@ export const follow = (
 
 const changesBy = (
   card: ModelCard,
-  event: Exclude<PlainEvent, { readonly _tag: "CardCreated" }>,
+  event: Exclude<ModelEvent, { readonly _tag: "CardCreated" }>,
   time: string,
   version: number
 ): Partial<ModelCard> => {

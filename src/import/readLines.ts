@@ -1,3 +1,22 @@
+/** Lines that are handed on at once, and characters in them. */
+const linesAtOnce = 500
+const sizeAtOnce = 1024 * 1024
+
+/** The lines of chunks of a file, some at a time. */
+export async function* readLinePages(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<[Line, ...Array<Line>]> {
+  let page: Array<Line> = []
+  let size = 0
+  for await (const line of readLines(chunks)) {
+    page.push(line)
+    size += "text" in line ? line.text.length : 0
+    if (page.length < linesAtOnce && size < sizeAtOnce) continue
+    yield page as [Line, ...Array<Line>]
+    page = []
+    size = 0
+  }
+  if (page.length > 0) yield page as [Line, ...Array<Line>]
+}
+
 /** A line of a file, counted from 1: its text, or why it has none. */
 export type Line =
   | { readonly number: number; readonly text: string }
@@ -12,7 +31,7 @@ const newline = 0x0a
  * The lines of a file as it is read, without their ends. A line that is too long or not UTF-8 does not stop the
  * others. What follows the last line's end is a line of its own only when there is something.
  */
-export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
+export async function* readLines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
   let parts: Array<Uint8Array> = []
   let bytes = 0
   let number = 0

@@ -1,7 +1,6 @@
 import { DateTime } from "effect"
-import { claimedIn } from "./claimedIn.ts"
-import type { ModelCommand, ModelOutcome } from "./Model.ts"
-import type { Step, Wish } from "./Program.ts"
+import { claimedCards, type ModelCommand, type ModelOutcome } from "./Model.ts"
+import type { CommandTemplate, Step } from "./Program.ts"
 
 interface Held {
   readonly id: string
@@ -9,7 +8,7 @@ interface Held {
 }
 
 /** A worker of a program: what it believes, which is not always so. */
-export class Worker {
+export class SimulatedWorker {
   readonly #name: string
   readonly #prefix: string
   #held: ReadonlyArray<Held> = []
@@ -29,14 +28,15 @@ export class Worker {
   }
 
   /** The command that a step means for a worker that believes what this one does, whose clock says `ownTime`. */
-  command(step: Extract<Step, { readonly _tag: "Ask" | "Retry" }>, ownTime: number): ModelCommand | undefined {
-    const command = step._tag === "Ask" ? this.#wished(step.wish, step.withCommandId, ownTime) : this.#again(step.as)
+  command(step: Extract<Step, { readonly _tag: "Send" | "Retry" }>, ownTime: number): ModelCommand | undefined {
+    const command =
+      step._tag === "Send" ? this.#instantiate(step.template, step.withCommandId, ownTime) : this.#again(step.as)
     this.#last = command
     return command
   }
 
   /** Takes an answer that it heard. */
-  hear(command: ModelCommand, outcome: ModelOutcome): void {
+  receive(command: ModelCommand, outcome: ModelOutcome): void {
     const forget = (id: string): void => {
       this.#held = this.#held.filter((held) => held.id !== id)
     }
@@ -46,41 +46,45 @@ export class Worker {
     }
     const { answer } = outcome
     if (command._tag === "Release" || command._tag === "Complete") forget(command.id)
-    for (const { claimToken: token, id } of claimedIn(command, answer)) {
+    for (const { claimToken: token, id } of claimedCards(command, answer)) {
       if (token === null) continue
       forget(id)
       this.#held = [...this.#held, { id, token }]
     }
   }
 
-  #wished({ byOwnClock, token: choice, ...wish }: Wish, withCommandId: boolean, ownTime: number): ModelCommand {
+  #instantiate(
+    { byOwnClock, token: choice, ...template }: CommandTemplate,
+    withCommandId: boolean,
+    ownTime: number
+  ): ModelCommand {
     const correlationId = this.#nextId()
     const origin = { actor: this.#name, correlationId, ...(withCommandId ? { commandId: correlationId } : {}) }
-    const shown = this.#shown("id" in wish ? wish.id : undefined, choice)
-    switch (wish._tag) {
+    const shown = this.#shown("id" in template ? template.id : undefined, choice)
+    switch (template._tag) {
       case "Create":
         return {
-          ...wish,
-          ...this.#named(wish),
+          ...template,
+          ...this.#named(template),
           ...(byOwnClock === true ? { occurredAt: DateTime.makeUnsafe(ownTime) } : {}),
           ...origin
         }
       case "CreateMany":
-        return { ...wish, cards: wish.cards.map((card) => ({ ...card, ...this.#named(card) })), ...origin }
+        return { ...template, cards: template.cards.map((card) => ({ ...card, ...this.#named(card) })), ...origin }
       case "Claim":
-        return { ...wish, ...this.#target(wish.id), owner: this.#name, ...origin }
+        return { ...template, ...this.#target(template.id), owner: this.#name, ...origin }
       case "ClaimMany":
-        return { ...wish, owner: this.#name, ...origin }
+        return { ...template, owner: this.#name, ...origin }
       case "Reclaim":
-        return { ...wish, ...this.#target(wish.id), ...origin }
+        return { ...template, ...this.#target(template.id), ...origin }
       case "Link":
       case "Unlink":
-        return { ...wish, from: `${this.#prefix}${wish.from}`, to: `${this.#prefix}${wish.to}`, ...origin }
+        return { ...template, from: `${this.#prefix}${template.from}`, to: `${this.#prefix}${template.to}`, ...origin }
       case "Renew":
       case "Release":
-        return { ...wish, ...shown, ...origin }
+        return { ...template, ...shown, ...origin }
       case "Complete": {
-        const { claimNext, ...completion } = wish
+        const { claimNext, ...completion } = template
         return {
           ...completion,
           id: shown.id,
@@ -93,7 +97,7 @@ export class Worker {
       case "Block":
       case "Unblock":
       case "Reopen":
-        return { ...wish, id: `${this.#prefix}${wish.id}`, ...origin }
+        return { ...template, id: `${this.#prefix}${template.id}`, ...origin }
     }
   }
 
@@ -114,7 +118,7 @@ export class Worker {
   }
 
   /** The card and the token that it shows. The token of a first claim is 2. */
-  #shown(id: string | undefined, choice: Wish["token"]): Held {
+  #shown(id: string | undefined, choice: CommandTemplate["token"]): Held {
     const named = id === undefined || id === "held" ? undefined : `${this.#prefix}${id}`
     const known = choice === "from before a crash" ? this.#beforeCrash : this.#held
     const held = known.findLast((each) => named === undefined || each.id === named)

@@ -1,4 +1,4 @@
-import { Effect, Option, Schema } from "effect"
+import { Effect, Fiber, Option, Schema } from "effect"
 import type { SqlError } from "effect/sql"
 import { Card } from "../domain/Card.ts"
 import { Rejection } from "../domain/Rejection.ts"
@@ -7,12 +7,29 @@ import type { InvalidInput } from "../services/InvalidInput.ts"
 import type { ModelAnswer, ModelCommand, ModelOutcome } from "./Model.ts"
 import { byId } from "./modelQueries.ts"
 
+/**
+ * Asks, and hangs up while the command is under way. Whatever comes of it has come when this ends: commands are carried
+ * out in the order in which they were asked for, and one that changes nothing follows.
+ */
+export const executeAndInterrupt = Effect.fnUntraced(function* (
+  backlog: BacklogService["Service"],
+  command: ModelCommand
+) {
+  const fiber = yield* Effect.forkChild(execute(backlog, command))
+  yield* Effect.yieldNow
+  yield* Effect.yieldNow
+  yield* Fiber.interrupt(fiber)
+  yield* execute(backlog, { _tag: "Reclaim", id: "no card", actor: "the next one" })
+  const unheard: ModelOutcome | undefined = undefined
+  return unheard
+})
+
 const encodeCard = Schema.encodeSync(Card)
 const encodeRejection = Schema.encodeSync(Rejection)
 const isRejection = Schema.is(Rejection)
 
 /** Asks a backlog for what a command says, and gives what came of it in the terms of the model. */
-export const observe = (
+export const execute = (
   backlog: BacklogService["Service"],
   command: ModelCommand
 ): Effect.Effect<ModelOutcome, InvalidInput | SqlError.SqlError> =>

@@ -1,9 +1,8 @@
 import { DateTime } from "effect"
 import type { RecordedEvent } from "../events/RecordedEvent.ts"
-import { follow, type PlainEvent, plainEvent } from "./follow.ts"
-import { sameJson } from "./sameJson.ts"
-import { invariants } from "./invariants.ts"
-import { type ModelCard, receiptKey } from "./Model.ts"
+import { type ModelCard, receiptKey, sameJson } from "./Model.ts"
+import { applyEvent, type ModelEvent, toModelEvent } from "./applyEvent.ts"
+import { checkInvariants } from "./checkInvariants.ts"
 import { byId, isDue, unmetDependencies } from "./modelQueries.ts"
 
 /**
@@ -20,7 +19,7 @@ import { byId, isDue, unmetDependencies } from "./modelQueries.ts"
  * - the events of one command stand beside each other, so no command was carried out twice;
  * - `invariants` of the whole state.
  */
-export class LogCheck {
+export class LogChecker {
   readonly #cards = new Map<string, ModelCard>()
   readonly #lastOfCommand = new Map<string, number>()
   #position = 0
@@ -70,7 +69,7 @@ export class LogCheck {
       must(last === position - 1, `command ${commandId} was carried out at position ${last} already`)
       this.#lastOfCommand.set(key, position)
     }
-    const event = plainEvent(recorded)
+    const event = toModelEvent(recorded)
     if (event === undefined) {
       must(false, "it cannot be decoded")
       return violations
@@ -82,13 +81,13 @@ export class LogCheck {
     }
     const problem = this.#whyNot(before, event, time)
     must(problem === undefined, problem ?? "")
-    const after = follow(before, event, recorded)
+    const after = applyEvent(before, event, recorded)
     if (after !== undefined) this.#cards.set(cardId, after)
-    for (const violation of invariants({ cards: [...this.#cards.values()], time })) must(false, violation)
+    for (const violation of checkInvariants({ cards: [...this.#cards.values()], time })) must(false, violation)
     return violations
   }
 
-  #whyNot(card: ModelCard | undefined, event: PlainEvent, time: number): string | undefined {
+  #whyNot(card: ModelCard | undefined, event: ModelEvent, time: number): string | undefined {
     if (event._tag === "CardCreated") return card === undefined ? undefined : "the card exists already"
     if (card === undefined) return "there is no such card"
     const unmet = unmetDependencies({ cards: this.#cards }, card)

@@ -1,7 +1,7 @@
 import type { ClaimFilter } from "../domain/Command.ts"
 import type { RecordedEvent } from "../events/RecordedEvent.ts"
-import { follow, plainEvent } from "./follow.ts"
-import { type History, type Operation, overlap, timesOf } from "./History.ts"
+import { applyEvent, toModelEvent } from "./applyEvent.ts"
+import { type History, type Operation, overlaps, possibleTimes } from "./History.ts"
 import { type ModelCard, type ModelCommand, receiptKey } from "./Model.ts"
 import { byClaimOrder, isDue, isExpired, unmetDependencies } from "./modelQueries.ts"
 
@@ -29,7 +29,7 @@ export interface ClaimOrderReport {
  * Claims that share their command id with another are not looked at: their answer may be the first one's. `log` has the events
  * since the history began, when the backlog held `cardsBefore`, nothing unless told otherwise; the events of a history carry the correlation ids of its commands, which no others do.
  */
-export const claimOrder = (
+export const checkClaimOrder = (
   history: History,
   log: ReadonlyArray<RecordedEvent>,
   cardsBefore: ReadonlyMap<string, ModelCard> = new Map()
@@ -57,8 +57,8 @@ export const claimOrder = (
     const window = states.slice(first, last + 1)
     const before = states[first] ?? new Map<string, ModelCard>()
     const changed = new Set<string>(during.map(({ cardId }) => cardId))
-    const now = timesOf(history, claim)[0] ?? -Infinity
-    const others = operations.filter((other) => other !== claim && overlap(claim, other))
+    const now = possibleTimes(history, claim)[0] ?? -Infinity
+    const others = operations.filter((other) => other !== claim && overlaps(claim, other))
     const anyTakenBack = during.some(({ data, type }) => type === "CardReclaimed" && data["why"] === "expired")
     const otherClaims = others.filter(({ command: other }) => claimsBest(other))
     const mayLockMore =
@@ -106,8 +106,8 @@ const statesOf = (
   const states = [cardsBefore]
   let cards = cardsBefore
   for (const recorded of log) {
-    const event = plainEvent(recorded)
-    const card = event === undefined ? undefined : follow(cards.get(recorded.cardId), event, recorded)
+    const event = toModelEvent(recorded)
+    const card = event === undefined ? undefined : applyEvent(cards.get(recorded.cardId), event, recorded)
     if (card !== undefined) cards = new Map([...cards, [card.id, card]])
     states.push(cards)
   }

@@ -21,7 +21,7 @@ const maker = "mosaic-backlog"
  * The issue that a card becomes, so that importing it again makes the same card of it as far as beads can say it: title,
  * body, the first phase, priorities of 0 to 4, acceptance that is a text, dependencies, and when it was made.
  */
-export const beadsOfCard = (card: Card): BeadsLine => {
+export const encodeBeads = (card: Card): BeadsLine => {
   const createdAt = DateTime.formatIso(card.createdAt)
   const lost: Array<string> = []
   const lose = (isLost: boolean, what: string): void => {
