@@ -52,7 +52,7 @@ export {
   type RebuildProgress,
   RebuildRefused,
   RebuildSuperseded,
-  type Rebuilt
+  type RebuildResult
 } from "./projections/rebuild.ts"
 export { RemovalPending, RemovalProgress } from "./projections/rewriteTables.ts"
 export type { VerifyOptions } from "./projections/verify.ts"
@@ -83,10 +83,10 @@ export { AwaitClaimable, ClaimAmong } from "./services/waiting/ClaimWaiting.ts"
 export { diagnose } from "./services/doctor/diagnose.ts"
 export { Doctor } from "./services/doctor/Doctor.ts"
 export { DoctorFacts } from "./services/doctor/DoctorFacts.ts"
-export { DoctorFinding } from "./services/doctor/DoctorFinding.ts"
+export { DoctorFinding } from "./services/doctor/diagnose.ts"
 export { DirectoryLocked, DirectoryUnusable } from "./services/files/directoryErrors.ts"
 export { Erasure, Erasures, type RemovalOptions, RemovalReport } from "./services/audit/Erasures.ts"
-export { EventTypeFilter, eventTypeNamed } from "./services/audit/EventTypeFilter.ts"
+export { EventTypeFilter, parseEventType } from "./services/audit/EventTypeFilter.ts"
 export { DirectoryLost } from "./services/files/directoryErrors.ts"
 export { InvalidInput } from "./services/InvalidInput.ts"
 export { type AnchorOutcome, keepAnchors, type KeepAnchorsOptions } from "./services/audit/keepAnchors.ts"
@@ -106,5 +106,5 @@ export type { PostgresOptions } from "./services/postgres/PostgresClient.ts"
 export { withoutSecrets } from "./services/withoutSecrets.ts"
 export { At, CardAt } from "./services/audit/moments.ts"
 export type { RedactedCard } from "./services/audit/redactCard.ts"
-export { RemovalSchedule, type RemovalTimes } from "./services/audit/RemovalSchedule.ts"
+export { RemovalSchedule, type RemovalTimes } from "./services/audit/Erasures.ts"
 export type { RestoredBacklog } from "./services/audit/restoreBacklog.ts"

@@ -133,8 +133,8 @@ const mutations = [
   {
     name: "that a lease is renewed again while a renewal has no answer",
     file: lease,
-    find: "Math.min(leftMillis, ttlMillis / 6)",
-    replace: "leftMillis",
+    find: "Math.min(millisLeft, ttlMillis / 6)",
+    replace: "millisLeft",
     tests: ["test/worker/faults.test.ts"]
   }
 ]

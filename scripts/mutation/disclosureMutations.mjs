@@ -297,15 +297,15 @@ const mutations = [
   {
     name: "that the reason of an attempt has no token",
     file: "src/worker/workOnCard.ts",
-    find: "redactSecrets(textOf(error))",
-    replace: "textOf(error)",
+    find: "redactSecrets(errorText(error))",
+    replace: "errorText(error)",
     tests: told
   },
   {
     name: "that what a worker logs has no token",
     file: "src/worker/WorkerState.ts",
-    find: '"What a worker tells was not taken.", sanitizeCause(cause)',
-    replace: '"What a worker tells was not taken.", cause',
+    find: '"onEvent failed; the worker continues.", sanitizeCause(cause)',
+    replace: '"onEvent failed; the worker continues.", cause',
     tests: told
   },
   {

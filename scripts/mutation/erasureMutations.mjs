@@ -1,11 +1,10 @@
 /** What removes erased bytes from the data files: see docs/decisions/0038-removal-of-erased-bytes.md. */
 const rewriteTables = "src/projections/rewriteTables.ts"
 const swapTables = "src/projections/swapTables.ts"
-const besideWork = "src/projections/besideWork.ts"
+const shadowTables = "src/projections/shadowTables.ts"
 const erasures = "src/services/audit/Erasures.ts"
-const recycleWal = "src/services/audit/recycleWal.ts"
 const redactCard = "src/services/audit/redactCard.ts"
-const erasable = "src/projections/erasable.ts"
+const erasableColumns = "src/projections/erasableColumns.ts"
 
 const bytes = ["test/security/erasedBytes.test.ts"]
 const removal = ["test/security/removal.test.ts"]
@@ -22,7 +21,7 @@ const mutations = [
   },
   {
     name: "that parked reasons are classified as erasable",
-    file: erasable,
+    file: erasableColumns,
     find: 'parked_events: { ...kept("consumer position parked_at"), ...erasable("reason") }',
     replace: 'parked_events: kept("consumer position parked_at reason")',
     tests: bytes,
@@ -39,7 +38,7 @@ const mutations = [
   {
     name: "that a redaction is put in the list",
     file: redactCard,
-    find: "yield* erasures.note(position, id)",
+    find: "yield* erasures.record(position, id)",
     replace: "yield* Effect.void",
     tests: removal,
     startsPrograms: false
@@ -54,7 +53,7 @@ const mutations = [
   },
   {
     name: "that old files of the write-ahead log are removed and not renamed",
-    file: recycleWal,
+    file: erasures,
     find: "yield* sql`SELECT set_config('wal_recycle', 'off', true)`",
     replace: "yield* Effect.void",
     tests: bytes,
@@ -62,7 +61,7 @@ const mutations = [
   },
   {
     name: "that the log moves through the files that are kept ahead",
-    file: recycleWal,
+    file: erasures,
     find: "isPast = ahead?.files === 0",
     replace: "isPast = ahead !== undefined",
     tests: bytes,
@@ -126,7 +125,7 @@ const mutations = [
   },
   {
     name: "that a removal does not replace a rebuild",
-    file: besideWork,
+    file: shadowTables,
     find: 'if (options.kind === "removal" && other?.isAlive === true)',
     replace: "if (options.kind === undefined && other?.isAlive === true)",
     tests: removal,
@@ -151,7 +150,7 @@ const mutations = [
   {
     name: "that a redaction of this process begins a removal",
     file: redactCard,
-    find: "yield* sql.afterCommit(erasures.wake)",
+    find: "yield* sql.afterCommit(erasures.requestRemoval)",
     replace: "yield* Effect.void",
     tests: removal,
     startsPrograms: false
@@ -182,7 +181,7 @@ const mutations = [
   },
   {
     name: "that the schema beside belongs to the owner of the backlog",
-    file: besideWork,
+    file: shadowTables,
     find: "${sql(beside)} AUTHORIZATION ${liveOwner}",
     replace: "${sql(beside)} AUTHORIZATION CURRENT_USER",
     tests: commands,
@@ -206,7 +205,7 @@ const mutations = [
   },
   {
     name: "that a removal which fails drops its copies",
-    file: besideWork,
+    file: shadowTables,
     find: "Effect.andThen(sql`UPDATE ${workTable} SET touched_at = '-infinity'`, dropCopies(sql, beside))",
     replace: "sql`UPDATE ${workTable} SET touched_at = '-infinity'`",
     tests: ["test/security/removal.test.ts"],
@@ -215,15 +214,20 @@ const mutations = [
   {
     name: "that a redaction drops the copies of a process that was killed",
     file: "src/services/audit/redactCard.ts",
-    find: "    yield* dropLeftCopies(sql, schema)\n",
+    find: "    yield* dropAbandonedCopies(sql, schema)\n",
     replace: "",
-    also: [{ find: 'import { dropLeftCopies } from "../../projections/besideWork.ts"\n', replace: "" }],
+    also: [
+      {
+        find: "import { deleteShadowRow, dropAbandonedCopies, lockShadowSchema }",
+        replace: "import { deleteShadowRow, lockShadowSchema }"
+      }
+    ],
     tests: ["test/security/removal.test.ts"],
     startsPrograms: false
   },
   {
     name: "that copies of work that is under way are left to it",
-    file: besideWork,
+    file: shadowTables,
     find: "if (work === undefined || work.isAlive) return\n  yield* sql`UPDATE",
     replace: "if (work === undefined) return\n  yield* sql`UPDATE",
     tests: ["test/security/removal.test.ts"],

@@ -134,7 +134,7 @@ const mutations = [
   {
     name: "log: that a consumer's type is checked",
     file: auditService,
-    find: "type: yield* existingType(log, options.type),",
+    find: "type: yield* resolveEventType(log, options.type),",
     replace: 'type: typeof options.type === "object" ? options.type.other : options.type,',
     tests: positions
   },

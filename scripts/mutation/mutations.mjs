@@ -16,9 +16,9 @@ import { serverMutations } from "./serverMutations.mjs"
  * What is taken out, one at a time: where, the text, what stands there instead, and the tests that should notice first.
  * Every text must be in its file exactly once. Where the tests start no programs, `startsPrograms` is false, and none are built.
  */
-const lockAndLoad = "src/projections/lockAndLoad.ts"
+const lockInOrder = "src/projections/lockInOrder.ts"
 const claimQuery = "src/projections/claimQuery.ts"
-const footprint = "src/projections/Footprint.ts"
+const lockPlan = "src/projections/LockPlan.ts"
 const rowChanges = "src/projections/rowChanges.ts"
 const interpreter = "src/services/commands/Interpreter.ts"
 const decideBatch = "src/services/commands/decideBatch.ts"
@@ -39,7 +39,7 @@ export const mutations = [
   },
   {
     name: "the lock on the cards that commands name",
-    file: lockAndLoad,
+    file: lockInOrder,
     find: "ORDER BY id FOR UPDATE`",
     replace: "ORDER BY id`",
     tests: concurrency
@@ -60,63 +60,63 @@ export const mutations = [
   },
   {
     name: "the lock on a card that is claimed by its id",
-    file: lockAndLoad,
+    file: lockInOrder,
     find: "WHERE cards.id = ANY(${ids}::text[]) AND status IN ('ready', 'claimed')\n    FOR UPDATE OF cards SKIP LOCKED`",
     replace: "WHERE cards.id = ANY(${ids}::text[]) AND status IN ('ready', 'claimed')`",
     tests: concurrency
   },
   {
     name: "SKIP LOCKED of a claim by id",
-    file: lockAndLoad,
+    file: lockInOrder,
     find: "WHERE cards.id = ANY(${ids}::text[]) AND status IN ('ready', 'claimed')\n    FOR UPDATE OF cards SKIP LOCKED`",
     replace: "WHERE cards.id = ANY(${ids}::text[]) AND status IN ('ready', 'claimed')\n    FOR UPDATE OF cards`",
     tests: concurrency
   },
   {
     name: "the lock on claims that have expired",
-    file: lockAndLoad,
+    file: lockInOrder,
     find: "AND claim_expires_at <= ${now}::timestamptz\n    FOR UPDATE OF cards SKIP LOCKED`",
     replace: "AND claim_expires_at <= ${now}::timestamptz`",
     tests: concurrency
   },
   {
     name: "SKIP LOCKED of claims that have expired",
-    file: lockAndLoad,
+    file: lockInOrder,
     find: "AND claim_expires_at <= ${now}::timestamptz\n    FOR UPDATE OF cards SKIP LOCKED`",
     replace: "AND claim_expires_at <= ${now}::timestamptz\n    FOR UPDATE OF cards`",
     tests: concurrency
   },
   {
     name: "SKIP LOCKED of cards whose retry time has come",
-    file: lockAndLoad,
+    file: lockInOrder,
     find: "AND not_before <= ${now}::timestamptz FOR UPDATE SKIP LOCKED))`",
     replace: "AND not_before <= ${now}::timestamptz))`",
     tests: concurrency
   },
   {
     name: "the lock on the graph, of whoever changes it",
-    file: footprint,
+    file: lockPlan,
     find: 'newEdges.length > 0 || unlinks ? "exclusive"',
     replace: 'newEdges.length > 0 || unlinks ? "none"',
     tests: concurrency
   },
   {
     name: "the lock on the graph, of whoever completes or reopens",
-    file: footprint,
-    find: 'settling.size > 0 ? "shared" : "none"',
+    file: lockPlan,
+    find: 'doneChanges.size > 0 ? "shared" : "none"',
     replace: '"none"',
     tests: concurrency
   },
   {
     name: "the lock on the dependents of a card that is completed",
-    file: lockAndLoad,
+    file: lockInOrder,
     find: "isSettling ? dependentsOf(settling) : sql``",
     replace: "isSettling ? sql`` : sql``",
     tests: concurrency
   },
   {
     name: "the lock on the card that has an idempotency key",
-    file: lockAndLoad,
+    file: lockInOrder,
     find: "UNION SELECT id FROM ${cards} WHERE idempotency_key = ANY(${keys}::text[])",
     replace: "UNION SELECT id FROM ${cards} WHERE false AND idempotency_key = ANY(${keys}::text[])",
     tests: conformance
@@ -142,7 +142,7 @@ export const mutations = [
   // Orderings
   {
     name: "the order in which cards are locked",
-    file: lockAndLoad,
+    file: lockInOrder,
     find: "ORDER BY id FOR UPDATE`",
     replace: "ORDER BY id DESC FOR UPDATE`",
     tests: concurrency
@@ -184,9 +184,9 @@ export const mutations = [
   },
   {
     name: "that the clock is read after the locks",
-    file: lockAndLoad,
-    find: '        graph === "none" ? nothing : lockGraph[graph],\n',
-    replace: '        early,\n        graph === "none" ? nothing : lockGraph[graph],\n',
+    file: lockInOrder,
+    find: '        graphLock === "none" ? nothing : lockGraph[graphLock],\n',
+    replace: '        early,\n        graphLock === "none" ? nothing : lockGraph[graphLock],\n',
     also: [
       { find: "const [, , namedRows, [clock],", replace: "const [[clock], , , namedRows, ," },
       { find: "        probe,\n        claimedById", replace: "        nothing,\n        claimedById" },
@@ -239,7 +239,7 @@ export const mutations = [
   },
   {
     name: "that the graph is loaded for the cycle check",
-    file: lockAndLoad,
+    file: lockInOrder,
     find: "newEdges.length > 0\n          ? loadReachable",
     replace: "newEdges.length < 0\n          ? loadReachable",
     tests: conformance
@@ -346,7 +346,7 @@ export const mutations = [
   },
   {
     name: "the order of the look for claims that ran out",
-    file: lockAndLoad,
+    file: lockInOrder,
     find: "ORDER BY claim_expires_at LIMIT 1",
     replace: "LIMIT 1",
     tests: ["test/services/commands/batchPlans.test.ts"]
@@ -381,7 +381,7 @@ export const mutations = [
   },
   {
     name: "the receipt of a redaction",
-    file: "src/services/audit/redactOnce.ts",
+    file: "src/services/audit/redactCard.ts",
     find: "    yield* receipts.write([receiptOf(command, commandId, digestsOf(receipted), outcome)])\n",
     replace: "",
     tests: conformance

@@ -1,12 +1,12 @@
 /** What keeps tokens from repeating: see docs/decisions/0031-generations-of-tokens.md. */
 const generations = "src/projections/Generations.ts"
-const lockAndLoad = "src/projections/lockAndLoad.ts"
+const lockInOrder = "src/projections/lockInOrder.ts"
 const restoreBacklog = "src/services/audit/restoreBacklog.ts"
 const logTransfer = "src/services/audit/logTransfer.ts"
 const evolve = "src/domain/evolve.ts"
 const migration = "migrations/0008_generations.sql"
 const rowStatements = "src/projections/rowStatements.ts"
-const compareCard = "src/projections/compareCard.ts"
+const compareRows = "src/projections/compareRows.ts"
 
 const restored = ["test/services/audit/restored.test.ts"]
 
@@ -20,14 +20,14 @@ const mutations = [
   },
   {
     name: "that a claim gets the log's generation",
-    file: lockAndLoad,
+    file: lockInOrder,
     find: "const state = new ReadModelState(generation)",
     replace: "const state = new ReadModelState()",
     tests: restored
   },
   {
     name: "that another server is recognized",
-    file: lockAndLoad,
+    file: lockInOrder,
     find: "clock.isSameServer === false ?",
     replace: "clock.isSameServer === null ?",
     tests: restored
@@ -111,7 +111,7 @@ const mutations = [
   },
   {
     name: "that a verification reads the upper part of a token",
-    file: compareCard,
+    file: compareRows,
     find: 'coalesce(claim_token_high * 2147483648::float8 + claim_token, nullif(claim_token_high, 0)) AS "claimToken"',
     replace: 'claim_token AS "claimToken"',
     tests: restored

@@ -2,7 +2,7 @@
 const runInTransaction = "src/services/commands/RunInTransaction.ts"
 const sessionProblem = "src/services/schema/sessionProblem.ts"
 const eventLog = "src/events/EventLog.ts"
-const besideSchema = "src/projections/besideSchema.ts"
+const shadowTables = "src/projections/shadowTables.ts"
 const inTransaction = "src/sql/inTransaction.ts"
 
 const settings = ["test/services/postgres/sessionSettings.test.ts"]
@@ -31,7 +31,7 @@ export const serverMutations = [
   },
   {
     name: "that arrays in a rebuild have nulls where array_nulls is off",
-    file: besideSchema,
+    file: shadowTables,
     find: "sql`SELECT ${enableArrayNulls(sql)}`",
     replace: "sql`SELECT 1`",
     tests: settings
@@ -80,7 +80,7 @@ export const serverMutations = [
   },
   {
     name: "that the ids of a command are spread by the database's own function",
-    file: "src/projections/lockAndLoad.ts",
+    file: "src/projections/lockInOrder.ts",
     find: "WHERE id = ANY(ARRAY(\n      SELECT pg_catalog.unnest(${ids}::text[])${isWithKeys",
     replace: "WHERE id = ANY(ARRAY(\n      SELECT unnest(${ids}::text[])${isWithKeys",
     tests: settings

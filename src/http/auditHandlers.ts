@@ -13,7 +13,7 @@ import {
   type CardAt,
   CardNotFound,
   type EventOptions,
-  eventTypeNamed,
+  parseEventType,
   InvalidInput,
   type RebuildProgress,
   type RemovalProgress
@@ -110,7 +110,7 @@ export const layerAuditHandlers = HttpApiBuilder.group(
         const options = {
           ...filter,
           after: headers["last-event-id"] ?? filter.after ?? 0,
-          type: name === undefined ? undefined : eventTypeNamed(name)
+          type: name === undefined ? undefined : parseEventType(name)
         }
         const events = audit.events({ ...options, follow })
         if (follow) yield* refuseUnheard(options)

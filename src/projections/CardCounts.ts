@@ -34,11 +34,11 @@ export interface CountsTable {
   /** Counts anew, in the caller's transaction, which holds the head. Looks at every card. */
   readonly recount: Effect.Effect<unknown, SqlError.SqlError>
   /** The same where it is needed and this role may; never on a hot standby. All commands wait while it looks. */
-  readonly catchUp: Effect.Effect<void, SqlError.SqlError>
+  readonly recountIfBehind: Effect.Effect<void, SqlError.SqlError>
   /** The counts as they are kept, if they are of now. */
-  readonly kept: Statement.Statement<CardCounts>
+  readonly stored: Statement.Statement<CardCounts>
   /** The counts by looking at every card. */
-  readonly ofRows: Statement.Statement<CardCounts>
+  readonly counted: Statement.Statement<CardCounts>
 }
 
 export const makeCountsTable = (sql: SqlClient.SqlClient, schema: string): CountsTable => {
@@ -68,7 +68,7 @@ export const makeCountsTable = (sql: SqlClient.SqlClient, schema: string): Count
   return {
     add: (changed, events) => add({ ...changed, events }),
     recount,
-    catchUp: Effect.gen(function* () {
+    recountIfBehind: Effect.gen(function* () {
       const [found] = yield* sql<{ readonly isBehind: boolean }>`
         SELECT counts.position <> head.position AND NOT pg_is_in_recovery()
           AND has_column_privilege(${`${schema}.counts`}, 'position', 'UPDATE') AS "isBehind"
@@ -79,7 +79,7 @@ export const makeCountsTable = (sql: SqlClient.SqlClient, schema: string): Count
         Effect.provideService(SqlClient.BeginTransaction, beginReadCommitted)
       )
     }),
-    kept: sql<CardCounts>`SELECT ${numbers} FROM ${counts} AS counts JOIN ${head} AS head USING (position)`,
-    ofRows: sql<CardCounts>`SELECT ${numbers} FROM (SELECT ${counting} FROM ${cards}) AS counted`
+    stored: sql<CardCounts>`SELECT ${numbers} FROM ${counts} AS counts JOIN ${head} AS head USING (position)`,
+    counted: sql<CardCounts>`SELECT ${numbers} FROM (SELECT ${counting} FROM ${cards}) AS counted`
   }
 }

@@ -3,7 +3,7 @@ import type { Anchor } from "../events/Anchor.ts"
 import { chainHash, emptyChainHash } from "../events/ContentHash.ts"
 import type { Head } from "../events/EventLog.ts"
 import type { ChainLink } from "../events/readEvents.ts"
-import { type Divergences, shown } from "./Divergence.ts"
+import { type Divergences, formatValue } from "./Divergence.ts"
 
 /** Positions without holes, times that do not go back, each chain hash over the one before; the head, and the anchor. */
 export class ChainCheck {
@@ -71,8 +71,8 @@ export class ChainCheck {
         cardId: null,
         position: this.position,
         field,
-        expected: shown(expected),
-        found: shown(found)
+        expected: formatValue(expected),
+        found: formatValue(found)
       })
     }
     headDiffers("position", this.position, head?.position)

@@ -96,13 +96,13 @@ export class Divergences {
 }
 
 /** A value as a report shows it, cut where it is long. */
-export const shown = (value: unknown): string => {
+export const formatValue = (value: unknown): string => {
   const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "nothing")
   return text.length <= 300 ? text : `${text.slice(0, 300)}… (${text.length} characters)`
 }
 
 /** Notes a cycle of dependencies, if there is one. */
-export const addCycle = (dependsOn: ReadonlyMap<CardId, ReadonlyArray<CardId>>, divergences: Divergences): void => {
+export const checkCycle = (dependsOn: ReadonlyMap<CardId, ReadonlyArray<CardId>>, divergences: Divergences): void => {
   const cycle = findCycle(dependsOn.keys(), (id) => dependsOn.get(id) ?? [])
   if (cycle === undefined) return
   divergences.add({
@@ -111,6 +111,6 @@ export const addCycle = (dependsOn: ReadonlyMap<CardId, ReadonlyArray<CardId>>, 
     position: null,
     field: "dependsOn",
     expected: "no card that waits for itself",
-    found: shown(cycle.join(" → "))
+    found: formatValue(cycle.join(" → "))
   })
 }

@@ -24,7 +24,7 @@ export interface Generations {
    * Records this start of this server in the head row, and begins a generation if the log was last written on another
    * server or timeline. Returns the current generation.
    */
-  readonly recognize: Effect.Effect<number, SqlError.SqlError>
+  readonly recordServer: Effect.Effect<number, SqlError.SqlError>
 }
 
 /** Generations count microseconds since then: 2^53 of them last until the year 2310. */
@@ -88,7 +88,7 @@ export const makeGenerations = (
   return {
     current,
     begin: (reason, atLeast = 0) => updated(reason, atLeast),
-    recognize: updated(null, 0)
+    recordServer: updated(null, 0)
   }
 }
 

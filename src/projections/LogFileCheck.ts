@@ -4,7 +4,7 @@ import type { Anchor } from "../events/Anchor.ts"
 import { type LogFileHeader, parseEvent, parseHeader } from "../events/LogFile.ts"
 import type { StoredEvent } from "../events/StoredEvent.ts"
 import { ChainCheck } from "./ChainCheck.ts"
-import { addCycle, type Divergence, Divergences, type VerifyReport } from "./Divergence.ts"
+import { checkCycle, type Divergence, Divergences, type VerifyReport } from "./Divergence.ts"
 import { StreamCheck } from "./StreamCheck.ts"
 
 /** A line of a file, or why it cannot be read; counted from 1. */
@@ -94,7 +94,7 @@ export class LogFileCheck {
         dependsOn.set(check.card.id, check.card.dependsOn)
       }
     }
-    addCycle(dependsOn, this.#divergences)
+    checkCycle(dependsOn, this.#divergences)
     return Result.succeed({
       position: header.position,
       chainHash: header.chainHash,

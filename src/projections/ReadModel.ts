@@ -4,9 +4,9 @@ import { DatabaseClock } from "../sql/DatabaseClock.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"
 import { makeCountsTable } from "./CardCounts.ts"
 import { makeCardTables } from "./CardTables.ts"
-import type { Footprint } from "./Footprint.ts"
+import type { LockPlan } from "./LockPlan.ts"
 import { type Generations, makeGenerations } from "./Generations.ts"
-import { type Loaded, makeLockAndLoad } from "./lockAndLoad.ts"
+import { type LockedState, makeLockInOrder } from "./lockInOrder.ts"
 import { makeReadQueries, type ReadQueries } from "./readQueries.ts"
 import { makeWriteRows, type RowWrite } from "./writeRows.ts"
 
@@ -19,7 +19,7 @@ export class ReadModel extends Context.Service<
      * Locks and loads what a batch needs, in the caller's transaction. Raises the generation first where the log has moved
      * to another server or timeline.
      */
-    readonly lockAndLoad: (footprint: Footprint) => Effect.Effect<Loaded, SqlError.SqlError>
+    readonly lockInOrder: (footprint: LockPlan) => Effect.Effect<LockedState, SqlError.SqlError>
     /** The statements that write what the batch's events changed, to be run in this order in the caller's transaction. */
     readonly writes: (write: RowWrite) => ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
     /** Counts the cards anew where a program of before the counts has written. */
@@ -38,9 +38,9 @@ export class ReadModel extends Context.Service<
       return ReadModel.of({
         ...makeReadQueries(sql, tables, counts, override),
         generations,
-        lockAndLoad: makeLockAndLoad(sql, schema, tables, generations, override),
+        lockInOrder: makeLockInOrder(sql, schema, tables, generations, override),
         writes: makeWriteRows(sql, tables, counts, sql(`${schema}.head`)),
-        catchUpCounts: counts.catchUp
+        catchUpCounts: counts.recountIfBehind
       })
     })
   )

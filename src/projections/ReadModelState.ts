@@ -7,7 +7,7 @@ import { type CardCounts, CardTally } from "./CardCounts.ts"
 import type { RowChange } from "./rowChanges.ts"
 
 /** What others' counters and claimability need to know of a card. */
-export interface Standing {
+export interface CardSummary {
   readonly status: Status
   readonly notBefore: DateTime.Utc | null
   readonly unmetDependencies: number
@@ -21,7 +21,7 @@ export class ReadModelState implements BacklogView {
   /** The generation that new claims get. Defaults to 0. */
   readonly generation: number
   readonly #cards = new Map<CardId, Card>()
-  readonly #standings = new Map<CardId, Standing>()
+  readonly #standings = new Map<CardId, CardSummary>()
   readonly #idsByKey = new Map<string, CardId>()
   /** Edges of cards that are not held as a whole. */
   readonly #edges = new Map<CardId, Set<CardId>>()
@@ -54,13 +54,13 @@ export class ReadModelState implements BacklogView {
       this.#firstExpiry = Math.min(this.#firstExpiry, expiryOf(card))
     } else if (before?.status === "claimed") this.#claimed.delete(card.id)
     if (card.idempotencyKey !== null) this.#idsByKey.set(card.idempotencyKey, card.id)
-    this.putStanding(card.id, { status: card.status, notBefore: card.notBefore, unmetDependencies })
+    this.putSummary(card.id, { status: card.status, notBefore: card.notBefore, unmetDependencies })
     if (before === undefined || compareClaimOrder(before, card) !== 0) this.#claimOrder = undefined
     else this.#takeOrGiveBack(card)
   }
 
   /** Puts in what is needed of a card that the commands do not name. */
-  putStanding(id: CardId, standing: Standing): void {
+  putSummary(id: CardId, standing: CardSummary): void {
     this.#standings.set(id, standing)
   }
 
@@ -104,7 +104,7 @@ export class ReadModelState implements BacklogView {
     return id === undefined ? undefined : this.#cards.get(id)
   }
 
-  standing(id: CardId): Standing | undefined {
+  summary(id: CardId): CardSummary | undefined {
     return this.#standings.get(id)
   }
 
@@ -170,7 +170,7 @@ export class ReadModelState implements BacklogView {
     else this.#taken.add(card.id)
   }
 
-  #count(before: Standing | undefined, after: Standing | undefined): void {
+  #count(before: CardSummary | undefined, after: CardSummary | undefined): void {
     if (before !== undefined) this.#tally.add(before, -1)
     if (after !== undefined) this.#tally.add(after, 1)
   }

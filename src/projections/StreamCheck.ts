@@ -4,7 +4,7 @@ import { redactedText } from "../domain/Event.ts"
 import { evolve, transitionError } from "../domain/evolve.ts"
 import { commitmentHash, erasableFields } from "../events/ContentHash.ts"
 import { expectedContentHash, erasedParts, decodeStoredEvent, type StoredEvent } from "../events/StoredEvent.ts"
-import { type Divergence, shown } from "./Divergence.ts"
+import { type Divergence, formatValue } from "./Divergence.ts"
 
 type Problem = Pick<Divergence, "check" | "field" | "expected" | "found">
 
@@ -16,8 +16,8 @@ const problem = (
 ): Problem => ({
   check,
   field,
-  expected: shown(expected),
-  found: shown(found)
+  expected: formatValue(expected),
+  found: formatValue(found)
 })
 
 /**
@@ -137,16 +137,16 @@ const wrongContent = (event: StoredEvent): Problem | undefined => {
   try {
     for (const field in data) {
       if (erasableFields.has(field) && data[field] !== null && !Object.hasOwn(commitments, field)) {
-        return problem("content", "a commitment", "none", field)
+        return problem("content", "a commitmentHash", "none", field)
       }
     }
     for (const field in commitments) {
       const { salt, sha256 } = commitments[field] as (typeof commitments)[string]
-      if (!erasableFields.has(field)) return problem("content", "no commitment", sha256, field)
+      if (!erasableFields.has(field)) return problem("content", "no commitmentHash", sha256, field)
       const isHere = Object.hasOwn(data, field)
       if (salt === undefined && isHere) return problem("content", redactedText, data[field], field)
       if (salt !== undefined) {
-        if (!isHere) return problem("content", `what the commitment ${sha256} stands for`, "nothing", field)
+        if (!isHere) return problem("content", `what the commitmentHash ${sha256} stands for`, "nothing", field)
         const found = commitmentHash(salt, data[field] as never)
         if (found !== sha256) return problem("content", sha256, found, field)
       }

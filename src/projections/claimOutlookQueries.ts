@@ -9,14 +9,14 @@ import { arrayLiteral } from "../sql/arrayLiteral.ts"
 import type { CardTables } from "./CardTables.ts"
 
 /** How many cards may be wanted, and of which. */
-export interface Wanted {
+export interface ClaimDemand {
   readonly choice: ClaimFilter
   /** More than these are not counted. */
   readonly limit: number
 }
 
 /** What there is to claim, and when there may be more. */
-export interface ClaimableNow {
+export interface ClaimableCounts {
   /** How many cards can be claimed, for each that is wanted in its place. */
   readonly counts: ReadonlyArray<number>
   /** In how many seconds time alone may make a card claimable, `null` when it makes none. */
@@ -29,7 +29,7 @@ export interface ClaimOutlookQueries {
    * Counts what can be claimed, of each that is wanted. As cheap as a claim: it does not depend on how many cards there
    * are.
    */
-  readonly claimableNow: (wanted: ReadonlyArray<Wanted>) => Effect.Effect<ClaimableNow, SqlError.SqlError>
+  readonly countClaimable: (wanted: ReadonlyArray<ClaimDemand>) => Effect.Effect<ClaimableCounts, SqlError.SqlError>
   /** Why a claim finds nothing. The cost is that of looking at the cards that are not done. */
   readonly outlook: (choice: ClaimFilter) => Effect.Effect<ClaimOutlook, SqlError.SqlError>
 }
@@ -46,7 +46,7 @@ export const makeClaimOutlookQueries = (
   const ready = sql`status = 'ready' AND unmet_dependencies = 0 AND NOT deferred AND priority >= wanted.priority`
   const due = sql`unmet_dependencies = 0 AND priority >= wanted.priority AND (wanted.any_phase OR phase = wanted.phase)`
 
-  const claimableNow = (wanted: ReadonlyArray<Wanted>) =>
+  const countClaimable = (wanted: ReadonlyArray<ClaimDemand>) =>
     Effect.map(
       Effect.suspend(
         () => sql<{ readonly count: number; readonly soonestSeconds: number | null }>`
@@ -70,7 +70,7 @@ export const makeClaimOutlookQueries = (
             AS wanted (phase, any_phase, priority, most, place), clock, soonest
           ORDER BY wanted.place`
       ),
-      (rows): ClaimableNow => ({
+      (rows): ClaimableCounts => ({
         counts: rows.map(({ count }) => count),
         soonestSeconds: rows[0]?.soonestSeconds ?? null
       })
@@ -128,7 +128,7 @@ export const makeClaimOutlookQueries = (
     )
   }
 
-  return { claimableNow, outlook }
+  return { countClaimable, outlook }
 }
 
 interface OutlookRow {

@@ -4,11 +4,10 @@ import type { Card, Status } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 import type { UnmetDependency } from "../domain/Explanation.ts"
 import type { Stats } from "../domain/Stats.ts"
-import { databaseNow } from "../sql/DatabaseClock.ts"
-import { decodeCountedCard } from "./CardRow.ts"
 import type { CountsTable } from "./CardCounts.ts"
-import type { CardTables } from "./CardTables.ts"
+import { type CardTables, decodeCountedCard } from "./CardTables.ts"
 import { type ClaimOutlookQueries, makeClaimOutlookQueries } from "./claimOutlookQueries.ts"
+import { databaseNow } from "../sql/DatabaseClock.ts"
 
 /** Which cards to list. */
 export interface ListFilter {
@@ -22,7 +21,7 @@ export interface ListFilter {
 }
 
 /** What an explanation needs. */
-export interface CardWithObstacles {
+export interface CardWithUnmet {
   readonly card: Card
   readonly unmet: ReadonlyArray<UnmetDependency>
   readonly now: DateTime.Utc
@@ -33,7 +32,7 @@ export interface ReadQueries extends ClaimOutlookQueries {
   readonly get: (id: CardId) => Effect.Effect<Option.Option<Card>, SqlError.SqlError>
   readonly list: (filter: ListFilter) => Effect.Effect<ReadonlyArray<Card>, SqlError.SqlError>
   readonly stats: Effect.Effect<Stats, SqlError.SqlError>
-  readonly withObstacles: (id: CardId) => Effect.Effect<Option.Option<CardWithObstacles>, SqlError.SqlError>
+  readonly getWithUnmet: (id: CardId) => Effect.Effect<Option.Option<CardWithUnmet>, SqlError.SqlError>
 }
 
 const allStatuses: ReadonlyArray<Status> = ["ready", "claimed", "blocked", "done"]
@@ -114,16 +113,16 @@ export const makeReadQueries = (
       }
     )
 
-  const stats = Effect.suspend(() => statsOf(counts.kept)).pipe(
+  const stats = Effect.suspend(() => statsOf(counts.stored)).pipe(
     Effect.flatMap(
       Option.match({
         onSome: Effect.succeed,
-        onNone: () => Effect.map(statsOf(counts.ofRows), Option.getOrThrow)
+        onNone: () => Effect.map(statsOf(counts.counted), Option.getOrThrow)
       })
     )
   )
 
-  const withObstacles = (id: CardId) =>
+  const getWithUnmet = (id: CardId) =>
     Effect.map(
       Effect.suspend(
         () => sql<{ readonly now: Date; readonly unmet: ReadonlyArray<UnmetDependency> }>`
@@ -143,7 +142,7 @@ export const makeReadQueries = (
         }))
     )
 
-  return { get, list, stats, withObstacles, ...makeClaimOutlookQueries(sql, tables, now) }
+  return { get, list, stats, getWithUnmet, ...makeClaimOutlookQueries(sql, tables, now) }
 }
 
 interface StatsRow {

@@ -3,11 +3,11 @@ import { SqlClient, type SqlError } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import type { EventLog } from "../events/EventLog.ts"
 import { beginReadCommitted } from "../sql/inTransaction.ts"
-import { beginBeside, inSeconds, isLockTrouble, withoutDelay } from "./besideWork.ts"
-import { makeBuildReadModel } from "./buildReadModel.ts"
+import { createShadowTables, toSeconds, isLockConflict, limitLockWait } from "./shadowTables.ts"
+import { makeReadModelBuilder } from "./ReadModelBuilder.ts"
 import { makeCountsTable } from "./CardCounts.ts"
 import { makeCardTables } from "./CardTables.ts"
-import { addedObjects, swapTables } from "./swapTables.ts"
+import { findAddedObjects, swapTables } from "./swapTables.ts"
 
 /** How far a rebuild is: events of the log while it builds and catches up. */
 export interface RebuildProgress {
@@ -30,7 +30,7 @@ export interface RebuildContext {
 }
 
 /** What a rebuild did. */
-export interface Rebuilt {
+export interface RebuildResult {
   /** The position that the read model was swapped at. */
   readonly position: number
   readonly cards: number
@@ -97,20 +97,20 @@ const rebuiltTables = ["cards", "dependencies"] as const
  * schema beside it, which the next rebuild removes. Commands go on all the while, and wait during the swap only.
  */
 export const rebuild = (context: RebuildContext) =>
-  Effect.provideService(rebuildBeside(context), SqlClient.BeginTransaction, beginReadCommitted)
+  Effect.provideService(rebuildInShadow(context), SqlClient.BeginTransaction, beginReadCommitted)
 
-const rebuildBeside = Effect.fnUntraced(function* (context: RebuildContext) {
+const rebuildInShadow = Effect.fnUntraced(function* (context: RebuildContext) {
   const { log, onProgress, schema, sql } = context
   const live = makeCardTables(sql, schema)
   const counts = makeCountsTable(sql, schema)
 
   const refuseAdded = Effect.fnUntraced(function* (beside: string) {
-    const added = yield* addedObjects(sql, schema, beside, rebuiltTables)
+    const added = yield* findAddedObjects(sql, schema, beside, rebuiltTables)
     if (added.length > 0) return yield* new RebuildRefused({ schema, added })
   })
 
   yield* onProgress({ phase: "preparing", done: 0, total: 0 })
-  const { beside, end, step } = yield* beginBeside({
+  const { beside, end, step } = yield* createShadowTables({
     sql,
     schema,
     kind: "rebuild",
@@ -122,7 +122,7 @@ const rebuildBeside = Effect.fnUntraced(function* (context: RebuildContext) {
     blocked: (waitedSeconds) => new RebuildBlocked({ schema, waitedSeconds })
   })
   const tables = makeCardTables(sql, beside)
-  const build = makeBuildReadModel(sql, log, tables)
+  const build = makeReadModelBuilder(sql, log, tables)
 
   const changedCards = (after: number, upTo: number) =>
     Effect.map(
@@ -138,7 +138,7 @@ const rebuildBeside = Effect.fnUntraced(function* (context: RebuildContext) {
     let cards = 0
     let done = 0
     yield* onProgress({ phase: "building", done, total })
-    yield* build.insert(position, yield* context.now, (insertion, folded) =>
+    yield* build.insertAll(position, yield* context.now, (insertion, folded) =>
       Effect.gen(function* () {
         yield* step(insertion)
         cards += folded.length
@@ -147,7 +147,7 @@ const rebuildBeside = Effect.fnUntraced(function* (context: RebuildContext) {
       })
     )
     yield* onProgress({ phase: "counting", done: total, total })
-    yield* step(build.count)
+    yield* step(build.countUnmet)
     yield* step(sql`ANALYZE ${tables.cards}, ${tables.dependencies}`)
 
     let rounds = 0
@@ -165,19 +165,19 @@ const rebuildBeside = Effect.fnUntraced(function* (context: RebuildContext) {
         const ids = yield* changedCards(position, head)
         for (let start = 0; start < ids.length; start += cardsAtOnce) {
           const now = yield* context.now
-          yield* step(build.replace(ids.slice(start, start + cardsAtOnce), head, now))
+          yield* step(build.replaceCards(ids.slice(start, start + cardsAtOnce), head, now))
         }
         position = head
       }
     })
 
     const swap = Effect.gen(function* () {
-      yield* withoutDelay(sql)
+      yield* limitLockWait(sql)
       // The tables before the head, as every command does: none that holds one of them waits for this.
       yield* sql`LOCK TABLE ${live.cards}, ${live.dependencies} IN ACCESS EXCLUSIVE MODE`
       const head = (yield* log.head("lock")).position
       if (head - position > leftForSwap) return yield* new TooFarBehind()
-      yield* build.replace(yield* changedCards(position, head), head, yield* context.now)
+      yield* build.replaceCards(yield* changedCards(position, head), head, yield* context.now)
       yield* refuseAdded(beside)
       yield* swapTables(sql, schema, beside, rebuiltTables)
       yield* counts.recount
@@ -200,10 +200,10 @@ const rebuildBeside = Effect.fnUntraced(function* (context: RebuildContext) {
       const now = yield* Clock.currentTimeMillis
       if (swappedAt !== undefined) {
         yield* onProgress({ phase: "swapped", done: swappedAt, total: swappedAt })
-        return { position: swappedAt, cards, rounds, swapMillis: now - asked } satisfies Rebuilt
+        return { position: swappedAt, cards, rounds, swapMillis: now - asked } satisfies RebuildResult
       }
       if (now - began >= Duration.toMillis(context.swapTimeout)) {
-        return yield* new RebuildBlocked({ schema, waitedSeconds: inSeconds(now - began) })
+        return yield* new RebuildBlocked({ schema, waitedSeconds: toSeconds(now - began) })
       }
       yield* Effect.sleep(rest)
     }
@@ -213,4 +213,4 @@ const rebuildBeside = Effect.fnUntraced(function* (context: RebuildContext) {
 })
 
 const isWorthAnotherTry = (error: unknown): error is TooFarBehind | SqlError.SqlError =>
-  error instanceof TooFarBehind || isLockTrouble(error)
+  error instanceof TooFarBehind || isLockConflict(error)

@@ -1,9 +1,9 @@
 import { Clock, Data, Duration, Effect, Schema } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { beginReadCommitted } from "../sql/inTransaction.ts"
-import { beginBeside, inSeconds, isLockTrouble, withoutDelay } from "./besideWork.ts"
-import { erasableColumns, erasableTables } from "./erasable.ts"
-import { addedObjects, captureTrigger, swapTables } from "./swapTables.ts"
+import { createShadowTables, toSeconds, isLockConflict, limitLockWait } from "./shadowTables.ts"
+import { erasableColumns, erasableTables } from "./erasableColumns.ts"
+import { findAddedObjects, captureTrigger, swapTables } from "./swapTables.ts"
 
 /** How far a rewrite is: rows of one table. `total` is an estimate. */
 export const RemovalProgress = Schema.Struct({
@@ -85,7 +85,7 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
     )
 
   const refuseAdded = Effect.fnUntraced(function* (beside: string, tables: ReadonlyArray<string>) {
-    const added = yield* addedObjects(sql, schema, beside, tables)
+    const added = yield* findAddedObjects(sql, schema, beside, tables)
     const published = yield* sql<{ readonly name: string }>`
       SELECT DISTINCT 'publication ' || pubname AS name FROM pg_publication_tables
       WHERE schemaname = ${schema} AND tablename IN ${sql.in(tables)} ORDER BY 1`
@@ -106,7 +106,7 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
   })
 
   yield* onProgress({ phase: "preparing", table: "", done: 0, total: 0 })
-  const { beside, end, step } = yield* beginBeside({
+  const { beside, end, step } = yield* createShadowTables({
     sql,
     schema,
     kind: "removal",
@@ -138,7 +138,7 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
       const waited = (yield* Clock.currentTimeMillis) - began
       if (waited >= Duration.toMillis(context.swapTimeout)) {
         const holders = yield* holdersOf(sql, schema, table, passed)
-        return yield* blocked(`the table ${table}`, inSeconds(waited), holders)
+        return yield* blocked(`the table ${table}`, toSeconds(waited), holders)
       }
       yield* Effect.sleep(rest)
     }
@@ -167,7 +167,7 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
 
     // After its commit every change of a row is noted: its lock waits for the transactions that have changed rows.
     const capture = Effect.gen(function* () {
-      yield* withoutDelay(sql)
+      yield* limitLockWait(sql)
       for (const each of [changed, taken, from, upTo]) {
         yield* sql`CREATE TABLE ${each} AS SELECT ${literal(keys())} FROM ${live} WITH NO DATA`
       }
@@ -289,7 +289,7 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
     )
 
     const swap = Effect.gen(function* () {
-      yield* withoutDelay(sql)
+      yield* limitLockWait(sql)
       yield* byIndex
       yield* sql`LOCK TABLE ${live} IN ACCESS EXCLUSIVE MODE`
       let left = 0
@@ -316,7 +316,7 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
 })
 
 const isWorthAnotherTry = (error: unknown): error is TooFarBehind | SqlError.SqlError =>
-  error instanceof TooFarBehind || isLockTrouble(error)
+  error instanceof TooFarBehind || isLockConflict(error)
 
 /**
  * The sessions that have locked a table, for people: three at most, the oldest transaction first, without those whose locks

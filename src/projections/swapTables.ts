@@ -9,7 +9,7 @@ export const captureTrigger = "mosaic_backlog_capture"
  * What the live tables have, or what depends on them, that the tables beside have not: columns, indexes, constraints,
  * triggers, views, publications.
  */
-export const addedObjects = (
+export const findAddedObjects = (
   sql: SqlClient.SqlClient,
   live: string,
   beside: string,

@@ -8,9 +8,9 @@ import { decodeRow, type EventRow } from "../events/StoredEvent.ts"
 import { cardKinds, type CountsTable } from "./CardCounts.ts"
 import type { CardTables } from "./CardTables.ts"
 import { ChainCheck } from "./ChainCheck.ts"
-import { addCycle, Divergences, type VerifyReport } from "./Divergence.ts"
+import { checkCycle, Divergences, type VerifyReport } from "./Divergence.ts"
 import { StreamCheck } from "./StreamCheck.ts"
-import { type CardTextRow, cardTextRows, differingColumn } from "./compareCard.ts"
+import { type CardTextRow, findDifference, readCardRows } from "./compareRows.ts"
 import { streamPagesAhead } from "../sql/pages.ts"
 
 /** How a verification is to go. */
@@ -144,7 +144,7 @@ const makeComparison = Effect.fnUntraced(function* (
   const pull = yield* Stream.toPull(
     streamPagesAhead(
       "",
-      (after) => cardTextRows(sql, tables, after),
+      (after) => readCardRows(sql, tables, after),
       (row) => row.id
     )
   )
@@ -211,9 +211,9 @@ const compareRow = (
     })
     return
   }
-  let difference: ReturnType<typeof differingColumn>
+  let difference: ReturnType<typeof findDifference>
   try {
-    difference = differingColumn({ card: check.card, position: check.position }, row, now)
+    difference = findDifference({ card: check.card, position: check.position }, row, now)
   } catch (cause) {
     difference = { field: "row", expected: "a row that can be read", found: String(cause) }
   }
@@ -257,12 +257,12 @@ const checkGraph = ({ counters, dependsOn, done }: Graph, divergences: Divergenc
       found: String(found)
     })
   }
-  addCycle(dependsOn, divergences)
+  checkCycle(dependsOn, divergences)
 }
 
 /** The counts against the rows, which must be right by themselves. Counts that do not claim to be of now may be anything. */
-const checkCounts = ({ kept, ofRows }: CountsTable, divergences: Divergences) =>
-  Effect.map(Effect.all([kept, ofRows]), ([[found], [expected]]) => {
+const checkCounts = ({ stored, counted }: CountsTable, divergences: Divergences) =>
+  Effect.map(Effect.all([stored, counted]), ([[found], [expected]]) => {
     if (found === undefined || expected === undefined) return
     for (const kind of cardKinds) {
       if (found[kind] === expected[kind]) continue

@@ -26,22 +26,22 @@ import type { VerifyReport } from "../projections/Divergence.ts"
 import type { FileLine } from "../projections/LogFileCheck.ts"
 import { explainAt, PastBacklog } from "../projections/PastBacklog.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
-import { makeBuildReadModel } from "../projections/buildReadModel.ts"
+import { makeReadModelBuilder } from "../projections/ReadModelBuilder.ts"
 import { foldCards, type ReadFailure } from "../projections/foldCards.ts"
 import {
   rebuild,
   type RebuildBlocked,
   type RebuildProgress,
   type RebuildRefused,
-  type RebuildSuperseded,
-  type Rebuilt
+  type RebuildResult,
+  type RebuildSuperseded
 } from "../projections/rebuild.ts"
 import type { RemovalPending } from "../projections/rewriteTables.ts"
 import { verify, type VerifyOptions } from "../projections/verify.ts"
 import { InvalidInput } from "./InvalidInput.ts"
 import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
 import { type Erasure, Erasures, type RemovalOptions, type RemovalReport } from "./audit/Erasures.ts"
-import { existingType } from "./audit/EventTypeFilter.ts"
+import { resolveEventType } from "./audit/EventTypeFilter.ts"
 import {
   decodeAnchorOptions,
   decodeAt,
@@ -65,10 +65,9 @@ import {
   type Restored
 } from "./audit/auditInput.ts"
 import { type BacklogNotEmpty, exportLog, type ImportedLog, importLog } from "./audit/logTransfer.ts"
-import { type At, type CardAt, momentOf, momentOfCard } from "./audit/moments.ts"
-import { redactCard, type RedactedCard } from "./audit/redactCard.ts"
-import { redactOnce } from "./audit/redactOnce.ts"
-import { makeEndClaims, type RestoredBacklog } from "./audit/restoreBacklog.ts"
+import { type At, type CardAt, resolveCardMoment, resolveMoment } from "./audit/moments.ts"
+import { redactCard, type RedactedCard, redactOnce } from "./audit/redactCard.ts"
+import { makeRestoreBacklog, type RestoredBacklog } from "./audit/restoreBacklog.ts"
 import { Receipts } from "./commands/Receipts.ts"
 import type { BacklogMissing } from "./schema/BacklogOpening.ts"
 import { createTables, type MigrationRefused, Migrations } from "./schema/Migrations.ts"
@@ -118,7 +117,7 @@ export interface BacklogAt {
 }
 
 /** What a rebuild did, and what the verification after it found. */
-export interface RebuildReport extends Rebuilt {
+export interface RebuildReport extends RebuildResult {
   readonly verification: VerifyReport
 }
 
@@ -290,10 +289,10 @@ export class AuditService extends Context.Service<
       const pollInterval = yield* PollInterval
       const tables = makeCardTables(sql, schema)
       const counts = makeCountsTable(sql, schema)
-      const build = makeBuildReadModel(sql, log, tables)
+      const build = makeReadModelBuilder(sql, log, tables)
       const erasures = yield* Erasures
-      yield* Effect.forkScoped(erasures.keepRemoving)
-      const endClaims = makeEndClaims(sql, tables, log, readModel)
+      yield* Effect.forkScoped(erasures.removeInBackground)
+      const endClaims = makeRestoreBacklog(sql, tables, log, readModel)
       const named = withReplicaErrors(sql)
       const namedStream = <A, E>(stream: Stream.Stream<A, E | SqlError.SqlError>) =>
         Stream.catch(stream, (error) => Stream.fromEffect(named(Effect.fail(error))))
@@ -324,7 +323,7 @@ export class AuditService extends Context.Service<
 
       const cardAt = Effect.fn("AuditService.cardAt")(function* (input: string, at: typeof CardAt.Encoded) {
         const id = yield* decodeId(input)
-        const moment = yield* momentOfCard(log, now, id, yield* decodeCardAt(at))
+        const moment = yield* resolveCardMoment(log, now, id, yield* decodeCardAt(at))
         if (Option.isNone(moment)) return Option.none<Card>()
         const found = yield* Stream.runHead(foldCards(log, moment.value.position, [id]))
         return Option.map(found, ({ card }) => card)
@@ -332,13 +331,13 @@ export class AuditService extends Context.Service<
 
       const explain = Effect.fn("AuditService.explainAt")(function* (input: string, at: typeof CardAt.Encoded) {
         const id = yield* decodeId(input)
-        const moment = yield* momentOfCard(log, now, id, yield* decodeCardAt(at))
+        const moment = yield* resolveCardMoment(log, now, id, yield* decodeCardAt(at))
         const explanation = Option.isNone(moment) ? Option.none<Explanation>() : yield* explainAt(log, moment.value, id)
         return Option.isNone(explanation) ? yield* new CardNotFound({ id }) : explanation.value
       }, named)
 
       const backlogAt = Effect.fn("AuditService.backlogAt")(function* (input: typeof At.Encoded) {
-        const moment = yield* momentOf(log, now, yield* decodeAt(input))
+        const moment = yield* resolveMoment(log, now, yield* decodeAt(input))
         return backlogAtOf(yield* PastBacklog.at(log, moment))
       }, named)
 
@@ -346,7 +345,7 @@ export class AuditService extends Context.Service<
         Stream.unwrap(
           Effect.gen(function* () {
             const options = yield* decodeEventOptions(input)
-            const type = yield* existingType(log, options.type)
+            const type = yield* resolveEventType(log, options.type)
             return feed(log, {
               ...options,
               type,
@@ -415,7 +414,7 @@ export class AuditService extends Context.Service<
             const options = yield* decodeConsumer(input)
             return yield* consume<E, R>(sql, log, checkpoints, {
               ...options,
-              type: yield* existingType(log, options.type),
+              type: yield* resolveEventType(log, options.type),
               handler: options.handler as typeof input.handler,
               follow: options.follow === true,
               batchSize: options.batchSize ?? 100,

@@ -225,7 +225,7 @@ export class BacklogService extends Context.Service<
         explain: Effect.fn("BacklogService.explain")(
           function* (input) {
             const id = yield* decodeId(input)
-            const found = yield* readModel.withObstacles(id)
+            const found = yield* readModel.getWithUnmet(id)
             if (Option.isNone(found)) return yield* new CardNotFound({ id })
             return explain(found.value.card, found.value.unmet, found.value.now)
           },

@@ -1,17 +1,17 @@
 import type { PgClient } from "@effect/sql-pg"
 import { Context, DateTime, type Duration, Effect, Layer } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
-import { DatabaseClock } from "../sql/DatabaseClock.ts"
-import { BacklogSchema } from "../sql/SchemaName.ts"
 import { AuditService } from "./AuditService.ts"
-import { type BacklogMissing, BacklogOpening, type Opening } from "./schema/BacklogOpening.ts"
-import { BacklogRoles, type RoleNames } from "./schema/BacklogRoles.ts"
 import { BacklogService } from "./BacklogService.ts"
 import type { DirectoryLocked, DirectoryUnusable } from "./files/directoryErrors.ts"
+import { type BacklogMissing, BacklogOpening, type Opening } from "./schema/BacklogOpening.ts"
+import { BacklogRoles, type RoleNames } from "./schema/BacklogRoles.ts"
+import { DatabaseClock } from "../sql/DatabaseClock.ts"
+import { BacklogSchema } from "../sql/SchemaName.ts"
 import type { MigrationRefused } from "./schema/Migrations.ts"
 import { layerPgliteClient } from "./pglite/PgliteClient.ts"
 import { layerPostgresClient, type PostgresOptions } from "./postgres/PostgresClient.ts"
-import { RemovalSchedule } from "./audit/RemovalSchedule.ts"
+import { RemovalSchedule } from "./audit/Erasures.ts"
 
 /** Everything that a program needs of a backlog, and the client under it, for tables of the program's own. */
 export type BacklogServices = BacklogService | AuditService | PgClient.PgClient | SqlClient.SqlClient

@@ -1,77 +1,39 @@
 import { Deferred, Effect, FiberSet, Queue, Random, type Scope, Semaphore } from "effect"
 import { SqlError } from "effect/sql"
-import { randomUUID } from "node:crypto"
 import { sanitizeCause } from "../sql/sanitize.ts"
 import { BacklogService, type Card } from "../index.ts"
 import { directoryLostIn } from "../services/files/directoryErrors.ts"
 import { databaseErrorKind } from "../sql/databaseErrors.ts"
-import type { Lease, Stopped } from "./Lease.ts"
-import type { Settings, WorkerEvent, WorkerReport } from "./WorkerOptions.ts"
+import type { Lease, StopReason } from "./Lease.ts"
+import type { WorkerEvent, WorkerReport, WorkerSettings } from "./WorkerOptions.ts"
 
-const firstPauseMillis = 200
-const longestPauseMillis = 10_000
-
-/**
- * Tries again as long as the database does not answer, less and less often. What it refuses is not tried again, and an
- * embedded directory that was lost never answers again.
- */
-export const whileUnavailable = Effect.fnUntraced(function* <A, E, R>(
-  effect: Effect.Effect<A, E, R>,
-  tell: (event: WorkerEvent) => Effect.Effect<void>
-): Effect.fn.Return<A, E, R> {
-  for (let pause = firstPauseMillis; ; pause = Math.min(pause * 2, longestPauseMillis)) {
-    const tried = yield* Effect.result(effect)
-    if (tried._tag === "Success") return tried.success
-    const error = tried.failure
-    if (
-      !SqlError.isSqlError(error) ||
-      databaseErrorKind(error) !== "unavailable" ||
-      directoryLostIn(error) !== undefined
-    ) {
-      return yield* Effect.fail(error)
-    }
-    const retryAfterMillis = Math.ceil(pause * (yield* Random.nextBetween(0.5, 1)))
-    yield* tell({ _tag: "Unavailable", error, retryAfterMillis })
-    yield* Effect.sleep(retryAfterMillis)
-  }
-})
-
-/** Who asks, and under an id of its own: however often it is asked, it is done once. */
-export const askedOnce = ({ actor }: Settings) => ({ actor, commandId: randomUUID() })
-
-/** What the parts of a worker share while it works. */
-export interface Crew {
+/** What the parts of one running worker share. */
+export interface WorkerState {
   readonly backlog: BacklogService["Service"]
-  readonly settings: Settings
+  readonly settings: WorkerSettings
   readonly handler: (card: Card) => Effect.Effect<unknown, unknown>
-  /** Tells what happened, and counts it. */
-  readonly tell: (event: WorkerEvent) => Effect.Effect<void>
-  /** The leases on cards whose handler has not ended yet. */
+  /** Counts an event and passes it to `onEvent`. */
+  readonly emit: (event: WorkerEvent) => Effect.Effect<void>
+  /** The leases on cards whose handler has not ended. */
   readonly leases: Set<Lease>
-  /** A fiber for each card that is held. */
+  /** One fiber for each card that the worker holds. */
   readonly fibers: FiberSet.FiberSet
-  /** As many as may be worked on at the same time. */
-  readonly places: Semaphore.Semaphore
-  /** Cards that are held, or are being claimed. */
-  held: number
-  /** Cards that were claimed, or are being claimed, all in all. */
-  claimed: number
-  /** Told when fewer cards are held than before. */
-  readonly room: Queue.Queue<void>
-  /** Done when no more is to be begun. */
-  readonly ending: Deferred.Deferred<void>
-  /** Done when what is being done has had its time. */
-  readonly overdue: Deferred.Deferred<void>
-  /** Fails with what nobody can work with. */
-  readonly broken: Deferred.Deferred<never, SqlError.SqlError>
+  /** One permit for each handler that may run at the same time. */
+  readonly slots: Semaphore.Semaphore
+  /** How many cards the worker holds or is claiming. */
+  heldCards: number
+  /** How many cards the worker has claimed or is claiming, since it started. */
+  claimedCards: number
+  /** Receives a value when the worker holds fewer cards than before. */
+  readonly capacityFreed: Queue.Queue<void>
+  /** Done once the worker must not start another card. */
+  readonly stopping: Deferred.Deferred<void>
+  /** Done once the grace period has expired. */
+  readonly graceExpired: Deferred.Deferred<void>
+  /** Fails with the first error that a retry cannot fix. */
+  readonly failure: Deferred.Deferred<never, SqlError.SqlError>
   readonly report: () => WorkerReport
 }
-
-/** Has cards not begun with, or not gone on with. */
-export const stop = ({ leases }: Crew, which: (lease: Lease) => boolean, why: Stopped): Effect.Effect<void> =>
-  Effect.sync(() => {
-    for (const lease of leases) if (which(lease)) Deferred.doneUnsafe(lease.stopped, Effect.succeed(why))
-  })
 
 const counters = {
   Claimed: "claimed",
@@ -82,34 +44,73 @@ const counters = {
   Released: "released"
 } as const
 
-export const makeCrew = Effect.fnUntraced(function* (
-  settings: Settings,
-  handler: Crew["handler"],
+/** Creates the state of a worker that is about to start. */
+export const makeWorkerState = Effect.fnUntraced(function* (
+  settings: WorkerSettings,
+  handler: WorkerState["handler"],
   onEvent: (event: WorkerEvent) => Effect.Effect<void>
-): Effect.fn.Return<Crew, never, BacklogService | Scope.Scope> {
+): Effect.fn.Return<WorkerState, never, BacklogService | Scope.Scope> {
   const counts = { claimed: 0, completed: 0, failed: 0, blocked: 0, lost: 0, released: 0 }
-  const crew: Crew = {
+  const worker: WorkerState = {
     backlog: yield* BacklogService,
     settings,
     handler,
-    tell: (event) =>
+    emit: (event) =>
       Effect.suspend(() => {
         if ("card" in event) counts[counters[event._tag]]++
         return onEvent(event).pipe(
-          Effect.catchCause((cause) => Effect.logError("What a worker tells was not taken.", sanitizeCause(cause))),
+          Effect.catchCause((cause) => Effect.logError("onEvent failed; the worker continues.", sanitizeCause(cause))),
           Effect.asVoid
         )
       }),
     leases: new Set(),
     fibers: yield* FiberSet.make(),
-    places: yield* Semaphore.make(settings.concurrency),
-    held: 0,
-    claimed: 0,
-    room: yield* Queue.sliding<void>(1),
-    ending: yield* Deferred.make<void>(),
-    overdue: yield* Deferred.make<void>(),
-    broken: yield* Deferred.make<never, SqlError.SqlError>(),
+    slots: yield* Semaphore.make(settings.concurrency),
+    heldCards: 0,
+    claimedCards: 0,
+    capacityFreed: yield* Queue.sliding<void>(1),
+    stopping: yield* Deferred.make<void>(),
+    graceExpired: yield* Deferred.make<void>(),
+    failure: yield* Deferred.make<never, SqlError.SqlError>(),
     report: () => ({ ...counts })
   }
-  return crew
+  return worker
+})
+
+/** Stops the handlers of the leases that `isAffected` selects. A handler that has not started never starts. */
+export const stopHandlers = (
+  { leases }: WorkerState,
+  isAffected: (lease: Lease) => boolean,
+  reason: StopReason
+): Effect.Effect<void> =>
+  Effect.sync(() => {
+    for (const lease of leases) if (isAffected(lease)) Deferred.doneUnsafe(lease.stopped, Effect.succeed(reason))
+  })
+
+const firstDelayMillis = 200
+const maxDelayMillis = 10_000
+
+/**
+ * Retries an effect while the database is unavailable, with growing delays. Other errors fail at once; so does the loss of
+ * an embedded directory, which never becomes available again.
+ */
+export const retryWhileUnavailable = Effect.fnUntraced(function* <A, E, R>(
+  { emit }: WorkerState,
+  effect: Effect.Effect<A, E, R>
+): Effect.fn.Return<A, E, R> {
+  for (let delay = firstDelayMillis; ; delay = Math.min(delay * 2, maxDelayMillis)) {
+    const result = yield* Effect.result(effect)
+    if (result._tag === "Success") return result.success
+    const error = result.failure
+    if (
+      !SqlError.isSqlError(error) ||
+      databaseErrorKind(error) !== "unavailable" ||
+      directoryLostIn(error) !== undefined
+    ) {
+      return yield* Effect.fail(error)
+    }
+    const retryAfterMillis = Math.ceil(delay * (yield* Random.nextBetween(0.5, 1)))
+    yield* emit({ _tag: "Unavailable", error, retryAfterMillis })
+    yield* Effect.sleep(retryAfterMillis)
+  }
 })

@@ -1,8 +1,7 @@
 /**
- * A worker: takes cards from a backlog, and does something with each.
+ * A worker: claims cards, runs a handler with each, and completes them.
  *
  * @module
  */
 export * as Worker from "./Worker.ts"
-export type { WorkerEvent, WorkerReport } from "./WorkerOptions.ts"
-export type { WorkerOptions } from "./WorkerOptions.ts"
+export type { WorkerEvent, WorkerOptions, WorkerReport } from "./WorkerOptions.ts"

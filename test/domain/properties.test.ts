@@ -317,7 +317,7 @@ describe("whatever is asked of a backlog", () => {
         const folded = streamOf(backlog.log, cardId).reduce(evolve, undefined)
         expect(folded).toEqual(card)
         expect(again.state.card(cardId)).toEqual(card)
-        expect(again.state.standing(cardId)).toEqual(backlog.state.standing(cardId))
+        expect(again.state.summary(cardId)).toEqual(backlog.state.summary(cardId))
         const dependents = everyId.filter((other) => backlog.state.card(other)?.dependsOn.includes(cardId) === true)
         expect([...backlog.state.dependentsOf(cardId)].sort()).toEqual([...dependents].sort())
         expect([...again.state.dependentsOf(cardId)].sort()).toEqual([...dependents].sort())

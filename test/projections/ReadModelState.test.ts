@@ -17,7 +17,7 @@ describe("a part of the read model", () => {
   it("knows nothing at first", () => {
     const state = new ReadModelState()
     expect(state.card(a)).toBeUndefined()
-    expect(state.standing(a)).toBeUndefined()
+    expect(state.summary(a)).toBeUndefined()
     expect([state.exists(a), state.isDone(a), state.hasDependents(a)]).toEqual([false, false, false])
     expect(state.unmetDependencies(a)).toBe(0)
     expect(state.dependenciesOf(a)).toEqual([])
@@ -32,14 +32,14 @@ describe("a part of the read model", () => {
     state.putCard(card, 2)
     expect(state.card(a)).toBe(card)
     expect(state.cardWithKey("k")).toBe(card)
-    expect(state.standing(a)).toEqual({ status: "ready", notBefore: null, unmetDependencies: 2 })
+    expect(state.summary(a)).toEqual({ status: "ready", notBefore: null, unmetDependencies: 2 })
     expect(state.dependenciesOf(a)).toEqual([b, c])
     expect(state.exists(b)).toBe(false)
   })
 
   it("holds of other cards only their standing: such a card exists, but cannot be claimed or completed", () => {
     const state = new ReadModelState()
-    state.putStanding(a, { status: "done", notBefore: null, unmetDependencies: 0 })
+    state.putSummary(a, { status: "done", notBefore: null, unmetDependencies: 0 })
     expect([state.exists(a), state.isDone(a)]).toEqual([true, true])
     expect(state.card(a)).toBeUndefined()
     expect([...state.claimCandidates(at(9))]).toEqual([])
@@ -78,14 +78,14 @@ describe("a part of the read model", () => {
     state.apply({ _tag: "DependencyRemoved", cardId: a, dependsOnId: b })
     state.apply({ _tag: "UnmetDependenciesChanged", cardId: a, unmetDependencies: 0 })
     expect([state.unmetDependencies(a), state.hasDependents(b)]).toEqual([0, false])
-    expect(state.standing(a)).toEqual({ status: "ready", notBefore: null, unmetDependencies: 0 })
+    expect(state.summary(a)).toEqual({ status: "ready", notBefore: null, unmetDependencies: 0 })
   })
 
   it("passes over counters and edges of cards that it knows nothing of", () => {
     const state = new ReadModelState()
     state.apply({ _tag: "UnmetDependenciesChanged", cardId: a, unmetDependencies: 1 })
     state.apply({ _tag: "DependencyRemoved", cardId: a, dependsOnId: b })
-    expect(state.standing(a)).toBeUndefined()
+    expect(state.summary(a)).toBeUndefined()
   })
 
   it("offers cards in the order of claims, also after that order has changed", () => {

@@ -513,7 +513,7 @@ onBothDatabases("a failure of the database", (test) => {
           })
         )
       }
-      assert.include(program.everything(), "What a worker tells was not taken.")
+      assert.include(program.everything(), "onEvent failed; the worker continues.")
       hasNoSecret(program.everything(), "what the worker logs")
       const events = JSON.stringify(yield* Stream.runCollect(audit.events()))
       for (const text of [parked?.reason ?? "", events]) {

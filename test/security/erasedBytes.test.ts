@@ -1,20 +1,20 @@
-import { it } from "@effect/vitest"
 import { Effect, Layer, Option, Stream } from "effect"
 import { SqlClient } from "effect/sql"
 import { randomBytes } from "node:crypto"
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { basename, join } from "node:path"
+import { afterAll, beforeAll, describe, expect } from "vitest"
+import { it } from "@effect/vitest"
 import { ErasablePart } from "../../src/domain/Event.ts"
 import { formatAnchor } from "../../src/events/Anchor.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
-import { RemovalSchedule } from "../../src/services/audit/RemovalSchedule.ts"
+import { RemovalSchedule } from "../../src/services/audit/Erasures.ts"
 import { layerPglite, layerPostgres } from "../../src/services/layers.ts"
 import { layerPostgresClient } from "../../src/services/postgres/PostgresClient.ts"
 import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
 import { type PostgresServer, startPostgres } from "../support/postgresServer.ts"
-import { afterAll, beforeAll, describe, expect } from "vitest"
 
 /*
  * Searches every file of a database for what was redacted: in a column, an index, an old row version, the free space of

@@ -1,18 +1,17 @@
 import { Duration, Effect, Fiber, Layer, Option, Result, Stream } from "effect"
-import { expect, it } from "vitest"
 import { processHost } from "../../src/cli/Host.ts"
 import { removalProgress } from "../../src/cli/progressBar.ts"
-import { columnContents, erasableColumns, erasableTables } from "../../src/projections/erasable.ts"
+import { columnContents, erasableColumns, erasableTables } from "../../src/projections/erasableColumns.ts"
 import { RemovalPending, type RemovalProgress } from "../../src/projections/rewriteTables.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
-import { Erasures } from "../../src/services/audit/Erasures.ts"
+import { Erasures, RemovalSchedule, type RemovalTimes } from "../../src/services/audit/Erasures.ts"
 import { layerPostgres } from "../../src/services/layers.ts"
-import { RemovalSchedule, type RemovalTimes } from "../../src/services/audit/RemovalSchedule.ts"
 import { postgresUrl, tables } from "../support/backlogs.ts"
 import { catalogOf, schemasBeside } from "../support/catalog.ts"
-import { isLong, onServerFirst, onServer, type Test } from "../support/databases.ts"
+import { isLong, onServer, onServerFirst, type Test } from "../support/databases.ts"
 import { pool } from "../support/pools.ts"
+import { expect, it } from "vitest"
 
 const actor = "ann"
 const millis = Duration.millis
@@ -447,7 +446,7 @@ onServer("a removal of erased bytes", (test) => {
           Erasures,
           Layer.provide(Erasures.layer, Layer.succeed(RemovalSchedule)(soon))
         )
-        yield* Effect.scoped(erasures.keepRemoving)
+        yield* Effect.scoped(erasures.removeInBackground)
       }).pipe(Effect.provide(backlog))
       expect(yield* audit.erasures()).toMatchObject([{ state: "erased from reads", problem: null }])
     })

@@ -3,13 +3,13 @@ import { Effect, Fiber, Layer, Option } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterAll, describe, expect } from "vitest"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
+import { RemovalSchedule } from "../../src/services/audit/Erasures.ts"
 import { layerPglite, layerPostgres } from "../../src/services/layers.ts"
-import { RemovalSchedule } from "../../src/services/audit/RemovalSchedule.ts"
 import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
 import { startPostgres } from "../support/postgresServer.ts"
+import { afterAll, describe, expect } from "vitest"
 
 /*
  * How long commands wait while erased bytes are removed from the data files, and how long that takes: printed, not judged.

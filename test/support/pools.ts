@@ -1,11 +1,11 @@
 import { Context, type Duration, Effect, Layer } from "effect"
 import { SqlClient } from "effect/sql"
-import { BacklogSchema } from "../../src/sql/SchemaName.ts"
-import { PollInterval } from "../../src/services/waiting/PollInterval.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
+import { RemovalSchedule } from "../../src/services/audit/Erasures.ts"
 import { layerPostgres } from "../../src/services/layers.ts"
-import { RemovalSchedule } from "../../src/services/audit/RemovalSchedule.ts"
+import { PollInterval } from "../../src/services/waiting/PollInterval.ts"
+import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { postgresUrl } from "./backlogs.ts"
 
 /** A backlog over a pool of its own, as another process would have it. */

@@ -86,7 +86,7 @@ describe("a worker whose database has trouble", () => {
       // Nobody else could have had the card before.
       expect(interruptedAfter).toBe(29)
       expect(yield* Fiber.join(fiber)).toMatchObject({ claimed: 1, lost: 1, completed: 0 })
-      expect(events.at(-1)).toMatchObject({ reason: "its time was over before it could be renewed" })
+      expect(events.at(-1)).toMatchObject({ reason: "the lease expired before it could be renewed" })
       expect((yield* card).status).toBe("claimed")
     }).pipe(Effect.provide(faulty(() => ({ renew: () => Effect.never }))))
   )
@@ -157,7 +157,8 @@ describe("a worker whose database has trouble", () => {
         { retryAfterSeconds: 0 },
         { pollSeconds: 3601 },
         { concurency: 2 },
-        { gracePeriod: "soon" }
+        { gracePeriodSeconds: -1 },
+        { gracePeriodSeconds: "soon" }
       ]) {
         const error = yield* Effect.flip(run(wrong))
         expect([error._tag, error.message]).toEqual([

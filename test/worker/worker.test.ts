@@ -99,9 +99,9 @@ onBothDatabases("a worker", (test) => {
         "Attempt 1 failed: no [31mpaper\n in tray 1",
         "Attempt 2 failed: broken",
         'Attempt 3 failed: {"code":7}',
-        "Attempt 4 failed: it interrupted itself"
+        "Attempt 4 failed: the handler interrupted itself"
       ])
-      expect((yield* cardOf("odd")).blockedReason).toContain("Attempt 4 failed: its result cannot be kept: ")
+      expect((yield* cardOf("odd")).blockedReason).toContain("Attempt 4 failed: its result cannot be stored: ")
     })
   )
 
@@ -117,7 +117,7 @@ onBothDatabases("a worker", (test) => {
           owner: "w1",
           concurrency: 2,
           prefetch: 1,
-          gracePeriod: "1 hour",
+          gracePeriodSeconds: 3600,
           handler: ({ id }) =>
             Effect.andThen(
               Effect.sync(() => begun.push(id)),
@@ -135,7 +135,7 @@ onBothDatabases("a worker", (test) => {
       const [, , released] = yield* eventsOf("c")
       expect(released).toMatchObject({
         type: "CardReleased",
-        reason: "The worker ended before it began with the card.",
+        reason: "The worker stopped before it started the card.",
         notBefore: null
       })
     })
@@ -150,7 +150,7 @@ onBothDatabases("a worker", (test) => {
       const fiber = yield* Effect.forkChild(
         Worker.run({
           owner: "w1",
-          gracePeriod: "10 millis",
+          gracePeriodSeconds: 0,
           handler: () =>
             Effect.onInterrupt(Effect.andThen(Deferred.succeed(begun, undefined), Effect.never), () =>
               Effect.map(Effect.sleep("20 millis"), () => (isCleared = true))

@@ -79,7 +79,7 @@ const removed = Effect.gen(function* () {
 
 /** What the doctor finds in a backlog, which must exist, and in a file of anchors. */
 const examined = Effect.fnUntraced(function* (file: string | undefined) {
-  const { anchored, examine, sessionProblem } = yield* Doctor
+  const { checkAnchor, examine, sessionProblem } = yield* Doctor
   const facts = yield* examine
   if (!facts.migrations.exists) {
     const schema = (yield* SchemaFlag) ?? "backlog"
@@ -91,7 +91,7 @@ const examined = Effect.fnUntraced(function* (file: string | undefined) {
   if (file === undefined) return facts
   const content = yield* Effect.result(readAnchorFile(file))
   const anchor = Result.isSuccess(content) ? newestAnchor(content.success.anchors) : undefined
-  const newest = anchor === undefined ? Option.none() : yield* anchored(anchor)
+  const newest = anchor === undefined ? Option.none() : yield* checkAnchor(anchor)
   return {
     ...facts,
     anchorFile: {

@@ -1,5 +1,5 @@
 import { Effect, Stream } from "effect"
-import { AuditService, EventOptions, eventTypeNamed } from "../../index.ts"
+import { AuditService, EventOptions, parseEventType } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
 import { describeEvent } from "../describeEvent.ts"
 import { eventLines } from "../eventTable.ts"
@@ -34,7 +34,7 @@ export const events = verb(
     const options = {
       after,
       cardId: card,
-      type: type === undefined ? undefined : eventTypeNamed(type),
+      type: type === undefined ? undefined : parseEventType(type),
       actor: yield* Actor,
       follow
     }

@@ -48,7 +48,7 @@ export const work = documented(
       const options = {
         ...flags,
         actor: yield* currentActor,
-        gracePeriod: `${grace} seconds` as const,
+        gracePeriodSeconds: grace,
         handler: commandHandler(exec, host),
         onEvent: (event: Parameters<typeof describeWorkerEvent>[0]) =>
           Effect.sync(() => host.stderr.write(`${describeWorkerEvent(event)}\n`))

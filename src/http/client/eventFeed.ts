@@ -11,7 +11,7 @@ import {
   MomentNotReached,
   type RecordedEvent
 } from "../../index.ts"
-import { nameOfType } from "../../services/audit/EventTypeFilter.ts"
+import { typeName } from "../../services/audit/EventTypeFilter.ts"
 import { decodeConsumer } from "../../services/audit/auditInput.ts"
 
 /** How often in a row a stream that breaks off is begun again, without an event in between: for half a minute or so. */
@@ -31,7 +31,7 @@ export const followed = (endpoint: Endpoints["audit"]["events"], options: typeof
           headers: {},
           query: withoutUndefined({
             ...options,
-            type: options.type === undefined ? undefined : nameOfType(options.type),
+            type: options.type === undefined ? undefined : typeName(options.type),
             after,
             follow
           }),

@@ -2,15 +2,63 @@ import { PgClient } from "@effect/sql-pg"
 import { Clock, Context, Duration, Effect, Layer, Option, Queue, Schema, type Scope } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { CardId } from "../../domain/CardId.ts"
-import { withoutAnswerTimeout } from "../../sql/AnswerTimeout.ts"
-import { arrayLiteral } from "../../sql/arrayLiteral.ts"
 import { Position } from "../../events/RecordedEvent.ts"
-import { BacklogSchema } from "../../sql/SchemaName.ts"
 import { RemovalPending, type RemovalProgress, rewriteTables } from "../../projections/rewriteTables.ts"
 import { hasOneSession } from "../hasOneSession.ts"
 import { createTables } from "../schema/Migrations.ts"
-import { recycleWal } from "./recycleWal.ts"
-import { RemovalSchedule } from "./RemovalSchedule.ts"
+import { withoutAnswerTimeout } from "../../sql/AnswerTimeout.ts"
+import { BacklogSchema } from "../../sql/SchemaName.ts"
+import { arrayLiteral } from "../../sql/arrayLiteral.ts"
+import { inTransaction } from "../../sql/inTransaction.ts"
+
+/** When a process removes erased bytes from the data files by itself. */
+export interface RemovalTimes {
+  /** How long after its start a process checks for the first time whether something is pending. Defaults to 5 seconds. */
+  readonly first: Duration.Duration
+  /** How long after a redaction of its own. Defaults to 1 second, so that one rewrite is for several redactions. */
+  readonly afterRedaction: Duration.Duration
+  /** The time between checks, and the first after a try that failed. Defaults to 1 minute. */
+  readonly interval: Duration.Duration
+  /** The time between tries is doubled with each failure, up to this. Defaults to 1 hour. */
+  readonly longest: Duration.Duration
+}
+
+/** When this process removes erased bytes from the data files by itself; with `off` only `removeErased` does. */
+export const RemovalSchedule: Context.Reference<RemovalTimes | "off"> = Context.Reference<RemovalTimes | "off">(
+  "mosaic-backlog/services/RemovalSchedule",
+  {
+    defaultValue: () => ({
+      first: Duration.seconds(5),
+      afterRedaction: Duration.seconds(1),
+      interval: Duration.minutes(1),
+      longest: Duration.hours(1)
+    })
+  }
+)
+
+/** More switches than an embedded database has files: 80 MB of them are kept ahead, and a checkpoint comes at 1 GB. */
+const mostSwitches = 200
+
+/**
+ * Returns whether it removed every file of an embedded database's write-ahead log that was written before this. Files that are kept ahead
+ * for later were renamed and have old content: the log moves through each, which overwrites it to its end. Then a
+ * checkpoint removes them all, and keeps none.
+ */
+const recycleWal = (sql: SqlClient.SqlClient): Effect.Effect<boolean, SqlError.SqlError> =>
+  Effect.gen(function* () {
+    yield* sql`SELECT set_config('wal_recycle', 'off', true)`
+    let isPast = false
+    for (let switches = 0; switches < mostSwitches && !isPast; switches++) {
+      const [ahead] = yield* sql<{ readonly files: number }>`
+        SELECT count(*)::int4 AS files FROM pg_ls_waldir()
+        WHERE name ~ '^[0-9A-F]{24}$' AND name > pg_walfile_name(pg_current_wal_lsn())`
+      // A file without a record in it is not switched.
+      yield* sql`SELECT pg_logical_emit_message(false, 'mosaic_backlog', '')::text, pg_switch_wal()::text`
+      isPast = ahead?.files === 0
+    }
+    yield* sql`CHECKPOINT`
+    return isPast
+  }).pipe(inTransaction(sql))
 
 /** One redaction that erased something, and where its bytes still are. */
 export const Erasure = Schema.Struct({
@@ -75,7 +123,7 @@ export class Erasures extends Context.Service<
   Erasures,
   {
     /** Puts a redaction in the list, in the caller's transaction, which has appended its event at `position`. */
-    readonly note: (position: number, cardId: CardId) => Effect.Effect<void, SqlError.SqlError>
+    readonly record: (position: number, cardId: CardId) => Effect.Effect<void, SqlError.SqlError>
     /** The redactions in the order of positions: all, or those that are pending. */
     readonly list: (options?: {
       readonly pending?: boolean | undefined
@@ -90,12 +138,12 @@ export class Erasures extends Context.Service<
      */
     readonly remove: (options?: RemovalOptions) => Effect.Effect<RemovalReport, RemovalPending | SqlError.SqlError>
     /** Lets the background removal begin soon, after a redaction of this process. */
-    readonly wake: Effect.Effect<void>
+    readonly requestRemoval: Effect.Effect<void>
     /**
      * Removes what is pending when `RemovalSchedule` says so, until the scope ends. Ends at once where this role may not
      * rewrite the tables.
      */
-    readonly keepRemoving: Effect.Effect<void, never, Scope.Scope>
+    readonly removeInBackground: Effect.Effect<void, never, Scope.Scope>
   }
 >()("mosaic-backlog/services/Erasures") {
   static readonly layer: Layer.Layer<Erasures, never, SqlClient.SqlClient> = Layer.effect(
@@ -189,7 +237,7 @@ export class Erasures extends Context.Service<
         return { removed } satisfies RemovalReport
       })
 
-      const keepRemoving = Effect.gen(function* () {
+      const removeInBackground = Effect.gen(function* () {
         if (schedule === "off") return
         yield* Effect.sleep(schedule.first)
         const longest = Duration.toMillis(schedule.longest)
@@ -230,7 +278,7 @@ export class Erasures extends Context.Service<
       })
 
       return Erasures.of({
-        note: (position, cardId) =>
+        record: (position, cardId) =>
           Effect.asVoid(sql`
             INSERT INTO ${erasures} (position, card_id, erased_at)
             VALUES (${BigInt(position)}::int8, ${cardId}, clock_timestamp())`),
@@ -252,8 +300,8 @@ export class Erasures extends Context.Service<
           ),
         pending: Effect.map(pendingPositions, ({ length }) => length),
         remove,
-        wake: Effect.asVoid(Queue.offer(woken, undefined)),
-        keepRemoving
+        requestRemoval: Effect.asVoid(Queue.offer(woken, undefined)),
+        removeInBackground
       })
     })
   )

@@ -16,18 +16,18 @@ export type EventTypeFilter = typeof EventTypeFilter.Type
 const isKnown = Schema.is(EventType)
 
 /** A filter for a type's name as text, for surfaces where a name is typed or sent. */
-export const eventTypeNamed = (name: string): EventTypeFilter => (isKnown(name) ? name : { other: name })
+export const parseEventType = (name: string): EventTypeFilter => (isKnown(name) ? name : { other: name })
 
 /** The name of the type that a filter means. */
-export const nameOfType = (filter: EventTypeFilter): string => (typeof filter === "string" ? filter : filter.other)
+export const typeName = (filter: EventTypeFilter): string => (typeof filter === "string" ? filter : filter.other)
 
 /** The name of the type to read, once it is certain that there is such a type. */
-export const existingType = Effect.fnUntraced(function* (
+export const resolveEventType = Effect.fnUntraced(function* (
   log: EventLog["Service"],
   filter: EventTypeFilter | undefined
 ) {
   if (filter === undefined) return undefined
-  const name = nameOfType(filter)
+  const name = typeName(filter)
   if (isKnown(name) || (yield* log.read.hasType(name))) return name
   return yield* new InvalidInput({ problem: unknownType(name) })
 })

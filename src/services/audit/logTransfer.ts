@@ -6,7 +6,7 @@ import { formatEvent, formatHeader, LogFileRefused } from "../../events/LogFile.
 import type { StoredEvent } from "../../events/StoredEvent.ts"
 import { withoutAnswerTimeout } from "../../sql/AnswerTimeout.ts"
 import { inTransaction } from "../../sql/inTransaction.ts"
-import type { BuildReadModel } from "../../projections/buildReadModel.ts"
+import type { ReadModelBuilder } from "../../projections/ReadModelBuilder.ts"
 import type { ReadFailure } from "../../projections/foldCards.ts"
 import type { Divergence } from "../../projections/Divergence.ts"
 import { type FileLine, LogFileCheck } from "../../projections/LogFileCheck.ts"
@@ -73,7 +73,7 @@ const sizeAtOnce = 8 * 1024 * 1024
 interface LogImport<E, R> {
   readonly sql: SqlClient.SqlClient
   readonly log: EventLog["Service"]
-  readonly build: BuildReadModel
+  readonly build: ReadModelBuilder
   readonly recount: Effect.Effect<unknown, SqlError.SqlError>
   readonly now: Effect.Effect<DateTime.Utc, SqlError.SqlError>
   readonly analyze: Effect.Effect<unknown, SqlError.SqlError>
@@ -105,8 +105,8 @@ export const importLog = <E, R>({
       if (before.position > 0) return yield* new BacklogNotEmpty({ position: before.position })
       const { generation: last, report } = yield* restoreLines(log, lines, onProgress)
       const { cards, chainHash, events, position } = report
-      yield* build.insert(position, yield* now, (insertion) => insertion)
-      yield* withoutAnswerTimeout(Effect.all([build.count, recount, analyze], { discard: true }))
+      yield* build.insertAll(position, yield* now, (insertion) => insertion)
+      yield* withoutAnswerTimeout(Effect.all([build.countUnmet, recount, analyze], { discard: true }))
       const ended = yield* endClaims(last)
       yield* onProgress(position, position)
       return { position, chainHash, events, cards, ...ended }

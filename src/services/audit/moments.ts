@@ -33,7 +33,7 @@ export const CardAt = Schema.Union([AtPosition, AtTime, AtBoth, Schema.Struct({ 
 const earliest = DateTime.makeUnsafe("0001-01-01T00:00:00Z")
 
 /** Finds a moment of the backlog in the log. */
-export const momentOf = Effect.fnUntraced(function* (
+export const resolveMoment = Effect.fnUntraced(function* (
   log: EventLog["Service"],
   now: Effect.Effect<DateTime.Utc, SqlError.SqlError>,
   at: typeof At.Type
@@ -58,13 +58,13 @@ export const momentOf = Effect.fnUntraced(function* (
 })
 
 /** Finds a moment of a card; none when there is no such card. */
-export const momentOfCard = Effect.fnUntraced(function* (
+export const resolveCardMoment = Effect.fnUntraced(function* (
   log: EventLog["Service"],
   now: Effect.Effect<DateTime.Utc, SqlError.SqlError>,
   id: CardId,
   at: typeof CardAt.Type
 ) {
-  if (!("version" in at)) return Option.some(yield* momentOf(log, now, at))
+  if (!("version" in at)) return Option.some(yield* resolveMoment(log, now, at))
   const position = yield* waitingPosition(log, id, at.version)
   if (Option.isSome(position)) return Option.some(yield* momentAfter(log, position.value))
   if (Option.isNone(yield* log.read.positionOf(id, 1))) return Option.none<Moment>()

@@ -1,20 +1,78 @@
 import { Effect, Result, Stream } from "effect"
-import { SqlClient } from "effect/sql"
+import { SqlClient, type SqlError } from "effect/sql"
 import type { Card } from "../../domain/Card.ts"
 import { type EventParts, redactedText } from "../../domain/Event.ts"
 import { type Redact, redact } from "../../domain/Redaction.ts"
-import { CardNotFound } from "../../domain/Rejection.ts"
+import { CardNotFound, CommandIdConflict } from "../../domain/Rejection.ts"
 import type { EventLog } from "../../events/EventLog.ts"
 import { erasableParts } from "../../events/StoredEvent.ts"
-import { footprintOfCard } from "../../projections/Footprint.ts"
+import { planCardLock } from "../../projections/LockPlan.ts"
 import type { ReadModel } from "../../projections/ReadModel.ts"
-import { forgetBeside, lockBeside } from "../../projections/besideSchema.ts"
-import { dropLeftCopies } from "../../projections/besideWork.ts"
 import { foldCards, type ReadFailure } from "../../projections/foldCards.ts"
+import { deleteShadowRow, dropAbandonedCopies, lockShadowSchema } from "../../projections/shadowTables.ts"
 import type { Erasure, Erasures } from "./Erasures.ts"
-import { forgetDigests } from "../commands/Receipts.ts"
+import { cardsOf, receiptOf, type ReceiptOutcome } from "../commands/Receipt.ts"
+import { forgetDigests, type Receipts } from "../commands/Receipts.ts"
+import { digestsOf } from "../commands/commandDigests.ts"
 import { sendInOrder } from "../../sql/bulkStatements.ts"
 import { inTransaction, beginReadCommitted } from "../../sql/inTransaction.ts"
+
+/** How often a redaction is tried that another under the same id was faster than. */
+const maxTries = 8
+
+/** Carries out a redaction, and once only when it carries an id: see `BacklogService`. */
+export const redactOnce = (
+  sql: SqlClient.SqlClient,
+  receipts: Receipts["Service"],
+  awaitStandby: Effect.Effect<unknown, SqlError.SqlError>,
+  command: Redact,
+  redaction: Effect.Effect<ErasedCard, CardNotFound | ReadFailure>
+): Effect.Effect<ErasedCard, CardNotFound | CommandIdConflict | ReadFailure> => {
+  const { commandId } = command
+  if (commandId === undefined) return redaction
+  const receipted = { ...command, _tag: "Redact" } as const
+
+  const answerAgain = Effect.fnUntraced(function* (outcome: ReceiptOutcome) {
+    if (outcome._tag === "Refused") return yield* outcome.rejection as CardNotFound
+    const cardAt = yield* receipts.cardsAt(cardsOf(outcome))
+    if (outcome._tag !== "Redacted") throw new Error("the receipt of a redaction is another command's")
+    return { card: cardAt(outcome.card), erased: outcome.erased }
+  })
+
+  const once = Effect.gen(function* () {
+    const found = (yield* receipts.find([receipted])).get(receipted)
+    if (found !== undefined) {
+      yield* awaitStandby
+      if (!found.isSame) return Result.fail(new CommandIdConflict({ commandId }))
+      return yield* withRefusalAsResult(answerAgain(found.outcome))
+    }
+    const redacted = yield* withRefusalAsResult(redaction)
+    const outcome: ReceiptOutcome = Result.isFailure(redacted)
+      ? { _tag: "Refused", rejection: redacted.failure }
+      : {
+          _tag: "Redacted",
+          card: { id: redacted.success.card.id, version: redacted.success.card.version },
+          erased: redacted.success.erased
+        }
+    yield* receipts.write([receiptOf(command, commandId, digestsOf(receipted), outcome)])
+    return redacted
+  }).pipe(
+    inTransaction(sql),
+    Effect.provideService(SqlClient.BeginTransaction, beginReadCommitted),
+    Effect.retry({ while: isUniqueViolation, times: maxTries - 1 })
+  )
+  return Effect.flatMap(once, (result) => Effect.fromResult<ErasedCard, CardNotFound | CommandIdConflict>(result))
+}
+
+/** A refusal as a value: it is recorded too, so it must not end the transaction. */
+const withRefusalAsResult = <A>(redaction: Effect.Effect<A, CardNotFound | ReadFailure>) =>
+  redaction.pipe(
+    Effect.map((redacted): Result.Result<A, CardNotFound> => Result.succeed(redacted)),
+    Effect.catchTag("CardNotFound", (refusal) => Effect.succeed(Result.fail(refusal)))
+  )
+
+const isUniqueViolation = (error: ReadFailure): boolean =>
+  error._tag === "SqlError" && error.reason._tag === "UniqueViolation"
 
 /** A card after a redaction, and what was erased of its events: nothing, when nothing was left to erase. */
 export interface ErasedCard {
@@ -45,8 +103,8 @@ export const redactCard = (
 ): Effect.Effect<ErasedCard, CardNotFound | ReadFailure> =>
   Effect.gen(function* () {
     const { id } = command
-    yield* lockBeside(sql, schema, "shared")
-    const loaded = yield* readModel.lockAndLoad(footprintOfCard(id))
+    yield* lockShadowSchema(sql, schema, "shared")
+    const loaded = yield* readModel.lockInOrder(planCardLock(id))
     const { now, state } = loaded
     const before = state.card(id)
     if (before === undefined) return yield* new CardNotFound({ id })
@@ -89,13 +147,13 @@ export const redactCard = (
     })
     yield* sendInOrder(writes)
     yield* forgetDigests(sql, schema, id)
-    yield* dropLeftCopies(sql, schema)
-    yield* forgetBeside(sql, schema, id)
+    yield* dropAbandonedCopies(sql, schema)
+    yield* deleteShadowRow(sql, schema, id)
     // A consumer of any of the card's events may have read the whole card, and noted what it read.
     yield* sql`
       UPDATE ${sql(`${schema}.parked_events`)} SET reason = ${redactedText} WHERE reason <> ${redactedText} AND position IN (
         SELECT position FROM ${sql(`${schema}.events`)} WHERE card_id = ${id})`
-    yield* erasures.note(position, id)
-    yield* sql.afterCommit(erasures.wake)
+    yield* erasures.record(position, id)
+    yield* sql.afterCommit(erasures.requestRemoval)
     return { card, erased }
   }).pipe(inTransaction(sql), Effect.provideService(SqlClient.BeginTransaction, beginReadCommitted))

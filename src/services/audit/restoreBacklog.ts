@@ -5,7 +5,7 @@ import { reclaimRestored } from "../../domain/decideClaim.ts"
 import { sortIds } from "../../domain/evolve.ts"
 import type { EventLog, PendingEvent } from "../../events/EventLog.ts"
 import type { CardTables } from "../../projections/CardTables.ts"
-import { footprintOf } from "../../projections/Footprint.ts"
+import { planLocks } from "../../projections/LockPlan.ts"
 import type { GenerationReason } from "../../projections/Generations.ts"
 import type { ReadModel } from "../../projections/ReadModel.ts"
 import { type RowChange, rowChanges } from "../../projections/rowChanges.ts"
@@ -27,7 +27,7 @@ export type EndClaims = (
   atLeast?: number
 ) => Effect.Effect<RestoredBacklog, SqlError.SqlError>
 
-export const makeEndClaims = (
+export const makeRestoreBacklog = (
   sql: SqlClient.SqlClient,
   { cards }: CardTables,
   log: EventLog["Service"],
@@ -51,7 +51,7 @@ export const makeEndClaims = (
     begun: Effect.Effect<number, SqlError.SqlError>
   ) {
     // In the order of every command: the cards, then the head.
-    const loaded = yield* readModel.lockAndLoad({ ...footprintOf([]), named: new Set(ids) })
+    const loaded = yield* readModel.lockInOrder({ ...planLocks([]), cards: new Set(ids) })
     const generation = yield* begun
     const { now, state } = loaded
     const events: Array<PendingEvent> = []

@@ -3,7 +3,7 @@ import { SqlClient, type SqlError } from "effect/sql"
 import type { Command } from "../../domain/Command.ts"
 import { CommandIdConflict } from "../../domain/Rejection.ts"
 import { EventLog } from "../../events/EventLog.ts"
-import { footprintOf } from "../../projections/Footprint.ts"
+import { planLocks } from "../../projections/LockPlan.ts"
 import { ReadModel } from "../../projections/ReadModel.ts"
 import type { BatchFailed } from "./BatchFailed.ts"
 import { BatchTransaction } from "./BatchTransaction.ts"
@@ -73,14 +73,14 @@ export class Interpreter extends Context.Service<
 
         const attempt = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
           const [known, ofAll] = yield* Effect.all(
-            [firstOutcomes(commands), readModel.lockAndLoad(footprintOf(commands))],
+            [firstOutcomes(commands), readModel.lockInOrder(planLocks(commands))],
             {
               concurrency: "unbounded"
             }
           )
           const isNew = (command: Command) => !known.has(command)
           // A claim that was carried out before may have had the best card put aside for it.
-          const loaded = known.size === 0 ? ofAll : yield* readModel.lockAndLoad(footprintOf(commands.filter(isNew)))
+          const loaded = known.size === 0 ? ofAll : yield* readModel.lockInOrder(planLocks(commands.filter(isNew)))
           const decided = decideBatch(loaded, commands, known)
           const writes: Array<Effect.Effect<unknown, SqlError.SqlError>> = []
           if (decided.pending.length > 0) {

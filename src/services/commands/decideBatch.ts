@@ -7,7 +7,7 @@ import { decide } from "../../domain/decide.ts"
 import type { DecidedEvent } from "../../domain/Event.ts"
 import { CommandIdConflict, type Rejection } from "../../domain/Rejection.ts"
 import type { PendingEvent } from "../../events/EventLog.ts"
-import type { Loaded } from "../../projections/lockAndLoad.ts"
+import type { LockedState } from "../../projections/lockInOrder.ts"
 import { type RowChange, rowChanges } from "../../projections/rowChanges.ts"
 import type { Answer } from "../Answer.ts"
 import { type CommandDigests, digestsOf, receiptKey, saySame } from "./commandDigests.ts"
@@ -48,7 +48,7 @@ const inOrder = (commands: ReadonlyArray<Command>): ReadonlyArray<readonly [inde
  * outcome of that time, from `known`, which has those of earlier transactions, or from this batch.
  */
 export const decideBatch = (
-  { now, state }: Pick<Loaded, "now" | "state">,
+  { now, state }: Pick<LockedState, "now" | "state">,
   commands: ReadonlyArray<Command>,
   known: ReadonlyMap<Command, Outcome>
 ): DecidedBatch => {
@@ -74,7 +74,7 @@ export const decideBatch = (
       state.apply(change)
       changes.push(change)
       if (change._tag === "UnmetDependenciesChanged" && change.cardId !== decided.cardId) {
-        const standing = state.standing(change.cardId)
+        const standing = state.summary(change.cardId)
         if (standing !== undefined && isClaimable(standing, standing.unmetDependencies, now)) {
           ;(madeClaimable ??= []).push(change.cardId)
         }

@@ -34,7 +34,7 @@ export class Doctor extends Context.Service<
     /** Whether the database answers, and has the migrations that this program needs; what is wrong otherwise. */
     readonly readiness: Effect.Effect<Option.Option<string>, SqlError.SqlError>
     /** What became of the log since an anchor; none where there is no log to read. */
-    readonly anchored: (
+    readonly checkAnchor: (
       anchor: Anchor
     ) => Effect.Effect<Option.Option<NonNullable<NonNullable<DoctorFacts["anchorFile"]>["newest"]>>, SqlError.SqlError>
     /** Why no backlog can be used over a session like this one, if so. */
@@ -273,7 +273,7 @@ export class Doctor extends Context.Service<
         return unknown.length > 0 ? Option.some(`migrations are unknown: ${unknown.join(", ")}`) : Option.none()
       })
 
-      const anchored = Effect.fnUntraced(function* ({ at, chainHash, position }: Anchor) {
+      const checkAnchor = Effect.fnUntraced(function* ({ at, chainHash, position }: Anchor) {
         const { exists, isReadable, missing } = yield* migrations
         if (!exists || !isReadable || missing.length > 0) return Option.none()
         const [row] = yield* sql<{ readonly head: number; readonly hash: string | null; readonly ageSeconds: number }>`
@@ -306,7 +306,7 @@ export class Doctor extends Context.Service<
         readiness: Effect.provideService(readiness, AnswerTimeout, Duration.seconds(2)),
         isReplica,
         sessionProblem: sessionProblem(sql),
-        anchored,
+        checkAnchor,
         connections: isEmbedded ? Effect.succeed([]) : connections,
         examine: Effect.gen(function* () {
           const found = yield* migrations

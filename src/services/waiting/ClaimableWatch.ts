@@ -17,7 +17,7 @@ import type { ClaimFilter } from "../../domain/Command.ts"
 import { withPromptAnswer } from "../../sql/AnswerTimeout.ts"
 import { EventLog } from "../../events/EventLog.ts"
 import { PollInterval } from "./PollInterval.ts"
-import type { Wanted } from "../../projections/claimOutlookQueries.ts"
+import type { ClaimDemand } from "../../projections/claimOutlookQueries.ts"
 import { ReadModel } from "../../projections/ReadModel.ts"
 
 /** Commits may come by the thousand in a second; nobody looks more often than this. */
@@ -63,7 +63,7 @@ export class ClaimableWatch extends Context.Service<
       /** Calls those for whom there are cards, and answers how long the others may wait if they hear nothing. */
       const look = Effect.gen(function* () {
         const groups = groupsOf(waiting)
-        const { counts, soonestSeconds } = yield* withPromptAnswer(readModel.claimableNow(groups.map(wantedBy)))
+        const { counts, soonestSeconds } = yield* withPromptAnswer(readModel.countClaimable(groups.map(wantedBy)))
         for (const [index, group] of groups.entries()) {
           for (const one of group.slice(0, counts[index])) {
             waiting.delete(one)
@@ -94,7 +94,7 @@ export class ClaimableWatch extends Context.Service<
 
       const wait = Effect.fnUntraced(function* (choice: ClaimFilter, seconds: number) {
         if (seconds === 0)
-          return (yield* withPromptAnswer(readModel.claimableNow([{ choice, limit: 1 }]))).counts[0] !== 0
+          return (yield* withPromptAnswer(readModel.countClaimable([{ choice, limit: 1 }]))).counts[0] !== 0
         yield* RcRef.get(watcher)
         const self: Waiting = { choice, called: Deferred.makeUnsafe() }
         waiting.add(self)
@@ -115,7 +115,7 @@ export class ClaimableWatch extends Context.Service<
 const groupsOf = (waiting: Iterable<Waiting>): ReadonlyArray<ReadonlyArray<Waiting>> =>
   Object.values(Arr.groupBy(waiting, ({ choice: { minPriority, phase } }) => JSON.stringify([phase, minPriority])))
 
-const wantedBy = (group: ReadonlyArray<Waiting>): Wanted => ({
+const wantedBy = (group: ReadonlyArray<Waiting>): ClaimDemand => ({
   choice: group[0]?.choice ?? {},
   limit: group.length
 })

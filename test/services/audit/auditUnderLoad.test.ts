@@ -1,16 +1,16 @@
 import { layer } from "@effect/vitest"
 import { Context, DateTime, Effect, Fiber, Layer, Option, Result, Stream } from "effect"
-import { expect } from "vitest"
-import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
 import { LogFileCheck } from "../../../src/projections/LogFileCheck.ts"
 import { AuditService } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
-import { RemovalSchedule } from "../../../src/services/audit/RemovalSchedule.ts"
+import { RemovalSchedule } from "../../../src/services/audit/Erasures.ts"
 import { BacklogTestClock, layerPostgres } from "../../../src/services/layers.ts"
+import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
 import { type Client, freshBacklog, postgresClient, postgresUrl, type TestBacklog } from "../../support/backlogs.ts"
-import { dump } from "../../support/tampering.ts"
 import { layeredCards, makeRandom, type Random } from "../../support/random.ts"
+import { dump } from "../../support/tampering.ts"
 import { verifiesItself, verifyBacklog } from "../../support/verifyBacklog.ts"
+import { expect } from "vitest"
 
 type Service = BacklogService["Service"]
 

@@ -2,19 +2,18 @@ import { DateTime, Effect } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 import type { Status } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
-import { arrayLiteral } from "../sql/arrayLiteral.ts"
-import { prepareStatement } from "../sql/prepareStatement.ts"
-import { memoizeByFlags } from "../sql/memoize.ts"
-import { databaseTime } from "../sql/DatabaseClock.ts"
-import { decodeCountedCard } from "./CardRow.ts"
-import type { CardTables } from "./CardTables.ts"
-import { type LockedRow, makeClaimQuery } from "./claimQuery.ts"
-import type { Footprint } from "./Footprint.ts"
+import { type CardTables, decodeCountedCard } from "./CardTables.ts"
 import type { Generations } from "./Generations.ts"
+import type { LockPlan } from "./LockPlan.ts"
 import { ReadModelState } from "./ReadModelState.ts"
+import { type LockedRow, makeClaimQuery } from "./claimQuery.ts"
+import { databaseTime } from "../sql/DatabaseClock.ts"
+import { arrayLiteral } from "../sql/arrayLiteral.ts"
+import { memoizeByFlags } from "../sql/memoize.ts"
+import { prepareStatement } from "../sql/prepareStatement.ts"
 
 /** What a batch decides on: locked cards, facts of others, the generation, and the database's clock read after the locks. */
-export interface Loaded {
+export interface LockedState {
   readonly state: ReadModelState
   readonly generation: number
   readonly now: DateTime.Utc
@@ -30,13 +29,13 @@ export interface Loaded {
  * began. So what it waited for is read by a statement of its own; where that would cost a round trip, the row tells by
  * its version whether the edges that were read with it are still the card's.
  */
-export const makeLockAndLoad = (
+export const makeLockInOrder = (
   sql: SqlClient.SqlClient,
   schema: string,
   tables: CardTables,
   generations: Generations,
   clockOverride: () => Date | null
-): ((footprint: Footprint) => Effect.Effect<Loaded, SqlError.SqlError>) => {
+): ((footprint: LockPlan) => Effect.Effect<LockedState, SqlError.SqlError>) => {
   const { cards, dependencies } = tables
 
   // No advisory lock, which every session of the database can take: these modes need a write privilege on the table.
@@ -154,15 +153,15 @@ export const makeLockAndLoad = (
   const claimQuery = makeClaimQuery(sql, tables)
 
   /** The cards that claims may choose from. Those claimed by id are taken. */
-  const candidates = ({ claimedById, claims }: Footprint) =>
+  const candidates = ({ claimedById, claims }: LockPlan) =>
     Effect.forEach(claims, ({ choice, limit }) => claimQuery(choice, limit, claimedById), {
       concurrency: "unbounded"
     })
 
   /** Expired claims, and cards whose retry time has passed, are seldom there: they are looked for when there are any. */
-  const lockOthers = Effect.fnUntraced(function* (footprint: Footprint, clock: ClockRow) {
+  const lockOthers = Effect.fnUntraced(function* (footprint: LockPlan, clock: ClockRow) {
     const rows: Array<LockedRow> = []
-    if (footprint.expired && clock.anyExpired) rows.push(...(yield* lockExpired(clock)))
+    if (footprint.reclaimsExpired && clock.anyExpired) rows.push(...(yield* lockExpired(clock)))
     if (footprint.claims.length > 0 && clock.anyDue) {
       yield* wakeDeferred(clock)
       rows.push(...(yield* candidates(footprint)).flat())
@@ -170,27 +169,38 @@ export const makeLockAndLoad = (
     return rows
   })
 
-  return Effect.fnUntraced(function* (footprint: Footprint) {
-    const { claimedById, claims, created, freeing, graph, keys, named, newEdges, settling, targets } = footprint
-    const isNamed = named.size + keys.size > 0
+  return Effect.fnUntraced(function* (footprint: LockPlan) {
+    const {
+      claimedById,
+      claims,
+      created,
+      completedBeforeClaim,
+      graphLock,
+      idempotencyKeys,
+      cards: ids,
+      newEdges,
+      doneChanges,
+      edgeTargets
+    } = footprint
+    const isNamed = ids.size + idempotencyKeys.size > 0
     const values = {
-      ids: arrayLiteral(named),
-      keys: arrayLiteral(keys),
-      settling: arrayLiteral(settling),
-      freeing: arrayLiteral(freeing),
-      targets: arrayLiteral(targets)
+      ids: arrayLiteral(ids),
+      keys: arrayLiteral(idempotencyKeys),
+      settling: arrayLiteral(doneChanges),
+      freeing: arrayLiteral(completedBeforeClaim),
+      targets: arrayLiteral(edgeTargets)
     }
     const [, , namedRows, [clock], byId, best, statuses, dependents, reachable] = yield* Effect.all(
       [
-        graph === "none" ? nothing : lockGraph[graph],
-        isNamed ? lockNamed(keys.size > 0, settling.size > 0)(values) : nothing,
-        isNamed ? loadNamed(keys.size > 0, freeing.size > 0)(values) : nothing,
+        graphLock === "none" ? nothing : lockGraph[graphLock],
+        isNamed ? lockNamed(idempotencyKeys.size > 0, doneChanges.size > 0)(values) : nothing,
+        isNamed ? loadNamed(idempotencyKeys.size > 0, completedBeforeClaim.size > 0)(values) : nothing,
         probe,
         claimedById.size > 0 ? lockById({ ids: arrayLiteral(claimedById) }) : nothing,
         claims.length > 0 ? candidates(footprint) : nothing,
-        settling.size + targets.size > 0 ? loadStatuses(values) : nothing,
-        settling.size + created.size > 0
-          ? loadDependents({ ids: arrayLiteral(new Set([...settling, ...created])) })
+        doneChanges.size + edgeTargets.size > 0 ? loadStatuses(values) : nothing,
+        doneChanges.size + created.size > 0
+          ? loadDependents({ ids: arrayLiteral(new Set([...doneChanges, ...created])) })
           : nothing,
         newEdges.length > 0
           ? loadReachable({
@@ -203,7 +213,7 @@ export const makeLockAndLoad = (
     )
     if (clock === undefined) return yield* Effect.die(new Error("the database answered no time"))
     // Here all other locks are taken: this may lock the head.
-    const generation = clock.isSameServer === false ? yield* generations.recognize : (clock.generation ?? 0)
+    const generation = clock.isSameServer === false ? yield* generations.recordServer : (clock.generation ?? 0)
     const state = new ReadModelState(generation)
     const stale: Array<CardId> = []
     const put = (row: object): void => {
@@ -220,12 +230,12 @@ export const makeLockAndLoad = (
     for (const row of yield* lockOthers(footprint, clock)) putLocked(row)
     if (stale.length > 0) for (const row of yield* loadCards({ ids: arrayLiteral(stale) })) put(row)
     for (const { id, status } of statuses) {
-      if (state.standing(id) === undefined) state.putStanding(id, { status, notBefore: null, unmetDependencies: 0 })
+      if (state.summary(id) === undefined) state.putSummary(id, { status, notBefore: null, unmetDependencies: 0 })
     }
     for (const { cardId, dependsOnId, notBefore, status, unmetDependencies } of dependents) {
       if (state.card(cardId) === undefined) {
         const time = notBefore === null ? null : DateTime.fromDateUnsafe(notBefore)
-        state.putStanding(cardId, { status, notBefore: time, unmetDependencies })
+        state.putSummary(cardId, { status, notBefore: time, unmetDependencies })
       }
       state.putDependency(cardId, dependsOnId)
     }

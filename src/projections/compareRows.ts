@@ -4,7 +4,7 @@ import { isDue } from "../domain/Claimability.ts"
 import { jsonEquals } from "../domain/Json.ts"
 import { hasInexactNumber } from "../domain/parseExactJson.ts"
 import type { CardTables } from "./CardTables.ts"
-import { shown } from "./Divergence.ts"
+import { formatValue } from "./Divergence.ts"
 import type { FoldedCard } from "./foldCards.ts"
 import { isoTimeSql } from "../sql/DatabaseClock.ts"
 import { selectPage } from "../sql/pages.ts"
@@ -49,7 +49,7 @@ const columns = `id, title, body, phase, priority, status, unmet_dependencies AS
 const rowsPerPage = 200
 
 /** The next such rows after an id, in the order of ids. */
-export const cardTextRows = (
+export const readCardRows = (
   sql: SqlClient.SqlClient,
   { cards, dependencies }: CardTables,
   after: string
@@ -67,15 +67,15 @@ export const cardTextRows = (
 const textOf = (value: DateTime.Utc | null): string | null => (value === null ? null : DateTime.formatIso(value))
 
 /** The first column in which a row is not what the log leads to, but for its counter; edges are the column `dependsOn`. */
-export const differingColumn = (
+export const findDifference = (
   { card, position }: FoldedCard,
   row: CardTextRow,
   now: DateTime.Utc
 ): { readonly field: string; readonly expected: string; readonly found: string } | undefined => {
   const differs = (field: keyof CardTextRow, expected: unknown) => ({
     field,
-    expected: shown(expected),
-    found: shown(row[field])
+    expected: formatValue(expected),
+    found: formatValue(row[field])
   })
   for (const field of plain) if (card[field] !== row[field]) return differs(field, card[field])
   for (const field of times) {

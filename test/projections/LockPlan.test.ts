@@ -5,51 +5,51 @@ import type { CardId } from "../../src/domain/CardId.ts"
 import { isClaimable, isExpired } from "../../src/domain/Claimability.ts"
 import type { Command } from "../../src/domain/Command.ts"
 import { decide } from "../../src/domain/decide.ts"
-import { type Footprint, footprintOf } from "../../src/projections/Footprint.ts"
+import { type LockPlan, planLocks } from "../../src/projections/LockPlan.ts"
 import { ReadModelState } from "../../src/projections/ReadModelState.ts"
 import { type RowChange, rowChanges } from "../../src/projections/rowChanges.ts"
 import { commandOf, type Step, stepsArbitrary, stocked, timeOf } from "../domain/commands.ts"
 import { at, backlogAfter, command, created, id, type MemoryBacklog, type Order } from "../domain/support.ts"
 
-const nothing: Footprint = {
-  graph: "none",
-  named: new Set(),
-  keys: new Set(),
-  settling: new Set(),
+const nothing: LockPlan = {
+  graphLock: "none",
+  cards: new Set(),
+  idempotencyKeys: new Set(),
+  doneChanges: new Set(),
   newEdges: [],
-  targets: new Set(),
+  edgeTargets: new Set(),
   created: new Set(),
   claimedById: new Set(),
   claims: [],
-  freeing: new Set(),
-  expired: false
+  completedBeforeClaim: new Set(),
+  reclaimsExpired: false
 }
 
 const [a, b, c] = [id("a"), id("b"), id("c")]
 const setOf = (...ids: ReadonlyArray<CardId>): ReadonlySet<CardId> => new Set(ids)
 
 describe("the footprint", () => {
-  it.each<readonly [order: Order, footprint: Partial<Footprint>]>([
+  it.each<readonly [order: Order, footprint: Partial<LockPlan>]>([
     [
       { _tag: "Create", id: "a", title: "A" },
-      { named: setOf(a), created: setOf(a) }
+      { cards: setOf(a), created: setOf(a) }
     ],
     [
       { _tag: "Create", id: "a", title: "A", idempotencyKey: "k" },
-      { named: setOf(a), created: setOf(a), keys: new Set(["k"]) }
+      { cards: setOf(a), created: setOf(a), idempotencyKeys: new Set(["k"]) }
     ],
     [
       { _tag: "Create", id: "a", title: "A", status: "done" },
-      { named: setOf(a), created: setOf(a), settling: setOf(a), graph: "shared" }
+      { cards: setOf(a), created: setOf(a), doneChanges: setOf(a), graphLock: "shared" }
     ],
     [
       { _tag: "Create", id: "a", title: "A", dependsOn: ["b", "c"] },
       {
-        named: setOf(a),
+        cards: setOf(a),
         created: setOf(a),
         newEdges: [{ from: a, to: [b, c] }],
-        targets: setOf(b, c),
-        graph: "exclusive"
+        edgeTargets: setOf(b, c),
+        graphLock: "exclusive"
       }
     ],
     [
@@ -62,75 +62,75 @@ describe("the footprint", () => {
         ]
       },
       {
-        named: setOf(a, b, c),
+        cards: setOf(a, b, c),
         created: setOf(a, b, c),
-        keys: new Set(["k"]),
-        settling: setOf(b),
+        idempotencyKeys: new Set(["k"]),
+        doneChanges: setOf(b),
         newEdges: [{ from: a, to: [b] }],
-        targets: setOf(b),
-        graph: "exclusive"
+        edgeTargets: setOf(b),
+        graphLock: "exclusive"
       }
     ],
-    [{ _tag: "Revise", id: "a" }, { named: setOf(a) }],
+    [{ _tag: "Revise", id: "a" }, { cards: setOf(a) }],
     [
       { _tag: "Claim", owner: "w" },
-      { claims: [{ choice: {}, limit: 1 }], expired: true }
+      { claims: [{ choice: {}, limit: 1 }], reclaimsExpired: true }
     ],
     [
       { _tag: "Claim", owner: "w", phase: "p", minPriority: 2 },
-      { claims: [{ choice: { phase: "p", minPriority: 2 }, limit: 1 }], expired: true }
+      { claims: [{ choice: { phase: "p", minPriority: 2 }, limit: 1 }], reclaimsExpired: true }
     ],
     [
       { _tag: "ClaimMany", owner: "w", limit: 7 },
-      { claims: [{ choice: {}, limit: 7 }], expired: true }
+      { claims: [{ choice: {}, limit: 7 }], reclaimsExpired: true }
     ],
     [{ _tag: "Claim", owner: "w", id: "a" }, { claimedById: setOf(a) }],
-    [{ _tag: "Renew", id: "a", token: 2 }, { named: setOf(a) }],
-    [{ _tag: "Release", id: "a", token: 2 }, { named: setOf(a) }],
-    [{ _tag: "Reclaim" }, { expired: true }],
-    [{ _tag: "Reclaim", id: "a" }, { named: setOf(a) }],
+    [{ _tag: "Renew", id: "a", token: 2 }, { cards: setOf(a) }],
+    [{ _tag: "Release", id: "a", token: 2 }, { cards: setOf(a) }],
+    [{ _tag: "Reclaim" }, { reclaimsExpired: true }],
+    [{ _tag: "Reclaim", id: "a" }, { cards: setOf(a) }],
     [
       { _tag: "Link", from: "a", to: "b" },
-      { named: setOf(a), targets: setOf(b), newEdges: [{ from: a, to: [b] }], graph: "exclusive" }
+      { cards: setOf(a), edgeTargets: setOf(b), newEdges: [{ from: a, to: [b] }], graphLock: "exclusive" }
     ],
     [
       { _tag: "Unlink", from: "a", to: "b" },
-      { named: setOf(a), targets: setOf(b), graph: "exclusive" }
+      { cards: setOf(a), edgeTargets: setOf(b), graphLock: "exclusive" }
     ],
-    [{ _tag: "Block", id: "a" }, { named: setOf(a) }],
-    [{ _tag: "Unblock", id: "a" }, { named: setOf(a) }],
+    [{ _tag: "Block", id: "a" }, { cards: setOf(a) }],
+    [{ _tag: "Unblock", id: "a" }, { cards: setOf(a) }],
     [
       { _tag: "Complete", id: "a" },
-      { named: setOf(a), settling: setOf(a), graph: "shared" }
+      { cards: setOf(a), doneChanges: setOf(a), graphLock: "shared" }
     ],
     [
       { _tag: "Complete", id: "a", token: 2, claimNext: { owner: "w", phase: "p" } },
       {
-        named: setOf(a),
-        settling: setOf(a),
-        graph: "shared",
-        freeing: setOf(a),
+        cards: setOf(a),
+        doneChanges: setOf(a),
+        graphLock: "shared",
+        completedBeforeClaim: setOf(a),
         claims: [{ choice: { phase: "p" }, limit: 1 }],
-        expired: true
+        reclaimsExpired: true
       }
     ],
     [
       { _tag: "Complete", id: "a", claimNext: { owner: "w", phase: "p" } },
       {
-        named: setOf(a),
-        settling: setOf(a),
-        graph: "shared",
-        freeing: setOf(a),
+        cards: setOf(a),
+        doneChanges: setOf(a),
+        graphLock: "shared",
+        completedBeforeClaim: setOf(a),
         claims: [{ choice: { phase: "p" }, limit: 2 }],
-        expired: true
+        reclaimsExpired: true
       }
     ],
     [
       { _tag: "Reopen", id: "a" },
-      { named: setOf(a), settling: setOf(a), graph: "shared" }
+      { cards: setOf(a), doneChanges: setOf(a), graphLock: "shared" }
     ]
   ])("of %j", (order, footprint) => {
-    expect(footprintOf([command(order)])).toEqual({ ...nothing, ...footprint })
+    expect(planLocks([command(order)])).toEqual({ ...nothing, ...footprint })
   })
 
   it("of several commands is that of all of them, under the strongest lock of the graph", () => {
@@ -142,15 +142,15 @@ describe("the footprint", () => {
       { _tag: "Claim", owner: "w", id: "c" },
       { _tag: "Block", id: "a" }
     ]
-    expect(footprintOf(orders.map(command))).toEqual({
+    expect(planLocks(orders.map(command))).toEqual({
       ...nothing,
-      graph: "exclusive",
-      named: setOf(a, b),
-      settling: setOf(a),
-      targets: setOf(c),
+      graphLock: "exclusive",
+      cards: setOf(a, b),
+      doneChanges: setOf(a),
+      edgeTargets: setOf(c),
       claimedById: setOf(c),
       claims: [{ choice: {}, limit: 2 }],
-      expired: true
+      reclaimsExpired: true
     })
   })
 
@@ -161,21 +161,21 @@ describe("the footprint", () => {
       { _tag: "Claim", owner: "w", phase: "q" },
       { _tag: "Claim", owner: "w", phase: "q" }
     ]
-    expect(footprintOf(orders.map(command)).claims).toEqual([
+    expect(planLocks(orders.map(command)).claims).toEqual([
       { choice: { phase: "p" }, limit: 3 },
       { choice: { phase: "p", minPriority: 1 }, limit: 3 },
       { choice: { phase: "q" }, limit: 2 }
     ])
     const anywhere = command({ _tag: "Claim", owner: "w" })
-    expect(footprintOf([...orders.map(command), anywhere]).claims.map(({ limit }) => limit)).toEqual([4, 4, 3, 6])
+    expect(planLocks([...orders.map(command), anywhere]).claims.map(({ limit }) => limit)).toEqual([4, 4, 3, 6])
     const completing = ["a", "b"].map((other) =>
       command({ _tag: "Complete", id: other, claimNext: { owner: "w", phase: other } })
     )
-    expect(footprintOf(completing).claims.map(({ limit }) => limit)).toEqual([3, 3])
+    expect(planLocks(completing).claims.map(({ limit }) => limit)).toEqual([3, 3])
   })
 
   it("of nothing is nothing", () => {
-    expect(footprintOf([])).toEqual(nothing)
+    expect(planLocks([])).toEqual(nothing)
   })
 })
 
@@ -183,7 +183,7 @@ describe("the footprint", () => {
  * What is loaded for a footprint of a backlog that nobody else uses: what `lockAndLoad` asks the database for. Cards keep
  * their order, for that is the order in which expired claims are taken back.
  */
-const load = (footprint: Footprint, { log, state: all }: MemoryBacklog, now: DateTime.Utc): ReadModelState => {
+const load = (footprint: LockPlan, { log, state: all }: MemoryBacklog, now: DateTime.Utc): ReadModelState => {
   const part = new ReadModelState()
   const cards = [...new Set(log.map(({ cardId }) => cardId))].flatMap((cardId) => all.card(cardId) ?? [])
   const claimable = [...all.claimCandidates(now)].filter((card) =>
@@ -191,10 +191,10 @@ const load = (footprint: Footprint, { log, state: all }: MemoryBacklog, now: Dat
   )
   const byId = cards.filter((card) => footprint.claimedById.has(card.id) && ["ready", "claimed"].includes(card.status))
   const whole = new Set<Card>([
-    ...cards.filter((card) => footprint.named.has(card.id)),
-    ...cards.filter((card) => card.idempotencyKey !== null && footprint.keys.has(card.idempotencyKey)),
+    ...cards.filter((card) => footprint.cards.has(card.id)),
+    ...cards.filter((card) => card.idempotencyKey !== null && footprint.idempotencyKeys.has(card.idempotencyKey)),
     ...byId,
-    ...cards.filter((card) => footprint.expired && isExpired(card, now)),
+    ...cards.filter((card) => footprint.reclaimsExpired && isExpired(card, now)),
     ...footprint.claims.flatMap(({ choice, limit }) =>
       claimable
         .filter((card) => !byId.includes(card))
@@ -202,24 +202,24 @@ const load = (footprint: Footprint, { log, state: all }: MemoryBacklog, now: Dat
         .filter(({ priority }) => priority >= (choice.minPriority ?? -Infinity))
         .slice(0, limit)
     ),
-    ...cards.filter((card) => card.dependsOn.some((other) => footprint.freeing.has(other)))
+    ...cards.filter((card) => card.dependsOn.some((other) => footprint.completedBeforeClaim.has(other)))
   ])
   for (const card of cards) if (whole.has(card)) part.putCard(card, all.unmetDependencies(card.id))
 
-  const neighbours = new Set(footprint.targets)
-  for (const cardId of footprint.settling) {
+  const neighbours = new Set(footprint.edgeTargets)
+  for (const cardId of footprint.doneChanges) {
     for (const other of part.card(cardId)?.dependsOn ?? []) neighbours.add(other)
   }
   for (const cardId of neighbours) {
-    const standing = all.standing(cardId)
+    const standing = all.summary(cardId)
     if (part.card(cardId) === undefined && standing !== undefined) {
-      part.putStanding(cardId, { status: standing.status, notBefore: null, unmetDependencies: 0 })
+      part.putSummary(cardId, { status: standing.status, notBefore: null, unmetDependencies: 0 })
     }
   }
-  for (const cardId of [...footprint.settling, ...footprint.created]) {
+  for (const cardId of [...footprint.doneChanges, ...footprint.created]) {
     for (const dependent of all.dependentsOf(cardId)) {
-      const standing = all.standing(dependent)
-      if (part.card(dependent) === undefined && standing !== undefined) part.putStanding(dependent, standing)
+      const standing = all.summary(dependent)
+      if (part.card(dependent) === undefined && standing !== undefined) part.putSummary(dependent, standing)
       part.putDependency(dependent, cardId)
     }
   }
@@ -262,7 +262,7 @@ const claimsFirst = (commands: ReadonlyArray<Command>): ReadonlyArray<Command> =
 
 const expectSameOutcome = (backlog: MemoryBacklog, commands: ReadonlyArray<Command>, now: DateTime.Utc): void => {
   const batch = claimsFirst(commands)
-  const part = load(footprintOf(batch), backlog, now)
+  const part = load(planLocks(batch), backlog, now)
   expect(carryOut(part, batch, now)).toEqual(carryOut(backlog.state, batch, now))
 }
 

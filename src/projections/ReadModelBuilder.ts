@@ -9,20 +9,24 @@ import { arrayLiteral } from "../sql/arrayLiteral.ts"
 import { sendInOrder } from "../sql/bulkStatements.ts"
 
 /** Makes the read model, or a part of it, from the log. */
-export interface BuildReadModel {
+export interface ReadModelBuilder {
   /**
    * Inserts the rows of every card as it stood after a position into tables that have none of them, page by page, each
    * in the transaction that `inStep` makes of it. Counters are left at 0 for `count`.
    */
-  readonly insert: <E>(
+  readonly insertAll: <E>(
     upTo: number,
     now: DateTime.Utc,
     inStep: (step: Effect.Effect<void, SqlError.SqlError>, cards: ReadonlyArray<FoldedCard>) => Effect.Effect<void, E>
   ) => Effect.Effect<void, ReadFailure | E>
   /** Makes the rows of some cards anew, as the cards stood after a position, and every counter that they matter to. */
-  readonly replace: (ids: ReadonlyArray<CardId>, upTo: number, now: DateTime.Utc) => Effect.Effect<void, ReadFailure>
+  readonly replaceCards: (
+    ids: ReadonlyArray<CardId>,
+    upTo: number,
+    now: DateTime.Utc
+  ) => Effect.Effect<void, ReadFailure>
   /** Counts the unmet dependencies of every card. */
-  readonly count: Effect.Effect<void, SqlError.SqlError>
+  readonly countUnmet: Effect.Effect<void, SqlError.SqlError>
 }
 
 /** Cards whose rows are inserted at once. */
@@ -34,11 +38,11 @@ const chunksAhead = 4
 /** Characters of them. */
 const sizeAtOnce = 4 * 1024 * 1024
 
-export const makeBuildReadModel = (
+export const makeReadModelBuilder = (
   sql: SqlClient.SqlClient,
   log: EventLog["Service"],
   tables: CardTables
-): BuildReadModel => {
+): ReadModelBuilder => {
   const { cards, dependencies } = tables
   const statements = makeRowStatements(sql, tables, sql`0`)
 
@@ -68,7 +72,7 @@ export const makeBuildReadModel = (
     WHERE cards.id = counted.id AND cards.unmet_dependencies <> counted.unmet`
 
   return {
-    insert: Effect.fnUntraced(function* (upTo, now, inStep) {
+    insertAll: Effect.fnUntraced(function* (upTo, now, inStep) {
       let waiting: Array<FoldedCard> = []
       let size = 0
       const flush = Effect.suspend(() => {
@@ -88,7 +92,7 @@ export const makeBuildReadModel = (
       })
       yield* flush
     }),
-    replace: Effect.fnUntraced(function* (ids, upTo, now) {
+    replaceCards: Effect.fnUntraced(function* (ids, upTo, now) {
       const named = sql`${arrayLiteral(ids)}::text[]`
       yield* sql`DELETE FROM ${cards} WHERE id = ANY(${named})`
       yield* sql`DELETE FROM ${dependencies} WHERE card_id = ANY(${named})`
@@ -97,6 +101,6 @@ export const makeBuildReadModel = (
         sql`SELECT pg_catalog.unnest(${named}) UNION SELECT card_id FROM ${dependencies} WHERE depends_on_id = ANY(${named})`
       )
     }),
-    count: Effect.asVoid(countThose(sql`SELECT DISTINCT card_id FROM ${dependencies}`))
+    countUnmet: Effect.asVoid(countThose(sql`SELECT DISTINCT card_id FROM ${dependencies}`))
   }
 }

@@ -8,18 +8,18 @@ import type { ClaimFilter, Command } from "../domain/Command.ts"
  * So a card's dependents stay the same from when they are read until they are locked, and whether a dependency is done
  * stays the same from when a link reads it until it commits.
  */
-export interface Footprint {
-  readonly graph: "none" | "shared" | "exclusive"
+export interface LockPlan {
+  readonly graphLock: "none" | "shared" | "exclusive"
   /** Cards to lock, waiting for whoever holds them. */
-  readonly named: ReadonlySet<CardId>
+  readonly cards: ReadonlySet<CardId>
   /** Idempotency keys whose cards to lock. */
-  readonly keys: ReadonlySet<string>
+  readonly idempotencyKeys: ReadonlySet<string>
   /** Cards that may become done or no longer done: their dependents are to be locked. */
-  readonly settling: ReadonlySet<CardId>
+  readonly doneChanges: ReadonlySet<CardId>
   /** Cards that get new dependencies, with those. */
   readonly newEdges: ReadonlyArray<{ readonly from: CardId; readonly to: ReadonlyArray<CardId> }>
   /** Cards whose being done matters to an edge that is added or removed. */
-  readonly targets: ReadonlySet<CardId>
+  readonly edgeTargets: ReadonlySet<CardId>
   /** Cards that are to be created. */
   readonly created: ReadonlySet<CardId>
   /** Cards to lock if they are free, skipping those that somebody else holds. */
@@ -27,23 +27,23 @@ export interface Footprint {
   /** How many of the best claimable cards are wanted, by what they are chosen among. */
   readonly claims: ReadonlyArray<{ readonly choice: ClaimFilter; readonly limit: number }>
   /** Cards whose dependents a claim may choose from, once they are done. */
-  readonly freeing: ReadonlySet<CardId>
+  readonly completedBeforeClaim: ReadonlySet<CardId>
   /** Whether every expired claim is to be taken back. */
-  readonly expired: boolean
+  readonly reclaimsExpired: boolean
 }
 
 /** The footprint of commands that are decided together. */
-export const footprintOf = (commands: ReadonlyArray<Command>): Footprint => {
-  const named = new Set<CardId>()
-  const keys = new Set<string>()
-  const settling = new Set<CardId>()
+export const planLocks = (commands: ReadonlyArray<Command>): LockPlan => {
+  const cards = new Set<CardId>()
+  const idempotencyKeys = new Set<string>()
+  const doneChanges = new Set<CardId>()
   const newEdges: Array<{ readonly from: CardId; readonly to: ReadonlyArray<CardId> }> = []
-  const targets = new Set<CardId>()
+  const edgeTargets = new Set<CardId>()
   const created = new Set<CardId>()
   const claimedById = new Set<CardId>()
-  const freeing = new Set<CardId>()
+  const completedBeforeClaim = new Set<CardId>()
   const wanted = new Map<string, { readonly choice: ClaimFilter; limit: number }>()
-  let expired = false
+  let reclaimsExpired = false
   let unlinks = false
   let completedDirectly = 0
   const want = ({ minPriority, phase }: ClaimFilter, limit: number): void => {
@@ -55,13 +55,13 @@ export const footprintOf = (commands: ReadonlyArray<Command>): Footprint => {
       case "Create":
       case "CreateMany":
         for (const card of command._tag === "Create" ? [command] : command.cards) {
-          named.add(card.id)
+          cards.add(card.id)
           created.add(card.id)
-          if (card.idempotencyKey != null) keys.add(card.idempotencyKey)
-          if (card.status === "done") settling.add(card.id)
+          if (card.idempotencyKey != null) idempotencyKeys.add(card.idempotencyKey)
+          if (card.status === "done") doneChanges.add(card.id)
           if (card.dependsOn !== undefined && card.dependsOn.length > 0) {
             newEdges.push({ from: card.id, to: card.dependsOn })
-            for (const id of card.dependsOn) targets.add(id)
+            for (const id of card.dependsOn) edgeTargets.add(id)
           }
         }
         break
@@ -73,25 +73,25 @@ export const footprintOf = (commands: ReadonlyArray<Command>): Footprint => {
         want(command, command.limit)
         break
       case "Reclaim":
-        if (command.id === undefined) expired = true
-        else named.add(command.id)
+        if (command.id === undefined) reclaimsExpired = true
+        else cards.add(command.id)
         break
       case "Link":
-        named.add(command.from)
-        targets.add(command.to)
+        cards.add(command.from)
+        edgeTargets.add(command.to)
         newEdges.push({ from: command.from, to: [command.to] })
         break
       case "Unlink":
-        named.add(command.from)
-        targets.add(command.to)
+        cards.add(command.from)
+        edgeTargets.add(command.to)
         unlinks = true
         break
       case "Complete":
       case "Reopen":
-        named.add(command.id)
-        settling.add(command.id)
+        cards.add(command.id)
+        doneChanges.add(command.id)
         if (command._tag === "Complete" && command.claimNext !== undefined) {
-          freeing.add(command.id)
+          completedBeforeClaim.add(command.id)
           want(command.claimNext, 1)
           // Who shows a token completes a card that is claimed. Any other may be among the best, and is not the next.
           if (command.token === undefined || command.force === true) completedDirectly++
@@ -102,22 +102,22 @@ export const footprintOf = (commands: ReadonlyArray<Command>): Footprint => {
       case "Release":
       case "Block":
       case "Unblock":
-        named.add(command.id)
+        cards.add(command.id)
     }
   }
-  const graph = newEdges.length > 0 || unlinks ? "exclusive" : settling.size > 0 ? "shared" : "none"
+  const graphLock = newEdges.length > 0 || unlinks ? "exclusive" : doneChanges.size > 0 ? "shared" : "none"
   return {
-    graph,
-    named,
-    keys,
-    settling,
+    graphLock,
+    cards,
+    idempotencyKeys,
+    doneChanges,
     newEdges,
-    targets,
+    edgeTargets,
     created,
     claimedById,
     claims: withSpares([...wanted.values()], completedDirectly),
-    freeing,
-    expired: expired || wanted.size > 0
+    completedBeforeClaim,
+    reclaimsExpired: reclaimsExpired || wanted.size > 0
   }
 }
 
@@ -125,7 +125,7 @@ export const footprintOf = (commands: ReadonlyArray<Command>): Footprint => {
  * Each claim may take a card that one of another choice was to have, and each completion that a claim follows may complete
  * one: so there is one for every claim all the same.
  */
-const withSpares = (wanted: Footprint["claims"], completedDirectly: number): Footprint["claims"] =>
+const withSpares = (wanted: LockPlan["claims"], completedDirectly: number): LockPlan["claims"] =>
   wanted.map(({ choice }) => ({
     choice,
     limit: wanted.reduce(
@@ -138,4 +138,4 @@ const mayTakeTheSame = (one: ClaimFilter, other: ClaimFilter): boolean =>
   one.phase === undefined || other.phase === undefined || one.phase === other.phase
 
 /** The footprint of what changes one card alone. */
-export const footprintOfCard = (id: CardId): Footprint => ({ ...footprintOf([]), named: new Set([id]) })
+export const planCardLock = (id: CardId): LockPlan => ({ ...planLocks([]), cards: new Set([id]) })
