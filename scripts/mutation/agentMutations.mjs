@@ -126,7 +126,7 @@ const mutations = [
   },
   {
     name: "that a worker's command reads JSON without hidden characters",
-    file: "src/cli/commandHandler.ts",
+    file: "src/cli/shellHandler.ts",
     find: "${escapeHiddenInJson(encodeCard(card))}",
     replace: "${encodeCard(card)}",
     tests: commands
@@ -233,8 +233,8 @@ const mutations = [
   {
     name: "that the output of token create is the token alone",
     file: "src/cli/commands/token.ts",
-    find: "(page) => page.bold(shown)",
-    replace: "(page) => `${page.bold(shown)}\\n${token.id}`",
+    find: "(style) => style.bold(shown)",
+    replace: "(style) => `${style.bold(shown)}\\n${token.id}`",
     tests: captured
   }
 ]

@@ -318,8 +318,8 @@ const mutations = [
   {
     name: "that the document of an error has no token",
     file: run,
-    find: "jsonDocument({ error: sanitize(failure.document) })",
-    replace: "jsonDocument({ error: failure.document })",
+    find: "formatDocument({ error: sanitize(failure.document) })",
+    replace: "formatDocument({ error: failure.document })",
     tests: told
   },
   {

@@ -252,13 +252,13 @@ export const fileMutations = [
   {
     name: "files: that warnings of commands stay out of standard output",
     file: "src/cli/run.ts",
-    find: "Effect.provide(Layer.mergeAll(platform, layerWarnings(host.stderr))),",
+    find: "Effect.provide(Layer.mergeAll(platform, layerWarnings(io.stderr))),",
     replace: "Effect.provide(platform),",
     tests: files
   },
   {
     name: "files: that a private key which others can read signs no anchors",
-    file: "src/cli/keyFile.ts",
+    file: "src/cli/readInput.ts",
     find: 'kind === "private" && isSecretOpen(path)',
     replace: 'kind === "private" && false',
     startsPrograms: false,

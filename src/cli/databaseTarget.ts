@@ -1,12 +1,12 @@
 import { Result } from "effect"
 import { statSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
+import type { ProcessIO } from "./ProcessIO.ts"
+import { nonEmpty } from "./flags.ts"
+import { escapeLine } from "./terminalText.ts"
 import { InvalidInput } from "../index.ts"
-import { connectionSettings, namesOfHosts } from "../services/postgres/connectionSettings.ts"
 import { ownUser } from "../services/files/privateFiles.ts"
-import { nonEmpty } from "./globals.ts"
-import type { Host } from "./Host.ts"
-import { oneLine } from "./terminalText.ts"
+import { connectionSettings, namesOfHosts } from "../services/postgres/connectionSettings.ts"
 
 /** The database that a command uses, and a name for it that has no password. */
 export type DatabaseTarget =
@@ -33,9 +33,9 @@ const defaultDirectory = ".backlog"
  * `.backlog` in `from` or above it, else `.backlog` in `from`. With `BACKLOG_PREPARE=off` no statement is prepared by
  * name, for poolers that lose them. A `DATABASE_URL` that is used although there is a `.backlog` comes with a note.
  */
-export const databaseTarget = (
+export const resolveDatabaseTarget = (
   db: string | undefined,
-  env: Host["Service"]["env"],
+  env: ProcessIO["Service"]["env"],
   from: string = process.cwd()
 ): Result.Result<ChosenTarget, InvalidInput> => {
   const prepare = nonEmpty(env["BACKLOG_PREPARE"]) ?? "on"
@@ -43,11 +43,14 @@ export const databaseTarget = (
     return Result.fail(new InvalidInput({ problem: "BACKLOG_PREPARE takes on or off" }))
   }
   const named = (source: string, value: string) =>
-    Result.map(targetOf(source, value, { prepare: prepare === "on", env }), (target) => ({ target, note: undefined }))
+    Result.map(parseTarget(source, value, { prepare: prepare === "on", env }), (target) => ({
+      target,
+      note: undefined
+    }))
   if (db !== undefined) return named("--db", db)
   const backlogUrl = nonEmpty(env["BACKLOG_DATABASE_URL"])
   if (backlogUrl !== undefined) return named("BACKLOG_DATABASE_URL", backlogUrl)
-  const found = nearestBacklog(from)
+  const found = findNearestBacklog(from)
   const url = nonEmpty(env["DATABASE_URL"])
   if (url !== undefined) {
     return Result.map(named("DATABASE_URL", url), ({ target }) => ({
@@ -55,8 +58,8 @@ export const databaseTarget = (
       note:
         found === undefined
           ? undefined
-          : `DATABASE_URL is set, so ${oneLine(target.name)} is used and not the backlog in ` +
-            `${oneLine(found.directory)}: to use that, give --db ${oneLine(found.directory)}`
+          : `DATABASE_URL is set, so ${escapeLine(target.name)} is used and not the backlog in ` +
+            `${escapeLine(found.directory)}: to use that, give --db ${escapeLine(found.directory)}`
     }))
   }
   if (found === undefined) {
@@ -70,7 +73,7 @@ export const databaseTarget = (
     return Result.fail(
       new InvalidInput({
         problem:
-          `${oneLine(found.directory)} belongs to another user, who may have put it there for others to find. To create ` +
+          `${escapeLine(found.directory)} belongs to another user, who may have put it there for others to find. To create ` +
           `another backlog here, give --db ${defaultDirectory}; to use that one, run as that user`
       })
     )
@@ -85,7 +88,7 @@ interface FoundBacklog {
   readonly isForeign: boolean
 }
 
-const nearestBacklog = (from: string): FoundBacklog | undefined => {
+const findNearestBacklog = (from: string): FoundBacklog | undefined => {
   const own = ownUser()
   for (let place = resolve(from); ; place = dirname(place)) {
     const directory = join(place, defaultDirectory)
@@ -100,16 +103,16 @@ const nearestBacklog = (from: string): FoundBacklog | undefined => {
 }
 
 /** What a URL of a server takes from its surroundings. */
-interface Surroundings {
+interface TargetOptions {
   readonly prepare: boolean
-  readonly env: Host["Service"]["env"]
+  readonly env: ProcessIO["Service"]["env"]
 }
 
 /**
  * Why a value is no directory, although it is no URL either: people meant a server, and a directory of that name would
  * have a password in it. The value is not repeated.
  */
-const almostServer = (value: string): string | undefined => {
+const findServerMistake = (value: string): string | undefined => {
   if (/^["'`]|["'`]$/.test(value.trim())) return "has quotes around it: remove them"
   if (value !== value.trim()) return "has white space around it: remove it"
   if (/^(host|hostaddr|port|user|password|dbname|service)\s*=/i.test(value)) {
@@ -124,14 +127,14 @@ const almostServer = (value: string): string | undefined => {
 }
 
 /** The database that `value`, given as `source`, names. */
-export const targetOf = (
+export const parseTarget = (
   source: string,
   value: string,
-  { env, prepare }: Surroundings
+  { env, prepare }: TargetOptions
 ): Result.Result<DatabaseTarget, InvalidInput> => {
   const refuse = (problem: string) => Result.fail(new InvalidInput({ problem: `${source} ${problem}` }))
   if (value.trim() === "") return refuse("is empty: it takes a postgres:// URL or a directory")
-  const almost = almostServer(value)
+  const almost = findServerMistake(value)
   if (almost !== undefined) return refuse(almost)
   if (value.includes("\u0000")) return refuse("has a NUL character in it")
   // One letter is a drive of Windows.

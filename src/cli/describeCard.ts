@@ -1,37 +1,111 @@
-import { Effect } from "effect"
-import { BacklogService, type Card, type Explanation } from "../index.ts"
-import { obstacles } from "./describeExplanation.ts"
-import type { Page } from "./Page.ts"
-import { manyLines, oneLine } from "./terminalText.ts"
-import { moment } from "./times.ts"
+import { type DateTime, Effect } from "effect"
+import { formatTime, formatTimeNear } from "./moments.ts"
+import { escapeLines, escapeLine, type TextStyle } from "./terminalText.ts"
+import { outlookReasonText } from "../domain/ClaimOutlook.ts"
+import {
+  BacklogService,
+  type Card,
+  type ClaimFilter,
+  type ClaimOutlook,
+  type Explanation,
+  type Obstacle,
+  type UnmetDependency
+} from "../index.ts"
+
+/** Why there is nothing to claim, and when that may change. */
+export const describeOutlook = (outlook: ClaimOutlook, choice: ClaimFilter): string =>
+  [`There is nothing to claim${outlookReasonText(outlook, choice)}.`, ...describeProspects(outlook)].join(" ")
+
+const describeProspects = ({ nearest, soonestExpiry, soonestRetry }: ClaimOutlook): ReadonlyArray<string> => [
+  ...(soonestExpiry === null
+    ? []
+    : [
+        `${escapeLine(soonestExpiry.id)} is free first, when the claim of ${escapeLine(soonestExpiry.holder)} runs out at ${formatTime(soonestExpiry.expiresAt)}.`
+      ]),
+  ...(soonestRetry === null
+    ? []
+    : [`${escapeLine(soonestRetry.id)} is to be tried again at ${formatTime(soonestRetry.notBefore)}.`]),
+  ...(nearest === null
+    ? []
+    : [
+        `${escapeLine(nearest.id)} waits for least: ${formatDependencies(nearest.waitsFor)}${
+          nearest.unmetDependencies > nearest.waitsFor.length
+            ? ` and ${nearest.unmetDependencies - nearest.waitsFor.length} more`
+            : ""
+        }.`
+      ])
+]
+
+/** Why a card can or cannot be claimed. */
+export const describeExplanation = (explanation: Explanation, style: TextStyle): string => {
+  const id = style.bold(escapeLine(explanation.id))
+  return explanation.claimable
+    ? `${id} can be claimed.`
+    : [
+        `${id} cannot be claimed.`,
+        ...describeObstacles(explanation).map((describeObstacle) => `  ${describeObstacle}`)
+      ].join("\n")
+}
+
+/** What stands between a card and a claim, a sentence each. Times of the day of `beside` are given without the day. */
+export const describeObstacles = (
+  explanation: Pick<Explanation, "obstacles">,
+  beside?: DateTime.Utc
+): ReadonlyArray<string> => explanation.obstacles.map((obstacle) => describeObstacle(obstacle, beside))
+
+/** Cards that are waited for, and how they stand. */
+export const formatDependencies = (dependencies: ReadonlyArray<UnmetDependency>): string =>
+  dependencies.map(({ id, status }) => `${escapeLine(id)} (${status ?? "does not exist"})`).join(", ")
+
+const describeObstacle = (obstacle: Obstacle, beside: DateTime.Utc | undefined): string => {
+  const when = (time: DateTime.Utc) => (beside === undefined ? formatTime(time) : formatTimeNear(time, beside))
+  switch (obstacle._tag) {
+    case "UnmetDependencies":
+      return `It waits for ${formatDependencies(obstacle.dependencies)}.`
+    case "Claimed":
+      return obstacle.expired
+        ? `The claim of ${escapeLine(obstacle.holder)} ran out at ${when(obstacle.expiresAt)}: the next claim takes it over.`
+        : `It is held by ${escapeLine(obstacle.holder)} until ${when(obstacle.expiresAt)}.`
+    case "Blocked":
+      return obstacle.reason === null ? "It is blocked." : `It is blocked: ${escapeLine(obstacle.reason)}`
+    case "Done":
+      return obstacle.completedAt === null ? "It is done." : `It is done since ${when(obstacle.completedAt)}.`
+    case "NotYet":
+      return `It is not to be tried again before ${when(obstacle.notBefore)}.`
+  }
+}
 
 /** A card's id and title. */
-export const named = (card: Pick<Card, "id" | "title">, page: Page): string =>
-  `${page.bold(oneLine(card.id))}  ${oneLine(card.title)}`
+export const formatCardTitle = (card: Pick<Card, "id" | "title">, style: TextStyle): string =>
+  `${style.bold(escapeLine(card.id))}  ${escapeLine(card.title)}`
 
 /** A card in sentences, with what stands between it and a claim where that is told. */
-export const describeCard = (card: Card, explanation: Explanation | undefined, page: Page): string => {
+export const describeCard = (card: Card, explanation: Explanation | undefined, style: TextStyle): string => {
   const facts: Array<string> = [
     explanation === undefined
       ? `It is ${card.status}.`
       : explanation.claimable
-        ? page.green("It can be claimed.")
-        : obstacles(explanation, card.updatedAt).map(page.yellow).join("\n  "),
-    [`Priority ${card.priority}`, card.phase === null ? "" : `phase ${oneLine(card.phase)}`, attempts(card.attempts)]
+        ? style.green("It can be claimed.")
+        : describeObstacles(explanation, card.updatedAt).map(style.yellow).join("\n  "),
+    [
+      `Priority ${card.priority}`,
+      card.phase === null ? "" : `phase ${escapeLine(card.phase)}`,
+      formatAttempts(card.attempts)
+    ]
       .filter((part) => part !== "")
       .join(", ") + ".",
-    card.dependsOn.length === 0 ? "" : `It depends on ${card.dependsOn.map(oneLine).join(", ")}.`,
-    `Created ${moment(card.createdAt)}, changed ${moment(card.updatedAt)}, version ${card.version}.`,
+    card.dependsOn.length === 0 ? "" : `It depends on ${card.dependsOn.map(escapeLine).join(", ")}.`,
+    `Created ${formatTime(card.createdAt)}, changed ${formatTime(card.updatedAt)}, version ${card.version}.`,
     card.claimToken === null ? "" : `The claim's token is ${card.claimToken}.`,
-    card.idempotencyKey === null ? "" : `Its idempotency key is ${oneLine(card.idempotencyKey)}.`
+    card.idempotencyKey === null ? "" : `Its idempotency key is ${escapeLine(card.idempotencyKey)}.`
   ]
   const parts = [
-    card.body === null || card.body === "" ? "" : manyLines(card.body),
-    card.acceptance === null ? "" : `${page.bold("Acceptance")}\n${json(card.acceptance)}`,
-    card.result === null ? "" : `${page.bold("Result")}\n${json(card.result)}`
+    card.body === null || card.body === "" ? "" : escapeLines(card.body),
+    card.acceptance === null ? "" : `${style.bold("Acceptance")}\n${formatJson(card.acceptance)}`,
+    card.result === null ? "" : `${style.bold("Result")}\n${formatJson(card.result)}`
   ]
   return [
-    `${named(card, page)}\n${facts
+    `${formatCardTitle(card, style)}\n${facts
       .filter((fact) => fact !== "")
       .map((fact) => `  ${fact}`)
       .join("\n")}`,
@@ -40,19 +114,23 @@ export const describeCard = (card: Card, explanation: Explanation | undefined, p
 }
 
 /** The same, of a card as it is now. */
-export const describedCard = (card: Card, page: Page) =>
+export const describeCurrentCard = (card: Card, style: TextStyle) =>
   Effect.flatMap(BacklogService, (backlog) =>
-    Effect.map(backlog.explain(card.id), (explanation) => describeCard(card, explanation, page))
+    Effect.map(backlog.explain(card.id), (explanation) => describeCard(card, explanation, style))
   )
 
 /**
  * The same, for a command that has answered the card: with what stands between it and a claim, unless the command has an
  * id. It may then have been carried out long ago, and the same answer is to be given again.
  */
-export const describedAnswer = (card: Card, { commandId }: { readonly commandId?: string | undefined }, page: Page) =>
-  commandId === undefined ? describedCard(card, page) : Effect.succeed(describeCard(card, undefined, page))
+export const describeCommandResult = (
+  card: Card,
+  { commandId }: { readonly commandId?: string | undefined },
+  style: TextStyle
+) => (commandId === undefined ? describeCurrentCard(card, style) : Effect.succeed(describeCard(card, undefined, style)))
 
-const attempts = (count: number): string => (count === 0 ? "" : count === 1 ? "1 attempt" : `${count} attempts`)
+const formatAttempts = (count: number): string => (count === 0 ? "" : count === 1 ? "1 attempt" : `${count} attempts`)
 
 /** A text as it is, other JSON with a line for each member. */
-const json = (value: unknown): string => manyLines(typeof value === "string" ? value : JSON.stringify(value, null, 2))
+const formatJson = (value: unknown): string =>
+  escapeLines(typeof value === "string" ? value : JSON.stringify(value, null, 2))

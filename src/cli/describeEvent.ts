@@ -1,10 +1,50 @@
-import { type DateTime, Result } from "effect"
+import { type DateTime, Result, Stream } from "effect"
+import { formatTime, formatTimeNear } from "./moments.ts"
+import { type Column, makeTableWriter } from "./table.ts"
+import { escapeLine, type TextStyle } from "./terminalText.ts"
 import { type Event, decodeRecordedEvent, type EventParts, type RecordedEvent } from "../index.ts"
-import { oneLine } from "./terminalText.ts"
-import { momentBeside } from "./times.ts"
+
+/** An event, and what it says in words. */
+interface DescribedEvent {
+  readonly event: RecordedEvent
+  readonly what: string
+}
+
+/**
+ * Events as lines of a table, made as they come. What happened stands last, since nothing limits its length; of the
+ * columns before it those that link events to each other are there when an event has such a link.
+ */
+export const formatEvents = <E, R>(
+  events: Stream.Stream<RecordedEvent, E, R>,
+  describe: (event: RecordedEvent) => string,
+  style: TextStyle,
+  kind: "ofOneCard" | "ofAll"
+): Stream.Stream<string, E, R> => {
+  const dim = () => style.dim
+  const id: Column<DescribedEvent> = { title: "CARD", text: ({ event }) => event.cardId, paint: () => style.bold }
+  const lines = makeTableWriter<DescribedEvent>(
+    [
+      { title: "POSITION", text: ({ event }) => String(event.position), align: "right", paint: dim },
+      ...(kind === "ofAll" ? [id] : []),
+      { title: "VERSION", text: ({ event }) => String(event.version), align: "right", paint: dim },
+      { title: "WHEN", text: ({ event }) => formatTime(event.occurredAt), paint: dim },
+      { title: "RECORDED", text: ({ event }) => formatTimeNear(event.recordedAt, event.occurredAt), paint: dim },
+      { title: "WHO", text: ({ event }) => event.actor, minWidth: 8, paint: () => style.bold },
+      { title: "CORRELATION", text: ({ event }) => event.correlationId ?? "", minWidth: 11, paint: dim },
+      { title: "CAUSATION", text: ({ event }) => event.causationId ?? "", minWidth: 9, paint: dim },
+      { title: "COMMAND", text: ({ event }) => event.commandId ?? "", minWidth: 7, paint: dim },
+      { title: "WHAT", text: ({ what }) => what }
+    ],
+    style
+  )
+  return Stream.map(
+    Stream.mapArray(events, (chunk) => [lines(chunk.map((event) => ({ event, what: describe(event) })))]),
+    (chunk) => `${chunk.join("\n")}\n`
+  )
+}
 
 /** The longest reason or unknown payload that is shown of an event. */
-const longest = 200
+const maxTextLength = 200
 
 /**
  * What happened, in words: "claimed by w3 until 12:04:05Z, attempt 2". `attempt` is which claim of the card it is,
@@ -13,49 +53,49 @@ const longest = 200
  */
 export const describeEvent = (recorded: RecordedEvent, attempt?: number): string =>
   Result.match(decodeRecordedEvent(recorded), {
-    onFailure: () => `${oneLine(recorded.type)} ${cut(JSON.stringify(recorded.data))}`,
-    onSuccess: (event) => words(event, recorded.occurredAt, attempt)
-  }) + redacted(recorded.redacted)
+    onFailure: () => `${escapeLine(recorded.type)} ${shorten(JSON.stringify(recorded.data))}`,
+    onSuccess: (event) => describeKnownEvent(event, recorded.occurredAt, attempt)
+  }) + formatRedacted(recorded.redacted)
 
 /** What happened to one card, event by event, claims counted. */
 export const describeHistory = (history: ReadonlyArray<RecordedEvent>): ReadonlyArray<string> => {
-  const describe = historyDescriber()
+  const describe = makeHistoryDescriber()
   return history.map((recorded) => describe(recorded))
 }
 
 /** The same for events that come one after the other, first to last. */
-export const historyDescriber = (): ((recorded: RecordedEvent) => string) => {
+export const makeHistoryDescriber = (): ((recorded: RecordedEvent) => string) => {
   let attempt = 0
   return (recorded) => describeEvent(recorded, recorded.type === "CardClaimed" ? ++attempt : undefined)
 }
 
-const redacted = (parts: ReadonlyArray<string>): string =>
+const formatRedacted = (parts: ReadonlyArray<string>): string =>
   parts.length === 0 ? "" : ` (${parts.join(" and ")} redacted)`
 
-const words = (event: Event, at: DateTime.Utc, attempt: number | undefined): string => {
-  const until = (time: DateTime.Utc) => momentBeside(time, at)
+const describeKnownEvent = (event: Event, at: DateTime.Utc, attempt: number | undefined): string => {
+  const until = (time: DateTime.Utc) => formatTimeNear(time, at)
   switch (event._tag) {
     case "CardCreated":
       return [
-        `created ${event.status} with priority ${event.priority}: ${cut(event.title)}`,
-        event.phase === null ? "" : `, phase ${oneLine(event.phase)}`,
-        event.dependsOn.length === 0 ? "" : `, depending on ${ids(event.dependsOn)}`,
-        because(event.blockedReason)
+        `created ${event.status} with priority ${event.priority}: ${shorten(event.title)}`,
+        event.phase === null ? "" : `, phase ${escapeLine(event.phase)}`,
+        event.dependsOn.length === 0 ? "" : `, depending on ${formatIds(event.dependsOn)}`,
+        formatReason(event.blockedReason)
       ].join("")
     case "CardRevised":
-      return `revised: ${changes(event)}`
+      return `revised: ${formatChanges(event)}`
     case "CardClaimed":
-      return `claimed by ${oneLine(event.owner)} until ${until(event.expiresAt)}${
+      return `claimed by ${escapeLine(event.owner)} until ${until(event.expiresAt)}${
         attempt === undefined ? "" : `, attempt ${attempt}`
       }`
     case "ClaimRenewed":
-      return `claim of ${oneLine(event.owner)} renewed until ${until(event.expiresAt)}`
+      return `claim of ${escapeLine(event.owner)} renewed until ${until(event.expiresAt)}`
     case "CardReleased":
-      return `released by ${oneLine(event.owner)}${
+      return `released by ${escapeLine(event.owner)}${
         event.notBefore === null ? "" : `, not to be tried before ${until(event.notBefore)}`
-      }${because(event.reason)}`
+      }${formatReason(event.reason)}`
     case "CardReclaimed":
-      return `taken back from ${oneLine(event.owner)}, ${
+      return `taken back from ${escapeLine(event.owner)}, ${
         event.why === "expired"
           ? `whose claim ran out at ${until(event.expiresAt)}`
           : event.why === "restored"
@@ -63,53 +103,57 @@ const words = (event: Event, at: DateTime.Utc, attempt: number | undefined): str
             : "on request"
       }`
     case "CardLinked":
-      return `made to depend on ${oneLine(event.dependsOn)}`
+      return `made to depend on ${escapeLine(event.dependsOn)}`
     case "CardUnlinked":
-      return `no longer depends on ${oneLine(event.dependsOn)}`
+      return `no longer depends on ${escapeLine(event.dependsOn)}`
     case "CardBlocked":
       return `blocked${
-        event.endedClaim === null ? "" : `, ending the claim of ${oneLine(event.endedClaim.owner)}`
-      }${because(event.reason)}`
+        event.endedClaim === null ? "" : `, ending the claim of ${escapeLine(event.endedClaim.owner)}`
+      }${formatReason(event.reason)}`
     case "CardUnblocked":
-      return `unblocked${because(event.reason)}`
+      return `unblocked${formatReason(event.reason)}`
     case "CardCompleted":
       return [
-        event.claim === null ? "completed" : `completed under the claim of ${oneLine(event.claim.owner)}`,
+        event.claim === null ? "completed" : `completed under the claim of ${escapeLine(event.claim.owner)}`,
         event.forced ? ", by force" : "",
-        event.overrode.length === 0 ? "" : `, although ${ids(event.overrode)} ${isOrAre(event.overrode)} not done`,
-        event.result === null ? "" : `, result ${cut(JSON.stringify(event.result))}`
+        event.overrode.length === 0
+          ? ""
+          : `, although ${formatIds(event.overrode)} ${isOrAre(event.overrode)} not done`,
+        event.result === null ? "" : `, result ${shorten(JSON.stringify(event.result))}`
       ].join("")
     case "CardReopened":
-      return `reopened${because(event.reason)}`
+      return `reopened${formatReason(event.reason)}`
     case "CardRedacted":
-      return `redacted ${describeErased(event.erased)}${because(event.reason)}`
+      return `redacted ${formatErased(event.erased)}${formatReason(event.reason)}`
   }
 }
 
 /** Which parts of which versions were erased: "title and body of version 1, title of version 3". */
-export const describeErased = (erased: ReadonlyArray<EventParts>): string =>
+export const formatErased = (erased: ReadonlyArray<EventParts>): string =>
   erased.map(({ parts, version }) => `${parts.join(" and ")} of version ${version}`).join(", ")
 
-const changes = (event: Extract<Event, { readonly _tag: "CardRevised" }>): string =>
+const formatChanges = (event: Extract<Event, { readonly _tag: "CardRevised" }>): string =>
   [
-    event.title === undefined ? "" : `title ${cut(event.title)}`,
+    event.title === undefined ? "" : `title ${shorten(event.title)}`,
     event.priority === undefined ? "" : `priority ${event.priority}`,
-    event.phase === undefined ? "" : event.phase === null ? "no phase" : `phase ${oneLine(event.phase)}`,
+    event.phase === undefined ? "" : event.phase === null ? "no phase" : `phase ${escapeLine(event.phase)}`,
     event.body === undefined ? "" : event.body === null ? "no body" : "body",
     event.acceptance === undefined ? "" : event.acceptance === null ? "no acceptance" : "acceptance"
   ]
     .filter((change) => change !== "")
     .join(", ")
 
-const because = (reason: string | null): string => (reason === null || reason === "" ? "" : `: ${cut(reason)}`)
+const formatReason = (reason: string | null): string => (reason === null || reason === "" ? "" : `: ${shorten(reason)}`)
 
-const ids = (all: ReadonlyArray<string>): string => cut(all.join(", "))
+const formatIds = (all: ReadonlyArray<string>): string => shorten(all.join(", "))
 
 const isOrAre = (all: ReadonlyArray<string>): string => (all.length === 1 ? "is" : "are")
 
-const cut = (text: string): string => {
-  const characters = Array.from(text.slice(0, longest * 2))
-  return oneLine(
-    characters.length > longest || text.length > longest * 2 ? `${characters.slice(0, longest).join("")}…` : text
+const shorten = (text: string): string => {
+  const characters = Array.from(text.slice(0, maxTextLength * 2))
+  return escapeLine(
+    characters.length > maxTextLength || text.length > maxTextLength * 2
+      ? `${characters.slice(0, maxTextLength).join("")}…`
+      : text
   )
 }

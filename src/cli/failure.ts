@@ -1,5 +1,8 @@
 import { Schema } from "effect"
 import { CliError } from "effect/cli"
+import { ConsumerNotFound, FileExists, FileNotWritten, NothingClaimable, NotParked } from "./commandErrors.ts"
+import { DatabaseFailed, DatabaseUnavailable, NotPermitted } from "./databaseErrors.ts"
+import { ServeRefused } from "../http/errors.ts"
 import { ImportRefused } from "../import/ImportPlan.ts"
 import {
   AccessTokenConflict,
@@ -29,11 +32,6 @@ import {
   ReplicaConflict,
   UndecodableEvent
 } from "../index.ts"
-import { ServeRefused } from "../http/errors.ts"
-import { ConsumerNotFound, NotParked } from "./ConsumerNotFound.ts"
-import { DatabaseFailed, DatabaseUnavailable, NotPermitted } from "./DatabaseUnavailable.ts"
-import { FileExists, FileNotWritten } from "./FileNotWritten.ts"
-import { NothingClaimable } from "./NothingClaimable.ts"
 
 /** How the program ends. */
 export const exitCodes = {
@@ -116,7 +114,7 @@ const kinds: ReadonlyArray<{
 ]
 
 /** Tells an error that was foreseen; `undefined` for any other. */
-export const failureOf = (error: unknown): Failure | undefined => {
+export const toFailure = (error: unknown): Failure | undefined => {
   if (!(error instanceof Error)) return undefined
   const kind = kinds.find(({ schema }) => Schema.is(schema)(error))
   if (kind === undefined) return undefined
@@ -129,9 +127,9 @@ export const failureOf = (error: unknown): Failure | undefined => {
 }
 
 /** Tells arguments that could not be parsed: the first problem with its fields, and the words of all. */
-export const invocationFailure = (problems: CliError.ShowHelp): Failure => {
+export const usageFailure = (problems: CliError.ShowHelp): Failure => {
   const [first] = problems.errors
-  const failure = first === undefined ? undefined : failureOf(first)
+  const failure = first === undefined ? undefined : toFailure(first)
   const command = problems.commandPath.join(" ")
   if (failure === undefined) {
     return {

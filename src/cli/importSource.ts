@@ -1,21 +1,21 @@
 import { Effect, Layer, Stream } from "effect"
 import { createReadStream } from "node:fs"
 import { basename, resolve } from "node:path"
-import { databaseTrouble } from "./DatabaseUnavailable.ts"
-import { Host } from "./Host.ts"
-import { otherServer } from "./database.ts"
-import { readText } from "./textInput.ts"
 import type { ImportFormat } from "../import/ImportReport.ts"
 import { type Source, SourceUnreadable } from "../import/Source.ts"
-import { type InitialStatus, normalizeWord, type StatusMap } from "../import/fields.ts"
 import { readBacklogMd } from "../import/readBacklogMd.ts"
 import { readBeads } from "../import/readBeads.ts"
 import { parseTableName, readTable } from "../import/readTable.ts"
 import { readTaskMaster } from "../import/readTaskMaster.ts"
+import { type InitialStatus, normalizeWord, type StatusMap } from "../import/fields.ts"
 import { InvalidInput } from "../index.ts"
+import { makeServerClient } from "./database.ts"
+import { toDatabaseError } from "./databaseErrors.ts"
+import { ProcessIO } from "./ProcessIO.ts"
+import { readText } from "./readInput.ts"
 
 /** The longest `tasks.json` that is read, in bytes. */
-const longestTasksFile = 64 * 1024 * 1024
+const maxTasksFileBytes = 64 * 1024 * 1024
 
 /** What an import is told of where it reads. */
 export interface ImportFlags {
@@ -26,23 +26,23 @@ export interface ImportFlags {
 }
 
 /** What the flags name, open until the scope is closed. */
-export const importSource = Effect.fnUntraced(function* (format: ImportFormat, flags: ImportFlags) {
-  const statuses = yield* statusMapOf(format, flags.mapStatus)
-  if (format === "table") return yield* tableSource(flags, statuses)
+export const openSource = Effect.fnUntraced(function* (format: ImportFormat, flags: ImportFlags) {
+  const statuses = yield* parseStatusMap(format, flags.mapStatus)
+  if (format === "table") return yield* openTable(flags, statuses)
   if (flags.from !== undefined || flags.table !== undefined) {
     return yield* new InvalidInput({ problem: "--from and --table are for --format table" })
   }
   const { file } = flags
   if (file === undefined)
-    return yield* new InvalidInput({ problem: `what to import is missing: give ${wanted[format]}` })
-  const { stdin } = yield* Host
+    return yield* new InvalidInput({ problem: `what to import is missing: give ${missingSource[format]}` })
+  const { stdin } = yield* ProcessIO
   const open = () => (file === "-" ? stdin : createReadStream(file))
   const name = file === "-" ? "standard input" : basename(resolve(file))
   switch (format) {
     case "beads":
       return yield* Effect.tryPromise({ try: () => readBeads(open(), name), catch: cannotBeRead(file) })
     case "task-master": {
-      const text = yield* readText(JSON.stringify(file), open, longestTasksFile)
+      const text = yield* readText(JSON.stringify(file), open, maxTasksFileBytes)
       return yield* asInvalidInput(readTaskMaster(text, name, statuses))
     }
     case "backlog-md":
@@ -50,7 +50,7 @@ export const importSource = Effect.fnUntraced(function* (format: ImportFormat, f
   }
 })
 
-const wanted: Readonly<Record<Exclude<ImportFormat, "table">, string>> = {
+const missingSource: Readonly<Record<Exclude<ImportFormat, "table">, string>> = {
   beads: "a FILE, or - for standard input",
   "task-master": "a FILE, or - for standard input",
   "backlog-md": "the FOLDER in which Backlog.md keeps its tasks"
@@ -68,7 +68,7 @@ const asInvalidInput = <A, E, R>(effect: Effect.Effect<A, E | SourceUnreadable, 
     ({ problem }) => Effect.fail(new InvalidInput({ problem }))
   )
 
-const tableSource = Effect.fnUntraced(function* ({ file, from, table }: ImportFlags, statuses: StatusMap) {
+const openTable = Effect.fnUntraced(function* ({ file, from, table }: ImportFlags, statuses: StatusMap) {
   if (from === undefined || table === undefined || file !== undefined) {
     return yield* new InvalidInput({ problem: "--format table takes --from URL and --table NAME, and no FILE" })
   }
@@ -78,8 +78,8 @@ const tableSource = Effect.fnUntraced(function* ({ file, from, table }: ImportFl
       problem: `--table ${JSON.stringify(table.slice(0, 200))} is no table's name: it takes tasks, public.tasks or "a name".tasks`
     })
   }
-  const server = yield* otherServer("--from", from)
-  const trouble = <E>(error: E) => databaseTrouble(error, server.name)
+  const server = yield* makeServerClient("--from", from)
+  const trouble = <E>(error: E) => toDatabaseError(error, server.name)
   const source = yield* asInvalidInput(
     Effect.mapError(
       Effect.flatMap(Layer.build(server.layer), (client) =>
@@ -94,7 +94,7 @@ const tableSource = Effect.fnUntraced(function* ({ file, from, table }: ImportFl
 const initialStatuses: ReadonlySet<string> = new Set(["ready", "blocked", "done"])
 
 /** `Review=blocked` makes `review` another word for blocked. */
-const statusMapOf = (format: ImportFormat, given: ReadonlyArray<string>): Effect.Effect<StatusMap, InvalidInput> => {
+const parseStatusMap = (format: ImportFormat, given: ReadonlyArray<string>): Effect.Effect<StatusMap, InvalidInput> => {
   if (given.length > 0 && format === "beads") {
     return Effect.fail(new InvalidInput({ problem: "--map-status has no meaning with --format beads" }))
   }

@@ -1,19 +1,23 @@
 import { Layer, Logger, References } from "effect"
-import { oneOf } from "./flags.ts"
-import type { Output } from "./Host.ts"
-import { manyLines } from "./terminalText.ts"
+import { choiceFlag } from "./flags.ts"
+import type { OutputStream } from "./ProcessIO.ts"
+import { escapeLines } from "./terminalText.ts"
 
 const levels = { debug: "Debug", info: "Info", warning: "Warn", error: "Error" } as const
 
 /** How what happens is told, where a command goes on for long. */
 export const logFlags = {
-  logFormat: oneOf("log-format", ["text", "json"], "How standard error tells what happens (default: text)"),
-  logLevel: oneOf("log-level", ["debug", "info", "warning", "error"], "From which level on it does (default: info)")
+  logFormat: choiceFlag("log-format", ["text", "json"], "How standard error tells what happens (default: text)"),
+  logLevel: choiceFlag(
+    "log-level",
+    ["debug", "info", "warning", "error"],
+    "From which level on it does (default: info)"
+  )
 }
 
 /** Logs to an output, a line for each entry. */
 export const layerLogging = (
-  output: Output,
+  output: OutputStream,
   format: "text" | "json" = "text",
   level: keyof typeof levels = "info"
 ): Layer.Layer<never> =>
@@ -25,12 +29,12 @@ export const layerLogging = (
   )
 
 /** Writes warnings and errors of commands that keep no log to an output, a line each, without their causes. */
-export const layerWarnings = (output: Output): Layer.Layer<never> =>
+export const layerWarnings = (output: OutputStream): Layer.Layer<never> =>
   Layer.mergeAll(
     Logger.layer([
       Logger.make(({ logLevel, message }) => {
         const [text] = Array.isArray(message) ? message : [message]
-        output.write(`${logLevel === "Warn" ? "warning" : "error"}: ${manyLines(String(text))}\n`)
+        output.write(`${logLevel === "Warn" ? "warning" : "error"}: ${escapeLines(String(text))}\n`)
       })
     ]),
     Layer.succeed(References.MinimumLogLevel)(levels.warning)

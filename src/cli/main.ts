@@ -2,7 +2,7 @@
 import * as NodeRuntime from "@effect/platform-node-shared/NodeRuntime"
 import { Exit } from "effect"
 import { exitCodes } from "./failure.ts"
-import { processHost } from "./Host.ts"
+import { makeProcessIO } from "./ProcessIO.ts"
 import { run } from "./run.ts"
 
 // Who reads the answer may stop reading: `backlog list | head`.
@@ -15,24 +15,24 @@ for (const stream of [process.stdout, process.stderr]) {
 
 // An interrupt ends the work in order: a directory is let go, a transaction rolled back. What does not end for it, such
 // as waiting for a server, is not waited for long, and not at all after a second one; nothing is lost by that.
-let ending = { patienceMillis: 1000, exitCode: exitCodes.interrupted as number }
+let ending = { timeoutMillis: 1000, exitCode: exitCodes.interrupted as number }
 let interrupted = false
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
     if (interrupted) process.exit(exitCodes.interrupted)
     interrupted = true
-    setTimeout(() => process.exit(exitCodes.interrupted), ending.patienceMillis).unref()
+    setTimeout(() => process.exit(exitCodes.interrupted), ending.timeoutMillis).unref()
   })
 }
 
 /** How long output may take after the database was lost, in milliseconds. */
 const abandonedMillis = 2_000
 
-const host = processHost((how) => {
+const io = makeProcessIO((how) => {
   ending = how
 })
 
-NodeRuntime.runMain(run(process.argv.slice(2), host), {
+NodeRuntime.runMain(run(process.argv.slice(2), io), {
   disableErrorReporting: true,
   teardown: (exit, end) => {
     const code = Exit.isSuccess(exit) ? Number(exit.value) : ending.exitCode

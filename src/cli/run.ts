@@ -5,20 +5,18 @@ import * as NodeStdio from "@effect/platform-node-shared/NodeStdio"
 import * as NodeTerminal from "@effect/platform-node-shared/NodeTerminal"
 import { Cause, Effect, Exit, Layer } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
-import { asksForJson, plainArguments } from "./argv.ts"
+import { ProcessIO } from "./ProcessIO.ts"
+import { formatDocument } from "./CommandOutput.ts"
+import { requestsJson, normalizeArguments } from "./argv.ts"
 import { backlogCommand } from "./backlogCommand.ts"
-import { completions } from "./completions.ts"
-import { EndsWith } from "./EndsWith.ts"
-import { defectFailure, exitCodes, type Failure, failureOf, invocationFailure } from "./failure.ts"
-import { sanitize, sanitizeCause } from "../sql/sanitize.ts"
-import { redactSecrets } from "../domain/redactSecrets.ts"
-import { withoutSecrets } from "../index.ts"
-import { Host } from "./Host.ts"
-import { jsonDocument } from "./jsonDocument.ts"
-import { pageOf } from "./Page.ts"
-import { helpText, presenter } from "./presenter.ts"
+import { defectFailure, exitCodes, type Failure, toFailure, usageFailure } from "./failure.ts"
 import { layerWarnings } from "./logging.ts"
-import { manyLines } from "./terminalText.ts"
+import { completionsFlag, formatHelp, makeHelpPresenter } from "./help.ts"
+import { escapeLines, textStyleOf } from "./terminalText.ts"
+import { ExitWithCode } from "./defineCommand.ts"
+import { redactSecrets } from "../domain/redactSecrets.ts"
+import { sanitize, sanitizeCause } from "../sql/sanitize.ts"
+import { withoutSecrets } from "../index.ts"
 
 /**
  * Runs the command line and answers its exit code. With `--json` exactly one JSON document goes to standard output,
@@ -26,9 +24,9 @@ import { manyLines } from "./terminalText.ts"
  * was printed leaves that incomplete, and its error goes to standard error in both cases. Errors and everything on standard
  * error have tokens and passwords replaced. Never fails.
  */
-export const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, outside: Host["Service"]) {
+export const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, outside: ProcessIO["Service"]) {
   let hasAnswered = false
-  const host: Host["Service"] = {
+  const io: ProcessIO["Service"] = {
     ...outside,
     stderr: { ...outside.stderr, write: (text) => outside.stderr.write(redactSecrets(text)) },
     stdout: {
@@ -39,39 +37,39 @@ export const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, out
       }
     }
   }
-  const words = plainArguments(argv)
-  const json = asksForJson(words)
+  const words = normalizeArguments(argv)
+  const json = requestsJson(words)
   let overview = ""
   const exit = yield* Command.runWith(backlogCommand, { version: "", renderErrors: false })(words).pipe(
     withoutSecrets,
-    Effect.provideService(Host, host),
+    Effect.provideService(ProcessIO, io),
     Effect.provideService(
       CliOutput.Presenter,
-      presenter(host, json, (doc) => {
-        overview = helpText(host.stderr, host.env, doc)
+      makeHelpPresenter(io, json, (doc) => {
+        overview = formatHelp(io.stderr, io.env, doc)
       })
     ),
     Effect.provideService(
       CliConfig.CliConfig,
-      CliConfig.make({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, completions(host, json)] })
+      CliConfig.make({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, completionsFlag(io, json)] })
     ),
-    Effect.provide(Layer.mergeAll(platform, layerWarnings(host.stderr))),
+    Effect.provide(Layer.mergeAll(platform, layerWarnings(io.stderr))),
     Effect.exit
   )
   if (Exit.isSuccess(exit)) return exitCodes.done
   if (Cause.hasInterruptsOnly(exit.cause)) return exitCodes.interrupted
   const ending = Cause.squash(exit.cause)
-  if (ending instanceof EndsWith) return ending.exitCode
-  const failure = told(ending)
-  if (host.env["BACKLOG_DEBUG"] === "1") host.stderr.write(`${manyLines(Cause.pretty(sanitizeCause(exit.cause)))}\n`)
+  if (ending instanceof ExitWithCode) return ending.exitCode
+  const failure = describeFailure(ending)
+  if (io.env["BACKLOG_DEBUG"] === "1") io.stderr.write(`${escapeLines(Cause.pretty(sanitizeCause(exit.cause)))}\n`)
   if (json) {
-    const { stderr, stdout } = host
-    ;(hasAnswered ? stderr : stdout).write(jsonDocument({ error: sanitize(failure.document) }))
+    const { stderr, stdout } = io
+    ;(hasAnswered ? stderr : stdout).write(formatDocument({ error: sanitize(failure.document) }))
   } else if (failure.message === "") {
-    host.stderr.write(overview)
+    io.stderr.write(overview)
   } else {
-    const page = pageOf(host.stderr, host.env)
-    host.stderr.write(`${page.red("error:")} ${manyLines(shortened(failure.message))}\n`)
+    const style = textStyleOf(io.stderr, io.env)
+    io.stderr.write(`${style.red("error:")} ${escapeLines(truncateMessage(failure.message))}\n`)
   }
   return failure.exitCode
 })
@@ -85,10 +83,10 @@ const platform = Layer.mergeAll(
   NodeChildProcessSpawner.layer.pipe(Layer.provide([NodeFileSystem.layer, NodePath.layer]))
 )
 
-const told = (error: unknown): Failure => {
-  if (CliError.isCliError(error) && error._tag === "ShowHelp") return invocationFailure(error)
-  return failureOf(error) ?? defectFailure(error)
+const describeFailure = (error: unknown): Failure => {
+  if (CliError.isCliError(error) && error._tag === "ShowHelp") return usageFailure(error)
+  return toFailure(error) ?? defectFailure(error)
 }
 
 /** A message repeats what was given, and that may be long. */
-const shortened = (message: string): string => (message.length <= 4000 ? message : `${message.slice(0, 4000)} …`)
+const truncateMessage = (message: string): string => (message.length <= 4000 ? message : `${message.slice(0, 4000)} …`)

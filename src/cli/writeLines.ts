@@ -2,12 +2,12 @@ import { Effect, Stream } from "effect"
 import { randomUUID } from "node:crypto"
 import { type FileHandle, open, rename, rm, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
+import { FileExists, FileNotWritten } from "./commandErrors.ts"
 import { InvalidInput } from "../index.ts"
 import { makePrivateFile, privateFile } from "../services/files/privateFiles.ts"
-import { FileExists, FileNotWritten } from "./FileNotWritten.ts"
 
 /** Refuses a file that cannot be written, or that exists and is not to be replaced. */
-export const writable = Effect.fnUntraced(function* (file: string, force: boolean) {
+export const checkWritable = Effect.fnUntraced(function* (file: string, force: boolean) {
   const cannot = (problem: string) =>
     new InvalidInput({ problem: `${JSON.stringify(file)} cannot be written: ${problem}` })
   const kind = (path: string) =>
@@ -21,7 +21,7 @@ export const writable = Effect.fnUntraced(function* (file: string, force: boolea
           throw error
         }
       },
-      catch: (error) => cannot(wordsOf(error))
+      catch: (error) => cannot(messageOf(error))
     })
   const found = yield* kind(file)
   if (found === "directory") return yield* cannot("it is a directory")
@@ -42,7 +42,7 @@ export const writeLines = <E, R>(
   lines: Stream.Stream<string, E, R>
 ): Effect.Effect<void, E | FileExists | FileNotWritten | InvalidInput, R> => {
   const tried = <A>(run: () => Promise<A>): Effect.Effect<A, FileNotWritten> =>
-    Effect.tryPromise({ try: run, catch: (error) => new FileNotWritten({ file, problem: wordsOf(error) }) })
+    Effect.tryPromise({ try: run, catch: (error) => new FileNotWritten({ file, problem: messageOf(error) }) })
   const temporary = join(dirname(file), `.backlog-${randomUUID()}.part`)
   const removed = (handle: FileHandle) =>
     Effect.ignore(
@@ -60,7 +60,7 @@ export const writeLines = <E, R>(
       yield* tried(() => makePrivateFile(handle))
       yield* Stream.runForEachArray(lines, (chunk) => tried(() => handle.appendFile(`${chunk.join("\n")}\n`)))
       yield* tried(() => handle.sync())
-      yield* writable(file, force)
+      yield* checkWritable(file, force)
       yield* tried(() => rename(temporary, file))
     })
   )
@@ -69,4 +69,4 @@ export const writeLines = <E, R>(
 const codeOf = (error: unknown): string | undefined =>
   error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined
 
-const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

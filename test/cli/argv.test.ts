@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { asksForJson, plainArguments } from "../../src/cli/argv.ts"
-import { switches, synonyms, valued } from "../../src/cli/flagNames.ts"
+import { requestsJson, normalizeArguments, switchFlags, commandAliases, valueFlags } from "../../src/cli/argv.ts"
 import { json } from "./support.ts"
 
 describe("plain arguments", () => {
@@ -24,13 +23,13 @@ describe("plain arguments", () => {
     ["help for all", ["help"], ["--help=true"]],
     ["nothing", [], []]
   ])("%s", (_, given, plain) => {
-    assert.deepStrictEqual(plainArguments(given), plain)
+    assert.deepStrictEqual(normalizeArguments(given), plain)
   })
 
   it("tell whether JSON is asked for", () => {
-    assert.isTrue(asksForJson(plainArguments(["lst", "--json"])))
-    assert.isFalse(asksForJson(plainArguments(["show", "--", "--json"])))
-    assert.isFalse(asksForJson(plainArguments(["list", "--json=false"])))
+    assert.isTrue(requestsJson(normalizeArguments(["lst", "--json"])))
+    assert.isFalse(requestsJson(normalizeArguments(["show", "--", "--json"])))
+    assert.isFalse(requestsJson(normalizeArguments(["list", "--json=false"])))
   })
 })
 
@@ -39,7 +38,7 @@ describe("the names of flags", () => {
     const overview = await json(["--help"])
     const commands = overview.data.commands.map(({ name }: { name: string }) => name) as ReadonlyArray<string>
     assert.isAbove(commands.length, 25)
-    for (const synonym of Object.values(synonyms)) assert.include(commands, synonym)
+    for (const synonym of Object.values(commandAliases)) assert.include(commands, synonym)
     const found = { switches: new Set<string>(), valued: new Set<string>() }
     for (const command of [...commands, "receipts prune", "token create", "token list", "token revoke"]) {
       const help = await json([...command.split(" "), "--help"])
@@ -48,7 +47,7 @@ describe("the names of flags", () => {
         found[type === "boolean" ? "switches" : "valued"].add(String(name).slice(2))
       }
     }
-    assert.deepStrictEqual([...found.switches].sort(), [...switches].sort())
-    assert.deepStrictEqual([...found.valued].sort(), [...valued].sort())
+    assert.deepStrictEqual([...found.switches].sort(), [...switchFlags].sort())
+    assert.deepStrictEqual([...found.valued].sort(), [...valueFlags].sort())
   })
 })

@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { generateKeyPairSync } from "node:crypto"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { failureOf } from "../../src/cli/failure.ts"
+import { toFailure } from "../../src/cli/failure.ts"
 import {
   Anchor,
   Card,
@@ -449,7 +449,7 @@ describe("what no test can bring about in a short time", () => {
     [new RebuildSuperseded({ schema: "s" }), 5],
     [new UndecodableEvent({ type: "T", schemaVersion: 9, reason: "unknown" }), 1]
   ])("has its exit code: %s", (error, code) => {
-    const failure = failureOf(error)
+    const failure = toFailure(error)
     assert.deepStrictEqual([failure?.exitCode, failure?.document["_tag"]], [code, error._tag])
   })
 })

@@ -4,8 +4,8 @@ import { SqlClient } from "effect/sql"
 import { chown, mkdir, readdir } from "node:fs/promises"
 import { join } from "node:path"
 import { describe, expect, test } from "vitest"
-import { databaseTarget } from "../../src/cli/databaseTarget.ts"
-import { databaseTrouble } from "../../src/cli/DatabaseUnavailable.ts"
+import { resolveDatabaseTarget } from "../../src/cli/databaseTarget.ts"
+import { toDatabaseError } from "../../src/cli/databaseErrors.ts"
 import { postgresClient } from "../support/backlogs.ts"
 import { json, temporaryDirectory } from "./support.ts"
 
@@ -13,14 +13,14 @@ const url = "postgres://me:secret@db.example:6432/work"
 
 describe("the database that is meant", () => {
   test("prepares statements by name unless it is told not to", () => {
-    const meant = (env: Record<string, string>) => Result.getOrThrow(databaseTarget(url, env)).target
+    const meant = (env: Record<string, string>) => Result.getOrThrow(resolveDatabaseTarget(url, env)).target
     expect(meant({})).toEqual({ _tag: "Server", url, name: "db.example:6432", prepare: true })
     expect(meant({ BACKLOG_PREPARE: "on" })).toMatchObject({ prepare: true })
     expect(meant({ BACKLOG_PREPARE: "off" })).toMatchObject({ prepare: false })
   })
 
   test("is refused where that is said in words that nobody knows", () => {
-    const refused = databaseTarget(url, { BACKLOG_PREPARE: "no" })
+    const refused = resolveDatabaseTarget(url, { BACKLOG_PREPARE: "no" })
     expect(Result.isFailure(refused) && refused.failure.message).toContain("BACKLOG_PREPARE takes on or off")
   })
 })
@@ -43,7 +43,7 @@ describe("a value that names no database", () => {
     ["postgres://h/?schema=public", 'no connection setting "schema"']
   ])("is refused: %s", async (value, words) => {
     for (const env of [{ DATABASE_URL: value }, { BACKLOG_DATABASE_URL: value }]) {
-      const refused = databaseTarget(undefined, env)
+      const refused = resolveDatabaseTarget(undefined, env)
       expect(Result.isFailure(refused) && refused.failure.message).toContain(words)
       expect(Result.isFailure(refused) && refused.failure.message).not.toContain("secret")
     }
@@ -60,7 +60,10 @@ describe("a value that names no database", () => {
   })
 
   test.each(["C:\\backlog", "c:/backlog", "./odd:name", "some/dir:x", "plain"])("is a directory: %s", (value) => {
-    expect(Result.getOrThrow(databaseTarget(value, {})).target).toMatchObject({ _tag: "Directory", directory: value })
+    expect(Result.getOrThrow(resolveDatabaseTarget(value, {})).target).toMatchObject({
+      _tag: "Directory",
+      directory: value
+    })
   })
 
   const isRoot = process.getuid?.() === 0
@@ -72,7 +75,7 @@ describe("a value that names no database", () => {
       const folder = await temporaryDirectory()
       await mkdir(join(folder, ".backlog"))
       await mkdir(join(folder, "below"))
-      const named = (from: string) => databaseTarget(undefined, {}, from)
+      const named = (from: string) => resolveDatabaseTarget(undefined, {}, from)
       expect(Result.getOrThrow(named(join(folder, "below"))).target).toMatchObject({
         directory: join(folder, ".backlog")
       })
@@ -91,7 +94,7 @@ layer(postgresClient(1), { timeout: "60 seconds", excludeTestServices: true })(
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const error = yield* Effect.flip(sql.unsafe("EXECUTE nobody_prepared_this"))
-        const told = databaseTrouble(error, "db.example:6432")
+        const told = toDatabaseError(error, "db.example:6432")
         expect(told._tag).toBe("DatabaseFailed")
         expect(told.message).toContain("BACKLOG_PREPARE=off")
       })

@@ -1,7 +1,7 @@
 import { assert, afterAll, beforeAll, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { randomBytes } from "node:crypto"
-import type { Host } from "../../src/cli/Host.ts"
+import type { ProcessIO } from "../../src/cli/ProcessIO.ts"
 import { run } from "../../src/cli/run.ts"
 import { cli, documentIn, json, onServer, sql } from "./support.ts"
 
@@ -21,13 +21,13 @@ describe("an answer that is streamed", () => {
   const slowly = async (argv: ReadonlyArray<string>) => {
     const texts: Array<string> = []
     let isFull = false
-    const output: Host["Service"]["stdout"] = {
+    const output: ProcessIO["Service"]["stdout"] = {
       write: (text) => {
         assert.isFalse(isFull, "written before the last text was taken")
         isFull = true
         texts.push(text)
       },
-      drained: Effect.andThen(
+      drain: Effect.andThen(
         Effect.yieldNow,
         Effect.sync(() => {
           isFull = false
@@ -42,9 +42,9 @@ describe("an answer that is streamed", () => {
       stdin,
       stdout: output,
       stderr: output,
-      atExit: () => () => {},
-      endsByInterrupt: () => {}
-    } as Host["Service"]
+      onExit: () => () => {},
+      onInterrupt: () => {}
+    } as ProcessIO["Service"]
     assert.strictEqual(await Effect.runPromise(run([...place.flags, ...argv], host)), 0)
     return texts
   }

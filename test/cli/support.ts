@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto"
 import { cp, mkdtemp, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { inject } from "vitest"
-import type { Host, Output } from "../../src/cli/Host.ts"
+import type { ProcessIO, OutputStream } from "../../src/cli/ProcessIO.ts"
 import { run } from "../../src/cli/run.ts"
 import { layerPostgresClient } from "../../src/services/postgres/PostgresClient.ts"
 import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
@@ -30,9 +30,9 @@ export interface Around {
 export const cli = async (argv: ReadonlyArray<string>, around: Around = {}): Promise<Ran> => {
   const stdout = recorder(around)
   const stderr = recorder(around)
-  const host: Host["Service"] = {
-    atExit: () => () => {},
-    endsByInterrupt: () => {},
+  const host: ProcessIO["Service"] = {
+    onExit: () => () => {},
+    onInterrupt: () => {},
     env: { BACKLOG_ACTOR: "tester", ...around.env },
     stdin: chunks(around.stdin ?? ""),
     stdout: stdout.output,
@@ -42,14 +42,14 @@ export const cli = async (argv: ReadonlyArray<string>, around: Around = {}): Pro
   return { code, stdout: stdout.text(), stderr: stderr.text() }
 }
 
-const recorder = ({ terminal }: Around): { readonly output: Output; readonly text: () => string } => {
+const recorder = ({ terminal }: Around): { readonly output: OutputStream; readonly text: () => string } => {
   const written: Array<string> = []
   return {
     output: {
       write: (text) => {
         written.push(text)
       },
-      drained: Effect.void,
+      drain: Effect.void,
       isTerminal: terminal !== undefined,
       size: () => ({ columns: terminal ?? 80, rows: 24 })
     },

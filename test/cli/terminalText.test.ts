@@ -1,15 +1,14 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { pageOf } from "../../src/cli/Page.ts"
-import { growingTable, table } from "../../src/cli/table.ts"
-import { fitted, manyLines, oneLine, padded, widthOf } from "../../src/cli/terminalText.ts"
-import { duration } from "../../src/cli/times.ts"
+import { formatDuration } from "../../src/cli/moments.ts"
+import { makeTableWriter, formatTable } from "../../src/cli/table.ts"
+import { truncate, escapeLines, escapeLine, pad, textStyleOf, displayWidth } from "../../src/cli/terminalText.ts"
 
 const page = (columns: number | undefined, env: Record<string, string> = {}) =>
-  pageOf(
+  textStyleOf(
     {
       write: () => {},
-      drained: Effect.void,
+      drain: Effect.void,
       isTerminal: columns !== undefined,
       size: () => ({ columns: columns ?? 0, rows: 24 })
     },
@@ -18,32 +17,32 @@ const page = (columns: number | undefined, env: Record<string, string> = {}) =>
 
 describe("text for a terminal", () => {
   it("spells out what a terminal would obey", () => {
-    assert.strictEqual(oneLine("a\u001b[31mb\u0007\nc\td\u009b2J"), "a\\x1b[31mb\\x07\\nc\\td\\x9b2J")
-    assert.strictEqual(oneLine("\u202egnp.exe\u2066"), "\\u202egnp.exe\\u2066")
-    assert.strictEqual(manyLines("a\r\nb\n\tc\u001b]0;x\u0007\r"), "a\nb\n\tc\\x1b]0;x\\x07\\r")
-    assert.strictEqual(oneLine("plain – ünïcode 漢字 👩‍👩‍👧"), "plain – ünïcode 漢字 👩‍👩‍👧")
+    assert.strictEqual(escapeLine("a\u001b[31mb\u0007\nc\td\u009b2J"), "a\\x1b[31mb\\x07\\nc\\td\\x9b2J")
+    assert.strictEqual(escapeLine("\u202egnp.exe\u2066"), "\\u202egnp.exe\\u2066")
+    assert.strictEqual(escapeLines("a\r\nb\n\tc\u001b]0;x\u0007\r"), "a\nb\n\tc\\x1b]0;x\\x07\\r")
+    assert.strictEqual(escapeLine("plain – ünïcode 漢字 👩‍👩‍👧"), "plain – ünïcode 漢字 👩‍👩‍👧")
   })
 
   it("is measured in columns and cut between characters", () => {
-    assert.strictEqual(widthOf("漢字"), 4)
-    assert.strictEqual(fitted("漢字仮名", 5), "漢字…")
-    assert.strictEqual(fitted("e\u0301e\u0301e\u0301", 2), "e\u0301…")
-    assert.strictEqual(fitted("abc", 3), "abc")
-    assert.strictEqual(padded("漢", 4), "漢  ")
-    assert.strictEqual(padded("7", 3, "right"), "  7")
+    assert.strictEqual(displayWidth("漢字"), 4)
+    assert.strictEqual(truncate("漢字仮名", 5), "漢字…")
+    assert.strictEqual(truncate("e\u0301e\u0301e\u0301", 2), "e\u0301…")
+    assert.strictEqual(truncate("abc", 3), "abc")
+    assert.strictEqual(pad("漢", 4), "漢  ")
+    assert.strictEqual(pad("7", 3, "right"), "  7")
   })
 
   it("tells durations", () => {
-    assert.strictEqual(duration(0.2), "0 seconds")
-    assert.strictEqual(duration(61), "1 minute 1 second")
-    assert.strictEqual(duration(90_061), "1 day 1 hour")
+    assert.strictEqual(formatDuration(0.2), "0 seconds")
+    assert.strictEqual(formatDuration(61), "1 minute 1 second")
+    assert.strictEqual(formatDuration(90_061), "1 day 1 hour")
   })
 })
 
 describe("a table", () => {
   const columns = [
     { title: "ID", text: (row: { id: string }) => row.id },
-    { title: "TITLE", text: (row: { title: string }) => row.title, atLeast: 5 },
+    { title: "TITLE", text: (row: { title: string }) => row.title, minWidth: 5 },
     { title: "EMPTY", text: () => "" },
     { title: "N", text: () => "1", align: "right" as const }
   ]
@@ -53,7 +52,7 @@ describe("a table", () => {
   ]
 
   it("is as wide as it needs to be where nothing limits it", () => {
-    assert.deepStrictEqual(table(columns, rows, page(undefined)), [
+    assert.deepStrictEqual(formatTable(columns, rows, page(undefined)), [
       "ID  TITLE                               N",
       "a   short                               1",
       "bb  a title that is rather long\\x1b[2J  1"
@@ -62,11 +61,11 @@ describe("a table", () => {
 
   it("fits the page", () => {
     for (const columnsOfPage of [20, 24, 31]) {
-      for (const line of table(columns, rows, page(columnsOfPage, { NO_COLOR: "1" }))) {
-        assert.isAtMost(widthOf(line), columnsOfPage)
+      for (const line of formatTable(columns, rows, page(columnsOfPage, { NO_COLOR: "1" }))) {
+        assert.isAtMost(displayWidth(line), columnsOfPage)
       }
     }
-    assert.strictEqual(table(columns, rows, page(20, { NO_COLOR: "1" }))[2], "bb  a title that…  1")
+    assert.strictEqual(formatTable(columns, rows, page(20, { NO_COLOR: "1" }))[2], "bb  a title that…  1")
   })
 })
 
@@ -79,14 +78,14 @@ describe("a table that grows", () => {
   ]
 
   it("has its titles once, and columns that become wider, never narrower", () => {
-    const lines = growingTable(columns, page(undefined))
+    const lines = makeTableWriter(columns, page(undefined))
     assert.deepStrictEqual(lines([{ id: "a" }]), ["ID  END", "a   ."])
     assert.deepStrictEqual(lines([{ id: "longer" }, { id: "b" }]), ["longer  .", "b       ."])
     assert.deepStrictEqual(lines([{ id: "c" }]), ["c       ."])
   })
 
   it("has its titles again only where a column appears that was empty before", () => {
-    const lines = growingTable(columns, page(undefined))
+    const lines = makeTableWriter(columns, page(undefined))
     assert.deepStrictEqual(lines([{ id: "a" }]), ["ID  END", "a   ."])
     assert.deepStrictEqual(lines([{ id: "b", late: "x" }]), ["ID  LATE  END", "b   x     ."])
     assert.deepStrictEqual(lines([{ id: "c" }]), ["c         ."])

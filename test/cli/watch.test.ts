@@ -1,14 +1,12 @@
-import { assert, afterAll, beforeAll, describe, it } from "@effect/vitest"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { DateTime, Effect, Fiber, Schema } from "effect"
-import type { Board } from "../../src/cli/board.ts"
-import { describeBoard } from "../../src/cli/describeBoard.ts"
-import type { Host } from "../../src/cli/Host.ts"
-import { pageOf } from "../../src/cli/Page.ts"
+import type { ProcessIO } from "../../src/cli/ProcessIO.ts"
+import { type Board, describeBoard } from "../../src/cli/board.ts"
 import { run } from "../../src/cli/run.ts"
-import { widthOf } from "../../src/cli/terminalText.ts"
+import { textStyleOf, displayWidth } from "../../src/cli/terminalText.ts"
 import { Card } from "../../src/index.ts"
-import { plainCard } from "../support/plainCard.ts"
 import { cli, documentIn, json, onServer } from "./support.ts"
+import { plainCard } from "../support/plainCard.ts"
 
 const now = DateTime.makeUnsafe("2026-01-22T12:00:00Z")
 
@@ -36,7 +34,7 @@ const board = (some: Partial<Board>): Board => ({
 })
 
 const terminal = (columns: number) =>
-  pageOf({ write: () => {}, drained: Effect.void, isTerminal: true, size: () => ({ columns, rows: 24 }) }, {})
+  textStyleOf({ write: () => {}, drain: Effect.void, isTerminal: true, size: () => ({ columns, rows: 24 }) }, {})
 
 /** What a terminal shows of a line: all but its colours. */
 // oxlint-disable-next-line no-control-regex -- colours are control characters
@@ -57,7 +55,7 @@ describe("a board", () => {
   ])("fits into %i columns and %i rows", (columns, rows) => {
     const lines = describeBoard(full, terminal(columns), rows)
     assert.isAtMost(lines.length, rows)
-    for (const line of lines) assert.isAtMost(widthOf(shown(line)), columns)
+    for (const line of lines) assert.isAtMost(displayWidth(shown(line)), columns)
   })
 
   it("shares its rows out, and says of how many there are", () => {
@@ -107,25 +105,25 @@ describe("watch", () => {
         text += written
         wake()
       },
-      drained: Effect.void,
+      drain: Effect.void,
       isTerminal,
       size: () => ({ columns: 60, rows: 20 })
     }
-    const atExit = new Set<() => void>()
-    const host: Host["Service"] = {
+    const onExit = new Set<() => void>()
+    const host: ProcessIO["Service"] = {
       env: { BACKLOG_ACTOR: "tester" },
       stdin: { [Symbol.asyncIterator]: () => ({ next: () => Promise.resolve({ done: true, value: undefined }) }) },
       stdout: output,
       stderr: { ...output, write: (written) => assert.fail(written) },
-      endsByInterrupt: () => {},
-      atExit: (act) => {
-        atExit.add(act)
-        return () => atExit.delete(act)
+      onInterrupt: () => {},
+      onExit: (act) => {
+        onExit.add(act)
+        return () => onExit.delete(act)
       }
     }
     const fiber = Effect.runFork(run([...place.flags, "watch", ...argv], host))
     return {
-      atExit,
+      onExit,
       text: () => text,
       says: (isSaid: (text: string) => boolean) =>
         new Promise<void>((resolve) => {
@@ -151,14 +149,14 @@ describe("watch", () => {
   it("shows each change on a terminal, and gives the terminal back", async () => {
     const watched = watching(["--interval", "3600"], true)
     await watched.says((text) => text.includes("position 1,"))
-    assert.strictEqual(watched.atExit.size, 1)
+    assert.strictEqual(watched.onExit.size, 1)
     await cli([...place.flags, "create", "--id", "b", "--title", "Second"])
     await watched.says((text) => text.includes("position 2,"))
     await watched.interrupt()
     const text = watched.text()
     assert.isTrue(text.startsWith("\u001b[?1049h\u001b[?25l\u001b[?7l\u001b[H"))
     assert.isTrue(text.endsWith("\u001b[J\u001b[?7h\u001b[?25h\u001b[?1049l"))
-    assert.strictEqual(watched.atExit.size, 0)
+    assert.strictEqual(watched.onExit.size, 0)
   })
 
   it("is a document for each change, with or without an event", async () => {

@@ -1,8 +1,8 @@
-import { assert, afterAll, describe, it } from "@effect/vitest"
+import { afterAll, assert, describe, it } from "@effect/vitest"
 import { existsSync } from "node:fs"
 import { readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { HeadAndTail } from "../../src/cli/HeadAndTail.ts"
+import { TruncatedOutput } from "../../src/cli/shellHandler.ts"
 import { start } from "./program.ts"
 import { cli, json, onServer, temporaryDirectory } from "./support.ts"
 
@@ -25,7 +25,7 @@ describe("what of an output is kept", () => {
     ["both ends of one piece", ["abcdefghijkl"], "abcd\n… 5 bytes left out …\njkl"],
     ["text that can be kept", ["a\0\xff"], "a\ufffd\ufffd"]
   ])("is %s", (_, pieces, kept) => {
-    const output = new HeadAndTail({ headBytes: 4, tailBytes: 3 })
+    const output = new TruncatedOutput({ headBytes: 4, tailBytes: 3 })
     for (const piece of pieces) output.add(Buffer.from(piece, "latin1"))
     assert.strictEqual(output.text(), kept)
   })

@@ -1,6 +1,6 @@
 import { Duration, Effect, Fiber, Layer, Option, Result, Stream } from "effect"
-import { processHost } from "../../src/cli/Host.ts"
-import { removalProgress } from "../../src/cli/progressBar.ts"
+import { makeProcessIO } from "../../src/cli/ProcessIO.ts"
+import { showRemovalProgress } from "../../src/cli/progress.ts"
 import { columnContents, erasableColumns, erasableTables } from "../../src/projections/erasableColumns.ts"
 import { RemovalPending, type RemovalProgress } from "../../src/projections/rewriteTables.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
@@ -256,13 +256,13 @@ onServer("a removal of erased bytes", (test) => {
       yield* say("BEGIN ISOLATION LEVEL REPEATABLE READ")
       yield* say(`SELECT count(*) FROM "${schema}".events`)
       const shown: Array<string> = []
-      const host = processHost(() => {})
+      const host = makeProcessIO(() => {})
       const stderr = { ...host.stderr, isTerminal: true, write: (text: string) => void shown.push(text) }
       const problem = pendingOf(
         yield* Effect.result(
           audit.removeErased({
             swapTimeout: "500 millis",
-            onProgress: removalProgress({ ...host, stderr })
+            onProgress: showRemovalProgress({ ...host, stderr })
           })
         )
       )

@@ -4,10 +4,10 @@ import { generateKeyPairSync } from "node:crypto"
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { afterAll } from "vitest"
-import { keyOfFile } from "../../src/cli/keyFile.ts"
+import { readKeyFile } from "../../src/cli/readInput.ts"
 import { connectionSettings } from "../../src/services/postgres/connectionSettings.ts"
 import { tlsOptions } from "../../src/services/postgres/connectionFiles.ts"
+import { afterAll } from "vitest"
 
 const folder = mkdtempSync(join(tmpdir(), "mosaic-secrets-"))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -22,12 +22,12 @@ describe.skipIf(process.geteuid === undefined)("a private key that other users c
     Effect.gen(function* () {
       for (const mode of openModes) {
         chmodSync(key, mode)
-        const read = yield* Effect.result(keyOfFile("anchor-key", key, "private"))
+        const read = yield* Effect.result(readKeyFile("anchor-key", key, "private"))
         assert(Result.isFailure(read), mode.toString(8))
         assert.include(read.failure.message, "what --anchor-key names can be read by other users: chmod 600")
       }
       chmodSync(key, 0o600)
-      assert.include(yield* keyOfFile("anchor-key", key, "private"), "PRIVATE KEY")
+      assert.include(yield* readKeyFile("anchor-key", key, "private"), "PRIVATE KEY")
     })
   )
 

@@ -1,12 +1,12 @@
 import { Effect, type Fiber, Metric } from "effect"
-import type { Host } from "../../src/cli/Host.ts"
+import type { ProcessIO } from "../../src/cli/ProcessIO.ts"
 import { run } from "../../src/cli/run.ts"
 
 /** Runs the command line in this process, with nothing on its standard input, until it ends or is interrupted. */
 export const runInBackground = (
   argv: ReadonlyArray<string>,
   env: Readonly<Record<string, string>>,
-  { stderr, stdout }: Pick<Host["Service"], "stdout" | "stderr">
+  { stderr, stdout }: Pick<ProcessIO["Service"], "stdout" | "stderr">
 ): Fiber.Fiber<number> =>
   Effect.runFork(
     Effect.provideService(
@@ -15,8 +15,8 @@ export const runInBackground = (
         stdin: (async function* () {})(),
         stdout,
         stderr,
-        endsByInterrupt: () => {},
-        atExit: () => () => {}
+        onInterrupt: () => {},
+        onExit: () => () => {}
       }),
       // What other tests of this process measure is none of this one's.
       Metric.MetricRegistry,

@@ -1,20 +1,18 @@
 import { Effect } from "effect"
+import { encodeCard, makeOutput } from "../CommandOutput.ts"
+import { formatCardTitle } from "../describeCard.ts"
+import { claimFilterFlags, idArgument, switchFlag, textFlag, integerFlag } from "../flags.ts"
+import { escapeLine, type TextStyle } from "../terminalText.ts"
+import { readJsonFlag } from "../readInput.ts"
+import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
 import { BacklogService, type Card, InvalidInput } from "../../index.ts"
-import { choiceFlags } from "../choiceFlags.ts"
-import { checked, commandVerb } from "../commandVerb.ts"
-import { idArgument, switchFlag, text, whole } from "../flags.ts"
-import { named } from "../describeCard.ts"
-import type { Page } from "../Page.ts"
-import { encodeCard, reply } from "../Reply.ts"
-import { oneLine } from "../terminalText.ts"
-import { jsonOrInput } from "../textInput.ts"
 
-export const complete = commandVerb(
+export const completeCommand = defineBacklogCommand(
   "complete",
   {
-    about:
+    description:
       "Completes a card: a claimed one with its claim's token, or with --force; any other directly. Answers also which cards can be claimed now because of it. With --claim-next it claims the best card in the same step, those included, and the answer has it in next.",
-    brief: "Complete a card",
+    summary: "Complete a card",
     examples: [
       { command: "backlog complete build --token 2" },
       { command: 'backlog complete build --token 2 --result \'{"commit":"8c1f0e2"}\'' },
@@ -23,12 +21,12 @@ export const complete = commandVerb(
   },
   {
     id: idArgument(),
-    token: whole("token", "The claim's token"),
+    token: integerFlag("token", "The claim's token"),
     force: switchFlag("force", "Also when somebody else holds it"),
-    result: text("result", "What came of it: any JSON; - reads standard input", "JSON"),
-    claimNext: text("claim-next", "Who takes the best card next", "OWNER"),
-    ttl: whole("ttl", "How long that claim lasts (default: 900)", "SECONDS"),
-    ...choiceFlags
+    result: textFlag("result", "What came of it: any JSON; - reads standard input", "JSON"),
+    claimNext: textFlag("claim-next", "Who takes the best card next", "OWNER"),
+    ttl: integerFlag("ttl", "How long that claim lasts (default: 900)", "SECONDS"),
+    ...claimFilterFlags
   },
   Effect.fnUntraced(function* (flags) {
     const { claimNext, minPriority, phase, ttl } = flags
@@ -37,25 +35,25 @@ export const complete = commandVerb(
         problem: "--ttl, --phase and --min-priority say more of --claim-next, which is missing"
       })
     }
-    const input = yield* checked("Complete", {
+    const input = yield* commandInput("Complete", {
       id: flags.id,
       token: flags.token,
       force: flags.force ? true : undefined,
-      result: yield* jsonOrInput("result", flags.result),
+      result: yield* readJsonFlag("result", flags.result),
       claimNext: claimNext === undefined ? undefined : { owner: claimNext, ttlSeconds: ttl, phase, minPriority }
     })
     return Effect.gen(function* () {
       const backlog = yield* BacklogService
       const { madeClaimable, next, ...card } = yield* backlog.complete(input)
-      return reply(
+      return makeOutput(
         () => ({ ...encodeCard(card), madeClaimable, next: next === null ? null : encodeCard(next) }),
-        (page) =>
+        (style) =>
           [
-            `${oneLine(card.id)} is done.`,
+            `${escapeLine(card.id)} is done.`,
             madeClaimable.length === 0
               ? ""
-              : `Now claimable: ${madeClaimable.map((id) => page.green(oneLine(id))).join(", ")}.`,
-            claimNext === undefined ? "" : next === null ? "There is nothing to claim next." : took(next, page)
+              : `Now claimable: ${madeClaimable.map((id) => style.green(escapeLine(id))).join(", ")}.`,
+            claimNext === undefined ? "" : next === null ? "There is nothing to claim next." : took(next, style)
           ]
             .filter((line) => line !== "")
             .join("\n")
@@ -64,5 +62,5 @@ export const complete = commandVerb(
   })
 )
 
-const took = (card: Card, page: Page): string =>
-  `${oneLine(card.claimOwner ?? "")} has ${named(card, page)} next, with token ${card.claimToken}, for ${card.claimTtlSeconds} seconds.`
+const took = (card: Card, style: TextStyle): string =>
+  `${escapeLine(card.claimOwner ?? "")} has ${formatCardTitle(card, style)} next, with token ${card.claimToken}, for ${card.claimTtlSeconds} seconds.`

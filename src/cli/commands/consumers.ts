@@ -1,22 +1,21 @@
 import { DateTime, Effect, Option } from "effect"
 import { Argument } from "effect/cli"
+import { ConsumerNotFound, NotParked } from "../commandErrors.ts"
+import { makeOutput } from "../CommandOutput.ts"
+import { formatTime } from "../moments.ts"
+import { integerFlag } from "../flags.ts"
+import { type Column, formatTable } from "../table.ts"
+import { escapeLine, type TextStyle } from "../terminalText.ts"
+import { defineCommand } from "../defineCommand.ts"
 import { AuditService, Checkpoint, InvalidInput, ParkedEvent } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
-import { ConsumerNotFound, NotParked } from "../ConsumerNotFound.ts"
-import { whole } from "../flags.ts"
-import type { Page } from "../Page.ts"
-import { reply } from "../Reply.ts"
-import { type Column, table } from "../table.ts"
-import { oneLine } from "../terminalText.ts"
-import { moment } from "../times.ts"
-import { verb } from "../verb.ts"
 
-export const consumers = verb(
+export const consumersCommand = defineCommand(
   "consumers",
   {
-    about:
+    description:
       "Shows how far each consumer of events has come, and how many events it parked because it could not take them; with a NAME that consumer's parked events, and why. --unpark takes one off the list, when it was dealt with. After a restore, a checkpoint may be beyond the end of the log: --reset-to sets it back.",
-    brief: "How far consumers of events have come",
+    summary: "How far consumers of events have come",
     examples: [
       { command: "backlog consumers" },
       { command: "backlog consumers mailer" },
@@ -30,8 +29,12 @@ export const consumers = verb(
       Argument.optional,
       Argument.map(Option.getOrUndefined)
     ),
-    unpark: whole("unpark", "Take the event at this position off the list of parked ones", "POSITION"),
-    resetTo: whole("reset-to", "Set a checkpoint that is beyond the end of the log back to this position", "POSITION")
+    unpark: integerFlag("unpark", "Take the event at this position off the list of parked ones", "POSITION"),
+    resetTo: integerFlag(
+      "reset-to",
+      "Set a checkpoint that is beyond the end of the log back to this position",
+      "POSITION"
+    )
   },
   Effect.fnUntraced(function* ({ name, resetTo, unpark }) {
     if (name === undefined) {
@@ -95,30 +98,30 @@ const allConsumers = Effect.gen(function* () {
   const all = [...new Set([...checkpoints.keys(), ...parked.keys()])]
     .sort()
     .map((name) => ({ ...progressOf(name, checkpoints.get(name), head), parked: parked.get(name) ?? 0 }))
-  const columns = (page: Page): ReadonlyArray<Column<Progress & { readonly parked: number }>> => [
-    { title: "CONSUMER", text: ({ consumer }) => consumer, atLeast: 12, paint: () => page.bold },
+  const columns = (style: TextStyle): ReadonlyArray<Column<Progress & { readonly parked: number }>> => [
+    { title: "CONSUMER", text: ({ consumer }) => consumer, minWidth: 12, paint: () => style.bold },
     { title: "POSITION", text: ({ position }) => String(position), align: "right" },
     {
       title: "BEHIND",
       text: ({ ahead, behind }) => (ahead > 0 ? `beyond by ${ahead}` : String(behind)),
       align: "right",
-      paint: ({ ahead }) => (ahead > 0 ? page.red : (text) => text)
+      paint: ({ ahead }) => (ahead > 0 ? style.red : (text) => text)
     },
     {
       title: "PARKED",
       text: (row) => String(row.parked),
       align: "right",
-      paint: (row) => (row.parked === 0 ? page.dim : page.red)
+      paint: (row) => (row.parked === 0 ? style.dim : style.red)
     },
     {
       title: "UPDATED",
-      text: ({ updatedAt }) => (updatedAt === null ? "never" : moment(updatedAt)),
-      paint: () => page.dim
+      text: ({ updatedAt }) => (updatedAt === null ? "never" : formatTime(updatedAt)),
+      paint: () => style.dim
     }
   ]
-  return reply(
+  return makeOutput(
     () => all.map(encodeProgress),
-    (page) => (all.length === 0 ? "No consumers." : table(columns(page), all, page).join("\n"))
+    (style) => (all.length === 0 ? "No consumers." : formatTable(columns(style), all, style).join("\n"))
   )
 })
 
@@ -132,7 +135,7 @@ const oneConsumer = Effect.fnUntraced(function* (consumer: string, unpark: numbe
   }
   const parked = before.filter(({ position }) => position !== unpark)
   const progress = progressOf(consumer, checkpoint, (yield* audit.anchor()).position)
-  return reply(
+  return makeOutput(
     () => ({
       ...encodeProgress(progress),
       parkedEvents: parked.map(({ parkedAt, position, reason }) => ({
@@ -141,7 +144,7 @@ const oneConsumer = Effect.fnUntraced(function* (consumer: string, unpark: numbe
         parkedAt: DateTime.formatIso(parkedAt)
       }))
     }),
-    (page) => describeOne(progress, parked, unpark, page)
+    (style) => describeOne(progress, parked, unpark, style)
   )
 })
 
@@ -159,9 +162,10 @@ const resetConsumer = Effect.fnUntraced(function* (consumer: string, to: number)
   }
   yield* audit.advance(consumer, from, to)
   const progress = progressOf(consumer, Option.getOrUndefined(yield* audit.checkpoint(consumer)), head)
-  return reply(
+  return makeOutput(
     () => ({ ...encodeProgress(progress), resetFrom: from }),
-    (page) => `${page.bold(oneLine(consumer))} was at position ${from}, and is at ${to}: ${progress.behind} behind.`
+    (style) =>
+      `${style.bold(escapeLine(consumer))} was at position ${from}, and is at ${to}: ${progress.behind} behind.`
   )
 })
 
@@ -169,21 +173,21 @@ const describeOne = (
   { ahead, behind, consumer, position, updatedAt }: Progress,
   parked: ReadonlyArray<ParkedEvent>,
   unparked: number | undefined,
-  page: Page
+  style: TextStyle
 ): string => {
-  const since = updatedAt === null ? "" : ` since ${moment(updatedAt)}`
+  const since = updatedAt === null ? "" : ` since ${formatTime(updatedAt)}`
   const lines = [
     ...(unparked === undefined ? [] : [`The event at position ${unparked} is off the list.`]),
     ahead > 0
-      ? `${page.bold(oneLine(consumer))} is at position ${position}${since}, ${ahead} beyond the end of the log: after a restore, set it back with --reset-to.`
-      : `${page.bold(oneLine(consumer))} is at position ${position}${since}, ${behind} behind.`
+      ? `${style.bold(escapeLine(consumer))} is at position ${position}${since}, ${ahead} beyond the end of the log: after a restore, set it back with --reset-to.`
+      : `${style.bold(escapeLine(consumer))} is at position ${position}${since}, ${behind} behind.`
   ]
   if (parked.length === 0) return [...lines, "Nothing is parked."].join("\n")
   const columns: ReadonlyArray<Column<ParkedEvent>> = [
     { title: "POSITION", text: (event) => String(event.position), align: "right" },
-    { title: "PARKED", text: ({ parkedAt }) => moment(parkedAt), paint: () => page.dim },
+    { title: "PARKED", text: ({ parkedAt }) => formatTime(parkedAt), paint: () => style.dim },
     // The first line says what it is, those after it where it comes from; --json has them all.
-    { title: "REASON", text: ({ reason }) => reason.split("\n", 1)[0] ?? "", atLeast: 20 }
+    { title: "REASON", text: ({ reason }) => reason.split("\n", 1)[0] ?? "", minWidth: 20 }
   ]
-  return [...lines, "", ...table(columns, parked, page)].join("\n")
+  return [...lines, "", ...formatTable(columns, parked, style)].join("\n")
 }

@@ -1,12 +1,57 @@
 import { Effect } from "effect"
 import { Flag } from "effect/cli"
+import { encodeCard } from "../CommandOutput.ts"
+import { describeCommandResult } from "../describeCard.ts"
+import { idArgument, choiceFlag, requiredTextFlag, textFlag, integerFlag } from "../flags.ts"
+import { escapeLine } from "../terminalText.ts"
+import { readBody, readJsonFlag, checkOneStdinReader } from "../readInput.ts"
+import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
 import { BacklogService, InvalidInput } from "../../index.ts"
-import { checked, commandVerb } from "../commandVerb.ts"
-import { describedAnswer } from "../describeCard.ts"
-import { oneOf, requiredText, text, whole } from "../flags.ts"
-import { encodeCard } from "../Reply.ts"
-import { oneLine } from "../terminalText.ts"
-import { bodyOf, jsonOrInput, onlyOneReadsInput } from "../textInput.ts"
+
+export const reviseCommand = defineBacklogCommand(
+  "revise",
+  {
+    description:
+      'Changes what is given and leaves the rest. --body "" and --phase "" clear them, as does --acceptance null.',
+    summary: "Change a card's title, body, phase, priority or acceptance",
+    examples: [
+      { command: "backlog revise build --priority 9" },
+      { command: 'backlog revise build --phase ""', description: "Without a phase from now on" }
+    ]
+  },
+  {
+    id: idArgument(),
+    title: textFlag("title", "What is to be done, in a line", "TITLE"),
+    body: textFlag("body", "What is to be done, at length; - reads standard input", "TEXT"),
+    bodyFile: textFlag("body-file", "A file with the body", "PATH"),
+    phase: textFlag("phase", "The phase that it belongs to", "PHASE"),
+    priority: integerFlag("priority", "Greater is sooner"),
+    acceptance: textFlag("acceptance", "When it is done: any JSON; - reads standard input", "JSON")
+  },
+  Effect.fnUntraced(function* ({ acceptance, body, bodyFile, id, phase, priority, title }) {
+    if ([title, body, bodyFile, phase, priority, acceptance].every((given) => given === undefined)) {
+      return yield* new InvalidInput({
+        problem: "there is nothing to change: give --title, --body, --body-file, --phase, --priority or --acceptance"
+      })
+    }
+    yield* checkOneStdinReader({ body, acceptance })
+    const input = yield* commandInput("Revise", {
+      id,
+      title,
+      body: orNull(yield* readBody(body, bodyFile)),
+      phase: orNull(phase),
+      priority,
+      acceptance: yield* readJsonFlag("acceptance", acceptance)
+    })
+    return Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      const card = yield* backlog.revise(input)
+      return { data: () => encodeCard(card), text: (style) => describeCommandResult(card, input, style) }
+    })
+  })
+)
+
+const orNull = (given: string | undefined): string | null | undefined => (given === "" ? null : given)
 
 const dependsOnFlag = Flag.String("depends-on").pipe(
   Flag.withDescription(
@@ -16,12 +61,12 @@ const dependsOnFlag = Flag.String("depends-on").pipe(
   Flag.atLeast(0)
 )
 
-export const create = commandVerb(
+export const createCommand = defineBacklogCommand(
   "create",
   {
-    about:
+    description:
       "Creates a card. With --key, the same command again answers the card that is there, unchanged. Cards that it depends on need not exist yet: it waits until they exist and are done.",
-    brief: "Create a card",
+    summary: "Create a card",
     examples: [
       { command: 'backlog create --id design --title "Design it" --priority 5' },
       { command: 'backlog create --id build --title "Build it" --depends-on design', description: "Waits for design" },
@@ -32,28 +77,28 @@ export const create = commandVerb(
     ]
   },
   {
-    id: requiredText("id", "The card's id, which is never used again", "ID"),
-    title: requiredText("title", "What is to be done, in a line", "TITLE"),
-    body: text("body", "What is to be done, at length; - reads standard input", "TEXT"),
-    bodyFile: text("body-file", "A file with the body", "PATH"),
-    phase: text("phase", "The phase that it belongs to", "PHASE"),
-    priority: whole("priority", "Greater is sooner (default: 0)"),
+    id: requiredTextFlag("id", "The card's id, which is never used again", "ID"),
+    title: requiredTextFlag("title", "What is to be done, in a line", "TITLE"),
+    body: textFlag("body", "What is to be done, at length; - reads standard input", "TEXT"),
+    bodyFile: textFlag("body-file", "A file with the body", "PATH"),
+    phase: textFlag("phase", "The phase that it belongs to", "PHASE"),
+    priority: integerFlag("priority", "Greater is sooner (default: 0)"),
     dependsOn: dependsOnFlag,
-    acceptance: text("acceptance", "When it is done: any JSON; - reads standard input", "JSON"),
-    key: text("key", "An idempotency key", "KEY"),
-    status: oneOf("status", ["ready", "blocked", "done"], "How it starts (default: ready)"),
-    reason: text("reason", "Why it is blocked, with --status blocked", "TEXT")
+    acceptance: textFlag("acceptance", "When it is done: any JSON; - reads standard input", "JSON"),
+    key: textFlag("key", "An idempotency key", "KEY"),
+    status: choiceFlag("status", ["ready", "blocked", "done"], "How it starts (default: ready)"),
+    reason: textFlag("reason", "Why it is blocked, with --status blocked", "TEXT")
   },
   Effect.fnUntraced(function* (flags) {
-    yield* onlyOneReadsInput({ body: flags.body, acceptance: flags.acceptance })
-    const input = yield* checked("Create", {
+    yield* checkOneStdinReader({ body: flags.body, acceptance: flags.acceptance })
+    const input = yield* commandInput("Create", {
       id: flags.id,
       title: flags.title,
-      body: yield* bodyOf(flags.body, flags.bodyFile),
+      body: yield* readBody(flags.body, flags.bodyFile),
       phase: flags.phase,
       priority: flags.priority,
       dependsOn: yield* idsOf(flags.dependsOn),
-      acceptance: yield* jsonOrInput("acceptance", flags.acceptance),
+      acceptance: yield* readJsonFlag("acceptance", flags.acceptance),
       idempotencyKey: flags.key,
       status: flags.status,
       blockedReason: flags.reason
@@ -63,11 +108,11 @@ export const create = commandVerb(
       const card = yield* backlog.create(input)
       return {
         data: () => encodeCard(card),
-        text: (page) =>
+        text: (style) =>
           Effect.map(
-            describedAnswer(card, input, page),
+            describeCommandResult(card, input, style),
             (described) =>
-              `${card.id === input.id ? "Created" : `The key was used before, for card ${oneLine(card.id)}`}:\n${described}`
+              `${card.id === input.id ? "Created" : `The key was used before, for card ${escapeLine(card.id)}`}:\n${described}`
           )
       }
     })

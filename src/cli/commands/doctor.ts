@@ -1,5 +1,13 @@
 import { Effect, Option, Result, Schema } from "effect"
 import { Command } from "effect/cli"
+import { ProcessIO } from "../ProcessIO.ts"
+import { makeOutput } from "../CommandOutput.ts"
+import { targetDirectory, withDoctor } from "../database.ts"
+import { exitCodes } from "../failure.ts"
+import { SchemaFlag, switchFlag, textFlag } from "../flags.ts"
+import { showRemovalProgress, clearingProgress } from "../progress.ts"
+import { escapeLines, escapeLine, type TextStyle, type Paint } from "../terminalText.ts"
+import { runWithoutBacklog, withHelp } from "../defineCommand.ts"
 import { redactSecrets } from "../../domain/redactSecrets.ts"
 import { sanitize } from "../../sql/sanitize.ts"
 import {
@@ -13,35 +21,26 @@ import {
   newestAnchor,
   readAnchorFile
 } from "../../index.ts"
-import { createHint } from "../../services/schema/BacklogOpening.ts"
 import { examineDirectory } from "../../services/pglite/directoryPermissions.ts"
-import { meantDirectory, withDoctor } from "../database.ts"
-import { exitCodes } from "../failure.ts"
-import { switchFlag, text } from "../flags.ts"
-import { SchemaFlag } from "../globals.ts"
-import { Host } from "../Host.ts"
-import type { Page, Paint } from "../Page.ts"
-import { removalProgress, withoutProgress } from "../progressBar.ts"
-import { reply } from "../Reply.ts"
-import { manyLines, oneLine } from "../terminalText.ts"
-import { answerAlone, documented } from "../verb.ts"
+import { createHint } from "../../services/schema/BacklogOpening.ts"
 
-export const doctor = documented(
+export const doctorCommand = withHelp(
   Command.make(
     "doctor",
     {
-      anchorFile: text("anchor-file", "Also check the log against the newest anchor in this file", "PATH"),
+      anchorFile: textFlag("anchor-file", "Also check the log against the newest anchor in this file", "PATH"),
       fix: switchFlag("fix", "First remove the bytes of redactions that are pending from the data files (as the owner)")
     },
     ({ anchorFile, fix }) =>
-      answerAlone(
+      runWithoutBacklog(
         Effect.map(examinedWithDirectory(anchorFile, fix ? withDoctor(removed) : Effect.void), (facts) => {
           const findings = diagnose(facts)
           const isWell = findings.every(({ level }) => level === "ok" || level === "note")
           return {
-            ...reply(
+            ...makeOutput(
               () => sanitize({ isWell, findings: encodeFindings(findings), facts: encodeFacts(facts) }),
-              (page) => redactSecrets([...findings.map((finding) => told(finding, page)), summary(findings)].join("\n"))
+              (style) =>
+                redactSecrets([...findings.map((finding) => told(finding, style)), summary(findings)].join("\n"))
             ),
             exitCode: isWell ? exitCodes.done : exitCodes.failed
           }
@@ -49,9 +48,9 @@ export const doctor = documented(
       )
   ),
   {
-    about:
+    description:
       "Checks the backlog and its database, and says what is wrong and what to do about it: versions, migrations, roles, settings, notifications, poolers, clocks, dead rows, consumers that are behind, claims that no worker reclaims, pending erasures, files that other users can reach. Without --fix it changes only the modes of an embedded directory that is open to other users; --fix first removes erased bytes from the data files. Ends with 0 when there is nothing to do, with 1 when there is.",
-    brief: "See what is not as it should be, and what to do",
+    summary: "See what is not as it should be, and what to do",
     examples: [
       { command: "backlog doctor" },
       { command: "backlog doctor --json", description: "With all that was found" },
@@ -69,11 +68,11 @@ const removed = Effect.gen(function* () {
   const { examine } = yield* Doctor
   const { pending = 0 } = (yield* examine).erasures ?? {}
   if (pending === 0) return
-  const host = yield* Host
+  const io = yield* ProcessIO
   const erasures = yield* Erasures
-  yield* withoutProgress(host)(erasures.remove({ onProgress: removalProgress(host) })).pipe(
+  yield* clearingProgress(io)(erasures.remove({ onProgress: showRemovalProgress(io) })).pipe(
     // Where the list cannot be written, as by another role than the owner, the finding does not say it.
-    Effect.catchTag("RemovalPending", (error) => Effect.sync(() => host.stderr.write(`${oneLine(error.message)}\n`)))
+    Effect.catchTag("RemovalPending", (error) => Effect.sync(() => io.stderr.write(`${escapeLine(error.message)}\n`)))
   )
 })
 
@@ -101,7 +100,7 @@ const examined = Effect.fnUntraced(function* (file: string | undefined) {
         : anchor === undefined
           ? "it has no anchor in it"
           : null,
-      isCutShort: Result.isSuccess(content) && content.success.isTruncated,
+      isCutShort: Result.isSuccess(content) && content.success.isCutShort,
       newest: Option.getOrNull(newest)
     }
   } satisfies DoctorFacts
@@ -115,7 +114,7 @@ const examinedWithDirectory = Effect.fnUntraced(function* <E, R>(
   anchorFile: string | undefined,
   first: Effect.Effect<void, E, R>
 ) {
-  const directory = yield* meantDirectory
+  const directory = yield* targetDirectory
   if (directory === undefined) return yield* Effect.andThen(first, withDoctor(examined(anchorFile)))
   // What cannot be read is an error of the opening, which says more.
   const access = Effect.orElseSucceed(
@@ -133,15 +132,15 @@ const examinedWithDirectory = Effect.fnUntraced(function* <E, R>(
 const encodeFindings = Schema.encodeSync(Schema.Array(DoctorFinding))
 const encodeFacts = Schema.encodeSync(DoctorFacts)
 
-const told = ({ check, level, toDo, what }: DoctorFinding, page: Page): string => {
+const told = ({ check, level, toDo, what }: DoctorFinding, style: TextStyle): string => {
   const paints: Readonly<Record<DoctorFinding["level"], Paint>> = {
-    ok: page.green,
-    note: page.blue,
-    warning: page.yellow,
-    problem: page.red
+    ok: style.green,
+    note: style.blue,
+    warning: style.yellow,
+    problem: style.red
   }
-  const line = `${paints[level](level.padEnd(7))}  ${page.bold(check.padEnd(13))}  ${manyLines(what)}`
-  return toDo === null ? line : `${line}\n${" ".repeat(24)}→ ${manyLines(toDo)}`
+  const line = `${paints[level](level.padEnd(7))}  ${style.bold(check.padEnd(13))}  ${escapeLines(what)}`
+  return toDo === null ? line : `${line}\n${" ".repeat(24)}→ ${escapeLines(toDo)}`
 }
 
 const summary = (findings: ReadonlyArray<DoctorFinding>): string => {

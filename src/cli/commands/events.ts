@@ -1,19 +1,41 @@
 import { Effect, Stream } from "effect"
-import { AuditService, EventOptions, parseEventType } from "../../index.ts"
+import { encodeEvent, type StreamOutput } from "../CommandOutput.ts"
+import { describeEvent, formatEvents, makeHistoryDescriber } from "../describeEvent.ts"
+import { Actor, idArgument, switchFlag, textFlag, integerFlag } from "../flags.ts"
+import { defineCommand } from "../defineCommand.ts"
+import { AuditService, CardId, EventOptions, parseEventType } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
-import { describeEvent } from "../describeEvent.ts"
-import { eventLines } from "../eventTable.ts"
-import { switchFlag, text, whole } from "../flags.ts"
-import { Actor } from "../globals.ts"
-import { encodeEvent, type StreamedReply } from "../Reply.ts"
-import { verb } from "../verb.ts"
 
-export const events = verb(
+export const historyCommand = defineCommand(
+  "history",
+  {
+    description:
+      "Everything that happened to a card, first to last: when it happened and when it was recorded, who did it, what belongs together, and which parts were redacted.",
+    summary: "What happened to a card",
+    examples: [{ command: "backlog history build" }]
+  },
+  { id: idArgument() },
+  Effect.fnUntraced(function* (flags) {
+    const id = yield* decodeId(flags.id)
+    return Effect.map(AuditService, (audit) => {
+      const found = audit.history(id)
+      return {
+        items: Stream.map(found, (event) => encodeEvent(event)),
+        documents: "one",
+        text: (style) => formatEvents(found, makeHistoryDescriber(), style, "ofOneCard")
+      } satisfies StreamOutput<Stream.Error<typeof found>>
+    })
+  })
+)
+
+const decodeId = decodeInput(CardId)
+
+export const eventsCommand = defineCommand(
   "events",
   {
-    about:
+    description:
       "What happened in the whole backlog, in the order of positions. With --follow it goes on with what happens from now on, until it is interrupted, and --json then gives each event as a document on a line of its own. Here, --actor does not say who asks: only events that this actor caused are shown.",
-    brief: "What happened in the backlog, and what happens",
+    summary: "What happened in the backlog, and what happens",
     examples: [
       { command: "backlog events --after 1200 --type CardCompleted" },
       { command: "backlog events --actor worker-1 --card build" },
@@ -21,9 +43,9 @@ export const events = verb(
     ]
   },
   {
-    after: whole("after", "Only events after this position (default: all)", "POSITION"),
-    card: text("card", "Only events of this card", "ID"),
-    type: text(
+    after: integerFlag("after", "Only events after this position (default: all)", "POSITION"),
+    card: textFlag("card", "Only events of this card", "ID"),
+    type: textFlag(
       "type",
       "Only events of this type, such as CardClaimed; a type that only a newer program knows must occur in the log",
       "TYPE"
@@ -44,12 +66,12 @@ export const events = verb(
       return {
         items: Stream.map(found, (event) => encodeEvent(event)),
         documents: follow ? "each" : "one",
-        text: (page) =>
+        text: (style) =>
           Stream.orElseIfEmpty(
-            eventLines(found, (event) => describeEvent(event), page, "ofAll"),
+            formatEvents(found, (event) => describeEvent(event), style, "ofAll"),
             () => Stream.succeed("No events.\n")
           )
-      } satisfies StreamedReply<Stream.Error<typeof found>>
+      } satisfies StreamOutput<Stream.Error<typeof found>>
     })
   })
 )

@@ -1,22 +1,91 @@
 import { Effect, Option, Schema, Stream } from "effect"
 import { Argument } from "effect/cli"
+import { ProcessIO } from "../ProcessIO.ts"
+import { makeOutput, type StreamOutput } from "../CommandOutput.ts"
+import { Json, choiceFlag, switchFlag } from "../flags.ts"
+import { showProgress, clearingProgress } from "../progress.ts"
+import { escapeLine } from "../terminalText.ts"
+import { defineCommand } from "../defineCommand.ts"
+import { checkWritable, writeLines } from "../writeLines.ts"
+import { encodeBeads } from "../../import/encodeBeads.ts"
 import { AuditService, InvalidInput, LogFileHeader } from "../../index.ts"
-import { beadsToFile, beadsToOutput } from "../exportBeads.ts"
-import { oneOf, switchFlag } from "../flags.ts"
-import { Json } from "../globals.ts"
-import { Host } from "../Host.ts"
-import { progressBar, withoutProgress } from "../progressBar.ts"
-import { reply, type StreamedReply } from "../Reply.ts"
-import { oneLine } from "../terminalText.ts"
-import { verb } from "../verb.ts"
-import { writable, writeLines } from "../writeLines.ts"
 
-export const exportCommand = verb(
+/** The cards as they are after the last event, as lines of a beads file, and what is counted as they are taken. */
+const issues = Effect.gen(function* () {
+  const audit = yield* AuditService
+  const { position } = yield* audit.anchor()
+  const backlog = yield* audit.backlogAt({ position })
+  const lost = new Map<string, number>()
+  let written = 0
+  return {
+    position,
+    total: backlog.stats.total,
+    counts: () => ({
+      issues: written,
+      notCarriedOver: Object.fromEntries([...lost].sort(([left], [right]) => (left < right ? -1 : 1)))
+    }),
+    lines: Stream.map(backlog.cards(), (card) => {
+      const issue = encodeBeads(card)
+      for (const what of issue.lost) lost.set(what, (lost.get(what) ?? 0) + 1)
+      written++
+      return issue.line
+    })
+  }
+})
+
+/** Writes the cards to standard output as issues of beads, and to standard error what beads cannot carry. */
+const beadsToOutput = (io: ProcessIO["Service"]) =>
+  Effect.map(issues, ({ counts, lines }) => {
+    const told = Effect.sync(() => tellLosses(io, counts().notCarriedOver))
+    return {
+      items: Stream.empty,
+      documents: "one",
+      text: () =>
+        Stream.concat(
+          Stream.map(lines, (line) => `${line}\n`),
+          Stream.fromEffectDrain(told)
+        )
+    } satisfies StreamOutput<Stream.Error<typeof lines>>
+  })
+
+/** The same to a file, which is there when it is complete. With `json` the answer has what is lost. */
+const beadsToFile = Effect.fnUntraced(function* (
+  file: string,
+  force: boolean,
+  io: ProcessIO["Service"],
+  json: boolean
+) {
+  const { counts, lines, position, total } = yield* issues
+  const onProgress = showProgress(io, "issues")
+  yield* clearingProgress(io)(
+    writeLines(
+      file,
+      force,
+      Stream.mapArrayEffect(lines, (chunk) => Effect.as(onProgress(counts().issues, total), chunk))
+    )
+  )
+  const written = { file, position, ...counts() }
+  if (!json) tellLosses(io, written.notCarriedOver)
+  return makeOutput(
+    () => written,
+    () => `Wrote ${written.issues} issues to ${escapeLine(file)}, as of position ${position}.`
+  )
+})
+
+const tellLosses = ({ stderr }: ProcessIO["Service"], lost: Readonly<Record<string, number>>): void => {
+  const entries = Object.entries(lost)
+  if (entries.length === 0) return
+  stderr.write(
+    `Not carried over to beads, by how many cards have it:\n${entries.map(([what, count]) => `  ${count}  ${what}\n`).join("")}`
+  )
+}
+
+export const exportCommand = defineCommand(
   "export",
   {
-    about:
+    description:
       "Writes the whole log with its hashes as JSON Lines: to a FILE, which is there when it is complete and not before, or to standard output. verify FILE proves it without a database, and import --format log makes the same backlog of it. With --format beads, writes the cards as they are now as issues of beads, and says on standard error what beads has no place for.",
-    brief: "Write the whole log to a file, or the cards for beads",
+    summary: "Write the whole log to a file, or the cards for beads",
     examples: [
       { command: "backlog export backlog.jsonl" },
       { command: "backlog export | gzip > backlog.jsonl.gz" },
@@ -30,21 +99,21 @@ export const exportCommand = verb(
       Argument.optional,
       Argument.map(Option.getOrUndefined)
     ),
-    format: oneOf("format", ["log", "beads"], "What to write (default: log)"),
+    format: choiceFlag("format", ["log", "beads"], "What to write (default: log)"),
     force: switchFlag("force", "Replace a file that exists")
   },
   Effect.fnUntraced(function* ({ file, force, format = "log" }) {
-    const host = yield* Host
+    const io = yield* ProcessIO
     if (file !== undefined && file !== "-") {
-      yield* writable(file, force)
-      return format === "beads" ? beadsToFile(file, force, host, yield* Json) : logToFile(file, force, host)
+      yield* checkWritable(file, force)
+      return format === "beads" ? beadsToFile(file, force, io, yield* Json) : logToFile(file, force, io)
     }
     if (yield* Json) {
       return yield* new InvalidInput({
         problem: `${format === "log" ? "an exported log is" : "exported issues are"} not one JSON document: with --json give a FILE`
       })
     }
-    return format === "beads" ? beadsToOutput(host) : logToOutput
+    return format === "beads" ? beadsToOutput(io) : logToOutput
   })
 )
 
@@ -54,17 +123,17 @@ const logToOutput = Effect.map(AuditService, (audit) => {
     items: Stream.empty,
     documents: "one",
     text: () => Stream.map(lines, (line) => `${line}\n`)
-  } satisfies StreamedReply<Stream.Error<typeof lines>>
+  } satisfies StreamOutput<Stream.Error<typeof lines>>
 })
 
 const decodeHeader = Schema.decodeUnknownSync(Schema.fromJsonString(LogFileHeader))
 
-const logToFile = Effect.fnUntraced(function* (file: string, force: boolean, host: Host["Service"]) {
+const logToFile = Effect.fnUntraced(function* (file: string, force: boolean, io: ProcessIO["Service"]) {
   const audit = yield* AuditService
-  const onProgress = progressBar(host, "events")
+  const onProgress = showProgress(io, "events")
   let header: LogFileHeader | undefined
   let lines = 0
-  yield* withoutProgress(host)(
+  yield* clearingProgress(io)(
     writeLines(
       file,
       force,
@@ -76,9 +145,9 @@ const logToFile = Effect.fnUntraced(function* (file: string, force: boolean, hos
     )
   )
   const written = { file, position: header?.position ?? 0, chainHash: header?.chainHash ?? "", events: lines - 1 }
-  return reply(
+  return makeOutput(
     () => written,
     () =>
-      `Wrote ${written.events} events to ${oneLine(file)}, up to position ${written.position}, chain hash ${written.chainHash}.`
+      `Wrote ${written.events} events to ${escapeLine(file)}, up to position ${written.position}, chain hash ${written.chainHash}.`
   )
 })

@@ -1,25 +1,110 @@
 import { Effect, Option, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { ProcessIO } from "../ProcessIO.ts"
+import { makeOutput } from "../CommandOutput.ts"
+import { describeEnded } from "./maintenance.ts"
+import { currentActor, switchFlag, textFlag } from "../flags.ts"
+import { type ImportFlags, openSource } from "../importSource.ts"
+import { showProgress, clearingProgress } from "../progress.ts"
+import { escapeLine, type TextStyle } from "../terminalText.ts"
+import { readLines } from "../readInput.ts"
+import { runInNewBacklog, withHelp } from "../defineCommand.ts"
 import { Name } from "../../domain/Text.ts"
-import { importIssues, checkStrict } from "../../import/importIssues.ts"
 import { ImportFormat, ImportReport } from "../../import/ImportReport.ts"
+import { importIssues, checkStrict } from "../../import/importIssues.ts"
 import { planImport } from "../../import/planImport.ts"
 import { AuditService, type ImportedLog, InvalidInput } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
-import { describeReport } from "../describeReport.ts"
-import { linesOfFile } from "../fileLines.ts"
-import { switchFlag, text } from "../flags.ts"
-import { currentActor } from "../globals.ts"
-import { Host } from "../Host.ts"
-import { type ImportFlags, importSource } from "../importSource.ts"
-import { progressBar, withoutProgress } from "../progressBar.ts"
-import { reply } from "../Reply.ts"
-import { answerInNewBacklog, documented } from "../verb.ts"
-import { describeEnded } from "./restored.ts"
+
+/** How many entries of a list are shown; `--json` has them all. */
+const shown = 20
+
+/** What an import did, for people. */
+const describeReport = (report: ImportReport, style: TextStyle): string => {
+  const { edges, leftOutFor, takenAs } = report
+  const lines: Array<string> = [
+    style.bold(`Imported ${escapeLine(report.file)}`),
+    row(
+      report.lines,
+      `${counted[report.format]}: ${report.issues} issues, ${report.blank} blank, ${report.malformed} malformed`
+    ),
+    row(report.taken, `taken: ${takenAs.ready} ready, ${takenAs.blocked} blocked, ${takenAs.done} done`),
+    row(report.unchanged, "unchanged"),
+    row(report.differing, "exist and differ, left as they are"),
+    row(
+      report.leftOut,
+      `left out: ${leftOutFor.tombstone} deleted, ${leftOutFor.duplicate} with the id of an earlier one, ${leftOutFor.refused} that no card can be, ${leftOutFor.cycle} on a cycle`
+    ),
+    row(
+      edges.total,
+      `edges: ${edges.dependencies} dependencies, ${edges.repeated} repeated, ${sum(edges.otherTypes)} of other types, ${edges.ofIssuesLeftOut} of issues left out`
+    ),
+    row(edges.dangling, "dangling: kept as dependencies, so the card waits until the other exists and is done"),
+    ...(edges.implied === 0 ? [] : [row(edges.implied, "of the dependencies follow from what is part of what")]),
+    "",
+    ...counts("Status in the source", report.statuses),
+    ...counts("Types of edges that are no dependencies", edges.otherTypes),
+    ...counts("Not carried over, by field", report.notCarriedOver),
+    ...(report.missingFields.length === 0 ? [] : [`Columns that are not there: ${report.missingFields.join(", ")}`]),
+    ...list(
+      "Malformed",
+      report.malformedLines.map(({ place, problem }) => `${place}: ${problem}`)
+    ),
+    ...list(
+      "Left out",
+      report.leftOutIssues.map(({ detail, id, place, reason }) => `${place}: ${id} (${reason}): ${detail}`)
+    ),
+    ...list(
+      "Different in the backlog",
+      report.differingCards.map(({ fields, id, place }) => `${place}: ${id}: ${fields.join(", ")}`)
+    ),
+    ...list(
+      "Claims that are not carried over: these cards are ready",
+      report.endedClaims.map(
+        ({ id, live, owner, until }) =>
+          `${id} of ${owner ?? "nobody named"}, ${until === null ? "which never runs out" : `${live ? "until" : "which ran out"} ${until}`}`
+      )
+    ),
+    ...list(
+      "Dangling edges",
+      report.danglingEdges.map(({ dependsOn, id, why }) => `${id} waits for ${dependsOn} (${why})`)
+    )
+  ]
+  return lines.join("\n").trimEnd()
+}
+
+/** What the source has in one place. */
+const counted: Readonly<Record<ImportReport["format"], string>> = {
+  beads: "lines",
+  table: "rows",
+  "task-master": "tasks and subtasks",
+  "backlog-md": "files"
+}
+
+const row = (count: number, what: string): string => `${String(count).padStart(8)}  ${what}`
+
+const sum = (all: Readonly<Record<string, number>>): number =>
+  Object.values(all).reduce((total, count) => total + count, 0)
+
+const counts = (title: string, all: Readonly<Record<string, number>>): ReadonlyArray<string> => {
+  const entries = Object.entries(all)
+  return entries.length === 0
+    ? []
+    : [`${title}: ${entries.map(([name, count]) => `${escapeLine(name)} ${count}`).join(", ")}`]
+}
+
+const list = (title: string, entries: ReadonlyArray<string>): ReadonlyArray<string> =>
+  entries.length === 0
+    ? []
+    : [
+        `${title}:`,
+        ...entries.slice(0, shown).map((entry) => `  ${escapeLine(entry)}`),
+        ...(entries.length > shown ? [`  and ${entries.length - shown} more`] : [])
+      ]
 
 const formats = [...ImportFormat.literals, "log"] as const
 
-export const importCommand = documented(
+export const importCommand = withHelp(
   Command.make(
     "import",
     {
@@ -33,8 +118,8 @@ export const importCommand = documented(
         Flag.withDescription("What is imported: another tracker's issues, or a log that export wrote (default: beads)"),
         Flag.withMetavar(`<${formats.join("|")}>`)
       ),
-      from: text("from", "For a table: the postgres:// URL of the database that it is in", "URL"),
-      table: text("table", "For a table: its name, with its schema where that is needed", "NAME"),
+      from: textFlag("from", "For a table: the postgres:// URL of the database that it is in", "URL"),
+      table: textFlag("table", "For a table: its name, with its schema where that is needed", "NAME"),
       mapStatus: Flag.String("map-status").pipe(
         Flag.withDescription("What a word for a status means that is not known; may be given several times"),
         Flag.withMetavar("<WORD=ready|blocked|done>"),
@@ -47,14 +132,14 @@ export const importCommand = documented(
     },
     Effect.fnUntraced(function* ({ format, strict, ...flags }) {
       return yield* format === "log"
-        ? answerInNewBacklog(yield* importLog(flags, strict))
-        : Effect.scoped(Effect.flatMap(importFrom(format, flags, strict), answerInNewBacklog))
+        ? runInNewBacklog(yield* importLog(flags, strict))
+        : Effect.scoped(Effect.flatMap(importFrom(format, flags, strict), runInNewBacklog))
     })
   ),
   {
-    about:
+    description:
       "Imports the issues of another tracker, and reports what became of every one: cards that exist are left as they are, so the same import again changes nothing. With --format log, imports what export wrote into an empty backlog, all or nothing, with the same positions and hashes, and ends the claims that are live in it.",
-    brief: "Import another tracker's issues, or an exported log",
+    summary: "Import another tracker's issues, or an exported log",
     examples: [
       { command: "backlog import .beads/issues.jsonl --format beads" },
       { command: "backlog import .taskmaster/tasks/tasks.json --format task-master" },
@@ -70,18 +155,18 @@ export const importCommand = documented(
 const decodeAsking = decodeInput(Schema.Struct({ actor: Name }))
 
 const importFrom = Effect.fnUntraced(function* (format: ImportFormat, flags: ImportFlags, strict: boolean) {
-  const host = yield* Host
+  const io = yield* ProcessIO
   const { actor } = yield* decodeAsking({ actor: yield* currentActor })
-  const source = yield* importSource(format, flags)
+  const source = yield* openSource(format, flags)
   const plan = yield* planImport(source)
   if (strict) yield* checkStrict(plan, source)
   return Effect.gen(function* () {
-    const report = yield* withoutProgress(host)(
-      importIssues(source, plan, { actor, strict, onProgress: progressBar(host, "cards") })
+    const report = yield* clearingProgress(io)(
+      importIssues(source, plan, { actor, strict, onProgress: showProgress(io, "cards") })
     )
-    return reply(
+    return makeOutput(
       () => encode(report),
-      (page) => describeReport(report, page)
+      (style) => describeReport(report, style)
     )
   })
 })
@@ -98,15 +183,15 @@ const importLog = Effect.fnUntraced(function* ({ file, from, mapStatus, table }:
       problem: "--strict has no meaning with --format log: a log is imported as a whole"
     })
   }
-  const host = yield* Host
+  const io = yield* ProcessIO
   const { actor } = yield* decodeAsking({ actor: yield* currentActor })
-  const lines = yield* linesOfFile(file)
+  const lines = yield* readLines(file)
   return Effect.gen(function* () {
     const audit = yield* AuditService
-    const imported = yield* withoutProgress(host)(
-      audit.importLog(lines, { actor, onProgress: progressBar(host, "events") })
+    const imported = yield* clearingProgress(io)(
+      audit.importLog(lines, { actor, onProgress: showProgress(io, "events") })
     )
-    return reply(
+    return makeOutput(
       () => imported,
       () => describeLog(imported)
     )

@@ -1,20 +1,19 @@
 import { Effect, Option, Stream } from "effect"
+import { encodeCard, encodeCards } from "../CommandOutput.ts"
+import { describeBacklogMoment, atFlag, parseMoment } from "../moments.ts"
+import { choiceFlag, switchFlag, textFlag, integerFlag } from "../flags.ts"
+import { type Column, makeTableWriter } from "../table.ts"
+import type { TextStyle, Paint } from "../terminalText.ts"
+import { defineCommand } from "../defineCommand.ts"
 import { AuditService, type BacklogAt, BacklogService, type Card, ListOptions } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
-import { asOfBacklog } from "../asOf.ts"
-import { atFlag, momentOfFlag } from "../at.ts"
-import { oneOf, switchFlag, text, whole } from "../flags.ts"
-import type { Page, Paint } from "../Page.ts"
-import { encodeCard, encodeCards } from "../Reply.ts"
-import { type Column, growingTable } from "../table.ts"
-import { verb } from "../verb.ts"
 
-export const list = verb(
+export const listCommand = defineCommand(
   "list",
   {
-    about:
+    description:
       "Lists cards in the order in which they are claimed, with --at as they stood at that moment. In the table, a card that is ready but cannot be claimed yet is shown as waiting.",
-    brief: "List cards, best first",
+    summary: "List cards, best first",
     examples: [
       { command: "backlog list --ready --limit 5", description: "What can be claimed now" },
       { command: "backlog list --status claimed --json" },
@@ -22,16 +21,16 @@ export const list = verb(
     ]
   },
   {
-    status: oneOf("status", ["ready", "claimed", "blocked", "done"], "Only cards with this status"),
-    phase: text("phase", "Only cards of this phase", "PHASE"),
+    status: choiceFlag("status", ["ready", "claimed", "blocked", "done"], "Only cards with this status"),
+    phase: textFlag("phase", "Only cards of this phase", "PHASE"),
     ready: switchFlag("ready", "Only cards that can be claimed"),
-    limit: whole("limit", "How many at most (default: all)"),
+    limit: integerFlag("limit", "How many at most (default: all)"),
     at: atFlag("moment")
   },
   Effect.fnUntraced(function* ({ limit, phase, ready, status, ...flags }) {
     const options = { status, phase, limit, readyOnly: ready ? true : undefined }
     yield* decodeOptions(options)
-    const at = yield* momentOfFlag(flags.at)
+    const at = yield* parseMoment(flags.at)
     return Effect.gen(function* () {
       if (at === undefined) return yield* listNow(options)
       return listThen(yield* (yield* AuditService).backlogAt(at), options)
@@ -52,9 +51,9 @@ const listNow = Effect.fnUntraced(function* (options: Options) {
       : backlog.list({ ...options, readyOnly: true })
   return {
     data: () => encodeCards(cards),
-    text: (page: Page) =>
+    text: (style: TextStyle) =>
       Effect.map(claimable, (ready) => {
-        const described = describer(Option.some(new Set(ready.map((card) => card.id))), page)
+        const described = describer(Option.some(new Set(ready.map((card) => card.id))), style)
         return described.lines(cards) + described.end()
       })
   }
@@ -72,10 +71,10 @@ const listThen = (past: BacklogAt, options: Options) => {
             (ids, card) => ids.add(card.id)
           )
         )
-  const lines = (page: Page) =>
+  const lines = (style: TextStyle) =>
     Stream.unwrap(
       Effect.map(claimable, (ids) => {
-        const described = describer(ids, page, `${asOfBacklog(past)}\n\n`)
+        const described = describer(ids, style, `${describeBacklogMoment(past)}\n\n`)
         return Stream.mapArray(cards, (chunk) => [described.lines(chunk)]).pipe(
           Stream.concat(Stream.suspend(() => Stream.succeed(described.end())))
         )
@@ -88,26 +87,26 @@ const listThen = (past: BacklogAt, options: Options) => {
  * Cards as lines of a table, made as they come, after `before` and with a line at the end; all that are ready are
  * claimable when nothing else is said.
  */
-const describer = (claimable: Option.Option<ReadonlySet<string>>, page: Page, before = "") => {
+const describer = (claimable: Option.Option<ReadonlySet<string>>, style: TextStyle, before = "") => {
   const shown = (card: Card): string =>
     card.status === "ready" && Option.isSome(claimable) && !claimable.value.has(card.id) ? "waiting" : card.status
   const paints: Readonly<Record<string, Paint>> = {
-    ready: page.green,
-    waiting: page.yellow,
-    claimed: page.blue,
-    blocked: page.red,
-    done: page.dim
+    ready: style.green,
+    waiting: style.yellow,
+    claimed: style.blue,
+    blocked: style.red,
+    done: style.dim
   }
   const columns: ReadonlyArray<Column<Card>> = [
-    { title: "ID", text: (card) => card.id, atLeast: 12, paint: () => page.bold },
-    { title: "TITLE", text: (card) => card.title, atLeast: 16 },
-    { title: "STATUS", text: shown, paint: (card) => paints[shown(card)] ?? page.dim },
+    { title: "ID", text: (card) => card.id, minWidth: 12, paint: () => style.bold },
+    { title: "TITLE", text: (card) => card.title, minWidth: 16 },
+    { title: "STATUS", text: shown, paint: (card) => paints[shown(card)] ?? style.dim },
     { title: "PRIORITY", text: (card) => String(card.priority), align: "right" },
-    { title: "PHASE", text: (card) => card.phase ?? "", atLeast: 6 },
-    { title: "OWNER", text: (card) => card.claimOwner ?? "", atLeast: 6 },
+    { title: "PHASE", text: (card) => card.phase ?? "", minWidth: 6 },
+    { title: "OWNER", text: (card) => card.claimOwner ?? "", minWidth: 6 },
     { title: "ATTEMPTS", text: (card) => (card.attempts === 0 ? "" : String(card.attempts)), align: "right" }
   ]
-  const rows = growingTable(columns, page)
+  const rows = makeTableWriter(columns, style)
   const counts = { all: 0, claimable: 0 }
   return {
     lines: (cards: ReadonlyArray<Card>): string => {

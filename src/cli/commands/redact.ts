@@ -1,23 +1,61 @@
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { Flag } from "effect/cli"
-import { AuditService, ErasablePart, InvalidInput, Redact } from "../../index.ts"
+import { ProcessIO } from "../ProcessIO.ts"
+import { encodeCard, makeOutput } from "../CommandOutput.ts"
+import { formatTime } from "../moments.ts"
+import { formatErased } from "../describeEvent.ts"
+import { idArgument, requiredTextFlag, switchFlag, integerFlag } from "../flags.ts"
+import { showRemovalProgress, clearingProgress } from "../progress.ts"
+import { type Column, formatTable } from "../table.ts"
+import { escapeLine, type TextStyle } from "../terminalText.ts"
+import { defineBacklogCommand, commandOrigin, defineCommand } from "../defineCommand.ts"
+import { AuditService, ErasablePart, Erasure, InvalidInput, Redact } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
-import { commandVerb, origin } from "../commandVerb.ts"
-import { describeErased } from "../describeEvent.ts"
-import { idArgument, requiredText, switchFlag, whole } from "../flags.ts"
-import { Host } from "../Host.ts"
-import { removalProgress, withoutProgress } from "../progressBar.ts"
-import { encodeCard, reply } from "../Reply.ts"
-import { oneLine } from "../terminalText.ts"
+
+export const erasuresCommand = defineCommand(
+  "erasures",
+  {
+    description:
+      "Lists the redactions that erased something, and for each whether its bytes are still in the data files: `erased from reads`, or `removed from pages`. A server that connects as the owner removes them in the background, `backlog doctor --fix` at once.",
+    summary: "Redactions, and whether their bytes are removed from the data files",
+    examples: [{ command: "backlog erasures" }, { command: "backlog erasures --pending --json" }]
+  },
+  { pending: switchFlag("pending", "Only those whose bytes are still in the data files") },
+  ({ pending }) =>
+    Effect.succeed(
+      Effect.gen(function* () {
+        const found = yield* (yield* AuditService).erasures({ pending })
+        return makeOutput(
+          () => encodeErasures(found),
+          (style) =>
+            found.length === 0
+              ? pending
+                ? "No redaction is pending."
+                : "Nothing was redacted."
+              : formatTable(columns(style), found, style).join("\n")
+        )
+      })
+    )
+)
+
+const encodeErasures = Schema.encodeSync(Schema.Array(Erasure))
+
+const columns = (style: TextStyle): ReadonlyArray<Column<Erasure>> => [
+  { title: "POSITION", text: ({ position }) => String(position), align: "right" },
+  { title: "CARD", text: ({ cardId }) => escapeLine(cardId), minWidth: 12, paint: () => style.bold },
+  { title: "STATE", text: ({ state }) => state },
+  { title: "ERASED", text: ({ erasedAt }) => formatTime(erasedAt) },
+  { title: "PROBLEM", text: ({ problem }) => (problem === null ? "" : escapeLine(problem)), minWidth: 12 }
+]
 
 const parts = ErasablePart.literals
 
-export const redact = commandVerb(
+export const redactCommand = defineBacklogCommand(
   "redact",
   {
-    about:
+    description:
       "Erases parts of a card's events from the log and the read model, permanently. The events stay, visibly redacted, with who did it and why, and every hash and anchor still holds. Then rewrites the tables, so that the bytes are removed from the data files too, and waits for that; commands continue meanwhile. When that cannot complete, it says why, and `backlog erasures` lists it as pending. Out of its reach are backups, exports, replicas, and the write-ahead log and logs of a server.",
-    brief: "Erase what must not stay",
+    summary: "Erase what must not stay",
     examples: [
       { command: 'backlog redact build --part body --reason "an access key was in it"' },
       {
@@ -37,8 +75,8 @@ export const redact = commandVerb(
       Flag.withMetavar("<A,B>"),
       Flag.atLeast(1)
     ),
-    reason: requiredText("reason", "Why it must not stay; this is kept", "TEXT"),
-    version: whole("event-version", "Only of the event at this version of the card (default: of all)"),
+    reason: requiredTextFlag("reason", "Why it must not stay; this is kept", "TEXT"),
+    version: integerFlag("event-version", "Only of the event at this version of the card (default: of all)"),
     noWait: switchFlag("no-wait", "Do not wait until the bytes are removed from the data files")
   },
   Effect.fnUntraced(function* (flags) {
@@ -47,15 +85,15 @@ export const redact = commandVerb(
       parts: yield* partsOf(flags.part),
       version: flags.version,
       reason: flags.reason,
-      ...(yield* origin)
+      ...(yield* commandOrigin)
     }
     yield* decodeRedact(input)
-    const host = yield* Host
+    const io = yield* ProcessIO
     return Effect.gen(function* () {
       const audit = yield* AuditService
       const { card, erased, state } = yield* audit.redact(input)
-      const problem = state === "removed from pages" ? null : flags.noWait ? notTried : yield* removed(host, audit)
-      return reply(
+      const problem = state === "removed from pages" ? null : flags.noWait ? notTried : yield* removed(io, audit)
+      return makeOutput(
         () => ({
           card: encodeCard(card),
           erased,
@@ -65,11 +103,11 @@ export const redact = commandVerb(
         () =>
           [
             erased.length === 0
-              ? `There was nothing left to erase of ${oneLine(card.id)}.`
-              : `Erased of ${oneLine(card.id)}: ${describeErased(erased)}.`,
+              ? `There was nothing left to erase of ${escapeLine(card.id)}.`
+              : `Erased of ${escapeLine(card.id)}: ${formatErased(erased)}.`,
             problem === null
               ? "The data files do not have its bytes. Backups, replicas, exports and a server's logs may."
-              : `Its bytes are still in the data files: ${oneLine(problem)}`
+              : `Its bytes are still in the data files: ${escapeLine(problem)}`
           ].join("\n")
       )
     })
@@ -79,8 +117,8 @@ export const redact = commandVerb(
 const notTried = "a server that connects as the owner removes them in the background, or else `backlog doctor --fix`."
 
 /** Waits until erased bytes are removed from the data files; returns what keeps that from completing. */
-const removed = (host: Host["Service"], audit: AuditService["Service"]) =>
-  withoutProgress(host)(audit.removeErased({ onProgress: removalProgress(host) })).pipe(
+const removed = (io: ProcessIO["Service"], audit: AuditService["Service"]) =>
+  clearingProgress(io)(audit.removeErased({ onProgress: showRemovalProgress(io) })).pipe(
     Effect.as(null),
     // The redaction is done, so this is no failure of the command.
     Effect.catchTag("RemovalPending", ({ problem }) => Effect.succeed(problem)),

@@ -1,15 +1,14 @@
-import { Duration, Effect, Layer, Result } from "effect"
+import { ConfigProvider, Duration, Effect, Layer, Result } from "effect"
 import { Command } from "effect/cli"
 import { SqlClient } from "effect/sql"
-import { Host } from "../Host.ts"
-import { reply } from "../Reply.ts"
+import { ProcessIO } from "../ProcessIO.ts"
+import { makeOutput } from "../CommandOutput.ts"
 import { withServer } from "../database.ts"
 import { exitCodes } from "../failure.ts"
-import { switchFlag, text, whole } from "../flags.ts"
-import { keyOfFile } from "../keyFile.ts"
+import { nonEmpty, switchFlag, textFlag, integerFlag } from "../flags.ts"
 import { layerLogging, logFlags } from "../logging.ts"
-import { telemetry } from "../telemetry.ts"
-import { documented, print, rendered } from "../verb.ts"
+import { readKeyFile } from "../readInput.ts"
+import { withHelp, print, render } from "../defineCommand.ts"
 import { trustedProxies } from "../../http/access/forwarding.ts"
 import { isOrigin } from "../../http/access/hosts.ts"
 import {
@@ -20,29 +19,84 @@ import {
   type KeepAnchorsOptions,
   withoutSecrets
 } from "../../index.ts"
+import { packageVersion } from "../../services/packageFiles.ts"
+
+const signals = ["TRACES", "LOGS", "METRICS"]
+
+/**
+ * Sends traces, logs and metrics to where the usual variables `OTEL_…` say; nothing, and nothing of it is loaded, when
+ * they name no endpoint.
+ */
+const telemetry = Effect.fnUntraced(function* (
+  env: ProcessIO["Service"]["env"]
+): Effect.fn.Return<Layer.Layer<never>, InvalidInput> {
+  const endpoints = ["OTEL_EXPORTER_OTLP_ENDPOINT", ...signals.map((signal) => `OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`)]
+  const named = endpoints.filter((name) => nonEmpty(env[name]) !== undefined)
+  if (named.length === 0 || env["OTEL_SDK_DISABLED"]?.toLowerCase() === "true") return Layer.empty
+  for (const name of named) {
+    if (!/^https?:\/\/[^/]/.test(env[name] ?? "") || !URL.canParse(env[name] ?? "")) {
+      return yield* new InvalidInput({ problem: `${name} is not an http:// or https:// URL` })
+    }
+  }
+  const protocol = nonEmpty(env["OTEL_EXPORTER_OTLP_PROTOCOL"]) ?? "http/protobuf"
+  if (protocol !== "http/protobuf" && protocol !== "http/json") {
+    return yield* new InvalidInput({ problem: "OTEL_EXPORTER_OTLP_PROTOCOL takes http/protobuf and http/json" })
+  }
+  const [{ Otlp, OtlpSerialization }, { FetchHttpClient }] = yield* Effect.promise(() =>
+    Promise.all([import("effect/observability"), import("effect/http")])
+  )
+  return Otlp.layerFromConfig({ resource: { serviceVersion: packageVersion() } }).pipe(
+    Layer.provide([
+      protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf,
+      FetchHttpClient.layer,
+      ConfigProvider.layer(
+        ConfigProvider.fromEnv({
+          env: Object.fromEntries(
+            Object.entries({ ...defaults, ...env }).flatMap(([name, value]) =>
+              nonEmpty(value) === undefined ? [] : [[name, value ?? ""]]
+            )
+          )
+        })
+      )
+    ])
+  )
+})
+
+/** As the specification of OpenTelemetry has it. */
+const defaults = {
+  ...Object.fromEntries(signals.map((signal) => [`OTEL_${signal}_EXPORTER`, "otlp"])),
+  OTEL_SERVICE_NAME: "mosaic-backlog"
+}
 
 /** Longer than the server waits for what is being done when it ends. */
-const patienceMillis = 15_000
+const timeoutMillis = 15_000
 
-export const serve = documented(
+export const serveCommand = withHelp(
   Command.make(
     "serve",
     {
-      port: whole("port", "The port to listen on (default: 4010; 0 for one that is free)", "PORT"),
-      host: text("host", "The address to listen on (default: 127.0.0.1)", "ADDRESS"),
+      port: integerFlag("port", "The port to listen on (default: 4010; 0 for one that is free)", "PORT"),
+      host: textFlag("host", "The address to listen on (default: 127.0.0.1)", "ADDRESS"),
       requireTokens: switchFlag("require-tokens", "Callers must show a token, also where only this machine can reach"),
       trustProxy: switchFlag(
         "trust-proxy",
         "Requires tokens, and takes clients' addresses from the headers of a proxy on this machine"
       ),
-      trustProxyFrom: text("trust-proxy-from", "The same, from proxies at these addresses and networks", "ADDRESS,…"),
-      allowHost: text("allow-host", "More names by which the server may be asked for, in headers Host", "NAME,…"),
-      allowOrigin: text("allow-origin", "Origins whose pages may ask, https://board.example.com", "ORIGIN,…"),
-      rateLimit: whole("rate-limit", "Requests of each caller in a second; 0 for no limit (default: 1000 with tokens)"),
-      maxConnections: whole("max-connections", "Connections at most (default: 4000)"),
-      anchorFile: text("anchor-file", "Append anchors of the log to this file, outside of the database", "PATH"),
-      anchorEvery: whole("anchor-every", "Minutes between two anchors, 1 to 10080 (default: 60)", "MINUTES"),
-      anchorKey: text("anchor-key", "A file with an Ed25519 private key in PEM, to sign the anchors", "PATH"),
+      trustProxyFrom: textFlag(
+        "trust-proxy-from",
+        "The same, from proxies at these addresses and networks",
+        "ADDRESS,…"
+      ),
+      allowHost: textFlag("allow-host", "More names by which the server may be asked for, in headers Host", "NAME,…"),
+      allowOrigin: textFlag("allow-origin", "Origins whose pages may ask, https://board.example.com", "ORIGIN,…"),
+      rateLimit: integerFlag(
+        "rate-limit",
+        "Requests of each caller in a second; 0 for no limit (default: 1000 with tokens)"
+      ),
+      maxConnections: integerFlag("max-connections", "Connections at most (default: 4000)"),
+      anchorFile: textFlag("anchor-file", "Append anchors of the log to this file, outside of the database", "PATH"),
+      anchorEvery: integerFlag("anchor-every", "Minutes between two anchors, 1 to 10080 (default: 60)", "MINUTES"),
+      anchorKey: textFlag("anchor-key", "A file with an Ed25519 private key in PEM, to sign the anchors", "PATH"),
       ...logFlags
     },
     Effect.fnUntraced(function* (input) {
@@ -73,11 +127,11 @@ export const serve = documented(
           problem: `--trust-proxy-from takes addresses and networks of proxies, 10.0.0.5 or 10.1.0.0/16, and not ${JSON.stringify(Result.isFailure(trusted) ? trusted.failure : trustProxyFrom)}`
         })
       }
-      const { endsByInterrupt, env, stderr } = yield* Host
+      const { onInterrupt, env, stderr } = yield* ProcessIO
       const layerTelemetry = yield* telemetry(env)
       const server = yield* Effect.promise(() => import("../../http/index.ts"))
       const { layerMcpRoutes } = yield* Effect.promise(() => import("../../mcp/index.ts"))
-      endsByInterrupt({ patienceMillis, exitCode: exitCodes.done })
+      onInterrupt({ timeoutMillis, exitCode: exitCodes.done })
       return yield* withServer(
         Effect.gen(function* () {
           // Before the server, so that the last anchor is made when the last command is done.
@@ -105,11 +159,11 @@ export const serve = documented(
             ({ cause, host: on, port: at }) =>
               new server.ServeRefused({ problem: `it cannot listen on ${on}:${at} (${cause.message})` })
           )
-          const answer = reply(
+          const answer = makeOutput(
             () => address,
             () => `Listening on ${address.url}`
           )
-          yield* print(yield* rendered(answer))
+          yield* print(yield* render(answer))
           yield* Effect.logInfo("The backlog is served.").pipe(Effect.annotateLogs({ url: address.url }))
           yield* Effect.addFinalizer(() => Effect.logInfo("The server has ended."))
           return yield* Effect.never
@@ -121,9 +175,9 @@ export const serve = documented(
     })
   ),
   {
-    about:
+    description:
       "Serves the backlog over HTTP until it is interrupted, then lets what is being done end. What there is to ask is said at /docs and /openapi.json; agents find their tools at /mcp. Where only this machine can reach it anybody may ask; anywhere else callers show a token, which `backlog token create` makes, and without any it does not start.",
-    brief: "Serve the backlog over HTTP",
+    summary: "Serve the backlog over HTTP",
     examples: [
       { command: "backlog serve" },
       { command: "backlog serve --port 0 --json", description: "On a free port, said on standard output" },
@@ -162,7 +216,7 @@ const anchoringOf = Effect.fnUntraced(function* (flags: {
   return {
     file: anchorFile,
     every: Duration.minutes(anchorEvery),
-    privateKey: anchorKey === undefined ? undefined : yield* keyOfFile("anchor-key", anchorKey, "private")
+    privateKey: anchorKey === undefined ? undefined : yield* readKeyFile("anchor-key", anchorKey, "private")
   }
 })
 

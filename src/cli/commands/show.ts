@@ -1,20 +1,61 @@
-import { Effect, Option } from "effect"
-import { AuditService, BacklogService, type Card, type CardAt, CardId, CardNotFound } from "../../index.ts"
-import { decodeInput } from "../../services/decodeInput.ts"
-import { asOfCard } from "../asOf.ts"
-import { atFlag, cardMomentOfFlag } from "../at.ts"
-import { describeCard, describedCard } from "../describeCard.ts"
+import { Effect, Option, Schema } from "effect"
+import { encodeCard } from "../CommandOutput.ts"
+import { describeCardMoment, atFlag, parseCardMoment } from "../moments.ts"
+import { describeCard, describeCurrentCard, describeExplanation } from "../describeCard.ts"
 import { idArgument } from "../flags.ts"
-import type { Page } from "../Page.ts"
-import { encodeCard } from "../Reply.ts"
-import { verb } from "../verb.ts"
+import type { TextStyle } from "../terminalText.ts"
+import { defineCommand } from "../defineCommand.ts"
+import { AuditService, BacklogService, type Card, type CardAt, CardId, CardNotFound, Explanation } from "../../index.ts"
+import { decodeInput } from "../../services/decodeInput.ts"
 
-export const show = verb(
+export const explainCommand = defineCommand(
+  "explain",
+  {
+    description:
+      "Says why a card can or cannot be claimed: what it waits for, who holds it and until when, why it is blocked; with --at why that was so at that moment.",
+    summary: "Say why a card can or cannot be claimed",
+    examples: [
+      { command: "backlog explain build" },
+      { command: "backlog explain build --at v2", description: "As it was after its second event" }
+    ]
+  },
+  { id: idArgument(), at: atFlag("momentOrVersion") },
+  Effect.fnUntraced(function* (flags) {
+    const id = yield* decodeId(flags.id)
+    const at = yield* parseCardMoment(flags.at)
+    return Effect.gen(function* () {
+      const explanation =
+        at === undefined ? yield* (yield* BacklogService).explain(id) : yield* (yield* AuditService).explainAt(id, at)
+      return {
+        data: () => encodeExplanation(explanation),
+        text: (style: TextStyle) =>
+          at === undefined
+            ? Effect.succeed(describeExplanation(explanation, style))
+            : describeExplanationAt(explanation, at, style)
+      }
+    })
+  })
+)
+
+const encodeExplanation = Schema.encodeSync(Explanation)
+
+const describeExplanationAt = Effect.fnUntraced(function* (
+  explanation: Explanation,
+  at: typeof CardAt.Type,
+  style: TextStyle
+) {
+  const { id } = explanation
+  const card = yield* (yield* AuditService).cardAt(id, at)
+  const asOf = Option.isNone(card) ? "" : `${yield* describeCardMoment(card.value, at)}\n\n`
+  return `${asOf}${describeExplanation(explanation, style)}`
+})
+
+export const showCommand = defineCommand(
   "show",
   {
-    about:
+    description:
       "Shows a card: everything about it, and what stands between it and a claim; with --at as it stood at that moment.",
-    brief: "Show a card",
+    summary: "Show a card",
     examples: [
       { command: "backlog show design" },
       { command: "backlog show design --at 2026-01-22T12:00:00Z", description: "As it was then" },
@@ -24,7 +65,7 @@ export const show = verb(
   { id: idArgument(), at: atFlag("momentOrVersion") },
   Effect.fnUntraced(function* (flags) {
     const id = yield* decodeId(flags.id)
-    const at = yield* cardMomentOfFlag(flags.at)
+    const at = yield* parseCardMoment(flags.at)
     return Effect.gen(function* () {
       const found =
         at === undefined ? yield* (yield* BacklogService).get(id) : yield* (yield* AuditService).cardAt(id, at)
@@ -32,7 +73,8 @@ export const show = verb(
       const card = found.value
       return {
         data: () => encodeCard(card),
-        text: (page: Page) => (at === undefined ? describedCard(card, page) : described(card, at, page))
+        text: (style: TextStyle) =>
+          at === undefined ? describeCurrentCard(card, style) : describeCardAt(card, at, style)
       }
     })
   })
@@ -40,7 +82,7 @@ export const show = verb(
 
 const decodeId = decodeInput(CardId)
 
-const described = Effect.fnUntraced(function* (card: Card, at: typeof CardAt.Type, page: Page) {
+const describeCardAt = Effect.fnUntraced(function* (card: Card, at: typeof CardAt.Type, style: TextStyle) {
   const explanation = yield* (yield* AuditService).explainAt(card.id, at)
-  return `${yield* asOfCard(card, at)}\n\n${describeCard(card, explanation, page)}`
+  return `${yield* describeCardMoment(card, at)}\n\n${describeCard(card, explanation, style)}`
 })

@@ -1,31 +1,29 @@
 import { Effect, Schema } from "effect"
+import { makeOutput } from "../CommandOutput.ts"
+import { describeBacklogMoment, atFlag, formatDuration, parseMoment } from "../moments.ts"
+import { formatTable } from "../table.ts"
+import type { TextStyle } from "../terminalText.ts"
+import { defineCommand } from "../defineCommand.ts"
 import { AuditService, BacklogService, Stats } from "../../index.ts"
-import { asOfBacklog } from "../asOf.ts"
-import { atFlag, momentOfFlag } from "../at.ts"
-import type { Page } from "../Page.ts"
-import { reply } from "../Reply.ts"
-import { table } from "../table.ts"
-import { duration } from "../times.ts"
-import { verb } from "../verb.ts"
 
-export const stats = verb(
+export const statsCommand = defineCommand(
   "stats",
   {
-    about:
+    description:
       "The backlog in numbers: how many cards have each status, how many can be claimed, how many wait; with --at as they were at that moment.",
-    brief: "The backlog in numbers",
+    summary: "The backlog in numbers",
     examples: [{ command: "backlog stats" }, { command: "backlog stats --json --at 2026-01-22" }]
   },
   { at: atFlag("moment") },
   Effect.fnUntraced(function* (flags) {
-    const at = yield* momentOfFlag(flags.at)
+    const at = yield* parseMoment(flags.at)
     return Effect.gen(function* () {
       const past = at === undefined ? undefined : yield* (yield* AuditService).backlogAt(at)
       const numbers = past === undefined ? yield* (yield* BacklogService).stats : past.stats
-      return reply(
+      return makeOutput(
         () => encode(numbers),
-        (page) =>
-          `${past === undefined ? "" : `${asOfBacklog(past)}\n\n`}${describeStats(numbers, page, past === undefined)}`
+        (style) =>
+          `${past === undefined ? "" : `${describeBacklogMoment(past)}\n\n`}${describeStats(numbers, style, past === undefined)}`
       )
     })
   })
@@ -33,7 +31,7 @@ export const stats = verb(
 
 const encode = Schema.encodeSync(Stats)
 
-const describeStats = (numbers: Stats, page: Page, isNow: boolean): string => {
+const describeStats = (numbers: Stats, style: TextStyle, isNow: boolean): string => {
   const { counts } = numbers
   const rows: ReadonlyArray<readonly [string, string]> = [
     ["ready", String(counts.ready)],
@@ -45,19 +43,19 @@ const describeStats = (numbers: Stats, page: Page, isNow: boolean): string => {
     ["done", String(counts.done)],
     ["total", String(numbers.total)]
   ]
-  const lines = table(
+  const lines = formatTable(
     [
       { title: "STATUS", text: ([name]) => name },
       { title: "CARDS", text: ([, count]) => count, align: "right" }
     ],
     rows,
-    page
+    style
   )
   return numbers.oldestReadyAgeSeconds === null
     ? lines.join("\n")
     : [
         ...lines,
         "",
-        `The oldest ready card ${isNow ? "is" : "was"} ${duration(numbers.oldestReadyAgeSeconds)} old.`
+        `The oldest ready card ${isNow ? "is" : "was"} ${formatDuration(numbers.oldestReadyAgeSeconds)} old.`
       ].join("\n")
 }

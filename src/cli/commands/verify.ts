@@ -1,9 +1,19 @@
 import { Effect, Option, Result, Schema, Stream } from "effect"
 import { Argument, Command } from "effect/cli"
+import { ProcessIO } from "../ProcessIO.ts"
+import { makeOutput, type DocumentOutput } from "../CommandOutput.ts"
+import { exitCodes } from "../failure.ts"
+import { textFlag } from "../flags.ts"
+import { showProgress, clearingProgress } from "../progress.ts"
+import { escapeLine, type TextStyle } from "../terminalText.ts"
+import { readKeyFile, readLines } from "../readInput.ts"
+import { runWithoutBacklog, runInBacklog, withHelp, defineCommand } from "../defineCommand.ts"
 import {
-  type Anchor,
+  Anchor,
+  formatAnchor,
   AuditService,
   checkSignature,
+  type Divergence,
   type FileLine,
   InvalidInput,
   LogFileCheck,
@@ -14,14 +24,68 @@ import {
   VerifyReport,
   type WrongLine
 } from "../../index.ts"
-import { describeVerification, exitCodeOf } from "../describeVerification.ts"
-import { linesOfFile } from "../fileLines.ts"
-import { text } from "../flags.ts"
-import { Host } from "../Host.ts"
-import { keyOfFile } from "../keyFile.ts"
-import { progressBar, withoutProgress } from "../progressBar.ts"
-import { type Reply, reply } from "../Reply.ts"
-import { answerAlone, answerInBacklog, documented } from "../verb.ts"
+
+/** How the program ends after a verification. */
+export const exitCodeOf = (report: VerifyReport): number =>
+  report.divergenceCount === 0 ? exitCodes.done : exitCodes.refused
+
+/** What a verification looked at, and what it found. */
+export const describeVerification = (report: VerifyReport, style: TextStyle): string => {
+  const { anchoredPosition, divergenceCount, divergences, erasedParts } = report
+  const anchorHolds = anchoredPosition !== null && divergences.every(({ check }) => check !== "anchor")
+  return [
+    `Verified the log up to position ${report.position}, chain hash ${report.chainHash}.`,
+    `Looked at ${counted(report.events, "event")}, ${counted(report.cards, "card")}, ${
+      report.dependencies === 1 ? "1 dependency" : `${report.dependencies} dependencies`
+    }${erasedParts === 0 ? "" : `, ${counted(erasedParts, "erased part")}`}.`,
+    ...(anchorHolds ? [`The log up to position ${anchoredPosition} is the one that was anchored.`] : []),
+    ...(divergenceCount === 0
+      ? [style.green("Everything is as it should be.")]
+      : [
+          style.red(`Found ${counted(divergenceCount, "divergence")}, the first of each card and of the log:`),
+          ...divergences.map((divergence) => `  ${describeDivergence(divergence)}`),
+          ...(divergenceCount > divergences.length ? [`  and ${divergenceCount - divergences.length} more`] : [])
+        ])
+  ].join("\n")
+}
+
+const describeDivergence = ({ cardId, check, expected, field, found, position }: Divergence): string => {
+  const where = [
+    cardId === null ? "" : `card ${escapeLine(cardId)}`,
+    position === null ? "" : `position ${position}`,
+    field === null ? check : `${check} of ${escapeLine(field)}`
+  ]
+  return `${where.filter((part) => part !== "").join(", ")}: expected ${escapeLine(expected)}, found ${escapeLine(found)}`
+}
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`
+
+export const anchorCommand = defineCommand(
+  "anchor",
+  {
+    description:
+      "Prints one line that stands for the whole log as it is now. Keep it where nobody who can write to the database can change it: verify --anchor proves later that the log up to there is still the same.",
+    summary: "Print a line that proves the log later",
+    examples: [
+      { command: "backlog anchor" },
+      { command: "backlog anchor --key anchor.key > anchor.txt", description: "Signed with an Ed25519 key" }
+    ]
+  },
+  { key: textFlag("key", "A file with an Ed25519 private key in PEM, to sign it", "PATH") },
+  Effect.fnUntraced(function* ({ key }) {
+    const privateKey = key === undefined ? undefined : yield* readKeyFile("key", key, "private")
+    return Effect.gen(function* () {
+      const made = yield* (yield* AuditService).anchor({ privateKey })
+      const line = formatAnchor(made)
+      return makeOutput(
+        () => ({ ...encodeAnchor(made), line }),
+        () => line
+      )
+    })
+  })
+)
+
+const encodeAnchor = Schema.encodeSync(Anchor)
 
 const file = Argument.String("file").pipe(
   Argument.withDescription("An exported log, verified without a database; - reads standard input"),
@@ -30,24 +94,26 @@ const file = Argument.String("file").pipe(
 )
 
 const anchorFlags = {
-  anchor: text("anchor", "A line of anchor that the log must still hold to", "LINE"),
-  anchorFile: text("anchor-file", "A file of anchors, of which the newest is checked", "PATH"),
-  publicKey: text("public-key", "A file with an Ed25519 public key in PEM, which must have signed it", "PATH")
+  anchor: textFlag("anchor", "A line of anchor that the log must still hold to", "LINE"),
+  anchorFile: textFlag("anchor-file", "A file of anchors, of which the newest is checked", "PATH"),
+  publicKey: textFlag("public-key", "A file with an Ed25519 public key in PEM, which must have signed it", "PATH")
 }
 
-export const verify = documented(
+export const verifyCommand = withHelp(
   Command.make(
     "verify",
     { file, ...anchorFlags },
     Effect.fnUntraced(function* ({ file: name, ...flags }) {
       const anchor = yield* anchorOf(flags)
-      return yield* name === undefined ? answerInBacklog(verifyBacklog(anchor)) : answerAlone(verifyFile(name, anchor))
+      return yield* name === undefined
+        ? runInBacklog(verifyBacklog(anchor))
+        : runWithoutBacklog(verifyFile(name, anchor))
     })
   ),
   {
-    about:
+    description:
       "Verifies the whole log and what claims and lists read, in one snapshot while commands go on: nothing missing, nothing altered, and with --anchor still the log that was anchored. With a FILE, verifies a log that export wrote, without a database. Ends with 5 when something is wrong, and says what.",
-    brief: "Prove that nothing was altered",
+    summary: "Prove that nothing was altered",
     examples: [
       { command: "backlog verify" },
       { command: "backlog verify --anchor-file anchor.txt --public-key anchor.pub" },
@@ -73,10 +139,10 @@ const anchorOf = Effect.fnUntraced(function* (flags: {
   }
   const anchor = anchorFile === undefined ? yield* anchorOfLine(flags.anchor ?? "") : yield* newestOfFile(anchorFile)
   if (publicKey !== undefined) {
-    const key = yield* keyOfFile("public-key", publicKey, "public")
+    const key = yield* readKeyFile("public-key", publicKey, "public")
     yield* Effect.fromResult(checkSignature(anchor, key))
   } else if (anchor.signature !== null) {
-    const { stderr } = yield* Host
+    const { stderr } = yield* ProcessIO
     stderr.write("note: the anchor is signed, and its signature was not checked: give --public-key\n")
   }
   return anchor
@@ -92,38 +158,38 @@ const anchorOfLine = (line: string) =>
 
 /** The newest anchor of a file, all of whose lines must be anchors. */
 const newestOfFile = Effect.fnUntraced(function* (path: string) {
-  const { anchors, isTruncated } = yield* Effect.mapError(
+  const { anchors, isCutShort } = yield* Effect.mapError(
     readAnchorFile(path),
     ({ problem }) => new InvalidInput({ problem: `the file of --anchor-file cannot be used: ${problem}` })
   )
-  if (isTruncated) {
-    const { stderr } = yield* Host
+  if (isCutShort) {
+    const { stderr } = yield* ProcessIO
     stderr.write("note: the last line of the anchor file is incomplete and was ignored: a write was cut short\n")
   }
   return newestAnchor(anchors) ?? (yield* new InvalidInput({ problem: "the file of --anchor-file has no anchor" }))
 })
 
-const encode = Schema.encodeSync(VerifyReport)
+const encodeReport = Schema.encodeSync(VerifyReport)
 
-const reportReply = (report: VerifyReport): Reply => ({
-  ...reply(
-    () => encode(report),
-    (page) => describeVerification(report, page)
+const reportReply = (report: VerifyReport): DocumentOutput => ({
+  ...makeOutput(
+    () => encodeReport(report),
+    (style) => describeVerification(report, style)
   ),
   exitCode: exitCodeOf(report)
 })
 
 const verifyBacklog = Effect.fnUntraced(function* (anchor: Anchor | undefined) {
-  const host = yield* Host
+  const io = yield* ProcessIO
   const audit = yield* AuditService
-  const onProgress = progressBar(host, "steps")
-  return reportReply(yield* withoutProgress(host)(audit.verify({ anchor, onProgress })))
+  const onProgress = showProgress(io, "steps")
+  return reportReply(yield* clearingProgress(io)(audit.verify({ anchor, onProgress })))
 })
 
 const verifyFile = Effect.fnUntraced(function* (name: string, anchor: Anchor | undefined) {
-  const host = yield* Host
-  const lines = yield* linesOfFile(name)
-  return reportReply(yield* withoutProgress(host)(checkFile(name, lines, anchor, progressBar(host, "events"))))
+  const io = yield* ProcessIO
+  const lines = yield* readLines(name)
+  return reportReply(yield* clearingProgress(io)(checkFile(name, lines, anchor, showProgress(io, "events"))))
 })
 
 const checkFile = Effect.fnUntraced(function* <E, R>(

@@ -1,40 +1,66 @@
-import { Duration, Effect, Stream } from "effect"
-import { InvalidInput, PollInterval } from "../../index.ts"
-import { boardNow, boards, encodeBoard, saysTheSame } from "../board.ts"
-import { describeBoard } from "../describeBoard.ts"
-import { whole } from "../flags.ts"
-import { onWholeScreen } from "../fullScreen.ts"
-import { Json } from "../globals.ts"
-import { Host } from "../Host.ts"
-import { pageOf } from "../Page.ts"
-import { reply, type StreamedReply } from "../Reply.ts"
-import { answerInBacklog, documented } from "../verb.ts"
+import { Duration, Effect, type Scope, Stream } from "effect"
 import { Command } from "effect/cli"
+import { ProcessIO } from "../ProcessIO.ts"
+import { makeOutput, type StreamOutput } from "../CommandOutput.ts"
+import { readBoard, watchBoard, describeBoard, encodeBoard, isSameBoard } from "../board.ts"
+import { Json, integerFlag } from "../flags.ts"
+import { textStyleOf } from "../terminalText.ts"
+import { runInBacklog, withHelp } from "../defineCommand.ts"
+import { InvalidInput, PollInterval } from "../../index.ts"
+
+/** The other screen of a terminal, without a cursor, and with lines that are cut instead of broken. */
+const enter = "\u001b[?1049h\u001b[?25l\u001b[?7l"
+const leave = "\u001b[?7h\u001b[?25h\u001b[?1049l"
+
+/** Takes the terminal's whole screen until the scope is closed, or the process ends: then it is as it was. */
+const wholeScreen = (io: ProcessIO["Service"]): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.asVoid(
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        const cancel = io.onExit(() => io.stdout.write(leave))
+        io.stdout.write(enter)
+        return cancel
+      }),
+      (cancel) =>
+        Effect.sync(() => {
+          io.stdout.write(leave)
+          cancel()
+        })
+    )
+  )
+
+/** Pictures of lines, each in place of the one before; nothing is left of them when the stream ends. */
+const onWholeScreen = <E, R>(
+  io: ProcessIO["Service"],
+  pictures: Stream.Stream<ReadonlyArray<string>, E, R>
+): Stream.Stream<string, E, R> =>
+  Stream.unwrap(
+    Effect.as(
+      wholeScreen(io),
+      Stream.map(pictures, (lines) => `\u001b[H${lines.map((line) => `${line}\u001b[K`).join("\r\n")}\u001b[J`)
+    )
+  )
 
 const longestInterval = 3600
 
-export const watch = documented(
+export const watchCommand = withHelp(
   Command.make(
     "watch",
-    { interval: whole("interval", "How often to look without news, in seconds (default: 2)", "SECONDS") },
+    { interval: integerFlag("interval", "How often to look without news, in seconds (default: 2)", "SECONDS") },
     Effect.fnUntraced(function* ({ interval = 2 }) {
       if (interval < 1 || interval > longestInterval) {
         return yield* new InvalidInput({ problem: `--interval takes 1 to ${longestInterval} seconds` })
       }
       const every = Duration.seconds(interval)
-      const host = yield* Host
-      const goesOn = (yield* Json) || host.stdout.isTerminal
-      yield* Effect.provideService(
-        answerInBacklog(goesOn ? Effect.succeed(live(host, every)) : once),
-        PollInterval,
-        every
-      )
+      const io = yield* ProcessIO
+      const goesOn = (yield* Json) || io.stdout.isTerminal
+      yield* Effect.provideService(runInBacklog(goesOn ? Effect.succeed(live(io, every)) : once), PollInterval, every)
     })
   ),
   {
-    about:
+    description:
       "Shows the backlog as it is and as it changes: the counts, who holds what for how long, what would be claimed next, and what happened last. On a terminal until it is interrupted; where standard output is none, once. With --json each change is a document on a line of its own, the first at once.",
-    brief: "Watch the backlog change",
+    summary: "Watch the backlog change",
     examples: [
       { command: "backlog watch" },
       { command: "backlog watch --interval 10 --json", description: "A document for each change" },
@@ -43,23 +69,23 @@ export const watch = documented(
   }
 )
 
-const once = Effect.map(boardNow, (board) =>
-  reply(
+const once = Effect.map(readBoard, (board) =>
+  makeOutput(
     () => encodeBoard(board),
-    (page) => describeBoard(board, page).join("\n")
+    (style) => describeBoard(board, style).join("\n")
   )
 )
 
-const live = (host: Host["Service"], interval: Duration.Duration) => {
-  const all = boards(interval)
+const live = (io: ProcessIO["Service"], interval: Duration.Duration) => {
+  const all = watchBoard(interval)
   return {
-    items: Stream.map(Stream.changesWith(all, saysTheSame), encodeBoard),
+    items: Stream.map(Stream.changesWith(all, isSameBoard), encodeBoard),
     documents: "each",
     text: () =>
       onWholeScreen(
-        host,
+        io,
         // As large as the terminal is now, whatever it was when this began.
-        Stream.map(all, (board) => describeBoard(board, pageOf(host.stdout, host.env), host.stdout.size().rows))
+        Stream.map(all, (board) => describeBoard(board, textStyleOf(io.stdout, io.env), io.stdout.size().rows))
       )
-  } satisfies StreamedReply<Stream.Error<typeof all>, Stream.Services<typeof all>>
+  } satisfies StreamOutput<Stream.Error<typeof all>, Stream.Services<typeof all>>
 }

@@ -1,69 +1,97 @@
 import { Effect } from "effect"
 import { Command } from "effect/cli"
-import { InvalidInput, withoutSecrets } from "../../index.ts"
-import { Worker, type WorkerReport } from "../../worker/index.ts"
-import { decodeWorkerOptions } from "../../worker/WorkerOptions.ts"
-import { choiceFlags } from "../choiceFlags.ts"
-import { commandHandler, killAfterSeconds } from "../commandHandler.ts"
-import { withBusyBacklog } from "../database.ts"
-import { describeWorkerEvent } from "../describeWorkerEvent.ts"
+import { ProcessIO } from "../ProcessIO.ts"
+import { makeOutput } from "../CommandOutput.ts"
+import { formatDuration } from "../moments.ts"
+import { makeShellHandler, killAfterSeconds } from "../shellHandler.ts"
+import { withConcurrentBacklog } from "../database.ts"
 import { exitCodes } from "../failure.ts"
-import { requiredText, switchFlag, whole } from "../flags.ts"
-import { currentActor } from "../globals.ts"
-import { Host } from "../Host.ts"
+import { claimFilterFlags, currentActor, requiredTextFlag, switchFlag, integerFlag } from "../flags.ts"
 import { layerLogging } from "../logging.ts"
-import { reply } from "../Reply.ts"
-import { documented, print, rendered } from "../verb.ts"
+import { escapeLine } from "../terminalText.ts"
+import { withHelp, print, render } from "../defineCommand.ts"
+import { type Card, InvalidInput, withoutSecrets } from "../../index.ts"
+import { databaseErrorText } from "../../sql/databaseErrors.ts"
+import { decodeWorkerOptions } from "../../worker/WorkerOptions.ts"
+import { Worker, type WorkerEvent, type WorkerReport } from "../../worker/index.ts"
+
+/** What happens while a worker works, in a line. */
+const describeWorkerEvent = (event: WorkerEvent): string => {
+  if (event._tag === "Stopping") return "Ending: no more cards are begun with, and those at work may go on for a while."
+  if (event._tag === "Unavailable") {
+    return `The database cannot be asked, and is asked again in ${formatDuration(event.retryAfterMillis / 1000)}: ${escapeLine(databaseErrorText(event.error))}`
+  }
+  return `${escapeLine(event.card.id)}  ${whatBecameOf(event)}`
+}
+
+const whatBecameOf = (event: Extract<WorkerEvent, { readonly card: Card }>): string => {
+  switch (event._tag) {
+    case "Claimed":
+      return `claimed, attempt ${event.card.attempts}`
+    case "Completed":
+      return event.madeClaimable.length === 0
+        ? "completed"
+        : `completed, now claimable: ${event.madeClaimable.map(escapeLine).join(", ")}`
+    case "Failed":
+      return `to be tried again in ${formatDuration(event.retryAfterSeconds)}. ${escapeLine(event.reason)}`
+    case "Blocked":
+      return `blocked. ${escapeLine(event.reason)}`
+    case "Lost":
+      return `lost: ${escapeLine(event.reason)}`
+    case "Released":
+      return `given back. ${escapeLine(event.reason)}`
+  }
+}
 
 const defaultGraceSeconds = 10
 
 /** What ending takes beside the grace period: the last tries to tell the database, and closing it. */
 const endingSeconds = 10
 
-export const work = documented(
+export const workCommand = withHelp(
   Command.make(
     "work",
     {
-      owner: requiredText("owner", "Who works; each process has a name of its own", "OWNER"),
-      exec: requiredText("exec", "The command for each card, given to the shell", "COMMAND"),
-      ...choiceFlags,
-      concurrency: whole("concurrency", "How many cards are worked on at the same time (default: 1)"),
-      prefetch: whole("prefetch", "How many more cards are claimed ahead (default: 0)"),
-      ttlSeconds: whole("ttl", "How long a claim lasts that is not renewed (default: 300)", "SECONDS"),
-      maxAttempts: whole("max-attempts", "After how many attempts that fail a card is blocked (default: 5)"),
-      retryAfterSeconds: whole(
+      owner: requiredTextFlag("owner", "Who works; each process has a name of its own", "OWNER"),
+      exec: requiredTextFlag("exec", "The command for each card, given to the shell", "COMMAND"),
+      ...claimFilterFlags,
+      concurrency: integerFlag("concurrency", "How many cards are worked on at the same time (default: 1)"),
+      prefetch: integerFlag("prefetch", "How many more cards are claimed ahead (default: 0)"),
+      ttlSeconds: integerFlag("ttl", "How long a claim lasts that is not renewed (default: 300)", "SECONDS"),
+      maxAttempts: integerFlag("max-attempts", "After how many attempts that fail a card is blocked (default: 5)"),
+      retryAfterSeconds: integerFlag(
         "retry-after",
         "After how long a card is tried again; twice as long after each failure (default: 10)",
         "SECONDS"
       ),
-      grace: whole("grace", "How long commands may go on after an interrupt (default: 10)", "SECONDS"),
-      maxCards: whole("max-cards", "End after so many claims"),
+      grace: integerFlag("grace", "How long commands may go on after an interrupt (default: 10)", "SECONDS"),
+      maxCards: integerFlag("max-cards", "End after so many claims"),
       untilEmpty: switchFlag("until-empty", "End when nothing is left that could come to be claimable")
     },
     Effect.fnUntraced(function* ({ exec, grace = defaultGraceSeconds, ...flags }) {
       if (exec.trim() === "") return yield* new InvalidInput({ problem: "--exec is empty: it takes a command" })
       if (exec.includes("\u0000")) return yield* new InvalidInput({ problem: "--exec has a NUL character in it" })
       if (grace < 0 || grace > 86_400) return yield* new InvalidInput({ problem: "--grace takes 0 to 86400 seconds" })
-      const host = yield* Host
+      const io = yield* ProcessIO
       const options = {
         ...flags,
         actor: yield* currentActor,
         gracePeriodSeconds: grace,
-        handler: commandHandler(exec, host),
+        handler: makeShellHandler(exec, io),
         onEvent: (event: Parameters<typeof describeWorkerEvent>[0]) =>
-          Effect.sync(() => host.stderr.write(`${describeWorkerEvent(event)}\n`))
+          Effect.sync(() => io.stderr.write(`${describeWorkerEvent(event)}\n`))
       }
       yield* decodeWorkerOptions(options)
-      host.endsByInterrupt({
-        patienceMillis: (grace + killAfterSeconds + endingSeconds) * 1000,
+      io.onInterrupt({
+        timeoutMillis: (grace + killAfterSeconds + endingSeconds) * 1000,
         exitCode: exitCodes.done
       })
-      const report = yield* withBusyBacklog(
-        Effect.provide(withoutSecrets(Worker.run(options)), layerLogging(host.stderr))
+      const report = yield* withConcurrentBacklog(
+        Effect.provide(withoutSecrets(Worker.run(options)), layerLogging(io.stderr))
       )
       yield* print(
-        yield* rendered(
-          reply(
+        yield* render(
+          makeOutput(
             () => report,
             () => describeReport(report)
           )
@@ -72,9 +100,9 @@ export const work = documented(
     })
   ),
   {
-    about:
+    description:
       "Works on cards, one after the other or several at a time: claims each, runs a command with it while the claim is renewed, and completes it when the command ends with 0. The card is the command's standard input, as JSON, and is in its environment as BACKLOG_CARD_ID, BACKLOG_CARD_TITLE, BACKLOG_CLAIM_TOKEN and others; what it prints is the card's result. When it ends otherwise the card is tried again later, and blocked after the last attempt. Waits for cards until it is interrupted; what happens is told on standard error.",
-    brief: "Work on cards with a command",
+    summary: "Work on cards with a command",
     examples: [
       { command: "backlog work --owner worker-1 --exec './build.sh \"$BACKLOG_CARD_ID\"'" },
       {

@@ -4,7 +4,7 @@ import { execFile } from "node:child_process"
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs"
 import { dirname, resolve } from "node:path"
 import { promisify } from "node:util"
-import type { Output } from "../../../src/cli/Host.ts"
+import type { OutputStream } from "../../../src/cli/ProcessIO.ts"
 import { cli, type Ran } from "../../cli/support.ts"
 import { runInBackground } from "../../support/runInBackground.ts"
 import { linesIn, parseLine, type ShellLine } from "./shellLines.ts"
@@ -163,14 +163,14 @@ export class Shell {
 const started = (argv: ReadonlyArray<string>, env: Readonly<Record<string, string>>): Promise<Running> =>
   new Promise((resolveStarted, reject) => {
     const said = { stdout: "", stderr: "" }
-    const output = (name: keyof typeof said): Output => ({
+    const output = (name: keyof typeof said): OutputStream => ({
       write: (text) => {
         said[name] += text
         if (said.stdout.includes("\n") || / completed/.test(said.stderr)) {
           resolveStarted({ said: () => ({ ...said }), end: () => Effect.runPromise(Fiber.interrupt(fiber)) })
         }
       },
-      drained: Effect.void,
+      drain: Effect.void,
       isTerminal: false,
       size: () => ({ columns: 80, rows: 24 })
     })

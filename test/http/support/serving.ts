@@ -13,7 +13,7 @@ export const serving = async (argv: ReadonlyArray<string>, env: Readonly<Record<
       written[name] += text
       if (name === "stdout") heard(text)
     },
-    drained: Effect.void,
+    drain: Effect.void,
     isTerminal: false,
     size: () => ({ columns: 80, rows: 24 })
   })

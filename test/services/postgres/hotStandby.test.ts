@@ -285,7 +285,7 @@ describe("a hot standby", () => {
       write: (text: string) => {
         said[name] += text
       },
-      drained: Effect.void,
+      drain: Effect.void,
       isTerminal: false,
       size: () => ({ columns: 80, rows: 24 })
     })

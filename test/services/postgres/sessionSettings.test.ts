@@ -3,7 +3,7 @@ import { SqlClient } from "effect/sql"
 import { describe, expect, it as plainIt } from "vitest"
 import { layer } from "@effect/vitest"
 import { randomBytes } from "node:crypto"
-import { databaseTrouble } from "../../../src/cli/DatabaseUnavailable.ts"
+import { toDatabaseError } from "../../../src/cli/databaseErrors.ts"
 import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
 import { AuditService } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
@@ -187,7 +187,7 @@ layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })(
         yield* Effect.provide(create("a"), inSchema({}))
         yield* Effect.gen(function* () {
           expect((yield* (yield* BacklogService).list({})).map(({ id }) => id)).toEqual(["a"])
-          const error = databaseTrouble(yield* Effect.flip(create("b")), "db")
+          const error = toDatabaseError(yield* Effect.flip(create("b")), "db")
           expect(error).toMatchObject({ _tag: "NotPermitted" })
           expect((error as Error).message).toContain("default_transaction_read_only is on")
         }).pipe(Effect.provide(inSchema({ default_transaction_read_only: "on" })))

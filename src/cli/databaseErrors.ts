@@ -43,7 +43,7 @@ export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitt
 }
 
 /** Names the database in an error of it; leaves other errors as they are. */
-export const databaseTrouble = <E>(
+export const toDatabaseError = <E>(
   error: E,
   database: string
 ):
@@ -62,16 +62,16 @@ export const databaseTrouble = <E>(
   if (ofReplica !== undefined) return ofReplica
   const trouble = databaseErrorKind(error)
   if (trouble === "notPermitted") {
-    return new NotPermitted({ database, problem: notPermittedProblem(error, cause) })
+    return new NotPermitted({ database, problem: describeMissingPermission(error, cause) })
   }
-  const problem = losesPrepared.has(codeOf(cause))
-    ? `${problemOf(error, cause)}. ${poolerHint}`
-    : problemOf(error, cause)
+  const problem = preparedStatementErrors.has(codeOf(cause))
+    ? `${describeProblem(error, cause)}. ${poolerHint}`
+    : describeProblem(error, cause)
   const details = { database, reason, problem }
   return trouble === "failed" ? new DatabaseFailed(details) : new DatabaseUnavailable(details)
 }
 
-const notPermittedProblem = (error: SqlError.SqlError, cause: unknown): string => {
+const describeMissingPermission = (error: SqlError.SqlError, cause: unknown): string => {
   const problem = databaseErrorText(error)
   return codeOf(cause) === readOnlyTransactionCode
     ? `${problem} (default_transaction_read_only is on for the role, the database or the server)`
@@ -79,7 +79,7 @@ const notPermittedProblem = (error: SqlError.SqlError, cause: unknown): string =
 }
 
 /** Postgres's codes for a prepared statement that is not there, or is there already. */
-const losesPrepared: ReadonlySet<unknown> = new Set(["26000", "42P05"])
+const preparedStatementErrors: ReadonlySet<unknown> = new Set(["26000", "42P05"])
 
 const poolerHint =
   "A pooler in between seems to lose prepared statements: set BACKLOG_PREPARE=off, or have it keep them (docs/scaling.md)."
@@ -88,7 +88,7 @@ const codeOf = (cause: unknown): unknown =>
   typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
 
 /** The innermost sentence that says something: "connect ECONNREFUSED", "password authentication failed for user". */
-const problemOf = (error: SqlError.SqlError, cause: unknown): string => {
+const describeProblem = (error: SqlError.SqlError, cause: unknown): string => {
   const own = error.message.replace(/^PgConnection: /, "")
   const words = databaseErrorText(error)
   return words === error.message || words === own || cause instanceof AggregateError ? words : `${own}: ${words}`

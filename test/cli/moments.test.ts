@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Effect } from "effect"
-import { cardMomentOfFlag, momentOfFlag } from "../../src/cli/at.ts"
+import { parseCardMoment, parseMoment } from "../../src/cli/moments.ts"
 
 const iso = (at: unknown): unknown =>
   typeof at === "object" && at !== null && "time" in at && DateTime.isDateTime(at.time)
@@ -24,16 +24,16 @@ describe("a moment in a flag's words", () => {
     ["0001-01-01", "0001-01-01T00:00:00.000Z"]
   ])("%s", ([written, moment]) =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(iso(yield* momentOfFlag(written)), moment)
-      assert.deepStrictEqual(iso(yield* cardMomentOfFlag(written)), moment)
+      assert.deepStrictEqual(iso(yield* parseMoment(written)), moment)
+      assert.deepStrictEqual(iso(yield* parseCardMoment(written)), moment)
     })
   )
 
   it.effect("may be a version of a card, and nothing", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* cardMomentOfFlag("v3"), { version: 3 })
-      assert.isUndefined(yield* cardMomentOfFlag(undefined))
-      assert.isUndefined(yield* momentOfFlag(undefined))
+      assert.deepStrictEqual(yield* parseCardMoment("v3"), { version: 3 })
+      assert.isUndefined(yield* parseCardMoment(undefined))
+      assert.isUndefined(yield* parseMoment(undefined))
     })
   )
 })

@@ -1,0 +1,114 @@
+import { DateTime, Effect, Option, Stream } from "effect"
+import type { Flag } from "effect/cli"
+import { textFlag } from "./flags.ts"
+import { At, AuditService, type BacklogAt, type Card, CardAt, InvalidInput } from "../index.ts"
+import { decodeInput } from "../services/decodeInput.ts"
+
+/** As of when an answer about a card is: what was asked for, and the last of the card's events by then. */
+export const describeCardMoment = Effect.fnUntraced(function* (
+  card: Pick<Card, "id" | "version">,
+  at: typeof CardAt.Type
+) {
+  const audit = yield* AuditService
+  const last = yield* Stream.runHead(Stream.drop(audit.history(card.id), card.version - 1))
+  const asked = "version" in at ? "" : `${formatMoment(at)}: `
+  return Option.match(last, {
+    onNone: () => `As of ${formatMoment(at)}.`,
+    onSome: ({ position, recordedAt, version }) =>
+      `As of ${asked}version ${version} of the card, position ${position}, recorded ${formatTime(recordedAt)}.`
+  })
+})
+
+/** As of when an answer about the backlog is. */
+export const describeBacklogMoment = ({ position, time }: BacklogAt): string =>
+  position === 0 ? "As of position 0, before everything." : `As of position ${position}, ${formatTime(time)}.`
+
+/** A moment for people: `2026-01-22 12:04:05Z`, always in UTC. */
+export const formatTime = (time: DateTime.Utc): string => `${dayOf(time)} ${clockOf(time)}`
+
+/** The same without the day where that is the day of `beside`. */
+export const formatTimeNear = (time: DateTime.Utc, beside: DateTime.Utc): string =>
+  dayOf(time) === dayOf(beside) ? clockOf(time) : formatTime(time)
+
+/** A number of seconds for people: the two greatest units that it fills. */
+export const formatDuration = (seconds: number): string => {
+  const whole = Math.max(0, Math.round(seconds))
+  const parts = (
+    [
+      [Math.floor(whole / 86_400), "day"],
+      [Math.floor(whole / 3600) % 24, "hour"],
+      [Math.floor(whole / 60) % 60, "minute"],
+      [whole % 60, "second"]
+    ] as const
+  ).filter(([count]) => count > 0)
+  return parts.length === 0 ? "0 seconds" : parts.slice(0, 2).map(formatUnit).join(" ")
+}
+
+const formatUnit = ([count, unit]: readonly [number, string]): string => `${count} ${unit}${count === 1 ? "" : "s"}`
+
+const dayOf = (time: DateTime.Utc): string => DateTime.formatIso(time).split("T")[0] ?? ""
+
+const clockOf = (time: DateTime.Utc): string =>
+  `${DateTime.formatIso(time)
+    .split("T")[1]
+    ?.replace(/(\.\d+)?Z$/, "")}Z`
+
+const backlogForms =
+  "a position (17), a time with its zone (2026-01-22T12:04:05Z) or a day (2026-01-22, which begins in UTC)"
+const cardForms = `${backlogForms}, or a version of the card (v3)`
+
+/** The flag `--at` of what can be asked about the past. */
+export const atFlag = (takes: "moment" | "momentOrVersion"): Flag.Flag<string | undefined> =>
+  textFlag("at", `As of then: ${takes === "moment" ? backlogForms : cardForms}`, "WHEN")
+
+/** A moment of the backlog in a flag's words, if the flag is given. */
+export const parseMoment = Effect.fnUntraced(function* (written: string | undefined) {
+  if (written === undefined) return undefined
+  const at = toMoment(written)
+  return at === undefined ? yield* invalidMoment(written, backlogForms) : yield* decodeAt(at)
+})
+
+/** A moment of a card in a flag's words, if the flag is given. */
+export const parseCardMoment = Effect.fnUntraced(function* (written: string | undefined) {
+  if (written === undefined) return undefined
+  const version = /^v(\d{1,10})$/.exec(written)?.[1]
+  const at = version === undefined ? toMoment(written) : { version: Number(version) }
+  return at === undefined ? yield* invalidMoment(written, cardForms) : yield* decodeCardAt(at)
+})
+
+const decodeAt = decodeInput(At)
+const decodeCardAt = decodeInput(CardAt)
+
+const invalidMoment = (written: string, takes: string) =>
+  new InvalidInput({ problem: `--at takes ${takes}, not ${JSON.stringify(written.slice(0, 100))}` })
+
+const toMoment = (written: string): typeof At.Encoded | undefined => {
+  if (/^\d{1,15}$/.test(written)) return { position: Number(written) }
+  const time = parseTime(written)
+  return time === undefined ? undefined : { time }
+}
+
+const dayPattern = /^(\d{4})-(\d\d)-(\d\d)$/
+const timePattern = /^(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?(?:Z|[+-](?:[01]\d|2[0-3]):?[0-5]\d)$/
+
+const parseTime = (written: string): DateTime.Utc | undefined => {
+  const day = written.slice(0, 10)
+  const clock = written.slice(11)
+  if (!isCalendarDay(day)) return undefined
+  if (written.length === 10) return DateTime.makeUnsafe(`${day}T00:00:00Z`)
+  if (!/[Tt ]/.test(written.charAt(10)) || !timePattern.test(clock.toUpperCase())) return undefined
+  return DateTime.makeUnsafe(new Date(`${day}T${clock.toUpperCase().replace(/([+-]\d\d)(\d\d)$/, "$1:$2")}`))
+}
+
+/** Whether the calendar has this day: parsers take the 30th of February for a day in March. */
+const isCalendarDay = (written: string): boolean => {
+  const [, year, month, day] = (dayPattern.exec(written) ?? []).map(Number)
+  if (year === undefined || month === undefined || day === undefined) return false
+  const date = new Date(Date.UTC(2000, month - 1, day))
+  date.setUTCFullYear(year, month - 1, day)
+  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day
+}
+
+/** A moment in words: "position 17", "2026-01-22 12:04:05Z", "version 3". */
+export const formatMoment = (at: typeof CardAt.Type): string =>
+  "position" in at ? `position ${at.position}` : "version" in at ? `version ${at.version}` : formatTime(at.time)
