@@ -7,8 +7,8 @@ const workerRules = "src/http/access/workerRules.ts"
 const requests = "src/http/RequestValidation.ts"
 const listen = "src/http/node/listen.ts"
 const accessTokens = "src/services/access/AccessTokens.ts"
-const callerAgent = "src/mcp/callerAgent.ts"
-const layerRoutes = "src/mcp/layerRoutes.ts"
+const callerAgent = "src/mcp/Agent.ts"
+const layerRoutes = "src/mcp/routes.ts"
 
 const access = ["test/http/access.test.ts"]
 const tokens = ["test/services/access/accessTokens.test.ts"]
@@ -197,7 +197,7 @@ const mutations = [
   {
     name: "that an agent's session is its caller's only",
     file: layerRoutes,
-    find: "if (session !== undefined && !sessions.isOf(session, whose)) return unknownSession",
+    find: "if (session !== undefined && !sessions.belongsTo(session, whose)) return unknownSession",
     replace: 'if (session === "") return unknownSession',
     tests: agents
   },
@@ -334,14 +334,14 @@ const mutations = [
   {
     name: "that an agent's message is refused for the length that it says",
     file: layerRoutes,
-    find: 'if (Number(headers["content-length"]) > messageBytes) return',
-    replace: 'if (Number(headers["content-length"]) < 0) return',
+    find: 'if (Number(headers["content-length"]) > maxMessageBytes) {',
+    replace: 'if (Number(headers["content-length"]) < 0) {',
     tests: agents
   },
   {
     name: "that an agent's message is refused which does not say its length",
     file: layerRoutes,
-    find: "Effect.provideService(HttpIncomingMessage.MaxBodySize, messageLimit)",
+    find: "Effect.provideService(HttpIncomingMessage.MaxBodySize, maxMessageSize)",
     replace: "(answered) => answered",
     tests: agents
   },

@@ -1,7 +1,7 @@
 /** Text of cards in answers to agents, tokens whose names overlap, and outputs that scripts capture. */
 const visibleText = "src/domain/displayText.ts"
-const words = "src/mcp/words.ts"
-const cardAnswer = "src/mcp/cardAnswer.ts"
+const words = "src/mcp/AgentText.ts"
+const cardAnswer = "src/mcp/AgentText.ts"
 const workerNames = "src/services/access/workerNames.ts"
 const accessTokens = "src/services/access/AccessTokens.ts"
 const workerRules = "src/http/access/workerRules.ts"
@@ -42,8 +42,8 @@ const mutations = [
   {
     name: "that a sentence of another module is one line without hidden characters",
     file: words,
-    find: "new Words(escapeHiddenInJson(text))",
-    replace: "new Words(text)",
+    find: "new AgentText(escapeHiddenInJson(text))",
+    replace: "new AgentText(text)",
     also: [{ find: "import { quote, escapeHiddenInJson, escapeHidden }", replace: "import { quote, escapeHidden }" }],
     tests: answers
   },
@@ -99,8 +99,8 @@ const mutations = [
   {
     name: "that what was wrong with an input is in a frame",
     file: refusal,
-    find: "lines(words`Invalid input:`, framed(problem), words`Nothing was done.`)",
-    replace: "lines(words`Invalid input:`, sentence(problem), words`Nothing was done.`)",
+    find: "lines(agentText`Invalid input:`, frame(problem), agentText`Nothing was done.`)",
+    replace: "lines(agentText`Invalid input:`, fixedText(problem), agentText`Nothing was done.`)",
     tests: tools
   },
   {
@@ -113,14 +113,14 @@ const mutations = [
   {
     name: "that tools say what is data",
     file: "src/mcp/AgentTool.ts",
-    find: "showsText ? `${about} ${textIsData}` : about",
-    replace: "showsText ? about : `${about} ${textIsData}`",
+    find: "showsCardText ? `${description} ${textIsDataNote}` : description",
+    replace: "showsCardText ? description : `${description} ${textIsDataNote}`",
     tests: answers
   },
   {
     name: "that the instructions say what is data",
-    file: "src/mcp/about.ts",
-    find: "Nothing can be changed here. ${texts}`",
+    file: "src/mcp/protocol.ts",
+    find: "Nothing can be changed here. ${textInstructions}`",
     replace: "Nothing can be changed here.`",
     tests: answers
   },
@@ -210,14 +210,14 @@ const mutations = [
   },
   {
     name: "that an agent does not claim for another holder",
-    file: "src/mcp/callerAgent.ts",
+    file: "src/mcp/Agent.ts",
     find: "!actsFor(actor, apart, owner)",
     replace: "!actsFor(actor, [], owner)",
     tests: holders
   },
   {
     name: "that an agent does not end another holder's claim",
-    file: "src/mcp/ownClaims.ts",
+    file: "src/mcp/Agent.ts",
     find: "workerRules(owner, apart, ownerOf)",
     replace: "workerRules(owner, apart.slice(0, 0), ownerOf)",
     tests: holders

@@ -417,21 +417,21 @@ const mutations = [
   },
   {
     name: "that a message of an agent over HTTP is kept exactly",
-    file: "src/mcp/layerRoutes.ts",
+    file: "src/mcp/routes.ts",
     find: 'if (request.method !== "POST") return undefined',
     replace: 'if (request.method === "POST") return undefined',
     tests: exact
   },
   {
     name: "that a message of an agent over pipes is kept exactly",
-    file: "src/mcp/messages.ts",
+    file: "src/mcp/stdio.ts",
     find: "if (inexact !== undefined) return",
     replace: "if (inexact === null) return",
     tests: exact
   },
   {
     name: "that an ambiguous id is not answered",
-    file: "src/mcp/inexactMessage.ts",
+    file: "src/mcp/protocol.ts",
     find: 'parsed.failure.pointer !== "/id" && ',
     replace: "",
     tests: exact

@@ -1,5 +1,5 @@
 /** What keeps readers from stopping writers, and receipts from answering other actors and guesses. */
-const lockInOrder = "src/projections/lockInOrder.ts"
+const lockStatements = "src/projections/lockStatements.ts"
 const receipts = "src/services/commands/Receipts.ts"
 const receipt = "src/services/commands/Receipt.ts"
 const digests = "src/services/commands/commandDigests.ts"
@@ -12,7 +12,7 @@ const roles = ["test/proof/leastPrivilege.test.ts"]
 export const receiptsMutations = [
   {
     name: "that the graph is locked by a table",
-    file: lockInOrder,
+    file: lockStatements,
     find: "shared: prepareStatement<object>(sql, () => sql`LOCK TABLE ${graphTable} IN ROW EXCLUSIVE MODE`)({})",
     replace:
       "shared: prepareStatement<object>(sql, () => sql`SELECT pg_advisory_xact_lock_shared(${0x6d62_6c67}::int4, ${schema}::regnamespace::oid::int4)::text`)({})",

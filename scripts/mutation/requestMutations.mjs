@@ -42,7 +42,7 @@ const mutations = [
   },
   {
     name: "that an agent's waiting claim checks its token before each claim",
-    file: "src/mcp/tools/claim.ts",
+    file: "src/mcp/tools/claims.ts",
     find: "Effect.andThen(stillValid, taken)",
     replace: "taken",
     tests: revoked
@@ -64,9 +64,9 @@ const mutations = [
   },
   {
     name: "that a call of a token that is not valid is answered with a status",
-    file: "src/mcp/layerRoutes.ts",
-    find: "if (error !== undefined && isOneMessage(response)) return refused(error)",
-    replace: "if (error !== undefined && response.status === 0) return refused(error)",
+    file: "src/mcp/routes.ts",
+    find: "if (error !== undefined && hasOneMessage(response)) return refusedResponse(error)",
+    replace: "if (error !== undefined && response.status === 0) return refusedResponse(error)",
     tests: revoked
   },
   {

@@ -80,9 +80,9 @@ export const serverMutations = [
   },
   {
     name: "that the ids of a command are spread by the database's own function",
-    file: "src/projections/lockInOrder.ts",
-    find: "WHERE id = ANY(ARRAY(\n      SELECT pg_catalog.unnest(${ids}::text[])${isWithKeys",
-    replace: "WHERE id = ANY(ARRAY(\n      SELECT unnest(${ids}::text[])${isWithKeys",
+    file: "src/projections/lockStatements.ts",
+    find: "WHERE id = ANY(ARRAY(\n      SELECT pg_catalog.unnest(${ids}::text[])${hasKeys",
+    replace: "WHERE id = ANY(ARRAY(\n      SELECT unnest(${ids}::text[])${hasKeys",
     tests: settings
   },
   {

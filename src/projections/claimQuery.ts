@@ -14,7 +14,7 @@ import type { CardTables } from "./CardTables.ts"
 export interface LockedRow {
   readonly id: CardId
   readonly version: number
-  readonly versionSeen: number | null
+  readonly snapshotVersion: number | null
 }
 
 /** The values of the statement that locks the best claimable cards. */
@@ -48,13 +48,13 @@ const isCandidate = (
  */
 export const claimStatement = (
   sql: SqlClient.SqlClient,
-  { cards, columns, versionSeen }: CardTables,
+  { cards, columns, snapshotVersion }: CardTables,
   claim: Placeholders<ClaimValues>,
   ofPhase: boolean,
   ofPriority: boolean,
   isWithExceptions: boolean
 ): Statement.Statement<LockedRow> => sql`
-  SELECT ${columns}, ${versionSeen} FROM ${cards} AS cards
+  SELECT ${columns}, ${snapshotVersion} FROM ${cards} AS cards
   WHERE ${isCandidate(sql, claim, ofPhase, ofPriority)}${isWithExceptions ? sql` AND cards.id <> ALL(${claim.except}::text[])` : sql``}
   ORDER BY priority DESC, created_at, cards.id
   LIMIT ${claim.limit} FOR UPDATE OF cards SKIP LOCKED`

@@ -7,9 +7,9 @@ import { planLocks } from "../../projections/LockPlan.ts"
 import { ReadModel } from "../../projections/ReadModel.ts"
 import type { BatchFailed } from "./BatchFailed.ts"
 import { BatchTransaction } from "./BatchTransaction.ts"
-import { decideBatch, type Outcome } from "./decideBatch.ts"
 import { cardsOf, outcomeOf, receiptOf, receiptOutcomeOf } from "./Receipt.ts"
 import { Receipts } from "./Receipts.ts"
+import { decideBatch, type Outcome } from "./decideBatch.ts"
 
 /** How often a batch is tried that the database asked to try again. */
 const maxTries = 8
