@@ -3,7 +3,7 @@ import { SqlError } from "effect/sql"
 import type { Forbidden, Unauthorized } from "../http/errors.ts"
 import { type InvalidInput, type LogFailure, ReadOnlyReplica, type Rejection, replicaErrorOf } from "../index.ts"
 import type { Agent } from "./Agent.ts"
-import { frame, join, lines, isoTimeSql, fixedText, term, type AgentText, agentText } from "./AgentText.ts"
+import { frame, join, lines, timeText, fixedText, term, type AgentText, agentText } from "./AgentText.ts"
 import { directoryLostIn, directoryLostProblem } from "../services/files/directoryErrors.ts"
 import { databaseErrorKind } from "../sql/databaseErrors.ts"
 
@@ -60,11 +60,11 @@ const refusal = (error: NonDatabaseError, { owner }: Agent): AgentText => {
           ? agentText`the card is ${term(error.status)} now`
           : error.expiresAt === null
             ? agentText`held by ${error.holder}`
-            : agentText`held by ${error.holder} until ${isoTimeSql(error.expiresAt)}`
+            : agentText`held by ${error.holder} until ${timeText(error.expiresAt)}`
       return agentText`${lost}: ${now}; stop working on it, and claim another with backlog_claim.`
     }
     case "CardIsClaimed":
-      return agentText`Card ${error.id} is held by ${error.holder} until ${isoTimeSql(error.expiresAt)}: give the claim's token, or force: true to overrule the holder.`
+      return agentText`Card ${error.id} is held by ${error.holder} until ${timeText(error.expiresAt)}: give the claim's token, or force: true to overrule the holder.`
     case "CardIsDone":
       return agentText`Card ${error.id} is done: backlog_set_status with status ready reopens it.`
     case "CommandIdConflict":

@@ -100,7 +100,7 @@ const examined = Effect.fnUntraced(function* (file: string | undefined) {
         : anchor === undefined
           ? "it has no anchor in it"
           : null,
-      isCutShort: Result.isSuccess(content) && content.success.isCutShort,
+      isCutShort: Result.isSuccess(content) && content.success.isTruncated,
       newest: Option.getOrNull(newest)
     }
   } satisfies DoctorFacts

@@ -158,11 +158,11 @@ const anchorOfLine = (line: string) =>
 
 /** The newest anchor of a file, all of whose lines must be anchors. */
 const newestOfFile = Effect.fnUntraced(function* (path: string) {
-  const { anchors, isCutShort } = yield* Effect.mapError(
+  const { anchors, isTruncated } = yield* Effect.mapError(
     readAnchorFile(path),
     ({ problem }) => new InvalidInput({ problem: `the file of --anchor-file cannot be used: ${problem}` })
   )
-  if (isCutShort) {
+  if (isTruncated) {
     const { stderr } = yield* ProcessIO
     stderr.write("note: the last line of the anchor file is incomplete and was ignored: a write was cut short\n")
   }
