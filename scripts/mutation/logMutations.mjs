@@ -226,7 +226,7 @@ const mutations = [
   {
     name: "log: that a new anchor file is its owner's whatever the umask",
     file: anchorFile,
-    find: "O_RDWR | O_APPEND | O_CREAT | O_EXCL, privateFile)",
+    find: "O_RDWR | O_APPEND | O_CREAT | O_EXCL, privateFileMode)",
     replace: "O_RDWR | O_APPEND | O_CREAT | O_EXCL)",
     tests: anchors
   },

@@ -132,12 +132,12 @@ export const mutations = [
   {
     name: "the lock on a directory",
     file: "src/services/pglite/SharedDirectory.ts",
-    find: `yield* holdDirectoryUnless(directory, {
+    find: `yield* lockDirectoryOrElse(directory, {
               wait,
               unless: HolderConnection.open(directory)
             }).pipe(Effect.catchTag("DirectoryLocked", (locked) => Effect.flatMap(unshared(locked), Effect.fail)))`,
     replace:
-      '{ _tag: "Held", held: { check() {}, checkOften() {}, keep() {}, forget() {}, isLost: false } as never } as { readonly _tag: "Held" | "Other"; readonly held: HeldDirectory; readonly other: HolderConnection }',
+      '{ _tag: "Held", held: { check() {}, checkIfStale() {}, watch() {}, unwatch() {}, isLost: false } as never } as { readonly _tag: "Held" | "Other"; readonly held: DirectoryOwnership; readonly other: HolderConnection }',
     tests: ["test/services/pglite/sharedDirectory.test.ts"]
   },
   // Orderings

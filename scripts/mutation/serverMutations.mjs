@@ -95,7 +95,7 @@ export const serverMutations = [
   {
     name: "that a session which may only read is told so",
     file: "src/sql/databaseErrors.ts",
-    find: " || code === readOnlyTransactionCode",
+    find: " || code === readOnlySqlState",
     replace: "",
     tests: settings
   }

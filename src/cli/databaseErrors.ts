@@ -1,8 +1,8 @@
 import { Schema } from "effect"
 import { SqlError } from "effect/sql"
 import { type ReplicaError, replicaErrorOf } from "../events/replica.ts"
-import { type DirectoryLost, directoryLostIn } from "../services/files/directoryErrors.ts"
-import { databaseErrorText, readOnlyTransactionCode, databaseErrorKind } from "../sql/databaseErrors.ts"
+import { type DirectoryLost, findDirectoryLost } from "../services/files/directoryErrors.ts"
+import { databaseErrorText, readOnlySqlState, databaseErrorKind } from "../sql/databaseErrors.ts"
 
 /** The database cannot be reached, refuses this user, or is not able to answer now. */
 export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>()("DatabaseUnavailable", {
@@ -54,7 +54,7 @@ export const toDatabaseError = <E>(
   | NotPermitted
   | ReplicaError => {
   if (!SqlError.isSqlError(error)) return error as Exclude<E, SqlError.SqlError>
-  const lost = directoryLostIn(error)
+  const lost = findDirectoryLost(error)
   if (lost !== undefined) return lost
   const reason = error.reason._tag
   const cause = error.reason.cause
@@ -73,7 +73,7 @@ export const toDatabaseError = <E>(
 
 const describeMissingPermission = (error: SqlError.SqlError, cause: unknown): string => {
   const problem = databaseErrorText(error)
-  return codeOf(cause) === readOnlyTransactionCode
+  return codeOf(cause) === readOnlySqlState
     ? `${problem} (default_transaction_read_only is on for the role, the database or the server)`
     : problem
 }

@@ -1,7 +1,7 @@
 import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
-import { type ReplicaError, replicaErrorOf } from "../index.ts"
-import { directoryLostIn, directoryLostProblem } from "../services/files/directoryErrors.ts"
+import { type ReplicaTrouble, replicaTroubleOf } from "../index.ts"
+import { findDirectoryLost, publicDirectoryLostMessage } from "../services/files/directoryErrors.ts"
 import { databaseErrorKind } from "../sql/databaseErrors.ts"
 
 /** The reason where an embedded directory was moved or replaced: its path is not for callers. */
@@ -13,7 +13,7 @@ export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>
   reason: Schema.String
 }) {
   override get message(): string {
-    if (this.reason === directoryLost) return directoryLostProblem
+    if (this.reason === directoryLost) return publicDirectoryLostMessage
     return "The database is not available now. Try again; a command only with the same Idempotency-Key, since it may have been carried out."
   }
 }
@@ -33,7 +33,7 @@ export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitt
 }
 
 /** Trouble with the database, as it is told to whoever asked. */
-export type DatabaseTrouble = DatabaseUnavailable | DatabaseFailed | NotPermitted | ReplicaError
+export type DatabaseTrouble = DatabaseUnavailable | DatabaseFailed | NotPermitted | ReplicaTrouble
 
 /** Fails with `DatabaseTrouble` where the database fails. */
 export const withDatabaseTrouble = <A, E, R>(
@@ -47,9 +47,9 @@ export const told = <E>(error: E): Effect.Effect<never, Exclude<E, SqlError.SqlE
     : Effect.fail(error as Exclude<E, SqlError.SqlError>)
 
 const troubleWith = (error: SqlError.SqlError): Effect.Effect<never, DatabaseTrouble> => {
-  const ofReplica = replicaErrorOf(error)
+  const ofReplica = replicaTroubleOf(error)
   if (ofReplica !== undefined) return Effect.fail(ofReplica)
-  if (directoryLostIn(error) !== undefined) return new DatabaseUnavailable({ reason: directoryLost })
+  if (findDirectoryLost(error) !== undefined) return new DatabaseUnavailable({ reason: directoryLost })
   const reason = error.reason._tag
   switch (databaseErrorKind(error)) {
     case "notPermitted":

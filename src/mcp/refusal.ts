@@ -1,10 +1,10 @@
 import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import type { Forbidden, Unauthorized } from "../http/errors.ts"
-import { type InvalidInput, type LogFailure, ReadOnlyReplica, type Rejection, replicaErrorOf } from "../index.ts"
+import { type InvalidInput, type LogFailure, ReadOnlyReplica, type Rejection, replicaTroubleOf } from "../index.ts"
 import type { Agent } from "./Agent.ts"
 import { frame, join, lines, timeText, fixedText, term, type AgentText, agentText } from "./AgentText.ts"
-import { directoryLostIn, directoryLostProblem } from "../services/files/directoryErrors.ts"
+import { findDirectoryLost, publicDirectoryLostMessage } from "../services/files/directoryErrors.ts"
 import { databaseErrorKind } from "../sql/databaseErrors.ts"
 
 /** What goes wrong in a tool. */
@@ -88,12 +88,12 @@ const cycle = (path: ReadonlyArray<string>): AgentText => {
 }
 
 const databaseRefusal = (error: SqlError.SqlError): AgentText => {
-  const ofReplica = replicaErrorOf(error)
+  const ofReplica = replicaTroubleOf(error)
   if (ofReplica instanceof ReadOnlyReplica) {
     return agentText`Nothing was done: this server reads a read-only replica, which takes no commands. Tell the people who run it.`
   }
   if (ofReplica !== undefined) return agentText`${fixedText(ofReplica.message)} Call again in some seconds.`
-  if (directoryLostIn(error) !== undefined) return fixedText(directoryLostProblem)
+  if (findDirectoryLost(error) !== undefined) return fixedText(publicDirectoryLostMessage)
   switch (databaseErrorKind(error)) {
     case "unavailable":
       return agentText`The database is not available now. Call again in some seconds, with the same commandId where you gave one: it may have been carried out.`

@@ -2,7 +2,7 @@ import { Deferred, Effect, FiberSet, Queue, Random, type Scope, Semaphore } from
 import { SqlError } from "effect/sql"
 import { sanitizeCause } from "../sql/sanitize.ts"
 import { BacklogService, type Card } from "../index.ts"
-import { directoryLostIn } from "../services/files/directoryErrors.ts"
+import { findDirectoryLost } from "../services/files/directoryErrors.ts"
 import { databaseErrorKind } from "../sql/databaseErrors.ts"
 import type { Lease, StopReason } from "./Lease.ts"
 import type { WorkerEvent, WorkerReport, WorkerSettings } from "./WorkerOptions.ts"
@@ -105,7 +105,7 @@ export const retryWhileUnavailable = Effect.fnUntraced(function* <A, E, R>(
     if (
       !SqlError.isSqlError(error) ||
       databaseErrorKind(error) !== "unavailable" ||
-      directoryLostIn(error) !== undefined
+      findDirectoryLost(error) !== undefined
     ) {
       return yield* Effect.fail(error)
     }

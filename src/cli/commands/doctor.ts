@@ -21,7 +21,7 @@ import {
   newestAnchor,
   readAnchorFile
 } from "../../index.ts"
-import { examineDirectory } from "../../services/pglite/directoryPermissions.ts"
+import { inspectDirectoryAccess } from "../../services/pglite/directoryPermissions.ts"
 import { createHint } from "../../services/schema/BacklogOpening.ts"
 
 export const doctorCommand = withHelp(
@@ -118,7 +118,7 @@ const examinedWithDirectory = Effect.fnUntraced(function* <E, R>(
   if (directory === undefined) return yield* Effect.andThen(first, withDoctor(examined(anchorFile)))
   // What cannot be read is an error of the opening, which says more.
   const access = Effect.orElseSucceed(
-    Effect.tryPromise(() => examineDirectory(directory)),
+    Effect.tryPromise(() => inspectDirectoryAccess(directory)),
     () => undefined
   )
   const before = yield* access

@@ -4,7 +4,7 @@ import { type FileHandle, open, realpath, stat } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
 import { setTimeout } from "node:timers/promises"
 import { type Anchor, formatAnchor, type AnchorLines, parseAnchors } from "../../events/Anchor.ts"
-import { makePrivateFile, privateFile } from "../files/privateFiles.ts"
+import { setPrivateMode, privateFileMode } from "../files/privateFiles.ts"
 
 /** A file of anchors that cannot be read or written, or that holds something else. `problem` says what is wrong. */
 export class AnchorFileRefused extends Schema.TaggedError<AnchorFileRefused>()("AnchorFileRefused", {
@@ -98,8 +98,8 @@ const { O_APPEND, O_CREAT, O_EXCL, O_RDWR } = constants
 
 const openForAppending = async (file: string): Promise<{ readonly handle: FileHandle; readonly isNew: boolean }> => {
   try {
-    const handle = await open(file, O_RDWR | O_APPEND | O_CREAT | O_EXCL, privateFile)
-    await makePrivateFile(handle)
+    const handle = await open(file, O_RDWR | O_APPEND | O_CREAT | O_EXCL, privateFileMode)
+    await setPrivateMode(handle)
     return { handle, isNew: true }
   } catch (error) {
     if (codeOf(error) !== "EEXIST") throw error
@@ -118,7 +118,7 @@ const repairEnd = async (handle: FileHandle, isSecondTry?: "second try"): Promis
   const start = buffer.lastIndexOf("\n") + 1
   if (start === buffer.length) return ""
   const before = buffer.lastIndexOf("\n", start - 2) + 1
-  if (!linesIn(buffer.subarray(before)).isTruncated) return "\n"
+  if (!linesIn(buffer.subarray(before)).isCutShort) return "\n"
   // Another process may be in the middle of its write, which is done in no time.
   if (!isSecondTry) {
     await setTimeout(writeMillis)

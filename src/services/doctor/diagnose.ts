@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { filesOf } from "../pglite/directoryPermissions.ts"
+import { formatFileCount } from "../pglite/directoryPermissions.ts"
 import { quote } from "../../domain/displayText.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
 
@@ -365,17 +365,17 @@ const directory = ({ directory: of }: DoctorFacts) => {
     [
       firstForeign !== null &&
         problem(
-          `Other users than ${user} own ${filesOf(foreign)} of ${place}, the first ${JSON.stringify(firstForeign)}.`,
+          `Other users than ${user} own ${formatFileCount(foreign)} of ${place}, the first ${JSON.stringify(firstForeign)}.`,
           `Let an administrator give them to this user: \`chown -R ${user} ${place}\`, then check the log: \`backlog verify --anchor-file PATH\`.`
         ),
       firstOpen !== null &&
         problem(
-          `${filesOf(open)} of ${place} let other users in, the first ${JSON.stringify(firstOpen)}.`,
+          `${formatFileCount(open)} of ${place} let other users in, the first ${JSON.stringify(firstOpen)}.`,
           `Close them: \`chmod -R go= ${toClose.map((part) => JSON.stringify(part)).join(" ")}\`. Others could read the backlog; if they could write, check the log: \`backlog verify --anchor-file PATH\`.`
         ),
       openBefore > open &&
         warning(
-          `${filesOf(openBefore - open)} of ${place} let other users in until this command closed them.`,
+          `${formatFileCount(openBefore - open)} of ${place} let other users in until this command closed them.`,
           "Others could read the backlog; if they could write, check the log: `backlog verify --anchor-file PATH`."
         ),
       socketProblem !== null &&

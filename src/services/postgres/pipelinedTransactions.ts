@@ -3,10 +3,15 @@ import { Clock, Duration, Effect, type Scope, Stream } from "effect"
 import { type SqlClient, SqlError } from "effect/sql"
 import { BatchFailed } from "../commands/BatchFailed.ts"
 import { beginStatement, type Decided, planOnceStatement, type RunInTransaction } from "../commands/RunInTransaction.ts"
-import { mayHaveCommitted, notCommitted, SessionWatch } from "./ConnectionMonitor.ts"
-import { defaultTimeouts } from "./PostgresClient.ts"
-import { probeMillis, type ServerTimeouts } from "./serverClient.ts"
-import { confirmed, sessionConnection } from "./sessionConnection.ts"
+import {
+  ConnectionMonitor,
+  notCommittedError,
+  possiblyCommittedError,
+  requireConfirmation,
+  toSqlConnection
+} from "./ConnectionMonitor.ts"
+import { defaultTimeouts, probeMillis, type ServerTimeouts } from "./PostgresClient.ts"
+
 import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
 import { sendInOrder } from "../../sql/bulkStatements.ts"
 import { databaseErrorText } from "../../sql/databaseErrors.ts"
@@ -27,7 +32,7 @@ interface Lane {
   /** When it may be asked for again, in milliseconds of the clock. */
   notBefore: number
   /** The connection that a batch is under way on. */
-  watch: SessionWatch | undefined
+  watch: ConnectionMonitor | undefined
 }
 
 /** Transactions in two round trips each. */
@@ -77,7 +82,7 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
     const now = clock.currentTimeMillisUnsafe()
     return lanes.find(({ notBefore, users }) => users === 0 && notBefore <= now) ?? openLane() ?? lanes[0]
   }
-  const used = new WeakSet<SessionWatch>()
+  const used = new WeakSet<ConnectionMonitor>()
 
   const runOn = <A>(
     lane: Lane,
@@ -101,14 +106,14 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
         .use((session) => {
           isConnected = true
           lane.isOpen = true
-          const watch = SessionWatch.of(session)
+          const watch = ConnectionMonitor.of(session)
           const isNew = !used.has(watch)
           used.add(watch)
           lane.watch = watch
-          const guard = <B>(statement: Effect.Effect<B, SqlError.SqlError>) => watch.guard(statement, batchMillis)
-          const connection = sessionConnection(session, guard, () => Stream.die(new Error("a batch reads no streams")))
+          const guard = <B>(statement: Effect.Effect<B, SqlError.SqlError>) => watch.withTimeout(statement, batchMillis)
+          const connection = toSqlConnection(session, guard, () => Stream.die(new Error("a batch reads no streams")))
           const begin = Effect.tap(
-            watch.guard(session.query(beginStatement), isNew || !mayRunAgain ? batchMillis : beginMillis),
+            watch.withTimeout(session.query(beginStatement), isNew || !mayRunAgain ? batchMillis : beginMillis),
             () =>
               Effect.sync(() => {
                 hasBegun = true
@@ -174,14 +179,14 @@ const failureOf = (error: SqlError.SqlError, isUnknown: boolean): BatchFailed =>
   const timedOut = isNoAnswer(error)
   const why = databaseErrorText(error)
   if (isUnknown && error.reason._tag === "ConnectionError" && error.reason.operation !== "commit") {
-    return new BatchFailed({ error: mayHaveCommitted(why), mayHaveCommitted: true, timedOut })
+    return new BatchFailed({ error: possiblyCommittedError(why), mayHaveCommitted: true, timedOut })
   }
-  return new BatchFailed({ error: timedOut ? notCommitted(why) : error, mayHaveCommitted: isUnknown, timedOut })
+  return new BatchFailed({ error: timedOut ? notCommittedError(why) : error, mayHaveCommitted: isUnknown, timedOut })
 }
 
 /** The server answers COMMIT of a transaction that has failed with ROLLBACK, and that is no error to it. */
 const committed = (session: PgConnection.PgConnection) =>
-  Effect.flatMap(confirmed(SessionWatch.of(session), session.query("COMMIT")), ({ command }) =>
+  Effect.flatMap(requireConfirmation(ConnectionMonitor.of(session), session.query("COMMIT")), ({ command }) =>
     command === "COMMIT"
       ? Effect.void
       : Effect.fail(

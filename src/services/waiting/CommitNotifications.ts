@@ -4,9 +4,9 @@ import type { SqlError } from "effect/sql"
 import { commitChannel, CommitListener } from "../../events/CommitListener.ts"
 import { sanitizeCause } from "../../sql/sanitize.ts"
 import { hasOneSession } from "../hasOneSession.ts"
-import { SessionWatch } from "../postgres/ConnectionMonitor.ts"
+import { ConnectionMonitor } from "../postgres/ConnectionMonitor.ts"
 import { BacklogSchema } from "../../sql/SchemaName.ts"
-import { readOnlyTransactionCode } from "../../sql/databaseErrors.ts"
+import { readOnlySqlState } from "../../sql/databaseErrors.ts"
 
 /** How long to wait before listening again when the connection broke. */
 const pause = Duration.seconds(1)
@@ -68,17 +68,17 @@ const none = { listen: () => Effect.void }
 const isOfStandby = (cause: Cause.Cause<SqlError.SqlError>): boolean =>
   Option.exists(Cause.findErrorOption(cause), ({ reason }) => {
     const { cause: of } = reason
-    return typeof of === "object" && of !== null && "code" in of && of.code === readOnlyTransactionCode
+    return typeof of === "object" && of !== null && "code" in of && of.code === readOnlySqlState
   })
 
 /** The connection of a listener sends nothing, so only a statement shows whether the server is still there. */
 const listenWithHeartbeat = Effect.fnUntraced(function* (config: PgConnection.Config) {
   const session = yield* Effect.flatMap(PgConnection.make(config), ({ pin }) => pin)
-  const watch = SessionWatch.of(session)
-  const notifications = yield* watch.guard(session.listen(commitChannel), heartbeatMillis)
+  const watch = ConnectionMonitor.of(session)
+  const notifications = yield* watch.withTimeout(session.listen(commitChannel), heartbeatMillis)
   yield* Effect.sleep(heartbeat).pipe(
     // The queue of notifications fails with the connection.
-    Effect.andThen(Effect.ignore(watch.guard(session.query("SELECT 1", [], false), heartbeatMillis))),
+    Effect.andThen(Effect.ignore(watch.withTimeout(session.query("SELECT 1", [], false), heartbeatMillis))),
     Effect.forever,
     Effect.forkScoped
   )
