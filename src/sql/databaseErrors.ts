@@ -17,20 +17,12 @@ const ownFaults = new Set(["SqlSyntaxError", "ConstraintError", "UniqueViolation
 const stateOfServer = /^(3D|25|53|55|57|58|F0)/
 
 /** Postgres's code for a statement that writes while `default_transaction_read_only` is on: trying again does not help. */
-<<<<<<< HEAD
-export const readOnlyTransactionCode = "25006"
-=======
 export const readOnlySqlState = "25006"
->>>>>>> integration
 
 /** Tells what an error of the database means. */
 export const databaseErrorKind = ({ reason }: SqlError.SqlError): DatabaseErrorKind => {
   const code = codeOf(reason.cause)
-<<<<<<< HEAD
-  if (reason._tag === "AuthorizationError" || code === readOnlyTransactionCode) return "notPermitted"
-=======
   if (reason._tag === "AuthorizationError" || code === readOnlySqlState) return "notPermitted"
->>>>>>> integration
   const isOurs =
     ownFaults.has(reason._tag) || (reason._tag === "UnknownError" && code !== undefined && !stateOfServer.test(code))
   return isOurs ? "failed" : "unavailable"

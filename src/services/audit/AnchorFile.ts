@@ -118,7 +118,7 @@ const repairEnd = async (handle: FileHandle, isSecondTry?: "second try"): Promis
   const start = buffer.lastIndexOf("\n") + 1
   if (start === buffer.length) return ""
   const before = buffer.lastIndexOf("\n", start - 2) + 1
-  if (!linesIn(buffer.subarray(before)).isCutShort) return "\n"
+  if (!linesIn(buffer.subarray(before)).isTruncated) return "\n"
   // Another process may be in the middle of its write, which is done in no time.
   if (!isSecondTry) {
     await setTimeout(writeMillis)

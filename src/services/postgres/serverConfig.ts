@@ -66,7 +66,7 @@ const chooseHost = Effect.fnUntraced(function* (
     const state = yield* Effect.result(stateOf(host))
     if (state._tag === "Failure") {
       if (state.failure.reason._tag === "AuthenticationError") return yield* state.failure
-      reasons.push(`${formatHost(host)}: ${databaseWords(state.failure)}`)
+      reasons.push(`${formatHost(host)}: ${databaseErrorText(state.failure)}`)
     } else {
       if (isWanted[target](state.success)) return host
       second ??= host
