@@ -38,7 +38,7 @@ export { Checkpoint, CheckpointAhead, CheckpointMoved, ParkedEvent } from "./eve
 export { UndecodableEvent } from "./events/EventCodec.ts"
 export { LogFileHeader, LogFileRefused } from "./events/LogFile.ts"
 export { MomentNotReached } from "./events/MomentNotReached.ts"
-export { PollInterval } from "./services/waiting/PollInterval.ts"
+export { PollInterval } from "./services/waiting/CommitNotifications.ts"
 export type { LogFailure } from "./events/EventLog.ts"
 export { decodeRecordedEvent, RecordedEvent } from "./events/RecordedEvent.ts"
 export { ReadOnlyReplica, ReplicaBehind, ReplicaConflict, replicaErrorOf, type ReplicaError } from "./events/replica.ts"
@@ -66,7 +66,7 @@ export {
 } from "./services/access/AccessToken.ts"
 export { AccessTokens, AccessTokenStaleness, type CreatedAccessToken } from "./services/access/AccessTokens.ts"
 export { AnchorFileRefused, readAnchorFile } from "./services/audit/AnchorFile.ts"
-export type { CompletedCard } from "./services/Answer.ts"
+export type { CompletedCard } from "./services/commands/Outcome.ts"
 export {
   AuditService,
   type BacklogAt,
@@ -88,7 +88,7 @@ export { DirectoryLocked, DirectoryUnusable } from "./services/files/directoryEr
 export { Erasure, Erasures, type RemovalOptions, RemovalReport } from "./services/audit/Erasures.ts"
 export { EventTypeFilter, parseEventType } from "./services/audit/EventTypeFilter.ts"
 export { DirectoryLost } from "./services/files/directoryErrors.ts"
-export { InvalidInput } from "./services/InvalidInput.ts"
+export { InvalidInput } from "./services/decodeInput.ts"
 export { type AnchorOutcome, keepAnchors, type KeepAnchorsOptions } from "./services/audit/keepAnchors.ts"
 export {
   type BacklogServices,

@@ -2,7 +2,7 @@
 const visibleText = "src/domain/displayText.ts"
 const words = "src/mcp/AgentText.ts"
 const cardAnswer = "src/mcp/AgentText.ts"
-const workerNames = "src/services/access/workerNames.ts"
+const workerNames = "src/services/access/AccessRole.ts"
 const accessTokens = "src/services/access/AccessTokens.ts"
 const workerRules = "src/http/access/workerRules.ts"
 const refusal = "src/mcp/refusal.ts"
@@ -197,28 +197,28 @@ const mutations = [
   {
     name: "that a worker claims for no other holder",
     file: workerRules,
-    find: "owner === undefined || actsFor(actor, apart, owner)",
+    find: "owner === undefined || actsFor(actor, reservedNames, owner)",
     replace: "owner === undefined || actsFor(actor, [], owner)",
     tests: holders
   },
   {
     name: "that a worker ends no other holder's claim",
     file: workerRules,
-    find: "owner === undefined || !actsFor(actor, apart, owner)",
+    find: "owner === undefined || !actsFor(actor, reservedNames, owner)",
     replace: "owner === undefined || !actsFor(actor, [], owner)",
     tests: holders
   },
   {
     name: "that an agent does not claim for another holder",
     file: "src/mcp/Agent.ts",
-    find: "!actsFor(actor, apart, owner)",
+    find: "!actsFor(actor, reservedNames, owner)",
     replace: "!actsFor(actor, [], owner)",
     tests: holders
   },
   {
     name: "that an agent does not end another holder's claim",
     file: "src/mcp/Agent.ts",
-    find: "workerRules(owner, apart, ownerOf)",
+    find: "workerRules(owner, reservedNames, ownerOf)",
     replace: "workerRules(owner, apart.slice(0, 0), ownerOf)",
     tests: holders
   },

@@ -262,14 +262,14 @@ const mutations = [
   {
     name: "that a problem has no token",
     file: answerProblems,
-    find: "? withoutSecretsIn(response)\n",
+    find: "? redactResponse(response)\n",
     replace: "? response\n",
     tests: told
   },
   {
     name: "that the problem of an unknown path has no token",
     file: answerProblems,
-    find: "const response = withoutSecretsIn(\n",
+    find: "const response = redactResponse(\n",
     replace: "const response = ((same: HttpServerResponse.HttpServerResponse) => same)(\n",
     tests: told
   },
@@ -376,7 +376,7 @@ const mutations = [
   {
     name: "that the body of a request is kept exactly",
     file: "src/http/RequestValidation.ts",
-    find: "    yield* bounded(exactBody(request))\n",
+    find: "    yield* bounded(requireExactBody(request))\n",
     replace: "",
     tests: exact
   },

@@ -1,5 +1,5 @@
 /** What keeps a server's, database's or role's settings from changing anything: see docs/servers.md. */
-const runInTransaction = "src/services/commands/RunInTransaction.ts"
+const runInTransaction = "src/services/commands/BatchTransaction.ts"
 const sessionProblem = "src/services/schema/sessionProblem.ts"
 const eventLog = "src/events/EventLog.ts"
 const shadowTables = "src/projections/shadowTables.ts"

@@ -38,9 +38,9 @@ import {
 } from "../projections/rebuild.ts"
 import type { RemovalPending } from "../projections/rewriteTables.ts"
 import { verify, type VerifyOptions } from "../projections/verify.ts"
-import { InvalidInput } from "./InvalidInput.ts"
 import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
 import { type Erasure, Erasures, type RemovalOptions, type RemovalReport } from "./audit/Erasures.ts"
+import { InvalidInput } from "./decodeInput.ts"
 import { resolveEventType } from "./audit/EventTypeFilter.ts"
 import {
   decodeAnchorOptions,
@@ -71,8 +71,8 @@ import { makeRestoreBacklog, type RestoredBacklog } from "./audit/restoreBacklog
 import { Receipts } from "./commands/Receipts.ts"
 import type { BacklogMissing } from "./schema/BacklogOpening.ts"
 import { createTables, type MigrationRefused, Migrations } from "./schema/Migrations.ts"
-import { PollInterval } from "./waiting/PollInterval.ts"
-import { layerEventLog } from "./waiting/layerEventLog.ts"
+import { layerEventLog } from "./driverLayers.ts"
+import { PollInterval } from "./waiting/CommitNotifications.ts"
 import { withoutAnswerTimeout } from "../sql/AnswerTimeout.ts"
 import { DatabaseClock, databaseNow } from "../sql/DatabaseClock.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"

@@ -19,9 +19,17 @@ import {
 import type { Stats } from "../domain/Stats.ts"
 import { withReplicaErrors } from "../events/replica.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
-import type { Answer, CompletedCard } from "./Answer.ts"
+import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
+import { CommandQueue } from "./commands/CommandQueue.ts"
+import { Interpreter } from "./commands/Interpreter.ts"
+import type { Answer, CompletedCard } from "./commands/Outcome.ts"
+import { Receipts } from "./commands/Receipts.ts"
+import { makeCommandMetrics } from "./commands/commandMetrics.ts"
+import { makeCommandReadiness } from "./commands/commandReadiness.ts"
+import { decodeInput, decodeTaggedInput, type InvalidInput } from "./decodeInput.ts"
+import { layerBatchTransaction, layerEventLog } from "./driverLayers.ts"
 import { type BacklogMissing, BacklogOpening } from "./schema/BacklogOpening.ts"
-import { ClaimableWatch } from "./waiting/ClaimableWatch.ts"
+import { type MigrationRefused, Migrations } from "./schema/Migrations.ts"
 import {
   type AwaitClaimable,
   type ClaimAmong,
@@ -29,18 +37,20 @@ import {
   decodeClaimAmong,
   defaultWaitSeconds
 } from "./waiting/ClaimWaiting.ts"
-import { makeCommandMetrics } from "./commands/commandMetrics.ts"
-import { makeCommandReadiness } from "./commands/commandReadiness.ts"
-import { CommandQueue } from "./commands/CommandQueue.ts"
-import { decodeInput, decodeTaggedInput } from "./decodeInput.ts"
-import { layerEventLog } from "./waiting/layerEventLog.ts"
-import { Interpreter } from "./commands/Interpreter.ts"
-import type { InvalidInput } from "./InvalidInput.ts"
-import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
-import { type MigrationRefused, Migrations } from "./schema/Migrations.ts"
-import { Receipts } from "./commands/Receipts.ts"
-import { spanned } from "./spanned.ts"
+import { ClaimableWatch } from "./waiting/ClaimableWatch.ts"
 import { withPromptAnswer, withoutAnswerTimeout } from "../sql/AnswerTimeout.ts"
+
+/**
+ * A function whose effects are spans when somebody traces. Without a tracer nobody would see them, and making one takes as
+ * long as deciding on a command.
+ */
+const spanned =
+  <Arguments extends ReadonlyArray<unknown>, A, E, R>(
+    name: string,
+    of: (...input: Arguments) => Effect.Effect<A, E, R>
+  ): ((...input: Arguments) => Effect.Effect<A, E, R>) =>
+  (...input) =>
+    Effect.withFiber((fiber) => (fiber.cache.tracer === undefined ? of(...input) : Effect.withSpan(of(...input), name)))
 
 /** What a command's method takes: the command without its tag. Ids and names are plain strings, checked on the way in. */
 export type Input<Tag extends Command["_tag"]> = Omit<Extract<typeof Command.Encoded, { readonly _tag: Tag }>, "_tag">
@@ -248,7 +258,7 @@ export class BacklogService extends Context.Service<
   ).pipe(
     Layer.provide([CommandQueue.layer, ClaimableWatch.layer]),
     Layer.provide(Interpreter.layer),
-    Layer.provide(Receipts.layer),
+    Layer.provide([Receipts.layer, layerBatchTransaction]),
     Layer.provide([layerEventLog, ReadModel.layer]),
     Layer.provide(Migrations.layer)
   )

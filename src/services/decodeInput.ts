@@ -1,6 +1,15 @@
 import { Effect, Result, Schema } from "effect"
 import { truncateMessage } from "../domain/displayText.ts"
-import { InvalidInput } from "./InvalidInput.ts"
+
+/** Input that is not what a command takes. Nothing was asked of the database. */
+export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInput", {
+  /** What was wrong and where, in words. */
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `Invalid input: ${this.problem}`
+  }
+}
 
 const invalid = (problem: string): InvalidInput => new InvalidInput({ problem: truncateMessage(problem) })
 

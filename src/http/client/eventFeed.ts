@@ -1,6 +1,6 @@
 import { Cause, Effect, Exit, Option, Ref, Result, Schedule, type Scope, Stream } from "effect"
 import { parkReason } from "../../events/consume.ts"
-import { longestElement } from "../api/answers.ts"
+import { maxElementSize } from "../api/answers.ts"
 import type { Endpoints } from "./connect.ts"
 import { asked, brokenOff, isPassing, told, withoutUndefined } from "./request.ts"
 import {
@@ -35,7 +35,7 @@ export const followed = (endpoint: Endpoints["audit"]["events"], options: typeof
             after,
             follow
           }),
-          sseOptions: { maxEventSize: Number(longestElement) }
+          sseOptions: { maxEventSize: Number(maxElementSize) }
         }),
         false
       )

@@ -1,8 +1,7 @@
 import { Schema } from "effect"
 import { Name } from "../../domain/Text.ts"
 import { quote } from "../../domain/displayText.ts"
-import { AccessRole } from "./AccessRole.ts"
-import { isUnder } from "./workerNames.ts"
+import { AccessRole, isUnder } from "./AccessRole.ts"
 
 /** A token by which a server knows who calls. The secret is not in it. */
 export const AccessToken = Schema.Struct({

@@ -3,7 +3,8 @@ import { SqlClient, type SqlError } from "effect/sql"
 import { timingSafeEqual } from "node:crypto"
 import { Name } from "../../domain/Text.ts"
 import { withReplicaErrors } from "../../events/replica.ts"
-import type { InvalidInput } from "../InvalidInput.ts"
+import { type Holder, isUnder, overlap } from "./AccessRole.ts"
+import { decodeInput, type InvalidInput } from "../decodeInput.ts"
 import {
   AccessToken,
   AccessTokenConflict,
@@ -11,9 +12,7 @@ import {
   AccessTokenRefused,
   NewAccessToken
 } from "./AccessToken.ts"
-import { makeTokenText, tokenHash, tokenIdIn } from "./accessTokenText.ts"
-import { type Holder, isUnder, overlap } from "./workerNames.ts"
-import { decodeInput } from "../decodeInput.ts"
+import { makeTokenText, tokenHash, tokenIdIn } from "./tokenSecret.ts"
 import type { BacklogMissing } from "../schema/BacklogOpening.ts"
 import { type MigrationRefused, Migrations } from "../schema/Migrations.ts"
 import { withPromptAnswer } from "../../sql/AnswerTimeout.ts"

@@ -4,8 +4,8 @@ import { emptyChainHash } from "../../events/ContentHash.ts"
 import type { LogFailure } from "../../events/EventLog.ts"
 import { sanitizeCause } from "../../sql/sanitize.ts"
 import { AuditService } from "../AuditService.ts"
-import { InvalidInput } from "../InvalidInput.ts"
 import { type AnchorFileRefused, appendToAnchorFile, makeAnchorFileReader } from "./AnchorFile.ts"
+import { InvalidInput } from "../decodeInput.ts"
 
 /** Where anchors are kept, and how often one is added. */
 export interface KeepAnchorsOptions {

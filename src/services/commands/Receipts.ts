@@ -4,8 +4,16 @@ import type { Card } from "../../domain/Card.ts"
 import type { CardId } from "../../domain/CardId.ts"
 import { EventLog } from "../../events/EventLog.ts"
 import { foldEvent, type ReadFailure } from "../../projections/foldCards.ts"
-import { type CardAtVersion, isReceiptOf, type Receipt, ReceiptOutcome } from "./Receipt.ts"
-import { digestsOf, type Identified, type ReceiptedCommand, receiptKey } from "./commandDigests.ts"
+import {
+  type CardAtVersion,
+  digestsOf,
+  type Identified,
+  isReceiptOf,
+  type Receipt,
+  type ReceiptedCommand,
+  receiptKey,
+  ReceiptOutcome
+} from "./Receipt.ts"
 import { DatabaseClock, databaseNow, databaseTime } from "../../sql/DatabaseClock.ts"
 import { BacklogSchema } from "../../sql/SchemaName.ts"
 import { arrayLiteral, fromJsonLines, toJsonLines } from "../../sql/arrayLiteral.ts"

@@ -1,6 +1,6 @@
 import { Deferred, Effect, Exit, Option, type Scope } from "effect"
+import type { BatchFailed } from "./BatchTransaction.ts"
 import { databaseErrorText } from "../../sql/databaseErrors.ts"
-import type { BatchFailed } from "./BatchFailed.ts"
 import type { Interpreter } from "./Interpreter.ts"
 
 /** How long a write may take before commands count as held up. */

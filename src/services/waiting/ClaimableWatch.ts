@@ -14,11 +14,11 @@ import {
 } from "effect"
 import type { SqlError } from "effect/sql"
 import type { ClaimFilter } from "../../domain/Command.ts"
-import { withPromptAnswer } from "../../sql/AnswerTimeout.ts"
 import { EventLog } from "../../events/EventLog.ts"
-import { PollInterval } from "./PollInterval.ts"
+import { PollInterval } from "./CommitNotifications.ts"
 import type { ClaimDemand } from "../../projections/claimOutlookQueries.ts"
 import { ReadModel } from "../../projections/ReadModel.ts"
+import { withPromptAnswer } from "../../sql/AnswerTimeout.ts"
 
 /** Commits may come by the thousand in a second; nobody looks more often than this. */
 const shortestPauseMillis = 10
