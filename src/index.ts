@@ -6,7 +6,7 @@
 export { Card, defaultTtlSeconds, Priority, Status, TtlSeconds } from "./domain/Card.ts"
 export { CardId } from "./domain/CardId.ts"
 export { type ClaimFacts, ClaimOutlook, NothingReason, OpenCounts } from "./domain/ClaimOutlook.ts"
-export { type ClaimChoice, type ClaimWish, Command, CompleteMany, NewCard } from "./domain/Command.ts"
+export { type ClaimFilter, type ClaimRequest, Command, CompleteMany, NewCard } from "./domain/Command.ts"
 export { ErasablePart, Event, EventParts, EventType, redactedText } from "./domain/Event.ts"
 export { Explanation, Obstacle, UnmetDependency } from "./domain/Explanation.ts"
 export { Json } from "./domain/Json.ts"
@@ -26,11 +26,11 @@ export { Redact } from "./domain/Redaction.ts"
 export { Stats } from "./domain/Stats.ts"
 export {
   Anchor,
-  anchorLine,
+  formatAnchor,
   type AnchorLines,
   AnchorRefused,
   checkSignature,
-  newestOf,
+  newestAnchor,
   parseAnchor,
   signAnchor
 } from "./events/Anchor.ts"
@@ -40,14 +40,8 @@ export { LogFileHeader, LogFileRefused } from "./events/LogFile.ts"
 export { MomentNotReached } from "./events/MomentNotReached.ts"
 export { PollInterval } from "./services/waiting/CommitNotifications.ts"
 export type { LogFailure } from "./events/EventLog.ts"
-export { eventOf, RecordedEvent } from "./events/RecordedEvent.ts"
-export {
-  ReadOnlyReplica,
-  ReplicaBehind,
-  ReplicaConflict,
-  replicaTroubleOf,
-  type ReplicaTrouble
-} from "./events/replica.ts"
+export { decodeRecordedEvent, RecordedEvent } from "./events/RecordedEvent.ts"
+export { ReadOnlyReplica, ReplicaBehind, ReplicaConflict, replicaErrorOf, type ReplicaError } from "./events/replica.ts"
 export { BacklogSchema } from "./sql/SchemaName.ts"
 export { DamagedEvent, StoredEvent } from "./events/StoredEvent.ts"
 export { Check, Divergence, VerifyReport } from "./projections/Divergence.ts"

@@ -18,7 +18,7 @@ const mutations = [
   {
     name: "that a text in a sentence is quoted",
     file: words,
-    find: "? quoted(value) : String(value)",
+    find: "? quote(value) : String(value)",
     replace: "? value : String(value)",
     tests: answers
   },
@@ -32,23 +32,25 @@ const mutations = [
   {
     name: "that hidden characters in a frame are escapes",
     file: words,
-    find: "    visibleLines(text)\n",
+    find: "    escapeHidden(text)\n",
     replace: "    text\n",
-    also: [{ find: "import { quoted, visibleJson, visibleLines }", replace: "import { quoted, visibleJson }" }],
+    also: [
+      { find: "import { quote, escapeHiddenInJson, escapeHidden }", replace: "import { quote, escapeHiddenInJson }" }
+    ],
     tests: answers
   },
   {
     name: "that a sentence of another module is one line without hidden characters",
     file: words,
-    find: "new AgentText(visibleJson(text))",
+    find: "new AgentText(escapeHiddenInJson(text))",
     replace: "new AgentText(text)",
-    also: [{ find: "import { quoted, visibleJson, visibleLines }", replace: "import { quoted, visibleLines }" }],
+    also: [{ find: "import { quote, escapeHiddenInJson, escapeHidden }", replace: "import { quote, escapeHidden }" }],
     tests: answers
   },
   {
     name: "that hidden characters in a quoted text are escapes",
     file: visibleText,
-    find: "visibleJson(JSON.stringify(text))",
+    find: "escapeHiddenInJson(JSON.stringify(text))",
     replace: "JSON.stringify(text)",
     tests: answers
   },
@@ -125,7 +127,7 @@ const mutations = [
   {
     name: "that a worker's command reads JSON without hidden characters",
     file: "src/cli/shellHandler.ts",
-    find: "${visibleJson(encodeCard(card))}",
+    find: "${escapeHiddenInJson(encodeCard(card))}",
     replace: "${encodeCard(card)}",
     tests: commands
   },

@@ -2,8 +2,8 @@ import { ByteSize, Context, Effect, Layer, Result, type Types } from "effect"
 import { HttpIncomingMessage, HttpServerRequest } from "effect/http"
 import { HttpApiError, HttpApiMiddleware } from "effect/http-api"
 import { isUtf8 } from "node:buffer"
-import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
-import { shortened } from "../domain/displayText.ts"
+import { describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
+import { truncateMessage } from "../domain/displayText.ts"
 import { BodyTooLarge } from "./errors.ts"
 import { problems } from "./problems.ts"
 import { InvalidInput } from "../index.ts"
@@ -20,7 +20,7 @@ const requireExactBody = (request: HttpServerRequest.HttpServerRequest): Effect.
     const text = yield* Effect.orDie(request.text)
     if (text === "") return
     const parsed = parseExactJson(text)
-    if (Result.isFailure(parsed)) return yield* inexactBody(jsonProblemText(parsed.failure))
+    if (Result.isFailure(parsed)) return yield* inexactBody(describeJsonProblem(parsed.failure))
   })
 }
 
@@ -81,5 +81,5 @@ const toInvalidInput = (error: HttpApiError.HttpApiSchemaError): Effect.Effect<n
   const { cause, kind } = error
   // An answer that does not fit its own schema.
   if (kind === "Body" || kind === "ResponseHeaders") return Effect.die(error)
-  return new InvalidInput({ problem: shortened(`${places[kind]}${cause.message}`) })
+  return new InvalidInput({ problem: truncateMessage(`${places[kind]}${cause.message}`) })
 }

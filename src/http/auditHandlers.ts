@@ -13,8 +13,7 @@ import {
   startStreamEndingInProblem,
   streamProgress
 } from "./responseStreams.ts"
-import type { Line } from "../import/readLines.ts"
-import { readLinePages } from "../import/readLines.ts"
+import { type Line, readLinePages } from "../import/readLines.ts"
 import {
   AuditService,
   type CardAt,

@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
-import { type ReplicaTrouble, replicaTroubleOf } from "../index.ts"
+import { type ReplicaError, replicaErrorOf } from "../index.ts"
 import { findDirectoryLost, publicDirectoryLostMessage } from "../services/files/directoryErrors.ts"
 import { databaseErrorKind } from "../sql/databaseErrors.ts"
 
@@ -33,7 +33,7 @@ export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitt
 }
 
 /** Trouble with the database, as it is told to whoever asked. */
-export type DatabaseError = DatabaseUnavailable | DatabaseFailed | NotPermitted | ReplicaTrouble
+export type DatabaseError = DatabaseUnavailable | DatabaseFailed | NotPermitted | ReplicaError
 
 /** Fails with `DatabaseTrouble` where the database fails. */
 export const withDatabaseErrors = <A, E, R>(
@@ -47,7 +47,7 @@ export const toDatabaseError = <E>(error: E): Effect.Effect<never, Exclude<E, Sq
     : Effect.fail(error as Exclude<E, SqlError.SqlError>)
 
 const databaseErrorOf = (error: SqlError.SqlError): Effect.Effect<never, DatabaseError> => {
-  const ofReplica = replicaTroubleOf(error)
+  const ofReplica = replicaErrorOf(error)
   if (ofReplica !== undefined) return Effect.fail(ofReplica)
   if (findDirectoryLost(error) !== undefined) return new DatabaseUnavailable({ reason: directoryLost })
   const reason = error.reason._tag

@@ -3,7 +3,7 @@ import type { Card } from "../../src/domain/Card.ts"
 import { CardId, compareIds } from "../../src/domain/CardId.ts"
 import { compareClaimOrder, isClaimable, isDue, isExpired } from "../../src/domain/Claimability.ts"
 import { claimOutlook, type OpenCounts } from "../../src/domain/ClaimOutlook.ts"
-import { type ClaimChoice, Command } from "../../src/domain/Command.ts"
+import { type ClaimFilter, Command } from "../../src/domain/Command.ts"
 import { explain } from "../../src/domain/Explanation.ts"
 import { CardNotFound, CommandIdConflict } from "../../src/domain/Rejection.ts"
 import { ReadModelState } from "../../src/projections/ReadModelState.ts"
@@ -74,7 +74,7 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
         card.dependsOn
           .map((dependency) => ({ id: dependency, status: cards.get(dependency)?.status ?? null }))
           .filter(({ status }) => status !== "done")
-      const outlookAmong = ({ minPriority = -Infinity, phase }: ClaimChoice) => {
+      const outlookAmong = ({ minPriority = -Infinity, phase }: ClaimFilter) => {
         const open = [...cards.values()].filter(({ status }) => status !== "done").sort(compareClaimOrder)
         const chosen = open.filter(
           (card) => card.priority >= minPriority && (phase === undefined || card.phase === phase)

@@ -1,6 +1,6 @@
 import { Clock, type Context, Effect, Metric, Option, Redacted, Result, Schema, Stream } from "effect"
 import { HttpBody, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { shortened } from "../../domain/displayText.ts"
+import { truncateMessage } from "../../domain/displayText.ts"
 import { type Authority, type CallerIdentity, CurrentAuthority, CurrentCaller } from "../Caller.ts"
 import { makeTokenBuckets, type RateLimit } from "./RateLimit.ts"
 import { forwardingHeaderIn, lastOf, type TrustedProxies } from "./forwarding.ts"
@@ -204,7 +204,7 @@ const forwarded = (header: string): Problem =>
     "ForwardedRequest",
     403,
     "Forwarded request",
-    `The header ${JSON.stringify(shortened(header))} shows that a proxy forwarded this request, and this server asks no caller for a token, so all clients of the proxy could do everything. Start the server with --trust-proxy, which requires tokens.`
+    `The header ${JSON.stringify(truncateMessage(header))} shows that a proxy forwarded this request, and this server asks no caller for a token, so all clients of the proxy could do everything. Start the server with --trust-proxy, which requires tokens.`
   )
 
 const hostNotAllowed = (host: string): Problem =>
@@ -212,7 +212,7 @@ const hostNotAllowed = (host: string): Problem =>
     "HostNotAllowed",
     403,
     "Host not allowed",
-    `This server is not asked for by the name ${JSON.stringify(shortened(host))}: start it with --allow-host to have it so.`
+    `This server is not asked for by the name ${JSON.stringify(truncateMessage(host))}: start it with --allow-host to have it so.`
   )
 
 const originNotAllowed = (origin: string, host: string): Problem =>
@@ -220,7 +220,7 @@ const originNotAllowed = (origin: string, host: string): Problem =>
     "OriginNotAllowed",
     403,
     "Origin not allowed",
-    `Pages of ${JSON.stringify(shortened(origin))} may not ask this server: start it with --allow-origin to have it so.${origin === `https://${host.toLowerCase()}` ? " When a proxy with TLS serves these pages of its own, start it with --trust-proxy." : ""}`
+    `Pages of ${JSON.stringify(truncateMessage(origin))} may not ask this server: start it with --allow-origin to have it so.${origin === `https://${host.toLowerCase()}` ? " When a proxy with TLS serves these pages of its own, start it with --trust-proxy." : ""}`
   )
 
 const encodeUnauthorized = Schema.encodeSync(problems.unauthorized)

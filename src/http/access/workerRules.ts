@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect"
 import type { SqlError } from "effect/sql"
-import { quoted } from "../../domain/displayText.ts"
+import { quote } from "../../domain/displayText.ts"
 import { Forbidden } from "../errors.ts"
 import { AuditService, BacklogService } from "../../index.ts"
 import { actsFor, isUnder } from "../../services/access/AccessRole.ts"
@@ -60,8 +60,8 @@ interface WorkerInput {
 /** What is wrong with an owner for which a worker does not act. */
 export const mustBe = (actor: string, owner: string): string =>
   isUnder(owner, actor)
-    ? `must not be ${quoted(owner)}, where another token's holder has that name or one above it`
-    : `must be ${quoted(actor)}, or begin with ${quoted(`${actor}/`)}`
+    ? `must not be ${quote(owner)}, where another token's holder has that name or one above it`
+    : `must be ${quote(actor)}, or begin with ${quote(`${actor}/`)}`
 
 /**
  * What a worker may do with a command that it may send at all: claim in its own name or in one under it
@@ -86,7 +86,7 @@ export const workerRules = (
     const owner = yield* ownerOf(id, token)
     if (owner === undefined || !actsFor(actor, reservedNames, owner)) {
       return yield* new Forbidden({
-        problem: `No claim of yours on card ${quoted(id)} has the token ${token}.`
+        problem: `No claim of yours on card ${quote(id)} has the token ${token}.`
       })
     }
   })

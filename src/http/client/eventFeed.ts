@@ -1,5 +1,5 @@
 import { Cause, Effect, Exit, Option, Ref, Result, Schedule, type Scope, Stream } from "effect"
-import { reasonOf } from "../../events/consume.ts"
+import { parkReason } from "../../events/consume.ts"
 import { maxElementSize } from "../api/answers.ts"
 import type { Endpoints } from "./connect.ts"
 import { asked, brokenOff, isPassing, told, withoutUndefined } from "./request.ts"
@@ -100,7 +100,7 @@ export const consumeOver =
             yield* moveTo(event.position - 1)
             return yield* Effect.failCause(exit.cause)
           }
-          if (tries >= parkAfter) return yield* park(consumer, event.position, reasonOf(exit.cause))
+          if (tries >= parkAfter) return yield* park(consumer, event.position, parkReason(exit.cause))
         }
       })
 
