@@ -1,11 +1,11 @@
 import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import type { Forbidden, Unauthorized } from "../http/errors.ts"
-import { type InvalidInput, type LogFailure, ReadOnlyReplica, type Rejection, replicaTroubleOf } from "../index.ts"
+import { type InvalidInput, type LogFailure, ReadOnlyReplica, type Rejection, replicaErrorOf } from "../index.ts"
 import type { Agent } from "./Agent.ts"
 import { frame, join, lines, timeText, fixedText, term, type AgentText, agentText } from "./AgentText.ts"
-import { directoryLostIn, directoryLostProblem } from "../services/files/directoryErrors.ts"
-import { troubleOf } from "../sql/databaseErrors.ts"
+import { findDirectoryLost, publicDirectoryLostMessage } from "../services/files/directoryErrors.ts"
+import { databaseErrorKind } from "../sql/databaseErrors.ts"
 
 /** What goes wrong in a tool. */
 export type AgentError = Rejection | InvalidInput | Forbidden | Unauthorized | LogFailure
@@ -88,13 +88,13 @@ const cycle = (path: ReadonlyArray<string>): AgentText => {
 }
 
 const databaseRefusal = (error: SqlError.SqlError): AgentText => {
-  const ofReplica = replicaTroubleOf(error)
+  const ofReplica = replicaErrorOf(error)
   if (ofReplica instanceof ReadOnlyReplica) {
     return agentText`Nothing was done: this server reads a read-only replica, which takes no commands. Tell the people who run it.`
   }
   if (ofReplica !== undefined) return agentText`${fixedText(ofReplica.message)} Call again in some seconds.`
-  if (directoryLostIn(error) !== undefined) return fixedText(directoryLostProblem)
-  switch (troubleOf(error)) {
+  if (findDirectoryLost(error) !== undefined) return fixedText(publicDirectoryLostMessage)
+  switch (databaseErrorKind(error)) {
     case "unavailable":
       return agentText`The database is not available now. Call again in some seconds, with the same commandId where you gave one: it may have been carried out.`
     case "notPermitted":

@@ -7,7 +7,7 @@ import { makeCardTables } from "./CardTables.ts"
 import { makeReadModelBuilder } from "./ReadModelBuilder.ts"
 import { createShadowTables, isRetryable, limitLockWait, TooFarBehind, toSeconds } from "./shadowTables.ts"
 import { findAddedObjects, swapTables } from "./swapTables.ts"
-import { readCommitted } from "../sql/inTransaction.ts"
+import { beginReadCommitted } from "../sql/inTransaction.ts"
 
 /** The progress of a rebuild. While it builds and catches up, `done` and `total` count events of the log. */
 export interface RebuildProgress {
@@ -94,7 +94,7 @@ const rebuiltTables = ["cards", "dependencies"] as const
  * rebuild drops. Commands continue, and wait only during the swap (decision 12).
  */
 export const rebuild = (context: RebuildContext) =>
-  Effect.provideService(rebuildInShadow(context), SqlClient.BeginTransaction, readCommitted)
+  Effect.provideService(rebuildInShadow(context), SqlClient.BeginTransaction, beginReadCommitted)
 
 const rebuildInShadow = Effect.fnUntraced(function* (context: RebuildContext) {
   const { log, onProgress, schema, sql } = context

@@ -3,7 +3,7 @@ import { SqlClient, type SqlError } from "effect/sql"
 import { erasableColumns, erasableTables } from "./erasableColumns.ts"
 import { createShadowTables, limitLockWait, retryOnLockConflict, TooFarBehind } from "./shadowTables.ts"
 import { captureTrigger, findAddedObjects, swapTables } from "./swapTables.ts"
-import { readCommitted } from "../sql/inTransaction.ts"
+import { beginReadCommitted } from "../sql/inTransaction.ts"
 
 /** The progress of a removal: rows of one table. `total` is an estimate. */
 export const RemovalProgress = Schema.Struct({
@@ -71,7 +71,7 @@ const statisticsTarget = 10
  * its trigger is left, which the next rewrite or rebuild drops (decision 38).
  */
 export const rewriteTables = (context: RewriteContext) =>
-  Effect.provideService(rewriteAll(context), SqlClient.BeginTransaction, readCommitted)
+  Effect.provideService(rewriteAll(context), SqlClient.BeginTransaction, beginReadCommitted)
 
 const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
   const { onProgress, schema, sql } = context
