@@ -63,7 +63,7 @@ export const directoryMutations = [
   {
     name: "the check before the engine writes to an open file",
     file: engine,
-    find: "for (const name of byHandle) guard(stream_ops, name, checkOften)",
+    find: "for (const name of byHandle) guard(stream_ops, name, checkIfStale)",
     replace: "",
     tests: lost
   },
@@ -84,7 +84,7 @@ export const directoryMutations = [
   {
     name: "the checks of a holder that has nothing to do",
     file: shared,
-    find: "setInterval(() => turns.probe(), ownershipCheckMillis)",
+    find: "setInterval(() => turns.checkEngine(), ownershipCheckMillis)",
     replace: "setInterval(() => undefined, ownershipCheckMillis)",
     tests: lost
   },

@@ -16,7 +16,7 @@ export const fileMutations = [
   {
     name: "files: that the engine's new files and folders are for their user only",
     file: engine,
-    find: "mknod(parent, name, withoutOthers(mode as number), device)",
+    find: "mknod(parent, name, withoutOtherUsers(mode as number), device)",
     replace: "mknod(parent, name, mode, device)",
     tests: files
   },
@@ -37,56 +37,56 @@ export const fileMutations = [
   {
     name: "files: the mode of a new folder",
     file: modes,
-    find: "await mkdir(folder, { mode: privateFolder })",
+    find: "await mkdir(folder, { mode: privateFolderMode })",
     replace: "await mkdir(folder)",
     tests: files
   },
   {
     name: "files: that the umask leaves the owner's rights to a new folder",
     file: modes,
-    find: "if (((await lstat(folder)).mode & privateFolder) !== privateFolder) await chmod(folder, privateFolder)",
+    find: "if (((await lstat(folder)).mode & privateFolderMode) !== privateFolderMode) await chmod(folder, privateFolderMode)",
     replace: "",
     tests: files
   },
   {
     name: "files: the mode of the lock",
     file: lock,
-    find: 'const file = await open(path, "w", privateFile)\n  try {\n    await makePrivateFile(file)',
+    find: 'const file = await open(path, "w", privateFileMode)\n  try {\n    await setPrivateMode(file)',
     replace: 'const file = await open(path, "w")\n  try {',
     tests: files
   },
   {
     name: "files: the mode of the life sign",
     file: "src/services/pglite/LivenessSocket.ts",
-    find: "await chmod(file, privateFile)",
+    find: "await chmod(file, privateFileMode)",
     replace: "",
     tests: files
   },
   {
     name: "files: the mode of the socket",
     file: place,
-    find: "await chmod(draft, privateFile)",
+    find: "await chmod(draft, privateFileMode)",
     replace: "",
     tests: files
   },
   {
     name: "files: the mode of an export",
     file: written,
-    find: "yield* tried(() => makePrivateFile(handle))",
+    find: "yield* tried(() => setPrivateMode(handle))",
     replace: "yield* tried(() => handle.chmod(0o644))",
     tests: files
   },
   {
     name: "files: that the umask leaves the owner's rights to an export",
     file: written,
-    find: "yield* tried(() => makePrivateFile(handle))",
+    find: "yield* tried(() => setPrivateMode(handle))",
     replace: "",
     tests: files
   },
   {
     name: "files: the mode of a new anchor file",
     file: "src/services/audit/AnchorFile.ts",
-    find: "await makePrivateFile(handle)",
+    find: "await setPrivateMode(handle)",
     replace: "",
     tests: files
   },
@@ -94,7 +94,7 @@ export const fileMutations = [
   {
     name: "files: that an open directory is closed",
     file: access,
-    find: "} else if (isOpen(found)) close(directory, directory, true)",
+    find: "} else if (isOpenToOthers(found)) close(directory, directory, true)",
     replace: "}",
     tests: files
   },
@@ -108,21 +108,21 @@ export const fileMutations = [
   {
     name: "files: that a directory with other files keeps its mode",
     file: access,
-    find: ".some((name) => !isOurs(name))",
-    replace: ".some((name) => !isOurs(name) && false)",
+    find: ".some((name) => !isBacklogFile(name))",
+    replace: ".some((name) => !isBacklogFile(name) && false)",
     tests: files
   },
   {
     name: "files: that an open database's folder is closed",
     file: access,
-    find: "return isOpen(folder) && close(directory, database, true)",
-    replace: "return isOpen(folder)",
+    find: "return isOpenToOthers(folder) && close(directory, database, true)",
+    replace: "return isOpenToOthers(folder)",
     tests: files
   },
   {
     name: "files: that every open file is closed",
     file: access,
-    find: "if (isOpen(found) && close(directory, path)) count++",
+    find: "if (isOpenToOthers(found) && close(directory, path)) count++",
     replace: "",
     tests: files
   },
@@ -150,7 +150,7 @@ export const fileMutations = [
   {
     name: "files: that a file which stays open is refused",
     file: modes,
-    find: "if (isOpen(fstatSync(handle))) throw new StaysOpen(path)",
+    find: "if (isOpenToOthers(fstatSync(handle))) throw new PermissionsUnsupported(path)",
     replace: "",
     tests: files
   },
@@ -171,15 +171,15 @@ export const fileMutations = [
   {
     name: "files: that a file of another user is found by the owner of the sign",
     file: access,
-    find: "(isOpen(sign) || sign.uid !== user)",
-    replace: "isOpen(sign)",
+    find: "(isOpenToOthers(sign) || sign.uid !== user)",
+    replace: "isOpenToOthers(sign)",
     tests: files
   },
   {
     name: "files: that the files of the database are checked when it is opened",
     file: shared,
-    find: "closeDatabase(directory, held, wasOpen)",
-    replace: "0 * closeDatabase.length",
+    find: "restrictDatabase(directory, held, wasOpen)",
+    replace: "0 * restrictDatabase.length",
     tests: files
   },
   {
@@ -193,21 +193,21 @@ export const fileMutations = [
   {
     name: "files: that a long path has its socket inside the directory too",
     file: listener,
-    find: "await throughShortPath(place.draft, listen)",
+    find: "await withShortPath(place.draft, listen)",
     replace: "await listen(place.draft)",
     tests: files
   },
   {
     name: "files: that another user's folder for the socket is reported by the holder",
     file: listener,
-    find: "cause instanceof PlaceRefused\n",
-    replace: "cause instanceof PlaceRefused && false\n",
+    find: "cause instanceof SocketPlaceRefused\n",
+    replace: "cause instanceof SocketPlaceRefused && false\n",
     tests: files
   },
   {
     name: "files: that another user's folder for the socket is not used",
     file: place,
-    find: "if (problem !== undefined) throw new PlaceRefused(problem)",
+    find: "if (problem !== undefined) throw new SocketPlaceRefused(problem)",
     replace: "",
     tests: files
   },
@@ -259,7 +259,7 @@ export const fileMutations = [
   {
     name: "files: that a private key which others can read signs no anchors",
     file: "src/cli/readInput.ts",
-    find: 'kind === "private" && isSecretOpen(path)',
+    find: 'kind === "private" && isSecretExposed(path)',
     replace: 'kind === "private" && false',
     startsPrograms: false,
     tests: ["test/security/secretFiles.test.ts"]
@@ -267,7 +267,7 @@ export const fileMutations = [
   {
     name: "files: that a private key which others can read identifies no client",
     file: "src/services/postgres/connectionFiles.ts",
-    find: "ssl.key !== undefined && isSecretOpen(ssl.key)",
+    find: "ssl.key !== undefined && isSecretExposed(ssl.key)",
     replace: "ssl.key !== undefined && false",
     startsPrograms: false,
     tests: ["test/security/secretFiles.test.ts"]

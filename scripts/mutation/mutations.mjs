@@ -16,12 +16,13 @@ import { serverMutations } from "./serverMutations.mjs"
  * What is taken out, one at a time: where, the text, what stands there instead, and the tests that should notice first.
  * Every text must be in its file exactly once. Where the tests start no programs, `startsPrograms` is false, and none are built.
  */
-const lockInOrder = "src/projections/lockInOrder.ts"
+const lockStatements = "src/projections/lockStatements.ts"
+const readModel = "src/projections/ReadModel.ts"
 const claimQuery = "src/projections/claimQuery.ts"
 const lockPlan = "src/projections/LockPlan.ts"
 const rowChanges = "src/projections/rowChanges.ts"
 const interpreter = "src/services/commands/Interpreter.ts"
-const decideBatch = "src/services/commands/decideBatch.ts"
+const decideBatch = "src/services/commands/Interpreter.ts"
 const eventLog = "src/events/EventLog.ts"
 
 const conformance = ["test/services/conformance.test.ts"]
@@ -39,7 +40,7 @@ export const mutations = [
   },
   {
     name: "the lock on the cards that commands name",
-    file: lockInOrder,
+    file: lockStatements,
     find: "ORDER BY id FOR UPDATE`",
     replace: "ORDER BY id`",
     tests: concurrency
@@ -60,35 +61,35 @@ export const mutations = [
   },
   {
     name: "the lock on a card that is claimed by its id",
-    file: lockInOrder,
+    file: lockStatements,
     find: "WHERE cards.id = ANY(${ids}::text[]) AND status IN ('ready', 'claimed')\n    FOR UPDATE OF cards SKIP LOCKED`",
     replace: "WHERE cards.id = ANY(${ids}::text[]) AND status IN ('ready', 'claimed')`",
     tests: concurrency
   },
   {
     name: "SKIP LOCKED of a claim by id",
-    file: lockInOrder,
+    file: lockStatements,
     find: "WHERE cards.id = ANY(${ids}::text[]) AND status IN ('ready', 'claimed')\n    FOR UPDATE OF cards SKIP LOCKED`",
     replace: "WHERE cards.id = ANY(${ids}::text[]) AND status IN ('ready', 'claimed')\n    FOR UPDATE OF cards`",
     tests: concurrency
   },
   {
     name: "the lock on claims that have expired",
-    file: lockInOrder,
+    file: lockStatements,
     find: "AND claim_expires_at <= ${now}::timestamptz\n    FOR UPDATE OF cards SKIP LOCKED`",
     replace: "AND claim_expires_at <= ${now}::timestamptz`",
     tests: concurrency
   },
   {
     name: "SKIP LOCKED of claims that have expired",
-    file: lockInOrder,
+    file: lockStatements,
     find: "AND claim_expires_at <= ${now}::timestamptz\n    FOR UPDATE OF cards SKIP LOCKED`",
     replace: "AND claim_expires_at <= ${now}::timestamptz\n    FOR UPDATE OF cards`",
     tests: concurrency
   },
   {
     name: "SKIP LOCKED of cards whose retry time has come",
-    file: lockInOrder,
+    file: lockStatements,
     find: "AND not_before <= ${now}::timestamptz FOR UPDATE SKIP LOCKED))`",
     replace: "AND not_before <= ${now}::timestamptz))`",
     tests: concurrency
@@ -109,14 +110,14 @@ export const mutations = [
   },
   {
     name: "the lock on the dependents of a card that is completed",
-    file: lockInOrder,
-    find: "isSettling ? dependentsOf(settling) : sql``",
-    replace: "isSettling ? sql`` : sql``",
+    file: lockStatements,
+    find: "hasDoneChanges ? dependentsOf(doneChanges) : sql``",
+    replace: "hasDoneChanges ? sql`` : sql``",
     tests: concurrency
   },
   {
     name: "the lock on the card that has an idempotency key",
-    file: lockInOrder,
+    file: lockStatements,
     find: "UNION SELECT id FROM ${cards} WHERE idempotency_key = ANY(${keys}::text[])",
     replace: "UNION SELECT id FROM ${cards} WHERE false AND idempotency_key = ANY(${keys}::text[])",
     tests: conformance
@@ -131,18 +132,18 @@ export const mutations = [
   {
     name: "the lock on a directory",
     file: "src/services/pglite/SharedDirectory.ts",
-    find: `yield* holdDirectoryUnless(directory, {
+    find: `yield* lockDirectoryOrElse(directory, {
               wait,
               unless: HolderConnection.open(directory)
             }).pipe(Effect.catchTag("DirectoryLocked", (locked) => Effect.flatMap(unshared(locked), Effect.fail)))`,
     replace:
-      '{ _tag: "Held", held: { check() {}, checkOften() {}, keep() {}, forget() {}, isLost: false } as never } as { readonly _tag: "Held" | "Other"; readonly held: HeldDirectory; readonly other: HolderConnection }',
+      '{ _tag: "Held", held: { check() {}, checkIfStale() {}, watch() {}, unwatch() {}, isLost: false } as never } as { readonly _tag: "Held" | "Other"; readonly held: DirectoryOwnership; readonly other: HolderConnection }',
     tests: ["test/services/pglite/sharedDirectory.test.ts"]
   },
   // Orderings
   {
     name: "the order in which cards are locked",
-    file: lockInOrder,
+    file: lockStatements,
     find: "ORDER BY id FOR UPDATE`",
     replace: "ORDER BY id DESC FOR UPDATE`",
     tests: concurrency
@@ -184,13 +185,13 @@ export const mutations = [
   },
   {
     name: "that the clock is read after the locks",
-    file: lockInOrder,
-    find: '        graphLock === "none" ? nothing : lockGraph[graphLock],\n',
-    replace: '        early,\n        graphLock === "none" ? nothing : lockGraph[graphLock],\n',
+    file: readModel,
+    find: '        plan.graphLock === "none" ? nothing : statements.lockGraph[plan.graphLock],\n',
+    replace: '        early,\n        plan.graphLock === "none" ? nothing : statements.lockGraph[plan.graphLock],\n',
     also: [
       { find: "const [, , namedRows, [clock],", replace: "const [[clock], , , namedRows, ," },
-      { find: "        probe,\n        claimedById", replace: "        nothing,\n        claimedById" },
-      { find: "    const isNamed =", replace: "    const early = probe\n    const isNamed =" }
+      { find: "        statements.probe,\n        claimedById", replace: "        nothing,\n        claimedById" },
+      { find: "    const locksCards =", replace: "    const early = probe\n    const locksCards =" }
     ],
     tests: concurrency
   },
@@ -239,9 +240,9 @@ export const mutations = [
   },
   {
     name: "that the graph is loaded for the cycle check",
-    file: lockInOrder,
-    find: "newEdges.length > 0\n          ? loadReachable",
-    replace: "newEdges.length < 0\n          ? loadReachable",
+    file: readModel,
+    find: "newEdges.length > 0\n          ? statements.loadReachable",
+    replace: "newEdges.length < 0\n          ? statements.loadReachable",
     tests: conformance
   },
   {
@@ -260,14 +261,14 @@ export const mutations = [
   },
   {
     name: "that counters are written",
-    file: "src/projections/writeRows.ts",
+    file: readModel,
     find: "      ...statements.updateCounters(counters),\n",
     replace: "",
     tests: conformance
   },
   {
     name: "that the counts of cards are kept",
-    file: "src/projections/writeRows.ts",
+    file: readModel,
     find: "      counts.add(write.state.changedCounts, write.events.length)\n",
     replace: "",
     tests: conformance
@@ -333,8 +334,8 @@ export const mutations = [
   {
     name: "that many commands go in two batches at once",
     file: "src/services/commands/CommandQueue.ts",
-    find: "if (interpreter.batchesAtOnce > 1) {",
-    replace: "if (interpreter.batchesAtOnce > 2) {",
+    find: "if (interpreter.maxConcurrentBatches > 1) {",
+    replace: "if (interpreter.maxConcurrentBatches > 2) {",
     tests: concurrency
   },
   {
@@ -346,7 +347,7 @@ export const mutations = [
   },
   {
     name: "the order of the look for claims that ran out",
-    file: lockInOrder,
+    file: lockStatements,
     find: "ORDER BY claim_expires_at LIMIT 1",
     replace: "LIMIT 1",
     tests: ["test/services/commands/batchPlans.test.ts"]
@@ -410,8 +411,8 @@ export const mutations = [
   },
   {
     name: "the isolation level",
-    file: "src/services/commands/RunInTransaction.ts",
-    find: "export const beginStatement = readCommitted",
+    file: "src/services/commands/BatchTransaction.ts",
+    find: "export const beginStatement = beginReadCommitted",
     replace: 'export const beginStatement = "BEGIN ISOLATION LEVEL REPEATABLE READ"',
     tests: concurrency
   },

@@ -4,8 +4,8 @@ const sharedDirectory = "src/services/pglite/SharedDirectory.ts"
 const databaseTarget = "src/cli/databaseTarget.ts"
 const settings = "src/services/postgres/connectionSettings.ts"
 const tls = "src/services/postgres/connectionFiles.ts"
-const passwordFile = "src/services/postgres/passwordFile.ts"
-const chosenHost = "src/services/postgres/chosenHost.ts"
+const passwordFile = "src/services/postgres/connectionFiles.ts"
+const chosenHost = "src/services/postgres/serverConfig.ts"
 const replica = "src/events/replica.ts"
 const eventLog = "src/events/EventLog.ts"
 const counts = "src/projections/CardCounts.ts"
@@ -145,7 +145,7 @@ export const openingMutations = [
   {
     name: "replica: that a follower's position is waited for",
     file: "src/events/MomentNotReached.ts",
-    find: "const head = yield* replayedHead(log, position)",
+    find: "const head = yield* awaitPosition(log, position)",
     replace: 'const head = yield* log.head("read")',
     tests: standby
   },

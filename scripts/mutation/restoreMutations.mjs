@@ -1,6 +1,6 @@
 /** What keeps tokens from repeating: see docs/decisions/0031-generations-of-tokens.md. */
 const generations = "src/projections/Generations.ts"
-const lockInOrder = "src/projections/lockInOrder.ts"
+const readModel = "src/projections/ReadModel.ts"
 const restoreBacklog = "src/services/audit/restoreBacklog.ts"
 const logTransfer = "src/services/audit/logTransfer.ts"
 const evolve = "src/domain/evolve.ts"
@@ -20,14 +20,14 @@ const mutations = [
   },
   {
     name: "that a claim gets the log's generation",
-    file: lockInOrder,
+    file: readModel,
     find: "const state = new ReadModelState(generation)",
     replace: "const state = new ReadModelState()",
     tests: restored
   },
   {
     name: "that another server is recognized",
-    file: lockInOrder,
+    file: readModel,
     find: "clock.isSameServer === false ?",
     replace: "clock.isSameServer === null ?",
     tests: restored

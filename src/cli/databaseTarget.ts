@@ -5,8 +5,8 @@ import type { ProcessIO } from "./ProcessIO.ts"
 import { nonEmpty } from "./flags.ts"
 import { escapeLine } from "./terminalText.ts"
 import { InvalidInput } from "../index.ts"
-import { ownUser } from "../services/files/privateFiles.ts"
-import { connectionSettings, namesOfHosts } from "../services/postgres/connectionSettings.ts"
+import { currentUserId } from "../services/files/privateFiles.ts"
+import { parseConnectionSettings, formatHosts } from "../services/postgres/connectionSettings.ts"
 
 /** The database that a command uses, and a name for it that has no password. */
 export type DatabaseTarget =
@@ -89,7 +89,7 @@ interface FoundBacklog {
 }
 
 const findNearestBacklog = (from: string): FoundBacklog | undefined => {
-  const own = ownUser()
+  const own = currentUserId()
   for (let place = resolve(from); ; place = dirname(place)) {
     const directory = join(place, defaultDirectory)
     const found = statSync(directory, { throwIfNoEntry: false, bigint: false })
@@ -147,8 +147,8 @@ export const parseTarget = (
         (slashes === "" ? `. Write a directory with a colon in its name with ./ before it` : "")
     )
   }
-  const settings = connectionSettings(value, env)
+  const settings = parseConnectionSettings(value, env)
   return Result.isFailure(settings)
     ? refuse(`cannot be used: ${settings.failure.problem}`)
-    : Result.succeed({ _tag: "Server", url: value, name: namesOfHosts(settings.success.hosts), prepare })
+    : Result.succeed({ _tag: "Server", url: value, name: formatHosts(settings.success.hosts), prepare })
 }

@@ -1,11 +1,11 @@
 import { type DateTime, Effect } from "effect"
 import { formatTime, formatTimeNear } from "./moments.ts"
 import { escapeLines, escapeLine, type TextStyle } from "./terminalText.ts"
-import { outlookWords } from "../domain/ClaimOutlook.ts"
+import { outlookReasonText } from "../domain/ClaimOutlook.ts"
 import {
   BacklogService,
   type Card,
-  type ClaimChoice,
+  type ClaimFilter,
   type ClaimOutlook,
   type Explanation,
   type Obstacle,
@@ -112,8 +112,8 @@ export const formatDependencies = (dependencies: ReadonlyArray<UnmetDependency>)
   dependencies.map(({ id, status }) => `${escapeLine(id)} (${status ?? "does not exist"})`).join(", ")
 
 /** Why there is nothing to claim, and when that may change. */
-export const describeOutlook = (outlook: ClaimOutlook, choice: ClaimChoice): string =>
-  [`There is nothing to claim${outlookWords(outlook, choice)}.`, ...describeProspects(outlook)].join(" ")
+export const describeOutlook = (outlook: ClaimOutlook, choice: ClaimFilter): string =>
+  [`There is nothing to claim${outlookReasonText(outlook, choice)}.`, ...describeProspects(outlook)].join(" ")
 
 const describeProspects = ({ nearest, soonestExpiry, soonestRetry }: ClaimOutlook): ReadonlyArray<string> => [
   ...(soonestExpiry === null

@@ -3,10 +3,10 @@ import { createPrivateKey, createPublicKey } from "node:crypto"
 import { createReadStream } from "node:fs"
 import { access, constants, stat } from "node:fs/promises"
 import { ProcessIO } from "./ProcessIO.ts"
-import { type JsonProblem, jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
+import { type JsonProblem, describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
 import { readLinePages } from "../import/readLines.ts"
 import { InvalidInput } from "../index.ts"
-import { isSecretOpen } from "../services/files/privateFiles.ts"
+import { isSecretExposed } from "../services/files/privateFiles.ts"
 
 /** More than any text of a card may have: what is longer is not read to its end. */
 const maxTextBytes = 4 * 1024 * 1024
@@ -59,7 +59,7 @@ export const readJsonFlag = Effect.fnUntraced(function* (flag: string, given: st
 })
 
 const invalidJson = (flag: string) => (problem: JsonProblem) =>
-  new InvalidInput({ problem: `--${flag} is not JSON that can be kept: ${jsonProblemText(problem)}` })
+  new InvalidInput({ problem: `--${flag} is not JSON that can be kept: ${describeJsonProblem(problem)}` })
 
 /** The body of a card: `--body`, or the text of `--body-file`. */
 export const readBody = Effect.fnUntraced(function* (body: string | undefined, file: string | undefined) {
@@ -114,7 +114,7 @@ export const cannotBeRead = (file: string) => (error: unknown) =>
 export const readKeyFile = Effect.fnUntraced(function* (flag: string, path: string, kind: "private" | "public") {
   const pem = yield* readTextFile(flag, path)
   const refused = (problem: string) => new InvalidInput({ problem: `what --${flag} names ${problem}` })
-  if (kind === "private" && isSecretOpen(path)) return yield* refused("can be read by other users: chmod 600")
+  if (kind === "private" && isSecretExposed(path)) return yield* refused("can be read by other users: chmod 600")
   const key = yield* Effect.try({
     try: () => (kind === "private" ? createPrivateKey(pem) : createPublicKey(pem)),
     catch: () => refused(`is no ${kind} key in PEM`)

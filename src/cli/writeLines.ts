@@ -4,7 +4,7 @@ import { type FileHandle, open, rename, rm, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { FileExists, FileNotWritten } from "./commandErrors.ts"
 import { InvalidInput } from "../index.ts"
-import { makePrivateFile, privateFile } from "../services/files/privateFiles.ts"
+import { setPrivateMode, privateFileMode } from "../services/files/privateFiles.ts"
 
 /** Refuses a file that cannot be written, or that exists and is not to be replaced. */
 export const checkWritable = Effect.fnUntraced(function* (file: string, force: boolean) {
@@ -54,10 +54,10 @@ export const writeLines = <E, R>(
   return Effect.scoped(
     Effect.gen(function* () {
       const handle = yield* Effect.acquireRelease(
-        tried(() => open(temporary, "wx", privateFile)),
+        tried(() => open(temporary, "wx", privateFileMode)),
         removed
       )
-      yield* tried(() => makePrivateFile(handle))
+      yield* tried(() => setPrivateMode(handle))
       yield* Stream.runForEachArray(lines, (chunk) => tried(() => handle.appendFile(`${chunk.join("\n")}\n`)))
       yield* tried(() => handle.sync())
       yield* checkWritable(file, force)

@@ -1,43 +1,46 @@
 import { Schema } from "effect"
-import type { LeftOut } from "./ImportReport.ts"
-import type { SourceClaim } from "./Source.ts"
+import { placeFields, type SourceClaim } from "./Source.ts"
 
-/** How many problems the message names. */
-const named = 5
-
-/** An import that was to be strict has issues that would be left out. Nothing was written. */
-export class ImportRefused extends Schema.TaggedError<ImportRefused>()("ImportRefused", {
-  file: Schema.String,
-  problems: Schema.Array(Schema.Struct({ line: Schema.Int, place: Schema.String, problem: Schema.String }))
-}) {
-  override get message(): string {
-    const lines = this.problems.slice(0, named).map(({ place, problem }) => `${place}: ${problem}`)
-    const more = this.problems.length - lines.length
-    return [`Nothing was imported from ${this.file}:`, ...lines, ...(more > 0 ? [`and ${more} more`] : [])].join("\n  ")
-  }
-}
-
-/** A card that an import is going to make, unless it is there already: all but its texts. */
+/** A card that an import will create unless it exists: everything but its texts. */
 export interface PlannedCard {
   readonly line: number
   readonly id: string
   readonly status: "ready" | "blocked" | "done"
   readonly dependsOn: ReadonlyArray<string>
-  /** Stands for what the issue says of the card: see `digestOfContent`. */
+  /** A digest of the issue's content: see `digestContent`. */
   readonly digest: string
-  /** What the issue says anything of, besides what each does. */
-  readonly says: { readonly time: boolean; readonly key: boolean }
+  /** Whether the issue states when it was created. */
+  readonly hasTime: boolean
+  /** Whether the issue states an idempotency key. */
+  readonly hasKey: boolean
   readonly claim: SourceClaim | undefined
   readonly notCarriedOver: ReadonlyArray<string>
 }
 
-/** A line of which nothing could be made. */
+/** A line from which no issue could be read. */
 export interface MalformedLine {
   readonly line: number
   readonly problem: string
 }
 
-/** What becomes of a source, as far as the source alone says. */
+/** Why no card is created from an issue. */
+export const LeftOutReason = Schema.Literals(["tombstone", "duplicate", "refused", "cycle"])
+
+/** Why no card is created from an issue. */
+export type LeftOutReason = typeof LeftOutReason.Type
+
+/** An issue from which no card is created, with a description of why. */
+export const LeftOut = Schema.Struct({
+  ...placeFields,
+  id: Schema.String,
+  reason: LeftOutReason,
+  detail: Schema.String
+})
+
+/** An issue from which no card is created, with a description of why. */
+export interface LeftOut extends Schema.Schema.Type<typeof LeftOut> {}
+
+/** What an import will do, as far as it follows from the source alone. */
 export interface ImportPlan {
   readonly lines: number
   readonly blank: number
@@ -52,7 +55,22 @@ export interface ImportPlan {
     readonly repeated: number
     readonly otherTypes: Readonly<Record<string, number>>
     readonly ofIssuesLeftOut: number
-    /** Dependencies that the source does not state, by whose they are. */
+    /** How many dependencies that the source does not state were added, by card. */
     readonly implied: ReadonlyMap<string, number>
+  }
+}
+
+/** Maximum problems in the message of `ImportRefused`. */
+const maxProblemsShown = 5
+
+/** The import was refused, because it is strict and would leave issues out, or too large. Nothing was written. */
+export class ImportRefused extends Schema.TaggedError<ImportRefused>()("ImportRefused", {
+  file: Schema.String,
+  problems: Schema.Array(Schema.Struct({ line: Schema.Int, place: Schema.String, problem: Schema.String }))
+}) {
+  override get message(): string {
+    const lines = this.problems.slice(0, maxProblemsShown).map(({ place, problem }) => `${place}: ${problem}`)
+    const more = this.problems.length - lines.length
+    return [`Nothing was imported from ${this.file}:`, ...lines, ...(more > 0 ? [`and ${more} more`] : [])].join("\n  ")
   }
 }

@@ -1,54 +1,30 @@
 import { Schema } from "effect"
+import { type ImportPlan, LeftOut, type PlannedCard } from "./ImportPlan.ts"
+import { ImportFormat, placeFields, type Source } from "./Source.ts"
 
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 const Counts = Schema.Record(Schema.String, Count)
 
-/** What issues can be imported from. */
-export const ImportFormat = Schema.Literals(["beads", "table", "task-master", "backlog-md"])
+/** A card that exists and differs from the source. The import did not change it. */
+const Differing = Schema.Struct({ ...placeFields, id: Schema.String, fields: Schema.Array(Schema.String) })
 
-/** What issues can be imported from. */
-export type ImportFormat = typeof ImportFormat.Type
+/** A dependency on a card that does not exist: the card waits until it exists and is done. */
+const DanglingEdge = Schema.Struct({ id: Schema.String, dependsOn: Schema.String, why: Schema.String })
 
-/** Where in the source: `line` counted from 1, and the same in words. */
-const at = { line: Count, place: Schema.String }
-
-/** Why an issue became no card. */
-export const LeftOutReason = Schema.Literals(["tombstone", "duplicate", "refused", "cycle"])
-
-/** Why an issue became no card. */
-export type LeftOutReason = typeof LeftOutReason.Type
-
-/** An issue that became no card, and why in words. */
-export const LeftOut = Schema.Struct({
-  ...at,
-  id: Schema.String,
-  reason: LeftOutReason,
-  detail: Schema.String
-})
-
-/** An issue that became no card, and why in words. */
-export interface LeftOut extends Schema.Schema.Type<typeof LeftOut> {}
-
-/** A card that exists and is not what the source says. It was left as it is. */
-export const Differing = Schema.Struct({ ...at, id: Schema.String, fields: Schema.Array(Schema.String) })
-
-/** A dependency on a card that does not exist: the card waits until it does and is done. */
-export const DanglingEdge = Schema.Struct({ id: Schema.String, dependsOn: Schema.String, why: Schema.String })
-
-/** A claim that somebody holds in the source, and nobody here: the card was taken as ready. */
-export const EndedClaim = Schema.Struct({
-  ...at,
+/** A claim in the source that was not imported: the card is `ready`. */
+const EndedClaim = Schema.Struct({
+  ...placeFields,
   id: Schema.String,
   owner: Schema.NullOr(Schema.String),
-  /** When it runs out there; `null` when it never does. */
+  /** When the claim expires in the source; `null` when it never expires. */
   until: Schema.NullOr(Schema.String),
-  /** Whether it had not run out when the source was read. */
+  /** Whether the claim had not expired when the source was read. */
   live: Schema.Boolean
 })
 
 /**
- * What an import did. A line is what the source has in one place: a line of a file, a row of a table, a task or subtask,
- * a file of a folder. The numbers add up:
+ * What an import did. A line is one record of the source: a line of a file, a row of a table, a task or subtask, or a file of
+ * a folder. The numbers add up:
  *
  * - `lines` = `blank` + `malformed` + `issues`
  * - `issues` = `taken` + `unchanged` + `differing` + `leftOut`, and the sum of `statuses`
@@ -58,7 +34,7 @@ export const EndedClaim = Schema.Struct({
 export const ImportReport = Schema.Struct({
   format: ImportFormat,
   file: Schema.String,
-  /** What the events of the import have in common; `null` when there are none. */
+  /** The correlation id of the import's events; `null` when there are none. */
   correlationId: Schema.NullOr(Schema.String),
   lines: Count,
   blank: Count,
@@ -70,33 +46,120 @@ export const ImportReport = Schema.Struct({
   leftOut: Count,
   leftOutFor: Schema.Struct({ tombstone: Count, duplicate: Count, refused: Count, cycle: Count }),
   takenAs: Schema.Struct({ ready: Count, blocked: Count, done: Count }),
-  /** All issues by the status that the source gives them. */
+  /** All issues, by the status that they have in the source. */
   statuses: Counts,
   edges: Schema.Struct({
     total: Count,
     dependencies: Count,
-    /** Said twice. */
+    /** Dependencies that the source states more than once. */
     repeated: Count,
-    /** Edges of other types, which are no dependencies. */
+    /** Edges of other types, which are not dependencies. */
     otherTypes: Counts,
     ofIssuesLeftOut: Count,
     /** How many of the dependencies name a card that does not exist. */
     dangling: Count,
-    /** How many of the dependencies the source does not state: what is made of parts waits for them. */
+    /** How many of the dependencies the source does not state: a card waits for its parts. */
     implied: Count
   }),
-  /** How many issues that were not left out had something in a field that a card has no place for. */
+  /** How many imported issues have a value in a field that a card has no place for, by field. */
   notCarriedOver: Counts,
   /** Fields of the format that the source does not have. */
   missingFields: Schema.Array(Schema.String),
-  malformedLines: Schema.Array(Schema.Struct({ ...at, problem: Schema.String })),
-  /** All but tombstones. */
+  malformedLines: Schema.Array(Schema.Struct({ ...placeFields, problem: Schema.String })),
+  /** The issues that were left out, except tombstones. */
   leftOutIssues: Schema.Array(LeftOut),
   differingCards: Schema.Array(Differing),
   danglingEdges: Schema.Array(DanglingEdge),
-  /** Of the cards that were taken now. */
+  /** The claims of the cards that this import created. */
   endedClaims: Schema.Array(EndedClaim)
 })
 
 /** What an import did. */
 export interface ImportReport extends Schema.Schema.Type<typeof ImportReport> {}
+
+/** What became of the planned cards. */
+export interface Outcome {
+  readonly taken: Array<PlannedCard>
+  unchanged: number
+  readonly differing: Array<{ readonly line: number; readonly id: string; readonly fields: ReadonlyArray<string> }>
+  readonly leftOut: Array<Omit<LeftOut, "place">>
+  /** Cards of the backlog that are not in the source, and that planned cards depend on. */
+  readonly targets: Set<string>
+}
+
+/** Makes the report from the plan and its outcome. */
+export const makeReport = <E, R>(
+  source: Source<E, R>,
+  plan: ImportPlan,
+  outcome: Outcome,
+  correlationId: string | null
+): ImportReport => {
+  const withPlaces = <A extends { readonly line: number }>(items: ReadonlyArray<A>) =>
+    items.map((item) => ({ ...item, place: source.placeOf(item.line) })).sort((left, right) => left.line - right.line)
+  const leftOut = withPlaces([...plan.leftOut, ...outcome.leftOut])
+  const leftOutIds = new Set(outcome.leftOut.map(({ id }) => id))
+  const present = Array.from(plan.cards.values()).filter(({ id }) => !leftOutIds.has(id))
+  const exists = (id: string): boolean => (plan.cards.has(id) ? !leftOutIds.has(id) : outcome.targets.has(id))
+  const whyMissing = new Map(leftOut.map(({ id, reason }) => [id, reason === "tombstone" ? "deleted" : "left out"]))
+  const danglingEdges = present.flatMap(({ dependsOn, id }) =>
+    dependsOn
+      .filter((each) => !exists(each))
+      .map((each) => ({ id, dependsOn: each, why: whyMissing.get(each) ?? "not there" }))
+  )
+  // The plan's dependencies, without those of cards that the backlog refused.
+  let dependencies = 0
+  let implied = 0
+  for (const { dependsOn, id } of present) {
+    dependencies += dependsOn.length
+    implied += plan.edges.implied.get(id) ?? 0
+  }
+  const { edges } = plan
+  return {
+    format: source.format,
+    file: source.name,
+    correlationId,
+    lines: plan.lines,
+    blank: plan.blank,
+    malformed: plan.malformed.length,
+    issues: plan.issues,
+    taken: outcome.taken.length,
+    unchanged: outcome.unchanged,
+    differing: outcome.differing.length,
+    leftOut: leftOut.length,
+    leftOutFor: { tombstone: 0, duplicate: 0, refused: 0, cycle: 0, ...countBy(leftOut, ({ reason }) => reason) },
+    takenAs: { ready: 0, blocked: 0, done: 0, ...countBy(outcome.taken, ({ status }) => status) },
+    statuses: toSortedRecord(plan.statuses),
+    edges: {
+      total: edges.total,
+      dependencies,
+      repeated: edges.repeated,
+      otherTypes: edges.otherTypes,
+      ofIssuesLeftOut: edges.ofIssuesLeftOut + edges.dependencies - dependencies,
+      dangling: danglingEdges.length,
+      implied
+    },
+    notCarriedOver: countBy(fieldsNotCarriedOver(present), (field) => field),
+    missingFields: source.missingFields,
+    malformedLines: withPlaces(plan.malformed),
+    leftOutIssues: leftOut.filter(({ reason }) => reason !== "tombstone"),
+    differingCards: withPlaces(outcome.differing),
+    danglingEdges,
+    endedClaims: withPlaces(
+      outcome.taken.flatMap(({ claim, id, line }) => (claim === undefined ? [] : [{ line, id, ...claim }]))
+    )
+  }
+}
+
+/** A generator, because there may be millions of fields. */
+function* fieldsNotCarriedOver(cards: Iterable<PlannedCard>): Generator<string> {
+  for (const { notCarriedOver } of cards) yield* notCarriedOver
+}
+
+const countBy = <A>(items: Iterable<A>, key: (item: A) => string): Record<string, number> => {
+  const counts = new Map<string, number>()
+  for (const item of items) counts.set(key(item), (counts.get(key(item)) ?? 0) + 1)
+  return toSortedRecord(counts)
+}
+
+const toSortedRecord = (counts: ReadonlyMap<string, number>): Record<string, number> =>
+  Object.fromEntries([...counts].sort(([left], [right]) => (left < right ? -1 : 1)))

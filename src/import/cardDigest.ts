@@ -1,14 +1,14 @@
 import canonicalize from "canonicalize"
 import { DateTime } from "effect"
 import { createHash } from "node:crypto"
-import { sameJson } from "../domain/Json.ts"
+import { jsonEquals } from "../domain/Json.ts"
 import type { Card } from "../index.ts"
 import type { Issue } from "./Source.ts"
 
-/** What an import says of a card, but for its dependencies and its status. */
+/** What an issue states about a card, without dependencies. */
 export type CardContent = Issue["card"]
 
-/** The same fields of a card, for comparison with what is to be imported. */
+/** The fields in which a card is compared with an issue. */
 interface Comparable {
   readonly title: string
   readonly body: string | null
@@ -19,8 +19,8 @@ interface Comparable {
   readonly idempotencyKey: string | null
 }
 
-/** What an issue says; what it says nothing of is `null`. */
-const ofContent = (content: CardContent): Comparable => ({
+/** A field that the issue does not state is `null`. */
+const comparableContent = (content: CardContent): Comparable => ({
   title: content.title,
   body: content.body ?? null,
   phase: content.phase ?? null,
@@ -30,36 +30,38 @@ const ofContent = (content: CardContent): Comparable => ({
   idempotencyKey: content.idempotencyKey ?? null
 })
 
-const ofCard = (card: Card, says: Pick<Comparable, "createdAt" | "idempotencyKey">): Comparable => ({
+const comparableCard = (card: Card, stated: Pick<Comparable, "createdAt" | "idempotencyKey">): Comparable => ({
   title: card.title,
   body: card.body,
   phase: card.phase,
   priority: card.priority,
   acceptance: card.acceptance,
-  createdAt: says.createdAt === null ? null : DateTime.toEpochMillis(card.createdAt),
-  idempotencyKey: says.idempotencyKey === null ? null : card.idempotencyKey
+  createdAt: stated.createdAt === null ? null : DateTime.toEpochMillis(card.createdAt),
+  idempotencyKey: stated.idempotencyKey === null ? null : card.idempotencyKey
 })
 
-/** Bytes of the hash that are kept. */
+/** Bytes of the hash that a digest keeps. */
 const digestBytes = 18
 
 const digest = (comparable: Comparable): string =>
   createHash("sha256")
     .update(canonicalize(comparable) ?? "")
     .digest()
-    // Not a piece of a longer text, which would be kept with it.
+    // Encodes a part: a slice of the whole text would keep the whole text in memory.
     .toString("base64url", 0, digestBytes)
 
-/** Stands for what an issue says, so that it need not be kept: 144 bits of a hash. */
-export const digestContent = (content: CardContent): string => digest(ofContent(content))
+/** Digests what an issue states, so that the import need not hold its texts: 144 bits of a hash. */
+export const digestContent = (content: CardContent): string => digest(comparableContent(content))
 
-/** The same of a card, as far as the issue says anything: of its time and its idempotency key it may say nothing. */
-export const digestCard = (card: Card, says: { readonly time: boolean; readonly key: boolean }): string =>
-  digest(ofCard(card, { createdAt: says.time ? 0 : null, idempotencyKey: says.key ? "" : null }))
+/** Digests the same fields of a card, with its time and its idempotency key only where the issue states them. */
+export const digestCard = (card: Card, planned: { readonly hasTime: boolean; readonly hasKey: boolean }): string =>
+  digest(comparableCard(card, { createdAt: planned.hasTime ? 0 : null, idempotencyKey: planned.hasKey ? "" : null }))
 
-/** In which of these fields a card is not what an issue says. */
+/** Returns the fields in which a card differs from what an issue states. */
 export const compareContent = (content: CardContent, card: Card): ReadonlyArray<string> => {
-  const said = ofContent(content)
-  const found = ofCard(card, said)
-  return (Object.keys(said) as ReadonlyArray<keyof Comparable>).filter((field) => !sameJson(said[field], found[field]))
+  const stated = comparableContent(content)
+  const existing = comparableCard(card, stated)
+  return (Object.keys(stated) as ReadonlyArray<keyof Comparable>).filter(
+    (field) => !jsonEquals(stated[field], existing[field])
+  )
 }

@@ -1,7 +1,7 @@
 import { DateTime } from "effect"
 import type { Card, Status } from "../index.ts"
 
-/** A card as a line of a beads file, and what of it beads has no place for or takes only in another form. */
+/** A card as a line of a beads file, with the fields that the line lacks or has in another form. */
 export interface BeadsLine {
   readonly line: string
   readonly lost: ReadonlyArray<string>
@@ -14,12 +14,12 @@ const statuses: Readonly<Record<Status, string>> = {
   done: "closed"
 }
 
-/** Who made the edges: beads asks for a name, and a card does not know it. */
-const maker = "mosaic-backlog"
+/** The creator of the edges. Beads requires one, and a card does not know it. */
+const creator = "mosaic-backlog"
 
 /**
- * The issue that a card becomes, so that importing it again makes the same card of it as far as beads can say it: title,
- * body, the first phase, priorities of 0 to 4, acceptance that is a text, dependencies, and when it was made.
+ * Encodes a card as a beads issue. Importing the issue creates the same card as far as beads can express it: title, body,
+ * phase, priorities of 0 to 4, acceptance that is text, dependencies, and when it was created.
  */
 export const encodeBeads = (card: Card): BeadsLine => {
   const createdAt = DateTime.formatIso(card.createdAt)
@@ -27,17 +27,17 @@ export const encodeBeads = (card: Card): BeadsLine => {
   const lose = (isLost: boolean, what: string): void => {
     if (isLost) lost.push(what)
   }
-  const inText = (value: unknown, what: string): string | undefined => {
+  const toText = (value: unknown, what: string): string | undefined => {
     if (value === null || value === "") return undefined
     if (typeof value === "string") return value
-    lose(true, `${what} that is no text, written as JSON`)
+    lose(true, `${what} that is not text, written as JSON`)
     return JSON.stringify(value)
   }
   const priority = Math.min(4, Math.max(0, 4 - card.priority))
-  lose(priority !== 4 - card.priority, "priority beyond 0 to 4, written as the nearest")
+  lose(priority !== 4 - card.priority, "priority outside 0 to 4, written as the nearest")
   lose(card.attempts > 0, "attempts")
   lose(card.blockedReason !== null, "blockedReason")
-  lose(card.claimOwner !== null, "claim, but for its owner")
+  lose(card.claimOwner !== null, "claim, except its owner")
   lose(card.idempotencyKey !== null, "idempotencyKey")
   lose(card.notBefore !== null, "notBefore")
   return {
@@ -45,7 +45,7 @@ export const encodeBeads = (card: Card): BeadsLine => {
       id: card.id,
       title: card.title,
       description: card.body ?? undefined,
-      acceptance_criteria: inText(card.acceptance, "acceptance"),
+      acceptance_criteria: toText(card.acceptance, "acceptance"),
       status: statuses[card.status],
       priority,
       issue_type: "task",
@@ -54,7 +54,7 @@ export const encodeBeads = (card: Card): BeadsLine => {
       created_at: createdAt,
       updated_at: DateTime.formatIso(card.updatedAt),
       closed_at: card.completedAt === null ? undefined : DateTime.formatIso(card.completedAt),
-      close_reason: inText(card.result, "result"),
+      close_reason: toText(card.result, "result"),
       dependencies:
         card.dependsOn.length === 0
           ? undefined
@@ -63,7 +63,7 @@ export const encodeBeads = (card: Card): BeadsLine => {
               depends_on_id: id,
               type: "blocks",
               created_at: createdAt,
-              created_by: maker
+              created_by: creator
             }))
     }),
     lost

@@ -2,19 +2,19 @@ import type { CardId } from "../domain/CardId.ts"
 import { findPath } from "../domain/DependencyGraph.ts"
 import type { PlannedCard } from "./ImportPlan.ts"
 
-/** What `implyEdges` added. */
+/** The dependencies that `implyEdges` added. */
 export interface ImpliedEdges {
   readonly added: number
-  /** Edges that were not added because they would have closed a circle. */
+  /** Edges that were not added, because they would close a cycle. */
   readonly avoided: number
-  /** How many were added to which card. */
+  /** How many were added, by card. */
   readonly by: ReadonlyMap<string, number>
 }
 
 /**
- * Adds to the planned cards the dependencies that follow from what is part of what: a card waits for its parts, and a
- * part waits for what the whole waits for (unless that is part of the same whole), as its tracker would not have it
- * begun before. One that would close a circle is not added: what the source states comes first.
+ * Adds the dependencies that follow from parts: a card depends on its parts, and a part depends on what its parent depends
+ * on, unless that is a part of the same parent. The source's tracker would not start a part earlier. An edge that would
+ * close a cycle is not added: what the source states takes precedence.
  */
 export const implyEdges = (planned: Map<string, PlannedCard>, parents: ReadonlyMap<string, string>): ImpliedEdges => {
   const by = new Map<string, number>()
@@ -40,10 +40,10 @@ export const implyEdges = (planned: Map<string, PlannedCard>, parents: ReadonlyM
   const stated = new Map(family.map(([, parent]) => [parent, planned.get(parent)?.dependsOn ?? []]))
   for (const [id, parent] of family) add(parent, id)
   for (const [id] of family) {
-    const wholes = ancestorsOf(id, parents)
-    for (const whole of wholes) {
-      for (const to of stated.get(whole) ?? []) {
-        if (to !== id && !ancestorsOf(to, parents).has(whole)) add(id, to)
+    const ancestors = ancestorsOf(id, parents)
+    for (const ancestor of ancestors) {
+      for (const to of stated.get(ancestor) ?? []) {
+        if (to !== id && !ancestorsOf(to, parents).has(ancestor)) add(id, to)
       }
     }
   }
@@ -55,7 +55,7 @@ export const implyEdges = (planned: Map<string, PlannedCard>, parents: ReadonlyM
   return { added: [...by.values()].reduce((sum, count) => sum + count, 0), avoided, by }
 }
 
-/** What a card is a part of, and what that is a part of, and so on; each once, should they be parts of each other. */
+/** The parent of a card, its parent, and so on. Ends when cards are parts of each other. */
 const ancestorsOf = (id: string, parents: ReadonlyMap<string, string>): ReadonlySet<string> => {
   const found = new Set<string>()
   for (let parent = parents.get(id); parent !== undefined && !found.has(parent); parent = parents.get(parent)) {

@@ -1,29 +1,29 @@
 import { DateTime, Effect, Option, Stream } from "effect"
 import { maxCardsAtOnce } from "../domain/Command.ts"
-import { describePath } from "../domain/Rejection.ts"
+import { formatPath } from "../domain/Rejection.ts"
 import { type ImportPlan, ImportRefused, type PlannedCard } from "./ImportPlan.ts"
 import type { Source, SourceRecord } from "./Source.ts"
 import { compareContent, digestCard } from "./cardDigest.ts"
-import { makeReport, type Outcome } from "./reportImport.ts"
+import { makeReport, type Outcome } from "./ImportReport.ts"
 import { BacklogService, type Card, type NewCard } from "../index.ts"
 
-/** Cards that one transaction creates, and the most characters in their bodies. */
-const cardsAtOnce = 500
-const charactersAtOnce = 4 * 1024 * 1024
+/** Maximum cards that one transaction creates, and the characters of bodies after which it is sent. */
+const batchCards = 500
+const batchCharacters = 4 * 1024 * 1024
 
-/** Cards of the backlog that are looked at at once. */
-const existingAtOnce = 5_000
+/** Existing cards that are read at once. */
+const pageSize = 5_000
 
-/** How an import is to go. */
+/** Options of an import. */
 export interface ImportOptions {
   readonly actor: string
-  /** All or nothing: nothing is written when anything but a tombstone would be left out, or a claim ended. */
+  /** Writes nothing when anything but a tombstone would be left out, or a live claim would end. */
   readonly strict: boolean
-  /** Told how many of the cards to be made are settled. */
+  /** Is called with how many of the cards to create are settled. */
   readonly onProgress: (settled: number, total: number) => Effect.Effect<void>
 }
 
-/** Refuses a plan that leaves out anything but tombstones, or ends a claim that is held in the source. */
+/** Fails when a plan leaves out anything but tombstones, or ends a live claim. */
 export const checkStrict = <E, R>(plan: ImportPlan, source: Source<E, R>): Effect.Effect<void, ImportRefused> => {
   const problems = [
     ...plan.malformed,
@@ -34,7 +34,7 @@ export const checkStrict = <E, R>(plan: ImportPlan, source: Source<E, R>): Effec
       .filter(({ claim }) => claim?.live === true)
       .map(({ claim, id, line }) => ({
         line,
-        problem: `${JSON.stringify(id)} is claimed by ${JSON.stringify(claim?.owner)}, and would be ready here`
+        problem: `${JSON.stringify(id)} is claimed by ${JSON.stringify(claim?.owner)}, and the card would be ready`
       }))
   ]
   if (problems.length > 0) return refused(source, problems)
@@ -58,16 +58,16 @@ const refused = <E, R>(
     })
   )
 
-/** A card to be made, and where it comes from. */
-interface Wanted {
+/** A card to create, with its plan. */
+interface PendingCard {
   readonly planned: PlannedCard
   readonly card: typeof NewCard.Encoded
 }
 
 /**
- * Carries out a plan and reports. Cards that exist already are left as they are, so that the same import again changes
- * nothing; one that was broken off is finished by running it again. The source is read a second time for what is to be
- * made, and of its texts no more is held than one transaction takes.
+ * Carries out a plan, and reports. Cards that exist are not changed, so that a repeated import changes nothing and an
+ * interrupted one is finished by running it again. The source is read a second time for the cards to create, so that the
+ * import holds no more texts than one transaction takes.
  */
 export const importIssues = Effect.fn("importIssues")(function* <E, R>(
   source: Source<E, R>,
@@ -79,11 +79,11 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
   const correlationId = correlationIdOf(source.name, yield* DateTime.now)
   const outcome: Outcome = { taken: [], unchanged: 0, differing: [], leftOut: [], targets: new Set() }
 
-  const { changed, settled } = yield* existingCards(plan, outcome)
+  const { changed, settled } = yield* readExisting(plan, outcome)
   const total = plan.cards.size - settled.size - changed.size
 
-  /** Settles a card that exists and may differ. */
-  const compare = ({ card, planned }: Wanted, existing: Card): void => {
+  /** Settles an existing card that may differ. */
+  const compare = ({ card, planned }: PendingCard, existing: Card): void => {
     const fields = differences(planned, card, existing)
     if (fields.length === 0) outcome.unchanged++
     else outcome.differing.push({ line: planned.line, id: planned.id, fields })
@@ -93,7 +93,7 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
     outcome.leftOut.push({ line: planned.line, id: planned.id, reason, detail })
   }
 
-  const createAll = Effect.fnUntraced(function* (batch: ReadonlyArray<Wanted>) {
+  const createAll = Effect.fnUntraced(function* (batch: ReadonlyArray<PendingCard>) {
     let left = batch
     while (left.length > 0) {
       const sent = left
@@ -101,18 +101,18 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
         .createMany({ actor: options.actor, correlationId, cards: sent.map(({ card }) => card) })
         .pipe(
           Effect.flatMap((created) => {
-            const others = sent.flatMap(({ planned }, index) =>
+            const duplicates = sent.flatMap(({ planned }, index) =>
               created[index]?.id === planned.id ? [] : [{ planned, other: created[index]?.id ?? "" }]
             )
-            for (const { other, planned } of others) {
+            for (const { other, planned } of duplicates) {
               leave(planned, "duplicate", `card ${JSON.stringify(other)} of the backlog has the same idempotency key`)
             }
-            const apart = new Set(others.map(({ planned }) => planned))
-            outcome.taken.push(...sent.flatMap(({ planned }) => (apart.has(planned) ? [] : [planned])))
-            return Effect.succeed<ReadonlyArray<Wanted>>([])
+            const skipped = new Set(duplicates.map(({ planned }) => planned))
+            outcome.taken.push(...sent.flatMap(({ planned }) => (skipped.has(planned) ? [] : [planned])))
+            return Effect.succeed<ReadonlyArray<PendingCard>>([])
           }),
           Effect.catchTags({
-            // Somebody else created it meanwhile.
+            // Another client created it meanwhile.
             CardAlreadyExists: ({ id }) =>
               Effect.map(backlog.get(id), (found) =>
                 sent.filter((wanted) => {
@@ -121,19 +121,19 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
                   return false
                 })
               ),
-            // Through a card of the backlog that waits for one of these. A self-dependency is in no plan.
+            // The cycle goes through an existing card. No plan contains a self-dependency.
             DependencyCycle: (error) => {
               const onCycle = new Set<string>(error.path)
-              const inTheWay = sent.filter(({ planned }) => onCycle.has(planned.id))
-              const detail = `it waits for itself: ${describePath(error.path)}`
-              if (options.strict || inTheWay.length === 0) {
+              const blocking = sent.filter(({ planned }) => onCycle.has(planned.id))
+              const detail = `it waits for itself: ${formatPath(error.path)}`
+              if (options.strict || blocking.length === 0) {
                 return refused(
                   source,
-                  inTheWay.map(({ planned }) => ({ line: planned.line, problem: leftOutProblem(planned.id, detail) }))
+                  blocking.map(({ planned }) => ({ line: planned.line, problem: leftOutProblem(planned.id, detail) }))
                 )
               }
-              for (const { planned } of inTheWay) leave(planned, "cycle", detail)
-              return Effect.succeed(sent.filter((wanted) => !inTheWay.includes(wanted)))
+              for (const { planned } of blocking) leave(planned, "cycle", detail)
+              return Effect.succeed(sent.filter((wanted) => !blocking.includes(wanted)))
             },
             SelfDependency: (error) => Effect.die(error)
           })
@@ -141,7 +141,7 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
     }
   })
 
-  const wantedOf = (record: SourceRecord): ReadonlyArray<Wanted> => {
+  const pendingCards = (record: SourceRecord): ReadonlyArray<PendingCard> => {
     if (record._tag !== "Issue") return []
     const planned = plan.cards.get(record.issue.id)
     if (planned === undefined || planned.line !== record.line || settled.has(planned.id)) return []
@@ -149,7 +149,7 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
   }
 
   let done = 0
-  let waiting: Array<Wanted> = []
+  let waiting: Array<PendingCard> = []
   let characters = 0
   const flush = Effect.suspend(() => {
     const batch = waiting
@@ -162,14 +162,14 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
   yield* options.onProgress(0, total)
   if (total > 0 || changed.size > 0) {
     yield* Stream.runForEach(source.records, (record) => {
-      for (const wanted of wantedOf(record)) {
+      for (const wanted of pendingCards(record)) {
         const existing = changed.get(wanted.planned.id)
         if (existing === undefined) {
           waiting.push(wanted)
           characters += wanted.card.body?.length ?? 0
         } else compare(wanted, existing)
       }
-      const isFull = waiting.length >= cardsAtOnce || characters >= charactersAtOnce
+      const isFull = waiting.length >= batchCards || characters >= batchCharacters
       return isFull && !options.strict ? flush : Effect.void
     })
     yield* flush
@@ -178,10 +178,10 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
 })
 
 /**
- * Looks at the cards that are in the backlog, page by page: which planned ones are there and as the source says, which
- * are there and may differ, and which others planned cards depend on.
+ * Reads the existing cards page by page: which planned cards exist unchanged, which exist and may differ, and which cards
+ * outside of the plan the planned cards depend on.
  */
-const existingCards = Effect.fnUntraced(function* (plan: ImportPlan, outcome: Outcome) {
+const readExisting = Effect.fnUntraced(function* (plan: ImportPlan, outcome: Outcome) {
   const backlog = yield* BacklogService
   const outside = new Set<string>()
   for (const { dependsOn } of plan.cards.values()) {
@@ -191,7 +191,7 @@ const existingCards = Effect.fnUntraced(function* (plan: ImportPlan, outcome: Ou
   const changed = new Map<string, Card>()
   let after: string | undefined
   do {
-    const page: ReadonlyArray<Card> = yield* backlog.list({ limit: existingAtOnce, after })
+    const page: ReadonlyArray<Card> = yield* backlog.list({ limit: pageSize, after })
     for (const card of page) {
       if (outside.has(card.id)) outcome.targets.add(card.id)
       const planned = plan.cards.get(card.id)
@@ -199,24 +199,24 @@ const existingCards = Effect.fnUntraced(function* (plan: ImportPlan, outcome: Ou
       if (isAsPlanned(planned, card)) settled.add(card.id)
       else changed.set(card.id, card)
     }
-    after = page.length < existingAtOnce ? undefined : page.at(-1)?.id
+    after = page.length < pageSize ? undefined : page.at(-1)?.id
   } while (after !== undefined)
   outcome.unchanged += settled.size
   return { settled, changed }
 })
 
 const isAsPlanned = (planned: PlannedCard, card: Card): boolean =>
-  otherDifferences(planned, card).length === 0 && digestCard(card, planned.says) === planned.digest
+  otherDifferences(planned, card).length === 0 && digestCard(card, planned) === planned.digest
 
-/** In which fields a card is not what the source says. */
-const differences = (planned: PlannedCard, said: Wanted["card"], card: Card): ReadonlyArray<string> => [
-  ...compareContent(said, card),
+/** Returns the fields in which a card differs from the source. */
+const differences = (planned: PlannedCard, stated: PendingCard["card"], card: Card): ReadonlyArray<string> => [
+  ...compareContent(stated, card),
   ...otherDifferences(planned, card)
 ]
 
 /**
- * The same, of dependencies and status alone. A card's status is the backlog's own from the import on, except that an
- * issue which the source says is finished should be done.
+ * Compares dependencies and status. After the import the backlog decides a card's status, so it differs only when the issue
+ * is done in the source and the card is not.
  */
 const otherDifferences = (planned: PlannedCard, card: Card): ReadonlyArray<string> => {
   const dependencies: ReadonlySet<string> = new Set(card.dependsOn)
@@ -225,7 +225,7 @@ const otherDifferences = (planned: PlannedCard, card: Card): ReadonlyArray<strin
   return [...(hasSame ? [] : ["dependsOn"]), ...(planned.status === "done" && card.status !== "done" ? ["status"] : [])]
 }
 
-/** What the events of one import have in common; a name of at most 200 characters whatever the source is called. */
+/** The correlation id of an import's events: at most 200 characters, however long the source's name is. */
 const correlationIdOf = (name: string, now: DateTime.Utc): string => {
   const kept = Array.from(name.replace(/\p{Cc}|\p{Cs}/gu, "_"))
     .slice(-150)

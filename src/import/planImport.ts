@@ -1,23 +1,29 @@
 import { Effect, Result, Schema, Stream } from "effect"
 import type { CardId } from "../domain/CardId.ts"
 import { findCycle } from "../domain/DependencyGraph.ts"
-import { describePath } from "../domain/Rejection.ts"
+import { formatPath } from "../domain/Rejection.ts"
 import { isName } from "../domain/Text.ts"
-import { type ImportPlan, ImportRefused, type MalformedLine, type PlannedCard } from "./ImportPlan.ts"
-import type { LeftOut, LeftOutReason } from "./ImportReport.ts"
+import {
+  type ImportPlan,
+  ImportRefused,
+  type LeftOut,
+  type LeftOutReason,
+  type MalformedLine,
+  type PlannedCard
+} from "./ImportPlan.ts"
 import type { Issue, Source, SourceRecord } from "./Source.ts"
 import { digestContent } from "./cardDigest.ts"
 import { describeSchemaError } from "./fields.ts"
 import { implyEdges } from "./implyEdges.ts"
 import { NewCard } from "../index.ts"
 
-/** How many issues one import takes: of each some hundred bytes are kept in memory. */
+/** Maximum issues of one import. Each takes some hundred bytes of memory. */
 export const maxIssues = 2_000_000
 
 /**
- * Plans an import. The first issue with an id counts; deleted ones are left out, and so are issues whose values no card
- * can have and issues that wait for each other in a circle. Dependencies on what is left out stay. What is made of parts
- * waits for them: see `implyEdges`.
+ * Plans an import. Of several issues with the same id, the first counts. Deleted issues, issues with values that a card
+ * cannot have, and issues in a dependency cycle are left out; dependencies on them stay. A card depends on its parts: see
+ * `implyEdges`.
  */
 export const planImport = Effect.fnUntraced(function* <E, R>(source: Source<E, R>) {
   const planner = new Planner(source.placeOf)
@@ -41,7 +47,7 @@ export const planImport = Effect.fnUntraced(function* <E, R>(source: Source<E, R
   return planner.finish()
 })
 
-/** The plan of records that are at hand. */
+/** Plans an import of records in memory. */
 export const planRecords = (
   records: Iterable<SourceRecord>,
   placeOf: Source["placeOf"] = (line) => `line ${line}`
@@ -57,7 +63,7 @@ interface EdgesOfIssue {
   readonly otherTypes: Map<string, number>
 }
 
-/** An issue of which a card can be made, as far as it alone says. */
+/** An issue from which a card can be created, as far as it follows from the issue alone. */
 interface Candidate extends Omit<PlannedCard, "id" | "dependsOn"> {
   readonly parent: string | undefined
 }
@@ -122,22 +128,23 @@ class Planner {
       line,
       status: issue.card.status ?? "ready",
       digest: digestContent(issue.card),
-      says: saysOf(issue.card.occurredAt !== undefined, key !== undefined),
+      hasTime: issue.card.occurredAt !== undefined,
+      hasKey: key !== undefined,
       claim: issue.claim,
       parent: issue.parent,
-      notCarriedOver: this.#shared(issue.notCarriedOver)
+      notCarriedOver: this.#intern(issue.notCarriedOver)
     })
   }
 
-  /** Most issues have the same fields: one list does for all of them. */
-  #shared(fields: ReadonlyArray<string>): ReadonlyArray<string> {
+  /** Shares equal lists, since most issues have the same fields and there may be millions. */
+  #intern(fields: ReadonlyArray<string>): ReadonlyArray<string> {
     const key = fields.join("\n")
     const known = this.#fieldLists.get(key)
     if (known === undefined) this.#fieldLists.set(key, fields)
     return known ?? fields
   }
 
-  /** An edge belongs to the issue that it names, on whatever line it stands. */
+  /** An edge belongs to the issue that it names, whichever issue states it. */
   #addEdges(issue: Issue): void {
     for (const edge of issue.edges) {
       const owner = edge.owner ?? issue.id
@@ -158,12 +165,12 @@ class Planner {
     const parents = new Map<string, string>()
     for (const [id, { parent, ...candidate }] of this.#candidates) {
       const dependsOn = Array.from(this.#edges.get(id)?.dependencies ?? nothing)
-      const noName = dependsOn.find((each) => !isName(each))
-      if (noName === undefined) {
+      const invalid = dependsOn.find((each) => !isName(each))
+      if (invalid === undefined) {
         planned.set(id, { ...candidate, id, dependsOn })
         if (parent !== undefined) parents.set(id, parent)
       } else {
-        const detail = `it depends on ${JSON.stringify(noName.slice(0, 200))}, which no card can be called`
+        const detail = `it depends on ${JSON.stringify(invalid.slice(0, 200))}, which is not a valid id`
         this.#leave(candidate.line, id, "refused", detail)
       }
     }
@@ -209,13 +216,8 @@ class Planner {
 
 const nothing: ReadonlySet<string> = new Set()
 
-/** Under which edges are counted that would follow from what is part of what, and would close a circle. */
-const avoidedType = "implied, but would close a circle"
-
-const saying = [false, true].map((time) => [false, true].map((key) => ({ time, key })))
-
-const saysOf = (time: boolean, key: boolean): PlannedCard["says"] =>
-  saying[Number(time)]?.[Number(key)] ?? { time, key }
+/** The type under which implied edges are counted that would close a cycle. */
+const avoidedType = "implied, but would close a cycle"
 
 const addTo = (counts: Map<string, number>, key: string, count = 1): void => {
   counts.set(key, (counts.get(key) ?? 0) + count)
@@ -224,8 +226,8 @@ const addTo = (counts: Map<string, number>, key: string, count = 1): void => {
 const decodeNewCard = Schema.decodeUnknownResult(NewCard)
 
 /**
- * Takes the cards of one cycle after the other out, until there is none. What was walked over without coming to a cycle
- * is not walked over again: it leads to none, however many are taken out elsewhere.
+ * Removes the cards of one cycle after the other, until none is left. Cards from which no cycle was reached are not visited
+ * again: removing other cards cannot create one.
  */
 function* removeCycles(
   planned: Map<string, PlannedCard>
@@ -235,7 +237,7 @@ function* removeCycles(
   for (const start of planned.keys() as Iterable<CardId>) {
     const find = () => findCycle([start], dependenciesOf, finished)
     for (let cycle = find(); cycle !== undefined; cycle = find()) {
-      const path = describePath(cycle)
+      const path = formatPath(cycle)
       for (const id of new Set(cycle)) {
         const card = planned.get(id)
         if (card !== undefined) yield { card, cycle: path }

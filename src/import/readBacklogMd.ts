@@ -4,14 +4,14 @@ import { join } from "node:path"
 import { type Issue, makeSource, type Source, SourceUnreadable } from "./Source.ts"
 import { describeSchemaError, isEmpty, parsePriority, parseStatus, parseTime, type StatusMap } from "./fields.ts"
 
-/** A task's file in its two parts. */
+/** The two parts of a task file. */
 interface TaskFile {
   /** The YAML between the two lines of dashes. */
   readonly frontMatter: string
   readonly markdown: string
 }
 
-/** Divides a task's file, or says why it is none. */
+/** Splits a task file, or returns what is wrong with it. */
 export const splitTaskFile = (text: string): Result.Result<TaskFile, string> => {
   const lines = text.replaceAll("\r\n", "\n").split("\n")
   if (lines[0]?.trimEnd() !== "---") return Result.fail("it does not begin with front matter between two lines of ---")
@@ -19,18 +19,18 @@ export const splitTaskFile = (text: string): Result.Result<TaskFile, string> => 
   return end === -1
     ? Result.fail("its front matter has no end: a line of --- is missing")
     : Result.succeed({
-        frontMatter: lines.slice(1, end).map(quotedName).join("\n"),
+        frontMatter: lines.slice(1, end).map(quoteNames).join("\n"),
         markdown: lines.slice(end + 1).join("\n")
       })
 }
 
-/** `assignee: @ann`, `- @ann` and `[@ann, @ben]` are no YAML, and Backlog.md reads them all the same. */
-const quotedName = (written: string): string => {
-  const line = written.trimEnd()
+/** Quotes names in `assignee: @ann`, `- @ann` and `[@ann, @ben]`, which are not YAML but which Backlog.md accepts. */
+const quoteNames = (input: string): string => {
+  const line = input.trimEnd()
   const one = /^(\s*(?:[a-z_]+:|-)\s+)(@[^'"]*)$/.exec(line)
   if (one !== null) return `${one[1]}"${one[2]}"`
   const list = line.endsWith("]") ? /^(\s*[a-z_]+:\s*)\[(.*)\]$/.exec(line) : null
-  if (list === null) return written
+  if (list === null) return input
   const names = (list[2] ?? "").split(",").map((name) => name.trim().replace(/^@[^'"]*$/, '"$&"'))
   return `${list[1]}[${names.join(", ")}]`
 }
@@ -47,7 +47,7 @@ const known = new Set([
   "parent_task_id"
 ])
 
-/** What a task's file says, given its front matter as parsed: every scalar a text. */
+/** Decodes a task from its parsed front matter, in which every scalar is a string, and its Markdown. */
 export const decodeTask = (
   fields: Readonly<Record<string, unknown>>,
   markdown: string,
@@ -59,7 +59,7 @@ export const decodeTask = (
   if (title === undefined) return Result.fail("its front matter has no title")
   const lists = { labels: listOf(fields["labels"]), dependencies: listOf(fields["dependencies"]) }
   for (const [name, list] of Object.entries(lists)) {
-    if (list === undefined) return Result.fail(`its ${name} are no list of texts`)
+    if (list === undefined) return Result.fail(`its ${name} are not a list of strings`)
   }
   const { dependencies = [], labels = [] } = lists
   const word = textOf(fields["status"]) ?? "To Do"
@@ -69,7 +69,7 @@ export const decodeTask = (
   const created = textOf(fields["created_date"])
   const occurredAt = created === undefined ? Option.none() : parseTime(created)
   const milestone = textOf(fields["milestone"])
-  const { acceptance, body } = divided(markdown)
+  const { acceptance, body } = splitMarkdown(markdown)
   const labelsLost = milestone === undefined ? labels.length > 1 : labels.length > 0
   return Result.succeed({
     id,
@@ -92,7 +92,7 @@ export const decodeTask = (
         : "problem" in priority
           ? priority.problem
           : created !== undefined && Option.isNone(occurredAt)
-            ? `its created_date is ${JSON.stringify(created.slice(0, 100))}, which is no time`
+            ? `its created_date is ${JSON.stringify(created.slice(0, 100))}, which is not a valid time`
             : undefined,
     notCarriedOver: [
       ...Object.entries(fields)
@@ -106,14 +106,14 @@ export const decodeTask = (
 const textOf = (value: unknown): string | undefined =>
   typeof value === "string" && value.trim() !== "" ? value.trim() : undefined
 
-/** A list of texts, of which one alone may stand for itself. */
+/** Reads a list of strings. A single string is a list of one. */
 const listOf = (value: unknown): ReadonlyArray<string> | undefined => {
   if (isEmpty(value)) return []
   const list: ReadonlyArray<unknown> = Array.isArray(value) ? value : [value]
   return list.every((each) => typeof each === "string") ? list : undefined
 }
 
-/** A criterion of acceptance. */
+/** An acceptance criterion. */
 type Criterion = {
   readonly text: string
   readonly done: boolean
@@ -125,10 +125,10 @@ const acceptanceHeading = /^##\s+Acceptance Criteria(?:\s+\(Optional\))?\s*$/i
 const criterion = /^\s*[-*]\s+\[([ xX])\]\s+(?:#\d+\s+)?(.*)$/
 
 /**
- * The acceptance criteria as a list where they are a check list, else as they stand; and everything else as the body,
- * without the comments that Backlog.md finds its sections by, and without the heading of the description.
+ * Separates the acceptance criteria from the body. A check list becomes a list of criteria, other text stays text. The body
+ * has neither the comments that mark the sections of Backlog.md nor the heading of the description.
  */
-const divided = (
+const splitMarkdown = (
   markdown: string
 ): { readonly body: string | null; readonly acceptance: string | ReadonlyArray<Criterion> | null } => {
   const body: Array<string> = []
@@ -147,16 +147,19 @@ const divided = (
     }
     ;(isAcceptance ? acceptance : body).push(line)
   }
-  const text = squeezed(body)
+  const text = joinLines(body)
     .replace(/^##\s+Description[ \t]*(?:\n+|$)/i, "")
     .trim()
-  const criteria = squeezed(acceptance)
-  return { body: text === "" ? null : text, acceptance: criteria === "" ? null : (checkList(criteria) ?? criteria) }
+  const criteria = joinLines(acceptance)
+  return {
+    body: text === "" ? null : text,
+    acceptance: criteria === "" ? null : (parseCheckList(criteria) ?? criteria)
+  }
 }
 
-const squeezed = (lines: ReadonlyArray<string>): string => lines.join("\n").trim()
+const joinLines = (lines: ReadonlyArray<string>): string => lines.join("\n").trim()
 
-const checkList = (text: string): ReadonlyArray<Criterion> | undefined => {
+const parseCheckList = (text: string): ReadonlyArray<Criterion> | undefined => {
   const criteria: Array<Criterion> = []
   for (const line of text.split("\n")) {
     if (line.trim() === "") continue
@@ -168,8 +171,8 @@ const checkList = (text: string): ReadonlyArray<Criterion> | undefined => {
 }
 
 /**
- * Gives dependencies and parents the spelling of the task that they name: Backlog.md does not tell `TASK-1` from
- * `task-1`.
+ * Changes dependencies and parents to the spelling of the task that they name, since ids in Backlog.md are
+ * case-insensitive.
  */
 export const matchSpelling = (issues: ReadonlyArray<Issue>): ReadonlyArray<Issue> => {
   const spelled = new Map<string, string>()
@@ -183,18 +186,18 @@ export const matchSpelling = (issues: ReadonlyArray<Issue>): ReadonlyArray<Issue
   }))
 }
 
-/** The longest file that is read, in bytes. */
-const longestFile = 4 * 1024 * 1024
+/** Maximum bytes of a file. */
+const maxFileBytes = 4 * 1024 * 1024
 
-/** The longest front matter that is read, in characters. */
-const longestFrontMatter = 64 * 1024
+/** Maximum characters of front matter. */
+const maxFrontMatterLength = 64 * 1024
 
-/** Where Backlog.md keeps the tasks of a project, below its own folder. */
+/** The folders of tasks in the folder of Backlog.md. */
 const folders = ["tasks", "completed"]
 
 /**
- * Reads the tasks of Backlog.md from a folder of task files, or from the folder that has `tasks` and `completed` in it.
- * What is no folder is refused; a file that is no task is kept with what is wrong with it.
+ * Reads the tasks of Backlog.md from a folder of task files, or from the folder that contains `tasks` and `completed`. Fails
+ * when the path is not a folder; a file that is not a task becomes a malformed record.
  */
 export const readBacklogMd = (
   folder: string,
@@ -203,11 +206,11 @@ export const readBacklogMd = (
 ): Effect.Effect<Source, SourceUnreadable> =>
   Effect.tryPromise({
     try: async () => {
-      const files = await filesOf(folder)
-      const parse = await frontMatterParser()
+      const files = await listFiles(folder)
+      const parse = await loadParser()
       const read: Array<{ readonly path: string; readonly issue: Result.Result<Issue, string> }> = []
-      // One after the other: a process may not have thousands of files open.
-      for (const path of files) read.push({ path, issue: await issueOfFile(join(folder, path), parse, statuses) })
+      // One at a time: a process cannot have thousands of files open.
+      for (const path of files) read.push({ path, issue: await readTask(join(folder, path), parse, statuses) })
       const issues = matchSpelling(read.flatMap(({ issue }) => (Result.isSuccess(issue) ? [issue.success] : [])))
       let next = 0
       return makeSource(
@@ -228,10 +231,10 @@ export const readBacklogMd = (
       })
   })
 
-/** The task files, by name, as paths below the folder. */
-const filesOf = async (folder: string): Promise<ReadonlyArray<string>> => {
+/** The paths of the task files relative to the folder, sorted by name. */
+const listFiles = async (folder: string): Promise<ReadonlyArray<string>> => {
   if (!(await stat(folder)).isDirectory()) {
-    throw new Error("it is no folder. Name the folder that Backlog.md keeps its tasks in, such as backlog/")
+    throw new Error("it is not a folder. Name the folder in which Backlog.md keeps its tasks, such as backlog/")
   }
   const entries = await readdir(folder, { withFileTypes: true })
   const inside = folders.filter((name) => entries.some((entry) => entry.name === name && entry.isDirectory()))
@@ -245,33 +248,33 @@ const filesOf = async (folder: string): Promise<ReadonlyArray<string>> => {
 
 type Parse = (yaml: string) => Result.Result<Readonly<Record<string, unknown>>, string>
 
-/** Loaded when it is asked for: nothing else here reads YAML. Every scalar stays the text that it is. */
-const frontMatterParser = async (): Promise<Parse> => {
+/** Loads the YAML parser on demand, since nothing else reads YAML. Every scalar stays a string. */
+const loadParser = async (): Promise<Parse> => {
   const { parseDocument } = await import("yaml")
   return (yaml) => {
-    if (yaml.length > longestFrontMatter) {
-      return Result.fail(`its front matter is longer than ${longestFrontMatter} characters`)
+    if (yaml.length > maxFrontMatterLength) {
+      return Result.fail(`its front matter is longer than ${maxFrontMatterLength} characters`)
     }
     try {
       const document = parseDocument(yaml, { schema: "failsafe", prettyErrors: true })
       const [error] = document.errors
-      if (error !== undefined) return Result.fail(`its front matter is no YAML: ${describeSchemaError(error.message)}`)
+      if (error !== undefined) return Result.fail(`its front matter is not YAML: ${describeSchemaError(error.message)}`)
       const fields: unknown = document.toJS({ maxAliasCount: 100 })
       return typeof fields === "object" && fields !== null && !Array.isArray(fields)
         ? Result.succeed(fields as Readonly<Record<string, unknown>>)
         : Result.fail("its front matter has no fields")
     } catch (error) {
       return Result.fail(
-        `its front matter is no YAML: ${describeSchemaError(error instanceof Error ? error.message : String(error))}`
+        `its front matter is not YAML: ${describeSchemaError(error instanceof Error ? error.message : String(error))}`
       )
     }
   }
 }
 
-const issueOfFile = async (path: string, parse: Parse, statuses: StatusMap): Promise<Result.Result<Issue, string>> => {
+const readTask = async (path: string, parse: Parse, statuses: StatusMap): Promise<Result.Result<Issue, string>> => {
   let text: string
   try {
-    if ((await stat(path)).size > longestFile) return Result.fail(`it is longer than ${longestFile} bytes`)
+    if ((await stat(path)).size > maxFileBytes) return Result.fail(`it is longer than ${maxFileBytes} bytes`)
     text = new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path))
   } catch (error) {
     const isEncoding = error instanceof TypeError

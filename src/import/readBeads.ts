@@ -1,10 +1,10 @@
 import { Result, Schema, Stream } from "effect"
-import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
+import { describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
 import type { Issue, Source, SourceRecord } from "./Source.ts"
 import { describeSchemaError, isEmpty, joinSections } from "./fields.ts"
 import { readLines } from "./readLines.ts"
 
-/** RFC 3339, to the nanosecond, always with its offset: without one it would mean another time on every machine. */
+/** RFC 3339, to the nanosecond, with an offset: without one it would be a different time on each machine. */
 const Timestamp = Schema.String.check(
   Schema.isPattern(/^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/, {
     expected: "a time such as 2026-01-22T12:04:05-08:00"
@@ -13,14 +13,14 @@ const Timestamp = Schema.String.check(
 
 const OptionalText = Schema.optional(Schema.NullOr(Schema.String))
 
-/** An edge: `issue_id` has something to do with `depends_on_id`; a `blocks` edge makes it wait for that one. */
+/** A relation of `issue_id` to `depends_on_id`. A `blocks` edge is a dependency. */
 const Edge = Schema.Struct({
   issue_id: OptionalText,
   depends_on_id: Schema.String,
   type: Schema.String
 })
 
-/** What is read of an issue. */
+/** The fields of an issue that the import reads. */
 const BeadsFields = Schema.Struct({
   id: Schema.String,
   title: Schema.String,
@@ -37,20 +37,19 @@ const BeadsFields = Schema.Struct({
 
 /** An issue of a beads file. */
 interface BeadsIssue extends Schema.Schema.Type<typeof BeadsFields> {
-  /** Fields with something in them that a card has no place for. */
+  /** Non-empty fields that a card has no place for. */
   readonly notCarriedOver: ReadonlyArray<string>
 }
 
-/** The fields that a card is made of. */
 const carriedOver = new Set(Object.keys(BeadsFields.fields))
 
 const decodeIssue = Schema.decodeUnknownResult(BeadsFields)
 
-/** Reads one line of a beads file, or says in words what is wrong with it. */
+/** Decodes one line of a beads file, or returns what is wrong with it. */
 export const decodeBeadsLine = (line: string): Result.Result<BeadsIssue, string> => {
   const parsed = parseExactJson(line)
   if (Result.isFailure(parsed)) {
-    return Result.fail(`it is not JSON that can be kept: ${jsonProblemText(parsed.failure)}`)
+    return Result.fail(`it is not JSON that can be stored: ${describeJsonProblem(parsed.failure)}`)
   }
   const json = parsed.success
   if (typeof json !== "object" || json === null || Array.isArray(json)) return Result.fail("it is not a JSON object")
@@ -69,13 +68,13 @@ export const decodeBeadsLine = (line: string): Result.Result<BeadsIssue, string>
   })
 }
 
-/** Edges of this type are dependencies; others are not. */
+/** The type of edges that are dependencies. */
 const dependencyType = "blocks"
 
-/** Deleted issues have this status. */
+/** The status of deleted issues. */
 const deletedStatus = "tombstone"
 
-/** An issue of beads as what a card can be made of. */
+/** Converts a beads issue to the form from which a card can be created. */
 export const toIssue = (issue: BeadsIssue): Issue => ({
   id: issue.id,
   status: issue.status,
@@ -100,17 +99,15 @@ const cardOf = (issue: BeadsIssue): Issue["card"] => ({
   occurredAt: issue.created_at
 })
 
-/** The status that a card starts with. */
 const statusOf = (status: string): "ready" | "blocked" | "done" =>
   status === "closed" ? "done" : status === "blocked" ? "blocked" : "ready"
 
-/** The description as it is, then design and notes under headings of their own. */
 const bodyOf = (issue: BeadsIssue): string | null =>
   joinSections(issue.description, { Design: issue.design, Notes: issue.notes })
 
 const orNull = (text: string | null | undefined): string | null => (text == null || text === "" ? null : text)
 
-/** Reads a beads file line by line. A line that is not an issue is kept with its number and what is wrong with it. */
+/** Reads a beads file. A line that is not an issue becomes a malformed record. */
 export const readBeads = async (chunks: AsyncIterable<Uint8Array>, name: string): Promise<Source> => {
   const records: Array<SourceRecord> = []
   for await (const line of readLines(chunks)) {

@@ -1,35 +1,16 @@
-/** Lines that are handed on at once, and characters in them. */
-const linesAtOnce = 500
-const sizeAtOnce = 1024 * 1024
-
-/** The lines of chunks of a file, some at a time. */
-export async function* readLinePages(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<[Line, ...Array<Line>]> {
-  let page: Array<Line> = []
-  let size = 0
-  for await (const line of readLines(chunks)) {
-    page.push(line)
-    size += "text" in line ? line.text.length : 0
-    if (page.length < linesAtOnce && size < sizeAtOnce) continue
-    yield page as [Line, ...Array<Line>]
-    page = []
-    size = 0
-  }
-  if (page.length > 0) yield page as [Line, ...Array<Line>]
-}
-
-/** A line of a file, counted from 1: its text, or why it has none. */
+/** A line of a file: its text, or why it cannot be read. Lines count from 1. */
 export type Line =
   | { readonly number: number; readonly text: string }
   | { readonly number: number; readonly problem: string }
 
-/** The longest line that is read, in bytes. */
-const longestLine = 16 * 1024 * 1024
+/** Maximum bytes of a line. */
+const maxLineBytes = 16 * 1024 * 1024
 
 const newline = 0x0a
 
 /**
- * The lines of a file as it is read, without their ends. A line that is too long or not UTF-8 does not stop the
- * others. What follows the last line's end is a line of its own only when there is something.
+ * Reads a file line by line. Lines come without their line ends. A line that is too long or not UTF-8 does not affect the
+ * others. Text after the last line end is a line, unless it is empty.
  */
 export async function* readLines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Line> {
   let parts: Array<Uint8Array> = []
@@ -37,12 +18,12 @@ export async function* readLines(chunks: AsyncIterable<Uint8Array>): AsyncGenera
   let number = 0
   const add = (part: Uint8Array): void => {
     bytes += part.length
-    if (bytes <= longestLine) parts.push(part)
+    if (bytes <= maxLineBytes) parts.push(part)
     else parts = []
   }
-  const finished = (): Line => {
+  const takeLine = (): Line => {
     number++
-    const line = decoded(number, parts, bytes)
+    const line = decodeLine(number, parts, bytes)
     parts = []
     bytes = 0
     return line
@@ -51,19 +32,38 @@ export async function* readLines(chunks: AsyncIterable<Uint8Array>): AsyncGenera
     let start = 0
     for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, start)) {
       add(chunk.subarray(start, end))
-      yield finished()
+      yield takeLine()
       start = end + 1
     }
     if (start < chunk.length) add(chunk.subarray(start))
   }
-  if (bytes > 0) yield finished()
+  if (bytes > 0) yield takeLine()
+}
+
+/** Maximum lines of a page, and the characters after which a page ends. */
+const maxPageLines = 500
+const maxPageCharacters = 1024 * 1024
+
+/** Reads a file in pages of lines. */
+export async function* readLinePages(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<[Line, ...Array<Line>]> {
+  let page: Array<Line> = []
+  let size = 0
+  for await (const line of readLines(chunks)) {
+    page.push(line)
+    size += "text" in line ? line.text.length : 0
+    if (page.length < maxPageLines && size < maxPageCharacters) continue
+    yield page as [Line, ...Array<Line>]
+    page = []
+    size = 0
+  }
+  if (page.length > 0) yield page as [Line, ...Array<Line>]
 }
 
 const firstDecoder = new TextDecoder("utf-8", { fatal: true })
 const laterDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-const decoded = (number: number, parts: ReadonlyArray<Uint8Array>, bytes: number): Line => {
-  if (bytes > longestLine) return { number, problem: `it is longer than ${longestLine} bytes` }
+const decodeLine = (number: number, parts: ReadonlyArray<Uint8Array>, bytes: number): Line => {
+  if (bytes > maxLineBytes) return { number, problem: `it is longer than ${maxLineBytes} bytes` }
   try {
     const text = (number > 1 ? laterDecoder : firstDecoder).decode(Buffer.concat(parts))
     return { number, text: text.endsWith("\r") ? text.slice(0, -1) : text }

@@ -4,40 +4,38 @@ import { type Source, type SourceRecord, SourceUnreadable } from "./Source.ts"
 import type { StatusMap } from "./fields.ts"
 import { decodeRow, type TableColumn, tableColumns, type TableRow } from "./tableRow.ts"
 
-/** The name of a table as it is written: `tasks`, `public.tasks`, with double quotes where a part has a dot in it. */
+/** A table's name, such as `tasks` or `public.tasks`. A part that contains a dot is in double quotes. */
 interface TableName {
-  /** For a statement, every part in double quotes: nothing in it can be anything but a name. */
+  /** The name for a statement. Every part is in double quotes, so it cannot be anything but a name. */
   readonly quoted: string
 }
 
 const part = /(?:"((?:[^"]|"")*)"|([^".]+))/y
 
-/** Reads a table's name, or answers `undefined` when it is none. Letters stay as they are: `Tasks` is not `tasks`. */
-export const parseTableName = (written: string): TableName | undefined => {
+/** Parses a table's name, or returns `undefined`. Names are case-sensitive. */
+export const parseTableName = (input: string): TableName | undefined => {
   const parts: Array<string> = []
   let at = 0
   do {
     part.lastIndex = at
-    const match = part.exec(written)
+    const match = part.exec(input)
     if (match === null) return undefined
     const name = match[1]?.replaceAll('""', '"') ?? match[2] ?? ""
     if (name === "" || name.includes("\u0000")) return undefined
     parts.push(name)
     at = part.lastIndex
-  } while (written[at++] === ".")
-  return at <= written.length || parts.length > 2 ? undefined : { quoted: parts.map(quoteIdentifier).join(".") }
+  } while (input[at++] === ".")
+  return at <= input.length || parts.length > 2 ? undefined : { quoted: parts.map(quoteIdentifier).join(".") }
 }
 
-/** A name for a statement. */
 const quoteIdentifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
-/** Rows that are fetched at once. */
-const rowsAtOnce = 500
+/** Rows that one FETCH returns. */
+const pageRows = 500
 
 /**
- * Reads a table, or a view, of a mutable backlog, over a connection of its own: in one transaction that may read only and
- * that sees one state of the database, from when it is opened until its scope is closed. Rows come by id, a page at a time.
- * `database` is what the database is called in words.
+ * Reads a table or a view of a mutable backlog. The rows come by id, a page at a time, over a reserved connection with one
+ * read-only transaction on one snapshot, which ends with the scope. `database` is the name of the database for messages.
  */
 export const readTable = Effect.fnUntraced(function* (
   table: TableName,
@@ -53,10 +51,10 @@ export const readTable = Effect.fnUntraced(function* (
   yield* Effect.acquireRelease(run("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"), () =>
     Effect.ignore(run("ROLLBACK"))
   )
-  // So that every time comes with its offset, and 1 + 1 is not written in local digits.
+  // So that every time has its offset and is written in ISO 8601.
   yield* run("SET LOCAL TimeZone = 'UTC'")
   yield* run("SET LOCAL DateStyle = 'ISO, YMD'")
-  const { columns, hasPlaces } = yield* columnsOf(connection, table, database)
+  const { columns, hasCtid } = yield* columnsOf(connection, table, database)
   const [{ now } = { now: Number.NaN }] = yield* run("SELECT (extract(epoch FROM now()) * 1000)::float8 AS now")
 
   const known = tableColumns.filter((column) => columns.includes(column))
@@ -66,8 +64,8 @@ export const readTable = Effect.fnUntraced(function* (
       ...known.map((column, index) => `pg_catalog.to_json(t.${quoteIdentifier(column)})::text AS k${index}`),
       ...others.map((column, index) => `(t.${quoteIdentifier(column)} IS NOT NULL) AS o${index}`)
     ].join(", ")}`,
-    // Of rows with the same id, the one that was written first comes first, where the database can tell.
-    `FROM ${table.quoted} AS t ORDER BY t."id"::text COLLATE "C", ${hasPlaces ? "t.ctid" : `t."title"::text COLLATE "C"`}`
+    // Rows with the same id come in the order in which they were written, where the relation has a ctid.
+    `FROM ${table.quoted} AS t ORDER BY t."id"::text COLLATE "C", ${hasCtid ? "t.ctid" : `t."title"::text COLLATE "C"`}`
   ].join(" ")
 
   const rowOf = (values: Readonly<Record<string, unknown>>): TableRow => ({
@@ -90,11 +88,11 @@ export const readTable = Effect.fnUntraced(function* (
         Effect.acquireRelease(run(statement), () => Effect.ignore(run("CLOSE backlog_import"))),
         Stream.paginate(0, (before) =>
           Effect.map(
-            run(`FETCH FORWARD ${rowsAtOnce} FROM backlog_import`),
+            run(`FETCH FORWARD ${pageRows} FROM backlog_import`),
             (rows: ReadonlyArray<Readonly<Record<string, unknown>>>) =>
               [
                 rows.map((values, index) => recordOf(values, before + index + 1)),
-                rows.length < rowsAtOnce ? Option.none<number>() : Option.some(before + rows.length)
+                rows.length < pageRows ? Option.none<number>() : Option.some(before + rows.length)
               ] as const
           )
         )
@@ -123,12 +121,10 @@ const columnsOf = Effect.fnUntraced(function* (
   const refuse = (problem: string) =>
     new SourceUnreadable({ problem: `${quoted} of ${database} cannot be imported: ${problem}` })
   if (columns.length === 0) {
-    return yield* refuse(
-      "there is no such table. Letters count as they are written: a name may need its schema before it"
-    )
+    return yield* refuse("the table does not exist. Names are case-sensitive, and may need their schema before them")
   }
   const missing = ["id", "title"].filter((column) => !columns.includes(column))
   return missing.length === 0
-    ? { columns, hasPlaces: rows.some(({ kind }) => kind === "r" || kind === "m") }
+    ? { columns, hasCtid: rows.some(({ kind }) => kind === "r" || kind === "m") }
     : yield* refuse(`it has no column ${missing.join(" and no column ")}. It has ${columns.join(", ")}`)
 })

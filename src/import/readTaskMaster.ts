@@ -1,5 +1,5 @@
 import { Effect, Result, Schema } from "effect"
-import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
+import { describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
 import {
   type Issue,
   makeSource,
@@ -10,16 +10,16 @@ import {
 } from "./Source.ts"
 import { describeSchemaError, isEmpty, joinSections, parsePriority, parseStatus, type StatusMap } from "./fields.ts"
 
-/** The list of tasks that task-master has when it is told of none; its tasks keep their ids as they are. */
+/** The default list of task-master. Its tasks keep their ids. */
 const mainTag = "master"
 
-/** How urgent a task is that says nothing of it. */
-const usualPriority = "medium"
+/** The priority of a task that states none. */
+const defaultPriority = "medium"
 
 const OptionalText = Schema.optional(Schema.NullOr(Schema.String))
 const Id = Schema.Union([Schema.Int, Schema.String])
 
-/** What is read of a task, and of a subtask. */
+/** The fields of tasks and subtasks that the import reads. */
 const TaskFields = Schema.Struct({
   id: Id,
   title: Schema.String,
@@ -37,24 +37,24 @@ const decodeTask = Schema.decodeUnknownResult(TaskFields)
 
 const known = new Set(Object.keys(TaskFields.fields))
 
-/** A task that is to be looked at, with what its parts and its place are called by. */
+/** A task to visit, with the description of its place. */
 interface Visit {
   readonly task: unknown
   readonly place: string
   readonly parent: Parent | undefined
 }
 
-/** The task that a subtask is part of. */
+/** The parent of a subtask. */
 interface Parent {
   readonly id: string
   readonly parts: ReadonlySet<string>
-  /** How urgent it is, and so its parts that say nothing of it. */
+  /** The priority, which subtasks without a priority inherit. */
   readonly priority: string
 }
 
 /**
- * The tasks of a `tasks.json`, subtasks after the task that they are part of; or why it is none. It has lists of tasks by
- * tag, or, from before there were tags, one list.
+ * Decodes a `tasks.json`, or returns what is wrong with it. Each task comes before its subtasks. The file has lists of tasks
+ * by tag; files of task-master versions without tags have one list.
  */
 export const decodeTasks = (json: unknown, statuses: StatusMap): Result.Result<ReadonlyArray<PlacedRecord>, string> => {
   if (!isObject(json)) return Result.fail("it is not a JSON object")
@@ -69,7 +69,7 @@ export const decodeTasks = (json: unknown, statuses: StatusMap): Result.Result<R
   for (const [tag, list] of Object.entries(lists)) {
     if (isObject(list) && Array.isArray(list["tasks"])) addTasks(tag, list["tasks"], statuses, add)
     else if (!isEmpty(list)) {
-      add(`key ${JSON.stringify(tag)}`, (line) => ({ _tag: "Malformed", line, problem: "it is no list of tasks" }))
+      add(`key ${JSON.stringify(tag)}`, (line) => ({ _tag: "Malformed", line, problem: "it is not a list of tasks" }))
     }
   }
   return Result.succeed(found)
@@ -94,11 +94,11 @@ const addTasks = (
     .reverse()
   for (let visit = stack.pop(); visit !== undefined; visit = stack.pop()) {
     const { parent, place, task } = visit
-    add(place, (line) => recordOf(line, task, parent, scope))
+    add(place, (line) => decodeRecord(line, task, parent, scope))
     const subtasks = isObject(task) && Array.isArray(task["subtasks"]) ? task["subtasks"] : []
     const own = idOf(task)
     const id = own === undefined ? undefined : idUnder(parent?.id, own)
-    const priority = priorityWordOf(task) ?? parent?.priority ?? usualPriority
+    const priority = priorityWordOf(task) ?? parent?.priority ?? defaultPriority
     const parts = new Set(subtasks.map(idOf).filter((each) => each !== undefined))
     const visits = subtasks.map((subtask: unknown, index): Visit => {
       const part = idOf(subtask)
@@ -118,24 +118,24 @@ const addTasks = (
   }
 }
 
-/** What is common to the tasks of one list. */
+/** What the tasks of one list have in common. */
 interface Scope {
   readonly tag: string
   readonly statuses: StatusMap
   readonly topLevel: ReadonlySet<string>
 }
 
-const recordOf = (line: number, task: unknown, parent: Visit["parent"], scope: Scope): SourceRecord =>
+const decodeRecord = (line: number, task: unknown, parent: Visit["parent"], scope: Scope): SourceRecord =>
   Result.match(decodeTask(task), {
     onFailure: (error): SourceRecord => ({ _tag: "Malformed", line, problem: describeSchemaError(error.message) }),
     onSuccess: (fields): SourceRecord => ({
       _tag: "Issue",
       line,
-      issue: issueOf(fields, task as Readonly<Record<string, unknown>>, parent, scope)
+      issue: toIssue(fields, task as Readonly<Record<string, unknown>>, parent, scope)
     })
   })
 
-const issueOf = (
+const toIssue = (
   task: typeof TaskFields.Type,
   all: Readonly<Record<string, unknown>>,
   parent: Visit["parent"],
@@ -143,7 +143,7 @@ const issueOf = (
 ): Issue => {
   const word = task.status ?? "pending"
   const status = parseStatus(word, scope.statuses)
-  const priority = parsePriority(task.priority ?? parent?.priority ?? usualPriority)
+  const priority = parsePriority(task.priority ?? parent?.priority ?? defaultPriority)
   const named = (local: string): string => (scope.tag === mainTag ? local : `${scope.tag}/${local}`)
   const id = named(idUnder(parent?.id, String(task.id)))
   return {
@@ -160,7 +160,7 @@ const issueOf = (
         : joinSections(task.acceptanceCriteria, { "Test strategy": task.testStrategy }),
       ...("problem" in status ? {} : status)
     },
-    edges: (task.dependencies ?? []).map((to) => ({ to: named(dependencyOf(String(to), parent, scope)) })),
+    edges: (task.dependencies ?? []).map((to) => ({ to: named(resolveDependency(String(to), parent, scope)) })),
     parent: parent === undefined ? undefined : named(parent.id),
     problem: "problem" in status ? status.problem : "problem" in priority ? priority.problem : undefined,
     notCarriedOver: Object.entries(all)
@@ -169,13 +169,13 @@ const issueOf = (
   }
 }
 
-/** A subtask's number stands for a part of the same task where there is one, else for a task of the list. */
-const dependencyOf = (written: string, parent: Visit["parent"], { topLevel }: Scope): string => {
-  if (parent === undefined || written.includes(".")) return written
-  return !parent.parts.has(written) && topLevel.has(written) ? written : `${parent.id}.${written}`
+/** A number in a subtask means a sibling where there is one, else a task of the list. */
+const resolveDependency = (id: string, parent: Visit["parent"], { topLevel }: Scope): string => {
+  if (parent === undefined || id.includes(".")) return id
+  return !parent.parts.has(id) && topLevel.has(id) ? id : `${parent.id}.${id}`
 }
 
-/** Subtasks are numbered inside their task, as 2 or as 5.2. */
+/** Subtasks are numbered within their task, as 2 or as 5.2. */
 const idUnder = (parent: string | undefined, own: string): string =>
   parent === undefined || own.startsWith(`${parent}.`) ? own : `${parent}.${own}`
 
@@ -192,7 +192,7 @@ const priorityWordOf = (task: unknown): string | undefined => {
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** Reads the text of a `tasks.json` of task-master. What is no JSON, or has no tasks, is refused as a whole. */
+/** Reads a `tasks.json` of task-master. Fails when it is not JSON, or has no tasks. */
 export const readTaskMaster = (
   text: string,
   name: string,
@@ -203,7 +203,7 @@ export const readTaskMaster = (
       Result.flatMap(
         Result.mapError(
           parseExactJson(text.replace(/^\ufeff/, "")),
-          (problem) => `it is not JSON that can be kept: ${jsonProblemText(problem)}`
+          (problem) => `it is not JSON that can be stored: ${describeJsonProblem(problem)}`
         ),
         (json) => decodeTasks(json, statuses)
       ),

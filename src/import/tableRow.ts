@@ -1,9 +1,9 @@
 import { DateTime, Option, Result } from "effect"
-import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
+import { describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
 import type { Issue, SourceClaim } from "./Source.ts"
-import { isInProgress, parsePriority, parseStatus, parseTime, type StatusMap } from "./fields.ts"
+import { isInProgress, quoteShortened, parsePriority, parseStatus, parseTime, type StatusMap } from "./fields.ts"
 
-/** The columns of a table that a card can be made of, or that the report tells of. */
+/** The columns of a table that an import reads. */
 export const tableColumns = [
   "id",
   "title",
@@ -22,34 +22,34 @@ export const tableColumns = [
   "updated_at"
 ] as const
 
-/** A column of these. */
+/** A column that an import reads. */
 export type TableColumn = (typeof tableColumns)[number]
 
-/** A row: of each column the JSON that Postgres makes of its value, as text; and the other columns that have a value. */
+/** A row: the value of each column as JSON text from Postgres, and the other columns that have a value. */
 export interface TableRow {
   readonly columns: Readonly<Partial<Record<TableColumn, string | null>>>
   readonly others: ReadonlyArray<string>
 }
 
-class Unusable extends Error {}
+class ColumnProblem extends Error {}
 
 /**
- * What a row says; or why nothing can be made of it, which is so when it has no id. `now` is the time of the database that
- * the row is in, in milliseconds.
+ * Decodes a row, or returns why it has no id. Problems of other columns are in the issue. `now` is the time of the source's
+ * database, in milliseconds since 1970.
  */
 export const decodeRow = (row: TableRow, now: number, statuses: StatusMap): Result.Result<Issue, string> => {
   const problems: Array<string> = []
-  const attempt = <A>(read: () => A, otherwise: A): A => {
+  const attempt = <A>(read: () => A, fallback: A): A => {
     try {
       return read()
     } catch (error) {
-      if (!(error instanceof Unusable)) throw error
+      if (!(error instanceof ColumnProblem)) throw error
       problems.push(error.message)
-      return otherwise
+      return fallback
     }
   }
-  const text = (column: TableColumn) => attempt(() => textOf(row, column), null)
-  const time = (column: TableColumn) => attempt(() => timeIn(row, column), undefined)
+  const text = (column: TableColumn) => attempt(() => readText(row, column), null)
+  const time = (column: TableColumn) => attempt(() => readTime(row, column), undefined)
 
   const id = text("id")
   if (id === null || id === "") return Result.fail(problems[0] ?? "its id is empty")
@@ -63,8 +63,8 @@ export const decodeRow = (row: TableRow, now: number, statuses: StatusMap): Resu
   const updatedAt = time("updated_at")
   const claimedAt = time("claimed_at")
   const owner = text("claim_owner")
-  const ttl = attempt(() => numberIn(row, "claim_ttl_seconds"), null)
-  const attempts = attempt(() => numberIn(row, "attempts"), null)
+  const ttl = attempt(() => readNumber(row, "claim_ttl_seconds"), null)
+  const attempts = attempt(() => readNumber(row, "attempts"), null)
   const isClaimed = isInProgress(word) && "status" in status && status.status === "ready"
 
   return Result.succeed({
@@ -76,13 +76,13 @@ export const decodeRow = (row: TableRow, now: number, statuses: StatusMap): Resu
       body: text("body"),
       phase: nonEmpty(text("phase")),
       priority: "priority" in urgency ? urgency.priority : 0,
-      acceptance: attempt(() => acceptanceOf(row), null),
+      acceptance: attempt(() => readAcceptance(row), null),
       idempotencyKey: nonEmpty(text("idempotency_key")),
       ...("problem" in status ? {} : status),
       ...(createdAt === undefined ? {} : { occurredAt: createdAt })
     },
-    edges: attempt(() => dependenciesOf(row), []).map((to) => ({ to })),
-    claim: isClaimed && (owner !== null || claimedAt !== undefined) ? heldThere(owner, claimedAt, ttl, now) : undefined,
+    edges: attempt(() => readDependencies(row), []).map((to) => ({ to })),
+    claim: isClaimed && (owner !== null || claimedAt !== undefined) ? readClaim(owner, claimedAt, ttl, now) : undefined,
     notCarriedOver: [
       ...(owner === null ? [] : ["claim_owner"]),
       ...(ttl === null ? [] : ["claim_ttl_seconds"]),
@@ -93,74 +93,75 @@ export const decodeRow = (row: TableRow, now: number, statuses: StatusMap): Resu
         : ["updated_at"]),
       ...row.others
     ],
-    // Read last: everything above may have found one.
+    // Evaluated last: each column above may have added a problem.
     problem: problems[0]
   })
 }
 
-/** A column's value; `undefined` when there is no such column, or nothing in it. */
-const valueOf = (row: TableRow, column: TableColumn): unknown => {
+/** Reads a column; `undefined` when the column does not exist or is empty. */
+const readValue = (row: TableRow, column: TableColumn): unknown => {
   const json = row.columns[column]
   return json === undefined || json === null ? undefined : JSON.parse(json)
 }
 
-const textOf = (row: TableRow, column: TableColumn): string | null => {
-  const value = valueOf(row, column)
+const readText = (row: TableRow, column: TableColumn): string | null => {
+  const value = readValue(row, column)
   if (value === undefined || value === null) return null
   if (typeof value === "string") return value
-  // As it stands there: a great number is no number here.
+  // The digits as they are: a large number would lose some in JavaScript.
   if (typeof value === "number") return row.columns[column] ?? null
-  throw new Unusable(`its ${column} is neither a text nor a number`)
+  throw new ColumnProblem(`its ${column} is neither text nor a number`)
 }
 
-const numberIn = (row: TableRow, column: TableColumn): number | null => {
-  const text = textOf(row, column)
+const readNumber = (row: TableRow, column: TableColumn): number | null => {
+  const text = readText(row, column)
   if (text === null || text === "") return null
   const value = Number(text)
-  if (!Number.isFinite(value)) throw new Unusable(`its ${column} is ${shown(text)}, which is no number`)
+  if (!Number.isFinite(value))
+    throw new ColumnProblem(`its ${column} is ${quoteShortened(text)}, which is not a number`)
   return value
 }
 
-const timeIn = (row: TableRow, column: TableColumn): DateTime.Utc | undefined => {
-  const text = textOf(row, column)
+const readTime = (row: TableRow, column: TableColumn): DateTime.Utc | undefined => {
+  const text = readText(row, column)
   if (text === null || text === "") return undefined
   return Option.getOrThrowWith(
     parseTime(text),
-    () => new Unusable(`its ${column} is ${shown(text)}, which is no time of the calendar`)
+    () => new ColumnProblem(`its ${column} is ${quoteShortened(text)}, which is not a valid time`)
   )
 }
 
-/** A column of JSON as it is; a text that is a JSON object or array as that, any other text as a text. */
-const acceptanceOf = (row: TableRow): Issue["card"]["acceptance"] => {
+/** JSON stays as it is. Text that is a JSON object or array becomes that; other text stays text. */
+const readAcceptance = (row: TableRow): Issue["card"]["acceptance"] => {
   const json = row.columns.acceptance
   if (json === undefined || json === null) return null
-  const value = exact(json, "acceptance")
+  const value = parseColumn(json, "acceptance")
   if (typeof value !== "string") return value
   if (!/^\s*[{[]/.test(value)) return value === "" ? null : value
   return Result.getOrElse(parseExactJson(value), () => value)
 }
 
-const dependenciesOf = (row: TableRow): ReadonlyArray<string> => {
+const readDependencies = (row: TableRow): ReadonlyArray<string> => {
   const json = row.columns.depends_on
   if (json === undefined || json === null) return []
-  const value = exact(json, "depends_on")
+  const value = parseColumn(json, "depends_on")
   if (value === null || value === "") return []
-  const list = typeof value === "string" ? exact(value, "depends_on") : value
-  if (!Array.isArray(list)) throw new Unusable("its depends_on is no JSON array")
+  const list = typeof value === "string" ? parseColumn(value, "depends_on") : value
+  if (!Array.isArray(list)) throw new ColumnProblem("its depends_on is not a JSON array")
   return (list as ReadonlyArray<unknown>).map((id) => {
     if (typeof id !== "string" && typeof id !== "number")
-      throw new Unusable("its depends_on has something in it that is no id")
+      throw new ColumnProblem("its depends_on contains a value that is not an id")
     return String(id)
   })
 }
 
-const exact = (json: string, column: TableColumn) =>
+const parseColumn = (json: string, column: TableColumn) =>
   Result.getOrThrowWith(
     parseExactJson(json),
-    (problem) => new Unusable(`its ${column} is not JSON that can be kept: ${jsonProblemText(problem)}`)
+    (problem) => new ColumnProblem(`its ${column} is not JSON that can be stored: ${describeJsonProblem(problem)}`)
   )
 
-const heldThere = (
+const readClaim = (
   owner: string | null,
   claimedAt: DateTime.Utc | undefined,
   ttlSeconds: number | null,
@@ -177,6 +178,3 @@ const heldThere = (
 }
 
 const nonEmpty = (text: string | null): string | null => (text === "" ? null : text)
-
-const shown = (text: string): string =>
-  JSON.stringify(text.length > 100 ? `${text.slice(0, 100).toWellFormed()}…` : text)

@@ -4,6 +4,6 @@
  * @module
  */
 export type { Agent } from "./Agent.ts"
-export { layerMcpRoutes, mcpPath } from "./layerRoutes.ts"
+export { layerMcpRoutes, mcpPath } from "./routes.ts"
 export type { ToolRequirements } from "./layerTools.ts"
 export { type Pipes, serveStdio } from "./stdio.ts"

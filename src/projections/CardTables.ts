@@ -95,7 +95,7 @@ export interface CardTables {
   /** The columns of a card with its dependencies and counter, as `decodeCountedCard` takes them. */
   readonly columns: Statement.Fragment
   /** The version that a card has for the statement's snapshot, while `version` is that of the row which it has locked. */
-  readonly versionSeen: Statement.Fragment
+  readonly snapshotVersion: Statement.Fragment
   /** The definition of claimable, as SQL: what `isClaimable` says of a row of `cards` at `now`. */
   readonly claimable: (now: Statement.Fragment) => Statement.Fragment
 }
@@ -113,7 +113,7 @@ export const makeCardTables = (sql: SqlClient.SqlClient, schema: string): CardTa
       claim_expires_at AS "claimExpiresAt", claim_token_high * 2147483648::float8 + claim_token AS "claimToken", attempts, not_before AS "notBefore",
       idempotency_key AS "idempotencyKey", acceptance, result, blocked_reason AS "blockedReason",
       created_at AS "createdAt", updated_at AS "updatedAt", completed_at AS "completedAt", version`,
-    versionSeen: sql`(SELECT seen.version FROM ${cards} AS seen WHERE seen.id = cards.id) AS "versionSeen"`,
+    snapshotVersion: sql`(SELECT seen.version FROM ${cards} AS seen WHERE seen.id = cards.id) AS "snapshotVersion"`,
     claimable: (now) =>
       sql`status = 'ready' AND unmet_dependencies = 0 AND (not_before IS NULL OR not_before <= ${now})`
   }

@@ -1,10 +1,10 @@
 import type { Effect } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
-import { compileOnce, type Placeholders } from "../sql/prepareStatement.ts"
-import { madeOnce } from "../sql/memoize.ts"
+import { prepareStatement, type Placeholders } from "../sql/prepareStatement.ts"
+import { memoizeByFlags } from "../sql/memoize.ts"
 import type { CardId } from "../domain/CardId.ts"
-import type { ClaimChoice } from "../domain/Command.ts"
+import type { ClaimFilter } from "../domain/Command.ts"
 import type { CardTables } from "./CardTables.ts"
 
 /**
@@ -14,7 +14,7 @@ import type { CardTables } from "./CardTables.ts"
 export interface LockedRow {
   readonly id: CardId
   readonly version: number
-  readonly versionSeen: number | null
+  readonly snapshotVersion: number | null
 }
 
 /** The values of the statement that locks the best claimable cards. */
@@ -48,27 +48,27 @@ const isCandidate = (
  */
 export const claimStatement = (
   sql: SqlClient.SqlClient,
-  { cards, columns, versionSeen }: CardTables,
+  { cards, columns, snapshotVersion }: CardTables,
   claim: Placeholders<ClaimValues>,
   ofPhase: boolean,
   ofPriority: boolean,
   isWithExceptions: boolean
 ): Statement.Statement<LockedRow> => sql`
-  SELECT ${columns}, ${versionSeen} FROM ${cards} AS cards
+  SELECT ${columns}, ${snapshotVersion} FROM ${cards} AS cards
   WHERE ${isCandidate(sql, claim, ofPhase, ofPriority)}${isWithExceptions ? sql` AND cards.id <> ALL(${claim.except}::text[])` : sql``}
   ORDER BY priority DESC, created_at, cards.id
   LIMIT ${claim.limit} FOR UPDATE OF cards SKIP LOCKED`
 
 /** Runs `claimStatement`. `except` names cards that are spoken for. */
 export type ClaimQuery = (
-  choice: ClaimChoice,
+  choice: ClaimFilter,
   limit: number,
   except?: ReadonlySet<string>
 ) => Effect.Effect<ReadonlyArray<LockedRow>, SqlError.SqlError>
 
 export const makeClaimQuery = (sql: SqlClient.SqlClient, tables: CardTables): ClaimQuery => {
-  const query = madeOnce((ofPhase: boolean, ofPriority: boolean, isWithExceptions: boolean) =>
-    compileOnce<ClaimValues, LockedRow>(sql, (claim) =>
+  const query = memoizeByFlags((ofPhase: boolean, ofPriority: boolean, isWithExceptions: boolean) =>
+    prepareStatement<ClaimValues, LockedRow>(sql, (claim) =>
       claimStatement(sql, tables, claim, ofPhase, ofPriority, isWithExceptions)
     )
   )

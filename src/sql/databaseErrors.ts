@@ -4,7 +4,7 @@ import type { SqlError } from "effect/sql"
  * What an error of the database means: it is not able to answer now, or not this user; it does not let this user do
  * that; or it refused a statement, which is an error of the program.
  */
-type Trouble = "unavailable" | "notPermitted" | "failed"
+type DatabaseErrorKind = "unavailable" | "notPermitted" | "failed"
 
 /** Kinds of error that say that a statement was wrong; everything else is about the database's state. */
 const ownFaults = new Set(["SqlSyntaxError", "ConstraintError", "UniqueViolation"])
@@ -17,12 +17,12 @@ const ownFaults = new Set(["SqlSyntaxError", "ConstraintError", "UniqueViolation
 const stateOfServer = /^(3D|25|53|55|57|58|F0)/
 
 /** Postgres's code for a statement that writes while `default_transaction_read_only` is on: trying again does not help. */
-export const readOnlyTransaction = "25006"
+export const readOnlySqlState = "25006"
 
 /** Tells what an error of the database means. */
-export const troubleOf = ({ reason }: SqlError.SqlError): Trouble => {
+export const databaseErrorKind = ({ reason }: SqlError.SqlError): DatabaseErrorKind => {
   const code = codeOf(reason.cause)
-  if (reason._tag === "AuthorizationError" || code === readOnlyTransaction) return "notPermitted"
+  if (reason._tag === "AuthorizationError" || code === readOnlySqlState) return "notPermitted"
   const isOurs =
     ownFaults.has(reason._tag) || (reason._tag === "UnknownError" && code !== undefined && !stateOfServer.test(code))
   return isOurs ? "failed" : "unavailable"
@@ -76,7 +76,7 @@ const saysNoContent = /^(?:08|0A|25|26|28|3D|3F|40|42|53|54|55|57|58|F0|XX001|XX
 const isRaised = (error: ServerError): boolean => fieldOf(error, "routine") === "exec_stmt_raise"
 
 /** The message of a server's error, where it repeats nothing of a row; else its SQLSTATE and the names in it. */
-export const serverWords = (error: ServerError): string => {
+export const serverErrorText = (error: ServerError): string => {
   const { message } = error
   if (typeof message === "string" && saysNoContent.test(error.code) && !isRaised(error)) return message
   const { column, constraint, sqlState, table } = namesIn(error)
@@ -87,8 +87,8 @@ export const serverWords = (error: ServerError): string => {
 }
 
 /** The innermost sentence about a failure that repeats nothing of a row: "connect ECONNREFUSED 127.0.0.1:5432". */
-export const databaseWords = ({ message, reason: { cause } }: SqlError.SqlError): string => {
-  if (isServerError(cause)) return serverWords(cause)
+export const databaseErrorText = ({ message, reason: { cause } }: SqlError.SqlError): string => {
+  if (isServerError(cause)) return serverErrorText(cause)
   if (cause instanceof AggregateError) return [...new Set(cause.errors.map(String))].join("; ")
   return cause instanceof Error && cause.message !== "" && !repeatsValues(cause) ? cause.message : message
 }
@@ -97,22 +97,22 @@ export const databaseWords = ({ message, reason: { cause } }: SqlError.SqlError)
 const repeatsValues = (cause: Error): boolean => /^Pg(?:Types|Protocol)/.test((cause as { _tag?: string })._tag ?? "")
 
 /** What may be logged of an error of the client. */
-export const failureOfClient = (error: SqlError.SqlError): DatabaseFailure => {
+export const describeClientError = (error: SqlError.SqlError): DatabaseFailure => {
   const { reason } = error
   return {
     error: "SqlError",
     reason: reason._tag,
     ...(reason.operation === undefined ? {} : { operation: reason.operation }),
     ...(isServerError(reason.cause) ? namesIn(reason.cause) : {}),
-    message: databaseWords(error)
+    message: databaseErrorText(error)
   }
 }
 
 /** What may be logged of an error as the server sent it. */
-export const failureOfServer = (error: ServerError): DatabaseFailure => ({
+export const describeServerError = (error: ServerError): DatabaseFailure => ({
   error: "SqlError",
   ...namesIn(error),
-  message: serverWords(error)
+  message: serverErrorText(error)
 })
 
 type Names = Pick<DatabaseFailure, "severity" | "schema" | "table" | "column" | "constraint" | "routine">

@@ -1,9 +1,9 @@
 import { Deferred, Effect, FiberSet, Queue, Random, type Scope, Semaphore } from "effect"
 import { SqlError } from "effect/sql"
-import { disclosableCause } from "../sql/sanitize.ts"
+import { sanitizeCause } from "../sql/sanitize.ts"
 import { BacklogService, type Card } from "../index.ts"
-import { directoryLostIn } from "../services/files/directoryErrors.ts"
-import { troubleOf } from "../sql/databaseErrors.ts"
+import { findDirectoryLost } from "../services/files/directoryErrors.ts"
+import { databaseErrorKind } from "../sql/databaseErrors.ts"
 import type { Lease, StopReason } from "./Lease.ts"
 import type { WorkerEvent, WorkerReport, WorkerSettings } from "./WorkerOptions.ts"
 
@@ -59,9 +59,7 @@ export const makeWorkerState = Effect.fnUntraced(function* (
       Effect.suspend(() => {
         if ("card" in event) counts[counters[event._tag]]++
         return onEvent(event).pipe(
-          Effect.catchCause((cause) =>
-            Effect.logError("onEvent failed; the worker continues.", disclosableCause(cause))
-          ),
+          Effect.catchCause((cause) => Effect.logError("onEvent failed; the worker continues.", sanitizeCause(cause))),
           Effect.asVoid
         )
       }),
@@ -104,7 +102,11 @@ export const retryWhileUnavailable = Effect.fnUntraced(function* <A, E, R>(
     const result = yield* Effect.result(effect)
     if (result._tag === "Success") return result.success
     const error = result.failure
-    if (!SqlError.isSqlError(error) || troubleOf(error) !== "unavailable" || directoryLostIn(error) !== undefined) {
+    if (
+      !SqlError.isSqlError(error) ||
+      databaseErrorKind(error) !== "unavailable" ||
+      findDirectoryLost(error) !== undefined
+    ) {
       return yield* Effect.fail(error)
     }
     const retryAfterMillis = Math.ceil(delay * (yield* Random.nextBetween(0.5, 1)))

@@ -28,12 +28,12 @@ describe("the tasks of Backlog.md", () => {
       plan.malformed.map(({ line, problem }) => [source.placeOf(line), problem.split(":")[0]]),
       [
         ["tasks/notes.md", "it does not begin with front matter between two lines of ---"],
-        ["tasks/task-5 - No-YAML.md", "its front matter is no YAML"]
+        ["tasks/task-5 - No-YAML.md", "its front matter is not YAML"]
       ]
     )
     assert.deepStrictEqual(
       plan.leftOut.map(({ detail, id, line }) => [source.placeOf(line), id, detail]),
-      [["tasks/task-3 - No-such-day.md", "task-3", 'its created_date is "2026-02-30", which is no time']]
+      [["tasks/task-3 - No-such-day.md", "task-3", 'its created_date is "2026-02-30", which is not a valid time']]
     )
   })
 
@@ -90,7 +90,7 @@ describe("a task file", () => {
   it.each([
     ["no id", { id: "" }, "its front matter has no id"],
     ["no title", { title: null }, "its front matter has no title"],
-    ["odd dependencies", { dependencies: [{ a: "b" }] }, "its dependencies are no list of texts"]
+    ["odd dependencies", { dependencies: [{ a: "b" }] }, "its dependencies are not a list of strings"]
   ])("with %s is none", (_, fields, problem) => {
     assert.strictEqual(
       Result.getOrThrow(Result.flip(decodeTask({ id: "1", title: "T", ...fields }, "", new Map()))),

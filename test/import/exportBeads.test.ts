@@ -84,14 +84,14 @@ describe("a card that is exported to beads", () => {
         blockedReason: "r"
       }).lost,
       [
-        "priority beyond 0 to 4, written as the nearest",
+        "priority outside 0 to 4, written as the nearest",
         "attempts",
         "blockedReason",
-        "claim, but for its owner",
+        "claim, except its owner",
         "idempotencyKey",
         "notBefore",
-        "acceptance that is no text, written as JSON",
-        "result that is no text, written as JSON"
+        "acceptance that is not text, written as JSON",
+        "result that is not text, written as JSON"
       ]
     )
   })
@@ -122,7 +122,7 @@ describe("a backlog", () => {
     assert.strictEqual(
       stderr,
       "Not carried over to beads, by how many cards have it:\n" +
-        "  1  acceptance that is no text, written as JSON\n  2  priority beyond 0 to 4, written as the nearest\n"
+        "  1  acceptance that is not text, written as JSON\n  2  priority outside 0 to 4, written as the nearest\n"
     )
     const file = join(await temporaryDirectory(), "issues.jsonl")
     const { data } = await json([...place.flags, "export", file, "--format", "beads"])

@@ -122,7 +122,7 @@ describe("an import into a server", () => {
     })
     assert.deepInclude((await ask("show", "5")).data, {
       status: "blocked",
-      blockedReason: 'Its status was "on hold" where it was imported from.'
+      blockedReason: 'Its status in the source was "on hold".'
     })
     await again(fromTable(), 5)
   })
@@ -165,7 +165,7 @@ describe("an import", () => {
     assert.deepStrictEqual([code, error._tag], [2, "ImportRefused"])
     assert.include(
       error.problems.map(({ problem }: { problem: string }) => problem),
-      '"2" is claimed by "ben", and would be ready here'
+      '"2" is claimed by "ben", and the card would be ready'
     )
     assert.deepStrictEqual((await ask(["list"])).data, [])
   })
@@ -221,7 +221,7 @@ describe("an import", () => {
       "a table that is not there",
       () => ["import", "--format", "table", "--from", server(), "--table", "nowhere"],
       2,
-      "there is no such table"
+      "the table does not exist"
     ],
     [
       "a table without a title",
@@ -248,7 +248,12 @@ describe("an import", () => {
       "--map-status takes WORD=ready"
     ],
     ["words for beads", () => ["import", "x", "--map-status", "a=done"], 2, "no meaning with --format beads"],
-    ["a folder that is none", () => ["import", fixture("tasks.json"), "--format", "backlog-md"], 2, "it is no folder"],
+    [
+      "a folder that is none",
+      () => ["import", fixture("tasks.json"), "--format", "backlog-md"],
+      2,
+      "it is not a folder"
+    ],
     [
       "a log with words",
       () => ["import", "x", "--format", "log", "--map-status", "a=done"],

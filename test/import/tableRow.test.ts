@@ -92,17 +92,17 @@ describe("a row of a mutable backlog", () => {
   })
 
   it.each([
-    ["a dependency that is none", { depends_on: [{}] }, "its depends_on has something in it that is no id"],
-    ["dependencies that are no list", { depends_on: { a: 1 } }, "its depends_on is no JSON array"],
+    ["a dependency that is none", { depends_on: [{}] }, "its depends_on contains a value that is not an id"],
+    ["dependencies that are no list", { depends_on: { a: 1 } }, "its depends_on is not a JSON array"],
     [
       "dependencies that are no JSON",
       { depends_on: "a,b" },
-      "its depends_on is not JSON that can be kept: at character 1"
+      "its depends_on is not JSON that can be stored: at character 1"
     ],
-    ["an unknown status", { status: "parked" }, 'its status is "parked", and what that means is not known'],
+    ["an unknown status", { status: "parked" }, 'its status is "parked", which is unknown'],
     ["half a priority", { priority: 1.5 }, 'its priority is "1.5"'],
-    ["no such time", { created_at: "infinity" }, 'its created_at is "infinity", which is no time'],
-    ["a title of several parts", { title: ["A"] }, "its title is neither a text nor a number"],
+    ["no such time", { created_at: "infinity" }, 'its created_at is "infinity", which is not a valid time'],
+    ["a title of several parts", { title: ["A"] }, "its title is neither text nor a number"],
     ["a ttl that is a word", { claim_ttl_seconds: "long" }, "its claim_ttl_seconds"]
   ])("with %s is refused with that", (_, columns, problem) => {
     assert.include(issue(columns).problem, problem)

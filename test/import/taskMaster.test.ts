@@ -41,8 +41,13 @@ describe("a tasks.json", () => {
       plan.leftOut.map(({ detail, id, line, reason }) => [source.placeOf(line), id, reason, detail]),
       [
         ["task 5", "5", "duplicate", "task 5 has the same id"],
-        ["task 6", "6", "refused", 'its status is "parked", and what that means is not known: see --map-status'],
-        ["task 7", "7", "refused", 'its priority is "extreme", and how urgent that is is not known'],
+        ["task 6", "6", "refused", 'its status is "parked", which is unknown: map it with --map-status'],
+        [
+          "task 7",
+          "7",
+          "refused",
+          'its priority is "extreme", which is unknown: it must be a whole number or one of critical, urgent, high, medium, normal, low'
+        ],
         ["task 9", "9", "cycle", "it waits for itself: 9 → 10 → 9"],
         ["task 10", "10", "cycle", "it waits for itself: 9 → 10 → 9"]
       ]
@@ -56,7 +61,7 @@ describe("a tasks.json", () => {
       total: 18,
       dependencies: 15,
       repeated: 0,
-      otherTypes: { "implied, but would close a circle": 1 },
+      otherTypes: { "implied, but would close a cycle": 1 },
       ofIssuesLeftOut: 2
     })
     assert.deepStrictEqual(
@@ -102,9 +107,9 @@ describe("a tasks.json", () => {
     ["done", "done", undefined],
     ["completed", "done", undefined],
     ["blocked", "blocked", undefined],
-    ["deferred", "blocked", 'Its status was "deferred" where it was imported from.'],
-    ["review", "blocked", 'Its status was "review" where it was imported from.'],
-    ["cancelled", "blocked", 'Its status was "cancelled" where it was imported from.']
+    ["deferred", "blocked", 'Its status in the source was "deferred".'],
+    ["review", "blocked", 'Its status in the source was "review".'],
+    ["cancelled", "blocked", 'Its status in the source was "cancelled".']
   ])("whose task is %s has a card that is %s", (status, expected, reason) => {
     const [issue] = issuesOf(flat({ status }))
     assert.deepStrictEqual([issue?.card.status, issue?.card.blockedReason], [expected, reason])
@@ -122,7 +127,7 @@ describe("a tasks.json", () => {
   })
 
   it.each([
-    ["no JSON", '{"tasks":[}', "it is not JSON that can be kept: at character 11, in /tasks/0, a value is expected"],
+    ["no JSON", '{"tasks":[}', "it is not JSON that can be stored: at character 11, in /tasks/0, a value is expected"],
     ["a number that would be changed", '{"tasks":[12345678901234567890]}', "would be changed"],
     ["a list", "[]", "it is not a JSON object"],
     ["no tasks", '{"a":1}', "it has no list of tasks"]
@@ -170,7 +175,7 @@ describe("what is part of what", () => {
     // x waits for a part of a, and a for x: the part must not wait for x.
     const records = [issue("a", undefined, "x"), issue("b", "a"), issue("x", undefined, "b")]
     assert.deepStrictEqual(dependenciesIn(...records), { a: ["x", "b"], b: [], x: ["b"] })
-    assert.deepStrictEqual(planRecords(records).edges.otherTypes, { "implied, but would close a circle": 1 })
+    assert.deepStrictEqual(planRecords(records).edges.otherTypes, { "implied, but would close a cycle": 1 })
     // Parts of each other, and of themselves.
     assert.deepStrictEqual(dependenciesIn(issue("a", "b"), issue("b", "a"), issue("c", "c")), {
       a: [],

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { expect, inject } from "vitest"
 import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { AccessRole, AuditService, BacklogService } from "../../src/index.ts"
-import { about } from "../../src/mcp/about.ts"
+import { serverInfo } from "../../src/mcp/protocol.ts"
 import { cli } from "../cli/support.ts"
 import { freshBacklog, postgresClient } from "../support/backlogs.ts"
 import { connected } from "./support/agents.ts"
@@ -103,7 +103,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
             })
           }
         }
-        const instructions = AccessRole.literals.map((role) => tokensAtMost(about(role).instructions))
+        const instructions = AccessRole.literals.map((role) => tokensAtMost(serverInfo(role).instructions))
         expect(page).toContain(`are at most ${Math.max(...instructions)} tokens more.`)
         const expected = [...table.values()].map(({ cells: [name, ...rest], roles }) => [
           name,

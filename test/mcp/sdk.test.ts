@@ -6,14 +6,14 @@ import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import { Context, Effect, Layer, Redacted, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { fileURLToPath } from "node:url"
-import { afterAll, describe, expect, it } from "vitest"
-import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { serve } from "../../src/http/index.ts"
 import { AccessTokens, BacklogService } from "../../src/index.ts"
 import { layerMcpRoutes } from "../../src/mcp/index.ts"
-import { makeSessions } from "../../src/mcp/Sessions.ts"
+import { makeSessions } from "../../src/mcp/routes.ts"
+import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { cli, onServer } from "../cli/support.ts"
 import { currentClient, eventsOf, freshBacklog, postgresClient } from "../support/backlogs.ts"
+import { afterAll, describe, expect, it } from "vitest"
 
 /*
  * What others say of the protocol: the official SDK's client, over both transports.
@@ -72,11 +72,15 @@ describe("backlog mcp, with the official client", () => {
 
 it("sessions are their callers' only, and the one that was not used for longest goes", () => {
   const sessions = makeSessions(2)
-  expect([sessions.opened("a", "w1"), sessions.opened("b", "w1")]).toEqual([undefined, undefined])
-  expect([sessions.isOf("a", "w1"), sessions.isOf("b", "w2"), sessions.isOf("c", "w1")]).toEqual([true, false, false])
-  expect([sessions.opened("c", "w2"), sessions.isOf("b", "w1")]).toEqual(["b", false])
-  sessions.ended("a")
-  expect([sessions.isOf("a", "w1"), sessions.isOf("c", "w2")]).toEqual([false, true])
+  expect([sessions.open("a", "w1"), sessions.open("b", "w1")]).toEqual([undefined, undefined])
+  expect([sessions.belongsTo("a", "w1"), sessions.belongsTo("b", "w2"), sessions.belongsTo("c", "w1")]).toEqual([
+    true,
+    false,
+    false
+  ])
+  expect([sessions.open("c", "w2"), sessions.belongsTo("b", "w1")]).toEqual(["b", false])
+  sessions.close("a")
+  expect([sessions.belongsTo("a", "w1"), sessions.belongsTo("c", "w2")]).toEqual([false, true])
 })
 
 /** A server whose callers must show a token, and another where they need not. */

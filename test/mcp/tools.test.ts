@@ -1,13 +1,13 @@
 import { layer } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Logger, Option, Stream } from "effect"
 import { SqlError } from "effect/sql"
-import { expect } from "vitest"
 import { AuditService, BacklogService, BacklogTestClock } from "../../src/index.ts"
-import { heldOnlyIfHeard } from "../../src/mcp/giveBack.ts"
 import { refusalOf } from "../../src/mcp/refusal.ts"
+import { releaseOnInterrupt } from "../../src/mcp/tools/claims.ts"
+import { connected, type Told } from "./support/agents.ts"
 import { eventsOf, freshBacklog, postgresClient } from "../support/backlogs.ts"
 import { verifyBacklog } from "../support/verifyBacklog.ts"
-import { connected, type Told } from "./support/agents.ts"
+import { expect } from "vitest"
 
 const planner = connected("orchestrator", "planner")
 
@@ -305,7 +305,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
               backlog.claim({ owner: "w1", id, actor: "w1", commandId }),
               Effect.andThen(Deferred.succeed(isClaimed, undefined), Deferred.await(goesOn))
             )
-            const fiber = yield* Effect.forkChild(heldOnlyIfHeard(claim, Option.toArray, agent, commandId))
+            const fiber = yield* Effect.forkChild(releaseOnInterrupt(claim, Option.toArray, agent, commandId))
             yield* Deferred.await(isClaimed)
             const ending = yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
             yield* Deferred.succeed(goesOn, undefined)

@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { setTimeout } from "node:timers/promises"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { BacklogSchema } from "../../src/sql/SchemaName.ts"
-import { lockName } from "../../src/services/pglite/DirectoryLock.ts"
+import { lockFileName } from "../../src/services/pglite/DirectoryLock.ts"
 import { layerPglite } from "../../src/services/layers.ts"
 import { start as startProgram } from "../cli/program.ts"
 import { documentIn, inDirectory } from "../cli/support.ts"
@@ -141,7 +141,7 @@ describe("processes that claim at once from one directory", { timeout: faultsTim
     /** Kills whoever of these processes holds the directory, by the files that say who does. */
     const killHolder = async (): Promise<number> => {
       for (;;) {
-        const files = (await readdir(directory)).filter((name) => name.startsWith(lockName))
+        const files = (await readdir(directory)).filter((name) => name.startsWith(lockFileName))
         const texts = await Promise.all(files.map((name) => readFile(join(directory, name), "utf8").catch(() => "")))
         const pids = texts.flatMap((text) => /"pid":(\d+)/.exec(text)?.[1] ?? [])
         const holders = pids.flatMap((pid) => running.get(Number(pid)) ?? [])

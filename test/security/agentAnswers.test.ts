@@ -1,12 +1,12 @@
 import { Effect } from "effect"
-import { describe, expect, it } from "vitest"
-import { quoted, visibleJson, visibleLines } from "../../src/domain/displayText.ts"
-import { about } from "../../src/mcp/about.ts"
-import { toolsets } from "../../src/mcp/toolsets.ts"
-import { framed, lines, sentence, words } from "../../src/mcp/words.ts"
+import { quote, escapeHiddenInJson, escapeHidden } from "../../src/domain/displayText.ts"
+import { frame, lines, fixedText, agentText } from "../../src/mcp/AgentText.ts"
+import { toolsets } from "../../src/mcp/layerTools.ts"
+import { serverInfo } from "../../src/mcp/protocol.ts"
 import { connected } from "../mcp/support/agents.ts"
 import { readAnswer } from "../mcp/support/readAnswer.ts"
 import { onServer } from "../support/databases.ts"
+import { describe, expect, it } from "vitest"
 
 /** What no answer contains outside of escapes, except line feeds and tabs. */
 const hidden = /[^\P{C}\n\t]|[\p{Zl}\p{Zp}\p{DI}]/u
@@ -39,12 +39,12 @@ describe("a text in an answer", () => {
     for (let run = 0; run < 2000; run++) {
       const [title, body, json] = [hostileText(next), hostileText(next), [hostileText(next)]]
       const { text } = lines(
-        words`You hold ${title} with token ${run}.`,
-        words`body:`,
-        framed(body),
-        words`acceptance:`,
-        framed(visibleJson(JSON.stringify(json))),
-        words`Renew it.`
+        agentText`You hold ${title} with token ${run}.`,
+        agentText`body:`,
+        frame(body),
+        agentText`acceptance:`,
+        frame(escapeHiddenInJson(JSON.stringify(json))),
+        agentText`Renew it.`
       )
       expect(text).not.toMatch(hidden)
       const { own, texts } = readAnswer(text)
@@ -54,19 +54,19 @@ describe("a text in an answer", () => {
   })
 
   it("is on one line and has no hidden characters where another module wrote the sentence", () => {
-    expect(sentence("Card x\n\u202e is lost.").text).toBe("Card x\\u000a\\u202e is lost.")
+    expect(fixedText("Card x\n\u202e is lost.").text).toBe("Card x\\u000a\\u202e is lost.")
   })
 
   it("shows lone surrogates and leading combining marks as escapes", () => {
-    expect(quoted("\u0301\ud800x")).toBe('"\\u0301\\ud800x"')
-    expect(visibleLines("\u0301\udc00\n\u0301e\u0301")).toBe("<U+0301><U+DC00>\n<U+0301>e\u0301")
+    expect(quote("\u0301\ud800x")).toBe('"\\u0301\\ud800x"')
+    expect(escapeHidden("\u0301\udc00\n\u0301e\u0301")).toBe("<U+0301><U+DC00>\n<U+0301>e\u0301")
   })
 })
 
 describe("tools and instructions", () => {
   it("say that text of cards is data", () => {
     for (const role of ["worker", "orchestrator", "auditor"] as const) {
-      expect(about(role).instructions).toMatch(/frames \(lines that begin with \|\).*It is data/)
+      expect(serverInfo(role).instructions).toMatch(/frames \(lines that begin with \|\).*It is data/)
       const showing = toolsets[role].filter(({ tool }) =>
         /_(?:claim|show|list|history|complete|set_status)$/.test(tool.name)
       )

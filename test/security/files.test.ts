@@ -23,15 +23,15 @@ import { afterAll, afterEach, beforeAll } from "vitest"
 import { writeLines } from "../../src/cli/writeLines.ts"
 import { parseAnchor } from "../../src/events/Anchor.ts"
 import { appendToAnchorFile } from "../../src/services/audit/AnchorFile.ts"
-import { makeDirectory } from "../../src/services/pglite/databaseDirectory.ts"
+import { createDirectory } from "../../src/services/pglite/databaseDirectory.ts"
 import {
-  closeDirectory,
+  restrictDirectory,
   type DirectoryAccess,
-  examineDirectory
+  inspectDirectoryAccess
 } from "../../src/services/pglite/directoryPermissions.ts"
 import { HolderConnection } from "../../src/services/pglite/HolderConnection.ts"
 import { layerPgliteClient } from "../../src/services/pglite/PgliteClient.ts"
-import { closeToOthers, makePrivateFolder } from "../../src/services/files/privateFiles.ts"
+import { removeOthersAccess, createPrivateFolder } from "../../src/services/files/privateFiles.ts"
 import { start } from "../cli/program.ts"
 import { inDirectory, json } from "../cli/support.ts"
 import { isLong } from "../support/databases.ts"
@@ -110,7 +110,7 @@ describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (ski
     const directory = await copy("d".repeat(100))
     openAll(directory)
     symlinkSync(target, join(directory, "pgdata", "base", "link"))
-    const access = await examineDirectory(directory)
+    const access = await inspectDirectoryAccess(directory)
     assert.strictEqual(access?.open, everythingIn(directory).length - 1)
     assert.deepStrictEqual(access?.openParts, [directory, join(directory, "pgdata")])
     process.umask(0)
@@ -136,7 +136,7 @@ describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (ski
       const connection = yield* HolderConnection.open(directory)
       assert.isTrue(Option.isSome(connection))
       if (Option.isSome(connection)) connection.value.close()
-      assert.strictEqual((yield* Effect.promise(() => examineDirectory(directory)))?.socketProblem, null)
+      assert.strictEqual((yield* Effect.promise(() => inspectDirectoryAccess(directory)))?.socketProblem, null)
     })
     try {
       await Effect.runPromise(Effect.scoped(program))
@@ -144,8 +144,8 @@ describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (ski
       if (TMPDIR === undefined) delete process.env["TMPDIR"]
       else process.env["TMPDIR"] = TMPDIR
     }
-    assert.strictEqual((await examineDirectory(directory))?.open, 0)
-    assert.throws(() => closeToOthers(join(directory, "pgdata", "base", "link")), /ELOOP|EMLINK/)
+    assert.strictEqual((await inspectDirectoryAccess(directory))?.open, 0)
+    assert.throws(() => removeOthersAccess(join(directory, "pgdata", "base", "link")), /ELOOP|EMLINK/)
   })
 
   /** What another user can list, read or append to, by path. */
@@ -185,8 +185,8 @@ describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (ski
     for (const mask of [0, 0o777]) {
       process.umask(mask)
       const folder = join(scratch, `umask-${mask}`)
-      await makeDirectory(join(folder, "below"))
-      await makePrivateFolder(join(folder, "below", "last"))
+      await createDirectory(join(folder, "below"))
+      await createPrivateFolder(join(folder, "below", "last"))
       const exported = join(folder, "export.jsonl")
       await Effect.runPromise(writeLines(exported, false, Stream.make("{}")))
       assert.strictEqual(lstatSync(exported).mode & 0o777, 0o600)
@@ -220,18 +220,18 @@ describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (ski
     chmodSync(join(directory, "pgdata"), 0o755)
     assert.match(await refusal(directory), /^DirectoryUnusable: .*other users may write to it.*`chmod go-w "/)
     chmodSync(directory, 0o755)
-    assert.isTrue(await closeDirectory(directory))
+    assert.isTrue(await restrictDirectory(directory))
     assert.deepStrictEqual(
       openIn(directory).map((path) => relative(directory, path)),
       ["", "index.html"]
     )
-    assert.strictEqual((await examineDirectory(directory))?.open, 0)
+    assert.strictEqual((await inspectDirectoryAccess(directory))?.open, 0)
   })
 
   it("a file system without permissions is refused", (context) => {
     if (process.platform !== "linux") return context.skip("/proc of Linux is in place of such a file system")
     assert.throws(
-      () => closeToOthers("/proc/self/status"),
+      () => removeOthersAccess("/proc/self/status"),
       /"\/proc\/self\/status" stays open to other users: .*umask=077/
     )
   })
@@ -256,7 +256,7 @@ describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (ski
         [join("pgdata", "global", "pg_control"), 'its "pgdata/global/pg_control"']
       ] as const) {
         const path = join(directory, name)
-        if (name.endsWith("pg_control")) for (const each of everythingIn(directory)) closeToOthers(each)
+        if (name.endsWith("pg_control")) for (const each of everythingIn(directory)) removeOthersAccess(each)
         chownSync(path, other, other)
         const { mode } = lstatSync(path)
         // The first time does not count as closed.
@@ -264,7 +264,7 @@ describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (ski
           assert.strictEqual(await refusal(directory), words(what, directory))
         }
         assert.deepInclude(lstatSync(path), { mode, uid: other }, name)
-        const found = await examineDirectory(directory)
+        const found = await inspectDirectoryAccess(directory)
         assert.deepStrictEqual([found?.foreign, found?.firstForeign], [1, path])
         chownSync(path, 0, 0)
         if (name === "backlog.lock") rmSync(path)

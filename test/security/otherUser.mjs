@@ -2,7 +2,7 @@
 // TMPDIR, by folders of root. Runs what `npm run build` made. Prints one JSON document.
 import { Cause, Effect, Exit, Layer, Logger } from "effect"
 import { SqlClient } from "effect/sql"
-import { examineDirectory } from "../../dist/services/pglite/directoryPermissions.js"
+import { inspectDirectoryAccess } from "../../dist/services/pglite/directoryPermissions.js"
 import { layerPgliteClient } from "../../dist/services/pglite/PgliteClient.js"
 
 const [dataDir] = process.argv.slice(2)
@@ -23,7 +23,7 @@ const program = Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       yield* sql`CREATE TABLE mine (n int)`
       const refused = yield* Effect.exit(open(0))
-      const access = yield* Effect.promise(() => examineDirectory(dataDir))
+      const access = yield* Effect.promise(() => inspectDirectoryAccess(dataDir))
       process.stdout.write(
         JSON.stringify({
           warnings,

@@ -5,8 +5,8 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { readKeyFile } from "../../src/cli/readInput.ts"
-import { connectionSettings } from "../../src/services/postgres/connectionSettings.ts"
-import { tlsOptions } from "../../src/services/postgres/connectionFiles.ts"
+import { parseConnectionSettings } from "../../src/services/postgres/connectionSettings.ts"
+import { readTlsOptions } from "../../src/services/postgres/connectionFiles.ts"
 import { afterAll } from "vitest"
 
 const folder = mkdtempSync(join(tmpdir(), "mosaic-secrets-"))
@@ -35,12 +35,12 @@ describe.skipIf(process.geteuid === undefined)("a private key that other users c
     const certificate = join(folder, "certificate")
     writeFileSync(certificate, "certificate")
     const url = `postgres://db.example/?sslmode=require&sslcert=${certificate}&sslkey=${key}`
-    const settings = Result.getOrThrow(connectionSettings(url, {}))
+    const settings = Result.getOrThrow(parseConnectionSettings(url, {}))
     for (const mode of openModes) {
       chmodSync(key, mode)
-      assert.throws(() => tlsOptions(settings), /sslkey names a file that can be read by other users: chmod 600/)
+      assert.throws(() => readTlsOptions(settings), /sslkey names a file that can be read by other users: chmod 600/)
     }
     chmodSync(key, 0o600)
-    assert.include((tlsOptions(settings) as { readonly key: string }).key, "PRIVATE KEY")
+    assert.include((readTlsOptions(settings) as { readonly key: string }).key, "PRIVATE KEY")
   })
 })

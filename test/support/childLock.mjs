@@ -3,7 +3,7 @@
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { appendFileSync } from "node:fs"
-import { holdDirectory } from "../../dist/services/pglite/DirectoryLock.js"
+import { lockDirectory } from "../../dist/services/pglite/DirectoryLock.js"
 import { layerPgliteClient } from "../../dist/services/pglite/PgliteClient.js"
 
 const [mode, directory, log] = process.argv.slice(2)
@@ -17,7 +17,7 @@ const untilInputEnds = Effect.promise(
       process.stdin.once("end", resolve)
     })
 )
-const held = Effect.andThen(say("waiting"), holdDirectory(directory, { wait: "60 seconds" }))
+const held = Effect.andThen(say("waiting"), lockDirectory(directory, { wait: "60 seconds" }))
 
 const modes = {
   /** Holds the lock until its standard input ends. */

@@ -14,7 +14,7 @@ import {
 } from "../flags.ts"
 import { escapeLine } from "../terminalText.ts"
 import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
-import { BacklogService, type Card, type ClaimChoice, type Input, InvalidInput } from "../../index.ts"
+import { BacklogService, type Card, type ClaimFilter, type Input, InvalidInput } from "../../index.ts"
 
 export const claimCommand = defineBacklogCommand(
   "claim",
@@ -59,7 +59,7 @@ export const claimCommand = defineBacklogCommand(
   })
 )
 
-const claimMany = (input: Input<"ClaimMany">, choice: ClaimChoice) =>
+const claimMany = (input: Input<"ClaimMany">, choice: ClaimFilter) =>
   Effect.gen(function* () {
     const cards = yield* (yield* BacklogService).claimMany(input)
     if (cards.length === 0) return yield* failNothingClaimable(undefined, choice, input.commandId)
@@ -72,7 +72,7 @@ const claimMany = (input: Input<"ClaimMany">, choice: ClaimChoice) =>
 const describeClaim = (card: Card): string =>
   `${escapeLine(card.claimOwner ?? "")} has it, with token ${card.claimToken}, for ${card.claimTtlSeconds} seconds:`
 
-const failNothingClaimable = (id: string | undefined, choice: ClaimChoice, commandId: string | undefined) => {
+const failNothingClaimable = (id: string | undefined, choice: ClaimFilter, commandId: string | undefined) => {
   if (commandId !== undefined) return nothingWasClaimable(id, commandId)
   return id === undefined ? noClaimableCard(choice) : cardNotClaimable(id)
 }
@@ -88,7 +88,7 @@ const nothingWasClaimable = (id: string | undefined, commandId: string) => {
   })
 }
 
-const noClaimableCard = Effect.fnUntraced(function* (choice: ClaimChoice) {
+const noClaimableCard = Effect.fnUntraced(function* (choice: ClaimFilter) {
   const outlook = yield* (yield* BacklogService).whyNothingClaimable(choice)
   return yield* new NothingClaimable({ id: null, obstacles: [], outlook, message: describeOutlook(outlook, choice) })
 })

@@ -9,7 +9,7 @@ import { showRemovalProgress, clearProgressAfter } from "../progress.ts"
 import { escapeLines, escapeLine, type TextStyle, type Paint } from "../terminalText.ts"
 import { runWithoutBacklog, withHelp } from "../defineCommand.ts"
 import { redactSecrets } from "../../domain/redactSecrets.ts"
-import { disclosable } from "../../sql/sanitize.ts"
+import { sanitize } from "../../sql/sanitize.ts"
 import {
   BacklogMissing,
   diagnose,
@@ -18,10 +18,10 @@ import {
   DoctorFinding,
   Erasures,
   MigrationRefused,
-  newestOf,
+  newestAnchor,
   readAnchorFile
 } from "../../index.ts"
-import { examineDirectory } from "../../services/pglite/directoryPermissions.ts"
+import { inspectDirectoryAccess } from "../../services/pglite/directoryPermissions.ts"
 import { createHint } from "../../services/schema/BacklogOpening.ts"
 
 export const doctorCommand = withHelp(
@@ -38,7 +38,7 @@ export const doctorCommand = withHelp(
           const isWell = findings.every(({ level }) => level === "ok" || level === "note")
           return {
             ...makeOutput(
-              () => disclosable({ isWell, findings: encodeFindings(findings), facts: encodeFacts(facts) }),
+              () => sanitize({ isWell, findings: encodeFindings(findings), facts: encodeFacts(facts) }),
               (style) => redactSecrets(formatFindings(findings, style))
             ),
             exitCode: isWell ? exitCodes.done : exitCodes.failed
@@ -88,7 +88,7 @@ const examineBacklog = Effect.fnUntraced(function* (file: string | undefined) {
   }
   if (file === undefined) return facts
   const content = yield* Effect.result(readAnchorFile(file))
-  const anchor = Result.isSuccess(content) ? newestOf(content.success.anchors) : undefined
+  const anchor = Result.isSuccess(content) ? newestAnchor(content.success.anchors) : undefined
   const newest = anchor === undefined ? Option.none() : yield* checkAnchor(anchor)
   return {
     ...facts,
@@ -99,7 +99,7 @@ const examineBacklog = Effect.fnUntraced(function* (file: string | undefined) {
         : anchor === undefined
           ? "it has no anchor in it"
           : null,
-      isCutShort: Result.isSuccess(content) && content.success.isCutShort,
+      isCutShort: Result.isSuccess(content) && content.success.isTruncated,
       newest: Option.getOrNull(newest)
     }
   } satisfies DoctorFacts
@@ -117,7 +117,7 @@ const examineWithDirectory = Effect.fnUntraced(function* <E, R>(
   if (directory === undefined) return yield* Effect.andThen(first, withDoctor(examineBacklog(anchorFile)))
   // What cannot be read is an error of the opening, which says more.
   const access = Effect.orElseSucceed(
-    Effect.tryPromise(() => examineDirectory(directory)),
+    Effect.tryPromise(() => inspectDirectoryAccess(directory)),
     () => undefined
   )
   const before = yield* access

@@ -1,22 +1,29 @@
 import { Effect, Schema } from "effect"
 import { BacklogService, type CompletedCard, InvalidInput } from "../../index.ts"
-import type { Agent } from "../Agent.ts"
-import { agentTool, type Told } from "../AgentTool.ts"
-import { claimedAnswer, nothingAnswer } from "../claimed.ts"
-import { heldOnlyIfHeard } from "../giveBack.ts"
-import { ownClaim } from "../ownClaims.ts"
-import { card, choice, claim, commandId, flag, json, ttl, whole } from "../parameters.ts"
-import { lines, listed, words } from "../words.ts"
+import { type Agent, requireOwnClaim } from "../Agent.ts"
+import { claimedAnswer, lines, listIds, nothingClaimableAnswer, agentText, type ToolAnswer } from "../AgentText.ts"
+import {
+  agentTool,
+  cardParameter,
+  choiceParameters,
+  claimParameters,
+  commandIdParameter,
+  boolean,
+  json,
+  ttlParameter,
+  integer
+} from "../AgentTool.ts"
+import { releaseOnInterrupt } from "./claims.ts"
 
 /** Ids of cards that are named; of others it is said how many they are. */
-const named = 20
+const maxNamedIds = 20
 
-const completion = {
+const completionParameters = {
   result: Schema.optional(json("What came of it: any JSON")),
-  claimNext: Schema.optional(flag("Also take the best card next, as backlog_claim does")),
-  ...choice,
-  ...ttl,
-  ...commandId
+  claimNext: Schema.optional(boolean("Also take the best card next, as backlog_claim does")),
+  ...choiceParameters,
+  ...ttlParameter,
+  ...commandIdParameter
 }
 
 interface Completion {
@@ -31,7 +38,7 @@ interface Completion {
   readonly commandId?: string | undefined
 }
 
-const completed = Effect.fnUntraced(function* (input: Completion, agent: Agent) {
+const completeCard = Effect.fnUntraced(function* (input: Completion, agent: Agent) {
   const { claimNext = false, commandId: once, force, id, minPriority, phase, result, token, ttlSeconds } = input
   if (!claimNext && (minPriority ?? phase ?? ttlSeconds) !== undefined) {
     return yield* new InvalidInput({
@@ -40,7 +47,7 @@ const completed = Effect.fnUntraced(function* (input: Completion, agent: Agent) 
   }
   const backlog = yield* BacklogService
   const wish = { owner: agent.owner, phase, minPriority, ttlSeconds }
-  const done = yield* heldOnlyIfHeard(
+  const done = yield* releaseOnInterrupt(
     backlog.complete({
       id,
       token,
@@ -57,17 +64,17 @@ const completed = Effect.fnUntraced(function* (input: Completion, agent: Agent) 
   const next = claimNext ? yield* nextAnswer(done, agent, { phase, minPriority }, once) : undefined
   return {
     text: lines(
-      words`${done.id} is done.`,
+      agentText`${done.id} is done.`,
       done.madeClaimable.length === 0
         ? undefined
-        : words`Claimable because of it: ${listed(done.madeClaimable, named)}.`,
+        : agentText`Claimable because of it: ${listIds(done.madeClaimable, maxNamedIds)}.`,
       next?.text
     ),
     data: {
       id: done.id,
       status: done.status,
-      madeClaimable: done.madeClaimable.slice(0, named),
-      ...(done.madeClaimable.length > named ? { madeClaimableCount: done.madeClaimable.length } : {}),
+      madeClaimable: done.madeClaimable.slice(0, maxNamedIds),
+      ...(done.madeClaimable.length > maxNamedIds ? { madeClaimableCount: done.madeClaimable.length } : {}),
       ...next?.data
     }
   }
@@ -78,32 +85,32 @@ const nextAnswer = (
   agent: Agent,
   among: { readonly phase: string | undefined; readonly minPriority: number | undefined },
   once: string | undefined
-) => (next === null ? nothingAnswer(among, once) : Effect.succeed<Told>(claimedAnswer([next], agent)))
+) => (next === null ? nothingClaimableAnswer(among, once) : Effect.succeed<ToolAnswer>(claimedAnswer([next], agent)))
 
-export const complete = agentTool(
+export const completeTool = agentTool(
   "backlog_complete",
   {
-    about: "Finish a card that you hold. Says which cards that made claimable.",
-    takes: { ...claim, ...completion },
-    repeatable: true,
-    showsText: true
+    description: "Finish a card that you hold. Says which cards that made claimable.",
+    parameters: { ...claimParameters, ...completionParameters },
+    isIdempotent: true,
+    showsCardText: true
   },
-  (input, agent) => Effect.andThen(ownClaim(agent, input), completed(input, agent))
+  (input, agent) => Effect.andThen(requireOwnClaim(agent, input), completeCard(input, agent))
 )
 
-export const completeAny = agentTool(
+export const completeAnyTool = agentTool(
   "backlog_complete",
   {
-    about: "Finish a card; a claimed one needs its token, or force. Says which cards that made claimable.",
-    takes: {
-      ...card,
-      token: Schema.optional(whole("The claim's token")),
-      force: Schema.optional(flag("Overrule the holder")),
-      ...completion
+    description: "Finish a card; a claimed one needs its token, or force. Says which cards that made claimable.",
+    parameters: {
+      ...cardParameter,
+      token: Schema.optional(integer("The claim's token")),
+      force: Schema.optional(boolean("Overrule the holder")),
+      ...completionParameters
     },
-    destroys: true,
-    repeatable: true,
-    showsText: true
+    isDestructive: true,
+    isIdempotent: true,
+    showsCardText: true
   },
-  completed
+  completeCard
 )

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
-import { filesOf } from "../pglite/directoryPermissions.ts"
-import { quoted } from "../../domain/displayText.ts"
+import { formatFileCount } from "../pglite/directoryPermissions.ts"
+import { quote } from "../../domain/displayText.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
 
 /** Something that the doctor says. */
@@ -365,17 +365,17 @@ const directory = ({ directory: of }: DoctorFacts) => {
     [
       firstForeign !== null &&
         problem(
-          `Other users than ${user} own ${filesOf(foreign)} of ${place}, the first ${JSON.stringify(firstForeign)}.`,
+          `Other users than ${user} own ${formatFileCount(foreign)} of ${place}, the first ${JSON.stringify(firstForeign)}.`,
           `Let an administrator give them to this user: \`chown -R ${user} ${place}\`, then check the log: \`backlog verify --anchor-file PATH\`.`
         ),
       firstOpen !== null &&
         problem(
-          `${filesOf(open)} of ${place} let other users in, the first ${JSON.stringify(firstOpen)}.`,
+          `${formatFileCount(open)} of ${place} let other users in, the first ${JSON.stringify(firstOpen)}.`,
           `Close them: \`chmod -R go= ${toClose.map((part) => JSON.stringify(part)).join(" ")}\`. Others could read the backlog; if they could write, check the log: \`backlog verify --anchor-file PATH\`.`
         ),
       openBefore > open &&
         warning(
-          `${filesOf(openBefore - open)} of ${place} let other users in until this command closed them.`,
+          `${formatFileCount(openBefore - open)} of ${place} let other users in until this command closed them.`,
           "Others could read the backlog; if they could write, check the log: `backlog verify --anchor-file PATH`."
         ),
       socketProblem !== null &&
@@ -394,7 +394,7 @@ const tokens = ({ tokenOverlaps: of }: DoctorFacts) =>
     : orOk(
         of.map(({ actor, id, worker }) =>
           warning(
-            `Token ${id} belongs to ${quoted(actor)}, a name under the worker ${quoted(worker)}, who has a token too. Servers do not let the worker act for it.`,
+            `Token ${id} belongs to ${quote(actor)}, a name under the worker ${quote(worker)}, who has a token too. Servers do not let the worker act for it.`,
             `Create it again under another name, and revoke it: \`backlog token revoke ${id}\`.`
           )
         ),

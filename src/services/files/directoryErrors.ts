@@ -65,14 +65,14 @@ export class DirectoryLost extends Schema.TaggedError<DirectoryLost>()("Director
 }
 
 /** The loss of a directory, where that is the innermost cause of an error. */
-export const directoryLostIn = (cause: unknown): DirectoryLost | undefined => {
+export const findDirectoryLost = (cause: unknown): DirectoryLost | undefined => {
   if (cause instanceof DirectoryLost) return cause
-  if (SqlError.isSqlError(cause)) return directoryLostIn(cause.reason.cause)
-  return cause instanceof Error && cause.cause !== undefined ? directoryLostIn(cause.cause) : undefined
+  if (SqlError.isSqlError(cause)) return findDirectoryLost(cause.reason.cause)
+  return cause instanceof Error && cause.cause !== undefined ? findDirectoryLost(cause.cause) : undefined
 }
 
 /** What callers of a server get to know of the loss: the path is not for them. */
-export const directoryLostProblem =
+export const publicDirectoryLostMessage =
   "This server no longer owns the directory of its backlog, and carries out nothing more. Tell the people who run it."
 
 /**

@@ -97,14 +97,14 @@ const aboutTheDisk = new Set(
 )
 
 /** Whether an error is about the disk or the rights on it, and not about what the files hold. */
-export const isAboutFiles = (cause: unknown): boolean => aboutTheDisk.has(meantCode(cause) ?? "")
+export const isDiskError = (cause: unknown): boolean => aboutTheDisk.has(meantCode(cause) ?? "")
 
 /**
  * What a failed file operation means, in words. Takes any thrown value: errors of Node, of the embedded engine's file
  * system, texts of Postgres. An error that wraps another one is explained by the inner one.
  */
-export const reasonOf = (cause: unknown): string => {
-  const message = messageOf(cause)
+export const explainFileError = (cause: unknown): string => {
+  const message = errorMessage(cause)
   const code = meantCode(cause)
   const words = code === undefined ? undefined : meanings[code]
   if (words === undefined) return message
@@ -112,7 +112,7 @@ export const reasonOf = (cause: unknown): string => {
 }
 
 const meantCode = (cause: unknown): string | undefined =>
-  codeOf(cause) ?? engineTexts.find(([pattern]) => pattern.test(messageOf(cause)))?.[1]
+  codeOf(cause) ?? engineTexts.find(([pattern]) => pattern.test(errorMessage(cause)))?.[1]
 
 const codeOf = (cause: unknown): string | undefined => {
   const code = fileErrorCode(cause)
@@ -121,7 +121,7 @@ const codeOf = (cause: unknown): string | undefined => {
 }
 
 /** A sentence for any thrown value. The embedded engine throws objects that are no errors and have no message. */
-export const messageOf = (cause: unknown): string => {
+export const errorMessage = (cause: unknown): string => {
   if (cause instanceof Error && cause.message !== "") return cause.message
   const code = fileErrorCode(cause)
   if (code !== undefined) return code

@@ -3,25 +3,25 @@ import { randomBytes } from "node:crypto"
 import { closeSync, fchmodSync, openSync, writeSync } from "node:fs"
 import { link, open, readdir, readFile, rename, unlink } from "node:fs/promises"
 import { join } from "node:path"
-import { fileErrorCode, reasonOf } from "../files/fileErrors.ts"
+import { fileErrorCode, explainFileError } from "../files/fileErrors.ts"
 import { DirectoryLocked, DirectoryUnusable } from "../files/directoryErrors.ts"
-import { HeldDirectory } from "./DirectoryOwnership.ts"
+import { DirectoryOwnership } from "./DirectoryOwnership.ts"
 import {
   FileIdentity,
-  isAbandonedLifeSign,
-  identityOf,
+  isAbandonedLivenessSocket,
+  readFileIdentity,
   isInPlace,
-  isLifeSignName,
-  knock,
-  LifeSign,
-  type LivingSign,
-  openLifeSign
+  isLivenessSocketName,
+  probeLivenessSocket,
+  LivenessSocket,
+  type OpenLivenessSocket,
+  openLivenessSocket
 } from "./LivenessSocket.ts"
-import { makePrivateFile, privateFile } from "../files/privateFiles.ts"
-import { cpuMillisOf, isSameBoot, ownProcess, ProcessIdentity, stateOf } from "./ProcessIdentity.ts"
+import { setPrivateMode, privateFileMode } from "../files/privateFiles.ts"
+import { readCpuMillis, isSameBoot, currentProcess, ProcessIdentity, checkProcess } from "./ProcessIdentity.ts"
 
 /** The file that says which process holds a directory. Successors of dead holders add their own names to it. */
-export const lockName = "backlog.lock"
+export const lockFileName = "backlog.lock"
 
 /** How long to wait for a holder that makes no progress. */
 const defaultWait: Duration.Input = "10 seconds"
@@ -49,7 +49,7 @@ class Holder extends Schema.Class<Holder>("Holder")({
   ...ProcessIdentity.fields,
   nonce: Schema.String.check(Schema.isPattern(/^[0-9a-f]{32}$/)),
   /** The socket that the holder listens on until after its last write. */
-  lifeSign: Schema.optional(LifeSign),
+  lifeSign: Schema.optional(LivenessSocket),
   /** The directory that it holds: a copy of the directory has a copy of the lock file. */
   place: Schema.optional(FileIdentity)
 }) {}
@@ -69,18 +69,18 @@ const encodeHolder = Schema.encodeSync(HolderText)
  * process that creates `backlog.lock.NONCE` with that holder's nonce. Creating is atomic, so every dead holder has one
  * successor at most. docs/decisions/0003 has the reasoning.
  */
-export const holdDirectory = (
+export const lockDirectory = (
   directory: string,
   options: { readonly wait?: Duration.Input | undefined } = {}
-): Effect.Effect<HeldDirectory, DirectoryLocked | DirectoryUnusable, Scope.Scope> =>
-  Effect.map(holdDirectoryUnless(directory, { ...options, unless: Effect.succeedNone }), (outcome) => {
+): Effect.Effect<DirectoryOwnership, DirectoryLocked | DirectoryUnusable, Scope.Scope> =>
+  Effect.map(lockDirectoryOrElse(directory, { ...options, unless: Effect.succeedNone }), (outcome) => {
     if (outcome._tag === "Held") return outcome.held
     throw new Error("a way that does not exist was found")
   })
 
 /** The directory, held; or the other way. */
-export type Outcome<A> =
-  | { readonly _tag: "Held"; readonly held: HeldDirectory }
+export type LockOutcome<A> =
+  | { readonly _tag: "Held"; readonly held: DirectoryOwnership }
   | { readonly _tag: "Other"; readonly other: A }
 
 /**
@@ -88,10 +88,10 @@ export type Outcome<A> =
  * directory, and when it gives something, that is the answer, and nothing is held. It may take as long as is left to
  * wait for this holder, and a second if nothing is.
  */
-export const holdDirectoryUnless = <A>(
+export const lockDirectoryOrElse = <A>(
   directory: string,
   options: { readonly wait?: Duration.Input | undefined; readonly unless: Effect.Effect<Option.Option<A>> }
-): Effect.Effect<Outcome<A>, DirectoryLocked | DirectoryUnusable, Scope.Scope> =>
+): Effect.Effect<LockOutcome<A>, DirectoryLocked | DirectoryUnusable, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const wait = Duration.toMillis(Duration.fromInputUnsafe(options.wait ?? defaultWait))
@@ -100,7 +100,7 @@ export const holdDirectoryUnless = <A>(
       while (held === undefined) {
         const outcome = yield* Effect.tryPromise({
           try: () => tryToHold(directory),
-          catch: (cause) => new DirectoryUnusable({ directory, reason: reasonOf(cause), cause })
+          catch: (cause) => new DirectoryUnusable({ directory, reason: explainFileError(cause), cause })
         })
         // When another process was faster, the next attempt finds out which.
         if (outcome === "lost") continue
@@ -159,7 +159,7 @@ class Waiting {
     // What it waited for before counts for the first holder: it may have been met after some unreadable file.
     if (this.holder !== undefined) this.began = this.still = performance.now()
     this.holder = holder.nonce
-    this.cpuMillis = await cpuMillisOf(holder)
+    this.cpuMillis = await readCpuMillis(holder)
   }
 
   get left(): number {
@@ -187,7 +187,7 @@ class Waiting {
 
   private async hasProgressed(holder: Holder): Promise<boolean> {
     const before = this.cpuMillis
-    this.cpuMillis = await cpuMillisOf(holder)
+    this.cpuMillis = await readCpuMillis(holder)
     if (before !== undefined && this.cpuMillis !== undefined) {
       return this.cpuMillis - before >= Math.max(leastProgressMillis, this.wait * progressShare)
     }
@@ -195,7 +195,7 @@ class Waiting {
     return (
       holder.lifeSign !== undefined &&
       (await isSameBoot(holder)) &&
-      (await knock(this.directory, holder.lifeSign, true)) === "answering"
+      (await probeLivenessSocket(this.directory, holder.lifeSign, true)) === "answering"
     )
   }
 }
@@ -215,8 +215,8 @@ interface Busy {
 
 interface Held {
   readonly self: Holder
-  readonly sign: LivingSign | undefined
-  readonly guard: HeldDirectory
+  readonly sign: OpenLivenessSocket | undefined
+  readonly guard: DirectoryOwnership
 }
 
 /** `lost` when another process was faster. */
@@ -234,20 +234,20 @@ const tryToHold = async (directory: string): Promise<Held | "lost" | Busy | Unre
 /** Takes the lock, with a life sign that was there before the lock and outlives it. */
 const takeAlive = async (directory: string, path: string): Promise<Held | undefined> => {
   const nonce = randomBytes(16).toString("hex")
-  const sign = await openLifeSign(join(directory, `${lockName}-${nonce}`))
+  const sign = await openLivenessSocket(join(directory, `${lockFileName}-${nonce}`))
   try {
     const self = new Holder({
-      ...(await ownProcess()),
+      ...(await currentProcess()),
       nonce,
-      place: await identityOf(directory),
+      place: await readFileIdentity(directory),
       ...(sign === undefined ? {} : { lifeSign: sign.sign })
     })
     if (await take(directory, path, self)) {
       // A holder that swept between the making of this socket and the first connection to it took it for a dead one's.
       if (sign === undefined || (await isInPlace(directory, sign.sign))) {
-        const lock = join(directory, lockName)
+        const lock = join(directory, lockFileName)
         const isOwn = (text: string) => Option.exists(decodeHolder(text), (holder) => holder.nonce === nonce)
-        return { self, sign, guard: new HeldDirectory(directory, lock, isOwn) }
+        return { self, sign, guard: new DirectoryOwnership(directory, lock, isOwn) }
       }
       await letGo(directory, self, undefined)
     }
@@ -261,7 +261,7 @@ const takeAlive = async (directory: string, path: string): Promise<Held | undefi
 
 /** The holder at the end of the chain, or the name that the next holder is to create. */
 const endOfChain = async (directory: string): Promise<Busy | string> => {
-  let path = join(directory, lockName)
+  let path = join(directory, lockFileName)
   // One file for each successor that died in the middle of taking over: a longer chain is a circle that somebody made.
   for (let length = 0; length < 10_000; length++) {
     const holder = await read(path)
@@ -270,7 +270,7 @@ const endOfChain = async (directory: string): Promise<Busy | string> => {
     if (state !== "ended") return { holder, path, seen: state === "running" }
     path = successorOf(directory, holder)
   }
-  throw new UnreadableLock(join(directory, lockName))
+  throw new UnreadableLock(join(directory, lockFileName))
 }
 
 /**
@@ -279,18 +279,18 @@ const endOfChain = async (directory: string): Promise<Busy | string> => {
  * container that shares the directory, and by the directory that it held.
  */
 const stateOfHolder = async (directory: string, holder: Holder): Promise<"running" | "ended" | "unknown"> => {
-  const state = await stateOf(holder)
+  const state = await checkProcess(holder)
   if (state === "ended" || !(await isSameBoot(holder))) return state
   if (holder.place !== undefined) {
-    const { dev, ino } = await identityOf(directory)
+    const { dev, ino } = await readFileIdentity(directory)
     // On one file system another number is another directory: this one was copied, with its lock file.
     if (dev === holder.place.dev && ino !== holder.place.ino) return "ended"
   }
-  const sign = holder.lifeSign === undefined ? "unknown" : await knock(directory, holder.lifeSign)
+  const sign = holder.lifeSign === undefined ? "unknown" : await probeLivenessSocket(directory, holder.lifeSign)
   return sign === "unknown" ? state : sign === "ended" ? "ended" : "running"
 }
 
-const successorOf = (directory: string, holder: Holder): string => join(directory, `${lockName}.${holder.nonce}`)
+const successorOf = (directory: string, holder: Holder): string => join(directory, `${lockFileName}.${holder.nonce}`)
 
 const take = async (directory: string, path: string, self: Holder): Promise<boolean> => {
   if (!(await create(directory, path, self))) return false
@@ -300,7 +300,7 @@ const take = async (directory: string, path: string, self: Holder): Promise<bool
       return false
     }
     // One step, and nothing to be written: the chain that ended here is this holder alone.
-    if (path !== join(directory, lockName)) await rename(path, join(directory, lockName))
+    if (path !== join(directory, lockFileName)) await rename(path, join(directory, lockFileName))
   } catch (error) {
     await remove(path)
     throw error
@@ -311,7 +311,7 @@ const take = async (directory: string, path: string, self: Holder): Promise<bool
 
 /** Whether the chain, read again from its beginning, ends at `self`: if not, the end that was seen was an old one. */
 const endsAt = async (directory: string, self: Holder): Promise<boolean> => {
-  let path = join(directory, lockName)
+  let path = join(directory, lockFileName)
   while (true) {
     const holder = await read(path)
     if (holder === undefined) return false
@@ -332,11 +332,11 @@ const read = async (path: string): Promise<Holder | undefined> => {
   return Option.getOrThrowWith(decodeHolder(text), () => new UnreadableLock(path))
 }
 
-const isDraft = (name: string): boolean => name.startsWith(`${lockName}-`) && !isLifeSignName(name)
+const isDraft = (name: string): boolean => name.startsWith(`${lockFileName}-`) && !isLivenessSocketName(name)
 
 /** Creates a file of the chain, with its whole content at once; `false` when somebody else did. */
 const create = async (directory: string, path: string, self: Holder): Promise<boolean> => {
-  const draft = join(directory, `${lockName}-${self.nonce}.draft`)
+  const draft = join(directory, `${lockFileName}-${self.nonce}.draft`)
   const text = encodeHolder(self)
   try {
     while (true) {
@@ -358,9 +358,9 @@ const create = async (directory: string, path: string, self: Holder): Promise<bo
 }
 
 const writeDurably = async (path: string, text: string): Promise<void> => {
-  const file = await open(path, "w", privateFile)
+  const file = await open(path, "w", privateFileMode)
   try {
-    await makePrivateFile(file)
+    await setPrivateMode(file)
     await file.writeFile(text)
     // So that the file is not empty after a power failure. Some network file systems refuse.
     await file.sync().catch(() => undefined)
@@ -376,13 +376,13 @@ const noHardLinks = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK
 const createInPlace = (path: string, text: string): boolean => {
   let file: number
   try {
-    file = openSync(path, "wx", privateFile)
+    file = openSync(path, "wx", privateFileMode)
   } catch (cause) {
     if (fileErrorCode(cause) === "EEXIST") return false
     throw cause
   }
   try {
-    fchmodSync(file, privateFile)
+    fchmodSync(file, privateFileMode)
     writeSync(file, text)
   } finally {
     closeSync(file)
@@ -397,11 +397,11 @@ const createInPlace = (path: string, text: string): boolean => {
 const sweep = async (directory: string): Promise<void> => {
   for (const name of await readdir(directory).catch(() => [])) {
     const path = join(directory, name)
-    const isSign = name.startsWith(lockName) && isLifeSignName(name)
+    const isSign = name.startsWith(lockFileName) && isLivenessSocketName(name)
     if (
       isSign
-        ? await isAbandonedLifeSign(path)
-        : name.startsWith(`${lockName}.`) || (isDraft(name) && (await isAbandoned(path)))
+        ? await isAbandonedLivenessSocket(path)
+        : name.startsWith(`${lockFileName}.`) || (isDraft(name) && (await isAbandoned(path)))
     ) {
       await remove(path).catch(() => undefined)
     }
@@ -410,14 +410,14 @@ const sweep = async (directory: string): Promise<void> => {
 
 const isAbandoned = async (draft: string): Promise<boolean> => {
   const holder = await read(draft).catch(() => undefined)
-  return holder === undefined || (await stateOf(holder)) === "ended"
+  return holder === undefined || (await checkProcess(holder)) === "ended"
 }
 
 /** Removes the lock, where it is this holder's; also from a directory that was moved, if it can be found. */
-const letGo = async (directory: string, self: Holder, held: HeldDirectory | undefined): Promise<void> => {
+const letGo = async (directory: string, self: Holder, held: DirectoryOwnership | undefined): Promise<void> => {
   try {
     for (const place of [directory, ...(held?.currentPath === undefined ? [] : [held.currentPath])]) {
-      const path = join(place, lockName)
+      const path = join(place, lockFileName)
       const found = await read(path).catch((error: unknown) => {
         // Something else is in its place by now.
         if (error instanceof UnreadableLock) return undefined

@@ -25,7 +25,7 @@ interface Mark {
  * A directory that this process holds. Knows by the identity of files whether that is still so: a path may lead to
  * another directory at any time, and the embedded engine opens files by path.
  */
-export class HeldDirectory {
+export class DirectoryOwnership {
   readonly directory: string
   private readonly isOwnLock: (text: string) => boolean
   private readonly lock: Mark
@@ -43,12 +43,12 @@ export class HeldDirectory {
   }
 
   /** From now on this file or directory in it must stay the same; with `isConstant` its content too. */
-  keep(name: string, isConstant: boolean): void {
+  watch(name: string, isConstant: boolean): void {
     this.marks.push(makeMark(join(this.directory, name), name, isConstant))
   }
 
   /** Ends what `keep` began. */
-  forget(): void {
+  unwatch(): void {
     for (const { handle } of this.marks.splice(0)) closeQuietly(handle)
   }
 
@@ -69,7 +69,7 @@ export class HeldDirectory {
   }
 
   /** As `check`, when the last one is longer ago than another process needs to open the database. */
-  readonly checkOften = (): void => {
+  readonly checkIfStale = (): void => {
     if (this.lost !== undefined || performance.now() - this.checkedAt > writeCheckMillis) this.check()
   }
 
@@ -79,7 +79,7 @@ export class HeldDirectory {
   }
 
   close(): void {
-    this.forget()
+    this.unwatch()
     closeQuietly(this.lock.handle)
     closeQuietly(this.handle)
   }

@@ -1,20 +1,20 @@
 import { Effect, type Scope } from "effect"
 import { createServer, type Server, type Socket } from "node:net"
+import { DirectoryLost } from "../files/directoryErrors.ts"
+import type { DirectoryOwnership } from "./DirectoryOwnership.ts"
+import type { TransactionPooler } from "./TransactionPooler.ts"
+import { WireSession } from "./WireSession.ts"
 import {
-  makePlace,
-  PlaceRefused,
-  publish,
-  removePlace,
+  prepareSocketPlace,
+  SocketPlaceRefused,
+  publishSocket,
+  removeSocketPlace,
   type SocketPlace,
   socketPlaces,
-  socketProblem
+  findSocketProblem,
+  withShortPath
 } from "./directorySocket.ts"
-import { type HeldDirectory } from "./DirectoryOwnership.ts"
-import { DirectoryLost } from "../files/directoryErrors.ts"
-import type { SessionTurns } from "./TransactionPooler.ts"
-import { throughShortPath } from "./shortPath.ts"
-import { WireSession } from "./WireSession.ts"
-import { leaving } from "./wireMessages.ts"
+import { shutdownNotice } from "./wireMessages.ts"
 
 /** Bytes of a message that another process may send: far more than any statement of a backlog has. */
 const largestMessage = 64 * 1024 * 1024
@@ -39,8 +39,8 @@ const farewellMillis = 10_000
  */
 export const serveDirectory = (
   directory: string,
-  turns: SessionTurns,
-  owner: HeldDirectory
+  turns: TransactionPooler,
+  owner: DirectoryOwnership
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
     const places = yield* Effect.promise(() => socketPlaces(directory).catch(() => []))
@@ -53,7 +53,7 @@ export const serveDirectory = (
         Effect.as(true),
         Effect.catch(({ cause }) =>
           Effect.as(
-            cause instanceof PlaceRefused
+            cause instanceof SocketPlaceRefused
               ? Effect.logWarning(cause.message)
               : Effect.logDebug(`No socket at ${place.path}.`, cause),
             false
@@ -63,20 +63,20 @@ export const serveDirectory = (
       if (isServed) return
     }
     const none = `Other processes have to wait for ${directory}: it has no place for a socket.`
-    const problem = yield* Effect.promise(() => socketProblem(directory).catch(() => undefined))
+    const problem = yield* Effect.promise(() => findSocketProblem(directory).catch(() => undefined))
     yield* problem === undefined ? Effect.logDebug(none) : Effect.logWarning(none)
   })
 
 class DirectoryListener {
-  private readonly turns: SessionTurns
+  private readonly turns: TransactionPooler
   private readonly server: Server
   private readonly connections = new Map<Socket, WireSession>()
   private place: SocketPlace | undefined
   private isClosing = false
   private whenEmpty: (() => void) | undefined
-  private readonly owner: HeldDirectory
+  private readonly owner: DirectoryOwnership
 
-  constructor(turns: SessionTurns, owner: HeldDirectory) {
+  constructor(turns: TransactionPooler, owner: DirectoryOwnership) {
     this.turns = turns
     this.owner = owner
     this.server = createServer((socket) => this.accept(socket))
@@ -84,22 +84,22 @@ class DirectoryListener {
   }
 
   async open(place: SocketPlace): Promise<void> {
-    await makePlace(place)
+    await prepareSocketPlace(place)
     const listen = (path: string) =>
       new Promise<void>((resolve, reject) => {
         this.server.once("error", reject)
         this.server.listen(path, resolve)
       })
     try {
-      await throughShortPath(place.draft, listen)
+      await withShortPath(place.draft, listen)
     } catch (error) {
-      await removePlace(place).catch(() => undefined)
+      await removeSocketPlace(place).catch(() => undefined)
       throw error
     }
     // A program that forgets to close its layers ends nevertheless, as it does without this.
     this.server.unref()
     try {
-      await publish(place)
+      await publishSocket(place)
     } catch (error) {
       this.server.close()
       throw error
@@ -112,12 +112,12 @@ class DirectoryListener {
     this.isClosing = true
     this.server.close()
     // After a loss, what is at that path belongs to the next owner.
-    if (!this.owner.isLost) await removePlace(this.place).catch(() => undefined)
+    if (!this.owner.isLost) await removeSocketPlace(this.place).catch(() => undefined)
     // A client that was not greeted yet has sent nothing, and finds the next holder. Without an engine none can be served.
-    for (const [socket, { greeted }] of this.connections) if (!greeted || this.turns.isClosed) socket.destroy()
+    for (const [socket, { isStarted }] of this.connections) if (!isStarted || this.turns.isClosed) socket.destroy()
     if (this.connections.size === 0) return
     const ask = setTimeout(() => {
-      for (const socket of this.connections.keys()) socket.write(leaving)
+      for (const socket of this.connections.keys()) socket.write(shutdownNotice)
     }, lingerMillis)
     const cut = setTimeout(() => {
       for (const socket of this.connections.keys()) socket.destroy()
@@ -131,26 +131,26 @@ class DirectoryListener {
 
   private accept(socket: Socket): void {
     // Before it is greeted: a client of a directory that was moved here finds the next holder.
-    if (this.isClosing || !this.turns.probe()) return void socket.destroy()
+    if (this.isClosing || !this.turns.checkEngine()) return void socket.destroy()
     const lost = (error: Error) => {
       // The client is told, since the next connection may lead to another database.
       if (error instanceof DirectoryLost) session.refuse("58030", error.message)
       else socket.destroy()
     }
     const session: WireSession = new WireSession({
-      turns: this.turns,
+      pooler: this.turns,
       program: socket,
       send: (bytes) => void socket.write(bytes),
       end: () => socket.destroySoon(),
-      lost,
+      onEngineFailure: lost,
       largestMessage,
-      mayExpel: true
+      disconnectsWhenIdle: true
     })
     this.connections.set(socket, session)
     socket.unref()
     socket.setTimeout(greetingMillis, () => {
       // What it sent meanwhile is read first: where this process is slow, that is not the client's fault.
-      setImmediate(() => setImmediate(() => void (session.greeted || socket.destroy())))
+      setImmediate(() => setImmediate(() => void (session.isStarted || socket.destroy())))
     })
     // Closed or broken, as it comes to the same: "close" follows.
     socket.on("error", () => undefined)

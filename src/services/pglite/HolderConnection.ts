@@ -1,14 +1,13 @@
 import { Effect, Option } from "effect"
 import { connect, type Socket } from "node:net"
-import { isPrivate, socketPlaces } from "./directorySocket.ts"
-import { shortPathOf } from "./shortPath.ts"
-import { message, MessageCutter, messageType, saysLeaving, textAt } from "./wireMessages.ts"
+import { isPrivateFolder, openShortPath, socketPlaces } from "./directorySocket.ts"
+import { message, MessageParser, messageType, isShutdownNotice, textAt } from "./wireMessages.ts"
 
 /** How long to have nothing open before leaving a holder that asked for it: longer than from one statement to the next. */
 const quietMillis = 20
 
 /** The first message: protocol 3.0, and who asks for what. */
-export const introduction = (() => {
+export const startupMessage = (() => {
   const body = Buffer.from("user\0postgres\0database\0postgres\0application_name\0mosaic-backlog\0\0")
   const head = Buffer.alloc(8)
   head.writeInt32BE(8 + body.length, 0)
@@ -29,8 +28,8 @@ export class HolderConnection {
   /** What the holder said first. */
   readonly greeting: Buffer
   private readonly socket: Socket
-  private readonly received: MessageCutter
-  private readonly sent = new MessageCutter({ first: false, largest: unbounded })
+  private readonly received: MessageParser
+  private readonly sent = new MessageParser({ first: false, largest: unbounded })
   /** The statements that are prepared by name, each as the message that did so. */
   readonly prepared = new Map<string, Buffer>()
   private whenPrepared: (() => void) | undefined
@@ -40,7 +39,7 @@ export class HolderConnection {
   private isAsked = false
   private quiet: NodeJS.Timeout | undefined
 
-  private constructor(socket: Socket, received: MessageCutter, greeting: Buffer) {
+  private constructor(socket: Socket, received: MessageParser, greeting: Buffer) {
     this.socket = socket
     this.received = received
     this.greeting = greeting
@@ -50,9 +49,9 @@ export class HolderConnection {
   static open(directory: string): Effect.Effect<Option.Option<HolderConnection>> {
     return Effect.gen(function* () {
       for (const place of yield* Effect.promise(() => socketPlaces(directory).catch(() => []))) {
-        if (!(yield* Effect.promise(() => isPrivate(place.folder)))) continue
+        if (!(yield* Effect.promise(() => isPrivateFolder(place.folder)))) continue
         const connection = yield* Effect.acquireUseRelease(
-          Effect.tryPromise(() => shortPathOf(place.path)),
+          Effect.tryPromise(() => openShortPath(place.path)),
           ({ path }) => HolderConnection.at(path),
           ({ close }) => Effect.promise(close)
         ).pipe(
@@ -68,7 +67,7 @@ export class HolderConnection {
   private static at(path: string): Effect.Effect<Option.Option<HolderConnection>> {
     return Effect.callback((resume) => {
       const socket = connect({ path })
-      const cutter = new MessageCutter({ first: false, largest: unbounded })
+      const cutter = new MessageParser({ first: false, largest: unbounded })
       const heard: Array<Buffer> = []
       const gone = (): void => {
         socket.destroy()
@@ -87,7 +86,7 @@ export class HolderConnection {
       socket.on("error", () => undefined)
       socket.on("close", gone)
       socket.on("data", hear)
-      socket.write(introduction)
+      socket.write(startupMessage)
       return Effect.sync(() => socket.destroy())
     })
   }
@@ -105,7 +104,7 @@ export class HolderConnection {
         this.unanswered--
         this.isInTransaction = bytes[body] !== 0x49
       }
-      this.isAsked ||= messages.some((each) => saysLeaving(bytes, each))
+      this.isAsked ||= messages.some((each) => isShutdownNotice(bytes, each))
       if (this.whenPrepared === undefined) {
         if (bytes.length > 0) onBytes(bytes)
       } else if (this.unanswered === 0) {

@@ -3,8 +3,8 @@ import { chmod, stat, unlink } from "node:fs/promises"
 import { connect, createServer } from "node:net"
 import { basename, join } from "node:path"
 import { fileErrorCode } from "../files/fileErrors.ts"
-import { privateFile } from "../files/privateFiles.ts"
-import { throughShortPath } from "./shortPath.ts"
+import { privateFileMode } from "../files/privateFiles.ts"
+import { withShortPath } from "./directorySocket.ts"
 
 /** A file, told apart from every other on this machine. Numbers of 64 bits, as text. */
 export const FileIdentity = Schema.Struct({ dev: Schema.String, ino: Schema.String })
@@ -13,14 +13,14 @@ export const FileIdentity = Schema.Struct({ dev: Schema.String, ino: Schema.Stri
 export interface FileIdentity extends Schema.Schema.Type<typeof FileIdentity> {}
 
 /** A socket whose owner listens for as long as it may write to the directory. */
-export const LifeSign = Schema.Struct({ name: Schema.String, ...FileIdentity.fields })
+export const LivenessSocket = Schema.Struct({ name: Schema.String, ...FileIdentity.fields })
 
 /** A socket whose owner listens for as long as it may write to the directory. */
-export interface LifeSign extends Schema.Schema.Type<typeof LifeSign> {}
+export interface LivenessSocket extends Schema.Schema.Type<typeof LivenessSocket> {}
 
 /** A life sign of this process. */
-export interface LivingSign {
-  readonly sign: LifeSign
+export interface OpenLivenessSocket {
+  readonly sign: LivenessSocket
   /** Stops listening, which says that this process writes nothing more. */
   readonly close: () => Promise<void>
 }
@@ -31,15 +31,15 @@ const suffix = ".live"
 const answerMillis = 1_000
 
 /** Whether a file of this name is a life sign. */
-export const isLifeSignName = (name: string): boolean => name.endsWith(suffix)
+export const isLivenessSocketName = (name: string): boolean => name.endsWith(suffix)
 
 /** Begins to listen at `path`, which must be new, without the suffix. None where there are no such sockets. */
-export const openLifeSign = async (path: string): Promise<LivingSign | undefined> => {
+export const openLivenessSocket = async (path: string): Promise<OpenLivenessSocket | undefined> => {
   // On other systems there is no identity of a boot, and a socket without a listener proves nothing.
   if (process.platform !== "linux") return undefined
   const file = `${path}${suffix}`
   try {
-    return await throughShortPath(file, async (short) => {
+    return await withShortPath(file, async (short) => {
       const server = createServer((socket) => {
         socket.on("error", () => undefined)
         // Not `end`: a process that was stopped would never end its side, and closing would wait for it.
@@ -50,13 +50,13 @@ export const openLifeSign = async (path: string): Promise<LivingSign | undefined
         server.listen(short, resolve)
       })
       server.unref()
-      await chmod(file, privateFile)
+      await chmod(file, privateFileMode)
       const close = async () => {
         await new Promise<void>((resolve) => server.close(() => resolve()))
         // Node removes the path that it listened on, which may have been a short one.
         await unlink(file).catch(() => undefined)
       }
-      const sign = { name: basename(file), ...(await identityOf(file)) }
+      const sign = { name: basename(file), ...(await readFileIdentity(file)) }
       if ((await tryToConnect(short, false)) === "living") return { sign, close }
       await close()
       return undefined
@@ -67,7 +67,7 @@ export const openLifeSign = async (path: string): Promise<LivingSign | undefined
 }
 
 /** The identity of a file. */
-export const identityOf = async (path: string): Promise<FileIdentity> => {
+export const readFileIdentity = async (path: string): Promise<FileIdentity> => {
   const { dev, ino } = await stat(path, { bigint: true })
   return { dev: String(dev), ino: String(ino) }
 }
@@ -77,27 +77,27 @@ export const identityOf = async (path: string): Promise<FileIdentity> => {
  * listens no more, `unknown` when it cannot be told: the socket is missing or another one, or may not be connected to.
  * Only for signs of this boot of the machine. With `waitForAnswer`, waits up to a second for an answer.
  */
-export const knock = async (
+export const probeLivenessSocket = async (
   directory: string,
-  sign: LifeSign,
+  sign: LivenessSocket,
   waitForAnswer = false
 ): Promise<"living" | "answering" | "ended" | "unknown"> => {
   // Where one file system is mounted twice, its sockets are different ones. Equal numbers: the very socket.
   if (!(await isInPlace(directory, sign))) return "unknown"
-  return throughShortPath(join(directory, sign.name), (path) => tryToConnect(path, waitForAnswer)).catch(
+  return withShortPath(join(directory, sign.name), (path) => tryToConnect(path, waitForAnswer)).catch(
     () => "unknown" as const
   )
 }
 
 /** Whether a life sign is where it was made. */
-export const isInPlace = async (directory: string, { dev, ino, name }: LifeSign): Promise<boolean> => {
-  const found = await identityOf(join(directory, name)).catch(() => undefined)
+export const isInPlace = async (directory: string, { dev, ino, name }: LivenessSocket): Promise<boolean> => {
+  const found = await readFileIdentity(join(directory, name)).catch(() => undefined)
   return found?.dev === dev && found.ino === ino
 }
 
 /** Whether a life sign in a directory that this process holds is left over from a process that ended. */
-export const isAbandonedLifeSign = async (path: string): Promise<boolean> =>
-  (await throughShortPath(path, (short) => tryToConnect(short, false)).catch(() => "unknown")) === "ended"
+export const isAbandonedLivenessSocket = async (path: string): Promise<boolean> =>
+  (await withShortPath(path, (short) => tryToConnect(short, false)).catch(() => "unknown")) === "ended"
 
 const tryToConnect = (path: string, waitForAnswer: boolean): Promise<"living" | "answering" | "ended" | "unknown"> =>
   new Promise((resolve) => {

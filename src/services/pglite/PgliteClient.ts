@@ -5,8 +5,8 @@ import type { BacklogMissing, Opening } from "../schema/BacklogOpening.ts"
 import type { DirectoryLocked, DirectoryUnusable } from "../files/directoryErrors.ts"
 import { PgliteEngine } from "./PgliteEngine.ts"
 import { SessionStream } from "./SessionStream.ts"
-import { SessionTurns } from "./TransactionPooler.ts"
-import { closeEngine, makeSharedDirectory } from "./SharedDirectory.ts"
+import { TransactionPooler } from "./TransactionPooler.ts"
+import { closeEngine, openSharedDirectory } from "./SharedDirectory.ts"
 
 /**
  * An embedded Postgres, in memory, or in the directory `dataDir`, which is made if it is missing. Several processes of
@@ -68,15 +68,15 @@ const inMemory = Effect.gen(function* () {
     }),
     closeEngine
   )
-  const turns = new SessionTurns(engine, { idleMillis: 0, onCrash: () => undefined })
-  const peer = { _tag: "Engine", turns, program: {} } as const
+  const turns = new TransactionPooler(engine, { idleMillis: 0, onCrash: () => undefined })
+  const peer = { _tag: "Engine", pooler: turns, program: {} } as const
   return yield* PgClient.makeClient({ ...connection, stream: () => new SessionStream(() => Promise.resolve(peer)) })
 })
 
 const inDirectory = Effect.fnUntraced(function* (dataDir: string, wait: Duration.Input | undefined, create: boolean) {
   const config = {
     ...connection,
-    stream: yield* makeSharedDirectory(dataDir, wait, create),
+    stream: yield* openSharedDirectory(dataDir, wait, create),
     // All of them would lead to one session.
     maxConnections: 1,
     idleTimeout: "10 minutes",

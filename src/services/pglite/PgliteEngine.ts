@@ -1,8 +1,8 @@
 import type { PGlite, PGliteOptions } from "@electric-sql/pglite"
-import { fileErrorCode, messageOf } from "../files/fileErrors.ts"
-import { type HeldDirectory } from "./DirectoryOwnership.ts"
+import { fileErrorCode, errorMessage } from "../files/fileErrors.ts"
+import { type DirectoryOwnership } from "./DirectoryOwnership.ts"
 import { DirectoryLost } from "../files/directoryErrors.ts"
-import { makePrivateFolder, withoutOthers } from "../files/privateFiles.ts"
+import { createPrivateFolder, withoutOtherUsers } from "../files/privateFiles.ts"
 
 /** The parts of PGlite's WebAssembly module that matter when it crashes. */
 interface Module {
@@ -24,9 +24,9 @@ export class PgliteEngine {
   /** Set when the engine broke down; it must not be touched after that. */
   private crash: Error | undefined
   private readonly pglite: PGlite
-  private readonly owner: HeldDirectory | undefined
+  private readonly owner: DirectoryOwnership | undefined
 
-  private constructor(pglite: PGlite, owner: HeldDirectory | undefined) {
+  private constructor(pglite: PGlite, owner: DirectoryOwnership | undefined) {
     this.pglite = pglite
     this.owner = owner
     this.watch()
@@ -37,7 +37,7 @@ export class PgliteEngine {
    * that it still holds the directory around it: that is checked before every transaction, and before files are
    * opened, changed or removed. After a loss, all calls fail with `DirectoryLost`.
    */
-  static async open(directory: string | undefined, owner?: HeldDirectory): Promise<PgliteEngine> {
+  static async open(directory: string | undefined, owner?: DirectoryOwnership): Promise<PgliteEngine> {
     // Loaded here, so that users of a server never load it.
     const { PGlite } = await import("@electric-sql/pglite")
     const { exitCode } = process
@@ -57,7 +57,7 @@ export class PgliteEngine {
       process.exitCode = exitCode
       if (cause instanceof DirectoryLost) throw cause
       const serious = log.findLast((line) => /\b(?:ERROR|FATAL|PANIC):/.test(line))
-      throw new Error(serious ?? messageOf(cause), { cause })
+      throw new Error(serious ?? errorMessage(cause), { cause })
     }
   }
 
@@ -81,7 +81,7 @@ export class PgliteEngine {
   check(isRecentEnough = false): void {
     if (this.crash !== undefined) throw this.crash
     try {
-      if (isRecentEnough) this.owner?.checkOften()
+      if (isRecentEnough) this.owner?.checkIfStale()
       else this.owner?.check()
     } catch (error) {
       this.crash = error as Error
@@ -142,7 +142,7 @@ const byPath = {
 const byHandle = ["write", "setattr", "msync"]
 
 /** Where PGlite keeps its files: for this user only, whatever modes Postgres asks for and whatever the umask is. */
-const storage = async (directory: string, owner: HeldDirectory | undefined): Promise<PGliteOptions> => {
+const storage = async (directory: string, owner: DirectoryOwnership | undefined): Promise<PGliteOptions> => {
   const { NodeFS } = await import("@electric-sql/pglite/nodefs")
   class OwnedFiles extends NodeFS {
     override async init(...parameters: Parameters<InstanceType<typeof NodeFS>["init"]>) {
@@ -151,17 +151,17 @@ const storage = async (directory: string, owner: HeldDirectory | undefined): Pro
         const { node_ops, stream_ops } = (module as Module).NODEFS
         keepPrivate(node_ops, stream_ops)
         if (owner === undefined) return
-        const { check, checkOften } = owner
+        const { check, checkIfStale } = owner
         for (const name of byPath.node_ops) guard(node_ops, name, check)
         for (const name of byPath.stream_ops) guard(stream_ops, name, check)
         // A file that is open is the directory's own wherever it went, but it may have another owner by now.
-        for (const name of byHandle) guard(stream_ops, name, checkOften)
+        for (const name of byHandle) guard(stream_ops, name, checkIfStale)
       }
       return { emscriptenOpts: { ...emscriptenOpts, preRun: [wrap, ...(emscriptenOpts.preRun ?? [])] } }
     }
   }
   // NodeFS would create it as the umask says.
-  await makePrivateFolder(directory).catch((error: unknown) => {
+  await createPrivateFolder(directory).catch((error: unknown) => {
     if (fileErrorCode(error) !== "EEXIST") throw error
   })
   return { fs: new OwnedFiles(directory) }
@@ -178,7 +178,7 @@ const keepPrivate = (node_ops: Operations, stream_ops: Operations): void => {
   const setStreamAttributes = stream_ops["setattr"]
   if (!mknod || !setattr || !setStreamAttributes) throw new Error("PGlite's file system is another one")
   node_ops["mknod"] = (parent, name, mode, device) => {
-    const node = mknod(parent, name, withoutOthers(mode as number), device) as { readonly mode: number }
+    const node = mknod(parent, name, withoutOtherUsers(mode as number), device) as { readonly mode: number }
     // The umask may have removed the owner's own rights.
     setattr(node, { mode: node.mode })
     return node
@@ -189,7 +189,7 @@ const keepPrivate = (node_ops: Operations, stream_ops: Operations): void => {
 
 const withPrivateMode = (attributes: unknown): unknown => {
   const { mode } = attributes as { readonly mode?: number | null }
-  return mode === undefined || mode === null ? attributes : { ...(attributes as object), mode: withoutOthers(mode) }
+  return mode === undefined || mode === null ? attributes : { ...(attributes as object), mode: withoutOtherUsers(mode) }
 }
 
 /** What `check` throws goes through Postgres as a crash does, so that nothing runs after it. */

@@ -21,7 +21,7 @@ export interface ProcessIdentity extends Schema.Schema.Type<typeof ProcessIdenti
 let own: Promise<ProcessIdentity> | undefined
 
 /** This process. */
-export const ownProcess = (): Promise<ProcessIdentity> => (own ??= describeOwnProcess())
+export const currentProcess = (): Promise<ProcessIdentity> => (own ??= describeOwnProcess())
 
 const describeOwnProcess = async (): Promise<ProcessIdentity> => {
   const found = await lookUp(process.pid)
@@ -40,8 +40,8 @@ const describeOwnProcess = async (): Promise<ProcessIdentity> => {
  * time, or the machine was restarted since. The name of the host matters only where the boot does not identify the
  * machine: a host may be renamed, and a container has a name of its own.
  */
-export const stateOf = async (other: ProcessIdentity): Promise<"running" | "ended" | "unknown"> => {
-  const self = await ownProcess()
+export const checkProcess = async (other: ProcessIdentity): Promise<"running" | "ended" | "unknown"> => {
+  const self = await currentProcess()
   if (!(await isSameBoot(other))) {
     if (other.hostname !== self.hostname) return "unknown"
     if (other.boot !== self.boot) return other.boot === null || self.boot === null ? "unknown" : "ended"
@@ -55,11 +55,11 @@ export const stateOf = async (other: ProcessIdentity): Promise<"running" | "ende
 
 /** Whether a process ran on this machine, and since it was last started. */
 export const isSameBoot = async (other: ProcessIdentity): Promise<boolean> =>
-  other.boot !== null && other.boot === (await ownProcess()).boot
+  other.boot !== null && other.boot === (await currentProcess()).boot
 
 /** Processor time that a process has used, in milliseconds; undefined where it cannot be seen. */
-export const cpuMillisOf = async (other: ProcessIdentity): Promise<number | undefined> => {
-  if (process.platform !== "linux" || (await stateOf(other)) !== "running") return undefined
+export const readCpuMillis = async (other: ProcessIdentity): Promise<number | undefined> => {
+  if (process.platform !== "linux" || (await checkProcess(other)) !== "running") return undefined
   const fields = await statFields(other.pid)
   const ticks = Number(fields?.[11]) + Number(fields?.[12])
   return Number.isFinite(ticks) ? ticks * millisPerTick : undefined

@@ -1,14 +1,14 @@
 import { Duplex } from "node:stream"
-import { type HolderConnection, introduction } from "./HolderConnection.ts"
-import type { SessionTurns } from "./TransactionPooler.ts"
+import { type HolderConnection, startupMessage } from "./HolderConnection.ts"
+import type { TransactionPooler } from "./TransactionPooler.ts"
 import { WireSession } from "./WireSession.ts"
-import { cancelCode, message, messageType } from "./wireMessages.ts"
+import { cancelRequestCode, message, messageType } from "./wireMessages.ts"
 
 const sync = message(messageType.sync)
 
 /** What a stream leads to: an engine of this process, or the process that has it. */
 export type Peer =
-  | { readonly _tag: "Engine"; readonly turns: SessionTurns; readonly program: object }
+  | { readonly _tag: "Engine"; readonly pooler: TransactionPooler; readonly program: object }
   | { readonly _tag: "Holder"; readonly connection: HolderConnection }
 
 /**
@@ -33,7 +33,7 @@ export class SessionStream extends Duplex {
     else if (this.holder?.isOver === true && chunk[0] !== messageType.terminate)
       this.moveOn(this.holder, chunk).then(() => done(), done)
     else if (this.holder !== undefined) this.holder.send(chunk, done)
-    else if (chunk.length >= 8 && chunk.readUInt32BE(4) === cancelCode) {
+    else if (chunk.length >= 8 && chunk.readUInt32BE(4) === cancelRequestCode) {
       // Statements run to their end before anybody can ask to cancel them.
       this.push(null)
       done()
@@ -60,17 +60,17 @@ export class SessionStream extends Duplex {
     if (peer._tag === "Engine") {
       let isHeard = prepared === undefined
       const session = new WireSession({
-        turns: peer.turns,
+        pooler: peer.pooler,
         program: peer.program,
         send: (bytes) => {
           if (isHeard) this.push(bytes)
         },
         end: () => undefined,
-        lost: (error) => void this.destroy(error)
+        onEngineFailure: (error) => void this.destroy(error)
       })
       this.session = session
       if (this.destroyed) return this.leave()
-      await session.receive(introduction)
+      await session.receive(startupMessage)
       for (const parse of prepared?.values() ?? []) await session.receive(Buffer.concat([parse, sync]))
       isHeard = true
       return

@@ -5,28 +5,28 @@ import {
   createDatabase,
   hasDatabase,
   holdsBacklog,
-  makeDirectory,
+  createDirectory,
   openDatabase,
-  refuseForeign
+  refuseForeignDirectory
 } from "./databaseDirectory.ts"
-import { closeDatabase, closeDirectory, filesOf, refuseOtherOwner } from "./directoryPermissions.ts"
-import { holdDirectoryUnless } from "./DirectoryLock.ts"
+import { restrictDatabase, restrictDirectory, formatFileCount, refuseOtherOwner } from "./directoryPermissions.ts"
+import { lockDirectoryOrElse } from "./DirectoryLock.ts"
 import { DirectoryLocked, DirectoryLost, DirectoryUnusable, OnDirectoryLost } from "../files/directoryErrors.ts"
 import { serveDirectory } from "./DirectoryServer.ts"
-import { socketProblem } from "./directorySocket.ts"
-import { reasonOf } from "../files/fileErrors.ts"
-import { type HeldDirectory, ownershipCheckMillis } from "./DirectoryOwnership.ts"
+import { findSocketProblem } from "./directorySocket.ts"
+import { explainFileError } from "../files/fileErrors.ts"
+import { type DirectoryOwnership, ownershipCheckMillis } from "./DirectoryOwnership.ts"
 import { HolderConnection } from "./HolderConnection.ts"
 import type { PgliteEngine } from "./PgliteEngine.ts"
 import { type Peer, SessionStream } from "./SessionStream.ts"
-import { SessionTurns } from "./TransactionPooler.ts"
+import { TransactionPooler } from "./TransactionPooler.ts"
 
 /** How long a transaction of another process may be idle while somebody waits for it to end. */
 const idleMillis = 30_000
 
 /** The directory while this process holds it. */
 interface Holding {
-  readonly turns: SessionTurns
+  readonly turns: TransactionPooler
   readonly scope: Scope.Closeable
   crashed: boolean
 }
@@ -39,7 +39,7 @@ interface Holding {
  * Has the directory, or a holder that serves it, when it is made. Unless it may `create` a database, it fails with
  * `BacklogMissing` where there is none, and writes nothing.
  */
-export const makeSharedDirectory = Effect.fnUntraced(function* (
+export const openSharedDirectory = Effect.fnUntraced(function* (
   dataDir: string,
   wait: Duration.Input | undefined,
   create = true
@@ -82,19 +82,21 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
           : new DirectoryUnusable({
               directory,
               reason:
-                cause instanceof DirectoryLost ? `it was lost while it was opened: ${cause.reason}` : reasonOf(cause),
+                cause instanceof DirectoryLost
+                  ? `it was lost while it was opened: ${cause.reason}`
+                  : explainFileError(cause),
               cause
             })
     })
 
   const missing = () => new BacklogMissing({ place: directory, schema: null, toDo: createHint })
 
-  const open = Effect.fnUntraced(function* (scope: Scope.Closeable, held: HeldDirectory) {
+  const open = Effect.fnUntraced(function* (scope: Scope.Closeable, held: DirectoryOwnership) {
     // A process that was killed can have left a lock and no database.
     if (!create && !(yield* attempt(() => hasDatabase(directory)))) return yield* missing()
     // Not interruptible: the lock must not be let go while PGlite is at work in the directory.
     if (isFirst) yield* Effect.uninterruptible(attempt(() => createDatabase(directory, held)))
-    const closed = yield* attempt(async () => closeDatabase(directory, held, wasOpen))
+    const closed = yield* attempt(async () => restrictDatabase(directory, held, wasOpen))
     wasOpen = false
     if (closed > 0) yield* Effect.logWarning(openedByOthers(directory, closed))
     const engine = yield* Effect.acquireRelease(
@@ -104,7 +106,7 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
     const turns = yield* Effect.acquireRelease(
       Effect.sync(
         () =>
-          new SessionTurns(engine, {
+          new TransactionPooler(engine, {
             idleMillis,
             onCrash: (error) => {
               if (error instanceof DirectoryLost && lost === undefined) {
@@ -122,7 +124,7 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
     )
     yield* Effect.acquireRelease(
       // Also a holder that has nothing to do releases a directory that was moved, and tells those that it serves.
-      Effect.sync(() => setInterval(() => turns.probe(), ownershipCheckMillis).unref()),
+      Effect.sync(() => setInterval(() => turns.checkEngine(), ownershipCheckMillis).unref()),
       (timer) => Effect.sync(() => clearInterval(timer))
     )
     yield* serveDirectory(directory, turns, held)
@@ -138,16 +140,16 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
           if (isEnded) return yield* Effect.die(new Error(`the layer of ${directory} is closed`))
           if (holding?.crashed === true) yield* letGo(Exit.void)
           if (lost !== undefined) return yield* lost
-          if (holding !== undefined) return { _tag: "Engine", turns: holding.turns, program } as const
+          if (holding !== undefined) return { _tag: "Engine", pooler: holding.turns, program } as const
           const scope = yield* Scope.make()
           const outcome = yield* Effect.gen(function* () {
-            const taken = yield* holdDirectoryUnless(directory, {
+            const taken = yield* lockDirectoryOrElse(directory, {
               wait,
               unless: HolderConnection.open(directory)
             }).pipe(Effect.catchTag("DirectoryLocked", (locked) => Effect.flatMap(unshared(locked), Effect.fail)))
             if (taken._tag === "Other") return { _tag: "Holder", connection: taken.other } as const
             const { turns } = yield* open(scope, taken.held)
-            return { _tag: "Engine", turns, program } as const
+            return { _tag: "Engine", pooler: turns, program } as const
           }).pipe(
             restore,
             Scope.provide(scope),
@@ -161,10 +163,10 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
 
   // Checked before the lock puts a file there.
   yield* attempt(() => refuseOtherOwner(directory))
-  yield* attempt(() => refuseForeign(directory))
-  if (create) yield* attempt(() => makeDirectory(directory))
+  yield* attempt(() => refuseForeignDirectory(directory))
+  if (create) yield* attempt(() => createDirectory(directory))
   else if (!(yield* attempt(() => holdsBacklog(directory)))) return yield* missing()
-  wasOpen = yield* attempt(() => closeDirectory(directory))
+  wasOpen = yield* attempt(() => restrictDirectory(directory))
   yield* Effect.addFinalizer((exit) =>
     Effect.suspend(() => {
       isEnded = true
@@ -190,7 +192,7 @@ export const makeSharedDirectory = Effect.fnUntraced(function* (
 /** Adds to an error why the holder does not share the directory, where the places for its socket tell. */
 const unshared = (locked: DirectoryLocked): Effect.Effect<DirectoryLocked> =>
   Effect.map(
-    Effect.promise(() => socketProblem(locked.directory).catch(() => undefined)),
+    Effect.promise(() => findSocketProblem(locked.directory).catch(() => undefined)),
     (notShared) => {
       const { directory, hostname, lockFile, pid, waitedSeconds } = locked
       return notShared === undefined
@@ -200,7 +202,7 @@ const unshared = (locked: DirectoryLocked): Effect.Effect<DirectoryLocked> =>
   )
 
 const openedByOthers = (directory: string, count: number): string =>
-  `Other users of this machine had rights to ${filesOf(count)} in ${directory}. They have none now. If others could enter ` +
+  `Other users of this machine had rights to ${formatFileCount(count)} in ${directory}. They have none now. If others could enter ` +
   "the directory, they could read all of it, and change it: check the log against an anchor that was kept elsewhere " +
   "(`backlog verify --anchor-file`)."
 

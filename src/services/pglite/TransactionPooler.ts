@@ -1,21 +1,21 @@
 import type { PgliteEngine } from "./PgliteEngine.ts"
-import { reasonOf } from "../files/fileErrors.ts"
-import { type Batch, message, MessageCutter, messageType, textAt } from "./wireMessages.ts"
+import { explainFileError } from "../files/fileErrors.ts"
+import { type Batch, message, MessageParser, messageType, textAt } from "./wireMessages.ts"
 
 /** A connection that takes turns with others on one engine. */
-export interface TurnTaker {
+export interface PooledClient {
   /** Connections of one program share the state of the session, as they do without others. */
   readonly program: object
   /** Takes what the engine says to this connection. */
-  readonly deliver: (bytes: Buffer) => void
+  readonly send: (bytes: Buffer) => void
   /** Hears that the engine is gone, and the connection's session with it. */
-  readonly lost: (error: Error) => void
+  readonly onEngineFailure: (error: Error) => void
   /** Ends a connection that keeps others waiting; absent where that may not be. */
-  readonly expel?: () => void
+  readonly disconnect?: () => void
 }
 
 interface Waiting {
-  readonly taker: TurnTaker
+  readonly taker: PooledClient
   readonly batch: Batch
   readonly resolve: () => void
   readonly reject: (error: Error) => void
@@ -52,18 +52,18 @@ const everyChannel = "*"
  * a program sets for the session lasts no longer than until another program's turn. Notifications go to the connections
  * that listen to their channel.
  */
-export class SessionTurns {
+export class TransactionPooler {
   private readonly engine: PgliteEngine
   private readonly onCrash: (error: Error) => void
   /** How long a connection may keep its turn without saying anything while others wait. */
   private readonly idleMillis: number
-  private readonly belongings = new Map<TurnTaker, Belongings>()
-  private readonly gone = new WeakSet<TurnTaker>()
+  private readonly belongings = new Map<PooledClient, Belongings>()
+  private readonly gone = new WeakSet<PooledClient>()
   private readonly waiting: Array<Waiting> = []
-  private holder: TurnTaker | undefined
+  private holder: PooledClient | undefined
   private lastProgram: object | undefined
   private running: Promise<void> | undefined
-  private runningFor: TurnTaker | undefined
+  private runningFor: PooledClient | undefined
   private closed: Error | undefined
   private idle: NodeJS.Timeout | undefined
   /** Whether the engine may have stopped listening to what others want to hear. */
@@ -84,7 +84,7 @@ export class SessionTurns {
   }
 
   /** Runs whole messages when it is the connection's turn; the answer is delivered. */
-  run(taker: TurnTaker, batch: Batch): Promise<void> {
+  run(taker: PooledClient, batch: Batch): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.closed !== undefined) return reject(this.closed)
       this.waiting.push({ taker, batch, resolve, reject })
@@ -93,7 +93,7 @@ export class SessionTurns {
   }
 
   /** Forgets a connection that ended: what it did not commit is rolled back, what it prepared is dropped. */
-  leave(taker: TurnTaker): void {
+  remove(taker: PooledClient): void {
     this.gone.add(taker)
     const never = this.waiting.findIndex((each) => each.taker === taker)
     if (never !== -1) this.waiting.splice(never, 1)[0]?.reject(new Error("the connection ended"))
@@ -109,7 +109,7 @@ export class SessionTurns {
       ...(channels.size === 0 ? [] : [this.listenAnew()])
     ]
     if (messages.length === 0) return
-    const cleaner: TurnTaker = { program: taker.program, deliver: () => undefined, lost: () => undefined }
+    const cleaner: PooledClient = { program: taker.program, send: () => undefined, onEngineFailure: () => undefined }
     if (this.holder === taker) this.holder = cleaner
     this.run(cleaner, cutWhole(Buffer.concat(messages))).then(
       () => this.belongings.delete(cleaner),
@@ -135,8 +135,8 @@ export class SessionTurns {
     const [entry] = next === -1 ? [] : this.waiting.splice(next, 1)
     if (entry === undefined) {
       const { holder } = this
-      if (holder?.expel !== undefined && this.waiting.length > 0) {
-        this.idle ??= setTimeout(() => holder.expel?.(), this.idleMillis)
+      if (holder?.disconnect !== undefined && this.waiting.length > 0) {
+        this.idle ??= setTimeout(() => holder.disconnect?.(), this.idleMillis)
       }
       return
     }
@@ -148,13 +148,13 @@ export class SessionTurns {
         this.running = undefined
         this.runningFor = undefined
         entry.resolve()
-        if (this.gone.has(entry.taker)) this.leave(entry.taker)
+        if (this.gone.has(entry.taker)) this.remove(entry.taker)
         this.proceed()
       },
       (cause: unknown) => {
         this.running = undefined
         this.runningFor = undefined
-        const error = cause instanceof Error ? cause : new Error(reasonOf(cause))
+        const error = cause instanceof Error ? cause : new Error(explainFileError(cause))
         entry.reject(error)
         this.breakDown(error)
       }
@@ -162,7 +162,7 @@ export class SessionTurns {
   }
 
   /** Ends all turns when the engine is found unusable while nothing runs in it; returns whether it still is usable. */
-  probe(): boolean {
+  checkEngine(): boolean {
     if (this.closed !== undefined) return false
     try {
       this.engine.check()
@@ -178,7 +178,7 @@ export class SessionTurns {
     const isFirst = this.closed === undefined
     this.end(error)
     if (!isFirst) return
-    for (const each of this.belongings.keys()) each.lost(error)
+    for (const each of this.belongings.keys()) each.onEngineFailure(error)
     this.onCrash(error)
   }
 
@@ -201,16 +201,16 @@ export class SessionTurns {
       if (this.isDeaf) await this.engine.run(this.listenAnew())
       this.isDeaf = false
     }
-    if (heard.answer.length > 0) taker.deliver(heard.answer)
+    if (heard.answer.length > 0) taker.send(heard.answer)
     for (const { bytes, channel } of heard.notifications) {
       for (const [listener, { channels }] of this.belongings) {
-        if (channels.has(channel) || channels.has(everyChannel)) listener.deliver(bytes)
+        if (channels.has(channel) || channels.has(everyChannel)) listener.send(bytes)
       }
     }
   }
 
   /** Keeps in mind what a connection leaves in the engine. */
-  private note(taker: TurnTaker, { bytes, messages }: Batch, { listened, unlistened }: Heard): void {
+  private note(taker: PooledClient, { bytes, messages }: Batch, { listened, unlistened }: Heard): void {
     let mine = this.belongings.get(taker)
     if (mine === undefined) this.belongings.set(taker, (mine = { statements: new Set(), channels: new Set() }))
     for (const { body, type } of messages) {
@@ -294,4 +294,4 @@ const read = (answer: Buffer): Heard => {
 
 /** Messages that are known to be whole. */
 const cutWhole = (bytes: Buffer): Batch =>
-  new MessageCutter({ first: false, largest: () => Number.POSITIVE_INFINITY }).push(bytes)
+  new MessageParser({ first: false, largest: () => Number.POSITIVE_INFINITY }).push(bytes)

@@ -1,14 +1,14 @@
 import { randomBytes } from "node:crypto"
-import type { SessionTurns, TurnTaker } from "./TransactionPooler.ts"
+import type { TransactionPooler, PooledClient } from "./TransactionPooler.ts"
 import {
   type Batch,
-  cancelCode,
+  cancelRequestCode,
   type Message,
   message,
-  MessageCutter,
+  MessageParser,
   messageType,
   ProtocolViolation,
-  report
+  reportMessage
 } from "./wireMessages.ts"
 
 /** Messages that a client may send. Postgres ends the whole session for others. */
@@ -46,42 +46,42 @@ const parameters = {
 
 /** What a session is given to talk through. */
 export interface SessionOptions {
-  readonly turns: SessionTurns
+  readonly pooler: TransactionPooler
   /** Connections of one program share what they set for the session. */
   readonly program: object
   readonly send: (bytes: Buffer) => void
   /** The session is over; what was sent before is still to arrive. */
   readonly end: () => void
   /** The engine is gone. */
-  readonly lost: (error: Error) => void
+  readonly onEngineFailure: (error: Error) => void
   /** Bytes of a message, what Postgres takes unless told otherwise. */
   readonly largestMessage?: number | undefined
   /** Whether the connection may be ended when it keeps its turn idly while others wait. */
-  readonly mayExpel?: boolean | undefined
+  readonly disconnectsWhenIdle?: boolean | undefined
 }
 
 /** The server's end of one connection: greets the client, and takes its messages to the engine in turn. */
 export class WireSession {
   /** Whether the client was greeted: from then on it counts on being served. */
-  greeted = false
+  isStarted = false
   private over = false
-  private readonly cutter: MessageCutter
-  private readonly taker: TurnTaker
+  private readonly cutter: MessageParser
+  private readonly taker: PooledClient
   private readonly options: SessionOptions
 
   constructor(options: SessionOptions) {
     this.options = options
     const largest = options.largestMessage ?? largestMessage
-    this.cutter = new MessageCutter({
+    this.cutter = new MessageParser({
       first: true,
       largest: (type) => (mayBeLarge.has(type) ? largest : smallMessage)
     })
     this.taker = {
       program: options.program,
-      deliver: options.send,
-      lost: options.lost,
-      ...(options.mayExpel === true
-        ? { expel: () => this.refuse("25P03", "the transaction was idle for too long while others waited for it") }
+      send: options.send,
+      onEngineFailure: options.onEngineFailure,
+      ...(options.disconnectsWhenIdle === true
+        ? { disconnect: () => this.refuse("25P03", "the transaction was idle for too long while others waited for it") }
         : {})
     }
   }
@@ -93,7 +93,7 @@ export class WireSession {
     try {
       batch = this.cutter.push(chunk)
       const [first] = batch.messages
-      if (!this.greeted && first !== undefined) {
+      if (!this.isStarted && first !== undefined) {
         if (!this.greet(batch.bytes, first)) return
         batch = this.cutter.push(Buffer.alloc(0))
       }
@@ -106,7 +106,7 @@ export class WireSession {
     const last = batch.messages.findIndex(({ type }) => type === messageType.terminate)
     const messages = last === -1 ? batch.messages : batch.messages.slice(0, last)
     const end = messages.at(-1)?.end
-    if (end !== undefined) await this.options.turns.run(this.taker, { bytes: batch.bytes.subarray(0, end), messages })
+    if (end !== undefined) await this.options.pooler.run(this.taker, { bytes: batch.bytes.subarray(0, end), messages })
     if (last !== -1) {
       this.close()
       this.options.end()
@@ -117,13 +117,13 @@ export class WireSession {
   close(): void {
     if (this.over) return
     this.over = true
-    this.options.turns.leave(this.taker)
+    this.options.pooler.remove(this.taker)
   }
 
   /** Ends the connection, and says why. */
   refuse(code: string, text: string): void {
     if (this.over) return
-    this.options.send(report("errorResponse", "FATAL", code, text))
+    this.options.send(reportMessage("errorResponse", "FATAL", code, text))
     this.close()
     this.options.end()
   }
@@ -131,14 +131,14 @@ export class WireSession {
   /** Answers the first message; `false` when that is all. */
   private greet(bytes: Buffer, { body, end }: Message): boolean {
     const code = end < body + 4 ? 0 : bytes.readUInt32BE(body)
-    if (code === cancelCode) {
+    if (code === cancelRequestCode) {
       // Statements run to their end before anybody can ask to cancel them.
       this.over = true
       this.options.end()
       return false
     }
     if (code >>> 16 !== 3) throw new ProtocolViolation(`a first message that asks for ${code}`)
-    this.greeted = true
+    this.isStarted = true
     this.options.send(greeting())
     return true
   }

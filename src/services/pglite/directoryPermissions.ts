@@ -2,19 +2,25 @@ import { Schema } from "effect"
 import { lstatSync, readdirSync, type Stats, statSync } from "node:fs"
 import { lstat, readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
-import { databaseName, isOurs } from "./databaseDirectory.ts"
+import { databaseFolder, isBacklogFile } from "./databaseDirectory.ts"
 import { DirectoryUnusable } from "../files/directoryErrors.ts"
-import { socketFolder, socketProblem } from "./directorySocket.ts"
+import { socketFolder, findSocketProblem } from "./directorySocket.ts"
 import { fileErrorCode } from "../files/fileErrors.ts"
-import type { HeldDirectory } from "./DirectoryOwnership.ts"
-import { closeToOthers, isOpen, isWritableByOthers, ownUser, StaysOpen } from "../files/privateFiles.ts"
+import type { DirectoryOwnership } from "./DirectoryOwnership.ts"
+import {
+  removeOthersAccess,
+  isOpenToOthers,
+  isWritableByOthers,
+  currentUserId,
+  PermissionsUnsupported
+} from "../files/privateFiles.ts"
 
 /**
  * Refuses a directory of another user, also one that has no backlog yet; and a symbolic link of another user in its place,
  * which would choose for this user what is closed. Links of root are followed.
  */
 export const refuseOtherOwner = async (directory: string): Promise<void> => {
-  const user = ownUser()
+  const user = currentUserId()
   const link = user === undefined ? undefined : await orMissing(lstat(directory))
   if (link?.isSymbolicLink() === true && link.uid !== user && link.uid !== 0) {
     throw new DirectoryUnusable({
@@ -34,14 +40,14 @@ export const refuseOtherOwner = async (directory: string): Promise<void> => {
  * closed. A directory that also holds other files keeps its mode, and is refused when other users may write there. Returns
  * whether the database's folder was open. Does nothing on systems without user ids.
  */
-export const closeDirectory = async (directory: string): Promise<boolean> => {
-  const user = ownUser()
+export const restrictDirectory = async (directory: string): Promise<boolean> => {
+  const user = currentUserId()
   if (user === undefined) return false
   await refuseOtherOwner(directory)
   const found = await stat(directory)
   refuseOther(directory, "it", found, user)
   // Before its content is checked: after that no other user can change it.
-  const isShared = (await readdir(directory)).some((name) => !isOurs(name))
+  const isShared = (await readdir(directory)).some((name) => !isBacklogFile(name))
   if (isShared) {
     if (isWritableByOthers(found)) {
       throw new DirectoryUnusable({
@@ -51,18 +57,18 @@ export const closeDirectory = async (directory: string): Promise<boolean> => {
           `Run \`chmod go-w ${JSON.stringify(directory)}\`, or choose another directory.`
       })
     }
-  } else if (isOpen(found)) close(directory, directory, true)
+  } else if (isOpenToOthers(found)) close(directory, directory, true)
   for (const name of await readdir(directory)) {
     // The holder replaces the socket's folder.
-    if (!isOurs(name) || name === socketFolder) continue
+    if (!isBacklogFile(name) || name === socketFolder) continue
     const file = await orMissing(lstat(join(directory, name)))
     if (file !== undefined) refuseOther(directory, `its ${JSON.stringify(name)}`, file, user)
   }
-  const database = join(directory, databaseName)
+  const database = join(directory, databaseFolder)
   const folder = await orMissing(stat(database))
   if (folder === undefined) return false
-  refuseOther(directory, `its ${JSON.stringify(databaseName)}`, folder, user)
-  return isOpen(folder) && close(directory, database, true)
+  refuseOther(directory, `its ${JSON.stringify(databaseFolder)}`, folder, user)
+  return isOpenToOthers(folder) && close(directory, database, true)
 }
 
 /** Files by whose modes a database is known to be open: an older version of this program created them so. */
@@ -73,12 +79,13 @@ const signs = [join("global", "pg_control"), "PG_VERSION"]
  * `isKnownOpen` says that the folder was. Refuses a file that belongs to another user. Returns how many files and folders were
  * open. Only the holder of the lock may call this.
  */
-export const closeDatabase = (directory: string, owner: HeldDirectory, isKnownOpen: boolean): number => {
-  const user = ownUser()
+export const restrictDatabase = (directory: string, owner: DirectoryOwnership, isKnownOpen: boolean): number => {
+  const user = currentUserId()
   if (user === undefined) return 0
-  const database = join(directory, databaseName)
+  const database = join(directory, databaseFolder)
   const signsFound = signs.map((name) => statSync(join(database, name), { throwIfNoEntry: false }))
-  if (!isKnownOpen && !signsFound.some((sign) => sign !== undefined && (isOpen(sign) || sign.uid !== user))) return 0
+  if (!isKnownOpen && !signsFound.some((sign) => sign !== undefined && (isOpenToOthers(sign) || sign.uid !== user)))
+    return 0
   // Not a database: the opening says so.
   if (signsFound[1] === undefined) return 0
   owner.check()
@@ -86,7 +93,7 @@ export const closeDatabase = (directory: string, owner: HeldDirectory, isKnownOp
   const closeEach = (files: Iterable<readonly [string, Stats]>): void => {
     for (const [path, found] of files) {
       refuseOther(directory, `its ${JSON.stringify(path.slice(directory.length + 1))}`, found, user)
-      if (isOpen(found) && close(directory, path)) count++
+      if (isOpenToOthers(found) && close(directory, path)) count++
     }
   }
   // A folder before what is in it. The last file is the sign that all others are closed, also when this process is killed.
@@ -118,26 +125,26 @@ export const DirectoryAccess = Schema.Struct({
 export interface DirectoryAccess extends Schema.Schema.Type<typeof DirectoryAccess> {}
 
 /** Checks every file of a backlog's directory. None where there is no backlog, or on systems without user ids. */
-export const examineDirectory = async (directory: string): Promise<DirectoryAccess | undefined> => {
-  const user = ownUser()
+export const inspectDirectoryAccess = async (directory: string): Promise<DirectoryAccess | undefined> => {
+  const user = currentUserId()
   const found = await orMissing(stat(directory))
   if (user === undefined || found === undefined) return undefined
   const names = await readdir(directory)
-  if (!names.some(isOurs)) return undefined
+  if (!names.some(isBacklogFile)) return undefined
   const open: Array<string> = []
   const openParts = new Set<string>()
   const foreign: Array<string> = []
   const examine = (path: string, of: Stats, part: string): void => {
-    if (isOpen(of)) {
+    if (isOpenToOthers(of)) {
       open.push(path)
       openParts.add(part)
     }
     if (of.uid !== user) foreign.push(path)
   }
   // One that also holds other files keeps its mode.
-  if (names.every(isOurs) || isWritableByOthers(found)) examine(directory, found, directory)
+  if (names.every(isBacklogFile) || isWritableByOthers(found)) examine(directory, found, directory)
   else if (found.uid !== user) foreign.push(directory)
-  for (const name of names.filter(isOurs)) {
+  for (const name of names.filter(isBacklogFile)) {
     const path = join(directory, name)
     // A lock or a socket may end meanwhile.
     const of = statSync(path, { throwIfNoEntry: false })
@@ -154,7 +161,7 @@ export const examineDirectory = async (directory: string): Promise<DirectoryAcce
     foreign: foreign.length,
     firstForeign: foreign[0] ?? null,
     user,
-    socketProblem: (await socketProblem(directory)) ?? null
+    socketProblem: (await findSocketProblem(directory)) ?? null
   }
 }
 
@@ -194,9 +201,9 @@ const refuseOther = (directory: string, what: string, { uid }: Stats, user: numb
 
 const close = (directory: string, path: string, isFollowed = false): boolean => {
   try {
-    return closeToOthers(path, isFollowed)
+    return removeOthersAccess(path, isFollowed)
   } catch (error) {
-    if (error instanceof StaysOpen) throw new DirectoryUnusable({ directory, reason: `${error.message}.` })
+    if (error instanceof PermissionsUnsupported) throw new DirectoryUnusable({ directory, reason: `${error.message}.` })
     throw error
   }
 }
@@ -211,4 +218,5 @@ const orMissing = async <A>(found: Promise<A>): Promise<A | undefined> => {
 }
 
 /** A number of files and folders, for people. */
-export const filesOf = (count: number): string => (count === 1 ? "1 file or folder" : `${count} files and folders`)
+export const formatFileCount = (count: number): string =>
+  count === 1 ? "1 file or folder" : `${count} files and folders`

@@ -20,7 +20,7 @@ export const messageType = {
 } as const
 
 /** What stands in the place of a protocol's version in a first message that asks to cancel a statement. */
-export const cancelCode = 80877102
+export const cancelRequestCode = 80877102
 
 /** Bytes that are no message of the protocol, or one beyond its bounds. */
 export class ProtocolViolation extends Error {}
@@ -46,7 +46,7 @@ const empty: Batch = { bytes: Buffer.alloc(0), messages: [] }
  * Cuts whole messages out of bytes as they arrive; `largest` bounds a message. A first message comes alone. Throws
  * `ProtocolViolation`.
  */
-export class MessageCutter {
+export class MessageParser {
   /** Whether the next message is a client's first, before which no type stands. */
   private first: boolean
   private readonly largest: (type: number) => number
@@ -111,7 +111,7 @@ export const message = (type: number, ...parts: ReadonlyArray<Uint8Array | strin
 }
 
 /** An error or a notice, with the fields that every one has. */
-export const report = (
+export const reportMessage = (
   kind: "errorResponse" | "noticeResponse",
   severity: string,
   code: string,
@@ -121,8 +121,13 @@ export const report = (
 const leavingCode = "57P01"
 
 /** Says to a client that the server is about to end, and that it should go when it has nothing open. */
-export const leaving = report("noticeResponse", "NOTICE", leavingCode, "the holder of the directory is about to end")
+export const shutdownNotice = reportMessage(
+  "noticeResponse",
+  "NOTICE",
+  leavingCode,
+  "the holder of the directory is about to end"
+)
 
 /** Whether a message says so. */
-export const saysLeaving = (bytes: Buffer, { body, end, type }: Message): boolean =>
+export const isShutdownNotice = (bytes: Buffer, { body, end, type }: Message): boolean =>
   type === messageType.noticeResponse && bytes.subarray(body, end).includes(`\0C${leavingCode}\0`)

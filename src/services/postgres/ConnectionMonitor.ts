@@ -1,8 +1,53 @@
 import type { PgConnection } from "@effect/sql-pg"
-import { Effect } from "effect"
-import { SqlError } from "effect/sql"
+import { Effect, Stream } from "effect"
+import { type SqlConnection, SqlError } from "effect/sql"
 import type { Duplex } from "node:stream"
 import { NoAnswer } from "../../sql/AnswerTimeout.ts"
+
+/** How a statement is guarded: see `SessionWatch.guard`. */
+type Guard = <A>(statement: Effect.Effect<A, SqlError.SqlError>) => Effect.Effect<A, SqlError.SqlError>
+
+/**
+ * A session as the client's statements use it. Every statement goes through the guard, and a commit that did not wait
+ * for its standby is an error.
+ */
+export const toSqlConnection = (
+  session: PgConnection.PgConnection,
+  guard: Guard,
+  streams: SqlConnection.Connection["executeStream"] = (text, params, transform) => {
+    const rows = session.stream(text, params)
+    return transform === undefined ? rows : Stream.mapArray(rows, (chunk) => transform(chunk) as typeof chunk)
+  }
+): SqlConnection.Connection => {
+  const watch = ConnectionMonitor.of(session)
+  const query = (text: string, params: ReadonlyArray<unknown>, prepare?: boolean) =>
+    guard(requireConfirmation(watch, session.query(text, params, prepare)))
+  const values = (text: string, params: ReadonlyArray<unknown>, prepare?: boolean) =>
+    guard(requireConfirmation(watch, session.queryValues(text, params, prepare)))
+  const rows = (text: string, params: ReadonlyArray<unknown>, prepare: boolean) =>
+    Effect.map(query(text, params, prepare), (result) => result.rows)
+  return {
+    execute: (text, params, transform) =>
+      transform === undefined ? rows(text, params, true) : Effect.map(rows(text, params, true), transform),
+    executeUnprepared: (text, params, transform) =>
+      transform === undefined ? rows(text, params, false) : Effect.map(rows(text, params, false), transform),
+    executeRaw: (text, params) => query(text, params),
+    executeValues: (text, params) => values(text, params),
+    executeValuesUnprepared: (text, params) => values(text, params, false),
+    executeStream: streams
+  }
+}
+
+/** Fails when the server no longer waited for a standby while the statement committed. */
+export const requireConfirmation = <A>(watch: ConnectionMonitor, statement: Effect.Effect<A, SqlError.SqlError>) =>
+  Effect.suspend(() => {
+    const before = watch.unconfirmedCommits
+    return Effect.flatMap(statement, (result) =>
+      watch.unconfirmedCommits === before
+        ? Effect.succeed(result)
+        : Effect.fail(possiblyCommittedError("its replication to a standby was cancelled"))
+    )
+  })
 
 /** How long to read what has already arrived before a connection is closed, in milliseconds. */
 const graceMillis = 50
@@ -18,9 +63,9 @@ const warningCode = "01000"
  * committed. Closes the connection of a server that does not answer, without a cancel request: the server counts a
  * commit whose replication is cancelled as committed.
  */
-export class SessionWatch {
+export class ConnectionMonitor {
   /** When something was last received, in milliseconds of `performance.now()`. */
-  heardAt = performance.now()
+  lastReceivedAt = performance.now()
   /** Commits that the server reported with a warning: it no longer waited for a standby. */
   unconfirmedCommits = 0
   private sentAt = 0
@@ -34,11 +79,11 @@ export class SessionWatch {
   }
 
   /** The watch of a connection, the same one every time. */
-  static of(connection: PgConnection.PgConnection): SessionWatch {
+  static of(connection: PgConnection.PgConnection): ConnectionMonitor {
     const internals = internalsOf(connection)
     let watch = watches.get(internals)
     if (watch === undefined) {
-      watch = new SessionWatch(internals)
+      watch = new ConnectionMonitor(internals)
       watches.set(internals, watch)
       const { dispatch } = internals
       const created = watch
@@ -52,11 +97,11 @@ export class SessionWatch {
 
   /** For how long the server has left a statement without an answer, in milliseconds; 0 when none is under way. */
   get silentMillis(): number {
-    return this.waiting === 0 ? 0 : performance.now() - Math.max(this.heardAt, this.sentAt)
+    return this.waiting === 0 ? 0 : performance.now() - Math.max(this.lastReceivedAt, this.sentAt)
   }
 
   /** Runs a statement, and closes the connection when the server sends nothing for so many milliseconds meanwhile. */
-  readonly guard = <A, R>(
+  readonly withTimeout = <A, R>(
     statement: Effect.Effect<A, SqlError.SqlError, R>,
     timeoutMillis: number
   ): Effect.Effect<A, SqlError.SqlError, R> =>
@@ -92,7 +137,7 @@ export class SessionWatch {
    * transaction of its own, between its completion and the end of its cycle. The text is in the server's language.
    */
   private hear(message: Message): void {
-    this.heardAt = performance.now()
+    this.lastReceivedAt = performance.now()
     switch (message._tag) {
       case "NoticeResponse": {
         const { code, severity, severityUnlocalized = severity } = message.fields
@@ -124,7 +169,7 @@ interface Internals {
   dispatch: (message: Message) => void
 }
 
-const watches = new WeakMap<Internals, SessionWatch>()
+const watches = new WeakMap<Internals, ConnectionMonitor>()
 
 const internalsKey = "~@effect/sql-pg/PgConnection/internals"
 
@@ -139,14 +184,14 @@ const internalsOf = (connection: object): Internals => {
 }
 
 /** The error of a command whose COMMIT was sent and not confirmed. */
-export const mayHaveCommitted = (why: string): SqlError.SqlError =>
+export const possiblyCommittedError = (why: string): SqlError.SqlError =>
   connectionError(
     `The command may have been committed: ${why}. Send it again with the same command id to get its outcome.`,
     "commit"
   )
 
 /** The error of a command that the server left without an answer before its COMMIT was sent. */
-export const notCommitted = (why: string): SqlError.SqlError =>
+export const notCommittedError = (why: string): SqlError.SqlError =>
   connectionError(`The command was not carried out: ${why}.`, "query")
 
 const connectionError = (message: string, operation: string): SqlError.SqlError =>

@@ -1,9 +1,60 @@
-import { readFileSync } from "node:fs"
+import { readFileSync, statSync } from "node:fs"
 import { homedir } from "node:os"
 import { join } from "node:path"
 import { checkServerIdentity, type ConnectionOptions } from "node:tls"
-import { ConnectionSettingRefused, type ConnectionSettings } from "./connectionSettings.ts"
-import { isSecretOpen } from "../files/privateFiles.ts"
+import { isSecretExposed } from "../files/privateFiles.ts"
+import { ConnectionSettingRefused, type ConnectionSettings, type ServerHost } from "./connectionSettings.ts"
+
+/**
+ * The password for a host in a password file of libpq: lines `host:port:database:user:password`, of which the first that
+ * matches counts. Defaults to `~/.pgpass`, which is optional. A `file` that is missing, or that other users may read, throws
+ * `ConnectionSettingRefused`.
+ */
+export const findPassword = (
+  file: string | undefined,
+  { host, port }: ServerHost,
+  database: string,
+  user: string
+): string | undefined => {
+  const text = file === undefined ? optionalText(join(homedir(), ".pgpass")) : ownText(file)
+  // A socket in any directory goes by this name.
+  const wanted = [host.startsWith("/") ? "localhost" : host, String(port), database, user]
+  for (const line of text.split(/\r?\n/)) {
+    if (line.startsWith("#")) continue
+    const fields = [...line.matchAll(/((?:\\.|[^:\\])*)(?::|$)/gs)].map(([, field = ""]) =>
+      field.replace(/\\(.)/gs, "$1")
+    )
+    if (fields.length >= 5 && wanted.every((each, index) => fields[index] === "*" || fields[index] === each)) {
+      return fields[4]
+    }
+  }
+  return undefined
+}
+
+/** Programs of libpq ignore the file of every user where others may read it. */
+const optionalText = (file: string): string => {
+  try {
+    return ownText(file)
+  } catch {
+    return ""
+  }
+}
+
+const ownText = (file: string): string => {
+  const refuse = (what: string) => new ConnectionSettingRefused({ problem: `passfile ${JSON.stringify(file)} ${what}` })
+  let text: string
+  try {
+    const { mode } = statSync(file)
+    if (process.platform !== "win32" && (mode & 0o077) !== 0) {
+      throw refuse("may be read by other users: chmod 600")
+    }
+    text = readFileSync(file, "utf8")
+  } catch (error) {
+    if (error instanceof ConnectionSettingRefused) throw error
+    throw refuse(`cannot be read (${error instanceof Error ? error.message : String(error)})`)
+  }
+  return text
+}
 
 /** Where libpq keeps the certificates of authorities of a user. */
 const defaultRootFile = () => join(homedir(), ".postgresql", "root.crt")
@@ -14,7 +65,10 @@ const defaultRootFile = () => join(homedir(), ".postgresql", "root.crt")
  * `verify-full` also its name, which must be that of one of the hosts. Reads the files. Fails with
  * `ConnectionSettingRefused` when one cannot be read, or when other users can read the key.
  */
-export const tlsOptions = ({ hosts, ssl }: Pick<ConnectionSettings, "hosts" | "ssl">): ConnectionOptions | false => {
+export const readTlsOptions = ({
+  hosts,
+  ssl
+}: Pick<ConnectionSettings, "hosts" | "ssl">): ConnectionOptions | false => {
   if (ssl.mode === "disable") return false
   const read = (setting: string, file: string): string => {
     try {
@@ -25,7 +79,7 @@ export const tlsOptions = ({ hosts, ssl }: Pick<ConnectionSettings, "hosts" | "s
       })
     }
   }
-  if (ssl.key !== undefined && isSecretOpen(ssl.key)) {
+  if (ssl.key !== undefined && isSecretExposed(ssl.key)) {
     throw new ConnectionSettingRefused({ problem: "sslkey names a file that can be read by other users: chmod 600" })
   }
   const ca = rootOf(ssl.rootCertificate, read)

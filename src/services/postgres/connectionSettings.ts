@@ -120,7 +120,7 @@ const defaultPort = "5432"
  * The settings of a connection, from a URL and, where that says nothing, from the variables that libpq reads. Each is
  * used as libpq uses it, or is refused by name. The URL's own words are not in the problem, since they may be secret.
  */
-export const connectionSettings = (
+export const parseConnectionSettings = (
   url: string,
   env: Readonly<Record<string, string | undefined>>
 ): Result.Result<ConnectionSettings, ConnectionSettingRefused> => {
@@ -133,9 +133,9 @@ export const connectionSettings = (
 }
 
 /** The host of a URL and its port as a name for people, without the password; several with commas. */
-export const namesOfHosts = (hosts: ReadonlyArray<ServerHost>): string => hosts.map(nameOfHost).join(",")
+export const formatHosts = (hosts: ReadonlyArray<ServerHost>): string => hosts.map(formatHost).join(",")
 
-export const nameOfHost = ({ host, port }: ServerHost): string =>
+export const formatHost = ({ host, port }: ServerHost): string =>
   host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
 
 const refuse = (problem: string): never => {

@@ -1,15 +1,25 @@
 import { type PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
 import { Clock, Duration, Effect, type Scope, Stream } from "effect"
 import { type SqlClient, SqlError } from "effect/sql"
-import { BatchFailed } from "../commands/BatchFailed.ts"
-import { beginStatement, type Decided, planOnceStatement, type RunInTransaction } from "../commands/RunInTransaction.ts"
-import { mayHaveCommitted, notCommitted, SessionWatch } from "./ConnectionMonitor.ts"
-import { defaultTimeouts } from "./PostgresClient.ts"
-import { probeMillis, type ServerTimeouts } from "./serverClient.ts"
-import { confirmed, sessionConnection } from "./sessionConnection.ts"
+import {
+  BatchFailed,
+  type BatchTransaction,
+  beginStatement,
+  type Decided,
+  planOnceStatement,
+  type RunInTransaction
+} from "../commands/BatchTransaction.ts"
+import {
+  ConnectionMonitor,
+  notCommittedError,
+  possiblyCommittedError,
+  requireConfirmation,
+  toSqlConnection
+} from "./ConnectionMonitor.ts"
+import { defaultTimeouts, probeMillis, type ServerTimeouts } from "./PostgresClient.ts"
 import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
+import { databaseErrorText } from "../../sql/databaseErrors.ts"
 import { sendInOrder } from "../../sql/bulkStatements.ts"
-import { databaseWords } from "../../sql/databaseErrors.ts"
 
 /** How long a connection that was refused is not asked for again while another one serves. */
 const refusalMillis = 1_000
@@ -27,15 +37,7 @@ interface Lane {
   /** When it may be asked for again, in milliseconds of the clock. */
   notBefore: number
   /** The connection that a batch is under way on. */
-  watch: SessionWatch | undefined
-}
-
-/** Transactions in two round trips each. */
-export interface PipelinedTransactions {
-  readonly run: RunInTransaction
-  readonly atOnce: number
-  /** For how many milliseconds the server has left a batch without an answer, where that is longer than it should be. */
-  readonly stuckMillis: () => number | undefined
+  watch: ConnectionMonitor | undefined
 }
 
 /**
@@ -50,7 +52,7 @@ export interface PipelinedTransactions {
 export const makePipelinedTransactions = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   config: PgClient.PgClient["config"] & Partial<ServerTimeouts>
-): Effect.fn.Return<PipelinedTransactions, never, Scope.Scope> {
+): Effect.fn.Return<BatchTransaction["Service"], never, Scope.Scope> {
   const clock = yield* Clock.Clock
   const batchMillis = Duration.toMillis(config.batchTimeout ?? defaultTimeouts.batchTimeout)
   const beginMillis = Math.min(probeMillis, batchMillis)
@@ -77,7 +79,7 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
     const now = clock.currentTimeMillisUnsafe()
     return lanes.find(({ notBefore, users }) => users === 0 && notBefore <= now) ?? openLane() ?? lanes[0]
   }
-  const used = new WeakSet<SessionWatch>()
+  const used = new WeakSet<ConnectionMonitor>()
 
   const runOn = <A>(
     lane: Lane,
@@ -101,14 +103,14 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
         .use((session) => {
           isConnected = true
           lane.isOpen = true
-          const watch = SessionWatch.of(session)
+          const watch = ConnectionMonitor.of(session)
           const isNew = !used.has(watch)
           used.add(watch)
           lane.watch = watch
-          const guard = <B>(statement: Effect.Effect<B, SqlError.SqlError>) => watch.guard(statement, batchMillis)
-          const connection = sessionConnection(session, guard, () => Stream.die(new Error("a batch reads no streams")))
+          const guard = <B>(statement: Effect.Effect<B, SqlError.SqlError>) => watch.withTimeout(statement, batchMillis)
+          const connection = toSqlConnection(session, guard, () => Stream.die(new Error("a batch reads no streams")))
           const begin = Effect.tap(
-            watch.guard(session.query(beginStatement), isNew || !mayRunAgain ? batchMillis : beginMillis),
+            watch.withTimeout(session.query(beginStatement), isNew || !mayRunAgain ? batchMillis : beginMillis),
             () =>
               Effect.sync(() => {
                 hasBegun = true
@@ -149,7 +151,7 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
 
   return {
     run,
-    atOnce: lanes.length,
+    maxConcurrent: lanes.length,
     stuckMillis: () => {
       const longest = Math.max(...lanes.map(({ watch }) => watch?.silentMillis ?? 0))
       return longest >= Math.min(stuckMillis, batchMillis) ? longest : undefined
@@ -172,16 +174,16 @@ const longestSetting = 2 ** 31 - 1
 
 const failureOf = (error: SqlError.SqlError, isUnknown: boolean): BatchFailed => {
   const timedOut = isNoAnswer(error)
-  const why = databaseWords(error)
+  const why = databaseErrorText(error)
   if (isUnknown && error.reason._tag === "ConnectionError" && error.reason.operation !== "commit") {
-    return new BatchFailed({ error: mayHaveCommitted(why), mayHaveCommitted: true, timedOut })
+    return new BatchFailed({ error: possiblyCommittedError(why), mayHaveCommitted: true, timedOut })
   }
-  return new BatchFailed({ error: timedOut ? notCommitted(why) : error, mayHaveCommitted: isUnknown, timedOut })
+  return new BatchFailed({ error: timedOut ? notCommittedError(why) : error, mayHaveCommitted: isUnknown, timedOut })
 }
 
 /** The server answers COMMIT of a transaction that has failed with ROLLBACK, and that is no error to it. */
 const committed = (session: PgConnection.PgConnection) =>
-  Effect.flatMap(confirmed(SessionWatch.of(session), session.query("COMMIT")), ({ command }) =>
+  Effect.flatMap(requireConfirmation(ConnectionMonitor.of(session), session.query("COMMIT")), ({ command }) =>
     command === "COMMIT"
       ? Effect.void
       : Effect.fail(

@@ -1,21 +1,88 @@
-import type { PgClient } from "@effect/sql-pg"
-import { Duration, Effect, Redacted, Result } from "effect"
+import { type PgClient, PgConnection } from "@effect/sql-pg"
+import { Duration, Effect, Random, Redacted, Result } from "effect"
 import { SqlError } from "effect/sql"
-import { databaseWords } from "../../sql/databaseErrors.ts"
+import { databaseErrorText } from "../../sql/databaseErrors.ts"
 import { createConnection, isIP } from "node:net"
 import { userInfo } from "node:os"
 import { Duplex } from "node:stream"
 import type { ConnectionOptions } from "node:tls"
-import { chooseHost } from "./chosenHost.ts"
+import { serverStream } from "../hasOneSession.ts"
+import { findPassword, readTlsOptions } from "./connectionFiles.ts"
 import {
   ConnectionSettingRefused,
-  connectionSettings,
   type ConnectionSettings,
-  type ServerHost
+  parseConnectionSettings,
+  formatHost,
+  type ServerHost,
+  type TargetSessionAttrs
 } from "./connectionSettings.ts"
-import { serverStream } from "../hasOneSession.ts"
-import { passwordInFile } from "./passwordFile.ts"
-import { tlsOptions } from "./connectionFiles.ts"
+
+/** What decides whether a session is one of those that are wanted. */
+interface SessionState {
+  readonly isStandby: boolean
+  readonly isReadOnly: boolean
+}
+
+const isWanted: Readonly<Record<TargetSessionAttrs, (state: SessionState) => boolean>> = {
+  any: () => true,
+  "read-write": ({ isReadOnly }) => !isReadOnly,
+  "read-only": ({ isReadOnly }) => isReadOnly,
+  primary: ({ isStandby }) => !isStandby,
+  standby: ({ isStandby }) => isStandby,
+  "prefer-standby": ({ isStandby }) => isStandby
+}
+
+/**
+ * The first host that accepts a connection and is in the state that is wanted, as libpq chooses it. Each is connected to
+ * and asked, within `hostTimeout`; a refused password ends the search. Fails with a `ConnectionError` that says for each
+ * host why it was not chosen.
+ */
+const chooseHost = Effect.fnUntraced(function* (
+  { hosts, isShuffled, targetSessionAttrs: target }: ConnectionSettings,
+  configOf: (host: ServerHost) => PgConnection.Config,
+  hostTimeout: Duration.Duration
+) {
+  const stateOf = (host: ServerHost) =>
+    PgConnection.make({ ...configOf(host), connectTimeout: hostTimeout }).pipe(
+      Effect.flatMap((connection) =>
+        connection.query(
+          "SELECT pg_is_in_recovery() AS \"isStandby\", current_setting('transaction_read_only') = 'on' AS \"isReadOnly\"",
+          [],
+          false
+        )
+      ),
+      Effect.map(({ rows }) => rows[0] as unknown as SessionState),
+      Effect.scoped,
+      Effect.timeoutOrElse({
+        duration: hostTimeout,
+        orElse: () => Effect.fail(connectionError(new Error("the server did not answer in time"), "no answer"))
+      })
+    )
+
+  const candidates = isShuffled ? yield* Random.shuffle(hosts) : hosts
+  const reasons: Array<string> = []
+  let second: ServerHost | undefined
+  for (const host of candidates) {
+    const state = yield* Effect.result(stateOf(host))
+    if (state._tag === "Failure") {
+      if (state.failure.reason._tag === "AuthenticationError") return yield* state.failure
+      reasons.push(`${formatHost(host)}: ${databaseErrorText(state.failure)}`)
+    } else {
+      if (isWanted[target](state.success)) return host
+      second ??= host
+      reasons.push(`${formatHost(host)}: ${describe(state.success)}`)
+    }
+  }
+  if (target === "prefer-standby" && second !== undefined) return second
+  const wanted = target === "any" ? "accepts a connection" : `is ${target}`
+  return yield* connectionError(new Error(reasons.join("; ")), `none of the hosts ${wanted}`)
+})
+
+const describe = ({ isReadOnly, isStandby }: SessionState): string =>
+  isStandby ? "a standby" : isReadOnly ? "a primary server, with read-only transactions" : "a primary server"
+
+const connectionError = (cause: Error, message: string) =>
+  new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause, message, operation: "connect" }) })
 
 /** What a program says of a server and its connections; see `PostgresOptions`. */
 interface ServerOptions {
@@ -38,7 +105,7 @@ const defaultKeepAlive = Duration.seconds(15)
  * the session must be in a certain state, each new connection searches for a host. Fails with a `ConnectionError` whose
  * cause is `ConnectionSettingRefused` for a setting that is not supported.
  */
-export const serverConfig = (options: ServerOptions): Effect.Effect<PgClient.PgPoolConfig, SqlError.SqlError> =>
+export const makeServerConfig = (options: ServerOptions): Effect.Effect<PgClient.PgPoolConfig, SqlError.SqlError> =>
   Effect.try({
     try: () => configOf(options),
     catch: (cause) =>
@@ -56,14 +123,14 @@ export const serverConfig = (options: ServerOptions): Effect.Effect<PgClient.PgP
 
 const configOf = (options: ServerOptions): PgClient.PgPoolConfig => {
   const url = typeof options.url === "string" ? options.url : Redacted.value(options.url)
-  const settings = Result.getOrThrow(connectionSettings(url, process.env))
+  const settings = Result.getOrThrow(parseConnectionSettings(url, process.env))
   const { hosts, keepAlive, targetSessionAttrs } = settings
   const username = settings.user ?? systemUser()
   const timeout = Duration.fromInputUnsafe(options.connectTimeout ?? timeoutOf(settings))
-  const ssl = tlsOptions(settings)
+  const ssl = readTlsOptions(settings)
   const passwordFor = (host: ServerHost): Redacted.Redacted | undefined => {
     const found =
-      settings.password ?? passwordInFile(settings.passfile, host, settings.database ?? username ?? "", username ?? "")
+      settings.password ?? findPassword(settings.passfile, host, settings.database ?? username ?? "", username ?? "")
     return found === undefined ? undefined : Redacted.make(found)
   }
   const common = {
@@ -119,7 +186,7 @@ const openStream = (
 ): Duplex => {
   if (Result.isFailure(chosen)) {
     const { failure } = chosen
-    const words = databaseWords(failure)
+    const words = databaseErrorText(failure)
     const all = words === failure.message ? words : `${failure.message}: ${words}`
     return new Duplex({ read: () => {}, write: () => {} }).destroy(new Error(all))
   }

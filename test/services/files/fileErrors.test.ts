@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
-import { isAboutFiles, reasonOf } from "../../../src/services/files/fileErrors.ts"
+import { isDiskError, explainFileError } from "../../../src/services/files/fileErrors.ts"
 import { layerPgliteClient } from "../../../src/services/pglite/PgliteClient.ts"
 import { mountSmallDisk } from "../../proof/support/smallDisk.ts"
 import { createCopies } from "../../support/pgliteTemplates.ts"
@@ -28,8 +28,8 @@ describe("the reason of a failed file operation", () => {
       [new Error("FATAL:  could not open file: Permission denied"), "may not read or write there"]
     ]
     for (const [error, expected] of words) {
-      assert.include(reasonOf(error), expected)
-      assert.isTrue(isAboutFiles(error) || /29|37|32/.test(JSON.stringify(error)), expected)
+      assert.include(explainFileError(error), expected)
+      assert.isTrue(isDiskError(error) || /29|37|32/.test(JSON.stringify(error)), expected)
     }
   })
 
@@ -45,8 +45,8 @@ describe("the reason of a failed file operation", () => {
       [new Error("something else"), "something else"],
       ["a text", "a text"]
     ]
-    for (const [error, expected] of texts) assert.strictEqual(reasonOf(error), expected)
-    assert.isFalse(isAboutFiles(new Error("PANIC:  could not locate a valid checkpoint record")))
+    for (const [error, expected] of texts) assert.strictEqual(explainFileError(error), expected)
+    assert.isFalse(isDiskError(new Error("PANIC:  could not locate a valid checkpoint record")))
   })
 })
 

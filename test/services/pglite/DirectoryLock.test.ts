@@ -5,9 +5,9 @@ import { once } from "node:events"
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { hostname } from "node:os"
 import { join } from "node:path"
-import { holdDirectory, lockName } from "../../../src/services/pglite/DirectoryLock.ts"
+import { lockDirectory, lockFileName } from "../../../src/services/pglite/DirectoryLock.ts"
 import { DirectoryLocked, DirectoryUnusable } from "../../../src/services/files/directoryErrors.ts"
-import { ownProcess } from "../../../src/services/pglite/ProcessIdentity.ts"
+import { currentProcess } from "../../../src/services/pglite/ProcessIdentity.ts"
 import { child, temporaryDirectory } from "../../support/childProcess.ts"
 
 /** But for the socket that each holder listens on. */
@@ -34,13 +34,13 @@ const nonce = (digit: string) => digit.repeat(32)
 /** Writes a file of the lock, as this process would write it but for what is given. */
 const leave = (directory: string, name: string, holder: Record<string, unknown>) =>
   Effect.promise(async () =>
-    writeFile(join(directory, name), JSON.stringify({ ...(await ownProcess()), nonce: nonce("0"), ...holder }))
+    writeFile(join(directory, name), JSON.stringify({ ...(await currentProcess()), nonce: nonce("0"), ...holder }))
   )
 
 /** Makes the lock say that its holder runs in another container of this machine. */
 const inOtherContainer = (directory: string) =>
   Effect.promise(async () => {
-    const path = join(directory, lockName)
+    const path = join(directory, lockFileName)
     const holder = JSON.parse(await readFile(path, "utf8")) as Record<string, unknown>
     await writeFile(path, JSON.stringify({ ...holder, hostname: "container", namespace: "pid:[1]" }))
   })
@@ -58,8 +58,8 @@ describe("holding a directory", () => {
       const directory = yield* temporaryDirectory
       yield* Effect.scoped(
         Effect.gen(function* () {
-          yield* holdDirectory(directory)
-          assert.deepStrictEqual(yield* namesIn(directory), [lockName])
+          yield* lockDirectory(directory)
+          assert.deepStrictEqual(yield* namesIn(directory), [lockFileName])
         })
       )
       assert.deepStrictEqual(yield* namesIn(directory), [])
@@ -70,8 +70,8 @@ describe("holding a directory", () => {
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       const first = yield* Scope.make()
-      yield* Scope.provide(holdDirectory(directory), first)
-      const second = yield* Effect.forkChild(Effect.scoped(holdDirectory(directory)))
+      yield* Scope.provide(lockDirectory(directory), first)
+      const second = yield* Effect.forkChild(Effect.scoped(lockDirectory(directory)))
       yield* Effect.sleep("150 millis")
       assert.isUndefined(second.pollUnsafe())
       yield* Scope.close(first, Exit.void)
@@ -83,7 +83,7 @@ describe("holding a directory", () => {
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       const first = yield* Scope.make()
-      yield* Scope.provide(holdDirectory(directory), first)
+      yield* Scope.provide(lockDirectory(directory), first)
       const second = yield* child("hold", directory)
       yield* second.said("waiting")
       yield* Effect.sleep("150 millis")
@@ -101,22 +101,22 @@ describe("holding a directory", () => {
       const directory = yield* temporaryDirectory
       const holder = yield* child("hold", directory)
       yield* holder.said("held")
-      const error = yield* expectLocked(holdDirectory(directory, { wait: "300 millis" }))
+      const error = yield* expectLocked(lockDirectory(directory, { wait: "300 millis" }))
       assert.deepInclude(error, { directory, pid: holder.pid, hostname: hostname() })
       assert.isAtLeast(error.waitedSeconds, 0.3)
       assert.isBelow(error.waitedSeconds, 3)
       assert.include(error.message, String(holder.pid))
       assert.include(error.message, `${error.waitedSeconds} seconds`)
       assert.include(error.message, "--db postgres://")
-      assert.deepStrictEqual(yield* namesIn(directory), [lockName])
+      assert.deepStrictEqual(yield* namesIn(directory), [lockFileName])
     })
   )
 
   it.live("does not wait at all when told so", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
-      yield* holdDirectory(directory, { wait: 0 })
-      const error = yield* expectLocked(holdDirectory(directory, { wait: 0 }))
+      yield* lockDirectory(directory, { wait: 0 })
+      const error = yield* expectLocked(lockDirectory(directory, { wait: 0 }))
       assert.strictEqual(error.pid, process.pid)
     })
   )
@@ -125,8 +125,8 @@ describe("holding a directory", () => {
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       const holder = yield* Scope.make()
-      yield* Scope.provide(holdDirectory(directory), holder)
-      const waiter = yield* Effect.forkChild(Effect.scoped(holdDirectory(directory)))
+      yield* Scope.provide(lockDirectory(directory), holder)
+      const waiter = yield* Effect.forkChild(Effect.scoped(lockDirectory(directory)))
       yield* Effect.sleep("120 millis")
       yield* Fiber.interrupt(waiter)
       yield* Scope.close(holder, Exit.void)
@@ -139,11 +139,11 @@ describe("holding a directory", () => {
       const directory = yield* temporaryDirectory
       yield* Effect.scoped(
         Effect.gen(function* () {
-          yield* holdDirectory(directory)
-          yield* leave(directory, lockName, { nonce: nonce("a") })
+          yield* lockDirectory(directory)
+          yield* leave(directory, lockFileName, { nonce: nonce("a") })
         })
       )
-      assert.deepStrictEqual(yield* namesIn(directory), [lockName])
+      assert.deepStrictEqual(yield* namesIn(directory), [lockFileName])
     })
   )
 })
@@ -155,7 +155,7 @@ describe("a holder that died", () => {
       const holder = yield* child("hold", directory)
       yield* holder.said("held")
       yield* holder.kill
-      yield* Effect.scoped(holdDirectory(directory, { wait: 0 }))
+      yield* Effect.scoped(lockDirectory(directory, { wait: 0 }))
       assert.deepStrictEqual(yield* namesIn(directory), [])
     })
   )
@@ -182,7 +182,7 @@ describe("a holder that died", () => {
         assert.strictEqual(what, "enter", lines.join(", "))
         assert.include([`leave ${pid}`, `die ${pid}`], lines[index + 1], lines.join(", "))
       }
-      yield* Effect.scoped(holdDirectory(directory, { wait: 0 }))
+      yield* Effect.scoped(lockDirectory(directory, { wait: 0 }))
       assert.deepStrictEqual(yield* namesIn(directory), [])
     })
   )
@@ -192,25 +192,25 @@ describe("a holder that died", () => {
       const dead = yield* endedProcess
       const states: ReadonlyArray<Record<string, string>> = [
         // Before the successor made itself the only one.
-        { [lockName]: nonce("0"), [`${lockName}.${nonce("0")}`]: nonce("1") },
+        { [lockFileName]: nonce("0"), [`${lockFileName}.${nonce("0")}`]: nonce("1") },
         {
-          [lockName]: nonce("0"),
-          [`${lockName}.${nonce("0")}`]: nonce("1"),
-          [`${lockName}.${nonce("1")}`]: nonce("2")
+          [lockFileName]: nonce("0"),
+          [`${lockFileName}.${nonce("0")}`]: nonce("1"),
+          [`${lockFileName}.${nonce("1")}`]: nonce("2")
         },
         // After that, before the old names were cleared away.
-        { [lockName]: nonce("1"), [`${lockName}.${nonce("0")}`]: nonce("1") },
+        { [lockFileName]: nonce("1"), [`${lockFileName}.${nonce("0")}`]: nonce("1") },
         // Let go by a successor that was slow to see that it came late.
-        { [`${lockName}.${nonce("0")}`]: nonce("1") }
+        { [`${lockFileName}.${nonce("0")}`]: nonce("1") }
       ]
       for (const state of states) {
         const directory = yield* temporaryDirectory
         for (const [name, of] of Object.entries(state)) yield* leave(directory, name, { ...dead, nonce: of })
         yield* Effect.scoped(
           Effect.gen(function* () {
-            yield* holdDirectory(directory, { wait: 0 })
-            assert.deepStrictEqual(yield* namesIn(directory), [lockName])
-            yield* expectLocked(holdDirectory(directory, { wait: 0 }))
+            yield* lockDirectory(directory, { wait: 0 })
+            assert.deepStrictEqual(yield* namesIn(directory), [lockFileName])
+            yield* expectLocked(lockDirectory(directory, { wait: 0 }))
           })
         )
         assert.deepStrictEqual(yield* namesIn(directory), [])
@@ -221,8 +221,8 @@ describe("a holder that died", () => {
   it.live("another process with the same id does not bring it back to life", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
-      yield* leave(directory, lockName, { started: "1" })
-      yield* holdDirectory(directory, { wait: 0 })
+      yield* leave(directory, lockFileName, { started: "1" })
+      yield* lockDirectory(directory, { wait: 0 })
     })
   )
 
@@ -242,11 +242,11 @@ describe("a holder that died", () => {
         const stat = Effect.promise(() => readFile(`/proc/${pid}/stat`, "utf8"))
         while (!(yield* stat).includes(") Z ")) yield* Effect.sleep("20 millis")
         const started = (yield* stat).split(") ")[1]?.split(" ")[19]
-        yield* leave(directory, lockName, { pid, started })
-        yield* Effect.scoped(holdDirectory(directory, { wait: 0 }))
+        yield* leave(directory, lockFileName, { pid, started })
+        yield* Effect.scoped(lockDirectory(directory, { wait: 0 }))
 
-        yield* leave(directory, lockName, { boot: "an earlier one" })
-        yield* Effect.scoped(holdDirectory(directory, { wait: 0 }))
+        yield* leave(directory, lockFileName, { boot: "an earlier one" })
+        yield* Effect.scoped(lockDirectory(directory, { wait: 0 }))
       })
   )
 
@@ -255,8 +255,8 @@ describe("a holder that died", () => {
     () =>
       Effect.gen(function* () {
         const directory = yield* temporaryDirectory
-        yield* leave(directory, lockName, { ...(yield* endedProcess), hostname: "renamed" })
-        yield* holdDirectory(directory, { wait: 0 })
+        yield* leave(directory, lockFileName, { ...(yield* endedProcess), hostname: "renamed" })
+        yield* lockDirectory(directory, { wait: 0 })
       })
   )
 
@@ -270,12 +270,12 @@ describe("a holder that died", () => {
           const holder = yield* child("hold", directory)
           yield* holder.said("held")
           yield* inOtherContainer(directory)
-          const error = yield* expectLocked(holdDirectory(directory, { wait: 0 }))
+          const error = yield* expectLocked(lockDirectory(directory, { wait: 0 }))
           assert.isNull(error.lockFile)
           yield* holder.kill
           yield* Effect.scoped(
             Effect.gen(function* () {
-              yield* holdDirectory(directory, { wait: 0 })
+              yield* lockDirectory(directory, { wait: 0 })
               assert.lengthOf(yield* everyNameIn(directory), 2)
             })
           )
@@ -293,8 +293,8 @@ describe("a holder that died", () => {
       for (const name of (yield* everyNameIn(directory)).filter((each) => each.endsWith(".live"))) {
         yield* Effect.promise(() => rm(join(directory, name)))
       }
-      const error = yield* expectLocked(holdDirectory(directory, { wait: 0 }))
-      assert.strictEqual(error.lockFile, join(directory, lockName))
+      const error = yield* expectLocked(lockDirectory(directory, { wait: 0 }))
+      assert.strictEqual(error.lockFile, join(directory, lockFileName))
     })
   )
 
@@ -302,23 +302,23 @@ describe("a holder that died", () => {
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       const copy = yield* temporaryDirectory
-      yield* holdDirectory(directory, { wait: 0 })
-      yield* Effect.promise(() => copyFile(join(directory, lockName), join(copy, lockName)))
-      yield* holdDirectory(copy, { wait: 0 })
-      yield* expectLocked(holdDirectory(directory, { wait: 0 }))
+      yield* lockDirectory(directory, { wait: 0 })
+      yield* Effect.promise(() => copyFile(join(directory, lockFileName), join(copy, lockFileName)))
+      yield* lockDirectory(copy, { wait: 0 })
+      yield* expectLocked(lockDirectory(directory, { wait: 0 }))
     })
   )
 
   it.live("on another machine cannot be checked: the error says what to check and which file to delete", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
-      yield* leave(directory, lockName, { ...(yield* endedProcess), hostname: "elsewhere", boot: "another" })
-      const error = yield* expectLocked(holdDirectory(directory, { wait: "100 millis" }))
+      yield* leave(directory, lockFileName, { ...(yield* endedProcess), hostname: "elsewhere", boot: "another" })
+      const error = yield* expectLocked(lockDirectory(directory, { wait: "100 millis" }))
       assert.strictEqual(error.hostname, "elsewhere")
       assert.include(error.message, "Check on elsewhere that no process uses the directory")
-      assert.include(error.message, `delete ${join(directory, lockName)}`)
-      yield* Effect.promise(() => rm(join(directory, lockName)))
-      yield* holdDirectory(directory, { wait: 0 })
+      assert.include(error.message, `delete ${join(directory, lockFileName)}`)
+      yield* Effect.promise(() => rm(join(directory, lockFileName)))
+      yield* lockDirectory(directory, { wait: 0 })
     })
   )
 })
@@ -329,7 +329,7 @@ describe.skipIf(process.platform !== "linux")("a holder that lives", () => {
       const directory = yield* temporaryDirectory
       const holder = yield* child("labour", directory)
       yield* holder.said("held")
-      yield* Effect.scoped(holdDirectory(directory, { wait: "700 millis" }))
+      yield* Effect.scoped(lockDirectory(directory, { wait: "700 millis" }))
       assert.strictEqual(yield* holder.exit, 0)
     })
   )
@@ -340,7 +340,7 @@ describe.skipIf(process.platform !== "linux")("a holder that lives", () => {
       const holder = yield* child("labour", directory)
       yield* holder.said("held")
       yield* Effect.sync(() => process.kill(holder.pid, "SIGSTOP"))
-      yield* expectLocked(holdDirectory(directory, { wait: "300 millis" }))
+      yield* expectLocked(lockDirectory(directory, { wait: "300 millis" }))
     })
   )
 })
@@ -350,15 +350,15 @@ describe("a directory that cannot be held", () => {
     Effect.gen(function* () {
       for (const content of ["", "{", '{"pid":1}', "not a lock"]) {
         const directory = yield* temporaryDirectory
-        yield* Effect.promise(() => writeFile(join(directory, lockName), content))
-        const error = yield* expectUnusable(holdDirectory(directory, { wait: "100 millis" }))
-        assert.include(error.message, lockName)
+        yield* Effect.promise(() => writeFile(join(directory, lockFileName), content))
+        const error = yield* expectUnusable(lockDirectory(directory, { wait: "100 millis" }))
+        assert.include(error.message, lockFileName)
         assert.include(error.message, "delete")
-        assert.deepStrictEqual(yield* namesIn(directory), [lockName])
+        assert.deepStrictEqual(yield* namesIn(directory), [lockFileName])
       }
       const directory = yield* temporaryDirectory
-      yield* Effect.promise(() => mkdir(join(directory, lockName)))
-      yield* expectUnusable(holdDirectory(directory, { wait: "100 millis" }))
+      yield* Effect.promise(() => mkdir(join(directory, lockFileName)))
+      yield* expectUnusable(lockDirectory(directory, { wait: "100 millis" }))
     })
   )
 
@@ -367,14 +367,14 @@ describe("a directory that cannot be held", () => {
       const directory = yield* temporaryDirectory
       const file = join(directory, "file")
       yield* Effect.promise(() => writeFile(file, "mine"))
-      assert.include((yield* expectUnusable(holdDirectory(file))).message, "is a file")
-      yield* expectUnusable(holdDirectory(join(directory, "missing")))
+      assert.include((yield* expectUnusable(lockDirectory(file))).message, "is a file")
+      yield* expectUnusable(lockDirectory(join(directory, "missing")))
       assert.strictEqual(yield* Effect.promise(() => readFile(file, "utf8")), "mine")
     })
   )
 
   // Root may write everywhere else.
   it.live.skipIf(process.platform !== "linux")("because nobody may write there", () =>
-    Effect.asVoid(expectUnusable(holdDirectory("/proc/self")))
+    Effect.asVoid(expectUnusable(lockDirectory("/proc/self")))
   )
 })

@@ -5,7 +5,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll } from "vitest"
-import { lockName } from "../../../src/services/pglite/DirectoryLock.ts"
+import { lockFileName } from "../../../src/services/pglite/DirectoryLock.ts"
 import { DirectoryUnusable } from "../../../src/services/files/directoryErrors.ts"
 import { socketFolder } from "../../../src/services/pglite/directorySocket.ts"
 import { layerPgliteClient } from "../../../src/services/pglite/PgliteClient.ts"
@@ -156,7 +156,7 @@ describe("a database in a directory", () => {
         Effect.gen(function* () {
           yield* sql`create table kept (n int)`
           yield* sql`insert into kept values (1)`
-          assert.deepStrictEqual(yield* namesIn(directory), [lockName, socketFolder, "pgdata"])
+          assert.deepStrictEqual(yield* namesIn(directory), [lockFileName, socketFolder, "pgdata"])
         })
       )
       assert.deepStrictEqual(yield* namesIn(directory), ["pgdata"])
@@ -170,7 +170,7 @@ describe("a database in a directory", () => {
       const using = yield* Effect.forkChild(
         inDirectory(directory, (sql) => Effect.andThen(sql`insert into numbers values (1)`, Effect.never))
       )
-      while (!(yield* namesIn(directory)).includes(lockName)) yield* Effect.sleep("10 millis")
+      while (!(yield* namesIn(directory)).includes(lockFileName)) yield* Effect.sleep("10 millis")
       yield* Fiber.interrupt(using)
       assert.deepStrictEqual(yield* namesIn(directory), ["pgdata"])
     })

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import type { PgliteEngine } from "../../../src/services/pglite/PgliteEngine.ts"
-import { SessionTurns, type TurnTaker } from "../../../src/services/pglite/TransactionPooler.ts"
-import { type Batch, message, MessageCutter, messageType } from "../../../src/services/pglite/wireMessages.ts"
+import { TransactionPooler, type PooledClient } from "../../../src/services/pglite/TransactionPooler.ts"
+import { type Batch, message, MessageParser, messageType } from "../../../src/services/pglite/wireMessages.ts"
 
-const cut = (bytes: Buffer): Batch => new MessageCutter({ first: false, largest: () => 1_000 }).push(bytes)
+const cut = (bytes: Buffer): Batch => new MessageParser({ first: false, largest: () => 1_000 }).push(bytes)
 const query = (text: string): Batch => cut(message(messageType.query, text))
 
 /** An engine that says what it is asked, and whether a transaction is open; how the turns use it is all there is to see. */
@@ -21,17 +21,17 @@ const makeEngine = () => {
   return { asked, engine: { run } as unknown as PgliteEngine }
 }
 
-const taker = (expel?: () => void): TurnTaker => ({
+const taker = (expel?: () => void): PooledClient => ({
   program: {},
-  deliver: () => undefined,
-  lost: () => undefined,
-  ...(expel === undefined ? {} : { expel })
+  send: () => undefined,
+  onEngineFailure: () => undefined,
+  ...(expel === undefined ? {} : { disconnect: expel })
 })
 
 describe("turns", () => {
   it("last as long as a transaction, and come in order", async () => {
     const { asked, engine } = makeEngine()
-    const turns = new SessionTurns(engine, { idleMillis: 60_000, onCrash: () => undefined })
+    const turns = new TransactionPooler(engine, { idleMillis: 60_000, onCrash: () => undefined })
     const [a, b, c] = [taker(), taker(), taker()]
     await turns.run(a, query("begin a"))
     const others = [turns.run(b, query("select b")), turns.run(c, query("select c"))]
@@ -43,11 +43,11 @@ describe("turns", () => {
 
   it("end for who keeps others waiting and says nothing, and only then", async () => {
     const { asked, engine } = makeEngine()
-    const turns = new SessionTurns(engine, { idleMillis: 20, onCrash: () => undefined })
+    const turns = new TransactionPooler(engine, { idleMillis: 20, onCrash: () => undefined })
     let expelled = 0
-    const idle: TurnTaker = taker(() => {
+    const idle: PooledClient = taker(() => {
       expelled++
-      turns.leave(idle)
+      turns.remove(idle)
     })
     await turns.run(idle, query("begin idle"))
     await new Promise((resolve) => setTimeout(resolve, 60))
@@ -66,13 +66,13 @@ describe("turns", () => {
 
   it("never come for what ended while it waited", async () => {
     const { asked, engine } = makeEngine()
-    const turns = new SessionTurns(engine, { idleMillis: 60_000, onCrash: () => undefined })
+    const turns = new TransactionPooler(engine, { idleMillis: 60_000, onCrash: () => undefined })
     const [a, b] = [taker(), taker()]
     await turns.run(a, query("begin a"))
     const never = turns.run(b, query("select b")).catch(String)
-    turns.leave(b)
+    turns.remove(b)
     assert.include(await never, "ended")
-    turns.leave(a)
+    turns.remove(a)
     await turns.run(taker(), query("select c"))
     assert.deepStrictEqual(asked, ["begin a", "mosaic_backlog_gone", "select c"])
   })
@@ -80,7 +80,10 @@ describe("turns", () => {
   it("end for all when the engine does", async () => {
     const { engine } = makeEngine()
     const crashes: Array<string> = []
-    const turns = new SessionTurns(engine, { idleMillis: 60_000, onCrash: ({ message: why }) => crashes.push(why) })
+    const turns = new TransactionPooler(engine, {
+      idleMillis: 60_000,
+      onCrash: ({ message: why }) => crashes.push(why)
+    })
     const outcomes = await Promise.all(
       ["crash", "select a", "select b"].map((text) => turns.run(taker(), query(text)).catch(String))
     )

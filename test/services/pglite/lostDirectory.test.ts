@@ -7,8 +7,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll } from "vitest"
 import { createDatabase, openDatabase } from "../../../src/services/pglite/databaseDirectory.ts"
-import { holdDirectory, lockName } from "../../../src/services/pglite/DirectoryLock.ts"
-import { type HeldDirectory } from "../../../src/services/pglite/DirectoryOwnership.ts"
+import { lockDirectory, lockFileName } from "../../../src/services/pglite/DirectoryLock.ts"
+import { type DirectoryOwnership } from "../../../src/services/pglite/DirectoryOwnership.ts"
 import { DirectoryLost } from "../../../src/services/files/directoryErrors.ts"
 import { layerPgliteClient } from "../../../src/services/pglite/PgliteClient.ts"
 import { message, messageType } from "../../../src/services/pglite/wireMessages.ts"
@@ -70,16 +70,16 @@ describe("a directory that this process holds", () => {
       await writeFile(join(database, "global", "pg_control"), "control")
       await writeFile(join(database, "PG_VERSION"), "18")
     })
-    const holder = yield* holdDirectory(directory)
-    for (const name of ["pgdata", "pgdata/global/pg_control"]) holder.keep(name, false)
-    holder.keep("pgdata/PG_VERSION", true)
+    const holder = yield* lockDirectory(directory)
+    for (const name of ["pgdata", "pgdata/global/pg_control"]) holder.watch(name, false)
+    holder.watch("pgdata/PG_VERSION", true)
     return { directory, database, holder }
   })
   const other = async (directory: string): Promise<void> => {
     await rename(directory, `${directory}-moved`)
     await cp(`${directory}-moved`, directory, { recursive: true, filter: (path) => !path.endsWith(".live") })
   }
-  const lock = (directory: string) => join(directory, lockName)
+  const lock = (directory: string) => join(directory, lockFileName)
   const losses: ReadonlyArray<readonly [string, RegExp, (directory: string, database: string) => Promise<unknown>]> = [
     ["is removed", /it was moved or removed/, (directory) => rm(directory, { recursive: true })],
     ["is moved", /it was moved or removed/, (directory) => rename(directory, `${directory}-moved`)],
@@ -169,7 +169,7 @@ describe("a directory that this process holds", () => {
 })
 
 describe("an engine whose directory is lost in mid-statement", () => {
-  // `check` fails alone where a path is used, and `checkOften` where a file is open already. What runs first opens every
+  // `check` fails alone where a path is used, and `checkIfStale` where a file is open already. What runs first opens every
   // file that the statement needs, so that nothing else is checked before.
   const statements = [
     { text: "select n from numbers", first: "select 1", failing: "check", at: "opens a file" },
@@ -177,7 +177,7 @@ describe("an engine whose directory is lost in mid-statement", () => {
     {
       text: "insert into numbers values (2)",
       first: "insert into numbers values (1)",
-      failing: "checkOften",
+      failing: "checkIfStale",
       at: "writes to an open file"
     }
   ]
@@ -195,12 +195,12 @@ describe("an engine whose directory is lost in mid-statement", () => {
         const nothing = () => undefined
         const owner = {
           check: nothing,
-          checkOften: nothing,
-          keep: nothing,
-          forget: nothing,
+          checkIfStale: nothing,
+          watch: nothing,
+          unwatch: nothing,
           [failing]: lose
         } as unknown
-        const engine = yield* Effect.promise(() => openDatabase(directory, owner as HeldDirectory))
+        const engine = yield* Effect.promise(() => openDatabase(directory, owner as DirectoryOwnership))
         yield* Effect.promise(() => engine.run(message(messageType.query, first)))
         const before = yield* Effect.promise(() => contentOf(directory))
         // `check` is called once before the message.
@@ -220,7 +220,7 @@ describe("an engine whose directory is lost in mid-statement", () => {
       const check = () => {
         throw error
       }
-      const owner = { check } as unknown as HeldDirectory
+      const owner = { check } as unknown as DirectoryOwnership
       const failed = yield* Effect.promise(() => createDatabase(directory, owner).catch((cause: unknown) => cause))
       assert.strictEqual(failed, error)
       assert.deepStrictEqual(yield* Effect.promise(() => readdir(directory)), [])
@@ -265,7 +265,7 @@ describe("a program whose directory was replaced", () => {
       yield* until(
         Effect.map(
           Effect.promise(() => readdir(`${directory}-moved`)),
-          (names) => !names.includes(lockName)
+          (names) => !names.includes(lockFileName)
         )
       )
       assert.deepStrictEqual(yield* numbers(yield* open(`${directory}-moved`)), [])
@@ -279,7 +279,7 @@ describe("a program whose directory was replaced", () => {
       const holderScope = yield* Scope.make()
       const holder = yield* Scope.provide(open(directory), holderScope)
       yield* holder`insert into numbers values (1)`
-      yield* Effect.promise(() => rm(join(directory, lockName)))
+      yield* Effect.promise(() => rm(join(directory, lockFileName)))
       const next = yield* open(directory)
       yield* next`insert into numbers values (2)`
       yield* lossIn(holder`insert into numbers values (3)`)

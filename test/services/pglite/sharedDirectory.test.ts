@@ -9,7 +9,7 @@ import { dirname, join } from "node:path"
 import { afterAll, beforeAll } from "vitest"
 import { socketPlaces } from "../../../src/services/pglite/directorySocket.ts"
 import { layerPgliteClient } from "../../../src/services/pglite/PgliteClient.ts"
-import { makeSharedDirectory } from "../../../src/services/pglite/SharedDirectory.ts"
+import { openSharedDirectory } from "../../../src/services/pglite/SharedDirectory.ts"
 import { message, messageType } from "../../../src/services/pglite/wireMessages.ts"
 import { child, temporaryDirectory } from "../../support/childProcess.ts"
 import { copyEmptyDatabase } from "../../support/pgliteTemplates.ts"
@@ -281,7 +281,7 @@ describe("a program that has ended", () => {
   it.live("opens nothing any more: it has no lock to open it under", () =>
     Effect.gen(function* () {
       const directory = yield* copied
-      const connectTo = yield* Effect.scoped(makeSharedDirectory(directory, undefined))
+      const connectTo = yield* Effect.scoped(openSharedDirectory(directory, undefined))
       const late = connectTo()
       const failed = Effect.promise(() => once(late, "error"))
       late.write(introduction)

@@ -1,20 +1,19 @@
 import { Result } from "effect"
 import { chmodSync, mkdtempSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { describe, expect, inject, test } from "vitest"
+import { findPassword, readTlsOptions } from "../../../src/services/postgres/connectionFiles.ts"
 import {
   type ConnectionSettings,
-  connectionSettings,
-  namesOfHosts
+  parseConnectionSettings,
+  formatHosts
 } from "../../../src/services/postgres/connectionSettings.ts"
-import { passwordInFile } from "../../../src/services/postgres/passwordFile.ts"
-import { tlsOptions } from "../../../src/services/postgres/connectionFiles.ts"
+import { describe, expect, inject, test } from "vitest"
 
 const settings = (url: string, env: Record<string, string> = {}): ConnectionSettings =>
-  Result.getOrThrow(connectionSettings(url, env))
+  Result.getOrThrow(parseConnectionSettings(url, env))
 
 const problem = (url: string, env: Record<string, string> = {}): string => {
-  const result = connectionSettings(url, env)
+  const result = parseConnectionSettings(url, env)
   return Result.isFailure(result) ? result.failure.problem : `accepted: ${JSON.stringify(result.success)}`
 }
 
@@ -39,7 +38,7 @@ describe("a URL", () => {
       database: "d"
     })
     expect(settings("postgres://a,b/?port=7000").hosts.map(({ port }) => port)).toEqual([7000, 7000])
-    expect(namesOfHosts(settings("postgres://me:secret@a:1,[::1]/").hosts)).toBe("a:1,[::1]:5432")
+    expect(formatHosts(settings("postgres://me:secret@a:1,[::1]/").hosts)).toBe("a:1,[::1]:5432")
   })
 
   test("has its settings honoured", () => {
@@ -151,15 +150,15 @@ describe("a variable of libpq", () => {
 test("a password file gives the password of its first line that matches, and only when others cannot read it", () => {
   const file = join(scratch(), "pgpass")
   writeFileSync(file, "# a comment\nother:*:*:*:no\nh:5432:w:me:a\\:b\\\\c\n*:*:*:*:any\n", { mode: 0o600 })
-  expect(passwordInFile(file, { host: "h", port: 5432 }, "w", "me")).toBe("a:b\\c")
-  expect(passwordInFile(file, { host: "h", port: 1 }, "w", "me")).toBe("any")
+  expect(findPassword(file, { host: "h", port: 5432 }, "w", "me")).toBe("a:b\\c")
+  expect(findPassword(file, { host: "h", port: 1 }, "w", "me")).toBe("any")
   chmodSync(file, 0o644)
-  expect(() => passwordInFile(file, { host: "h", port: 1 }, "w", "me")).toThrow("may be read by other users")
-  expect(() => passwordInFile(join(scratch(), "none"), { host: "h", port: 1 }, "w", "me")).toThrow("cannot be read")
+  expect(() => findPassword(file, { host: "h", port: 1 }, "w", "me")).toThrow("may be read by other users")
+  expect(() => findPassword(join(scratch(), "none"), { host: "h", port: 1 }, "w", "me")).toThrow("cannot be read")
 })
 
 test("require encrypts, verify-ca needs an authority, and verify-full checks the name as well", () => {
-  const tls = (query: string) => tlsOptions(settings(`postgres://db.example/?${query}`))
+  const tls = (query: string) => readTlsOptions(settings(`postgres://db.example/?${query}`))
   const ca = join(scratch(), "ca.pem")
   writeFileSync(ca, "authority")
   expect(tls("sslmode=disable")).toBe(false)

@@ -13,14 +13,45 @@ import { type Authority, CurrentAuthority, CurrentCaller } from "../http/Caller.
 import { BodyTooLarge, Unauthorized } from "../http/errors.ts"
 import { type Problem, problemMediaType, problemOf, problems } from "../http/problems.ts"
 import type { AccessRole } from "../index.ts"
-import { type Agent, CurrentAgent } from "./Agent.ts"
-import { makeSessions } from "./Sessions.ts"
-import { about } from "./about.ts"
-import { callerAgent } from "./callerAgent.ts"
-import { answerToInexact } from "./inexactMessage.ts"
+import { type Agent, callerAgent, CurrentAgent } from "./Agent.ts"
 import { layerTools, type ToolRequirements } from "./layerTools.ts"
-import { protocols } from "./protocols.ts"
-import { withoutSecretsInErrors } from "./withoutSecretsInErrors.ts"
+import { serverInfo, refuseInexactJson, protocols, redactErrors } from "./protocol.ts"
+
+/** Sessions of HTTP clients: whose each is. */
+interface Sessions {
+  /** Whether a session is this caller's, as far as is known; it was used just now. */
+  readonly belongsTo: (id: string, whose: string) => boolean
+  /** Remembers a new session, and answers the one that is to end for it, if there are too many. */
+  readonly open: (id: string, whose: string) => string | undefined
+  readonly close: (id: string) => void
+}
+
+/**
+ * Remembers so many sessions at most. Clients seldom say that they end theirs, and a server would keep them for ever: the
+ * one that was not used for longest goes.
+ */
+export const makeSessions = (most: number): Sessions => {
+  const owners = new Map<string, string>()
+  return {
+    belongsTo: (id, whose) => {
+      const owner = owners.get(id)
+      if (owner !== whose) return false
+      owners.delete(id)
+      owners.set(id, whose)
+      return true
+    },
+    open: (id, whose) => {
+      owners.set(id, whose)
+      if (owners.size <= most) return undefined
+      const [oldest = ""] = owners.keys()
+      owners.delete(oldest)
+      return oldest
+    },
+    close: (id) => {
+      owners.delete(id)
+    }
+  }
+}
 
 /** Where agents find the backlog on a server. */
 export const mcpPath = "/mcp"
@@ -28,11 +59,11 @@ export const mcpPath = "/mcp"
 const sessionHeader = "mcp-session-id"
 
 /** Sessions that are kept: a client that comes back to one that was forgotten begins anew. */
-const mostSessions = 10_000
+const maxSessions = 10_000
 
 /** Bytes that a message may have. */
-const messageLimit = ByteSize.mebibytes(2)
-const messageBytes = Number(messageLimit)
+const maxMessageSize = ByteSize.mebibytes(2)
+const maxMessageBytes = Number(maxMessageSize)
 
 /**
  * Serves agents over Streamable HTTP at `/mcp`, each with the tools of its role, which is told by its token, or, where
@@ -45,36 +76,38 @@ export const layerMcpRoutes: Layer.Layer<never, never, HttpRouter.HttpRouter | T
       orchestrator: yield* makeServer("orchestrator"),
       auditor: yield* makeServer("auditor")
     } as const
-    const sessions = makeSessions(mostSessions)
+    const sessions = makeSessions(maxSessions)
 
     const answer = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, agent: Agent) {
       const serve = servers[agent.role]
       const whose = JSON.stringify([agent.role, agent.actor])
       const session = request.headers[sessionHeader]
-      if (session !== undefined && !sessions.isOf(session, whose)) return unknownSession
-      const { authority, wasRefused } = noting(yield* CurrentAuthority)
+      if (session !== undefined && !sessions.belongsTo(session, whose)) return unknownSession
+      const { authority, wasRefused } = recordRefusals(yield* CurrentAuthority)
       const response = yield* serve(withoutOrigin(request)).pipe(
         Effect.provideService(CurrentAgent, agent),
         Effect.provideService(CurrentAuthority, authority)
       )
       const error = wasRefused()
-      if (error !== undefined && isOneMessage(response)) return refused(error)
-      if (session !== undefined && request.method === "DELETE") sessions.ended(session)
+      if (error !== undefined && hasOneMessage(response)) return refusedResponse(error)
+      if (session !== undefined && request.method === "DELETE") sessions.close(session)
       // The header is set as late as this.
       yield* HttpEffect.appendPreResponseHandler((_, written) => {
         const opened = session === undefined ? written.headers[sessionHeader] : undefined
-        const surplus = opened === undefined ? undefined : sessions.opened(opened, whose)
+        const surplus = opened === undefined ? undefined : sessions.open(opened, whose)
         return surplus === undefined ? Effect.succeed(written) : Effect.as(endSession(surplus), written)
       })
       return response
     })
 
     const endSession = (session: string) =>
-      Effect.scoped(Effect.forEach(Object.values(servers), (each) => each(endOf(session)), { discard: true }))
+      Effect.scoped(
+        Effect.forEach(Object.values(servers), (each) => each(deleteSessionRequest(session)), { discard: true })
+      )
 
     yield* router.add("*", mcpPath, (request) =>
-      Effect.matchEffect(admitted(request), {
-        onFailure: (error) => Effect.succeed(refused(error)),
+      Effect.matchEffect(admit(request), {
+        onFailure: (error) => Effect.succeed(refusedResponse(error)),
         onSuccess: (agent) => answer(request, agent)
       })
     )
@@ -82,7 +115,7 @@ export const layerMcpRoutes: Layer.Layer<never, never, HttpRouter.HttpRouter | T
 )
 
 /** An authority that notes that it refused a tool. */
-const noting = ({ ended, stillValid }: Authority) => {
+const recordRefusals = ({ failWhenInvalid, requireValid }: Authority) => {
   let refusal: Unauthorized | undefined
   const noted = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
     Effect.tapError(effect, (error) =>
@@ -90,26 +123,31 @@ const noting = ({ ended, stillValid }: Authority) => {
         if (error instanceof Unauthorized) refusal = error
       })
     )
-  return { authority: { stillValid: noted(stillValid), ended: noted(ended) }, wasRefused: () => refusal }
+  return {
+    authority: { requireValid: noted(requireValid), failWhenInvalid: noted(failWhenInvalid) },
+    wasRefused: () => refusal
+  }
 }
 
 /** Whether the answer is that of one call: one of several may have been carried out. */
-const isOneMessage = ({ body }: HttpServerResponse.HttpServerResponse): boolean =>
+const hasOneMessage = ({ body }: HttpServerResponse.HttpServerResponse): boolean =>
   body._tag === "Uint8Array" && body.body[0] === openingBrace && !body.body.subarray(0, -1).includes(lineFeed)
 
 const openingBrace = 0x7b
 const lineFeed = 0x0a
 
 /** Who calls, if he may, with a message that is not too long. */
-const admitted = Effect.fnUntraced(function* ({ headers }: HttpServerRequest.HttpServerRequest) {
-  if (Number(headers["content-length"]) > messageBytes) return yield* new BodyTooLarge({ limitBytes: messageBytes })
+const admit = Effect.fnUntraced(function* ({ headers }: HttpServerRequest.HttpServerRequest) {
+  if (Number(headers["content-length"]) > maxMessageBytes) {
+    return yield* new BodyTooLarge({ limitBytes: maxMessageBytes })
+  }
   return yield* callerAgent(yield* CurrentCaller, headers)
 })
 
 /** An MCP server with the tools of a role, which answers requests. */
 const makeServer = Effect.fnUntraced(function* (role: AccessRole) {
   const server = McpServer.layerHttp({
-    ...about(role),
+    ...serverInfo(role),
     path: mcpPath,
     protocols,
     allowSessionTermination: true,
@@ -121,35 +159,35 @@ const makeServer = Effect.fnUntraced(function* (role: AccessRole) {
   const built = yield* Layer.buildWithMemoMap(server, yield* Layer.makeMemoMap, yield* Effect.scope)
   const app = Context.get(built, HttpRouter.HttpRouter).asHttpEffect()
   return (request: HttpServerRequest.HttpServerRequest) =>
-    Effect.flatMap(inexact(request), (answer) => (answer === undefined ? app : Effect.succeed(answer))).pipe(
-      Effect.map(quiet),
+    Effect.flatMap(refuseInexact(request), (answer) => (answer === undefined ? app : Effect.succeed(answer))).pipe(
+      Effect.map(redactResponse),
       // What is no route here is answered as everywhere.
       Effect.orDie,
       Effect.provideService(HttpServerRequest.HttpServerRequest, request),
-      Effect.provideService(HttpIncomingMessage.MaxBodySize, messageLimit)
+      Effect.provideService(HttpIncomingMessage.MaxBodySize, maxMessageSize)
     )
 })
 
 /** An answer whose errors have no tokens. */
-const quiet = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
+const redactResponse = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
   const { body } = response
   if (body._tag === "Uint8Array") {
     const text = new TextDecoder().decode(body.body)
-    const shown = withoutSecretsInErrors(text)
+    const shown = redactErrors(text)
     return shown === text ? response : HttpServerResponse.setBody(response, HttpBody.text(shown, body.contentType))
   }
   if (body._tag !== "Stream") return response
   // Each message is written in one piece.
   const stream = Stream.map(body.stream, (bytes) =>
-    new TextEncoder().encode(withoutSecretsInErrors(new TextDecoder().decode(bytes)))
+    new TextEncoder().encode(redactErrors(new TextDecoder().decode(bytes)))
   )
   return HttpServerResponse.setBody(response, HttpBody.stream(stream, body.contentType))
 }
 
 /** The answer to a message that would not be kept as it was sent. */
-const inexact = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
+const refuseInexact = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
   if (request.method !== "POST") return undefined
-  const answer = answerToInexact(new Uint8Array(yield* request.arrayBuffer))
+  const answer = refuseInexactJson(new Uint8Array(yield* request.arrayBuffer))
   return answer === undefined ? undefined : HttpServerResponse.text(answer, { contentType: "application/json" })
 })
 
@@ -157,7 +195,7 @@ const inexact = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServ
 const withoutOrigin = (request: HttpServerRequest.HttpServerRequest): HttpServerRequest.HttpServerRequest =>
   request.modify({ headers: Headers.remove(request.headers, "origin") })
 
-const endOf = (session: string): HttpServerRequest.HttpServerRequest =>
+const deleteSessionRequest = (session: string): HttpServerRequest.HttpServerRequest =>
   HttpServerRequest.fromWeb(
     new Request(`http://localhost${mcpPath}`, { method: "DELETE", headers: { [sessionHeader]: session } })
   )
@@ -167,9 +205,9 @@ const encodeForbidden = Schema.encodeSync(problems.forbidden)
 const encodeInvalid = Schema.encodeSync(problems.invalidInput)
 const encodeUnauthorized = Schema.encodeSync(problems.unauthorized)
 
-type Refusal = Effect.Error<ReturnType<typeof admitted>>
+type Refusal = Effect.Error<ReturnType<typeof admit>>
 
-const problemWith = (error: Refusal): Problem => {
+const problemOfRefusal = (error: Refusal): Problem => {
   switch (error._tag) {
     case "BodyTooLarge":
       return encodeTooLarge(error)
@@ -182,11 +220,11 @@ const problemWith = (error: Refusal): Problem => {
   }
 }
 
-const asResponse = (problem: Problem): HttpServerResponse.HttpServerResponse =>
+const toResponse = (problem: Problem): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.jsonUnsafe(problem, { status: problem.status, contentType: problemMediaType })
 
-const refused = (error: Refusal): HttpServerResponse.HttpServerResponse => asResponse(problemWith(error))
+const refusedResponse = (error: Refusal): HttpServerResponse.HttpServerResponse => toResponse(problemOfRefusal(error))
 
-const unknownSession = asResponse(
+const unknownSession = toResponse(
   problemOf("UnknownSession", 404, "Unknown session", "There is no session of yours by that id: begin a new one.")
 )

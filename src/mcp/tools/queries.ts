@@ -1,0 +1,232 @@
+import { Effect, Option, Schema, Stream } from "effect"
+import { escapeHiddenInJson } from "../../domain/displayText.ts"
+import {
+  AuditService,
+  BacklogService,
+  type Card,
+  CardNotFound,
+  EventType,
+  InvalidInput,
+  type RecordedEvent,
+  Status
+} from "../../index.ts"
+import type { Agent } from "../Agent.ts"
+import {
+  cardData,
+  cardLine,
+  cardSummary,
+  cardText,
+  frame,
+  isoTime,
+  join,
+  lines,
+  type LongPart,
+  longParts,
+  timeText,
+  obstacleTexts,
+  outlookData,
+  outlookText,
+  partText,
+  sliceText,
+  term,
+  agentText,
+  type AgentText
+} from "../AgentText.ts"
+import { agentTool, cardParameter, boolean, oneOf, string, integer } from "../AgentTool.ts"
+
+const defaultLimit = 20
+const maxLimit = 100
+
+/** Characters of a part that one call reads. */
+const maxReadLength = 16_000
+
+export const showTool = agentTool(
+  "backlog_show",
+  {
+    description: "A card, and why it can or cannot be claimed. Without id: the backlog in numbers.",
+    parameters: {
+      id: Schema.optional(string()),
+      part: Schema.optional(oneOf(longParts, "Read only this part, from character from")),
+      from: Schema.optional(integer())
+    },
+    isReadOnly: true,
+    showsCardText: true
+  },
+  Effect.fnUntraced(function* ({ from, id, part }, agent) {
+    if (part === undefined && from !== undefined) {
+      return yield* new InvalidInput({ problem: 'from is a place in a part, which is missing\n  at ["part"]' })
+    }
+    if (from !== undefined && from < 0) return yield* new InvalidInput({ problem: 'Expected 0 or more\n  at ["from"]' })
+    if (id === undefined) {
+      if (part !== undefined) return yield* new InvalidInput({ problem: 'Missing key\n  at ["id"]' })
+      return yield* showStats
+    }
+    const backlog = yield* BacklogService
+    const found = yield* backlog.get(id)
+    if (Option.isNone(found)) return yield* new CardNotFound({ id: id as Card["id"] })
+    return yield* part === undefined
+      ? showCard(found.value, agent)
+      : Effect.succeed(showPart(found.value, part, from ?? 0))
+  })
+)
+
+const showCard = Effect.fnUntraced(function* (card: Card, agent: Agent) {
+  const isOwn = card.claimOwner === agent.owner && card.claimToken !== null
+  if (isOwn) {
+    return {
+      text: lines(cardText(card), agentText`You hold it with token ${card.claimToken}.`),
+      data: cardData(card, agent)
+    }
+  }
+  const explanation = yield* (yield* BacklogService).explain(card.id)
+  const why = obstacleTexts(explanation, agent.owner)
+  return {
+    text: lines(
+      cardText(card),
+      explanation.claimable ? agentText`It can be claimed.` : join(" ", [agentText`It cannot be claimed.`, ...why])
+    ),
+    data: {
+      ...cardData(card, agent),
+      claimable: explanation.claimable,
+      ...(why.length === 0 ? {} : { why: why.map(({ text: reason }) => reason) })
+    }
+  }
+})
+
+const showPart = (card: Card, part: LongPart, from: number) => {
+  const all = partText(card, part) ?? ""
+  const { from: begin, next, text: read } = sliceText(all, from, maxReadLength)
+  return {
+    text: lines(
+      agentText`${term(part)} of ${card.id}, from character ${begin}:`,
+      frame(read),
+      next === undefined
+        ? undefined
+        : agentText`[${all.length - next} more characters: backlog_show id=${card.id} part=${term(part)} from=${next}]`
+    ),
+    data: { id: card.id, part, text: read, characters: all.length, ...(next === undefined ? {} : { next }) }
+  }
+}
+
+const showStats = Effect.gen(function* () {
+  const backlog = yield* BacklogService
+  const stats = yield* backlog.stats
+  const { blocked, claimed, done, ready } = stats.counts
+  const outlook = stats.claimable === 0 ? yield* backlog.whyNothingClaimable() : undefined
+  return {
+    text: lines(
+      agentText`${stats.total} ${stats.total === 1 ? agentText`card` : agentText`cards`}: ${ready} ready (${stats.claimable} claimable, ${stats.waiting} waiting for others), ${claimed} claimed, ${blocked} blocked, ${done} done.`,
+      stats.expiredClaimCount === 0 ? undefined : agentText`Claims that have run out: ${stats.expiredClaimCount}.`,
+      outlook === undefined ? undefined : outlookText(outlook, {})
+    ),
+    data: { ...stats, ...(outlook === undefined ? {} : { why: outlookData(outlook) }) }
+  }
+})
+
+/** Characters of each event's data that are shown. */
+const maxDataLength = 400
+
+export const historyTool = agentTool(
+  "backlog_history",
+  {
+    description: "What happened to a card: its events, in order.",
+    parameters: {
+      ...cardParameter,
+      limit: Schema.optional(integer(`Default ${defaultLimit}, at most ${maxLimit}`)),
+      afterVersion: Schema.optional(integer("Go on after this event"))
+    },
+    isReadOnly: true,
+    showsCardText: true
+  },
+  Effect.fnUntraced(function* ({ afterVersion = 0, id, limit = defaultLimit }) {
+    if (limit < 1 || limit > maxLimit) {
+      return yield* new InvalidInput({ problem: `Expected 1 to ${maxLimit}\n  at ["limit"]` })
+    }
+    let last = 0
+    const events = yield* (yield* AuditService).history(id).pipe(
+      Stream.tap(({ version }) => Effect.sync(() => (last = version))),
+      Stream.dropWhile(({ version }) => version <= afterVersion),
+      Stream.take(limit + 1),
+      Stream.runCollect
+    )
+    if (afterVersion > last) {
+      return yield* new InvalidInput({
+        problem: `Expected a version up to ${last}, the card's last, got ${afterVersion}\n  at ["afterVersion"]`
+      })
+    }
+    const shown = events.slice(0, limit)
+    const shownLast = events.length > limit ? shown.at(-1)?.version : undefined
+    return {
+      text: lines(
+        ...shown.flatMap(describeEvent),
+        shown.length === 0 ? agentText`There is nothing more.` : undefined,
+        shownLast === undefined ? undefined : agentText`[There are more: continue with afterVersion=${shownLast}]`
+      ),
+      data: {
+        events: shown.map((event) => ({
+          version: event.version,
+          position: event.position,
+          at: isoTime(event.occurredAt),
+          type: event.type,
+          actor: event.actor,
+          ...dataOf(event)
+        })),
+        ...(shownLast === undefined ? {} : { afterVersion: shownLast })
+      }
+    }
+  })
+)
+
+const isKnownType = Schema.is(EventType)
+
+/** An event in a line, and its data in a frame. */
+const describeEvent = (event: RecordedEvent): ReadonlyArray<AgentText> => {
+  const { characters, data } = dataOf(event)
+  const type = isKnownType(event.type) ? term(event.type) : agentText`${event.type}`
+  return [
+    agentText`${event.version} ${timeText(event.occurredAt)} ${type} by ${event.actor}`,
+    frame(data),
+    ...(characters === undefined
+      ? []
+      : [agentText`[data has ${characters} characters, of which ${data.length} are shown]`])
+  ]
+}
+
+/** An event's data as JSON, and how many characters it has where that is not all of them. */
+const dataOf = ({ data }: RecordedEvent): { readonly data: string; readonly characters?: number } => {
+  const json = escapeHiddenInJson(JSON.stringify(data))
+  const { next, text } = sliceText(json, 0, maxDataLength)
+  return next === undefined ? { data: text } : { data: text, characters: json.length }
+}
+
+export const listTool = agentTool(
+  "backlog_list",
+  {
+    description: "Cards in the order in which they are claimed, in short.",
+    parameters: {
+      status: Schema.optional(oneOf(Status.literals)),
+      phase: Schema.optional(string()),
+      claimable: Schema.optional(boolean("Only claimable cards")),
+      limit: Schema.optional(integer(`Default ${defaultLimit}, at most ${maxLimit}`)),
+      after: Schema.optional(string("Go on after this id"))
+    },
+    isReadOnly: true,
+    showsCardText: true
+  },
+  Effect.fnUntraced(function* ({ after, claimable, limit = defaultLimit, phase, status }, agent) {
+    if (limit < 1 || limit > maxLimit) {
+      return yield* new InvalidInput({ problem: `Expected 1 to ${maxLimit}\n  at ["limit"]` })
+    }
+    const found = yield* (yield* BacklogService).list({ status, phase, after, readyOnly: claimable, limit: limit + 1 })
+    const cards = found.slice(0, limit)
+    const last = found.length > limit ? cards.at(-1)?.id : undefined
+    return {
+      text: lines(
+        ...cards.map(cardLine),
+        cards.length === 0 ? agentText`There is no such card.` : undefined,
+        last === undefined ? undefined : agentText`[There are more: go on with after=${last}]`
+      ),
+      data: { cards: cards.map((card) => cardSummary(card, agent)), ...(last === undefined ? {} : { after: last }) }
+    }
+  })
+)
