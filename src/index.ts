@@ -6,7 +6,7 @@
 export { Card, defaultTtlSeconds, Priority, Status, TtlSeconds } from "./domain/Card.ts"
 export { CardId } from "./domain/CardId.ts"
 export { type ClaimFacts, ClaimOutlook, NothingReason, OpenCounts } from "./domain/ClaimOutlook.ts"
-export { type ClaimChoice, type ClaimWish, Command, CompleteMany, NewCard } from "./domain/Command.ts"
+export { type ClaimFilter, type ClaimRequest, Command, CompleteMany, NewCard } from "./domain/Command.ts"
 export { ErasablePart, Event, EventParts, EventType, redactedText } from "./domain/Event.ts"
 export { Explanation, Obstacle, UnmetDependency } from "./domain/Explanation.ts"
 export { Json } from "./domain/Json.ts"
@@ -26,11 +26,11 @@ export { Redact } from "./domain/Redaction.ts"
 export { Stats } from "./domain/Stats.ts"
 export {
   Anchor,
-  anchorLine,
+  formatAnchor,
   type AnchorLines,
   AnchorRefused,
   checkSignature,
-  newestOf,
+  newestAnchor,
   parseAnchor,
   signAnchor
 } from "./events/Anchor.ts"
@@ -38,16 +38,10 @@ export { Checkpoint, CheckpointAhead, CheckpointMoved, ParkedEvent } from "./eve
 export { UndecodableEvent } from "./events/EventCodec.ts"
 export { LogFileHeader, LogFileRefused } from "./events/LogFile.ts"
 export { MomentNotReached } from "./events/MomentNotReached.ts"
-export { PollInterval } from "./services/waiting/PollInterval.ts"
+export { PollInterval } from "./services/waiting/CommitNotifications.ts"
 export type { LogFailure } from "./events/EventLog.ts"
-export { eventOf, RecordedEvent } from "./events/RecordedEvent.ts"
-export {
-  ReadOnlyReplica,
-  ReplicaBehind,
-  ReplicaConflict,
-  replicaTroubleOf,
-  type ReplicaTrouble
-} from "./events/replica.ts"
+export { decodeRecordedEvent, RecordedEvent } from "./events/RecordedEvent.ts"
+export { ReadOnlyReplica, ReplicaBehind, ReplicaConflict, replicaErrorOf, type ReplicaError } from "./events/replica.ts"
 export { BacklogSchema } from "./sql/SchemaName.ts"
 export { DamagedEvent, StoredEvent } from "./events/StoredEvent.ts"
 export { Check, Divergence, VerifyReport } from "./projections/Divergence.ts"
@@ -72,7 +66,7 @@ export {
 } from "./services/access/AccessToken.ts"
 export { AccessTokens, AccessTokenStaleness, type CreatedAccessToken } from "./services/access/AccessTokens.ts"
 export { AnchorFileRefused, readAnchorFile } from "./services/audit/AnchorFile.ts"
-export type { CompletedCard } from "./services/Answer.ts"
+export type { CompletedCard } from "./services/commands/Outcome.ts"
 export {
   AuditService,
   type BacklogAt,
@@ -94,7 +88,7 @@ export { DirectoryLocked, DirectoryUnusable } from "./services/files/directoryEr
 export { Erasure, Erasures, type RemovalOptions, RemovalReport } from "./services/audit/Erasures.ts"
 export { EventTypeFilter, parseEventType } from "./services/audit/EventTypeFilter.ts"
 export { DirectoryLost } from "./services/files/directoryErrors.ts"
-export { InvalidInput } from "./services/InvalidInput.ts"
+export { InvalidInput } from "./services/decodeInput.ts"
 export { type AnchorOutcome, keepAnchors, type KeepAnchorsOptions } from "./services/audit/keepAnchors.ts"
 export {
   type BacklogServices,

@@ -105,14 +105,14 @@ const mutations = [
   },
   {
     name: "that a hash is kept, and not the secret",
-    file: "src/services/access/accessTokenText.ts",
+    file: "src/services/access/tokenSecret.ts",
     find: 'createHash("sha256").update(text).digest()',
     replace: 'Buffer.from(text.slice(21, 85), "hex")',
     tests: tokens
   },
   {
     name: "that the checksum of a token is looked at",
-    file: "src/services/access/accessTokenText.ts",
+    file: "src/services/access/tokenSecret.ts",
     find: "return checksum === checksumOf(text.slice(0, -9)) ? id : undefined",
     replace: "return checksum === undefined ? undefined : id",
     tests: tokens
@@ -147,7 +147,7 @@ const mutations = [
   },
   {
     name: "that the writer makes no tokens",
-    file: "src/services/schema/rolePrivileges.ts",
+    file: "src/services/schema/BacklogRoles.ts",
     find: 'writer: { SELECT: "all", UPDATE: ["last_used_at"] }, auditor: {} },',
     replace: 'writer: { SELECT: "all", INSERT: "all", UPDATE: ["last_used_at"] }, auditor: {} },',
     tests: ["test/proof/leastPrivilege.test.ts"]
@@ -190,7 +190,7 @@ const mutations = [
   {
     name: "that an agent which is a worker claims in its own name",
     file: callerAgent,
-    find: 'if (role === "worker" && !actsFor(actor, apart, owner)) {',
+    find: 'if (role === "worker" && !actsFor(actor, reservedNames, owner)) {',
     replace: 'if (role === "worker" && owner === "") {',
     tests: agents
   },
@@ -225,7 +225,7 @@ const mutations = [
   },
   {
     name: "that names under a worker's begin with it and a stroke",
-    file: "src/services/access/workerNames.ts",
+    file: "src/services/access/AccessRole.ts",
     find: "name.startsWith(`${above}/`)",
     replace: "name.startsWith(above)",
     tests: access
@@ -261,15 +261,15 @@ const mutations = [
   {
     name: "that a worker works on its own claims only",
     file: workerRules,
-    find: "if (owner === undefined || !actsFor(actor, apart, owner)) {",
+    find: "if (owner === undefined || !actsFor(actor, reservedNames, owner)) {",
     replace: "if (owner === undefined) {",
     tests: access
   },
   {
     name: "that a claim which never was is nobody's own",
     file: workerRules,
-    find: "if (owner === undefined || !actsFor(actor, apart, owner)) {",
-    replace: "if (owner !== undefined && !actsFor(actor, apart, owner)) {",
+    find: "if (owner === undefined || !actsFor(actor, reservedNames, owner)) {",
+    replace: "if (owner !== undefined && !actsFor(actor, reservedNames, owner)) {",
     tests: access
   },
   {
@@ -376,28 +376,28 @@ const mutations = [
   {
     name: "how long headers may take",
     file: listen,
-    find: "...headersWithin(millis(options.headersPatience)),",
+    find: "...headersTimeoutSettings(toMillis(options.headersTimeout)),",
     replace: "headersTimeout: 0,",
     tests: access
   },
   {
     name: "how long a body may take",
     file: listen,
-    find: "hangUpOnSlowBody(message, bodyPatience)",
+    find: "closeOnBodyTimeout(message, bodyTimeout)",
     replace: "message.resume",
     tests: access
   },
   {
     name: "how long a connection may be silent",
     file: listen,
-    find: "  hangUpOnSilence(server, silence)\n",
+    find: "  closeOnIdleTimeout(server, idleTimeout)\n",
     replace: "",
     tests: access
   },
   {
     name: "how long a reader may take nothing",
     file: "src/http/node/writeResponse.ts",
-    find: "duration: patience,",
+    find: "duration: timeout,",
     replace: 'duration: "1 hour",',
     tests: ["test/http/events.test.ts"]
   },

@@ -46,7 +46,7 @@ const mutations = [
   {
     name: "that an embedded write-ahead log is recycled",
     file: erasures,
-    find: "if (isEmbedded && !(yield* unhurried(recycleWal(sql)))) {",
+    find: "if (isEmbedded && !(yield* withoutAnswerTimeout(recycleWal(sql)))) {",
     replace: "if (isEmbedded && schema === '') {",
     tests: bytes,
     startsPrograms: false

@@ -22,7 +22,7 @@ const claimQuery = "src/projections/claimQuery.ts"
 const lockPlan = "src/projections/LockPlan.ts"
 const rowChanges = "src/projections/rowChanges.ts"
 const interpreter = "src/services/commands/Interpreter.ts"
-const decideBatch = "src/services/commands/decideBatch.ts"
+const decideBatch = "src/services/commands/Interpreter.ts"
 const eventLog = "src/events/EventLog.ts"
 
 const conformance = ["test/services/conformance.test.ts"]
@@ -334,8 +334,8 @@ export const mutations = [
   {
     name: "that many commands go in two batches at once",
     file: "src/services/commands/CommandQueue.ts",
-    find: "if (interpreter.batchesAtOnce > 1) {",
-    replace: "if (interpreter.batchesAtOnce > 2) {",
+    find: "if (interpreter.maxConcurrentBatches > 1) {",
+    replace: "if (interpreter.maxConcurrentBatches > 2) {",
     tests: concurrency
   },
   {
@@ -411,8 +411,8 @@ export const mutations = [
   },
   {
     name: "the isolation level",
-    file: "src/services/commands/RunInTransaction.ts",
-    find: "export const beginStatement = readCommitted",
+    file: "src/services/commands/BatchTransaction.ts",
+    find: "export const beginStatement = beginReadCommitted",
     replace: 'export const beginStatement = "BEGIN ISOLATION LEVEL REPEATABLE READ"',
     tests: concurrency
   },

@@ -2,7 +2,7 @@
 const lockStatements = "src/projections/lockStatements.ts"
 const receipts = "src/services/commands/Receipts.ts"
 const receipt = "src/services/commands/Receipt.ts"
-const digests = "src/services/commands/commandDigests.ts"
+const digests = "src/services/commands/Receipt.ts"
 const migration = "migrations/0009_receipts_of_actors.sql"
 
 const attacks = ["test/security/receipts.test.ts"]
@@ -13,9 +13,9 @@ export const receiptsMutations = [
   {
     name: "that the graph is locked by a table",
     file: lockStatements,
-    find: "shared: compileOnce<object>(sql, () => sql`LOCK TABLE ${graphTable} IN ROW EXCLUSIVE MODE`)({})",
+    find: "shared: prepareStatement<object>(sql, () => sql`LOCK TABLE ${graphTable} IN ROW EXCLUSIVE MODE`)({})",
     replace:
-      "shared: compileOnce<object>(sql, () => sql`SELECT pg_advisory_xact_lock_shared(${0x6d62_6c67}::int4, ${schema}::regnamespace::oid::int4)::text`)({})",
+      "shared: prepareStatement<object>(sql, () => sql`SELECT pg_advisory_xact_lock_shared(${0x6d62_6c67}::int4, ${schema}::regnamespace::oid::int4)::text`)({})",
     tests: locks
   },
   {
@@ -41,21 +41,21 @@ export const receiptsMutations = [
   },
   {
     name: "that the auditor gets nothing on the graph's table",
-    file: "src/services/schema/rolePrivileges.ts",
+    file: "src/services/schema/BacklogRoles.ts",
     find: '{ table: "graph_lock", writer: { DELETE: "all" }, auditor: {} }',
     replace: '{ table: "graph_lock", writer: { DELETE: "all" }, auditor: { DELETE: "all" } }',
     tests: [...roles, ...locks]
   },
   {
     name: "that the writer gets nothing on the rebuild's table",
-    file: "src/services/schema/rolePrivileges.ts",
+    file: "src/services/schema/BacklogRoles.ts",
     find: '{ table: "rebuild_lock", writer: {}',
     replace: '{ table: "rebuild_lock", writer: { DELETE: "all" }',
     tests: roles
   },
   {
     name: "that MAINTAIN is among the privileges that are checked",
-    file: "src/services/schema/roleState.ts",
+    file: "src/services/schema/grantRoles.ts",
     find: "'{MAINTAIN}'",
     replace: "'{}'",
     tests: locks

@@ -1,5 +1,5 @@
 /** What keeps a server's, database's or role's settings from changing anything: see docs/servers.md. */
-const runInTransaction = "src/services/commands/RunInTransaction.ts"
+const runInTransaction = "src/services/commands/BatchTransaction.ts"
 const sessionProblem = "src/services/schema/sessionProblem.ts"
 const eventLog = "src/events/EventLog.ts"
 const shadowTables = "src/projections/shadowTables.ts"
@@ -25,21 +25,21 @@ export const serverMutations = [
   {
     name: "that arrays in commands have nulls where array_nulls is off",
     file: eventLog,
-    find: '${readsArrayNulls(sql)} AS "arrayNulls", ',
+    find: '${enableArrayNulls(sql)} AS "arrayNulls", ',
     replace: "'' AS \"arrayNulls\", ",
     tests: settings
   },
   {
     name: "that arrays in a rebuild have nulls where array_nulls is off",
     file: shadowTables,
-    find: "sql`SELECT ${readsArrayNulls(sql)}`",
+    find: "sql`SELECT ${enableArrayNulls(sql)}`",
     replace: "sql`SELECT 1`",
     tests: settings
   },
   {
     name: "the isolation level of transactions that name none",
     file: inTransaction,
-    find: "(begin) => begin ?? readCommitted",
+    find: "(begin) => begin ?? beginReadCommitted",
     replace: "(begin) => begin",
     tests: settings
   },

@@ -1,11 +1,11 @@
 import { type DateTime, Effect } from "effect"
 import { formatTime, formatTimeNear } from "./moments.ts"
 import { escapeLines, escapeLine, type TextStyle } from "./terminalText.ts"
-import { outlookWords } from "../domain/ClaimOutlook.ts"
+import { outlookReasonText } from "../domain/ClaimOutlook.ts"
 import {
   BacklogService,
   type Card,
-  type ClaimChoice,
+  type ClaimFilter,
   type ClaimOutlook,
   type Explanation,
   type Obstacle,
@@ -13,8 +13,8 @@ import {
 } from "../index.ts"
 
 /** Why there is nothing to claim, and when that may change. */
-export const describeOutlook = (outlook: ClaimOutlook, choice: ClaimChoice): string =>
-  [`There is nothing to claim${outlookWords(outlook, choice)}.`, ...describeProspects(outlook)].join(" ")
+export const describeOutlook = (outlook: ClaimOutlook, choice: ClaimFilter): string =>
+  [`There is nothing to claim${outlookReasonText(outlook, choice)}.`, ...describeProspects(outlook)].join(" ")
 
 const describeProspects = ({ nearest, soonestExpiry, soonestRetry }: ClaimOutlook): ReadonlyArray<string> => [
   ...(soonestExpiry === null

@@ -2,7 +2,7 @@ import { type DateTime, Result, Stream } from "effect"
 import { formatTime, formatTimeNear } from "./moments.ts"
 import { type Column, makeTableWriter } from "./table.ts"
 import { escapeLine, type TextStyle } from "./terminalText.ts"
-import { type Event, eventOf, type EventParts, type RecordedEvent } from "../index.ts"
+import { type Event, decodeRecordedEvent, type EventParts, type RecordedEvent } from "../index.ts"
 
 /** An event, and what it says in words. */
 interface DescribedEvent {
@@ -52,7 +52,7 @@ const maxTextLength = 200
  * stands which of its parts were erased.
  */
 export const describeEvent = (recorded: RecordedEvent, attempt?: number): string =>
-  Result.match(eventOf(recorded), {
+  Result.match(decodeRecordedEvent(recorded), {
     onFailure: () => `${escapeLine(recorded.type)} ${shorten(JSON.stringify(recorded.data))}`,
     onSuccess: (event) => describeKnownEvent(event, recorded.occurredAt, attempt)
   }) + formatRedacted(recorded.redacted)

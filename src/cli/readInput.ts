@@ -3,7 +3,7 @@ import { createPrivateKey, createPublicKey } from "node:crypto"
 import { createReadStream } from "node:fs"
 import { access, constants, stat } from "node:fs/promises"
 import { ProcessIO } from "./ProcessIO.ts"
-import { type JsonProblem, jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
+import { type JsonProblem, describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
 import { readLinePages } from "../import/readLines.ts"
 import { InvalidInput } from "../index.ts"
 import { isSecretExposed } from "../services/files/privateFiles.ts"
@@ -101,7 +101,7 @@ export const readJsonFlag = Effect.fnUntraced(function* (flag: string, given: st
 })
 
 const invalidJson = (flag: string) => (problem: JsonProblem) =>
-  new InvalidInput({ problem: `--${flag} is not JSON that can be kept: ${jsonProblemText(problem)}` })
+  new InvalidInput({ problem: `--${flag} is not JSON that can be kept: ${describeJsonProblem(problem)}` })
 
 /** Refuses more than one flag that reads standard input. */
 export const checkOneStdinReader = (

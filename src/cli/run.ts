@@ -15,7 +15,7 @@ import { completionsFlag, formatHelp, makeHelpPresenter } from "./help.ts"
 import { escapeLines, textStyleOf } from "./terminalText.ts"
 import { ExitWithCode } from "./defineCommand.ts"
 import { redactSecrets } from "../domain/redactSecrets.ts"
-import { disclosable, disclosableCause } from "../sql/sanitize.ts"
+import { sanitize, sanitizeCause } from "../sql/sanitize.ts"
 import { withoutSecrets } from "../index.ts"
 
 /**
@@ -61,10 +61,10 @@ export const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, out
   const ending = Cause.squash(exit.cause)
   if (ending instanceof ExitWithCode) return ending.exitCode
   const failure = describeFailure(ending)
-  if (io.env["BACKLOG_DEBUG"] === "1") io.stderr.write(`${escapeLines(Cause.pretty(disclosableCause(exit.cause)))}\n`)
+  if (io.env["BACKLOG_DEBUG"] === "1") io.stderr.write(`${escapeLines(Cause.pretty(sanitizeCause(exit.cause)))}\n`)
   if (json) {
     const { stderr, stdout } = io
-    ;(hasAnswered ? stderr : stdout).write(formatDocument({ error: disclosable(failure.document) }))
+    ;(hasAnswered ? stderr : stdout).write(formatDocument({ error: sanitize(failure.document) }))
   } else if (failure.message === "") {
     io.stderr.write(overview)
   } else {

@@ -1,7 +1,7 @@
 import { Data, Effect, Exit, Fiber, Schema, Stream } from "effect"
 import { ChildProcess } from "effect/process"
 import type { ProcessIO } from "./ProcessIO.ts"
-import { visibleJson } from "../domain/displayText.ts"
+import { escapeHiddenInJson } from "../domain/displayText.ts"
 import { Card } from "../index.ts"
 
 /** The bytes that come first and last, where more come than are kept; between them it is said how many were left out. */
@@ -66,7 +66,7 @@ export const makeShellHandler = (command: string, io: ProcessIO["Service"]) =>
       shell: true,
       extendEnv: true,
       env: cardEnvironment(card),
-      stdin: Stream.make(new TextEncoder().encode(`${visibleJson(encodeCard(card))}\n`)),
+      stdin: Stream.make(new TextEncoder().encode(`${escapeHiddenInJson(encodeCard(card))}\n`)),
       forceKillAfter: `${killAfterSeconds} seconds`
     })
     const forget = io.onExit(() => terminate(child.pid))

@@ -94,13 +94,13 @@ const wish = {
 }
 
 /** Which cards a claim chooses among: all, when nothing is said. */
-export interface ClaimChoice {
+export interface ClaimFilter {
   readonly phase?: string | undefined
   readonly minPriority?: number | undefined
 }
 
 /** A claim of the best claimable card. */
-export interface ClaimWish extends ClaimChoice {
+export interface ClaimRequest extends ClaimFilter {
   readonly owner: string
   readonly ttlSeconds?: number | undefined
 }
@@ -111,7 +111,7 @@ export const Claim = Schema.TaggedStruct("Claim", {
   id: Schema.optional(CardId),
   ...origin
 }).check(
-  Schema.makeFilter<ClaimChoice & { readonly id?: CardId | undefined }>(
+  Schema.makeFilter<ClaimFilter & { readonly id?: CardId | undefined }>(
     ({ id, minPriority, phase }) =>
       id === undefined || (phase === undefined && minPriority === undefined)
         ? undefined

@@ -1,10 +1,10 @@
 import type { Effect } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
-import { compileOnce, type Placeholders } from "../sql/prepareStatement.ts"
-import { madeOnce } from "../sql/memoize.ts"
+import { prepareStatement, type Placeholders } from "../sql/prepareStatement.ts"
+import { memoizeByFlags } from "../sql/memoize.ts"
 import type { CardId } from "../domain/CardId.ts"
-import type { ClaimChoice } from "../domain/Command.ts"
+import type { ClaimFilter } from "../domain/Command.ts"
 import type { CardTables } from "./CardTables.ts"
 
 /**
@@ -61,14 +61,14 @@ export const claimStatement = (
 
 /** Runs `claimStatement`. `except` names cards that are spoken for. */
 export type ClaimQuery = (
-  choice: ClaimChoice,
+  choice: ClaimFilter,
   limit: number,
   except?: ReadonlySet<string>
 ) => Effect.Effect<ReadonlyArray<LockedRow>, SqlError.SqlError>
 
 export const makeClaimQuery = (sql: SqlClient.SqlClient, tables: CardTables): ClaimQuery => {
-  const query = madeOnce((ofPhase: boolean, ofPriority: boolean, isWithExceptions: boolean) =>
-    compileOnce<ClaimValues, LockedRow>(sql, (claim) =>
+  const query = memoizeByFlags((ofPhase: boolean, ofPriority: boolean, isWithExceptions: boolean) =>
+    prepareStatement<ClaimValues, LockedRow>(sql, (claim) =>
       claimStatement(sql, tables, claim, ofPhase, ofPriority, isWithExceptions)
     )
   )

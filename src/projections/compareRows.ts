@@ -1,13 +1,13 @@
 import { DateTime, type Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { isDue } from "../domain/Claimability.ts"
-import { sameJson } from "../domain/Json.ts"
+import { jsonEquals } from "../domain/Json.ts"
 import { hasInexactNumber } from "../domain/parseExactJson.ts"
 import type { CardTables } from "./CardTables.ts"
 import { formatValue } from "./Divergence.ts"
 import type { FoldedCard } from "./foldCards.ts"
-import { timeText } from "../sql/DatabaseClock.ts"
-import { boundedPage } from "../sql/pages.ts"
+import { isoTimeSql } from "../sql/DatabaseClock.ts"
+import { selectPage } from "../sql/pages.ts"
 
 /** A row of `cards` with its edges, as text where a driver would lose something. */
 export interface CardTextRow {
@@ -39,11 +39,11 @@ export interface CardTextRow {
 }
 
 const columns = `id, title, body, phase, priority, status, unmet_dependencies AS "unmetDependencies",
-  ${timeText("not_before")} AS "notBefore", deferred, claim_owner AS "claimOwner", claim_ttl_seconds AS "claimTtlSeconds",
-  ${timeText("claimed_at")} AS "claimedAt", ${timeText("claim_expires_at")} AS "claimExpiresAt", coalesce(claim_token_high * 2147483648::float8 + claim_token, nullif(claim_token_high, 0)) AS "claimToken",
+  ${isoTimeSql("not_before")} AS "notBefore", deferred, claim_owner AS "claimOwner", claim_ttl_seconds AS "claimTtlSeconds",
+  ${isoTimeSql("claimed_at")} AS "claimedAt", ${isoTimeSql("claim_expires_at")} AS "claimExpiresAt", coalesce(claim_token_high * 2147483648::float8 + claim_token, nullif(claim_token_high, 0)) AS "claimToken",
   attempts, idempotency_key AS "idempotencyKey", acceptance::text AS acceptance, result::text AS result,
-  blocked_reason AS "blockedReason", ${timeText("created_at")} AS "createdAt", ${timeText("updated_at")} AS "updatedAt",
-  ${timeText("completed_at")} AS "completedAt", version, position::float8 AS position`
+  blocked_reason AS "blockedReason", ${isoTimeSql("created_at")} AS "createdAt", ${isoTimeSql("updated_at")} AS "updatedAt",
+  ${isoTimeSql("completed_at")} AS "completedAt", version, position::float8 AS position`
 
 /** Rows per page: about as many as a page of events leads to. */
 const rowsPerPage = 200
@@ -54,7 +54,7 @@ export const readCardRows = (
   { cards, dependencies }: CardTables,
   after: string
 ): Effect.Effect<ReadonlyArray<CardTextRow>, SqlError.SqlError> =>
-  boundedPage(sql, {
+  selectPage(sql, {
     from: cards,
     columns: sql`${sql.literal(columns)}, ARRAY(SELECT depends_on_id FROM ${dependencies} AS edge
       WHERE edge.card_id = page.id ORDER BY depends_on_id) AS "dependsOn"`,
@@ -84,7 +84,10 @@ export const findDifference = (
   }
   for (const field of ["acceptance", "result"] as const) {
     const text = row[field]
-    if (!sameJson(card[field], text === null ? null : JSON.parse(text)) || (text !== null && hasInexactNumber(text))) {
+    if (
+      !jsonEquals(card[field], text === null ? null : JSON.parse(text)) ||
+      (text !== null && hasInexactNumber(text))
+    ) {
       return differs(field, card[field])
     }
   }

@@ -2,7 +2,7 @@ import { Clock, Data, type DateTime, Duration, Effect, Schema } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import type { EventLog } from "../events/EventLog.ts"
-import { readCommitted } from "../sql/inTransaction.ts"
+import { beginReadCommitted } from "../sql/inTransaction.ts"
 import { createShadowTables, toSeconds, isLockConflict, limitLockWait } from "./shadowTables.ts"
 import { makeReadModelBuilder } from "./ReadModelBuilder.ts"
 import { makeCountsTable } from "./CardCounts.ts"
@@ -97,7 +97,7 @@ const rebuiltTables = ["cards", "dependencies"] as const
  * schema beside it, which the next rebuild removes. Commands go on all the while, and wait during the swap only.
  */
 export const rebuild = (context: RebuildContext) =>
-  Effect.provideService(rebuildInShadow(context), SqlClient.BeginTransaction, readCommitted)
+  Effect.provideService(rebuildInShadow(context), SqlClient.BeginTransaction, beginReadCommitted)
 
 const rebuildInShadow = Effect.fnUntraced(function* (context: RebuildContext) {
   const { log, onProgress, schema, sql } = context

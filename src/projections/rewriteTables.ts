@@ -1,6 +1,6 @@
 import { Clock, Data, Duration, Effect, Schema } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
-import { readCommitted } from "../sql/inTransaction.ts"
+import { beginReadCommitted } from "../sql/inTransaction.ts"
 import { createShadowTables, toSeconds, isLockConflict, limitLockWait } from "./shadowTables.ts"
 import { erasableColumns, erasableTables } from "./erasableColumns.ts"
 import { findAddedObjects, captureTrigger, swapTables } from "./swapTables.ts"
@@ -74,7 +74,7 @@ const statisticsTarget = 10
  * beside with its trigger, which the next rewrite or rebuild removes.
  */
 export const rewriteTables = (context: RewriteContext) =>
-  Effect.provideService(rewriteAll(context), SqlClient.BeginTransaction, readCommitted)
+  Effect.provideService(rewriteAll(context), SqlClient.BeginTransaction, beginReadCommitted)
 
 const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
   const { onProgress, schema, sql } = context

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto"
 import type { CardId } from "../domain/CardId.ts"
 import { erasableTables } from "./erasableColumns.ts"
 import { AnswerTimeout } from "../sql/AnswerTimeout.ts"
-import { readsArrayNulls } from "../sql/arrayLiteral.ts"
+import { enableArrayNulls } from "../sql/arrayLiteral.ts"
 import { inTransaction } from "../sql/inTransaction.ts"
 
 /** The schema in which a rebuild makes its tables. */
@@ -21,7 +21,7 @@ const shadowSchema = (sql: SqlClient.SqlClient, schema: string) =>
 export const lockShadowSchema = (sql: SqlClient.SqlClient, schema: string, mode: "shared" | "exclusive") =>
   Effect.andThen(
     sql`LOCK TABLE ${sql(`${schema}.rebuild_lock`)} IN ${sql.literal(mode === "exclusive" ? "EXCLUSIVE" : "ROW EXCLUSIVE")} MODE`,
-    sql`SELECT ${readsArrayNulls(sql)}`
+    sql`SELECT ${enableArrayNulls(sql)}`
   )
 
 /**

@@ -11,7 +11,7 @@ import { ChainCheck } from "./ChainCheck.ts"
 import { checkCycle, Divergences, type VerifyReport } from "./Divergence.ts"
 import { StreamCheck } from "./StreamCheck.ts"
 import { type CardTextRow, findDifference, readCardRows } from "./compareRows.ts"
-import { everyPage } from "../sql/pages.ts"
+import { streamPagesAhead } from "../sql/pages.ts"
 
 /** How a verification is to go. */
 export interface VerifyOptions {
@@ -53,7 +53,7 @@ export const verify = Effect.fnUntraced(function* (
 
   const chain = new ChainCheck(divergences, options.anchor)
   yield* Stream.runForEachArray(
-    everyPage(0, log.read.links, (link) => link.position),
+    streamPagesAhead(0, log.read.links, (link) => link.position),
     (links) => {
       for (const link of links) chain.push(link)
       return progress(Math.min(chain.position, total), total)
@@ -84,7 +84,7 @@ export const verify = Effect.fnUntraced(function* (
     checked.push(current)
   }
   yield* Stream.runForEachArray(
-    everyPage(
+    streamPagesAhead(
       undefined as EventRow | undefined,
       (place) => log.read.byCard(place, last),
       (row): EventRow | undefined => row
@@ -142,7 +142,7 @@ const makeComparison = Effect.fnUntraced(function* (
   graph: Graph
 ) {
   const pull = yield* Stream.toPull(
-    everyPage(
+    streamPagesAhead(
       "",
       (after) => readCardRows(sql, tables, after),
       (row) => row.id

@@ -15,11 +15,11 @@ import {
 } from "../events/Checkpoints.ts"
 import { EventLog, type LogFailure } from "../events/EventLog.ts"
 import type { LogFileRefused } from "../events/LogFile.ts"
-import { type MomentNotReached, reachedHead } from "../events/MomentNotReached.ts"
+import { type MomentNotReached, requireReached } from "../events/MomentNotReached.ts"
 import type { RecordedEvent } from "../events/RecordedEvent.ts"
 import { consume } from "../events/consume.ts"
 import { feed } from "../events/feed.ts"
-import { namingReplica } from "../events/replica.ts"
+import { withReplicaErrors } from "../events/replica.ts"
 import { makeCountsTable } from "../projections/CardCounts.ts"
 import { makeCardTables } from "../projections/CardTables.ts"
 import type { VerifyReport } from "../projections/Divergence.ts"
@@ -38,9 +38,9 @@ import {
 } from "../projections/rebuild.ts"
 import type { RemovalPending } from "../projections/rewriteTables.ts"
 import { verify, type VerifyOptions } from "../projections/verify.ts"
-import { InvalidInput } from "./InvalidInput.ts"
 import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
 import { type Erasure, Erasures, type RemovalOptions, type RemovalReport } from "./audit/Erasures.ts"
+import { InvalidInput } from "./decodeInput.ts"
 import { resolveEventType } from "./audit/EventTypeFilter.ts"
 import {
   decodeAnchorOptions,
@@ -71,9 +71,9 @@ import { makeRestoreBacklog, type RestoredBacklog } from "./audit/restoreBacklog
 import { Receipts } from "./commands/Receipts.ts"
 import type { BacklogMissing } from "./schema/BacklogOpening.ts"
 import { createTables, type MigrationRefused, Migrations } from "./schema/Migrations.ts"
-import { PollInterval } from "./waiting/PollInterval.ts"
-import { layerEventLog } from "./waiting/layerEventLog.ts"
-import { unhurried } from "../sql/AnswerTimeout.ts"
+import { layerEventLog } from "./driverLayers.ts"
+import { PollInterval } from "./waiting/CommitNotifications.ts"
+import { withoutAnswerTimeout } from "../sql/AnswerTimeout.ts"
 import { DatabaseClock, databaseNow } from "../sql/DatabaseClock.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"
 import { inTransaction } from "../sql/inTransaction.ts"
@@ -293,7 +293,7 @@ export class AuditService extends Context.Service<
       const erasures = yield* Erasures
       yield* Effect.forkScoped(erasures.removeInBackground)
       const endClaims = makeRestoreBacklog(sql, tables, log, readModel)
-      const named = namingReplica(sql)
+      const named = withReplicaErrors(sql)
       const namedStream = <A, E>(stream: Stream.Stream<A, E | SqlError.SqlError>) =>
         Stream.catch(stream, (error) => Stream.fromEffect(named(Effect.fail(error))))
 
@@ -385,7 +385,7 @@ export class AuditService extends Context.Service<
         const options = yield* decodeRebuildOptions(input)
         yield* alone("a rebuild")
         const onProgress = options.onProgress ?? (() => Effect.void)
-        const done = yield* unhurried(
+        const done = yield* withoutAnswerTimeout(
           rebuild({
             sql,
             log,
@@ -441,7 +441,7 @@ export class AuditService extends Context.Service<
           const name = yield* decodeName(consumer)
           const parked = yield* decodePosition(position)
           const why = yield* decodeReason(reason)
-          yield* reachedHead(log, parked)
+          yield* requireReached(log, parked)
           return yield* checkpoints.park(name, parked, why)
         }, named),
         parked: (consumer) =>
@@ -476,7 +476,7 @@ export class AuditService extends Context.Service<
         }, named),
         pruneReceipts: Effect.fn("AuditService.pruneReceipts")(function* (input) {
           const { olderThanDays } = yield* decodePruneReceipts(input)
-          return yield* unhurried(receipts.prune(olderThanDays * secondsPerDay))
+          return yield* withoutAnswerTimeout(receipts.prune(olderThanDays * secondsPerDay))
         }, named),
         exportLog: namedStream(exportLog(sql, log, schema)),
         restored: Effect.fn("AuditService.restored")(function* (input) {

@@ -17,11 +17,19 @@ import {
   type SelfDependency
 } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
-import { namingReplica } from "../events/replica.ts"
+import { withReplicaErrors } from "../events/replica.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
-import type { Answer, CompletedCard } from "./Answer.ts"
+import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
+import { CommandQueue } from "./commands/CommandQueue.ts"
+import { Interpreter } from "./commands/Interpreter.ts"
+import type { Answer, CompletedCard } from "./commands/Outcome.ts"
+import { Receipts } from "./commands/Receipts.ts"
+import { makeCommandMetrics } from "./commands/commandMetrics.ts"
+import { makeCommandReadiness } from "./commands/commandReadiness.ts"
+import { decodeInput, decodeTaggedInput, type InvalidInput } from "./decodeInput.ts"
+import { layerBatchTransaction, layerEventLog } from "./driverLayers.ts"
 import { type BacklogMissing, BacklogOpening } from "./schema/BacklogOpening.ts"
-import { ClaimableWatch } from "./waiting/ClaimableWatch.ts"
+import { type MigrationRefused, Migrations } from "./schema/Migrations.ts"
 import {
   type AwaitClaimable,
   type ClaimAmong,
@@ -29,18 +37,20 @@ import {
   decodeClaimAmong,
   defaultWaitSeconds
 } from "./waiting/ClaimWaiting.ts"
-import { makeCommandMetrics } from "./commands/commandMetrics.ts"
-import { makeCommandReadiness } from "./commands/commandReadiness.ts"
-import { CommandQueue } from "./commands/CommandQueue.ts"
-import { decodeInput, decodeTaggedInput } from "./decodeInput.ts"
-import { layerEventLog } from "./waiting/layerEventLog.ts"
-import { Interpreter } from "./commands/Interpreter.ts"
-import type { InvalidInput } from "./InvalidInput.ts"
-import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
-import { type MigrationRefused, Migrations } from "./schema/Migrations.ts"
-import { Receipts } from "./commands/Receipts.ts"
-import { spanned } from "./spanned.ts"
-import { promptly, unhurried } from "../sql/AnswerTimeout.ts"
+import { ClaimableWatch } from "./waiting/ClaimableWatch.ts"
+import { withPromptAnswer, withoutAnswerTimeout } from "../sql/AnswerTimeout.ts"
+
+/**
+ * A function whose effects are spans when somebody traces. Without a tracer nobody would see them, and making one takes as
+ * long as deciding on a command.
+ */
+const spanned =
+  <Arguments extends ReadonlyArray<unknown>, A, E, R>(
+    name: string,
+    of: (...input: Arguments) => Effect.Effect<A, E, R>
+  ): ((...input: Arguments) => Effect.Effect<A, E, R>) =>
+  (...input) =>
+    Effect.withFiber((fiber) => (fiber.cache.tracer === undefined ? of(...input) : Effect.withSpan(of(...input), name)))
 
 /** What a command's method takes: the command without its tag. Ids and names are plain strings, checked on the way in. */
 export type Input<Tag extends Command["_tag"]> = Omit<Extract<typeof Command.Encoded, { readonly _tag: Tag }>, "_tag">
@@ -151,11 +161,11 @@ export class BacklogService extends Context.Service<
     Effect.gen(function* () {
       const readModel = yield* ReadModel
       const commands = yield* CommandQueue
-      const named = namingReplica(yield* SqlClient.SqlClient)
+      const named = withReplicaErrors(yield* SqlClient.SqlClient)
       const submit: typeof commands.submit = (batch) => named(commands.submit(batch))
       const metrics = makeCommandMetrics(yield* Effect.context())
       const watch = yield* ClaimableWatch
-      if ((yield* BacklogOpening).opening === "create") yield* unhurried(readModel.catchUpCounts)
+      if ((yield* BacklogOpening).opening === "create") yield* withoutAnswerTimeout(readModel.catchUpCounts)
 
       /** The way of every command: checked here, carried out by the interpreter, answered by its outcome. */
       const method = <Tag extends Command["_tag"], Rejected>(tag: Tag) =>
@@ -205,7 +215,7 @@ export class BacklogService extends Context.Service<
           function* (id) {
             return yield* readModel.get(yield* decodeId(id))
           },
-          promptly,
+          withPromptAnswer,
           named
         ),
         list: Effect.fn("BacklogService.list")(
@@ -217,11 +227,11 @@ export class BacklogService extends Context.Service<
             }
             return cards
           },
-          promptly,
+          withPromptAnswer,
           named
         ),
         readiness: yield* makeCommandReadiness(yield* Interpreter),
-        stats: Effect.withSpan(named(promptly(readModel.stats)), "BacklogService.stats"),
+        stats: Effect.withSpan(named(withPromptAnswer(readModel.stats)), "BacklogService.stats"),
         explain: Effect.fn("BacklogService.explain")(
           function* (input) {
             const id = yield* decodeId(input)
@@ -229,14 +239,14 @@ export class BacklogService extends Context.Service<
             if (Option.isNone(found)) return yield* new CardNotFound({ id })
             return explain(found.value.card, found.value.unmet, found.value.now)
           },
-          promptly,
+          withPromptAnswer,
           named
         ),
         whyNothingClaimable: Effect.fn("BacklogService.whyNothingClaimable")(
           function* (among = {}) {
             return yield* readModel.outlook(yield* decodeClaimAmong(among))
           },
-          promptly,
+          withPromptAnswer,
           named
         ),
         awaitClaimable: Effect.fn("BacklogService.awaitClaimable")(function* (options = {}) {
@@ -248,7 +258,7 @@ export class BacklogService extends Context.Service<
   ).pipe(
     Layer.provide([CommandQueue.layer, ClaimableWatch.layer]),
     Layer.provide(Interpreter.layer),
-    Layer.provide(Receipts.layer),
+    Layer.provide([Receipts.layer, layerBatchTransaction]),
     Layer.provide([layerEventLog, ReadModel.layer]),
     Layer.provide(Migrations.layer)
   )

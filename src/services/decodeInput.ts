@@ -1,8 +1,17 @@
 import { Effect, Result, Schema } from "effect"
-import { shortened } from "../domain/displayText.ts"
-import { InvalidInput } from "./InvalidInput.ts"
+import { truncateMessage } from "../domain/displayText.ts"
 
-const invalid = (problem: string): InvalidInput => new InvalidInput({ problem: shortened(problem) })
+/** Input that is not what a command takes. Nothing was asked of the database. */
+export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInput", {
+  /** What was wrong and where, in words. */
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `Invalid input: ${this.problem}`
+  }
+}
+
+const invalid = (problem: string): InvalidInput => new InvalidInput({ problem: truncateMessage(problem) })
 
 /** Makes a decoder of input from outside: what does not fit the schema, unknown keys too, is an `InvalidInput`. */
 export const decodeInput = <S extends Schema.Constraint & { readonly DecodingServices: never }>(

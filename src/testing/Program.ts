@@ -1,4 +1,4 @@
-import type { ClaimChoice } from "../domain/Command.ts"
+import type { ClaimFilter } from "../domain/Command.ts"
 import type { ModelCommand } from "./Model.ts"
 
 type Unsigned<C> = C extends unknown ? Omit<C, "actor" | "commandId" | "token" | "owner" | "claimNext"> : never
@@ -12,7 +12,7 @@ export type TokenChoice = "held" | "from before a crash" | "guessed" | "none"
 /** A command without the parts that depend on the worker's state. The id `held` means the card that it claimed last. */
 export type CommandTemplate = Unsigned<ModelCommand> & {
   /** The filter for the next claim, when a card is completed. */
-  readonly claimNext?: ClaimChoice
+  readonly claimNext?: ClaimFilter
   readonly token?: TokenChoice
   /** Whether a created card's business time comes from the worker's own clock. */
   readonly byOwnClock?: boolean

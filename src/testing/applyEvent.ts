@@ -1,6 +1,6 @@
 import { DateTime, Result, Schema } from "effect"
 import { Event } from "../domain/Event.ts"
-import { eventOf, type RecordedEvent } from "../events/RecordedEvent.ts"
+import { decodeRecordedEvent, type RecordedEvent } from "../events/RecordedEvent.ts"
 import { type ModelCard, noClaim } from "./Model.ts"
 import { byId } from "./modelQueries.ts"
 
@@ -11,7 +11,7 @@ const encodeEvent = Schema.encodeSync(Event)
 
 /** Converts a recorded event to JSON. Returns `undefined` when it cannot be decoded. */
 export const toModelEvent = (recorded: RecordedEvent): ModelEvent | undefined => {
-  const event = eventOf(recorded)
+  const event = decodeRecordedEvent(recorded)
   return Result.isFailure(event) ? undefined : encodeEvent(event.success)
 }
 

@@ -3,7 +3,7 @@ import type { SqlError } from "effect/sql"
 import { Card } from "../domain/Card.ts"
 import { Rejection } from "../domain/Rejection.ts"
 import type { BacklogService } from "../services/BacklogService.ts"
-import type { InvalidInput } from "../services/InvalidInput.ts"
+import type { InvalidInput } from "../services/decodeInput.ts"
 import type { ModelAnswer, ModelCommand, ModelOutcome } from "./Model.ts"
 import { byId } from "./modelQueries.ts"
 

@@ -1,14 +1,14 @@
 import { DateTime, Effect, Semaphore } from "effect"
 import type { SqlError } from "effect/sql"
 import type { BacklogService } from "../services/BacklogService.ts"
-import type { InvalidInput } from "../services/InvalidInput.ts"
+import type { InvalidInput } from "../services/decodeInput.ts"
 import type { BacklogTestClock } from "../services/layers.ts"
 import { type History, HistoryRecorder } from "./History.ts"
 import type { ModelCommand } from "./Model.ts"
 import type { Step } from "./Program.ts"
+import { generateClaimProgram, generateProgram } from "./generateProgram.ts"
 import { SimulatedWorker } from "./SimulatedWorker.ts"
 import { execute, executeAndInterrupt } from "./execute.ts"
-import { generateClaimProgram, generateProgram } from "./generateProgram.ts"
 import { seededRandom } from "./seededRandom.ts"
 
 /** Options of `runConcurrently`. */

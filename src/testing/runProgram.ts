@@ -2,20 +2,20 @@ import { Clock, DateTime, Effect, Schema } from "effect"
 import type { SqlError } from "effect/sql"
 import { Card } from "../domain/Card.ts"
 import { ClaimOutlook } from "../domain/ClaimOutlook.ts"
-import type { ClaimChoice } from "../domain/Command.ts"
+import type { ClaimFilter } from "../domain/Command.ts"
 import { Explanation } from "../domain/Explanation.ts"
 import type { CardNotFound } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
 import { BacklogService } from "../services/BacklogService.ts"
-import type { InvalidInput } from "../services/InvalidInput.ts"
+import type { InvalidInput } from "../services/decodeInput.ts"
 import { BacklogTestClock } from "../services/layers.ts"
 import { emptyModel, type Model, type ModelCard, type ModelOutcome, sameJson } from "./Model.ts"
 import type { AnswerDelivery, Program, Step } from "./Program.ts"
+import { computeStats, explainCard, listCards, whyNothingClaimable } from "./modelQueries.ts"
+import { restoreModel, step as stepModel } from "./step.ts"
 import { SimulatedWorker } from "./SimulatedWorker.ts"
 import { checkInvariants } from "./checkInvariants.ts"
 import { execute, executeAndInterrupt } from "./execute.ts"
-import { computeStats, explainCard, listCards, whyNothingClaimable } from "./modelQueries.ts"
-import { restoreModel, step as stepModel } from "./step.ts"
 import { type ObservedCommand, stepConcurrent } from "./stepObserved.ts"
 
 /** The errors of a program that are not outcomes. */
@@ -196,7 +196,7 @@ const readState = Effect.fnUntraced(function* (backlog: BacklogService["Service"
   const claimable = (yield* backlog.list({ readyOnly: true })).map((card) => card.id)
   const stats = openStats(yield* backlog.stats)
   const outlooks: Array<unknown> = []
-  for (const choice of choicesOf(cards)) {
+  for (const choice of claimFilters(cards)) {
     outlooks.push([
       openOutlook(encodeOutlook(yield* backlog.whyNothingClaimable(choice))),
       yield* backlog.awaitClaimable({ ...choice, waitSeconds: 0 })
@@ -208,7 +208,7 @@ const readState = Effect.fnUntraced(function* (backlog: BacklogService["Service"
 })
 
 /** Filters of claims: none, an existing phase, an existing priority. */
-const choicesOf = (cards: ReadonlyArray<ModelCard>): ReadonlyArray<ClaimChoice> => [
+const claimFilters = (cards: ReadonlyArray<ModelCard>): ReadonlyArray<ClaimFilter> => [
   {},
   ...cards.flatMap(({ phase }) => (phase === null ? [] : { phase })).slice(0, 1),
   ...cards.map(({ priority }) => ({ minPriority: priority })).slice(-1)
@@ -235,7 +235,7 @@ const expectedState = (model: Model, found: ReadonlyArray<ModelCard>, now: numbe
     lists: statuses.map((status) => idsOf(listCards(model, now, { status }))),
     claimable: idsOf(listCards(model, now, { readyOnly: true })),
     stats: openStats(computeStats(model, now)),
-    outlooks: choicesOf(found).map((choice) => {
+    outlooks: claimFilters(found).map((choice) => {
       const outlook = openOutlook(whyNothingClaimable(model, now, choice))
       return [outlook, outlook.counts.claimable > 0]
     })

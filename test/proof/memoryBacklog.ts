@@ -1,16 +1,16 @@
 import { Context, DateTime, Deferred, Effect, Layer, Option, Result, Schema } from "effect"
 import type { Card } from "../../src/domain/Card.ts"
 import { CardId, compareIds } from "../../src/domain/CardId.ts"
-import { claimOutlook, type OpenCounts } from "../../src/domain/ClaimOutlook.ts"
 import { compareClaimOrder, isClaimable, isDue, isExpired } from "../../src/domain/Claimability.ts"
-import { type ClaimChoice, Command } from "../../src/domain/Command.ts"
+import { claimOutlook, type OpenCounts } from "../../src/domain/ClaimOutlook.ts"
+import { type ClaimFilter, Command } from "../../src/domain/Command.ts"
 import { explain } from "../../src/domain/Explanation.ts"
 import { CardNotFound, CommandIdConflict } from "../../src/domain/Rejection.ts"
 import { ReadModelState } from "../../src/projections/ReadModelState.ts"
-import type { Answer } from "../../src/services/Answer.ts"
 import { BacklogService, type CompletionRejection, type Input } from "../../src/services/BacklogService.ts"
-import { digestsOf, receiptKey, saySame } from "../../src/services/commands/commandDigests.ts"
-import { decideBatch, type FirstOutcome, type Outcome } from "../../src/services/commands/decideBatch.ts"
+import { decideBatch, type FirstOutcome } from "../../src/services/commands/Interpreter.ts"
+import type { Answer, Outcome } from "../../src/services/commands/Outcome.ts"
+import { digestsOf, receiptKey, saySame } from "../../src/services/commands/Receipt.ts"
 import { BacklogTestClock, makeTestClock } from "../../src/services/layers.ts"
 
 const byTime = (one: DateTime.Utc, other: DateTime.Utc): number =>
@@ -74,7 +74,7 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
         card.dependsOn
           .map((dependency) => ({ id: dependency, status: cards.get(dependency)?.status ?? null }))
           .filter(({ status }) => status !== "done")
-      const outlookAmong = ({ minPriority = -Infinity, phase }: ClaimChoice) => {
+      const outlookAmong = ({ minPriority = -Infinity, phase }: ClaimFilter) => {
         const open = [...cards.values()].filter(({ status }) => status !== "done").sort(compareClaimOrder)
         const chosen = open.filter(
           (card) => card.priority >= minPriority && (phase === undefined || card.phase === phase)

@@ -1,15 +1,15 @@
 import { Context, Duration, Effect, Exit, Fiber, Layer, Option, Stream } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
-import { describe, expect } from "vitest"
-import { BacklogSchema } from "../../src/sql/SchemaName.ts"
-import { PollInterval } from "../../src/services/waiting/PollInterval.ts"
 import { serve } from "../../src/http/server.ts"
 import { AuditService, BacklogService, layerPostgres, type PostgresOptions } from "../../src/index.ts"
+import { PollInterval } from "../../src/services/waiting/CommitNotifications.ts"
+import { BacklogSchema } from "../../src/sql/SchemaName.ts"
+import { type Proxy, startProxy } from "./support/proxy.ts"
 import { postgresUrl } from "../support/backlogs.ts"
 import { onServer } from "../support/databases.ts"
 import { makeRandom } from "../support/random.ts"
 import { until } from "../support/waiting.ts"
-import { type Proxy, startProxy } from "./support/proxy.ts"
+import { describe, expect } from "vitest"
 
 /** Long enough for any batch on an overloaded machine, short enough to wait for. */
 const timeouts = { batchTimeout: "6 seconds", answerTimeout: "6 seconds" } as const

@@ -1,5 +1,5 @@
 import { assert } from "@effect/vitest"
-import { makeTokenText } from "../../src/services/access/accessTokenText.ts"
+import { makeTokenText } from "../../src/services/access/tokenSecret.ts"
 
 /** A token, and how it may be written by accident. */
 export const { text: token } = makeTokenText()

@@ -4,7 +4,7 @@ import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
 import { RemovalSchedule } from "../../src/services/audit/Erasures.ts"
 import { layerPostgres } from "../../src/services/layers.ts"
-import { PollInterval } from "../../src/services/waiting/PollInterval.ts"
+import { PollInterval } from "../../src/services/waiting/CommitNotifications.ts"
 import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { postgresUrl } from "./backlogs.ts"
 

@@ -9,7 +9,7 @@ import { showRemovalProgress, clearingProgress } from "../progress.ts"
 import { escapeLines, escapeLine, type TextStyle, type Paint } from "../terminalText.ts"
 import { runWithoutBacklog, withHelp } from "../defineCommand.ts"
 import { redactSecrets } from "../../domain/redactSecrets.ts"
-import { disclosable } from "../../sql/sanitize.ts"
+import { sanitize } from "../../sql/sanitize.ts"
 import {
   BacklogMissing,
   diagnose,
@@ -18,7 +18,7 @@ import {
   DoctorFinding,
   Erasures,
   MigrationRefused,
-  newestOf,
+  newestAnchor,
   readAnchorFile
 } from "../../index.ts"
 import { inspectDirectoryAccess } from "../../services/pglite/directoryPermissions.ts"
@@ -38,7 +38,7 @@ export const doctorCommand = withHelp(
           const isWell = findings.every(({ level }) => level === "ok" || level === "note")
           return {
             ...makeOutput(
-              () => disclosable({ isWell, findings: encodeFindings(findings), facts: encodeFacts(facts) }),
+              () => sanitize({ isWell, findings: encodeFindings(findings), facts: encodeFacts(facts) }),
               (style) =>
                 redactSecrets([...findings.map((finding) => told(finding, style)), summary(findings)].join("\n"))
             ),
@@ -89,7 +89,7 @@ const examined = Effect.fnUntraced(function* (file: string | undefined) {
   }
   if (file === undefined) return facts
   const content = yield* Effect.result(readAnchorFile(file))
-  const anchor = Result.isSuccess(content) ? newestOf(content.success.anchors) : undefined
+  const anchor = Result.isSuccess(content) ? newestAnchor(content.success.anchors) : undefined
   const newest = anchor === undefined ? Option.none() : yield* checkAnchor(anchor)
   return {
     ...facts,
@@ -100,7 +100,7 @@ const examined = Effect.fnUntraced(function* (file: string | undefined) {
         : anchor === undefined
           ? "it has no anchor in it"
           : null,
-      isCutShort: Result.isSuccess(content) && content.success.isCutShort,
+      isCutShort: Result.isSuccess(content) && content.success.isTruncated,
       newest: Option.getOrNull(newest)
     }
   } satisfies DoctorFacts

@@ -10,7 +10,7 @@ import { readKeyFile, readLines } from "../readInput.ts"
 import { runWithoutBacklog, runInBacklog, withHelp, defineCommand } from "../defineCommand.ts"
 import {
   Anchor,
-  anchorLine,
+  formatAnchor,
   AuditService,
   checkSignature,
   type Divergence,
@@ -18,7 +18,7 @@ import {
   InvalidInput,
   LogFileCheck,
   LogFileRefused,
-  newestOf,
+  newestAnchor,
   parseAnchor,
   readAnchorFile,
   VerifyReport,
@@ -76,7 +76,7 @@ export const anchorCommand = defineCommand(
     const privateKey = key === undefined ? undefined : yield* readKeyFile("key", key, "private")
     return Effect.gen(function* () {
       const made = yield* (yield* AuditService).anchor({ privateKey })
-      const line = anchorLine(made)
+      const line = formatAnchor(made)
       return makeOutput(
         () => ({ ...encodeAnchor(made), line }),
         () => line
@@ -158,15 +158,15 @@ const anchorOfLine = (line: string) =>
 
 /** The newest anchor of a file, all of whose lines must be anchors. */
 const newestOfFile = Effect.fnUntraced(function* (path: string) {
-  const { anchors, isCutShort } = yield* Effect.mapError(
+  const { anchors, isTruncated } = yield* Effect.mapError(
     readAnchorFile(path),
     ({ problem }) => new InvalidInput({ problem: `the file of --anchor-file cannot be used: ${problem}` })
   )
-  if (isCutShort) {
+  if (isTruncated) {
     const { stderr } = yield* ProcessIO
     stderr.write("note: the last line of the anchor file is incomplete and was ignored: a write was cut short\n")
   }
-  return newestOf(anchors) ?? (yield* new InvalidInput({ problem: "the file of --anchor-file has no anchor" }))
+  return newestAnchor(anchors) ?? (yield* new InvalidInput({ problem: "the file of --anchor-file has no anchor" }))
 })
 
 const encodeReport = Schema.encodeSync(VerifyReport)

@@ -11,7 +11,7 @@ import { layerLogging } from "../logging.ts"
 import { escapeLine } from "../terminalText.ts"
 import { withHelp, print, render } from "../defineCommand.ts"
 import { type Card, InvalidInput, withoutSecrets } from "../../index.ts"
-import { databaseWords } from "../../sql/databaseErrors.ts"
+import { databaseErrorText } from "../../sql/databaseErrors.ts"
 import { decodeWorkerOptions } from "../../worker/WorkerOptions.ts"
 import { Worker, type WorkerEvent, type WorkerReport } from "../../worker/index.ts"
 
@@ -19,7 +19,7 @@ import { Worker, type WorkerEvent, type WorkerReport } from "../../worker/index.
 const describeWorkerEvent = (event: WorkerEvent): string => {
   if (event._tag === "Stopping") return "Ending: no more cards are begun with, and those at work may go on for a while."
   if (event._tag === "Unavailable") {
-    return `The database cannot be asked, and is asked again in ${formatDuration(event.retryAfterMillis / 1000)}: ${escapeLine(databaseWords(event.error))}`
+    return `The database cannot be asked, and is asked again in ${formatDuration(event.retryAfterMillis / 1000)}: ${escapeLine(databaseErrorText(event.error))}`
   }
   return `${escapeLine(event.card.id)}  ${whatBecameOf(event)}`
 }

@@ -8,3 +8,37 @@ export const AccessRole = Schema.Literals(["worker", "orchestrator", "auditor"])
 
 /** What the holder of a token may do. */
 export type AccessRole = typeof AccessRole.Type
+
+/** The part of a token that says who its holder is. */
+export interface Holder {
+  readonly actor: string
+  readonly role: AccessRole
+}
+
+/** Whether a name is under another: begins with it and a slash. Names are compared as they are, character by character. */
+export const isUnder = (name: string, above: string): boolean => name.startsWith(`${above}/`)
+
+/**
+ * Whether a worker acts for an owner: the owner is the worker or a name under it, and is neither another holder nor under
+ * one. `apart` has the holders under the worker's name.
+ */
+export const actsFor = (worker: string, apart: ReadonlyArray<string>, owner: string): boolean =>
+  (owner === worker || isUnder(owner, worker)) && !apart.some((other) => owner === other || isUnder(owner, other))
+
+/** Whether one of two holders is a worker and the other's name is under its name. */
+export const overlap = (one: Holder, other: Holder): boolean =>
+  (one.role === "worker" && isUnder(other.actor, one.actor)) ||
+  (other.role === "worker" && isUnder(one.actor, other.actor))
+
+/** Holders whose names are under a worker's, each with that worker. */
+export const overlapsIn = <A extends Holder>(
+  holders: ReadonlyArray<A>
+): ReadonlyArray<{ readonly holder: A; readonly worker: string }> => {
+  const workers = new Set(holders.flatMap(({ actor, role }) => (role === "worker" ? actor : [])))
+  return holders.flatMap((holder) =>
+    namesAbove(holder.actor).flatMap((worker) => (workers.has(worker) ? { holder, worker } : []))
+  )
+}
+
+const namesAbove = (name: string): ReadonlyArray<string> =>
+  Array.from(name.matchAll(/\//g), ({ index }) => name.slice(0, index))

@@ -2,7 +2,7 @@ import { Effect, Option, Schema } from "effect"
 import { EventType } from "../../domain/Event.ts"
 import { Name } from "../../domain/Text.ts"
 import type { EventLog } from "../../events/EventLog.ts"
-import { InvalidInput } from "../InvalidInput.ts"
+import { InvalidInput } from "../decodeInput.ts"
 
 /**
  * The types of events to read: one that this program knows, or `{ other }`, a type that only a newer program knows. The

@@ -5,17 +5,16 @@ import { type EventParts, redactedText } from "../../domain/Event.ts"
 import { type Redact, redact } from "../../domain/Redaction.ts"
 import { CardNotFound, CommandIdConflict } from "../../domain/Rejection.ts"
 import type { EventLog } from "../../events/EventLog.ts"
-import { heldPartsOf } from "../../events/StoredEvent.ts"
+import { erasableParts } from "../../events/StoredEvent.ts"
 import { planCardLock } from "../../projections/LockPlan.ts"
 import type { ReadModel } from "../../projections/ReadModel.ts"
 import { foldCards, type ReadFailure } from "../../projections/foldCards.ts"
 import { deleteShadowRow, dropAbandonedCopies, lockShadowSchema } from "../../projections/shadowTables.ts"
 import type { Erasure, Erasures } from "./Erasures.ts"
-import { cardsOf, receiptOf, type ReceiptOutcome } from "../commands/Receipt.ts"
+import { cardsOf, digestsOf, receiptOf, type ReceiptOutcome } from "../commands/Receipt.ts"
 import { forgetDigests, type Receipts } from "../commands/Receipts.ts"
-import { digestsOf } from "../commands/commandDigests.ts"
 import { sendInOrder } from "../../sql/bulkStatements.ts"
-import { inTransaction, readCommitted } from "../../sql/inTransaction.ts"
+import { inTransaction, beginReadCommitted } from "../../sql/inTransaction.ts"
 
 /** How often a redaction is tried that another under the same id was faster than. */
 const maxTries = 8
@@ -58,7 +57,7 @@ export const redactOnce = (
     return redacted
   }).pipe(
     inTransaction(sql),
-    Effect.provideService(SqlClient.BeginTransaction, readCommitted),
+    Effect.provideService(SqlClient.BeginTransaction, beginReadCommitted),
     Effect.retry({ while: isUniqueViolation, times: maxTries - 1 })
   )
   return Effect.flatMap(once, (result) => Effect.fromResult<ErasedCard, CardNotFound | CommandIdConflict>(result))
@@ -111,7 +110,7 @@ export const redactCard = (
     const held = yield* Stream.runCollect(
       Stream.map(log.streams(Number.MAX_SAFE_INTEGER, [id]), (event) => ({
         version: event.version,
-        parts: heldPartsOf(event),
+        parts: erasableParts(event),
         isRedaction: event.type === "CardRedacted"
       }))
     )
@@ -156,4 +155,4 @@ export const redactCard = (
     yield* erasures.record(position, id)
     yield* sql.afterCommit(erasures.requestRemoval)
     return { card, erased }
-  }).pipe(inTransaction(sql), Effect.provideService(SqlClient.BeginTransaction, readCommitted))
+  }).pipe(inTransaction(sql), Effect.provideService(SqlClient.BeginTransaction, beginReadCommitted))

@@ -1,44 +1,98 @@
-import { PgClient } from "@effect/sql-pg"
-import { Context, Effect, Layer, Option } from "effect"
+import { Context, Data, Effect, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
-import { BatchFailed } from "./BatchFailed.ts"
-import { beginStatement, planOnceStatement, type RunInTransaction } from "./RunInTransaction.ts"
-import { hasOneSession } from "../hasOneSession.ts"
-import { makePipelinedTransactions, type PipelinedTransactions } from "../postgres/pipelinedTransactions.ts"
 import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
+import { inTransaction, beginReadCommitted } from "../../sql/inTransaction.ts"
 import { sendInOrder } from "../../sql/bulkStatements.ts"
-import { inTransaction } from "../../sql/inTransaction.ts"
 
-/** Begins with the statements it loads with, and commits with those it writes, where the connection allows that. */
-export class BatchTransaction extends Context.Service<BatchTransaction, PipelinedTransactions>()(
-  "mosaic-backlog/services/BatchTransaction"
-) {
-  /**
-   * In the caller's transaction where one is open. Else, over a pool, on connections beside those of the pool, in two
-   * round trips; over a single session in a transaction of that.
-   */
-  static readonly layer: Layer.Layer<BatchTransaction, never, SqlClient.SqlClient> = Layer.effect(
-    BatchTransaction,
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      const client = yield* Effect.serviceOption(PgClient.PgClient)
-      const inCallers = makePlainTransaction(sql, Effect.void)
-      const own: PipelinedTransactions =
-        Option.isNone(client) || hasOneSession(client.value)
-          ? { run: makePlainTransaction(sql, sql.unsafe(planOnceStatement)), atOnce: 1, stuckMillis: () => undefined }
-          : yield* makePipelinedTransactions(sql, client.value.config)
-      return {
-        ...own,
-        run: (decide) =>
-          Effect.flatMap(Effect.serviceOption(sql.transactionService), (callers) =>
-            Option.isSome(callers) ? inCallers(decide) : own.run(decide)
-          )
-      }
-    })
-  )
+/** What a transaction has to do when all is loaded and decided. */
+export interface Decided<A> {
+  readonly answer: A
+  /** The last statements of the transaction, in order. */
+  readonly writes: ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
+  /** What is done when it is committed. */
+  readonly afterCommit: Effect.Effect<void>
 }
 
-const makePlainTransaction = (
+/** How a batch of commands is carried out in one transaction. */
+export type RunInTransaction = <A>(
+  decide: Effect.Effect<Decided<A>, SqlError.SqlError>
+) => Effect.Effect<A, BatchFailed>
+
+/**
+ * Every statement of a batch reaches its few rows best by an index, however large the tables are. Disabling the other plan
+ * nodes also keeps a generic plan that was made while a table was small from reading all of it later.
+ */
+const disabledPlanNodes = ["seqscan", "bitmapscan", "hashjoin", "mergejoin", "sort"]
+
+/**
+ * What the statements of a batch rely on, whatever the server, database or role sets:
+ *
+ * - Each statement is planned once, for any parameters and any size of the tables. Otherwise the planner's estimate of
+ *   what arrays hold makes it plan some statements every time, which takes longer than executing them.
+ * - Nothing is compiled. Up to Postgres 17 each disabled node adds 1e10 to the cost of a plan that cannot do without it,
+ *   and plans of a cost above 1e5 are compiled, which takes a hundred times longer than executing them.
+ * - Names are those of `pg_catalog`. All tables are named with their schema.
+ */
+const batchSettings: ReadonlyArray<readonly [name: string, value: string]> = [
+  ["search_path", "pg_catalog"],
+  ["jit", "off"],
+  ["plan_cache_mode", "force_generic_plan"],
+  ...disabledPlanNodes.map((node) => [`enable_${node}`, "off"] as const)
+]
+
+/** Makes these settings, until the transaction ends. */
+export const planOnceStatement = `SELECT ${batchSettings
+  .map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', true)`)
+  .join(", ")}`
+
+export const beginStatement = beginReadCommitted
+
+/**
+ * A batch that the database did not carry out, or may have carried out: when the connection breaks while it commits,
+ * nobody here can tell, and trying again could do everything twice.
+ */
+export class BatchFailed extends Data.TaggedError("BatchFailed")<{
+  readonly error: SqlError.SqlError
+  readonly mayHaveCommitted: boolean
+  /** Whether the server left the batch without an answer: each command alone would wait for as long again. */
+  readonly timedOut: boolean
+}> {}
+
+/**
+ * The transactions in which batches of commands run. The database's layer provides them: pipelined transactions on a server,
+ * `inSession` on an embedded database.
+ */
+export class BatchTransaction extends Context.Service<
+  BatchTransaction,
+  {
+    readonly run: RunInTransaction
+    /** How many batches can run at the same time; one more waits for its connection. */
+    readonly maxConcurrent: number
+    /** For how many milliseconds the server has not responded to a batch, where that is too long; else `undefined`. */
+    readonly stuckMillis: () => number | undefined
+  }
+>()("mosaic-backlog/services/BatchTransaction") {
+  /** Runs a batch in the caller's transaction where one is open, else as `own` does. */
+  static readonly make = (sql: SqlClient.SqlClient, own: BatchTransaction["Service"]): BatchTransaction["Service"] => {
+    const runInCallers = runInTransaction(sql, Effect.void)
+    return BatchTransaction.of({
+      ...own,
+      run: (decide) =>
+        Effect.flatMap(Effect.serviceOption(sql.transactionService), (callers) =>
+          Option.isSome(callers) ? runInCallers(decide) : own.run(decide)
+        )
+    })
+  }
+}
+
+/** One transaction at a time, in the session that all statements of the client share. */
+export const inSession = (sql: SqlClient.SqlClient): BatchTransaction["Service"] => ({
+  run: runInTransaction(sql, sql.unsafe(planOnceStatement)),
+  maxConcurrent: 1,
+  stuckMillis: () => undefined
+})
+
+const runInTransaction = (
   sql: SqlClient.SqlClient,
   first: Effect.Effect<unknown, SqlError.SqlError>
 ): RunInTransaction => {

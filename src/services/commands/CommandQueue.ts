@@ -1,10 +1,10 @@
 import { Cause, Context, Deferred, Effect, Exit, Layer, Option, Queue } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Command } from "../../domain/Command.ts"
-import { makeBatchMetric } from "./commandMetrics.ts"
-import type { Outcome } from "./decideBatch.ts"
-import { Interpreter } from "./Interpreter.ts"
 import { withoutSecrets } from "../withoutSecrets.ts"
+import { makeBatchMetric } from "./commandMetrics.ts"
+import { Interpreter } from "./Interpreter.ts"
+import type { Outcome } from "./Outcome.ts"
 
 /** Callers that one transaction takes. */
 const callersPerBatch = 256
@@ -94,12 +94,12 @@ export class CommandQueue extends Context.Service<
       const many = yield* Queue.sliding<void>(1)
       const isWorthIt = () => waitingCommands >= (slowBatches > 0 ? 1 : worthAnotherBatch)
       const tellWhenMany = () => {
-        if (interpreter.batchesAtOnce > 1 && isWorthIt()) Queue.offerUnsafe(many, undefined)
+        if (interpreter.maxConcurrentBatches > 1 && isWorthIt()) Queue.offerUnsafe(many, undefined)
       }
 
       /** Those whose turn it is: all, or those with half of the commands where both halves are worth a batch. */
       const takeShare = (): ReadonlyArray<Waiting> => {
-        const isShared = interpreter.batchesAtOnce > 1 && waitingCommands >= 2 * worthAnotherBatch
+        const isShared = interpreter.maxConcurrentBatches > 1 && waitingCommands >= 2 * worthAnotherBatch
         const share = isShared ? waitingCommands / 2 : Infinity
         const batch: Array<Waiting> = []
         let commands = 0
@@ -134,7 +134,7 @@ export class CommandQueue extends Context.Service<
       })
 
       yield* Effect.andThen(Queue.peek(queue), runShare).pipe(Effect.forever, withoutSecrets, Effect.forkScoped)
-      if (interpreter.batchesAtOnce > 1) {
+      if (interpreter.maxConcurrentBatches > 1) {
         const runWhenMany = Effect.suspend(() => (isWorthIt() ? runShare : Effect.void))
         yield* Effect.andThen(Queue.take(many), runWhenMany).pipe(Effect.forever, withoutSecrets, Effect.forkScoped)
       }

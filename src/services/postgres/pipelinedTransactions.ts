@@ -1,8 +1,14 @@
 import { type PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
 import { Clock, Duration, Effect, type Scope, Stream } from "effect"
 import { type SqlClient, SqlError } from "effect/sql"
-import { BatchFailed } from "../commands/BatchFailed.ts"
-import { beginStatement, type Decided, planOnceStatement, type RunInTransaction } from "../commands/RunInTransaction.ts"
+import {
+  BatchFailed,
+  type BatchTransaction,
+  beginStatement,
+  type Decided,
+  planOnceStatement,
+  type RunInTransaction
+} from "../commands/BatchTransaction.ts"
 import {
   ConnectionMonitor,
   notCommittedError,
@@ -11,10 +17,9 @@ import {
   toSqlConnection
 } from "./ConnectionMonitor.ts"
 import { defaultTimeouts, probeMillis, type ServerTimeouts } from "./PostgresClient.ts"
-
 import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
+import { databaseErrorText } from "../../sql/databaseErrors.ts"
 import { sendInOrder } from "../../sql/bulkStatements.ts"
-import { databaseWords } from "../../sql/databaseErrors.ts"
 
 /** How long a connection that was refused is not asked for again while another one serves. */
 const refusalMillis = 1_000
@@ -35,14 +40,6 @@ interface Lane {
   watch: ConnectionMonitor | undefined
 }
 
-/** Transactions in two round trips each. */
-export interface PipelinedTransactions {
-  readonly run: RunInTransaction
-  readonly atOnce: number
-  /** For how many milliseconds the server has left a batch without an answer, where that is longer than it should be. */
-  readonly stuckMillis: () => number | undefined
-}
-
 /**
  * Transactions on connections of their own, each of which takes statements before it has answered those before: the first
  * statements go with BEGIN, and COMMIT with the last, so that a transaction takes two round trips. A server that refuses
@@ -55,7 +52,7 @@ export interface PipelinedTransactions {
 export const makePipelinedTransactions = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   config: PgClient.PgClient["config"] & Partial<ServerTimeouts>
-): Effect.fn.Return<PipelinedTransactions, never, Scope.Scope> {
+): Effect.fn.Return<BatchTransaction["Service"], never, Scope.Scope> {
   const clock = yield* Clock.Clock
   const batchMillis = Duration.toMillis(config.batchTimeout ?? defaultTimeouts.batchTimeout)
   const beginMillis = Math.min(probeMillis, batchMillis)
@@ -154,7 +151,7 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
 
   return {
     run,
-    atOnce: lanes.length,
+    maxConcurrent: lanes.length,
     stuckMillis: () => {
       const longest = Math.max(...lanes.map(({ watch }) => watch?.silentMillis ?? 0))
       return longest >= Math.min(stuckMillis, batchMillis) ? longest : undefined
@@ -177,7 +174,7 @@ const longestSetting = 2 ** 31 - 1
 
 const failureOf = (error: SqlError.SqlError, isUnknown: boolean): BatchFailed => {
   const timedOut = isNoAnswer(error)
-  const why = databaseWords(error)
+  const why = databaseErrorText(error)
   if (isUnknown && error.reason._tag === "ConnectionError" && error.reason.operation !== "commit") {
     return new BatchFailed({ error: possiblyCommittedError(why), mayHaveCommitted: true, timedOut })
   }

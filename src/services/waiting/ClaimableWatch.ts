@@ -13,12 +13,12 @@ import {
   RcRef
 } from "effect"
 import type { SqlError } from "effect/sql"
-import type { ClaimChoice } from "../../domain/Command.ts"
-import { promptly } from "../../sql/AnswerTimeout.ts"
+import type { ClaimFilter } from "../../domain/Command.ts"
 import { EventLog } from "../../events/EventLog.ts"
-import { PollInterval } from "./PollInterval.ts"
+import { PollInterval } from "./CommitNotifications.ts"
 import type { ClaimDemand } from "../../projections/claimOutlookQueries.ts"
 import { ReadModel } from "../../projections/ReadModel.ts"
+import { withPromptAnswer } from "../../sql/AnswerTimeout.ts"
 
 /** Commits may come by the thousand in a second; nobody looks more often than this. */
 const shortestPauseMillis = 10
@@ -27,7 +27,7 @@ const shortestPauseMillis = 10
 const listensOn = "10 seconds"
 
 interface Waiting {
-  readonly choice: ClaimChoice
+  readonly choice: ClaimFilter
   readonly called: Deferred.Deferred<void, SqlError.SqlError>
 }
 
@@ -41,7 +41,7 @@ export class ClaimableWatch extends Context.Service<
   ClaimableWatch,
   {
     /** Waits until there is a card to claim, so many seconds at most, and answers whether there is. */
-    readonly wait: (choice: ClaimChoice, seconds: number) => Effect.Effect<boolean, SqlError.SqlError>
+    readonly wait: (choice: ClaimFilter, seconds: number) => Effect.Effect<boolean, SqlError.SqlError>
   }
 >()("mosaic-backlog/services/ClaimableWatch") {
   static readonly layer: Layer.Layer<ClaimableWatch, never, EventLog | ReadModel> = Layer.effect(
@@ -63,7 +63,7 @@ export class ClaimableWatch extends Context.Service<
       /** Calls those for whom there are cards, and answers how long the others may wait if they hear nothing. */
       const look = Effect.gen(function* () {
         const groups = groupsOf(waiting)
-        const { counts, soonestSeconds } = yield* promptly(readModel.countClaimable(groups.map(wantedBy)))
+        const { counts, soonestSeconds } = yield* withPromptAnswer(readModel.countClaimable(groups.map(wantedBy)))
         for (const [index, group] of groups.entries()) {
           for (const one of group.slice(0, counts[index])) {
             waiting.delete(one)
@@ -92,8 +92,9 @@ export class ClaimableWatch extends Context.Service<
 
       const watcher = yield* RcRef.make({ acquire: Effect.forkScoped(watch), idleTimeToLive: listensOn })
 
-      const wait = Effect.fnUntraced(function* (choice: ClaimChoice, seconds: number) {
-        if (seconds === 0) return (yield* promptly(readModel.countClaimable([{ choice, limit: 1 }]))).counts[0] !== 0
+      const wait = Effect.fnUntraced(function* (choice: ClaimFilter, seconds: number) {
+        if (seconds === 0)
+          return (yield* withPromptAnswer(readModel.countClaimable([{ choice, limit: 1 }]))).counts[0] !== 0
         yield* RcRef.get(watcher)
         const self: Waiting = { choice, called: Deferred.makeUnsafe() }
         waiting.add(self)

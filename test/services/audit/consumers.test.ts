@@ -1,14 +1,14 @@
 import { Cause, Deferred, Effect, Exit, Fiber, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { expect } from "vitest"
 import type { RecordedEvent } from "../../../src/events/RecordedEvent.ts"
 import { AuditService, type ConsumerOptions } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
-import { InvalidInput } from "../../../src/services/InvalidInput.ts"
+import { InvalidInput } from "../../../src/services/decodeInput.ts"
 import { headPosition, tables } from "../../support/backlogs.ts"
 import { onBothDatabases, onServer, type Test } from "../../support/databases.ts"
 import { pool } from "../../support/pools.ts"
 import { until } from "../../support/waiting.ts"
+import { expect } from "vitest"
 
 class Refused extends Schema.TaggedError<Refused>()("Refused", { position: Schema.Int }) {}
 

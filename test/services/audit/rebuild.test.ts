@@ -1,10 +1,9 @@
 import { Deferred, Effect, Exit, Fiber, Layer, Option, Result } from "effect"
 import { SqlClient } from "effect/sql"
-import { expect } from "vitest"
 import type { RebuildProgress } from "../../../src/projections/rebuild.ts"
 import { AuditService } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
-import { InvalidInput } from "../../../src/services/InvalidInput.ts"
+import { InvalidInput } from "../../../src/services/decodeInput.ts"
 import { freshBacklog, headPosition, tables } from "../../support/backlogs.ts"
 import { readModelCatalog, schemasBeside, tableNumbers } from "../../support/catalog.ts"
 import { onBothDatabases, onServer, type Test } from "../../support/databases.ts"
@@ -12,6 +11,7 @@ import { inOwnDatabase } from "../../support/ownDatabase.ts"
 import { pool } from "../../support/pools.ts"
 import { layeredCards, makeRandom } from "../../support/random.ts"
 import { verifiesItself, verifyBacklog } from "../../support/verifyBacklog.ts"
+import { expect } from "vitest"
 
 type Phase = RebuildProgress["phase"]
 

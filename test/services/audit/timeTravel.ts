@@ -1,12 +1,12 @@
 import { Effect, Option, Stream } from "effect"
-import { expect } from "vitest"
 import { AuditService } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
-import { InvalidInput } from "../../../src/services/InvalidInput.ts"
+import { InvalidInput } from "../../../src/services/decodeInput.ts"
 import { BacklogTestClock } from "../../../src/services/layers.ts"
-import { iso, plain, tables } from "../../support/backlogs.ts"
-import { after, created, ids, input, invalid, refusalJson, start, type Test, utc } from "../conformance/harness.ts"
 import { plot, plotLength } from "./plot.ts"
+import { after, created, ids, input, invalid, refusalJson, start, type Test, utc } from "../conformance/harness.ts"
+import { iso, plain, tables } from "../../support/backlogs.ts"
+import { expect } from "vitest"
 
 const tagOf = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(effect), ({ _tag }) => _tag)

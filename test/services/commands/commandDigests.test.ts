@@ -1,7 +1,7 @@
 import { Schema } from "effect"
-import { describe, expect, it } from "vitest"
 import { Command } from "../../../src/domain/Command.ts"
-import { digestsOf } from "../../../src/services/commands/commandDigests.ts"
+import { digestsOf } from "../../../src/services/commands/Receipt.ts"
+import { describe, expect, it } from "vitest"
 
 const decode = Schema.decodeUnknownSync(Command)
 

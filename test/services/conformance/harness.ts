@@ -1,10 +1,10 @@
 import { DateTime, Effect, Schema } from "effect"
-import { expect } from "vitest"
 import { Rejection } from "../../../src/domain/Rejection.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
-import { InvalidInput } from "../../../src/services/InvalidInput.ts"
+import { InvalidInput } from "../../../src/services/decodeInput.ts"
 import { type Client, type TestBacklog, writesNothing } from "../../support/backlogs.ts"
 import { plainCard } from "../../support/plainCard.ts"
+import { expect } from "vitest"
 
 /** Registers a test that has an empty backlog of its own. */
 export interface Test {

@@ -1,14 +1,14 @@
 import { Context, Duration, Effect, Fiber, Layer, Option } from "effect"
 import { SqlClient } from "effect/sql"
-import { expect } from "vitest"
-import { DatabaseClock } from "../../../src/sql/DatabaseClock.ts"
-import { PollInterval } from "../../../src/services/waiting/PollInterval.ts"
-import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { layerPostgres, layerTestOver } from "../../../src/services/layers.ts"
+import { PollInterval } from "../../../src/services/waiting/CommitNotifications.ts"
+import { DatabaseClock } from "../../../src/sql/DatabaseClock.ts"
+import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
 import { currentClient, postgresUrl } from "../../support/backlogs.ts"
 import { onBothDatabases, onServer } from "../../support/databases.ts"
 import { until } from "../../support/waiting.ts"
+import { expect } from "vitest"
 
 const never = Layer.succeed(PollInterval)(Duration.days(1))
 

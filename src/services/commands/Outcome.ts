@@ -1,0 +1,61 @@
+import { Option, type Result } from "effect"
+import type { Card } from "../../domain/Card.ts"
+import type { CardId } from "../../domain/CardId.ts"
+import type { Command } from "../../domain/Command.ts"
+import type { DecidedEvent } from "../../domain/Event.ts"
+import type { Rejection } from "../../domain/Rejection.ts"
+
+/**
+ * A completed card, the cards that its completion made claimable, and the card that was claimed next, if that was asked
+ * for and there was one; it may be one of those.
+ */
+export interface CompletedCard extends Card {
+  readonly madeClaimable: ReadonlyArray<CardId>
+  readonly next: Card | null
+}
+
+interface OtherAnswers {
+  readonly CreateMany: ReadonlyArray<Card>
+  readonly Claim: Option.Option<Card>
+  readonly ClaimMany: ReadonlyArray<Card>
+  readonly Reclaim: ReadonlyArray<CardId>
+  readonly Complete: CompletedCard
+}
+
+/** What a command answers when it is accepted: the card as it then stands, unless said otherwise. */
+export type Answer<Tag extends Command["_tag"]> = Tag extends keyof OtherAnswers ? OtherAnswers[Tag] : Card
+
+/** A command's answer, or the rule that refused it. */
+export type Outcome = Result.Result<Answer<Command["_tag"]>, Rejection>
+
+/** The answer of an accepted command, from the cards as they are after its events. */
+export const answerOf = (
+  command: Command,
+  events: ReadonlyArray<DecidedEvent>,
+  madeClaimable: ReadonlyArray<CardId>,
+  card: (id: CardId) => Card,
+  cardWithKey: (key: string) => Card | undefined
+): Answer<Command["_tag"]> => {
+  const createdOrKnown = (id: CardId, key: string | null | undefined) =>
+    (key == null ? undefined : cardWithKey(key)) ?? card(id)
+  const claimed = () => events.filter(({ event }) => event._tag === "CardClaimed").map(({ cardId }) => card(cardId))
+  switch (command._tag) {
+    case "Create":
+      return createdOrKnown(command.id, command.idempotencyKey)
+    case "CreateMany":
+      return command.cards.map((entry) => createdOrKnown(entry.id, entry.idempotencyKey))
+    case "Claim":
+      return Option.fromUndefinedOr(claimed()[0])
+    case "ClaimMany":
+      return claimed()
+    case "Reclaim":
+      return events.map((event) => event.cardId)
+    case "Complete":
+      return { ...card(command.id), madeClaimable, next: claimed()[0] ?? null }
+    case "Link":
+    case "Unlink":
+      return card(command.from)
+    default:
+      return card(command.id)
+  }
+}

@@ -1,0 +1,54 @@
+import { PgClient } from "@effect/sql-pg"
+import { Effect, Layer, Option } from "effect"
+import { SqlClient } from "effect/sql"
+import { commitChannel, CommitListener } from "../events/CommitListener.ts"
+import { EventLog } from "../events/EventLog.ts"
+import { BacklogSchema } from "../sql/SchemaName.ts"
+import { BatchTransaction, inSession } from "./commands/BatchTransaction.ts"
+import { hasOneSession } from "./hasOneSession.ts"
+import { makePipelinedTransactions } from "./postgres/pipelinedTransactions.ts"
+import { subscribe } from "./postgres/subscribe.ts"
+import { listenForCommits } from "./waiting/CommitNotifications.ts"
+
+/*
+ * What differs between a server and an embedded database. Everything else of the services uses `SqlClient` and knows no
+ * driver.
+ */
+
+/** Batches run in pipelined transactions on a server, and in the only session of an embedded database. */
+export const layerBatchTransaction: Layer.Layer<BatchTransaction, never, SqlClient.SqlClient> = Layer.effect(
+  BatchTransaction,
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const client = Option.getOrUndefined(yield* Effect.serviceOption(PgClient.PgClient))
+    const own =
+      client === undefined || hasOneSession(client)
+        ? inSession(sql)
+        : yield* makePipelinedTransactions(sql, client.config)
+    return BatchTransaction.make(sql, own)
+  })
+)
+
+/**
+ * Commit notifications arrive on a connection of their own, which is open only while something waits for commits. An
+ * embedded database in memory has no other process that commits.
+ */
+const layerCommitListener: Layer.Layer<never> = Layer.effect(
+  CommitListener,
+  Effect.gen(function* () {
+    const client = Option.getOrUndefined(yield* Effect.serviceOption(PgClient.PgClient))
+    const schema = yield* BacklogSchema
+    if (client === undefined) return { listen: () => Effect.void }
+    if (!hasOneSession(client)) return listenForCommits(schema, subscribe(client.config, commitChannel))
+    return listensOnOwnConnection(client)
+      ? listenForCommits(schema, client.listen(commitChannel))
+      : { listen: () => Effect.void }
+  })
+)
+
+/** Whether the client of an embedded database listens without occupying its only session: a shared directory's does. */
+const listensOnOwnConnection = ({ config }: PgClient.PgClient): boolean =>
+  (config as { readonly acquireForStream?: boolean }).acquireForStream === true
+
+/** The log with its commit notifications. One layer, so that services that are built together share one log. */
+export const layerEventLog = EventLog.layer.pipe(Layer.provide(layerCommitListener))
