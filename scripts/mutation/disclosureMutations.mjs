@@ -269,8 +269,8 @@ const mutations = [
   {
     name: "that the problem of an unknown path has no token",
     file: answerProblems,
-    find: "const response = redactResponse(\n",
-    replace: "const response = ((same: HttpServerResponse.HttpServerResponse) => same)(\n",
+    find: "const response = redactResponse(problemResponse(problem))\n",
+    replace: "const response = problemResponse(problem)\n",
     tests: told
   },
   {
