@@ -12,7 +12,7 @@ import { withBacklog, withNewBacklog } from "./database.ts"
 import { exitCodes } from "./failure.ts"
 import { currentActor, Json, textFlag } from "./flags.ts"
 import { textStyleOf } from "./terminalText.ts"
-import { type BacklogServices, Command as BacklogCommand, type Input } from "../index.ts"
+import { type BacklogServices, Command as BacklogCommand, type CommandInputs } from "../index.ts"
 import { decodeInput } from "../services/decodeInput.ts"
 
 /** What `--command-id` says, where the command that runs is one that can be carried out once. */
@@ -66,9 +66,9 @@ export const commandOrigin = Effect.gen(function* () {
 /** The input of a backlog's command, in the name of whoever asks, checked as the backlog will check it. */
 export const commandInput = Effect.fnUntraced(function* <const Tag extends BacklogCommand["_tag"]>(
   tag: Tag,
-  input: Omit<Input<Tag>, "actor" | "commandId">
+  input: Omit<CommandInputs[Tag], "actor" | "commandId">
 ) {
-  const asked = { ...input, ...(yield* commandOrigin) } as unknown as Input<Tag>
+  const asked = { ...input, ...(yield* commandOrigin) } as unknown as CommandInputs[Tag]
   yield* decodeCommand({ ...asked, _tag: tag })
   return asked
 })

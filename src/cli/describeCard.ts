@@ -5,7 +5,7 @@ import { outlookWords } from "../domain/ClaimOutlook.ts"
 import {
   BacklogService,
   type Card,
-  type ClaimChoice,
+  type ClaimFilter,
   type ClaimOutlook,
   type Explanation,
   type Obstacle,
@@ -13,7 +13,7 @@ import {
 } from "../index.ts"
 
 /** Why there is nothing to claim, and when that may change. */
-export const describeOutlook = (outlook: ClaimOutlook, choice: ClaimChoice): string =>
+export const describeOutlook = (outlook: ClaimOutlook, choice: ClaimFilter): string =>
   [`There is nothing to claim${outlookWords(outlook, choice)}.`, ...describeProspects(outlook)].join(" ")
 
 const describeProspects = ({ nearest, soonestExpiry, soonestRetry }: ClaimOutlook): ReadonlyArray<string> => [

@@ -1,15 +1,15 @@
 import { Schema } from "effect"
 import { CardId } from "./CardId.ts"
-import type { ClaimChoice } from "./Command.ts"
+import type { ClaimFilter } from "./Command.ts"
 import { UnmetDependency } from "./Explanation.ts"
 import { Name } from "./Text.ts"
 import { quoted } from "./displayText.ts"
 
 /** Among which cards a claim found nothing, and why: the end of a sentence that begins with "nothing to claim". */
-export const outlookWords = (outlook: ClaimOutlook, choice: ClaimChoice): string =>
+export const outlookWords = (outlook: ClaimOutlook, choice: ClaimFilter): string =>
   `${among(choice)}: ${because(outlook)}`
 
-const among = ({ minPriority, phase }: ClaimChoice): string =>
+const among = ({ minPriority, phase }: ClaimFilter): string =>
   (phase === undefined ? "" : ` in phase ${quoted(phase)}`) +
   (minPriority === undefined ? "" : ` of priority ${minPriority} or more`)
 

@@ -2,12 +2,12 @@ import { DateTime, Result } from "effect"
 import { type Card, defaultTtlSeconds } from "./Card.ts"
 import type { CardId } from "./CardId.ts"
 import { isClaimable, isExpired } from "./Claimability.ts"
-import type { ClaimChoice, ClaimWish, CommandOf } from "./Command.ts"
+import type { ClaimFilter, ClaimRequest, CommandOf } from "./Command.ts"
 import { alreadySo, type BacklogView, type ClaimView, type Decision, one } from "./Decision.ts"
 import type { DecidedEvent } from "./Event.ts"
 import { claimOn, type HeldClaim } from "./HeldClaim.ts"
 
-const claimed = (generation: number, card: Card, wish: ClaimWish, now: DateTime.Utc): DecidedEvent => {
+const claimed = (generation: number, card: Card, wish: ClaimRequest, now: DateTime.Utc): DecidedEvent => {
   const ttlSeconds = wish.ttlSeconds ?? defaultTtlSeconds
   return {
     cardId: card.id,
@@ -45,7 +45,7 @@ export const claimById = (
  * Claims the best cards, `limit` at most. Expired claims are taken back first, all of them, so that the best card is
  * chosen among everything that is free.
  */
-export const claimNext = (backlog: ClaimView, wish: ClaimWish, limit: number, now: DateTime.Utc): Decision => {
+export const claimNext = (backlog: ClaimView, wish: ClaimRequest, limit: number, now: DateTime.Utc): Decision => {
   const takenOver = backlog.expiredClaims(now).flatMap((card) => takeOverIfExpired(card, now))
   const freed = new Set(takenOver.map((event) => event.cardId))
   const claims: Array<DecidedEvent> = []
@@ -59,7 +59,7 @@ export const claimNext = (backlog: ClaimView, wish: ClaimWish, limit: number, no
   return Result.succeed([...takenOver, ...claims])
 }
 
-const isAmong = ({ phase, priority }: Card, choice: ClaimChoice): boolean =>
+const isAmong = ({ phase, priority }: Card, choice: ClaimFilter): boolean =>
   (choice.phase === undefined || phase === choice.phase) && priority >= (choice.minPriority ?? -Infinity)
 
 const takeOverIfExpired = (card: Card, now: DateTime.Utc): ReadonlyArray<DecidedEvent> => {

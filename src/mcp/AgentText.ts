@@ -4,7 +4,7 @@ import { quoted, visibleJson, visibleLines } from "../domain/displayText.ts"
 import {
   BacklogService,
   type Card,
-  type ClaimChoice,
+  type ClaimFilter,
   ClaimOutlook,
   type EventType,
   type Explanation,
@@ -32,7 +32,7 @@ export const claimedAnswer = (cards: ReadonlyArray<Card>, agent: Agent): ToolAns
 })
 
 /** That there was nothing to claim, why, and when to come back. */
-export const nothingClaimableAnswer = Effect.fnUntraced(function* (choice: ClaimChoice, commandId: string | undefined) {
+export const nothingClaimableAnswer = Effect.fnUntraced(function* (choice: ClaimFilter, commandId: string | undefined) {
   // The command may have been carried out long ago: what is now would say nothing of it.
   if (commandId !== undefined) {
     return {
@@ -56,7 +56,7 @@ export const outlookData = (outlook: ClaimOutlook): Readonly<Record<string, unkn
 }
 
 /** Why there is nothing to claim, and when to come back. */
-export const outlookText = (outlook: ClaimOutlook, choice: ClaimChoice): AgentText => {
+export const outlookText = (outlook: ClaimOutlook, choice: ClaimFilter): AgentText => {
   const { counts, nearest, soonestExpiry, soonestRetry } = outlook
   return lines(
     fixedText(`Nothing to claim${outlookWords(outlook, choice)}.`),

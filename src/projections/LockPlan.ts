@@ -1,5 +1,5 @@
 import type { CardId } from "../domain/CardId.ts"
-import type { ClaimChoice, Command } from "../domain/Command.ts"
+import type { ClaimFilter, Command } from "../domain/Command.ts"
 
 /**
  * What a batch of commands must hold and know before it is decided.
@@ -25,7 +25,7 @@ export interface LockPlan {
   /** Cards to lock if they are free, skipping those that somebody else holds. */
   readonly claimedById: ReadonlySet<CardId>
   /** How many of the best claimable cards are wanted, by what they are chosen among. */
-  readonly claims: ReadonlyArray<{ readonly choice: ClaimChoice; readonly limit: number }>
+  readonly claims: ReadonlyArray<{ readonly choice: ClaimFilter; readonly limit: number }>
   /** Cards whose dependents a claim may choose from, once they are done. */
   readonly completedBeforeClaim: ReadonlySet<CardId>
   /** Whether every expired claim is to be taken back. */
@@ -42,11 +42,11 @@ export const planLocks = (commands: ReadonlyArray<Command>): LockPlan => {
   const created = new Set<CardId>()
   const claimedById = new Set<CardId>()
   const completedBeforeClaim = new Set<CardId>()
-  const wanted = new Map<string, { readonly choice: ClaimChoice; limit: number }>()
+  const wanted = new Map<string, { readonly choice: ClaimFilter; limit: number }>()
   let reclaimsExpired = false
   let unlinks = false
   let completedDirectly = 0
-  const want = ({ minPriority, phase }: ClaimChoice, limit: number): void => {
+  const want = ({ minPriority, phase }: ClaimFilter, limit: number): void => {
     const key = JSON.stringify([phase, minPriority])
     wanted.set(key, { choice: { phase, minPriority }, limit: limit + (wanted.get(key)?.limit ?? 0) })
   }
@@ -134,7 +134,7 @@ const withSpares = (wanted: LockPlan["claims"], completedDirectly: number): Lock
     )
   }))
 
-const mayTakeTheSame = (one: ClaimChoice, other: ClaimChoice): boolean =>
+const mayTakeTheSame = (one: ClaimFilter, other: ClaimFilter): boolean =>
   one.phase === undefined || other.phase === undefined || one.phase === other.phase
 
 /** The footprint of what changes one card alone. */

@@ -3,14 +3,14 @@ import type { SqlClient, SqlError, Statement } from "effect/sql"
 import type { Status } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 import { type ClaimOutlook, claimOutlook, dependenciesNamed } from "../domain/ClaimOutlook.ts"
-import type { ClaimChoice } from "../domain/Command.ts"
+import type { ClaimFilter } from "../domain/Command.ts"
 import type { UnmetDependency } from "../domain/Explanation.ts"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
 import type { CardTables } from "./CardTables.ts"
 
 /** How many cards may be wanted, and of which. */
 export interface ClaimDemand {
-  readonly choice: ClaimChoice
+  readonly choice: ClaimFilter
   /** More than these are not counted. */
   readonly limit: number
 }
@@ -31,7 +31,7 @@ export interface ClaimOutlookQueries {
    */
   readonly countClaimable: (wanted: ReadonlyArray<ClaimDemand>) => Effect.Effect<ClaimableCounts, SqlError.SqlError>
   /** Why a claim finds nothing. The cost is that of looking at the cards that are not done. */
-  readonly outlook: (choice: ClaimChoice) => Effect.Effect<ClaimOutlook, SqlError.SqlError>
+  readonly outlook: (choice: ClaimFilter) => Effect.Effect<ClaimOutlook, SqlError.SqlError>
 }
 
 /** Smaller than every priority but itself. */
@@ -84,7 +84,7 @@ export const makeClaimOutlookQueries = (
   const isFree = sql`(status = 'ready' OR status = 'claimed' AND claim_expires_at <= clock.now)`
   const isDue = sql`(not_before IS NULL OR not_before <= clock.now)`
 
-  const outlook = (choice: ClaimChoice) => {
+  const outlook = (choice: ClaimFilter) => {
     const chosen = sql.and([
       isOpen,
       ...(choice.phase === undefined ? [] : [sql`phase = ${choice.phase}`]),

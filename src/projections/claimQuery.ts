@@ -4,7 +4,7 @@ import { arrayLiteral } from "../sql/arrayLiteral.ts"
 import { compileOnce, type Placeholders } from "../sql/prepareStatement.ts"
 import { madeOnce } from "../sql/memoize.ts"
 import type { CardId } from "../domain/CardId.ts"
-import type { ClaimChoice } from "../domain/Command.ts"
+import type { ClaimFilter } from "../domain/Command.ts"
 import type { CardTables } from "./CardTables.ts"
 
 /**
@@ -61,7 +61,7 @@ export const claimStatement = (
 
 /** Runs `claimStatement`. `except` names cards that are spoken for. */
 export type ClaimQuery = (
-  choice: ClaimChoice,
+  choice: ClaimFilter,
   limit: number,
   except?: ReadonlySet<string>
 ) => Effect.Effect<ReadonlyArray<LockedRow>, SqlError.SqlError>

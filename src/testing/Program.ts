@@ -1,4 +1,4 @@
-import type { ClaimChoice } from "../domain/Command.ts"
+import type { ClaimFilter } from "../domain/Command.ts"
 import type { ModelCommand } from "./Model.ts"
 
 type Unsigned<C> = C extends unknown ? Omit<C, "actor" | "commandId" | "token" | "owner" | "claimNext"> : never
@@ -12,7 +12,7 @@ export type TokenChoice = "held" | "from before a crash" | "guessed" | "none"
 /** What a worker wants. The card `held` is the one that it claimed last. */
 export type CommandTemplate = Unsigned<ModelCommand> & {
   /** Which card is claimed next, when one is completed. */
-  readonly claimNext?: ClaimChoice
+  readonly claimNext?: ClaimFilter
   readonly token?: TokenChoice
   /** Whether a card that is created gets its business time from the worker's own clock. */
   readonly byOwnClock?: boolean

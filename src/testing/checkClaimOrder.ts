@@ -1,4 +1,4 @@
-import type { ClaimChoice } from "../domain/Command.ts"
+import type { ClaimFilter } from "../domain/Command.ts"
 import type { RecordedEvent } from "../events/RecordedEvent.ts"
 import { applyEvent, toModelEvent } from "./applyEvent.ts"
 import { type History, type Operation, overlaps, possibleTimes } from "./History.ts"
@@ -95,7 +95,7 @@ const claimsBest = (command: ModelCommand): boolean =>
 const isNotPlain = (command: ModelCommand): boolean =>
   command._tag !== "Claim" || command.phase !== undefined || command.minPriority !== undefined
 
-const isAmong = (card: ModelCard, { minPriority, phase }: ClaimChoice): boolean =>
+const isAmong = (card: ModelCard, { minPriority, phase }: ClaimFilter): boolean =>
   (phase === undefined || card.phase === phase) && (minPriority === undefined || card.priority >= minPriority)
 
 /** The backlog before the first event of a log, and after each. */

@@ -1,5 +1,5 @@
 import type { ClaimOutlook } from "../domain/ClaimOutlook.ts"
-import type { ClaimChoice } from "../domain/Command.ts"
+import type { ClaimFilter } from "../domain/Command.ts"
 import type { Explanation } from "../domain/Explanation.ts"
 import type { Stats } from "../domain/Stats.ts"
 import type { Model, ModelCard } from "./Model.ts"
@@ -104,7 +104,7 @@ const firstBy = (order: (left: ModelCard, right: ModelCard) => number, cards: Re
 export const whyNothingClaimable = (
   model: Pick<Model, "cards">,
   now: number,
-  { minPriority, phase }: ClaimChoice = {}
+  { minPriority, phase }: ClaimFilter = {}
 ): typeof ClaimOutlook.Encoded => {
   const all = [...model.cards.values()]
   const open = all.filter((card) => card.status !== "done")

@@ -2,7 +2,7 @@ import { Clock, DateTime, Effect, Schema } from "effect"
 import type { SqlError } from "effect/sql"
 import { Card } from "../domain/Card.ts"
 import { ClaimOutlook } from "../domain/ClaimOutlook.ts"
-import type { ClaimChoice } from "../domain/Command.ts"
+import type { ClaimFilter } from "../domain/Command.ts"
 import { Explanation } from "../domain/Explanation.ts"
 import type { CardNotFound } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
@@ -207,7 +207,7 @@ const look = Effect.fnUntraced(function* (backlog: BacklogService["Service"], id
 })
 
 /** What claims may choose among: everything, a phase that there is, a priority that there is. */
-const choicesOf = (cards: ReadonlyArray<ModelCard>): ReadonlyArray<ClaimChoice> => [
+const choicesOf = (cards: ReadonlyArray<ModelCard>): ReadonlyArray<ClaimFilter> => [
   {},
   ...cards.flatMap(({ phase }) => (phase === null ? [] : { phase })).slice(0, 1),
   ...cards.map(({ priority }) => ({ minPriority: priority })).slice(-1)

@@ -3,7 +3,7 @@ import { Arbitrary, DateTime, Effect, Result, Schema } from "effect"
 import { Card } from "../../src/domain/Card.ts"
 import type { CardId } from "../../src/domain/CardId.ts"
 import { compareClaimOrder } from "../../src/domain/Claimability.ts"
-import type { ClaimWish, Command } from "../../src/domain/Command.ts"
+import type { ClaimRequest, Command } from "../../src/domain/Command.ts"
 import type { Decision } from "../../src/domain/Decision.ts"
 import { type DecidedEvent, Event } from "../../src/domain/Event.ts"
 import { Rejection } from "../../src/domain/Rejection.ts"
@@ -28,7 +28,7 @@ interface Moment {
 }
 
 /** What a command asks of the best card that it claims. */
-const wishIn = (command: Command): ClaimWish | undefined => {
+const wishIn = (command: Command): ClaimRequest | undefined => {
   if (command._tag === "Complete") return command.claimNext
   return command._tag === "ClaimMany" || (command._tag === "Claim" && command.id === undefined) ? command : undefined
 }

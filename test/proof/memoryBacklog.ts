@@ -3,11 +3,12 @@ import type { Card } from "../../src/domain/Card.ts"
 import { CardId, compareIds } from "../../src/domain/CardId.ts"
 import { compareClaimOrder, isClaimable, isDue, isExpired } from "../../src/domain/Claimability.ts"
 import { claimOutlook, type OpenCounts } from "../../src/domain/ClaimOutlook.ts"
-import { type ClaimChoice, Command } from "../../src/domain/Command.ts"
+import { type ClaimFilter, Command } from "../../src/domain/Command.ts"
 import { explain } from "../../src/domain/Explanation.ts"
 import { CardNotFound, CommandIdConflict } from "../../src/domain/Rejection.ts"
 import { ReadModelState } from "../../src/projections/ReadModelState.ts"
-import { BacklogService, type CompletionRejection, type Input } from "../../src/services/BacklogService.ts"
+import { BacklogService, type CompletionRejection } from "../../src/services/BacklogService.ts"
+import type { CommandInputs } from "../../src/services/BacklogInput.ts"
 import { decideBatch, type FirstOutcome } from "../../src/services/commands/Interpreter.ts"
 import type { Answer, Outcome } from "../../src/services/commands/Outcome.ts"
 import { digestsOf, receiptKey, saySame } from "../../src/services/commands/Receipt.ts"
@@ -60,7 +61,7 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
 
       const method =
         <Tag extends Command["_tag"], Rejected>(tag: Tag) =>
-        (input: Input<Tag>) =>
+        (input: CommandInputs[Tag]) =>
           Effect.gen(function* () {
             const answer = yield* Deferred.make<Outcome>()
             waiting.push({ command: decodeCommand({ ...input, _tag: tag }), answer })
@@ -74,7 +75,7 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
         card.dependsOn
           .map((dependency) => ({ id: dependency, status: cards.get(dependency)?.status ?? null }))
           .filter(({ status }) => status !== "done")
-      const outlookAmong = ({ minPriority = -Infinity, phase }: ClaimChoice) => {
+      const outlookAmong = ({ minPriority = -Infinity, phase }: ClaimFilter) => {
         const open = [...cards.values()].filter(({ status }) => status !== "done").sort(compareClaimOrder)
         const chosen = open.filter(
           (card) => card.priority >= minPriority && (phase === undefined || card.phase === phase)

@@ -6,7 +6,7 @@ import { describeCommandResult, describeOutlook, formatCardTitle, describeObstac
 import { claimFilterFlags, idArgument, requiredTextFlag, requiredIntegerFlag, textFlag, integerFlag } from "../flags.ts"
 import { escapeLine } from "../terminalText.ts"
 import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
-import { BacklogService, type Card, type ClaimChoice, type Input, InvalidInput } from "../../index.ts"
+import { BacklogService, type Card, type ClaimFilter, type ClaimManyInput, InvalidInput } from "../../index.ts"
 
 export const reclaimCommand = defineBacklogCommand(
   "reclaim",
@@ -140,7 +140,7 @@ export const claimCommand = defineBacklogCommand(
   })
 )
 
-const claimMany = (input: Input<"ClaimMany">, choice: ClaimChoice) =>
+const claimMany = (input: ClaimManyInput, choice: ClaimFilter) =>
   Effect.gen(function* () {
     const cards = yield* (yield* BacklogService).claimMany(input)
     if (cards.length === 0) return yield* nothing(undefined, choice, input.commandId)
@@ -153,7 +153,7 @@ const claimMany = (input: Input<"ClaimMany">, choice: ClaimChoice) =>
 const took = (card: Card): string =>
   `${escapeLine(card.claimOwner ?? "")} has it, with token ${card.claimToken}, for ${card.claimTtlSeconds} seconds:`
 
-const nothing = (id: string | undefined, choice: ClaimChoice, commandId: string | undefined) => {
+const nothing = (id: string | undefined, choice: ClaimFilter, commandId: string | undefined) => {
   if (commandId !== undefined) return noneThen(id, commandId)
   return id === undefined ? noneAmong(choice) : notThatOne(id)
 }
@@ -169,7 +169,7 @@ const noneThen = (id: string | undefined, commandId: string) => {
   })
 }
 
-const noneAmong = Effect.fnUntraced(function* (choice: ClaimChoice) {
+const noneAmong = Effect.fnUntraced(function* (choice: ClaimFilter) {
   const outlook = yield* (yield* BacklogService).whyNothingClaimable(choice)
   return yield* new NothingClaimable({ id: null, obstacles: [], outlook, message: describeOutlook(outlook, choice) })
 })

@@ -2,7 +2,7 @@ import { Option, Result, Schema } from "effect"
 import { hash } from "node:crypto"
 import { type Card, Version } from "../../domain/Card.ts"
 import { CardId } from "../../domain/CardId.ts"
-import type { ClaimChoice, Command } from "../../domain/Command.ts"
+import type { ClaimFilter, Command } from "../../domain/Command.ts"
 import type { Redact } from "../../domain/Redaction.ts"
 import { EventParts } from "../../domain/Event.ts"
 import { Rejection } from "../../domain/Rejection.ts"
@@ -61,7 +61,7 @@ const inStoredForm = (command: ReceiptedCommand): ReceiptedCommand => {
   }
 }
 
-const withStoredPriority = <A extends ClaimChoice>(claim: A): A => {
+const withStoredPriority = <A extends ClaimFilter>(claim: A): A => {
   if (claim.minPriority === undefined) return claim
   const { minPriority: minimumPriority, ...others } = claim
   return { ...others, minimumPriority } as unknown as A

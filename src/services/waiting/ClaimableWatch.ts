@@ -13,7 +13,7 @@ import {
   RcRef
 } from "effect"
 import type { SqlError } from "effect/sql"
-import type { ClaimChoice } from "../../domain/Command.ts"
+import type { ClaimFilter } from "../../domain/Command.ts"
 import { EventLog } from "../../events/EventLog.ts"
 import { PollInterval } from "./CommitNotifications.ts"
 import type { ClaimDemand } from "../../projections/claimOutlookQueries.ts"
@@ -27,7 +27,7 @@ const shortestPauseMillis = 10
 const listensOn = "10 seconds"
 
 interface Waiting {
-  readonly choice: ClaimChoice
+  readonly choice: ClaimFilter
   readonly called: Deferred.Deferred<void, SqlError.SqlError>
 }
 
@@ -41,7 +41,7 @@ export class ClaimableWatch extends Context.Service<
   ClaimableWatch,
   {
     /** Waits until there is a card to claim, so many seconds at most, and answers whether there is. */
-    readonly wait: (choice: ClaimChoice, seconds: number) => Effect.Effect<boolean, SqlError.SqlError>
+    readonly wait: (choice: ClaimFilter, seconds: number) => Effect.Effect<boolean, SqlError.SqlError>
   }
 >()("mosaic-backlog/services/ClaimableWatch") {
   static readonly layer: Layer.Layer<ClaimableWatch, never, EventLog | ReadModel> = Layer.effect(
@@ -92,7 +92,7 @@ export class ClaimableWatch extends Context.Service<
 
       const watcher = yield* RcRef.make({ acquire: Effect.forkScoped(watch), idleTimeToLive: listensOn })
 
-      const wait = Effect.fnUntraced(function* (choice: ClaimChoice, seconds: number) {
+      const wait = Effect.fnUntraced(function* (choice: ClaimFilter, seconds: number) {
         if (seconds === 0) return (yield* promptly(readModel.countClaimable([{ choice, limit: 1 }]))).counts[0] !== 0
         yield* RcRef.get(watcher)
         const self: Waiting = { choice, called: Deferred.makeUnsafe() }

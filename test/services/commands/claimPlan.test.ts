@@ -4,7 +4,7 @@ import { SqlClient, Statement } from "effect/sql"
 import { expect } from "vitest"
 import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
 import { makeCardTables } from "../../../src/projections/CardTables.ts"
-import type { ClaimChoice } from "../../../src/domain/Command.ts"
+import type { ClaimFilter } from "../../../src/domain/Command.ts"
 import { arrayLiteral } from "../../../src/sql/arrayLiteral.ts"
 import { claimStatement } from "../../../src/projections/claimQuery.ts"
 import { Migrations } from "../../../src/services/schema/Migrations.ts"
@@ -67,7 +67,7 @@ const nodes = (node: PlanNode): ReadonlyArray<PlanNode> => [
 const claimQuery = (
   sql: SqlClient.SqlClient,
   tables: ReturnType<typeof makeCardTables>,
-  { minPriority, phase }: ClaimChoice,
+  { minPriority, phase }: ClaimFilter,
   limit: number,
   except: ReadonlySet<string> = new Set()
 ) =>
