@@ -26,11 +26,11 @@ export { Redact } from "./domain/Redaction.ts"
 export { Stats } from "./domain/Stats.ts"
 export {
   Anchor,
-  anchorLine,
+  formatAnchor,
   type AnchorLines,
   AnchorRefused,
   checkSignature,
-  newestOf,
+  newestAnchor,
   parseAnchor,
   signAnchor
 } from "./events/Anchor.ts"
@@ -40,14 +40,8 @@ export { LogFileHeader, LogFileRefused } from "./events/LogFile.ts"
 export { MomentNotReached } from "./events/MomentNotReached.ts"
 export { PollInterval } from "./services/waiting/CommitNotifications.ts"
 export type { LogFailure } from "./events/EventLog.ts"
-export { eventOf, RecordedEvent } from "./events/RecordedEvent.ts"
-export {
-  ReadOnlyReplica,
-  ReplicaBehind,
-  ReplicaConflict,
-  replicaTroubleOf,
-  type ReplicaTrouble
-} from "./events/replica.ts"
+export { decodeRecordedEvent, RecordedEvent } from "./events/RecordedEvent.ts"
+export { ReadOnlyReplica, ReplicaBehind, ReplicaConflict, replicaErrorOf, type ReplicaError } from "./events/replica.ts"
 export { BacklogSchema } from "./sql/SchemaName.ts"
 export { DamagedEvent, StoredEvent } from "./events/StoredEvent.ts"
 export { Check, Divergence, VerifyReport } from "./projections/Divergence.ts"

@@ -6,19 +6,19 @@ import { lifeOf } from "./life.mjs"
 import { Random } from "./random.mjs"
 
 const [file, build, cards, events] = process.argv.slice(2)
-const { chainHash, commitment, contentHash, emptyChainHash, erasableFields } = await import(
+const { chainHash, commitmentHash, contentHash, emptyChainHash, erasableFields } = await import(
   pathToFileURL(join(build, "events/ContentHash.js")).href
 )
-const { headerLine } = await import(pathToFileURL(join(build, "events/LogFile.js")).href)
+const { formatHeader } = await import(pathToFileURL(join(build, "events/LogFile.js")).href)
 
 /** As the log commits to parts, but with salts that are the same every time. */
 const salts = new Random(Number(cards) + 1)
-const commitTo = (data) => {
+const createCommitments = (data) => {
   const commitments = {}
   for (const [field, value] of Object.entries(data)) {
     if (value === null || !erasableFields.has(field)) continue
     const salt = salts.hex(16)
-    commitments[field] = { salt, sha256: commitment(salt, value) }
+    commitments[field] = { salt, sha256: commitmentHash(salt, value) }
   }
   return commitments
 }
@@ -28,7 +28,7 @@ const charactersAtOnce = 1 << 20
 const unfinished = `${file}.part`
 const handle = await open(unfinished, "w")
 // The first line says how the log ends; until that is known, one of the same length keeps its place.
-const header = (hash) => `${headerLine({ position: Number(events), chainHash: hash })}\n`
+const header = (hash) => `${formatHeader({ position: Number(events), chainHash: hash })}\n`
 await handle.write(header(emptyChainHash))
 let chain = Buffer.from(emptyChainHash, "hex")
 let position = 0
@@ -38,7 +38,7 @@ for (const { actor, at, cardId, correlationId, data, type, version } of lifeOf({
   events: Number(events)
 })) {
   const time = new Date(at).toISOString()
-  const commitments = commitTo(data)
+  const commitments = createCommitments(data)
   const content = {
     cardId,
     version,

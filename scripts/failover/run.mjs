@@ -65,10 +65,11 @@ const withoutWaiting = () => {
     cpSync(join(checkout, name), join(copy, name), { recursive: true })
   }
   symlinkSync(join(checkout, "node_modules"), join(copy, "node_modules"))
-  writeFileSync(
-    join(copy, "dist/sql/inTransaction.js"),
-    `export const durably = (sql) => sql.literal("set_config('synchronous_commit', 'local', true)")\n`
-  )
+  const file = join(copy, "dist/sql/inTransaction.js")
+  const durable = /set_config\('synchronous_commit', CASE[^`]* END, true\)/
+  const code = readFileSync(file, "utf8")
+  if (!durable.test(code)) throw new Error(`${file} does not set synchronous_commit as this script expects`)
+  writeFileSync(file, code.replace(durable, "set_config('synchronous_commit', 'local', true)"))
   return copy
 }
 

@@ -190,7 +190,7 @@ const mutations = [
   {
     name: "that an agent which is a worker claims in its own name",
     file: callerAgent,
-    find: 'if (role === "worker" && !actsFor(actor, apart, owner)) {',
+    find: 'if (role === "worker" && !actsFor(actor, reservedNames, owner)) {',
     replace: 'if (role === "worker" && owner === "") {',
     tests: agents
   },
@@ -261,15 +261,15 @@ const mutations = [
   {
     name: "that a worker works on its own claims only",
     file: workerRules,
-    find: "if (owner === undefined || !actsFor(actor, apart, owner)) {",
+    find: "if (owner === undefined || !actsFor(actor, reservedNames, owner)) {",
     replace: "if (owner === undefined) {",
     tests: access
   },
   {
     name: "that a claim which never was is nobody's own",
     file: workerRules,
-    find: "if (owner === undefined || !actsFor(actor, apart, owner)) {",
-    replace: "if (owner !== undefined && !actsFor(actor, apart, owner)) {",
+    find: "if (owner === undefined || !actsFor(actor, reservedNames, owner)) {",
+    replace: "if (owner !== undefined && !actsFor(actor, reservedNames, owner)) {",
     tests: access
   },
   {
@@ -376,28 +376,28 @@ const mutations = [
   {
     name: "how long headers may take",
     file: listen,
-    find: "...headersWithin(millis(options.headersPatience)),",
+    find: "...headersTimeoutSettings(toMillis(options.headersTimeout)),",
     replace: "headersTimeout: 0,",
     tests: access
   },
   {
     name: "how long a body may take",
     file: listen,
-    find: "hangUpOnSlowBody(message, bodyPatience)",
+    find: "closeOnBodyTimeout(message, bodyTimeout)",
     replace: "message.resume",
     tests: access
   },
   {
     name: "how long a connection may be silent",
     file: listen,
-    find: "  hangUpOnSilence(server, silence)\n",
+    find: "  closeOnIdleTimeout(server, idleTimeout)\n",
     replace: "",
     tests: access
   },
   {
     name: "how long a reader may take nothing",
     file: "src/http/node/writeResponse.ts",
-    find: "duration: patience,",
+    find: "duration: timeout,",
     replace: 'duration: "1 hour",',
     tests: ["test/http/events.test.ts"]
   },

@@ -18,7 +18,7 @@ const mutations = [
   {
     name: "that a text in a sentence is quoted",
     file: words,
-    find: "? quoted(value) : String(value)",
+    find: "? quote(value) : String(value)",
     replace: "? value : String(value)",
     tests: answers
   },
@@ -32,23 +32,25 @@ const mutations = [
   {
     name: "that hidden characters in a frame are escapes",
     file: words,
-    find: "    visibleLines(text)\n",
+    find: "    escapeHidden(text)\n",
     replace: "    text\n",
-    also: [{ find: "import { quoted, visibleJson, visibleLines }", replace: "import { quoted, visibleJson }" }],
+    also: [
+      { find: "import { quote, escapeHiddenInJson, escapeHidden }", replace: "import { quote, escapeHiddenInJson }" }
+    ],
     tests: answers
   },
   {
     name: "that a sentence of another module is one line without hidden characters",
     file: words,
-    find: "new AgentText(visibleJson(text))",
+    find: "new AgentText(escapeHiddenInJson(text))",
     replace: "new AgentText(text)",
-    also: [{ find: "import { quoted, visibleJson, visibleLines }", replace: "import { quoted, visibleLines }" }],
+    also: [{ find: "import { quote, escapeHiddenInJson, escapeHidden }", replace: "import { quote, escapeHidden }" }],
     tests: answers
   },
   {
     name: "that hidden characters in a quoted text are escapes",
     file: visibleText,
-    find: "visibleJson(JSON.stringify(text))",
+    find: "escapeHiddenInJson(JSON.stringify(text))",
     replace: "JSON.stringify(text)",
     tests: answers
   },
@@ -125,7 +127,7 @@ const mutations = [
   {
     name: "that a worker's command reads JSON without hidden characters",
     file: "src/cli/shellHandler.ts",
-    find: "${visibleJson(encodeCard(card))}",
+    find: "${escapeHiddenInJson(encodeCard(card))}",
     replace: "${encodeCard(card)}",
     tests: commands
   },
@@ -195,29 +197,29 @@ const mutations = [
   {
     name: "that a worker claims for no other holder",
     file: workerRules,
-    find: "owner === undefined || actsFor(actor, apart, owner)",
+    find: "owner === undefined || actsFor(actor, reservedNames, owner)",
     replace: "owner === undefined || actsFor(actor, [], owner)",
     tests: holders
   },
   {
     name: "that a worker ends no other holder's claim",
     file: workerRules,
-    find: "owner === undefined || !actsFor(actor, apart, owner)",
+    find: "owner === undefined || !actsFor(actor, reservedNames, owner)",
     replace: "owner === undefined || !actsFor(actor, [], owner)",
     tests: holders
   },
   {
     name: "that an agent does not claim for another holder",
     file: "src/mcp/Agent.ts",
-    find: "!actsFor(actor, apart, owner)",
+    find: "!actsFor(actor, reservedNames, owner)",
     replace: "!actsFor(actor, [], owner)",
     tests: holders
   },
   {
     name: "that an agent does not end another holder's claim",
     file: "src/mcp/Agent.ts",
-    find: "workerRules(owner, apart, ownerOf)",
-    replace: "workerRules(owner, apart.slice(0, 0), ownerOf)",
+    find: "workerRules(owner, reservedNames, ownerOf)",
+    replace: "workerRules(owner, reservedNames.slice(0, 0), ownerOf)",
     tests: holders
   },
   {

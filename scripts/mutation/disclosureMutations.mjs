@@ -157,14 +157,14 @@ const mutations = [
   {
     name: "that messages of loggers are changed",
     file: withoutSecrets,
-    find: "message: disclosable(options.message)",
+    find: "message: sanitize(options.message)",
     replace: "message: options.message",
     tests: told
   },
   {
     name: "that causes of loggers are changed",
     file: withoutSecrets,
-    find: "      cause: disclosableCause(options.cause),\n",
+    find: "      cause: sanitizeCause(options.cause),\n",
     replace: "",
     tests: told
   },
@@ -178,21 +178,21 @@ const mutations = [
   {
     name: "that reported errors are changed",
     file: withoutSecrets,
-    find: "reporter.report({ ...options, cause: disclosableCause(options.cause) })",
+    find: "reporter.report({ ...options, cause: sanitizeCause(options.cause) })",
     replace: "reporter.report(options)",
     tests: told
   },
   {
     name: "that names of spans are changed",
     file: withoutSecrets,
-    find: "name: disclosable(options.name) as string",
+    find: "name: sanitize(options.name) as string",
     replace: "name: options.name",
     tests: told
   },
   {
     name: "that attributes of spans are changed",
     file: withoutSecrets,
-    find: "namesIn(value) : disclosable(value))",
+    find: "namesIn(value) : sanitize(value))",
     replace: "namesIn(value) : value)",
     tests: told
   },
@@ -206,28 +206,28 @@ const mutations = [
   {
     name: "that events of spans are changed",
     file: withoutSecrets,
-    find: "startTime, disclosable(attributes) as typeof attributes)",
+    find: "startTime, sanitize(attributes) as typeof attributes)",
     replace: "startTime, attributes)",
     tests: told
   },
   {
     name: "that names of events of spans are changed",
     file: withoutSecrets,
-    find: "own.event(disclosable(name) as string,",
+    find: "own.event(sanitize(name) as string,",
     replace: "own.event(name,",
     tests: told
   },
   {
     name: "that links of spans are changed",
     file: withoutSecrets,
-    find: 'disclosable(link.attributes) as Tracer.SpanLink["attributes"]',
+    find: 'sanitize(link.attributes) as Tracer.SpanLink["attributes"]',
     replace: "link.attributes",
     tests: told
   },
   {
     name: "that errors of spans are changed",
     file: withoutSecrets,
-    find: "own.end(endTime, disclosableExit(exit))",
+    find: "own.end(endTime, sanitizeExit(exit))",
     replace: "own.end(endTime, exit)",
     tests: told
   },
@@ -262,14 +262,14 @@ const mutations = [
   {
     name: "that a problem has no token",
     file: answerProblems,
-    find: "? withoutSecretsIn(response)\n",
+    find: "? redactResponse(response)\n",
     replace: "? response\n",
     tests: told
   },
   {
     name: "that the problem of an unknown path has no token",
     file: answerProblems,
-    find: "const response = withoutSecretsIn(\n",
+    find: "const response = redactResponse(\n",
     replace: "const response = ((same: HttpServerResponse.HttpServerResponse) => same)(\n",
     tests: told
   },
@@ -290,7 +290,7 @@ const mutations = [
   {
     name: "that the reason of a parked event has no row and no token",
     file: "src/events/consume.ts",
-    find: "Cause.pretty(disclosableCause(cause))",
+    find: "Cause.pretty(sanitizeCause(cause))",
     replace: "Cause.pretty(cause)",
     tests: told
   },
@@ -304,7 +304,7 @@ const mutations = [
   {
     name: "that what a worker logs has no token",
     file: "src/worker/WorkerState.ts",
-    find: '"onEvent failed; the worker continues.", disclosableCause(cause)',
+    find: '"onEvent failed; the worker continues.", sanitizeCause(cause)',
     replace: '"onEvent failed; the worker continues.", cause',
     tests: told
   },
@@ -318,7 +318,7 @@ const mutations = [
   {
     name: "that the document of an error has no token",
     file: run,
-    find: "formatDocument({ error: disclosable(failure.document) })",
+    find: "formatDocument({ error: sanitize(failure.document) })",
     replace: "formatDocument({ error: failure.document })",
     tests: told
   },
@@ -332,14 +332,14 @@ const mutations = [
   {
     name: "that the doctor repeats no token",
     file: "src/cli/commands/doctor.ts",
-    find: "redactSecrets([...findings",
-    replace: "String([...findings",
+    find: "redactSecrets(formatFindings(",
+    replace: "String(formatFindings(",
     tests: told
   },
   {
     name: "that the doctor's document repeats no token",
     file: "src/cli/commands/doctor.ts",
-    find: "disclosable({ isWell",
+    find: "sanitize({ isWell",
     replace: "({ isWell",
     tests: told
   },
@@ -376,7 +376,7 @@ const mutations = [
   {
     name: "that the body of a request is kept exactly",
     file: "src/http/RequestValidation.ts",
-    find: "    yield* bounded(exactBody(request))\n",
+    find: "    yield* bounded(requireExactBody(request))\n",
     replace: "",
     tests: exact
   },

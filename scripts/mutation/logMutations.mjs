@@ -42,21 +42,21 @@ const mutations = [
   {
     name: "log: that a read without follow checks its position",
     file: feed,
-    find: "Effect.map(reachedHead(log, options.after), (head)",
+    find: "Effect.map(requireReached(log, options.after), (head)",
     replace: 'Effect.map(log.head("read"), (head)',
     tests: positions
   },
   {
     name: "log: that a follower checks its position at each poll",
     file: feed,
-    find: "const { position } = yield* promptly(reachedHead(log, after))",
-    replace: 'const { position } = yield* promptly(log.head("read"))',
+    find: "const { position } = yield* withPromptAnswer(requireReached(log, after))",
+    replace: 'const { position } = yield* withPromptAnswer(log.head("read"))',
     tests: positions
   },
   {
     name: "log: that a consumer whose checkpoint is ahead fails by name",
     file: consume,
-    find: "const upTo = Math.min((yield* notAhead(after, reachedHead(log, after))).position, end)",
+    find: "const upTo = Math.min((yield* notAhead(after, requireReached(log, after))).position, end)",
     replace: 'const upTo = Math.min((yield* log.head("read")).position, end)',
     tests: positions
   },
@@ -84,7 +84,7 @@ const mutations = [
   {
     name: "log: that no event beyond the end is parked",
     file: auditService,
-    find: "          yield* reachedHead(log, parked)\n",
+    find: "          yield* requireReached(log, parked)\n",
     replace: "",
     tests: positions
   },
@@ -163,8 +163,8 @@ const mutations = [
   {
     name: "log: that the newest anchor is remembered when its file is moved away",
     file: keepAnchors,
-    find: "newestOf(known === undefined ? anchors : [known, ...anchors])",
-    replace: "newestOf(anchors)",
+    find: "newestAnchor(known === undefined ? anchors : [known, ...anchors])",
+    replace: "newestAnchor(anchors)",
     tests: anchors
   },
   {
@@ -219,8 +219,8 @@ const mutations = [
   {
     name: "log: that an anchor begins on a line of its own",
     file: anchorFile,
-    find: '.isCutShort) return "\\n"',
-    replace: '.isCutShort) return ""',
+    find: '.isTruncated) return "\\n"',
+    replace: '.isTruncated) return ""',
     tests: anchors
   },
   {

@@ -412,7 +412,7 @@ export const mutations = [
   {
     name: "the isolation level",
     file: "src/services/commands/BatchTransaction.ts",
-    find: "export const beginStatement = readCommitted",
+    find: "export const beginStatement = beginReadCommitted",
     replace: 'export const beginStatement = "BEGIN ISOLATION LEVEL REPEATABLE READ"',
     tests: concurrency
   },

@@ -145,7 +145,7 @@ export const openingMutations = [
   {
     name: "replica: that a follower's position is waited for",
     file: "src/events/MomentNotReached.ts",
-    find: "const head = yield* replayedHead(log, position)",
+    find: "const head = yield* awaitPosition(log, position)",
     replace: 'const head = yield* log.head("read")',
     tests: standby
   },

@@ -13,9 +13,9 @@ export const receiptsMutations = [
   {
     name: "that the graph is locked by a table",
     file: lockStatements,
-    find: "shared: compileOnce<object>(sql, () => sql`LOCK TABLE ${graphTable} IN ROW EXCLUSIVE MODE`)({})",
+    find: "shared: prepareStatement<object>(sql, () => sql`LOCK TABLE ${graphTable} IN ROW EXCLUSIVE MODE`)({})",
     replace:
-      "shared: compileOnce<object>(sql, () => sql`SELECT pg_advisory_xact_lock_shared(${0x6d62_6c67}::int4, ${schema}::regnamespace::oid::int4)::text`)({})",
+      "shared: prepareStatement<object>(sql, () => sql`SELECT pg_advisory_xact_lock_shared(${0x6d62_6c67}::int4, ${schema}::regnamespace::oid::int4)::text`)({})",
     tests: locks
   },
   {

@@ -16,12 +16,12 @@ const mutations = [
   {
     name: "that a command is carried out for a token that is still valid",
     file: handleCommand,
-    find: "Effect.flatMap(Effect.tap(inputOf<Input>(request), stillValid), method)",
-    replace: "Effect.flatMap(inputOf<Input>(request), method)",
+    find: "Effect.flatMap(Effect.tap(commandInput<Input>(request), requireValidToken), method)",
+    replace: "Effect.flatMap(commandInput<Input>(request), method)",
     also: [
       {
-        find: "Effect.andThen(stillValid, effect)",
-        replace: "Effect.andThen(Effect.andThen(stillValid, stillValid), effect)"
+        find: "Effect.andThen(requireValidToken, effect)",
+        replace: "Effect.andThen(Effect.andThen(requireValidToken, requireValidToken), effect)"
       }
     ],
     tests: revoked
@@ -29,37 +29,37 @@ const mutations = [
   {
     name: "that what is no command is done for a token that is still valid",
     file: handleCommand,
-    find: "withDatabaseTrouble(Effect.andThen(stillValid, effect))",
-    replace: "withDatabaseTrouble(effect)",
+    find: "withDatabaseErrors(Effect.andThen(requireValidToken, effect))",
+    replace: "withDatabaseErrors(effect)",
     tests: revoked
   },
   {
     name: "that a waiting claim checks its token before each claim",
     file: "src/http/backlogHandlers.ts",
-    find: "Effect.andThen(stillValid, backlog.claim(input))",
+    find: "Effect.andThen(requireValidToken, backlog.claim(input))",
     replace: "backlog.claim(input)",
     tests: revoked
   },
   {
     name: "that an agent's waiting claim checks its token before each claim",
     file: "src/mcp/tools/claims.ts",
-    find: "Effect.andThen(stillValid, taken)",
+    find: "Effect.andThen(requireValidToken, taken)",
     replace: "taken",
     tests: revoked
   },
   {
     name: "that waits end with the token",
     file: "src/http/Caller.ts",
-    find: "Effect.raceFirst(waiting, ended)",
-    replace: "Effect.andThen(Effect.sync(() => ended), waiting)",
+    find: "Effect.raceFirst(waiting, failWhenInvalid)",
+    replace: "Effect.andThen(Effect.sync(() => failWhenInvalid), waiting)",
     tests: revoked
   },
   {
     name: "that a tool is carried out for a token that is still valid",
     file: "src/mcp/AgentTool.ts",
-    find: "Effect.andThen(stillValid, answer(input, agent))",
+    find: "Effect.andThen(requireValidToken, answer(input, agent))",
     replace: "answer(input, agent)",
-    also: [{ find: 'import { stillValid } from "../http/Caller.ts"\n', replace: "" }],
+    also: [{ find: 'import { requireValidToken } from "../http/Caller.ts"\n', replace: "" }],
     tests: revoked
   },
   {
@@ -72,7 +72,7 @@ const mutations = [
   {
     name: "that the last line of a log is imported for a token that is still valid",
     file: "src/http/auditHandlers.ts",
-    find: "onSome: (result) => Effect.as(stillValid, result)",
+    find: "onSome: (result) => Effect.as(requireValidToken, result)",
     replace: "onSome: (result) => Effect.succeed(result)",
     tests: revoked
   },
@@ -118,16 +118,16 @@ const mutations = [
   {
     name: "that a path is refused which can be read in several ways",
     file: listen,
-    find: "const problem = Result.isFailure(target) ? target.failure : problemOfRepeated(message.rawHeaders)",
-    replace: "const problem = problemOfRepeated(message.rawHeaders)",
+    find: "const problem = Result.isFailure(target) ? target.failure : repeatedHeaderProblem(message.rawHeaders)",
+    replace: "const problem = repeatedHeaderProblem(message.rawHeaders)",
     tests: revoked
   },
   {
     name: "that a header is refused which is there twice",
     file: listen,
-    find: "target.failure : problemOfRepeated(message.rawHeaders)",
+    find: "target.failure : repeatedHeaderProblem(message.rawHeaders)",
     replace: "target.failure : undefined",
-    also: [{ find: "const problemOfRepeated =", replace: "export const problemOfRepeated =" }],
+    also: [{ find: "const repeatedHeaderProblem =", replace: "export const repeatedHeaderProblem =" }],
     tests: revoked
   },
   {

@@ -25,21 +25,21 @@ export const serverMutations = [
   {
     name: "that arrays in commands have nulls where array_nulls is off",
     file: eventLog,
-    find: '${readsArrayNulls(sql)} AS "arrayNulls", ',
+    find: '${enableArrayNulls(sql)} AS "arrayNulls", ',
     replace: "'' AS \"arrayNulls\", ",
     tests: settings
   },
   {
     name: "that arrays in a rebuild have nulls where array_nulls is off",
     file: shadowTables,
-    find: "sql`SELECT ${readsArrayNulls(sql)}`",
+    find: "sql`SELECT ${enableArrayNulls(sql)}`",
     replace: "sql`SELECT 1`",
     tests: settings
   },
   {
     name: "the isolation level of transactions that name none",
     file: inTransaction,
-    find: "(begin) => begin ?? readCommitted",
+    find: "(begin) => begin ?? beginReadCommitted",
     replace: "(begin) => begin",
     tests: settings
   },

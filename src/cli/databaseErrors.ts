@@ -1,8 +1,8 @@
 import { Schema } from "effect"
 import { SqlError } from "effect/sql"
-import { type ReplicaTrouble, replicaTroubleOf } from "../events/replica.ts"
+import { type ReplicaError, replicaErrorOf } from "../events/replica.ts"
 import { type DirectoryLost, findDirectoryLost } from "../services/files/directoryErrors.ts"
-import { databaseWords, readOnlySqlState, databaseErrorKind } from "../sql/databaseErrors.ts"
+import { databaseErrorText, readOnlySqlState, databaseErrorKind } from "../sql/databaseErrors.ts"
 
 /** The database cannot be reached, refuses this user, or is not able to answer now. */
 export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>()("DatabaseUnavailable", {
@@ -52,13 +52,13 @@ export const toDatabaseError = <E>(
   | DatabaseFailed
   | DirectoryLost
   | NotPermitted
-  | ReplicaTrouble => {
+  | ReplicaError => {
   if (!SqlError.isSqlError(error)) return error as Exclude<E, SqlError.SqlError>
   const lost = findDirectoryLost(error)
   if (lost !== undefined) return lost
   const reason = error.reason._tag
   const cause = error.reason.cause
-  const ofReplica = replicaTroubleOf(error)
+  const ofReplica = replicaErrorOf(error)
   if (ofReplica !== undefined) return ofReplica
   const trouble = databaseErrorKind(error)
   if (trouble === "notPermitted") {
@@ -72,7 +72,7 @@ export const toDatabaseError = <E>(
 }
 
 const describeMissingPermission = (error: SqlError.SqlError, cause: unknown): string => {
-  const problem = databaseWords(error)
+  const problem = databaseErrorText(error)
   return codeOf(cause) === readOnlySqlState
     ? `${problem} (default_transaction_read_only is on for the role, the database or the server)`
     : problem
@@ -90,6 +90,6 @@ const codeOf = (cause: unknown): unknown =>
 /** The innermost sentence that says something: "connect ECONNREFUSED", "password authentication failed for user". */
 const describeProblem = (error: SqlError.SqlError, cause: unknown): string => {
   const own = error.message.replace(/^PgConnection: /, "")
-  const words = databaseWords(error)
+  const words = databaseErrorText(error)
   return words === error.message || words === own || cause instanceof AggregateError ? words : `${own}: ${words}`
 }

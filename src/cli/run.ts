@@ -6,16 +6,15 @@ import * as NodeTerminal from "@effect/platform-node-shared/NodeTerminal"
 import { Cause, Effect, Exit, Layer } from "effect"
 import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
 import { ProcessIO } from "./ProcessIO.ts"
-import { formatDocument } from "./CommandOutput.ts"
+import { ExitWithCode, formatDocument } from "./CommandOutput.ts"
 import { requestsJson, normalizeArguments } from "./argv.ts"
 import { backlogCommand } from "./backlogCommand.ts"
 import { defectFailure, exitCodes, type Failure, toFailure, usageFailure } from "./failure.ts"
 import { layerWarnings } from "./logging.ts"
 import { completionsFlag, formatHelp, makeHelpPresenter } from "./help.ts"
 import { escapeLines, textStyleOf } from "./terminalText.ts"
-import { ExitWithCode } from "./defineCommand.ts"
 import { redactSecrets } from "../domain/redactSecrets.ts"
-import { disclosable, disclosableCause } from "../sql/sanitize.ts"
+import { sanitize, sanitizeCause } from "../sql/sanitize.ts"
 import { withoutSecrets } from "../index.ts"
 
 /**
@@ -61,10 +60,10 @@ export const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, out
   const ending = Cause.squash(exit.cause)
   if (ending instanceof ExitWithCode) return ending.exitCode
   const failure = describeFailure(ending)
-  if (io.env["BACKLOG_DEBUG"] === "1") io.stderr.write(`${escapeLines(Cause.pretty(disclosableCause(exit.cause)))}\n`)
+  if (io.env["BACKLOG_DEBUG"] === "1") io.stderr.write(`${escapeLines(Cause.pretty(sanitizeCause(exit.cause)))}\n`)
   if (json) {
     const { stderr, stdout } = io
-    ;(hasAnswered ? stderr : stdout).write(formatDocument({ error: disclosable(failure.document) }))
+    ;(hasAnswered ? stderr : stdout).write(formatDocument({ error: sanitize(failure.document) }))
   } else if (failure.message === "") {
     io.stderr.write(overview)
   } else {

@@ -3,14 +3,14 @@ import { CardId } from "./CardId.ts"
 import type { ClaimFilter } from "./Command.ts"
 import { UnmetDependency } from "./Explanation.ts"
 import { Name } from "./Text.ts"
-import { quoted } from "./displayText.ts"
+import { quote } from "./displayText.ts"
 
 /** Among which cards a claim found nothing, and why: the end of a sentence that begins with "nothing to claim". */
-export const outlookWords = (outlook: ClaimOutlook, choice: ClaimFilter): string =>
+export const outlookReasonText = (outlook: ClaimOutlook, choice: ClaimFilter): string =>
   `${among(choice)}: ${because(outlook)}`
 
 const among = ({ minPriority, phase }: ClaimFilter): string =>
-  (phase === undefined ? "" : ` in phase ${quoted(phase)}`) +
+  (phase === undefined ? "" : ` in phase ${quote(phase)}`) +
   (minPriority === undefined ? "" : ` of priority ${minPriority} or more`)
 
 const because = ({ counts, reason }: ClaimOutlook): string => {
@@ -52,7 +52,7 @@ export const OpenCounts = Schema.Struct({
 export interface OpenCounts extends Schema.Schema.Type<typeof OpenCounts> {}
 
 /** Dependencies of the nearest card that are named, at most. */
-export const dependenciesNamed = 10
+export const maxListedDependencies = 10
 
 /** What is known of the cards that a claim chooses among, when there is none to take. */
 const facts = {

@@ -34,9 +34,9 @@ export type ClaimView = Pick<BacklogView, "generation" | "claimCandidates" | "ex
 /** What a command leads to: events, in order, or the rule that refuses it. No events means "already so". */
 export type Decision = Result.Result<ReadonlyArray<DecidedEvent>, Rejection>
 
-export const alreadySo: Decision = Result.succeed([])
+export const noEvents: Decision = Result.succeed([])
 
-export const one = (cardId: CardId, event: Event): Decision => Result.succeed([{ cardId, event }])
+export const oneEvent = (cardId: CardId, event: Event): Decision => Result.succeed([{ cardId, event }])
 
 /** Decides on the card that a command names; there must be one. */
 export const withCard = (backlog: BacklogView, id: CardId, decideOn: (card: Card) => Decision): Decision => {

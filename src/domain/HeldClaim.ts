@@ -13,7 +13,7 @@ export interface HeldClaim {
 }
 
 /** The claim on a card, if it is claimed. */
-export const claimOn = (card: Card): HeldClaim | undefined =>
+export const currentClaim = (card: Card): HeldClaim | undefined =>
   card.status === "claimed" &&
   card.claimOwner !== null &&
   card.claimToken !== null &&
@@ -40,12 +40,12 @@ export const withClaim = (
   decideOn: (card: Card, claim: HeldClaim) => Decision
 ): Decision =>
   withCard(backlog, command.id, (card) => {
-    const claim = claimOn(card)
+    const claim = currentClaim(card)
     return claim === undefined || claim.token !== command.token ? claimLost(card, command.token) : decideOn(card, claim)
   })
 
 /** The claim that an event on a card ends, for the record. */
 export const endedClaim = (card: Card): { readonly owner: string; readonly token: number } | null => {
-  const claim = claimOn(card)
+  const claim = currentClaim(card)
   return claim === undefined ? null : { owner: claim.owner, token: claim.token }
 }

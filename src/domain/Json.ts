@@ -1,5 +1,5 @@
 import { Option, Result, Schema, SchemaTransformation } from "effect"
-import { unstorable, utf8Length } from "./Text.ts"
+import { storageProblem, utf8Length } from "./Text.ts"
 
 /** How deep a JSON value may nest: well inside what every supported database parses. */
 export const maxDepth = 500
@@ -24,7 +24,7 @@ const storableCopy = (root: unknown): Result.Result<Schema.Json, string> => {
     const [value, depth, keep] = next
     if (depth > maxDepth) return Result.fail(`must not nest deeper than ${maxDepth} levels`)
     if (typeof value === "string") {
-      const problem = unstorable(value)
+      const problem = storageProblem(value)
       if (problem !== undefined) return Result.fail(problem)
       bytes += utf8Length(value) + 2
       keep(value)
@@ -48,7 +48,7 @@ const storableCopy = (root: unknown): Result.Result<Schema.Json, string> => {
       const object: Record<string, unknown> = {}
       keep(object)
       for (const key of Object.keys(value)) {
-        const problem = unstorable(key)
+        const problem = storageProblem(key)
         if (problem !== undefined) return Result.fail(problem)
         bytes += utf8Length(key) + 4
         if (bytes > maxBytes) return Result.fail(tooLarge)
@@ -75,7 +75,7 @@ class Uncopied {
 }
 
 /** Says why a JSON value cannot be kept, or `undefined` when it can. */
-export const unstorableJson = (value: unknown): string | undefined =>
+export const jsonStorageProblem = (value: unknown): string | undefined =>
   value instanceof Uncopied ? value.problem : Option.getOrUndefined(Result.getFailure(storableCopy(value)))
 
 const isPlain = (value: object): boolean => {
@@ -88,7 +88,7 @@ const isPlain = (value: object): boolean => {
  * 1 MiB, at most 500 levels deep. `null` stands for absent.
  */
 export const Json = Schema.Unknown.check(
-  Schema.makeFilter(unstorableJson, { expected: "JSON that can be stored" })
+  Schema.makeFilter(jsonStorageProblem, { expected: "JSON that can be stored" })
 ) as unknown as Schema.Codec<Schema.Json>
 
 /** A JSON value. */
@@ -107,10 +107,10 @@ export const JsonInput = Schema.Unknown.pipe(
 ) as unknown as Schema.Codec<Schema.Json>
 
 /** A JSON value as it will be read back: nobody else's to change, and with 0 for -0, which JSON does not tell apart. */
-export const copyOf = (value: Json): Json => JSON.parse(JSON.stringify(value)) as Json
+export const copyJson = (value: Json): Json => JSON.parse(JSON.stringify(value)) as Json
 
 /** Whether two JSON values are the same, whatever the order of their keys. */
-export const sameJson = (left: unknown, right: unknown): boolean => {
+export const jsonEquals = (left: unknown, right: unknown): boolean => {
   if (left === right) return true
   if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false
   if (Array.isArray(left) !== Array.isArray(right)) return false
@@ -120,7 +120,7 @@ export const sameJson = (left: unknown, right: unknown): boolean => {
     keys.every(
       (key) =>
         Object.hasOwn(right, key) &&
-        sameJson((left as Record<string, unknown>)[key], (right as Record<string, unknown>)[key])
+        jsonEquals((left as Record<string, unknown>)[key], (right as Record<string, unknown>)[key])
     )
   )
 }

@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { type Card, Version } from "./Card.ts"
 import { CardId } from "./CardId.ts"
-import { alreadySo, type Decision, one } from "./Decision.ts"
+import { noEvents, type Decision, oneEvent } from "./Decision.ts"
 import { ErasablePart, type EventParts } from "./Event.ts"
 import { Name, Reason } from "./Text.ts"
 
@@ -21,7 +21,7 @@ export const Redact = Schema.Struct({
 export interface Redact extends Schema.Schema.Type<typeof Redact> {}
 
 /** What an event of a card still holds that can be erased. */
-export interface HeldParts extends EventParts {
+export interface ErasableEvent extends EventParts {
   /** Whether the event is a redaction itself. */
   readonly isRedaction: boolean
 }
@@ -30,10 +30,10 @@ export interface HeldParts extends EventParts {
  * Decides what to erase, given what each of the card's events still holds. Nothing to erase means "already so". Why
  * something was erased stays to be read, unless that very event is named.
  */
-export const redact = (card: Card, held: ReadonlyArray<HeldParts>, command: Redact): Decision => {
+export const redact = (card: Card, held: ReadonlyArray<ErasableEvent>, command: Redact): Decision => {
   const erased = held
     .filter(({ isRedaction, version }) => (command.version === undefined ? !isRedaction : version === command.version))
     .map(({ parts, version }) => ({ version, parts: parts.filter((part) => command.parts.includes(part)) }))
     .filter(({ parts }) => parts.length > 0)
-  return erased.length === 0 ? alreadySo : one(card.id, { _tag: "CardRedacted", erased, reason: command.reason })
+  return erased.length === 0 ? noEvents : oneEvent(card.id, { _tag: "CardRedacted", erased, reason: command.reason })
 }

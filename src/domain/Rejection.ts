@@ -2,19 +2,19 @@ import { DateTime, Schema } from "effect"
 import { Status, Token } from "./Card.ts"
 import { CardId } from "./CardId.ts"
 import { Name } from "./Text.ts"
-import { quoted } from "./displayText.ts"
+import { quote } from "./displayText.ts"
 
 /** No card has this id. */
 export class CardNotFound extends Schema.TaggedError<CardNotFound>()("CardNotFound", { id: CardId }) {
   override get message(): string {
-    return `There is no card ${quoted(this.id)}.`
+    return `There is no card ${quote(this.id)}.`
   }
 }
 
 /** A card with this id exists already; ids are never used again. */
 export class CardAlreadyExists extends Schema.TaggedError<CardAlreadyExists>()("CardAlreadyExists", { id: CardId }) {
   override get message(): string {
-    return `A card ${quoted(this.id)} exists already; choose another id, or revise that card.`
+    return `A card ${quote(this.id)} exists already; choose another id, or revise that card.`
   }
 }
 
@@ -24,14 +24,14 @@ export class DependencyNotFound extends Schema.TaggedError<DependencyNotFound>()
   dependsOn: CardId
 }) {
   override get message(): string {
-    return `Card ${quoted(this.id)} cannot depend on ${quoted(this.dependsOn)}: there is no such card.`
+    return `Card ${quote(this.id)} cannot depend on ${quote(this.dependsOn)}: there is no such card.`
   }
 }
 
 /** A card was to depend on itself. */
 export class SelfDependency extends Schema.TaggedError<SelfDependency>()("SelfDependency", { id: CardId }) {
   override get message(): string {
-    return `Card ${quoted(this.id)} cannot depend on itself.`
+    return `Card ${quote(this.id)} cannot depend on itself.`
   }
 }
 
@@ -42,7 +42,7 @@ export class DependencyCycle extends Schema.TaggedError<DependencyCycle>()("Depe
   path: Schema.Array(CardId)
 }) {
   override get message(): string {
-    return `Card ${quoted(this.id)} cannot depend on ${quoted(this.dependsOn)}: that closes the cycle ${describePath(this.path)}.`
+    return `Card ${quote(this.id)} cannot depend on ${quote(this.dependsOn)}: that closes the cycle ${formatPath(this.path)}.`
   }
 }
 
@@ -58,8 +58,8 @@ export class ClaimLost extends Schema.TaggedError<ClaimLost>()("ClaimLost", {
     const now =
       this.holder === null
         ? `it is ${this.status} now`
-        : `it is held by ${quoted(this.holder)}${this.expiresAt === null ? "" : ` until ${DateTime.formatIso(this.expiresAt)}`}`
-    return `The claim with token ${this.token} on card ${quoted(this.id)} is lost: ${now}.`
+        : `it is held by ${quote(this.holder)}${this.expiresAt === null ? "" : ` until ${DateTime.formatIso(this.expiresAt)}`}`
+    return `The claim with token ${this.token} on card ${quote(this.id)} is lost: ${now}.`
   }
 }
 
@@ -70,14 +70,14 @@ export class CardIsClaimed extends Schema.TaggedError<CardIsClaimed>()("CardIsCl
   expiresAt: Schema.DateTimeUtcFromString
 }) {
   override get message(): string {
-    return `Card ${quoted(this.id)} is held by ${quoted(this.holder)} until ${DateTime.formatIso(this.expiresAt)}: show the claim's token, or force it.`
+    return `Card ${quote(this.id)} is held by ${quote(this.holder)} until ${DateTime.formatIso(this.expiresAt)}: show the claim's token, or force it.`
   }
 }
 
 /** The card is done; reopen it first. */
 export class CardIsDone extends Schema.TaggedError<CardIsDone>()("CardIsDone", { id: CardId }) {
   override get message(): string {
-    return `Card ${quoted(this.id)} is done; reopen it first.`
+    return `Card ${quote(this.id)} is done; reopen it first.`
   }
 }
 
@@ -86,7 +86,7 @@ export class CommandIdConflict extends Schema.TaggedError<CommandIdConflict>()("
   commandId: Name
 }) {
   override get message(): string {
-    return `The command id ${quoted(this.commandId)} was used for a command with other content; choose another id for another command.`
+    return `The command id ${quote(this.commandId)} was used for a command with other content; choose another id for another command.`
   }
 }
 
@@ -107,7 +107,7 @@ export const Rejection = Schema.Union([
 export type Rejection = typeof Rejection.Type
 
 /** A path of cards for people, without its middle where it is long. */
-export const describePath = (path: ReadonlyArray<string>): string =>
+export const formatPath = (path: ReadonlyArray<string>): string =>
   path.length <= 12
     ? path.join(" → ")
     : `${path.slice(0, 6).join(" → ")} → … ${path.length - 10} more … → ${path.slice(-4).join(" → ")}`

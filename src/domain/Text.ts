@@ -12,14 +12,14 @@ export const utf8Length = (text: string): number => {
 }
 
 /** Says why Postgres cannot keep `text`, or `undefined` when it can: it knows no NUL and no lone surrogate. */
-export const unstorable = (text: string): string | undefined =>
+export const storageProblem = (text: string): string | undefined =>
   text.includes("\u0000")
     ? "must not contain the NUL character"
     : text.isWellFormed()
       ? undefined
       : "must not contain a lone surrogate (a broken Unicode pair)"
 
-const storable = Schema.makeFilter<string>((text) => unstorable(text), { expected: "text that Postgres can keep" })
+const storable = Schema.makeFilter<string>((text) => storageProblem(text), { expected: "text that Postgres can keep" })
 
 const atMostBytes = (maximum: number) =>
   Schema.makeFilter<string>(
@@ -48,7 +48,7 @@ const asciiName = /^[!-~](?:[ -~]{0,198}[!-~])?$/
 
 const whyNoName = (text: string): string | undefined => {
   if (asciiName.test(text)) return undefined
-  const problem = tooManyCodePoints(text, 200) ?? unstorable(text)
+  const problem = tooManyCodePoints(text, 200) ?? storageProblem(text)
   if (problem !== undefined) return problem
   if (/\p{Cc}/u.test(text)) return "must not contain control characters"
   return text.trim() === text ? undefined : "must not begin or end with white space"
@@ -75,4 +75,4 @@ const reasonBytes = 16 * 1024
 export const Reason = Schema.String.check(atMostBytes(reasonBytes), storable)
 
 /** Whether a text is a reason, as the schema has it. */
-export const isReason = (text: string): boolean => utf8Length(text) <= reasonBytes && unstorable(text) === undefined
+export const isReason = (text: string): boolean => utf8Length(text) <= reasonBytes && storageProblem(text) === undefined

@@ -2,11 +2,11 @@ import { type DateTime, Result } from "effect"
 import type { Card } from "./Card.ts"
 import type { CardId } from "./CardId.ts"
 import type { Command, CommandOf, NewCard } from "./Command.ts"
-import { alreadySo, type BacklogView, type ClaimView, type Decision, one, withCard } from "./Decision.ts"
+import { noEvents, type BacklogView, type ClaimView, type Decision, oneEvent, withCard } from "./Decision.ts"
 import { findCycle, findPath } from "./DependencyGraph.ts"
 import type { DecidedEvent, Event } from "./Event.ts"
-import { claimLost, claimOn, endedClaim, withClaim } from "./HeldClaim.ts"
-import { copyOf, sameJson } from "./Json.ts"
+import { claimLost, currentClaim, endedClaim, withClaim } from "./HeldClaim.ts"
+import { copyJson, jsonEquals } from "./Json.ts"
 import {
   CardAlreadyExists,
   CardIsClaimed,
@@ -16,7 +16,7 @@ import {
   SelfDependency
 } from "./Rejection.ts"
 import { claimById, claimNext, reclaimById, reclaimExpired, release, renew } from "./decideClaim.ts"
-import { sortedIds } from "./evolve.ts"
+import { sortIds } from "./evolve.ts"
 
 /** Creates cards, all or none, whatever their order: an edge may name a card that comes later, or never. */
 const create = (backlog: BacklogView, cards: ReadonlyArray<NewCard>): Decision => {
@@ -29,7 +29,7 @@ const create = (backlog: BacklogView, cards: ReadonlyArray<NewCard>): Decision =
     if (backlog.card(card.id) !== undefined || dependenciesOfNew.has(card.id)) {
       return Result.fail(new CardAlreadyExists({ id: card.id }))
     }
-    const dependsOn = sortedIds(card.dependsOn ?? [])
+    const dependsOn = sortIds(card.dependsOn ?? [])
     if (dependsOn.includes(card.id)) return Result.fail(new SelfDependency({ id: card.id }))
     dependenciesOfNew.set(card.id, dependsOn)
     if (key !== null) keysOfNew.add(key)
@@ -45,7 +45,7 @@ const create = (backlog: BacklogView, cards: ReadonlyArray<NewCard>): Decision =
         priority: card.priority || 0,
         status,
         dependsOn,
-        acceptance: copyOf(card.acceptance ?? null),
+        acceptance: copyJson(card.acceptance ?? null),
         idempotencyKey: key,
         blockedReason: status === "blocked" ? (card.blockedReason ?? null) : null
       }
@@ -70,26 +70,28 @@ const cycleThroughNew = (cycle: ReadonlyArray<CardId>, created: ReadonlyMap<Card
 const block = (card: Card, command: CommandOf<"Block">): Decision => {
   const reason = command.reason ?? null
   if (card.status === "done") return Result.fail(new CardIsDone({ id: card.id }))
-  if (card.status === "blocked" && card.blockedReason === reason) return alreadySo
-  return one(card.id, { _tag: "CardBlocked", reason, endedClaim: endedClaim(card) })
+  if (card.status === "blocked" && card.blockedReason === reason) return noEvents
+  return oneEvent(card.id, { _tag: "CardBlocked", reason, endedClaim: endedClaim(card) })
 }
 
 const unblock = (card: Card, command: CommandOf<"Unblock">): Decision => {
   if (card.status === "done") return Result.fail(new CardIsDone({ id: card.id }))
-  return card.status === "blocked" ? one(card.id, { _tag: "CardUnblocked", reason: command.reason ?? null }) : alreadySo
+  return card.status === "blocked"
+    ? oneEvent(card.id, { _tag: "CardUnblocked", reason: command.reason ?? null })
+    : noEvents
 }
 
 const complete = (backlog: BacklogView, card: Card, command: CommandOf<"Complete">): Decision => {
-  if (card.status === "done") return alreadySo
-  const claim = claimOn(card)
+  if (card.status === "done") return noEvents
+  const claim = currentClaim(card)
   const forced = command.force === true
   if (command.token !== undefined && !forced && claim?.token !== command.token) return claimLost(card, command.token)
   if (claim !== undefined && command.token === undefined && !forced) {
     return Result.fail(new CardIsClaimed({ id: card.id, holder: claim.owner, expiresAt: claim.expiresAt }))
   }
-  return one(card.id, {
+  return oneEvent(card.id, {
     _tag: "CardCompleted",
-    result: copyOf(command.result ?? null),
+    result: copyJson(command.result ?? null),
     overrode: card.dependsOn.filter((id) => !backlog.isDone(id)),
     forced,
     claim: endedClaim(card)
@@ -112,33 +114,33 @@ const afterCompletion = (backlog: BacklogView, completed: Card): ClaimView => {
 }
 
 const reopen = (card: Card, command: CommandOf<"Reopen">): Decision =>
-  card.status === "done" ? one(card.id, { _tag: "CardReopened", reason: command.reason ?? null }) : alreadySo
+  card.status === "done" ? oneEvent(card.id, { _tag: "CardReopened", reason: command.reason ?? null }) : noEvents
 
 const link = (backlog: BacklogView, card: Card, dependsOn: CardId): Decision => {
   if (card.id === dependsOn) return Result.fail(new SelfDependency({ id: card.id }))
-  if (card.dependsOn.includes(dependsOn)) return alreadySo
+  if (card.dependsOn.includes(dependsOn)) return noEvents
   if (!backlog.exists(dependsOn)) return Result.fail(new DependencyNotFound({ id: card.id, dependsOn }))
   const back = backlog.hasDependents(card.id)
     ? findPath([dependsOn], card.id, (id) => backlog.dependenciesOf(id))
     : undefined
   return back === undefined
-    ? one(card.id, { _tag: "CardLinked", dependsOn })
+    ? oneEvent(card.id, { _tag: "CardLinked", dependsOn })
     : Result.fail(new DependencyCycle({ id: card.id, dependsOn, path: [card.id, ...back] }))
 }
 
 const unlink = (card: Card, dependsOn: CardId): Decision =>
-  card.dependsOn.includes(dependsOn) ? one(card.id, { _tag: "CardUnlinked", dependsOn }) : alreadySo
+  card.dependsOn.includes(dependsOn) ? oneEvent(card.id, { _tag: "CardUnlinked", dependsOn }) : noEvents
 
 /** Changes what is given and differs. */
 const revise = (card: Card, command: CommandOf<"Revise">): Decision => {
   const changes: { -readonly [K in keyof Omit<Extract<Event, { _tag: "CardRevised" }>, "_tag">]: unknown } = {}
   for (const field of ["title", "body", "phase", "priority", "acceptance"] as const) {
     const value = command[field]
-    if (value !== undefined && !sameJson(value, card[field])) changes[field] = copyOf(value)
+    if (value !== undefined && !jsonEquals(value, card[field])) changes[field] = copyJson(value)
   }
   return Object.keys(changes).length === 0
-    ? alreadySo
-    : one(card.id, { _tag: "CardRevised", ...changes } as Extract<Event, { _tag: "CardRevised" }>)
+    ? noEvents
+    : oneEvent(card.id, { _tag: "CardRevised", ...changes } as Extract<Event, { _tag: "CardRevised" }>)
 }
 
 /** Decides a command on the backlog as it stands at `now`, the database's clock. Pure and total. */

@@ -3,9 +3,9 @@ import { type Card, defaultTtlSeconds } from "./Card.ts"
 import type { CardId } from "./CardId.ts"
 import { isClaimable, isExpired } from "./Claimability.ts"
 import type { ClaimFilter, ClaimRequest, CommandOf } from "./Command.ts"
-import { alreadySo, type BacklogView, type ClaimView, type Decision, one } from "./Decision.ts"
+import { noEvents, type BacklogView, type ClaimView, type Decision, oneEvent } from "./Decision.ts"
 import type { DecidedEvent } from "./Event.ts"
-import { claimOn, type HeldClaim } from "./HeldClaim.ts"
+import { currentClaim, type HeldClaim } from "./HeldClaim.ts"
 
 const claimed = (generation: number, card: Card, wish: ClaimRequest, now: DateTime.Utc): DecidedEvent => {
   const ttlSeconds = wish.ttlSeconds ?? defaultTtlSeconds
@@ -33,7 +33,7 @@ export const claimById = (
   now: DateTime.Utc
 ): Decision => {
   const card = backlog.card(id)
-  if (card === undefined) return alreadySo
+  if (card === undefined) return noEvents
   const takenOver = takeOverIfExpired(card, now)
   const open: Pick<Card, "status" | "notBefore"> = takenOver.length > 0 ? { ...card, status: "ready" } : card
   return isClaimable(open, backlog.unmetDependencies(id), now)
@@ -63,7 +63,7 @@ const isAmong = ({ phase, priority }: Card, choice: ClaimFilter): boolean =>
   (choice.phase === undefined || phase === choice.phase) && priority >= (choice.minPriority ?? -Infinity)
 
 const takeOverIfExpired = (card: Card, now: DateTime.Utc): ReadonlyArray<DecidedEvent> => {
-  const claim = claimOn(card)
+  const claim = currentClaim(card)
   return claim !== undefined && isExpired(card, now) ? [reclaimed(card, claim, "expired")] : []
 }
 
@@ -71,12 +71,12 @@ export const renew = (card: Card, claim: HeldClaim, command: CommandOf<"Renew">,
   const ttlSeconds = command.ttlSeconds ?? claim.ttlSeconds
   const expiresAt = DateTime.add(now, { seconds: ttlSeconds })
   return ttlSeconds === claim.ttlSeconds && DateTime.Equivalence(expiresAt, claim.expiresAt)
-    ? alreadySo
-    : one(card.id, { _tag: "ClaimRenewed", owner: claim.owner, token: claim.token, ttlSeconds, expiresAt })
+    ? noEvents
+    : oneEvent(card.id, { _tag: "ClaimRenewed", owner: claim.owner, token: claim.token, ttlSeconds, expiresAt })
 }
 
 export const release = (card: Card, claim: HeldClaim, command: CommandOf<"Release">, now: DateTime.Utc): Decision =>
-  one(card.id, {
+  oneEvent(card.id, {
     _tag: "CardReleased",
     owner: claim.owner,
     token: claim.token,
@@ -91,9 +91,9 @@ export const reclaimExpired = (backlog: BacklogView, now: DateTime.Utc): Decisio
   Result.succeed(backlog.expiredClaims(now).flatMap((card) => takeOverIfExpired(card, now)))
 
 export const reclaimById = (card: Card | undefined, now: DateTime.Utc): Decision => {
-  const claim = card === undefined ? undefined : claimOn(card)
+  const claim = card === undefined ? undefined : currentClaim(card)
   return card === undefined || claim === undefined
-    ? alreadySo
+    ? noEvents
     : Result.succeed([reclaimed(card, claim, isExpired(card, now) ? "expired" : "requested")])
 }
 
@@ -101,7 +101,7 @@ export const reclaimById = (card: Card | undefined, now: DateTime.Utc): Decision
 export const reclaimRestored = (cards: Iterable<Card>): ReadonlyArray<DecidedEvent> => {
   const events: Array<DecidedEvent> = []
   for (const card of cards) {
-    const claim = claimOn(card)
+    const claim = currentClaim(card)
     if (claim !== undefined) events.push(reclaimed(card, claim, "restored"))
   }
   return events

@@ -2,7 +2,7 @@
 const longest = 4_000
 
 /** A complaint as it is told: it repeats what was given, and that may be long. */
-export const shortened = (complaint: string): string =>
+export const truncateMessage = (complaint: string): string =>
   complaint.length <= longest
     ? complaint
     : `${complaint.slice(0, longest).toWellFormed()}… (${complaint.length} characters)`
@@ -16,17 +16,17 @@ const hiddenInJson = /[\p{C}\p{Zl}\p{Zp}\p{DI}]|(?<=")\p{M}+/gu
 const hiddenInLines = /[^\P{C}\n\t]|[\p{Zl}\p{Zp}\p{DI}]|^\p{M}+|<(?=U\+)/gmu
 
 /** The same JSON with every hidden character as an escape: `\u202e`. */
-export const visibleJson = (json: string): string =>
+export const escapeHiddenInJson = (json: string): string =>
   json.replace(hiddenInJson, (found) => Array.from({ length: found.length }, (_, at) => unitEscape(found, at)).join(""))
 
 /** A text as a JSON string in which every hidden character is an escape. */
-export const quoted = (text: string): string => visibleJson(JSON.stringify(text))
+export const quote = (text: string): string => escapeHiddenInJson(JSON.stringify(text))
 
 /**
  * A text with every hidden character as `<U+202E>`, except line feeds and tabs. The text `<U+` itself becomes
  * `<U+003C>U+`, so that replacing each escape by its character gives back the text.
  */
-export const visibleLines = (text: string): string =>
+export const escapeHidden = (text: string): string =>
   text.replace(hiddenInLines, (found) => Array.from(found, pointEscape).join(""))
 
 const unitEscape = (text: string, at: number): string => `\\u${text.charCodeAt(at).toString(16).padStart(4, "0")}`

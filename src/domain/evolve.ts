@@ -2,17 +2,17 @@ import type { DateTime } from "effect"
 import type { Card } from "./Card.ts"
 import { type CardId, compareIds } from "./CardId.ts"
 import type { Event } from "./Event.ts"
-import { claimOn } from "./HeldClaim.ts"
+import { currentClaim } from "./HeldClaim.ts"
 
 /**
  * Says why an event cannot follow in the stream of a card that stands so, or `undefined` when it can. `evolve` folds
  * whatever comes; this is what no program that keeps the rules ever wrote, above all a claim on a card that is held.
  */
-export const whyNotFollowing = (card: Card | undefined, { event, version }: Occurrence): string | undefined => {
+export const transitionError = (card: Card | undefined, { event, version }: StreamEvent): string | undefined => {
   if (event._tag === "CardCreated") return card === undefined ? undefined : "the card exists already"
   if (card === undefined) return "the card does not exist yet"
   if (version !== card.version + 1) return `it follows version ${card.version}`
-  const claim = claimOn(card)
+  const claim = currentClaim(card)
   const notHeldBy = (owner: string, token: number): string | undefined =>
     claim !== undefined && claim.owner === owner && claim.token === token
       ? undefined
@@ -53,7 +53,7 @@ export const whyNotFollowing = (card: Card | undefined, { event, version }: Occu
 }
 
 /** What the log adds to an event that a fold needs: its place in the card's stream and its business time. */
-export interface Occurrence {
+export interface StreamEvent {
   readonly cardId: CardId
   readonly version: number
   readonly occurredAt: DateTime.Utc
@@ -72,7 +72,7 @@ const noClaim = {
  * A card after one more event of its stream. Total: what cannot follow (any event before `CardCreated`, a second
  * `CardCreated`) leaves the state as it was.
  */
-export const evolve = (card: Card | undefined, occurrence: Occurrence): Card | undefined => {
+export const evolve = (card: Card | undefined, occurrence: StreamEvent): Card | undefined => {
   const { event, occurredAt, version } = occurrence
   if (event._tag === "CardCreated") return card ?? created(occurrence, event)
   if (card === undefined) return undefined
@@ -138,14 +138,14 @@ export const evolve = (card: Card | undefined, occurrence: Occurrence): Card | u
   }
 }
 
-const created = (occurrence: Occurrence, event: Extract<Event, { readonly _tag: "CardCreated" }>): Card => ({
+const created = (occurrence: StreamEvent, event: Extract<Event, { readonly _tag: "CardCreated" }>): Card => ({
   id: occurrence.cardId,
   title: event.title,
   body: event.body,
   phase: event.phase,
   priority: event.priority,
   status: event.status,
-  dependsOn: sortedIds(event.dependsOn),
+  dependsOn: sortIds(event.dependsOn),
   ...noClaim,
   attempts: 0,
   notBefore: null,
@@ -160,7 +160,7 @@ const created = (occurrence: Occurrence, event: Extract<Event, { readonly _tag: 
 })
 
 /** Each id once, in the order of ids. */
-export const sortedIds = (ids: ReadonlyArray<CardId>): ReadonlyArray<CardId> => [...new Set(ids)].sort(compareIds)
+export const sortIds = (ids: ReadonlyArray<CardId>): ReadonlyArray<CardId> => [...new Set(ids)].sort(compareIds)
 
 const withId = (ids: ReadonlyArray<CardId>, id: CardId): ReadonlyArray<CardId> => {
   const place = placeOf(ids, id)

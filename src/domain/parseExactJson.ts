@@ -11,7 +11,7 @@ export interface JsonProblem {
 }
 
 /** A problem in a sentence, after "it is not JSON that can be kept: ". Names of keys have no secrets. */
-export const jsonProblemText = ({ at, pointer, problem }: JsonProblem): string =>
+export const describeJsonProblem = ({ at, pointer, problem }: JsonProblem): string =>
   redactSecrets(`at character ${at}${pointer === "" ? "" : `, in ${pointer}`}, ${problem}`)
 
 /**

@@ -6,7 +6,7 @@ export interface AnchorLines {
   /** The anchors in the order of their lines. */
   readonly anchors: ReadonlyArray<Anchor>
   /** Whether the last line has no end and is no whole anchor: a write was cut short, and was never reported as done. */
-  readonly isCutShort: boolean
+  readonly isTruncated: boolean
 }
 
 /** A line that is not an anchor: its number, from 1, and why. */
@@ -16,7 +16,7 @@ interface WrongAnchorLine {
 }
 
 /** Reads the lines of a file of anchors, all of which must be anchors; empty lines are passed over. */
-export const anchorLines = (text: string): Result.Result<AnchorLines, WrongAnchorLine> => {
+export const parseAnchors = (text: string): Result.Result<AnchorLines, WrongAnchorLine> => {
   const lines = text.split("\n")
   // What comes after the last line's end.
   const rest = lines.pop() ?? ""
@@ -27,10 +27,12 @@ export const anchorLines = (text: string): Result.Result<AnchorLines, WrongAncho
     if (Result.isFailure(parsed)) return Result.fail({ line: index + 1, problem: parsed.failure.problem })
     anchors.push(parsed.success)
   }
-  if (rest.trim() === "") return Result.succeed({ anchors, isCutShort: false })
+  if (rest.trim() === "") return Result.succeed({ anchors, isTruncated: false })
   const last = wholeLine(rest, anchors.at(-1))
   return Result.succeed(
-    Result.isSuccess(last) ? { anchors: [...anchors, last.success], isCutShort: false } : { anchors, isCutShort: true }
+    Result.isSuccess(last)
+      ? { anchors: [...anchors, last.success], isTruncated: false }
+      : { anchors, isTruncated: true }
   )
 }
 
@@ -43,7 +45,7 @@ const wholeLine = (line: string, before: Anchor | undefined): Result.Result<Anch
   )
 
 /** The anchor at the highest position, and of several the last: processes that share a file may append out of order. */
-export const newestOf = (anchors: ReadonlyArray<Anchor>): Anchor | undefined =>
+export const newestAnchor = (anchors: ReadonlyArray<Anchor>): Anchor | undefined =>
   anchors.reduce<Anchor | undefined>(
     (newest, anchor) => (newest === undefined || anchor.position >= newest.position ? anchor : newest),
     undefined
@@ -79,7 +81,7 @@ const encode = Schema.encodeSync(Anchor)
 const decode = Schema.decodeUnknownResult(Anchor)
 
 /** An anchor as one line of text. */
-export const anchorLine = (anchor: Anchor): string => {
+export const formatAnchor = (anchor: Anchor): string => {
   const { signature } = anchor
   return signature === null ? unsignedLine(anchor) : `${unsignedLine(anchor)} ${signature}`
 }
@@ -101,7 +103,7 @@ export const parseAnchor = (line: string): Result.Result<Anchor, AnchorRefused> 
   // A time can be written in many ways, and cut off; what was signed is the one way in which an anchor writes it.
   return Result.filterOrFail(
     Result.mapError(decode({ position: Number(position), chainHash, at, signature }), () => refused),
-    (anchor) => anchorLine(anchor) === text,
+    (anchor) => formatAnchor(anchor) === text,
     () => refused
   )
 }

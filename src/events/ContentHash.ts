@@ -42,13 +42,13 @@ const saltBytes = 16
 export const saltPattern = new RegExp(`^[0-9a-f]{${saltBytes * 2}}$`)
 
 /** Commits to every erasable part of a payload that is there, each with a new random salt. */
-export const commitTo = (data: Schema.JsonObject): Commitments => {
+export const createCommitments = (data: Schema.JsonObject): Commitments => {
   const commitments: Record<string, Commitment> = {}
   for (const field of Object.keys(data)) {
     const value = data[field] as Schema.Json
     if (value !== null && erasableFields.has(field)) {
       const salt = newSalt()
-      commitments[field] = { salt, sha256: commitment(salt, value) }
+      commitments[field] = { salt, sha256: commitmentHash(salt, value) }
     }
   }
   return commitments
@@ -66,7 +66,7 @@ export const newSalt = (): string => {
 }
 
 /** SHA-256 over the salt's bytes and the canonical JSON (RFC 8785) of a value, in hexadecimal. */
-export const commitment = (salt: string, value: Schema.Json): string => {
+export const commitmentHash = (salt: string, value: Schema.Json): string => {
   const json = typeof value === "string" && needsNoEscape.test(value) ? `"${value}"` : canonicalJson(value)
   // No character takes more than three bytes.
   const isShort = salt.length === saltBytes * 2 && saltBytes + json.length * 3 <= saltedText.length
@@ -86,14 +86,14 @@ export const contentHash = (content: HashedContent, commitments: Commitments): s
   hash("sha256", canonicalContent(content, commitments), "hex")
 
 const canonicalContent = (content: HashedContent, commitments: Commitments): string =>
-  canonicalAround(content, commitments).join(content.recordedAt)
+  canonicalParts(content, commitments).join(content.recordedAt)
 
 /**
  * The canonical JSON of an event, without the time at which it is recorded, which belongs between the two parts. Its
  * members are known and stand here in their canonical order, which spares the general algorithm for all but values that
  * are arrays and objects themselves.
  */
-export const canonicalAround = (
+export const canonicalParts = (
   content: Omit<HashedContent, "recordedAt">,
   commitments: Commitments
 ): readonly [before: string, after: string] => {

@@ -2,7 +2,7 @@ import { DateTime, Result, Schema } from "effect"
 import { maxGeneration, maxToken, maxTtlSeconds } from "../domain/Card.ts"
 import { Event } from "../domain/Event.ts"
 import { isName, isReason } from "../domain/Text.ts"
-import { shortened } from "../domain/displayText.ts"
+import { truncateMessage } from "../domain/displayText.ts"
 
 /**
  * Decodes the events of claims, which are most of every long log, by hand: the schema takes four times as long, and a
@@ -178,7 +178,7 @@ export const makeDecoder =
         new UndecodableEvent({
           type: encoded.type,
           schemaVersion: encoded.schemaVersion,
-          reason: shortened(error.message)
+          reason: truncateMessage(error.message)
         })
     )
   }

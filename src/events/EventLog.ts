@@ -14,21 +14,27 @@ import {
 import { SqlClient, type SqlError } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import type { EventParts } from "../domain/Event.ts"
-import type { Occurrence } from "../domain/evolve.ts"
+import type { StreamEvent } from "../domain/evolve.ts"
 import { commitChannel, CommitListener } from "./CommitListener.ts"
-import { canonicalAround, type Commitments, commitTo, type HashedContent } from "./ContentHash.ts"
+import { canonicalParts, type Commitments, createCommitments, type HashedContent } from "./ContentHash.ts"
 import { encodeEvent } from "./EventCodec.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
-import { DamagedEvent, decodeRow, type EventRow, recordedOf, type StoredEvent } from "./StoredEvent.ts"
-import { type EventFilter, makeReadEvents, microseconds, type ReadEvents } from "./readEvents.ts"
-import { DatabaseClock, databaseTime, timeText } from "../sql/DatabaseClock.ts"
+import { DamagedEvent, decodeRow, type EventRow, toRecordedEvent, type StoredEvent } from "./StoredEvent.ts"
+import { type EventFilter, makeLogReader, microsecondsSql, type LogReader } from "./readEvents.ts"
+import { DatabaseClock, databaseTime, isoTimeSql } from "../sql/DatabaseClock.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"
-import { arrayLiteral, fromJsonLines, jsonLines, nullableArrayLiteral, readsArrayNulls } from "../sql/arrayLiteral.ts"
-import { everyPage, pageByPage } from "../sql/pages.ts"
-import { chunks } from "../sql/bulkStatements.ts"
-import { compileOnce, type Placeholders } from "../sql/prepareStatement.ts"
-import { durably } from "../sql/inTransaction.ts"
-import { madeOnce, rememberLast } from "../sql/memoize.ts"
+import {
+  arrayLiteral,
+  fromJsonLines,
+  toJsonLines,
+  nullableArrayLiteral,
+  enableArrayNulls
+} from "../sql/arrayLiteral.ts"
+import { streamPagesAhead, streamPages } from "../sql/pages.ts"
+import { chunkRows } from "../sql/bulkStatements.ts"
+import { prepareStatement, type Placeholders } from "../sql/prepareStatement.ts"
+import { requireDurableCommit } from "../sql/inTransaction.ts"
+import { memoizeByFlags, memoizeLast } from "../sql/memoize.ts"
 
 /** Who caused an event, and what it belongs to. */
 export interface Origin {
@@ -39,7 +45,7 @@ export interface Origin {
 }
 
 /** A decided event with its place in its card's stream, ready to be appended. */
-export interface PendingEvent extends Occurrence, Origin {}
+export interface PendingEvent extends StreamEvent, Origin {}
 
 /** Why events cannot be read. */
 export type LogFailure = DamagedEvent | SqlError.SqlError
@@ -86,7 +92,7 @@ export class EventLog extends Context.Service<
     /** Erases parts of a card's events with their salts. Nothing brings them back. */
     readonly erase: (cardId: CardId, erased: ReadonlyArray<EventParts>) => Effect.Effect<void, SqlError.SqlError>
     /** Pages of the log as it lies in its table. */
-    readonly read: ReadEvents
+    readonly read: LogReader
     /** The first events after one position and up to another, as many as are read at once; none only if there are none. */
     readonly page: (
       after: number,
@@ -127,15 +133,15 @@ export class EventLog extends Context.Service<
       const bell = yield* PubSub.sliding<void>(1)
       const ring = Effect.asVoid(PubSub.publish(bell, undefined))
       const listener = yield* RcRef.make({ acquire: listen(ring) })
-      const read = makeReadEvents(sql, schema)
+      const read = makeLogReader(sql, schema)
 
       const headColumns = sql.literal(`position::float8 AS position, chain_hash AS "chainHash",
-        ${microseconds("nullif(recorded_at, '-infinity')")} AS "recordedAt"`)
+        ${microsecondsSql("nullif(recorded_at, '-infinity')")} AS "recordedAt"`)
 
-      const lockHead = compileOnce<object, LockedHeadRow>(
+      const lockHead = prepareStatement<object, LockedHeadRow>(
         sql,
         () =>
-          sql`SELECT ${headColumns}, ${readsArrayNulls(sql)} AS "arrayNulls", ${durably(sql)} AS "synchronousCommit" FROM ${head} FOR UPDATE`
+          sql`SELECT ${headColumns}, ${enableArrayNulls(sql)} AS "arrayNulls", ${requireDurableCommit(sql)} AS "synchronousCommit" FROM ${head} FOR UPDATE`
       )({})
 
       /**
@@ -143,13 +149,13 @@ export class EventLog extends Context.Service<
        * hashes, is known only then, and so the database makes them: it holds the head for no longer than it must. The
        * parts of one append are all recorded at the same time.
        */
-      const insertNext = madeOnce((isFirst: boolean) =>
-        compileOnce<NextEvents>(sql, (next) => {
+      const insertNext = memoizeByFlags((isFirst: boolean) =>
+        prepareStatement<NextEvents>(sql, (next) => {
           const recordedAt = isFirst ? sql`greatest(recorded_at, ${databaseTime(sql, next.now)})` : sql`recorded_at`
           return sql`
         WITH RECURSIVE ending AS MATERIALIZED (
           SELECT position, chain_hash, recorded_at,
-            ${sql.literal(timeText("recorded_at"))} AS recorded_text
+            ${sql.literal(isoTimeSql("recorded_at"))} AS recorded_text
           FROM (SELECT position, chain_hash, ${recordedAt} AS recorded_at FROM ${head} OFFSET 0) AS head),
         contents AS MATERIALIZED (
           SELECT string_agg(sha256(convert_to(before || (SELECT recorded_text FROM ending) || after, 'UTF8')), ''
@@ -177,8 +183,8 @@ export class EventLog extends Context.Service<
         const rows = Arr.map(part, seal)
         return insertNext(isFirst)({
           ...contentValues(rows),
-          before: jsonLines(rows.map((row) => row.canonical[0])),
-          after: jsonLines(rows.map((row) => row.canonical[1])),
+          before: toJsonLines(rows.map((row) => row.canonical[0])),
+          after: toJsonLines(rows.map((row) => row.canonical[1])),
           count: rows.length,
           now: clock.override(),
           generation: BigInt(generation)
@@ -186,15 +192,15 @@ export class EventLog extends Context.Service<
       }
 
       // A commit waits only when its transaction has written to the write-ahead log.
-      const awaitStandby = compileOnce<object>(
+      const awaitStandby = prepareStatement<object>(
         sql,
         () => sql`SELECT CASE WHEN current_setting('synchronous_standby_names') <> ''
-          THEN pg_catalog.concat(${durably(sql)}, pg_catalog.pg_logical_emit_message(true, 'mosaic_backlog', '')) END AS awaited`
+          THEN pg_catalog.concat(${requireDurableCommit(sql)}, pg_catalog.pg_logical_emit_message(true, 'mosaic_backlog', '')) END AS awaited`
       )({})
 
       const append = (pending: ReadonlyArray<PendingEvent>, generation: number) => {
         // Sealed part by part: the database takes in the first while the next is made.
-        const parts = Array.from(chunks(pending, ({ event }) => payloadSize(event)))
+        const parts = Array.from(chunkRows(pending, ({ event }) => payloadSize(event)))
         if (parts.length === 0) return []
         return [
           lockHead,
@@ -215,7 +221,7 @@ export class EventLog extends Context.Service<
         ${content.occurredAt}::timestamptz[]`
 
       /** Inserts events as they are and moves the head to the last of them. */
-      const insertStored = compileOnce<StoredEvents>(
+      const insertStored = prepareStatement<StoredEvents>(
         sql,
         (stored) => sql`
         WITH inserted AS (INSERT INTO ${events} (position, ${eventColumns}, recorded_at, content_hash, chain_hash)
@@ -253,7 +259,7 @@ export class EventLog extends Context.Service<
           contentHash: Buffer.from(event.contentHash, "hex"),
           chainHash: Buffer.from(event.chainHash, "hex")
         }))
-        for (const chunk of chunks(rows, (row) => row.data.length)) yield* insertStoredPart(chunk)
+        for (const chunk of chunkRows(rows, (row) => row.data.length)) yield* insertStoredPart(chunk)
         yield* sql.afterCommit(ring)
       })
 
@@ -293,7 +299,7 @@ export class EventLog extends Context.Service<
         Stream.unwrap(
           Effect.map(Effect.serviceOption(sql.transactionService), (open) =>
             Stream.mapArrayEffect(
-              (Option.isSome(open) ? pageByPage : everyPage)(first, fetch, placeOf),
+              (Option.isSome(open) ? streamPages : streamPagesAhead)(first, fetch, placeOf),
               (rows) => storedEvents(rows) as Effect.Effect<Arr.NonEmptyReadonlyArray<StoredEvent>, DamagedEvent>
             )
           )
@@ -325,7 +331,7 @@ export class EventLog extends Context.Service<
         page,
         between,
         streams,
-        history: (cardId) => Stream.map(streams(Number.MAX_SAFE_INTEGER, [cardId]), recordedOf),
+        history: (cardId) => Stream.map(streams(Number.MAX_SAFE_INTEGER, [cardId]), toRecordedEvent),
         commits: Effect.andThen(RcRef.get(listener), PubSub.subscribe(bell)),
         isReplica: Effect.map(sql<{ readonly is: boolean }>`SELECT pg_is_in_recovery() AS is`, isTrue),
         hasReplayed: (time) =>
@@ -405,8 +411,8 @@ const contentValues = (rows: ReadonlyArray<EventContent>): ContentValues => ({
   versions: arrayLiteral(rows.map((row) => row.content.version)),
   types: arrayLiteral(rows.map((row) => row.content.type)),
   schemaVersions: arrayLiteral(rows.map((row) => row.content.schemaVersion)),
-  data: jsonLines(rows.map((row) => row.data)),
-  commitments: jsonLines(rows.map((row) => JSON.stringify(row.commitments))),
+  data: toJsonLines(rows.map((row) => row.data)),
+  commitments: toJsonLines(rows.map((row) => JSON.stringify(row.commitments))),
   actors: arrayLiteral(rows.map((row) => row.content.actor)),
   correlationIds: nullableArrayLiteral(rows.map((row) => row.content.correlationId)),
   causationIds: nullableArrayLiteral(rows.map((row) => row.content.causationId)),
@@ -438,8 +444,8 @@ const payloadSize = (event: PendingEvent["event"]): number => {
   return size
 }
 
-const isoText = rememberLast(DateTime.formatIso)
-const dateOf = rememberLast(DateTime.toDateUtc)
+const isoText = memoizeLast(DateTime.formatIso)
+const dateOf = memoizeLast(DateTime.toDateUtc)
 
 const seal = (event: PendingEvent): SealedEvent => {
   const encoded = encodeEvent(event.event)
@@ -453,11 +459,11 @@ const seal = (event: PendingEvent): SealedEvent => {
     commandId: event.commandId,
     occurredAt: isoText(event.occurredAt)
   }
-  const commitments = commitTo(encoded.data)
+  const commitments = createCommitments(encoded.data)
   return {
     content,
     commitments,
-    canonical: canonicalAround(content, commitments),
+    canonical: canonicalParts(content, commitments),
     occurredAt: dateOf(event.occurredAt),
     data: JSON.stringify(encoded.data)
   }

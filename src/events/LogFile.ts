@@ -1,7 +1,7 @@
 import { Result, Schema } from "effect"
-import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
-import { shortened } from "../domain/displayText.ts"
-import { decodeStored, type StoredEvent } from "./StoredEvent.ts"
+import { describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
+import { truncateMessage } from "../domain/displayText.ts"
+import { parseStoredEvent, type StoredEvent } from "./StoredEvent.ts"
 
 /**
  * An exported log: JSON Lines in UTF-8. The first line says where the log ends, each further line is an event with all
@@ -33,7 +33,7 @@ export class LogFileRefused extends Schema.TaggedError<LogFileRefused>()("LogFil
 const decodeHeader = Schema.decodeUnknownResult(LogFileHeader, { onExcessProperty: "error" })
 
 /** The first line, without its end. */
-export const headerLine = (end: Pick<LogFileHeader, "position" | "chainHash">): string =>
+export const formatHeader = (end: Pick<LogFileHeader, "position" | "chainHash">): string =>
   JSON.stringify({
     format: "mosaic-backlog-log",
     formatVersion: 1,
@@ -42,15 +42,17 @@ export const headerLine = (end: Pick<LogFileHeader, "position" | "chainHash">): 
   } satisfies LogFileHeader)
 
 /** An event's line, without its end: a stored event is plain JSON as it is. */
-export const eventLine = (event: StoredEvent): string => JSON.stringify(event)
+export const formatEvent = (event: StoredEvent): string => JSON.stringify(event)
 
 /** Reads the first line; the failure says what it is not. */
 export const parseHeader = (text: string): Result.Result<LogFileHeader, string> =>
-  Result.flatMap(parseJson(text), (value) => Result.mapError(decodeHeader(value), (error) => shortened(error.message)))
+  Result.flatMap(parseJson(text), (value) =>
+    Result.mapError(decodeHeader(value), (error) => truncateMessage(error.message))
+  )
 
 /** Reads an event's line; the failure says what it is not. */
 export const parseEvent = (text: string): Result.Result<StoredEvent, string> =>
-  Result.flatMap(parseJson(text), decodeStored)
+  Result.flatMap(parseJson(text), parseStoredEvent)
 
 const parseJson = (text: string): Result.Result<unknown, string> =>
-  Result.mapError(parseExactJson(text), (problem) => `it is not JSON that can be kept: ${jsonProblemText(problem)}`)
+  Result.mapError(parseExactJson(text), (problem) => `it is not JSON that can be kept: ${describeJsonProblem(problem)}`)

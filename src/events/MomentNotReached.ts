@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import type { EventLog } from "./EventLog.ts"
-import { replayedHead } from "./replica.ts"
+import { awaitPosition } from "./replica.ts"
 
 /**
  * The end of the log, which must not be before a position: every read that names a position asks here first. Without
@@ -9,8 +9,8 @@ import { replayedHead } from "./replica.ts"
  *
  * Sound on a primary: a caller that knows a position has seen it committed, and a head that is read after that includes it.
  */
-export const reachedHead = Effect.fnUntraced(function* (log: EventLog["Service"], position: number) {
-  const head = yield* replayedHead(log, position)
+export const requireReached = Effect.fnUntraced(function* (log: EventLog["Service"], position: number) {
+  const head = yield* awaitPosition(log, position)
   return position > head.position ? yield* positionNotReached(position, head.position) : head
 })
 

@@ -35,7 +35,7 @@ export const RecordedEvent = Schema.Struct({
 export interface RecordedEvent extends Schema.Schema.Type<typeof RecordedEvent> {}
 
 /** The domain's event in a recorded one, `[redacted]` where something was erased; or why it cannot be read. */
-export const eventOf = (
+export const decodeRecordedEvent = (
   recorded: Pick<RecordedEvent, "type" | "schemaVersion" | "data" | "redacted">
 ): Result.Result<Event, UndecodableEvent> => {
   if (recorded.redacted.length === 0) return decodeEvent(recorded)

@@ -3,10 +3,10 @@ import { Version } from "../domain/Card.ts"
 import { CardId } from "../domain/CardId.ts"
 import type { ErasablePart, Event } from "../domain/Event.ts"
 import { isName, Name } from "../domain/Text.ts"
-import { shortened } from "../domain/displayText.ts"
+import { truncateMessage } from "../domain/displayText.ts"
 import { type Commitments, contentHash, erasableFields, saltPattern } from "./ContentHash.ts"
 import { decodeEvent, type UndecodableEvent } from "./EventCodec.ts"
-import { eventOf, Position, type RecordedEvent } from "./RecordedEvent.ts"
+import { decodeRecordedEvent, Position, type RecordedEvent } from "./RecordedEvent.ts"
 
 const hashPattern = /^[0-9a-f]{64}$/
 const Hash = Schema.String.check(Schema.isPattern(hashPattern))
@@ -71,12 +71,12 @@ export interface EventRow extends Omit<StoredEvent, "data" | "commitments" | "ca
 const decode = Schema.decodeUnknownResult(StoredEvent, { onExcessProperty: "error" })
 
 /** Decodes what should be a stored event; the failure says in words what it is not. */
-export const decodeStored = (value: unknown): Result.Result<StoredEvent, string> => {
+export const parseStoredEvent = (value: unknown): Result.Result<StoredEvent, string> => {
   try {
-    return Result.mapError(decode(value), (error) => shortened(error.message))
+    return Result.mapError(decode(value), (error) => truncateMessage(error.message))
   } catch (cause) {
     // A payload that nests without end exhausts the stack of whoever follows it.
-    return Result.fail(shortened(String(cause)))
+    return Result.fail(truncateMessage(String(cause)))
   }
 }
 
@@ -131,7 +131,7 @@ const timePattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(?:\d{3})?Z$/
 const isTime = (text: string): boolean => timePattern.test(text)
 
 /** The parts of an event that were erased: committed to, and without their salt. */
-export const erasedPartsOf = ({ commitments }: Pick<StoredEvent, "commitments">): ReadonlyArray<ErasablePart> => {
+export const erasedParts = ({ commitments }: Pick<StoredEvent, "commitments">): ReadonlyArray<ErasablePart> => {
   let erased: Array<ErasablePart> | undefined
   for (const part in commitments) {
     if (commitments[part]?.salt === undefined && erasableFields.has(part)) (erased ??= []).push(part as ErasablePart)
@@ -142,24 +142,24 @@ export const erasedPartsOf = ({ commitments }: Pick<StoredEvent, "commitments">)
 const nothing: ReadonlyArray<ErasablePart> = []
 
 /** The domain's event in a stored one, or why it cannot be read. */
-export const eventOfStored = (stored: StoredEvent): Result.Result<Event, UndecodableEvent> => {
-  const redacted = erasedPartsOf(stored)
-  return redacted.length === 0 ? decodeEvent(stored) : eventOf({ ...stored, redacted })
+export const decodeStoredEvent = (stored: StoredEvent): Result.Result<Event, UndecodableEvent> => {
+  const redacted = erasedParts(stored)
+  return redacted.length === 0 ? decodeEvent(stored) : decodeRecordedEvent({ ...stored, redacted })
 }
 
 /** The parts of an event that could still be erased. */
-export const heldPartsOf = (event: Pick<StoredEvent, "commitments">): ReadonlyArray<ErasablePart> =>
+export const erasableParts = (event: Pick<StoredEvent, "commitments">): ReadonlyArray<ErasablePart> =>
   (Object.keys(event.commitments) as Array<ErasablePart>).filter(
     (part) => event.commitments[part]?.salt !== undefined && erasableFields.has(part)
   )
 
 /** A stored event as everybody sees it. */
-export const recordedOf = ({ commitments, occurredAt, recordedAt, ...event }: StoredEvent): RecordedEvent => ({
+export const toRecordedEvent = ({ commitments, occurredAt, recordedAt, ...event }: StoredEvent): RecordedEvent => ({
   ...event,
-  redacted: erasedPartsOf({ commitments }),
+  redacted: erasedParts({ commitments }),
   occurredAt: DateTime.makeUnsafe(occurredAt),
   recordedAt: DateTime.makeUnsafe(recordedAt)
 })
 
 /** The content hash that a stored event must have. Throws when its payload is no JSON that can be hashed. */
-export const contentHashOf = (event: StoredEvent): string => contentHash(event, event.commitments)
+export const expectedContentHash = (event: StoredEvent): string => contentHash(event, event.commitments)

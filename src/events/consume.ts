@@ -2,14 +2,14 @@ import { Cause, type Duration, Effect, Exit, type Scope } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
 import { CheckpointAhead, type CheckpointMoved, type Checkpoints } from "./Checkpoints.ts"
 import type { EventLog, LogFailure } from "./EventLog.ts"
-import { MomentNotReached, reachedHead } from "./MomentNotReached.ts"
+import { MomentNotReached, requireReached } from "./MomentNotReached.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
-import { recordedOf } from "./StoredEvent.ts"
-import { disclosableCause } from "../sql/sanitize.ts"
-import { headAfter } from "./feed.ts"
+import { toRecordedEvent } from "./StoredEvent.ts"
+import { sanitizeCause } from "../sql/sanitize.ts"
+import { awaitHeadAfter } from "./feed.ts"
 import type { EventFilter } from "./readEvents.ts"
 import { isNoAnswer } from "../sql/AnswerTimeout.ts"
-import { inTransaction, readCommitted } from "../sql/inTransaction.ts"
+import { inTransaction, beginReadCommitted } from "../sql/inTransaction.ts"
 
 /** How a consumer takes events. */
 export interface ConsumeOptions<E, R> extends EventFilter {
@@ -76,9 +76,9 @@ export const consume = <E, R>(
       let ahead: Ahead = { after: 0, upTo: 0, events: [] }
 
       const readAhead = Effect.fnUntraced(function* (after: number) {
-        const upTo = Math.min((yield* notAhead(after, reachedHead(log, after))).position, end)
+        const upTo = Math.min((yield* notAhead(after, requireReached(log, after))).position, end)
         const page = yield* log.page(after, upTo, options)
-        ahead = { after, upTo: page.at(-1)?.position ?? upTo, events: page.map(recordedOf) }
+        ahead = { after, upTo: page.at(-1)?.position ?? upTo, events: page.map(toRecordedEvent) }
       })
 
       /** The next events in one transaction; those before one that fails stay done. */
@@ -98,7 +98,7 @@ export const consume = <E, R>(
               yield* checkpoints.advance(consumer, from, position)
               return { handled, position, failure: exit.cause }
             }
-            yield* checkpoints.park(consumer, event.position, reasonOf(exit.cause))
+            yield* checkpoints.park(consumer, event.position, parkReason(exit.cause))
           } else handled++
           position = event.position
         }
@@ -108,7 +108,7 @@ export const consume = <E, R>(
         return { handled, position, failure: undefined }
       }).pipe(
         inTransaction(sql),
-        Effect.provideService(SqlClient.BeginTransaction, readCommitted),
+        Effect.provideService(SqlClient.BeginTransaction, beginReadCommitted),
         // Another consumer of this name may hold the checkpoint for any length of time, and the server says nothing then.
         Effect.retry({ while: (error) => isLocking && SqlError.isSqlError(error) && isNoAnswer(error) })
       )
@@ -120,7 +120,7 @@ export const consume = <E, R>(
         if (done.failure !== undefined) return yield* Effect.failCause(done.failure)
         if (done.position >= end) return handled
         if (follow) {
-          yield* notAhead(done.position, headAfter(log, done.position, commits, options.pollInterval))
+          yield* notAhead(done.position, awaitHeadAfter(log, done.position, commits, options.pollInterval))
         }
       }
     })
@@ -134,5 +134,5 @@ const reasonLength = 16_000
  * Why an event failed, as it is parked: without secrets, without content of rows, and without what Postgres does not store
  * as text (NUL, half a surrogate pair).
  */
-export const reasonOf = (cause: Cause.Cause<unknown>): string =>
-  Cause.pretty(disclosableCause(cause)).slice(0, reasonLength).replaceAll("\0", "\u2400").toWellFormed()
+export const parkReason = (cause: Cause.Cause<unknown>): string =>
+  Cause.pretty(sanitizeCause(cause)).slice(0, reasonLength).replaceAll("\0", "\u2400").toWellFormed()

@@ -1,10 +1,10 @@
 import { type Duration, Effect, Option, PubSub, Stream } from "effect"
 import type { EventLog, LogFailure } from "./EventLog.ts"
-import { type MomentNotReached, reachedHead } from "./MomentNotReached.ts"
+import { type MomentNotReached, requireReached } from "./MomentNotReached.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
-import { recordedOf } from "./StoredEvent.ts"
+import { toRecordedEvent } from "./StoredEvent.ts"
 import type { EventFilter } from "./readEvents.ts"
-import { promptly } from "../sql/AnswerTimeout.ts"
+import { withPromptAnswer } from "../sql/AnswerTimeout.ts"
 
 /** Which events, from where on, and whether to wait for more. */
 export interface FeedOptions extends EventFilter {
@@ -27,9 +27,9 @@ export const feed = (
   log: EventLog["Service"],
   options: FeedOptions
 ): Stream.Stream<RecordedEvent, LogFailure | MomentNotReached> => {
-  const until = (after: number, upTo: number) => Stream.map(log.between(after, upTo, options), recordedOf)
+  const until = (after: number, upTo: number) => Stream.map(log.between(after, upTo, options), toRecordedEvent)
   if (!options.follow) {
-    return Stream.unwrap(Effect.map(reachedHead(log, options.after), (head) => until(options.after, head.position)))
+    return Stream.unwrap(Effect.map(requireReached(log, options.after), (head) => until(options.after, head.position)))
   }
   return Stream.unwrap(
     Effect.gen(function* () {
@@ -38,7 +38,7 @@ export const feed = (
       return Stream.flatten(
         Stream.paginate(options.after, (after) =>
           Effect.gen(function* () {
-            const upTo = yield* headAfter(log, after, commits, options.pollInterval)
+            const upTo = yield* awaitHeadAfter(log, after, commits, options.pollInterval)
             return [[until(after, upTo)], Option.some(upTo)] as const
           })
         )
@@ -48,14 +48,14 @@ export const feed = (
 }
 
 /** Waits until the log goes beyond a position, and returns where it ends then. */
-export const headAfter = Effect.fnUntraced(function* (
+export const awaitHeadAfter = Effect.fnUntraced(function* (
   log: EventLog["Service"],
   after: number,
   commits: PubSub.Subscription<void>,
   pollInterval: Duration.Duration
 ) {
   for (;;) {
-    const { position } = yield* promptly(reachedHead(log, after))
+    const { position } = yield* withPromptAnswer(requireReached(log, after))
     if (position > after) return position
     yield* Effect.timeoutOption(PubSub.take(commits), pollInterval)
   }

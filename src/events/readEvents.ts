@@ -2,9 +2,9 @@ import { Effect, Option } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import type { EventRow } from "./StoredEvent.ts"
-import { timeText } from "../sql/DatabaseClock.ts"
+import { isoTimeSql } from "../sql/DatabaseClock.ts"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
-import { boundedPage } from "../sql/pages.ts"
+import { selectPage } from "../sql/pages.ts"
 
 /** Which events to read, in the order of the log. */
 export interface EventFilter {
@@ -22,7 +22,7 @@ export interface StreamPlace {
 type Page = Effect.Effect<ReadonlyArray<EventRow>, SqlError.SqlError>
 
 /** Pages of the log. A page is empty only when there is nothing more. */
-export interface ReadEvents {
+export interface LogReader {
   /** Events after one position and up to another, in the order of positions. */
   readonly byPosition: (after: number, upTo: number, filter?: EventFilter) => Page
   /** Events up to a position, in the order of cards and of their versions, of every card or of some. */
@@ -54,18 +54,18 @@ const eventsPerPage = 250
 const linksPerPage = 5_000
 
 /** A column's time in microseconds since 1970, in SQL. */
-export const microseconds = (column: string): string => `trunc(extract(epoch FROM ${column}) * 1000000)::float8`
+export const microsecondsSql = (column: string): string => `trunc(extract(epoch FROM ${column}) * 1000000)::float8`
 
-export const makeReadEvents = (sql: SqlClient.SqlClient, schema: string): ReadEvents => {
+export const makeLogReader = (sql: SqlClient.SqlClient, schema: string): LogReader => {
   const events = sql(`${schema}.events`)
   const columns = sql.literal(`position::float8 AS position, card_id AS "cardId", version, type,
     schema_version AS "schemaVersion", data::text AS data, commitments::text AS commitments, actor,
     correlation_id AS "correlationId", causation_id AS "causationId", command_id AS "commandId",
-    ${timeText("occurred_at")} AS "occurredAt", ${timeText("recorded_at")} AS "recordedAt",
+    ${isoTimeSql("occurred_at")} AS "occurredAt", ${isoTimeSql("recorded_at")} AS "recordedAt",
     encode(content_hash, 'hex') AS "contentHash", encode(chain_hash, 'hex') AS "chainHash"`)
 
   const page = (where: Statement.Fragment, order: string) =>
-    boundedPage<EventRow>(sql, {
+    selectPage<EventRow>(sql, {
       from: events,
       columns,
       where,

@@ -36,10 +36,10 @@ export class ReplicaConflict extends Schema.TaggedError<ReplicaConflict>()("Repl
 }
 
 /** What keeps a hot standby from an answer. */
-export type ReplicaTrouble = ReadOnlyReplica | ReplicaBehind | ReplicaConflict
+export type ReplicaError = ReadOnlyReplica | ReplicaBehind | ReplicaConflict
 
 /** What keeps a hot standby from an answer, where that is why a statement failed. */
-export const replicaTroubleOf = ({ reason: { cause } }: SqlError.SqlError): ReplicaTrouble | undefined =>
+export const replicaErrorOf = ({ reason: { cause } }: SqlError.SqlError): ReplicaError | undefined =>
   cause instanceof ReadOnlyReplica || cause instanceof ReplicaBehind || cause instanceof ReplicaConflict
     ? cause
     : undefined
@@ -52,7 +52,7 @@ export const ReplicaWait: Context.Reference<Duration.Duration> = Context.Referen
 
 const pollInterval = "50 millis"
 
-const failure = (trouble: ReplicaTrouble): SqlError.SqlError =>
+const failure = (trouble: ReplicaError): SqlError.SqlError =>
   new SqlError.SqlError({
     reason: new SqlError.UnknownError({ cause: trouble, message: trouble.message, operation: "replica" })
   })
@@ -61,7 +61,7 @@ const failure = (trouble: ReplicaTrouble): SqlError.SqlError =>
  * The end of the log, for a read that names a position. On a hot standby that has not replayed so far it waits for
  * `ReplicaWait`, and then fails with `ReplicaBehind`. On any other server it returns at once.
  */
-export const replayedHead = (log: EventLog["Service"], position: number): Effect.Effect<Head, SqlError.SqlError> =>
+export const awaitPosition = (log: EventLog["Service"], position: number): Effect.Effect<Head, SqlError.SqlError> =>
   Effect.gen(function* () {
     const head = yield* log.head("read")
     if (head.position >= position || !(yield* log.isReplica)) return head
@@ -73,7 +73,7 @@ export const replayedHead = (log: EventLog["Service"], position: number): Effect
   })
 
 /** Waits in the same way for all events that were recorded by a time. */
-export const replayedUntil = (log: EventLog["Service"], time: DateTime.Utc, name: string) =>
+export const awaitRecordedUntil = (log: EventLog["Service"], time: DateTime.Utc, name: string) =>
   Effect.gen(function* () {
     const done = Effect.map(log.hasReplayed(time), (is) => (is ? true : undefined))
     return (yield* done) ?? (yield* waited(done, log, name))
@@ -104,7 +104,7 @@ const conflictCode = "40001"
  * Names the failures that only a hot standby has: `ReadOnlyReplica` and `ReplicaConflict` are then the cause of the
  * `SqlError`. A read-only role of a primary server keeps its error.
  */
-export const namingReplica =
+export const withReplicaErrors =
   (sql: SqlClient.SqlClient) =>
   <A, E, R>(effect: Effect.Effect<A, E | SqlError.SqlError, R>): Effect.Effect<A, E | SqlError.SqlError, R> =>
     Effect.catchIf(
@@ -118,7 +118,7 @@ export const namingReplica =
         })
     )
 
-const suspectedTrouble = ({ reason: { cause } }: SqlError.SqlError): ReplicaTrouble | undefined => {
+const suspectedTrouble = ({ reason: { cause } }: SqlError.SqlError): ReplicaError | undefined => {
   const code = typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : ""
   if (code === readOnlyCode || notInRecoveryCodes.has(code)) return new ReadOnlyReplica()
   return code === conflictCode ? new ReplicaConflict() : undefined

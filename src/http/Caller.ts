@@ -13,26 +13,26 @@ export interface Authority {
    * Fails when the caller's token is not valid any more. Runs directly before each command, and asks nothing of the
    * database while what is known of tokens is recent.
    */
-  readonly stillValid: Effect.Effect<void, Unauthorized | SqlError.SqlError>
+  readonly requireValid: Effect.Effect<void, Unauthorized | SqlError.SqlError>
   /** Fails when the caller's token is not valid any more, and never succeeds. What waits is raced with it. */
-  readonly ended: Effect.Effect<never, Unauthorized>
+  readonly failWhenInvalid: Effect.Effect<never, Unauthorized>
 }
 
 /** For how long the caller of the current request may act; without an end where the caller has no token. */
 export const CurrentAuthority: Context.Reference<Authority> = Context.Reference<Authority>(
   "mosaic-backlog/http/CurrentAuthority",
-  { defaultValue: () => ({ stillValid: Effect.void, ended: Effect.never }) }
+  { defaultValue: () => ({ requireValid: Effect.void, failWhenInvalid: Effect.never }) }
 )
 
 /** Fails when the caller's token is not valid any more. */
-export const stillValid: Effect.Effect<void, Unauthorized | SqlError.SqlError> = Effect.flatMap(
+export const requireValidToken: Effect.Effect<void, Unauthorized | SqlError.SqlError> = Effect.flatMap(
   CurrentAuthority,
-  (authority) => authority.stillValid
+  (authority) => authority.requireValid
 )
 
 /** Waits for something until the caller's token is not valid any more. */
-export const whileValid = <A, E, R>(waiting: Effect.Effect<A, E, R>): Effect.Effect<A, E | Unauthorized, R> =>
-  Effect.flatMap(CurrentAuthority, ({ ended }) => Effect.raceFirst(waiting, ended))
+export const whileTokenValid = <A, E, R>(waiting: Effect.Effect<A, E, R>): Effect.Effect<A, E | Unauthorized, R> =>
+  Effect.flatMap(CurrentAuthority, ({ failWhenInvalid }) => Effect.raceFirst(waiting, failWhenInvalid))
 
 /** Who calls. */
 export interface CallerIdentity {
@@ -41,7 +41,7 @@ export interface CallerIdentity {
   /** What the caller may do; `anybody` may do everything. */
   readonly role: AccessRole | "anybody"
   /** Other tokens' holders under a worker's name, for which it does not act. */
-  readonly apart: ReadonlyArray<string>
+  readonly reservedNames: ReadonlyArray<string>
 }
 
 /** Who calls, as the server found out before it routed the request; nobody until it has. */
@@ -59,24 +59,28 @@ export class Caller extends Context.Service<
 >()("mosaic-backlog/http/Caller") {}
 
 /** Lets pass who may ask an endpoint, before anything of the request's body is read. */
-export class Callers extends HttpApiMiddleware.Service<Callers, { provides: Caller }>()("mosaic-backlog/http/Callers", {
-  error: [problems.unauthorized, problems.forbidden, problems.tooManyRequests],
-  security: { token: HttpApiSecurity.bearer }
-}) {}
+export class Authorization extends HttpApiMiddleware.Service<Authorization, { provides: Caller }>()(
+  "mosaic-backlog/http/Callers",
+  {
+    error: [problems.unauthorized, problems.forbidden, problems.tooManyRequests],
+    security: { token: HttpApiSecurity.bearer }
+  }
+) {}
 
 /** Lets pass who may ask an endpoint. */
-export const layerCallers: Layer.Layer<Callers, never, BacklogService | AuditService> = Layer.effect(
-  Callers,
+export const layerAuthorization: Layer.Layer<Authorization, never, BacklogService | AuditService> = Layer.effect(
+  Authorization,
   Effect.map(makeClaimOwners, (ownerOf) => ({
     token: (httpEffect, { endpoint }) =>
       Effect.gen(function* () {
         const caller = yield* CurrentCaller
         if (caller === undefined) return yield* new Unauthorized({ problem: "The server does not know who calls." })
-        const { actor, apart, role } = caller
+        const { actor, reservedNames, role } = caller
         if (role !== "anybody" && !mayAsk(role, endpoint.identifier)) {
           return yield* new Forbidden({ problem: `${withArticle(role)} may not ask for ${endpoint.path}.` })
         }
-        const permit = role === "worker" && actor !== undefined ? workerRules(actor, apart, ownerOf) : () => Effect.void
+        const permit =
+          role === "worker" && actor !== undefined ? workerRules(actor, reservedNames, ownerOf) : () => Effect.void
         return yield* Effect.provideService(httpEffect, Caller, {
           ...caller,
           permit: permit as Caller["Service"]["permit"]

@@ -5,6 +5,6 @@ export class Shutdown extends Context.Service<
   Shutdown,
   {
     /** Waits until the server is about to end. */
-    readonly begun: Effect.Effect<void>
+    readonly awaitShutdown: Effect.Effect<void>
   }
 >()("mosaic-backlog/http/Shutdown") {}

@@ -1,14 +1,19 @@
 import { Duration, Effect, Option, Stream } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import type { SqlError } from "effect/sql"
-import { Caller, stillValid } from "./Caller.ts"
+import { Caller, requireValidToken } from "./Caller.ts"
 import { Shutdown } from "./Shutdown.ts"
 import { BacklogApi } from "./api/BacklogApi.ts"
-import { told, type Unauthorized, withDatabaseTrouble } from "./errors.ts"
-import { handleCommand, ifStillValid } from "./handleCommand.ts"
-import { endingInProblem, eventStream, started, startedStream, withProgress } from "./responseStreams.ts"
-import type { Line } from "../import/readLines.ts"
-import { readLinePages } from "../import/readLines.ts"
+import { toDatabaseError, type Unauthorized, withDatabaseErrors } from "./errors.ts"
+import { handleCommand, withValidToken } from "./handleCommand.ts"
+import {
+  endInProblem,
+  eventStreamResponse,
+  startStream,
+  startStreamEndingInProblem,
+  streamProgress
+} from "./responseStreams.ts"
+import { type Line, readLinePages } from "../import/readLines.ts"
 import {
   AuditService,
   type CardAt,
@@ -28,22 +33,22 @@ const checkEvery = "1 second"
  * one is on its way, and when the last line has come. The checks run where the lines are taken, so that they read in the
  * transaction that is open there: an embedded database has no other session for them.
  */
-const linesOfBody = (
+const bodyLines = (
   body: Stream.Stream<Uint8Array, unknown>
 ): Stream.Stream<Line, InvalidInput | Unauthorized | SqlError.SqlError> =>
   Stream.suspend(() => {
     const pages = readLinePages(Stream.toAsyncIterable(body))
     const next = Effect.suspend(() => {
       const promise = pages.next()
-      const page = Effect.tryPromise({ try: () => promise, catch: () => brokenOff })
+      const page = Effect.tryPromise({ try: () => promise, catch: () => incompleteBody })
       const checked: Effect.Effect<
         Effect.Success<typeof page>,
         InvalidInput | Unauthorized | SqlError.SqlError
       > = Effect.flatMap(
         Effect.timeoutOption(page, checkEvery),
         Option.match({
-          onNone: () => Effect.andThen(stillValid, checked),
-          onSome: (result) => Effect.as(stillValid, result)
+          onNone: () => Effect.andThen(requireValidToken, checked),
+          onSome: (result) => Effect.as(requireValidToken, result)
         })
       )
       return checked
@@ -62,7 +67,7 @@ const linesOfBody = (
     )
   })
 
-const brokenOff = new InvalidInput({ problem: "the body broke off" })
+const incompleteBody = new InvalidInput({ problem: "the body broke off" })
 
 /** How often a reader of events hears something, in seconds. */
 const heartbeat = "15 seconds"
@@ -75,7 +80,7 @@ export const layerAuditHandlers = HttpApiBuilder.group(
     const audit = yield* AuditService
     const shutdown = yield* Shutdown
     // Nothing is signed here: the key is the caller's.
-    const anchor = Effect.catchTag(withDatabaseTrouble(audit.anchor()), "AnchorRefused", (error) => Effect.die(error))
+    const anchor = Effect.catchTag(withDatabaseErrors(audit.anchor()), "AnchorRefused", (error) => Effect.die(error))
     /**
      * Refuses a position or a type before the stream begins: only a status stops a reader, which reconnects after a stream
      * that ends. Reads at the end of the log, and so no events.
@@ -85,27 +90,27 @@ export const layerAuditHandlers = HttpApiBuilder.group(
     ) {
       if (options.after === 0 && typeof options.type !== "object") return
       const { position } = yield* anchor
-      yield* withDatabaseTrouble(
+      yield* withDatabaseErrors(
         Stream.runHead(audit.events({ ...options, after: Math.max(options.after, position), follow: false }))
       )
     })
     return handlers.handleAll({
-      history: ({ query }) => startedStream(audit.history(query.id)),
+      history: ({ query }) => startStreamEndingInProblem(audit.history(query.id)),
       cardAt: ({ query: { id, ...at } }) =>
-        withDatabaseTrouble(
+        withDatabaseErrors(
           Effect.flatMap(
-            audit.cardAt(id, momentIn(at)),
+            audit.cardAt(id, momentOf(at)),
             Option.match({
               onNone: () => Effect.fail(new CardNotFound({ id })),
               onSome: (card) => Effect.succeed(card)
             })
           )
         ),
-      explainAt: ({ query: { id, ...at } }) => withDatabaseTrouble(audit.explainAt(id, momentIn(at))),
-      backlogAt: ({ query }) => withDatabaseTrouble(audit.backlogAt(momentIn(query))),
+      explainAt: ({ query: { id, ...at } }) => withDatabaseErrors(audit.explainAt(id, momentOf(at))),
+      backlogAt: ({ query }) => withDatabaseErrors(audit.backlogAt(momentOf(query))),
       backlogAtCards: ({ query: { position, time, ...options } }) =>
-        Effect.flatMap(withDatabaseTrouble(audit.backlogAt(momentIn({ position, time }))), (past) =>
-          startedStream(past.cards(options))
+        Effect.flatMap(withDatabaseErrors(audit.backlogAt(momentOf({ position, time }))), (past) =>
+          startStreamEndingInProblem(past.cards(options))
         ),
       events: Effect.fnUntraced(function* ({ headers, query: { follow = true, type: name, ...filter } }) {
         const options = {
@@ -116,20 +121,20 @@ export const layerAuditHandlers = HttpApiBuilder.group(
         const events = audit.events({ ...options, follow })
         if (follow) yield* refuseUnheard(options)
         // The first event of a stream that continues may be long in coming.
-        const all = follow ? endingInProblem(events) : yield* startedStream(events)
-        return eventStream(all, { heartbeat, until: shutdown.begun })
+        const all = follow ? endInProblem(events) : yield* startStreamEndingInProblem(events)
+        return eventStreamResponse(all, { heartbeat, until: shutdown.awaitShutdown })
       }),
-      checkpoints: () => withDatabaseTrouble(audit.checkpoints),
-      checkpoint: ({ query }) => Effect.map(withDatabaseTrouble(audit.checkpoint(query.consumer)), Option.getOrNull),
-      advance: ({ payload }) => ifStillValid(audit.advance(payload.consumer, payload.from, payload.to)),
-      park: ({ payload }) => ifStillValid(audit.park(payload.consumer, payload.position, payload.reason)),
-      parked: ({ query }) => withDatabaseTrouble(audit.parked(query.consumer)),
-      unpark: ({ payload }) => ifStillValid(audit.unpark(payload.consumer, payload.position)),
+      checkpoints: () => withDatabaseErrors(audit.checkpoints),
+      checkpoint: ({ query }) => Effect.map(withDatabaseErrors(audit.checkpoint(query.consumer)), Option.getOrNull),
+      advance: ({ payload }) => withValidToken(audit.advance(payload.consumer, payload.from, payload.to)),
+      park: ({ payload }) => withValidToken(audit.park(payload.consumer, payload.position, payload.reason)),
+      parked: ({ query }) => withDatabaseErrors(audit.parked(query.consumer)),
+      unpark: ({ payload }) => withValidToken(audit.unpark(payload.consumer, payload.position)),
       verify: ({ payload }) =>
         Effect.andThen(
-          ifStillValid(Effect.void),
-          startedStream(
-            withProgress(
+          withValidToken(Effect.void),
+          startStreamEndingInProblem(
+            streamProgress(
               (onProgress: (progress: { readonly done: number; readonly total: number }) => Effect.Effect<void>) =>
                 audit.verify({ ...payload, onProgress: (done, total) => onProgress({ done, total }) })
             )
@@ -138,9 +143,9 @@ export const layerAuditHandlers = HttpApiBuilder.group(
       anchor: () => anchor,
       rebuild: ({ payload: { swapTimeoutMillis } }) =>
         Effect.andThen(
-          ifStillValid(Effect.void),
-          startedStream(
-            withProgress((onProgress: (progress: RebuildProgress) => Effect.Effect<void>) =>
+          withValidToken(Effect.void),
+          startStreamEndingInProblem(
+            streamProgress((onProgress: (progress: RebuildProgress) => Effect.Effect<void>) =>
               audit.rebuild({
                 onProgress,
                 swapTimeout: swapTimeoutMillis === undefined ? undefined : Duration.millis(swapTimeoutMillis)
@@ -149,12 +154,12 @@ export const layerAuditHandlers = HttpApiBuilder.group(
           )
         ),
       redact: handleCommand(audit.redact),
-      erasures: ({ query }) => withDatabaseTrouble(audit.erasures(query)),
+      erasures: ({ query }) => withDatabaseErrors(audit.erasures(query)),
       removeErased: ({ payload: { swapTimeoutMillis } }) =>
         Effect.andThen(
-          ifStillValid(Effect.void),
-          startedStream(
-            withProgress((onProgress: (progress: RemovalProgress) => Effect.Effect<void>) =>
+          withValidToken(Effect.void),
+          startStreamEndingInProblem(
+            streamProgress((onProgress: (progress: RemovalProgress) => Effect.Effect<void>) =>
               audit.removeErased({
                 onProgress,
                 swapTimeout: swapTimeoutMillis === undefined ? undefined : Duration.millis(swapTimeoutMillis)
@@ -162,26 +167,26 @@ export const layerAuditHandlers = HttpApiBuilder.group(
             )
           )
         ),
-      pruneReceipts: ({ payload }) => ifStillValid(audit.pruneReceipts(payload)),
-      exportLog: () => Effect.map(started(audit.exportLog), linesAsBytes),
+      pruneReceipts: ({ payload }) => withValidToken(audit.pruneReceipts(payload)),
+      exportLog: () => Effect.map(startStream(audit.exportLog), encodeLines),
       restored: handleCommand(audit.restored),
       importLog: ({ payload, query }) =>
         Effect.flatMap(Caller, (caller) =>
-          withDatabaseTrouble(audit.importLog(linesOfBody(payload), { actor: caller.actor ?? query.actor }))
+          withDatabaseErrors(audit.importLog(bodyLines(payload), { actor: caller.actor ?? query.actor }))
         )
     })
   })
 )
 
 /** A moment as the services take it; which members may stand together they say. */
-const momentIn = (members: object) =>
+const momentOf = (members: object) =>
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as typeof CardAt.Encoded & {
     readonly position: number
   }
 
 /** What goes wrong on the way breaks the answer off: its first line says where the log ends. */
-const linesAsBytes = <E>(lines: Stream.Stream<string, E>): Stream.Stream<Uint8Array> =>
+const encodeLines = <E>(lines: Stream.Stream<string, E>): Stream.Stream<Uint8Array> =>
   Stream.mapArray(lines, (some): [string] => [`${some.join("\n")}\n`]).pipe(
-    Stream.catch((error) => Stream.fromEffect(Effect.orDie(told(error)))),
+    Stream.catch((error) => Stream.fromEffect(Effect.orDie(toDatabaseError(error)))),
     Stream.encodeText
   )

@@ -1,10 +1,10 @@
 import { Array, Effect, Option, Result } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { stillValid, whileValid } from "./Caller.ts"
+import { requireValidToken, whileTokenValid } from "./Caller.ts"
 import { Shutdown } from "./Shutdown.ts"
 import { BacklogApi } from "./api/BacklogApi.ts"
-import { type AwaitClaimable, claimWithin } from "./claimWaiting.ts"
-import { withDatabaseTrouble } from "./errors.ts"
+import { type AwaitClaimable, claimOrWait } from "./claimWaiting.ts"
+import { withDatabaseErrors } from "./errors.ts"
 import { handleCommand } from "./handleCommand.ts"
 import { BacklogService, CardNotFound, type ClaimInput } from "../index.ts"
 
@@ -16,14 +16,14 @@ export const layerBacklogHandlers = HttpApiBuilder.group(
     const backlog = yield* BacklogService
     const shutdown = yield* Shutdown
     const awaitClaimable = (options: Parameters<AwaitClaimable>[0]) =>
-      whileValid(Effect.raceFirst(backlog.awaitClaimable(options), Effect.as(shutdown.begun, false)))
-    const claim = (input: ClaimInput) => Effect.andThen(stillValid, backlog.claim(input))
+      whileTokenValid(Effect.raceFirst(backlog.awaitClaimable(options), Effect.as(shutdown.awaitShutdown, false)))
+    const claim = (input: ClaimInput) => Effect.andThen(requireValidToken, backlog.claim(input))
     return handlers.handleAll({
       create: handleCommand(backlog.create),
       createMany: handleCommand(backlog.createMany),
       revise: handleCommand(backlog.revise),
       get: ({ query }) =>
-        withDatabaseTrouble(
+        withDatabaseErrors(
           Effect.flatMap(
             backlog.get(query.id),
             Option.match({
@@ -32,10 +32,10 @@ export const layerBacklogHandlers = HttpApiBuilder.group(
             })
           )
         ),
-      list: ({ query }) => withDatabaseTrouble(backlog.list(query)),
+      list: ({ query }) => withDatabaseErrors(backlog.list(query)),
       claim: (request) =>
         Effect.map(
-          handleCommand((input: ClaimInput) => claimWithin(claim, awaitClaimable, input, request.query.wait ?? 0))(
+          handleCommand((input: ClaimInput) => claimOrWait(claim, awaitClaimable, input, request.query.wait ?? 0))(
             request
           ),
           Option.getOrUndefined
@@ -51,10 +51,10 @@ export const layerBacklogHandlers = HttpApiBuilder.group(
       complete: handleCommand(backlog.complete),
       completeMany: (request) => Effect.map(handleCommand(backlog.completeMany)(request), Array.map(Result.merge)),
       reopen: handleCommand(backlog.reopen),
-      stats: () => withDatabaseTrouble(backlog.stats),
-      explain: ({ query }) => withDatabaseTrouble(backlog.explain(query.id)),
-      whyNothingClaimable: ({ query }) => withDatabaseTrouble(backlog.whyNothingClaimable(query)),
-      awaitClaimable: ({ query }) => withDatabaseTrouble(awaitClaimable(query))
+      stats: () => withDatabaseErrors(backlog.stats),
+      explain: ({ query }) => withDatabaseErrors(backlog.explain(query.id)),
+      whyNothingClaimable: ({ query }) => withDatabaseErrors(backlog.whyNothingClaimable(query)),
+      awaitClaimable: ({ query }) => withDatabaseErrors(awaitClaimable(query))
     })
   })
 )

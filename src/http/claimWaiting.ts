@@ -11,7 +11,7 @@ export type AwaitClaimable = Backlog["awaitClaimable"]
  * a `commandId` found nothing is kept, as every answer is: it looks before it claims, and of those who race for a card the
  * one who comes too late has his answer.
  */
-export const claimWithin = Effect.fnUntraced(function* <A, E, E2>(
+export const claimOrWait = Effect.fnUntraced(function* <A, E, E2>(
   claim: (input: ClaimInput) => Effect.Effect<Option.Option<A>, E>,
   awaitClaimable: (options: Parameters<AwaitClaimable>[0]) => Effect.Effect<boolean, E2>,
   input: ClaimInput,
@@ -23,14 +23,14 @@ export const claimWithin = Effect.fnUntraced(function* <A, E, E2>(
       problem: "the query: wait is for the best claimable card, and the claim names one"
     })
   }
-  return yield* foundWithin(claim(input), Option.isSome, awaitClaimable, input, waitSeconds)
+  return yield* claimUntilFound(claim(input), Option.isSome, awaitClaimable, input, waitSeconds)
 })
 
 /**
  * Claims until something is found, waiting in between, `waitSeconds` in all at most; what it claimed last is the answer. A
  * claim with a `commandId` is made once, when there may be a card or the time is over.
  */
-export const foundWithin = Effect.fnUntraced(function* <A, E, R, E2>(
+export const claimUntilFound = Effect.fnUntraced(function* <A, E, R, E2>(
   claim: Effect.Effect<A, E, R>,
   isFound: (claimed: A) => boolean,
   awaitClaimable: (options: Parameters<AwaitClaimable>[0]) => Effect.Effect<boolean, E2>,

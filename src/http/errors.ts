@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
-import { type ReplicaTrouble, replicaTroubleOf } from "../index.ts"
+import { type ReplicaError, replicaErrorOf } from "../index.ts"
 import { findDirectoryLost, publicDirectoryLostMessage } from "../services/files/directoryErrors.ts"
 import { databaseErrorKind } from "../sql/databaseErrors.ts"
 
@@ -33,21 +33,21 @@ export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitt
 }
 
 /** Trouble with the database, as it is told to whoever asked. */
-export type DatabaseTrouble = DatabaseUnavailable | DatabaseFailed | NotPermitted | ReplicaTrouble
+export type DatabaseError = DatabaseUnavailable | DatabaseFailed | NotPermitted | ReplicaError
 
 /** Fails with `DatabaseTrouble` where the database fails. */
-export const withDatabaseTrouble = <A, E, R>(
+export const withDatabaseErrors = <A, E, R>(
   effect: Effect.Effect<A, E | SqlError.SqlError, R>
-): Effect.Effect<A, Exclude<E, SqlError.SqlError> | DatabaseTrouble, R> => Effect.catch(effect, told)
+): Effect.Effect<A, Exclude<E, SqlError.SqlError> | DatabaseError, R> => Effect.catch(effect, toDatabaseError)
 
 /** An error as it is told: trouble with the database without its particulars, which go to the log. */
-export const told = <E>(error: E): Effect.Effect<never, Exclude<E, SqlError.SqlError> | DatabaseTrouble> =>
+export const toDatabaseError = <E>(error: E): Effect.Effect<never, Exclude<E, SqlError.SqlError> | DatabaseError> =>
   SqlError.isSqlError(error)
-    ? Effect.andThen(Effect.logError("The database failed.", error), troubleWith(error))
+    ? Effect.andThen(Effect.logError("The database failed.", error), databaseErrorOf(error))
     : Effect.fail(error as Exclude<E, SqlError.SqlError>)
 
-const troubleWith = (error: SqlError.SqlError): Effect.Effect<never, DatabaseTrouble> => {
-  const ofReplica = replicaTroubleOf(error)
+const databaseErrorOf = (error: SqlError.SqlError): Effect.Effect<never, DatabaseError> => {
+  const ofReplica = replicaErrorOf(error)
   if (ofReplica !== undefined) return Effect.fail(ofReplica)
   if (findDirectoryLost(error) !== undefined) return new DatabaseUnavailable({ reason: directoryLost })
   const reason = error.reason._tag

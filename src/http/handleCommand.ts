@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import type { SqlError } from "effect/sql"
-import { Caller, stillValid } from "./Caller.ts"
-import { Forbidden, withDatabaseTrouble } from "./errors.ts"
+import { Caller, requireValidToken } from "./Caller.ts"
+import { Forbidden, withDatabaseErrors } from "./errors.ts"
 import { InvalidInput } from "../index.ts"
 
 interface CommandRequest {
@@ -12,7 +12,12 @@ interface CommandRequest {
 }
 
 /** The input of a command that a request makes: its payload, with who calls and under which id. */
-export const inputOf = Effect.fnUntraced(function* <Input>({ endpoint, headers, payload, request }: CommandRequest) {
+export const commandInput = Effect.fnUntraced(function* <Input>({
+  endpoint,
+  headers,
+  payload,
+  request
+}: CommandRequest) {
   const caller = yield* Caller
   if (caller.actor !== undefined && payload.actor !== undefined && payload.actor !== caller.actor) {
     return yield* new Forbidden({
@@ -45,8 +50,8 @@ export const inputOf = Effect.fnUntraced(function* <Input>({ endpoint, headers, 
 export const handleCommand =
   <Input, A, E>(method: (input: Input) => Effect.Effect<A, E | SqlError.SqlError>) =>
   (request: CommandRequest) =>
-    withDatabaseTrouble(Effect.flatMap(Effect.tap(inputOf<Input>(request), stillValid), method))
+    withDatabaseErrors(Effect.flatMap(Effect.tap(commandInput<Input>(request), requireValidToken), method))
 
 /** Handles a request whose body has come, if the caller may still act. */
-export const ifStillValid = <A, E, R>(effect: Effect.Effect<A, E | SqlError.SqlError, R>) =>
-  withDatabaseTrouble(Effect.andThen(stillValid, effect))
+export const withValidToken = <A, E, R>(effect: Effect.Effect<A, E | SqlError.SqlError, R>) =>
+  withDatabaseErrors(Effect.andThen(requireValidToken, effect))

@@ -106,10 +106,10 @@ export const layerOperations = (
   HttpRouter.use(
     Effect.fnUntraced(function* (router) {
       const backlog = yield* BacklogService
-      const { begun } = yield* Shutdown
+      const { awaitShutdown } = yield* Shutdown
       const setGauges = yield* makeGauges(doctor)
       const isEnding = yield* Deferred.make<void>()
-      yield* Effect.forkScoped(Effect.andThen(begun, Deferred.succeed(isEnding, undefined)))
+      yield* Effect.forkScoped(Effect.andThen(awaitShutdown, Deferred.succeed(isEnding, undefined)))
 
       /** Whether the server only reads, and why commands are not taken otherwise. A server that only reads is ready. */
       const writes = Effect.gen(function* () {

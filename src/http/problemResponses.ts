@@ -4,11 +4,11 @@ import { redactSecrets } from "../domain/redactSecrets.ts"
 import { type Problem, problemMediaType, problemOf } from "./problems.ts"
 
 /** The methods of each path that there is. */
-export type Paths = ReadonlyMap<string, ReadonlySet<string>>
+export type MethodsByPath = ReadonlyMap<string, ReadonlySet<string>>
 
 /** Makes a problem of everything that ends in an error: no answer is an error without saying which. */
-export const answerProblems =
-  (paths: Paths) =>
+export const withProblemResponses =
+  (paths: MethodsByPath) =>
   <E, R>(
     app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
   ): Effect.Effect<HttpServerResponse.HttpServerResponse, never, R | HttpServerRequest.HttpServerRequest> =>
@@ -17,22 +17,22 @@ export const answerProblems =
         Effect.succeed(
           response.status < 400
             ? response
-            : saysWhy(response)
-              ? withoutSecretsIn(response)
-              : problemResponse(ofStatus(response.status), response)
+            : isSelfDescribing(response)
+              ? redactResponse(response)
+              : problemResponse(problemOfStatus(response.status), response)
         ),
       onFailure: (cause) =>
         Cause.hasInterruptsOnly(cause)
           ? Effect.failCause(cause as Cause.Cause<never>)
-          : Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => ofCause(cause, request, paths))
+          : Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => responseOfCause(cause, request, paths))
     })
 
 /** Whether an error says which one it is: as a problem, or as the protocol has it that is spoken over this one. */
-const saysWhy = ({ headers }: HttpServerResponse.HttpServerResponse): boolean =>
+const isSelfDescribing = ({ headers }: HttpServerResponse.HttpServerResponse): boolean =>
   headers["content-type"] === problemMediaType || headers["content-type"] === "application/json"
 
 /** An error repeats what was asked, and a token may stand anywhere in that. */
-const withoutSecretsIn = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
+const redactResponse = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
   const { body } = response
   if (body._tag !== "Uint8Array") return response
   const text = new TextDecoder().decode(body.body)
@@ -46,7 +46,7 @@ const problemResponse = (
   problem: Problem & { readonly allowed?: ReadonlyArray<string> },
   like?: HttpServerResponse.HttpServerResponse
 ): HttpServerResponse.HttpServerResponse => {
-  const response = withoutSecretsIn(
+  const response = redactResponse(
     HttpServerResponse.jsonUnsafe(problem, { status: problem.status, contentType: problemMediaType })
   )
   return like === undefined ? response : HttpServerResponse.setHeaders(response, withoutContent(like.headers))
@@ -58,7 +58,7 @@ const withoutContent = (headers: Readonly<Record<string, string>>): Record<strin
 const unknownPath = (path: string) =>
   problemOf("UnknownPath", 404, "Unknown path", `There is nothing at ${JSON.stringify(path)}: see /openapi.json.`)
 
-const ofStatus = (status: number): Problem => {
+const problemOfStatus = (status: number): Problem => {
   switch (status) {
     case 404:
       return problemOf("UnknownPath", 404, "Unknown path", "There is nothing there: see /openapi.json.")
@@ -75,23 +75,23 @@ const ofStatus = (status: number): Problem => {
   }
 }
 
-const ofCause = Effect.fnUntraced(function* (
+const responseOfCause = Effect.fnUntraced(function* (
   cause: Cause.Cause<unknown>,
   request: HttpServerRequest.HttpServerRequest,
-  paths: Paths
+  paths: MethodsByPath
 ) {
   const error = Cause.squash(cause)
   if (HttpServerError.isHttpServerError(error)) {
     const { reason } = error
     if (reason._tag === "RouteNotFound") return notFound(request, paths)
     if (reason._tag === "RequestParseError")
-      return problemResponse(ofStatus(reason.reason === "BodyTooLarge" ? 413 : 400))
+      return problemResponse(problemOfStatus(reason.reason === "BodyTooLarge" ? 413 : 400))
   }
   yield* Effect.logError("A request ended in a defect.", cause)
-  return problemResponse(ofStatus(500))
+  return problemResponse(problemOfStatus(500))
 })
 
-const notFound = (request: HttpServerRequest.HttpServerRequest, paths: Paths) => {
+const notFound = (request: HttpServerRequest.HttpServerRequest, paths: MethodsByPath) => {
   const path = request.url.replace(/[?#].*$/s, "")
   const methods = paths.get(path)
   if (methods === undefined) return problemResponse(unknownPath(path))

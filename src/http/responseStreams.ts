@@ -2,11 +2,11 @@ import { type Duration, Effect, Option, Pull, Queue, Schema, type Scope, Stream 
 import { HttpServerResponse } from "effect/http"
 import type { SqlError } from "effect/sql"
 import { EventStreamProblem } from "./api/AuditGroup.ts"
-import { type DatabaseTrouble, told, withDatabaseTrouble } from "./errors.ts"
+import { type DatabaseError, toDatabaseError, withDatabaseErrors } from "./errors.ts"
 import { RecordedEvent } from "../index.ts"
 
 /** Runs what tells its progress, as a stream of that and then of the report. A reader who is slow misses progress only. */
-export const withProgress = <Progress, Report, E, R>(
+export const streamProgress = <Progress, Report, E, R>(
   run: (onProgress: (progress: Progress) => Effect.Effect<void>) => Effect.Effect<Report, E, R>
 ): Stream.Stream<{ readonly progress: Progress } | { readonly report: Report }, E, R> =>
   Stream.callback(
@@ -22,12 +22,12 @@ export const withProgress = <Progress, Report, E, R>(
  * Events as server-sent events, whose ids are their positions, until the server is about to end. A comment now and then
  * shows a reader that the connection lives.
  */
-export const eventStream = (
+export const eventStreamResponse = (
   events: Stream.Stream<RecordedEvent | typeof EventStreamProblem.Type>,
   { heartbeat, until }: { readonly heartbeat: Duration.Input; readonly until: Effect.Effect<void> }
 ): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.stream(
-    Stream.map(events, frame).pipe(
+    Stream.map(events, sseFrame).pipe(
       Stream.merge(
         Stream.map(Stream.tick(heartbeat), () => ": here\n\n"),
         { haltStrategy: "left" }
@@ -41,17 +41,17 @@ export const eventStream = (
 const encodeEvent = Schema.encodeSync(RecordedEvent)
 const encodeProblem = Schema.encodeSync(EventStreamProblem)
 
-const frame = (event: RecordedEvent | typeof EventStreamProblem.Type): string =>
+const sseFrame = (event: RecordedEvent | typeof EventStreamProblem.Type): string =>
   event instanceof Error
     ? `event: problem\ndata: ${JSON.stringify(encodeProblem(event))}\n\n`
     : `id: ${event.position}\ndata: ${JSON.stringify(encodeEvent(event))}\n\n`
 
 /** A stream whose first items are there: what goes wrong before them is an answer of its own. */
-export const started = Effect.fnUntraced(function* <A, E, R>(
+export const startStream = Effect.fnUntraced(function* <A, E, R>(
   stream: Stream.Stream<A, E, R>
-): Effect.fn.Return<Stream.Stream<A, E, R>, Exclude<E, SqlError.SqlError> | DatabaseTrouble, R | Scope.Scope> {
+): Effect.fn.Return<Stream.Stream<A, E, R>, Exclude<E, SqlError.SqlError> | DatabaseError, R | Scope.Scope> {
   const pull = yield* Stream.toPull(stream)
-  const first = yield* withDatabaseTrouble(
+  const first = yield* withDatabaseErrors(
     Pull.catchDone(Effect.asSome(pull), () => Effect.succeedNone) as Effect.Effect<
       Option.Option<readonly [A, ...Array<A>]>,
       E,
@@ -63,11 +63,11 @@ export const started = Effect.fnUntraced(function* <A, E, R>(
 })
 
 /** Makes what goes wrong the last item of a stream. */
-export const endingInProblem = <A, E, R>(
+export const endInProblem = <A, E, R>(
   stream: Stream.Stream<A, E, R>
-): Stream.Stream<A | Exclude<E, SqlError.SqlError> | DatabaseTrouble, never, R> =>
-  Stream.catch(stream, (error) => Stream.fromEffect(Effect.flip(told(error))))
+): Stream.Stream<A | Exclude<E, SqlError.SqlError> | DatabaseError, never, R> =>
+  Stream.catch(stream, (error) => Stream.fromEffect(Effect.flip(toDatabaseError(error))))
 
 /** A stream that has started, and ends in a problem where something goes wrong later. */
-export const startedStream = <A, E, R>(stream: Stream.Stream<A, E, R>) =>
-  Effect.map(started(stream), (begun) => endingInProblem(begun))
+export const startStreamEndingInProblem = <A, E, R>(stream: Stream.Stream<A, E, R>) =>
+  Effect.map(startStream(stream), (begun) => endInProblem(begun))

@@ -2,8 +2,8 @@ import { Context, Deferred, type Duration, Effect, Layer, Result, type Scope } f
 import { HttpRouter, HttpServer, UrlParams } from "effect/http"
 import { HttpApi, HttpApiBuilder } from "effect/http-api"
 import type { SqlError } from "effect/sql"
-import { layerCallers } from "./Caller.ts"
-import { layerRequests } from "./RequestValidation.ts"
+import { layerAuthorization } from "./Caller.ts"
+import { layerRequestValidation } from "./RequestValidation.ts"
 import { Shutdown } from "./Shutdown.ts"
 import { type RateLimit, rateLimitOf } from "./access/RateLimit.ts"
 import { trustedProxies, type TrustProxy } from "./access/forwarding.ts"
@@ -15,7 +15,7 @@ import { layerBacklogHandlers } from "./backlogHandlers.ts"
 import { ServeRefused } from "./errors.ts"
 import { listen, type ListenFailed } from "./node/listen.ts"
 import { layerOperations } from "./operations.ts"
-import { answerProblems, type Paths } from "./problemResponses.ts"
+import { withProblemResponses, type MethodsByPath } from "./problemResponses.ts"
 import { layerReferencePage, referencePath } from "./referencePage.ts"
 import { type AccessTokens, type AuditService, type BacklogService, type Doctor, withoutSecrets } from "../index.ts"
 
@@ -29,9 +29,9 @@ export interface ServeOptions<E = never> {
   /** 4010 unless told otherwise; 0 for one that is free. */
   readonly port?: number | undefined
   /** How long commands that are being carried out may take once the server is to end: 10 seconds unless told otherwise. */
-  readonly shutdownPatience?: Duration.Input | undefined
+  readonly shutdownTimeout?: Duration.Input | undefined
   /** How long a reader of a stream may take nothing before it is hung up on: 30 seconds unless told otherwise. */
-  readonly readerPatience?: Duration.Input | undefined
+  readonly writeTimeout?: Duration.Input | undefined
   /**
    * The tokens by which callers are known. Where only this machine can reach the server they need not show one, and may
    * do everything then; anywhere else they must.
@@ -44,11 +44,11 @@ export interface ServeOptions<E = never> {
   /** Origins whose pages may ask, `https://board.example.com`; only the server's own unless told otherwise. */
   readonly allowOrigins?: ReadonlyArray<string> | undefined
   /** How long the first line and the headers of a request may take: 15 seconds unless told otherwise. */
-  readonly headersPatience?: Duration.Input | undefined
+  readonly headersTimeout?: Duration.Input | undefined
   /** How long the body of a request may take, but for a log that is imported: a minute unless told otherwise. */
-  readonly bodyPatience?: Duration.Input | undefined
+  readonly bodyTimeout?: Duration.Input | undefined
   /** How long a connection may say nothing while a request is expected of it: a minute unless told otherwise. */
-  readonly silencePatience?: Duration.Input | undefined
+  readonly idleTimeout?: Duration.Input | undefined
   /** How often each caller may ask: where tokens must be shown 1,000 times a second, 2,000 at once; else without limit. */
   readonly rateLimit?: RateLimit | "none" | undefined
   /** Connections at most, 4,000 unless told otherwise: more are hung up on. */
@@ -100,7 +100,7 @@ const served = Effect.fnUntraced(function* <E = never>(
   const shutdown = yield* Deferred.make<void>()
   const endpoints = HttpApiBuilder.layer(BacklogApi, { openapiPath: documentPath }).pipe(
     Layer.provide([layerBacklogHandlers, layerAuditHandlers]),
-    Layer.provide([layerRequests, layerCallers]),
+    Layer.provide([layerRequestValidation, layerAuthorization]),
     Layer.provide(HttpServer.layerServices)
   )
   const routes: Layer.Layer<HttpRouter.HttpRouter, E, Served> = Layer.mergeAll(
@@ -109,25 +109,25 @@ const served = Effect.fnUntraced(function* <E = never>(
     layerOperations(options.doctor),
     options.routes ?? Layer.empty
   ).pipe(
-    Layer.provide(Layer.succeed(Shutdown, { begun: Deferred.await(shutdown) })),
+    Layer.provide(Layer.succeed(Shutdown, { awaitShutdown: Deferred.await(shutdown) })),
     Layer.provideMerge(Layer.provide(HttpRouter.layer, exactPaths))
   )
   // Shared with no other server of this program: layers are memoised by identity, and each has services of its own.
   const built = yield* Layer.buildWithMemoMap(routes, yield* Layer.makeMemoMap, yield* Effect.scope)
   const router = Context.get(built, HttpRouter.HttpRouter)
   // Parameters that are secrets of other programs are known by their names only.
-  const address = yield* listen(answerProblems(paths)(guard(access)(router.asHttpEffect())), {
+  const address = yield* listen(withProblemResponses(paths)(guard(access)(router.asHttpEffect())), {
     host: options.host ?? defaultHost,
     port: options.port ?? 4010,
     shutdown,
-    shutdownPatience: options.shutdownPatience ?? "10 seconds",
-    readerPatience: options.readerPatience ?? "30 seconds",
-    headersPatience: options.headersPatience ?? "15 seconds",
-    bodyPatience: options.bodyPatience ?? "1 minute",
-    silencePatience: options.silencePatience ?? "1 minute",
+    shutdownTimeout: options.shutdownTimeout ?? "10 seconds",
+    writeTimeout: options.writeTimeout ?? "30 seconds",
+    headersTimeout: options.headersTimeout ?? "15 seconds",
+    bodyTimeout: options.bodyTimeout ?? "1 minute",
+    idleTimeout: options.idleTimeout ?? "1 minute",
     maxConnections: options.maxConnections ?? 4000,
     trustedProxies: access.trustedProxies,
-    unhurried: importPaths
+    unboundedBodyPaths: importPaths
   }).pipe(
     Effect.updateService(UrlParams.CurrentRedactedNames, (names) => [
       ...names,
@@ -197,7 +197,7 @@ const exactPaths = Layer.succeed(HttpRouter.RouterConfig)({
   ignoreTrailingSlash: false
 })
 
-const pathsOf = (): Paths => {
+const pathsOf = (): MethodsByPath => {
   const found = new Map(
     [documentPath, referencePath, ...Object.values(operationPaths)].map((path) => [path, new Set(["GET"])])
   )

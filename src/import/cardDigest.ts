@@ -1,7 +1,7 @@
 import canonicalize from "canonicalize"
 import { DateTime } from "effect"
 import { createHash } from "node:crypto"
-import { sameJson } from "../domain/Json.ts"
+import { jsonEquals } from "../domain/Json.ts"
 import type { Card } from "../index.ts"
 import type { Issue } from "./Source.ts"
 
@@ -62,6 +62,6 @@ export const compareContent = (content: CardContent, card: Card): ReadonlyArray<
   const stated = comparableContent(content)
   const existing = comparableCard(card, stated)
   return (Object.keys(stated) as ReadonlyArray<keyof Comparable>).filter(
-    (field) => !sameJson(stated[field], existing[field])
+    (field) => !jsonEquals(stated[field], existing[field])
   )
 }

@@ -1,5 +1,5 @@
 import { DateTime, Option } from "effect"
-import { shortened } from "../domain/displayText.ts"
+import { truncateMessage } from "../domain/displayText.ts"
 
 /*
  * What fields of other trackers mean: statuses, priorities, times, empty values and sections of text. Beads alone has
@@ -132,7 +132,7 @@ export const joinSections = (
 }
 
 /** A schema's error message on one line: `must not be empty at ["title"]`. */
-export const describeSchemaError = (message: string): string => shortened(message.replace(/\s+/g, " "))
+export const describeSchemaError = (message: string): string => truncateMessage(message.replace(/\s+/g, " "))
 
 /** Quotes a text, and truncates it after 100 characters. */
 export const quoteShortened = (text: string): string =>

@@ -1,6 +1,6 @@
 import { DateTime, Effect, Option, Stream } from "effect"
 import { maxCardsAtOnce } from "../domain/Command.ts"
-import { describePath } from "../domain/Rejection.ts"
+import { formatPath } from "../domain/Rejection.ts"
 import { type ImportPlan, ImportRefused, type PlannedCard } from "./ImportPlan.ts"
 import type { Source, SourceRecord } from "./Source.ts"
 import { compareContent, digestCard } from "./cardDigest.ts"
@@ -125,7 +125,7 @@ export const importIssues = Effect.fn("importIssues")(function* <E, R>(
             DependencyCycle: (error) => {
               const onCycle = new Set<string>(error.path)
               const blocking = sent.filter(({ planned }) => onCycle.has(planned.id))
-              const detail = `it waits for itself: ${describePath(error.path)}`
+              const detail = `it waits for itself: ${formatPath(error.path)}`
               if (options.strict || blocking.length === 0) {
                 return refused(
                   source,

@@ -1,7 +1,7 @@
 import { Effect, Result, Schema, Stream } from "effect"
 import type { CardId } from "../domain/CardId.ts"
 import { findCycle } from "../domain/DependencyGraph.ts"
-import { describePath } from "../domain/Rejection.ts"
+import { formatPath } from "../domain/Rejection.ts"
 import { isName } from "../domain/Text.ts"
 import {
   type ImportPlan,
@@ -237,7 +237,7 @@ function* removeCycles(
   for (const start of planned.keys() as Iterable<CardId>) {
     const find = () => findCycle([start], dependenciesOf, finished)
     for (let cycle = find(); cycle !== undefined; cycle = find()) {
-      const path = describePath(cycle)
+      const path = formatPath(cycle)
       for (const id of new Set(cycle)) {
         const card = planned.get(id)
         if (card !== undefined) yield { card, cycle: path }

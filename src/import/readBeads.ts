@@ -1,5 +1,5 @@
 import { Result, Schema, Stream } from "effect"
-import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
+import { describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
 import type { Issue, Source, SourceRecord } from "./Source.ts"
 import { describeSchemaError, isEmpty, joinSections } from "./fields.ts"
 import { readLines } from "./readLines.ts"
@@ -49,7 +49,7 @@ const decodeIssue = Schema.decodeUnknownResult(BeadsFields)
 export const decodeBeadsLine = (line: string): Result.Result<BeadsIssue, string> => {
   const parsed = parseExactJson(line)
   if (Result.isFailure(parsed)) {
-    return Result.fail(`it is not JSON that can be stored: ${jsonProblemText(parsed.failure)}`)
+    return Result.fail(`it is not JSON that can be stored: ${describeJsonProblem(parsed.failure)}`)
   }
   const json = parsed.success
   if (typeof json !== "object" || json === null || Array.isArray(json)) return Result.fail("it is not a JSON object")

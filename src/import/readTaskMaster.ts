@@ -1,5 +1,5 @@
 import { Effect, Result, Schema } from "effect"
-import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
+import { describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
 import {
   type Issue,
   makeSource,
@@ -203,7 +203,7 @@ export const readTaskMaster = (
       Result.flatMap(
         Result.mapError(
           parseExactJson(text.replace(/^\ufeff/, "")),
-          (problem) => `it is not JSON that can be stored: ${jsonProblemText(problem)}`
+          (problem) => `it is not JSON that can be stored: ${describeJsonProblem(problem)}`
         ),
         (json) => decodeTasks(json, statuses)
       ),

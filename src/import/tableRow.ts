@@ -1,5 +1,5 @@
 import { DateTime, Option, Result } from "effect"
-import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
+import { describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
 import type { Issue, SourceClaim } from "./Source.ts"
 import { isInProgress, quoteShortened, parsePriority, parseStatus, parseTime, type StatusMap } from "./fields.ts"
 
@@ -158,7 +158,7 @@ const readDependencies = (row: TableRow): ReadonlyArray<string> => {
 const parseColumn = (json: string, column: TableColumn) =>
   Result.getOrThrowWith(
     parseExactJson(json),
-    (problem) => new ColumnProblem(`its ${column} is not JSON that can be stored: ${jsonProblemText(problem)}`)
+    (problem) => new ColumnProblem(`its ${column} is not JSON that can be stored: ${describeJsonProblem(problem)}`)
   )
 
 const readClaim = (

@@ -2,7 +2,7 @@ import { Context, Effect, Layer } from "effect"
 import type { Headers } from "effect/http"
 import type { SqlError } from "effect/sql"
 import { Name } from "../domain/Text.ts"
-import { type CallerIdentity, stillValid } from "../http/Caller.ts"
+import { type CallerIdentity, requireValidToken } from "../http/Caller.ts"
 import { makeClaimOwners, mustBe, workerRules } from "../http/access/workerRules.ts"
 import { Forbidden, Unauthorized } from "../http/errors.ts"
 import { AccessRole, type AuditService, type BacklogService, InvalidInput } from "../index.ts"
@@ -21,13 +21,13 @@ export class ClaimOwners extends Context.Service<ClaimOwners, Effect.Success<typ
 
 /** Fails when an agent is a worker and the claim not its own. */
 export const requireOwnClaim = (
-  { apart = [], owner, role }: Agent,
+  { reservedNames = [], owner, role }: Agent,
   claim: { readonly id: string; readonly token: number }
 ): Effect.Effect<void, Forbidden | Unauthorized | SqlError.SqlError, ClaimOwners> =>
   role === "worker"
     ? Effect.flatMap(ClaimOwners, (ownerOf) =>
         // The owner may have been read from the database, and the command follows.
-        Effect.andThen(workerRules(owner, apart, ownerOf)("renew", claim), stillValid)
+        Effect.andThen(workerRules(owner, reservedNames, ownerOf)("renew", claim), requireValidToken)
       )
     : Effect.void
 
@@ -53,7 +53,7 @@ export const callerAgent = Effect.fnUntraced(function* (caller: CallerIdentity |
     }
     return { role: said.role ?? "worker", actor: said.actor, owner: said.owner ?? said.actor } satisfies Agent
   }
-  const { apart, role } = caller
+  const { reservedNames, role } = caller
   const actor = caller.actor ?? ""
   if ((said.actor ?? actor) !== actor || (said.role ?? role) !== role) {
     return yield* new Forbidden({
@@ -61,12 +61,12 @@ export const callerAgent = Effect.fnUntraced(function* (caller: CallerIdentity |
     })
   }
   const owner = said.owner ?? actor
-  if (role === "worker" && !actsFor(actor, apart, owner)) {
+  if (role === "worker" && !actsFor(actor, reservedNames, owner)) {
     return yield* new Forbidden({
       problem: `A worker claims in its own name: ${agentHeaders.owner} ${mustBe(actor, owner)}.`
     })
   }
-  return { role, actor, owner, apart } satisfies Agent
+  return { role, actor, owner, reservedNames } satisfies Agent
 })
 
 /** Bytes of headers are not text of any kind but ASCII, on which all agree. */
@@ -103,7 +103,7 @@ export interface Agent {
   /** In whose name cards are claimed. */
   readonly owner: string
   /** Other tokens' holders under a worker's name, for which it does not act. Defaults to none. */
-  readonly apart?: ReadonlyArray<string>
+  readonly reservedNames?: ReadonlyArray<string>
 }
 
 /** Who calls a tool; nobody until the transport has found out. */

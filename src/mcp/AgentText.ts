@@ -1,6 +1,6 @@
 import { DateTime, Effect, Schema } from "effect"
-import { outlookWords } from "../domain/ClaimOutlook.ts"
-import { quoted, visibleJson, visibleLines } from "../domain/displayText.ts"
+import { outlookReasonText } from "../domain/ClaimOutlook.ts"
+import { quote, escapeHiddenInJson, escapeHidden } from "../domain/displayText.ts"
 import {
   BacklogService,
   type Card,
@@ -13,7 +13,7 @@ import {
 } from "../index.ts"
 import type { Agent } from "./Agent.ts"
 
-/** A tool's answer: `text` with text of cards quoted or framed, `data` with the exact text. */
+/** A tool's answer: `text` with text of cards quote or framed, `data` with the exact text. */
 export interface ToolAnswer {
   readonly text: AgentText
   readonly data: Readonly<Record<string, unknown>>
@@ -59,7 +59,7 @@ export const outlookData = (outlook: ClaimOutlook): Readonly<Record<string, unkn
 export const outlookText = (outlook: ClaimOutlook, choice: ClaimFilter): AgentText => {
   const { counts, nearest, soonestExpiry, soonestRetry } = outlook
   return lines(
-    fixedText(`Nothing to claim${outlookWords(outlook, choice)}.`),
+    fixedText(`Nothing to claim${outlookReasonText(outlook, choice)}.`),
     soonestExpiry === null
       ? undefined
       : agentText`${soonestExpiry.id} comes free at ${timeText(soonestExpiry.expiresAt)}, if ${soonestExpiry.holder} does not renew.`,
@@ -262,11 +262,11 @@ export const partText = (card: Card, part: LongPart): string | undefined => {
   if (value === null) return undefined
   return typeof value === "string" && part !== "acceptance" && part !== "result"
     ? value
-    : visibleJson(JSON.stringify(value))
+    : escapeHiddenInJson(JSON.stringify(value))
 }
 
 /**
- * What the server says. Text of cards is in it only as a quoted string or in a frame, so that none of it reads like the
+ * What the server says. Text of cards is in it only as a quote string or in a frame, so that none of it reads like the
  * server's own words. `words` and `framed` make it; a plain string is not accepted in an answer.
  */
 class AgentText {
@@ -278,25 +278,25 @@ class AgentText {
 
 export type { AgentText }
 
-/** A sentence of the server: every string in it that is not `Words` is quoted. */
+/** A sentence of the server: every string in it that is not `Words` is quote. */
 export const agentText = (
   fixed: TemplateStringsArray,
   ...values: ReadonlyArray<string | number | AgentText>
 ): AgentText => new AgentText(String.raw({ raw: fixed }, ...values.map(renderValue)))
 
 const renderValue = (value: string | number | AgentText): string =>
-  value instanceof AgentText ? value.text : typeof value === "string" ? quoted(value) : String(value)
+  value instanceof AgentText ? value.text : typeof value === "string" ? quote(value) : String(value)
 
 /** One of the words that the program itself defines, without quotes. */
 export const term = (word: Status | EventType | LongPart): AgentText => new AgentText(word)
 
 /** A sentence that another module made of fixed words, numbers and JSON strings, on one line. */
-export const fixedText = (text: string): AgentText => new AgentText(visibleJson(text))
+export const fixedText = (text: string): AgentText => new AgentText(escapeHiddenInJson(text))
 
 /** A text of one or more lines, each behind a bar. Only lines of frames begin with a bar. */
 export const frame = (text: string): AgentText =>
   new AgentText(
-    visibleLines(text)
+    escapeHidden(text)
       .split("\n")
       .map((line) => (line === "" ? bar : `${bar} ${line}`))
       .join("\n")

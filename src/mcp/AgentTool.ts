@@ -1,7 +1,7 @@
 import { Effect, Schema } from "effect"
 import { Tool } from "effect/ai"
 import type { SqlClient } from "effect/sql"
-import { stillValid } from "../http/Caller.ts"
+import { requireValidToken } from "../http/Caller.ts"
 import type { Shutdown } from "../http/Shutdown.ts"
 import type { AuditService, BacklogService } from "../index.ts"
 import { type Agent, type ClaimOwners, CurrentAgent } from "./Agent.ts"
@@ -113,7 +113,10 @@ export const agentTool = <const Fields extends Schema.Struct.Fields>(
     Effect.gen(function* () {
       const agent = yield* CurrentAgent
       if (agent === undefined) return yield* refuse(agentText`The server does not know who calls.`)
-      const { data, text } = yield* Effect.catch(Effect.andThen(stillValid, answer(input, agent)), refusalOf(agent))
+      const { data, text } = yield* Effect.catch(
+        Effect.andThen(requireValidToken, answer(input, agent)),
+        refusalOf(agent)
+      )
       return { text: text.text, data }
     })
 })

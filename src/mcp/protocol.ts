@@ -1,7 +1,7 @@
 import { Result } from "effect"
 import { McpProtocol } from "effect/ai"
 import { isUtf8 } from "node:buffer"
-import { jsonProblemText, parseExactJson } from "../domain/parseExactJson.ts"
+import { describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
 import { redactSecrets } from "../domain/redactSecrets.ts"
 import type { AccessRole } from "../index.ts"
 import { packageVersion } from "../services/packageFiles.ts"
@@ -17,7 +17,7 @@ export const refuseInexactJson = (bytes: Uint8Array): string | undefined => {
   if (Result.isSuccess(parsed)) return undefined
   const message = objectIn(text)
   if (message === undefined) return undefined
-  const problem = `the message is not JSON that can be kept: ${jsonProblemText(parsed.failure)}`
+  const problem = `the message is not JSON that can be kept: ${describeJsonProblem(parsed.failure)}`
   const { id, method } = message
   const isKnown = parsed.failure.pointer !== "/id" && (typeof id === "string" || Number.isSafeInteger(id))
   if (!isKnown || method !== "tools/call") return jsonRpcError(isKnown ? id : null, problem)

@@ -1,7 +1,7 @@
 import { Effect, Schema } from "effect"
 import { SqlError } from "effect/sql"
 import type { Forbidden, Unauthorized } from "../http/errors.ts"
-import { type InvalidInput, type LogFailure, ReadOnlyReplica, type Rejection, replicaTroubleOf } from "../index.ts"
+import { type InvalidInput, type LogFailure, ReadOnlyReplica, type Rejection, replicaErrorOf } from "../index.ts"
 import type { Agent } from "./Agent.ts"
 import { frame, join, lines, timeText, fixedText, term, type AgentText, agentText } from "./AgentText.ts"
 import { findDirectoryLost, publicDirectoryLostMessage } from "../services/files/directoryErrors.ts"
@@ -88,7 +88,7 @@ const cycle = (path: ReadonlyArray<string>): AgentText => {
 }
 
 const databaseRefusal = (error: SqlError.SqlError): AgentText => {
-  const ofReplica = replicaTroubleOf(error)
+  const ofReplica = replicaErrorOf(error)
   if (ofReplica instanceof ReadOnlyReplica) {
     return agentText`Nothing was done: this server reads a read-only replica, which takes no commands. Tell the people who run it.`
   }

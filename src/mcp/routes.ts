@@ -115,7 +115,7 @@ export const layerMcpRoutes: Layer.Layer<never, never, HttpRouter.HttpRouter | T
 )
 
 /** An authority that notes that it refused a tool. */
-const recordRefusals = ({ ended, stillValid }: Authority) => {
+const recordRefusals = ({ failWhenInvalid, requireValid }: Authority) => {
   let refusal: Unauthorized | undefined
   const noted = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
     Effect.tapError(effect, (error) =>
@@ -123,7 +123,10 @@ const recordRefusals = ({ ended, stillValid }: Authority) => {
         if (error instanceof Unauthorized) refusal = error
       })
     )
-  return { authority: { stillValid: noted(stillValid), ended: noted(ended) }, wasRefused: () => refusal }
+  return {
+    authority: { requireValid: noted(requireValid), failWhenInvalid: noted(failWhenInvalid) },
+    wasRefused: () => refusal
+  }
 }
 
 /** Whether the answer is that of one call: one of several may have been carried out. */

@@ -97,7 +97,9 @@ const served = Effect.fnUntraced(function* (
   const server = McpServer.layerStdio({
     ...serverInfo(agent.role),
     protocols,
-    registrations: layerTools(agent.role).pipe(Layer.provide(Layer.succeed(Shutdown, { begun: Deferred.await(ended) })))
+    registrations: layerTools(agent.role).pipe(
+      Layer.provide(Layer.succeed(Shutdown, { awaitShutdown: Deferred.await(ended) }))
+    )
   }).pipe(Layer.provide(Layer.succeed(Stdio.Stdio)(stdio)))
   const serving = yield* Effect.forkChild(Effect.provideService(Layer.launch(server), CurrentAgent, agent))
   yield* Fiber.await(serving)

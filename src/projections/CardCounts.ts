@@ -1,8 +1,8 @@
 import { Effect } from "effect"
 import { SqlClient, type SqlError, type Statement } from "effect/sql"
 import type { Status } from "../domain/Card.ts"
-import { compileOnce } from "../sql/prepareStatement.ts"
-import { inTransaction, readCommitted } from "../sql/inTransaction.ts"
+import { prepareStatement } from "../sql/prepareStatement.ts"
+import { inTransaction, beginReadCommitted } from "../sql/inTransaction.ts"
 
 /** How many cards there are of each kind, or how many more. Of the ready ones, `waiting` have an unmet dependency. */
 export type CardCounts = Readonly<Record<Status | "waiting", number>>
@@ -57,7 +57,7 @@ export const makeCountsTable = (sql: SqlClient.SqlClient, schema: string): Count
   )
   const recount = sql`
     UPDATE ${counts} SET (position, ${columns}) = (SELECT (SELECT position FROM ${head}), ${counting} FROM ${cards})`
-  const add = compileOnce<CardCounts & { readonly events: number }>(
+  const add = prepareStatement<CardCounts & { readonly events: number }>(
     sql,
     (changed) => sql`
       UPDATE ${counts} AS counts SET position = head.position, ready = ready + ${changed.ready}::int4,
@@ -76,7 +76,7 @@ export const makeCountsTable = (sql: SqlClient.SqlClient, schema: string): Count
       if (found?.isBehind !== true) return
       yield* Effect.andThen(sql`SELECT FROM ${head} FOR UPDATE`, recount).pipe(
         inTransaction(sql),
-        Effect.provideService(SqlClient.BeginTransaction, readCommitted)
+        Effect.provideService(SqlClient.BeginTransaction, beginReadCommitted)
       )
     }),
     stored: sql<CardCounts>`SELECT ${numbers} FROM ${counts} AS counts JOIN ${head} AS head USING (position)`,

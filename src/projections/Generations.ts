@@ -2,8 +2,8 @@ import { Effect } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 import { maxGeneration } from "../domain/Card.ts"
 import type { CardTables } from "./CardTables.ts"
-import { compileOnce } from "../sql/prepareStatement.ts"
-import { durably } from "../sql/inTransaction.ts"
+import { prepareStatement } from "../sql/prepareStatement.ts"
+import { requireDurableCommit } from "../sql/inTransaction.ts"
 
 /** Why a generation began, where an operator or an import says so. */
 export type GenerationReason = "restored" | "imported"
@@ -51,10 +51,12 @@ export const makeGenerations = (
   // The values of the row that is locked come from `head`: another transaction may have changed it meanwhile. The sleep
   // keeps a rule: no token is greater than the clock's count when its claim begins. So a generation from the clock is
   // greater than every token handed out before, also than those that only a lost end of the log had.
-  const update = compileOnce<UpdateValues, { readonly generation: number }>(sql, ({ atLeast, override, reason }) => {
-    const begins = sql`(${reason}::text IS NOT NULL OR coalesce(server <> server_now, false))`
-    const last = sql`greatest(generation, ${atLeast}::int8)`
-    return sql`
+  const update = prepareStatement<UpdateValues, { readonly generation: number }>(
+    sql,
+    ({ atLeast, override, reason }) => {
+      const begins = sql`(${reason}::text IS NOT NULL OR coalesce(server <> server_now, false))`
+      const last = sql`greatest(generation, ${atLeast}::int8)`
+      return sql`
       UPDATE ${head} AS head SET server = server_now, server_started = pg_postmaster_start_time(),
         server_table = head.tableoid,
         generation_since = CASE WHEN ${begins} THEN now ELSE generation_since END,
@@ -69,9 +71,10 @@ export const makeGenerations = (
         FROM (SELECT ${sql(`${schema}.server_identity`)}(tableoid) AS server_now,
             coalesce(${override}::timestamptz, clock_timestamp()) AS now
           FROM ${head} OFFSET 0) AS clock OFFSET 0) AS found
-      RETURNING generation::float8 AS generation, ${durably(sql)} AS "synchronousCommit",
+      RETURNING generation::float8 AS generation, ${requireDurableCommit(sql)} AS "synchronousCommit",
         CASE WHEN generation_since = now THEN pg_sleep(${lastVersion} / 1e6)::text END`
-  })
+    }
+  )
 
   const updated = (reason: GenerationReason | null, atLeast: number) =>
     Effect.map(

@@ -1,9 +1,9 @@
 import { DateTime, Result } from "effect"
 import type { Card } from "../domain/Card.ts"
 import { redactedText } from "../domain/Event.ts"
-import { evolve, whyNotFollowing } from "../domain/evolve.ts"
-import { commitment, erasableFields } from "../events/ContentHash.ts"
-import { contentHashOf, erasedPartsOf, eventOfStored, type StoredEvent } from "../events/StoredEvent.ts"
+import { evolve, transitionError } from "../domain/evolve.ts"
+import { commitmentHash, erasableFields } from "../events/ContentHash.ts"
+import { expectedContentHash, erasedParts, decodeStoredEvent, type StoredEvent } from "../events/StoredEvent.ts"
 import { type Divergence, formatValue } from "./Divergence.ts"
 
 type Problem = Pick<Divergence, "check" | "field" | "expected" | "found">
@@ -58,7 +58,7 @@ export class StreamCheck {
     this.#version = event.version
     const wrong = next ?? inOrder ?? wrongTime(event) ?? wrongContent(event)
     if (wrong !== undefined) this.#note(event.position, wrong)
-    for (const part of erasedPartsOf(event)) {
+    for (const part of erasedParts(event)) {
       this.erasedParts++
       ;(this.#erased ??= new Set()).add(`${event.version} ${part}`)
     }
@@ -82,7 +82,7 @@ export class StreamCheck {
   }
 
   #fold(event: StoredEvent): void {
-    const decoded = eventOfStored(event)
+    const decoded = decodeStoredEvent(event)
     if (Result.isFailure(decoded)) {
       return this.#note(event.position, problem("decode", "an event that can be read", decoded.failure.message))
     }
@@ -92,7 +92,7 @@ export class StreamCheck {
       occurredAt: DateTime.makeUnsafe(event.occurredAt),
       event: decoded.success
     }
-    const why = whyNotFollowing(this.card, occurrence)
+    const why = transitionError(this.card, occurrence)
     if (why !== undefined) {
       this.#note(event.position, problem("fold", "an event that can follow those before it", `${event.type}: ${why}`))
     }
@@ -137,21 +137,21 @@ const wrongContent = (event: StoredEvent): Problem | undefined => {
   try {
     for (const field in data) {
       if (erasableFields.has(field) && data[field] !== null && !Object.hasOwn(commitments, field)) {
-        return problem("content", "a commitment", "none", field)
+        return problem("content", "a commitmentHash", "none", field)
       }
     }
     for (const field in commitments) {
       const { salt, sha256 } = commitments[field] as (typeof commitments)[string]
-      if (!erasableFields.has(field)) return problem("content", "no commitment", sha256, field)
+      if (!erasableFields.has(field)) return problem("content", "no commitmentHash", sha256, field)
       const isHere = Object.hasOwn(data, field)
       if (salt === undefined && isHere) return problem("content", redactedText, data[field], field)
       if (salt !== undefined) {
-        if (!isHere) return problem("content", `what the commitment ${sha256} stands for`, "nothing", field)
-        const found = commitment(salt, data[field] as never)
+        if (!isHere) return problem("content", `what the commitmentHash ${sha256} stands for`, "nothing", field)
+        const found = commitmentHash(salt, data[field] as never)
         if (found !== sha256) return problem("content", sha256, found, field)
       }
     }
-    const found = contentHashOf(event)
+    const found = expectedContentHash(event)
     return found === event.contentHash ? undefined : problem("content", event.contentHash, found)
   } catch (cause) {
     return problem("content", "JSON that can be hashed", String(cause))

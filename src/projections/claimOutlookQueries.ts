@@ -2,7 +2,7 @@ import { DateTime, Effect } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 import type { Status } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
-import { type ClaimOutlook, claimOutlook, dependenciesNamed } from "../domain/ClaimOutlook.ts"
+import { type ClaimOutlook, claimOutlook, maxListedDependencies } from "../domain/ClaimOutlook.ts"
 import type { ClaimFilter } from "../domain/Command.ts"
 import type { UnmetDependency } from "../domain/Explanation.ts"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
@@ -117,7 +117,7 @@ export const makeClaimOutlookQueries = (
               FROM (SELECT edge.depends_on_id AS id, target.status
                 FROM ${dependencies} AS edge LEFT JOIN ${cards} AS target ON target.id = edge.depends_on_id
                 WHERE edge.card_id = nearest.id AND target.status IS DISTINCT FROM 'done'
-                ORDER BY edge.depends_on_id LIMIT ${dependenciesNamed}) AS one
+                ORDER BY edge.depends_on_id LIMIT ${maxListedDependencies}) AS one
             ) AS "waitsFor"
           FROM counts LEFT JOIN expiry ON true LEFT JOIN retry ON true LEFT JOIN nearest ON true`
       ),

@@ -1,8 +1,8 @@
 import type { Effect } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
-import { compileOnce, type Placeholders } from "../sql/prepareStatement.ts"
-import { madeOnce } from "../sql/memoize.ts"
+import { prepareStatement, type Placeholders } from "../sql/prepareStatement.ts"
+import { memoizeByFlags } from "../sql/memoize.ts"
 import type { CardId } from "../domain/CardId.ts"
 import type { ClaimFilter } from "../domain/Command.ts"
 import type { CardTables } from "./CardTables.ts"
@@ -67,8 +67,8 @@ export type ClaimQuery = (
 ) => Effect.Effect<ReadonlyArray<LockedRow>, SqlError.SqlError>
 
 export const makeClaimQuery = (sql: SqlClient.SqlClient, tables: CardTables): ClaimQuery => {
-  const query = madeOnce((ofPhase: boolean, ofPriority: boolean, isWithExceptions: boolean) =>
-    compileOnce<ClaimValues, LockedRow>(sql, (claim) =>
+  const query = memoizeByFlags((ofPhase: boolean, ofPriority: boolean, isWithExceptions: boolean) =>
+    prepareStatement<ClaimValues, LockedRow>(sql, (claim) =>
       claimStatement(sql, tables, claim, ofPhase, ofPriority, isWithExceptions)
     )
   )

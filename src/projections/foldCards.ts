@@ -4,7 +4,7 @@ import type { CardId } from "../domain/CardId.ts"
 import { evolve } from "../domain/evolve.ts"
 import type { UndecodableEvent } from "../events/EventCodec.ts"
 import type { EventLog, LogFailure } from "../events/EventLog.ts"
-import { eventOfStored, type StoredEvent } from "../events/StoredEvent.ts"
+import { decodeStoredEvent, type StoredEvent } from "../events/StoredEvent.ts"
 
 /** Why the past cannot be read: the database's trouble, a damaged event, or one that this program does not know. */
 export type ReadFailure = UndecodableEvent | LogFailure
@@ -51,7 +51,7 @@ export const foldEvent = (
   card: Card | undefined,
   stored: StoredEvent
 ): Result.Result<Card | undefined, UndecodableEvent> =>
-  Result.map(eventOfStored(stored), (event) =>
+  Result.map(decodeStoredEvent(stored), (event) =>
     evolve(card, {
       cardId: stored.cardId,
       version: stored.version,

@@ -6,8 +6,8 @@ import type { CardTables } from "./CardTables.ts"
 import type { Generations } from "./Generations.ts"
 import { type LockedRow, makeClaimQuery } from "./claimQuery.ts"
 import { databaseTime } from "../sql/DatabaseClock.ts"
-import { madeOnce } from "../sql/memoize.ts"
-import { compileOnce } from "../sql/prepareStatement.ts"
+import { memoizeByFlags } from "../sql/memoize.ts"
+import { prepareStatement } from "../sql/prepareStatement.ts"
 
 /**
  * The statements that lock and load what a batch needs, prepared for each combination of parts. `ReadModel.lockInOrder` runs
@@ -25,8 +25,8 @@ export const makeLockStatements = (
   // No advisory lock, which every session of the database can take: these modes need a write privilege on the table.
   const graphTable = sql(`${schema}.graph_lock`)
   const lockGraph = {
-    exclusive: compileOnce<object>(sql, () => sql`LOCK TABLE ${graphTable} IN EXCLUSIVE MODE`)({}),
-    shared: compileOnce<object>(sql, () => sql`LOCK TABLE ${graphTable} IN ROW EXCLUSIVE MODE`)({})
+    exclusive: prepareStatement<object>(sql, () => sql`LOCK TABLE ${graphTable} IN EXCLUSIVE MODE`)({}),
+    shared: prepareStatement<object>(sql, () => sql`LOCK TABLE ${graphTable} IN ROW EXCLUSIVE MODE`)({})
   }
 
   const cardsWithKeys = (keys: Statement.Segment) =>
@@ -35,8 +35,8 @@ export const makeLockStatements = (
   const dependentsOf = (ids: Statement.Segment) =>
     sql` UNION SELECT card_id FROM ${dependencies} WHERE depends_on_id = ANY(${ids}::text[])`
 
-  const lockCards = madeOnce((hasKeys: boolean, hasDoneChanges: boolean) =>
-    compileOnce<NamedValues>(
+  const lockCards = memoizeByFlags((hasKeys: boolean, hasDoneChanges: boolean) =>
+    prepareStatement<NamedValues>(
       sql,
       ({ ids, keys, doneChanges }) => sql`
     SELECT FROM ${cards} WHERE id = ANY(ARRAY(
@@ -45,8 +45,8 @@ export const makeLockStatements = (
     )
   )
 
-  const loadLockedCards = madeOnce((hasKeys: boolean, hasCompleted: boolean) =>
-    compileOnce<NamedValues>(
+  const loadLockedCards = memoizeByFlags((hasKeys: boolean, hasCompleted: boolean) =>
+    prepareStatement<NamedValues>(
       sql,
       ({ completed, ids, keys }) => sql`
     SELECT ${tables.columns} FROM ${cards} AS cards WHERE cards.id = ANY(ARRAY(
@@ -56,7 +56,7 @@ export const makeLockStatements = (
 
   // The order leaves only the indexes by these times, where what has come stands first. Another that begins with the status
   // would lead past every claim that was ended since, while somebody's old snapshot keeps them.
-  const probeAt = compileOnce<{ readonly override: Date | null }, ClockRow>(
+  const probeAt = prepareStatement<{ readonly override: Date | null }, ClockRow>(
     sql,
     ({ override }) => sql`
       SELECT now, (SELECT true FROM ${cards} WHERE status = 'claimed' AND claim_expires_at <= now
@@ -68,7 +68,7 @@ export const makeLockStatements = (
   )
   const probe = Effect.suspend(() => probeAt({ override: clockOverride() }))
 
-  const lockClaimedById = compileOnce<IdsValue, LockedRow>(
+  const lockClaimedById = prepareStatement<IdsValue, LockedRow>(
     sql,
     ({ ids }) => sql`
     SELECT ${tables.columns}, ${tables.snapshotVersion} FROM ${cards} AS cards
@@ -76,7 +76,7 @@ export const makeLockStatements = (
     FOR UPDATE OF cards SKIP LOCKED`
   )
 
-  const lockExpired = compileOnce<{ readonly now: Date }, LockedRow>(
+  const lockExpired = prepareStatement<{ readonly now: Date }, LockedRow>(
     sql,
     ({ now }) => sql`
     SELECT ${tables.columns}, ${tables.snapshotVersion} FROM ${cards} AS cards
@@ -84,20 +84,20 @@ export const makeLockStatements = (
     FOR UPDATE OF cards SKIP LOCKED`
   )
 
-  const wakeDeferred = compileOnce<{ readonly now: Date }>(
+  const wakeDeferred = prepareStatement<{ readonly now: Date }>(
     sql,
     ({ now }) => sql`
     UPDATE ${cards} SET deferred = false WHERE id = ANY(ARRAY(
       SELECT id FROM ${cards} WHERE deferred AND not_before <= ${now}::timestamptz FOR UPDATE SKIP LOCKED))`
   )
 
-  const reloadCards = compileOnce<IdsValue>(
+  const reloadCards = prepareStatement<IdsValue>(
     sql,
     ({ ids }) => sql`
     SELECT ${tables.columns} FROM ${cards} AS cards WHERE cards.id = ANY(${ids}::text[])`
   )
 
-  const loadDependents = compileOnce<IdsValue, DependentRow>(
+  const loadDependents = prepareStatement<IdsValue, DependentRow>(
     sql,
     ({ ids }) => sql`
     SELECT edge.card_id AS "cardId", edge.depends_on_id AS "dependsOnId", status,
@@ -106,7 +106,7 @@ export const makeLockStatements = (
     WHERE edge.depends_on_id = ANY(${ids}::text[])`
   )
 
-  const loadStatuses = compileOnce<
+  const loadStatuses = prepareStatement<
     { readonly doneChanges: string; readonly edgeTargets: string },
     { readonly id: CardId; readonly status: Status }
   >(
@@ -119,7 +119,7 @@ export const makeLockStatements = (
 
   // Step by step along the index: a plain join is planned as a scan of all edges for every step where the table has no
   // statistics yet: a chain of 100,000 had not ended after ten minutes.
-  const loadReachable = compileOnce<
+  const loadReachable = prepareStatement<
     { readonly from: string; readonly to: string },
     { readonly cardId: CardId; readonly dependsOnId: CardId }
   >(

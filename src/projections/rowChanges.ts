@@ -1,6 +1,6 @@
 import type { Card } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
-import { evolve, type Occurrence } from "../domain/evolve.ts"
+import { evolve, type StreamEvent } from "../domain/evolve.ts"
 
 /** A change to a row of the read model: to a card, to an edge, or to a counter. */
 export type RowChange =
@@ -29,7 +29,7 @@ const contentEvents: ReadonlySet<string> = new Set(["CardCreated", "CardRevised"
  * How an event changes the read model: the one definition, for the write that goes with a command and for every
  * replay. Pure and total: an event that cannot follow changes nothing.
  */
-export const rowChanges = (facts: ReadModelFacts, occurrence: Occurrence): ReadonlyArray<RowChange> => {
+export const rowChanges = (facts: ReadModelFacts, occurrence: StreamEvent): ReadonlyArray<RowChange> => {
   const { cardId, event } = occurrence
   const before = facts.card(cardId)
   const after = evolve(before, occurrence)

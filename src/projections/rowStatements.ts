@@ -4,10 +4,10 @@ import type { Card } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 import { isDue } from "../domain/Claimability.ts"
 import type { CardTables } from "./CardTables.ts"
-import { arrayLiteral, fromJsonLines, jsonLines, nullableArrayLiteral } from "../sql/arrayLiteral.ts"
-import { chunks } from "../sql/bulkStatements.ts"
-import { type CompiledStatement, compileOnce, type Placeholders } from "../sql/prepareStatement.ts"
-import { rememberLast } from "../sql/memoize.ts"
+import { arrayLiteral, fromJsonLines, toJsonLines, nullableArrayLiteral } from "../sql/arrayLiteral.ts"
+import { chunkRows } from "../sql/bulkStatements.ts"
+import { type PreparedStatement, prepareStatement, type Placeholders } from "../sql/prepareStatement.ts"
+import { memoizeLast } from "../sql/memoize.ts"
 
 /** What a row of `cards` holds. */
 export interface CardRowValues {
@@ -66,7 +66,7 @@ export const makeRowStatements = (
     ${row.claimTtlSeconds}::int4[], ${row.claimedAt}::timestamptz[], ${row.claimExpiresAt}::timestamptz[],
     ${row.claimTokensHigh}::int4[], ${row.claimTokens}::int4[], ${fromJsonLines(sql, row.results)}`
 
-  const insertCards = compileOnce<CreatedValues>(
+  const insertCards = prepareStatement<CreatedValues>(
     sql,
     (row) => sql`
     INSERT INTO ${cards} (id, title, body, phase, priority, status, unmet_dependencies, not_before, deferred, attempts,
@@ -79,7 +79,7 @@ export const makeRowStatements = (
       AS row (${contentNames}, idempotency_key, created_at, ${stateNames})`
   )
 
-  const updateState = compileOnce<StateValues>(
+  const updateState = prepareStatement<StateValues>(
     sql,
     (row) => sql`
     UPDATE ${cards} AS cards SET status = row.status, unmet_dependencies = row.unmet_dependencies,
@@ -93,7 +93,7 @@ export const makeRowStatements = (
     WHERE cards.id = row.id`
   )
 
-  const updateContent = compileOnce<ContentValues>(
+  const updateContent = prepareStatement<ContentValues>(
     sql,
     (row) => sql`
     UPDATE ${cards} AS cards SET title = row.title, body = row.body, phase = row.phase, priority = row.priority,
@@ -102,7 +102,7 @@ export const makeRowStatements = (
     WHERE cards.id = row.id`
   )
 
-  const updateCounters = compileOnce<CounterValues>(
+  const updateCounters = prepareStatement<CounterValues>(
     sql,
     (row) => sql`
     UPDATE ${cards} AS cards SET unmet_dependencies = row.unmet_dependencies
@@ -110,14 +110,14 @@ export const makeRowStatements = (
     WHERE cards.id = row.id`
   )
 
-  const insertEdges = compileOnce<EdgeValues>(
+  const insertEdges = prepareStatement<EdgeValues>(
     sql,
     (edge) => sql`
     INSERT INTO ${dependencies} (card_id, depends_on_id)
     SELECT * FROM unnest(${edge.cardIds}::text[], ${edge.dependsOnIds}::text[])`
   )
 
-  const deleteEdges = compileOnce<EdgeValues>(
+  const deleteEdges = prepareStatement<EdgeValues>(
     sql,
     (edge) => sql`
     DELETE FROM ${dependencies} WHERE (card_id, depends_on_id) IN (
@@ -126,12 +126,12 @@ export const makeRowStatements = (
 
   const chunked =
     <Row, Values>(
-      statement: CompiledStatement<Values, unknown>,
+      statement: PreparedStatement<Values, unknown>,
       valuesOf: (rows: ReadonlyArray<Row>) => Values,
       sizeOf: (row: Row) => number
     ): Write<Row> =>
     (rows) =>
-      Array.from(chunks(rows, sizeOf), (chunk) => Effect.suspend(() => statement(valuesOf(chunk))))
+      Array.from(chunkRows(rows, sizeOf), (chunk) => Effect.suspend(() => statement(valuesOf(chunk))))
 
   return {
     insertCards: chunked(insertCards, createdValues, (row) => contentSize(row) + resultSize(row)),
@@ -182,7 +182,7 @@ const stateValues = (rows: ReadonlyArray<CardRowValues>): StateValues => ({
   claimExpiresAt: nullableArrayLiteral(rows.map((row) => date(row.card.claimExpiresAt))),
   claimTokensHigh: arrayLiteral(rows.map(({ card: { claimToken } }) => Math.floor((claimToken ?? 0) / 2 ** 31))),
   claimTokens: nullableArrayLiteral(rows.map(({ card: { claimToken } }) => claimToken && claimToken % 2 ** 31)),
-  results: jsonLines(rows.map((row) => json(row.card.result)))
+  results: toJsonLines(rows.map((row) => json(row.card.result)))
 })
 
 interface ContentValues {
@@ -200,7 +200,7 @@ const contentValues = (rows: ReadonlyArray<CardRowValues>): ContentValues => ({
   bodies: nullableArrayLiteral(rows.map((row) => row.card.body)),
   phases: nullableArrayLiteral(rows.map((row) => row.card.phase)),
   priorities: arrayLiteral(rows.map((row) => row.card.priority)),
-  acceptances: jsonLines(rows.map((row) => json(row.card.acceptance)))
+  acceptances: toJsonLines(rows.map((row) => json(row.card.acceptance)))
 })
 
 interface CreatedValues extends StateValues, ContentValues {
@@ -242,6 +242,6 @@ const resultSize = ({ card }: CardRowValues): number => json(card.result)?.lengt
 
 const json = (value: unknown): string | null => (value === null ? null : JSON.stringify(value))
 
-const dateOf = rememberLast(DateTime.toDateUtc)
+const dateOf = memoizeLast(DateTime.toDateUtc)
 
 const date = (value: DateTime.Utc | null): Date | null => (value === null ? null : dateOf(value))

@@ -15,11 +15,11 @@ import {
 } from "../events/Checkpoints.ts"
 import { EventLog, type LogFailure } from "../events/EventLog.ts"
 import type { LogFileRefused } from "../events/LogFile.ts"
-import { type MomentNotReached, reachedHead } from "../events/MomentNotReached.ts"
+import { type MomentNotReached, requireReached } from "../events/MomentNotReached.ts"
 import type { RecordedEvent } from "../events/RecordedEvent.ts"
 import { consume } from "../events/consume.ts"
 import { feed } from "../events/feed.ts"
-import { namingReplica } from "../events/replica.ts"
+import { withReplicaErrors } from "../events/replica.ts"
 import { makeCountsTable } from "../projections/CardCounts.ts"
 import { makeCardTables } from "../projections/CardTables.ts"
 import type { VerifyReport } from "../projections/Divergence.ts"
@@ -66,14 +66,14 @@ import {
 } from "./audit/auditInput.ts"
 import { type BacklogNotEmpty, exportLog, type ImportedLog, importLog } from "./audit/logTransfer.ts"
 import { type At, type CardAt, resolveCardMoment, resolveMoment } from "./audit/moments.ts"
-import { redactCard, type RedactedCard, redactOnce } from "./audit/redactCard.ts"
+import { redactCard, type RedactedCard } from "./audit/redactCard.ts"
 import { makeRestoreBacklog, type RestoredBacklog } from "./audit/restoreBacklog.ts"
 import { Receipts } from "./commands/Receipts.ts"
 import type { BacklogMissing } from "./schema/BacklogOpening.ts"
 import { createTables, type MigrationRefused, Migrations } from "./schema/Migrations.ts"
 import { layerEventLog } from "./driverLayers.ts"
 import { PollInterval } from "./waiting/CommitNotifications.ts"
-import { unhurried } from "../sql/AnswerTimeout.ts"
+import { withoutAnswerTimeout } from "../sql/AnswerTimeout.ts"
 import { DatabaseClock, databaseNow } from "../sql/DatabaseClock.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"
 import { inTransaction } from "../sql/inTransaction.ts"
@@ -293,7 +293,7 @@ export class AuditService extends Context.Service<
       const erasures = yield* Erasures
       yield* Effect.forkScoped(erasures.removeInBackground)
       const endClaims = makeRestoreBacklog(sql, tables, log, readModel)
-      const named = namingReplica(sql)
+      const named = withReplicaErrors(sql)
       const namedStream = <A, E>(stream: Stream.Stream<A, E | SqlError.SqlError>) =>
         Stream.catch(stream, (error) => Stream.fromEffect(named(Effect.fail(error))))
 
@@ -385,7 +385,7 @@ export class AuditService extends Context.Service<
         const options = yield* decodeRebuildOptions(input)
         yield* alone("a rebuild")
         const onProgress = options.onProgress ?? (() => Effect.void)
-        const done = yield* unhurried(
+        const done = yield* withoutAnswerTimeout(
           rebuild({
             sql,
             log,
@@ -441,7 +441,7 @@ export class AuditService extends Context.Service<
           const name = yield* decodeName(consumer)
           const parked = yield* decodePosition(position)
           const why = yield* decodeReason(reason)
-          yield* reachedHead(log, parked)
+          yield* requireReached(log, parked)
           return yield* checkpoints.park(name, parked, why)
         }, named),
         parked: (consumer) =>
@@ -456,15 +456,7 @@ export class AuditService extends Context.Service<
         rebuild: rebuilt,
         redact: Effect.fn("AuditService.redact")(function* (input) {
           const command = yield* decodeRedact(input)
-          const redacted = yield* redactOnce(
-            sql,
-            receipts,
-            log.awaitStandby,
-            command,
-            redactCard(sql, log, readModel, erasures, schema, command)
-          )
-          const isPending = yield* erasures.isPending(command.id)
-          return { ...redacted, state: isPending ? ("erased from reads" as const) : ("removed from pages" as const) }
+          return yield* redactCard({ sql, schema, log, readModel, receipts, erasures }, command)
         }, named),
         erasures: Effect.fn("AuditService.erasures")(function* (input = {}) {
           return yield* erasures.list(yield* decodeErasureOptions(input))
@@ -476,7 +468,7 @@ export class AuditService extends Context.Service<
         }, named),
         pruneReceipts: Effect.fn("AuditService.pruneReceipts")(function* (input) {
           const { olderThanDays } = yield* decodePruneReceipts(input)
-          return yield* unhurried(receipts.prune(olderThanDays * secondsPerDay))
+          return yield* withoutAnswerTimeout(receipts.prune(olderThanDays * secondsPerDay))
         }, named),
         exportLog: namedStream(exportLog(sql, log, schema)),
         restored: Effect.fn("AuditService.restored")(function* (input) {

@@ -17,7 +17,7 @@ import {
   type SelfDependency
 } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
-import { namingReplica } from "../events/replica.ts"
+import { withReplicaErrors } from "../events/replica.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
 import {
   type AwaitClaimableInput,
@@ -54,7 +54,7 @@ import { layerBatchTransaction, layerEventLog } from "./driverLayers.ts"
 import { type BacklogMissing, BacklogOpening } from "./schema/BacklogOpening.ts"
 import { type MigrationRefused, Migrations } from "./schema/Migrations.ts"
 import { ClaimableWatch } from "./waiting/ClaimableWatch.ts"
-import { promptly, unhurried } from "../sql/AnswerTimeout.ts"
+import { withPromptAnswer, withoutAnswerTimeout } from "../sql/AnswerTimeout.ts"
 
 type Failure = InvalidInput | SqlError.SqlError
 
@@ -535,11 +535,11 @@ export class BacklogService extends Context.Service<
     Effect.gen(function* () {
       const readModel = yield* ReadModel
       const commands = yield* CommandQueue
-      const named = namingReplica(yield* SqlClient.SqlClient)
+      const named = withReplicaErrors(yield* SqlClient.SqlClient)
       const submit: typeof commands.submit = (batch) => named(commands.submit(batch))
       const metrics = makeCommandMetrics(yield* Effect.context())
       const watch = yield* ClaimableWatch
-      if ((yield* BacklogOpening).opening === "create") yield* unhurried(readModel.catchUpCounts)
+      if ((yield* BacklogOpening).opening === "create") yield* withoutAnswerTimeout(readModel.catchUpCounts)
 
       /** Every command: decodes its input, submits it, and returns its outcome. */
       const method = <Tag extends Command["_tag"], Rejected>(tag: Tag) =>
@@ -589,7 +589,7 @@ export class BacklogService extends Context.Service<
           function* (id) {
             return yield* readModel.get(yield* decodeId(id))
           },
-          promptly,
+          withPromptAnswer,
           named
         ),
         list: Effect.fn("BacklogService.list")(
@@ -601,11 +601,11 @@ export class BacklogService extends Context.Service<
             }
             return cards
           },
-          promptly,
+          withPromptAnswer,
           named
         ),
         readiness: yield* makeCommandReadiness(yield* Interpreter),
-        stats: Effect.withSpan(named(promptly(readModel.stats)), "BacklogService.stats"),
+        stats: Effect.withSpan(named(withPromptAnswer(readModel.stats)), "BacklogService.stats"),
         explain: Effect.fn("BacklogService.explain")(
           function* (input) {
             const id = yield* decodeId(input)
@@ -613,14 +613,14 @@ export class BacklogService extends Context.Service<
             if (Option.isNone(found)) return yield* new CardNotFound({ id })
             return explain(found.value.card, found.value.unmet, found.value.now)
           },
-          promptly,
+          withPromptAnswer,
           named
         ),
         whyNothingClaimable: Effect.fn("BacklogService.whyNothingClaimable")(
           function* (among = {}) {
             return yield* readModel.outlook(yield* decodeClaimFilter(among))
           },
-          promptly,
+          withPromptAnswer,
           named
         ),
         awaitClaimable: Effect.fn("BacklogService.awaitClaimable")(function* (options = {}) {

@@ -1,5 +1,5 @@
 import { Effect, Result, Schema } from "effect"
-import { shortened } from "../domain/displayText.ts"
+import { truncateMessage } from "../domain/displayText.ts"
 
 /** Input that is not what a command takes. Nothing was asked of the database. */
 export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInput", {
@@ -11,7 +11,7 @@ export class InvalidInput extends Schema.TaggedError<InvalidInput>()("InvalidInp
   }
 }
 
-const invalid = (problem: string): InvalidInput => new InvalidInput({ problem: shortened(problem) })
+const invalid = (problem: string): InvalidInput => new InvalidInput({ problem: truncateMessage(problem) })
 
 /** Makes a decoder of input from outside: what does not fit the schema, unknown keys too, is an `InvalidInput`. */
 export const decodeInput = <S extends Schema.Constraint & { readonly DecodingServices: never }>(

@@ -1,5 +1,5 @@
 import { Effect, ErrorReporter, type Fiber, Logger, References, Tracer } from "effect"
-import { disclosable, disclosableCause, disclosableExit } from "../sql/sanitize.ts"
+import { sanitize, sanitizeCause, sanitizeExit } from "../sql/sanitize.ts"
 
 /**
  * Runs an effect whose logs, spans and reported errors have no secrets and no content of rows. The loggers, the tracer and
@@ -39,8 +39,8 @@ const quietLogger = wrapping((logger: Logger.Logger<unknown, unknown>) =>
   Logger.make<unknown, unknown>((options) =>
     logger.log({
       ...options,
-      message: disclosable(options.message),
-      cause: disclosableCause(options.cause),
+      message: sanitize(options.message),
+      cause: sanitizeCause(options.cause),
       fiber: quietFiber(options.fiber)
     })
   )
@@ -48,15 +48,15 @@ const quietLogger = wrapping((logger: Logger.Logger<unknown, unknown>) =>
 
 const quietReporter = wrapping((reporter: ErrorReporter.ErrorReporter): ErrorReporter.ErrorReporter => ({
   ...reporter,
-  report: (options) => reporter.report({ ...options, cause: disclosableCause(options.cause) })
+  report: (options) => reporter.report({ ...options, cause: sanitizeCause(options.cause) })
 }))
 
 /** A fiber as a logger sees it: loggers take annotations and spans from it. */
 const quietFiber = (fiber: Fiber.Fiber<unknown, unknown>): Fiber.Fiber<unknown, unknown> => {
   const annotations = fiber.getRef(References.CurrentLogAnnotations)
   const spans = fiber.getRef(References.CurrentLogSpans)
-  const shownAnnotations = disclosable(annotations)
-  const shownSpans = disclosable(spans)
+  const shownAnnotations = sanitize(annotations)
+  const shownSpans = sanitize(spans)
   if (shownAnnotations === annotations && shownSpans === spans) return fiber
   const getRef = (reference: unknown): unknown => {
     if (reference === References.CurrentLogAnnotations) return shownAnnotations
@@ -69,7 +69,7 @@ const quietTracer = wrapping((tracer: Tracer.Tracer) =>
   Tracer.make({
     span: (options) =>
       quietSpan(
-        tracer.span({ ...options, name: disclosable(options.name) as string, links: options.links.map(quietLink) })
+        tracer.span({ ...options, name: sanitize(options.name) as string, links: options.links.map(quietLink) })
       ),
     ...(tracer.context === undefined ? {} : { context: tracer.context.bind(tracer) })
   })
@@ -79,7 +79,7 @@ const quietTracer = wrapping((tracer: Tracer.Tracer) =>
 const argumentsOfTool = "parameters"
 
 const namesIn = (value: unknown): unknown =>
-  typeof value === "object" && value !== null ? disclosable(Object.keys(value)) : undefined
+  typeof value === "object" && value !== null ? sanitize(Object.keys(value)) : undefined
 
 /** The tracer's own span, so that it knows its spans again; what is told to it is changed. */
 const quietSpan = (span: Tracer.Span): Tracer.Span => {
@@ -89,15 +89,15 @@ const quietSpan = (span: Tracer.Span): Tracer.Span => {
     end: span.end.bind(span),
     event: span.event.bind(span)
   }
-  span.attribute = (key, value) => own.attribute(key, key === argumentsOfTool ? namesIn(value) : disclosable(value))
+  span.attribute = (key, value) => own.attribute(key, key === argumentsOfTool ? namesIn(value) : sanitize(value))
   span.event = (name, startTime, attributes) =>
-    own.event(disclosable(name) as string, startTime, disclosable(attributes) as typeof attributes)
+    own.event(sanitize(name) as string, startTime, sanitize(attributes) as typeof attributes)
   span.addLinks = (links) => own.addLinks(links.map(quietLink))
-  span.end = (endTime, exit) => own.end(endTime, disclosableExit(exit))
+  span.end = (endTime, exit) => own.end(endTime, sanitizeExit(exit))
   return span
 }
 
 const quietLink = (link: Tracer.SpanLink): Tracer.SpanLink => ({
   span: link.span,
-  attributes: disclosable(link.attributes) as Tracer.SpanLink["attributes"]
+  attributes: sanitize(link.attributes) as Tracer.SpanLink["attributes"]
 })

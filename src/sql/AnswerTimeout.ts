@@ -14,17 +14,15 @@ export const AnswerTimeout: Context.Reference<Duration.Duration | undefined> = C
  * For reads whose first rows arrive within 10 seconds from any server that is alive. A read whose connection turned out to
  * be dead is sent once more, on another one.
  */
-export const promptly = <A, E, R>(read: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+export const withPromptAnswer = <A, E, R>(read: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   read.pipe(
     Effect.provideService(AnswerTimeout, Duration.seconds(10)),
     Effect.retry({ while: (error) => SqlError.isSqlError(error) && isNoAnswer(error), times: 1 })
   )
 
 /** For statements that may work for an hour before they send a byte. */
-export const unhurried: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> = Effect.provideService(
-  AnswerTimeout,
-  Duration.infinity
-)
+export const withoutAnswerTimeout: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =
+  Effect.provideService(AnswerTimeout, Duration.infinity)
 
 /** Why a connection was closed from this side: the server left a statement without an answer. */
 export class NoAnswer extends Error {

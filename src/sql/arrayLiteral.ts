@@ -5,7 +5,7 @@ import type { SqlClient, Statement } from "effect/sql"
  * unlike in an array's literal nothing needs to be escaped, which takes longer than anything else with texts that are full
  * of quotes.
  */
-export const jsonLines = (texts: ReadonlyArray<string | null>): string => texts.map((text) => text ?? "").join("\n")
+export const toJsonLines = (texts: ReadonlyArray<string | null>): string => texts.map((text) => text ?? "").join("\n")
 
 /** The array of text that was written as lines. */
 export const fromJsonLines = (sql: SqlClient.SqlClient, lines: Statement.Segment): Statement.Fragment =>
@@ -23,12 +23,12 @@ export const arrayLiteral = (values: Iterable<Element>): string => literalOf(val
 
 /**
  * The same, of values that may be null. With `array_nulls = off` the server reads a null as the text "NULL", so the
- * statement may only follow one that has called `readsArrayNulls` in the same transaction.
+ * statement may only follow one that has called `enableArrayNulls` in the same transaction.
  */
 export const nullableArrayLiteral = (values: Iterable<Element | null>): string => literalOf(values)
 
 /** An expression that makes nulls in arrays nulls until the transaction ends, whatever the role's or database's setting. */
-export const readsArrayNulls = (sql: SqlClient.SqlClient): Statement.Fragment =>
+export const enableArrayNulls = (sql: SqlClient.SqlClient): Statement.Fragment =>
   sql.literal("pg_catalog.set_config('array_nulls', 'on', true)")
 
 const literalOf = (values: Iterable<Element | null>): string => {

@@ -29,7 +29,7 @@ const rowsPerStatement = 1_000
 const sizePerStatement = 8 * 1024 * 1024
 
 /** Splits rows into the parts that one statement takes each, in order; `sizeOf` tells a row's payload in characters. */
-export function* chunks<A>(
+export function* chunkRows<A>(
   rows: ReadonlyArray<A>,
   sizeOf: (row: A) => number
 ): Generator<Arr.NonEmptyReadonlyArray<A>> {

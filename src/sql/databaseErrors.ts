@@ -76,7 +76,7 @@ const saysNoContent = /^(?:08|0A|25|26|28|3D|3F|40|42|53|54|55|57|58|F0|XX001|XX
 const isRaised = (error: ServerError): boolean => fieldOf(error, "routine") === "exec_stmt_raise"
 
 /** The message of a server's error, where it repeats nothing of a row; else its SQLSTATE and the names in it. */
-export const serverWords = (error: ServerError): string => {
+export const serverErrorText = (error: ServerError): string => {
   const { message } = error
   if (typeof message === "string" && saysNoContent.test(error.code) && !isRaised(error)) return message
   const { column, constraint, sqlState, table } = namesIn(error)
@@ -87,8 +87,8 @@ export const serverWords = (error: ServerError): string => {
 }
 
 /** The innermost sentence about a failure that repeats nothing of a row: "connect ECONNREFUSED 127.0.0.1:5432". */
-export const databaseWords = ({ message, reason: { cause } }: SqlError.SqlError): string => {
-  if (isServerError(cause)) return serverWords(cause)
+export const databaseErrorText = ({ message, reason: { cause } }: SqlError.SqlError): string => {
+  if (isServerError(cause)) return serverErrorText(cause)
   if (cause instanceof AggregateError) return [...new Set(cause.errors.map(String))].join("; ")
   return cause instanceof Error && cause.message !== "" && !repeatsValues(cause) ? cause.message : message
 }
@@ -97,22 +97,22 @@ export const databaseWords = ({ message, reason: { cause } }: SqlError.SqlError)
 const repeatsValues = (cause: Error): boolean => /^Pg(?:Types|Protocol)/.test((cause as { _tag?: string })._tag ?? "")
 
 /** What may be logged of an error of the client. */
-export const failureOfClient = (error: SqlError.SqlError): DatabaseFailure => {
+export const describeClientError = (error: SqlError.SqlError): DatabaseFailure => {
   const { reason } = error
   return {
     error: "SqlError",
     reason: reason._tag,
     ...(reason.operation === undefined ? {} : { operation: reason.operation }),
     ...(isServerError(reason.cause) ? namesIn(reason.cause) : {}),
-    message: databaseWords(error)
+    message: databaseErrorText(error)
   }
 }
 
 /** What may be logged of an error as the server sent it. */
-export const failureOfServer = (error: ServerError): DatabaseFailure => ({
+export const describeServerError = (error: ServerError): DatabaseFailure => ({
   error: "SqlError",
   ...namesIn(error),
-  message: serverWords(error)
+  message: serverErrorText(error)
 })
 
 type Names = Pick<DatabaseFailure, "severity" | "schema" | "table" | "column" | "constraint" | "routine">

@@ -6,7 +6,7 @@ import { SqlClient, SqlError, type Statement } from "effect/sql"
  * is one, although the role or the database waits for less. `remote_write` and `remote_apply`, which wait for a standby
  * too, stay as they are. An acknowledged command must not be lost.
  */
-export const durably = (sql: SqlClient.SqlClient): Statement.Fragment =>
+export const requireDurableCommit = (sql: SqlClient.SqlClient): Statement.Fragment =>
   sql.literal(`set_config('synchronous_commit', CASE current_setting('synchronous_commit')
     WHEN 'off' THEN 'on' WHEN 'local' THEN 'on' ELSE current_setting('synchronous_commit') END, true)`)
 
@@ -29,7 +29,7 @@ export const inTransaction =
           })
         ),
         sql.withTransaction,
-        Effect.updateService(SqlClient.BeginTransaction, (begin) => begin ?? readCommitted),
+        Effect.updateService(SqlClient.BeginTransaction, (begin) => begin ?? beginReadCommitted),
         Effect.catchCauseIf(
           (cause) => failed !== undefined && cause.reasons.some(isSqlDefect),
           (cause) => failed ?? Effect.failCause(cause)
@@ -38,7 +38,7 @@ export const inTransaction =
     })
 
 /** Begins a transaction each of whose statements sees what was committed before that statement. */
-export const readCommitted = "BEGIN ISOLATION LEVEL READ COMMITTED"
+export const beginReadCommitted = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
 const isSqlDefect = (reason: Cause.Reason<unknown>): boolean =>
   Cause.isDieReason(reason) && SqlError.isSqlError(reason.defect)

@@ -2,7 +2,7 @@ import { Effect, Option, Stream } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 
 /** The rows of every page until an empty one, each page fetched when it is asked for. */
-export const pageByPage = <Place, Row, E, R>(
+export const streamPages = <Place, Row, E, R>(
   first: Place,
   fetch: (place: Place) => Effect.Effect<ReadonlyArray<Row>, E, R>,
   placeOf: (last: Row) => Place
@@ -19,11 +19,11 @@ export const pageByPage = <Place, Row, E, R>(
  * and this program work at the same time; no more than six pages are held. Whoever stops reading cancels a fetch that is
  * under way, which aborts the transaction that it is part of.
  */
-export const everyPage = <Place, Row, E, R>(
+export const streamPagesAhead = <Place, Row, E, R>(
   first: Place,
   fetch: (place: Place) => Effect.Effect<ReadonlyArray<Row>, E, R>,
   placeOf: (last: Row) => Place
-): Stream.Stream<Row, E, R> => Stream.bufferArray(pageByPage(first, fetch, placeOf), { capacity: 4 })
+): Stream.Stream<Row, E, R> => Stream.bufferArray(streamPages(first, fetch, placeOf), { capacity: 4 })
 
 /** What a page is of. Names and columns are SQL; `order` is a list of columns. */
 export interface PageQuery {
@@ -44,7 +44,7 @@ const bytesPerPage = 1024 * 1024
  * The next rows in an order: at least one if there are any, then as many as the limit allows and do not hold much,
  * since few rows may hold many megabytes.
  */
-export const boundedPage = <Row extends object>(
+export const selectPage = <Row extends object>(
   sql: SqlClient.SqlClient,
   { columns, from, heavy, limit, order, where }: PageQuery
 ): Effect.Effect<ReadonlyArray<Row>, SqlError.SqlError> => {

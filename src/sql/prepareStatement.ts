@@ -5,17 +5,17 @@ import { type SqlClient, type SqlError, Statement } from "effect/sql"
 export type Placeholders<Values> = { readonly [Name in keyof Values]-?: Statement.Segment }
 
 /** A statement whose text is made once, for any values. */
-export type CompiledStatement<Values, Row> = (values: Values) => Effect.Effect<ReadonlyArray<Row>, SqlError.SqlError>
+export type PreparedStatement<Values, Row> = (values: Values) => Effect.Effect<ReadonlyArray<Row>, SqlError.SqlError>
 
 /**
  * Compiles a statement once. In a transaction it goes straight to that connection, and spares what a client does besides
  * for each statement: for one of a few rows that takes longer than what the database does. Somebody who traces or transforms
  * statements sees it as any other.
  */
-export const compileOnce = <Values extends object, Row extends object = object>(
+export const prepareStatement = <Values extends object, Row extends object = object>(
   sql: SqlClient.SqlClient,
   template: (placeholders: Placeholders<Values>) => Statement.Statement<Row>
-): CompiledStatement<Values, Row> => {
+): PreparedStatement<Values, Row> => {
   const placeholders = new Proxy({} as Placeholders<Values>, {
     get: (_, name) => Statement.parameter(new Name(name as keyof Values))
   })

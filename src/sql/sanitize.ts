@@ -1,7 +1,7 @@
 import { Cause, Exit, Redacted } from "effect"
 import { SqlError } from "effect/sql"
 import { redactSecrets } from "../domain/redactSecrets.ts"
-import { type DatabaseFailure, failureOfClient, failureOfServer, isServerError } from "./databaseErrors.ts"
+import { type DatabaseFailure, describeClientError, describeServerError, isServerError } from "./databaseErrors.ts"
 
 /** How deep a value is walked through. */
 const deepest = 12
@@ -10,15 +10,15 @@ const deepest = 12
  * A value as it may be logged or traced: without tokens and passwords, and with failures of the database as
  * `DatabaseFailure`. A value without any is returned as it is.
  */
-export const disclosable = (value: unknown): unknown => walked(value, [])
+export const sanitize = (value: unknown): unknown => walked(value, [])
 
 /** The same for a cause. Reasons keep their annotations. */
-export const disclosableCause = <E>(cause: Cause.Cause<E>): Cause.Cause<E> => causeWalked(cause, [])
+export const sanitizeCause = <E>(cause: Cause.Cause<E>): Cause.Cause<E> => causeWalked(cause, [])
 
 /** The same for an exit. */
-export const disclosableExit = <A, E>(exit: Exit.Exit<A, E>): Exit.Exit<A, E> => {
+export const sanitizeExit = <A, E>(exit: Exit.Exit<A, E>): Exit.Exit<A, E> => {
   if (Exit.isSuccess(exit)) return exit
-  const cause = disclosableCause(exit.cause)
+  const cause = sanitizeCause(exit.cause)
   return cause === exit.cause ? exit : Exit.failCause(cause)
 }
 
@@ -50,9 +50,9 @@ const errorWalked = (error: unknown, within: ReadonlyArray<unknown>): unknown =>
 
 const failureOf = (value: unknown): DatabaseFailure | undefined => {
   const failure = SqlError.isSqlError(value)
-    ? failureOfClient(value)
+    ? describeClientError(value)
     : isServerError(value)
-      ? failureOfServer(value)
+      ? describeServerError(value)
       : undefined
   return failure === undefined ? undefined : { ...failure, message: redactSecrets(failure.message) }
 }

@@ -1,6 +1,6 @@
 import { Deferred, Effect, FiberSet, Queue, Random, type Scope, Semaphore } from "effect"
 import { SqlError } from "effect/sql"
-import { disclosableCause } from "../sql/sanitize.ts"
+import { sanitizeCause } from "../sql/sanitize.ts"
 import { BacklogService, type Card } from "../index.ts"
 import { findDirectoryLost } from "../services/files/directoryErrors.ts"
 import { databaseErrorKind } from "../sql/databaseErrors.ts"
@@ -59,9 +59,7 @@ export const makeWorkerState = Effect.fnUntraced(function* (
       Effect.suspend(() => {
         if ("card" in event) counts[counters[event._tag]]++
         return onEvent(event).pipe(
-          Effect.catchCause((cause) =>
-            Effect.logError("onEvent failed; the worker continues.", disclosableCause(cause))
-          ),
+          Effect.catchCause((cause) => Effect.logError("onEvent failed; the worker continues.", sanitizeCause(cause))),
           Effect.asVoid
         )
       }),

@@ -2,8 +2,8 @@ import { Cause, Clock, Deferred, Effect, Exit, FiberSet, Queue, Random, Semaphor
 import { SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
 import { redactSecrets } from "../domain/redactSecrets.ts"
-import { databaseWords } from "../sql/databaseErrors.ts"
-import { disclosable } from "../sql/sanitize.ts"
+import { databaseErrorText } from "../sql/databaseErrors.ts"
+import { sanitize } from "../sql/sanitize.ts"
 import { type Lease, maintainLease, type NewClaim, type StopReason } from "./Lease.ts"
 import type { WorkerSettings } from "./WorkerOptions.ts"
 import { retryWhileUnavailable, type WorkerState } from "./WorkerState.ts"
@@ -212,11 +212,11 @@ const printable = (error: unknown): string => {
 const errorText = (error: unknown): string => {
   try {
     if (typeof error === "string") return error
-    if (SqlError.isSqlError(error)) return databaseWords(error)
+    if (SqlError.isSqlError(error)) return databaseErrorText(error)
     if (error instanceof Error) {
       return error.message === "" ? error.name : error.message
     }
-    return JSON.stringify(disclosable(error)) ?? String(error)
+    return JSON.stringify(sanitize(error)) ?? String(error)
   } catch {
     return "the handler failed with an error that cannot be shown"
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Result, Schema } from "effect"
-import { Json, maxBytes, maxDepth, unstorableJson } from "../../src/domain/Json.ts"
+import { Json, maxBytes, maxDepth, jsonStorageProblem } from "../../src/domain/Json.ts"
 import { jsonArbitrary, manyRuns } from "./arbitraries.ts"
 
 const nested = (levels: number, wrap: (inner: unknown) => unknown): unknown => {
@@ -99,13 +99,13 @@ const refused: ReadonlyArray<readonly [name: string, value: unknown, because: st
 
 describe("JSON that can be stored", () => {
   it.each(accepted)("is %s", (_, value) => {
-    expect(unstorableJson(value)).toBeUndefined()
+    expect(jsonStorageProblem(value)).toBeUndefined()
     const decoded = Schema.decodeUnknownResult(Json)(value)
     expect(Result.getOrThrow(decoded)).toBe(value)
   })
 
   it.each(refused)("is not %s", (_, value, because) => {
-    expect(unstorableJson(value)).toContain(because)
+    expect(jsonStorageProblem(value)).toContain(because)
     expect(Result.isFailure(Schema.decodeUnknownResult(Json)(value))).toBe(true)
   })
 
@@ -118,7 +118,7 @@ describe("JSON that can be stored", () => {
     "is any other JSON",
     [jsonArbitrary],
     ([value]) => {
-      expect(unstorableJson(value)).toBeUndefined()
+      expect(jsonStorageProblem(value)).toBeUndefined()
       expect(Schema.is(Json)(value)).toBe(true)
     },
     manyRuns

@@ -2,12 +2,12 @@ import { Arbitrary, Schema } from "effect"
 import { Card, Version } from "../../src/domain/Card.ts"
 import { CardId } from "../../src/domain/CardId.ts"
 import { Event } from "../../src/domain/Event.ts"
-import type { Occurrence } from "../../src/domain/evolve.ts"
-import { unstorableJson } from "../../src/domain/Json.ts"
+import type { StreamEvent } from "../../src/domain/evolve.ts"
+import { jsonStorageProblem } from "../../src/domain/Json.ts"
 import { Title } from "../../src/domain/Text.ts"
 
 /** JSON that can be stored, sampled from JSON: the schema `Json` itself is a filter over everything there is. */
-const SamplableJson = Schema.Json.check(Schema.makeFilter(unstorableJson))
+const SamplableJson = Schema.Json.check(Schema.makeFilter(jsonStorageProblem))
 
 /** A struct's fields, those that hold JSON in a form that samples can be made of. */
 const samplable = (fields: Schema.Struct.Fields, jsonIsOptional: boolean): Schema.Top => {
@@ -45,7 +45,7 @@ export const cardArbitrary = Arbitrary.schema(
 ) as Arbitrary.Arbitrary<Card>
 
 /** Any event at any place in the log. */
-export const occurrenceArbitrary: Arbitrary.Arbitrary<Occurrence> = Arbitrary.all({
+export const occurrenceArbitrary: Arbitrary.Arbitrary<StreamEvent> = Arbitrary.all({
   cardId: Arbitrary.schema(SamplableId),
   version: Arbitrary.schema(Version),
   occurredAt: Arbitrary.schema(Schema.DateTimeUtc),

@@ -8,7 +8,7 @@ import type { Decision } from "../../src/domain/Decision.ts"
 import { type DecidedEvent, Event } from "../../src/domain/Event.ts"
 import { Rejection } from "../../src/domain/Rejection.ts"
 import { decide } from "../../src/domain/decide.ts"
-import { evolve, type Occurrence } from "../../src/domain/evolve.ts"
+import { evolve, type StreamEvent } from "../../src/domain/evolve.ts"
 import { commandOf, everyId, type Step, stepsArbitrary, stocked, timeOf } from "./commands.ts"
 import { at, type Happened, MemoryBacklog } from "./support.ts"
 
@@ -60,10 +60,10 @@ const cardsOf = (backlog: MemoryBacklog): ReadonlyArray<Card> =>
 const unmetOf = (backlog: MemoryBacklog, card: Card): number =>
   card.dependsOn.filter((cardId) => backlog.state.card(cardId)?.status !== "done").length
 
-const streamOf = (log: ReadonlyArray<Occurrence>, cardId: CardId): ReadonlyArray<Occurrence> =>
+const streamOf = (log: ReadonlyArray<StreamEvent>, cardId: CardId): ReadonlyArray<StreamEvent> =>
   log.filter((occurrence) => occurrence.cardId === cardId)
 
-const claimsOf = (backlog: MemoryBacklog, card: Card): ReadonlyArray<Occurrence> =>
+const claimsOf = (backlog: MemoryBacklog, card: Card): ReadonlyArray<StreamEvent> =>
   streamOf(backlog.log, card.id).filter(({ event }) => event._tag === "CardClaimed")
 
 describe("the commands of these tests", () => {
@@ -233,7 +233,7 @@ describe("whatever is asked of a backlog", () => {
     ([steps]) => {
       const backlog = run(steps, {})
       for (const card of cardsOf(backlog)) {
-        let holder: Occurrence | undefined
+        let holder: StreamEvent | undefined
         for (const occurrence of streamOf(backlog.log, card.id)) {
           const { event } = occurrence
           if (event._tag === "CardClaimed") {

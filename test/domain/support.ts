@@ -5,7 +5,7 @@ import { Command } from "../../src/domain/Command.ts"
 import { decide } from "../../src/domain/decide.ts"
 import type { Decision } from "../../src/domain/Decision.ts"
 import { type DecidedEvent, Event } from "../../src/domain/Event.ts"
-import type { Occurrence } from "../../src/domain/evolve.ts"
+import type { StreamEvent } from "../../src/domain/evolve.ts"
 import { Rejection } from "../../src/domain/Rejection.ts"
 import { ReadModelState } from "../../src/projections/ReadModelState.ts"
 import { rowChanges } from "../../src/projections/rowChanges.ts"
@@ -76,10 +76,10 @@ export const command = (order: Order): Command => decodeCommand({ actor: "ann", 
 /** A whole backlog in memory, with its log. */
 export class MemoryBacklog {
   readonly state = new ReadModelState()
-  readonly log: Array<Occurrence> = []
+  readonly log: Array<StreamEvent> = []
 
   /** Appends an event to the log and applies what it changes. */
-  append({ cardId, event }: DecidedEvent, occurredAt: DateTime.Utc): Occurrence {
+  append({ cardId, event }: DecidedEvent, occurredAt: DateTime.Utc): StreamEvent {
     const version = (this.state.card(cardId)?.version ?? 0) + 1
     const occurrence = { cardId, version, occurredAt, event }
     const changes = rowChanges(this.state, occurrence)

@@ -3,7 +3,7 @@ import { DateTime, Result, Schema } from "effect"
 import { Generation, Priority, Status, Token, TtlSeconds, Version } from "../../src/domain/Card.ts"
 import { CardId } from "../../src/domain/CardId.ts"
 import { Command } from "../../src/domain/Command.ts"
-import { Body, Name, Reason, Title, unstorable, utf8Length } from "../../src/domain/Text.ts"
+import { Body, Name, Reason, Title, storageProblem, utf8Length } from "../../src/domain/Text.ts"
 
 type Value = Schema.ConstraintDecoder<unknown>
 
@@ -298,6 +298,6 @@ describe("utf8Length", () => {
 describe("unstorable", () => {
   it.prop("takes exactly the texts that UTF-8 can write and that have no NUL", [Schema.String], ([text]) => {
     const survives = Buffer.from(text).toString() === text && !text.includes("\u0000")
-    expect(unstorable(text) === undefined).toBe(survives)
+    expect(storageProblem(text) === undefined).toBe(survives)
   })
 })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Arbitrary, DateTime, Result, Schema } from "effect"
 import { generateKeyPairSync, type KeyPairKeyObjectResult } from "node:crypto"
-import { type Anchor, anchorLine, checkSignature, parseAnchor, signAnchor } from "../../src/events/Anchor.ts"
+import { type Anchor, formatAnchor, checkSignature, parseAnchor, signAnchor } from "../../src/events/Anchor.ts"
 
 const inPem = ({ privateKey, publicKey }: KeyPairKeyObjectResult) => ({
   privateKey: String(privateKey.export({ type: "pkcs8", format: "pem" })),
@@ -40,9 +40,9 @@ const anchorArbitrary = Arbitrary.all({
 
 describe("an anchor", () => {
   it("is one line that says everything", () => {
-    expect(anchorLine(anchor)).toBe(line)
+    expect(formatAnchor(anchor)).toBe(line)
     const signed = Result.getOrThrow(signAnchor(anchor, ours.privateKey))
-    expect(anchorLine(signed)).toBe(`${line} ${signed.signature}`)
+    expect(formatAnchor(signed)).toBe(`${line} ${signed.signature}`)
     expect(signed).toEqual({ ...anchor, signature: expect.stringMatching(/^[A-Za-z0-9_-]{86}$/) })
   })
 
@@ -57,12 +57,12 @@ describe("an anchor", () => {
         signature: null
       }
       const written = signed ? Result.getOrThrow(signAnchor(unsigned, ours.privateKey)) : unsigned
-      const text = anchorLine(written)
+      const text = formatAnchor(written)
       expect(text).not.toContain("\n")
       for (const copied of [text, `${text}\n`, `  ${text}\r\n`]) {
         const parsed = Result.getOrThrow(parseAnchor(copied))
         expect(parsed).toEqual(written)
-        expect(anchorLine(parsed)).toBe(text)
+        expect(formatAnchor(parsed)).toBe(text)
         expect(Result.isSuccess(checkSignature(parsed, ours.publicKey))).toBe(signed)
       }
     },
@@ -112,7 +112,7 @@ describe("a signature", () => {
     ]
   ])("does not hold when the %s was edited", (_, edited) => {
     // Also after the edited anchor has been a line of text.
-    for (const read of [edited, Result.getOrThrow(parseAnchor(anchorLine(edited)))]) {
+    for (const read of [edited, Result.getOrThrow(parseAnchor(formatAnchor(edited)))]) {
       expect(problemOf(checkSignature(read, ours.publicKey))).toBe("its signature is not by the owner of this key")
     }
   })

@@ -4,9 +4,9 @@ import { createHash } from "node:crypto"
 import { encodeEvent } from "../../src/events/EventCodec.ts"
 import {
   chainHash,
-  commitment,
+  commitmentHash,
   type Commitments,
-  commitTo,
+  createCommitments,
   contentHash,
   type HashedContent
 } from "../../src/events/ContentHash.ts"
@@ -73,7 +73,7 @@ const turned = (value: Schema.Json): Schema.Json => {
 
 describe("a commitment", () => {
   it("is SHA-256 over the salt's bytes and the canonical JSON", () => {
-    expect(commitment(salt, { ok: true })).toBe(resultHash)
+    expect(commitmentHash(salt, { ok: true })).toBe(resultHash)
     expect(sha256(Buffer.from(salt, "hex"), '{"ok":true}')).toBe(resultHash)
   })
 
@@ -98,29 +98,32 @@ describe("a commitment", () => {
     ["", '""'],
     [JSON.parse('{"__proto__":1,"a":2}') as Schema.Json, '{"__proto__":1,"a":2}']
   ])("of %j", (value, text) => {
-    expect(commitment(salt, value)).toBe(sha256(Buffer.from(salt, "hex"), text))
+    expect(commitmentHash(salt, value)).toBe(sha256(Buffer.from(salt, "hex"), text))
   })
 
   it.prop(
     "does not depend on the order of keys",
     [jsonArbitrary],
     ([value]) => {
-      expect(commitment(salt, turned(value))).toBe(commitment(salt, value))
-      expect(commitment(salt, value)).toBe(sha256(Buffer.from(salt, "hex"), canonicalJson(value)))
+      expect(commitmentHash(salt, turned(value))).toBe(commitmentHash(salt, value))
+      expect(commitmentHash(salt, value)).toBe(sha256(Buffer.from(salt, "hex"), canonicalJson(value)))
     },
     manyRuns
   )
 
   it("depends on the salt and on the value", () => {
     const values = [null, false, 0, "", "0", [], {}, [0], { a: 0 }, { a: null }, "null"]
-    const hashes = values.flatMap((value) => [commitment(salt, value), commitment(salt.replace("0f", "10"), value)])
+    const hashes = values.flatMap((value) => [
+      commitmentHash(salt, value),
+      commitmentHash(salt.replace("0f", "10"), value)
+    ])
     expect(new Set(hashes).size).toBe(values.length * 2)
   })
 })
 
 describe("commitTo", () => {
   it("commits to the parts that may have to be erased, if they are there", () => {
-    const made = commitTo({
+    const made = createCommitments({
       title: "T",
       body: "",
       acceptance: [],
@@ -134,12 +137,12 @@ describe("commitTo", () => {
       dependsOn: ["title"]
     })
     expect(Object.keys(made).sort()).toEqual(["acceptance", "body", "reason", "result", "title"])
-    expect(made["title"]?.sha256).toBe(commitment(made["title"]?.salt ?? "", "T"))
-    expect(made["body"]?.sha256).toBe(commitment(made["body"]?.salt ?? "", ""))
+    expect(made["title"]?.sha256).toBe(commitmentHash(made["title"]?.salt ?? "", "T"))
+    expect(made["body"]?.sha256).toBe(commitmentHash(made["body"]?.salt ?? "", ""))
   })
 
   it("takes sixteen new random bytes of salt for each part, each time", () => {
-    const made = Array.from({ length: 100 }, () => commitTo({ title: "T", body: "T" }))
+    const made = Array.from({ length: 100 }, () => createCommitments({ title: "T", body: "T" }))
     const all = made.flatMap((each) => Object.values(each))
     expect(new Set(all.map((each) => each.salt)).size).toBe(200)
     expect(new Set(all.map((each) => each.sha256)).size).toBe(200)
@@ -162,7 +165,7 @@ describe("a content hash", () => {
     [eventArbitrary],
     ([event]) => {
       const { data, schemaVersion, type } = encodeEvent(event)
-      const made = commitTo(data)
+      const made = createCommitments(data)
       const shown = Object.fromEntries(
         Object.entries(data).map(([field, value]) => [field, field in made ? { sha256: made[field]?.sha256 } : value])
       )

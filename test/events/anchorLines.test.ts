@@ -1,5 +1,5 @@
 import { DateTime, Result } from "effect"
-import { type Anchor, anchorLine, anchorLines, newestOf } from "../../src/events/Anchor.ts"
+import { type Anchor, formatAnchor, parseAnchors, newestAnchor } from "../../src/events/Anchor.ts"
 import { describe, expect, it } from "vitest"
 
 const anchor = (position: number, signature: string | null = null): Anchor => ({
@@ -9,32 +9,32 @@ const anchor = (position: number, signature: string | null = null): Anchor => ({
   signature
 })
 const signed = (position: number) => anchor(position, "x".repeat(86))
-const lines = (...anchors: ReadonlyArray<Anchor>) => anchors.map((each) => `${anchorLine(each)}\n`).join("")
-const read = (text: string) => Result.getOrThrow(anchorLines(text))
+const lines = (...anchors: ReadonlyArray<Anchor>) => anchors.map((each) => `${formatAnchor(each)}\n`).join("")
+const read = (text: string) => Result.getOrThrow(parseAnchors(text))
 
 describe("lines of anchors", () => {
   it("are all anchors, and may have empty lines between them or no end", () => {
     const all = [anchor(1), anchor(2)]
     for (const text of [lines(...all), lines(...all).trimEnd(), `\n${lines(...all).replace("\n", "\r\n\n")}`]) {
-      expect(read(text)).toEqual({ anchors: all, isCutShort: false })
+      expect(read(text)).toEqual({ anchors: all, isTruncated: false })
     }
-    expect(read("")).toEqual({ anchors: [], isCutShort: false })
-    expect(anchorLines(`${lines(anchor(1))}what\n${lines(anchor(2))}`)).toMatchObject({ failure: { line: 2 } })
+    expect(read("")).toEqual({ anchors: [], isTruncated: false })
+    expect(parseAnchors(`${lines(anchor(1))}what\n${lines(anchor(2))}`)).toMatchObject({ failure: { line: 2 } })
   })
 
   it("may end in one that was cut short anywhere, which is then ignored", () => {
     for (const last of [anchor(2), signed(2)]) {
-      const line = anchorLine(last)
+      const line = formatAnchor(last)
       for (let length = 1; length < line.length; length++) {
         const text = lines(signed(1)) + line.slice(0, length)
-        expect([length, read(text)]).toEqual([length, { anchors: [signed(1)], isCutShort: true }])
+        expect([length, read(text)]).toEqual([length, { anchors: [signed(1)], isTruncated: true }])
       }
     }
   })
 
   it("have a newest one, at the highest position and not on the last line", () => {
-    expect(newestOf([])).toBeUndefined()
-    expect(newestOf([anchor(1), anchor(3), anchor(2)])).toEqual(anchor(3))
-    expect(newestOf([anchor(3), signed(3)])).toEqual(signed(3))
+    expect(newestAnchor([])).toBeUndefined()
+    expect(newestAnchor([anchor(1), anchor(3), anchor(2)])).toEqual(anchor(3))
+    expect(newestAnchor([anchor(3), signed(3)])).toEqual(signed(3))
   })
 })

@@ -468,7 +468,7 @@ layer(Layer.provideMerge(layerTokens, freshBacklog).pipe(Layer.provideMerge(post
 
   its.effect("hangs up on whoever is slow on purpose", () =>
     Effect.gen(function* () {
-      const { port } = yield* serve({ port: 0, headersPatience: "300 millis", bodyPatience: "300 millis" })
+      const { port } = yield* serve({ port: 0, headersTimeout: "300 millis", bodyTimeout: "300 millis" })
       /** Sends what begins a request, then a byte now and then, until it is hung up on. */
       const dribble = (begin: string, byte: string) =>
         Effect.callback<void>((resume) => {
@@ -488,7 +488,7 @@ layer(Layer.provideMerge(layerTokens, freshBacklog).pipe(Layer.provideMerge(post
 
   its.effect("hangs up on whoever says nothing", () =>
     Effect.gen(function* () {
-      const { port } = yield* serve({ port: 0, silencePatience: "300 millis" })
+      const { port } = yield* serve({ port: 0, idleTimeout: "300 millis" })
       const silentAfter = (begin: string) =>
         Effect.callback<void>((resume) => {
           const socket = connect({ port, host: "127.0.0.1" }, () => socket.write(begin))

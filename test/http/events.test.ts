@@ -1,7 +1,7 @@
 import { Array, Context, Deferred, Effect, Exit, Fiber, Layer, Schema, Scope, Stream } from "effect"
 import { createConnection } from "node:net"
 import { layerHttp, serve } from "../../src/http/index.ts"
-import { eventStream } from "../../src/http/responseStreams.ts"
+import { eventStreamResponse } from "../../src/http/responseStreams.ts"
 import { AuditService, BacklogService, DamagedEvent, RecordedEvent } from "../../src/index.ts"
 import { asking, askingAt } from "./support/asking.ts"
 import { type Frame, framesOf, readFrames } from "./support/serverSentEvents.ts"
@@ -86,7 +86,7 @@ onServer("events over HTTP", (test) => {
           ).pipe(Stream.ensuring(Deferred.succeed(ended, undefined)))
       })
       const { port } = yield* Effect.provideService(
-        serve({ port: 0, readerPatience: "200 millis" }),
+        serve({ port: 0, writeTimeout: "200 millis" }),
         AuditService,
         watched
       )
@@ -178,7 +178,7 @@ onServer("events over HTTP", (test) => {
   test(
     "show now and then that the connection lives",
     Effect.gen(function* () {
-      const { body } = eventStream(Stream.never, { heartbeat: "10 millis", until: Effect.never })
+      const { body } = eventStreamResponse(Stream.never, { heartbeat: "10 millis", until: Effect.never })
       if (body._tag !== "Stream") return expect.unreachable()
       const heard = yield* Stream.runCollect(Stream.take(Stream.decodeText(body.stream), 2))
       expect(heard.join("")).toMatch(/^(: here\n\n)+$/)

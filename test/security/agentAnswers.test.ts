@@ -1,5 +1,5 @@
 import { Effect } from "effect"
-import { quoted, visibleJson, visibleLines } from "../../src/domain/displayText.ts"
+import { quote, escapeHiddenInJson, escapeHidden } from "../../src/domain/displayText.ts"
 import { frame, lines, fixedText, agentText } from "../../src/mcp/AgentText.ts"
 import { toolsets } from "../../src/mcp/layerTools.ts"
 import { serverInfo } from "../../src/mcp/protocol.ts"
@@ -43,7 +43,7 @@ describe("a text in an answer", () => {
         agentText`body:`,
         frame(body),
         agentText`acceptance:`,
-        frame(visibleJson(JSON.stringify(json))),
+        frame(escapeHiddenInJson(JSON.stringify(json))),
         agentText`Renew it.`
       )
       expect(text).not.toMatch(hidden)
@@ -58,8 +58,8 @@ describe("a text in an answer", () => {
   })
 
   it("shows lone surrogates and leading combining marks as escapes", () => {
-    expect(quoted("\u0301\ud800x")).toBe('"\\u0301\\ud800x"')
-    expect(visibleLines("\u0301\udc00\n\u0301e\u0301")).toBe("<U+0301><U+DC00>\n<U+0301>e\u0301")
+    expect(quote("\u0301\ud800x")).toBe('"\\u0301\\ud800x"')
+    expect(escapeHidden("\u0301\udc00\n\u0301e\u0301")).toBe("<U+0301><U+DC00>\n<U+0301>e\u0301")
   })
 })
 

@@ -4,9 +4,9 @@ import { SqlClient, SqlError } from "effect/sql"
 import { request as nodeRequest } from "node:http"
 import { afterAll } from "vitest"
 import { redactSecrets } from "../../src/domain/redactSecrets.ts"
-import { databaseWords } from "../../src/sql/databaseErrors.ts"
-import { disclosable, disclosableCause } from "../../src/sql/sanitize.ts"
-import { jsonProblemText, parseExactJson } from "../../src/domain/parseExactJson.ts"
+import { databaseErrorText } from "../../src/sql/databaseErrors.ts"
+import { sanitize, sanitizeCause } from "../../src/sql/sanitize.ts"
+import { describeJsonProblem, parseExactJson } from "../../src/domain/parseExactJson.ts"
 import { layerHttp, serve } from "../../src/http/index.ts"
 import { AccessTokens, AuditService, BacklogSchema, BacklogService, withoutSecrets } from "../../src/index.ts"
 import { layerMcpRoutes, serveStdio } from "../../src/mcp/index.ts"
@@ -163,13 +163,13 @@ describe("a text without secrets", () => {
 
   it("keeps a long number", () => {
     const parsed = parseExactJson(`[0.${"1234567890".repeat(9)}]`)
-    const text = Result.isFailure(parsed) ? jsonProblemText(parsed.failure) : ""
+    const text = Result.isFailure(parsed) ? describeJsonProblem(parsed.failure) : ""
     assert.include(text, "the number 0.12345678901234567890123456789012345… would be changed")
   })
 
   it("is what a report says of JSON", () => {
     const parsed = parseExactJson(`{"${token}":1,"${token}":2}`)
-    hasNoSecret(Result.isFailure(parsed) ? jsonProblemText(parsed.failure) : token, "a problem of JSON")
+    hasNoSecret(Result.isFailure(parsed) ? describeJsonProblem(parsed.failure) : token, "a problem of JSON")
   })
 
   it("is found quickly in any text", () => {
@@ -212,10 +212,10 @@ describe("what may be logged", () => {
     assert.include(shown.everything().slice(before), "redacted")
     hasNoSecret(shown.everything(), "the log")
     for (const value of ["x", 1, null, undefined, [1, { a: "b" }], new Error("x"), new Date(), Redacted.make(token)]) {
-      assert.strictEqual(disclosable(value), value)
+      assert.strictEqual(sanitize(value), value)
     }
     const cause = Cause.fail(new Error("x"))
-    assert.strictEqual(disclosableCause(cause), cause)
+    assert.strictEqual(sanitizeCause(cause), cause)
   })
 
   it("is all that a span has", () => {
@@ -240,7 +240,7 @@ describe("what may be logged", () => {
 
   it("keeps an error's name, fields and stack", () => {
     const error = Object.assign(new TypeError(`no ${token}`), { code: "EX" })
-    const shown = disclosable(error) as TypeError & { readonly code: string }
+    const shown = sanitize(error) as TypeError & { readonly code: string }
     assert.deepStrictEqual([shown.name, shown.code], ["TypeError", "EX"])
     assert.match(shown.message, /^no mbk_[0-9a-f]{16}_redacted$/)
     assert.include(shown.stack ?? "", "disclosure.test.ts")
@@ -266,8 +266,8 @@ describe("what may be logged", () => {
     })
     const ofCodec = Object.assign(new Error(marker), { _tag: "PgTypesCodecError" })
     const unsent = new SqlError.UnknownError({ cause: ofCodec, message: "PgConnection: Failed to encode query" })
-    assert.strictEqual(databaseWords(new SqlError.SqlError({ reason: unsent })), unsent.message)
-    assert.strictEqual(databaseWords(error), isShown ? message : `Postgres refused a statement (SQLSTATE ${code})`)
+    assert.strictEqual(databaseErrorText(new SqlError.SqlError({ reason: unsent })), unsent.message)
+    assert.strictEqual(databaseErrorText(error), isShown ? message : `Postgres refused a statement (SQLSTATE ${code})`)
     for (const each of [error, cause, new Error("x", { cause: error }), Cause.fail(error), Cause.die(cause)]) {
       const shown = capturing()
       Effect.runSync(shown.around(withoutSecrets(Effect.logError(each))))

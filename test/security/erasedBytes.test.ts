@@ -7,7 +7,7 @@ import { basename, join } from "node:path"
 import { afterAll, beforeAll, describe, expect } from "vitest"
 import { it } from "@effect/vitest"
 import { ErasablePart } from "../../src/domain/Event.ts"
-import { anchorLine } from "../../src/events/Anchor.ts"
+import { formatAnchor } from "../../src/events/Anchor.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
 import { RemovalSchedule } from "../../src/services/audit/Erasures.ts"
@@ -94,7 +94,7 @@ const redactAll = Effect.gen(function* () {
 const leaves = Effect.gen(function* () {
   const audit = yield* AuditService
   const lines = yield* Stream.runCollect(audit.exportLog)
-  return Buffer.from([...lines, anchorLine(yield* audit.anchor())].join("\n"))
+  return Buffer.from([...lines, formatAnchor(yield* audit.anchor())].join("\n"))
 })
 
 const expectClean = Effect.fnUntraced(function* (needles: ReadonlyArray<Buffer>) {

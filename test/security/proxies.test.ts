@@ -2,7 +2,7 @@ import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Layer, Metric, Result } from "effect"
 import { clientAddress, forwardingHeaderIn, trustedProxies, type TrustProxy } from "../../src/http/access/forwarding.ts"
 import { serve, type ServeOptions } from "../../src/http/index.ts"
-import { headersWithin } from "../../src/http/node/listen.ts"
+import { headersTimeoutSettings } from "../../src/http/node/listen.ts"
 import { requestTarget } from "../../src/http/node/requestTarget.ts"
 import { type Answer, ask, guarded, logged, tagIn, tokensOfBacklog } from "./support/guarded.ts"
 import { freshBacklog, postgresClient } from "../support/backlogs.ts"
@@ -73,7 +73,7 @@ describe("the client of a trusted proxy", () => {
 
 it("the head of a request ends when the time for it is over, and not at a later check", () => {
   for (const limit of [1, 2, 59, 60, 61, 100.5, 300, 1000, 15_000, 3_600_000]) {
-    const { connectionsCheckingInterval, headersTimeout } = headersWithin(limit)
+    const { connectionsCheckingInterval, headersTimeout } = headersTimeoutSettings(limit)
     assert.isAtMost(headersTimeout + connectionsCheckingInterval, Math.max(2, limit))
     assert.isAtLeast(headersTimeout, Math.min(1, limit))
     assert.isTrue(Number.isInteger(headersTimeout) && Number.isInteger(connectionsCheckingInterval))

@@ -250,11 +250,11 @@ onServer("a server of tokens", (test) => {
       let checks = 0
       let isRevoked = false
       const authority = {
-        stillValid: Effect.suspend(() => {
+        requireValid: Effect.suspend(() => {
           checks += 1
           return isRevoked ? Effect.fail(new Unauthorized({ problem: "The token was revoked." })) : Effect.void
         }),
-        ended: Effect.never
+        failWhenInvalid: Effect.never
       }
       const { call } = yield* Effect.provideService(connected("worker", "w"), CurrentAuthority, authority)
       const claim = yield* Effect.forkChild(call("claim", { waitSeconds: 50 }))

@@ -3,7 +3,7 @@ import { Effect, Layer, Option, Result, type Schema, Stream } from "effect"
 import { afterAll, expect, vi } from "vitest"
 import type { Event } from "../../src/domain/Event.ts"
 import type * as EventCodec from "../../src/events/EventCodec.ts"
-import { eventOf, type RecordedEvent } from "../../src/events/RecordedEvent.ts"
+import { decodeRecordedEvent, type RecordedEvent } from "../../src/events/RecordedEvent.ts"
 import { LogFileCheck } from "../../src/projections/LogFileCheck.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
@@ -117,7 +117,7 @@ layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })("
         const event = events[1]
         if (event === undefined) throw new Error("the event is missing")
         expect(event).toMatchObject({ schemaVersion: 1, data: { headline: "As revised", priority: 3 } })
-        const known = yield* upcasting(Effect.sync(() => eventOf(event)))
+        const known = yield* upcasting(Effect.sync(() => decodeRecordedEvent(event)))
         expect(Result.getOrThrow(known)).toEqual({ _tag: "CardRevised", title: "As revised", priority: 3 })
       }
     })

@@ -1,10 +1,12 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Schema } from "effect"
-import { chunks } from "../../src/sql/bulkStatements.ts"
+import { chunkRows } from "../../src/sql/bulkStatements.ts"
 
 const mebibyte = 1024 * 1024
 
-const sizesOf = (rows: ReadonlyArray<number>): ReadonlyArray<ReadonlyArray<number>> => [...chunks(rows, (row) => row)]
+const sizesOf = (rows: ReadonlyArray<number>): ReadonlyArray<ReadonlyArray<number>> => [
+  ...chunkRows(rows, (row) => row)
+]
 
 describe("chunks", () => {
   it("of nothing are none", () => {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest"
-import { madeOnce } from "../../src/sql/memoize.ts"
+import { memoizeByFlags } from "../../src/sql/memoize.ts"
 
 describe("what is made once", () => {
   it("is made for each combination when it is first asked for", () => {
     const made: Array<string> = []
-    const of = madeOnce((left: boolean, right: boolean) => {
+    const of = memoizeByFlags((left: boolean, right: boolean) => {
       made.push(`${left} ${right}`)
       return {}
     })

@@ -1,6 +1,6 @@
 import { it } from "@effect/vitest"
 import { Effect, Stream } from "effect"
-import { everyPage } from "../../src/sql/pages.ts"
+import { streamPagesAhead } from "../../src/sql/pages.ts"
 import { expect } from "vitest"
 
 const pages = 40
@@ -17,7 +17,7 @@ it.effect("reads six pages at most before they are looked at", () =>
       })
     const seen: Array<number> = []
     yield* Stream.runForEachArray(
-      everyPage(0, fetch, (last) => last),
+      streamPagesAhead(0, fetch, (last) => last),
       Effect.fnUntraced(function* (rows) {
         // Whoever reads ahead has every chance to.
         for (let turn = 0; turn < 100; turn++) yield* Effect.yieldNow

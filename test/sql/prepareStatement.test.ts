@@ -3,7 +3,7 @@ import { Effect, Stream, Tracer } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { SqlClient, type SqlConnection, Statement } from "effect/sql"
 import { describe, expect, it } from "vitest"
-import { compileOnce } from "../../src/sql/prepareStatement.ts"
+import { prepareStatement } from "../../src/sql/prepareStatement.ts"
 
 interface Sent {
   readonly by: string
@@ -52,7 +52,7 @@ const run = (
 }
 
 const update = (sql: SqlClient.SqlClient) =>
-  compileOnce<{ readonly id: string; readonly priority: number }>(
+  prepareStatement<{ readonly id: string; readonly priority: number }>(
     sql,
     ({ id, priority }) =>
       sql`UPDATE ${sql("cards")} SET priority = ${priority}, kind = ${"card"} WHERE id = ${id} OR ${id} = 'all'`

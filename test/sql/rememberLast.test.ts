@@ -1,9 +1,9 @@
-import { rememberLast } from "../../src/sql/memoize.ts"
+import { memoizeLast } from "../../src/sql/memoize.ts"
 import { expect, it } from "vitest"
 
 it("a function that remembers its last answer asks again only for another value", () => {
   const asked: Array<number | undefined> = []
-  const double = rememberLast((value: number | undefined) => {
+  const double = memoizeLast((value: number | undefined) => {
     asked.push(value)
     return value === undefined ? undefined : value * 2
   })

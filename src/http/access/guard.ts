@@ -1,12 +1,12 @@
 import { Clock, type Context, Effect, Metric, Option, Redacted, Result, Schema, Stream } from "effect"
 import { HttpBody, HttpServerRequest, HttpServerResponse } from "effect/http"
-import { shortened } from "../../domain/displayText.ts"
+import { truncateMessage } from "../../domain/displayText.ts"
 import { type Authority, type CallerIdentity, CurrentAuthority, CurrentCaller } from "../Caller.ts"
 import { makeTokenBuckets, type RateLimit } from "./RateLimit.ts"
 import { forwardingHeaderIn, lastOf, type TrustedProxies } from "./forwarding.ts"
 import { hostIn, originOf } from "./hosts.ts"
 import { DatabaseUnavailable, TooManyRequests, Unauthorized } from "../errors.ts"
-import { CurrentIncoming, type IncomingBody } from "../node/IncomingRequest.ts"
+import { CurrentIncomingRequest, type IncomingBody } from "../node/IncomingRequest.ts"
 import { type Problem, problemMediaType, problemOf, problems } from "../problems.ts"
 import type { AccessToken, AccessTokens } from "../../index.ts"
 
@@ -35,7 +35,7 @@ const refused = Metric.counter("backlog_http_refused_total", {
   incremental: true
 })
 
-const anybody: CallerIdentity = { actor: undefined, role: "anybody", apart: [] }
+const anybody: CallerIdentity = { actor: undefined, role: "anybody", reservedNames: [] }
 
 /** How often the token of a request that is not over is checked. */
 const checkEvery = "1 second"
@@ -69,14 +69,14 @@ export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens, 
       "AccessTokenRefused",
       (error) => new Unauthorized({ problem: error.message })
     )
-    return { ...token, apart: token.role === "worker" ? yield* tokens.holdersUnder(token.actor) : [] }
+    return { ...token, reservedNames: token.role === "worker" ? yield* tokens.holdersUnder(token.actor) : [] }
   })
 
   /** For how long the caller with a token may act. */
   const authorityOf = (token: AccessToken): Authority => {
     const isTaken = tokens === undefined ? Effect.succeed(false) : tokens.isTaken(token.id, token)
-    const stillValid = Effect.flatMap(isTaken, (taken) => (taken ? Effect.void : Effect.fail(noLonger)))
-    const ended = Effect.gen(function* () {
+    const requireValid = Effect.flatMap(isTaken, (taken) => (taken ? Effect.void : Effect.fail(noLonger)))
+    const failWhenInvalid = Effect.gen(function* () {
       let knownAt = yield* Clock.currentTimeMillis
       for (;;) {
         yield* Effect.sleep(checkEvery)
@@ -87,18 +87,22 @@ export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens, 
         else if (now - knownAt > unreadable) return yield* noLonger
       }
     })
-    return { stillValid, ended }
+    return { requireValid, failWhenInvalid }
   }
 
   /** An answer that is broken off when the caller may not act any more. */
   const whileValid = (
     response: HttpServerResponse.HttpServerResponse,
     body: HttpBody.Stream,
-    { ended }: Authority
+    { failWhenInvalid }: Authority
   ): HttpServerResponse.HttpServerResponse =>
     HttpServerResponse.setBody(
       response,
-      HttpBody.stream(Stream.interruptWhen(body.stream, Effect.orDie(ended)), body.contentType, body.contentLength)
+      HttpBody.stream(
+        Stream.interruptWhen(body.stream, Effect.orDie(failWhenInvalid)),
+        body.contentType,
+        body.contentLength
+      )
     )
 
   /** The application's answer to whoever calls, or why he gets none. */
@@ -117,12 +121,13 @@ export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens, 
     const token = identified.success
     const wait = take(token?.id ?? clientOf(request))
     if (wait > 0) return yield* tooMany(request, wait)
-    const identity = token === undefined ? anybody : { actor: token.actor, role: token.role, apart: token.apart }
+    const identity: CallerIdentity =
+      token === undefined ? anybody : { actor: token.actor, role: token.role, reservedNames: token.reservedNames }
     const known = Effect.provideService(app, CurrentCaller, identity)
     if (token === undefined) return yield* known
     const authority = authorityOf(token)
     const acting = Effect.provideService(known, CurrentAuthority, authority)
-    const { body } = yield* CurrentIncoming
+    const { body } = yield* CurrentIncomingRequest
     if (body === undefined) {
       const response = yield* acting
       if (response.body._tag === "Stream") return whileValid(response, response.body, authority)
@@ -142,7 +147,7 @@ export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens, 
   return <E, R>(app: App<E, R>): App<E, R | HttpServerRequest.HttpServerRequest> =>
     Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
-      const { path, peer, problem } = yield* CurrentIncoming
+      const { path, peer, problem } = yield* CurrentIncomingRequest
       if (problem !== undefined) return yield* refuse(request, badRequest(problem))
       const { headers } = request
       const proxy = requiresToken ? undefined : forwardingHeaderIn(headers)
@@ -165,21 +170,21 @@ export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens, 
     })
 }
 
-const isValid = ({ stillValid }: Authority): Effect.Effect<boolean> =>
-  Effect.match(stillValid, { onSuccess: () => true, onFailure: (error) => !(error instanceof Unauthorized) })
+const isValid = ({ requireValid }: Authority): Effect.Effect<boolean> =>
+  Effect.match(requireValid, { onSuccess: () => true, onFailure: (error) => !(error instanceof Unauthorized) })
 
 /** Fails a body that is still on its way when the caller may not act any more. Costs a timer, and no fiber. */
-const watchBody = (body: IncomingBody, { stillValid }: Authority, context: Context.Context<never>) => {
+const watchBody = (body: IncomingBody, { requireValid }: Authority, context: Context.Context<never>) => {
   let ended = false
   const timer = setInterval(() => {
-    if (!body.isOnItsWay()) {
+    if (!body.isReceiving()) {
       clearInterval(timer)
       return
     }
     Effect.runForkWith(context)(
-      Effect.catch(stillValid, (error) =>
+      Effect.catch(requireValid, (error) =>
         Effect.sync(() => {
-          if (!(error instanceof Unauthorized) || !body.isOnItsWay()) return
+          if (!(error instanceof Unauthorized) || !body.isReceiving()) return
           ended = true
           body.fail(error)
         })
@@ -199,7 +204,7 @@ const forwarded = (header: string): Problem =>
     "ForwardedRequest",
     403,
     "Forwarded request",
-    `The header ${JSON.stringify(shortened(header))} shows that a proxy forwarded this request, and this server asks no caller for a token, so all clients of the proxy could do everything. Start the server with --trust-proxy, which requires tokens.`
+    `The header ${JSON.stringify(truncateMessage(header))} shows that a proxy forwarded this request, and this server asks no caller for a token, so all clients of the proxy could do everything. Start the server with --trust-proxy, which requires tokens.`
   )
 
 const hostNotAllowed = (host: string): Problem =>
@@ -207,7 +212,7 @@ const hostNotAllowed = (host: string): Problem =>
     "HostNotAllowed",
     403,
     "Host not allowed",
-    `This server is not asked for by the name ${JSON.stringify(shortened(host))}: start it with --allow-host to have it so.`
+    `This server is not asked for by the name ${JSON.stringify(truncateMessage(host))}: start it with --allow-host to have it so.`
   )
 
 const originNotAllowed = (origin: string, host: string): Problem =>
@@ -215,7 +220,7 @@ const originNotAllowed = (origin: string, host: string): Problem =>
     "OriginNotAllowed",
     403,
     "Origin not allowed",
-    `Pages of ${JSON.stringify(shortened(origin))} may not ask this server: start it with --allow-origin to have it so.${origin === `https://${host.toLowerCase()}` ? " When a proxy with TLS serves these pages of its own, start it with --trust-proxy." : ""}`
+    `Pages of ${JSON.stringify(truncateMessage(origin))} may not ask this server: start it with --allow-origin to have it so.${origin === `https://${host.toLowerCase()}` ? " When a proxy with TLS serves these pages of its own, start it with --trust-proxy." : ""}`
   )
 
 const encodeUnauthorized = Schema.encodeSync(problems.unauthorized)

@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect"
 import type { SqlError } from "effect/sql"
-import { quoted } from "../../domain/displayText.ts"
+import { quote } from "../../domain/displayText.ts"
 import { Forbidden } from "../errors.ts"
 import { AuditService, BacklogService } from "../../index.ts"
 import { actsFor, isUnder } from "../../services/access/AccessRole.ts"
@@ -60,21 +60,21 @@ interface WorkerInput {
 /** What is wrong with an owner for which a worker does not act. */
 export const mustBe = (actor: string, owner: string): string =>
   isUnder(owner, actor)
-    ? `must not be ${quoted(owner)}, where another token's holder has that name or one above it`
-    : `must be ${quoted(actor)}, or begin with ${quoted(`${actor}/`)}`
+    ? `must not be ${quote(owner)}, where another token's holder has that name or one above it`
+    : `must be ${quote(actor)}, or begin with ${quote(`${actor}/`)}`
 
 /**
  * What a worker may do with a command that it may send at all: claim in its own name or in one under it
- * (`worker-1/browser`), and renew, release and complete such claims only. `apart` has other tokens' holders under its
+ * (`worker-1/browser`), and renew, release and complete such claims only. `reservedNames` has other tokens' holders under its
  * name: it does not act for them.
  */
 export const workerRules = (
   actor: string,
-  apart: ReadonlyArray<string>,
+  reservedNames: ReadonlyArray<string>,
   ownerOf: (id: string, token: number) => Effect.Effect<string | undefined, SqlError.SqlError>
 ) => {
   const claims = (owner: string | undefined): Effect.Effect<void, Forbidden> =>
-    owner === undefined || actsFor(actor, apart, owner)
+    owner === undefined || actsFor(actor, reservedNames, owner)
       ? Effect.void
       : new Forbidden({ problem: `A worker claims in its own name: the owner ${mustBe(actor, owner)}.` })
 
@@ -84,9 +84,9 @@ export const workerRules = (
       return yield* new Forbidden({ problem: "A worker completes what it holds: give the token of its claim." })
     }
     const owner = yield* ownerOf(id, token)
-    if (owner === undefined || !actsFor(actor, apart, owner)) {
+    if (owner === undefined || !actsFor(actor, reservedNames, owner)) {
       return yield* new Forbidden({
-        problem: `No claim of yours on card ${quoted(id)} has the token ${token}.`
+        problem: `No claim of yours on card ${quote(id)} has the token ${token}.`
       })
     }
   })

@@ -12,9 +12,9 @@ import {
   Erasure,
   Explanation,
   ImportedLog,
-  lines,
+  ndjson,
   ParkedEvents,
-  passingProblems,
+  streamProblems,
   RebuildProgress,
   RebuildReport,
   RecordedEvent,
@@ -23,7 +23,7 @@ import {
   VerifyProgress,
   VerifyReport
 } from "./answers.ts"
-import { about, commandPayload, idempotency, jsonFields } from "./endpoint.ts"
+import { describeEndpoint, commandPayload, idempotencyHeader, jsonFields } from "./endpoint.ts"
 import { problems } from "../problems.ts"
 import {
   CardId,
@@ -48,7 +48,7 @@ const moment = {
 const cardMoment = { id: CardId, ...moment, version: Schema.optionalKey(Version) }
 
 /** What can go wrong in the middle of a stream of events. */
-export const EventStreamProblem = Schema.Union([damagedEvent, momentNotReached, ...passingProblems])
+export const EventStreamProblem = Schema.Union([damagedEvent, momentNotReached, ...streamProblems])
 
 /** A type by its name alone; whether there is such a type, the service says. */
 const typeName = Name.annotate({
@@ -75,47 +75,49 @@ export const AuditGroup = HttpApiGroup.make("audit")
   .add(
     HttpApiEndpoint.get("history", "/history", {
       query: { id: CardId },
-      success: lines(RecordedEvent, cardNotFound, damagedEvent),
+      success: ndjson(RecordedEvent, cardNotFound, damagedEvent),
       error: [cardNotFound, damagedEvent]
-    }).annotateMerge(about("Every event of a card", "A line for each, first to last.")),
+    }).annotateMerge(describeEndpoint("Every event of a card", "A line for each, first to last.")),
     HttpApiEndpoint.get("cardAt", "/card-at", {
       query: cardMoment,
       success: Card,
       error: [cardNotFound, momentNotReached, damagedEvent, undecodableEvent]
-    }).annotateMerge(about("A card as it stood at a moment", "`position`, `time` or `version` says which moment.")),
+    }).annotateMerge(
+      describeEndpoint("A card as it stood at a moment", "`position`, `time` or `version` says which moment.")
+    ),
     HttpApiEndpoint.get("explainAt", "/explain-at", {
       query: cardMoment,
       success: Explanation,
       error: [cardNotFound, momentNotReached, damagedEvent, undecodableEvent]
-    }).annotateMerge(about("Why a card could or could not be claimed at a moment")),
+    }).annotateMerge(describeEndpoint("Why a card could or could not be claimed at a moment")),
     HttpApiEndpoint.get("backlogAt", "/backlog-at", {
       query: moment,
       success: BacklogAt,
       error: [momentNotReached, damagedEvent, undecodableEvent]
-    }).annotateMerge(about("The whole backlog as it stood at a moment, in numbers")),
+    }).annotateMerge(describeEndpoint("The whole backlog as it stood at a moment, in numbers")),
     HttpApiEndpoint.get("backlogAtCards", "/backlog-at/cards", {
       query: { ...moment, ...jsonFields(ListOptions.fields) },
-      success: lines(Card, cardNotFound, damagedEvent, undecodableEvent),
+      success: ndjson(Card, cardNotFound, damagedEvent, undecodableEvent),
       error: [cardNotFound, momentNotReached, damagedEvent, undecodableEvent]
-    }).annotateMerge(about("Cards in claim order as they stood at a moment", "A line for each.")),
+    }).annotateMerge(describeEndpoint("Cards in claim order as they stood at a moment", "A line for each.")),
     HttpApiEndpoint.get("events", "/events", {
       headers: { "last-event-id": Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))) },
       query: { ...jsonFields(EventOptions.fields), type: Schema.optionalKey(typeName) },
       success: eventStream,
       error: [damagedEvent, momentNotReached]
     }).annotateMerge(
-      about(
+      describeEndpoint(
         "Events in the order of positions, those of the past and those to come",
         "Server-sent events, whose ids are positions: the stream continues after the position in the header `Last-Event-ID`, or else in `after`. With `follow=false` the stream ends at the end of the log. A position beyond the end of the log is refused with 404: the log was restored since it was seen."
       )
     ),
     HttpApiEndpoint.get("checkpoints", "/checkpoints", { success: Schema.Array(Checkpoint) }).annotateMerge(
-      about("Every consumer's checkpoint")
+      describeEndpoint("Every consumer's checkpoint")
     ),
     HttpApiEndpoint.get("checkpoint", "/checkpoint", {
       query: { consumer: Name },
       success: Schema.NullOr(Checkpoint)
-    }).annotateMerge(about("A consumer's checkpoint", "`null` when it has none.")),
+    }).annotateMerge(describeEndpoint("A consumer's checkpoint", "`null` when it has none.")),
     HttpApiEndpoint.post("advance", "/advance", {
       payload: Schema.Struct({
         consumer: Name,
@@ -125,7 +127,7 @@ export const AuditGroup = HttpApiGroup.make("audit")
       success: HttpApiSchema.NoContent,
       error: [checkpointMoved, momentNotReached]
     }).annotateMerge(
-      about(
+      describeEndpoint(
         "Moves a checkpoint, if it still is at `from`",
         "Of two consumers of one name only one moves it. It moves forward, to the end of the log at most; from beyond the end of the log, where a restore leaves it, it may be set back."
       )
@@ -134,29 +136,32 @@ export const AuditGroup = HttpApiGroup.make("audit")
       payload: Schema.Struct({ consumer: Name, position: Position, reason: Reason }),
       success: HttpApiSchema.NoContent,
       error: momentNotReached
-    }).annotateMerge(about("Notes that a consumer has gone past an event, and why")),
+    }).annotateMerge(describeEndpoint("Notes that a consumer has gone past an event, and why")),
     HttpApiEndpoint.get("parked", "/parked", {
       query: { consumer: Schema.optionalKey(Name) },
       success: ParkedEvents
-    }).annotateMerge(about("What is parked, of every consumer or of one")),
+    }).annotateMerge(describeEndpoint("What is parked, of every consumer or of one")),
     HttpApiEndpoint.post("unpark", "/unpark", {
       payload: Schema.Struct({ consumer: Name, position: Position }),
       success: Schema.Boolean
-    }).annotateMerge(about("Takes an event off the list of parked ones", "`true` when it was on it.")),
+    }).annotateMerge(describeEndpoint("Takes an event off the list of parked ones", "`true` when it was on it.")),
     HttpApiEndpoint.post("verify", "/verify", {
       payload: Schema.Struct({ anchor: Schema.optionalKey(Anchor) }),
-      success: lines(Schema.Struct({ progress: VerifyProgress }), Schema.Struct({ report: VerifyReport }))
+      success: ndjson(Schema.Struct({ progress: VerifyProgress }), Schema.Struct({ report: VerifyReport }))
     }).annotateMerge(
-      about("Verifies the whole log and the read model", "Lines that say how much is done, and then the report.")
+      describeEndpoint(
+        "Verifies the whole log and the read model",
+        "Lines that say how much is done, and then the report."
+      )
     ),
     HttpApiEndpoint.get("anchor", "/anchor", { success: Anchor }).annotateMerge(
-      about("Where the log ends now, to be kept elsewhere")
+      describeEndpoint("Where the log ends now, to be kept elsewhere")
     ),
     HttpApiEndpoint.post("rebuild", "/rebuild", {
       payload: Schema.Struct({
         swapTimeoutMillis: Schema.optionalKey(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)))
       }),
-      success: lines(
+      success: ndjson(
         Schema.Struct({ progress: RebuildProgress }),
         Schema.Struct({ report: RebuildReport }),
         problems.rebuildBlocked,
@@ -173,19 +178,22 @@ export const AuditGroup = HttpApiGroup.make("audit")
         undecodableEvent
       ]
     }).annotateMerge(
-      about("Makes the read model anew from the log", "Lines that say how much is done, and then the report.")
+      describeEndpoint(
+        "Makes the read model anew from the log",
+        "Lines that say how much is done, and then the report."
+      )
     ),
     HttpApiEndpoint.post("redact", "/redact", {
-      headers: idempotency,
+      headers: idempotencyHeader,
       payload: commandPayload(Redact),
       success: RedactedCard,
       error: [cardNotFound, commandIdConflict, damagedEvent, undecodableEvent]
-    }).annotateMerge(about("Erases parts of a card's events, for good")),
+    }).annotateMerge(describeEndpoint("Erases parts of a card's events, for good")),
     HttpApiEndpoint.get("erasures", "/erasures", {
       query: jsonFields({ pending: Schema.optionalKey(Schema.Boolean) }),
       success: Schema.Array(Erasure)
     }).annotateMerge(
-      about(
+      describeEndpoint(
         "Redactions that erased something, and whether their bytes are still in the data files",
         "All, or the pending."
       )
@@ -194,14 +202,14 @@ export const AuditGroup = HttpApiGroup.make("audit")
       payload: Schema.Struct({
         swapTimeoutMillis: Schema.optionalKey(Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0)))
       }),
-      success: lines(
+      success: ndjson(
         Schema.Struct({ progress: RemovalProgress }),
         Schema.Struct({ report: RemovalReport }),
         problems.removalPending
       ),
       error: [problems.removalPending]
     }).annotateMerge(
-      about(
+      describeEndpoint(
         "Removes the bytes of all redactions from the data files",
         "Lines that say how much is done, and then the report. Only a server whose database role owns the tables can."
       )
@@ -209,16 +217,16 @@ export const AuditGroup = HttpApiGroup.make("audit")
     HttpApiEndpoint.post("pruneReceipts", "/prune-receipts", {
       payload: Schema.Struct(PruneReceipts.fields),
       success: Schema.Int
-    }).annotateMerge(about("Removes receipts of commands by age", "Answers how many.")),
+    }).annotateMerge(describeEndpoint("Removes receipts of commands by age", "Answers how many.")),
     HttpApiEndpoint.get("exportLog", "/export-log", {
       success: logFile,
       error: damagedEvent
-    }).annotateMerge(about("The whole log", "A line for its header and one for each event.")),
+    }).annotateMerge(describeEndpoint("The whole log", "A line for its header and one for each event.")),
     HttpApiEndpoint.post("restored", "/restored", {
       payload: commandPayload(Restored),
       success: RestoredBacklog
     }).annotateMerge(
-      about(
+      describeEndpoint(
         "Must be called after the backlog was restored from a backup",
         "Begins a new generation of tokens and ends every live claim, so that no token of the lost part of the log acts."
       )
@@ -229,7 +237,7 @@ export const AuditGroup = HttpApiGroup.make("audit")
       success: ImportedLog,
       error: [problems.backlogNotEmpty, problems.logFileRefused, damagedEvent, undecodableEvent]
     }).annotateMerge(
-      about(
+      describeEndpoint(
         "Imports such lines into an empty backlog, all or nothing",
         "The body is read as it comes, however long. Claims in it are ended by `actor`."
       )

@@ -1,6 +1,6 @@
 import { HttpApi, OpenApi } from "effect/http-api"
-import { Callers } from "../Caller.ts"
-import { Requests } from "../RequestValidation.ts"
+import { Authorization } from "../Caller.ts"
+import { RequestValidation } from "../RequestValidation.ts"
 import { AuditGroup } from "./AuditGroup.ts"
 import { BacklogGroup } from "./BacklogGroup.ts"
 import { packageVersion } from "../../services/packageFiles.ts"
@@ -12,17 +12,17 @@ type Part = Readonly<Record<string, unknown>>
  * Says of parameters what they are, and not that they are text on their way: whole numbers, and true or false. A generator's
  * client then takes those.
  */
-const plainParameters = (document: Part): Part => ({
+const simplifyParameters = (document: Part): Part => ({
   ...document,
   paths: mapValues(document["paths"] as Part, (path) =>
     mapValues(path as Part, (operation) => ({
       ...(operation as Part),
-      parameters: ((operation as Part)["parameters"] as ReadonlyArray<Part>).map(plain)
+      parameters: ((operation as Part)["parameters"] as ReadonlyArray<Part>).map(simplifyParameter)
     }))
   )
 })
 
-const plain = (parameter: Part): Part => {
+const simplifyParameter = (parameter: Part): Part => {
   const schema = parameter["schema"] as Part
   if (schema["pattern"] !== undefined) return { ...parameter, schema: { type: "integer" } }
   if (String(schema["enum"]) === "true,false") return { ...parameter, schema: { type: "boolean" } }
@@ -41,15 +41,15 @@ export const BacklogApi = HttpApi.make("backlog")
   // What is asked must be understood whole; an answer may have more than its reader knows.
   .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
   .annotate(HttpApi.QueryParseOptions, { onExcessProperty: "error" })
-  .middleware(Requests)
+  .middleware(RequestValidation)
   // Last, and so first to look at a request.
-  .middleware(Callers)
+  .middleware(Authorization)
   .annotateMerge(
     OpenApi.annotations({
       title: "Mosaic Backlog",
       version: packageVersion(),
       description:
         "The backlog of record for many workers: cards with priorities and dependencies, claimed under a lease.",
-      transform: plainParameters
+      transform: simplifyParameters
     })
   )

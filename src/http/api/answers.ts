@@ -5,10 +5,10 @@ import { problems } from "../problems.ts"
 import * as Domain from "../../index.ts"
 
 /** A card or an event may have several parts of a mebibyte, which JSON makes longer. */
-export const longestElement = ByteSize.mebibytes(64)
+export const maxElementSize = ByteSize.mebibytes(64)
 
 /** What can go wrong in the middle of any stream. */
-export const passingProblems = [
+export const streamProblems = [
   problems.invalidInput,
   problems.databaseUnavailable,
   problems.databaseFailed,
@@ -22,8 +22,8 @@ export const passingProblems = [
  * Items, each on a line of its own. What goes wrong when some are on their way is a problem on the last line, and what
  * breaks off without one is not whole.
  */
-export const lines = <const Items extends ReadonlyArray<Schema.Top>>(...items: Items) =>
-  HttpApiSchema.StreamNdjson({ schema: Schema.Union([...items, ...passingProblems]), maxElementBytes: longestElement })
+export const ndjson = <const Items extends ReadonlyArray<Schema.Top>>(...items: Items) =>
+  HttpApiSchema.StreamNdjson({ schema: Schema.Union([...items, ...streamProblems]), maxElementBytes: maxElementSize })
 
 /** A card. */
 export const Card = Domain.Card.annotate({ identifier: "Card" })

@@ -3,11 +3,11 @@ import { OpenApi } from "effect/http-api"
 import { Name } from "../../domain/Text.ts"
 
 /** What is said about an endpoint, in a line and then in more words. */
-export const about = (summary: string, description?: string) =>
+export const describeEndpoint = (summary: string, description?: string) =>
   OpenApi.annotations(description === undefined ? { summary } : { summary, description })
 
 /** A retry with the same key and the same body gets the first answer, and nothing is done twice. */
-export const idempotency = { "idempotency-key": Schema.optionalKey(Name) }
+export const idempotencyHeader = { "idempotency-key": Schema.optionalKey(Name) }
 
 type JsonField<F> = F extends Schema.optional<infer S> ? Schema.optionalKey<S> : F
 
@@ -19,7 +19,7 @@ type JsonFields<Fields extends Schema.Struct.Fields> = { readonly [K in keyof Fi
  */
 export const jsonFields = <const Fields extends Schema.Struct.Fields>(fields: Fields): JsonFields<Fields> =>
   Object.fromEntries(
-    Object.entries(fields).map(([name, field]) => [name, isOptional(field) ? withoutUndefined(field) : field])
+    Object.entries(fields).map(([name, field]) => [name, isOptional(field) ? toOptionalKey(field) : field])
   ) as never
 
 const isOptional = (field: Schema.Constraint): field is Schema.optional<Schema.Top> =>
@@ -28,7 +28,7 @@ const isOptional = (field: Schema.Constraint): field is Schema.optional<Schema.T
   "members" in field.schema &&
   (field.schema.members as ReadonlyArray<Schema.Top>)[1] === Schema.Undefined
 
-const withoutUndefined = (field: Schema.optional<Schema.Top>) => Schema.optionalKey(field.schema.members[0])
+const toOptionalKey = (field: Schema.optional<Schema.Top>) => Schema.optionalKey(field.schema.members[0])
 
 /**
  * What a command's endpoint takes: the command without its tag. `actor` may be left out where the server knows who calls,

@@ -1,6 +1,6 @@
 import { Array, Effect, Option, Predicate, Result, Schema } from "effect"
 import { HttpClientResponse } from "effect/http"
-import { longestWait } from "../api/BacklogGroup.ts"
+import { maxWaitSeconds } from "../api/BacklogGroup.ts"
 import type { Endpoints } from "./connect.ts"
 import { asked, askedNothing, toSqlError, withoutUndefined } from "./request.ts"
 import {
@@ -81,10 +81,10 @@ export const backlogOver = ({ backlog: endpoints, ready }: Endpoints): BacklogSe
     }),
     awaitClaimable: Effect.fn("BacklogService.awaitClaimable")(function* (input = {}) {
       const { waitSeconds = defaultWaitSeconds, ...among } = yield* decodeAwaitClaimable(input)
-      for (let left = waitSeconds; ; left -= longestWait) {
-        const query = withoutUndefined({ ...among, waitSeconds: Math.min(left, longestWait) })
+      for (let left = waitSeconds; ; left -= maxWaitSeconds) {
+        const query = withoutUndefined({ ...among, waitSeconds: Math.min(left, maxWaitSeconds) })
         if (yield* asked(endpoints.awaitClaimable({ query }), true)) return true
-        if (left <= longestWait) return false
+        if (left <= maxWaitSeconds) return false
       }
     })
   })

@@ -7,7 +7,7 @@ import {
   type HttpClientResponse
 } from "effect/http"
 import { HttpApiClient } from "effect/http-api"
-import { jsonProblemText, parseExactJson } from "../../domain/parseExactJson.ts"
+import { describeJsonProblem, parseExactJson } from "../../domain/parseExactJson.ts"
 import { BacklogApi, operationPaths } from "../api/BacklogApi.ts"
 import { InvalidInput, withoutSecrets } from "../../index.ts"
 
@@ -40,7 +40,7 @@ const problemOf = (text: string): HttpClientError.HttpClientError | undefined =>
   if (text === "") return undefined
   const parsed = parseExactJson(text)
   if (Result.isSuccess(parsed)) return undefined
-  const message = `it is not JSON that can be kept: ${jsonProblemText(parsed.failure)}`
+  const message = `it is not JSON that can be kept: ${describeJsonProblem(parsed.failure)}`
   return new Schema.SchemaError(new SchemaIssue.InvalidValue({ message })) as unknown as HttpClientError.HttpClientError
 }
 

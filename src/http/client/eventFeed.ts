@@ -1,6 +1,6 @@
 import { Cause, Effect, Exit, Option, Ref, Result, Schedule, type Scope, Stream } from "effect"
-import { reasonOf } from "../../events/consume.ts"
-import { longestElement } from "../api/answers.ts"
+import { parkReason } from "../../events/consume.ts"
+import { maxElementSize } from "../api/answers.ts"
 import type { Endpoints } from "./connect.ts"
 import { asked, brokenOff, isPassing, told, withoutUndefined } from "./request.ts"
 import {
@@ -35,7 +35,7 @@ export const followed = (endpoint: Endpoints["audit"]["events"], options: typeof
             after,
             follow
           }),
-          sseOptions: { maxEventSize: Number(longestElement) }
+          sseOptions: { maxEventSize: Number(maxElementSize) }
         }),
         false
       )
@@ -100,7 +100,7 @@ export const consumeOver =
             yield* moveTo(event.position - 1)
             return yield* Effect.failCause(exit.cause)
           }
-          if (tries >= parkAfter) return yield* park(consumer, event.position, reasonOf(exit.cause))
+          if (tries >= parkAfter) return yield* park(consumer, event.position, parkReason(exit.cause))
         }
       })
 

@@ -5,7 +5,7 @@ import { SqlError } from "effect/sql"
 import {
   BodyTooLarge,
   DatabaseFailed,
-  type DatabaseTrouble,
+  type DatabaseError,
   DatabaseUnavailable,
   Forbidden,
   NotPermitted,
@@ -130,7 +130,7 @@ const sentence = (error: unknown): string => {
 
 /** What is about the server and the way to it, and not about what was asked. */
 type ServerTrouble =
-  | DatabaseTrouble
+  | DatabaseError
   | Unauthorized
   | Forbidden
   | TooManyRequests

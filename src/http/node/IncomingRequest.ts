@@ -4,13 +4,13 @@ import type { IncomingMessage } from "node:http"
 
 /** The body of a request, while it is on its way. */
 export interface IncomingBody {
-  readonly isOnItsWay: () => boolean
+  readonly isReceiving: () => boolean
   /** Fails it for its reader. What still comes of it is discarded. */
   readonly fail: (error: Error) => void
 }
 
 /** What the server knows of a request before the request is routed. */
-interface Incoming {
+interface IncomingRequest {
   /** The path as every check compares it. */
   readonly path: string
   /** Why the request cannot be understood, if it cannot. */
@@ -22,25 +22,25 @@ interface Incoming {
 }
 
 /** What the server knows of the current request. */
-export const CurrentIncoming: Context.Reference<Incoming> = Context.Reference<Incoming>(
+export const CurrentIncomingRequest: Context.Reference<IncomingRequest> = Context.Reference<IncomingRequest>(
   "mosaic-backlog/http/CurrentIncoming",
   { defaultValue: () => ({ path: "/", problem: "The request was not received.", body: undefined, peer: "" }) }
 )
 
 /** Bytes of a body that wait to be taken. */
-const bodyAhead = 256 * 1024
+const maxBufferedBytes = 256 * 1024
 
 /**
  * A request of Node's server as Effect's routers take it, by its target and with the address of its client; throws when it
  * is none that they know.
  */
-export const requestOf = (
+export const toServerRequest = (
   message: IncomingMessage,
   url: string,
   client: string
 ): HttpServerRequest.HttpServerRequest => {
   const { method = "GET" } = message
-  const body = hasBody(message) ? { body: bodyOf(message), duplex: "half" as const } : {}
+  const body = hasBody(message) ? { body: toBodyStream(message), duplex: "half" as const } : {}
   const request = new Request(`http://localhost${url}`, { method, ...body })
   return HttpServerRequest.fromWeb(request).modify({
     headers: Headers.fromInput(message.headers as Record<string, string | ReadonlyArray<string>>),
@@ -54,22 +54,22 @@ export const hasBody = ({ headers, method }: IncomingMessage): boolean =>
   method !== "HEAD" &&
   (headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0)
 
-const abandons = new WeakMap<IncomingMessage, () => void>()
-const failures = new WeakMap<IncomingMessage, (error: Error) => void>()
+const abandonCallbacks = new WeakMap<IncomingMessage, () => void>()
+const failCallbacks = new WeakMap<IncomingMessage, (error: Error) => void>()
 
 /** Says that nobody will take what is left of a request's body. */
-export const abandonBody = (message: IncomingMessage): void => abandons.get(message)?.()
+export const abandonBody = (message: IncomingMessage): void => abandonCallbacks.get(message)?.()
 
 /** The body of a request while it is on its way; `undefined` when it has none. */
 export const incomingBodyOf = (message: IncomingMessage): IncomingBody | undefined =>
   hasBody(message)
-    ? { isOnItsWay: () => !message.complete, fail: (error) => failures.get(message)?.(error) }
+    ? { isReceiving: () => !message.complete, fail: (error) => failCallbacks.get(message)?.(error) }
     : undefined
 
 /** The body, no faster than it is taken. Who stops taking it leaves the connection as it is, for the answer. */
-const bodyOf = (message: IncomingMessage): ReadableStream<Uint8Array> => {
+const toBodyStream = (message: IncomingMessage): ReadableStream<Uint8Array> => {
   let isOver = false
-  abandons.set(message, () => {
+  abandonCallbacks.set(message, () => {
     isOver = true
   })
   return new ReadableStream<Uint8Array>(
@@ -90,7 +90,7 @@ const bodyOf = (message: IncomingMessage): ReadableStream<Uint8Array> => {
           end(() => controller.close())
         )
         const fail = (error: Error): void => end(() => controller.error(error))()
-        failures.set(message, fail)
+        failCallbacks.set(message, fail)
         message.on("error", fail)
         message.on(
           "close",
@@ -106,6 +106,6 @@ const bodyOf = (message: IncomingMessage): ReadableStream<Uint8Array> => {
         message.pause()
       }
     },
-    new ByteLengthQueuingStrategy({ highWaterMark: bodyAhead })
+    new ByteLengthQueuingStrategy({ highWaterMark: maxBufferedBytes })
   )
 }

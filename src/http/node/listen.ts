@@ -3,7 +3,7 @@ import { HttpEffect, HttpServerError, HttpServerRequest, type HttpServerResponse
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
 import { clientAddress, plainAddress, type TrustedProxies } from "../access/forwarding.ts"
-import { CurrentIncoming, incomingBodyOf, requestOf } from "./IncomingRequest.ts"
+import { CurrentIncomingRequest, incomingBodyOf, toServerRequest } from "./IncomingRequest.ts"
 import { requestTarget } from "./requestTarget.ts"
 import { writeResponse } from "./writeResponse.ts"
 
@@ -14,7 +14,7 @@ const headChecks = 60
  * Settings by which a head takes no longer than so many milliseconds. Node ends it at the first check after its timeout,
  * so the timeout is shorter by the time between two checks.
  */
-export const headersWithin = (limit: number) => {
+export const headersTimeoutSettings = (limit: number) => {
   const between = Math.max(1, Math.floor(limit / headChecks))
   return { headersTimeout: Math.max(1, Math.floor(limit) - between), connectionsCheckingInterval: between }
 }
@@ -36,17 +36,17 @@ export interface ListenOptions {
   /** 0 for one that is free. */
   readonly port: number
   /** How long what is being done may take once the server is about to end. */
-  readonly shutdownPatience: Duration.Input
+  readonly shutdownTimeout: Duration.Input
   /** How long to wait for a reader who takes nothing, before hanging up. */
-  readonly readerPatience: Duration.Input
+  readonly writeTimeout: Duration.Input
   /** How long the first line and the headers of a request may take. */
-  readonly headersPatience: Duration.Input
+  readonly headersTimeout: Duration.Input
   /** How long the body of a request may take. */
-  readonly bodyPatience: Duration.Input
+  readonly bodyTimeout: Duration.Input
   /** How long a connection may say nothing while a request is expected of it. */
-  readonly silencePatience: Duration.Input
+  readonly idleTimeout: Duration.Input
   /** Paths of which a body may take as long as something comes. */
-  readonly unhurried: ReadonlySet<string>
+  readonly unboundedBodyPaths: ReadonlySet<string>
   /** Connections at most: more are hung up on. */
   readonly maxConnections: number
   /** Proxies that say for whom they ask; none when absent. */
@@ -68,16 +68,17 @@ export const listen = Effect.fnUntraced(function* <E, R>(
   Exclude<R, HttpServerRequest.HttpServerRequest | Scope.Scope> | Scope.Scope
 > {
   const context = yield* Effect.context()
-  const { host, maxConnections, port, readerPatience, shutdown, shutdownPatience, trustedProxies, unhurried } = options
-  const bodyPatience = millis(options.bodyPatience)
-  const silence = millis(options.silencePatience)
+  const { host, maxConnections, port, writeTimeout, shutdown, shutdownTimeout, trustedProxies, unboundedBodyPaths } =
+    options
+  const bodyTimeout = toMillis(options.bodyTimeout)
+  const idleTimeout = toMillis(options.idleTimeout)
   const fibers = new Set<Fiber.Fiber<void>>()
   const responses = new WeakMap<object, ServerResponse>()
   let isClosing = false
 
   const handled = HttpEffect.toHandled(app, (request, response) => {
     const to = responses.get(request.source)
-    return to === undefined ? Effect.void : writeResponse(response, to, { close: isClosing, readerPatience })
+    return to === undefined ? Effect.void : writeResponse(response, to, { close: isClosing, writeTimeout })
   })
 
   const answer = (message: IncomingMessage, response: ServerResponse): void => {
@@ -86,22 +87,22 @@ export const listen = Effect.fnUntraced(function* <E, R>(
     const { headers, socket } = message
     const target = requestTarget(message.url ?? "", headers.host)
     const { path, url } = Result.getOrElse(target, () => ({ path: "/", url: "/" }))
-    const problem = Result.isFailure(target) ? target.failure : problemOfRepeated(message.rawHeaders)
+    const problem = Result.isFailure(target) ? target.failure : repeatedHeaderProblem(message.rawHeaders)
     const peer = plainAddress(socket.remoteAddress ?? "")
     const client =
       trustedProxies === undefined ? peer : clientAddress(peer, textOf(headers["x-forwarded-for"]), trustedProxies)
     let request: HttpServerRequest.HttpServerRequest
     try {
-      request = requestOf(message, url, client)
+      request = toServerRequest(message, url, client)
     } catch {
       response.writeHead(400, { connection: "close" }).end()
       return
     }
     const body = incomingBodyOf(message)
-    if (body !== undefined && !unhurried.has(path)) hangUpOnSlowBody(message, bodyPatience)
+    if (body !== undefined && !unboundedBodyPaths.has(path)) closeOnBodyTimeout(message, bodyTimeout)
     responses.set(request.source, response)
     const services = Context.add(context, HttpServerRequest.HttpServerRequest, request).pipe(
-      Context.add(CurrentIncoming, { path, problem, body, peer })
+      Context.add(CurrentIncomingRequest, { path, problem, body, peer })
     )
     const fiber = Effect.runForkWith(services)(
       handled as Effect.Effect<void, never, HttpServerRequest.HttpServerRequest>
@@ -117,13 +118,13 @@ export const listen = Effect.fnUntraced(function* <E, R>(
   const server = createServer(
     {
       requestTimeout: 0,
-      ...headersWithin(millis(options.headersPatience)),
-      keepAliveTimeout: silence
+      ...headersTimeoutSettings(toMillis(options.headersTimeout)),
+      keepAliveTimeout: idleTimeout
     },
     answer
   )
   server.maxConnections = maxConnections
-  hangUpOnSilence(server, silence)
+  closeOnIdleTimeout(server, idleTimeout)
 
   yield* Effect.acquireRelease(
     Effect.callback<void, ListenFailed>((resume) => {
@@ -136,7 +137,7 @@ export const listen = Effect.fnUntraced(function* <E, R>(
         yield* Deferred.succeed(shutdown, undefined)
         server.close()
         server.closeIdleConnections()
-        yield* Effect.timeoutOption(Fiber.awaitAll([...fibers]), shutdownPatience)
+        yield* Effect.timeoutOption(Fiber.awaitAll([...fibers]), shutdownTimeout)
         yield* Fiber.interruptAll([...fibers])
         server.closeAllConnections()
       })
@@ -144,19 +145,19 @@ export const listen = Effect.fnUntraced(function* <E, R>(
   return server.address() as AddressInfo
 })
 
-const millis = (duration: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(duration))
+const toMillis = (duration: Duration.Input): number => Duration.toMillis(Duration.fromInputUnsafe(duration))
 
 const textOf = (header: string | ReadonlyArray<string> | undefined): string | undefined =>
   typeof header === "object" ? header.join(",") : header
 
 /** Headers of which Node keeps the first, and a proxy may have read the last; and one that Node joins to another value. */
-const single: ReadonlySet<string> = new Set(["authorization", "host", "idempotency-key", "origin"])
+const nonRepeatableHeaders: ReadonlySet<string> = new Set(["authorization", "host", "idempotency-key", "origin"])
 
-const problemOfRepeated = (rawHeaders: ReadonlyArray<string>): string | undefined => {
+const repeatedHeaderProblem = (rawHeaders: ReadonlyArray<string>): string | undefined => {
   let seen: Set<string> | undefined
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = (rawHeaders[index] ?? "").toLowerCase()
-    if (!single.has(name)) continue
+    if (!nonRepeatableHeaders.has(name)) continue
     if (seen?.has(name) === true) return `The header ${name} is there twice.`
     seen = (seen ?? new Set()).add(name)
   }
@@ -164,21 +165,21 @@ const problemOfRepeated = (rawHeaders: ReadonlyArray<string>): string | undefine
 }
 
 /** A sender of a byte now and then is not silent, and keeps a connection all the same. */
-const hangUpOnSlowBody = (message: IncomingMessage, timeout: number): void => {
+const closeOnBodyTimeout = (message: IncomingMessage, timeout: number): void => {
   const timer = setTimeout(() => message.socket.destroy(), timeout).unref()
   const inTime = (): void => clearTimeout(timer)
   message.once("end", inTime).once("close", inTime)
 }
 
 /** A connection on which a request has come in whole may be silent for as long as its answer takes. */
-const hangUpOnSilence = (server: Server, silence: number): void => {
+const closeOnIdleTimeout = (server: Server, idleTimeout: number): void => {
   const waiting = new WeakSet<Socket>()
   server.on("request", (message: IncomingMessage, response: ServerResponse) => {
     const { socket } = message
     message.on("end", () => waiting.add(socket))
     response.on("close", () => waiting.delete(socket))
   })
-  server.setTimeout(silence, (socket) => {
+  server.setTimeout(idleTimeout, (socket) => {
     if (!waiting.has(socket)) socket.destroy()
   })
 }

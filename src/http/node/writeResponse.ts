@@ -6,7 +6,7 @@ import { abandonBody, hasBody } from "./IncomingRequest.ts"
 /** How an answer is written. */
 export interface WriteOptions {
   /** How long to wait for a reader who takes nothing, before hanging up. */
-  readonly readerPatience: Duration.Input
+  readonly writeTimeout: Duration.Input
   /** Whether the connection shall not be used again. */
   readonly close: boolean
 }
@@ -15,7 +15,7 @@ export interface WriteOptions {
 export const writeResponse = (
   response: HttpServerResponse.HttpServerResponse,
   to: ServerResponse,
-  { close, readerPatience }: WriteOptions
+  { close, writeTimeout }: WriteOptions
 ): Effect.Effect<void> => {
   if (to.destroyed || to.writableEnded) return Effect.void
   const { body } = response
@@ -23,7 +23,7 @@ export const writeResponse = (
   const isUnread = hasBody(to.req) && !to.req.complete
   to.writeHead(response.status, { ...response.headers, ...(close || isUnread ? { connection: "close" } : {}) })
   const ended = Effect.andThen(
-    isUnread ? discarded(to) : Effect.void,
+    isUnread ? discardBody(to) : Effect.void,
     Effect.sync(() => {
       to.end()
     })
@@ -38,7 +38,7 @@ export const writeResponse = (
       to.write(body.body)
       return ended
     case "Stream":
-      return written(body.stream, to, readerPatience).pipe(
+      return writeStream(body.stream, to, writeTimeout).pipe(
         Effect.andThen(ended),
         // A part of an answer must not look like the whole.
         Effect.onExit((exit) => (exit._tag === "Failure" ? Effect.sync(() => to.destroy()) : Effect.void))
@@ -53,11 +53,11 @@ export const writeResponse = (
 }
 
 /** Bytes of a body that nobody wants which are still taken, and for how long. */
-const mostDiscarded = 64 * 1024 * 1024
-const discardedWithin = "2 seconds"
+const maxDiscardedBytes = 64 * 1024 * 1024
+const discardTimeout = "2 seconds"
 
 /** Takes what a client is still sending: one that is hung up on while it sends may never see the answer. */
-const discarded = ({ req }: ServerResponse): Effect.Effect<void> =>
+const discardBody = ({ req }: ServerResponse): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     let bytes = 0
     const done = (): void => resume(Effect.void)
@@ -65,14 +65,14 @@ const discarded = ({ req }: ServerResponse): Effect.Effect<void> =>
     req
       .on("data", (chunk: Buffer) => {
         bytes += chunk.length
-        if (bytes > mostDiscarded) done()
+        if (bytes > maxDiscardedBytes) done()
       })
       .on("end", done)
       .on("close", done)
       .resume()
-  }).pipe(Effect.timeoutOption(discardedWithin), Effect.asVoid)
+  }).pipe(Effect.timeoutOption(discardTimeout), Effect.asVoid)
 
-const written = (stream: Stream.Stream<Uint8Array, unknown>, to: ServerResponse, patience: Duration.Input) => {
+const writeStream = (stream: Stream.Stream<Uint8Array, unknown>, to: ServerResponse, timeout: Duration.Input) => {
   const drained = Latch.makeUnsafe()
   const open = (): void => {
     drained.openUnsafe()
@@ -84,7 +84,7 @@ const written = (stream: Stream.Stream<Uint8Array, unknown>, to: ServerResponse,
       drained.closeUnsafe()
       if (to.destroyed || to.write(Buffer.concat(chunks))) return Effect.void
       return Effect.timeoutOrElse(drained.await, {
-        duration: patience,
+        duration: timeout,
         orElse: () => Effect.interrupt
       })
     })

@@ -1,7 +1,7 @@
 import { Effect, Option, Schema } from "effect"
-import { stillValid, whileValid } from "../../http/Caller.ts"
+import { requireValidToken, whileTokenValid } from "../../http/Caller.ts"
 import { Shutdown } from "../../http/Shutdown.ts"
-import { foundWithin } from "../../http/claimWaiting.ts"
+import { claimUntilFound } from "../../http/claimWaiting.ts"
 import { BacklogService, type Card, InvalidInput } from "../../index.ts"
 import { type Agent, requireOwnClaim } from "../Agent.ts"
 import {
@@ -134,10 +134,11 @@ export const claimTool = agentTool(
       agent,
       once
     )
-    const cards = yield* foundWithin(
-      Effect.andThen(stillValid, taken),
+    const cards = yield* claimUntilFound(
+      Effect.andThen(requireValidToken, taken),
       (claimed) => claimed.length > 0,
-      (options) => whileValid(Effect.raceFirst(backlog.awaitClaimable(options), Effect.as(shutdown.begun, false))),
+      (options) =>
+        whileTokenValid(Effect.raceFirst(backlog.awaitClaimable(options), Effect.as(shutdown.awaitShutdown, false))),
       wish,
       waitSeconds
     )

@@ -1,5 +1,5 @@
 import { Effect, Option, Schema, Stream } from "effect"
-import { visibleJson } from "../../domain/displayText.ts"
+import { escapeHiddenInJson } from "../../domain/displayText.ts"
 import {
   AuditService,
   BacklogService,
@@ -194,7 +194,7 @@ const describeEvent = (event: RecordedEvent): ReadonlyArray<AgentText> => {
 
 /** An event's data as JSON, and how many characters it has where that is not all of them. */
 const dataOf = ({ data }: RecordedEvent): { readonly data: string; readonly characters?: number } => {
-  const json = visibleJson(JSON.stringify(data))
+  const json = escapeHiddenInJson(JSON.stringify(data))
   const { next, text } = sliceText(json, 0, maxDataLength)
   return next === undefined ? { data: text } : { data: text, characters: json.length }
 }

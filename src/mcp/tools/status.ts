@@ -1,6 +1,6 @@
 import { Effect, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { stillValid } from "../../http/Caller.ts"
+import { requireValidToken } from "../../http/Caller.ts"
 import { BacklogService, type Card, CardNotFound } from "../../index.ts"
 import { requireOwnClaim } from "../Agent.ts"
 import { cardLine, cardSummary, lines, agentText } from "../AgentText.ts"
@@ -42,7 +42,7 @@ export const setStatusTool = agentTool(
     const backlog = yield* BacklogService
     const found = yield* backlog.get(id)
     if (Option.isNone(found)) return yield* new CardNotFound({ id: id as Card["id"] })
-    yield* stillValid
+    yield* requireValidToken
     const command = { id, actor: agent.actor }
     if (status === "blocked") yield* backlog.block({ ...command, reason })
     else if (found.value.status === "blocked") yield* backlog.unblock({ ...command, reason })

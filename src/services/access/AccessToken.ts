@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { Name } from "../../domain/Text.ts"
-import { quoted } from "../../domain/displayText.ts"
+import { quote } from "../../domain/displayText.ts"
 import { AccessRole, isUnder } from "./AccessRole.ts"
 
 /** A token by which a server knows who calls. The secret is not in it. */
@@ -48,10 +48,10 @@ export class AccessTokenConflict extends Schema.TaggedError<AccessTokenConflict>
   override get message(): string {
     const isLower = isUnder(this.actor, this.holder)
     const [worker, other] = isLower ? [this.holder, this.actor] : [this.actor, this.holder]
-    const example = isLower ? `, such as ${quoted(this.actor.replaceAll("/", "-"))},` : ""
+    const example = isLower ? `, such as ${quote(this.actor.replaceAll("/", "-"))},` : ""
     return (
-      `${quoted(this.actor)} cannot have a token while token ${this.id} of ${quoted(this.holder)} is valid: the worker ` +
-      `${quoted(worker)} acts for every owner under its name, and ${quoted(other)} is one. Choose another name${example} ` +
+      `${quote(this.actor)} cannot have a token while token ${this.id} of ${quote(this.holder)} is valid: the worker ` +
+      `${quote(worker)} acts for every owner under its name, and ${quote(other)} is one. Choose another name${example} ` +
       `or revoke that token.`
     )
   }

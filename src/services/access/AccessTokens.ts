@@ -2,7 +2,7 @@ import { Context, Duration, Effect, Layer, Option, Redacted, Schema, Semaphore }
 import { SqlClient, type SqlError } from "effect/sql"
 import { timingSafeEqual } from "node:crypto"
 import { Name } from "../../domain/Text.ts"
-import { namingReplica } from "../../events/replica.ts"
+import { withReplicaErrors } from "../../events/replica.ts"
 import { type Holder, isUnder, overlap } from "./AccessRole.ts"
 import { decodeInput, type InvalidInput } from "../decodeInput.ts"
 import {
@@ -15,11 +15,11 @@ import {
 import { makeTokenText, tokenHash, tokenIdIn } from "./tokenSecret.ts"
 import type { BacklogMissing } from "../schema/BacklogOpening.ts"
 import { type MigrationRefused, Migrations } from "../schema/Migrations.ts"
-import { promptly } from "../../sql/AnswerTimeout.ts"
+import { withPromptAnswer } from "../../sql/AnswerTimeout.ts"
 import { DatabaseClock, databaseNow } from "../../sql/DatabaseClock.ts"
 import { BacklogSchema } from "../../sql/SchemaName.ts"
 import { arrayLiteral } from "../../sql/arrayLiteral.ts"
-import { durably, inTransaction } from "../../sql/inTransaction.ts"
+import { requireDurableCommit, inTransaction } from "../../sql/inTransaction.ts"
 
 /**
  * For how long what is known of tokens is taken to be so, 2 seconds unless another time is provided: a token that was
@@ -88,14 +88,14 @@ export class AccessTokens extends Context.Service<
         'id, actor, role, created_at AS "createdAt", created_by AS "createdBy", expires_at AS "expiresAt", ' +
           'revoked_at AS "revokedAt", revoked_by AS "revokedBy", last_used_at AS "lastUsedAt"'
       )
-      const named = namingReplica(sql)
+      const named = withReplicaErrors(sql)
       const now = () => databaseNow(sql, clock.override)
       const isValid = () => sql`revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ${now()})`
       let known: Known | undefined
       let used = new Set<string>()
 
       // All callers wait for this read, so it has the short timeout.
-      const readKnown = promptly(
+      const readKnown = withPromptAnswer(
         Effect.gen(function* () {
           // Before the database looks: what is revoked after that is known to be so by then at the latest.
           const readAt = performance.now()
@@ -235,7 +235,7 @@ export class AccessTokens extends Context.Service<
               INSERT INTO ${table} (id, hash, actor, role, created_at, created_by, expires_at)
               VALUES (${id}, ${hash}, ${actor}, ${role}, ${now()}, ${createdBy},
                 ${now()} + ${expiresInDays ?? null}::float8 * interval '1 day')
-              RETURNING ${columns}, ${durably(sql)} AS "synchronousCommit"`
+              RETURNING ${columns}, ${requireDurableCommit(sql)} AS "synchronousCommit"`
             )
           )
           return { token: only(decodeRows(rows)), secret: Redacted.make(text, { label: "access token" }) }
@@ -246,7 +246,7 @@ export class AccessTokens extends Context.Service<
           const rows = yield* Effect.suspend(
             () => sql`
                 UPDATE ${table} SET revoked_at = coalesce(revoked_at, ${now()}), revoked_by = coalesce(revoked_by, ${revokedBy})
-                WHERE id = ${id} RETURNING ${columns}, ${durably(sql)} AS "synchronousCommit"`
+                WHERE id = ${id} RETURNING ${columns}, ${requireDurableCommit(sql)} AS "synchronousCommit"`
           )
           known = undefined
           return rows.length === 0 ? yield* new AccessTokenNotFound({ id }) : only(decodeRows(rows))

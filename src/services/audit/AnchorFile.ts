@@ -3,7 +3,7 @@ import { constants, createReadStream } from "node:fs"
 import { type FileHandle, open, realpath, stat } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
 import { setTimeout } from "node:timers/promises"
-import { type Anchor, anchorLine, type AnchorLines, anchorLines } from "../../events/Anchor.ts"
+import { type Anchor, formatAnchor, type AnchorLines, parseAnchors } from "../../events/Anchor.ts"
 import { setPrivateMode, privateFileMode } from "../files/privateFiles.ts"
 
 /** A file of anchors that cannot be read or written, or that holds something else. `problem` says what is wrong. */
@@ -83,7 +83,7 @@ export const appendToAnchorFile = (file: string, anchor: Anchor): Effect.Effect<
     attempt(file, async () => {
       const { handle, isNew } = await openForAppending(file)
       try {
-        const line = Buffer.from(`${await repairEnd(handle)}${anchorLine(anchor)}\n`)
+        const line = Buffer.from(`${await repairEnd(handle)}${formatAnchor(anchor)}\n`)
         const { bytesWritten } = await handle.write(line)
         if (bytesWritten !== line.length) throw new Error("the disk is full: a line was written in part only")
         await handle.sync()
@@ -118,7 +118,7 @@ const repairEnd = async (handle: FileHandle, isSecondTry?: "second try"): Promis
   const start = buffer.lastIndexOf("\n") + 1
   if (start === buffer.length) return ""
   const before = buffer.lastIndexOf("\n", start - 2) + 1
-  if (!linesIn(buffer.subarray(before)).isCutShort) return "\n"
+  if (!linesIn(buffer.subarray(before)).isTruncated) return "\n"
   // Another process may be in the middle of its write, which is done in no time.
   if (!isSecondTry) {
     await setTimeout(writeMillis)
@@ -147,7 +147,7 @@ const syncDirectory = async (file: string): Promise<void> => {
 
 const linesIn = (bytes: Uint8Array, start = 0): AnchorLines =>
   Result.getOrThrowWith(
-    anchorLines(new TextDecoder().decode(bytes)),
+    parseAnchors(new TextDecoder().decode(bytes)),
     ({ line, problem }) =>
       new Error(`line ${line}${start === 0 ? "" : ` after byte ${start}`} is not an anchor: ${problem}`)
   )

@@ -6,7 +6,7 @@ import { Position } from "../../events/RecordedEvent.ts"
 import { RemovalPending, type RemovalProgress, rewriteTables } from "../../projections/rewriteTables.ts"
 import { hasOneSession } from "../hasOneSession.ts"
 import { createTables } from "../schema/Migrations.ts"
-import { unhurried } from "../../sql/AnswerTimeout.ts"
+import { withoutAnswerTimeout } from "../../sql/AnswerTimeout.ts"
 import { BacklogSchema } from "../../sql/SchemaName.ts"
 import { arrayLiteral } from "../../sql/arrayLiteral.ts"
 import { inTransaction } from "../../sql/inTransaction.ts"
@@ -182,7 +182,7 @@ export class Erasures extends Context.Service<
 
       const removeOnce = Effect.fnUntraced(function* (options: RemovalOptions) {
         let covered: ReadonlyArray<bigint> = []
-        yield* unhurried(
+        yield* withoutAnswerTimeout(
           rewriteTables({
             sql,
             schema,
@@ -195,7 +195,7 @@ export class Erasures extends Context.Service<
             })
           })
         )
-        if (isEmbedded && !(yield* unhurried(recycleWal(sql)))) {
+        if (isEmbedded && !(yield* withoutAnswerTimeout(recycleWal(sql)))) {
           return yield* new RemovalPending({
             schema,
             problem: "files of the write-ahead log from before could not be removed. Run `backlog doctor --fix` again."

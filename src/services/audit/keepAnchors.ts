@@ -1,8 +1,8 @@
 import { Cause, DateTime, Duration, Effect, Metric, Option, type Scope, Stream } from "effect"
-import { type Anchor, type AnchorRefused, newestOf } from "../../events/Anchor.ts"
+import { type Anchor, type AnchorRefused, newestAnchor } from "../../events/Anchor.ts"
 import { emptyChainHash } from "../../events/ContentHash.ts"
 import type { LogFailure } from "../../events/EventLog.ts"
-import { disclosableCause } from "../../sql/sanitize.ts"
+import { sanitizeCause } from "../../sql/sanitize.ts"
 import { AuditService } from "../AuditService.ts"
 import { type AnchorFileRefused, appendToAnchorFile, makeAnchorFileReader } from "./AnchorFile.ts"
 import { InvalidInput } from "../decodeInput.ts"
@@ -99,10 +99,7 @@ const logged = <A, E>(file: string, attempt: Effect.Effect<A, E, AuditService>, 
       Cause.hasInterruptsOnly(cause)
         ? Effect.failCause(cause as Cause.Cause<never>)
         : Effect.as(
-            Effect.logError(
-              `The log could not be anchored in ${JSON.stringify(file)}. ${then}`,
-              disclosableCause(cause)
-            ),
+            Effect.logError(`The log could not be anchored in ${JSON.stringify(file)}. ${then}`, sanitizeCause(cause)),
             false
           )
   })
@@ -142,7 +139,7 @@ const makeAnchoring = Effect.fnUntraced(function* ({ file, privateKey }: KeepAnc
   return Effect.gen(function* () {
     // Before the head, which then cannot be behind what another process has just anchored.
     const { anchors, isEmpty } = yield* readAdded
-    const newest = newestOf(known === undefined ? anchors : [known, ...anchors])
+    const newest = newestAnchor(known === undefined ? anchors : [known, ...anchors])
     known = newest
     if (newest !== undefined) {
       // First whether the log reaches it at all, which is the question that a replica waits for.

@@ -2,9 +2,9 @@ import { Array as Arr, type DateTime, Effect, Queue, Result, Schema, Stream } fr
 import { SqlClient, type SqlError } from "effect/sql"
 import type { CardId } from "../../domain/CardId.ts"
 import type { EventLog, LogFailure } from "../../events/EventLog.ts"
-import { eventLine, headerLine, LogFileRefused } from "../../events/LogFile.ts"
+import { formatEvent, formatHeader, LogFileRefused } from "../../events/LogFile.ts"
 import type { StoredEvent } from "../../events/StoredEvent.ts"
-import { unhurried } from "../../sql/AnswerTimeout.ts"
+import { withoutAnswerTimeout } from "../../sql/AnswerTimeout.ts"
 import { inTransaction } from "../../sql/inTransaction.ts"
 import type { ReadModelBuilder } from "../../projections/ReadModelBuilder.ts"
 import type { ReadFailure } from "../../projections/foldCards.ts"
@@ -52,9 +52,9 @@ export const exportLog = (
         // Before the snapshot is taken, so that no removal swaps the table between the two.
         yield* sql`LOCK TABLE ${sql(`${schema}.events`)} IN ACCESS SHARE MODE`
         const head = yield* log.head("read")
-        yield* Queue.offer(queue, headerLine(head))
+        yield* Queue.offer(queue, formatHeader(head))
         yield* Stream.runForEachArray(log.between(0, head.position), (events) =>
-          Queue.offerAll(queue, events.map(eventLine))
+          Queue.offerAll(queue, events.map(formatEvent))
         )
         yield* Queue.end(queue)
       }).pipe(
@@ -106,7 +106,7 @@ export const importLog = <E, R>({
       const { generation: last, report } = yield* restoreLines(log, lines, onProgress)
       const { cards, chainHash, events, position } = report
       yield* build.insertAll(position, yield* now, (insertion) => insertion)
-      yield* unhurried(Effect.all([build.countUnmet, recount, analyze], { discard: true }))
+      yield* withoutAnswerTimeout(Effect.all([build.countUnmet, recount, analyze], { discard: true }))
       const ended = yield* endClaims(last)
       yield* onProgress(position, position)
       return { position, chainHash, events, cards, ...ended }

@@ -3,8 +3,8 @@ import type { SqlError } from "effect/sql"
 import { Version } from "../../domain/Card.ts"
 import type { CardId } from "../../domain/CardId.ts"
 import type { EventLog } from "../../events/EventLog.ts"
-import { MomentNotReached, reachedHead } from "../../events/MomentNotReached.ts"
-import { replayedUntil } from "../../events/replica.ts"
+import { MomentNotReached, requireReached } from "../../events/MomentNotReached.ts"
+import { awaitRecordedUntil } from "../../events/replica.ts"
 import type { Moment } from "../../projections/PastBacklog.ts"
 
 const AtPosition = Schema.Struct({ position: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)) })
@@ -50,7 +50,7 @@ export const resolveMoment = Effect.fnUntraced(function* (
     })
   }
   const time = DateTime.max(at.time, earliest)
-  yield* replayedUntil(log, time, `all events until ${DateTime.formatIso(time)}`)
+  yield* awaitRecordedUntil(log, time, `all events until ${DateTime.formatIso(time)}`)
   return {
     position: yield* log.read.positionAt(DateTime.toDateUtc(time)),
     now: at.time
@@ -78,7 +78,7 @@ export const resolveCardMoment = Effect.fnUntraced(function* (
 const waitingPosition = Effect.fnUntraced(function* (log: EventLog["Service"], id: CardId, version: number) {
   const position = yield* log.read.positionOf(id, version)
   if (Option.isSome(position) || !(yield* log.isReplica)) return position
-  yield* replayedUntil(log, yield* DateTime.now, `version ${version} of card ${JSON.stringify(id)}`)
+  yield* awaitRecordedUntil(log, yield* DateTime.now, `version ${version} of card ${JSON.stringify(id)}`)
   return yield* log.read.positionOf(id, version)
 })
 
@@ -86,7 +86,7 @@ const momentAfter = Effect.fnUntraced(function* (log: EventLog["Service"], posit
   if (position === 0) return { position, now: DateTime.makeUnsafe(0) } satisfies Moment
   let recordedAt = yield* log.read.recordedAt(position)
   if (Option.isNone(recordedAt)) {
-    yield* reachedHead(log, position)
+    yield* requireReached(log, position)
     recordedAt = yield* log.read.recordedAt(position)
   }
   if (Option.isNone(recordedAt)) {

@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { CardId } from "../../domain/CardId.ts"
 import { reclaimRestored } from "../../domain/decideClaim.ts"
-import { sortedIds } from "../../domain/evolve.ts"
+import { sortIds } from "../../domain/evolve.ts"
 import type { EventLog, PendingEvent } from "../../events/EventLog.ts"
 import type { CardTables } from "../../projections/CardTables.ts"
 import { planLocks } from "../../projections/LockPlan.ts"
@@ -10,7 +10,7 @@ import type { GenerationReason } from "../../projections/Generations.ts"
 import type { ReadModel } from "../../projections/ReadModel.ts"
 import { type RowChange, rowChanges } from "../../projections/rowChanges.ts"
 import { sendInOrder } from "../../sql/bulkStatements.ts"
-import { inTransaction, readCommitted } from "../../sql/inTransaction.ts"
+import { inTransaction, beginReadCommitted } from "../../sql/inTransaction.ts"
 
 /** The result of `AuditService.restored`. */
 export interface RestoredBacklog {
@@ -92,7 +92,7 @@ export const makeRestoreBacklog = (
   const alone = <A>(effect: Effect.Effect<A, SqlError.SqlError>) =>
     effect.pipe(
       inTransaction(sql),
-      Effect.provideService(SqlClient.BeginTransaction, readCommitted),
+      Effect.provideService(SqlClient.BeginTransaction, beginReadCommitted),
       Effect.retry({
         while: ({ reason }) => reason._tag === "DeadlockError" || reason._tag === "SerializationError",
         times: 7
@@ -112,7 +112,7 @@ export const makeRestoreBacklog = (
         const more = yield* alone(endClaims(left, actor, Effect.succeed(first.generation)))
         reclaimed.push(...more.reclaimed)
       }
-      return { generation: first.generation, reclaimed: sortedIds(reclaimed) }
+      return { generation: first.generation, reclaimed: sortIds(reclaimed) }
     })
   }
 }

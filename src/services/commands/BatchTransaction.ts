@@ -1,7 +1,7 @@
 import { Context, Data, Effect, Option } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
-import { inTransaction, readCommitted } from "../../sql/inTransaction.ts"
+import { inTransaction, beginReadCommitted } from "../../sql/inTransaction.ts"
 import { sendInOrder } from "../../sql/bulkStatements.ts"
 
 /** What a transaction has to do when all is loaded and decided. */
@@ -45,7 +45,7 @@ export const planOnceStatement = `SELECT ${batchSettings
   .map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', true)`)
   .join(", ")}`
 
-export const beginStatement = readCommitted
+export const beginStatement = beginReadCommitted
 
 /**
  * A batch that the database did not carry out, or may have carried out: when the connection breaks while it commits,

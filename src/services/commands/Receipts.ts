@@ -16,9 +16,9 @@ import {
 } from "./Receipt.ts"
 import { DatabaseClock, databaseNow, databaseTime } from "../../sql/DatabaseClock.ts"
 import { BacklogSchema } from "../../sql/SchemaName.ts"
-import { arrayLiteral, fromJsonLines, jsonLines } from "../../sql/arrayLiteral.ts"
-import { compileOnce } from "../../sql/prepareStatement.ts"
-import { durably } from "../../sql/inTransaction.ts"
+import { arrayLiteral, fromJsonLines, toJsonLines } from "../../sql/arrayLiteral.ts"
+import { prepareStatement } from "../../sql/prepareStatement.ts"
+import { requireDurableCommit } from "../../sql/inTransaction.ts"
 
 /** What a command's receipt says: the outcome that the command had, or that its id was used for another command. */
 export interface FoundReceipt {
@@ -56,7 +56,7 @@ export class Receipts extends Context.Service<
       const clock = yield* DatabaseClock
       const receipts = sql(`${yield* BacklogSchema}.receipts`)
 
-      const findRows = compileOnce<{ readonly commandIds: string; readonly actors: string }, ReceiptRow>(
+      const findRows = prepareStatement<{ readonly commandIds: string; readonly actors: string }, ReceiptRow>(
         sql,
         ({ actors, commandIds }) => sql`
         SELECT command_id AS "commandId", actor, kind, encode(shape, 'hex') AS shape, encode(salt, 'hex') AS salt,
@@ -65,7 +65,7 @@ export class Receipts extends Context.Service<
           JOIN ${receipts} AS receipts USING (command_id, actor)`
       )
 
-      const insertRows = compileOnce<NewReceipts>(
+      const insertRows = prepareStatement<NewReceipts>(
         sql,
         (row) => sql`
         INSERT INTO ${receipts} (command_id, actor, kind, shape, salt, digest, outcome, recorded_at)
@@ -74,7 +74,7 @@ export class Receipts extends Context.Service<
         FROM unnest(${row.commandIds}::text[], ${row.actors}::text[], ${row.kinds}::text[], ${row.shapes}::text[],
             ${row.salts}::text[], ${row.digests}::text[], ${fromJsonLines(sql, row.outcomes)})
           AS row (command_id, actor, kind, shape, salt, digest, outcome)
-        RETURNING ${durably(sql)} AS "synchronousCommit"`
+        RETURNING ${requireDurableCommit(sql)} AS "synchronousCommit"`
       )
 
       const find = Effect.fnUntraced(function* <C extends ReceiptedCommand>(commands: ReadonlyArray<C>) {
@@ -121,7 +121,7 @@ export class Receipts extends Context.Service<
                 shapes: arrayLiteral(rows.map((row) => row.shape ?? "")),
                 salts: arrayLiteral(rows.map((row) => row.salt ?? "")),
                 digests: arrayLiteral(rows.map((row) => row.digest ?? "")),
-                outcomes: jsonLines(rows.map((row) => JSON.stringify(encodeOutcome(row.outcome)))),
+                outcomes: toJsonLines(rows.map((row) => JSON.stringify(encodeOutcome(row.outcome)))),
                 now: clock.override()
               })
             )

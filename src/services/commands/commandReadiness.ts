@@ -1,6 +1,6 @@
 import { Deferred, Effect, Exit, Option, type Scope } from "effect"
 import type { BatchFailed } from "./BatchTransaction.ts"
-import { databaseWords } from "../../sql/databaseErrors.ts"
+import { databaseErrorText } from "../../sql/databaseErrors.ts"
 import type { Interpreter } from "./Interpreter.ts"
 
 /** How long a write may take before commands count as held up. */
@@ -43,7 +43,7 @@ export const makeCommandReadiness = Effect.fnUntraced(function* (
           if (Exit.isSuccess(exit)) return Option.none()
           const failed = Option.getOrUndefined(Exit.findErrorOption(exit))
           return Option.some(
-            `the database refuses a write: ${failed === undefined ? "a defect" : databaseWords(failed.error)}`
+            `the database refuses a write: ${failed === undefined ? "a defect" : databaseErrorText(failed.error)}`
           )
         }
       })

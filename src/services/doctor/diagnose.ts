@@ -1,6 +1,6 @@
 import { Schema } from "effect"
-import { formatFileCount } from "../pglite/directoryPermissions.ts"
-import { quoted } from "../../domain/displayText.ts"
+import { formatFileCount } from "../files/DirectoryAccess.ts"
+import { quote } from "../../domain/displayText.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
 
 /** Something that the doctor says. */
@@ -394,7 +394,7 @@ const tokens = ({ tokenOverlaps: of }: DoctorFacts) =>
     : orOk(
         of.map(({ actor, id, worker }) =>
           warning(
-            `Token ${id} belongs to ${quoted(actor)}, a name under the worker ${quoted(worker)}, who has a token too. Servers do not let the worker act for it.`,
+            `Token ${id} belongs to ${quote(actor)}, a name under the worker ${quote(worker)}, who has a token too. Servers do not let the worker act for it.`,
             `Create it again under another name, and revoke it: \`backlog token revoke ${id}\`.`
           )
         ),

@@ -18,7 +18,7 @@ import {
 } from "./ConnectionMonitor.ts"
 import { defaultTimeouts, probeMillis, type ServerTimeouts } from "./PostgresClient.ts"
 import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
-import { databaseWords } from "../../sql/databaseErrors.ts"
+import { databaseErrorText } from "../../sql/databaseErrors.ts"
 import { sendInOrder } from "../../sql/bulkStatements.ts"
 
 /** How long a connection that was refused is not asked for again while another one serves. */
@@ -174,7 +174,7 @@ const longestSetting = 2 ** 31 - 1
 
 const failureOf = (error: SqlError.SqlError, isUnknown: boolean): BatchFailed => {
   const timedOut = isNoAnswer(error)
-  const why = databaseWords(error)
+  const why = databaseErrorText(error)
   if (isUnknown && error.reason._tag === "ConnectionError" && error.reason.operation !== "commit") {
     return new BatchFailed({ error: possiblyCommittedError(why), mayHaveCommitted: true, timedOut })
   }

@@ -1,7 +1,7 @@
 import { type PgClient, PgConnection } from "@effect/sql-pg"
 import { Duration, Effect, Random, Redacted, Result } from "effect"
 import { SqlError } from "effect/sql"
-import { databaseWords } from "../../sql/databaseErrors.ts"
+import { databaseErrorText } from "../../sql/databaseErrors.ts"
 import { createConnection, isIP } from "node:net"
 import { userInfo } from "node:os"
 import { Duplex } from "node:stream"
@@ -66,7 +66,7 @@ const chooseHost = Effect.fnUntraced(function* (
     const state = yield* Effect.result(stateOf(host))
     if (state._tag === "Failure") {
       if (state.failure.reason._tag === "AuthenticationError") return yield* state.failure
-      reasons.push(`${formatHost(host)}: ${databaseWords(state.failure)}`)
+      reasons.push(`${formatHost(host)}: ${databaseErrorText(state.failure)}`)
     } else {
       if (isWanted[target](state.success)) return host
       second ??= host
@@ -186,7 +186,7 @@ const openStream = (
 ): Duplex => {
   if (Result.isFailure(chosen)) {
     const { failure } = chosen
-    const words = databaseWords(failure)
+    const words = databaseErrorText(failure)
     const all = words === failure.message ? words : `${failure.message}: ${words}`
     return new Duplex({ read: () => {}, write: () => {} }).destroy(new Error(all))
   }

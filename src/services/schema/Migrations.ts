@@ -2,8 +2,8 @@ import { Context, Effect, Layer, Schema } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
 import { createHash } from "node:crypto"
 import { readdir, readFile } from "node:fs/promises"
-import { unhurried } from "../../sql/AnswerTimeout.ts"
-import { databaseWords } from "../../sql/databaseErrors.ts"
+import { withoutAnswerTimeout } from "../../sql/AnswerTimeout.ts"
+import { databaseErrorText } from "../../sql/databaseErrors.ts"
 import { inTransaction } from "../../sql/inTransaction.ts"
 import { BacklogSchema, SchemaName } from "../../sql/SchemaName.ts"
 import { BacklogMissing, BacklogOpening, createHint } from "./BacklogOpening.ts"
@@ -174,10 +174,10 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
       }
       const appliedNow = isReady
         ? []
-        : yield* unhurried(inTransaction(sql)(applyPending)).pipe(
+        : yield* withoutAnswerTimeout(inTransaction(sql)(applyPending)).pipe(
             Effect.retry({ while: isNameTaken, times: maxTries - 1 }),
             Effect.catchIf(isNotPermitted, (error) =>
-              refuse(`the role ${role} may not do all that this takes: ${databaseWords(error)}`)
+              refuse(`the role ${role} may not do all that this takes: ${databaseErrorText(error)}`)
             )
           )
       const isNew = new Set(appliedNow.map((file) => file.id))

@@ -18,7 +18,7 @@ import { EventLog } from "../../events/EventLog.ts"
 import { PollInterval } from "./CommitNotifications.ts"
 import type { ClaimDemand } from "../../projections/claimOutlookQueries.ts"
 import { ReadModel } from "../../projections/ReadModel.ts"
-import { promptly } from "../../sql/AnswerTimeout.ts"
+import { withPromptAnswer } from "../../sql/AnswerTimeout.ts"
 
 /** Commits may come by the thousand in a second; nobody looks more often than this. */
 const shortestPauseMillis = 10
@@ -63,7 +63,7 @@ export class ClaimableWatch extends Context.Service<
       /** Calls those for whom there are cards, and answers how long the others may wait if they hear nothing. */
       const look = Effect.gen(function* () {
         const groups = groupsOf(waiting)
-        const { counts, soonestSeconds } = yield* promptly(readModel.countClaimable(groups.map(wantedBy)))
+        const { counts, soonestSeconds } = yield* withPromptAnswer(readModel.countClaimable(groups.map(wantedBy)))
         for (const [index, group] of groups.entries()) {
           for (const one of group.slice(0, counts[index])) {
             waiting.delete(one)
@@ -93,7 +93,8 @@ export class ClaimableWatch extends Context.Service<
       const watcher = yield* RcRef.make({ acquire: Effect.forkScoped(watch), idleTimeToLive: listensOn })
 
       const wait = Effect.fnUntraced(function* (choice: ClaimFilter, seconds: number) {
-        if (seconds === 0) return (yield* promptly(readModel.countClaimable([{ choice, limit: 1 }]))).counts[0] !== 0
+        if (seconds === 0)
+          return (yield* withPromptAnswer(readModel.countClaimable([{ choice, limit: 1 }]))).counts[0] !== 0
         yield* RcRef.get(watcher)
         const self: Waiting = { choice, called: Deferred.makeUnsafe() }
         waiting.add(self)

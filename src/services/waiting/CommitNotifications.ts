@@ -1,7 +1,7 @@
 import { Cause, Context, Duration, Effect, Option, Queue, type Scope } from "effect"
 import type { SqlError } from "effect/sql"
 import type { CommitListener } from "../../events/CommitListener.ts"
-import { disclosableCause } from "../../sql/sanitize.ts"
+import { sanitizeCause } from "../../sql/sanitize.ts"
 import { readOnlySqlState } from "../../sql/databaseErrors.ts"
 
 /*
@@ -51,7 +51,7 @@ export const listenForCommits = (schema: string, subscribe: Subscribe): typeof C
       Effect.as(retryDelay),
       Effect.catchCause((cause) =>
         Effect.as(
-          Effect.logDebug("Listening for commits is tried again.", disclosableCause(cause)),
+          Effect.logDebug("Listening for commits is tried again.", sanitizeCause(cause)),
           isOfStandby(cause) ? standbyRetryDelay : retryDelay
         )
       ),

@@ -26,7 +26,7 @@ export const connected = Effect.fnUntraced(function* (
   owner = actor
 ): Effect.fn.Return<Connected, never, Scope.Scope | Exclude<ToolRequirements, Shutdown>> {
   const client = yield* McpTest.makeClient(
-    Layer.provide(layerTools(role), Layer.succeed(Shutdown, { begun: Effect.never })),
+    Layer.provide(layerTools(role), Layer.succeed(Shutdown, { awaitShutdown: Effect.never })),
     { protocols: [McpProtocol.v2025_11_25] }
   ).pipe(Effect.provideService(CurrentAgent, { role, actor, owner }), Effect.orDie)
   return {

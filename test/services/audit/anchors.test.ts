@@ -15,7 +15,7 @@ import { expect, inject } from "vitest"
 import {
   type Anchor,
   AnchorFileRefused,
-  anchorLine,
+  formatAnchor,
   AuditService,
   BacklogService,
   checkSignature,
@@ -218,7 +218,7 @@ const tests = (test: Test): void => {
       const whole = readFileSync(file, "utf8")
       yield* create("a")
       const anchor = yield* (yield* AuditService).anchor()
-      writeFileSync(file, whole + anchorLine(anchor).slice(0, 90))
+      writeFileSync(file, whole + formatAnchor(anchor).slice(0, 90))
       yield* (yield* keeping({ file })).end
       expect(positionsIn(file)).toEqual([0, 1])
       expect(readFileSync(file, "utf8").startsWith(whole)).toBe(true)

@@ -4,7 +4,7 @@ import { CardId } from "../../../src/domain/CardId.ts"
 import { redactedText } from "../../../src/domain/Event.ts"
 import { evolve } from "../../../src/domain/evolve.ts"
 import { decodeEvent, upcasters } from "../../../src/events/EventCodec.ts"
-import { eventOf } from "../../../src/events/RecordedEvent.ts"
+import { decodeRecordedEvent } from "../../../src/events/RecordedEvent.ts"
 import { LogFileCheck } from "../../../src/projections/LogFileCheck.ts"
 import { AuditService } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
@@ -66,7 +66,7 @@ export const golden = (test: Test): void => {
         const stored = history[place]
         expect(stored).toMatchObject({ type: event.type, schemaVersion: event.schemaVersion, data: event.data })
         if (stored === undefined) throw new Error(`${event.name} is not in the history`)
-        expect(Result.getOrThrow(eventOf(stored))).toStrictEqual(
+        expect(Result.getOrThrow(decodeRecordedEvent(stored))).toStrictEqual(
           Result.getOrThrow(decodeEvent({ type: event.type, schemaVersion: event.schemaVersion, data: event.data }))
         )
       }

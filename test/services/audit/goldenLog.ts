@@ -1,7 +1,7 @@
 import { Effect, Stream } from "effect"
 import { readFileSync } from "node:fs"
 import { expect } from "vitest"
-import { anchorLine, parseAnchor } from "../../../src/events/Anchor.ts"
+import { formatAnchor, parseAnchor } from "../../../src/events/Anchor.ts"
 import { AuditService } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { plain } from "../../support/backlogs.ts"
@@ -24,7 +24,7 @@ export const goldenLog = (test: Test): void => {
       const lines = golden("log.v1.jsonl").trimEnd().split("\n")
       yield* audit.importLog(Stream.fromIterable(lines.map((text, index) => ({ number: index + 1, text }))))
       const anchor = yield* Effect.fromResult(parseAnchor(anchorOfThen))
-      expect(anchorLine(anchor)).toBe(anchorOfThen)
+      expect(formatAnchor(anchor)).toBe(anchorOfThen)
       expect(yield* audit.verify({ anchor })).toMatchObject({
         position: 17,
         erasedParts: 2,

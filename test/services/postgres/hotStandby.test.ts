@@ -11,7 +11,7 @@ import {
   type BacklogServices,
   BacklogService,
   layerPostgres,
-  replicaTroubleOf
+  replicaErrorOf
 } from "../../../src/index.ts"
 import { layerPostgresClient } from "../../../src/services/postgres/PostgresClient.ts"
 import { cli, json, temporaryDirectory } from "../../cli/support.ts"
@@ -77,7 +77,7 @@ describe("a hot standby", () => {
     assert.strictEqual((await json(["stats", "--at", String(position), "--db", standby.url])).code, 0)
     return position as number
   }
-  const troubleIn = (error: unknown) => (SqlError.isSqlError(error) ? replicaTroubleOf(error) : undefined)
+  const troubleIn = (error: unknown) => (SqlError.isSqlError(error) ? replicaErrorOf(error) : undefined)
 
   it("answers every read, verifies and exports", async () => {
     // What a program from before the counts leaves behind: a standby cannot count.
