@@ -24,11 +24,8 @@ import { writeLines } from "../../src/cli/writeLines.ts"
 import { parseAnchor } from "../../src/events/Anchor.ts"
 import { appendToAnchorFile } from "../../src/services/audit/AnchorFile.ts"
 import { createDirectory } from "../../src/services/pglite/databaseDirectory.ts"
-import {
-  restrictDirectory,
-  type DirectoryAccess,
-  inspectDirectoryAccess
-} from "../../src/services/pglite/directoryPermissions.ts"
+import type { DirectoryAccess } from "../../src/services/files/DirectoryAccess.ts"
+import { restrictDirectory, inspectDirectoryAccess } from "../../src/services/pglite/directoryPermissions.ts"
 import { HolderConnection } from "../../src/services/pglite/HolderConnection.ts"
 import { layerPgliteClient } from "../../src/services/pglite/PgliteClient.ts"
 import { removeOthersAccess, createPrivateFolder } from "../../src/services/files/privateFiles.ts"

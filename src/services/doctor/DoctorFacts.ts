@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { Checkpoint } from "../../events/Checkpoints.ts"
-import { DirectoryAccess } from "../pglite/directoryPermissions.ts"
+import { DirectoryAccess } from "../files/DirectoryAccess.ts"
 
 const Count = Schema.Finite
 

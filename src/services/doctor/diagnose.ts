@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { formatFileCount } from "../pglite/directoryPermissions.ts"
+import { formatFileCount } from "../files/DirectoryAccess.ts"
 import { quote } from "../../domain/displayText.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
 

@@ -2,53 +2,53 @@ import { Effect, type Scope } from "effect"
 import { createServer, type Server, type Socket } from "node:net"
 import { DirectoryLost } from "../files/directoryErrors.ts"
 import type { DirectoryOwnership } from "./DirectoryOwnership.ts"
-import type { TransactionPooler } from "./TransactionPooler.ts"
-import { WireSession } from "./WireSession.ts"
 import {
+  findSocketProblem,
   prepareSocketPlace,
-  SocketPlaceRefused,
   publishSocket,
   removeSocketPlace,
   type SocketPlace,
+  SocketPlaceRefused,
   socketPlaces,
-  findSocketProblem,
   withShortPath
 } from "./directorySocket.ts"
+import type { TransactionPooler } from "./TransactionPooler.ts"
 import { shutdownNotice } from "./wireMessages.ts"
+import { WireSession } from "./WireSession.ts"
 
-/** Bytes of a message that another process may send: far more than any statement of a backlog has. */
+/** The longest message of another process, in bytes: far longer than any statement of a backlog. */
 const largestMessage = 64 * 1024 * 1024
 
-/** How long a connection may take to introduce itself. */
-const greetingMillis = 10_000
+/** How long a connection may take to send its startup message. */
+const startupMillis = 10_000
 
-/** Connections at a time; more are turned away, and try again. */
-const mostConnections = 256
+/** The most connections at a time. Further connections are closed, and their clients retry. */
+const maxConnections = 256
 
-/** How long those connected may go on by themselves when the holder is done, before they are asked to leave. */
-const lingerMillis = 1_000
+/** How long after the start of a shutdown the clients that are still connected are asked to leave. */
+const noticeMillis = 1_000
 
-/** How long they may take altogether; then they are cut off. */
-const farewellMillis = 10_000
+/** How long after the start of a shutdown the remaining connections are closed. */
+const shutdownMillis = 10_000
 
 /**
- * Lets other processes of the same user use the database of a directory that this one holds, over a Unix socket that
- * speaks the protocol of a Postgres server. When the scope closes it takes no new connections, lets those that it has
- * end, for 10 seconds at most, and cuts off the rest, whose transactions are rolled back. Where there can be no such
- * socket, others wait for the directory itself.
+ * Serves the database of a directory that this process holds to other processes of the same user, over a Unix socket that
+ * speaks the protocol of a Postgres server. When the scope closes, the server accepts no new connections and lets clients
+ * finish for up to 10 seconds. Then it closes the remaining connections, and their transactions are rolled back. Where
+ * no such socket can be created, other processes wait for the directory's lock.
  */
 export const serveDirectory = (
   directory: string,
-  turns: TransactionPooler,
-  owner: DirectoryOwnership
+  pooler: TransactionPooler,
+  ownership: DirectoryOwnership
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
     const places = yield* Effect.promise(() => socketPlaces(directory).catch(() => []))
     for (const place of places) {
-      const listener = new DirectoryListener(turns, owner)
+      const server = new DirectoryServer(pooler, ownership)
       const isServed = yield* Effect.acquireRelease(
-        Effect.tryPromise(() => listener.open(place)),
-        () => Effect.promise(() => listener.close())
+        Effect.tryPromise(() => server.open(place)),
+        () => Effect.promise(() => server.close())
       ).pipe(
         Effect.as(true),
         Effect.catch(({ cause }) =>
@@ -62,25 +62,25 @@ export const serveDirectory = (
       )
       if (isServed) return
     }
-    const none = `Other processes have to wait for ${directory}: it has no place for a socket.`
+    const notServed = `Other processes have to wait for ${directory}: it has no place for a socket.`
     const problem = yield* Effect.promise(() => findSocketProblem(directory).catch(() => undefined))
-    yield* problem === undefined ? Effect.logDebug(none) : Effect.logWarning(none)
+    yield* problem === undefined ? Effect.logDebug(notServed) : Effect.logWarning(notServed)
   })
 
-class DirectoryListener {
-  private readonly turns: TransactionPooler
+class DirectoryServer {
+  private readonly pooler: TransactionPooler
+  private readonly ownership: DirectoryOwnership
   private readonly server: Server
   private readonly connections = new Map<Socket, WireSession>()
   private place: SocketPlace | undefined
   private isClosing = false
-  private whenEmpty: (() => void) | undefined
-  private readonly owner: DirectoryOwnership
+  private onEmpty: (() => void) | undefined
 
-  constructor(turns: TransactionPooler, owner: DirectoryOwnership) {
-    this.turns = turns
-    this.owner = owner
+  constructor(pooler: TransactionPooler, ownership: DirectoryOwnership) {
+    this.pooler = pooler
+    this.ownership = ownership
     this.server = createServer((socket) => this.accept(socket))
-    this.server.maxConnections = mostConnections
+    this.server.maxConnections = maxConnections
   }
 
   async open(place: SocketPlace): Promise<void> {
@@ -96,7 +96,7 @@ class DirectoryListener {
       await removeSocketPlace(place).catch(() => undefined)
       throw error
     }
-    // A program that forgets to close its layers ends nevertheless, as it does without this.
+    // A program that does not close its layers must still be able to exit.
     this.server.unref()
     try {
       await publishSocket(place)
@@ -111,61 +111,61 @@ class DirectoryListener {
     if (this.place === undefined) return
     this.isClosing = true
     this.server.close()
-    // After a loss, what is at that path belongs to the next owner.
-    if (!this.owner.isLost) await removeSocketPlace(this.place).catch(() => undefined)
-    // A client that was not greeted yet has sent nothing, and finds the next holder. Without an engine none can be served.
-    for (const [socket, { isStarted }] of this.connections) if (!isStarted || this.turns.isClosed) socket.destroy()
+    // When the directory is lost, the file at that path belongs to the next holder.
+    if (!this.ownership.isLost) await removeSocketPlace(this.place).catch(() => undefined)
+    // A client whose session has not started has sent nothing, and connects to the next holder.
+    for (const [socket, { isStarted }] of this.connections) if (!isStarted || this.pooler.isClosed) socket.destroy()
     if (this.connections.size === 0) return
-    const ask = setTimeout(() => {
+    const notice = setTimeout(() => {
       for (const socket of this.connections.keys()) socket.write(shutdownNotice)
-    }, lingerMillis)
-    const cut = setTimeout(() => {
+    }, noticeMillis)
+    const shutdown = setTimeout(() => {
       for (const socket of this.connections.keys()) socket.destroy()
-    }, farewellMillis)
+    }, shutdownMillis)
     await new Promise<void>((resolve) => {
-      this.whenEmpty = resolve
+      this.onEmpty = resolve
     })
-    clearTimeout(ask)
-    clearTimeout(cut)
+    clearTimeout(notice)
+    clearTimeout(shutdown)
   }
 
   private accept(socket: Socket): void {
-    // Before it is greeted: a client of a directory that was moved here finds the next holder.
-    if (this.isClosing || !this.turns.checkEngine()) return void socket.destroy()
-    const lost = (error: Error) => {
-      // The client is told, since the next connection may lead to another database.
+    // Checked before the session starts: if the directory was moved here, the client connects to the next holder.
+    if (this.isClosing || !this.pooler.checkEngine()) return void socket.destroy()
+    const onEngineFailure = (error: Error) => {
+      // The client receives the error, because its next connection may lead to another database.
       if (error instanceof DirectoryLost) session.refuse("58030", error.message)
       else socket.destroy()
     }
     const session: WireSession = new WireSession({
-      pooler: this.turns,
+      pooler: this.pooler,
       program: socket,
       send: (bytes) => void socket.write(bytes),
       end: () => socket.destroySoon(),
-      onEngineFailure: lost,
+      onEngineFailure,
       largestMessage,
       disconnectsWhenIdle: true
     })
     this.connections.set(socket, session)
     socket.unref()
-    socket.setTimeout(greetingMillis, () => {
-      // What it sent meanwhile is read first: where this process is slow, that is not the client's fault.
+    socket.setTimeout(startupMillis, () => {
+      // Reads what has arrived first: when this process was busy, the client is not late.
       setImmediate(() => setImmediate(() => void (session.isStarted || socket.destroy())))
     })
-    // Closed or broken, as it comes to the same: "close" follows.
+    // "close" follows.
     socket.on("error", () => undefined)
     socket.on("close", () => {
       session.close()
       this.connections.delete(socket)
-      if (this.connections.size === 0) this.whenEmpty?.()
+      if (this.connections.size === 0) this.onEmpty?.()
     })
     socket.on("data", (chunk) => {
-      // One after the other, and none before its answer is on the way: a client that does not read gets no further.
+      // Reads the next bytes when the answer has been written: a client that does not read must not fill this memory.
       socket.pause()
       session.receive(chunk).then(() => {
         if (socket.writableNeedDrain) socket.once("drain", () => socket.resume())
         else socket.resume()
-      }, lost)
+      }, onEngineFailure)
     })
   }
 }

@@ -1,43 +1,43 @@
 import { Effect, Option } from "effect"
 import { connect, type Socket } from "node:net"
 import { isPrivateFolder, openShortPath, socketPlaces } from "./directorySocket.ts"
-import { message, MessageParser, messageType, isShutdownNotice, textAt } from "./wireMessages.ts"
+import {
+  idleState,
+  isShutdownNotice,
+  message,
+  MessageParser,
+  messageType,
+  startupMessage,
+  statementKind,
+  textAt
+} from "./wireMessages.ts"
 
-/** How long to have nothing open before leaving a holder that asked for it: longer than from one statement to the next. */
-const quietMillis = 20
-
-/** The first message: protocol 3.0, and who asks for what. */
-export const startupMessage = (() => {
-  const body = Buffer.from("user\0postgres\0database\0postgres\0application_name\0mosaic-backlog\0\0")
-  const head = Buffer.alloc(8)
-  head.writeInt32BE(8 + body.length, 0)
-  head.writeInt32BE(3 << 16, 4)
-  return Buffer.concat([head, body])
-})()
+/** How long a connection must be idle before it leaves a holder that shuts down: longer than between two statements. */
+const drainMillis = 20
 
 const sync = message(messageType.sync)
 
-const unbounded = () => Number.POSITIVE_INFINITY
+const unlimited = () => Number.POSITIVE_INFINITY
 
 /**
- * A connection to the process that holds a directory, which has greeted this one and serves it until one of them ends.
- * When the holder asks to be left, it ends when nothing is open on it and nothing follows; where something follows at
- * once, whoever sends it goes to the next holder, with the statements that were prepared here.
+ * A connection to the process that holds a directory. When the holder announces that it shuts down, the connection ends as
+ * soon as it is idle. A client that sends something at that moment moves to the next holder, where its prepared statements
+ * are prepared again.
  */
 export class HolderConnection {
-  /** What the holder said first. */
+  /** The holder's answer to the startup message. */
   readonly greeting: Buffer
+  /** The Parse message of each named statement that is prepared. */
+  readonly prepared = new Map<string, Buffer>()
   private readonly socket: Socket
   private readonly received: MessageParser
-  private readonly sent = new MessageParser({ first: false, largest: unbounded })
-  /** The statements that are prepared by name, each as the message that did so. */
-  readonly prepared = new Map<string, Buffer>()
-  private whenPrepared: (() => void) | undefined
-  /** Ends of message sequences that the holder has not answered yet. */
+  private readonly sent = new MessageParser({ first: false, largest: unlimited })
+  private onPrepared: (() => void) | undefined
+  /** Message sequences that the holder has not answered yet. */
   private unanswered = 0
   private isInTransaction = false
-  private isAsked = false
-  private quiet: NodeJS.Timeout | undefined
+  private isHolderLeaving = false
+  private drainTimer: NodeJS.Timeout | undefined
 
   private constructor(socket: Socket, received: MessageParser, greeting: Buffer) {
     this.socket = socket
@@ -45,14 +45,14 @@ export class HolderConnection {
     this.greeting = greeting
   }
 
-  /** Connects to whoever serves a directory and waits to be greeted; none when nobody does, or goes away meanwhile. */
+  /** Connects to the process that serves a directory. None when no process does, or when it ends meanwhile. */
   static open(directory: string): Effect.Effect<Option.Option<HolderConnection>> {
     return Effect.gen(function* () {
       for (const place of yield* Effect.promise(() => socketPlaces(directory).catch(() => []))) {
         if (!(yield* Effect.promise(() => isPrivateFolder(place.folder)))) continue
         const connection = yield* Effect.acquireUseRelease(
           Effect.tryPromise(() => openShortPath(place.path)),
-          ({ path }) => HolderConnection.at(path),
+          ({ path }) => HolderConnection.connectTo(path),
           ({ close }) => Effect.promise(close)
         ).pipe(
           // The holder ended, and removed the folder.
@@ -64,28 +64,28 @@ export class HolderConnection {
     })
   }
 
-  private static at(path: string): Effect.Effect<Option.Option<HolderConnection>> {
+  private static connectTo(path: string): Effect.Effect<Option.Option<HolderConnection>> {
     return Effect.callback((resume) => {
       const socket = connect({ path })
-      const cutter = new MessageParser({ first: false, largest: unbounded })
-      const heard: Array<Buffer> = []
-      const gone = (): void => {
+      const parser = new MessageParser({ first: false, largest: unlimited })
+      const greeting: Array<Buffer> = []
+      const onClose = (): void => {
         socket.destroy()
         resume(Effect.succeedNone)
       }
-      const hear = (chunk: Buffer): void => {
-        const { bytes, messages } = cutter.push(chunk)
-        heard.push(bytes)
-        if (messages.some(({ type }) => type === messageType.errorResponse)) return gone()
+      const onData = (chunk: Buffer): void => {
+        const { bytes, messages } = parser.push(chunk)
+        greeting.push(bytes)
+        if (messages.some(({ type }) => type === messageType.errorResponse)) return onClose()
         if (!messages.some(({ type }) => type === messageType.readyForQuery)) return
         socket.pause()
-        socket.off("data", hear)
-        socket.off("close", gone)
-        resume(Effect.succeedSome(new HolderConnection(socket, cutter, Buffer.concat(heard))))
+        socket.off("data", onData)
+        socket.off("close", onClose)
+        resume(Effect.succeedSome(new HolderConnection(socket, parser, Buffer.concat(greeting))))
       }
       socket.on("error", () => undefined)
-      socket.on("close", gone)
-      socket.on("data", hear)
+      socket.on("close", onClose)
+      socket.on("data", onData)
       socket.write(startupMessage)
       return Effect.sync(() => socket.destroy())
     })
@@ -95,42 +95,42 @@ export class HolderConnection {
     return !this.socket.destroyed && !this.socket.readableEnded
   }
 
-  /** Begins to give what the holder says, and to say when the connection is over. */
+  /** Whether the holder shuts down and the connection is idle: nothing more must be sent. */
+  get isDrained(): boolean {
+    return this.isHolderLeaving && this.isIdle
+  }
+
+  /** Starts to pass on the holder's messages. `onEnd` is called when the connection has ended. */
   listen(onBytes: (bytes: Buffer) => void, onEnd: () => void): void {
     this.socket.on("data", (chunk) => {
       const { bytes, messages } = this.received.push(chunk)
       for (const { body, type } of messages) {
         if (type !== messageType.readyForQuery) continue
         this.unanswered--
-        this.isInTransaction = bytes[body] !== 0x49
+        this.isInTransaction = bytes[body] !== idleState
       }
-      this.isAsked ||= messages.some((each) => isShutdownNotice(bytes, each))
-      if (this.whenPrepared === undefined) {
+      this.isHolderLeaving ||= messages.some((each) => isShutdownNotice(bytes, each))
+      if (this.onPrepared === undefined) {
         if (bytes.length > 0) onBytes(bytes)
       } else if (this.unanswered === 0) {
-        this.whenPrepared()
-        this.whenPrepared = undefined
+        this.onPrepared()
+        this.onPrepared = undefined
       }
-      this.settle()
+      this.updateIdleState()
     })
     this.socket.on("close", onEnd)
     if (this.isOpen) this.socket.resume()
     else onEnd()
-    this.settle()
+    this.updateIdleState()
   }
 
-  /** Whether the holder asked to be left, and nothing is open here: nothing more must be sent. */
-  get isOver(): boolean {
-    return this.isAsked && this.isIdle
-  }
-
-  /** Prepares again what was prepared with another holder. Nobody hears the answers. */
+  /** Prepares statements that were prepared with another holder. Their answers are not passed on. */
   async prepare(prepared: ReadonlyMap<string, Buffer>): Promise<void> {
     if (prepared.size === 0) return
     const answered = new Promise<void>((resolve) => {
-      this.whenPrepared = resolve
+      this.onPrepared = resolve
     })
-    // Each on its own: one that does not fit any more must not keep the others from it.
+    // Each in a sequence of its own: a statement that fails must not keep the others from being prepared.
     for (const parse of prepared.values()) this.send(Buffer.concat([parse, sync]), () => undefined)
     await answered
   }
@@ -141,14 +141,16 @@ export class HolderConnection {
       if (type === messageType.sync || type === messageType.query) this.unanswered++
       else if (type === messageType.parse && bytes[body] !== 0) {
         this.prepared.set(textAt(bytes, body), bytes.subarray(start, end))
-      } else if (type === messageType.close && bytes[body] === 0x53) this.prepared.delete(textAt(bytes, body + 1))
+      } else if (type === messageType.close && bytes[body] === statementKind) {
+        this.prepared.delete(textAt(bytes, body + 1))
+      }
     }
-    this.settle()
+    this.updateIdleState()
     this.socket.write(chunk, done)
   }
 
   close(): void {
-    clearTimeout(this.quiet)
+    clearTimeout(this.drainTimer)
     if (this.isOpen) this.socket.end(message(messageType.terminate))
     else this.socket.destroy()
     this.socket.unref()
@@ -158,11 +160,11 @@ export class HolderConnection {
     return this.unanswered <= 0 && !this.isInTransaction
   }
 
-  /** A program waits for an answer, and not for a connection that nobody uses. Leaves when asked, and nothing is open. */
-  private settle(): void {
+  /** An idle connection does not keep the process alive, and leaves a holder that shuts down. */
+  private updateIdleState(): void {
     if (this.isIdle) this.socket.unref()
     else this.socket.ref()
-    clearTimeout(this.quiet)
-    if (this.isOver) this.quiet = setTimeout(() => this.socket.destroy(), quietMillis)
+    clearTimeout(this.drainTimer)
+    if (this.isDrained) this.drainTimer = setTimeout(() => this.socket.destroy(), drainMillis)
   }
 }

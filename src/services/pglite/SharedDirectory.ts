@@ -9,7 +9,8 @@ import {
   openDatabase,
   refuseForeignDirectory
 } from "./databaseDirectory.ts"
-import { restrictDatabase, restrictDirectory, formatFileCount, refuseOtherOwner } from "./directoryPermissions.ts"
+import { restrictDatabase, restrictDirectory, refuseOtherOwner } from "./directoryPermissions.ts"
+import { formatFileCount } from "../files/DirectoryAccess.ts"
 import { lockDirectoryOrElse } from "./DirectoryLock.ts"
 import { DirectoryLocked, DirectoryLost, DirectoryUnusable, OnDirectoryLost } from "../files/directoryErrors.ts"
 import { serveDirectory } from "./DirectoryServer.ts"

@@ -1,74 +1,87 @@
-import type { PgliteEngine } from "./PgliteEngine.ts"
 import { explainFileError } from "../files/fileErrors.ts"
-import { type Batch, message, MessageParser, messageType, textAt } from "./wireMessages.ts"
+import type { PgliteEngine } from "./PgliteEngine.ts"
+import { SessionState } from "./SessionState.ts"
+import { type Batch, message, messageType, parseAnswer, parseMessages } from "./wireMessages.ts"
 
-/** A connection that takes turns with others on one engine. */
+/*
+ * Transaction pooling: many connections share the one session of an engine (decision 16).
+ *
+ *              the first batch of the queue         the answer ends a transaction
+ *     ┌──────┐       is executed        ┌─────────┐   and a message sequence     ┌──────┐
+ *     │ FREE │ ───────────────────────▶ │ RUNNING │ ───────────────────────────▶ │ FREE │
+ *     └──────┘                          └─────────┘                              └──────┘
+ *                                         │     ▲
+ *                any other answer: its    │     │ the next batch of the assigned client
+ *                client stays assigned    ▼     │
+ *                                       ┌──────────┐
+ *                                       │ ASSIGNED │  only batches of the assigned client run, others stay queued
+ *                                       └──────────┘
+ *
+ * - ASSIGNED, the client disconnects: its transaction is rolled back (RUNNING), then FREE.
+ * - ASSIGNED, the client sends nothing for `idleMillis` while others are queued: the client is disconnected.
+ * - Any state, the engine fails or `close` is called: CLOSED. Queued batches are rejected.
+ *
+ * A transaction ends with ReadyForQuery and status `I`, a message sequence with Sync or Query. Both are required: a Parse
+ * that follows a Sync in the same batch belongs to the next sequence, and a message of another client must not come in between.
+ */
+
+/** A connection that shares the engine's session with others. */
 export interface PooledClient {
-  /** Connections of one program share the state of the session, as they do without others. */
+  /** Connections of one program share the settings of the session, as they do on a connection of their own. */
   readonly program: object
-  /** Takes what the engine says to this connection. */
+  /** Receives messages of the engine for this connection. */
   readonly send: (bytes: Buffer) => void
-  /** Hears that the engine is gone, and the connection's session with it. */
+  /** Is called when the engine has failed, and the connection's session with it. */
   readonly onEngineFailure: (error: Error) => void
-  /** Ends a connection that keeps others waiting; absent where that may not be. */
+  /** Ends a connection that leaves its transaction idle while others wait. Absent where the connection must not be ended. */
   readonly disconnect?: () => void
 }
 
-interface Waiting {
-  readonly taker: PooledClient
+interface QueuedBatch {
+  readonly client: PooledClient
   readonly batch: Batch
   readonly resolve: () => void
   readonly reject: (error: Error) => void
 }
 
-/** What a connection left in the engine, to be taken away when it ends. */
-interface Belongings {
-  readonly statements: Set<string>
-  readonly channels: Set<string>
-}
-
-/** Takes away what a program may have set for the session: settings, its role, cursors, locks, temporary tables. */
-const reset = message(
+/** Resets what a program may have set for the session: settings, its role, cursors, locks, temporary tables. */
+const resetSession = message(
   messageType.query,
   "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
 )
 
-const sync = message(messageType.sync)
-
-/** Ends whatever a connection was in the middle of, and never by committing it: the portal does not exist. */
-const abandon = [
+/** Ends an unfinished message sequence and transaction without committing: the portal does not exist, so Execute fails. */
+const abort = [
   message(messageType.execute, "mosaic_backlog_gone", Buffer.alloc(4)),
-  sync,
+  message(messageType.sync),
   message(messageType.query, "ROLLBACK")
 ]
 
-const nothing: Belongings = { statements: new Set(), channels: new Set() }
-
-const everyChannel = "*"
-
 /**
- * One engine's only session, shared: a connection keeps its turn from its first message until the engine says that no
- * transaction is open, so that nobody comes between the messages of a transaction. Those that wait come in order. What
- * a program sets for the session lasts no longer than until another program's turn. Notifications go to the connections
- * that listen to their channel.
+ * Lets connections take turns on one engine's only session. A connection keeps the session from its first message until no
+ * transaction is open. Batches of other connections are queued and run in order. Settings of a program are reset
+ * before another program's batch. Notifications are sent to the connections that listen to their channel.
  */
 export class TransactionPooler {
   private readonly engine: PgliteEngine
   private readonly onCrash: (error: Error) => void
-  /** How long a connection may keep its turn without saying anything while others wait. */
   private readonly idleMillis: number
-  private readonly belongings = new Map<PooledClient, Belongings>()
-  private readonly gone = new WeakSet<PooledClient>()
-  private readonly waiting: Array<Waiting> = []
-  private holder: PooledClient | undefined
-  private lastProgram: object | undefined
-  private running: Promise<void> | undefined
-  private runningFor: PooledClient | undefined
+  private readonly state = new SessionState<PooledClient>()
+  private readonly disconnected = new WeakSet<PooledClient>()
+  private readonly queue: Array<QueuedBatch> = []
+  /** The client whose transaction or message sequence is not complete. */
+  private assigned: PooledClient | undefined
+  private running: { readonly client: PooledClient; readonly done: Promise<void> } | undefined
   private closed: Error | undefined
-  private idle: NodeJS.Timeout | undefined
-  /** Whether the engine may have stopped listening to what others want to hear. */
-  private isDeaf = false
+  private lastProgram: object | undefined
+  private idleTimer: NodeJS.Timeout | undefined
+  /** Whether a connection's UNLISTEN or DISCARD ALL has ended the LISTENs of the others too. */
+  private mustListenAgain = false
 
+  /**
+   * `idleMillis` is how long a connection may leave its transaction idle while others wait. `onCrash` is called once, when
+   * the engine has failed.
+   */
   constructor(
     engine: PgliteEngine,
     options: { readonly idleMillis: number; readonly onCrash: (error: Error) => void }
@@ -78,220 +91,122 @@ export class TransactionPooler {
     this.onCrash = options.onCrash
   }
 
-  /** Whether nobody gets a turn any more. */
+  /** Whether no batch is run any more. */
   get isClosed(): boolean {
     return this.closed !== undefined
   }
 
-  /** Runs whole messages when it is the connection's turn; the answer is delivered. */
-  run(taker: PooledClient, batch: Batch): Promise<void> {
+  /** Runs whole messages as soon as the client may use the session, and sends it the answer. */
+  run(client: PooledClient, batch: Batch): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.closed !== undefined) return reject(this.closed)
-      this.waiting.push({ taker, batch, resolve, reject })
-      this.proceed()
+      this.queue.push({ client, batch, resolve, reject })
+      this.runNext()
     })
   }
 
-  /** Forgets a connection that ended: what it did not commit is rolled back, what it prepared is dropped. */
-  remove(taker: PooledClient): void {
-    this.gone.add(taker)
-    const never = this.waiting.findIndex((each) => each.taker === taker)
-    if (never !== -1) this.waiting.splice(never, 1)[0]?.reject(new Error("the connection ended"))
-    // What it left is only known when its messages at hand are through.
-    if (this.closed !== undefined || this.runningFor === taker) return
-    const { channels, statements } = this.belongings.get(taker) ?? nothing
-    this.belongings.delete(taker)
-    const messages = [
-      ...(this.holder === taker ? abandon : []),
-      ...(statements.size === 0
-        ? []
-        : [...[...statements].map((name) => message(messageType.close, `S${name}`)), sync]),
-      ...(channels.size === 0 ? [] : [this.listenAnew()])
-    ]
+  /** Removes a client that disconnected: rolls back its transaction, and drops what it has prepared. */
+  remove(client: PooledClient): void {
+    this.disconnected.add(client)
+    const queued = this.queue.findIndex((each) => each.client === client)
+    if (queued !== -1) this.queue.splice(queued, 1)[0]?.reject(new Error("the connection ended"))
+    // While its batch runs, its traces are not complete: it is removed after that.
+    if (this.closed !== undefined || this.running?.client === client) return
+    const messages = [...(this.assigned === client ? abort : []), ...this.state.remove(client)]
     if (messages.length === 0) return
-    const cleaner: PooledClient = { program: taker.program, send: () => undefined, onEngineFailure: () => undefined }
-    if (this.holder === taker) this.holder = cleaner
-    this.run(cleaner, cutWhole(Buffer.concat(messages))).then(
-      () => this.belongings.delete(cleaner),
+    const cleaner: PooledClient = {
+      program: client.program,
+      send: () => undefined,
+      onEngineFailure: () => undefined
+    }
+    if (this.assigned === client) this.assigned = cleaner
+    this.run(cleaner, parseMessages(Buffer.concat(messages))).then(
+      () => this.state.remove(cleaner),
       () => undefined
     )
   }
 
-  /** Ends all turns, once the messages at hand are through. Every connection that still wants one is refused. */
+  /** Closes the pooler after the batch that is running. Queued and later batches are rejected. */
   async close(): Promise<void> {
-    await this.running
-    this.end(new Error("the embedded database is closed"))
+    await this.running?.done
+    this.reject(new Error("the embedded database is closed"))
   }
 
-  private end(error: Error): void {
-    this.closed ??= error
-    clearTimeout(this.idle)
-    for (const { reject } of this.waiting.splice(0)) reject(error)
-  }
-
-  private proceed(): void {
-    if (this.running !== undefined || this.closed !== undefined) return
-    const next = this.holder === undefined ? 0 : this.waiting.findIndex((each) => each.taker === this.holder)
-    const [entry] = next === -1 ? [] : this.waiting.splice(next, 1)
-    if (entry === undefined) {
-      const { holder } = this
-      if (holder?.disconnect !== undefined && this.waiting.length > 0) {
-        this.idle ??= setTimeout(() => holder.disconnect?.(), this.idleMillis)
-      }
-      return
-    }
-    clearTimeout(this.idle)
-    this.idle = undefined
-    this.runningFor = entry.taker
-    this.running = this.execute(entry).then(
-      () => {
-        this.running = undefined
-        this.runningFor = undefined
-        entry.resolve()
-        if (this.gone.has(entry.taker)) this.remove(entry.taker)
-        this.proceed()
-      },
-      (cause: unknown) => {
-        this.running = undefined
-        this.runningFor = undefined
-        const error = cause instanceof Error ? cause : new Error(explainFileError(cause))
-        entry.reject(error)
-        this.breakDown(error)
-      }
-    )
-  }
-
-  /** Ends all turns when the engine is found unusable while nothing runs in it; returns whether it still is usable. */
+  /** Checks the engine, and closes the pooler when it has failed. Returns whether the engine can be used. */
   checkEngine(): boolean {
     if (this.closed !== undefined) return false
     try {
       this.engine.check()
       return true
     } catch (error) {
-      // What runs finds out by itself, and is told first.
-      if (this.running === undefined) this.breakDown(error as Error)
+      // A running batch fails by itself, and its client receives the error first.
+      if (this.running === undefined) this.fail(error as Error)
       return false
     }
   }
 
-  private breakDown(error: Error): void {
+  private reject(error: Error): void {
+    this.closed ??= error
+    clearTimeout(this.idleTimer)
+    for (const { reject } of this.queue.splice(0)) reject(error)
+  }
+
+  private fail(error: Error): void {
     const isFirst = this.closed === undefined
-    this.end(error)
+    this.reject(error)
     if (!isFirst) return
-    for (const each of this.belongings.keys()) each.onEngineFailure(error)
+    for (const client of this.state.clients) client.onEngineFailure(error)
     this.onCrash(error)
   }
 
-  private async execute({ batch, taker }: Waiting): Promise<void> {
-    if (this.lastProgram !== taker.program) {
-      if (this.lastProgram !== undefined) await this.engine.run(reset)
-      this.lastProgram = taker.program
+  private runNext(): void {
+    if (this.running !== undefined || this.closed !== undefined) return
+    const { assigned } = this
+    const index = assigned === undefined ? 0 : this.queue.findIndex(({ client }) => client === assigned)
+    const [next] = index === -1 ? [] : this.queue.splice(index, 1)
+    if (next === undefined) {
+      const disconnect = assigned?.disconnect
+      if (disconnect !== undefined && this.queue.length > 0) this.idleTimer ??= setTimeout(disconnect, this.idleMillis)
+      return
     }
-    const isWithin = this.holder === taker
-    this.holder = taker
-    const answer = await this.engine.run(batch.bytes, isWithin)
-    const heard = read(answer)
-    this.note(taker, batch, heard)
-    this.isDeaf ||= heard.unlistened
+    clearTimeout(this.idleTimer)
+    this.idleTimer = undefined
+    const done = this.execute(next).then(
+      () => {
+        this.running = undefined
+        next.resolve()
+        if (this.disconnected.has(next.client)) this.remove(next.client)
+        this.runNext()
+      },
+      (cause: unknown) => {
+        this.running = undefined
+        const error = cause instanceof Error ? cause : new Error(explainFileError(cause))
+        next.reject(error)
+        this.fail(error)
+      }
+    )
+    this.running = { client: next.client, done }
+  }
+
+  private async execute({ batch, client }: QueuedBatch): Promise<void> {
+    if (this.lastProgram !== client.program) {
+      if (this.lastProgram !== undefined) await this.engine.run(resetSession)
+      this.lastProgram = client.program
+    }
+    const isWithinTransaction = this.assigned === client
+    this.assigned = client
+    const answer = parseAnswer(await this.engine.run(batch.bytes, isWithinTransaction))
+    this.state.record(client, batch, answer)
+    this.mustListenAgain ||= answer.unlistened
     const last = batch.messages.at(-1)?.type
-    // A sequence of messages that was begun behind the last end of one is not to be divided.
-    const isThrough = heard.status === idleStatus && (last === messageType.sync || last === messageType.query)
-    if (isThrough) {
-      this.holder = undefined
-      if (this.isDeaf) await this.engine.run(this.listenAnew())
-      this.isDeaf = false
+    if (answer.isIdle && (last === messageType.sync || last === messageType.query)) {
+      this.assigned = undefined
+      if (this.mustListenAgain) await this.engine.run(this.state.listenAgain())
+      this.mustListenAgain = false
     }
-    if (heard.answer.length > 0) taker.send(heard.answer)
-    for (const { bytes, channel } of heard.notifications) {
-      for (const [listener, { channels }] of this.belongings) {
-        if (channels.has(channel) || channels.has(everyChannel)) listener.send(bytes)
-      }
+    if (answer.bytes.length > 0) client.send(answer.bytes)
+    for (const { bytes, channel } of answer.notifications) {
+      for (const listener of this.state.listenersTo(channel)) listener.send(bytes)
     }
-  }
-
-  /** Keeps in mind what a connection leaves in the engine. */
-  private note(taker: PooledClient, { bytes, messages }: Batch, { listened, unlistened }: Heard): void {
-    let mine = this.belongings.get(taker)
-    if (mine === undefined) this.belongings.set(taker, (mine = { statements: new Set(), channels: new Set() }))
-    for (const { body, type } of messages) {
-      if (type === messageType.parse && bytes[body] !== 0) mine.statements.add(textAt(bytes, body))
-      if (type === messageType.close && bytes[body] === 0x53) mine.statements.delete(textAt(bytes, body + 1))
-    }
-    if (!listened && !unlistened) return
-    const texts = messages.flatMap(({ body, type }) => {
-      if (type === messageType.query) return textAt(bytes, body)
-      return type === messageType.parse ? textAt(bytes, bytes.indexOf(0, body) + 1) : []
-    })
-    let isNamed = false
-    for (const text of texts) {
-      const [, un, quoted, plain] = listening.exec(text) ?? []
-      const channel = quoted?.replaceAll('""', '"') ?? plain?.toLowerCase()
-      if (channel === undefined) continue
-      isNamed = true
-      if (un === undefined || un === "") mine.channels.add(channel)
-      else if (channel === everyChannel) mine.channels.clear()
-      else mine.channels.delete(channel)
-    }
-    // Too much rather than too little: a client takes no notice of what it did not ask for.
-    if (listened && !isNamed) mine.channels.add(everyChannel)
-  }
-
-  /** Has the engine listen to what any connection wants to hear, and to nothing else as far as that is known. */
-  private listenAnew(): Buffer {
-    const channels = new Set([...this.belongings.values()].flatMap((each) => [...each.channels]))
-    const isKnown = !channels.delete(everyChannel)
-    const listen = [...channels].map((channel) => `LISTEN "${channel.replaceAll('"', '""')}"`)
-    return message(messageType.query, [...(isKnown ? ["UNLISTEN *"] : []), ...listen].join("; "))
   }
 }
-
-const listening = /^\s*(UN)?LISTEN\s+(?:"((?:[^"]|"")+)"|([\p{L}_][\p{L}\d_$]*|\*))\s*;?\s*$/iu
-
-const idleStatus = 0x49
-
-interface Heard {
-  /** Without the notifications. */
-  readonly answer: Buffer
-  /** Of the last that says so: idle, in a transaction, or in one that failed. */
-  readonly status: number | undefined
-  readonly listened: boolean
-  readonly unlistened: boolean
-  readonly notifications: ReadonlyArray<{ readonly channel: string; readonly bytes: Buffer }>
-}
-
-/** What an answer of the engine says. */
-const read = (answer: Buffer): Heard => {
-  const notifications: Array<{ readonly channel: string; readonly bytes: Buffer }> = []
-  const kept: Array<Buffer> = []
-  let keptFrom = 0
-  let status: number | undefined
-  let listened = false
-  let unlistened = false
-  // No objects for messages: an answer may have thousands of rows.
-  for (let start = 0; start < answer.length;) {
-    const type = answer[start]
-    const body = start + 5
-    const end = start + 1 + answer.readUInt32BE(start + 1)
-    if (type === messageType.readyForQuery) status = answer[body]
-    else if (type === messageType.notification) {
-      notifications.push({ channel: textAt(answer, body + 4), bytes: answer.subarray(start, end) })
-      kept.push(answer.subarray(keptFrom, start))
-      keptFrom = end
-    } else if (type === messageType.commandComplete) {
-      // Most tags are told apart by their first letter.
-      const letter = answer[body]
-      if (letter === 0x4c) listened ||= textAt(answer, body) === "LISTEN"
-      else if (letter === 0x55 || letter === 0x44) {
-        const tag = textAt(answer, body)
-        unlistened ||= tag === "UNLISTEN" || tag === "DISCARD ALL"
-      }
-    }
-    start = end
-  }
-  const whole = keptFrom === 0 ? answer : Buffer.concat([...kept, answer.subarray(keptFrom)])
-  return { answer: whole, status, listened, unlistened, notifications }
-}
-
-/** Messages that are known to be whole. */
-const cutWhole = (bytes: Buffer): Batch =>
-  new MessageParser({ first: false, largest: () => Number.POSITIVE_INFINITY }).push(bytes)

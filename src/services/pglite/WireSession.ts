@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto"
-import type { TransactionPooler, PooledClient } from "./TransactionPooler.ts"
+import type { PooledClient, TransactionPooler } from "./TransactionPooler.ts"
 import {
   type Batch,
   cancelRequestCode,
@@ -11,8 +11,8 @@ import {
   reportMessage
 } from "./wireMessages.ts"
 
-/** Messages that a client may send. Postgres ends the whole session for others. */
-const allowed: ReadonlySet<number> = new Set([
+/** The messages that a client may send. For any other type, Postgres ends the session of all clients. */
+const allowedTypes: ReadonlySet<number> = new Set([
   messageType.bind,
   messageType.close,
   messageType.describe,
@@ -24,16 +24,16 @@ const allowed: ReadonlySet<number> = new Set([
   messageType.terminate
 ])
 
-const mayBeLarge: ReadonlySet<number> = new Set([messageType.bind, messageType.parse, messageType.query])
+const longTypes: ReadonlySet<number> = new Set([messageType.bind, messageType.parse, messageType.query])
 
-/** Postgres ends the session for a longer message of the small types, as for a longer first one. */
-const smallMessage = 10_000
+/** The longest message of any other type, and the longest first message, in bytes. Postgres ends the session for a longer one. */
+const maxShortMessage = 10_000
 
-/** What Postgres takes. */
-const largestMessage = 2 ** 30 - 2
+/** The longest message that Postgres reads, in bytes. */
+const maxLongMessage = 2 ** 30 - 2
 
-/** What the server tells of itself at the beginning. */
-const parameters = {
+/** The settings that the server reports when a session starts. */
+const reportedSettings = {
   server_version: "18.6",
   server_encoding: "UTF8",
   client_encoding: "UTF8",
@@ -44,39 +44,38 @@ const parameters = {
   standard_conforming_strings: "on"
 }
 
-/** What a session is given to talk through. */
 export interface SessionOptions {
   readonly pooler: TransactionPooler
   /** Connections of one program share what they set for the session. */
   readonly program: object
   readonly send: (bytes: Buffer) => void
-  /** The session is over; what was sent before is still to arrive. */
+  /** Ends the connection after the bytes that were sent. */
   readonly end: () => void
-  /** The engine is gone. */
+  /** Is called when the engine has failed. */
   readonly onEngineFailure: (error: Error) => void
-  /** Bytes of a message, what Postgres takes unless told otherwise. */
+  /** The longest message, in bytes. Defaults to the longest that Postgres reads. */
   readonly largestMessage?: number | undefined
-  /** Whether the connection may be ended when it keeps its turn idly while others wait. */
+  /** Whether the connection is ended when it leaves a transaction idle while others wait. Defaults to `false`. */
   readonly disconnectsWhenIdle?: boolean | undefined
 }
 
-/** The server's end of one connection: greets the client, and takes its messages to the engine in turn. */
+/** The server's side of one connection: it answers the startup message, and runs the client's messages on the engine. */
 export class WireSession {
-  /** Whether the client was greeted: from then on it counts on being served. */
+  /** Whether the startup message was answered. From then on, the client expects to be served. */
   isStarted = false
-  private over = false
-  private readonly cutter: MessageParser
-  private readonly taker: PooledClient
+  private isEnded = false
+  private readonly parser: MessageParser
+  private readonly client: PooledClient
   private readonly options: SessionOptions
 
   constructor(options: SessionOptions) {
     this.options = options
-    const largest = options.largestMessage ?? largestMessage
-    this.cutter = new MessageParser({
+    const largest = options.largestMessage ?? maxLongMessage
+    this.parser = new MessageParser({
       first: true,
-      largest: (type) => (mayBeLarge.has(type) ? largest : smallMessage)
+      largest: (type) => (longTypes.has(type) ? largest : maxShortMessage)
     })
-    this.taker = {
+    this.client = {
       program: options.program,
       send: options.send,
       onEngineFailure: options.onEngineFailure,
@@ -86,68 +85,68 @@ export class WireSession {
     }
   }
 
-  /** Takes bytes of the client, and is done when they are answered. Fails when the engine does. */
+  /** Receives bytes of the client. Resolves when they are answered, and rejects when the engine fails. */
   async receive(chunk: Buffer): Promise<void> {
-    if (this.over) return
+    if (this.isEnded) return
     let batch: Batch
     try {
-      batch = this.cutter.push(chunk)
+      batch = this.parser.push(chunk)
       const [first] = batch.messages
       if (!this.isStarted && first !== undefined) {
-        if (!this.greet(batch.bytes, first)) return
-        batch = this.cutter.push(Buffer.alloc(0))
+        if (!this.start(batch.bytes, first)) return
+        batch = this.parser.push(Buffer.alloc(0))
       }
-      const unknown = batch.messages.find(({ type }) => !allowed.has(type))
+      const unknown = batch.messages.find(({ type }) => !allowedTypes.has(type))
       if (unknown !== undefined) throw new ProtocolViolation(`a message of type ${unknown.type}`)
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error
       return this.refuse("08P01", `not understood: ${error.message}`)
     }
-    const last = batch.messages.findIndex(({ type }) => type === messageType.terminate)
-    const messages = last === -1 ? batch.messages : batch.messages.slice(0, last)
+    const terminate = batch.messages.findIndex(({ type }) => type === messageType.terminate)
+    const messages = terminate === -1 ? batch.messages : batch.messages.slice(0, terminate)
     const end = messages.at(-1)?.end
-    if (end !== undefined) await this.options.pooler.run(this.taker, { bytes: batch.bytes.subarray(0, end), messages })
-    if (last !== -1) {
+    if (end !== undefined) await this.options.pooler.run(this.client, { bytes: batch.bytes.subarray(0, end), messages })
+    if (terminate !== -1) {
       this.close()
       this.options.end()
     }
   }
 
-  /** The connection is gone. */
+  /** Removes what the client has left in the engine, when its connection has ended. */
   close(): void {
-    if (this.over) return
-    this.over = true
-    this.options.pooler.remove(this.taker)
+    if (this.isEnded) return
+    this.isEnded = true
+    this.options.pooler.remove(this.client)
   }
 
-  /** Ends the connection, and says why. */
+  /** Ends the connection with an error. */
   refuse(code: string, text: string): void {
-    if (this.over) return
+    if (this.isEnded) return
     this.options.send(reportMessage("errorResponse", "FATAL", code, text))
     this.close()
     this.options.end()
   }
 
-  /** Answers the first message; `false` when that is all. */
-  private greet(bytes: Buffer, { body, end }: Message): boolean {
+  /** Answers the first message. Returns `false` when the connection ends with it. */
+  private start(bytes: Buffer, { body, end }: Message): boolean {
     const code = end < body + 4 ? 0 : bytes.readUInt32BE(body)
     if (code === cancelRequestCode) {
-      // Statements run to their end before anybody can ask to cancel them.
-      this.over = true
+      // The engine runs one statement at a time to its end, before it can receive a request to cancel it.
+      this.isEnded = true
       this.options.end()
       return false
     }
     if (code >>> 16 !== 3) throw new ProtocolViolation(`a first message that asks for ${code}`)
     this.isStarted = true
-    this.options.send(greeting())
+    this.options.send(makeGreeting())
     return true
   }
 }
 
-const greeting = (): Buffer =>
+const makeGreeting = (): Buffer =>
   Buffer.concat([
     message(messageType.authentication, Buffer.alloc(4)),
-    ...Object.entries(parameters).map(([name, value]) => message(messageType.parameterStatus, name, value)),
+    ...Object.entries(reportedSettings).map(([name, value]) => message(messageType.parameterStatus, name, value)),
     message(messageType.backendKeyData, randomBytes(8)),
     message(messageType.readyForQuery, Buffer.from("I"))
   ])

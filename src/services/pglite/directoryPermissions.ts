@@ -1,4 +1,3 @@
-import { Schema } from "effect"
 import { lstatSync, readdirSync, type Stats, statSync } from "node:fs"
 import { lstat, readdir, stat } from "node:fs/promises"
 import { join } from "node:path"
@@ -6,6 +5,7 @@ import { databaseFolder, isBacklogFile } from "./databaseDirectory.ts"
 import { DirectoryUnusable } from "../files/directoryErrors.ts"
 import { socketFolder, findSocketProblem } from "./directorySocket.ts"
 import { fileErrorCode } from "../files/fileErrors.ts"
+import type { DirectoryAccess } from "../files/DirectoryAccess.ts"
 import type { DirectoryOwnership } from "./DirectoryOwnership.ts"
 import {
   removeOthersAccess,
@@ -102,28 +102,6 @@ export const restrictDatabase = (directory: string, owner: DirectoryOwnership, i
   return count
 }
 
-/** What other users may do with a directory. */
-export const DirectoryAccess = Schema.Struct({
-  directory: Schema.String,
-  /** Files and folders that other users may read, write or enter, and the first of them. */
-  open: Schema.Int,
-  firstOpen: Schema.NullOr(Schema.String),
-  /** The directory itself, or what is directly in it, by which these are closed. The first five. */
-  openParts: Schema.Array(Schema.String),
-  /** How many there were before this process opened the directory, which closes them. */
-  openBefore: Schema.Int,
-  /** Files and folders that belong to another user, and the first of them. */
-  foreign: Schema.Int,
-  firstForeign: Schema.NullOr(Schema.String),
-  /** The user that this process runs as. */
-  user: Schema.Int,
-  /** Why processes cannot share the directory, or what is wrong with a place of its socket. */
-  socketProblem: Schema.NullOr(Schema.String)
-})
-
-/** What other users may do with a directory. */
-export interface DirectoryAccess extends Schema.Schema.Type<typeof DirectoryAccess> {}
-
 /** Checks every file of a backlog's directory. None where there is no backlog, or on systems without user ids. */
 export const inspectDirectoryAccess = async (directory: string): Promise<DirectoryAccess | undefined> => {
   const user = currentUserId()
@@ -216,7 +194,3 @@ const orMissing = async <A>(found: Promise<A>): Promise<A | undefined> => {
     throw error
   }
 }
-
-/** A number of files and folders, for people. */
-export const formatFileCount = (count: number): string =>
-  count === 1 ? "1 file or folder" : `${count} files and folders`
