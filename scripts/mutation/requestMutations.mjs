@@ -194,8 +194,8 @@ const mutations = [
   {
     name: "an origin consists of scheme, host and port",
     file: guard,
-    find: "origin !== originOf(scheme, outerHost)",
-    replace: "URL.parse(origin)?.host !== outerHost && originOf(scheme, outerHost) !== origin",
+    find: "origin !== serverOrigin(scheme, outerHost)",
+    replace: "URL.parse(origin)?.host !== outerHost && serverOrigin(scheme, outerHost) !== origin",
     tests: proxies
   },
   {
@@ -209,8 +209,8 @@ const mutations = [
   {
     name: "a server without tokens refuses forwarded requests",
     file: guard,
-    find: "const proxy = requiresToken ? undefined : forwardingHeaderIn(headers)",
-    replace: "const proxy = requiresToken ? forwardingHeaderIn({}) : undefined",
+    find: "const proxy = requiresToken ? undefined : findForwardingHeader(headers)",
+    replace: "const proxy = requiresToken ? findForwardingHeader({}) : undefined",
     tests: proxies
   },
   {
@@ -244,16 +244,16 @@ const mutations = [
   {
     name: "forwarding headers from before the proxy are ignored",
     file: forwarding,
-    find: "addressIn(named.pop() ??",
-    replace: "addressIn(named.shift() ??",
+    find: "parseAddress(named.pop() ??",
+    replace: "parseAddress(named.shift() ??",
     tests: proxies
   },
   {
     name: "one proxy hop is trusted unless several proxies are named",
     file: forwarding,
-    find: "    if (!inARow) return client\n",
+    find: "    if (!allowsChain) return client\n",
     replace: "",
-    also: [{ find: "{ inARow, includes }: TrustedProxies", replace: "{ includes }: TrustedProxies" }],
+    also: [{ find: "{ allowsChain, includes }: TrustedProxies", replace: "{ includes }: TrustedProxies" }],
     tests: proxies
   },
   {
@@ -266,8 +266,8 @@ const mutations = [
   {
     name: "the forwarded scheme is used from a trusted proxy only",
     file: guard,
-    find: "const scheme = isProxied && lastOf",
-    replace: "const scheme = lastOf",
+    find: "const scheme = isProxied && lastValue",
+    replace: "const scheme = lastValue",
     tests: proxies
   },
   {
