@@ -30,7 +30,13 @@ const mutations = [
     replace: "`(?:${character}|%(?:${codes})|",
     tests: disclosure
   },
-  { name: "a token is found in capital letters", file: redactSecrets, find: '  "gi"\n', replace: '  "g"\n', tests: disclosure },
+  {
+    name: "a token is found in capital letters",
+    file: redactSecrets,
+    find: '  "gi"\n',
+    replace: '  "g"\n',
+    tests: disclosure
+  },
   {
     name: "a truncated token is found",
     file: redactSecrets,
