@@ -219,7 +219,7 @@ const mutations = [
     name: "that an agent does not end another holder's claim",
     file: "src/mcp/Agent.ts",
     find: "workerRules(owner, reservedNames, ownerOf)",
-    replace: "workerRules(owner, apart.slice(0, 0), ownerOf)",
+    replace: "workerRules(owner, reservedNames.slice(0, 0), ownerOf)",
     tests: holders
   },
   {

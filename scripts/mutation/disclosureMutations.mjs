@@ -332,8 +332,8 @@ const mutations = [
   {
     name: "that the doctor repeats no token",
     file: "src/cli/commands/doctor.ts",
-    find: "redactSecrets([...findings",
-    replace: "String([...findings",
+    find: "redactSecrets(formatFindings(",
+    replace: "String(formatFindings(",
     tests: told
   },
   {

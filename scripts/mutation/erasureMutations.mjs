@@ -182,8 +182,8 @@ const mutations = [
   {
     name: "that the schema beside belongs to the owner of the backlog",
     file: shadowTables,
-    find: "${sql(beside)} AUTHORIZATION ${liveOwner}",
-    replace: "${sql(beside)} AUTHORIZATION CURRENT_USER",
+    find: "${sql(shadow)} AUTHORIZATION ${liveOwner}",
+    replace: "${sql(shadow)} AUTHORIZATION CURRENT_USER",
     tests: commands,
     startsPrograms: false
   },
@@ -206,7 +206,7 @@ const mutations = [
   {
     name: "that a removal which fails drops its copies",
     file: shadowTables,
-    find: "Effect.andThen(sql`UPDATE ${workTable} SET touched_at = '-infinity'`, dropCopies(sql, beside))",
+    find: "Effect.andThen(sql`UPDATE ${workTable} SET touched_at = '-infinity'`, dropCopies(sql, shadow))",
     replace: "sql`UPDATE ${workTable} SET touched_at = '-infinity'`",
     tests: ["test/security/removal.test.ts"],
     startsPrograms: false

@@ -27,33 +27,6 @@ import { BacklogRoles, type RoleNames } from "../services/schema/BacklogRoles.ts
 import { Migrations } from "../services/schema/Migrations.ts"
 import { BacklogSchema, SchemaName } from "../sql/SchemaName.ts"
 
-/** A day: longer than any statement of a command, and far from what a timer takes. */
-const maxTimeoutSeconds = 24 * 60 * 60
-
-/**
- * The timeouts of connections to a server, in seconds: `BACKLOG_BATCH_TIMEOUT` for batches of commands,
- * `BACKLOG_ANSWER_TIMEOUT` for other statements. Default to those of the library.
- */
-const layerPostgresTimeouts: Layer.Layer<never, InvalidInput, ProcessIO> = Layer.effect(
-  PostgresTimeouts,
-  Effect.gen(function* () {
-    const { env } = yield* ProcessIO
-    const seconds = (name: string, byDefault: Duration.Duration) => {
-      const text = nonEmpty(env[name])
-      if (text === undefined) return Effect.succeed(byDefault)
-      const value = Number(text)
-      return /^\d+(\.\d+)?$/.test(text) && value >= 1 && value <= maxTimeoutSeconds
-        ? Effect.succeed(Duration.seconds(value))
-        : Effect.fail(new InvalidInput({ problem: `${name} takes a number of seconds from 1 to ${maxTimeoutSeconds}` }))
-    }
-    return {
-      ...defaultTimeouts,
-      batchTimeout: yield* seconds("BACKLOG_BATCH_TIMEOUT", defaultTimeouts.batchTimeout),
-      answerTimeout: yield* seconds("BACKLOG_ANSWER_TIMEOUT", defaultTimeouts.answerTimeout)
-    }
-  })
-)
-
 const selectTarget = Effect.gen(function* () {
   const schema = yield* SchemaFlag
   if (schema !== undefined && !Schema.is(SchemaName)(schema)) {
@@ -87,8 +60,11 @@ interface OpeningMode {
 }
 
 const writeNote = (text: string) => Effect.map(ProcessIO, ({ stderr }) => stderr.write(`note: ${text}\n`))
+
 const openExisting: OpeningMode = { opening: "existing", removesErasedBytes: false, notify: writeNote }
+
 const openOrCreate: OpeningMode = { opening: "create", removesErasedBytes: false, notify: writeNote }
+
 const openForService: OpeningMode = {
   opening: "create",
   removesErasedBytes: true,
@@ -241,3 +217,30 @@ const provideClient = <A, E>(
     ),
     Layer.provide(layerSchema(schema))
   )
+
+/** A day: longer than any statement of a command, and far from what a timer takes. */
+const maxTimeoutSeconds = 24 * 60 * 60
+
+/**
+ * The timeouts of connections to a server, in seconds: `BACKLOG_BATCH_TIMEOUT` for batches of commands,
+ * `BACKLOG_ANSWER_TIMEOUT` for other statements. Default to those of the library.
+ */
+const layerPostgresTimeouts: Layer.Layer<never, InvalidInput, ProcessIO> = Layer.effect(
+  PostgresTimeouts,
+  Effect.gen(function* () {
+    const { env } = yield* ProcessIO
+    const seconds = (name: string, byDefault: Duration.Duration) => {
+      const text = nonEmpty(env[name])
+      if (text === undefined) return Effect.succeed(byDefault)
+      const value = Number(text)
+      return /^\d+(\.\d+)?$/.test(text) && value >= 1 && value <= maxTimeoutSeconds
+        ? Effect.succeed(Duration.seconds(value))
+        : Effect.fail(new InvalidInput({ problem: `${name} takes a number of seconds from 1 to ${maxTimeoutSeconds}` }))
+    }
+    return {
+      ...defaultTimeouts,
+      batchTimeout: yield* seconds("BACKLOG_BATCH_TIMEOUT", defaultTimeouts.batchTimeout),
+      answerTimeout: yield* seconds("BACKLOG_ANSWER_TIMEOUT", defaultTimeouts.answerTimeout)
+    }
+  })
+)

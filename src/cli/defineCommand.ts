@@ -1,34 +1,62 @@
-import { Context, Data, Effect, Stream } from "effect"
+import { Context, Effect } from "effect"
 import { Command } from "effect/cli"
-import { ProcessIO } from "./ProcessIO.ts"
-import {
-  type CommandOutput,
-  arrayDocument,
-  formatDocument,
-  type DocumentOutput,
-  type StreamOutput
-} from "./CommandOutput.ts"
-import { withBacklog, withNewBacklog } from "./database.ts"
-import { exitCodes } from "./failure.ts"
-import { currentActor, Json, textFlag } from "./flags.ts"
-import { textStyleOf } from "./terminalText.ts"
-import { type BacklogServices, Command as BacklogCommand, type Input } from "../index.ts"
+import { Command as BacklogCommand, type BacklogServices, type Input } from "../index.ts"
 import { decodeInput } from "../services/decodeInput.ts"
+import { type CommandOutput, deliver, finish } from "./CommandOutput.ts"
+import { withBacklog, withNewBacklog } from "./database.ts"
+import { currentActor, textFlag } from "./flags.ts"
 
-/** What `--command-id` says, where the command that runs is one that can be carried out once. */
+/** The help of a command. */
+export interface CommandHelp {
+  readonly description: string
+  /** A line for the list of commands. */
+  readonly summary: string
+  readonly examples: ReadonlyArray<Command.Command.Example>
+}
+
+/** Adds help to a command. */
+export const withHelp = <const Name extends string, Parsed, Context, E, R>(
+  command: Command.Command<Name, Parsed, Context, E, R>,
+  help: CommandHelp
+): Command.Command<Name, Parsed, Context, E, R> =>
+  command.pipe(
+    Command.withDescription(help.description),
+    Command.withShortDescription(help.summary),
+    Command.withExamples(help.examples)
+  )
+
+/**
+ * Defines a subcommand that runs in two steps. `prepare` validates the flags without a database, so that invalid input
+ * opens none. The effect that it returns runs in the backlog. A document is printed after the backlog is closed, a
+ * stream while it is open.
+ */
+export const defineCommand = <const Name extends string, const Flags extends Command.Command.Config, E1, R1, E2, E3>(
+  name: Name,
+  help: CommandHelp,
+  flags: Flags,
+  prepare: (
+    input: Command.Command.Config.Infer<Flags>
+  ) => Effect.Effect<Effect.Effect<CommandOutput<E3, BacklogServices>, E2, BacklogServices>, E1, R1>
+) =>
+  withHelp(
+    Command.make(name, flags, (input) => Effect.flatMap(prepare(input), runInBacklog)),
+    help
+  )
+
+/** The value of `--command-id`, for commands that have this flag. */
 class CommandId extends Context.Service<CommandId, { readonly given: string | undefined }>()(
   "mosaic-backlog/cli/CommandId"
 ) {}
 
 const commandId = textFlag(
   "command-id",
-  "Carries the command out once: the same id with the same content again gets the first answer",
+  "Runs the command exactly once: a retry with the same id and content gets the first answer",
   "ID"
 )
 
 /**
- * A command of the command line, as `verb` makes it, that sends one command to the backlog: it has the flag
- * `--command-id` too, and says in `origin` and `checked` what was given.
+ * Defines a subcommand that sends one command to the backlog. It also has the flag `--command-id`, which
+ * `commandOrigin` and `commandInput` read. `createsBacklog` creates a missing backlog. Defaults to `false`.
  */
 export const defineBacklogCommand = <
   const Name extends string,
@@ -39,7 +67,7 @@ export const defineBacklogCommand = <
   E3
 >(
   name: Name,
-  manual: CommandHelp,
+  help: CommandHelp,
   flags: Flags,
   prepare: (
     input: Command.Command.Config.Infer<Flags>
@@ -55,149 +83,36 @@ export const defineBacklogCommand = <
         options.createsBacklog ? runInNewBacklog : runInBacklog
       )
     ),
-    manual
+    help
   )
 
-/** Who asks, and under which id, as every command of the backlog says it. */
+/** The actor and the command id of a backlog command. */
 export const commandOrigin = Effect.gen(function* () {
   return { actor: yield* currentActor, commandId: (yield* CommandId).given }
 })
 
-/** The input of a backlog's command, in the name of whoever asks, checked as the backlog will check it. */
+/** Adds the actor and the command id to a backlog command's input, and validates it before a database is opened. */
 export const commandInput = Effect.fnUntraced(function* <const Tag extends BacklogCommand["_tag"]>(
   tag: Tag,
   input: Omit<Input<Tag>, "actor" | "commandId">
 ) {
-  const asked = { ...input, ...(yield* commandOrigin) } as unknown as Input<Tag>
-  yield* decodeCommand({ ...asked, _tag: tag })
-  return asked
+  const complete = { ...input, ...(yield* commandOrigin) } as unknown as Input<Tag>
+  yield* decodeCommand({ ...complete, _tag: tag })
+  return complete
 })
 
 const decodeCommand = decodeInput(BacklogCommand)
 
-/** The answer was printed, and what it says makes the program end with another code than 0. */
-export class ExitWithCode extends Data.TaggedError("EndsWith")<{ readonly exitCode: number }> {}
-
-/** What is said about a command in the help. */
-export interface CommandHelp {
-  readonly description: string
-  /** A line for the list of all commands. */
-  readonly summary: string
-  readonly examples: ReadonlyArray<Command.Command.Example>
-}
-
-/**
- * A command of the command line in two steps: what can be said without a database is said first, so that input that is
- * not valid opens none; the effect that this answers then runs in the backlog. Its reply is printed when the backlog is
- * closed again, one that is streamed as it comes.
- */
-export const defineCommand = <const Name extends string, const Flags extends Command.Command.Config, E1, R1, E2, E3>(
-  name: Name,
-  manual: CommandHelp,
-  flags: Flags,
-  prepare: (
-    input: Command.Command.Config.Infer<Flags>
-  ) => Effect.Effect<Effect.Effect<CommandOutput<E3, BacklogServices>, E2, BacklogServices>, E1, R1>
-) =>
-  withHelp(
-    Command.make(name, flags, (input) => Effect.flatMap(prepare(input), runInBacklog)),
-    manual
-  )
-
-/** Runs what answers in the backlog, and prints the answer. */
+/** Runs an effect in the backlog, which must exist, and prints its output. */
 export const runInBacklog = <E2, E3, R2>(
   effect: Effect.Effect<CommandOutput<E3, BacklogServices>, E2, BacklogServices | R2>
 ) => Effect.flatMap(withBacklog(Effect.flatMap(effect, deliver)), finish)
 
-/** The same, and creates the backlog where there is none. */
+/** Runs an effect in the backlog, which is created if it is missing, and prints its output. */
 export const runInNewBacklog = <E2, E3, R2>(
   effect: Effect.Effect<CommandOutput<E3, BacklogServices>, E2, BacklogServices | R2>
 ) => Effect.flatMap(withNewBacklog(Effect.flatMap(effect, deliver)), finish)
 
-/** Runs what answers without a backlog, and prints the answer. */
+/** Runs an effect without a backlog, and prints its output. */
 export const runWithoutBacklog = <E2, E3, R2, R3>(effect: Effect.Effect<CommandOutput<E3, R3>, E2, R2>) =>
   Effect.flatMap(Effect.flatMap(effect, deliver), finish)
-
-/** Prints what has to be printed while the backlog is open, and answers what is left for when it is closed. */
-const deliver = Effect.fnUntraced(function* <E, R>(answer: CommandOutput<E, R>) {
-  if ("items" in answer) {
-    yield* printStream(answer)
-    return { text: "", exitCode: exitCodes.done }
-  }
-  return { text: yield* render(answer), exitCode: answer.exitCode ?? exitCodes.done }
-})
-
-const finish = Effect.fnUntraced(function* (rest: { readonly text: string; readonly exitCode: number }) {
-  if (rest.text !== "") yield* print(rest.text)
-  if (rest.exitCode !== exitCodes.done) return yield* new ExitWithCode({ exitCode: rest.exitCode })
-})
-
-const printStream = Effect.fnUntraced(function* <E, R>(answer: StreamOutput<E, R>) {
-  if (!(yield* Json)) {
-    const { env, stdout } = yield* ProcessIO
-    return yield* Stream.runForEachArray(answer.text(textStyleOf(stdout, env)), writeChunks)
-  }
-  if (answer.documents === "each") {
-    return yield* Stream.runForEachArray(answer.items, (items) => writeChunks(formatDocuments(items)))
-  }
-  let isFirst = true
-  yield* Stream.runForEachArray(answer.items, (items) => {
-    const pieces = formatArrayItems(items, isFirst)
-    isFirst = false
-    return writeChunks(pieces)
-  })
-  yield* writeChunks([isFirst ? arrayDocument.begin : "", arrayDocument.end])
-})
-
-function* formatDocuments(items: ReadonlyArray<unknown>): Generator<string> {
-  for (const data of items) yield formatDocument({ data })
-}
-
-function* formatArrayItems(items: ReadonlyArray<unknown>, isFirst: boolean): Generator<string> {
-  let before: string = isFirst ? arrayDocument.begin : ","
-  for (const item of items) {
-    yield before + arrayDocument.item(item)
-    before = ","
-  }
-}
-
-/** Characters that are written at once. */
-const charactersPerWrite = 64 * 1024
-
-/** Writes pieces of an answer to standard output, no faster than they are taken. */
-const writeChunks = Effect.fnUntraced(function* (pieces: Iterable<string>) {
-  const { stdout } = yield* ProcessIO
-  let waiting = ""
-  for (const piece of pieces) {
-    waiting += piece
-    if (waiting.length < charactersPerWrite) continue
-    stdout.write(waiting)
-    waiting = ""
-    yield* stdout.drain
-  }
-  if (waiting === "") return
-  stdout.write(waiting)
-  yield* stdout.drain
-})
-
-/** Adds to a command what the help says about it. */
-export const withHelp = <const Name extends string, Parsed, Context, E, R>(
-  command: Command.Command<Name, Parsed, Context, E, R>,
-  manual: CommandHelp
-): Command.Command<Name, Parsed, Context, E, R> =>
-  command.pipe(
-    Command.withDescription(manual.description),
-    Command.withShortDescription(manual.summary),
-    Command.withExamples(manual.examples)
-  )
-
-/** A reply as the text that is asked for: one JSON document, or lines for people. */
-export const render = Effect.fnUntraced(function* <E, R>(reply: DocumentOutput<E, R>) {
-  if (yield* Json) return formatDocument({ data: reply.data() })
-  const { env, stdout } = yield* ProcessIO
-  const text = yield* reply.text(textStyleOf(stdout, env))
-  return text.endsWith("\n") ? text : `${text}\n`
-})
-
-/** Writes an answer to standard output. */
-export const print = (text: string) => Effect.map(ProcessIO, ({ stdout }) => stdout.write(text))

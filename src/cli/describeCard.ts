@@ -12,69 +12,6 @@ import {
   type UnmetDependency
 } from "../index.ts"
 
-/** Why there is nothing to claim, and when that may change. */
-export const describeOutlook = (outlook: ClaimOutlook, choice: ClaimFilter): string =>
-  [`There is nothing to claim${outlookReasonText(outlook, choice)}.`, ...describeProspects(outlook)].join(" ")
-
-const describeProspects = ({ nearest, soonestExpiry, soonestRetry }: ClaimOutlook): ReadonlyArray<string> => [
-  ...(soonestExpiry === null
-    ? []
-    : [
-        `${escapeLine(soonestExpiry.id)} is free first, when the claim of ${escapeLine(soonestExpiry.holder)} runs out at ${formatTime(soonestExpiry.expiresAt)}.`
-      ]),
-  ...(soonestRetry === null
-    ? []
-    : [`${escapeLine(soonestRetry.id)} is to be tried again at ${formatTime(soonestRetry.notBefore)}.`]),
-  ...(nearest === null
-    ? []
-    : [
-        `${escapeLine(nearest.id)} waits for least: ${formatDependencies(nearest.waitsFor)}${
-          nearest.unmetDependencies > nearest.waitsFor.length
-            ? ` and ${nearest.unmetDependencies - nearest.waitsFor.length} more`
-            : ""
-        }.`
-      ])
-]
-
-/** Why a card can or cannot be claimed. */
-export const describeExplanation = (explanation: Explanation, style: TextStyle): string => {
-  const id = style.bold(escapeLine(explanation.id))
-  return explanation.claimable
-    ? `${id} can be claimed.`
-    : [
-        `${id} cannot be claimed.`,
-        ...describeObstacles(explanation).map((describeObstacle) => `  ${describeObstacle}`)
-      ].join("\n")
-}
-
-/** What stands between a card and a claim, a sentence each. Times of the day of `beside` are given without the day. */
-export const describeObstacles = (
-  explanation: Pick<Explanation, "obstacles">,
-  beside?: DateTime.Utc
-): ReadonlyArray<string> => explanation.obstacles.map((obstacle) => describeObstacle(obstacle, beside))
-
-/** Cards that are waited for, and how they stand. */
-export const formatDependencies = (dependencies: ReadonlyArray<UnmetDependency>): string =>
-  dependencies.map(({ id, status }) => `${escapeLine(id)} (${status ?? "does not exist"})`).join(", ")
-
-const describeObstacle = (obstacle: Obstacle, beside: DateTime.Utc | undefined): string => {
-  const when = (time: DateTime.Utc) => (beside === undefined ? formatTime(time) : formatTimeNear(time, beside))
-  switch (obstacle._tag) {
-    case "UnmetDependencies":
-      return `It waits for ${formatDependencies(obstacle.dependencies)}.`
-    case "Claimed":
-      return obstacle.expired
-        ? `The claim of ${escapeLine(obstacle.holder)} ran out at ${when(obstacle.expiresAt)}: the next claim takes it over.`
-        : `It is held by ${escapeLine(obstacle.holder)} until ${when(obstacle.expiresAt)}.`
-    case "Blocked":
-      return obstacle.reason === null ? "It is blocked." : `It is blocked: ${escapeLine(obstacle.reason)}`
-    case "Done":
-      return obstacle.completedAt === null ? "It is done." : `It is done since ${when(obstacle.completedAt)}.`
-    case "NotYet":
-      return `It is not to be tried again before ${when(obstacle.notBefore)}.`
-  }
-}
-
 /** A card's id and title. */
 export const formatCardTitle = (card: Pick<Card, "id" | "title">, style: TextStyle): string =>
   `${style.bold(escapeLine(card.id))}  ${escapeLine(card.title)}`
@@ -134,3 +71,66 @@ const formatAttempts = (count: number): string => (count === 0 ? "" : count === 
 /** A text as it is, other JSON with a line for each member. */
 const formatJson = (value: unknown): string =>
   escapeLines(typeof value === "string" ? value : JSON.stringify(value, null, 2))
+
+/** Why a card can or cannot be claimed. */
+export const describeExplanation = (explanation: Explanation, style: TextStyle): string => {
+  const id = style.bold(escapeLine(explanation.id))
+  return explanation.claimable
+    ? `${id} can be claimed.`
+    : [
+        `${id} cannot be claimed.`,
+        ...describeObstacles(explanation).map((describeObstacle) => `  ${describeObstacle}`)
+      ].join("\n")
+}
+
+/** What stands between a card and a claim, a sentence each. Times of the day of `beside` are given without the day. */
+export const describeObstacles = (
+  explanation: Pick<Explanation, "obstacles">,
+  beside?: DateTime.Utc
+): ReadonlyArray<string> => explanation.obstacles.map((obstacle) => describeObstacle(obstacle, beside))
+
+const describeObstacle = (obstacle: Obstacle, beside: DateTime.Utc | undefined): string => {
+  const when = (time: DateTime.Utc) => (beside === undefined ? formatTime(time) : formatTimeNear(time, beside))
+  switch (obstacle._tag) {
+    case "UnmetDependencies":
+      return `It waits for ${formatDependencies(obstacle.dependencies)}.`
+    case "Claimed":
+      return obstacle.expired
+        ? `The claim of ${escapeLine(obstacle.holder)} ran out at ${when(obstacle.expiresAt)}: the next claim takes it over.`
+        : `It is held by ${escapeLine(obstacle.holder)} until ${when(obstacle.expiresAt)}.`
+    case "Blocked":
+      return obstacle.reason === null ? "It is blocked." : `It is blocked: ${escapeLine(obstacle.reason)}`
+    case "Done":
+      return obstacle.completedAt === null ? "It is done." : `It is done since ${when(obstacle.completedAt)}.`
+    case "NotYet":
+      return `It is not to be tried again before ${when(obstacle.notBefore)}.`
+  }
+}
+
+/** Cards that are waited for, and how they stand. */
+export const formatDependencies = (dependencies: ReadonlyArray<UnmetDependency>): string =>
+  dependencies.map(({ id, status }) => `${escapeLine(id)} (${status ?? "does not exist"})`).join(", ")
+
+/** Why there is nothing to claim, and when that may change. */
+export const describeOutlook = (outlook: ClaimOutlook, choice: ClaimFilter): string =>
+  [`There is nothing to claim${outlookReasonText(outlook, choice)}.`, ...describeProspects(outlook)].join(" ")
+
+const describeProspects = ({ nearest, soonestExpiry, soonestRetry }: ClaimOutlook): ReadonlyArray<string> => [
+  ...(soonestExpiry === null
+    ? []
+    : [
+        `${escapeLine(soonestExpiry.id)} is free first, when the claim of ${escapeLine(soonestExpiry.holder)} runs out at ${formatTime(soonestExpiry.expiresAt)}.`
+      ]),
+  ...(soonestRetry === null
+    ? []
+    : [`${escapeLine(soonestRetry.id)} is to be tried again at ${formatTime(soonestRetry.notBefore)}.`]),
+  ...(nearest === null
+    ? []
+    : [
+        `${escapeLine(nearest.id)} waits for least: ${formatDependencies(nearest.waitsFor)}${
+          nearest.unmetDependencies > nearest.waitsFor.length
+            ? ` and ${nearest.unmetDependencies - nearest.waitsFor.length} more`
+            : ""
+        }.`
+      ])
+]

@@ -4,6 +4,32 @@ import { type Column, makeTableWriter } from "./table.ts"
 import { escapeLine, type TextStyle } from "./terminalText.ts"
 import { type Event, decodeRecordedEvent, type EventParts, type RecordedEvent } from "../index.ts"
 
+/** The longest reason or unknown payload that is shown of an event. */
+const maxTextLength = 200
+
+/**
+ * What happened, in words: "claimed by w3 until 12:04:05Z, attempt 2". `attempt` is which claim of the card it is,
+ * where that is known. An event of a type that this program does not know is shown as its type and its data. At the end
+ * stands which of its parts were erased.
+ */
+export const describeEvent = (recorded: RecordedEvent, attempt?: number): string =>
+  Result.match(decodeRecordedEvent(recorded), {
+    onFailure: () => `${escapeLine(recorded.type)} ${shorten(JSON.stringify(recorded.data))}`,
+    onSuccess: (event) => describeKnownEvent(event, recorded.occurredAt, attempt)
+  }) + formatRedacted(recorded.redacted)
+
+/** What happened to one card, event by event, claims counted. */
+export const describeHistory = (history: ReadonlyArray<RecordedEvent>): ReadonlyArray<string> => {
+  const describe = makeHistoryDescriber()
+  return history.map((recorded) => describe(recorded))
+}
+
+/** The same for events that come one after the other, first to last. */
+export const makeHistoryDescriber = (): ((recorded: RecordedEvent) => string) => {
+  let attempt = 0
+  return (recorded) => describeEvent(recorded, recorded.type === "CardClaimed" ? ++attempt : undefined)
+}
+
 /** An event, and what it says in words. */
 interface DescribedEvent {
   readonly event: RecordedEvent
@@ -41,32 +67,6 @@ export const formatEvents = <E, R>(
     Stream.mapArray(events, (chunk) => [lines(chunk.map((event) => ({ event, what: describe(event) })))]),
     (chunk) => `${chunk.join("\n")}\n`
   )
-}
-
-/** The longest reason or unknown payload that is shown of an event. */
-const maxTextLength = 200
-
-/**
- * What happened, in words: "claimed by w3 until 12:04:05Z, attempt 2". `attempt` is which claim of the card it is,
- * where that is known. An event of a type that this program does not know is shown as its type and its data. At the end
- * stands which of its parts were erased.
- */
-export const describeEvent = (recorded: RecordedEvent, attempt?: number): string =>
-  Result.match(decodeRecordedEvent(recorded), {
-    onFailure: () => `${escapeLine(recorded.type)} ${shorten(JSON.stringify(recorded.data))}`,
-    onSuccess: (event) => describeKnownEvent(event, recorded.occurredAt, attempt)
-  }) + formatRedacted(recorded.redacted)
-
-/** What happened to one card, event by event, claims counted. */
-export const describeHistory = (history: ReadonlyArray<RecordedEvent>): ReadonlyArray<string> => {
-  const describe = makeHistoryDescriber()
-  return history.map((recorded) => describe(recorded))
-}
-
-/** The same for events that come one after the other, first to last. */
-export const makeHistoryDescriber = (): ((recorded: RecordedEvent) => string) => {
-  let attempt = 0
-  return (recorded) => describeEvent(recorded, recorded.type === "CardClaimed" ? ++attempt : undefined)
 }
 
 const formatRedacted = (parts: ReadonlyArray<string>): string =>

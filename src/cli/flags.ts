@@ -58,6 +58,14 @@ export const choiceFlag = <const Words extends ReadonlyArray<string>>(
 export const idArgument = (name = "id", description = "The card's id"): Argument.Argument<string> =>
   Argument.String(name).pipe(Argument.withDescription(description))
 
+/** An optional argument; `undefined` if it is missing. */
+export const optionalArgument = (name: string, description: string): Argument.Argument<string | undefined> =>
+  Argument.String(name).pipe(
+    Argument.withDescription(description),
+    Argument.optional,
+    Argument.map(Option.getOrUndefined)
+  )
+
 const orUndefined = <A>(flag: Flag.Flag<A>): Flag.Flag<A | undefined> =>
   flag.pipe(Flag.optional, Flag.map(Option.getOrUndefined))
 

@@ -6,52 +6,6 @@ import { Actor, Db, Json, SchemaFlag } from "./flags.ts"
 import { hasColors } from "./terminalText.ts"
 import { packageVersion } from "../services/packageFiles.ts"
 
-type Descriptor = Completions.CommandDescriptor
-
-/** Flags, by their command where not every command means a path by them. */
-const pathFlags: ReadonlySet<string> = new Set(["db", "body-file", "anchor-file", "public-key", "anchor key"])
-
-const path = { _tag: "Path", pathType: "either" } as const
-
-/** `--completions SHELL`: prints the script with which a shell completes commands, flags, and what they may be. */
-export const completionsFlag = (io: ProcessIO["Service"], json: boolean) =>
-  GlobalFlag.Action({
-    flag: GlobalFlag.Completions.flag,
-    run: (shell, { command }) =>
-      Effect.sync(() => {
-        if (Option.isNone(shell)) return
-        const script = Completions.generate(
-          command.name,
-          shell.value,
-          describeForCompletion(Completions.fromCommand(command))
-        )
-        io.stdout.write(json ? formatDocument({ data: { shell: shell.value, script } }) : `${script.trimEnd()}\n`)
-      })
-  })
-
-/** A command with what every command has besides, and with the flags and arguments that are paths as such. */
-const describeForCompletion = (command: Descriptor): Descriptor => ({
-  ...command,
-  flags: [...command.flags, ...globalFlags].map((flag) =>
-    pathFlags.has(flag.name) || pathFlags.has(`${command.name} ${flag.name}`) ? { ...flag, type: path } : flag
-  ),
-  arguments: command.arguments.map((argument) => (argument.name === "file" ? { ...argument, type: path } : argument)),
-  subcommands: command.subcommands.map(describeForCompletion)
-})
-
-const globalFlags: Descriptor["flags"] = [
-  ...Completions.fromCommand(
-    Command.make("every", { db: Db.flag, schema: SchemaFlag.flag, actor: Actor.flag, json: Json.flag })
-  ).flags,
-  {
-    name: "help",
-    aliases: ["h"],
-    description: "Show help information",
-    type: { _tag: "Boolean" },
-    negation: false
-  }
-]
-
 /**
  * Prints help and version when they are asked for. Help that nobody asked for is given to `onImplicitHelp`; what was
  * wrong with the arguments is told where all errors are.
@@ -100,3 +54,49 @@ const encodeHelp = (doc: HelpDoc.HelpDoc) => ({
   ),
   examples: doc.examples ?? []
 })
+
+type Descriptor = Completions.CommandDescriptor
+
+/** Flags, by their command where not every command means a path by them. */
+const pathFlags: ReadonlySet<string> = new Set(["db", "body-file", "anchor-file", "public-key", "anchor key"])
+
+const path = { _tag: "Path", pathType: "either" } as const
+
+/** `--completions SHELL`: prints the script with which a shell completes commands, flags, and what they may be. */
+export const completionsFlag = (io: ProcessIO["Service"], json: boolean) =>
+  GlobalFlag.Action({
+    flag: GlobalFlag.Completions.flag,
+    run: (shell, { command }) =>
+      Effect.sync(() => {
+        if (Option.isNone(shell)) return
+        const script = Completions.generate(
+          command.name,
+          shell.value,
+          describeForCompletion(Completions.fromCommand(command))
+        )
+        io.stdout.write(json ? formatDocument({ data: { shell: shell.value, script } }) : `${script.trimEnd()}\n`)
+      })
+  })
+
+/** A command with what every command has besides, and with the flags and arguments that are paths as such. */
+const describeForCompletion = (command: Descriptor): Descriptor => ({
+  ...command,
+  flags: [...command.flags, ...globalFlags].map((flag) =>
+    pathFlags.has(flag.name) || pathFlags.has(`${command.name} ${flag.name}`) ? { ...flag, type: path } : flag
+  ),
+  arguments: command.arguments.map((argument) => (argument.name === "file" ? { ...argument, type: path } : argument)),
+  subcommands: command.subcommands.map(describeForCompletion)
+})
+
+const globalFlags: Descriptor["flags"] = [
+  ...Completions.fromCommand(
+    Command.make("every", { db: Db.flag, schema: SchemaFlag.flag, actor: Actor.flag, json: Json.flag })
+  ).flags,
+  {
+    name: "help",
+    aliases: ["h"],
+    description: "Show help information",
+    type: { _tag: "Boolean" },
+    negation: false
+  }
+]

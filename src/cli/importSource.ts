@@ -11,7 +11,7 @@ import { InvalidInput } from "../index.ts"
 import { makeServerClient } from "./database.ts"
 import { toDatabaseError } from "./databaseErrors.ts"
 import { ProcessIO } from "./ProcessIO.ts"
-import { readText } from "./readInput.ts"
+import { cannotBeRead, readText } from "./readInput.ts"
 
 /** The longest `tasks.json` that is read, in bytes. */
 const maxTasksFileBytes = 64 * 1024 * 1024
@@ -54,11 +54,6 @@ const missingSource: Readonly<Record<Exclude<ImportFormat, "table">, string>> = 
   "task-master": "a FILE, or - for standard input",
   "backlog-md": "the FOLDER in which Backlog.md keeps its tasks"
 }
-
-const cannotBeRead = (file: string) => (error: unknown) =>
-  new InvalidInput({
-    problem: `${JSON.stringify(file)} cannot be read: ${error instanceof Error ? error.message : String(error)}`
-  })
 
 const asInvalidInput = <A, E, R>(effect: Effect.Effect<A, E | SourceUnreadable, R>) =>
   Effect.catchIf(

@@ -4,25 +4,6 @@ import { textFlag } from "./flags.ts"
 import { At, AuditService, type BacklogAt, type Card, CardAt, InvalidInput } from "../index.ts"
 import { decodeInput } from "../services/decodeInput.ts"
 
-/** As of when an answer about a card is: what was asked for, and the last of the card's events by then. */
-export const describeCardMoment = Effect.fnUntraced(function* (
-  card: Pick<Card, "id" | "version">,
-  at: typeof CardAt.Type
-) {
-  const audit = yield* AuditService
-  const last = yield* Stream.runHead(Stream.drop(audit.history(card.id), card.version - 1))
-  const asked = "version" in at ? "" : `${formatMoment(at)}: `
-  return Option.match(last, {
-    onNone: () => `As of ${formatMoment(at)}.`,
-    onSome: ({ position, recordedAt, version }) =>
-      `As of ${asked}version ${version} of the card, position ${position}, recorded ${formatTime(recordedAt)}.`
-  })
-})
-
-/** As of when an answer about the backlog is. */
-export const describeBacklogMoment = ({ position, time }: BacklogAt): string =>
-  position === 0 ? "As of position 0, before everything." : `As of position ${position}, ${formatTime(time)}.`
-
 /** A moment for people: `2026-01-22 12:04:05Z`, always in UTC. */
 export const formatTime = (time: DateTime.Utc): string => `${dayOf(time)} ${clockOf(time)}`
 
@@ -53,8 +34,13 @@ const clockOf = (time: DateTime.Utc): string =>
     .split("T")[1]
     ?.replace(/(\.\d+)?Z$/, "")}Z`
 
+/** A moment in words: "position 17", "2026-01-22 12:04:05Z", "version 3". */
+export const formatMoment = (at: typeof CardAt.Type): string =>
+  "position" in at ? `position ${at.position}` : "version" in at ? `version ${at.version}` : formatTime(at.time)
+
 const backlogForms =
   "a position (17), a time with its zone (2026-01-22T12:04:05Z) or a day (2026-01-22, which begins in UTC)"
+
 const cardForms = `${backlogForms}, or a version of the card (v3)`
 
 /** The flag `--at` of what can be asked about the past. */
@@ -77,6 +63,7 @@ export const parseCardMoment = Effect.fnUntraced(function* (written: string | un
 })
 
 const decodeAt = decodeInput(At)
+
 const decodeCardAt = decodeInput(CardAt)
 
 const invalidMoment = (written: string, takes: string) =>
@@ -89,6 +76,7 @@ const toMoment = (written: string): typeof At.Encoded | undefined => {
 }
 
 const dayPattern = /^(\d{4})-(\d\d)-(\d\d)$/
+
 const timePattern = /^(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?(?:Z|[+-](?:[01]\d|2[0-3]):?[0-5]\d)$/
 
 const parseTime = (written: string): DateTime.Utc | undefined => {
@@ -109,6 +97,21 @@ const isCalendarDay = (written: string): boolean => {
   return date.getUTCMonth() === month - 1 && date.getUTCDate() === day
 }
 
-/** A moment in words: "position 17", "2026-01-22 12:04:05Z", "version 3". */
-export const formatMoment = (at: typeof CardAt.Type): string =>
-  "position" in at ? `position ${at.position}` : "version" in at ? `version ${at.version}` : formatTime(at.time)
+/** As of when an answer about a card is: what was asked for, and the last of the card's events by then. */
+export const describeCardMoment = Effect.fnUntraced(function* (
+  card: Pick<Card, "id" | "version">,
+  at: typeof CardAt.Type
+) {
+  const audit = yield* AuditService
+  const last = yield* Stream.runHead(Stream.drop(audit.history(card.id), card.version - 1))
+  const asked = "version" in at ? "" : `${formatMoment(at)}: `
+  return Option.match(last, {
+    onNone: () => `As of ${formatMoment(at)}.`,
+    onSome: ({ position, recordedAt, version }) =>
+      `As of ${asked}version ${version} of the card, position ${position}, recorded ${formatTime(recordedAt)}.`
+  })
+})
+
+/** As of when an answer about the backlog is. */
+export const describeBacklogMoment = ({ position, time }: BacklogAt): string =>
+  position === 0 ? "As of position 0, before everything." : `As of position ${position}, ${formatTime(time)}.`

@@ -2,10 +2,10 @@ import { Effect } from "effect"
 import type { RemovalProgress } from "../index.ts"
 import type { ProcessIO } from "./ProcessIO.ts"
 
-const cells = 30
+const barCells = 30
 
 /** Takes what was shown off standard error's line, when what it was about ends, however it does. */
-export const clearingProgress =
+export const clearProgressAfter =
   (io: ProcessIO["Service"]) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.ensuring(
@@ -21,8 +21,8 @@ export const showProgress =
   (settled: number, total: number): Effect.Effect<void> =>
     Effect.sync(() => {
       if (!io.stderr.isTerminal || total === 0) return
-      const full = Math.round((settled / total) * cells)
-      const bar = `${"█".repeat(full)}${"░".repeat(cells - full)}`
+      const full = Math.round((settled / total) * barCells)
+      const bar = `${"█".repeat(full)}${"░".repeat(barCells - full)}`
       io.stderr.write(settled >= total ? "\r\u001b[K" : `\r${bar} ${settled} of ${total} ${what}\u001b[K`)
     })
 

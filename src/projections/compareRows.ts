@@ -1,16 +1,115 @@
-import { DateTime, type Effect } from "effect"
+import { DateTime, Effect, Pull, Stream } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
+import { compareIds } from "../domain/CardId.ts"
 import { isDue } from "../domain/Claimability.ts"
 import { jsonEquals } from "../domain/Json.ts"
 import { hasInexactNumber } from "../domain/parseExactJson.ts"
 import type { CardTables } from "./CardTables.ts"
-import { formatValue } from "./Divergence.ts"
+import { type Divergences, formatValue } from "./Divergence.ts"
+import type { StreamCheck } from "./StreamCheck.ts"
 import type { FoldedCard } from "./foldCards.ts"
 import { isoTimeSql } from "../sql/DatabaseClock.ts"
-import { selectPage } from "../sql/pages.ts"
+import { selectPage, streamPagesAhead } from "../sql/pages.ts"
+
+/** Compares cards with their rows, in the order of ids. */
+export interface RowComparison {
+  /** Compares the next cards, and the rows up to the last of them. */
+  readonly cards: (checked: ReadonlyArray<StreamCheck>) => Effect.Effect<void, SqlError.SqlError>
+  /** Compares the remaining rows, which have no card. Called once, at the end. */
+  readonly remainingRows: Effect.Effect<void, SqlError.SqlError>
+}
+
+/** `counters` receives the unmet dependencies of every row that has any or has dependencies. */
+export const makeRowComparison = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  tables: CardTables,
+  now: DateTime.Utc,
+  divergences: Divergences,
+  counters: Map<string, number>
+) {
+  const pull = yield* Stream.toPull(
+    streamPagesAhead(
+      "",
+      (after) => readCardRows(sql, tables, after),
+      (row) => row.id
+    )
+  )
+  let rows: ReadonlyArray<CardTextRow> = []
+  let next = 0
+  /** Reads the next page of rows. Returns whether there is one. */
+  const nextPage = pull.pipe(
+    Effect.map((page) => {
+      rows = page
+      next = 0
+      return true
+    }),
+    Pull.catchDone(() => Effect.succeed(false))
+  )
+
+  /** Compares the rows before an id and its own, as far as they are read. Returns whether the id's own row is among them. */
+  const rowsUpTo = (id: string | undefined, check: StreamCheck | undefined): boolean => {
+    for (; next < rows.length; next++) {
+      const row = rows[next] as CardTextRow
+      const order = id === undefined ? -1 : compareIds(row.id, id)
+      if (order > 0) return false
+      compareRow(row, order === 0 ? check : undefined, now, divergences)
+      if (row.unmetDependencies !== 0 || row.dependsOn.length > 0) counters.set(row.id, row.unmetDependencies)
+      if (order === 0) {
+        next++
+        return true
+      }
+    }
+    return false
+  }
+
+  return {
+    cards: Effect.fnUntraced(function* (checked) {
+      for (const check of checked) {
+        let isThere = rowsUpTo(check.cardId, check)
+        while (!isThere && next === rows.length && (yield* nextPage)) isThere = rowsUpTo(check.cardId, check)
+        const { card, cardId, position } = check
+        if (!isThere && card !== undefined) {
+          divergences.add({ check: "card", cardId, position, field: null, expected: "a row", found: "none" })
+        }
+      }
+    }),
+    remainingRows: Effect.gen(function* () {
+      do rowsUpTo(undefined, undefined)
+      while (yield* nextPage)
+    })
+  } satisfies RowComparison
+})
+
+const compareRow = (
+  row: CardTextRow,
+  check: StreamCheck | undefined,
+  now: DateTime.Utc,
+  divergences: Divergences
+): void => {
+  if (check?.card === undefined) {
+    divergences.add({
+      check: "card",
+      cardId: row.id,
+      position: row.position,
+      field: null,
+      expected: "no row, since no event leads to it",
+      found: "a row"
+    })
+    return
+  }
+  let difference: ReturnType<typeof findDifference>
+  try {
+    difference = findDifference({ card: check.card, position: check.position }, row, now)
+  } catch (cause) {
+    difference = { field: "row", expected: "a row that can be read", found: String(cause) }
+  }
+  if (difference === undefined) return
+  const kind = difference.field === "dependsOn" ? "dependencies" : "card"
+  divergences.add({ check: kind, cardId: row.id, position: check.position, ...difference })
+}
 
 /** A row of `cards` with its edges, as text where a driver would lose something. */
-export interface CardTextRow {
+interface CardTextRow {
   readonly id: string
   readonly title: string
   readonly body: string | null
@@ -49,7 +148,7 @@ const columns = `id, title, body, phase, priority, status, unmet_dependencies AS
 const rowsPerPage = 200
 
 /** The next such rows after an id, in the order of ids. */
-export const readCardRows = (
+const readCardRows = (
   sql: SqlClient.SqlClient,
   { cards, dependencies }: CardTables,
   after: string
@@ -67,7 +166,7 @@ export const readCardRows = (
 const textOf = (value: DateTime.Utc | null): string | null => (value === null ? null : DateTime.formatIso(value))
 
 /** The first column in which a row is not what the log leads to, but for its counter; edges are the column `dependsOn`. */
-export const findDifference = (
+const findDifference = (
   { card, position }: FoldedCard,
   row: CardTextRow,
   now: DateTime.Utc

@@ -1,28 +1,28 @@
 import { Effect } from "effect"
 import type { ModelCommand, ModelOutcome } from "./Model.ts"
 
-/** A command that was asked for, from when to when by the stamps of its history, and what came of it. */
+/** A command that was sent, with the stamps of its start and its end, and its outcome. */
 export interface Operation {
   readonly command: ModelCommand
-  /** When it was asked for. Stamps count what happened in the process that asks: 1, 2, 3 … */
+  /** When the command was sent. Stamps count the events in the sending process: 1, 2, 3 … */
   readonly invoked: number
-  /** When the answer was there, or when it is certain that nothing more comes of it; `Infinity` when it never is. */
+  /** When the answer arrived, or when the command could have no further effect; `Infinity` when that is unknown. */
   readonly responded: number
-  /** `undefined` when nobody heard the answer: it was carried out or not. */
+  /** `undefined` when the answer was lost: the command was carried out or not. */
   readonly outcome: ModelOutcome | undefined
 }
 
-/** What several workers asked of a backlog, and what the database's clock said meanwhile. */
+/** The operations of several workers on a backlog, and the database clock meanwhile. */
 export interface History {
   readonly operations: ReadonlyArray<Operation>
   /**
-   * What the clock says, in milliseconds since 1970, in order: each time twice, with a stamp of before it said so and one
-   * of when it did.
+   * The times of the clock in milliseconds since 1970, in order. Each is listed twice, with a stamp before the clock was
+   * set and one after.
    */
   readonly clock: ReadonlyArray<{ readonly stamp: number; readonly time: number }>
 }
 
-/** The times that the clock may have said to an operation, in order. */
+/** Returns the times that an operation may have read from the clock, in order. */
 export const possibleTimes = ({ clock }: History, { invoked, responded }: Operation): ReadonlyArray<number> => {
   const first = clock.findLastIndex(({ stamp }) => stamp < invoked)
   return clock
@@ -30,7 +30,7 @@ export const possibleTimes = ({ clock }: History, { invoked, responded }: Operat
     .flatMap(({ stamp, time }, index, from) => (stamp <= responded && from[index - 1]?.time !== time ? [time] : []))
 }
 
-/** Whether two operations were under way at the same time. */
+/** Whether two operations ran at the same time. */
 export const overlaps = (one: Operation, other: Operation): boolean =>
   one.invoked < other.responded && other.invoked < one.responded
 
@@ -40,39 +40,39 @@ export class HistoryRecorder {
   readonly #clock: Array<{ readonly stamp: number; readonly time: number }>
   #stamp = 0
 
-  /** The clock says `time` when the history begins, in milliseconds since 1970. */
+  /** `time` is the clock at the start of the history, in milliseconds since 1970. */
   constructor(time: number) {
     this.#clock = [{ stamp: 0, time }]
   }
 
-  /** What was recorded so far. */
+  /** The history so far. */
   get history(): History {
     return { operations: [...this.#operations], clock: [...this.#clock] }
   }
 
-  /** Runs what makes the clock say `time` from then on, in milliseconds since 1970, and notes when that was. */
+  /** Runs `move`, which sets the clock to `time`, in milliseconds since 1970, and records when. */
   moveClock<E, R>(time: number, move: Effect.Effect<void, E, R>): Effect.Effect<void, E, R> {
     const note = Effect.sync(() => {
       this.#clock.push({ stamp: ++this.#stamp, time })
     })
-    // Somebody may ask between the two, and still see the time before.
+    // A command that runs between the two records may still read the earlier time.
     return note.pipe(Effect.andThen(move), Effect.andThen(note))
   }
 
   /**
-   * Runs what asks for a command, and notes when and with what outcome it ended; without an outcome when it gives
-   * `undefined`, which says that nothing more comes of it, and when it fails or is interrupted.
+   * Runs `send`, which sends a command, and records its start, its end and its outcome. `undefined` means that the outcome
+   * is unknown and the command can have no further effect. A failure or an interruption means that the outcome is unknown.
    */
   record<O extends ModelOutcome | undefined, E, R>(
     command: ModelCommand,
-    asking: Effect.Effect<O, E, R>
+    send: Effect.Effect<O, E, R>
   ): Effect.Effect<O, E, R> {
     return Effect.suspend(() => {
       const invoked = ++this.#stamp
       const note = (outcome: ModelOutcome | undefined, responded: number) => {
         this.#operations.push({ command, invoked, responded, outcome })
       }
-      return asking.pipe(
+      return send.pipe(
         Effect.tap((outcome) => Effect.sync(() => note(outcome, ++this.#stamp))),
         Effect.onError(() => Effect.sync(() => note(undefined, Infinity)))
       )

@@ -6,18 +6,18 @@ import { checkInvariants } from "./checkInvariants.ts"
 import { byId, isDue, unmetDependencies } from "./modelQueries.ts"
 
 /**
- * Reads a log in the order of positions, from the first, and says at every position what must hold there and does not.
- * It keeps the state of the whole backlog by a fold of its own.
+ * Checks a log event by event, from the first position. It folds the log itself, and reports the rules that are broken at
+ * each position:
  *
- * - positions and versions have no holes, and recording times never go back;
- * - a card is claimed only while it is ready, due, and everything that it depends on is done, in a generation that is
- *   never smaller than that of an earlier claim;
- * - only the claim that the card has is renewed, released, taken back or ended, and taken back as expired only when its
- *   lease has run out;
- * - an event changes something: what is linked is not linked again, what is done is not completed again;
+ * - positions and versions have no gaps, and recording times never decrease;
+ * - a card is claimed only while it is ready, its retry time has passed and its dependencies are done, in a generation that
+ *   never decreases;
+ * - only the current claim is renewed, released, reclaimed or ended, and it is reclaimed as expired only once its lease has
+ *   expired;
+ * - an event changes something: a link is not added twice, a done card is not completed again;
  * - a completion names exactly the dependencies that were not done;
- * - the events of one command stand beside each other, so no command was carried out twice;
- * - `invariants` of the whole state.
+ * - the events of one command are adjacent, so no command was carried out twice;
+ * - `checkInvariants` of the whole state.
  */
 export class LogChecker {
   readonly #cards = new Map<string, ModelCard>()
@@ -28,17 +28,17 @@ export class LogChecker {
   #doubleClaims = 0
   #repeatedCommands = 0
 
-  /** The backlog as it stands after the events so far. */
+  /** The backlog after the events so far. */
   get cards(): ReadonlyMap<string, ModelCard> {
     return this.#cards
   }
 
-  /** How many events there were. */
+  /** How many events were added. */
   get position(): number {
     return this.#position
   }
 
-  /** How often a card was claimed that had a claim. */
+  /** How often a card was claimed that was claimed already. */
   get doubleClaims(): number {
     return this.#doubleClaims
   }
@@ -48,48 +48,48 @@ export class LogChecker {
     return this.#repeatedCommands
   }
 
-  /** Takes the next event, and answers what is wrong with it and with the state after it. */
+  /** Adds the next event, and returns the rules that it or the state after it breaks. */
   add(recorded: RecordedEvent): ReadonlyArray<string> {
     const { cardId, commandId, position, version } = recorded
     const violations: Array<string> = []
-    const must = (holds: boolean, violation: string): void => {
-      if (!holds) violations.push(`position ${position}, ${recorded.type} of card ${cardId}: ${violation}`)
+    const check = (isMet: boolean, violation: string): void => {
+      if (!isMet) violations.push(`position ${position}, ${recorded.type} of card ${cardId}: ${violation}`)
     }
-    must(position === this.#position + 1, `it follows position ${this.#position}`)
+    check(position === this.#position + 1, `it follows position ${this.#position}`)
     this.#position = position
     const time = DateTime.toEpochMillis(recorded.recordedAt)
-    must(time >= this.#recordedAt, "it was recorded before the event before it")
+    check(time >= this.#recordedAt, "its recording time is before that of the previous event")
     this.#recordedAt = time
     const before = this.#cards.get(cardId)
-    must(version === (before?.version ?? 0) + 1, `it is version ${version} after ${before?.version ?? 0}`)
+    check(version === (before?.version ?? 0) + 1, `it is version ${version} after ${before?.version ?? 0}`)
     if (commandId !== null) {
       const key = receiptKey({ actor: recorded.actor, commandId }) ?? ""
       const last = this.#lastOfCommand.get(key) ?? position - 1
       if (last !== position - 1) this.#repeatedCommands++
-      must(last === position - 1, `command ${commandId} was carried out at position ${last} already`)
+      check(last === position - 1, `command ${commandId} was carried out at position ${last} already`)
       this.#lastOfCommand.set(key, position)
     }
     const event = toModelEvent(recorded)
     if (event === undefined) {
-      must(false, "it cannot be decoded")
+      check(false, "it cannot be decoded")
       return violations
     }
     if (event._tag === "CardClaimed" && before?.status === "claimed") this.#doubleClaims++
     if (event._tag === "CardClaimed") {
-      must(event.generation >= this.#generation, `its generation ${event.generation} comes after ${this.#generation}`)
+      check(event.generation >= this.#generation, `its generation ${event.generation} is less than ${this.#generation}`)
       this.#generation = Math.max(this.#generation, event.generation)
     }
-    const problem = this.#whyNot(before, event, time)
-    must(problem === undefined, problem ?? "")
+    const problem = this.#findViolation(before, event, time)
+    check(problem === undefined, problem ?? "")
     const after = applyEvent(before, event, recorded)
     if (after !== undefined) this.#cards.set(cardId, after)
-    for (const violation of checkInvariants({ cards: [...this.#cards.values()], time })) must(false, violation)
+    for (const violation of checkInvariants({ cards: [...this.#cards.values()], time })) check(false, violation)
     return violations
   }
 
-  #whyNot(card: ModelCard | undefined, event: ModelEvent, time: number): string | undefined {
+  #findViolation(card: ModelCard | undefined, event: ModelEvent, time: number): string | undefined {
     if (event._tag === "CardCreated") return card === undefined ? undefined : "the card exists already"
-    if (card === undefined) return "there is no such card"
+    if (card === undefined) return "the card does not exist"
     const unmet = unmetDependencies({ cards: this.#cards }, card)
     const isHolder = (claim: { readonly owner: string; readonly token: number } | null): boolean =>
       claim?.owner === (card.claimOwner ?? undefined) && claim?.token === (card.claimToken ?? undefined)
@@ -108,15 +108,15 @@ export class LogChecker {
         return isHolder(event) ? undefined : notHeld
       case "CardReclaimed":
         if (!isHolder(event)) return notHeld
-        return event.why === "expired" && time < Date.parse(event.expiresAt) ? "its lease has not run out" : undefined
+        return event.why === "expired" && time < Date.parse(event.expiresAt) ? "its lease has not expired" : undefined
       case "CardLinked":
         return card.dependsOn.includes(event.dependsOn)
-          ? "it depends on that already"
+          ? "it has that dependency already"
           : this.#cards.has(event.dependsOn)
             ? undefined
-            : "there is no card to depend on"
+            : "the dependency does not exist"
       case "CardUnlinked":
-        return card.dependsOn.includes(event.dependsOn) ? undefined : "it does not depend on that"
+        return card.dependsOn.includes(event.dependsOn) ? undefined : "it does not have that dependency"
       case "CardBlocked":
         return card.status === "done" ? "the card is done" : isHolder(event.endedClaim) ? undefined : notHeld
       case "CardUnblocked":

@@ -2,7 +2,10 @@ import type { Card } from "../domain/Card.ts"
 import type { Command } from "../domain/Command.ts"
 import type { Rejection } from "../domain/Rejection.ts"
 
-/** Whether two values say the same as JSON, whatever the order of their members. Absent and `undefined` are the same. */
+/**
+ * Whether two values are the same JSON, in any order of their members. Absent and `undefined` are the same. The model does
+ * not use the function of the same name in `domain/`, since it must share no code with what it tests.
+ */
 export const sameJson = (one: unknown, other: unknown): boolean => {
   const [left, right] = [asJson(one), asJson(other)]
   if (left === right) return true
@@ -26,7 +29,7 @@ const asJson = (value: unknown): unknown =>
     ? value.toJSON()
     : value
 
-/** The cards that a command claimed, from its answer. */
+/** Returns the cards that a command claimed, from its answer. */
 export const claimedCards = (command: ModelCommand, answer: ModelAnswer): ReadonlyArray<ModelCard> => {
   switch (command._tag) {
     case "Claim":
@@ -42,39 +45,39 @@ export const claimedCards = (command: ModelCommand, answer: ModelAnswer): Readon
   }
 }
 
-/** A card as the model has it: as JSON, with times as ISO-8601 text. */
+/** A card in the model: JSON, with times as ISO-8601 text. */
 export type ModelCard = typeof Card.Encoded
 
-/** A command as a caller writes it, with its tag: ids and names are plain strings. */
+/** A command with its tag, as a caller writes it: ids and names are plain strings. */
 export type ModelCommand = typeof Command.Encoded
 
 /** A rejection as JSON. */
 export type ModelRejection = typeof Rejection.Encoded
 
-/** A completed card, the ids of the cards that this made claimable, in the order of ids, and the card claimed next. */
+/** A completed card, the ids of the cards that became claimable, sorted by id, and the card claimed next. */
 export interface ModelCompletedCard extends ModelCard {
   readonly madeClaimable: ReadonlyArray<string>
   readonly next: ModelCard | null
 }
 
 /**
- * What a command answers: a card; `null` for a claim that found nothing; cards of `CreateMany` and `ClaimMany`; ids of
- * `Reclaim`.
+ * What a command returns: a card; `null` for a claim that found nothing; the cards of `CreateMany` and `ClaimMany`; the ids
+ * of `Reclaim`.
  */
 export type ModelAnswer = ModelCard | ModelCompletedCard | null | ReadonlyArray<ModelCard> | ReadonlyArray<string>
 
-/** What a command leads to. */
+/** The outcome of a command. */
 export type ModelOutcome =
   | { readonly _tag: "Answered"; readonly answer: ModelAnswer }
   | { readonly _tag: "Refused"; readonly rejection: ModelRejection }
 
-/** What was answered to a command that carried an id, and what that command said. */
+/** A command with an id, and its outcome. */
 export interface ModelReceipt {
   readonly command: ModelCommand
   readonly outcome: ModelOutcome
 }
 
-/** Tells receipts apart, and `undefined` for a command without an id. An id belongs to the actor that used it. */
+/** The key of a command's receipt, `undefined` for a command without an id. Ids are unique per actor. */
 export const receiptKey = ({ actor, commandId }: Pick<ModelCommand, "actor" | "commandId">): string | undefined =>
   commandId === undefined ? undefined : JSON.stringify([actor, commandId])
 
@@ -89,7 +92,7 @@ export interface Model {
 /** A backlog without cards. */
 export const emptyModel: Model = { cards: new Map(), receipts: new Map() }
 
-/** What a card that nobody holds has in place of a claim. */
+/** The claim fields of a card that is not claimed. */
 export const noClaim = {
   claimOwner: null,
   claimTtlSeconds: null,

@@ -4,34 +4,34 @@ import type { ModelCommand } from "./Model.ts"
 type Unsigned<C> = C extends unknown ? Omit<C, "actor" | "commandId" | "token" | "owner" | "claimNext"> : never
 
 /**
- * Which token a worker shows: that of a claim which it holds, as far as it knows; that of a claim which it held before
- * it crashed; a number that nobody gave it; or none.
+ * The token that a worker sends: that of a claim which it believes to hold; that of a claim from before it crashed; a
+ * guessed number; or none.
  */
 export type TokenChoice = "held" | "from before a crash" | "guessed" | "none"
 
-/** What a worker wants. The card `held` is the one that it claimed last. */
+/** A command without the parts that depend on the worker's state. The id `held` means the card that it claimed last. */
 export type CommandTemplate = Unsigned<ModelCommand> & {
-  /** Which card is claimed next, when one is completed. */
+  /** The filter for the next claim, when a card is completed. */
   readonly claimNext?: ClaimFilter
   readonly token?: TokenChoice
-  /** Whether a card that is created gets its business time from the worker's own clock. */
+  /** Whether a created card's business time comes from the worker's own clock. */
   readonly byOwnClock?: boolean
 }
 
-/** What becomes of an answer: it is heard, it is lost on the way, or the worker hangs up while the command is under way. */
+/** What happens to an answer: it is received, it is lost, or the worker interrupts the command while it runs. */
 export type AnswerDelivery = "received" | "lost" | "interrupted"
 
-/** One thing that happens in a program. */
+/** One step of a program. */
 export type Step =
-  /** Time passes, by the database's clock. */
+  /** The database clock advances. */
   | { readonly _tag: "Advance"; readonly seconds: number }
   /** The backlog is saved. */
   | { readonly _tag: "Save" }
-  /** The backlog is restored as it was saved; workers keep what they believe. */
+  /** The backlog is restored as it was saved; workers keep their beliefs. */
   | { readonly _tag: "Restore" }
-  /** A worker forgets what it holds; its old self may come back with its old tokens. */
+  /** A worker forgets its claims; later steps may still send its old tokens. */
   | { readonly _tag: "Crash"; readonly worker: string }
-  /** A worker asks for something, at the same time as the step before when `together`. */
+  /** A worker sends a command, at the same time as the previous step when `concurrent`. */
   | {
       readonly _tag: "Send"
       readonly worker: string
@@ -41,8 +41,8 @@ export type Step =
       readonly concurrent: boolean
     }
   /**
-   * A worker sends its last command once more: as it was; without its id, as a command of its own; or with the same id
-   * and something else in it.
+   * A worker sends its last command again: unchanged; as a new command without its id; or with the same id and other
+   * content.
    */
   | {
       readonly _tag: "Retry"
@@ -51,16 +51,16 @@ export type Step =
       readonly concurrent: boolean
     }
 
-/** What several workers do, in the order in which they begin. */
+/** The steps of several workers, in the order in which they start. */
 export interface Program {
-  /** From this the program was made. */
+  /** The seed that the program was generated from. */
   readonly seed: number
-  /** By how many seconds each worker's own clock is wrong. */
+  /** The error of each worker's own clock, in seconds. */
   readonly clocks: Readonly<Record<string, number>>
   readonly steps: ReadonlyArray<Step>
 }
 
-/** A program in words, one line for each step. */
+/** Describes a program, one line for each step. */
 export const describeProgram = ({ clocks, steps }: Program): string =>
   [
     `clocks of the workers: ${Object.entries(clocks)
@@ -76,19 +76,19 @@ const describeStep = (step: Step): string => {
     case "Save":
       return "the backlog is saved"
     case "Restore":
-      return "the backlog is restored as it was saved"
+      return "the backlog is restored"
     case "Crash":
       return `${step.worker} crashes`
     case "Send": {
       const { _tag, ...content } = step.template
       return (
-        `${step.concurrent ? "at the same time " : ""}${step.worker}: ${_tag} ${JSON.stringify(content)}` +
+        `${step.concurrent ? "concurrently " : ""}${step.worker}: ${_tag} ${JSON.stringify(content)}` +
         `${step.withCommandId ? ", with a command id" : ""}${step.delivery === "received" ? "" : `, answer ${step.delivery}`}`
       )
     }
     case "Retry": {
       const how = { same: "", new: " without its id", changed: " with other content under its id" }[step.as]
-      return `${step.concurrent ? "at the same time " : ""}${step.worker}: the last command again${how}`
+      return `${step.concurrent ? "concurrently " : ""}${step.worker}: the last command again${how}`
     }
   }
 }

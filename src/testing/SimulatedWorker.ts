@@ -7,7 +7,7 @@ interface Held {
   readonly token: number
 }
 
-/** A worker of a program: what it believes, which is not always so. */
+/** A worker of a program, with its beliefs about its claims, which may be wrong. */
 export class SimulatedWorker {
   readonly #name: string
   readonly #prefix: string
@@ -16,7 +16,7 @@ export class SimulatedWorker {
   #last: ModelCommand | undefined
   #commands = 0
 
-  /** Everything that a program names is put after `prefix`, so that programs do not meet. */
+  /** `prefix` is added to all names of a program, so that programs do not affect each other. */
   constructor(name: string, prefix: string) {
     this.#name = name
     this.#prefix = prefix
@@ -27,15 +27,15 @@ export class SimulatedWorker {
     this.#held = []
   }
 
-  /** The command that a step means for a worker that believes what this one does, whose clock says `ownTime`. */
+  /** Returns the command that a step means for this worker, whose own clock is at `ownTime`, in milliseconds since 1970. */
   command(step: Extract<Step, { readonly _tag: "Send" | "Retry" }>, ownTime: number): ModelCommand | undefined {
     const command =
-      step._tag === "Send" ? this.#instantiate(step.template, step.withCommandId, ownTime) : this.#again(step.as)
+      step._tag === "Send" ? this.#instantiate(step.template, step.withCommandId, ownTime) : this.#repeat(step.as)
     this.#last = command
     return command
   }
 
-  /** Takes an answer that it heard. */
+  /** Updates the beliefs with an answer that the worker received. */
   receive(command: ModelCommand, outcome: ModelOutcome): void {
     const forget = (id: string): void => {
       this.#held = this.#held.filter((held) => held.id !== id)
@@ -60,17 +60,17 @@ export class SimulatedWorker {
   ): ModelCommand {
     const correlationId = this.#nextId()
     const origin = { actor: this.#name, correlationId, ...(withCommandId ? { commandId: correlationId } : {}) }
-    const shown = this.#shown("id" in template ? template.id : undefined, choice)
+    const claim = this.#chooseClaim("id" in template ? template.id : undefined, choice)
     switch (template._tag) {
       case "Create":
         return {
           ...template,
-          ...this.#named(template),
+          ...this.#withPrefix(template),
           ...(byOwnClock === true ? { occurredAt: DateTime.makeUnsafe(ownTime) } : {}),
           ...origin
         }
       case "CreateMany":
-        return { ...template, cards: template.cards.map((card) => ({ ...card, ...this.#named(card) })), ...origin }
+        return { ...template, cards: template.cards.map((card) => ({ ...card, ...this.#withPrefix(card) })), ...origin }
       case "Claim":
         return { ...template, ...this.#target(template.id), owner: this.#name, ...origin }
       case "ClaimMany":
@@ -82,13 +82,13 @@ export class SimulatedWorker {
         return { ...template, from: `${this.#prefix}${template.from}`, to: `${this.#prefix}${template.to}`, ...origin }
       case "Renew":
       case "Release":
-        return { ...template, ...shown, ...origin }
+        return { ...template, ...claim, ...origin }
       case "Complete": {
         const { claimNext, ...completion } = template
         return {
           ...completion,
-          id: shown.id,
-          ...(choice === "none" ? {} : { token: shown.token }),
+          id: claim.id,
+          ...(choice === "none" ? {} : { token: claim.token }),
           ...(claimNext === undefined ? {} : { claimNext: { ...claimNext, owner: this.#name } }),
           ...origin
         }
@@ -105,7 +105,7 @@ export class SimulatedWorker {
     return id === undefined ? {} : { id: `${this.#prefix}${id}` }
   }
 
-  #named(card: {
+  #withPrefix(card: {
     readonly id: string
     readonly dependsOn?: ReadonlyArray<string> | undefined
     readonly idempotencyKey?: string | null | undefined
@@ -117,8 +117,8 @@ export class SimulatedWorker {
     }
   }
 
-  /** The card and the token that it shows. The token of a first claim is 2. */
-  #shown(id: string | undefined, choice: CommandTemplate["token"]): Held {
+  /** The card and the token to send. The token of a card's first claim is 2. */
+  #chooseClaim(id: string | undefined, choice: CommandTemplate["token"]): Held {
     const named = id === undefined || id === "held" ? undefined : `${this.#prefix}${id}`
     const known = choice === "from before a crash" ? this.#beforeCrash : this.#held
     const held = known.findLast((each) => named === undefined || each.id === named)
@@ -126,7 +126,7 @@ export class SimulatedWorker {
     return { id: target, token: choice === "guessed" ? 2 : (held?.token ?? 2) }
   }
 
-  #again(as: "same" | "new" | "changed"): ModelCommand | undefined {
+  #repeat(as: "same" | "new" | "changed"): ModelCommand | undefined {
     if (this.#last === undefined) return undefined
     if (as === "same") return this.#last
     if (as === "changed") return { ...this.#last, causationId: "changed" }
@@ -134,7 +134,7 @@ export class SimulatedWorker {
     return { ...command, correlationId: this.#nextId() }
   }
 
-  /** An id of a command that no other command has. */
+  /** A new command id. */
   #nextId(): string {
     return `${this.#prefix}${this.#name}.${++this.#commands}`
   }

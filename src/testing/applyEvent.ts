@@ -9,13 +9,13 @@ export type ModelEvent = typeof Event.Encoded
 
 const encodeEvent = Schema.encodeSync(Event)
 
-/** The event in a recorded one, or `undefined` when it cannot be read. */
+/** Converts a recorded event to JSON. Returns `undefined` when it cannot be decoded. */
 export const toModelEvent = (recorded: RecordedEvent): ModelEvent | undefined => {
   const event = decodeRecordedEvent(recorded)
   return Result.isFailure(event) ? undefined : encodeEvent(event.success)
 }
 
-/** A card after one more event. */
+/** Returns a card after one more event. */
 export const applyEvent = (
   card: ModelCard | undefined,
   event: ModelEvent,
@@ -23,9 +23,9 @@ export const applyEvent = (
 ): ModelCard | undefined => {
   const time = DateTime.formatIso(occurredAt)
   if (event._tag === "CardCreated") {
-    const { _tag, dependsOn, ...birth } = event
+    const { _tag, dependsOn, ...created } = event
     return {
-      ...birth,
+      ...created,
       id: cardId,
       dependsOn: [...dependsOn].sort(byId),
       ...noClaim,
@@ -34,7 +34,7 @@ export const applyEvent = (
       result: null,
       createdAt: time,
       updatedAt: time,
-      completedAt: birth.status === "done" ? time : null,
+      completedAt: created.status === "done" ? time : null,
       version
     }
   }

@@ -2,19 +2,19 @@ import { Arbitrary, Schema } from "effect"
 import type { Command, NewCard } from "../domain/Command.ts"
 import type { ModelCommand } from "./Model.ts"
 
-/** What commands are made of. Few of each, so that commands keep meeting. */
+/** The values that commands are generated from. Few of each, so that commands affect each other. */
 export interface Pools {
-  /** Ids of cards: `a` to `e` and two beyond ASCII unless told otherwise. */
+  /** Ids of cards. Defaults to `a` to `e` and two ids beyond ASCII. */
   readonly ids?: ReadonlyArray<string>
-  /** Owners of claims: `w1` to `w3` unless told otherwise. Also the actors. */
+  /** Owners of claims, and actors. Defaults to `w1` to `w3`. */
   readonly workers?: ReadonlyArray<string>
-  /** Ids of commands, which a third of the commands carries: `x1` to `x6` unless told otherwise. */
+  /** Command ids, which a third of the commands has. Defaults to `x1` to `x6`. */
   readonly commandIds?: ReadonlyArray<string>
-  /** Idempotency keys: `k1` to `k3` unless told otherwise. */
+  /** Idempotency keys. Defaults to `k1` to `k3`. */
   readonly idempotencyKeys?: ReadonlyArray<string>
 }
 
-/** The pools that commands are made of, unless told otherwise. */
+/** The default values that commands are generated from. */
 export const defaultPools: Required<Pools> = {
   ids: ["a", "b", "c", "d", "e", "ﬀ", "𝒜"],
   workers: ["w1", "w2", "w3"],
@@ -39,15 +39,15 @@ const newCardFields = ({ idempotencyKeys, ids }: Required<Pools>) => ({
   idempotencyKey: maybe(Schema.Literals(idempotencyKeys))
 })
 
-/** Cards to be made, for `create` and `createMany`. */
+/** Generates cards for `create` and `createMany`. */
 export const newCardArbitrary = (pools: Pools = {}): Arbitrary.Arbitrary<typeof NewCard.Encoded> =>
   Arbitrary.schema(Schema.Struct(newCardFields({ ...defaultPools, ...pools }))) as Arbitrary.Arbitrary<
     typeof NewCard.Encoded
   >
 
 /**
- * Commands of every kind, as `BacklogService` takes them but for the tag. Tokens are small numbers, as cards of short
- * stories have them.
+ * Generates commands of every kind: the input of a `BacklogService` method with a tag. Tokens are small numbers, like those of
+ * cards with a short history.
  */
 export const commandArbitrary = (pools: Pools = {}): Arbitrary.Arbitrary<ModelCommand> => {
   const all = { ...defaultPools, ...pools }

@@ -5,29 +5,30 @@ import { type History, type Operation, overlaps, possibleTimes } from "./History
 import { type ModelCard, type ModelCommand, receiptKey } from "./Model.ts"
 import { byClaimOrder, isDue, isExpired, unmetDependencies } from "./modelQueries.ts"
 
-/** What was checked, and which claims passed a better card over. */
+/** The result of `checkClaimOrder`. */
 export interface ClaimOrderReport {
-  /** Claims without an id that were looked at. */
+  /** How many claims without an id were checked. */
   readonly claims: number
-  /** Pairs of such a claim and a card that it certainly could have had. */
+  /** How many pairs of such a claim and a card that it could certainly have taken were compared. */
   readonly compared: number
   readonly violations: ReadonlyArray<string>
 }
 
 /**
- * Checks that claims took cards in the order of claims, as far as concurrency allows it to be told. When a claim
- * without an id was answered with card X, or with none, there was no card Y that
+ * Checks that claims took cards in claim order, as far as concurrency allows a statement. When a claim without an id
+ * returned card X, or nothing, there was no card Y that
  *
- * - is one that the claim chooses among, and ranks before X, whatever X ranked while the claim was under way (any card
- *   ranks before none);
- * - could be claimed during the whole of the claim's interval: Y was ready or under an expired claim, due, and waited
- *   for nothing before the claim was asked for, and no operation that overlapped the claim changed Y or what it depends on;
- * - and may not have been locked by an operation that overlapped the claim: one that names Y or a card that Y depends
- *   on; or another claim that may have locked more cards than it took, because it takes several, chooses among some, or follows a completion, was sent twice or its answer is unknown, because expired claims
- *   were taken back meanwhile, or because Y had a retry time and was being put back among the claimable ones.
+ * - matches the claim's filter and ranks before X, whichever rank X had during the claim (any card ranks before nothing);
+ * - was claimable during the whole claim: before the claim was sent, Y was ready or had an expired claim, its retry time had
+ *   passed and its dependencies were done; and no operation that overlapped the claim changed Y or its dependencies;
+ * - and was certainly not locked by an operation that overlapped the claim: no such operation named Y or one of its
+ *   dependencies, and no such claim may have locked more cards than it took. A claim may do so when it takes several cards,
+ *   filters, follows a completion, was sent twice or has an unknown outcome; while expired claims are reclaimed; and when Y
+ *   has a retry time.
  *
- * Claims that share their command id with another are not looked at: their answer may be the first one's. `log` has the events
- * since the history began, when the backlog held `cardsBefore`, nothing unless told otherwise; the events of a history carry the correlation ids of its commands, which no others do.
+ * Claims that share their command id with another command are skipped, since they may return the answer of the first. `log`
+ * holds the events since the history began. `cardsBefore` is the backlog at that time. Defaults to an empty backlog. The
+ * events of a history have the correlation ids of its commands, which no other events have.
  */
 export const checkClaimOrder = (
   history: History,
@@ -37,7 +38,7 @@ export const checkClaimOrder = (
   const { operations } = history
   const states = statesOf(log, cardsBefore)
   const bounds = boundsOf(operations)
-  // Nobody knows when an event was written that no command of the history led to.
+  // An event that no command of the history caused may have been written at any time.
   const boundsAt = log.map(({ correlationId }) => bounds.get(correlationId ?? "") ?? always)
   const isShared = sharedCommandIds(operations)
   const violations: Array<string> = []
@@ -59,16 +60,16 @@ export const checkClaimOrder = (
     const changed = new Set<string>(during.map(({ cardId }) => cardId))
     const now = possibleTimes(history, claim)[0] ?? -Infinity
     const others = operations.filter((other) => other !== claim && overlaps(claim, other))
-    const anyTakenBack = during.some(({ data, type }) => type === "CardReclaimed" && data["why"] === "expired")
+    const wasReclaimed = during.some(({ data, type }) => type === "CardReclaimed" && data["why"] === "expired")
     const otherClaims = others.filter(({ command: other }) => claimsBest(other))
     const mayLockMore =
       otherClaims.length > 0 &&
-      (anyTakenBack ||
-        otherClaims.some((other) => isNotPlain(other.command) || other.outcome === undefined || isShared(other)))
-    const answered = outcome.answer as ModelCard | null
-    const ranks = window.flatMap((state) => (answered === null ? [] : (state.get(answered.id) ?? [])))
+      (wasReclaimed ||
+        otherClaims.some((other) => mayLockUntaken(other.command) || other.outcome === undefined || isShared(other)))
+    const claimed = outcome.answer as ModelCard | null
+    const ranks = window.flatMap((state) => (claimed === null ? [] : (state.get(claimed.id) ?? [])))
     for (const card of before.values()) {
-      if (card.id === answered?.id || changed.has(card.id) || card.dependsOn.some((id) => changed.has(id))) continue
+      if (card.id === claimed?.id || changed.has(card.id) || card.dependsOn.some((id) => changed.has(id))) continue
       const claimable = (card.status === "ready" && isDue(card, now)) || isExpired(card, now)
       if (!claimable || unmetDependencies({ cards: before }, card).length > 0) continue
       if (!isAmong(card, command)) continue
@@ -77,8 +78,8 @@ export const checkClaimOrder = (
       compared++
       if (ranks.every((rank) => byClaimOrder(card, rank) < 0)) {
         violations.push(
-          `[${invoked}, ${responded}] ${JSON.stringify(command)} was answered ${answered === null ? "none" : `card ${answered.id}`}, ` +
-            `and card ${card.id} was claimable all the time and ranks before: ${JSON.stringify(card)}`
+          `[${invoked}, ${responded}] ${JSON.stringify(command)} returned ${claimed === null ? "nothing" : `card ${claimed.id}`}, ` +
+            `but card ${card.id} was claimable all the time and ranks before it: ${JSON.stringify(card)}`
         )
       }
     }
@@ -91,14 +92,14 @@ const claimsBest = (command: ModelCommand): boolean =>
     ? command.id === undefined
     : command._tag === "ClaimMany" || (command._tag === "Complete" && command.claimNext !== undefined)
 
-/** Claims of several cards, after a completion, or among some of the cards: of these more are locked than are taken. */
-const isNotPlain = (command: ModelCommand): boolean =>
+/** Whether a claim may lock more cards than it takes: it takes several, follows a completion, or filters. */
+const mayLockUntaken = (command: ModelCommand): boolean =>
   command._tag !== "Claim" || command.phase !== undefined || command.minPriority !== undefined
 
 const isAmong = (card: ModelCard, { minPriority, phase }: ClaimFilter): boolean =>
   (phase === undefined || card.phase === phase) && (minPriority === undefined || card.priority >= minPriority)
 
-/** The backlog before the first event of a log, and after each. */
+/** Returns the backlog before the first event of a log, and after each event. */
 const statesOf = (
   log: ReadonlyArray<RecordedEvent>,
   cardsBefore: ReadonlyMap<string, ModelCard>
@@ -116,7 +117,7 @@ const statesOf = (
 
 const always = { from: -Infinity, to: Infinity }
 
-/** Between which stamps the events with a correlation id were written. */
+/** Returns between which stamps the events with a correlation id were written. */
 const boundsOf = (
   operations: ReadonlyArray<Operation>
 ): ReadonlyMap<string, { readonly from: number; readonly to: number }> => {

@@ -13,34 +13,34 @@ import { isExpired } from "./modelQueries.ts"
 import { step } from "./step.ts"
 import { stepObserved } from "./stepObserved.ts"
 
-/** What was checked, and what no order explains. */
+/** The result of `checkLinearizability`. */
 export interface LinearizabilityReport {
-  /** Cards whose operations were ordered. */
+  /** How many cards were checked. */
   readonly cards: number
   /** One text for each card whose operations no order explains. */
   readonly violations: ReadonlyArray<string>
 }
 
 /**
- * Checks that a history is linearizable card by card: that the operations on each card can be put into one order in
- * which every answer is the model's, and in which none comes before one that had been answered when it was asked for
- * (Wing and Gong's search, with the states that led nowhere remembered).
+ * Checks that a history is linearizable card by card: the operations on each card have an order in which every answer is the
+ * model's, and in which no operation comes before one that had ended when it was sent. This is Wing and Gong's search, with
+ * memoization of the states that led nowhere.
  *
- * Operations on a card are the commands that name it, the claims of the best card that were answered with it, and the
- * reclaims that name it in their answer. A command that nobody heard of was carried out at some time or never. Other
- * cards are known by what they can do to this one, and may do it at any time:
+ * Operations on a card are the commands that name it, the claims without an id that returned it, and the reclaims that
+ * returned its id. A command with an unknown outcome was carried out at some time or never. Other cards appear only through
+ * their effects on this card, which may occur at any time:
  *
- * - its dependencies may be done or not, and exist or not (whether they were when it was claimed is for `LogCheck`);
- * - a refused link may have closed a cycle through others;
- * - an expired claim may have been taken back by another card's claim, at a time at which it had expired;
- * - a claim by id that finds its card locked answers `none`, if another operation was under way.
+ * - its dependencies may be done or not, and exist or not (`LogChecker` checks whether they were when it was claimed);
+ * - a refused link may have closed a cycle through other cards;
+ * - a claim of another card may have reclaimed this card's claim, at a time at which it had expired;
+ * - a claim by id returns nothing when it finds its card locked, if another operation overlapped it.
  *
- * Claims without an id that were answered `none` are for `claimOrder`. Cards of the history are created in it, without
- * idempotency keys.
+ * Claims without an id that returned nothing are checked by `checkClaimOrder`. The cards of the history are created in it,
+ * without idempotency keys.
  */
 export const checkLinearizability = (history: History): LinearizabilityReport => {
   const ids = new Set(history.operations.flatMap(({ command, outcome }) => cardsOf(command, outcome)))
-  const violations = [...ids].flatMap((id) => whyNotOrdered(history, id) ?? [])
+  const violations = [...ids].flatMap((id) => findViolation(history, id) ?? [])
   return { cards: ids.size, violations }
 }
 
@@ -51,12 +51,12 @@ const cardsOf = (command: ModelCommand, outcome: ModelOutcome | undefined): Read
   return "id" in command && command.id !== undefined ? [command.id, ...claimed] : claimed
 }
 
-/** An operation as one card sees it. */
+/** An operation from one card's point of view. */
 interface CardOperation extends Operation {
   readonly times: ReadonlyArray<number>
-  readonly overlapped: boolean
-  /** Whether it was a reclaim of everything that had expired. */
-  readonly onlyExpired: boolean
+  readonly isOverlapped: boolean
+  /** Whether it reclaims only expired claims. */
+  readonly reclaimsExpired: boolean
 }
 
 interface CardState {
@@ -64,19 +64,19 @@ interface CardState {
   readonly receipts: Model["receipts"]
 }
 
-const whyNotOrdered = (history: History, id: string): string | undefined => {
+const findViolation = (history: History, id: string): string | undefined => {
   const operations = history.operations
     .flatMap((operation): ReadonlyArray<CardOperation> => {
-      const seen = asSeenBy(history, id, operation)
+      const seen = projectOntoCard(history, id, operation)
       if (seen === undefined) return []
-      const overlapped = history.operations.some((other) => other !== operation && overlaps(operation, other))
-      const onlyExpired = operation.command._tag === "Reclaim" && operation.command.id === undefined
-      return [{ ...seen, times: possibleTimes(history, operation), overlapped, onlyExpired }]
+      const isOverlapped = history.operations.some((other) => other !== operation && overlaps(operation, other))
+      const reclaimsExpired = operation.command._tag === "Reclaim" && operation.command.id === undefined
+      return [{ ...seen, times: possibleTimes(history, operation), isOverlapped, reclaimsExpired }]
     })
     .sort((left, right) => left.invoked - right.invoked)
   const allTimes = history.clock.map(({ time }) => time)
   const visited = new Set<string>()
-  let furthest: ReadonlyArray<CardOperation> = []
+  let longest: ReadonlyArray<CardOperation> = []
   let stuckAt: CardState | undefined
 
   const search = (
@@ -84,20 +84,19 @@ const whyNotOrdered = (history: History, id: string): string | undefined => {
     state: CardState,
     done: ReadonlyArray<CardOperation>
   ): boolean => {
-    const heard = left.filter(({ outcome }) => outcome !== undefined)
-    if (heard.length === 0) return true
+    if (left.every(({ outcome }) => outcome === undefined)) return true
     const key = JSON.stringify([left.map(({ invoked }) => invoked), state.card, [...state.receipts]])
     if (visited.has(key)) return false
     visited.add(key)
-    if (stuckAt === undefined || done.length > furthest.length) {
-      furthest = done
+    if (stuckAt === undefined || done.length > longest.length) {
+      longest = done
       stuckAt = state
     }
     const firstAnswer = Math.min(...left.map(({ responded }) => responded))
     for (const operation of left) {
       if (operation.invoked > firstAnswer) break
       const others = left.filter((other) => other !== operation)
-      // What nobody heard of may never have been carried out.
+      // A command with an unknown outcome may never have been carried out.
       if (operation.outcome === undefined && search(others, state, done)) return true
       for (const after of statesAfter(state, operation, allTimes)) {
         if (search(others, after, [...done, operation])) return true
@@ -107,11 +106,11 @@ const whyNotOrdered = (history: History, id: string): string | undefined => {
   }
 
   if (search(operations, { card: undefined, receipts: new Map() }, [])) return undefined
-  const rest = operations.filter((operation) => !furthest.includes(operation)).slice(0, 8)
+  const rest = operations.filter((operation) => !longest.includes(operation)).slice(0, 8)
   return [
     `no order of the operations on card ${id} explains their answers. In the longest order tried, after`,
-    ...furthest.slice(-8).map(describe),
-    `the card is ${JSON.stringify(stuckAt?.card)}, and none of these can follow:`,
+    ...longest.slice(-8).map(describe),
+    `the card is ${JSON.stringify(stuckAt?.card)}, and none of these can come next:`,
     ...rest.map(describe)
   ].join("\n")
 }
@@ -119,8 +118,8 @@ const whyNotOrdered = (history: History, id: string): string | undefined => {
 const describe = ({ command, invoked, outcome, responded }: Operation): string =>
   `  [${invoked}, ${responded}] ${JSON.stringify(command)} → ${JSON.stringify(outcome)}`
 
-/** An operation as it concerns a card, or `undefined` when it does not. */
-const asSeenBy = (history: History, id: string, operation: Operation): Operation | undefined => {
+/** Returns the part of an operation that concerns a card, or `undefined`. */
+const projectOntoCard = (history: History, id: string, operation: Operation): Operation | undefined => {
   const { command, outcome } = operation
   switch (command._tag) {
     case "CreateMany": {
@@ -163,7 +162,7 @@ const asSeenBy = (history: History, id: string, operation: Operation): Operation
   }
 }
 
-/** A claim of the best card as the claim of a card that it took, or may have taken when nobody knows. */
+/** Returns a claim without an id as the claim of one card that it took, or may have taken when its outcome is unknown. */
 const claimOf = (
   history: History,
   id: string,
@@ -171,7 +170,7 @@ const claimOf = (
   claim: Extract<ModelCommand, { _tag: "Claim" }>
 ): Operation | undefined => {
   const { command, outcome } = operation
-  const known = outcome ?? answerToRetry(history, command)
+  const known = outcome ?? outcomeOfRetry(history, command)
   if (known === undefined) return { ...operation, command: claim }
   const claimed =
     known._tag === "Answered" ? claimedCards(command, known.answer).find((card) => card.id === id) : undefined
@@ -179,8 +178,8 @@ const claimOf = (
   return { ...operation, command: claim, outcome: outcome && { _tag: "Answered", answer: claimed } }
 }
 
-/** What a claim was answered that had been sent before or was sent again, under the same id. */
-const answerToRetry = ({ operations }: History, retried: ModelCommand): ModelOutcome | undefined => {
+/** Returns the known outcome of a command that was sent several times with the same id. */
+const outcomeOfRetry = ({ operations }: History, retried: ModelCommand): ModelOutcome | undefined => {
   const key = receiptKey(retried)
   return key === undefined
     ? undefined
@@ -192,7 +191,7 @@ const answerToRetry = ({ operations }: History, retried: ModelCommand): ModelOut
 const isIdConflict = (outcome: ModelOutcome): boolean =>
   outcome._tag === "Refused" && outcome.rejection._tag === "CommandIdConflict"
 
-/** The states in which an operation may leave a card, as far as its answer allows. */
+/** Returns the states of a card after an operation that its answer allows. */
 const statesAfter = (
   state: CardState,
   operation: CardOperation,
@@ -201,20 +200,20 @@ const statesAfter = (
   const latest = operation.times.at(-1) ?? -Infinity
   const before = [
     state,
-    ...takenBack(
+    ...statesAfterReclaim(
       state,
       allTimes.filter((time) => time <= latest)
     )
   ]
   const states = before.flatMap((from) => [
-    ...operation.times.flatMap((now) => accepted(from, operation, now)),
-    ...withoutEffect(from, operation)
+    ...operation.times.flatMap((now) => statesByModel(from, operation, now)),
+    ...statesUnchanged(from, operation)
   ])
   return [...new Map(states.map((each) => [JSON.stringify([each.card, [...each.receipts]]), each])).values()]
 }
 
-/** Another card's claim took back this card's, which had expired. */
-const takenBack = ({ card, receipts }: CardState, times: ReadonlyArray<number>): ReadonlyArray<CardState> =>
+/** Returns the states after a claim of another card reclaimed this card's expired claim. */
+const statesAfterReclaim = ({ card, receipts }: CardState, times: ReadonlyArray<number>): ReadonlyArray<CardState> =>
   card === undefined
     ? []
     : times.flatMap((now) => {
@@ -227,10 +226,14 @@ const takenBack = ({ card, receipts }: CardState, times: ReadonlyArray<number>):
         return [{ card: after.cards.get(card.id), receipts }]
       })
 
-const accepted = ({ card, receipts }: CardState, operation: CardOperation, now: number): ReadonlyArray<CardState> => {
-  const { command, onlyExpired, outcome } = operation
+const statesByModel = (
+  { card, receipts }: CardState,
+  operation: CardOperation,
+  now: number
+): ReadonlyArray<CardState> => {
+  const { command, outcome, reclaimsExpired } = operation
   const id = cardsOf(command, outcome)[0] ?? ""
-  if (onlyExpired && !(card !== undefined && isExpired(card, now)) && !receipts.has(receiptKey(command) ?? ""))
+  if (reclaimsExpired && !(card !== undefined && isExpired(card, now)) && !receipts.has(receiptKey(command) ?? ""))
     return []
   return surroundings(id, card, command).flatMap((others) => {
     const cards = new Map(others.map((other) => [other.id, other]))
@@ -240,13 +243,13 @@ const accepted = ({ card, receipts }: CardState, operation: CardOperation, now: 
       outcome === undefined
         ? step(model, command, now)[0]
         : command._tag === "Complete"
-          ? acceptCompletion(model, command, now, outcome)
+          ? stepCompletion(model, command, now, outcome)
           : stepObserved(model, command, now, outcome)
     return after === undefined ? [] : [{ card: after.cards.get(id), receipts: after.receipts }]
   })
 }
 
-const acceptCompletion = (model: Model, command: ModelCommand, now: number, outcome: ModelOutcome): Model | undefined =>
+const stepCompletion = (model: Model, command: ModelCommand, now: number, outcome: ModelOutcome): Model | undefined =>
   outcome._tag === "Refused"
     ? stepObserved(model, command, now, outcome)
     : stepObserved(model, command, now, {
@@ -254,7 +257,7 @@ const acceptCompletion = (model: Model, command: ModelCommand, now: number, outc
         answer: { ...(outcome.answer as ModelCard), madeClaimable: [], next: null }
       })
 
-/** What other cards may be like: all done, none done, or not there. */
+/** Returns the possible states of the other cards: all done, none done, or missing. */
 const surroundings = (
   id: string,
   card: ModelCard | undefined,
@@ -289,15 +292,15 @@ const blank: ModelCard = {
   version: 1
 }
 
-/** Answers that other cards are the reason of, and that leave this one as it is. */
-const withoutEffect = (state: CardState, operation: CardOperation): ReadonlyArray<CardState> => {
-  const { command, outcome, overlapped } = operation
+/** Returns the state after an answer that other cards caused, which leaves this card unchanged. */
+const statesUnchanged = (state: CardState, operation: CardOperation): ReadonlyArray<CardState> => {
+  const { command, isOverlapped, outcome } = operation
   if (outcome === undefined) return []
   const key = receiptKey(command)
   const receipt = key === undefined ? undefined : state.receipts.get(key)
   if (receipt !== undefined) return []
   const isCycle = outcome._tag === "Refused" && outcome.rejection._tag === "DependencyCycle"
-  const isLocked = command._tag === "Claim" && outcome._tag === "Answered" && outcome.answer === null && overlapped
+  const isLocked = command._tag === "Claim" && outcome._tag === "Answered" && outcome.answer === null && isOverlapped
   if (!isCycle && !isLocked) return []
   return [key === undefined ? state : { ...state, receipts: new Map([...state.receipts, [key, { command, outcome }]]) }]
 }

@@ -8,8 +8,8 @@ import type { ModelAnswer, ModelCommand, ModelOutcome } from "./Model.ts"
 import { byId } from "./modelQueries.ts"
 
 /**
- * Asks, and hangs up while the command is under way. Whatever comes of it has come when this ends: commands are carried
- * out in the order in which they were asked for, and one that changes nothing follows.
+ * Sends a command, and interrupts it while it runs. When this ends, the command has had its effect, if any: commands are
+ * carried out in the order in which they were sent, and this waits for a later command without an effect.
  */
 export const executeAndInterrupt = Effect.fnUntraced(function* (
   backlog: BacklogService["Service"],
@@ -20,27 +20,27 @@ export const executeAndInterrupt = Effect.fnUntraced(function* (
   yield* Effect.yieldNow
   yield* Fiber.interrupt(fiber)
   yield* execute(backlog, { _tag: "Reclaim", id: "no card", actor: "the next one" })
-  const unheard: ModelOutcome | undefined = undefined
-  return unheard
+  const unknown: ModelOutcome | undefined = undefined
+  return unknown
 })
 
 const encodeCard = Schema.encodeSync(Card)
 const encodeRejection = Schema.encodeSync(Rejection)
 const isRejection = Schema.is(Rejection)
 
-/** Asks a backlog for what a command says, and gives what came of it in the terms of the model. */
+/** Executes a command on a backlog, and returns its outcome in the model's terms. */
 export const execute = (
   backlog: BacklogService["Service"],
   command: ModelCommand
 ): Effect.Effect<ModelOutcome, InvalidInput | SqlError.SqlError> =>
-  ask(backlog, command).pipe(
+  send(backlog, command).pipe(
     Effect.map((answer): ModelOutcome => ({ _tag: "Answered", answer })),
     Effect.catchIf(isRejection, (rejection) =>
       Effect.succeed<ModelOutcome>({ _tag: "Refused", rejection: encodeRejection(rejection) })
     )
   )
 
-const ask = (
+const send = (
   backlog: BacklogService["Service"],
   command: ModelCommand
 ): Effect.Effect<ModelAnswer, Rejection | InvalidInput | SqlError.SqlError> => {

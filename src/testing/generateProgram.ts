@@ -6,15 +6,15 @@ const workers = ["w1", "w2", "w3"] as const
 const idChoices = defaultPools.ids as readonly [string, ...ReadonlyArray<string>]
 const hour = 3600
 
-/** How large a program is. */
+/** The size of a program. */
 export interface ProgramSize {
-  /** Steps after the one that creates the first cards, 12 unless told otherwise. */
+  /** Steps after the one that creates the first cards. Defaults to 12. */
   readonly steps?: number | undefined
 }
 
 /**
- * Makes a program of three workers over seven cards: the same from the same seed. Its first step creates some cards;
- * then every command comes up, time passes, leases run out, workers crash and come back, and answers get lost.
+ * Generates a program of three workers and seven cards. The same seed gives the same program. The first step creates some
+ * cards; the others send every kind of command, advance the clock, crash workers, send old tokens and lose answers.
  */
 export const generateProgram = (seed: number, size: ProgramSize = {}): Program => {
   const random = seededRandom(seed)
@@ -23,20 +23,20 @@ export const generateProgram = (seed: number, size: ProgramSize = {}): Program =
     {
       _tag: "Send",
       worker: "w1",
-      template: { _tag: "CreateMany", cards: someCards(random) },
+      template: { _tag: "CreateMany", cards: chooseCards(random) },
       withCommandId: random.chance(20),
       delivery: "received",
       concurrent: false
     }
   ]
   while (steps.length <= (size.steps ?? 12))
-    steps.push(...(random.chance(4) ? comeBackLater(random) : [someStep(random)]))
+    steps.push(...(random.chance(4) ? releaseForLater(random) : [chooseStep(random)]))
   return { seed, clocks, steps }
 }
 
-/** Gives a card back for a while, and claims when that is over: steps that chance alone seldom puts together. */
-const comeBackLater = (random: SeededRandom): ReadonlyArray<Step> => {
-  const asked = {
+/** Releases a card with a retry time, and claims when it has passed: steps that are rarely generated in this order. */
+const releaseForLater = (random: SeededRandom): ReadonlyArray<Step> => {
+  const common = {
     _tag: "Send",
     worker: random.pick(workers),
     withCommandId: false,
@@ -44,16 +44,16 @@ const comeBackLater = (random: SeededRandom): ReadonlyArray<Step> => {
     concurrent: false
   } as const
   return [
-    { ...asked, template: { _tag: "Claim" } },
-    { ...asked, template: { _tag: "Release", id: "held", token: "held", retryAfterSeconds: 60 } },
+    { ...common, template: { _tag: "Claim" } },
+    { ...common, template: { _tag: "Release", id: "held", token: "held", retryAfterSeconds: 60 } },
     { _tag: "Advance", seconds: random.pick([59, 60]) },
-    { ...asked, template: { _tag: "Claim" } }
+    { ...common, template: { _tag: "Claim" } }
   ]
 }
 
 /**
- * Makes a program of one worker that claims, completes and gives back, over thirty cards without dependencies whose
- * priorities change now and then: what tells most about the order of claims.
+ * Generates a program of one worker that claims, completes and releases thirty cards without dependencies, whose priorities
+ * change sometimes. It is good at finding violations of the claim order.
  */
 export const generateClaimProgram = (seed: number, size: ProgramSize = {}): Program => {
   const random = seededRandom(seed)
@@ -78,7 +78,7 @@ export const generateClaimProgram = (seed: number, size: ProgramSize = {}): Prog
   return { seed, clocks: {}, steps }
 }
 
-const someStep = (random: SeededRandom): Step => {
+const chooseStep = (random: SeededRandom): Step => {
   const worker = random.pick(workers)
   const concurrent = random.chance(35)
   const kind = random.below(100)
@@ -98,7 +98,7 @@ const someStep = (random: SeededRandom): Step => {
   }
 }
 
-const someCard = (random: SeededRandom) => {
+const chooseCard = (random: SeededRandom) => {
   const status = random.pick(["ready", "ready", "ready", "ready", "blocked", "done"] as const)
   return {
     id: random.pick(idChoices),
@@ -112,12 +112,12 @@ const someCard = (random: SeededRandom) => {
   }
 }
 
-/** Cards that can be created together: each id once, each depending on some of those before it. */
-const someCards = (random: SeededRandom) => {
+/** Chooses cards that can be created together: unique ids, and dependencies on earlier cards only. */
+const chooseCards = (random: SeededRandom) => {
   const count = 2 + random.below(idChoices.length - 2)
   const ids = random.shuffle(idChoices).slice(0, count)
   return ids.map((id, index) => {
-    const { idempotencyKey: _key, ...card } = someCard(random)
+    const { idempotencyKey: _key, ...card } = chooseCard(random)
     const before = random.chance(30) && index > 0 ? [ids[random.below(index)] ?? id] : []
     return { ...card, id, dependsOn: before.filter((other) => other !== id) }
   })
@@ -132,9 +132,9 @@ const chooseTemplate = (random: SeededRandom): CommandTemplate => {
   const choice = random.chance(30) ? { minPriority: random.pick([0, 1]) } : {}
   switch (random.below(25)) {
     case 0:
-      return { _tag: "Create", ...someCard(random), byOwnClock: random.chance(20) }
+      return { _tag: "Create", ...chooseCard(random), byOwnClock: random.chance(20) }
     case 1:
-      return { _tag: "CreateMany", cards: Array.from({ length: random.below(4) }, () => someCard(random)) }
+      return { _tag: "CreateMany", cards: Array.from({ length: random.below(4) }, () => chooseCard(random)) }
     case 2:
       return {
         _tag: "Revise",

@@ -1,5 +1,5 @@
 /**
- * Property tests of a backlog, and of services that are built on one.
+ * Property tests for a backlog, and for services that are built on one.
  *
  * @module
  */

@@ -4,37 +4,37 @@ import type { Explanation } from "../domain/Explanation.ts"
 import type { Stats } from "../domain/Stats.ts"
 import type { Model, ModelCard } from "./Model.ts"
 
-/** The cards that a card depends on and that are not done, or do not exist. */
+/** Returns the dependencies of a card that are not done or do not exist. */
 export const unmetDependencies = ({ cards }: Pick<Model, "cards">, card: ModelCard): ReadonlyArray<string> =>
   card.dependsOn.filter((id) => cards.get(id)?.status !== "done")
 
-/** Whether a card's retry time has passed, or there is none. */
+/** Whether a card has no retry time, or it has passed. */
 export const isDue = (card: ModelCard, now: number): boolean =>
   card.notBefore === null || Date.parse(card.notBefore) <= now
 
-/** Whether a card may be claimed at `now`, in milliseconds since 1970. */
+/** Whether a card is claimable at `now`, in milliseconds since 1970. */
 export const isClaimable = (model: Pick<Model, "cards">, card: ModelCard, now: number): boolean =>
   card.status === "ready" && unmetDependencies(model, card).length === 0 && isDue(card, now)
 
-/** Whether a claim's lease has run out. */
+/** Whether a card's lease has expired. */
 export const isExpired = (card: ModelCard, now: number): boolean =>
   card.status === "claimed" && card.claimExpiresAt !== null && Date.parse(card.claimExpiresAt) <= now
 
-/** Orders ids by Unicode code point, which is the order of their bytes in UTF-8. */
+/** Compares ids by Unicode code point, which is the order of their UTF-8 bytes. */
 export const byId = (left: string, right: string): number => Buffer.compare(Buffer.from(left), Buffer.from(right))
 
-/** The order of claims and lists: the greater priority, then the older, then by id. */
+/** Compares cards in claim order, which is also the order of lists: higher priority, then older, then by id. */
 export const byClaimOrder = (left: ModelCard, right: ModelCard): number =>
   right.priority - left.priority || Date.parse(left.createdAt) - Date.parse(right.createdAt) || byId(left.id, right.id)
 
-/** Which cards `list` gives. */
+/** Filters of `listCards`. */
 export interface ModelListOptions {
   readonly status?: ModelCard["status"]
   readonly phase?: string
   readonly readyOnly?: boolean
 }
 
-/** Cards in claim order, as `BacklogService.list` gives them at `now`, in milliseconds since 1970. */
+/** Returns what `BacklogService.list` returns at `now`, in milliseconds since 1970. */
 export const listCards = (
   model: Pick<Model, "cards">,
   now: number,
@@ -46,7 +46,7 @@ export const listCards = (
     .filter((card) => readyOnly !== true || isClaimable(model, card, now))
     .sort(byClaimOrder)
 
-/** The counts, as `BacklogService.stats` answers them at `now`, in milliseconds since 1970. */
+/** Returns what `BacklogService.stats` returns at `now`, in milliseconds since 1970. */
 export const computeStats = (model: Pick<Model, "cards">, now: number): Stats => {
   const cards = [...model.cards.values()]
   const ready = cards.filter((card) => card.status === "ready")
@@ -62,7 +62,7 @@ export const computeStats = (model: Pick<Model, "cards">, now: number): Stats =>
   }
 }
 
-/** Why a card can or cannot be claimed at `now`, as JSON; `undefined` when there is no such card. */
+/** Returns what `BacklogService.explain` returns at `now`, as JSON; `undefined` when the card does not exist. */
 export const explainCard = (
   model: Pick<Model, "cards">,
   id: string,
@@ -100,7 +100,7 @@ export const explainCard = (
 const firstBy = (order: (left: ModelCard, right: ModelCard) => number, cards: ReadonlyArray<ModelCard>) =>
   [...cards].sort(order)[0]
 
-/** Why a claim among some cards finds nothing at `now`, as JSON. */
+/** Returns what `BacklogService.whyNothingClaimable` returns at `now`, as JSON. */
 export const whyNothingClaimable = (
   model: Pick<Model, "cards">,
   now: number,
@@ -114,7 +114,7 @@ export const whyNothingClaimable = (
   const unmet = (card: ModelCard): number => unmetDependencies(model, card).length
   const held = chosen.filter((card) => card.status === "claimed" && !isExpired(card, now))
   const blocked = chosen.filter((card) => card.status === "blocked")
-  // What the next claim would choose among: it takes back every claim that has run out.
+  // The cards that the next claim chooses from: it reclaims every expired claim.
   const free = chosen.filter((card) => !held.includes(card) && !blocked.includes(card))
   const waiting = free.filter((card) => unmet(card) > 0)
   const deferred = free.filter((card) => unmet(card) === 0 && !isDue(card, now))
@@ -139,7 +139,7 @@ export const whyNothingClaimable = (
     [waiting.length > 0, "Waiting"]
   ] as const
   return {
-    reason: reasons.find(([holds]) => holds)?.[1] ?? "Blocked",
+    reason: reasons.find(([applies]) => applies)?.[1] ?? "Blocked",
     counts: {
       claimable,
       claimed: held.length,

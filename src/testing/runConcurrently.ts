@@ -11,30 +11,29 @@ import { SimulatedWorker } from "./SimulatedWorker.ts"
 import { execute, executeAndInterrupt } from "./execute.ts"
 import { seededRandom } from "./seededRandom.ts"
 
-/** Who does what at the same time. */
+/** Options of `runConcurrently`. */
 export interface RunConcurrentlyOptions {
-  /** The same backlog over several pools of connections; workers take turns with them. Each worker stays with one. */
+  /** The same backlog over several connection pools. Each worker uses one of them. */
   readonly backlogs: readonly [BacklogService["Service"], ...ReadonlyArray<BacklogService["Service"]>]
-  /** The clock that all of them have. */
+  /** The clock of all of them. */
   readonly clock: BacklogTestClock["Service"]
-  /** What the workers' steps are made from. How they meet is up to the database. */
+  /** The seed of the workers' steps. How they interleave depends on the database. */
   readonly seed: number
-  /** How many workers, 6 unless told otherwise. */
+  /** Number of workers. Defaults to 6. */
   readonly workers?: number | undefined
-  /** Steps of each worker, 12 unless told otherwise. */
+  /** Steps of each worker. Defaults to 12. */
   readonly steps?: number | undefined
   /** Of what: `everything`, as `generateProgram`, unless told otherwise, or mostly `claims`, as `generateClaims`. */
   readonly workload?: "mixed" | "claims" | undefined
-  /** Is put before everything that the workers name; must be new. */
+  /** Added to all names that the workers use. Must be new. */
   readonly prefix: string
 }
 
 /**
- * Lets workers work on one backlog at the same time, and records what they asked for and what they were answered, for
- * `linearizable` and `claimOrder`: every command, time that passes, crashes, old tokens, answers that get lost, and
- * retries.
+ * Runs workers on one backlog at the same time, and records their commands and outcomes for `checkLinearizability` and
+ * `checkClaimOrder`: every kind of command, a clock that advances, crashes, old tokens, lost answers and retries.
  *
- * Nothing else may be claimed or claimable in the backlog meanwhile. When it ends, all cards of the history are done.
+ * No other card in the backlog may be claimed or claimable meanwhile. At the end all cards of the history are done.
  */
 export const runConcurrently = Effect.fnUntraced(function* (
   options: RunConcurrentlyOptions
@@ -55,16 +54,16 @@ export const runConcurrently = Effect.fnUntraced(function* (
     step: Step,
     worker: SimulatedWorker,
     backlog: BacklogService["Service"],
-    wrongBySeconds: number
+    clockErrorSeconds: number
   ) {
     if (step._tag === "Advance") return yield* advance(step.seconds)
     if (step._tag === "Crash") return worker.crash()
     if (step._tag === "Save" || step._tag === "Restore") return
-    const command = withoutKeys(worker.command(step, (yield* now) + wrongBySeconds * 1000))
+    const command = withoutKeys(worker.command(step, (yield* now) + clockErrorSeconds * 1000))
     if (command === undefined) return
     const delivery = step._tag === "Send" ? step.delivery : "received"
-    const asking = delivery === "interrupted" ? executeAndInterrupt(backlog, command) : execute(backlog, command)
-    const outcome = yield* recorder.record(command, asking)
+    const send = delivery === "interrupted" ? executeAndInterrupt(backlog, command) : execute(backlog, command)
+    const outcome = yield* recorder.record(command, send)
     if (outcome !== undefined && delivery === "received") worker.receive(command, outcome)
   })
 
@@ -75,9 +74,11 @@ export const runConcurrently = Effect.fnUntraced(function* (
   const works = Array.from({ length: options.workers ?? 6 }, (_, index) => {
     const worker = new SimulatedWorker(`v${index}`, prefix)
     const { steps } = generate(seed + index, { steps: options.steps ?? 12 })
-    const wrongBySeconds = (random.below(13) - 6) * 3600
+    const clockErrorSeconds = (random.below(13) - 6) * 3600
     const backlog = backlogs[index % backlogs.length] ?? backlogs[0]
-    return Effect.forEach(steps.slice(1), (step) => perform(step, worker, backlog, wrongBySeconds), { discard: true })
+    return Effect.forEach(steps.slice(1), (step) => perform(step, worker, backlog, clockErrorSeconds), {
+      discard: true
+    })
   })
   yield* Effect.all(works, { concurrency: "unbounded", discard: true })
 
@@ -91,7 +92,7 @@ export const runConcurrently = Effect.fnUntraced(function* (
   return recorder.history
 })
 
-/** Cards of histories have no idempotency keys: those would tie cards to each other. */
+/** Removes idempotency keys, which would relate cards to each other and prevent a check card by card. */
 const withoutKeys = (command: ModelCommand | undefined): ModelCommand | undefined => {
   if (command?._tag === "Create") return withoutKey(command)
   if (command?._tag === "CreateMany") return { ...command, cards: command.cards.map(withoutKey) }

@@ -18,37 +18,37 @@ import { checkInvariants } from "./checkInvariants.ts"
 import { execute, executeAndInterrupt } from "./execute.ts"
 import { type ObservedCommand, stepConcurrent } from "./stepObserved.ts"
 
-/** What asking a backlog fails with. */
+/** The errors of a program that are not outcomes. */
 export type ProgramFailure = CardNotFound | InvalidInput | SqlError.SqlError
 
-/** What came of a program. */
+/** The result of a program. */
 export interface ProgramResult {
-  /** Commands that were asked for. */
+  /** How many commands were sent. */
   readonly operations: number
-  /** What the rules do not allow, in words; `undefined` when everything was as the model says. */
+  /** Describes what the rules do not allow; `undefined` when everything agreed with the model. */
   readonly problem: string | undefined
-  /** The generation of tokens at the end. */
+  /** The token generation at the end. */
   readonly generation: number
 }
 
-/** How a test saves and restores the backlog that it runs a program on. */
+/** How a test saves and restores the backlog. */
 export interface Backup<E = never, R = never> {
   readonly save: Effect.Effect<unknown, E, R>
   /** Restores what was saved last, calls `AuditService.restored`, and returns the generation. */
   readonly restore: Effect.Effect<number, E, R>
 }
 
-/** Commands that are under way at the same time, at most. */
-const largestGroup = 4
+/** Maximum commands that run at the same time. */
+const maxGroupSize = 4
 
 /**
- * Runs a program on the backlog in the context and compares every answer with the model, and the whole backlog at the
- * end: cards, lists, counts, explanations and what is said of claims. Commands that are under way at the same time may have been carried out in any order
+ * Runs a program on the backlog in the context, and compares every answer with the model. At the end it compares the whole
+ * backlog: cards, lists, counts, explanations and claim outlooks. Concurrent commands may have been carried out in any order
  * that explains their answers.
  *
- * Nothing else may be claimed or claimable in the backlog while it runs. When it ends, all its cards are done, so that
- * the next program does not meet them; `prefix` is put before everything that it names, and must be new. `generation` is
- * that of the backlog's tokens, for a backlog that was restored before. Defaults to 0.
+ * No other card in the backlog may be claimed or claimable meanwhile. At the end all cards of the program are done, so that
+ * they do not affect the next program. `prefix` is added to all names of the program, and must be new. `generation` is the
+ * token generation of a backlog that was restored before. Defaults to 0.
  */
 export const runProgram = Effect.fnUntraced(function* <E = never, R = never>(
   program: Program,
@@ -70,30 +70,30 @@ export const runProgram = Effect.fnUntraced(function* <E = never, R = never>(
   let operations = 0
   let problem: string | undefined
 
-  const ask = Effect.fnUntraced(function* (steps: ReadonlyArray<AskingStep>) {
+  const send = Effect.fnUntraced(function* (steps: ReadonlyArray<CommandStep>) {
     const now = yield* Effect.map(clock.now, DateTime.toEpochMillis)
-    const asking = steps.flatMap((step) => {
-      const wrongBy = (program.clocks[step.worker] ?? 0) * 1000
-      const command = workerOf(step).command(step, now + wrongBy)
+    const sent = steps.flatMap((step) => {
+      const clockError = (program.clocks[step.worker] ?? 0) * 1000
+      const command = workerOf(step).command(step, now + clockError)
       const delivery: AnswerDelivery = step._tag === "Send" ? step.delivery : "received"
-      return command === undefined ? [] : [{ command, delivery, wrongBy, worker: workerOf(step) }]
+      return command === undefined ? [] : [{ command, delivery, clockError, worker: workerOf(step) }]
     })
-    operations += asking.length
-    const asked = yield* Effect.forEach(
-      asking,
-      ({ command, delivery, wrongBy }) =>
+    operations += sent.length
+    const observed = yield* Effect.forEach(
+      sent,
+      ({ command, delivery, clockError }) =>
         (delivery === "interrupted" ? executeAndInterrupt(backlog, command) : execute(backlog, command)).pipe(
-          Effect.provideService(Clock.Clock, wrong(ownClock, wrongBy)),
+          Effect.provideService(Clock.Clock, skewClock(ownClock, clockError)),
           Effect.map((outcome): ObservedCommand => ({ command, outcome }))
         ),
       { concurrency: "unbounded" }
     )
-    for (const [index, { command, outcome }] of asked.entries()) {
-      const heard = asking[index]
-      if (heard?.delivery === "received" && outcome !== undefined) heard.worker.receive(command, outcome)
+    for (const [index, { command, outcome }] of observed.entries()) {
+      const { delivery, worker } = sent[index] ?? {}
+      if (delivery === "received" && outcome !== undefined) worker?.receive(command, outcome)
     }
-    const after = stepConcurrent(models, asked, now)
-    if (after.length === 0) problem = describe(models, asked, now)
+    const after = stepConcurrent(models, observed, now)
+    if (after.length === 0) problem = describeProblem(models, observed, now)
     else models = after
   })
 
@@ -109,15 +109,16 @@ export const runProgram = Effect.fnUntraced(function* <E = never, R = never>(
       generation = yield* backup.restore
       const now = yield* Effect.map(clock.now, DateTime.toEpochMillis)
       models = saved.map((model) => restoreModel(model, generation, now))
-    } else yield* ask(group.steps)
+    } else yield* send(group.steps)
   }
 
   const ids = new Set(models.flatMap((model) => [...model.cards.keys()]))
-  const found = yield* look(backlog, ids)
+  const found = yield* readState(backlog, ids)
   if (problem === undefined) {
     const now = yield* Effect.map(clock.now, DateTime.toEpochMillis)
     problem =
-      whyNone(models, found, now) ?? checkInvariants({ cards: found.cards, time: now, claimable: found.claimable })[0]
+      findDifference(models, found, now) ??
+      checkInvariants({ cards: found.cards, time: now, claimable: found.claimable })[0]
   }
   yield* Effect.forEach(
     found.notDone,
@@ -127,11 +128,11 @@ export const runProgram = Effect.fnUntraced(function* <E = never, R = never>(
   return { operations, problem, generation }
 })
 
-type AskingStep = Extract<Step, { readonly _tag: "Send" | "Retry" }>
+type CommandStep = Extract<Step, { readonly _tag: "Send" | "Retry" }>
 
-type Group = Exclude<Step, AskingStep> | { readonly _tag: "Concurrent"; readonly steps: ReadonlyArray<AskingStep> }
+type Group = Exclude<Step, CommandStep> | { readonly _tag: "Concurrent"; readonly steps: ReadonlyArray<CommandStep> }
 
-/** Joins steps that happen at the same time. */
+/** Groups the steps that run at the same time. */
 const groupsOf = (steps: ReadonlyArray<Step>): ReadonlyArray<Group> => {
   const groups: Array<Group> = []
   for (const step of steps) {
@@ -140,8 +141,8 @@ const groupsOf = (steps: ReadonlyArray<Step>): ReadonlyArray<Group> => {
     else if (
       step.concurrent &&
       last?._tag === "Concurrent" &&
-      last.steps.length < largestGroup &&
-      !last.steps.some(isCut)
+      last.steps.length < maxGroupSize &&
+      !last.steps.some(isInterrupted)
     ) {
       groups.splice(-1, 1, { _tag: "Concurrent", steps: [...last.steps, step] })
     } else groups.push({ _tag: "Concurrent", steps: [step] })
@@ -149,10 +150,10 @@ const groupsOf = (steps: ReadonlyArray<Step>): ReadonlyArray<Group> => {
   return groups
 }
 
-const isCut = (step: AskingStep): boolean => step._tag === "Send" && step.delivery === "interrupted"
+const isInterrupted = (step: CommandStep): boolean => step._tag === "Send" && step.delivery === "interrupted"
 
-/** A worker's own clock. */
-const wrong = (clock: Clock.Clock, byMillis: number): Clock.Clock => {
+/** Returns a worker's own clock. */
+const skewClock = (clock: Clock.Clock, byMillis: number): Clock.Clock => {
   const nanos = BigInt(byMillis) * 1_000_000n
   return {
     currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + byMillis,
@@ -172,7 +173,7 @@ const encodeOutlook = Schema.encodeSync(ClaimOutlook)
 interface Found {
   /** The program's own cards. */
   readonly cards: ReadonlyArray<ModelCard>
-  /** What was answered about everything that is not done: other programs' cards are. */
+  /** The backlog's answers about all cards that are not done. The cards of earlier programs are. */
   readonly open: unknown
   readonly claimable: ReadonlyArray<string>
   /** Every card in the backlog that is not done. */
@@ -181,7 +182,7 @@ interface Found {
 
 const statuses = ["ready", "claimed", "blocked"] as const
 
-const look = Effect.fnUntraced(function* (backlog: BacklogService["Service"], ids: ReadonlySet<string>) {
+const readState = Effect.fnUntraced(function* (backlog: BacklogService["Service"], ids: ReadonlySet<string>) {
   const cards: Array<ModelCard> = []
   const explanations: Array<unknown> = []
   for (const id of ids) {
@@ -195,7 +196,7 @@ const look = Effect.fnUntraced(function* (backlog: BacklogService["Service"], id
   const claimable = (yield* backlog.list({ readyOnly: true })).map((card) => card.id)
   const stats = openStats(yield* backlog.stats)
   const outlooks: Array<unknown> = []
-  for (const choice of choicesOf(cards)) {
+  for (const choice of claimFilters(cards)) {
     outlooks.push([
       openOutlook(encodeOutlook(yield* backlog.whyNothingClaimable(choice))),
       yield* backlog.awaitClaimable({ ...choice, waitSeconds: 0 })
@@ -206,18 +207,18 @@ const look = Effect.fnUntraced(function* (backlog: BacklogService["Service"], id
   return found
 })
 
-/** What claims may choose among: everything, a phase that there is, a priority that there is. */
-const choicesOf = (cards: ReadonlyArray<ModelCard>): ReadonlyArray<ClaimFilter> => [
+/** Filters of claims: none, an existing phase, an existing priority. */
+const claimFilters = (cards: ReadonlyArray<ModelCard>): ReadonlyArray<ClaimFilter> => [
   {},
   ...cards.flatMap(({ phase }) => (phase === null ? [] : { phase })).slice(0, 1),
   ...cards.map(({ priority }) => ({ minPriority: priority })).slice(-1)
 ]
 
-/** A backlog in which nothing is open has the cards of programs before this one. */
+/** The model does not have the cards of earlier programs, so its outlook is `Empty` where the backlog's is `Done`. */
 const openOutlook = (outlook: typeof ClaimOutlook.Encoded) =>
   outlook.reason === "Empty" ? { ...outlook, reason: "Done" } : outlook
 
-/** The counts of what is not done. */
+/** The counts of cards that are not done. */
 const openStats = ({ claimable, counts, expiredClaimCount, oldestReadyAgeSeconds, waiting }: Stats) => ({
   counts: { ready: counts.ready, claimed: counts.claimed, blocked: counts.blocked },
   claimable,
@@ -226,44 +227,51 @@ const openStats = ({ claimable, counts, expiredClaimCount, oldestReadyAgeSeconds
   expiredClaimCount
 })
 
-/** The same, as a model says it. */
-const lookAt = (model: Model, found: ReadonlyArray<ModelCard>, now: number): unknown => {
+/** Returns what `readState` reads, from the model. */
+const expectedState = (model: Model, found: ReadonlyArray<ModelCard>, now: number): unknown => {
   const idsOf = (cards: ReadonlyArray<ModelCard>): ReadonlyArray<string> => cards.map((card) => card.id)
   return {
     explanations: found.map(({ id }) => explainCard(model, id, now)),
     lists: statuses.map((status) => idsOf(listCards(model, now, { status }))),
     claimable: idsOf(listCards(model, now, { readyOnly: true })),
     stats: openStats(computeStats(model, now)),
-    outlooks: choicesOf(found).map((choice) => {
+    outlooks: claimFilters(found).map((choice) => {
       const outlook = openOutlook(whyNothingClaimable(model, now, choice))
       return [outlook, outlook.counts.claimable > 0]
     })
   }
 }
 
-/** Why no model is what was found, or `undefined` when one is. */
-const whyNone = (models: ReadonlyArray<Model>, found: Found, now: number): string | undefined => {
+/** Returns how the backlog differs from all models, or `undefined` when it agrees with one. */
+const findDifference = (models: ReadonlyArray<Model>, found: Found, now: number): string | undefined => {
   const reasons = models.map((model) => {
     for (const card of model.cards.values()) {
-      const told = found.cards.find(({ id }) => id === card.id)
-      if (!sameJson(card, told)) return `at the end the card is ${JSON.stringify(told)}, not ${JSON.stringify(card)}`
+      const actual = found.cards.find(({ id }) => id === card.id)
+      if (!sameJson(card, actual))
+        return `at the end the card is ${JSON.stringify(actual)}, not ${JSON.stringify(card)}`
     }
-    const expected = lookAt(model, found.cards, now)
+    const expected = expectedState(model, found.cards, now)
     if (sameJson(expected, found.open)) return undefined
-    return `at the end the backlog says ${JSON.stringify(found.open)}, not ${JSON.stringify(expected)}`
+    return `at the end the backlog returns ${JSON.stringify(found.open)}, not ${JSON.stringify(expected)}`
   })
   return reasons.includes(undefined) ? undefined : reasons[0]
 }
 
-const describe = (models: ReadonlyArray<Model>, asked: ReadonlyArray<ObservedCommand>, now: number): string => {
-  const answers = asked.map(({ command, outcome }) => `${JSON.stringify(command)} led to ${told(outcome)}`)
-  const [only] = asked
-  if (asked.length > 1 || only === undefined) return `no order of these explains the answers: ${answers.join("; ")}`
-  const allowed = models.map((model) => told(stepModel(model, only.command, now)[1]))
-  return `${answers.join("; ")}, but the rules say ${allowed.join(" or ")}`
+const describeProblem = (
+  models: ReadonlyArray<Model>,
+  observed: ReadonlyArray<ObservedCommand>,
+  now: number
+): string => {
+  const answers = observed.map(
+    ({ command, outcome }) => `${JSON.stringify(command)} returned ${describeOutcome(outcome)}`
+  )
+  const [only] = observed
+  if (observed.length > 1 || only === undefined) return `no order of these explains the answers: ${answers.join("; ")}`
+  const allowed = models.map((model) => describeOutcome(stepModel(model, only.command, now)[1]))
+  return `${answers.join("; ")}, but the rules require ${allowed.join(" or ")}`
 }
 
-const told = (outcome: ModelOutcome | undefined): string =>
+const describeOutcome = (outcome: ModelOutcome | undefined): string =>
   outcome === undefined
-    ? "nobody knows what"
+    ? "an unknown outcome"
     : JSON.stringify(outcome._tag === "Refused" ? outcome.rejection : outcome.answer)

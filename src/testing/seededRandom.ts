@@ -1,17 +1,17 @@
-/** Numbers that look random and are the same for the same seed. */
+/** Pseudorandom values, the same for the same seed. */
 export interface SeededRandom {
-  /** From 0 up to, but without, 1. */
+  /** A number from 0 (inclusive) to 1 (exclusive). */
   readonly next: () => number
-  /** An integer from 0 up to, but without, `limit`. */
+  /** An integer from 0 (inclusive) to `limit` (exclusive). */
   readonly below: (limit: number) => number
-  /** Whether something that happens so many times in a hundred happens. */
+  /** Is true with a probability of `percent` in 100. */
   readonly chance: (percent: number) => boolean
   readonly pick: <A>(values: readonly [A, ...ReadonlyArray<A>]) => A
-  /** The same values in another order. */
+  /** The values in random order. */
   readonly shuffle: <A>(values: ReadonlyArray<A>) => ReadonlyArray<A>
 }
 
-/** Numbers from a seed (mulberry32). */
+/** Makes a pseudorandom generator from a seed (mulberry32). */
 export const seededRandom = (seed: number): SeededRandom => {
   let state = seed >>> 0
   const next = (): number => {

@@ -7,8 +7,8 @@ import { generateProgram } from "./generateProgram.ts"
 import { type Backup, type ProgramFailure, runProgram } from "./runProgram.ts"
 
 /**
- * Cuts a list of which something fails down to a short one of which it still fails: without any one of its items it
- * would not. Takes away halves first, then quarters, and so on (delta debugging). `fails` says whether a list fails.
+ * Shrinks a failing list to a short list that still fails, and that would not fail without any one of its items. Removes
+ * halves first, then quarters, and so on (delta debugging). `fails` returns whether a list fails.
  */
 export const shrink = <A, E, R>(
   items: ReadonlyArray<A>,
@@ -34,7 +34,7 @@ export const shrink = <A, E, R>(
     return smallest
   })
 
-/** A program whose answers the rules do not allow, cut down to the steps that it takes. */
+/** The rules do not allow the answers of a program, which was shrunk to the steps that matter. */
 export class SimulationFailed extends Data.TaggedError("SimulationFailed")<{
   readonly program: Program
   readonly problem: string
@@ -45,38 +45,38 @@ export class SimulationFailed extends Data.TaggedError("SimulationFailed")<{
       "",
       describeProgram(this.program),
       "",
-      `To run the whole program again: simulate({ seed: ${this.program.seed}, programs: 1 }), with the same options beside.`
+      `To run the whole program again: simulate({ seed: ${this.program.seed}, programs: 1 }), with the same other options.`
     ].join("\n")
   }
 }
 
-/** What to simulate. */
+/** Options of `simulate`. */
 export interface SimulateOptions<E = never, R = never> {
-  /** What the first program is made from; the next ones from the numbers after it. */
+  /** The seed of the first program. The seeds of the next ones follow it. */
   readonly seed: number
-  /** How many programs to run. */
+  /** Number of programs. */
   readonly programs: number
-  /** Steps in a program after the first, 12 unless told otherwise. */
+  /** Steps of a program after the first one. Defaults to 12. */
   readonly steps?: number | undefined
-  /** How to save and restore the backlog: then every program saves it once, and restores it once later on. */
+  /** How to save and restore the backlog. When present, every program saves it once and restores it once later. */
   readonly backup?: Backup<E, R> | undefined
-  /** Looks for what must hold after every program, beside the model, and answers what does not. */
+  /** Checks further rules after every program, and returns the violations. */
   readonly check?: Effect.Effect<ReadonlyArray<string>, E, R> | undefined
 }
 
-/** What was simulated. */
+/** The result of `simulate`. */
 export interface SimulationReport {
   readonly programs: number
-  /** Commands that were asked for. */
+  /** How many commands were sent. */
   readonly operations: number
 }
 
 /**
- * Runs programs of several workers, made from a seed, on the backlog in the context, and compares every answer and the
- * backlog after each program with the model. Fails with `SimulationFailed`, whose message has the shortest program that
- * was found to fail, and the seed to run it again.
+ * Runs programs of several workers, generated from a seed, on the backlog in the context. Compares every answer, and the
+ * backlog after each program, with the model. Fails with `SimulationFailed`, whose message has the shortest failing program
+ * that was found, and the seed to run it again.
  *
- * The backlog is one of `layerTest` or `layerTestOver`, and nothing else in it may be claimable or claimed meanwhile.
+ * The backlog is one of `layerTest` or `layerTestOver`. No other card in it may be claimed or claimable meanwhile.
  */
 export const simulate = Effect.fnUntraced(function* <E = never, R = never>(
   options: SimulateOptions<E, R>
@@ -105,7 +105,7 @@ export const simulate = Effect.fnUntraced(function* <E = never, R = never>(
   return { programs: options.programs, operations }
 })
 
-/** The program with its first third saved, and restored before the last third. */
+/** Saves the backlog after a third of the program, and restores it after two thirds. */
 const withRestore = (program: Program): Program => {
   const third = Math.floor(program.steps.length / 3)
   const steps = program.steps.toSpliced(third * 2, 0, { _tag: "Restore" }).toSpliced(third, 0, { _tag: "Save" })

@@ -14,14 +14,13 @@ import {
 import { byClaimOrder, byId, isClaimable, isExpired } from "./modelQueries.ts"
 
 /*
- * The rules once more, as plainly as they can be said: whole states, no events, no facts loaded beforehand. It shares
- * no function with the program that is tested against it.
+ * A second implementation of the rules, as simple as possible: whole states, no events, no facts loaded in advance. It
+ * shares no function with the program that is tested against it.
  */
 
 /**
- * Carries out a command on a model at `now`, the database's clock in milliseconds since 1970: the model after it, and
- * what is answered. Pure; a refused command changes nothing but the receipts. The command must be one that its schema
- * accepts.
+ * Carries out a command on a model at `now`, the database clock in milliseconds since 1970. Returns the model after it, and
+ * its outcome. A refused command changes nothing except the receipts. The command must be valid by its schema.
  */
 export const step = (model: Model, command: ModelCommand, now: number): readonly [Model, ModelOutcome] => {
   const { commandId } = command
@@ -41,10 +40,10 @@ export const step = (model: Model, command: ModelCommand, now: number): readonly
   return [{ ...model, cards, receipts: new Map([...model.receipts, [key, { command, outcome }]]) }, outcome]
 }
 
-/** The model after its log was restored, in a generation of tokens that no claim had before: every claim has ended. */
+/** Returns the model after its log was restored, in a new token generation: every claim has ended. */
 export const restoreModel = (model: Model, generation: number, now: number): Model => {
   const cards: Cards = new Map(model.cards)
-  for (const card of model.cards.values()) if (card.status === "claimed") takeBack(cards, card, now)
+  for (const card of model.cards.values()) if (card.status === "claimed") reclaim(cards, card, now)
   return { ...model, cards, generation }
 }
 
@@ -68,7 +67,7 @@ const carryOut = (
 ): { readonly cards: ReadonlyMap<string, ModelCard>; readonly outcome: ModelOutcome } => {
   const cards: Cards = new Map(model.cards)
   try {
-    return { cards, outcome: { _tag: "Answered", answer: obey(cards, command, now, model.generation ?? 0) } }
+    return { cards, outcome: { _tag: "Answered", answer: apply(cards, command, now, model.generation ?? 0) } }
   } catch (refusal) {
     if (!(refusal instanceof Refusal)) throw refusal
     return { cards: model.cards, outcome: refused(refusal.rejection) }
@@ -77,44 +76,44 @@ const carryOut = (
 
 const iso = (time: number): string => new Date(time).toISOString()
 
-/** One change of a card: one event. */
+/** Changes a card as one event does. */
 const change = (cards: Cards, card: ModelCard, now: number, changes: Partial<ModelCard>): ModelCard => {
   const changed = { ...card, ...changes, version: card.version + 1, updatedAt: iso(now) }
   cards.set(card.id, changed)
   return changed
 }
 
-const existing = (cards: Cards, id: string): ModelCard => {
+const requireCard = (cards: Cards, id: string): ModelCard => {
   const card = cards.get(id)
   if (card === undefined) throw new Refusal({ _tag: "CardNotFound", id })
   return card
 }
 
-const loseClaim = ({ claimExpiresAt, claimOwner, id, status }: ModelCard, token: number): never => {
+const failWithClaimLost = ({ claimExpiresAt, claimOwner, id, status }: ModelCard, token: number): never => {
   throw new Refusal({ _tag: "ClaimLost", id, token, status, holder: claimOwner, expiresAt: claimExpiresAt })
 }
 
-const heldBy = (cards: Cards, id: string, token: number): ModelCard => {
-  const card = existing(cards, id)
-  return card.claimToken === token ? card : loseClaim(card, token)
+const requireClaim = (cards: Cards, id: string, token: number): ModelCard => {
+  const card = requireCard(cards, id)
+  return card.claimToken === token ? card : failWithClaimLost(card, token)
 }
 
-const notDone = (cards: Cards, id: string): ModelCard => {
-  const card = existing(cards, id)
+const requireOpen = (cards: Cards, id: string): ModelCard => {
+  const card = requireCard(cards, id)
   if (card.status === "done") throw new Refusal({ _tag: "CardIsDone", id })
   return card
 }
 
-const takeBack = (cards: Cards, card: ModelCard, now: number): ModelCard =>
+const reclaim = (cards: Cards, card: ModelCard, now: number): ModelCard =>
   change(cards, card, now, { ...noClaim, status: "ready" })
 
-const takeBackExpired = (cards: Cards, now: number): ReadonlyArray<string> => {
+const reclaimExpired = (cards: Cards, now: number): ReadonlyArray<string> => {
   const expired = [...cards.values()].filter((card) => isExpired(card, now))
-  for (const card of expired) takeBack(cards, card, now)
+  for (const card of expired) reclaim(cards, card, now)
   return expired.map((card) => card.id).sort(byId)
 }
 
-/** A shortest path from one card to another along dependencies, both included. */
+/** Returns a shortest path from one card to another along dependencies, both included. */
 const findPath = (cards: Cards, from: string, to: string): ReadonlyArray<string> | undefined => {
   const seen = new Set([from])
   const paths: Array<readonly [last: string, path: ReadonlyArray<string>]> = [[from, [from]]]
@@ -129,12 +128,12 @@ const findPath = (cards: Cards, from: string, to: string): ReadonlyArray<string>
   return undefined
 }
 
-const refuseCycle = (cards: Cards, id: string, dependsOn: string): void => {
+const rejectCycle = (cards: Cards, id: string, dependsOn: string): void => {
   const back = findPath(cards, dependsOn, id)
   if (back !== undefined) throw new Refusal({ _tag: "DependencyCycle", id, dependsOn, path: [id, ...back] })
 }
 
-const obey = (cards: Cards, command: ModelCommand, now: number, generation: number): ModelAnswer => {
+const apply = (cards: Cards, command: ModelCommand, now: number, generation: number): ModelAnswer => {
   switch (command._tag) {
     case "Create":
       return create(cards, [command], now)[0] ?? null
@@ -153,53 +152,53 @@ const obey = (cards: Cards, command: ModelCommand, now: number, generation: numb
       }
     }
     case "Renew": {
-      const card = heldBy(cards, command.id, command.token)
+      const card = requireClaim(cards, command.id, command.token)
       const claimTtlSeconds = command.ttlSeconds ?? card.claimTtlSeconds
       const claimExpiresAt = iso(now + (claimTtlSeconds ?? 0) * 1000)
       if (claimTtlSeconds === card.claimTtlSeconds && claimExpiresAt === card.claimExpiresAt) return card
       return change(cards, card, now, { claimTtlSeconds, claimExpiresAt })
     }
     case "Release": {
-      const card = heldBy(cards, command.id, command.token)
+      const card = requireClaim(cards, command.id, command.token)
       const wait = command.retryAfterSeconds ?? 0
       const notBefore = wait === 0 ? null : iso(now + wait * 1000)
       return change(cards, card, now, { ...noClaim, status: "ready", notBefore })
     }
     case "Reclaim": {
-      if (command.id === undefined) return takeBackExpired(cards, now)
+      if (command.id === undefined) return reclaimExpired(cards, now)
       const card = cards.get(command.id)
       if (card?.status !== "claimed") return []
-      takeBack(cards, card, now)
+      reclaim(cards, card, now)
       return [card.id]
     }
     case "Link": {
       const { from, to } = command
-      const card = existing(cards, from)
+      const card = requireCard(cards, from)
       if (from === to) throw new Refusal({ _tag: "SelfDependency", id: from })
       if (card.dependsOn.includes(to)) return card
       if (!cards.has(to)) throw new Refusal({ _tag: "DependencyNotFound", id: from, dependsOn: to })
-      refuseCycle(cards, from, to)
+      rejectCycle(cards, from, to)
       return change(cards, card, now, { dependsOn: [...card.dependsOn, to].sort(byId) })
     }
     case "Unlink": {
-      const card = existing(cards, command.from)
+      const card = requireCard(cards, command.from)
       if (!card.dependsOn.includes(command.to)) return card
       return change(cards, card, now, { dependsOn: card.dependsOn.filter((id) => id !== command.to) })
     }
     case "Block": {
-      const card = notDone(cards, command.id)
+      const card = requireOpen(cards, command.id)
       const blockedReason = command.reason ?? null
       if (card.status === "blocked" && card.blockedReason === blockedReason) return card
       return change(cards, card, now, { ...noClaim, status: "blocked", blockedReason, notBefore: null })
     }
     case "Unblock": {
-      const card = notDone(cards, command.id)
+      const card = requireOpen(cards, command.id)
       return card.status === "blocked" ? change(cards, card, now, { status: "ready", blockedReason: null }) : card
     }
     case "Complete":
       return complete(cards, command, now, generation)
     case "Reopen": {
-      const card = existing(cards, command.id)
+      const card = requireCard(cards, command.id)
       return card.status === "done"
         ? change(cards, card, now, { status: "ready", result: null, completedAt: null })
         : card
@@ -239,12 +238,12 @@ const create = (cards: Cards, wanted: ReadonlyArray<typeof NewCard.Encoded>, now
     cards.set(card.id, card)
     created.push(card)
   }
-  for (const card of created) for (const id of card.dependsOn) refuseCycle(cards, card.id, id)
-  return wanted.map((each) => withKey(each.idempotencyKey) ?? existing(cards, each.id))
+  for (const card of created) for (const id of card.dependsOn) rejectCycle(cards, card.id, id)
+  return wanted.map((each) => withKey(each.idempotencyKey) ?? requireCard(cards, each.id))
 }
 
 const revise = (cards: Cards, command: Extract<ModelCommand, { _tag: "Revise" }>, now: number): ModelCard => {
-  const card = existing(cards, command.id)
+  const card = requireCard(cards, command.id)
   const { acceptance, body, phase, priority, title } = command
   const given = Object.entries({ acceptance, body, phase, priority, title }).filter(
     ([field, value]) => value !== undefined && !sameJson(value, card[field as keyof ModelCard])
@@ -252,7 +251,7 @@ const revise = (cards: Cards, command: Extract<ModelCommand, { _tag: "Revise" }>
   return given.length === 0 ? card : change(cards, card, now, Object.fromEntries(given))
 }
 
-/** Claiming the next card takes back every expired claim first; claiming one card takes back that card's. */
+/** A claim without an id reclaims every expired claim first; a claim by id reclaims that card's. */
 const claim = (
   cards: Cards,
   input: Omit<Extract<ModelCommand, { _tag: "Claim" }>, "_tag" | "actor">,
@@ -261,10 +260,10 @@ const claim = (
 ): ModelCard | null => {
   const { id, minPriority, owner, phase, ttlSeconds = 900 } = input
   if (id === undefined) {
-    takeBackExpired(cards, now)
+    reclaimExpired(cards, now)
   } else {
     const card = cards.get(id)
-    if (card !== undefined && isExpired(card, now)) takeBack(cards, card, now)
+    if (card !== undefined && isExpired(card, now)) reclaim(cards, card, now)
   }
   const [best] = [...cards.values()]
     .filter((card) => id === undefined || card.id === id)
@@ -285,7 +284,7 @@ const claim = (
   })
 }
 
-/** The claim of the next card comes after the completion, and not at all when that is refused. */
+/** The next card is claimed after the completion. A refused completion claims nothing. */
 const complete = (
   cards: Cards,
   command: Extract<ModelCommand, { _tag: "Complete" }>,
@@ -301,9 +300,9 @@ const complete = (
 
 const completeOnly = (cards: Cards, command: Extract<ModelCommand, { _tag: "Complete" }>, now: number) => {
   const { force = false, id, result = null, token } = command
-  const card = existing(cards, id)
+  const card = requireCard(cards, id)
   if (card.status === "done") return { ...card, madeClaimable: [] }
-  if (!force && token !== undefined && card.claimToken !== token) loseClaim(card, token)
+  if (!force && token !== undefined && card.claimToken !== token) failWithClaimLost(card, token)
   if (!force && token === undefined && card.status === "claimed") {
     throw new Refusal({
       _tag: "CardIsClaimed",

@@ -1,30 +1,30 @@
 import { type Model, type ModelCommand, type ModelOutcome, sameJson } from "./Model.ts"
 import { step } from "./step.ts"
 
-/** A command that was asked for, and what came of it; `undefined` when nobody knows whether it was carried out. */
+/** A command that was sent, and its outcome; `undefined` when it is unknown whether it was carried out. */
 export interface ObservedCommand {
   readonly command: ModelCommand
   readonly outcome: ModelOutcome | undefined
 }
 
 /**
- * The models that may be after commands which were under way at the same time, at `now` (milliseconds since 1970): one
- * for each order of the commands that explains every answer, from any of the models that may have been before. None
- * when no order does. A command of which nobody knows may have been carried out or not.
+ * Returns the possible models after commands that ran concurrently at `now`, in milliseconds since 1970: one for each order
+ * of the commands that explains all answers, starting from any of the possible models before. Empty when no order explains
+ * them. A command without an outcome may have been carried out or not.
  */
 export const stepConcurrent = (
   models: ReadonlyArray<Model>,
-  asked: ReadonlyArray<ObservedCommand>,
+  observed: ReadonlyArray<ObservedCommand>,
   now: number
 ): ReadonlyArray<Model> => {
-  const found = models.flatMap((model) => explanations(model, asked, now))
+  const found = models.flatMap((model) => explanations(model, observed, now))
   return found.length < 2 ? found : [...new Map(found.map((model) => [keyOf(model), model])).values()]
 }
 
-const explanations = (model: Model, asked: ReadonlyArray<ObservedCommand>, now: number): ReadonlyArray<Model> => {
-  if (asked.length === 0) return [model]
-  return asked.flatMap(({ command, outcome }, index) => {
-    const others = asked.toSpliced(index, 1)
+const explanations = (model: Model, observed: ReadonlyArray<ObservedCommand>, now: number): ReadonlyArray<Model> => {
+  if (observed.length === 0) return [model]
+  return observed.flatMap(({ command, outcome }, index) => {
+    const others = observed.toSpliced(index, 1)
     if (outcome === undefined) {
       return [...explanations(model, others, now), ...explanations(step(model, command, now)[0], others, now)]
     }
@@ -40,8 +40,8 @@ const byKey = ([left]: readonly [string, unknown], [right]: readonly [string, un
   left < right ? -1 : 1
 
 /**
- * The model after a command that was answered so, or `undefined` when the rules do not allow that answer at `now`
- * (milliseconds since 1970). A refused cycle may be told by any path that is one.
+ * Returns the model after a command with an observed outcome, or `undefined` when the rules do not allow that outcome at
+ * `now`, in milliseconds since 1970. A refused cycle may be reported with any path that is a cycle.
  */
 export const stepObserved = (
   model: Model,
@@ -53,7 +53,7 @@ export const stepObserved = (
   return isSameOutcome(expected, observed) ? after : undefined
 }
 
-/** Whether two outcomes say the same. Of a cycle, which may have several paths, only that it is closed. */
+/** Whether two outcomes are the same. A cycle may be reported with any of its paths. */
 export const isSameOutcome = (expected: ModelOutcome, observed: ModelOutcome): boolean => {
   if (expected._tag === "Refused" && expected.rejection._tag === "DependencyCycle") {
     return (

@@ -47,9 +47,9 @@ const lived = async (place: Place): Promise<void> => {
   for (const argv of [
     ["create", "--id", "a", "--title", "Title A", "--body", "the secret body"],
     ["create", "--id", "b", "--title", "Title B", "--depends-on", "a"],
-    ["claim", "--owner", "w1", "--id", "a"],
+    ["claim", "a", "--owner", "w1"],
     ["release", "a", "--token", "2", "--reason", "the secret reason", "--actor", "w1"],
-    ["claim", "--owner", "w2", "--id", "a"],
+    ["claim", "a", "--owner", "w2"],
     ["complete", "a", "--token", "4", "--actor", "w2"],
     ["revise", "b", "--priority", "7"],
     ["claim", "--owner", "w3"]

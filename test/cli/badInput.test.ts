@@ -31,7 +31,7 @@ describe("bad input", () => {
 
     it("in every field is only text: SQL", async () => {
       const text = (flag: string) => [`--${flag}`, evil]
-      const texts = ["id", "title", "body", "phase", "key", "actor"].flatMap(text)
+      const texts = ["id", "title", "body", "phase", "idempotency-key", "actor"].flatMap(text)
       const others = ["--depends-on", evil.slice(1), "--acceptance", JSON.stringify({ [evil]: evil })]
       const card = await json([...place.flags, "create", ...texts, ...others])
       assert.strictEqual(card.code, 0)
@@ -40,7 +40,7 @@ describe("bad input", () => {
       assert.deepStrictEqual([shown.data.id, shown.data.title, shown.data.phase], [evil, evil, evil])
       assert.deepStrictEqual((await json([...place.flags, "list", ...text("phase")])).data, [card.data])
       assert.strictEqual((await json([...place.flags, "block", evil, ...text("reason")])).data.blockedReason, evil)
-      assert.strictEqual((await json([...place.flags, "claim", "--id", "a", ...text("owner")])).data.claimOwner, evil)
+      assert.strictEqual((await json([...place.flags, "claim", "a", ...text("owner")])).data.claimOwner, evil)
     })
   })
 })

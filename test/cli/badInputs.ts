@@ -78,9 +78,9 @@ export const refusedAtOnce: ReadonlyArray<BadInput> = [
     [
       ["show", id],
       ["explain", id],
-      ["claim", "--owner", "w", `--id=${id}`],
+      ["claim", id, "--owner", "w"],
       ["link", "a", id],
-      ["reclaim", `--id=${id}`]
+      ["reclaim", id]
     ].map((argv) => ({
       why: `the id ${JSON.stringify(id.slice(0, 10))} to ${argv[0]}`,
       argv,
@@ -88,7 +88,7 @@ export const refusedAtOnce: ReadonlyArray<BadInput> = [
       tag: "InvalidInput"
     }))
   ),
-  ...["title", "body", "phase", "key", "actor"].flatMap((flag) => [
+  ...["title", "body", "phase", "idempotency-key", "actor"].flatMap((flag) => [
     {
       why: `NUL in the ${flag}`,
       argv: ["create", "--id", "n", ...(flag === "title" ? [] : ["--title", "N"]), `--${flag}=a\u0000`],
@@ -364,8 +364,8 @@ export const refusedInside: ReadonlyArray<BadInput> = [
     code: 5,
     tag: "BacklogNotEmpty"
   },
-  { why: "an unknown id to claim", argv: ["claim", "--owner", "w", "--id", "nobody"], code: 4, tag: "CardNotFound" },
-  { why: "an unknown id to reclaim", argv: ["reclaim", "--id", "nobody"], code: 4, tag: "CardNotFound" },
+  { why: "an unknown id to claim", argv: ["claim", "nobody", "--owner", "w"], code: 4, tag: "CardNotFound" },
+  { why: "an unknown id to reclaim", argv: ["reclaim", "nobody"], code: 4, tag: "CardNotFound" },
   { why: "a link from nowhere", argv: ["link", "nobody", "a"], code: 4, tag: "CardNotFound" },
   { why: "a link to nowhere", argv: ["link", "a", "nobody"], code: 4, tag: "DependencyNotFound" },
   { why: "an unlink from nowhere", argv: ["unlink", "nobody", "a"], code: 4, tag: "CardNotFound" },
@@ -377,7 +377,7 @@ export const refusedInside: ReadonlyArray<BadInput> = [
   { why: "no token", argv: ["complete", "c"], code: 5, tag: "CardIsClaimed" },
   {
     why: "a card that is held",
-    argv: ["claim", "--owner", "w", "--id", "c"],
+    argv: ["claim", "c", "--owner", "w"],
     code: 3,
     tag: "NothingClaimable",
     says: "held"
@@ -386,12 +386,7 @@ export const refusedInside: ReadonlyArray<BadInput> = [
 
 /** Makes the cards that `refusedInside` is about. */
 export const prepared = async (place: Place): Promise<void> => {
-  for (const argv of [
-    create2("a"),
-    create2("b", "--depends-on", "a"),
-    create2("c"),
-    ["claim", "--owner", "w", "--id", "c"]
-  ]) {
+  for (const argv of [create2("a"), create2("b", "--depends-on", "a"), create2("c"), ["claim", "c", "--owner", "w"]]) {
     assert.strictEqual((await cli([...argv, ...place.flags])).code, 0)
   }
 }

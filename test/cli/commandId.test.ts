@@ -66,16 +66,16 @@ describe("a command under an id", () => {
     await both(0, "unlink", () => ["unlink", "card-json", "card-text"])
     await both(0, "claim", () => ["claim", "--owner", "w"])
     await both(3, "none", () => ["claim", "--owner", "w"])
-    await both(3, "held", (kind) => ["claim", "--owner", "w", "--id", card(kind)])
+    await both(3, "held", (kind) => ["claim", card(kind), "--owner", "w"])
     const token = async (kind: string) => String((await plain("show", card(kind))).claimToken)
     const tokens = { json: await token("json"), text: await token("text") }
     await both(0, "renew", (kind) => ["renew", card(kind), "--token", tokens[kind]])
     await both(5, "lost", (kind) => ["renew", card(kind), "--token", "1"])
     await both(0, "release", (kind) => ["release", card(kind), "--token", tokens[kind], "--reason", "r"])
-    await plain("claim", "--owner", "w", "--id", "card-json")
-    await plain("claim", "--owner", "w", "--id", "card-text")
-    await both(0, "reclaim", (kind) => ["reclaim", "--id", card(kind)])
-    await both(0, "unclaimed", (kind) => ["reclaim", "--id", card(kind)])
+    await plain("claim", "card-json", "--owner", "w")
+    await plain("claim", "card-text", "--owner", "w")
+    await both(0, "reclaim", (kind) => ["reclaim", card(kind)])
+    await both(0, "unclaimed", (kind) => ["reclaim", card(kind)])
     await both(0, "block", (kind) => ["block", card(kind), "--reason", "r"])
     await both(0, "unblock", (kind) => ["unblock", card(kind)])
     await plain("create", "--id", "after-json", "--title", "A", "--depends-on", "card-json")
@@ -132,8 +132,8 @@ describe("a command under an id", () => {
 
   it("does not use the id up for a card that does not exist", async () => {
     const argvs = [
-      under("early-claim", "claim", "--owner", "w", "--id", "early", "--json"),
-      under("early-reclaim", "reclaim", "--id", "early", "--json")
+      under("early-claim", "claim", "early", "--owner", "w", "--json"),
+      under("early-reclaim", "reclaim", "early", "--json")
     ]
     for (const argv of argvs) assert.strictEqual((await cli(argv)).code, 4)
     await plain("create", "--id", "early", "--title", "E")

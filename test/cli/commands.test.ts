@@ -25,11 +25,11 @@ describe("the life of two cards, by every command", () => {
 
   it("is told in JSON", async () => {
     const design = decodeCard(
-      await answered("create", "--id", "design", "--title", "Design it", "--priority", "-5", "--key", "k1")
+      await answered("create", "--id", "design", "--title", "Design it", "--priority", "-5", "--idempotency-key", "k1")
     )
     assert.strictEqual(design.priority, -5)
     assert.deepStrictEqual(
-      (await answered("create", "--id", "other", "--title", "Design it", "--key", "k1")).id,
+      (await answered("create", "--id", "other", "--title", "Design it", "--idempotency-key", "k1")).id,
       "design"
     )
     const build = await answered(
@@ -64,7 +64,7 @@ describe("the life of two cards, by every command", () => {
       (await answered("list", "--ready")).map((card: { id: string }) => card.id),
       ["design"]
     )
-    const waiting = await refused(3, "NothingClaimable", "claim", "--owner", "w1", "--id", "build")
+    const waiting = await refused(3, "NothingClaimable", "claim", "build", "--owner", "w1")
     assert.deepStrictEqual([waiting.id, waiting.obstacles[0]._tag], ["build", "UnmetDependencies"])
 
     const claimed = decodeCard(await answered("claim", "--owner", "w1", "--ttl", "60"))
@@ -79,7 +79,7 @@ describe("the life of two cards, by every command", () => {
     const released = await answered("release", "design", "--token", "2", "--reason", "-", "--retry-after", "3600")
     assert.isString(decodeCard(released).notBefore === null ? null : released.notBefore)
     assert.strictEqual(
-      (await refused(3, "NothingClaimable", "claim", "--owner", "w2", "--id", "design")).obstacles[0]._tag,
+      (await refused(3, "NothingClaimable", "claim", "design", "--owner", "w2")).obstacles[0]._tag,
       "NotYet"
     )
 
@@ -91,10 +91,10 @@ describe("the life of two cards, by every command", () => {
     assert.strictEqual((await answered("unblock", "design")).status, "ready")
     const revised = await answered("revise", "build", "--phase", "", "--title", "Build it well", "--acceptance", "null")
     assert.deepStrictEqual([revised.phase, revised.title, revised.acceptance], [null, "Build it well", null])
-    await answered("claim", "--owner", "w3", "--id", "design")
+    await answered("claim", "design", "--owner", "w3")
     assert.deepStrictEqual(await answered("reclaim"), [])
-    assert.deepStrictEqual(await answered("reclaim", "--id", "design"), ["design"])
-    assert.deepStrictEqual(await answered("reclaim", "--id", "design"), [])
+    assert.deepStrictEqual(await answered("reclaim", "design"), ["design"])
+    assert.deepStrictEqual(await answered("reclaim", "design"), [])
 
     const stats = Schema.decodeUnknownSync(Stats, { onExcessProperty: "error" })(await answered("stats"))
     assert.deepStrictEqual(
@@ -140,7 +140,7 @@ describe("the life of two cards, by every command", () => {
     const asked = (...argv: ReadonlyArray<string>) => answered(...argv, "--actor", "tester")
     for (const id of ["a", "b"]) await asked("create", "--id", id, "--title", "T", "--phase", "late")
     await asked("create", "--id", "c", "--title", "C", "--phase", "late", "--depends-on", "a")
-    await refused(2, "InvalidInput", "claim", "--owner", "w4", "--limit", "2", "--id", "a")
+    await refused(2, "InvalidInput", "claim", "a", "--owner", "w4", "--limit", "2")
     await refused(2, "InvalidInput", "complete", "a", "--phase", "late")
     assert.deepStrictEqual(
       (await asked("claim", "--owner", "w4", "--limit", "5", "--phase", "late")).map(({ id }: { id: string }) => id),
@@ -179,7 +179,7 @@ describe("texts from elsewhere", () => {
     const evil = "\u001b]0;owned\u0007\u009b2J"
     const flags = [...place.flags, "--actor", "tester"]
     await cli(["create", "--id", "e", "--title", evil, "--body", evil, "--acceptance", JSON.stringify(evil), ...flags])
-    for (const command of [["list"], ["show", "e"], ["history", "e"], ["claim", "--owner", "w", "--id", "e"]]) {
+    for (const command of [["list"], ["show", "e"], ["history", "e"], ["claim", "e", "--owner", "w"]]) {
       const { code, stdout } = await cli([...command, ...flags], { terminal: 60 })
       assert.strictEqual(code, 0)
       // oxlint-disable-next-line no-control-regex -- colours are the only escapes

@@ -168,7 +168,7 @@ describe("watch", () => {
         .slice(0, -1)
         .map((line) => documentIn(`${line}\n`).data)
     await watched.says((text) => text.includes('"position":2,'))
-    await cli([...place.flags, "claim", "--owner", "w", "--id", "a", "--ttl", "1"])
+    await cli([...place.flags, "claim", "a", "--owner", "w", "--ttl", "1"])
     await watched.says((text) => text.includes('"expiredClaimCount":1'))
     await watched.interrupt()
     const [first, second] = documents()

@@ -86,7 +86,7 @@ describe("backlog work", () => {
     for (const argv of [
       ["--exec", " "],
       ["--exec", "true", "--concurrency", "0"],
-      ["--exec", "true", "--grace", "-1"],
+      ["--exec", "true", "--grace-period", "-1"],
       ["--exec", "true", "--retry-after", "0"]
     ]) {
       const refused = await run("work", "--owner", "w1", ...argv)
@@ -142,7 +142,7 @@ describe("the program that works", () => {
     const argv = ["work", "--owner", "w1", "--ttl", "1", "--concurrency", "2", "--exec", exec]
     const working = start([...argv, ...place.flags])
     await Promise.all([told(join(folder, "kept.begun")), told(join(folder, "lost.begun"))])
-    await run("reclaim", "--id", "lost")
+    await run("reclaim", "lost")
     await run("block", "lost")
     assert.strictEqual(await told(join(folder, "told")), "told")
     const isEnding = new Promise<void>((resolve) => {

@@ -171,7 +171,7 @@ describe("an import", () => {
   })
 
   it("takes no card whose idempotency key another has here", async () => {
-    await ask(["create", "--id", "mine", "--title", "Mine", "--key", "k4"])
+    await ask(["create", "--id", "mine", "--title", "Mine", "--idempotency-key", "k4"])
     const { data: report } = await ask(fromTable())
     assert.deepInclude(
       report.leftOutIssues.find(({ id }: { id: string }) => id === "4"),

@@ -5,10 +5,10 @@ import { escapeLine } from "../terminalText.ts"
 import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
 import { BacklogService, type Card } from "../../index.ts"
 
-const flags = { id: idArgument(), reason: textFlag("reason", "Why", "TEXT") }
+const cardFlags = { id: idArgument(), reason: textFlag("reason", "Why", "TEXT") }
 
 /** The reply of a command after which a card stands in a certain way. */
-const nowReply = (card: Card) => makeCardOutput(card, () => `${escapeLine(card.id)} is ${card.status}.`)
+const makeStatusOutput = (card: Card) => makeCardOutput(card, () => `${escapeLine(card.id)} is ${card.status}.`)
 
 export const blockCommand = defineBacklogCommand(
   "block",
@@ -17,10 +17,10 @@ export const blockCommand = defineBacklogCommand(
     summary: "Set a card aside",
     examples: [{ command: 'backlog block build --reason "waiting for an answer"' }]
   },
-  flags,
+  cardFlags,
   Effect.fnUntraced(function* (given) {
     const input = yield* commandInput("Block", given)
-    return Effect.flatMap(BacklogService, (backlog) => Effect.map(backlog.block(input), nowReply))
+    return Effect.flatMap(BacklogService, (backlog) => Effect.map(backlog.block(input), makeStatusOutput))
   })
 )
 
@@ -31,10 +31,10 @@ export const unblockCommand = defineBacklogCommand(
     summary: "Make a blocked card ready again",
     examples: [{ command: "backlog unblock build" }]
   },
-  flags,
+  cardFlags,
   Effect.fnUntraced(function* (given) {
     const input = yield* commandInput("Unblock", given)
-    return Effect.flatMap(BacklogService, (backlog) => Effect.map(backlog.unblock(input), nowReply))
+    return Effect.flatMap(BacklogService, (backlog) => Effect.map(backlog.unblock(input), makeStatusOutput))
   })
 )
 
@@ -45,9 +45,9 @@ export const reopenCommand = defineBacklogCommand(
     summary: "Make a done card ready again",
     examples: [{ command: 'backlog reopen build --reason "it does not build"' }]
   },
-  flags,
+  cardFlags,
   Effect.fnUntraced(function* (given) {
     const input = yield* commandInput("Reopen", given)
-    return Effect.flatMap(BacklogService, (backlog) => Effect.map(backlog.reopen(input), nowReply))
+    return Effect.flatMap(BacklogService, (backlog) => Effect.map(backlog.reopen(input), makeStatusOutput))
   })
 )

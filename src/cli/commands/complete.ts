@@ -53,7 +53,11 @@ export const completeCommand = defineBacklogCommand(
             madeClaimable.length === 0
               ? ""
               : `Now claimable: ${madeClaimable.map((id) => style.green(escapeLine(id))).join(", ")}.`,
-            claimNext === undefined ? "" : next === null ? "There is nothing to claim next." : took(next, style)
+            claimNext === undefined
+              ? ""
+              : next === null
+                ? "There is nothing to claim next."
+                : describeNextClaim(next, style)
           ]
             .filter((line) => line !== "")
             .join("\n")
@@ -62,5 +66,5 @@ export const completeCommand = defineBacklogCommand(
   })
 )
 
-const took = (card: Card, style: TextStyle): string =>
+const describeNextClaim = (card: Card, style: TextStyle): string =>
   `${escapeLine(card.claimOwner ?? "")} has ${formatCardTitle(card, style)} next, with token ${card.claimToken}, for ${card.claimTtlSeconds} seconds.`

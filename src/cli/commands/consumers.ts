@@ -1,9 +1,8 @@
 import { DateTime, Effect, Option } from "effect"
-import { Argument } from "effect/cli"
 import { ConsumerNotFound, NotParked } from "../commandErrors.ts"
 import { makeOutput } from "../CommandOutput.ts"
 import { formatTime } from "../moments.ts"
-import { integerFlag } from "../flags.ts"
+import { integerFlag, optionalArgument } from "../flags.ts"
 import { type Column, formatTable } from "../table.ts"
 import { escapeLine, type TextStyle } from "../terminalText.ts"
 import { defineCommand } from "../defineCommand.ts"
@@ -24,11 +23,7 @@ export const consumersCommand = defineCommand(
     ]
   },
   {
-    name: Argument.String("name").pipe(
-      Argument.withDescription("A consumer's name"),
-      Argument.optional,
-      Argument.map(Option.getOrUndefined)
-    ),
+    name: optionalArgument("name", "A consumer's name"),
     unpark: integerFlag("unpark", "Take the event at this position off the list of parked ones", "POSITION"),
     resetTo: integerFlag(
       "reset-to",
@@ -44,7 +39,7 @@ export const consumersCommand = defineCommand(
           problem: `${flag} needs the consumer's name: backlog consumers NAME ${flag} POSITION`
         })
       }
-      return allConsumers
+      return showAll
     }
     const consumer = yield* decodeName(name)
     if (resetTo !== undefined && unpark !== undefined) {
@@ -53,7 +48,7 @@ export const consumersCommand = defineCommand(
     const to = resetTo === undefined ? undefined : yield* decodeReset(resetTo)
     const position = unpark === undefined ? undefined : yield* decodePosition(unpark)
     return Effect.gen(function* () {
-      return to === undefined ? yield* oneConsumer(consumer, position) : yield* resetConsumer(consumer, to)
+      return to === undefined ? yield* showOne(consumer, position) : yield* resetConsumer(consumer, to)
     })
   })
 )
@@ -72,7 +67,7 @@ interface Progress {
   readonly updatedAt: DateTime.Utc | null
 }
 
-const progressOf = (consumer: string, found: Checkpoint | undefined, head: number): Progress => {
+const makeProgress = (consumer: string, found: Checkpoint | undefined, head: number): Progress => {
   const position = found?.position ?? 0
   return {
     consumer,
@@ -88,7 +83,7 @@ const encodeProgress = ({ updatedAt, ...progress }: Progress) => ({
   updatedAt: updatedAt === null ? null : DateTime.formatIso(updatedAt)
 })
 
-const allConsumers = Effect.gen(function* () {
+const showAll = Effect.gen(function* () {
   const audit = yield* AuditService
   const checkpoints = new Map((yield* audit.checkpoints).map((checkpoint) => [checkpoint.consumer, checkpoint]))
   const parked = new Map<string, number>()
@@ -97,7 +92,7 @@ const allConsumers = Effect.gen(function* () {
   const { position: head } = yield* audit.anchor()
   const all = [...new Set([...checkpoints.keys(), ...parked.keys()])]
     .sort()
-    .map((name) => ({ ...progressOf(name, checkpoints.get(name), head), parked: parked.get(name) ?? 0 }))
+    .map((name) => ({ ...makeProgress(name, checkpoints.get(name), head), parked: parked.get(name) ?? 0 }))
   const columns = (style: TextStyle): ReadonlyArray<Column<Progress & { readonly parked: number }>> => [
     { title: "CONSUMER", text: ({ consumer }) => consumer, minWidth: 12, paint: () => style.bold },
     { title: "POSITION", text: ({ position }) => String(position), align: "right" },
@@ -125,7 +120,7 @@ const allConsumers = Effect.gen(function* () {
   )
 })
 
-const oneConsumer = Effect.fnUntraced(function* (consumer: string, unpark: number | undefined) {
+const showOne = Effect.fnUntraced(function* (consumer: string, unpark: number | undefined) {
   const audit = yield* AuditService
   const checkpoint = Option.getOrUndefined(yield* audit.checkpoint(consumer))
   const before = yield* audit.parked(consumer)
@@ -134,7 +129,7 @@ const oneConsumer = Effect.fnUntraced(function* (consumer: string, unpark: numbe
     return yield* new NotParked({ consumer, position: unpark })
   }
   const parked = before.filter(({ position }) => position !== unpark)
-  const progress = progressOf(consumer, checkpoint, (yield* audit.anchor()).position)
+  const progress = makeProgress(consumer, checkpoint, (yield* audit.anchor()).position)
   return makeOutput(
     () => ({
       ...encodeProgress(progress),
@@ -144,7 +139,7 @@ const oneConsumer = Effect.fnUntraced(function* (consumer: string, unpark: numbe
         parkedAt: DateTime.formatIso(parkedAt)
       }))
     }),
-    (style) => describeOne(progress, parked, unpark, style)
+    (style) => describeConsumer(progress, parked, unpark, style)
   )
 })
 
@@ -161,7 +156,7 @@ const resetConsumer = Effect.fnUntraced(function* (consumer: string, to: number)
     })
   }
   yield* audit.advance(consumer, from, to)
-  const progress = progressOf(consumer, Option.getOrUndefined(yield* audit.checkpoint(consumer)), head)
+  const progress = makeProgress(consumer, Option.getOrUndefined(yield* audit.checkpoint(consumer)), head)
   return makeOutput(
     () => ({ ...encodeProgress(progress), resetFrom: from }),
     (style) =>
@@ -169,7 +164,7 @@ const resetConsumer = Effect.fnUntraced(function* (consumer: string, to: number)
   )
 })
 
-const describeOne = (
+const describeConsumer = (
   { ahead, behind, consumer, position, updatedAt }: Progress,
   parked: ReadonlyArray<ParkedEvent>,
   unparked: number | undefined,

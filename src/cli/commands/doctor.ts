@@ -5,7 +5,7 @@ import { makeOutput } from "../CommandOutput.ts"
 import { targetDirectory, withDoctor } from "../database.ts"
 import { exitCodes } from "../failure.ts"
 import { SchemaFlag, switchFlag, textFlag } from "../flags.ts"
-import { showRemovalProgress, clearingProgress } from "../progress.ts"
+import { showRemovalProgress, clearProgressAfter } from "../progress.ts"
 import { escapeLines, escapeLine, type TextStyle, type Paint } from "../terminalText.ts"
 import { runWithoutBacklog, withHelp } from "../defineCommand.ts"
 import { redactSecrets } from "../../domain/redactSecrets.ts"
@@ -33,14 +33,13 @@ export const doctorCommand = withHelp(
     },
     ({ anchorFile, fix }) =>
       runWithoutBacklog(
-        Effect.map(examinedWithDirectory(anchorFile, fix ? withDoctor(removed) : Effect.void), (facts) => {
+        Effect.map(examineWithDirectory(anchorFile, fix ? withDoctor(removePending) : Effect.void), (facts) => {
           const findings = diagnose(facts)
           const isWell = findings.every(({ level }) => level === "ok" || level === "note")
           return {
             ...makeOutput(
               () => sanitize({ isWell, findings: encodeFindings(findings), facts: encodeFacts(facts) }),
-              (style) =>
-                redactSecrets([...findings.map((finding) => told(finding, style)), summary(findings)].join("\n"))
+              (style) => redactSecrets(formatFindings(findings, style))
             ),
             exitCode: isWell ? exitCodes.done : exitCodes.failed
           }
@@ -64,20 +63,20 @@ export const doctorCommand = withHelp(
 )
 
 /** Removes what is pending; what keeps it from completing is a finding of the examination that follows. */
-const removed = Effect.gen(function* () {
+const removePending = Effect.gen(function* () {
   const { examine } = yield* Doctor
   const { pending = 0 } = (yield* examine).erasures ?? {}
   if (pending === 0) return
   const io = yield* ProcessIO
   const erasures = yield* Erasures
-  yield* clearingProgress(io)(erasures.remove({ onProgress: showRemovalProgress(io) })).pipe(
+  yield* clearProgressAfter(io)(erasures.remove({ onProgress: showRemovalProgress(io) })).pipe(
     // Where the list cannot be written, as by another role than the owner, the finding does not say it.
     Effect.catchTag("RemovalPending", (error) => Effect.sync(() => io.stderr.write(`${escapeLine(error.message)}\n`)))
   )
 })
 
 /** What the doctor finds in a backlog, which must exist, and in a file of anchors. */
-const examined = Effect.fnUntraced(function* (file: string | undefined) {
+const examineBacklog = Effect.fnUntraced(function* (file: string | undefined) {
   const { checkAnchor, examine, sessionProblem } = yield* Doctor
   const facts = yield* examine
   if (!facts.migrations.exists) {
@@ -110,12 +109,12 @@ const examined = Effect.fnUntraced(function* (file: string | undefined) {
  * The same after `first`, with what other users may do with an embedded database's directory, before it is opened, which
  * closes it, and while it is open.
  */
-const examinedWithDirectory = Effect.fnUntraced(function* <E, R>(
+const examineWithDirectory = Effect.fnUntraced(function* <E, R>(
   anchorFile: string | undefined,
   first: Effect.Effect<void, E, R>
 ) {
   const directory = yield* targetDirectory
-  if (directory === undefined) return yield* Effect.andThen(first, withDoctor(examined(anchorFile)))
+  if (directory === undefined) return yield* Effect.andThen(first, withDoctor(examineBacklog(anchorFile)))
   // What cannot be read is an error of the opening, which says more.
   const access = Effect.orElseSucceed(
     Effect.tryPromise(() => inspectDirectoryAccess(directory)),
@@ -123,7 +122,7 @@ const examinedWithDirectory = Effect.fnUntraced(function* <E, R>(
   )
   const before = yield* access
   yield* first
-  const [facts, now] = yield* withDoctor(Effect.all([examined(anchorFile), access]))
+  const [facts, now] = yield* withDoctor(Effect.all([examineBacklog(anchorFile), access]))
   return now === undefined
     ? facts
     : ({ ...facts, directory: { ...now, openBefore: before?.open ?? 0 } } satisfies DoctorFacts)
@@ -132,7 +131,10 @@ const examinedWithDirectory = Effect.fnUntraced(function* <E, R>(
 const encodeFindings = Schema.encodeSync(Schema.Array(DoctorFinding))
 const encodeFacts = Schema.encodeSync(DoctorFacts)
 
-const told = ({ check, level, toDo, what }: DoctorFinding, style: TextStyle): string => {
+const formatFindings = (findings: ReadonlyArray<DoctorFinding>, style: TextStyle): string =>
+  [...findings.map((finding) => formatFinding(finding, style)), summarize(findings)].join("\n")
+
+const formatFinding = ({ check, level, toDo, what }: DoctorFinding, style: TextStyle): string => {
   const paints: Readonly<Record<DoctorFinding["level"], Paint>> = {
     ok: style.green,
     note: style.blue,
@@ -143,7 +145,7 @@ const told = ({ check, level, toDo, what }: DoctorFinding, style: TextStyle): st
   return toDo === null ? line : `${line}\n${" ".repeat(24)}→ ${escapeLines(toDo)}`
 }
 
-const summary = (findings: ReadonlyArray<DoctorFinding>): string => {
+const summarize = (findings: ReadonlyArray<DoctorFinding>): string => {
   const count = (level: DoctorFinding["level"]) => findings.filter((finding) => finding.level === level).length
   const [problems, warnings] = [count("problem"), count("warning")]
   return problems + warnings === 0

@@ -6,30 +6,6 @@ import { defineCommand } from "../defineCommand.ts"
 import { AuditService, CardId, EventOptions, parseEventType } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
 
-export const historyCommand = defineCommand(
-  "history",
-  {
-    description:
-      "Everything that happened to a card, first to last: when it happened and when it was recorded, who did it, what belongs together, and which parts were redacted.",
-    summary: "What happened to a card",
-    examples: [{ command: "backlog history build" }]
-  },
-  { id: idArgument() },
-  Effect.fnUntraced(function* (flags) {
-    const id = yield* decodeId(flags.id)
-    return Effect.map(AuditService, (audit) => {
-      const found = audit.history(id)
-      return {
-        items: Stream.map(found, (event) => encodeEvent(event)),
-        documents: "one",
-        text: (style) => formatEvents(found, makeHistoryDescriber(), style, "ofOneCard")
-      } satisfies StreamOutput<Stream.Error<typeof found>>
-    })
-  })
-)
-
-const decodeId = decodeInput(CardId)
-
 export const eventsCommand = defineCommand(
   "events",
   {
@@ -77,3 +53,27 @@ export const eventsCommand = defineCommand(
 )
 
 const decodeOptions = decodeInput(EventOptions)
+
+export const historyCommand = defineCommand(
+  "history",
+  {
+    description:
+      "Everything that happened to a card, first to last: when it happened and when it was recorded, who did it, what belongs together, and which parts were redacted.",
+    summary: "What happened to a card",
+    examples: [{ command: "backlog history build" }]
+  },
+  { id: idArgument() },
+  Effect.fnUntraced(function* (flags) {
+    const id = yield* decodeId(flags.id)
+    return Effect.map(AuditService, (audit) => {
+      const found = audit.history(id)
+      return {
+        items: Stream.map(found, (event) => encodeEvent(event)),
+        documents: "one",
+        text: (style) => formatEvents(found, makeHistoryDescriber(), style, "ofOneCard")
+      } satisfies StreamOutput<Stream.Error<typeof found>>
+    })
+  })
+)
+
+const decodeId = decodeInput(CardId)

@@ -1,17 +1,84 @@
-import { Effect, Option, Schema, Stream } from "effect"
-import { Argument } from "effect/cli"
+import { Effect, Schema, Stream } from "effect"
 import { ProcessIO } from "../ProcessIO.ts"
 import { makeOutput, type StreamOutput } from "../CommandOutput.ts"
-import { Json, choiceFlag, switchFlag } from "../flags.ts"
-import { showProgress, clearingProgress } from "../progress.ts"
+import { Json, choiceFlag, switchFlag, optionalArgument } from "../flags.ts"
+import { showProgress, clearProgressAfter } from "../progress.ts"
 import { escapeLine } from "../terminalText.ts"
 import { defineCommand } from "../defineCommand.ts"
 import { checkWritable, writeLines } from "../writeLines.ts"
 import { encodeBeads } from "../../import/encodeBeads.ts"
 import { AuditService, InvalidInput, LogFileHeader } from "../../index.ts"
 
+export const exportCommand = defineCommand(
+  "export",
+  {
+    description:
+      "Writes the whole log with its hashes as JSON Lines: to a FILE, which is there when it is complete and not before, or to standard output. verify FILE proves it without a database, and import --format log makes the same backlog of it. With --format beads, writes the cards as they are now as issues of beads, and says on standard error what beads has no place for.",
+    summary: "Write the whole log to a file, or the cards for beads",
+    examples: [
+      { command: "backlog export backlog.jsonl" },
+      { command: "backlog export | gzip > backlog.jsonl.gz" },
+      { command: "backlog export backlog.jsonl --force --json", description: "Replaces a file that exists" },
+      { command: "backlog export issues.jsonl --format beads" }
+    ]
+  },
+  {
+    file: optionalArgument("file", "The output file. Defaults to -, standard output"),
+    format: choiceFlag("format", ["log", "beads"], "What to write (default: log)"),
+    force: switchFlag("force", "Replace a file that exists")
+  },
+  Effect.fnUntraced(function* ({ file, force, format = "log" }) {
+    const io = yield* ProcessIO
+    if (file !== undefined && file !== "-") {
+      yield* checkWritable(file, force)
+      return format === "beads" ? writeBeads(file, force, io, yield* Json) : writeLog(file, force, io)
+    }
+    if (yield* Json) {
+      return yield* new InvalidInput({
+        problem: `${format === "log" ? "an exported log is" : "exported issues are"} not one JSON document: with --json give a FILE`
+      })
+    }
+    return format === "beads" ? streamBeads(io) : streamLog
+  })
+)
+
+const streamLog = Effect.map(AuditService, (audit) => {
+  const lines = audit.exportLog
+  return {
+    items: Stream.empty,
+    documents: "one",
+    text: () => Stream.map(lines, (line) => `${line}\n`)
+  } satisfies StreamOutput<Stream.Error<typeof lines>>
+})
+
+const decodeHeader = Schema.decodeUnknownSync(Schema.fromJsonString(LogFileHeader))
+
+const writeLog = Effect.fnUntraced(function* (file: string, force: boolean, io: ProcessIO["Service"]) {
+  const audit = yield* AuditService
+  const onProgress = showProgress(io, "events")
+  let header: LogFileHeader | undefined
+  let lines = 0
+  yield* clearProgressAfter(io)(
+    writeLines(
+      file,
+      force,
+      Stream.mapArrayEffect(audit.exportLog, (chunk) => {
+        header ??= decodeHeader(chunk[0])
+        lines += chunk.length
+        return Effect.as(onProgress(lines - 1, header.position), chunk)
+      })
+    )
+  )
+  const written = { file, position: header?.position ?? 0, chainHash: header?.chainHash ?? "", events: lines - 1 }
+  return makeOutput(
+    () => written,
+    () =>
+      `Wrote ${written.events} events to ${escapeLine(file)}, up to position ${written.position}, chain hash ${written.chainHash}.`
+  )
+})
+
 /** The cards as they are after the last event, as lines of a beads file, and what is counted as they are taken. */
-const issues = Effect.gen(function* () {
+const readIssues = Effect.gen(function* () {
   const audit = yield* AuditService
   const { position } = yield* audit.anchor()
   const backlog = yield* audit.backlogAt({ position })
@@ -34,9 +101,9 @@ const issues = Effect.gen(function* () {
 })
 
 /** Writes the cards to standard output as issues of beads, and to standard error what beads cannot carry. */
-const beadsToOutput = (io: ProcessIO["Service"]) =>
-  Effect.map(issues, ({ counts, lines }) => {
-    const told = Effect.sync(() => tellLosses(io, counts().notCarriedOver))
+const streamBeads = (io: ProcessIO["Service"]) =>
+  Effect.map(readIssues, ({ counts, lines }) => {
+    const told = Effect.sync(() => reportLosses(io, counts().notCarriedOver))
     return {
       items: Stream.empty,
       documents: "one",
@@ -49,15 +116,10 @@ const beadsToOutput = (io: ProcessIO["Service"]) =>
   })
 
 /** The same to a file, which is there when it is complete. With `json` the answer has what is lost. */
-const beadsToFile = Effect.fnUntraced(function* (
-  file: string,
-  force: boolean,
-  io: ProcessIO["Service"],
-  json: boolean
-) {
-  const { counts, lines, position, total } = yield* issues
+const writeBeads = Effect.fnUntraced(function* (file: string, force: boolean, io: ProcessIO["Service"], json: boolean) {
+  const { counts, lines, position, total } = yield* readIssues
   const onProgress = showProgress(io, "issues")
-  yield* clearingProgress(io)(
+  yield* clearProgressAfter(io)(
     writeLines(
       file,
       force,
@@ -65,89 +127,17 @@ const beadsToFile = Effect.fnUntraced(function* (
     )
   )
   const written = { file, position, ...counts() }
-  if (!json) tellLosses(io, written.notCarriedOver)
+  if (!json) reportLosses(io, written.notCarriedOver)
   return makeOutput(
     () => written,
     () => `Wrote ${written.issues} issues to ${escapeLine(file)}, as of position ${position}.`
   )
 })
 
-const tellLosses = ({ stderr }: ProcessIO["Service"], lost: Readonly<Record<string, number>>): void => {
+const reportLosses = ({ stderr }: ProcessIO["Service"], lost: Readonly<Record<string, number>>): void => {
   const entries = Object.entries(lost)
   if (entries.length === 0) return
   stderr.write(
     `Not carried over to beads, by how many cards have it:\n${entries.map(([what, count]) => `  ${count}  ${what}\n`).join("")}`
   )
 }
-
-export const exportCommand = defineCommand(
-  "export",
-  {
-    description:
-      "Writes the whole log with its hashes as JSON Lines: to a FILE, which is there when it is complete and not before, or to standard output. verify FILE proves it without a database, and import --format log makes the same backlog of it. With --format beads, writes the cards as they are now as issues of beads, and says on standard error what beads has no place for.",
-    summary: "Write the whole log to a file, or the cards for beads",
-    examples: [
-      { command: "backlog export backlog.jsonl" },
-      { command: "backlog export | gzip > backlog.jsonl.gz" },
-      { command: "backlog export backlog.jsonl --force --json", description: "Replaces a file that exists" },
-      { command: "backlog export issues.jsonl --format beads" }
-    ]
-  },
-  {
-    file: Argument.String("file").pipe(
-      Argument.withDescription("Where to write it; standard output when it is not given, or -"),
-      Argument.optional,
-      Argument.map(Option.getOrUndefined)
-    ),
-    format: choiceFlag("format", ["log", "beads"], "What to write (default: log)"),
-    force: switchFlag("force", "Replace a file that exists")
-  },
-  Effect.fnUntraced(function* ({ file, force, format = "log" }) {
-    const io = yield* ProcessIO
-    if (file !== undefined && file !== "-") {
-      yield* checkWritable(file, force)
-      return format === "beads" ? beadsToFile(file, force, io, yield* Json) : logToFile(file, force, io)
-    }
-    if (yield* Json) {
-      return yield* new InvalidInput({
-        problem: `${format === "log" ? "an exported log is" : "exported issues are"} not one JSON document: with --json give a FILE`
-      })
-    }
-    return format === "beads" ? beadsToOutput(io) : logToOutput
-  })
-)
-
-const logToOutput = Effect.map(AuditService, (audit) => {
-  const lines = audit.exportLog
-  return {
-    items: Stream.empty,
-    documents: "one",
-    text: () => Stream.map(lines, (line) => `${line}\n`)
-  } satisfies StreamOutput<Stream.Error<typeof lines>>
-})
-
-const decodeHeader = Schema.decodeUnknownSync(Schema.fromJsonString(LogFileHeader))
-
-const logToFile = Effect.fnUntraced(function* (file: string, force: boolean, io: ProcessIO["Service"]) {
-  const audit = yield* AuditService
-  const onProgress = showProgress(io, "events")
-  let header: LogFileHeader | undefined
-  let lines = 0
-  yield* clearingProgress(io)(
-    writeLines(
-      file,
-      force,
-      Stream.mapArrayEffect(audit.exportLog, (chunk) => {
-        header ??= decodeHeader(chunk[0])
-        lines += chunk.length
-        return Effect.as(onProgress(lines - 1, header.position), chunk)
-      })
-    )
-  )
-  const written = { file, position: header?.position ?? 0, chainHash: header?.chainHash ?? "", events: lines - 1 }
-  return makeOutput(
-    () => written,
-    () =>
-      `Wrote ${written.events} events to ${escapeLine(file)}, up to position ${written.position}, chain hash ${written.chainHash}.`
-  )
-})

@@ -1,11 +1,11 @@
-import { Effect, Option, Schema } from "effect"
-import { Argument, Command, Flag } from "effect/cli"
+import { Effect, Schema } from "effect"
+import { Command, Flag } from "effect/cli"
 import { ProcessIO } from "../ProcessIO.ts"
 import { makeOutput } from "../CommandOutput.ts"
-import { describeEnded } from "./maintenance.ts"
-import { currentActor, switchFlag, textFlag } from "../flags.ts"
+import { describeEndedClaims } from "./maintenance.ts"
+import { currentActor, switchFlag, textFlag, optionalArgument } from "../flags.ts"
 import { type ImportFlags, openSource } from "../importSource.ts"
-import { showProgress, clearingProgress } from "../progress.ts"
+import { showProgress, clearProgressAfter } from "../progress.ts"
 import { escapeLine, type TextStyle } from "../terminalText.ts"
 import { readLines } from "../readInput.ts"
 import { runInNewBacklog, withHelp } from "../defineCommand.ts"
@@ -17,102 +17,15 @@ import { planImport } from "../../import/planImport.ts"
 import { AuditService, type ImportedLog, InvalidInput } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
 
-/** How many entries of a list are shown; `--json` has them all. */
-const shown = 20
-
-/** What an import did, for people. */
-const describeReport = (report: ImportReport, style: TextStyle): string => {
-  const { edges, leftOutFor, takenAs } = report
-  const lines: Array<string> = [
-    style.bold(`Imported ${escapeLine(report.file)}`),
-    row(
-      report.lines,
-      `${counted[report.format]}: ${report.issues} issues, ${report.blank} blank, ${report.malformed} malformed`
-    ),
-    row(report.taken, `taken: ${takenAs.ready} ready, ${takenAs.blocked} blocked, ${takenAs.done} done`),
-    row(report.unchanged, "unchanged"),
-    row(report.differing, "exist and differ, left as they are"),
-    row(
-      report.leftOut,
-      `left out: ${leftOutFor.tombstone} deleted, ${leftOutFor.duplicate} with the id of an earlier one, ${leftOutFor.refused} that no card can be, ${leftOutFor.cycle} on a cycle`
-    ),
-    row(
-      edges.total,
-      `edges: ${edges.dependencies} dependencies, ${edges.repeated} repeated, ${sum(edges.otherTypes)} of other types, ${edges.ofIssuesLeftOut} of issues left out`
-    ),
-    row(edges.dangling, "dangling: kept as dependencies, so the card waits until the other exists and is done"),
-    ...(edges.implied === 0 ? [] : [row(edges.implied, "of the dependencies follow from what is part of what")]),
-    "",
-    ...counts("Status in the source", report.statuses),
-    ...counts("Types of edges that are no dependencies", edges.otherTypes),
-    ...counts("Not carried over, by field", report.notCarriedOver),
-    ...(report.missingFields.length === 0 ? [] : [`Columns that are not there: ${report.missingFields.join(", ")}`]),
-    ...list(
-      "Malformed",
-      report.malformedLines.map(({ place, problem }) => `${place}: ${problem}`)
-    ),
-    ...list(
-      "Left out",
-      report.leftOutIssues.map(({ detail, id, place, reason }) => `${place}: ${id} (${reason}): ${detail}`)
-    ),
-    ...list(
-      "Different in the backlog",
-      report.differingCards.map(({ fields, id, place }) => `${place}: ${id}: ${fields.join(", ")}`)
-    ),
-    ...list(
-      "Claims that are not carried over: these cards are ready",
-      report.endedClaims.map(
-        ({ id, live, owner, until }) =>
-          `${id} of ${owner ?? "nobody named"}, ${until === null ? "which never runs out" : `${live ? "until" : "which ran out"} ${until}`}`
-      )
-    ),
-    ...list(
-      "Dangling edges",
-      report.danglingEdges.map(({ dependsOn, id, why }) => `${id} waits for ${dependsOn} (${why})`)
-    )
-  ]
-  return lines.join("\n").trimEnd()
-}
-
-/** What the source has in one place. */
-const counted: Readonly<Record<ImportReport["format"], string>> = {
-  beads: "lines",
-  table: "rows",
-  "task-master": "tasks and subtasks",
-  "backlog-md": "files"
-}
-
-const row = (count: number, what: string): string => `${String(count).padStart(8)}  ${what}`
-
-const sum = (all: Readonly<Record<string, number>>): number =>
-  Object.values(all).reduce((total, count) => total + count, 0)
-
-const counts = (title: string, all: Readonly<Record<string, number>>): ReadonlyArray<string> => {
-  const entries = Object.entries(all)
-  return entries.length === 0
-    ? []
-    : [`${title}: ${entries.map(([name, count]) => `${escapeLine(name)} ${count}`).join(", ")}`]
-}
-
-const list = (title: string, entries: ReadonlyArray<string>): ReadonlyArray<string> =>
-  entries.length === 0
-    ? []
-    : [
-        `${title}:`,
-        ...entries.slice(0, shown).map((entry) => `  ${escapeLine(entry)}`),
-        ...(entries.length > shown ? [`  and ${entries.length - shown} more`] : [])
-      ]
-
 const formats = [...ImportFormat.literals, "log"] as const
 
 export const importCommand = withHelp(
   Command.make(
     "import",
     {
-      file: Argument.String("file").pipe(
-        Argument.withDescription("The file, or the folder of Backlog.md; - reads standard input; none for a table"),
-        Argument.optional,
-        Argument.map(Option.getOrUndefined)
+      file: optionalArgument(
+        "file",
+        "The file, or the folder of Backlog.md. - reads standard input. Omit it for a table"
       ),
       format: Flag.Literals("format", formats).pipe(
         Flag.withDefault("beads"),
@@ -134,7 +47,7 @@ export const importCommand = withHelp(
     Effect.fnUntraced(function* ({ format, strict, ...flags }) {
       return yield* format === "log"
         ? runInNewBacklog(yield* importLog(flags, strict))
-        : Effect.scoped(Effect.flatMap(importFrom(format, flags, strict), runInNewBacklog))
+        : Effect.scoped(Effect.flatMap(importIssuesFrom(format, flags, strict), runInNewBacklog))
     })
   ),
   {
@@ -153,16 +66,16 @@ export const importCommand = withHelp(
   }
 )
 
-const decodeAsking = decodeInput(Schema.Struct({ actor: Name }))
+const decodeActor = decodeInput(Schema.Struct({ actor: Name }))
 
-const importFrom = Effect.fnUntraced(function* (format: ImportFormat, flags: ImportFlags, strict: boolean) {
+const importIssuesFrom = Effect.fnUntraced(function* (format: ImportFormat, flags: ImportFlags, strict: boolean) {
   const io = yield* ProcessIO
-  const { actor } = yield* decodeAsking({ actor: yield* currentActor })
+  const { actor } = yield* decodeActor({ actor: yield* currentActor })
   const source = yield* openSource(format, flags)
   const plan = yield* planImport(source)
   if (strict) yield* checkStrict(plan, source)
   return Effect.gen(function* () {
-    const report = yield* clearingProgress(io)(
+    const report = yield* clearProgressAfter(io)(
       importIssues(source, plan, { actor, strict, onProgress: showProgress(io, "cards") })
     )
     return makeOutput(
@@ -185,11 +98,11 @@ const importLog = Effect.fnUntraced(function* ({ file, from, mapStatus, table }:
     })
   }
   const io = yield* ProcessIO
-  const { actor } = yield* decodeAsking({ actor: yield* currentActor })
+  const { actor } = yield* decodeActor({ actor: yield* currentActor })
   const lines = yield* readLines(file)
   return Effect.gen(function* () {
     const audit = yield* AuditService
-    const imported = yield* clearingProgress(io)(
+    const imported = yield* clearProgressAfter(io)(
       audit.importLog(lines, { actor, onProgress: showProgress(io, "events") })
     )
     return makeOutput(
@@ -202,7 +115,93 @@ const importLog = Effect.fnUntraced(function* ({ file, from, mapStatus, table }:
 const describeLog = ({ cards, chainHash, events, generation, position, reclaimed }: ImportedLog): string =>
   [
     `Imported ${events} events of ${cards} cards, up to position ${position}, chain hash ${chainHash}.`,
-    `Tokens are of generation ${generation} from now on. ${describeEnded({ reclaimed })}`
+    `Tokens are of generation ${generation} from now on. ${describeEndedClaims({ reclaimed })}`
   ].join("\n")
 
 const encode = Schema.encodeSync(ImportReport)
+
+/** How many entries of a list are shown; `--json` has them all. */
+const maxShownEntries = 20
+
+/** What an import did, for people. */
+const describeReport = (report: ImportReport, style: TextStyle): string => {
+  const { edges, leftOutFor, takenAs } = report
+  const lines: Array<string> = [
+    style.bold(`Imported ${escapeLine(report.file)}`),
+    formatRow(
+      report.lines,
+      `${itemNames[report.format]}: ${report.issues} issues, ${report.blank} blank, ${report.malformed} malformed`
+    ),
+    formatRow(report.taken, `taken: ${takenAs.ready} ready, ${takenAs.blocked} blocked, ${takenAs.done} done`),
+    formatRow(report.unchanged, "unchanged"),
+    formatRow(report.differing, "exist and differ, left as they are"),
+    formatRow(
+      report.leftOut,
+      `left out: ${leftOutFor.tombstone} deleted, ${leftOutFor.duplicate} with the id of an earlier one, ${leftOutFor.refused} that no card can be, ${leftOutFor.cycle} on a cycle`
+    ),
+    formatRow(
+      edges.total,
+      `edges: ${edges.dependencies} dependencies, ${edges.repeated} repeated, ${sum(edges.otherTypes)} of other types, ${edges.ofIssuesLeftOut} of issues left out`
+    ),
+    formatRow(edges.dangling, "dangling: kept as dependencies, so the card waits until the other exists and is done"),
+    ...(edges.implied === 0 ? [] : [formatRow(edges.implied, "of the dependencies follow from what is part of what")]),
+    "",
+    ...formatCounts("Status in the source", report.statuses),
+    ...formatCounts("Types of edges that are no dependencies", edges.otherTypes),
+    ...formatCounts("Not carried over, by field", report.notCarriedOver),
+    ...(report.missingFields.length === 0 ? [] : [`Columns that are not there: ${report.missingFields.join(", ")}`]),
+    ...formatList(
+      "Malformed",
+      report.malformedLines.map(({ place, problem }) => `${place}: ${problem}`)
+    ),
+    ...formatList(
+      "Left out",
+      report.leftOutIssues.map(({ detail, id, place, reason }) => `${place}: ${id} (${reason}): ${detail}`)
+    ),
+    ...formatList(
+      "Different in the backlog",
+      report.differingCards.map(({ fields, id, place }) => `${place}: ${id}: ${fields.join(", ")}`)
+    ),
+    ...formatList(
+      "Claims that are not carried over: these cards are ready",
+      report.endedClaims.map(
+        ({ id, live, owner, until }) =>
+          `${id} of ${owner ?? "nobody named"}, ${until === null ? "which never runs out" : `${live ? "until" : "which ran out"} ${until}`}`
+      )
+    ),
+    ...formatList(
+      "Dangling edges",
+      report.danglingEdges.map(({ dependsOn, id, why }) => `${id} waits for ${dependsOn} (${why})`)
+    )
+  ]
+  return lines.join("\n").trimEnd()
+}
+
+/** What the source has in one place. */
+const itemNames: Readonly<Record<ImportReport["format"], string>> = {
+  beads: "lines",
+  table: "rows",
+  "task-master": "tasks and subtasks",
+  "backlog-md": "files"
+}
+
+const formatRow = (count: number, what: string): string => `${String(count).padStart(8)}  ${what}`
+
+const sum = (all: Readonly<Record<string, number>>): number =>
+  Object.values(all).reduce((total, count) => total + count, 0)
+
+const formatCounts = (title: string, all: Readonly<Record<string, number>>): ReadonlyArray<string> => {
+  const entries = Object.entries(all)
+  return entries.length === 0
+    ? []
+    : [`${title}: ${entries.map(([name, count]) => `${escapeLine(name)} ${count}`).join(", ")}`]
+}
+
+const formatList = (title: string, entries: ReadonlyArray<string>): ReadonlyArray<string> =>
+  entries.length === 0
+    ? []
+    : [
+        `${title}:`,
+        ...entries.slice(0, maxShownEntries).map((entry) => `  ${escapeLine(entry)}`),
+        ...(entries.length > maxShownEntries ? [`  and ${entries.length - maxShownEntries} more`] : [])
+      ]

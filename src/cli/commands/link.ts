@@ -5,9 +5,12 @@ import { escapeLine } from "../terminalText.ts"
 import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
 import { BacklogService, type Card } from "../../index.ts"
 
-const ends = { from: idArgument("from", "The card that waits"), to: idArgument("to", "The card that it waits for") }
+const linkArguments = {
+  from: idArgument("from", "The card that waits"),
+  to: idArgument("to", "The card that it waits for")
+}
 
-const linksReply = (card: Card) =>
+const makeLinksOutput = (card: Card) =>
   makeCardOutput(card, () =>
     card.dependsOn.length === 0
       ? `${escapeLine(card.id)} depends on nothing.`
@@ -21,10 +24,10 @@ export const linkCommand = defineBacklogCommand(
     summary: "Make a card depend on another",
     examples: [{ command: "backlog link build design", description: "build waits for design" }]
   },
-  ends,
+  linkArguments,
   Effect.fnUntraced(function* (given) {
     const input = yield* commandInput("Link", given)
-    return Effect.flatMap(BacklogService, (backlog) => Effect.map(backlog.link(input), linksReply))
+    return Effect.flatMap(BacklogService, (backlog) => Effect.map(backlog.link(input), makeLinksOutput))
   })
 )
 
@@ -35,9 +38,9 @@ export const unlinkCommand = defineBacklogCommand(
     summary: "Remove a dependency",
     examples: [{ command: "backlog unlink build design" }]
   },
-  ends,
+  linkArguments,
   Effect.fnUntraced(function* (given) {
     const input = yield* commandInput("Unlink", given)
-    return Effect.flatMap(BacklogService, (backlog) => Effect.map(backlog.unlink(input), linksReply))
+    return Effect.flatMap(BacklogService, (backlog) => Effect.map(backlog.unlink(input), makeLinksOutput))
   })
 )

@@ -32,8 +32,8 @@ export const listCommand = defineCommand(
     yield* decodeOptions(options)
     const at = yield* parseMoment(flags.at)
     return Effect.gen(function* () {
-      if (at === undefined) return yield* listNow(options)
-      return listThen(yield* (yield* AuditService).backlogAt(at), options)
+      if (at === undefined) return yield* listCurrent(options)
+      return listPast(yield* (yield* AuditService).backlogAt(at), options)
     })
   })
 )
@@ -42,7 +42,7 @@ type Options = typeof ListOptions.Encoded
 
 const decodeOptions = decodeInput(ListOptions)
 
-const listNow = Effect.fnUntraced(function* (options: Options) {
+const listCurrent = Effect.fnUntraced(function* (options: Options) {
   const backlog = yield* BacklogService
   const cards = yield* backlog.list(options)
   const claimable =
@@ -53,13 +53,13 @@ const listNow = Effect.fnUntraced(function* (options: Options) {
     data: () => encodeCards(cards),
     text: (style: TextStyle) =>
       Effect.map(claimable, (ready) => {
-        const described = describer(Option.some(new Set(ready.map((card) => card.id))), style)
+        const described = makeListWriter(Option.some(new Set(ready.map((card) => card.id))), style)
         return described.lines(cards) + described.end()
       })
   }
 })
 
-const listThen = (past: BacklogAt, options: Options) => {
+const listPast = (past: BacklogAt, options: Options) => {
   const cards = past.cards(options)
   const claimable =
     options.readyOnly === true || (options.status ?? "ready") !== "ready"
@@ -74,7 +74,7 @@ const listThen = (past: BacklogAt, options: Options) => {
   const lines = (style: TextStyle) =>
     Stream.unwrap(
       Effect.map(claimable, (ids) => {
-        const described = describer(ids, style, `${describeBacklogMoment(past)}\n\n`)
+        const described = makeListWriter(ids, style, `${describeBacklogMoment(past)}\n\n`)
         return Stream.mapArray(cards, (chunk) => [described.lines(chunk)]).pipe(
           Stream.concat(Stream.suspend(() => Stream.succeed(described.end())))
         )
@@ -87,7 +87,7 @@ const listThen = (past: BacklogAt, options: Options) => {
  * Cards as lines of a table, made as they come, after `before` and with a line at the end; all that are ready are
  * claimable when nothing else is said.
  */
-const describer = (claimable: Option.Option<ReadonlySet<string>>, style: TextStyle, before = "") => {
+const makeListWriter = (claimable: Option.Option<ReadonlySet<string>>, style: TextStyle, before = "") => {
   const shown = (card: Card): string =>
     card.status === "ready" && Option.isSome(claimable) && !claimable.value.has(card.id) ? "waiting" : card.status
   const paints: Readonly<Record<string, Paint>> = {

@@ -1,13 +1,13 @@
 import { Effect, Schema } from "effect"
 import { Command } from "effect/cli"
 import { ProcessIO } from "../ProcessIO.ts"
-import { makeOutput } from "../CommandOutput.ts"
+import { makeOutput, print, render } from "../CommandOutput.ts"
 import { describeVerification, exitCodeOf } from "./verify.ts"
 import { withMigrations } from "../database.ts"
 import { currentActor, requiredDecimalFlag, textFlag } from "../flags.ts"
-import { showProgress, clearingProgress } from "../progress.ts"
+import { showProgress, clearProgressAfter } from "../progress.ts"
 import { escapeLine, type TextStyle } from "../terminalText.ts"
-import { withHelp, print, render, defineCommand } from "../defineCommand.ts"
+import { withHelp, defineCommand } from "../defineCommand.ts"
 import {
   AuditService,
   PruneReceipts,
@@ -19,68 +19,6 @@ import {
 import { decodeInput } from "../../services/decodeInput.ts"
 import type { RoleNames } from "../../services/schema/BacklogRoles.ts"
 import { type AppliedMigration, Migrations } from "../../services/schema/Migrations.ts"
-
-const prune = defineCommand(
-  "prune",
-  {
-    description:
-      "Removes the receipts of commands that are older than --older-than-days, and answers how many. A command that comes again after that is a new one: keep receipts for longer than anybody may try again.",
-    summary: "Remove old receipts",
-    examples: [
-      { command: "backlog receipts prune --older-than-days 30" },
-      { command: "backlog receipts prune --older-than-days 0.5", description: "Half a day" }
-    ]
-  },
-  { olderThanDays: requiredDecimalFlag("older-than-days", "How old a receipt must be to go: days, 0 or more", "DAYS") },
-  Effect.fnUntraced(function* (input) {
-    yield* decodePruneReceipts(input)
-    return Effect.gen(function* () {
-      const pruned = yield* (yield* AuditService).pruneReceipts(input)
-      return makeOutput(
-        () => ({ pruned }),
-        () => (pruned === 1 ? "1 receipt was removed." : `${pruned} receipts were removed.`)
-      )
-    })
-  })
-)
-
-const decodePruneReceipts = decodeInput(PruneReceipts)
-
-export const receiptsCommand = withHelp(Command.make("receipts").pipe(Command.withSubcommands([prune])), {
-  description:
-    "Receipts of the commands that had a --command-id. They say what was answered, and hold no content of cards.",
-  summary: "Receipts of commands with an id",
-  examples: [{ command: "backlog receipts prune --older-than-days 30" }]
-})
-
-export const restoredCommand = defineCommand(
-  "restored",
-  {
-    description:
-      "Run this once after you restored the backlog from a backup, before workers continue. Begins a new generation of tokens and ends every live claim, so that a worker from before the restore gets ClaimLost instead of completing a card that another worker holds. Running it again ends the live claims again.",
-    summary: "After a restore: end old claims and tokens",
-    examples: [{ command: "backlog restored" }, { command: "backlog restored --json --actor ops" }]
-  },
-  {},
-  Effect.fnUntraced(function* () {
-    const input = yield* decodeRestored({ actor: yield* currentActor })
-    return Effect.gen(function* () {
-      const answer = yield* (yield* AuditService).restored(input)
-      return makeOutput(
-        () => answer,
-        () => `Tokens are of generation ${answer.generation} from now on. ${describeEnded(answer)}`
-      )
-    })
-  })
-)
-
-const decodeRestored = decodeInput(Restored)
-
-/** Which claims were ended. */
-export const describeEnded = ({ reclaimed }: Pick<RestoredBacklog, "reclaimed">): string =>
-  reclaimed.length === 0
-    ? "There was no live claim."
-    : `Ended ${reclaimed.length === 1 ? "1 live claim" : `${reclaimed.length} live claims`}: ${reclaimed.map(escapeLine).join(", ")}.`
 
 export const migrateCommand = withHelp(
   Command.make(
@@ -148,7 +86,7 @@ export const rebuildCommand = defineCommand(
     const io = yield* ProcessIO
     return Effect.gen(function* () {
       const audit = yield* AuditService
-      const report = yield* clearingProgress(io)(
+      const report = yield* clearProgressAfter(io)(
         audit.rebuild({
           onProgress: ({ done, phase, total }) =>
             showProgress(io, phase === "verifying" ? "steps, verifying" : `events, ${phase}`)(done, total)
@@ -180,3 +118,65 @@ const describeRebuild = (
   ]
     .filter((line, index) => line !== "" || index === 3)
     .join("\n")
+
+export const restoredCommand = defineCommand(
+  "restored",
+  {
+    description:
+      "Run this once after you restored the backlog from a backup, before workers continue. Begins a new generation of tokens and ends every live claim, so that a worker from before the restore gets ClaimLost instead of completing a card that another worker holds. Running it again ends the live claims again.",
+    summary: "After a restore: end old claims and tokens",
+    examples: [{ command: "backlog restored" }, { command: "backlog restored --json --actor ops" }]
+  },
+  {},
+  Effect.fnUntraced(function* () {
+    const input = yield* decodeRestored({ actor: yield* currentActor })
+    return Effect.gen(function* () {
+      const answer = yield* (yield* AuditService).restored(input)
+      return makeOutput(
+        () => answer,
+        () => `Tokens are of generation ${answer.generation} from now on. ${describeEndedClaims(answer)}`
+      )
+    })
+  })
+)
+
+const decodeRestored = decodeInput(Restored)
+
+/** Which claims were ended. */
+export const describeEndedClaims = ({ reclaimed }: Pick<RestoredBacklog, "reclaimed">): string =>
+  reclaimed.length === 0
+    ? "There was no live claim."
+    : `Ended ${reclaimed.length === 1 ? "1 live claim" : `${reclaimed.length} live claims`}: ${reclaimed.map(escapeLine).join(", ")}.`
+
+const prune = defineCommand(
+  "prune",
+  {
+    description:
+      "Removes the receipts of commands that are older than --older-than-days, and answers how many. A command that comes again after that is a new one: keep receipts for longer than anybody may try again.",
+    summary: "Remove old receipts",
+    examples: [
+      { command: "backlog receipts prune --older-than-days 30" },
+      { command: "backlog receipts prune --older-than-days 0.5", description: "Half a day" }
+    ]
+  },
+  { olderThanDays: requiredDecimalFlag("older-than-days", "How old a receipt must be to go: days, 0 or more", "DAYS") },
+  Effect.fnUntraced(function* (input) {
+    yield* decodePruneReceipts(input)
+    return Effect.gen(function* () {
+      const pruned = yield* (yield* AuditService).pruneReceipts(input)
+      return makeOutput(
+        () => ({ pruned }),
+        () => (pruned === 1 ? "1 receipt was removed." : `${pruned} receipts were removed.`)
+      )
+    })
+  })
+)
+
+const decodePruneReceipts = decodeInput(PruneReceipts)
+
+export const receiptsCommand = withHelp(Command.make("receipts").pipe(Command.withSubcommands([prune])), {
+  description:
+    "Receipts of the commands that had a --command-id. They say what was answered, and hold no content of cards.",
+  summary: "Receipts of commands with an id",
+  examples: [{ command: "backlog receipts prune --older-than-days 30" }]
+})

@@ -23,9 +23,9 @@ export const mcpCommand = withHelp(
     },
     Effect.fnUntraced(function* ({ logFormat, logLevel = "warning", owner, role = "worker" }) {
       const { onInterrupt, env, stderr, stdin, stdout } = yield* ProcessIO
-      const owned = owner === undefined ? undefined : yield* named("--owner", owner)
+      const owned = owner === undefined ? undefined : yield* decodeFlag("--owner", owner)
       const said = (yield* Actor) ?? nonEmpty(env["BACKLOG_ACTOR"]) ?? owned
-      const actor = yield* named("--actor", said ?? (yield* currentActor))
+      const actor = yield* decodeFlag("--actor", said ?? (yield* currentActor))
       const agent = { role, actor, owner: owned ?? actor }
       const { serveStdio } = yield* Effect.promise(() => import("../../mcp/index.ts"))
       onInterrupt({ timeoutMillis, exitCode: exitCodes.done })
@@ -56,5 +56,5 @@ export const mcpCommand = withHelp(
 
 const decodeName = decodeInput(Name)
 
-const named = (flag: string, value: string) =>
+const decodeFlag = (flag: string, value: string) =>
   Effect.mapError(decodeName(value), ({ problem }) => new InvalidInput({ problem: `${flag} ${problem}` }))

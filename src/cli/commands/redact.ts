@@ -5,48 +5,12 @@ import { encodeCard, makeOutput } from "../CommandOutput.ts"
 import { formatTime } from "../moments.ts"
 import { formatErased } from "../describeEvent.ts"
 import { idArgument, requiredTextFlag, switchFlag, integerFlag } from "../flags.ts"
-import { showRemovalProgress, clearingProgress } from "../progress.ts"
+import { showRemovalProgress, clearProgressAfter } from "../progress.ts"
 import { type Column, formatTable } from "../table.ts"
 import { escapeLine, type TextStyle } from "../terminalText.ts"
 import { defineBacklogCommand, commandOrigin, defineCommand } from "../defineCommand.ts"
 import { AuditService, ErasablePart, Erasure, InvalidInput, Redact } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
-
-export const erasuresCommand = defineCommand(
-  "erasures",
-  {
-    description:
-      "Lists the redactions that erased something, and for each whether its bytes are still in the data files: `erased from reads`, or `removed from pages`. A server that connects as the owner removes them in the background, `backlog doctor --fix` at once.",
-    summary: "Redactions, and whether their bytes are removed from the data files",
-    examples: [{ command: "backlog erasures" }, { command: "backlog erasures --pending --json" }]
-  },
-  { pending: switchFlag("pending", "Only those whose bytes are still in the data files") },
-  ({ pending }) =>
-    Effect.succeed(
-      Effect.gen(function* () {
-        const found = yield* (yield* AuditService).erasures({ pending })
-        return makeOutput(
-          () => encodeErasures(found),
-          (style) =>
-            found.length === 0
-              ? pending
-                ? "No redaction is pending."
-                : "Nothing was redacted."
-              : formatTable(columns(style), found, style).join("\n")
-        )
-      })
-    )
-)
-
-const encodeErasures = Schema.encodeSync(Schema.Array(Erasure))
-
-const columns = (style: TextStyle): ReadonlyArray<Column<Erasure>> => [
-  { title: "POSITION", text: ({ position }) => String(position), align: "right" },
-  { title: "CARD", text: ({ cardId }) => escapeLine(cardId), minWidth: 12, paint: () => style.bold },
-  { title: "STATE", text: ({ state }) => state },
-  { title: "ERASED", text: ({ erasedAt }) => formatTime(erasedAt) },
-  { title: "PROBLEM", text: ({ problem }) => (problem === null ? "" : escapeLine(problem)), minWidth: 12 }
-]
 
 const parts = ErasablePart.literals
 
@@ -82,7 +46,7 @@ export const redactCommand = defineBacklogCommand(
   Effect.fnUntraced(function* (flags) {
     const input = {
       id: flags.id,
-      parts: yield* partsOf(flags.part),
+      parts: yield* parseParts(flags.part),
       version: flags.version,
       reason: flags.reason,
       ...(yield* commandOrigin)
@@ -92,7 +56,8 @@ export const redactCommand = defineBacklogCommand(
     return Effect.gen(function* () {
       const audit = yield* AuditService
       const { card, erased, state } = yield* audit.redact(input)
-      const problem = state === "removed from pages" ? null : flags.noWait ? notTried : yield* removed(io, audit)
+      const problem =
+        state === "removed from pages" ? null : flags.noWait ? removalNotAttempted : yield* removeErased(io, audit)
       return makeOutput(
         () => ({
           card: encodeCard(card),
@@ -114,11 +79,12 @@ export const redactCommand = defineBacklogCommand(
   })
 )
 
-const notTried = "a server that connects as the owner removes them in the background, or else `backlog doctor --fix`."
+const removalNotAttempted =
+  "a server that connects as the owner removes them in the background, or else `backlog doctor --fix`."
 
 /** Waits until erased bytes are removed from the data files; returns what keeps that from completing. */
-const removed = (io: ProcessIO["Service"], audit: AuditService["Service"]) =>
-  clearingProgress(io)(audit.removeErased({ onProgress: showRemovalProgress(io) })).pipe(
+const removeErased = (io: ProcessIO["Service"], audit: AuditService["Service"]) =>
+  clearProgressAfter(io)(audit.removeErased({ onProgress: showRemovalProgress(io) })).pipe(
     Effect.as(null),
     // The redaction is done, so this is no failure of the command.
     Effect.catchTag("RemovalPending", ({ problem }) => Effect.succeed(problem)),
@@ -129,7 +95,7 @@ const removed = (io: ProcessIO["Service"], audit: AuditService["Service"]) =>
 
 const decodeRedact = decodeInput(Redact)
 
-const partsOf = Effect.fnUntraced(function* (given: ReadonlyArray<string>) {
+const parseParts = Effect.fnUntraced(function* (given: ReadonlyArray<string>) {
   const words = given.flatMap((list) => list.split(",").map((part) => part.trim()))
   const known = parts.filter((part) => words.includes(part))
   const unknown = words.find((word) => !known.some((part) => part === word))
@@ -139,3 +105,39 @@ const partsOf = Effect.fnUntraced(function* (given: ReadonlyArray<string>) {
         problem: `--part takes ${parts.join(", ")}, not ${JSON.stringify(unknown.slice(0, 100))}`
       })
 })
+
+export const erasuresCommand = defineCommand(
+  "erasures",
+  {
+    description:
+      "Lists the redactions that erased something, and for each whether its bytes are still in the data files: `erased from reads`, or `removed from pages`. A server that connects as the owner removes them in the background, `backlog doctor --fix` at once.",
+    summary: "Redactions, and whether their bytes are removed from the data files",
+    examples: [{ command: "backlog erasures" }, { command: "backlog erasures --pending --json" }]
+  },
+  { pending: switchFlag("pending", "Only those whose bytes are still in the data files") },
+  ({ pending }) =>
+    Effect.succeed(
+      Effect.gen(function* () {
+        const found = yield* (yield* AuditService).erasures({ pending })
+        return makeOutput(
+          () => encodeErasures(found),
+          (style) =>
+            found.length === 0
+              ? pending
+                ? "No redaction is pending."
+                : "Nothing was redacted."
+              : formatTable(erasureColumns(style), found, style).join("\n")
+        )
+      })
+    )
+)
+
+const encodeErasures = Schema.encodeSync(Schema.Array(Erasure))
+
+const erasureColumns = (style: TextStyle): ReadonlyArray<Column<Erasure>> => [
+  { title: "POSITION", text: ({ position }) => String(position), align: "right" },
+  { title: "CARD", text: ({ cardId }) => escapeLine(cardId), minWidth: 12, paint: () => style.bold },
+  { title: "STATE", text: ({ state }) => state },
+  { title: "ERASED", text: ({ erasedAt }) => formatTime(erasedAt) },
+  { title: "PROBLEM", text: ({ problem }) => (problem === null ? "" : escapeLine(problem)), minWidth: 12 }
+]

@@ -2,13 +2,13 @@ import { ConfigProvider, Duration, Effect, Layer, Result } from "effect"
 import { Command } from "effect/cli"
 import { SqlClient } from "effect/sql"
 import { ProcessIO } from "../ProcessIO.ts"
-import { makeOutput } from "../CommandOutput.ts"
+import { makeOutput, print, render } from "../CommandOutput.ts"
 import { withServer } from "../database.ts"
 import { exitCodes } from "../failure.ts"
 import { nonEmpty, switchFlag, textFlag, integerFlag } from "../flags.ts"
 import { layerLogging, logFlags } from "../logging.ts"
 import { readKeyFile } from "../readInput.ts"
-import { withHelp, print, render } from "../defineCommand.ts"
+import { withHelp } from "../defineCommand.ts"
 import { trustedProxies } from "../../http/access/forwarding.ts"
 import { isOrigin } from "../../http/access/hosts.ts"
 import {
@@ -20,53 +20,6 @@ import {
   withoutSecrets
 } from "../../index.ts"
 import { packageVersion } from "../../services/packageFiles.ts"
-
-const signals = ["TRACES", "LOGS", "METRICS"]
-
-/**
- * Sends traces, logs and metrics to where the usual variables `OTEL_…` say; nothing, and nothing of it is loaded, when
- * they name no endpoint.
- */
-const telemetry = Effect.fnUntraced(function* (
-  env: ProcessIO["Service"]["env"]
-): Effect.fn.Return<Layer.Layer<never>, InvalidInput> {
-  const endpoints = ["OTEL_EXPORTER_OTLP_ENDPOINT", ...signals.map((signal) => `OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`)]
-  const named = endpoints.filter((name) => nonEmpty(env[name]) !== undefined)
-  if (named.length === 0 || env["OTEL_SDK_DISABLED"]?.toLowerCase() === "true") return Layer.empty
-  for (const name of named) {
-    if (!/^https?:\/\/[^/]/.test(env[name] ?? "") || !URL.canParse(env[name] ?? "")) {
-      return yield* new InvalidInput({ problem: `${name} is not an http:// or https:// URL` })
-    }
-  }
-  const protocol = nonEmpty(env["OTEL_EXPORTER_OTLP_PROTOCOL"]) ?? "http/protobuf"
-  if (protocol !== "http/protobuf" && protocol !== "http/json") {
-    return yield* new InvalidInput({ problem: "OTEL_EXPORTER_OTLP_PROTOCOL takes http/protobuf and http/json" })
-  }
-  const [{ Otlp, OtlpSerialization }, { FetchHttpClient }] = yield* Effect.promise(() =>
-    Promise.all([import("effect/observability"), import("effect/http")])
-  )
-  return Otlp.layerFromConfig({ resource: { serviceVersion: packageVersion() } }).pipe(
-    Layer.provide([
-      protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf,
-      FetchHttpClient.layer,
-      ConfigProvider.layer(
-        ConfigProvider.fromEnv({
-          env: Object.fromEntries(
-            Object.entries({ ...defaults, ...env }).flatMap(([name, value]) =>
-              nonEmpty(value) === undefined ? [] : [[name, value ?? ""]]
-            )
-          )
-        })
-      )
-    ])
-  )
-})
-
-/** As the specification of OpenTelemetry has it. */
-const defaults = {
-  ...Object.fromEntries(signals.map((signal) => [`OTEL_${signal}_EXPORTER`, "otlp"])),
-  OTEL_SERVICE_NAME: "mosaic-backlog"
-}
 
 /** Longer than the server waits for what is being done when it ends. */
 const timeoutMillis = 15_000
@@ -100,7 +53,7 @@ export const serveCommand = withHelp(
       ...logFlags
     },
     Effect.fnUntraced(function* (input) {
-      const anchoring = yield* anchoringOf(input)
+      const anchoring = yield* parseAnchorFlags(input)
       const { allowHost, allowOrigin, host, logFormat, logLevel, maxConnections, port, rateLimit, requireTokens } =
         input
       const { trustProxy, trustProxyFrom } = input
@@ -113,14 +66,14 @@ export const serveCommand = withHelp(
       if (rateLimit !== undefined && rateLimit < 0) {
         return yield* new InvalidInput({ problem: "--rate-limit takes 0 or more" })
       }
-      const allowOrigins = listed(allowOrigin)
+      const allowOrigins = splitList(allowOrigin)
       const wrong = allowOrigins.find((origin) => !isOrigin(origin))
       if (wrong !== undefined) {
         return yield* new InvalidInput({
           problem: `--allow-origin takes origins like https://board.example.com, and not ${JSON.stringify(wrong)}`
         })
       }
-      const proxies = listed(trustProxyFrom)
+      const proxies = splitList(trustProxyFrom)
       const trusted = trustedProxies(proxies)
       if (Result.isFailure(trusted) || (trustProxyFrom !== undefined && proxies.length === 0)) {
         return yield* new InvalidInput({
@@ -128,7 +81,7 @@ export const serveCommand = withHelp(
         })
       }
       const { onInterrupt, env, stderr } = yield* ProcessIO
-      const layerTelemetry = yield* telemetry(env)
+      const layerTelemetry = yield* makeTelemetry(env)
       const server = yield* Effect.promise(() => import("../../http/index.ts"))
       const { layerMcpRoutes } = yield* Effect.promise(() => import("../../mcp/index.ts"))
       onInterrupt({ timeoutMillis, exitCode: exitCodes.done })
@@ -143,7 +96,7 @@ export const serveCommand = withHelp(
               tokens: yield* AccessTokens,
               doctor: yield* Doctor,
               requireTokens,
-              allowHosts: listed(allowHost),
+              allowHosts: splitList(allowHost),
               allowOrigins,
               maxConnections,
               routes: Layer.provide(layerMcpRoutes, Layer.succeed(SqlClient.SqlClient)(yield* SqlClient.SqlClient)),
@@ -198,7 +151,7 @@ export const serveCommand = withHelp(
 )
 
 /** How the log is to be anchored, if at all. */
-const anchoringOf = Effect.fnUntraced(function* (flags: {
+const parseAnchorFlags = Effect.fnUntraced(function* (flags: {
   readonly anchorFile: string | undefined
   readonly anchorEvery: number | undefined
   readonly anchorKey: string | undefined
@@ -220,5 +173,55 @@ const anchoringOf = Effect.fnUntraced(function* (flags: {
   }
 })
 
-const listed = (given: string | undefined): ReadonlyArray<string> =>
+const splitList = (given: string | undefined): ReadonlyArray<string> =>
   (given ?? "").split(",").flatMap((each) => (each.trim() === "" ? [] : [each.trim()]))
+
+/**
+ * Sends traces, logs and metrics to where the usual variables `OTEL_…` say; nothing, and nothing of it is loaded, when
+ * they name no endpoint.
+ */
+const makeTelemetry = Effect.fnUntraced(function* (
+  env: ProcessIO["Service"]["env"]
+): Effect.fn.Return<Layer.Layer<never>, InvalidInput> {
+  const endpoints = [
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    ...otlpSignals.map((signal) => `OTEL_EXPORTER_OTLP_${signal}_ENDPOINT`)
+  ]
+  const named = endpoints.filter((name) => nonEmpty(env[name]) !== undefined)
+  if (named.length === 0 || env["OTEL_SDK_DISABLED"]?.toLowerCase() === "true") return Layer.empty
+  for (const name of named) {
+    if (!/^https?:\/\/[^/]/.test(env[name] ?? "") || !URL.canParse(env[name] ?? "")) {
+      return yield* new InvalidInput({ problem: `${name} is not an http:// or https:// URL` })
+    }
+  }
+  const protocol = nonEmpty(env["OTEL_EXPORTER_OTLP_PROTOCOL"]) ?? "http/protobuf"
+  if (protocol !== "http/protobuf" && protocol !== "http/json") {
+    return yield* new InvalidInput({ problem: "OTEL_EXPORTER_OTLP_PROTOCOL takes http/protobuf and http/json" })
+  }
+  const [{ Otlp, OtlpSerialization }, { FetchHttpClient }] = yield* Effect.promise(() =>
+    Promise.all([import("effect/observability"), import("effect/http")])
+  )
+  return Otlp.layerFromConfig({ resource: { serviceVersion: packageVersion() } }).pipe(
+    Layer.provide([
+      protocol === "http/json" ? OtlpSerialization.layerJson : OtlpSerialization.layerProtobuf,
+      FetchHttpClient.layer,
+      ConfigProvider.layer(
+        ConfigProvider.fromEnv({
+          env: Object.fromEntries(
+            Object.entries({ ...otlpDefaults, ...env }).flatMap(([name, value]) =>
+              nonEmpty(value) === undefined ? [] : [[name, value ?? ""]]
+            )
+          )
+        })
+      )
+    ])
+  )
+})
+
+const otlpSignals = ["TRACES", "LOGS", "METRICS"]
+
+/** As the specification of OpenTelemetry has it. */
+const otlpDefaults = {
+  ...Object.fromEntries(otlpSignals.map((signal) => [`OTEL_${signal}_EXPORTER`, "otlp"])),
+  OTEL_SERVICE_NAME: "mosaic-backlog"
+}

@@ -8,6 +8,43 @@ import { defineCommand } from "../defineCommand.ts"
 import { AuditService, BacklogService, type Card, type CardAt, CardId, CardNotFound, Explanation } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
 
+export const showCommand = defineCommand(
+  "show",
+  {
+    description:
+      "Shows a card: everything about it, and what stands between it and a claim; with --at as it stood at that moment.",
+    summary: "Show a card",
+    examples: [
+      { command: "backlog show design" },
+      { command: "backlog show design --at 2026-01-22T12:00:00Z", description: "As it was then" },
+      { command: "backlog show -- -x", description: "An id that begins with -" }
+    ]
+  },
+  { id: idArgument(), at: atFlag("momentOrVersion") },
+  Effect.fnUntraced(function* (flags) {
+    const id = yield* decodeId(flags.id)
+    const at = yield* parseCardMoment(flags.at)
+    return Effect.gen(function* () {
+      const found =
+        at === undefined ? yield* (yield* BacklogService).get(id) : yield* (yield* AuditService).cardAt(id, at)
+      if (Option.isNone(found)) return yield* new CardNotFound({ id })
+      const card = found.value
+      return {
+        data: () => encodeCard(card),
+        text: (style: TextStyle) =>
+          at === undefined ? describeCurrentCard(card, style) : describeCardAt(card, at, style)
+      }
+    })
+  })
+)
+
+const decodeId = decodeInput(CardId)
+
+const describeCardAt = Effect.fnUntraced(function* (card: Card, at: typeof CardAt.Type, style: TextStyle) {
+  const explanation = yield* (yield* AuditService).explainAt(card.id, at)
+  return `${yield* describeCardMoment(card, at)}\n\n${describeCard(card, explanation, style)}`
+})
+
 export const explainCommand = defineCommand(
   "explain",
   {
@@ -48,41 +85,4 @@ const describeExplanationAt = Effect.fnUntraced(function* (
   const card = yield* (yield* AuditService).cardAt(id, at)
   const asOf = Option.isNone(card) ? "" : `${yield* describeCardMoment(card.value, at)}\n\n`
   return `${asOf}${describeExplanation(explanation, style)}`
-})
-
-export const showCommand = defineCommand(
-  "show",
-  {
-    description:
-      "Shows a card: everything about it, and what stands between it and a claim; with --at as it stood at that moment.",
-    summary: "Show a card",
-    examples: [
-      { command: "backlog show design" },
-      { command: "backlog show design --at 2026-01-22T12:00:00Z", description: "As it was then" },
-      { command: "backlog show -- -x", description: "An id that begins with -" }
-    ]
-  },
-  { id: idArgument(), at: atFlag("momentOrVersion") },
-  Effect.fnUntraced(function* (flags) {
-    const id = yield* decodeId(flags.id)
-    const at = yield* parseCardMoment(flags.at)
-    return Effect.gen(function* () {
-      const found =
-        at === undefined ? yield* (yield* BacklogService).get(id) : yield* (yield* AuditService).cardAt(id, at)
-      if (Option.isNone(found)) return yield* new CardNotFound({ id })
-      const card = found.value
-      return {
-        data: () => encodeCard(card),
-        text: (style: TextStyle) =>
-          at === undefined ? describeCurrentCard(card, style) : describeCardAt(card, at, style)
-      }
-    })
-  })
-)
-
-const decodeId = decodeInput(CardId)
-
-const describeCardAt = Effect.fnUntraced(function* (card: Card, at: typeof CardAt.Type, style: TextStyle) {
-  const explanation = yield* (yield* AuditService).explainAt(card.id, at)
-  return `${yield* describeCardMoment(card, at)}\n\n${describeCard(card, explanation, style)}`
 })

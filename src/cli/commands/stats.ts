@@ -21,7 +21,7 @@ export const statsCommand = defineCommand(
       const past = at === undefined ? undefined : yield* (yield* AuditService).backlogAt(at)
       const numbers = past === undefined ? yield* (yield* BacklogService).stats : past.stats
       return makeOutput(
-        () => encode(numbers),
+        () => encodeStats(numbers),
         (style) =>
           `${past === undefined ? "" : `${describeBacklogMoment(past)}\n\n`}${describeStats(numbers, style, past === undefined)}`
       )
@@ -29,7 +29,7 @@ export const statsCommand = defineCommand(
   })
 )
 
-const encode = Schema.encodeSync(Stats)
+const encodeStats = Schema.encodeSync(Stats)
 
 const describeStats = (numbers: Stats, style: TextStyle, isNow: boolean): string => {
   const { counts } = numbers

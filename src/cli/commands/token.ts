@@ -1,13 +1,13 @@
 import { Effect, Redacted, Schema } from "effect"
 import { Argument, Command } from "effect/cli"
 import { ProcessIO } from "../ProcessIO.ts"
-import { makeOutput } from "../CommandOutput.ts"
+import { makeOutput, print, render } from "../CommandOutput.ts"
 import { formatTime } from "../moments.ts"
 import { withAccessTokens } from "../database.ts"
 import { Actor, environmentActor, currentActor, decimalFlag, Json, choiceFlag } from "../flags.ts"
 import { type Column, formatTable } from "../table.ts"
 import { escapeLine, type TextStyle, textStyleOf } from "../terminalText.ts"
-import { withHelp, print, render } from "../defineCommand.ts"
+import { withHelp } from "../defineCommand.ts"
 import { AccessRole, AccessToken, AccessTokens, InvalidInput, NewAccessToken } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
 
@@ -38,7 +38,7 @@ const create = withHelp(
       yield* print(yield* render(answer))
       if (yield* Json) return
       const { env, stderr } = yield* ProcessIO
-      const about = `${capitalised(token.role)} ${escapeLine(token.actor)}, ${untilWhen(token)}, with the id ${token.id}.`
+      const about = `${capitalize(token.role)} ${escapeLine(token.actor)}, ${describeValidity(token)}, with the id ${token.id}.`
       stderr.write(`${textStyleOf(stderr, env).dim(`${about} The token cannot be shown again.`)}\n`)
     })
   ),
@@ -62,7 +62,7 @@ const list = withHelp(
       const answer = makeOutput(
         () => encodeTokens(tokens),
         (style) =>
-          tokens.length === 0 ? "There are no tokens." : formatTable(columnsOf(style), tokens, style).join("\n")
+          tokens.length === 0 ? "There are no tokens." : formatTable(tokenColumns(style), tokens, style).join("\n")
       )
       yield* print(yield* render(answer))
     })
@@ -97,20 +97,20 @@ const revoke = withHelp(
   }
 )
 
-const untilWhen = ({ expiresAt, revokedAt }: AccessToken): string =>
+const describeValidity = ({ expiresAt, revokedAt }: AccessToken): string =>
   revokedAt !== null
     ? `revoked ${formatTime(revokedAt)}`
     : expiresAt === null
       ? "for good"
       : `until ${formatTime(expiresAt)}`
 
-const capitalised = (word: string): string => word.slice(0, 1).toUpperCase() + word.slice(1)
+const capitalize = (word: string): string => word.slice(0, 1).toUpperCase() + word.slice(1)
 
-const columnsOf = (style: TextStyle): ReadonlyArray<Column<AccessToken>> => [
+const tokenColumns = (style: TextStyle): ReadonlyArray<Column<AccessToken>> => [
   { title: "ID", text: ({ id }) => id, paint: () => style.bold },
   { title: "ACTOR", text: ({ actor }) => actor, minWidth: 12 },
   { title: "ROLE", text: ({ role }) => role },
-  { title: "TAKEN", text: untilWhen, paint: ({ revokedAt }) => (revokedAt === null ? style.green : style.red) },
+  { title: "TAKEN", text: describeValidity, paint: ({ revokedAt }) => (revokedAt === null ? style.green : style.red) },
   { title: "CREATED", text: ({ createdAt }) => formatTime(createdAt), paint: () => style.dim },
   { title: "BY", text: ({ createdBy }) => createdBy, minWidth: 8, paint: () => style.dim },
   {

@@ -1,10 +1,10 @@
-import { Effect, Option, Result, Schema, Stream } from "effect"
-import { Argument, Command } from "effect/cli"
+import { Effect, Result, Schema, Stream } from "effect"
+import { Command } from "effect/cli"
 import { ProcessIO } from "../ProcessIO.ts"
 import { makeOutput, type DocumentOutput } from "../CommandOutput.ts"
 import { exitCodes } from "../failure.ts"
-import { textFlag } from "../flags.ts"
-import { showProgress, clearingProgress } from "../progress.ts"
+import { textFlag, optionalArgument } from "../flags.ts"
+import { showProgress, clearProgressAfter } from "../progress.ts"
 import { escapeLine, type TextStyle } from "../terminalText.ts"
 import { readKeyFile, readLines } from "../readInput.ts"
 import { runWithoutBacklog, runInBacklog, withHelp, defineCommand } from "../defineCommand.ts"
@@ -25,73 +25,7 @@ import {
   type WrongLine
 } from "../../index.ts"
 
-/** How the program ends after a verification. */
-export const exitCodeOf = (report: VerifyReport): number =>
-  report.divergenceCount === 0 ? exitCodes.done : exitCodes.refused
-
-/** What a verification looked at, and what it found. */
-export const describeVerification = (report: VerifyReport, style: TextStyle): string => {
-  const { anchoredPosition, divergenceCount, divergences, erasedParts } = report
-  const anchorHolds = anchoredPosition !== null && divergences.every(({ check }) => check !== "anchor")
-  return [
-    `Verified the log up to position ${report.position}, chain hash ${report.chainHash}.`,
-    `Looked at ${counted(report.events, "event")}, ${counted(report.cards, "card")}, ${
-      report.dependencies === 1 ? "1 dependency" : `${report.dependencies} dependencies`
-    }${erasedParts === 0 ? "" : `, ${counted(erasedParts, "erased part")}`}.`,
-    ...(anchorHolds ? [`The log up to position ${anchoredPosition} is the one that was anchored.`] : []),
-    ...(divergenceCount === 0
-      ? [style.green("Everything is as it should be.")]
-      : [
-          style.red(`Found ${counted(divergenceCount, "divergence")}, the first of each card and of the log:`),
-          ...divergences.map((divergence) => `  ${describeDivergence(divergence)}`),
-          ...(divergenceCount > divergences.length ? [`  and ${divergenceCount - divergences.length} more`] : [])
-        ])
-  ].join("\n")
-}
-
-const describeDivergence = ({ cardId, check, expected, field, found, position }: Divergence): string => {
-  const where = [
-    cardId === null ? "" : `card ${escapeLine(cardId)}`,
-    position === null ? "" : `position ${position}`,
-    field === null ? check : `${check} of ${escapeLine(field)}`
-  ]
-  return `${where.filter((part) => part !== "").join(", ")}: expected ${escapeLine(expected)}, found ${escapeLine(found)}`
-}
-
-const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`
-
-export const anchorCommand = defineCommand(
-  "anchor",
-  {
-    description:
-      "Prints one line that stands for the whole log as it is now. Keep it where nobody who can write to the database can change it: verify --anchor proves later that the log up to there is still the same.",
-    summary: "Print a line that proves the log later",
-    examples: [
-      { command: "backlog anchor" },
-      { command: "backlog anchor --key anchor.key > anchor.txt", description: "Signed with an Ed25519 key" }
-    ]
-  },
-  { key: textFlag("key", "A file with an Ed25519 private key in PEM, to sign it", "PATH") },
-  Effect.fnUntraced(function* ({ key }) {
-    const privateKey = key === undefined ? undefined : yield* readKeyFile("key", key, "private")
-    return Effect.gen(function* () {
-      const made = yield* (yield* AuditService).anchor({ privateKey })
-      const line = formatAnchor(made)
-      return makeOutput(
-        () => ({ ...encodeAnchor(made), line }),
-        () => line
-      )
-    })
-  })
-)
-
-const encodeAnchor = Schema.encodeSync(Anchor)
-
-const file = Argument.String("file").pipe(
-  Argument.withDescription("An exported log, verified without a database; - reads standard input"),
-  Argument.optional,
-  Argument.map(Option.getOrUndefined)
-)
+const fileArgument = optionalArgument("file", "An exported log, verified without a database. - reads standard input")
 
 const anchorFlags = {
   anchor: textFlag("anchor", "A line of anchor that the log must still hold to", "LINE"),
@@ -102,9 +36,9 @@ const anchorFlags = {
 export const verifyCommand = withHelp(
   Command.make(
     "verify",
-    { file, ...anchorFlags },
+    { file: fileArgument, ...anchorFlags },
     Effect.fnUntraced(function* ({ file: name, ...flags }) {
-      const anchor = yield* anchorOf(flags)
+      const anchor = yield* readAnchor(flags)
       return yield* name === undefined
         ? runInBacklog(verifyBacklog(anchor))
         : runWithoutBacklog(verifyFile(name, anchor))
@@ -123,7 +57,7 @@ export const verifyCommand = withHelp(
 )
 
 /** The anchor that the flags give, its signature checked where they have a key. */
-const anchorOf = Effect.fnUntraced(function* (flags: {
+const readAnchor = Effect.fnUntraced(function* (flags: {
   readonly anchor: string | undefined
   readonly anchorFile: string | undefined
   readonly publicKey: string | undefined
@@ -137,7 +71,8 @@ const anchorOf = Effect.fnUntraced(function* (flags: {
       ? undefined
       : yield* new InvalidInput({ problem: "--public-key needs an anchor: give --anchor or --anchor-file too" })
   }
-  const anchor = anchorFile === undefined ? yield* anchorOfLine(flags.anchor ?? "") : yield* newestOfFile(anchorFile)
+  const anchor =
+    anchorFile === undefined ? yield* parseAnchorFlag(flags.anchor ?? "") : yield* readNewestAnchor(anchorFile)
   if (publicKey !== undefined) {
     const key = yield* readKeyFile("public-key", publicKey, "public")
     yield* Effect.fromResult(checkSignature(anchor, key))
@@ -148,7 +83,7 @@ const anchorOf = Effect.fnUntraced(function* (flags: {
   return anchor
 })
 
-const anchorOfLine = (line: string) =>
+const parseAnchorFlag = (line: string) =>
   Effect.fromResult(
     Result.mapError(
       parseAnchor(line),
@@ -157,7 +92,7 @@ const anchorOfLine = (line: string) =>
   )
 
 /** The newest anchor of a file, all of whose lines must be anchors. */
-const newestOfFile = Effect.fnUntraced(function* (path: string) {
+const readNewestAnchor = Effect.fnUntraced(function* (path: string) {
   const { anchors, isTruncated } = yield* Effect.mapError(
     readAnchorFile(path),
     ({ problem }) => new InvalidInput({ problem: `the file of --anchor-file cannot be used: ${problem}` })
@@ -171,7 +106,7 @@ const newestOfFile = Effect.fnUntraced(function* (path: string) {
 
 const encodeReport = Schema.encodeSync(VerifyReport)
 
-const reportReply = (report: VerifyReport): DocumentOutput => ({
+const makeReportOutput = (report: VerifyReport): DocumentOutput => ({
   ...makeOutput(
     () => encodeReport(report),
     (style) => describeVerification(report, style)
@@ -183,13 +118,13 @@ const verifyBacklog = Effect.fnUntraced(function* (anchor: Anchor | undefined) {
   const io = yield* ProcessIO
   const audit = yield* AuditService
   const onProgress = showProgress(io, "steps")
-  return reportReply(yield* clearingProgress(io)(audit.verify({ anchor, onProgress })))
+  return makeReportOutput(yield* clearProgressAfter(io)(audit.verify({ anchor, onProgress })))
 })
 
 const verifyFile = Effect.fnUntraced(function* (name: string, anchor: Anchor | undefined) {
   const io = yield* ProcessIO
   const lines = yield* readLines(name)
-  return reportReply(yield* clearingProgress(io)(checkFile(name, lines, anchor, showProgress(io, "events"))))
+  return makeReportOutput(yield* clearProgressAfter(io)(checkFile(name, lines, anchor, showProgress(io, "events"))))
 })
 
 const checkFile = Effect.fnUntraced(function* <E, R>(
@@ -217,3 +152,65 @@ const checkFile = Effect.fnUntraced(function* <E, R>(
   )
   return yield* Effect.fromResult(Result.mapError(check.end(), wrong))
 })
+
+/** How the program ends after a verification. */
+export const exitCodeOf = (report: VerifyReport): number =>
+  report.divergenceCount === 0 ? exitCodes.done : exitCodes.refused
+
+/** What a verification looked at, and what it found. */
+export const describeVerification = (report: VerifyReport, style: TextStyle): string => {
+  const { anchoredPosition, divergenceCount, divergences, erasedParts } = report
+  const anchorHolds = anchoredPosition !== null && divergences.every(({ check }) => check !== "anchor")
+  return [
+    `Verified the log up to position ${report.position}, chain hash ${report.chainHash}.`,
+    `Looked at ${formatCount(report.events, "event")}, ${formatCount(report.cards, "card")}, ${
+      report.dependencies === 1 ? "1 dependency" : `${report.dependencies} dependencies`
+    }${erasedParts === 0 ? "" : `, ${formatCount(erasedParts, "erased part")}`}.`,
+    ...(anchorHolds ? [`The log up to position ${anchoredPosition} is the one that was anchored.`] : []),
+    ...(divergenceCount === 0
+      ? [style.green("Everything is as it should be.")]
+      : [
+          style.red(`Found ${formatCount(divergenceCount, "divergence")}, the first of each card and of the log:`),
+          ...divergences.map((divergence) => `  ${describeDivergence(divergence)}`),
+          ...(divergenceCount > divergences.length ? [`  and ${divergenceCount - divergences.length} more`] : [])
+        ])
+  ].join("\n")
+}
+
+const describeDivergence = ({ cardId, check, expected, field, found, position }: Divergence): string => {
+  const where = [
+    cardId === null ? "" : `card ${escapeLine(cardId)}`,
+    position === null ? "" : `position ${position}`,
+    field === null ? check : `${check} of ${escapeLine(field)}`
+  ]
+  return `${where.filter((part) => part !== "").join(", ")}: expected ${escapeLine(expected)}, found ${escapeLine(found)}`
+}
+
+const formatCount = (count: number, what: string): string => `${count} ${what}${count === 1 ? "" : "s"}`
+
+export const anchorCommand = defineCommand(
+  "anchor",
+  {
+    description:
+      "Prints one line that stands for the whole log as it is now. Keep it where nobody who can write to the database can change it: verify --anchor proves later that the log up to there is still the same.",
+    summary: "Print a line that proves the log later",
+    examples: [
+      { command: "backlog anchor" },
+      { command: "backlog anchor --key anchor.key > anchor.txt", description: "Signed with an Ed25519 key" }
+    ]
+  },
+  { key: textFlag("key", "A file with an Ed25519 private key in PEM, to sign it", "PATH") },
+  Effect.fnUntraced(function* ({ key }) {
+    const privateKey = key === undefined ? undefined : yield* readKeyFile("key", key, "private")
+    return Effect.gen(function* () {
+      const made = yield* (yield* AuditService).anchor({ privateKey })
+      const line = formatAnchor(made)
+      return makeOutput(
+        () => ({ ...encodeAnchor(made), line }),
+        () => line
+      )
+    })
+  })
+)
+
+const encodeAnchor = Schema.encodeSync(Anchor)

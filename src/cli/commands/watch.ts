@@ -8,53 +8,24 @@ import { textStyleOf } from "../terminalText.ts"
 import { runInBacklog, withHelp } from "../defineCommand.ts"
 import { InvalidInput, PollInterval } from "../../index.ts"
 
-/** The other screen of a terminal, without a cursor, and with lines that are cut instead of broken. */
-const enter = "\u001b[?1049h\u001b[?25l\u001b[?7l"
-const leave = "\u001b[?7h\u001b[?25h\u001b[?1049l"
-
-/** Takes the terminal's whole screen until the scope is closed, or the process ends: then it is as it was. */
-const wholeScreen = (io: ProcessIO["Service"]): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.asVoid(
-    Effect.acquireRelease(
-      Effect.sync(() => {
-        const cancel = io.onExit(() => io.stdout.write(leave))
-        io.stdout.write(enter)
-        return cancel
-      }),
-      (cancel) =>
-        Effect.sync(() => {
-          io.stdout.write(leave)
-          cancel()
-        })
-    )
-  )
-
-/** Pictures of lines, each in place of the one before; nothing is left of them when the stream ends. */
-const onWholeScreen = <E, R>(
-  io: ProcessIO["Service"],
-  pictures: Stream.Stream<ReadonlyArray<string>, E, R>
-): Stream.Stream<string, E, R> =>
-  Stream.unwrap(
-    Effect.as(
-      wholeScreen(io),
-      Stream.map(pictures, (lines) => `\u001b[H${lines.map((line) => `${line}\u001b[K`).join("\r\n")}\u001b[J`)
-    )
-  )
-
-const longestInterval = 3600
+const maxIntervalSeconds = 3600
 
 export const watchCommand = withHelp(
   Command.make(
     "watch",
     { interval: integerFlag("interval", "How often to look without news, in seconds (default: 2)", "SECONDS") },
     Effect.fnUntraced(function* ({ interval = 2 }) {
-      if (interval < 1 || interval > longestInterval) {
-        return yield* new InvalidInput({ problem: `--interval takes 1 to ${longestInterval} seconds` })
+      if (interval < 1 || interval > maxIntervalSeconds) {
+        return yield* new InvalidInput({ problem: `--interval takes 1 to ${maxIntervalSeconds} seconds` })
       }
       const every = Duration.seconds(interval)
       const io = yield* ProcessIO
       const goesOn = (yield* Json) || io.stdout.isTerminal
-      yield* Effect.provideService(runInBacklog(goesOn ? Effect.succeed(live(io, every)) : once), PollInterval, every)
+      yield* Effect.provideService(
+        runInBacklog(goesOn ? Effect.succeed(showLive(io, every)) : showOnce),
+        PollInterval,
+        every
+      )
     })
   ),
   {
@@ -69,23 +40,57 @@ export const watchCommand = withHelp(
   }
 )
 
-const once = Effect.map(readBoard, (board) =>
+const showOnce = Effect.map(readBoard, (board) =>
   makeOutput(
     () => encodeBoard(board),
     (style) => describeBoard(board, style).join("\n")
   )
 )
 
-const live = (io: ProcessIO["Service"], interval: Duration.Duration) => {
+const showLive = (io: ProcessIO["Service"], interval: Duration.Duration) => {
   const all = watchBoard(interval)
   return {
     items: Stream.map(Stream.changesWith(all, isSameBoard), encodeBoard),
     documents: "each",
     text: () =>
-      onWholeScreen(
+      showFullScreen(
         io,
         // As large as the terminal is now, whatever it was when this began.
         Stream.map(all, (board) => describeBoard(board, textStyleOf(io.stdout, io.env), io.stdout.size().rows))
       )
   } satisfies StreamOutput<Stream.Error<typeof all>, Stream.Services<typeof all>>
 }
+
+/** The other screen of a terminal, without a cursor, and with lines that are cut instead of broken. */
+const enterScreen = "\u001b[?1049h\u001b[?25l\u001b[?7l"
+
+const leaveScreen = "\u001b[?7h\u001b[?25h\u001b[?1049l"
+
+/** Takes the terminal's whole screen until the scope is closed, or the process ends: then it is as it was. */
+const useFullScreen = (io: ProcessIO["Service"]): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.asVoid(
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        const cancel = io.onExit(() => io.stdout.write(leaveScreen))
+        io.stdout.write(enterScreen)
+        return cancel
+      }),
+      (cancel) =>
+        Effect.sync(() => {
+          io.stdout.write(leaveScreen)
+          cancel()
+        })
+    )
+  )
+
+/** Pictures of lines, each in place of the one before; nothing is left of them when the stream ends. */
+const showFullScreen = <E, R>(
+  io: ProcessIO["Service"],
+  pictures: Stream.Stream<ReadonlyArray<string>, E, R>
+): Stream.Stream<string, E, R> =>
+  Stream.unwrap(
+    Effect.as(
+      useFullScreen(io),
+      Stream.map(pictures, (lines) => `\u001b[H${lines.map((line) => `${line}\u001b[K`).join("\r\n")}\u001b[J`)
+    )
+  )

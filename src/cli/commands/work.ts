@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { ProcessIO } from "../ProcessIO.ts"
-import { makeOutput } from "../CommandOutput.ts"
+import { makeOutput, print, render } from "../CommandOutput.ts"
 import { formatDuration } from "../moments.ts"
 import { makeShellHandler, killAfterSeconds } from "../shellHandler.ts"
 import { withConcurrentBacklog } from "../database.ts"
@@ -9,44 +9,16 @@ import { exitCodes } from "../failure.ts"
 import { claimFilterFlags, currentActor, requiredTextFlag, switchFlag, integerFlag } from "../flags.ts"
 import { layerLogging } from "../logging.ts"
 import { escapeLine } from "../terminalText.ts"
-import { withHelp, print, render } from "../defineCommand.ts"
+import { withHelp } from "../defineCommand.ts"
 import { type Card, InvalidInput, withoutSecrets } from "../../index.ts"
 import { databaseErrorText } from "../../sql/databaseErrors.ts"
 import { decodeWorkerOptions } from "../../worker/WorkerOptions.ts"
 import { Worker, type WorkerEvent, type WorkerReport } from "../../worker/index.ts"
 
-/** What happens while a worker works, in a line. */
-const describeWorkerEvent = (event: WorkerEvent): string => {
-  if (event._tag === "Stopping") return "Ending: no more cards are begun with, and those at work may go on for a while."
-  if (event._tag === "Unavailable") {
-    return `The database cannot be asked, and is asked again in ${formatDuration(event.retryAfterMillis / 1000)}: ${escapeLine(databaseErrorText(event.error))}`
-  }
-  return `${escapeLine(event.card.id)}  ${whatBecameOf(event)}`
-}
-
-const whatBecameOf = (event: Extract<WorkerEvent, { readonly card: Card }>): string => {
-  switch (event._tag) {
-    case "Claimed":
-      return `claimed, attempt ${event.card.attempts}`
-    case "Completed":
-      return event.madeClaimable.length === 0
-        ? "completed"
-        : `completed, now claimable: ${event.madeClaimable.map(escapeLine).join(", ")}`
-    case "Failed":
-      return `to be tried again in ${formatDuration(event.retryAfterSeconds)}. ${escapeLine(event.reason)}`
-    case "Blocked":
-      return `blocked. ${escapeLine(event.reason)}`
-    case "Lost":
-      return `lost: ${escapeLine(event.reason)}`
-    case "Released":
-      return `given back. ${escapeLine(event.reason)}`
-  }
-}
-
-const defaultGraceSeconds = 10
+const defaultGracePeriodSeconds = 10
 
 /** What ending takes beside the grace period: the last tries to tell the database, and closing it. */
-const endingSeconds = 10
+const shutdownSeconds = 10
 
 export const workCommand = withHelp(
   Command.make(
@@ -64,26 +36,32 @@ export const workCommand = withHelp(
         "After how long a card is tried again; twice as long after each failure (default: 10)",
         "SECONDS"
       ),
-      grace: integerFlag("grace", "How long commands may go on after an interrupt (default: 10)", "SECONDS"),
+      gracePeriodSeconds: integerFlag(
+        "grace-period",
+        "Seconds that commands may continue after an interrupt. Defaults to 10",
+        "SECONDS"
+      ),
       maxCards: integerFlag("max-cards", "End after so many claims"),
       untilEmpty: switchFlag("until-empty", "End when nothing is left that could come to be claimable")
     },
-    Effect.fnUntraced(function* ({ exec, grace = defaultGraceSeconds, ...flags }) {
+    Effect.fnUntraced(function* ({ exec, gracePeriodSeconds = defaultGracePeriodSeconds, ...flags }) {
       if (exec.trim() === "") return yield* new InvalidInput({ problem: "--exec is empty: it takes a command" })
       if (exec.includes("\u0000")) return yield* new InvalidInput({ problem: "--exec has a NUL character in it" })
-      if (grace < 0 || grace > 86_400) return yield* new InvalidInput({ problem: "--grace takes 0 to 86400 seconds" })
+      if (gracePeriodSeconds < 0 || gracePeriodSeconds > 86_400) {
+        return yield* new InvalidInput({ problem: "--grace-period takes 0 to 86400 seconds" })
+      }
       const io = yield* ProcessIO
       const options = {
         ...flags,
         actor: yield* currentActor,
-        gracePeriodSeconds: grace,
+        gracePeriodSeconds,
         handler: makeShellHandler(exec, io),
         onEvent: (event: Parameters<typeof describeWorkerEvent>[0]) =>
           Effect.sync(() => io.stderr.write(`${describeWorkerEvent(event)}\n`))
       }
       yield* decodeWorkerOptions(options)
       io.onInterrupt({
-        timeoutMillis: (grace + killAfterSeconds + endingSeconds) * 1000,
+        timeoutMillis: (gracePeriodSeconds + killAfterSeconds + shutdownSeconds) * 1000,
         exitCode: exitCodes.done
       })
       const report = yield* withConcurrentBacklog(
@@ -123,4 +101,32 @@ const describeReport = ({ blocked, claimed, completed, failed, released, lost }:
   ] as const
   const listed = became.flatMap(([count, what]) => (count > 0 ? `${count} ${what}` : []))
   return `Claimed ${claimed}${listed.length === 0 ? "." : `: ${listed.join(", ")}.`}`
+}
+
+/** What happens while a worker works, in a line. */
+const describeWorkerEvent = (event: WorkerEvent): string => {
+  if (event._tag === "Stopping") return "Ending: no more cards are begun with, and those at work may go on for a while."
+  if (event._tag === "Unavailable") {
+    return `The database cannot be asked, and is asked again in ${formatDuration(event.retryAfterMillis / 1000)}: ${escapeLine(databaseErrorText(event.error))}`
+  }
+  return `${escapeLine(event.card.id)}  ${describeOutcome(event)}`
+}
+
+const describeOutcome = (event: Extract<WorkerEvent, { readonly card: Card }>): string => {
+  switch (event._tag) {
+    case "Claimed":
+      return `claimed, attempt ${event.card.attempts}`
+    case "Completed":
+      return event.madeClaimable.length === 0
+        ? "completed"
+        : `completed, now claimable: ${event.madeClaimable.map(escapeLine).join(", ")}`
+    case "Failed":
+      return `to be tried again in ${formatDuration(event.retryAfterSeconds)}. ${escapeLine(event.reason)}`
+    case "Blocked":
+      return `blocked. ${escapeLine(event.reason)}`
+    case "Lost":
+      return `lost: ${escapeLine(event.reason)}`
+    case "Released":
+      return `given back. ${escapeLine(event.reason)}`
+  }
 }

@@ -69,7 +69,7 @@ export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens, 
       "AccessTokenRefused",
       (error) => new Unauthorized({ problem: error.message })
     )
-    return { ...token, apart: token.role === "worker" ? yield* tokens.holdersUnder(token.actor) : [] }
+    return { ...token, reservedNames: token.role === "worker" ? yield* tokens.holdersUnder(token.actor) : [] }
   })
 
   /** For how long the caller with a token may act. */
@@ -121,7 +121,8 @@ export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens, 
     const token = identified.success
     const wait = take(token?.id ?? clientOf(request))
     if (wait > 0) return yield* tooMany(request, wait)
-    const identity = token === undefined ? anybody : { actor: token.actor, role: token.role, apart: token.apart }
+    const identity: CallerIdentity =
+      token === undefined ? anybody : { actor: token.actor, role: token.role, reservedNames: token.reservedNames }
     const known = Effect.provideService(app, CurrentCaller, identity)
     if (token === undefined) return yield* known
     const authority = authorityOf(token)

@@ -5,20 +5,31 @@ import { json, names, nested } from "./values.ts"
 const commands: Readonly<Record<string, { readonly arguments: number; readonly flags: ReadonlyArray<string> }>> = {
   create: {
     arguments: 0,
-    flags: ["id", "title", "body", "phase", "priority", "depends-on", "acceptance", "key", "status", "command-id"]
+    flags: [
+      "id",
+      "title",
+      "body",
+      "phase",
+      "priority",
+      "depends-on",
+      "acceptance",
+      "idempotency-key",
+      "status",
+      "command-id"
+    ]
   },
   show: { arguments: 1, flags: ["at"] },
   list: { arguments: 0, flags: ["status", "phase", "ready", "limit", "at"] },
   explain: { arguments: 1, flags: ["at"] },
   stats: { arguments: 0, flags: ["at"] },
-  claim: { arguments: 0, flags: ["owner", "ttl", "id", "command-id"] },
+  claim: { arguments: 1, flags: ["owner", "ttl", "command-id"] },
   renew: { arguments: 1, flags: ["token", "ttl"] },
   release: { arguments: 1, flags: ["token", "reason", "retry-after"] },
   complete: { arguments: 1, flags: ["token", "force", "result"] },
   block: { arguments: 1, flags: ["reason"] },
   unblock: { arguments: 1, flags: [] },
   reopen: { arguments: 1, flags: [] },
-  reclaim: { arguments: 0, flags: ["id"] },
+  reclaim: { arguments: 1, flags: [] },
   link: { arguments: 2, flags: [] },
   unlink: { arguments: 2, flags: [] },
   revise: { arguments: 1, flags: ["title", "body", "phase", "priority", "acceptance"] },
