@@ -44,11 +44,11 @@ const serviceImports: Readonly<Record<string, ReadonlyArray<string>>> = {
 }
 
 /** The folders that know a database. */
-const databaseFolders = ["pglite", "postgres"]
+const databaseFolders = new Set(["pglite", "postgres"])
 
 /** Files of `src/services` that compose its folders. The folders must not import them. */
-const composing = ["AuditService", "BacklogService", "driverLayers", "keepAnchors", "layers"].map(
-  (name) => `src/services/${name}.ts`
+const composing = new Set(
+  ["AuditService", "BacklogService", "driverLayers", "keepAnchors", "layers"].map((name) => `src/services/${name}.ts`)
 )
 
 /** The files outside of a database's folder that may import it, and why. */
@@ -221,11 +221,11 @@ const serviceImportProblem = (file: string, target: string): string | undefined 
   if (from !== undefined) {
     const allowed = serviceImports[from]
     if (allowed === undefined) return `services/${from} is not a folder that the rules list`
-    if (composing.includes(target)) return `services/${from} must not import what composes it`
+    if (composing.has(target)) return `services/${from} must not import what composes it`
     if (to !== undefined && to !== from && !allowed.includes(to)) {
       return `services/${from} must not import services/${to}`
     }
-  } else if (to !== undefined && databaseFolders.includes(to) && !Object.hasOwn(databaseImporters, file)) {
+  } else if (to !== undefined && databaseFolders.has(to) && !Object.hasOwn(databaseImporters, file)) {
     return `only layers import services/${to}`
   }
   return undefined
