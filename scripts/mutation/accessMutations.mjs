@@ -205,8 +205,8 @@ const mutations = [
   {
     name: "that a caller asks what its role may",
     file: "src/http/Caller.ts",
-    find: "!mayAsk(role, endpoint.identifier)",
-    replace: '!mayAsk("orchestrator", endpoint.identifier)',
+    find: "!mayCall(role, endpoint.identifier)",
+    replace: '!mayCall("orchestrator", endpoint.identifier)',
     tests: access
   },
   {
@@ -219,7 +219,7 @@ const mutations = [
   {
     name: "that what nobody thought of is the orchestrator's only",
     file: policy,
-    find: "(Object.hasOwn(others, endpoint) && (others[endpoint]?.includes(role) ?? false))",
+    find: "(Object.hasOwn(rolesByEndpoint, endpoint) && (rolesByEndpoint[endpoint]?.includes(role) ?? false))",
     replace: "(Object.hasOwn(others, endpoint) ? (others[endpoint]?.includes(role) ?? false) : true)",
     tests: access
   },
@@ -233,15 +233,15 @@ const mutations = [
   {
     name: "that a worker claims in its own name",
     file: workerRules,
-    find: "return claims(input.owner)",
+    find: "return requireOwnName(input.owner)",
     replace: "return Effect.void",
     tests: access
   },
   {
     name: "that a worker's next claim is in its own name",
     file: workerRules,
-    find: "return Effect.andThen(claims(input.claimNext?.owner), holds(input))",
-    replace: "return holds(input)",
+    find: "return Effect.andThen(requireOwnName(input.claimNext?.owner), requireOwnClaim(input))",
+    replace: "return requireOwnClaim(input)",
     tests: access
   },
   {
@@ -275,15 +275,15 @@ const mutations = [
   {
     name: "that a worker renews and releases its own claims only",
     file: workerRules,
-    find: 'case "release":\n        return holds(input)',
+    find: 'case "release":\n        return requireOwnClaim(input)',
     replace: 'case "release":\n        return Effect.void',
     tests: access
   },
   {
     name: "that all of a worker's completions are of its own claims",
     file: workerRules,
-    find: "Effect.forEach(input.completions ?? [], holds,",
-    replace: "Effect.forEach((input.completions ?? []).slice(0, 1), holds,",
+    find: "Effect.forEach(input.completions ?? [], requireOwnClaim,",
+    replace: "Effect.forEach((input.completions ?? []).slice(0, 1), requireOwnClaim,",
     tests: access
   },
   {
@@ -362,8 +362,8 @@ const mutations = [
   {
     name: "that how often is bounded where tokens are needed, unless told otherwise",
     file: "src/http/access/RateLimit.ts",
-    find: "(requiresToken ? ofTokens : undefined)",
-    replace: "(requiresToken ? undefined : ofTokens)",
+    find: "(requiresToken ? defaultRateLimit : undefined)",
+    replace: "(requiresToken ? undefined : defaultRateLimit)",
     tests: access
   },
   {

@@ -404,8 +404,8 @@ const mutations = [
   {
     name: "that a client refuses lines that would be changed",
     file: exactAnswer,
-    find: "withStream(response, (line) => line)",
-    replace: 'withStream(response, () => "")',
+    find: "checkLines(response, (line) => line)",
+    replace: 'checkLines(response, () => "")',
     tests: exact
   },
   {

@@ -283,9 +283,9 @@ export const mutations = [
   {
     name: "that expired claims are taken back",
     file: "src/domain/decideClaim.ts",
-    find: 'return claim !== undefined && isExpired(card, now) ? [reclaimed(card, claim, "expired")] : []',
+    find: 'return claim !== undefined && isExpired(card, now) ? [reclaimEvent(card, claim, "expired")] : []',
     replace:
-      'return claim !== undefined && isExpired(card, now) && card.attempts < 0 ? [reclaimed(card, claim, "expired")] : []',
+      'return claim !== undefined && isExpired(card, now) && card.attempts < 0 ? [reclaimEvent(card, claim, "expired")] : []',
     tests: [...domain, ...conformance]
   },
   // Retries and receipts

@@ -194,8 +194,8 @@ const mutations = [
   {
     name: "that an origin is scheme, host and port",
     file: guard,
-    find: "origin !== originOf(scheme, outerHost)",
-    replace: "URL.parse(origin)?.host !== outerHost && originOf(scheme, outerHost) !== origin",
+    find: "origin !== serverOrigin(scheme, outerHost)",
+    replace: "URL.parse(origin)?.host !== outerHost && serverOrigin(scheme, outerHost) !== origin",
     tests: proxies
   },
   {
@@ -209,8 +209,8 @@ const mutations = [
   {
     name: "that a server without tokens refuses what a proxy forwards",
     file: guard,
-    find: "const proxy = requiresToken ? undefined : forwardingHeaderIn(headers)",
-    replace: "const proxy = requiresToken ? forwardingHeaderIn({}) : undefined",
+    find: "const proxy = requiresToken ? undefined : findForwardingHeader(headers)",
+    replace: "const proxy = requiresToken ? findForwardingHeader({}) : undefined",
     tests: proxies
   },
   {
@@ -244,16 +244,16 @@ const mutations = [
   {
     name: "that what a client writes before its proxy is not believed",
     file: forwarding,
-    find: "addressIn(named.pop() ??",
-    replace: "addressIn(named.shift() ??",
+    find: "parseAddress(named.pop() ??",
+    replace: "parseAddress(named.shift() ??",
     tests: proxies
   },
   {
     name: "that one proxy is believed unless several are named",
     file: forwarding,
-    find: "    if (!inARow) return client\n",
+    find: "    if (!allowsChain) return client\n",
     replace: "",
-    also: [{ find: "{ inARow, includes }: TrustedProxies", replace: "{ includes }: TrustedProxies" }],
+    also: [{ find: "{ allowsChain, includes }: TrustedProxies", replace: "{ includes }: TrustedProxies" }],
     tests: proxies
   },
   {
@@ -266,8 +266,8 @@ const mutations = [
   {
     name: "that the scheme of a page is read of a trusted proxy only",
     file: guard,
-    find: "const scheme = isProxied && lastOf",
-    replace: "const scheme = lastOf",
+    find: "const scheme = isProxied && lastValue",
+    replace: "const scheme = lastValue",
     tests: proxies
   },
   {

@@ -87,7 +87,7 @@ export const serverMutations = [
   },
   {
     name: "that the chain is gathered by the database's own function",
-    file: "src/events/readEvents.ts",
+    file: "src/events/LogReader.ts",
     find: "pg_catalog.array_agg(card_id",
     replace: "array_agg(card_id",
     tests: settings
