@@ -11,7 +11,7 @@ const diagnose = "src/services/doctor/diagnose.ts"
 const doctor = "src/services/doctor/Doctor.ts"
 const anchorLines = "src/events/Anchor.ts"
 const anchorFile = "src/services/audit/AnchorFile.ts"
-const keepAnchors = "src/services/audit/keepAnchors.ts"
+const keepAnchors = "src/services/keepAnchors.ts"
 const serve = "src/cli/commands/serve.ts"
 const consumersCommand = "src/cli/commands/consumers.ts"
 
