@@ -2,7 +2,7 @@ import { DateTime, Option } from "effect"
 import type { Anchor } from "../events/Anchor.ts"
 import { chainHash, emptyChainHash } from "../events/ContentHash.ts"
 import type { Head } from "../events/EventLog.ts"
-import type { ChainLink } from "../events/readEvents.ts"
+import type { ChainLink } from "../events/LogReader.ts"
 import { type Divergences, formatValue } from "./Divergence.ts"
 
 /** Positions without holes, times that do not go back, each chain hash over the one before; the head, and the anchor. */
