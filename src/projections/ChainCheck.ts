@@ -2,7 +2,7 @@ import { DateTime, Option } from "effect"
 import type { Anchor } from "../events/Anchor.ts"
 import { chainHash, emptyChainHash } from "../events/ContentHash.ts"
 import type { Head } from "../events/EventLog.ts"
-import type { ChainLink } from "../events/readEvents.ts"
+import type { ChainLink } from "../events/LogReader.ts"
 import { type Divergences, formatValue } from "./Divergence.ts"
 
 /** Checks that positions have no gaps, times do not decrease, and each chain hash continues the one before; then the head and the anchor. */

@@ -144,7 +144,7 @@ const eraseParts = (
       commandId: command.commandId ?? null
     }
     yield* sendInOrder(log.append([event], loaded.generation))
-    yield* sql.afterCommit(log.announce)
+    yield* sql.afterCommit(log.notifyCommit)
     const { position } = yield* log.head("read")
     const [folded] = yield* Stream.runCollect(foldCards(log, position, [id]))
     if (folded === undefined) return yield* Effect.die(new Error(`card ${id} has no events`))

@@ -76,7 +76,7 @@ export class ClaimableWatch extends Context.Service<
       })
 
       const watch = Effect.gen(function* () {
-        const commits = yield* log.commits
+        const commits = yield* log.subscribeCommits
         yield* Effect.forkScoped(Effect.forever(Effect.andThen(PubSub.take(commits), Queue.offer(news, undefined))))
         for (;;) {
           const begun = yield* Clock.monotonicTimeNanos
