@@ -38,7 +38,7 @@ import {
 } from "../projections/rebuild.ts"
 import type { RemovalPending } from "../projections/rewriteTables.ts"
 import { verify, type VerifyOptions } from "../projections/verify.ts"
-import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
+import { decodeListOptions, type ListOptions } from "./BacklogInput.ts"
 import { type Erasure, Erasures, type RemovalOptions, type RemovalReport } from "./audit/Erasures.ts"
 import { InvalidInput } from "./decodeInput.ts"
 import { resolveEventType } from "./audit/EventTypeFilter.ts"

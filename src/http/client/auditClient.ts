@@ -4,7 +4,7 @@ import type { Endpoints } from "./connect.ts"
 import { makeConsume, followEvents } from "./eventFeed.ts"
 import { request, dieOnInvalidInput, streamItems, runToReport, toServiceError, omitUndefined } from "./request.ts"
 import { type At, AuditService, type BacklogAt, type FileLine, type ListOptions, LogFileRefused } from "../../index.ts"
-import { decodeListOptions } from "../../services/ListOptions.ts"
+import { decodeListOptions } from "../../services/BacklogInput.ts"
 import {
   decodeAnchorOptions,
   decodeAt,
