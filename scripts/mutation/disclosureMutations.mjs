@@ -275,8 +275,8 @@ const mutations = [
   {
     name: "the problem response for an unknown path contains no token",
     file: answerProblems,
-    find: "const response = redactResponse(\n",
-    replace: "const response = ((same: HttpServerResponse.HttpServerResponse) => same)(\n",
+    find: "const response = redactResponse(problemResponse(problem))\n",
+    replace: "const response = problemResponse(problem)\n",
     tests: disclosure
   },
   {
