@@ -11,19 +11,21 @@ import { decodeInput } from "../decodeInput.ts"
 import { EventTypeFilter } from "./EventTypeFilter.ts"
 import { At, CardAt } from "./moments.ts"
 
-/** Which events a feed gives. */
+/** The events of a feed. */
 export const EventOptions = Schema.Struct({
-  /** Only events after this position; all when absent. */
+  /** Only events after this position. Defaults to 0. */
   after: Schema.optional(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
+  /** Only events of this card. Defaults to all cards. */
   cardId: Schema.optional(CardId),
-  /** Only events of this type. */
+  /** Only events of this type. Defaults to all types. */
   type: Schema.optional(EventTypeFilter),
+  /** Only events of this actor. Defaults to all actors. */
   actor: Schema.optional(Name),
-  /** Whether to go on with events as they are appended; `false` when absent. */
+  /** Whether the feed continues with new events as they are appended. Defaults to false. */
   follow: Schema.optional(Schema.Boolean)
 })
 
-/** Which receipts of commands go: those older than so many days, and parts of days, by the database's clock. */
+/** The receipts to remove: those older than a number of days, which may have a fraction, by the database's clock. */
 export const PruneReceipts = Schema.Struct({
   olderThanDays: Schema.Finite.check(Schema.isBetween({ minimum: 0, maximum: 36_500 }))
 })
@@ -33,11 +35,11 @@ export const Restored = Schema.Struct({ actor: Name })
 
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 }))
 
-/** A function of the caller's; what it takes and answers can only be known when it is called. */
+/** A function of the caller. Its parameters and result cannot be checked before it is called. */
 const functionLike = <F extends (...parameters: ReadonlyArray<never>) => unknown>() =>
   Schema.declare((value: unknown): value is F => typeof value === "function", { expected: "a function" })
 
-/** Only what is small is given to the parser, which makes a text of whatever it does not take. */
+/** Only strings and numbers reach the parser, because it converts a value that it refuses to text. */
 const DurationInput = Schema.declare(
   (value: unknown): value is Duration.Input =>
     Duration.isDuration(value) ||
@@ -76,7 +78,7 @@ export const decodeRemovalOptions = decodeInput(
   })
 )
 
-/** Which redactions are listed. */
+/** The options of `erasures`. */
 export const decodeErasureOptions = decodeInput(Schema.Struct({ pending: Schema.optional(Schema.Boolean) }))
 
 /** The id of a card. */
@@ -85,7 +87,7 @@ export const decodeId = decodeInput(CardId)
 /** The name of a consumer. */
 export const decodeName = decodeInput(Name)
 
-/** Why an event is parked. */
+/** The reason for which an event is parked. */
 export const decodeReason = decodeInput(Reason)
 
 /** A position in the log. */
@@ -97,19 +99,19 @@ export const decodeAt = decodeInput(At)
 /** A moment of a card. */
 export const decodeCardAt = decodeInput(CardAt)
 
-/** Which events a feed gives. */
+/** The options of a feed. */
 export const decodeEventOptions = decodeInput(EventOptions)
 
-/** What is to be erased. */
+/** The input of `redact`. */
 export const decodeRedact = decodeInput(Redact)
 
-/** Who says that a backlog was restored. */
+/** The input of `restored`. */
 export const decodeRestored = decodeInput(Restored)
 
-/** Which receipts go. */
+/** The input of `pruneReceipts`. */
 export const decodePruneReceipts = decodeInput(PruneReceipts)
 
-/** From where to where a checkpoint moves. */
+/** The positions between which a checkpoint moves. */
 export const decodeMove = decodeInput(
   Schema.Struct({
     from: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
@@ -117,7 +119,7 @@ export const decodeMove = decodeInput(
   }).check(Schema.makeFilter(({ from, to }) => to !== from, { expected: "a checkpoint that moves" }))
 )
 
-/** How a consumer takes events. */
+/** The options of a consumer. */
 export const decodeConsumer = decodeInput(
   Schema.Struct({
     consumer: Name,
