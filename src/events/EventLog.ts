@@ -4,7 +4,7 @@
  * that append, LogReader.ts those that read.
  */
 import {
-  Array as Arr,
+  type Array as Arr,
   Context,
   DateTime,
   Effect,
