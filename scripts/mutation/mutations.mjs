@@ -370,15 +370,15 @@ export const mutations = [
   {
     name: "receipts are looked up",
     file: interpreter,
-    find: "if (found.size === 0) return known",
+    find: "if (found.size === 0) return earlier",
     replace: "if (found.size >= 0) return known",
     tests: conformance
   },
   {
     name: "a repeated id in a batch requires the same command",
     file: decideBatch,
-    find: "saySame(earlier.digests, digests)",
-    replace: "(saySame(earlier.digests, digests) || true)",
+    find: "haveSameContent(sameId.digests, digests)",
+    replace: "(haveSameContent(sameId.digests, digests) || true)",
     tests: conformance
   },
   {

@@ -84,7 +84,7 @@ const withoutTexts = (value: Schema.Json): Schema.Json => {
 }
 
 /** Whether two commands say the same. */
-export const saySame = (left: CommandDigests, right: CommandDigests): boolean =>
+export const haveSameContent = (left: CommandDigests, right: CommandDigests): boolean =>
   left.kind === right.kind && left.shape === right.shape && left.whole === right.whole
 
 /** What a receipt keeps of a hash over erasable text: SHA-256 of the salt's bytes and the hash's, in hexadecimal. */
