@@ -13,13 +13,13 @@ import { type RowChange, rowChanges } from "../../projections/rowChanges.ts"
 import { type BatchFailed, BatchTransaction } from "./BatchTransaction.ts"
 import { answerOf, type Outcome } from "./Outcome.ts"
 import {
-  cardsOf,
+  cardsInOutcome,
   type CommandDigests,
-  digestsOf,
-  outcomeOf,
+  computeDigests,
+  toOutcome,
   receiptKey,
-  receiptOf,
-  receiptOutcomeOf,
+  makeReceipt,
+  toReceiptOutcome,
   haveSameContent
 } from "./Receipt.ts"
 import { Receipts } from "./Receipts.ts"
@@ -74,14 +74,14 @@ export class Interpreter extends Context.Service<
         if (found.size === 0) return earlier
         const cardAt = yield* (
           receipts
-            .cardsAt([...found.values()].flatMap(({ isSame, outcome }) => (isSame ? cardsOf(outcome) : [])))
+            .cardsAt([...found.values()].flatMap(({ isSame, outcome }) => (isSame ? cardsInOutcome(outcome) : [])))
             // A damaged log is a defect: the caller cannot do anything about it.
             .pipe(Effect.catchTags({ DamagedEvent: Effect.die, UndecodableEvent: Effect.die }))
         )
         for (const [command, { isSame, outcome }] of found) {
           const { commandId = "" } = command
           const outcomeNow = isSame
-            ? outcomeOf(command, outcome, cardAt)
+            ? toOutcome(command, outcome, cardAt)
             : Result.fail(new CommandIdConflict({ commandId }))
           earlier.set(command, outcomeNow)
         }
@@ -111,7 +111,7 @@ export class Interpreter extends Context.Service<
           writes.push(
             receipts.write(
               decided.first.map(({ command, commandId, digests, outcome }) =>
-                receiptOf(command, commandId, digests, receiptOutcomeOf(command, outcome))
+                makeReceipt(command, commandId, digests, toReceiptOutcome(command, outcome))
               )
             )
           )
@@ -272,7 +272,7 @@ export const decideBatch = (
       outcomes[index] = fromReceipt
       continue
     }
-    const digests = digestsOf(command)
+    const digests = computeDigests(command)
     const key = receiptKey({ actor: command.actor, commandId })
     const sameId = first.get(key)
     if (sameId === undefined) {
