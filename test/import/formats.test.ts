@@ -185,8 +185,8 @@ describe("an import", () => {
     const people = onServer()
     const { stdout } = await cli([...people.flags, ...fromTable()])
     await people.remove()
-    assert.include(stdout, "Columns that are not there: phase")
-    assert.match(stdout, /Claims that are not carried over: these cards are ready:\n  2 of ben, until 20/)
+    assert.include(stdout, "Missing columns: phase")
+    assert.match(stdout, /Claims that were not imported: these cards are ready:\n  2 of ben, until 20/)
     assert.include(stdout, "row 2 by id: 1 (duplicate): row 1 by id has the same id")
     assert.notInclude(stdout, "postgres://")
   })
@@ -202,7 +202,7 @@ describe("an import", () => {
   const server = () => inject("postgresUrl")
   const withPassword = "postgres://u:secret@127.0.0.1:1/d"
   it.each<[string, () => ReadonlyArray<string>, number, string]>([
-    ["no file", () => ["import"], 2, "what to import is missing"],
+    ["no file", () => ["import"], 2, "the source is missing"],
     [
       "no table",
       () => ["import", "--format", "table", "--from", server()],
@@ -210,12 +210,12 @@ describe("an import", () => {
       "--format table takes --from URL and --table NAME"
     ],
     ["a file and a table", () => [...fromTable(), "x"], 2, "and no FILE"],
-    ["a table of a file", () => ["import", "x", "--table", "t"], 2, "--from and --table are for --format table"],
+    ["a table of a file", () => ["import", "x", "--table", "t"], 2, "--from and --table require --format table"],
     [
       "a table that is none",
       () => ["import", "--format", "table", "--from", server(), "--table", "a.b.c"],
       2,
-      "is no table's name"
+      "is not a table name"
     ],
     [
       "a table that is not there",
@@ -247,7 +247,7 @@ describe("an import", () => {
       2,
       "--map-status takes WORD=ready"
     ],
-    ["words for beads", () => ["import", "x", "--map-status", "a=done"], 2, "no meaning with --format beads"],
+    ["words for beads", () => ["import", "x", "--map-status", "a=done"], 2, "does not apply to --format beads"],
     [
       "a folder that is none",
       () => ["import", fixture("tasks.json"), "--format", "backlog-md"],
@@ -258,7 +258,7 @@ describe("an import", () => {
       "a log with words",
       () => ["import", "x", "--format", "log", "--map-status", "a=done"],
       2,
-      "no meaning with --format log"
+      "do not apply to --format log"
     ]
   ])("of %s is refused in words", async (_, argv, code, message) => {
     const ran = await ask(argv())
