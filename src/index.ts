@@ -6,7 +6,7 @@
 export { Card, defaultTtlSeconds, Priority, Status, TtlSeconds } from "./domain/Card.ts"
 export { CardId } from "./domain/CardId.ts"
 export { type ClaimFacts, ClaimOutlook, NothingReason, OpenCounts } from "./domain/ClaimOutlook.ts"
-export { type ClaimFilter, type ClaimRequest, Command, CompleteMany, NewCard } from "./domain/Command.ts"
+export { ClaimFilter, type ClaimRequest, Command, CompleteMany, NewCard } from "./domain/Command.ts"
 export { ErasablePart, Event, EventParts, EventType, redactedText } from "./domain/Event.ts"
 export { Explanation, Obstacle, UnmetDependency } from "./domain/Explanation.ts"
 export { Json } from "./domain/Json.ts"
@@ -78,8 +78,7 @@ export {
 } from "./services/AuditService.ts"
 export { BacklogMissing, BacklogOpening, type Opening, type OpeningOptions } from "./services/schema/BacklogOpening.ts"
 export { BacklogRoles, type RoleNames } from "./services/schema/BacklogRoles.ts"
-export { BacklogService, type CompletionRejection, type Input } from "./services/BacklogService.ts"
-export { AwaitClaimable, ClaimAmong } from "./services/waiting/ClaimWaiting.ts"
+export { BacklogService, type CompletionRejection } from "./services/BacklogService.ts"
 export { diagnose } from "./services/doctor/diagnose.ts"
 export { Doctor } from "./services/doctor/Doctor.ts"
 export { DoctorFacts } from "./services/doctor/DoctorFacts.ts"
@@ -89,7 +88,7 @@ export { Erasure, Erasures, type RemovalOptions, RemovalReport } from "./service
 export { EventTypeFilter, parseEventType } from "./services/audit/EventTypeFilter.ts"
 export { DirectoryLost } from "./services/files/directoryErrors.ts"
 export { InvalidInput } from "./services/decodeInput.ts"
-export { type AnchorOutcome, keepAnchors, type KeepAnchorsOptions } from "./services/audit/keepAnchors.ts"
+export { type AnchorOutcome, keepAnchors, type KeepAnchorsOptions } from "./services/keepAnchors.ts"
 export {
   type BacklogServices,
   BacklogTestClock,
@@ -99,7 +98,31 @@ export {
   layerTestOver,
   type PgliteOptions
 } from "./services/layers.ts"
-export { ListOptions } from "./services/ListOptions.ts"
+export {
+  AwaitClaimable,
+  type AwaitClaimableInput,
+  type BlockInput,
+  type ClaimInput,
+  type ClaimManyInput,
+  type CommandInputs,
+  type CommandOrigin,
+  type CompleteInput,
+  type CompleteManyInput,
+  type CompletionInput,
+  type CreateInput,
+  type CreateManyInput,
+  type LinkInput,
+  type ListInput,
+  ListOptions,
+  type NewCardInput,
+  type ReclaimInput,
+  type ReleaseInput,
+  type RenewInput,
+  type ReopenInput,
+  type ReviseInput,
+  type UnblockInput,
+  type UnlinkInput
+} from "./services/BacklogInput.ts"
 export { BacklogNotEmpty, type ImportedLog } from "./services/audit/logTransfer.ts"
 export { MigrationRefused } from "./services/schema/Migrations.ts"
 export type { PostgresOptions } from "./services/postgres/PostgresClient.ts"

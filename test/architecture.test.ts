@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join, relative, sep } from "node:path"
 import { describe, expect, it } from "vitest"
-import { findViolations, format } from "./support/architecture.ts"
+import { databaseImporters, findViolations, format } from "./support/architecture.ts"
 
 const projectRoot = join(import.meta.dirname, "..")
 
@@ -13,7 +13,7 @@ const sources = (): ReadonlyMap<string, string> =>
       .map((file) => [relative(projectRoot, file).split(sep).join("/"), readFileSync(file, "utf8")])
   )
 
-/** Files that importing tests can point to. */
+/** Files that the tests import. */
 const skeleton: Readonly<Record<string, string>> = {
   "src/index.ts": "",
   "src/domain/a.ts": "",
@@ -21,6 +21,15 @@ const skeleton: Readonly<Record<string, string>> = {
   "src/events/a.ts": "",
   "src/projections/a.ts": "",
   "src/services/a.ts": "",
+  "src/services/AuditService.ts": "",
+  "src/services/BacklogService.ts": "",
+  "src/services/layers.ts": "",
+  "src/services/driverLayers.ts": "",
+  "src/services/commands/a.ts": "",
+  "src/services/files/a.ts": "",
+  "src/services/pglite/a.ts": "",
+  "src/services/postgres/a.ts": "",
+  "src/services/schema/a.ts": "",
   "src/cli/a.ts": "",
   "src/import/a.ts": "",
   "src/demo/a.ts": "",
@@ -35,7 +44,7 @@ describe("the sources", () => {
     expect([...sources().keys()]).toContain("src/domain/decide.ts")
   })
 
-  it("keep to the architecture's rules", () => {
+  it("violate no rule", () => {
     expect(findViolations(sources()).map(format)).toEqual([])
   })
 })
@@ -44,7 +53,9 @@ describe("imports between layers", () => {
   it.each([
     ["domain", "domain"],
     ["sql", "domain"],
+    ["sql", "domain"],
     ["events", "domain"],
+    ["events", "sql"],
     ["events", "sql"],
     ["projections", "events"],
     ["services", "projections"],
@@ -62,7 +73,9 @@ describe("imports between layers", () => {
 
   it.each([
     ["domain", "sql"],
+    ["domain", "sql"],
     ["domain", "events"],
+    ["sql", "events"],
     ["domain", "services"],
     ["sql", "events"],
     ["events", "projections"],
@@ -91,18 +104,18 @@ describe("imports between layers", () => {
     ['export { x } from "../services/a.ts"', "export"],
     ['const x = await import("../services/a.ts")', "dynamic"],
     ['type X = import("../services/a.ts").X', "import type"]
-  ])("%s is an import", (text) => {
+  ])("%s counts as an import", (text) => {
     expect(check({ "src/events/b.ts": `\n\n${text}` })).toEqual([
       'src/events/b.ts:3: events must not import services ("../services/a.ts")'
     ])
   })
 
-  it("follow folders inside a layer", () => {
+  it("are checked in folders inside a layer", () => {
     expect(check({ "src/cli/commands/b.ts": 'import "../a.ts"\nimport "../../services/a.ts"' })).toEqual([])
     expect(check({ "src/events/deep/b.ts": 'import "../../cli/a.ts"' })).toHaveLength(1)
   })
 
-  it("keep the public API between the layers and the surfaces", () => {
+  it("put the public API between the layers and the surfaces", () => {
     expect(
       check({ "src/index.ts": 'export * from "./services/a.ts"', "src/cli/b.ts": 'import "../index.ts"' })
     ).toEqual([])
@@ -110,13 +123,13 @@ describe("imports between layers", () => {
     expect(check({ "src/services/b.ts": 'import "../index.ts"' })).toHaveLength(1)
   })
 
-  it("name files that exist", () => {
+  it("must name files that exist", () => {
     expect(check({ "src/events/b.ts": 'import "./missing.ts"' })).toEqual([
       'src/events/b.ts:1: "./missing.ts" is not a source file'
     ])
   })
 
-  it("have no cycles", () => {
+  it("must have no cycles", () => {
     expect(
       check({
         "src/events/b.ts": 'import "./c.ts"',
@@ -130,26 +143,102 @@ describe("imports between layers", () => {
   })
 })
 
+describe("folders inside services", () => {
+  it.each([
+    ["commands", "a.ts"],
+    ["pglite", "files/a.ts"],
+    ["postgres", "files/a.ts"],
+    ["postgres", "commands/a.ts"],
+    ["audit", "schema/a.ts"],
+    ["commands", "commands/a.ts"]
+  ])("%s may import %s", (from, to) => {
+    expect(check({ [`src/services/${from}/b.ts`]: `import { x } from "../${to}"` })).toEqual([])
+  })
+
+  it.each([
+    ["commands", "pglite"],
+    ["commands", "postgres"],
+    ["waiting", "postgres"],
+    ["audit", "pglite"],
+    ["doctor", "pglite"],
+    ["pglite", "postgres"],
+    ["postgres", "pglite"],
+    ["pglite", "commands"],
+    ["postgres", "schema"],
+    ["files", "schema"]
+  ])("%s must not import %s", (from, to) => {
+    expect(check({ [`src/services/${from}/b.ts`]: `import type { X } from "../${to}/a.ts"` })).toEqual([
+      `src/services/${from}/b.ts:1: services/${from} must not import services/${to} ("../${to}/a.ts")`
+    ])
+  })
+
+  it.each(["AuditService", "BacklogService", "layers", "driverLayers"])(
+    "must not import %s, which composes them",
+    (name) => {
+      expect(check({ "src/services/audit/b.ts": `import type { X } from "../${name}.ts"` })).toEqual([
+        `src/services/audit/b.ts:1: services/audit must not import what composes it ("../${name}.ts")`
+      ])
+    }
+  )
+
+  it("must be listed in the rules", () => {
+    expect(check({ "src/services/other/b.ts": 'import { x } from "../a.ts"' })).toEqual([
+      'src/services/other/b.ts:1: services/other is not a folder that the rules list ("../a.ts")'
+    ])
+  })
+})
+
+describe("the folder of a database", () => {
+  it.each(["pglite", "postgres"])("%s may be imported by the layers", (folder) => {
+    expect(check({ "src/services/layers.ts": `import { x } from "./${folder}/a.ts"` })).toEqual([])
+    expect(check({ "src/services/driverLayers.ts": `import { x } from "./${folder}/a.ts"` })).toEqual([])
+  })
+
+  it.each([
+    ["src/services/b.ts", "./pglite/a.ts", "pglite"],
+    ["src/services/BacklogService.ts", "./postgres/a.ts", "postgres"],
+    ["src/cli/b.ts", "../services/postgres/a.ts", "postgres"],
+    ["src/testing/b.ts", "../services/pglite/a.ts", "pglite"]
+  ])("must not be imported by %s", (file, specifier, folder) => {
+    expect(check({ [file]: `import type { X } from "${specifier}"` })).toEqual([
+      `${file}:1: only layers import services/${folder} ("${specifier}")`
+    ])
+  })
+
+  it("is imported by every file that is listed as an exception", () => {
+    const isImporter = (text: string) => /"[^"]*\/(?:pglite|postgres)\/[^"]+\.ts"/.test(text)
+    const stale = Object.keys(databaseImporters).filter((file) => !isImporter(sources().get(file) ?? ""))
+    expect(stale).toEqual([])
+  })
+})
+
 describe("drivers", () => {
-  it.each(["PgliteEngine", "DirectoryLock"])("%s may import PGlite", (name) => {
-    expect(check({ [`src/services/pglite/${name}.ts`]: 'import { PGlite } from "@electric-sql/pglite"' })).toEqual([])
+  it.each([
+    ["src/services/pglite/b.ts", "@electric-sql/pglite"],
+    ["src/services/pglite/b.ts", "@effect/sql-pg"],
+    ["src/services/postgres/b.ts", "@effect/sql-pg"],
+    ["src/services/layers.ts", "@effect/sql-pg"],
+    ["src/services/driverLayers.ts", "@effect/sql-pg"],
+    ["src/services/hasOneSession.ts", "@effect/sql-pg"],
+    ["src/events/b.ts", "effect/sql"]
+  ])("%s may import %s", (file, name) => {
+    expect(check({ [file]: `import { x } from "${name}"` })).toEqual([])
   })
 
   it.each([
     ["src/services/b.ts", "@electric-sql/pglite"],
     ["src/services/postgres/b.ts", "@electric-sql/pglite"],
-    ["src/services/b.ts", "@electric-sql/pglite/contrib/x"],
+    ["src/services/layers.ts", "@electric-sql/pglite/contrib/x"],
     ["src/cli/Pglite.ts", "@electric-sql/pglite"],
+    ["src/services/commands/b.ts", "@effect/sql-pg"],
+    ["src/services/waiting/b.ts", "@effect/sql-pg"],
+    ["src/services/audit/b.ts", "@effect/sql-pg"],
+    ["src/services/b.ts", "@effect/sql-pg"],
     ["src/cli/b.ts", "@effect/sql-pg"],
     ["src/events/b.ts", "@effect/sql-pg"],
     ["src/projections/b.ts", "@effect/sql-pg/PgClient"]
   ])("%s must not import %s", (file, name) => {
     expect(check({ [file]: `import { x } from "${name}"` })).toHaveLength(1)
-  })
-
-  it("are free for services, and effect/sql for whoever needs it", () => {
-    expect(check({ "src/services/b.ts": 'import { PgClient } from "@effect/sql-pg"' })).toEqual([])
-    expect(check({ "src/events/b.ts": 'import { SqlClient } from "effect/sql"' })).toEqual([])
   })
 })
 
@@ -161,7 +250,7 @@ describe("the domain", () => {
     "const x = new Date(0)",
     "const x = Math.max(1, 2)",
     "const process = (event: string) => event"
-  ])("may say %s", (text) => {
+  ])("may contain %s", (text) => {
     expect(check({ "src/domain/b.ts": text })).toEqual([])
   })
 
@@ -185,15 +274,15 @@ describe("the domain", () => {
     "const x = crypto.randomUUID()",
     "const x = process.env",
     "setTimeout(() => {}, 1)"
-  ])("must not say %s", (text) => {
+  ])("must not contain %s", (text) => {
     expect(check({ "src/domain/b.ts": text })).toHaveLength(1)
   })
 
-  it("alone is bound so", () => {
+  it("is the only layer that must be pure", () => {
     expect(check({ "src/services/b.ts": "const x = Date.now()" })).toEqual([])
   })
 })
 
-it("refuses a source that does not parse", () => {
+it("a source that does not parse is an error", () => {
   expect(() => check({ "src/domain/b.ts": "const = 1" })).toThrow("src/domain/b.ts does not parse")
 })

@@ -7,13 +7,13 @@ import { noEvents, type BacklogView, type ClaimView, type Decision, oneEvent } f
 import type { DecidedEvent } from "./Event.ts"
 import { currentClaim, type HeldClaim } from "./HeldClaim.ts"
 
-const claimed = (generation: number, card: Card, wish: ClaimRequest, now: DateTime.Utc): DecidedEvent => {
-  const ttlSeconds = wish.ttlSeconds ?? defaultTtlSeconds
+const claimEvent = (generation: number, card: Card, request: ClaimRequest, now: DateTime.Utc): DecidedEvent => {
+  const ttlSeconds = request.ttlSeconds ?? defaultTtlSeconds
   return {
     cardId: card.id,
     event: {
       _tag: "CardClaimed",
-      owner: wish.owner,
+      owner: request.owner,
       ttlSeconds,
       expiresAt: DateTime.add(now, { seconds: ttlSeconds }),
       generation
@@ -21,7 +21,7 @@ const claimed = (generation: number, card: Card, wish: ClaimRequest, now: DateTi
   }
 }
 
-const reclaimed = (card: Card, claim: HeldClaim, why: "expired" | "requested" | "restored"): DecidedEvent => ({
+const reclaimEvent = (card: Card, claim: HeldClaim, why: "expired" | "requested" | "restored"): DecidedEvent => ({
   cardId: card.id,
   event: { _tag: "CardReclaimed", owner: claim.owner, token: claim.token, expiresAt: claim.expiresAt, why }
 })
@@ -34,37 +34,37 @@ export const claimById = (
 ): Decision => {
   const card = backlog.card(id)
   if (card === undefined) return noEvents
-  const takenOver = takeOverIfExpired(card, now)
-  const open: Pick<Card, "status" | "notBefore"> = takenOver.length > 0 ? { ...card, status: "ready" } : card
+  const reclaimed = reclaimIfExpired(card, now)
+  const open: Pick<Card, "status" | "notBefore"> = reclaimed.length > 0 ? { ...card, status: "ready" } : card
   return isClaimable(open, backlog.unmetDependencies(id), now)
-    ? Result.succeed([...takenOver, claimed(backlog.generation, card, command, now)])
-    : Result.succeed(takenOver)
+    ? Result.succeed([...reclaimed, claimEvent(backlog.generation, card, command, now)])
+    : Result.succeed(reclaimed)
 }
 
 /**
- * Claims the best cards, `limit` at most. Expired claims are taken back first, all of them, so that the best card is
- * chosen among everything that is free.
+ * Claims up to `limit` cards, the best first. All expired claims are reclaimed first, so that the best card is chosen among
+ * all cards without a live claim.
  */
-export const claimNext = (backlog: ClaimView, wish: ClaimRequest, limit: number, now: DateTime.Utc): Decision => {
-  const takenOver = backlog.expiredClaims(now).flatMap((card) => takeOverIfExpired(card, now))
-  const freed = new Set(takenOver.map((event) => event.cardId))
+export const claimNext = (backlog: ClaimView, request: ClaimRequest, limit: number, now: DateTime.Utc): Decision => {
+  const reclaimed = backlog.expiredClaims(now).flatMap((card) => reclaimIfExpired(card, now))
+  const freed = new Set(reclaimed.map((event) => event.cardId))
   const claims: Array<DecidedEvent> = []
   for (const card of backlog.claimCandidates(now)) {
-    if (!isAmong(card, wish)) continue
+    if (!matchesFilter(card, request)) continue
     const open: Pick<Card, "status" | "notBefore"> = freed.has(card.id) ? { ...card, status: "ready" } : card
     if (!isClaimable(open, backlog.unmetDependencies(card.id), now)) continue
-    claims.push(claimed(backlog.generation, card, wish, now))
+    claims.push(claimEvent(backlog.generation, card, request, now))
     if (claims.length === limit) break
   }
-  return Result.succeed([...takenOver, ...claims])
+  return Result.succeed([...reclaimed, ...claims])
 }
 
-const isAmong = ({ phase, priority }: Card, choice: ClaimFilter): boolean =>
-  (choice.phase === undefined || phase === choice.phase) && priority >= (choice.minPriority ?? -Infinity)
+const matchesFilter = ({ phase, priority }: Card, filter: ClaimFilter): boolean =>
+  (filter.phase === undefined || phase === filter.phase) && priority >= (filter.minPriority ?? -Infinity)
 
-const takeOverIfExpired = (card: Card, now: DateTime.Utc): ReadonlyArray<DecidedEvent> => {
+const reclaimIfExpired = (card: Card, now: DateTime.Utc): ReadonlyArray<DecidedEvent> => {
   const claim = currentClaim(card)
-  return claim !== undefined && isExpired(card, now) ? [reclaimed(card, claim, "expired")] : []
+  return claim !== undefined && isExpired(card, now) ? [reclaimEvent(card, claim, "expired")] : []
 }
 
 export const renew = (card: Card, claim: HeldClaim, command: CommandOf<"Renew">, now: DateTime.Utc): Decision => {
@@ -88,21 +88,21 @@ export const release = (card: Card, claim: HeldClaim, command: CommandOf<"Releas
   })
 
 export const reclaimExpired = (backlog: BacklogView, now: DateTime.Utc): Decision =>
-  Result.succeed(backlog.expiredClaims(now).flatMap((card) => takeOverIfExpired(card, now)))
+  Result.succeed(backlog.expiredClaims(now).flatMap((card) => reclaimIfExpired(card, now)))
 
 export const reclaimById = (card: Card | undefined, now: DateTime.Utc): Decision => {
   const claim = card === undefined ? undefined : currentClaim(card)
   return card === undefined || claim === undefined
     ? noEvents
-    : Result.succeed([reclaimed(card, claim, isExpired(card, now) ? "expired" : "requested")])
+    : Result.succeed([reclaimEvent(card, claim, isExpired(card, now) ? "expired" : "requested")])
 }
 
-/** Ends the claims on cards whose log was restored: their holders may have done what the log no longer has. */
+/** Ends the claims on cards after a restore: the log may have lost what the holders did. */
 export const reclaimRestored = (cards: Iterable<Card>): ReadonlyArray<DecidedEvent> => {
   const events: Array<DecidedEvent> = []
   for (const card of cards) {
     const claim = currentClaim(card)
-    if (claim !== undefined) events.push(reclaimed(card, claim, "restored"))
+    if (claim !== undefined) events.push(reclaimEvent(card, claim, "restored"))
   }
   return events
 }

@@ -20,7 +20,7 @@ import { canonicalParts, type Commitments, createCommitments, type HashedContent
 import { encodeEvent } from "./EventCodec.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
 import { DamagedEvent, decodeRow, type EventRow, toRecordedEvent, type StoredEvent } from "./StoredEvent.ts"
-import { type EventFilter, makeLogReader, microsecondsSql, type LogReader } from "./readEvents.ts"
+import { type EventFilter, makeLogReader, microsecondsSql, type LogReader } from "./LogReader.ts"
 import { DatabaseClock, databaseTime, isoTimeSql } from "../sql/DatabaseClock.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"
 import {
@@ -82,7 +82,7 @@ export class EventLog extends Context.Service<
      */
     readonly awaitStandby: Effect.Effect<unknown, SqlError.SqlError>
     /** Tells those who wait for commits, here, that there was one. */
-    readonly announce: Effect.Effect<void>
+    readonly notifyCommit: Effect.Effect<void>
     /** Inserts events that were stored elsewhere, as they are, and moves the head to the last. */
     readonly restore: (events: Arr.NonEmptyReadonlyArray<StoredEvent>) => Effect.Effect<void, SqlError.SqlError>
     /** Where the log ends: locked until the caller's transaction ends, or just read. */
@@ -109,7 +109,7 @@ export class EventLog extends Context.Service<
      * Signals that events may have been appended, here or elsewhere, since the last was taken. Some may never come:
      * whoever waits must look for itself from time to time.
      */
-    readonly commits: Effect.Effect<PubSub.Subscription<void>, never, Scope.Scope>
+    readonly subscribeCommits: Effect.Effect<PubSub.Subscription<void>, never, Scope.Scope>
     /** Whether the server is a hot standby now, which may be behind its primary server. */
     readonly isReplica: Effect.Effect<boolean, SqlError.SqlError>
     /**
@@ -322,7 +322,7 @@ export class EventLog extends Context.Service<
       return EventLog.of({
         append,
         awaitStandby,
-        announce: ring,
+        notifyCommit: ring,
         restore,
         erase: (cardId, erased) => judged(erase(cardId, erased)),
         findHead: Effect.map(headRows, (rows) => Option.map(Option.fromUndefinedOr(rows[0]), endOf)),
@@ -332,7 +332,7 @@ export class EventLog extends Context.Service<
         between,
         streams,
         history: (cardId) => Stream.map(streams(Number.MAX_SAFE_INTEGER, [cardId]), toRecordedEvent),
-        commits: Effect.andThen(RcRef.get(listener), PubSub.subscribe(bell)),
+        subscribeCommits: Effect.andThen(RcRef.get(listener), PubSub.subscribe(bell)),
         isReplica: Effect.map(sql<{ readonly is: boolean }>`SELECT pg_is_in_recovery() AS is`, isTrue),
         hasReplayed: (time) =>
           Effect.map(

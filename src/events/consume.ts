@@ -7,7 +7,7 @@ import type { RecordedEvent } from "./RecordedEvent.ts"
 import { toRecordedEvent } from "./StoredEvent.ts"
 import { sanitizeCause } from "../sql/sanitize.ts"
 import { awaitHeadAfter } from "./feed.ts"
-import type { EventFilter } from "./readEvents.ts"
+import type { EventFilter } from "./LogReader.ts"
 import { isNoAnswer } from "../sql/AnswerTimeout.ts"
 import { inTransaction, beginReadCommitted } from "../sql/inTransaction.ts"
 
@@ -70,7 +70,7 @@ export const consume = <E, R>(
 
   return Effect.scoped(
     Effect.gen(function* () {
-      const commits = yield* log.commits
+      const commits = yield* log.subscribeCommits
       const end = follow ? Number.POSITIVE_INFINITY : (yield* log.head("read")).position
       // What lies in the log stays as it is, so a page serves many transactions.
       let ahead: Ahead = { after: 0, upTo: 0, events: [] }

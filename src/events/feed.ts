@@ -3,7 +3,7 @@ import type { EventLog, LogFailure } from "./EventLog.ts"
 import { type MomentNotReached, requireReached } from "./MomentNotReached.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
 import { toRecordedEvent } from "./StoredEvent.ts"
-import type { EventFilter } from "./readEvents.ts"
+import type { EventFilter } from "./LogReader.ts"
 import { withPromptAnswer } from "../sql/AnswerTimeout.ts"
 
 /** Which events, from where on, and whether to wait for more. */
@@ -34,7 +34,7 @@ export const feed = (
   return Stream.unwrap(
     Effect.gen(function* () {
       // Before the first look, so that nothing that is appended after it goes unheard.
-      const commits = yield* log.commits
+      const commits = yield* log.subscribeCommits
       return Stream.flatten(
         Stream.paginate(options.after, (after) =>
           Effect.gen(function* () {

@@ -1,8 +1,8 @@
 import { Context, Effect, Layer } from "effect"
 import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
 import type { SqlError } from "effect/sql"
-import { mayAsk } from "./access/policy.ts"
-import { makeClaimOwners, workerRules } from "./access/workerRules.ts"
+import { mayCall } from "./access/policy.ts"
+import { makeClaimOwnerLookup, workerRules } from "./access/workerRules.ts"
 import { Forbidden, Unauthorized } from "./errors.ts"
 import { problems } from "./problems.ts"
 import type { AccessRole, AuditService, BacklogService } from "../index.ts"
@@ -70,13 +70,13 @@ export class Authorization extends HttpApiMiddleware.Service<Authorization, { pr
 /** Lets pass who may ask an endpoint. */
 export const layerAuthorization: Layer.Layer<Authorization, never, BacklogService | AuditService> = Layer.effect(
   Authorization,
-  Effect.map(makeClaimOwners, (ownerOf) => ({
+  Effect.map(makeClaimOwnerLookup, (ownerOf) => ({
     token: (httpEffect, { endpoint }) =>
       Effect.gen(function* () {
         const caller = yield* CurrentCaller
         if (caller === undefined) return yield* new Unauthorized({ problem: "The server does not know who calls." })
         const { actor, reservedNames, role } = caller
-        if (role !== "anybody" && !mayAsk(role, endpoint.identifier)) {
+        if (role !== "anybody" && !mayCall(role, endpoint.identifier)) {
           return yield* new Forbidden({ problem: `${withArticle(role)} may not ask for ${endpoint.path}.` })
         }
         const permit =

@@ -1,5 +1,5 @@
 import { Clock, Effect, Option } from "effect"
-import { type BacklogService, type Input, InvalidInput } from "../index.ts"
+import { type BacklogService, type ClaimInput, type ClaimManyInput, InvalidInput } from "../index.ts"
 
 type Backlog = BacklogService["Service"]
 
@@ -12,9 +12,9 @@ export type AwaitClaimable = Backlog["awaitClaimable"]
  * one who comes too late has his answer.
  */
 export const claimOrWait = Effect.fnUntraced(function* <A, E, E2>(
-  claim: (input: Input<"Claim">) => Effect.Effect<Option.Option<A>, E>,
+  claim: (input: ClaimInput) => Effect.Effect<Option.Option<A>, E>,
   awaitClaimable: (options: Parameters<AwaitClaimable>[0]) => Effect.Effect<boolean, E2>,
-  input: Input<"Claim">,
+  input: ClaimInput,
   waitSeconds: number
 ) {
   if (waitSeconds === 0) return yield* claim(input)
@@ -34,7 +34,7 @@ export const claimUntilFound = Effect.fnUntraced(function* <A, E, R, E2>(
   claim: Effect.Effect<A, E, R>,
   isFound: (claimed: A) => boolean,
   awaitClaimable: (options: Parameters<AwaitClaimable>[0]) => Effect.Effect<boolean, E2>,
-  { commandId, minPriority, phase }: Pick<Input<"ClaimMany">, "commandId" | "minPriority" | "phase">,
+  { commandId, minPriority, phase }: Pick<ClaimManyInput, "commandId" | "minPriority" | "phase">,
   waitSeconds: number
 ) {
   if (waitSeconds === 0) return yield* claim

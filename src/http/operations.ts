@@ -5,7 +5,7 @@ import type { SqlError } from "effect/sql"
 import { redactSecrets } from "../domain/redactSecrets.ts"
 import { Shutdown } from "./Shutdown.ts"
 import { operationPaths } from "./api/BacklogApi.ts"
-import { problemMediaType, problemOf } from "./problems.ts"
+import { makeProblem, problemResponse } from "./problems.ts"
 import { AuditService, BacklogService, type Doctor } from "../index.ts"
 
 const gauge = (name: string, description: string) => Metric.gauge(name, { description })
@@ -32,10 +32,10 @@ const memory = gauge("process_resident_memory_bytes", "Memory that this process 
 const started = gauge("process_start_time_seconds", "When this process began, in seconds since 1970")
 
 /** A consumer's name is free text. */
-const named = (consumer: string) => ({ consumer: redactSecrets(consumer) })
+const consumerAttribute = (consumer: string) => ({ consumer: redactSecrets(consumer) })
 
 /** Sets the gauges of the backlog and its database to what they are now. What cannot be seen stays as it was. */
-const makeGauges = Effect.fnUntraced(function* (doctor: Doctor["Service"] | undefined) {
+const makeGaugeUpdater = Effect.fnUntraced(function* (doctor: Doctor["Service"] | undefined) {
   const backlog = yield* BacklogService
   const audit = yield* AuditService
   const context = yield* Effect.context()
@@ -56,10 +56,10 @@ const makeGauges = Effect.fnUntraced(function* (doctor: Doctor["Service"] | unde
     const head = (yield* audit.anchor()).position
     set(position, head)
     for (const { consumer, position: reached } of checkpoints) {
-      set(lag, Math.max(0, head - reached), named(consumer))
-      set(ahead, Math.max(0, reached - head), named(consumer))
+      set(lag, Math.max(0, head - reached), consumerAttribute(consumer))
+      set(ahead, Math.max(0, reached - head), consumerAttribute(consumer))
     }
-    for (const [consumer, count] of parkedOf) set(parked, count, named(consumer))
+    for (const [consumer, count] of parkedOf) set(parked, count, consumerAttribute(consumer))
     // A role that was granted before the table existed may not read it, and everything else is measured all the same.
     const erasures = yield* Effect.result(audit.erasures({ pending: true }))
     if (Result.isSuccess(erasures)) set(pendingErasures, erasures.success.length)
@@ -107,7 +107,7 @@ export const layerOperations = (
     Effect.fnUntraced(function* (router) {
       const backlog = yield* BacklogService
       const { awaitShutdown } = yield* Shutdown
-      const setGauges = yield* makeGauges(doctor)
+      const setGauges = yield* makeGaugeUpdater(doctor)
       const isEnding = yield* Deferred.make<void>()
       yield* Effect.forkScoped(Effect.andThen(awaitShutdown, Deferred.succeed(isEnding, undefined)))
 
@@ -153,7 +153,4 @@ export const layerOperations = (
   )
 
 const notReady = (why: string): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.jsonUnsafe(problemOf("NotReady", 503, "Not ready", `Not ready: ${why}.`), {
-    status: 503,
-    contentType: problemMediaType
-  })
+  problemResponse(makeProblem("NotReady", `Not ready: ${why}.`))

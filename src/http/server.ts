@@ -5,10 +5,10 @@ import type { SqlError } from "effect/sql"
 import { layerAuthorization } from "./Caller.ts"
 import { layerRequestValidation } from "./RequestValidation.ts"
 import { Shutdown } from "./Shutdown.ts"
-import { type RateLimit, rateLimitOf } from "./access/RateLimit.ts"
+import { type RateLimit, effectiveRateLimit } from "./access/RateLimit.ts"
 import { trustedProxies, type TrustProxy } from "./access/forwarding.ts"
 import { guard, type GuardOptions } from "./access/guard.ts"
-import { isLoopback, isOrigin, namesOf } from "./access/hosts.ts"
+import { isLoopback, isOrigin, allowedHostNames } from "./access/hosts.ts"
 import { BacklogApi, operationPaths } from "./api/BacklogApi.ts"
 import { layerAuditHandlers } from "./auditHandlers.ts"
 import { layerBacklogHandlers } from "./backlogHandlers.ts"
@@ -180,12 +180,12 @@ const accessOf = Effect.fnUntraced(function* <E>({
     })
   }
   return {
-    hosts: namesOf(host, allowHosts),
+    hosts: allowedHostNames(host, allowHosts),
     origins: new Set(allowOrigins),
-    open: new Set([documentPath, referencePath, operationPaths.health, operationPaths.ready, ...openPaths]),
+    publicPaths: new Set([documentPath, referencePath, operationPaths.health, operationPaths.ready, ...openPaths]),
     tokens,
     requiresToken,
-    rateLimit: rateLimitOf(rateLimit, requiresToken),
+    rateLimit: effectiveRateLimit(rateLimit, requiresToken),
     trustedProxies: trusted.success
   }
 })

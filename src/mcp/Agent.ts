@@ -3,19 +3,19 @@ import type { Headers } from "effect/http"
 import type { SqlError } from "effect/sql"
 import { Name } from "../domain/Text.ts"
 import { type CallerIdentity, requireValidToken } from "../http/Caller.ts"
-import { makeClaimOwners, mustBe, workerRules } from "../http/access/workerRules.ts"
+import { makeClaimOwnerLookup, ownerRule, workerRules } from "../http/access/workerRules.ts"
 import { Forbidden, Unauthorized } from "../http/errors.ts"
 import { AccessRole, type AuditService, type BacklogService, InvalidInput } from "../index.ts"
 import { actsFor } from "../services/access/AccessRole.ts"
 import { decodeInput } from "../services/decodeInput.ts"
 
 /** Finds out whose a claim is or was. */
-export class ClaimOwners extends Context.Service<ClaimOwners, Effect.Success<typeof makeClaimOwners>>()(
+export class ClaimOwners extends Context.Service<ClaimOwners, Effect.Success<typeof makeClaimOwnerLookup>>()(
   "mosaic-backlog/mcp/ClaimOwners"
 ) {
   static readonly layer: Layer.Layer<ClaimOwners, never, BacklogService | AuditService> = Layer.effect(
     ClaimOwners,
-    makeClaimOwners
+    makeClaimOwnerLookup
   )
 }
 
@@ -63,7 +63,7 @@ export const callerAgent = Effect.fnUntraced(function* (caller: CallerIdentity |
   const owner = said.owner ?? actor
   if (role === "worker" && !actsFor(actor, reservedNames, owner)) {
     return yield* new Forbidden({
-      problem: `A worker claims in its own name: ${agentHeaders.owner} ${mustBe(actor, owner)}.`
+      problem: `A worker claims in its own name: ${agentHeaders.owner} ${ownerRule(actor, owner)}.`
     })
   }
   return { role, actor, owner, reservedNames } satisfies Agent

@@ -1,16 +1,115 @@
-import { DateTime, type Effect } from "effect"
+import { DateTime, Effect, Pull, Stream } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
+import { compareIds } from "../domain/CardId.ts"
 import { isDue } from "../domain/Claimability.ts"
 import { jsonEquals } from "../domain/Json.ts"
 import { hasInexactNumber } from "../domain/parseExactJson.ts"
 import type { CardTables } from "./CardTables.ts"
-import { formatValue } from "./Divergence.ts"
+import { type Divergences, formatValue } from "./Divergence.ts"
+import type { StreamCheck } from "./StreamCheck.ts"
 import type { FoldedCard } from "./foldCards.ts"
 import { isoTimeSql } from "../sql/DatabaseClock.ts"
-import { selectPage } from "../sql/pages.ts"
+import { selectPage, streamPagesAhead } from "../sql/pages.ts"
 
-/** A row of `cards` with its edges, as text where a driver would lose something. */
-export interface CardTextRow {
+/** Compares cards with their rows, in the order of ids. */
+export interface RowComparison {
+  /** Compares the next cards, and the rows up to the last of them. */
+  readonly cards: (checked: ReadonlyArray<StreamCheck>) => Effect.Effect<void, SqlError.SqlError>
+  /** Compares the remaining rows, which have no card. Called once, at the end. */
+  readonly remainingRows: Effect.Effect<void, SqlError.SqlError>
+}
+
+/** `counters` receives the unmet dependencies of every row that has any or has dependencies. */
+export const makeRowComparison = Effect.fnUntraced(function* (
+  sql: SqlClient.SqlClient,
+  tables: CardTables,
+  now: DateTime.Utc,
+  divergences: Divergences,
+  counters: Map<string, number>
+) {
+  const pull = yield* Stream.toPull(
+    streamPagesAhead(
+      "",
+      (after) => readCardRows(sql, tables, after),
+      (row) => row.id
+    )
+  )
+  let rows: ReadonlyArray<CardTextRow> = []
+  let next = 0
+  /** Reads the next page of rows. Returns whether there is one. */
+  const nextPage = pull.pipe(
+    Effect.map((page) => {
+      rows = page
+      next = 0
+      return true
+    }),
+    Pull.catchDone(() => Effect.succeed(false))
+  )
+
+  /** Compares the rows before an id and its own, as far as they are read. Returns whether the id's own row is among them. */
+  const rowsUpTo = (id: string | undefined, check: StreamCheck | undefined): boolean => {
+    for (; next < rows.length; next++) {
+      const row = rows[next] as CardTextRow
+      const order = id === undefined ? -1 : compareIds(row.id, id)
+      if (order > 0) return false
+      compareRow(row, order === 0 ? check : undefined, now, divergences)
+      if (row.unmetDependencies !== 0 || row.dependsOn.length > 0) counters.set(row.id, row.unmetDependencies)
+      if (order === 0) {
+        next++
+        return true
+      }
+    }
+    return false
+  }
+
+  return {
+    cards: Effect.fnUntraced(function* (checked) {
+      for (const check of checked) {
+        let isThere = rowsUpTo(check.cardId, check)
+        while (!isThere && next === rows.length && (yield* nextPage)) isThere = rowsUpTo(check.cardId, check)
+        const { card, cardId, position } = check
+        if (!isThere && card !== undefined) {
+          divergences.add({ check: "card", cardId, position, field: null, expected: "a row", found: "none" })
+        }
+      }
+    }),
+    remainingRows: Effect.gen(function* () {
+      do rowsUpTo(undefined, undefined)
+      while (yield* nextPage)
+    })
+  } satisfies RowComparison
+})
+
+const compareRow = (
+  row: CardTextRow,
+  check: StreamCheck | undefined,
+  now: DateTime.Utc,
+  divergences: Divergences
+): void => {
+  if (check?.card === undefined) {
+    divergences.add({
+      check: "card",
+      cardId: row.id,
+      position: row.position,
+      field: null,
+      expected: "no row, because it has no event",
+      found: "a row"
+    })
+    return
+  }
+  let difference: ReturnType<typeof findDifference>
+  try {
+    difference = findDifference({ card: check.card, position: check.position }, row, now)
+  } catch (cause) {
+    difference = { field: "row", expected: "a row that can be read", found: String(cause) }
+  }
+  if (difference === undefined) return
+  const kind = difference.field === "dependsOn" ? "dependencies" : "card"
+  divergences.add({ check: kind, cardId: row.id, position: check.position, ...difference })
+}
+
+/** A row of `cards` with its edges. Values that a driver would change are text. */
+interface CardTextRow {
   readonly id: string
   readonly title: string
   readonly body: string | null
@@ -45,11 +144,11 @@ const columns = `id, title, body, phase, priority, status, unmet_dependencies AS
   blocked_reason AS "blockedReason", ${isoTimeSql("created_at")} AS "createdAt", ${isoTimeSql("updated_at")} AS "updatedAt",
   ${isoTimeSql("completed_at")} AS "completedAt", version, position::float8 AS position`
 
-/** Rows per page: about as many as a page of events leads to. */
+/** Rows per page: about as many as the cards of a page of events. */
 const rowsPerPage = 200
 
-/** The next such rows after an id, in the order of ids. */
-export const readCardRows = (
+/** Reads the next rows after an id, in the order of ids. */
+const readCardRows = (
   sql: SqlClient.SqlClient,
   { cards, dependencies }: CardTables,
   after: string
@@ -66,8 +165,8 @@ export const readCardRows = (
 
 const textOf = (value: DateTime.Utc | null): string | null => (value === null ? null : DateTime.formatIso(value))
 
-/** The first column in which a row is not what the log leads to, but for its counter; edges are the column `dependsOn`. */
-export const findDifference = (
+/** Finds the first column in which a row differs from its card. Edges are the column `dependsOn`; the counter is not compared. */
+const findDifference = (
   { card, position }: FoldedCard,
   row: CardTextRow,
   now: DateTime.Utc
@@ -77,8 +176,8 @@ export const findDifference = (
     expected: formatValue(expected),
     found: formatValue(row[field])
   })
-  for (const field of plain) if (card[field] !== row[field]) return differs(field, card[field])
-  for (const field of times) {
+  for (const field of plainFields) if (card[field] !== row[field]) return differs(field, card[field])
+  for (const field of timeFields) {
     const expected = textOf(card[field])
     if (expected !== row[field]) return differs(field, expected)
   }
@@ -101,7 +200,7 @@ export const findDifference = (
   return undefined
 }
 
-const plain = [
+const plainFields = [
   "title",
   "body",
   "phase",
@@ -116,4 +215,4 @@ const plain = [
   "version"
 ] as const
 
-const times = ["notBefore", "claimedAt", "claimExpiresAt", "createdAt", "updatedAt", "completedAt"] as const
+const timeFields = ["notBefore", "claimedAt", "claimExpiresAt", "createdAt", "updatedAt", "completedAt"] as const

@@ -1,46 +1,46 @@
-import { Clock, Data, type DateTime, Duration, Effect, Schema } from "effect"
+import { Clock, type DateTime, Duration, Effect, Schema } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import type { EventLog } from "../events/EventLog.ts"
-import { beginReadCommitted } from "../sql/inTransaction.ts"
-import { createShadowTables, toSeconds, isLockConflict, limitLockWait } from "./shadowTables.ts"
-import { makeReadModelBuilder } from "./ReadModelBuilder.ts"
 import { makeCountsTable } from "./CardCounts.ts"
 import { makeCardTables } from "./CardTables.ts"
+import { makeReadModelBuilder } from "./ReadModelBuilder.ts"
+import { createShadowTables, isRetryable, limitLockWait, TooFarBehind, toSeconds } from "./shadowTables.ts"
 import { findAddedObjects, swapTables } from "./swapTables.ts"
+import { beginReadCommitted } from "../sql/inTransaction.ts"
 
-/** How far a rebuild is: events of the log while it builds and catches up. */
+/** The progress of a rebuild. While it builds and catches up, `done` and `total` count events of the log. */
 export interface RebuildProgress {
   readonly phase: "preparing" | "building" | "counting" | "catching up" | "swapping" | "swapped" | "verifying"
   readonly done: number
   readonly total: number
 }
 
-/** What a rebuild needs of what is around it. */
+/** The services and options of a rebuild. */
 export interface RebuildContext {
   readonly sql: SqlClient.SqlClient
   readonly log: EventLog["Service"]
   readonly schema: string
   readonly now: Effect.Effect<DateTime.Utc, SqlError.SqlError>
-  /** Makes a backlog's empty tables in an empty schema. */
+  /** Creates the empty tables of a backlog in an empty schema. */
   readonly createTables: (schema: string) => Effect.Effect<void, SqlError.SqlError>
   readonly onProgress: (progress: RebuildProgress) => Effect.Effect<void>
-  /** How long to try to get hold of the tables for the swap. */
+  /** How long it tries to lock the tables for the swap. */
   readonly swapTimeout: Duration.Duration
 }
 
-/** What a rebuild did. */
+/** The result of a rebuild. */
 export interface RebuildResult {
-  /** The position that the read model was swapped at. */
+  /** The last event in the read model at the swap. */
   readonly position: number
   readonly cards: number
-  /** How often it caught up with what was written meanwhile, before the swap. */
+  /** How often it caught up with new events before the swap. */
   readonly rounds: number
-  /** How long the swap kept commands waiting, in milliseconds. */
+  /** How long commands waited for the swap, in milliseconds. */
   readonly swapMillis: number
 }
 
-/** Somebody else began a rebuild of the same backlog: that one goes on. Nothing was changed. */
+/** Another process began a rebuild of the same backlog, which continues. Nothing was changed. */
 export class RebuildSuperseded extends Schema.TaggedError<RebuildSuperseded>()("RebuildSuperseded", {
   schema: Schema.String
 }) {
@@ -49,7 +49,7 @@ export class RebuildSuperseded extends Schema.TaggedError<RebuildSuperseded>()("
   }
 }
 
-/** Other transactions kept the read model's tables for too long, so the new ones were not swapped in. Nothing was changed. */
+/** Other transactions locked the tables of the read model for too long, so the new ones were not swapped in. Nothing was changed. */
 export class RebuildBlocked extends Schema.TaggedError<RebuildBlocked>()("RebuildBlocked", {
   schema: Schema.String,
   waitedSeconds: Schema.Finite
@@ -57,44 +57,41 @@ export class RebuildBlocked extends Schema.TaggedError<RebuildBlocked>()("Rebuil
   override get message(): string {
     return (
       `The rebuilt tables of ${JSON.stringify(this.schema)} could not be swapped in for ${this.waitedSeconds} seconds, ` +
-      "because other transactions kept the old ones. Nothing was changed. End long transactions, then rebuild again."
+      "because other transactions locked the old ones. Nothing was changed. End long transactions, then rebuild again."
     )
   }
 }
 
-/** The tables have what a rebuild would not bring back. Nothing was changed. */
+/** The tables have additions that a rebuild would lose. Nothing was changed. */
 export class RebuildRefused extends Schema.TaggedError<RebuildRefused>()("RebuildRefused", {
   schema: Schema.String,
-  /** What was added to the tables or depends on them, as Postgres describes it. */
+  /** The additions to the tables and the objects that depend on them, as Postgres describes them. */
   added: Schema.Array(Schema.String)
 }) {
   override get message(): string {
     return (
-      `A rebuild replaces the tables of the read model of ${JSON.stringify(this.schema)}, and would lose what was added ` +
-      `to them: ${this.added.join(", ")}. Nothing was changed. Drop these, rebuild, and make them again.`
+      `A rebuild replaces the tables of the read model of ${JSON.stringify(this.schema)} and would lose these additions ` +
+      `to them: ${this.added.join(", ")}. Nothing was changed. Drop them, rebuild, and create them again.`
     )
   }
 }
 
-/** More was written than the swap itself may take in: it is to be tried again after catching up. */
-class TooFarBehind extends Data.TaggedError("TooFarBehind") {}
-
-/** Events that the swap itself may still have to take in at first, while commands wait: tenths of a second's work. */
+/** New events that the swap may take in at first, while commands wait: tenths of a second of work. */
 const eventsLeftForSwap = 500
 
-/** How long to let commands go on between two tries, at first and at most, in milliseconds. */
-const pause = { first: 100, longest: 1_000 } as const
+/** The time between two tries of the swap, at first and at most, in milliseconds. Commands continue meanwhile. */
+const retryDelay = { first: 100, longest: 1_000 } as const
 
 const cardsAtOnce = 500
 
-/** The tables of a read model, in the order in which everybody locks them. */
+/** The tables of a read model, in the order in which they are locked. */
 const rebuiltTables = ["cards", "dependencies"] as const
 
 /**
- * Builds the read model from the log in a schema beside the backlog's, catches up with what is written meanwhile, and
- * swaps the tables in one transaction that holds them and the head. Every step is a transaction of its own, and the
- * live tables are not touched before the swap: ended at any point, it leaves the backlog as it was, and at most the
- * schema beside it, which the next rebuild removes. Commands go on all the while, and wait during the swap only.
+ * Builds the read model from the log in shadow tables, catches up with new events, and swaps the tables in one transaction
+ * that locks them and the head. Every step is a transaction of its own, and the live tables do not change before the swap.
+ * If it ends at any point before the swap, the backlog is as it was, and at most the shadow schema is left, which the next
+ * rebuild drops. Commands continue, and wait only during the swap (decision 12).
  */
 export const rebuild = (context: RebuildContext) =>
   Effect.provideService(rebuildInShadow(context), SqlClient.BeginTransaction, beginReadCommitted)
@@ -104,13 +101,13 @@ const rebuildInShadow = Effect.fnUntraced(function* (context: RebuildContext) {
   const live = makeCardTables(sql, schema)
   const counts = makeCountsTable(sql, schema)
 
-  const refuseAdded = Effect.fnUntraced(function* (beside: string) {
-    const added = yield* findAddedObjects(sql, schema, beside, rebuiltTables)
+  const refuseAdded = Effect.fnUntraced(function* (shadow: string) {
+    const added = yield* findAddedObjects(sql, schema, shadow, rebuiltTables)
     if (added.length > 0) return yield* new RebuildRefused({ schema, added })
   })
 
   yield* onProgress({ phase: "preparing", done: 0, total: 0 })
-  const { beside, end, step } = yield* createShadowTables({
+  const { shadow, end, step } = yield* createShadowTables({
     sql,
     schema,
     kind: "rebuild",
@@ -121,7 +118,7 @@ const rebuildInShadow = Effect.fnUntraced(function* (context: RebuildContext) {
     timeout: context.swapTimeout,
     blocked: (waitedSeconds) => new RebuildBlocked({ schema, waitedSeconds })
   })
-  const tables = makeCardTables(sql, beside)
+  const tables = makeCardTables(sql, shadow)
   const build = makeReadModelBuilder(sql, log, tables)
 
   const changedCards = (after: number, upTo: number) =>
@@ -152,7 +149,7 @@ const rebuildInShadow = Effect.fnUntraced(function* (context: RebuildContext) {
 
     let rounds = 0
     let leftForSwap = eventsLeftForSwap
-    /** Until little is left to the swap, or as little as ever, where commands come as fast as they can be taken in. */
+    /** Catches up until few events are left to the swap, or until a round no longer halves them. */
     const catchUp = Effect.gen(function* () {
       for (let before = Number.POSITIVE_INFINITY; ;) {
         const head = (yield* log.head("read")).position
@@ -173,44 +170,41 @@ const rebuildInShadow = Effect.fnUntraced(function* (context: RebuildContext) {
 
     const swap = Effect.gen(function* () {
       yield* limitLockWait(sql)
-      // The tables before the head, as every command does: none that holds one of them waits for this.
+      // The tables before the head, as in every command, so no command that has locked a table waits for this.
       yield* sql`LOCK TABLE ${live.cards}, ${live.dependencies} IN ACCESS EXCLUSIVE MODE`
       const head = (yield* log.head("lock")).position
       if (head - position > leftForSwap) return yield* new TooFarBehind()
       yield* build.replaceCards(yield* changedCards(position, head), head, yield* context.now)
-      yield* refuseAdded(beside)
-      yield* swapTables(sql, schema, beside, rebuiltTables)
+      yield* refuseAdded(shadow)
+      yield* swapTables(sql, schema, shadow, rebuiltTables)
       yield* counts.recount
       yield* onProgress({ phase: "swapping", done: head, total: head })
       return head
     })
 
     const began = yield* Clock.currentTimeMillis
-    for (let rest: number = pause.first; ;) {
+    for (let delay: number = retryDelay.first; ;) {
       yield* catchUp
       yield* onProgress({ phase: "swapping", done: position, total: position })
-      const asked = yield* Clock.currentTimeMillis
-      const swappedAt = yield* Effect.catchIf(step(swap), isWorthAnotherTry, (error) =>
+      const swapBegan = yield* Clock.currentTimeMillis
+      const swappedAt = yield* Effect.catchIf(step(swap), isRetryable, (error) =>
         Effect.sync(() => {
-          // Where commands come faster than they can be taken in, they have to wait for longer: once.
+          // Commands write faster than a rebuild catches up: they wait longer, once.
           if (error instanceof TooFarBehind) leftForSwap *= 2
-          else rest = Math.min(rest * 2, pause.longest)
+          else delay = Math.min(delay * 2, retryDelay.longest)
         })
       )
       const now = yield* Clock.currentTimeMillis
       if (swappedAt !== undefined) {
         yield* onProgress({ phase: "swapped", done: swappedAt, total: swappedAt })
-        return { position: swappedAt, cards, rounds, swapMillis: now - asked } satisfies RebuildResult
+        return { position: swappedAt, cards, rounds, swapMillis: now - swapBegan } satisfies RebuildResult
       }
       if (now - began >= Duration.toMillis(context.swapTimeout)) {
         return yield* new RebuildBlocked({ schema, waitedSeconds: toSeconds(now - began) })
       }
-      yield* Effect.sleep(rest)
+      yield* Effect.sleep(delay)
     }
   })
 
   return yield* Effect.ensuring(steps, end)
 })
-
-const isWorthAnotherTry = (error: unknown): error is TooFarBehind | SqlError.SqlError =>
-  error instanceof TooFarBehind || isLockConflict(error)

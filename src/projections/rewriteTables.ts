@@ -1,11 +1,11 @@
-import { Clock, Data, Duration, Effect, Schema } from "effect"
+import { Data, type Duration, Effect, Schema } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
-import { beginReadCommitted } from "../sql/inTransaction.ts"
-import { createShadowTables, toSeconds, isLockConflict, limitLockWait } from "./shadowTables.ts"
 import { erasableColumns, erasableTables } from "./erasableColumns.ts"
-import { findAddedObjects, captureTrigger, swapTables } from "./swapTables.ts"
+import { createShadowTables, limitLockWait, retryOnLockConflict, TooFarBehind } from "./shadowTables.ts"
+import { captureTrigger, findAddedObjects, swapTables } from "./swapTables.ts"
+import { beginReadCommitted } from "../sql/inTransaction.ts"
 
-/** How far a rewrite is: rows of one table. `total` is an estimate. */
+/** The progress of a removal: rows of one table. `total` is an estimate. */
 export const RemovalProgress = Schema.Struct({
   phase: Schema.Literals(["preparing", "copying", "swapping", "swapped"]),
   table: Schema.String,
@@ -13,10 +13,10 @@ export const RemovalProgress = Schema.Struct({
   total: Schema.Int
 })
 
-/** How far a rewrite is: rows of one table. `total` is an estimate. */
+/** The progress of a removal: rows of one table. `total` is an estimate. */
 export interface RemovalProgress extends Schema.Schema.Type<typeof RemovalProgress> {}
 
-/** Why erased bytes are still in the data files, and what to do. The redactions themselves are done. */
+/** Erased bytes are still in the data files. `problem` says why, and what to do. The redactions themselves are done. */
 export class RemovalPending extends Schema.TaggedError<RemovalPending>()("RemovalPending", {
   schema: Schema.String,
   problem: Schema.String
@@ -26,52 +26,49 @@ export class RemovalPending extends Schema.TaggedError<RemovalPending>()("Remova
   }
 }
 
-/** What a rewrite needs of what is around it. */
+/** The services and options of a rewrite. */
 export interface RewriteContext {
   readonly sql: SqlClient.SqlClient
   readonly schema: string
-  /** Creates a backlog's empty tables in an empty schema. */
+  /** Creates the empty tables of a backlog in an empty schema. */
   readonly createTables: (schema: string) => Effect.Effect<void, SqlError.SqlError>
   readonly onProgress: (progress: RemovalProgress) => Effect.Effect<void>
-  /** How long to try to take the locks of one table. */
+  /** How long it tries to take the locks of one table. */
   readonly swapTimeout: Duration.Duration
-  /** Run in the first transaction after every earlier redaction has committed. */
+  /** Runs in the first transaction, which begins after every earlier redaction has committed. */
   readonly onBegun: Effect.Effect<void, SqlError.SqlError>
 }
 
-/** A rebuild, or another process, is replacing tables, or was killed a moment ago. */
+/** A rebuild or another removal is under way, or its process was killed a moment ago. */
 export class RemovalBusy extends Data.TaggedError("RemovalBusy")<{ readonly kind: "rebuild" | "removal" }> {}
 
-/** More was changed than the swap itself may copy: it is tried again after catching up. */
-class TooFarBehind extends Data.TaggedError("TooFarBehind") {}
-
-/** Changed rows that the swap may still have to copy while commands wait. */
+/** Maximum number of changed rows that the swap copies while commands wait. */
 const rowsLeftForSwap = 500
 
-/** Steps that copy changed rows again before the swap is tried, however many are left. */
-const mostCatchUpSteps = 1_000
+/** Maximum number of steps that copy changed rows again before the swap is tried. */
+const maxCatchUpSteps = 1_000
 
-/** The target duration of one step of copying, in milliseconds: on an embedded database commands wait for it. */
+/** The target duration of one step of copying, in milliseconds. On an embedded database commands wait for it. */
 const stepMillis = 60
 
-/** Rows that one step copies, at first and at most, and at least. */
-const rowsAtOnce = { first: 100, least: 10, most: 5_000 } as const
+/** Rows that one step copies: at first, at least and at most. */
+const rowsPerStep = { first: 100, min: 10, max: 5_000 } as const
 
 /** Maximum number of bytes that one step copies. A larger row is copied by itself. */
-const bytesAtOnce = 2 * 1024 * 1024
+const bytesPerStep = 2 * 1024 * 1024
 
-/** How long to let commands continue between two tries of the swap, at first and at most, in milliseconds. */
-const pause = { first: 100, longest: 5_000 } as const
+/** Maximum time between two tries to lock a table, in milliseconds. Commands continue meanwhile. */
+const longestDelay = 5_000
 
-/** The planner's samples: reading them must not keep the session of an embedded database for long. */
+/** The planner's samples. Few, so that reading them does not occupy the session of an embedded database for long. */
 const statisticsTarget = 10
 
 /**
  * Copies the live rows of every table that can hold erasable text into new files, and swaps these in, table by table.
- * Old row versions, and what is left in the free space of pages, go with the old files. A trigger notes the keys of rows
- * that change meanwhile; they are copied again. Every step is a short transaction, and the swap waits for its lock for
- * 300 ms at a time, so commands continue. Ended at any point it leaves a consistent backlog, and at most the schema
- * beside with its trigger, which the next rewrite or rebuild removes.
+ * Old row versions and the free space of pages go with the old files. A trigger records the keys of rows that change
+ * meanwhile, and these rows are copied again. Every step is a short transaction, and the swap waits for its lock for 300 ms
+ * at a time, so commands continue. If it ends at any point, the backlog is consistent, and at most the shadow schema with
+ * its trigger is left, which the next rewrite or rebuild drops (decision 38).
  */
 export const rewriteTables = (context: RewriteContext) =>
   Effect.provideService(rewriteAll(context), SqlClient.BeginTransaction, beginReadCommitted)
@@ -81,11 +78,11 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
   const pending = (problem: string) => new RemovalPending({ schema, problem })
   const blocked = (what: string, waitedSeconds: number, holders = "") =>
     pending(
-      `other transactions kept ${what} for ${waitedSeconds} seconds${holders}. End long transactions, then run \`backlog doctor --fix\`.`
+      `other transactions locked ${what} for ${waitedSeconds} seconds${holders}. End long transactions, then run \`backlog doctor --fix\`.`
     )
 
-  const refuseAdded = Effect.fnUntraced(function* (beside: string, tables: ReadonlyArray<string>) {
-    const added = yield* findAddedObjects(sql, schema, beside, tables)
+  const refuseAdded = Effect.fnUntraced(function* (shadow: string, tables: ReadonlyArray<string>) {
+    const added = yield* findAddedObjects(sql, schema, shadow, tables)
     const published = yield* sql<{ readonly name: string }>`
       SELECT DISTINCT 'publication ' || pubname AS name FROM pg_publication_tables
       WHERE schemaname = ${schema} AND tablename IN ${sql.in(tables)} ORDER BY 1`
@@ -99,50 +96,38 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
     ]
     if (all.length > 0) {
       return yield* pending(
-        `the tables have what a copy of them would not have: ${all.join(", ")}. ` +
-          "Drop these, run `backlog doctor --fix`, and create them again."
+        `a copy of the tables would lose these additions: ${all.join(", ")}. ` +
+          "Drop them, run `backlog doctor --fix`, and create them again."
       )
     }
   })
 
   yield* onProgress({ phase: "preparing", table: "", done: 0, total: 0 })
-  const { beside, end, step } = yield* createShadowTables({
+  const { shadow, end, step } = yield* createShadowTables({
     sql,
     schema,
     kind: "removal",
     createTables: context.createTables,
     check: (made) => refuseAdded(made, erasableTables),
-    superseded: () => pending("a rebuild of the read model has replaced the rewrite, which is tried again later."),
+    superseded: () => pending("a rebuild of the read model replaced the rewrite, which is tried again later."),
     busy: (kind) => new RemovalBusy({ kind }),
     timeout: context.swapTimeout,
     blocked: (waitedSeconds) => blocked("the tables", waitedSeconds)
   })
 
-  /** Statements of a step use indexes, whatever the planner knows of tables that have just been filled. */
+  /** Makes the statements of a step use indexes: the planner has no statistics of tables that were just filled. */
   const byIndex = sql`SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
     set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true)`
 
-  const trying = Effect.fnUntraced(function* <A, E>(
-    table: string,
-    attempt: Effect.Effect<A, E>,
-    passed: ReadonlyArray<string>
-  ) {
-    const began = yield* Clock.currentTimeMillis
-    for (let rest: number = pause.first; ; rest = Math.min(rest * 2, pause.longest)) {
-      const result = yield* attempt.pipe(
-        Effect.map((value) => ({ value })),
-        Effect.catchIf(isWorthAnotherTry, () => Effect.void),
-        Effect.mapError((error) => error as Exclude<E, TooFarBehind>)
-      )
-      if (result) return result.value
-      const waited = (yield* Clock.currentTimeMillis) - began
-      if (waited >= Duration.toMillis(context.swapTimeout)) {
-        const holders = yield* holdersOf(sql, schema, table, passed)
-        return yield* blocked(`the table ${table}`, toSeconds(waited), holders)
-      }
-      yield* Effect.sleep(rest)
-    }
-  })
+  const retryWhileLocked = <A, E>(table: string, attempt: Effect.Effect<A, E>, harmless: ReadonlyArray<string>) =>
+    retryOnLockConflict(attempt, {
+      timeout: context.swapTimeout,
+      longestDelay,
+      onTimeout: (waitedSeconds) =>
+        Effect.flatMap(describeHolders(sql, schema, table, harmless), (holders) =>
+          Effect.fail(blocked(`the table ${table}`, waitedSeconds, holders))
+        )
+    })
 
   const rewrite = Effect.fnUntraced(function* (table: string) {
     const columns = yield* sql<{ readonly name: string; readonly isKey: boolean; readonly isLong: boolean }>`
@@ -157,30 +142,30 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
     const keys = (prefix = "") => list(prefix, ({ isKey }) => isKey)
     const literal = (text: string) => sql.literal(text)
     const live = sql(`${schema}.${table}`)
-    const copy = sql(`${beside}.${table}`)
-    const place = (name: string) => sql(`${beside}.${table}_${name}`)
+    const copy = sql(`${shadow}.${table}`)
+    const place = (name: string) => sql(`${shadow}.${table}_${name}`)
     const [changed, taken, from, upTo] = [place("changed"), place("taken"), place("from"), place("up_to")]
     const bytes = columns.flatMap(({ isLong, name }) => (isLong ? [`coalesce(pg_column_size(${name}), 0)`] : []))
     let done = 0
-    const told = (phase: RemovalProgress["phase"]) =>
+    const reportProgress = (phase: RemovalProgress["phase"]) =>
       onProgress({ phase, table, done, total: Math.max(done, Math.round(known?.rows ?? 0)) })
 
-    // After its commit every change of a row is noted: its lock waits for the transactions that have changed rows.
+    // From its commit on, every change of a row is recorded: its lock waits for the transactions that have changed rows.
     const capture = Effect.gen(function* () {
       yield* limitLockWait(sql)
       for (const each of [changed, taken, from, upTo]) {
         yield* sql`CREATE TABLE ${each} AS SELECT ${literal(keys())} FROM ${live} WITH NO DATA`
       }
-      const capturing = sql(`${beside}.capture_${table}`)
+      const capturing = sql(`${shadow}.capture_${table}`)
       const differs = `(${keys("OLD.")}) IS DISTINCT FROM (${keys("NEW.")})`
       yield* sql`
         CREATE FUNCTION ${capturing}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
         SET search_path = pg_catalog, pg_temp AS ${literal(`$capture$
         BEGIN
-          IF TG_OP <> 'INSERT' THEN INSERT INTO "${beside}"."${table}_changed" VALUES (${keys("OLD.")}); END IF;
-          IF TG_OP = 'INSERT' THEN INSERT INTO "${beside}"."${table}_changed" VALUES (${keys("NEW.")});
+          IF TG_OP <> 'INSERT' THEN INSERT INTO "${shadow}"."${table}_changed" VALUES (${keys("OLD.")}); END IF;
+          IF TG_OP = 'INSERT' THEN INSERT INTO "${shadow}"."${table}_changed" VALUES (${keys("NEW.")});
           ELSIF TG_OP = 'UPDATE' THEN
-            IF ${differs} THEN INSERT INTO "${beside}"."${table}_changed" VALUES (${keys("NEW.")}); END IF;
+            IF ${differs} THEN INSERT INTO "${shadow}"."${table}_changed" VALUES (${keys("NEW.")}); END IF;
           END IF;
           RETURN NULL;
         END
@@ -188,23 +173,23 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
       yield* sql`REVOKE ALL ON FUNCTION ${capturing}() FROM PUBLIC`
       yield* sql`CREATE TRIGGER ${sql(captureTrigger)} AFTER INSERT OR UPDATE OR DELETE ON ${live}
         FOR EACH ROW EXECUTE FUNCTION ${capturing}()`
-      // While the copy is empty, which costs nothing.
+      // While the copy is empty this costs nothing.
       const placed = yield* sql<{ readonly statement: string }>`
         SELECT pg_catalog.format('ALTER %s %I.%I SET TABLESPACE %I', CASE relkind WHEN 'i' THEN 'INDEX' ELSE 'TABLE' END,
-          ${beside}::text, relname, spcname) AS statement
+          ${shadow}::text, relname, spcname) AS statement
         FROM pg_class JOIN pg_tablespace ON pg_tablespace.oid = reltablespace
         WHERE pg_class.oid = ${`${schema}.${table}`}::regclass
           OR pg_class.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = ${`${schema}.${table}`}::regclass)`
       for (const { statement } of placed) yield* sql.unsafe(statement)
-      // The copy's own triggers would refuse what follows, and judge rows that were judged before.
+      // The copy's own triggers would refuse the inserts that follow: those rows were checked when they were written.
       yield* sql`ALTER TABLE ${copy} DISABLE TRIGGER USER`
-      // A vacuum would keep the copy from the swap, which does not wait for long enough to end it.
+      // A vacuum of the copy would make the swap time out.
       yield* sql`ALTER TABLE ${copy} SET (autovacuum_enabled = off, toast.autovacuum_enabled = off)`
     })
-    const begun = Effect.tapError(step(capture), () => told("preparing"))
-    yield* trying(table, begun, ["AccessShareLock", "RowShareLock"])
+    const captured = Effect.tapError(step(capture), () => reportProgress("preparing"))
+    yield* retryWhileLocked(table, captured, ["AccessShareLock", "RowShareLock"])
 
-    /** Copies the next rows in the order of their keys; returns how many, and whether they are the last. */
+    /** Copies the next rows in the order of their keys. Returns how many, and whether they are the last. */
     const copyNext = (limit: number, isFirst: boolean) =>
       Effect.gen(function* () {
         yield* byIndex
@@ -212,7 +197,7 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
           ? sql`true`
           : sql`(${literal(keys())}) > (${literal(
               columns
-                .flatMap(({ isKey, name }) => (isKey ? [`(SELECT ${name} FROM "${beside}"."${table}_from")`] : []))
+                .flatMap(({ isKey, name }) => (isKey ? [`(SELECT ${name} FROM "${shadow}"."${table}_from")`] : []))
                 .join(", ")
             )})`
         const ordered = literal(keys())
@@ -222,13 +207,13 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
             SELECT ${ordered}, row_number() OVER rows AS place, sum(${literal(bytes.join(" + ") || "0")}) OVER rows AS bytes
             FROM (SELECT * FROM ${live} AS live WHERE ${after} ORDER BY ${ordered} LIMIT ${limit}::int4) AS next
             WINDOW rows AS (ORDER BY ${ordered} ROWS UNBOUNDED PRECEDING)),
-          fitting AS (SELECT * FROM page WHERE place = 1 OR bytes <= ${bytesAtOnce}::int8 ORDER BY place DESC LIMIT 1),
+          fitting AS (SELECT * FROM page WHERE place = 1 OR bytes <= ${bytesPerStep}::int8 ORDER BY place DESC LIMIT 1),
           noted AS (INSERT INTO ${upTo} SELECT ${ordered} FROM fitting)
           SELECT (SELECT count(*) FROM page)::int4 AS found, coalesce((SELECT place FROM fitting), 0)::int4 AS fitting`
         const { fitting = 0, found = 0 } = page ?? {}
         if (fitting === 0) return { copied: 0, isLast: true }
         const last = columns
-          .flatMap(({ isKey, name }) => (isKey ? [`(SELECT ${name} FROM "${beside}"."${table}_up_to")`] : []))
+          .flatMap(({ isKey, name }) => (isKey ? [`(SELECT ${name} FROM "${shadow}"."${table}_up_to")`] : []))
           .join(", ")
         const [copied] = yield* sql<{ readonly rows: number }>`
           WITH copied AS (
@@ -237,25 +222,25 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
           SELECT count(*)::int4 AS rows FROM copied`
         yield* sql`DELETE FROM ${from}`
         yield* sql`INSERT INTO ${from} SELECT * FROM ${upTo}`
-        // What comes after these was written since the trigger notes changes: it is copied as a change.
+        // Later rows were written after the trigger was created, so they are copied as changes.
         return { copied: copied?.rows ?? 0, isLast: found < limit && fitting === found }
       })
 
-    yield* told("copying")
-    for (let limit: number = rowsAtOnce.first, isFirst = true; ; isFirst = false) {
+    yield* reportProgress("copying")
+    for (let limit: number = rowsPerStep.first, isFirst = true; ; isFirst = false) {
       const began = performance.now()
       const { copied, isLast } = yield* step(copyNext(limit, isFirst))
       done += copied
       if (isLast) break
       const took = performance.now() - began
       const fitting = Math.round(limit * Math.min(2, stepMillis / Math.max(took, 1)))
-      limit = Math.min(rowsAtOnce.most, Math.max(rowsAtOnce.least, fitting))
-      yield* told("copying")
-      // Commands that share the session take their turns.
+      limit = Math.min(rowsPerStep.max, Math.max(rowsPerStep.min, fitting))
+      yield* reportProgress("copying")
+      // Lets commands that share the session run.
       yield* Effect.yieldNow
     }
 
-    /** Copies some of the changed rows again; returns how many keys it took. */
+    /** Copies some of the changed rows again. Returns how many keys it took. */
     const catchUp = Effect.gen(function* () {
       const [count] = yield* sql<{ readonly keys: number }>`
         WITH moved AS (
@@ -274,7 +259,7 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
       return count?.keys ?? 0
     })
     const catchUpSteps = Effect.gen(function* () {
-      for (let steps = 0; steps < mostCatchUpSteps; steps++) {
+      for (let steps = 0; steps < maxCatchUpSteps; steps++) {
         if ((yield* step(Effect.andThen(byIndex, catchUp))) <= rowsLeftForSwap / 4) return
       }
     })
@@ -296,17 +281,21 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
       for (let count = yield* catchUp; count > 0; count = yield* catchUp) {
         left += count
         if (left > leftForSwap) {
-          // Where commands change rows faster than they can be copied, they have to wait for longer: once.
+          // Commands change rows faster than they are copied: they wait longer, once.
           leftForSwap *= 2
           return yield* new TooFarBehind()
         }
       }
-      yield* refuseAdded(beside, [table])
+      yield* refuseAdded(shadow, [table])
       yield* sql`ALTER TABLE ${copy} RESET (autovacuum_enabled, toast.autovacuum_enabled)`
-      yield* swapTables(sql, schema, beside, [table], erasableColumns)
+      yield* swapTables(sql, schema, shadow, [table], erasableColumns)
     })
-    yield* trying(table, Effect.andThen(catchUpSteps, Effect.andThen(told("swapping"), step(swap))), [])
-    yield* told("swapped")
+    yield* retryWhileLocked(
+      table,
+      Effect.andThen(catchUpSteps, Effect.andThen(reportProgress("swapping"), step(swap))),
+      []
+    )
+    yield* reportProgress("swapped")
   })
 
   return yield* Effect.gen(function* () {
@@ -315,14 +304,11 @@ const rewriteAll = Effect.fnUntraced(function* (context: RewriteContext) {
   }).pipe(Effect.ensuring(end))
 })
 
-const isWorthAnotherTry = (error: unknown): error is TooFarBehind | SqlError.SqlError =>
-  error instanceof TooFarBehind || isLockConflict(error)
-
 /**
- * The sessions that have locked a table, for people: three at most, the oldest transaction first, without those whose locks
- * are all in modes that are `passed`. Nothing where there are none, or the server does not list them.
+ * The sessions that have locked a table, as text: three at most, the oldest transaction first, without those whose locks are
+ * all in `harmless` modes. Empty if there are none or the server does not list them.
  */
-const holdersOf = (sql: SqlClient.SqlClient, schema: string, table: string, passed: ReadonlyArray<string>) =>
+const describeHolders = (sql: SqlClient.SqlClient, schema: string, table: string, harmless: ReadonlyArray<string>) =>
   sql<{ readonly pid: number; readonly user: string; readonly program: string; readonly since: string | null }>`
     SELECT pid, coalesce(usename, backend_type, 'unknown')::text AS user, coalesce(application_name, '') AS program,
       to_char(xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS since
@@ -330,7 +316,7 @@ const holdersOf = (sql: SqlClient.SqlClient, schema: string, table: string, pass
     WHERE pid <> pg_backend_pid() AND pid IN (
       SELECT pid FROM pg_locks WHERE locktype = 'relation' AND granted AND relation = ${`${schema}.${table}`}::regclass
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        ${passed.length === 0 ? sql`` : sql`AND mode NOT IN ${sql.in(passed)}`})
+        ${harmless.length === 0 ? sql`` : sql`AND mode NOT IN ${sql.in(harmless)}`})
     ORDER BY xact_start, pid LIMIT 3`.pipe(
     Effect.orElseSucceed(() => []),
     Effect.map((rows) => {

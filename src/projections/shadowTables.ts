@@ -1,4 +1,14 @@
-import { Clock, Duration, Effect } from "effect"
+/**
+ * Shadow tables: tables of a backlog that are filled in a second schema, `mosaic_rebuild_` and the live schema's oid, and
+ * then swapped in for the live tables (`swapTables`). A rebuild fills them from the log, a removal copies the live rows
+ * (decisions 12 and 38). Only one of the two is under way at a time: the shadow table `work` has one row, with its nonce,
+ * its kind, and the time of its last step.
+ *
+ * Locks, in addition to the lock order in `ReadModel.ts`: every transaction here first locks the table `rebuild_lock`, in
+ * `EXCLUSIVE` mode to create or drop the shadow schema, in `ROW EXCLUSIVE` mode to use it. The swap then locks the live
+ * tables and, in a rebuild, the head. Each try waits for a lock for 300 ms at most, so commands continue in between.
+ */
+import { Clock, Data, Duration, Effect } from "effect"
 import { type SqlClient, SqlError } from "effect/sql"
 import { randomUUID } from "node:crypto"
 import type { CardId } from "../domain/CardId.ts"
@@ -7,17 +17,14 @@ import { AnswerTimeout } from "../sql/AnswerTimeout.ts"
 import { enableArrayNulls } from "../sql/arrayLiteral.ts"
 import { inTransaction } from "../sql/inTransaction.ts"
 
-/** The schema in which a rebuild makes its tables. */
+/** The name of the shadow schema. */
 const shadowSchema = (sql: SqlClient.SqlClient, schema: string) =>
   Effect.map(
     sql<{ readonly name: string }>`SELECT 'mosaic_rebuild_' || ${schema}::regnamespace::oid::text AS name`,
     (rows) => rows[0]?.name ?? "mosaic_rebuild"
   )
 
-/**
- * Locks it until the caller's transaction ends, before any other lock. Creating and dropping it takes the exclusive mode,
- * which waits for every transaction that uses it. Rows may then be written there.
- */
+/** Locks the shadow schema until the caller's transaction ends. Must come before any other lock. */
 export const lockShadowSchema = (sql: SqlClient.SqlClient, schema: string, mode: "shared" | "exclusive") =>
   Effect.andThen(
     sql`LOCK TABLE ${sql(`${schema}.rebuild_lock`)} IN ${sql.literal(mode === "exclusive" ? "EXCLUSIVE" : "ROW EXCLUSIVE")} MODE`,
@@ -25,9 +32,8 @@ export const lockShadowSchema = (sql: SqlClient.SqlClient, schema: string, mode:
   )
 
 /**
- * Removes a card's row from the tables of a rebuild that is under way, which makes it anew when it catches up, or was
- * killed, in the caller's transaction, which has locked the schema beside. The old row's bytes stay in its file until a
- * removal.
+ * Deletes a card's row from the shadow tables, in the caller's transaction, which has locked the shadow schema. A rebuild
+ * that is under way inserts the row again when it catches up. The old row's bytes stay in its file until a removal.
  */
 export const deleteShadowRow = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, schema: string, id: CardId) {
   const cards = `${yield* shadowSchema(sql, schema)}.cards`
@@ -37,84 +43,122 @@ export const deleteShadowRow = Effect.fnUntraced(function* (sql: SqlClient.SqlCl
   yield* sql`DELETE FROM ${sql(cards)} WHERE id = ${id}`
 })
 
-/** What replaces tables of a backlog by way of the schema beside it. Only one does at a time. */
+/** What uses the shadow tables. */
 type Kind = "rebuild" | "removal"
 
 /**
- * How long one try may keep commands waiting for its locks. Less than a server's `deadlock_timeout`, so that of two who
- * wait for each other this one gives way.
+ * Maximum time that a try waits for a lock, during which commands wait behind it. Less than a server's `deadlock_timeout`, so
+ * in a deadlock this transaction ends and not a command.
  */
 const lockTimeout = "300ms"
 
-/** The server ends a transaction whose program is gone, or does something else, and commands continue. */
+/** The server ends a transaction that is idle for this long, so a program that hangs does not keep commands waiting. */
 const idleTimeout = "10s"
 
-/** Makes the rest of the transaction fail rather than keep commands waiting. */
+/** Limits how long the rest of the transaction may keep commands waiting. */
 export const limitLockWait = (sql: SqlClient.SqlClient) => sql`
   SELECT pg_catalog.set_config('lock_timeout', ${lockTimeout}, true),
     pg_catalog.set_config('idle_in_transaction_session_timeout', ${idleTimeout}, true)`
 
-/** Seconds after its last step at which other work counts as ended. */
+/** Seconds after its last step at which a rebuild or removal counts as ended. */
 const aliveSeconds = 15
 
-/** How long to let commands continue between two tries, at first and at most, in milliseconds. */
-const pause = { first: 100, longest: 1_000 } as const
+/** The time between two tries, at first and at most, in milliseconds. Commands continue meanwhile. */
+const retryDelay = { first: 100, longest: 1_000 } as const
+
+/** More was changed than the swap may take in. It is tried again after catching up. */
+export class TooFarBehind extends Data.TaggedError("TooFarBehind") {}
+
+/** Whether a swap that failed with this is worth another try. */
+export const isRetryable = (error: unknown): error is TooFarBehind | SqlError.SqlError =>
+  error instanceof TooFarBehind || isLockConflict(error)
+
+/** Whether other transactions held a lock for too long. */
+const isLockConflict = (error: unknown): error is SqlError.SqlError =>
+  SqlError.isSqlError(error) && (error.reason._tag === "LockTimeoutError" || error.reason._tag === "DeadlockError")
 
 /**
- * Begins work in the schema beside, which is emptied of what earlier work left there. A rebuild replaces whatever is
- * under way. A removal does not replace a rebuild, or another removal, whose last step was less than 15 seconds ago: then
- * it fails with what `busy` makes.
+ * Tries until the locks could be taken, with a delay that doubles up to `longestDelay` milliseconds. After `timeout` it runs
+ * `onTimeout` with the seconds that have passed.
+ */
+export const retryOnLockConflict = Effect.fnUntraced(function* <A, E, E2>(
+  attempt: Effect.Effect<A, E>,
+  options: {
+    readonly timeout: Duration.Duration
+    readonly longestDelay: number
+    readonly onTimeout: (waitedSeconds: number) => Effect.Effect<never, E2>
+  }
+) {
+  const startedAt = yield* Clock.currentTimeMillis
+  for (let delay: number = retryDelay.first; ; delay = Math.min(delay * 2, options.longestDelay)) {
+    const result = yield* attempt.pipe(
+      Effect.map((value) => ({ value })),
+      Effect.catchIf(isRetryable, () => Effect.void),
+      Effect.mapError((error) => error as Exclude<E, TooFarBehind>)
+    )
+    if (result) return result.value
+    const waited = (yield* Clock.currentTimeMillis) - startedAt
+    if (waited >= Duration.toMillis(options.timeout)) return yield* options.onTimeout(toSeconds(waited))
+    yield* Effect.sleep(delay)
+  }
+})
+
+/**
+ * Creates empty shadow tables, in place of those that earlier work left. A rebuild replaces any work that is under way. A
+ * removal does not replace a rebuild or another removal whose last step was less than 15 seconds ago: then it fails with
+ * the error of `busy`.
+ *
+ * Returns the name of the shadow schema; `step`, which runs an effect as one transaction of this work, and fails with the
+ * error of `superseded` if other work has replaced this; and `end`, which must be run at the end.
  */
 export const createShadowTables = Effect.fnUntraced(function* <E, E2, E3, E4>(options: {
   readonly sql: SqlClient.SqlClient
   readonly schema: string
   readonly kind: Kind
-  /** Creates a backlog's empty tables in an empty schema. */
+  /** Creates the empty tables of a backlog in an empty schema. */
   readonly createTables: (schema: string) => Effect.Effect<void, SqlError.SqlError>
-  /** Checked in the transaction that creates the schema. */
-  readonly check: (beside: string) => Effect.Effect<void, E | SqlError.SqlError>
+  /** A check in the transaction that creates the schema. */
+  readonly check: (shadow: string) => Effect.Effect<void, E | SqlError.SqlError>
   readonly superseded: () => E2
   readonly busy: (kind: Kind) => E3
-  /** How long to try to take the locks. */
+  /** How long it tries to take the locks. */
   readonly timeout: Duration.Duration
-  /** The error when the locks could not be taken in that time. */
+  /** The error if it could not take the locks in that time. */
   readonly blocked: (waitedSeconds: number) => E4
 }) {
   const { schema, sql } = options
-  const beside = yield* shadowSchema(sql, schema)
-  const workTable = sql(`${beside}.work`)
+  const shadow = yield* shadowSchema(sql, schema)
+  const workTable = sql(`${shadow}.work`)
   const nonce = randomUUID()
-  const found = findWork(sql, beside)
+  const found = findWork(sql, shadow)
 
   const begin = inTransaction(sql)(
     Effect.gen(function* () {
-      // Dropping what a removal left takes its trigger off a live table.
+      // Dropping what a removal left drops its trigger on a live table.
       yield* limitLockWait(sql)
       yield* lockShadowSchema(sql, schema, "exclusive")
       const other = yield* found
       if (options.kind === "removal" && other?.isAlive === true) return yield* Effect.fail(options.busy(other.kind))
-      yield* dropShadowSchema(sql, beside)
-      // A superuser or a member of the owner may begin this too, and be killed: then the owner must be able to drop it.
+      yield* dropShadowSchema(sql, shadow)
+      // A superuser or a member of the owner's role may begin this too. If that process is killed, the owner must be able to
+      // drop the schema.
       const [live] = yield* sql<{ readonly owner: string }>`
         SELECT pg_catalog.quote_ident(pg_get_userbyid(relowner)) AS owner
         FROM pg_class WHERE oid = ${`${schema}.rebuild_lock`}::regclass`
       const liveOwner = sql.literal(live?.owner ?? "CURRENT_USER")
-      yield* sql`CREATE SCHEMA ${sql(beside)} AUTHORIZATION ${liveOwner}`
-      yield* options.createTables(beside)
+      yield* sql`CREATE SCHEMA ${sql(shadow)} AUTHORIZATION ${liveOwner}`
+      yield* options.createTables(shadow)
       yield* sql`CREATE TABLE ${workTable} AS
         SELECT ${nonce}::text AS nonce, ${options.kind}::text AS kind, clock_timestamp() AS touched_at`
       yield* sql`ALTER TABLE ${workTable} OWNER TO ${liveOwner}`
-      yield* options.check(beside)
+      yield* options.check(shadow)
     })
   )
-  const began = yield* Clock.currentTimeMillis
-  for (let rest: number = pause.first; ; rest = Math.min(rest * 2, pause.longest)) {
-    const begun = yield* Effect.catchIf(Effect.as(begin, true), isLockConflict, () => Effect.succeed(false))
-    if (begun) break
-    const waited = (yield* Clock.currentTimeMillis) - began
-    if (waited >= Duration.toMillis(options.timeout)) return yield* Effect.fail(options.blocked(toSeconds(waited)))
-    yield* Effect.sleep(rest)
-  }
+  yield* retryOnLockConflict(begin, {
+    timeout: options.timeout,
+    longestDelay: retryDelay.longest,
+    onTimeout: (waitedSeconds) => Effect.fail(options.blocked(waitedSeconds))
+  })
 
   const step = <A, E5>(
     effect: Effect.Effect<A, E5>,
@@ -130,57 +174,53 @@ export const createShadowTables = Effect.fnUntraced(function* <E, E2, E3, E4>(op
       })
     )
   /**
-   * Marks this work as ended, drops its copies of text, and then the schema if the locks can be taken. Otherwise the next
-   * work drops it.
+   * Marks this work as ended and drops its copies of text, then drops the schema if the locks can be taken. Otherwise the
+   * next work drops it.
    */
   const end = Effect.gen(function* () {
     yield* Effect.ignore(
-      step(Effect.andThen(sql`UPDATE ${workTable} SET touched_at = '-infinity'`, dropCopies(sql, beside)))
+      step(Effect.andThen(sql`UPDATE ${workTable} SET touched_at = '-infinity'`, dropCopies(sql, shadow)))
     )
-    yield* Effect.ignore(step(Effect.andThen(limitLockWait(sql), dropShadowSchema(sql, beside)), "exclusive"))
+    yield* Effect.ignore(step(Effect.andThen(limitLockWait(sql), dropShadowSchema(sql, shadow)), "exclusive"))
   }).pipe(Effect.provideService(AnswerTimeout, Duration.seconds(5)))
-  return { beside, step, end }
+  return { shadow, step, end }
 })
 
-/** The work that is under way in the schema beside, or was when its process was killed. */
-const findWork = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, beside: string) {
+/** The work that is under way, or was when its process was killed. */
+const findWork = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, shadow: string) {
   const [row] = yield* sql<{ readonly exists: boolean }>`
-    SELECT pg_catalog.to_regclass(${`${beside}.work`}) IS NOT NULL AS exists`
+    SELECT pg_catalog.to_regclass(${`${shadow}.work`}) IS NOT NULL AS exists`
   if (row?.exists !== true) return undefined
   const [work] = yield* sql<{ readonly nonce: string; readonly kind: Kind; readonly isAlive: boolean }>`
     SELECT nonce, kind, touched_at > clock_timestamp() - make_interval(secs => ${aliveSeconds}::float8) AS "isAlive"
-    FROM ${sql(`${beside}.work`)}`
+    FROM ${sql(`${shadow}.work`)}`
   return work
 })
 
-/** Drops the tables beside that can hold erasable text, which needs no lock on a live table. */
-const dropCopies = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, beside: string) {
+/** Drops the shadow tables that can hold erasable text. Needs no lock on a live table. */
+const dropCopies = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, shadow: string) {
   const copies = yield* sql<{ readonly name: string }>`
     SELECT pg_catalog.format('%I.%I', nspname, relname) AS name
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-    WHERE nspname = ${beside} AND relkind = 'r' AND relname IN ${sql.in(erasableTables)}`
+    WHERE nspname = ${shadow} AND relkind = 'r' AND relname IN ${sql.in(erasableTables)}`
   if (copies.length > 0) yield* sql.unsafe(`DROP TABLE ${copies.map(({ name }) => name).join(", ")}`)
 })
 
 /**
- * Drops the copies of text that work left beside whose process was killed, in the transaction of a redaction, which has
- * locked the schema beside. Should that work only have been slow, its next step ends it. Copies of work that is under way
- * are left: a removal copies the changed rows again, or drops its copies when it fails.
+ * Drops the copies of text that a killed process left in the shadow tables, in the transaction of a redaction, which has
+ * locked the shadow schema. If that process was only slow, its next step fails. Copies of work that is under way stay: a
+ * removal copies the changed rows again, or drops its copies when it fails.
  */
 export const dropAbandonedCopies = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, schema: string) {
-  const beside = yield* shadowSchema(sql, schema)
-  const work = yield* findWork(sql, beside)
+  const shadow = yield* shadowSchema(sql, schema)
+  const work = yield* findWork(sql, shadow)
   if (work === undefined || work.isAlive) return
-  yield* sql`UPDATE ${sql(`${beside}.work`)} SET nonce = ''`
-  yield* dropCopies(sql, beside)
+  yield* sql`UPDATE ${sql(`${shadow}.work`)} SET nonce = ''`
+  yield* dropCopies(sql, shadow)
 })
 
-/** Removes the schema beside with everything in it, in the caller's transaction. */
-const dropShadowSchema = (sql: SqlClient.SqlClient, beside: string) => sql`DROP SCHEMA IF EXISTS ${sql(beside)} CASCADE`
-
-/** Whether other transactions kept a lock for too long. */
-export const isLockConflict = (error: unknown): error is SqlError.SqlError =>
-  SqlError.isSqlError(error) && (error.reason._tag === "LockTimeoutError" || error.reason._tag === "DeadlockError")
+/** Drops the shadow schema with everything in it, in the caller's transaction. */
+const dropShadowSchema = (sql: SqlClient.SqlClient, shadow: string) => sql`DROP SCHEMA IF EXISTS ${sql(shadow)} CASCADE`
 
 /** Milliseconds as seconds, to a tenth. */
 export const toSeconds = (millis: number): number => Math.round(millis / 100) / 10

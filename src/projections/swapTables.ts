@@ -2,24 +2,24 @@ import { Effect } from "effect"
 import type { SqlClient } from "effect/sql"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
 
-/** The trigger that notes the changes of a table while a removal copies it. */
+/** The trigger that records the changes of a table while a removal copies it. */
 export const captureTrigger = "mosaic_backlog_capture"
 
 /**
- * What the live tables have, or what depends on them, that the tables beside have not: columns, indexes, constraints,
- * triggers, views, publications.
+ * Additions to the live tables that the shadow tables do not have, and objects that depend on them: columns, indexes,
+ * constraints, triggers, views, publications.
  */
 export const findAddedObjects = (
   sql: SqlClient.SqlClient,
   live: string,
-  beside: string,
+  shadow: string,
   tableNames: ReadonlyArray<string>
 ) =>
   Effect.map(
     sql<{ readonly added: string }>`
       WITH tables AS (
         SELECT oid, relname, nspname FROM pg_class JOIN (
-          SELECT oid AS nspoid, nspname FROM pg_namespace WHERE nspname IN (${live}, ${beside})) AS schemas
+          SELECT oid AS nspoid, nspname FROM pg_namespace WHERE nspname IN (${live}, ${shadow})) AS schemas
           ON relnamespace = nspoid
         WHERE relkind = 'r' AND relname IN ${sql.in(tableNames)}),
       objects AS (
@@ -33,24 +33,24 @@ export const findAddedObjects = (
         UNION SELECT nspname, 'column ' || attname || ' of ' || relname
         FROM tables JOIN pg_attribute ON attrelid = tables.oid WHERE attnum > 0 AND NOT attisdropped)
       SELECT object AS added FROM objects WHERE nspname = ${live}
-      EXCEPT SELECT object FROM objects WHERE nspname = ${beside} ORDER BY added`,
+      EXCEPT SELECT object FROM objects WHERE nspname = ${shadow} ORDER BY added`,
     (rows) => rows.map(({ added }) => added)
   )
 
 /**
- * Puts the tables beside in the place of the live ones, with the same owner, grants, triggers, storage parameters and
- * statistics targets. `kept` are columns whose targets stay as the tables beside have them.
+ * Replaces the live tables with the shadow tables, which get the same owner, grants, triggers, storage parameters and
+ * statistics targets. Columns in `kept` keep the statistics targets of the shadow tables.
  */
 export const swapTables = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   schema: string,
-  beside: string,
+  shadow: string,
   tableNames: ReadonlyArray<string>,
   kept: ReadonlyArray<string> = []
 ) {
   const run = (statements: ReadonlyArray<{ readonly statement: string }>) =>
     Effect.forEach(statements, ({ statement }) => sql.unsafe(statement), { discard: true })
-  // Those of the tables beside call functions that are in the schema beside, and go with it.
+  // The triggers of the shadow tables call functions in the shadow schema, which is dropped.
   const triggers = yield* sql<{ readonly statement: string }>`
     WITH live AS (
       SELECT tgname, pg_get_triggerdef(pg_trigger.oid) AS definition, tgrelid::regclass::text AS name, tgenabled
@@ -68,12 +68,12 @@ export const swapTables = Effect.fnUntraced(function* (
       SELECT relname, oid, relowner, relacl, reloptions, reltoastrelid, pg_get_userbyid(relowner) AS owner FROM pg_class
       WHERE relnamespace = ${schema}::regnamespace AND relname IN ${sql.in(tableNames)}),
     new AS (
-      SELECT pg_class.oid, pg_catalog.format('%I.%I', ${beside}::text, pg_class.relname) AS name, pg_class.relname,
+      SELECT pg_class.oid, pg_catalog.format('%I.%I', ${shadow}::text, pg_class.relname) AS name, pg_class.relname,
         pg_class.relowner, pg_class.relacl
-      FROM pg_class JOIN live ON live.relname = pg_class.relname WHERE relnamespace = ${beside}::regnamespace),
-    -- Whatever default privileges have given to others is taken back before the live table's grants are given.
+      FROM pg_class JOIN live ON live.relname = pg_class.relname WHERE relnamespace = ${shadow}::regnamespace),
+    -- Grants by default privileges are revoked before the grants of the live table are given.
     statements (place, statement) AS (
-      SELECT 1, pg_catalog.format('GRANT CREATE ON SCHEMA %I TO %I', ${beside}::text, owner)
+      SELECT 1, pg_catalog.format('GRANT CREATE ON SCHEMA %I TO %I', ${shadow}::text, owner)
       FROM live JOIN new USING (relname) WHERE new.relowner <> live.relowner
       UNION SELECT 2, pg_catalog.format('ALTER TABLE %s OWNER TO %I', name, owner)
       FROM live JOIN new USING (relname) WHERE new.relowner <> live.relowner
@@ -103,7 +103,7 @@ export const swapTables = Effect.fnUntraced(function* (
   yield* run(statements)
   for (const table of tableNames) {
     yield* sql`DROP TABLE ${sql(`${schema}.${table}`)}`
-    yield* sql`ALTER TABLE ${sql(`${beside}.${table}`)} SET SCHEMA ${sql(schema)}`
+    yield* sql`ALTER TABLE ${sql(`${shadow}.${table}`)} SET SCHEMA ${sql(schema)}`
   }
   yield* run(triggers)
 })

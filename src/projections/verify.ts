@@ -1,6 +1,6 @@
-import { type DateTime, Effect, Option, Pull, Result, Stream } from "effect"
-import type { SqlClient, SqlError } from "effect/sql"
-import { type CardId, compareIds } from "../domain/CardId.ts"
+import { type DateTime, Effect, Option, Result, Stream } from "effect"
+import type { SqlClient } from "effect/sql"
+import type { CardId } from "../domain/CardId.ts"
 import { hasInexactNumber } from "../domain/parseExactJson.ts"
 import type { Anchor } from "../events/Anchor.ts"
 import type { EventLog } from "../events/EventLog.ts"
@@ -10,31 +10,31 @@ import type { CardTables } from "./CardTables.ts"
 import { ChainCheck } from "./ChainCheck.ts"
 import { checkCycle, Divergences, type VerifyReport } from "./Divergence.ts"
 import { StreamCheck } from "./StreamCheck.ts"
-import { type CardTextRow, findDifference, readCardRows } from "./compareRows.ts"
+import { makeRowComparison } from "./compareRows.ts"
 import { streamPagesAhead } from "../sql/pages.ts"
 
-/** How a verification is to go. */
+/** Options of a verification. */
 export interface VerifyOptions {
-  /** An anchor that the log must still hold to. */
+  /** An anchor that the log must continue. Defaults to none. */
   readonly anchor?: Anchor | undefined
-  /** Told how much of the work is done. */
+  /** Runs with the progress of the verification, in events. Defaults to nothing. */
   readonly onProgress?: ((done: number, total: number) => Effect.Effect<void>) | undefined
 }
 
-/** What the graph and the counters are checked by, once all cards are known. */
+/** Facts of all cards, by which the graph and the counters are checked at the end. */
 interface Graph {
   readonly dependsOn: Map<CardId, ReadonlyArray<CardId>>
   readonly done: Set<string>
-  /** The counters of the read model, but for those that are 0 on cards without dependencies. */
+  /** The counters in the read model, without those that are 0 on cards without dependencies. */
   readonly counters: Map<string, number>
 }
 
 const last = Number.MAX_SAFE_INTEGER
 
 /**
- * Verifies the log and the read model, in the caller's transaction, which must see one snapshot. Two passes over the
- * log: positions and chain in the order of positions; then each card's own events in the order of cards, which leads to
- * the row that the card must have. Holds a few pages of rows, and the ids and edges of cards.
+ * Verifies the log and the read model, in the caller's transaction, which must see one snapshot. It reads the log twice: in the
+ * order of positions for the chain, then card by card, which leads to the row that each card must have. Holds a few pages of
+ * rows and the ids and edges of cards in memory (decision 9).
  */
 export const verify = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
@@ -62,7 +62,7 @@ export const verify = Effect.fnUntraced(function* (
   chain.end(head)
 
   const graph: Graph = { dependsOn: new Map(), done: new Set(), counters: new Map() }
-  const comparison = yield* makeComparison(sql, tables, now, divergences, graph)
+  const comparison = yield* makeRowComparison(sql, tables, now, divergences, graph.counters)
   let events = 0
   let cards = 0
   let edges = 0
@@ -95,11 +95,11 @@ export const verify = Effect.fnUntraced(function* (
           finish()
           current = new StreamCheck(row.cardId, { keepsTexts: true })
         }
-        // Before the row is decoded, which replaces its texts.
+        // Before decoding, which replaces the texts of the row.
         const isInexact = hasInexactNumber(row.data)
         const stored = decodeRow(row)
-        if (Result.isFailure(stored)) current.damaged(row.position, stored.failure)
-        else if (isInexact) current.damaged(row.position, "a number that no event has")
+        if (Result.isFailure(stored)) current.pushDamaged(row.position, stored.failure)
+        else if (isInexact) current.pushDamaged(row.position, "a number that no event can have")
         else current.push(stored.success)
       }
       events += rows.length
@@ -110,8 +110,8 @@ export const verify = Effect.fnUntraced(function* (
   )
   finish()
   yield* comparison.cards(checked)
-  yield* comparison.rowsLeft
-  yield* checkLooseEdges(sql, tables, divergences)
+  yield* comparison.remainingRows
+  yield* checkDanglingEdges(sql, tables, divergences)
   checkGraph(graph, divergences)
   if (divergences.count === 0) yield* checkCounts(counts, divergences)
   yield* progress(total, total)
@@ -128,102 +128,8 @@ export const verify = Effect.fnUntraced(function* (
   } satisfies VerifyReport
 }, Effect.scoped)
 
-/** Compares cards with their rows, both in the order of ids: the cards as they come, and in the end the rows left. */
-interface Comparison {
-  readonly cards: (checked: ReadonlyArray<StreamCheck>) => Effect.Effect<void, SqlError.SqlError>
-  readonly rowsLeft: Effect.Effect<void, SqlError.SqlError>
-}
-
-const makeComparison = Effect.fnUntraced(function* (
-  sql: SqlClient.SqlClient,
-  tables: CardTables,
-  now: DateTime.Utc,
-  divergences: Divergences,
-  graph: Graph
-) {
-  const pull = yield* Stream.toPull(
-    streamPagesAhead(
-      "",
-      (after) => readCardRows(sql, tables, after),
-      (row) => row.id
-    )
-  )
-  let rows: ReadonlyArray<CardTextRow> = []
-  let next = 0
-  /** Whether there was one. */
-  const nextPage = pull.pipe(
-    Effect.map((page) => {
-      rows = page
-      next = 0
-      return true
-    }),
-    Pull.catchDone(() => Effect.succeed(false))
-  )
-
-  /** Looks at every row before an id and at its own, as far as they are there; answers whether the id's own was. */
-  const rowsUpTo = (id: string | undefined, check: StreamCheck | undefined): boolean => {
-    for (; next < rows.length; next++) {
-      const row = rows[next] as CardTextRow
-      const order = id === undefined ? -1 : compareIds(row.id, id)
-      if (order > 0) return false
-      compareRow(row, order === 0 ? check : undefined, now, divergences)
-      if (row.unmetDependencies !== 0 || row.dependsOn.length > 0) graph.counters.set(row.id, row.unmetDependencies)
-      if (order === 0) {
-        next++
-        return true
-      }
-    }
-    return false
-  }
-
-  return {
-    cards: Effect.fnUntraced(function* (checked) {
-      for (const check of checked) {
-        let isThere = rowsUpTo(check.cardId, check)
-        while (!isThere && next === rows.length && (yield* nextPage)) isThere = rowsUpTo(check.cardId, check)
-        const { card, cardId, position } = check
-        if (!isThere && card !== undefined) {
-          divergences.add({ check: "card", cardId, position, field: null, expected: "a row", found: "none" })
-        }
-      }
-    }),
-    rowsLeft: Effect.gen(function* () {
-      do rowsUpTo(undefined, undefined)
-      while (yield* nextPage)
-    })
-  } satisfies Comparison
-})
-
-const compareRow = (
-  row: CardTextRow,
-  check: StreamCheck | undefined,
-  now: DateTime.Utc,
-  divergences: Divergences
-): void => {
-  if (check?.card === undefined) {
-    divergences.add({
-      check: "card",
-      cardId: row.id,
-      position: row.position,
-      field: null,
-      expected: "no row, since no event leads to it",
-      found: "a row"
-    })
-    return
-  }
-  let difference: ReturnType<typeof findDifference>
-  try {
-    difference = findDifference({ card: check.card, position: check.position }, row, now)
-  } catch (cause) {
-    difference = { field: "row", expected: "a row that can be read", found: String(cause) }
-  }
-  if (difference === undefined) return
-  const kind = difference.field === "dependsOn" ? "dependencies" : "card"
-  divergences.add({ check: kind, cardId: row.id, position: check.position, ...difference })
-}
-
-/** Edges of cards that do not exist. */
-const checkLooseEdges = (sql: SqlClient.SqlClient, { cards, dependencies }: CardTables, divergences: Divergences) =>
+/** Checks for edges of cards that do not exist. */
+const checkDanglingEdges = (sql: SqlClient.SqlClient, { cards, dependencies }: CardTables, divergences: Divergences) =>
   Effect.map(
     sql<{ readonly cardId: string; readonly dependsOnId: string }>`
       SELECT card_id AS "cardId", depends_on_id AS "dependsOnId" FROM ${dependencies} AS edge
@@ -260,7 +166,7 @@ const checkGraph = ({ counters, dependsOn, done }: Graph, divergences: Divergenc
   checkCycle(dependsOn, divergences)
 }
 
-/** The counts against the rows, which must be right by themselves. Counts that do not claim to be of now may be anything. */
+/** Compares the stored counts with the rows, which must be verified before. Counts that are behind the log are ignored. */
 const checkCounts = ({ stored, counted }: CountsTable, divergences: Divergences) =>
   Effect.map(Effect.all([stored, counted]), ([[found], [expected]]) => {
     if (found === undefined || expected === undefined) return

@@ -38,7 +38,7 @@ import {
 } from "../projections/rebuild.ts"
 import type { RemovalPending } from "../projections/rewriteTables.ts"
 import { verify, type VerifyOptions } from "../projections/verify.ts"
-import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
+import { decodeListOptions, type ListOptions } from "./BacklogInput.ts"
 import { type Erasure, Erasures, type RemovalOptions, type RemovalReport } from "./audit/Erasures.ts"
 import { InvalidInput } from "./decodeInput.ts"
 import { resolveEventType } from "./audit/EventTypeFilter.ts"
@@ -66,7 +66,7 @@ import {
 } from "./audit/auditInput.ts"
 import { type BacklogNotEmpty, exportLog, type ImportedLog, importLog } from "./audit/logTransfer.ts"
 import { type At, type CardAt, resolveCardMoment, resolveMoment } from "./audit/moments.ts"
-import { redactCard, type RedactedCard, redactOnce } from "./audit/redactCard.ts"
+import { redactCard, type RedactedCard } from "./audit/redactCard.ts"
 import { makeRestoreBacklog, type RestoredBacklog } from "./audit/restoreBacklog.ts"
 import { Receipts } from "./commands/Receipts.ts"
 import type { BacklogMissing } from "./schema/BacklogOpening.ts"
@@ -456,15 +456,7 @@ export class AuditService extends Context.Service<
         rebuild: rebuilt,
         redact: Effect.fn("AuditService.redact")(function* (input) {
           const command = yield* decodeRedact(input)
-          const redacted = yield* redactOnce(
-            sql,
-            receipts,
-            log.awaitStandby,
-            command,
-            redactCard(sql, log, readModel, erasures, schema, command)
-          )
-          const isPending = yield* erasures.isPending(command.id)
-          return { ...redacted, state: isPending ? ("erased from reads" as const) : ("removed from pages" as const) }
+          return yield* redactCard({ sql, schema, log, readModel, receipts, erasures }, command)
         }, named),
         erasures: Effect.fn("AuditService.erasures")(function* (input = {}) {
           return yield* erasures.list(yield* decodeErasureOptions(input))

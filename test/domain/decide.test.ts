@@ -123,10 +123,10 @@ CreateMany y and x        | both     | EXISTS    | EXISTS    | EXISTS    | EXIST
 Revise to other values    | NOTFOUND | revised   | revised   | revised   | revised   | revised   | revised   | revised
 Revise to the same values | NOTFOUND | -         | -         | -         | -         | -         | -         | -
 Revise nothing            | NOTFOUND | -         | -         | -         | -         | -         | -         | -
-Claim the next            | -        | claimed   | -         | -         | -         | takenOver | -         | -
-Claim x                   | -        | claimed   | -         | -         | -         | takenOver | -         | -
+Claim the next            | -        | claimed   | -         | -         | -         | reassigned| -         | -
+Claim x                   | -        | claimed   | -         | -         | -         | reassigned| -         | -
 Claim the next, priority 1| -        | -         | -         | -         | -         | reclaimed | -         | -
-Claim many                | -        | claimed   | -         | -         | -         | takenOver | -         | -
+Claim many                | -        | claimed   | -         | -         | -         | reassigned| -         | -
 Renew, token 4            | NOTFOUND | LOST      | LOST      | LOST      | renewed   | renewed   | LOST      | LOST
 Renew, token 4, 5 s       | NOTFOUND | LOST      | LOST      | LOST      | renewed5  | renewed5  | LOST      | LOST
 Renew, token 2            | NOTFOUND | LOST      | LOST      | LOST      | LOST      | LOST      | LOST      | LOST
@@ -215,7 +215,7 @@ const outcomes: Readonly<Record<string, Outcome>> = {
   both: () => [created("y", { title: "New" }), created("x", { title: "New" })],
   revised: () => [on("x", { _tag: "CardRevised", title: "Other", priority: 7, body: "b" })],
   claimed: () => [claimedByW2],
-  takenOver: () => [
+  reassigned: () => [
     on("x", { _tag: "CardReclaimed", owner: "w1", token: 4, expiresAt: at(6), why: "expired" }),
     claimedByW2
   ],

@@ -3,8 +3,8 @@ import { Context, Deferred, Effect, Fiber, Layer, Redacted, Stream } from "effec
 import { HttpApi } from "effect/http-api"
 import { request as nodeRequest } from "node:http"
 import { connect } from "node:net"
-import { knownEndpoints, mayAsk } from "../../src/http/access/policy.ts"
-import { rateLimitOf } from "../../src/http/access/RateLimit.ts"
+import { knownEndpoints, mayCall } from "../../src/http/access/policy.ts"
+import { effectiveRateLimit } from "../../src/http/access/RateLimit.ts"
 import { BacklogApi } from "../../src/http/api/BacklogApi.ts"
 import { layerHttp, serve } from "../../src/http/index.ts"
 import { AccessTokens, AccessTokenStaleness, AuditService, BacklogService } from "../../src/index.ts"
@@ -131,7 +131,7 @@ describe("the policy", () => {
     const names: Array<string> = []
     HttpApi.reflect(BacklogApi, { onGroup: () => {}, onEndpoint: ({ endpoint }) => names.push(endpoint.identifier) })
     assert.deepStrictEqual([...knownEndpoints].sort(), names.sort())
-    const may = (role: Parameters<typeof mayAsk>[0]) => names.filter((name) => mayAsk(role, name))
+    const may = (role: Parameters<typeof mayCall>[0]) => names.filter((name) => mayCall(role, name))
     const reads = (
       "awaitClaimable backlogAt backlogAtCards cardAt checkpoint checkpoints erasures events explain explainAt get history list " +
       "parked stats whyNothingClaimable"
@@ -145,14 +145,19 @@ describe("the policy", () => {
       may("orchestrator"),
       names.filter((name) => name !== "redact" && name !== "removeErased")
     )
-    assert.isFalse(mayAsk("worker", "toString"))
+    assert.isFalse(mayCall("worker", "toString"))
   })
 })
 
 it("how often a caller may ask is bounded where tokens are needed, unless told otherwise", () => {
   const told = { perSecond: 1, burst: 2 }
   assert.deepStrictEqual(
-    [rateLimitOf(undefined, true), rateLimitOf(undefined, false), rateLimitOf(told, false), rateLimitOf("none", true)],
+    [
+      effectiveRateLimit(undefined, true),
+      effectiveRateLimit(undefined, false),
+      effectiveRateLimit(told, false),
+      effectiveRateLimit("none", true)
+    ],
     [{ perSecond: 1000, burst: 2000 }, undefined, told, undefined]
   )
 })

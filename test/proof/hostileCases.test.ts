@@ -12,7 +12,8 @@ import { decodeBeadsLine, toIssue } from "../../src/import/readBeads.ts"
 import { parseTableName } from "../../src/import/readTable.ts"
 import { LogFileCheck } from "../../src/projections/LogFileCheck.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
-import { BacklogService, type Input } from "../../src/services/BacklogService.ts"
+import { BacklogService } from "../../src/services/BacklogService.ts"
+import type { CreateInput } from "../../src/services/BacklogInput.ts"
 import { cli } from "../cli/support.ts"
 import { nested } from "./hostile/values.ts"
 import { freshBacklog, plain } from "../support/backlogs.ts"
@@ -22,7 +23,7 @@ import { verifiesItself } from "../support/verifyBacklog.ts"
 const actor = "test"
 const megabyte = 2 ** 20
 
-const card = (more: object) => ({ id: "a", title: "A", actor, ...more }) as Input<"Create">
+const card = (more: object) => ({ id: "a", title: "A", actor, ...more }) as CreateInput
 
 layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })("hostile cases", (hostile) => {
   const test = (title: string, body: Effect.Effect<void, unknown, BacklogService | AuditService>) =>

@@ -1,6 +1,11 @@
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, Layer, Metric, Result } from "effect"
-import { clientAddress, forwardingHeaderIn, trustedProxies, type TrustProxy } from "../../src/http/access/forwarding.ts"
+import {
+  clientAddress,
+  findForwardingHeader,
+  trustedProxies,
+  type TrustProxy
+} from "../../src/http/access/forwarding.ts"
 import { serve, type ServeOptions } from "../../src/http/index.ts"
 import { headersTimeoutSettings } from "../../src/http/node/listen.ts"
 import { requestTarget } from "../../src/http/node/requestTarget.ts"
@@ -65,9 +70,9 @@ describe("the client of a trusted proxy", () => {
       "cdn-loop",
       "x-azure-clientip"
     ]) {
-      assert.strictEqual(forwardingHeaderIn({ host: "localhost", [name]: "" }), name)
+      assert.strictEqual(findForwardingHeader({ host: "localhost", [name]: "" }), name)
     }
-    assert.isUndefined(forwardingHeaderIn({ host: "localhost", "x-request-id": "1", "forwarded-by-hand": "1" }))
+    assert.isUndefined(findForwardingHeader({ host: "localhost", "x-request-id": "1", "forwarded-by-hand": "1" }))
   })
 })
 

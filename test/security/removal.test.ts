@@ -269,7 +269,7 @@ onServer("a removal of erased bytes", (test) => {
       const [self] = yield* session.executeUnprepared("SELECT pg_backend_pid() AS pid, user", [], undefined)
       expect(problem).toMatch(
         new RegExp(
-          `^other transactions kept the table events for [0-9.]+ seconds: process ${String(self?.["pid"])} of ` +
+          `^other transactions locked the table events for [0-9.]+ seconds: process ${String(self?.["pid"])} of ` +
             `"${String(self?.["user"])}" \\("nightly dump"\\), in a transaction since [0-9T:-]+Z\\. End long transactions`
         )
       )
@@ -320,7 +320,7 @@ onServer("a removal of erased bytes", (test) => {
       yield* say("BEGIN")
       yield* say(`LOCK TABLE "${schema}".rebuild_lock IN ROW EXCLUSIVE MODE`)
       const problem = pendingOf(yield* Effect.result(audit.removeErased({ swapTimeout: "500 millis" })))
-      expect(problem).toMatch(/other transactions kept the tables for [0-9.]+ seconds/)
+      expect(problem).toMatch(/other transactions locked the tables for [0-9.]+ seconds/)
       yield* say("COMMIT")
       expect(yield* audit.removeErased()).toEqual({ removed: 1 })
     })
@@ -363,7 +363,7 @@ onServer("a removal of erased bytes", (test) => {
         })
       )
       expect(problem).toContain("a rebuild of the read model is running")
-      expect(pendingOf(result)).toContain("a rebuild of the read model has replaced the rewrite")
+      expect(pendingOf(result)).toContain("a rebuild of the read model replaced the rewrite")
       expect(yield* audit.removeErased()).toEqual({ removed: 1 })
     })
   )

@@ -1,20 +1,20 @@
 import { posix } from "node:path"
 import { parseSync, Visitor } from "oxc-parser"
 
-/** Source text by path from the project root, with `/` between folders: `src/domain/Card.ts`. */
+/** Source texts by their path from the project root, with `/` between folders: `src/domain/Card.ts`. */
 export type Sources = ReadonlyMap<string, string>
 
-/** A line of a source file that breaks a rule. */
+/** A line of a source file that violates a rule. */
 export interface Violation {
   readonly file: string
   readonly line: number
   readonly message: string
 }
 
-/** The layers, lowest first: each may import itself and those before it. */
+/** The layers, lowest first. A layer may import itself and the layers before it. */
 const layers = ["domain", "sql", "events", "projections", "services"]
 
-/** Surfaces are on top of the layers, and see each other only so: who may import whom. */
+/** Surfaces may import every layer, and only these other surfaces. */
 const surfaceImports: Readonly<Record<string, ReadonlyArray<string>>> = {
   cli: ["import", "http", "mcp", "worker"],
   mcp: ["http"],
@@ -25,19 +25,67 @@ const surfaceImports: Readonly<Record<string, ReadonlyArray<string>>> = {
 /** `src/index.ts`, the public API: above the layers, below the surfaces. */
 const root = "index"
 
-/** Packages that only some files may import. */
-const driverRules: ReadonlyArray<{ readonly packages: ReadonlyArray<string>; readonly allowed: RegExp }> = [
+/**
+ * The folders inside `src/services`, and the other folders that each may import. Every folder must be listed.
+ * `pglite` and `postgres` import only `files`, and the folders whose services or errors they implement.
+ */
+const serviceImports: Readonly<Record<string, ReadonlyArray<string>>> = {
+  files: [],
+  schema: [],
+  commands: [],
+  waiting: [],
+  access: ["schema"],
+  audit: ["commands", "files", "schema"],
+  doctor: ["access", "files", "schema"],
+  // A directory without a database is `BacklogMissing` of `schema`.
+  pglite: ["files", "schema"],
+  // Implements `BatchTransaction` of `commands` and the subscription of `waiting`.
+  postgres: ["commands", "files", "waiting"]
+}
+
+/** The folders that know a database. */
+const databaseFolders = new Set(["pglite", "postgres"])
+
+/** Files of `src/services` that compose its folders. The folders must not import them. */
+const composing = new Set(
+  ["AuditService", "BacklogService", "driverLayers", "keepAnchors", "layers"].map((name) => `src/services/${name}.ts`)
+)
+
+/** The files outside of a database's folder that may import it, and why. */
+export const databaseImporters: Readonly<Record<string, string>> = {
+  "src/services/layers.ts": "builds the layers of both databases",
+  "src/services/driverLayers.ts": "provides what differs between the two databases",
+  "src/index.ts": "exports the options of a server",
+  "src/cli/database.ts": "opens the database that the flags name, also without a backlog",
+  "src/cli/databaseTarget.ts": "checks the settings in a URL before a connection is opened",
+  "src/cli/commands/doctor.ts": "inspects a directory before a layer opens it and restricts its permissions"
+}
+
+/** The packages of the drivers, and the files that may import each. */
+const driverRules: ReadonlyArray<{
+  readonly packages: ReadonlyArray<string>
+  readonly folders: ReadonlyArray<string>
+  /** Single files, and why. */
+  readonly files: Readonly<Record<string, string>>
+}> = [
+  { packages: ["@electric-sql/pglite"], folders: ["src/services/pglite/"], files: {} },
   {
-    packages: ["@electric-sql/pglite"],
-    allowed: /^src\/services\/pglite\//
-  },
-  { packages: ["@effect/sql-pg"], allowed: /^src\/services\// }
+    packages: ["@effect/sql-pg"],
+    // PGlite is used through the same client, over its wire protocol (decision 1).
+    folders: ["src/services/pglite/", "src/services/postgres/"],
+    files: {
+      "src/services/layers.ts": "its layers provide the client, for the program's own tables",
+      "src/services/driverLayers.ts": "chooses the implementation by the client",
+      "src/services/doctor/Doctor.ts": "measures how long a notification takes, with the client's `listen`",
+      "src/services/hasOneSession.ts": "recognizes the client of an embedded database"
+    }
+  }
 ]
 
-/** What the domain may import besides itself. */
+/** The packages that the domain may import. */
 const domainPackages = new Set(["effect"])
 
-/** What of `effect` does something, or tells the time or a random number, instead of computing a value. */
+/** Modules of `effect` that have side effects, or return the time or a random number. */
 const effectful = new Set(
   (
     "Cause Clock Config ConfigProvider Console Context Crypto Deferred Effect Exit Fiber FileSystem Layer Logger ManagedRuntime " +
@@ -45,7 +93,7 @@ const effectful = new Set(
   ).split(" ")
 )
 
-/** Globals that the domain must not name: the same input must always give the same answer. */
+/** Globals that the domain must not use: the same input must always give the same result. */
 const impureGlobals = new Set(
   (
     "console crypto fetch globalThis performance process queueMicrotask setImmediate setInterval setTimeout " +
@@ -53,12 +101,12 @@ const impureGlobals = new Set(
   ).split(" ")
 )
 
-/** `object.member`s that the domain must not name. */
+/** Members of objects that the domain must not use. */
 const impureMembers = new Set(["Date.now", "Math.random", "DateTime.now", "DateTime.nowAsDate", "DateTime.nowUnsafe"])
 
 interface Import {
   readonly specifier: string
-  /** What is imported by name; `*` is everything. */
+  /** The imported names; `*` is all of them. */
   readonly names: ReadonlyArray<string>
   readonly line: number
 }
@@ -69,14 +117,14 @@ interface SourceFile {
   readonly impurities: ReadonlyArray<{ readonly line: number; readonly what: string }>
 }
 
-/** Every way in which the sources break the project's rules of who may import whom, and of what the domain may do. */
+/** Returns every violation of the rules for imports, and for the purity of the domain. */
 export const findViolations = (sources: Sources): ReadonlyArray<Violation> => {
   const files = Array.from(sources, ([path, text]) => parse(path, text))
   const known = new Set(sources.keys())
   return [...files.flatMap((file) => [...importViolations(file, known), ...impurityViolations(file)]), ...cycles(files)]
 }
 
-/** One line for each violation, as editors and terminals link it. */
+/** Formats a violation as `file:line: message`, which editors and terminals link. */
 export const format = (violation: Violation): string => `${violation.file}:${violation.line}: ${violation.message}`
 
 const parse = (path: string, text: string): SourceFile => {
@@ -160,6 +208,29 @@ const mayImport = (from: string, to: string): boolean => {
   return isSurface(from) || from === root || layers.indexOf(to) < layers.indexOf(from)
 }
 
+/** The folder inside `src/services` that a file is in; `undefined` for files directly in it, and for other layers. */
+const serviceFolderOf = (path: string): string | undefined => {
+  const [, layer, folder, ...rest] = path.split("/")
+  return layer === "services" && rest.length > 0 ? folder : undefined
+}
+
+/** Why a file must not import another, by the rules for the folders inside `src/services`. */
+const serviceImportProblem = (file: string, target: string): string | undefined => {
+  const from = serviceFolderOf(file)
+  const to = serviceFolderOf(target)
+  if (from !== undefined) {
+    const allowed = serviceImports[from]
+    if (allowed === undefined) return `services/${from} is not a folder that the rules list`
+    if (composing.has(target)) return `services/${from} must not import what composes it`
+    if (to !== undefined && to !== from && !allowed.includes(to)) {
+      return `services/${from} must not import services/${to}`
+    }
+  } else if (to !== undefined && databaseFolders.has(to) && !Object.hasOwn(databaseImporters, file)) {
+    return `only layers import services/${to}`
+  }
+  return undefined
+}
+
 const isRelative = (specifier: string): boolean => specifier.startsWith(".")
 
 const resolve = (file: SourceFile, specifier: string): string => posix.join(posix.dirname(file.path), specifier)
@@ -184,15 +255,18 @@ const relativeImportProblem = (file: SourceFile, imported: Import, known: Readon
   if (!known.has(target)) return `"${imported.specifier}" is not a source file`
   const from = layerOf(file.path)
   const to = layerOf(target)
-  return mayImport(from, to) ? undefined : `${from} must not import ${to} ("${imported.specifier}")`
+  const problem = mayImport(from, to) ? serviceImportProblem(file.path, target) : `${from} must not import ${to}`
+  return problem === undefined ? undefined : `${problem} ("${imported.specifier}")`
 }
 
 const packageImportProblem = (file: SourceFile, imported: Import): string | undefined => {
   const name = packageOf(imported.specifier)
   const layer = layerOf(file.path)
   for (const rule of driverRules) {
-    if (rule.packages.includes(name) && !rule.allowed.test(file.path)) {
-      return `only ${rule.allowed.source} may import "${imported.specifier}"`
+    const isAllowed =
+      rule.folders.some((folder) => file.path.startsWith(folder)) || Object.hasOwn(rule.files, file.path)
+    if (rule.packages.includes(name) && !isAllowed) {
+      return `only ${[...rule.folders, ...Object.keys(rule.files)].join(", ")} may import "${imported.specifier}"`
     }
   }
   if (layer !== "domain") return undefined
@@ -202,7 +276,7 @@ const packageImportProblem = (file: SourceFile, imported: Import): string | unde
   return found === undefined ? undefined : `domain is pure: it must not import ${found} from "${imported.specifier}"`
 }
 
-/** Capitalised names are Effect's modules; those in lower case (`pipe`, `flow`, `sql` …) are functions or folders. */
+/** Capitalized names are Effect's modules. Names in lower case (`pipe`, `flow`, `sql` …) are functions or folders. */
 const isPure = (name: string): boolean =>
   /^(pipe|flow|identity|absurd)$/.test(name) || (/^[A-Z]/.test(name) && !effectful.has(name))
 
@@ -215,7 +289,7 @@ const impurityViolations = (file: SourceFile): ReadonlyArray<Violation> =>
       }))
     : []
 
-/** Files that import themselves through others, one violation for each group of them. */
+/** Import cycles, with one violation for each. */
 const cycles = (files: ReadonlyArray<SourceFile>): ReadonlyArray<Violation> => {
   const edges = new Map(
     files.map((file) => [

@@ -6,12 +6,15 @@ export interface RateLimit {
   readonly burst: number
 }
 
-const ofTokens: RateLimit = { perSecond: 1000, burst: 2000 }
+const defaultRateLimit: RateLimit = { perSecond: 1000, burst: 2000 }
 
 /** How often each caller may ask: as told, and else where callers must show a token not without a limit. */
-export const rateLimitOf = (told: RateLimit | "none" | undefined, requiresToken: boolean): RateLimit | undefined => {
+export const effectiveRateLimit = (
+  told: RateLimit | "none" | undefined,
+  requiresToken: boolean
+): RateLimit | undefined => {
   if (told === "none") return undefined
-  return told ?? (requiresToken ? ofTokens : undefined)
+  return told ?? (requiresToken ? defaultRateLimit : undefined)
 }
 
 interface Bucket {
@@ -20,7 +23,7 @@ interface Bucket {
 }
 
 /** How many callers are remembered: who was quiet for longest is forgotten, and has a full bucket again. */
-const remembered = 10_000
+const maxBuckets = 10_000
 
 /** A bucket for each caller, from which every request takes one and which time fills again. */
 export const makeTokenBuckets = ({ burst, perSecond }: RateLimit, now: () => number = () => performance.now()) => {
@@ -35,7 +38,7 @@ export const makeTokenBuckets = ({ burst, perSecond }: RateLimit, now: () => num
     // Taken out and put in again, so that the first in the map is the one that was quiet for longest.
     buckets.delete(caller)
     buckets.set(caller, { at, left: isAllowed ? full - 1 : full })
-    if (buckets.size > remembered) {
+    if (buckets.size > maxBuckets) {
       const [oldest = ""] = buckets.keys()
       buckets.delete(oldest)
     }

@@ -8,7 +8,7 @@ export type TrustProxy = boolean | ReadonlyArray<string>
 export interface TrustedProxies {
   readonly includes: (address: string) => boolean
   /** Whether a proxy that is named in the header is believed in turn, as where several are in a row. */
-  readonly inARow: boolean
+  readonly allowsChain: boolean
 }
 
 /** Headers by which proxies, load balancers and tunnels say for whom they ask. */
@@ -41,7 +41,7 @@ const forwardingHeaders: ReadonlySet<string> = new Set([
 const forwardingPrefixes = ["x-forwarded", "x-azure-", "x-amzn-", "x-appengine-"]
 
 /** The name of a header that a proxy adds; `undefined` when there is none. */
-export const forwardingHeaderIn = (headers: Readonly<Record<string, unknown>>): string | undefined => {
+export const findForwardingHeader = (headers: Readonly<Record<string, unknown>>): string | undefined => {
   for (const given in headers) {
     // Some servers behind a proxy read both spellings as one.
     const name = given.replaceAll("_", "-")
@@ -55,16 +55,16 @@ export const trustedProxies = (trust: TrustProxy | undefined): Result.Result<Tru
   if (trust === undefined || trust === false) return Result.succeed(undefined)
   const list = new BlockList()
   for (const each of trust === true ? ["127.0.0.0/8", "::1"] : trust) {
-    if (!addTo(list, each)) return Result.fail(each)
+    if (!addProxy(list, each)) return Result.fail(each)
   }
   const includes = (address: string): boolean => {
     const family = isIP(address)
     return family !== 0 && list.check(address, family === 6 ? "ipv6" : "ipv4")
   }
-  return Result.succeed({ includes, inARow: trust !== true })
+  return Result.succeed({ includes, allowsChain: trust !== true })
 }
 
-const addTo = (list: BlockList, given: string): boolean => {
+const addProxy = (list: BlockList, given: string): boolean => {
   const [address = "", prefix, ...more] = given.split("/")
   const version = isIP(address)
   if (version === 0 || more.length > 0) return false
@@ -81,11 +81,11 @@ const addTo = (list: BlockList, given: string): boolean => {
 }
 
 /** An address of a socket; one of IPv4 on a socket of both families as IPv4. */
-export const plainAddress = (address: string): string =>
+export const normalizeAddress = (address: string): string =>
   address.startsWith("::ffff:") && isIP(address.slice(7)) === 4 ? address.slice(7) : address
 
 /** Addresses that are read of one header. */
-const mostProxies = 32
+const maxProxies = 32
 
 /**
  * The address of the client for whom a trusted proxy asks: the last one of `X-Forwarded-For`, which the proxy added
@@ -94,25 +94,25 @@ const mostProxies = 32
 export const clientAddress = (
   peer: string,
   forwardedFor: string | undefined,
-  { inARow, includes }: TrustedProxies
+  { allowsChain, includes }: TrustedProxies
 ): string => {
   let client = peer
-  const named = (forwardedFor ?? "").split(",").slice(-mostProxies)
+  const named = (forwardedFor ?? "").split(",").slice(-maxProxies)
   while (includes(client)) {
-    const next = addressIn(named.pop() ?? "")
+    const next = parseAddress(named.pop() ?? "")
     if (next === undefined) return client
     client = next
-    if (!inARow) return client
+    if (!allowsChain) return client
   }
   return client
 }
 
 /** An address that may have a port, as some proxies write it. */
-const addressIn = (written: string): string | undefined => {
+const parseAddress = (written: string): string | undefined => {
   const text = written.trim()
   const address = /^\[([^\]]+)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ?? text
-  return isIP(address) === 0 ? undefined : plainAddress(address)
+  return isIP(address) === 0 ? undefined : normalizeAddress(address)
 }
 
 /** The last of what proxies wrote into a header, which the nearest one wrote. */
-export const lastOf = (header: string | undefined): string | undefined => header?.split(",").at(-1)?.trim()
+export const lastValue = (header: string | undefined): string | undefined => header?.split(",").at(-1)?.trim()

@@ -3,11 +3,11 @@ import { HttpBody, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { truncateMessage } from "../../domain/displayText.ts"
 import { type Authority, type CallerIdentity, CurrentAuthority, CurrentCaller } from "../Caller.ts"
 import { makeTokenBuckets, type RateLimit } from "./RateLimit.ts"
-import { forwardingHeaderIn, lastOf, type TrustedProxies } from "./forwarding.ts"
-import { hostIn, originOf } from "./hosts.ts"
+import { findForwardingHeader, lastValue, type TrustedProxies } from "./forwarding.ts"
+import { parseHost, serverOrigin } from "./hosts.ts"
 import { DatabaseUnavailable, TooManyRequests, Unauthorized } from "../errors.ts"
 import { CurrentIncomingRequest, type IncomingBody } from "../node/IncomingRequest.ts"
-import { type Problem, problemMediaType, problemOf, problems } from "../problems.ts"
+import { type Problem, problemResponse, makeProblem, problems } from "../problems.ts"
 import type { AccessToken, AccessTokens } from "../../index.ts"
 
 /** Who is let in. */
@@ -17,7 +17,7 @@ export interface GuardOptions {
   /** Other origins whose pages may ask, `https://board.example.com`. */
   readonly origins: ReadonlySet<string>
   /** Paths that anybody may ask. */
-  readonly open: ReadonlySet<string>
+  readonly publicPaths: ReadonlySet<string>
   /** The tokens that are taken; none are when absent. */
   readonly tokens: AccessTokens["Service"] | undefined
   /** Whether whoever shows no token is nobody, or else anybody. */
@@ -30,7 +30,7 @@ export interface GuardOptions {
 
 type App<E, R> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 
-const refused = Metric.counter("backlog_http_refused_total", {
+const refusedRequests = Metric.counter("backlog_http_refused_total", {
   description: "Requests that were refused before they were looked at, by why",
   incremental: true
 })
@@ -42,18 +42,26 @@ const checkEvery = "1 second"
 const checkEveryMillis = 1000
 
 /** For how long a token whose state cannot be read counts as before, in milliseconds. */
-const unreadable = 30_000
+const maxUnreadableMillis = 30_000
 
 /**
  * Lets a request through to an application when it is meant for this server, comes from no page of another origin, and is
  * made by a caller who may call, not too often. The application finds the caller as `CurrentCaller`, and for how long the
  * caller may act as `CurrentAuthority`.
  */
-export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens, trustedProxies }: GuardOptions) => {
+export const guard = ({
+  hosts,
+  publicPaths,
+  origins,
+  rateLimit,
+  requiresToken,
+  tokens,
+  trustedProxies
+}: GuardOptions) => {
   const take = rateLimit === undefined ? () => 0 : makeTokenBuckets(rateLimit)
 
   const isAllowed = (host: string): boolean => {
-    const name = hostIn(host)
+    const name = parseHost(host)
     return name !== undefined && hosts.has(name)
   }
 
@@ -75,16 +83,16 @@ export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens, 
   /** For how long the caller with a token may act. */
   const authorityOf = (token: AccessToken): Authority => {
     const isTaken = tokens === undefined ? Effect.succeed(false) : tokens.isTaken(token.id, token)
-    const requireValid = Effect.flatMap(isTaken, (taken) => (taken ? Effect.void : Effect.fail(noLonger)))
+    const requireValid = Effect.flatMap(isTaken, (taken) => (taken ? Effect.void : Effect.fail(tokenNoLongerValid)))
     const failWhenInvalid = Effect.gen(function* () {
       let knownAt = yield* Clock.currentTimeMillis
       for (;;) {
         yield* Effect.sleep(checkEvery)
         const state = yield* Effect.result(isTaken)
-        if (Result.isSuccess(state) && !state.success) return yield* noLonger
+        if (Result.isSuccess(state) && !state.success) return yield* tokenNoLongerValid
         const now = yield* Clock.currentTimeMillis
         if (Result.isSuccess(state)) knownAt = now
-        else if (now - knownAt > unreadable) return yield* noLonger
+        else if (now - knownAt > maxUnreadableMillis) return yield* tokenNoLongerValid
       }
     })
     return { requireValid, failWhenInvalid }
@@ -116,11 +124,11 @@ export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens, 
         )
       }
       const wait = take(clientOf(request))
-      return yield* wait > 0 ? tooMany(request, wait) : unauthorized(request, identified.failure)
+      return yield* wait > 0 ? tooManyRequests(request, wait) : unauthorized(request, identified.failure)
     }
     const token = identified.success
     const wait = take(token?.id ?? clientOf(request))
-    if (wait > 0) return yield* tooMany(request, wait)
+    if (wait > 0) return yield* tooManyRequests(request, wait)
     const identity: CallerIdentity =
       token === undefined ? anybody : { actor: token.actor, role: token.role, reservedNames: token.reservedNames }
     const known = Effect.provideService(app, CurrentCaller, identity)
@@ -133,14 +141,14 @@ export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens, 
       if (response.body._tag === "Stream") return whileValid(response, response.body, authority)
       // What is read without a body changes nothing, so it can be kept from a caller who may not have it any more.
       const isRead = request.method === "GET" || request.method === "HEAD"
-      return isRead && !(yield* isValid(authority)) ? yield* unauthorized(request, noLonger) : response
+      return isRead && !(yield* isValid(authority)) ? yield* unauthorized(request, tokenNoLongerValid) : response
     }
     const watched = watchBody(body, authority, yield* Effect.context())
     const response = yield* Effect.catchCause(Effect.ensuring(acting, Effect.sync(watched.stop)), (cause) =>
       watched.hasEnded() ? Effect.undefined : Effect.failCause(cause)
     )
     // What read the body found that it broke off.
-    if (response === undefined || watched.hasEnded()) return yield* unauthorized(request, noLonger)
+    if (response === undefined || watched.hasEnded()) return yield* unauthorized(request, tokenNoLongerValid)
     return response.body._tag === "Stream" ? whileValid(response, response.body, authority) : response
   })
 
@@ -150,23 +158,23 @@ export const guard = ({ hosts, open, origins, rateLimit, requiresToken, tokens, 
       const { path, peer, problem } = yield* CurrentIncomingRequest
       if (problem !== undefined) return yield* refuse(request, badRequest(problem))
       const { headers } = request
-      const proxy = requiresToken ? undefined : forwardingHeaderIn(headers)
-      if (proxy !== undefined) return yield* refuse(request, forwarded(proxy))
+      const proxy = requiresToken ? undefined : findForwardingHeader(headers)
+      if (proxy !== undefined) return yield* refuse(request, forwardedRequest(proxy))
       const { host = "", origin } = headers
       if (!isAllowed(host)) return yield* refuse(request, hostNotAllowed(host))
       const isProxied = trustedProxies?.includes(peer) === true
-      const outerHost = (isProxied ? lastOf(headers["x-forwarded-host"]) : undefined) ?? host
+      const outerHost = (isProxied ? lastValue(headers["x-forwarded-host"]) : undefined) ?? host
       if (!isAllowed(outerHost)) return yield* refuse(request, hostNotAllowed(outerHost))
-      const scheme = isProxied && lastOf(headers["x-forwarded-proto"])?.toLowerCase() === "https" ? "https" : "http"
-      const isOther = origin !== undefined && origin !== originOf(scheme, outerHost)
+      const scheme = isProxied && lastValue(headers["x-forwarded-proto"])?.toLowerCase() === "https" ? "https" : "http"
+      const isOther = origin !== undefined && origin !== serverOrigin(scheme, outerHost)
       if (isOther && !origins.has(origin)) return yield* refuse(request, originNotAllowed(origin, outerHost))
       if (isOther && request.method === "OPTIONS") return preflight(origin)
-      const response = yield* Effect.flatMap(open.has(path) ? app : answered(app, request), (answer) =>
+      const response = yield* Effect.flatMap(publicPaths.has(path) ? app : answered(app, request), (answer) =>
         answer.status === 401 && answer.headers["www-authenticate"] === undefined
           ? Effect.as(count(request, "Unauthorized"), HttpServerResponse.setHeaders(answer, challenge))
           : Effect.succeed(answer)
       )
-      return isOther ? HttpServerResponse.setHeaders(response, crossOrigin(origin)) : response
+      return isOther ? HttpServerResponse.setHeaders(response, crossOriginHeaders(origin)) : response
     })
 }
 
@@ -197,29 +205,23 @@ const watchBody = (body: IncomingBody, { requireValid }: Authority, context: Con
 const clientOf = (request: HttpServerRequest.HttpServerRequest): string =>
   Option.getOrElse(request.remoteAddress, () => "")
 
-const badRequest = (problem: string): Problem => problemOf("BadRequest", 400, "Bad request", problem)
+const badRequest = (problem: string): Problem => makeProblem("BadRequest", problem)
 
-const forwarded = (header: string): Problem =>
-  problemOf(
+const forwardedRequest = (header: string): Problem =>
+  makeProblem(
     "ForwardedRequest",
-    403,
-    "Forwarded request",
     `The header ${JSON.stringify(truncateMessage(header))} shows that a proxy forwarded this request, and this server asks no caller for a token, so all clients of the proxy could do everything. Start the server with --trust-proxy, which requires tokens.`
   )
 
 const hostNotAllowed = (host: string): Problem =>
-  problemOf(
+  makeProblem(
     "HostNotAllowed",
-    403,
-    "Host not allowed",
     `This server is not asked for by the name ${JSON.stringify(truncateMessage(host))}: start it with --allow-host to have it so.`
   )
 
 const originNotAllowed = (origin: string, host: string): Problem =>
-  problemOf(
+  makeProblem(
     "OriginNotAllowed",
-    403,
-    "Origin not allowed",
     `Pages of ${JSON.stringify(truncateMessage(origin))} may not ask this server: start it with --allow-origin to have it so.${origin === `https://${host.toLowerCase()}` ? " When a proxy with TLS serves these pages of its own, start it with --trust-proxy." : ""}`
   )
 
@@ -231,15 +233,11 @@ const refuse = (
   request: HttpServerRequest.HttpServerRequest,
   problem: Problem,
   headers: Readonly<Record<string, string>> = {}
-) =>
-  Effect.as(
-    count(request, problem._tag),
-    HttpServerResponse.jsonUnsafe(problem, { status: problem.status, contentType: problemMediaType, headers })
-  )
+) => Effect.as(count(request, problem._tag), problemResponse(problem, headers))
 
 const count = (request: HttpServerRequest.HttpServerRequest, reason: string) =>
   Effect.andThen(
-    Metric.update(Metric.withAttributes(refused, { reason }), 1),
+    Metric.update(Metric.withAttributes(refusedRequests, { reason }), 1),
     Effect.logDebug("A request was refused.").pipe(
       Effect.annotateLogs({
         reason,
@@ -253,15 +251,15 @@ const challenge = { "www-authenticate": "Bearer" }
 const unauthorized = (request: HttpServerRequest.HttpServerRequest, error: Unauthorized) =>
   refuse(request, encodeUnauthorized(error), challenge)
 
-const tooMany = (request: HttpServerRequest.HttpServerRequest, wait: number) => {
+const tooManyRequests = (request: HttpServerRequest.HttpServerRequest, wait: number) => {
   const error = new TooManyRequests({ retryAfterSeconds: Math.ceil(wait) })
   return refuse(request, encodeTooMany(error), { "retry-after": String(error.retryAfterSeconds) })
 }
 
-const noLonger = new Unauthorized({ problem: "The token was revoked, or has expired." })
+const tokenNoLongerValid = new Unauthorized({ problem: "The token was revoked, or has expired." })
 
 /** What lets a browser show an answer to a page of another origin. */
-const crossOrigin = (origin: string) => ({
+const crossOriginHeaders = (origin: string) => ({
   "access-control-allow-origin": origin,
   "access-control-expose-headers": "retry-after, www-authenticate, mcp-session-id",
   vary: "origin"
@@ -272,7 +270,7 @@ const preflight = (origin: string): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.empty({
     status: 204,
     headers: {
-      ...crossOrigin(origin),
+      ...crossOriginHeaders(origin),
       "access-control-allow-methods": "GET, POST, DELETE",
       "access-control-allow-headers":
         "authorization, content-type, idempotency-key, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name",

@@ -7,7 +7,7 @@ export const isOrigin = (text: string): boolean => /^https?:\/\//.test(text) && 
  * The origin of the server's own pages, by how the server is asked for. A browser leaves out the port that belongs to the
  * scheme, so that is left out here.
  */
-export const originOf = (scheme: "http" | "https", host: string): string | undefined =>
+export const serverOrigin = (scheme: "http" | "https", host: string): string | undefined =>
   URL.parse(`${scheme}://${host}`)?.origin
 
 /** Names under which only this machine reaches itself. */
@@ -20,10 +20,10 @@ export const isLoopback = (host: string): boolean =>
 const isWildcard = (host: string): boolean => host === "0.0.0.0" || host === "::" || host === ""
 
 /** A host as it stands in a URL or a header `Host`. */
-export const inUrl = (host: string): string => (host.includes(":") && !host.startsWith("[") ? `[${host}]` : host)
+export const toUrlHost = (host: string): string => (host.includes(":") && !host.startsWith("[") ? `[${host}]` : host)
 
 /** Names by which a server that listens on `host` is asked for; where that is every address, all that this machine has. */
-export const namesOf = (host: string, allowed: ReadonlyArray<string>): ReadonlySet<string> =>
+export const allowedHostNames = (host: string, allowed: ReadonlyArray<string>): ReadonlySet<string> =>
   new Set(
     [
       ...loopbackNames,
@@ -34,9 +34,9 @@ export const namesOf = (host: string, allowed: ReadonlyArray<string>): ReadonlyS
           ]
         : [host]),
       ...allowed
-    ].map((name) => inUrl(name).toLowerCase())
+    ].map((name) => toUrlHost(name).toLowerCase())
   )
 
 /** The host of a header `Host`, without the port; `undefined` for what is none. */
-export const hostIn = (header: string): string | undefined =>
+export const parseHost = (header: string): string | undefined =>
   /^(\[[0-9a-f:.]+\]|[^:[\]/@\s]+)(?::\d{1,5})?$/.exec(header.toLowerCase())?.[1]

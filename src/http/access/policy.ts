@@ -1,31 +1,31 @@
 import type { AccessRole } from "../../index.ts"
 
 /** Who may ask an endpoint, beside the orchestrator. */
-type Others = ReadonlyArray<Exclude<AccessRole, "orchestrator">>
+type OtherRoles = ReadonlyArray<Exclude<AccessRole, "orchestrator">>
 
-const everyone: Others = ["worker", "auditor"]
-const workers: Others = ["worker"]
-const auditors: Others = ["auditor"]
-const nobodyElse: Others = []
+const allRoles: OtherRoles = ["worker", "auditor"]
+const workers: OtherRoles = ["worker"]
+const auditors: OtherRoles = ["auditor"]
+const orchestratorOnly: OtherRoles = []
 
 /** Every endpoint by its name, and who may ask it. One that is not here is nobody's but the orchestrator's. */
-const others: Readonly<Record<string, Others>> = {
-  get: everyone,
-  list: everyone,
-  stats: everyone,
-  explain: everyone,
-  whyNothingClaimable: everyone,
-  awaitClaimable: everyone,
-  history: everyone,
-  cardAt: everyone,
-  explainAt: everyone,
-  backlogAt: everyone,
-  backlogAtCards: everyone,
-  events: everyone,
-  checkpoints: everyone,
-  checkpoint: everyone,
-  parked: everyone,
-  erasures: everyone,
+const rolesByEndpoint: Readonly<Record<string, OtherRoles>> = {
+  get: allRoles,
+  list: allRoles,
+  stats: allRoles,
+  explain: allRoles,
+  whyNothingClaimable: allRoles,
+  awaitClaimable: allRoles,
+  history: allRoles,
+  cardAt: allRoles,
+  explainAt: allRoles,
+  backlogAt: allRoles,
+  backlogAtCards: allRoles,
+  events: allRoles,
+  checkpoints: allRoles,
+  checkpoint: allRoles,
+  parked: allRoles,
+  erasures: allRoles,
 
   claim: workers,
   claimMany: workers,
@@ -38,32 +38,33 @@ const others: Readonly<Record<string, Others>> = {
   anchor: auditors,
   exportLog: auditors,
 
-  create: nobodyElse,
-  createMany: nobodyElse,
-  revise: nobodyElse,
-  reclaim: nobodyElse,
-  link: nobodyElse,
-  unlink: nobodyElse,
-  block: nobodyElse,
-  unblock: nobodyElse,
-  reopen: nobodyElse,
-  advance: nobodyElse,
-  park: nobodyElse,
-  unpark: nobodyElse,
-  rebuild: nobodyElse,
-  pruneReceipts: nobodyElse,
-  restored: nobodyElse,
-  importLog: nobodyElse
+  create: orchestratorOnly,
+  createMany: orchestratorOnly,
+  revise: orchestratorOnly,
+  reclaim: orchestratorOnly,
+  link: orchestratorOnly,
+  unlink: orchestratorOnly,
+  block: orchestratorOnly,
+  unblock: orchestratorOnly,
+  reopen: orchestratorOnly,
+  advance: orchestratorOnly,
+  park: orchestratorOnly,
+  unpark: orchestratorOnly,
+  rebuild: orchestratorOnly,
+  pruneReceipts: orchestratorOnly,
+  restored: orchestratorOnly,
+  importLog: orchestratorOnly
 }
 
 /** What erases is not for whoever works. */
-const erasure: ReadonlySet<string> = new Set(["redact", "removeErased"])
+const auditorOnly: ReadonlySet<string> = new Set(["redact", "removeErased"])
 
 /** Whether a role may ask an endpoint at all. */
-export const mayAsk = (role: AccessRole, endpoint: string): boolean =>
-  erasure.has(endpoint)
+export const mayCall = (role: AccessRole, endpoint: string): boolean =>
+  auditorOnly.has(endpoint)
     ? role === "auditor"
-    : role === "orchestrator" || (Object.hasOwn(others, endpoint) && (others[endpoint]?.includes(role) ?? false))
+    : role === "orchestrator" ||
+      (Object.hasOwn(rolesByEndpoint, endpoint) && (rolesByEndpoint[endpoint]?.includes(role) ?? false))
 
 /** Endpoints of which somebody has thought who may ask them. */
-export const knownEndpoints: ReadonlySet<string> = new Set([...Object.keys(others), ...erasure])
+export const knownEndpoints: ReadonlySet<string> = new Set([...Object.keys(rolesByEndpoint), ...auditorOnly])

@@ -6,10 +6,10 @@ import { AuditService, BacklogService } from "../../index.ts"
 import { actsFor, isUnder } from "../../services/access/AccessRole.ts"
 
 /** Claims whose owners are remembered: what they are never changes. */
-const remembered = 10_000
+const maxCachedOwners = 10_000
 
 /** Finds out whose a claim is or was, by its card and token; `undefined` when there was never one. */
-export const makeClaimOwners = Effect.gen(function* () {
+export const makeClaimOwnerLookup = Effect.gen(function* () {
   const backlog = yield* BacklogService
   const audit = yield* AuditService
   const known = new Map<string, string>()
@@ -33,7 +33,7 @@ export const makeClaimOwners = Effect.gen(function* () {
           if (found === undefined) return
           known.set(key, found)
           const [oldest = ""] = known.keys()
-          if (known.size > remembered) known.delete(oldest)
+          if (known.size > maxCachedOwners) known.delete(oldest)
         })
       ),
       // There is no such card, or not yet such an event; what is wrong with the log, the command itself will meet.
@@ -58,7 +58,7 @@ interface WorkerInput {
 }
 
 /** What is wrong with an owner for which a worker does not act. */
-export const mustBe = (actor: string, owner: string): string =>
+export const ownerRule = (actor: string, owner: string): string =>
   isUnder(owner, actor)
     ? `must not be ${quote(owner)}, where another token's holder has that name or one above it`
     : `must be ${quote(actor)}, or begin with ${quote(`${actor}/`)}`
@@ -73,12 +73,12 @@ export const workerRules = (
   reservedNames: ReadonlyArray<string>,
   ownerOf: (id: string, token: number) => Effect.Effect<string | undefined, SqlError.SqlError>
 ) => {
-  const claims = (owner: string | undefined): Effect.Effect<void, Forbidden> =>
+  const requireOwnName = (owner: string | undefined): Effect.Effect<void, Forbidden> =>
     owner === undefined || actsFor(actor, reservedNames, owner)
       ? Effect.void
-      : new Forbidden({ problem: `A worker claims in its own name: the owner ${mustBe(actor, owner)}.` })
+      : new Forbidden({ problem: `A worker claims in its own name: the owner ${ownerRule(actor, owner)}.` })
 
-  const holds = Effect.fnUntraced(function* ({ force, id = "", token }: WorkerInput) {
+  const requireOwnClaim = Effect.fnUntraced(function* ({ force, id = "", token }: WorkerInput) {
     if (force === true) return yield* new Forbidden({ problem: "A worker may not force: that is for an orchestrator." })
     if (token === undefined) {
       return yield* new Forbidden({ problem: "A worker completes what it holds: give the token of its claim." })
@@ -95,14 +95,14 @@ export const workerRules = (
     switch (endpoint) {
       case "claim":
       case "claimMany":
-        return claims(input.owner)
+        return requireOwnName(input.owner)
       case "renew":
       case "release":
-        return holds(input)
+        return requireOwnClaim(input)
       case "complete":
-        return Effect.andThen(claims(input.claimNext?.owner), holds(input))
+        return Effect.andThen(requireOwnName(input.claimNext?.owner), requireOwnClaim(input))
       case "completeMany":
-        return Effect.forEach(input.completions ?? [], holds, { concurrency: 8, discard: true })
+        return Effect.forEach(input.completions ?? [], requireOwnClaim, { concurrency: 8, discard: true })
       default:
         return Effect.void
     }

@@ -1,10 +1,10 @@
 import { type Cause, Duration, Effect, Option, Stream } from "effect"
 import { signAnchor } from "../../events/Anchor.ts"
 import type { Endpoints } from "./connect.ts"
-import { consumeOver, followed } from "./eventFeed.ts"
-import { asked, askedNothing, items, reported, told, withoutUndefined } from "./request.ts"
+import { makeConsume, followEvents } from "./eventFeed.ts"
+import { request, dieOnInvalidInput, streamItems, runToReport, toServiceError, omitUndefined } from "./request.ts"
 import { type At, AuditService, type BacklogAt, type FileLine, type ListOptions, LogFileRefused } from "../../index.ts"
-import { decodeListOptions } from "../../services/ListOptions.ts"
+import { decodeListOptions } from "../../services/BacklogInput.ts"
 import {
   decodeAnchorOptions,
   decodeAt,
@@ -28,7 +28,7 @@ import {
  * Imports a log by sending its lines. Progress is told when all is done: the answer comes then. What goes wrong with the
  * lines themselves ends the request, and nothing is imported.
  */
-const importOver =
+const makeImportLog =
   (endpoint: Endpoints["audit"]["importLog"]): AuditService["Service"]["importLog"] =>
   <E, R>(
     lines: Stream.Stream<FileLine, E, R>,
@@ -54,8 +54,8 @@ const importOver =
         ),
         Stream.provideContext(context)
       )
-      const asking = askedNothing(
-        asked(endpoint({ payload, query: withoutUndefined({ actor: options.actor }) }), false)
+      const asking = dieOnInvalidInput(
+        request(endpoint({ payload, query: omitUndefined({ actor: options.actor }) }), false)
       )
       const imported = yield* Effect.catchCause(asking, (cause) =>
         Effect.failCause<Effect.Error<typeof asking> | E | LogFileRefused>(unreadable.cause ?? cause)
@@ -65,10 +65,10 @@ const importOver =
     })
 
 /** `AuditService` by the endpoints of a server. Input is checked here, as the service itself checks it. */
-export const auditOver = ({ audit: endpoints }: Endpoints): AuditService["Service"] => {
+export const makeAuditClient = ({ audit: endpoints }: Endpoints): AuditService["Service"] => {
   const cardAt: AuditService["Service"]["cardAt"] = Effect.fn("AuditService.cardAt")(function* (input, at) {
     const query = { id: yield* decodeId(input), ...(yield* decodeCardAt(at)) }
-    return yield* asked(endpoints.cardAt({ query }), true).pipe(
+    return yield* request(endpoints.cardAt({ query }), true).pipe(
       Effect.asSome,
       Effect.catchTag("CardNotFound", () => Effect.succeedNone)
     )
@@ -76,32 +76,32 @@ export const auditOver = ({ audit: endpoints }: Endpoints): AuditService["Servic
 
   const explainAt: AuditService["Service"]["explainAt"] = Effect.fn("AuditService.explainAt")(function* (input, at) {
     const query = { id: yield* decodeId(input), ...(yield* decodeCardAt(at)) }
-    return yield* asked(endpoints.explainAt({ query }), true)
+    return yield* request(endpoints.explainAt({ query }), true)
   })
 
   const cardsAt = (at: typeof At.Encoded & { readonly position: number }, options: typeof ListOptions.Encoded = {}) =>
     Stream.unwrap(
       Effect.gen(function* () {
-        const query = { ...at, ...withoutUndefined(yield* decodeListOptions(options)) }
-        const answer = yield* asked(endpoints.backlogAtCards({ query }), true).pipe(
+        const query = { ...at, ...omitUndefined(yield* decodeListOptions(options)) }
+        const answer = yield* request(endpoints.backlogAtCards({ query }), true).pipe(
           // It has been reached.
           Effect.catchTag("MomentNotReached", (error) => Effect.die(error))
         )
-        return items(answer)
+        return streamItems(answer)
       })
     )
 
   const events: AuditService["Service"]["events"] = (input = {}) =>
-    Stream.unwrap(Effect.map(decodeEventOptions(input), (options) => followed(endpoints.events, options)))
+    Stream.unwrap(Effect.map(decodeEventOptions(input), (options) => followEvents(endpoints.events, options)))
 
   const checkpoint: AuditService["Service"]["checkpoint"] = Effect.fn("AuditService.checkpoint")(function* (input) {
     const consumer = yield* decodeName(input)
-    return Option.fromNullOr(yield* asked(endpoints.checkpoint({ query: { consumer } }), true))
+    return Option.fromNullOr(yield* request(endpoints.checkpoint({ query: { consumer } }), true))
   })
 
   const advance: AuditService["Service"]["advance"] = Effect.fn("AuditService.advance")(function* (input, from, to) {
     yield* decodeMove({ from, to })
-    return yield* asked(endpoints.advance({ payload: { consumer: yield* decodeName(input), from, to } }), false)
+    return yield* request(endpoints.advance({ payload: { consumer: yield* decodeName(input), from, to } }), false)
   })
 
   const park: AuditService["Service"]["park"] = Effect.fn("AuditService.park")(function* (input, at, why) {
@@ -110,22 +110,22 @@ export const auditOver = ({ audit: endpoints }: Endpoints): AuditService["Servic
       position: yield* decodePosition(at),
       reason: yield* decodeReason(why)
     }
-    return yield* asked(endpoints.park({ payload }), true)
+    return yield* request(endpoints.park({ payload }), true)
   })
 
-  const unsigned = askedNothing(asked(endpoints.anchor(), true))
+  const unsigned = dieOnInvalidInput(request(endpoints.anchor(), true))
 
   return AuditService.of({
     history: (input) =>
       Stream.unwrap(
         Effect.gen(function* () {
-          return items(yield* asked(endpoints.history({ query: { id: yield* decodeId(input) } }), true))
+          return streamItems(yield* request(endpoints.history({ query: { id: yield* decodeId(input) } }), true))
         })
       ),
     cardAt,
     explainAt,
     backlogAt: Effect.fn("AuditService.backlogAt")(function* (at) {
-      const past = yield* asked(endpoints.backlogAt({ query: yield* decodeAt(at) }), true)
+      const past = yield* request(endpoints.backlogAt({ query: yield* decodeAt(at) }), true)
       // The very moment that was told, whatever is recorded meanwhile.
       const moment = { position: past.position, time: past.time }
       return {
@@ -137,23 +137,23 @@ export const auditOver = ({ audit: endpoints }: Endpoints): AuditService["Servic
       } satisfies BacklogAt
     }),
     events,
-    consume: consumeOver({ events, checkpoint, advance, park, end: Effect.map(unsigned, ({ position }) => position) }),
-    checkpoints: askedNothing(asked(endpoints.checkpoints(), true)),
+    consume: makeConsume({ events, checkpoint, advance, park, end: Effect.map(unsigned, ({ position }) => position) }),
+    checkpoints: dieOnInvalidInput(request(endpoints.checkpoints(), true)),
     checkpoint,
     advance,
     park,
     parked: Effect.fn("AuditService.parked")(function* (input) {
       const query = input === undefined ? {} : { consumer: yield* decodeName(input) }
-      return yield* asked(endpoints.parked({ query }), true)
+      return yield* request(endpoints.parked({ query }), true)
     }),
     unpark: Effect.fn("AuditService.unpark")(function* (input, at) {
       const payload = { consumer: yield* decodeName(input), position: yield* decodePosition(at) }
-      return yield* asked(endpoints.unpark({ payload }), false)
+      return yield* request(endpoints.unpark({ payload }), false)
     }),
     verify: Effect.fn("AuditService.verify")(function* (input = {}) {
       const { anchor, onProgress } = yield* decodeVerifyOptions(input)
-      const answer = yield* asked(endpoints.verify({ payload: withoutUndefined({ anchor }) }), true)
-      return yield* reported(items(answer), ({ done, total }) => onProgress?.(done, total) ?? Effect.void)
+      const answer = yield* request(endpoints.verify({ payload: omitUndefined({ anchor }) }), true)
+      return yield* runToReport(streamItems(answer), ({ done, total }) => onProgress?.(done, total) ?? Effect.void)
     }),
     anchor: Effect.fn("AuditService.anchor")(function* (input = {}) {
       const { privateKey } = yield* decodeAnchorOptions(input)
@@ -164,34 +164,34 @@ export const auditOver = ({ audit: endpoints }: Endpoints): AuditService["Servic
       const { onProgress, swapTimeout } = yield* decodeRebuildOptions(input)
       const payload =
         swapTimeout === undefined ? {} : { swapTimeoutMillis: Duration.toMillis(Duration.fromInputUnsafe(swapTimeout)) }
-      const answer = yield* asked(endpoints.rebuild({ payload }), false)
-      return yield* reported(items(answer), onProgress ?? (() => Effect.void))
+      const answer = yield* request(endpoints.rebuild({ payload }), false)
+      return yield* runToReport(streamItems(answer), onProgress ?? (() => Effect.void))
     }),
     redact: Effect.fn("AuditService.redact")(function* (input) {
-      const payload = withoutUndefined(yield* decodeRedact(input))
-      return yield* asked(endpoints.redact({ headers: {}, payload }), payload.commandId !== undefined)
+      const payload = omitUndefined(yield* decodeRedact(input))
+      return yield* request(endpoints.redact({ headers: {}, payload }), payload.commandId !== undefined)
     }),
     erasures: Effect.fn("AuditService.erasures")(function* (input = {}) {
-      return yield* asked(endpoints.erasures({ query: withoutUndefined(yield* decodeErasureOptions(input)) }), true)
+      return yield* request(endpoints.erasures({ query: omitUndefined(yield* decodeErasureOptions(input)) }), true)
     }),
     removeErased: Effect.fn("AuditService.removeErased")(function* (input = {}) {
       const { onProgress, swapTimeout } = yield* decodeRemovalOptions(input)
       const payload =
         swapTimeout === undefined ? {} : { swapTimeoutMillis: Duration.toMillis(Duration.fromInputUnsafe(swapTimeout)) }
-      const answer = yield* asked(endpoints.removeErased({ payload }), true)
-      return yield* reported(items(answer), onProgress ?? (() => Effect.void))
+      const answer = yield* request(endpoints.removeErased({ payload }), true)
+      return yield* runToReport(streamItems(answer), onProgress ?? (() => Effect.void))
     }),
     pruneReceipts: Effect.fn("AuditService.pruneReceipts")(function* (input) {
-      return yield* asked(endpoints.pruneReceipts({ payload: yield* decodePruneReceipts(input) }), false)
+      return yield* request(endpoints.pruneReceipts({ payload: yield* decodePruneReceipts(input) }), false)
     }),
     exportLog: Stream.unwrap(
-      Effect.map(askedNothing(asked(endpoints.exportLog(), true)), (bytes) =>
-        Stream.splitLines(Stream.decodeText(Stream.mapError(bytes, told)))
+      Effect.map(dieOnInvalidInput(request(endpoints.exportLog(), true)), (bytes) =>
+        Stream.splitLines(Stream.decodeText(Stream.mapError(bytes, toServiceError)))
       )
     ),
     restored: Effect.fn("AuditService.restored")(function* (input) {
-      return yield* asked(endpoints.restored({ payload: yield* decodeRestored(input) }), false)
+      return yield* request(endpoints.restored({ payload: yield* decodeRestored(input) }), false)
     }),
-    importLog: importOver(endpoints.importLog)
+    importLog: makeImportLog(endpoints.importLog)
   })
 }

@@ -2,7 +2,7 @@ import { Array, Effect, Option, Predicate, Result, Schema } from "effect"
 import { HttpClientResponse } from "effect/http"
 import { maxWaitSeconds } from "../api/BacklogGroup.ts"
 import type { Endpoints } from "./connect.ts"
-import { asked, askedNothing, toSqlError, withoutUndefined } from "./request.ts"
+import { request, dieOnInvalidInput, toSqlError, omitUndefined } from "./request.ts"
 import {
   BacklogService,
   type Card,
@@ -11,19 +11,19 @@ import {
   type CompletedCard,
   CompleteMany,
   type CompletionRejection,
-  type Input,
+  type CommandInputs,
   ListOptions
 } from "../../index.ts"
+import { decodeAwaitClaimable, decodeClaimFilter, defaultWaitSeconds } from "../../services/BacklogInput.ts"
 import { decodeInput, decodeTaggedInput } from "../../services/decodeInput.ts"
-import { decodeAwaitClaimable, decodeClaimAmong, defaultWaitSeconds } from "../../services/waiting/ClaimWaiting.ts"
 
 /** `BacklogService` by the endpoints of a server. Input is checked here, as the service itself checks it. */
-export const backlogOver = ({ backlog: endpoints, ready }: Endpoints): BacklogService["Service"] => {
+export const makeBacklogClient = ({ backlog: endpoints, ready }: Endpoints): BacklogService["Service"] => {
   const method = <Tag extends Command["_tag"], A, E>(tag: Tag, endpoint: (request: never) => Effect.Effect<A, E>) =>
-    Effect.fn(`BacklogService.${tag}`)(function* (input: Input<Tag>) {
+    Effect.fn(`BacklogService.${tag}`)(function* (input: CommandInputs[Tag]) {
       const { _tag, ...payload } = yield* decodeCommand(tag, input)
-      return yield* asked(
-        endpoint({ headers: {}, query: {}, payload: withoutUndefined(payload) } as never),
+      return yield* request(
+        endpoint({ headers: {}, query: {}, payload: omitUndefined(payload) } as never),
         payload.commandId !== undefined
       )
     })
@@ -46,8 +46,8 @@ export const backlogOver = ({ backlog: endpoints, ready }: Endpoints): BacklogSe
     complete: method("Complete", endpoints.complete),
     completeMany: Effect.fn("BacklogService.CompleteMany")(function* (input) {
       const payload = yield* decodeCompleteMany(input)
-      const outcomes = yield* asked(
-        endpoints.completeMany({ payload: withoutUndefined(payload) as never }),
+      const outcomes = yield* request(
+        endpoints.completeMany({ payload: omitUndefined(payload) as never }),
         payload.completions.every(({ commandId }) => commandId !== undefined)
       )
       return Array.map(outcomes, outcomeOf)
@@ -55,14 +55,14 @@ export const backlogOver = ({ backlog: endpoints, ready }: Endpoints): BacklogSe
     reopen: method("Reopen", endpoints.reopen),
     get: Effect.fn("BacklogService.get")(function* (input) {
       const id = yield* decodeId(input)
-      return yield* asked(endpoints.get({ query: { id } }), true).pipe(
+      return yield* request(endpoints.get({ query: { id } }), true).pipe(
         Effect.asSome,
         Effect.catchTag("CardNotFound", () => Effect.succeedNone)
       )
     }),
     list: Effect.fn("BacklogService.list")(function* (input = {}) {
       const query = yield* decodeListOptions(input)
-      return yield* asked(endpoints.list({ query: withoutUndefined(query) }), true)
+      return yield* request(endpoints.list({ query: omitUndefined(query) }), true)
     }),
     readiness: Effect.mapError(
       Effect.flatMap(ready, (response) =>
@@ -70,20 +70,20 @@ export const backlogOver = ({ backlog: endpoints, ready }: Endpoints): BacklogSe
       ),
       toSqlError
     ),
-    stats: Effect.withSpan(askedNothing(asked(endpoints.stats(), true)), "BacklogService.stats"),
+    stats: Effect.withSpan(dieOnInvalidInput(request(endpoints.stats(), true)), "BacklogService.stats"),
     explain: Effect.fn("BacklogService.explain")(function* (input) {
       const id = yield* decodeId(input)
-      return yield* asked(endpoints.explain({ query: { id } }), true)
+      return yield* request(endpoints.explain({ query: { id } }), true)
     }),
     whyNothingClaimable: Effect.fn("BacklogService.whyNothingClaimable")(function* (input = {}) {
-      const query = yield* decodeClaimAmong(input)
-      return yield* asked(endpoints.whyNothingClaimable({ query: withoutUndefined(query) }), true)
+      const query = yield* decodeClaimFilter(input)
+      return yield* request(endpoints.whyNothingClaimable({ query: omitUndefined(query) }), true)
     }),
     awaitClaimable: Effect.fn("BacklogService.awaitClaimable")(function* (input = {}) {
       const { waitSeconds = defaultWaitSeconds, ...among } = yield* decodeAwaitClaimable(input)
       for (let left = waitSeconds; ; left -= maxWaitSeconds) {
-        const query = withoutUndefined({ ...among, waitSeconds: Math.min(left, maxWaitSeconds) })
-        if (yield* asked(endpoints.awaitClaimable({ query }), true)) return true
+        const query = omitUndefined({ ...among, waitSeconds: Math.min(left, maxWaitSeconds) })
+        if (yield* request(endpoints.awaitClaimable({ query }), true)) return true
         if (left <= maxWaitSeconds) return false
       }
     })

@@ -15,7 +15,7 @@ import { InvalidInput, withoutSecrets } from "../../index.ts"
  * Refuses an answer of a server in which a number would be changed, or which has a key twice: in a JSON body, and in each
  * line or server-sent event of a stream.
  */
-const exactAnswer = (
+const requireExactAnswer = (
   response: HttpClientResponse.HttpClientResponse
 ): Effect.Effect<HttpClientResponse.HttpClientResponse, HttpClientError.HttpClientError> => {
   const [type = ""] = (response.headers["content-type"] ?? "").split(";")
@@ -23,20 +23,20 @@ const exactAnswer = (
     case "application/json":
     case "application/problem+json":
       return Effect.flatMap(response.text, (text) => {
-        const error = problemOf(text)
+        const error = inexactJsonError(text)
         return error === undefined ? Effect.succeed(response) : Effect.fail(error)
       })
     case "application/x-ndjson":
-      return Effect.succeed(withStream(response, (line) => line))
+      return Effect.succeed(checkLines(response, (line) => line))
     case "text/event-stream":
-      return Effect.succeed(withStream(response, (line) => /^data: ?(.*)$/s.exec(line)?.[1] ?? ""))
+      return Effect.succeed(checkLines(response, (line) => /^data: ?(.*)$/s.exec(line)?.[1] ?? ""))
     default:
       return Effect.succeed(response)
   }
 }
 
 /** Told as every answer that cannot be understood. */
-const problemOf = (text: string): HttpClientError.HttpClientError | undefined => {
+const inexactJsonError = (text: string): HttpClientError.HttpClientError | undefined => {
   if (text === "") return undefined
   const parsed = parseExactJson(text)
   if (Result.isSuccess(parsed)) return undefined
@@ -45,7 +45,7 @@ const problemOf = (text: string): HttpClientError.HttpClientError | undefined =>
 }
 
 /** A response whose lines are checked as they are read. */
-const withStream = (
+const checkLines = (
   response: HttpClientResponse.HttpClientResponse,
   jsonIn: (line: string) => string
 ): HttpClientResponse.HttpClientResponse => {
@@ -55,7 +55,7 @@ const withStream = (
     const check = (text: string): HttpClientError.HttpClientError | undefined => {
       rest += text
       for (let end = rest.indexOf("\n"); end !== -1; end = rest.indexOf("\n")) {
-        const error = problemOf(jsonIn(rest.slice(0, end).replace(/\r$/, "")))
+        const error = inexactJsonError(jsonIn(rest.slice(0, end).replace(/\r$/, "")))
         if (error !== undefined) return error
         rest = rest.slice(end + 1)
       }
@@ -78,13 +78,13 @@ export interface HttpOptions {
 }
 
 /** Requests that wait for their answer to begin, each on a connection of its own; more wait for these. */
-const requestsAtOnce = 100
+const maxConcurrentRequests = 100
 
 /** Requests that may wait for long, and whose number is the caller's concern. */
-const waiting = /\/(events|await-claimable|import-log)$/
+const longRequests = /\/(events|await-claimable|import-log)$/
 
 /** An answer whose lines are passed on as they are, for a program that imports them. */
-const exported = /\/export-log$/
+const rawAnswers = /\/export-log$/
 
 /** The endpoints of a server as functions. */
 export const connect = Effect.fnUntraced(function* ({ token, url }: HttpOptions) {
@@ -92,12 +92,12 @@ export const connect = Effect.fnUntraced(function* ({ token, url }: HttpOptions)
   if (base === null || (base.protocol !== "http:" && base.protocol !== "https:")) {
     return yield* new InvalidInput({ problem: "the url of a server is of the form http://host:port" })
   }
-  const permits = yield* Semaphore.make(requestsAtOnce)
+  const permits = yield* Semaphore.make(maxConcurrentRequests)
   const bounded = HttpClient.transform<HttpClientError.HttpClientError, never, HttpClientError.HttpClientError, never>(
     (response, request) =>
       withoutSecrets(
-        Effect.flatMap(waiting.test(request.url) ? response : permits.withPermit(response), (answer) =>
-          exported.test(request.url) ? Effect.succeed(answer) : exactAnswer(answer)
+        Effect.flatMap(longRequests.test(request.url) ? response : permits.withPermit(response), (answer) =>
+          rawAnswers.test(request.url) ? Effect.succeed(answer) : requireExactAnswer(answer)
         )
       )
   )

@@ -2,7 +2,7 @@ import { Cause, Effect, Exit, Option, Ref, Result, Schedule, type Scope, Stream 
 import { parkReason } from "../../events/consume.ts"
 import { maxElementSize } from "../api/answers.ts"
 import type { Endpoints } from "./connect.ts"
-import { asked, brokenOff, isPassing, told, withoutUndefined } from "./request.ts"
+import { request, incompleteAnswer, isTransient, toServiceError, omitUndefined } from "./request.ts"
 import {
   type AuditService,
   CheckpointAhead,
@@ -15,21 +15,21 @@ import { typeName } from "../../services/audit/EventTypeFilter.ts"
 import { decodeConsumer } from "../../services/audit/auditInput.ts"
 
 /** How often in a row a stream that breaks off is begun again, without an event in between: for half a minute or so. */
-const again = Schedule.upTo(Schedule.jittered(Schedule.exponential("100 millis")), { times: 8 })
+const reconnectSchedule = Schedule.upTo(Schedule.jittered(Schedule.exponential("100 millis")), { times: 8 })
 
 /**
  * The events of a server. A stream that breaks off, or a server that ends and comes back, is asked again for what comes
  * after the last event: each comes once.
  */
-export const followed = (endpoint: Endpoints["audit"]["events"], options: typeof EventOptions.Type) =>
+export const followEvents = (endpoint: Endpoints["audit"]["events"], options: typeof EventOptions.Type) =>
   Stream.suspend(() => {
     const { follow = false } = options
     let after = options.after ?? 0
     const connection = Effect.suspend(() =>
-      asked(
+      request(
         endpoint({
           headers: {},
-          query: withoutUndefined({
+          query: omitUndefined({
             ...options,
             type: options.type === undefined ? undefined : typeName(options.type),
             after,
@@ -40,18 +40,18 @@ export const followed = (endpoint: Endpoints["audit"]["events"], options: typeof
         false
       )
     )
-    const events = Stream.unwrap(Effect.map(connection, Stream.mapError(told))).pipe(
+    const events = Stream.unwrap(Effect.map(connection, Stream.mapError(toServiceError))).pipe(
       Stream.mapEffect((frame) => {
-        if (frame.event === "problem") return Effect.fail(told(frame.data))
+        if (frame.event === "problem") return Effect.fail(toServiceError(frame.data))
         after = frame.data.position
         return Effect.succeed(frame.data)
       })
     )
-    return (follow ? Stream.concat(events, Stream.fail(brokenOff())) : events).pipe(
+    return (follow ? Stream.concat(events, Stream.fail(incompleteAnswer())) : events).pipe(
       Stream.map((event) => Result.succeed(event)),
       // What will not be otherwise in a moment is no reason to ask again.
-      Stream.catch((error) => (isPassing(error) ? Stream.fail(error) : Stream.succeed(Result.fail(error)))),
-      Stream.retry(again),
+      Stream.catch((error) => (isTransient(error) ? Stream.fail(error) : Stream.succeed(Result.fail(error)))),
+      Stream.retry(reconnectSchedule),
       Stream.mapEffect(Effect.fromResult)
     )
   })
@@ -59,7 +59,7 @@ export const followed = (endpoint: Endpoints["audit"]["events"], options: typeof
 type Audit = AuditService["Service"]
 
 /** What a consumer needs of a server. */
-interface Feeding extends Pick<Audit, "events" | "checkpoint" | "advance" | "park"> {
+interface ConsumerSource extends Pick<Audit, "events" | "checkpoint" | "advance" | "park"> {
   /** The last position of the log. */
   readonly end: Effect.Effect<number, Effect.Error<Audit["checkpoints"]>>
 }
@@ -69,8 +69,8 @@ interface Feeding extends Pick<Audit, "events" | "checkpoint" | "advance" | "par
  * and again if the program ends between its handler and the checkpoint. Of two consumers of one name only one moves the
  * checkpoint on.
  */
-export const consumeOver =
-  ({ advance, checkpoint, end, events, park }: Feeding): Audit["consume"] =>
+export const makeConsume =
+  ({ advance, checkpoint, end, events, park }: ConsumerSource): Audit["consume"] =>
   <E, R>(input: ConsumerOptions<E, R>) =>
     Effect.gen(function* () {
       const { batchSize = 100, consumer, follow = false, parkAfter, ...filter } = yield* decodeConsumer(input)

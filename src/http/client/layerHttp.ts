@@ -1,7 +1,7 @@
 import { Context, Effect, Layer } from "effect"
 import { AuditService, BacklogService, type InvalidInput } from "../../index.ts"
-import { auditOver } from "./auditClient.ts"
-import { backlogOver } from "./backlogClient.ts"
+import { makeAuditClient } from "./auditClient.ts"
+import { makeBacklogClient } from "./backlogClient.ts"
 import { connect, type HttpOptions } from "./connect.ts"
 
 /**
@@ -14,6 +14,8 @@ import { connect, type HttpOptions } from "./connect.ts"
 export const layerHttp = (options: HttpOptions): Layer.Layer<BacklogService | AuditService, InvalidInput> =>
   Layer.effectContext(
     Effect.map(connect(options), (endpoints) =>
-      Context.make(BacklogService, backlogOver(endpoints)).pipe(Context.add(AuditService, auditOver(endpoints)))
+      Context.make(BacklogService, makeBacklogClient(endpoints)).pipe(
+        Context.add(AuditService, makeAuditClient(endpoints))
+      )
     )
   )

@@ -15,40 +15,40 @@ import {
 import { InvalidInput, ReadOnlyReplica, ReplicaBehind, ReplicaConflict } from "../../index.ts"
 
 /** Fields that may be left out, and are never `undefined`. */
-type WithoutUndefined<Fields> = {
+type OmitUndefined<Fields> = {
   [K in keyof Fields as undefined extends Fields[K] ? never : K]: Fields[K]
 } & {
   [K in keyof Fields as undefined extends Fields[K] ? K : never]?: Exclude<Fields[K], undefined>
 }
 
 /** JSON has no `undefined`: a field with it is left out, also of the objects in the fields that are named here. */
-export const withoutUndefined = <Fields extends object>(fields: Fields): WithoutUndefined<Fields> =>
+export const omitUndefined = <Fields extends object>(fields: Fields): OmitUndefined<Fields> =>
   Object.fromEntries(
     Object.entries(fields)
       .filter(([, value]) => value !== undefined)
-      .map(([name, value]) => [name, nested[name]?.(value as never) ?? value])
-  ) as WithoutUndefined<Fields>
+      .map(([name, value]) => [name, nestedFields[name]?.(value as never) ?? value])
+  ) as OmitUndefined<Fields>
 
 type Nested = Readonly<Record<string, (value: never) => unknown>>
 
-const eachWithoutUndefined = (listed: ReadonlyArray<object>) => listed.map((each) => withoutUndefined(each))
+const omitUndefinedInEach = (listed: ReadonlyArray<object>) => listed.map((each) => omitUndefined(each))
 
-const nested: Nested = {
-  cards: eachWithoutUndefined,
-  completions: eachWithoutUndefined,
-  claimNext: withoutUndefined
+const nestedFields: Nested = {
+  cards: omitUndefinedInEach,
+  completions: omitUndefinedInEach,
+  claimNext: omitUndefined
 }
 
 /** The items of an answer that ends in a problem when something went wrong: that is the stream's error. */
-export const items = <A, E>(
+export const streamItems = <A, E>(
   answer: Stream.Stream<A, E>
-): Stream.Stream<Exclude<A, Error>, Told<E | Extract<A, Error>>> =>
-  Stream.mapEffect(Stream.mapError(answer, told), (item) =>
-    item instanceof Error ? Effect.fail(told(item)) : Effect.succeed(item)
-  ) as Stream.Stream<Exclude<A, Error>, Told<E | Extract<A, Error>>>
+): Stream.Stream<Exclude<A, Error>, ServiceError<E | Extract<A, Error>>> =>
+  Stream.mapEffect(Stream.mapError(answer, toServiceError), (item) =>
+    item instanceof Error ? Effect.fail(toServiceError(item)) : Effect.succeed(item)
+  ) as Stream.Stream<Exclude<A, Error>, ServiceError<E | Extract<A, Error>>>
 
 /** The report of an answer that tells its progress before. */
-export const reported = <Progress, Report, E>(
+export const runToReport = <Progress, Report, E>(
   answer: Stream.Stream<{ readonly progress: Progress } | { readonly report: Report }, E>,
   onProgress: (progress: Progress) => Effect.Effect<void>
 ): Effect.Effect<Report, E | SqlError.SqlError> =>
@@ -56,12 +56,14 @@ export const reported = <Progress, Report, E>(
     Stream.tap((line) => ("progress" in line ? onProgress(line.progress) : Effect.void)),
     Stream.runLast,
     Effect.flatMap((last) =>
-      Option.isSome(last) && "report" in last.value ? Effect.succeed(last.value.report) : Effect.fail(brokenOff())
+      Option.isSome(last) && "report" in last.value
+        ? Effect.succeed(last.value.report)
+        : Effect.fail(incompleteAnswer())
     )
   )
 
 /** An answer that ended before it was whole. */
-export const brokenOff = (): SqlError.SqlError =>
+export const incompleteAnswer = (): SqlError.SqlError =>
   new SqlError.SqlError({
     reason: new SqlError.ConnectionError({
       cause: undefined,
@@ -76,7 +78,7 @@ export const brokenOff = (): SqlError.SqlError =>
  * caller or does not let him do that; `UnknownError` for an answer that is none.
  */
 export const toSqlError = (error: unknown): SqlError.SqlError => {
-  const [Reason, message] = kindOf(error)
+  const [Reason, message] = sqlReasonOf(error)
   return new SqlError.SqlError({ reason: new Reason({ cause: error, message, operation: "http" }) })
 }
 
@@ -86,7 +88,7 @@ type Reason =
   | typeof SqlError.AuthorizationError
   | typeof SqlError.UnknownError
 
-const kindOf = (error: unknown): readonly [Reason, string] => {
+const sqlReasonOf = (error: unknown): readonly [Reason, string] => {
   if (error instanceof DatabaseUnavailable) return [SqlError.ConnectionError, error.message]
   if (error instanceof ReadOnlyReplica) return [SqlError.UnknownError, error.message]
   if (error instanceof ReplicaBehind || error instanceof ReplicaConflict) {
@@ -98,10 +100,11 @@ const kindOf = (error: unknown): readonly [Reason, string] => {
   if (error instanceof TooManyRequests) return [SqlError.ConnectionError, error.message]
   if (error instanceof DatabaseFailed) return [SqlError.UnknownError, error.message]
   if (!HttpClientError.isHttpClientError(error)) {
-    return [SqlError.UnknownError, `The server's answer cannot be understood: ${sentence(error)}`]
+    return [SqlError.UnknownError, `The server's answer cannot be understood: ${innermostMessage(error)}`]
   }
   const { reason, response } = error
-  if (response === undefined) return [SqlError.ConnectionError, `The server cannot be reached: ${sentence(reason)}`]
+  if (response === undefined)
+    return [SqlError.ConnectionError, `The server cannot be reached: ${innermostMessage(reason)}`]
   switch (response.status) {
     case 401:
       return [SqlError.AuthenticationError, "The server does not know who calls: the token is missing or wrong."]
@@ -115,13 +118,13 @@ const kindOf = (error: unknown): readonly [Reason, string] => {
       return [SqlError.ConnectionError, `The server cannot answer now: it says ${response.status}.`]
     default:
       return response.status < 300
-        ? [SqlError.ConnectionError, `The server's answer broke off: ${sentence(reason)}`]
+        ? [SqlError.ConnectionError, `The server's answer broke off: ${innermostMessage(reason)}`]
         : [SqlError.UnknownError, `The server answered ${response.status}, which was not expected.`]
   }
 }
 
 /** The innermost sentence that says something: "connect ECONNREFUSED". */
-const sentence = (error: unknown): string => {
+const innermostMessage = (error: unknown): string => {
   let words = ""
   for (let each: unknown = error; each instanceof Error; each = each.cause)
     if (each.message !== "") words = each.message
@@ -129,7 +132,7 @@ const sentence = (error: unknown): string => {
 }
 
 /** What is about the server and the way to it, and not about what was asked. */
-type ServerTrouble =
+type ServerError =
   | DatabaseError
   | Unauthorized
   | Forbidden
@@ -140,22 +143,22 @@ type ServerTrouble =
   | Sse.Retry
 
 /** What a service's method fails with, of all that asking a server does. */
-export type Told<E> =
-  | Exclude<E, ServerTrouble | BodyTooLarge>
+export type ServiceError<E> =
+  | Exclude<E, ServerError | BodyTooLarge>
   | SqlError.SqlError
   | ([Extract<E, BodyTooLarge>] extends [never] ? never : InvalidInput)
 
 /** Asks a server, and tells what is wrong with it as the services do. What can be asked twice is tried again. */
-export const asked = <A, E, R>(
+export const request = <A, E, R>(
   asking: Effect.Effect<A, E, R>,
   canBeRepeated: boolean
-): Effect.Effect<A, Told<E>, R> => {
-  const once = Effect.mapError(asking, told)
-  return canBeRepeated ? Effect.retry(once, { while: isPassing, times: 3, schedule }) : once
+): Effect.Effect<A, ServiceError<E>, R> => {
+  const once = Effect.mapError(asking, toServiceError)
+  return canBeRepeated ? Effect.retry(once, { while: isTransient, times: 3, retrySchedule }) : once
 }
 
 /** The same where nothing is given, so that nothing that is given can be wrong. */
-export const askedNothing = <A, E, R>(
+export const dieOnInvalidInput = <A, E, R>(
   asking: Effect.Effect<A, E | InvalidInput, R>
 ): Effect.Effect<A, Exclude<E, InvalidInput>, R> =>
   Effect.catch(asking, (error) =>
@@ -163,13 +166,13 @@ export const askedNothing = <A, E, R>(
   )
 
 /** An error of asking a server, as a service tells it. */
-export const told = <E>(error: E): Told<E> => {
-  if (isServerTrouble(error)) return toSqlError(error)
-  if (error instanceof BodyTooLarge) return new InvalidInput({ problem: error.message }) as Told<E>
-  return error as Exclude<E, ServerTrouble | BodyTooLarge>
+export const toServiceError = <E>(error: E): ServiceError<E> => {
+  if (isServerError(error)) return toSqlError(error)
+  if (error instanceof BodyTooLarge) return new InvalidInput({ problem: error.message }) as ServiceError<E>
+  return error as Exclude<E, ServerError | BodyTooLarge>
 }
 
-const isServerTrouble = (error: unknown): error is ServerTrouble =>
+const isServerError = (error: unknown): error is ServerError =>
   HttpClientError.isHttpClientError(error) ||
   error instanceof Sse.SseError ||
   Sse.Retry.is(error) ||
@@ -184,8 +187,8 @@ const isServerTrouble = (error: unknown): error is ServerTrouble =>
   error instanceof DatabaseFailed ||
   error instanceof NotPermitted
 
-const schedule = Schedule.jittered(Schedule.exponential("100 millis"))
+const retrySchedule = Schedule.jittered(Schedule.exponential("100 millis"))
 
 /** Whether it may be otherwise in a moment. */
-export const isPassing = (error: unknown): boolean =>
+export const isTransient = (error: unknown): boolean =>
   SqlError.isSqlError(error) && error.reason._tag === "ConnectionError"

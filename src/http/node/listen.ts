@@ -2,7 +2,7 @@ import { Context, Data, Deferred, Duration, Effect, Fiber, Result, type Scope } 
 import { HttpEffect, HttpServerError, HttpServerRequest, type HttpServerResponse } from "effect/http"
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
 import type { AddressInfo, Socket } from "node:net"
-import { clientAddress, plainAddress, type TrustedProxies } from "../access/forwarding.ts"
+import { clientAddress, normalizeAddress, type TrustedProxies } from "../access/forwarding.ts"
 import { CurrentIncomingRequest, incomingBodyOf, toServerRequest } from "./IncomingRequest.ts"
 import { requestTarget } from "./requestTarget.ts"
 import { writeResponse } from "./writeResponse.ts"
@@ -88,7 +88,7 @@ export const listen = Effect.fnUntraced(function* <E, R>(
     const target = requestTarget(message.url ?? "", headers.host)
     const { path, url } = Result.getOrElse(target, () => ({ path: "/", url: "/" }))
     const problem = Result.isFailure(target) ? target.failure : repeatedHeaderProblem(message.rawHeaders)
-    const peer = plainAddress(socket.remoteAddress ?? "")
+    const peer = normalizeAddress(socket.remoteAddress ?? "")
     const client =
       trustedProxies === undefined ? peer : clientAddress(peer, textOf(headers["x-forwarded-for"]), trustedProxies)
     let request: HttpServerRequest.HttpServerRequest

@@ -1,10 +1,9 @@
-import { PgClient } from "@effect/sql-pg"
 import { Clock, Context, Duration, Effect, Layer, Option, Queue, Schema, type Scope } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import { CardId } from "../../domain/CardId.ts"
 import { Position } from "../../events/RecordedEvent.ts"
 import { RemovalPending, type RemovalProgress, rewriteTables } from "../../projections/rewriteTables.ts"
-import { hasOneSession } from "../hasOneSession.ts"
+import { isEmbeddedDatabase } from "../hasOneSession.ts"
 import { createTables } from "../schema/Migrations.ts"
 import { withoutAnswerTimeout } from "../../sql/AnswerTimeout.ts"
 import { BacklogSchema } from "../../sql/SchemaName.ts"
@@ -152,8 +151,7 @@ export class Erasures extends Context.Service<
       const sql = yield* SqlClient.SqlClient
       const schema = yield* BacklogSchema
       const schedule = yield* RemovalSchedule
-      const client = Option.getOrUndefined(yield* Effect.serviceOption(PgClient.PgClient))
-      const isEmbedded = client !== undefined && hasOneSession(client)
+      const isEmbedded = yield* isEmbeddedDatabase
       const erasures = sql(`${schema}.erasures`)
       const woken = yield* Queue.sliding<void>(1)
 

@@ -1,5 +1,5 @@
 import { Effect, Result, Stream } from "effect"
-import { SqlClient, type SqlError } from "effect/sql"
+import { SqlClient } from "effect/sql"
 import type { Card } from "../../domain/Card.ts"
 import { type EventParts, redactedText } from "../../domain/Event.ts"
 import { type Redact, redact } from "../../domain/Redaction.ts"
@@ -16,36 +16,68 @@ import { forgetDigests, type Receipts } from "../commands/Receipts.ts"
 import { sendInOrder } from "../../sql/bulkStatements.ts"
 import { inTransaction, beginReadCommitted } from "../../sql/inTransaction.ts"
 
-/** How often a redaction is tried that another under the same id was faster than. */
+/** A card after a redaction, and the parts of its events that were erased. Empty if everything was erased before. */
+interface ErasedCard {
+  readonly card: Card
+  readonly erased: ReadonlyArray<EventParts>
+}
+
+/** A card after a redaction, what was erased, and whether its bytes are still in the data files. */
+export interface RedactedCard extends ErasedCard {
+  /**
+   * `removed from pages` if no redaction of this card is pending; `erased from reads` while old row versions and the free
+   * space of pages may still have its bytes.
+   */
+  readonly state: Erasure["state"]
+}
+
+/** The services that a redaction uses. */
+interface RedactContext {
+  readonly sql: SqlClient.SqlClient
+  readonly schema: string
+  readonly log: EventLog["Service"]
+  readonly readModel: ReadModel["Service"]
+  readonly receipts: Receipts["Service"]
+  readonly erasures: Erasures["Service"]
+}
+
+/** Redacts a card. A command with an id is carried out once, and a retry returns the first result: see `BacklogService`. */
+export const redactCard = Effect.fnUntraced(function* (context: RedactContext, command: Redact) {
+  const { commandId } = command
+  const redacted = yield* commandId === undefined
+    ? eraseParts(context, command)
+    : erasePartsOnce(context, command, commandId)
+  const isPending = yield* context.erasures.isPending(command.id)
+  return { ...redacted, state: isPending ? "erased from reads" : "removed from pages" } satisfies RedactedCard
+})
+
+/** Maximum number of attempts when other commands with the same id commit first. */
 const maxTries = 8
 
-/** Carries out a redaction, and once only when it carries an id: see `BacklogService`. */
-export const redactOnce = (
-  sql: SqlClient.SqlClient,
-  receipts: Receipts["Service"],
-  awaitStandby: Effect.Effect<unknown, SqlError.SqlError>,
+/** Erases parts and writes a receipt in the same transaction, or returns the outcome of the receipt that exists. */
+const erasePartsOnce = (
+  context: RedactContext,
   command: Redact,
-  redaction: Effect.Effect<ErasedCard, CardNotFound | ReadFailure>
+  commandId: string
 ): Effect.Effect<ErasedCard, CardNotFound | CommandIdConflict | ReadFailure> => {
-  const { commandId } = command
-  if (commandId === undefined) return redaction
+  const { log, receipts, sql } = context
   const receipted = { ...command, _tag: "Redact" } as const
 
-  const answerAgain = Effect.fnUntraced(function* (outcome: ReceiptOutcome) {
+  const repeatOutcome = Effect.fnUntraced(function* (outcome: ReceiptOutcome) {
     if (outcome._tag === "Refused") return yield* outcome.rejection as CardNotFound
     const cardAt = yield* receipts.cardsAt(cardsOf(outcome))
-    if (outcome._tag !== "Redacted") throw new Error("the receipt of a redaction is another command's")
+    if (outcome._tag !== "Redacted") throw new Error("the receipt of a redaction belongs to another command")
     return { card: cardAt(outcome.card), erased: outcome.erased }
   })
 
   const once = Effect.gen(function* () {
     const found = (yield* receipts.find([receipted])).get(receipted)
     if (found !== undefined) {
-      yield* awaitStandby
+      yield* log.awaitStandby
       if (!found.isSame) return Result.fail(new CommandIdConflict({ commandId }))
-      return yield* withRefusalAsResult(answerAgain(found.outcome))
+      return yield* refusalAsResult(repeatOutcome(found.outcome))
     }
-    const redacted = yield* withRefusalAsResult(redaction)
+    const redacted = yield* refusalAsResult(eraseParts(context, command))
     const outcome: ReceiptOutcome = Result.isFailure(redacted)
       ? { _tag: "Refused", rejection: redacted.failure }
       : {
@@ -63,8 +95,8 @@ export const redactOnce = (
   return Effect.flatMap(once, (result) => Effect.fromResult<ErasedCard, CardNotFound | CommandIdConflict>(result))
 }
 
-/** A refusal as a value: it is recorded too, so it must not end the transaction. */
-const withRefusalAsResult = <A>(redaction: Effect.Effect<A, CardNotFound | ReadFailure>) =>
+/** A refusal as a value: its receipt is written too, so the refusal must not end the transaction. */
+const refusalAsResult = <A>(redaction: Effect.Effect<A, CardNotFound | ReadFailure>) =>
   redaction.pipe(
     Effect.map((redacted): Result.Result<A, CardNotFound> => Result.succeed(redacted)),
     Effect.catchTag("CardNotFound", (refusal) => Effect.succeed(Result.fail(refusal)))
@@ -73,31 +105,12 @@ const withRefusalAsResult = <A>(redaction: Effect.Effect<A, CardNotFound | ReadF
 const isUniqueViolation = (error: ReadFailure): boolean =>
   error._tag === "SqlError" && error.reason._tag === "UniqueViolation"
 
-/** A card after a redaction, and what was erased of its events: nothing, when nothing was left to erase. */
-export interface ErasedCard {
-  readonly card: Card
-  readonly erased: ReadonlyArray<EventParts>
-}
-
-/** The same, and whether erased bytes of the card are still in the data files. */
-export interface RedactedCard extends ErasedCard {
-  /**
-   * `removed from pages` when no redaction of this card is pending; `erased from reads` while old row versions and the
-   * free space of pages may still have its bytes.
-   */
-  readonly state: Erasure["state"]
-}
-
 /**
- * Erases parts of a card's events, records that in an event of its own, and makes the card's row anew from what is left,
- * in one transaction. Takes its locks in the order of every command: the card, then the head.
+ * Erases parts of a card's events, records that in an event of its own, and rebuilds the card's row from what is left, in one
+ * transaction. It takes its locks in the lock order of `ReadModel`: the shadow tables, the card, the head.
  */
-export const redactCard = (
-  sql: SqlClient.SqlClient,
-  log: EventLog["Service"],
-  readModel: ReadModel["Service"],
-  erasures: Erasures["Service"],
-  schema: string,
+const eraseParts = (
+  { erasures, log, readModel, schema, sql }: RedactContext,
   command: Redact
 ): Effect.Effect<ErasedCard, CardNotFound | ReadFailure> =>
   Effect.gen(function* () {
@@ -131,7 +144,7 @@ export const redactCard = (
       commandId: command.commandId ?? null
     }
     yield* sendInOrder(log.append([event], loaded.generation))
-    yield* sql.afterCommit(log.announce)
+    yield* sql.afterCommit(log.notifyCommit)
     const { position } = yield* log.head("read")
     const [folded] = yield* Stream.runCollect(foldCards(log, position, [id]))
     if (folded === undefined) return yield* Effect.die(new Error(`card ${id} has no events`))
@@ -148,7 +161,7 @@ export const redactCard = (
     yield* forgetDigests(sql, schema, id)
     yield* dropAbandonedCopies(sql, schema)
     yield* deleteShadowRow(sql, schema, id)
-    // A consumer of any of the card's events may have read the whole card, and noted what it read.
+    // A consumer of any of the card's events may have read the whole card and put what it read into its reason.
     yield* sql`
       UPDATE ${sql(`${schema}.parked_events`)} SET reason = ${redactedText} WHERE reason <> ${redactedText} AND position IN (
         SELECT position FROM ${sql(`${schema}.events`)} WHERE card_id = ${id})`

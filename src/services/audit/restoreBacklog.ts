@@ -79,7 +79,7 @@ export const makeRestoreBacklog = (
     if (events.length > 0) {
       const writes = readModel.writes({ changes, state, createdCards: new Set(), events, now })
       yield* sendInOrder([...log.append(events, Math.max(generation, loaded.generation)), ...writes])
-      yield* sql.afterCommit(log.announce)
+      yield* sql.afterCommit(log.notifyCommit)
     }
     return { generation, reclaimed: events.map(({ cardId }) => cardId) }
   })

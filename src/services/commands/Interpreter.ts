@@ -115,7 +115,7 @@ export class Interpreter extends Context.Service<
           )
         }
         if (writes.length === 0 && restsOnWrites(decided.outcomes, known)) writes.push(log.awaitStandby)
-        const afterCommit = decided.pending.length > 0 ? log.announce : Effect.void
+        const afterCommit = decided.pending.length > 0 ? log.notifyCommit : Effect.void
         return { answer: decided.outcomes, writes, afterCommit }
       })
 

@@ -1,11 +1,11 @@
 import { Cause, DateTime, Duration, Effect, Metric, Option, type Scope, Stream } from "effect"
-import { type Anchor, type AnchorRefused, newestAnchor } from "../../events/Anchor.ts"
-import { emptyChainHash } from "../../events/ContentHash.ts"
-import type { LogFailure } from "../../events/EventLog.ts"
-import { sanitizeCause } from "../../sql/sanitize.ts"
-import { AuditService } from "../AuditService.ts"
-import { type AnchorFileRefused, appendToAnchorFile, makeAnchorFileReader } from "./AnchorFile.ts"
-import { InvalidInput } from "../decodeInput.ts"
+import { type Anchor, type AnchorRefused, newestAnchor } from "../events/Anchor.ts"
+import { emptyChainHash } from "../events/ContentHash.ts"
+import type { LogFailure } from "../events/EventLog.ts"
+import { sanitizeCause } from "../sql/sanitize.ts"
+import { AuditService } from "./AuditService.ts"
+import { type AnchorFileRefused, appendToAnchorFile, makeAnchorFileReader } from "./audit/AnchorFile.ts"
+import { InvalidInput } from "./decodeInput.ts"
 
 /** Where anchors are kept, and how often one is added. */
 export interface KeepAnchorsOptions {
