@@ -98,7 +98,7 @@ const mutations = [
   {
     name: "a restore inside a transaction is refused",
     file: "src/services/AuditService.ts",
-    find: 'yield* alone("a restore")',
+    find: 'yield* requireNoTransaction("a restore")',
     replace: "yield* Effect.void",
     tests: restored
   },
