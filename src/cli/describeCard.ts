@@ -2,15 +2,8 @@ import { type DateTime, Effect } from "effect"
 import { formatTime, formatTimeNear } from "./moments.ts"
 import { escapeLines, escapeLine, type TextStyle } from "./terminalText.ts"
 import { outlookReasonText } from "../domain/ClaimOutlook.ts"
-import {
-  BacklogService,
-  type Card,
-  type ClaimFilter,
-  type ClaimOutlook,
-  type Explanation,
-  type Obstacle,
-  type UnmetDependency
-} from "../index.ts"
+import { describeDependencies, describeObstacle } from "../domain/Explanation.ts"
+import { BacklogService, type Card, type ClaimFilter, type ClaimOutlook, type Explanation } from "../index.ts"
 
 /** Formats a card's id and title. */
 export const formatCardTitle = (card: Pick<Card, "id" | "title">, style: TextStyle): string =>
@@ -77,39 +70,17 @@ export const describeExplanation = (explanation: Explanation, style: TextStyle):
   const id = style.bold(escapeLine(explanation.id))
   return explanation.claimable
     ? `${id} can be claimed.`
-    : [
-        `${id} cannot be claimed.`,
-        ...describeObstacles(explanation).map((describeObstacle) => `  ${describeObstacle}`)
-      ].join("\n")
+    : [`${id} cannot be claimed.`, ...describeObstacles(explanation).map((sentence) => `  ${sentence}`)].join("\n")
 }
 
-/** Describes each obstacle to a claim in a sentence. Times on the day of `reference` omit the day. */
+/** Describes what keeps a card from being claimed, in one sentence each. Times on the day of `reference` omit the date. */
 export const describeObstacles = (
   explanation: Pick<Explanation, "obstacles">,
   reference?: DateTime.Utc
-): ReadonlyArray<string> => explanation.obstacles.map((obstacle) => describeObstacle(obstacle, reference))
-
-const describeObstacle = (obstacle: Obstacle, reference: DateTime.Utc | undefined): string => {
-  const when = (time: DateTime.Utc) => (reference === undefined ? formatTime(time) : formatTimeNear(time, reference))
-  switch (obstacle._tag) {
-    case "UnmetDependencies":
-      return `It waits for ${formatDependencies(obstacle.dependencies)}.`
-    case "Claimed":
-      return obstacle.expired
-        ? `The claim of ${escapeLine(obstacle.holder)} expired at ${when(obstacle.expiresAt)}: the next claim reclaims it.`
-        : `It is claimed by ${escapeLine(obstacle.holder)} until ${when(obstacle.expiresAt)}.`
-    case "Blocked":
-      return obstacle.reason === null ? "It is blocked." : `It is blocked: ${escapeLine(obstacle.reason)}`
-    case "Done":
-      return obstacle.completedAt === null ? "It is done." : `It has been done since ${when(obstacle.completedAt)}.`
-    case "NotYet":
-      return `It is not claimable before ${when(obstacle.notBefore)}.`
-  }
+): ReadonlyArray<string> => {
+  const time = (at: DateTime.Utc) => (reference === undefined ? formatTime(at) : formatTimeNear(at, reference))
+  return explanation.obstacles.map((obstacle) => describeObstacle(obstacle, { text: escapeLine, time }))
 }
-
-/** Formats unmet dependencies with their statuses. */
-export const formatDependencies = (dependencies: ReadonlyArray<UnmetDependency>): string =>
-  dependencies.map(({ id, status }) => `${escapeLine(id)} (${status ?? "does not exist"})`).join(", ")
 
 /** Describes why nothing is claimable, and when that may change. */
 export const describeOutlook = (outlook: ClaimOutlook, choice: ClaimFilter): string =>
@@ -127,7 +98,7 @@ const describeProspects = ({ nearest, soonestExpiry, soonestRetry }: ClaimOutloo
   ...(nearest === null
     ? []
     : [
-        `${escapeLine(nearest.id)} has the fewest unmet dependencies: ${formatDependencies(nearest.waitsFor)}${
+        `${escapeLine(nearest.id)} has the fewest unmet dependencies: ${describeDependencies(nearest.waitsFor, escapeLine)}${
           nearest.unmetDependencies > nearest.waitsFor.length
             ? ` and ${nearest.unmetDependencies - nearest.waitsFor.length} more`
             : ""

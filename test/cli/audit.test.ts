@@ -127,7 +127,7 @@ describe("the past of a backlog", () => {
     assert.include(text, "  It can be claimed.\n")
     assert.match(
       await said("show", "a", "--at", "v2"),
-      /^As of version 2 of the card, position 3, .*\n\n.*\n {2}It is claimed by w1/
+      /^As of version 2 of the card, position 3, .*\n\n.*\n {2}It is held by w1/
     )
   })
 

@@ -380,7 +380,7 @@ export const refusedInside: ReadonlyArray<BadInput> = [
     argv: ["claim", "c", "--owner", "w"],
     code: 3,
     tag: "NothingClaimable",
-    says: "claimed by"
+    says: "held"
   }
 ]
 

@@ -130,7 +130,7 @@ describe("the life of two cards, by every command", () => {
       await say("claim", "--owner", "w9"),
       /^w9 claimed it with token 11 for 900 seconds:\ndesign {2}Design it\n/
     )
-    assert.match(await say("explain", "design"), /^design cannot be claimed\.\n {2}It is claimed by w9 until /)
+    assert.match(await say("explain", "design"), /^design cannot be claimed\.\n {2}It is held by w9 until /)
     assert.strictEqual(await say("complete", "design", "--token", "11"), "design is done.\nNow claimable: build.\n")
     assert.include(await say("stats"), "done                           1\n")
     assert.strictEqual(await say("list", "--phase", "none"), "No cards.\n")
