@@ -6,7 +6,7 @@
 export { Card, defaultTtlSeconds, Priority, Status, TtlSeconds } from "./domain/Card.ts"
 export { CardId } from "./domain/CardId.ts"
 export { type ClaimFacts, ClaimOutlook, NothingReason, OpenCounts } from "./domain/ClaimOutlook.ts"
-export { type ClaimFilter, type ClaimRequest, Command, CompleteMany, NewCard } from "./domain/Command.ts"
+export { ClaimFilter, type ClaimRequest, Command, CompleteMany, NewCard } from "./domain/Command.ts"
 export { ErasablePart, Event, EventParts, EventType, redactedText } from "./domain/Event.ts"
 export { Explanation, Obstacle, UnmetDependency } from "./domain/Explanation.ts"
 export { Json } from "./domain/Json.ts"
@@ -68,18 +68,25 @@ export { AccessTokens, AccessTokenStaleness, type CreatedAccessToken } from "./s
 export { AnchorFileRefused, readAnchorFile } from "./services/audit/AnchorFile.ts"
 export type { CompletedCard } from "./services/commands/Outcome.ts"
 export {
-  AuditService,
-  type BacklogAt,
-  type ConsumerOptions,
+  type AnchorInput,
+  type CardMomentInput,
+  type ConsumeInput,
+  type ErasuresInput,
   EventOptions,
+  type EventsInput,
+  type ImportLogInput,
+  type MomentInput,
   PruneReceipts,
+  type PruneReceiptsInput,
+  type RebuildInput,
+  type RedactInput,
   Restored,
-  type RebuildReport
-} from "./services/AuditService.ts"
+  type RestoredInput
+} from "./services/AuditInput.ts"
+export { AuditService, type BacklogAt, type RebuildReport } from "./services/AuditService.ts"
 export { BacklogMissing, BacklogOpening, type Opening, type OpeningOptions } from "./services/schema/BacklogOpening.ts"
 export { BacklogRoles, type RoleNames } from "./services/schema/BacklogRoles.ts"
-export { BacklogService, type CompletionRejection, type Input } from "./services/BacklogService.ts"
-export { AwaitClaimable, ClaimAmong } from "./services/waiting/ClaimWaiting.ts"
+export { BacklogService, type CompletionRejection } from "./services/BacklogService.ts"
 export { diagnose } from "./services/doctor/diagnose.ts"
 export { Doctor } from "./services/doctor/Doctor.ts"
 export { DoctorFacts } from "./services/doctor/DoctorFacts.ts"
@@ -99,7 +106,31 @@ export {
   layerTestOver,
   type PgliteOptions
 } from "./services/layers.ts"
-export { ListOptions } from "./services/ListOptions.ts"
+export {
+  AwaitClaimable,
+  type AwaitClaimableInput,
+  type BlockInput,
+  type ClaimInput,
+  type ClaimManyInput,
+  type CommandInputs,
+  type CommandOrigin,
+  type CompleteInput,
+  type CompleteManyInput,
+  type CompletionInput,
+  type CreateInput,
+  type CreateManyInput,
+  type LinkInput,
+  type ListInput,
+  ListOptions,
+  type NewCardInput,
+  type ReclaimInput,
+  type ReleaseInput,
+  type RenewInput,
+  type ReopenInput,
+  type ReviseInput,
+  type UnblockInput,
+  type UnlinkInput
+} from "./services/BacklogInput.ts"
 export { BacklogNotEmpty, type ImportedLog } from "./services/audit/logTransfer.ts"
 export { MigrationRefused } from "./services/schema/Migrations.ts"
 export type { PostgresOptions } from "./services/postgres/PostgresClient.ts"

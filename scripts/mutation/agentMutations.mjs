@@ -1,4 +1,4 @@
-/** Text of cards in answers to agents, tokens whose names overlap, and outputs that scripts capture. */
+/** Card text in answers to agents, overlapping tokens, and outputs that scripts capture. */
 const visibleText = "src/domain/displayText.ts"
 const words = "src/mcp/AgentText.ts"
 const cardAnswer = "src/mcp/AgentText.ts"
@@ -14,140 +14,139 @@ const commands = ["test/security/agentCommands.test.ts"]
 const tools = ["test/mcp/tools.test.ts"]
 
 const mutations = [
-  // Text of cards
+  // Card text
   {
-    name: "that a text in a sentence is quoted",
+    name: "text in a sentence is quoted",
     file: words,
     find: "? quote(value) : String(value)",
     replace: "? value : String(value)",
     tests: answers
   },
   {
-    name: "that each line of a frame begins with a bar",
+    name: "each line of a frame begins with a bar",
     file: words,
     find: '(line === "" ? bar : `${bar} ${line}`)',
     replace: '(line === "" ? bar : line)',
     tests: answers
   },
   {
-    name: "that hidden characters in a frame are escapes",
+    name: "hidden characters in a frame are escapes",
     file: words,
     find: "    escapeHidden(text)\n",
     replace: "    text\n",
     also: [
-      { find: "import { quote, escapeHiddenInJson, escapeHidden }", replace: "import { quote, escapeHiddenInJson }" }
+      { find: "import { escapeHidden, escapeHiddenInJson, quote }", replace: "import { escapeHiddenInJson, quote }" }
     ],
     tests: answers
   },
   {
-    name: "that a sentence of another module is one line without hidden characters",
+    name: "a sentence of another module is one line without hidden characters",
     file: words,
     find: "new AgentText(escapeHiddenInJson(text))",
     replace: "new AgentText(text)",
-    also: [{ find: "import { quote, escapeHiddenInJson, escapeHidden }", replace: "import { quote, escapeHidden }" }],
     tests: answers
   },
   {
-    name: "that hidden characters in a quoted text are escapes",
+    name: "hidden characters in quoted text are escapes",
     file: visibleText,
     find: "escapeHiddenInJson(JSON.stringify(text))",
     replace: "JSON.stringify(text)",
     tests: answers
   },
   {
-    name: "that variation selectors and fillers are hidden characters",
+    name: "variation selectors and fillers are hidden characters",
     file: visibleText,
     find: "[\\p{C}\\p{Zl}\\p{Zp}\\p{DI}]|(?<=",
     replace: "[\\p{C}\\p{Zl}\\p{Zp}]|(?<=",
     tests: answers
   },
   {
-    name: "that separators of lines are hidden characters in a quoted text",
+    name: "line separators are hidden characters in quoted text",
     file: visibleText,
     find: "[\\p{C}\\p{Zl}\\p{Zp}\\p{DI}]|(?<=",
     replace: "[\\p{C}\\p{DI}]|(?<=",
     tests: answers
   },
   {
-    name: "that separators of lines are hidden characters in a frame",
+    name: "line separators are hidden characters in a frame",
     file: visibleText,
     find: "|[\\p{Zl}\\p{Zp}\\p{DI}]|^",
     replace: "|[\\p{DI}]|^",
     tests: answers
   },
   {
-    name: "that a combining mark does not change the quotation mark before it",
+    name: "a combining mark does not change the quotation mark before it",
     file: visibleText,
     find: '|(?<=")\\p{M}+/gu',
     replace: "/gu",
     tests: answers
   },
   {
-    name: "that a combining mark does not change the bar before it",
+    name: "a combining mark does not change the bar before it",
     file: visibleText,
     find: "|^\\p{M}+|<",
     replace: "|<",
     tests: answers
   },
   {
-    name: "that a text which looks like an escape is one",
+    name: "text that looks like an escape is escaped",
     file: visibleText,
     find: "|<(?=U\\+)/gmu",
     replace: "/gmu",
     tests: answers
   },
   {
-    name: "that what was wrong with an input is in a frame",
+    name: "the problem of an invalid input is in a frame",
     file: refusal,
     find: "lines(agentText`Invalid input:`, frame(problem), agentText`Nothing was done.`)",
     replace: "lines(agentText`Invalid input:`, fixedText(problem), agentText`Nothing was done.`)",
     tests: tools
   },
   {
-    name: "that a body which looks like an empty list is shown",
+    name: "a body that looks like an empty list is shown",
     file: cardAnswer,
     find: '(part === "dependsOn" && card.dependsOn.length === 0)',
     replace: 'text === "[]"',
     tests: tools
   },
   {
-    name: "that tools say what is data",
+    name: "tools describe what is data",
     file: "src/mcp/AgentTool.ts",
     find: "showsCardText ? `${description} ${textIsDataNote}` : description",
     replace: "showsCardText ? description : `${description} ${textIsDataNote}`",
     tests: answers
   },
   {
-    name: "that the instructions say what is data",
+    name: "the instructions describe what is data",
     file: "src/mcp/protocol.ts",
-    find: "Nothing can be changed here. ${textInstructions}`",
-    replace: "Nothing can be changed here.`",
+    find: "You can read everything and change nothing. ${textInstructions}`",
+    replace: "You can read everything and change nothing.`",
     tests: answers
   },
   {
-    name: "that a worker's command reads JSON without hidden characters",
+    name: "a worker's command reads JSON without hidden characters",
     file: "src/cli/shellHandler.ts",
     find: "${escapeHiddenInJson(encodeCard(card))}",
     replace: "${encodeCard(card)}",
     tests: commands
   },
-  // Tokens whose names overlap
+  // Overlapping tokens
   {
-    name: "that no token is created under a worker's name",
+    name: "no token is created below a worker's name",
     file: workerNames,
     find: '(other.role === "worker" && isUnder(one.actor, other.actor))',
     replace: "false",
     tests: holders
   },
   {
-    name: "that no worker's token is created above another name",
+    name: "no worker's token is created above another name",
     file: workerNames,
     find: '(one.role === "worker" && isUnder(other.actor, one.actor)) ||\n  ',
     replace: "",
     tests: holders
   },
   {
-    name: "that an orchestrator may be above other names",
+    name: "an orchestrator can be above other names",
     file: workerNames,
     find: '(one.role === "worker" && isUnder(other.actor, one.actor))',
     replace: "isUnder(other.actor, one.actor)",
@@ -160,70 +159,70 @@ const mutations = [
     tests: holders
   },
   {
-    name: "that overlapping tokens are not created at once",
+    name: "overlapping tokens are not created concurrently",
     file: accessTokens,
     find: "        yield* sql`LOCK TABLE ${table} IN SHARE UPDATE EXCLUSIVE MODE`\n",
     replace: "",
     tests: holders
   },
   {
-    name: "that only valid tokens keep a name",
+    name: "only valid tokens reserve a name",
     file: accessTokens,
     find: "SELECT id, actor, role FROM ${table} WHERE ${isValid()} ORDER",
     replace: "SELECT id, actor, role FROM ${table} ORDER",
     tests: holders
   },
   {
-    name: "that a worker does not act for another holder",
+    name: "a worker cannot act for another holder",
     file: workerNames,
     find: "owner === other || isUnder(owner, other)",
     replace: "isUnder(owner, other)",
     tests: holders
   },
   {
-    name: "that a worker does not act for names under another holder's",
+    name: "a worker cannot act for names below another holder's name",
     file: workerNames,
     find: "owner === other || isUnder(owner, other)",
     replace: "owner === other",
     tests: holders
   },
   {
-    name: "that the server knows the holders under a worker's name",
+    name: "the server knows the holders below a worker's name",
     file: "src/http/access/guard.ts",
     find: 'token.role === "worker" ? yield* tokens.holdersUnder(token.actor) : []',
     replace: 'token.role === "auditor" ? yield* tokens.holdersUnder(token.actor) : []',
     tests: holders
   },
   {
-    name: "that a worker claims for no other holder",
+    name: "a worker cannot claim for another holder",
     file: workerRules,
     find: "owner === undefined || actsFor(actor, reservedNames, owner)",
     replace: "owner === undefined || actsFor(actor, [], owner)",
     tests: holders
   },
   {
-    name: "that a worker ends no other holder's claim",
+    name: "a worker cannot end another holder's claim",
     file: workerRules,
     find: "owner === undefined || !actsFor(actor, reservedNames, owner)",
     replace: "owner === undefined || !actsFor(actor, [], owner)",
     tests: holders
   },
   {
-    name: "that an agent does not claim for another holder",
+    name: "an agent cannot claim for another holder",
     file: "src/mcp/Agent.ts",
     find: "!actsFor(actor, reservedNames, owner)",
     replace: "!actsFor(actor, [], owner)",
     tests: holders
   },
   {
-    name: "that an agent does not end another holder's claim",
+    name: "an agent cannot end another holder's claim",
     file: "src/mcp/Agent.ts",
     find: "workerRules(owner, reservedNames, ownerOf)",
     replace: "workerRules(owner, reservedNames.slice(0, 0), ownerOf)",
     tests: holders
   },
   {
-    name: "that the doctor reports overlapping tokens",
+    name: "the doctor reports overlapping tokens",
     file: workerNames,
     find: "workers.has(worker) ? { holder, worker } : []",
     replace: "workers.has(holder.actor) && workers.has(worker) ? { holder, worker } : []",
@@ -231,7 +230,7 @@ const mutations = [
   },
   // Outputs
   {
-    name: "that the output of token create is the token alone",
+    name: "the output of token create is only the token",
     file: "src/cli/commands/token.ts",
     find: "(style) => style.bold(shown)",
     replace: "(style) => `${style.bold(shown)}\\n${token.id}`",

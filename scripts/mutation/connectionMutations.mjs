@@ -1,4 +1,4 @@
-/** What keeps connections that die silently, and standbys that do not answer, from costing answers: see docs/faults.md. */
+/** Silent connections, and commits that wait for a standby: see docs/faults.md. */
 const durably = "src/sql/inTransaction.ts"
 const answerTimeout = "src/sql/AnswerTimeout.ts"
 const consume = "src/events/consume.ts"
@@ -18,56 +18,56 @@ const conformance = ["test/services/conformance.test.ts"]
 const mutations = [
   // Standbys
   {
-    name: "that commands of a role with synchronous_commit = off wait for a standby",
+    name: "commands of a role with synchronous_commit = off wait for a standby",
     file: durably,
     find: "WHEN 'off' THEN 'on'",
     replace: "WHEN 'off' THEN 'local'",
     tests: standby
   },
   {
-    name: "that commands of a role with synchronous_commit = local wait for a standby",
+    name: "commands of a role with synchronous_commit = local wait for a standby",
     file: durably,
     find: " WHEN 'local' THEN 'on'",
     replace: "",
     tests: conformance
   },
   {
-    name: "that answers without events wait for a standby",
+    name: "results without events wait for a standby",
     file: interpreter,
     find: "if (writes.length === 0 && restsOnWrites(decided.outcomes, known)) writes.push(log.awaitStandby)",
     replace: "",
     tests: standby
   },
   {
-    name: "that a replayed 'nothing to claim' waits for a standby",
+    name: "a replayed 'nothing to claim' waits for a standby",
     file: interpreter,
     find: "known.size > 0 || outcomes.some(",
     replace: "outcomes.some(",
     tests: standby
   },
   {
-    name: "that a claim which finds nothing does not wait for a standby",
+    name: "a claim that finds nothing does not wait for a standby",
     file: interpreter,
     find: "Option.isOption(answer) ? Option.isNone(answer) :",
     replace: "Option.isOption(answer) ? false :",
     tests: standby
   },
   {
-    name: "that a warning within COMMIT is no success",
+    name: "a warning during COMMIT is a failure",
     file: sessionWatch,
     find: 'if (message.commandTag === "COMMIT" && this.warned) this.unconfirmedCommits++',
     replace: "",
     tests: standby
   },
   {
-    name: "that a warning after a statement that commits by itself is no success",
+    name: "a warning after an autocommitted statement is a failure",
     file: sessionWatch,
     find: "if (this.completed) this.unconfirmedCommits++\n          else this.warned = true",
     replace: "this.warned = true",
     tests: standby
   },
   {
-    name: "that the doctor warns of remote_write where there is a standby",
+    name: "the doctor warns of remote_write when a standby exists",
     file: diagnose,
     find: 'level === "remote_write" &&',
     replace: 'level === "never" &&',
@@ -75,63 +75,63 @@ const mutations = [
   },
   // Silent connections
   {
-    name: "that a batch whose connection does not answer BEGIN runs on another one",
+    name: "a batch whose connection does not respond to BEGIN runs on another one",
     file: pipelined,
     find: "if (isConnected && !hasBegun && mayRunAgain && isNoAnswer(error)) return runOn(lane, decide, false)",
     replace: "",
     tests: silent
   },
   {
-    name: "that a batch whose COMMIT was sent may have been committed",
+    name: "a batch whose COMMIT was sent may have been committed",
     file: pipelined,
     find: "failureOf(error, commitSent && !refused)",
     replace: "failureOf(error, false)",
     tests: silent
   },
   {
-    name: "that the server ends transactions whose client has vanished",
+    name: "the server ends transactions whose client has vanished",
     file: pipelined,
     find: "WHEN '0' THEN '${millis}'",
     replace: "WHEN '0' THEN '0'",
     tests: silent
   },
   {
-    name: "that commands overtake a batch without an answer",
+    name: "commands overtake a batch without a response",
     file: commandQueue,
     find: "slowBatches > 0 ? 1 : worthAnotherBatch",
     replace: "worthAnotherBatch",
     tests: silent
   },
   {
-    name: "that a read is sent again on another connection",
+    name: "a read is sent again on another connection",
     file: answerTimeout,
     find: "times: 1 })",
     replace: "times: 0 })",
     tests: silent
   },
   {
-    name: "that no old connection is trusted after one was found dead",
+    name: "no old connection is used after one was found dead",
     file: serverClient,
     find: "if (isNoAnswer(error)) suspectBefore = performance.now()",
     replace: "",
     tests: silent
   },
   {
-    name: "that a consumer waits on for another one's checkpoint",
+    name: "a consumer keeps waiting for the checkpoint lock of another one",
     file: consume,
     find: "isLocking && SqlError",
     replace: "!isLocking && SqlError",
     tests: silent
   },
   {
-    name: "that readiness needs a write to get through",
+    name: "readiness requires a successful write",
     file: readiness,
     find: "Effect.uninterruptible(interpreter.probe)",
     replace: "Effect.void",
     tests: silent
   },
   {
-    name: "that a lease is renewed again while a renewal has no answer",
+    name: "a lease is renewed again while a renewal has no response",
     file: lease,
     find: "Math.min(millisLeft, ttlMillis / 6)",
     replace: "millisLeft",

@@ -1,4 +1,4 @@
-/** What keeps secrets and rows out of logs, traces and errors, and JSON as it was sent: see docs/operations.md, docs/http.md. */
+/** Redaction of secrets and rows, and exact JSON: see docs/operations.md and docs/http.md. */
 const redactSecrets = "src/domain/redactSecrets.ts"
 const databaseWords = "src/sql/databaseErrors.ts"
 const disclosable = "src/sql/sanitize.ts"
@@ -10,434 +10,440 @@ const exactAnswer = "src/http/client/connect.ts"
 const connect = "src/http/client/connect.ts"
 const run = "src/cli/run.ts"
 
-const told = ["test/security/disclosure.test.ts"]
+const disclosure = ["test/security/disclosure.test.ts"]
 const exact = ["test/security/exactJson.test.ts"]
 const parsed = ["test/domain/parseExactJson.test.ts"]
 
 const mutations = [
-  // What is a secret
+  // Secrets
   {
-    name: "that a token is found when it is percent-encoded",
+    name: "a token is found when it is percent-encoded",
     file: redactSecrets,
     find: "`(?:${character}|%(?:25)*(?:${codes})|",
     replace: "`(?:${character}|",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that a token is found when it is percent-encoded twice",
+    name: "a token is found when it is percent-encoded twice",
     file: redactSecrets,
     find: "`(?:${character}|%(?:25)*(?:${codes})|",
     replace: "`(?:${character}|%(?:${codes})|",
-    tests: told
+    tests: disclosure
   },
-  { name: "that a token is found in capitals", file: redactSecrets, find: '  "gi"\n', replace: '  "g"\n', tests: told },
   {
-    name: "that a token is found when it was truncated",
+    name: "a token is found in capital letters",
+    file: redactSecrets,
+    find: '  "gi"\n',
+    replace: '  "g"\n',
+    tests: disclosure
+  },
+  {
+    name: "a truncated token is found",
     file: redactSecrets,
     find: "${tokenCharacter}+` +",
     replace: "${tokenCharacter}{85}` +",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that a token is found without its beginning",
+    name: "a token is found without its beginning",
     file: redactSecrets,
     find: "[0-9a-f]{32,64}",
     replace: "[0-9a-f]{99}",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that the id of a token stays",
+    name: "the id of a token is kept",
     file: redactSecrets,
     find: 'withId.exec(found)?.[0] ?? "mbk"',
     replace: '"mbk"',
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that a password in a URL is replaced up to the last @",
+    name: "a password in a URL is replaced up to the last @",
     file: redactSecrets,
     find: ":[^\\s/?#]*@/g",
     replace: ":[^\\s/?#@]*@/g",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that a password in a query is replaced",
+    name: "a password in a query is replaced",
     file: redactSecrets,
     find: '.replace(passwordInQuery, "$1***")',
     replace: '.replace(passwordInQuery, "$&")',
-    tests: told
+    tests: disclosure
   },
 
-  // What may be logged of a failure of the database
+  // Database errors
   {
-    name: "that messages which repeat values are left out",
+    name: "messages that repeat values are omitted",
     file: databaseWords,
     find: "/^(?:08|0A|",
     replace: "/^(?:08|22|23|P0|0A|",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that messages which functions of the database raise are left out",
+    name: "messages that database functions raise are omitted",
     file: databaseWords,
     find: "saysNoContent.test(error.code) && !isRaised(error)",
     replace: "saysNoContent.test(error.code)",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that names which functions of the database raise are left out",
+    name: "names that database functions raise are omitted",
     file: databaseWords,
     find: "const names = isRaised(error)\n",
     replace: 'const names = fieldOf(error, "code") === undefined\n',
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that errors of encoding are not repeated",
+    name: "encoding errors are not repeated",
     file: databaseWords,
     find: 'cause.message !== "" && !repeatsValues(cause)',
     replace: 'cause.message !== "" && (!repeatsValues(cause) || cause.message !== "")',
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that the cause of an error is changed too",
+    name: "the cause of an error is redacted",
     file: disclosable,
     find: "const cause = errorWalked(error.cause, within)",
     replace: "const cause = error.cause",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that the fields of an error are changed too",
+    name: "the fields of an error are redacted",
     file: disclosable,
     find: "const fields = fieldsWalked(own, within)",
     replace: "const fields = own",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that names of fields are changed too",
+    name: "names of fields are redacted",
     file: disclosable,
     find: "[redactSecrets(entry[0]), walked(entry[1], within)]",
     replace: "[entry[0], walked(entry[1], within)]",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that objects which make JSON of themselves are changed",
+    name: "objects with toJSON are redacted",
     file: disclosable,
     find: "return walked(value.toJSON(), inside)",
     replace: "return value",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that maps are changed",
+    name: "maps are redacted",
     file: disclosable,
     find: "if (value instanceof Map) return walked([...value], inside)",
     replace: "if (value instanceof Map) return value",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that sets are changed",
+    name: "sets are redacted",
     file: disclosable,
     find: "if (value instanceof Set) return walked([...value], inside)",
     replace: "if (value instanceof Set) return value",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that defects are changed",
+    name: "defects are redacted",
     file: disclosable,
     find: "const defect = errorWalked(reason.defect, within)",
     replace: "const defect = reason.defect",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that the stack of an error is changed",
+    name: "the stack of an error is redacted",
     file: disclosable,
     find: "error.stack === undefined ? undefined : redactSecrets(error.stack)",
     replace: "error.stack",
-    tests: told
+    tests: disclosure
   },
 
-  // Where it is replaced
+  // Where secrets are redacted
   {
-    name: "that messages of loggers are changed",
+    name: "log messages are redacted",
     file: withoutSecrets,
     find: "message: sanitize(options.message)",
     replace: "message: options.message",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that causes of loggers are changed",
+    name: "logged causes are redacted",
     file: withoutSecrets,
     find: "      cause: sanitizeCause(options.cause),\n",
     replace: "",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that annotations of loggers are changed",
+    name: "log annotations are redacted",
     file: withoutSecrets,
     find: "fiber: quietFiber(options.fiber)",
     replace: "fiber: options.fiber",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that reported errors are changed",
+    name: "reported errors are redacted",
     file: withoutSecrets,
     find: "reporter.report({ ...options, cause: sanitizeCause(options.cause) })",
     replace: "reporter.report(options)",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that names of spans are changed",
+    name: "span names are redacted",
     file: withoutSecrets,
     find: "name: sanitize(options.name) as string",
     replace: "name: options.name",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that attributes of spans are changed",
+    name: "span attributes are redacted",
     file: withoutSecrets,
     find: "namesIn(value) : sanitize(value))",
     replace: "namesIn(value) : value)",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that the arguments of tools are left out of spans",
+    name: "spans do not contain tool arguments",
     file: withoutSecrets,
     find: "key === argumentsOfTool ? namesIn(value)",
     replace: 'key === "" ? namesIn(value)',
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that events of spans are changed",
+    name: "span events are redacted",
     file: withoutSecrets,
     find: "startTime, sanitize(attributes) as typeof attributes)",
     replace: "startTime, attributes)",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that names of events of spans are changed",
+    name: "names of span events are redacted",
     file: withoutSecrets,
     find: "own.event(sanitize(name) as string,",
     replace: "own.event(name,",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that links of spans are changed",
+    name: "span links are redacted",
     file: withoutSecrets,
     find: 'sanitize(link.attributes) as Tracer.SpanLink["attributes"]',
     replace: "link.attributes",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that errors of spans are changed",
+    name: "span errors are redacted",
     file: withoutSecrets,
     find: "own.end(endTime, sanitizeExit(exit))",
     replace: "own.end(endTime, exit)",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that a server logs and traces without secrets",
+    name: "a server's logs and traces contain no secrets",
     file: "src/http/server.ts",
     find: "withoutSecrets(served(options))",
     replace: "served(options)",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that a client traces without secrets",
+    name: "a client's traces contain no secrets",
     file: connect,
     find: "withoutSecrets(\n",
     replace: "((effect) => effect)(\n",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that batches are traced without rows",
+    name: "traces of batches contain no rows",
     file: "src/services/commands/CommandQueue.ts",
     find: "runShare).pipe(Effect.forever, withoutSecrets, Effect.forkScoped)",
     replace: "runShare).pipe(Effect.forever, Effect.forkScoped)",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that agents are served without secrets",
+    name: "answers to agents contain no secrets",
     file: "src/mcp/stdio.ts",
     find: "withoutSecrets(served(agent, pipes))",
     replace: "served(agent, pipes)",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that a problem has no token",
+    name: "a problem response contains no token",
     file: answerProblems,
     find: "? redactResponse(response)\n",
     replace: "? response\n",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that the problem of an unknown path has no token",
+    name: "the problem response for an unknown path contains no token",
     file: answerProblems,
-    find: "const response = redactResponse(\n",
-    replace: "const response = ((same: HttpServerResponse.HttpServerResponse) => same)(\n",
-    tests: told
+    find: "const response = redactResponse(problemResponse(problem))\n",
+    replace: "const response = problemResponse(problem)\n",
+    tests: disclosure
   },
   {
-    name: "that an error of a tool has no token",
+    name: "a tool error contains no token",
     file: "src/mcp/layerTools.ts",
     find: "text: redactSecrets(text)",
     replace: "text",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that a metric has no token",
+    name: "a metric contains no token",
     file: "src/http/operations.ts",
     find: "redactSecrets(consumer)",
     replace: "consumer",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that the reason of a parked event has no row and no token",
+    name: "the reason of a parked event contains no row and no token",
     file: "src/events/consume.ts",
     find: "Cause.pretty(sanitizeCause(cause))",
     replace: "Cause.pretty(cause)",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that the reason of an attempt has no token",
+    name: "the reason of a failed attempt contains no token",
     file: "src/worker/workOnCard.ts",
     find: "redactSecrets(errorText(error))",
     replace: "errorText(error)",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that what a worker logs has no token",
+    name: "a worker's logs contain no token",
     file: "src/worker/WorkerState.ts",
     find: '"onEvent failed; the worker continues.", sanitizeCause(cause)',
     replace: '"onEvent failed; the worker continues.", cause',
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that standard error has no token",
+    name: "standard error contains no token",
     file: run,
     find: "outside.stderr.write(redactSecrets(text))",
     replace: "outside.stderr.write(text)",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that the document of an error has no token",
+    name: "an error document contains no token",
     file: run,
     find: "formatDocument({ error: sanitize(failure.document) })",
     replace: "formatDocument({ error: failure.document })",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that a problem of JSON has no token",
+    name: "a JSON problem contains no token",
     file: exactJson,
     find: "redactSecrets(`at character",
     replace: "String(`at character",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that the doctor repeats no token",
+    name: "the doctor's output contains no token",
     file: "src/cli/commands/doctor.ts",
     find: "redactSecrets(formatFindings(",
     replace: "String(formatFindings(",
-    tests: told
+    tests: disclosure
   },
   {
-    name: "that the doctor's document repeats no token",
+    name: "the doctor's document contains no token",
     file: "src/cli/commands/doctor.ts",
     find: "sanitize({ isWell",
     replace: "({ isWell",
-    tests: told
+    tests: disclosure
   },
 
-  // JSON is kept exactly
+  // Exact JSON
   {
-    name: "that numbers of many digits are checked",
+    name: "numbers of many digits are checked",
     file: exactJson,
     find: "const fewestInexact = 15",
     replace: "const fewestInexact = 1500",
     tests: parsed
   },
   {
-    name: "that numbers with exponents are checked",
+    name: "numbers with exponents are checked",
     file: exactJson,
     find: "(at - start >= fewestInexact || hasExponent)",
     replace: "at - start >= fewestInexact",
     tests: parsed
   },
   {
-    name: "that keys are counted",
+    name: "keys are counted",
     file: exactJson,
     find: "exactMembers(text) === membersIn(value)",
     replace: "exactMembers(text) >= 0",
     tests: parsed
   },
   {
-    name: "that colons in strings are no members",
+    name: "colons in strings do not count as members",
     file: exactJson,
     find: "if ((end - before) % 2 === 1) return end",
     replace: "if (before < end) return end",
     tests: parsed
   },
   {
-    name: "that the body of a request is kept exactly",
+    name: "a request body is stored exactly",
     file: "src/http/RequestValidation.ts",
     find: "    yield* bounded(requireExactBody(request))\n",
     replace: "",
     tests: exact
   },
   {
-    name: "that a body with any JSON type is kept exactly",
+    name: "a body with any JSON content type is stored exactly",
     file: exactBody,
     find: "\\s*(?:;|$)/i.test(contentType)",
     replace: "$/.test(contentType)",
     tests: exact
   },
   {
-    name: "that a body is UTF-8",
+    name: "a body must be UTF-8",
     file: exactBody,
     find: "if (!isUtf8(yield* Effect.orDie(request.arrayBuffer)))",
     replace: "if (isUtf8(new Uint8Array([255])))",
     tests: exact
   },
   {
-    name: "that a client refuses answers that would be changed",
+    name: "a client refuses responses that would be changed",
     file: exactAnswer,
     find: "return error === undefined ? Effect.succeed(response) : Effect.fail(error)",
     replace: "return error === undefined ? Effect.succeed(response) : Effect.succeed(response)",
     tests: exact
   },
   {
-    name: "that a client refuses lines that would be changed",
+    name: "a client refuses lines that would be changed",
     file: exactAnswer,
     find: "checkLines(response, (line) => line)",
     replace: 'checkLines(response, () => "")',
     tests: exact
   },
   {
-    name: "that a client refuses events that would be changed",
+    name: "a client refuses events that would be changed",
     file: exactAnswer,
     find: '.exec(line)?.[1] ?? "")',
     replace: '.exec(line)?.[2] ?? "")',
     tests: exact
   },
   {
-    name: "that a message of an agent over HTTP is kept exactly",
+    name: "an agent's message over HTTP is stored exactly",
     file: "src/mcp/routes.ts",
     find: 'if (request.method !== "POST") return undefined',
     replace: 'if (request.method === "POST") return undefined',
     tests: exact
   },
   {
-    name: "that a message of an agent over pipes is kept exactly",
+    name: "an agent's message over pipes is stored exactly",
     file: "src/mcp/stdio.ts",
     find: "if (inexact !== undefined) return",
     replace: "if (inexact === null) return",
     tests: exact
   },
   {
-    name: "that an ambiguous id is not answered",
+    name: "a message with an ambiguous id gets no response",
     file: "src/mcp/protocol.ts",
     find: 'parsed.failure.pointer !== "/id" && ',
     replace: "",
     tests: exact
   },
   {
-    name: "that a line of beads is kept exactly",
+    name: "a line of a beads file is stored exactly",
     file: "src/import/readBeads.ts",
     find: "const parsed = parseExactJson(line)",
     replace:
@@ -445,7 +451,7 @@ const mutations = [
     tests: exact
   },
   {
-    name: "that a line of an exported log is kept exactly",
+    name: "a line of an exported log is stored exactly",
     file: "src/events/LogFile.ts",
     find: "Result.mapError(parseExactJson(text), (problem) =>",
     replace:
@@ -453,7 +459,7 @@ const mutations = [
     tests: exact
   },
   {
-    name: "that the id and the secret of a token count without what is around them",
+    name: "the id and the secret of a token are redacted by themselves",
     file: "src/domain/redactSecrets.ts",
     find: "[0-9a-f]{16}${separator}(?:[0-9a-f]{64}",
     replace: "[0-9a-f]{16}${separator}(?:[0-9a-f]{65}",

@@ -1,4 +1,4 @@
-/** What removes erased bytes from the data files: see docs/decisions/0038-removal-of-erased-bytes.md. */
+/** Removal of erased bytes from the data files: see docs/decisions/0038-removal-of-erased-bytes.md. */
 const rewriteTables = "src/projections/rewriteTables.ts"
 const swapTables = "src/projections/swapTables.ts"
 const shadowTables = "src/projections/shadowTables.ts"
@@ -12,7 +12,7 @@ const commands = ["test/security/removalCommands.test.ts"]
 
 const mutations = [
   {
-    name: "that a table with erasable text is rewritten",
+    name: "a table with erasable text is rewritten",
     file: rewriteTables,
     find: "for (const table of erasableTables) yield* rewrite(table)",
     replace: 'for (const table of erasableTables) if (table !== "cards") yield* rewrite(table)',
@@ -20,7 +20,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that parked reasons are classified as erasable",
+    name: "parked reasons are classified as erasable",
     file: erasableColumns,
     find: 'parked_events: { ...kept("consumer position parked_at"), ...erasable("reason") }',
     replace: 'parked_events: kept("consumer position parked_at reason")',
@@ -28,7 +28,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that a redaction erases the reasons of parked events",
+    name: "a redaction erases the reasons of parked events",
     file: redactCard,
     find: "SET reason = ${redactedText} WHERE reason <> ${redactedText} AND position IN (",
     replace: "SET reason = ${redactedText} WHERE false AND reason <> ${redactedText} AND position IN (",
@@ -36,7 +36,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that a redaction is put in the list",
+    name: "a redaction is added to the pending removals",
     file: redactCard,
     find: "yield* erasures.record(position, id)",
     replace: "yield* Effect.void",
@@ -44,7 +44,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that an embedded write-ahead log is recycled",
+    name: "an embedded write-ahead log is recycled",
     file: erasures,
     find: "if (isEmbedded && !(yield* withoutAnswerTimeout(recycleWal(sql)))) {",
     replace: "if (isEmbedded && schema === '') {",
@@ -52,7 +52,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that old files of the write-ahead log are removed and not renamed",
+    name: "old files of the write-ahead log are removed, not renamed",
     file: erasures,
     find: "yield* sql`SELECT set_config('wal_recycle', 'off', true)`",
     replace: "yield* Effect.void",
@@ -60,7 +60,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that the log moves through the files that are kept ahead",
+    name: "the write-ahead log passes through its preallocated files",
     file: erasures,
     find: "isPast = ahead?.files === 0",
     replace: "isPast = ahead !== undefined",
@@ -68,7 +68,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that changed rows are noted while a table is copied",
+    name: "changed rows are recorded while a table is copied",
     file: rewriteTables,
     find: "FOR EACH ROW EXECUTE FUNCTION ${capturing}()`",
     replace: "FOR EACH ROW WHEN (false) EXECUTE FUNCTION ${capturing}()`",
@@ -76,7 +76,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that removed rows are noted while a table is copied",
+    name: "removed rows are recorded while a table is copied",
     file: rewriteTables,
     find: "AFTER INSERT OR UPDATE OR DELETE ON ${live}",
     replace: "AFTER INSERT OR UPDATE ON ${live}",
@@ -84,7 +84,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that the swap copies the last changes",
+    name: "the swap copies the last changes",
     file: rewriteTables,
     find: "for (let count = yield* catchUp; count > 0; count = yield* catchUp) {",
     replace: "for (let count = 0; count > 0; count = yield* catchUp) {",
@@ -92,7 +92,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that a removal refuses what a copy would lose",
+    name: "a removal refuses what a copy would lose",
     file: rewriteTables,
     find: "if (all.length > 0) {",
     replace: "if (all.length < 0) {",
@@ -100,7 +100,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that the swap creates the triggers of the live table again",
+    name: "the swap recreates the triggers of the live table",
     file: swapTables,
     find: "yield* run(triggers)",
     replace: "yield* Effect.void",
@@ -108,7 +108,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that the swap keeps statistics targets",
+    name: "the swap keeps statistics targets",
     file: swapTables,
     find: "AND coalesce(old.attstattarget, -1) <> coalesce(made.attstattarget, -1)",
     replace: "AND coalesce(old.attstattarget, -1) < -1",
@@ -116,7 +116,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that a redaction during a removal stays pending",
+    name: "a redaction during a removal stays pending",
     file: erasures,
     find: "WHERE position = ANY(${arrayLiteral(covered)}::int8[]) AND removed_at IS NULL`",
     replace: "WHERE (true OR position = ANY(${arrayLiteral(covered)}::int8[])) AND removed_at IS NULL`",
@@ -124,7 +124,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that a removal does not replace a rebuild",
+    name: "a removal does not replace a rebuild",
     file: shadowTables,
     find: 'if (options.kind === "removal" && other?.isAlive === true)',
     replace: "if (options.kind === undefined && other?.isAlive === true)",
@@ -132,7 +132,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that only a role that owns the tables rewrites them",
+    name: "only the owner of the tables rewrites them",
     file: erasures,
     find: "if (problem !== undefined) return yield* new RemovalPending({ schema, problem })",
     replace: "if (problem === null) return yield* new RemovalPending({ schema, problem })",
@@ -140,7 +140,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that the reason of a failed try is kept",
+    name: "the reason of a failed removal is stored",
     file: erasures,
     find: "Effect.ignore(keepProblem(error._tag",
     replace: "Effect.succeed((error._tag",
@@ -148,7 +148,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that a redaction of this process begins a removal",
+    name: "a redaction in this process starts a removal",
     file: redactCard,
     find: "yield* sql.afterCommit(erasures.requestRemoval)",
     replace: "yield* Effect.void",
@@ -156,7 +156,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that a redaction erases the reasons of all parked events of the card",
+    name: "a redaction erases the reasons of all parked events of the card",
     file: redactCard,
     find: "WHERE card_id = ${id})`",
     replace: "WHERE card_id = ${id} AND type = 'CardCreated')`",
@@ -164,7 +164,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that a removal which another process runs is no problem",
+    name: "a removal in another process is not a failure",
     file: erasures,
     find: "isUnderWay(error)\n                ? Effect.void",
     replace: "false\n                ? Effect.void",
@@ -172,7 +172,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that tables and indexes stay in their tablespaces",
+    name: "tables and indexes stay in their tablespaces",
     file: rewriteTables,
     find: "for (const { statement } of placed) yield* sql.unsafe(statement)",
     replace: "void placed",
@@ -180,7 +180,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that the schema beside belongs to the owner of the backlog",
+    name: "the temporary schema belongs to the owner of the backlog",
     file: shadowTables,
     find: "${sql(shadow)} AUTHORIZATION ${liveOwner}",
     replace: "${sql(shadow)} AUTHORIZATION CURRENT_USER",
@@ -188,7 +188,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that a reason is erased which is noted after the redaction of its event",
+    name: "a reason that is stored after the redaction of its event is erased",
     file: "src/events/Checkpoints.ts",
     find: "AND redaction.version > parked.version",
     replace: "AND redaction.version < parked.version",
@@ -196,7 +196,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that settings which a copy would lose are refused",
+    name: "table settings that a copy would lose are refused",
     file: "src/projections/rewriteTables.ts",
     find: "[...added, ...published, ...altered]",
     replace: "[...added, ...published]",
@@ -204,7 +204,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that a removal which fails drops its copies",
+    name: "a failed removal drops its copies",
     file: shadowTables,
     find: "Effect.andThen(sql`UPDATE ${workTable} SET touched_at = '-infinity'`, dropCopies(sql, shadow))",
     replace: "sql`UPDATE ${workTable} SET touched_at = '-infinity'`",
@@ -212,7 +212,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that a redaction drops the copies of a process that was killed",
+    name: "a redaction drops the copies of a killed process",
     file: "src/services/audit/redactCard.ts",
     find: "    yield* dropAbandonedCopies(sql, schema)\n",
     replace: "",
@@ -226,7 +226,7 @@ const mutations = [
     startsPrograms: false
   },
   {
-    name: "that copies of work that is under way are left to it",
+    name: "the copies of a running removal are not dropped",
     file: shadowTables,
     find: "if (work === undefined || work.isAlive) return\n  yield* sql`UPDATE",
     replace: "if (work === undefined) return\n  yield* sql`UPDATE",

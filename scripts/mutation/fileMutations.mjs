@@ -1,4 +1,4 @@
-/** What keeps the files of an embedded directory, and those that the command line writes, to their user: docs/embedded.md. */
+/** Permissions of the files of an embedded directory and of the command line: see docs/embedded.md. */
 const access = "src/services/pglite/directoryPermissions.ts"
 const doctor = "src/services/doctor/diagnose.ts"
 const engine = "src/services/pglite/PgliteEngine.ts"
@@ -12,178 +12,178 @@ const written = "src/cli/writeLines.ts"
 const files = ["test/security/files.test.ts"]
 
 export const fileMutations = [
-  // What is created
+  // New files
   {
-    name: "files: that the engine's new files and folders are for their user only",
+    name: "files: the engine's new files and folders are accessible to their owner only",
     file: engine,
     find: "mknod(parent, name, withoutOtherUsers(mode as number), device)",
     replace: "mknod(parent, name, mode, device)",
     tests: files
   },
   {
-    name: "files: that the engine does not open its files later",
+    name: "files: the engine does not widen the mode of its files later",
     file: engine,
     find: 'node_ops["setattr"] = (node, attributes) => setattr(node, withPrivateMode(attributes))',
     replace: "",
     tests: files
   },
   {
-    name: "files: that the umask leaves the owner's rights to the engine's files",
+    name: "files: the owner can access the engine's files whatever the umask",
     file: engine,
     find: "setattr(node, { mode: node.mode })",
     replace: "",
     tests: files
   },
   {
-    name: "files: the mode of a new folder",
+    name: "files: a new folder is accessible to its owner only",
     file: modes,
     find: "await mkdir(folder, { mode: privateFolderMode })",
     replace: "await mkdir(folder)",
     tests: files
   },
   {
-    name: "files: that the umask leaves the owner's rights to a new folder",
+    name: "files: the owner can access a new folder whatever the umask",
     file: modes,
     find: "if (((await lstat(folder)).mode & privateFolderMode) !== privateFolderMode) await chmod(folder, privateFolderMode)",
     replace: "",
     tests: files
   },
   {
-    name: "files: the mode of the lock",
+    name: "files: the lock is accessible to its owner only",
     file: lock,
     find: 'const file = await open(path, "w", privateFileMode)\n  try {\n    await setPrivateMode(file)',
     replace: 'const file = await open(path, "w")\n  try {',
     tests: files
   },
   {
-    name: "files: the mode of the life sign",
+    name: "files: the heartbeat file is accessible to its owner only",
     file: "src/services/pglite/LivenessSocket.ts",
     find: "await chmod(file, privateFileMode)",
     replace: "",
     tests: files
   },
   {
-    name: "files: the mode of the socket",
+    name: "files: the socket is accessible to its owner only",
     file: place,
     find: "await chmod(draft, privateFileMode)",
     replace: "",
     tests: files
   },
   {
-    name: "files: the mode of an export",
+    name: "files: an export is accessible to its owner only",
     file: written,
     find: "yield* tried(() => setPrivateMode(handle))",
     replace: "yield* tried(() => handle.chmod(0o644))",
     tests: files
   },
   {
-    name: "files: that the umask leaves the owner's rights to an export",
+    name: "files: the owner can access an export whatever the umask",
     file: written,
     find: "yield* tried(() => setPrivateMode(handle))",
     replace: "",
     tests: files
   },
   {
-    name: "files: the mode of a new anchor file",
+    name: "files: a new anchor file is accessible to its owner only",
     file: "src/services/audit/AnchorFile.ts",
     find: "await setPrivateMode(handle)",
     replace: "",
     tests: files
   },
-  // What is there already
+  // Existing files
   {
-    name: "files: that an open directory is closed",
+    name: "files: a directory with open permissions is restricted to its owner",
     file: access,
     find: "} else if (isOpenToOthers(found)) restrict(directory, directory, true)",
     replace: "}",
     tests: files
   },
   {
-    name: "files: that a directory which others may write is refused when its mode is left",
+    name: "files: a directory that other users can write is refused when its mode is kept",
     file: access,
     find: "if (isWritableByOthers(found)) {\n      throw",
     replace: "if (false) {\n      throw",
     tests: files
   },
   {
-    name: "files: that a directory with other files keeps its mode",
+    name: "files: a directory with other files keeps its mode",
     file: access,
     find: ".some((name) => !isBacklogFile(name))",
     replace: ".some((name) => !isBacklogFile(name) && false)",
     tests: files
   },
   {
-    name: "files: that an open database's folder is closed",
+    name: "files: a database folder with open permissions is restricted to its owner",
     file: access,
     find: "return isOpenToOthers(folder) && restrict(directory, database, true)",
     replace: "return isOpenToOthers(folder)",
     tests: files
   },
   {
-    name: "files: that every open file is closed",
+    name: "files: every file with open permissions is restricted to its owner",
     file: access,
     find: "if (isOpenToOthers(found) && restrict(directory, path)) count++",
     replace: "",
     tests: files
   },
   {
-    name: "files: that the sign of a closed database is closed",
+    name: "files: the marker of a restricted database is restricted to its owner",
     file: access,
     find: 'restrictEach([[join(database, "PG_VERSION"), lstatSync(join(database, "PG_VERSION"))]])',
     replace: "",
     tests: files
   },
   {
-    name: "files: that the sign of a closed database is closed last",
+    name: "files: the marker of a restricted database is restricted last",
     file: access,
     find: 'restrictEach(filesIn(database, "PG_VERSION"))',
     replace: "restrictEach(filesIn(database))",
     tests: files
   },
   {
-    name: "files: that links are not followed",
+    name: "files: links are not followed",
     file: modes,
     find: "(isFollowed ? 0 : constants.O_NOFOLLOW)",
     replace: "0",
     tests: files
   },
   {
-    name: "files: that a file which stays open is refused",
+    name: "files: a file whose permissions stay open is refused",
     file: modes,
     find: "if (isOpenToOthers(fstatSync(handle))) throw new PermissionsUnsupported(path)",
     replace: "",
     tests: files
   },
   {
-    name: "files: that another user's directory and files are refused",
+    name: "files: another user's directory and files are refused",
     file: access,
     find: "  if (uid === user) return\n  throw",
     replace: "  if (uid >= 0) return\n  throw",
     tests: files
   },
   {
-    name: "files: that another user's lock is refused",
+    name: "files: another user's lock is refused",
     file: access,
     find: "if (file !== undefined) refuseOther(directory, `its ${JSON.stringify(name)}`, file, user)",
     replace: "",
     tests: files
   },
   {
-    name: "files: that a file of another user is found by the owner of the sign",
+    name: "files: a file of another user is found by the owner of the marker",
     file: access,
     find: "(isOpenToOthers(stats) || stats.uid !== user)",
     replace: "isOpenToOthers(stats)",
     tests: files
   },
   {
-    name: "files: that the files of the database are checked when it is opened",
+    name: "files: the files of the database are checked when it is opened",
     file: shared,
     find: "restrictDatabase(directory, ownership, wasOpen)",
     replace: "0 * restrictDatabase.length",
     tests: files
   },
   {
-    name: "files: that people are warned of what was open",
+    name: "files: a warning names what had open permissions",
     file: shared,
     find: "if (restricted > 0) yield*",
     replace: "if (restricted < 0) yield*",
@@ -191,28 +191,28 @@ export const fileMutations = [
   },
   // The socket
   {
-    name: "files: that a long path has its socket inside the directory too",
+    name: "files: the socket of a long path is inside the directory",
     file: listener,
     find: "await withShortPath(place.draft, listen)",
     replace: "await listen(place.draft)",
     tests: files
   },
   {
-    name: "files: that another user's folder for the socket is reported by the holder",
+    name: "files: the holder reports another user's socket folder",
     file: listener,
     find: "cause instanceof SocketPlaceRefused\n",
     replace: "cause instanceof SocketPlaceRefused && false\n",
     tests: files
   },
   {
-    name: "files: that another user's folder for the socket is not used",
+    name: "files: another user's socket folder is not used",
     file: place,
     find: "if (problem !== undefined) throw new SocketPlaceRefused(problem)",
     replace: "",
     tests: files
   },
   {
-    name: "files: that DirectoryLocked says why the directory is not shared",
+    name: "files: DirectoryLocked gives the reason why the directory is not shared",
     file: shared,
     find: "return notShared === undefined\n",
     replace: "return notShared !== undefined\n",
@@ -220,21 +220,21 @@ export const fileMutations = [
   },
   // The doctor
   {
-    name: "files: that the doctor finds open files",
+    name: "files: the doctor finds files with open permissions",
     file: doctor,
     find: "firstOpen !== null &&",
     replace: "false &&",
     tests: files
   },
   {
-    name: "files: that the doctor says what was open before",
+    name: "files: the doctor reports what had open permissions before",
     file: doctor,
     find: "openBefore > open &&",
     replace: "false &&",
     tests: files
   },
   {
-    name: "files: that the doctor finds files of other users",
+    name: "files: the doctor finds files of other users",
     file: doctor,
     find: "firstForeign !== null &&",
     replace: "false &&",
@@ -242,7 +242,7 @@ export const fileMutations = [
     tests: ["test/services/doctor/diagnose.test.ts"]
   },
   {
-    name: "files: that the doctor finds a socket that cannot be used",
+    name: "files: the doctor finds a socket that cannot be used",
     file: doctor,
     find: "socketProblem !== null &&",
     replace: "false &&",
@@ -250,14 +250,14 @@ export const fileMutations = [
     tests: ["test/services/doctor/diagnose.test.ts"]
   },
   {
-    name: "files: that warnings of commands stay out of standard output",
+    name: "files: warnings of commands are not in standard output",
     file: "src/cli/run.ts",
     find: "Effect.provide(Layer.mergeAll(platform, layerWarnings(io.stderr))),",
     replace: "Effect.provide(platform),",
     tests: files
   },
   {
-    name: "files: that a private key which others can read signs no anchors",
+    name: "files: a private key that other users can read does not sign anchors",
     file: "src/cli/readInput.ts",
     find: 'kind === "private" && isSecretExposed(path)',
     replace: 'kind === "private" && false',
@@ -265,7 +265,7 @@ export const fileMutations = [
     tests: ["test/security/secretFiles.test.ts"]
   },
   {
-    name: "files: that a private key which others can read identifies no client",
+    name: "files: a private key that other users can read does not identify a client",
     file: "src/services/postgres/connectionFiles.ts",
     find: "ssl.key !== undefined && isSecretExposed(ssl.key)",
     replace: "ssl.key !== undefined && false",

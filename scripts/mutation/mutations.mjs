@@ -12,9 +12,10 @@ import { requestMutations } from "./requestMutations.mjs"
 import { restoreMutations } from "./restoreMutations.mjs"
 import { serverMutations } from "./serverMutations.mjs"
 
-/**
- * What is taken out, one at a time: where, the text, what stands there instead, and the tests that should notice first.
- * Every text must be in its file exactly once. Where the tests start no programs, `startsPrograms` is false, and none are built.
+/*
+ * Each mutation replaces a text in a file. Its name is the statement that it makes false; `tests` are the tests that should
+ * kill it. The file must contain the text exactly once. `startsPrograms: false` means that the tests start no programs, so
+ * the copy is not built.
  */
 const lockStatements = "src/projections/lockStatements.ts"
 const readModel = "src/projections/ReadModel.ts"
@@ -32,105 +33,105 @@ const domain = ["test/domain"]
 export const mutations = [
   // Locks
   {
-    name: "the lock on the head of the log",
+    name: "the head row of the log is locked",
     file: eventLog,
     find: 'AS "synchronousCommit" FROM ${head} FOR UPDATE`',
     replace: 'AS "synchronousCommit" FROM ${head}`',
     tests: concurrency
   },
   {
-    name: "the lock on the cards that commands name",
+    name: "the cards that commands name are locked",
     file: lockStatements,
     find: "ORDER BY id FOR UPDATE`",
     replace: "ORDER BY id`",
     tests: concurrency
   },
   {
-    name: "the lock on the cards that are claimed",
+    name: "the claimed cards are locked",
     file: claimQuery,
     find: "LIMIT ${claim.limit} FOR UPDATE OF cards SKIP LOCKED`",
     replace: "LIMIT ${claim.limit}`",
     tests: concurrency
   },
   {
-    name: "SKIP LOCKED of the claim",
+    name: "a claim skips locked cards",
     file: claimQuery,
     find: "FOR UPDATE OF cards SKIP LOCKED`",
     replace: "FOR UPDATE OF cards`",
     tests: concurrency
   },
   {
-    name: "the lock on a card that is claimed by its id",
+    name: "a card that is claimed by id is locked",
     file: lockStatements,
     find: "WHERE cards.id = ANY(${ids}::text[]) AND status IN ('ready', 'claimed')\n    FOR UPDATE OF cards SKIP LOCKED`",
     replace: "WHERE cards.id = ANY(${ids}::text[]) AND status IN ('ready', 'claimed')`",
     tests: concurrency
   },
   {
-    name: "SKIP LOCKED of a claim by id",
+    name: "a claim by id skips a locked card",
     file: lockStatements,
     find: "WHERE cards.id = ANY(${ids}::text[]) AND status IN ('ready', 'claimed')\n    FOR UPDATE OF cards SKIP LOCKED`",
     replace: "WHERE cards.id = ANY(${ids}::text[]) AND status IN ('ready', 'claimed')\n    FOR UPDATE OF cards`",
     tests: concurrency
   },
   {
-    name: "the lock on claims that have expired",
+    name: "expired claims are locked",
     file: lockStatements,
     find: "AND claim_expires_at <= ${now}::timestamptz\n    FOR UPDATE OF cards SKIP LOCKED`",
     replace: "AND claim_expires_at <= ${now}::timestamptz`",
     tests: concurrency
   },
   {
-    name: "SKIP LOCKED of claims that have expired",
+    name: "a reclaim skips locked cards",
     file: lockStatements,
     find: "AND claim_expires_at <= ${now}::timestamptz\n    FOR UPDATE OF cards SKIP LOCKED`",
     replace: "AND claim_expires_at <= ${now}::timestamptz\n    FOR UPDATE OF cards`",
     tests: concurrency
   },
   {
-    name: "SKIP LOCKED of cards whose retry time has come",
+    name: "locked cards whose retry time has passed are skipped",
     file: lockStatements,
     find: "AND not_before <= ${now}::timestamptz FOR UPDATE SKIP LOCKED))`",
     replace: "AND not_before <= ${now}::timestamptz))`",
     tests: concurrency
   },
   {
-    name: "the lock on the graph, of whoever changes it",
+    name: "commands that change edges lock the graph",
     file: lockPlan,
     find: 'newEdges.length > 0 || unlinks ? "exclusive"',
     replace: 'newEdges.length > 0 || unlinks ? "none"',
     tests: concurrency
   },
   {
-    name: "the lock on the graph, of whoever completes or reopens",
+    name: "commands that complete or reopen lock the graph",
     file: lockPlan,
     find: 'doneChanges.size > 0 ? "shared" : "none"',
     replace: '"none"',
     tests: concurrency
   },
   {
-    name: "the lock on the dependents of a card that is completed",
+    name: "the dependents of a completed card are locked",
     file: lockStatements,
     find: "hasDoneChanges ? dependentsOf(doneChanges) : sql``",
     replace: "hasDoneChanges ? sql`` : sql``",
     tests: concurrency
   },
   {
-    name: "the lock on the card that has an idempotency key",
+    name: "the card with the idempotency key is locked",
     file: lockStatements,
     find: "UNION SELECT id FROM ${cards} WHERE idempotency_key = ANY(${keys}::text[])",
     replace: "UNION SELECT id FROM ${cards} WHERE false AND idempotency_key = ANY(${keys}::text[])",
     tests: conformance
   },
   {
-    name: "the lock on migrations",
+    name: "migrations are locked",
     file: "src/services/schema/Migrations.ts",
     find: "yield* sql`LOCK TABLE ${table} IN EXCLUSIVE MODE`\n",
     replace: "",
     tests: conformance
   },
   {
-    name: "the lock on a directory",
+    name: "a directory is locked",
     file: "src/services/pglite/SharedDirectory.ts",
     find: `yield* lockDirectoryOrElse(directory, {
               wait,
@@ -142,49 +143,49 @@ export const mutations = [
   },
   // Orderings
   {
-    name: "the order in which cards are locked",
+    name: "cards are locked in the order of their ids",
     file: lockStatements,
     find: "ORDER BY id FOR UPDATE`",
     replace: "ORDER BY id DESC FOR UPDATE`",
     tests: concurrency
   },
   {
-    name: "the order of claims: priority",
+    name: "claims are ordered by priority",
     file: claimQuery,
     find: "ORDER BY priority DESC, created_at, cards.id",
     replace: "ORDER BY created_at, cards.id",
     tests: conformance
   },
   {
-    name: "the order of claims: age",
+    name: "claims of equal priority are ordered by age",
     file: claimQuery,
     find: "ORDER BY priority DESC, created_at, cards.id",
     replace: "ORDER BY priority DESC, cards.id",
     tests: conformance
   },
   {
-    name: "the order of claims: id",
+    name: "claims of equal priority and age are ordered by id",
     file: claimQuery,
     find: "ORDER BY priority DESC, created_at, cards.id",
     replace: "ORDER BY priority DESC, created_at, cards.id DESC",
     tests: conformance
   },
   {
-    name: "the order of claims in a batch",
+    name: "claims in a batch are in claim order",
     file: "src/domain/Claimability.ts",
     find: "right.priority - left.priority ||",
     replace: "left.priority - right.priority ||",
     tests: [...domain, ...conformance]
   },
   {
-    name: "that claims of a batch go first",
+    name: "the claims of a batch come first",
     file: decideBatch,
     find: 'if (command._tag === "Claim") return command.id === undefined ? 1 : 0',
     replace: 'if (command._tag === "Claim") return command.id === undefined ? 4 : 0',
     tests: [...conformance, ...concurrency]
   },
   {
-    name: "that the clock is read after the locks",
+    name: "the clock is read after the locks",
     file: readModel,
     find: '        plan.graphLock === "none" ? nothing : statements.lockGraph[plan.graphLock],\n',
     replace: '        early,\n        plan.graphLock === "none" ? nothing : statements.lockGraph[plan.graphLock],\n',
@@ -196,7 +197,7 @@ export const mutations = [
     tests: concurrency
   },
   {
-    name: "that recording times never go back",
+    name: "recording times never decrease",
     file: eventLog,
     find: "greatest(recorded_at, ${databaseTime(sql, next.now)})",
     replace: "${databaseTime(sql, next.now)}",
@@ -204,84 +205,84 @@ export const mutations = [
   },
   // Rules
   {
-    name: "the token check of renew and release",
+    name: "renew and release check the token",
     file: "src/domain/HeldClaim.ts",
     find: "claim === undefined || claim.token !== command.token ?",
     replace: "claim === undefined ?",
     tests: [...domain, ...conformance]
   },
   {
-    name: "the token check of complete",
+    name: "complete checks the token",
     file: "src/domain/decide.ts",
     find: "if (command.token !== undefined && !forced && claim?.token !== command.token)",
     replace: "if (command.token !== undefined && !forced && claim === undefined)",
     tests: [...domain, ...conformance]
   },
   {
-    name: "that a claimed card is completed with its token only",
+    name: "a claimed card is completed only with its token",
     file: "src/domain/decide.ts",
     find: "if (claim !== undefined && command.token === undefined && !forced)",
     replace: "if (claim === undefined && false)",
     tests: [...domain, ...conformance]
   },
   {
-    name: "the cycle check of link",
+    name: "link refuses cycles",
     file: "src/domain/decide.ts",
     find: "const back = backlog.hasDependents(card.id)",
     replace: "const back = backlog.hasDependents(dependsOn) && backlog.hasDependents(card.id) && false",
     tests: [...domain, ...conformance]
   },
   {
-    name: "the cycle check of create",
+    name: "create refuses cycles",
     file: "src/domain/decide.ts",
     find: "if (cycle !== undefined) return",
     replace: "if (cycle !== undefined && cards.length < 0) return",
     tests: [...domain, ...conformance]
   },
   {
-    name: "that the graph is loaded for the cycle check",
+    name: "the graph is loaded for the cycle check",
     file: readModel,
     find: "newEdges.length > 0\n          ? statements.loadReachable",
     replace: "newEdges.length < 0\n          ? statements.loadReachable",
     tests: conformance
   },
   {
-    name: "the counters of dependents",
+    name: "a completion updates the counters of dependents",
     file: rowChanges,
     find: "  if (wasDone !== isDone) {",
     replace: "  if (wasDone && !isDone) {",
     tests: conformance
   },
   {
-    name: "the counter of a card that is linked",
+    name: "a link updates the counter of its card",
     file: rowChanges,
-    find: "if (!facts.isDone(dependsOnId)) changes.push(counted(facts, cardId, isLinked ? 1 : -1))",
+    find: "if (!facts.isDone(dependsOnId)) changes.push(unmetChanged(facts, cardId, isLinked ? 1 : -1))",
     replace: "if (!facts.isDone(dependsOnId) && !isLinked) changes.push(counted(facts, cardId, -1))",
     tests: conformance
   },
   {
-    name: "that counters are written",
+    name: "counters are written",
     file: readModel,
     find: "      ...statements.updateCounters(counters),\n",
     replace: "",
     tests: conformance
   },
   {
-    name: "that the counts of cards are kept",
+    name: "the card counts are updated",
     file: readModel,
     find: "      counts.add(write.state.changedCounts, write.events.length)\n",
     replace: "",
     tests: conformance
   },
   {
-    name: "that counts which are behind the log are not believed",
+    name: "card counts that lag behind the log are not used",
     file: "src/projections/CardCounts.ts",
     find: "FROM ${counts} AS counts JOIN ${head} AS head USING (position)`",
     replace: "FROM ${counts} AS counts`",
     tests: ["test/services/counts.test.ts"]
   },
   {
-    name: "that expired claims are taken back",
+    name: "expired claims are reclaimed",
     file: "src/domain/decideClaim.ts",
     find: 'return claim !== undefined && isExpired(card, now) ? [reclaimEvent(card, claim, "expired")] : []',
     replace:
@@ -290,127 +291,127 @@ export const mutations = [
   },
   // Retries and receipts
   {
-    name: "the retry after a deadlock",
+    name: "a batch is retried after a deadlock",
     file: interpreter,
     find: '(failed.error.reason._tag === "DeadlockError" || failed.error.reason._tag === "SerializationError"))',
     replace: 'failed.error.reason._tag === "SerializationError")',
     tests: concurrency
   },
   {
-    name: "the retry after a serialization failure",
+    name: "a batch is retried after a serialization failure",
     file: interpreter,
     find: '(failed.error.reason._tag === "DeadlockError" || failed.error.reason._tag === "SerializationError"))',
     replace: 'failed.error.reason._tag === "DeadlockError")',
     tests: conformance
   },
   {
-    name: "the retry after a lost race",
+    name: "a batch is retried after a lost race",
     file: interpreter,
     find: '!mayHaveCommitted && reason._tag === "UniqueViolation"',
     replace: '!mayHaveCommitted && reason._tag === "LockTimeoutError"',
     tests: concurrency
   },
   {
-    name: "that nothing is run again which may have been committed",
+    name: "a batch that may have committed is not run again",
     file: "src/services/postgres/pipelinedTransactions.ts",
     find: "failureOf(error, commitSent && !refused)",
     replace: "failureOf(error, false)",
     tests: ["test/proof/proxyFaults.test.ts"]
   },
   {
-    name: "that a batch is run again when a statement before its COMMIT was refused",
+    name: "a batch is retried when a statement before its COMMIT was refused",
     file: "src/services/postgres/pipelinedTransactions.ts",
     find: "failureOf(error, commitSent && !refused)",
     replace: "failureOf(error, commitSent)",
     tests: [...concurrency, ...conformance]
   },
   {
-    name: "that what is appended at once is recorded at one time",
+    name: "events that are appended together have the same recording time",
     file: eventLog,
     find: "isFirst ? sql`greatest(recorded_at",
     replace: "isFirst || true ? sql`greatest(recorded_at",
     tests: ["test/services/pglite/runningClock.test.ts"]
   },
   {
-    name: "that many commands go in two batches at once",
+    name: "many commands are sent in two concurrent batches",
     file: "src/services/commands/CommandQueue.ts",
     find: "if (interpreter.maxConcurrentBatches > 1) {",
     replace: "if (interpreter.maxConcurrentBatches > 2) {",
     tests: concurrency
   },
   {
-    name: "the connection that serves where the second one is refused",
+    name: "one connection serves when the second one is refused",
     file: "src/services/postgres/pipelinedTransactions.ts",
     find: "isConnected ? undefined : openLane()",
     replace: "isConnected ? undefined : undefined",
     tests: ["test/proof/limitFaults.test.ts"]
   },
   {
-    name: "the order of the look for claims that ran out",
+    name: "the probe for expired claims reads the index in order",
     file: lockStatements,
     find: "ORDER BY claim_expires_at LIMIT 1",
     replace: "LIMIT 1",
     tests: ["test/services/commands/batchPlans.test.ts"]
   },
   {
-    name: "that commands of a batch that failed run alone",
+    name: "the commands of a failed batch run alone",
     file: "src/services/commands/CommandQueue.ts",
     find: "if (batch.length === 1 || failure?.mayHaveCommitted === true",
     replace: "if (batch.length > 0 || failure?.mayHaveCommitted === true",
     tests: [...conformance, ...concurrency]
   },
   {
-    name: "the receipt",
+    name: "a command with an id has a receipt",
     file: interpreter,
     find: "if (decided.first.length > 0) {",
     replace: "if (decided.first.length < 0) {",
     tests: conformance
   },
   {
-    name: "that receipts are looked for",
+    name: "receipts are looked up",
     file: interpreter,
     find: "if (found.size === 0) return known",
     replace: "if (found.size >= 0) return known",
     tests: conformance
   },
   {
-    name: "that the second command of a batch under an id says the same",
+    name: "a repeated id in a batch requires the same command",
     file: decideBatch,
     find: "saySame(earlier.digests, digests)",
     replace: "(saySame(earlier.digests, digests) || true)",
     tests: conformance
   },
   {
-    name: "the receipt of a redaction",
+    name: "a redaction has a receipt",
     file: "src/services/audit/redactCard.ts",
     find: "    yield* receipts.write([receiptOf(command, commandId, digestsOf(receipted), outcome)])\n",
     replace: "",
     tests: conformance
   },
-  // What the database holds on to
+  // What the database enforces
   {
-    name: "that commits reach the disk where the server's setting lets them not",
+    name: "commits are durable where the server's setting does not require it",
     file: "src/sql/inTransaction.ts",
     find: "WHEN 'off' THEN 'on'",
     replace: "WHEN 'off' THEN 'off'",
     tests: conformance
   },
   {
-    name: "that the log is append-only",
+    name: "the log is append-only",
     file: "migrations/0003_audit.sql",
     find: "CREATE TRIGGER events_append_only\n  BEFORE DELETE OR TRUNCATE OR UPDATE OF",
     replace: "CREATE TRIGGER events_append_only\n  BEFORE UPDATE OF",
     tests: conformance
   },
   {
-    name: "that a migration which was edited is refused",
+    name: "an edited migration is refused",
     file: "src/services/schema/Migrations.ts",
     find: "if (file.checksum !== row.checksum) {",
     replace: "if (file.checksum === null) {",
     tests: conformance
   },
   {
-    name: "the isolation level",
+    name: "batches run at READ COMMITTED",
     file: "src/services/commands/BatchTransaction.ts",
     find: "export const beginStatement = beginReadCommitted",
     replace: 'export const beginStatement = "BEGIN ISOLATION LEVEL REPEATABLE READ"',

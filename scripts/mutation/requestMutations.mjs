@@ -1,4 +1,4 @@
-/** What ends the authority of a request on its way, and what a server believes of a proxy: see docs/http.md. */
+/** Tokens that become invalid during a request, paths, and proxies: see docs/http.md. */
 const guard = "src/http/access/guard.ts"
 const forwarding = "src/http/access/forwarding.ts"
 const server = "src/http/server.ts"
@@ -14,7 +14,7 @@ const tokens = ["test/services/access/accessTokens.test.ts"]
 const mutations = [
   // Authority
   {
-    name: "that a command is carried out for a token that is still valid",
+    name: "a command requires a token that is still valid",
     file: handleCommand,
     find: "Effect.flatMap(Effect.tap(commandInput<Input>(request), requireValidToken), method)",
     replace: "Effect.flatMap(commandInput<Input>(request), method)",
@@ -27,35 +27,35 @@ const mutations = [
     tests: revoked
   },
   {
-    name: "that what is no command is done for a token that is still valid",
+    name: "a request that is not a command requires a token that is still valid",
     file: handleCommand,
     find: "withDatabaseErrors(Effect.andThen(requireValidToken, effect))",
     replace: "withDatabaseErrors(effect)",
     tests: revoked
   },
   {
-    name: "that a waiting claim checks its token before each claim",
+    name: "a waiting claim checks its token before each claim",
     file: "src/http/backlogHandlers.ts",
     find: "Effect.andThen(requireValidToken, backlog.claim(input))",
     replace: "backlog.claim(input)",
     tests: revoked
   },
   {
-    name: "that an agent's waiting claim checks its token before each claim",
+    name: "an agent's waiting claim checks its token before each claim",
     file: "src/mcp/tools/claims.ts",
-    find: "Effect.andThen(requireValidToken, taken)",
-    replace: "taken",
+    find: "Effect.andThen(requireValidToken, claim)",
+    replace: "claim",
     tests: revoked
   },
   {
-    name: "that waits end with the token",
+    name: "a wait ends when its token becomes invalid",
     file: "src/http/Caller.ts",
     find: "Effect.raceFirst(waiting, failWhenInvalid)",
     replace: "Effect.andThen(Effect.sync(() => failWhenInvalid), waiting)",
     tests: revoked
   },
   {
-    name: "that a tool is carried out for a token that is still valid",
+    name: "a tool call requires a token that is still valid",
     file: "src/mcp/AgentTool.ts",
     find: "Effect.andThen(requireValidToken, answer(input, agent))",
     replace: "answer(input, agent)",
@@ -63,28 +63,28 @@ const mutations = [
     tests: revoked
   },
   {
-    name: "that a call of a token that is not valid is answered with a status",
+    name: "a call with an invalid token gets an HTTP status",
     file: "src/mcp/routes.ts",
     find: "if (error !== undefined && hasOneMessage(response)) return refusedResponse(error)",
     replace: "if (error !== undefined && response.status === 0) return refusedResponse(error)",
     tests: revoked
   },
   {
-    name: "that the last line of a log is imported for a token that is still valid",
+    name: "the last line of a log import requires a token that is still valid",
     file: "src/http/auditHandlers.ts",
     find: "onSome: (result) => Effect.as(requireValidToken, result)",
     replace: "onSome: (result) => Effect.succeed(result)",
     tests: revoked
   },
   {
-    name: "that a body which never comes whole ends with the token",
+    name: "an incomplete body ends when its token becomes invalid",
     file: guard,
     find: "          body.fail(error)\n",
     replace: "",
     tests: revoked
   },
   {
-    name: "that a body which broke off with its token is answered with 401",
+    name: "a body that broke off with its token gets status 401",
     file: guard,
     find: "if (response === undefined || watched.hasEnded()) return",
     replace: "if (response === undefined) return",
@@ -94,21 +94,21 @@ const mutations = [
     tests: revoked
   },
   {
-    name: "that what was read is not given to a token that is not valid any more",
+    name: "data is not sent to a token that became invalid",
     file: guard,
     find: "return isRead && !(yield* isValid(authority))",
     replace: "return isRead && !isValid(authority)",
     tests: revoked
   },
   {
-    name: "that a token is valid for its role and its actor",
+    name: "a token is checked with its role and its actor",
     file: guard,
     find: "tokens.isTaken(token.id, token)",
     replace: "tokens.isTaken(token.id)",
     tests: revoked
   },
   {
-    name: "that a token is read in the transaction that is open",
+    name: "a token is read in the open transaction",
     file: accessTokens,
     find: "if (Option.isNone(yield* Effect.serviceOption(sql.transactionService)))",
     replace: "if (Option.isNone(Option.none()))",
@@ -116,14 +116,14 @@ const mutations = [
   },
   // Paths
   {
-    name: "that a path is refused which can be read in several ways",
+    name: "an ambiguous path is refused",
     file: listen,
     find: "const problem = Result.isFailure(target) ? target.failure : repeatedHeaderProblem(message.rawHeaders)",
     replace: "const problem = repeatedHeaderProblem(message.rawHeaders)",
     tests: revoked
   },
   {
-    name: "that a header is refused which is there twice",
+    name: "a duplicate header is refused",
     file: listen,
     find: "target.failure : repeatedHeaderProblem(message.rawHeaders)",
     replace: "target.failure : undefined",
@@ -131,21 +131,21 @@ const mutations = [
     tests: revoked
   },
   {
-    name: "that a router compares paths exactly: case",
+    name: "paths are case-sensitive",
     file: server,
     find: "  caseSensitive: true,\n",
     replace: "",
     tests: revoked
   },
   {
-    name: "that a router compares paths exactly: a slash at the end",
+    name: "a trailing slash makes a different path",
     file: server,
     find: "ignoreTrailingSlash: false",
     replace: "ignoreTrailingSlash: true",
     tests: revoked
   },
   {
-    name: "that a path has no dot segments",
+    name: "a path with dot segments is refused",
     file: requestTarget,
     find: "if (dotSegment.test(path)) return ambiguous",
     replace: "if (dotSegment.test(path) && path === url) return ambiguous",
@@ -153,7 +153,7 @@ const mutations = [
     tests: proxies
   },
   {
-    name: "that characters are encoded only where they have to be",
+    name: "needlessly encoded characters are refused",
     file: requestTarget,
     find: "!encodedPath.test(path) || neverEncoded.test(path)",
     replace: "!encodedPath.test(path)",
@@ -161,15 +161,15 @@ const mutations = [
     tests: proxies
   },
   {
-    name: "that a target which is a URL names the host of the header",
+    name: "a target URL must have the host of the Host header",
     file: requestTarget,
     find: "if (authority.toLowerCase() !== host?.toLowerCase()) {",
     replace: 'if (authority === "" && host === "") {',
     tests: proxies
   },
-  // Tokens and heads
+  // Tokens and headers
   {
-    name: "that a wrong secret is looked for as an unknown id is",
+    name: "a wrong secret takes the same lookups as an unknown id",
     file: accessTokens,
     find: "shownIn(yield* current, id, hash) ?? shownIn(yield* knownFromNowOn, id, hash)",
     replace:
@@ -177,14 +177,14 @@ const mutations = [
     tests: tokens
   },
   {
-    name: "that the head of a request does not end at a later check",
+    name: "a headers timeout is not extended by the interval between checks",
     file: "src/http/node/listen.ts",
     find: "Math.floor(limit) - between",
     replace: "Math.floor(limit)",
     tests: proxies
   },
   {
-    name: "that requests without a valid token are limited by their address",
+    name: "requests without a valid token are limited by address",
     file: guard,
     find: "const wait = take(clientOf(request))",
     replace: "const wait = 0 * take.length",
@@ -192,14 +192,14 @@ const mutations = [
   },
   // Origins
   {
-    name: "that an origin is scheme, host and port",
+    name: "an origin consists of scheme, host and port",
     file: guard,
     find: "origin !== serverOrigin(scheme, outerHost)",
     replace: "URL.parse(origin)?.host !== outerHost && serverOrigin(scheme, outerHost) !== origin",
     tests: proxies
   },
   {
-    name: "that a server is started with origins only",
+    name: "only valid origins are accepted at start",
     file: server,
     find: "if (wrong !== undefined) {",
     replace: 'if (wrong === "") {',
@@ -207,49 +207,49 @@ const mutations = [
   },
   // Proxies
   {
-    name: "that a server without tokens refuses what a proxy forwards",
+    name: "a server without tokens refuses forwarded requests",
     file: guard,
     find: "const proxy = requiresToken ? undefined : findForwardingHeader(headers)",
     replace: "const proxy = requiresToken ? findForwardingHeader({}) : undefined",
     tests: proxies
   },
   {
-    name: "that every forwarding header is one",
+    name: "every forwarding header is recognized",
     file: forwarding,
     find: "forwardingPrefixes.some((prefix) => name.startsWith(prefix))",
     replace: "name === ''",
     tests: proxies
   },
   {
-    name: "that a server warns which asks no caller for a token",
+    name: "a server that requires no tokens logs a warning",
     file: server,
     find: "  if (!access.requiresToken) {\n",
     replace: "  if (access.requiresToken) {\n",
     tests: proxies
   },
   {
-    name: "that a server which trusts a proxy requires tokens",
+    name: "a server that trusts a proxy requires tokens",
     file: server,
     find: "requireTokens || trusted.success !== undefined || !isLoopback(host)",
     replace: "requireTokens || !isLoopback(host)",
     tests: proxies
   },
   {
-    name: "that a connection which is no proxy's is not believed",
+    name: "forwarding headers from other addresses are ignored",
     file: forwarding,
     find: "while (includes(client)) {",
     replace: "while (includes(client) || client === peer) {",
     tests: proxies
   },
   {
-    name: "that what a client writes before its proxy is not believed",
+    name: "forwarding headers from before the proxy are ignored",
     file: forwarding,
     find: "parseAddress(named.pop() ??",
     replace: "parseAddress(named.shift() ??",
     tests: proxies
   },
   {
-    name: "that one proxy is believed unless several are named",
+    name: "one proxy hop is trusted unless several proxies are named",
     file: forwarding,
     find: "    if (!allowsChain) return client\n",
     replace: "",
@@ -257,21 +257,21 @@ const mutations = [
     tests: proxies
   },
   {
-    name: "that no network of all addresses is trusted",
+    name: "a network of all addresses cannot be trusted",
     file: forwarding,
     find: "if (bits < 1 ||",
     replace: "if (bits < 0 ||",
     tests: proxies
   },
   {
-    name: "that the scheme of a page is read of a trusted proxy only",
+    name: "the forwarded scheme is used from a trusted proxy only",
     file: guard,
     find: "const scheme = isProxied && lastValue",
     replace: "const scheme = lastValue",
     tests: proxies
   },
   {
-    name: "that the outer host is one of the server's names",
+    name: "the forwarded host must be one of the server's names",
     file: guard,
     find: "if (!isAllowed(outerHost)) return",
     replace: 'if (outerHost === "") return',

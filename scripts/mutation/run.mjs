@@ -1,11 +1,12 @@
 /**
- * Takes out of a copy of the program, one at a time, what its guarantees rest on, and runs the tests on it: first those
- * that should notice, then, when they do not, all. Begins with a copy from which nothing is taken, where all must pass. Prints a table; ends with code 1 when a mutation survives.
+ * Mutates copies of the program, one guarantee at a time, and runs the tests on each: first the tests that should kill the
+ * mutation, then, when it survives them, all tests. Before that it runs the tests on an unchanged copy, where all must pass.
+ * Prints a table, and ends with code 1 when a mutation survives.
  *
  *     node scripts/mutation/run.mjs [--only PATTERN] [--tests PATTERN] [--targeted]
  *
- * `--only` selects by the name, `--tests` by the tests that should notice.
- * `--targeted` leaves out the run of all tests. The copy is what git knows of the working tree.
+ * `--only` selects mutations by name, `--tests` by the tests that should kill them. `--targeted` omits the run of all tests.
+ * The copy contains the tracked files of the working tree.
  */
 import { execFileSync, spawn } from "node:child_process"
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
@@ -22,7 +23,7 @@ const { values } = parseArgs({
   }
 })
 const root = join(import.meta.dirname, "../..")
-const minutesAtMost = 8
+const maxMinutes = 8
 
 const copyOf = (directory) => {
   const files = execFileSync("git", ["ls-files", "-z"], { cwd: root, encoding: "utf8" }).split("\0").filter(Boolean)
@@ -35,11 +36,11 @@ const copyOf = (directory) => {
 
 const replaceOnce = (text, find, replace, name) => {
   const parts = text.split(find)
-  if (parts.length !== 2) throw new Error(`${name}: its text is in the file ${parts.length - 1} times, not once`)
+  if (parts.length !== 2) throw new Error(`${name}: the file contains its text ${parts.length - 1} times, not once`)
   return parts.join(replace)
 }
 
-/** Runs a program and answers whether it ended well, ended ill, or had to be stopped. */
+/** Runs a program, and returns whether it succeeded, failed or timed out. */
 const run = (command, args, cwd) =>
   new Promise((resolve) => {
     const child = spawn(command, args, { cwd, stdio: ["ignore", "pipe", "pipe"], detached: true })
@@ -49,40 +50,40 @@ const run = (command, args, cwd) =>
         output = (output + text).slice(-200_000)
       })
     }
-    let isLate = false
+    let hasTimedOut = false
     const timer = setTimeout(() => {
-      isLate = true
+      hasTimedOut = true
       if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL")
-    }, minutesAtMost * 60_000)
+    }, maxMinutes * 60_000)
     child.once("exit", (code) => {
       clearTimeout(timer)
-      resolve({ ended: isLate ? "late" : code === 0 ? "well" : "ill", output })
+      resolve({ result: hasTimedOut ? "timed out" : code === 0 ? "passed" : "failed", output })
     })
   })
 
-/** The first test that failed, as the reporter names it. */
+/** The first failed test, as the reporter names it. */
 const firstFailure = (output) => {
   const plain = stripVTControlCharacters(output)
   const line = /^ *FAIL +(?:\S+ +)?(test\/\S+)(?: > (.*))?$/m.exec(plain)
   if (line !== null) return line[2] === undefined ? line[1] : `${line[1]}: ${line[2]}`
-  // Some failures have no text that the reporter would show with the file's name.
-  return /^ *× (.+?)(?: +\d+ms)?$/m.exec(plain)?.[1] ?? "a run that ended ill"
+  // The reporter shows some failures without the name of the file.
+  return /^ *× (.+?)(?: +\d+ms)?$/m.exec(plain)?.[1] ?? "a run that failed"
 }
 
 const testsOn = async (directory, files) => {
-  const { ended, output } = await run("npx", ["vitest", "run", "--bail", "1", ...files], directory)
-  if (ended === "well") return undefined
-  return ended === "late" ? `a run that did not end within ${minutesAtMost} minutes` : firstFailure(output)
+  const { output, result } = await run("npx", ["vitest", "run", "--bail", "1", ...files], directory)
+  if (result === "passed") return undefined
+  return result === "timed out" ? `a run that took more than ${maxMinutes} minutes` : firstFailure(output)
 }
 
-/** Builds what tests start that start programs. A type error does not keep it from being built. */
+/** Builds the programs that tests start. A type error does not prevent the build. */
 const build = (directory) => run("npx", ["tsc", "-p", "tsconfig.build.json", "--noEmitOnError", "false"], directory)
 
-/** A copy of the program as the changes make it. */
+/** Makes a copy of the program, applies the changes to a file, and uses the copy. */
 const withCopy = async (file, changes, name, use) => {
   const directory = mkdtempSync(join(tmpdir(), "mosaic-mutation-"))
   try {
-    // Tests start programs of it as another user.
+    // Tests start programs of the copy as another user.
     chmodSync(directory, 0o711)
     copyOf(directory)
     if (file !== undefined) {
@@ -101,7 +102,7 @@ const chosen = mutations.filter(
   ({ name, tests }) => new RegExp(values.only).test(name) && tests.some((test) => new RegExp(values.tests).test(test))
 )
 
-// Tests that fail anyway notice nothing.
+// A test that fails without a mutation cannot kill one.
 const needed = values.targeted ? [...new Set(chosen.flatMap(({ tests }) => tests))] : []
 const failing = await withCopy(undefined, [], "the program", async (directory) => {
   await build(directory)
@@ -117,23 +118,23 @@ for (const [index, { also = [], file, find, name, replace, startsPrograms = true
   const began = Date.now()
   const killer = await withCopy(file, [{ find, replace }, ...also], name, async (directory) => {
     if (startsPrograms) await build(directory)
-    const noticed = await testsOn(directory, tests)
-    if (noticed !== undefined || values.targeted) return noticed
+    const killedBy = await testsOn(directory, tests)
+    if (killedBy !== undefined || values.targeted) return killedBy
     await build(directory)
     return testsOn(directory, [])
   })
   results.push({ name, file, killer })
   const seconds = Math.round((Date.now() - began) / 1000)
   console.error(
-    `${index + 1}/${chosen.length} ${name}: ${killer === undefined ? "SURVIVED" : `killed by ${killer}`} (${seconds} s)`
+    `${index + 1}/${chosen.length} ${name}: ${killer === undefined ? "SURVIVES" : `killed by ${killer}`} (${seconds} s)`
   )
 }
 
 const survivors = results.filter(({ killer }) => killer === undefined)
 const cell = (text) => text.replaceAll("|", "\\|")
-console.log("| taken out or changed | in | the test that failed first |\n|---|---|---|")
+console.log("| what the mutation makes false | in | the test that failed first |\n|---|---|---|")
 for (const { file, killer, name } of results) {
-  console.log(`| ${cell(name)} | \`${file}\` | ${killer === undefined ? "**none: it survived**" : cell(killer)} |`)
+  console.log(`| ${cell(name)} | \`${file}\` | ${killer === undefined ? "**none: it survives**" : cell(killer)} |`)
 }
-console.log(`\n${results.length} mutations, ${results.length - survivors.length} killed, ${survivors.length} survived.`)
+console.log(`\n${results.length} mutations, ${results.length - survivors.length} killed, ${survivors.length} survive.`)
 process.exitCode = survivors.length === 0 ? 0 : 1

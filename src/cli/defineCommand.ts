@@ -1,6 +1,6 @@
 import { Context, Effect } from "effect"
 import { Command } from "effect/cli"
-import { Command as BacklogCommand, type BacklogServices, type Input } from "../index.ts"
+import { Command as BacklogCommand, type BacklogServices, type CommandInputs } from "../index.ts"
 import { decodeInput } from "../services/decodeInput.ts"
 import { type CommandOutput, deliver, finish } from "./CommandOutput.ts"
 import { withBacklog, withNewBacklog } from "./database.ts"
@@ -94,9 +94,9 @@ export const commandOrigin = Effect.gen(function* () {
 /** Adds the actor and the command id to a backlog command's input, and validates it before a database is opened. */
 export const commandInput = Effect.fnUntraced(function* <const Tag extends BacklogCommand["_tag"]>(
   tag: Tag,
-  input: Omit<Input<Tag>, "actor" | "commandId">
+  input: Omit<CommandInputs[Tag], "actor" | "commandId">
 ) {
-  const complete = { ...input, ...(yield* commandOrigin) } as unknown as Input<Tag>
+  const complete = { ...input, ...(yield* commandOrigin) } as unknown as CommandInputs[Tag]
   yield* decodeCommand({ ...complete, _tag: tag })
   return complete
 })

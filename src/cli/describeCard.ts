@@ -2,15 +2,8 @@ import { type DateTime, Effect } from "effect"
 import { formatTime, formatTimeNear } from "./moments.ts"
 import { escapeLines, escapeLine, type TextStyle } from "./terminalText.ts"
 import { outlookReasonText } from "../domain/ClaimOutlook.ts"
-import {
-  BacklogService,
-  type Card,
-  type ClaimFilter,
-  type ClaimOutlook,
-  type Explanation,
-  type Obstacle,
-  type UnmetDependency
-} from "../index.ts"
+import { describeDependencies, describeObstacle } from "../domain/Explanation.ts"
+import { BacklogService, type Card, type ClaimFilter, type ClaimOutlook, type Explanation } from "../index.ts"
 
 /** A card's id and title. */
 export const formatCardTitle = (card: Pick<Card, "id" | "title">, style: TextStyle): string =>
@@ -77,39 +70,17 @@ export const describeExplanation = (explanation: Explanation, style: TextStyle):
   const id = style.bold(escapeLine(explanation.id))
   return explanation.claimable
     ? `${id} can be claimed.`
-    : [
-        `${id} cannot be claimed.`,
-        ...describeObstacles(explanation).map((describeObstacle) => `  ${describeObstacle}`)
-      ].join("\n")
+    : [`${id} cannot be claimed.`, ...describeObstacles(explanation).map((sentence) => `  ${sentence}`)].join("\n")
 }
 
-/** What stands between a card and a claim, a sentence each. Times of the day of `beside` are given without the day. */
+/** Describes what keeps a card from being claimed, in one sentence each. Times on the day of `near` omit the date. */
 export const describeObstacles = (
   explanation: Pick<Explanation, "obstacles">,
-  beside?: DateTime.Utc
-): ReadonlyArray<string> => explanation.obstacles.map((obstacle) => describeObstacle(obstacle, beside))
-
-const describeObstacle = (obstacle: Obstacle, beside: DateTime.Utc | undefined): string => {
-  const when = (time: DateTime.Utc) => (beside === undefined ? formatTime(time) : formatTimeNear(time, beside))
-  switch (obstacle._tag) {
-    case "UnmetDependencies":
-      return `It waits for ${formatDependencies(obstacle.dependencies)}.`
-    case "Claimed":
-      return obstacle.expired
-        ? `The claim of ${escapeLine(obstacle.holder)} ran out at ${when(obstacle.expiresAt)}: the next claim takes it over.`
-        : `It is held by ${escapeLine(obstacle.holder)} until ${when(obstacle.expiresAt)}.`
-    case "Blocked":
-      return obstacle.reason === null ? "It is blocked." : `It is blocked: ${escapeLine(obstacle.reason)}`
-    case "Done":
-      return obstacle.completedAt === null ? "It is done." : `It is done since ${when(obstacle.completedAt)}.`
-    case "NotYet":
-      return `It is not to be tried again before ${when(obstacle.notBefore)}.`
-  }
+  near?: DateTime.Utc
+): ReadonlyArray<string> => {
+  const time = (at: DateTime.Utc) => (near === undefined ? formatTime(at) : formatTimeNear(at, near))
+  return explanation.obstacles.map((obstacle) => describeObstacle(obstacle, { text: escapeLine, time }))
 }
-
-/** Cards that are waited for, and how they stand. */
-export const formatDependencies = (dependencies: ReadonlyArray<UnmetDependency>): string =>
-  dependencies.map(({ id, status }) => `${escapeLine(id)} (${status ?? "does not exist"})`).join(", ")
 
 /** Why there is nothing to claim, and when that may change. */
 export const describeOutlook = (outlook: ClaimOutlook, choice: ClaimFilter): string =>
@@ -127,7 +98,7 @@ const describeProspects = ({ nearest, soonestExpiry, soonestRetry }: ClaimOutloo
   ...(nearest === null
     ? []
     : [
-        `${escapeLine(nearest.id)} waits for least: ${formatDependencies(nearest.waitsFor)}${
+        `${escapeLine(nearest.id)} waits for least: ${describeDependencies(nearest.waitsFor, escapeLine)}${
           nearest.unmetDependencies > nearest.waitsFor.length
             ? ` and ${nearest.unmetDependencies - nearest.waitsFor.length} more`
             : ""

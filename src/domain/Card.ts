@@ -1,48 +1,62 @@
+/*
+ * Where a new field of a card goes, in this order:
+ *
+ *  1. here, in `Card`; a new kind of text in `domain/Text.ts`;
+ *  2. `domain/Command.ts`: the commands that set it (`newCard`, `Revise`);
+ *  3. `domain/Event.ts`: the events that record it. Their payloads are a storage format, so add an upcaster to
+ *     `events/EventCodec.ts` (also `encodeFrequent`) and a file to `test/events/golden/`: see docs/evolution.md;
+ *  4. `domain/decide.ts` (command → event) and `domain/evolve.ts` (event → card);
+ *  5. a new file in `migrations/`: the column of `cards`; `projections/erasableColumns.ts`: whether a redaction erases it;
+ *  6. `projections/CardTables.ts` (read), `projections/rowStatements.ts` (write), `projections/compareRows.ts` (verify);
+ *  7. the surfaces: `http/api/BacklogGroup.ts`, `cli/describeCard.ts`, `cli/commands/`, `mcp/tools/cards.ts`,
+ *     `mcp/AgentText.ts`, `import/`;
+ *  8. the model of `testing/` (`Model.ts`, `step.ts`) and `test/support/verifyBacklog.ts`, which check it.
+ */
 import { Schema } from "effect"
 import { CardId } from "./CardId.ts"
 import { Json } from "./Json.ts"
 import { Body, Name, Reason, Title } from "./Text.ts"
 
-/** Where a card stands: waiting to be taken, held by a worker, set aside, or finished. */
+/** The status of a card. `ready` also includes cards that wait for dependencies. */
 export const Status = Schema.Literals(["ready", "claimed", "blocked", "done"])
 
-/** Where a card stands. */
+/** The status of a card. */
 export type Status = typeof Status.Type
 
-/** How urgent a card is: a 32-bit integer of any sign, greater is sooner. */
+/** The priority of a card: a 32-bit integer of any sign. Greater priorities are claimed first. */
 export const Priority = Schema.Finite.check(Schema.isInt32())
 
-/** The longest that a claim can be made to last, in seconds: 30 days. */
+/** Maximum lease of a claim, in seconds: 30 days. */
 export const maxTtlSeconds = 30 * 24 * 60 * 60
 
-/** How long a claim lasts, in seconds: 1 second to 30 days. */
+/** The lease of a claim, in seconds: 1 second to 30 days. */
 export const TtlSeconds = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxTtlSeconds }))
 
-/** The lease of a claim that names none, in seconds. */
+/** The lease of a claim that does not specify one, in seconds. */
 export const defaultTtlSeconds = 900
 
-/** The last place that a card's stream of events can have. */
+/** Maximum version of a card. */
 export const maxVersion = 2 ** 31 - 1
 
-/** A place in a card's stream of events: 1, 2, 3 … */
+/** The place of an event in its card's stream: 1, 2, 3 … */
 export const Version = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxVersion }))
 
-/** The last generation: with any version added, a token is still a whole number below 2^53. */
+/** Maximum generation: generation plus version is an integer below 2^53. */
 export const maxGeneration = 2 ** 53 - 2 ** 31
 
-/** The generation of a backlog: 0 until it is restored or fails over, and greater after each. */
+/** The generation of a backlog: 0 at first, greater after each restore and failover. */
 export const Generation = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: maxGeneration }))
 
-/** The greatest token: 2^53 - 1. */
+/** Maximum token: 2^53 - 1. */
 export const maxToken = Number.MAX_SAFE_INTEGER
 
 /** Identifies a claim: the generation of the backlog plus the version of the `CardClaimed` event. */
 export const Token = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxToken }))
 
 /**
- * A card as everybody sees it. What is absent is `null`. `claimToken` is the backlog's generation plus the version of the
- * card's `CardClaimed` event. It only grows, is never reused, and must be given to change a claimed card. `dependsOn` is
- * ordered by id.
+ * A card, as all queries and commands return it. Absent values are `null`. `claimToken` is the backlog's generation plus
+ * the version of the card's `CardClaimed` event: it only grows, is never reused, and is required to change a claimed card.
+ * `dependsOn` is ordered by id.
  */
 export const Card = Schema.Struct({
   id: CardId,
@@ -69,5 +83,5 @@ export const Card = Schema.Struct({
   version: Version
 })
 
-/** A card as everybody sees it. */
+/** A card, as all queries and commands return it. */
 export interface Card extends Schema.Schema.Type<typeof Card> {}

@@ -2,15 +2,15 @@ import { Schema } from "effect"
 import { Name } from "./Text.ts"
 
 /**
- * A card's id, chosen by whoever creates the card and never used again: 1 to 200 characters, no control characters,
- * no surrounding white space.
+ * The id of a card. The creator of the card chooses it; it is never reused. 1 to 200 characters, no control characters, no
+ * surrounding white space.
  */
 export const CardId = Name.pipe(Schema.brand("CardId"))
 
-/** A card's id. */
+/** The id of a card. */
 export type CardId = typeof CardId.Type
 
-/** Orders ids by Unicode code point, as the database does with `COLLATE "C"`. */
+/** Compares ids by Unicode code point, as the database does with `COLLATE "C"`. */
 export const compareIds = (left: string, right: string): number => {
   if (left === right) return 0
   const length = Math.min(left.length, right.length)
@@ -22,5 +22,5 @@ export const compareIds = (left: string, right: string): number => {
   return left.length - right.length
 }
 
-/** Half of a character beyond U+FFFF: greater than any other UTF-16 unit, although its number is not. */
+/** Whether a UTF-16 unit is half of a character beyond U+FFFF, which sorts after every other unit whatever its number. */
 const isSurrogate = (unit: number): boolean => unit >= 0xd800 && unit <= 0xdfff

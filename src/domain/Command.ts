@@ -80,34 +80,37 @@ export const Revise = Schema.TaggedStruct("Revise", {
   ...origin
 })
 
-/** Which cards are good enough: of one phase, or of a priority that is no smaller. */
-const choice = {
+/** Filters the cards that a claim chooses among. */
+export const ClaimFilter = Schema.Struct({
   phase: Schema.optional(Name),
   minPriority: Schema.optional(Priority)
+})
+
+/** Filters the cards that a claim chooses among. */
+export interface ClaimFilter {
+  /** Only cards of this phase. Defaults to all phases. */
+  readonly phase?: string | undefined
+  /** Only cards of this priority or a greater one. Defaults to all priorities. */
+  readonly minPriority?: number | undefined
 }
 
-/** Who wants the best claimable card, for how long, and of which. */
-const wish = {
+const claimRequest = {
   owner: Name,
   ttlSeconds: Schema.optional(TtlSeconds),
-  ...choice
-}
-
-/** Which cards a claim chooses among: all, when nothing is said. */
-export interface ClaimFilter {
-  readonly phase?: string | undefined
-  readonly minPriority?: number | undefined
+  ...ClaimFilter.fields
 }
 
 /** A claim of the best claimable card. */
 export interface ClaimRequest extends ClaimFilter {
+  /** Who holds the claim: the name of a worker. May differ from `actor`. */
   readonly owner: string
+  /** How long the lease lasts, in seconds: 1 to 2,592,000 (30 days). Defaults to 900. */
   readonly ttlSeconds?: number | undefined
 }
 
 /** The best claimable card, or the one named. */
 export const Claim = Schema.TaggedStruct("Claim", {
-  ...wish,
+  ...claimRequest,
   id: Schema.optional(CardId),
   ...origin
 }).check(
@@ -128,7 +131,7 @@ export const maxClaimsAtOnce = 1000
 
 /** The best claimable cards, so many at most. */
 export const ClaimMany = Schema.TaggedStruct("ClaimMany", {
-  ...wish,
+  ...claimRequest,
   limit: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxClaimsAtOnce })),
   ...origin
 })
@@ -172,7 +175,7 @@ const completion = {
 /** `claimNext` claims the best claimable card in the same transaction, what this makes claimable included. */
 export const Complete = Schema.TaggedStruct("Complete", {
   ...completion,
-  claimNext: Schema.optional(Schema.Struct(wish)),
+  claimNext: Schema.optional(Schema.Struct(claimRequest)),
   ...origin
 })
 

@@ -1,11 +1,11 @@
 import type { CardId } from "./CardId.ts"
 
-/** What a card depends on, as far as it is known. */
+/** The known dependencies of a card. */
 export type DependenciesOf = (id: CardId) => ReadonlyArray<CardId>
 
 /**
- * A path along dependencies from one of `starts` to `target`, both ends included, or `undefined` when there is none.
- * Visits every card once (depth first, on a stack of its own: chains may be long).
+ * Finds a path along dependencies from one of `starts` to `target`, both ends included. Returns `undefined` when there is
+ * none. Depth first; visits every card once. Uses its own stack, because chains may be longer than the call stack.
  */
 export const findPath = (
   starts: ReadonlyArray<CardId>,
@@ -39,9 +39,9 @@ const pathTo = (end: CardId, cameFrom: ReadonlyMap<CardId, CardId | undefined>):
 }
 
 /**
- * A cycle that can be reached from `starts`, its first card repeated at the end, or `undefined` when there is none.
- * One pass over cards and edges (depth first with three colours, on a stack of its own). Cards that lead to no cycle are
- * put into `finished`, and are not looked at again by who hands that in again.
+ * Finds a cycle that can be reached from `starts`; its first card is repeated at the end. Returns `undefined` when there is
+ * none. Depth first with three colours, one pass over cards and edges, with its own stack. Adds the cards that lead to no
+ * cycle to `finished`, and skips cards that are in it.
  */
 export const findCycle = (
   starts: Iterable<CardId>,

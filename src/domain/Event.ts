@@ -1,30 +1,14 @@
+/*
+ * Storage format: the names and payloads of events. They are never renamed or removed, only extended or upcast. See
+ * `events/EventCodec.ts` and docs/evolution.md.
+ */
 import { Schema } from "effect"
 import { Generation, Priority, Token, TtlSeconds, Version } from "./Card.ts"
 import { CardId } from "./CardId.ts"
 import { Json } from "./Json.ts"
 import { Body, Name, Reason, Title } from "./Text.ts"
 
-/** A part of an event that may have to be erased one day: a leaked secret, a person's data. */
-export const ErasablePart = Schema.Literals(["title", "body", "acceptance", "result", "reason", "blockedReason"])
-
-/** A part of an event that may have to be erased one day. */
-export type ErasablePart = typeof ErasablePart.Type
-
-/** What stands where something was erased, in events, cards and every answer. */
-export const redactedText = "[redacted]"
-
-/** Parts of one event of a card, by the event's version. */
-export const EventParts = Schema.Struct({ version: Version, parts: Schema.Array(ErasablePart) })
-
-/** Parts of one event of a card. */
-export interface EventParts extends Schema.Schema.Type<typeof EventParts> {}
-
-/*
- * Names and payloads of events are a storage format. They are never renamed or removed, only added to or upcast: see
- * events/EventCodec.ts.
- */
-
-/** The claim that an event ended or changed: who held it, and by which token. */
+/** The claim that an event ended or changed: its owner and token. */
 const HeldClaim = Schema.Struct({ owner: Name, token: Token })
 
 export const CardCreated = Schema.TaggedStruct("CardCreated", {
@@ -39,7 +23,7 @@ export const CardCreated = Schema.TaggedStruct("CardCreated", {
   blockedReason: Schema.NullOr(Reason)
 })
 
-/** Only what changed is in it. */
+/** Contains only the fields that changed. */
 export const CardRevised = Schema.TaggedStruct("CardRevised", {
   title: Schema.optionalKey(Title),
   body: Schema.optionalKey(Schema.NullOr(Body)),
@@ -88,7 +72,7 @@ export const CardBlocked = Schema.TaggedStruct("CardBlocked", {
 
 export const CardUnblocked = Schema.TaggedStruct("CardUnblocked", { reason: Schema.NullOr(Reason) })
 
-/** `overrode` names the dependencies that were not done; `claim` is the claim that it ended. */
+/** `overrode` lists the dependencies that were not done; `claim` is the claim that the event ended. */
 export const CardCompleted = Schema.TaggedStruct("CardCompleted", {
   result: Schema.NullOr(Json),
   overrode: Schema.Array(CardId),
@@ -98,13 +82,28 @@ export const CardCompleted = Schema.TaggedStruct("CardCompleted", {
 
 export const CardReopened = Schema.TaggedStruct("CardReopened", { reason: Schema.NullOr(Reason) })
 
-/** `erased` names the parts of the card's earlier events whose content is gone from the log. */
+/** The fields of events that a redaction can erase: texts and JSON that may contain secrets or personal data. */
+export const ErasablePart = Schema.Literals(["title", "body", "acceptance", "result", "reason", "blockedReason"])
+
+/** A field of an event that a redaction can erase. */
+export type ErasablePart = typeof ErasablePart.Type
+
+/** The text that replaces erased values in events, cards and answers. */
+export const redactedText = "[redacted]"
+
+/** Erasable fields of one event of a card; `version` identifies the event. */
+export const EventParts = Schema.Struct({ version: Version, parts: Schema.Array(ErasablePart) })
+
+/** Erasable fields of one event of a card. */
+export interface EventParts extends Schema.Schema.Type<typeof EventParts> {}
+
+/** `erased` lists the fields of the card's earlier events that were erased from the log. */
 export const CardRedacted = Schema.TaggedStruct("CardRedacted", {
   erased: Schema.Array(EventParts),
   reason: Reason
 })
 
-/** What can happen to a card. */
+/** An event of a card. */
 export const Event = Schema.Union([
   CardCreated,
   CardRevised,
@@ -121,16 +120,16 @@ export const Event = Schema.Union([
   CardRedacted
 ])
 
-/** What can happen to a card. */
+/** An event of a card. */
 export type Event = typeof Event.Type
 
-/** The types of events that this program knows. */
+/** The event types that this version of the program can read. */
 export const EventType = Schema.Literals(Event.members.map(({ fields }) => fields._tag.schema.literal))
 
-/** A type of events that this program knows. */
+/** An event type that this version of the program can read. */
 export type EventType = typeof EventType.Type
 
-/** An event that a decision made, before the log has given it its place. */
+/** An event that `decide` returns, before the log assigns its position and version. */
 export interface DecidedEvent {
   readonly cardId: CardId
   readonly event: Event

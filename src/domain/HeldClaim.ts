@@ -4,7 +4,7 @@ import type { CardId } from "./CardId.ts"
 import { type BacklogView, type Decision, withCard } from "./Decision.ts"
 import { ClaimLost } from "./Rejection.ts"
 
-/** A claim on a card: the part of it that is there exactly while the card is claimed. */
+/** The claim on a card, without the fields of the card that have nothing to do with it. */
 export interface HeldClaim {
   readonly owner: string
   readonly token: number
@@ -12,7 +12,7 @@ export interface HeldClaim {
   readonly expiresAt: DateTime.Utc
 }
 
-/** The claim on a card, if it is claimed. */
+/** The claim on a card, `undefined` when the card is not claimed. */
 export const currentClaim = (card: Card): HeldClaim | undefined =>
   card.status === "claimed" &&
   card.claimOwner !== null &&
@@ -27,13 +27,13 @@ export const currentClaim = (card: Card): HeldClaim | undefined =>
       }
     : undefined
 
-/** Refuses a token that is not the card's current one. */
+/** The refusal of a token that is not the card's current one. */
 export const claimLost = (card: Card, token: number): Decision =>
   Result.fail(
     new ClaimLost({ id: card.id, token, status: card.status, holder: card.claimOwner, expiresAt: card.claimExpiresAt })
   )
 
-/** The fence: only who shows the current token may go on. */
+/** The fence: decides only if the command has the current token, and else refuses it with `ClaimLost`. */
 export const withClaim = (
   backlog: BacklogView,
   command: { readonly id: CardId; readonly token: number },
@@ -44,7 +44,7 @@ export const withClaim = (
     return claim === undefined || claim.token !== command.token ? claimLost(card, command.token) : decideOn(card, claim)
   })
 
-/** The claim that an event on a card ends, for the record. */
+/** The claim that an event ends, as the event records it; `null` when the card is not claimed. */
 export const endedClaim = (card: Card): { readonly owner: string; readonly token: number } | null => {
   const claim = currentClaim(card)
   return claim === undefined ? null : { owner: claim.owner, token: claim.token }

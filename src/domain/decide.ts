@@ -18,132 +18,10 @@ import {
 import { claimById, claimNext, reclaimById, reclaimExpired, release, renew } from "./decideClaim.ts"
 import { sortIds } from "./evolve.ts"
 
-/** Creates cards, all or none, whatever their order: an edge may name a card that comes later, or never. */
-const create = (backlog: BacklogView, cards: ReadonlyArray<NewCard>): Decision => {
-  const events: Array<DecidedEvent> = []
-  const dependenciesOfNew = new Map<CardId, ReadonlyArray<CardId>>()
-  const keysOfNew = new Set<string>()
-  for (const card of cards) {
-    const key = card.idempotencyKey ?? null
-    if (key !== null && (keysOfNew.has(key) || backlog.cardWithKey(key) !== undefined)) continue
-    if (backlog.card(card.id) !== undefined || dependenciesOfNew.has(card.id)) {
-      return Result.fail(new CardAlreadyExists({ id: card.id }))
-    }
-    const dependsOn = sortIds(card.dependsOn ?? [])
-    if (dependsOn.includes(card.id)) return Result.fail(new SelfDependency({ id: card.id }))
-    dependenciesOfNew.set(card.id, dependsOn)
-    if (key !== null) keysOfNew.add(key)
-    const status = card.status ?? "ready"
-    events.push({
-      cardId: card.id,
-      event: {
-        _tag: "CardCreated",
-        title: card.title,
-        body: card.body ?? null,
-        phase: card.phase ?? null,
-        // Also for -0, which no database keeps.
-        priority: card.priority || 0,
-        status,
-        dependsOn,
-        acceptance: copyJson(card.acceptance ?? null),
-        idempotencyKey: key,
-        blockedReason: status === "blocked" ? (card.blockedReason ?? null) : null
-      }
-    })
-  }
-  const cycle = findCycle(dependenciesOfNew.keys(), (id) => dependenciesOfNew.get(id) ?? backlog.dependenciesOf(id))
-  if (cycle !== undefined) return Result.fail(cycleThroughNew(cycle, dependenciesOfNew))
-  return Result.succeed(events)
-}
-
-/** Names a card of the cycle that was to be created: the caller can change that one. */
-const cycleThroughNew = (cycle: ReadonlyArray<CardId>, created: ReadonlyMap<CardId, unknown>): DependencyCycle => {
-  const steps = cycle.slice(0, -1)
-  const at = Math.max(
-    0,
-    steps.findIndex((id) => created.has(id))
-  )
-  const path = [...steps.slice(at), ...steps.slice(0, at), steps[at]] as ReadonlyArray<CardId>
-  return new DependencyCycle({ id: path[0] as CardId, dependsOn: path[1] as CardId, path })
-}
-
-const block = (card: Card, command: CommandOf<"Block">): Decision => {
-  const reason = command.reason ?? null
-  if (card.status === "done") return Result.fail(new CardIsDone({ id: card.id }))
-  if (card.status === "blocked" && card.blockedReason === reason) return noEvents
-  return oneEvent(card.id, { _tag: "CardBlocked", reason, endedClaim: endedClaim(card) })
-}
-
-const unblock = (card: Card, command: CommandOf<"Unblock">): Decision => {
-  if (card.status === "done") return Result.fail(new CardIsDone({ id: card.id }))
-  return card.status === "blocked"
-    ? oneEvent(card.id, { _tag: "CardUnblocked", reason: command.reason ?? null })
-    : noEvents
-}
-
-const complete = (backlog: BacklogView, card: Card, command: CommandOf<"Complete">): Decision => {
-  if (card.status === "done") return noEvents
-  const claim = currentClaim(card)
-  const forced = command.force === true
-  if (command.token !== undefined && !forced && claim?.token !== command.token) return claimLost(card, command.token)
-  if (claim !== undefined && command.token === undefined && !forced) {
-    return Result.fail(new CardIsClaimed({ id: card.id, holder: claim.owner, expiresAt: claim.expiresAt }))
-  }
-  return oneEvent(card.id, {
-    _tag: "CardCompleted",
-    result: copyJson(command.result ?? null),
-    overrode: card.dependsOn.filter((id) => !backlog.isDone(id)),
-    forced,
-    claim: endedClaim(card)
-  })
-}
-
-/** The backlog as a claim sees it that comes after a card's completion. */
-const afterCompletion = (backlog: BacklogView, completed: Card): ClaimView => {
-  const isOther = ({ id }: Card) => id !== completed.id
-  return {
-    generation: backlog.generation,
-    unmetDependencies: (id) =>
-      backlog.unmetDependencies(id) -
-      (completed.status !== "done" && backlog.dependenciesOf(id).includes(completed.id) ? 1 : 0),
-    *claimCandidates(now) {
-      for (const card of backlog.claimCandidates(now)) if (isOther(card)) yield card
-    },
-    expiredClaims: (now) => backlog.expiredClaims(now).filter(isOther)
-  }
-}
-
-const reopen = (card: Card, command: CommandOf<"Reopen">): Decision =>
-  card.status === "done" ? oneEvent(card.id, { _tag: "CardReopened", reason: command.reason ?? null }) : noEvents
-
-const link = (backlog: BacklogView, card: Card, dependsOn: CardId): Decision => {
-  if (card.id === dependsOn) return Result.fail(new SelfDependency({ id: card.id }))
-  if (card.dependsOn.includes(dependsOn)) return noEvents
-  if (!backlog.exists(dependsOn)) return Result.fail(new DependencyNotFound({ id: card.id, dependsOn }))
-  const back = backlog.hasDependents(card.id)
-    ? findPath([dependsOn], card.id, (id) => backlog.dependenciesOf(id))
-    : undefined
-  return back === undefined
-    ? oneEvent(card.id, { _tag: "CardLinked", dependsOn })
-    : Result.fail(new DependencyCycle({ id: card.id, dependsOn, path: [card.id, ...back] }))
-}
-
-const unlink = (card: Card, dependsOn: CardId): Decision =>
-  card.dependsOn.includes(dependsOn) ? oneEvent(card.id, { _tag: "CardUnlinked", dependsOn }) : noEvents
-
-/** Changes what is given and differs. */
-const revise = (card: Card, command: CommandOf<"Revise">): Decision => {
-  const changes: { -readonly [K in keyof Omit<Extract<Event, { _tag: "CardRevised" }>, "_tag">]: unknown } = {}
-  for (const field of ["title", "body", "phase", "priority", "acceptance"] as const) {
-    const value = command[field]
-    if (value !== undefined && !jsonEquals(value, card[field])) changes[field] = copyJson(value)
-  }
-  return Object.keys(changes).length === 0
-    ? noEvents
-    : oneEvent(card.id, { _tag: "CardRevised", ...changes } as Extract<Event, { _tag: "CardRevised" }>)
-}
-
-/** Decides a command on the backlog as it stands at `now`, the database's clock. Pure and total. */
+/**
+ * Decides a command: which events it leads to at `now`, the time of the database, or which rule refuses it. Pure and
+ * total. The commands of a batch are decided one after the other, each on the state that the previous ones left.
+ */
 export const decide = (backlog: BacklogView, command: Command, now: DateTime.Utc): Decision => {
   switch (command._tag) {
     case "Create":
@@ -179,6 +57,113 @@ export const decide = (backlog: BacklogView, command: Command, now: DateTime.Utc
   }
 }
 
+/** Creates all cards or none, in any order: a dependency may be created later, or not exist. */
+const create = (backlog: BacklogView, cards: ReadonlyArray<NewCard>): Decision => {
+  const events: Array<DecidedEvent> = []
+  const dependenciesOfNew = new Map<CardId, ReadonlyArray<CardId>>()
+  const keysOfNew = new Set<string>()
+  for (const card of cards) {
+    const key = card.idempotencyKey ?? null
+    if (key !== null && (keysOfNew.has(key) || backlog.cardWithKey(key) !== undefined)) continue
+    if (backlog.card(card.id) !== undefined || dependenciesOfNew.has(card.id)) {
+      return Result.fail(new CardAlreadyExists({ id: card.id }))
+    }
+    const dependsOn = sortIds(card.dependsOn ?? [])
+    if (dependsOn.includes(card.id)) return Result.fail(new SelfDependency({ id: card.id }))
+    dependenciesOfNew.set(card.id, dependsOn)
+    if (key !== null) keysOfNew.add(key)
+    const status = card.status ?? "ready"
+    events.push({
+      cardId: card.id,
+      event: {
+        _tag: "CardCreated",
+        title: card.title,
+        body: card.body ?? null,
+        phase: card.phase ?? null,
+        // Turns -0 into 0: the database does not store -0.
+        priority: card.priority || 0,
+        status,
+        dependsOn,
+        acceptance: copyJson(card.acceptance ?? null),
+        idempotencyKey: key,
+        blockedReason: status === "blocked" ? (card.blockedReason ?? null) : null
+      }
+    })
+  }
+  const cycle = findCycle(dependenciesOfNew.keys(), (id) => dependenciesOfNew.get(id) ?? backlog.dependenciesOf(id))
+  if (cycle !== undefined) return Result.fail(dependencyCycle(cycle, dependenciesOfNew))
+  return Result.succeed(events)
+}
+
+/** The error of a cycle, which starts at a card that was to be created, because the caller can change that one. */
+const dependencyCycle = (cycle: ReadonlyArray<CardId>, created: ReadonlyMap<CardId, unknown>): DependencyCycle => {
+  const steps = cycle.slice(0, -1)
+  const at = Math.max(
+    0,
+    steps.findIndex((id) => created.has(id))
+  )
+  const path = [...steps.slice(at), ...steps.slice(0, at), steps[at]] as ReadonlyArray<CardId>
+  return new DependencyCycle({ id: path[0] as CardId, dependsOn: path[1] as CardId, path })
+}
+
+/** Changes the fields that are given and differ. */
+const revise = (card: Card, command: CommandOf<"Revise">): Decision => {
+  const changes: { -readonly [K in keyof Omit<Extract<Event, { _tag: "CardRevised" }>, "_tag">]: unknown } = {}
+  for (const field of ["title", "body", "phase", "priority", "acceptance"] as const) {
+    const value = command[field]
+    if (value !== undefined && !jsonEquals(value, card[field])) changes[field] = copyJson(value)
+  }
+  return Object.keys(changes).length === 0
+    ? noEvents
+    : oneEvent(card.id, { _tag: "CardRevised", ...changes } as Extract<Event, { _tag: "CardRevised" }>)
+}
+
+const link = (backlog: BacklogView, card: Card, dependsOn: CardId): Decision => {
+  if (card.id === dependsOn) return Result.fail(new SelfDependency({ id: card.id }))
+  if (card.dependsOn.includes(dependsOn)) return noEvents
+  if (!backlog.exists(dependsOn)) return Result.fail(new DependencyNotFound({ id: card.id, dependsOn }))
+  const back = backlog.hasDependents(card.id)
+    ? findPath([dependsOn], card.id, (id) => backlog.dependenciesOf(id))
+    : undefined
+  return back === undefined
+    ? oneEvent(card.id, { _tag: "CardLinked", dependsOn })
+    : Result.fail(new DependencyCycle({ id: card.id, dependsOn, path: [card.id, ...back] }))
+}
+
+const unlink = (card: Card, dependsOn: CardId): Decision =>
+  card.dependsOn.includes(dependsOn) ? oneEvent(card.id, { _tag: "CardUnlinked", dependsOn }) : noEvents
+
+const block = (card: Card, command: CommandOf<"Block">): Decision => {
+  const reason = command.reason ?? null
+  if (card.status === "done") return Result.fail(new CardIsDone({ id: card.id }))
+  if (card.status === "blocked" && card.blockedReason === reason) return noEvents
+  return oneEvent(card.id, { _tag: "CardBlocked", reason, endedClaim: endedClaim(card) })
+}
+
+const unblock = (card: Card, command: CommandOf<"Unblock">): Decision => {
+  if (card.status === "done") return Result.fail(new CardIsDone({ id: card.id }))
+  return card.status === "blocked"
+    ? oneEvent(card.id, { _tag: "CardUnblocked", reason: command.reason ?? null })
+    : noEvents
+}
+
+const complete = (backlog: BacklogView, card: Card, command: CommandOf<"Complete">): Decision => {
+  if (card.status === "done") return noEvents
+  const claim = currentClaim(card)
+  const forced = command.force === true
+  if (command.token !== undefined && !forced && claim?.token !== command.token) return claimLost(card, command.token)
+  if (claim !== undefined && command.token === undefined && !forced) {
+    return Result.fail(new CardIsClaimed({ id: card.id, holder: claim.owner, expiresAt: claim.expiresAt }))
+  }
+  return oneEvent(card.id, {
+    _tag: "CardCompleted",
+    result: copyJson(command.result ?? null),
+    overrode: card.dependsOn.filter((id) => !backlog.isDone(id)),
+    forced,
+    claim: endedClaim(card)
+  })
+}
+
 const completeAndClaim = (
   backlog: BacklogView,
   card: Card,
@@ -186,10 +171,28 @@ const completeAndClaim = (
   now: DateTime.Utc
 ): Decision => {
   const completed = complete(backlog, card, command)
-  const { claimNext: wish } = command
-  return wish === undefined
+  const { claimNext: next } = command
+  return next === undefined
     ? completed
     : Result.flatMap(completed, (events) =>
-        Result.map(claimNext(afterCompletion(backlog, card), wish, 1, now), (claims) => [...events, ...claims])
+        Result.map(claimNext(viewAfterCompletion(backlog, card), next, 1, now), (claims) => [...events, ...claims])
       )
 }
+
+/** The backlog after a card's completion, as the next claim of the same command sees it. */
+const viewAfterCompletion = (backlog: BacklogView, completed: Card): ClaimView => {
+  const isOther = ({ id }: Card) => id !== completed.id
+  return {
+    generation: backlog.generation,
+    unmetDependencies: (id) =>
+      backlog.unmetDependencies(id) -
+      (completed.status !== "done" && backlog.dependenciesOf(id).includes(completed.id) ? 1 : 0),
+    *claimCandidates(now) {
+      for (const card of backlog.claimCandidates(now)) if (isOther(card)) yield card
+    },
+    expiredClaims: (now) => backlog.expiredClaims(now).filter(isOther)
+  }
+}
+
+const reopen = (card: Card, command: CommandOf<"Reopen">): Decision =>
+  card.status === "done" ? oneEvent(card.id, { _tag: "CardReopened", reason: command.reason ?? null }) : noEvents

@@ -7,13 +7,13 @@ import { noEvents, type BacklogView, type ClaimView, type Decision, oneEvent } f
 import type { DecidedEvent } from "./Event.ts"
 import { currentClaim, type HeldClaim } from "./HeldClaim.ts"
 
-const claimEvent = (generation: number, card: Card, wish: ClaimRequest, now: DateTime.Utc): DecidedEvent => {
-  const ttlSeconds = wish.ttlSeconds ?? defaultTtlSeconds
+const claimEvent = (generation: number, card: Card, request: ClaimRequest, now: DateTime.Utc): DecidedEvent => {
+  const ttlSeconds = request.ttlSeconds ?? defaultTtlSeconds
   return {
     cardId: card.id,
     event: {
       _tag: "CardClaimed",
-      owner: wish.owner,
+      owner: request.owner,
       ttlSeconds,
       expiresAt: DateTime.add(now, { seconds: ttlSeconds }),
       generation
@@ -42,25 +42,25 @@ export const claimById = (
 }
 
 /**
- * Claims the best cards, `limit` at most. Expired claims are taken back first, all of them, so that the best card is
- * chosen among everything that is free.
+ * Claims up to `limit` cards, the best first. All expired claims are reclaimed first, so that the best card is chosen among
+ * all cards without a live claim.
  */
-export const claimNext = (backlog: ClaimView, wish: ClaimRequest, limit: number, now: DateTime.Utc): Decision => {
+export const claimNext = (backlog: ClaimView, request: ClaimRequest, limit: number, now: DateTime.Utc): Decision => {
   const reclaimed = backlog.expiredClaims(now).flatMap((card) => reclaimIfExpired(card, now))
   const freed = new Set(reclaimed.map((event) => event.cardId))
   const claims: Array<DecidedEvent> = []
   for (const card of backlog.claimCandidates(now)) {
-    if (!matchesFilter(card, wish)) continue
+    if (!matchesFilter(card, request)) continue
     const open: Pick<Card, "status" | "notBefore"> = freed.has(card.id) ? { ...card, status: "ready" } : card
     if (!isClaimable(open, backlog.unmetDependencies(card.id), now)) continue
-    claims.push(claimEvent(backlog.generation, card, wish, now))
+    claims.push(claimEvent(backlog.generation, card, request, now))
     if (claims.length === limit) break
   }
   return Result.succeed([...reclaimed, ...claims])
 }
 
-const matchesFilter = ({ phase, priority }: Card, choice: ClaimFilter): boolean =>
-  (choice.phase === undefined || phase === choice.phase) && priority >= (choice.minPriority ?? -Infinity)
+const matchesFilter = ({ phase, priority }: Card, filter: ClaimFilter): boolean =>
+  (filter.phase === undefined || phase === filter.phase) && priority >= (filter.minPriority ?? -Infinity)
 
 const reclaimIfExpired = (card: Card, now: DateTime.Utc): ReadonlyArray<DecidedEvent> => {
   const claim = currentClaim(card)
@@ -97,7 +97,7 @@ export const reclaimById = (card: Card | undefined, now: DateTime.Utc): Decision
     : Result.succeed([reclaimEvent(card, claim, isExpired(card, now) ? "expired" : "requested")])
 }
 
-/** Ends the claims on cards whose log was restored: their holders may have done what the log no longer has. */
+/** Ends the claims on cards after a restore: the log may have lost what the holders did. */
 export const reclaimRestored = (cards: Iterable<Card>): ReadonlyArray<DecidedEvent> => {
   const events: Array<DecidedEvent> = []
   for (const card of cards) {

@@ -4,55 +4,7 @@ import { type CardId, compareIds } from "./CardId.ts"
 import type { Event } from "./Event.ts"
 import { currentClaim } from "./HeldClaim.ts"
 
-/**
- * Says why an event cannot follow in the stream of a card that stands so, or `undefined` when it can. `evolve` folds
- * whatever comes; this is what no program that keeps the rules ever wrote, above all a claim on a card that is held.
- */
-export const transitionError = (card: Card | undefined, { event, version }: StreamEvent): string | undefined => {
-  if (event._tag === "CardCreated") return card === undefined ? undefined : "the card exists already"
-  if (card === undefined) return "the card does not exist yet"
-  if (version !== card.version + 1) return `it follows version ${card.version}`
-  const claim = currentClaim(card)
-  const notHeldBy = (owner: string, token: number): string | undefined =>
-    claim !== undefined && claim.owner === owner && claim.token === token
-      ? undefined
-      : `${owner} does not hold the card with token ${token}`
-  const notEnding = (ended: { readonly owner: string; readonly token: number } | null): string | undefined =>
-    ended !== null ? notHeldBy(ended.owner, ended.token) : claim === undefined ? undefined : "it ends a claim unnamed"
-  const unless = (holds: boolean, problem: string): string | undefined => (holds ? undefined : problem)
-  switch (event._tag) {
-    case "CardClaimed":
-      return unless(card.status === "ready", `the card is ${card.status}`)
-    case "ClaimRenewed":
-    case "CardReleased":
-    case "CardReclaimed":
-      return notHeldBy(event.owner, event.token)
-    case "CardLinked":
-      return unless(
-        !card.dependsOn.includes(event.dependsOn) && event.dependsOn !== card.id,
-        "the edge cannot be added"
-      )
-    case "CardUnlinked":
-      return unless(card.dependsOn.includes(event.dependsOn), "there is no such edge")
-    case "CardBlocked":
-      return card.status === "done" ? "the card is done" : notEnding(event.endedClaim)
-    case "CardUnblocked":
-      return unless(card.status === "blocked", `the card is ${card.status}`)
-    case "CardCompleted":
-      return card.status === "done" ? "the card is done" : notEnding(event.claim)
-    case "CardReopened":
-      return unless(card.status === "done", `the card is ${card.status}`)
-    case "CardRedacted":
-      return unless(
-        event.erased.every((part) => part.version < version),
-        "it erases what came later"
-      )
-    case "CardRevised":
-      return undefined
-  }
-}
-
-/** What the log adds to an event that a fold needs: its place in the card's stream and its business time. */
+/** An event with what a fold needs: its place in the card's stream and its business time. */
 export interface StreamEvent {
   readonly cardId: CardId
   readonly version: number
@@ -69,12 +21,12 @@ const noClaim = {
 } as const
 
 /**
- * A card after one more event of its stream. Total: what cannot follow (any event before `CardCreated`, a second
- * `CardCreated`) leaves the state as it was.
+ * Applies the next event of a card's stream to the card. Total: an event that cannot follow (any event before
+ * `CardCreated`, a second `CardCreated`) leaves the card unchanged.
  */
-export const evolve = (card: Card | undefined, occurrence: StreamEvent): Card | undefined => {
-  const { event, occurredAt, version } = occurrence
-  if (event._tag === "CardCreated") return card ?? created(occurrence, event)
+export const evolve = (card: Card | undefined, streamEvent: StreamEvent): Card | undefined => {
+  const { event, occurredAt, version } = streamEvent
+  if (event._tag === "CardCreated") return card ?? createCard(streamEvent, event)
   if (card === undefined) return undefined
   const updatedAt = occurredAt
   switch (event._tag) {
@@ -103,7 +55,7 @@ export const evolve = (card: Card | undefined, occurrence: StreamEvent): Card | 
     case "CardReclaimed":
       return { ...card, version, updatedAt, ...noClaim, status: "ready" }
     case "CardLinked":
-      return { ...card, version, updatedAt, dependsOn: withId(card.dependsOn, event.dependsOn) }
+      return { ...card, version, updatedAt, dependsOn: insertId(card.dependsOn, event.dependsOn) }
     case "CardUnlinked":
       return { ...card, version, updatedAt, dependsOn: card.dependsOn.filter((id) => id !== event.dependsOn) }
     case "CardBlocked":
@@ -132,14 +84,17 @@ export const evolve = (card: Card | undefined, occurrence: StreamEvent): Card | 
       }
     case "CardReopened":
       return { ...card, version, updatedAt, status: "ready", result: null, completedAt: null }
-    // What it erased stands as redacted in the events themselves, so a fold of them has it so from the start.
+    // The erased values are redacted in the earlier events themselves, so the fold never sees them.
     case "CardRedacted":
       return { ...card, version, updatedAt }
   }
 }
 
-const created = (occurrence: StreamEvent, event: Extract<Event, { readonly _tag: "CardCreated" }>): Card => ({
-  id: occurrence.cardId,
+const createCard = (
+  { cardId, occurredAt, version }: StreamEvent,
+  event: Extract<Event, { readonly _tag: "CardCreated" }>
+): Card => ({
+  id: cardId,
   title: event.title,
   body: event.body,
   phase: event.phase,
@@ -153,22 +108,22 @@ const created = (occurrence: StreamEvent, event: Extract<Event, { readonly _tag:
   acceptance: event.acceptance,
   result: null,
   blockedReason: event.blockedReason,
-  createdAt: occurrence.occurredAt,
-  updatedAt: occurrence.occurredAt,
-  completedAt: event.status === "done" ? occurrence.occurredAt : null,
-  version: occurrence.version
+  createdAt: occurredAt,
+  updatedAt: occurredAt,
+  completedAt: event.status === "done" ? occurredAt : null,
+  version
 })
 
-/** Each id once, in the order of ids. */
+/** Sorts ids and removes duplicates. */
 export const sortIds = (ids: ReadonlyArray<CardId>): ReadonlyArray<CardId> => [...new Set(ids)].sort(compareIds)
 
-const withId = (ids: ReadonlyArray<CardId>, id: CardId): ReadonlyArray<CardId> => {
-  const place = placeOf(ids, id)
-  return ids[place] === id ? ids : ids.toSpliced(place, 0, id)
+const insertId = (ids: ReadonlyArray<CardId>, id: CardId): ReadonlyArray<CardId> => {
+  const index = insertionIndex(ids, id)
+  return ids[index] === id ? ids : ids.toSpliced(index, 0, id)
 }
 
-/** Where an id stands among ids in order, or would: a card may have many, and each link comes by here. */
-const placeOf = (ids: ReadonlyArray<CardId>, id: CardId): number => {
+/** The index of an id in sorted ids, or where to insert it. Binary search, because every link to a card calls it. */
+const insertionIndex = (ids: ReadonlyArray<CardId>, id: CardId): number => {
   let from = 0
   let to = ids.length
   while (from < to) {
@@ -177,4 +132,56 @@ const placeOf = (ids: ReadonlyArray<CardId>, id: CardId): number => {
     else to = middle
   }
   return from
+}
+
+/**
+ * Returns why an event cannot follow in the stream of a card in this state, or `undefined` when it can. `evolve` applies
+ * any event; verification uses this to find events that no correct program writes, such as a claim on a claimed card.
+ */
+export const transitionError = (card: Card | undefined, { event, version }: StreamEvent): string | undefined => {
+  if (event._tag === "CardCreated") return card === undefined ? undefined : "the card already exists"
+  if (card === undefined) return "the card does not exist yet"
+  if (version !== card.version + 1) return `it follows version ${card.version}`
+  const claim = currentClaim(card)
+  const holderError = (owner: string, token: number): string | undefined =>
+    claim !== undefined && claim.owner === owner && claim.token === token
+      ? undefined
+      : `${owner} does not hold the card with token ${token}`
+  const endedClaimError = (ended: { readonly owner: string; readonly token: number } | null): string | undefined =>
+    ended !== null
+      ? holderError(ended.owner, ended.token)
+      : claim === undefined
+        ? undefined
+        : "it does not name the claim that it ends"
+  const unless = (condition: boolean, error: string): string | undefined => (condition ? undefined : error)
+  switch (event._tag) {
+    case "CardClaimed":
+      return unless(card.status === "ready", `the card is ${card.status}`)
+    case "ClaimRenewed":
+    case "CardReleased":
+    case "CardReclaimed":
+      return holderError(event.owner, event.token)
+    case "CardLinked":
+      return unless(
+        !card.dependsOn.includes(event.dependsOn) && event.dependsOn !== card.id,
+        "the edge cannot be added"
+      )
+    case "CardUnlinked":
+      return unless(card.dependsOn.includes(event.dependsOn), "there is no such edge")
+    case "CardBlocked":
+      return card.status === "done" ? "the card is done" : endedClaimError(event.endedClaim)
+    case "CardUnblocked":
+      return unless(card.status === "blocked", `the card is ${card.status}`)
+    case "CardCompleted":
+      return card.status === "done" ? "the card is done" : endedClaimError(event.claim)
+    case "CardReopened":
+      return unless(card.status === "done", `the card is ${card.status}`)
+    case "CardRedacted":
+      return unless(
+        event.erased.every((part) => part.version < version),
+        "it erases a later event"
+      )
+    case "CardRevised":
+      return undefined
+  }
 }

@@ -5,7 +5,7 @@ import type { SqlError } from "effect/sql"
 import { redactSecrets } from "../domain/redactSecrets.ts"
 import { Shutdown } from "./Shutdown.ts"
 import { operationPaths } from "./api/BacklogApi.ts"
-import { problemMediaType, problemOf } from "./problems.ts"
+import { makeProblem, problemResponse } from "./problems.ts"
 import { AuditService, BacklogService, type Doctor } from "../index.ts"
 
 const gauge = (name: string, description: string) => Metric.gauge(name, { description })
@@ -153,7 +153,4 @@ export const layerOperations = (
   )
 
 const notReady = (why: string): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.jsonUnsafe(problemOf("NotReady", 503, "Not ready", `Not ready: ${why}.`), {
-    status: 503,
-    contentType: problemMediaType
-  })
+  problemResponse(makeProblem("NotReady", `Not ready: ${why}.`))

@@ -1,7 +1,7 @@
 import { Cause, Effect } from "effect"
 import { HttpBody, HttpServerError, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { redactSecrets } from "../domain/redactSecrets.ts"
-import { type Problem, problemMediaType, problemOf } from "./problems.ts"
+import { makeProblem, type Problem, problemMediaType, problemResponse } from "./problems.ts"
 
 /** The methods of each path that there is. */
 export type MethodsByPath = ReadonlyMap<string, ReadonlySet<string>>
@@ -19,7 +19,7 @@ export const withProblemResponses =
             ? response
             : isSelfDescribing(response)
               ? redactResponse(response)
-              : problemResponse(problemOfStatus(response.status), response)
+              : redactedProblem(problemOfStatus(response.status), response)
         ),
       onFailure: (cause) =>
         Cause.hasInterruptsOnly(cause)
@@ -42,13 +42,11 @@ const redactResponse = (response: HttpServerResponse.HttpServerResponse): HttpSe
     : HttpServerResponse.setBody(response, HttpBody.text(shown, response.headers["content-type"]))
 }
 
-const problemResponse = (
+const redactedProblem = (
   problem: Problem & { readonly allowed?: ReadonlyArray<string> },
   like?: HttpServerResponse.HttpServerResponse
 ): HttpServerResponse.HttpServerResponse => {
-  const response = redactResponse(
-    HttpServerResponse.jsonUnsafe(problem, { status: problem.status, contentType: problemMediaType })
-  )
+  const response = redactResponse(problemResponse(problem))
   return like === undefined ? response : HttpServerResponse.setHeaders(response, withoutContent(like.headers))
 }
 
@@ -56,22 +54,22 @@ const withoutContent = (headers: Readonly<Record<string, string>>): Record<strin
   Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith("content-")))
 
 const unknownPath = (path: string) =>
-  problemOf("UnknownPath", 404, "Unknown path", `There is nothing at ${JSON.stringify(path)}: see /openapi.json.`)
+  makeProblem("UnknownPath", `There is nothing at ${JSON.stringify(path)}: see /openapi.json.`)
 
 const problemOfStatus = (status: number): Problem => {
   switch (status) {
     case 404:
-      return problemOf("UnknownPath", 404, "Unknown path", "There is nothing there: see /openapi.json.")
+      return makeProblem("UnknownPath", "There is nothing there: see /openapi.json.")
     case 413:
-      return problemOf("BodyTooLarge", 413, "Body too large", "The body is larger than this endpoint takes.")
+      return makeProblem("BodyTooLarge", "The body is larger than this endpoint takes.")
     case 415:
-      return problemOf("UnsupportedMediaType", 415, "Unsupported media type", "Bodies are application/json.")
+      return makeProblem("UnsupportedMediaType", "Bodies are application/json.")
     case 503:
-      return problemOf("Unavailable", 503, "Unavailable", "The server cannot answer now: try again.")
+      return makeProblem("Unavailable", "The server cannot answer now: try again.")
     default:
       return status < 500
-        ? problemOf("BadRequest", status, "Bad request", "The request cannot be understood.")
-        : problemOf("Defect", status, "Defect", "This is an error of the server. What happened is in its log.")
+        ? makeProblem("BadRequest", "The request cannot be understood.", status)
+        : makeProblem("Defect", "This is an error of the server. What happened is in its log.", status)
   }
 }
 
@@ -85,20 +83,20 @@ const responseOfCause = Effect.fnUntraced(function* (
     const { reason } = error
     if (reason._tag === "RouteNotFound") return notFound(request, paths)
     if (reason._tag === "RequestParseError")
-      return problemResponse(problemOfStatus(reason.reason === "BodyTooLarge" ? 413 : 400))
+      return redactedProblem(problemOfStatus(reason.reason === "BodyTooLarge" ? 413 : 400))
   }
   yield* Effect.logError("A request ended in a defect.", cause)
-  return problemResponse(problemOfStatus(500))
+  return redactedProblem(problemOfStatus(500))
 })
 
 const notFound = (request: HttpServerRequest.HttpServerRequest, paths: MethodsByPath) => {
   const path = request.url.replace(/[?#].*$/s, "")
   const methods = paths.get(path)
-  if (methods === undefined) return problemResponse(unknownPath(path))
+  if (methods === undefined) return redactedProblem(unknownPath(path))
   const allowed = [...methods].join(", ")
   return HttpServerResponse.setHeader(
-    problemResponse({
-      ...problemOf("MethodNotAllowed", 405, "Method not allowed", `${path} takes ${allowed}, not ${request.method}.`),
+    redactedProblem({
+      ...makeProblem("MethodNotAllowed", `${path} takes ${allowed}, not ${request.method}.`),
       allowed: [...methods]
     }),
     "allow",

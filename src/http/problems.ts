@@ -1,4 +1,5 @@
 import { Schema, SchemaTransformation, Struct } from "effect"
+import { HttpServerResponse } from "effect/http"
 import { HttpApiSchema } from "effect/http-api"
 import {
   BodyTooLarge,
@@ -35,10 +36,60 @@ import {
   UndecodableEvent
 } from "../index.ts"
 
+/** The HTTP status and the title of every problem, by the `_tag` of its error. */
+const problemStatus = {
+  InvalidInput: [400, "Invalid input"],
+  CardNotFound: [404, "Card not found"],
+  DependencyNotFound: [404, "Dependency not found"],
+  CardAlreadyExists: [409, "Card already exists"],
+  SelfDependency: [409, "Self dependency"],
+  DependencyCycle: [409, "Dependency cycle"],
+  ClaimLost: [409, "Claim lost"],
+  CardIsClaimed: [409, "Card is claimed"],
+  CardIsDone: [409, "Card is done"],
+  CommandIdConflict: [409, "Command id conflict"],
+  MomentNotReached: [404, "Moment not reached"],
+  CheckpointMoved: [409, "Checkpoint moved"],
+  BacklogNotEmpty: [409, "Backlog not empty"],
+  LogFileRefused: [422, "Log file refused"],
+  RebuildBlocked: [503, "Rebuild blocked"],
+  RebuildRefused: [409, "Rebuild refused"],
+  RebuildSuperseded: [409, "Rebuild superseded"],
+  RemovalPending: [503, "Removal pending"],
+  DamagedEvent: [500, "Damaged event"],
+  UndecodableEvent: [500, "Undecodable event"],
+  BodyTooLarge: [413, "Body too large"],
+  DatabaseUnavailable: [503, "Database unavailable"],
+  DatabaseFailed: [500, "Database failed"],
+  ReadOnlyReplica: [503, "Read-only replica"],
+  ReplicaBehind: [503, "Replica behind"],
+  ReplicaConflict: [503, "Replica conflict"],
+  NotPermitted: [403, "Not permitted"],
+  Unauthorized: [401, "Unauthorized"],
+  Forbidden: [403, "Forbidden"],
+  TooManyRequests: [429, "Too many requests"],
+
+  // Problems that are not errors of a service: the server refuses the request before or after an endpoint handles it.
+  BadRequest: [400, "Bad request"],
+  HostNotAllowed: [403, "Host not allowed"],
+  OriginNotAllowed: [403, "Origin not allowed"],
+  ForwardedRequest: [403, "Forwarded request"],
+  UnknownPath: [404, "Unknown path"],
+  UnknownSession: [404, "Unknown session"],
+  MethodNotAllowed: [405, "Method not allowed"],
+  UnsupportedMediaType: [415, "Unsupported media type"],
+  Defect: [500, "Defect"],
+  NotReady: [503, "Not ready"],
+  Unavailable: [503, "Unavailable"]
+} as const
+
+/** The `_tag` of a problem. */
+export type ProblemTag = keyof typeof problemStatus
+
 /** The media type of a problem, RFC 9457. */
 export const problemMediaType = "application/problem+json"
 
-/** What the member `type` of a problem says: a name, not an address. */
+/** The member `type` of a problem: a name, not an address. */
 const problemType = (tag: string): string => `urn:mosaic-backlog:problem:${tag}`
 
 /** What every problem has, in the order in which it is written. */
@@ -50,34 +101,40 @@ export interface Problem {
   readonly _tag: string
 }
 
-/** A problem of an error. */
-export const problemOf = (tag: string, status: number, title: string, detail: string): Problem => ({
+/** Makes a problem. `status` overrides the one of the table. */
+export const makeProblem = (tag: ProblemTag, detail: string, status?: number): Problem => ({
   type: problemType(tag),
-  title,
-  status,
+  title: problemStatus[tag][1],
+  status: status ?? problemStatus[tag][0],
   detail,
   _tag: tag
 })
 
-/** What is needed of the class of a tagged error. */
+/** The response that carries a problem. */
+export const problemResponse = (
+  problem: Problem,
+  headers: Readonly<Record<string, string>> = {}
+): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.jsonUnsafe(problem, { status: problem.status, contentType: problemMediaType, headers })
+
+/** The parts of a tagged error's class that `problemSchema` needs. */
 interface ErrorClass extends Schema.Top {
   readonly Type: Error
   readonly identifier: string
-  readonly fields: Schema.Struct.Fields & { readonly _tag: Schema.tag<string> }
+  readonly fields: Schema.Struct.Fields & { readonly _tag: Schema.tag<ProblemTag> }
   new (fields: never): Error
 }
 
 /**
- * An error as a problem: its message is the `detail`, its tag is `_tag`, and its fields stand beside them, encoded as the
- * command line encodes them, those that are named in `renamed` by another name. Decoding a problem gives the error again.
+ * The schema of an error as a problem. The message is the `detail`, the tag is `_tag`, and the fields are members, encoded
+ * as the command line encodes them. `renamed` gives fields other names. Decoding a problem gives the error.
  */
 const problemSchema = <S extends ErrorClass>(
   error: S,
-  status: number,
-  title: string,
   renamed: Readonly<Record<string, string>> = {}
 ): Schema.Codec<InstanceType<S>, Problem> => {
-  const tag = error.identifier
+  const tag = error.identifier as ProblemTag
+  const [status] = problemStatus[tag]
   const fields: Schema.Struct.Fields = Struct.omit(error.fields, ["_tag"])
   const members = Object.keys(fields).map((field) => ({ field, member: renamed[field] ?? field }))
   const problem = Schema.Struct({
@@ -95,7 +152,7 @@ const problemSchema = <S extends ErrorClass>(
         decode: (from: Readonly<Record<string, unknown>>): unknown =>
           new error(Object.fromEntries(members.map(({ field, member }) => [field, from[member]])) as never),
         encode: (value: unknown) => ({
-          ...problemOf(tag, status, title, (value as Error).message),
+          ...makeProblem(tag, (value as Error).message),
           ...Object.fromEntries(
             members.map(({ field, member }) => [member, (value as Readonly<Record<string, unknown>>)[field]])
           )
@@ -107,36 +164,36 @@ const problemSchema = <S extends ErrorClass>(
   ) as unknown as Schema.Codec<InstanceType<S>, Problem>
 }
 
-/** Every error that an endpoint answers with, as a problem with its status. */
+/** The problem of every error that an endpoint returns. */
 export const problems = {
-  invalidInput: problemSchema(InvalidInput, 400, "Invalid input"),
-  cardNotFound: problemSchema(CardNotFound, 404, "Card not found"),
-  dependencyNotFound: problemSchema(DependencyNotFound, 404, "Dependency not found"),
-  cardAlreadyExists: problemSchema(CardAlreadyExists, 409, "Card already exists"),
-  selfDependency: problemSchema(SelfDependency, 409, "Self dependency"),
-  dependencyCycle: problemSchema(DependencyCycle, 409, "Dependency cycle"),
-  claimLost: problemSchema(ClaimLost, 409, "Claim lost", { status: "cardStatus" }),
-  cardIsClaimed: problemSchema(CardIsClaimed, 409, "Card is claimed"),
-  cardIsDone: problemSchema(CardIsDone, 409, "Card is done"),
-  commandIdConflict: problemSchema(CommandIdConflict, 409, "Command id conflict"),
-  momentNotReached: problemSchema(MomentNotReached, 404, "Moment not reached"),
-  checkpointMoved: problemSchema(CheckpointMoved, 409, "Checkpoint moved"),
-  backlogNotEmpty: problemSchema(BacklogNotEmpty, 409, "Backlog not empty"),
-  logFileRefused: problemSchema(LogFileRefused, 422, "Log file refused"),
-  rebuildBlocked: problemSchema(RebuildBlocked, 503, "Rebuild blocked"),
-  rebuildRefused: problemSchema(RebuildRefused, 409, "Rebuild refused"),
-  rebuildSuperseded: problemSchema(RebuildSuperseded, 409, "Rebuild superseded"),
-  removalPending: problemSchema(RemovalPending, 503, "Removal pending"),
-  damagedEvent: problemSchema(DamagedEvent, 500, "Damaged event"),
-  undecodableEvent: problemSchema(UndecodableEvent, 500, "Undecodable event", { type: "eventType" }),
-  bodyTooLarge: problemSchema(BodyTooLarge, 413, "Body too large"),
-  databaseUnavailable: problemSchema(DatabaseUnavailable, 503, "Database unavailable"),
-  databaseFailed: problemSchema(DatabaseFailed, 500, "Database failed"),
-  readOnlyReplica: problemSchema(ReadOnlyReplica, 503, "Read-only replica"),
-  replicaBehind: problemSchema(ReplicaBehind, 503, "Replica behind"),
-  replicaConflict: problemSchema(ReplicaConflict, 503, "Replica conflict"),
-  notPermitted: problemSchema(NotPermitted, 403, "Not permitted"),
-  unauthorized: problemSchema(Unauthorized, 401, "Unauthorized"),
-  forbidden: problemSchema(Forbidden, 403, "Forbidden"),
-  tooManyRequests: problemSchema(TooManyRequests, 429, "Too many requests")
+  invalidInput: problemSchema(InvalidInput),
+  cardNotFound: problemSchema(CardNotFound),
+  dependencyNotFound: problemSchema(DependencyNotFound),
+  cardAlreadyExists: problemSchema(CardAlreadyExists),
+  selfDependency: problemSchema(SelfDependency),
+  dependencyCycle: problemSchema(DependencyCycle),
+  claimLost: problemSchema(ClaimLost, { status: "cardStatus" }),
+  cardIsClaimed: problemSchema(CardIsClaimed),
+  cardIsDone: problemSchema(CardIsDone),
+  commandIdConflict: problemSchema(CommandIdConflict),
+  momentNotReached: problemSchema(MomentNotReached),
+  checkpointMoved: problemSchema(CheckpointMoved),
+  backlogNotEmpty: problemSchema(BacklogNotEmpty),
+  logFileRefused: problemSchema(LogFileRefused),
+  rebuildBlocked: problemSchema(RebuildBlocked),
+  rebuildRefused: problemSchema(RebuildRefused),
+  rebuildSuperseded: problemSchema(RebuildSuperseded),
+  removalPending: problemSchema(RemovalPending),
+  damagedEvent: problemSchema(DamagedEvent),
+  undecodableEvent: problemSchema(UndecodableEvent, { type: "eventType" }),
+  bodyTooLarge: problemSchema(BodyTooLarge),
+  databaseUnavailable: problemSchema(DatabaseUnavailable),
+  databaseFailed: problemSchema(DatabaseFailed),
+  readOnlyReplica: problemSchema(ReadOnlyReplica),
+  replicaBehind: problemSchema(ReplicaBehind),
+  replicaConflict: problemSchema(ReplicaConflict),
+  notPermitted: problemSchema(NotPermitted),
+  unauthorized: problemSchema(Unauthorized),
+  forbidden: problemSchema(Forbidden),
+  tooManyRequests: problemSchema(TooManyRequests)
 } as const

@@ -11,7 +11,7 @@ import {
 } from "effect/http"
 import { type Authority, CurrentAuthority, CurrentCaller } from "../http/Caller.ts"
 import { BodyTooLarge, Unauthorized } from "../http/errors.ts"
-import { type Problem, problemMediaType, problemOf, problems } from "../http/problems.ts"
+import { type Problem, problemResponse, makeProblem, problems } from "../http/problems.ts"
 import type { AccessRole } from "../index.ts"
 import { type Agent, callerAgent, CurrentAgent } from "./Agent.ts"
 import { layerTools, type ToolRequirements } from "./layerTools.ts"
@@ -220,11 +220,9 @@ const problemOfRefusal = (error: Refusal): Problem => {
   }
 }
 
-const toResponse = (problem: Problem): HttpServerResponse.HttpServerResponse =>
-  HttpServerResponse.jsonUnsafe(problem, { status: problem.status, contentType: problemMediaType })
+const refusedResponse = (error: Refusal): HttpServerResponse.HttpServerResponse =>
+  problemResponse(problemOfRefusal(error))
 
-const refusedResponse = (error: Refusal): HttpServerResponse.HttpServerResponse => toResponse(problemOfRefusal(error))
-
-const unknownSession = toResponse(
-  problemOf("UnknownSession", 404, "Unknown session", "There is no session of yours by that id: begin a new one.")
+const unknownSession = problemResponse(
+  makeProblem("UnknownSession", "There is no session of yours by that id: begin a new one.")
 )

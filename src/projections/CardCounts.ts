@@ -4,12 +4,12 @@ import type { Status } from "../domain/Card.ts"
 import { prepareStatement } from "../sql/prepareStatement.ts"
 import { inTransaction, beginReadCommitted } from "../sql/inTransaction.ts"
 
-/** How many cards there are of each kind, or how many more. Of the ready ones, `waiting` have an unmet dependency. */
+/** The number of cards of each kind, or its change. `waiting` counts the ready cards that have an unmet dependency. */
 export type CardCounts = Readonly<Record<Status | "waiting", number>>
 
 export const cardKinds = ["ready", "waiting", "claimed", "blocked", "done"] as const
 
-/** Counts that change with the cards that they count. */
+/** Counts that are updated card by card. */
 export class CardTally implements CardCounts {
   ready = 0
   waiting = 0
@@ -17,7 +17,7 @@ export class CardTally implements CardCounts {
   blocked = 0
   done = 0
 
-  /** Counts a card in, or with -1 out. */
+  /** Adds a card, or with -1 removes it. */
   add(card: { readonly status: Status; readonly unmetDependencies: number }, by: 1 | -1): void {
     this[card.status] += by
     if (card.status === "ready" && card.unmetDependencies > 0) this.waiting += by
@@ -25,19 +25,21 @@ export class CardTally implements CardCounts {
 }
 
 /**
- * The row of counts, which says of itself up to which position of the log it counts: where that is not the end of the
- * log, a program has written that does not know it, and it counts for nothing.
+ * The row of counts. It holds the position of the log up to which it counts: if that is not the end of the log, a program of
+ * a version without counts has written, and the row is ignored (decision 22).
  */
 export interface CountsTable {
-  /** Adds what was changed by so many events, the last of the log, in the transaction that appended them. */
+  /** Adds the changes of the last `events` events of the log, in the transaction that appended them. */
   readonly add: (changed: CardCounts, events: number) => Effect.Effect<unknown, SqlError.SqlError>
-  /** Counts anew, in the caller's transaction, which holds the head. Looks at every card. */
+  /** Recounts by reading every card, in the caller's transaction, which has locked the head. */
   readonly recount: Effect.Effect<unknown, SqlError.SqlError>
-  /** The same where it is needed and this role may; never on a hot standby. All commands wait while it looks. */
+  /**
+   * Recounts if the row is behind the log and this role may update it; never on a hot standby. All commands wait meanwhile.
+   */
   readonly recountIfBehind: Effect.Effect<void, SqlError.SqlError>
-  /** The counts as they are kept, if they are of now. */
+  /** The stored counts; no row if they are behind the log. */
   readonly stored: Statement.Statement<CardCounts>
-  /** The counts by looking at every card. */
+  /** The counts, by reading every card. */
   readonly counted: Statement.Statement<CardCounts>
 }
 
@@ -50,8 +52,8 @@ export const makeCountsTable = (sql: SqlClient.SqlClient, schema: string): Count
   const counting = sql.literal(
     cardKinds
       .map((kind) => {
-        const which = kind === "waiting" ? "status = 'ready' AND unmet_dependencies > 0" : `status = '${kind}'`
-        return `count(*) FILTER (WHERE ${which}) AS ${kind}`
+        const condition = kind === "waiting" ? "status = 'ready' AND unmet_dependencies > 0" : `status = '${kind}'`
+        return `count(*) FILTER (WHERE ${condition}) AS ${kind}`
       })
       .join()
   )

@@ -3,21 +3,21 @@ import type { SqlClient, Statement } from "effect/sql"
 import type { Card, Status } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 
-/** A row of `cards` with the card's dependencies: times as the driver gives them. */
+/** A row of `cards` with the card's dependencies. Times are as the driver returns them. */
 interface CardRow {
   readonly [column: string]: unknown
 }
 
-/** A card and its counter. */
+/** A card and the number of its unmet dependencies. */
 interface CountedCard {
   readonly card: Card
   readonly unmetDependencies: number
 }
 
 /**
- * Decodes a row of the columns in `CardTables`. Throws when the row is not a card: the read model is damaged. By hand,
- * where a schema takes a sixth of the time of a batch: the columns' types leave little to be wrong, and whether a row is
- * what the log says is for a verification to tell.
+ * Decodes a row of the columns in `CardTables`. Throws if the row is not a card: then the read model is damaged. It uses no
+ * schema, because decoding with one takes a sixth of the time of a batch. The types of the columns leave little to check, and
+ * a verification compares the rows with the log.
  */
 export const decodeCountedCard = (row: object): CountedCard => {
   const from = row as CardRow
@@ -27,15 +27,15 @@ export const decodeCountedCard = (row: object): CountedCard => {
       title: text(from, "title"),
       body: orNull(from, "body", text),
       phase: orNull(from, "phase", text),
-      priority: whole(from, "priority"),
+      priority: integer(from, "priority"),
       status: status(from),
       dependsOn: from["dependsOn"] as ReadonlyArray<CardId>,
       claimOwner: orNull(from, "claimOwner", text),
-      claimTtlSeconds: orNull(from, "claimTtlSeconds", whole),
+      claimTtlSeconds: orNull(from, "claimTtlSeconds", integer),
       claimedAt: orNull(from, "claimedAt", time),
       claimExpiresAt: orNull(from, "claimExpiresAt", time),
-      claimToken: orNull(from, "claimToken", whole),
-      attempts: whole(from, "attempts"),
+      claimToken: orNull(from, "claimToken", integer),
+      attempts: integer(from, "attempts"),
       notBefore: orNull(from, "notBefore", time),
       idempotencyKey: orNull(from, "idempotencyKey", text),
       acceptance: from["acceptance"] as Card["acceptance"],
@@ -44,9 +44,9 @@ export const decodeCountedCard = (row: object): CountedCard => {
       createdAt: time(from, "createdAt"),
       updatedAt: time(from, "updatedAt"),
       completedAt: orNull(from, "completedAt", time),
-      version: whole(from, "version")
+      version: integer(from, "version")
     },
-    unmetDependencies: whole(from, "unmetDependencies")
+    unmetDependencies: integer(from, "unmetDependencies")
   }
 }
 
@@ -57,17 +57,19 @@ const orNull = <A>(row: CardRow, column: string, read: Read<A>): A | null =>
 
 const text: Read<string> = (row, column) => {
   const value = row[column]
-  return typeof value === "string" ? value : damaged(row, column)
+  return typeof value === "string" ? value : failDamaged(row, column)
 }
 
-const whole: Read<number> = (row, column) => {
+const integer: Read<number> = (row, column) => {
   const value = row[column]
-  return Number.isInteger(value) ? (value as number) : damaged(row, column)
+  return Number.isInteger(value) ? (value as number) : failDamaged(row, column)
 }
 
 const time: Read<DateTime.Utc> = (row, column) => {
   const value = row[column]
-  return value instanceof Date && !Number.isNaN(value.getTime()) ? DateTime.fromDateUnsafe(value) : damaged(row, column)
+  return value instanceof Date && !Number.isNaN(value.getTime())
+    ? DateTime.fromDateUnsafe(value)
+    : failDamaged(row, column)
 }
 
 const status = (row: CardRow): Status => {
@@ -78,25 +80,25 @@ const status = (row: CardRow): Status => {
     case "done":
       return row["status"]
     default:
-      return damaged(row, "status")
+      return failDamaged(row, "status")
   }
 }
 
-const damaged = (row: CardRow, column: string): never => {
+const failDamaged = (row: CardRow, column: string): never => {
   throw new Error(
     `the row of card ${JSON.stringify(row["id"])} in the read model is damaged: ${column} is ${String(row[column])}`
   )
 }
 
-/** The read model's tables in one schema, and the fragments that every query on them shares. */
+/** The tables of the read model in one schema, and the fragments that the queries share. */
 export interface CardTables {
   readonly cards: Statement.Identifier
   readonly dependencies: Statement.Identifier
-  /** The columns of a card with its dependencies and counter, as `decodeCountedCard` takes them. */
+  /** The columns of a card with its dependencies and counter, for `decodeCountedCard`. */
   readonly columns: Statement.Fragment
-  /** The version that a card has for the statement's snapshot, while `version` is that of the row which it has locked. */
+  /** The version of a card in the statement's snapshot. `version` is that of the locked row, which may be newer. */
   readonly snapshotVersion: Statement.Fragment
-  /** The definition of claimable, as SQL: what `isClaimable` says of a row of `cards` at `now`. */
+  /** The definition of claimable as SQL: `isClaimable` of a row of `cards` at `now`. */
   readonly claimable: (now: Statement.Fragment) => Statement.Fragment
 }
 

@@ -5,14 +5,14 @@ import type { Head } from "../events/EventLog.ts"
 import type { ChainLink } from "../events/LogReader.ts"
 import { type Divergences, formatValue } from "./Divergence.ts"
 
-/** Positions without holes, times that do not go back, each chain hash over the one before; the head, and the anchor. */
+/** Checks that positions have no gaps, times do not decrease, and each chain hash continues the one before; then the head and the anchor. */
 export class ChainCheck {
   position = 0
   readonly #divergences: Divergences
   readonly #anchor: Anchor | undefined
   #chain: Uint8Array = Buffer.from(emptyChainHash, "hex")
   #recordedAt: number | null = null
-  #anchorWasMet = false
+  #isAnchorReached = false
 
   constructor(divergences: Divergences, anchor: Anchor | undefined) {
     this.#divergences = divergences
@@ -42,7 +42,7 @@ export class ChainCheck {
         position: this.position + 1,
         field: null,
         expected: `an event at position ${this.position + 1}`,
-        found: `the next is at ${position}`
+        found: `the next event is at ${position}`
       })
     }
     const { recordedAt } = link
@@ -52,8 +52,8 @@ export class ChainCheck {
         cardId,
         position,
         field: "recordedAt",
-        expected: "a time that is not before the last event's",
-        found: timeOf(recordedAt)
+        expected: "a time that is not before that of the previous event",
+        found: formatMicroseconds(recordedAt)
       })
     }
     this.#recordedAt = recordedAt
@@ -62,7 +62,7 @@ export class ChainCheck {
     this.#checkAnchor()
   }
 
-  /** To be called after the last event, with the head row, if there is one. */
+  /** Must be called after the last event, with the head row if it exists. */
   end(head: Head | undefined): void {
     const headDiffers = (field: string, expected: unknown, found: unknown): void => {
       if (expected === found) return
@@ -78,7 +78,7 @@ export class ChainCheck {
     headDiffers("position", this.position, head?.position)
     headDiffers("chainHash", this.chainHash, head?.chainHash)
     headDiffers("recordedAt", this.#recordedAt, head?.recordedAt)
-    if (this.#anchor !== undefined && !this.#anchorWasMet) {
+    if (this.#anchor !== undefined && !this.#isAnchorReached) {
       this.#anchorDiffers(`an event at position ${this.#anchor.position}`, `the log ends at ${this.position}`)
     }
   }
@@ -90,11 +90,14 @@ export class ChainCheck {
 
   #checkAnchor(): void {
     if (this.#anchor?.position !== this.position) return
-    this.#anchorWasMet = true
+    this.#isAnchorReached = true
     const found = Buffer.from(this.#chain).toString("hex")
     if (found !== this.#anchor.chainHash) this.#anchorDiffers(this.#anchor.chainHash, found)
     else if (this.#recordedAt !== null && this.#recordedAt / 1000 > DateTime.toEpochMillis(this.#anchor.at)) {
-      this.#anchorDiffers(`an event recorded by ${DateTime.formatIso(this.#anchor.at)}`, timeOf(this.#recordedAt))
+      this.#anchorDiffers(
+        `an event recorded by ${DateTime.formatIso(this.#anchor.at)}`,
+        formatMicroseconds(this.#recordedAt)
+      )
     }
   }
 
@@ -104,6 +107,6 @@ export class ChainCheck {
   }
 }
 
-/** Microseconds since 1970 as a time, where they are one. */
-const timeOf = (microseconds: number): string =>
+/** Microseconds since 1970 as text: a time if the calendar has it, else the number. */
+const formatMicroseconds = (microseconds: number): string =>
   Option.match(DateTime.make(microseconds / 1000), { onNone: () => String(microseconds), onSome: DateTime.formatIso })

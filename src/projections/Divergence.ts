@@ -2,80 +2,81 @@ import { Schema } from "effect"
 import type { CardId } from "../domain/CardId.ts"
 import { findCycle } from "../domain/DependencyGraph.ts"
 
-/** What was checked when a divergence was found. */
+/** The check that found a divergence. */
 export const Check = Schema.Literals([
   /** Positions are 1, 2, 3 … */
   "position",
   /** A card's versions are 1, 2, 3 … */
   "version",
-  /** Recording times never go back, and all times are whole milliseconds. */
+  /** Recording times never decrease, and all times are whole milliseconds. */
   "time",
-  /** The row is what an event's row can be, and this program can read the event. */
+  /** The row is a valid row of an event, and this program can read the event. */
   "decode",
-  /** The content hash is that of the row. */
+  /** The content hash matches the row. */
   "content",
-  /** What is missing was erased by a redaction, and what was redacted is missing. */
+  /** Every missing part was erased by a redaction, and every redacted part is missing. */
   "redaction",
-  /** The chain hash is that of everything before and this. */
+  /** The chain hash is the hash of the previous chain hash and the content hash. */
   "chain",
-  /** The head row says where the log ends. */
+  /** The head row has the position, chain hash and time of the last event. */
   "head",
-  /** The event can follow those before it: no claim on a card that is held, no completion twice. */
+  /** The event can follow the events before it: no claim of a claimed card, no second completion. */
   "fold",
   /** The dependencies have no cycle. */
   "cycle",
-  /** The rows of cards are those that the log leads to. */
+  /** The rows of cards match the log. */
   "card",
-  /** The rows of dependencies are those that the log leads to. */
+  /** The rows of dependencies match the log. */
   "dependencies",
-  /** The counters of unmet dependencies are right. */
+  /** The counters of unmet dependencies match the dependencies. */
   "unmetDependencies",
-  /** The cards of each kind are as many as is kept. */
+  /** The stored counts match the cards. */
   "counts",
-  /** The log up to the anchor is the one that was anchored. */
+  /** The log up to the anchor is the anchored one. */
   "anchor"
 ])
 
-/** A difference between what is and what should be. */
+/** A difference between the stored data and what the log or its rules require. */
 export const Divergence = Schema.Struct({
   check: Check,
-  /** The card that it is about, if it is about one. */
+  /** The card with the difference; `null` if it concerns the log as a whole. */
   cardId: Schema.NullOr(Schema.String),
   position: Schema.NullOr(Schema.Finite),
-  /** The column or part that differs, where one does. */
+  /** The column or part that differs; `null` if there is none. */
   field: Schema.NullOr(Schema.String),
   expected: Schema.String,
   found: Schema.String
 })
 
-/** A difference between what is and what should be. */
+/** A difference between the stored data and what the log or its rules require. */
 export interface Divergence extends Schema.Schema.Type<typeof Divergence> {}
 
-/** What a verification found. */
+/** The result of a verification. */
 export const VerifyReport = Schema.Struct({
-  /** Where the log ends. */
+  /** The position of the last event of the log. */
   position: Schema.Finite,
   chainHash: Schema.String,
-  /** What was looked at. */
+  /** The number of events that were checked. */
   events: Schema.Int,
   cards: Schema.Int,
   dependencies: Schema.Int,
-  /** Parts of events that were erased, each by a redaction. */
+  /** The number of parts of events that redactions erased. */
   erasedParts: Schema.Int,
-  /** The position of the anchor that was checked; null when none was given. */
+  /** The position of the anchor that was checked; `null` if none was given. */
   anchoredPosition: Schema.NullOr(Schema.Int),
-  /** How many divergences there are: none means that all is as it should be. */
+  /** The number of divergences. 0 means that the log and the read model are consistent. */
   divergenceCount: Schema.Int,
-  /** The first of each card, and of the log as such; a thousand at most. */
+  /** The first divergence of each card, and those of the log as a whole. At most 1,000. */
   divergences: Schema.Array(Divergence)
 })
 
-/** What a verification found. */
+/** The result of a verification. */
 export interface VerifyReport extends Schema.Schema.Type<typeof VerifyReport> {}
 
-const mostListed = 1_000
+/** Maximum number of divergences in a report. */
+const maxListed = 1_000
 
-/** Collects divergences: of each card only the first. */
+/** Collects divergences, only the first of each card. */
 export class Divergences {
   readonly #cards = new Set<string>()
   readonly list: Array<Divergence> = []
@@ -87,7 +88,7 @@ export class Divergences {
       this.#cards.add(divergence.cardId)
     }
     this.count++
-    if (this.list.length < mostListed) this.list.push(divergence)
+    if (this.list.length < maxListed) this.list.push(divergence)
   }
 
   hasCard(cardId: string): boolean {
@@ -95,13 +96,13 @@ export class Divergences {
   }
 }
 
-/** A value as a report shows it, cut where it is long. */
+/** A value as text for a report, truncated to 300 characters. */
 export const formatValue = (value: unknown): string => {
   const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "nothing")
   return text.length <= 300 ? text : `${text.slice(0, 300)}… (${text.length} characters)`
 }
 
-/** Notes a cycle of dependencies, if there is one. */
+/** Adds a divergence if the dependencies have a cycle. */
 export const checkCycle = (dependsOn: ReadonlyMap<CardId, ReadonlyArray<CardId>>, divergences: Divergences): void => {
   const cycle = findCycle(dependsOn.keys(), (id) => dependsOn.get(id) ?? [])
   if (cycle === undefined) return
@@ -110,7 +111,7 @@ export const checkCycle = (dependsOn: ReadonlyMap<CardId, ReadonlyArray<CardId>>
     cardId: null,
     position: null,
     field: "dependsOn",
-    expected: "no card that waits for itself",
+    expected: "no card that depends on itself",
     found: formatValue(cycle.join(" → "))
   })
 }

@@ -5,29 +5,29 @@ import type { CardTables } from "./CardTables.ts"
 import { prepareStatement } from "../sql/prepareStatement.ts"
 import { requireDurableCommit } from "../sql/inTransaction.ts"
 
-/** Why a generation began, where an operator or an import says so. */
+/** Why an operator or an import begins a generation. */
 export type GenerationReason = "restored" | "imported"
 
 /**
- * The generation of a log, in its head row. A claim's token is the generation plus a version, so a later generation keeps
- * tokens unique where versions repeat: after a restore, and after a failover that lost the end of the log.
+ * The generation of a log, in its head row. The token of a claim is the generation plus a version, so a later generation keeps
+ * tokens unique where versions repeat: after a restore, and after a failover that lost the end of the log (decision 31).
  */
 export interface Generations {
   /** A query for the generation, and whether the log was last written on this start of this server. */
   readonly current: Statement.Fragment
   /**
-   * Begins a generation that is greater than the stored one and than `atLeast`, in the caller's transaction, and locks the
-   * head row until that ends. It takes the number from the database's clock, so that the same dump restored twice gets two.
+   * Begins a generation that is greater than the stored one and `atLeast`, in the caller's transaction, and locks the head row
+   * until that ends. The number comes from the database's clock, so two restores of the same dump get different generations.
    */
   readonly begin: (reason: GenerationReason, atLeast?: number) => Effect.Effect<number, SqlError.SqlError>
   /**
-   * Records this start of this server in the head row, and begins a generation if the log was last written on another
-   * server or timeline. Returns the current generation.
+   * Records this start of this server in the head row, and begins a generation if the log was last written on another server
+   * or timeline. Returns the current generation.
    */
   readonly recordServer: Effect.Effect<number, SqlError.SqlError>
 }
 
-/** Generations count microseconds since then: 2^53 of them last until the year 2310. */
+/** Generations count microseconds since this time. 2^53 microseconds last until the year 2310. */
 const epoch = "2025-01-01T00:00:00Z"
 
 export const makeGenerations = (
@@ -38,7 +38,7 @@ export const makeGenerations = (
 ): Generations => {
   const head = sql(`${schema}.head`)
 
-  // Reading the identity itself would cost a claim a tenth of its time. It cannot change while a server runs, but with the
+  // Reading the identity itself would cost a claim a tenth of its time. It changes only at a start of the server and at the
   // promotion of a standby, on which nothing was written before.
   const current = sql`
     SELECT generation::float8 AS generation,
@@ -48,9 +48,9 @@ export const makeGenerations = (
   // Evaluated only where a generation begins: it reads all cards.
   const lastVersion = sql`(SELECT coalesce(max(version), 0) FROM ${cards})`
 
-  // The values of the row that is locked come from `head`: another transaction may have changed it meanwhile. The sleep
-  // keeps a rule: no token is greater than the clock's count when its claim begins. So a generation from the clock is
-  // greater than every token handed out before, also than those that only a lost end of the log had.
+  // The values of the locked row come from `head`, because another transaction may have changed the row meanwhile. The sleep
+  // maintains an invariant: no token is greater than the clock's count when its claim begins. So a generation from the clock
+  // is greater than every token issued before, also those in an end of the log that was lost.
   const update = prepareStatement<UpdateValues, { readonly generation: number }>(
     sql,
     ({ atLeast, override, reason }) => {

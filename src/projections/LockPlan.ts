@@ -2,37 +2,39 @@ import type { CardId } from "../domain/CardId.ts"
 import type { ClaimFilter, Command } from "../domain/Command.ts"
 
 /**
- * What a batch of commands must hold and know before it is decided.
- *
- * The graph is held `exclusive` by whoever changes an edge and `shared` by whoever makes a card done or no longer done.
- * So a card's dependents stay the same from when they are read until they are locked, and whether a dependency is done
- * stays the same from when a link reads it until it commits.
+ * The locks and facts that a batch of commands needs before it is decided. `ReadModel.lockInOrder` takes the locks; the lock
+ * order is at the top of `ReadModel.ts`.
  */
 export interface LockPlan {
+  /**
+   * `exclusive` if a command changes an edge, `shared` if one makes a card done or no longer done. So the dependents of a card
+   * do not change between being read and being locked, and a dependency does not become done between being read by a link and
+   * that link's commit.
+   */
   readonly graphLock: "none" | "shared" | "exclusive"
-  /** Cards to lock, waiting for whoever holds them. */
+  /** Cards to lock. Waits for transactions that have locked them. */
   readonly cards: ReadonlySet<CardId>
-  /** Idempotency keys whose cards to lock. */
+  /** Idempotency keys whose cards are locked. */
   readonly idempotencyKeys: ReadonlySet<string>
-  /** Cards that may become done or no longer done: their dependents are to be locked. */
+  /** Cards that may become done or no longer done. Their dependents are locked too. */
   readonly doneChanges: ReadonlySet<CardId>
-  /** Cards that get new dependencies, with those. */
+  /** Cards that get new dependencies, and these dependencies. */
   readonly newEdges: ReadonlyArray<{ readonly from: CardId; readonly to: ReadonlyArray<CardId> }>
-  /** Cards whose being done matters to an edge that is added or removed. */
+  /** Targets of edges that are added or removed: whether they are done is read. */
   readonly edgeTargets: ReadonlySet<CardId>
-  /** Cards that are to be created. */
+  /** Cards that are created. */
   readonly created: ReadonlySet<CardId>
-  /** Cards to lock if they are free, skipping those that somebody else holds. */
+  /** Cards that are claimed by their ids. Those that other transactions have locked are skipped. */
   readonly claimedById: ReadonlySet<CardId>
-  /** How many of the best claimable cards are wanted, by what they are chosen among. */
-  readonly claims: ReadonlyArray<{ readonly choice: ClaimFilter; readonly limit: number }>
-  /** Cards whose dependents a claim may choose from, once they are done. */
+  /** How many of the best claimable cards to lock, for each filter. */
+  readonly claims: ReadonlyArray<{ readonly filter: ClaimFilter; readonly limit: number }>
+  /** Cards that are completed before a claim, which may choose from their dependents. */
   readonly completedBeforeClaim: ReadonlySet<CardId>
-  /** Whether every expired claim is to be taken back. */
+  /** Whether every expired claim is reclaimed. */
   readonly reclaimsExpired: boolean
 }
 
-/** The footprint of commands that are decided together. */
+/** Plans the locks of commands that are decided together. */
 export const planLocks = (commands: ReadonlyArray<Command>): LockPlan => {
   const cards = new Set<CardId>()
   const idempotencyKeys = new Set<string>()
@@ -42,13 +44,13 @@ export const planLocks = (commands: ReadonlyArray<Command>): LockPlan => {
   const created = new Set<CardId>()
   const claimedById = new Set<CardId>()
   const completedBeforeClaim = new Set<CardId>()
-  const wanted = new Map<string, { readonly choice: ClaimFilter; limit: number }>()
+  const claims = new Map<string, { readonly filter: ClaimFilter; limit: number }>()
   let reclaimsExpired = false
   let unlinks = false
   let completedDirectly = 0
-  const want = ({ minPriority, phase }: ClaimFilter, limit: number): void => {
+  const addClaim = ({ minPriority, phase }: ClaimFilter, limit: number): void => {
     const key = JSON.stringify([phase, minPriority])
-    wanted.set(key, { choice: { phase, minPriority }, limit: limit + (wanted.get(key)?.limit ?? 0) })
+    claims.set(key, { filter: { phase, minPriority }, limit: limit + (claims.get(key)?.limit ?? 0) })
   }
   for (const command of commands) {
     switch (command._tag) {
@@ -66,11 +68,11 @@ export const planLocks = (commands: ReadonlyArray<Command>): LockPlan => {
         }
         break
       case "Claim":
-        if (command.id === undefined) want(command, 1)
+        if (command.id === undefined) addClaim(command, 1)
         else claimedById.add(command.id)
         break
       case "ClaimMany":
-        want(command, command.limit)
+        addClaim(command, command.limit)
         break
       case "Reclaim":
         if (command.id === undefined) reclaimsExpired = true
@@ -92,8 +94,8 @@ export const planLocks = (commands: ReadonlyArray<Command>): LockPlan => {
         doneChanges.add(command.id)
         if (command._tag === "Complete" && command.claimNext !== undefined) {
           completedBeforeClaim.add(command.id)
-          want(command.claimNext, 1)
-          // Who shows a token completes a card that is claimed. Any other may be among the best, and is not the next.
+          addClaim(command.claimNext, 1)
+          // With a token the completed card is claimed. Without one it may be among the best, and is not claimed next.
           if (command.token === undefined || command.force === true) completedDirectly++
         }
         break
@@ -115,27 +117,27 @@ export const planLocks = (commands: ReadonlyArray<Command>): LockPlan => {
     edgeTargets,
     created,
     claimedById,
-    claims: withSpares([...wanted.values()], completedDirectly),
+    claims: addSpares([...claims.values()], completedDirectly),
     completedBeforeClaim,
-    reclaimsExpired: reclaimsExpired || wanted.size > 0
+    reclaimsExpired: reclaimsExpired || claims.size > 0
   }
 }
 
 /**
- * Each claim may take a card that one of another choice was to have, and each completion that a claim follows may complete
- * one: so there is one for every claim all the same.
+ * Locks more cards than the claims of one filter take, so that there is a card for every claim: claims of another filter may
+ * take some of them, and completions that a claim follows may complete some.
  */
-const withSpares = (wanted: LockPlan["claims"], completedDirectly: number): LockPlan["claims"] =>
-  wanted.map(({ choice }) => ({
-    choice,
-    limit: wanted.reduce(
-      (sum, other) => (mayTakeTheSame(choice, other.choice) ? sum + other.limit : sum),
+const addSpares = (claims: LockPlan["claims"], completedDirectly: number): LockPlan["claims"] =>
+  claims.map(({ filter }) => ({
+    filter,
+    limit: claims.reduce(
+      (sum, other) => (mayOverlap(filter, other.filter) ? sum + other.limit : sum),
       completedDirectly
     )
   }))
 
-const mayTakeTheSame = (one: ClaimFilter, other: ClaimFilter): boolean =>
+const mayOverlap = (one: ClaimFilter, other: ClaimFilter): boolean =>
   one.phase === undefined || other.phase === undefined || one.phase === other.phase
 
-/** The footprint of what changes one card alone. */
+/** Plans the lock of a change of one card alone. */
 export const planCardLock = (id: CardId): LockPlan => ({ ...planLocks([]), cards: new Set([id]) })

@@ -7,21 +7,21 @@ import { ChainCheck } from "./ChainCheck.ts"
 import { checkCycle, type Divergence, Divergences, type VerifyReport } from "./Divergence.ts"
 import { StreamCheck } from "./StreamCheck.ts"
 
-/** A line of a file, or why it cannot be read; counted from 1. */
+/** A line of a file, or why it cannot be read. `number` begins with 1. */
 export type FileLine =
   | { readonly number: number; readonly text: string }
   | { readonly number: number; readonly problem: string }
 
-/** A line that is not what an exported log has there. */
+/** A line that an exported log does not have in this place, and why. */
 export interface WrongLine {
   readonly line: number
   readonly problem: string
 }
 
 /**
- * Verifies an exported log line by line, all that can be said of it without a database: that it is whole, positions,
- * versions, times, hashes, the chain, the anchor, that every event can be read and can follow those before it, and that
- * no card waits for itself. Holds each card without its texts.
+ * Verifies an exported log line by line, without a database: completeness, positions, versions, times, hashes, the chain, the
+ * anchor, that every event can be read and can follow the events before it, and that the dependencies have no cycle. Holds
+ * each card without its texts in memory.
  */
 export class LogFileCheck {
   header: LogFileHeader | undefined
@@ -37,7 +37,7 @@ export class LogFileCheck {
     this.#chain = new ChainCheck(this.#divergences, anchor)
   }
 
-  /** Takes the next line; answers its event, and nothing for the header. */
+  /** Checks the next line. Returns its event, or `undefined` for the header. */
   push(line: FileLine): Result.Result<StoredEvent | undefined, WrongLine> {
     const wrong = (problem: string) => Result.fail({ line: line.number, problem })
     if ("problem" in line) return wrong(line.problem)
@@ -72,12 +72,12 @@ export class LogFileCheck {
     if (card.divergence !== undefined) this.#divergences.add(card.divergence)
   }
 
-  /** The first divergence so far, so that whoever imports can stop. */
+  /** The first divergence so far, so that an import can stop early. */
   get firstDivergence(): Divergence | undefined {
     return this.#divergences.list[0]
   }
 
-  /** What was found, when there are no more lines. A file without a first line is no exported log. */
+  /** Must be called after the last line. Returns the report. A file without a first line is not an exported log. */
   end(): Result.Result<VerifyReport, WrongLine> {
     const { header } = this
     if (header === undefined) return Result.fail({ line: 1, problem: "it is empty" })

@@ -8,7 +8,7 @@ import type { EventLog } from "../events/EventLog.ts"
 import { foldCards, type ReadFailure } from "./foldCards.ts"
 import type { ListFilter } from "./readQueries.ts"
 
-/** What orders, filters and counts ask of a card: nothing of its texts. */
+/** The fields of a card that orders, filters and counts use, without its texts. */
 interface PastCard extends ClaimRank {
   readonly status: Status
   readonly phase: string | null
@@ -20,8 +20,8 @@ interface PastCard extends ClaimRank {
 const statuses: ReadonlyArray<Status> = ["ready", "claimed", "blocked", "done"]
 
 /**
- * The standings of many cards, some eighty bytes each: a column for each field instead of an object for each card. Cards
- * are added in the order of ids, and found by halving.
+ * The cards of a moment in about 80 bytes each: an array for each field instead of an object for each card. Cards are added in
+ * the order of ids and found by binary search.
  */
 class PastCards {
   readonly #ids: Array<CardId> = []
@@ -40,7 +40,7 @@ class PastCards {
     return this.#ids.length
   }
 
-  /** Adds a card, whose id must come after all that are there. */
+  /** Adds a card. Its id must come after the ids of all cards before. */
   add(card: Card): void {
     const index = this.#ids.length
     this.#ids.push(card.id)
@@ -54,8 +54,8 @@ class PastCards {
     if (card.dependsOn.length > 0) this.#edges.push([index, card.dependsOn])
   }
 
-  /** To be called when every card is there: counts unmet dependencies, and forgets the edges. */
-  count(): void {
+  /** Must be called after the last card: counts unmet dependencies and drops the edges. */
+  countUnmet(): void {
     for (const [index, dependsOn] of this.#edges) {
       this.#unmet[index] = dependsOn.filter((id) => this.statusOf(id) !== "done").length
     }
@@ -72,7 +72,7 @@ class PastCards {
     return index === undefined ? undefined : statuses[this.#statuses[index] ?? -1]
   }
 
-  /** All of them, in the order of ids. */
+  /** All cards, in the order of ids. */
   *[Symbol.iterator](): Iterator<PastCard> {
     for (let index = 0; index < this.#ids.length; index++) yield this.#at(index)
   }
@@ -80,7 +80,7 @@ class PastCards {
   #at(index: number): PastCard {
     const id = this.#ids[index]
     const status = statuses[this.#statuses[index] ?? -1]
-    if (id === undefined || status === undefined) throw new Error(`there is no standing ${index}`)
+    if (id === undefined || status === undefined) throw new Error(`there is no card at index ${index}`)
     return {
       id,
       priority: this.#priorities[index] ?? 0,
@@ -115,49 +115,49 @@ class PastCards {
   }
 }
 
-/** A moment of the past: the state after an event, judged by the database's clock as it then was. */
+/** A moment of the past: the state after an event, and the time of the database's clock. */
 export interface Moment {
-  /** The last event that had happened; 0 when none had. */
+  /** The position of the last event; 0 before the first. */
   readonly position: number
-  /** By which leases and retry times are judged. */
+  /** The time by which leases and retry times are judged. */
   readonly now: DateTime.Utc
 }
 
 /** Cards whose texts are read from the log at once. */
-const cardsAtOnce = 500
+const cardsPerPage = 500
 
 const none: ReadonlyArray<CardId> = []
 
 /**
- * The backlog as it stood at a moment, by the log alone. Some eighty bytes a card are held; texts are read from the log
- * when they are asked for.
+ * The backlog at a moment, from the log alone. Holds about 80 bytes a card in memory; texts are read from the log when they
+ * are requested.
  */
 export class PastBacklog {
   readonly moment: Moment
   readonly #log: EventLog["Service"]
-  readonly #standings: PastCards
+  readonly #cards: PastCards
 
-  private constructor(log: EventLog["Service"], moment: Moment, standings: PastCards) {
+  private constructor(log: EventLog["Service"], moment: Moment, cards: PastCards) {
     this.#log = log
     this.moment = moment
-    this.#standings = standings
+    this.#cards = cards
   }
 
   /** Folds the log up to a moment. */
   static readonly at = Effect.fnUntraced(function* (log: EventLog["Service"], moment: Moment) {
-    const standings = new PastCards()
+    const cards = new PastCards()
     yield* Stream.runForEachArray(foldCards(log, moment.position), (folded) =>
       Effect.sync(() => {
-        for (const { card } of folded) standings.add(card)
+        for (const { card } of folded) cards.add(card)
       })
     )
-    standings.count()
-    return new PastBacklog(log, moment, standings)
+    cards.countUnmet()
+    return new PastBacklog(log, moment, cards)
   })
 
-  /** A card, if there was one with this id. */
+  /** The card with an id, if it existed. */
   get(id: CardId): Effect.Effect<Option.Option<Card>, ReadFailure> {
-    if (this.#standings.get(id) === undefined) return Effect.succeedNone
+    if (this.#cards.get(id) === undefined) return Effect.succeedNone
     return Effect.map(
       Stream.runHead(foldCards(this.#log, this.moment.position, [id])),
       Option.map(({ card }) => card)
@@ -167,8 +167,8 @@ export class PastBacklog {
   /** Cards in claim order, read from the log as they are taken. */
   cards(filter: ListFilter = {}): Stream.Stream<Card, ReadFailure> {
     const wanted = this.#inOrder(filter)
-    const pages = Array.from({ length: Math.ceil(wanted.length / cardsAtOnce) }, (_, page) =>
-      wanted.slice(page * cardsAtOnce, (page + 1) * cardsAtOnce)
+    const pages = Array.from({ length: Math.ceil(wanted.length / cardsPerPage) }, (_, page) =>
+      wanted.slice(page * cardsPerPage, (page + 1) * cardsPerPage)
     )
     return Stream.mapArrayEffect(Stream.rechunk(Stream.fromIterable(pages), 1), ([ids]) =>
       Effect.map(Stream.runCollect(foldCards(this.#log, this.moment.position, ids)), (folded) => {
@@ -186,18 +186,18 @@ export class PastBacklog {
     let expiredClaimCount = 0
     let oldest = Number.POSITIVE_INFINITY
     const { now } = this.moment
-    for (const standing of this.#standings) {
-      counts[standing.status]++
-      if (this.#isClaimable(standing)) claimable++
-      if (isExpired(standing, now)) expiredClaimCount++
-      if (standing.status === "ready") {
-        if (standing.unmetDependencies > 0) waiting++
-        oldest = Math.min(oldest, standing.createdAtMillis)
+    for (const card of this.#cards) {
+      counts[card.status]++
+      if (this.#isClaimable(card)) claimable++
+      if (isExpired(card, now)) expiredClaimCount++
+      if (card.status === "ready") {
+        if (card.unmetDependencies > 0) waiting++
+        oldest = Math.min(oldest, card.createdAtMillis)
       }
     }
     return {
       counts,
-      total: this.#standings.size,
+      total: this.#cards.size,
       claimable,
       waiting,
       oldestReadyAgeSeconds: Number.isFinite(oldest) ? (DateTime.toEpochMillis(now) - oldest) / 1000 : null,
@@ -205,7 +205,7 @@ export class PastBacklog {
     }
   }
 
-  /** Why a card could or could not be claimed, if there was one with this id. */
+  /** Why a card could or could not be claimed, if it existed. */
   explain(id: CardId): Effect.Effect<Option.Option<Explanation>, ReadFailure> {
     return Effect.map(
       this.get(id),
@@ -213,31 +213,26 @@ export class PastBacklog {
     )
   }
 
-  /** How many of a card's dependencies were not done. */
-  unmetDependencies(id: CardId): number {
-    return this.#standings.get(id)?.unmetDependencies ?? 0
-  }
-
   #unmet(card: Card): ReadonlyArray<UnmetDependency> {
-    return unmetOf(card, (id) => this.#standings.statusOf(id))
+    return unmetOf(card, (id) => this.#cards.statusOf(id))
   }
 
-  #isClaimable(standing: PastCard): boolean {
-    return isClaimable(standing, standing.unmetDependencies, this.moment.now)
+  #isClaimable(card: PastCard): boolean {
+    return isClaimable(card, card.unmetDependencies, this.moment.now)
   }
 
   #inOrder(filter: ListFilter): ReadonlyArray<CardId> {
-    const after = filter.after === undefined ? undefined : this.#standings.get(filter.after)
+    const after = filter.after === undefined ? undefined : this.#cards.get(filter.after)
     if (filter.after !== undefined && after === undefined) return none
     const wanted: Array<PastCard> = []
-    for (const standing of this.#standings) {
+    for (const card of this.#cards) {
       if (
-        (filter.status === undefined || standing.status === filter.status) &&
-        (filter.phase === undefined || standing.phase === filter.phase) &&
-        (filter.readyOnly !== true || this.#isClaimable(standing)) &&
-        (after === undefined || compareRanks(after, standing) < 0)
+        (filter.status === undefined || card.status === filter.status) &&
+        (filter.phase === undefined || card.phase === filter.phase) &&
+        (filter.readyOnly !== true || this.#isClaimable(card)) &&
+        (after === undefined || compareRanks(after, card) < 0)
       ) {
-        wanted.push(standing)
+        wanted.push(card)
       }
     }
     return wanted
@@ -254,7 +249,7 @@ const unmetOf = (card: Card, statusOf: (id: CardId) => Status | undefined): Read
     .sort(compareIds)
     .map((id) => ({ id, status: statusOf(id) ?? null }))
 
-/** Why a card could or could not be claimed at a moment, by its own events and those of its dependencies. */
+/** Why a card could or could not be claimed at a moment, from its own events and those of its dependencies. */
 export const explainAt = Effect.fnUntraced(function* (log: EventLog["Service"], moment: Moment, id: CardId) {
   const found = yield* Stream.runHead(foldCards(log, moment.position, [id]))
   if (Option.isNone(found)) return Option.none<Explanation>()

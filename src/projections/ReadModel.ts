@@ -103,7 +103,7 @@ export class ReadModel extends Context.Service<
 const makeLockInOrder = (statements: LockStatements, generations: Generations): ReadModel["Service"]["lockInOrder"] => {
   /** Locks the cards that claims may choose from, except those that are claimed by their ids. */
   const lockCandidates = ({ claimedById, claims }: LockPlan) =>
-    Effect.forEach(claims, ({ choice, limit }) => statements.claimQuery(choice, limit, claimedById), {
+    Effect.forEach(claims, ({ filter, limit }) => statements.claimQuery(filter, limit, claimedById), {
       concurrency: "unbounded"
     })
 

@@ -8,18 +8,18 @@ import { isDeferred, makeRowStatements } from "./rowStatements.ts"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
 import { sendInOrder } from "../sql/bulkStatements.ts"
 
-/** Makes the read model, or a part of it, from the log. */
+/** Builds the read model, or a part of it, from the log. */
 export interface ReadModelBuilder {
   /**
-   * Inserts the rows of every card as it stood after a position into tables that have none of them, page by page, each
-   * in the transaction that `inStep` makes of it. Counters are left at 0 for `count`.
+   * Inserts the rows of every card, as of a position, into empty tables. `inStep` runs each page in a transaction. Counters
+   * are 0 until `countUnmet`.
    */
   readonly insertAll: <E>(
     upTo: number,
     now: DateTime.Utc,
     inStep: (step: Effect.Effect<void, SqlError.SqlError>, cards: ReadonlyArray<FoldedCard>) => Effect.Effect<void, E>
   ) => Effect.Effect<void, ReadFailure | E>
-  /** Makes the rows of some cards anew, as the cards stood after a position, and every counter that they matter to. */
+  /** Replaces the rows of some cards, as of a position, and updates every counter that depends on them. */
   readonly replaceCards: (
     ids: ReadonlyArray<CardId>,
     upTo: number,
@@ -29,14 +29,14 @@ export interface ReadModelBuilder {
   readonly countUnmet: Effect.Effect<void, SqlError.SqlError>
 }
 
-/** Cards whose rows are inserted at once. */
-const cardsAtOnce = 1_000
+/** Maximum number of cards in a page of rows. */
+const cardsPerPage = 1_000
 
-/** Pages of folded cards that wait to be inserted. */
+/** Pages of folded cards that are buffered before they are inserted. */
 const chunksAhead = 4
 
-/** Characters of them. */
-const sizeAtOnce = 4 * 1024 * 1024
+/** Maximum number of characters in a page of rows. */
+const charactersPerPage = 4 * 1024 * 1024
 
 export const makeReadModelBuilder = (
   sql: SqlClient.SqlClient,
@@ -61,8 +61,8 @@ export const makeReadModelBuilder = (
       )
     ])
 
-  /** Sets the counters of cards that differ from what the edges say. */
-  const countThose = (ids: ReturnType<typeof sql.literal>) => sql`
+  /** Corrects the counters of some cards. */
+  const updateCounters = (ids: ReturnType<typeof sql.literal>) => sql`
     UPDATE ${cards} AS cards SET unmet_dependencies = counted.unmet
     FROM (
       SELECT affected.id, (
@@ -88,7 +88,7 @@ export const makeReadModelBuilder = (
           waiting.push(one)
           size += (one.card.body?.length ?? 0) + 500
         }
-        return waiting.length >= cardsAtOnce || size >= sizeAtOnce ? flush : Effect.void
+        return waiting.length >= cardsPerPage || size >= charactersPerPage ? flush : Effect.void
       })
       yield* flush
     }),
@@ -97,10 +97,10 @@ export const makeReadModelBuilder = (
       yield* sql`DELETE FROM ${cards} WHERE id = ANY(${named})`
       yield* sql`DELETE FROM ${dependencies} WHERE card_id = ANY(${named})`
       yield* foldCards(log, upTo, ids).pipe(Stream.runForEachArray((folded) => insertRows(folded, now)))
-      yield* countThose(
+      yield* updateCounters(
         sql`SELECT pg_catalog.unnest(${named}) UNION SELECT card_id FROM ${dependencies} WHERE depends_on_id = ANY(${named})`
       )
     }),
-    countUnmet: Effect.asVoid(countThose(sql`SELECT DISTINCT card_id FROM ${dependencies}`))
+    countUnmet: Effect.asVoid(updateCounters(sql`SELECT DISTINCT card_id FROM ${dependencies}`))
   }
 }

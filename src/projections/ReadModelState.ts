@@ -6,7 +6,7 @@ import type { BacklogView } from "../domain/Decision.ts"
 import { type CardCounts, CardTally } from "./CardCounts.ts"
 import type { RowChange } from "./rowChanges.ts"
 
-/** What others' counters and claimability need to know of a card. */
+/** The facts of a card that counters, and the claimability of other cards, depend on. */
 export interface CardSummary {
   readonly status: Status
   readonly notBefore: DateTime.Utc | null
@@ -14,38 +14,38 @@ export interface CardSummary {
 }
 
 /**
- * The read model, or the part of it that somebody loaded, in memory: what decisions look at and what row changes are
- * applied to. The same changes applied to the database's tables give the same read model there.
+ * The read model in memory, or the part of it that was loaded. Decisions read it, and row changes are applied to it. The same
+ * changes applied to the tables lead to the same read model in the database.
  */
 export class ReadModelState implements BacklogView {
   /** The generation that new claims get. Defaults to 0. */
   readonly generation: number
   readonly #cards = new Map<CardId, Card>()
-  readonly #standings = new Map<CardId, CardSummary>()
+  readonly #summaries = new Map<CardId, CardSummary>()
   readonly #idsByKey = new Map<string, CardId>()
-  /** Edges of cards that are not held as a whole. */
+  /** Edges of cards that are not loaded in full. */
   readonly #edges = new Map<CardId, Set<CardId>>()
   readonly #dependents = new Map<CardId, Set<CardId>>()
   readonly #tally = new CardTally()
   readonly #claimed = new Map<CardId, Card>()
-  /** No claim runs out before that time, in milliseconds since 1970. */
+  /** No claim expires before this time, in milliseconds since 1970. */
   #firstExpiry = Infinity
-  /** Cards that a change took from those that claims may choose from. */
-  readonly #taken = new Set<CardId>()
+  /** Cards that are no longer candidates of a claim since a change. */
+  readonly #excluded = new Set<CardId>()
   #claimOrder: ReadonlyArray<CardId> | undefined
-  /** Where in that order the first card stands that is not taken. */
+  /** The index in that order of the first card that is not excluded. */
   #firstCandidate = 0
 
   constructor(generation = 0) {
     this.generation = generation
   }
 
-  /** How many more cards of each kind there are by the changes that were applied. */
+  /** The changes of the counts by the row changes that were applied. */
   get changedCounts(): CardCounts {
     return this.#tally
   }
 
-  /** Puts a whole card in, with its counter. Its edges must be put in beside it. */
+  /** Adds a card with its counter. Its edges must be added with `putDependency`. */
   putCard(card: Card, unmetDependencies: number): void {
     const before = this.#cards.get(card.id)
     this.#cards.set(card.id, card)
@@ -56,15 +56,15 @@ export class ReadModelState implements BacklogView {
     if (card.idempotencyKey !== null) this.#idsByKey.set(card.idempotencyKey, card.id)
     this.putSummary(card.id, { status: card.status, notBefore: card.notBefore, unmetDependencies })
     if (before === undefined || compareClaimOrder(before, card) !== 0) this.#claimOrder = undefined
-    else this.#takeOrGiveBack(card)
+    else this.#updateCandidate(card)
   }
 
-  /** Puts in what is needed of a card that the commands do not name. */
-  putSummary(id: CardId, standing: CardSummary): void {
-    this.#standings.set(id, standing)
+  /** Adds the facts of a card that no command names. */
+  putSummary(id: CardId, summary: CardSummary): void {
+    this.#summaries.set(id, summary)
   }
 
-  /** Puts in an edge, for the graph and as a dependent of its target. */
+  /** Adds an edge, to the graph and to the dependents of its target. */
   putDependency(cardId: CardId, dependsOnId: CardId): void {
     const known = this.#edges.get(cardId)
     if (known !== undefined) known.add(dependsOnId)
@@ -76,9 +76,9 @@ export class ReadModelState implements BacklogView {
     switch (change._tag) {
       case "CardChanged": {
         const { card } = change
-        const before = this.#standings.get(card.id)
+        const before = this.#summaries.get(card.id)
         this.putCard(card, this.unmetDependencies(card.id))
-        return this.#count(before, this.#standings.get(card.id))
+        return this.#count(before, this.#summaries.get(card.id))
       }
       case "DependencyAdded":
         return this.#addDependent(change.cardId, change.dependsOnId)
@@ -86,11 +86,11 @@ export class ReadModelState implements BacklogView {
         this.#dependents.get(change.dependsOnId)?.delete(change.cardId)
         return
       case "UnmetDependenciesChanged": {
-        const standing = this.#standings.get(change.cardId)
-        if (standing === undefined) return
-        const after = { ...standing, unmetDependencies: change.unmetDependencies }
-        this.#standings.set(change.cardId, after)
-        return this.#count(standing, after)
+        const before = this.#summaries.get(change.cardId)
+        if (before === undefined) return
+        const after = { ...before, unmetDependencies: change.unmetDependencies }
+        this.#summaries.set(change.cardId, after)
+        return this.#count(before, after)
       }
     }
   }
@@ -105,19 +105,19 @@ export class ReadModelState implements BacklogView {
   }
 
   summary(id: CardId): CardSummary | undefined {
-    return this.#standings.get(id)
+    return this.#summaries.get(id)
   }
 
   isDone(id: CardId): boolean {
-    return this.#standings.get(id)?.status === "done"
+    return this.#summaries.get(id)?.status === "done"
   }
 
   exists(id: CardId): boolean {
-    return this.#standings.has(id)
+    return this.#summaries.has(id)
   }
 
   unmetDependencies(id: CardId): number {
-    return this.#standings.get(id)?.unmetDependencies ?? 0
+    return this.#summaries.get(id)?.unmetDependencies ?? 0
   }
 
   dependenciesOf(id: CardId): ReadonlyArray<CardId> {
@@ -138,11 +138,11 @@ export class ReadModelState implements BacklogView {
       this.#firstCandidate = 0
     }
     const order = this.#claimOrder
-    for (const { id } of this.expiredClaims(now)) this.#giveBack(id)
-    while (this.#isTaken(order[this.#firstCandidate])) this.#firstCandidate++
-    for (let place = this.#firstCandidate; place < order.length; place++) {
-      const card = this.#cards.get(order[place] as CardId)
-      if (card !== undefined && !this.#taken.has(card.id)) yield card
+    for (const { id } of this.expiredClaims(now)) this.#readmit(id)
+    while (this.#isExcluded(order[this.#firstCandidate])) this.#firstCandidate++
+    for (let index = this.#firstCandidate; index < order.length; index++) {
+      const card = this.#cards.get(order[index] as CardId)
+      if (card !== undefined && !this.#excluded.has(card.id)) yield card
     }
   }
 
@@ -157,17 +157,17 @@ export class ReadModelState implements BacklogView {
     return expired.sort((left, right) => compareIds(left.id, right.id))
   }
 
-  #isTaken(id: CardId | undefined): boolean {
-    return id !== undefined && this.#taken.has(id)
+  #isExcluded(id: CardId | undefined): boolean {
+    return id !== undefined && this.#excluded.has(id)
   }
 
-  #giveBack(id: CardId): void {
-    if (this.#taken.delete(id)) this.#firstCandidate = 0
+  #readmit(id: CardId): void {
+    if (this.#excluded.delete(id)) this.#firstCandidate = 0
   }
 
-  #takeOrGiveBack(card: Card): void {
-    if (card.status === "ready") this.#giveBack(card.id)
-    else this.#taken.add(card.id)
+  #updateCandidate(card: Card): void {
+    if (card.status === "ready") this.#readmit(card.id)
+    else this.#excluded.add(card.id)
   }
 
   #count(before: CardSummary | undefined, after: CardSummary | undefined): void {

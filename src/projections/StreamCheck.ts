@@ -21,8 +21,8 @@ const problem = (
 })
 
 /**
- * Checks the events of one card as they come, in the order of their positions: versions, times, hashes, decoding, and
- * whether each can follow. Keeps the first divergence, and the card as its events leave it.
+ * Checks the events of one card, in the order of their versions: positions, versions, times, hashes, decoding, and whether
+ * each event can follow the events before it. Holds the first divergence and the folded card.
  */
 export class StreamCheck {
   readonly cardId: string
@@ -32,19 +32,19 @@ export class StreamCheck {
   erasedParts = 0
   readonly #keepsTexts: boolean
   #version = 0
-  // Made when there is something to keep: a file's check holds one of these for every card.
+  // Created on first use: the check of a file holds a `StreamCheck` for every card.
   #erased: Set<string> | undefined
   #declared: Set<string> | undefined
 
-  /** Without texts the card is small, and good for everything but a comparison with the read model. */
+  /** Without texts the card takes little memory. Only the comparison with the read model needs them. */
   constructor(cardId: string, options: { readonly keepsTexts: boolean }) {
     this.cardId = cardId
     this.#keepsTexts = options.keepsTexts
   }
 
-  /** A row of this card that is no event's row. */
-  damaged(position: number, why: string): void {
-    this.#note(position, problem("decode", "an event's row", why))
+  /** Notes a row of this card that is not the row of an event. */
+  pushDamaged(position: number, why: string): void {
+    this.#note(position, problem("decode", "the row of an event", why))
     this.#version++
   }
 
@@ -52,7 +52,7 @@ export class StreamCheck {
     const inOrder =
       event.position > this.position
         ? undefined
-        : problem("position", `a position after ${this.position}, where the version before is`, event.position)
+        : problem("position", `a position after that of the previous version, ${this.position}`, event.position)
     this.position = event.position
     const next = event.version === this.#version + 1 ? undefined : problem("version", this.#version + 1, event.version)
     this.#version = event.version
@@ -65,7 +65,7 @@ export class StreamCheck {
     this.#fold(event)
   }
 
-  /** To be called when the card has no more events. */
+  /** Must be called after the card's last event. */
   end(): void {
     const erased = this.#erased ?? none
     const declared = this.#declared ?? none
@@ -146,7 +146,7 @@ const wrongContent = (event: StoredEvent): Problem | undefined => {
       const isHere = Object.hasOwn(data, field)
       if (salt === undefined && isHere) return problem("content", redactedText, data[field], field)
       if (salt !== undefined) {
-        if (!isHere) return problem("content", `what the commitmentHash ${sha256} stands for`, "nothing", field)
+        if (!isHere) return problem("content", `the part of commitment ${sha256}`, "nothing", field)
         const found = commitmentHash(salt, data[field] as never)
         if (found !== sha256) return problem("content", sha256, found, field)
       }

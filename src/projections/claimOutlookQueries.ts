@@ -8,33 +8,30 @@ import type { UnmetDependency } from "../domain/Explanation.ts"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
 import type { CardTables } from "./CardTables.ts"
 
-/** How many cards may be wanted, and of which. */
+/** A filter of claims, and up to how many cards are counted for it. */
 export interface ClaimDemand {
-  readonly choice: ClaimFilter
-  /** More than these are not counted. */
+  readonly filter: ClaimFilter
+  /** Maximum count. */
   readonly limit: number
 }
 
-/** What there is to claim, and when there may be more. */
+/** How many cards are claimable, and when there may be more. */
 export interface ClaimableCounts {
-  /** How many cards can be claimed, for each that is wanted in its place. */
+  /** The number of claimable cards for each demand, in the same order. */
   readonly counts: ReadonlyArray<number>
-  /** In how many seconds time alone may make a card claimable, `null` when it makes none. */
+  /** Seconds until a retry time or the expiry of a lease may make a card claimable; `null` if there is neither. */
   readonly soonestSeconds: number | null
 }
 
-/** What the read model says of claims to come. Each answer comes from one statement, so it is a state that existed. */
+/** Queries for claimable cards and for why there are none. Each result comes from one statement, so it is a state that existed. */
 export interface ClaimOutlookQueries {
-  /**
-   * Counts what can be claimed, of each that is wanted. As cheap as a claim: it does not depend on how many cards there
-   * are.
-   */
+  /** Counts the claimable cards for each demand. The cost does not depend on the number of cards, as for a claim. */
   readonly countClaimable: (wanted: ReadonlyArray<ClaimDemand>) => Effect.Effect<ClaimableCounts, SqlError.SqlError>
-  /** Why a claim finds nothing. The cost is that of looking at the cards that are not done. */
+  /** Why a claim finds nothing. The cost grows with the number of cards that are not done. */
   readonly outlook: (choice: ClaimFilter) => Effect.Effect<ClaimOutlook, SqlError.SqlError>
 }
 
-/** Smaller than every priority but itself. */
+/** The least `int4`, for a demand without a minimum priority. */
 const leastPriority = -(2 ** 31)
 
 export const makeClaimOutlookQueries = (
@@ -42,7 +39,7 @@ export const makeClaimOutlookQueries = (
   { cards, dependencies }: CardTables,
   now: () => Statement.Fragment
 ): ClaimOutlookQueries => {
-  // Where phases are compared only if one is wanted, each case has an index whose order is that of claims.
+  // The phase is compared only if the filter has one: then each case has an index in claim order.
   const ready = sql`status = 'ready' AND unmet_dependencies = 0 AND NOT deferred AND priority >= wanted.priority`
   const due = sql`unmet_dependencies = 0 AND priority >= wanted.priority AND (wanted.any_phase OR phase = wanted.phase)`
 
@@ -63,9 +60,9 @@ export const makeClaimOutlookQueries = (
             + (SELECT count(*) FROM (SELECT FROM ${cards}
                 WHERE status = 'claimed' AND claim_expires_at <= clock.now AND ${due} LIMIT wanted.most) AS one))::float8 AS count,
             extract(epoch FROM soonest.wait)::float8 AS "soonestSeconds"
-          FROM unnest(${arrayLiteral(wanted.map(({ choice }) => choice.phase ?? ""))}::text[],
-            ${arrayLiteral(wanted.map(({ choice }) => choice.phase === undefined))}::bool[],
-            ${arrayLiteral(wanted.map(({ choice }) => choice.minPriority ?? leastPriority))}::int4[],
+          FROM unnest(${arrayLiteral(wanted.map(({ filter }) => filter.phase ?? ""))}::text[],
+            ${arrayLiteral(wanted.map(({ filter }) => filter.phase === undefined))}::bool[],
+            ${arrayLiteral(wanted.map(({ filter }) => filter.minPriority ?? leastPriority))}::int4[],
             ${arrayLiteral(wanted.map(({ limit }) => limit))}::int8[]) WITH ORDINALITY
             AS wanted (phase, any_phase, priority, most, place), clock, soonest
           ORDER BY wanted.place`
@@ -77,7 +74,7 @@ export const makeClaimOutlookQueries = (
     )
 
   const isOpen = sql`status IN ('ready', 'claimed', 'blocked')`
-  // In the order of an index, so that it is used: done cards must not be looked at until one comes that is not.
+  // The order makes the planner use the index. Otherwise it may read done cards until it finds one that is not.
   const anyOf = (status: Status) =>
     sql`(SELECT true FROM ${cards} WHERE status = ${sql.literal(`'${status}'`)} ORDER BY priority DESC, created_at, id LIMIT 1)`
   const isHeld = sql`status = 'claimed' AND claim_expires_at > clock.now`
@@ -122,7 +119,7 @@ export const makeClaimOutlookQueries = (
           FROM counts LEFT JOIN expiry ON true LEFT JOIN retry ON true LEFT JOIN nearest ON true`
       ),
       ([row]) => {
-        if (row === undefined) throw new Error("the database answered no counts")
+        if (row === undefined) throw new Error("the database returned no counts")
         return outlookOf(row)
       }
     )

@@ -8,8 +8,8 @@ import type { ClaimFilter } from "../domain/Command.ts"
 import type { CardTables } from "./CardTables.ts"
 
 /**
- * A card that was locked, as `decodeCountedCard` takes it, and the version that there was when the statement began: when
- * that is another, the edges were read before the card was changed.
+ * A locked card, for `decodeCountedCard`, with the version in the statement's snapshot. If the two versions differ, the edges
+ * are older than the row.
  */
 export interface LockedRow {
   readonly id: CardId
@@ -21,58 +21,56 @@ export interface LockedRow {
 export interface ClaimValues {
   readonly phase: string | undefined
   readonly minPriority: number | undefined
-  /** Cards that are spoken for. */
+  /** Cards that are claimed by their ids. */
   readonly except: string
   readonly limit: number
 }
 
-/**
- * Whether a claim, among cards of one phase or of a priority at least if that is asked for, may take a card whose retry
- * time, if it had one, has been seen to pass.
- */
+/** The condition of claimable cards for a filter, among cards that are not deferred. */
 const isCandidate = (
   sql: SqlClient.SqlClient,
   { minPriority, phase }: Placeholders<ClaimValues>,
-  ofPhase: boolean,
-  ofPriority: boolean
+  hasPhase: boolean,
+  hasPriority: boolean
 ): Statement.Fragment =>
   sql`status = 'ready' AND unmet_dependencies = 0 AND NOT deferred${
-    ofPhase ? sql` AND phase = ${phase}` : sql``
-  }${ofPriority ? sql` AND priority >= ${minPriority}` : sql``}`
+    hasPhase ? sql` AND phase = ${phase}` : sql``
+  }${hasPriority ? sql` AND priority >= ${minPriority}` : sql``}`
 
 /**
- * Locks the best claimable cards that nobody else has locked, in claim order. The condition and the order are exactly
- * those of the index `cards_claim_order`, or `cards_claim_order_by_phase`, so the cost depends on `limit` alone and not
- * on how many cards there are, nor on how many of them are done, blocked, claimed, waiting or deferred. Cards whose retry
- * time has passed must have been woken before (`wakeDeferred`): then the condition is the definition of claimable.
+ * The claim query: locks the best claimable cards in claim order, except those that other transactions have locked. The
+ * condition and the order are exactly those of the index `cards_claim_order` or `cards_claim_order_by_phase`, so the cost
+ * depends on `limit` alone, and not on how many cards there are or how many of them are done, blocked, claimed, waiting or
+ * deferred. Cards whose retry time has passed must be woken before (`wakeDeferred`): then the condition is the definition of
+ * claimable.
  */
 export const claimStatement = (
   sql: SqlClient.SqlClient,
   { cards, columns, snapshotVersion }: CardTables,
   claim: Placeholders<ClaimValues>,
-  ofPhase: boolean,
-  ofPriority: boolean,
-  isWithExceptions: boolean
+  hasPhase: boolean,
+  hasPriority: boolean,
+  hasExceptions: boolean
 ): Statement.Statement<LockedRow> => sql`
   SELECT ${columns}, ${snapshotVersion} FROM ${cards} AS cards
-  WHERE ${isCandidate(sql, claim, ofPhase, ofPriority)}${isWithExceptions ? sql` AND cards.id <> ALL(${claim.except}::text[])` : sql``}
+  WHERE ${isCandidate(sql, claim, hasPhase, hasPriority)}${hasExceptions ? sql` AND cards.id <> ALL(${claim.except}::text[])` : sql``}
   ORDER BY priority DESC, created_at, cards.id
   LIMIT ${claim.limit} FOR UPDATE OF cards SKIP LOCKED`
 
-/** Runs `claimStatement`. `except` names cards that are spoken for. */
+/** Runs `claimStatement`. Cards in `except` are skipped. */
 export type ClaimQuery = (
-  choice: ClaimFilter,
+  filter: ClaimFilter,
   limit: number,
   except?: ReadonlySet<string>
 ) => Effect.Effect<ReadonlyArray<LockedRow>, SqlError.SqlError>
 
 export const makeClaimQuery = (sql: SqlClient.SqlClient, tables: CardTables): ClaimQuery => {
-  const query = memoizeByFlags((ofPhase: boolean, ofPriority: boolean, isWithExceptions: boolean) =>
+  const query = memoizeByFlags((hasPhase: boolean, hasPriority: boolean, hasExceptions: boolean) =>
     prepareStatement<ClaimValues, LockedRow>(sql, (claim) =>
-      claimStatement(sql, tables, claim, ofPhase, ofPriority, isWithExceptions)
+      claimStatement(sql, tables, claim, hasPhase, hasPriority, hasExceptions)
     )
   )
-  return ({ minPriority, phase }, limit, except = nobody) =>
+  return ({ minPriority, phase }, limit, except = noCards) =>
     query(
       phase !== undefined,
       minPriority !== undefined,
@@ -80,4 +78,4 @@ export const makeClaimQuery = (sql: SqlClient.SqlClient, tables: CardTables): Cl
     )({ phase, minPriority, except: arrayLiteral(except), limit })
 }
 
-const nobody: ReadonlySet<string> = new Set()
+const noCards: ReadonlySet<string> = new Set()

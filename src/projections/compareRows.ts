@@ -92,7 +92,7 @@ const compareRow = (
       cardId: row.id,
       position: row.position,
       field: null,
-      expected: "no row, since no event leads to it",
+      expected: "no row, because it has no event",
       found: "a row"
     })
     return
@@ -108,7 +108,7 @@ const compareRow = (
   divergences.add({ check: kind, cardId: row.id, position: check.position, ...difference })
 }
 
-/** A row of `cards` with its edges, as text where a driver would lose something. */
+/** A row of `cards` with its edges. Values that a driver would change are text. */
 interface CardTextRow {
   readonly id: string
   readonly title: string
@@ -144,10 +144,10 @@ const columns = `id, title, body, phase, priority, status, unmet_dependencies AS
   blocked_reason AS "blockedReason", ${isoTimeSql("created_at")} AS "createdAt", ${isoTimeSql("updated_at")} AS "updatedAt",
   ${isoTimeSql("completed_at")} AS "completedAt", version, position::float8 AS position`
 
-/** Rows per page: about as many as a page of events leads to. */
+/** Rows per page: about as many as the cards of a page of events. */
 const rowsPerPage = 200
 
-/** The next such rows after an id, in the order of ids. */
+/** Reads the next rows after an id, in the order of ids. */
 const readCardRows = (
   sql: SqlClient.SqlClient,
   { cards, dependencies }: CardTables,
@@ -165,7 +165,7 @@ const readCardRows = (
 
 const textOf = (value: DateTime.Utc | null): string | null => (value === null ? null : DateTime.formatIso(value))
 
-/** The first column in which a row is not what the log leads to, but for its counter; edges are the column `dependsOn`. */
+/** Finds the first column in which a row differs from its card. Edges are the column `dependsOn`; the counter is not compared. */
 const findDifference = (
   { card, position }: FoldedCard,
   row: CardTextRow,
@@ -176,8 +176,8 @@ const findDifference = (
     expected: formatValue(expected),
     found: formatValue(row[field])
   })
-  for (const field of plain) if (card[field] !== row[field]) return differs(field, card[field])
-  for (const field of times) {
+  for (const field of plainFields) if (card[field] !== row[field]) return differs(field, card[field])
+  for (const field of timeFields) {
     const expected = textOf(card[field])
     if (expected !== row[field]) return differs(field, expected)
   }
@@ -200,7 +200,7 @@ const findDifference = (
   return undefined
 }
 
-const plain = [
+const plainFields = [
   "title",
   "body",
   "phase",
@@ -215,4 +215,4 @@ const plain = [
   "version"
 ] as const
 
-const times = ["notBefore", "claimedAt", "claimExpiresAt", "createdAt", "updatedAt", "completedAt"] as const
+const timeFields = ["notBefore", "claimedAt", "claimExpiresAt", "createdAt", "updatedAt", "completedAt"] as const

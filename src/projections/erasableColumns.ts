@@ -1,9 +1,10 @@
-/** What a column may hold: text that a redaction erases (or what helps to guess it), or nothing of that kind. */
+/** Whether a column may hold text that a redaction erases, or data that helps to guess such text. */
 type Content = "erasable" | "kept"
 
 /**
- * Every column of every table of a backlog, by what it may hold. A table with an erasable column is rewritten after a
- * redaction; the planner keeps no samples of such a column. A new column must be added here: a test compares.
+ * The classification of every column of every table of a backlog. A table with an erasable column is rewritten after a
+ * redaction, and the planner keeps no statistics of such a column. A new column must be added here: a test compares this list
+ * with the database (decision 38).
  */
 export const columnContents: Readonly<Record<string, Readonly<Record<string, Content>>>> = {
   events: {

@@ -6,19 +6,19 @@ import type { UndecodableEvent } from "../events/EventCodec.ts"
 import type { EventLog, LogFailure } from "../events/EventLog.ts"
 import { decodeStoredEvent, type StoredEvent } from "../events/StoredEvent.ts"
 
-/** Why the past cannot be read: the database's trouble, a damaged event, or one that this program does not know. */
+/** Why the past cannot be read: a database failure, a damaged event, or an event that this program does not know. */
 export type ReadFailure = UndecodableEvent | LogFailure
 
-/** A card as its events leave it, and the position of the last of them. */
+/** A card after its events, and the position of the last of them. */
 export interface FoldedCard {
   readonly card: Card
   readonly position: number
 }
 
 /**
- * Every card as it stood after a position, in the order of ids: all of them, or those that are named. Each card is
- * folded from its own events alone, so that no more than a few pages of events are ever held, however long the log is
- * and however many cards there are. An event that this program cannot read fails the stream.
+ * Streams cards as of a position, in the order of ids: all cards, or those of `ids`. Each card is folded from its own events,
+ * so memory holds only a few pages of events, whatever the length of the log (decision 9). An event that this program cannot
+ * read fails the stream.
  */
 export const foldCards = (
   log: EventLog["Service"],
@@ -46,7 +46,7 @@ export const foldCards = (
     { onHalt: (folded) => (folded === undefined ? [] : [folded]) }
   )
 
-/** A card after one more stored event of its stream. */
+/** Folds one more stored event of its stream into a card. */
 export const foldEvent = (
   card: Card | undefined,
   stored: StoredEvent

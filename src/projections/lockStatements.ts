@@ -22,7 +22,7 @@ export const makeLockStatements = (
 ) => {
   const { cards, dependencies } = tables
 
-  // No advisory lock, which every session of the database can take: these modes need a write privilege on the table.
+  // Not an advisory lock, which every session of the database can take: these modes need a write privilege (decision 37).
   const graphTable = sql(`${schema}.graph_lock`)
   const lockGraph = {
     exclusive: prepareStatement<object>(sql, () => sql`LOCK TABLE ${graphTable} IN EXCLUSIVE MODE`)({}),
@@ -54,8 +54,8 @@ export const makeLockStatements = (
     )
   )
 
-  // The order leaves only the indexes by these times, where what has come stands first. Another that begins with the status
-  // would lead past every claim that was ended since, while somebody's old snapshot keeps them.
+  // The order makes the planner use the indexes by these times, where the expired and due cards come first. An index that
+  // begins with the status would lead through every claim that has ended since, while an old snapshot keeps their rows.
   const probeAt = prepareStatement<{ readonly override: Date | null }, ClockRow>(
     sql,
     ({ override }) => sql`
@@ -117,8 +117,8 @@ export const makeLockStatements = (
       UNION SELECT depends_on_id FROM ${dependencies} WHERE card_id = ANY(${doneChanges}::text[])))`
   )
 
-  // Step by step along the index: a plain join is planned as a scan of all edges for every step where the table has no
-  // statistics yet: a chain of 100,000 had not ended after ten minutes.
+  // LATERAL with OFFSET 0 forces an index scan for each step. A plain join is planned as a scan of all edges for each step
+  // while the table has no statistics: a chain of 100,000 cards did not end in ten minutes.
   const loadReachable = prepareStatement<
     { readonly from: string; readonly to: string },
     { readonly cardId: CardId; readonly dependsOnId: CardId }
@@ -167,7 +167,7 @@ export interface ClockRow {
   readonly now: Date
   readonly anyExpired: boolean
   readonly anyDue: boolean
-  /** Null where the head row is missing. */
+  /** `null` if the head row is missing. */
   readonly generation: number | null
   readonly isSameServer: boolean | null
 }

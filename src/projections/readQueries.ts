@@ -9,7 +9,7 @@ import { type CardTables, decodeCountedCard } from "./CardTables.ts"
 import { type ClaimOutlookQueries, makeClaimOutlookQueries } from "./claimOutlookQueries.ts"
 import { databaseNow } from "../sql/DatabaseClock.ts"
 
-/** Which cards to list. */
+/** The cards to list. */
 export interface ListFilter {
   readonly status?: Status | undefined
   readonly phase?: string | undefined
@@ -20,14 +20,14 @@ export interface ListFilter {
   readonly after?: CardId | undefined
 }
 
-/** What an explanation needs. */
+/** The facts of an explanation. */
 export interface CardWithUnmet {
   readonly card: Card
   readonly unmet: ReadonlyArray<UnmetDependency>
   readonly now: DateTime.Utc
 }
 
-/** What the read model answers. Each answer comes from one statement, so it is a state that existed. */
+/** The queries of the read model. Each result comes from one statement, so it is a state that existed. */
 export interface ReadQueries extends ClaimOutlookQueries {
   readonly get: (id: CardId) => Effect.Effect<Option.Option<Card>, SqlError.SqlError>
   readonly list: (filter: ListFilter) => Effect.Effect<ReadonlyArray<Card>, SqlError.SqlError>
@@ -52,25 +52,25 @@ export const makeReadQueries = (
     )
 
   /**
-   * One ordered index scan for each status, merged: no sort, however many cards there are. Behind a card it is two, so that
-   * each begins where its cards begin: those of the same priority that come later, and those of a lower one.
+   * One ordered index scan for each status, merged, without a sort. With `after` there are two for each status, and each begins
+   * at its first card: one for the same priority, one for lower priorities.
    */
   const list = (filter: ListFilter) => {
     const limit = filter.limit === undefined ? sql`` : sql`LIMIT ${filter.limit}`
     const wanted = filter.readyOnly === true ? (["ready"] as const) : allStatuses
     const statuses = wanted.filter((status) => filter.status === undefined || status === filter.status)
     if (statuses.length === 0) return Effect.succeed([])
-    const ofAfter = (column: string) =>
+    const columnOfAfter = (column: string) =>
       sql`(SELECT ${sql.literal(column)} FROM ${cards} WHERE id = ${filter.after ?? null})`
     const places =
       filter.after === undefined
         ? [[]]
         : [
             [
-              sql`priority = ${ofAfter("priority")}`,
-              sql`(created_at, id) > (${ofAfter("created_at")}, ${ofAfter("id")})`
+              sql`priority = ${columnOfAfter("priority")}`,
+              sql`(created_at, id) > (${columnOfAfter("created_at")}, ${columnOfAfter("id")})`
             ],
-            [sql`priority < ${ofAfter("priority")}`]
+            [sql`priority < ${columnOfAfter("priority")}`]
           ]
     const page = (status: Status, place: ReadonlyArray<Statement.Fragment>) => {
       const where = sql.and([
@@ -82,30 +82,30 @@ export const makeReadQueries = (
     }
     const pages = statuses.flatMap((status) => places.map((place) => page(status, place)))
     return Effect.map(
-      sql`SELECT ${columns} FROM (${joined(pages)}) AS cards
+      sql`SELECT ${columns} FROM (${unionAll(pages)}) AS cards
         ORDER BY priority DESC, created_at, id ${limit}`,
       (rows) => rows.map((row) => decodeCountedCard(row).card)
     )
   }
 
-  const joined = (parts: ReadonlyArray<Statement.Fragment>): Statement.Fragment =>
+  const unionAll = (parts: ReadonlyArray<Statement.Fragment>): Statement.Fragment =>
     parts.reduce((all, part) => sql`${all} UNION ALL ${part}`)
 
-  /** By indexes, what time decides too. */
-  const looked = (clock: Statement.Fragment) => sql`
+  /** The counts and times that depend on the clock, by indexes. */
+  const selectTimed = (clock: Statement.Fragment) => sql`
     SELECT ${clock} AS now,
       (SELECT count(*) FROM ${cards} WHERE deferred AND not_before > ${clock} AND unmet_dependencies = 0) AS deferred,
       (SELECT count(*) FROM ${cards} WHERE status = 'claimed' AND claim_expires_at <= ${clock}) AS expired,
       (SELECT min(created_at) FROM ${cards} WHERE status = 'ready') AS oldest`
 
-  const statsOf = (counted: Statement.Fragment) =>
+  const selectStats = (counted: Statement.Fragment) =>
     Effect.map(
       sql<StatsRow>`
         WITH clock AS MATERIALIZED (SELECT ${now()} AS now)
         SELECT ready, waiting, claimed, blocked, done, ready + claimed + blocked + done AS total,
           ready - waiting - deferred AS claimable, expired::float8 AS "expiredClaimCount",
           extract(epoch FROM now - oldest)::float8 AS "oldestReadyAgeSeconds"
-        FROM (${looked(sql`(SELECT now FROM clock)`)}) AS looked, (${counted}) AS counted`,
+        FROM (${selectTimed(sql`(SELECT now FROM clock)`)}) AS timed, (${counted}) AS counted`,
       ([row]) => {
         if (row === undefined) return Option.none<Stats>()
         const { blocked, claimed, done, ready, ...rest } = row
@@ -113,11 +113,11 @@ export const makeReadQueries = (
       }
     )
 
-  const stats = Effect.suspend(() => statsOf(counts.stored)).pipe(
+  const stats = Effect.suspend(() => selectStats(counts.stored)).pipe(
     Effect.flatMap(
       Option.match({
         onSome: Effect.succeed,
-        onNone: () => Effect.map(statsOf(counts.counted), Option.getOrThrow)
+        onNone: () => Effect.map(selectStats(counts.counted), Option.getOrThrow)
       })
     )
   )

@@ -7,14 +7,14 @@ export type RowChange =
   | {
       readonly _tag: "CardChanged"
       readonly card: Card
-      /** Whether title, body, phase, priority or acceptance may have changed. */
+      /** Whether the title, body, phase, priority or acceptance may have changed. */
       readonly content: boolean
     }
   | { readonly _tag: "DependencyAdded"; readonly cardId: CardId; readonly dependsOnId: CardId }
   | { readonly _tag: "DependencyRemoved"; readonly cardId: CardId; readonly dependsOnId: CardId }
   | { readonly _tag: "UnmetDependenciesChanged"; readonly cardId: CardId; readonly unmetDependencies: number }
 
-/** What an event's effect on the read model depends on. */
+/** The facts on which the row changes of an event depend. */
 export interface ReadModelFacts {
   readonly card: (id: CardId) => Card | undefined
   readonly isDone: (id: CardId) => boolean
@@ -22,12 +22,12 @@ export interface ReadModelFacts {
   readonly dependentsOf: (id: CardId) => Iterable<CardId>
 }
 
-/** Events after which a card's texts may read differently: an erased one reads so from its own event on. */
+/** Events that may change the texts of a card. A redaction changes them from the event that it erases. */
 const contentEvents: ReadonlySet<string> = new Set(["CardCreated", "CardRevised", "CardRedacted"])
 
 /**
- * How an event changes the read model: the one definition, for the write that goes with a command and for every
- * replay. Pure and total: an event that cannot follow changes nothing.
+ * How an event changes the read model: the one definition, for commands and for replays. Pure and total: an event that cannot
+ * follow the events before it changes nothing.
  */
 export const rowChanges = (facts: ReadModelFacts, occurrence: StreamEvent): ReadonlyArray<RowChange> => {
   const { cardId, event } = occurrence
@@ -44,18 +44,18 @@ export const rowChanges = (facts: ReadModelFacts, occurrence: StreamEvent): Read
     const isLinked = event._tag === "CardLinked"
     if (before?.dependsOn.includes(dependsOnId) !== isLinked) {
       changes.push({ _tag: isLinked ? "DependencyAdded" : "DependencyRemoved", cardId, dependsOnId })
-      if (!facts.isDone(dependsOnId)) changes.push(counted(facts, cardId, isLinked ? 1 : -1))
+      if (!facts.isDone(dependsOnId)) changes.push(unmetChanged(facts, cardId, isLinked ? 1 : -1))
     }
   }
   const wasDone = before?.status === "done"
   const isDone = after.status === "done"
   if (wasDone !== isDone) {
-    for (const dependent of facts.dependentsOf(cardId)) changes.push(counted(facts, dependent, isDone ? -1 : 1))
+    for (const dependent of facts.dependentsOf(cardId)) changes.push(unmetChanged(facts, dependent, isDone ? -1 : 1))
   }
   return changes
 }
 
-const counted = (facts: ReadModelFacts, cardId: CardId, by: 1 | -1): RowChange => ({
+const unmetChanged = (facts: ReadModelFacts, cardId: CardId, by: 1 | -1): RowChange => ({
   _tag: "UnmetDependenciesChanged",
   cardId,
   unmetDependencies: facts.unmetDependencies(cardId) + by

@@ -9,12 +9,12 @@ import { chunkRows } from "../sql/bulkStatements.ts"
 import { type PreparedStatement, prepareStatement, type Placeholders } from "../sql/prepareStatement.ts"
 import { memoizeLast } from "../sql/memoize.ts"
 
-/** What a row of `cards` holds. */
+/** The values of a row of `cards`. */
 export interface CardRowValues {
   readonly card: Card
   readonly unmetDependencies: number
   readonly deferred: boolean
-  /** The position of its last event, from the one that the statements are made for. */
+  /** The position of its last event, relative to the `start` of the statements. */
   readonly position: bigint
 }
 
@@ -24,25 +24,25 @@ export interface Edge {
   readonly dependsOnId: CardId
 }
 
-/** Whether a card is kept out of the claim index because its retry time has not come. */
+/** Whether a card is not in the claim index because its retry time has not passed. */
 export const isDeferred = (card: Pick<Card, "status" | "notBefore">, now: DateTime.Utc): boolean =>
   card.status === "ready" && !isDue(card.notBefore, now)
 
 type Write<Row> = (rows: ReadonlyArray<Row>) => ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
 
-/** Set-based statements that write the read model's rows, as many of each as the rows' size takes. */
+/** Set-based statements that write rows of the read model. Large sets are split into several statements. */
 export interface RowStatements {
   readonly insertCards: Write<CardRowValues>
-  /** Everything but title, body, phase, priority and acceptance. */
+  /** Updates every column except title, body, phase, priority and acceptance. */
   readonly updateState: Write<CardRowValues>
-  /** Title, body, phase, priority and acceptance. */
+  /** Updates title, body, phase, priority and acceptance. */
   readonly updateContent: Write<CardRowValues>
   readonly updateCounters: Write<readonly [id: CardId, unmet: number]>
   readonly insertEdges: Write<Edge>
   readonly deleteEdges: Write<Edge>
 }
 
-/** Statements on the tables whose rows' positions are counted from `start`. */
+/** Prepares the statements. The positions of rows are relative to `start`. */
 export const makeRowStatements = (
   sql: SqlClient.SqlClient,
   { cards, dependencies }: CardTables,

@@ -13,28 +13,28 @@ import { StreamCheck } from "./StreamCheck.ts"
 import { makeRowComparison } from "./compareRows.ts"
 import { streamPagesAhead } from "../sql/pages.ts"
 
-/** How a verification is to go. */
+/** Options of a verification. */
 export interface VerifyOptions {
-  /** An anchor that the log must still hold to. */
+  /** An anchor that the log must continue. Defaults to none. */
   readonly anchor?: Anchor | undefined
-  /** Told how much of the work is done. */
+  /** Runs with the progress of the verification, in events. Defaults to nothing. */
   readonly onProgress?: ((done: number, total: number) => Effect.Effect<void>) | undefined
 }
 
-/** What the graph and the counters are checked by, once all cards are known. */
+/** Facts of all cards, by which the graph and the counters are checked at the end. */
 interface Graph {
   readonly dependsOn: Map<CardId, ReadonlyArray<CardId>>
   readonly done: Set<string>
-  /** The counters of the read model, but for those that are 0 on cards without dependencies. */
+  /** The counters in the read model, without those that are 0 on cards without dependencies. */
   readonly counters: Map<string, number>
 }
 
 const last = Number.MAX_SAFE_INTEGER
 
 /**
- * Verifies the log and the read model, in the caller's transaction, which must see one snapshot. Two passes over the
- * log: positions and chain in the order of positions; then each card's own events in the order of cards, which leads to
- * the row that the card must have. Holds a few pages of rows, and the ids and edges of cards.
+ * Verifies the log and the read model, in the caller's transaction, which must see one snapshot. It reads the log twice: in the
+ * order of positions for the chain, then card by card, which leads to the row that each card must have. Holds a few pages of
+ * rows and the ids and edges of cards in memory (decision 9).
  */
 export const verify = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
@@ -95,11 +95,11 @@ export const verify = Effect.fnUntraced(function* (
           finish()
           current = new StreamCheck(row.cardId, { keepsTexts: true })
         }
-        // Before the row is decoded, which replaces its texts.
+        // Before decoding, which replaces the texts of the row.
         const isInexact = hasInexactNumber(row.data)
         const stored = decodeRow(row)
-        if (Result.isFailure(stored)) current.damaged(row.position, stored.failure)
-        else if (isInexact) current.damaged(row.position, "a number that no event has")
+        if (Result.isFailure(stored)) current.pushDamaged(row.position, stored.failure)
+        else if (isInexact) current.pushDamaged(row.position, "a number that no event can have")
         else current.push(stored.success)
       }
       events += rows.length
@@ -111,7 +111,7 @@ export const verify = Effect.fnUntraced(function* (
   finish()
   yield* comparison.cards(checked)
   yield* comparison.remainingRows
-  yield* checkLooseEdges(sql, tables, divergences)
+  yield* checkDanglingEdges(sql, tables, divergences)
   checkGraph(graph, divergences)
   if (divergences.count === 0) yield* checkCounts(counts, divergences)
   yield* progress(total, total)
@@ -128,8 +128,8 @@ export const verify = Effect.fnUntraced(function* (
   } satisfies VerifyReport
 }, Effect.scoped)
 
-/** Edges of cards that do not exist. */
-const checkLooseEdges = (sql: SqlClient.SqlClient, { cards, dependencies }: CardTables, divergences: Divergences) =>
+/** Checks for edges of cards that do not exist. */
+const checkDanglingEdges = (sql: SqlClient.SqlClient, { cards, dependencies }: CardTables, divergences: Divergences) =>
   Effect.map(
     sql<{ readonly cardId: string; readonly dependsOnId: string }>`
       SELECT card_id AS "cardId", depends_on_id AS "dependsOnId" FROM ${dependencies} AS edge
@@ -166,7 +166,7 @@ const checkGraph = ({ counters, dependsOn, done }: Graph, divergences: Divergenc
   checkCycle(dependsOn, divergences)
 }
 
-/** The counts against the rows, which must be right by themselves. Counts that do not claim to be of now may be anything. */
+/** Compares the stored counts with the rows, which must be verified before. Counts that are behind the log are ignored. */
 const checkCounts = ({ stored, counted }: CountsTable, divergences: Divergences) =>
   Effect.map(Effect.all([stored, counted]), ([[found], [expected]]) => {
     if (found === undefined || expected === undefined) return

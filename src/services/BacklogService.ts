@@ -3,7 +3,7 @@ import { SqlClient, type SqlError } from "effect/sql"
 import type { Card } from "../domain/Card.ts"
 import { CardId } from "../domain/CardId.ts"
 import type { ClaimOutlook } from "../domain/ClaimOutlook.ts"
-import { Command, CompleteMany } from "../domain/Command.ts"
+import { type ClaimFilter, Command, CompleteMany } from "../domain/Command.ts"
 import { explain, type Explanation } from "../domain/Explanation.ts"
 import {
   type CardAlreadyExists,
@@ -19,7 +19,30 @@ import {
 import type { Stats } from "../domain/Stats.ts"
 import { withReplicaErrors } from "../events/replica.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
-import { decodeListOptions, type ListOptions } from "./ListOptions.ts"
+import {
+  type AwaitClaimableInput,
+  type BlockInput,
+  type ClaimInput,
+  type ClaimManyInput,
+  type CommandInputs,
+  type CompleteInput,
+  type CompleteManyInput,
+  type CreateInput,
+  type CreateManyInput,
+  decodeAwaitClaimable,
+  decodeClaimFilter,
+  decodeListOptions,
+  defaultWaitSeconds,
+  type LinkInput,
+  type ListInput,
+  type ReclaimInput,
+  type ReleaseInput,
+  type RenewInput,
+  type ReopenInput,
+  type ReviseInput,
+  type UnblockInput,
+  type UnlinkInput
+} from "./BacklogInput.ts"
 import { CommandQueue } from "./commands/CommandQueue.ts"
 import { Interpreter } from "./commands/Interpreter.ts"
 import type { Answer, CompletedCard } from "./commands/Outcome.ts"
@@ -30,30 +53,8 @@ import { decodeInput, decodeTaggedInput, type InvalidInput } from "./decodeInput
 import { layerBatchTransaction, layerEventLog } from "./driverLayers.ts"
 import { type BacklogMissing, BacklogOpening } from "./schema/BacklogOpening.ts"
 import { type MigrationRefused, Migrations } from "./schema/Migrations.ts"
-import {
-  type AwaitClaimable,
-  type ClaimAmong,
-  decodeAwaitClaimable,
-  decodeClaimAmong,
-  defaultWaitSeconds
-} from "./waiting/ClaimWaiting.ts"
 import { ClaimableWatch } from "./waiting/ClaimableWatch.ts"
 import { withPromptAnswer, withoutAnswerTimeout } from "../sql/AnswerTimeout.ts"
-
-/**
- * A function whose effects are spans when somebody traces. Without a tracer nobody would see them, and making one takes as
- * long as deciding on a command.
- */
-const spanned =
-  <Arguments extends ReadonlyArray<unknown>, A, E, R>(
-    name: string,
-    of: (...input: Arguments) => Effect.Effect<A, E, R>
-  ): ((...input: Arguments) => Effect.Effect<A, E, R>) =>
-  (...input) =>
-    Effect.withFiber((fiber) => (fiber.cache.tracer === undefined ? of(...input) : Effect.withSpan(of(...input), name)))
-
-/** What a command's method takes: the command without its tag. Ids and names are plain strings, checked on the way in. */
-export type Input<Tag extends Command["_tag"]> = Omit<Extract<typeof Command.Encoded, { readonly _tag: Tag }>, "_tag">
 
 type Failure = InvalidInput | SqlError.SqlError
 
@@ -63,89 +64,462 @@ type CommandFailure = CommandIdConflict | Failure
 export type CompletionRejection = CardNotFound | ClaimLost | CardIsClaimed | CommandIdConflict
 
 /**
- * The backlog. Every command names its `actor`; input that is not valid fails with `InvalidInput` and a broken rule
- * with its own rejection, and then nothing was written; `SqlError` is the database's. An accepted command is durable
- * when it answers. Inside the caller's own `sql.withTransaction` a command becomes part of that transaction.
+ * The backlog: creates, claims and completes cards, and reads them.
  *
- * A command with a `commandId` is carried out once: the same id with the same content again gets the first answer (the
- * cards as they stood then, the claim with its token, the refusal), also when nobody heard it. The same id with other
- * content fails with `CommandIdConflict`. An id belongs to the command's actor: another actor's command under the same id
- * is another command. After a redaction of a card, texts that may have been erased are not compared. Receipts are kept until
- * `AuditService.pruneReceipts`.
+ * **When to use**
+ *
+ * Use to work on cards: in workers, planners and services. To read what happened and to prove it, use `AuditService`.
+ *
+ * **Details**
+ *
+ * Every command takes one object that names its `actor`, and returns the card after the command, unless its documentation
+ * says otherwise. When the effect succeeds, the command is durable. Inside the caller's own `sql.withTransaction` a command
+ * is part of that transaction, and durable when that commits. A command that finds everything as requested succeeds without
+ * an event.
+ *
+ * A command with a `commandId` is carried out once. The same actor that sends it again gets the first answer: the cards as
+ * they were then, the claim with its token, or the refusal. Texts that were redacted since are not compared. Receipts are
+ * kept until `AuditService.pruneReceipts` removes them.
+ *
+ * All methods may also fail with:
+ *
+ * - `InvalidInput`: the input does not fit its schema. Nothing was sent to the database.
+ * - `SqlError`: the database failed. With the reason `ConnectionError` the command may have been committed; the message says
+ *   whether it may. Send the command again with the same `commandId` to get its outcome.
+ *
+ * After a rejection or `InvalidInput` nothing was written, except the receipt of a rejected command with a `commandId`.
+ *
+ * **Example** (Creating, claiming and completing a card)
+ *
+ * ```ts
+ * import { Effect, Option } from "effect"
+ * import { BacklogService, layerPglite } from "mosaic-backlog"
+ *
+ * const program = Effect.gen(function* () {
+ *   const backlog = yield* BacklogService
+ *   yield* backlog.create({ id: "design", title: "Design it", actor: "planner" })
+ *   const claimed = yield* backlog.claim({ owner: "worker-1", actor: "worker-1" })
+ *   if (Option.isSome(claimed)) {
+ *     const { claimToken, id } = claimed.value
+ *     yield* backlog.complete({ id, token: claimToken ?? undefined, actor: "worker-1" })
+ *   }
+ * })
+ *
+ * Effect.runPromise(Effect.provide(program, layerPglite()))
+ * ```
  */
 export class BacklogService extends Context.Service<
   BacklogService,
   {
-    /** Creates a card. The same `idempotencyKey` again answers the card that is there, unchanged. */
+    /**
+     * Creates a card and returns it.
+     *
+     * **When to use**
+     *
+     * Use to add one card. To add several that depend on each other, use `createMany`.
+     *
+     * **Details**
+     *
+     * `dependsOn` may name cards that do not exist yet. The card is not claimable until they exist and are done. When a card
+     * with the same `idempotencyKey` exists, returns that card unchanged and records no event, also when two programs create
+     * it at the same time.
+     *
+     * **Example** (Creating a card with a dependency)
+     *
+     * ```ts
+     * yield* backlog.create({ id: "design", title: "Design it", actor: "planner" })
+     * yield* backlog.create({ id: "build", title: "Build it", dependsOn: ["design"], actor: "planner" })
+     * ```
+     *
+     * **Rejections**
+     *
+     * - `CardAlreadyExists`: a card has this id, or had it before.
+     * - `SelfDependency`: `dependsOn` names the card itself.
+     * - `DependencyCycle`: the dependencies would close a cycle. The error has its path.
+     * - `CommandIdConflict`: the actor used the `commandId` for a command with other content.
+     */
     readonly create: (
-      input: Input<"Create">
+      input: CreateInput
     ) => Effect.Effect<Card, CardAlreadyExists | SelfDependency | DependencyCycle | CommandFailure>
-    /** Creates cards, all or none, in any order; at most 200,000 at once. */
+
+    /**
+     * Creates several cards, all or none, and returns them in the order of the input.
+     *
+     * **When to use**
+     *
+     * Use to add a plan of cards with their dependencies, or to import cards.
+     *
+     * **Details**
+     *
+     * Takes at most 200,000 cards, in any order: a card may depend on a later one. Cards whose `idempotencyKey` is in use are
+     * not created; the existing cards are returned in their places.
+     *
+     * **Rejections**
+     *
+     * The same as those of `create`. No card is created then.
+     */
     readonly createMany: (
-      input: Input<"CreateMany">
+      input: CreateManyInput
     ) => Effect.Effect<ReadonlyArray<Card>, CardAlreadyExists | SelfDependency | DependencyCycle | CommandFailure>
-    /** Changes title, body, phase, priority or acceptance: what is given, `null` to clear. */
-    readonly revise: (input: Input<"Revise">) => Effect.Effect<Card, CardNotFound | CommandFailure>
-    /** A card, if there is one with this id. */
-    readonly get: (id: string) => Effect.Effect<Option.Option<Card>, Failure>
-    /** Cards in claim order. `CardNotFound` when there is no card `after`. */
-    readonly list: (options?: typeof ListOptions.Encoded) => Effect.Effect<ReadonlyArray<Card>, CardNotFound | Failure>
+
     /**
-     * Takes the best claimable card (of those in `phase` and of `minPriority` or more, where these are given), or the
-     * one named, under a lease of `ttlSeconds` (900 unless told otherwise). `none` when there is nothing to take. The
-     * card's `claimToken` is what the holder shows from then on.
+     * Changes title, body, phase, priority or acceptance criteria of a card and returns the card.
+     *
+     * **Details**
+     *
+     * Changes the given fields and leaves absent fields as they are; `null` removes a value. When nothing differs, records no
+     * event. Works in every status and does not end a claim.
+     *
+     * **Rejections**
+     *
+     * - `CardNotFound`: no card has this id.
+     * - `CommandIdConflict`: the actor used the `commandId` for a command with other content.
      */
-    readonly claim: (input: Input<"Claim">) => Effect.Effect<Option.Option<Card>, CommandFailure>
-    /** Takes the best claimable cards, `limit` at most (1 to 1,000), the best first; none when there is nothing to take. */
-    readonly claimMany: (input: Input<"ClaimMany">) => Effect.Effect<ReadonlyArray<Card>, CommandFailure>
-    /** Extends a claim, from now on. */
-    readonly renew: (input: Input<"Renew">) => Effect.Effect<Card, CardNotFound | ClaimLost | CommandFailure>
-    /** Gives a card back, if asked not to be claimed again for `retryAfterSeconds`. */
-    readonly release: (input: Input<"Release">) => Effect.Effect<Card, CardNotFound | ClaimLost | CommandFailure>
-    /** Takes back every expired claim, or the claim on one card, expired or not. Answers the ids. */
-    readonly reclaim: (input: Input<"Reclaim">) => Effect.Effect<ReadonlyArray<CardId>, CommandFailure>
-    /** Makes card `from` depend on card `to`. */
+    readonly revise: (input: ReviseInput) => Effect.Effect<Card, CardNotFound | CommandFailure>
+
+    /**
+     * Claims the best claimable card, or the card with the given `id`, and returns it with its `claimToken`.
+     *
+     * **When to use**
+     *
+     * Use in a worker that takes one card at a time. `Worker.run` of `mosaic-backlog/worker` contains the whole loop: it
+     * claims, renews, completes and retries.
+     *
+     * **Details**
+     *
+     * A card is claimable when its status is `ready`, all its dependencies exist and are done, and its `notBefore` is past.
+     * The best card is the one with the greatest priority, then the oldest, then the first by id. The claim is a lease of
+     * `ttlSeconds`, which defaults to 900 seconds. Leases that expired are reclaimed in the same transaction, so their cards
+     * are candidates. Returns `Option.none()` when no card is claimable, or when the card with the given `id` is not.
+     *
+     * **Gotchas**
+     *
+     * The lease expires by the clock of the database. Then another worker can claim the card, and the first worker's token
+     * is refused with `ClaimLost`. Renew the lease while the work continues.
+     *
+     * **Example** (Claiming and completing a card)
+     *
+     * ```ts
+     * const claimed = yield* backlog.claim({ owner: "worker-1", ttlSeconds: 300, actor: "worker-1" })
+     * if (Option.isSome(claimed)) {
+     *   const { claimToken, id } = claimed.value
+     *   yield* backlog.complete({ id, token: claimToken ?? undefined, result: "done", actor: "worker-1" })
+     * }
+     * ```
+     *
+     * **Rejections**
+     *
+     * - `CommandIdConflict`: the actor used the `commandId` for a command with other content.
+     */
+    readonly claim: (input: ClaimInput) => Effect.Effect<Option.Option<Card>, CommandFailure>
+
+    /**
+     * Claims the best claimable cards, at most `limit`, and returns them, the best first.
+     *
+     * **When to use**
+     *
+     * Use in a worker that works on several cards at the same time, or that claims ahead.
+     *
+     * **Details**
+     *
+     * All cards are claimed in one transaction, each with a token of its own. Returns an empty array when no card is
+     * claimable. See `claim` for the order and the lease.
+     *
+     * **Rejections**
+     *
+     * - `CommandIdConflict`: the actor used the `commandId` for a command with other content.
+     */
+    readonly claimMany: (input: ClaimManyInput) => Effect.Effect<ReadonlyArray<Card>, CommandFailure>
+
+    /**
+     * Extends the lease of a claim and returns the card.
+     *
+     * **When to use**
+     *
+     * Use while the work on a card continues, before the lease expires: after a third of it, for example.
+     *
+     * **Details**
+     *
+     * The new lease lasts `ttlSeconds` from now, by the clock of the database. A lease that expired can be renewed as long as
+     * no other worker has claimed the card and nothing has reclaimed it.
+     *
+     * **Rejections**
+     *
+     * - `CardNotFound`: no card has this id.
+     * - `ClaimLost`: the token is not the current one. The error has the current holder and the expiry.
+     * - `CommandIdConflict`: the actor used the `commandId` for a command with other content.
+     */
+    readonly renew: (input: RenewInput) => Effect.Effect<Card, CardNotFound | ClaimLost | CommandFailure>
+
+    /**
+     * Ends a claim, makes the card ready again and returns it.
+     *
+     * **When to use**
+     *
+     * Use when a worker cannot finish a card: it shuts down, or an attempt failed and is to be tried again later.
+     *
+     * **Details**
+     *
+     * With `retryAfterSeconds` the card is not claimable for that time. `reason` is recorded with the event.
+     *
+     * **Rejections**
+     *
+     * - `CardNotFound`: no card has this id.
+     * - `ClaimLost`: the token is not the current one. The error has the current holder and the expiry.
+     * - `CommandIdConflict`: the actor used the `commandId` for a command with other content.
+     */
+    readonly release: (input: ReleaseInput) => Effect.Effect<Card, CardNotFound | ClaimLost | CommandFailure>
+
+    /**
+     * Ends all expired claims, or the claim on one card, and returns the ids of their cards.
+     *
+     * **When to use**
+     *
+     * Use with an `id` to take a card from a worker that no longer works. Claims reclaim expired leases by themselves, so no
+     * program has to call this regularly.
+     *
+     * **Details**
+     *
+     * Returns no ids when there is no such claim or no card with the given `id`.
+     *
+     * **Gotchas**
+     *
+     * With an `id` the claim ends also when its lease has not expired. The worker that held it learns that from its next
+     * command, which is refused with `ClaimLost`.
+     *
+     * **Rejections**
+     *
+     * - `CommandIdConflict`: the actor used the `commandId` for a command with other content.
+     */
+    readonly reclaim: (input: ReclaimInput) => Effect.Effect<ReadonlyArray<CardId>, CommandFailure>
+
+    /**
+     * Makes the card `from` depend on the card `to` and returns the card `from`.
+     *
+     * **Details**
+     *
+     * When it depends on that card already, records no event. A claim on `from` does not end.
+     *
+     * **Rejections**
+     *
+     * - `CardNotFound`: no card has the id `from`.
+     * - `DependencyNotFound`: no card has the id `to`.
+     * - `SelfDependency`: `from` and `to` are the same card.
+     * - `DependencyCycle`: `to` depends on `from`. The error has the path.
+     * - `CommandIdConflict`: the actor used the `commandId` for a command with other content.
+     */
     readonly link: (
-      input: Input<"Link">
+      input: LinkInput
     ) => Effect.Effect<Card, CardNotFound | DependencyNotFound | SelfDependency | DependencyCycle | CommandFailure>
-    /** Removes that dependency. */
-    readonly unlink: (input: Input<"Unlink">) => Effect.Effect<Card, CardNotFound | CommandFailure>
-    /** Sets a card aside; ends its claim. */
-    readonly block: (input: Input<"Block">) => Effect.Effect<Card, CardNotFound | CardIsDone | CommandFailure>
-    /** Makes a blocked card ready again. */
-    readonly unblock: (input: Input<"Unblock">) => Effect.Effect<Card, CardNotFound | CardIsDone | CommandFailure>
+
     /**
-     * Completes a card: a claimed one with its current token, or with `force`; any other directly. Answers also which
-     * cards that made claimable. With `claimNext` it claims the best card in the same transaction, those included.
+     * Removes the dependency of the card `from` on the card `to` and returns the card `from`.
+     *
+     * **Details**
+     *
+     * When there is no such dependency, records no event.
+     *
+     * **Rejections**
+     *
+     * - `CardNotFound`: no card has the id `from`.
+     * - `CommandIdConflict`: the actor used the `commandId` for a command with other content.
      */
-    readonly complete: (input: Input<"Complete">) => Effect.Effect<CompletedCard, CompletionRejection | Failure>
+    readonly unlink: (input: UnlinkInput) => Effect.Effect<Card, CardNotFound | CommandFailure>
+
     /**
-     * Completes cards in one transaction, at most 1,000, in order. Each has an outcome of its own, in its place: one that
-     * is refused leaves the others as they are.
+     * Blocks a card, so that no claim takes it, and returns it.
+     *
+     * **When to use**
+     *
+     * Use when a card needs a decision or help before work on it can continue. `unblock` makes it ready again.
+     *
+     * **Gotchas**
+     *
+     * Ends the claim on the card. Its holder's token is refused with `ClaimLost` from then on.
+     *
+     * **Rejections**
+     *
+     * - `CardNotFound`: no card has this id.
+     * - `CardIsDone`: the card is done. Reopen it first.
+     * - `CommandIdConflict`: the actor used the `commandId` for a command with other content.
+     */
+    readonly block: (input: BlockInput) => Effect.Effect<Card, CardNotFound | CardIsDone | CommandFailure>
+
+    /**
+     * Makes a blocked card ready again and returns it.
+     *
+     * **Details**
+     *
+     * When the card is ready or claimed, returns it as it is and records no event.
+     *
+     * **Rejections**
+     *
+     * - `CardNotFound`: no card has this id.
+     * - `CardIsDone`: the card is done. Reopen it first.
+     * - `CommandIdConflict`: the actor used the `commandId` for a command with other content.
+     */
+    readonly unblock: (input: UnblockInput) => Effect.Effect<Card, CardNotFound | CardIsDone | CommandFailure>
+
+    /**
+     * Completes a card and returns it, with the ids of the cards that became claimable (`madeClaimable`).
+     *
+     * **When to use**
+     *
+     * Use to finish a claimed card with its token, or to mark an unclaimed card as done.
+     *
+     * **Details**
+     *
+     * A claimed card needs its current `token` or `force: true`. A card that is not claimed needs neither, also when it is
+     * blocked or has dependencies that are not done: those are recorded with the event. A card that is done is returned as it
+     * is, with its first result, whatever token is given. With `claimNext`, claims the best card in the same transaction and
+     * returns it as `next`, or null when no card is claimable.
+     *
+     * **Example** (Completing a card and claiming the next one)
+     *
+     * ```ts
+     * const { madeClaimable, next } = yield* backlog.complete({
+     *   id: "design",
+     *   token: 2,
+     *   claimNext: { owner: "worker-1" },
+     *   actor: "worker-1"
+     * })
+     * ```
+     *
+     * **Rejections**
+     *
+     * - `CardNotFound`: no card has this id.
+     * - `ClaimLost`: the token is not the current one. The error has the current holder and the expiry.
+     * - `CardIsClaimed`: the card is claimed, and the command has neither a token nor `force`.
+     * - `CommandIdConflict`: the actor used the `commandId` for a command with other content.
+     */
+    readonly complete: (input: CompleteInput) => Effect.Effect<CompletedCard, CompletionRejection | Failure>
+
+    /**
+     * Completes several cards in one transaction and returns a result for each, in the order of the input.
+     *
+     * **When to use**
+     *
+     * Use in a worker that finishes several cards at the same time.
+     *
+     * **Details**
+     *
+     * Takes at most 1,000 completions and decides them in order. A completion that is refused does not affect the others:
+     * its result is the failure, one of the rejections of `complete`.
+     *
+     * **Gotchas**
+     *
+     * The effect succeeds also when every completion is refused. Check each `Result`.
      */
     readonly completeMany: (
-      input: typeof CompleteMany.Encoded
+      input: CompleteManyInput
     ) => Effect.Effect<ReadonlyArray<Result.Result<CompletedCard, CompletionRejection>>, Failure>
-    /** Makes a done card ready again. Cards that depend on it and are not done wait for it again. */
-    readonly reopen: (input: Input<"Reopen">) => Effect.Effect<Card, CardNotFound | CommandFailure>
+
     /**
-     * Why commands would not get through to the database now; none when they do. Commits a write that leaves nothing
-     * behind. Returns within about four seconds, also when the database does not answer.
+     * Makes a card that is done ready again and returns it.
+     *
+     * **Details**
+     *
+     * Open cards that depend on it are not claimable until it is done again. Dependents that are done stay done. When the
+     * card is not done, returns it as it is and records no event.
+     *
+     * **Rejections**
+     *
+     * - `CardNotFound`: no card has this id.
+     * - `CommandIdConflict`: the actor used the `commandId` for a command with other content.
+     */
+    readonly reopen: (input: ReopenInput) => Effect.Effect<Card, CardNotFound | CommandFailure>
+
+    /** Returns the card with an id, or `Option.none()` when no card has it. */
+    readonly get: (id: string) => Effect.Effect<Option.Option<Card>, Failure>
+
+    /**
+     * Lists cards in the order in which claims take them: greatest priority first, then the oldest, then by id.
+     *
+     * **When to use**
+     *
+     * Use with `limit` and `after` to read a large backlog page by page.
+     *
+     * **Gotchas**
+     *
+     * Each page is read as of its own moment: a card whose priority changes in between may appear twice or not at all.
+     *
+     * **Rejections**
+     *
+     * - `CardNotFound`: no card has the id `after`.
+     */
+    readonly list: (options?: ListInput) => Effect.Effect<ReadonlyArray<Card>, CardNotFound | Failure>
+
+    /** Counts the cards by status, and those that are claimable, wait for others or have an expired claim. */
+    readonly stats: Effect.Effect<Stats, SqlError.SqlError>
+
+    /**
+     * Explains why a card can or cannot be claimed now.
+     *
+     * **Details**
+     *
+     * Returns all obstacles: dependencies that are not done, the claim with its holder and expiry, the block with its reason,
+     * the retry time. A card without obstacles is claimable.
+     *
+     * **Rejections**
+     *
+     * - `CardNotFound`: no card has this id.
+     */
+    readonly explain: (id: string) => Effect.Effect<Explanation, CardNotFound | Failure>
+
+    /**
+     * Explains why a claim finds no card, and when that may change.
+     *
+     * **When to use**
+     *
+     * Use after `claim` returned `Option.none()`, to decide whether to wait, to retry at a time, or to end.
+     *
+     * **Details**
+     *
+     * Returns the reason, the counts of the open cards, the claim that expires first, the card that is retried first, and the
+     * waiting card with the fewest unmet dependencies.
+     */
+    readonly whyNothingClaimable: (filter?: ClaimFilter) => Effect.Effect<ClaimOutlook, Failure>
+
+    /**
+     * Waits until a claim may find a card. Returns true then, and false after `waitSeconds`.
+     *
+     * **When to use**
+     *
+     * Use after `claim` returned `Option.none()`, instead of polling.
+     *
+     * **Details**
+     *
+     * `waitSeconds` defaults to 30 and is at most 3,600; with 0 it checks once. Wakes up after commits in any process, when
+     * leases expire and when retry times come. When a card becomes claimable, about as many waiters of this process wake up
+     * as there are cards. Commit notifications can be lost; waiters also poll at `PollInterval`, which defaults to 1 second.
+     *
+     * **Gotchas**
+     *
+     * True does not reserve a card: another worker may claim it first. Changes in the caller's own open transaction do not
+     * count.
+     *
+     * **Example** (Claiming in a loop)
+     *
+     * ```ts
+     * const claimed = yield* backlog.claim({ owner: "worker-1", actor: "worker-1" })
+     * if (Option.isNone(claimed)) yield* backlog.awaitClaimable({ waitSeconds: 60 })
+     * ```
+     */
+    readonly awaitClaimable: (options?: AwaitClaimableInput) => Effect.Effect<boolean, Failure>
+
+    /**
+     * Checks whether commands reach the database. Returns the reason why they do not, or `Option.none()` when they do.
+     *
+     * **When to use**
+     *
+     * Use in readiness probes.
+     *
+     * **Details**
+     *
+     * Commits a transaction that takes the lock of the log and changes nothing. Returns within about four seconds, also when
+     * the database does not respond.
      */
     readonly readiness: Effect.Effect<Option.Option<string>, SqlError.SqlError>
-    /** The backlog in numbers. */
-    readonly stats: Effect.Effect<Stats, SqlError.SqlError>
-    /** Why a card can or cannot be claimed. */
-    readonly explain: (id: string) => Effect.Effect<Explanation, CardNotFound | Failure>
-    /** Why a claim among these cards finds nothing, and when that may change. */
-    readonly whyNothingClaimable: (among?: typeof ClaimAmong.Encoded) => Effect.Effect<ClaimOutlook, Failure>
-    /**
-     * Waits until a claim among these cards may find one, `waitSeconds` at most (30 unless told otherwise, 3,600 at most;
-     * 0 looks once), and answers whether it may: another may be faster. It hears of commits in any process as they happen,
-     * and knows when leases run out and retry times come. Of those who wait in a process about as many are
-     * called as there are cards. What the caller's own open transaction has changed does not count.
-     */
-    readonly awaitClaimable: (options?: typeof AwaitClaimable.Encoded) => Effect.Effect<boolean, Failure>
   }
 >()("mosaic-backlog/services/BacklogService") {
   /**
@@ -167,11 +541,11 @@ export class BacklogService extends Context.Service<
       const watch = yield* ClaimableWatch
       if ((yield* BacklogOpening).opening === "create") yield* withoutAnswerTimeout(readModel.catchUpCounts)
 
-      /** The way of every command: checked here, carried out by the interpreter, answered by its outcome. */
+      /** Every command: decodes its input, submits it, and returns its outcome. */
       const method = <Tag extends Command["_tag"], Rejected>(tag: Tag) =>
         spanned(
           `BacklogService.${tag}`,
-          Effect.fnUntraced(function* (input: Input<Tag>) {
+          Effect.fnUntraced(function* (input: CommandInputs[Tag]) {
             const command = yield* decodeCommand(tag, input)
             const [outcome] = yield* submit([command])
             return yield* Effect.fromResult(outcome as Result.Result<Answer<Tag>, Rejected>)
@@ -244,7 +618,7 @@ export class BacklogService extends Context.Service<
         ),
         whyNothingClaimable: Effect.fn("BacklogService.whyNothingClaimable")(
           function* (among = {}) {
-            return yield* readModel.outlook(yield* decodeClaimAmong(among))
+            return yield* readModel.outlook(yield* decodeClaimFilter(among))
           },
           withPromptAnswer,
           named
@@ -267,3 +641,12 @@ export class BacklogService extends Context.Service<
 const decodeCommand = decodeTaggedInput(Command)
 const decodeCompleteMany = decodeInput(CompleteMany)
 const decodeId = decodeInput(CardId)
+
+/** A function whose effects are spans where a tracer is installed. Creating a span takes as long as deciding a command. */
+const spanned =
+  <Arguments extends ReadonlyArray<unknown>, A, E, R>(
+    name: string,
+    of: (...input: Arguments) => Effect.Effect<A, E, R>
+  ): ((...input: Arguments) => Effect.Effect<A, E, R>) =>
+  (...input) =>
+    Effect.withFiber((fiber) => (fiber.cache.tracer === undefined ? of(...input) : Effect.withSpan(of(...input), name)))

@@ -125,7 +125,7 @@ Revise to the same values | NOTFOUND | -         | -         | -         | -    
 Revise nothing            | NOTFOUND | -         | -         | -         | -         | -         | -         | -
 Claim the next            | -        | claimed   | -         | -         | -         | reassigned| -         | -
 Claim x                   | -        | claimed   | -         | -         | -         | reassigned| -         | -
-Claim the next, priority 1| -        | -         | -         | -         | -         | reassigned| -         | -
+Claim the next, priority 1| -        | -         | -         | -         | -         | reclaimed | -         | -
 Claim many                | -        | claimed   | -         | -         | -         | reassigned| -         | -
 Renew, token 4            | NOTFOUND | LOST      | LOST      | LOST      | renewed   | renewed   | LOST      | LOST
 Renew, token 4, 5 s       | NOTFOUND | LOST      | LOST      | LOST      | renewed5  | renewed5  | LOST      | LOST

@@ -11,8 +11,8 @@ const statuses = new Map([["idea", "blocked"]] as const)
 const issue = (markdown: string, fields: object = {}) =>
   Result.getOrThrow(decodeTask({ id: "task-1", title: "T", ...fields }, markdown, new Map()))
 
-describe("the tasks of Backlog.md", () => {
-  it("become a plan in which every file is accounted for", async () => {
+describe("a folder of Backlog.md", () => {
+  it("a plan accounts for every file", async () => {
     const source = await Effect.runPromise(readBacklogMd(folder, "backlog", statuses))
     const plan = await Effect.runPromise(planImport(source))
     assert.deepStrictEqual(
@@ -37,7 +37,7 @@ describe("the tasks of Backlog.md", () => {
     )
   })
 
-  it("are found in a folder of task files too, and nowhere else", async () => {
+  it("tasks are read from a folder of task files too, and from no other folder", async () => {
     const source = await Effect.runPromise(readBacklogMd(`${folder}/completed`, "completed", statuses))
     assert.deepStrictEqual([...(await Effect.runPromise(planImport(source))).cards.keys()], ["TASK-4"])
     for (const path of [`${folder}/none`, `${folder}/tasks/notes.md`]) {
@@ -49,8 +49,8 @@ describe("the tasks of Backlog.md", () => {
   })
 })
 
-describe("a task file", () => {
-  it("has its criteria as a list, and the rest as its body without marks", () => {
+describe("a Backlog.md task file", () => {
+  it("a check list becomes the acceptance criteria, and the rest the body without markers", () => {
     const { card } = issue(
       "\n## Description\n\n<!-- SECTION:DESCRIPTION:BEGIN -->\nWhat.\n<!-- SECTION:DESCRIPTION:END -->\n\n## Acceptance Criteria\n<!-- AC:BEGIN -->\n- [ ] #1 one\n- [x] #2 two\n<!-- AC:END -->\n\n## Notes\n\nN.\n"
     )
@@ -61,7 +61,7 @@ describe("a task file", () => {
     assert.strictEqual(card.body, "What.\n\n\n## Notes\n\nN.")
   })
 
-  it("keeps criteria that are no list as they stand, and code as it is", () => {
+  it("criteria that are not a check list and code blocks are not changed", () => {
     const { card } = issue(
       "## Acceptance Criteria\n\nAll of it:\n- [ ] one\n\n## Code\n\n```\n## Acceptance Criteria\n<!-- AC:END -->\n```\n"
     )
@@ -69,7 +69,7 @@ describe("a task file", () => {
     assert.strictEqual(card.body, "## Code\n\n```\n## Acceptance Criteria\n<!-- AC:END -->\n```")
   })
 
-  it("without words has neither", () => {
+  it("an empty task file has neither body nor acceptance criteria", () => {
     const { card } = issue("\n## Description\n\n")
     assert.deepStrictEqual([card.body, card.acceptance], [null, null])
   })
@@ -81,7 +81,7 @@ describe("a task file", () => {
       { phase: "a", priority: 0 },
       ["reporter", "labels after the first"]
     ]
-  ])("with %j", (fields, expected, lost) => {
+  ])("front matter %j is decoded", (fields, expected, lost) => {
     const { card, notCarriedOver } = issue("", fields)
     assert.deepInclude(card, expected)
     assert.deepStrictEqual(notCarriedOver, lost)
@@ -90,15 +90,15 @@ describe("a task file", () => {
   it.each([
     ["no id", { id: "" }, "its front matter has no id"],
     ["no title", { title: null }, "its front matter has no title"],
-    ["odd dependencies", { dependencies: [{ a: "b" }] }, "its dependencies are not a list of strings"]
-  ])("with %s is none", (_, fields, problem) => {
+    ["dependencies that are not strings", { dependencies: [{ a: "b" }] }, "its dependencies are not a list of strings"]
+  ])("a file with %s is malformed", (_, fields, problem) => {
     assert.strictEqual(
       Result.getOrThrow(Result.flip(decodeTask({ id: "1", title: "T", ...fields }, "", new Map()))),
       problem
     )
   })
 
-  it("may name people as only Backlog.md reads them", () => {
+  it("names with @ that are not YAML are accepted", () => {
     const { frontMatter, markdown } = Result.getOrThrow(
       splitTaskFile("---\r\nassignee: @ann\r\nreporter: [@ann, 'x']\r\nlist:\r\n  - @ben \r\n---\r\nbody")
     )
@@ -107,7 +107,7 @@ describe("a task file", () => {
     assert.include(Result.getOrThrow(Result.flip(splitTaskFile("---\nid: 1\n"))), "no end")
   })
 
-  it("may spell ids in letters of either size, unless both are there", () => {
+  it("ids are matched case-insensitively, unless both spellings exist", () => {
     const named = (id: string, to: string) => ({ ...issue("", { id }), edges: [{ to }], parent: to })
     const spelled = matchSpelling([named("TASK-1", "task-2"), named("Task-2", "TASK-1"), named("task-1", "task-9")])
     assert.deepStrictEqual(
@@ -121,7 +121,7 @@ describe("a task file", () => {
   })
 })
 
-describe("a time", () => {
+describe("a time in a task file", () => {
   it.each([
     ["2026-01-22", "2026-01-22T00:00:00.000Z"],
     ["2026-01-22 09:30", "2026-01-22T09:30:00.000Z"],
@@ -130,12 +130,12 @@ describe("a time", () => {
     ["2026-01-22T09:30:15.123456-08:00", "2026-01-22T17:30:15.123Z"],
     ["22-01-26", "2026-01-22T00:00:00.000Z"],
     ["22/01/26", "2026-01-22T00:00:00.000Z"]
-  ])("is read from %s", (written, expected) => {
+  ])("%s is a valid time", (written, expected) => {
     assert.strictEqual(DateTime.formatIso(Option.getOrThrow(parseTime(written))), expected)
   })
 
   it.each(["", "soon", "2026-02-30", "2026-13-01", "2026-01-22 25:00", "1769073000", "infinity"])(
-    "is not %j",
+    "%j is not a valid time",
     (written) => {
       assert.isTrue(Option.isNone(parseTime(written)))
     }

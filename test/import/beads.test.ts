@@ -22,8 +22,8 @@ const allOf = async <A>(items: AsyncIterable<A>): Promise<ReadonlyArray<A>> => {
   return all
 }
 
-describe("lines", () => {
-  it.each([1, 2, 3, 7, 100])("come whole from pieces of %i bytes", async (size) => {
+describe("lines of a file", () => {
+  it.each([1, 2, 3, 7, 100])("lines are read whole from chunks of %i bytes", async (size) => {
     const lines = await allOf(readLines(inPieces("\ufeffone\r\n\nzwölf\n漢字", size)))
     assert.deepStrictEqual(lines, [
       { number: 1, text: "one" },
@@ -33,7 +33,7 @@ describe("lines", () => {
     ])
   })
 
-  it("that are not UTF-8 do not stop the others", async () => {
+  it("a line that is not UTF-8 does not affect the others", async () => {
     const lines = await allOf(readLines(inPieces(new Uint8Array([255, 10, 97, 10]), 2)))
     assert.deepStrictEqual(lines, [
       { number: 1, problem: "it is not UTF-8" },
@@ -41,7 +41,7 @@ describe("lines", () => {
     ])
   })
 
-  it("that are too long do not stop the others", async () => {
+  it("a line that is too long does not affect the others", async () => {
     const lines = await allOf(readLines(inPieces(`${"x".repeat(17 * 2 ** 20)}\nb\n`, 65_536)))
     assert.deepStrictEqual(lines[1], { number: 2, text: "b" })
     assert.property(lines[0], "problem")
@@ -49,7 +49,7 @@ describe("lines", () => {
 })
 
 describe("a line of a beads file", () => {
-  it("becomes a card", () => {
+  it("an issue becomes a card", () => {
     const issue = decoded({
       status: "closed",
       priority: 0,
@@ -85,27 +85,31 @@ describe("a line of a beads file", () => {
     ["something new", "ready"],
     ["blocked", "blocked"],
     ["closed", "done"]
-  ])("with status %s is %s", (status, expected) => {
+  ])("an issue with status %s is %s", (status, expected) => {
     assert.strictEqual(toIssue(decoded({ status })).card.status, expected)
   })
 
-  it("without texts has no body", () => {
+  it("an issue without texts has no body", () => {
     assert.isNull(toIssue(decoded({ description: "", design: null })).card.body)
     assert.strictEqual(toIssue(decoded({ notes: "n" })).card.body, "## Notes\n\nn")
   })
 
   it.each([
-    ["not JSON", "{", "it is not JSON"],
+    ["a value that is not JSON", "{", "it is not JSON"],
     ["a list", "[]", "it is not a JSON object"],
     ["null", "null", "it is not a JSON object"],
     ["no id", JSON.stringify({ ...required, id: undefined }), '"id"'],
     ["a number for a title", JSON.stringify({ ...required, title: 1 }), '"title"'],
     ["half a priority", JSON.stringify({ ...required, priority: 0.5 }), '"priority"'],
-    ["no time", JSON.stringify({ ...required, created_at: "soon" }), '"created_at"'],
-    ["no such time", JSON.stringify({ ...required, created_at: "2026-13-41T12:04:05Z" }), '"created_at"'],
+    ["no valid time", JSON.stringify({ ...required, created_at: "soon" }), '"created_at"'],
+    [
+      "a time that the calendar does not have",
+      JSON.stringify({ ...required, created_at: "2026-13-41T12:04:05Z" }),
+      '"created_at"'
+    ],
     ["a local time", JSON.stringify({ ...required, created_at: "2026-01-22T12:04:05" }), '"created_at"'],
     ["an edge to nothing", JSON.stringify({ ...required, dependencies: [{ type: "blocks" }] }), '"depends_on_id"']
-  ])("with %s is malformed", (_, line, problem) => {
+  ])("a line with %s is malformed", (_, line, problem) => {
     const result = decodeBeadsLine(line)
     assert.isTrue(Result.isFailure(result))
     if (Result.isFailure(result)) {
@@ -115,7 +119,7 @@ describe("a line of a beads file", () => {
   })
 })
 
-describe("a plan", () => {
+describe("an import plan", () => {
   const planOf = async (issues: ReadonlyArray<object>) =>
     Effect.runPromise(
       planImport(
@@ -127,7 +131,7 @@ describe("a plan", () => {
     )
   const blocks = (id: string, on: string) => ({ issue_id: id, depends_on_id: on, type: "blocks" })
 
-  it("leaves every cycle out, and nothing that only waits for one", async () => {
+  it("every cycle is left out, and cards that only depend on one are not", async () => {
     const { cards, edges, leftOut } = await planOf([
       { id: "a", dependencies: [blocks("a", "b")] },
       { id: "b", dependencies: [blocks("b", "a"), blocks("b", "f")] },
@@ -152,7 +156,7 @@ describe("a plan", () => {
     })
   })
 
-  it("takes a long chain", async () => {
+  it("a long chain of dependencies is planned", async () => {
     const { cards } = await planOf(
       Array.from({ length: 20_000 }, (_, index) => ({
         id: `c${index}`,

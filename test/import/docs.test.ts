@@ -30,7 +30,7 @@ const wordsOf = (command: string): ReadonlyArray<string> =>
     ([, single, double, bare]) => single ?? double ?? bare ?? ""
   )
 
-it("what docs/import.md shows is what happens", async () => {
+it("the commands of docs/import.md have the output that the page shows", async () => {
   const folder = await temporaryDirectory()
   const url = inject("postgresUrl")
   const there = (text: string) =>

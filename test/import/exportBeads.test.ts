@@ -21,8 +21,8 @@ const exported = (fields: Partial<typeof Card.Encoded>) => {
   return { issue: JSON.parse(line), lost, again: toIssue(Result.getOrThrow(decodeBeadsLine(line))) }
 }
 
-describe("a card that is exported to beads", () => {
-  it("is the same card when it is imported again, as far as beads can say it", () => {
+describe("a card exported to beads", () => {
+  it("importing an exported card creates the same card as far as beads can express it", () => {
     const { again, lost } = exported({
       body: "B\n\n## Design\n\nD",
       phase: "p",
@@ -66,11 +66,11 @@ describe("a card that is exported to beads", () => {
     [{ priority: 99 }, { priority: 0 }],
     [{ priority: -1 }, { priority: 4 }],
     [{ acceptance: { a: 1 } }, { acceptance_criteria: '{"a":1}' }]
-  ])("with %j has %j", (fields, expected) => {
+  ])("a card with %j is exported with %j", (fields, expected) => {
     assert.deepInclude(exported(fields).issue, expected)
   })
 
-  it("says what is lost of it", () => {
+  it("an export names the fields that are lost", () => {
     assert.deepStrictEqual(
       exported({
         priority: 5,
@@ -99,7 +99,7 @@ describe("a card that is exported to beads", () => {
 
 const sample = fileURLToPath(new URL("fixtures/sample.beads.jsonl", import.meta.url))
 
-describe("a backlog", () => {
+describe("a backlog exported to beads", () => {
   const place = onServer()
   beforeAll(async () => {
     await cli([...place.flags, "import", sample])
@@ -116,7 +116,7 @@ describe("a backlog", () => {
     return !beyond.has(id)
   }
 
-  it("comes through beads as it is", async () => {
+  it("exporting and importing a backlog keeps its cards", async () => {
     const { code, stderr, stdout } = await cli([...place.flags, "export", "--format", "beads"])
     assert.strictEqual(code, 0)
     assert.strictEqual(

@@ -69,7 +69,7 @@ describe.each(places)("an import into %s", (_, make) => {
   afterAll(() => place.remove())
   const { again, ask } = questions(() => place)
 
-  it("of task-master", async () => {
+  it("a tasks.json is imported, and a second import changes nothing", async () => {
     const argv = ["import", fixture("tasks.json"), "--format", "task-master"]
     assert.deepInclude((await ask(...argv)).data, { taken: 12, differing: 0, unchanged: 0, leftOut: 5, malformed: 3 })
     await again(argv, 12)
@@ -82,7 +82,7 @@ describe("an import into a server", () => {
   afterAll(() => place.remove())
   const { again, ask } = questions(() => place)
 
-  it("of a table", async () => {
+  it("a table is imported, and a second import changes nothing", async () => {
     const { code, data: report, stderr } = await ask(...fromTable())
     assert.deepStrictEqual([code, stderr], [0, ""])
     assert.deepInclude(report, {
@@ -127,7 +127,7 @@ describe("an import into a server", () => {
     await again(fromTable(), 5)
   })
 
-  it("of Backlog.md", async () => {
+  it("a folder of Backlog.md is imported, and a second import changes nothing", async () => {
     const argv = ["import", fixture("backlog-md"), "--format", "backlog-md", "--map-status", "Idea=blocked"]
     const { data: report } = await ask(...argv)
     assert.deepInclude(report, { taken: 4, leftOut: 1, malformed: 2 })
@@ -141,7 +141,7 @@ describe("an import", () => {
   beforeAll(() => cli(["migrate", ...place.flags]))
   afterAll(() => place.remove())
 
-  it("of more rows than are fetched or created at once takes each of them once", async () => {
+  it("a table of several pages and transactions is imported once", async () => {
     const many = `${old}.many`
     await sql((client) =>
       client.unsafe(
@@ -160,7 +160,7 @@ describe("an import", () => {
   })
   const ask = (argv: ReadonlyArray<string>, stdin = "") => json([...place.flags, ...argv], { stdin })
 
-  it("that is strict writes nothing where a live claim would end, and says who holds it", async () => {
+  it("a strict import that would end a live claim writes nothing and names the claim's owner", async () => {
     const { code, error } = await ask([...fromTable(), "--strict"])
     assert.deepStrictEqual([code, error._tag], [2, "ImportRefused"])
     assert.include(
@@ -170,7 +170,7 @@ describe("an import", () => {
     assert.deepStrictEqual((await ask(["list"])).data, [])
   })
 
-  it("takes no card whose idempotency key another has here", async () => {
+  it("a card whose idempotency key exists is left out", async () => {
     await ask(["create", "--id", "mine", "--title", "Mine", "--idempotency-key", "k4"])
     const { data: report } = await ask(fromTable())
     assert.deepInclude(
@@ -181,7 +181,7 @@ describe("an import", () => {
     assert.strictEqual((await ask(["show", "4"])).code, 4)
   })
 
-  it("for people names claims that ended and columns that are not there", async () => {
+  it("the report names claims that ended and columns that are missing", async () => {
     const people = onServer()
     const { stdout } = await cli([...people.flags, ...fromTable()])
     await people.remove()
@@ -191,7 +191,7 @@ describe("an import", () => {
     assert.notInclude(stdout, "postgres://")
   })
 
-  it("reads tasks.json from standard input", async () => {
+  it("tasks.json is read from standard input", async () => {
     const { data } = await ask(
       ["import", "-", "--format", "task-master"],
       await readFile(fixture("tasks.json"), "utf8")
@@ -212,13 +212,13 @@ describe("an import", () => {
     ["a file and a table", () => [...fromTable(), "x"], 2, "and no FILE"],
     ["a table of a file", () => ["import", "x", "--table", "t"], 2, "--from and --table are for --format table"],
     [
-      "a table that is none",
+      "a name that is not a table name",
       () => ["import", "--format", "table", "--from", server(), "--table", "a.b.c"],
       2,
       "is no table's name"
     ],
     [
-      "a table that is not there",
+      "a table that does not exist",
       () => ["import", "--format", "table", "--from", server(), "--table", "nowhere"],
       2,
       "the table does not exist"
@@ -236,31 +236,36 @@ describe("an import", () => {
       "--from takes a postgres:// URL"
     ],
     [
-      "a server that is away",
+      "a server that is unavailable",
       () => ["import", "--format", "table", "--from", withPassword, "--table", "t"],
       6,
       "The database 127.0.0.1:1 is not available"
     ],
     [
-      "a word that means nothing",
+      "an unknown status mapping",
       () => ["import", "x", "--format", "task-master", "--map-status", "a=b"],
       2,
       "--map-status takes WORD=ready"
     ],
-    ["words for beads", () => ["import", "x", "--map-status", "a=done"], 2, "no meaning with --format beads"],
     [
-      "a folder that is none",
+      "a status mapping for beads",
+      () => ["import", "x", "--map-status", "a=done"],
+      2,
+      "no meaning with --format beads"
+    ],
+    [
+      "a file instead of a folder",
       () => ["import", fixture("tasks.json"), "--format", "backlog-md"],
       2,
       "it is not a folder"
     ],
     [
-      "a log with words",
+      "a status mapping for a log",
       () => ["import", "x", "--format", "log", "--map-status", "a=done"],
       2,
       "no meaning with --format log"
     ]
-  ])("of %s is refused in words", async (_, argv, code, message) => {
+  ])("an import with %s is refused with a message", async (_, argv, code, message) => {
     const ran = await ask(argv())
     assert.strictEqual(ran.code, code)
     assert.include(ran.error.message, message)

@@ -54,13 +54,13 @@ const ids = (cards: ReadonlyArray<{ readonly id: string }>) => cards.map(({ id }
 /** The ids of the sample's issues that can be claimed, best first. */
 const readyInSample = ["mb-2", "mb-23", "mb-25", "mb-4", "mb-9", "mb-22"]
 
-describe("an import of every case that a file can have", () => {
+describe("an import of a file with every case", () => {
   const place = onServer()
   beforeAll(() => cli(["migrate", ...place.flags]))
   afterAll(() => place.remove())
   const ask = (...argv: ReadonlyArray<string>) => json([...place.flags, ...argv])
 
-  it("takes what can be taken and reports on the rest", async () => {
+  it("valid issues are imported, and the report names the rest", async () => {
     const strict = await ask("import", sample, "--strict")
     assert.deepStrictEqual([strict.code, strict.error._tag], [2, "ImportRefused"])
     assert.deepStrictEqual((await ask("list")).data, [])
@@ -121,7 +121,7 @@ describe("an import of every case that a file can have", () => {
     assert.strictEqual(history[0].correlationId, report.correlationId)
   })
 
-  it("changes nothing the second time, and names what has come to differ", async () => {
+  it("a second import changes nothing and names cards that differ", async () => {
     await ask("revise", "mb-4", "--title", "Another name", "--priority", "9")
     await ask("complete", "mb-9")
     await ask("reopen", "mb-1")
@@ -137,11 +137,11 @@ describe("an import of every case that a file can have", () => {
   })
 })
 
-describe("an import for people", () => {
+describe("an import on the command line", () => {
   const place = onServer()
   afterAll(() => place.remove())
 
-  it("shows how far it is on a terminal, and ends with a report", async () => {
+  it("a terminal shows the progress and then the report", async () => {
     const ran = await cli([...place.flags, "import", sample], { terminal: 100 })
     assert.strictEqual(ran.code, 0)
     assert.include(ran.stderr, "0 of 13 cards")
@@ -154,7 +154,7 @@ describe("an import for people", () => {
     assert.include(again.stdout, "13  unchanged")
   })
 
-  it("takes part in a backlog that is there: its cards, and cycles through them", async () => {
+  it("existing cards count as dependencies and in cycles", async () => {
     await cli([...place.flags, "create", "--id", "here", "--title", "H", "--depends-on", "mb-x"])
     const edge = (on: string) => [{ issue_id: "mb-x", depends_on_id: on, type: "blocks" }]
     const issue = { status: "open", priority: 1, created_at: "2026-01-05T09:00:00Z" }
@@ -186,7 +186,7 @@ describe("a real backlog", () => {
   ]
   for (const { done, edges, issues, name, taken } of expectations) {
     const file = beadsFileFor("imports a real backlog", name)
-    it.skipIf(file === undefined)(`imports: ${name}`, async () => {
+    it.skipIf(file === undefined)(`${name} is imported`, async () => {
       const place = onServer()
       const ask = (...argv: ReadonlyArray<string>) => json([...place.flags, ...argv])
       const { data: report } = await ask("import", file ?? "")
@@ -220,7 +220,7 @@ describe("an import into a directory", () => {
   afterAll(() => place.remove())
   const ask = (...argv: ReadonlyArray<string>) => json([...place.flags, ...argv])
 
-  it("is the same as on a server", async () => {
+  it("an import into a directory has the same result as on a server", async () => {
     const { data: report } = await ask("import", sample)
     addsUp(report)
     assert.deepInclude(report, { taken: 13, malformed: 5, leftOut: 10 })
@@ -229,7 +229,7 @@ describe("an import into a directory", () => {
   })
 
   const file = beadsFileFor("imports a real backlog into a directory", "tearags-issues.jsonl")
-  it.skipIf(file === undefined)("takes a real backlog", async () => {
+  it.skipIf(file === undefined)("a real backlog is imported into a directory", async () => {
     const { data: report } = await ask("import", file ?? "")
     addsUp(report)
     assert.strictEqual(report.taken, 908)

@@ -19,7 +19,7 @@ const issue = (columns: Readonly<Record<string, unknown>>) =>
   Result.getOrThrow(decodeRow(rowOf(columns), now, new Map()))
 
 describe("a row of a mutable backlog", () => {
-  it("becomes a card", () => {
+  it("a row becomes a card", () => {
     const { occurredAt, ...card } = issue({
       body: "B",
       phase: "p",
@@ -43,7 +43,7 @@ describe("a row of a mutable backlog", () => {
     assert.strictEqual(occurredAt && DateTime.formatIso(occurredAt), "2026-01-01T16:00:00.123Z")
   })
 
-  it("that says little has what a card has without being told", () => {
+  it("a row with few columns becomes a card with defaults", () => {
     assert.deepStrictEqual(issue({ phase: "", idempotency_key: "", acceptance: "", depends_on: "" }), {
       id: "a",
       status: "ready",
@@ -66,10 +66,10 @@ describe("a row of a mutable backlog", () => {
 
   it.each([
     ["a JSON array", ["b", 12], ["b", "12"]],
-    ["a text with one", '["b"]', ["b"]],
+    ["text with an array", '["b"]', ["b"]],
     ["null", null, []],
     ["JSON null", { toJSON: () => null }, []]
-  ])("may depend on %s", (_, value, expected) => {
+  ])("dependencies can be %s", (_, value, expected) => {
     assert.deepStrictEqual(
       issue({ depends_on: value }).edges.map(({ to }) => to),
       expected
@@ -77,45 +77,45 @@ describe("a row of a mutable backlog", () => {
   })
 
   it.each([
-    ["a text", "all tests pass", "all tests pass"],
-    ["a text with an object", '{"a":1}', { a: 1 }],
-    ["a text with a number", "17", "17"],
-    ["a text that only begins like JSON", "[ ] one", "[ ] one"],
+    ["text", "all tests pass", "all tests pass"],
+    ["text with an object", '{"a":1}', { a: 1 }],
+    ["text with a number", "17", "17"],
+    ["text that only begins like JSON", "[ ] one", "[ ] one"],
     ["a number", 17, 17]
-  ])("keeps acceptance that is %s", (_, value, expected) => {
+  ])("acceptance that is %s is kept", (_, value, expected) => {
     assert.deepStrictEqual(issue({ acceptance: value }).card.acceptance, expected)
   })
 
-  it("has a great id digit by digit", () => {
+  it("a large numeric id keeps all digits", () => {
     const row: TableRow = { columns: { id: "12345678901234567890", title: '"A"' }, others: [] }
     assert.strictEqual(Result.getOrThrow(decodeRow(row, now, new Map())).id, "12345678901234567890")
   })
 
   it.each([
-    ["a dependency that is none", { depends_on: [{}] }, "its depends_on contains a value that is not an id"],
-    ["dependencies that are no list", { depends_on: { a: 1 } }, "its depends_on is not a JSON array"],
+    ["a dependency that is not an id", { depends_on: [{}] }, "its depends_on contains a value that is not an id"],
+    ["dependencies that are not a list", { depends_on: { a: 1 } }, "its depends_on is not a JSON array"],
     [
-      "dependencies that are no JSON",
+      "dependencies that are not JSON",
       { depends_on: "a,b" },
       "its depends_on is not JSON that can be stored: at character 1"
     ],
     ["an unknown status", { status: "parked" }, 'its status is "parked", which is unknown'],
     ["half a priority", { priority: 1.5 }, 'its priority is "1.5"'],
-    ["no such time", { created_at: "infinity" }, 'its created_at is "infinity", which is not a valid time'],
-    ["a title of several parts", { title: ["A"] }, "its title is neither text nor a number"],
+    ["an invalid time", { created_at: "infinity" }, 'its created_at is "infinity", which is not a valid time'],
+    ["a title that is a list", { title: ["A"] }, "its title is neither text nor a number"],
     ["a ttl that is a word", { claim_ttl_seconds: "long" }, "its claim_ttl_seconds"]
-  ])("with %s is refused with that", (_, columns, problem) => {
+  ])("a row with %s is refused with the problem", (_, columns, problem) => {
     assert.include(issue(columns).problem, problem)
   })
 
-  it("without an id is malformed", () => {
+  it("a row without an id is malformed", () => {
     assert.strictEqual(
       Result.getOrThrow(Result.flip(decodeRow(rowOf({ id: null }), now, new Map()))),
       "its id is empty"
     )
   })
 
-  it("tells of what is lost, and of a claim whether it holds", () => {
+  it("an issue names the fields that are lost, and whether its claim is live", () => {
     const held = { status: "claimed", claim_owner: "w", claimed_at: "2026-01-22T11:50:00Z", attempts: 2 }
     const claimed = Result.getOrThrow(
       decodeRow(
@@ -153,7 +153,7 @@ describe("a table's name", () => {
     ["a.b.c", undefined],
     ['"a', undefined],
     ['""', undefined]
-  ])("%s is %s in a statement", (written, quoted) => {
+  ])("the name %s is quoted as %s", (written, quoted) => {
     assert.strictEqual(parseTableName(written)?.quoted, quoted)
   })
 })

@@ -19,7 +19,7 @@ const flat = (...tasks: ReadonlyArray<object>) => ({
 })
 
 describe("a tasks.json", () => {
-  it("becomes a plan in which every task and subtask is accounted for", async () => {
+  it("a plan accounts for every task and subtask", async () => {
     const source = await Effect.runPromise(readTaskMaster(await sample(), "tasks.json", none))
     const plan = await Effect.runPromise(planImport(source))
     const dependsOn = Object.fromEntries(Array.from(plan.cards.values(), (card) => [card.id, card.dependsOn]))
@@ -75,7 +75,7 @@ describe("a tasks.json", () => {
     )
   })
 
-  it("from before there were tags is one list", () => {
+  it("a tasks.json without tags is one list", () => {
     const [task, subtask] = issuesOf(
       flat({ description: "What.", details: "How.", testStrategy: "Proof.", subtasks: [{ id: 1, title: "Sub" }] })
     )
@@ -91,7 +91,7 @@ describe("a tasks.json", () => {
     assert.deepStrictEqual([subtask?.id, subtask?.parent], ["1.1", "1"])
   })
 
-  it("has subtasks that are as urgent as their task, and criteria before the test strategy", () => {
+  it("subtasks inherit their task's priority, and criteria come before the test strategy", () => {
     const [, subtask] = issuesOf(
       flat({ priority: "high", subtasks: [{ id: "1.1", title: "S", acceptanceCriteria: "A", testStrategy: "B" }] })
     )
@@ -110,34 +110,34 @@ describe("a tasks.json", () => {
     ["deferred", "blocked", 'Its status in the source was "deferred".'],
     ["review", "blocked", 'Its status in the source was "review".'],
     ["cancelled", "blocked", 'Its status in the source was "cancelled".']
-  ])("whose task is %s has a card that is %s", (status, expected, reason) => {
+  ])("a task with status %s becomes a card that is %s", (status, expected, reason) => {
     const [issue] = issuesOf(flat({ status }))
     assert.deepStrictEqual([issue?.card.status, issue?.card.blockedReason], [expected, reason])
   })
 
-  it("may have a status that is said to mean something", () => {
+  it("a mapped status has the meaning of the mapping", () => {
     const [issue] = issuesOf(flat({ status: "On Ice" }), new Map([["on-ice", "done"]]))
     assert.strictEqual(issue?.card.status, "done")
   })
 
-  it("that follows its parts ever deeper ends", () => {
+  it("2,000 levels of subtasks are read", () => {
     let task: object = { id: 1, title: "T" }
     for (let depth = 0; depth < 2_000; depth++) task = { id: 1, title: "T", subtasks: [task] }
     assert.lengthOf(issuesOf({ tasks: [task] }), 2_001)
   })
 
   it.each([
-    ["no JSON", '{"tasks":[}', "it is not JSON that can be stored: at character 11, in /tasks/0, a value is expected"],
-    ["a number that would be changed", '{"tasks":[12345678901234567890]}', "would be changed"],
+    ["not JSON", '{"tasks":[}', "it is not JSON that can be stored: at character 11, in /tasks/0, a value is expected"],
+    ["not exact, with a number that would be changed", '{"tasks":[12345678901234567890]}', "would be changed"],
     ["a list", "[]", "it is not a JSON object"],
-    ["no tasks", '{"a":1}', "it has no list of tasks"]
-  ])("that is %s is refused as a whole", async (_, text, problem) => {
+    ["without tasks", '{"a":1}', "it has no list of tasks"]
+  ])("a tasks.json that is %s is refused", async (_, text, problem) => {
     const error = await Effect.runPromise(Effect.flip(readTaskMaster(text, "tasks.json", none)))
     assert.include(error.problem, problem)
   })
 })
 
-describe("what is part of what", () => {
+describe("implied dependencies", () => {
   const issue = (id: string, parent?: string, ...to: ReadonlyArray<string>) =>
     ({
       _tag: "Issue",
@@ -154,7 +154,7 @@ describe("what is part of what", () => {
   const dependenciesIn = (...records: ReadonlyArray<ReturnType<typeof issue>>) =>
     Object.fromEntries(Array.from(planRecords(records).cards.values(), ({ dependsOn, id }) => [id, dependsOn]))
 
-  it("makes the whole wait for its parts, and parts for what the whole waits for, at every depth", () => {
+  it("a card depends on its parts, and parts on what their parent depends on, at every depth", () => {
     assert.deepStrictEqual(dependenciesIn(issue("a", undefined, "x"), issue("b", "a"), issue("c", "b"), issue("x")), {
       a: ["x", "b"],
       b: ["c", "x"],
@@ -163,7 +163,7 @@ describe("what is part of what", () => {
     })
   })
 
-  it("never makes a part wait for another part that only the whole waits for", () => {
+  it("a part never depends on another part that only the parent depends on", () => {
     assert.deepStrictEqual(dependenciesIn(issue("a", undefined, "b"), issue("b", "a"), issue("c", "a")), {
       a: ["b", "c"],
       b: [],
@@ -171,7 +171,7 @@ describe("what is part of what", () => {
     })
   })
 
-  it("closes no circle: what is stated comes first", () => {
+  it("an implied dependency that would close a cycle is not added", () => {
     // x waits for a part of a, and a for x: the part must not wait for x.
     const records = [issue("a", undefined, "x"), issue("b", "a"), issue("x", undefined, "b")]
     assert.deepStrictEqual(dependenciesIn(...records), { a: ["x", "b"], b: [], x: ["b"] })

@@ -74,15 +74,15 @@ describe("the footprint", () => {
     [{ _tag: "Revise", id: "a" }, { cards: setOf(a) }],
     [
       { _tag: "Claim", owner: "w" },
-      { claims: [{ choice: {}, limit: 1 }], reclaimsExpired: true }
+      { claims: [{ filter: {}, limit: 1 }], reclaimsExpired: true }
     ],
     [
       { _tag: "Claim", owner: "w", phase: "p", minPriority: 2 },
-      { claims: [{ choice: { phase: "p", minPriority: 2 }, limit: 1 }], reclaimsExpired: true }
+      { claims: [{ filter: { phase: "p", minPriority: 2 }, limit: 1 }], reclaimsExpired: true }
     ],
     [
       { _tag: "ClaimMany", owner: "w", limit: 7 },
-      { claims: [{ choice: {}, limit: 7 }], reclaimsExpired: true }
+      { claims: [{ filter: {}, limit: 7 }], reclaimsExpired: true }
     ],
     [{ _tag: "Claim", owner: "w", id: "a" }, { claimedById: setOf(a) }],
     [{ _tag: "Renew", id: "a", token: 2 }, { cards: setOf(a) }],
@@ -110,7 +110,7 @@ describe("the footprint", () => {
         doneChanges: setOf(a),
         graphLock: "shared",
         completedBeforeClaim: setOf(a),
-        claims: [{ choice: { phase: "p" }, limit: 1 }],
+        claims: [{ filter: { phase: "p" }, limit: 1 }],
         reclaimsExpired: true
       }
     ],
@@ -121,7 +121,7 @@ describe("the footprint", () => {
         doneChanges: setOf(a),
         graphLock: "shared",
         completedBeforeClaim: setOf(a),
-        claims: [{ choice: { phase: "p" }, limit: 2 }],
+        claims: [{ filter: { phase: "p" }, limit: 2 }],
         reclaimsExpired: true
       }
     ],
@@ -149,7 +149,7 @@ describe("the footprint", () => {
       doneChanges: setOf(a),
       edgeTargets: setOf(c),
       claimedById: setOf(c),
-      claims: [{ choice: {}, limit: 2 }],
+      claims: [{ filter: {}, limit: 2 }],
       reclaimsExpired: true
     })
   })
@@ -162,9 +162,9 @@ describe("the footprint", () => {
       { _tag: "Claim", owner: "w", phase: "q" }
     ]
     expect(planLocks(orders.map(command)).claims).toEqual([
-      { choice: { phase: "p" }, limit: 3 },
-      { choice: { phase: "p", minPriority: 1 }, limit: 3 },
-      { choice: { phase: "q" }, limit: 2 }
+      { filter: { phase: "p" }, limit: 3 },
+      { filter: { phase: "p", minPriority: 1 }, limit: 3 },
+      { filter: { phase: "q" }, limit: 2 }
     ])
     const anywhere = command({ _tag: "Claim", owner: "w" })
     expect(planLocks([...orders.map(command), anywhere]).claims.map(({ limit }) => limit)).toEqual([4, 4, 3, 6])
@@ -195,11 +195,11 @@ const load = (footprint: LockPlan, { log, state: all }: MemoryBacklog, now: Date
     ...cards.filter((card) => card.idempotencyKey !== null && footprint.idempotencyKeys.has(card.idempotencyKey)),
     ...byId,
     ...cards.filter((card) => footprint.reclaimsExpired && isExpired(card, now)),
-    ...footprint.claims.flatMap(({ choice, limit }) =>
+    ...footprint.claims.flatMap(({ filter, limit }) =>
       claimable
         .filter((card) => !byId.includes(card))
-        .filter(({ phase }) => choice.phase === undefined || phase === choice.phase)
-        .filter(({ priority }) => priority >= (choice.minPriority ?? -Infinity))
+        .filter(({ phase }) => filter.phase === undefined || phase === filter.phase)
+        .filter(({ priority }) => priority >= (filter.minPriority ?? -Infinity))
         .slice(0, limit)
     ),
     ...cards.filter((card) => card.dependsOn.some((other) => footprint.completedBeforeClaim.has(other)))

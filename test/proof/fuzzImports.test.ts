@@ -51,7 +51,7 @@ const exported = Effect.gen(function* () {
 layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })("hostile files", (it) => {
   for (const format of ["beads", "log", "task-master"] as const) {
     it.effect(
-      `of the format ${format} are imported whole, or refused with nothing written`,
+      `a hostile file of the format ${format} is imported whole, or refused with no change`,
       () =>
         Effect.gen(function* () {
           const random = makeRandom(seed)
@@ -80,7 +80,7 @@ layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })(
     )
   }
 
-  it.effect("of Backlog.md are tasks, or malformed each for itself", () =>
+  it.effect("a hostile file of Backlog.md is a task, or is malformed without affecting the others", () =>
     Effect.gen(function* () {
       const random = makeRandom(seed)
       const folder = mkdtempSync(join(tmpdir(), "backlog-fuzz-"))

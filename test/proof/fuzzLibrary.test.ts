@@ -37,7 +37,7 @@ layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })(
   "hostile input to the library",
   (it) => {
     it.effect(
-      "is kept whole, or refused by an error with a name and nothing written",
+      "hostile input is stored exactly, or refused with a typed error and no change",
       () =>
         Effect.gen(function* () {
           const random = makeRandom(seed)

@@ -40,7 +40,7 @@ const pools = Effect.fnUntraced(function* (schema: string) {
 
 layer(postgresClient(), { timeout: "60 seconds", excludeTestServices: true })("histories of several pools", (it) => {
   it.effect(
-    "can be ordered card by card, took cards in order, and passed only through states that hold",
+    "histories are linearizable card by card, claims are in claim order, and every state keeps the invariants",
     () =>
       Effect.gen(function* () {
         const schema = yield* freshSchema

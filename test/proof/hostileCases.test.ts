@@ -12,7 +12,8 @@ import { decodeBeadsLine, toIssue } from "../../src/import/readBeads.ts"
 import { parseTableName } from "../../src/import/readTable.ts"
 import { LogFileCheck } from "../../src/projections/LogFileCheck.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
-import { BacklogService, type Input } from "../../src/services/BacklogService.ts"
+import { BacklogService } from "../../src/services/BacklogService.ts"
+import type { CreateInput } from "../../src/services/BacklogInput.ts"
 import { cli } from "../cli/support.ts"
 import { nested } from "./hostile/values.ts"
 import { freshBacklog, plain } from "../support/backlogs.ts"
@@ -22,7 +23,7 @@ import { verifiesItself } from "../support/verifyBacklog.ts"
 const actor = "test"
 const megabyte = 2 ** 20
 
-const card = (more: object) => ({ id: "a", title: "A", actor, ...more }) as Input<"Create">
+const card = (more: object) => ({ id: "a", title: "A", actor, ...more }) as CreateInput
 
 layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })("hostile cases", (hostile) => {
   const test = (title: string, body: Effect.Effect<void, unknown, BacklogService | AuditService>) =>
@@ -45,7 +46,7 @@ layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })(
   )
 
   test(
-    "JSON is kept as it was when it was looked at, whatever its maker does to it later",
+    "JSON is stored as it was when it was read, even if the caller changes it later",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       let reads = 0
@@ -63,7 +64,7 @@ layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })(
   )
 
   test(
-    "a priority of -0 is answered as it is read",
+    "a priority of -0 is returned as it is read",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const created = yield* backlog.create(card({ priority: -0 }))
@@ -72,7 +73,7 @@ layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })(
   )
 
   test(
-    "a time that is no time is invalid, of a card and of a moment",
+    "an invalid time is refused for cards and moments",
     Effect.gen(function* () {
       const none = Object.assign(Object.create(Object.getPrototypeOf(DateTime.makeUnsafe(0))), {
         epochMilliseconds: NaN
@@ -84,7 +85,7 @@ layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })(
   )
 
   test(
-    "an id that a command without cards used is a conflict to any other command",
+    "reusing the id of a command without cards for another command is a conflict",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.createMany({ cards: [], commandId: "1", actor })
@@ -97,7 +98,7 @@ layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })(
   )
 
   test(
-    "a complaint about a key of a megabyte is short",
+    "the error for a key of a megabyte is short",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const refused = yield* Effect.flip(backlog.create(card({ ["x".repeat(megabyte)]: 1 })))
@@ -108,7 +109,7 @@ layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })(
   )
 
   test(
-    "options of audit that are none are invalid input, also those that unfold without end",
+    "invalid audit options are refused, including those that unfold without end",
     Effect.gen(function* () {
       const audit = yield* AuditService
       let unfolding: unknown = 1
@@ -129,7 +130,7 @@ layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })(
   )
 
   test(
-    "a time before all times that the database knows is before everything, or invalid",
+    "a time before all times of the database is before every event, or invalid",
     Effect.gen(function* () {
       const audit = yield* AuditService
       const past = yield* Effect.result(audit.backlogAt({ time: DateTime.makeUnsafe(-8.64e15) }))
@@ -139,7 +140,7 @@ layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })(
   )
 
   test(
-    "JSON nested 10,000 deep is refused by every way in",
+    "JSON nested 10,000 levels deep is refused by every method",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(card({ acceptance: nested(500) }))
@@ -198,7 +199,7 @@ const slow: ReadonlyArray<string> = [
 ].flatMap((piece) => ["", "!"].map((end) => piece.repeat(megabyte / piece.length) + end))
 
 describe("texts of a megabyte", () => {
-  it("come to an end in every reader of text", () => {
+  it("every parser of text ends", () => {
     for (const text of slow) {
       parseExactJson(text)
       parseExactJson(`1.${text}`)
@@ -220,7 +221,7 @@ describe("texts of a megabyte", () => {
     }
   })
 
-  it("come to an end as words of a command line", async () => {
+  it("the command line ends with words of a megabyte", async () => {
     // No operating system that we know takes a longer word.
     for (const text of slow.map((long) => long.slice(-100_000))) {
       for (const argv of [
@@ -235,7 +236,7 @@ describe("texts of a megabyte", () => {
     assert.strictEqual((await cli(["a".repeat(100_000)])).code, 2)
   })
 
-  it("of a file in which 20,000 issues wait for each other in pairs, or in one ring, are planned in one pass", () => {
+  it("20,000 issues in dependency cycles are planned in one pass", () => {
     for (const size of [2, 20_000]) {
       const issues = Array.from({ length: 20_000 }, (_, index) => {
         const next = index - (index % size) + ((index + 1) % size)
@@ -249,7 +250,7 @@ describe("texts of a megabyte", () => {
     }
   })
 
-  it("types of edges that are names of what every object has are counted", () => {
+  it("edge types that are named like properties of every object are counted", () => {
     const dependencies = ["constructor", "__proto__", "toString"].map((type) => ({ depends_on_id: "b", type }))
     const issue = { id: "a", title: "T", status: "open", priority: 1, created_at: "2026-01-01T00:00:00Z", dependencies }
     const { edges } = planRecords([recordOf(1, JSON.stringify(issue))])

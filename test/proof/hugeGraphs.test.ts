@@ -127,7 +127,7 @@ const most = Effect.gen(function* () {
 
 layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })("graphs at their limits", (it) => {
   it.effect(
-    `a chain of ${length} is linked at its ends, closed to a ring, worked off, explained, and seen in the past`,
+    `a chain of ${length} is linked, refuses a cycle, is completed, explained and read in the past`,
     () => Effect.provide(chain, Layer.fresh(freshBacklog)),
     limit
   )
@@ -137,7 +137,7 @@ layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })("
     limit
   )
   it.effect(
-    `a card with ${width} dependencies counts them, and is walked over in one pass`,
+    `a card with ${width} dependencies counts them, and is checked for cycles in one pass`,
     () => Effect.provide(fan, Layer.fresh(freshBacklog)),
     limit
   )

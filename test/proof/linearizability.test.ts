@@ -49,8 +49,8 @@ const cardIn = (outcome: ModelOutcome): ModelCard => {
   return outcome.answer as ModelCard
 }
 
-describe("a history made by hand", () => {
-  it("is linearizable when every answer is the model's", () => {
+describe("a handmade history", () => {
+  it("a history in which every answer is the model's is linearizable", () => {
     const story = new Story()
     story.next(create)
     story.next(claim("w1"))
@@ -61,7 +61,7 @@ describe("a history made by hand", () => {
     expect(checkLinearizability(story.history)).toEqual({ cards: 1, violations: [] })
   })
 
-  it("is refused when two workers were given one card", () => {
+  it("a history in which two workers claimed one card is not linearizable", () => {
     const story = new Story()
     story.next(create)
     const first = cardIn(story.next(claim("w1")))
@@ -72,7 +72,7 @@ describe("a history made by hand", () => {
     expect(violationsOf(story)).toBe(1)
   })
 
-  it("is refused when both were given it with one token, at the same time", () => {
+  it("a history in which two workers claimed a card with the same token is not linearizable", () => {
     const story = new Story()
     story.next(create)
     const first = cardIn(story.next(claim("w1")))
@@ -83,7 +83,7 @@ describe("a history made by hand", () => {
     expect(violationsOf(story)).toBe(1)
   })
 
-  it("is refused when a stale token completed a card", () => {
+  it("a history in which a stale token completed a card is not linearizable", () => {
     const story = new Story()
     story.next(create)
     story.next(claim("w1"))
@@ -107,7 +107,7 @@ describe("a history made by hand", () => {
     expect(violationsOf(story)).toBe(1)
   })
 
-  it("is refused when an update was lost", () => {
+  it("a history with a lost update is not linearizable", () => {
     const story = new Story()
     story.next(create)
     const before = cardIn(story.next({ _tag: "Revise", id: "a", title: "B", actor }))
@@ -121,7 +121,7 @@ describe("a history made by hand", () => {
     expect(violationsOf(story)).toBe(1)
   })
 
-  it("is refused when a later operation did not see an earlier one, and not when the two overlapped", () => {
+  it("a history with a stale read is not linearizable, unless the operations overlapped", () => {
     const story = new Story()
     const created = cardIn(story.next(create))
     story.next({ _tag: "Block", id: "a", reason: "legal", actor })
@@ -132,7 +132,7 @@ describe("a history made by hand", () => {
     expect(violationsOf(story)).toBe(0)
   })
 
-  it("is refused when a retry did it again, and not when it got the first answer", () => {
+  it("a history in which a retry was carried out again is not linearizable, unless it returned the first answer", () => {
     const retried: ModelCommand = { _tag: "Block", id: "a", reason: "legal", commandId: "x1", actor }
     const right = new Story()
     right.next(create)
@@ -149,7 +149,7 @@ describe("a history made by hand", () => {
     expect(violationsOf(wrong)).toBe(1)
   })
 
-  it("may hold commands that nobody heard of, carried out or not", () => {
+  it("a history can contain commands with unknown outcomes", () => {
     for (const carriedOut of [true, false]) {
       const story = new Story()
       story.next(create)
@@ -164,7 +164,7 @@ describe("a history made by hand", () => {
     }
   })
 
-  it("is refused when a claim was told none although the card was free and nobody else was there", () => {
+  it("a history in which a claim by id found nothing without contention is not linearizable", () => {
     const byId: ModelCommand = { _tag: "Claim", id: "a", owner: "w1", actor }
     const story = new Story()
     story.next(create)
@@ -173,7 +173,7 @@ describe("a history made by hand", () => {
   })
 })
 
-describe("the order of claims", () => {
+describe("the claim order", () => {
   const cards = [
     { id: "low", title: "T", priority: 1 },
     { id: "high", title: "T", priority: 2 }
@@ -187,14 +187,14 @@ describe("the order of claims", () => {
 
   const compare = (story: Story, before: Story["model"]) => checkClaimOrder(story.history, [], before.cards)
 
-  it("is kept by the best card", () => {
+  it("a claim of the best card keeps the claim order", () => {
     const story = afterCreation()
     const before = story.model
     story.next(claim("w1"))
     expect(compare(story, before)).toEqual({ claims: 1, compared: 1, violations: [] })
   })
 
-  it("is broken by another card, and by none", () => {
+  it("a claim that returned another card or nothing breaks the claim order", () => {
     for (const told of ["low", undefined]) {
       const story = afterCreation()
       const before = story.model
@@ -204,7 +204,7 @@ describe("the order of claims", () => {
     }
   })
 
-  it("says nothing of a card that another operation may have locked", () => {
+  it("a card that another operation may have locked is not compared", () => {
     const story = afterCreation()
     const before = story.model
     story.next(claim("w1"), { _tag: "Answered", answer: before.cards.get("low") ?? null })

@@ -7,7 +7,8 @@ import { type ClaimFilter, Command } from "../../src/domain/Command.ts"
 import { explain } from "../../src/domain/Explanation.ts"
 import { CardNotFound, CommandIdConflict } from "../../src/domain/Rejection.ts"
 import { ReadModelState } from "../../src/projections/ReadModelState.ts"
-import { BacklogService, type CompletionRejection, type Input } from "../../src/services/BacklogService.ts"
+import { BacklogService, type CompletionRejection } from "../../src/services/BacklogService.ts"
+import type { CommandInputs } from "../../src/services/BacklogInput.ts"
 import { decideBatch, type FirstOutcome } from "../../src/services/commands/Interpreter.ts"
 import type { Answer, Outcome } from "../../src/services/commands/Outcome.ts"
 import { digestsOf, receiptKey, saySame } from "../../src/services/commands/Receipt.ts"
@@ -60,7 +61,7 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
 
       const method =
         <Tag extends Command["_tag"], Rejected>(tag: Tag) =>
-        (input: Input<Tag>) =>
+        (input: CommandInputs[Tag]) =>
           Effect.gen(function* () {
             const answer = yield* Deferred.make<Outcome>()
             waiting.push({ command: decodeCommand({ ...input, _tag: tag }), answer })

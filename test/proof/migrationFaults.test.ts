@@ -16,7 +16,7 @@ describe("two versions of the program, on a Postgres server", { timeout: faultsT
   })
   afterAll(() => Promise.all([server?.stop(), newer?.remove(), older?.remove()]))
 
-  it("an older one works on while two newer ones migrate at once, and no older one starts after that", () =>
+  it("an older program continues while two newer ones migrate, and no older one starts afterward", () =>
     underLoad({ url: server.url }, async (load) => {
       const migrating = [load.start(newer.directory), load.start(newer.directory)]
       await Promise.all(migrating.map((worker) => worker.started()))
@@ -35,7 +35,7 @@ describe("two versions of the program, on a Postgres server", { timeout: faultsT
       await outsider.release()
     }))
 
-  it("two at once bring a backlog of the version before up to date", () =>
+  it("two concurrent programs migrate a backlog of the previous version", () =>
     underLoad({ url: server.url, processes: 2, madeBy: older.directory }, async (load) => {
       await load.answers(10)
       report({ "faults: two migrations at once": 1 })

@@ -26,7 +26,7 @@ const stateOf = (model: Model, time: number): BacklogState => ({
 
 describe("the model", () => {
   it.prop(
-    "keeps every invariant, whatever is asked of it, and answers the same command with an id the same",
+    "the model keeps every invariant and returns the same outcome for a repeated command id",
     [commands],
     ([asked]) => {
       let model = emptyModel
@@ -46,7 +46,7 @@ describe("the model", () => {
     { arbitrary: { runs: 100, size: 60 } }
   )
 
-  it.effect("is asked for every command by the arbitraries", () =>
+  it.effect("the arbitraries generate every command", () =>
     Effect.gen(function* () {
       const tags = new Set<string>()
       for (const command of yield* Arbitrary.sampleEffect(commandArbitrary(), { count: 400, seed: 1 })) {
@@ -74,22 +74,22 @@ describe("invariants", () => {
     { _tag: "Claim", owner: "w1", actor }
   ) as [ModelCard]
 
-  it("say nothing of what is well", () => {
+  it("a healthy backlog has no violations", () => {
     expect(checkInvariants(stateOf({ cards: new Map([["a", claimed]]), receipts: new Map() }, start))).toEqual([])
   })
 
   it.each<readonly [string, ReadonlyArray<ModelCard>]>([
     ["a claim without a token", [{ ...claimed, claimToken: null }]],
-    ["a token of no event", [{ ...claimed, claimToken: 3 }]],
+    ["a token without an event", [{ ...claimed, claimToken: 3 }]],
     ["a done card that is claimed", [{ ...claimed, status: "done", completedAt: claimed.updatedAt }]],
-    ["a done card without a time", [{ ...ready, status: "done" }]],
+    ["a done card without a completion time", [{ ...ready, status: "done" }]],
     ["a ready card with a result", [{ ...ready, result: 1 }]],
     ["a ready card with a reason", [{ ...ready, blockedReason: "legal" }]],
     ["a claimed card with a retry time", [{ ...claimed, notBefore: claimed.updatedAt }]],
     ["more attempts than events", [{ ...claimed, attempts: 2 }]],
-    ["one id twice", [ready, ready]],
+    ["a duplicate id", [ready, ready]],
     [
-      "one key twice",
+      "a duplicate idempotency key",
       [
         { ...ready, idempotencyKey: "k" },
         { ...ready, id: "b", idempotencyKey: "k" }
@@ -104,11 +104,11 @@ describe("invariants", () => {
       ]
     ],
     ["dependencies out of order", [{ ...ready, dependsOn: ["c", "b"] }]]
-  ])("find %s", (_what, cards) => {
+  ])("%s is a violation", (_what, cards) => {
     expect(checkInvariants({ cards, time: start })).toHaveLength(1)
   })
 
-  it("find counts and lists that are wrong", () => {
+  it("wrong counts and lists are violations", () => {
     const stats = computeStats({ cards: new Map([["a", ready]]) }, start)
     expect(checkInvariants({ cards: [ready], time: start, stats, claimable: ["a"] })).toEqual([])
     expect(checkInvariants({ cards: [ready], time: start, stats: { ...stats, claimable: 0 } })).toHaveLength(1)
@@ -117,12 +117,12 @@ describe("invariants", () => {
 })
 
 describe("programs", () => {
-  it("are the same from the same seed, and others from others", () => {
+  it("programs depend only on their seed", () => {
     expect(generateProgram(7)).toEqual(generateProgram(7))
     expect(generateProgram(7)).not.toEqual(generateProgram(8))
   })
 
-  it.effect("are cut down to what fails", () =>
+  it.effect("a failing program is shrunk to the steps that matter", () =>
     Effect.gen(function* () {
       let tried = 0
       const items = Array.from({ length: 60 }, (_, index) => index)

@@ -186,7 +186,7 @@ const serveThrough = async (
   })
 }
 
-describe("a backlog that is served, whose server ends in the middle and comes back", { timeout: faultsTimeout }, () => {
+describe("a served backlog whose server is killed and restarted", { timeout: faultsTimeout }, () => {
   const schema = `served_${randomBytes(6).toString("hex")}`
   let directory: string
   beforeAll(async () => {
@@ -198,7 +198,7 @@ describe("a backlog that is served, whose server ends in the middle and comes ba
     await rm(directory, { recursive: true, force: true })
   })
 
-  it("over a Postgres server: every card is done once, and every follower hears of everything once", ({ signal }) =>
+  it("over a Postgres server, every card is done once and every follower receives every event once", ({ signal }) =>
     serveThrough(
       {
         name: "Postgres",
@@ -213,7 +213,10 @@ describe("a backlog that is served, whose server ends in the middle and comes ba
       signal
     ))
 
-  it("over a directory, which its processes share", ({ signal, skip }) => {
+  it("over a shared directory, every card is done once and every follower receives every event once", ({
+    signal,
+    skip
+  }) => {
     if (!isSoak) skip("most of it is waiting for processes: npm run test:soak -- --only test/proof/served.test.ts")
     return serveThrough(
       {

@@ -32,12 +32,12 @@ const checkLog = Effect.gen(function* () {
   return check
 })
 
-describe("programs, decided in memory", () => {
+describe("programs in memory", () => {
   /** A backlog that has seen many programs is slow to sort. */
   const together = 10
 
   it.effect(
-    "answer as the model does",
+    "every answer is the model's",
     () =>
       Effect.gen(function* () {
         const rounds = amount(30, 1000)
@@ -52,7 +52,7 @@ describe("programs, decided in memory", () => {
     300_000
   )
 
-  it.effect("come to every event and every rejection", () =>
+  it.effect("programs cause every event and every rejection", () =>
     Effect.gen(function* () {
       const seen = new Set<string>(["CardRedacted", "accepted"])
       const note = (what: string) => seen.add(what)
@@ -69,7 +69,7 @@ describe("programs, decided in memory", () => {
 
 layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })("programs on PGlite", (onPglite) => {
   onPglite.effect(
-    "answer as the model does",
+    "every answer is the model's",
     () =>
       Effect.gen(function* () {
         report({ ...(yield* simulate({ seed: firstSeed, programs: amount(25, 1000) })) })
@@ -77,7 +77,7 @@ layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })(
     600_000
   )
 
-  onPglite.effect("lead to states that are whole at every position, as the audit tells them", () =>
+  onPglite.effect("every position of the log keeps the invariants", () =>
     Effect.gen(function* () {
       const { operations, programs } = yield* simulate({ seed: firstSeed, programs: amount(4, 12) })
       report({ programs, operations })

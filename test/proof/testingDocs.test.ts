@@ -5,7 +5,7 @@ import { expect, it } from "vitest"
 const root = join(import.meta.dirname, "..", "..")
 const read = (...path: ReadonlyArray<string>): string => readFileSync(join(root, ...path), "utf8")
 
-it("the example in docs/testing.md is the one that is run here, but for where it imports from", () => {
+it("the example in docs/testing.md is the tested one, except for its import paths", () => {
   const example = read("test", "proof", "testingExample.test.ts")
     .replaceAll("../../src/testing/index.ts", "mosaic-backlog/testing")
     .replaceAll("../../src/index.ts", "mosaic-backlog")

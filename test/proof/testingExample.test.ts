@@ -34,7 +34,7 @@ const agrees = Effect.gen(function* () {
 })
 
 layer(layerTest, { timeout: "60 seconds" })("our service", (it) => {
-  it.effect("counts finished cards, whatever workers do", () =>
+  it.effect("our number of finished cards is the backlog's", () =>
     Effect.gen(function* () {
       yield* simulate({ seed: 1, programs: 10, check: agrees })
       const log = new LogChecker()

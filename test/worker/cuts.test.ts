@@ -18,7 +18,7 @@ const cards = Array.from({ length: 60 }, (_, index) => ({
 
 onServer("workers whose connections are cut", (test) => {
   test(
-    "do every card, and what a handler answered is the card's result unless the card was lost",
+    "every card is done, and the result of a card that was not lost is what its handler returned",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const schema = yield* BacklogSchema

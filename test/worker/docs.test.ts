@@ -28,7 +28,7 @@ describe("docs/worker.md", () => {
   const place = onServer()
   afterAll(() => place.remove())
 
-  it("tells what is printed", async () => {
+  it("the commands have the output that the page shows", async () => {
     const [, url = "", , schema = ""] = place.flags
     const program = `backlog() { '${process.execPath}' '${join(root, "dist/cli/main.js")}' --schema ${schema} "$@"; }`
     expect(commands.length).toBe(6)
@@ -41,7 +41,7 @@ describe("docs/worker.md", () => {
     }
   })
 
-  it("shows the program that is run here", async () => {
+  it("the page shows the tested program", async () => {
     const example = read("test", "worker", "example.ts")
       .replaceAll("../../src/worker/index.ts", "mosaic-backlog/worker")
       .replaceAll("../../src/index.ts", "mosaic-backlog")

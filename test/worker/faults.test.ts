@@ -55,8 +55,8 @@ const working = Effect.fnUntraced(function* (handler: Effect.Effect<unknown, unk
   return { fiber, card, tags: () => [...new Set(events.map(({ _tag }) => _tag))], events }
 })
 
-describe("a worker whose database has trouble", () => {
-  it.effect("renews the lease for as long as the handler runs, and no more often than every quarter of it", () => {
+describe("a worker with database failures", () => {
+  it.effect("the lease is renewed while the handler runs, at most once per quarter of it", () => {
     let renewals = 0
     return Effect.gen(function* () {
       const { card, fiber } = yield* working(Effect.sleep("300 seconds"))
@@ -75,7 +75,7 @@ describe("a worker whose database has trouble", () => {
     )
   })
 
-  it.effect("interrupts the handler when the lease may have run out, also when the database just does not answer", () =>
+  it.effect("the handler is interrupted before the lease expires when renewals have no response", () =>
     Effect.gen(function* () {
       let interruptedAfter = -1
       let seconds = 0
@@ -91,7 +91,7 @@ describe("a worker whose database has trouble", () => {
     }).pipe(Effect.provide(faulty(() => ({ renew: () => Effect.never }))))
   )
 
-  it.effect("renews again while a renewal has no answer, and keeps the claim", () => {
+  it.effect("a lease is renewed again while a renewal has no response", () => {
     let tries = 0
     return Effect.gen(function* () {
       const { card, fiber } = yield* working(Effect.sleep("60 seconds"))
@@ -109,7 +109,7 @@ describe("a worker whose database has trouble", () => {
     )
   })
 
-  it.effect("keeps a result until it can be told, and completes once what was carried out and not answered", () => {
+  it.effect("a result is kept while the database is unavailable, and the completion is carried out once", () => {
     let tries = 0
     let renewals = 0
     const ids = new Set<string | undefined>()
@@ -136,7 +136,7 @@ describe("a worker whose database has trouble", () => {
     )
   })
 
-  it.effect("fails with what cannot be tried again, and leaves the card to its lease", () =>
+  it.effect("an error that a retry cannot fix fails the worker and leaves the card to its lease", () =>
     Effect.gen(function* () {
       const { card, fiber } = yield* working(Effect.succeed(1))
       yield* passes(1)
@@ -145,7 +145,7 @@ describe("a worker whose database has trouble", () => {
     }).pipe(Effect.provide(faulty(() => ({ complete: () => Effect.fail(denied) }))))
   )
 
-  it.effect("takes options that it can work with", () =>
+  it.effect("invalid options fail with InvalidInput and the option's name", () =>
     Effect.gen(function* () {
       const run = (options: object) => Worker.run({ owner: "w", handler: () => Effect.void, ...options })
       for (const wrong of [

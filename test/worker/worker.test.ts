@@ -28,7 +28,7 @@ const workedOn = Effect.fnUntraced(function* (options: Omit<WorkerOptions<unknow
 
 onBothDatabases("a worker", (test) => {
   test(
-    "does what there is, in order, with what each frees, and keeps what the handler answers",
+    "a worker completes cards in claim order, claims the next card with each completion, and stores the results",
     Effect.gen(function* () {
       yield* create("b", { dependsOn: ["a"], priority: 9 })
       yield* create("a")
@@ -52,7 +52,7 @@ onBothDatabases("a worker", (test) => {
   )
 
   test(
-    "gives a card back for later when an attempt fails, with the reason, and blocks it after the last",
+    "a failed attempt releases the card with the reason and a retry time, and the last one blocks it",
     Effect.gen(function* () {
       const clock = yield* BacklogTestClock
       yield* create("a")
@@ -106,7 +106,7 @@ onBothDatabases("a worker", (test) => {
   )
 
   test(
-    "holds no more cards than it works on and fetches ahead, and gives back what it has not begun when it ends",
+    "a worker holds at most concurrency plus prefetch cards, and releases cards that it has not started when it stops",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       for (const id of ["a", "b", "c", "d", "e"]) yield* create(id)
@@ -142,7 +142,7 @@ onBothDatabases("a worker", (test) => {
   )
 
   test(
-    "interrupts what takes longer than the grace period, waits for its finalizers, and gives the card back",
+    "a handler that outlasts the grace period is interrupted, and the card is released after its finalizers",
     Effect.gen(function* () {
       yield* create("a")
       const begun = yield* Deferred.make<void>()
@@ -168,7 +168,7 @@ onBothDatabases("a worker", (test) => {
 
 onServer("workers", (test) => {
   test(
-    "do each card once, together, and a handler whose lease is lost is interrupted and changes nothing",
+    "workers complete each card once, and a handler that lost its lease is interrupted without effect",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* create("lost", { priority: 9 })
@@ -205,7 +205,7 @@ onServer("workers", (test) => {
   )
 
   test(
-    "asks a server as it asks a database",
+    "a worker works over a served backlog",
     Effect.gen(function* () {
       yield* create("a")
       yield* create("b", { dependsOn: ["a"] })

@@ -14,7 +14,7 @@ import {
 } from "../flags.ts"
 import { escapeLine } from "../terminalText.ts"
 import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
-import { BacklogService, type Card, type ClaimFilter, type Input, InvalidInput } from "../../index.ts"
+import { BacklogService, type Card, type ClaimFilter, type ClaimManyInput, InvalidInput } from "../../index.ts"
 
 export const claimCommand = defineBacklogCommand(
   "claim",
@@ -59,7 +59,7 @@ export const claimCommand = defineBacklogCommand(
   })
 )
 
-const claimMany = (input: Input<"ClaimMany">, choice: ClaimFilter) =>
+const claimMany = (input: ClaimManyInput, choice: ClaimFilter) =>
   Effect.gen(function* () {
     const cards = yield* (yield* BacklogService).claimMany(input)
     if (cards.length === 0) return yield* failNothingClaimable(undefined, choice, input.commandId)

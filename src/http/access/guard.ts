@@ -7,7 +7,7 @@ import { findForwardingHeader, lastValue, type TrustedProxies } from "./forwardi
 import { parseHost, serverOrigin } from "./hosts.ts"
 import { DatabaseUnavailable, TooManyRequests, Unauthorized } from "../errors.ts"
 import { CurrentIncomingRequest, type IncomingBody } from "../node/IncomingRequest.ts"
-import { type Problem, problemMediaType, problemOf, problems } from "../problems.ts"
+import { type Problem, problemResponse, makeProblem, problems } from "../problems.ts"
 import type { AccessToken, AccessTokens } from "../../index.ts"
 
 /** Who is let in. */
@@ -205,29 +205,23 @@ const watchBody = (body: IncomingBody, { requireValid }: Authority, context: Con
 const clientOf = (request: HttpServerRequest.HttpServerRequest): string =>
   Option.getOrElse(request.remoteAddress, () => "")
 
-const badRequest = (problem: string): Problem => problemOf("BadRequest", 400, "Bad request", problem)
+const badRequest = (problem: string): Problem => makeProblem("BadRequest", problem)
 
 const forwardedRequest = (header: string): Problem =>
-  problemOf(
+  makeProblem(
     "ForwardedRequest",
-    403,
-    "Forwarded request",
     `The header ${JSON.stringify(truncateMessage(header))} shows that a proxy forwarded this request, and this server asks no caller for a token, so all clients of the proxy could do everything. Start the server with --trust-proxy, which requires tokens.`
   )
 
 const hostNotAllowed = (host: string): Problem =>
-  problemOf(
+  makeProblem(
     "HostNotAllowed",
-    403,
-    "Host not allowed",
     `This server is not asked for by the name ${JSON.stringify(truncateMessage(host))}: start it with --allow-host to have it so.`
   )
 
 const originNotAllowed = (origin: string, host: string): Problem =>
-  problemOf(
+  makeProblem(
     "OriginNotAllowed",
-    403,
-    "Origin not allowed",
     `Pages of ${JSON.stringify(truncateMessage(origin))} may not ask this server: start it with --allow-origin to have it so.${origin === `https://${host.toLowerCase()}` ? " When a proxy with TLS serves these pages of its own, start it with --trust-proxy." : ""}`
   )
 
@@ -239,11 +233,7 @@ const refuse = (
   request: HttpServerRequest.HttpServerRequest,
   problem: Problem,
   headers: Readonly<Record<string, string>> = {}
-) =>
-  Effect.as(
-    count(request, problem._tag),
-    HttpServerResponse.jsonUnsafe(problem, { status: problem.status, contentType: problemMediaType, headers })
-  )
+) => Effect.as(count(request, problem._tag), problemResponse(problem, headers))
 
 const count = (request: HttpServerRequest.HttpServerRequest, reason: string) =>
   Effect.andThen(

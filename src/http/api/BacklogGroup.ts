@@ -5,7 +5,7 @@ import { BodyLimit } from "../RequestValidation.ts"
 import { Card, CardIds, Cards, ClaimOutlook, CompletedCard, Completions, Explanation, Stats } from "./answers.ts"
 import { describeEndpoint, commandPayload, idempotencyHeader, jsonFields } from "./endpoint.ts"
 import { problems } from "../problems.ts"
-import { AwaitClaimable, CardId, ClaimAmong, ListOptions } from "../../index.ts"
+import { AwaitClaimable, CardId, ClaimFilter, ListOptions } from "../../index.ts"
 
 const { cardAlreadyExists, cardIsClaimed, cardIsDone, cardNotFound, claimLost, commandIdConflict } = problems
 const { dependencyCycle, dependencyNotFound, selfDependency } = problems
@@ -159,12 +159,12 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       error: cardNotFound
     }).annotateMerge(describeEndpoint("Why a card can or cannot be claimed")),
     HttpApiEndpoint.get("whyNothingClaimable", "/why-nothing-claimable", {
-      query: jsonFields(ClaimAmong.fields),
+      query: jsonFields(ClaimFilter.fields),
       success: ClaimOutlook
     }).annotateMerge(describeEndpoint("Why a claim among these cards finds nothing, and when that may change")),
     HttpApiEndpoint.get("awaitClaimable", "/await-claimable", {
       query: {
-        ...jsonFields(ClaimAmong.fields),
+        ...jsonFields(ClaimFilter.fields),
         waitSeconds: Schema.optionalKey(
           AwaitClaimable.fields.waitSeconds.schema.members[0].check(Schema.isLessThanOrEqualTo(maxWaitSeconds))
         )

@@ -4,7 +4,7 @@ import type { Endpoints } from "./connect.ts"
 import { makeConsume, followEvents } from "./eventFeed.ts"
 import { request, dieOnInvalidInput, streamItems, runToReport, toServiceError, omitUndefined } from "./request.ts"
 import { type At, AuditService, type BacklogAt, type FileLine, type ListOptions, LogFileRefused } from "../../index.ts"
-import { decodeListOptions } from "../../services/ListOptions.ts"
+import { decodeListOptions } from "../../services/BacklogInput.ts"
 import {
   decodeAnchorOptions,
   decodeAt,
@@ -22,7 +22,7 @@ import {
   decodeRemovalOptions,
   decodeRestored,
   decodeVerifyOptions
-} from "../../services/audit/auditInput.ts"
+} from "../../services/AuditInput.ts"
 
 /**
  * Imports a log by sending its lines. Progress is told when all is done: the answer comes then. What goes wrong with the

@@ -11,16 +11,16 @@ import {
   type CompletedCard,
   CompleteMany,
   type CompletionRejection,
-  type Input,
+  type CommandInputs,
   ListOptions
 } from "../../index.ts"
+import { decodeAwaitClaimable, decodeClaimFilter, defaultWaitSeconds } from "../../services/BacklogInput.ts"
 import { decodeInput, decodeTaggedInput } from "../../services/decodeInput.ts"
-import { decodeAwaitClaimable, decodeClaimAmong, defaultWaitSeconds } from "../../services/waiting/ClaimWaiting.ts"
 
 /** `BacklogService` by the endpoints of a server. Input is checked here, as the service itself checks it. */
 export const makeBacklogClient = ({ backlog: endpoints, ready }: Endpoints): BacklogService["Service"] => {
   const method = <Tag extends Command["_tag"], A, E>(tag: Tag, endpoint: (request: never) => Effect.Effect<A, E>) =>
-    Effect.fn(`BacklogService.${tag}`)(function* (input: Input<Tag>) {
+    Effect.fn(`BacklogService.${tag}`)(function* (input: CommandInputs[Tag]) {
       const { _tag, ...payload } = yield* decodeCommand(tag, input)
       return yield* request(
         endpoint({ headers: {}, query: {}, payload: omitUndefined(payload) } as never),
@@ -76,7 +76,7 @@ export const makeBacklogClient = ({ backlog: endpoints, ready }: Endpoints): Bac
       return yield* request(endpoints.explain({ query: { id } }), true)
     }),
     whyNothingClaimable: Effect.fn("BacklogService.whyNothingClaimable")(function* (input = {}) {
-      const query = yield* decodeClaimAmong(input)
+      const query = yield* decodeClaimFilter(input)
       return yield* request(endpoints.whyNothingClaimable({ query: omitUndefined(query) }), true)
     }),
     awaitClaimable: Effect.fn("BacklogService.awaitClaimable")(function* (input = {}) {

@@ -94,7 +94,7 @@ export class ClaimableWatch extends Context.Service<
 
       const wait = Effect.fnUntraced(function* (choice: ClaimFilter, seconds: number) {
         if (seconds === 0)
-          return (yield* withPromptAnswer(readModel.countClaimable([{ choice, limit: 1 }]))).counts[0] !== 0
+          return (yield* withPromptAnswer(readModel.countClaimable([{ filter: choice, limit: 1 }]))).counts[0] !== 0
         yield* RcRef.get(watcher)
         const self: Waiting = { choice, called: Deferred.makeUnsafe() }
         waiting.add(self)
@@ -116,6 +116,6 @@ const groupsOf = (waiting: Iterable<Waiting>): ReadonlyArray<ReadonlyArray<Waiti
   Object.values(Arr.groupBy(waiting, ({ choice: { minPriority, phase } }) => JSON.stringify([phase, minPriority])))
 
 const wantedBy = (group: ReadonlyArray<Waiting>): ClaimDemand => ({
-  choice: group[0]?.choice ?? {},
+  filter: group[0]?.choice ?? {},
   limit: group.length
 })

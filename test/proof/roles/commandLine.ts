@@ -8,7 +8,7 @@ import { alter, database, grantsIn, type Login, strangers, type Test } from "./s
 /** The same on the command line. */
 export const commandLine = (test: Test): void => {
   test(
-    "shares on the command line what a superuser has made, and tells each role what it may not",
+    "a superuser's backlog is shared with roles on the command line, and each role is refused what it may not do",
     Effect.gen(function* () {
       const { auditor, owner, schema, writer } = yield* strangers
       const where = yield* database
@@ -70,7 +70,7 @@ export const commandLine = (test: Test): void => {
   )
 
   test(
-    "is refused for a directory, which roles cannot share",
+    "roles are refused for a directory, which they cannot share",
     Effect.gen(function* () {
       const { code, error } = yield* Effect.promise(() =>
         json(["migrate", "--db", "no-such-directory", "--writer-role", "w"])

@@ -6,7 +6,7 @@ import { audited, work } from "./work.ts"
 /** What no grant can keep a writer from. */
 export const endOfLog = (test: Test): void => {
   test(
-    "finds what a writer can do to the end of the log, and lets the owner put it right",
+    "verification finds what a writer can do to the end of the log, and the owner can repair it",
     Effect.gen(function* () {
       const { auditor, owner, schema, writer } = yield* shared
       yield* work(writer, "w")

@@ -8,7 +8,7 @@ import { audited, work } from "./work.ts"
 /** What each role can do with the program, and what it cannot. */
 export const parts = (test: Test): void => {
   test(
-    "lets each role do its part, before and after a rebuild",
+    "each role can do its work before and after a rebuild",
     Effect.gen(function* () {
       const { auditor, logins, owner, roles, schema, writer } = yield* shared
       // Nothing is written at a start, whatever is looked at.
@@ -50,7 +50,7 @@ export const parts = (test: Test): void => {
   )
 
   test(
-    "keeps services from what is the owner's, and auditors from every command",
+    "the writer cannot do the owner's work, and the auditor cannot execute commands",
     Effect.gen(function* () {
       const { auditor, owner, writer } = yield* shared
       yield* work(writer, "w")
@@ -90,7 +90,7 @@ export const parts = (test: Test): void => {
   )
 
   test(
-    "lets the owner import a log, and whoever may append, but no auditor",
+    "the owner and the writer can import a log, and the auditor cannot",
     Effect.gen(function* () {
       const from = yield* shared
       yield* work(from.writer, "w")

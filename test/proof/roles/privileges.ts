@@ -65,7 +65,7 @@ const may: Readonly<Record<"writer" | "auditor", Readonly<Record<string, Readonl
 /** What each role can do with SQL of its own, and what it cannot. */
 export const privileges = (test: Test): void => {
   test(
-    "gives each role the privileges that it needs on every table and column, and no other",
+    "each role has exactly the privileges that it needs on every table and column",
     Effect.gen(function* () {
       const admin = yield* SqlClient.SqlClient
       const { auditor, schema, writer } = yield* shared
@@ -114,7 +114,7 @@ export const privileges = (test: Test): void => {
   )
 
   test(
-    "lets nobody but the owner change what was written, or what keeps it from being changed",
+    "only the owner can change the log or the triggers that protect it",
     Effect.gen(function* () {
       const admin = yield* SqlClient.SqlClient
       const { auditor, logins, owner, schema, writer } = yield* shared
@@ -196,7 +196,7 @@ export const privileges = (test: Test): void => {
   )
 
   test(
-    "lets servers, which are writers, know their callers by tokens, and make none",
+    "a server with the writer role can check tokens and cannot create them",
     Effect.gen(function* () {
       const { auditor, owner, schema, writer } = yield* shared
       const tokensOf = ({ context }: Connected) =>

@@ -15,7 +15,7 @@ const refusedStart = (who: Login, options: Parameters<typeof connect>[1]) =>
 /** How roles come to their privileges, and what starts of programs say. */
 export const starts = (test: Test): void => {
   test(
-    "shares once, however many start at the same time",
+    "concurrent starts grant the privileges once",
     Effect.gen(function* () {
       const { auditor, owner, roles, schema, writer } = yield* strangers
       yield* Effect.all(
@@ -28,7 +28,7 @@ export const starts = (test: Test): void => {
   )
 
   test(
-    "waits for nobody where there is nothing to share",
+    "a start without changes waits for no lock",
     Effect.gen(function* () {
       const { auditor, logins, owner, roles, schema } = yield* shared
       // Whoever would wait fails instead.
@@ -50,7 +50,7 @@ export const starts = (test: Test): void => {
   )
 
   test(
-    "tells at the start, in plain words, who may not and who may",
+    "a start without privileges fails with a message that names the role and the remedy",
     Effect.gen(function* () {
       const admin = yield* SqlClient.SqlClient
       const { auditor, owner, roles, schema, writer } = yield* strangers
@@ -83,7 +83,7 @@ export const starts = (test: Test): void => {
   )
 
   test(
-    "refuses roles that cannot be what they are named for, and then changes nothing",
+    "unsuitable roles are refused without any change",
     Effect.gen(function* () {
       const admin = yield* SqlClient.SqlClient
       const { auditor, owner, roles, schema, writer } = yield* strangers

@@ -1,0 +1,269 @@
+import { type DateTime, Schema } from "effect"
+import { Status } from "../domain/Card.ts"
+import { CardId } from "../domain/CardId.ts"
+import { ClaimFilter, type ClaimRequest } from "../domain/Command.ts"
+import { Name } from "../domain/Text.ts"
+import { decodeInput } from "./decodeInput.ts"
+
+/*
+ * The inputs of the methods of `BacklogService`, as editors show them. Each interface equals what the schema in
+ * `src/domain/Command.ts` that checks it takes, without its `_tag`; `test/services/BacklogInput.test.ts` compares the two.
+ *
+ * Limits: ids, names and keys have 1 to 200 characters, no control characters and no surrounding white space. Titles have
+ * 1 to 500 characters, bodies up to 1 MiB of UTF-8, reasons up to 16 KiB. Acceptance criteria and results are JSON of up
+ * to 1 MiB and 500 levels. No text contains NUL or a lone surrogate.
+ */
+
+/** The fields that every command has. */
+export interface CommandOrigin {
+  /** Who runs the command: a worker, a service or a person. Every event that the command causes records it. */
+  readonly actor: string
+  /** Groups the events of several commands, such as those of one request. Recorded with the events. Defaults to none. */
+  readonly correlationId?: string | undefined
+  /** The event or message that led to this command. Recorded with the events. Defaults to none. */
+  readonly causationId?: string | undefined
+  /**
+   * Identifies this command, so that it is carried out at most once. When the same actor sends the same content with the
+   * same id again, it gets the first answer, also a refusal. Other content under the same id fails with
+   * `CommandIdConflict`. Set it when a command may be sent again because its answer was lost.
+   *
+   * A `commandId` belongs to one command of one actor, until `AuditService.pruneReceipts` removes its receipt. An
+   * `idempotencyKey` belongs to a created card, is shared by all actors, and is permanent. Defaults to none: the command
+   * is carried out each time that it is sent.
+   */
+  readonly commandId?: string | undefined
+}
+
+/** One card to create. */
+export interface NewCardInput {
+  /** The id of the card. Must be unused; ids are never reused. */
+  readonly id: string
+  /** The title. */
+  readonly title: string
+  /** The description. Defaults to null: none. */
+  readonly body?: string | null | undefined
+  /** The phase, by which claims and lists can filter. Defaults to null: none. */
+  readonly phase?: string | null | undefined
+  /** A 32-bit integer. Claims take cards with a greater priority first. Defaults to 0. */
+  readonly priority?: number | undefined
+  /** The initial status. Defaults to `ready`. */
+  readonly status?: "ready" | "blocked" | "done" | undefined
+  /**
+   * The ids of the cards that must be done before this card is claimable. Cards with these ids may be created later.
+   * Defaults to no dependencies.
+   */
+  readonly dependsOn?: ReadonlyArray<string> | undefined
+  /** The acceptance criteria, as any JSON. Defaults to null: none. */
+  readonly acceptance?: Schema.Json | undefined
+  /**
+   * Identifies the card by a key of the caller's choice, such as an order number. If a card with this key exists, the
+   * command returns that card as it is and ignores all other fields, whichever actor created the card.
+   *
+   * Set it to create one card for one external object, also from several programs. To retry a command, set `commandId`: it
+   * repeats the first answer, and works with every command. Defaults to null: none.
+   */
+  readonly idempotencyKey?: string | null | undefined
+  /** Why the card is blocked. Only with `status: "blocked"`. Defaults to null: none. */
+  readonly blockedReason?: string | null | undefined
+  /** When the card was created in the system that it is imported from. Defaults to the time of the database. */
+  readonly occurredAt?: DateTime.Utc | undefined
+}
+
+/** The input of `BacklogService.create`. */
+export interface CreateInput extends NewCardInput, CommandOrigin {}
+
+/** The input of `BacklogService.createMany`. */
+export interface CreateManyInput extends CommandOrigin {
+  /** The cards to create, at most 200,000, in any order. */
+  readonly cards: ReadonlyArray<NewCardInput>
+}
+
+/** The input of `BacklogService.revise`. Absent fields stay as they are. */
+export interface ReviseInput extends CommandOrigin {
+  /** The id of the card. */
+  readonly id: string
+  /** The new title. Defaults to no change. */
+  readonly title?: string | undefined
+  /** The new description; null removes it. Defaults to no change. */
+  readonly body?: string | null | undefined
+  /** The new phase; null removes it. Defaults to no change. */
+  readonly phase?: string | null | undefined
+  /** The new priority, a 32-bit integer. Defaults to no change. */
+  readonly priority?: number | undefined
+  /** The new acceptance criteria, as any JSON; null removes them. Defaults to no change. */
+  readonly acceptance?: Schema.Json | undefined
+}
+
+/** The input of `BacklogService.claim`. `id` excludes `phase` and `minPriority`. */
+export interface ClaimInput extends ClaimRequest, CommandOrigin {
+  /** The id of the card to claim. Defaults to the best claimable card. */
+  readonly id?: string | undefined
+}
+
+/** The input of `BacklogService.claimMany`. */
+export interface ClaimManyInput extends ClaimRequest, CommandOrigin {
+  /** Maximum number of cards to claim: 1 to 1,000. */
+  readonly limit: number
+}
+
+/** The input of `BacklogService.renew`. */
+export interface RenewInput extends CommandOrigin {
+  /** The id of the claimed card. */
+  readonly id: string
+  /** The token of the claim: `claimToken` of the claimed card. */
+  readonly token: number
+  /** How long the lease lasts from now, in seconds: 1 to 2,592,000 (30 days). Defaults to the claim's current value. */
+  readonly ttlSeconds?: number | undefined
+}
+
+/** The input of `BacklogService.release`. */
+export interface ReleaseInput extends CommandOrigin {
+  /** The id of the claimed card. */
+  readonly id: string
+  /** The token of the claim: `claimToken` of the claimed card. */
+  readonly token: number
+  /** Why the card is released. Recorded with the event. Defaults to null: none. */
+  readonly reason?: string | null | undefined
+  /** How long the card is not claimable, in seconds: 0 to 31,622,400 (366 days). Defaults to 0: claimable at once. */
+  readonly retryAfterSeconds?: number | undefined
+}
+
+/** The input of `BacklogService.reclaim`. */
+export interface ReclaimInput extends CommandOrigin {
+  /** The id of the card whose claim ends, expired or not. Defaults to all cards with an expired claim. */
+  readonly id?: string | undefined
+}
+
+/** The input of `BacklogService.link`. */
+export interface LinkInput extends CommandOrigin {
+  /** The id of the card that depends on the other. */
+  readonly from: string
+  /** The id of the card that must be done first. */
+  readonly to: string
+}
+
+/** The input of `BacklogService.unlink`. */
+export interface UnlinkInput extends CommandOrigin {
+  /** The id of the card that depends on the other. */
+  readonly from: string
+  /** The id of the card that it no longer depends on. */
+  readonly to: string
+}
+
+/** The input of `BacklogService.block`. */
+export interface BlockInput extends CommandOrigin {
+  /** The id of the card. */
+  readonly id: string
+  /** Why the card is blocked: `blockedReason` of the card. Defaults to null: none. */
+  readonly reason?: string | null | undefined
+}
+
+/** The input of `BacklogService.unblock`. */
+export interface UnblockInput extends CommandOrigin {
+  /** The id of the card. */
+  readonly id: string
+  /** Why the card is unblocked. Recorded with the event. Defaults to null: none. */
+  readonly reason?: string | null | undefined
+}
+
+/** Which card to complete, and how. */
+export interface CompletionInput extends Pick<CommandOrigin, "commandId"> {
+  /** The id of the card. */
+  readonly id: string
+  /** The token of the claim: `claimToken` of the claimed card. Required for claimed cards, unless `force` is true. */
+  readonly token?: number | undefined
+  /** Completes the card whoever holds it, without comparing the token. Defaults to false. */
+  readonly force?: boolean | undefined
+  /** The result of the work, as any JSON. Defaults to null: none. */
+  readonly result?: Schema.Json | undefined
+}
+
+/** The input of `BacklogService.complete`. */
+export interface CompleteInput extends CompletionInput, CommandOrigin {
+  /**
+   * Claims the best claimable card in the same transaction. Cards that this completion makes claimable are included.
+   * Defaults to no claim.
+   */
+  readonly claimNext?: ClaimRequest | undefined
+}
+
+/** The input of `BacklogService.completeMany`. */
+export interface CompleteManyInput extends Omit<CommandOrigin, "commandId"> {
+  /** The cards to complete, at most 1,000, in order. Each may have a `commandId` of its own. */
+  readonly completions: ReadonlyArray<CompletionInput>
+}
+
+/** The input of `BacklogService.reopen`. */
+export interface ReopenInput extends CommandOrigin {
+  /** The id of the card. */
+  readonly id: string
+  /** Why the card is reopened. Recorded with the event. Defaults to null: none. */
+  readonly reason?: string | null | undefined
+}
+
+/** The input of each command's method, by the tag of the command. */
+export interface CommandInputs {
+  readonly Create: CreateInput
+  readonly CreateMany: CreateManyInput
+  readonly Revise: ReviseInput
+  readonly Claim: ClaimInput
+  readonly ClaimMany: ClaimManyInput
+  readonly Renew: RenewInput
+  readonly Release: ReleaseInput
+  readonly Reclaim: ReclaimInput
+  readonly Link: LinkInput
+  readonly Unlink: UnlinkInput
+  readonly Block: BlockInput
+  readonly Unblock: UnblockInput
+  readonly Complete: CompleteInput
+  readonly Reopen: ReopenInput
+}
+
+/** The options of `BacklogService.list`. */
+export interface ListInput {
+  /** Only cards with this status. Defaults to every status. */
+  readonly status?: Status | undefined
+  /** Only cards of this phase. Defaults to all phases. */
+  readonly phase?: string | undefined
+  /** Only claimable cards. Defaults to false. */
+  readonly readyOnly?: boolean | undefined
+  /** Maximum number of cards to return, 1 or more. Defaults to no limit. */
+  readonly limit?: number | undefined
+  /** Only cards after the card with this id, the last one of the previous page. Defaults to the first page. */
+  readonly after?: string | undefined
+}
+
+/** The options of `BacklogService.list`. */
+export const ListOptions = Schema.Struct({
+  status: Schema.optional(Status),
+  phase: Schema.optional(Name),
+  readyOnly: Schema.optional(Schema.Boolean),
+  limit: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 2 ** 31 - 1 }))),
+  after: Schema.optional(CardId)
+})
+
+/** Checks the options of `BacklogService.list`. */
+export const decodeListOptions = decodeInput(ListOptions)
+
+/** Checks a filter of claims. */
+export const decodeClaimFilter = decodeInput(ClaimFilter)
+
+/** How long `awaitClaimable` waits by default, in seconds. */
+export const defaultWaitSeconds = 30
+
+const maxWaitSeconds = 3600
+
+/** The options of `BacklogService.awaitClaimable`. */
+export interface AwaitClaimableInput extends ClaimFilter {
+  /** How long to wait, in seconds: 0 to 3,600. With 0 it checks once. Defaults to 30. */
+  readonly waitSeconds?: number | undefined
+}
+
+/** The options of `BacklogService.awaitClaimable`. */
+export const AwaitClaimable = Schema.Struct({
+  ...ClaimFilter.fields,
+  waitSeconds: Schema.optional(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: maxWaitSeconds })))
+})
+
+/** Checks the options of `BacklogService.awaitClaimable`. */
+export const decodeAwaitClaimable = decodeInput(AwaitClaimable)

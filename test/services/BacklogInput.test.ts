@@ -1,0 +1,52 @@
+import { describe, expectTypeOf, it } from "vitest"
+import type { ClaimFilter, ClaimRequest, Command, CompleteMany, NewCard } from "../../src/domain/Command.ts"
+import type { Redact } from "../../src/domain/Redaction.ts"
+import type {
+  CardMomentInput,
+  EventOptions,
+  EventsInput,
+  MomentInput,
+  PruneReceipts,
+  PruneReceiptsInput,
+  RedactInput,
+  Restored,
+  RestoredInput
+} from "../../src/services/AuditInput.ts"
+import type { At, CardAt } from "../../src/services/audit/moments.ts"
+import type {
+  AwaitClaimable,
+  AwaitClaimableInput,
+  CommandInputs,
+  CompleteManyInput,
+  ListInput,
+  ListOptions,
+  NewCardInput
+} from "../../src/services/BacklogInput.ts"
+
+type Encoded<Tag extends Command["_tag"]> = Omit<Extract<typeof Command.Encoded, { readonly _tag: Tag }>, "_tag">
+
+/** Documented interfaces and the schemas that check them are written apart: each field of one must be in the other. */
+describe("documented inputs", () => {
+  it("each command's input equals what its schema takes", () => {
+    expectTypeOf<{ readonly [Tag in keyof CommandInputs]: Encoded<Tag> }>().toEqualTypeOf<CommandInputs>()
+    expectTypeOf<keyof CommandInputs>().toEqualTypeOf<Command["_tag"]>()
+  })
+
+  it("the other inputs equal what their schemas take", () => {
+    expectTypeOf<typeof CompleteMany.Encoded>().toEqualTypeOf<CompleteManyInput>()
+    expectTypeOf<typeof NewCard.Encoded>().toEqualTypeOf<NewCardInput>()
+    expectTypeOf<typeof ClaimFilter.Encoded>().toEqualTypeOf<ClaimFilter>()
+    expectTypeOf<Exclude<Encoded<"Complete">["claimNext"], undefined>>().toEqualTypeOf<ClaimRequest>()
+    expectTypeOf<typeof ListOptions.Encoded>().toEqualTypeOf<ListInput>()
+    expectTypeOf<typeof AwaitClaimable.Encoded>().toEqualTypeOf<AwaitClaimableInput>()
+  })
+
+  it("the inputs of AuditService equal what their schemas take", () => {
+    expectTypeOf<typeof At.Encoded>().toEqualTypeOf<MomentInput>()
+    expectTypeOf<typeof CardAt.Encoded>().toEqualTypeOf<CardMomentInput>()
+    expectTypeOf<typeof EventOptions.Encoded>().toEqualTypeOf<EventsInput>()
+    expectTypeOf<typeof Redact.Encoded>().toEqualTypeOf<RedactInput>()
+    expectTypeOf<typeof PruneReceipts.Encoded>().toEqualTypeOf<PruneReceiptsInput>()
+    expectTypeOf<typeof Restored.Encoded>().toEqualTypeOf<RestoredInput>()
+  })
+})
