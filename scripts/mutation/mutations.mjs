@@ -257,7 +257,7 @@ export const mutations = [
     name: "a link updates the counter of its card",
     file: rowChanges,
     find: "if (!facts.isDone(dependsOnId)) changes.push(unmetChanged(facts, cardId, isLinked ? 1 : -1))",
-    replace: "if (!facts.isDone(dependsOnId) && !isLinked) changes.push(counted(facts, cardId, -1))",
+    replace: "if (!facts.isDone(dependsOnId) && !isLinked) changes.push(unmetChanged(facts, cardId, -1))",
     tests: conformance
   },
   {
