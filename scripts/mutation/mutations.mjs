@@ -135,10 +135,10 @@ export const mutations = [
     file: "src/services/pglite/SharedDirectory.ts",
     find: `yield* lockDirectoryOrElse(directory, {
               wait,
-              unless: HolderConnection.open(directory)
-            }).pipe(Effect.catchTag("DirectoryLocked", (locked) => Effect.flatMap(unshared(locked), Effect.fail)))`,
+              orElse: HolderConnection.open(directory)
+            }).pipe(Effect.catchTag("DirectoryLocked", (locked) => Effect.flatMap(explainSharing(locked), Effect.fail)))`,
     replace:
-      '{ _tag: "Held", held: { check() {}, checkIfStale() {}, watch() {}, unwatch() {}, isLost: false } as never } as { readonly _tag: "Held" | "Other"; readonly held: DirectoryOwnership; readonly other: HolderConnection }',
+      '{ _tag: "Locked", ownership: { check() {}, checkIfStale() {}, watch() {}, unwatch() {}, isLost: false } as never } as { readonly _tag: "Locked" | "Alternative"; readonly ownership: DirectoryOwnership; readonly value: HolderConnection }',
     tests: ["test/services/pglite/sharedDirectory.test.ts"]
   },
   // Orderings
