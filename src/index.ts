@@ -68,14 +68,22 @@ export { AccessTokens, AccessTokenStaleness, type CreatedAccessToken } from "./s
 export { AnchorFileRefused, readAnchorFile } from "./services/audit/AnchorFile.ts"
 export type { CompletedCard } from "./services/commands/Outcome.ts"
 export {
-  AuditService,
-  type BacklogAt,
-  type ConsumerOptions,
+  type AnchorInput,
+  type CardMomentInput,
+  type ConsumeInput,
+  type ErasuresInput,
   EventOptions,
+  type EventsInput,
+  type ImportLogInput,
+  type MomentInput,
   PruneReceipts,
+  type PruneReceiptsInput,
+  type RebuildInput,
+  type RedactInput,
   Restored,
-  type RebuildReport
-} from "./services/AuditService.ts"
+  type RestoredInput
+} from "./services/AuditInput.ts"
+export { AuditService, type BacklogAt, type RebuildReport } from "./services/AuditService.ts"
 export { BacklogMissing, BacklogOpening, type Opening, type OpeningOptions } from "./services/schema/BacklogOpening.ts"
 export { BacklogRoles, type RoleNames } from "./services/schema/BacklogRoles.ts"
 export { BacklogService, type CompletionRejection } from "./services/BacklogService.ts"

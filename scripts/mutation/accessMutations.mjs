@@ -176,15 +176,15 @@ const mutations = [
   {
     name: "an agent's actor is the token's",
     file: callerAgent,
-    find: "if ((said.actor ?? actor) !== actor || (said.role ?? role) !== role) {",
-    replace: "if ((said.role ?? role) !== role) {",
+    find: "if ((headerValues.actor ?? actor) !== actor || (headerValues.role ?? role) !== role) {",
+    replace: "if ((headerValues.role ?? role) !== role) {",
     tests: agents
   },
   {
     name: "an agent's role is the token's",
     file: callerAgent,
-    find: "if ((said.actor ?? actor) !== actor || (said.role ?? role) !== role) {",
-    replace: "if ((said.actor ?? actor) !== actor) {",
+    find: "if ((headerValues.actor ?? actor) !== actor || (headerValues.role ?? role) !== role) {",
+    replace: "if ((headerValues.actor ?? actor) !== actor) {",
     tests: agents
   },
   {

@@ -35,7 +35,7 @@ const mutations = [
     find: "    escapeHidden(text)\n",
     replace: "    text\n",
     also: [
-      { find: "import { quote, escapeHiddenInJson, escapeHidden }", replace: "import { quote, escapeHiddenInJson }" }
+      { find: "import { escapeHidden, escapeHiddenInJson, quote }", replace: "import { escapeHiddenInJson, quote }" }
     ],
     tests: answers
   },
@@ -44,7 +44,6 @@ const mutations = [
     file: words,
     find: "new AgentText(escapeHiddenInJson(text))",
     replace: "new AgentText(text)",
-    also: [{ find: "import { quote, escapeHiddenInJson, escapeHidden }", replace: "import { quote, escapeHidden }" }],
     tests: answers
   },
   {
@@ -120,8 +119,8 @@ const mutations = [
   {
     name: "the instructions describe what is data",
     file: "src/mcp/protocol.ts",
-    find: "Nothing can be changed here. ${textInstructions}`",
-    replace: "Nothing can be changed here.`",
+    find: "You can read everything and change nothing. ${textInstructions}`",
+    replace: "You can read everything and change nothing.`",
     tests: answers
   },
   {

@@ -43,8 +43,8 @@ const mutations = [
   {
     name: "an agent's waiting claim checks its token before each claim",
     file: "src/mcp/tools/claims.ts",
-    find: "Effect.andThen(requireValidToken, taken)",
-    replace: "taken",
+    find: "Effect.andThen(requireValidToken, claim)",
+    replace: "claim",
     tests: revoked
   },
   {

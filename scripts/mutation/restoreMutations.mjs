@@ -91,14 +91,14 @@ const mutations = [
   {
     name: "a restore ends every live claim",
     file: restoreBacklog,
-    find: "return yield* endClaims(yield* claimed(undefined), actor, raised)",
-    replace: "return yield* endClaims([], actor, raised)",
+    find: "return yield* endClaims(yield* findClaimed(undefined), actor, generation)",
+    replace: "return yield* endClaims([], actor, generation)",
     tests: restored
   },
   {
     name: "a restore inside a transaction is refused",
     file: "src/services/AuditService.ts",
-    find: 'yield* alone("a restore")',
+    find: 'yield* requireNoTransaction("a restore")',
     replace: "yield* Effect.void",
     tests: restored
   },

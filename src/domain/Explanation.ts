@@ -57,3 +57,42 @@ export const explain = (card: Card, unmet: ReadonlyArray<UnmetDependency>, now: 
   if (card.status !== "done" && unmet.length > 0) obstacles.push({ _tag: "UnmetDependencies", dependencies: unmet })
   return { id: card.id, status: card.status, claimable: obstacles.length === 0, obstacles }
 }
+
+/** How a surface writes the variable parts of a sentence. */
+export interface ObstacleFormat {
+  /** Writes a text that came from a caller: an id, a holder or a reason. */
+  readonly text: (text: string) => string
+  readonly time: (time: DateTime.Utc) => string
+  /** Maximum number of dependencies that are named. Defaults to all. */
+  readonly maxDependencies?: number
+}
+
+/** Describes an obstacle in one sentence. */
+export const describeObstacle = (obstacle: Obstacle, format: ObstacleFormat): string => {
+  const { text, time } = format
+  switch (obstacle._tag) {
+    case "UnmetDependencies": {
+      const { dependencies } = obstacle
+      const { maxDependencies = dependencies.length } = format
+      const named = describeDependencies(dependencies.slice(0, maxDependencies), text)
+      const more = dependencies.length - maxDependencies
+      return more > 0 ? `It waits for ${named} and ${more} more.` : `It waits for ${named}.`
+    }
+    case "Claimed":
+      return obstacle.expired
+        ? `The claim of ${text(obstacle.holder)} expired at ${time(obstacle.expiresAt)}; the next claim reclaims the card.`
+        : `It is held by ${text(obstacle.holder)} until ${time(obstacle.expiresAt)}.`
+    case "Blocked":
+      return obstacle.reason === null ? "It is blocked." : `It is blocked: ${text(obstacle.reason)}`
+    case "Done":
+      return obstacle.completedAt === null ? "It is done." : `It has been done since ${time(obstacle.completedAt)}.`
+    case "NotYet":
+      return `It cannot be claimed before ${time(obstacle.notBefore)}.`
+  }
+}
+
+/** Lists dependencies with their statuses: `a (claimed), b (does not exist)`. */
+export const describeDependencies = (
+  dependencies: ReadonlyArray<UnmetDependency>,
+  text: ObstacleFormat["text"]
+): string => dependencies.map(({ id, status }) => `${text(id)} (${status ?? "does not exist"})`).join(", ")

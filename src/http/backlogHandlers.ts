@@ -1,22 +1,19 @@
 import { Array, Effect, Option, Result } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { requireValidToken, whileTokenValid } from "./Caller.ts"
-import { Shutdown } from "./Shutdown.ts"
+import { requireValidToken } from "./Caller.ts"
 import { BacklogApi } from "./api/BacklogApi.ts"
-import { type AwaitClaimable, claimOrWait } from "./claimWaiting.ts"
+import { claimOrWait, makeAwaitClaimable } from "./claimWaiting.ts"
 import { withDatabaseErrors } from "./errors.ts"
 import { handleCommand } from "./handleCommand.ts"
 import { BacklogService, CardNotFound, type ClaimInput } from "../index.ts"
 
-/** `BacklogService` behind its endpoints. */
+/** Handles the endpoints of `BacklogService`. */
 export const layerBacklogHandlers = HttpApiBuilder.group(
   BacklogApi,
   "backlog",
   Effect.fnUntraced(function* (handlers) {
     const backlog = yield* BacklogService
-    const shutdown = yield* Shutdown
-    const awaitClaimable = (options: Parameters<AwaitClaimable>[0]) =>
-      whileTokenValid(Effect.raceFirst(backlog.awaitClaimable(options), Effect.as(shutdown.awaitShutdown, false)))
+    const awaitClaimable = yield* makeAwaitClaimable
     const claim = (input: ClaimInput) => Effect.andThen(requireValidToken, backlog.claim(input))
     return handlers.handleAll({
       create: handleCommand(backlog.create),

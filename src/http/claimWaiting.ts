@@ -1,39 +1,43 @@
 import { Clock, Effect, Option } from "effect"
-import { type BacklogService, type ClaimInput, type ClaimManyInput, InvalidInput } from "../index.ts"
+import { whileTokenValid } from "./Caller.ts"
+import { Shutdown } from "./Shutdown.ts"
+import { BacklogService, type ClaimInput, type ClaimManyInput, InvalidInput } from "../index.ts"
 
-type Backlog = BacklogService["Service"]
-
-/** Waits for a card that a claim may find, and says whether there may be one. */
-export type AwaitClaimable = Backlog["awaitClaimable"]
+type Wait = BacklogService["Service"]["awaitClaimable"]
 
 /**
- * Claims a card, waiting for one `waitSeconds` at most. Waiting holds no connection of the database. Whether a claim with
- * a `commandId` found nothing is kept, as every answer is: it looks before it claims, and of those who race for a card the
- * one who comes too late has his answer.
+ * Makes the wait of a request for a claimable card. It holds no database connection, returns `false` when the server shuts
+ * down, and fails when the caller's token becomes invalid.
  */
+export const makeAwaitClaimable = Effect.gen(function* () {
+  const backlog = yield* BacklogService
+  const { awaitShutdown } = yield* Shutdown
+  return (options: Parameters<Wait>[0]) =>
+    whileTokenValid(Effect.raceFirst(backlog.awaitClaimable(options), Effect.as(awaitShutdown, false)))
+})
+
+/** Claims a card, waiting for one at most `waitSeconds`. A claim that names its card cannot wait. */
 export const claimOrWait = Effect.fnUntraced(function* <A, E, E2>(
   claim: (input: ClaimInput) => Effect.Effect<Option.Option<A>, E>,
-  awaitClaimable: (options: Parameters<AwaitClaimable>[0]) => Effect.Effect<boolean, E2>,
+  awaitClaimable: (options: Parameters<Wait>[0]) => Effect.Effect<boolean, E2>,
   input: ClaimInput,
   waitSeconds: number
 ) {
   if (waitSeconds === 0) return yield* claim(input)
   if (input.id !== undefined) {
-    return yield* new InvalidInput({
-      problem: "the query: wait is for the best claimable card, and the claim names one"
-    })
+    return yield* new InvalidInput({ problem: "the query: wait cannot be combined with the id of a card" })
   }
   return yield* claimUntilFound(claim(input), Option.isSome, awaitClaimable, input, waitSeconds)
 })
 
 /**
- * Claims until something is found, waiting in between, `waitSeconds` in all at most; what it claimed last is the answer. A
- * claim with a `commandId` is made once, when there may be a card or the time is over.
+ * Claims until a claim finds a card, waiting at most `waitSeconds` in total, and returns the last outcome. A claim with a
+ * `commandId` is made once, after the wait, because its outcome is stored even when it finds nothing.
  */
 export const claimUntilFound = Effect.fnUntraced(function* <A, E, R, E2>(
   claim: Effect.Effect<A, E, R>,
   isFound: (claimed: A) => boolean,
-  awaitClaimable: (options: Parameters<AwaitClaimable>[0]) => Effect.Effect<boolean, E2>,
+  awaitClaimable: (options: Parameters<Wait>[0]) => Effect.Effect<boolean, E2>,
   { commandId, minPriority, phase }: Pick<ClaimManyInput, "commandId" | "minPriority" | "phase">,
   waitSeconds: number
 ) {

@@ -9,73 +9,74 @@ import { AccessRole, type AuditService, type BacklogService, InvalidInput } from
 import { actsFor } from "../services/access/AccessRole.ts"
 import { decodeInput } from "../services/decodeInput.ts"
 
-/** Finds out whose a claim is or was. */
-export class ClaimOwners extends Context.Service<ClaimOwners, Effect.Success<typeof makeClaimOwnerLookup>>()(
-  "mosaic-backlog/mcp/ClaimOwners"
-) {
-  static readonly layer: Layer.Layer<ClaimOwners, never, BacklogService | AuditService> = Layer.effect(
-    ClaimOwners,
-    makeClaimOwnerLookup
-  )
+/** The connected agent. Its identity comes from the connection, never from the arguments of a tool. */
+export interface Agent {
+  /** The role, which determines the available tools and their permissions. */
+  readonly role: AccessRole
+  /** The actor of the events. */
+  readonly actor: string
+  /** The owner of the claims. */
+  readonly owner: string
+  /** Names under a worker's name that belong to other tokens. The worker cannot act for them. Defaults to none. */
+  readonly reservedNames?: ReadonlyArray<string>
 }
 
-/** Fails when an agent is a worker and the claim not its own. */
-export const requireOwnClaim = (
-  { reservedNames = [], owner, role }: Agent,
-  claim: { readonly id: string; readonly token: number }
-): Effect.Effect<void, Forbidden | Unauthorized | SqlError.SqlError, ClaimOwners> =>
-  role === "worker"
-    ? Effect.flatMap(ClaimOwners, (ownerOf) =>
-        // The owner may have been read from the database, and the command follows.
-        Effect.andThen(workerRules(owner, reservedNames, ownerOf)("renew", claim), requireValidToken)
-      )
-    : Effect.void
+/** The agent that calls a tool. `undefined` until the transport has identified it. */
+export const CurrentAgent: Context.Reference<Agent | undefined> = Context.Reference<Agent | undefined>(
+  "mosaic-backlog/mcp/CurrentAgent",
+  { defaultValue: () => undefined }
+)
 
-/** Headers that say who is connected, as whoever sets up a client writes them beside the server's address. */
+/** Headers that identify an agent. They are part of the client's configuration, next to the server's URL. */
 const agentHeaders = { actor: "backlog-actor", owner: "backlog-owner", role: "backlog-role" } as const
 
 /**
- * Who is connected: by a token, its actor in its role; where nobody needs one, who the headers say, a worker unless they
- * say otherwise. A worker with a token claims in its own name or in one under it (`worker-1/browser`).
+ * Identifies the agent of a request. With a token, the actor and the role are the token's. Without one, the headers name
+ * the actor, and the role defaults to worker. A worker with a token claims under its own name or under a name below it
+ * (`worker-1/browser`).
  */
 export const callerAgent = Effect.fnUntraced(function* (caller: CallerIdentity | undefined, headers: Headers.Headers) {
-  const said = {
+  const headerValues = {
     actor: yield* decodeNameHeader(headers, agentHeaders.actor),
     owner: yield* decodeNameHeader(headers, agentHeaders.owner),
     role: yield* decodeRoleHeader(headers)
   }
-  if (caller === undefined) return yield* new Unauthorized({ problem: "The server does not know who calls." })
+  if (caller === undefined) return yield* new Unauthorized({ problem: "The server does not know the caller." })
   if (caller.role === "anybody") {
-    if (said.actor === undefined) {
+    if (headerValues.actor === undefined) {
       return yield* new InvalidInput({
-        problem: `the header ${agentHeaders.actor} is missing: it says who is connected, where callers show no token`
+        problem: `the header ${agentHeaders.actor} is missing: it names the agent when the request has no token`
       })
     }
-    return { role: said.role ?? "worker", actor: said.actor, owner: said.owner ?? said.actor } satisfies Agent
+    return {
+      role: headerValues.role ?? "worker",
+      actor: headerValues.actor,
+      owner: headerValues.owner ?? headerValues.actor
+    } satisfies Agent
   }
   const { reservedNames, role } = caller
   const actor = caller.actor ?? ""
-  if ((said.actor ?? actor) !== actor || (said.role ?? role) !== role) {
+  if ((headerValues.actor ?? actor) !== actor || (headerValues.role ?? role) !== role) {
     return yield* new Forbidden({
-      problem: `The token is that of ${JSON.stringify(actor)}, in the role ${role}: leave out ${agentHeaders.actor} and ${agentHeaders.role}.`
+      problem: `The token belongs to ${JSON.stringify(actor)} with the role ${role}. Omit ${agentHeaders.actor} and ${agentHeaders.role}.`
     })
   }
-  const owner = said.owner ?? actor
+  const owner = headerValues.owner ?? actor
   if (role === "worker" && !actsFor(actor, reservedNames, owner)) {
     return yield* new Forbidden({
-      problem: `A worker claims in its own name: ${agentHeaders.owner} ${ownerRule(actor, owner)}.`
+      problem: `A worker claims under its own name: ${agentHeaders.owner} ${ownerRule(actor, owner)}.`
     })
   }
   return { role, actor, owner, reservedNames } satisfies Agent
 })
 
-/** Bytes of headers are not text of any kind but ASCII, on which all agree. */
+/** ASCII is the only encoding of header values on which all clients agree. */
 const isAscii = (value: string): boolean => /^[ -~]*$/.test(value)
 
 const decodeNameHeader = Effect.fnUntraced(function* (headers: Headers.Headers, header: string) {
   const value = headers[header]
   if (value === undefined) return undefined
-  if (!isAscii(value)) return yield* new InvalidInput({ problem: `the header ${header} takes ASCII only` })
+  if (!isAscii(value)) return yield* new InvalidInput({ problem: `the header ${header} must be ASCII` })
   return yield* Effect.mapError(
     decodeName(value),
     (error) => new InvalidInput({ problem: `the header ${header}: ${error.problem}` })
@@ -89,25 +90,31 @@ const decodeRoleHeader = (headers: Headers.Headers): Effect.Effect<AccessRole | 
   const role = AccessRole.literals.find((literal) => literal === value)
   return value !== undefined && role === undefined
     ? Effect.fail(
-        new InvalidInput({ problem: `the header ${agentHeaders.role} takes ${AccessRole.literals.join(", ")}` })
+        new InvalidInput({
+          problem: `the header ${agentHeaders.role} must be one of ${AccessRole.literals.join(", ")}`
+        })
       )
     : Effect.succeed(role)
 }
 
-/** Who is connected: known from the connection, never from what a tool is given. */
-export interface Agent {
-  /** Which tools there are, and what they may do. */
-  readonly role: AccessRole
-  /** Who the events are by. */
-  readonly actor: string
-  /** In whose name cards are claimed. */
-  readonly owner: string
-  /** Other tokens' holders under a worker's name, for which it does not act. Defaults to none. */
-  readonly reservedNames?: ReadonlyArray<string>
+/** Looks up the owner of a current or past claim. */
+export class ClaimOwners extends Context.Service<ClaimOwners, Effect.Success<typeof makeClaimOwnerLookup>>()(
+  "mosaic-backlog/mcp/ClaimOwners"
+) {
+  static readonly layer: Layer.Layer<ClaimOwners, never, BacklogService | AuditService> = Layer.effect(
+    ClaimOwners,
+    makeClaimOwnerLookup
+  )
 }
 
-/** Who calls a tool; nobody until the transport has found out. */
-export const CurrentAgent: Context.Reference<Agent | undefined> = Context.Reference<Agent | undefined>(
-  "mosaic-backlog/mcp/CurrentAgent",
-  { defaultValue: () => undefined }
-)
+/** Fails if the agent is a worker and the claim is not its own. */
+export const requireOwnClaim = (
+  { reservedNames = [], owner, role }: Agent,
+  claim: { readonly id: string; readonly token: number }
+): Effect.Effect<void, Forbidden | Unauthorized | SqlError.SqlError, ClaimOwners> =>
+  role === "worker"
+    ? Effect.flatMap(ClaimOwners, (ownerOf) =>
+        // Reading the owner may have taken time, and the command follows.
+        Effect.andThen(workerRules(owner, reservedNames, ownerOf)("renew", claim), requireValidToken)
+      )
+    : Effect.void

@@ -11,7 +11,7 @@ import { completeTool, completeAnyTool } from "./tools/complete.ts"
 import { historyTool, listTool, showTool } from "./tools/queries.ts"
 import { blockTool, setStatusTool } from "./tools/status.ts"
 
-/** The tools of each role: ten at most, for agents read all of them before they begin. */
+/** The tools of each role: at most ten, because an agent reads all of them before it begins. */
 export const toolsets: Readonly<Record<AccessRole, ReadonlyArray<AgentTool>>> = {
   worker: [claimTool, showTool, listTool, renewTool, releaseTool, completeTool, blockTool],
   orchestrator: [
@@ -31,15 +31,15 @@ export const toolsets: Readonly<Record<AccessRole, ReadonlyArray<AgentTool>>> = 
 
 type Schema = JsonSchema.JsonSchema
 
-/** What a tool takes, in as few words as say it: agents read every one of them before they begin. */
+/** The JSON schema of a tool's parameters, as short as possible, because an agent reads all of them. */
 const inputSchemaOf = (tool: Tool.Any): McpSchema.ToolJson => {
   const { properties = {}, ...schema } = compactSchema(Tool.getJsonSchema(tool)) as McpSchema.ToolJson
   return { ...schema, properties }
 }
 
 /**
- * Arguments without those that are null: clients that want every argument to be given give that for what is left out. It
- * means nothing else, but in JSON of the agent's own.
+ * Removes arguments that are `null`. Clients that must pass every argument pass `null` for those that they would omit. In
+ * JSON of the agent's own, `null` is kept.
  */
 const omitNulls = (value: unknown, schema: Schema): unknown => {
   const { items, properties, type } = schema as Shape
@@ -66,7 +66,7 @@ const compactSchema = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(compactSchema)
   if (typeof value !== "object" || value === null) return value
   const { additionalProperties: _, anyOf, ...schema } = value as Schema
-  // What may be left out is said to be null too, which need not be said.
+  // Optional parameters also accept null, which the schema need not state.
   const only = Array.isArray(anyOf) ? (anyOf as ReadonlyArray<Schema>).find(({ type }) => type !== "null") : undefined
   return Object.fromEntries(Object.entries({ ...schema, ...only }).flatMap(([key, each]) => compactMember(key, each)))
 }
@@ -74,13 +74,13 @@ const compactSchema = (value: unknown): unknown => {
 const compactMember = (key: string, value: unknown): ReadonlyArray<readonly [string, unknown]> =>
   Math.abs(value as number) === Number.MAX_SAFE_INTEGER ? [] : [[key, compactSchema(value)]]
 
-/** What tools need that their layer does not make itself. */
+/** The services that `layerTools` requires. */
 export type ToolRequirements = Exclude<ToolServices, ClaimOwners>
 
 /**
- * Gives an MCP server the tools of a role. They answer short words for agents, and the same as structured content for
- * programs. What they refuse is a result that is an error, also arguments that do not fit: an error of the protocol is
- * not always shown to an agent.
+ * Adds the tools of a role to an MCP server. Each answer is a short text for agents and the same content as JSON for
+ * programs. A refusal is a result with `isError`, also for invalid arguments, because clients do not always show protocol
+ * errors to an agent.
  */
 export const layerTools = (role: AccessRole): Layer.Layer<never, never, ToolRequirements | McpServer.McpServer> =>
   Layer.effectDiscard(addTools(toolsets[role])).pipe(Layer.provide(ClaimOwners.layer))
@@ -115,7 +115,7 @@ const addTools = Effect.fnUntraced(function* (tools: ReadonlyArray<AgentTool>) {
   }
 })
 
-/** A tool as it is listed. */
+/** The entry of a tool in the list of tools. */
 const describeTool = (tool: Tool.Any, inputSchema: McpSchema.ToolJson): McpSchema.Tool =>
   new McpSchema.Tool({
     name: tool.name,
@@ -145,5 +145,5 @@ const errorOf = (error: unknown): Effect.Effect<McpSchema.CallToolResult> => {
 const defectResult = (defect: unknown): Effect.Effect<McpSchema.CallToolResult> =>
   Effect.as(
     Effect.logError("A tool failed.", defect),
-    errorResult("This is an error of the server; what happened is in its log.")
+    errorResult("This is an error in the server. Its log has the details.")
   )

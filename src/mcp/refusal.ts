@@ -7,24 +7,24 @@ import { frame, join, lines, timeText, fixedText, term, type AgentText, agentTex
 import { findDirectoryLost, publicDirectoryLostMessage } from "../services/files/directoryErrors.ts"
 import { databaseErrorKind } from "../sql/databaseErrors.ts"
 
-/** What goes wrong in a tool. */
+/** The errors that a tool can fail with. */
 export type AgentError = Rejection | InvalidInput | Forbidden | Unauthorized | LogFailure
 
-/** Why a tool did not do it, in words that say what to do instead. */
+/** The refusal of a tool call: what was wrong, and what the agent can do instead. */
 export class Refused extends Schema.TaggedError<Refused>()("Refused", { problem: Schema.String }) {
   override get message(): string {
     return this.problem
   }
 }
 
-/** A refusal in the server's words. */
+/** Makes a refusal. */
 export const refuse = (problem: AgentText): Refused => new Refused({ problem: problem.text })
 
-/** Invalid input, in a frame because it may repeat the input. */
+/** The refusal of invalid input. The problem is in a frame because it may repeat the input. */
 export const invalidInput = (problem: string): AgentText =>
   lines(agentText`Invalid input:`, frame(problem), agentText`Nothing was done.`)
 
-/** Makes of an error what an agent can act on. */
+/** Turns an error into a refusal. A database error is logged and shown without its details. */
 export const refusalOf =
   (agent: Agent) =>
   (error: AgentError): Effect.Effect<never, Refused> =>
@@ -41,9 +41,9 @@ const refusal = (error: NonDatabaseError, { owner }: Agent): AgentText => {
     case "Unauthorized":
       return agentText`${fixedText(error.problem)} Nothing was done.`
     case "CardNotFound":
-      return agentText`There is no card ${error.id}. backlog_list lists those there are.`
+      return agentText`There is no card ${error.id}. backlog_list lists the cards.`
     case "CardAlreadyExists":
-      return agentText`A card ${error.id} exists already; choose another id, or revise that card. Nothing was created.`
+      return agentText`A card ${error.id} already exists. Choose another id, or revise that card. Nothing was created.`
     case "DependencyNotFound":
       return agentText`Card ${error.id} cannot depend on ${error.dependsOn}: there is no such card. Create it first.`
     case "SelfDependency":
@@ -53,33 +53,33 @@ const refusal = (error: NonDatabaseError, { owner }: Agent): AgentText => {
     case "ClaimLost": {
       const lost = agentText`The claim with token ${error.token} on card ${error.id} is lost`
       if (error.holder === owner) {
-        return agentText`${lost}: you hold the card under another token, which backlog_show has.`
+        return agentText`${lost}: you hold the card under another token, which backlog_show returns.`
       }
       const now =
         error.holder === null
-          ? agentText`the card is ${term(error.status)} now`
+          ? agentText`the card is now ${term(error.status)}`
           : error.expiresAt === null
             ? agentText`held by ${error.holder}`
             : agentText`held by ${error.holder} until ${timeText(error.expiresAt)}`
-      return agentText`${lost}: ${now}; stop working on it, and claim another with backlog_claim.`
+      return agentText`${lost}: ${now}. Stop working on it, and claim another card with backlog_claim.`
     }
     case "CardIsClaimed":
-      return agentText`Card ${error.id} is held by ${error.holder} until ${timeText(error.expiresAt)}: give the claim's token, or force: true to overrule the holder.`
+      return agentText`Card ${error.id} is held by ${error.holder} until ${timeText(error.expiresAt)}. Pass the claim's token, or force: true to override the holder.`
     case "CardIsDone":
-      return agentText`Card ${error.id} is done: backlog_set_status with status ready reopens it.`
+      return agentText`Card ${error.id} is done. backlog_set_status with status ready reopens it.`
     case "CommandIdConflict":
-      return agentText`The command id ${error.commandId} was used for a command with other content; choose another id for another command.`
+      return agentText`The command id ${error.commandId} was already used for a different command. Use a new id for each command.`
     case "Forbidden":
-      return agentText`${fixedText(error.message)} backlog_show says how the card stands.`
+      return agentText`${fixedText(error.message)} backlog_show returns the current state of the card.`
     case "DamagedEvent":
       return lines(
-        agentText`The event of card ${error.cardId} at position ${error.position} is damaged: tell the people who run this server to verify the log.`,
+        agentText`The event of card ${error.cardId} at position ${error.position} is damaged. Ask the operator of this server to verify the log.`,
         frame(error.problem)
       )
   }
 }
 
-/** A path of cards, without its middle where it is long. */
+/** The path of a cycle. Omits the middle of a long one. */
 const cycle = (path: ReadonlyArray<string>): AgentText => {
   const ids = path.map((id) => agentText`${id}`)
   return ids.length <= 12
@@ -90,16 +90,16 @@ const cycle = (path: ReadonlyArray<string>): AgentText => {
 const databaseRefusal = (error: SqlError.SqlError): AgentText => {
   const ofReplica = replicaErrorOf(error)
   if (ofReplica instanceof ReadOnlyReplica) {
-    return agentText`Nothing was done: this server reads a read-only replica, which takes no commands. Tell the people who run it.`
+    return agentText`Nothing was done: this server uses a read-only replica, which accepts no commands. Tell the operator of the server.`
   }
-  if (ofReplica !== undefined) return agentText`${fixedText(ofReplica.message)} Call again in some seconds.`
+  if (ofReplica !== undefined) return agentText`${fixedText(ofReplica.message)} Call again in a few seconds.`
   if (findDirectoryLost(error) !== undefined) return fixedText(publicDirectoryLostMessage)
   switch (databaseErrorKind(error)) {
     case "unavailable":
-      return agentText`The database is not available now. Call again in some seconds, with the same commandId where you gave one: it may have been carried out.`
+      return agentText`The database is not available. Call again in a few seconds. Pass the same commandId if you passed one: the command may have been carried out.`
     case "notPermitted":
-      return agentText`The database does not let this server do that: tell the operator of the server.`
+      return agentText`The server has no database permission for this. Tell the operator of the server.`
     case "failed":
-      return agentText`The database failed, which is an error of this program; its log says how.`
+      return agentText`The database failed. This is an error in the server; its log has the details.`
   }
 }

@@ -2,7 +2,6 @@ import { Context, DateTime, Duration, Effect, Layer, Option, type Scope, Stream 
 import { SqlClient, type SqlError } from "effect/sql"
 import type { Card } from "../domain/Card.ts"
 import type { Explanation } from "../domain/Explanation.ts"
-import type { Redact } from "../domain/Redaction.ts"
 import { CardNotFound, type CommandIdConflict } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
 import { type Anchor, type AnchorRefused, signAnchor } from "../events/Anchor.ts"
@@ -31,18 +30,20 @@ import { foldCards, type ReadFailure } from "../projections/foldCards.ts"
 import {
   rebuild,
   type RebuildBlocked,
-  type RebuildProgress,
   type RebuildRefused,
   type RebuildResult,
   type RebuildSuperseded
 } from "../projections/rebuild.ts"
 import type { RemovalPending } from "../projections/rewriteTables.ts"
 import { verify, type VerifyOptions } from "../projections/verify.ts"
-import { decodeListOptions, type ListOptions } from "./BacklogInput.ts"
+import { decodeListOptions, type ListInput } from "./BacklogInput.ts"
 import { type Erasure, Erasures, type RemovalOptions, type RemovalReport } from "./audit/Erasures.ts"
 import { InvalidInput } from "./decodeInput.ts"
 import { resolveEventType } from "./audit/EventTypeFilter.ts"
 import {
+  type AnchorInput,
+  type CardMomentInput,
+  type ConsumeInput,
   decodeAnchorOptions,
   decodeAt,
   decodeCardAt,
@@ -60,12 +61,17 @@ import {
   decodeRemovalOptions,
   decodeRestored,
   decodeVerifyOptions,
-  type EventOptions,
-  type PruneReceipts,
-  type Restored
-} from "./audit/auditInput.ts"
+  type ErasuresInput,
+  type EventsInput,
+  type ImportLogInput,
+  type MomentInput,
+  type PruneReceiptsInput,
+  type RebuildInput,
+  type RedactInput,
+  type RestoredInput
+} from "./AuditInput.ts"
 import { type BacklogNotEmpty, exportLog, type ImportedLog, importLog } from "./audit/logTransfer.ts"
-import { type At, type CardAt, resolveCardMoment, resolveMoment } from "./audit/moments.ts"
+import { resolveCardMoment, resolveMoment } from "./audit/moments.ts"
 import { redactCard, type RedactedCard } from "./audit/redactCard.ts"
 import { makeRestoreBacklog, type RestoredBacklog } from "./audit/restoreBacklog.ts"
 import { Receipts } from "./commands/Receipts.ts"
@@ -78,200 +84,395 @@ import { DatabaseClock, databaseNow } from "../sql/DatabaseClock.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"
 import { inTransaction } from "../sql/inTransaction.ts"
 
-export { EventOptions, PruneReceipts, Restored } from "./audit/auditInput.ts"
-
-/** How a consumer takes events: of those that a feed would give, each once. */
-export interface ConsumerOptions<E, R> extends Omit<typeof EventOptions.Encoded, "after"> {
-  /** The consumer's name, under which its checkpoint is kept. */
-  readonly consumer: string
-  /** What is done with each event. What it writes to this database is committed with the checkpoint. */
-  readonly handler: (event: RecordedEvent) => Effect.Effect<void, E, R>
-  /** Events in one transaction, 100 unless told otherwise. */
-  readonly batchSize?: number | undefined
-  /**
-   * After how many tries an event that fails, or whose handler has a defect, is parked with its reason; when absent the
-   * failure ends the consumer.
-   */
-  readonly parkAfter?: number | undefined
-}
-
 const secondsPerDay = 24 * 60 * 60
 
-/** The backlog as it stood at a moment. */
+/** The backlog as it was at a moment. */
 export interface BacklogAt {
-  /** The last event that had happened. */
+  /** The position of the last event before the moment. */
   readonly position: number
-  /** By which leases and retry times are judged: when that event was recorded, or the time that was asked for. */
+  /** The time as of which leases and retry times are judged: the requested time, or else when that event was recorded. */
   readonly time: DateTime.Utc
+  /** Returns a card, or `Option.none()` when it did not exist. */
   readonly get: (id: string) => Effect.Effect<Option.Option<Card>, InvalidInput | ReadFailure>
-  /** Cards in claim order, as `BacklogService.list` would have given them. */
-  readonly list: (
-    options?: typeof ListOptions.Encoded
-  ) => Effect.Effect<ReadonlyArray<Card>, CardNotFound | InvalidInput | ReadFailure>
-  /** The same, read as they are taken. */
-  readonly cards: (
-    options?: typeof ListOptions.Encoded
-  ) => Stream.Stream<Card, CardNotFound | InvalidInput | ReadFailure>
+  /** Lists cards in the order of claims, as `BacklogService.list` does. */
+  readonly list: (options?: ListInput) => Effect.Effect<ReadonlyArray<Card>, CardNotFound | InvalidInput | ReadFailure>
+  /** Streams the same cards. */
+  readonly cards: (options?: ListInput) => Stream.Stream<Card, CardNotFound | InvalidInput | ReadFailure>
   readonly stats: Stats
+  /** Explains why a card could or could not be claimed. */
   readonly explain: (id: string) => Effect.Effect<Explanation, CardNotFound | InvalidInput | ReadFailure>
 }
 
-/** What a rebuild did, and what the verification after it found. */
+/** The result of a rebuild, and of the verification after it. */
 export interface RebuildReport extends RebuildResult {
   readonly verification: VerifyReport
 }
 
-/** What happened, what was, and the proof of both, for those who must be able to say so. */
+/**
+ * The history of the backlog: reads its events and its past, proves that nothing was altered, and maintains the log.
+ *
+ * **When to use**
+ *
+ * Use to audit, to feed other systems with events, and to operate a backlog: verify, rebuild, redact, export, restore. To
+ * work on cards, use `BacklogService`.
+ *
+ * **Details**
+ *
+ * All methods may also fail with:
+ *
+ * - `InvalidInput`: the input does not fit its schema, or the method cannot be part of a transaction and one is open. Nothing
+ *   was written.
+ * - `SqlError`: the database failed.
+ * - `DamagedEvent`, `UndecodableEvent` (in `LogFailure` and `ReadFailure`): an event of the log cannot be read. `verify`
+ *   reports all of them.
+ */
 export class AuditService extends Context.Service<
   AuditService,
   {
-    /** Every event of a card, first to last, also those of types that this program does not know. */
+    /**
+     * Streams the events of a card, from its first to its last, also events of types that only a newer version of this
+     * package knows.
+     *
+     * **Rejections**
+     *
+     * - `CardNotFound`: the log has no event of this card.
+     */
     readonly history: (id: string) => Stream.Stream<RecordedEvent, CardNotFound | InvalidInput | LogFailure>
-    /** A card as it stood at a moment: `{ position }`, `{ version }` or `{ time }`; none when it did not exist then. */
+
+    /**
+     * Returns a card as it was at a moment, or `Option.none()` when it did not exist then.
+     *
+     * **Details**
+     *
+     * Folds the card's events. It does not read the read model.
+     *
+     * **Example** (Reading a card as of a time)
+     *
+     * ```ts
+     * const card = yield* audit.cardAt("design", { time: DateTime.makeUnsafe("2026-01-31T12:00:00Z") })
+     * ```
+     *
+     * **Rejections**
+     *
+     * - `MomentNotReached`: the log ends before the position, the card has fewer events, or the time is in the future.
+     */
     readonly cardAt: (
       id: string,
-      at: typeof CardAt.Encoded
+      at: CardMomentInput
     ) => Effect.Effect<Option.Option<Card>, MomentNotReached | InvalidInput | ReadFailure>
-    /** Why a card could or could not be claimed at a moment. */
+
+    /**
+     * Explains why a card could or could not be claimed at a moment.
+     *
+     * **Rejections**
+     *
+     * - `CardNotFound`: the card did not exist at that moment.
+     * - `MomentNotReached`: as for `cardAt`.
+     */
     readonly explainAt: (
       id: string,
-      at: typeof CardAt.Encoded
+      at: CardMomentInput
     ) => Effect.Effect<Explanation, CardNotFound | MomentNotReached | InvalidInput | ReadFailure>
+
     /**
-     * The whole backlog as it stood at a moment: after the event at `{ position }`, or after the last that was recorded by
-     * `{ time }`. Holds some hundred bytes a card, whatever the length of the log.
+     * Reads the whole backlog as it was at a moment.
+     *
+     * **Details**
+     *
+     * Takes some hundred bytes of memory for each card, independent of the length of the log.
+     *
+     * **Rejections**
+     *
+     * - `MomentNotReached`: the log ends before the position, or the time is in the future.
      */
-    readonly backlogAt: (
-      at: typeof At.Encoded
-    ) => Effect.Effect<BacklogAt, MomentNotReached | InvalidInput | ReadFailure>
+    readonly backlogAt: (at: MomentInput) => Effect.Effect<BacklogAt, MomentNotReached | InvalidInput | ReadFailure>
+
     /**
-     * Events in the order of positions; with `follow` those to come too, without a gap or a duplicate in between, as soon
-     * as they are committed, on any process. Fails with `MomentNotReached` when the log ends before `after`, or, under a
-     * follower, before the last event that it has seen: the log was restored.
+     * Streams events in the order of their positions. With `follow: true` the stream continues with new events.
+     *
+     * **When to use**
+     *
+     * Use to export events or to watch them. To process each event once, with a durable checkpoint, use `consume`.
+     *
+     * **Details**
+     *
+     * A follower receives events of all processes, without gaps and duplicates. Commit notifications wake it up. It also
+     * polls at `PollInterval`, which defaults to 1 second, because a notification can be lost.
+     *
+     * **Rejections**
+     *
+     * - `MomentNotReached`: the log ends before `after`. Under a follower the log ends before the last event that it
+     *   received: the log was restored.
      */
     readonly events: (
-      options?: typeof EventOptions.Encoded
+      options?: EventsInput
     ) => Stream.Stream<RecordedEvent, InvalidInput | MomentNotReached | LogFailure>
+
     /**
-     * Gives a consumer every event after its durable checkpoint, and moves that in the transaction in which the handler
-     * writes: each event is handled once as far as this database can tell, whatever is killed when. An event that fails
-     * `parkAfter` times is parked; what fails otherwise ends the consumer with the handler's error, after committing what
-     * was done before it. Returns how many events were handled. Fails with `CheckpointAhead` when the checkpoint is beyond
-     * the end of the log, as after a restore.
+     * Passes every event after a consumer's checkpoint to a handler, and returns how many events were handled.
+     *
+     * **When to use**
+     *
+     * Use to keep tables of your own, or to send messages, without losing or repeating an event.
+     *
+     * **Details**
+     *
+     * The checkpoint moves in the transaction in which the handler writes, so what it writes to this database happens once
+     * for each event, also when processes are killed. With `follow: true` the consumer runs until it is interrupted. When an
+     * event fails `parkAfter` times, it is parked and the consumer continues. Otherwise the consumer fails with the handler's
+     * error, after it committed the events before.
+     *
+     * **Gotchas**
+     *
+     * Effects outside of this database, such as messages, can happen more than once. Must not be part of a transaction.
+     *
+     * **Example** (Keeping a table of completed cards)
+     *
+     * ```ts
+     * yield* audit.consume({
+     *   consumer: "report",
+     *   type: "CardCompleted",
+     *   follow: true,
+     *   handler: ({ cardId, recordedAt }) =>
+     *     Effect.asVoid(sql`INSERT INTO report VALUES (${cardId}, ${DateTime.toDateUtc(recordedAt)})`)
+     * })
+     * ```
+     *
+     * **Rejections**
+     *
+     * - `CheckpointAhead`: the checkpoint is after the end of the log, as it is after a restore. Set it back with `advance`.
+     * - `CheckpointMoved`: another program with the same consumer name moved the checkpoint.
+     * - `MomentNotReached`: the log was restored while the consumer followed it.
      */
     readonly consume: <E, R>(
-      options: ConsumerOptions<E, R>
+      options: ConsumeInput<E, R>
     ) => Effect.Effect<
       number,
       E | CheckpointAhead | CheckpointMoved | MomentNotReached | InvalidInput | LogFailure,
       Exclude<R, Scope.Scope>
     >
-    /** Every consumer's checkpoint. */
+
+    /** Lists the checkpoints of all consumers. */
     readonly checkpoints: Effect.Effect<ReadonlyArray<Checkpoint>, SqlError.SqlError>
-    /** A consumer's checkpoint, if it has one. */
+
+    /** Returns the checkpoint of a consumer, or `Option.none()` when it has none. */
     readonly checkpoint: (
       consumer: string
     ) => Effect.Effect<Option.Option<Checkpoint>, InvalidInput | SqlError.SqlError>
+
     /**
-     * Moves a checkpoint, in the caller's transaction where one is open, if it still is at `from` (0 when there is none):
-     * of two consumers of one name only one moves it. It moves forward, to the end of the log at most; from beyond the end
-     * of the log, where a restore leaves it, it may be set back to any position.
+     * Moves the checkpoint of a consumer from one position to another, if it is at `from`. A consumer without a checkpoint is
+     * at 0.
+     *
+     * **When to use**
+     *
+     * Use for consumers that read `events` themselves, or to reset a checkpoint after a restore.
+     *
+     * **Details**
+     *
+     * Is part of the caller's transaction where one is open. A checkpoint moves forward, up to the end of the log. It moves
+     * backward only from a position after the end of the log.
+     *
+     * **Rejections**
+     *
+     * - `CheckpointMoved`: the checkpoint is not at `from`.
+     * - `MomentNotReached`: the log ends before `to`.
      */
     readonly advance: (
       consumer: string,
       from: number,
       to: number
     ) => Effect.Effect<void, CheckpointMoved | MomentNotReached | InvalidInput | SqlError.SqlError>
-    /** Notes that a consumer has gone past an event, and why; in the caller's transaction where one is open. */
+
+    /**
+     * Records that a consumer skipped an event, and why. Is part of the caller's transaction where one is open.
+     *
+     * **Rejections**
+     *
+     * - `MomentNotReached`: the log ends before the position.
+     */
     readonly park: (
       consumer: string,
       position: number,
       reason: string
     ) => Effect.Effect<void, MomentNotReached | InvalidInput | SqlError.SqlError>
-    /** What is parked, of every consumer or of one. */
+
+    /** Lists parked events, of all consumers or of one. */
     readonly parked: (consumer?: string) => Effect.Effect<ReadonlyArray<ParkedEvent>, InvalidInput | SqlError.SqlError>
-    /** Takes an event off the list of parked ones, when it was dealt with; answers whether it was on it. */
+
+    /** Removes an event from the list of parked events. Returns whether it was on the list. */
     readonly unpark: (consumer: string, position: number) => Effect.Effect<boolean, InvalidInput | SqlError.SqlError>
+
     /**
-     * Verifies the whole log and the read model in one consistent snapshot, while commands go on, and that the log still
-     * holds to an anchor. Finding divergences is not a failure: the report has them. Must not be part of a transaction.
+     * Verifies the log and the read model, and returns a report with all divergences.
+     *
+     * **When to use**
+     *
+     * Use regularly, after a restore, and with an `anchor` from elsewhere to detect a log that was replaced or truncated.
+     *
+     * **Details**
+     *
+     * Reads everything in one consistent snapshot while commands continue.
+     *
+     * **Gotchas**
+     *
+     * Succeeds also when it finds divergences: check the report. Must not be part of a transaction.
      */
     readonly verify: (options?: VerifyOptions) => Effect.Effect<VerifyReport, InvalidInput | SqlError.SqlError>
-    /** Where the log ends now, to be kept elsewhere; signed when an Ed25519 private key in PEM is given. */
-    readonly anchor: (options?: {
-      readonly privateKey?: string | undefined
-    }) => Effect.Effect<Anchor, AnchorRefused | SqlError.SqlError>
+
     /**
-     * Makes the read model anew from the log, beside the live one, while commands go on, and swaps the two in one short
-     * transaction; then verifies everything. Ended at any point it leaves a whole backlog, before the swap as it was. Must
-     * not be part of a transaction. Needs the right to create schemas. `swapTimeout` is how long to try to get hold of the
-     * tables, 1 minute unless told otherwise. What was added to the tables (an index, a trigger, a view on them) is not
-     * made again: the rebuild is refused while there is any. A REPEATABLE READ transaction that began before the swap and
-     * reads cards for the first time after it does not see them: Postgres shows it new tables without their rows.
+     * Returns an anchor: the last position of the log with its chain hash and the time.
+     *
+     * **When to use**
+     *
+     * Use to keep a proof of the log outside the database. `keepAnchors` appends anchors to a file.
+     *
+     * **Rejections**
+     *
+     * - `AnchorRefused`: the private key is not an Ed25519 key in PEM format.
      */
-    readonly rebuild: (options?: {
-      readonly onProgress?: ((progress: RebuildProgress) => Effect.Effect<void>) | undefined
-      readonly swapTimeout?: Duration.Input | undefined
-    }) => Effect.Effect<RebuildReport, RebuildBlocked | RebuildRefused | RebuildSuperseded | InvalidInput | ReadFailure>
+    readonly anchor: (options?: AnchorInput) => Effect.Effect<Anchor, AnchorRefused | SqlError.SqlError>
+
     /**
-     * Erases parts of a card's events from the log and the read model, permanently, and records who did so and why. The
-     * events remain, visibly redacted, and every hash and anchor still holds. `state` says whether the bytes are still in
-     * the data files: `removeErased` removes them, and so does the process that owns the tables, in the background. With a `commandId` it is carried out once,
-     * like every command of `BacklogService`.
+     * Rebuilds the read model from the log, and verifies everything.
+     *
+     * **When to use**
+     *
+     * Use when `verify` reports that the read model diverges from the log.
+     *
+     * **Details**
+     *
+     * Builds new tables next to the live ones while commands continue, and swaps them in one short transaction. When it is
+     * interrupted, the backlog remains complete. Needs the privilege to create schemas.
+     *
+     * **Gotchas**
+     *
+     * Must not be part of a transaction. A REPEATABLE READ transaction that began before the swap and first reads cards after
+     * it sees no cards: Postgres shows it the new tables without rows.
+     *
+     * **Rejections**
+     *
+     * - `RebuildRefused`: the tables have an index, a trigger, a view or another addition, which the new ones would not have.
+     * - `RebuildBlocked`: the tables could not be locked within `swapTimeout`.
+     * - `RebuildSuperseded`: another rebuild completed first.
+     */
+    readonly rebuild: (
+      options?: RebuildInput
+    ) => Effect.Effect<RebuildReport, RebuildBlocked | RebuildRefused | RebuildSuperseded | InvalidInput | ReadFailure>
+
+    /**
+     * Erases parts of a card's events from the log and the read model, permanently.
+     *
+     * **When to use**
+     *
+     * Use to remove a leaked secret or the data of a person.
+     *
+     * **Details**
+     *
+     * Records a `CardRedacted` event with the actor and the reason. The events remain, with `[redacted]` in place of the
+     * parts, and all hashes and anchors remain valid.
+     *
+     * **Gotchas**
+     *
+     * No read returns the parts afterwards, but their bytes remain in the data files until `removeErased` removes them. A
+     * process whose role owns the tables does that in the background. `state` in the result says whether it has happened.
+     *
+     * **Rejections**
+     *
+     * - `CardNotFound`: no card has this id.
+     * - `CommandIdConflict`: the actor used the `commandId` for a command with other content.
      */
     readonly redact: (
-      input: typeof Redact.Encoded
+      input: RedactInput
     ) => Effect.Effect<RedactedCard, CardNotFound | CommandIdConflict | InvalidInput | ReadFailure>
-    /** Redactions that erased something, and whether their bytes are still in the data files: all, or only the pending. */
-    readonly erasures: (options?: {
-      readonly pending?: boolean | undefined
-    }) => Effect.Effect<ReadonlyArray<Erasure>, InvalidInput | SqlError.SqlError>
+
+    /** Lists redactions that erased something, and whether their bytes are still in the data files. */
+    readonly erasures: (
+      options?: ErasuresInput
+    ) => Effect.Effect<ReadonlyArray<Erasure>, InvalidInput | SqlError.SqlError>
+
     /**
-     * Removes the bytes of all redactions from the data files: copies the live rows of every table that can hold erasable
-     * text into new files, while commands continue, and swaps these in, table by table. Does nothing where no redaction is
-     * pending. A process whose role owns the tables does the same by itself (`RemovalSchedule`). `swapTimeout` is how long
-     * to try to take the locks of a table. Defaults to 1 minute. Fails with `RemovalPending`, which says what keeps it from
-     * completing; the redactions stay pending then. Must not be part of a transaction. Needs the right to create schemas. A
-     * REPEATABLE READ transaction that began before a swap and first reads the table after it sees it empty.
+     * Removes the bytes of all redactions from the data files.
+     *
+     * **When to use**
+     *
+     * Use when the bytes must be removed now. A process whose role owns the tables does it in the background; see
+     * `RemovalSchedule`.
+     *
+     * **Details**
+     *
+     * Copies the rows of every table that can hold erasable text into new files while commands continue, and swaps them in,
+     * table by table. Does nothing when no redaction is pending. Needs the privilege to create schemas.
+     *
+     * **Gotchas**
+     *
+     * Must not be part of a transaction. A REPEATABLE READ transaction that began before a swap and first reads the table
+     * after it sees no rows.
+     *
+     * **Rejections**
+     *
+     * - `RemovalPending`: the removal could not complete. The error says why; the redactions remain pending.
      */
     readonly removeErased: (
       options?: RemovalOptions
     ) => Effect.Effect<RemovalReport, RemovalPending | InvalidInput | SqlError.SqlError>
+
     /**
-     * Removes receipts of commands by age, and answers how many. A retry that comes after that is a new command, so keep
-     * them for longer than anybody may retry.
+     * Removes receipts of commands that are older than a number of days, and returns how many it removed.
+     *
+     * **Gotchas**
+     *
+     * A command that is sent again afterwards is carried out again. Keep receipts for longer than any program retries.
      */
-    readonly pruneReceipts: (
-      input: typeof PruneReceipts.Encoded
-    ) => Effect.Effect<number, InvalidInput | SqlError.SqlError>
+    readonly pruneReceipts: (input: PruneReceiptsInput) => Effect.Effect<number, InvalidInput | SqlError.SqlError>
+
     /**
-     * The whole log as lines of text, for `importLog`, and to be verified without a database. Read in one snapshot, whose
-     * transaction is open until the last line was taken.
+     * Streams the whole log as lines of text, for `importLog` and for verification without a database.
+     *
+     * **Gotchas**
+     *
+     * Reads one snapshot: its transaction stays open until the last line is read.
      */
     readonly exportLog: Stream.Stream<string, LogFailure>
+
     /**
-     * Must be called after a backlog was restored from a backup. Raises the generation, so that no token that was handed
-     * out after the backup is handed out again, and ends every live claim with a `CardReclaimed` event. Tokens of older
-     * generations then fail with `ClaimLost`. In one transaction, if no other program claims meanwhile. Calling it again
-     * begins another generation. Must not be part of a transaction.
+     * Invalidates all claims and tokens after the backlog was restored from a backup.
+     *
+     * **When to use**
+     *
+     * Must be called after each restore, before workers start.
+     *
+     * **Details**
+     *
+     * Raises the generation of tokens, so that no token from after the backup is issued again, and ends every claim with a
+     * `CardReclaimed` event. Older tokens then fail with `ClaimLost`. Runs in one transaction, unless another program claims
+     * cards at the same time.
+     *
+     * **Gotchas**
+     *
+     * Must not be part of a transaction. Each call begins another generation.
      */
-    readonly restored: (
-      input: typeof Restored.Encoded
-    ) => Effect.Effect<RestoredBacklog, InvalidInput | SqlError.SqlError>
+    readonly restored: (input: RestoredInput) => Effect.Effect<RestoredBacklog, InvalidInput | SqlError.SqlError>
+
     /**
-     * Imports such lines into an empty backlog, all or nothing, with the same positions, versions and hashes. Then does the
-     * same as `restored`, by `actor`. Defaults to "import".
+     * Imports the lines of `exportLog` into an empty backlog, completely or not at all, with the same positions, versions
+     * and hashes. Then it does the same as `restored`.
+     *
+     * **Rejections**
+     *
+     * - `BacklogNotEmpty`: the backlog has events.
+     * - `LogFileRefused`: a line is damaged, missing, or does not continue the hash chain.
      */
     readonly importLog: <E, R>(
       lines: Stream.Stream<FileLine, E, R>,
-      options?: {
-        readonly actor?: string | undefined
-        readonly onProgress?: ((done: number, total: number) => Effect.Effect<void>) | undefined
-      }
+      options?: ImportLogInput
     ) => Effect.Effect<ImportedLog, E | BacklogNotEmpty | InvalidInput | LogFileRefused | ReadFailure, R>
   }
 >()("mosaic-backlog/services/AuditService") {
-  /** Audit over any Postgres client, in the schema that `BacklogSchema` names. Applies the migrations that are missing. */
+  /**
+   * The service over any Postgres client, in the schema that `BacklogSchema` names. Applies missing migrations, unless
+   * `BacklogOpening` says `existing`.
+   */
   static readonly layer: Layer.Layer<
     AuditService,
     BacklogMissing | MigrationRefused | SqlError.SqlError,
@@ -292,7 +493,7 @@ export class AuditService extends Context.Service<
       const build = makeReadModelBuilder(sql, log, tables)
       const erasures = yield* Erasures
       yield* Effect.forkScoped(erasures.removeInBackground)
-      const endClaims = makeRestoreBacklog(sql, tables, log, readModel)
+      const restore = makeRestoreBacklog(sql, tables, log, readModel)
       const named = withReplicaErrors(sql)
       const namedStream = <A, E>(stream: Stream.Stream<A, E | SqlError.SqlError>) =>
         Stream.catch(stream, (error) => Stream.fromEffect(named(Effect.fail(error))))
@@ -302,18 +503,18 @@ export class AuditService extends Context.Service<
         (rows) => DateTime.fromDateUnsafe(rows[0]?.now ?? new Date(Number.NaN))
       )
 
-      /** What sees more than one state of the database, or commits in between, cannot be part of a transaction. */
-      const alone = (what: string) =>
+      /** Methods that commit in between, or that read a snapshot of their own, cannot be part of a transaction. */
+      const requireNoTransaction = (what: string) =>
         Effect.flatMap(Effect.serviceOption(sql.transactionService), (open) =>
           Option.isSome(open)
             ? Effect.fail(new InvalidInput({ problem: `${what} cannot be part of a transaction` }))
             : Effect.void
         )
 
-      // An embedded database never gathers statistics by itself, and a server not at once.
+      // An embedded database never gathers statistics by itself, and a server only after a while.
       const analyze = sql`ANALYZE ${sql(`${schema}.events`)}, ${tables.cards}, ${tables.dependencies}`
 
-      // By the log alone: the read model may be what is doubted.
+      // Reads the log only: the read model may be damaged.
       const history = (input: string) =>
         Stream.unwrap(
           Effect.map(decodeId(input), (id) =>
@@ -321,7 +522,7 @@ export class AuditService extends Context.Service<
           )
         )
 
-      const cardAt = Effect.fn("AuditService.cardAt")(function* (input: string, at: typeof CardAt.Encoded) {
+      const cardAt = Effect.fn("AuditService.cardAt")(function* (input: string, at: CardMomentInput) {
         const id = yield* decodeId(input)
         const moment = yield* resolveCardMoment(log, now, id, yield* decodeCardAt(at))
         if (Option.isNone(moment)) return Option.none<Card>()
@@ -329,19 +530,19 @@ export class AuditService extends Context.Service<
         return Option.map(found, ({ card }) => card)
       }, named)
 
-      const explain = Effect.fn("AuditService.explainAt")(function* (input: string, at: typeof CardAt.Encoded) {
+      const explain = Effect.fn("AuditService.explainAt")(function* (input: string, at: CardMomentInput) {
         const id = yield* decodeId(input)
         const moment = yield* resolveCardMoment(log, now, id, yield* decodeCardAt(at))
         const explanation = Option.isNone(moment) ? Option.none<Explanation>() : yield* explainAt(log, moment.value, id)
         return Option.isNone(explanation) ? yield* new CardNotFound({ id }) : explanation.value
       }, named)
 
-      const backlogAt = Effect.fn("AuditService.backlogAt")(function* (input: typeof At.Encoded) {
+      const backlogAt = Effect.fn("AuditService.backlogAt")(function* (input: MomentInput) {
         const moment = yield* resolveMoment(log, now, yield* decodeAt(input))
         return backlogAtOf(yield* PastBacklog.at(log, moment))
       }, named)
 
-      const events = (input: typeof EventOptions.Encoded = {}) =>
+      const events = (input: EventsInput = {}) =>
         Stream.unwrap(
           Effect.gen(function* () {
             const options = yield* decodeEventOptions(input)
@@ -358,9 +559,9 @@ export class AuditService extends Context.Service<
 
       const verified = Effect.fn("AuditService.verify")(function* (input: VerifyOptions = {}) {
         const options = yield* decodeVerifyOptions(input)
-        yield* alone("a verification")
+        yield* requireNoTransaction("a verification")
         return yield* Effect.gen(function* () {
-          // Before the snapshot is taken, so that no rebuild or removal swaps the tables between the two.
+          // Before the snapshot is taken, so that no rebuild or removal swaps the tables in between.
           yield* sql`LOCK TABLE ${tables.cards}, ${tables.dependencies}, ${sql(`${schema}.events`)} IN ACCESS SHARE MODE`
           return yield* verify(sql, log, tables, counts, yield* now, options)
         }).pipe(
@@ -375,7 +576,7 @@ export class AuditService extends Context.Service<
       ) {
         const { privateKey } = yield* decodeAnchorOptions(options)
         const { chainHash, position, recordedAt } = yield* log.head("read")
-        // Where the database's clock was set back, or a log has come from a machine whose clock is ahead.
+        // The clock may have been set back, or the log imported from a machine whose clock is ahead.
         const last = DateTime.makeUnsafe((recordedAt ?? 0) / 1000)
         const unsigned: Anchor = { position, chainHash, at: DateTime.max(yield* now, last), signature: null }
         return privateKey === undefined ? unsigned : yield* Effect.fromResult(signAnchor(unsigned, privateKey))
@@ -383,7 +584,7 @@ export class AuditService extends Context.Service<
 
       const rebuilt: AuditService["Service"]["rebuild"] = Effect.fn("AuditService.rebuild")(function* (input = {}) {
         const options = yield* decodeRebuildOptions(input)
-        yield* alone("a rebuild")
+        yield* requireNoTransaction("a rebuild")
         const onProgress = options.onProgress ?? (() => Effect.void)
         const done = yield* withoutAnswerTimeout(
           rebuild({
@@ -408,9 +609,9 @@ export class AuditService extends Context.Service<
         explainAt: explain,
         backlogAt,
         events: (options) => namedStream(events(options)),
-        consume: <E, R>(input: ConsumerOptions<E, R>) =>
+        consume: <E, R>(input: ConsumeInput<E, R>) =>
           Effect.gen(function* () {
-            yield* alone("a consumer")
+            yield* requireNoTransaction("a consumer")
             const options = yield* decodeConsumer(input)
             return yield* consume<E, R>(sql, log, checkpoints, {
               ...options,
@@ -463,7 +664,7 @@ export class AuditService extends Context.Service<
         }, named),
         removeErased: Effect.fn("AuditService.removeErased")(function* (input = {}) {
           const options = yield* decodeRemovalOptions(input)
-          yield* alone("a removal of erased bytes")
+          yield* requireNoTransaction("a removal of erased bytes")
           return yield* erasures.remove(options)
         }, named),
         pruneReceipts: Effect.fn("AuditService.pruneReceipts")(function* (input) {
@@ -473,8 +674,8 @@ export class AuditService extends Context.Service<
         exportLog: namedStream(exportLog(sql, log, schema)),
         restored: Effect.fn("AuditService.restored")(function* (input) {
           const { actor } = yield* decodeRestored(input)
-          yield* alone("a restore")
-          return yield* endClaims.restored(actor)
+          yield* requireNoTransaction("a restore")
+          return yield* restore.restoreBacklog(actor)
         }, named),
         importLog: (lines, options = {}) =>
           Effect.flatMap(decodeRestored({ actor: options.actor ?? "import" }), ({ actor }) =>
@@ -485,7 +686,7 @@ export class AuditService extends Context.Service<
               recount: counts.recount,
               now,
               analyze,
-              endClaims: (atLeast) => endClaims.begin("imported", actor, atLeast),
+              endClaims: (atLeast) => restore.beginGeneration("imported", actor, atLeast),
               lines,
               onProgress: options.onProgress ?? (() => Effect.void)
             })
@@ -501,7 +702,7 @@ export class AuditService extends Context.Service<
 
 const backlogAtOf = (past: PastBacklog): BacklogAt => {
   const get = (input: string) => Effect.flatMap(decodeId(input), (id) => past.get(id))
-  const cards = (options: typeof ListOptions.Encoded = {}) =>
+  const cards = (options: ListInput = {}) =>
     Stream.unwrap(
       Effect.gen(function* () {
         const filter = yield* decodeListOptions(options)

@@ -121,7 +121,7 @@ describe("a backlog exported to beads", () => {
     assert.strictEqual(code, 0)
     assert.strictEqual(
       stderr,
-      "Not carried over to beads, by how many cards have it:\n" +
+      "Not exported to beads, with the number of cards:\n" +
         "  1  acceptance that is not text, written as JSON\n  2  priority outside 0 to 4, written as the nearest\n"
     )
     const file = join(await temporaryDirectory(), "issues.jsonl")

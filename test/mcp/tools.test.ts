@@ -31,7 +31,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
           { id: "build", dependsOn: ["design", "desing"] }
         )
         expect(made).toMatchObject({ isError: false, data: { created: ["design", "build"], missing: ["desing"] } })
-        expect(made.text).toContain('They wait for cards that do not exist: "desing".')
+        expect(made.text).toContain('They depend on cards that do not exist: "desing".')
         yield* (yield* planner).call("revise", { id: "build", removeDependsOn: ["desing"], priority: 3, body: "Soon." })
         yield* (yield* planner).call("revise", { id: "build", title: null, clear: ["body"] })
 
@@ -58,7 +58,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
             "| Draw it.",
             "acceptance:",
             '| {"drawings":2}',
-            "Renew before a lease ends; complete or release with the token."
+            "Renew a claim before it expires; complete or release the card with its token."
           ].join("\n")
         )
         const none = yield* w1.call("claim", { phase: "life" })
@@ -66,8 +66,8 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
           isError: false,
           data: { claimed: [], why: { reason: "Claimed", comeBackAt: "2026-01-01T00:15:00Z" } }
         })
-        expect(none.text).toContain('"design" comes free at 2026-01-01T00:15:00Z, if "w1" does not renew.')
-        expect(none.text).toContain('"build" waits for least: "design" (claimed).')
+        expect(none.text).toContain('"design" becomes claimable at 2026-01-01T00:15:00Z unless "w1" renews the claim.')
+        expect(none.text).toContain('"build" has the fewest unmet dependencies: "design" (claimed).')
 
         expect(yield* w1.call("renew", { id: "design", token: 2, ttlSeconds: 60 })).toMatchObject({
           text: 'You hold "design" for 60 more seconds until 2026-01-01T00:01:00Z; the token is still 2.',
@@ -80,13 +80,11 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
           claimNext: true,
           phase: "life"
         })
-        expect(done.text).toContain(
-          '"design" is done.\nClaimable because of it: "build".\nYou hold "build" with token 5'
-        )
+        expect(done.text).toContain('"design" is done.\nNow claimable: "build".\nYou hold "build" with token 5')
         expect(done.data).toMatchObject({ madeClaimable: ["build"], claimed: [{ id: "build", token: 5 }] })
 
         expect((yield* w1.call("block", { id: "build", token: 5, reason: "no key" })).text).toBe(
-          '"build" is blocked; you do not hold it any more.'
+          '"build" is blocked; you no longer hold it.'
         )
         expect((yield* w1.call("show", { id: "build" })).text).toContain('It is blocked: "no key"')
         expect((yield* w1.call("claim", { phase: "life" })).text).toContain(
@@ -145,29 +143,29 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
         const refusals: ReadonlyArray<readonly [Effect.Effect<{ isError: boolean; text: string }>, string]> = [
           [
             w1.call("complete", { id: "r1", token: 2 }),
-            'The claim with token 2 on card "r1" is lost: held by "w3" until 2026-01-01T00:04:11Z; stop working on it, and claim another with backlog_claim.'
+            'The claim with token 2 on card "r1" is lost: held by "w3" until 2026-01-01T00:04:11Z. Stop working on it, and claim another card with backlog_claim.'
           ],
           [w1.call("renew", { id: "r1", token: 4 }), 'No claim of yours on card "r1" has the token 4.'],
-          [w1.call("release", { id: "r1", token: 4 }), "backlog_show says how the card stands."],
+          [w1.call("release", { id: "r1", token: 4 }), "backlog_show returns the current state of the card."],
           [w1.call("block", { id: "r1", token: 4, reason: "mine" }), "No claim of yours"],
           [w1.call("complete", { id: "r1", token: 4, force: true }), 'Expected no excess property\n|   at ["force"]'],
           [w1.call("complete", { id: "r1" }), 'Missing key\n|   at ["token"]'],
           [w3.call("renew", { id: "r1", token: 3 }), "No claim of yours"],
           [
             boss.call("complete", { id: "r1" }),
-            'Card "r1" is held by "w3" until 2026-01-01T00:04:11Z: give the claim\'s token, or force: true to overrule the holder.'
+            'Card "r1" is held by "w3" until 2026-01-01T00:04:11Z. Pass the claim\'s token, or force: true to override the holder.'
           ],
-          [w1.call("show", { id: "nothing" }), 'There is no card "nothing". backlog_list lists those there are.'],
+          [w1.call("show", { id: "nothing" }), 'There is no card "nothing". backlog_list lists the cards.'],
           [w1.call("claim", { id: "nothing" }), 'There is no card "nothing".'],
           [boss.call("create", { cards: [{ id: "r1", title: "Again" }] }), "Nothing was created."],
           [boss.call("revise", { id: "r1", addDependsOn: ["r2"] }), "closes the cycle"],
           [boss.call("revise", { id: "r1", title: "New", addDependsOn: ["nothing"] }), "Create it first."],
           // All or nothing: it still depends on r1.
           [boss.call("revise", { id: "r2", removeDependsOn: ["r1"], addDependsOn: ["nothing"] }), "Create it first."],
-          [boss.call("revise", { id: "r1", body: "new", clear: ["body"] }), "body is to be cleared, and is given"],
+          [boss.call("revise", { id: "r1", body: "new", clear: ["body"] }), "body is in clear, and it has a value"],
           [boss.call("revise", { id: "r1", clear: ["title"] }), 'at ["clear"][0]'],
           [boss.call("create", { cards: [{ id: null, title: "T" }] }), 'Missing key\n|   at ["cards"][0]["id"]'],
-          [boss.call("revise", { id: "r1", body: null }), "nothing is given that could be changed"],
+          [boss.call("revise", { id: "r1", body: null }), "no change is given"],
           [
             boss.call("create", { cards: [{ id: " r", title: "" }] }),
             'must not begin or end with white space\n|   at ["cards"][0]["id"]'
@@ -176,7 +174,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
           [w1.call("claim", { owner: "w3" }), 'Expected no excess property\n|   at ["owner"]'],
           [w1.call("claim", { waitSeconds: 51 }), 'Expected 0 to 50\n|   at ["waitSeconds"]'],
           [w1.call("claim", { limit: 0 }), 'at ["limit"]'],
-          [w1.call("claim", { id: "r2", limit: 2 }), "waitSeconds and limit are for the best cards"],
+          [w1.call("claim", { id: "r2", limit: 2 }), "waitSeconds and limit cannot be combined with id"],
           [w1.call("claim", { ttlSeconds: 0 }), 'at ["ttlSeconds"]'],
           [w1.call("complete", { id: "r1", token: 2, phase: "x" }), 'at ["claimNext"]'],
           [w1.call("list", { limit: 101 }), 'Expected 1 to 100\n|   at ["limit"]'],
@@ -192,17 +190,15 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
         )
         expect(yield* w1.call("claim", { id: "r1" })).toMatchObject({
           isError: false,
-          text: 'Card "r1" cannot be claimed.\nIt is held by "w3" until 2026-01-01T00:04:11Z; claim another.'
+          text: 'Card "r1" cannot be claimed.\nIt is held by "w3" until 2026-01-01T00:04:11Z.'
         })
-        expect((yield* w3.call("claim", { id: "r1" })).text).toContain("You hold it already")
+        expect((yield* w3.call("claim", { id: "r1" })).text).toContain("You already hold it")
         expect((yield* w3.call("show", { id: "r1" })).text).toContain("You hold it with token 4.")
         expect((yield* w1.call("show", { id: "r1" })).data).not.toHaveProperty("token")
         // Its own other claim, that is, and not its rival's.
         yield* w3.call("release", { id: "r1", token: 4, reason: "hard", retryAfterSeconds: 3600 })
-        expect((yield* w3.call("claim", { phase: "refusals" })).text).toContain('"r1" may be tried again at')
-        expect((yield* boss.call("complete", { id: "r1", force: true })).text).toContain(
-          'Claimable because of it: "r2".'
-        )
+        expect((yield* w3.call("claim", { phase: "refusals" })).text).toContain('"r1" can be retried at')
+        expect((yield* boss.call("complete", { id: "r1", force: true })).text).toContain('Now claimable: "r2".')
       })
     )
 
@@ -212,9 +208,9 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
         const told = (reason: SqlError.SqlErrorReason) =>
           Effect.map(Effect.flip(refusalOf(agent)(new SqlError.SqlError({ reason }))), ({ message }) => message)
         const cause = { code: "08006" }
-        expect(yield* told(new SqlError.ConnectionError({ cause }))).toMatch(/Call again in some seconds.*commandId/)
-        expect(yield* told(new SqlError.AuthorizationError({ cause }))).toContain("does not let this server")
-        expect(yield* told(new SqlError.SqlSyntaxError({ cause }))).toContain("error of this program")
+        expect(yield* told(new SqlError.ConnectionError({ cause }))).toMatch(/Call again in a few seconds.*commandId/)
+        expect(yield* told(new SqlError.AuthorizationError({ cause }))).toContain("no database permission")
+        expect(yield* told(new SqlError.SqlSyntaxError({ cause }))).toContain("error in the server")
       }).pipe(Effect.provide(Logger.layer([])))
     )
 
@@ -233,7 +229,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
           { part: "acceptance", characters: 5004, from: 0 },
           { part: "dependsOn", characters: JSON.stringify(dependsOn).length, from: 0 }
         ])
-        expect(shown.text).toContain('read on with backlog_show id="long" part=body from=3999')
+        expect(shown.text).toContain('read the rest with backlog_show id="long" part=body from=3999')
         expect(shown.text.length).toBeLessThan(6000)
         let read = shown.data.body as string
         for (let from: number | undefined = 3999; from !== undefined;) {
@@ -260,14 +256,14 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
         yield* cards("pages", { id: "p1", priority: 2 }, { id: "p2", priority: 1 }, { id: "p3", dependsOn: ["p1"] })
         const first = yield* w1.call("list", { phase: "pages", limit: 2 })
         expect(first.text).toBe(
-          '"p1": "Do p1" · ready · priority 2 · phase "pages"\n"p2": "Do p2" · ready · priority 1 · phase "pages"\n[There are more: go on with after="p2"]'
+          '"p1": "Do p1" · ready · priority 2 · phase "pages"\n"p2": "Do p2" · ready · priority 1 · phase "pages"\n[There are more: continue with after="p2"]'
         )
         const { after } = first.data
         expect((yield* w1.call("list", { phase: "pages", limit: 2, after })).data).toEqual({
           cards: [{ id: "p3", title: "Do p3", status: "ready", priority: 0, phase: "pages" }]
         })
         expect((yield* w1.call("list", { phase: "pages", claimable: true })).data.cards).toHaveLength(2)
-        expect((yield* w1.call("list", { phase: "none" })).text).toBe("There is no such card.")
+        expect((yield* w1.call("list", { phase: "none" })).text).toBe("No card matches.")
         const { data, text } = yield* w1.call("show")
         expect(text).toMatch(/^\d+ cards: \d+ ready/)
         expect(data).toMatchObject({ counts: { ready: expect.any(Number) as number } })
@@ -326,7 +322,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
         const first = yield* w1.call("claim", { phase: "once", commandId: "mcp-1" })
         expect((yield* w1.call("claim", { phase: "once", commandId: "mcp-1" })).data).toEqual(first.data)
         expect((yield* w1.call("claim", { phase: "once", limit: 3 })).data.claimed).toHaveLength(1)
-        expect((yield* w1.call("claim", { phase: "other", commandId: "mcp-1" })).text).toContain("other content")
+        expect((yield* w1.call("claim", { phase: "other", commandId: "mcp-1" })).text).toContain("different command")
         expect((yield* w1.call("claim", { phase: "once", commandId: "mcp-2" })).text).toContain("another commandId")
         const audit = yield* AuditService
         const events = yield* Stream.runCollect(audit.history("o1"))

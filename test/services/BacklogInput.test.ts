@@ -1,5 +1,18 @@
 import { describe, expectTypeOf, it } from "vitest"
 import type { ClaimFilter, ClaimRequest, Command, CompleteMany, NewCard } from "../../src/domain/Command.ts"
+import type { Redact } from "../../src/domain/Redaction.ts"
+import type {
+  CardMomentInput,
+  EventOptions,
+  EventsInput,
+  MomentInput,
+  PruneReceipts,
+  PruneReceiptsInput,
+  RedactInput,
+  Restored,
+  RestoredInput
+} from "../../src/services/AuditInput.ts"
+import type { At, CardAt } from "../../src/services/audit/moments.ts"
 import type {
   AwaitClaimable,
   AwaitClaimableInput,
@@ -26,5 +39,14 @@ describe("documented inputs", () => {
     expectTypeOf<Exclude<Encoded<"Complete">["claimNext"], undefined>>().toEqualTypeOf<ClaimRequest>()
     expectTypeOf<typeof ListOptions.Encoded>().toEqualTypeOf<ListInput>()
     expectTypeOf<typeof AwaitClaimable.Encoded>().toEqualTypeOf<AwaitClaimableInput>()
+  })
+
+  it("the inputs of AuditService equal what their schemas take", () => {
+    expectTypeOf<typeof At.Encoded>().toEqualTypeOf<MomentInput>()
+    expectTypeOf<typeof CardAt.Encoded>().toEqualTypeOf<CardMomentInput>()
+    expectTypeOf<typeof EventOptions.Encoded>().toEqualTypeOf<EventsInput>()
+    expectTypeOf<typeof Redact.Encoded>().toEqualTypeOf<RedactInput>()
+    expectTypeOf<typeof PruneReceipts.Encoded>().toEqualTypeOf<PruneReceiptsInput>()
+    expectTypeOf<typeof Restored.Encoded>().toEqualTypeOf<RestoredInput>()
   })
 })

@@ -22,7 +22,7 @@ import {
   decodeRemovalOptions,
   decodeRestored,
   decodeVerifyOptions
-} from "../../services/audit/auditInput.ts"
+} from "../../services/AuditInput.ts"
 
 /**
  * Imports a log by sending its lines. Progress is told when all is done: the answer comes then. What goes wrong with the

@@ -6,13 +6,13 @@ import { request, incompleteAnswer, isTransient, toServiceError, omitUndefined }
 import {
   type AuditService,
   CheckpointAhead,
-  type ConsumerOptions,
+  type ConsumeInput,
   type EventOptions,
   MomentNotReached,
   type RecordedEvent
 } from "../../index.ts"
 import { typeName } from "../../services/audit/EventTypeFilter.ts"
-import { decodeConsumer } from "../../services/audit/auditInput.ts"
+import { decodeConsumer } from "../../services/AuditInput.ts"
 
 /** How often in a row a stream that breaks off is begun again, without an event in between: for half a minute or so. */
 const reconnectSchedule = Schedule.upTo(Schedule.jittered(Schedule.exponential("100 millis")), { times: 8 })
@@ -71,7 +71,7 @@ interface ConsumerSource extends Pick<Audit, "events" | "checkpoint" | "advance"
  */
 export const makeConsume =
   ({ advance, checkpoint, end, events, park }: ConsumerSource): Audit["consume"] =>
-  <E, R>(input: ConsumerOptions<E, R>) =>
+  <E, R>(input: ConsumeInput<E, R>) =>
     Effect.gen(function* () {
       const { batchSize = 100, consumer, follow = false, parkAfter, ...filter } = yield* decodeConsumer(input)
       const { handler } = input

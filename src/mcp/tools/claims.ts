@@ -1,7 +1,6 @@
 import { Effect, Option, Schema } from "effect"
-import { requireValidToken, whileTokenValid } from "../../http/Caller.ts"
-import { Shutdown } from "../../http/Shutdown.ts"
-import { claimUntilFound } from "../../http/claimWaiting.ts"
+import { requireValidToken } from "../../http/Caller.ts"
+import { claimUntilFound, makeAwaitClaimable } from "../../http/claimWaiting.ts"
 import { BacklogService, type Card, InvalidInput } from "../../index.ts"
 import { type Agent, requireOwnClaim } from "../Agent.ts"
 import {
@@ -16,6 +15,7 @@ import {
 } from "../AgentText.ts"
 import {
   agentTool,
+  requireRange,
   choiceParameters,
   claimParameters,
   commandIdParameter,
@@ -24,51 +24,70 @@ import {
   integer
 } from "../AgentTool.ts"
 
-export const releaseTool = agentTool(
-  "backlog_release",
-  {
-    description: "Give a card that you hold back unfinished.",
-    parameters: {
-      ...claimParameters,
-      reason: Schema.optional(string("What the next holder should know")),
-      retryAfterSeconds: Schema.optional(integer("Nobody can claim it for so long"))
-    }
-  },
-  Effect.fnUntraced(function* (input, agent) {
-    yield* requireOwnClaim(agent, input)
-    const card = yield* (yield* BacklogService).release({ ...input, actor: agent.actor })
-    const said =
-      card.notBefore === null
-        ? agentText`${card.id} is given back.`
-        : agentText`${card.id} is given back, not to be claimed before ${timeText(card.notBefore)}.`
-    return { text: said, data: cardSummary(card, agent) }
-  })
-)
+/** Below the 60 seconds after which clients end a call. */
+const maxWaitSeconds = 50
 
-export const renewTool = agentTool(
-  "backlog_renew",
+/** More cards than one agent works on at the same time. */
+const maxCards = 20
+
+export const claimTool = agentTool(
+  "backlog_claim",
   {
-    description: "Extend your lease, from now on. Do it before the lease ends.",
-    parameters: { ...claimParameters, ...ttlParameter },
-    isIdempotent: true
+    description:
+      "Claim the best claimable card, or the card with id, under a lease. Returns the token that renew, release and complete require, or the reason why there is no card.",
+    parameters: {
+      id: Schema.optional(string()),
+      ...choiceParameters,
+      limit: Schema.optional(integer("Cards to claim; default 1")),
+      waitSeconds: Schema.optional(integer(`Wait for a card; at most ${maxWaitSeconds}`)),
+      ...ttlParameter,
+      ...commandIdParameter
+    },
+    showsCardText: true
   },
   Effect.fnUntraced(function* (input, agent) {
-    yield* requireOwnClaim(agent, input)
-    const card = yield* (yield* BacklogService).renew({ ...input, actor: agent.actor })
-    const held = join(" until ", [
-      agentText`You hold ${card.id} for ${card.claimTtlSeconds ?? 0} more seconds`,
-      card.claimExpiresAt === null ? undefined : timeText(card.claimExpiresAt)
-    ])
+    const { commandId, id, limit = 1, minPriority, phase, ttlSeconds, waitSeconds = 0 } = input
+    yield* requireRange("waitSeconds", waitSeconds, 0, maxWaitSeconds)
+    yield* requireRange("limit", limit, 1, maxCards)
+    if (id !== undefined && (waitSeconds > 0 || limit > 1)) {
+      return yield* new InvalidInput({ problem: "waitSeconds and limit cannot be combined with id" })
+    }
+    const backlog = yield* BacklogService
+    const request = { owner: agent.owner, actor: agent.actor, ttlSeconds, phase, minPriority, commandId }
+    // Fails before the command if the card does not exist, so that the commandId is not used up.
+    if (id !== undefined) yield* backlog.explain(id)
+    const claim = releaseOnInterrupt(
+      limit === 1
+        ? Effect.map(backlog.claim({ ...request, id }), Option.toArray)
+        : backlog.claimMany({ ...request, limit }),
+      (cards) => cards,
+      agent,
+      commandId
+    )
+    const cards = yield* claimUntilFound(
+      Effect.andThen(requireValidToken, claim),
+      (claimed) => claimed.length > 0,
+      yield* makeAwaitClaimable,
+      request,
+      waitSeconds
+    )
+    if (cards.length > 0) return claimedAnswer(cards, agent)
+    if (id === undefined || commandId !== undefined)
+      return yield* nothingClaimableAnswer({ phase, minPriority }, commandId)
+    const explanation = yield* backlog.explain(id)
+    const why = explanation.claimable
+      ? [agentText`Another caller is claiming it now.`]
+      : obstacleTexts(explanation, agent.owner)
     return {
-      text: agentText`${held}; the token is still ${card.claimToken ?? 0}.`,
-      data: cardSummary(card, agent)
+      text: lines(agentText`Card ${id} cannot be claimed.`, ...why),
+      data: { claimed: [], id, why: why.map(({ text: reason }) => reason) }
     }
   })
 )
 
 /**
- * Claims in one go, and gives back what was claimed when the call was cancelled meanwhile: nobody would hear of it, and
- * the card would wait for its lease to end. A claim under a `commandId` stays: asking again gets it.
+ * Claims without interruption, and releases the cards if the call was cancelled meanwhile. The agent would not learn of the
+ * claim, and the cards would be blocked until it expires. A claim with a `commandId` is kept: a retry returns it.
  */
 export const releaseOnInterrupt = <A, E, R>(
   claim: Effect.Effect<A, E, R>,
@@ -93,69 +112,46 @@ const releaseAll = (cards: ReadonlyArray<Card>, { actor }: Agent) =>
           : backlog.release({ id, token: claimToken, actor, reason: "The call that claimed it was cancelled." })
       ),
     { discard: true }
-  ).pipe(Effect.catchCause((cause) => Effect.logWarning("A cancelled claim could not be given back.", cause)))
+  ).pipe(Effect.catchCause((cause) => Effect.logWarning("The cards of a cancelled call could not be released.", cause)))
 
-/** Less than the 60 seconds after which clients give up. */
-const maxWaitSeconds = 50
-
-/** More cards than one agent works on at once. */
-const maxCards = 20
-
-export const claimTool = agentTool(
-  "backlog_claim",
+export const renewTool = agentTool(
+  "backlog_renew",
   {
-    description:
-      "Take the best claimable card, or the one with id, under a lease. The answer has the token that renew, release and complete need. Says why when there is none.",
-    parameters: {
-      id: Schema.optional(string()),
-      ...choiceParameters,
-      limit: Schema.optional(integer("Cards to take; default 1")),
-      waitSeconds: Schema.optional(integer(`Wait for a card, ${maxWaitSeconds} at most`)),
-      ...ttlParameter,
-      ...commandIdParameter
-    },
-    showsCardText: true
+    description: "Extend your claim, from now on. Call it before the claim expires.",
+    parameters: { ...claimParameters, ...ttlParameter },
+    isIdempotent: true
   },
   Effect.fnUntraced(function* (input, agent) {
-    const { commandId: once, id, limit = 1, minPriority, phase, ttlSeconds, waitSeconds = 0 } = input
-    yield* requireRange("waitSeconds", waitSeconds, 0, maxWaitSeconds)
-    yield* requireRange("limit", limit, 1, maxCards)
-    if (id !== undefined && (waitSeconds > 0 || limit > 1)) {
-      return yield* new InvalidInput({ problem: "waitSeconds and limit are for the best cards, and id names one" })
-    }
-    const backlog = yield* BacklogService
-    const shutdown = yield* Shutdown
-    const wish = { owner: agent.owner, actor: agent.actor, ttlSeconds, phase, minPriority, commandId: once }
-    // Before the command, so that a card that does not exist yet does not use the id up.
-    if (id !== undefined) yield* backlog.explain(id)
-    const taken = releaseOnInterrupt(
-      limit === 1 ? Effect.map(backlog.claim({ ...wish, id }), Option.toArray) : backlog.claimMany({ ...wish, limit }),
-      (cards) => cards,
-      agent,
-      once
-    )
-    const cards = yield* claimUntilFound(
-      Effect.andThen(requireValidToken, taken),
-      (claimed) => claimed.length > 0,
-      (options) =>
-        whileTokenValid(Effect.raceFirst(backlog.awaitClaimable(options), Effect.as(shutdown.awaitShutdown, false))),
-      wish,
-      waitSeconds
-    )
-    if (cards.length > 0) return claimedAnswer(cards, agent)
-    if (id === undefined || once !== undefined) return yield* nothingClaimableAnswer({ phase, minPriority }, once)
-    const explanation = yield* backlog.explain(id)
-    const why = explanation.claimable
-      ? [agentText`Another caller is claiming it right now.`]
-      : obstacleTexts(explanation, agent.owner)
+    yield* requireOwnClaim(agent, input)
+    const card = yield* (yield* BacklogService).renew({ ...input, actor: agent.actor })
+    const held = join(" until ", [
+      agentText`You hold ${card.id} for ${card.claimTtlSeconds ?? 0} more seconds`,
+      card.claimExpiresAt === null ? undefined : timeText(card.claimExpiresAt)
+    ])
     return {
-      text: lines(agentText`Card ${id} cannot be claimed.`, ...why),
-      data: { claimed: [], id, why: why.map(({ text: reason }) => reason) }
+      text: agentText`${held}; the token is still ${card.claimToken ?? 0}.`,
+      data: cardSummary(card, agent)
     }
   })
 )
 
-const requireRange = (name: string, value: number, least: number, most: number) =>
-  value < least || value > most
-    ? Effect.fail(new InvalidInput({ problem: `Expected ${least} to ${most}\n  at ["${name}"]` }))
-    : Effect.void
+export const releaseTool = agentTool(
+  "backlog_release",
+  {
+    description: "Release a card that you hold, unfinished.",
+    parameters: {
+      ...claimParameters,
+      reason: Schema.optional(string("What the next holder should know")),
+      retryAfterSeconds: Schema.optional(integer("Seconds until it can be claimed again"))
+    }
+  },
+  Effect.fnUntraced(function* (input, agent) {
+    yield* requireOwnClaim(agent, input)
+    const card = yield* (yield* BacklogService).release({ ...input, actor: agent.actor })
+    const text =
+      card.notBefore === null
+        ? agentText`${card.id} is released.`
+        : agentText`${card.id} is released. It cannot be claimed before ${timeText(card.notBefore)}.`
+    return { text, data: cardSummary(card, agent) }
+  })
+)

@@ -15,12 +15,12 @@ import {
 } from "../AgentTool.ts"
 import { releaseOnInterrupt } from "./claims.ts"
 
-/** Ids of cards that are named; of others it is said how many they are. */
+/** Maximum number of ids in an answer. The rest are counted. */
 const maxNamedIds = 20
 
 const completionParameters = {
-  result: Schema.optional(json("What came of it: any JSON")),
-  claimNext: Schema.optional(boolean("Also take the best card next, as backlog_claim does")),
+  result: Schema.optional(json("The result: any JSON")),
+  claimNext: Schema.optional(boolean("Also claim the next card, as backlog_claim does")),
   ...choiceParameters,
   ...ttlParameter,
   ...commandIdParameter
@@ -39,35 +39,35 @@ interface Completion {
 }
 
 const completeCard = Effect.fnUntraced(function* (input: Completion, agent: Agent) {
-  const { claimNext = false, commandId: once, force, id, minPriority, phase, result, token, ttlSeconds } = input
+  const { claimNext = false, commandId, force, id, minPriority, phase, result, token, ttlSeconds } = input
   if (!claimNext && (minPriority ?? phase ?? ttlSeconds) !== undefined) {
     return yield* new InvalidInput({
-      problem: 'phase, minPriority and ttlSeconds say more of claimNext, which is missing\n  at ["claimNext"]'
+      problem: 'phase, minPriority and ttlSeconds require claimNext\n  at ["claimNext"]'
     })
   }
   const backlog = yield* BacklogService
-  const wish = { owner: agent.owner, phase, minPriority, ttlSeconds }
+  const nextClaim = { owner: agent.owner, phase, minPriority, ttlSeconds }
   const done = yield* releaseOnInterrupt(
     backlog.complete({
       id,
       token,
       force,
       result: result as never,
-      claimNext: claimNext ? wish : undefined,
-      commandId: once,
+      claimNext: claimNext ? nextClaim : undefined,
+      commandId,
       actor: agent.actor
     }),
     ({ next }) => (next === null ? [] : [next]),
     agent,
-    once
+    commandId
   )
-  const next = claimNext ? yield* nextAnswer(done, agent, { phase, minPriority }, once) : undefined
+  const next = claimNext ? yield* nextAnswer(done, agent, { phase, minPriority }, commandId) : undefined
   return {
     text: lines(
       agentText`${done.id} is done.`,
       done.madeClaimable.length === 0
         ? undefined
-        : agentText`Claimable because of it: ${listIds(done.madeClaimable, maxNamedIds)}.`,
+        : agentText`Now claimable: ${listIds(done.madeClaimable, maxNamedIds)}.`,
       next?.text
     ),
     data: {
@@ -83,14 +83,15 @@ const completeCard = Effect.fnUntraced(function* (input: Completion, agent: Agen
 const nextAnswer = (
   { next }: CompletedCard,
   agent: Agent,
-  among: { readonly phase: string | undefined; readonly minPriority: number | undefined },
-  once: string | undefined
-) => (next === null ? nothingClaimableAnswer(among, once) : Effect.succeed<ToolAnswer>(claimedAnswer([next], agent)))
+  filter: { readonly phase: string | undefined; readonly minPriority: number | undefined },
+  commandId: string | undefined
+) =>
+  next === null ? nothingClaimableAnswer(filter, commandId) : Effect.succeed<ToolAnswer>(claimedAnswer([next], agent))
 
 export const completeTool = agentTool(
   "backlog_complete",
   {
-    description: "Finish a card that you hold. Says which cards that made claimable.",
+    description: "Complete a card that you hold. Returns the cards that became claimable.",
     parameters: { ...claimParameters, ...completionParameters },
     isIdempotent: true,
     showsCardText: true
@@ -101,11 +102,11 @@ export const completeTool = agentTool(
 export const completeAnyTool = agentTool(
   "backlog_complete",
   {
-    description: "Finish a card; a claimed one needs its token, or force. Says which cards that made claimable.",
+    description: "Complete a card. A claimed card needs its token, or force. Returns the cards that became claimable.",
     parameters: {
       ...cardParameter,
       token: Schema.optional(integer("The claim's token")),
-      force: Schema.optional(boolean("Overrule the holder")),
+      force: Schema.optional(boolean("Override the holder")),
       ...completionParameters
     },
     isDestructive: true,

@@ -32,21 +32,51 @@ import {
   agentText,
   type AgentText
 } from "../AgentText.ts"
-import { agentTool, cardParameter, boolean, oneOf, string, integer } from "../AgentTool.ts"
+import { agentTool, requireRange, cardParameter, boolean, oneOf, string, integer } from "../AgentTool.ts"
 
 const defaultLimit = 20
 const maxLimit = 100
 
-/** Characters of a part that one call reads. */
+export const listTool = agentTool(
+  "backlog_list",
+  {
+    description: "List cards in the order in which they are claimed.",
+    parameters: {
+      status: Schema.optional(oneOf(Status.literals)),
+      phase: Schema.optional(string()),
+      claimable: Schema.optional(boolean("Only claimable cards")),
+      limit: Schema.optional(integer(`Default ${defaultLimit}, at most ${maxLimit}`)),
+      after: Schema.optional(string("Continue after this id"))
+    },
+    isReadOnly: true,
+    showsCardText: true
+  },
+  Effect.fnUntraced(function* ({ after, claimable, limit = defaultLimit, phase, status }, agent) {
+    yield* requireRange("limit", limit, 1, maxLimit)
+    const found = yield* (yield* BacklogService).list({ status, phase, after, readyOnly: claimable, limit: limit + 1 })
+    const cards = found.slice(0, limit)
+    const last = found.length > limit ? cards.at(-1)?.id : undefined
+    return {
+      text: lines(
+        ...cards.map(cardLine),
+        cards.length === 0 ? agentText`No card matches.` : undefined,
+        last === undefined ? undefined : agentText`[There are more: continue with after=${last}]`
+      ),
+      data: { cards: cards.map((card) => cardSummary(card, agent)), ...(last === undefined ? {} : { after: last }) }
+    }
+  })
+)
+
+/** Maximum number of characters of a part that one call returns. */
 const maxReadLength = 16_000
 
 export const showTool = agentTool(
   "backlog_show",
   {
-    description: "A card, and why it can or cannot be claimed. Without id: the backlog in numbers.",
+    description: "Show a card, and why it can or cannot be claimed. Without id: counts of the backlog.",
     parameters: {
       id: Schema.optional(string()),
-      part: Schema.optional(oneOf(longParts, "Read only this part, from character from")),
+      part: Schema.optional(oneOf(longParts, "Return only this part, from the character at from")),
       from: Schema.optional(integer())
     },
     isReadOnly: true,
@@ -54,7 +84,7 @@ export const showTool = agentTool(
   },
   Effect.fnUntraced(function* ({ from, id, part }, agent) {
     if (part === undefined && from !== undefined) {
-      return yield* new InvalidInput({ problem: 'from is a place in a part, which is missing\n  at ["part"]' })
+      return yield* new InvalidInput({ problem: 'from requires part\n  at ["part"]' })
     }
     if (from !== undefined && from < 0) return yield* new InvalidInput({ problem: 'Expected 0 or more\n  at ["from"]' })
     if (id === undefined) {
@@ -102,7 +132,7 @@ const showPart = (card: Card, part: LongPart, from: number) => {
       frame(read),
       next === undefined
         ? undefined
-        : agentText`[${all.length - next} more characters: backlog_show id=${card.id} part=${term(part)} from=${next}]`
+        : agentText`[${all.length - next} more characters; read the rest with backlog_show id=${card.id} part=${term(part)} from=${next}]`
     ),
     data: { id: card.id, part, text: read, characters: all.length, ...(next === undefined ? {} : { next }) }
   }
@@ -115,33 +145,31 @@ const showStats = Effect.gen(function* () {
   const outlook = stats.claimable === 0 ? yield* backlog.whyNothingClaimable() : undefined
   return {
     text: lines(
-      agentText`${stats.total} ${stats.total === 1 ? agentText`card` : agentText`cards`}: ${ready} ready (${stats.claimable} claimable, ${stats.waiting} waiting for others), ${claimed} claimed, ${blocked} blocked, ${done} done.`,
-      stats.expiredClaimCount === 0 ? undefined : agentText`Claims that have run out: ${stats.expiredClaimCount}.`,
+      agentText`${stats.total} ${stats.total === 1 ? agentText`card` : agentText`cards`}: ${ready} ready (${stats.claimable} claimable, ${stats.waiting} waiting for dependencies), ${claimed} claimed, ${blocked} blocked, ${done} done.`,
+      stats.expiredClaimCount === 0 ? undefined : agentText`Expired claims: ${stats.expiredClaimCount}.`,
       outlook === undefined ? undefined : outlookText(outlook, {})
     ),
     data: { ...stats, ...(outlook === undefined ? {} : { why: outlookData(outlook) }) }
   }
 })
 
-/** Characters of each event's data that are shown. */
+/** Maximum number of characters of each event's data. */
 const maxDataLength = 400
 
 export const historyTool = agentTool(
   "backlog_history",
   {
-    description: "What happened to a card: its events, in order.",
+    description: "List the events of a card, in order.",
     parameters: {
       ...cardParameter,
       limit: Schema.optional(integer(`Default ${defaultLimit}, at most ${maxLimit}`)),
-      afterVersion: Schema.optional(integer("Go on after this event"))
+      afterVersion: Schema.optional(integer("Continue after this version"))
     },
     isReadOnly: true,
     showsCardText: true
   },
   Effect.fnUntraced(function* ({ afterVersion = 0, id, limit = defaultLimit }) {
-    if (limit < 1 || limit > maxLimit) {
-      return yield* new InvalidInput({ problem: `Expected 1 to ${maxLimit}\n  at ["limit"]` })
-    }
+    yield* requireRange("limit", limit, 1, maxLimit)
     let last = 0
     const events = yield* (yield* AuditService).history(id).pipe(
       Stream.tap(({ version }) => Effect.sync(() => (last = version))),
@@ -151,7 +179,7 @@ export const historyTool = agentTool(
     )
     if (afterVersion > last) {
       return yield* new InvalidInput({
-        problem: `Expected a version up to ${last}, the card's last, got ${afterVersion}\n  at ["afterVersion"]`
+        problem: `Expected at most ${last}, the card's last version, got ${afterVersion}\n  at ["afterVersion"]`
       })
     }
     const shown = events.slice(0, limit)
@@ -159,7 +187,7 @@ export const historyTool = agentTool(
     return {
       text: lines(
         ...shown.flatMap(describeEvent),
-        shown.length === 0 ? agentText`There is nothing more.` : undefined,
+        shown.length === 0 ? agentText`There are no more events.` : undefined,
         shownLast === undefined ? undefined : agentText`[There are more: continue with afterVersion=${shownLast}]`
       ),
       data: {
@@ -179,7 +207,7 @@ export const historyTool = agentTool(
 
 const isKnownType = Schema.is(EventType)
 
-/** An event in a line, and its data in a frame. */
+/** An event in one line, and its data in a frame. */
 const describeEvent = (event: RecordedEvent): ReadonlyArray<AgentText> => {
   const { characters, data } = dataOf(event)
   const type = isKnownType(event.type) ? term(event.type) : agentText`${event.type}`
@@ -188,45 +216,13 @@ const describeEvent = (event: RecordedEvent): ReadonlyArray<AgentText> => {
     frame(data),
     ...(characters === undefined
       ? []
-      : [agentText`[data has ${characters} characters, of which ${data.length} are shown]`])
+      : [agentText`[data has ${characters} characters; the first ${data.length} are shown]`])
   ]
 }
 
-/** An event's data as JSON, and how many characters it has where that is not all of them. */
+/** An event's data as JSON, truncated. `characters` is the full length of truncated data. */
 const dataOf = ({ data }: RecordedEvent): { readonly data: string; readonly characters?: number } => {
   const json = escapeHiddenInJson(JSON.stringify(data))
   const { next, text } = sliceText(json, 0, maxDataLength)
   return next === undefined ? { data: text } : { data: text, characters: json.length }
 }
-
-export const listTool = agentTool(
-  "backlog_list",
-  {
-    description: "Cards in the order in which they are claimed, in short.",
-    parameters: {
-      status: Schema.optional(oneOf(Status.literals)),
-      phase: Schema.optional(string()),
-      claimable: Schema.optional(boolean("Only claimable cards")),
-      limit: Schema.optional(integer(`Default ${defaultLimit}, at most ${maxLimit}`)),
-      after: Schema.optional(string("Go on after this id"))
-    },
-    isReadOnly: true,
-    showsCardText: true
-  },
-  Effect.fnUntraced(function* ({ after, claimable, limit = defaultLimit, phase, status }, agent) {
-    if (limit < 1 || limit > maxLimit) {
-      return yield* new InvalidInput({ problem: `Expected 1 to ${maxLimit}\n  at ["limit"]` })
-    }
-    const found = yield* (yield* BacklogService).list({ status, phase, after, readyOnly: claimable, limit: limit + 1 })
-    const cards = found.slice(0, limit)
-    const last = found.length > limit ? cards.at(-1)?.id : undefined
-    return {
-      text: lines(
-        ...cards.map(cardLine),
-        cards.length === 0 ? agentText`There is no such card.` : undefined,
-        last === undefined ? undefined : agentText`[There are more: go on with after=${last}]`
-      ),
-      data: { cards: cards.map((card) => cardSummary(card, agent)), ...(last === undefined ? {} : { after: last }) }
-    }
-  })
-)

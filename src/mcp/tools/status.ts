@@ -10,25 +10,26 @@ import { inTransaction } from "../../sql/inTransaction.ts"
 export const blockTool = agentTool(
   "backlog_block",
   {
-    description: "Set a card that you hold aside: nobody can claim it until an orchestrator makes it ready.",
-    parameters: { ...claimParameters, reason: string("What has to happen first") }
+    description: "Block a card that you hold. It cannot be claimed until an orchestrator makes it ready.",
+    parameters: { ...claimParameters, reason: string("What must happen first") }
   },
   Effect.fnUntraced(function* ({ id, reason, token }, agent) {
     yield* requireOwnClaim(agent, { id, token })
     const backlog = yield* BacklogService
     const { actor } = agent
-    // Whose claim is over must not end that of the next; and nobody gets the card between the two.
+    // The release checks the token, so that a lost claim does not end another holder's. One transaction, so that no other
+    // worker can claim the card in between.
     const card = yield* inTransaction(yield* SqlClient.SqlClient)(
       Effect.andThen(backlog.release({ id, token, actor }), backlog.block({ id, reason, actor }))
     )
-    return { text: agentText`${card.id} is blocked; you do not hold it any more.`, data: cardSummary(card, agent) }
+    return { text: agentText`${card.id} is blocked; you no longer hold it.`, data: cardSummary(card, agent) }
   })
 )
 
 export const setStatusTool = agentTool(
   "backlog_set_status",
   {
-    description: "Make a card ready again (unblocks, reopens, takes it from its holder), or block it. Ends any claim.",
+    description: "Make a card ready (unblocks, reopens, or ends its claim), or block it. Ends any claim.",
     parameters: {
       ...cardParameter,
       status: oneOf(["ready", "blocked"]),

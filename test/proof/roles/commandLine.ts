@@ -60,7 +60,9 @@ export const commandLine = (test: Test): void => {
       for (const [{ url }, argv] of denied) {
         const { code, error } = yield* runJson(url, ...argv)
         expect([argv, code, error._tag]).toEqual([argv, 6, "NotPermitted"])
-        expect(error.message).toMatch(/does not let its user do this: permission denied for .*the owner\.$/)
+        expect(error.message).toMatch(
+          /does not permit this user to do this: permission denied for .*everything else\.$/
+        )
       }
       const { code, error } = yield* runJson(writer.url, "migrate", "--auditor-role", auditor.name)
       expect([code, error._tag]).toEqual([6, "MigrationRefused"])

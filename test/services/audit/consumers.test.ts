@@ -1,7 +1,8 @@
 import { Cause, Deferred, Effect, Exit, Fiber, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import type { RecordedEvent } from "../../../src/events/RecordedEvent.ts"
-import { AuditService, type ConsumerOptions } from "../../../src/services/AuditService.ts"
+import type { ConsumeInput } from "../../../src/services/AuditInput.ts"
+import { AuditService } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { InvalidInput } from "../../../src/services/decodeInput.ts"
 import { headPosition, tables } from "../../support/backlogs.ts"
@@ -34,7 +35,7 @@ const withSeen = Effect.gen(function* () {
     write,
     /** A consumer that writes and then does more. */
     consume: <E>(
-      options: Omit<ConsumerOptions<E, never>, "handler">,
+      options: Omit<ConsumeInput<E, never>, "handler">,
       more: (event: RecordedEvent) => Effect.Effect<void, E> = () => Effect.void
     ) =>
       audit.consume({
