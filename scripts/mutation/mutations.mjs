@@ -135,10 +135,10 @@ export const mutations = [
     file: "src/services/pglite/SharedDirectory.ts",
     find: `yield* lockDirectoryOrElse(directory, {
               wait,
-              unless: HolderConnection.open(directory)
-            }).pipe(Effect.catchTag("DirectoryLocked", (locked) => Effect.flatMap(unshared(locked), Effect.fail)))`,
+              orElse: HolderConnection.open(directory)
+            }).pipe(Effect.catchTag("DirectoryLocked", (locked) => Effect.flatMap(explainSharing(locked), Effect.fail)))`,
     replace:
-      '{ _tag: "Held", held: { check() {}, checkIfStale() {}, watch() {}, unwatch() {}, isLost: false } as never } as { readonly _tag: "Held" | "Other"; readonly held: DirectoryOwnership; readonly other: HolderConnection }',
+      '{ _tag: "Locked", ownership: { check() {}, checkIfStale() {}, watch() {}, unwatch() {}, isLost: false } as never } as { readonly _tag: "Locked" | "Alternative"; readonly ownership: DirectoryOwnership; readonly value: HolderConnection }',
     tests: ["test/services/pglite/sharedDirectory.test.ts"]
   },
   // Orderings
@@ -257,7 +257,7 @@ export const mutations = [
     name: "a link updates the counter of its card",
     file: rowChanges,
     find: "if (!facts.isDone(dependsOnId)) changes.push(unmetChanged(facts, cardId, isLinked ? 1 : -1))",
-    replace: "if (!facts.isDone(dependsOnId) && !isLinked) changes.push(counted(facts, cardId, -1))",
+    replace: "if (!facts.isDone(dependsOnId) && !isLinked) changes.push(unmetChanged(facts, cardId, -1))",
     tests: conformance
   },
   {

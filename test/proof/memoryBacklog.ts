@@ -20,8 +20,8 @@ const byTime = (one: DateTime.Utc, other: DateTime.Utc): number =>
 const decodeCommand = Schema.decodeUnknownSync(Command, { onExcessProperty: "error" })
 
 /**
- * A backlog without a database: what decides, and how batches are decided, is the program's own, over a read model that
- * is wholly in memory. A thousand programs take a second here. `note` hears of every outcome and event.
+ * A backlog without a database: the program's own code decides batches over a read model in memory. A thousand simulated
+ * programs take a second. `note` is called with every outcome and event.
  */
 export const layerMemory = (note: (what: string) => void = () => undefined) =>
   Layer.effectContext(
