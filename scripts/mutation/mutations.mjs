@@ -135,10 +135,10 @@ export const mutations = [
     file: "src/services/pglite/SharedDirectory.ts",
     find: `yield* lockDirectoryOrElse(directory, {
               wait,
-              unless: HolderConnection.open(directory)
-            }).pipe(Effect.catchTag("DirectoryLocked", (locked) => Effect.flatMap(unshared(locked), Effect.fail)))`,
+              orElse: HolderConnection.open(directory)
+            }).pipe(Effect.catchTag("DirectoryLocked", (locked) => Effect.flatMap(explainSharing(locked), Effect.fail)))`,
     replace:
-      '{ _tag: "Held", held: { check() {}, checkIfStale() {}, watch() {}, unwatch() {}, isLost: false } as never } as { readonly _tag: "Held" | "Other"; readonly held: DirectoryOwnership; readonly other: HolderConnection }',
+      '{ _tag: "Locked", ownership: { check() {}, checkIfStale() {}, watch() {}, unwatch() {}, isLost: false } as never } as { readonly _tag: "Locked" | "Alternative"; readonly ownership: DirectoryOwnership; readonly value: HolderConnection }',
     tests: ["test/services/pglite/sharedDirectory.test.ts"]
   },
   // Orderings
@@ -370,21 +370,21 @@ export const mutations = [
   {
     name: "receipts are looked up",
     file: interpreter,
-    find: "if (found.size === 0) return known",
+    find: "if (found.size === 0) return earlier",
     replace: "if (found.size >= 0) return known",
     tests: conformance
   },
   {
     name: "a repeated id in a batch requires the same command",
     file: decideBatch,
-    find: "saySame(earlier.digests, digests)",
-    replace: "(saySame(earlier.digests, digests) || true)",
+    find: "haveSameContent(sameId.digests, digests)",
+    replace: "(haveSameContent(sameId.digests, digests) || true)",
     tests: conformance
   },
   {
     name: "a redaction has a receipt",
     file: "src/services/audit/redactCard.ts",
-    find: "    yield* receipts.write([receiptOf(command, commandId, digestsOf(receipted), outcome)])\n",
+    find: "    yield* receipts.write([makeReceipt(command, commandId, computeDigests(receipted), outcome)])\n",
     replace: "",
     tests: conformance
   },

@@ -1,6 +1,6 @@
 /** Independence of the settings of servers, databases and roles: see docs/servers.md. */
 const runInTransaction = "src/services/commands/BatchTransaction.ts"
-const sessionProblem = "src/services/schema/sessionProblem.ts"
+const sessionProblem = "src/services/schema/findSessionProblem.ts"
 const eventLog = "src/events/EventLog.ts"
 const logWriter = "src/events/LogWriter.ts"
 const shadowTables = "src/projections/shadowTables.ts"
