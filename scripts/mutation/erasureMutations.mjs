@@ -142,7 +142,7 @@ const mutations = [
   {
     name: "the reason of a failed removal is stored",
     file: erasures,
-    find: "Effect.ignore(keepProblem(error._tag",
+    find: "Effect.ignore(recordProblem(error._tag",
     replace: "Effect.succeed((error._tag",
     tests: removal,
     startsPrograms: false

@@ -177,7 +177,7 @@ const mutations = [
   {
     name: "log: the log is anchored when the scope ends",
     file: keepAnchors,
-    find: "      Effect.timeout(Effect.interruptible(attempt), lastAnchorWithin),",
+    find: "      Effect.timeout(Effect.interruptible(attempt), lastAnchorTimeout),",
     replace: "      Effect.void as typeof attempt,",
     tests: anchors
   },

@@ -91,8 +91,8 @@ const mutations = [
   {
     name: "a restore ends every live claim",
     file: restoreBacklog,
-    find: "return yield* endClaims(yield* claimed(undefined), actor, raised)",
-    replace: "return yield* endClaims([], actor, raised)",
+    find: "return yield* endClaims(yield* findClaimed(undefined), actor, generation)",
+    replace: "return yield* endClaims([], actor, generation)",
     tests: restored
   },
   {

@@ -493,7 +493,7 @@ export class AuditService extends Context.Service<
       const build = makeReadModelBuilder(sql, log, tables)
       const erasures = yield* Erasures
       yield* Effect.forkScoped(erasures.removeInBackground)
-      const endClaims = makeRestoreBacklog(sql, tables, log, readModel)
+      const restore = makeRestoreBacklog(sql, tables, log, readModel)
       const named = withReplicaErrors(sql)
       const namedStream = <A, E>(stream: Stream.Stream<A, E | SqlError.SqlError>) =>
         Stream.catch(stream, (error) => Stream.fromEffect(named(Effect.fail(error))))
@@ -675,7 +675,7 @@ export class AuditService extends Context.Service<
         restored: Effect.fn("AuditService.restored")(function* (input) {
           const { actor } = yield* decodeRestored(input)
           yield* requireNoTransaction("a restore")
-          return yield* endClaims.restored(actor)
+          return yield* restore.restoreBacklog(actor)
         }, named),
         importLog: (lines, options = {}) =>
           Effect.flatMap(decodeRestored({ actor: options.actor ?? "import" }), ({ actor }) =>
@@ -686,7 +686,7 @@ export class AuditService extends Context.Service<
               recount: counts.recount,
               now,
               analyze,
-              endClaims: (atLeast) => endClaims.begin("imported", actor, atLeast),
+              endClaims: (atLeast) => restore.beginGeneration("imported", actor, atLeast),
               lines,
               onProgress: options.onProgress ?? (() => Effect.void)
             })

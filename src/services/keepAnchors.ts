@@ -7,11 +7,11 @@ import { AuditService } from "./AuditService.ts"
 import { type AnchorFileRefused, appendToAnchorFile, makeAnchorFileReader } from "./audit/AnchorFile.ts"
 import { InvalidInput } from "./decodeInput.ts"
 
-/** Where anchors are kept, and how often one is added. */
+/** Options of `keepAnchors`. */
 export interface KeepAnchorsOptions {
   /**
-   * The file to which anchors are appended, a line each. Its directory must exist, outside the database's own. A new file
-   * gets the mode 0600.
+   * The file to which anchors are appended, one line each. Its directory must exist, outside the database's directory. A new
+   * file gets the mode 0600.
    */
   readonly file: string
   /** The time between two anchors, 0.1 seconds or more. Defaults to 60 minutes. */
@@ -20,22 +20,22 @@ export interface KeepAnchorsOptions {
   readonly privateKey?: string | undefined
 }
 
-/** What became of an anchor. */
+/** The outcome of an attempt to anchor the log. */
 export type AnchorOutcome =
   | { readonly _tag: "Appended"; readonly anchor: Anchor }
-  /** The log has not moved since the newest anchor. */
+  /** The log has no new events since the newest anchor. */
   | { readonly _tag: "Unchanged"; readonly anchor: Anchor }
   /** The log does not continue the newest anchor: it was truncated or rewritten. Nothing was appended. */
   | { readonly _tag: "LogDiffers"; readonly anchor: Anchor; readonly found: string }
 
-/** The longest time between an attempt that failed and the next. */
+/** Maximum time between a failed attempt and the next. */
 const retryAfter = Duration.minutes(1)
 
-/** The longest time that an attempt may take: one that hung would end the anchors without an error. */
-const attemptWithin = Duration.minutes(1)
+/** Maximum duration of an attempt. Without it, an attempt that hangs would end the anchors without an error. */
+const attemptTimeout = Duration.minutes(1)
 
-/** The longest time that the last anchor may delay the end. */
-const lastAnchorWithin = Duration.seconds(5)
+/** Maximum time that the last anchor may delay the end. */
+const lastAnchorTimeout = Duration.seconds(5)
 
 const gauge = (name: string, description: string) => Metric.gauge(name, { description })
 const positionGauge = gauge("backlog_anchor_position", "The position of the newest anchor in the anchor file")
@@ -47,13 +47,13 @@ const differsGauge = gauge(
 )
 
 /**
- * Appends an anchor to a file now, again at intervals while the log moves, and once more when the scope ends. Returns what
- * became of the first anchor.
+ * Appends an anchor to a file now, at intervals if the log has new events, and when the scope ends. Returns the outcome of
+ * the first attempt.
  *
- * Fails with `AnchorFileRefused` when the file cannot be used now, and with `AnchorRefused` when the key cannot. A later
- * failure is logged as an error, shown as the metric `backlog_anchor_failing`, and retried within a minute. Before it
- * appends, it checks that the log still has the chain hash of the newest anchor; where it has not, it appends nothing,
- * logs an error each time and sets the metric `backlog_anchor_log_differs`, and the program continues.
+ * Fails with `AnchorFileRefused` if the file cannot be used now, and with `AnchorRefused` if the key cannot. A later failure is
+ * logged as an error, sets the metric `backlog_anchor_failing`, and is retried within a minute. Before it appends, it checks
+ * that the log still has the chain hash of the newest anchor. If not, it appends nothing, logs an error, and sets the metric
+ * `backlog_anchor_log_differs`; the program continues.
  */
 export const keepAnchors = Effect.fnUntraced(function* (
   options: KeepAnchorsOptions
@@ -67,14 +67,14 @@ export const keepAnchors = Effect.fnUntraced(function* (
     return yield* new InvalidInput({ problem: 'Expected a duration of 0.1 seconds or more\n  at ["every"]' })
   }
   const attempt = Effect.tapCause(
-    Effect.tap(yield* makeAnchoring(options), (outcome) => report(options.file, outcome)),
+    Effect.tap(yield* makeAnchorLog(options), (outcome) => report(options.file, outcome)),
     (cause) => Effect.when(Metric.update(failingGauge, 1), Effect.succeed(!Cause.hasInterruptsOnly(cause)))
   )
   const first = yield* attempt
   yield* Effect.addFinalizer(() =>
-    logged(
+    logFailure(
       options.file,
-      Effect.timeout(Effect.interruptible(attempt), lastAnchorWithin),
+      Effect.timeout(Effect.interruptible(attempt), lastAnchorTimeout),
       "Events after the newest anchor are not anchored."
     )
   )
@@ -84,15 +84,15 @@ export const keepAnchors = Effect.fnUntraced(function* (
     Effect.gen(function* () {
       for (let wait = every; ;) {
         yield* Effect.sleep(wait)
-        wait = (yield* logged(options.file, Effect.timeout(attempt, attemptWithin), again)) ? every : retry
+        wait = (yield* logFailure(options.file, Effect.timeout(attempt, attemptTimeout), again)) ? every : retry
       }
     })
   )
   return first
 })
 
-/** Logs a failure as an error; returns whether there was none. */
-const logged = <A, E>(file: string, attempt: Effect.Effect<A, E, AuditService>, then: string) =>
+/** Logs a failure as an error. Returns whether the attempt succeeded. */
+const logFailure = <A, E>(file: string, attempt: Effect.Effect<A, E, AuditService>, then: string) =>
   Effect.matchCauseEffect(attempt, {
     onSuccess: () => Effect.succeed(true),
     onFailure: (cause) =>
@@ -123,13 +123,13 @@ const report = Effect.fnUntraced(function* (file: string, outcome: AnchorOutcome
   }
 })
 
-/** Anchors the log once for each time that it is run. Remembers the newest anchor, also when the file was moved away. */
-const makeAnchoring = Effect.fnUntraced(function* ({ file, privateKey }: KeepAnchorsOptions) {
+/** Returns an effect that anchors the log once each time it runs. It remembers the newest anchor if the file is moved away. */
+const makeAnchorLog = Effect.fnUntraced(function* ({ file, privateKey }: KeepAnchorsOptions) {
   const audit = yield* AuditService
   const readAdded = makeAnchorFileReader(file)
   let known: Anchor | undefined
 
-  /** What the log has where an anchor expects its chain hash. */
+  /** The chain hash of the log at a position, or text that says that there is no event. */
   const hashAt = Effect.fnUntraced(function* (position: number) {
     if (position === 0) return emptyChainHash
     const found = Option.getOrUndefined(yield* Stream.runHead(audit.events({ after: position - 1, follow: false })))
@@ -137,12 +137,12 @@ const makeAnchoring = Effect.fnUntraced(function* ({ file, privateKey }: KeepAnc
   })
 
   return Effect.gen(function* () {
-    // Before the head, which then cannot be behind what another process has just anchored.
+    // Before the head, so that the head includes what another process has just anchored.
     const { anchors, isEmpty } = yield* readAdded
     const newest = newestAnchor(known === undefined ? anchors : [known, ...anchors])
     known = newest
     if (newest !== undefined) {
-      // First whether the log reaches it at all, which is the question that a replica waits for.
+      // First check that the log reaches the position: a replica waits for it.
       const found = yield* Stream.runHead(audit.events({ after: newest.position, follow: false })).pipe(
         Effect.andThen(hashAt(newest.position)),
         Effect.catchTag("MomentNotReached", ({ reached }) => Effect.succeed(reached))

@@ -6,7 +6,7 @@ import { setTimeout } from "node:timers/promises"
 import { type Anchor, formatAnchor, type AnchorLines, parseAnchors } from "../../events/Anchor.ts"
 import { setPrivateMode, privateFileMode } from "../files/privateFiles.ts"
 
-/** A file of anchors that cannot be read or written, or that holds something else. `problem` says what is wrong. */
+/** The anchor file cannot be read or written, or is not an anchor file. `problem` says why. */
 export class AnchorFileRefused extends Schema.TaggedError<AnchorFileRefused>()("AnchorFileRefused", {
   file: Schema.String,
   problem: Schema.String
@@ -16,35 +16,35 @@ export class AnchorFileRefused extends Schema.TaggedError<AnchorFileRefused>()("
   }
 }
 
-/** What is in a file of anchors. All lines must be anchors; only the last may be cut short, as a failed write leaves it. */
+/** Reads an anchor file. Every line must be an anchor, except that the last may be incomplete after a failed write. */
 export const readAnchorFile = (file: string): Effect.Effect<AnchorLines, AnchorFileRefused> =>
   attempt(file, async () => {
     const chunks: Array<Uint8Array> = []
     let bytes = 0
     for await (const chunk of createReadStream(file) as AsyncIterable<Uint8Array>) {
       bytes += chunk.length
-      if (bytes > longestFile) throw new Error(`it is longer than ${longestFile} bytes`)
+      if (bytes > maxFileBytes) throw new Error(`it is longer than ${maxFileBytes} bytes`)
       chunks.push(chunk)
     }
     return linesIn(Buffer.concat(chunks))
   })
 
-/** More than a million signed anchors: what is longer is no file of anchors. */
-const longestFile = 256 * 1024 * 1024
+/** Maximum size of an anchor file, in bytes: more than a million signed anchors. */
+const maxFileBytes = 256 * 1024 * 1024
 
-/** What a file of anchors has had added since it was last read. */
+/** The anchors that were added to a file since it was last read. */
 export interface AddedAnchors {
   readonly anchors: ReadonlyArray<Anchor>
-  /** Whether the file has no anchor at all, or is another file than before and has none. */
+  /** Whether the file has no anchor: it does not exist, is empty, or was replaced by an empty one. */
   readonly isEmpty: boolean
 }
 
 /**
- * Reads what is new in a file of anchors each time that it is run, and no more than that; there may be no file yet. Refuses
- * a place where no anchors can be kept.
+ * Returns an effect that reads only the new lines of an anchor file each time it runs. The file need not exist yet. Fails if the
+ * path is not usable for an anchor file.
  */
 export const makeAnchorFileReader = (file: string): Effect.Effect<AddedAnchors, AnchorFileRefused> => {
-  /** Which file was read, and where its last complete line ended. */
+  /** The file that was read, and the end of its last complete line. */
   let read = { inode: -1, end: 0, isEmpty: true }
   return attempt(file, async () => {
     const isThere = await isRegular(file)
@@ -75,8 +75,8 @@ export const makeAnchorFileReader = (file: string): Effect.Effect<AddedAnchors, 
 }
 
 /**
- * Appends an anchor as one line, and returns when it is on the disk. A file that is new can be read and written by its
- * owner only. What a failed write left at the end is removed first. Not interruptible.
+ * Appends an anchor as one line, and returns when it is on disk. A new file gets the mode 0600. An incomplete line that a
+ * failed write left at the end is removed first. Cannot be interrupted.
  */
 export const appendToAnchorFile = (file: string, anchor: Anchor): Effect.Effect<void, AnchorFileRefused> =>
   Effect.uninterruptible(
@@ -85,7 +85,7 @@ export const appendToAnchorFile = (file: string, anchor: Anchor): Effect.Effect<
       try {
         const line = Buffer.from(`${await repairEnd(handle)}${formatAnchor(anchor)}\n`)
         const { bytesWritten } = await handle.write(line)
-        if (bytesWritten !== line.length) throw new Error("the disk is full: a line was written in part only")
+        if (bytesWritten !== line.length) throw new Error("the disk is full: only a part of the line was written")
         await handle.sync()
       } finally {
         await handle.close()
@@ -107,19 +107,19 @@ const openForAppending = async (file: string): Promise<{ readonly handle: FileHa
   }
 }
 
-/** Bytes at the end of a file in which its last line begins: no anchor is longer. */
-const longestLine = 4096
+/** Maximum length of the line of an anchor, in bytes. */
+const maxLineBytes = 4096
 
-/** Makes the next line begin on a line of its own, and returns what has to be written before it for that. */
+/** Repairs the end of the file, and returns the text that must precede the next line. */
 const repairEnd = async (handle: FileHandle, isSecondTry?: "second try"): Promise<string> => {
   const { size } = await handle.stat()
-  const buffer = Buffer.alloc(Math.min(size, longestLine))
+  const buffer = Buffer.alloc(Math.min(size, maxLineBytes))
   await handle.read(buffer, 0, buffer.length, size - buffer.length)
   const start = buffer.lastIndexOf("\n") + 1
   if (start === buffer.length) return ""
   const before = buffer.lastIndexOf("\n", start - 2) + 1
   if (!linesIn(buffer.subarray(before)).isTruncated) return "\n"
-  // Another process may be in the middle of its write, which is done in no time.
+  // Another process may be writing the line.
   if (!isSecondTry) {
     await setTimeout(writeMillis)
     return repairEnd(handle, "second try")
@@ -128,10 +128,10 @@ const repairEnd = async (handle: FileHandle, isSecondTry?: "second try"): Promis
   return ""
 }
 
-/** More than the write of one line takes. */
+/** How long to wait for the write of another process, in milliseconds: longer than a write of one line takes. */
 const writeMillis = 100
 
-/** Makes a new file's name durable, where this process may read the directory and the file system can do that. */
+/** Makes the name of a new file durable, if this process may read the directory and the file system supports it. */
 const syncDirectory = async (file: string): Promise<void> => {
   try {
     const directory = await open(dirname(file), "r")
@@ -152,7 +152,7 @@ const linesIn = (bytes: Uint8Array, start = 0): AnchorLines =>
       new Error(`line ${line}${start === 0 ? "" : ` after byte ${start}`} is not an anchor: ${problem}`)
   )
 
-/** Whether the file is there. Refuses what is not a regular file, and a file whose directory is missing. */
+/** Whether the file exists. Fails if it is not a regular file or its directory does not exist. */
 const isRegular = async (file: string): Promise<boolean> => {
   try {
     if (!(await stat(file)).isFile()) throw new Error("it is not a regular file")
@@ -166,8 +166,8 @@ const isRegular = async (file: string): Promise<boolean> => {
 }
 
 /**
- * Refuses a file inside the directory of a database, embedded or a server's: an anchor proves nothing where the one who
- * replaces the database replaces the anchor with it.
+ * Fails if the file is inside the directory of a database, embedded or of a server: an anchor proves nothing if a replaced
+ * database brings its own anchor file.
  */
 const refuseDatabase = async (file: string): Promise<void> => {
   const place = await realpath(file).catch(async () => join(await realpath(dirname(file)), basename(file)))
@@ -175,7 +175,7 @@ const refuseDatabase = async (file: string): Promise<void> => {
     for (const version of ["PG_VERSION", join("pgdata", "PG_VERSION")]) {
       if ((await stat(join(directory, version)).catch(() => undefined)) !== undefined) {
         throw new Error(
-          `it is inside the database's directory ${JSON.stringify(directory)}; choose a place outside of it, where the one who can change the database cannot write`
+          `it is inside the database's directory ${JSON.stringify(directory)}. Choose a path where users who can change the database cannot write`
         )
       }
     }

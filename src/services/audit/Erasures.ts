@@ -10,19 +10,19 @@ import { BacklogSchema } from "../../sql/SchemaName.ts"
 import { arrayLiteral } from "../../sql/arrayLiteral.ts"
 import { inTransaction } from "../../sql/inTransaction.ts"
 
-/** When a process removes erased bytes from the data files by itself. */
+/** When a process removes erased bytes from the data files in the background. */
 export interface RemovalTimes {
-  /** How long after its start a process checks for the first time whether something is pending. Defaults to 5 seconds. */
+  /** The time from its start to the first check for pending redactions. Defaults to 5 seconds. */
   readonly first: Duration.Duration
-  /** How long after a redaction of its own. Defaults to 1 second, so that one rewrite is for several redactions. */
+  /** The time from a redaction of this process to the next check. Defaults to 1 second, so one rewrite covers several redactions. */
   readonly afterRedaction: Duration.Duration
-  /** The time between checks, and the first after a try that failed. Defaults to 1 minute. */
+  /** The time between two checks. Defaults to 1 minute. */
   readonly interval: Duration.Duration
-  /** The time between tries is doubled with each failure, up to this. Defaults to 1 hour. */
+  /** Maximum time between two checks: the time doubles with each failure. Defaults to 1 hour. */
   readonly longest: Duration.Duration
 }
 
-/** When this process removes erased bytes from the data files by itself; with `off` only `removeErased` does. */
+/** When this process removes erased bytes from the data files in the background. With `off` only `removeErased` removes them. */
 export const RemovalSchedule: Context.Reference<RemovalTimes | "off"> = Context.Reference<RemovalTimes | "off">(
   "mosaic-backlog/services/RemovalSchedule",
   {
@@ -35,23 +35,23 @@ export const RemovalSchedule: Context.Reference<RemovalTimes | "off"> = Context.
   }
 )
 
-/** More switches than an embedded database has files: 80 MB of them are kept ahead, and a checkpoint comes at 1 GB. */
-const mostSwitches = 200
+/** More switches than an embedded database has files: it reserves 80 MB of them, and a checkpoint comes at 1 GB. */
+const maxSwitches = 200
 
 /**
- * Returns whether it removed every file of an embedded database's write-ahead log that was written before this. Files that are kept ahead
- * for later were renamed and have old content: the log moves through each, which overwrites it to its end. Then a
- * checkpoint removes them all, and keeps none.
+ * Removes the files of an embedded database's write-ahead log that were written before this, and returns whether it removed all
+ * of them. Reserved files are renamed old ones and have old content: the log switches through each of them, which overwrites
+ * it. Then a checkpoint removes them all.
  */
 const recycleWal = (sql: SqlClient.SqlClient): Effect.Effect<boolean, SqlError.SqlError> =>
   Effect.gen(function* () {
     yield* sql`SELECT set_config('wal_recycle', 'off', true)`
     let isPast = false
-    for (let switches = 0; switches < mostSwitches && !isPast; switches++) {
+    for (let switches = 0; switches < maxSwitches && !isPast; switches++) {
       const [ahead] = yield* sql<{ readonly files: number }>`
         SELECT count(*)::int4 AS files FROM pg_ls_waldir()
         WHERE name ~ '^[0-9A-F]{24}$' AND name > pg_walfile_name(pg_current_wal_lsn())`
-      // A file without a record in it is not switched.
+      // Postgres does not switch from a file without a record.
       yield* sql`SELECT pg_logical_emit_message(false, 'mosaic_backlog', '')::text, pg_switch_wal()::text`
       isPast = ahead?.files === 0
     }
@@ -59,25 +59,25 @@ const recycleWal = (sql: SqlClient.SqlClient): Effect.Effect<boolean, SqlError.S
     return isPast
   }).pipe(inTransaction(sql))
 
-/** One redaction that erased something, and where its bytes still are. */
+/** A redaction that erased something, and whether its bytes are still in the data files. */
 export const Erasure = Schema.Struct({
   /** The position of its `CardRedacted` event. */
   position: Position,
   cardId: CardId,
   /**
-   * `erased from reads`: no read returns it, and old row versions or the free space of pages may still have its bytes.
-   * `removed from pages`: the data files do not have them any more.
+   * `erased from reads`: no read returns the text, and old row versions or the free space of pages may still have its bytes.
+   * `removed from pages`: the data files no longer have them.
    */
   state: Schema.Literals(["erased from reads", "removed from pages"]),
   erasedAt: Schema.DateTimeUtcFromString,
   removedAt: Schema.NullOr(Schema.DateTimeUtcFromString),
-  /** When a process last tried to remove the bytes without completing it; `null` where none did. */
+  /** The time of the last attempt to remove the bytes that did not complete; `null` if there was none. */
   triedAt: Schema.NullOr(Schema.DateTimeUtcFromString),
-  /** Why that try did not complete. */
+  /** Why that attempt did not complete. */
   problem: Schema.NullOr(Schema.String)
 })
 
-/** One redaction that erased something, and where its bytes still are. */
+/** A redaction that erased something, and whether its bytes are still in the data files. */
 export interface Erasure extends Schema.Schema.Type<typeof Erasure> {}
 
 const ErasureRow = Schema.Struct({
@@ -88,59 +88,60 @@ const ErasureRow = Schema.Struct({
 })
 const decodeRows = Schema.decodeUnknownSync(Schema.Array(ErasureRow))
 
-/** What a removal did. */
+/** The result of a removal. */
 export const RemovalReport = Schema.Struct({
-  /** Redactions whose bytes it removed from the data files. */
+  /** The number of redactions whose bytes it removed from the data files. */
   removed: Schema.Int
 })
 
-/** What a removal did. */
+/** The result of a removal. */
 export interface RemovalReport extends Schema.Schema.Type<typeof RemovalReport> {}
 
-/** How to remove erased bytes. */
+/** Options of a removal. */
 export interface RemovalOptions {
+  /** Runs with the progress of the removal. Defaults to nothing. */
   readonly onProgress?: ((progress: RemovalProgress) => Effect.Effect<void>) | undefined
-  /** How long to try to take the locks of a table. Defaults to 1 minute. */
+  /** How long it tries to take the locks of a table. Defaults to 1 minute. */
   readonly swapTimeout?: Duration.Input | undefined
 }
 
-/** Maximum number of rewrites in one removal: redactions that commit during one are left to the next. */
-const mostRounds = 10
+/** Maximum number of rewrites in one removal. Redactions that commit during a rewrite need the next one. */
+const maxRounds = 10
 
 const defaultSwapTimeout = Duration.minutes(1)
 
-/** How long to wait before it is checked again whether another process has completed. */
-const busyPause = "500 millis"
+/** The time between two checks whether another process has completed. */
+const busyDelay = "500 millis"
 
 const otherWork = {
   rebuild: "a rebuild of the read model is running, or was killed a moment ago. Try again when it has ended.",
   removal: "another process is rewriting the tables, or was killed a moment ago. Try again when it has ended."
 } as const
 
-/** The durable list of redactions whose bytes have to be removed from the data files, and their removal. */
+/** The durable list of redactions whose bytes must be removed from the data files, and their removal (decision 38). */
 export class Erasures extends Context.Service<
   Erasures,
   {
-    /** Puts a redaction in the list, in the caller's transaction, which has appended its event at `position`. */
+    /** Adds a redaction to the list, in the caller's transaction, which has appended its event at `position`. */
     readonly record: (position: number, cardId: CardId) => Effect.Effect<void, SqlError.SqlError>
-    /** The redactions in the order of positions: all, or those that are pending. */
+    /** The redactions in the order of positions: all, or only those that are pending. */
     readonly list: (options?: {
       readonly pending?: boolean | undefined
     }) => Effect.Effect<ReadonlyArray<Erasure>, SqlError.SqlError>
     /** Whether a card has a redaction whose bytes are still in the data files. */
     readonly isPending: (cardId: CardId) => Effect.Effect<boolean, SqlError.SqlError>
-    /** How many redactions are pending. */
+    /** The number of pending redactions. */
     readonly pending: Effect.Effect<number, SqlError.SqlError>
     /**
-     * Rewrites the tables until no redaction is pending. Does nothing where none is. Must not be part of a transaction. A
-     * failure is kept with the redactions.
+     * Rewrites the tables until no redaction is pending. Does nothing if none is. Must not be part of a transaction. Records
+     * a failure with the redactions.
      */
     readonly remove: (options?: RemovalOptions) => Effect.Effect<RemovalReport, RemovalPending | SqlError.SqlError>
-    /** Lets the background removal begin soon, after a redaction of this process. */
+    /** Makes the background removal begin soon, after a redaction of this process. */
     readonly requestRemoval: Effect.Effect<void>
     /**
-     * Removes what is pending when `RemovalSchedule` says so, until the scope ends. Ends at once where this role may not
-     * rewrite the tables.
+     * Removes pending bytes at the times of `RemovalSchedule`, until the scope ends. Ends at once if this role may not rewrite
+     * the tables.
      */
     readonly removeInBackground: Effect.Effect<void, never, Scope.Scope>
   }
@@ -153,7 +154,7 @@ export class Erasures extends Context.Service<
       const schedule = yield* RemovalSchedule
       const isEmbedded = yield* isEmbeddedDatabase
       const erasures = sql(`${schema}.erasures`)
-      const woken = yield* Queue.sliding<void>(1)
+      const requests = yield* Queue.sliding<void>(1)
 
       const pendingPositions = Effect.map(
         sql<{ readonly position: string }>`
@@ -161,8 +162,8 @@ export class Erasures extends Context.Service<
         (rows) => rows.map(({ position }) => BigInt(position))
       )
 
-      /** Whether this role may rewrite the tables here, and the words if not. */
-      const obstacle = Effect.map(
+      /** Why this role cannot rewrite the tables here; `undefined` if it can. */
+      const findObstacle = Effect.map(
         sql<{ readonly may: boolean; readonly isReplica: boolean; readonly role: string; readonly owner: string }>`
           SELECT pg_has_role(relowner, 'USAGE') AND has_database_privilege(current_database(), 'CREATE') AS may,
             pg_is_in_recovery() AS "isReplica", current_user::text AS role, pg_get_userbyid(relowner)::text AS owner
@@ -175,7 +176,7 @@ export class Erasures extends Context.Service<
               : `the role ${JSON.stringify(found.role)} may not rewrite the tables: run \`backlog doctor --fix\` as their owner ${JSON.stringify(found.owner)}.`
       )
 
-      const keepProblem = (problem: string) =>
+      const recordProblem = (problem: string) =>
         sql`UPDATE ${erasures} SET tried_at = clock_timestamp(), problem = ${problem} WHERE removed_at IS NULL`
 
       const removeOnce = Effect.fnUntraced(function* (options: RemovalOptions) {
@@ -187,7 +188,7 @@ export class Erasures extends Context.Service<
             createTables: (beside) => createTables(sql, beside),
             onProgress: options.onProgress ?? (() => Effect.void),
             swapTimeout: Duration.fromInputUnsafe(options.swapTimeout ?? defaultSwapTimeout),
-            // Bytes of a redaction that commits later may be copied before that: the next rewrite is for those.
+            // The bytes of a redaction that commits later may be copied before it commits: they need another rewrite.
             onBegun: Effect.map(pendingPositions, (positions) => {
               covered = positions
             })
@@ -196,7 +197,7 @@ export class Erasures extends Context.Service<
         if (isEmbedded && !(yield* withoutAnswerTimeout(recycleWal(sql)))) {
           return yield* new RemovalPending({
             schema,
-            problem: "files of the write-ahead log from before could not be removed. Run `backlog doctor --fix` again."
+            problem: "old files of the write-ahead log could not be removed. Run `backlog doctor --fix` again."
           })
         }
         yield* sql`
@@ -209,9 +210,9 @@ export class Erasures extends Context.Service<
         let removed = 0
         const timeout = Duration.fromInputUnsafe(options.swapTimeout ?? defaultSwapTimeout)
         const until = (yield* Clock.currentTimeMillis) + Duration.toMillis(timeout)
-        for (let round = 0; round < mostRounds; round++) {
+        for (let round = 0; round < maxRounds; round++) {
           if ((yield* pendingPositions).length === 0) break
-          const problem = yield* obstacle
+          const problem = yield* findObstacle
           if (problem !== undefined) return yield* new RemovalPending({ schema, problem })
           removed += yield* removeOnce(options).pipe(
             Effect.catchTag("RemovalBusy", ({ kind }) =>
@@ -219,16 +220,16 @@ export class Erasures extends Context.Service<
                 if ((yield* Clock.currentTimeMillis) >= until) {
                   return yield* new RemovalPending({ schema, problem: otherWork[kind] })
                 }
-                // What the other completes is not rewritten once more.
+                // Redactions that the other removal completes need no rewrite of this one.
                 round--
-                yield* Effect.sleep(busyPause)
+                yield* Effect.sleep(busyDelay)
                 return 0
               })
             ),
             Effect.tapError((error) =>
               isUnderWay(error)
                 ? Effect.void
-                : Effect.ignore(keepProblem(error._tag === "RemovalPending" ? error.problem : wordsOf(error)))
+                : Effect.ignore(recordProblem(error._tag === "RemovalPending" ? error.problem : describeFailure(error)))
             )
           )
         }
@@ -239,39 +240,39 @@ export class Erasures extends Context.Service<
         if (schedule === "off") return
         yield* Effect.sleep(schedule.first)
         const longest = Duration.toMillis(schedule.longest)
-        let rest = Duration.toMillis(schedule.interval)
+        let delay = Duration.toMillis(schedule.interval)
         for (;;) {
           const result = yield* Effect.result(
             Effect.gen(function* () {
               if ((yield* pendingPositions).length === 0) return "nothing" as const
-              const problem = yield* obstacle
+              const problem = yield* findObstacle
               if (problem !== undefined) return "not here" as const
               yield* remove()
               return "removed" as const
             }).pipe(
-              // A defect must not end the removals of this process silently.
+              // A defect must not silently end the removals of this process.
               Effect.catchDefect(
                 () => new RemovalPending({ schema, problem: "the program failed. It is tried again." })
               )
             )
           )
           if (result._tag === "Success") {
-            // A replica may become the primary server, and a role may be granted more: the next start checks again.
+            // A replica may be promoted, and a role may get more privileges: the next start checks again.
             if (result.success === "not here") return
-            rest = Duration.toMillis(schedule.interval)
+            delay = Duration.toMillis(schedule.interval)
           } else {
             const { failure } = result
             if (!isUnderWay(failure)) {
               yield* Effect.logWarning(
                 failure._tag === "RemovalPending"
                   ? failure.message
-                  : `Erased bytes are still in the data files of ${JSON.stringify(schema)}: ${wordsOf(failure)}`
+                  : `Erased bytes are still in the data files of ${JSON.stringify(schema)}: ${describeFailure(failure)}`
               )
             }
-            rest = Math.min(rest * 2, longest)
+            delay = Math.min(delay * 2, longest)
           }
-          const isWoken = yield* Effect.timeoutOption(Queue.take(woken), rest)
-          if (Option.isSome(isWoken)) yield* Effect.sleep(schedule.afterRedaction)
+          const isRequested = yield* Effect.timeoutOption(Queue.take(requests), delay)
+          if (Option.isSome(isRequested)) yield* Effect.sleep(schedule.afterRedaction)
         }
       })
 
@@ -298,16 +299,17 @@ export class Erasures extends Context.Service<
           ),
         pending: Effect.map(pendingPositions, ({ length }) => length),
         remove,
-        requestRemoval: Effect.asVoid(Queue.offer(woken, undefined)),
+        requestRemoval: Effect.asVoid(Queue.offer(requests, undefined)),
         removeInBackground
       })
     })
   )
 }
 
-/** Whether another process is removing the bytes, which needs no attention. */
+/** Whether another process is removing the bytes, which is not a failure. */
 const isUnderWay = (error: RemovalPending | SqlError.SqlError): boolean =>
   error._tag === "RemovalPending" && error.problem === otherWork.removal
 
-/** A database failure without the values that its own words may repeat. */
-const wordsOf = (error: SqlError.SqlError): string => `the database failed (${error.reason._tag}). It is tried again.`
+/** The text of a database failure, without its message, which may contain values. */
+const describeFailure = (error: SqlError.SqlError): string =>
+  `the database failed (${error.reason._tag}). It is tried again.`

@@ -5,23 +5,23 @@ import type { EventLog } from "../../events/EventLog.ts"
 import { InvalidInput } from "../decodeInput.ts"
 
 /**
- * The types of events to read: one that this program knows, or `{ other }`, a type that only a newer program knows. The
- * latter is refused unless the log has an event of it, so that a misspelt name never passes for a type without events.
+ * The type of events to read: a type that this program knows, or `{ other }`, a type that only a newer version knows. The latter
+ * is refused unless the log has an event of it, so a misspelled name is an error and not an empty result.
  */
 export const EventTypeFilter = Schema.Union([EventType, Schema.Struct({ other: Name })])
 
-/** The types of events to read. */
+/** The type of events to read. */
 export type EventTypeFilter = typeof EventTypeFilter.Type
 
 const isKnown = Schema.is(EventType)
 
-/** A filter for a type's name as text, for surfaces where a name is typed or sent. */
+/** The filter for the name of a type, for surfaces where the name is text. */
 export const parseEventType = (name: string): EventTypeFilter => (isKnown(name) ? name : { other: name })
 
-/** The name of the type that a filter means. */
+/** The name of the type of a filter. */
 export const typeName = (filter: EventTypeFilter): string => (typeof filter === "string" ? filter : filter.other)
 
-/** The name of the type to read, once it is certain that there is such a type. */
+/** The name of the type to read. Fails with `InvalidInput` if the type is unknown and the log has no event of it. */
 export const resolveEventType = Effect.fnUntraced(function* (
   log: EventLog["Service"],
   filter: EventTypeFilter | undefined
@@ -37,24 +37,24 @@ const unknownType = (name: string): string => {
     onNone: () => "",
     onSome: (known) => ` Did you mean ${JSON.stringify(known)}?`
   })
-  return `there is no event type ${JSON.stringify(name)}, and the log has no event of it.${similar} The types are ${EventType.literals.join(", ")}`
+  return `the event type ${JSON.stringify(name)} is unknown, and the log has no event of it.${similar} The types are ${EventType.literals.join(", ")}`
 }
 
-/** Mistakes in a word that still leave it recognizable. */
-const mostMistakes = 3
+/** Maximum edit distance between a misspelled word and a suggestion. */
+const maxDistance = 3
 
-/** The word that a misspelt one most probably stands for. */
+/** The word with the least edit distance to a misspelled one. */
 const closest = (word: string, words: ReadonlyArray<string>): Option.Option<string> => {
   const near = words
-    .map((each) => ({ each, mistakes: mistakesBetween(word.toLowerCase(), each.toLowerCase()) }))
-    .filter(({ each, mistakes }) => mistakes <= mostMistakes && mistakes < each.length / 2)
-    .sort((left, right) => left.mistakes - right.mistakes)
+    .map((each) => ({ each, distance: editDistance(word.toLowerCase(), each.toLowerCase()) }))
+    .filter(({ each, distance }) => distance <= maxDistance && distance < each.length / 2)
+    .sort((left, right) => left.distance - right.distance)
   return Option.map(Option.fromUndefinedOr(near[0]), ({ each }) => each)
 }
 
-/** Letters that are missing, superfluous or wrong: the edit distance. */
-const mistakesBetween = (left: string, right: string): number => {
-  if (Math.abs(left.length - right.length) > mostMistakes) return Number.POSITIVE_INFINITY
+/** The edit distance between two words. */
+const editDistance = (left: string, right: string): number => {
+  if (Math.abs(left.length - right.length) > maxDistance) return Number.POSITIVE_INFINITY
   let row = Array.from({ length: right.length + 1 }, (_, index) => index)
   for (let at = 1; at <= left.length; at++) {
     const next = [at]

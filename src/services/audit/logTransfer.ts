@@ -12,34 +12,34 @@ import type { Divergence } from "../../projections/Divergence.ts"
 import { type FileLine, LogFileCheck } from "../../projections/LogFileCheck.ts"
 import type { RestoredBacklog } from "./restoreBacklog.ts"
 
-/** A log can be imported into an empty backlog only. Nothing was imported. */
+/** A log can be imported only into an empty backlog. Nothing was imported. */
 export class BacklogNotEmpty extends Schema.TaggedError<BacklogNotEmpty>()("BacklogNotEmpty", {
-  /** Where the backlog's own log ends. */
+  /** The position of the last event of the backlog's own log. */
   position: Schema.Int
 }) {
   override get message(): string {
-    return `A log can be imported into an empty backlog only, and this one has ${this.position} events: choose another schema or directory.`
+    return `A log can be imported only into an empty backlog, and this one has ${this.position} events. Choose another schema or directory.`
   }
 }
 
-/** What was imported: a whole log, with its positions, versions and hashes, and what came after it. */
+/** The result of an import: the whole log with its positions, versions and hashes, and the claims that were ended after it. */
 export interface ImportedLog {
   readonly position: number
   readonly chainHash: string
   readonly events: number
   readonly cards: number
-  /** The generation of all tokens from now on. */
+  /** The generation of all later tokens. */
   readonly generation: number
-  /** The cards whose claims were ended after the import, in the order of ids: an event each behind the imported log. */
+  /** The cards whose claims were ended after the import, in the order of ids. Each has an event after the imported log. */
   readonly reclaimed: ReadonlyArray<CardId>
 }
 
-/** Lines that wait for whoever takes them. */
-const linesAhead = 2_000
+/** Maximum number of lines that are buffered. */
+const maxBufferedLines = 2_000
 
 /**
- * The lines of the whole log as it stands when the first is taken, without their ends. Read in one snapshot: of a
- * redaction that comes meanwhile, the export has neither the event nor the gaps.
+ * The lines of the whole log, without line ends, in one snapshot that is taken with the first line. A redaction during the
+ * export is not in it: neither its event nor its erased parts.
  */
 export const exportLog = (
   sql: SqlClient.SqlClient,
@@ -49,7 +49,7 @@ export const exportLog = (
   Stream.callback<string, LogFailure>(
     (queue) =>
       Effect.gen(function* () {
-        // Before the snapshot is taken, so that no removal swaps the table between the two.
+        // Before the snapshot, so that no removal swaps the table in between.
         yield* sql`LOCK TABLE ${sql(`${schema}.events`)} IN ACCESS SHARE MODE`
         const head = yield* log.head("read")
         yield* Queue.offer(queue, formatHeader(head))
@@ -61,14 +61,14 @@ export const exportLog = (
         inTransaction(sql),
         Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
       ),
-    { bufferSize: linesAhead, strategy: "suspend" }
+    { bufferSize: maxBufferedLines, strategy: "suspend" }
   )
 
-/** Events that are inserted at once. */
-const eventsAtOnce = 2_000
+/** Maximum number of events in one insert. */
+const eventsPerInsert = 2_000
 
-/** Characters of their lines. */
-const sizeAtOnce = 8 * 1024 * 1024
+/** Maximum number of characters of their lines. */
+const charactersPerInsert = 8 * 1024 * 1024
 
 interface LogImport<E, R> {
   readonly sql: SqlClient.SqlClient
@@ -77,16 +77,15 @@ interface LogImport<E, R> {
   readonly recount: Effect.Effect<unknown, SqlError.SqlError>
   readonly now: Effect.Effect<DateTime.Utc, SqlError.SqlError>
   readonly analyze: Effect.Effect<unknown, SqlError.SqlError>
-  /** Begins a generation after `atLeast` and ends every claim. */
+  /** Begins a generation greater than `atLeast` and ends every claim. */
   readonly endClaims: (atLeast: number) => Effect.Effect<RestoredBacklog, SqlError.SqlError>
   readonly lines: Stream.Stream<FileLine, E, R>
   readonly onProgress: (done: number, total: number) => Effect.Effect<void>
 }
 
 /**
- * Imports an exported log into an empty backlog in one transaction: every line is verified before the transaction
- * commits, and the read model is built from the log, so that all of it is there in the end, or nothing. The claims in it
- * end, since their holders work on the backlog that the log comes from.
+ * Imports an exported log into an empty backlog in one transaction, all or nothing: it verifies every line before the commit, and
+ * builds the read model from the log. The claims in the log are ended, because their owners work on the other backlog.
  */
 export const importLog = <E, R>({
   analyze,
@@ -113,7 +112,7 @@ export const importLog = <E, R>({
     })
   )
 
-/** Inserts the events of lines that are verified as they come. Returns what the file has in it, and its last generation. */
+/** Verifies and inserts events line by line. Returns the report of the file and its last generation. */
 const restoreLines = Effect.fnUntraced(function* <E, R>(
   log: EventLog["Service"],
   lines: Stream.Stream<FileLine, E, R>,
@@ -137,13 +136,13 @@ const restoreLines = Effect.fnUntraced(function* <E, R>(
       const pushed = check.push(line)
       if (Result.isFailure(pushed)) return new LogFileRefused(pushed.failure)
       const { firstDivergence, header } = check
-      if (firstDivergence !== undefined) return doesNotHold(line.number, "it does not hold", firstDivergence)
+      if (firstDivergence !== undefined) return refuseDivergence(line.number, "it does not hold", firstDivergence)
       const event = pushed.success
       if (event === undefined) return Effect.void
       waiting.push(event)
       generation = Math.max(generation, generationOf(event))
       size += "text" in line ? line.text.length : 0
-      return waiting.length < eventsAtOnce && size < sizeAtOnce
+      return waiting.length < eventsPerInsert && size < charactersPerInsert
         ? Effect.void
         : Effect.andThen(flush, onProgress(event.position, header?.position ?? event.position))
     })
@@ -151,15 +150,15 @@ const restoreLines = Effect.fnUntraced(function* <E, R>(
   const report = yield* Effect.fromResult(Result.mapError(check.end(), (wrong) => new LogFileRefused(wrong)))
   const divergence = report.divergences[0]
   if (divergence !== undefined) {
-    return yield* doesNotHold(lastLine, "after it, something does not hold", divergence)
+    return yield* refuseDivergence(lastLine, "after it, something does not hold", divergence)
   }
   yield* flush
   return { report, generation }
 })
 
-/** The generation of a claim that was verified, 0 for any other event. */
+/** The generation of a `CardClaimed` event, 0 for any other event. */
 const generationOf = ({ data, type }: StoredEvent): number =>
   type === "CardClaimed" && typeof data["generation"] === "number" ? data["generation"] : 0
 
-const doesNotHold = (line: number, what: string, { check, expected, found }: Divergence) =>
+const refuseDivergence = (line: number, what: string, { check, expected, found }: Divergence) =>
   new LogFileRefused({ line, problem: `${what} (${check}): expected ${expected}, found ${found}` })

@@ -20,16 +20,16 @@ const AtTime = Schema.Struct({ time: Time })
 const AtBoth = Schema.Struct({ ...AtPosition.fields, ...AtTime.fields })
 
 /**
- * A moment of the backlog: after the event at a position (0 is before everything), or at a time, which is after the
- * last event that was recorded by then. With both it is after that event, and leases and retry times are judged by the
- * time.
+ * A moment of the backlog: `{ position }`, after the event at a position (0 is before the first event), or `{ time }`, after the
+ * last event that was recorded by that time. With both, the state is that of the position, and leases and retry times are
+ * judged by the time.
  */
 export const At = Schema.Union([AtPosition, AtTime, AtBoth])
 
-/** A moment of one card: as of the backlog, or after one of the card's own events. */
+/** A moment of one card: a moment of the backlog, or `{ version }`, after one of the card's own events. */
 export const CardAt = Schema.Union([AtPosition, AtTime, AtBoth, Schema.Struct({ version: Version })])
 
-/** Before anything was recorded, and still a time that the database can read. */
+/** Before every event, and within the range of times that the database can read. */
 const earliest = DateTime.makeUnsafe("0001-01-01T00:00:00Z")
 
 /** Finds a moment of the backlog in the log. */
@@ -57,7 +57,7 @@ export const resolveMoment = Effect.fnUntraced(function* (
   } satisfies Moment
 })
 
-/** Finds a moment of a card; none when there is no such card. */
+/** Finds a moment of a card; none if the card does not exist. */
 export const resolveCardMoment = Effect.fnUntraced(function* (
   log: EventLog["Service"],
   now: Effect.Effect<DateTime.Utc, SqlError.SqlError>,
@@ -65,7 +65,7 @@ export const resolveCardMoment = Effect.fnUntraced(function* (
   at: typeof CardAt.Type
 ) {
   if (!("version" in at)) return Option.some(yield* resolveMoment(log, now, at))
-  const position = yield* waitingPosition(log, id, at.version)
+  const position = yield* awaitPosition(log, id, at.version)
   if (Option.isSome(position)) return Option.some(yield* momentAfter(log, position.value))
   if (Option.isNone(yield* log.read.positionOf(id, 1))) return Option.none<Moment>()
   return yield* new MomentNotReached({
@@ -74,8 +74,8 @@ export const resolveCardMoment = Effect.fnUntraced(function* (
   })
 })
 
-/** The position of a card's version. On a hot standby it may still have to be replayed, as may the card. */
-const waitingPosition = Effect.fnUntraced(function* (log: EventLog["Service"], id: CardId, version: number) {
+/** The position of a card's version. On a hot standby it waits until what the primary had by now is replayed. */
+const awaitPosition = Effect.fnUntraced(function* (log: EventLog["Service"], id: CardId, version: number) {
   const position = yield* log.read.positionOf(id, version)
   if (Option.isSome(position) || !(yield* log.isReplica)) return position
   yield* awaitRecordedUntil(log, yield* DateTime.now, `version ${version} of card ${JSON.stringify(id)}`)
@@ -90,7 +90,9 @@ const momentAfter = Effect.fnUntraced(function* (log: EventLog["Service"], posit
     recordedAt = yield* log.read.recordedAt(position)
   }
   if (Option.isNone(recordedAt)) {
-    return yield* Effect.die(new Error(`the log has no event at position ${position}, which is a hole; verify it`))
+    return yield* Effect.die(
+      new Error(`the log has no event at position ${position}, although it has later ones: run \`backlog verify\``)
+    )
   }
   return { position, now: DateTime.fromDateUnsafe(recordedAt.value) } satisfies Moment
 })

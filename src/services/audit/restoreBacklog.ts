@@ -3,7 +3,8 @@ import { SqlClient, type SqlError } from "effect/sql"
 import type { CardId } from "../../domain/CardId.ts"
 import { reclaimRestored } from "../../domain/decideClaim.ts"
 import { sortIds } from "../../domain/evolve.ts"
-import type { EventLog, PendingEvent } from "../../events/EventLog.ts"
+import type { EventLog } from "../../events/EventLog.ts"
+import type { PendingEvent } from "../../events/LogWriter.ts"
 import type { CardTables } from "../../projections/CardTables.ts"
 import { planLocks } from "../../projections/LockPlan.ts"
 import type { GenerationReason } from "../../projections/Generations.ts"
@@ -14,14 +15,14 @@ import { inTransaction, beginReadCommitted } from "../../sql/inTransaction.ts"
 
 /** The result of `AuditService.restored`. */
 export interface RestoredBacklog {
-  /** The generation of all tokens from now on. */
+  /** The generation of all later tokens. */
   readonly generation: number
   /** The cards whose claims were ended, in the order of ids. */
   readonly reclaimed: ReadonlyArray<CardId>
 }
 
-/** Raises the generation and ends claims, in the caller's transaction. */
-export type EndClaims = (
+/** Begins a generation and ends every claim, in the caller's transaction. */
+type BeginGeneration = (
   reason: GenerationReason,
   actor: string,
   atLeast?: number
@@ -33,11 +34,12 @@ export const makeRestoreBacklog = (
   log: EventLog["Service"],
   readModel: ReadModel["Service"]
 ): {
-  readonly begin: EndClaims
-  readonly restored: (actor: string) => Effect.Effect<RestoredBacklog, SqlError.SqlError>
+  readonly beginGeneration: BeginGeneration
+  /** Begins a generation and ends every older claim, in transactions of its own. */
+  readonly restoreBacklog: (actor: string) => Effect.Effect<RestoredBacklog, SqlError.SqlError>
 } => {
-  /** Claims with a token of a generation before one, or all of them. */
-  const claimed = (before: number | undefined) =>
+  /** The claimed cards: all, or those with a token that is not greater than a generation. */
+  const findClaimed = (before: number | undefined) =>
     Effect.map(
       sql<{ readonly id: CardId }>`SELECT id FROM ${cards} WHERE status = 'claimed'${
         before === undefined ? sql`` : sql` AND claim_token_high * 2147483648 + claim_token <= ${BigInt(before)}::int8`
@@ -48,15 +50,15 @@ export const makeRestoreBacklog = (
   const endClaims = Effect.fnUntraced(function* (
     ids: ReadonlyArray<CardId>,
     actor: string,
-    begun: Effect.Effect<number, SqlError.SqlError>
+    generationEffect: Effect.Effect<number, SqlError.SqlError>
   ) {
-    // In the order of every command: the cards, then the head.
+    // In the lock order: the cards, then the head.
     const loaded = yield* readModel.lockInOrder({ ...planLocks([]), cards: new Set(ids) })
-    const generation = yield* begun
+    const generation = yield* generationEffect
     const { now, state } = loaded
     const events: Array<PendingEvent> = []
     const changes: Array<RowChange> = []
-    // A claim that another program made since the list was read has a token of the new generation.
+    // A card that was claimed since the list was read has a token of the new generation.
     const cardsBefore = ids
       .flatMap((id) => state.card(id) ?? [])
       .filter(({ claimToken }) => (claimToken ?? 0) <= generation)
@@ -84,12 +86,12 @@ export const makeRestoreBacklog = (
     return { generation, reclaimed: events.map(({ cardId }) => cardId) }
   })
 
-  const begin: EndClaims = Effect.fnUntraced(function* (reason, actor, atLeast) {
-    const raised = readModel.generations.begin(reason, atLeast)
-    return yield* endClaims(yield* claimed(undefined), actor, raised)
+  const beginGeneration: BeginGeneration = Effect.fnUntraced(function* (reason, actor, atLeast) {
+    const generation = readModel.generations.begin(reason, atLeast)
+    return yield* endClaims(yield* findClaimed(undefined), actor, generation)
   })
 
-  const alone = <A>(effect: Effect.Effect<A, SqlError.SqlError>) =>
+  const inOwnTransaction = <A>(effect: Effect.Effect<A, SqlError.SqlError>) =>
     effect.pipe(
       inTransaction(sql),
       Effect.provideService(SqlClient.BeginTransaction, beginReadCommitted),
@@ -100,16 +102,16 @@ export const makeRestoreBacklog = (
     )
 
   return {
-    begin,
-    // Where other programs work meanwhile, cards may be claimed after the first step has listed the claims and before it
-    // has raised the generation. After that no claim gets an older token, so the rest only becomes fewer.
-    restored: Effect.fnUntraced(function* (actor) {
-      const first = yield* alone(begin("restored", actor))
+    beginGeneration,
+    // Other programs may claim cards after the first step has listed the claims and before it has begun the generation. After
+    // that no claim gets an older token, so the loop ends.
+    restoreBacklog: Effect.fnUntraced(function* (actor) {
+      const first = yield* inOwnTransaction(beginGeneration("restored", actor))
       const reclaimed = [...first.reclaimed]
       for (;;) {
-        const left = yield* claimed(first.generation)
+        const left = yield* findClaimed(first.generation)
         if (left.length === 0) break
-        const more = yield* alone(endClaims(left, actor, Effect.succeed(first.generation)))
+        const more = yield* inOwnTransaction(endClaims(left, actor, Effect.succeed(first.generation)))
         reclaimed.push(...more.reclaimed)
       }
       return { generation: first.generation, reclaimed: sortIds(reclaimed) }
