@@ -1,5 +1,6 @@
 /** Exclusive use of an embedded directory by one process: see docs/decisions/0003-directory-lock.md and 0030-lost-directories.md. */
 const lock = "src/services/pglite/DirectoryLock.ts"
+const lockFiles = "src/services/pglite/lockFiles.ts"
 const held = "src/services/pglite/DirectoryOwnership.ts"
 const engine = "src/services/pglite/PgliteEngine.ts"
 const shared = "src/services/pglite/SharedDirectory.ts"
@@ -21,21 +22,21 @@ export const directoryMutations = [
   {
     name: "the lock file still names this process",
     file: held,
-    find: "if (!this.isOwnLock(readQuietly(this.lock.path)))",
+    find: "if (!this.isOwnLock(readText(this.lock.path)))",
     replace: "if (false)",
     tests: lost
   },
   {
     name: "the database is the one that was opened",
     file: held,
-    find: "if (!isSame(found, mark)) return `${mark.name} in it was replaced`",
+    find: "if (!isSame(found, file)) return `${file.name} in it was replaced`",
     replace: "",
     tests: lost
   },
   {
     name: "the database was not overwritten",
     file: held,
-    find: "if (hasChanged(found, mark)) {",
+    find: "if (hasChanged(found, file)) {",
     replace: "if (false) {",
     tests: lost
   },
@@ -49,21 +50,21 @@ export const directoryMutations = [
   {
     name: "the directory is checked before the engine creates, renames or removes a file",
     file: engine,
-    find: "for (const name of byPath.node_ops) guard(node_ops, name, check)\n",
+    find: "for (const name of pathOperations.node_ops) checkBefore(node_ops, name, check)\n",
     replace: "",
     tests: lost
   },
   {
     name: "the directory is checked before the engine opens a file",
     file: engine,
-    find: "for (const name of byPath.stream_ops) guard(stream_ops, name, check)\n",
+    find: "for (const name of pathOperations.stream_ops) checkBefore(stream_ops, name, check)\n",
     replace: "",
     tests: lost
   },
   {
     name: "the directory is checked before the engine writes to an open file",
     file: engine,
-    find: "for (const name of byHandle) guard(stream_ops, name, checkIfStale)",
+    find: "for (const name of writeOperations) checkBefore(stream_ops, name, checkIfStale)",
     replace: "",
     tests: lost
   },
@@ -77,34 +78,34 @@ export const directoryMutations = [
   {
     name: "a process that lost its directory does not open another in its place",
     file: shared,
-    find: "        if (lost !== undefined) return yield* lost\n",
+    find: "          if (lost !== undefined) return yield* lost\n",
     replace: "",
     tests: lost
   },
   {
     name: "an idle holder checks its directory",
     file: shared,
-    find: "setInterval(() => turns.checkEngine(), ownershipCheckMillis)",
+    find: "setInterval(() => pooler.checkEngine(), ownershipCheckMillis)",
     replace: "setInterval(() => undefined, ownershipCheckMillis)",
     tests: lost
   },
   {
     name: "the lock is removed from a directory that was moved",
     file: lock,
-    find: "...(held?.currentPath === undefined ? [] : [held.currentPath])",
+    find: "if (ownership?.currentPath !== undefined) await removeLockFile(ownership.currentPath, nonce)",
     replace: "",
     tests: lost
   },
   {
     name: "a socket on which no process listens is a dead holder's",
-    file: lock,
-    find: 'sign === "unknown" ? state : sign === "ended" ? "ended" : "running"',
+    file: lockFiles,
+    find: 'socket === "unknown" ? state : socket === "ended" ? "ended" : "running"',
     replace: "state",
     tests: locking
   },
   {
     name: "the lock in a copy of a directory is not its holder's",
-    file: lock,
+    file: lockFiles,
     find: "if (dev === holder.place.dev && ino !== holder.place.ino)",
     replace: "if (false)",
     tests: locking

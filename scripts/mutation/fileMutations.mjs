@@ -3,7 +3,7 @@ const access = "src/services/pglite/directoryPermissions.ts"
 const doctor = "src/services/doctor/diagnose.ts"
 const engine = "src/services/pglite/PgliteEngine.ts"
 const listener = "src/services/pglite/DirectoryServer.ts"
-const lock = "src/services/pglite/DirectoryLock.ts"
+const lock = "src/services/pglite/lockFiles.ts"
 const modes = "src/services/files/privateFiles.ts"
 const place = "src/services/pglite/directorySocket.ts"
 const shared = "src/services/pglite/SharedDirectory.ts"
@@ -94,7 +94,7 @@ export const fileMutations = [
   {
     name: "files: a directory with open permissions is restricted to its owner",
     file: access,
-    find: "} else if (isOpenToOthers(found)) close(directory, directory, true)",
+    find: "} else if (isOpenToOthers(found)) restrict(directory, directory, true)",
     replace: "}",
     tests: files
   },
@@ -115,29 +115,29 @@ export const fileMutations = [
   {
     name: "files: a database folder with open permissions is restricted to its owner",
     file: access,
-    find: "return isOpenToOthers(folder) && close(directory, database, true)",
+    find: "return isOpenToOthers(folder) && restrict(directory, database, true)",
     replace: "return isOpenToOthers(folder)",
     tests: files
   },
   {
     name: "files: every file with open permissions is restricted to its owner",
     file: access,
-    find: "if (isOpenToOthers(found) && close(directory, path)) count++",
+    find: "if (isOpenToOthers(found) && restrict(directory, path)) count++",
     replace: "",
     tests: files
   },
   {
     name: "files: the marker of a restricted database is restricted to its owner",
     file: access,
-    find: 'closeEach([[join(database, "PG_VERSION"), lstatSync(join(database, "PG_VERSION"))]])',
+    find: 'restrictEach([[join(database, "PG_VERSION"), lstatSync(join(database, "PG_VERSION"))]])',
     replace: "",
     tests: files
   },
   {
     name: "files: the marker of a restricted database is restricted last",
     file: access,
-    find: 'closeEach(filesIn(database, "PG_VERSION"))',
-    replace: "closeEach(filesIn(database))",
+    find: 'restrictEach(filesIn(database, "PG_VERSION"))',
+    replace: "restrictEach(filesIn(database))",
     tests: files
   },
   {
@@ -171,22 +171,22 @@ export const fileMutations = [
   {
     name: "files: a file of another user is found by the owner of the marker",
     file: access,
-    find: "(isOpenToOthers(sign) || sign.uid !== user)",
-    replace: "isOpenToOthers(sign)",
+    find: "(isOpenToOthers(stats) || stats.uid !== user)",
+    replace: "isOpenToOthers(stats)",
     tests: files
   },
   {
     name: "files: the files of the database are checked when it is opened",
     file: shared,
-    find: "restrictDatabase(directory, held, wasOpen)",
+    find: "restrictDatabase(directory, ownership, wasOpen)",
     replace: "0 * restrictDatabase.length",
     tests: files
   },
   {
     name: "files: a warning names what had open permissions",
     file: shared,
-    find: "if (closed > 0) yield*",
-    replace: "if (closed < 0) yield*",
+    find: "if (restricted > 0) yield*",
+    replace: "if (restricted < 0) yield*",
     tests: files
   },
   // The socket

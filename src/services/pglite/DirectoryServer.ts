@@ -9,7 +9,7 @@ import {
   removeSocketPlace,
   type SocketPlace,
   SocketPlaceRefused,
-  socketPlaces,
+  listSocketPlaces,
   withShortPath
 } from "./directorySocket.ts"
 import type { TransactionPooler } from "./TransactionPooler.ts"
@@ -43,7 +43,7 @@ export const serveDirectory = (
   ownership: DirectoryOwnership
 ): Effect.Effect<void, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const places = yield* Effect.promise(() => socketPlaces(directory).catch(() => []))
+    const places = yield* Effect.promise(() => listSocketPlaces(directory).catch(() => []))
     for (const place of places) {
       const server = new DirectoryServer(pooler, ownership)
       const isServed = yield* Effect.acquireRelease(

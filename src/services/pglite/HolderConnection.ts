@@ -1,6 +1,6 @@
 import { Effect, Option } from "effect"
 import { connect, type Socket } from "node:net"
-import { isPrivateFolder, openShortPath, socketPlaces } from "./directorySocket.ts"
+import { isPrivateFolder, openShortPath, listSocketPlaces } from "./directorySocket.ts"
 import {
   idleState,
   isShutdownNotice,
@@ -48,7 +48,7 @@ export class HolderConnection {
   /** Connects to the process that serves a directory. None when no process does, or when it ends meanwhile. */
   static open(directory: string): Effect.Effect<Option.Option<HolderConnection>> {
     return Effect.gen(function* () {
-      for (const place of yield* Effect.promise(() => socketPlaces(directory).catch(() => []))) {
+      for (const place of yield* Effect.promise(() => listSocketPlaces(directory).catch(() => []))) {
         if (!(yield* Effect.promise(() => isPrivateFolder(place.folder)))) continue
         const connection = yield* Effect.acquireUseRelease(
           Effect.tryPromise(() => openShortPath(place.path)),

@@ -1,41 +1,51 @@
 import { PgClient, PgConnection } from "@effect/sql-pg"
 import { type Duration, Effect, type Layer } from "effect"
 import { type SqlClient, SqlError } from "effect/sql"
-import type { BacklogMissing, Opening } from "../schema/BacklogOpening.ts"
 import type { DirectoryLocked, DirectoryUnusable } from "../files/directoryErrors.ts"
-import { PgliteEngine } from "./PgliteEngine.ts"
+import type { BacklogMissing, Opening } from "../schema/BacklogOpening.ts"
+import { closeEngine, PgliteEngine } from "./PgliteEngine.ts"
 import { SessionStream } from "./SessionStream.ts"
+import { openSharedDirectory } from "./SharedDirectory.ts"
 import { TransactionPooler } from "./TransactionPooler.ts"
-import { closeEngine, openSharedDirectory } from "./SharedDirectory.ts"
 
 /**
- * An embedded Postgres, in memory, or in the directory `dataDir`, which is made if it is missing. Several processes of
- * one user may use a directory at once: one of them holds it, and serves the others over a Unix socket in the directory
- * that only that user can reach. When it ends, however it ends, the next that has something to do takes over. Where
- * there are no such sockets (Windows), or the holder does not answer, one process waits for the other, up to `lockWait`, which
- * defaults to 10 seconds.
+ * A client of an embedded Postgres, in memory or in the directory `dataDir`, which is created if it does not exist.
  *
- * Every file and folder is created for this user only, whatever the umask is. A directory that other users can enter is
- * closed, with a warning in the log when its database was open.
+ * **Details**
  *
- * Creating a database takes some seconds, opening one half a second. A process that is killed at any moment leaves a
- * directory that the next one can open, with every transaction that was answered; a power failure may cost more, since
- * PGlite never asks the disk to write. There is one session, in which transactions and single statements of all
- * processes take turns: what one sets for its session, and its temporary tables, last until another's turn at most, as
- * behind a pooler in transaction mode. A transaction of a served process that says nothing for 30 seconds while others
- * wait is rolled back, and its connection ended.
+ * - Several processes of one user can use a directory at the same time. One of them holds it, and serves the others over a
+ *   Unix socket that only that user can reach. When the holder ends, in any way, the next process that uses the
+ *   directory becomes the holder. Where there are no such sockets (Windows), or when the holder does not answer, a process
+ *   waits for the other for `lockWait`.
+ * - Every file and folder is created for this user only, whatever the umask is. A directory that other users can enter is
+ *   restricted to this user. If its database was accessible to others, a warning is logged.
+ * - Creating a database takes some seconds, opening one half a second.
+ * - There is one session. Transactions and single statements of all processes take turns in it. Session settings and
+ *   temporary tables last until a statement of another process at most, as behind a pooler in transaction mode. A
+ *   transaction of a served process that is idle for 30 seconds while others wait is rolled back, and its connection ended.
+ * - Closing the layer lets served processes finish for up to 10 seconds, writes everything, and then releases the directory.
  *
- * Fails with `DirectoryLocked` when another process holds the directory and does not serve this one, with
- * `DirectoryUnusable` when it or a file in it belongs to another user, when it holds something else, a database of another
- * version or a damaged one, or cannot be written or closed to other users, and with `SqlError` when the engine does not
- * start. When the holder ends or the engine crashes later, the
- * statements at hand fail with a connection error, and the next go on with a new one; a database in memory is lost then.
- * Closing the layer lets served processes end what they are at, for 10 seconds at most, writes everything and then lets
- * go of the directory.
+ * **Gotchas**
+ *
+ * A process that is killed leaves a directory that the next process can open, with every transaction that was
+ * acknowledged. A power failure may cost more, because PGlite never asks the disk to write.
+ *
+ * When the holder ends or the engine crashes, the current statements fail with a connection error, and the next statements
+ * use a new connection. A database in memory is lost.
+ *
+ * **Rejections**
+ *
+ * - `DirectoryLocked`: another process holds the directory and does not share it with this one.
+ * - `DirectoryUnusable`: the directory or a file in it belongs to another user, it holds something else, a damaged
+ *   database or one of another version, or it cannot be written or restricted to this user.
+ * - `BacklogMissing`: with `opening: "existing"`, there is no database.
+ * - `SqlError`: the engine does not start.
  */
 export const layerPgliteClient = (
   options: {
+    /** The directory of the database. Defaults to a database in memory. */
     readonly dataDir?: string | undefined
+    /** How long to wait for a process that holds the directory and does not share it. Defaults to 10 seconds. */
     readonly lockWait?: Duration.Input | undefined
     /** With `existing`, a directory without a database fails with `BacklogMissing`. Defaults to `create`. */
     readonly opening?: Opening | undefined
@@ -53,7 +63,7 @@ export const layerPgliteClient = (
 const connection = {
   username: "postgres",
   database: "postgres",
-  // Nothing can get lost on the way; a process that is busy elsewhere only takes longer.
+  // A connection cannot be lost on the way. A process that is busy only takes longer.
   connectTimeout: "5 minutes"
 } as const
 
@@ -68,8 +78,8 @@ const inMemory = Effect.gen(function* () {
     }),
     closeEngine
   )
-  const turns = new TransactionPooler(engine, { idleMillis: 0, onCrash: () => undefined })
-  const peer = { _tag: "Engine", pooler: turns, program: {} } as const
+  const pooler = new TransactionPooler(engine, { idleMillis: 0, onCrash: () => undefined })
+  const peer = { _tag: "Engine", pooler, program: {} } as const
   return yield* PgClient.makeClient({ ...connection, stream: () => new SessionStream(() => Promise.resolve(peer)) })
 })
 
@@ -77,14 +87,14 @@ const inDirectory = Effect.fnUntraced(function* (dataDir: string, wait: Duration
   const config = {
     ...connection,
     stream: yield* openSharedDirectory(dataDir, wait, create),
-    // All of them would lead to one session.
+    // More connections would share the same session.
     maxConnections: 1,
     idleTimeout: "10 minutes",
     acquireForStream: true
   } as const
   const client = yield* PgClient.make(config)
-  // On a connection beside: whoever listens shall not keep the only one.
+  // A listener gets a connection of its own: it must not occupy the only one of the pool.
   return Object.assign(client, {
-    listen: (channel: string) => Effect.flatMap(PgConnection.make(config), (beside) => beside.listen(channel))
+    listen: (channel: string) => Effect.flatMap(PgConnection.make(config), (listener) => listener.listen(channel))
   })
 })

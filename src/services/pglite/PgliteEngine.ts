@@ -1,10 +1,11 @@
 import type { PGlite, PGliteOptions } from "@electric-sql/pglite"
+import { Effect } from "effect"
 import { fileErrorCode, errorMessage } from "../files/fileErrors.ts"
 import { type DirectoryOwnership } from "./DirectoryOwnership.ts"
 import { DirectoryLost } from "../files/directoryErrors.ts"
 import { createPrivateFolder, withoutOtherUsers } from "../files/privateFiles.ts"
 
-/** The parts of PGlite's WebAssembly module that matter when it crashes. */
+/** The parts of PGlite's WebAssembly module that are used here. PGlite does not declare them. */
 interface Module {
   _PostgresMainLoopOnce: () => void
   _PostgresSendReadyForQueryIfNecessary: () => void
@@ -16,85 +17,85 @@ interface Module {
   >
 }
 
-/** With this status Postgres leaves a statement for its own error handler; every other exception is a crash. */
+/** The status of an exception with which Postgres enters its error handler. Every other exception is a crash. */
 const statementFailed = 100
 
-/** A running PGlite. Takes whole messages of the wire protocol and answers with the server's. */
+/** A running PGlite. It runs whole messages of the wire protocol, and returns the server's answers. */
 export class PgliteEngine {
-  /** Set when the engine broke down; it must not be touched after that. */
+  /** The error of a crash. After it, the engine must not be used. */
   private crash: Error | undefined
   private readonly pglite: PGlite
-  private readonly owner: DirectoryOwnership | undefined
+  private readonly ownership: DirectoryOwnership | undefined
 
-  private constructor(pglite: PGlite, owner: DirectoryOwnership | undefined) {
+  private constructor(pglite: PGlite, ownership: DirectoryOwnership | undefined) {
     this.pglite = pglite
-    this.owner = owner
-    this.watch()
+    this.ownership = ownership
+    this.detectCrashes()
   }
 
   /**
-   * Starts PGlite over the directory (creating the database if it is empty), or in memory. Writes only while `owner` finds
-   * that it still holds the directory around it: that is checked before every transaction, and before files are
-   * opened, changed or removed. After a loss, all calls fail with `DirectoryLost`.
+   * Starts PGlite in memory, or in a directory, where it creates a database if there is none. `ownership` is checked before
+   * every transaction, and before a file is opened, changed or removed. When the ownership is lost, the engine writes nothing
+   * more, and every call fails with `DirectoryLost`.
    */
-  static async open(directory: string | undefined, owner?: DirectoryOwnership): Promise<PgliteEngine> {
-    // Loaded here, so that users of a server never load it.
+  static async open(directory: string | undefined, ownership?: DirectoryOwnership): Promise<PgliteEngine> {
+    // Imported here, so that programs that use a server do not load it.
     const { PGlite } = await import("@electric-sql/pglite")
     const { exitCode } = process
     const log: Array<string> = []
     try {
       const pglite = await PGlite.create({
-        ...(directory === undefined ? {} : await storage(directory, owner)),
+        ...(directory === undefined ? {} : await openFileSystem(directory, ownership)),
         onStderr: (line) => {
           log.push(line)
           if (log.length > 20) log.shift()
           return false
         }
       })
-      return new PgliteEngine(pglite, owner)
+      return new PgliteEngine(pglite, ownership)
     } catch (cause) {
-      // A Postgres that gives up sets the exit code of the whole process.
+      // When it does not start, Postgres sets the exit code of the whole process.
       process.exitCode = exitCode
       if (cause instanceof DirectoryLost) throw cause
-      const serious = log.findLast((line) => /\b(?:ERROR|FATAL|PANIC):/.test(line))
-      throw new Error(serious ?? errorMessage(cause), { cause })
+      const reported = log.findLast((line) => /\b(?:ERROR|FATAL|PANIC):/.test(line))
+      throw new Error(reported ?? errorMessage(cause), { cause })
     }
   }
 
-  /** Takes messages, `isWithin` a transaction that is open; there a check that is 20 ms old at most is enough. */
-  async run(messages: Uint8Array, isWithin = false): Promise<Buffer> {
-    this.check(isWithin)
+  /** Runs messages. Within a transaction, a check that is at most 20 ms old is sufficient. */
+  async run(messages: Uint8Array, isWithinTransaction = false): Promise<Buffer> {
+    this.check(isWithinTransaction)
     const answer: Array<Uint8Array> = []
-    // Not execProtocolRaw: that parses every answer once more and keeps it until PGlite is closed.
+    // Not execProtocolRaw, which parses every answer again and keeps it until PGlite is closed.
     await this.pglite.execProtocolRawStream(messages, {
-      // The bytes are a view of memory that Postgres uses again.
+      // The bytes are a view of memory that Postgres reuses.
       onRawData: (bytes) => {
         answer.push(bytes.slice())
       }
     })
-    // What took long may have been answered for a directory that was lost meanwhile.
+    // The directory may have been lost while the messages ran.
     this.check(true)
     return Buffer.concat(answer)
   }
 
-  /** Throws when the engine broke down, or its directory was lost, and from then on always. */
-  check(isRecentEnough = false): void {
+  /** Throws when the engine has crashed or its directory is lost. After that, every check throws. */
+  check(onlyIfStale = false): void {
     if (this.crash !== undefined) throw this.crash
     try {
-      if (isRecentEnough) this.owner?.checkIfStale()
-      else this.owner?.check()
+      if (onlyIfStale) this.ownership?.checkIfStale()
+      else this.ownership?.check()
     } catch (error) {
       this.crash = error as Error
       throw error
     }
   }
 
-  /** Closes the database; gives up without writing when the engine broke down or the directory was lost. */
+  /** Closes the database. Writes nothing when the engine has crashed or the directory is lost. */
   async close(): Promise<void> {
     try {
       this.check()
     } catch {
-      // After a crash nothing in its memory can be trusted: the log on disk can, and the next opening replays it.
+      // After a crash its memory may be wrong. The log on disk is right, and is replayed at the next start.
       return (this.pglite.Module as unknown as Module).FS.quit()
     }
     await this.pglite.close()
@@ -102,11 +103,11 @@ export class PgliteEngine {
   }
 
   /**
-   * PGlite swallows exceptions other than statement errors and goes on with the broken state, answering nonsense or
-   * looping forever. They do happen: JSON nested some ten thousand deep exhausts the stack, and a session that Postgres
-   * gives up takes the whole of it along. From then on, every call fails instead.
+   * Makes every call fail after a crash. PGlite itself ignores exceptions other than statement errors, and continues with a
+   * broken state: it returns wrong answers or loops forever. Such exceptions happen: JSON that is nested ten thousand
+   * levels deep exhausts the stack, and when Postgres ends a session, the whole engine ends.
    */
-  private watch(): void {
+  private detectCrashes(): void {
     const module = this.pglite.Module as unknown as Module
     const step = module._PostgresMainLoopOnce
     module._PostgresMainLoopOnce = () => {
@@ -121,7 +122,7 @@ export class PgliteEngine {
               ? cause
               : new Error("the embedded Postgres crashed; open the backlog again", { cause })
           this.crash = crash
-          // PGlite calls this next, outside of what it catches, and then the other two.
+          // PGlite calls this next, where it catches no exception, and then the other two.
           module.stackRestore = () => {
             throw crash
           }
@@ -134,49 +135,52 @@ export class PgliteEngine {
   }
 }
 
-/** Operations of the engine's file system that work by a path, or change a file. */
-const byPath = {
+/** Operations of the engine's file system that resolve a path. */
+const pathOperations = {
   node_ops: ["setattr", "mknod", "rename", "unlink", "rmdir", "symlink"],
   stream_ops: ["open"]
 } as const
-const byHandle = ["write", "setattr", "msync"]
 
-/** Where PGlite keeps its files: for this user only, whatever modes Postgres asks for and whatever the umask is. */
-const storage = async (directory: string, owner: DirectoryOwnership | undefined): Promise<PGliteOptions> => {
+/** Operations that change an open file. */
+const writeOperations = ["write", "setattr", "msync"]
+
+/** The file system of a directory: files are for this user only, whatever modes Postgres requests and whatever the umask is. */
+const openFileSystem = async (directory: string, ownership: DirectoryOwnership | undefined): Promise<PGliteOptions> => {
   const { NodeFS } = await import("@electric-sql/pglite/nodefs")
-  class OwnedFiles extends NodeFS {
+  class PrivateFiles extends NodeFS {
     override async init(...parameters: Parameters<InstanceType<typeof NodeFS>["init"]>) {
       const { emscriptenOpts } = await super.init(...parameters)
       const wrap = (module: unknown) => {
         const { node_ops, stream_ops } = (module as Module).NODEFS
-        keepPrivate(node_ops, stream_ops)
-        if (owner === undefined) return
-        const { check, checkIfStale } = owner
-        for (const name of byPath.node_ops) guard(node_ops, name, check)
-        for (const name of byPath.stream_ops) guard(stream_ops, name, check)
-        // A file that is open is the directory's own wherever it went, but it may have another owner by now.
-        for (const name of byHandle) guard(stream_ops, name, checkIfStale)
+        createPrivately(node_ops, stream_ops)
+        if (ownership === undefined) return
+        const { check, checkIfStale } = ownership
+        for (const name of pathOperations.node_ops) checkBefore(node_ops, name, check)
+        for (const name of pathOperations.stream_ops) checkBefore(stream_ops, name, check)
+        // An open file stays the same wherever the directory was moved, but another process may own the directory.
+        for (const name of writeOperations) checkBefore(stream_ops, name, checkIfStale)
       }
       return { emscriptenOpts: { ...emscriptenOpts, preRun: [wrap, ...(emscriptenOpts.preRun ?? [])] } }
     }
   }
-  // NodeFS would create it as the umask says.
+  // NodeFS would create it with the mode of the umask.
   await createPrivateFolder(directory).catch((error: unknown) => {
     if (fileErrorCode(error) !== "EEXIST") throw error
   })
-  return { fs: new OwnedFiles(directory) }
+  return { fs: new PrivateFiles(directory) }
 }
 
 type Operations = Record<string, (...parameters: Array<unknown>) => unknown>
 
 /**
- * Postgres asks for the mode 0666 and relies on its umask, which WebAssembly does not have; the process's own umask belongs to
- * the program around this one.
+ * Removes the rights of other users from the modes of new files. Postgres requests the mode 0666 and relies on its umask, which
+ * WebAssembly does not have. The umask of the process belongs to the program that uses this library.
  */
-const keepPrivate = (node_ops: Operations, stream_ops: Operations): void => {
+const createPrivately = (node_ops: Operations, stream_ops: Operations): void => {
   const { mknod, setattr } = node_ops
   const setStreamAttributes = stream_ops["setattr"]
-  if (!mknod || !setattr || !setStreamAttributes) throw new Error("PGlite's file system is another one")
+  if (!mknod || !setattr || !setStreamAttributes)
+    throw new Error("PGlite's file system has other operations: use the version in package.json")
   node_ops["mknod"] = (parent, name, mode, device) => {
     const node = mknod(parent, name, withoutOtherUsers(mode as number), device) as { readonly mode: number }
     // The umask may have removed the owner's own rights.
@@ -192,12 +196,8 @@ const withPrivateMode = (attributes: unknown): unknown => {
   return mode === undefined || mode === null ? attributes : { ...(attributes as object), mode: withoutOtherUsers(mode) }
 }
 
-/** What `check` throws goes through Postgres as a crash does, so that nothing runs after it. */
-const guard = (
-  operations: Record<string, (...parameters: Array<unknown>) => unknown>,
-  name: string,
-  check: () => void
-): void => {
+/** Calls `check` before an operation. An exception of `check` passes through Postgres like a crash, so nothing runs after it. */
+const checkBefore = (operations: Operations, name: string, check: () => void): void => {
   const operation = operations[name]
   if (operation === undefined) return
   operations[name] = (...parameters) => {
@@ -205,3 +205,11 @@ const guard = (
     return operation(...parameters)
   }
 }
+
+/** Closes an engine. A failure is logged only. */
+export const closeEngine = (engine: PgliteEngine): Effect.Effect<void> =>
+  Effect.tryPromise(() => engine.close()).pipe(
+    Effect.catch((error) =>
+      Effect.logWarning("PGlite did not close cleanly; no acknowledged transaction is lost.", error)
+    )
+  )

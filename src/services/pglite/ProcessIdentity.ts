@@ -4,8 +4,8 @@ import { readFile, readlink } from "node:fs/promises"
 import { hostname } from "node:os"
 
 /**
- * A process, told apart from any other that may get the same id later: by when it started, and on Linux by the boot of
- * the machine and the process id namespace (the container) too. What could not be found out is null.
+ * Identifies a process, also when the system gives its id to another process later: by its start time, and on Linux by the
+ * boot of the machine and the process id namespace (the container) too. Facts that are not available are `null`.
  */
 export const ProcessIdentity = Schema.Struct({
   pid: Schema.Int.check(Schema.isGreaterThan(0)),
@@ -15,16 +15,16 @@ export const ProcessIdentity = Schema.Struct({
   started: Schema.NullOr(Schema.String)
 })
 
-/** A process, told apart from any other that may get the same id later. */
+/** Identifies a process, also when the system gives its id to another process later. */
 export interface ProcessIdentity extends Schema.Schema.Type<typeof ProcessIdentity> {}
 
 let own: Promise<ProcessIdentity> | undefined
 
-/** This process. */
-export const currentProcess = (): Promise<ProcessIdentity> => (own ??= describeOwnProcess())
+/** Identifies this process. */
+export const currentProcess = (): Promise<ProcessIdentity> => (own ??= identifyCurrentProcess())
 
-const describeOwnProcess = async (): Promise<ProcessIdentity> => {
-  const found = await lookUp(process.pid)
+const identifyCurrentProcess = async (): Promise<ProcessIdentity> => {
+  const found = await readProcess(process.pid)
   return {
     pid: process.pid,
     hostname: hostname(),
@@ -35,10 +35,10 @@ const describeOwnProcess = async (): Promise<ProcessIdentity> => {
 }
 
 /**
- * Whether a process still runs; `unknown` when it cannot be checked from here, because it is or was on another machine or
- * in another container. `ended` is certain: there is no such process, a defunct one, or one that started at another
- * time, or the machine was restarted since. The name of the host matters only where the boot does not identify the
- * machine: a host may be renamed, and a container has a name of its own.
+ * Checks whether a process still runs. `unknown` means that it cannot be checked from here, because it is or was on another
+ * machine or in another container. `ended` is certain: there is no such process, it is defunct, a process with its id
+ * started at another time, or the machine was restarted. The host name is compared only where the boot does not identify
+ * the machine, because a host may be renamed, and a container has a name of its own.
  */
 export const checkProcess = async (other: ProcessIdentity): Promise<"running" | "ended" | "unknown"> => {
   const self = await currentProcess()
@@ -47,43 +47,43 @@ export const checkProcess = async (other: ProcessIdentity): Promise<"running" | 
     if (other.boot !== self.boot) return other.boot === null || self.boot === null ? "unknown" : "ended"
   }
   if (other.namespace !== self.namespace) return "unknown"
-  const found = await lookUp(other.pid)
+  const found = await readProcess(other.pid)
   if (found === "ended") return "ended"
   if (found === "hidden" || other.started === null) return "running"
   return found.started === other.started ? "running" : "ended"
 }
 
-/** Whether a process ran on this machine, and since it was last started. */
+/** Whether a process was started on this machine since its last boot. */
 export const isSameBoot = async (other: ProcessIdentity): Promise<boolean> =>
   other.boot !== null && other.boot === (await currentProcess()).boot
 
-/** Processor time that a process has used, in milliseconds; undefined where it cannot be seen. */
+/** The processor time that a process has used, in milliseconds. `undefined` where it is not visible. */
 export const readCpuMillis = async (other: ProcessIdentity): Promise<number | undefined> => {
   if (process.platform !== "linux" || (await checkProcess(other)) !== "running") return undefined
-  const fields = await statFields(other.pid)
+  const fields = await readStatFields(other.pid)
   const ticks = Number(fields?.[11]) + Number(fields?.[12])
   return Number.isFinite(ticks) ? ticks * millisPerTick : undefined
 }
 
-/** The kernel gives times to programs in hundredths of a second on every architecture that Node runs on. */
+/** The kernel reports times in hundredths of a second on every architecture that Node runs on. */
 const millisPerTick = 10
 
-/** `hidden` is a process that exists, and of which no more can be seen. */
-type Found = { readonly started: string } | "ended" | "hidden"
+/** `hidden` is a process that exists and whose start time is not visible. */
+type ProcessInfo = { readonly started: string } | "ended" | "hidden"
 
-const lookUp = async (pid: number): Promise<Found> =>
-  (await (process.platform === "linux" ? lookUpInProc(pid) : lookUpWithPs(pid))) ?? lookUpWithSignal(pid)
+const readProcess = async (pid: number): Promise<ProcessInfo> =>
+  (await (process.platform === "linux" ? readFromProc(pid) : readFromPs(pid))) ?? checkWithSignal(pid)
 
-/** https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html, from field 3 on: the state. */
-const statFields = async (pid: number): Promise<ReadonlyArray<string> | undefined> => {
+/** The fields of https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html from the state, field 3, on. */
+const readStatFields = async (pid: number): Promise<ReadonlyArray<string> | undefined> => {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined)
-  // Field 2 is the program's name in parentheses, and may itself hold spaces and parentheses.
+  // Field 2 is the program's name in parentheses, and may itself contain spaces and parentheses.
   return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")
 }
 
 /** The start time is field 22. */
-const lookUpInProc = async (pid: number): Promise<Found | undefined> => {
-  const fields = await statFields(pid)
+const readFromProc = async (pid: number): Promise<ProcessInfo | undefined> => {
+  const fields = await readStatFields(pid)
   if (fields === undefined) return undefined
   const state = fields[0]
   const started = fields[19]
@@ -91,11 +91,11 @@ const lookUpInProc = async (pid: number): Promise<Found | undefined> => {
   return started === undefined ? undefined : { started }
 }
 
-/** The locale and the time zone are set, so that two processes read the same text for the same time. */
-const lookUpWithPs = (pid: number): Promise<Found | undefined> =>
+/** Sets the locale and the time zone, so that two processes read the same text for the same time. */
+const readFromPs = (pid: number): Promise<ProcessInfo | undefined> =>
   new Promise((resolve) => {
     const env = { ...process.env, LC_ALL: "C", TZ: "UTC" }
-    // Two -o: in `stat=,lstart=` a ps of BSD or macOS takes all after the first = for a heading.
+    // Two options: the ps of BSD and macOS reads everything after the first = of `stat=,lstart=` as a heading.
     execFile("ps", ["-o", "stat=", "-o", "lstart=", "-p", String(pid)], { env }, (error, output) => {
       const [state, ...started] = output.trim().split(/\s+/)
       if (error !== null || state === undefined || started.length === 0) return resolve(undefined)
@@ -103,8 +103,8 @@ const lookUpWithPs = (pid: number): Promise<Found | undefined> =>
     })
   })
 
-/** A /proc mounted with hidepid, or a ps that is missing, shows no process that exists nevertheless. */
-const lookUpWithSignal = (pid: number): Found => {
+/** For processes that are not visible although they exist: /proc is mounted with hidepid, or there is no ps. */
+const checkWithSignal = (pid: number): ProcessInfo => {
   try {
     process.kill(pid, 0)
     return "hidden"

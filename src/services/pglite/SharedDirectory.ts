@@ -1,44 +1,44 @@
-import { Effect, Exit, Scope, Semaphore, type Duration } from "effect"
+import { type Duration, Effect, Exit, Scope, Semaphore } from "effect"
 import { resolve } from "node:path"
+import { formatFileCount } from "../files/DirectoryAccess.ts"
+import { DirectoryLocked, DirectoryLost, DirectoryUnusable, OnDirectoryLost } from "../files/directoryErrors.ts"
+import { explainFileError } from "../files/fileErrors.ts"
 import { BacklogMissing, createHint } from "../schema/BacklogOpening.ts"
 import {
   createDatabase,
+  createDirectory,
   hasDatabase,
   holdsBacklog,
-  createDirectory,
   openDatabase,
   refuseForeignDirectory
 } from "./databaseDirectory.ts"
-import { restrictDatabase, restrictDirectory, refuseOtherOwner } from "./directoryPermissions.ts"
-import { formatFileCount } from "../files/DirectoryAccess.ts"
 import { lockDirectoryOrElse } from "./DirectoryLock.ts"
-import { DirectoryLocked, DirectoryLost, DirectoryUnusable, OnDirectoryLost } from "../files/directoryErrors.ts"
+import { type DirectoryOwnership, ownershipCheckMillis } from "./DirectoryOwnership.ts"
+import { refuseOtherOwner, restrictDatabase, restrictDirectory } from "./directoryPermissions.ts"
 import { serveDirectory } from "./DirectoryServer.ts"
 import { findSocketProblem } from "./directorySocket.ts"
-import { explainFileError } from "../files/fileErrors.ts"
-import { type DirectoryOwnership, ownershipCheckMillis } from "./DirectoryOwnership.ts"
 import { HolderConnection } from "./HolderConnection.ts"
-import type { PgliteEngine } from "./PgliteEngine.ts"
+import { closeEngine } from "./PgliteEngine.ts"
 import { type Peer, SessionStream } from "./SessionStream.ts"
 import { TransactionPooler } from "./TransactionPooler.ts"
 
-/** How long a transaction of another process may be idle while somebody waits for it to end. */
+/** How long a transaction of another process may be idle while other clients wait, in milliseconds. */
 const idleMillis = 30_000
 
-/** The directory while this process holds it. */
-interface Holding {
-  readonly turns: TransactionPooler
+/** The database of a directory that this process holds. */
+interface OpenDatabase {
+  readonly pooler: TransactionPooler
   readonly scope: Scope.Closeable
-  crashed: boolean
+  hasCrashed: boolean
 }
 
 /**
- * A database in a directory that several processes use at once: the first holds it and serves the others. Gives
- * connections, each to this process's engine or to the holder's, whichever it is at that moment: after the holder ended,
- * the next connection makes this process the holder, or finds another.
+ * Opens a database in a directory that several processes share (decision 16). The first process locks the directory, opens the database
+ * and serves the others. Returns a function that makes a connection to the engine of this process, or to the process that
+ * holds the directory. When that process has ended, the next connection makes this process the holder, or finds another one.
  *
- * Has the directory, or a holder that serves it, when it is made. Unless it may `create` a database, it fails with
- * `BacklogMissing` where there is none, and writes nothing.
+ * The directory is locked, or a holder is connected, when the effect succeeds. Without `create`, fails with
+ * `BacklogMissing` where there is no database, and writes nothing.
  */
 export const openSharedDirectory = Effect.fnUntraced(function* (
   dataDir: string,
@@ -52,26 +52,26 @@ export const openSharedDirectory = Effect.fnUntraced(function* (
     })
   }
   const directory = resolve(dataDir)
-  const one = yield* Semaphore.make(1)
+  const mutex = yield* Semaphore.make(1)
   const run = Effect.runPromiseWith(yield* Effect.context())
   const onLost = yield* OnDirectoryLost
   const program = {}
-  let holding: Holding | undefined
-  let found: HolderConnection | undefined
-  let isEnded = false
-  /** Later a missing database was removed, and must not be replaced by an empty one. */
+  let database: OpenDatabase | undefined
+  /** The connection that was opened before the first stream. */
+  let firstConnection: HolderConnection | undefined
+  let isClosed = false
+  /** Whether a missing database may be created: later, one that is missing was removed and must not be replaced. */
   let isFirst = true
-  /** Set when this process held the directory and lost it: what is in that place now is not what it worked on. */
+  /** Set when this process has lost the directory: the directory at that path is now another one. */
   let lost: DirectoryLost | undefined
-
-  /** Whether the database's folder was open to other users. */
+  /** Whether other users could enter the database's folder. */
   let wasOpen = false
 
-  const letGo = (exit: Exit.Exit<unknown, unknown>) =>
+  const closeDatabase = (exit: Exit.Exit<unknown, unknown>) =>
     Effect.suspend(() => {
-      const held = holding
-      holding = undefined
-      return held === undefined ? Effect.void : Scope.close(held.scope, exit)
+      const closing = database
+      database = undefined
+      return closing === undefined ? Effect.void : Scope.close(closing.scope, exit)
     })
 
   const attempt = <A>(work: () => Promise<A>): Effect.Effect<A, DirectoryUnusable> =>
@@ -92,77 +92,72 @@ export const openSharedDirectory = Effect.fnUntraced(function* (
 
   const missing = () => new BacklogMissing({ place: directory, schema: null, toDo: createHint })
 
-  const open = Effect.fnUntraced(function* (scope: Scope.Closeable, held: DirectoryOwnership) {
+  const open = Effect.fnUntraced(function* (scope: Scope.Closeable, ownership: DirectoryOwnership) {
     // A process that was killed can have left a lock and no database.
     if (!create && !(yield* attempt(() => hasDatabase(directory)))) return yield* missing()
-    // Not interruptible: the lock must not be let go while PGlite is at work in the directory.
-    if (isFirst) yield* Effect.uninterruptible(attempt(() => createDatabase(directory, held)))
-    const closed = yield* attempt(async () => restrictDatabase(directory, held, wasOpen))
+    // Not interruptible: the lock must not be released while PGlite writes to the directory.
+    if (isFirst) yield* Effect.uninterruptible(attempt(() => createDatabase(directory, ownership)))
+    const restricted = yield* attempt(async () => restrictDatabase(directory, ownership, wasOpen))
     wasOpen = false
-    if (closed > 0) yield* Effect.logWarning(openedByOthers(directory, closed))
+    if (restricted > 0) yield* Effect.logWarning(accessWarning(directory, restricted))
     const engine = yield* Effect.acquireRelease(
-      attempt(() => openDatabase(directory, held)),
+      attempt(() => openDatabase(directory, ownership)),
       (opened) => closeEngine(opened)
     )
-    const turns = yield* Effect.acquireRelease(
-      Effect.sync(
-        () =>
-          new TransactionPooler(engine, {
-            idleMillis,
-            onCrash: (error) => {
-              if (error instanceof DirectoryLost && lost === undefined) {
-                lost = error
-                onLost(error)
-              }
-              if (holding !== undefined) holding.crashed = true
-              void run(
-                one.withPermit(Effect.suspend(() => (holding?.crashed === true ? letGo(Exit.void) : Effect.void)))
-              )
-            }
-          })
-      ),
+    const onCrash = (error: Error) => {
+      if (error instanceof DirectoryLost && lost === undefined) {
+        lost = error
+        onLost(error)
+      }
+      if (database !== undefined) database.hasCrashed = true
+      void run(
+        mutex.withPermit(Effect.suspend(() => (database?.hasCrashed === true ? closeDatabase(Exit.void) : Effect.void)))
+      )
+    }
+    const pooler = yield* Effect.acquireRelease(
+      Effect.sync(() => new TransactionPooler(engine, { idleMillis, onCrash })),
       (made) => Effect.promise(() => made.close())
     )
     yield* Effect.acquireRelease(
-      // Also a holder that has nothing to do releases a directory that was moved, and tells those that it serves.
-      Effect.sync(() => setInterval(() => turns.checkEngine(), ownershipCheckMillis).unref()),
+      // An idle holder must also release a directory that was moved, and tell the processes that it serves.
+      Effect.sync(() => setInterval(() => pooler.checkEngine(), ownershipCheckMillis).unref()),
       (timer) => Effect.sync(() => clearInterval(timer))
     )
-    yield* serveDirectory(directory, turns, held)
-    holding = { turns, scope, crashed: false }
-    return holding
+    yield* serveDirectory(directory, pooler, ownership)
+    database = { pooler, scope, hasCrashed: false }
+    return database
   })
 
-  const find: Effect.Effect<Peer, BacklogMissing | DirectoryLocked | DirectoryLost | DirectoryUnusable> =
-    one.withPermit(
+  const findPeer: Effect.Effect<Peer, BacklogMissing | DirectoryLocked | DirectoryLost | DirectoryUnusable> =
+    mutex.withPermit(
       Effect.uninterruptibleMask((restore) =>
         Effect.gen(function* () {
-          // In a scope that is closed already, the lock would be let go as soon as it is taken.
-          if (isEnded) return yield* Effect.die(new Error(`the layer of ${directory} is closed`))
-          if (holding?.crashed === true) yield* letGo(Exit.void)
+          // The scope of the layer is closed: a lock would be released as soon as it is acquired.
+          if (isClosed) return yield* Effect.die(new Error(`the layer of ${directory} is closed`))
+          if (database?.hasCrashed === true) yield* closeDatabase(Exit.void)
           if (lost !== undefined) return yield* lost
-          if (holding !== undefined) return { _tag: "Engine", pooler: holding.turns, program } as const
+          if (database !== undefined) return { _tag: "Engine", pooler: database.pooler, program } as const
           const scope = yield* Scope.make()
-          const outcome = yield* Effect.gen(function* () {
-            const taken = yield* lockDirectoryOrElse(directory, {
+          const peer = yield* Effect.gen(function* () {
+            const outcome = yield* lockDirectoryOrElse(directory, {
               wait,
-              unless: HolderConnection.open(directory)
-            }).pipe(Effect.catchTag("DirectoryLocked", (locked) => Effect.flatMap(unshared(locked), Effect.fail)))
-            if (taken._tag === "Other") return { _tag: "Holder", connection: taken.other } as const
-            const { turns } = yield* open(scope, taken.held)
-            return { _tag: "Engine", pooler: turns, program } as const
+              orElse: HolderConnection.open(directory)
+            }).pipe(Effect.catchTag("DirectoryLocked", (locked) => Effect.flatMap(explainSharing(locked), Effect.fail)))
+            if (outcome._tag === "Alternative") return { _tag: "Holder", connection: outcome.value } as const
+            const { pooler } = yield* open(scope, outcome.ownership)
+            return { _tag: "Engine", pooler, program } as const
           }).pipe(
             restore,
             Scope.provide(scope),
             Effect.onExit((exit) => (Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void))
           )
-          if (outcome._tag === "Holder") yield* Scope.close(scope, Exit.void)
-          return outcome
+          if (peer._tag === "Holder") yield* Scope.close(scope, Exit.void)
+          return peer
         })
       )
     )
 
-  // Checked before the lock puts a file there.
+  // Checked before the lock creates a file in the directory.
   yield* attempt(() => refuseOtherOwner(directory))
   yield* attempt(() => refuseForeignDirectory(directory))
   if (create) yield* attempt(() => createDirectory(directory))
@@ -170,28 +165,28 @@ export const openSharedDirectory = Effect.fnUntraced(function* (
   wasOpen = yield* attempt(() => restrictDirectory(directory))
   yield* Effect.addFinalizer((exit) =>
     Effect.suspend(() => {
-      isEnded = true
-      found?.close()
-      return one.withPermit(letGo(exit))
+      isClosed = true
+      firstConnection?.close()
+      return mutex.withPermit(closeDatabase(exit))
     })
   )
-  const first = yield* Effect.catchTag(find, "DirectoryLost", ({ reason }) =>
+  const first = yield* Effect.catchTag(findPeer, "DirectoryLost", ({ reason }) =>
     Effect.fail(new DirectoryUnusable({ directory, reason: `it was lost while it was opened: ${reason}` }))
   )
   isFirst = false
-  if (first._tag === "Holder") found = first.connection
+  if (first._tag === "Holder") firstConnection = first.connection
 
   return () =>
     new SessionStream((signal) => {
-      const ready = found
-      found = undefined
-      if (ready?.isOpen === true) return Promise.resolve({ _tag: "Holder", connection: ready })
-      return run(find, { signal })
+      const connection = firstConnection
+      firstConnection = undefined
+      if (connection?.isOpen === true) return Promise.resolve({ _tag: "Holder", connection })
+      return run(findPeer, { signal })
     })
 })
 
 /** Adds to an error why the holder does not share the directory, where the places for its socket tell. */
-const unshared = (locked: DirectoryLocked): Effect.Effect<DirectoryLocked> =>
+const explainSharing = (locked: DirectoryLocked): Effect.Effect<DirectoryLocked> =>
   Effect.map(
     Effect.promise(() => findSocketProblem(locked.directory).catch(() => undefined)),
     (notShared) => {
@@ -202,13 +197,7 @@ const unshared = (locked: DirectoryLocked): Effect.Effect<DirectoryLocked> =>
     }
   )
 
-const openedByOthers = (directory: string, count: number): string =>
+const accessWarning = (directory: string, count: number): string =>
   `Other users of this machine had rights to ${formatFileCount(count)} in ${directory}. They have none now. If others could enter ` +
   "the directory, they could read all of it, and change it: check the log against an anchor that was kept elsewhere " +
   "(`backlog verify --anchor-file`)."
-
-/** Closes an engine, as well as that goes. */
-export const closeEngine = (engine: PgliteEngine): Effect.Effect<void> =>
-  Effect.tryPromise(() => engine.close()).pipe(
-    Effect.catch((error) => Effect.logWarning("PGlite did not close cleanly; nothing answered is lost.", error))
-  )

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { access, constants, readdir, readFile, rename, rm, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
-import { lockFileName } from "./DirectoryLock.ts"
+import { lockFileName } from "./lockFiles.ts"
 import { DirectoryLost, DirectoryUnusable } from "../files/directoryErrors.ts"
 import { socketFolder } from "./directorySocket.ts"
 import { fileErrorCode, isDiskError, explainFileError } from "../files/fileErrors.ts"
@@ -9,14 +9,14 @@ import { type DirectoryOwnership } from "./DirectoryOwnership.ts"
 import { PgliteEngine } from "./PgliteEngine.ts"
 import { createPrivateFolder } from "../files/privateFiles.ts"
 
-/** What `PG_VERSION` says in a directory that this version of PGlite can open. */
+/** The content of `PG_VERSION` in a database that this version of PGlite can open. */
 const postgresMajor = "18"
 
-/** The database's own directory inside a backlog directory, and what it is called until it is complete. */
+/** The folder of the database inside a backlog's directory, and the prefix of its name while it is created. */
 export const databaseFolder = "pgdata"
 const unfinishedPrefix = "pgdata.creating-"
 
-/** Refuses a directory that holds something else. */
+/** Fails with `DirectoryUnusable` when a directory holds files, and none of them is a backlog's. */
 export const refuseForeignDirectory = async (directory: string): Promise<void> => {
   const names = await namesIn(directory)
   if (names.length > 0 && !names.some(isBacklogFile)) {
@@ -28,15 +28,15 @@ export const refuseForeignDirectory = async (directory: string): Promise<void> =
   }
 }
 
-/** Whether there is a complete database. */
+/** Whether a directory has a complete database. */
 export const hasDatabase = async (directory: string): Promise<boolean> =>
   (await namesIn(directory)).includes(databaseFolder)
 
-/** Whether there is a database, or a process that may be creating one. */
+/** Whether a directory has a database, or one that is being created. */
 export const holdsBacklog = async (directory: string): Promise<boolean> =>
   (await namesIn(directory)).some(isBacklogFile)
 
-/** Whether this program created a file of this name in a directory that it uses. */
+/** Whether a file name in a backlog's directory is one that this program creates. */
 export const isBacklogFile = (name: string): boolean =>
   name === databaseFolder || name === socketFolder || name.startsWith(unfinishedPrefix) || name.startsWith(lockFileName)
 
@@ -50,8 +50,8 @@ const namesIn = async (directory: string): Promise<ReadonlyArray<string>> => {
 }
 
 /**
- * Creates a directory, and those above it, for this user only. Not mkdir's own way to do that: in Node 20 it does not return
- * for a path in /proc.
+ * Creates a directory and its parents for this user only. Not with `mkdir`'s option `recursive`, which does not return for a
+ * path in /proc (Node 20).
  */
 export const createDirectory = async (directory: string): Promise<void> => {
   try {
@@ -60,7 +60,7 @@ export const createDirectory = async (directory: string): Promise<void> => {
     const code = fileErrorCode(error)
     if (code === "ENOENT" && dirname(directory) !== directory) {
       await createDirectory(dirname(directory))
-      // Gone again, or not to be made: an error now. Made by another process meanwhile: fine.
+      // Another process may have created it meanwhile.
       await createPrivateFolder(directory).catch((again: unknown) => {
         if (fileErrorCode(again) !== "EEXIST") throw again
       })
@@ -68,20 +68,20 @@ export const createDirectory = async (directory: string): Promise<void> => {
   }
 }
 
-/** Creates a complete database unless there is one. Only the holder of the lock may call this. */
-export const createDatabase = async (directory: string, owner: DirectoryOwnership): Promise<void> => {
-  owner.check()
+/** Creates a complete database if there is none. Only the holder of the lock may call this. */
+export const createDatabase = async (directory: string, ownership: DirectoryOwnership): Promise<void> => {
+  ownership.check()
   const names = await readdir(directory)
   for (const name of names) {
     if (name.startsWith(unfinishedPrefix)) await rm(join(directory, name), { recursive: true, force: true })
   }
   if (names.includes(databaseFolder)) return
-  // Renamed when complete: whatever carries the final name is a whole database, even if this process is killed.
+  // Renamed when it is complete, so that a folder with the final name is a whole database even if this process is killed.
   const unfinished = join(directory, `${unfinishedPrefix}${randomUUID()}`)
   try {
-    const engine = await PgliteEngine.open(unfinished, owner)
+    const engine = await PgliteEngine.open(unfinished, ownership)
     await engine.close()
-    owner.check()
+    ownership.check()
     await rename(unfinished, join(directory, databaseFolder))
   } catch (error) {
     await rm(unfinished, { recursive: true, force: true }).catch(() => undefined)
@@ -90,12 +90,12 @@ export const createDatabase = async (directory: string, owner: DirectoryOwnershi
   }
 }
 
-/** Files of a database that Postgres never replaces; and one that it never writes again. */
-const lastingFiles = [databaseFolder, join(databaseFolder, "global", "pg_control")]
+/** Files of a database that Postgres never replaces, and one that it never writes again. */
+const permanentFiles = [databaseFolder, join(databaseFolder, "global", "pg_control")]
 const constantFile = join(databaseFolder, "PG_VERSION")
 
 /** Opens the database. Only the holder of the lock may call this. */
-export const openDatabase = async (directory: string, owner: DirectoryOwnership): Promise<PgliteEngine> => {
+export const openDatabase = async (directory: string, ownership: DirectoryOwnership): Promise<PgliteEngine> => {
   const database = join(directory, databaseFolder)
   const refuse = (reason: string) => new DirectoryUnusable({ directory, reason })
 
@@ -110,16 +110,16 @@ export const openDatabase = async (directory: string, owner: DirectoryOwnership)
   if (version.trim() !== postgresMajor) {
     throw refuse(
       `${database} is of Postgres ${version.trim()}, and this program reads ${postgresMajor}. ` +
-        "Open it with the program that made it, export the backlog there, and import it into a new directory."
+        "Open it with the version that created it, export the backlog there, and import it into a new directory."
     )
   }
   try {
     await access(database, constants.R_OK | constants.W_OK | constants.X_OK)
-    for (const name of lastingFiles) owner.watch(name, false)
-    owner.watch(constantFile, true)
-    return await PgliteEngine.open(database, owner)
+    for (const name of permanentFiles) ownership.watch(name, false)
+    ownership.watch(constantFile, true)
+    return await PgliteEngine.open(database, ownership)
   } catch (error) {
-    owner.unwatch()
+    ownership.unwatch()
     if (error instanceof DirectoryLost) throw error
     if (isDiskError(error)) throw refuse(`the database in ${database} does not open: ${explainFileError(error)}`)
     throw refuse(

@@ -16,8 +16,8 @@ import {
 } from "../files/privateFiles.ts"
 
 /**
- * Refuses a directory of another user, also one that has no backlog yet; and a symbolic link of another user in its place,
- * which would choose for this user what is closed. Links of root are followed.
+ * Fails with `DirectoryUnusable` for a directory of another user, also when it has no backlog yet, and for a symbolic link of
+ * another user, which could make this user restrict any directory. Links of root are followed.
  */
 export const refuseOtherOwner = async (directory: string): Promise<void> => {
   const user = currentUserId()
@@ -35,10 +35,12 @@ export const refuseOtherOwner = async (directory: string): Promise<void> => {
 }
 
 /**
- * Closes a backlog's directory and its database's folder to other users; the files in the folder are for `closeDatabase`.
- * Refuses a directory, or a file of the backlog in it, that belongs to another user, and a directory that cannot be
- * closed. A directory that also holds other files keeps its mode, and is refused when other users may write there. Returns
- * whether the database's folder was open. Does nothing on systems without user ids.
+ * Removes the rights of other users from a backlog's directory and from the folder of its database (decision 33). `restrictDatabase` does
+ * the same for the files in the folder. Returns whether other users could enter the folder. Does nothing on systems without
+ * user ids.
+ *
+ * A directory that also has other files keeps its mode. Fails with `DirectoryUnusable` when other users may write to such
+ * a directory, when the directory or a file of the backlog in it belongs to another user, and when the rights cannot be removed.
  */
 export const restrictDirectory = async (directory: string): Promise<boolean> => {
   const user = currentUserId()
@@ -46,7 +48,7 @@ export const restrictDirectory = async (directory: string): Promise<boolean> => 
   await refuseOtherOwner(directory)
   const found = await stat(directory)
   refuseOther(directory, "it", found, user)
-  // Before its content is checked: after that no other user can change it.
+  // Before the content is checked: after that, no other user can change it.
   const isShared = (await readdir(directory)).some((name) => !isBacklogFile(name))
   if (isShared) {
     if (isWritableByOthers(found)) {
@@ -57,9 +59,9 @@ export const restrictDirectory = async (directory: string): Promise<boolean> => 
           `Run \`chmod go-w ${JSON.stringify(directory)}\`, or choose another directory.`
       })
     }
-  } else if (isOpenToOthers(found)) close(directory, directory, true)
+  } else if (isOpenToOthers(found)) restrict(directory, directory, true)
   for (const name of await readdir(directory)) {
-    // The holder replaces the socket's folder.
+    // The holder replaces the folder of the socket.
     if (!isBacklogFile(name) || name === socketFolder) continue
     const file = await orMissing(lstat(join(directory, name)))
     if (file !== undefined) refuseOther(directory, `its ${JSON.stringify(name)}`, file, user)
@@ -68,41 +70,44 @@ export const restrictDirectory = async (directory: string): Promise<boolean> => 
   const folder = await orMissing(stat(database))
   if (folder === undefined) return false
   refuseOther(directory, `its ${JSON.stringify(databaseFolder)}`, folder, user)
-  return isOpenToOthers(folder) && close(directory, database, true)
+  return isOpenToOthers(folder) && restrict(directory, database, true)
 }
 
-/** Files by whose modes a database is known to be open: an older version of this program created them so. */
-const signs = [join("global", "pg_control"), "PG_VERSION"]
+/** Files whose modes show that other users can read a database: an older version of this program created it. */
+const indicators = [join("global", "pg_control"), "PG_VERSION"]
 
 /**
- * Closes every file of a database to other users. Reads the modes of two files only, unless one of these is open or
- * `isKnownOpen` says that the folder was. Refuses a file that belongs to another user. Returns how many files and folders were
- * open. Only the holder of the lock may call this.
+ * Removes the rights of other users from every file of a database. Reads the modes of only two files, unless one of them is open to
+ * others or `wasFolderOpen`. Returns how many files and folders were open to others. Fails with `DirectoryUnusable` for a file
+ * that belongs to another user. Only the holder of the lock may call this.
  */
-export const restrictDatabase = (directory: string, owner: DirectoryOwnership, isKnownOpen: boolean): number => {
+export const restrictDatabase = (directory: string, ownership: DirectoryOwnership, wasFolderOpen: boolean): number => {
   const user = currentUserId()
   if (user === undefined) return 0
   const database = join(directory, databaseFolder)
-  const signsFound = signs.map((name) => statSync(join(database, name), { throwIfNoEntry: false }))
-  if (!isKnownOpen && !signsFound.some((sign) => sign !== undefined && (isOpenToOthers(sign) || sign.uid !== user)))
+  const indicatorStats = indicators.map((name) => statSync(join(database, name), { throwIfNoEntry: false }))
+  if (
+    !wasFolderOpen &&
+    !indicatorStats.some((stats) => stats !== undefined && (isOpenToOthers(stats) || stats.uid !== user))
+  )
     return 0
-  // Not a database: the opening says so.
-  if (signsFound[1] === undefined) return 0
-  owner.check()
-  let count = isKnownOpen ? 1 : 0
-  const closeEach = (files: Iterable<readonly [string, Stats]>): void => {
+  // Not a database: opening it fails.
+  if (indicatorStats[1] === undefined) return 0
+  ownership.check()
+  let count = wasFolderOpen ? 1 : 0
+  const restrictEach = (files: Iterable<readonly [string, Stats]>): void => {
     for (const [path, found] of files) {
       refuseOther(directory, `its ${JSON.stringify(path.slice(directory.length + 1))}`, found, user)
-      if (isOpenToOthers(found) && close(directory, path)) count++
+      if (isOpenToOthers(found) && restrict(directory, path)) count++
     }
   }
-  // A folder before what is in it. The last file is the sign that all others are closed, also when this process is killed.
-  closeEach(filesIn(database, "PG_VERSION"))
-  closeEach([[join(database, "PG_VERSION"), lstatSync(join(database, "PG_VERSION"))]])
+  // A folder comes before its content. PG_VERSION comes last: it shows that all others are restricted, also after a crash.
+  restrictEach(filesIn(database, "PG_VERSION"))
+  restrictEach([[join(database, "PG_VERSION"), lstatSync(join(database, "PG_VERSION"))]])
   return count
 }
 
-/** Checks every file of a backlog's directory. None where there is no backlog, or on systems without user ids. */
+/** Checks the access to every file of a backlog's directory. `undefined` where there is no backlog, and on systems without user ids. */
 export const inspectDirectoryAccess = async (directory: string): Promise<DirectoryAccess | undefined> => {
   const user = currentUserId()
   const found = await orMissing(stat(directory))
@@ -119,12 +124,12 @@ export const inspectDirectoryAccess = async (directory: string): Promise<Directo
     }
     if (of.uid !== user) foreign.push(path)
   }
-  // One that also holds other files keeps its mode.
+  // A directory that also has other files keeps its mode.
   if (names.every(isBacklogFile) || isWritableByOthers(found)) examine(directory, found, directory)
   else if (found.uid !== user) foreign.push(directory)
   for (const name of names.filter(isBacklogFile)) {
     const path = join(directory, name)
-    // A lock or a socket may end meanwhile.
+    // A lock or a socket may be removed meanwhile.
     const of = statSync(path, { throwIfNoEntry: false })
     if (of === undefined) continue
     examine(path, of, path)
@@ -143,7 +148,7 @@ export const inspectDirectoryAccess = async (directory: string): Promise<Directo
   }
 }
 
-/** Files and folders below a folder, each folder before what is in it. No links, which this program does not create. */
+/** The files and folders below a folder, each folder before its content, without links, which this program does not create. */
 function* filesIn(folder: string, except?: string): Generator<readonly [string, Stats]> {
   for (const name of readdirOrNone(folder)) {
     if (name === except) continue
@@ -160,7 +165,7 @@ const readdirOrNone = (folder: string): ReadonlyArray<string> => {
   try {
     return readdirSync(folder)
   } catch (error) {
-    // Removed meanwhile; or another user's, which is reported as such.
+    // It was removed meanwhile, or it is a folder of another user, which is reported by itself.
     if (["ENOENT", "EACCES"].includes(fileErrorCode(error) ?? "")) return []
     throw error
   }
@@ -177,7 +182,7 @@ const refuseOther = (directory: string, what: string, { uid }: Stats, user: numb
   })
 }
 
-const close = (directory: string, path: string, isFollowed = false): boolean => {
+const restrict = (directory: string, path: string, isFollowed = false): boolean => {
   try {
     return removeOthersAccess(path, isFollowed)
   } catch (error) {

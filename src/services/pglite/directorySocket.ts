@@ -12,27 +12,27 @@ import {
   privateFileMode
 } from "../files/privateFiles.ts"
 
-/** Bytes of a path that every system takes for a socket's: 103 on BSD and macOS, 107 on Linux. */
-const longestPath = 103
+/** The longest path of a socket on every system, in bytes: 103 on BSD and macOS, 107 on Linux. */
+const maxPathBytes = 103
 
-/** Whether a path is too long for a socket, and this system has no shorter one for it. */
+/** Whether a path is too long for a socket, and this system has no shorter path to the same file. */
 const isTooLongForSocket = (file: string): boolean =>
-  Buffer.byteLength(file) > longestPath && process.platform !== "linux"
+  Buffer.byteLength(file) > maxPathBytes && process.platform !== "linux"
 
-/** A path of a socket that the system takes, until it is closed. */
+/** A path that is short enough for a socket, and is valid until it is closed. */
 interface ShortPath {
   readonly path: string
   readonly close: () => Promise<void>
 }
 
-/** A path to the same file that is short enough: Linux reaches a folder by the number under which it is open. */
+/** Opens a path to the same file that is short enough for a socket. Linux has a path to each folder that is open. */
 export const openShortPath = async (file: string): Promise<ShortPath> => {
-  if (Buffer.byteLength(file) <= longestPath) return { path: file, close: () => Promise.resolve() }
+  if (Buffer.byteLength(file) <= maxPathBytes) return { path: file, close: () => Promise.resolve() }
   const folder = await open(dirname(file), constants.O_RDONLY | constants.O_DIRECTORY)
   return { path: `/proc/self/fd/${folder.fd}/${basename(file)}`, close: () => folder.close() }
 }
 
-/** Gives `use` such a path, for as long as it takes. */
+/** Calls `use` with a path that is short enough for a socket. */
 export const withShortPath = async <A>(file: string, use: (path: string) => Promise<A>): Promise<A> => {
   const short = await openShortPath(file)
   try {
@@ -42,33 +42,33 @@ export const withShortPath = async <A>(file: string, use: (path: string) => Prom
   }
 }
 
-/** A place for a directory's socket: a folder that only its user may enter, and the socket in it. */
+/** A place for a directory's socket: a folder that only the user may enter, and the path of the socket in it. */
 export interface SocketPlace {
   readonly folder: string
   readonly path: string
-  /** Another path in the folder, at which nothing else is: the socket is made there, and moved when it is ready. */
+  /** An unused path in the folder, at which the socket is created before it is moved to its final path. */
   readonly draft: string
-  /** Whether the folder is the directory's own, and may be replaced by whoever holds the directory. */
+  /** Whether the folder is inside the directory, so that the holder may replace it. */
   readonly isOwn: boolean
 }
 
 /** The folder inside a directory that holds its socket. */
 export const socketFolder = "backlog.socket"
 
-/** As Postgres calls its sockets, so that its own clients find it. */
+/** The name that Postgres's own clients look for. */
 const socketName = ".s.PGSQL.5432"
 
 /**
- * Where the socket of a directory may be, the best place first: inside of it, else in a folder of the user's for temporary
- * files, else in the user's runtime directory (`XDG_RUNTIME_DIR`), which no other user can enter. None where there are no
- * users to tell apart.
+ * The places where the socket of a directory can be, in the order of preference: inside the directory, in a folder of the user
+ * among the temporary files, and in the user's runtime directory (`XDG_RUNTIME_DIR`), which no other user can enter. None on
+ * systems without user ids.
  */
-export const socketPlaces = async (directory: string): Promise<ReadonlyArray<SocketPlace>> => {
+export const listSocketPlaces = async (directory: string): Promise<ReadonlyArray<SocketPlace>> => {
   const user = currentUserId()
   if (user === undefined) return []
   const real = await realpath(directory)
   const digest = createHash("sha256").update(real).digest("hex").slice(0, 32)
-  // No longer than the names above.
+  // Not longer than the final names.
   const draft = randomBytes(6).toString("hex")
   const outside = (folder: string): SocketPlace => ({
     folder,
@@ -85,16 +85,16 @@ export const socketPlaces = async (directory: string): Promise<ReadonlyArray<Soc
   ].filter(({ path }) => !isTooLongForSocket(path))
 }
 
-/** Whether a folder is this user's alone: nobody else may have put a socket there, or may reach one. */
+/** Whether only this user can enter a folder, and create or reach a socket in it. */
 export const isPrivateFolder = async (folder: string): Promise<boolean> => {
   const found = await lstat(folder).catch(() => undefined)
   return found !== undefined && found.isDirectory() && found.uid === currentUserId() && !isOpenToOthers(found)
 }
 
-/** A place that cannot have a socket. */
+/** A place where no socket can be created. */
 export class SocketPlaceRefused extends Error {}
 
-/** Makes the folder, and takes away what is left of an earlier socket. Only for whoever holds the directory. */
+/** Creates the folder, and removes the socket of an earlier holder. Only the holder of the directory may call this. */
 export const prepareSocketPlace = async (place: SocketPlace): Promise<void> => {
   const { folder, isOwn, path } = place
   if (isOwn && !(await isPrivateFolder(folder)))
@@ -108,7 +108,7 @@ export const prepareSocketPlace = async (place: SocketPlace): Promise<void> => {
   await rm(path, { recursive: true, force: true })
 }
 
-/** Why a folder cannot be this user's, if so: something of another user is in its place. */
+/** Describes what is in the place of the folder: a file, or a folder of another user. `undefined` when there is nothing. */
 const findPlaceConflict = async ({ folder }: SocketPlace): Promise<string | undefined> => {
   const found = await lstat(folder).catch(() => undefined)
   if (found === undefined || (found.isDirectory() && found.uid === currentUserId())) return undefined
@@ -120,12 +120,12 @@ const findPlaceConflict = async ({ folder }: SocketPlace): Promise<string | unde
 }
 
 /**
- * Names what other users have put in the places of a directory's socket, up to the place that has a socket. Undefined when
- * there is nothing.
+ * Describes what is in the way of a directory's socket, in every place up to the one that has the socket. `undefined` when there
+ * is nothing.
  */
 export const findSocketProblem = async (directory: string): Promise<string | undefined> => {
   const problems: Array<string> = []
-  for (const place of await socketPlaces(directory)) {
+  for (const place of await listSocketPlaces(directory)) {
     const problem = await findPlaceConflict(place)
     if (problem !== undefined) problems.push(problem)
     else if ((await isPrivateFolder(place.folder)) && (await lstat(place.path).catch(() => undefined)) !== undefined)
@@ -134,14 +134,14 @@ export const findSocketProblem = async (directory: string): Promise<string | und
   return problems.length === 0 ? undefined : problems.join(" ")
 }
 
-/** Lets only this user connect, also where the folder would let others, and gives the socket its final path. */
+/** Restricts the socket to this user, whatever the folder allows, and moves it to its final path. */
 export const publishSocket = async ({ draft, path }: SocketPlace): Promise<void> => {
   await chmod(draft, privateFileMode)
-  // Node removes the path that it listened on, later and without checking what is there by then.
+  // Node later removes the path that it listened on, without checking which file is there.
   await rename(draft, path)
 }
 
-/** Removes the socket, and the folder if it is the directory's own. Only while this process holds the directory. */
+/** Removes the socket, and the folder if it is inside the directory. Only the holder of the directory may call this. */
 export const removeSocketPlace = async ({ folder, isOwn, path }: SocketPlace): Promise<void> => {
   await rm(path, { force: true })
   if (isOwn) await rmdir(folder)

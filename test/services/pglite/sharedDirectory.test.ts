@@ -7,7 +7,7 @@ import { connect, type Socket } from "node:net"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { afterAll, beforeAll } from "vitest"
-import { socketPlaces } from "../../../src/services/pglite/directorySocket.ts"
+import { listSocketPlaces } from "../../../src/services/pglite/directorySocket.ts"
 import { layerPgliteClient } from "../../../src/services/pglite/PgliteClient.ts"
 import { openSharedDirectory } from "../../../src/services/pglite/SharedDirectory.ts"
 import { message, messageType } from "../../../src/services/pglite/wireMessages.ts"
@@ -56,7 +56,7 @@ const pair = Effect.gen(function* () {
 const numbers = (sql: Sql) =>
   Effect.map(sql`select n from numbers order by n`, (rows) => rows.map((row) => Number(row["n"])))
 
-const socketOf = (directory: string) => Effect.promise(async () => (await socketPlaces(directory))[0]?.path ?? "")
+const socketOf = (directory: string) => Effect.promise(async () => (await listSocketPlaces(directory))[0]?.path ?? "")
 
 const introduction = Buffer.from("\0\0\0\x17\0\x03\0\0user\0postgres\0\0")
 const query = (text: string) => message(messageType.query, text)
