@@ -47,7 +47,7 @@ export const openingMutations = [
   {
     name: "opening: another user's .backlog above the working directory is refused",
     file: databaseTarget,
-    find: "own !== undefined && found.uid !== own",
+    find: "currentUser !== undefined && found.uid !== currentUser",
     replace: "false",
     tests: target
   },

@@ -1,16 +1,16 @@
 import { Context, Effect } from "effect"
 
-/** Where text goes: a terminal, a file, a pipe. */
+/** An output stream: a terminal, a file or a pipe. */
 export interface OutputStream {
   readonly write: (text: string) => void
-  /** Waits until what was written is on its way, or nobody takes it any more. */
+  /** Waits until the written text is flushed or the stream is closed. */
   readonly drain: Effect.Effect<void>
   readonly isTerminal: boolean
-  /** How many columns a line has, and how many lines are shown, as it is now; of use on a terminal only. */
+  /** The current size of the terminal, in columns and rows. Meaningless for files and pipes. */
   readonly size: () => { readonly columns: number; readonly rows: number }
 }
 
-/** What the command line has of the process around it, so that tests can put something else in its place. */
+/** The parts of the process that the command line uses, so that tests can replace them. */
 export class ProcessIO extends Context.Service<
   ProcessIO,
   {
@@ -18,14 +18,14 @@ export class ProcessIO extends Context.Service<
     readonly stdin: AsyncIterable<Uint8Array>
     readonly stdout: OutputStream
     readonly stderr: OutputStream
-    /** Says that an interrupt is how this program ends, how long that may take, and the exit code then. */
+    /** Sets how the program ends after an interrupt: how long it may take, in milliseconds, and its exit code. */
     readonly onInterrupt: (how: { readonly timeoutMillis: number; readonly exitCode: number }) => void
-    /** Does something when the process ends, however it does, unless what this answers is called before. */
+    /** Registers a callback for the end of the process. Returns a function that removes it. */
     readonly onExit: (run: () => void) => () => void
   }
 >()("mosaic-backlog/cli/Host") {}
 
-/** This process. */
+/** The streams, the environment and the exit hooks of this process. */
 export const makeProcessIO = (onInterrupt: ProcessIO["Service"]["onInterrupt"]): ProcessIO["Service"] => ({
   onInterrupt,
   onExit: (run) => {
@@ -35,7 +35,7 @@ export const makeProcessIO = (onInterrupt: ProcessIO["Service"]["onInterrupt"]):
     }
   },
   env: process.env,
-  // Asked for only when something reads it: looking at standard input can keep a process alive.
+  // Opened on first read, because an open standard input can keep the process alive.
   stdin: { [Symbol.asyncIterator]: () => process.stdin[Symbol.asyncIterator]() as AsyncIterator<Uint8Array> },
   stdout: makeOutputStream(process.stdout),
   stderr: makeOutputStream(process.stderr)
@@ -47,9 +47,9 @@ const makeOutputStream = (stream: NodeJS.WriteStream): OutputStream => ({
   },
   drain: Effect.callback((resume) => {
     if (!stream.writableNeedDrain || stream.destroyed) return resume(Effect.void)
-    const goOn = (): void => resume(Effect.void)
-    stream.once("drain", goOn).once("close", goOn)
-    return Effect.sync(() => stream.off("drain", goOn).off("close", goOn))
+    const onFlush = (): void => resume(Effect.void)
+    stream.once("drain", onFlush).once("close", onFlush)
+    return Effect.sync(() => stream.off("drain", onFlush).off("close", onFlush))
   }),
   isTerminal: stream.isTTY,
   size: () => ({ columns: stream.columns ?? 80, rows: stream.rows ?? 24 })

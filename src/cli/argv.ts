@@ -1,4 +1,4 @@
-/** Flags that stand alone. */
+/** Flags without a value. */
 export const switchFlags: ReadonlySet<string> = new Set([
   "fix",
   "follow",
@@ -15,7 +15,7 @@ export const switchFlags: ReadonlySet<string> = new Set([
   "version"
 ])
 
-/** Flags that are followed by a value. */
+/** Flags with a value. */
 export const valueFlags: ReadonlySet<string> = new Set([
   "acceptance",
   "actor",
@@ -83,7 +83,7 @@ export const valueFlags: ReadonlySet<string> = new Set([
   "writer-role"
 ])
 
-/** Other words for commands, as people try them. */
+/** Aliases of commands. */
 export const commandAliases: Readonly<Record<string, string>> = {
   add: "create",
   new: "create",
@@ -98,14 +98,14 @@ export const commandAliases: Readonly<Record<string, string>> = {
 }
 
 /**
- * Makes the arguments plain for the parser, which would take `--json 1` for a value of `--json` (a card may be called
- * 1) and `--body "- item"` for a flag:
+ * Rewrites arguments that the parser would misread. It would read `--json 1` as the value 1 of `--json`, although a card
+ * may have the id 1, and `--body "- item"` as two flags.
  *
- * - a switch says its value: `--json` becomes `--json=true`, once however often it is given;
- * - a flag and its value become one word, also when the value begins with `-`, unless it looks like a flag itself;
- * - another word for a command becomes the command, and `help claim` becomes `claim --help`.
+ * - A switch gets an explicit value: `--json` becomes `--json=true`. Repetitions are removed.
+ * - A flag and its value become one argument, also if the value begins with `-`, unless the value looks like a flag.
+ * - An alias becomes the command that it stands for, and `help claim` becomes `claim --help`.
  *
- * What follows `--` is left alone.
+ * Arguments after `--` are unchanged.
  */
 export const normalizeArguments = (argv: ReadonlyArray<string>): ReadonlyArray<string> => {
   const end = argv.indexOf("--")
@@ -142,7 +142,7 @@ const resolveCommand = (words: ReadonlyArray<string>): ReadonlyArray<string> => 
   return Object.hasOwn(commandAliases, command) ? words.with(at, commandAliases[command] ?? command) : words
 }
 
-/** Whether plain arguments ask for JSON: also when they cannot be parsed, the answer is then one JSON document. */
+/** Returns whether normalized arguments request JSON. This also works for arguments that cannot be parsed. */
 export const requestsJson = (words: ReadonlyArray<string>): boolean => {
   const end = words.indexOf("--")
   return (end === -1 ? words : words.slice(0, end)).some((word) => /^--json=(true|yes|on|1|y)$/.test(word))

@@ -22,10 +22,10 @@ import { watchCommand } from "./commands/watch.ts"
 import { workCommand } from "./commands/work.ts"
 import { Actor, Db, Json, SchemaFlag } from "./flags.ts"
 
-/** The command `backlog` with all that it can do. */
+/** The command `backlog` with its subcommands and global flags. */
 export const backlogCommand = Command.make("backlog").pipe(
   Command.withDescription(
-    "The backlog of record for many workers: cards with priorities and dependencies, claimed under a lease."
+    "A backlog of record for concurrent workers: cards with priorities and dependencies, claimed under a lease."
   ),
   Command.withSubcommands([
     {
@@ -77,8 +77,8 @@ export const backlogCommand = Command.make("backlog").pipe(
   Command.withExamples([
     { command: 'backlog create --id design --title "Design it"' },
     { command: "backlog list --ready" },
-    { command: "backlog claim --owner worker-1", description: "The answer has the claim's token" },
+    { command: "backlog claim --owner worker-1", description: "Prints the claim's token" },
     { command: "backlog complete design --token 2" },
-    { command: "backlog stats --json --db postgres://me@localhost/work", description: "On a server, for a program" }
+    { command: "backlog stats --json --db postgres://me@localhost/work", description: "On a server, as JSON" }
   ])
 )

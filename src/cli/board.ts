@@ -6,27 +6,27 @@ import { type Column, formatTable } from "./table.ts"
 import { truncate, type TextStyle, type Paint } from "./terminalText.ts"
 import { AuditService, BacklogService, type Card, type RecordedEvent, Stats } from "../index.ts"
 
-/** The backlog as somebody watches it. */
+/** The state of a backlog that `watch` shows. */
 export interface Board {
-  /** By the database's clock. */
+  /** The time of the database's clock. */
   readonly at: DateTime.Utc
   readonly position: number
   readonly stats: Stats
-  /** The claimed cards, the best first. */
+  /** The claimed cards, in claim order. */
   readonly claimed: ReadonlyArray<Card>
-  /** What would be claimed next, the best first. */
+  /** The cards that would be claimed next, in claim order. */
   readonly claimable: ReadonlyArray<Card>
-  /** What happened last, the last of it last. */
+  /** The latest events, the newest last. */
   readonly events: ReadonlyArray<RecordedEvent>
 }
 
-/** How many claimed cards, next cards and events a board has at most. */
+/** Maximum number of claimed cards, claimable cards and events on a board. */
 const boardLimits = { claimed: 100, claimable: 20, events: 20 }
 
-/** The least time between two looks, so that a busy backlog is not looked at after every commit. */
+/** Minimum time between two reads, so that a busy backlog is not read after every commit. */
 const minReadInterval = Duration.millis(250)
 
-/** A board as JSON. */
+/** Encodes a board as JSON. */
 export const encodeBoard = ({ at, claimable, claimed, events, position, stats }: Board) => ({
   at: DateTime.formatIso(at),
   position,
@@ -38,7 +38,7 @@ export const encodeBoard = ({ at, claimable, claimed, events, position, stats }:
 
 const encodeStats = Schema.encodeSync(Stats)
 
-/** Whether a board says the same as another, but for the time. */
+/** Returns whether two boards differ only in their times. */
 export const isSameBoard = (left: Board, right: Board): boolean =>
   JSON.stringify(encodeBoard(withoutTimes(left))) === JSON.stringify(encodeBoard(withoutTimes(right)))
 
@@ -48,7 +48,7 @@ const withoutTimes = (board: Board): Board => ({
   stats: { ...board.stats, oldestReadyAgeSeconds: null }
 })
 
-/** The board as it is now, given the last events. */
+/** Reads the current board, except for the latest events. */
 const readBoardWith = Effect.fnUntraced(function* (events: ReadonlyArray<RecordedEvent>) {
   const backlog = yield* BacklogService
   const { at, position } = yield* (yield* AuditService).anchor()
@@ -62,7 +62,7 @@ const readBoardWith = Effect.fnUntraced(function* (events: ReadonlyArray<Recorde
   } satisfies Board
 })
 
-/** The last events, and the position up to which they were looked for. */
+/** Reads the latest events, and the position up to which they were read. */
 const readLatestEvents = Effect.gen(function* () {
   const audit = yield* AuditService
   const { position } = yield* audit.anchor()
@@ -70,30 +70,30 @@ const readLatestEvents = Effect.gen(function* () {
   return { events: events.slice(-boardLimits.events), upTo: events.at(-1)?.position ?? position }
 })
 
-/** The board as it is now. */
+/** Reads the current board. */
 export const readBoard = Effect.flatMap(readLatestEvents, ({ events }) => readBoardWith(events))
 
 /**
- * The board again and again: as it is now, after every commit, and at least once in an `interval`, in which leases and
- * retry times pass without one.
+ * A stream of boards: the current one, then one after each commit, and at least one per `interval`, because leases
+ * expire and retry times pass without a commit.
  */
 export const watchBoard = (interval: Duration.Duration) =>
   Stream.unwrap(
     Effect.gen(function* () {
       const audit = yield* AuditService
-      const bell = yield* Queue.sliding<void>(1)
+      const changes = yield* Queue.sliding<void>(1)
       const { events: found, upTo } = yield* readLatestEvents
       let latest = found
       const follower = yield* Effect.forkScoped(
         Stream.runForEachArray(audit.events({ after: upTo, follow: true }), (events) => {
           latest = [...latest, ...events].slice(-boardLimits.events)
-          return Queue.offer(bell, undefined)
+          return Queue.offer(changes, undefined)
         })
       )
-      const next = Queue.take(bell).pipe(
+      const next = Queue.take(changes).pipe(
         Effect.timeoutOption(interval),
         Effect.andThen(Effect.sleep(minReadInterval)),
-        // Not raced for: when following ends, it has failed.
+        // The follower ends only by failing.
         Effect.raceFirst(Fiber.join(follower))
       )
       return Stream.paginate(true, (isFirst) =>
@@ -108,23 +108,23 @@ export const watchBoard = (interval: Duration.Duration) =>
     })
   )
 
-/** A part of a board: a heading, and a table of which as many rows are shown as there is room for. */
+/** A part of a board: a heading, and a table of which only the rows that fit are shown. */
 interface Section {
   readonly heading: string
   readonly none: string
-  /** How many there are, of which `lines` may have the first only. */
+  /** Total number of rows. `lines` may contain only the first of them. */
   readonly total: number
-  /** A line of titles, and a line for each. */
+  /** A line of column titles, then a line for each row. */
   readonly lines: ReadonlyArray<string>
   readonly paint: (row: number) => Paint
 }
 
-/** Lines of a section beside its rows: an empty one, its heading, its titles. */
+/** Lines of a section other than its rows: an empty line, the heading, the titles. */
 const linesPerSection = 3
 
 /**
- * A board as lines, no wider than the page has columns and no more than `rows`. What a card or an event says is spelled
- * out where a terminal would obey it.
+ * Formats a board as lines that fit the style's width, at most `rows` of them. Control characters in texts of cards and
+ * events are escaped.
  */
 export const describeBoard = (
   board: Board,
@@ -138,10 +138,10 @@ export const describeBoard = (
     truncate(
       [
         `${stats.counts.ready} ready (${stats.claimable} claimable, ${stats.waiting} waiting)`,
-        `${stats.counts.claimed} claimed${stats.expiredClaimCount === 0 ? "" : ` (${stats.expiredClaimCount} run out)`}`,
+        `${stats.counts.claimed} claimed${stats.expiredClaimCount === 0 ? "" : ` (${stats.expiredClaimCount} expired)`}`,
         `${stats.counts.blocked} blocked`,
         `${stats.counts.done} done`,
-        `${stats.total} in all`
+        `${stats.total} total`
       ].join("  "),
       columns
     )
@@ -170,7 +170,7 @@ const formatSection = (section: Section, room: number, style: TextStyle, columns
   ]
 }
 
-/** Shares rows out among those who want some, nobody more than it wants, as evenly as can be. */
+/** Distributes rows as evenly as possible, giving no section more than it wants. */
 const distributeRows = (wanted: ReadonlyArray<number>, available: number): ReadonlyArray<number> => {
   const given = wanted.map(() => 0)
   let left = available
@@ -179,16 +179,16 @@ const distributeRows = (wanted: ReadonlyArray<number>, available: number): Reado
     for (const [index, want] of wanted.entries()) {
       const has = given[index] ?? 0
       if (has >= want || left <= 0) continue
-      const gift = left === Number.POSITIVE_INFINITY ? want - has : 1
-      given[index] = has + gift
-      left -= gift
+      const amount = left === Number.POSITIVE_INFINITY ? want - has : 1
+      given[index] = has + amount
+      left -= amount
       isGiving = true
     }
   }
   return given
 }
 
-/** A page without colours: a line is cut before it is painted. */
+/** A style without colors, for lines that are truncated before they are colored. */
 const withoutColors = (style: TextStyle): TextStyle => {
   const paint: Paint = (text) => text
   return { columns: style.columns, bold: paint, dim: paint, red: paint, green: paint, yellow: paint, blue: paint }
@@ -203,13 +203,13 @@ const claimedSection = ({ at, claimed, stats }: Board, style: TextStyle): Sectio
     card.claimExpiresAt === null ? 0 : (DateTime.toEpochMillis(card.claimExpiresAt) - DateTime.toEpochMillis(at)) / 1000
   return {
     heading: "Claimed",
-    none: "Nobody holds a card.",
+    none: "No card is claimed.",
     total: stats.counts.claimed,
     lines: formatTable(
       [
         id,
         { title: "HOLDER", text: (card) => card.claimOwner ?? "", minWidth: 8 },
-        { title: "LEFT", text: (card) => (left(card) > 0 ? formatDuration(left(card)) : "run out"), align: "right" },
+        { title: "LEFT", text: (card) => (left(card) > 0 ? formatDuration(left(card)) : "expired"), align: "right" },
         { title: "ATTEMPT", text: (card) => String(card.attempts), align: "right" },
         title
       ],
@@ -225,8 +225,8 @@ const claimedSection = ({ at, claimed, stats }: Board, style: TextStyle): Sectio
 
 const nextSection = ({ claimable, stats }: Board, style: TextStyle): Section => ({
   heading: "Next",
-  none: "Nothing can be claimed.",
-  // Cards whose claim ran out can be claimed too, and are among the claimed ones.
+  none: "No card is claimable.",
+  // Cards with an expired claim are claimable too, and are listed among the claimed cards.
   total: Math.max(claimable.length, stats.claimable),
   lines: formatTable(
     [
@@ -245,7 +245,7 @@ const eventSection = ({ events }: Board, style: TextStyle): Section => {
   const latest: ReadonlyArray<RecordedEvent> = events.toReversed()
   return {
     heading: "Latest",
-    none: "Nothing has happened yet.",
+    none: "There are no events yet.",
     total: 0,
     lines: formatTable(
       [

@@ -1,25 +1,25 @@
 import { Schema } from "effect"
 import { ClaimOutlook, Obstacle } from "../index.ts"
 
-/** There is no card to take, or the one asked for cannot be taken now. */
+/** No card is claimable, or the requested card cannot be claimed now. */
 export class NothingClaimable extends Schema.TaggedError<NothingClaimable>()("NothingClaimable", {
-  /** The card that was asked for, `null` when any would have done. */
+  /** The requested card. `null` if any card was acceptable. */
   id: Schema.NullOr(Schema.String),
-  /** What stands between that card and a claim. */
+  /** The reasons why the requested card cannot be claimed. */
   obstacles: Schema.Array(Obstacle),
-  /** Why there was nothing among all that could have been taken; `null` when a card was named, or none knows any more. */
+  /** Why no card was claimable. `null` if a card was requested, or if the answer comes from a receipt. */
   outlook: Schema.NullOr(ClaimOutlook),
   message: Schema.String
 }) {}
 
-/** A file that would have been overwritten exists. It was left as it is. */
+/** The output file exists already. It was not changed. */
 export class FileExists extends Schema.TaggedError<FileExists>()("FileExists", { file: Schema.String }) {
   override get message(): string {
-    return `${JSON.stringify(this.file)} exists: give --force to replace it.`
+    return `${JSON.stringify(this.file)} already exists. Use --force to replace it.`
   }
 }
 
-/** A file could not be written to its end. What was there before is there still. */
+/** The output file could not be written completely. An earlier file of that name is unchanged. */
 export class FileNotWritten extends Schema.TaggedError<FileNotWritten>()("FileNotWritten", {
   file: Schema.String,
   problem: Schema.String
@@ -29,7 +29,7 @@ export class FileNotWritten extends Schema.TaggedError<FileNotWritten>()("FileNo
   }
 }
 
-/** No consumer of this name has a checkpoint, nor a parked event. */
+/** No consumer of this name has a checkpoint or a parked event. */
 export class ConsumerNotFound extends Schema.TaggedError<ConsumerNotFound>()("ConsumerNotFound", {
   consumer: Schema.String
 }) {
@@ -38,7 +38,7 @@ export class ConsumerNotFound extends Schema.TaggedError<ConsumerNotFound>()("Co
   }
 }
 
-/** The event is not on the list of those that the consumer parked. */
+/** The consumer has not parked this event. */
 export class NotParked extends Schema.TaggedError<NotParked>()("NotParked", {
   consumer: Schema.String,
   position: Schema.Int

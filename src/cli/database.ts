@@ -32,30 +32,30 @@ const selectTarget = Effect.gen(function* () {
   if (schema !== undefined && !Schema.is(SchemaName)(schema)) {
     return yield* new InvalidInput({
       problem:
-        "--schema takes lower case letters, digits and underscores, not beginning with a digit, at most 63 characters"
+        "--schema takes lower-case letters, digits and underscores, does not begin with a digit, and has at most 63 characters"
     })
   }
   const chosen = yield* Effect.fromResult(resolveDatabaseTarget(yield* Db, (yield* ProcessIO).env))
-  return { meant: chosen.target, note: chosen.note, schema }
+  return { target: chosen.target, note: chosen.note, schema }
 })
 
-/** A client of a server that is not the backlog's: one connection. The name is for errors, and has no password. */
+/** A client with one connection to another server than the backlog's. `name` is for errors and contains no password. */
 export const makeServerClient = Effect.fnUntraced(function* (flag: string, url: string) {
-  const meant = yield* Effect.fromResult(parseTarget(flag, url, { prepare: false, env: (yield* ProcessIO).env }))
-  if (meant._tag === "Directory") return yield* new InvalidInput({ problem: `${flag} takes a postgres:// URL` })
-  return { name: meant.name, layer: layerPostgresClient({ url: meant.url, poolSize: 1, prepare: meant.prepare }) }
+  const target = yield* Effect.fromResult(parseTarget(flag, url, { prepare: false, env: (yield* ProcessIO).env }))
+  if (target._tag === "Directory") return yield* new InvalidInput({ problem: `${flag} takes a postgres:// URL` })
+  return { name: target.name, layer: layerPostgresClient({ url: target.url, poolSize: 1, prepare: target.prepare }) }
 })
 
-/** Which commands create a backlog, in an error of the others. */
+/** A hint for commands that do not create a backlog. */
 const createCommands =
-  "`backlog create`, `import`, `migrate`, `serve` and `mcp` create one; --db names another directory or server."
+  "`backlog create`, `import`, `migrate`, `serve` and `mcp` create one; --db selects another directory or server."
 
-/** What a command does where there is no backlog, and how it says what people must know. */
+/** How a command opens the backlog. */
 interface OpeningMode {
   readonly opening: Opening
-  /** Whether erased bytes are removed from the data files in the background: by programs that run for long. */
+  /** Whether erased bytes are removed from the data files in the background, as long-running programs do. */
   readonly removesErasedBytes: boolean
-  /** A line on standard error, or an entry of the log that is there. */
+  /** Reports a note: on standard error, or in the program's log. */
   readonly notify: (text: string) => Effect.Effect<void, never, ProcessIO>
 }
 
@@ -71,52 +71,52 @@ const openForService: OpeningMode = {
   notify: (text) => Effect.logInfo(text)
 }
 
-/** Where a schema is, for people. */
-const describePlace = (meant: DatabaseTarget, schema: string | null): string => {
-  const name = escapeLine(meant.name)
-  return meant._tag === "Directory"
+/** Describes where a schema is. */
+const describePlace = (target: DatabaseTarget, schema: string | null): string => {
+  const name = escapeLine(target.name)
+  return target._tag === "Directory"
     ? schema === null || schema === "backlog"
       ? name
       : `schema ${JSON.stringify(schema)} of ${name}`
     : `schema ${JSON.stringify(schema)} on ${name}`
 }
 
-/** An error of a place without a backlog, in the words of the command line. */
-const describeMissing = (error: BacklogMissing, meant: DatabaseTarget): BacklogMissing => {
+/** Adds the place that was searched, and the commands that create a backlog, to an error. */
+const describeMissing = (error: BacklogMissing, target: DatabaseTarget): BacklogMissing => {
   const place =
-    meant._tag === "Directory" && meant.searchedFrom !== undefined
-      ? `${escapeLine(meant.searchedFrom)} or the directories above it (${meant.name})`
-      : describePlace(meant, error.schema)
+    target._tag === "Directory" && target.searchedFrom !== undefined
+      ? `${escapeLine(target.searchedFrom)} or the directories above it (${target.name})`
+      : describePlace(target, error.schema)
   return new BacklogMissing({ ...error, place, ...(error.toDo === createHint ? { toDo: createCommands } : {}) })
 }
 
 /**
- * Runs what needs a layer in the database that is meant; the database's errors then say which one it was. Says on
- * standard error what was created, and which database was chosen over one that people might expect.
+ * Runs an effect with a layer over the selected database, and adds the database's name to its errors. Reports on standard
+ * error whether a backlog was created or migrated, and whether `DATABASE_URL` was preferred to a `.backlog`.
  */
 const runWithin =
   ({ opening, removesErasedBytes, notify }: OpeningMode) =>
-  <R, LE>(layerOf: (meant: DatabaseTarget, schema: string | undefined) => Layer.Layer<R, LE>) =>
+  <R, LE>(layerOf: (target: DatabaseTarget, schema: string | undefined) => Layer.Layer<R, LE>) =>
     Effect.fnUntraced(function* <A, E, R2>(effect: Effect.Effect<A, E, R | R2>) {
-      const { meant, note, schema } = yield* selectTarget
+      const { target, note, schema } = yield* selectTarget
       const io = yield* ProcessIO
-      const told = (text: string) => Effect.provideService(notify(text), ProcessIO, io)
-      if (note !== undefined) yield* told(note)
-      const isNew = opening === "create" && meant._tag === "Directory" && !existsSync(meant.directory)
+      const report = (text: string) => Effect.provideService(notify(text), ProcessIO, io)
+      if (note !== undefined) yield* report(note)
+      const isNew = opening === "create" && target._tag === "Directory" && !existsSync(target.directory)
       if (isNew && io.stderr.isTerminal) {
-        io.stderr.write(`Creating a backlog in ${escapeLine(meant.directory)}, which takes some seconds …\n`)
+        io.stderr.write(`Creating a backlog in ${escapeLine(target.directory)}, which takes a few seconds …\n`)
       }
-      const onCreated = (created: string) => told(`a new backlog was created in ${describePlace(meant, created)}`)
+      const onCreated = (created: string) => report(`a new backlog was created in ${describePlace(target, created)}`)
       const onMigrated = (migrated: string, names: ReadonlyArray<string>) =>
-        told(
-          `the backlog in ${describePlace(meant, migrated)} was migrated (${names.join(", ")}): older programs cannot start on it any more`
+        report(
+          `the backlog in ${describePlace(target, migrated)} was migrated (${names.join(", ")}): older programs can no longer open it`
         )
-      // A server that waits for requests, and a follower that waits for events, end too.
+      // This also ends a server that waits for requests and a follower that waits for events.
       const loss = yield* Deferred.make<never, DirectoryLost>()
       const onLost = (lost: DirectoryLost) => Deferred.doneUnsafe(loss, Effect.fail(lost))
       return yield* Effect.raceFirst(effect, Deferred.await(loss)).pipe(
         Effect.provide(
-          Layer.provide(layerOf(meant, schema), [
+          Layer.provide(layerOf(target, schema), [
             Layer.succeed(BacklogOpening)({ opening, onCreated, onMigrated }),
             Layer.succeed(OnDirectoryLost)(onLost),
             removesErasedBytes ? Layer.empty : Layer.succeed(RemovalSchedule)("off"),
@@ -124,8 +124,8 @@ const runWithin =
           ])
         ),
         Effect.mapError((error) => {
-          const trouble = toDatabaseError(error as E | LE | SqlError.SqlError, meant.name)
-          return trouble instanceof BacklogMissing ? (describeMissing(trouble, meant) as typeof trouble) : trouble
+          const failure = toDatabaseError(error as E | LE | SqlError.SqlError, target.name)
+          return failure instanceof BacklogMissing ? (describeMissing(failure, target) as typeof failure) : failure
         })
       )
     })
@@ -133,29 +133,29 @@ const runWithin =
 const layerBacklog =
   (opening: Opening, poolSize: number) =>
   (
-    meant: DatabaseTarget,
+    target: DatabaseTarget,
     schema: string | undefined
   ): Layer.Layer<BacklogServices, Layer.Error<ReturnType<typeof layerPglite>>> =>
-    meant._tag === "Server"
-      ? layerPostgres({ url: meant.url, schema, poolSize, prepare: meant.prepare })
-      : layerPglite({ dataDir: meant.directory, schema, opening })
+    target._tag === "Server"
+      ? layerPostgres({ url: target.url, schema, poolSize, prepare: target.prepare })
+      : layerPglite({ dataDir: target.directory, schema, opening })
 
-/** Runs an effect with the services of the backlog that the flags and the environment name, which must exist. */
+/** Runs an effect with the services of the selected backlog, which must exist. */
 export const withBacklog = runWithin(openExisting)(layerBacklog("existing", 2))
 
-/** The same, and creates the backlog where there is none. */
+/** Runs an effect with the services of the selected backlog, creating it if it is missing. */
 export const withNewBacklog = runWithin(openOrCreate)(layerBacklog("create", 2))
 
-/** The same for a program with a log of its own. */
+/** Like `withNewBacklog`, for a program that keeps its own log. */
 export const withAgentBacklog = runWithin(openForService)(layerBacklog("create", 2))
 
-/** Runs an effect that does many things at once with the services of a backlog, which must exist. */
+/** Like `withBacklog`, with more connections, for an effect that runs many commands concurrently. */
 export const withConcurrentBacklog = runWithin(openExisting)(layerBacklog("existing", 10))
 
-/** Runs an effect with all that a server of that backlog needs, and creates the backlog where there is none. */
-export const withServer = runWithin(openForService)((meant, schema) =>
+/** Runs an effect with the services that a server of the backlog needs, creating the backlog if it is missing. */
+export const withServer = runWithin(openForService)((target, schema) =>
   Layer.mergeAll(AccessTokens.layer, Doctor.layer).pipe(
-    Layer.provideMerge(layerBacklog("create", 10)(meant, schema)),
+    Layer.provideMerge(layerBacklog("create", 10)(target, schema)),
     Layer.provide(layerSchema(schema))
   )
 )
@@ -164,66 +164,65 @@ const layerSchema = (schema: string | undefined): Layer.Layer<never> =>
   schema === undefined ? Layer.empty : Layer.succeed(BacklogSchema)(schema)
 
 /**
- * Runs an effect with the migrations of that backlog, those that were missing applied, and the roles given what they
- * need of it. Creates the backlog where there is none.
+ * Runs an effect after applying the missing migrations and granting the roles their privileges. Creates the backlog if it
+ * is missing.
  */
 export const withMigrations = Effect.fnUntraced(function* <A, E, R>(
   roles: RoleNames,
   effect: Effect.Effect<A, E, R | Migrations>
 ) {
-  const { meant } = yield* selectTarget
-  if (meant._tag === "Directory" && Object.values(roles).some((name) => name !== undefined)) {
+  const { target } = yield* selectTarget
+  if (target._tag === "Directory" && Object.values(roles).some((name) => name !== undefined)) {
     return yield* new InvalidInput({
-      problem:
-        "roles share a backlog on a server: in a directory, whoever may read and write its files may do everything"
+      problem: "roles need a backlog on a server: in a directory, every user with access to the files can do everything"
     })
   }
   return yield* runMigrations(roles)(effect)
 })
 
 const runMigrations = (roles: RoleNames) =>
-  runWithin(openOrCreate)((meant, schema) =>
-    provideClient(Layer.provide(Migrations.layer, Layer.succeed(BacklogRoles)(roles)), meant, schema, "create")
+  runWithin(openOrCreate)((target, schema) =>
+    provideClient(Layer.provide(Migrations.layer, Layer.succeed(BacklogRoles)(roles)), target, schema, "create")
   )
 
-/** Runs an effect with the tokens of a server of that backlog, which must exist. */
-export const withAccessTokens = runWithin(openExisting)((meant, schema) =>
-  provideClient(AccessTokens.layer, meant, schema, "existing")
+/** Runs an effect with the access tokens of the backlog, which must exist. */
+export const withAccessTokens = runWithin(openExisting)((target, schema) =>
+  provideClient(AccessTokens.layer, target, schema, "existing")
 )
 
-/** Runs an effect with the doctor of that backlog; no migration is applied, and no directory created. */
-export const withDoctor = runWithin(openExisting)((meant, schema) =>
-  provideClient(Layer.mergeAll(Doctor.layer, Erasures.layer), meant, schema, "existing", 4)
+/** Runs an effect with the backlog's doctor. Applies no migration and creates no directory. */
+export const withDoctor = runWithin(openExisting)((target, schema) =>
+  provideClient(Layer.mergeAll(Doctor.layer, Erasures.layer), target, schema, "existing", 4)
 )
 
-/** The directory of the database that is meant; undefined for a server. */
-export const targetDirectory = Effect.map(selectTarget, ({ meant }) =>
-  meant._tag === "Directory" ? meant.directory : undefined
+/** The directory of the selected database. `undefined` for a server. */
+export const targetDirectory = Effect.map(selectTarget, ({ target }) =>
+  target._tag === "Directory" ? target.directory : undefined
 )
 
-/** A service that needs no more than a client of the database, in the schema that is meant. */
+/** Provides a service with a client of the selected database and its schema. */
 const provideClient = <A, E>(
   service: Layer.Layer<A, E, SqlClient.SqlClient>,
-  meant: DatabaseTarget,
+  target: DatabaseTarget,
   schema: string | undefined,
   opening: Opening,
   poolSize = 2
 ) =>
   service.pipe(
     Layer.provide(
-      meant._tag === "Server"
-        ? layerPostgresClient({ url: meant.url, poolSize, prepare: meant.prepare })
-        : layerPgliteClient({ dataDir: meant.directory, opening })
+      target._tag === "Server"
+        ? layerPostgresClient({ url: target.url, poolSize, prepare: target.prepare })
+        : layerPgliteClient({ dataDir: target.directory, opening })
     ),
     Layer.provide(layerSchema(schema))
   )
 
-/** A day: longer than any statement of a command, and far from what a timer takes. */
+/** Maximum timeout in seconds: one day, which is longer than any statement and within the range of timers. */
 const maxTimeoutSeconds = 24 * 60 * 60
 
 /**
  * The timeouts of connections to a server, in seconds: `BACKLOG_BATCH_TIMEOUT` for batches of commands,
- * `BACKLOG_ANSWER_TIMEOUT` for other statements. Default to those of the library.
+ * `BACKLOG_ANSWER_TIMEOUT` for other statements. Both default to the library's timeouts.
  */
 const layerPostgresTimeouts: Layer.Layer<never, InvalidInput, ProcessIO> = Layer.effect(
   PostgresTimeouts,

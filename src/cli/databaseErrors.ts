@@ -4,11 +4,11 @@ import { type ReplicaError, replicaErrorOf } from "../events/replica.ts"
 import { type DirectoryLost, findDirectoryLost } from "../services/files/directoryErrors.ts"
 import { databaseErrorText, readOnlySqlState, databaseErrorKind } from "../sql/databaseErrors.ts"
 
-/** The database cannot be reached, refuses this user, or is not able to answer now. */
+/** The database cannot be reached, refuses this user, or cannot serve requests now. */
 export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>()("DatabaseUnavailable", {
   /** `host:port`, or the directory. */
   database: Schema.String,
-  /** What kind of trouble: `ConnectionError`, `AuthenticationError` … */
+  /** The kind of error: `ConnectionError`, `AuthenticationError` … */
   reason: Schema.String,
   problem: Schema.String
 }) {
@@ -17,7 +17,7 @@ export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>
   }
 }
 
-/** The database refused a statement of this program: an error of the program. */
+/** The database rejected a statement of this program, which is a bug in the program. */
 export class DatabaseFailed extends Schema.TaggedError<DatabaseFailed>()("DatabaseFailed", {
   database: Schema.String,
   reason: Schema.String,
@@ -28,21 +28,21 @@ export class DatabaseFailed extends Schema.TaggedError<DatabaseFailed>()("Databa
   }
 }
 
-/** The database does not let this user do that. */
+/** The database user lacks a privilege. */
 export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitted", {
   database: Schema.String,
   problem: Schema.String
 }) {
   override get message(): string {
     return (
-      `The database ${this.database} does not let its user do this: ${this.problem}. Where a backlog is shared between ` +
-      "roles, the auditor may read, the writer may also work on cards and consume events, and everything else is for " +
-      "the owner."
+      `The database ${this.database} does not permit this user to do this: ${this.problem}. In a backlog shared between ` +
+      "roles, the auditor can read, the writer can also work on cards and consume events, and only the owner can do " +
+      "everything else."
     )
   }
 }
 
-/** Names the database in an error of it; leaves other errors as they are. */
+/** Adds the database's name to an `SqlError`, and returns every other error unchanged. */
 export const toDatabaseError = <E>(
   error: E,
   database: string
@@ -54,21 +54,21 @@ export const toDatabaseError = <E>(
   | NotPermitted
   | ReplicaError => {
   if (!SqlError.isSqlError(error)) return error as Exclude<E, SqlError.SqlError>
-  const lost = findDirectoryLost(error)
-  if (lost !== undefined) return lost
+  const directoryLost = findDirectoryLost(error)
+  if (directoryLost !== undefined) return directoryLost
   const reason = error.reason._tag
   const cause = error.reason.cause
-  const ofReplica = replicaErrorOf(error)
-  if (ofReplica !== undefined) return ofReplica
-  const trouble = databaseErrorKind(error)
-  if (trouble === "notPermitted") {
+  const replicaError = replicaErrorOf(error)
+  if (replicaError !== undefined) return replicaError
+  const kind = databaseErrorKind(error)
+  if (kind === "notPermitted") {
     return new NotPermitted({ database, problem: describeMissingPermission(error, cause) })
   }
   const problem = preparedStatementErrors.has(codeOf(cause))
     ? `${describeProblem(error, cause)}. ${poolerHint}`
     : describeProblem(error, cause)
   const details = { database, reason, problem }
-  return trouble === "failed" ? new DatabaseFailed(details) : new DatabaseUnavailable(details)
+  return kind === "failed" ? new DatabaseFailed(details) : new DatabaseUnavailable(details)
 }
 
 const describeMissingPermission = (error: SqlError.SqlError, cause: unknown): string => {
@@ -78,16 +78,16 @@ const describeMissingPermission = (error: SqlError.SqlError, cause: unknown): st
     : problem
 }
 
-/** Postgres's codes for a prepared statement that is not there, or is there already. */
+/** SQLSTATE codes of Postgres: the prepared statement does not exist, or exists already. */
 const preparedStatementErrors: ReadonlySet<unknown> = new Set(["26000", "42P05"])
 
 const poolerHint =
-  "A pooler in between seems to lose prepared statements: set BACKLOG_PREPARE=off, or have it keep them (docs/scaling.md)."
+  "A connection pooler may be dropping prepared statements: set BACKLOG_PREPARE=off, or configure the pooler to keep them (docs/scaling.md)."
 
 const codeOf = (cause: unknown): unknown =>
   typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
 
-/** The innermost sentence that says something: "connect ECONNREFUSED", "password authentication failed for user". */
+/** The innermost message with details: "connect ECONNREFUSED", "password authentication failed for user". */
 const describeProblem = (error: SqlError.SqlError, cause: unknown): string => {
   const own = error.message.replace(/^PgConnection: /, "")
   const words = databaseErrorText(error)

@@ -8,30 +8,30 @@ import { InvalidInput } from "../index.ts"
 import { currentUserId } from "../services/files/privateFiles.ts"
 import { parseConnectionSettings, formatHosts } from "../services/postgres/connectionSettings.ts"
 
-/** The database that a command uses, and a name for it that has no password. */
+/** The database of a command, with a name that contains no password. */
 export type DatabaseTarget =
   | { readonly _tag: "Server"; readonly url: string; readonly name: string; readonly prepare: boolean }
   | {
       readonly _tag: "Directory"
       readonly directory: string
       readonly name: string
-      /** The directory from which a `.backlog` was searched in vain. */
+      /** The directory where the search for a `.backlog` started, if it found none. */
       readonly searchedFrom?: string
     }
 
-/** What a command uses, and what it must say about that on standard error. */
+/** The database of a command, and a note for standard error. */
 export interface ChosenTarget {
   readonly target: DatabaseTarget
   readonly note: string | undefined
 }
 
-/** The directory that holds a backlog when nothing else is named. */
+/** Name of the directory that is used by default. */
 const defaultDirectory = ".backlog"
 
 /**
- * The database of a command: `--db`, else `BACKLOG_DATABASE_URL`, else `DATABASE_URL`, else the nearest directory
- * `.backlog` in `from` or above it, else `.backlog` in `from`. With `BACKLOG_PREPARE=off` no statement is prepared by
- * name, for poolers that lose them. A `DATABASE_URL` that is used although there is a `.backlog` comes with a note.
+ * Selects the database of a command: `--db`, else `BACKLOG_DATABASE_URL`, else `DATABASE_URL`, else the nearest directory
+ * `.backlog` in `from` or above it, else `.backlog` in `from`. `BACKLOG_PREPARE=off` turns named prepared statements off,
+ * for poolers that drop them. Adds a note if `DATABASE_URL` is used although there is a `.backlog`.
  */
 export const resolveDatabaseTarget = (
   db: string | undefined,
@@ -59,7 +59,7 @@ export const resolveDatabaseTarget = (
         found === undefined
           ? undefined
           : `DATABASE_URL is set, so ${escapeLine(target.name)} is used and not the backlog in ` +
-            `${escapeLine(found.directory)}: to use that, give --db ${escapeLine(found.directory)}`
+            `${escapeLine(found.directory)}: to use that backlog, add --db ${escapeLine(found.directory)}`
     }))
   }
   if (found === undefined) {
@@ -73,8 +73,8 @@ export const resolveDatabaseTarget = (
     return Result.fail(
       new InvalidInput({
         problem:
-          `${escapeLine(found.directory)} belongs to another user, who may have put it there for others to find. To create ` +
-          `another backlog here, give --db ${defaultDirectory}; to use that one, run as that user`
+          `${escapeLine(found.directory)} belongs to another user, who may have planted it there. To create ` +
+          `a backlog in this directory, add --db ${defaultDirectory}; to use the other backlog, run as its user`
       })
     )
   }
@@ -84,49 +84,49 @@ export const resolveDatabaseTarget = (
 
 interface FoundBacklog {
   readonly directory: string
-  /** Whether it is in a directory above, and of another user, who may have put it there for others to find. */
+  /** Whether it is in a parent directory and belongs to another user, who may have planted it there. */
   readonly isForeign: boolean
 }
 
 const findNearestBacklog = (from: string): FoundBacklog | undefined => {
-  const own = currentUserId()
+  const currentUser = currentUserId()
   for (let place = resolve(from); ; place = dirname(place)) {
     const directory = join(place, defaultDirectory)
     const found = statSync(directory, { throwIfNoEntry: false, bigint: false })
     if (found?.isDirectory() === true) {
       return place === resolve(from)
         ? { directory: defaultDirectory, isForeign: false }
-        : { directory, isForeign: own !== undefined && found.uid !== own }
+        : { directory, isForeign: currentUser !== undefined && found.uid !== currentUser }
     }
     if (dirname(place) === place) return undefined
   }
 }
 
-/** What a URL of a server takes from its surroundings. */
+/** Options for parsing a server's URL. */
 interface TargetOptions {
   readonly prepare: boolean
   readonly env: ProcessIO["Service"]["env"]
 }
 
 /**
- * Why a value is no directory, although it is no URL either: people meant a server, and a directory of that name would
- * have a password in it. The value is not repeated.
+ * Returns why a value is not accepted as a directory: it looks like a server's address, and a directory of that name would
+ * contain a password. The text does not repeat the value.
  */
 const findServerMistake = (value: string): string | undefined => {
-  if (/^["'`]|["'`]$/.test(value.trim())) return "has quotes around it: remove them"
-  if (value !== value.trim()) return "has white space around it: remove it"
+  if (/^["'`]|["'`]$/.test(value.trim())) return "has quotes around it: remove the quotes"
+  if (value !== value.trim()) return "has white space around it: remove the white space"
   if (/^(host|hostaddr|port|user|password|dbname|service)\s*=/i.test(value)) {
-    return "takes a postgres:// URL or a directory, and not keywords: postgres://user:password@host:port/database"
+    return "takes a postgres:// URL or a directory, not keywords: postgres://user:password@host:port/database"
   }
   if (/^[\w.-]+(:[^/\\@]*)?@|^(\[[0-9a-f:.]+\]|[\w.-]+):\d+(\/|$)/i.test(value)) {
-    return "takes a postgres:// URL or a directory, and has no postgres:// before the host. Write a directory of that name with ./ before it"
+    return "takes a postgres:// URL or a directory, and has no postgres:// before the host. If it is a directory, prefix it with ./"
   }
   return /:\/\//.test(value.replace(/^[a-z][a-z0-9+.-]*:\/\//i, "")) && !/^postgres/i.test(value)
     ? "takes a postgres:// URL or a directory, and has a URL in it"
     : undefined
 }
 
-/** The database that `value`, given as `source`, names. */
+/** Parses the value of a flag or variable named `source`. */
 export const parseTarget = (
   source: string,
   value: string,
@@ -136,15 +136,15 @@ export const parseTarget = (
   if (value.trim() === "") return refuse("is empty: it takes a postgres:// URL or a directory")
   const almost = findServerMistake(value)
   if (almost !== undefined) return refuse(almost)
-  if (value.includes("\u0000")) return refuse("has a NUL character in it")
-  // One letter is a drive of Windows.
+  if (value.includes("\u0000")) return refuse("contains a NUL character")
+  // A single letter is a Windows drive.
   const [, name = "", slashes = ""] = /^([a-z][a-z0-9+.-]+):(\/\/)?/i.exec(value) ?? []
   const scheme = name.toLowerCase()
   if (scheme === "") return Result.succeed({ _tag: "Directory", directory: value, name: value })
   if (scheme !== "postgres" && scheme !== "postgresql") {
     return refuse(
-      `takes a postgres:// URL or a directory, and not a ${scheme}:${slashes} URL` +
-        (slashes === "" ? `. Write a directory with a colon in its name with ./ before it` : "")
+      `takes a postgres:// URL or a directory, not a ${scheme}:${slashes} URL` +
+        (slashes === "" ? `. If it is a directory, prefix it with ./` : "")
     )
   }
   const settings = parseConnectionSettings(value, env)

@@ -44,7 +44,7 @@ export const defineCommand = <const Name extends string, const Flags extends Com
   )
 
 /** The value of `--command-id`, for commands that have this flag. */
-class CommandId extends Context.Service<CommandId, { readonly given: string | undefined }>()(
+class CommandId extends Context.Service<CommandId, { readonly value: string | undefined }>()(
   "mosaic-backlog/cli/CommandId"
 ) {}
 
@@ -78,7 +78,7 @@ export const defineBacklogCommand = <
     Command.make(name, { own: flags, commandId }, (input) =>
       Effect.flatMap(
         Effect.provideService(prepare(input.own as Command.Command.Config.Infer<Flags>), CommandId, {
-          given: input.commandId
+          value: input.commandId
         }),
         options.createsBacklog ? runInNewBacklog : runInBacklog
       )
@@ -88,7 +88,7 @@ export const defineBacklogCommand = <
 
 /** The actor and the command id of a backlog command. */
 export const commandOrigin = Effect.gen(function* () {
-  return { actor: yield* currentActor, commandId: (yield* CommandId).given }
+  return { actor: yield* currentActor, commandId: (yield* CommandId).value }
 })
 
 /** Adds the actor and the command id to a backlog command's input, and validates it before a database is opened. */

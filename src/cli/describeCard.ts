@@ -5,11 +5,11 @@ import { outlookReasonText } from "../domain/ClaimOutlook.ts"
 import { describeDependencies, describeObstacle } from "../domain/Explanation.ts"
 import { BacklogService, type Card, type ClaimFilter, type ClaimOutlook, type Explanation } from "../index.ts"
 
-/** A card's id and title. */
+/** Formats a card's id and title. */
 export const formatCardTitle = (card: Pick<Card, "id" | "title">, style: TextStyle): string =>
   `${style.bold(escapeLine(card.id))}  ${escapeLine(card.title)}`
 
-/** A card in sentences, with what stands between it and a claim where that is told. */
+/** Describes a card, with the reasons why it cannot be claimed if an explanation is given. */
 export const describeCard = (card: Card, explanation: Explanation | undefined, style: TextStyle): string => {
   const facts: Array<string> = [
     explanation === undefined
@@ -43,15 +43,15 @@ export const describeCard = (card: Card, explanation: Explanation | undefined, s
   ].join("\n\n")
 }
 
-/** The same, of a card as it is now. */
+/** Describes a card with its current explanation. */
 export const describeCurrentCard = (card: Card, style: TextStyle) =>
   Effect.flatMap(BacklogService, (backlog) =>
     Effect.map(backlog.explain(card.id), (explanation) => describeCard(card, explanation, style))
   )
 
 /**
- * The same, for a command that has answered the card: with what stands between it and a claim, unless the command has an
- * id. It may then have been carried out long ago, and the same answer is to be given again.
+ * Describes a card that a command returned. Includes the explanation unless the command has an id: a retry must print what
+ * the first run printed, whatever happened since.
  */
 export const describeCommandResult = (
   card: Card,
@@ -61,11 +61,11 @@ export const describeCommandResult = (
 
 const formatAttempts = (count: number): string => (count === 0 ? "" : count === 1 ? "1 attempt" : `${count} attempts`)
 
-/** A text as it is, other JSON with a line for each member. */
+/** Formats a string as it is, and other JSON with a line per member. */
 const formatJson = (value: unknown): string =>
   escapeLines(typeof value === "string" ? value : JSON.stringify(value, null, 2))
 
-/** Why a card can or cannot be claimed. */
+/** Describes whether and why a card can be claimed. */
 export const describeExplanation = (explanation: Explanation, style: TextStyle): string => {
   const id = style.bold(escapeLine(explanation.id))
   return explanation.claimable
@@ -73,16 +73,16 @@ export const describeExplanation = (explanation: Explanation, style: TextStyle):
     : [`${id} cannot be claimed.`, ...describeObstacles(explanation).map((sentence) => `  ${sentence}`)].join("\n")
 }
 
-/** Describes what keeps a card from being claimed, in one sentence each. Times on the day of `near` omit the date. */
+/** Describes what keeps a card from being claimed, in one sentence each. Times on the day of `reference` omit the date. */
 export const describeObstacles = (
   explanation: Pick<Explanation, "obstacles">,
-  near?: DateTime.Utc
+  reference?: DateTime.Utc
 ): ReadonlyArray<string> => {
-  const time = (at: DateTime.Utc) => (near === undefined ? formatTime(at) : formatTimeNear(at, near))
+  const time = (at: DateTime.Utc) => (reference === undefined ? formatTime(at) : formatTimeNear(at, reference))
   return explanation.obstacles.map((obstacle) => describeObstacle(obstacle, { text: escapeLine, time }))
 }
 
-/** Why there is nothing to claim, and when that may change. */
+/** Describes why nothing is claimable, and when that may change. */
 export const describeOutlook = (outlook: ClaimOutlook, choice: ClaimFilter): string =>
   [`There is nothing to claim${outlookReasonText(outlook, choice)}.`, ...describeProspects(outlook)].join(" ")
 
@@ -90,15 +90,15 @@ const describeProspects = ({ nearest, soonestExpiry, soonestRetry }: ClaimOutloo
   ...(soonestExpiry === null
     ? []
     : [
-        `${escapeLine(soonestExpiry.id)} is free first, when the claim of ${escapeLine(soonestExpiry.holder)} runs out at ${formatTime(soonestExpiry.expiresAt)}.`
+        `${escapeLine(soonestExpiry.id)} becomes claimable first, when the claim of ${escapeLine(soonestExpiry.holder)} expires at ${formatTime(soonestExpiry.expiresAt)}.`
       ]),
   ...(soonestRetry === null
     ? []
-    : [`${escapeLine(soonestRetry.id)} is to be tried again at ${formatTime(soonestRetry.notBefore)}.`]),
+    : [`${escapeLine(soonestRetry.id)} becomes claimable again at ${formatTime(soonestRetry.notBefore)}.`]),
   ...(nearest === null
     ? []
     : [
-        `${escapeLine(nearest.id)} waits for least: ${describeDependencies(nearest.waitsFor, escapeLine)}${
+        `${escapeLine(nearest.id)} has the fewest unmet dependencies: ${describeDependencies(nearest.waitsFor, escapeLine)}${
           nearest.unmetDependencies > nearest.waitsFor.length
             ? ` and ${nearest.unmetDependencies - nearest.waitsFor.length} more`
             : ""

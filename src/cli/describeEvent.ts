@@ -4,13 +4,12 @@ import { type Column, makeTableWriter } from "./table.ts"
 import { escapeLine, type TextStyle } from "./terminalText.ts"
 import { type Event, decodeRecordedEvent, type EventParts, type RecordedEvent } from "../index.ts"
 
-/** The longest reason or unknown payload that is shown of an event. */
+/** Maximum length of a text or payload in an event's description, in characters. */
 const maxTextLength = 200
 
 /**
- * What happened, in words: "claimed by w3 until 12:04:05Z, attempt 2". `attempt` is which claim of the card it is,
- * where that is known. An event of a type that this program does not know is shown as its type and its data. At the end
- * stands which of its parts were erased.
+ * Describes an event: "claimed by w3 until 12:04:05Z, attempt 2". `attempt` is the number of the card's claim, if known.
+ * An event of an unknown type is shown as its type and its data. Erased parts are listed at the end.
  */
 export const describeEvent = (recorded: RecordedEvent, attempt?: number): string =>
   Result.match(decodeRecordedEvent(recorded), {
@@ -18,27 +17,27 @@ export const describeEvent = (recorded: RecordedEvent, attempt?: number): string
     onSuccess: (event) => describeKnownEvent(event, recorded.occurredAt, attempt)
   }) + formatRedacted(recorded.redacted)
 
-/** What happened to one card, event by event, claims counted. */
+/** Describes the events of one card in order, and counts its claims. */
 export const describeHistory = (history: ReadonlyArray<RecordedEvent>): ReadonlyArray<string> => {
   const describe = makeHistoryDescriber()
   return history.map((recorded) => describe(recorded))
 }
 
-/** The same for events that come one after the other, first to last. */
+/** Returns a function that describes the events of one card, which must be passed in order. */
 export const makeHistoryDescriber = (): ((recorded: RecordedEvent) => string) => {
   let attempt = 0
   return (recorded) => describeEvent(recorded, recorded.type === "CardClaimed" ? ++attempt : undefined)
 }
 
-/** An event, and what it says in words. */
+/** An event and its description. */
 interface DescribedEvent {
   readonly event: RecordedEvent
   readonly what: string
 }
 
 /**
- * Events as lines of a table, made as they come. What happened stands last, since nothing limits its length; of the
- * columns before it those that link events to each other are there when an event has such a link.
+ * Formats a stream of events as lines of a table. The description is the last column, because its length is unlimited.
+ * Columns for correlation, causation and command ids appear only if an event has such an id.
  */
 export const formatEvents = <E, R>(
   events: Stream.Stream<RecordedEvent, E, R>,
@@ -92,18 +91,18 @@ const describeKnownEvent = (event: Event, at: DateTime.Utc, attempt: number | un
       return `claim of ${escapeLine(event.owner)} renewed until ${until(event.expiresAt)}`
     case "CardReleased":
       return `released by ${escapeLine(event.owner)}${
-        event.notBefore === null ? "" : `, not to be tried before ${until(event.notBefore)}`
+        event.notBefore === null ? "" : `, not claimable before ${until(event.notBefore)}`
       }${formatReason(event.reason)}`
     case "CardReclaimed":
-      return `taken back from ${escapeLine(event.owner)}, ${
+      return `reclaimed from ${escapeLine(event.owner)}, ${
         event.why === "expired"
-          ? `whose claim ran out at ${until(event.expiresAt)}`
+          ? `whose claim expired at ${until(event.expiresAt)}`
           : event.why === "restored"
             ? "after a restore of the log"
             : "on request"
       }`
     case "CardLinked":
-      return `made to depend on ${escapeLine(event.dependsOn)}`
+      return `now depends on ${escapeLine(event.dependsOn)}`
     case "CardUnlinked":
       return `no longer depends on ${escapeLine(event.dependsOn)}`
     case "CardBlocked":
@@ -128,7 +127,7 @@ const describeKnownEvent = (event: Event, at: DateTime.Utc, attempt: number | un
   }
 }
 
-/** Which parts of which versions were erased: "title and body of version 1, title of version 3". */
+/** Formats erased parts: "title and body of version 1, title of version 3". */
 export const formatErased = (erased: ReadonlyArray<EventParts>): string =>
   erased.map(({ parts, version }) => `${parts.join(" and ")} of version ${version}`).join(", ")
 

@@ -33,7 +33,7 @@ import {
   UndecodableEvent
 } from "../index.ts"
 
-/** How the program ends. */
+/** The exit codes of the program. */
 export const exitCodes = {
   done: 0,
   failed: 1,
@@ -45,16 +45,16 @@ export const exitCodes = {
   interrupted: 130
 } as const
 
-/** A failure as the command line tells it. */
+/** A failure as the command line reports it. */
 export interface Failure {
   readonly exitCode: number
-  /** For people; empty when nothing was asked, and the overview of all commands says more. */
+  /** For people. Empty if no command was given, because the list of commands is printed instead. */
   readonly message: string
   /** For programs: `_tag`, `message`, and the fields of the error. */
   readonly document: Readonly<Record<string, unknown>>
 }
 
-/** Every error that a command can end with, its exit code, and how it is encoded. */
+/** Every expected error of a command, with its exit code and its encoding. */
 const kinds: ReadonlyArray<{
   readonly schema: Schema.Codec<unknown, unknown>
   readonly exitCode: number
@@ -113,7 +113,7 @@ const kinds: ReadonlyArray<{
   { schema: CliError.NonShowHelpErrors, exitCode: exitCodes.invalidInput }
 ]
 
-/** Tells an error that was foreseen; `undefined` for any other. */
+/** Converts an expected error. Returns `undefined` for any other. */
 export const toFailure = (error: unknown): Failure | undefined => {
   if (!(error instanceof Error)) return undefined
   const kind = kinds.find(({ schema }) => Schema.is(schema)(error))
@@ -126,7 +126,7 @@ export const toFailure = (error: unknown): Failure | undefined => {
   }
 }
 
-/** Tells arguments that could not be parsed: the first problem with its fields, and the words of all. */
+/** Converts arguments that cannot be parsed: the fields of the first problem, and the messages of all. */
 export const usageFailure = (problems: CliError.ShowHelp): Failure => {
   const [first] = problems.errors
   const failure = first === undefined ? undefined : toFailure(first)
@@ -146,9 +146,9 @@ export const usageFailure = (problems: CliError.ShowHelp): Failure => {
   }
 }
 
-/** Tells what nobody foresaw, in one sentence. */
+/** Converts an unexpected error, in one sentence. */
 export const defectFailure = (defect: unknown): Failure => {
   const words = defect instanceof Error ? defect.message : String(defect)
-  const message = `This is an error of the program: ${words.split("\n")[0] ?? ""}`
+  const message = `Internal error: ${words.split("\n")[0] ?? ""}`
   return { exitCode: exitCodes.failed, message, document: { _tag: "Defect", message } }
 }

@@ -4,31 +4,31 @@ import { userInfo } from "node:os"
 import { ProcessIO } from "./ProcessIO.ts"
 import { InvalidInput } from "../index.ts"
 
-/** A flag with a text; `undefined` when it is not given. */
+/** An optional flag with a text. */
 export const textFlag = (name: string, description: string, metavar: string): Flag.Flag<string | undefined> =>
   orUndefined(requiredTextFlag(name, description, metavar))
 
-/** A flag with a text that must be given. */
+/** A required flag with a text. */
 export const requiredTextFlag = (name: string, description: string, metavar: string): Flag.Flag<string> =>
   Flag.String(name).pipe(Flag.withDescription(description), Flag.withMetavar(`<${metavar}>`))
 
-/** A flag with a whole number, written with digits only; `undefined` when it is not given. */
+/** An optional flag with an integer, written in decimal digits. */
 export const integerFlag = (name: string, description: string, metavar = "N"): Flag.Flag<number | undefined> =>
   orUndefined(requiredIntegerFlag(name, description, metavar))
 
-/** A flag with a whole number that must be given. */
+/** A required flag with an integer. */
 export const requiredIntegerFlag = (name: string, description: string, metavar = "N"): Flag.Flag<number> =>
   requiredTextFlag(name, description, metavar).pipe(
-    Flag.filterMap(parseInteger, () => "a whole number, written with digits only")
+    Flag.filterMap(parseInteger, () => "a whole number in decimal digits")
   )
 
-/** A flag with a number, written with digits and at most one point, that must be given. */
+/** A required flag with a number, written in decimal digits with at most one decimal point. */
 export const requiredDecimalFlag = (name: string, description: string, metavar = "N"): Flag.Flag<number> =>
   requiredTextFlag(name, description, metavar).pipe(
-    Flag.filterMap(parseDecimal, () => "a number, written with digits and at most one point")
+    Flag.filterMap(parseDecimal, () => "a number in decimal digits with at most one decimal point")
   )
 
-/** A flag with such a number; `undefined` when it is not given. */
+/** An optional flag with such a number. */
 export const decimalFlag = (name: string, description: string, metavar = "N"): Flag.Flag<number | undefined> =>
   orUndefined(requiredDecimalFlag(name, description, metavar))
 
@@ -40,11 +40,11 @@ const parseInteger = (written: string): Option.Option<number> => {
   return Number.isSafeInteger(value) ? Option.some(value) : Option.none()
 }
 
-/** A flag that stands alone. */
+/** A flag without a value. Defaults to false. */
 export const switchFlag = (name: string, description: string): Flag.Flag<boolean> =>
   Flag.Boolean(name).pipe(Flag.withoutNegation, Flag.withDefault(false), Flag.withDescription(description))
 
-/** A flag with one of some words; `undefined` when it is not given. */
+/** An optional flag with one of several words. */
 export const choiceFlag = <const Words extends ReadonlyArray<string>>(
   name: string,
   words: Words,
@@ -54,7 +54,7 @@ export const choiceFlag = <const Words extends ReadonlyArray<string>>(
     Flag.Literals(name, words).pipe(Flag.withDescription(description), Flag.withMetavar(`<${words.join("|")}>`))
   )
 
-/** A card's id, as an argument. */
+/** A required argument with a card's id. */
 export const idArgument = (name = "id", description = "The card's id"): Argument.Argument<string> =>
   Argument.String(name).pipe(Argument.withDescription(description))
 
@@ -69,43 +69,41 @@ export const optionalArgument = (name: string, description: string): Argument.Ar
 const orUndefined = <A>(flag: Flag.Flag<A>): Flag.Flag<A | undefined> =>
   flag.pipe(Flag.optional, Flag.map(Option.getOrUndefined))
 
-/** Flags that every command has, before or after its name. */
-
-/** Which database: see `databaseTarget`. */
+/** The database. `resolveDatabaseTarget` documents the default. */
 export const Db = GlobalFlag.Setting("db")({
   flag: textFlag(
     "db",
-    "A postgres:// URL or a directory (default: BACKLOG_DATABASE_URL, DATABASE_URL, the nearest .backlog upward)",
+    "A postgres:// URL or a directory. Defaults to BACKLOG_DATABASE_URL, then DATABASE_URL, then the nearest .backlog upward",
     "URL|DIR"
   )
 })
 
-/** Which Postgres schema in it. */
+/** The Postgres schema. */
 export const SchemaFlag = GlobalFlag.Setting("schema")({
-  flag: textFlag("schema", "The Postgres schema of the backlog (default: backlog)", "NAME")
+  flag: textFlag("schema", "The Postgres schema of the backlog. Defaults to backlog", "NAME")
 })
 
-/** Who asks. */
+/** The actor of commands. */
 export const Actor = GlobalFlag.Setting("actor")({
-  flag: textFlag("actor", "Who does this (default: BACKLOG_ACTOR, else you)", "NAME")
+  flag: textFlag("actor", "The actor of the events. Defaults to BACKLOG_ACTOR, then the operating-system user", "NAME")
 })
 
-/** Whether the answer is for a program. */
+/** Whether the output is JSON. */
 export const Json = GlobalFlag.Setting("json")({
   flag: Flag.Boolean("json").pipe(
     Flag.withoutNegation,
     Flag.withDefault(false),
-    Flag.withDescription("Answer with one JSON document")
+    Flag.withDescription("Print one JSON document")
   )
 })
 
-/** Who causes the events: `--actor`, else `BACKLOG_ACTOR`, else the operating system's user. */
+/** Returns the actor of events: `--actor`, else `BACKLOG_ACTOR`, else the operating-system user. */
 export const currentActor: Effect.Effect<string, InvalidInput, ProcessIO | GlobalFlag.Setting.Identifier<"actor">> =
   Effect.gen(function* () {
     return (yield* Actor) ?? (yield* environmentActor)
   })
 
-/** Who runs this, where `--actor` says something else: `BACKLOG_ACTOR`, else the operating system's user. */
+/** Returns the actor without `--actor`: `BACKLOG_ACTOR`, else the operating-system user. */
 export const environmentActor: Effect.Effect<string, InvalidInput, ProcessIO> = Effect.gen(function* () {
   const named = nonEmpty((yield* ProcessIO).env["BACKLOG_ACTOR"])
   if (named !== undefined) return named
@@ -113,16 +111,16 @@ export const environmentActor: Effect.Effect<string, InvalidInput, ProcessIO> = 
     try: () => userInfo().username,
     catch: () =>
       new InvalidInput({
-        problem: "there is no name for who does this: give --actor NAME, or set BACKLOG_ACTOR"
+        problem: "the actor is unknown: use --actor NAME, or set BACKLOG_ACTOR"
       })
   })
 })
 
-/** A variable of the environment that is set to nothing counts as not set. */
+/** Returns `undefined` for an empty environment variable, which counts as not set. */
 export const nonEmpty = (value: string | undefined): string | undefined => (value === "" ? undefined : value)
 
-/** Which cards a claim chooses among. */
+/** Flags that limit which cards a claim considers. */
 export const claimFilterFlags = {
-  phase: textFlag("phase", "Only cards of this phase", "PHASE"),
-  minPriority: integerFlag("min-priority", "Only cards of this priority or more")
+  phase: textFlag("phase", "Only cards in this phase", "PHASE"),
+  minPriority: integerFlag("min-priority", "Only cards with at least this priority")
 }

@@ -7,8 +7,8 @@ import { hasColors } from "./terminalText.ts"
 import { packageVersion } from "../services/packageFiles.ts"
 
 /**
- * Prints help and version when they are asked for. Help that nobody asked for is given to `onImplicitHelp`; what was
- * wrong with the arguments is told where all errors are.
+ * Prints requested help and the version. Passes help that was not requested to `onImplicitHelp`; errors in the arguments
+ * are reported like all other errors.
  */
 export const makeHelpPresenter = (
   io: ProcessIO["Service"],
@@ -30,7 +30,7 @@ export const makeHelpPresenter = (
     })
 })
 
-/** Help for people. */
+/** Formats help as text. */
 export const formatHelp = (output: OutputStream, env: ProcessIO["Service"]["env"], doc: HelpDoc.HelpDoc): string =>
   `${CliOutput.defaultFormatter({ colors: hasColors(output, env) }).formatHelpDoc(doc)}\n`
 
@@ -57,12 +57,12 @@ const encodeHelp = (doc: HelpDoc.HelpDoc) => ({
 
 type Descriptor = Completions.CommandDescriptor
 
-/** Flags, by their command where not every command means a path by them. */
+/** Flags whose value is a path, with the command's name where the flag means a path only there. */
 const pathFlags: ReadonlySet<string> = new Set(["db", "body-file", "anchor-file", "public-key", "anchor key"])
 
 const path = { _tag: "Path", pathType: "either" } as const
 
-/** `--completions SHELL`: prints the script with which a shell completes commands, flags, and what they may be. */
+/** `--completions SHELL`: prints a script that completes commands, flags and their values. */
 export const completionsFlag = (io: ProcessIO["Service"], json: boolean) =>
   GlobalFlag.Action({
     flag: GlobalFlag.Completions.flag,
@@ -78,7 +78,7 @@ export const completionsFlag = (io: ProcessIO["Service"], json: boolean) =>
       })
   })
 
-/** A command with what every command has besides, and with the flags and arguments that are paths as such. */
+/** Adds the global flags to a command, and marks flags and arguments that are paths. */
 const describeForCompletion = (command: Descriptor): Descriptor => ({
   ...command,
   flags: [...command.flags, ...globalFlags].map((flag) =>

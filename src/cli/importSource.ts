@@ -13,10 +13,10 @@ import { toDatabaseError } from "./databaseErrors.ts"
 import { ProcessIO } from "./ProcessIO.ts"
 import { cannotBeRead, readText } from "./readInput.ts"
 
-/** The longest `tasks.json` that is read, in bytes. */
+/** Maximum size of `tasks.json` in bytes. */
 const maxTasksFileBytes = 64 * 1024 * 1024
 
-/** What an import is told of where it reads. */
+/** The flags that select the source of an import. */
 export interface ImportFlags {
   readonly file: string | undefined
   readonly from: string | undefined
@@ -24,16 +24,16 @@ export interface ImportFlags {
   readonly mapStatus: ReadonlyArray<string>
 }
 
-/** What the flags name, open until the scope is closed. */
+/** Opens the selected source until the scope is closed. */
 export const openSource = Effect.fnUntraced(function* (format: ImportFormat, flags: ImportFlags) {
   const statuses = yield* parseStatusMap(format, flags.mapStatus)
   if (format === "table") return yield* openTable(flags, statuses)
   if (flags.from !== undefined || flags.table !== undefined) {
-    return yield* new InvalidInput({ problem: "--from and --table are for --format table" })
+    return yield* new InvalidInput({ problem: "--from and --table require --format table" })
   }
   const { file } = flags
   if (file === undefined)
-    return yield* new InvalidInput({ problem: `what to import is missing: give ${missingSource[format]}` })
+    return yield* new InvalidInput({ problem: `the source is missing: give ${missingSource[format]}` })
   const { stdin } = yield* ProcessIO
   const open = () => (file === "-" ? stdin : createReadStream(file))
   const name = file === "-" ? "standard input" : basename(resolve(file))
@@ -52,7 +52,7 @@ export const openSource = Effect.fnUntraced(function* (format: ImportFormat, fla
 const missingSource: Readonly<Record<Exclude<ImportFormat, "table">, string>> = {
   beads: "a FILE, or - for standard input",
   "task-master": "a FILE, or - for standard input",
-  "backlog-md": "the FOLDER in which Backlog.md keeps its tasks"
+  "backlog-md": "the FOLDER that contains the tasks of Backlog.md"
 }
 
 const asInvalidInput = <A, E, R>(effect: Effect.Effect<A, E | SourceUnreadable, R>) =>
@@ -69,7 +69,7 @@ const openTable = Effect.fnUntraced(function* ({ file, from, table }: ImportFlag
   const name = parseTableName(table)
   if (name === undefined) {
     return yield* new InvalidInput({
-      problem: `--table ${JSON.stringify(table.slice(0, 200))} is no table's name: it takes tasks, public.tasks or "a name".tasks`
+      problem: `--table ${JSON.stringify(table.slice(0, 200))} is not a table name: use tasks, public.tasks or "a name".tasks`
     })
   }
   const server = yield* makeServerClient("--from", from)
@@ -87,10 +87,10 @@ const openTable = Effect.fnUntraced(function* ({ file, from, table }: ImportFlag
 
 const initialStatuses: ReadonlySet<string> = new Set(["ready", "blocked", "done"])
 
-/** `Review=blocked` makes `review` another word for blocked. */
+/** Parses `--map-status`: `Review=blocked` maps the status `review` to blocked. */
 const parseStatusMap = (format: ImportFormat, given: ReadonlyArray<string>): Effect.Effect<StatusMap, InvalidInput> => {
   if (given.length > 0 && format === "beads") {
-    return Effect.fail(new InvalidInput({ problem: "--map-status has no meaning with --format beads" }))
+    return Effect.fail(new InvalidInput({ problem: "--map-status does not apply to --format beads" }))
   }
   const map = new Map<string, InitialStatus>()
   for (const entry of given) {
@@ -99,7 +99,7 @@ const parseStatusMap = (format: ImportFormat, given: ReadonlyArray<string>): Eff
     if (word === "" || !initialStatuses.has(status)) {
       return Effect.fail(
         new InvalidInput({
-          problem: `--map-status takes WORD=ready, WORD=blocked or WORD=done, and not ${JSON.stringify(entry.slice(0, 200))}`
+          problem: `--map-status takes WORD=ready, WORD=blocked or WORD=done, not ${JSON.stringify(entry.slice(0, 200))}`
         })
       )
     }

@@ -5,17 +5,13 @@ import { escapeLines } from "./terminalText.ts"
 
 const levels = { debug: "Debug", info: "Info", warning: "Warn", error: "Error" } as const
 
-/** How what happens is told, where a command goes on for long. */
+/** Flags for the log of long-running commands. */
 export const logFlags = {
-  logFormat: choiceFlag("log-format", ["text", "json"], "How standard error tells what happens (default: text)"),
-  logLevel: choiceFlag(
-    "log-level",
-    ["debug", "info", "warning", "error"],
-    "From which level on it does (default: info)"
-  )
+  logFormat: choiceFlag("log-format", ["text", "json"], "Format of the log on standard error. Defaults to text"),
+  logLevel: choiceFlag("log-level", ["debug", "info", "warning", "error"], "Minimum level of the log. Defaults to info")
 }
 
-/** Logs to an output, a line for each entry. */
+/** Logs to an output stream, one line per entry. */
 export const layerLogging = (
   output: OutputStream,
   format: "text" | "json" = "text",
@@ -28,7 +24,7 @@ export const layerLogging = (
     Layer.succeed(References.MinimumLogLevel)(levels[level])
   )
 
-/** Writes warnings and errors of commands that keep no log to an output, a line each, without their causes. */
+/** Writes warnings and errors of commands without a log to an output stream, one line each, without their causes. */
 export const layerWarnings = (output: OutputStream): Layer.Layer<never> =>
   Layer.mergeAll(
     Logger.layer([

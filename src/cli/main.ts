@@ -5,7 +5,7 @@ import { exitCodes } from "./failure.ts"
 import { makeProcessIO } from "./ProcessIO.ts"
 import { run } from "./run.ts"
 
-// Who reads the answer may stop reading: `backlog list | head`.
+// The reader may close the pipe: `backlog list | head`.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(exitCodes.done)
@@ -13,8 +13,8 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
-// An interrupt ends the work in order: a directory is let go, a transaction rolled back. What does not end for it, such
-// as waiting for a server, is not waited for long, and not at all after a second one; nothing is lost by that.
+// An interrupt shuts down in order: it releases a directory and rolls back a transaction. Work that does not stop, such as
+// waiting for a server, is aborted after the timeout, or by a second interrupt. Nothing is lost by that.
 let ending = { timeoutMillis: 1000, exitCode: exitCodes.interrupted as number }
 let interrupted = false
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -25,7 +25,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   })
 }
 
-/** How long output may take after the database was lost, in milliseconds. */
+/** Milliseconds to flush output after the database became unavailable. */
 const abandonedMillis = 2_000
 
 const io = makeProcessIO((how) => {
@@ -36,9 +36,9 @@ NodeRuntime.runMain(run(process.argv.slice(2), io), {
   disableErrorReporting: true,
   teardown: (exit, end) => {
     const code = Exit.isSuccess(exit) ? Number(exit.value) : ending.exitCode
-    // No `process.exit` but for an interrupt: what is still to be written keeps the process alive, nothing else does.
+    // Calls `process.exit` only after an interrupt: otherwise unwritten output keeps the process alive.
     process.exitCode = code
-    // An embedded engine that was abandoned leaves timers behind, and an agent's standard input stays open.
+    // An abandoned embedded engine leaves timers, and an agent's standard input stays open.
     if (code === exitCodes.unavailable) setTimeout(() => process.exit(code), abandonedMillis).unref()
     end(interrupted && code !== exitCodes.done ? exitCodes.interrupted : exitCodes.done)
   }

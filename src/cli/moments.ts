@@ -4,14 +4,14 @@ import { textFlag } from "./flags.ts"
 import { At, AuditService, type BacklogAt, type Card, CardAt, InvalidInput } from "../index.ts"
 import { decodeInput } from "../services/decodeInput.ts"
 
-/** A moment for people: `2026-01-22 12:04:05Z`, always in UTC. */
+/** Formats a time in UTC: `2026-01-22 12:04:05Z`. */
 export const formatTime = (time: DateTime.Utc): string => `${dayOf(time)} ${clockOf(time)}`
 
-/** The same without the day where that is the day of `beside`. */
-export const formatTimeNear = (time: DateTime.Utc, beside: DateTime.Utc): string =>
-  dayOf(time) === dayOf(beside) ? clockOf(time) : formatTime(time)
+/** Formats a time, without the day if it is the day of `reference`. */
+export const formatTimeNear = (time: DateTime.Utc, reference: DateTime.Utc): string =>
+  dayOf(time) === dayOf(reference) ? clockOf(time) : formatTime(time)
 
-/** A number of seconds for people: the two greatest units that it fills. */
+/** Formats seconds with the two largest units: `1 hour 5 minutes`. */
 export const formatDuration = (seconds: number): string => {
   const whole = Math.max(0, Math.round(seconds))
   const parts = (
@@ -34,27 +34,27 @@ const clockOf = (time: DateTime.Utc): string =>
     .split("T")[1]
     ?.replace(/(\.\d+)?Z$/, "")}Z`
 
-/** A moment in words: "position 17", "2026-01-22 12:04:05Z", "version 3". */
+/** Formats a moment: "position 17", "2026-01-22 12:04:05Z", "version 3". */
 export const formatMoment = (at: typeof CardAt.Type): string =>
   "position" in at ? `position ${at.position}` : "version" in at ? `version ${at.version}` : formatTime(at.time)
 
 const backlogForms =
-  "a position (17), a time with its zone (2026-01-22T12:04:05Z) or a day (2026-01-22, which begins in UTC)"
+  "a position (17), a time with a zone (2026-01-22T12:04:05Z) or a day (2026-01-22, which starts at midnight UTC)"
 
 const cardForms = `${backlogForms}, or a version of the card (v3)`
 
-/** The flag `--at` of what can be asked about the past. */
+/** The flag `--at` of commands that read the past. */
 export const atFlag = (takes: "moment" | "momentOrVersion"): Flag.Flag<string | undefined> =>
-  textFlag("at", `As of then: ${takes === "moment" ? backlogForms : cardForms}`, "WHEN")
+  textFlag("at", `Shows the state at this moment: ${takes === "moment" ? backlogForms : cardForms}`, "WHEN")
 
-/** A moment of the backlog in a flag's words, if the flag is given. */
+/** Parses the value of `--at` as a moment of the backlog. Returns `undefined` without the flag. */
 export const parseMoment = Effect.fnUntraced(function* (written: string | undefined) {
   if (written === undefined) return undefined
   const at = toMoment(written)
   return at === undefined ? yield* invalidMoment(written, backlogForms) : yield* decodeAt(at)
 })
 
-/** A moment of a card in a flag's words, if the flag is given. */
+/** Parses the value of `--at` as a moment of a card. Returns `undefined` without the flag. */
 export const parseCardMoment = Effect.fnUntraced(function* (written: string | undefined) {
   if (written === undefined) return undefined
   const version = /^v(\d{1,10})$/.exec(written)?.[1]
@@ -88,7 +88,7 @@ const parseTime = (written: string): DateTime.Utc | undefined => {
   return DateTime.makeUnsafe(new Date(`${day}T${clock.toUpperCase().replace(/([+-]\d\d)(\d\d)$/, "$1:$2")}`))
 }
 
-/** Whether the calendar has this day: parsers take the 30th of February for a day in March. */
+/** Returns whether the day exists. Date parsers accept 30 February and return a day in March. */
 const isCalendarDay = (written: string): boolean => {
   const [, year, month, day] = (dayPattern.exec(written) ?? []).map(Number)
   if (year === undefined || month === undefined || day === undefined) return false
@@ -97,21 +97,21 @@ const isCalendarDay = (written: string): boolean => {
   return date.getUTCMonth() === month - 1 && date.getUTCDate() === day
 }
 
-/** As of when an answer about a card is: what was asked for, and the last of the card's events by then. */
+/** Describes the moment that a card is shown at: the requested moment, and the card's last event before it. */
 export const describeCardMoment = Effect.fnUntraced(function* (
   card: Pick<Card, "id" | "version">,
   at: typeof CardAt.Type
 ) {
   const audit = yield* AuditService
   const last = yield* Stream.runHead(Stream.drop(audit.history(card.id), card.version - 1))
-  const asked = "version" in at ? "" : `${formatMoment(at)}: `
+  const requested = "version" in at ? "" : `${formatMoment(at)}: `
   return Option.match(last, {
     onNone: () => `As of ${formatMoment(at)}.`,
     onSome: ({ position, recordedAt, version }) =>
-      `As of ${asked}version ${version} of the card, position ${position}, recorded ${formatTime(recordedAt)}.`
+      `As of ${requested}version ${version} of the card, position ${position}, recorded ${formatTime(recordedAt)}.`
   })
 })
 
-/** As of when an answer about the backlog is. */
+/** Describes the moment that the backlog is shown at. */
 export const describeBacklogMoment = ({ position, time }: BacklogAt): string =>
-  position === 0 ? "As of position 0, before everything." : `As of position ${position}, ${formatTime(time)}.`
+  position === 0 ? "As of position 0, before the first event." : `As of position ${position}, ${formatTime(time)}.`

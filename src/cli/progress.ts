@@ -4,7 +4,7 @@ import type { ProcessIO } from "./ProcessIO.ts"
 
 const barCells = 30
 
-/** Takes what was shown off standard error's line, when what it was about ends, however it does. */
+/** Clears the progress line on standard error when an effect ends. */
 export const clearProgressAfter =
   (io: ProcessIO["Service"]) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -15,7 +15,7 @@ export const clearProgressAfter =
       })
     )
 
-/** Shows how far something is on standard error, where that is a terminal. */
+/** Shows a progress bar on standard error if it is a terminal. */
 export const showProgress =
   (io: ProcessIO["Service"], what: string) =>
   (settled: number, total: number): Effect.Effect<void> =>
@@ -26,7 +26,7 @@ export const showProgress =
       io.stderr.write(settled >= total ? "\r\u001b[K" : `\r${bar} ${settled} of ${total} ${what}\u001b[K`)
     })
 
-/** Shows how far a removal of erased bytes is, and which table it waits for. */
+/** Shows the progress of removing erased bytes, and which table it waits for. */
 export const showRemovalProgress =
   (io: ProcessIO["Service"]) =>
   ({ done, phase, table, total }: RemovalProgress): Effect.Effect<void> =>

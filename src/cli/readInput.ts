@@ -8,10 +8,10 @@ import { readLinePages } from "../import/readLines.ts"
 import { InvalidInput } from "../index.ts"
 import { isSecretExposed } from "../services/files/privateFiles.ts"
 
-/** More than any text of a card may have: what is longer is not read to its end. */
+/** Maximum size of a text that is read, in bytes: larger than any text of a card. */
 const maxTextBytes = 4 * 1024 * 1024
 
-/** A whole text of at most `maximum` bytes; `what` says of which an error tells. */
+/** Reads a text of at most `maximum` bytes. `what` names the source in errors. */
 export const readText = (
   what: string,
   open: () => AsyncIterable<Uint8Array>,
@@ -36,21 +36,21 @@ const describeReadError = (error: unknown): string => {
   return "code" in error && error.code === "ERR_ENCODING_INVALID_ENCODED_DATA" ? "it is not UTF-8" : error.message
 }
 
-/** The text of a file. */
+/** Reads a text file that a flag names. */
 export const readTextFile = (flag: string, path: string): Effect.Effect<string, InvalidInput> =>
-  readText(`what --${flag} names`, () => {
-    if (path.includes("\u0000")) throw new Error("the path has a NUL character in it")
+  readText(`the file of --${flag}`, () => {
+    if (path.includes("\u0000")) throw new Error("the path contains a NUL character")
     return createReadStream(path)
   })
 
-/** A text that a flag gives: `-` stands for standard input. */
+/** Returns a flag's text. `-` reads standard input. */
 export const readTextFlag = (flag: string, given: string | undefined) =>
   given === "-" ? readStdin(flag) : Effect.succeed(given)
 
 const readStdin = (flag: string) =>
-  Effect.flatMap(ProcessIO, ({ stdin }) => readText(`what --${flag} names`, () => stdin))
+  Effect.flatMap(ProcessIO, ({ stdin }) => readText(`the file of --${flag}`, () => stdin))
 
-/** The JSON that a flag gives, whole or not at all: see `parseExactJson`. `-` stands for standard input. */
+/** Parses a flag's JSON with `parseExactJson`. `-` reads standard input. */
 export const readJsonFlag = Effect.fnUntraced(function* (flag: string, given: string | undefined) {
   const text = yield* readTextFlag(flag, given)
   return text === undefined
@@ -59,16 +59,16 @@ export const readJsonFlag = Effect.fnUntraced(function* (flag: string, given: st
 })
 
 const invalidJson = (flag: string) => (problem: JsonProblem) =>
-  new InvalidInput({ problem: `--${flag} is not JSON that can be kept: ${describeJsonProblem(problem)}` })
+  new InvalidInput({ problem: `--${flag} is not JSON that can be stored: ${describeJsonProblem(problem)}` })
 
-/** The body of a card: `--body`, or the text of `--body-file`. */
+/** Reads a card's body from `--body` or `--body-file`. */
 export const readBody = Effect.fnUntraced(function* (body: string | undefined, file: string | undefined) {
   if (file === undefined) return yield* readTextFlag("body", body)
   if (body !== undefined) return yield* new InvalidInput({ problem: "give --body or --body-file, not both" })
   return yield* readTextFile("body-file", file)
 })
 
-/** Refuses more than one flag that reads standard input. */
+/** Fails if more than one flag reads standard input. */
 export const checkOneStdinReader = (
   flags: Readonly<Record<string, string | undefined>>
 ): Effect.Effect<void, InvalidInput> => {
@@ -82,7 +82,7 @@ export const checkOneStdinReader = (
       )
 }
 
-/** The lines of the file that an argument names, read as they are taken; `-` stands for standard input. */
+/** Streams the lines of a file. `-` reads standard input. */
 export const readLines = Effect.fnUntraced(function* (file: string) {
   const { stdin } = yield* ProcessIO
   if (file !== "-") yield* checkReadable(file)
@@ -94,7 +94,7 @@ export const readLines = Effect.fnUntraced(function* (file: string) {
   )
 })
 
-/** Refuses a file that cannot be read before anything else is done. */
+/** Fails early if a file cannot be read. */
 const checkReadable = (file: string): Effect.Effect<void, InvalidInput> =>
   Effect.tryPromise({
     try: async () => {
@@ -110,17 +110,17 @@ export const cannotBeRead = (file: string) => (error: unknown) =>
     problem: `${JSON.stringify(file)} cannot be read: ${error instanceof Error ? error.message : String(error)}`
   })
 
-/** The Ed25519 key in a file that a flag names, as PEM. A private key that other users can read is refused. */
+/** Reads an Ed25519 key from the PEM file that a flag names. Refuses a private key that other users can read. */
 export const readKeyFile = Effect.fnUntraced(function* (flag: string, path: string, kind: "private" | "public") {
   const pem = yield* readTextFile(flag, path)
-  const refused = (problem: string) => new InvalidInput({ problem: `what --${flag} names ${problem}` })
+  const refused = (problem: string) => new InvalidInput({ problem: `the file of --${flag} ${problem}` })
   if (kind === "private" && isSecretExposed(path)) return yield* refused("can be read by other users: chmod 600")
   const key = yield* Effect.try({
     try: () => (kind === "private" ? createPrivateKey(pem) : createPublicKey(pem)),
-    catch: () => refused(`is no ${kind} key in PEM`)
+    catch: () => refused(`is not a ${kind} key in PEM format`)
   })
   if (key.asymmetricKeyType !== "ed25519") {
-    return yield* refused(`is a key of type ${key.asymmetricKeyType}, and must be Ed25519`)
+    return yield* refused(`has a key of type ${key.asymmetricKeyType}, but it must be Ed25519`)
   }
   return pem
 })

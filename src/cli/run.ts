@@ -18,10 +18,10 @@ import { sanitize, sanitizeCause } from "../sql/sanitize.ts"
 import { withoutSecrets } from "../index.ts"
 
 /**
- * Runs the command line and answers its exit code. With `--json` exactly one JSON document goes to standard output,
- * also when the arguments make no sense; without it errors go to standard error. What fails after a part of its answer
- * was printed leaves that incomplete, and its error goes to standard error in both cases. Errors and everything on standard
- * error have tokens and passwords replaced. Never fails.
+ * Runs the command line and returns its exit code. Never fails. With `--json` standard output is exactly one JSON document,
+ * also if the arguments are invalid; without it errors go to standard error. If a command fails after a part of its
+ * output was printed, the output stays incomplete, and the error goes to standard error in both cases. Tokens and
+ * passwords are redacted in errors and on standard error.
  */
 export const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, outside: ProcessIO["Service"]) {
   let hasAnswered = false
@@ -36,16 +36,16 @@ export const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, out
       }
     }
   }
-  const words = normalizeArguments(argv)
-  const json = requestsJson(words)
-  let overview = ""
-  const exit = yield* Command.runWith(backlogCommand, { version: "", renderErrors: false })(words).pipe(
+  const args = normalizeArguments(argv)
+  const json = requestsJson(args)
+  let help = ""
+  const exit = yield* Command.runWith(backlogCommand, { version: "", renderErrors: false })(args).pipe(
     withoutSecrets,
     Effect.provideService(ProcessIO, io),
     Effect.provideService(
       CliOutput.Presenter,
       makeHelpPresenter(io, json, (doc) => {
-        overview = formatHelp(io.stderr, io.env, doc)
+        help = formatHelp(io.stderr, io.env, doc)
       })
     ),
     Effect.provideService(
@@ -57,15 +57,15 @@ export const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, out
   )
   if (Exit.isSuccess(exit)) return exitCodes.done
   if (Cause.hasInterruptsOnly(exit.cause)) return exitCodes.interrupted
-  const ending = Cause.squash(exit.cause)
-  if (ending instanceof ExitWithCode) return ending.exitCode
-  const failure = describeFailure(ending)
+  const error = Cause.squash(exit.cause)
+  if (error instanceof ExitWithCode) return error.exitCode
+  const failure = describeFailure(error)
   if (io.env["BACKLOG_DEBUG"] === "1") io.stderr.write(`${escapeLines(Cause.pretty(sanitizeCause(exit.cause)))}\n`)
   if (json) {
     const { stderr, stdout } = io
     ;(hasAnswered ? stderr : stdout).write(formatDocument({ error: sanitize(failure.document) }))
   } else if (failure.message === "") {
-    io.stderr.write(overview)
+    io.stderr.write(help)
   } else {
     const style = textStyleOf(io.stderr, io.env)
     io.stderr.write(`${style.red("error:")} ${escapeLines(truncateMessage(failure.message))}\n`)
@@ -73,7 +73,7 @@ export const run = Effect.fnUntraced(function* (argv: ReadonlyArray<string>, out
   return failure.exitCode
 })
 
-/** What the parser asks for; a command that opens a database opens it itself. */
+/** The services that the parser needs. */
 const platform = Layer.mergeAll(
   NodeFileSystem.layer,
   NodePath.layer,
@@ -87,5 +87,5 @@ const describeFailure = (error: unknown): Failure => {
   return toFailure(error) ?? defectFailure(error)
 }
 
-/** A message repeats what was given, and that may be long. */
+/** Truncates a message, because it may repeat long arguments. */
 const truncateMessage = (message: string): string => (message.length <= 4000 ? message : `${message.slice(0, 4000)} …`)

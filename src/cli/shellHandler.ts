@@ -4,27 +4,28 @@ import type { ProcessIO } from "./ProcessIO.ts"
 import { escapeHiddenInJson } from "../domain/displayText.ts"
 import { Card } from "../index.ts"
 
-/** How long a command that was told to end may take before it is killed, in seconds. */
+/** Seconds between the termination signal and the kill signal. */
 export const killAfterSeconds = 5
 
-/** How long output is still waited for when the command has ended and something that it began has not. */
+/** How long to read output after the command ended, if a child process of it still runs. */
 const outputTimeout = "2 seconds"
 
-/** Bytes of standard output that become the card's result: as many from its beginning as from its end. */
+/** Bytes of standard output that become the card's result, from the start and from the end. */
 const resultLimits = { headBytes: 32 * 1024, tailBytes: 32 * 1024 }
 
-/** Bytes from the end of standard error that are told with a failure. */
+/** Bytes from the end of standard error that are part of a failure's reason. */
 const reasonLimits = { headBytes: 0, tailBytes: 1024 }
 
-/** The command did not end with 0. */
+/** The command ended with an exit code other than 0, or by a signal. */
 class CommandFailed extends Data.TaggedError("CommandFailed")<{ readonly message: string }> {}
 
 const encodeCard = Schema.encodeSync(Schema.fromJsonString(Card))
 
 /**
- * Works on cards by a command of the shell: the card is its standard input, as JSON, and is in its environment; its standard
- * output is the result when it ends with 0. Whatever else becomes of it fails the attempt. Its standard error is this
- * program's. When it is interrupted, it and all that it began is told to end, and killed after a while.
+ * Returns a worker's handler that runs a shell command for each card. The command gets the card as JSON on standard input
+ * and its fields in environment variables. With exit code 0 its standard output becomes the card's result; everything
+ * else fails the attempt. Its standard error is copied to this program's. An interruption terminates the command and its
+ * child processes, and kills them `killAfterSeconds` later.
  */
 export const makeShellHandler = (command: string, io: ProcessIO["Service"]) =>
   Effect.fnUntraced(function* (card: Card) {
@@ -74,20 +75,20 @@ const cardEnvironment = (card: Card) => ({
   BACKLOG_CLAIM_TOKEN: String(card.claimToken)
 })
 
-/** All that is left of what a command began, when this process ends without waiting for it. */
+/** Terminates a command's process group if this process ends before the command. */
 const terminate = (pid: number): void => {
   try {
     process.kill(-pid, "SIGTERM")
   } catch {
-    // It has ended.
+    // The process has ended already.
   }
 }
 
-/** What is known of an end that has no exit code. */
+/** Describes an end without an exit code. */
 const describeEnd = ({ cause }: Exit.Failure<unknown, unknown>): string =>
   `ended by ${/receipt of signal: '(SIG\w+)'/.exec(String(cause))?.[1] ?? "a signal"}`
 
-/** The bytes that come first and last, where more come than are kept; between them it is said how many were left out. */
+/** Keeps the first and the last bytes of an output, and reports how many bytes between them were left out. */
 export class TruncatedOutput {
   readonly #headBytes: number
   readonly #tailBytes: number
@@ -107,11 +108,11 @@ export class TruncatedOutput {
     const tail = Buffer.concat([this.#tail, chunk.subarray(Math.max(0, room))])
     const excess = Math.max(0, tail.length - this.#tailBytes)
     this.#leftOut += excess
-    // A copy, so that the whole of a great chunk is not kept for a part of it.
+    // Copies, because a view would keep the whole chunk in memory.
     this.#tail = Buffer.from(tail.subarray(excess))
   }
 
-  /** As text: what is no UTF-8, and NUL, which no database keeps, is replaced. */
+  /** Returns the kept bytes as text. Replaces invalid UTF-8, and NUL, which Postgres does not store. */
   text(): string {
     if (this.#leftOut === 0) return decodeText(Buffer.concat([this.#head, this.#tail]))
     const note = `… ${this.#leftOut} bytes left out …`

@@ -6,15 +6,15 @@ export interface Column<Row> {
   readonly text: (row: Row) => string
   readonly align?: "left" | "right"
   readonly paint?: (row: Row) => Paint
-  /** How narrow it may become where the page is too narrow; as wide as its widest text when absent. */
+  /** Minimum width in columns when the table is too wide. Defaults to the widest text, so the column never shrinks. */
   readonly minWidth?: number
 }
 
 const gap = 2
 
 /**
- * A table with a line of titles and a line for each row, no wider than the page: the widest of the columns that may
- * become narrower are cut first. A column in which every text is empty is left out.
+ * Formats a table with a line of titles and a line for each row that fits the style's width. The widest shrinkable columns
+ * are truncated first. Columns whose texts are all empty are omitted.
  */
 export const formatTable = <Row>(
   columns: ReadonlyArray<Column<Row>>,
@@ -23,9 +23,8 @@ export const formatTable = <Row>(
 ): ReadonlyArray<string> => makeTableWriter(columns, style)(rows)
 
 /**
- * The same table where rows come a few at a time: what this answers gives their lines, the first time after a line of
- * titles. Columns are as wide as the widest text so far. Titles come again only when a column is no longer empty that
- * was left out before.
+ * Returns a function that formats a table chunk by chunk. The first chunk begins with the titles. Columns are as wide as
+ * their widest text so far. The titles are repeated only if an omitted column gets its first text.
  */
 export const makeTableWriter = <Row>(
   allColumns: ReadonlyArray<Column<Row>>,
@@ -78,7 +77,7 @@ export const makeTableWriter = <Row>(
 
 const plain: Paint = (text) => text
 
-/** Takes columns from the widest that can give some until the line fits, or none can. */
+/** Shrinks the widest shrinkable column repeatedly until the line fits or no column can shrink. */
 const shrinkColumns = (widths: Array<number>, minimums: ReadonlyArray<number>, available: number | undefined): void => {
   if (available === undefined) return
   let excess = widths.reduce((sum, width) => sum + width, 0) + gap * (widths.length - 1) - available

@@ -1,12 +1,12 @@
 import { CliOutput } from "effect/cli"
 import type { ProcessIO, OutputStream } from "./ProcessIO.ts"
 
-/** Gives text a colour, or leaves it as it is. */
+/** Colors text, or returns it unchanged. */
 export type Paint = (text: string) => string
 
-/** What text for people is made for. */
+/** Width and colors of the output that text is formatted for. */
 export interface TextStyle {
-  /** How many columns a line may have; `undefined` when nothing limits it, as in a file or a pipe. */
+  /** Maximum width of a line in columns. `undefined` for a file or a pipe, which have no limit. */
   readonly columns: number | undefined
   readonly bold: Paint
   readonly dim: Paint
@@ -16,11 +16,11 @@ export interface TextStyle {
   readonly blue: Paint
 }
 
-/** Whether an output shows colours: a terminal, unless `NO_COLOR` is set. */
+/** Returns whether an output shows colors: a terminal does, unless `NO_COLOR` is set. */
 export const hasColors = (output: OutputStream, env: ProcessIO["Service"]["env"]): boolean =>
   output.isTerminal && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb"
 
-/** The page that an output is. */
+/** Returns the width and colors of an output. */
 export const textStyleOf = (output: OutputStream, env: ProcessIO["Service"]["env"]): TextStyle => {
   const coloured = hasColors(output, env)
   const paint =
@@ -39,12 +39,12 @@ export const textStyleOf = (output: OutputStream, env: ProcessIO["Service"]["env
 }
 
 /**
- * What a terminal would obey instead of show: control characters (ANSI escapes begin with one), what turns the
- * direction of text, and the other line and paragraph separators.
+ * Characters that a terminal interprets instead of showing: control characters, which include the start of ANSI escapes,
+ * marks that change the text direction, and other line and paragraph separators.
  */
 const unsafe = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu
 
-/** The same, but for line breaks and tabs. */
+/** The same characters, except for line breaks and tabs. */
 const unsafeInLines = /[^\P{Cc}\n\t]|[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu
 
 const escapeControl = (character: string): string => {
@@ -55,19 +55,19 @@ const escapeControl = (character: string): string => {
   return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`
 }
 
-/** Text for one line of a terminal: what would be obeyed is spelled out, line breaks too. */
+/** Escapes text for one line of a terminal, including line breaks. */
 export const escapeLine = (text: string): string => text.replace(unsafe, escapeControl)
 
-/** Text for several lines of a terminal: as `oneLine`, with line breaks and tabs left in. */
+/** Escapes text for several lines of a terminal. Keeps line breaks and tabs. */
 export const escapeLines = (text: string): string => text.replaceAll("\r\n", "\n").replace(unsafeInLines, escapeControl)
 
 const plainAscii = /^[ -~]*$/
 
-/** How many columns a text takes on a terminal. */
+/** Returns the width of a text on a terminal, in columns. */
 export const displayWidth = (text: string): number =>
   plainAscii.test(text) ? text.length : CliOutput.displayWidth(text)
 
-/** Cuts a text to `columns`, the last of them `…` where something is missing. */
+/** Truncates a text to `columns`, ending with `…`. */
 export const truncate = (text: string, columns: number): string => {
   if (displayWidth(text) <= columns) return text
   if (columns < 1) return ""
@@ -82,7 +82,7 @@ export const truncate = (text: string, columns: number): string => {
   return `${kept}…`
 }
 
-/** Fills a text up with spaces to `columns`. */
+/** Pads a text with spaces to `columns`. */
 export const pad = (text: string, columns: number, align: "left" | "right" = "left"): string => {
   const fill = " ".repeat(Math.max(0, columns - displayWidth(text)))
   return align === "left" ? text + fill : fill + text

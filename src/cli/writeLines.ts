@@ -6,7 +6,7 @@ import { FileExists, FileNotWritten } from "./commandErrors.ts"
 import { InvalidInput } from "../index.ts"
 import { setPrivateMode, privateFileMode } from "../services/files/privateFiles.ts"
 
-/** Refuses a file that cannot be written, or that exists and is not to be replaced. */
+/** Fails if a file cannot be written, or if it exists and `force` is false. */
 export const checkWritable = Effect.fnUntraced(function* (file: string, force: boolean) {
   const cannot = (problem: string) =>
     new InvalidInput({ problem: `${JSON.stringify(file)} cannot be written: ${problem}` })
@@ -25,7 +25,7 @@ export const checkWritable = Effect.fnUntraced(function* (file: string, force: b
     })
   const found = yield* kind(file)
   if (found === "directory") return yield* cannot("it is a directory")
-  if (found === "other") return yield* cannot("it is not a regular file; without a FILE, standard output is written")
+  if (found === "other") return yield* cannot("it is not a regular file. Omit FILE to write to standard output")
   if (found === "file" && !force) return yield* new FileExists({ file })
   if (found === "nothing" && (yield* kind(dirname(file))) !== "directory") {
     return yield* cannot("its directory does not exist")
@@ -33,8 +33,8 @@ export const checkWritable = Effect.fnUntraced(function* (file: string, force: b
 })
 
 /**
- * Writes lines to a file that is there when it is complete, and not before: until then they are in a file beside it,
- * which is removed when anything fails. Only its user may read the file, also when it replaces another one.
+ * Writes lines to a file that appears only when it is complete. The lines go to a temporary file in the same directory,
+ * which is renamed at the end and removed on failure. Only its owner can read the file, also if it replaces another one.
  */
 export const writeLines = <E, R>(
   file: string,

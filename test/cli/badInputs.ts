@@ -247,7 +247,7 @@ export const refusedAtOnce: ReadonlyArray<BadInput> = [
     stdin: '{"id":"x"}\n',
     code: 2,
     tag: "InvalidInput",
-    says: "no exported log: line 1"
+    says: "not an exported log: line 1"
   },
   { why: "a key from no file", argv: ["anchor", "--key", "/no/such/file"], code: 2, tag: "InvalidInput" },
   {

@@ -153,7 +153,7 @@ describe("a command under an id", () => {
         SET recorded_at = recorded_at - interval '1 hour' WHERE command_id = 'c3'`
     )
     const pruned = await cli([...place.flags, "receipts", "prune", "--older-than-days", "0.01"])
-    assert.deepStrictEqual(pruned, { code: 0, stdout: "1 receipt was removed.\n", stderr: "" })
+    assert.deepStrictEqual(pruned, { code: 0, stdout: "Removed 1 receipt.\n", stderr: "" })
     assert.strictEqual((await plain("block", "after-text", "--command-id", "c3")).status, "blocked")
     assert.strictEqual((await plain("show", "after-text")).status, "blocked")
     assert.deepStrictEqual(await plain("receipts", "prune", "--older-than-days", "0"), { pruned: all?.n })

@@ -128,7 +128,7 @@ describe("the life of two cards, by every command", () => {
     assert.match(await say("history", "design"), /tester {2}claimed by w1 until [\d:]+Z, attempt 1\n/)
     assert.match(
       await say("claim", "--owner", "w9"),
-      /^w9 has it, with token 11, for 900 seconds:\ndesign {2}Design it\n/
+      /^w9 claimed it with token 11 for 900 seconds:\ndesign {2}Design it\n/
     )
     assert.match(await say("explain", "design"), /^design cannot be claimed\.\n {2}It is held by w9 until /)
     assert.strictEqual(await say("complete", "design", "--token", "11"), "design is done.\nNow claimable: build.\n")
@@ -152,7 +152,10 @@ describe("the life of two cards, by every command", () => {
     assert.deepStrictEqual([both.madeClaimable, both.next.id, both.next.claimTtlSeconds], [["c"], "c", 60])
     assert.strictEqual((await asked("complete", "b", "--token", "2", ...next)).next, null)
     const told = await cli(["complete", "c", "--token", "2", "--claim-next", "w4", ...place.flags])
-    assert.match(told.stdout, /^c is done\.\nw4 has build {2}Build it well next, with token \d+, for 900 seconds\.\n$/)
+    assert.match(
+      told.stdout,
+      /^c is done\.\nw4 claimed build {2}Build it well next with token \d+ for 900 seconds\.\n$/
+    )
   })
 })
 

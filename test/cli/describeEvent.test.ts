@@ -54,15 +54,15 @@ describe("events in words", () => {
     [
       "CardReleased",
       { owner: "w3", token: 2, reason: "later", notBefore: later },
-      "released by w3, not to be tried before 12:04:05Z: later"
+      "released by w3, not claimable before 12:04:05Z: later"
     ],
     [
       "CardReclaimed",
       { owner: "w3", token: 2, expiresAt: later, why: "expired" },
-      "taken back from w3, whose claim ran out at 12:04:05Z"
+      "reclaimed from w3, whose claim expired at 12:04:05Z"
     ],
-    ["CardReclaimed", { owner: "w3", token: 2, expiresAt: later, why: "requested" }, "taken back from w3, on request"],
-    ["CardLinked", { dependsOn: "design" }, "made to depend on design"],
+    ["CardReclaimed", { owner: "w3", token: 2, expiresAt: later, why: "requested" }, "reclaimed from w3, on request"],
+    ["CardLinked", { dependsOn: "design" }, "now depends on design"],
     ["CardUnlinked", { dependsOn: "design" }, "no longer depends on design"],
     ["CardBlocked", { reason: null, endedClaim: { owner: "w3", token: 2 } }, "blocked, ending the claim of w3"],
     ["CardUnblocked", { reason: "answered" }, "unblocked: answered"],

@@ -67,7 +67,7 @@ describe("events of a directory that are followed", () => {
     follower.child.kill("SIGINT")
     assert.deepInclude(await follower.ended, { code: 130, stderr: "" })
     const { code, stdout } = await cli([...place.flags, "verify"])
-    assert.deepStrictEqual([code, stdout.includes("Looked at 1 event, 1 card, 0 dependencies.")], [0, true])
+    assert.deepStrictEqual([code, stdout.includes("Checked 1 event, 1 card, 0 dependencies.")], [0, true])
     await place.remove()
   })
 })

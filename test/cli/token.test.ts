@@ -20,11 +20,11 @@ describe("backlog token", () => {
     assert.match(said.stdout, /^mbk_\w+\n$/)
     assert.match(
       said.stderr,
-      /^Orchestrator planner, until .*, with the id [0-9a-f]{16}\. The token cannot be shown again\.\n$/
+      /^Token [0-9a-f]{16} of the orchestrator planner: valid until .*\. The token cannot be shown again\.\n$/
     )
 
     const listed = await cli(["token", "list", ...place.flags])
-    assert.match(listed.stdout, /worker-1 .*worker .*for good[^]*planner .*orchestrator .*until/)
+    assert.match(listed.stdout, /worker-1 .*worker .*never expires[^]*planner .*orchestrator .*until/)
     assert.notInclude(listed.stdout, token)
     assert.notInclude(listed.stdout, "mbk_")
 

@@ -63,8 +63,8 @@ describe("a board", () => {
     assert.lengthOf(lines, 24)
     assert.isTrue(lines.includes("Claimed  (7 of 12)"))
     assert.isTrue(lines.includes("Next  (6 of 25)"))
-    assert.isTrue(lines.includes("Nothing has happened yet."))
-    assert.strictEqual(lines[1], "30 ready (25 claimable, 5 waiting)  12 claimed (2 run out)  1 blocked  4 done  …")
+    assert.isTrue(lines.includes("There are no events yet."))
+    assert.strictEqual(lines[1], "30 ready (25 claimable, 5 waiting)  12 claimed (2 expired)  1 blocked  4 done  …")
   })
 
   it("says how long a claim has left, or that it ran out", () => {
@@ -73,7 +73,7 @@ describe("a board", () => {
       terminal(80)
     )
     assert.match(shown(lines[5] ?? ""), /^a\s+worker\s+5 minutes 10 seconds\s+1 /)
-    assert.match(shown(lines[6] ?? ""), /^b\s+worker\s+run out\s+1 /)
+    assert.match(shown(lines[6] ?? ""), /^b\s+worker\s+expired\s+1 /)
     assert.include(lines[6], "\u001b[31m")
   })
 

@@ -64,7 +64,7 @@ describe("backlog work", () => {
     assert.strictEqual(long, `${"\ufffd".repeat(32768)}\n… 134464 bytes left out …\n${"\ufffd".repeat(32768)}`)
     assert.match(
       ran.stderr,
-      /^a {2}claimed, attempt 1\na {2}completed, now claimable: b\nb {2}claimed, attempt 1\nb {2}completed, now claimable: c\nc {2}claimed, attempt 1\nwrong\nc {2}to be tried again in 1 second\. Attempt 1 failed: exit code 1: wrong\nc {2}claimed, attempt 2\nwrong\nc {2}completed\n$/
+      /^a {2}claimed, attempt 1\na {2}completed, now claimable: b\nb {2}claimed, attempt 1\nb {2}completed, now claimable: c\nc {2}claimed, attempt 1\nwrong\nc {2}failed, to be retried in 1 second\. Attempt 1 failed: exit code 1: wrong\nc {2}claimed, attempt 2\nwrong\nc {2}completed\n$/
     )
   })
 

@@ -41,7 +41,7 @@ const walk = async (shell: Shell, database: Database, backup: string, restore: s
   const lost = await work(claim("a", "a"))
   const ran = await shell.runs(restore)
   expect(ran.find(({ line }) => line.startsWith("backlog restored"))?.stdout).toMatch(
-    /^Tokens are of generation \d{14} from now on\. Ended 1 live claim: held\.\n$/
+    /^New tokens have generation \d{14}\. Ended 1 active claim: held\.\n$/
   )
   await work(
     Effect.gen(function* () {
@@ -79,9 +79,9 @@ describe("the runbook in docs/backup-and-restore.md", () => {
       const database = layerPglite({ dataDir: join(folder, ".backlog") })
       await walk(shell, database, blockUnder(heading, "cp -a .backlog"), blockUnder(heading, "rm -r"))
       const exported = await shell.runs(blockUnder("An exported log", "--format log"))
-      expect(exported.at(-1)?.stdout).toContain("Ended 1 live claim: held.")
+      expect(exported.at(-1)?.stdout).toContain("Ended 1 active claim: held.")
       const [again] = await shell.runs(blockUnder("Backup and restore", "backlog restored"))
-      expect(again?.stdout).toContain("Ended 1 live claim: held.")
+      expect(again?.stdout).toContain("Ended 1 active claim: held.")
     } finally {
       await shell.end()
     }

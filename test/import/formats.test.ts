@@ -8,7 +8,7 @@ import { cli, inDirectory, json, onServer, type Place, sql } from "../cli/suppor
 
 const fixture = (name: string) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
 
-/** A table as mutable backlogs have them, in a schema of its own. */
+/** A table of a mutable backlog, in its own schema. */
 const old = `old_${randomBytes(6).toString("hex")}`
 
 const table = `${old}."The Tasks"`
@@ -48,7 +48,7 @@ const places: ReadonlyArray<readonly [string, () => Promise<Place>]> = [
   ["a directory", () => inDirectory()]
 ]
 
-/** What can be asked of a place, and whether the same import again writes an event. */
+/** Runs imports in a place, and checks that a repeated import writes no event. */
 const questions = (place: () => Place) => {
   const ask = (...argv: ReadonlyArray<string>) => json([...place().flags, ...argv])
   const position = async () => (await ask("anchor")).data.position
@@ -185,8 +185,8 @@ describe("an import", () => {
     const people = onServer()
     const { stdout } = await cli([...people.flags, ...fromTable()])
     await people.remove()
-    assert.include(stdout, "Columns that are not there: phase")
-    assert.match(stdout, /Claims that are not carried over: these cards are ready:\n  2 of ben, until 20/)
+    assert.include(stdout, "Missing columns: phase")
+    assert.match(stdout, /Claims that were not imported: these cards are ready:\n  2 of ben, until 20/)
     assert.include(stdout, "row 2 by id: 1 (duplicate): row 1 by id has the same id")
     assert.notInclude(stdout, "postgres://")
   })
@@ -202,7 +202,7 @@ describe("an import", () => {
   const server = () => inject("postgresUrl")
   const withPassword = "postgres://u:secret@127.0.0.1:1/d"
   it.each<[string, () => ReadonlyArray<string>, number, string]>([
-    ["no file", () => ["import"], 2, "what to import is missing"],
+    ["no file", () => ["import"], 2, "the source is missing"],
     [
       "no table",
       () => ["import", "--format", "table", "--from", server()],
@@ -210,12 +210,12 @@ describe("an import", () => {
       "--format table takes --from URL and --table NAME"
     ],
     ["a file and a table", () => [...fromTable(), "x"], 2, "and no FILE"],
-    ["a table of a file", () => ["import", "x", "--table", "t"], 2, "--from and --table are for --format table"],
+    ["a table of a file", () => ["import", "x", "--table", "t"], 2, "--from and --table require --format table"],
     [
       "a name that is not a table name",
       () => ["import", "--format", "table", "--from", server(), "--table", "a.b.c"],
       2,
-      "is no table's name"
+      "is not a table name"
     ],
     [
       "a table that does not exist",
@@ -251,7 +251,7 @@ describe("an import", () => {
       "a status mapping for beads",
       () => ["import", "x", "--map-status", "a=done"],
       2,
-      "no meaning with --format beads"
+      "does not apply to --format beads"
     ],
     [
       "a file instead of a folder",
@@ -263,7 +263,7 @@ describe("an import", () => {
       "a status mapping for a log",
       () => ["import", "x", "--format", "log", "--map-status", "a=done"],
       2,
-      "no meaning with --format log"
+      "do not apply to --format log"
     ]
   ])("an import with %s is refused with a message", async (_, argv, code, message) => {
     const ran = await ask(argv())

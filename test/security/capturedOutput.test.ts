@@ -17,7 +17,7 @@ describe("an output that a script captures", () => {
     const token = captured(stdout)
     assert.strictEqual(code, 0)
     assert.match(token, /^mbk_[0-9a-f]{16}_[0-9a-f]{64}_[0-9a-f]{8}$/)
-    assert.include(stderr, `Worker w1, for good, with the id ${token.slice(4, 20)}.`)
+    assert.include(stderr, `Token ${token.slice(4, 20)} of the worker w1: never expires.`)
     assert.notInclude(stderr, token.slice(21, 85))
     const server = await serving(["--require-tokens", ...place.flags])
     const answer = await fetch(`${server.url}/stats`, { headers: { authorization: `Bearer ${token}` } })

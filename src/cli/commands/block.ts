@@ -5,21 +5,21 @@ import { escapeLine } from "../terminalText.ts"
 import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
 import { BacklogService, type Card } from "../../index.ts"
 
-const cardFlags = { id: idArgument(), reason: textFlag("reason", "Why", "TEXT") }
+const cardFlags = { id: idArgument(), reason: textFlag("reason", "Reason for the change", "TEXT") }
 
-/** The reply of a command after which a card stands in a certain way. */
+/** The output of a command that changes a card's status. */
 const makeStatusOutput = (card: Card) => makeCardOutput(card, () => `${escapeLine(card.id)} is ${card.status}.`)
 
 export const blockCommand = defineBacklogCommand(
   "block",
   {
-    description: "Sets a card aside, so that nobody takes it; ends its claim if it has one.",
-    summary: "Set a card aside",
+    description: "Blocks a card, so that it cannot be claimed, and ends its claim.",
+    summary: "Block a card",
     examples: [{ command: 'backlog block build --reason "waiting for an answer"' }]
   },
   cardFlags,
-  Effect.fnUntraced(function* (given) {
-    const input = yield* commandInput("Block", given)
+  Effect.fnUntraced(function* (flags) {
+    const input = yield* commandInput("Block", flags)
     return Effect.flatMap(BacklogService, (backlog) => Effect.map(backlog.block(input), makeStatusOutput))
   })
 )
@@ -27,13 +27,13 @@ export const blockCommand = defineBacklogCommand(
 export const unblockCommand = defineBacklogCommand(
   "unblock",
   {
-    description: "Makes a blocked card ready again.",
-    summary: "Make a blocked card ready again",
+    description: "Unblocks a card, so that it is ready again.",
+    summary: "Unblock a card",
     examples: [{ command: "backlog unblock build" }]
   },
   cardFlags,
-  Effect.fnUntraced(function* (given) {
-    const input = yield* commandInput("Unblock", given)
+  Effect.fnUntraced(function* (flags) {
+    const input = yield* commandInput("Unblock", flags)
     return Effect.flatMap(BacklogService, (backlog) => Effect.map(backlog.unblock(input), makeStatusOutput))
   })
 )
@@ -41,13 +41,13 @@ export const unblockCommand = defineBacklogCommand(
 export const reopenCommand = defineBacklogCommand(
   "reopen",
   {
-    description: "Makes a done card ready again. Cards that depend on it and are not done wait for it again.",
-    summary: "Make a done card ready again",
+    description: "Reopens a done card, so that it is ready again. Open cards that depend on it wait again.",
+    summary: "Reopen a done card",
     examples: [{ command: 'backlog reopen build --reason "it does not build"' }]
   },
   cardFlags,
-  Effect.fnUntraced(function* (given) {
-    const input = yield* commandInput("Reopen", given)
+  Effect.fnUntraced(function* (flags) {
+    const input = yield* commandInput("Reopen", flags)
     return Effect.flatMap(BacklogService, (backlog) => Effect.map(backlog.reopen(input), makeStatusOutput))
   })
 )

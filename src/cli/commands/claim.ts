@@ -20,21 +20,21 @@ export const claimCommand = defineBacklogCommand(
   "claim",
   {
     description:
-      "Takes the best card that can be claimed, of one phase or from a priority on if asked, or the card ID, for a time. The answer has the claim's token: show it to renew, release or complete. Ends with 3 when there is nothing to take, and says why.",
-    summary: "Take the best card, or a certain one",
+      "Claims the best claimable card, or the card ID, for --ttl seconds, and prints the claim's token, which renew, release and complete require. --phase and --min-priority limit which cards are considered. With --limit it claims several cards. If nothing is claimable, it prints why and exits with code 3.",
+    summary: "Claim the best card, or one card",
     examples: [
       { command: "backlog claim --owner worker-1" },
       { command: "backlog claim --owner worker-1 --phase test --min-priority 5" },
-      { command: "backlog claim --owner worker-1 --limit 5", description: "The five best" },
+      { command: "backlog claim --owner worker-1 --limit 5", description: "The best five cards" },
       { command: "backlog claim build --owner worker-1 --ttl 3600", description: "One card, for an hour" }
     ]
   },
   {
     id: optionalArgument("id", "The card to claim. Defaults to the best claimable card"),
-    owner: requiredTextFlag("owner", "Who is going to work on it", "OWNER"),
-    ttl: integerFlag("ttl", "How long the claim lasts (default: 900)", "SECONDS"),
+    owner: requiredTextFlag("owner", "Owner of the claim", "OWNER"),
+    ttl: integerFlag("ttl", "Duration of the claim in seconds. Defaults to 900", "SECONDS"),
     ...claimFilterFlags,
-    limit: integerFlag("limit", "Takes the best cards, so many at most; the answer is a list")
+    limit: integerFlag("limit", "Claim up to N cards and print a list")
   },
   Effect.fnUntraced(function* ({ id, limit, minPriority, owner, phase, ttl }) {
     const choice = { phase, minPriority }
@@ -45,7 +45,7 @@ export const claimCommand = defineBacklogCommand(
     const input = yield* commandInput("Claim", { owner, ttlSeconds: ttl, id, ...choice })
     return Effect.gen(function* () {
       const backlog = yield* BacklogService
-      // Before the command, so that a card that does not exist yet does not use the id up.
+      // Checked first, so that a card that does not exist yet does not use up the command id.
       if (id !== undefined && input.commandId !== undefined) yield* backlog.explain(id)
       const claimed = yield* backlog.claim(input)
       if (Option.isNone(claimed)) return yield* failNothingClaimable(id, choice, input.commandId)
@@ -70,21 +70,21 @@ const claimMany = (input: ClaimManyInput, choice: ClaimFilter) =>
   })
 
 const describeClaim = (card: Card): string =>
-  `${escapeLine(card.claimOwner ?? "")} has it, with token ${card.claimToken}, for ${card.claimTtlSeconds} seconds:`
+  `${escapeLine(card.claimOwner ?? "")} claimed it with token ${card.claimToken} for ${card.claimTtlSeconds} seconds:`
 
 const failNothingClaimable = (id: string | undefined, choice: ClaimFilter, commandId: string | undefined) => {
   if (commandId !== undefined) return nothingWasClaimable(id, commandId)
   return id === undefined ? noClaimableCard(choice) : cardNotClaimable(id)
 }
 
-/** Says nothing of now: the command may have been carried out long ago, and the same answer is to be given again. */
+/** Describes no current state: a retry must print what the first run printed, whatever happened since. */
 const nothingWasClaimable = (id: string | undefined, commandId: string) => {
   const what = id === undefined ? "There was nothing to claim" : `Card ${JSON.stringify(id)} could not be claimed`
   return new NothingClaimable({
     id: id ?? null,
     obstacles: [],
     outlook: null,
-    message: `${what} when command ${JSON.stringify(commandId)} was carried out. To try again, give another id.`
+    message: `${what} when command ${JSON.stringify(commandId)} ran. To try again, use another command id.`
   })
 }
 
@@ -95,9 +95,7 @@ const noClaimableCard = Effect.fnUntraced(function* (choice: ClaimFilter) {
 
 const cardNotClaimable = Effect.fnUntraced(function* (id: string) {
   const explanation = yield* (yield* BacklogService).explain(id)
-  const why = explanation.claimable
-    ? ["Somebody else is changing it just now: try again."]
-    : describeObstacles(explanation)
+  const why = explanation.claimable ? ["Another command is changing it: try again."] : describeObstacles(explanation)
   return yield* new NothingClaimable({
     id,
     obstacles: explanation.obstacles,
@@ -109,15 +107,14 @@ const cardNotClaimable = Effect.fnUntraced(function* (id: string) {
 export const renewCommand = defineBacklogCommand(
   "renew",
   {
-    description:
-      "Extends a claim: it lasts --ttl seconds from now, as long as it was made for when --ttl is not given.",
+    description: "Extends a claim to --ttl seconds from now. Without --ttl it uses the claim's original duration.",
     summary: "Extend a claim",
     examples: [{ command: "backlog renew build --token 2" }, { command: "backlog renew build --token 2 --ttl 3600" }]
   },
   {
     id: idArgument(),
-    token: requiredIntegerFlag("token", "The claim's token"),
-    ttl: integerFlag("ttl", "How long it lasts from now", "SECONDS")
+    token: requiredIntegerFlag("token", "Token of the claim"),
+    ttl: integerFlag("ttl", "Duration from now in seconds. Defaults to the claim's original duration", "SECONDS")
   },
   Effect.fnUntraced(function* ({ id, token, ttl }) {
     const input = yield* commandInput("Renew", { id, token, ttlSeconds: ttl })
@@ -127,7 +124,7 @@ export const renewCommand = defineBacklogCommand(
       return makeCardOutput(
         card,
         () =>
-          `${escapeLine(card.claimOwner ?? "")} has ${escapeLine(card.id)} until ${
+          `${escapeLine(card.claimOwner ?? "")} holds ${escapeLine(card.id)} until ${
             card.claimExpiresAt === null ? "" : formatTime(card.claimExpiresAt)
           }.`
       )
@@ -138,20 +135,21 @@ export const renewCommand = defineBacklogCommand(
 export const releaseCommand = defineBacklogCommand(
   "release",
   {
-    description: "Gives a claimed card back, so that others can take it: at once, or after --retry-after seconds.",
-    summary: "Give a claimed card back",
+    description:
+      "Releases a claimed card, so that it becomes claimable again: immediately, or after --retry-after seconds.",
+    summary: "Release a claimed card",
     examples: [
       {
         command: 'backlog release build --token 2 --reason "the tests need a server" --retry-after 600',
-        description: "Not to be tried again for ten minutes"
+        description: "Not claimable for ten minutes"
       }
     ]
   },
   {
     id: idArgument(),
-    token: requiredIntegerFlag("token", "The claim's token"),
-    reason: textFlag("reason", "Why", "TEXT"),
-    retryAfter: integerFlag("retry-after", "How long nobody shall take it", "SECONDS")
+    token: requiredIntegerFlag("token", "Token of the claim"),
+    reason: textFlag("reason", "Reason for the release", "TEXT"),
+    retryAfter: integerFlag("retry-after", "Seconds until the card is claimable again. Defaults to 0", "SECONDS")
   },
   Effect.fnUntraced(function* ({ id, reason, retryAfter, token }) {
     const input = yield* commandInput("Release", { id, token, reason, retryAfterSeconds: retryAfter })
@@ -161,8 +159,8 @@ export const releaseCommand = defineBacklogCommand(
       return makeCardOutput(
         card,
         () =>
-          `${escapeLine(card.id)} is free again${
-            card.notBefore === null ? "" : `, to be taken from ${formatTime(card.notBefore)} on`
+          `${escapeLine(card.id)} is released${
+            card.notBefore === null ? "" : `, and claimable from ${formatTime(card.notBefore)}`
           }.`
       )
     })
@@ -173,8 +171,8 @@ export const reclaimCommand = defineBacklogCommand(
   "reclaim",
   {
     description:
-      "Takes back every claim that has run out, or the claim on the card ID, run out or not. Claims that have run out are taken over without this too.",
-    summary: "Take back claims",
+      "Reclaims every expired claim, or the claim on the card ID, expired or not. A claim command also reclaims expired claims, so this is needed only to end a claim early or to see a card as ready.",
+    summary: "Reclaim expired claims",
     examples: [{ command: "backlog reclaim" }, { command: "backlog reclaim build" }]
   },
   { id: optionalArgument("id", "The card whose claim to reclaim, expired or not. Defaults to all expired claims") },
@@ -182,13 +180,13 @@ export const reclaimCommand = defineBacklogCommand(
     const input = yield* commandInput("Reclaim", { id })
     return Effect.gen(function* () {
       const backlog = yield* BacklogService
-      // A card that is not claimed and one that does not exist both give nothing: the second is a mistake. Before the
-      // command, so that a card that does not exist yet does not use a command's id up.
+      // The command returns nothing both for an unclaimed card and for a missing one, which is an error here. Checked
+      // first, so that a card that does not exist yet does not use up the command id.
       if (id !== undefined) yield* backlog.explain(id)
       const ids = yield* backlog.reclaim(input)
       return makeOutput(
         () => ids,
-        () => (ids.length === 0 ? "There was no claim to take back." : `Taken back: ${ids.map(escapeLine).join(", ")}.`)
+        () => (ids.length === 0 ? "There was no claim to reclaim." : `Reclaimed: ${ids.map(escapeLine).join(", ")}.`)
       )
     })
   })

@@ -11,28 +11,28 @@ export const completeCommand = defineBacklogCommand(
   "complete",
   {
     description:
-      "Completes a card: a claimed one with its claim's token, or with --force; any other directly. Answers also which cards can be claimed now because of it. With --claim-next it claims the best card in the same step, those included, and the answer has it in next.",
+      "Completes a card. A claimed card requires the claim's --token, or --force. Prints the cards that become claimable. With --claim-next it also claims the best card in the same transaction, including those cards.",
     summary: "Complete a card",
     examples: [
       { command: "backlog complete build --token 2" },
       { command: 'backlog complete build --token 2 --result \'{"commit":"8c1f0e2"}\'' },
-      { command: "backlog complete build --token 2 --claim-next worker-1", description: "And take the next card" }
+      { command: "backlog complete build --token 2 --claim-next worker-1", description: "Also claims the next card" }
     ]
   },
   {
     id: idArgument(),
-    token: integerFlag("token", "The claim's token"),
-    force: switchFlag("force", "Also when somebody else holds it"),
-    result: textFlag("result", "What came of it: any JSON; - reads standard input", "JSON"),
-    claimNext: textFlag("claim-next", "Who takes the best card next", "OWNER"),
-    ttl: integerFlag("ttl", "How long that claim lasts (default: 900)", "SECONDS"),
+    token: integerFlag("token", "Token of the claim"),
+    force: switchFlag("force", "Complete the card even if it is claimed by another owner"),
+    result: textFlag("result", "Result as JSON. - reads standard input", "JSON"),
+    claimNext: textFlag("claim-next", "Owner who claims the best card next", "OWNER"),
+    ttl: integerFlag("ttl", "Duration of the next claim in seconds. Defaults to 900", "SECONDS"),
     ...claimFilterFlags
   },
   Effect.fnUntraced(function* (flags) {
     const { claimNext, minPriority, phase, ttl } = flags
     if (claimNext === undefined && (minPriority ?? phase ?? ttl) !== undefined) {
       return yield* new InvalidInput({
-        problem: "--ttl, --phase and --min-priority say more of --claim-next, which is missing"
+        problem: "--ttl, --phase and --min-priority require --claim-next"
       })
     }
     const input = yield* commandInput("Complete", {
@@ -53,11 +53,7 @@ export const completeCommand = defineBacklogCommand(
             madeClaimable.length === 0
               ? ""
               : `Now claimable: ${madeClaimable.map((id) => style.green(escapeLine(id))).join(", ")}.`,
-            claimNext === undefined
-              ? ""
-              : next === null
-                ? "There is nothing to claim next."
-                : describeNextClaim(next, style)
+            claimNext === undefined ? "" : next === null ? "Nothing is claimable next." : describeNextClaim(next, style)
           ]
             .filter((line) => line !== "")
             .join("\n")
@@ -67,4 +63,4 @@ export const completeCommand = defineBacklogCommand(
 )
 
 const describeNextClaim = (card: Card, style: TextStyle): string =>
-  `${escapeLine(card.claimOwner ?? "")} has ${formatCardTitle(card, style)} next, with token ${card.claimToken}, for ${card.claimTtlSeconds} seconds.`
+  `${escapeLine(card.claimOwner ?? "")} claimed ${formatCardTitle(card, style)} next with token ${card.claimToken} for ${card.claimTtlSeconds} seconds.`

@@ -13,8 +13,8 @@ export const consumersCommand = defineCommand(
   "consumers",
   {
     description:
-      "Shows how far each consumer of events has come, and how many events it parked because it could not take them; with a NAME that consumer's parked events, and why. --unpark takes one off the list, when it was dealt with. After a restore, a checkpoint may be beyond the end of the log: --reset-to sets it back.",
-    summary: "How far consumers of events have come",
+      "Shows each event consumer's checkpoint and the number of events that it parked because processing them failed. With NAME it lists that consumer's parked events with reasons. --unpark removes an event from the list after it was handled. After a restore a checkpoint may be beyond the end of the log: --reset-to moves it back.",
+    summary: "Show checkpoints of event consumers",
     examples: [
       { command: "backlog consumers" },
       { command: "backlog consumers mailer" },
@@ -24,10 +24,10 @@ export const consumersCommand = defineCommand(
   },
   {
     name: optionalArgument("name", "A consumer's name"),
-    unpark: integerFlag("unpark", "Take the event at this position off the list of parked ones", "POSITION"),
+    unpark: integerFlag("unpark", "Remove the event at this position from the parked events", "POSITION"),
     resetTo: integerFlag(
       "reset-to",
-      "Set a checkpoint that is beyond the end of the log back to this position",
+      "Move a checkpoint that is beyond the end of the log back to this position",
       "POSITION"
     )
   },
@@ -36,7 +36,7 @@ export const consumersCommand = defineCommand(
       const flag = unpark !== undefined ? "--unpark" : resetTo !== undefined ? "--reset-to" : undefined
       if (flag !== undefined) {
         return yield* new InvalidInput({
-          problem: `${flag} needs the consumer's name: backlog consumers NAME ${flag} POSITION`
+          problem: `${flag} requires a consumer's name: backlog consumers NAME ${flag} POSITION`
         })
       }
       return showAll
@@ -57,12 +57,12 @@ const decodeName = decodeInput(Checkpoint.fields.consumer)
 const decodePosition = decodeInput(ParkedEvent.fields.position)
 const decodeReset = decodeInput(Checkpoint.fields.position)
 
-/** How far a consumer is; one that has only parked something has no checkpoint, and no time of one. */
+/** A consumer's checkpoint. A consumer that has only parked events has position 0 and no time. */
 interface Progress {
   readonly consumer: string
   readonly position: number
   readonly behind: number
-  /** By how many positions the checkpoint is beyond the end of the log, as after a restore. */
+  /** Number of positions that the checkpoint is beyond the end of the log, which happens after a restore. */
   readonly ahead: number
   readonly updatedAt: DateTime.Utc | null
 }
@@ -88,7 +88,7 @@ const showAll = Effect.gen(function* () {
   const checkpoints = new Map((yield* audit.checkpoints).map((checkpoint) => [checkpoint.consumer, checkpoint]))
   const parked = new Map<string, number>()
   for (const { consumer } of yield* audit.parked()) parked.set(consumer, (parked.get(consumer) ?? 0) + 1)
-  // After the checkpoints, so that only what a restore left is ahead of it.
+  // Read after the checkpoints, so that only a restore can leave a checkpoint ahead of it.
   const { position: head } = yield* audit.anchor()
   const all = [...new Set([...checkpoints.keys(), ...parked.keys()])]
     .sort()
@@ -143,7 +143,7 @@ const showOne = Effect.fnUntraced(function* (consumer: string, unpark: number | 
   )
 })
 
-/** Sets a checkpoint back that is beyond the end of the log. */
+/** Moves a checkpoint that is beyond the end of the log back. */
 const resetConsumer = Effect.fnUntraced(function* (consumer: string, to: number) {
   const audit = yield* AuditService
   const checkpoint = Option.getOrUndefined(yield* audit.checkpoint(consumer))
@@ -152,7 +152,7 @@ const resetConsumer = Effect.fnUntraced(function* (consumer: string, to: number)
   const { position: head } = yield* audit.anchor()
   if (from <= head) {
     return yield* new InvalidInput({
-      problem: `the checkpoint of ${JSON.stringify(consumer)} is at ${from}, and the log ends at ${head}: --reset-to is for one that is beyond the end of the log`
+      problem: `the checkpoint of ${JSON.stringify(consumer)} is at ${from}, and the log ends at ${head}: --reset-to applies only to a checkpoint beyond the end of the log`
     })
   }
   yield* audit.advance(consumer, from, to)
@@ -160,7 +160,7 @@ const resetConsumer = Effect.fnUntraced(function* (consumer: string, to: number)
   return makeOutput(
     () => ({ ...encodeProgress(progress), resetFrom: from }),
     (style) =>
-      `${style.bold(escapeLine(consumer))} was at position ${from}, and is at ${to}: ${progress.behind} behind.`
+      `${style.bold(escapeLine(consumer))} was at position ${from} and is now at ${to}, ${progress.behind} behind.`
   )
 })
 
@@ -172,16 +172,16 @@ const describeConsumer = (
 ): string => {
   const since = updatedAt === null ? "" : ` since ${formatTime(updatedAt)}`
   const lines = [
-    ...(unparked === undefined ? [] : [`The event at position ${unparked} is off the list.`]),
+    ...(unparked === undefined ? [] : [`The event at position ${unparked} is no longer parked.`]),
     ahead > 0
-      ? `${style.bold(escapeLine(consumer))} is at position ${position}${since}, ${ahead} beyond the end of the log: after a restore, set it back with --reset-to.`
+      ? `${style.bold(escapeLine(consumer))} is at position ${position}${since}, ${ahead} beyond the end of the log: after a restore, move it back with --reset-to.`
       : `${style.bold(escapeLine(consumer))} is at position ${position}${since}, ${behind} behind.`
   ]
-  if (parked.length === 0) return [...lines, "Nothing is parked."].join("\n")
+  if (parked.length === 0) return [...lines, "No events are parked."].join("\n")
   const columns: ReadonlyArray<Column<ParkedEvent>> = [
     { title: "POSITION", text: (event) => String(event.position), align: "right" },
     { title: "PARKED", text: ({ parkedAt }) => formatTime(parkedAt), paint: () => style.dim },
-    // The first line says what it is, those after it where it comes from; --json has them all.
+    // The first line is the message, and the others are the stack trace, which only --json prints.
     { title: "REASON", text: ({ reason }) => reason.split("\n", 1)[0] ?? "", minWidth: 20 }
   ]
   return [...lines, "", ...formatTable(columns, parked, style)].join("\n")

@@ -10,7 +10,7 @@ import { BacklogService, InvalidInput } from "../../index.ts"
 
 const dependsOnFlag = Flag.String("depends-on").pipe(
   Flag.withDescription(
-    "Cards that must be done first, with commas between them; may be given several times (for an id that has a comma in it there is link)"
+    "Comma-separated ids of cards that must be done first. Repeatable. For an id with a comma, use link"
   ),
   Flag.withMetavar("<A,B>"),
   Flag.atLeast(0)
@@ -20,29 +20,29 @@ export const createCommand = defineBacklogCommand(
   "create",
   {
     description:
-      "Creates a card. With --idempotency-key, the same command again answers the card that is there, unchanged. Cards that it depends on need not exist yet: it waits until they exist and are done.",
+      "Creates a card. With --idempotency-key, a retry returns the existing card unchanged. Dependencies need not exist yet: the card waits until they exist and are done.",
     summary: "Create a card",
     examples: [
       { command: 'backlog create --id design --title "Design it" --priority 5' },
       { command: 'backlog create --id build --title "Build it" --depends-on design', description: "Waits for design" },
       {
         command: 'backlog create --id docs --title "Write it down" --acceptance \'{"pages":3}\' --body - < notes.md',
-        description: "The body from standard input"
+        description: "Reads the body from standard input"
       }
     ]
   },
   {
-    id: requiredTextFlag("id", "The card's id, which is never used again", "ID"),
-    title: requiredTextFlag("title", "What is to be done, in a line", "TITLE"),
-    body: textFlag("body", "What is to be done, at length; - reads standard input", "TEXT"),
+    id: requiredTextFlag("id", "The card's id, which is never reused", "ID"),
+    title: requiredTextFlag("title", "Title, one line", "TITLE"),
+    body: textFlag("body", "Body. - reads standard input", "TEXT"),
     bodyFile: textFlag("body-file", "A file with the body", "PATH"),
-    phase: textFlag("phase", "The phase that it belongs to", "PHASE"),
-    priority: integerFlag("priority", "Greater is sooner (default: 0)"),
+    phase: textFlag("phase", "The card's phase", "PHASE"),
+    priority: integerFlag("priority", "Priority: higher is claimed first. Defaults to 0"),
     dependsOn: dependsOnFlag,
-    acceptance: textFlag("acceptance", "When it is done: any JSON; - reads standard input", "JSON"),
+    acceptance: textFlag("acceptance", "Acceptance criteria as JSON. - reads standard input", "JSON"),
     idempotencyKey: textFlag("idempotency-key", "A retry with the same key returns the existing card", "KEY"),
-    status: choiceFlag("status", ["ready", "blocked", "done"], "How it starts (default: ready)"),
-    reason: textFlag("reason", "Why it is blocked, with --status blocked", "TEXT")
+    status: choiceFlag("status", ["ready", "blocked", "done"], "Initial status. Defaults to ready"),
+    reason: textFlag("reason", "Reason for --status blocked", "TEXT")
   },
   Effect.fnUntraced(function* (flags) {
     yield* checkOneStdinReader({ body: flags.body, acceptance: flags.acceptance })
@@ -67,7 +67,7 @@ export const createCommand = defineBacklogCommand(
           Effect.map(
             describeCommandResult(card, input, style),
             (described) =>
-              `${card.id === input.id ? "Created" : `The key was used before, for card ${escapeLine(card.id)}`}:\n${described}`
+              `${card.id === input.id ? "Created" : `The idempotency key belongs to card ${escapeLine(card.id)}`}:\n${described}`
           )
       }
     })
@@ -75,11 +75,11 @@ export const createCommand = defineBacklogCommand(
   { createsBacklog: true }
 )
 
-/** Ids between commas. An id that has a comma in it is linked afterwards, with `backlog link`. */
+/** Splits comma-separated ids. An id with a comma must be linked with `backlog link`. */
 const parseIds = (given: ReadonlyArray<string>): Effect.Effect<ReadonlyArray<string>, InvalidInput> => {
   const ids = given.flatMap((list) => list.split(",").map((id) => id.trim()))
   return ids.includes("")
-    ? Effect.fail(new InvalidInput({ problem: "--depends-on has an empty id in it" }))
+    ? Effect.fail(new InvalidInput({ problem: "--depends-on contains an empty id" }))
     : Effect.succeed(ids)
 }
 
@@ -87,26 +87,26 @@ export const reviseCommand = defineBacklogCommand(
   "revise",
   {
     description:
-      'Changes what is given and leaves the rest. --body "" and --phase "" clear them, as does --acceptance null.',
+      'Changes the given fields and keeps the others. --body "", --phase "" and --acceptance null clear a field.',
     summary: "Change a card's title, body, phase, priority or acceptance",
     examples: [
       { command: "backlog revise build --priority 9" },
-      { command: 'backlog revise build --phase ""', description: "Without a phase from now on" }
+      { command: 'backlog revise build --phase ""', description: "Clears the phase" }
     ]
   },
   {
     id: idArgument(),
-    title: textFlag("title", "What is to be done, in a line", "TITLE"),
-    body: textFlag("body", "What is to be done, at length; - reads standard input", "TEXT"),
+    title: textFlag("title", "Title, one line", "TITLE"),
+    body: textFlag("body", "Body. - reads standard input", "TEXT"),
     bodyFile: textFlag("body-file", "A file with the body", "PATH"),
-    phase: textFlag("phase", "The phase that it belongs to", "PHASE"),
-    priority: integerFlag("priority", "Greater is sooner"),
-    acceptance: textFlag("acceptance", "When it is done: any JSON; - reads standard input", "JSON")
+    phase: textFlag("phase", "The card's phase", "PHASE"),
+    priority: integerFlag("priority", "Priority: higher is claimed first"),
+    acceptance: textFlag("acceptance", "Acceptance criteria as JSON. - reads standard input", "JSON")
   },
   Effect.fnUntraced(function* ({ acceptance, body, bodyFile, id, phase, priority, title }) {
     if ([title, body, bodyFile, phase, priority, acceptance].every((given) => given === undefined)) {
       return yield* new InvalidInput({
-        problem: "there is nothing to change: give --title, --body, --body-file, --phase, --priority or --acceptance"
+        problem: "nothing to change: give --title, --body, --body-file, --phase, --priority or --acceptance"
       })
     }
     yield* checkOneStdinReader({ body, acceptance })

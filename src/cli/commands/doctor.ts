@@ -29,7 +29,10 @@ export const doctorCommand = withHelp(
     "doctor",
     {
       anchorFile: textFlag("anchor-file", "Also check the log against the newest anchor in this file", "PATH"),
-      fix: switchFlag("fix", "First remove the bytes of redactions that are pending from the data files (as the owner)")
+      fix: switchFlag(
+        "fix",
+        "First remove the bytes of pending redactions from the data files. Requires the owner's privileges"
+      )
     },
     ({ anchorFile, fix }) =>
       runWithoutBacklog(
@@ -48,21 +51,21 @@ export const doctorCommand = withHelp(
   ),
   {
     description:
-      "Checks the backlog and its database, and says what is wrong and what to do about it: versions, migrations, roles, settings, notifications, poolers, clocks, dead rows, consumers that are behind, claims that no worker reclaims, pending erasures, files that other users can reach. Without --fix it changes only the modes of an embedded directory that is open to other users; --fix first removes erased bytes from the data files. Ends with 0 when there is nothing to do, with 1 when there is.",
-    summary: "See what is not as it should be, and what to do",
+      "Checks the backlog and its database, and reports problems with their fixes: versions, migrations, roles, settings, notifications, poolers, clocks, dead rows, lagging consumers, expired claims, pending erasures, and files that other users can access. Without --fix it changes only the modes of an embedded directory that other users can access; --fix first removes erased bytes from the data files. Exits with code 0 if there are no problems, and with 1 otherwise.",
+    summary: "Check the database and report problems with their fixes",
     examples: [
       { command: "backlog doctor" },
-      { command: "backlog doctor --json", description: "With all that was found" },
-      { command: "backlog doctor --fix", description: "Complete redactions that are pending, as the owner" },
+      { command: "backlog doctor --json", description: "With all collected facts" },
+      { command: "backlog doctor --fix", description: "Completes pending redactions, as the owner" },
       {
         command: "backlog doctor --anchor-file /var/lib/anchors/work.txt",
-        description: "Also whether the log continues the newest anchor"
+        description: "Also checks the log against the newest anchor"
       }
     ]
   }
 )
 
-/** Removes what is pending; what keeps it from completing is a finding of the examination that follows. */
+/** Removes pending erasures. A failure becomes a finding of the check that follows. */
 const removePending = Effect.gen(function* () {
   const { examine } = yield* Doctor
   const { pending = 0 } = (yield* examine).erasures ?? {}
@@ -70,18 +73,18 @@ const removePending = Effect.gen(function* () {
   const io = yield* ProcessIO
   const erasures = yield* Erasures
   yield* clearProgressAfter(io)(erasures.remove({ onProgress: showRemovalProgress(io) })).pipe(
-    // Where the list cannot be written, as by another role than the owner, the finding does not say it.
+    // Reported here too, because a role other than the owner cannot record it for the finding.
     Effect.catchTag("RemovalPending", (error) => Effect.sync(() => io.stderr.write(`${escapeLine(error.message)}\n`)))
   )
 })
 
-/** What the doctor finds in a backlog, which must exist, and in a file of anchors. */
+/** Collects the doctor's facts about a backlog, which must exist, and about an anchor file. */
 const examineBacklog = Effect.fnUntraced(function* (file: string | undefined) {
   const { checkAnchor, examine, sessionProblem } = yield* Doctor
   const facts = yield* examine
   if (!facts.migrations.exists) {
     const schema = (yield* SchemaFlag) ?? "backlog"
-    // In a database that cannot hold one, creating it is no advice.
+    // A hint to create a backlog does not help where the database cannot hold one.
     const problem = yield* sessionProblem
     if (problem !== undefined) return yield* new MigrationRefused({ schema, problem })
     return yield* new BacklogMissing({ place: `schema ${JSON.stringify(schema)}`, schema, toDo: createHint })
@@ -97,7 +100,7 @@ const examineBacklog = Effect.fnUntraced(function* (file: string | undefined) {
       problem: Result.isFailure(content)
         ? content.failure.problem
         : anchor === undefined
-          ? "it has no anchor in it"
+          ? "it contains no anchor"
           : null,
       isCutShort: Result.isSuccess(content) && content.success.isTruncated,
       newest: Option.getOrNull(newest)
@@ -106,8 +109,8 @@ const examineBacklog = Effect.fnUntraced(function* (file: string | undefined) {
 })
 
 /**
- * The same after `first`, with what other users may do with an embedded database's directory, before it is opened, which
- * closes it, and while it is open.
+ * Collects the facts after running `first`. For an embedded directory it includes other users' access to the files before
+ * and after opening the directory, because opening restricts the modes.
  */
 const examineWithDirectory = Effect.fnUntraced(function* <E, R>(
   anchorFile: string | undefined,
@@ -115,7 +118,7 @@ const examineWithDirectory = Effect.fnUntraced(function* <E, R>(
 ) {
   const directory = yield* targetDirectory
   if (directory === undefined) return yield* Effect.andThen(first, withDoctor(examineBacklog(anchorFile)))
-  // What cannot be read is an error of the opening, which says more.
+  // An unreadable directory fails when it is opened, with a better error.
   const access = Effect.orElseSucceed(
     Effect.tryPromise(() => inspectDirectoryAccess(directory)),
     () => undefined
@@ -149,6 +152,6 @@ const summarize = (findings: ReadonlyArray<DoctorFinding>): string => {
   const count = (level: DoctorFinding["level"]) => findings.filter((finding) => finding.level === level).length
   const [problems, warnings] = [count("problem"), count("warning")]
   return problems + warnings === 0
-    ? "Nothing is to be done."
+    ? "No problems found."
     : `${problems} ${problems === 1 ? "problem" : "problems"}, ${warnings} ${warnings === 1 ? "warning" : "warnings"}.`
 }

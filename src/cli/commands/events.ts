@@ -10,23 +10,23 @@ export const eventsCommand = defineCommand(
   "events",
   {
     description:
-      "What happened in the whole backlog, in the order of positions. With --follow it goes on with what happens from now on, until it is interrupted, and --json then gives each event as a document on a line of its own. Here, --actor does not say who asks: only events that this actor caused are shown.",
-    summary: "What happened in the backlog, and what happens",
+      "Lists the events of the backlog by position. With --follow it continues with new events until it is interrupted, and --json prints a document for each event, on its own line. Here --actor is a filter: only this actor's events are listed.",
+    summary: "List the backlog's events, or follow them",
     examples: [
       { command: "backlog events --after 1200 --type CardCompleted" },
       { command: "backlog events --actor worker-1 --card build" },
-      { command: "backlog events --follow --json", description: "A document for each event, as it comes" }
+      { command: "backlog events --follow --json", description: "Prints a document for each new event" }
     ]
   },
   {
-    after: integerFlag("after", "Only events after this position (default: all)", "POSITION"),
+    after: integerFlag("after", "Only events after this position. Defaults to 0", "POSITION"),
     card: textFlag("card", "Only events of this card", "ID"),
     type: textFlag(
       "type",
-      "Only events of this type, such as CardClaimed; a type that only a newer program knows must occur in the log",
+      "Only events of this type, such as CardClaimed. A type unknown to this program must occur in the log",
       "TYPE"
     ),
-    follow: switchFlag("follow", "Go on with what happens from now on")
+    follow: switchFlag("follow", "Continue with new events")
   },
   Effect.fnUntraced(function* ({ after, card, follow, type }) {
     const options = {
@@ -58,8 +58,8 @@ export const historyCommand = defineCommand(
   "history",
   {
     description:
-      "Everything that happened to a card, first to last: when it happened and when it was recorded, who did it, what belongs together, and which parts were redacted.",
-    summary: "What happened to a card",
+      "Lists all events of a card in order: when each happened and was recorded, its actor, its correlation and causation, and its redacted parts.",
+    summary: "List a card's events",
     examples: [{ command: "backlog history build" }]
   },
   { id: idArgument() },

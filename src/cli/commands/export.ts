@@ -13,19 +13,19 @@ export const exportCommand = defineCommand(
   "export",
   {
     description:
-      "Writes the whole log with its hashes as JSON Lines: to a FILE, which is there when it is complete and not before, or to standard output. verify FILE proves it without a database, and import --format log makes the same backlog of it. With --format beads, writes the cards as they are now as issues of beads, and says on standard error what beads has no place for.",
-    summary: "Write the whole log to a file, or the cards for beads",
+      "Writes the whole log with its hashes as JSON Lines, to standard output or to FILE, which appears only when it is complete. `verify FILE` verifies it without a database, and `import --format log` restores the backlog from it. With --format beads, writes the current cards as beads issues, and lists on standard error what beads cannot represent.",
+    summary: "Export the log, or the cards for beads",
     examples: [
       { command: "backlog export backlog.jsonl" },
       { command: "backlog export | gzip > backlog.jsonl.gz" },
-      { command: "backlog export backlog.jsonl --force --json", description: "Replaces a file that exists" },
+      { command: "backlog export backlog.jsonl --force --json", description: "Replaces an existing file" },
       { command: "backlog export issues.jsonl --format beads" }
     ]
   },
   {
     file: optionalArgument("file", "The output file. Defaults to -, standard output"),
-    format: choiceFlag("format", ["log", "beads"], "What to write (default: log)"),
-    force: switchFlag("force", "Replace a file that exists")
+    format: choiceFlag("format", ["log", "beads"], "Output format. Defaults to log"),
+    force: switchFlag("force", "Replace an existing file")
   },
   Effect.fnUntraced(function* ({ file, force, format = "log" }) {
     const io = yield* ProcessIO
@@ -35,7 +35,7 @@ export const exportCommand = defineCommand(
     }
     if (yield* Json) {
       return yield* new InvalidInput({
-        problem: `${format === "log" ? "an exported log is" : "exported issues are"} not one JSON document: with --json give a FILE`
+        problem: `${format === "log" ? "an exported log is" : "exported issues are"} not one JSON document: with --json, give a FILE`
       })
     }
     return format === "beads" ? streamBeads(io) : streamLog
@@ -77,7 +77,7 @@ const writeLog = Effect.fnUntraced(function* (file: string, force: boolean, io: 
   )
 })
 
-/** The cards as they are after the last event, as lines of a beads file, and what is counted as they are taken. */
+/** Encodes the current cards as lines of a beads file, and counts them while they are read. */
 const readIssues = Effect.gen(function* () {
   const audit = yield* AuditService
   const { position } = yield* audit.anchor()
@@ -100,22 +100,22 @@ const readIssues = Effect.gen(function* () {
   }
 })
 
-/** Writes the cards to standard output as issues of beads, and to standard error what beads cannot carry. */
+/** Writes the cards to standard output as beads issues, and to standard error what beads cannot represent. */
 const streamBeads = (io: ProcessIO["Service"]) =>
   Effect.map(readIssues, ({ counts, lines }) => {
-    const told = Effect.sync(() => reportLosses(io, counts().notCarriedOver))
+    const report = Effect.sync(() => reportLosses(io, counts().notCarriedOver))
     return {
       items: Stream.empty,
       documents: "one",
       text: () =>
         Stream.concat(
           Stream.map(lines, (line) => `${line}\n`),
-          Stream.fromEffectDrain(told)
+          Stream.fromEffectDrain(report)
         )
     } satisfies StreamOutput<Stream.Error<typeof lines>>
   })
 
-/** The same to a file, which is there when it is complete. With `json` the answer has what is lost. */
+/** Writes beads issues to a file, which appears only when it is complete. With `json`, the document lists the losses. */
 const writeBeads = Effect.fnUntraced(function* (file: string, force: boolean, io: ProcessIO["Service"], json: boolean) {
   const { counts, lines, position, total } = yield* readIssues
   const onProgress = showProgress(io, "issues")
@@ -138,6 +138,6 @@ const reportLosses = ({ stderr }: ProcessIO["Service"], lost: Readonly<Record<st
   const entries = Object.entries(lost)
   if (entries.length === 0) return
   stderr.write(
-    `Not carried over to beads, by how many cards have it:\n${entries.map(([what, count]) => `  ${count}  ${what}\n`).join("")}`
+    `Not exported to beads, with the number of cards:\n${entries.map(([what, count]) => `  ${count}  ${what}\n`).join("")}`
   )
 }

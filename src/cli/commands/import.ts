@@ -29,19 +29,19 @@ export const importCommand = withHelp(
       ),
       format: Flag.Literals("format", formats).pipe(
         Flag.withDefault("beads"),
-        Flag.withDescription("What is imported: another tracker's issues, or a log that export wrote (default: beads)"),
+        Flag.withDescription("Format of the input: another tracker's issues, or an exported log. Defaults to beads"),
         Flag.withMetavar(`<${formats.join("|")}>`)
       ),
-      from: textFlag("from", "For a table: the postgres:// URL of the database that it is in", "URL"),
-      table: textFlag("table", "For a table: its name, with its schema where that is needed", "NAME"),
+      from: textFlag("from", "For a table: the postgres:// URL of its database", "URL"),
+      table: textFlag("table", "For a table: its name, optionally with a schema", "NAME"),
       mapStatus: Flag.String("map-status").pipe(
-        Flag.withDescription("What a word for a status means that is not known; may be given several times"),
+        Flag.withDescription("Meaning of an unknown status word. Repeatable"),
         Flag.withMetavar("<WORD=ready|blocked|done>"),
         Flag.atLeast(0)
       ),
       strict: switchFlag(
         "strict",
-        "Write nothing if anything would be left out (but for deleted issues), or a live claim would be ended"
+        "Write nothing if anything but a deleted issue would be skipped, or if an active claim would end"
       )
     },
     Effect.fnUntraced(function* ({ format, strict, ...flags }) {
@@ -52,14 +52,14 @@ export const importCommand = withHelp(
   ),
   {
     description:
-      "Imports the issues of another tracker, and reports what became of every one: cards that exist are left as they are, so the same import again changes nothing. With --format log, imports what export wrote into an empty backlog, all or nothing, with the same positions and hashes, and ends the claims that are live in it.",
+      "Imports the issues of another tracker, and reports the outcome of each. Existing cards are not changed, so repeating an import has no effect. With --format log, imports an exported log into an empty backlog, atomically, with the same positions and hashes, and ends its active claims.",
     summary: "Import another tracker's issues, or an exported log",
     examples: [
       { command: "backlog import .beads/issues.jsonl --format beads" },
       { command: "backlog import .taskmaster/tasks/tasks.json --format task-master" },
       { command: "backlog import backlog/ --format backlog-md --map-status Idea=blocked" },
       { command: "backlog import --format table --from postgres://me@old.example.com/app --table public.tasks" },
-      { command: "backlog import issues.jsonl --strict", description: "Nothing, if anything would be left out" },
+      { command: "backlog import issues.jsonl --strict", description: "Imports nothing if anything would be skipped" },
       { command: "bd export | backlog import -", description: "From standard input" },
       { command: "backlog import backlog.jsonl --format log --db postgres://me@localhost/work" }
     ]
@@ -86,15 +86,15 @@ const importIssuesFrom = Effect.fnUntraced(function* (format: ImportFormat, flag
 })
 
 const importLog = Effect.fnUntraced(function* ({ file, from, mapStatus, table }: ImportFlags, strict: boolean) {
-  if (file === undefined) return yield* new InvalidInput({ problem: "the FILE with the log is missing" })
+  if (file === undefined) return yield* new InvalidInput({ problem: "the log's FILE is missing" })
   if (from !== undefined || table !== undefined || mapStatus.length > 0) {
     return yield* new InvalidInput({
-      problem: "--from, --table and --map-status have no meaning with --format log"
+      problem: "--from, --table and --map-status do not apply to --format log"
     })
   }
   if (strict) {
     return yield* new InvalidInput({
-      problem: "--strict has no meaning with --format log: a log is imported as a whole"
+      problem: "--strict does not apply to --format log: a log is always imported as a whole"
     })
   }
   const io = yield* ProcessIO
@@ -115,15 +115,15 @@ const importLog = Effect.fnUntraced(function* ({ file, from, mapStatus, table }:
 const describeLog = ({ cards, chainHash, events, generation, position, reclaimed }: ImportedLog): string =>
   [
     `Imported ${events} events of ${cards} cards, up to position ${position}, chain hash ${chainHash}.`,
-    `Tokens are of generation ${generation} from now on. ${describeEndedClaims({ reclaimed })}`
+    `New tokens have generation ${generation}. ${describeEndedClaims({ reclaimed })}`
   ].join("\n")
 
 const encode = Schema.encodeSync(ImportReport)
 
-/** How many entries of a list are shown; `--json` has them all. */
+/** Maximum number of listed entries. `--json` prints all of them. */
 const maxShownEntries = 20
 
-/** What an import did, for people. */
+/** Describes the outcome of an import. */
 const describeReport = (report: ImportReport, style: TextStyle): string => {
   const { edges, leftOutFor, takenAs } = report
   const lines: Array<string> = [
@@ -134,22 +134,25 @@ const describeReport = (report: ImportReport, style: TextStyle): string => {
     ),
     formatRow(report.taken, `taken: ${takenAs.ready} ready, ${takenAs.blocked} blocked, ${takenAs.done} done`),
     formatRow(report.unchanged, "unchanged"),
-    formatRow(report.differing, "exist and differ, left as they are"),
+    formatRow(report.differing, "exist and differ, not changed"),
     formatRow(
       report.leftOut,
-      `left out: ${leftOutFor.tombstone} deleted, ${leftOutFor.duplicate} with the id of an earlier one, ${leftOutFor.refused} that no card can be, ${leftOutFor.cycle} on a cycle`
+      `left out: ${leftOutFor.tombstone} deleted, ${leftOutFor.duplicate} with a duplicate id, ${leftOutFor.refused} not valid as cards, ${leftOutFor.cycle} on a cycle`
     ),
     formatRow(
       edges.total,
       `edges: ${edges.dependencies} dependencies, ${edges.repeated} repeated, ${sum(edges.otherTypes)} of other types, ${edges.ofIssuesLeftOut} of issues left out`
     ),
-    formatRow(edges.dangling, "dangling: kept as dependencies, so the card waits until the other exists and is done"),
-    ...(edges.implied === 0 ? [] : [formatRow(edges.implied, "of the dependencies follow from what is part of what")]),
+    formatRow(
+      edges.dangling,
+      "dangling: kept as dependencies, so the card waits until the other card exists and is done"
+    ),
+    ...(edges.implied === 0 ? [] : [formatRow(edges.implied, "of the dependencies follow from parent issues")]),
     "",
     ...formatCounts("Status in the source", report.statuses),
-    ...formatCounts("Types of edges that are no dependencies", edges.otherTypes),
-    ...formatCounts("Not carried over, by field", report.notCarriedOver),
-    ...(report.missingFields.length === 0 ? [] : [`Columns that are not there: ${report.missingFields.join(", ")}`]),
+    ...formatCounts("Types of edges that are not dependencies", edges.otherTypes),
+    ...formatCounts("Not imported, by field", report.notCarriedOver),
+    ...(report.missingFields.length === 0 ? [] : [`Missing columns: ${report.missingFields.join(", ")}`]),
     ...formatList(
       "Malformed",
       report.malformedLines.map(({ place, problem }) => `${place}: ${problem}`)
@@ -163,10 +166,10 @@ const describeReport = (report: ImportReport, style: TextStyle): string => {
       report.differingCards.map(({ fields, id, place }) => `${place}: ${id}: ${fields.join(", ")}`)
     ),
     ...formatList(
-      "Claims that are not carried over: these cards are ready",
+      "Claims that were not imported: these cards are ready",
       report.endedClaims.map(
         ({ id, live, owner, until }) =>
-          `${id} of ${owner ?? "nobody named"}, ${until === null ? "which never runs out" : `${live ? "until" : "which ran out"} ${until}`}`
+          `${id} of ${owner ?? "an unnamed owner"}, ${until === null ? "which never expires" : `${live ? "until" : "which expired"} ${until}`}`
       )
     ),
     ...formatList(
@@ -177,7 +180,7 @@ const describeReport = (report: ImportReport, style: TextStyle): string => {
   return lines.join("\n").trimEnd()
 }
 
-/** What the source has in one place. */
+/** What the source consists of. */
 const itemNames: Readonly<Record<ImportReport["format"], string>> = {
   beads: "lines",
   table: "rows",

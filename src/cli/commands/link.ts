@@ -6,8 +6,8 @@ import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
 import { BacklogService, type Card } from "../../index.ts"
 
 const linkArguments = {
-  from: idArgument("from", "The card that waits"),
-  to: idArgument("to", "The card that it waits for")
+  from: idArgument("from", "The card that depends"),
+  to: idArgument("to", "The card that it depends on")
 }
 
 const makeLinksOutput = (card: Card) =>
@@ -20,13 +20,13 @@ const makeLinksOutput = (card: Card) =>
 export const linkCommand = defineBacklogCommand(
   "link",
   {
-    description: "Makes card FROM depend on card TO: it cannot be claimed before TO is done.",
-    summary: "Make a card depend on another",
+    description: "Makes card FROM depend on card TO: FROM cannot be claimed until TO is done.",
+    summary: "Make a card depend on another card",
     examples: [{ command: "backlog link build design", description: "build waits for design" }]
   },
   linkArguments,
-  Effect.fnUntraced(function* (given) {
-    const input = yield* commandInput("Link", given)
+  Effect.fnUntraced(function* (flags) {
+    const input = yield* commandInput("Link", flags)
     return Effect.flatMap(BacklogService, (backlog) => Effect.map(backlog.link(input), makeLinksOutput))
   })
 )
@@ -39,8 +39,8 @@ export const unlinkCommand = defineBacklogCommand(
     examples: [{ command: "backlog unlink build design" }]
   },
   linkArguments,
-  Effect.fnUntraced(function* (given) {
-    const input = yield* commandInput("Unlink", given)
+  Effect.fnUntraced(function* (flags) {
+    const input = yield* commandInput("Unlink", flags)
     return Effect.flatMap(BacklogService, (backlog) => Effect.map(backlog.unlink(input), makeLinksOutput))
   })
 )

@@ -12,19 +12,19 @@ export const listCommand = defineCommand(
   "list",
   {
     description:
-      "Lists cards in the order in which they are claimed, with --at as they stood at that moment. In the table, a card that is ready but cannot be claimed yet is shown as waiting.",
-    summary: "List cards, best first",
+      "Lists cards in claim order. With --at it lists them at that moment. The table shows a ready card that cannot be claimed yet as waiting.",
+    summary: "List cards in claim order",
     examples: [
-      { command: "backlog list --ready --limit 5", description: "What can be claimed now" },
+      { command: "backlog list --ready --limit 5", description: "The claimable cards" },
       { command: "backlog list --status claimed --json" },
-      { command: "backlog list --ready --at 2026-01-22T12:00:00Z", description: "What could be claimed then" }
+      { command: "backlog list --ready --at 2026-01-22T12:00:00Z", description: "The cards that were claimable then" }
     ]
   },
   {
     status: choiceFlag("status", ["ready", "claimed", "blocked", "done"], "Only cards with this status"),
-    phase: textFlag("phase", "Only cards of this phase", "PHASE"),
-    ready: switchFlag("ready", "Only cards that can be claimed"),
-    limit: integerFlag("limit", "How many at most (default: all)"),
+    phase: textFlag("phase", "Only cards in this phase", "PHASE"),
+    ready: switchFlag("ready", "Only claimable cards"),
+    limit: integerFlag("limit", "Maximum number of cards. Defaults to all"),
     at: atFlag("moment")
   },
   Effect.fnUntraced(function* ({ limit, phase, ready, status, ...flags }) {
@@ -84,8 +84,8 @@ const listPast = (past: BacklogAt, options: Options) => {
 }
 
 /**
- * Cards as lines of a table, made as they come, after `before` and with a line at the end; all that are ready are
- * claimable when nothing else is said.
+ * Formats cards as lines of a table, chunk by chunk, between the text `before` and a line with counts. Without `claimable`
+ * all ready cards count as claimable.
  */
 const makeListWriter = (claimable: Option.Option<ReadonlySet<string>>, style: TextStyle, before = "") => {
   const shown = (card: Card): string =>

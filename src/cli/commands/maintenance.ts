@@ -25,8 +25,8 @@ export const migrateCommand = withHelp(
     "migrate",
     {
       owner: textFlag("owner-role", "Make this role the owner of the backlog", "ROLE"),
-      writer: textFlag("writer-role", "Let this role append and project, and nothing else", "ROLE"),
-      auditor: textFlag("auditor-role", "Let this role read, and nothing else", "ROLE")
+      writer: textFlag("writer-role", "Grant this role only what writers need", "ROLE"),
+      auditor: textFlag("auditor-role", "Grant this role only read access", "ROLE")
     },
     (roles) =>
       Effect.flatMap(
@@ -46,14 +46,14 @@ export const migrateCommand = withHelp(
   ),
   {
     description:
-      "Creates the backlog where there is none, and applies the migrations that it lacks. create, import, serve and mcp do so too; all other commands refuse a backlog that is missing or not migrated. Use migrate to do it ahead of time, as a user with the rights, and to share a backlog on a server between database roles with the least privileges that each needs. The roles must exist.",
-    summary: "Prepare the database ahead of time",
+      "Creates the backlog if it is missing, and applies missing migrations. create, import, serve and mcp do the same; all other commands refuse a backlog that is missing or not migrated. Use migrate to prepare the database ahead of time with a privileged user, and to share a backlog on a server between database roles with least privileges. The roles must exist.",
+    summary: "Create or migrate the backlog",
     examples: [
       { command: "backlog migrate --db postgres://admin@db.example.com/work" },
       {
         command:
           "backlog migrate --owner-role backlog_owner --writer-role backlog_writer --auditor-role backlog_auditor",
-        description: "Least privilege, as a user that may make roles owners"
+        description: "Least privilege, run by a user that can change owners"
       }
     ]
   }
@@ -62,8 +62,10 @@ export const migrateCommand = withHelp(
 const describeMigrations = (applied: ReadonlyArray<AppliedMigration>, style: TextStyle): string => {
   const fresh = applied.filter((migration) => migration.isNew).length
   return [
-    ...applied.map(({ id, isNew, name }) => `${id}  ${name}  ${isNew ? style.green("applied now") : "already there"}`),
-    fresh === 0 ? "Nothing was to be done." : `${fresh} applied.`
+    ...applied.map(
+      ({ id, isNew, name }) => `${id}  ${name}  ${isNew ? style.green("applied now") : "already applied"}`
+    ),
+    fresh === 0 ? "No migrations were missing." : `Applied ${fresh} ${fresh === 1 ? "migration" : "migrations"}.`
   ].join("\n")
 }
 
@@ -77,8 +79,8 @@ export const rebuildCommand = defineCommand(
   "rebuild",
   {
     description:
-      "Makes what claims and lists read anew from the log, beside the live tables and while commands go on, swaps the two in a moment, and verifies everything. Ended at any point it leaves the backlog as it was. Ends with 5 when the verification finds something, with 6 when other transactions kept the tables for too long.",
-    summary: "Make the read model anew from the log",
+      "Rebuilds the read model from the log, next to the live tables and while commands continue, then swaps the tables and verifies the backlog. Interrupting it at any point leaves the backlog unchanged. Exits with code 5 if the verification finds divergences, and with 6 if other transactions held the tables for too long.",
+    summary: "Rebuild the read model from the log",
     examples: [{ command: "backlog rebuild" }, { command: "backlog rebuild --json" }]
   },
   {},
@@ -111,8 +113,8 @@ const describeRebuild = (
 ): string =>
   [
     `Rebuilt ${cards === 1 ? "1 card" : `${cards} cards`} from the log, up to position ${position}.`,
-    rounds === 0 ? "" : `It caught up with what was written meanwhile ${rounds === 1 ? "once" : `${rounds} times`}.`,
-    `The swap kept commands waiting for ${Math.round(swapMillis)} ms.`,
+    rounds === 0 ? "" : `It caught up with concurrent writes ${rounds === 1 ? "once" : `${rounds} times`}.`,
+    `The swap delayed commands by ${Math.round(swapMillis)} ms.`,
     "",
     describeVerification(verification, style)
   ]
@@ -123,18 +125,18 @@ export const restoredCommand = defineCommand(
   "restored",
   {
     description:
-      "Run this once after you restored the backlog from a backup, before workers continue. Begins a new generation of tokens and ends every live claim, so that a worker from before the restore gets ClaimLost instead of completing a card that another worker holds. Running it again ends the live claims again.",
-    summary: "After a restore: end old claims and tokens",
+      "Run this once after restoring the backlog from a backup, before workers continue. It begins a new generation of tokens and ends every active claim, so that a worker from before the restore gets ClaimLost instead of completing a card that another worker holds. Running it again ends the active claims again.",
+    summary: "Invalidate claims and tokens after a restore",
     examples: [{ command: "backlog restored" }, { command: "backlog restored --json --actor ops" }]
   },
   {},
   Effect.fnUntraced(function* () {
     const input = yield* decodeRestored({ actor: yield* currentActor })
     return Effect.gen(function* () {
-      const answer = yield* (yield* AuditService).restored(input)
+      const result = yield* (yield* AuditService).restored(input)
       return makeOutput(
-        () => answer,
-        () => `Tokens are of generation ${answer.generation} from now on. ${describeEndedClaims(answer)}`
+        () => result,
+        () => `New tokens have generation ${result.generation}. ${describeEndedClaims(result)}`
       )
     })
   })
@@ -142,31 +144,33 @@ export const restoredCommand = defineCommand(
 
 const decodeRestored = decodeInput(Restored)
 
-/** Which claims were ended. */
+/** Describes the claims that were ended. */
 export const describeEndedClaims = ({ reclaimed }: Pick<RestoredBacklog, "reclaimed">): string =>
   reclaimed.length === 0
-    ? "There was no live claim."
-    : `Ended ${reclaimed.length === 1 ? "1 live claim" : `${reclaimed.length} live claims`}: ${reclaimed.map(escapeLine).join(", ")}.`
+    ? "There were no active claims."
+    : `Ended ${reclaimed.length === 1 ? "1 active claim" : `${reclaimed.length} active claims`}: ${reclaimed.map(escapeLine).join(", ")}.`
 
 const prune = defineCommand(
   "prune",
   {
     description:
-      "Removes the receipts of commands that are older than --older-than-days, and answers how many. A command that comes again after that is a new one: keep receipts for longer than anybody may try again.",
+      "Removes receipts that are older than --older-than-days, and prints their number. A later retry runs as a new command: keep receipts for longer than any client retries.",
     summary: "Remove old receipts",
     examples: [
       { command: "backlog receipts prune --older-than-days 30" },
       { command: "backlog receipts prune --older-than-days 0.5", description: "Half a day" }
     ]
   },
-  { olderThanDays: requiredDecimalFlag("older-than-days", "How old a receipt must be to go: days, 0 or more", "DAYS") },
+  {
+    olderThanDays: requiredDecimalFlag("older-than-days", "Minimum age of removed receipts in days, 0 or more", "DAYS")
+  },
   Effect.fnUntraced(function* (input) {
     yield* decodePruneReceipts(input)
     return Effect.gen(function* () {
       const pruned = yield* (yield* AuditService).pruneReceipts(input)
       return makeOutput(
         () => ({ pruned }),
-        () => (pruned === 1 ? "1 receipt was removed." : `${pruned} receipts were removed.`)
+        () => (pruned === 1 ? "Removed 1 receipt." : `Removed ${pruned} receipts.`)
       )
     })
   })
@@ -176,7 +180,7 @@ const decodePruneReceipts = decodeInput(PruneReceipts)
 
 export const receiptsCommand = withHelp(Command.make("receipts").pipe(Command.withSubcommands([prune])), {
   description:
-    "Receipts of the commands that had a --command-id. They say what was answered, and hold no content of cards.",
-  summary: "Receipts of commands with an id",
+    "Manages the receipts of commands with a --command-id. A receipt records what the command returned, without the contents of cards.",
+  summary: "Manage receipts of commands with an id",
   examples: [{ command: "backlog receipts prune --older-than-days 30" }]
 })

@@ -10,15 +10,15 @@ import { Name } from "../../domain/Text.ts"
 import { AccessRole, InvalidInput, withoutSecrets } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
 
-/** Longer than any command takes that is being carried out when the program is to end. */
+/** Longer than any command that runs when the program is interrupted. */
 const timeoutMillis = 5000
 
 export const mcpCommand = withHelp(
   Command.make(
     "mcp",
     {
-      role: choiceFlag("role", AccessRole.literals, "Which tools there are (default: worker)"),
-      owner: textFlag("owner", "In whose name cards are claimed (default: the actor)", "OWNER"),
+      role: choiceFlag("role", AccessRole.literals, "Role of the agent, which selects its tools. Defaults to worker"),
+      owner: textFlag("owner", "Owner of the agent's claims. Defaults to the actor", "OWNER"),
       ...logFlags
     },
     Effect.fnUntraced(function* ({ logFormat, logLevel = "warning", owner, role = "worker" }) {
@@ -45,7 +45,7 @@ export const mcpCommand = withHelp(
   ),
   {
     description:
-      "Serves one agent over standard input and output, with the Model Context Protocol: its tools are those of --role, and it is --owner in every claim, which without --actor and BACKLOG_ACTOR is also who the events are by. Ends when standard input does. What goes wrong is told on standard error.",
+      "Serves one agent over standard input and output with the Model Context Protocol. --role selects the agent's tools, and --owner is the owner of its claims, and its actor if neither --actor nor BACKLOG_ACTOR is set. Ends at the end of standard input. Logs to standard error.",
     summary: "Serve an agent over standard input and output (MCP)",
     examples: [
       { command: "backlog mcp --owner worker-1" },

@@ -18,30 +18,33 @@ export const redactCommand = defineBacklogCommand(
   "redact",
   {
     description:
-      "Erases parts of a card's events from the log and the read model, permanently. The events stay, visibly redacted, with who did it and why, and every hash and anchor still holds. Then rewrites the tables, so that the bytes are removed from the data files too, and waits for that; commands continue meanwhile. When that cannot complete, it says why, and `backlog erasures` lists it as pending. Out of its reach are backups, exports, replicas, and the write-ahead log and logs of a server.",
-    summary: "Erase what must not stay",
+      "Permanently erases parts of a card's events from the log and the read model. The events remain, marked as redacted, with the actor and the reason, and every hash and anchor stays valid. Then it rewrites the tables to remove the bytes from the data files, and waits for that; commands continue meanwhile. If the removal cannot complete, it prints why, and `backlog erasures` lists the redaction as pending. It does not change backups, exports, replicas, or the write-ahead log and the logs of a server.",
+    summary: "Erase data permanently",
     examples: [
       { command: 'backlog redact build --part body --reason "an access key was in it"' },
       {
         command: 'backlog redact build --part title,reason --event-version 3 --reason "a name"',
-        description: "Of the card's third event only"
+        description: "Only in the card's third event"
       },
       {
         command: 'backlog redact build --part body --reason "a name" --no-wait',
-        description: "Without waiting until the bytes are removed from the data files"
+        description: "Does not wait for the removal from the data files"
       }
     ]
   },
   {
     id: idArgument(),
     part: Flag.String("part").pipe(
-      Flag.withDescription(`What to erase, with commas between: ${parts.join(", ")}; may be given several times`),
+      Flag.withDescription(`Comma-separated parts to erase: ${parts.join(", ")}. Repeatable`),
       Flag.withMetavar("<A,B>"),
       Flag.atLeast(1)
     ),
-    reason: requiredTextFlag("reason", "Why it must not stay; this is kept", "TEXT"),
-    version: integerFlag("event-version", "Only of the event at this version of the card (default: of all)"),
-    noWait: switchFlag("no-wait", "Do not wait until the bytes are removed from the data files")
+    reason: requiredTextFlag("reason", "Reason for the redaction, which is kept in the log", "TEXT"),
+    version: integerFlag(
+      "event-version",
+      "Erase only in the event with this version of the card. Defaults to all events"
+    ),
+    noWait: switchFlag("no-wait", "Do not wait for the removal from the data files")
   },
   Effect.fnUntraced(function* (flags) {
     const input = {
@@ -68,11 +71,11 @@ export const redactCommand = defineBacklogCommand(
         () =>
           [
             erased.length === 0
-              ? `There was nothing left to erase of ${escapeLine(card.id)}.`
-              : `Erased of ${escapeLine(card.id)}: ${formatErased(erased)}.`,
+              ? `Nothing was left to erase in ${escapeLine(card.id)}.`
+              : `Erased in ${escapeLine(card.id)}: ${formatErased(erased)}.`,
             problem === null
-              ? "The data files do not have its bytes. Backups, replicas, exports and a server's logs may."
-              : `Its bytes are still in the data files: ${escapeLine(problem)}`
+              ? "The bytes are removed from the data files. Backups, replicas, exports and server logs may still contain them."
+              : `The bytes are still in the data files: ${escapeLine(problem)}`
           ].join("\n")
       )
     })
@@ -80,13 +83,13 @@ export const redactCommand = defineBacklogCommand(
 )
 
 const removalNotAttempted =
-  "a server that connects as the owner removes them in the background, or else `backlog doctor --fix`."
+  "a server that connects as the owner removes them in the background, or run `backlog doctor --fix`."
 
-/** Waits until erased bytes are removed from the data files; returns what keeps that from completing. */
+/** Removes erased bytes from the data files. Returns the problem if the removal cannot complete. */
 const removeErased = (io: ProcessIO["Service"], audit: AuditService["Service"]) =>
   clearProgressAfter(io)(audit.removeErased({ onProgress: showRemovalProgress(io) })).pipe(
     Effect.as(null),
-    // The redaction is done, so this is no failure of the command.
+    // The redaction itself has succeeded, so the command does not fail.
     Effect.catchTag("RemovalPending", ({ problem }) => Effect.succeed(problem)),
     Effect.catchTag("SqlError", ({ reason }) =>
       Effect.succeed(`the database failed (${reason._tag}). Run \`backlog doctor --fix\` as the owner.`)
@@ -110,11 +113,11 @@ export const erasuresCommand = defineCommand(
   "erasures",
   {
     description:
-      "Lists the redactions that erased something, and for each whether its bytes are still in the data files: `erased from reads`, or `removed from pages`. A server that connects as the owner removes them in the background, `backlog doctor --fix` at once.",
-    summary: "Redactions, and whether their bytes are removed from the data files",
+      "Lists the redactions that erased data, and whether the erased bytes are still in the data files: `erased from reads`, or `removed from pages`. A server that connects as the owner removes them in the background; `backlog doctor --fix` removes them immediately.",
+    summary: "List redactions, and whether their bytes are removed from the data files",
     examples: [{ command: "backlog erasures" }, { command: "backlog erasures --pending --json" }]
   },
-  { pending: switchFlag("pending", "Only those whose bytes are still in the data files") },
+  { pending: switchFlag("pending", "Only redactions whose bytes are still in the data files") },
   ({ pending }) =>
     Effect.succeed(
       Effect.gen(function* () {
@@ -125,7 +128,7 @@ export const erasuresCommand = defineCommand(
             found.length === 0
               ? pending
                 ? "No redaction is pending."
-                : "Nothing was redacted."
+                : "There are no redactions."
               : formatTable(erasureColumns(style), found, style).join("\n")
         )
       })

@@ -21,35 +21,39 @@ import {
 } from "../../index.ts"
 import { packageVersion } from "../../services/packageFiles.ts"
 
-/** Longer than the server waits for what is being done when it ends. */
+/** Longer than the server waits for running requests when it shuts down. */
 const timeoutMillis = 15_000
 
 export const serveCommand = withHelp(
   Command.make(
     "serve",
     {
-      port: integerFlag("port", "The port to listen on (default: 4010; 0 for one that is free)", "PORT"),
-      host: textFlag("host", "The address to listen on (default: 127.0.0.1)", "ADDRESS"),
-      requireTokens: switchFlag("require-tokens", "Callers must show a token, also where only this machine can reach"),
+      port: integerFlag("port", "Port to listen on. 0 selects a free port. Defaults to 4010", "PORT"),
+      host: textFlag("host", "Address to listen on. Defaults to 127.0.0.1", "ADDRESS"),
+      requireTokens: switchFlag("require-tokens", "Require tokens from all callers, also on a loopback address"),
       trustProxy: switchFlag(
         "trust-proxy",
-        "Requires tokens, and takes clients' addresses from the headers of a proxy on this machine"
+        "Require tokens, and read clients' addresses from the headers of a proxy on this machine"
       ),
       trustProxyFrom: textFlag(
         "trust-proxy-from",
-        "The same, from proxies at these addresses and networks",
+        "Like --trust-proxy, for proxies at these addresses and networks",
         "ADDRESS,…"
       ),
-      allowHost: textFlag("allow-host", "More names by which the server may be asked for, in headers Host", "NAME,…"),
-      allowOrigin: textFlag("allow-origin", "Origins whose pages may ask, https://board.example.com", "ORIGIN,…"),
+      allowHost: textFlag("allow-host", "Additional host names that requests may use in the Host header", "NAME,…"),
+      allowOrigin: textFlag(
+        "allow-origin",
+        "Origins whose pages may send requests, such as https://board.example.com",
+        "ORIGIN,…"
+      ),
       rateLimit: integerFlag(
         "rate-limit",
-        "Requests of each caller in a second; 0 for no limit (default: 1000 with tokens)"
+        "Maximum requests per second of each caller. 0 disables the limit. Defaults to 1000 with tokens"
       ),
-      maxConnections: integerFlag("max-connections", "Connections at most (default: 4000)"),
-      anchorFile: textFlag("anchor-file", "Append anchors of the log to this file, outside of the database", "PATH"),
-      anchorEvery: integerFlag("anchor-every", "Minutes between two anchors, 1 to 10080 (default: 60)", "MINUTES"),
-      anchorKey: textFlag("anchor-key", "A file with an Ed25519 private key in PEM, to sign the anchors", "PATH"),
+      maxConnections: integerFlag("max-connections", "Maximum number of connections. Defaults to 4000"),
+      anchorFile: textFlag("anchor-file", "Append anchors of the log to this file, outside the database", "PATH"),
+      anchorEvery: integerFlag("anchor-every", "Minutes between two anchors, 1 to 10080. Defaults to 60", "MINUTES"),
+      anchorKey: textFlag("anchor-key", "PEM file with an Ed25519 private key that signs the anchors", "PATH"),
       ...logFlags
     },
     Effect.fnUntraced(function* (input) {
@@ -70,14 +74,14 @@ export const serveCommand = withHelp(
       const wrong = allowOrigins.find((origin) => !isOrigin(origin))
       if (wrong !== undefined) {
         return yield* new InvalidInput({
-          problem: `--allow-origin takes origins like https://board.example.com, and not ${JSON.stringify(wrong)}`
+          problem: `--allow-origin takes origins like https://board.example.com, not ${JSON.stringify(wrong)}`
         })
       }
       const proxies = splitList(trustProxyFrom)
       const trusted = trustedProxies(proxies)
       if (Result.isFailure(trusted) || (trustProxyFrom !== undefined && proxies.length === 0)) {
         return yield* new InvalidInput({
-          problem: `--trust-proxy-from takes addresses and networks of proxies, 10.0.0.5 or 10.1.0.0/16, and not ${JSON.stringify(Result.isFailure(trusted) ? trusted.failure : trustProxyFrom)}`
+          problem: `--trust-proxy-from takes addresses and networks of proxies, 10.0.0.5 or 10.1.0.0/16, not ${JSON.stringify(Result.isFailure(trusted) ? trusted.failure : trustProxyFrom)}`
         })
       }
       const { onInterrupt, env, stderr } = yield* ProcessIO
@@ -87,7 +91,7 @@ export const serveCommand = withHelp(
       onInterrupt({ timeoutMillis, exitCode: exitCodes.done })
       return yield* withServer(
         Effect.gen(function* () {
-          // Before the server, so that the last anchor is made when the last command is done.
+          // Started before the server, so that the last anchor is written after the last command.
           if (anchoring !== undefined) yield* keepAnchors(anchoring)
           const address = yield* Effect.catchTag(
             server.serve({
@@ -112,11 +116,11 @@ export const serveCommand = withHelp(
             ({ cause, host: on, port: at }) =>
               new server.ServeRefused({ problem: `it cannot listen on ${on}:${at} (${cause.message})` })
           )
-          const answer = makeOutput(
+          const output = makeOutput(
             () => address,
             () => `Listening on ${address.url}`
           )
-          yield* print(yield* render(answer))
+          yield* print(yield* render(output))
           yield* Effect.logInfo("The backlog is served.").pipe(Effect.annotateLogs({ url: address.url }))
           yield* Effect.addFinalizer(() => Effect.logInfo("The server has ended."))
           return yield* Effect.never
@@ -129,28 +133,28 @@ export const serveCommand = withHelp(
   ),
   {
     description:
-      "Serves the backlog over HTTP until it is interrupted, then lets what is being done end. What there is to ask is said at /docs and /openapi.json; agents find their tools at /mcp. Where only this machine can reach it anybody may ask; anywhere else callers show a token, which `backlog token create` makes, and without any it does not start.",
+      "Serves the backlog over HTTP until it is interrupted, then waits for running requests. /docs and /openapi.json document the API, and /mcp serves tools to agents. On a loopback address tokens are optional. On other addresses callers need a token from `backlog token create`, and the server does not start without any token.",
     summary: "Serve the backlog over HTTP",
     examples: [
       { command: "backlog serve" },
-      { command: "backlog serve --port 0 --json", description: "On a free port, said on standard output" },
+      { command: "backlog serve --port 0 --json", description: "Prints the free port that it selected" },
       {
         command: "backlog serve --host 0.0.0.0 --allow-host backlog.example.com --log-format json",
-        description: "For others, who show tokens"
+        description: "For other machines, with tokens"
       },
       {
         command: "backlog serve --trust-proxy --allow-host backlog.example.com",
-        description: "Behind a proxy on this machine, for callers who show tokens"
+        description: "Behind a proxy on this machine, with tokens"
       },
       {
         command: "backlog serve --anchor-file /var/lib/anchors/work.txt --anchor-every 15",
-        description: "With an anchor of the log every 15 minutes"
+        description: "Writes an anchor of the log every 15 minutes"
       }
     ]
   }
 )
 
-/** How the log is to be anchored, if at all. */
+/** Parses the anchor flags. Returns `undefined` if no anchors are kept. */
 const parseAnchorFlags = Effect.fnUntraced(function* (flags: {
   readonly anchorFile: string | undefined
   readonly anchorEvery: number | undefined
@@ -161,7 +165,7 @@ const parseAnchorFlags = Effect.fnUntraced(function* (flags: {
     const lone = flags.anchorEvery !== undefined ? "every" : anchorKey !== undefined ? "key" : undefined
     return lone === undefined
       ? undefined
-      : yield* new InvalidInput({ problem: `--anchor-${lone} needs a file for the anchors: give --anchor-file too` })
+      : yield* new InvalidInput({ problem: `--anchor-${lone} requires --anchor-file` })
   }
   if (anchorEvery < 1 || anchorEvery > 10_080) {
     return yield* new InvalidInput({ problem: "--anchor-every takes 1 to 10080 minutes" })
@@ -177,8 +181,7 @@ const splitList = (given: string | undefined): ReadonlyArray<string> =>
   (given ?? "").split(",").flatMap((each) => (each.trim() === "" ? [] : [each.trim()]))
 
 /**
- * Sends traces, logs and metrics to where the usual variables `OTEL_…` say; nothing, and nothing of it is loaded, when
- * they name no endpoint.
+ * Exports traces, logs and metrics as the `OTEL_…` variables configure it. Loads no exporter if they name no endpoint.
  */
 const makeTelemetry = Effect.fnUntraced(function* (
   env: ProcessIO["Service"]["env"]
@@ -196,7 +199,7 @@ const makeTelemetry = Effect.fnUntraced(function* (
   }
   const protocol = nonEmpty(env["OTEL_EXPORTER_OTLP_PROTOCOL"]) ?? "http/protobuf"
   if (protocol !== "http/protobuf" && protocol !== "http/json") {
-    return yield* new InvalidInput({ problem: "OTEL_EXPORTER_OTLP_PROTOCOL takes http/protobuf and http/json" })
+    return yield* new InvalidInput({ problem: "OTEL_EXPORTER_OTLP_PROTOCOL takes http/protobuf or http/json" })
   }
   const [{ Otlp, OtlpSerialization }, { FetchHttpClient }] = yield* Effect.promise(() =>
     Promise.all([import("effect/observability"), import("effect/http")])
@@ -220,7 +223,7 @@ const makeTelemetry = Effect.fnUntraced(function* (
 
 const otlpSignals = ["TRACES", "LOGS", "METRICS"]
 
-/** As the specification of OpenTelemetry has it. */
+/** Defaults of the OpenTelemetry specification. */
 const otlpDefaults = {
   ...Object.fromEntries(otlpSignals.map((signal) => [`OTEL_${signal}_EXPORTER`, "otlp"])),
   OTEL_SERVICE_NAME: "mosaic-backlog"

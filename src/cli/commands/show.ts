@@ -12,11 +12,11 @@ export const showCommand = defineCommand(
   "show",
   {
     description:
-      "Shows a card: everything about it, and what stands between it and a claim; with --at as it stood at that moment.",
+      "Shows a card's fields, and why it can or cannot be claimed. With --at it shows the card at that moment.",
     summary: "Show a card",
     examples: [
       { command: "backlog show design" },
-      { command: "backlog show design --at 2026-01-22T12:00:00Z", description: "As it was then" },
+      { command: "backlog show design --at 2026-01-22T12:00:00Z", description: "At a moment in the past" },
       { command: "backlog show -- -x", description: "An id that begins with -" }
     ]
   },
@@ -49,11 +49,11 @@ export const explainCommand = defineCommand(
   "explain",
   {
     description:
-      "Says why a card can or cannot be claimed: what it waits for, who holds it and until when, why it is blocked; with --at why that was so at that moment.",
-    summary: "Say why a card can or cannot be claimed",
+      "Explains why a card can or cannot be claimed: its unmet dependencies, its claim's holder and expiry, or why it is blocked. With --at it explains the state at that moment.",
+    summary: "Explain why a card can or cannot be claimed",
     examples: [
       { command: "backlog explain build" },
-      { command: "backlog explain build --at v2", description: "As it was after its second event" }
+      { command: "backlog explain build --at v2", description: "After the card's second event" }
     ]
   },
   { id: idArgument(), at: atFlag("momentOrVersion") },

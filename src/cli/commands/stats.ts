@@ -10,8 +10,8 @@ export const statsCommand = defineCommand(
   "stats",
   {
     description:
-      "The backlog in numbers: how many cards have each status, how many can be claimed, how many wait; with --at as they were at that moment.",
-    summary: "The backlog in numbers",
+      "Counts the cards by status, and the claimable and waiting cards. With --at it counts them at that moment.",
+    summary: "Count cards by status",
     examples: [{ command: "backlog stats" }, { command: "backlog stats --json --at 2026-01-22" }]
   },
   { at: atFlag("moment") },
@@ -38,7 +38,7 @@ const describeStats = (numbers: Stats, style: TextStyle, isNow: boolean): string
     [isNow ? "  claimable now" : "  claimable", String(numbers.claimable)],
     ["  waiting for other cards", String(numbers.waiting)],
     ["claimed", String(counts.claimed)],
-    ["  of them run out", String(numbers.expiredClaimCount)],
+    ["  expired", String(numbers.expiredClaimCount)],
     ["blocked", String(counts.blocked)],
     ["done", String(counts.done)],
     ["total", String(numbers.total)]

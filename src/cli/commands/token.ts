@@ -19,33 +19,33 @@ const create = withHelp(
   Command.make(
     "create",
     {
-      role: choiceFlag("role", AccessRole.literals, "What its holder may do"),
-      expiresInDays: decimalFlag("expires-in-days", "When it is no longer taken (default: never)", "DAYS")
+      role: choiceFlag("role", AccessRole.literals, "Role of the token's holder"),
+      expiresInDays: decimalFlag("expires-in-days", "Days until the token expires. Defaults to never", "DAYS")
     },
     Effect.fnUntraced(function* ({ expiresInDays, role }) {
       const actor = yield* Actor
       if (actor === undefined || role === undefined) {
-        return yield* new InvalidInput({ problem: "a token needs --actor NAME, whose it is, and --role ROLE" })
+        return yield* new InvalidInput({ problem: "a token requires --actor NAME, its holder, and --role ROLE" })
       }
       const input = { actor, role, expiresInDays, createdBy: yield* environmentActor }
       yield* decodeNewToken(input)
       const { secret, token } = yield* withAccessTokens(Effect.flatMap(AccessTokens, (tokens) => tokens.create(input)))
       const shown = Redacted.value(secret)
-      const answer = makeOutput(
+      const output = makeOutput(
         () => ({ ...encodeToken(token), token: shown }),
         (style) => style.bold(shown)
       )
-      yield* print(yield* render(answer))
+      yield* print(yield* render(output))
       if (yield* Json) return
       const { env, stderr } = yield* ProcessIO
-      const about = `${capitalize(token.role)} ${escapeLine(token.actor)}, ${describeValidity(token)}, with the id ${token.id}.`
+      const about = `Token ${token.id} of the ${token.role} ${escapeLine(token.actor)}: ${describeValidity(token)}.`
       stderr.write(`${textStyleOf(stderr, env).dim(`${about} The token cannot be shown again.`)}\n`)
     })
   ),
   {
     description:
-      "Makes a token by which `backlog serve` knows who calls: --actor is who every event is by that is caused with it. A worker reads, claims, and renews, releases and completes its own claims; an orchestrator does everything but erase; an auditor reads, verifies, anchors and erases. Standard output is the token alone, so that TOKEN=$(backlog token create …) is the token; its id is on standard error. The backlog keeps only a hash of it.",
-    summary: "Make a token",
+      "Creates a token that authenticates a caller of `backlog serve`. --actor is the actor of every event that is caused with it. A worker reads, claims, and renews, releases and completes its own claims; an orchestrator does everything except erase; an auditor reads, verifies, anchors and erases. Standard output is only the token, as in TOKEN=$(backlog token create …); its id is on standard error. The backlog stores only a hash of the token.",
+    summary: "Create a token",
     examples: [
       { command: "TOKEN=$(backlog token create --actor worker-1 --role worker)" },
       { command: "backlog token create --actor planner --role orchestrator --expires-in-days 90" }
@@ -59,17 +59,16 @@ const list = withHelp(
     {},
     Effect.fnUntraced(function* () {
       const tokens = yield* withAccessTokens(Effect.flatMap(AccessTokens, (each) => each.list))
-      const answer = makeOutput(
+      const output = makeOutput(
         () => encodeTokens(tokens),
         (style) =>
           tokens.length === 0 ? "There are no tokens." : formatTable(tokenColumns(style), tokens, style).join("\n")
       )
-      yield* print(yield* render(answer))
+      yield* print(yield* render(output))
     })
   ),
   {
-    description:
-      "Lists tokens: whose they are, what they allow, until when, and when they were used last. Not the secrets.",
+    description: "Lists tokens with their actor, role, expiry and last use, but not their secrets.",
     summary: "List tokens",
     examples: [{ command: "backlog token list" }]
   }
@@ -78,20 +77,20 @@ const list = withHelp(
 const revoke = withHelp(
   Command.make(
     "revoke",
-    { id: Argument.String("id").pipe(Argument.withDescription("The token's id, as `token list` shows it")) },
+    { id: Argument.String("id").pipe(Argument.withDescription("The token's id, as `token list` prints it")) },
     Effect.fnUntraced(function* ({ id }) {
       const by = yield* currentActor
       const token = yield* withAccessTokens(Effect.flatMap(AccessTokens, (tokens) => tokens.revoke(id, by)))
-      const answer = makeOutput(
+      const output = makeOutput(
         () => encodeToken(token),
-        () => `Token ${escapeLine(token.id)} of ${escapeLine(token.actor)} is revoked. Servers notice within 2 seconds.`
+        () =>
+          `Token ${escapeLine(token.id)} of ${escapeLine(token.actor)} is revoked. Servers reject it within 2 seconds.`
       )
-      yield* print(yield* render(answer))
+      yield* print(yield* render(output))
     })
   ),
   {
-    description:
-      "Sees to it that a token is not taken any more: servers notice within 2 seconds, and end what it has open.",
+    description: "Revokes a token: servers reject it within 2 seconds, and close its open streams.",
     summary: "Revoke a token",
     examples: [{ command: "backlog token revoke 3f9a1c20b7d4e865" }]
   }
@@ -101,16 +100,18 @@ const describeValidity = ({ expiresAt, revokedAt }: AccessToken): string =>
   revokedAt !== null
     ? `revoked ${formatTime(revokedAt)}`
     : expiresAt === null
-      ? "for good"
-      : `until ${formatTime(expiresAt)}`
-
-const capitalize = (word: string): string => word.slice(0, 1).toUpperCase() + word.slice(1)
+      ? "never expires"
+      : `valid until ${formatTime(expiresAt)}`
 
 const tokenColumns = (style: TextStyle): ReadonlyArray<Column<AccessToken>> => [
   { title: "ID", text: ({ id }) => id, paint: () => style.bold },
   { title: "ACTOR", text: ({ actor }) => actor, minWidth: 12 },
   { title: "ROLE", text: ({ role }) => role },
-  { title: "TAKEN", text: describeValidity, paint: ({ revokedAt }) => (revokedAt === null ? style.green : style.red) },
+  {
+    title: "VALIDITY",
+    text: describeValidity,
+    paint: ({ revokedAt }) => (revokedAt === null ? style.green : style.red)
+  },
   { title: "CREATED", text: ({ createdAt }) => formatTime(createdAt), paint: () => style.dim },
   { title: "BY", text: ({ createdBy }) => createdBy, minWidth: 8, paint: () => style.dim },
   {
@@ -121,7 +122,7 @@ const tokenColumns = (style: TextStyle): ReadonlyArray<Column<AccessToken>> => [
 ]
 
 export const tokenCommand = withHelp(Command.make("token").pipe(Command.withSubcommands([create, list, revoke])), {
-  description: "Tokens by which `backlog serve` knows who calls.",
-  summary: "Make, list and revoke tokens of a server",
+  description: "Manages the tokens that authenticate callers of `backlog serve`.",
+  summary: "Create, list and revoke access tokens",
   examples: [{ command: "backlog token create --actor worker-1 --role worker" }, { command: "backlog token list" }]
 })

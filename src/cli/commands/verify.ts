@@ -28,9 +28,9 @@ import {
 const fileArgument = optionalArgument("file", "An exported log, verified without a database. - reads standard input")
 
 const anchorFlags = {
-  anchor: textFlag("anchor", "A line of anchor that the log must still hold to", "LINE"),
-  anchorFile: textFlag("anchor-file", "A file of anchors, of which the newest is checked", "PATH"),
-  publicKey: textFlag("public-key", "A file with an Ed25519 public key in PEM, which must have signed it", "PATH")
+  anchor: textFlag("anchor", "An anchor, as `backlog anchor` prints it, that the log must match", "LINE"),
+  anchorFile: textFlag("anchor-file", "A file of anchors. The log must match the newest one", "PATH"),
+  publicKey: textFlag("public-key", "PEM file with the Ed25519 public key that must have signed the anchor", "PATH")
 }
 
 export const verifyCommand = withHelp(
@@ -46,8 +46,8 @@ export const verifyCommand = withHelp(
   ),
   {
     description:
-      "Verifies the whole log and what claims and lists read, in one snapshot while commands go on: nothing missing, nothing altered, and with --anchor still the log that was anchored. With a FILE, verifies a log that export wrote, without a database. Ends with 5 when something is wrong, and says what.",
-    summary: "Prove that nothing was altered",
+      "Verifies the whole log and the read model in one snapshot, while commands continue: nothing is missing or altered, and with --anchor the log still matches the anchor. With FILE it verifies an exported log without a database. If something diverges, it prints what and exits with code 5.",
+    summary: "Verify that nothing was altered",
     examples: [
       { command: "backlog verify" },
       { command: "backlog verify --anchor-file anchor.txt --public-key anchor.pub" },
@@ -56,7 +56,7 @@ export const verifyCommand = withHelp(
   }
 )
 
-/** The anchor that the flags give, its signature checked where they have a key. */
+/** Reads the anchor that the flags name, and checks its signature if they name a key. */
 const readAnchor = Effect.fnUntraced(function* (flags: {
   readonly anchor: string | undefined
   readonly anchorFile: string | undefined
@@ -69,7 +69,7 @@ const readAnchor = Effect.fnUntraced(function* (flags: {
   if (flags.anchor === undefined && anchorFile === undefined) {
     return publicKey === undefined
       ? undefined
-      : yield* new InvalidInput({ problem: "--public-key needs an anchor: give --anchor or --anchor-file too" })
+      : yield* new InvalidInput({ problem: "--public-key requires --anchor or --anchor-file" })
   }
   const anchor =
     anchorFile === undefined ? yield* parseAnchorFlag(flags.anchor ?? "") : yield* readNewestAnchor(anchorFile)
@@ -78,7 +78,7 @@ const readAnchor = Effect.fnUntraced(function* (flags: {
     yield* Effect.fromResult(checkSignature(anchor, key))
   } else if (anchor.signature !== null) {
     const { stderr } = yield* ProcessIO
-    stderr.write("note: the anchor is signed, and its signature was not checked: give --public-key\n")
+    stderr.write("note: the anchor is signed, but its signature was not checked: use --public-key\n")
   }
   return anchor
 })
@@ -91,7 +91,7 @@ const parseAnchorFlag = (line: string) =>
     )
   )
 
-/** The newest anchor of a file, all of whose lines must be anchors. */
+/** Reads the newest anchor of a file. Every line must be an anchor, except for an incomplete last one. */
 const readNewestAnchor = Effect.fnUntraced(function* (path: string) {
   const { anchors, isTruncated } = yield* Effect.mapError(
     readAnchorFile(path),
@@ -99,9 +99,9 @@ const readNewestAnchor = Effect.fnUntraced(function* (path: string) {
   )
   if (isTruncated) {
     const { stderr } = yield* ProcessIO
-    stderr.write("note: the last line of the anchor file is incomplete and was ignored: a write was cut short\n")
+    stderr.write("note: the last line of the anchor file is incomplete and was ignored\n")
   }
-  return newestAnchor(anchors) ?? (yield* new InvalidInput({ problem: "the file of --anchor-file has no anchor" }))
+  return newestAnchor(anchors) ?? (yield* new InvalidInput({ problem: "the file of --anchor-file contains no anchor" }))
 })
 
 const encodeReport = Schema.encodeSync(VerifyReport)
@@ -136,7 +136,7 @@ const checkFile = Effect.fnUntraced(function* <E, R>(
   const check = new LogFileCheck(anchor)
   const wrong = ({ line, problem }: WrongLine): InvalidInput | LogFileRefused =>
     check.header === undefined
-      ? new InvalidInput({ problem: `${JSON.stringify(name)} is no exported log: line ${line}: ${problem}` })
+      ? new InvalidInput({ problem: `${JSON.stringify(name)} is not an exported log: line ${line}: ${problem}` })
       : new LogFileRefused({ line, problem })
   let done = -1
   yield* Stream.runForEachArray(
@@ -153,22 +153,22 @@ const checkFile = Effect.fnUntraced(function* <E, R>(
   return yield* Effect.fromResult(Result.mapError(check.end(), wrong))
 })
 
-/** How the program ends after a verification. */
+/** Returns the exit code for a verification. */
 export const exitCodeOf = (report: VerifyReport): number =>
   report.divergenceCount === 0 ? exitCodes.done : exitCodes.refused
 
-/** What a verification looked at, and what it found. */
+/** Describes what a verification checked and found. */
 export const describeVerification = (report: VerifyReport, style: TextStyle): string => {
   const { anchoredPosition, divergenceCount, divergences, erasedParts } = report
   const anchorHolds = anchoredPosition !== null && divergences.every(({ check }) => check !== "anchor")
   return [
     `Verified the log up to position ${report.position}, chain hash ${report.chainHash}.`,
-    `Looked at ${formatCount(report.events, "event")}, ${formatCount(report.cards, "card")}, ${
+    `Checked ${formatCount(report.events, "event")}, ${formatCount(report.cards, "card")}, ${
       report.dependencies === 1 ? "1 dependency" : `${report.dependencies} dependencies`
     }${erasedParts === 0 ? "" : `, ${formatCount(erasedParts, "erased part")}`}.`,
-    ...(anchorHolds ? [`The log up to position ${anchoredPosition} is the one that was anchored.`] : []),
+    ...(anchorHolds ? [`The log matches the anchor at position ${anchoredPosition}.`] : []),
     ...(divergenceCount === 0
-      ? [style.green("Everything is as it should be.")]
+      ? [style.green("No divergences found.")]
       : [
           style.red(`Found ${formatCount(divergenceCount, "divergence")}, the first of each card and of the log:`),
           ...divergences.map((divergence) => `  ${describeDivergence(divergence)}`),
@@ -192,21 +192,21 @@ export const anchorCommand = defineCommand(
   "anchor",
   {
     description:
-      "Prints one line that stands for the whole log as it is now. Keep it where nobody who can write to the database can change it: verify --anchor proves later that the log up to there is still the same.",
-    summary: "Print a line that proves the log later",
+      "Prints one line that identifies the current log. Keep it where users with write access to the database cannot change it: `verify --anchor` later proves that the log up to this position is unchanged.",
+    summary: "Print an anchor of the log",
     examples: [
       { command: "backlog anchor" },
       { command: "backlog anchor --key anchor.key > anchor.txt", description: "Signed with an Ed25519 key" }
     ]
   },
-  { key: textFlag("key", "A file with an Ed25519 private key in PEM, to sign it", "PATH") },
+  { key: textFlag("key", "PEM file with an Ed25519 private key that signs the anchor", "PATH") },
   Effect.fnUntraced(function* ({ key }) {
     const privateKey = key === undefined ? undefined : yield* readKeyFile("key", key, "private")
     return Effect.gen(function* () {
-      const made = yield* (yield* AuditService).anchor({ privateKey })
-      const line = formatAnchor(made)
+      const current = yield* (yield* AuditService).anchor({ privateKey })
+      const line = formatAnchor(current)
       return makeOutput(
-        () => ({ ...encodeAnchor(made), line }),
+        () => ({ ...encodeAnchor(current), line }),
         () => line
       )
     })

@@ -13,16 +13,16 @@ const maxIntervalSeconds = 3600
 export const watchCommand = withHelp(
   Command.make(
     "watch",
-    { interval: integerFlag("interval", "How often to look without news, in seconds (default: 2)", "SECONDS") },
+    { interval: integerFlag("interval", "Maximum seconds between two updates. Defaults to 2", "SECONDS") },
     Effect.fnUntraced(function* ({ interval = 2 }) {
       if (interval < 1 || interval > maxIntervalSeconds) {
         return yield* new InvalidInput({ problem: `--interval takes 1 to ${maxIntervalSeconds} seconds` })
       }
       const every = Duration.seconds(interval)
       const io = yield* ProcessIO
-      const goesOn = (yield* Json) || io.stdout.isTerminal
+      const isLive = (yield* Json) || io.stdout.isTerminal
       yield* Effect.provideService(
-        runInBacklog(goesOn ? Effect.succeed(showLive(io, every)) : showOnce),
+        runInBacklog(isLive ? Effect.succeed(showLive(io, every)) : showOnce),
         PollInterval,
         every
       )
@@ -30,12 +30,12 @@ export const watchCommand = withHelp(
   ),
   {
     description:
-      "Shows the backlog as it is and as it changes: the counts, who holds what for how long, what would be claimed next, and what happened last. On a terminal until it is interrupted; where standard output is none, once. With --json each change is a document on a line of its own, the first at once.",
-    summary: "Watch the backlog change",
+      "Shows the backlog and its changes: the counts, the claimed cards with their holders, the cards that would be claimed next, and the latest events. On a terminal it runs until it is interrupted; otherwise it prints once. With --json it prints a document for each change, on its own line, beginning with the current state.",
+    summary: "Watch the backlog",
     examples: [
       { command: "backlog watch" },
-      { command: "backlog watch --interval 10 --json", description: "A document for each change" },
-      { command: "backlog watch | cat", description: "The board as it is now" }
+      { command: "backlog watch --interval 10 --json", description: "Prints a document for each change" },
+      { command: "backlog watch | cat", description: "Prints the current board" }
     ]
   }
 )
@@ -55,18 +55,18 @@ const showLive = (io: ProcessIO["Service"], interval: Duration.Duration) => {
     text: () =>
       showFullScreen(
         io,
-        // As large as the terminal is now, whatever it was when this began.
+        // Reads the size for each frame, because the terminal may be resized.
         Stream.map(all, (board) => describeBoard(board, textStyleOf(io.stdout, io.env), io.stdout.size().rows))
       )
   } satisfies StreamOutput<Stream.Error<typeof all>, Stream.Services<typeof all>>
 }
 
-/** The other screen of a terminal, without a cursor, and with lines that are cut instead of broken. */
+/** Switches to the terminal's alternate screen, hides the cursor, and turns line wrapping off. */
 const enterScreen = "\u001b[?1049h\u001b[?25l\u001b[?7l"
 
 const leaveScreen = "\u001b[?7h\u001b[?25h\u001b[?1049l"
 
-/** Takes the terminal's whole screen until the scope is closed, or the process ends: then it is as it was. */
+/** Uses the terminal's alternate screen until the scope closes or the process ends. */
 const useFullScreen = (io: ProcessIO["Service"]): Effect.Effect<void, never, Scope.Scope> =>
   Effect.asVoid(
     Effect.acquireRelease(
@@ -83,14 +83,14 @@ const useFullScreen = (io: ProcessIO["Service"]): Effect.Effect<void, never, Sco
     )
   )
 
-/** Pictures of lines, each in place of the one before; nothing is left of them when the stream ends. */
+/** Draws each frame in place of the previous one. Restores the screen when the stream ends. */
 const showFullScreen = <E, R>(
   io: ProcessIO["Service"],
-  pictures: Stream.Stream<ReadonlyArray<string>, E, R>
+  frames: Stream.Stream<ReadonlyArray<string>, E, R>
 ): Stream.Stream<string, E, R> =>
   Stream.unwrap(
     Effect.as(
       useFullScreen(io),
-      Stream.map(pictures, (lines) => `\u001b[H${lines.map((line) => `${line}\u001b[K`).join("\r\n")}\u001b[J`)
+      Stream.map(frames, (lines) => `\u001b[H${lines.map((line) => `${line}\u001b[K`).join("\r\n")}\u001b[J`)
     )
   )

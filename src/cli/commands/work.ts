@@ -17,36 +17,36 @@ import { Worker, type WorkerEvent, type WorkerReport } from "../../worker/index.
 
 const defaultGracePeriodSeconds = 10
 
-/** What ending takes beside the grace period: the last tries to tell the database, and closing it. */
+/** Maximum seconds to record outcomes and close the database, in addition to the grace period. */
 const shutdownSeconds = 10
 
 export const workCommand = withHelp(
   Command.make(
     "work",
     {
-      owner: requiredTextFlag("owner", "Who works; each process has a name of its own", "OWNER"),
-      exec: requiredTextFlag("exec", "The command for each card, given to the shell", "COMMAND"),
+      owner: requiredTextFlag("owner", "Owner of the claims, unique to each process", "OWNER"),
+      exec: requiredTextFlag("exec", "Shell command to run for each card", "COMMAND"),
       ...claimFilterFlags,
-      concurrency: integerFlag("concurrency", "How many cards are worked on at the same time (default: 1)"),
-      prefetch: integerFlag("prefetch", "How many more cards are claimed ahead (default: 0)"),
-      ttlSeconds: integerFlag("ttl", "How long a claim lasts that is not renewed (default: 300)", "SECONDS"),
-      maxAttempts: integerFlag("max-attempts", "After how many attempts that fail a card is blocked (default: 5)"),
+      concurrency: integerFlag("concurrency", "Number of cards processed concurrently. Defaults to 1"),
+      prefetch: integerFlag("prefetch", "Number of additional cards to claim ahead. Defaults to 0"),
+      ttlSeconds: integerFlag("ttl", "Duration of each claim between renewals in seconds. Defaults to 300", "SECONDS"),
+      maxAttempts: integerFlag("max-attempts", "Maximum attempts before a card is blocked. Defaults to 5"),
       retryAfterSeconds: integerFlag(
         "retry-after",
-        "After how long a card is tried again; twice as long after each failure (default: 10)",
+        "Seconds before the first retry. Doubles after each failure. Defaults to 10",
         "SECONDS"
       ),
       gracePeriodSeconds: integerFlag(
         "grace-period",
-        "Seconds that commands may continue after an interrupt. Defaults to 10",
+        "Seconds that running commands may continue after an interrupt. Defaults to 10",
         "SECONDS"
       ),
-      maxCards: integerFlag("max-cards", "End after so many claims"),
-      untilEmpty: switchFlag("until-empty", "End when nothing is left that could come to be claimable")
+      maxCards: integerFlag("max-cards", "End after this number of claims"),
+      untilEmpty: switchFlag("until-empty", "End when no card is claimable or can become claimable")
     },
     Effect.fnUntraced(function* ({ exec, gracePeriodSeconds = defaultGracePeriodSeconds, ...flags }) {
       if (exec.trim() === "") return yield* new InvalidInput({ problem: "--exec is empty: it takes a command" })
-      if (exec.includes("\u0000")) return yield* new InvalidInput({ problem: "--exec has a NUL character in it" })
+      if (exec.includes("\u0000")) return yield* new InvalidInput({ problem: "--exec contains a NUL character" })
       if (gracePeriodSeconds < 0 || gracePeriodSeconds > 86_400) {
         return yield* new InvalidInput({ problem: "--grace-period takes 0 to 86400 seconds" })
       }
@@ -79,13 +79,13 @@ export const workCommand = withHelp(
   ),
   {
     description:
-      "Works on cards, one after the other or several at a time: claims each, runs a command with it while the claim is renewed, and completes it when the command ends with 0. The card is the command's standard input, as JSON, and is in its environment as BACKLOG_CARD_ID, BACKLOG_CARD_TITLE, BACKLOG_CLAIM_TOKEN and others; what it prints is the card's result. When it ends otherwise the card is tried again later, and blocked after the last attempt. Waits for cards until it is interrupted; what happens is told on standard error.",
-    summary: "Work on cards with a command",
+      "Processes cards, one at a time or concurrently. For each card it claims the card, runs a shell command while renewing the claim, and completes the card if the command exits with code 0. The command gets the card as JSON on standard input and in environment variables (BACKLOG_CARD_ID, BACKLOG_CARD_TITLE, BACKLOG_CLAIM_TOKEN and others), and its standard output becomes the card's result. If the command fails, the card is retried later, and blocked after the last attempt. Waits for cards until it is interrupted. Logs to standard error.",
+    summary: "Run a command for each card",
     examples: [
       { command: "backlog work --owner worker-1 --exec './build.sh \"$BACKLOG_CARD_ID\"'" },
       {
         command: "backlog work --owner worker-1 --phase test --concurrency 4 --until-empty --exec 'npm test'",
-        description: "Four at a time, of one phase, and no longer than there are any"
+        description: "Four at a time, in one phase, until none is left"
       }
     ]
   }
@@ -94,20 +94,21 @@ export const workCommand = withHelp(
 const describeReport = ({ blocked, claimed, completed, failed, released, lost }: WorkerReport): string => {
   const became = [
     [completed, "completed"],
-    [failed, "to be tried again"],
+    [failed, "to be retried"],
     [blocked, "blocked"],
     [lost, "lost"],
-    [released, "given back"]
+    [released, "released"]
   ] as const
   const listed = became.flatMap(([count, what]) => (count > 0 ? `${count} ${what}` : []))
   return `Claimed ${claimed}${listed.length === 0 ? "." : `: ${listed.join(", ")}.`}`
 }
 
-/** What happens while a worker works, in a line. */
+/** Describes a worker's event in one line. */
 const describeWorkerEvent = (event: WorkerEvent): string => {
-  if (event._tag === "Stopping") return "Ending: no more cards are begun with, and those at work may go on for a while."
+  if (event._tag === "Stopping")
+    return "Ending: no more cards are started, and running ones may finish within the grace period."
   if (event._tag === "Unavailable") {
-    return `The database cannot be asked, and is asked again in ${formatDuration(event.retryAfterMillis / 1000)}: ${escapeLine(databaseErrorText(event.error))}`
+    return `The database is unavailable. Retrying in ${formatDuration(event.retryAfterMillis / 1000)}: ${escapeLine(databaseErrorText(event.error))}`
   }
   return `${escapeLine(event.card.id)}  ${describeOutcome(event)}`
 }
@@ -121,12 +122,12 @@ const describeOutcome = (event: Extract<WorkerEvent, { readonly card: Card }>): 
         ? "completed"
         : `completed, now claimable: ${event.madeClaimable.map(escapeLine).join(", ")}`
     case "Failed":
-      return `to be tried again in ${formatDuration(event.retryAfterSeconds)}. ${escapeLine(event.reason)}`
+      return `failed, to be retried in ${formatDuration(event.retryAfterSeconds)}. ${escapeLine(event.reason)}`
     case "Blocked":
       return `blocked. ${escapeLine(event.reason)}`
     case "Lost":
       return `lost: ${escapeLine(event.reason)}`
     case "Released":
-      return `given back. ${escapeLine(event.reason)}`
+      return `released. ${escapeLine(event.reason)}`
   }
 }

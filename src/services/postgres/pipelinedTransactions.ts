@@ -9,7 +9,7 @@ import {
   type BatchTransaction,
   beginStatement,
   type Decided,
-  planOnceStatement,
+  batchSettingsStatement,
   type RunInTransaction
 } from "../commands/BatchTransaction.ts"
 import {
@@ -56,7 +56,7 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
   const clock = yield* Clock.Clock
   const batchMillis = Duration.toMillis(config.batchTimeout ?? defaultTimeouts.batchTimeout)
   const beginMillis = Math.min(probeMillis, batchMillis)
-  const settings = `${planOnceStatement}, ${idleTransactionTimeout(batchMillis)}`
+  const settings = `${batchSettingsStatement}, ${idleTransactionTimeout(batchMillis)}`
   // One transaction at a time: the statements of two transactions must not mix on a connection.
   const makePool = PgPool.make({
     ...config,
