@@ -34,14 +34,14 @@ const mutations = [
   {
     name: "results without events wait for a standby",
     file: interpreter,
-    find: "if (writes.length === 0 && restsOnWrites(decided.outcomes, known)) writes.push(log.awaitStandby)",
+    find: "if (writes.length === 0 && dependsOnWrites(decided.outcomes, earlier)) writes.push(log.awaitStandby)",
     replace: "",
     tests: standby
   },
   {
     name: "a replayed 'nothing to claim' waits for a standby",
     file: interpreter,
-    find: "known.size > 0 || outcomes.some(",
+    find: "earlier.size > 0 || outcomes.some(",
     replace: "outcomes.some(",
     tests: standby
   },
@@ -98,8 +98,8 @@ const mutations = [
   {
     name: "commands overtake a batch without a response",
     file: commandQueue,
-    find: "slowBatches > 0 ? 1 : worthAnotherBatch",
-    replace: "worthAnotherBatch",
+    find: "slowBatches > 0 ? 1 : minSecondBatch",
+    replace: "minSecondBatch",
     tests: silent
   },
   {

@@ -77,8 +77,8 @@ export const receiptsMutations = [
   {
     name: "the texts of a command are compared with its receipt",
     file: receipt,
-    find: "whole !== undefined && salted(salt, whole) === digest",
-    replace: "whole !== undefined && salted(salt, whole).length === digest.length",
+    find: "whole !== undefined && saltDigest(salt, whole) === digest",
+    replace: "whole !== undefined && saltDigest(salt, whole).length === digest.length",
     tests: attacks
   },
   {

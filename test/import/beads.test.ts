@@ -9,7 +9,7 @@ const required = { id: "a", title: "A", status: "open", priority: 2, created_at:
 const decoded = (fields: object) =>
   Result.getOrThrowWith(decodeBeadsLine(JSON.stringify({ ...required, ...fields })), (problem) => new Error(problem))
 
-/** The text in pieces of `size` bytes. */
+/** The text in chunks of `size` bytes. */
 async function* inPieces(text: string | Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   const bytes = Buffer.from(text)
   for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size)

@@ -15,7 +15,7 @@ afterAll(async () => {
   await sql((client) => client`DROP SCHEMA IF EXISTS ${client(old)} CASCADE`)
 })
 
-/** A block of code on the page: what it is, and its text. */
+/** The code blocks of the page: kind, name and text. */
 const blocksOf = (markdown: string) =>
   Array.from(markdown.matchAll(/^```(\w+) ?([^\n]*)\n([^]*?)^```$/gm), ([, kind = "", name = "", text = ""]) => ({
     kind,
@@ -23,7 +23,7 @@ const blocksOf = (markdown: string) =>
     text
   }))
 
-/** Words of a command line, with quotes as a shell has them. */
+/** Splits a command line into words, with quotes as in a shell. */
 const wordsOf = (command: string): ReadonlyArray<string> =>
   Array.from(
     command.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g),
@@ -59,9 +59,9 @@ it("the commands of docs/import.md have the output that the page shows", async (
         const argv = words.map((word, index) => (index > 0 && files.test(word) ? join(folder, word) : word))
         const ran = await cli([...place.flags, ...argv])
         assert.strictEqual(ran.code, 0, ran.stderr)
-        const told = here(`${ran.stdout}${ran.stderr}`).trimEnd().split("\n")
+        const printed = here(`${ran.stdout}${ran.stderr}`).trimEnd().split("\n")
         assert.deepStrictEqual(
-          told.map((line) => line.trimEnd()),
+          printed.map((line) => line.trimEnd()),
           output,
           command
         )

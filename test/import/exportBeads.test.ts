@@ -110,7 +110,7 @@ describe("a backlog exported to beads", () => {
   const same = (card: Record<string, unknown>) => Object.fromEntries(comparable.map((field) => [field, card[field]]))
 
   const beyond = new Set<string>()
-  /** Whether beads has a priority as this one. */
+  /** Whether beads has such a priority. */
   const sayable = ({ id, priority }: { id: string; priority: number }) => {
     if (priority < 0 || priority > 4) beyond.add(id)
     return !beyond.has(id)
@@ -141,7 +141,7 @@ describe("a backlog exported to beads", () => {
     ]
     assert.lengthOf(before, 12)
     assert.deepStrictEqual(after.map(same), before.map(same))
-    // The same file into the backlog that it comes from: only what beads could not say.
+    // Importing the file into the backlog that it comes from reports only what beads could not express.
     const { data: home } = await json([...place.flags, "import", file])
     assert.deepInclude(home, { taken: 0, unchanged: 12, differing: 2 })
     await other.remove()

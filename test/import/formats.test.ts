@@ -8,7 +8,7 @@ import { cli, inDirectory, json, onServer, type Place, sql } from "../cli/suppor
 
 const fixture = (name: string) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
 
-/** A table as mutable backlogs have them, in a schema of its own. */
+/** A table of a mutable backlog, in its own schema. */
 const old = `old_${randomBytes(6).toString("hex")}`
 
 const table = `${old}."The Tasks"`
@@ -48,7 +48,7 @@ const places: ReadonlyArray<readonly [string, () => Promise<Place>]> = [
   ["a directory", () => inDirectory()]
 ]
 
-/** What can be asked of a place, and whether the same import again writes an event. */
+/** Runs imports in a place, and checks that a repeated import writes no event. */
 const questions = (place: () => Place) => {
   const ask = (...argv: ReadonlyArray<string>) => json([...place().flags, ...argv])
   const position = async () => (await ask("anchor")).data.position

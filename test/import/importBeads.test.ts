@@ -25,9 +25,8 @@ const addsUp = (report: any) => {
 }
 
 /**
- * The ids of the issues that can be claimed, computed from the file without any of the importer's code: those that are
- * neither deleted, closed nor blocked, and of which every issue that blocks them is closed; as cards are claimed, the
- * most urgent first, then the oldest.
+ * The ids of the claimable issues, computed from the file without the importer's code: issues that are neither deleted,
+ * closed nor blocked, and whose blocking issues are all closed; in claim order, by priority and then by age.
  */
 const readyInFile = async (file: string): Promise<ReadonlyArray<string>> => {
   const lines = (await readFile(file, "utf8")).split("\n").filter((line) => line !== "")
@@ -51,7 +50,7 @@ const readyInFile = async (file: string): Promise<ReadonlyArray<string>> => {
 
 const ids = (cards: ReadonlyArray<{ readonly id: string }>) => cards.map(({ id }) => id)
 
-/** The ids of the sample's issues that can be claimed, best first. */
+/** The ids of the claimable issues in the sample, in claim order. */
 const readyInSample = ["mb-2", "mb-23", "mb-25", "mb-4", "mb-9", "mb-22"]
 
 describe("an import of a file with every case", () => {

@@ -172,11 +172,11 @@ describe("implied dependencies", () => {
   })
 
   it("an implied dependency that would close a cycle is not added", () => {
-    // x waits for a part of a, and a for x: the part must not wait for x.
+    // x depends on a part of a, and a on x: the part must not depend on x.
     const records = [issue("a", undefined, "x"), issue("b", "a"), issue("x", undefined, "b")]
     assert.deepStrictEqual(dependenciesIn(...records), { a: ["x", "b"], b: [], x: ["b"] })
     assert.deepStrictEqual(planRecords(records).edges.otherTypes, { "implied, but would close a cycle": 1 })
-    // Parts of each other, and of themselves.
+    // Issues that are parts of each other and of themselves.
     assert.deepStrictEqual(dependenciesIn(issue("a", "b"), issue("b", "a"), issue("c", "c")), {
       a: [],
       b: ["a"],

@@ -9,12 +9,12 @@ import { makeRandom, type Random } from "../support/random.ts"
 import { amount, isSoak, report, seed } from "../support/soak.ts"
 import { commandLine } from "./hostile/commandLine.ts"
 
-/** Every exit code that is documented, but for 1, which is an error of the program, and 6, since the database serves. */
+/** The documented exit codes, except 1, an error of the program, and 6, since the database is available. */
 const documented: ReadonlySet<number> = new Set([0, 2, 3, 4, 5])
 
 const place = onServer()
 
-/** One connection for all looks at the tables: the command lines have their own. */
+/** One connection for all checks of the tables. The command lines have their own. */
 const database = ManagedRuntime.make(
   Layer.unwrap(Effect.sync(() => layerPostgresClient({ url: inject("postgresUrl"), poolSize: 1 })))
 )
@@ -31,7 +31,7 @@ const numbers = (): Promise<string> =>
     })
   )
 
-/** Says what is wrong with how a command line ended. */
+/** Returns what is wrong with the result of a command line. */
 const wrongEnd = (argv: ReadonlyArray<string>, code: number | string, stdout: string, stderr: string) => {
   if (typeof code !== "number" || !documented.has(code)) return `it ended with ${code}`
   if (/\n\s+at .*[:(]\d+/.test(stderr + stdout)) return "a stack trace was printed"
@@ -39,7 +39,7 @@ const wrongEnd = (argv: ReadonlyArray<string>, code: number | string, stdout: st
   if (code === 0) return undefined
   const end = argv.indexOf("--")
   if (!(end === -1 ? argv : argv.slice(0, end)).includes("--json"))
-    return stderr.startsWith("error: ") ? undefined : "no error was told"
+    return stderr.startsWith("error: ") ? undefined : "no error was printed"
   try {
     const document = JSON.parse(stdout) as { readonly error?: { readonly _tag?: unknown; readonly message?: unknown } }
     const { _tag, message } = document.error ?? {}
@@ -49,7 +49,7 @@ const wrongEnd = (argv: ReadonlyArray<string>, code: number | string, stdout: st
   }
 }
 
-const told = (number: number, argv: ReadonlyArray<string>, problem: string, ran: object) =>
+const describeRun = (number: number, argv: ReadonlyArray<string>, problem: string, ran: object) =>
   `seed ${seed}, command line ${number}: ${problem}: ${JSON.stringify(argv).slice(0, 2000)}\n${JSON.stringify(ran).slice(0, 2000)}`
 
 describe("hostile command lines", () => {
@@ -73,15 +73,16 @@ describe("hostile command lines", () => {
         const { argv, stdin } = commandLine(random)
         const ran = await cli([...place.flags, ...argv], { stdin })
         const problem = wrongEnd(argv, ran.code, ran.stdout, ran.stderr)
-        if (problem !== undefined) assert.fail(told(number, argv, problem, ran))
+        if (problem !== undefined) assert.fail(describeRun(number, argv, problem, ran))
         codes.set(ran.code, (codes.get(ran.code) ?? 0) + 1)
         if (ran.code === 2) continue
         const after = await numbers()
-        if (ran.code !== 0 && after !== before) assert.fail(told(number, argv, `from ${before} to ${after}`, ran))
+        if (ran.code !== 0 && after !== before)
+          assert.fail(describeRun(number, argv, `from ${before} to ${after}`, ran))
         before = after
       }
-      assert.strictEqual(await numbers(), before, "what ended with 2 has written")
-      assert.isAbove(codes.get(0) ?? 0, lines / 50, "hardly any was valid: the rest proves nothing")
+      assert.strictEqual(await numbers(), before, "a command line that ended with 2 wrote something")
+      assert.isAbove(codes.get(0) ?? 0, lines / 50, "too few command lines were valid")
       const verified = await cli(["verify", ...place.flags])
       assert.strictEqual(verified.code, 0, verified.stdout)
       report({ "hostile inputs": lines })
@@ -97,14 +98,14 @@ describe("hostile command lines", () => {
       const lines = 200
       for (let number = 1; number <= lines; number++) {
         const { argv, stdin } = commandLine(random)
-        // No operating system can be asked for a process with NUL in its arguments, or with more than it takes.
+        // An operating system refuses arguments that contain NUL or are too long.
         const words = argv.map((word) => word.replaceAll("\u0000", "").slice(0, 100_000).toWellFormed())
         const { child, ended } = start([...place.flags, ...words])
         child.stdin.on("error", () => {})
         child.stdin.end(stdin)
         const ran = await ended
         const problem = wrongEnd(words, ran.code, ran.stdout, ran.stderr)
-        if (problem !== undefined) assert.fail(told(number, words, problem, ran))
+        if (problem !== undefined) assert.fail(describeRun(number, words, problem, ran))
       }
       report({ "hostile inputs": lines })
     }

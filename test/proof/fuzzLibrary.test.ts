@@ -9,11 +9,11 @@ import { commandTrial, questionTrial } from "./hostile/library.ts"
 import { lost } from "./hostile/readBack.ts"
 import { attempt, failed } from "./hostile/trial.ts"
 
-/** Inputs to the library, of which CI tries a whole soak round; each round here has a backlog of its own. */
+/** Inputs to the library. CI tries a whole soak round. Each round has its own backlog. */
 const rounds = amount(2, 40)
 const inputsOfRound = 1_000
 
-/** Tries the inputs of a round; answers how many commands wrote something. */
+/** Tries the inputs of a round, and returns how many commands wrote something. */
 const round = Effect.fnUntraced(function* (first: number, random: Random) {
   let written = 0
   for (let number = first; number < first + inputsOfRound; number++) {
@@ -45,7 +45,7 @@ layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })(
           for (let index = 0; index < rounds; index++) {
             const inRound = round(index * inputsOfRound + 1, random)
             const written = yield* Effect.scoped(Effect.provide(inRound, Layer.fresh(freshBacklog)))
-            assert.isAbove(written, inputsOfRound / 50, "hardly any input was valid: the rest proves nothing")
+            assert.isAbove(written, inputsOfRound / 50, "too few inputs were valid")
             assert.deepStrictEqual(Object.getOwnPropertyNames(Object.prototype), prototype)
           }
           report({ "hostile inputs": rounds * inputsOfRound })

@@ -20,7 +20,7 @@ import { verifyBacklog } from "../support/verifyBacklog.ts"
 
 const poolCount = 4
 
-/** One backlog over several pools of connections, which share a clock: layers of one memo map do. */
+/** One backlog over several connection pools with the same clock: layers of one memo map share it. */
 const pools = Effect.fnUntraced(function* (schema: string) {
   const memoMap = yield* Layer.makeMemoMap
   const scope = yield* Effect.scope

@@ -178,7 +178,7 @@ layer(copiedPgliteClient, { timeout: "60 seconds", excludeTestServices: true })(
 const recordOf = (line: number, text: string) =>
   ({ _tag: "Issue", line, issue: toIssue(Result.getOrThrow(decodeBeadsLine(text))) }) as const
 
-/** Texts that make a pattern slow which tries every beginning, or every way to divide them. */
+/** Texts that slow down a pattern which tries every start or every way to split them. */
 const slow: ReadonlyArray<string> = [
   " ",
   "\t",
@@ -222,7 +222,7 @@ describe("texts of a megabyte", () => {
   })
 
   it("the command line ends with words of a megabyte", async () => {
-    // No operating system that we know takes a longer word.
+    // No operating system that we know accepts longer words.
     for (const text of slow.map((long) => long.slice(-100_000))) {
       for (const argv of [
         ["list", text],

@@ -8,10 +8,10 @@ import { verifiesItself } from "../support/verifyBacklog.ts"
 
 const actor = "test"
 
-/** Dependents or dependencies of one card. */
+/** Number of dependents or dependencies of one card. */
 const width = amount(2_000, 50_000)
 
-/** Cards that wait for each other in a row. */
+/** Number of cards in a chain of dependencies. */
 const length = amount(10_000, 100_000)
 
 /** Far more than any of them takes. */
@@ -22,7 +22,7 @@ const name = (index: number): string => `c${String(index).padStart(6, "0")}`
 const cards = (count: number, dependsOn: (index: number) => ReadonlyArray<string>) =>
   Array.from({ length: count }, (_, index) => ({ id: name(index), title: "T", dependsOn: dependsOn(index) }))
 
-/** The counter of a card's dependencies that are not done. */
+/** The counter of a card's unmet dependencies. */
 const counter = (id: string) =>
   Effect.gen(function* () {
     const { cards: table, sql } = yield* tables
@@ -34,7 +34,7 @@ const chain = Effect.gen(function* () {
   const backlog = yield* BacklogService
   const audit = yield* AuditService
   const last = name(length - 1)
-  // Each waits for the one before it; given from the last to the first, so that every edge names what comes later.
+  // Each card depends on the previous one. They are created in reverse order, so that every edge names a later card.
   const chained = cards(length, (index) => (index === 0 ? [] : [name(index - 1)])).toReversed()
   yield* backlog.createMany({ cards: chained, actor })
   yield* backlog.create({ id: "before", title: "B", actor })
@@ -102,7 +102,7 @@ const fan = Effect.gen(function* () {
   assert.strictEqual(yield* counter("fan"), width - 1)
   yield* backlog.unlink({ from: "fan", to: name(8), actor })
   assert.strictEqual(yield* counter("fan"), width - 2)
-  // Whoever waits for it has all of its dependencies walked over, and those are not held as a card.
+  // All dependencies of a card that depends on this one are visited, without being loaded as cards.
   yield* backlog.create({ id: "behind", title: "B", dependsOn: ["waits"], actor })
   yield* backlog.create({ id: "waits", title: "W", dependsOn: ["fan"], actor })
   const cycle = yield* Effect.flip(backlog.link({ from: name(9), to: "behind", actor }))
@@ -115,7 +115,7 @@ const fan = Effect.gen(function* () {
   yield* verifiesItself
 })
 
-/** As many cards as one command takes, and one more. */
+/** The maximum cards of one command, and one more. */
 const most = Effect.gen(function* () {
   const backlog = yield* BacklogService
   const tooMany = yield* Effect.flip(backlog.createMany({ cards: cards(200_001, () => []), actor }))

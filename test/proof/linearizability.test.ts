@@ -13,23 +13,23 @@ import {
 } from "../../src/testing/index.ts"
 
 /*
- * The checks are checked: histories made by hand, first such as can be, then the same with one lie each.
+ * Tests of the checks: handmade histories that are possible, and the same histories with one false answer each.
  */
 
 const start = Date.parse("2026-01-01T00:00:00Z")
 
-/** A story in which one operation follows another, answered by the model. */
+/** A story in which one operation follows another, with the model's answers. */
 class Story {
   readonly operations: Array<Operation> = []
   model: Model = emptyModel
   #stamp = 0
 
-  /** Carries a command out; `told` says what was answered instead of the truth. */
-  next(command: ModelCommand, told?: ModelOutcome): ModelOutcome {
+  /** Carries out a command. `falseOutcome` replaces the model's answer with a false one. */
+  next(command: ModelCommand, falseOutcome?: ModelOutcome): ModelOutcome {
     const [model, outcome] = step(this.model, command, start)
     this.model = model
     const invoked = ++this.#stamp
-    this.operations.push({ command, invoked, responded: ++this.#stamp, outcome: told ?? outcome })
+    this.operations.push({ command, invoked, responded: ++this.#stamp, outcome: falseOutcome ?? outcome })
     return outcome
   }
 
@@ -195,12 +195,12 @@ describe("the claim order", () => {
   })
 
   it("a claim that returned another card or nothing breaks the claim order", () => {
-    for (const told of ["low", undefined]) {
+    for (const falseOutcome of ["low", undefined]) {
       const story = afterCreation()
       const before = story.model
-      const answer = told === undefined ? null : (before.cards.get(told) ?? null)
+      const answer = falseOutcome === undefined ? null : (before.cards.get(falseOutcome) ?? null)
       story.next(claim("w1"), { _tag: "Answered", answer })
-      expect(compare(story, before).violations).toHaveLength(told === undefined ? 2 : 1)
+      expect(compare(story, before).violations).toHaveLength(falseOutcome === undefined ? 2 : 1)
     }
   })
 

@@ -11,7 +11,7 @@ import { BacklogService, type CompletionRejection } from "../../src/services/Bac
 import type { CommandInputs } from "../../src/services/BacklogInput.ts"
 import { decideBatch, type FirstOutcome } from "../../src/services/commands/Interpreter.ts"
 import type { Answer, Outcome } from "../../src/services/commands/Outcome.ts"
-import { digestsOf, receiptKey, saySame } from "../../src/services/commands/Receipt.ts"
+import { computeDigests, receiptKey, haveSameContent } from "../../src/services/commands/Receipt.ts"
 import { BacklogTestClock, makeTestClock } from "../../src/services/layers.ts"
 
 const byTime = (one: DateTime.Utc, other: DateTime.Utc): number =>
@@ -20,8 +20,8 @@ const byTime = (one: DateTime.Utc, other: DateTime.Utc): number =>
 const decodeCommand = Schema.decodeUnknownSync(Command, { onExcessProperty: "error" })
 
 /**
- * A backlog without a database: what decides, and how batches are decided, is the program's own, over a read model that
- * is wholly in memory. A thousand programs take a second here. `note` hears of every outcome and event.
+ * A backlog without a database: the program's own code decides batches over a read model in memory. A thousand simulated
+ * programs take a second. `note` is called with every outcome and event.
  */
 export const layerMemory = (note: (what: string) => void = () => undefined) =>
   Layer.effectContext(
@@ -42,7 +42,7 @@ export const layerMemory = (note: (what: string) => void = () => undefined) =>
           const { actor, commandId } = command
           const earlier = commandId === undefined ? undefined : receipts.get(receiptKey({ actor, commandId }))
           if (earlier === undefined) continue
-          const isSame = saySame(earlier.digests, digestsOf(command))
+          const isSame = haveSameContent(earlier.digests, computeDigests(command))
           known.set(
             command,
             isSame ? earlier.outcome : Result.fail(new CommandIdConflict({ commandId: earlier.commandId }))

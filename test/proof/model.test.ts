@@ -16,7 +16,7 @@ import {
 } from "../../src/testing/index.ts"
 
 const start = Date.parse("2026-01-01T00:00:00Z")
-const commands = Arbitrary.array(commandArbitrary(), { maxLength: 60 })
+const commandLists = Arbitrary.array(commandArbitrary(), { maxLength: 60 })
 
 const stateOf = (model: Model, time: number): BacklogState => ({
   cards: [...model.cards.values()],
@@ -27,11 +27,11 @@ const stateOf = (model: Model, time: number): BacklogState => ({
 describe("the model", () => {
   it.prop(
     "the model keeps every invariant and returns the same outcome for a repeated command id",
-    [commands],
-    ([asked]) => {
+    [commandLists],
+    ([commands]) => {
       let model = emptyModel
       let now = start
-      for (const command of asked) {
+      for (const command of commands) {
         now += 30_000
         const [after, outcome] = step(model, command, now)
         expect(checkInvariants(stateOf(after, now))).toEqual([])
@@ -62,9 +62,9 @@ describe("the model", () => {
 })
 
 describe("invariants", () => {
-  const cardsAfter = (...asked: ReadonlyArray<Parameters<typeof step>[1]>): ReadonlyArray<ModelCard> => {
+  const cardsAfter = (...commands: ReadonlyArray<Parameters<typeof step>[1]>): ReadonlyArray<ModelCard> => {
     let model = emptyModel
-    for (const command of asked) [model] = step(model, command, start)
+    for (const command of commands) [model] = step(model, command, start)
     return [...model.cards.values()]
   }
   const actor = "w1"

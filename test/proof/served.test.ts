@@ -14,14 +14,14 @@ import { layeredCards, makeRandom } from "../support/random.ts"
 import { amount, isSoak, report, seed } from "../support/soak.ts"
 import type { EventRow } from "../support/verifyBacklog.ts"
 import type { Acknowledged } from "./support/checkCommands.ts"
-import { faultsTimeout, look, nothingWrong, wholeBacklog } from "./support/load.ts"
+import { faultsTimeout, withBacklog, nothingWrong, wholeBacklog } from "./support/load.ts"
 import {
   askOver,
   type Follower,
   followEventSource,
   followInProcess,
   followTyped,
-  type Laborer,
+  type LoadWorker,
   letGo,
   resultOf,
   startServing,
@@ -33,24 +33,23 @@ import {
 type Fault = "restarted" | "killed"
 
 interface Options {
-  /** For the table at the end of the soak. */
+  /** The label in the table at the end of the soak. */
   readonly name: string
   readonly flags: ReadonlyArray<string>
   readonly readLog: () => Promise<ReadonlyArray<EventRow>>
   readonly cards: number
   /** Workers of the library, over HTTP. */
   readonly typed: number
-  /** Workers that know nothing but HTTP. */
+  /** Workers that use plain HTTP. */
   readonly byHand: number
-  /** `backlog work`. */
+  /** Processes of `backlog work`. */
   readonly processes: number
-  /** What becomes of the server, one after the other. */
+  /** The faults of the server, in order. */
   readonly faults: ReadonlyArray<Fault>
 }
 
 /**
- * Serves a backlog to workers and followers, over HTTP and beside it. The server ends in the middle and comes back, and
- * nobody is told.
+ * Serves a backlog to workers and followers, over HTTP and directly. The server is killed and restarted without notice.
  */
 const serveThrough = async (
   { byHand, cards, faults, flags, name, processes, readLog, typed }: Options,
@@ -61,8 +60,8 @@ const serveThrough = async (
   const server = await startServing(flags)
   const ask = askOver(server.url)
   const acknowledged: Array<Acknowledged> = []
-  const overHttp: Array<Laborer> = []
-  const beside: Array<Laborer> = []
+  const overHttp: Array<LoadWorker> = []
+  const processWorkers: Array<LoadWorker> = []
   const followers: Array<Follower> = []
   const began = performance.now()
   let problem: unknown
@@ -73,7 +72,7 @@ const serveThrough = async (
       await setTimeout(amount(20, 100))
     }
   }
-  const isOn = <A extends Follower | Laborer>(each: A): A => {
+  const isOn = <A extends Follower | LoadWorker>(each: A): A => {
     void each.broken.then((error) => (problem ??= error))
     return each
   }
@@ -95,9 +94,9 @@ const serveThrough = async (
     )
   const isDone = async (left: number): Promise<boolean> =>
     (await ask(Effect.flatMap(BacklogService, ({ stats }) => stats))).counts.done >= made - left
-  /** Every worker gets a card, whatever it was waiting for before. */
+  /** Every worker gets a card, whatever it was waiting for. */
   const everyoneWorks = async (): Promise<void> => {
-    const before = new Map([...overHttp, ...beside].map((worker) => [worker, worker.completed().length]))
+    const before = new Map([...overHttp, ...processWorkers].map((worker) => [worker, worker.completed().length]))
     const idle = () => [...before].filter(([worker, count]) => worker.completed().length === count)
     while (idle().length > 0) {
       await makeMany(2 * before.size)
@@ -105,10 +104,10 @@ const serveThrough = async (
     }
   }
   try {
-    // Each process holds one of these, and so has begun.
+    // Each process holds one of these, and so has started.
     await make(Array.from({ length: processes }, (_, index) => ({ id: `first-${index}`, title: "The first" })))
     for (let index = 0; index < processes; index++) {
-      beside.push(isOn(workInProcess(flags, `process-${index}`, folder)))
+      processWorkers.push(isOn(workInProcess(flags, `process-${index}`, folder)))
     }
     followers.push(...[followEventSource(server.url), followTyped(server.url), followInProcess(flags)].map(isOn))
     await until(async () => {
@@ -126,21 +125,21 @@ const serveThrough = async (
     for (const fault of faults) {
       await makeMany(cards / faults.length)
       await until(() => isDone(cards / faults.length / 2))
-      const before = overHttp.map((worker) => worker.troubles())
+      const before = overHttp.map((worker) => worker.retries())
       await (fault === "killed" ? server.kill() : server.end())
       report({ [`faults: serve ${fault}`]: 1 })
-      // Whoever is in the middle of a card notices when it is to be completed, and nobody can be waiting.
-      await until(() => overHttp.every((worker, index) => worker.troubles() > (before[index] ?? 0)))
+      // A worker in the middle of a card notices the fault at the completion, and no worker can be waiting.
+      await until(() => overHttp.every((worker, index) => worker.retries() > (before[index] ?? 0)))
       await server.start()
       await everyoneWorks()
     }
     await until(() => isDone(0))
     const { position } = await ask(Effect.flatMap(AuditService, (audit) => audit.anchor()))
-    await until(() => followers.every(({ heard }) => (heard.at(-1)?.position ?? 0) >= position))
+    await until(() => followers.every(({ received }) => (received.at(-1)?.position ?? 0) >= position))
     const { divergences } = await ask(Effect.flatMap(AuditService, (audit) => audit.verify()))
     expect(divergences).toEqual([])
   } finally {
-    const ending = [...followers, ...overHttp, ...beside].map((each) => each.end())
+    const ending = [...followers, ...overHttp, ...processWorkers].map((each) => each.end())
     const problems = (await Promise.allSettled(ending)).flatMap((each) =>
       each.status === "rejected" ? each.reason : []
     )
@@ -150,7 +149,7 @@ const serveThrough = async (
   const seconds = (performance.now() - began) / 1000
 
   const log = await readLog()
-  // The others' commands claim the next card in the same transaction: there it is the cards that must be done once.
+  // The other workers' commands claim the next card in the same transaction: each card must be done once.
   const byHandOnly = log.map((event) => (event.actor.startsWith("hand-") ? event : { ...event, commandId: null }))
   nothingWrong(byHandOnly, acknowledged)
   const done = completionsOf(log)
@@ -161,14 +160,14 @@ const serveThrough = async (
   for (const event of completed) {
     expect(event.data["result"]).toBe(resultOf(event.cardId, claimOf(event).owner, claimOf(event).token))
   }
-  for (const worker of [...overHttp, ...beside]) {
+  for (const worker of [...overHttp, ...processWorkers]) {
     const own = completed.filter((event) => claimOf(event).owner === worker.name).map(({ cardId }) => cardId)
     expect(own).toEqual(expect.arrayContaining([...worker.completed()]))
   }
   const said = log.map(({ cardId, position, type, version }) => ({ position, cardId, version, type }))
-  for (const { heard, name: follower } of followers) {
-    const each = heard.map(({ cardId, position, type, version }) => ({ position, cardId, version, type }))
-    expect({ follower, heard: each }).toEqual({ follower, heard: said })
+  for (const { received, name: follower } of followers) {
+    const each = received.map(({ cardId, position, type, version }) => ({ position, cardId, version, type }))
+    expect({ follower, received: each }).toEqual({ follower, received: said })
   }
 
   const by = (kind: string) => completed.filter((event) => claimOf(event).owner.startsWith(kind)).length
@@ -179,9 +178,12 @@ const serveThrough = async (
     [`served, ${name}: cards done by plain HTTP`]: by("hand"),
     [`served, ${name}: cards done by backlog work`]: by("process"),
     [`served, ${name}: events`]: log.length,
-    [`served, ${name}: events heard by ${followers.length} followers`]: count(followers, ({ heard }) => heard.length),
-    [`served, ${name}: connections of followers begun again`]: count(followers, ({ resumed }) => resumed()),
-    [`served, ${name}: requests that workers over HTTP made again`]: count(overHttp, ({ troubles }) => troubles()),
+    [`served, ${name}: events received by ${followers.length} followers`]: count(
+      followers,
+      ({ received }) => received.length
+    ),
+    [`served, ${name}: reconnections of followers`]: count(followers, ({ resumed }) => resumed()),
+    [`served, ${name}: retries of workers over HTTP`]: count(overHttp, ({ retries }) => retries()),
     [`served, ${name}: seconds`]: Math.round(seconds)
   })
 }
@@ -203,7 +205,7 @@ describe("a served backlog whose server is killed and restarted", { timeout: fau
       {
         name: "Postgres",
         flags: ["--db", inject("postgresUrl"), "--schema", schema],
-        readLog: () => look(inject("postgresUrl"), schema, wholeBacklog),
+        readLog: () => withBacklog(inject("postgresUrl"), schema, wholeBacklog),
         cards: amount(24, 1_000),
         typed: amount(3, 35),
         byHand: amount(2, 15),

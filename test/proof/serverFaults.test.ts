@@ -6,7 +6,7 @@ import { eventsOf } from "../support/backlogs.ts"
 import { type PostgresServer, startPostgres } from "../support/postgresServer.ts"
 import { amount, report } from "../support/soak.ts"
 import { until } from "../support/waiting.ts"
-import { faultsTimeout, look, underLoad } from "./support/load.ts"
+import { faultsTimeout, withBacklog, underLoad } from "./support/load.ts"
 
 /** Some of a server's processes, as those of autovacuum, come and go. */
 const signalIfThere = (pid: number, signal: "SIGSTOP" | "SIGCONT"): void => {
@@ -53,7 +53,7 @@ describe("processes that end, on a Postgres server", { timeout: faultsTimeout },
   it("the server stands still while claims expire", () =>
     underLoad({ url: server.url, ttlSeconds: 1 }, async ({ schema, url }) => {
       const actor = "holder"
-      const held = await look(
+      const held = await withBacklog(
         url,
         schema,
         Effect.gen(function* () {
@@ -73,7 +73,7 @@ describe("processes that end, on a Postgres server", { timeout: faultsTimeout },
       }
       report({ "faults: server stopped": 1 })
 
-      await look(
+      await withBacklog(
         url,
         schema,
         Effect.gen(function* () {

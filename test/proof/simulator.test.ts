@@ -10,10 +10,10 @@ import { amount, report, seed } from "../support/soak.ts"
 import { verifiesItself, verifyBacklog } from "../support/verifyBacklog.ts"
 import { layerMemory } from "./memoryBacklog.ts"
 
-/** Seeds of programs: those of the rounds of a soak do not overlap. */
+/** Seeds of programs. Rounds of a soak use disjoint seeds. */
 const firstSeed = seed * 100_000
 
-/** Reads the log from its beginning: every state that there was. */
+/** Reads the log from its beginning, and checks every state. */
 const checkLog = Effect.gen(function* () {
   const audit = yield* AuditService
   const check = new LogChecker()
@@ -33,7 +33,7 @@ const checkLog = Effect.gen(function* () {
 })
 
 describe("programs in memory", () => {
-  /** A backlog that has seen many programs is slow to sort. */
+  /** A new backlog for every few programs, since sorting slows down as cards accumulate. */
   const together = 10
 
   it.effect(

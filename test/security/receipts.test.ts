@@ -6,7 +6,7 @@ import { ErasablePart } from "../../src/domain/Event.ts"
 import { jsonHash } from "../../src/events/ContentHash.ts"
 import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogService } from "../../src/services/BacklogService.ts"
-import { digestsOf, type ReceiptedCommand, salted } from "../../src/services/commands/Receipt.ts"
+import { computeDigests, type ReceiptedCommand, saltDigest } from "../../src/services/commands/Receipt.ts"
 import { layerTestOver } from "../../src/services/layers.ts"
 import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { asking } from "../http/support/asking.ts"
@@ -47,12 +47,12 @@ const guesses = (command: (pin: string) => ReceiptedCommand, tried = pins.slice(
       SELECT encode(salt, 'hex') AS salt FROM ${sql(`${schema}.receipts`)} WHERE salt IS NOT NULL`
     const hashes = new Set(dump.match(/[0-9a-f]{64}/g))
     // What every command explains says nothing: the shape.
-    const [{ shape: first }, { shape: second }] = [digestsOf(command("0000")), digestsOf(command("0001"))]
+    const [{ shape: first }, { shape: second }] = [computeDigests(command("0000")), computeDigests(command("0001"))]
     expect(first).toBe(second)
     hashes.delete(first)
     return tried.filter((pin) => {
-      const { shape, whole = shape } = digestsOf(command(pin))
-      return hashes.has(shape) || hashes.has(whole) || salts.some(({ salt }) => hashes.has(salted(salt, whole)))
+      const { shape, whole = shape } = computeDigests(command(pin))
+      return hashes.has(shape) || hashes.has(whole) || salts.some(({ salt }) => hashes.has(saltDigest(salt, whole)))
     })
   })
 

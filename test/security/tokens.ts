@@ -1,8 +1,8 @@
 import { assert } from "@effect/vitest"
-import { makeTokenText } from "../../src/services/access/tokenSecret.ts"
+import { makeTokenSecret } from "../../src/services/access/tokenSecret.ts"
 
 /** A token, and how it may be written by accident. */
-export const { text: token } = makeTokenText()
+export const { text: token } = makeTokenSecret()
 
 const [, id = "", secret = "", checksum = ""] = token.split("_")
 

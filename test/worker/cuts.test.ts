@@ -29,37 +29,37 @@ onServer("workers whose connections are cut", (test) => {
         ({ close }) => Effect.promise(close)
       )
       url.port = String(proxy.port)
-      const troubles = new Set<string>()
-      const answered = new Map<string, Array<string>>()
+      const failures = new Set<string>()
+      const results = new Map<string, Array<string>>()
       const handler = (owner: string) => (card: Card) =>
         Effect.sync(() => {
           const answer = `${owner}, attempt ${card.attempts}`
-          answered.set(card.id, [...(answered.get(card.id) ?? []), answer])
+          results.set(card.id, [...(results.get(card.id) ?? []), answer])
           return answer
         })
       const onEvent = (event: WorkerEvent) =>
-        Effect.sync(() => void (event._tag === "Unavailable" && troubles.add(event.error.reason._tag)))
+        Effect.sync(() => void (event._tag === "Unavailable" && failures.add(event.error.reason._tag)))
       const serversClock = Layer.succeed(DatabaseClock)({ override: () => null })
       const services = Layer.build(
         Layer.fresh(Layer.provide(layerPostgres({ url: url.href, schema, poolSize: 3 }), serversClock))
       )
-      const works = Effect.fnUntraced(function* (owner: string, more: object) {
+      const startWorker = Effect.fnUntraced(function* (owner: string, more: object) {
         const context = yield* services
         return Worker.run({ owner, ttlSeconds: 1, untilEmpty: true, onEvent, handler: handler(owner), ...more }).pipe(
           Effect.provideContext(context)
         )
       })
-      const workers = yield* Effect.all([works("w1", { concurrency: 3 }), works("w2", { prefetch: 4 })])
-      // Whoever starts finds a database: what is cut is their work.
+      const workers = yield* Effect.all([startWorker("w1", { concurrency: 3 }), startWorker("w2", { prefetch: 4 })])
+      // Connections are cut only after all workers have opened the database.
       proxy.begin()
       const reports = yield* Effect.all(workers, { concurrency: "unbounded" })
       proxy.end()
-      expect([...troubles]).toEqual(["ConnectionError"])
+      expect([...failures]).toEqual(["ConnectionError"])
       for (const { attempts, id, result, status } of yield* backlog.list()) {
         expect([id, status]).toEqual([id, "done"])
-        expect(answered.get(id)).toContain(result)
-        // Only a claim that was not answered is an attempt without a handler; none is worked on twice at the same time.
-        expect(answered.get(id)?.length).toBeLessThanOrEqual(attempts)
+        expect(results.get(id)).toContain(result)
+        // Only a claim without a response is an attempt without a handler. No card is worked on twice at the same time.
+        expect(results.get(id)?.length).toBeLessThanOrEqual(attempts)
       }
       const done = reports.reduce((sum, { completed }) => sum + completed, 0)
       expect(done).toBe(cards.length)

@@ -13,7 +13,7 @@ const root = join(import.meta.dirname, "..", "..")
 const read = (...path: ReadonlyArray<string>): string => readFileSync(join(root, ...path), "utf8")
 const page = read("docs", "worker.md")
 
-/** Every command on the page, with what it says of the output. */
+/** Every command on the page with its output. */
 const commands = [...page.matchAll(/```console\n([\s\S]*?)```/g)].flatMap(([, block = ""]) =>
   block
     .split(/^\$ /m)
@@ -36,7 +36,7 @@ describe("docs/worker.md", () => {
       const { stdout } = await promisify(execFile)("sh", ["-c", `${program}\n{ ${command}\n} 2>&1`], {
         env: { PATH: process.env["PATH"], BACKLOG_ACTOR: "me", BACKLOG_DATABASE_URL: url }
       })
-      // What was created is told at length.
+      // The page does not show the output of create.
       expect({ command, output: command.startsWith("backlog create") ? "" : stdout }).toEqual({ command, output })
     }
   })

@@ -8,12 +8,12 @@ import { layerMemory } from "../proof/memoryBacklog.ts"
 
 type Backlog = BacklogService["Service"]
 
-const troubled = (reason: SqlError.SqlErrorReason) => new SqlError.SqlError({ reason })
+const failWith = (reason: SqlError.SqlErrorReason) => new SqlError.SqlError({ reason })
 
-const broken = troubled(new SqlError.ConnectionError({ cause: new Error("gone"), operation: "test" }))
+const broken = failWith(new SqlError.ConnectionError({ cause: new Error("gone"), operation: "test" }))
 
-/** A backlog without a database, of which some methods are as a test wants them. */
-const faulty = (faults: (backlog: Backlog) => Partial<Backlog>) =>
+/** A backlog without a database, some of whose methods the test replaces. */
+const withFaults = (faults: (backlog: Backlog) => Partial<Backlog>) =>
   Layer.fresh(
     Layer.effect(
       BacklogService,
@@ -21,13 +21,13 @@ const faulty = (faults: (backlog: Backlog) => Partial<Backlog>) =>
     ).pipe(Layer.provideMerge(layerMemory()))
   )
 
-const countedRenew =
+const countRenewals =
   (backlog: Backlog, count: () => void): Backlog["renew"] =>
   (input) =>
     Effect.andThen(Effect.sync(count), backlog.renew(input))
 
-/** Both clocks, step by step. */
-const passes = Effect.fnUntraced(function* (seconds: number) {
+/** Advances both clocks second by second. */
+const advance = Effect.fnUntraced(function* (seconds: number) {
   const clock = yield* BacklogTestClock
   for (let step = 0; step < seconds; step++) {
     yield* clock.advance("1 second")
@@ -35,22 +35,22 @@ const passes = Effect.fnUntraced(function* (seconds: number) {
   }
 })
 
-/** A worker that has begun with the one card that it is to work on. */
-const working = Effect.fnUntraced(function* (handler: Effect.Effect<unknown, unknown> = Effect.never) {
+/** Starts a worker with one card, and waits until its handler runs. */
+const startWorker = Effect.fnUntraced(function* (handler: Effect.Effect<unknown, unknown> = Effect.never) {
   const backlog = yield* BacklogService
   yield* backlog.create({ id: "a", title: "A", actor: "ann" })
   const events: Array<WorkerEvent> = []
-  const begun = yield* Deferred.make<void>()
+  const started = yield* Deferred.make<void>()
   const fiber = yield* Effect.forkChild(
     Worker.run({
       owner: "w",
       ttlSeconds: 30,
       maxCards: 1,
       onEvent: (event) => Effect.sync(() => void events.push(event)),
-      handler: () => Effect.andThen(Deferred.succeed(begun, undefined), handler)
+      handler: () => Effect.andThen(Deferred.succeed(started, undefined), handler)
     })
   )
-  yield* Deferred.await(begun)
+  yield* Deferred.await(started)
   const card = Effect.map(backlog.get("a"), Option.getOrThrow)
   return { fiber, card, tags: () => [...new Set(events.map(({ _tag }) => _tag))], events }
 })
@@ -59,17 +59,17 @@ describe("a worker with database failures", () => {
   it.effect("the lease is renewed while the handler runs, at most once per quarter of it", () => {
     let renewals = 0
     return Effect.gen(function* () {
-      const { card, fiber } = yield* working(Effect.sleep("300 seconds"))
-      yield* passes(290)
+      const { card, fiber } = yield* startWorker(Effect.sleep("300 seconds"))
+      yield* advance(290)
       expect((yield* card).status).toBe("claimed")
-      yield* passes(20)
+      yield* advance(20)
       expect(yield* Fiber.join(fiber)).toMatchObject({ completed: 1, lost: 0 })
       expect(renewals).toBeGreaterThanOrEqual(300 / 10 - 2)
       expect(renewals).toBeLessThanOrEqual(300 / 7.5)
     }).pipe(
       Effect.provide(
-        faulty((backlog) => ({
-          renew: countedRenew(backlog, () => renewals++)
+        withFaults((backlog) => ({
+          renew: countRenewals(backlog, () => renewals++)
         }))
       )
     )
@@ -79,30 +79,30 @@ describe("a worker with database failures", () => {
     Effect.gen(function* () {
       let interruptedAfter = -1
       let seconds = 0
-      const { card, events, fiber } = yield* working(
+      const { card, events, fiber } = yield* startWorker(
         Effect.onInterrupt(Effect.never, () => Effect.sync(() => (interruptedAfter = seconds)))
       )
-      for (; seconds < 40; seconds++) yield* passes(1)
-      // Nobody else could have had the card before.
+      for (; seconds < 40; seconds++) yield* advance(1)
+      // No other worker could have claimed the card before.
       expect(interruptedAfter).toBe(29)
       expect(yield* Fiber.join(fiber)).toMatchObject({ claimed: 1, lost: 1, completed: 0 })
       expect(events.at(-1)).toMatchObject({ reason: "the lease expired before it could be renewed" })
       expect((yield* card).status).toBe("claimed")
-    }).pipe(Effect.provide(faulty(() => ({ renew: () => Effect.never }))))
+    }).pipe(Effect.provide(withFaults(() => ({ renew: () => Effect.never }))))
   )
 
   it.effect("a lease is renewed again while a renewal has no response", () => {
     let tries = 0
     return Effect.gen(function* () {
-      const { card, fiber } = yield* working(Effect.sleep("60 seconds"))
-      yield* passes(70)
+      const { card, fiber } = yield* startWorker(Effect.sleep("60 seconds"))
+      yield* advance(70)
       expect(yield* Fiber.join(fiber)).toMatchObject({ completed: 1, lost: 0 })
       expect((yield* card).status).toBe("done")
       expect(tries).toBeGreaterThan(2)
     }).pipe(
       Effect.provide(
-        faulty((backlog) => ({
-          // Of each two renewals the first gets no answer, as on a connection that died.
+        withFaults((backlog) => ({
+          // The first of every two renewals gets no response, as on a dead connection.
           renew: (input) => Effect.suspend(() => (tries++ % 2 === 0 ? Effect.never : backlog.renew(input)))
         }))
       )
@@ -114,20 +114,20 @@ describe("a worker with database failures", () => {
     let renewals = 0
     const ids = new Set<string | undefined>()
     return Effect.gen(function* () {
-      const { card, fiber, tags } = yield* working(Effect.succeed({ pages: 12 }))
-      yield* passes(120)
+      const { card, fiber, tags } = yield* startWorker(Effect.succeed({ pages: 12 }))
+      yield* advance(120)
       expect(yield* Fiber.join(fiber)).toMatchObject({ completed: 1, lost: 0 })
       expect(yield* card).toMatchObject({ status: "done", result: { pages: 12 }, version: 3 + renewals })
       expect([tries, ids.size, ids.has(undefined)]).toEqual([6, 1, false])
       expect(tags()).toEqual(["Claimed", "Unavailable", "Completed"])
     }).pipe(
       Effect.provide(
-        faulty((backlog) => ({
-          renew: countedRenew(backlog, () => renewals++),
+        withFaults((backlog) => ({
+          renew: countRenewals(backlog, () => renewals++),
           complete: (input) =>
             Effect.suspend(() => {
               ids.add(input.commandId)
-              // Carried out at the third try, and answered at the sixth.
+              // Carried out at the third attempt, with a response at the sixth.
               if (++tries < 3) return Effect.fail(broken)
               return tries < 6 ? Effect.andThen(backlog.complete(input), Effect.fail(broken)) : backlog.complete(input)
             })
@@ -138,11 +138,11 @@ describe("a worker with database failures", () => {
 
   it.effect("an error that a retry cannot fix fails the worker and leaves the card to its lease", () =>
     Effect.gen(function* () {
-      const { card, fiber } = yield* working(Effect.succeed(1))
-      yield* passes(1)
+      const { card, fiber } = yield* startWorker(Effect.succeed(1))
+      yield* advance(1)
       expect(yield* Effect.flip(Fiber.join(fiber))).toBe(denied)
       expect((yield* card).status).toBe("claimed")
-    }).pipe(Effect.provide(faulty(() => ({ complete: () => Effect.fail(denied) }))))
+    }).pipe(Effect.provide(withFaults(() => ({ complete: () => Effect.fail(denied) }))))
   )
 
   it.effect("invalid options fail with InvalidInput and the option's name", () =>
@@ -170,4 +170,4 @@ describe("a worker with database failures", () => {
   )
 })
 
-const denied = troubled(new SqlError.AuthorizationError({ cause: new Error("permission denied"), operation: "test" }))
+const denied = failWith(new SqlError.AuthorizationError({ cause: new Error("permission denied"), operation: "test" }))

@@ -13,17 +13,17 @@ const create = (id: string, more: object = {}) =>
 const cardOf = (id: string) =>
   Effect.flatMap(BacklogService, (backlog) => Effect.map(backlog.get(id), Option.getOrThrow))
 
-/** What a worker does and tells, until there is nothing left. */
-const workedOn = Effect.fnUntraced(function* (options: Omit<WorkerOptions<unknown>, "owner">) {
-  const told: Array<string> = []
+/** Runs a worker until no work is left, and returns its events and its report. */
+const runWorker = Effect.fnUntraced(function* (options: Omit<WorkerOptions<unknown>, "owner">) {
+  const events: Array<string> = []
   const report = yield* Worker.run({
     owner: "w1",
     untilEmpty: true,
     onEvent: (event: WorkerEvent) =>
-      Effect.sync(() => told.push(`${event._tag} ${"card" in event ? event.card.id : ""}`)),
+      Effect.sync(() => events.push(`${event._tag} ${"card" in event ? event.card.id : ""}`)),
     ...options
   })
-  return { told, report }
+  return { events, report }
 })
 
 onBothDatabases("a worker", (test) => {
@@ -34,14 +34,14 @@ onBothDatabases("a worker", (test) => {
       yield* create("a")
       yield* create("other", { phase: "other" })
       yield* create("never", { dependsOn: ["nobody"] })
-      const { report, told } = yield* workedOn({
+      const { report, events } = yield* runWorker({
         handler: ({ attempts, id }) => Effect.succeed(id === "a" ? undefined : { attempts, text: "ü" })
       })
-      expect(told).toEqual(["a", "b", "other"].flatMap((id) => [`Claimed ${id}`, `Completed ${id}`]))
+      expect(events).toEqual(["a", "b", "other"].flatMap((id) => [`Claimed ${id}`, `Completed ${id}`]))
       expect(report).toEqual({ claimed: 3, completed: 3, failed: 0, blocked: 0, lost: 0, released: 0 })
       expect((yield* cardOf("a")).result).toBeNull()
       expect((yield* cardOf("b")).result).toEqual({ attempts: 1, text: "ü" })
-      // The next card came with the completion of the one before: one command.
+      // The completion of the previous card claimed the next one in the same command.
       const commandOf = Effect.fnUntraced(function* (cardId: string, type: EventType) {
         const audit = yield* AuditService
         return (yield* Stream.runCollect(audit.events({ cardId, type })))[0]?.commandId
@@ -64,12 +64,12 @@ onBothDatabases("a worker", (test) => {
         4: Effect.interrupt
       }
       const fiber = yield* Effect.forkChild(
-        workedOn({
+        runWorker({
           retryAfterSeconds: 100,
           maxRetryAfterSeconds: 300,
           maxAttempts: 4,
           handler: ({ attempts, id }) =>
-            // What the backlog cannot keep fails the attempt as well.
+            // A result that cannot be stored fails the attempt too.
             id === "odd" ? Effect.succeed(() => 1) : (failures[attempts] ?? Effect.void)
         })
       )
@@ -110,7 +110,7 @@ onBothDatabases("a worker", (test) => {
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       for (const id of ["a", "b", "c", "d", "e"]) yield* create(id)
-      const begun: Array<string> = []
+      const started: Array<string> = []
       const finish = yield* Deferred.make<void>()
       const fiber = yield* Effect.forkChild(
         Worker.run({
@@ -120,17 +120,17 @@ onBothDatabases("a worker", (test) => {
           gracePeriodSeconds: 3600,
           handler: ({ id }) =>
             Effect.andThen(
-              Effect.sync(() => begun.push(id)),
+              Effect.sync(() => started.push(id)),
               Deferred.await(finish)
             )
         })
       )
-      yield* until(Effect.map(backlog.stats, ({ counts }) => counts.claimed === 3 && begun.length === 2))
+      yield* until(Effect.map(backlog.stats, ({ counts }) => counts.claimed === 3 && started.length === 2))
       const ending = yield* Effect.forkChild(Fiber.interrupt(fiber))
       yield* until(Effect.map(backlog.stats, ({ counts }) => counts.claimed === 2))
       yield* Deferred.succeed(finish, undefined)
       yield* Fiber.join(ending)
-      expect(begun).toEqual(["a", "b"])
+      expect(started).toEqual(["a", "b"])
       expect((yield* backlog.stats).counts).toEqual({ ready: 3, claimed: 0, blocked: 0, done: 2 })
       const [, , released] = yield* eventsOf("c")
       expect(released).toMatchObject({
@@ -145,19 +145,19 @@ onBothDatabases("a worker", (test) => {
     "a handler that outlasts the grace period is interrupted, and the card is released after its finalizers",
     Effect.gen(function* () {
       yield* create("a")
-      const begun = yield* Deferred.make<void>()
+      const started = yield* Deferred.make<void>()
       let isCleared = false
       const fiber = yield* Effect.forkChild(
         Worker.run({
           owner: "w1",
           gracePeriodSeconds: 0,
           handler: () =>
-            Effect.onInterrupt(Effect.andThen(Deferred.succeed(begun, undefined), Effect.never), () =>
+            Effect.onInterrupt(Effect.andThen(Deferred.succeed(started, undefined), Effect.never), () =>
               Effect.map(Effect.sleep("20 millis"), () => (isCleared = true))
             )
         })
       )
-      yield* Deferred.await(begun)
+      yield* Deferred.await(started)
       yield* Fiber.interrupt(fiber)
       expect(isCleared).toBe(true)
       const { claimOwner, status } = yield* cardOf("a")
@@ -172,7 +172,7 @@ onServer("workers", (test) => {
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* create("lost", { priority: 9 })
-      const begun = yield* Deferred.make<void>()
+      const started = yield* Deferred.make<void>()
       const events: Array<WorkerEvent> = []
       const slow = yield* Effect.forkChild(
         Worker.run({
@@ -180,10 +180,10 @@ onServer("workers", (test) => {
           ttlSeconds: 1,
           maxCards: 1,
           onEvent: (event) => Effect.sync(() => events.push(event)),
-          handler: () => Effect.andThen(Deferred.succeed(begun, undefined), Effect.never)
+          handler: () => Effect.andThen(Deferred.succeed(started, undefined), Effect.never)
         })
       )
-      yield* Deferred.await(begun)
+      yield* Deferred.await(started)
       yield* backlog.reclaim({ id: "lost", actor: "operator" })
       for (let index = 0; index < 40; index++) {
         yield* create(`c${index}`, index === 0 ? {} : { dependsOn: [`c${Math.floor((index - 1) / 3)}`] })
@@ -211,7 +211,7 @@ onServer("workers", (test) => {
       yield* create("b", { dependsOn: ["a"] })
       const { url } = yield* serve({ port: 0 })
       const { report } = yield* Effect.provide(
-        workedOn({
+        runWorker({
           handler: ({ attempts, id }) => (id === "b" && attempts === 1 ? Effect.fail("no") : Effect.succeed(id)),
           maxAttempts: 1
         }),

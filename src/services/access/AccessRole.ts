@@ -26,12 +26,12 @@ export const actsFor = (worker: string, apart: ReadonlyArray<string>, owner: str
   (owner === worker || isUnder(owner, worker)) && !apart.some((other) => owner === other || isUnder(owner, other))
 
 /** Whether one of two holders is a worker and the other's name is under its name. */
-export const overlap = (one: Holder, other: Holder): boolean =>
+export const overlaps = (one: Holder, other: Holder): boolean =>
   (one.role === "worker" && isUnder(other.actor, one.actor)) ||
   (other.role === "worker" && isUnder(one.actor, other.actor))
 
 /** Holders whose names are under a worker's, each with that worker. */
-export const overlapsIn = <A extends Holder>(
+export const findOverlaps = <A extends Holder>(
   holders: ReadonlyArray<A>
 ): ReadonlyArray<{ readonly holder: A; readonly worker: string }> => {
   const workers = new Set(holders.flatMap(({ actor, role }) => (role === "worker" ? actor : [])))

@@ -3,7 +3,7 @@ import { SqlClient, type SqlError } from "effect/sql"
 import { timingSafeEqual } from "node:crypto"
 import { Name } from "../../domain/Text.ts"
 import { withReplicaErrors } from "../../events/replica.ts"
-import { type Holder, isUnder, overlap } from "./AccessRole.ts"
+import { type Holder, isUnder, overlaps } from "./AccessRole.ts"
 import { decodeInput, type InvalidInput } from "../decodeInput.ts"
 import {
   AccessToken,
@@ -12,7 +12,7 @@ import {
   AccessTokenRefused,
   NewAccessToken
 } from "./AccessToken.ts"
-import { makeTokenText, tokenHash, tokenIdIn } from "./tokenSecret.ts"
+import { makeTokenSecret, hashTokenSecret, parseTokenId } from "./tokenSecret.ts"
 import type { BacklogMissing } from "../schema/BacklogOpening.ts"
 import { type MigrationRefused, Migrations } from "../schema/Migrations.ts"
 import { withPromptAnswer } from "../../sql/AnswerTimeout.ts"
@@ -192,9 +192,9 @@ export class AccessTokens extends Context.Service<
 
       const authenticate = Effect.fnUntraced(function* (shown: Redacted.Redacted) {
         const text = Redacted.value(shown)
-        const id = tokenIdIn(text)
+        const id = parseTokenId(text)
         if (id === undefined) return yield* new AccessTokenRefused({ reason: "malformed" })
-        const hash = tokenHash(text)
+        const hash = hashTokenSecret(text)
         // A wrong secret takes the same steps as an unknown id, so that the time says nothing about ids.
         const found = shownIn(yield* current, id, hash) ?? shownIn(yield* knownFromNowOn, id, hash)
         if (found === undefined) return yield* new AccessTokenRefused({ reason: "notValid" })
@@ -208,7 +208,7 @@ export class AccessTokens extends Context.Service<
         yield* sql`LOCK TABLE ${table} IN SHARE UPDATE EXCLUSIVE MODE`
         const holders = yield* sql<Holder & { readonly id: string }>`
           SELECT id, actor, role FROM ${table} WHERE ${isValid()} ORDER BY created_at, id`
-        const conflict = holders.find((holder) => overlap(holder, created))
+        const conflict = holders.find((holder) => overlaps(holder, created))
         if (conflict === undefined) return
         return yield* new AccessTokenConflict({ actor: created.actor, holder: conflict.actor, id: conflict.id })
       })
@@ -227,7 +227,7 @@ export class AccessTokens extends Context.Service<
         holdersUnder,
         create: Effect.fn("AccessTokens.create")(function* (input) {
           const { actor, createdBy, expiresInDays, role } = yield* decodeNew(input)
-          const { hash, id, text } = makeTokenText()
+          const { hash, id, text } = makeTokenSecret()
           const rows = yield* inTransaction(sql)(
             Effect.andThen(
               refuseOverlap({ actor, role }),

@@ -16,20 +16,20 @@ export interface NewTokenText {
 }
 
 /** Makes a token of 256 random bits. */
-export const makeTokenText = (): NewTokenText => {
+export const makeTokenSecret = (): NewTokenText => {
   const id = randomBytes(8).toString("hex")
   const body = `${prefix}${id}_${randomBytes(32).toString("hex")}`
   const text = `${body}_${checksumOf(body)}`
-  return { id, text, hash: tokenHash(text) }
+  return { id, text, hash: hashTokenSecret(text) }
 }
 
 /** The id within a token; `undefined` for a text that is none, or in which something was mistyped or cut off. */
-export const tokenIdIn = (text: string): string | undefined => {
+export const parseTokenId = (text: string): string | undefined => {
   const [, id, checksum] = pattern.exec(text) ?? []
   return checksum === checksumOf(text.slice(0, -9)) ? id : undefined
 }
 
 /** What is stored of a token. Its 256 random bits need no salt, and no slow hash. */
-export const tokenHash = (text: string): Buffer => createHash("sha256").update(text).digest()
+export const hashTokenSecret = (text: string): Buffer => createHash("sha256").update(text).digest()
 
 const checksumOf = (body: string): string => crc32(body).toString(16).padStart(8, "0")

@@ -11,7 +11,7 @@ import type { ReadModel } from "../../projections/ReadModel.ts"
 import { foldCards, type ReadFailure } from "../../projections/foldCards.ts"
 import { deleteShadowRow, dropAbandonedCopies, lockShadowSchema } from "../../projections/shadowTables.ts"
 import type { Erasure, Erasures } from "./Erasures.ts"
-import { cardsOf, digestsOf, receiptOf, type ReceiptOutcome } from "../commands/Receipt.ts"
+import { cardsInOutcome, computeDigests, makeReceipt, type ReceiptOutcome } from "../commands/Receipt.ts"
 import { forgetDigests, type Receipts } from "../commands/Receipts.ts"
 import { sendInOrder } from "../../sql/bulkStatements.ts"
 import { inTransaction, beginReadCommitted } from "../../sql/inTransaction.ts"
@@ -65,7 +65,7 @@ const erasePartsOnce = (
 
   const repeatOutcome = Effect.fnUntraced(function* (outcome: ReceiptOutcome) {
     if (outcome._tag === "Refused") return yield* outcome.rejection as CardNotFound
-    const cardAt = yield* receipts.cardsAt(cardsOf(outcome))
+    const cardAt = yield* receipts.cardsAt(cardsInOutcome(outcome))
     if (outcome._tag !== "Redacted") throw new Error("the receipt of a redaction belongs to another command")
     return { card: cardAt(outcome.card), erased: outcome.erased }
   })
@@ -85,7 +85,7 @@ const erasePartsOnce = (
           card: { id: redacted.success.card.id, version: redacted.success.card.version },
           erased: redacted.success.erased
         }
-    yield* receipts.write([receiptOf(command, commandId, digestsOf(receipted), outcome)])
+    yield* receipts.write([makeReceipt(command, commandId, computeDigests(receipted), outcome)])
     return redacted
   }).pipe(
     inTransaction(sql),

@@ -41,7 +41,7 @@ const batchSettings: ReadonlyArray<readonly [name: string, value: string]> = [
 ]
 
 /** Makes these settings, until the transaction ends. */
-export const planOnceStatement = `SELECT ${batchSettings
+export const batchSettingsStatement = `SELECT ${batchSettings
   .map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', true)`)
   .join(", ")}`
 
@@ -87,7 +87,7 @@ export class BatchTransaction extends Context.Service<
 
 /** One transaction at a time, in the session that all statements of the client share. */
 export const inSession = (sql: SqlClient.SqlClient): BatchTransaction["Service"] => ({
-  run: runInTransaction(sql, sql.unsafe(planOnceStatement)),
+  run: runInTransaction(sql, sql.unsafe(batchSettingsStatement)),
   maxConcurrent: 1,
   stuckMillis: () => undefined
 })

@@ -6,43 +6,43 @@ import { makeBatchMetric } from "./commandMetrics.ts"
 import { Interpreter } from "./Interpreter.ts"
 import type { Outcome } from "./Outcome.ts"
 
-/** Callers that one transaction takes. */
-const callersPerBatch = 256
+/** Maximum number of callers whose commands run in one transaction. */
+const maxCallersPerBatch = 256
 
 /**
- * Commands that are worth a batch of their own beside one that is under way: fewer would pay the fixed cost of a transaction
- * more often than what they gain by deciding while the database writes.
+ * Minimum number of waiting commands that start a second batch while one runs. For fewer, the fixed cost of a transaction is
+ * greater than the gain of deciding them while the database writes the first batch (decision 25).
  */
-const worthAnotherBatch = 32
+const minSecondBatch = 32
 
 /**
- * After how many milliseconds a batch that is still under way no longer keeps the commands behind it waiting: its
- * connection may be dead, and the other one may work.
+ * A batch that runs for longer than this, in milliseconds, is slow: its connection may be dead. Then any waiting command
+ * starts a second batch, on the other connection.
  */
-const overtakeMillis = 1_000
+const slowBatchMillis = 1_000
 
-/** Callers that may wait; whoever comes after that waits to be let in. */
-const waitingCallers = 10_000
+/** Maximum number of queued callers. Further callers are suspended until there is room. */
+const queueCapacity = 10_000
 
-/** Commands that one caller wants carried out together. */
-interface Waiting {
+/** The commands of one caller, which run together. */
+interface Submission {
   readonly commands: ReadonlyArray<Command>
-  readonly answer: Deferred.Deferred<ReadonlyArray<Outcome>, SqlError.SqlError>
-  /** Set when the caller is gone: commands that have not begun by then are not begun. */
+  readonly outcomes: Deferred.Deferred<ReadonlyArray<Outcome>, SqlError.SqlError>
+  /** Whether the caller was interrupted. The commands are skipped if they have not started. */
   abandoned: boolean
 }
 
 /**
- * Group commit: the commands that arrive while a transaction is in flight form the next batch. No timer, and no delay
- * when idle. Where the database takes two transactions at once, many commands go in two batches: one is decided while the
- * database writes the other. A command whose caller has a transaction of its own open runs in that one instead.
+ * Group commit: the commands that arrive while a batch runs form the next batch. There is no timer and no delay when idle. On
+ * a server, many commands run in two batches at the same time: one is decided while the database writes the other. A command
+ * whose caller has a transaction open bypasses the queue and runs in that transaction.
  */
 export class CommandQueue extends Context.Service<
   CommandQueue,
   {
     /**
-     * Carries out commands, in one transaction, with those that wait beside them, and answers each in its place.
-     * Interrupting it takes back commands that have not begun; those that have begun are finished all the same.
+     * Runs commands in one transaction, together with other waiting commands, and returns their outcomes in order. An
+     * interruption cancels commands that have not started. Commands that have started are completed.
      */
     readonly submit: (commands: ReadonlyArray<Command>) => Effect.Effect<ReadonlyArray<Outcome>, SqlError.SqlError>
   }
@@ -52,80 +52,81 @@ export class CommandQueue extends Context.Service<
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const interpreter = yield* Interpreter
-      const queue = yield* Queue.bounded<Waiting>(waitingCallers)
+      const queue = yield* Queue.bounded<Submission>(queueCapacity)
       const countBatch = makeBatchMetric(yield* Effect.context())
 
       yield* Effect.addFinalizer(() =>
         Effect.andThen(
           Effect.flatMap(Queue.clear(queue), (left) =>
-            Effect.forEach(left, (waiting) => Deferred.interrupt(waiting.answer), { discard: true })
+            Effect.forEach(left, (submission) => Deferred.interrupt(submission.outcomes), { discard: true })
           ),
           Queue.shutdown(queue)
         )
       )
 
       /**
-       * An error that comes with a batch is nobody's in particular: what each caller wants is then run alone and gets its
-       * own. Not so when the batch may have committed: nothing may be run again then; nor when the server gave no answer,
-       * for which each of them would wait again.
+       * When a batch fails, any of its commands may be the cause: each submission then runs alone and gets its own error.
+       * Except when the batch may have committed, since a command must not run twice, and when the server did not respond,
+       * since each of them would wait for the same timeout.
        */
-      const runBatch = (batch: ReadonlyArray<Waiting>): Effect.Effect<void> =>
+      const runBatch = (batch: ReadonlyArray<Submission>): Effect.Effect<void> =>
         Effect.flatMap(Effect.exit(interpreter.run(batch.flatMap(({ commands }) => commands))), (exit) => {
           if (Exit.isSuccess(exit)) {
-            let answered = 0
-            for (const { answer, commands } of batch) {
-              const outcomes = exit.value.slice(answered, answered + commands.length)
-              answered += commands.length
-              Deferred.doneUnsafe(answer, Exit.succeed(outcomes))
+            let start = 0
+            for (const { commands, outcomes } of batch) {
+              const end = start + commands.length
+              Deferred.doneUnsafe(outcomes, Exit.succeed(exit.value.slice(start, end)))
+              start = end
             }
             return Effect.void
           }
           const failure = Option.getOrUndefined(Exit.findErrorOption(exit))
           if (batch.length === 1 || failure?.mayHaveCommitted === true || failure?.timedOut === true) {
             const cause = Cause.map(exit.cause, ({ error }) => error)
-            return Effect.forEach(batch, (waiting) => Deferred.failCause(waiting.answer, cause), { discard: true })
+            return Effect.forEach(batch, ({ outcomes }) => Deferred.failCause(outcomes, cause), { discard: true })
           }
-          return Effect.forEach(batch, (waiting) => runBatch([waiting]), { discard: true })
+          return Effect.forEach(batch, (submission) => runBatch([submission]), { discard: true })
         })
 
       let waitingCommands = 0
-      /** Batches under way for longer than others wait for. */
+      /** Number of running batches that are slow. */
       let slowBatches = 0
-      const many = yield* Queue.sliding<void>(1)
-      const isWorthIt = () => waitingCommands >= (slowBatches > 0 ? 1 : worthAnotherBatch)
-      const tellWhenMany = () => {
-        if (interpreter.maxConcurrentBatches > 1 && isWorthIt()) Queue.offerUnsafe(many, undefined)
+      /** Wakes the fiber that runs second batches. */
+      const secondBatches = yield* Queue.sliding<void>(1)
+      const needsSecondBatch = () => waitingCommands >= (slowBatches > 0 ? 1 : minSecondBatch)
+      const requestSecondBatch = () => {
+        if (interpreter.maxConcurrentBatches > 1 && needsSecondBatch()) Queue.offerUnsafe(secondBatches, undefined)
       }
 
-      /** Those whose turn it is: all, or those with half of the commands where both halves are worth a batch. */
-      const takeShare = (): ReadonlyArray<Waiting> => {
-        const isShared = interpreter.maxConcurrentBatches > 1 && waitingCommands >= 2 * worthAnotherBatch
-        const share = isShared ? waitingCommands / 2 : Infinity
-        const batch: Array<Waiting> = []
+      /** Takes all waiting submissions, or half of their commands when both halves are large enough for a batch. */
+      const takeBatch = (): ReadonlyArray<Submission> => {
+        const isHalved = interpreter.maxConcurrentBatches > 1 && waitingCommands >= 2 * minSecondBatch
+        const wanted = isHalved ? waitingCommands / 2 : Infinity
+        const batch: Array<Submission> = []
         let commands = 0
-        while (commands < share && batch.length < callersPerBatch) {
+        while (commands < wanted && batch.length < maxCallersPerBatch) {
           const taken = Queue.takeUnsafe(queue)
           if (taken === undefined || !Exit.isSuccess(taken)) break
-          const waiting = taken.value
-          waitingCommands -= waiting.commands.length
-          if (waiting.abandoned) continue
-          commands += waiting.commands.length
-          batch.push(waiting)
+          const submission = taken.value
+          waitingCommands -= submission.commands.length
+          if (submission.abandoned) continue
+          commands += submission.commands.length
+          batch.push(submission)
         }
-        tellWhenMany()
+        requestSecondBatch()
         return batch
       }
 
-      const runShare = Effect.suspend(() => {
-        const batch = takeShare()
+      const runNextBatch = Effect.suspend(() => {
+        const batch = takeBatch()
         if (batch.length === 0) return Effect.void
         countBatch(batch.reduce((sum, { commands }) => sum + commands.length, 0))
         let isSlow = false
         const slow = setTimeout(() => {
           isSlow = true
           slowBatches++
-          tellWhenMany()
-        }, overtakeMillis)
+          requestSecondBatch()
+        }, slowBatchMillis)
         return Effect.onExitPrimitive(Effect.uninterruptible(runBatch(batch)), () => {
           clearTimeout(slow)
           if (isSlow) slowBatches--
@@ -133,27 +134,31 @@ export class CommandQueue extends Context.Service<
         })
       })
 
-      yield* Effect.andThen(Queue.peek(queue), runShare).pipe(Effect.forever, withoutSecrets, Effect.forkScoped)
+      yield* Effect.andThen(Queue.peek(queue), runNextBatch).pipe(Effect.forever, withoutSecrets, Effect.forkScoped)
       if (interpreter.maxConcurrentBatches > 1) {
-        const runWhenMany = Effect.suspend(() => (isWorthIt() ? runShare : Effect.void))
-        yield* Effect.andThen(Queue.take(many), runWhenMany).pipe(Effect.forever, withoutSecrets, Effect.forkScoped)
+        const runSecondBatch = Effect.suspend(() => (needsSecondBatch() ? runNextBatch : Effect.void))
+        yield* Effect.andThen(Queue.take(secondBatches), runSecondBatch).pipe(
+          Effect.forever,
+          withoutSecrets,
+          Effect.forkScoped
+        )
       }
 
       const submit = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
         if (Option.isSome(yield* Effect.serviceOption(sql.transactionService))) {
           return yield* Effect.mapError(interpreter.run(commands), ({ error }) => error)
         }
-        const waiting: Waiting = {
+        const submission: Submission = {
           commands,
-          answer: Deferred.makeUnsafe<ReadonlyArray<Outcome>, SqlError.SqlError>(),
+          outcomes: Deferred.makeUnsafe<ReadonlyArray<Outcome>, SqlError.SqlError>(),
           abandoned: false
         }
-        yield* Queue.offer(queue, waiting)
+        yield* Queue.offer(queue, submission)
         waitingCommands += commands.length
-        tellWhenMany()
-        return yield* Effect.onInterrupt(Deferred.await(waiting.answer), () =>
+        requestSecondBatch()
+        return yield* Effect.onInterrupt(Deferred.await(submission.outcomes), () =>
           Effect.sync(() => {
-            waiting.abandoned = true
+            submission.abandoned = true
           })
         )
       })

@@ -6,49 +6,52 @@ import type { Command } from "../../domain/Command.ts"
 import { decide } from "../../domain/decide.ts"
 import type { DecidedEvent } from "../../domain/Event.ts"
 import { CommandIdConflict } from "../../domain/Rejection.ts"
-import { EventLog, type PendingEvent } from "../../events/EventLog.ts"
+import { EventLog } from "../../events/EventLog.ts"
+import type { PendingEvent } from "../../events/LogWriter.ts"
 import { planLocks } from "../../projections/LockPlan.ts"
 import { type LockedState, ReadModel } from "../../projections/ReadModel.ts"
 import { type RowChange, rowChanges } from "../../projections/rowChanges.ts"
 import { type BatchFailed, BatchTransaction } from "./BatchTransaction.ts"
 import { answerOf, type Outcome } from "./Outcome.ts"
 import {
-  cardsOf,
+  cardsInOutcome,
   type CommandDigests,
-  digestsOf,
-  outcomeOf,
+  computeDigests,
+  toOutcome,
   receiptKey,
-  receiptOf,
-  receiptOutcomeOf,
-  saySame
+  makeReceipt,
+  toReceiptOutcome,
+  haveSameContent
 } from "./Receipt.ts"
 import { Receipts } from "./Receipts.ts"
 
-/** How often a batch is tried that the database asked to try again. */
+/** Maximum number of attempts for a batch that lost a race or was chosen as the victim of a deadlock. */
 const maxTries = 8
 
 /**
- * Carries out commands, and is the only writer: a batch in one transaction, each command seeing the state that those
- * before it left. A refused command changes no card and disturbs no other.
+ * Runs commands, and is the only writer of the log and the read model. A batch runs in one transaction:
+ *
+ * 1. Lock the cards and the graph, and load the facts (`ReadModel.lockInOrder`; the lock order is in `LockPlan`).
+ * 2. Decide the commands one after the other, each on the state after the previous ones (`decideBatch`).
+ * 3. Append the events and write the rows and receipts, with COMMIT in the same round trip on a server.
+ *
+ * A refused command changes no card and does not affect the others.
  */
 export class Interpreter extends Context.Service<
   Interpreter,
   {
     /**
-     * Carries out commands in one transaction, or in the caller's where one is open, and answers each in its place.
-     * A command whose actor has a receipt under its id gets the outcome that it names, and does nothing. Lost races for
-     * a card's id, a command's id or an idempotency key and, in a transaction of its own, deadlocks and serialization
-     * failures are retried a bounded number of times.
+     * Runs commands in one transaction, or in the caller's where one is open, and returns their outcomes in order. A
+     * command with a receipt does nothing and has the outcome of the receipt. Lost races for a card id, a command id or an
+     * idempotency key are retried up to 8 times, and so are deadlocks and serialization failures, unless the transaction is
+     * the caller's.
      */
     readonly run: (commands: ReadonlyArray<Command>) => Effect.Effect<ReadonlyArray<Outcome>, BatchFailed>
-    /** How many batches can be under way at the same time; one more would wait for its connection. */
+    /** Maximum number of batches that can run at the same time. */
     readonly maxConcurrentBatches: number
-    /**
-     * Takes the lock under which every batch appends, and commits with it: what keeps this from happening keeps commands
-     * from it.
-     */
+    /** Takes the lock under which every batch appends, and commits. It fails or blocks exactly when commands do. */
     readonly probe: Effect.Effect<void, BatchFailed>
-    /** For how many milliseconds the server has left a batch without an answer, where that is longer than it should be. */
+    /** For how many milliseconds the server has not responded to a batch, where that is too long; else `undefined`. */
     readonly stuckMillis: () => number | undefined
   }
 >()("mosaic-backlog/services/Interpreter") {
@@ -65,63 +68,63 @@ export class Interpreter extends Context.Service<
       const receipts = yield* Receipts
       const transaction = yield* BatchTransaction
 
-      /** What commands with an id led to in earlier transactions. */
-      const firstOutcomes = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
-        const known = new Map<Command, Outcome>()
+      /** The outcomes of commands that have a receipt from an earlier transaction. */
+      const findEarlierOutcomes = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
+        const earlier = new Map<Command, Outcome>()
         const found = yield* receipts.find(commands)
-        if (found.size === 0) return known
+        if (found.size === 0) return earlier
         const cardAt = yield* (
           receipts
-            .cardsAt([...found.values()].flatMap(({ isSame, outcome }) => (isSame ? cardsOf(outcome) : [])))
-            // Nothing can be answered from a log that is damaged, and no caller has done anything wrong.
+            .cardsAt([...found.values()].flatMap(({ isSame, outcome }) => (isSame ? cardsInOutcome(outcome) : [])))
+            // A damaged log is a defect: the caller cannot do anything about it.
             .pipe(Effect.catchTags({ DamagedEvent: Effect.die, UndecodableEvent: Effect.die }))
         )
         for (const [command, { isSame, outcome }] of found) {
           const { commandId = "" } = command
-          // What a command with other content would have been answered, its receipt does not say.
-          const answer = isSame
-            ? outcomeOf(command, outcome, cardAt)
+          const outcomeNow = isSame
+            ? toOutcome(command, outcome, cardAt)
             : Result.fail(new CommandIdConflict({ commandId }))
-          known.set(command, answer)
+          earlier.set(command, outcomeNow)
         }
-        return known
+        return earlier
       })
 
-      const attempt = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
-        const [known, ofAll] = yield* Effect.all(
-          [firstOutcomes(commands), readModel.lockInOrder(planLocks(commands))],
+      const runBatch = Effect.fnUntraced(function* (commands: ReadonlyArray<Command>) {
+        const [earlier, lockedForAll] = yield* Effect.all(
+          [findEarlierOutcomes(commands), readModel.lockInOrder(planLocks(commands))],
           {
             concurrency: "unbounded"
           }
         )
-        const isNew = (command: Command) => !known.has(command)
-        // A claim that was carried out before may have had the best card put aside for it.
-        const loaded = known.size === 0 ? ofAll : yield* readModel.lockInOrder(planLocks(commands.filter(isNew)))
-        const decided = decideBatch(loaded, commands, known)
+        const isNew = (command: Command) => !earlier.has(command)
+        // The locks for all commands include candidates for claims that have a receipt: plan again without these.
+        const locked =
+          earlier.size === 0 ? lockedForAll : yield* readModel.lockInOrder(planLocks(commands.filter(isNew)))
+        const decided = decideBatch(locked, commands, earlier)
         const writes: Array<Effect.Effect<unknown, SqlError.SqlError>> = []
         if (decided.pending.length > 0) {
           writes.push(
-            ...log.append(decided.pending, loaded.generation),
-            ...readModel.writes({ ...decided, ...loaded, events: decided.pending })
+            ...log.append(decided.pending, locked.generation),
+            ...readModel.writes({ ...decided, ...locked, events: decided.pending })
           )
         }
         if (decided.first.length > 0) {
           writes.push(
             receipts.write(
               decided.first.map(({ command, commandId, digests, outcome }) =>
-                receiptOf(command, commandId, digests, receiptOutcomeOf(command, outcome))
+                makeReceipt(command, commandId, digests, toReceiptOutcome(command, outcome))
               )
             )
           )
         }
-        if (writes.length === 0 && restsOnWrites(decided.outcomes, known)) writes.push(log.awaitStandby)
+        if (writes.length === 0 && dependsOnWrites(decided.outcomes, earlier)) writes.push(log.awaitStandby)
         const afterCommit = decided.pending.length > 0 ? log.notifyCommit : Effect.void
         return { answer: decided.outcomes, writes, afterCommit }
       })
 
       const run = (commands: ReadonlyArray<Command>) =>
         Effect.flatMap(Effect.serviceOption(sql.transactionService), (callers) =>
-          Effect.retry(transaction.run(attempt(commands)), {
+          Effect.retry(transaction.run(runBatch(commands)), {
             while: Option.isSome(callers) ? isLostRace : isWorthRetrying,
             times: maxTries - 1,
             schedule: retrySchedule
@@ -140,13 +143,13 @@ export class Interpreter extends Context.Service<
   )
 }
 
-/** Somebody else created the card, or used the key or the command's id meanwhile: the next try sees it. */
+/** Another transaction used the card id, the key or the command id first. The next attempt sees it. */
 const isLostRace = ({ error: { reason }, mayHaveCommitted }: BatchFailed): boolean =>
   !mayHaveCommitted && reason._tag === "UniqueViolation"
 
 /**
- * Not in a caller's transaction: what it holds from before a command stays held when the command is taken back, so the
- * next try would meet the same deadlock.
+ * Deadlocks are not retried in a caller's transaction: it keeps the locks from before the command, so the next attempt would
+ * deadlock again.
  */
 const isWorthRetrying = (failed: BatchFailed): boolean =>
   isLostRace(failed) ||
@@ -154,19 +157,18 @@ const isWorthRetrying = (failed: BatchFailed): boolean =>
     (failed.error.reason._tag === "DeadlockError" || failed.error.reason._tag === "SerializationError"))
 
 /**
- * Whether an answer says something that a failover could take back while it has not reached the standby: the outcome of
- * an earlier command, a state that a command found as it wants it, or a refusal, which rests on the state of a card. That
- * there was nothing to claim or to reclaim says nothing of that kind.
+ * Whether an outcome depends on writes that a failover loses unless the standby has them: the outcome of an earlier command,
+ * a card that was as requested already, or a refusal. That no card is claimable does not.
  */
-const restsOnWrites = (outcomes: ReadonlyArray<Outcome>, known: ReadonlyMap<Command, Outcome>): boolean =>
-  known.size > 0 || outcomes.some((outcome) => Result.isFailure(outcome) || !isNothing(outcome.success))
+const dependsOnWrites = (outcomes: ReadonlyArray<Outcome>, earlier: ReadonlyMap<Command, Outcome>): boolean =>
+  earlier.size > 0 || outcomes.some((outcome) => Result.isFailure(outcome) || !isNothing(outcome.success))
 
 const isNothing = (answer: Result.Result.Success<Outcome>): boolean =>
   Option.isOption(answer) ? Option.isNone(answer) : Array.isArray(answer) && answer.length === 0
 
 const retrySchedule = Schedule.jittered(Schedule.exponential("5 millis"))
 
-/** A command with an id that was decided for the first time, and what it led to. */
+/** The outcome of a command with an id that has no receipt yet. */
 export interface FirstOutcome {
   readonly command: Command
   readonly commandId: string
@@ -174,34 +176,36 @@ export interface FirstOutcome {
   readonly outcome: Outcome
 }
 
-/** What was decided on a batch: an outcome for each command, and what is to be written. */
+/** The outcomes of a batch, and what it writes. */
 interface DecidedBatch {
   readonly outcomes: ReadonlyArray<Outcome>
   readonly pending: ReadonlyArray<PendingEvent>
   readonly changes: ReadonlyArray<RowChange>
   readonly createdCards: ReadonlySet<CardId>
-  /** The commands of this batch that carry an id and were decided for the first time. */
+  /** The outcomes to write receipts for. */
   readonly first: ReadonlyArray<FirstOutcome>
 }
 
 /**
- * Claims go first, by id and then of the best: the commands of a batch were all under way at once, so any order is one
- * that could have been, and the cards that claims may take were locked before anything was decided.
+ * Claims go first, those by id before the others, since the cards that they may take were locked before anything was decided.
+ * The commands of a batch are concurrent, so any order is valid.
  */
-const inOrder = (commands: ReadonlyArray<Command>): ReadonlyArray<readonly [index: number, command: Command]> => {
+const orderForDecision = (
+  commands: ReadonlyArray<Command>
+): ReadonlyArray<readonly [index: number, command: Command]> => {
   return commands
     .map((command, index) => [index, command] as const)
     .sort(([left, a], [right, b]) => rank(a) - rank(b) || left - right)
 }
 
 /**
- * Decides a batch, each command on the state that those before it left. A command whose actor used its id before gets the
- * outcome of that time, from `known`, which has those of earlier transactions, or from this batch.
+ * Decides a batch, each command on the state after the previous ones. A command whose id its actor used before has the first
+ * outcome, from `earlier` transactions or from this batch.
  */
 export const decideBatch = (
   { now, state }: Pick<LockedState, "now" | "state">,
   commands: ReadonlyArray<Command>,
-  known: ReadonlyMap<Command, Outcome>
+  earlier: ReadonlyMap<Command, Outcome>
 ): DecidedBatch => {
   const first = new Map<string, FirstOutcome>()
   const outcomes: Array<Outcome> = []
@@ -239,9 +243,9 @@ export const decideBatch = (
   const decideNext = (command: Command): Outcome => {
     const decision = decide(state, command, now)
     if (Result.isFailure(decision)) return Result.fail(decision.failure)
-    const businessTimes = businessTimesOf(command)
+    const occurredAt = occurredAtByCard(command)
     const madeClaimable = decision.success.flatMap((event) =>
-      apply(command, event, businessTimes.get(event.cardId) ?? now)
+      apply(command, event, occurredAt.get(event.cardId) ?? now)
     )
     return Result.succeed(
       answerOf(
@@ -250,7 +254,7 @@ export const decideBatch = (
         madeClaimable,
         (id) => {
           const card = state.card(id)
-          if (card === undefined) throw new Error(`card ${id} was decided on but not loaded`)
+          if (card === undefined) throw new Error(`card ${id} was decided but not loaded`)
           return card
         },
         (key) => state.cardWithKey(key)
@@ -258,27 +262,27 @@ export const decideBatch = (
     )
   }
 
-  for (const [index, command] of inOrder(commands)) {
+  for (const [index, command] of orderForDecision(commands)) {
     const { commandId } = command
     if (commandId === undefined) {
       outcomes[index] = decideNext(command)
       continue
     }
-    const before = known.get(command)
-    if (before !== undefined) {
-      outcomes[index] = before
+    const fromReceipt = earlier.get(command)
+    if (fromReceipt !== undefined) {
+      outcomes[index] = fromReceipt
       continue
     }
-    const digests = digestsOf(command)
+    const digests = computeDigests(command)
     const key = receiptKey({ actor: command.actor, commandId })
-    const earlier = first.get(key)
-    if (earlier === undefined) {
+    const sameId = first.get(key)
+    if (sameId === undefined) {
       const outcome = decideNext(command)
       outcomes[index] = outcome
       first.set(key, { command, commandId, digests, outcome })
     } else {
-      outcomes[index] = saySame(earlier.digests, digests)
-        ? earlier.outcome
+      outcomes[index] = haveSameContent(sameId.digests, digests)
+        ? sameId.outcome
         : Result.fail(new CommandIdConflict({ commandId }))
     }
   }
@@ -293,8 +297,8 @@ const rank = (command: Command): number => {
   return command._tag === "Complete" && command.claimNext !== undefined ? 2 : 3
 }
 
-/** The times that a Create gives its cards: an import's. */
-const businessTimesOf = (command: Command): ReadonlyMap<CardId, DateTime.Utc> => {
+/** The times at which imported cards were created. */
+const occurredAtByCard = (command: Command): ReadonlyMap<CardId, DateTime.Utc> => {
   const times = new Map<CardId, DateTime.Utc>()
   const cards = command._tag === "Create" ? [command] : command._tag === "CreateMany" ? command.cards : []
   for (const card of cards) if (card.occurredAt !== undefined) times.set(card.id, card.occurredAt)

@@ -5,12 +5,11 @@ import type { Command } from "../../domain/Command.ts"
 import type { DecidedEvent } from "../../domain/Event.ts"
 import type { Rejection } from "../../domain/Rejection.ts"
 
-/**
- * A completed card, the cards that its completion made claimable, and the card that was claimed next, if that was asked
- * for and there was one; it may be one of those.
- */
+/** A completed card, and what its completion caused. */
 export interface CompletedCard extends Card {
+  /** The ids of the cards that the completion made claimable. */
   readonly madeClaimable: ReadonlyArray<CardId>
+  /** The card that `claimNext` claimed; null without `claimNext`, or when no card was claimable. */
   readonly next: Card | null
 }
 
@@ -22,10 +21,10 @@ interface OtherAnswers {
   readonly Complete: CompletedCard
 }
 
-/** What a command answers when it is accepted: the card as it then stands, unless said otherwise. */
+/** What an accepted command returns: the card after the command, or what `OtherAnswers` says. */
 export type Answer<Tag extends Command["_tag"]> = Tag extends keyof OtherAnswers ? OtherAnswers[Tag] : Card
 
-/** A command's answer, or the rule that refused it. */
+/** The answer of a command, or its rejection. */
 export type Outcome = Result.Result<Answer<Command["_tag"]>, Rejection>
 
 /** The answer of an accepted command, from the cards as they are after its events. */

@@ -32,7 +32,7 @@ export interface CommandDigests {
 }
 
 /** Equal for commands that say the same, in whatever order of members. */
-export const digestsOf = (command: ReceiptedCommand): CommandDigests => {
+export const computeDigests = (command: ReceiptedCommand): CommandDigests => {
   const { commandId: _, ...content } = inStoredForm(command)
   const whole = JSON.parse(JSON.stringify(content)) as Schema.Json
   const shape = withoutTexts(whole)
@@ -84,11 +84,12 @@ const withoutTexts = (value: Schema.Json): Schema.Json => {
 }
 
 /** Whether two commands say the same. */
-export const saySame = (left: CommandDigests, right: CommandDigests): boolean =>
+export const haveSameContent = (left: CommandDigests, right: CommandDigests): boolean =>
   left.kind === right.kind && left.shape === right.shape && left.whole === right.whole
 
 /** What a receipt keeps of a hash over erasable text: SHA-256 of the salt's bytes and the hash's, in hexadecimal. */
-export const salted = (salt: string, whole: string): string => hash("sha256", Buffer.from(salt + whole, "hex"), "hex")
+export const saltDigest = (salt: string, whole: string): string =>
+  hash("sha256", Buffer.from(salt + whole, "hex"), "hex")
 
 /** A card as it stood when it had so many events: the log says what that is, and no copy has to be erased from here. */
 const CardAtVersion = Schema.Struct({ id: CardId, version: Version })
@@ -122,13 +123,13 @@ export interface Receipt {
   /** See `CommandDigests`; null in receipts of older programs. */
   readonly shape: string | null
   readonly salt: string | null
-  /** `salted` of the whole command. Null where it has no erasable text, and after a redaction. */
+  /** `saltDigest` of the whole command. Null where it has no erasable text, and after a redaction. */
   readonly digest: string | null
   readonly outcome: ReceiptOutcome
 }
 
 /** A command's receipt, with a new salt where the command has erasable text. */
-export const receiptOf = (
+export const makeReceipt = (
   { actor }: Pick<ReceiptedCommand, "actor">,
   commandId: string,
   { kind, shape, whole }: CommandDigests,
@@ -141,7 +142,7 @@ export const receiptOf = (
     kind,
     shape,
     salt,
-    digest: salt === null || whole === undefined ? null : salted(salt, whole),
+    digest: salt === null || whole === undefined ? null : saltDigest(salt, whole),
     outcome
   }
 }
@@ -150,7 +151,7 @@ export const receiptOf = (
  * Whether a receipt is of a command that says the same. After a redaction the texts that the command had are not compared,
  * so that no guess of them is answered differently.
  */
-export const isReceiptOf = (
+export const matchesReceipt = (
   { digest, kind, outcome, salt, shape }: Omit<Receipt, "actor" | "commandId">,
   command: CommandDigests
 ): boolean => {
@@ -158,7 +159,7 @@ export const isReceiptOf = (
   if (digest === null || salt === null) return kind !== null || mayAnswer(outcome, command.kind)
   // An older program's digest covers the whole command, also where that has no text.
   const whole = command.whole ?? (kind === null ? command.shape : undefined)
-  return whole !== undefined && salted(salt, whole) === digest
+  return whole !== undefined && saltDigest(salt, whole) === digest
 }
 
 /** Whether a command of this kind can have had an outcome: all that is left of an older receipt after a redaction. */
@@ -184,7 +185,7 @@ const mayAnswer = (outcome: ReceiptOutcome, kind: CommandDigests["kind"]): boole
 const atVersion = ({ id, version }: Card): CardAtVersion => ({ id, version })
 
 /** What a receipt keeps of a command's outcome. */
-export const receiptOutcomeOf = (command: Command, outcome: Outcome): ReceiptOutcome => {
+export const toReceiptOutcome = (command: Command, outcome: Outcome): ReceiptOutcome => {
   if (Result.isFailure(outcome)) return { _tag: "Refused", rejection: outcome.failure }
   const answer = outcome.success
   switch (command._tag) {
@@ -210,7 +211,7 @@ export const receiptOutcomeOf = (command: Command, outcome: Outcome): ReceiptOut
 }
 
 /** The cards that giving an answer again takes. */
-export const cardsOf = (outcome: ReceiptOutcome): ReadonlyArray<CardAtVersion> => {
+export const cardsInOutcome = (outcome: ReceiptOutcome): ReadonlyArray<CardAtVersion> => {
   switch (outcome._tag) {
     case "Cards":
       return outcome.cards
@@ -225,7 +226,7 @@ export const cardsOf = (outcome: ReceiptOutcome): ReadonlyArray<CardAtVersion> =
 }
 
 /** The outcome that a command had, from its receipt; `card` gives the cards of `cardsOf`. */
-export const outcomeOf = (command: Command, receipt: ReceiptOutcome, card: (of: CardAtVersion) => Card): Outcome => {
+export const toOutcome = (command: Command, receipt: ReceiptOutcome, card: (of: CardAtVersion) => Card): Outcome => {
   switch (receipt._tag) {
     case "Refused":
       return Result.fail(receipt.rejection)

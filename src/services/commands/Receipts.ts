@@ -6,9 +6,9 @@ import { EventLog } from "../../events/EventLog.ts"
 import { foldEvent, type ReadFailure } from "../../projections/foldCards.ts"
 import {
   type CardAtVersion,
-  digestsOf,
+  computeDigests,
   type Identified,
-  isReceiptOf,
+  matchesReceipt,
   type Receipt,
   type ReceiptedCommand,
   receiptKey,
@@ -92,7 +92,7 @@ export class Receipts extends Context.Service<
           const row = own ?? byKey.get(receiptKey({ actor: anyActor, commandId }))
           if (row === undefined) continue
           const receipt = { ...row, outcome: decodeOutcome(row.outcome) }
-          const isSame = isReceiptOf(receipt, digestsOf(command))
+          const isSame = matchesReceipt(receipt, computeDigests(command))
           // Its digest covers the actor. Where it differs or was erased the receipt may be another actor's; it had no events.
           if (own !== undefined || (isSame && row.digest !== null))
             found.set(command, { outcome: receipt.outcome, isSame })

@@ -16,7 +16,7 @@ const batchSizes = Metric.histogram("backlog_batch_commands", {
 })
 
 /** What a command came to, in a word: an answer's, or the tag of an error. */
-export const outcomeOf = (exit: Exit.Exit<unknown, unknown>): string => {
+export const outcomeLabel = (exit: Exit.Exit<unknown, unknown>): string => {
   if (Exit.isSuccess(exit)) return Option.isOption(exit.value) && Option.isNone(exit.value) ? "nothing" : "done"
   if (Cause.hasInterruptsOnly(exit.cause)) return "interrupted"
   const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
@@ -60,7 +60,7 @@ export const makeCommandMetrics = (context: Context.Context<never>) => {
           const startedAt = performance.now()
           const span = Context.getOption(fiber.context, Tracer.ParentSpan)
           return Effect.onExitPrimitive(effect, (exit) => {
-            const outcome = outcomeOf(exit)
+            const outcome = outcomeLabel(exit)
             count(command, outcome)
             time(command, startedAt)
             if (Option.isSome(span) && span.value._tag === "Span") span.value.attribute("backlog.outcome", outcome)

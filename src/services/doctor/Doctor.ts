@@ -4,12 +4,12 @@ import { SqlClient, type SqlError } from "effect/sql"
 import { randomBytes } from "node:crypto"
 import type { Anchor } from "../../events/Anchor.ts"
 import { emptyChainHash } from "../../events/ContentHash.ts"
-import { type Holder, overlapsIn } from "../access/AccessRole.ts"
+import { type Holder, findOverlaps } from "../access/AccessRole.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
 import { hasOneSession } from "../hasOneSession.ts"
 import { readMigrations } from "../schema/Migrations.ts"
-import { type Difference, firstDifference } from "../schema/grantRoles.ts"
-import { sessionProblem } from "../schema/sessionProblem.ts"
+import { type Difference, findDifference } from "../schema/grantRoles.ts"
+import { findSessionProblem } from "../schema/findSessionProblem.ts"
 import { AnswerTimeout } from "../../sql/AnswerTimeout.ts"
 import { BacklogSchema } from "../../sql/SchemaName.ts"
 
@@ -175,7 +175,7 @@ export class Doctor extends Context.Service<
           ORDER BY 1`
         const all: Array<DoctorFacts["roles"][number]> = []
         for (const { kind, name } of found) {
-          const difference = kind === "owner" ? undefined : yield* firstDifference(sql, schema, [{ role: kind, name }])
+          const difference = kind === "owner" ? undefined : yield* findDifference(sql, schema, [{ role: kind, name }])
           all.push({ name, kind, difference: difference === undefined ? null : wordsOf(difference) })
         }
         return all
@@ -219,7 +219,7 @@ export class Doctor extends Context.Service<
         const holders = yield* sql<Holder & { readonly id: string }>`
           SELECT id, actor, role FROM ${table("access_tokens")}
           WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp()) ORDER BY created_at, id`
-        return overlapsIn(holders).map(({ holder: { actor, id }, worker }) => ({ id, actor, worker }))
+        return findOverlaps(holders).map(({ holder: { actor, id }, worker }) => ({ id, actor, worker }))
       })
 
       const work = Effect.gen(function* () {
@@ -305,7 +305,7 @@ export class Doctor extends Context.Service<
         // Closes a connection that died before the caller gives up, so that the next check has another one.
         readiness: Effect.provideService(readiness, AnswerTimeout, Duration.seconds(2)),
         isReplica,
-        sessionProblem: sessionProblem(sql),
+        sessionProblem: findSessionProblem(sql),
         checkAnchor,
         connections: isEmbedded ? Effect.succeed([]) : connections,
         examine: Effect.gen(function* () {

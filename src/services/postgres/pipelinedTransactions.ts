@@ -6,7 +6,7 @@ import {
   type BatchTransaction,
   beginStatement,
   type Decided,
-  planOnceStatement,
+  batchSettingsStatement,
   type RunInTransaction
 } from "../commands/BatchTransaction.ts"
 import {
@@ -56,7 +56,7 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
   const clock = yield* Clock.Clock
   const batchMillis = Duration.toMillis(config.batchTimeout ?? defaultTimeouts.batchTimeout)
   const beginMillis = Math.min(probeMillis, batchMillis)
-  const settings = `${planOnceStatement}, ${endAbandoned(batchMillis)}`
+  const settings = `${batchSettingsStatement}, ${endAbandoned(batchMillis)}`
   // One transaction at a time on each: statements of two must not meet on a connection.
   const makePool = PgPool.make({
     ...config,

@@ -9,7 +9,7 @@ import { BacklogSchema, SchemaName } from "../../sql/SchemaName.ts"
 import { BacklogMissing, BacklogOpening, createHint } from "./BacklogOpening.ts"
 import { BacklogRoles } from "./BacklogRoles.ts"
 import { grantRoles } from "./grantRoles.ts"
-import { sessionProblem } from "./sessionProblem.ts"
+import { findSessionProblem } from "./findSessionProblem.ts"
 import { migrationsDirectory } from "../packageFiles.ts"
 
 /** A migration as it ships with this program. */
@@ -78,7 +78,7 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
       if (Number(version?.number) < oldestServer) {
         return yield* refuse(`the server is Postgres ${version?.name}, and it takes Postgres 15 or newer`)
       }
-      const problem = yield* sessionProblem(sql)
+      const problem = yield* findSessionProblem(sql)
       if (problem !== undefined) return yield* refuse(problem)
 
       // By the catalog, which every role may read: a role that may not use the schema gets that as the error.

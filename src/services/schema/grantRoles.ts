@@ -40,7 +40,7 @@ export const grantRoles = Effect.fnUntraced(function* <E>(
   }
 
   const isOwned = owner === undefined || (yield* isOwner(sql, schema, owner))
-  if (isOwned && (yield* firstDifference(sql, schema, grantees)) === undefined) return
+  if (isOwned && (yield* findDifference(sql, schema, grantees)) === undefined) return
   // A rebuild that swaps tables takes grants from the old ones to the new ones: these must not come in between.
   yield* sql`
     LOCK TABLE ${sql.literal(allTables(schema))}
@@ -49,7 +49,7 @@ export const grantRoles = Effect.fnUntraced(function* <E>(
   if (owner !== undefined && !isOwned) {
     for (const { statement } of yield* ownerStatements(sql, schema, owner)) yield* sql.unsafe(statement)
   }
-  const left = yield* firstDifference(sql, schema, grantees)
+  const left = yield* findDifference(sql, schema, grantees)
   if (left !== undefined) {
     const { name } = grantees.find(({ role }) => role === left.role) ?? { name: "" }
     return yield* Effect.fail(refuse(describe(left, name)))
@@ -160,7 +160,7 @@ const ownerWithin = (
   )
 
 /** The first privilege of some roles that is not as it shall be, by whatever way they have come to it. */
-export const firstDifference = Effect.fnUntraced(function* (
+export const findDifference = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   schema: string,
   grantees: ReadonlyArray<Grantee>

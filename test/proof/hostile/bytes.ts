@@ -56,7 +56,7 @@ const changedLines = (lines: ReadonlyArray<string>, random: Random): ReadonlyArr
   }
 }
 
-/** Changes a file of JSON Lines in one place: a field, a line, a piece of text, or a few bytes. */
+/** Changes a JSON Lines file in one place: a field, a line, some text or a few bytes. */
 export const mutatedFile = (lines: ReadonlyArray<string>, random: Random): Uint8Array => {
   const kind = random.below(10)
   const file = Buffer.from(`${(kind < 6 ? changedLines(lines, random) : lines).join("\n")}\n`)
@@ -68,7 +68,7 @@ export const mutatedFile = (lines: ReadonlyArray<string>, random: Random): Uint8
   return file
 }
 
-/** Changes a text in one place: a piece, a line that is gone or there twice, an end that is missing, a few bytes. */
+/** Changes a text in one place: some text, a missing or duplicate line, a missing end or a few bytes. */
 export const mutatedText = (text: string, random: Random): Uint8Array => {
   const lines = text.split("\n")
   const line = random.below(lines.length)

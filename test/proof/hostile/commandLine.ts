@@ -1,7 +1,7 @@
 import type { Random } from "../../support/random.ts"
 import { json, names, nested } from "./values.ts"
 
-/** Commands with the flags that they take, and with how many arguments. */
+/** Commands with their flags and their number of arguments. */
 const commands: Readonly<Record<string, { readonly arguments: number; readonly flags: ReadonlyArray<string> }>> = {
   create: {
     arguments: 0,
@@ -52,7 +52,7 @@ const required: Readonly<Record<string, ReadonlyArray<string>>> = {
 
 const deep = (random: Random): string => JSON.stringify(nested(random.pick([499, 501, 1_000])))
 
-/** Words that something careless would trip over. */
+/** Words that a careless program would mishandle. */
 const words: ReadonlyArray<(random: Random) => string> = [
   (random) => random.pick(names),
   (random) => random.pick(names),
@@ -127,7 +127,7 @@ const inputs: ReadonlyArray<string | Uint8Array> = [
 
 const standAlone: ReadonlySet<string> = new Set(["force", "ready", "strict"])
 
-/** A command line with none, one or a few of its words something that it does not take, and what it is given to read. */
+/** A command line with up to a few invalid words, and its standard input. */
 export const commandLine = (
   random: Random
 ): { readonly argv: ReadonlyArray<string>; readonly stdin: string | Uint8Array } => {

@@ -1,13 +1,13 @@
 import { DateTime } from "effect"
 import { types } from "node:util"
 
-/** An array or object of members that can be looked at without running anybody's code. */
+/** An array or object whose members can be read without running foreign code. */
 export type Members = Record<PropertyKey, unknown>
 
 const isMember = ([key, { enumerable, value }]: readonly [string, PropertyDescriptor], isArray: boolean): boolean =>
   (enumerable === true && value !== undefined) || (isArray && key === "length")
 
-/** Whether a value is an array or a plain object, and no more than that: no proxy, no getter, nothing hidden. */
+/** Whether a value is a plain array or object: no proxy, no getter, no hidden member. */
 export const isContainer = (value: unknown): value is Members => {
   if (typeof value !== "object" || value === null || types.isProxy(value)) return false
   const isArray = Array.isArray(value)
@@ -16,7 +16,7 @@ export const isContainer = (value: unknown): value is Members => {
   return Object.entries(Object.getOwnPropertyDescriptors(value)).every((member) => isMember(member, isArray))
 }
 
-/** Whether a value is data through and through, so that looking at it tells what was given. Looks at each part once. */
+/** Whether a value is plain data at every level. Reads each part once. */
 export const isData = (root: unknown): boolean => {
   const seen = new Set<unknown>()
   const waiting = [root]
@@ -31,7 +31,7 @@ export const isData = (root: unknown): boolean => {
   return true
 }
 
-/** The JSON of a value, which may have none: or without end, where it holds the same again and again. */
+/** The JSON of a value. It may have none, or be endless where the value repeats itself. */
 export const jsonOf = (value: unknown): string => {
   let members = 0
   const counted = (_: string, member: unknown): unknown => {

@@ -4,7 +4,7 @@ import { Redact } from "../../../src/domain/Redaction.ts"
 import type { Random } from "../../support/random.ts"
 import { json, names } from "./values.ts"
 
-/** A valid value of a field, so that a mutation of the whole is wrong in one place only. */
+/** A valid value of a field, so that a mutation makes the input invalid in one place only. */
 type Field = (random: Random) => unknown
 
 const name: Field = (random) => (random.below(2) === 0 ? random.pick("abcdef".split("")) : random.pick(names))
@@ -30,23 +30,23 @@ const newCard: Readonly<Record<string, Field>> = {
   occurredAt: (random) => DateTime.makeUnsafe(random.pick([0, -1, 1.5e12, -6.2e13, 2.5e14]))
 }
 
-const wish: Readonly<Record<string, Field>> = {
+const claimFields: Readonly<Record<string, Field>> = {
   owner: name,
   ttlSeconds: (random) => 1 + random.below(2_592_000),
   phase: name,
   minPriority: newCard["priority"] as Field
 }
 
-/** For every field of every command what it takes. A field that is new must come in here: a test holds that. */
+/** The valid values of every field of every command. A test requires that new fields are added here. */
 export const fields: Readonly<Record<string, Field>> = {
   ...newCard,
   cards: (random) =>
     Array.from({ length: random.below(4) }, () => valid(Object.keys(newCard), ["id", "title"], random)),
   from: name,
   to: name,
-  ...wish,
+  ...claimFields,
   claimNext: (random) => {
-    const { owner, ttlSeconds } = wish
+    const { owner, ttlSeconds } = claimFields
     return { owner: owner?.(random), ttlSeconds: ttlSeconds?.(random) }
   },
   limit: (random) => 1 + random.below(5),
@@ -76,7 +76,7 @@ const required: ReadonlySet<string> = new Set([
   "actor"
 ])
 
-/** Every command's fields, and those without which it is none; `id` is not needed where another choice is made then. */
+/** The fields of every command, and its required fields. `id` is optional where another choice replaces it. */
 export const commands: ReadonlyArray<{
   readonly tag: string
   readonly fields: ReadonlyArray<string>
@@ -91,7 +91,7 @@ export const commands: ReadonlyArray<{
   return { tag, fields: all, required: all.filter(isNeeded) }
 })
 
-/** A valid input with the required fields, and some of the others. */
+/** A valid input with the required fields and some of the optional ones. */
 export const valid = (
   all: ReadonlyArray<string>,
   needed: ReadonlyArray<string>,

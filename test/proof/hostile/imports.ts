@@ -13,10 +13,10 @@ import { AuditService } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { tables } from "../../support/backlogs.ts"
 
-/** Takes back what an import wrote, so that the next finds the backlog empty again. */
+/** Rolls back what an import wrote, so that the next one starts with an empty backlog. */
 class TakenBack extends Data.TaggedError("TakenBack")<{ readonly problem: string | undefined }> {}
 
-/** Runs an import, looks at what came of it, and takes it back; answers what is wrong with it, if anything is. */
+/** Runs an import, checks its result and rolls it back. Returns what is wrong, if anything. */
 const takenBack = <E, R>(body: Effect.Effect<string | undefined, E, R>) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
     sql
@@ -24,7 +24,7 @@ const takenBack = <E, R>(body: Effect.Effect<string | undefined, E, R>) =>
       .pipe(Effect.catchTag("TakenBack", (taken) => Effect.succeed((taken as TakenBack).problem)))
   )
 
-/** Pieces of a file, so that a line and a character may be cut in two. */
+/** A file in chunks, which may split lines and characters. */
 async function* pieces(file: Uint8Array): AsyncGenerator<Uint8Array> {
   for (let start = 0; start < file.length; start += 1_001) yield file.subarray(start, start + 1_001)
 }
@@ -33,7 +33,7 @@ const sum = (counts: object): number => Object.values(counts).reduce((total: num
 
 const encode = Schema.encodeSync(ImportReport)
 
-/** Imports what is read, and says what is wrong with what came of it. */
+/** Imports a source, and returns what is wrong with the result. */
 const importedFrom = <E>(reading: Effect.Effect<Source, E>, strict: boolean) =>
   takenBack(
     Effect.gen(function* () {
@@ -59,7 +59,7 @@ const beads = (file: Uint8Array, strict: boolean) =>
     strict
   )
 
-/** A `tasks.json` with a task on each line. */
+/** A `tasks.json` with one task per line. */
 const taskMaster = (file: Uint8Array, strict: boolean) =>
   importedFrom(
     Effect.suspend(() => {
@@ -72,7 +72,7 @@ const taskMaster = (file: Uint8Array, strict: boolean) =>
 /** A folder of task files. */
 export const backlogMd = (folder: string) => importedFrom(readBacklogMd(folder, "f", new Map()), false)
 
-/** Also without a database: both must come to the same. */
+/** Plans the import without a database too: both results must be the same. */
 const checked = Effect.fnUntraced(function* (file: Uint8Array) {
   const check = new LogFileCheck()
   const lines = Stream.fromAsyncIterable(readLines(pieces(file)), (error) => error)
@@ -94,7 +94,7 @@ const log = (file: Uint8Array) =>
     })
   )
 
-/** A format that can be imported, and the errors that a file may meet. */
+/** A format, and the errors that a file of it may cause. */
 export interface Format {
   readonly run: (
     file: Uint8Array,
@@ -103,7 +103,7 @@ export interface Format {
   readonly errors: ReadonlySet<string>
 }
 
-/** Every format that can be imported. */
+/** Every import format. */
 export const formats: Readonly<Record<"beads" | "log" | "task-master", Format>> = {
   beads: { run: beads, errors: new Set(["ImportRefused"]) },
   log: { run: (file) => log(file), errors: new Set(["LogFileRefused"]) },

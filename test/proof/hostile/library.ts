@@ -11,7 +11,7 @@ import type { Trial } from "./trial.ts"
 
 type Services = BacklogService | AuditService
 
-/** Any method, called with anything. */
+/** Any method with any input. */
 // oxlint-disable-next-line typescript/no-explicit-any -- what is given to it is not what it takes
 type Method = (...input: ReadonlyArray<any>) => any
 
@@ -27,12 +27,12 @@ const rejections = [
   "CommandIdConflict"
 ]
 
-/** A database that serves has no part in any refusal: an `SqlError` is input that was not looked at. */
+/** The database is available, so an `SqlError` means that the input was not validated. */
 const errorsOfCommands: ReadonlySet<string> = new Set(["InvalidInput", ...rejections])
 const errorsOfQuestions: ReadonlySet<string> = new Set(["InvalidInput", "CardNotFound", "MomentNotReached"])
 const errorsOfAudit: ReadonlySet<string> = new Set([...errorsOfQuestions, "CheckpointMoved", "AnchorRefused"])
 
-/** Calls a method inside an effect, so that what it throws is a defect of that. */
+/** Calls a method inside an effect, so that an exception becomes a defect of the effect. */
 const called = (method: Method, ...input: ReadonlyArray<unknown>): Effect.Effect<unknown, unknown> =>
   Effect.suspend(() => {
     const answer: unknown = method(...input)
@@ -41,7 +41,7 @@ const called = (method: Method, ...input: ReadonlyArray<unknown>): Effect.Effect
       : (answer as Effect.Effect<unknown, unknown>)
   })
 
-/** A command: mostly with something wrong in one place. */
+/** A command, mostly with one invalid part. */
 export const commandTrial = (random: Random): Trial<unknown, Services> & { readonly tag: string } => {
   const command = random.pick(commands)
   const input = valid(command.fields, command.required, random)
@@ -60,7 +60,7 @@ export const commandTrial = (random: Random): Trial<unknown, Services> & { reado
   }
 }
 
-/** A value of a kind, or something else. */
+/** A valid value of a kind, or another value. */
 const orHostile = (value: unknown, random: Random): unknown => (random.below(3) === 0 ? value : hostile(random))
 
 const moment = (random: Random): unknown => {
@@ -91,7 +91,7 @@ const anchorText = (random: Random): unknown =>
     ` ${"\t".repeat(2 ** 20)}${anchor}`
   ])
 
-/** Whoever follows waits for what is to come, and here nothing is. */
+/** A follower would wait for new events, and there are none. */
 const notFollowing = (input: unknown): unknown => {
   if (isContainer(input) && input["follow"] === true) input["follow"] = false
   return input
@@ -114,7 +114,7 @@ const consumerOptions = (random: Random): unknown => {
   return notFollowing(mutate(options, random).input)
 }
 
-/** Methods with what they are given; each may be given anything else instead. */
+/** Methods with valid arguments, each of which may be replaced by any value. */
 const backlogQuestions: Readonly<Record<string, (random: Random) => ReadonlyArray<unknown>>> = {
   get: (random) => [orHostile(random.pick(names), random)],
   list: (random) => [listOptions(random)],
@@ -139,7 +139,7 @@ const auditQuestions: Readonly<Record<string, (random: Random) => ReadonlyArray<
   consume: (random) => [consumerOptions(random)]
 }
 
-/** A question, or a part of an audit, with something wrong in what it is given. */
+/** A query or an audit method, with one invalid argument. */
 export const questionTrial = (random: Random): Trial<unknown, Services> => {
   if (random.below(12) === 0) {
     const input = anchorText(random)

@@ -2,13 +2,13 @@ import type { Random } from "../../support/random.ts"
 import { isContainer, jsonOf, type Members } from "./data.ts"
 import { hostile } from "./values.ts"
 
-/** What a mutation did to an input, in words. */
+/** Describes what a mutation did to an input. */
 export interface Mutated {
   readonly input: unknown
   readonly how: string
 }
 
-/** A copy of the arrays and objects that mutations can come to; everything else is taken as it is. */
+/** Copies the arrays and objects that mutations can reach. Other values are not copied. */
 const copied = (value: unknown, depth = 0): unknown => {
   if (depth > 8 || !isContainer(value)) return value
   const copy: Members = Array.isArray(value) ? ([] as unknown as Members) : {}
@@ -47,7 +47,7 @@ export const mutate = (valid: unknown, random: Random): Mutated => {
     const key = random.pick(keys)
     path += `.${key.slice(0, 20)}`
     const inner = place[key]
-    // Most of an input's fields are on its first level; what is in them is met as often.
+    // Most fields of an input are on its first level. Nested fields are chosen as often.
     if (depth < 8 && isContainer(inner) && random.below(2) === 0) {
       place = inner
       continue
@@ -64,7 +64,7 @@ const change = (place: Members, key: string, random: Random): string => {
       return "nothing"
     case 1:
       define(place, random.pick(extraKeys), hostile(random))
-      return "another key beside what is"
+      return "an additional key"
     case 2: {
       const value = place[key]
       let reads = 0

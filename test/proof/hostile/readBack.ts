@@ -6,7 +6,7 @@ import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { plain } from "../../support/backlogs.ts"
 import { isData } from "./data.ts"
 
-/** The fields of a card that a command's fields of the same name set. */
+/** The fields of a card that command fields of the same name set. */
 const kept = ["title", "body", "phase", "priority", "acceptance", "result", "idempotencyKey", "blockedReason"] as const
 
 const cardsIn = (answer: unknown): ReadonlyArray<Card> => {
@@ -17,7 +17,7 @@ const cardsIn = (answer: unknown): ReadonlyArray<Card> => {
   return "dependsOn" in answer ? [answer as Card] : []
 }
 
-/** As JSON comes back: without a sign on 0, and nobody else's. */
+/** A value as JSON returns it: 0 without a sign, and a new object. */
 const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value))
 
 const differing = (given: Readonly<Record<string, unknown>>, card: Card): string | undefined => {
@@ -38,7 +38,7 @@ const differing = (given: Readonly<Record<string, unknown>>, card: Card): string
   return undefined
 }
 
-/** What an accepted command says that the backlog does not say afterwards, in words; nothing when all of it is there. */
+/** Describes which parts of an accepted command the backlog does not return afterwards. Empty when it returns all. */
 export const lost = Effect.fnUntraced(function* (
   tag: string,
   input: unknown,
@@ -60,12 +60,12 @@ export const lost = Effect.fnUntraced(function* (
       return `answered ${JSON.stringify(plain(card)).slice(0, 2000)}, read ${JSON.stringify(read).slice(0, 2000)}`
     }
     if (!isData(input)) continue
-    // A card that was done before keeps its first result, also when the command then claims another.
+    // A card that was done before keeps its first result, even when the command then claims another card.
     const changes = yield* Stream.runHead(audit.events({ after: became.after, cardId: card.id }))
     if (Option.isNone(changes)) continue
     const given = input as Readonly<Record<string, unknown>>
     const cards = tag === "CreateMany" ? (given["cards"] as ReadonlyArray<Readonly<Record<string, unknown>>>) : [given]
-    // A key that was used before answers the card that has it, whatever else was given.
+    // A key that was used before returns its card, whatever else the input states.
     const own = cards.find(
       ({ id, idempotencyKey }) => tag !== "CreateMany" || (id === card.id && idempotencyKey == null)
     )

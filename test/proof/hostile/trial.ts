@@ -3,23 +3,23 @@ import { inspect } from "node:util"
 import { tables } from "../../support/backlogs.ts"
 import { seed } from "../../support/soak.ts"
 
-/** A hostile input, and what is done with it. */
+/** A hostile input, and how it is tried. */
 export interface Trial<A, R> {
-  /** What it is, for whoever has to find out what went wrong. */
+  /** Describes the input in error messages. */
   readonly what: string
   readonly input: unknown
   readonly run: Effect.Effect<A, unknown, R>
-  /** The names of the errors that may come of it. */
+  /** The errors that the input may cause. */
   readonly errors: ReadonlySet<string>
 }
 
-/** What became of a trial that went as it may. */
+/** The result of a successful trial. */
 export type Became<A> =
   /** `after` is the position of the last event before the trial. */
   | { readonly _tag: "Accepted"; readonly answer: A; readonly wrote: boolean; readonly after: number }
   | { readonly _tag: "Refused" }
 
-/** What the tables hold, in a few numbers: nothing can be written, and leave them all. */
+/** A fingerprint of the tables: every write changes it. */
 export const numbers = Effect.gen(function* () {
   const { cards, dependencies, events, head, schema, sql } = yield* tables
   const rows = yield* sql<{ readonly numbers: string }>`
@@ -29,7 +29,7 @@ export const numbers = Effect.gen(function* () {
   return rows[0]?.numbers ?? "nothing"
 })
 
-/** Shows an input that may do anything when it is looked at. */
+/** Shows an input that may run code when it is read. */
 const shown = (input: unknown): string => {
   try {
     return inspect(input, { depth: 4, maxStringLength: 200, maxArrayLength: 20 }).slice(0, 2000)
@@ -38,20 +38,20 @@ const shown = (input: unknown): string => {
   }
 }
 
-/** An error with all that somebody needs to try the same again. */
+/** An error with everything that is needed to repeat the trial. */
 export const failed = (
   trial: { readonly what: string; readonly input: unknown },
   problem: string,
   number: number | string
 ): Error => new Error(`seed ${seed}, input ${number}: ${trial.what}: ${problem}\n${shown(trial.input)}`)
 
-/** No input takes longer than this on any machine. */
-const patience = "60 seconds"
+/** Far more than any input takes on any machine. */
+const trialTimeout = "60 seconds"
 
-/** Tries one input: it is accepted, or refused by an error that has a name, and then nothing was written. */
+/** Tries one input: it is accepted, or refused with a typed error and without any write. */
 export const attempt = Effect.fnUntraced(function* <A, R>(trial: Trial<A, R>, number: number) {
   const before = yield* numbers
-  const exit = yield* Effect.exit(Effect.timeout(trial.run, patience))
+  const exit = yield* Effect.exit(Effect.timeout(trial.run, trialTimeout))
   const after = yield* numbers
   if (Exit.isSuccess(exit)) {
     return {

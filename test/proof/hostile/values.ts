@@ -1,7 +1,7 @@
 import { DateTime } from "effect"
 import type { Random } from "../../support/random.ts"
 
-/** Names that are valid, and that something careless would trip over. */
+/** Valid names that a careless program would mishandle. */
 export const names: ReadonlyArray<string> = [
   ..."abcdef",
   "__proto__",
@@ -31,7 +31,7 @@ export const names: ReadonlyArray<string> = [
   "n".repeat(200)
 ]
 
-/** Texts that are no valid name, and mostly no valid text of any kind. */
+/** Texts that are not valid names, and mostly not valid texts at all. */
 const badTexts: ReadonlyArray<string> = [
   "",
   " ",
@@ -51,7 +51,7 @@ const badTexts: ReadonlyArray<string> = [
 
 const megabyte = "x".repeat(2 ** 20)
 
-/** Texts at and beyond the greatest sizes; made once. */
+/** Texts at and beyond the maximum sizes, made once. */
 const longTexts: ReadonlyArray<string> = [
   megabyte,
   `${megabyte}x`,
@@ -91,21 +91,21 @@ const cyclic = (): object => {
   return cycle
 }
 
-/** Arrays in arrays, or objects in objects. */
+/** Nested arrays or nested objects. */
 export const nested = (depth: number, kind: "array" | "object" = "array"): unknown => {
   let value: unknown = 1
   for (let level = 0; level < depth; level++) value = kind === "array" ? [value] : { a: value }
   return value
 }
 
-/** The same object again and again, so that it is small in memory and without end for who unfolds it. */
+/** Repeats the same object, so that it is small in memory and endless when it is unfolded. */
 const doubling = (levels: number): unknown => {
   let value: unknown = 1
   for (let level = 0; level < levels; level++) value = [value, value]
   return value
 }
 
-/** An object with a member `__proto__` of its own, as `JSON.parse` makes it. */
+/** An object with its own member `__proto__`, as `JSON.parse` creates it. */
 const ownProto = (value: unknown): unknown => {
   const object = { a: 1 }
   Object.defineProperty(object, "__proto__", { value, enumerable: true, configurable: true, writable: true })
@@ -116,7 +116,7 @@ const throwing = (): never => {
   throw new Error("a getter of the caller's threw")
 }
 
-/** An object whose member answers something else each time that it is read. */
+/** An object with a member that returns another value each time it is read. */
 const changing = (): object => {
   let reads = 0
   return {
@@ -233,7 +233,7 @@ const times: ReadonlyArray<() => unknown> = [
   () => ({ ...(DateTime.makeUnsafe(0) as object) })
 ]
 
-/** A value that hardly any field is for. */
+/** A value that hardly any field accepts. */
 export const hostile = (random: Random): unknown => {
   const kind = random.below(100)
   if (kind < 3) return random.pick(longTexts)
@@ -247,7 +247,7 @@ export const hostile = (random: Random): unknown => {
 
 const scalars: ReadonlyArray<unknown> = [null, true, false, 0, -0, 1.5, -1e300, "", "text", "\u{10ffff}", "\u2028"]
 
-/** JSON of every shape that can be kept. */
+/** JSON of every shape that can be stored. */
 export const json = (random: Random, depth = 0): unknown => {
   const kind = depth > 4 ? 0 : random.below(10)
   if (kind < 5) return random.pick(scalars)

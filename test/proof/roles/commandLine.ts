@@ -5,7 +5,7 @@ import { cli, json } from "../../cli/support.ts"
 import { postgresUrl } from "../../support/backlogs.ts"
 import { alter, database, grantsIn, type Login, strangers, type Test } from "./support.ts"
 
-/** The same on the command line. */
+/** The roles on the command line. */
 export const commandLine = (test: Test): void => {
   test(
     "a superuser's backlog is shared with roles on the command line, and each role is refused what it may not do",
@@ -26,7 +26,7 @@ export const commandLine = (test: Test): void => {
       const flags = ["--owner-role", owner.name, "--writer-role", writer.name, "--auditor-role", auditor.name]
       const admin = yield* SqlClient.SqlClient
       yield* succeeds({ name: "superuser", url: postgresUrl() }, "migrate", ...flags)
-      // What a superuser has made since, as a migration may.
+      // A table that a superuser created later, as a migration may.
       yield* admin`ALTER FUNCTION ${admin(`${schema}.refuse_change`)} () OWNER TO CURRENT_USER`
       const migrated = yield* run(postgresUrl(), "migrate", ...flags)
       expect([migrated.code, migrated.stderr]).toEqual([0, ""])

@@ -3,7 +3,7 @@ import { expect } from "vitest"
 import { outcome, shared, type Test } from "./support.ts"
 import { audited, work } from "./work.ts"
 
-/** What no grant can keep a writer from. */
+/** What no grant can prevent a writer from doing. */
 export const endOfLog = (test: Test): void => {
   test(
     "verification finds what a writer can do to the end of the log, and the owner can repair it",
@@ -20,7 +20,7 @@ export const endOfLog = (test: Test): void => {
         divergences.map(({ check, field }) => `${check}: ${field}`)
       )
 
-      // Back: no event is written over another.
+      // A head that was moved back: no event is overwritten.
       yield* move(-2)
       expect(yield* fields).toContain("head: position")
       expect(yield* outcome(create)).toMatch(/^UniqueViolation/)
@@ -30,7 +30,7 @@ export const endOfLog = (test: Test): void => {
         SET (position, guarded_position) = (SELECT max(position), max(position) FROM ${log})`
       yield* audited(auditor)
 
-      // An event that the head does not know: commands wait for the owner, who alone can remove it.
+      // An event that the head does not include: commands fail until the owner, who alone can, removes it.
       yield* writer.sql`
         INSERT INTO ${log} SELECT
           (jsonb_populate_record(event, jsonb_build_object('position', event.position + 1, 'version', 99))).*
@@ -43,7 +43,7 @@ export const endOfLog = (test: Test): void => {
       yield* owner.sql`ALTER TABLE ${log} ENABLE TRIGGER events_append_only`
       yield* audited(auditor)
 
-      // The read model is made anew from the log, whatever was done to it.
+      // The read model is rebuilt from the log, whatever was done to it.
       yield* writer.sql`UPDATE ${writer.sql(`${schema}.cards`)} SET title = 'Other', priority = 5`
       yield* writer.sql`DELETE FROM ${writer.sql(`${schema}.dependencies`)}`
       expect((yield* auditor.audit.verify()).divergences).not.toEqual([])
@@ -51,7 +51,7 @@ export const endOfLog = (test: Test): void => {
       yield* create
       yield* audited(auditor)
 
-      // Forward: the hole is seen.
+      // A head that was moved forward: the gap is found.
       yield* move(5)
       yield* writer.backlog.create({ id: "after the hole", title: "N", actor: "w" })
       expect((yield* fields).some((field) => field.startsWith("position"))).toBe(true)

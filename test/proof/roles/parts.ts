@@ -5,19 +5,19 @@ import { until } from "../../support/waiting.ts"
 import { alter, connect, grantsIn, outcome, shared, type Test } from "./support.ts"
 import { audited, work } from "./work.ts"
 
-/** What each role can do with the program, and what it cannot. */
+/** What each role can and cannot do with the program. */
 export const parts = (test: Test): void => {
   test(
     "each role can do its work before and after a rebuild",
     Effect.gen(function* () {
       const { auditor, logins, owner, roles, schema, writer } = yield* shared
-      // Nothing is written at a start, whatever is looked at.
+      // A start writes nothing, whatever it checks.
       yield* alter((role) => `ALTER ROLE ${role} SET default_transaction_read_only = on`, logins.auditor)
       const follower = yield* connect(logins.auditor, { schema })
-      const heard: Array<number> = []
+      const received: Array<number> = []
       const following = yield* Effect.forkChild(
         Stream.runForEach(follower.audit.events({ follow: true }), ({ position }) =>
-          Effect.sync(() => void heard.push(position))
+          Effect.sync(() => void received.push(position))
         )
       )
 
@@ -36,14 +36,14 @@ export const parts = (test: Test): void => {
       yield* work(owner, "owner")
       yield* audited(auditor)
       const { position } = yield* auditor.audit.anchor()
-      yield* until(Effect.sync(() => heard.length === position))
+      yield* until(Effect.sync(() => received.length === position))
       yield* Fiber.interrupt(following)
 
-      // Once more, by a program that starts: there is nothing left to grant.
+      // A program that starts again has nothing left to grant.
       const rows = yield* grantsIn(schema)
       yield* connect(logins.owner, { schema, roles })
       expect(yield* grantsIn(schema)).toEqual(rows)
-      // And by one that knows nothing of roles.
+      // A program without role settings starts too.
       yield* connect(logins.owner, { schema })
       expect(yield* grantsIn(schema)).toEqual(rows)
     })
@@ -80,7 +80,7 @@ export const parts = (test: Test): void => {
       for (const [what, effect] of denied) {
         expect([what, yield* outcome(effect as Effect.Effect<unknown, unknown>)]).toEqual([what, "not permitted"])
       }
-      // The library's error says what was not permitted, and is the database's own.
+      // The library's error is the database's own, and names what was not permitted.
       const error = yield* Effect.flip(auditor.backlog.create({ id: "x", title: "X", actor }))
       expect(SqlError.isSqlError(error) && error.reason._tag).toBe("AuthorizationError")
       const { chainHash, position } = yield* owner.audit.anchor()

@@ -6,7 +6,7 @@ import { AccessTokens, AccessTokenStaleness } from "../../../src/services/access
 import { attempt, type Connected, grantsIn, outcome, shared, type Test } from "./support.ts"
 import { audited, work } from "./work.ts"
 
-/** What each role may do with each table, beside SELECT: columns that it may update, and INSERT and DELETE. */
+/** The privileges of each role on each table besides SELECT: updatable columns, INSERT and DELETE. */
 const may: Readonly<Record<"writer" | "auditor", Readonly<Record<string, ReadonlyArray<string>>>>> = {
   writer: {
     graph_lock: ["DELETE"],
@@ -62,7 +62,7 @@ const may: Readonly<Record<"writer" | "auditor", Readonly<Record<string, Readonl
   }
 }
 
-/** What each role can do with SQL of its own, and what it cannot. */
+/** What each role can and cannot do with its own SQL. */
 export const privileges = (test: Test): void => {
   test(
     "each role has exactly the privileges that it needs on every table and column",
@@ -74,7 +74,7 @@ export const privileges = (test: Test): void => {
         SELECT relname AS "table", attname AS "column" FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
         WHERE relnamespace = ${schema}::regnamespace AND relkind = 'r' AND attnum > 0 ORDER BY 1, 2`
       const tables = [...new Set(columns.map(({ table }) => table))]
-      // A table that nobody has thought of is no role's.
+      // A new table is accessible to no role.
       expect(Object.keys(may.writer).sort()).toEqual(tables)
       expect(Object.keys(may.auditor).sort()).toEqual(tables)
       for (const [role, { sql }] of Object.entries({ writer, auditor }) as ReadonlyArray<
@@ -101,7 +101,7 @@ export const privileges = (test: Test): void => {
           }
           const allowed = may[role][table] ?? []
           const reads = allowed.includes("SELECT") ? own.map((column) => `SELECT ${column}`) : []
-          // Postgres lets whoever may delete rows of a table lock it.
+          // Postgres lets a role that may delete rows of a table lock it.
           expect([role, table, done.filter((what) => what !== "LOCK").sort()]).toEqual([
             role,
             table,
@@ -175,12 +175,12 @@ export const privileges = (test: Test): void => {
         for (const statement of statements) {
           expect([statement, yield* attempt(sql, statement)]).toEqual([statement, "not permitted"])
         }
-        // Postgres takes a grant by somebody who may not grant for a mistake, and grants nothing.
+        // Postgres only warns about a grant by a role without the grant option, and grants nothing.
         yield* outcome(sql.unsafe(`GRANT ALL ON ${log} TO CURRENT_USER`))
         yield* outcome(sql.unsafe(`GRANT ALL ON ${log} TO PUBLIC`))
         yield* outcome(sql.unsafe(`REVOKE ALL ON ${log} FROM "${logins.owner.name.replaceAll('"', '""')}"`))
       }
-      // What the owner's own statements meet is the log's triggers.
+      // The owner's own statements are stopped by the triggers of the log.
       for (const statement of statements.slice(0, 5)) {
         expect([statement, yield* attempt(owner.sql, statement)]).toEqual([
           statement,

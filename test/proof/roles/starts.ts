@@ -12,7 +12,7 @@ const refusedStart = (who: Login, options: Parameters<typeof connect>[1]) =>
     return error.problem
   })
 
-/** How roles come to their privileges, and what starts of programs say. */
+/** How roles get their privileges, and the messages of starts. */
 export const starts = (test: Test): void => {
   test(
     "concurrent starts grant the privileges once",
@@ -31,14 +31,14 @@ export const starts = (test: Test): void => {
     "a start without changes waits for no lock",
     Effect.gen(function* () {
       const { auditor, logins, owner, roles, schema } = yield* shared
-      // Whoever would wait fails instead.
+      // A start that would wait fails instead.
       yield* alter((role) => `ALTER ROLE ${role} SET lock_timeout = '100ms'`, logins.owner)
       yield* auditor.sql.withTransaction(
         Effect.gen(function* () {
           yield* auditor.sql`SELECT FROM ${auditor.sql(`${schema}.cards`)}`
           yield* owner.sql.withTransaction(
             Effect.gen(function* () {
-              // As a rebuild does when it swaps the tables, or a vacuum.
+              // The lock that a rebuild takes when it swaps the tables, or a vacuum.
               yield* owner.sql`LOCK TABLE ${owner.sql(`${schema}.cards`)} IN SHARE UPDATE EXCLUSIVE MODE`
               yield* connect(logins.owner, { schema, roles })
               yield* connect(logins.owner, { schema, roles: { ...roles, owner: logins.owner.name } })
@@ -110,7 +110,7 @@ export const starts = (test: Test): void => {
 
       yield* connect(owner, { schema, roles })
       const grants = yield* grantsIn(schema)
-      // What comes by another role is not the owner's to take.
+      // The owner cannot revoke a privilege that comes through another role.
       yield* alter((role) => `GRANT pg_write_all_data TO ${role}`, auditor)
       expect(yield* refusedStart(owner, { schema, roles })).toMatch(
         /^the auditor .* would keep (INSERT|UPDATE|DELETE).* on \w+, which it has from another role/
@@ -121,7 +121,7 @@ export const starts = (test: Test): void => {
       yield* alter((role) => `REVOKE ${role} FROM "${writer.name.replaceAll('"', '""')}"`, owner)
       expect(yield* grantsIn(schema)).toEqual(grants)
 
-      // What it has by a grant of the owner, or of everybody, is.
+      // The owner can revoke its own grants and those to PUBLIC.
       yield* admin`GRANT UPDATE, DELETE ON ${admin(`${schema}.events`)} TO PUBLIC`
       yield* alter((role) => `GRANT UPDATE (body), TRUNCATE ON ${schema}.cards TO ${role}`, auditor)
       yield* alter((role) => `GRANT CREATE ON SCHEMA ${schema} TO ${role}`, writer)

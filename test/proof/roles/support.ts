@@ -6,7 +6,7 @@ import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { layerPostgres } from "../../../src/services/layers.ts"
 import { freshSchema, postgresUrl } from "../../support/backlogs.ts"
 
-/** Registers a test on a server whose user may make roles. */
+/** Registers a test on a server whose user may create roles. */
 export type Test = (title: string, body: Effect.Effect<void, unknown, SqlClient.SqlClient | Scope.Scope>) => void
 
 /** A role that may log in. */
@@ -24,11 +24,11 @@ const urlOf = (user: string, password: string): string => {
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
-/** A role that may log in and do nothing else; dropped, with all that it has, when the scope ends. */
+/** Creates a role that may only log in. It is dropped with everything it owns when the scope ends. */
 export const login = (kind: string): Effect.Effect<Login, SqlError.SqlError, SqlClient.SqlClient | Scope.Scope> =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    // A name that has to be quoted everywhere, and that a dot must not take apart.
+    // A name that must be quoted everywhere, with a dot that must not split it.
     const name = `Test "${kind}".${randomBytes(6).toString("hex")}`
     const password = randomBytes(8).toString("hex")
     const role = sql.literal(quoted(name))
@@ -38,7 +38,7 @@ export const login = (kind: string): Effect.Effect<Login, SqlError.SqlError, Sql
     return { name, url: urlOf(name, password) }
   })
 
-/** A statement of the tests' superuser on a role. */
+/** Runs a statement about a role as the tests' superuser. */
 export const alter = (statement: (role: string) => string, { name }: Login) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) => sql.unsafe(statement(quoted(name))))
 
@@ -50,7 +50,7 @@ export const database = Effect.flatMap(SqlClient.SqlClient, (sql) =>
   )
 )
 
-/** A schema's name that nobody uses, and an owner who may make it, a writer and an auditor who may nothing yet. */
+/** A new schema name, an owner who may create the schema, and a writer and an auditor without privileges. */
 export const strangers = Effect.gen(function* () {
   const schema = yield* freshSchema
   const [owner, writer, auditor] = [yield* login("owner"), yield* login("writer"), yield* login("auditor")]
@@ -70,7 +70,7 @@ export const connect = ({ url }: Login, options: Options) =>
     backlog: Context.get(context, BacklogService)
   }))
 
-/** A backlog that its owner has made and shared, and a program of each role. */
+/** A backlog that its owner created and shared, and a program for each role. */
 export const shared = Effect.gen(function* () {
   const { roles, schema, ...logins } = yield* strangers
   const owner = yield* connect(logins.owner, { schema, roles })
@@ -84,7 +84,7 @@ export const shared = Effect.gen(function* () {
   }
 })
 
-/** What became of something: done, not permitted, or what else it failed with. */
+/** The outcome of an attempt: done, not permitted, or another error. */
 export const outcome = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<string, never, R> =>
   Effect.match(effect, {
     onSuccess: () => "done",
@@ -96,7 +96,7 @@ export const outcome = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<
           : `${error.reason._tag}: ${String(Reflect.get(Object(error.reason.cause), "message"))}`
   })
 
-/** What became of a statement; whatever it did is taken back. */
+/** The outcome of a statement, whose effect is rolled back. */
 export const attempt = (sql: SqlClient.SqlClient, statement: string): Effect.Effect<string> =>
   outcome(
     sql.withTransaction(Effect.andThen(sql.unsafe(statement), Effect.fail("done"))).pipe(
@@ -107,7 +107,7 @@ export const attempt = (sql: SqlClient.SqlClient, statement: string): Effect.Eff
     )
   )
 
-/** Everything that anybody has been granted in a schema, and who owns what. */
+/** All grants in a schema, and the owners of its objects. */
 export const grantsIn = (schema: string) =>
   Effect.flatMap(
     SqlClient.SqlClient,
@@ -123,7 +123,7 @@ export const grantsIn = (schema: string) =>
       FROM pg_proc WHERE pronamespace = ${schema}::regnamespace ORDER BY 1`
   )
 
-/** Whether the tests' user may make roles, and give them to whom it likes. */
+/** Whether the tests' user may create roles and grant them to any role. */
 export const mayMakeRoles = Effect.map(
   Effect.flatMap(
     SqlClient.SqlClient,
@@ -132,5 +132,5 @@ export const mayMakeRoles = Effect.map(
   (rows) => Option.getOrElse(Option.fromUndefinedOr(rows[0]?.may), () => false)
 )
 
-/** A program of a role. */
+/** Makes a program of a role. */
 export type Connected = Effect.Success<ReturnType<typeof connect>>

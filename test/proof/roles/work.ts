@@ -2,7 +2,7 @@ import { Effect, Option, Stream } from "effect"
 import { expect } from "vitest"
 import type { Connected } from "./support.ts"
 
-/** Work of every kind, as services and workers do it. */
+/** Work of every kind that services and workers do. */
 export const work = ({ audit, backlog, sql }: Connected, prefix: string) =>
   Effect.gen(function* () {
     const actor = "worker"
@@ -23,7 +23,7 @@ export const work = ({ audit, backlog, sql }: Connected, prefix: string) =>
     yield* backlog.unblock({ id: id("c"), reason: "why", actor })
     const claim = { owner: "w", commandId: id("claim"), id: id("a"), actor }
     const claimed = Option.getOrThrow(yield* backlog.claim(claim))
-    // The first answer, made from the log.
+    // The first answer, reconstructed from the log.
     expect(Option.getOrThrow(yield* backlog.claim(claim))).toEqual(claimed)
     const token = claimed.claimToken ?? 0
     yield* backlog.renew({ id: id("a"), token, actor })
@@ -42,7 +42,7 @@ export const work = ({ audit, backlog, sql }: Connected, prefix: string) =>
     yield* backlog.list({ readyOnly: true })
     yield* backlog.stats
 
-    // And consumers of events, which are services too.
+    // Consumers of events are services too.
     let taken = 0
     yield* audit.consume({
       consumer: prefix,

@@ -1,16 +1,16 @@
 import type { EventRow } from "../../support/verifyBacklog.ts"
 import { breachesOf, tokenOf } from "../../support/claimRules.ts"
 
-/** What a worker said about a command that was answered. */
+/** What a worker reported about an acknowledged command. */
 export interface Acknowledged {
   /** The command's id. */
   readonly id: string
   readonly op: string
-  /** How many of its tries ended without an answer. */
+  /** How many of its attempts ended without a response. */
   readonly unknown: number
-  /** The rejection, if it was refused. */
+  /** The rejection, if the command was refused. */
   readonly refused?: string
-  /** Whether there was nothing to claim. */
+  /** Whether nothing was claimable. */
   readonly none?: boolean
   readonly card?: string
   readonly version?: number
@@ -18,17 +18,17 @@ export interface Acknowledged {
   readonly result?: unknown
 }
 
-/** What of an event decides whether commands were lost or applied twice. */
+/** The parts of an event that show whether commands were lost or applied twice. */
 export type LoggedEvent = Pick<
   EventRow,
   "position" | "cardId" | "version" | "type" | "commandId" | "data" | "occurredAt"
 >
 
-/** What is wrong with a log, given what was answered; all empty when nothing is. */
+/** The violations in a log, given the acknowledged commands. All lists are empty when there are none. */
 export interface Findings {
-  /** Answered commands whose effect is not in the log as it was answered, or that were refused and have an effect. */
+  /** Acknowledged commands whose effect is missing or different in the log, and refused ones with an effect. */
   readonly lost: ReadonlyArray<string>
-  /** Commands, answered or not, with events of more than one execution. */
+  /** Commands with events of more than one execution. */
   readonly twice: ReadonlyArray<string>
   /** Claims and ends of claims that break the rules. */
   readonly claims: ReadonlyArray<string>
@@ -48,10 +48,10 @@ const eventOf: Readonly<Record<string, string>> = {
   reclaim: "CardReclaimed"
 }
 
-/** Commands that change something whenever they are accepted; the others may find that it is so already. */
+/** Commands that always change something when they are accepted. The others may have no effect. */
 const alwaysChange = new Set(["create", "claim", "renew", "release", "revise"])
 
-/** Compares a log, in order of position, with the answers that its writers got. */
+/** Compares a log, in order of position, with the responses that its writers received. */
 export const checkCommands = (log: ReadonlyArray<LoggedEvent>, acknowledged: ReadonlyArray<Acknowledged>): Findings => {
   const byCommand = new Map<string, Array<LoggedEvent>>()
   for (const event of log) {
@@ -72,7 +72,7 @@ export const checkCommands = (log: ReadonlyArray<LoggedEvent>, acknowledged: Rea
   }
 }
 
-/** A claim takes expired claims back, which is no answer to anybody. */
+/** A claim also reclaims expired claims, which are not part of its response. */
 const isOwn = (op: string, { type }: LoggedEvent): boolean => type !== "CardReclaimed" || op === "reclaim"
 
 const isAsAnswered = (answer: Acknowledged, events: ReadonlyArray<LoggedEvent>): boolean => {
@@ -90,7 +90,7 @@ const isAsAnswered = (answer: Acknowledged, events: ReadonlyArray<LoggedEvent>):
   )
 }
 
-/** The events of one command stand beside each other, and at most one of them is not a claim that was taken back. */
+/** The events of one command are adjacent, and at most one of them is not a reclaim. */
 const isOneExecution = (events: ReadonlyArray<LoggedEvent>): boolean =>
   events.filter(({ type }) => type !== "CardReclaimed").length <= 1 &&
   new Set(events.map(({ cardId, type }) => `${type} ${cardId}`)).size === events.length &&

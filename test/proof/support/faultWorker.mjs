@@ -1,7 +1,6 @@
-// A process that works on a backlog for as long as it lives, by several fibers at a time, and says every answer that it
-// got, as one line of JSON. A command whose outcome it does not know it sends again under the same id, until it is
-// answered. Its argument is a JSON object; it ends, in order, when its standard input does. It runs the built package, as
-// another program's process would, or another build that it is told.
+// A process that works on a backlog with several fibers, and prints every response as a line of JSON. It repeats a command
+// with an unknown outcome with the same id until it gets a response. Its argument is a JSON object. It ends in order when
+// its standard input ends. It runs the built package, as another program would, or another build.
 import { Effect, Option, Result } from "effect"
 import { SqlClient } from "effect/sql"
 import { seededRandom } from "../../../dist/testing/seededRandom.js"
@@ -32,7 +31,7 @@ process.stdin.once("end", () => {
 
 let lastCommand = 0
 
-/** Sends a command until it is answered, and says the answer. `send` takes the command's id and its actor. */
+/** Sends a command until it gets a response, and prints the response. `send` takes the command's id and its actor. */
 const command = (op, send, answerOf) =>
   Effect.gen(function* () {
     const id = `${name}-${++lastCommand}`
@@ -133,7 +132,7 @@ const program = Effect.gen(function* () {
   )
 })
 
-/** Nobody else can look into a directory while this process works in it: it says what it found when it came. */
+/** No other process can read a directory while this one uses it, so this one reports what it found at its start. */
 const sayWhatIsThere = Effect.gen(function* () {
   const audit = yield* AuditService
   const sql = yield* SqlClient.SqlClient

@@ -3,7 +3,7 @@ import { SqlClient } from "effect/sql"
 import { setTimeout } from "node:timers/promises"
 import { layerPostgresClient } from "../../../src/services/postgres/PostgresClient.ts"
 
-/** A connection of somebody else's, with a transaction open. */
+/** Another client's connection with an open transaction. */
 export interface Holder {
   readonly sql: SqlClient.SqlClient
   /** Runs statements in the transaction. */
@@ -12,7 +12,7 @@ export interface Holder {
   readonly release: () => Promise<void>
 }
 
-/** Connects as somebody else and begins a transaction. Fails where the server takes no connection more. */
+/** Connects as another client and begins a transaction. Fails when the server accepts no more connections. */
 export const hold = async (url: string, begin = "BEGIN"): Promise<Holder> => {
   const scope = Scope.makeUnsafe()
   const release = () => Effect.runPromise(Scope.close(scope, Exit.void))
@@ -30,12 +30,12 @@ export const hold = async (url: string, begin = "BEGIN"): Promise<Holder> => {
   }
 }
 
-/** How long to wait for what must happen by itself; nothing takes nearly as long. */
-const patience = 60_000
+/** How long to wait for a condition that must become true by itself. Nothing takes nearly as long. */
+const timeoutMillis = 60_000
 
-/** Asks again and again until the answer is yes. */
+/** Polls until the condition is true. */
 export const eventually = async (condition: () => boolean | Promise<boolean>): Promise<void> => {
-  const deadline = AbortSignal.timeout(patience)
+  const deadline = AbortSignal.timeout(timeoutMillis)
   while (!(await condition())) {
     deadline.throwIfAborted()
     await setTimeout(10)

@@ -12,42 +12,42 @@ import { verifiesItself, verifyBacklog } from "../../support/verifyBacklog.ts"
 import { type Acknowledged, checkCommands, type Findings, type LoggedEvent } from "./checkCommands.ts"
 import { startWorker, type Worker } from "./workers.ts"
 
-/** A backlog on a server of the test's own, with several processes at work on it. */
+/** A backlog on the test's own server, with several worker processes. */
 export interface Load {
   readonly url: string
   readonly schema: string
   readonly random: Random
-  /** Those that live. */
+  /** The workers that run. */
   readonly workers: () => ReadonlyArray<Worker>
-  /** Starts one more, of another build of the program if told. */
+  /** Starts another worker, optionally of another build of the program. */
   readonly start: (program?: string) => Worker
   /** Kills a worker and starts another one. */
   readonly replace: (worker: Worker) => Promise<void>
-  /** Waits for so many more answers to every worker. */
+  /** Waits for this many more responses to every worker. */
   readonly answers: (count: number) => Promise<void>
 }
 
 export interface LoadOptions {
-  /** For the test's own look at the database. */
+  /** The test's own connection to the database. */
   readonly url: string
-  /** What the workers connect to, if it is something else. */
+  /** The URL for the workers, if it differs. */
   readonly workersUrl?: string
   readonly processes?: number
   readonly claimers?: number
   readonly ttlSeconds?: number
-  /** Another build of the program, which makes the backlog before the workers come. */
+  /** Another build of the program, which creates the backlog before the workers start. */
   readonly madeBy?: string
 }
 
-/** For a test with faults, in milliseconds: a busy machine takes its time to start processes. */
+/** Timeout of a test with faults, in milliseconds. A busy machine starts processes slowly. */
 export const faultsTimeout = amount(120_000, 600_000)
 
-/** How many commands every worker must have answered, without anybody's help, for work to have gone on after a fault. */
+/** How many responses every worker must get after a fault, without help. */
 const goesOn = 5
 
 /**
- * Puts processes to work on an empty backlog and injects faults. After that, every process must get answers again by
- * itself, and nothing that was answered may be lost, applied twice or against the rules.
+ * Starts worker processes on an empty backlog and injects faults. Afterward every process must get responses again by itself,
+ * and no acknowledged command may be lost, applied twice or against the rules.
  */
 export const underLoad = async (
   { claimers = 3, madeBy, processes = 2, ttlSeconds = 2, url, workersUrl = url }: LoadOptions,
@@ -75,9 +75,9 @@ export const underLoad = async (
     await Promise.all(Array.from(living, (worker) => worker.answers(count)))
   }
   try {
-    // Where the workers' connections are limited, making the tables may take longer than they may wait.
+    // Where the workers' connections are limited, creating the tables may take longer than their timeout.
     if (madeBy !== undefined) await makeBacklog(url, schema, madeBy)
-    else if (workersUrl !== url) await look(url, schema, Effect.void)
+    else if (workersUrl !== url) await withBacklog(url, schema, Effect.void)
     await Promise.all(Array.from({ length: processes }, () => start().started()))
     await answers(goesOn)
     await inject({
@@ -98,7 +98,7 @@ export const underLoad = async (
   } finally {
     await Promise.all(Array.from(all, (worker) => worker.kill()))
   }
-  const log = await look(url, schema, wholeBacklog)
+  const log = await withBacklog(url, schema, wholeBacklog)
   nothingWrong(
     log,
     all.flatMap(({ acknowledged }) => acknowledged)
@@ -110,8 +110,12 @@ const makeBacklog = async (url: string, schema: string, program: string): Promis
   await promisify(execFile)(process.execPath, [migrate, program, url, schema])
 }
 
-/** Runs an effect over a client of its own. */
-export const look = <A, E>(url: string, schema: string, effect: Effect.Effect<A, E, BacklogServices>): Promise<A> =>
+/** Runs an effect with its own client. */
+export const withBacklog = <A, E>(
+  url: string,
+  schema: string,
+  effect: Effect.Effect<A, E, BacklogServices>
+): Promise<A> =>
   Effect.runPromise(
     Effect.provide(
       effect,
@@ -119,10 +123,10 @@ export const look = <A, E>(url: string, schema: string, effect: Effect.Effect<A,
     )
   )
 
-/** The log of a backlog that is whole, by two verifications that share no code. */
+/** Reads the log of a backlog, after two verifications that share no code. */
 export const wholeBacklog = Effect.tap(verifyBacklog, verifiesItself)
 
-/** Counts and checks what was answered against the log. */
+/** Counts the acknowledged commands and checks them against the log. */
 export const nothingWrong = (log: ReadonlyArray<LoggedEvent>, acknowledged: ReadonlyArray<Acknowledged>): void => {
   const findings = checkCommands(log, acknowledged)
   report({

@@ -1,4 +1,4 @@
-/** Makes a backlog's tables as another build of the program does: `node migrate.mjs DIRECTORY URL SCHEMA`. */
+/** Creates a backlog's tables as another build of the program does: `node migrate.mjs DIRECTORY URL SCHEMA`. */
 import { Effect, Layer } from "effect"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"

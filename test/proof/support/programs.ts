@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL("../../..", import.meta.url))
 const migrationNames = async (): Promise<ReadonlyArray<string>> =>
   (await readdir(join(root, "migrations"))).filter((name) => name.endsWith(".sql")).sort()
 
-/** A copy of this checkout's build, with other migrations. */
+/** A copy of this checkout's build with other migrations. */
 const makeProgram = async (change: (migrations: string) => Promise<void>): Promise<OtherProgram> => {
   const directory = await mkdtemp(join(tmpdir(), "backlog-program-"))
   const migrations = join(directory, "migrations")
@@ -33,7 +33,7 @@ export const olderProgram = (): Promise<OtherProgram> =>
     await rm(join(migrations, (await migrationNames()).at(-1) ?? ""))
   })
 
-/** This program as it may be after one more migration, which needs the log's table for itself for a moment. */
+/** This program with one more migration, which briefly needs an exclusive lock on the log's table. */
 export const newerProgram = (): Promise<OtherProgram> =>
   makeProgram(async (migrations) => {
     const id = String((await migrationNames()).length + 1).padStart(4, "0")

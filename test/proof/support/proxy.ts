@@ -4,15 +4,15 @@ import type { Random } from "../../support/random.ts"
 
 /** Where a connection is cut. */
 export type Cut =
-  /** Before the server gets anything of a request. */
+  /** Before the server receives anything of a request. */
   | "before the request"
-  /** After the server got the first half of what was sent. */
+  /** After the server received the first half of the data. */
   | "within the request"
-  /** After the server got a request, before its answer. */
+  /** After the server received a request, before its response. */
   | "before the answer"
-  /** After the client got half of an answer. */
+  /** After the client received half of a response. */
   | "within the answer"
-  /** After the server committed, before the client hears of it. */
+  /** After the server committed, before the client receives the confirmation. */
   | "before the answer to COMMIT"
 
 /** A proxy between clients and a server that cuts connections. */
@@ -20,26 +20,26 @@ export interface Proxy {
   readonly port: number
   /** How many connections were cut in each way. */
   readonly cuts: () => ReadonlyMap<Cut, number>
-  /** From now on cuts at random, in all ways. */
+  /** Cuts at random in all ways from now on. */
   readonly begin: () => void
-  /** From now on tells nobody of a commit, and cuts nothing else. */
+  /** Drops the confirmation of every commit from now on, and cuts nothing else. */
   readonly hideCommits: () => void
-  /** From now on cuts nothing. */
+  /** Cuts nothing from now on. */
   readonly end: () => void
   /**
-   * Swallows every byte of the connections that are open, in both directions, and tells neither side when the other
-   * closes them. New connections work.
+   * Drops every byte of the open connections in both directions, and does not pass on when one side closes them. New
+   * connections work.
    */
   readonly swallow: () => void
-  /** Does that to the next connection on which the server confirms a COMMIT, from that confirmation on. */
+  /** Does the same to the next connection on which the server confirms a COMMIT, from that confirmation on. */
   readonly swallowNextCommit: () => void
   readonly close: () => Promise<void>
 }
 
-/** How Postgres says that a transaction was committed. */
+/** How Postgres confirms a commit. */
 const committed = Buffer.from("COMMIT\0")
 
-/** Of so many chunks in a direction one is cut; of so many commits one is not told. */
+/** One of this many chunks in a direction is cut; the confirmation of one of this many commits is dropped. */
 const oneRequestIn = 120
 const oneAnswerIn = 120
 const oneCommitIn = 12
@@ -85,7 +85,7 @@ export const startProxy = async (target: number, random: Random): Promise<Proxy>
       if (where === "before the request") cut(where)
       else if (where === "within the request") upstream.write(chunk.subarray(0, chunk.length >> 1), () => cut(where))
       else {
-        // Cut when the server answers: it has done what it was asked to.
+        // Cut when the server responds, so it has carried out the request.
         deaf = true
         upstream.write(chunk)
       }

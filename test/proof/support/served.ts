@@ -14,8 +14,8 @@ import type { Random } from "../../support/random.ts"
 import { amount } from "../../support/soak.ts"
 import type { Acknowledged } from "./checkCommands.ts"
 
-/** What a follower heard of an event. */
-export interface Heard {
+/** What a follower received of an event. */
+export interface ReceivedEvent {
   readonly position: number
   readonly cardId: string
   readonly version: number
@@ -23,59 +23,59 @@ export interface Heard {
   readonly data: Readonly<Record<string, unknown>>
 }
 
-/** Who hears every event, and goes on by itself where its connection broke off. */
+/** A follower receives every event, and continues by itself when its connection breaks. */
 export interface Follower {
   readonly name: string
-  readonly heard: ReadonlyArray<Heard>
-  /** How often it has begun again. */
+  readonly received: ReadonlyArray<ReceivedEvent>
+  /** How often it has restarted. */
   readonly resumed: () => number
   /** Why it ended by itself, once it has. */
   readonly broken: Promise<unknown>
   readonly end: () => Promise<void>
 }
 
-/** Who works on cards. */
-export interface Laborer {
+/** A worker that works on cards. */
+export interface LoadWorker {
   readonly name: string
-  /** How often it could not ask, and asked again. */
-  readonly troubles: () => number
-  /** Cards whose completion it was told. */
+  /** How often it retried because the backlog was unavailable. */
+  readonly retries: () => number
+  /** Cards whose completion was confirmed to it. */
   readonly completed: () => ReadonlyArray<string>
   /** Why it ended by itself, once it has. */
   readonly broken: Promise<unknown>
   readonly end: () => Promise<void>
 }
 
-/** A program of its own that serves a backlog, always on the same port. */
+/** A process that serves a backlog, always on the same port. */
 export interface Serving {
   readonly url: string
-  /** Ends it as an operator would, and waits for its end. */
+  /** Stops it as an operator would, and waits for its end. */
   readonly end: () => Promise<void>
   readonly kill: () => Promise<void>
   readonly start: () => Promise<void>
 }
 
-/** How long to wait before the same is asked again. */
+/** Delay before a retry. */
 const pauseMillis = 50
 
-/** How long a card takes, in milliseconds at most: where many work on one machine, it shall not be all that they do. */
+/** Maximum time of a card in milliseconds. Where many workers share a machine, cards must not take all of its time. */
 const longestWork = amount(30, 1_500)
 
-/** Of leases: a card is worked on after so long when nobody heard of its claim. */
+/** Length of leases: after this time a card whose claim response was lost is claimable again. */
 const ttlSeconds = amount(3, 15)
 
-/** What of a completion says by which claim it was. */
+/** The part of a completion that names its claim. */
 export const resultOf = (cardId: string, owner: unknown, token: unknown): string =>
   `${cardId} ${String(owner)} ${String(token)}`
 
-/** Starts `backlog serve` on a port that it gets again after its end. */
+/** Starts `backlog serve` on a port that it gets again after a restart. */
 export const startServing = async (flags: ReadonlyArray<string>): Promise<Serving> => {
   const launch = async (port: number) => {
     const program = start([...flags, "serve", "--port", String(port), "--json"])
     await program.says((stdout) => stdout.endsWith("\n"))
     return program
   }
-  // Below the ports that the system gives to connections: while nobody listens, one of those might be in use.
+  // Below the ports that the system assigns to connections, any of which might be in use while the server is down.
   for (let tries = 0; ; tries++) {
     const port = randomInt(10_000, 30_000)
     try {
@@ -85,10 +85,10 @@ export const startServing = async (flags: ReadonlyArray<string>): Promise<Servin
         end: async () => {
           program.child.kill("SIGTERM")
           const { code, stderr } = await program.ended
-          const troubles = stderr
+          const problems = stderr
             .split("\n")
             .filter((line) => /ERROR|WARN/.test(line) && !line.includes("asks no caller"))
-          if (code !== 0 || troubles.length > 0) throw new Error(`the server ended with ${code}: ${stderr}`)
+          if (code !== 0 || problems.length > 0) throw new Error(`the server ended with ${code}: ${stderr}`)
         },
         kill: async () => {
           program.child.kill("SIGKILL")
@@ -104,14 +104,14 @@ export const startServing = async (flags: ReadonlyArray<string>): Promise<Servin
   }
 }
 
-/** A worker of the library that has its backlog by HTTP. */
-export const workOver = (url: string, name: string, random: Random): Laborer => {
+/** A worker of the library over HTTP. */
+export const workOver = (url: string, name: string, random: Random): LoadWorker => {
   const completed: Array<string> = []
-  let troubles = 0
+  let retries = 0
   const onEvent = (event: WorkerEvent) =>
     Effect.sync(() => {
       if (event._tag === "Completed") completed.push(event.card.id)
-      else if (event._tag === "Unavailable") troubles++
+      else if (event._tag === "Unavailable") retries++
     })
   const handler = (card: Card) =>
     Effect.as(Effect.sleep(random.below(longestWork)), resultOf(card.id, name, card.claimToken))
@@ -120,25 +120,30 @@ export const workOver = (url: string, name: string, random: Random): Laborer => 
   )
   return {
     name,
-    troubles: () => troubles,
+    retries: () => retries,
     completed: () => completed,
     broken: endOf(fiber),
     end: () => Effect.runPromise(Fiber.interrupt(fiber))
   }
 }
 
-/** Why a fiber ended that nobody told to end. */
+/** Why a fiber ended that was not told to end. */
 const endOf = (fiber: Fiber.Fiber<unknown, unknown>): Promise<unknown> =>
   Effect.runPromise(Fiber.await(fiber)).then((exit) => {
     if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) return new Promise(() => {})
     return new Error(String(exit))
   })
 
-/** A worker that knows nothing but HTTP: what was not answered it sends again, under the same key. */
-export const workByHand = (url: string, name: string, random: Random, acknowledged: Array<Acknowledged>): Laborer => {
+/** A worker that uses plain HTTP. It repeats requests without a response, with the same key. */
+export const workByHand = (
+  url: string,
+  name: string,
+  random: Random,
+  acknowledged: Array<Acknowledged>
+): LoadWorker => {
   const completed: Array<string> = []
   const over = new AbortController()
-  let troubles = 0
+  let retries = 0
   const post = async (path: string, key: string, body: object) => {
     for (let unknown = 0; ; unknown++) {
       try {
@@ -155,7 +160,7 @@ export const workByHand = (url: string, name: string, random: Random, acknowledg
       } catch (error) {
         if (over.signal.aborted) throw error
       }
-      troubles++
+      retries++
       await setTimeout(pauseMillis + random.below(pauseMillis))
     }
   }
@@ -179,21 +184,21 @@ export const workByHand = (url: string, name: string, random: Random, acknowledg
       }
       if (done.status !== 200) throw new Error(`${name} was answered ${done.status}: ${JSON.stringify(done.answer)}`)
       acknowledged.push({ id: result, op: "complete", unknown: done.unknown, ...doneBy(done.answer) })
-      // A card that is done is answered as it is, whoever did it.
+      // Completing a done card returns it unchanged, whichever worker completed it.
       if (done.answer.result === result) completed.push(card)
     }
   }
   const broken = unlessOver(work(), over.signal)
   return {
     name,
-    troubles: () => troubles,
+    retries: () => retries,
     completed: () => completed,
     broken,
     end: async () => over.abort()
   }
 }
 
-/** Why something failed that nobody told to end. */
+/** Why an effect failed that was not told to end. */
 const unlessOver = (work: Promise<unknown>, signal: AbortSignal): Promise<unknown> =>
   new Promise((resolve) => {
     work.catch((error: unknown) => {
@@ -212,10 +217,10 @@ interface Answer {
 const doneBy = ({ id, result, version }: Answer) => ({ card: id, version, result })
 
 /**
- * `backlog work` in a process of its own. Its command waits until there is a file `go` in the folder: until then, each
- * holds one card.
+ * Runs `backlog work` in a process. Its command waits for a file `go` in the folder; until then, each process holds one
+ * card.
  */
-export const workInProcess = (flags: ReadonlyArray<string>, name: string, folder: string): Laborer => {
+export const workInProcess = (flags: ReadonlyArray<string>, name: string, folder: string): LoadWorker => {
   const exec = `until [ -e '${join(folder, "go")}' ]; do sleep 0.02; done; sleep ${longestWork / 1000}
     echo "$BACKLOG_CARD_ID $BACKLOG_OWNER $BACKLOG_CLAIM_TOKEN"`
   const program = start([...flags, "work", "--owner", name, "--ttl", String(ttlSeconds), "--exec", exec])
@@ -229,7 +234,7 @@ export const workInProcess = (flags: ReadonlyArray<string>, name: string, folder
   const lines = (pattern: RegExp) => Array.from(said.matchAll(pattern), ([, id = ""]) => id)
   return {
     name,
-    troubles: () => lines(/^The database cannot be asked/gm).length,
+    retries: () => lines(/^The database cannot be asked/gm).length,
     completed: () => lines(/^(\S+) {2}completed/gm),
     broken,
     end: () => {
@@ -240,19 +245,19 @@ export const workInProcess = (flags: ReadonlyArray<string>, name: string, folder
   }
 }
 
-/** Lets the commands of all processes go on. */
+/** Lets the commands of all processes continue. */
 export const letGo = (folder: string): Promise<void> => appendFile(join(folder, "go"), "")
 
-/** A follower was answered what it should never be. */
+/** A follower received what it should never receive. */
 class Misled extends Error {}
 
-/** Follows server-sent events as a browser does: what breaks off is asked again, from the last event on. */
+/** Follows server-sent events as a browser does: after a break it reconnects from the last event. */
 export const followEventSource = (url: string): Follower => {
-  const heard: Array<Heard> = []
+  const received: Array<ReceivedEvent> = []
   const over = new AbortController()
   let connections = 0
   const read = async (): Promise<void> => {
-    const last = heard.at(-1)
+    const last = received.at(-1)
     const response = await fetch(`${url}/events`, {
       signal: over.signal,
       headers: last === undefined ? {} : { "last-event-id": String(last.position) }
@@ -263,11 +268,11 @@ export const followEventSource = (url: string): Follower => {
     const decoder = new TextDecoder()
     for await (const chunk of response.body ?? []) {
       const blocks = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split("\n\n")
-      // What is not whole was not said.
+      // An incomplete message does not count.
       rest = blocks.pop() ?? ""
       for (const { data, event } of framesOf(blocks.map((block) => `${block}\n\n`).join(""))) {
         if (event === "problem") throw new Misled(data)
-        heard.push(JSON.parse(data ?? "") as Heard)
+        received.push(JSON.parse(data ?? "") as ReceivedEvent)
       }
     }
   }
@@ -281,7 +286,7 @@ export const followEventSource = (url: string): Follower => {
   })()
   return {
     name: "server-sent events",
-    heard,
+    received,
     resumed: () => connections - 1,
     broken: unlessOver(following, over.signal),
     end: async () => {
@@ -291,14 +296,14 @@ export const followEventSource = (url: string): Follower => {
   }
 }
 
-/** Follows by the typed client, which goes on by itself. */
+/** Follows with the typed client, which reconnects by itself. */
 export const followTyped = (url: string): Follower => {
-  const heard: Array<Heard> = []
+  const received: Array<ReceivedEvent> = []
   const fiber = Effect.runFork(
     Effect.provide(
       Effect.flatMap(AuditService, (audit) =>
         Stream.runForEach(audit.events({ follow: true }), (event) =>
-          Effect.sync(() => void heard.push(event as unknown as Heard))
+          Effect.sync(() => void received.push(event as unknown as ReceivedEvent))
         )
       ),
       layerHttp({ url })
@@ -306,30 +311,30 @@ export const followTyped = (url: string): Follower => {
   )
   return {
     name: "the typed client",
-    heard,
+    received,
     resumed: () => 0,
     broken: endOf(fiber),
     end: () => Effect.runPromise(Fiber.interrupt(fiber))
   }
 }
 
-/** Follows by `backlog events --follow`, which is started again where it stopped when its database went away. */
+/** Follows with `backlog events --follow`, and restarts it from where it stopped when its database became unavailable. */
 export const followInProcess = (flags: ReadonlyArray<string>): Follower => {
-  const heard: Array<Heard> = []
+  const received: Array<ReceivedEvent> = []
   let program: ReturnType<typeof start>
   let starts = 0
   const over = new AbortController()
   const follow = async (): Promise<void> => {
     while (!over.signal.aborted) {
-      program = start([...flags, "events", "--follow", "--json", "--after", String(heard.at(-1)?.position ?? 0)])
+      program = start([...flags, "events", "--follow", "--json", "--after", String(received.at(-1)?.position ?? 0)])
       starts++
       let rest = ""
       program.child.stdout.on("data", (chunk) => {
         const lines = (rest + String(chunk)).split("\n")
         rest = lines.pop() ?? ""
         for (const line of lines) {
-          const { data } = JSON.parse(line) as { readonly data?: Heard }
-          if (data !== undefined) heard.push(data)
+          const { data } = JSON.parse(line) as { readonly data?: ReceivedEvent }
+          if (data !== undefined) received.push(data)
         }
       })
       const { code, stderr } = await program.ended
@@ -340,7 +345,7 @@ export const followInProcess = (flags: ReadonlyArray<string>): Follower => {
   const following = follow()
   return {
     name: "backlog events --follow",
-    heard,
+    received,
     resumed: () => starts - 1,
     broken: unlessOver(following, over.signal),
     end: () => {
@@ -351,7 +356,7 @@ export const followInProcess = (flags: ReadonlyArray<string>): Follower => {
   }
 }
 
-/** Asks a server by the typed client, again as long as it cannot be reached. */
+/** Sends a request with the typed client, and retries while the server is unreachable. */
 export const askOver = (url: string) => {
   const client = ManagedRuntime.make(layerHttp({ url }))
   return async <A, E>(effect: Effect.Effect<A, E, BacklogService | AuditService>): Promise<A> => {

@@ -4,17 +4,17 @@ import { chmod } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-/** A file system of its own, which is small. */
+/** A small file system of its own. */
 export interface SmallDisk {
   readonly directory: string
-  /** Writes a file that takes all the room that is left, but so many bytes. */
+  /** Writes a file that leaves only this many bytes free. */
   readonly fill: (leave: number) => void
   /** Removes that file. */
   readonly clear: () => void
   readonly unmount: () => void
 }
 
-/** Mounts a small file system in memory, or says why this machine does not let it. */
+/** Mounts a small file system in memory, or returns why this machine does not allow it. */
 export const mountSmallDisk = async (megabytes: number): Promise<SmallDisk | { readonly impossible: string }> => {
   if (process.platform !== "linux") return { impossible: "only Linux mounts a file system in memory by one command" }
   if (process.getuid?.() !== 0) return { impossible: "only root may mount a file system" }
@@ -26,7 +26,7 @@ export const mountSmallDisk = async (megabytes: number): Promise<SmallDisk | { r
   }
   const unmount = (): void => {
     process.off("exit", unmount)
-    // Lazily: what is still open there goes when it is closed.
+    // A lazy unmount: open files disappear when they are closed.
     system("umount", ["--lazy", directory])
     rmSync(directory, { recursive: true, force: true })
   }
@@ -49,7 +49,7 @@ export const mountSmallDisk = async (megabytes: number): Promise<SmallDisk | { r
 
 const system = (program: "mount" | "umount", parameters: ReadonlyArray<string>) => spawnSync(program, parameters)
 
-/** Writes zeros until there are so many, or there is no room. */
+/** Writes zeros up to this many bytes, or until the disk is full. */
 const write = (file: string, bytes: number): void => {
   const zeros = Buffer.alloc(64 * 1024)
   const descriptor = openSync(file, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC)

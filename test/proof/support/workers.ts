@@ -4,36 +4,36 @@ import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
 import type { Acknowledged, LoggedEvent } from "./checkCommands.ts"
 
-/** What a worker is told. */
+/** Options of a worker. */
 export interface WorkerOptions {
-  /** Of a server; or `dataDir`, of an embedded database. */
+  /** The URL of a server; or `dataDir` of an embedded database. */
   readonly url?: string
   readonly dataDir?: string
   readonly schema?: string
-  /** Unique among the workers of a backlog: commands, cards and claims carry it. */
+  /** Unique among the workers of a backlog. Commands, cards and claims contain it. */
   readonly name: string
   readonly seed: number
-  /** How many commands it has under way at a time. */
+  /** How many commands it sends at the same time. */
   readonly claimers: number
   readonly ttlSeconds: number
-  /** The directory of another build of the program than that of this checkout. */
+  /** The directory of another build of the program. Defaults to this checkout. */
   readonly program?: string
 }
 
-/** What a worker found in a directory when it had opened it. */
+/** What a worker found in a directory when it opened it. */
 export interface Found {
   readonly divergences: number
   readonly log: ReadonlyArray<LoggedEvent>
 }
 
-/** An event as a line of JSON has it. */
+/** An event as it is in a line of JSON. */
 type WrittenEvent = Omit<LoggedEvent, "data" | "occurredAt"> & { readonly data: string; readonly occurredAt: string }
 
-/** An error with which a try of a command ended. */
+/** An error that ended an attempt of a command. */
 export interface Unanswered {
-  /** Of an `SqlError`. */
+  /** The reason of an `SqlError`. */
   readonly reason: string
-  /** The server's, where it said something. */
+  /** The server's message, where there was one. */
   readonly message: string
 }
 
@@ -42,23 +42,23 @@ export interface Worker {
   readonly name: string
   readonly pid: number
   readonly acknowledged: ReadonlyArray<Acknowledged>
-  /** The errors with which tries of commands ended, whose outcome it then did not know. */
+  /** The errors of attempts whose outcome was unknown. */
   readonly unanswered: ReadonlyArray<Unanswered>
   readonly found: () => Found | undefined
-  /** Waits for so many more answers. Fails when the process ends before, or when they take longer than a minute. */
+  /** Waits for this many more responses. Fails when the process ends first, or when they take more than a minute. */
   readonly answers: (count: number) => Promise<void>
-  /** Waits until it has opened the database and has begun. */
+  /** Waits until it has opened the database and has started. */
   readonly started: () => Promise<void>
-  /** Ends it with SIGKILL, at whatever point it is. */
+  /** Ends it with SIGKILL, at any point. */
   readonly kill: () => Promise<void>
-  /** Lets it finish the commands that it has under way, and end. Fails if it ended in another way. */
+  /** Lets it finish its running commands, and end. Fails if it ended in another way. */
   readonly finish: () => Promise<void>
 }
 
 const script = fileURLToPath(new URL("faultWorker.mjs", import.meta.url))
 
-/** How long to wait for what must happen by itself; nothing takes nearly as long. */
-const patience = 60_000
+/** How long to wait for a condition that must become true by itself. Nothing takes nearly as long. */
+const timeoutMillis = 60_000
 
 type Line =
   | Acknowledged
@@ -66,20 +66,20 @@ type Line =
   | (Unanswered & { readonly unanswered: string; readonly id?: never })
   | { readonly started: true; readonly id?: never }
 
-/** Starts a worker. Whoever starts it has to end it. */
+/** Starts a worker. The caller must end it. */
 export const startWorker = (options: WorkerOptions): Worker => {
   const running = spawn(process.execPath, [script, JSON.stringify(options)], { stdio: ["pipe", "pipe", "pipe"] })
   const acknowledged: Array<Acknowledged> = []
   const unanswered: Array<Unanswered> = []
   let started = false
   let found: Found | undefined
-  let complaint = ""
+  let stderr = ""
   running.stdin.on("error", () => undefined)
   running.stderr.setEncoding("utf8").on("data", (text: string) => {
-    complaint = (complaint + text).slice(-4096)
+    stderr = (stderr + text).slice(-4096)
   })
   const waiting = new Set<() => void>()
-  const look = (): void => {
+  const notify = (): void => {
     for (const each of waiting) each()
   }
   const output = createInterface(running.stdout)
@@ -90,29 +90,29 @@ export const startWorker = (options: WorkerOptions): Worker => {
     else if ("log" in line) found = { ...line, log: line.log.map(readEvent) }
     else if ("unanswered" in line) unanswered.push(line)
     else started = true
-    look()
+    notify()
   })
   let over = false
   const ended = Promise.all([once(running, "exit"), once(output, "close")]).then(() => {
     over = true
-    look()
+    notify()
   })
 
   const until = (what: string, condition: () => boolean): Promise<void> =>
     new Promise((resolve, reject) => {
       const settle = (problem?: string): void => {
-        clearTimeout(lastResort)
-        waiting.delete(consider)
+        clearTimeout(timer)
+        waiting.delete(check)
         if (problem === undefined) resolve()
-        else reject(new Error(`worker ${options.name} ${problem} before ${what}. ${complaint}`))
+        else reject(new Error(`worker ${options.name} ${problem} before ${what}. ${stderr}`))
       }
-      const consider = (): void => {
+      const check = (): void => {
         if (condition()) settle()
         else if (over) settle(`ended (${running.exitCode ?? running.signalCode})`)
       }
-      const lastResort = setTimeout(() => settle("took too long"), patience)
-      waiting.add(consider)
-      consider()
+      const timer = setTimeout(() => settle("took too long"), timeoutMillis)
+      waiting.add(check)
+      check()
     })
 
   return {
@@ -132,17 +132,17 @@ export const startWorker = (options: WorkerOptions): Worker => {
     },
     finish: async () => {
       running.stdin.end()
-      const lastResort = setTimeout(() => running.kill("SIGKILL"), patience)
+      const timer = setTimeout(() => running.kill("SIGKILL"), timeoutMillis)
       await ended
-      clearTimeout(lastResort)
+      clearTimeout(timer)
       if (running.exitCode !== 0) {
-        throw new Error(`worker ${options.name} ended badly (${running.exitCode ?? running.signalCode}): ${complaint}`)
+        throw new Error(`worker ${options.name} failed (${running.exitCode ?? running.signalCode}): ${stderr}`)
       }
     }
   }
 }
 
-/** The last line of a process that was killed may be half of one: nobody was told then. */
+/** The last line of a killed process may be incomplete, and then it reported nothing. */
 const parse = (text: string): Line | undefined => {
   try {
     return JSON.parse(text) as Line

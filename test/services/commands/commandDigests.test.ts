@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { Command } from "../../../src/domain/Command.ts"
-import { digestsOf } from "../../../src/services/commands/Receipt.ts"
+import { computeDigests } from "../../../src/services/commands/Receipt.ts"
 import { describe, expect, it } from "vitest"
 
 const decode = Schema.decodeUnknownSync(Command)
@@ -52,6 +52,6 @@ const stored: ReadonlyArray<readonly [name: string, command: unknown, shape: str
 describe("stored digests of commands", () => {
   it.each(stored)("the digest of %s equals the stored one", (_, command, shape, whole) => {
     const { _tag: kind } = command as { readonly _tag: string }
-    expect(digestsOf(decode(command))).toEqual({ kind, shape, whole })
+    expect(computeDigests(decode(command))).toEqual({ kind, shape, whole })
   })
 })

@@ -5,7 +5,7 @@ import type { SqlClient, SqlError } from "effect/sql"
  * Why no backlog can be used over a session like this one, if so: settings that would damage text, or give the names in
  * the program's statements another meaning. Operators are qualified because the search path may shadow them.
  */
-export const sessionProblem = (sql: SqlClient.SqlClient): Effect.Effect<string | undefined, SqlError.SqlError> =>
+export const findSessionProblem = (sql: SqlClient.SqlClient): Effect.Effect<string | undefined, SqlError.SqlError> =>
   Effect.map(
     sql<Session>`
       SELECT pg_catalog.current_database()::pg_catalog.text AS database, current_user::pg_catalog.text AS role,
