@@ -1,4 +1,4 @@
-/** Measures what one server carries, and what stands around it: see README.md. Fills in docs/scaling.md. */
+/** Measures the capacity of one server and its surroundings: see README.md. Updates docs/scaling.md. */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
@@ -61,7 +61,7 @@ const { only, quick, repetitions } = options
 checkSimulation()
 const say = progress()
 const directory = mkdtempSync(join(tmpdir(), "backlog-scaling-"))
-// Postgres's user has to get through.
+// The user of Postgres must be able to enter.
 chmodSync(directory, 0o711)
 process.once("exit", () => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }))
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1))
@@ -80,7 +80,7 @@ const context = {
   pgbouncers: options.pgbouncer,
   quick,
   repetitions,
-  // A process that has just started is slow for about a second.
+  // A process is slow for about a second after its start.
   warmUpSeconds: quick ? 0.2 : 0.8,
   seconds: quick ? 0.6 : 1.2
 }
@@ -91,7 +91,7 @@ for (const part of only) {
     results[part] = await parts[part](context, say)
     writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`)
   } catch (error) {
-    // What others have measured is not lost with one.
+    // One failure does not lose the other measurements.
     process.exitCode = 1
     say(`${part}: ${error.stack}`)
   }

@@ -13,7 +13,7 @@ const usage = `node bench/run.mjs [--only PATTERN] [--quick] [--repetitions N] [
   --results DIR      write results and plots into this folder instead of results
 `
 
-/** The command line's options; ends the process when they are wrong or when help is asked for. */
+/** Parses the command line. Ends the process when it is invalid or asks for help. */
 export const parseArguments = (args) => {
   try {
     const { values } = parseArgs({
@@ -44,7 +44,7 @@ export const parseArguments = (args) => {
   }
 }
 
-/** How often to measure; throws where that is no number that can be. */
+/** Number of repetitions. Throws when it is not a positive integer. */
 export const repetitionsIn = (values) => {
   const repetitions = Number(values.repetitions ?? (values.quick ? 1 : 3))
   if (!Number.isInteger(repetitions) || repetitions < 1) throw new Error("--repetitions must be 1 or more")

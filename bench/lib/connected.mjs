@@ -1,6 +1,6 @@
 import { Client } from "pg"
 
-/** Uses a connection of its own to a server, and ends it. */
+/** Uses a connection to a server, and ends it. */
 export const connected = async (url, use) => {
   const client = new Client({ connectionString: url })
   await client.connect()

@@ -5,8 +5,8 @@ import { open } from "node:fs/promises"
 import { join } from "node:path"
 
 /**
- * Runs a Node program as a user would, its output going to a file, and answers how long it took from start to end, the
- * most memory it had, and how many operations `operationsIn` finds in its output. Fails when the program does.
+ * Runs a Node program as a user would, with its output in a file. Returns its duration, its peak memory, and how many
+ * operations `operationsIn` finds in its output. Fails when the program does.
  */
 export const runProgram = async (program, args, directory, operationsIn) => {
   const place = mkdtempSync(join(directory, "program-"))

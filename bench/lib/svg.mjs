@@ -2,7 +2,7 @@ const escapes = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" }
 
 export const escaped = (text) => String(text).replaceAll(/[&<>"]/g, (character) => escapes[character])
 
-/** An element with attributes and what is in it: other elements, or text that has been escaped. */
+/** An element with attributes and content: other elements, or escaped text. */
 export const element = (name, attributes, content = "") => {
   const text = Object.entries(attributes).map(([key, value]) => ` ${key}="${escaped(value)}"`)
   return `<${name}${text.join("")}>${content}</${name}>`
@@ -12,8 +12,8 @@ export const text = (x, y, content, attributes = {}) =>
   element("text", { x, y, fill: "currentColor", ...attributes }, escaped(content))
 
 /**
- * A picture. Text and lines are dark on a light page and light on a dark one, with a ground of their own: the page may
- * be dark where the viewer's system is light.
+ * A picture. Text and lines are dark in a light color scheme and light in a dark one, on a background of their own, since the
+ * page may have another scheme than the system.
  */
 export const picture = (width, height, title, content) =>
   element(
@@ -37,6 +37,6 @@ export const picture = (width, height, title, content) =>
     ].join("\n")
   ) + "\n"
 
-/** A number as a label. */
+/** Formats a number as a label. */
 export const label = (value) =>
   value.toLocaleString("en", { maximumFractionDigits: value < 1 ? 2 : value < 100 ? 1 : 0 })

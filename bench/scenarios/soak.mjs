@@ -1,6 +1,6 @@
 /**
- * A backlog in steady use for a long time while somebody's transaction keeps an old snapshot: no dead row can be removed,
- * and claims must not become slower for it.
+ * A backlog in steady use for a long time while a transaction keeps an old snapshot, so that no dead row can be removed.
+ * Claims must not become slower.
  */
 import { Effect } from "effect"
 import { Client } from "pg"
@@ -44,7 +44,7 @@ const deadRows = (client, { schema }) =>
     ({ rows }) => rows[0].count
   )
 
-/** Each worker creates a card, claims the best and completes it, again and again. */
+/** Each worker creates a card, claims the best and completes it, in a loop. */
 const soak = async (context, place, milliseconds) => {
   const reader = new Client({ connectionString: context.url })
   await reader.connect()

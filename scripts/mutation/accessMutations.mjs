@@ -197,7 +197,7 @@ const mutations = [
   {
     name: "an agent's session is usable by its caller only",
     file: layerRoutes,
-    find: "if (session !== undefined && !sessions.belongsTo(session, whose)) return unknownSession",
+    find: "if (session !== undefined && !sessions.belongsTo(session, caller)) return unknownSession",
     replace: 'if (session === "") return unknownSession',
     tests: agents
   },

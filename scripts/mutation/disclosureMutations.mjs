@@ -84,14 +84,14 @@ const mutations = [
   {
     name: "messages that database functions raise are omitted",
     file: databaseWords,
-    find: "saysNoContent.test(error.code) && !isRaised(error)",
+    find: "sqlStatesWithoutContent.test(error.code) && !isRaisedByFunction(error)",
     replace: "saysNoContent.test(error.code)",
     tests: disclosure
   },
   {
     name: "names that database functions raise are omitted",
     file: databaseWords,
-    find: "const names = isRaised(error)\n",
+    find: "const names = isRaisedByFunction(error)\n",
     replace: 'const names = fieldOf(error, "code") === undefined\n',
     tests: disclosure
   },
@@ -105,49 +105,49 @@ const mutations = [
   {
     name: "the cause of an error is redacted",
     file: disclosable,
-    find: "const cause = errorWalked(error.cause, within)",
+    find: "const cause = sanitizeError(error.cause, ancestors)",
     replace: "const cause = error.cause",
     tests: disclosure
   },
   {
     name: "the fields of an error are redacted",
     file: disclosable,
-    find: "const fields = fieldsWalked(own, within)",
+    find: "const fields = sanitizeFields(own, ancestors)",
     replace: "const fields = own",
     tests: disclosure
   },
   {
     name: "names of fields are redacted",
     file: disclosable,
-    find: "[redactSecrets(entry[0]), walked(entry[1], within)]",
+    find: "[redactSecrets(entry[0]), sanitizeWithin(entry[1], ancestors)]",
     replace: "[entry[0], walked(entry[1], within)]",
     tests: disclosure
   },
   {
     name: "objects with toJSON are redacted",
     file: disclosable,
-    find: "return walked(value.toJSON(), inside)",
+    find: "return sanitizeWithin(value.toJSON(), path)",
     replace: "return value",
     tests: disclosure
   },
   {
     name: "maps are redacted",
     file: disclosable,
-    find: "if (value instanceof Map) return walked([...value], inside)",
+    find: "if (value instanceof Map) return sanitizeWithin([...value], path)",
     replace: "if (value instanceof Map) return value",
     tests: disclosure
   },
   {
     name: "sets are redacted",
     file: disclosable,
-    find: "if (value instanceof Set) return walked([...value], inside)",
+    find: "if (value instanceof Set) return sanitizeWithin([...value], path)",
     replace: "if (value instanceof Set) return value",
     tests: disclosure
   },
   {
     name: "defects are redacted",
     file: disclosable,
-    find: "const defect = errorWalked(reason.defect, within)",
+    find: "const defect = sanitizeError(reason.defect, ancestors)",
     replace: "const defect = reason.defect",
     tests: disclosure
   },
@@ -240,8 +240,8 @@ const mutations = [
   {
     name: "a server's logs and traces contain no secrets",
     file: "src/http/server.ts",
-    find: "withoutSecrets(served(options))",
-    replace: "served(options)",
+    find: "withoutSecrets(startServer(options))",
+    replace: "startServer(options)",
     tests: disclosure
   },
   {
@@ -261,8 +261,8 @@ const mutations = [
   {
     name: "answers to agents contain no secrets",
     file: "src/mcp/stdio.ts",
-    find: "withoutSecrets(served(agent, pipes))",
-    replace: "served(agent, pipes)",
+    find: "withoutSecrets(serveAgent(agent, pipes))",
+    replace: "serveAgent(agent, pipes)",
     tests: disclosure
   },
   {

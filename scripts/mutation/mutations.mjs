@@ -24,7 +24,7 @@ const lockPlan = "src/projections/LockPlan.ts"
 const rowChanges = "src/projections/rowChanges.ts"
 const interpreter = "src/services/commands/Interpreter.ts"
 const decideBatch = "src/services/commands/Interpreter.ts"
-const eventLog = "src/events/EventLog.ts"
+const logWriter = "src/events/LogWriter.ts"
 
 const conformance = ["test/services/conformance.test.ts"]
 const concurrency = ["test/services/commands/concurrency.test.ts"]
@@ -34,7 +34,7 @@ export const mutations = [
   // Locks
   {
     name: "the head row of the log is locked",
-    file: eventLog,
+    file: logWriter,
     find: 'AS "synchronousCommit" FROM ${head} FOR UPDATE`',
     replace: 'AS "synchronousCommit" FROM ${head}`',
     tests: concurrency
@@ -198,7 +198,7 @@ export const mutations = [
   },
   {
     name: "recording times never decrease",
-    file: eventLog,
+    file: logWriter,
     find: "greatest(recorded_at, ${databaseTime(sql, next.now)})",
     replace: "${databaseTime(sql, next.now)}",
     tests: conformance
@@ -327,7 +327,7 @@ export const mutations = [
   },
   {
     name: "events that are appended together have the same recording time",
-    file: eventLog,
+    file: logWriter,
     find: "isFirst ? sql`greatest(recorded_at",
     replace: "isFirst || true ? sql`greatest(recorded_at",
     tests: ["test/services/pglite/runningClock.test.ts"]

@@ -2,6 +2,7 @@
 const runInTransaction = "src/services/commands/BatchTransaction.ts"
 const sessionProblem = "src/services/schema/findSessionProblem.ts"
 const eventLog = "src/events/EventLog.ts"
+const logWriter = "src/events/LogWriter.ts"
 const shadowTables = "src/projections/shadowTables.ts"
 const inTransaction = "src/sql/inTransaction.ts"
 
@@ -24,7 +25,7 @@ export const serverMutations = [
   },
   {
     name: "arrays in commands can contain nulls where array_nulls is off",
-    file: eventLog,
+    file: logWriter,
     find: '${enableArrayNulls(sql)} AS "arrayNulls", ',
     replace: "'' AS \"arrayNulls\", ",
     tests: settings

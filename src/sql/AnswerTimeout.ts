@@ -2,17 +2,17 @@ import { Context, Duration, Effect } from "effect"
 import { SqlError } from "effect/sql"
 
 /**
- * How long a server may leave a statement without a byte of its answer before the connection is taken for dead and
- * closed. Bounds the statements of an effect outside of batches; the client's `answerTimeout` is the upper bound.
- * Defaults to that. With an infinite duration statements may work in silence for any length of time.
+ * The time a server may take to send the next byte of an answer before the client considers the connection dead and
+ * closes it. Applies to the statements of an effect outside of batches. The client's `answerTimeout` is the maximum and the
+ * default; an infinite duration disables the timeout.
  */
 export const AnswerTimeout: Context.Reference<Duration.Duration | undefined> = Context.Reference<
   Duration.Duration | undefined
 >("mosaic-backlog/events/AnswerTimeout", { defaultValue: () => undefined })
 
 /**
- * For reads whose first rows arrive within 10 seconds from any server that is alive. A read whose connection turned out to
- * be dead is sent once more, on another one.
+ * Sets a timeout of 10 seconds, for reads that a live server answers sooner. When the timeout expires the read is retried
+ * once on another connection.
  */
 export const withPromptAnswer = <A, E, R>(read: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   read.pipe(
@@ -20,11 +20,11 @@ export const withPromptAnswer = <A, E, R>(read: Effect.Effect<A, E, R>): Effect.
     Effect.retry({ while: (error) => SqlError.isSqlError(error) && isNoAnswer(error), times: 1 })
   )
 
-/** For statements that may work for an hour before they send a byte. */
+/** Disables the timeout, for statements that may run for an hour before they send a byte. */
 export const withoutAnswerTimeout: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =
   Effect.provideService(AnswerTimeout, Duration.infinity)
 
-/** Why a connection was closed from this side: the server left a statement without an answer. */
+/** The server did not answer a statement within the timeout, and the client closed the connection. */
 export class NoAnswer extends Error {
   override readonly name = "NoAnswer"
 
@@ -33,5 +33,5 @@ export class NoAnswer extends Error {
   }
 }
 
-/** Whether a statement failed because the server left it without an answer. */
+/** Whether a statement failed because the server did not answer it within the timeout. */
 export const isNoAnswer = ({ reason }: SqlError.SqlError): boolean => reason.cause instanceof NoAnswer

@@ -1,43 +1,32 @@
 import type { SqlClient, Statement } from "effect/sql"
 
-/**
- * JSON texts, or nulls, as a text that `fromJsonLines` makes an array of: no JSON text is empty or has a line feed in it, so
- * unlike in an array's literal nothing needs to be escaped, which takes longer than anything else with texts that are full
- * of quotes.
- */
-export const toJsonLines = (texts: ReadonlyArray<string | null>): string => texts.map((text) => text ?? "").join("\n")
-
-/** The array of text that was written as lines. */
-export const fromJsonLines = (sql: SqlClient.SqlClient, lines: Statement.Segment): Statement.Fragment =>
-  sql`string_to_array(${lines}, chr(10), '')`
-
 /** A value of a Postgres array. */
 type Element = string | number | bigint | boolean | Date | Uint8Array
 
 /**
- * A Postgres array as text, to be cast to the array's type: `${arrayLiteral(ids)}::text[]`. Unlike a parameter whose type
- * is guessed from its values it says nothing wrong about arrays that are empty or hold only nulls.
+ * Formats a Postgres array as text, to be cast to the array's type: `${arrayLiteral(ids)}::text[]`. The client would guess
+ * the type of an array parameter from its values, which fails for arrays that are empty or contain only nulls.
  * Syntax: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
  */
-export const arrayLiteral = (values: Iterable<Element>): string => literalOf(values)
+export const arrayLiteral = (values: Iterable<Element>): string => formatArray(values)
 
 /**
- * The same, of values that may be null. With `array_nulls = off` the server reads a null as the text "NULL", so the
- * statement may only follow one that has called `enableArrayNulls` in the same transaction.
+ * Formats an array whose values may be null. With `array_nulls = off` the server reads a null as the text "NULL", so an
+ * earlier statement of the same transaction must have used `enableArrayNulls`.
  */
-export const nullableArrayLiteral = (values: Iterable<Element | null>): string => literalOf(values)
+export const nullableArrayLiteral = (values: Iterable<Element | null>): string => formatArray(values)
 
-/** An expression that makes nulls in arrays nulls until the transaction ends, whatever the role's or database's setting. */
+/** An expression that sets `array_nulls = on` until the transaction ends, whatever the role's or database's setting. */
 export const enableArrayNulls = (sql: SqlClient.SqlClient): Statement.Fragment =>
   sql.literal("pg_catalog.set_config('array_nulls', 'on', true)")
 
-const literalOf = (values: Iterable<Element | null>): string => {
+const formatArray = (values: Iterable<Element | null>): string => {
   let literal = "{"
   let separator = ""
   let last: Element | null | undefined
   let lastLiteral = ""
   for (const value of values) {
-    // Most columns of a batch have the same time, or nothing, in all of their rows.
+    // In most columns of a batch all rows have the same time, or null.
     if (value !== last) {
       lastLiteral = value instanceof Date && isSameTime(last, value) ? lastLiteral : elementLiteral(value)
       last = value
@@ -58,3 +47,13 @@ const elementLiteral = (value: Element | null): string => {
   if (value instanceof Uint8Array) return `"\\\\x${Buffer.from(value).toString("hex")}"`
   return String(value)
 }
+
+/**
+ * Formats JSON texts and nulls as lines, which `fromJsonLines` splits into an array. No JSON text is empty or contains a line
+ * feed, so nothing has to be escaped; escaping the many quotes of JSON in an array literal would take most of the time.
+ */
+export const toJsonLines = (texts: ReadonlyArray<string | null>): string => texts.map((text) => text ?? "").join("\n")
+
+/** An expression for the array that `toJsonLines` formatted. */
+export const fromJsonLines = (sql: SqlClient.SqlClient, lines: Statement.Segment): Statement.Fragment =>
+  sql`string_to_array(${lines}, chr(10), '')`

@@ -1,34 +1,34 @@
 import { Array as Arr, Effect } from "effect"
 import type { SqlError } from "effect/sql"
 
-/** As many as all but great batches have are sent together. */
-const fewStatements = 8
+/** Up to this number, which only very large batches exceed, all statements are sent at once. */
+const maxSentAtOnce = 8
 
-/** Of more, which are not small then, so many are on their way to the database at once. */
-const statementsAhead = 4
+/** Of more statements, which are large then, this number is in flight at once. */
+const maxInFlight = 4
 
 /**
- * Runs statements one after the other, on the caller's connection. Where that takes statements before it has answered
- * those before, they are sent without waiting. Fails with the first failure.
+ * Runs statements in order on the caller's connection. A connection that pipelines sends them without waiting for the
+ * answers. Fails with the first error.
  */
 export const sendInOrder = (
   statements: ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
 ): Effect.Effect<void, SqlError.SqlError> =>
-  statements.length <= fewStatements
-    ? Effect.all(statements, { concurrency: fewStatements, discard: true })
-    : // The next is made only when what there is of the last has been given to the connection.
+  statements.length <= maxSentAtOnce
+    ? Effect.all(statements, { concurrency: maxSentAtOnce, discard: true })
+    : // Yields first, so that a statement is built only after the previous one was passed to the connection.
       Effect.forEach(statements, (statement) => Effect.andThen(Effect.yieldNow, statement), {
-        concurrency: statementsAhead,
+        concurrency: maxInFlight,
         discard: true
       })
 
-/** Rows that one statement takes, so that no message to the database grows without bound. */
+/** Maximum rows of one statement, which bounds the size of messages to the database. */
 const rowsPerStatement = 1_000
 
-/** Characters of payload that one statement takes. */
+/** Maximum characters of payload of one statement. */
 const sizePerStatement = 8 * 1024 * 1024
 
-/** Splits rows into the parts that one statement takes each, in order; `sizeOf` tells a row's payload in characters. */
+/** Splits rows, in order, into chunks for one statement each. `sizeOf` returns the characters of a row's payload. */
 export function* chunkRows<A>(
   rows: ReadonlyArray<A>,
   sizeOf: (row: A) => number

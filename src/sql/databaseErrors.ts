@@ -1,45 +1,45 @@
 import type { SqlError } from "effect/sql"
 
 /**
- * What an error of the database means: it is not able to answer now, or not this user; it does not let this user do
- * that; or it refused a statement, which is an error of the program.
+ * What an error of the database means: the database cannot serve this user now; it does not permit the operation; or it
+ * refused a statement, which is an error of this program.
  */
 type DatabaseErrorKind = "unavailable" | "notPermitted" | "failed"
 
-/** Kinds of error that say that a statement was wrong; everything else is about the database's state. */
-const ownFaults = new Set(["SqlSyntaxError", "ConstraintError", "UniqueViolation"])
+/** Errors of wrong statements. All other errors are about the state of the database. */
+const statementErrors = new Set(["SqlSyntaxError", "ConstraintError", "UniqueViolation"])
 
 /**
- * Classes of Postgres error codes that say that the server cannot serve now, or not this user: invalid catalog name,
- * invalid transaction state, insufficient resources, not in the right state, operator intervention,
- * system error, configuration file error.
+ * SQLSTATE classes of a server that cannot serve this user now: invalid catalog name, invalid transaction state,
+ * insufficient resources, object not in prerequisite state, operator intervention, system error, configuration file error.
  */
-const stateOfServer = /^(3D|25|53|55|57|58|F0)/
+const serverStateCodes = /^(3D|25|53|55|57|58|F0)/
 
-/** Postgres's code for a statement that writes while `default_transaction_read_only` is on: trying again does not help. */
+/** The SQLSTATE of a write in a read-only transaction. Retrying does not help while `default_transaction_read_only` is on. */
 export const readOnlySqlState = "25006"
 
-/** Tells what an error of the database means. */
+/** Classifies an error of the database. */
 export const databaseErrorKind = ({ reason }: SqlError.SqlError): DatabaseErrorKind => {
-  const code = codeOf(reason.cause)
+  const code = sqlStateOf(reason.cause)
   if (reason._tag === "AuthorizationError" || code === readOnlySqlState) return "notPermitted"
-  const isOurs =
-    ownFaults.has(reason._tag) || (reason._tag === "UnknownError" && code !== undefined && !stateOfServer.test(code))
-  return isOurs ? "failed" : "unavailable"
+  const isProgramError =
+    statementErrors.has(reason._tag) ||
+    (reason._tag === "UnknownError" && code !== undefined && !serverStateCodes.test(code))
+  return isProgramError ? "failed" : "unavailable"
 }
 
-const codeOf = (cause: unknown): string | undefined =>
+const sqlStateOf = (cause: unknown): string | undefined =>
   typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
     ? cause.code
     : undefined
 
-/** An error as Postgres sends it. Its other fields repeat rows, parameters and statements. */
+/** An error as Postgres sends it. Other fields may contain rows, parameters and statements. */
 export interface ServerError {
   readonly code: string
   readonly message?: unknown
 }
 
-/** What may be logged of a failure of the database: codes and names, no content of rows. */
+/** The part of a database error that may be logged: codes and names, without content of rows. */
 export interface DatabaseFailure {
   readonly error: "SqlError"
   /** `ConstraintError`, `ConnectionError` … */
@@ -52,11 +52,11 @@ export interface DatabaseFailure {
   readonly table?: string
   readonly column?: string
   readonly constraint?: string
-  /** Where in the source of Postgres the error was raised. */
+  /** The function in the source of Postgres that raised the error. */
   readonly routine?: string
 }
 
-/** Whether an error came from a Postgres server: by its SQLSTATE and a field that no other error has. */
+/** Whether an error is from a Postgres server. Such an error has a SQLSTATE and a field that no other error has. */
 export const isServerError = (error: unknown): error is ServerError =>
   typeof error === "object" &&
   error !== null &&
@@ -66,59 +66,60 @@ export const isServerError = (error: unknown): error is ServerError =>
   ("severity" in error || "routine" in error || "detail" in error)
 
 /**
- * Classes of SQLSTATE whose messages consist of names, numbers and fixed words: connections, transactions, roles,
- * databases, locks, limits, resources, the operator, files, and the text of statements, which is this program's own. Data
- * exceptions (22) and violated constraints (23) repeat values, in every language in another way.
+ * SQLSTATE classes whose messages consist of names, numbers and fixed words: connections, transactions, roles, databases,
+ * locks, limits, resources, the operator, files, and the text of this program's statements. The messages of data
+ * exceptions (22) and violated constraints (23) contain values, in a form that depends on the server's language.
  */
-const saysNoContent = /^(?:08|0A|25|26|28|3D|3F|40|42|53|54|55|57|58|F0|XX001|XX002)/
+const sqlStatesWithoutContent = /^(?:08|0A|25|26|28|3D|3F|40|42|53|54|55|57|58|F0|XX001|XX002)/
 
-/** Whether a function of the database raised the error: it can put a row into any field, and choose any SQLSTATE. */
-const isRaised = (error: ServerError): boolean => fieldOf(error, "routine") === "exec_stmt_raise"
+/** Whether a function in the database raised the error. Such a function can put a row into any field, with any SQLSTATE. */
+const isRaisedByFunction = (error: ServerError): boolean => fieldOf(error, "routine") === "exec_stmt_raise"
 
-/** The message of a server's error, where it repeats nothing of a row; else its SQLSTATE and the names in it. */
+/** The message of a server's error if it cannot contain values of a row; otherwise its SQLSTATE and names. */
 export const serverErrorText = (error: ServerError): string => {
   const { message } = error
-  if (typeof message === "string" && saysNoContent.test(error.code) && !isRaised(error)) return message
-  const { column, constraint, sqlState, table } = namesIn(error)
+  if (typeof message === "string" && sqlStatesWithoutContent.test(error.code) && !isRaisedByFunction(error))
+    return message
+  const { column, constraint, sqlState, table } = namesOf(error)
   const named = Object.entries({ table, column, constraint }).flatMap(([kind, name]) =>
     name === undefined ? [] : [`${kind} ${JSON.stringify(name)}`]
   )
   return `Postgres refused a statement (${[`SQLSTATE ${sqlState}`, ...named].join(", ")})`
 }
 
-/** The innermost sentence about a failure that repeats nothing of a row: "connect ECONNREFUSED 127.0.0.1:5432". */
+/** The innermost message of an error, without content of rows: "connect ECONNREFUSED 127.0.0.1:5432". */
 export const databaseErrorText = ({ message, reason: { cause } }: SqlError.SqlError): string => {
   if (isServerError(cause)) return serverErrorText(cause)
   if (cause instanceof AggregateError) return [...new Set(cause.errors.map(String))].join("; ")
   return cause instanceof Error && cause.message !== "" && !repeatsValues(cause) ? cause.message : message
 }
 
-/** Errors of encoding and decoding repeat the value. */
+/** Whether the message is from encoding or decoding, which contains the value. */
 const repeatsValues = (cause: Error): boolean => /^Pg(?:Types|Protocol)/.test((cause as { _tag?: string })._tag ?? "")
 
-/** What may be logged of an error of the client. */
+/** The part of a client's error that may be logged. */
 export const describeClientError = (error: SqlError.SqlError): DatabaseFailure => {
   const { reason } = error
   return {
     error: "SqlError",
     reason: reason._tag,
     ...(reason.operation === undefined ? {} : { operation: reason.operation }),
-    ...(isServerError(reason.cause) ? namesIn(reason.cause) : {}),
+    ...(isServerError(reason.cause) ? namesOf(reason.cause) : {}),
     message: databaseErrorText(error)
   }
 }
 
-/** What may be logged of an error as the server sent it. */
+/** The part of a server's error that may be logged. */
 export const describeServerError = (error: ServerError): DatabaseFailure => ({
   error: "SqlError",
-  ...namesIn(error),
+  ...namesOf(error),
   message: serverErrorText(error)
 })
 
 type Names = Pick<DatabaseFailure, "severity" | "schema" | "table" | "column" | "constraint" | "routine">
 
-const namesIn = (error: ServerError): Names & { readonly sqlState: string } => {
-  const names = isRaised(error)
+const namesOf = (error: ServerError): Names & { readonly sqlState: string } => {
+  const names = isRaisedByFunction(error)
     ? (["severity", "routine"] as const)
     : (["severity", "schema", "table", "column", "constraint", "routine"] as const)
   return {

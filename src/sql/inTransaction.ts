@@ -2,20 +2,12 @@ import { Cause, Effect, Exit } from "effect"
 import { SqlClient, SqlError, type Statement } from "effect/sql"
 
 /**
- * An expression that makes the transaction's commit wait for the server's disk and for a synchronous standby, where there
- * is one, although the role or the database waits for less. `remote_write` and `remote_apply`, which wait for a standby
- * too, stay as they are. An acknowledged command must not be lost.
- */
-export const requireDurableCommit = (sql: SqlClient.SqlClient): Statement.Fragment =>
-  sql.literal(`set_config('synchronous_commit', CASE current_setting('synchronous_commit')
-    WHEN 'off' THEN 'on' WHEN 'local' THEN 'on' ELSE current_setting('synchronous_commit') END, true)`)
-
-/**
- * `sql.withTransaction`, also when the connection breaks: then ROLLBACK fails too, which the client makes a defect, in
- * place of what ended the transaction. The server has rolled back by itself, so the answer is what ended it.
+ * Runs an effect in a transaction, like `sql.withTransaction`, with two differences:
  *
- * At the level READ COMMITTED where the context names no other, whatever the role's or the database's default: a
- * statement that waited for a lock must see what was committed meanwhile.
+ * - When the connection breaks, ROLLBACK fails too, and the client reports that as a defect instead of the error that ended
+ *   the transaction. Here the effect fails with the original error; the server rolls back by itself.
+ * - The isolation level is READ COMMITTED unless the context specifies another, whatever the default of the role or the
+ *   database: a statement that waited for a lock must see what was committed meanwhile.
  */
 export const inTransaction =
   (sql: SqlClient.SqlClient) =>
@@ -37,8 +29,17 @@ export const inTransaction =
       )
     })
 
-/** Begins a transaction each of whose statements sees what was committed before that statement. */
+/** Begins a transaction in which each statement sees everything that was committed before the statement. */
 export const beginReadCommitted = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
 const isSqlDefect = (reason: Cause.Reason<unknown>): boolean =>
   Cause.isDieReason(reason) && SqlError.isSqlError(reason.defect)
+
+/**
+ * An expression that makes the commit of the transaction wait for the server's disk, and for the synchronous standby if
+ * there is one, even where the role or the database waits for less: an acknowledged command must not be lost. The settings
+ * `remote_write` and `remote_apply`, which also wait for a standby, are not changed.
+ */
+export const requireDurableCommit = (sql: SqlClient.SqlClient): Statement.Fragment =>
+  sql.literal(`set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+    WHEN 'off' THEN 'on' WHEN 'local' THEN 'on' ELSE current_setting('synchronous_commit') END, true)`)

@@ -1,21 +1,21 @@
-/** The same function, which answers at once when it is asked the same again: most times of a batch are one. */
-export const memoizeLast = <A, B>(of: (value: A) => B): ((value: A) => B) => {
+/** Memoizes the last call: most values of a batch, such as times, repeat. */
+export const memoizeLast = <A, B>(compute: (value: A) => B): ((value: A) => B) => {
   let last: { readonly value: A; readonly result: B } | undefined
   return (value) => {
-    if (last === undefined || last.value !== value) last = { value, result: of(value) }
+    if (last === undefined || last.value !== value) last = { value, result: compute(value) }
     return last.result
   }
 }
 
-/** Makes something for each combination of arguments once, when it is first asked for. */
-export const memoizeByFlags = <Arguments extends ReadonlyArray<boolean>, A>(
-  make: (...combination: Arguments) => A
-): ((...combination: Arguments) => A) => {
-  const made = new Map<string, A>()
-  return (...combination) => {
-    const key = combination.join()
-    let one = made.get(key)
-    if (one === undefined) made.set(key, (one = make(...combination)))
-    return one
+/** Memoizes a function of flags: for example the variants of a statement, each prepared at its first use. */
+export const memoizeByFlags = <Flags extends ReadonlyArray<boolean>, A>(
+  make: (...flags: Flags) => A
+): ((...flags: Flags) => A) => {
+  const results = new Map<string, A>()
+  return (...flags) => {
+    const key = flags.join()
+    let result = results.get(key)
+    if (result === undefined) results.set(key, (result = make(...flags)))
+    return result
   }
 }

@@ -1,7 +1,7 @@
 import { Effect, Option, Stream } from "effect"
 import type { SqlClient, SqlError, Statement } from "effect/sql"
 
-/** The rows of every page until an empty one, each page fetched when it is asked for. */
+/** Streams the rows of all pages until an empty one. Fetches each page when the consumer needs it. */
 export const streamPages = <Place, Row, E, R>(
   first: Place,
   fetch: (place: Place) => Effect.Effect<ReadonlyArray<Row>, E, R>,
@@ -15,9 +15,9 @@ export const streamPages = <Place, Row, E, R>(
   )
 
 /**
- * The rows of every page until an empty one. The next pages are fetched while one is looked at, so that the database
- * and this program work at the same time; no more than six pages are held. Whoever stops reading cancels a fetch that is
- * under way, which aborts the transaction that it is part of.
+ * Streams the rows of all pages until an empty one. Prefetches pages while the consumer processes one, so that the database
+ * and this program work at the same time; up to six pages are in memory. A consumer that stops early cancels the current
+ * fetch, which aborts the transaction that it is part of.
  */
 export const streamPagesAhead = <Place, Row, E, R>(
   first: Place,
@@ -25,24 +25,25 @@ export const streamPagesAhead = <Place, Row, E, R>(
   placeOf: (last: Row) => Place
 ): Stream.Stream<Row, E, R> => Stream.bufferArray(streamPages(first, fetch, placeOf), { capacity: 4 })
 
-/** What a page is of. Names and columns are SQL; `order` is a list of columns. */
+/** The query of a page. */
 export interface PageQuery {
   readonly from: Statement.Identifier
   readonly columns: Statement.Fragment
   readonly where: Statement.Fragment
+  /** The columns of ORDER BY, as SQL. */
   readonly order: string
-  /** The columns that may hold much. */
+  /** The columns with large values. */
   readonly heavy: ReadonlyArray<string>
-  /** The most rows. */
+  /** Maximum rows of the page. */
   readonly limit: number
 }
 
-/** Bytes of heavy columns, as the database stores them, after which a page ends. */
+/** A page ends after this many bytes of heavy columns, as the database stores them. */
 const bytesPerPage = 1024 * 1024
 
 /**
- * The next rows in an order: at least one if there are any, then as many as the limit allows and do not hold much,
- * since few rows may hold many megabytes.
+ * Selects the next page of rows: at least one row if there are any, at most `limit` rows and about a megabyte of heavy
+ * columns, because a few rows may contain many megabytes.
  */
 export const selectPage = <Row extends object>(
   sql: SqlClient.SqlClient,

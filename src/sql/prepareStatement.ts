@@ -1,43 +1,62 @@
+/*
+ * Building a statement from fragments takes longer than a small statement takes in the database, and its text is the
+ * same every time. So the text is built once, with placeholders in place of the values:
+ *
+ *     template   ({ id, priority }) => sql`UPDATE cards SET priority = ${priority} WHERE id = ${id}`
+ *                                          │ once: each name becomes a Placeholder
+ *                                          ▼
+ *     compiled   text   UPDATE cards SET priority = $1 WHERE id = $2
+ *                binds  [Placeholder("priority"), Placeholder("id")]
+ *                                          │ for each call: each Placeholder becomes the value of that name
+ *                                          ▼
+ *     execute    text, [5, "a"]
+ *
+ * See docs/decisions/0024-compiled-once.md.
+ */
 import { Context, Effect, type Fiber } from "effect"
 import { type SqlClient, type SqlError, Statement } from "effect/sql"
 
-/** What stands in a statement's text for each of its values. */
+/** The placeholders of a statement's values, by name. */
 export type Placeholders<Values> = { readonly [Name in keyof Values]-?: Statement.Segment }
 
-/** A statement whose text is made once, for any values. */
+/** A statement whose text is fixed, executed with the given values. */
 export type PreparedStatement<Values, Row> = (values: Values) => Effect.Effect<ReadonlyArray<Row>, SqlError.SqlError>
 
 /**
- * Compiles a statement once. In a transaction it goes straight to that connection, and spares what a client does besides
- * for each statement: for one of a few rows that takes longer than what the database does. Somebody who traces or transforms
- * statements sees it as any other.
+ * Prepares a statement: compiles its text once. In a transaction the statement goes directly to the connection, past the
+ * client's work for each statement. Where a tracer or a statement transformer is installed it goes through the client, so
+ * that they see it like any other statement.
  */
 export const prepareStatement = <Values extends object, Row extends object = object>(
   sql: SqlClient.SqlClient,
   template: (placeholders: Placeholders<Values>) => Statement.Statement<Row>
 ): PreparedStatement<Values, Row> => {
+  // Any property is the placeholder of that name, so the names need not be listed next to the type `Values`.
   const placeholders = new Proxy({} as Placeholders<Values>, {
-    get: (_, name) => Statement.parameter(new Name(name as keyof Values))
+    get: (_, name) => Statement.parameter(new Placeholder(name as keyof Values))
   })
   const [text, binds] = template(placeholders).compile()
   return (values) => {
-    const parameters = binds.map((bind) => (bind instanceof Name ? values[(bind as Name<Values>).name] : bind))
+    const parameters = binds.map((bind) =>
+      bind instanceof Placeholder ? values[(bind as Placeholder<Values>).name] : bind
+    )
     return Effect.withFiber((fiber) => {
       const transaction = Context.getOrUndefined(fiber.context, sql.transactionService)
-      return transaction === undefined || isWatched(fiber)
+      return transaction === undefined || isObserved(fiber)
         ? sql.unsafe<Row>(text, parameters)
         : (transaction[0].execute(text, parameters, undefined) as Effect.Effect<ReadonlyArray<Row>, SqlError.SqlError>)
     })
   }
 }
 
-/** Stands among a statement's values for one that is yet to come. */
-class Name<Values> {
+/** Replaced by the value of this name when the statement is executed. */
+class Placeholder<Values> {
   readonly name: keyof Values
   constructor(name: keyof Values) {
     this.name = name
   }
 }
 
-const isWatched = (fiber: Fiber.Fiber<unknown, unknown>): boolean =>
+/** Whether a tracer or a transformer must see the statements of a fiber. */
+const isObserved = (fiber: Fiber.Fiber<unknown, unknown>): boolean =>
   fiber.cache.tracer !== undefined || fiber.getRef(Statement.CurrentTransformer) !== undefined

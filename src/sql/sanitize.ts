@@ -3,52 +3,52 @@ import { SqlError } from "effect/sql"
 import { redactSecrets } from "../domain/redactSecrets.ts"
 import { type DatabaseFailure, describeClientError, describeServerError, isServerError } from "./databaseErrors.ts"
 
-/** How deep a value is walked through. */
-const deepest = 12
+/** Maximum depth of a value. Deeper parts become "[deep]". */
+const maxDepth = 12
 
 /**
- * A value as it may be logged or traced: without tokens and passwords, and with failures of the database as
- * `DatabaseFailure`. A value without any is returned as it is.
+ * Sanitizes a value for logs and traces: redacts tokens and passwords, and replaces database errors by `DatabaseFailure`. A
+ * value that needs neither is returned unchanged.
  */
-export const sanitize = (value: unknown): unknown => walked(value, [])
+export const sanitize = (value: unknown): unknown => sanitizeWithin(value, [])
 
-/** The same for a cause. Reasons keep their annotations. */
-export const sanitizeCause = <E>(cause: Cause.Cause<E>): Cause.Cause<E> => causeWalked(cause, [])
+/** Sanitizes a cause. Its reasons keep their annotations. */
+export const sanitizeCause = <E>(cause: Cause.Cause<E>): Cause.Cause<E> => sanitizeReasons(cause, [])
 
-/** The same for an exit. */
+/** Sanitizes an exit. */
 export const sanitizeExit = <A, E>(exit: Exit.Exit<A, E>): Exit.Exit<A, E> => {
   if (Exit.isSuccess(exit)) return exit
   const cause = sanitizeCause(exit.cause)
   return cause === exit.cause ? exit : Exit.failCause(cause)
 }
 
-const causeWalked = <E>(cause: Cause.Cause<E>, within: ReadonlyArray<unknown>): Cause.Cause<E> => {
-  const reasons = kept(cause.reasons, (reason): Cause.Reason<E> => {
+const sanitizeReasons = <E>(cause: Cause.Cause<E>, ancestors: ReadonlyArray<unknown>): Cause.Cause<E> => {
+  const reasons = mapUnlessEqual(cause.reasons, (reason): Cause.Reason<E> => {
     if (Cause.isFailReason(reason)) {
-      const error = errorWalked(reason.error, within)
-      return error === reason.error ? reason : annotated(Cause.makeFailReason(error as E), reason)
+      const error = sanitizeError(reason.error, ancestors)
+      return error === reason.error ? reason : withAnnotations(Cause.makeFailReason(error as E), reason)
     }
     if (Cause.isDieReason(reason)) {
-      const defect = errorWalked(reason.defect, within)
-      return defect === reason.defect ? reason : annotated(Cause.makeDieReason(defect), reason)
+      const defect = sanitizeError(reason.defect, ancestors)
+      return defect === reason.defect ? reason : withAnnotations(Cause.makeDieReason(defect), reason)
     }
     return reason
   })
   return reasons === cause.reasons ? cause : Cause.fromReasons(reasons)
 }
 
-/** The annotations of a reason have its spans and where it was raised. */
-const annotated = <R extends Cause.Reason<unknown>>(reason: R, like: Cause.Reason<unknown>): R =>
+/** Keeps the annotations of a reason: its spans and where it was raised. */
+const withAnnotations = <R extends Cause.Reason<unknown>>(reason: R, like: Cause.Reason<unknown>): R =>
   Object.assign(reason, { annotations: like.annotations })
 
-/** An error as an error: what a tracer makes its exception of. */
-const errorWalked = (error: unknown, within: ReadonlyArray<unknown>): unknown => {
-  const failure = failureOf(error)
-  if (failure !== undefined) return failureError(failure, error)
-  return walked(error, within)
+/** Sanitizes an error to an `Error`, which a tracer records as an exception. */
+const sanitizeError = (error: unknown, ancestors: ReadonlyArray<unknown>): unknown => {
+  const failure = toDatabaseFailure(error)
+  if (failure !== undefined) return toError(failure, error)
+  return sanitizeWithin(error, ancestors)
 }
 
-const failureOf = (value: unknown): DatabaseFailure | undefined => {
+const toDatabaseFailure = (value: unknown): DatabaseFailure | undefined => {
   const failure = SqlError.isSqlError(value)
     ? describeClientError(value)
     : isServerError(value)
@@ -57,52 +57,52 @@ const failureOf = (value: unknown): DatabaseFailure | undefined => {
   return failure === undefined ? undefined : { ...failure, message: redactSecrets(failure.message) }
 }
 
-const failureError = ({ message, ...fields }: DatabaseFailure, like: unknown): Error => {
+const toError = ({ message, ...fields }: DatabaseFailure, like: unknown): Error => {
   const error = new Error(message)
   error.name = fields.reason ?? fields.error
-  // The frames of the client's own error, whose message is a fixed text.
+  // Keeps the stack frames of the client's error, whose message is a fixed text.
   const { stack = "" } = like instanceof Error && SqlError.isSqlError(like) ? like : {}
   const frames = stack.indexOf("\n    at ")
   error.stack = `${error.name}: ${message}${frames === -1 ? "" : stack.slice(frames)}`
   return Object.assign(error, fields)
 }
 
-const walked = (value: unknown, within: ReadonlyArray<unknown>): unknown => {
+const sanitizeWithin = (value: unknown, ancestors: ReadonlyArray<unknown>): unknown => {
   if (typeof value === "string") return redactSecrets(value)
   if (typeof value !== "object" || value === null || Redacted.isRedacted(value)) return value
-  const failure = failureOf(value)
+  const failure = toDatabaseFailure(value)
   if (failure !== undefined) return failure
-  if (within.includes(value)) return "[circular]"
-  if (within.length >= deepest) return "[deep]"
-  const inside = [...within, value]
-  if (Cause.isCause(value)) return causeWalked(value, inside)
-  if (value instanceof Error) return errorCopied(value, inside)
-  if (Array.isArray(value)) return kept(value, (each: unknown) => walked(each, inside))
+  if (ancestors.includes(value)) return "[circular]"
+  if (ancestors.length >= maxDepth) return "[deep]"
+  const path = [...ancestors, value]
+  if (Cause.isCause(value)) return sanitizeReasons(value, path)
+  if (value instanceof Error) return copyError(value, path)
+  if (Array.isArray(value)) return mapUnlessEqual(value, (each: unknown) => sanitizeWithin(each, path))
   if (value instanceof Date || ArrayBuffer.isView(value)) return value
   if (value instanceof URL) return redactSecrets(value.href)
-  if (value instanceof Map) return walked([...value], inside)
-  if (value instanceof Set) return walked([...value], inside)
-  if ("toJSON" in value && typeof value.toJSON === "function") return walked(value.toJSON(), inside)
-  return fieldsWalked(value, inside)
+  if (value instanceof Map) return sanitizeWithin([...value], path)
+  if (value instanceof Set) return sanitizeWithin([...value], path)
+  if ("toJSON" in value && typeof value.toJSON === "function") return sanitizeWithin(value.toJSON(), path)
+  return sanitizeFields(value, path)
 }
 
-/** An object with its own fields changed; the same one where none has to change. */
-const fieldsWalked = (value: object, within: ReadonlyArray<unknown>): object => {
+/** Sanitizes the own fields of an object. Returns the same object if nothing changes. */
+const sanitizeFields = (value: object, ancestors: ReadonlyArray<unknown>): object => {
   const entries: ReadonlyArray<readonly [string, unknown]> = Object.entries(value)
-  const changed = kept(entries, (entry): readonly [string, unknown] => {
-    const [name, field] = [redactSecrets(entry[0]), walked(entry[1], within)]
+  const changed = mapUnlessEqual(entries, (entry): readonly [string, unknown] => {
+    const [name, field] = [redactSecrets(entry[0]), sanitizeWithin(entry[1], ancestors)]
     return name === entry[0] && field === entry[1] ? entry : [name, field]
   })
   return changed === entries ? value : Object.fromEntries(changed)
 }
 
-/** An error with its message, its stack, its cause and its own fields changed; the same one where none has to change. */
-const errorCopied = (error: Error, within: ReadonlyArray<unknown>): Error => {
+/** Sanitizes message, stack, cause and own fields of an error. Returns the same error if nothing changes. */
+const copyError = (error: Error, ancestors: ReadonlyArray<unknown>): Error => {
   const message = redactSecrets(error.message)
   const stack = error.stack === undefined ? undefined : redactSecrets(error.stack)
-  const cause = errorWalked(error.cause, within)
+  const cause = sanitizeError(error.cause, ancestors)
   const own = Object.fromEntries(Object.entries(error).filter(([name]) => name !== "cause"))
-  const fields = fieldsWalked(own, within)
+  const fields = sanitizeFields(own, ancestors)
   if (message === error.message && stack === error.stack && cause === error.cause && fields === own) return error
   const copy = new Error(message, cause === undefined ? undefined : { cause })
   copy.name = error.name
@@ -111,8 +111,8 @@ const errorCopied = (error: Error, within: ReadonlyArray<unknown>): Error => {
   return copy
 }
 
-/** The array with its elements changed; the same one where none has to change. */
-const kept = <A>(array: ReadonlyArray<A>, change: (element: A) => A): ReadonlyArray<A> => {
+/** Maps an array. Returns the same array if no element changes. */
+const mapUnlessEqual = <A>(array: ReadonlyArray<A>, change: (element: A) => A): ReadonlyArray<A> => {
   const changed = array.map(change)
   return changed.every((element, index) => element === array[index]) ? array : changed
 }

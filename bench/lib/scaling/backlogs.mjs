@@ -1,6 +1,6 @@
 /**
- * Several backlogs on one server, a schema and a process each, beside one backlog with as many workers; with the server's
- * own commit latency, and with a longer one.
+ * Several backlogs on one server, with a schema and a process each, compared with one backlog with as many workers; at the
+ * server's own commit latency and at a higher one.
  */
 import { measureLoops, verify } from "./backlog.mjs"
 import { set } from "./commitLatency.mjs"

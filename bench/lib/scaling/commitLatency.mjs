@@ -3,7 +3,7 @@ import { median } from "../statistics.mjs"
 
 const commits = 100
 
-/** How much longer a trivial transaction takes when it waits for its commit to be durable: medians, in milliseconds. */
+/** How much longer a trivial transaction takes with a durable commit: medians, in milliseconds. */
 export const commitLatency = (url) =>
   connected(url, async (client) => {
     await client.query("CREATE TABLE IF NOT EXISTS bench_commits AS SELECT 1 AS id, 0 AS number")
@@ -23,7 +23,7 @@ export const commitLatency = (url) =>
     return Number((durable - other).toPrecision(3))
   })
 
-/** Sets something of a server, for all that connect from then on. */
+/** Changes a server setting for all new connections. */
 export const set = (url, settings) =>
   connected(url, async (client) => {
     for (const [name, value] of Object.entries(settings)) await client.query(`ALTER SYSTEM SET ${name} = '${value}'`)

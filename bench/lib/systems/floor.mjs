@@ -1,4 +1,4 @@
-/** The floor: hand-written SQL, each command one round trip. See floor.sql. */
+/** The baseline: hand-written SQL, one round trip for each command. See floor.sql. */
 import { readFileSync } from "node:fs"
 import { Pool } from "pg"
 import { connected } from "../connected.mjs"

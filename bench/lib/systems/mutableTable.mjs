@@ -95,7 +95,7 @@ export const work = (context, place, { makeMeter, ready, workers }) =>
     return meter.result()
   })
 
-/** Uses a function that claims, after `before` claims that were put back, and puts back what it claimed. */
+/** Uses a function that claims, after `before` claims that are reverted, and reverts its claims. */
 export const claiming = (context, place, before, use) =>
   withPool(context, place, 1, async (pool) => {
     const put = (id) => pool.query({ ...release, values: [id, "bench"] })
