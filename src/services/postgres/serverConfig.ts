@@ -40,7 +40,7 @@ const defaultKeepAlive = Duration.seconds(15)
  */
 export const makeServerConfig = (options: ServerOptions): Effect.Effect<PgClient.PgPoolConfig, SqlError.SqlError> =>
   Effect.try({
-    try: () => configOf(options),
+    try: () => toPoolConfig(options),
     catch: (cause) =>
       new SqlError.SqlError({
         reason: new SqlError.ConnectionError({
@@ -54,7 +54,7 @@ export const makeServerConfig = (options: ServerOptions): Effect.Effect<PgClient
       })
   })
 
-const configOf = (options: ServerOptions): PgClient.PgPoolConfig => {
+const toPoolConfig = (options: ServerOptions): PgClient.PgPoolConfig => {
   const url = typeof options.url === "string" ? options.url : Redacted.value(options.url)
   const settings = Result.getOrThrow(parseConnectionSettings(url, process.env))
   const { hosts, keepAlive, targetSessionAttrs } = settings
