@@ -166,7 +166,7 @@ describe("the doctor", () => {
       /0099_x/
     ],
     ["a pooler", { keepsSession: false }, "pooler", "note", /pooler/],
-    ["lost notifications", { notificationMillis: "lost" }, "notifications", "warning", /do not come/],
+    ["lost notifications", { notificationMillis: "lost" }, "notifications", "warning", /do not arrive/],
     [
       "a role that has more than it shall",
       { roles: [{ name: "w", kind: "writer", difference: "has DELETE on events" }] },
@@ -179,7 +179,7 @@ describe("the doctor", () => {
       { tables: [{ table: "cards", liveRows: 1, deadRows: 1, bytes: 1, autovacuum: false }] },
       "vacuum",
       "problem",
-      /switched off for cards/
+      /Autovacuum is off for cards/
     ],
     [
       "dead rows",
@@ -270,35 +270,35 @@ describe("the doctor", () => {
       { expiredClaims: { count: 3, oldestSeconds: 3601 } },
       "claims",
       "warning",
-      /3 claims have run out, the first 60 minutes ago/
+      /3 claims have expired, the first 60 minutes ago/
     ],
     [
       "files that other users can use",
       { directory: { ...closed, open: 2, firstOpen: "/d/pgdata/base", openParts: ["/d/pgdata"], openBefore: 2 } },
       "directory",
       "problem",
-      /^2 files and folders of "\/d" let other users in, the first "\/d\/pgdata\/base"\.$/
+      /^2 files and folders of "\/d" are open to other users, the first "\/d\/pgdata\/base"\.$/
     ],
     [
       "files that other users could use",
       { directory: { ...closed, openBefore: 970 } },
       "directory",
       "warning",
-      /^970 files and folders of "\/d" let other users in until this command closed them\.$/
+      /^970 files and folders of "\/d" were open to other users until this command closed them\.$/
     ],
     [
       "files of other users",
       { directory: { ...closed, foreign: 1, firstForeign: "/d/pgdata" } },
       "directory",
       "problem",
-      /^Other users than 1000 own 1 file or folder of "\/d", the first "\/d\/pgdata"\.$/
+      /^Users other than 1000 own 1 file or folder of "\/d", the first "\/d\/pgdata"\.$/
     ],
     [
       "a place for the socket that is taken",
       { directory: { ...closed, socketProblem: "It belongs to user 7." } },
       "directory",
       "warning",
-      /share "\/d", and wait for each other: It belongs to user 7\.$/
+      /share "\/d", and then wait for each other: It belongs to user 7\.$/
     ]
   ])("finds %s", (_, difference, check, level, what) => {
     const changed = diagnose({ ...well, ...difference }).filter((finding) => finding.level !== "ok")
