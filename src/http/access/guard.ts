@@ -82,13 +82,13 @@ export const guard = ({
 
   /** For how long the caller with a token may act. */
   const authorityOf = (token: AccessToken): Authority => {
-    const isTaken = tokens === undefined ? Effect.succeed(false) : tokens.isTaken(token.id, token)
-    const requireValid = Effect.flatMap(isTaken, (taken) => (taken ? Effect.void : Effect.fail(tokenNoLongerValid)))
+    const isValid = tokens === undefined ? Effect.succeed(false) : tokens.isValid(token.id, token)
+    const requireValid = Effect.flatMap(isValid, (valid) => (valid ? Effect.void : Effect.fail(tokenNoLongerValid)))
     const failWhenInvalid = Effect.gen(function* () {
       let knownAt = yield* Clock.currentTimeMillis
       for (;;) {
         yield* Effect.sleep(checkEvery)
-        const state = yield* Effect.result(isTaken)
+        const state = yield* Effect.result(isValid)
         if (Result.isSuccess(state) && !state.success) return yield* tokenNoLongerValid
         const now = yield* Clock.currentTimeMillis
         if (Result.isSuccess(state)) knownAt = now
