@@ -7,7 +7,7 @@ import { Session } from "node:inspector/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
-import { connected } from "./lib/connected.mjs"
+import { withConnection } from "./lib/withConnection.mjs"
 import { plainCards } from "./lib/population.mjs"
 import { startPostgres } from "./lib/postgres.mjs"
 import { markdownTable } from "./lib/table.mjs"
@@ -45,7 +45,8 @@ const server = await startPostgres(join(directory, "postgres"), {
   track_wal_io_timing: "on"
 })
 const context = { directory, build: values.build, quick: false, url: server.url }
-const query = (text, parameters) => connected(server.url, async (client) => (await client.query(text, parameters)).rows)
+const query = (text, parameters) =>
+  withConnection(server.url, async (client) => (await client.query(text, parameters)).rows)
 
 /** Milliseconds that the server has waited for its write-ahead log to reach the disk, and how often. */
 const flushes = async () =>

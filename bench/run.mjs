@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
-import { describedServer, machine, progress } from "./lib/about.mjs"
+import { describeServer, machine, progress } from "./lib/about.mjs"
 import { parseArguments } from "./lib/arguments.mjs"
 import { measure } from "./lib/measure.mjs"
 import { startPostgres } from "./lib/postgres.mjs"
@@ -24,7 +24,7 @@ const serverIn = async (directory) => {
   const place = join(directory, "postgres")
   mkdirSync(place)
   const server = given === undefined ? await startPostgres(place) : { url: given, stop: async () => {} }
-  return { ...server, description: await describedServer(server.url) }
+  return { ...server, description: await describeServer(server.url) }
 }
 
 /** Scenarios that are measured alternating: those of one group, or a single one. */

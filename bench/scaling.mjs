@@ -3,8 +3,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { parseArgs } from "node:util"
-import { repetitionsIn } from "./lib/arguments.mjs"
-import { describedServer, machine, progress } from "./lib/about.mjs"
+import { parseRepetitions } from "./lib/arguments.mjs"
+import { describeServer, machine, progress } from "./lib/about.mjs"
 import { startPostgres } from "./lib/postgres.mjs"
 import { readJson } from "./lib/readJson.mjs"
 import { backlogs } from "./lib/scaling/backlogs.mjs"
@@ -45,7 +45,7 @@ const parseArguments = (args) => {
       process.stdout.write(usage)
       process.exit(0)
     }
-    const repetitions = repetitionsIn(values)
+    const repetitions = parseRepetitions(values)
     const only = values.only.split(",")
     const unknown = only.find((part) => parts[part] === undefined)
     if (unknown !== undefined) throw new Error(`there is no part ${unknown}`)
@@ -70,7 +70,7 @@ const place = join(directory, "one")
 mkdirSync(place)
 const server = await startPostgres(place)
 const { port, url } = server
-const about = [machine(), await describedServer(url)]
+const about = [machine(), await describeServer(url)]
 for (const line of about) say(line)
 const context = {
   directory,

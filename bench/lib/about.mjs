@@ -1,5 +1,5 @@
 import { availableParallelism, cpus, totalmem } from "node:os"
-import { connected } from "./connected.mjs"
+import { withConnection } from "./withConnection.mjs"
 import { settings } from "./postgres.mjs"
 
 /** Prints progress to standard error, with the time. */
@@ -17,8 +17,8 @@ export const machine = () =>
   `${process.platform} ${process.arch}, Node ${process.version}`
 
 /** Describes a server's settings, as the server reports them. */
-export const describedServer = (url) =>
-  connected(url, async (client) => {
+export const describeServer = (url) =>
+  withConnection(url, async (client) => {
     const shown = ["server_version", ...Object.keys(settings)]
     const { rows } = await client.query("SELECT name, current_setting(name) AS value FROM unnest($1::text[]) AS name", [
       shown

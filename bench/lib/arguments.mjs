@@ -34,7 +34,7 @@ export const parseArguments = (args) => {
       process.stdout.write(usage)
       process.exit(0)
     }
-    const repetitions = repetitionsIn(values)
+    const repetitions = parseRepetitions(values)
     const soakMinutes = values["soak-minutes"] === undefined ? undefined : Number(values["soak-minutes"])
     if (soakMinutes !== undefined && !(soakMinutes > 0)) throw new Error("--soak-minutes must be more than 0")
     return { ...values, only: new RegExp(values.only), repetitions, soakMinutes }
@@ -45,7 +45,7 @@ export const parseArguments = (args) => {
 }
 
 /** Number of repetitions. Throws when it is not a positive integer. */
-export const repetitionsIn = (values) => {
+export const parseRepetitions = (values) => {
   const repetitions = Number(values.repetitions ?? (values.quick ? 1 : 3))
   if (!Number.isInteger(repetitions) || repetitions < 1) throw new Error("--repetitions must be 1 or more")
   return repetitions

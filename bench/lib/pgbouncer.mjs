@@ -3,7 +3,7 @@ import { once } from "node:events"
 import { chown, mkdir, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import { freePort, run, said, serverUser } from "./postgres.mjs"
+import { freePort, run, waitForOutput, serverUser } from "./postgres.mjs"
 
 const userName = "postgres"
 
@@ -20,7 +20,7 @@ export const findPgbouncer = async (program) => {
 }
 
 /** Since 1.21 it supports clients' prepared statements on any server connection. */
-export const keepsPrepared = ({ version }) => {
+export const supportsPreparedStatements = ({ version }) => {
   const [major, minor] = version.split(".").map(Number)
   return major > 1 || minor >= 21
 }
@@ -60,7 +60,7 @@ export const startPgbouncer = async ({ program }, directory, server, more) => {
   const pooler = run(program, [configuration], user)
   const kill = () => pooler.kill("SIGQUIT")
   process.prependOnceListener("exit", kill)
-  await said(pooler, "process up")
+  await waitForOutput(pooler, "process up")
   return {
     url: `postgres://${userName}:${password}@127.0.0.1:${port}/postgres`,
     stop: async () => {

@@ -19,7 +19,7 @@ import {
 import { createRequire } from "node:module"
 import { createServer } from "node:net"
 import { basename, dirname, join } from "node:path"
-import { connected } from "./connected.mjs"
+import { withConnection } from "./withConnection.mjs"
 import { settings } from "./settings.mjs"
 
 export { settings }
@@ -47,7 +47,7 @@ export const replicaName = "replica"
 export const startReplica = async (primary, directory) => {
   const { cluster, port } = primary
   const dataDir = join(directory, "replica")
-  await connected(primary.url, async (client) => {
+  await withConnection(primary.url, async (client) => {
     await client.query("SELECT pg_create_physical_replication_slot($1, true)", [replicaName])
     await client.query("SELECT pg_backup_start($1, true)", [replicaName])
     const omitted = new Set(
@@ -87,7 +87,7 @@ const serve = async (cluster, before) => {
   }
   // Before the caller removes its files.
   process.prependOnceListener("exit", kill)
-  await said(server, "ready to accept")
+  await waitForOutput(server, "ready to accept")
   /** Ends the server: "SIGINT" normally, "SIGQUIT" at once and without cleanup. */
   const end = async (signal) => {
     if (!isOver()) {
@@ -214,7 +214,7 @@ const outputOf = (child) => {
   return () => output.trim()
 }
 
-export const said = (child, text) =>
+export const waitForOutput = (child, text) =>
   new Promise((resolve, reject) => {
     const output = outputOf(child)
     child.stderr.on("data", () => {

@@ -19,13 +19,13 @@ export const runProgram = async (program, args, directory, operationsIn) => {
       stdio: ["ignore", output.fd, "pipe"],
       env: { ...process.env, BENCH_MEMORY_FILE: memory }
     })
-    let said = ""
+    let errors = ""
     child.stderr.setEncoding("utf8").on("data", (text) => {
-      said = (said + text).slice(-4096)
+      errors = (errors + text).slice(-4096)
     })
     const [code] = await once(child, "close")
     const milliseconds = performance.now() - started
-    if (code !== 0) throw new Error(`${args[0]} ended with code ${code}:\n${said}`)
+    if (code !== 0) throw new Error(`${args[0]} ended with code ${code}:\n${errors}`)
     const operations = await operationsIn(join(place, "output"))
     return { operations, milliseconds, peakMiB: Number(readFileSync(memory, "utf8")) }
   } finally {

@@ -24,12 +24,12 @@ export const withServer = async ({ build, directory }, database, use) => {
     { stdio: ["ignore", "pipe", "pipe", "ipc"], env: { ...process.env, BENCH_MEMORY_FILE: memory } }
   )
   const ended = once(child, "exit")
-  let said = ""
+  let output = ""
   child.stderr.setEncoding("utf8").on("data", (text) => {
-    said = (said + text).slice(-4096)
+    output = (output + text).slice(-4096)
   })
   const failed = ended.then(([code, signal]) => {
-    throw new Error(`the server ended with ${code ?? signal}:\n${said}`)
+    throw new Error(`the server ended with ${code ?? signal}:\n${output}`)
   })
   failed.catch(() => {})
   try {

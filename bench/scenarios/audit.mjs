@@ -7,7 +7,7 @@ import { createInterface } from "node:readline"
 import { pathToFileURL } from "node:url"
 import { promisify } from "node:util"
 import { auditOperations } from "../lib/auditOperations.mjs"
-import { connected } from "../lib/connected.mjs"
+import { withConnection } from "../lib/withConnection.mjs"
 import { runProgram } from "../lib/runProgram.mjs"
 
 const run = promisify(execFile)
@@ -145,11 +145,11 @@ let isReady = false
 
 const dropBacklog = async (context) => {
   isReady = false
-  await connected(context.url, (client) => client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`))
+  await withConnection(context.url, (client) => client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`))
 }
 
 const isImported = (context, { events }) =>
-  connected(context.url, async (client) => {
+  withConnection(context.url, async (client) => {
     const table = await client.query(`SELECT to_regclass('${schema}.head') IS NOT NULL AS exists`)
     if (!table.rows[0].exists) return false
     const head = await client.query(`SELECT position::int FROM ${schema}.head`)
@@ -167,6 +167,6 @@ const importLog = async (context, size, say) => {
   }
   say("vacuum and analyze")
   const tables = ["events", "cards", "dependencies"].map((table) => `${schema}.${table}`)
-  await connected(context.url, (client) => client.query(`VACUUM ANALYZE ${tables.join()}`))
+  await withConnection(context.url, (client) => client.query(`VACUUM ANALYZE ${tables.join()}`))
   isReady = true
 }

@@ -4,7 +4,7 @@
  */
 import { Effect } from "effect"
 import { Client } from "pg"
-import { connected } from "../lib/connected.mjs"
+import { withConnection } from "../lib/withConnection.mjs"
 import { cardId, plainCards } from "../lib/population.mjs"
 import { schemaOf } from "../lib/schemas.mjs"
 import { percentile } from "../lib/statistics.mjs"
@@ -51,7 +51,7 @@ const soak = async (context, place, milliseconds) => {
   await reader.query("BEGIN ISOLATION LEVEL REPEATABLE READ")
   await reader.query(`SELECT count(*) FROM ${place.schema}.cards`)
   try {
-    return await connected(context.url, (client) =>
+    return await withConnection(context.url, (client) =>
       mosaic.withBacklog(context, place, (backlog) => inUse(backlog, deadRows(client, place), milliseconds))
     )
   } finally {

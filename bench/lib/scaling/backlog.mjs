@@ -2,10 +2,10 @@
 import { Effect } from "effect"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
-import { connected } from "../connected.mjs"
+import { withConnection } from "../withConnection.mjs"
 import { plainCards } from "../population.mjs"
 import { fill } from "../systems/mosaic.mjs"
-import { sumOf, together } from "./together.mjs"
+import { sumOf, runTogether } from "./together.mjs"
 
 export const load = ({ build }) => import(pathToFileURL(join(build, "index.js")).href)
 
@@ -40,14 +40,14 @@ export const measureLoops = async (
     seconds,
     warmUpSeconds
   }))
-  const measured = sumOf(await together(jobs))
+  const measured = sumOf(await runTogether(jobs))
   for (const schema of names) await checkOnce(context, schema)
   return measured
 }
 
 /** Checks that each card was claimed and completed at most once, and that the read model agrees with the log. */
 const checkOnce = (context, schema) =>
-  connected(context.url, async (client) => {
+  withConnection(context.url, async (client) => {
     const { rows } = await client.query(`
       SELECT (SELECT count(*) FROM ${schema}.cards WHERE status = 'done') AS done,
         count(*) FILTER (WHERE type = 'CardCompleted') AS completed,

@@ -89,7 +89,7 @@ export const simulate = ({
 }
 
 /** Fits `fixedMs` and `perCommandMs`, with the smallest relative errors at `[size, milliseconds]`. */
-export const fitted = (points) => {
+export const fitCosts = (points) => {
   let [weights, sizes, squares, times, products] = [0, 0, 0, 0, 0]
   for (const [size, milliseconds] of points) {
     const weight = 1 / milliseconds ** 2
@@ -104,7 +104,7 @@ export const fitted = (points) => {
 }
 
 /** Fits the share of a batch's cost with the head row locked to the measurements of several processes. */
-export const fittedShare = (costs, { commandsPerSecond, processes, workers }) => {
+export const fitHeldShare = (costs, { commandsPerSecond, processes, workers }) => {
   const errorOf = (heldShare) =>
     Math.abs(simulate({ ...costs, heldShare, processes, workers }).commandsPerSecond - commandsPerSecond)
   const shares = Array.from({ length: 21 }, (_, index) => index / 20)
@@ -131,7 +131,7 @@ export const checkSimulation = () => {
       .commandsPerSecond,
     200
   )
-  const { fixedMs, perCommandMs } = fitted([1, 16, 256].map((size) => [size, 3 + size / 10]))
+  const { fixedMs, perCommandMs } = fitCosts([1, 16, 256].map((size) => [size, 3 + size / 10]))
   expect("the fitted fixed cost", fixedMs, 3)
   expect("the fitted cost of a command", perCommandMs, 0.1)
 }

@@ -4,8 +4,8 @@ import { fill } from "../systems/mosaic.mjs"
 import { plainCards } from "../population.mjs"
 import { measureLoops, verify } from "./backlog.mjs"
 import { commitLatency, set } from "./commitLatency.mjs"
-import { fitted, fittedShare, simulate } from "./headRow.mjs"
-import { inTurns, together } from "./together.mjs"
+import { fitCosts, fitHeldShare, simulate } from "./headRow.mjs"
+import { measureAlternating, runTogether } from "./together.mjs"
 
 const sizes = [1, 2, 4, 8, 16, 32, 64, 128, 256]
 
@@ -38,7 +38,7 @@ const measureBatches = async (context) => {
   const schema = "bench_scaling_bursts"
   await fill(context, { database: "postgres", schema }, plainCards(context.quick ? 15_000 : 60_000))
   const { build, seconds, url, warmUpSeconds } = context
-  const [bursts] = await together([
+  const [bursts] = await runTogether([
     { kind: "bursts", build, url, schema, options: {}, sizes, seconds: seconds / 2, warmUpSeconds }
   ])
   return bursts.map(({ batchesPerBurst, size, times }) => {
@@ -69,7 +69,7 @@ export const oneServer = async (context, say) => {
   }
   const wanted = delays.flatMap(rowsOf)
   let turn = 0
-  const measured = await inTurns(wanted, context.repetitions, async (row) => {
+  const measured = await measureAlternating(wanted, context.repetitions, async (row) => {
     // Once in a while, so that it is measured under the same conditions as the rows.
     if (turn++ % wanted.length === 0) await batchesOnce()
     await latencyAt(row.delayMs)
@@ -88,11 +88,11 @@ export const oneServer = async (context, say) => {
     batchesPerBurst: median(bursts.map((all) => all[index].batchesPerBurst)),
     milliseconds: median(bursts.map((all) => all[index].milliseconds))
   }))
-  const whole = fitted(batches.map(({ milliseconds, size }) => [size, milliseconds]))
+  const whole = fitCosts(batches.map(({ milliseconds, size }) => [size, milliseconds]))
   // The measurement includes the commit latency.
   const costs = { perCommandMs: whole.perCommandMs, fixedMs: Math.max(0, whole.fixedMs - commitMs.get(0)) }
   const two = measured.find(({ delayMs, processes }) => delayMs === 0 && processes === 2)
-  const heldShare = fittedShare(
+  const heldShare = fitHeldShare(
     { ...costs, commitMs: commitMs.get(0) },
     { workers: two.workers, processes: 2, commandsPerSecond: two.perSecond * 2 }
   )

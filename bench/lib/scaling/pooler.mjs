@@ -1,11 +1,11 @@
 /** The service behind PgBouncer, in both of its modes, and without PgBouncer. */
 import { Effect, Fiber, Layer, Stream } from "effect"
-import { findPgbouncer, keepsPrepared, startPgbouncer } from "../pgbouncer.mjs"
+import { findPgbouncer, supportsPreparedStatements, startPgbouncer } from "../pgbouncer.mjs"
 import { plainCards } from "../population.mjs"
 import { median } from "../statistics.mjs"
 import { fill } from "../systems/mosaic.mjs"
 import { measureLoops, verify, withServices } from "./backlog.mjs"
-import { inTurns } from "./together.mjs"
+import { measureAlternating } from "./together.mjs"
 
 const schema = "bench_scaling_0"
 const workersTried = [1, 40]
@@ -44,7 +44,9 @@ export const pooler = async (context, say) => {
       const settings = {
         pool_mode: mode,
         default_pool_size: 50,
-        ...(mode === "transaction" && way.prepare && keepsPrepared(one) ? { max_prepared_statements: 200 } : {})
+        ...(mode === "transaction" && way.prepare && supportsPreparedStatements(one)
+          ? { max_prepared_statements: 200 }
+          : {})
       }
       const instance = await startPgbouncer(one, context.directory, context, settings)
       started.push(instance)
@@ -58,7 +60,7 @@ export const pooler = async (context, say) => {
     }
     const usable = ways.filter((way) => facts.get(way).failure === null)
     const rows = usable.flatMap((way) => workersTried.map((workers) => ({ way, workers })))
-    const measured = await inTurns(rows, context.repetitions, async ({ way, workers }) => {
+    const measured = await measureAlternating(rows, context.repetitions, async ({ way, workers }) => {
       const one = await measureLoops(context, { workers, url: way.url, options: { prepare: way.prepare } })
       say(`${way.way}, prepare ${way.prepare}, ${workers} workers: ${one.perSecond.toFixed(0)} cards/s`)
       return one

@@ -2,14 +2,14 @@
 import { Effect, Fiber, Option } from "effect"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
-import { connected } from "../connected.mjs"
+import { withConnection } from "../withConnection.mjs"
 import { replicaName, startPostgres, startReplica } from "../postgres.mjs"
 import { plainCards } from "../population.mjs"
 import { median } from "../statistics.mjs"
 import { fill } from "../systems/mosaic.mjs"
 import { measureLoops, verify, withServices } from "./backlog.mjs"
 import { commitLatency, set } from "./commitLatency.mjs"
-import { inTurns } from "./together.mjs"
+import { measureAlternating } from "./together.mjs"
 
 const schema = "bench_scaling_0"
 const workersTried = [1, 40]
@@ -24,7 +24,7 @@ const modes = {
 
 /** Waits until the replica has applied everything from the primary. */
 const caughtUp = (url) =>
-  connected(url, async (client) => {
+  withConnection(url, async (client) => {
     for (;;) {
       const { rows } = await client.query("SELECT replay_lsn >= pg_current_wal_lsn() AS done FROM pg_stat_replication")
       if (rows[0]?.done === true) return
@@ -50,7 +50,7 @@ export const replica = async (given, say) => {
   try {
     const rows = Object.keys(modes).flatMap((mode) => workersTried.map((workers) => ({ mode, workers })))
     const latencies = new Map()
-    const rates = await inTurns(rows, given.repetitions, async ({ mode, workers }) => {
+    const rates = await measureAlternating(rows, given.repetitions, async ({ mode, workers }) => {
       await setTo(mode)
       latencies.set(mode, [...(latencies.get(mode) ?? []), await commitLatency(primary.url)])
       const one = await measureLoops(context, { workers })
@@ -168,7 +168,7 @@ const endWait = async (context, primary, follower) => {
       yield* Effect.sleep(watched)
       const timedOut = waiting.pollUnsafe() !== undefined
       const canceled = yield* Effect.promise(() =>
-        connected(primary.url, async (client) => {
+        withConnection(primary.url, async (client) => {
           const { rows } = await client.query(
             "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
           )
@@ -201,8 +201,8 @@ const losePrimary = async (context, primary, follower) => {
     })
   )
   const promoted = { ...context, url: follower.url }
-  await connected(follower.url, (client) => client.query("SELECT pg_promote()"))
-  const kept = await connected(follower.url, async (client) => {
+  await withConnection(follower.url, (client) => client.query("SELECT pg_promote()"))
+  const kept = await withConnection(follower.url, async (client) => {
     const { rows } = await client.query(`SELECT id FROM ${schema}.cards WHERE status = 'done'`)
     return new Set(rows.map(({ id }) => id))
   })

@@ -5,7 +5,7 @@ import { median } from "../statistics.mjs"
 const program = new URL("serviceProcess.mjs", import.meta.url)
 
 /** Runs a process for each job. They start at the same time. Returns what each measured. */
-export const together = async (jobs) => {
+export const runTogether = async (jobs) => {
   const children = jobs.map((job) => {
     const child = fork(program, { stdio: ["ignore", "inherit", "inherit", "ipc"] })
     const ended = new Promise((_, reject) => {
@@ -38,7 +38,7 @@ const fields = ["perSecond", "callsPerBatch", "p50Ms"]
  * Measures rows repeatedly, alternating and in a different order each time. Returns the rows with the medians of what
  * `measure` returned.
  */
-export const inTurns = async (rows, repetitions, measure) => {
+export const measureAlternating = async (rows, repetitions, measure) => {
   const all = rows.map(() => [])
   for (let repetition = 0; repetition < repetitions; repetition++) {
     for (let turn = 0; turn < rows.length; turn++) {
