@@ -1,4 +1,4 @@
-/** Fills in the figures of docs/benchmarks.md and docs/scaling.md from results/, and draws the plots anew. */
+/** Updates the figures of docs/benchmarks.md and docs/scaling.md from results/, and redraws the plots. */
 import { readFileSync } from "node:fs"
 import { pathToFileURL } from "node:url"
 import { fillPage } from "./lib/page.mjs"
@@ -10,7 +10,7 @@ import { plainTableOf } from "./lib/table.mjs"
 const place = new URL("results/", import.meta.url)
 const page = (name) => new URL(`../docs/${name}.md`, import.meta.url).pathname
 
-/** A file of the results; "" where there is none. */
+/** Reads a file of the results; "" when it does not exist. */
 const read = (name) => {
   try {
     return readFileSync(new URL(name, place), "utf8")
@@ -20,7 +20,7 @@ const read = (name) => {
   }
 }
 
-/** What is to be seen on each plot. */
+/** The description of each plot. */
 const captions = {
   rates: [
     "One card at a time",

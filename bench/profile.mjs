@@ -1,13 +1,13 @@
 /**
- * Where the time of a command goes, of ours and of others: what the server executes by statement, how long it waits for
- * the disk, how long this process computes and in which functions, and the plan of a claim. See README.md.
+ * Profiles commands of ours and of other systems: the server's time by statement, its waits for the disk, this process's
+ * processor time by function, and the plan of a claim. See README.md.
  */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { Session } from "node:inspector/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
-import { connected } from "./lib/connected.mjs"
+import { withConnection } from "./lib/withConnection.mjs"
 import { plainCards } from "./lib/population.mjs"
 import { startPostgres } from "./lib/postgres.mjs"
 import { markdownTable } from "./lib/table.mjs"
@@ -45,16 +45,17 @@ const server = await startPostgres(join(directory, "postgres"), {
   track_wal_io_timing: "on"
 })
 const context = { directory, build: values.build, quick: false, url: server.url }
-const query = (text, parameters) => connected(server.url, async (client) => (await client.query(text, parameters)).rows)
+const query = (text, parameters) =>
+  withConnection(server.url, async (client) => (await client.query(text, parameters)).rows)
 
-/** Milliseconds that the server has waited for its log to reach the disk, and how often. */
+/** Milliseconds that the server has waited for its write-ahead log to reach the disk, and how often. */
 const flushes = async () =>
   (
     await query(`SELECT sum(fsyncs)::float8 AS times, sum(fsync_time)::float8 AS milliseconds FROM pg_stat_io
       WHERE object = 'wal'`)
   )[0]
 
-/** The functions of this process that took the most time, as shares of the time in which it computed. */
+/** The functions of this process with the most processor time, as shares of it. */
 const busiest = ({ nodes, samples, timeDeltas }) => {
   const byId = new Map(nodes.map((node) => [node.id, node.callFrame]))
   const times = new Map()
@@ -127,7 +128,7 @@ const profiled = async ({ batch, system, workers }) => {
   }
 }
 
-/** The plan of a claim over a backlog nine tenths of which are done. */
+/** The plan of a claim over a backlog of which nine tenths are done. */
 const planOfClaim = async () => {
   const place = { database: "postgres", schema: "profile" }
   const cards = function* () {

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { pathToFileURL } from "node:url"
-import { describedServer, machine, progress } from "./lib/about.mjs"
+import { describeServer, machine, progress } from "./lib/about.mjs"
 import { parseArguments } from "./lib/arguments.mjs"
 import { measure } from "./lib/measure.mjs"
 import { startPostgres } from "./lib/postgres.mjs"
@@ -18,16 +18,16 @@ const modules = ["work", "claims", "create", "graphs", "coldStart", "audit", "so
 
 const say = progress()
 
-/** The server that is to be used, or one of this run's own; and in words how it is set. */
+/** The given server, or one of this run's own; and a description of its settings. */
 const serverIn = async (directory) => {
   const given = process.env.BACKLOG_BENCH_DATABASE_URL
   const place = join(directory, "postgres")
   mkdirSync(place)
   const server = given === undefined ? await startPostgres(place) : { url: given, stop: async () => {} }
-  return { ...server, description: await describedServer(server.url) }
+  return { ...server, description: await describeServer(server.url) }
 }
 
-/** Scenarios that are measured in turns: those of one group, or one alone. */
+/** Scenarios that are measured alternating: those of one group, or a single one. */
 const groupsOf = (selected) => {
   const groups = new Map()
   for (const one of selected) {
@@ -37,7 +37,7 @@ const groupsOf = (selected) => {
   return [...groups.values()]
 }
 
-/** Another one first each time, so that none always runs after the same other. */
+/** Rotates the order, so that no scenario always runs after the same other one. */
 const rotated = (list, by) => [...list.slice(by % list.length), ...list.slice(0, by % list.length)]
 
 const measureOnce = async ({ module, scenario }, repetition, of) => {
@@ -55,7 +55,7 @@ const measureOnce = async ({ module, scenario }, repetition, of) => {
   }
 }
 
-/** What a use answers; what it fails with is told, and the rest is measured: hours of it are not lost with one. */
+/** Runs a scenario. Its failure is printed and the other scenarios run, so that hours of results are not lost. */
 const orTold = async (id, use) => {
   try {
     return await use()
@@ -93,7 +93,7 @@ const measureGroup = async (group) => {
 
 const options = parseArguments(process.argv.slice(2))
 const directory = mkdtempSync(join(tmpdir(), "backlog-bench-"))
-// Postgres's user has to get through.
+// The user of Postgres must be able to enter.
 chmodSync(directory, 0o711)
 process.once("exit", () => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }))
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1))

@@ -1,10 +1,10 @@
-/** Measures what one server carries, and what stands around it: see README.md. Fills in docs/scaling.md. */
+/** Measures the capacity of one server and its surroundings: see README.md. Updates docs/scaling.md. */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { parseArgs } from "node:util"
-import { repetitionsIn } from "./lib/arguments.mjs"
-import { describedServer, machine, progress } from "./lib/about.mjs"
+import { parseRepetitions } from "./lib/arguments.mjs"
+import { describeServer, machine, progress } from "./lib/about.mjs"
 import { startPostgres } from "./lib/postgres.mjs"
 import { readJson } from "./lib/readJson.mjs"
 import { backlogs } from "./lib/scaling/backlogs.mjs"
@@ -45,7 +45,7 @@ const parseArguments = (args) => {
       process.stdout.write(usage)
       process.exit(0)
     }
-    const repetitions = repetitionsIn(values)
+    const repetitions = parseRepetitions(values)
     const only = values.only.split(",")
     const unknown = only.find((part) => parts[part] === undefined)
     if (unknown !== undefined) throw new Error(`there is no part ${unknown}`)
@@ -61,7 +61,7 @@ const { only, quick, repetitions } = options
 checkSimulation()
 const say = progress()
 const directory = mkdtempSync(join(tmpdir(), "backlog-scaling-"))
-// Postgres's user has to get through.
+// The user of Postgres must be able to enter.
 chmodSync(directory, 0o711)
 process.once("exit", () => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }))
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1))
@@ -70,7 +70,7 @@ const place = join(directory, "one")
 mkdirSync(place)
 const server = await startPostgres(place)
 const { port, url } = server
-const about = [machine(), await describedServer(url)]
+const about = [machine(), await describeServer(url)]
 for (const line of about) say(line)
 const context = {
   directory,
@@ -80,7 +80,7 @@ const context = {
   pgbouncers: options.pgbouncer,
   quick,
   repetitions,
-  // A process that has just started is slow for about a second.
+  // A process is slow for about a second after its start.
   warmUpSeconds: quick ? 0.2 : 0.8,
   seconds: quick ? 0.6 : 1.2
 }
@@ -91,7 +91,7 @@ for (const part of only) {
     results[part] = await parts[part](context, say)
     writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`)
   } catch (error) {
-    // What others have measured is not lost with one.
+    // One failure does not lose the other measurements.
     process.exitCode = 1
     say(`${part}: ${error.stack}`)
   }

@@ -1,6 +1,6 @@
 /**
- * Makes a few files of the programs and what they use, so that a command starts in a third of the time that loading some
- * hundred modules takes. What is seldom needed stays in files of its own, and PGlite in its package.
+ * Bundles the programs into a few files, so that a command starts in a third of the time that loading hundreds of modules
+ * takes. Rarely used code stays in separate files, and PGlite in its package.
  */
 import { cpSync, rmSync } from "node:fs"
 import { join } from "node:path"
@@ -15,7 +15,7 @@ const bundle = await rolldown({
   platform: "node",
   external: [/^@electric-sql\//]
 })
-// As deep in the package as the modules that they are made of: some look for files beside it.
+// At the same depth in the package as the bundled modules, because some read files relative to their own path.
 await bundle.write({
   dir: bundled,
   format: "esm",

@@ -1,9 +1,9 @@
 /**
  * Adds to package-lock.json the packages of other platforms that the registry in use does not serve.
  *
- * Native tools come as one optional package a platform. A registry that lacks some of them makes `npm install` leave
- * them out of the lock, and `npm ci` then refuses the lock on every platform. Their names and exact versions stand in
- * the packages that ask for them; what they run on stands in their names.
+ * Native tools come as one optional package per platform. If a registry lacks some of them, `npm install` omits them from
+ * the lock, and `npm ci` then refuses the lock on every platform. Their names and exact versions are in the packages that
+ * depend on them, and their platforms are in their names.
  */
 import { readFileSync, writeFileSync } from "node:fs"
 
@@ -31,7 +31,7 @@ const platformOf = (name) => {
   return { ...(os.length > 0 && { os }), ...(cpu.length > 0 && { cpu }), ...(libc.length > 0 && { libc }) }
 }
 
-/** Where npm looks for a package that the package at `path` asks for: beside its own, then further up. */
+/** Returns the paths where npm resolves a dependency of the package at `path`: next to it, then in its parents. */
 const placesFrom = (path, name) => {
   const parts = path.split("/node_modules/")
   const parents = parts.map((_, index) => parts.slice(0, parts.length - index).join("/node_modules/"))

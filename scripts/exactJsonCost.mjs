@@ -1,6 +1,6 @@
 /**
- * Compares the processor time of the exact parser with that of `JSON.parse`, by the average of twenty runs on texts of several kinds: `npm run build`, then
- * `node scripts/exactJsonCost.mjs`.
+ * Compares the processor time of the exact parser with that of `JSON.parse`: the average of twenty runs on texts of several
+ * kinds. Run `npm run build`, then `node scripts/exactJsonCost.mjs`.
  */
 import { parseExactJson } from "../dist/domain/parseExactJson.js"
 
@@ -25,7 +25,7 @@ const texts = {
   "100,000 keys": [JSON.stringify(Object.fromEntries(many(100_000, (index) => [`k${index}`, index]))), 1]
 }
 
-/** Milliseconds of the processor for one run, on average: also right on a machine with other work. */
+/** Average processor time of one run in milliseconds, which is also correct on a busy machine. */
 const costOf = (run, times) => {
   for (let time = 0; time < times; time++) run()
   const rounds = 20 * times

@@ -1,7 +1,7 @@
 /**
  * Runs every attack of docs/threat-model.md on both databases, including those that take too long for `npm test`. With
- * `--mutations` it then removes each check that these tests are about, one at a time, from a copy of the program. Ends with
- * code 1 when a test fails or a removal is not detected.
+ * `--mutations` it then removes each check that these tests cover, one at a time, from a copy of the program. Exits with
+ * code 1 if a test fails or a mutation survives.
  *
  *     npm run test:security [-- --mutations]
  */
@@ -13,7 +13,7 @@ const { values } = parseArgs({ options: { mutations: { type: "boolean", default:
 
 const root = join(import.meta.dirname, "..")
 
-/** Attacks that are older than the folder, or need what other folders have. */
+/** Attacks in other folders of the tests. */
 const elsewhere = [
   "test/cli/terminalText.test.ts",
   "test/cli/token.test.ts",

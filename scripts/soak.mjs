@@ -1,10 +1,10 @@
 /**
- * Runs the tests of proof again and again, each round with a new seed, until the minutes are over, and prints what was
- * tried as one table. Ends with code 1 when a test failed or anything was lost or done twice.
+ * Runs the tests in test/proof repeatedly, each round with a new seed, until the minutes are over, and prints the counts in
+ * one table. Exits with code 1 if a test failed, or if a command was lost or applied twice.
  *
  *     npm run test:soak -- --minutes 60 --seed 1
  *
- * A round that has begun is finished. The seed of a round is printed before it: `--rounds 1 --seed S` repeats it.
+ * The last round is always completed. Each round prints its seed first: `--rounds 1 --seed S` repeats it.
  */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
@@ -24,7 +24,7 @@ const { values } = parseArgs({
 
 const numberOf = (name, least) => {
   const value = Number(values[name])
-  if (!Number.isFinite(value) || value < least) throw new Error(`--${name} takes a number, ${least} or more`)
+  if (!Number.isFinite(value) || value < least) throw new Error(`--${name} takes a number of at least ${least}`)
   return value
 }
 
@@ -33,7 +33,7 @@ const rounds = numberOf("rounds", 1)
 const firstSeed = Math.trunc(numberOf("seed", 0))
 const until = Date.now() + minutes * 60_000
 
-/** Counts that must be zero, shown also when nothing was counted. */
+/** Counts that must be zero. They are always printed. */
 const mustBeZero = ["acknowledged commands lost", "commands applied twice", "double claims"]
 
 const directory = mkdtempSync(join(tmpdir(), "mosaic-soak-"))

@@ -1,8 +1,8 @@
 import { availableParallelism, cpus, totalmem } from "node:os"
-import { connected } from "./connected.mjs"
+import { withConnection } from "./withConnection.mjs"
 import { settings } from "./postgres.mjs"
 
-/** Says on standard error what is going on, and when. */
+/** Prints progress to standard error, with the time. */
 export const progress = () => {
   const began = performance.now()
   return (text) => {
@@ -11,14 +11,14 @@ export const progress = () => {
   }
 }
 
-/** The machine that this runs on, in words. */
+/** Describes the machine. */
 export const machine = () =>
   `${availableParallelism()} × ${cpus()[0]?.model ?? "unknown processor"}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, ` +
   `${process.platform} ${process.arch}, Node ${process.version}`
 
-/** How a server is set, in words, as it says itself. */
-export const describedServer = (url) =>
-  connected(url, async (client) => {
+/** Describes a server's settings, as the server reports them. */
+export const describeServer = (url) =>
+  withConnection(url, async (client) => {
     const shown = ["server_version", ...Object.keys(settings)]
     const { rows } = await client.query("SELECT name, current_setting(name) AS value FROM unnest($1::text[]) AS name", [
       shown

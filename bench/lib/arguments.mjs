@@ -13,7 +13,7 @@ const usage = `node bench/run.mjs [--only PATTERN] [--quick] [--repetitions N] [
   --results DIR      write results and plots into this folder instead of results
 `
 
-/** The command line's options; ends the process when they are wrong or when help is asked for. */
+/** Parses the command line. Ends the process when it is invalid or asks for help. */
 export const parseArguments = (args) => {
   try {
     const { values } = parseArgs({
@@ -34,7 +34,7 @@ export const parseArguments = (args) => {
       process.stdout.write(usage)
       process.exit(0)
     }
-    const repetitions = repetitionsIn(values)
+    const repetitions = parseRepetitions(values)
     const soakMinutes = values["soak-minutes"] === undefined ? undefined : Number(values["soak-minutes"])
     if (soakMinutes !== undefined && !(soakMinutes > 0)) throw new Error("--soak-minutes must be more than 0")
     return { ...values, only: new RegExp(values.only), repetitions, soakMinutes }
@@ -44,8 +44,8 @@ export const parseArguments = (args) => {
   }
 }
 
-/** How often to measure; throws where that is no number that can be. */
-export const repetitionsIn = (values) => {
+/** Number of repetitions. Throws when it is not a positive integer. */
+export const parseRepetitions = (values) => {
   const repetitions = Number(values.repetitions ?? (values.quick ? 1 : 3))
   if (!Number.isInteger(repetitions) || repetitions < 1) throw new Error("--repetitions must be 1 or more")
   return repetitions

@@ -9,7 +9,7 @@ import { Random } from "./random.mjs"
 const calls = 500
 const callsBefore = 50
 
-/** What the audit scenarios measure, over whichever database is provided. Each fails when its answer is wrong. */
+/** The operations of the audit scenarios, over any database. Each fails when its result is wrong. */
 export const auditOperations = async ({ build, directory, logFile, size }) => {
   const load = (path) => import(pathToFileURL(join(build, path)).href)
   const { AuditService, LogFileCheck } = await load("index.js")
@@ -22,7 +22,7 @@ export const auditOperations = async ({ build, directory, logFile, size }) => {
     if (found !== expected) throw new Error(`${what}: ${found} instead of ${expected}`)
   }
 
-  /** One call that works on many things. */
+  /** One call that handles many items. */
   const whole = (call, operationsOf) =>
     Effect.gen(function* () {
       const started = performance.now()
@@ -31,7 +31,7 @@ export const auditOperations = async ({ build, directory, logFile, size }) => {
       return { operations: operationsOf(answer), milliseconds }
     })
 
-  /** Many calls, one after the other, each on another card. */
+  /** Many calls in sequence, each for another card. */
   const many = (ids, call) =>
     Effect.gen(function* () {
       const random = new Random(1)
@@ -88,7 +88,7 @@ export const auditOperations = async ({ build, directory, logFile, size }) => {
       Effect.gen(function* () {
         const swapped = yield* Deferred.make()
         const onProgress = ({ phase }) => (phase === "swapped" ? Deferred.succeed(swapped, undefined) : Effect.void)
-        // Ends the rebuild before it goes on to verify.
+        // Interrupts the rebuild before it verifies.
         yield* Effect.raceFirst(
           audit((service) => service.rebuild({ onProgress })),
           Deferred.await(swapped)

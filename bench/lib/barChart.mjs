@@ -3,10 +3,10 @@ import { element, label, picture, text } from "./svg.mjs"
 const width = 880
 const values = 90
 const bar = 20
-/** As wide as a character is on the whole, in bold. */
+/** Average width of a bold character. */
 const widthOfCharacter = 7.6
 
-/** Bars in groups, all on one scale: `groups` are `{ label, bars: [{ label, value, color, isOurs }] }`. None without bars. */
+/** Groups of bars on one scale: `{ label, bars: [{ label, value, color, isOurs }] }`. Returns nothing without bars. */
 export const barChart = ({ groups, title }) => {
   const largest = Math.max(0, ...groups.flatMap(({ bars }) => bars.map(({ value }) => value)))
   if (largest === 0) return undefined

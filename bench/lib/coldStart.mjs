@@ -1,4 +1,4 @@
-/** What a program does that uses a backlog for a moment: node coldStart.mjs BUILD DATABASE SCHEMA. */
+/** A program that uses a backlog for one query: node coldStart.mjs BUILD DATABASE SCHEMA. */
 import { Effect } from "effect"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"

@@ -1,3 +1,3 @@
-/** Preloaded into a server: it ends when the process that started it does, however that ends. */
+/** Preloaded into a server, so that the server ends when its parent process does, for any reason. */
 process.once("disconnect", () => process.kill(process.pid, "SIGTERM"))
 process.channel.unref()

@@ -2,13 +2,13 @@ import { cardId } from "./population.mjs"
 
 const card = (number, dependsOn) => ({ id: cardId(number), title: `Card ${number}`, dependsOn: dependsOn.map(cardId) })
 
-/** Cards whose edges all lead to lower numbers. */
+/** Graphs of cards whose edges all lead to lower numbers. */
 export const graphs = {
-  /** Each waits for the one before. */
+  /** Each card depends on the previous one. */
   chain: function* (count) {
     for (let number = 0; number < count; number++) yield card(number, number === 0 ? [] : [number - 1])
   },
-  /** The last waits for all others. */
+  /** The last card depends on all others. */
   "fan-in": function* (count) {
     for (let number = 0; number < count - 1; number++) yield card(number, [])
     yield card(
@@ -16,11 +16,11 @@ export const graphs = {
       Array.from({ length: count - 1 }, (_, number) => number)
     )
   },
-  /** All wait for the first. */
+  /** All cards depend on the first. */
   "fan-out": function* (count) {
     for (let number = 0; number < count; number++) yield card(number, number === 0 ? [] : [0])
   },
-  /** Layers of a hundred; each card waits for five of the layer before. */
+  /** Layers of 100 cards; each card depends on five cards of the previous layer. */
   layered: function* (count) {
     for (let number = 0; number < count; number++) yield card(number, number < layer ? [] : below(number))
   }

@@ -1,6 +1,6 @@
 import { Random } from "./random.mjs"
 
-/** Events of a long-running card, of which a few are always at work. */
+/** Events of a long-running card. A few of them are always in progress. */
 export const longHistory = 1000
 const longAtWork = 5
 
@@ -8,20 +8,20 @@ const workers = 200
 const dependencyWindow = 2000
 const ttlSeconds = 900
 const millisecondsBetweenEvents = 500
-/** Part of the cards that a plan brings before any work begins. */
+/** Share of the cards that are created before any work starts. */
 const planned = 0.1
 const began = Date.UTC(2026, 0, 1)
 
-/** Every so many-th card is a long-running one: together they have one event in 25. */
+/** Every n-th card is a long-running one. Together they have one event in 25. */
 export const longEvery = ({ cards, events }) => Math.max(1, Math.floor((cards * longHistory * 25) / events))
 
 export const cardId = (number) => `card-${String(number).padStart(6, "0")}`
 
 /**
- * The events of a backlog's life, in the order of positions, as commands that keep the rules would have made them: cards
- * are created with texts and dependencies, claimed when they may be, renewed, released, taken back, revised, linked,
- * blocked, completed with results, now and then reopened. Some 10 events a card, 1,000 for a few; what happens to a card
- * lies scattered among what happens to others. The same every time for the same sizes.
+ * Generates the events of a backlog's life in the order of positions, as valid commands would have caused them: cards are
+ * created with texts and dependencies, claimed when they are claimable, renewed, released, reclaimed, revised, linked,
+ * blocked, completed with results, and sometimes reopened. A card has about 10 events, a few have 1,000; the events of
+ * different cards are interleaved. The same sizes give the same events.
  */
 export function* lifeOf({ cards: cardCount, events: eventCount }) {
   const random = new Random(cardCount)
@@ -32,7 +32,7 @@ export function* lifeOf({ cards: cardCount, events: eventCount }) {
   let now = began
   let runs = 0
 
-  /** Where a card is found when something is to be done to it; what waits for others is claimed by nobody. */
+  /** The cards by state, from which the next events are chosen. Cards with unmet dependencies are never claimed. */
   const poolOf = ({ isLong, status, unmet }) => {
     if (status === "ready") return unmet === 0 ? pools.ready : undefined
     return status === "claimed" && isLong ? pools.long : pools[status]
@@ -195,7 +195,7 @@ export function* lifeOf({ cards: cardCount, events: eventCount }) {
     return event(card, "CardRevised", data, random.pick(planners))
   }
 
-  /** To an older card only, so that no cycle can close. */
+  /** Links lead to older cards only, so that no cycle can close. */
   const link = (card) => {
     const reach = Math.min(card.number, dependencyWindow)
     const target = reach === 0 ? undefined : cards[card.number - random.integer(1, reach)]
@@ -224,7 +224,7 @@ export function* lifeOf({ cards: cardCount, events: eventCount }) {
     }
     return undefined
   }
-  /** Weights, what each is done to, and how. A claim whose lease has run out is taken back, not renewed. */
+  /** The weight of each command, its cards and its effect. An expired claim is reclaimed, not renewed. */
   const actions = [
     [38, () => pools.claimed.pick(random), (card) => (card.expires <= now ? reclaim(card) : renew(card))],
     [17, () => pools.ready.pick(random), claim],
@@ -270,7 +270,7 @@ export function* lifeOf({ cards: cardCount, events: eventCount }) {
   }
 }
 
-/** Cards of which any can be picked and removed at once. */
+/** A set of cards from which any can be chosen and removed in constant time. */
 class Pool {
   #cards = []
   #places = new Map()

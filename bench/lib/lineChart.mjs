@@ -2,11 +2,11 @@ import { element, label, picture, text } from "./svg.mjs"
 
 const width = 880
 const height = 460
-/** As wide as a character of a label is on the whole. */
+/** Average width of a character of a label. */
 const widthOfCharacter = 7.4
 const lineHeight = 15
 
-/** Round values of a scale, from below the lowest to above the highest. */
+/** Round values of a scale, from below the minimum to above the maximum. */
 const ticksOf = (low, high, isLogarithmic) => {
   if (isLogarithmic) {
     const first = Math.floor(Math.log10(low))
@@ -26,7 +26,7 @@ const scaleOf = (values, { isLogarithmic = false }, from, to) => {
   return { ticks, at: (value) => from + ((along(value) - low) / (high - low)) * (to - from) }
 }
 
-/** Lines: `{ label, color, points: [[x, y]] }`, and what the axes are. None without points above zero. */
+/** Lines: `{ label, color, points: [[x, y]] }`, and the axes. Returns nothing without points above zero. */
 export const lineChart = ({ lines, title, x, y }) => {
   const points = lines.flatMap((line) => line.points)
   if (!points.some(([across]) => across > 0)) return undefined
@@ -66,7 +66,7 @@ export const lineChart = ({ lines, title, x, y }) => {
   const dashes = new Map()
   const ends = []
   for (const { color, label: name, points: own } of lines) {
-    // Lines of one colour are told apart by their dashes, too.
+    // Dashes distinguish lines of the same color.
     const count = dashes.get(color) ?? 0
     dashes.set(color, count + 1)
     const places = own.map(([across, up]) => [horizontal.at(across), vertical.at(up)])
@@ -82,7 +82,7 @@ export const lineChart = ({ lines, title, x, y }) => {
     const end = places.at(-1)
     if (end !== undefined) ends.push({ name, color, x: end[0], y: end[1], at: end[1] })
   }
-  // What a line is stands at its end, so that nobody has to look it up.
+  // The label of a line is at its end, so that no legend is needed.
   for (const { at, color, name, x: across, y: up } of apart(ends)) {
     content.push(element("path", { d: `M${across + 3},${up} L${across + 12},${at}`, stroke: color, fill: "none" }))
     content.push(text(across + 15, at + 4, name, { fill: color, "font-size": 12, "font-weight": 600 }))
@@ -90,7 +90,7 @@ export const lineChart = ({ lines, title, x, y }) => {
   return picture(width, height, title, content)
 }
 
-/** Labels at ends, moved so far apart that none lies on another that begins near it. */
+/** Moves labels at the ends of lines apart, so that they do not overlap. */
 const apart = (ends) => {
   const groups = new Map()
   for (const end of ends) {
@@ -103,7 +103,7 @@ const apart = (ends) => {
     for (let index = 1; index < group.length; index++) {
       group[index].at = Math.max(group[index].at, group[index - 1].at + lineHeight)
     }
-    // Around where the lines end, not below it.
+    // Centered around the ends of the lines.
     const moved = group.reduce((sum, { at }) => sum + at, 0) / group.length - middle
     for (const end of group) end.at -= moved
   }

@@ -3,9 +3,8 @@ import { once } from "node:events"
 import { nodeOptions } from "./nodeOptions.mjs"
 
 /**
- * Measures a scenario once, in a process of its own, and answers `{ operations, milliseconds, latencies?, peakMiB }`:
- * how many operations took how long, how long single calls took where there were many, and the most memory that the
- * process had.
+ * Measures a scenario once in a new process, and returns `{ operations, milliseconds, latencies?, peakMiB }`: the number of
+ * operations, their duration, the latencies of single calls where there were many, and the process's peak memory.
  */
 export const measure = async (module, scenario, context, { profile }) => {
   const child = fork(new URL("measurement.mjs", import.meta.url), {

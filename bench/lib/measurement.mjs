@@ -1,4 +1,4 @@
-/** The process of one measurement: is told which scenario and what it may use, answers with what it measured. */
+/** The process of one measurement: receives a scenario and its options, and returns the result. */
 import { once } from "node:events"
 import { peakMemoryMiB } from "./memory.mjs"
 

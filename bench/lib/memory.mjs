@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs"
 
 /**
- * The most memory that this process has had resident, in MiB. From the kernel's count for this program where there is
- * one: on Linux `maxRSS` begins with what the parent had when it started this process.
+ * The peak resident memory of this process, in MiB. Uses the kernel's counter for this program where there is one: on Linux
+ * `maxRSS` starts with the memory of the parent when it started this process.
  */
 export const peakMemoryMiB = () => {
   const status = process.platform === "linux" ? readFileSync("/proc/self/status", "utf8") : ""

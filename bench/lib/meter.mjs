@@ -1,10 +1,10 @@
-/** How often every worker has had its turn, at least, before what counts begins and until it ends. */
+/** Minimum calls of every worker before the measured time starts and before it ends. */
 const turnsBefore = 2
 const turns = 5
 
 /**
- * Counts what is done and how long it took, after a warm-up, for some seconds or until `available` are done; a turn of all
- * workers does `atOnce`. Whoever works asks `isOver` before each piece of work.
+ * Counts operations and their durations, after a warm-up, for some seconds or until `available` are done. A round of all
+ * workers does `atOnce` operations. Workers check `isOver` before each operation.
  */
 export class Meter {
   isOver = false
@@ -29,17 +29,17 @@ export class Meter {
     })
   }
 
-  /** How many were done before those that count. */
+  /** How many operations were done before the measured time. */
   get warmUp() {
     return this.#all - this.#counted
   }
 
-  /** When the first that counts began. */
+  /** When the first measured operation started. */
   get started() {
     return this.#started
   }
 
-  /** `count` were done just now; together they took `milliseconds`, when that is known. */
+  /** Records that `count` operations were done, together in `milliseconds`, when that is known. */
   done(count, milliseconds) {
     if (this.isOver) return
     const now = performance.now()
@@ -55,7 +55,7 @@ export class Meter {
     if (this.#all >= this.#available) this.end()
   }
 
-  /** Nothing is left to be done. */
+  /** Records that nothing is left to do. */
   end() {
     this.isOver = true
     this.#finish()
@@ -71,7 +71,7 @@ export class Meter {
   }
 }
 
-/** Work in loops, as many at once as there are workers: `once` answers how many it did, 0 when nothing is left. */
+/** Runs loops, one for each worker: `once` returns how many operations it did, 0 when nothing is left. */
 export const workInLoops = async (workers, meter, once) => {
   const loop = async (worker) => {
     while (!meter.isOver) {

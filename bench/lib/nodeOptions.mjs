@@ -1,2 +1,2 @@
-/** What every process that is measured runs with: what docs/operations.md says for processes that do many commands a second. */
+/** Node options of every measured process: those that docs/operations.md recommends for many commands per second. */
 export const nodeOptions = ["--max-semi-space-size=64"]

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs"
 
 /**
- * Writes texts into a page, each between `<!-- name -->` and `<!-- /name -->`; what stood there goes. Fails where the page has
- * no such place.
+ * Replaces texts in a page, each between `<!-- name -->` and `<!-- /name -->`. Fails when the page does not have these
+ * comments.
  */
 export const fillPage = (file, texts) => {
   let page = readFileSync(file, "utf8")

@@ -3,14 +3,14 @@ import { once } from "node:events"
 import { chown, mkdir, writeFile } from "node:fs/promises"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import { freePort, run, said, serverUser } from "./postgres.mjs"
+import { freePort, run, waitForOutput, serverUser } from "./postgres.mjs"
 
 const userName = "postgres"
 
-/** Where Debian puts it, which is not on everybody's path. */
+/** Where Debian installs it, which is not on every PATH. */
 const usualPlaces = ["pgbouncer", "/usr/sbin/pgbouncer"]
 
-/** A PgBouncer, as `{ program, version }`; the first there is of the usual ones when none is named, else none. */
+/** A PgBouncer as `{ program, version }`: the named one, else the first of the usual ones, else none. */
 export const findPgbouncer = async (program) => {
   for (const one of program === undefined ? usualPlaces : [program]) {
     const found = await promisify(execFile)(one, ["--version"]).catch(() => undefined)
@@ -19,15 +19,14 @@ export const findPgbouncer = async (program) => {
   return undefined
 }
 
-/** From 1.21 on it keeps clients' prepared statements, whatever server connection they come to. */
-export const keepsPrepared = ({ version }) => {
+/** Since 1.21 it supports clients' prepared statements on any server connection. */
+export const supportsPreparedStatements = ({ version }) => {
   const [major, minor] = version.split(".").map(Number)
   return major > 1 || minor >= 21
 }
 
 /**
- * Starts a PgBouncer in front of a server, and answers its URL and how to stop it. All settings that are not named are
- * its defaults.
+ * Starts a PgBouncer in front of a server, and returns its URL and how to stop it. Other settings have their defaults.
  */
 export const startPgbouncer = async ({ program }, directory, server, more) => {
   const { password } = new URL(server.url)
@@ -61,7 +60,7 @@ export const startPgbouncer = async ({ program }, directory, server, more) => {
   const pooler = run(program, [configuration], user)
   const kill = () => pooler.kill("SIGQUIT")
   process.prependOnceListener("exit", kill)
-  await said(pooler, "process up")
+  await waitForOutput(pooler, "process up")
   return {
     url: `postgres://${userName}:${password}@127.0.0.1:${port}/postgres`,
     stop: async () => {

@@ -1,4 +1,4 @@
-/** Plots of results, as SVG that is readable on a light and on a dark page. */
+/** Plots of results, as SVG that is readable on light and dark pages. */
 import { writeFileSync } from "node:fs"
 import { barChart } from "./barChart.mjs"
 import { lineChart } from "./lineChart.mjs"
@@ -15,7 +15,7 @@ const onServer = (results, wanted) =>
 const ours = "mosaic-backlog"
 const oneByOne = "claim + complete"
 
-/** Rates side by side, for each number of workers. */
+/** Rates by number of workers. */
 const rates = (results) => {
   const all = onServer(results, { scenario: oneByOne })
   const workers = [...new Set(all.map((result) => result.workers))].sort((one, other) => one - other)
@@ -28,7 +28,7 @@ const rates = (results) => {
   })
 }
 
-/** Rates of those that take many at once, each with the number of workers that suits it best. */
+/** Rates of the systems with batches, each with its best number of workers. */
 const batches = (results) =>
   barChart({
     title: "Claim + complete many at once, cards a second",
@@ -90,7 +90,7 @@ const creates = (results) =>
     ]
   })
 
-/** What reading takes over the largest backlog that was measured. */
+/** Latencies of reads over the largest backlog. */
 const reads = (results) => {
   const all = onServer(results, { system: ours }).filter(({ scenario }) => /^(?:get$|list, |stats$)/.test(scenario))
   const size = Math.max(...all.map((result) => result.size))
@@ -112,10 +112,10 @@ const reads = (results) => {
   })
 }
 
-/** As many as can be told apart. */
+/** As many colors as can be distinguished. */
 const shownStates = new Set(["all claimable", "90 % done", "90 % waiting, and first", "mixed"])
 
-/** The latency of a claim over the size of the backlog: a line for each state, and for each system. */
+/** The latency of a claim by the size of the backlog: one line for each state and for each system. */
 const latencies = (results) => {
   const claims = results.filter(
     ({ scenario }) => scenario.startsWith("claim, ") && shownStates.has(scenario.slice("claim, ".length))
@@ -151,7 +151,7 @@ const soak = (series) =>
     }))
   })
 
-/** What the simulation of the head row comes to: a line for each commit latency, by one process and by four. */
+/** Results of the head row simulation: one line for each commit latency, with one process and with four. */
 const headRow = (simulated) => {
   const rows = simulated.filter(({ commandsEach }) => commandsEach === 1)
   const commits = [...new Set(rows.map(({ commitMs }) => commitMs))]
@@ -172,7 +172,7 @@ const headRow = (simulated) => {
   })
 }
 
-/** In the order in which they are shown. */
+/** In display order. */
 const colorBySystem = {
   [ours]: "#2f7d5b",
   "mosaic-backlog, next": "#3f9a74",
@@ -187,7 +187,7 @@ const colorBySystem = {
 const systems = Object.keys(colorBySystem)
 const colorOf = (system) => colorBySystem[system]
 
-/** Writes the plots that there are results for beside the results, and answers their names. */
+/** Writes the plots for which results exist next to the results, and returns their names. */
 export const writePlots = (place, prefix, results) =>
   written(place, prefix, {
     rates: rates(results),
@@ -199,7 +199,7 @@ export const writePlots = (place, prefix, results) =>
     soak: soak(readJson(new URL(`${prefix}-soak.json`, place), []))
   })
 
-/** The same for what `scaling.mjs` has simulated. */
+/** Writes the plots of the simulation in `scaling.mjs`. */
 export const writeScalingPlots = (place, { simulated }) => written(place, "scaling", { "head-row": headRow(simulated) })
 
 const written = (place, prefix, plots) => {

@@ -3,12 +3,12 @@ export const cardId = (number) => `card-${String(number).padStart(7, "0")}`
 
 const card = (number, more) => ({ id: cardId(number), title: `Card ${number}`, ...more })
 
-/** Cards that can all be claimed. */
+/** Cards that are all claimable. */
 export function* plainCards(count) {
   for (let number = 0; number < count; number++) yield card(number)
 }
 
-/** How many of ten cards are in which state, besides those that can be claimed; of waiting ones, whether they come first. */
+/** How many of ten cards are in which other state; of waiting cards, whether they come first. */
 export const states = {
   "all claimable": {},
   "50 % done": { done: 5 },
@@ -22,8 +22,8 @@ export const states = {
 }
 
 /**
- * Cards of a backlog in one of the `states`: in each ten the last can always be claimed. It depends on two that are done,
- * where any are, and those that wait depend on it.
+ * Cards of a backlog in one of the `states`. The last of each ten is claimable. It depends on two done cards, where there
+ * are any, and the waiting cards depend on it.
  */
 export function* cardsIn(state, count) {
   const { blocked = 0, done = 0, first = false, waiting = 0 } = states[state]

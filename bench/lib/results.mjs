@@ -4,7 +4,7 @@ import { median, percentile } from "./statistics.mjs"
 
 const rounded = (value, digits) => (value === null ? null : Number(value.toFixed(digits)))
 
-/** One line of the results, from all repetitions of a scenario. */
+/** One row of the results, from all repetitions of a scenario. */
 const resultOf = ({ database, scenario, size, system, workers }, measurements) => {
   const latencies = measurements.flatMap((one) => one.latencies ?? [])
   return {
@@ -21,18 +21,18 @@ const resultOf = ({ database, scenario, size, system, workers }, measurements) =
   }
 }
 
-/** The one call of a measurement took all of its time; where there were many of unknown length, latencies are null. */
+/** A single call took the whole time. Where there were many calls of unknown duration, latencies are null. */
 const timeOfOne = (measurements) =>
   measurements.some((one) => one.latencies === null) ? null : median(measurements.map((one) => one.milliseconds))
 
-/** A measurement's part, as if it had been measured by itself; how long all calls took when they ran side by side. */
+/** A part of a measurement as a measurement of its own. Includes the duration of all calls when they ran concurrently. */
 const partOf = ({ workers }, { parts, peakMiB }, name) => {
   const latencies = parts[name]
   const milliseconds = latencies.reduce((sum, one) => sum + one, 0) / workers
   return { operations: latencies.length, milliseconds, latencies, peakMiB }
 }
 
-/** The lines of a scenario: its own, and one for each part of which it tells apart, as "drain, last tenth". */
+/** The rows of a scenario: its own, and one for each part, such as "drain, last tenth". */
 export const resultsOf = (scenario, measurements) => [
   resultOf(scenario, measurements),
   ...Object.keys(measurements[0].parts ?? {}).map((name) =>
@@ -46,7 +46,7 @@ export const resultsOf = (scenario, measurements) => [
 const keyOf = ({ database, scenario, size, system, workers }) =>
   JSON.stringify([scenario, system, database, workers, size])
 
-/** Puts new results in the place of older ones of the same scenarios; others stay as they are. Answers all. */
+/** Replaces older results of the same scenarios, and keeps the others. Returns all. */
 export const writeResults = (file, results) => {
   const byKey = new Map(readJson(file, []).map((result) => [keyOf(result), result]))
   for (const result of results) byKey.set(keyOf(result), result)

@@ -5,8 +5,8 @@ import { open } from "node:fs/promises"
 import { join } from "node:path"
 
 /**
- * Runs a Node program as a user would, its output going to a file, and answers how long it took from start to end, the
- * most memory it had, and how many operations `operationsIn` finds in its output. Fails when the program does.
+ * Runs a Node program as a user would, with its output in a file. Returns its duration, its peak memory, and how many
+ * operations `operationsIn` finds in its output. Fails when the program does.
  */
 export const runProgram = async (program, args, directory, operationsIn) => {
   const place = mkdtempSync(join(directory, "program-"))
@@ -19,13 +19,13 @@ export const runProgram = async (program, args, directory, operationsIn) => {
       stdio: ["ignore", output.fd, "pipe"],
       env: { ...process.env, BENCH_MEMORY_FILE: memory }
     })
-    let said = ""
+    let errors = ""
     child.stderr.setEncoding("utf8").on("data", (text) => {
-      said = (said + text).slice(-4096)
+      errors = (errors + text).slice(-4096)
     })
     const [code] = await once(child, "close")
     const milliseconds = performance.now() - started
-    if (code !== 0) throw new Error(`${args[0]} ended with code ${code}:\n${said}`)
+    if (code !== 0) throw new Error(`${args[0]} ended with code ${code}:\n${errors}`)
     const operations = await operationsIn(join(place, "output"))
     return { operations, milliseconds, peakMiB: Number(readFileSync(memory, "utf8")) }
   } finally {

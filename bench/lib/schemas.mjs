@@ -1,14 +1,14 @@
-import { connected } from "./connected.mjs"
+import { withConnection } from "./withConnection.mjs"
 
-/** Every schema that the benchmarks make begins with this. */
+/** The prefix of every schema that the benchmarks create. */
 export const schemaOf = (...parts) => ["bench", ...parts].join("_").toLowerCase().replaceAll(/\W+/g, "_").slice(0, 48)
 
 export const dropSchema = (url, schema) =>
-  connected(url, (client) => client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`))
+  withConnection(url, (client) => client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`))
 
-/** What autovacuum and the checkpointer do within minutes, so that none of it falls into what is measured. */
+/** Does what autovacuum and the checkpointer do within minutes, so that it does not occur during a measurement. */
 export const settle = (url, schema) =>
-  connected(url, async (client) => {
+  withConnection(url, async (client) => {
     const { rows } = await client.query(
       `SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname = $1`,
       [schema]
@@ -17,5 +17,5 @@ export const settle = (url, schema) =>
     await client.query("CHECKPOINT")
   })
 
-/** Options of a connection of the `pg` driver whose unqualified names are those of a schema. */
+/** Options of a `pg` connection whose unqualified names refer to a schema. */
 export const connectionTo = (url, schema) => ({ connectionString: url, options: `-c search_path=${schema}` })

@@ -1,15 +1,15 @@
-/** `backlog serve` in a process of its own, for as long as it is used. */
+/** A `backlog serve` process that runs while it is used. */
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 
-/** Longer than a server waits for what is being done when it ends. */
+/** Longer than a server waits for running requests when it stops. */
 const patienceMillis = 20_000
 
 /**
- * Serves a backlog while `use` is at work, which gets the address, and answers what `use` answers and the most memory that
- * the server had. The server ends with this process, however that ends.
+ * Serves a backlog while `use` runs with its address. Returns what `use` returns, and the server's peak memory. The server
+ * ends with this process, for any reason.
  */
 export const withServer = async ({ build, directory }, database, use) => {
   const place = mkdtempSync(join(directory, "server-"))
@@ -24,12 +24,12 @@ export const withServer = async ({ build, directory }, database, use) => {
     { stdio: ["ignore", "pipe", "pipe", "ipc"], env: { ...process.env, BENCH_MEMORY_FILE: memory } }
   )
   const ended = once(child, "exit")
-  let said = ""
+  let output = ""
   child.stderr.setEncoding("utf8").on("data", (text) => {
-    said = (said + text).slice(-4096)
+    output = (output + text).slice(-4096)
   })
   const failed = ended.then(([code, signal]) => {
-    throw new Error(`the server ended with ${code ?? signal}:\n${said}`)
+    throw new Error(`the server ended with ${code ?? signal}:\n${output}`)
   })
   failed.catch(() => {})
   try {
@@ -44,14 +44,14 @@ export const withServer = async ({ build, directory }, database, use) => {
   }
 }
 
-/** Where the server listens, as it says when it does. */
+/** The server's address, as it prints it at its start. */
 const addressFrom = async (output) => {
   let text = ""
   for await (const part of output.setEncoding("utf8")) {
     text += part
     if (text.endsWith("\n")) return JSON.parse(text).data.url
   }
-  // Nothing was said: how the server ended is what there is to tell.
+  // The server printed nothing, so the error is how it ended.
   return new Promise(() => {})
 }
 
@@ -60,7 +60,7 @@ const afterPatience = (child) =>
     setTimeout(() => reject(new Error(`process ${child.pid} of the server does not end`)), patienceMillis).unref()
   })
 
-/** The server is profiled where this process is, into a file beside this one's. */
+/** The server is profiled when this process is, into a file next to this one's. */
 const profiling = () =>
   process.execArgv
     .filter((argument) => argument.startsWith("--cpu-prof"))

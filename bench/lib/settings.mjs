@@ -1,4 +1,4 @@
-/** Durable, as a production server is; buffers of a small one. All other settings are Postgres's defaults. */
+/** Durable, like a production server, with the buffers of a small one. All other settings are Postgres's defaults. */
 export const settings = {
   fsync: "on",
   synchronous_commit: "on",

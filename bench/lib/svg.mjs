@@ -1,19 +1,19 @@
 const escapes = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" }
 
-export const escaped = (text) => String(text).replaceAll(/[&<>"]/g, (character) => escapes[character])
+export const escapeText = (text) => String(text).replaceAll(/[&<>"]/g, (character) => escapes[character])
 
-/** An element with attributes and what is in it: other elements, or text that has been escaped. */
+/** An element with attributes and content: other elements, or escaped text. */
 export const element = (name, attributes, content = "") => {
-  const text = Object.entries(attributes).map(([key, value]) => ` ${key}="${escaped(value)}"`)
+  const text = Object.entries(attributes).map(([key, value]) => ` ${key}="${escapeText(value)}"`)
   return `<${name}${text.join("")}>${content}</${name}>`
 }
 
 export const text = (x, y, content, attributes = {}) =>
-  element("text", { x, y, fill: "currentColor", ...attributes }, escaped(content))
+  element("text", { x, y, fill: "currentColor", ...attributes }, escapeText(content))
 
 /**
- * A picture. Text and lines are dark on a light page and light on a dark one, with a ground of their own: the page may
- * be dark where the viewer's system is light.
+ * A picture. Text and lines are dark in a light color scheme and light in a dark one, on a background of their own, since the
+ * page may have another scheme than the system.
  */
 export const picture = (width, height, title, content) =>
   element(
@@ -28,7 +28,7 @@ export const picture = (width, height, title, content) =>
       "font-size": 13
     },
     [
-      element("title", {}, escaped(title)),
+      element("title", {}, escapeText(title)),
       "<style>svg { color: #24292f } #ground { fill: #ffffff } @media (prefers-color-scheme: dark) " +
         "{ svg { color: #d0d7de } #ground { fill: #0d1117 } }</style>",
       element("rect", { id: "ground", width, height }),
@@ -37,6 +37,6 @@ export const picture = (width, height, title, content) =>
     ].join("\n")
   ) + "\n"
 
-/** A number as a label. */
+/** Formats a number as a label. */
 export const label = (value) =>
   value.toLocaleString("en", { maximumFractionDigits: value < 1 ? 2 : value < 100 ? 1 : 0 })

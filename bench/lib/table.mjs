@@ -4,7 +4,7 @@ export const number = (value, digits = 1) =>
 /** "1 worker", "10 workers". */
 export const countOf = (workers) => `${workers} worker${workers === 1 ? "" : "s"}`
 
-/** What is asked of a result, and whether it is met: `{ opsPerSecond: { min } , p50Ms: { max }, rssMiB: { max } }`. */
+/** The target of a result, and whether it is met: `{ opsPerSecond: { min } , p50Ms: { max }, rssMiB: { max } }`. */
 const verdictOf = (result, target = {}) => {
   const parts = Object.entries(target).map(([field, { max, min }]) => {
     const value = result[field]
@@ -30,17 +30,17 @@ const columns = [
   ["target", ({ result, target }) => verdictOf(result, target)]
 ]
 
-/** The same for results of which nobody says what their unit is. */
+/** Formats results without a unit. */
 export const plainTableOf = (results) =>
   markdownTable(
     columns.filter(([name]) => name !== "target"),
     results.map((result) => ({ result, unit: "" }))
   )
 
-/** The results as a table in Markdown: `rows` are `{ result, unit, target }`. */
+/** The results as a Markdown table: `rows` are `{ result, unit, target }`. */
 export const tableOf = (rows) => markdownTable(columns, rows)
 
-/** A table in Markdown. Each column is its name, how a row's text is had, and "right" where numbers stand in it. */
+/** A Markdown table. Each column has a name, a function from row to text, and "right" for numbers. */
 export const markdownTable = (all, rows) => {
   const cells = rows.map((row) => all.map(([, text]) => text(row)))
   const widths = all.map(([name], index) => Math.max(name.length, ...cells.map((row) => row[index].length)))

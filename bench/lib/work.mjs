@@ -1,4 +1,4 @@
-/** Claiming and completing by any of the systems, in this process or in several. */
+/** Claiming and completing with any of the systems, in this process or in several. */
 import { fork } from "node:child_process"
 import { Meter } from "./meter.mjs"
 import { plainCards } from "./population.mjs"
@@ -36,7 +36,7 @@ const optionsOf = ({ batch, cards, meter, workers }, ready) => ({
 export const work = (context, job, ready = async () => {}) =>
   systems[job.system].work(context, job.place, optionsOf(job, ready))
 
-/** Works in several processes with so many workers each, which begin at the same moment. */
+/** Works in several processes with this many workers each. They start at the same time. */
 export const workInProcesses = async (context, job, processes) => {
   const program = new URL("workProcess.mjs", import.meta.url)
   const children = Array.from({ length: processes }, () => {

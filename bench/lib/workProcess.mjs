@@ -1,4 +1,4 @@
-/** One of several processes that work together: says when it is ready, waits for the others, answers what it measured. */
+/** One of several concurrent processes: reports that it is ready, waits for the others, and returns what it measured. */
 import { once } from "node:events"
 import { peakMemoryMiB } from "./memory.mjs"
 import { work } from "./work.mjs"

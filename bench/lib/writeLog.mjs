@@ -11,7 +11,7 @@ const { chainHash, commitmentHash, contentHash, emptyChainHash, erasableFields }
 )
 const { formatHeader } = await import(pathToFileURL(join(build, "events/LogFile.js")).href)
 
-/** As the log commits to parts, but with salts that are the same every time. */
+/** Commitments as in the log, but with salts that are the same every time. */
 const salts = new Random(Number(cards) + 1)
 const createCommitments = (data) => {
   const commitments = {}
@@ -27,7 +27,7 @@ const charactersAtOnce = 1 << 20
 
 const unfinished = `${file}.part`
 const handle = await open(unfinished, "w")
-// The first line says how the log ends; until that is known, one of the same length keeps its place.
+// The first line contains the end of the log. Until that is known, a line of the same length takes its place.
 const header = (hash) => `${formatHeader({ position: Number(events), chainHash: hash })}\n`
 await handle.write(header(emptyChainHash))
 let chain = Buffer.from(emptyChainHash, "hex")

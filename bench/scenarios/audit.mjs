@@ -1,4 +1,4 @@
-/** What auditors do, on the log of a backlog's whole life: see `lifeOf`. */
+/** Audits, on the log of a backlog's whole life: see `lifeOf`. */
 import { Effect } from "effect"
 import { execFile } from "node:child_process"
 import { createReadStream, existsSync } from "node:fs"
@@ -7,7 +7,7 @@ import { createInterface } from "node:readline"
 import { pathToFileURL } from "node:url"
 import { promisify } from "node:util"
 import { auditOperations } from "../lib/auditOperations.mjs"
-import { connected } from "../lib/connected.mjs"
+import { withConnection } from "../lib/withConnection.mjs"
 import { runProgram } from "../lib/runProgram.mjs"
 
 const run = promisify(execFile)
@@ -19,7 +19,7 @@ const schema = "bench_audit"
 const memory = { rssMiB: { max: 400 } }
 const rate = { opsPerSecond: { min: 50_000 } }
 
-/** Every operation: its scenario's name, its name among the operations, what is counted, and what is asked of it. */
+/** Every operation: its scenario's name, its name among the operations, the unit, and the target. */
 const operations = [
   ["import", "importLog", "events", memory],
   ["verify file", "verifyFile", "events", memory],
@@ -37,8 +37,8 @@ const operations = [
 const embedded = new Set(["import", "verify", "backlogAt middle", "history", "export", "rebuild"])
 
 /**
- * The command line's: the scenario's name, the arguments, what is counted, and how many lines of the output stand for
- * one of them.
+ * Operations of the command line: the scenario's name, the arguments, the unit, and how many lines of output one of them
+ * has.
  */
 const commands = ({ events }, logFile) => [
   ["import", ["import", logFile, "--format", "log"], "events"],
@@ -140,23 +140,23 @@ const writeLog = async (context, size, say) => {
   await run(process.execPath, [program, file, context.build, String(size.cards), String(size.events)])
 }
 
-/** Whether the tables are as they are to be measured. */
+/** Whether the tables are in the state to be measured. */
 let isReady = false
 
 const dropBacklog = async (context) => {
   isReady = false
-  await connected(context.url, (client) => client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`))
+  await withConnection(context.url, (client) => client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`))
 }
 
 const isImported = (context, { events }) =>
-  connected(context.url, async (client) => {
+  withConnection(context.url, async (client) => {
     const table = await client.query(`SELECT to_regclass('${schema}.head') IS NOT NULL AS exists`)
     if (!table.rows[0].exists) return false
     const head = await client.query(`SELECT position::int FROM ${schema}.head`)
     return head.rows[0].position === events
   })
 
-/** Imports the log unless that was done, and does what autovacuum would do within minutes. */
+/** Imports the log unless it was imported before, and does what autovacuum would do within minutes. */
 const importLog = async (context, size, say) => {
   if (isReady) return
   if (!(await isImported(context, size))) {
@@ -167,6 +167,6 @@ const importLog = async (context, size, say) => {
   }
   say("vacuum and analyze")
   const tables = ["events", "cards", "dependencies"].map((table) => `${schema}.${table}`)
-  await connected(context.url, (client) => client.query(`VACUUM ANALYZE ${tables.join()}`))
+  await withConnection(context.url, (client) => client.query(`VACUUM ANALYZE ${tables.join()}`))
   isReady = true
 }

@@ -1,4 +1,4 @@
-/** What claims and reads cost over backlogs of different sizes and in different states. */
+/** The cost of claims and reads over backlogs of different sizes and in different states. */
 import { Effect, Option } from "effect"
 import { cardId, cardsIn, states } from "../lib/population.mjs"
 import { Random } from "../lib/random.mjs"
@@ -7,7 +7,7 @@ import * as mosaic from "../lib/systems/mosaic.mjs"
 import * as mutableTable from "../lib/systems/mutableTable.mjs"
 import { work } from "../lib/work.mjs"
 
-/** A tenth of the smallest backlog can be claimed. */
+/** A tenth of the smallest backlog is claimable. */
 const claims = 100
 const claimsBefore = 100
 const mutableClaimsBefore = 10
@@ -16,7 +16,7 @@ const reads = 200
 const readsBefore = 20
 const pageSize = 100
 
-/** A few of the states for a quick look. */
+/** Some of the states, for `--quick`. */
 const statesFor = ({ quick }) =>
   quick ? ["all claimable", "50 % done", "90 % waiting, and first", "mixed"] : Object.keys(states)
 
@@ -36,7 +36,7 @@ const timed = (count, before, call) =>
     return { operations: count, milliseconds: latencies.reduce((sum, one) => sum + one, 0), latencies }
   })
 
-/** Claims, and puts back what was claimed, so that the next repetition finds the same backlog. */
+/** Claims, and reverts the claims, so that the next repetition finds the same backlog. */
 const measureOurs = (context, place) =>
   mosaic.withBacklog(context, place, (backlog) =>
     Effect.gen(function* () {
@@ -66,7 +66,7 @@ const expect = (what, found, expected) => {
   if (found !== expected) throw new Error(`${what}: ${found} instead of ${expected}`)
 }
 
-/** Each read: what is asked of it, and how it is made. */
+/** Each read: its target, and its call. */
 const readings = (size) => {
   const random = new Random(1)
   const any = () => cardId(random.integer(0, size - 1))
@@ -128,7 +128,7 @@ export const scenarios = (context, say = () => {}) => {
     ...mutableSizes(context).map((size) => claimsOf(state, size, mutableTable))
   ])
 
-  /** The same with ten who claim at once, and complete what they claimed. */
+  /** The same with ten workers that claim concurrently, and complete what they claimed. */
   const togetherOf = (state, system) => {
     const workers = 10
     const size = Math.max(...mutableSizes(context))
@@ -170,7 +170,7 @@ export const scenarios = (context, say = () => {}) => {
   return [...ofStates, ...together, ...ofReads]
 }
 
-/** Whether the backlog for the reads is there. */
+/** Whether the backlog for the reads exists. */
 let isFilled = false
 
 const prepareReads = async (context, place, cards, say) => {

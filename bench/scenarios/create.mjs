@@ -1,4 +1,4 @@
-/** Creating cards: one by one, and many at once with an edge each. */
+/** Creating cards: one at a time, and many at once with an edge each. */
 import { Effect } from "effect"
 import { cardId, plainCards } from "../lib/population.mjs"
 import { schemaOf } from "../lib/schemas.mjs"
@@ -24,7 +24,7 @@ const timed = async (operations, call) => {
   return { operations, milliseconds: performance.now() - started }
 }
 
-/** One edge a card, to the one before it in its ten. */
+/** One edge for each card, to the previous one of its ten. */
 const withEdges = function* (count) {
   let number = 0
   for (const card of plainCards(count)) {
@@ -36,7 +36,7 @@ const withEdges = function* (count) {
 /** The first calls of a process are slower than all others. */
 const callsBefore = 50
 
-/** Each system: how a card is created by itself, and how many at once. */
+/** Each system: how it creates one card, and how many at once. */
 const creating = [
   {
     system: mosaic,

@@ -1,4 +1,4 @@
-/** Cards that depend on each other: draining them, freeing many at once, and linking them. */
+/** Cards that depend on each other: draining them, making many claimable at once, and linking them. */
 import { Effect, Option } from "effect"
 import { graphs, layer } from "../lib/graphs.mjs"
 import { cardId } from "../lib/population.mjs"
@@ -9,8 +9,8 @@ import * as mosaic from "../lib/systems/mosaic.mjs"
 const workers = 10
 
 /**
- * Claims and completes until all is done. A worker that finds nothing waits until a completion says that it has made
- * something claimable.
+ * Claims and completes until all cards are done. A worker that finds nothing waits until a completion makes a card
+ * claimable.
  */
 const drain = (backlog, count) =>
   Effect.gen(function* () {
@@ -54,7 +54,7 @@ const draining = (context, graph) => {
   }
 }
 
-/** Completes the one card that all others wait for. */
+/** Completes the one card that all others depend on. */
 const completing = (context) => {
   const size = context.quick ? 1000 : 10_000
   return {
@@ -76,7 +76,7 @@ const completing = (context) => {
   }
 }
 
-/** Links a card of the graph to one far below it: everything below that one has to be looked at for cycles. */
+/** Links a card of the graph to one far below it, all of whose dependencies must be checked for cycles. */
 const linking = (context) => {
   const count = context.quick ? 2000 : 20_000
   const links = context.quick ? 20 : 100

@@ -1,10 +1,10 @@
 /**
- * A backlog in steady use for a long time while somebody's transaction keeps an old snapshot: no dead row can be removed,
- * and claims must not become slower for it.
+ * A backlog in steady use for a long time while a transaction keeps an old snapshot, so that no dead row can be removed.
+ * Claims must not become slower.
  */
 import { Effect } from "effect"
 import { Client } from "pg"
-import { connected } from "../lib/connected.mjs"
+import { withConnection } from "../lib/withConnection.mjs"
 import { cardId, plainCards } from "../lib/population.mjs"
 import { schemaOf } from "../lib/schemas.mjs"
 import { percentile } from "../lib/statistics.mjs"
@@ -44,14 +44,14 @@ const deadRows = (client, { schema }) =>
     ({ rows }) => rows[0].count
   )
 
-/** Each worker creates a card, claims the best and completes it, again and again. */
+/** Each worker creates a card, claims the best and completes it, in a loop. */
 const soak = async (context, place, milliseconds) => {
   const reader = new Client({ connectionString: context.url })
   await reader.connect()
   await reader.query("BEGIN ISOLATION LEVEL REPEATABLE READ")
   await reader.query(`SELECT count(*) FROM ${place.schema}.cards`)
   try {
-    return await connected(context.url, (client) =>
+    return await withConnection(context.url, (client) =>
       mosaic.withBacklog(context, place, (backlog) => inUse(backlog, deadRows(client, place), milliseconds))
     )
   } finally {

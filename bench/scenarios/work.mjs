@@ -1,4 +1,4 @@
-/** Claiming and completing cards on which there is nothing to do: how much of it a system can do. */
+/** Claiming and completing cards without work: the throughput of a system. */
 import { plainCards } from "../lib/population.mjs"
 import { schemaOf } from "../lib/schemas.mjs"
 import { countOf } from "../lib/table.mjs"
@@ -15,7 +15,7 @@ const inBatches = "claim + complete, batches of 100"
 const inProcesses = "claim + complete, 4 processes"
 const atItsBest = "claim + complete, batched"
 
-/** `[scenario, system, database, workers]`, those of one scenario and number of workers measured in turns. */
+/** `[scenario, system, database, workers]`. Those of one scenario and number of workers are measured alternating. */
 const allRows = [
   ...[1, 10, 24, 100].flatMap((workers) => everyones.map((system) => [oneByOne, system, "postgres", workers])),
   [oneByOne, ours, "postgres", 40],
@@ -35,7 +35,7 @@ const allRows = [
   [oneByOne, overHttp, "pglite directory", 10]
 ]
 
-/** What is enough for a quick look, and for the ratios. */
+/** Enough for a quick run, and for the ratios. */
 const isQuick = ([scenario, system, database, workers]) => {
   if (database !== "postgres") return database === "pglite" && workers === 10
   if (system === overHttp) return scenario === oneByOne && workers === 10
@@ -92,8 +92,7 @@ export const scenarios = (context) => [
 ]
 
 /**
- * All cards of a large backlog, one after the other, without a pause for vacuum: tables of dead rows must not slow down
- * what comes later.
+ * All cards of a large backlog in sequence, without a pause for vacuum: dead rows must not slow down later claims.
  */
 const drains = (context) =>
   [ours, "graphile-worker", "graphile-worker batched", "pg-boss"].map((system) => {
@@ -110,7 +109,7 @@ const drains = (context) =>
       workers,
       size: cards,
       unit: "cards",
-      // Long enough by itself.
+      // It is long enough by itself.
       repetitions: 1,
       beforeEach: () => systems[system].fill(context, place, plainCards(cards)),
       measure: async () => {

@@ -141,7 +141,7 @@ const mutations = [
   {
     name: "a response that is being written ends when its token expires",
     file: guard,
-    find: 'if (response.body._tag === "Stream") return whileValid(response, response.body, authority)',
+    find: 'if (response.body._tag === "Stream") return endWhenInvalid(response, response.body, authority)',
     replace: 'if (response.body._tag === "Stream") return response',
     tests: access
   },
@@ -197,7 +197,7 @@ const mutations = [
   {
     name: "an agent's session is usable by its caller only",
     file: layerRoutes,
-    find: "if (session !== undefined && !sessions.belongsTo(session, whose)) return unknownSession",
+    find: "if (session !== undefined && !sessions.belongsTo(session, caller)) return unknownSession",
     replace: 'if (session === "") return unknownSession',
     tests: agents
   },
@@ -247,8 +247,8 @@ const mutations = [
   {
     name: "a worker cannot force a completion",
     file: workerRules,
-    find: "if (force === true) return",
-    replace: "if (force === true && token === undefined) return",
+    find: "if (force === true) {",
+    replace: "if (force === true && token === undefined) {",
     tests: access
   },
   {

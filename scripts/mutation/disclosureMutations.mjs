@@ -240,8 +240,8 @@ const mutations = [
   {
     name: "a server's logs and traces contain no secrets",
     file: "src/http/server.ts",
-    find: "withoutSecrets(served(options))",
-    replace: "served(options)",
+    find: "withoutSecrets(startServer(options))",
+    replace: "startServer(options)",
     tests: disclosure
   },
   {
@@ -261,8 +261,8 @@ const mutations = [
   {
     name: "answers to agents contain no secrets",
     file: "src/mcp/stdio.ts",
-    find: "withoutSecrets(served(agent, pipes))",
-    replace: "served(agent, pipes)",
+    find: "withoutSecrets(serveAgent(agent, pipes))",
+    replace: "serveAgent(agent, pipes)",
     tests: disclosure
   },
   {

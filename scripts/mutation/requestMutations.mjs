@@ -86,10 +86,10 @@ const mutations = [
   {
     name: "a body that broke off with its token gets status 401",
     file: guard,
-    find: "if (response === undefined || watched.hasEnded()) return",
+    find: "if (response === undefined || bodyWatch.hasEnded()) return",
     replace: "if (response === undefined) return",
     also: [
-      { find: "watched.hasEnded() ? Effect.undefined : Effect.failCause(cause)", replace: "Effect.failCause(cause)" }
+      { find: "bodyWatch.hasEnded() ? Effect.undefined : Effect.failCause(cause)", replace: "Effect.failCause(cause)" }
     ],
     tests: revoked
   },

@@ -1,4 +1,4 @@
-// What a program does that installed the package: run by scripts/pack-smoke.sh, in an empty project.
+// A program that uses the installed package. scripts/pack-smoke.sh runs it in an empty project.
 import assert from "node:assert/strict"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -19,7 +19,7 @@ const work = Effect.gen(function* () {
   assert.deepEqual(completed.madeClaimable, ["build"])
 })
 
-const remember = Effect.gen(function* () {
+const readBack = Effect.gen(function* () {
   const backlog = yield* BacklogService
   assert.equal(Option.getOrThrow(yield* backlog.get("design")).status, "done")
 })
@@ -30,7 +30,7 @@ console.log("in memory: created, claimed, completed")
 const dataDir = await mkdtemp(join(tmpdir(), "backlog-smoke-"))
 try {
   await Effect.runPromise(Effect.provide(work, layerPglite({ dataDir })))
-  await Effect.runPromise(Effect.provide(remember, layerPglite({ dataDir })))
+  await Effect.runPromise(Effect.provide(readBack, layerPglite({ dataDir })))
   console.log("in a directory: created, claimed, completed, and found again")
 } finally {
   await rm(dataDir, { recursive: true, force: true })

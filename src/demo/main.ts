@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { describeHistory } from "../cli/describeEvent.ts"
 import { AuditService, BacklogService, type Card, layerPglite } from "../index.ts"
 
-/** A small release: what has to be done, how urgent it is, and what waits for what. Four cards can be taken at once. */
+/** The cards of a small release. Four of them are claimable at the start. */
 const releasePlan = [
   { id: "design", title: "Write down what the release is for", priority: 5, phase: "plan" },
   { id: "schema", title: "Lay out the tables", priority: 4, phase: "build", dependsOn: ["design"] },
@@ -27,18 +27,18 @@ const releasePlan = [
   }
 ] as const
 
-/** Says what the demonstration found not to be so, and ends it. */
-class NotAsPromised extends Error {
-  override name = "NotAsPromised"
+/** A property that the demonstration checks does not hold. */
+class CheckFailed extends Error {
+  override name = "CheckFailed"
 }
 
-const promised = (holds: boolean, what: string) =>
-  holds ? Effect.void : Effect.die(new NotAsPromised(`This should be so, and is not: ${what}`))
+const check = (isTrue: boolean, what: string) =>
+  isTrue ? Effect.void : Effect.die(new CheckFailed(`Check failed: ${what}`))
 
 const say = (line: string) => Effect.sync(() => console.log(line))
 
-/** The worker that takes a card and is never heard of again, until too late. */
-const doomed = "worker-3"
+/** The worker that claims a card, dies, and returns after its lease expired. */
+const dyingWorker = "worker-3"
 const shortLease = 1
 
 const demo = Effect.gen(function* () {
@@ -52,31 +52,32 @@ const demo = Effect.gen(function* () {
   yield* backlog.link({ from: "announce", to: "release", actor: "planner" })
   yield* say("  announce now waits for release as well")
   const cycle = yield* Effect.result(backlog.link({ from: "design", to: "release", actor: "planner" }))
-  yield* promised(Result.isFailure(cycle) && cycle.failure._tag === "DependencyCycle", "a cycle is refused")
+  yield* check(Result.isFailure(cycle) && cycle.failure._tag === "DependencyCycle", "a cycle is refused")
   if (Result.isFailure(cycle)) yield* say(`  refused: ${cycle.failure.message}`)
 
-  /** The zombie wakes up while somebody else holds its card, and tries to complete it with the token it had. */
-  const zombieReturns = Effect.fnUntraced(function* (taken: Card, stale: Card | null) {
-    yield* promised(stale?.id === taken.id, "only the card of the worker that died is taken over")
+  /** The dead worker returns while another worker holds its card, and tries to complete it with its old token. */
+  const completeLate = Effect.fnUntraced(function* (reclaimed: Card, stale: Card | null) {
+    yield* check(stale?.id === reclaimed.id, "only the dead worker's card is reclaimed")
     const late = yield* Effect.result(
-      backlog.complete({ id: taken.id, token: stale?.claimToken ?? 0, actor: doomed, result: "late" })
+      backlog.complete({ id: reclaimed.id, token: stale?.claimToken ?? 0, actor: dyingWorker, result: "late" })
     )
-    yield* promised(Result.isFailure(late) && late.failure._tag === "ClaimLost", "a late completion is refused")
-    if (Result.isFailure(late)) yield* say(`  ${doomed} is back, and refused: ${late.failure.message}`)
-    const now = yield* backlog.get(taken.id)
-    yield* promised(
-      Option.isSome(now) && now.value.claimToken === taken.claimToken,
+    yield* check(Result.isFailure(late) && late.failure._tag === "ClaimLost", "a late completion is refused")
+    if (Result.isFailure(late)) yield* say(`  ${dyingWorker} returns and is refused: ${late.failure.message}`)
+    const now = yield* backlog.get(reclaimed.id)
+    yield* check(
+      Option.isSome(now) && now.value.claimToken === reclaimed.claimToken,
       "the refused completion changed nothing"
     )
     yield* Ref.update(refusals, (count) => count + 1)
   })
 
-  const take = (owner: string) => backlog.claim({ owner, actor: owner, ttlSeconds: owner === doomed ? shortLease : 60 })
+  const claimFor = (owner: string) =>
+    backlog.claim({ owner, actor: owner, ttlSeconds: owner === dyingWorker ? shortLease : 60 })
 
   const finish = Effect.fnUntraced(function* (owner: string, card: Card) {
     if (card.attempts > 1) {
-      yield* say(`  ${owner} takes over ${card.id}: attempt ${card.attempts}, token ${card.claimToken}`)
-      yield* zombieReturns(card, yield* Ref.get(lost))
+      yield* say(`  ${owner} reclaims ${card.id}: attempt ${card.attempts}, token ${card.claimToken}`)
+      yield* completeLate(card, yield* Ref.get(lost))
     }
     const done = yield* backlog.complete({
       id: card.id,
@@ -84,15 +85,15 @@ const demo = Effect.gen(function* () {
       actor: owner,
       result: { by: owner }
     })
-    const freed = done.madeClaimable.length === 0 ? "" : `, which frees ${done.madeClaimable.join(", ")}`
+    const freed = done.madeClaimable.length === 0 ? "" : `, which makes claimable: ${done.madeClaimable.join(", ")}`
     yield* say(`  ${owner} completes ${card.id}${freed}`)
   })
 
   const work = Effect.fnUntraced(function* (owner: string, first: Card) {
-    if (owner === doomed) return
+    if (owner === dyingWorker) return
     yield* finish(owner, first)
     while (true) {
-      const claimed = yield* take(owner)
+      const claimed = yield* claimFor(owner)
       if (Option.isSome(claimed)) {
         yield* finish(owner, claimed.value)
       } else {
@@ -103,14 +104,14 @@ const demo = Effect.gen(function* () {
     }
   })
 
-  yield* say("Four workers take from it at once …")
-  const workers = ["worker-1", "worker-2", doomed, "worker-4"]
-  const first = yield* Effect.forEach(workers, take, { concurrency: "unbounded" })
+  yield* say("Four workers claim cards concurrently …")
+  const workers = ["worker-1", "worker-2", dyingWorker, "worker-4"]
+  const first = yield* Effect.forEach(workers, claimFor, { concurrency: "unbounded" })
   const held = first.flatMap(Option.toArray)
-  for (const card of held) yield* say(`  ${card.claimOwner} takes ${card.id}`)
-  yield* promised(new Set(held.map((card) => card.id)).size === workers.length, "each worker got a card of its own")
-  yield* Ref.set(lost, held.find((card) => card.claimOwner === doomed) ?? null)
-  yield* say(`  ${doomed} dies; its lease is ${shortLease} second`)
+  for (const card of held) yield* say(`  ${card.claimOwner} claims ${card.id}`)
+  yield* check(new Set(held.map((card) => card.id)).size === workers.length, "each worker claimed a different card")
+  yield* Ref.set(lost, held.find((card) => card.claimOwner === dyingWorker) ?? null)
+  yield* say(`  ${dyingWorker} dies; its lease is ${shortLease} second`)
   yield* Effect.forEach(held, (card) => work(card.claimOwner ?? "", card), { concurrency: "unbounded" }).pipe(
     Effect.timeout("60 seconds")
   )
@@ -132,15 +133,15 @@ const demo = Effect.gen(function* () {
     `  ${stats.total} cards: ${stats.counts.done} done, ${stats.counts.ready} ready, ${stats.counts.claimed} claimed, ${stats.counts.blocked} blocked`
   )
 
-  yield* promised(stats.counts.done === releasePlan.length, "every card is done")
-  yield* promised((yield* Ref.get(refusals)) === 1, "the zombie came back once and was refused")
-  yield* promised(
+  yield* check(stats.counts.done === releasePlan.length, "every card is done")
+  yield* check((yield* Ref.get(refusals)) === 1, "the dead worker returned once and was refused")
+  yield* check(
     board.every((card) => card.attempts === (card.id === lostId ? 2 : 1)),
-    "every card was taken once, and the lost one twice"
+    "every card was claimed once, and the dead worker's card twice"
   )
-  yield* promised(
+  yield* check(
     history.map((event) => event.type).join(" ") === "CardCreated CardClaimed CardReclaimed CardClaimed CardCompleted",
-    "the history tells of the claim that was lost and of the one that counted"
+    "the history contains both claims of the dead worker's card"
   )
   for (const card of board) {
     for (const id of card.dependsOn) {
@@ -149,13 +150,13 @@ const demo = Effect.gen(function* () {
       const finished = yield* Stream.runCollect(audit.history(id))
       const claim = started.findLast((event) => event.type === "CardClaimed")
       const completion = finished.findLast((event) => event.type === "CardCompleted")
-      yield* promised(
+      yield* check(
         dependency !== undefined && (claim?.position ?? 0) > (completion?.position ?? Number.MAX_SAFE_INTEGER),
-        `${card.id} was taken only after ${id} was done`
+        `${card.id} was claimed only after ${id} was done`
       )
     }
   }
-  yield* say("\nEverything was as promised.")
+  yield* say("\nAll checks passed.")
 })
 
 const directory = await mkdtemp(join(tmpdir(), "mosaic-backlog-demo-"))

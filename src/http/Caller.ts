@@ -7,77 +7,77 @@ import { Forbidden, Unauthorized } from "./errors.ts"
 import { problems } from "./problems.ts"
 import type { AccessRole, AuditService, BacklogService } from "../index.ts"
 
-/** For how long a caller may act: a token can be revoked or expire while a request is on its way. */
+/** The authority of a caller. A token can be revoked or expire while its request is in progress. */
 export interface Authority {
   /**
-   * Fails when the caller's token is not valid any more. Runs directly before each command, and asks nothing of the
-   * database while what is known of tokens is recent.
+   * Fails if the caller's token is no longer valid. Runs directly before each command. Reads the database only if the cached
+   * tokens are stale.
    */
   readonly requireValid: Effect.Effect<void, Unauthorized | SqlError.SqlError>
-  /** Fails when the caller's token is not valid any more, and never succeeds. What waits is raced with it. */
+  /** Fails as soon as the caller's token is no longer valid, and never succeeds. Waits are raced with it. */
   readonly failWhenInvalid: Effect.Effect<never, Unauthorized>
 }
 
-/** For how long the caller of the current request may act; without an end where the caller has no token. */
+/** The authority of the current request. Never ends for a caller without a token. */
 export const CurrentAuthority: Context.Reference<Authority> = Context.Reference<Authority>(
   "mosaic-backlog/http/CurrentAuthority",
   { defaultValue: () => ({ requireValid: Effect.void, failWhenInvalid: Effect.never }) }
 )
 
-/** Fails when the caller's token is not valid any more. */
+/** Fails if the caller's token is no longer valid. */
 export const requireValidToken: Effect.Effect<void, Unauthorized | SqlError.SqlError> = Effect.flatMap(
   CurrentAuthority,
   (authority) => authority.requireValid
 )
 
-/** Waits for something until the caller's token is not valid any more. */
+/** Runs a wait. Fails as soon as the caller's token is no longer valid. */
 export const whileTokenValid = <A, E, R>(waiting: Effect.Effect<A, E, R>): Effect.Effect<A, E | Unauthorized, R> =>
   Effect.flatMap(CurrentAuthority, ({ failWhenInvalid }) => Effect.raceFirst(waiting, failWhenInvalid))
 
-/** Who calls. */
+/** The identity of a caller. */
 export interface CallerIdentity {
-  /** Who the events are by, whatever the command says; `undefined` when the command says it. */
+  /** The actor of the caller's events. `undefined` if each command names its own actor. */
   readonly actor: string | undefined
-  /** What the caller may do; `anybody` may do everything. */
+  /** The role of the caller. `anybody` may do everything. */
   readonly role: AccessRole | "anybody"
-  /** Other tokens' holders under a worker's name, for which it does not act. */
+  /** Names under a worker's name that belong to other tokens. The worker cannot act for them. */
   readonly reservedNames: ReadonlyArray<string>
 }
 
-/** Who calls, as the server found out before it routed the request; nobody until it has. */
+/** The caller of the current request. `undefined` until the server has identified it. */
 export const CurrentCaller: Context.Reference<CallerIdentity | undefined> = Context.Reference<
   CallerIdentity | undefined
 >("mosaic-backlog/http/CurrentCaller", { defaultValue: () => undefined })
 
-/** Who calls an endpoint that he may ask. */
+/** The caller of an endpoint, after authorization. */
 export class Caller extends Context.Service<
   Caller,
   CallerIdentity & {
-    /** Fails when the caller may ask the endpoint, and not for this. */
+    /** Fails if the caller may call the endpoint, but not with this input. */
     readonly permit: (endpoint: string, input: unknown) => Effect.Effect<void, Forbidden | SqlError.SqlError>
   }
 >()("mosaic-backlog/http/Caller") {}
 
-/** Lets pass who may ask an endpoint, before anything of the request's body is read. */
+/** Authorizes a caller for an endpoint, before the request's body is read. */
 export class Authorization extends HttpApiMiddleware.Service<Authorization, { provides: Caller }>()(
-  "mosaic-backlog/http/Callers",
+  "mosaic-backlog/http/Authorization",
   {
     error: [problems.unauthorized, problems.forbidden, problems.tooManyRequests],
     security: { token: HttpApiSecurity.bearer }
   }
 ) {}
 
-/** Lets pass who may ask an endpoint. */
+/** Authorizes callers by their role. */
 export const layerAuthorization: Layer.Layer<Authorization, never, BacklogService | AuditService> = Layer.effect(
   Authorization,
   Effect.map(makeClaimOwnerLookup, (ownerOf) => ({
     token: (httpEffect, { endpoint }) =>
       Effect.gen(function* () {
         const caller = yield* CurrentCaller
-        if (caller === undefined) return yield* new Unauthorized({ problem: "The server does not know who calls." })
+        if (caller === undefined) return yield* new Unauthorized({ problem: "The server does not know the caller." })
         const { actor, reservedNames, role } = caller
         if (role !== "anybody" && !mayCall(role, endpoint.identifier)) {
-          return yield* new Forbidden({ problem: `${withArticle(role)} may not ask for ${endpoint.path}.` })
+          return yield* new Forbidden({ problem: `${withArticle(role)} may not call ${endpoint.path}.` })
         }
         const permit =
           role === "worker" && actor !== undefined ? workerRules(actor, reservedNames, ownerOf) : () => Effect.void

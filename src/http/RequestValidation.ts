@@ -9,13 +9,13 @@ import { problems } from "./problems.ts"
 import { InvalidInput } from "../index.ts"
 
 /**
- * Refuses a JSON body that would not be kept as it was sent: a number that a double does not hold, a key that is there
- * twice, bytes that are not UTF-8. The endpoint reads the same body afterwards.
+ * Refuses a JSON body that would not be kept exactly: a number that a double cannot represent, a repeated key, or bytes that
+ * are not UTF-8. The endpoint reads the same body afterwards.
  */
 const requireExactBody = (request: HttpServerRequest.HttpServerRequest): Effect.Effect<void, InvalidInput> => {
   if (request.method !== "POST" || !isJson(request.headers["content-type"])) return Effect.void
   return Effect.gen(function* () {
-    // A body that is too large, or breaks off, is answered as everywhere.
+    // The outer server answers a body that is too large or incomplete.
     if (!isUtf8(yield* Effect.orDie(request.arrayBuffer))) return yield* inexactBody("it is not UTF-8")
     const text = yield* Effect.orDie(request.text)
     if (text === "") return
@@ -25,35 +25,38 @@ const requireExactBody = (request: HttpServerRequest.HttpServerRequest): Effect.
 }
 
 const inexactBody = (problem: string) =>
-  new InvalidInput({ problem: `the body is not JSON that can be stored: ${problem}` })
+  new InvalidInput({ problem: `the body is not JSON that can be kept exactly: ${problem}` })
 
-/** A body without a type is taken for JSON. */
+/** A body without a content type is read as JSON. */
 const isJson = (contentType = "application/json"): boolean => /^\s*application\/json\s*(?:;|$)/i.test(contentType)
 
-/** Bytes that the body of a request may have: 2 MiB, but for endpoints that are annotated with another limit. */
+/** Maximum size of a request body. Endpoints can override it. Defaults to 2 MiB. */
 export const BodyLimit: Context.Reference<ByteSize.ByteSize> = Context.Reference<ByteSize.ByteSize>(
   "mosaic-backlog/http/BodyLimit",
   { defaultValue: () => ByteSize.mebibytes(2) }
 )
 
 /**
- * What every endpoint does with a request: its body is bounded and kept exactly, and what does not fit the endpoint's schemas is
- * `InvalidInput`. Trouble with the database is an answer of every endpoint too.
+ * Validates every request: limits its body, refuses JSON that would not be kept exactly, and fails with `InvalidInput` if the
+ * request does not match the endpoint's schemas. Declares the errors that every endpoint can return.
  */
-export class RequestValidation extends HttpApiMiddleware.Service<RequestValidation>()("mosaic-backlog/http/Requests", {
-  error: [
-    problems.invalidInput,
-    problems.bodyTooLarge,
-    problems.databaseUnavailable,
-    problems.databaseFailed,
-    problems.readOnlyReplica,
-    problems.replicaBehind,
-    problems.replicaConflict,
-    problems.notPermitted
-  ]
-}) {}
+export class RequestValidation extends HttpApiMiddleware.Service<RequestValidation>()(
+  "mosaic-backlog/http/RequestValidation",
+  {
+    error: [
+      problems.invalidInput,
+      problems.bodyTooLarge,
+      problems.databaseUnavailable,
+      problems.databaseFailed,
+      problems.readOnlyReplica,
+      problems.replicaBehind,
+      problems.replicaConflict,
+      problems.notPermitted
+    ]
+  }
+) {}
 
-/** What every endpoint does with a request. */
+/** Validates every request. */
 export const layerRequestValidation: Layer.Layer<RequestValidation> = Layer.succeed(
   RequestValidation,
   (httpEffect, { endpoint }) => {
@@ -63,7 +66,7 @@ export const layerRequestValidation: Layer.Layer<RequestValidation> = Layer.succ
       Effect.provideService(effect, HttpIncomingMessage.MaxBodySize, limit)
     return Effect.gen(function* () {
       const request = yield* HttpServerRequest.HttpServerRequest
-      // Said at once, and not when so much of it has come.
+      // Refuses the request before its body arrives.
       if (Number(request.headers["content-length"]) > limitBytes) return yield* new BodyTooLarge({ limitBytes })
       yield* bounded(requireExactBody(request))
       return yield* bounded(httpEffect)
@@ -79,7 +82,7 @@ const places = { Params: "the path: ", Headers: "the headers: ", Query: "the que
 
 const toInvalidInput = (error: HttpApiError.HttpApiSchemaError): Effect.Effect<never, InvalidInput> => {
   const { cause, kind } = error
-  // An answer that does not fit its own schema.
+  // The response does not match its own schema.
   if (kind === "Body" || kind === "ResponseHeaders") return Effect.die(error)
   return new InvalidInput({ problem: truncateMessage(`${places[kind]}${cause.message}`) })
 }

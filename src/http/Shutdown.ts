@@ -1,10 +1,10 @@
 import { Context, type Effect } from "effect"
 
-/** That the server is about to end: what waits for something ends at once, what is being done is done. */
+/** The shutdown of the server. Waits end at once; commands in progress complete. */
 export class Shutdown extends Context.Service<
   Shutdown,
   {
-    /** Waits until the server is about to end. */
+    /** Completes when the server begins to shut down. */
     readonly awaitShutdown: Effect.Effect<void>
   }
 >()("mosaic-backlog/http/Shutdown") {}

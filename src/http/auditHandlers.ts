@@ -25,67 +25,23 @@ import {
   type RemovalProgress
 } from "../index.ts"
 
-/** How often the sender is checked while its next lines are on their way. */
-const checkEvery = "1 second"
-
-/**
- * The lines of a body, as they come. Fails when the sender's token is not valid any more: after each page, while the next
- * one is on its way, and when the last line has come. The checks run where the lines are taken, so that they read in the
- * transaction that is open there: an embedded database has no other session for them.
- */
-const bodyLines = (
-  body: Stream.Stream<Uint8Array, unknown>
-): Stream.Stream<Line, InvalidInput | Unauthorized | SqlError.SqlError> =>
-  Stream.suspend(() => {
-    const pages = readLinePages(Stream.toAsyncIterable(body))
-    const next = Effect.suspend(() => {
-      const promise = pages.next()
-      const page = Effect.tryPromise({ try: () => promise, catch: () => incompleteBody })
-      const checked: Effect.Effect<
-        Effect.Success<typeof page>,
-        InvalidInput | Unauthorized | SqlError.SqlError
-      > = Effect.flatMap(
-        Effect.timeoutOption(page, checkEvery),
-        Option.match({
-          onNone: () => Effect.andThen(requireValidToken, checked),
-          onSome: (result) => Effect.as(requireValidToken, result)
-        })
-      )
-      return checked
-    })
-    return Stream.paginate(undefined, () =>
-      Effect.map(next, ({ done, value }) =>
-        done === true ? [[], Option.none()] : [value as ReadonlyArray<Line>, Option.some(undefined)]
-      )
-    ).pipe(
-      // Not waited for: it would wait for lines that are not read any more.
-      Stream.ensuring(
-        Effect.sync(() => {
-          void pages.return(undefined)
-        })
-      )
-    )
-  })
-
-const incompleteBody = new InvalidInput({ problem: "the body broke off" })
-
-/** How often a reader of events hears something, in seconds. */
+/** Interval of the comments in a stream of events. */
 const heartbeat = "15 seconds"
 
-/** `AuditService` behind its endpoints. */
+/** Handles the endpoints of `AuditService`. */
 export const layerAuditHandlers = HttpApiBuilder.group(
   BacklogApi,
   "audit",
   Effect.fnUntraced(function* (handlers) {
     const audit = yield* AuditService
     const shutdown = yield* Shutdown
-    // Nothing is signed here: the key is the caller's.
+    // Callers sign anchors themselves, with their own keys.
     const anchor = Effect.catchTag(withDatabaseErrors(audit.anchor()), "AnchorRefused", (error) => Effect.die(error))
     /**
-     * Refuses a position or a type before the stream begins: only a status stops a reader, which reconnects after a stream
-     * that ends. Reads at the end of the log, and so no events.
+     * Refuses an invalid position or type before the stream begins. A reader reconnects after a stream that ends, and only
+     * an error status stops it. Reads at the end of the log, and so reads no events.
      */
-    const refuseUnheard = Effect.fnUntraced(function* (
+    const refuseInvalidStart = Effect.fnUntraced(function* (
       options: typeof EventOptions.Encoded & { readonly after: number }
     ) {
       if (options.after === 0 && typeof options.type !== "object") return
@@ -119,8 +75,8 @@ export const layerAuditHandlers = HttpApiBuilder.group(
           type: name === undefined ? undefined : parseEventType(name)
         }
         const events = audit.events({ ...options, follow })
-        if (follow) yield* refuseUnheard(options)
-        // The first event of a stream that continues may be long in coming.
+        if (follow) yield* refuseInvalidStart(options)
+        // The first event of a stream that follows the log may arrive much later.
         const all = follow ? endInProblem(events) : yield* startStreamEndingInProblem(events)
         return eventStreamResponse(all, { heartbeat, until: shutdown.awaitShutdown })
       }),
@@ -178,15 +134,59 @@ export const layerAuditHandlers = HttpApiBuilder.group(
   })
 )
 
-/** A moment as the services take it; which members may stand together they say. */
+/** The moment that a query names. The services refuse members that cannot be combined. */
 const momentOf = (members: object) =>
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as typeof CardAt.Encoded & {
     readonly position: number
   }
 
-/** What goes wrong on the way breaks the answer off: its first line says where the log ends. */
+/** Encodes lines. An error ends the response early, which the reader detects: the first line says where the log ends. */
 const encodeLines = <E>(lines: Stream.Stream<string, E>): Stream.Stream<Uint8Array> =>
   Stream.mapArray(lines, (some): [string] => [`${some.join("\n")}\n`]).pipe(
     Stream.catch((error) => Stream.fromEffect(Effect.orDie(toDatabaseError(error)))),
     Stream.encodeText
   )
+
+/** Interval of the checks of the sender's token while its next lines arrive. */
+const checkEvery = "1 second"
+
+/**
+ * The lines of a body, as they arrive. Fails if the sender's token is no longer valid: after each page, while the next page
+ * arrives, and after the last line. The checks run in the reader's transaction, because an embedded database has no other
+ * session for them.
+ */
+const bodyLines = (
+  body: Stream.Stream<Uint8Array, unknown>
+): Stream.Stream<Line, InvalidInput | Unauthorized | SqlError.SqlError> =>
+  Stream.suspend(() => {
+    const pages = readLinePages(Stream.toAsyncIterable(body))
+    const next = Effect.suspend(() => {
+      const promise = pages.next()
+      const page = Effect.tryPromise({ try: () => promise, catch: () => incompleteBody })
+      const checked: Effect.Effect<
+        Effect.Success<typeof page>,
+        InvalidInput | Unauthorized | SqlError.SqlError
+      > = Effect.flatMap(
+        Effect.timeoutOption(page, checkEvery),
+        Option.match({
+          onNone: () => Effect.andThen(requireValidToken, checked),
+          onSome: (result) => Effect.as(requireValidToken, result)
+        })
+      )
+      return checked
+    })
+    return Stream.paginate(undefined, () =>
+      Effect.map(next, ({ done, value }) =>
+        done === true ? [[], Option.none()] : [value as ReadonlyArray<Line>, Option.some(undefined)]
+      )
+    ).pipe(
+      // Not awaited, because it would wait for lines that are no longer read.
+      Stream.ensuring(
+        Effect.sync(() => {
+          void pages.return(undefined)
+        })
+      )
+    )
+  })
+
+const incompleteBody = new InvalidInput({ problem: "the body is incomplete" })

@@ -4,43 +4,90 @@ import { type ReplicaError, replicaErrorOf } from "../index.ts"
 import { findDirectoryLost, publicDirectoryLostMessage } from "../services/files/directoryErrors.ts"
 import { databaseErrorKind } from "../sql/databaseErrors.ts"
 
-/** The reason where an embedded directory was moved or replaced: its path is not for callers. */
+/** The body of a request is larger than the endpoint accepts. Nothing was done. */
+export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>()("BodyTooLarge", {
+  /** The limit in bytes. */
+  limitBytes: Schema.Int
+}) {
+  override get message(): string {
+    return `The body is too large: this endpoint accepts at most ${this.limitBytes} bytes.`
+  }
+}
+
+/** The server does not know the caller, and requires a token. Nothing was done. */
+export class Unauthorized extends Schema.TaggedError<Unauthorized>()("Unauthorized", {
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `${this.problem} Send a token: Authorization: Bearer mbk_…`
+  }
+}
+
+/** The server knows the caller, which has no permission for the request. Nothing was done. */
+export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", {
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return this.problem
+  }
+}
+
+/** The caller exceeded its rate limit. Nothing was done. */
+export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()("TooManyRequests", {
+  /** Seconds after which the caller may try again. */
+  retryAfterSeconds: Schema.Int
+}) {
+  override get message(): string {
+    return `Too many requests. Try again in ${this.retryAfterSeconds} s.`
+  }
+}
+
+/** The options would expose the backlog, or they are invalid. The server did not start. */
+export class ServeRefused extends Schema.TaggedError<ServeRefused>()("ServeRefused", {
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `The server did not start: ${this.problem}.`
+  }
+}
+
+/** The reason when an embedded directory was moved or replaced. Callers do not learn its path. */
 const directoryLost = "DirectoryLost"
 
-/** The database cannot be reached, or is not able to answer now. Whether a command was carried out is not known. */
+/** The database cannot be reached or cannot respond now. The command may have been carried out. */
 export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>()("DatabaseUnavailable", {
-  /** What kind of trouble: `ConnectionError`, `LockTimeoutError`, `DirectoryLost` … */
+  /** The kind of error: `ConnectionError`, `LockTimeoutError`, `DirectoryLost` … */
   reason: Schema.String
 }) {
   override get message(): string {
     if (this.reason === directoryLost) return publicDirectoryLostMessage
-    return "The database is not available now. Try again; a command only with the same Idempotency-Key, since it may have been carried out."
+    return "The database is not available. Try again. Retry a command with the same Idempotency-Key, because it may have been carried out."
   }
 }
 
-/** The database refused a statement: an error of the program. */
+/** The database refused a statement. This is an error in the program. */
 export class DatabaseFailed extends Schema.TaggedError<DatabaseFailed>()("DatabaseFailed", { reason: Schema.String }) {
   override get message(): string {
-    return "The database failed. What happened is in the server's log."
+    return "The database failed. The server's log has the details."
   }
 }
 
-/** The server's database user may not do that. */
+/** The server's database role lacks a permission. */
 export class NotPermitted extends Schema.TaggedError<NotPermitted>()("NotPermitted", {}) {
   override get message(): string {
-    return "The database does not let this server do that: it connects as a role that may not, or that may only read."
+    return "The server's database role does not have the permission for this. It may be a read-only role."
   }
 }
 
-/** Trouble with the database, as it is told to whoever asked. */
+/** A database error as callers see it. */
 export type DatabaseError = DatabaseUnavailable | DatabaseFailed | NotPermitted | ReplicaError
 
-/** Fails with `DatabaseTrouble` where the database fails. */
+/** Turns database errors into those that callers see. */
 export const withDatabaseErrors = <A, E, R>(
   effect: Effect.Effect<A, E | SqlError.SqlError, R>
 ): Effect.Effect<A, Exclude<E, SqlError.SqlError> | DatabaseError, R> => Effect.catch(effect, toDatabaseError)
 
-/** An error as it is told: trouble with the database without its particulars, which go to the log. */
+/** Logs a database error, and fails with the one that callers see, which has no details. Other errors pass unchanged. */
 export const toDatabaseError = <E>(error: E): Effect.Effect<never, Exclude<E, SqlError.SqlError> | DatabaseError> =>
   SqlError.isSqlError(error)
     ? Effect.andThen(Effect.logError("The database failed.", error), databaseErrorOf(error))
@@ -58,52 +105,5 @@ const databaseErrorOf = (error: SqlError.SqlError): Effect.Effect<never, Databas
       return new DatabaseFailed({ reason })
     case "unavailable":
       return new DatabaseUnavailable({ reason })
-  }
-}
-
-/** The body of a request is larger than the endpoint takes. Nothing was done. */
-export class BodyTooLarge extends Schema.TaggedError<BodyTooLarge>()("BodyTooLarge", {
-  /** How many bytes the endpoint takes. */
-  limitBytes: Schema.Int
-}) {
-  override get message(): string {
-    return `The body is too large: this endpoint takes at most ${this.limitBytes} bytes.`
-  }
-}
-
-/** The server does not know who calls, and takes nothing from whom it does not know. Nothing was done. */
-export class Unauthorized extends Schema.TaggedError<Unauthorized>()("Unauthorized", {
-  problem: Schema.String
-}) {
-  override get message(): string {
-    return `${this.problem} Show a token: Authorization: Bearer mbk_…`
-  }
-}
-
-/** The server knows who calls, and does not let him do that. Nothing was done. */
-export class Forbidden extends Schema.TaggedError<Forbidden>()("Forbidden", {
-  problem: Schema.String
-}) {
-  override get message(): string {
-    return this.problem
-  }
-}
-
-/** The caller asks more often than he may. Nothing was done. */
-export class TooManyRequests extends Schema.TaggedError<TooManyRequests>()("TooManyRequests", {
-  /** When to ask again, in seconds. */
-  retryAfterSeconds: Schema.Int
-}) {
-  override get message(): string {
-    return `There were too many requests: ask again in ${this.retryAfterSeconds} s.`
-  }
-}
-
-/** A backlog is not put on the network like that. Nothing listens. */
-export class ServeRefused extends Schema.TaggedError<ServeRefused>()("ServeRefused", {
-  problem: Schema.String
-}) {
-  override get message(): string {
-    return `The backlog is not served: ${this.problem}.`
   }
 }

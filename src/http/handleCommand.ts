@@ -11,7 +11,7 @@ interface CommandRequest {
   readonly request: { readonly headers: Readonly<Record<string, string | undefined>> }
 }
 
-/** The input of a command that a request makes: its payload, with who calls and under which id. */
+/** The input of a command: the request's payload with the caller's actor and the command id. */
 export const commandInput = Effect.fnUntraced(function* <Input>({
   endpoint,
   headers,
@@ -21,7 +21,7 @@ export const commandInput = Effect.fnUntraced(function* <Input>({
   const caller = yield* Caller
   if (caller.actor !== undefined && payload.actor !== undefined && payload.actor !== caller.actor) {
     return yield* new Forbidden({
-      problem: `The token is that of ${JSON.stringify(caller.actor)}, who cannot act as ${JSON.stringify(payload.actor)}: leave the actor out.`
+      problem: `The token belongs to ${JSON.stringify(caller.actor)}, which cannot act as ${JSON.stringify(payload.actor)}. Omit the actor.`
     })
   }
   const actor = caller.actor ?? payload.actor
@@ -29,16 +29,16 @@ export const commandInput = Effect.fnUntraced(function* <Input>({
   if (headers === undefined && request.headers["idempotency-key"] !== undefined) {
     return yield* new InvalidInput({
       problem:
-        "the header Idempotency-Key is not for this endpoint. " +
+        "this endpoint does not accept the header Idempotency-Key. " +
         (endpoint.identifier === "completeMany"
           ? "Give each completion its own commandId."
-          : "Leave it out: every request is carried out.")
+          : "Omit it: every request is carried out.")
     })
   }
   const key = headers?.["idempotency-key"]
   if (key !== undefined && payload.commandId !== undefined && key !== payload.commandId) {
     return yield* new InvalidInput({
-      problem: "the header Idempotency-Key and the field commandId say different things: give one of them"
+      problem: "the header Idempotency-Key and the field commandId differ. Send only one of them"
     })
   }
   const commandId = payload.commandId ?? key
@@ -46,12 +46,12 @@ export const commandInput = Effect.fnUntraced(function* <Input>({
   return { ...payload, actor, ...(commandId === undefined ? {} : { commandId }) } as unknown as Input
 })
 
-/** Handles a request that is a command by a method of a service. */
+/** Handles a command with a method of a service, if the caller's token is still valid. */
 export const handleCommand =
   <Input, A, E>(method: (input: Input) => Effect.Effect<A, E | SqlError.SqlError>) =>
   (request: CommandRequest) =>
     withDatabaseErrors(Effect.flatMap(Effect.tap(commandInput<Input>(request), requireValidToken), method))
 
-/** Handles a request whose body has come, if the caller may still act. */
+/** Runs an effect after the body has arrived, if the caller's token is still valid. */
 export const withValidToken = <A, E, R>(effect: Effect.Effect<A, E | SqlError.SqlError, R>) =>
   withDatabaseErrors(Effect.andThen(requireValidToken, effect))

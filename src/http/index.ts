@@ -1,5 +1,5 @@
 /**
- * The backlog over HTTP: `serve` puts the services of a program on the network, `layerHttp` is both services by such a
+ * The backlog over HTTP. `serve` exposes the services of a program; `layerHttp` provides both services through such a
  * server.
  *
  * @module

@@ -10,31 +10,28 @@ import { AuditService, BacklogService, type Doctor } from "../index.ts"
 
 const gauge = (name: string, description: string) => Metric.gauge(name, { description })
 
-const up = gauge("backlog_database_up", "Whether the database answered when it was looked at: 1 or 0")
+const up = gauge("backlog_database_up", "Whether the database responded to the last probe: 1 or 0")
 const cards = gauge("backlog_cards", "Cards by status")
 const claimable = gauge("backlog_claimable_cards", "Cards that can be claimed")
 const waiting = gauge("backlog_waiting_cards", "Ready cards with a dependency that is not done")
-const expired = gauge("backlog_expired_claims", "Claims that have run out and that nobody has taken over")
-const oldest = gauge(
-  "backlog_oldest_ready_age_seconds",
-  "How long ago the oldest ready card was created; 0 without one"
-)
+const expired = gauge("backlog_expired_claims", "Expired claims that have not been reclaimed")
+const oldest = gauge("backlog_oldest_ready_age_seconds", "Age of the oldest ready card; 0 without one")
 const position = gauge("backlog_log_position", "The last position of the log")
-const lag = gauge("backlog_consumer_lag_events", "Events that a consumer has not taken yet")
-const ahead = gauge("backlog_consumer_ahead_events", "Positions by which a checkpoint is beyond the end of the log")
-const parked = gauge("backlog_consumer_parked_events", "Events that a consumer could not take")
+const lag = gauge("backlog_consumer_lag_events", "Events that a consumer has not handled yet")
+const ahead = gauge("backlog_consumer_ahead_events", "Positions by which a checkpoint is ahead of the log")
+const parked = gauge("backlog_consumer_parked_events", "Events that a consumer has parked")
 const pendingErasures = gauge(
   "backlog_erasures_pending",
   "Redactions whose bytes may still be in the data files of the database"
 )
-const connections = gauge("backlog_database_connections", "Connections of all programs like this one, by state")
-const memory = gauge("process_resident_memory_bytes", "Memory that this process takes")
-const started = gauge("process_start_time_seconds", "When this process began, in seconds since 1970")
+const connections = gauge("backlog_database_connections", "Database connections of all backlog programs, by state")
+const memory = gauge("process_resident_memory_bytes", "Resident memory of this process")
+const started = gauge("process_start_time_seconds", "Start time of this process, in seconds since 1970")
 
-/** A consumer's name is free text. */
+/** A consumer's name is free text, and may contain a token. */
 const consumerAttribute = (consumer: string) => ({ consumer: redactSecrets(consumer) })
 
-/** Sets the gauges of the backlog and its database to what they are now. What cannot be seen stays as it was. */
+/** Makes an effect that updates the gauges. A gauge that cannot be measured keeps its value. */
 const makeGaugeUpdater = Effect.fnUntraced(function* (doctor: Doctor["Service"] | undefined) {
   const backlog = yield* BacklogService
   const audit = yield* AuditService
@@ -42,7 +39,7 @@ const makeGaugeUpdater = Effect.fnUntraced(function* (doctor: Doctor["Service"] 
   const set = (metric: Metric.Gauge<number>, value: number, attributes?: Readonly<Record<string, string>>): void =>
     (attributes === undefined ? metric : Metric.withAttributes(metric, attributes)).updateUnsafe(value, context)
 
-  const look = Effect.gen(function* () {
+  const measure = Effect.gen(function* () {
     const stats = yield* backlog.stats
     for (const [status, count] of Object.entries(stats.counts)) set(cards, count, { status })
     set(claimable, stats.claimable)
@@ -52,7 +49,7 @@ const makeGaugeUpdater = Effect.fnUntraced(function* (doctor: Doctor["Service"] 
     const checkpoints = yield* audit.checkpoints
     const parkedOf = new Map(checkpoints.map(({ consumer }) => [consumer, 0]))
     for (const { consumer } of yield* audit.parked()) parkedOf.set(consumer, (parkedOf.get(consumer) ?? 0) + 1)
-    // After the checkpoints, so that only what a restore left is ahead of it.
+    // Read after the checkpoints, so that a checkpoint is ahead of it only after a restore.
     const head = (yield* audit.anchor()).position
     set(position, head)
     for (const { consumer, position: reached } of checkpoints) {
@@ -60,7 +57,7 @@ const makeGaugeUpdater = Effect.fnUntraced(function* (doctor: Doctor["Service"] 
       set(ahead, Math.max(0, reached - head), consumerAttribute(consumer))
     }
     for (const [consumer, count] of parkedOf) set(parked, count, consumerAttribute(consumer))
-    // A role that was granted before the table existed may not read it, and everything else is measured all the same.
+    // A role that was granted before this table existed cannot read it. The other gauges are still measured.
     const erasures = yield* Effect.result(audit.erasures({ pending: true }))
     if (Result.isSuccess(erasures)) set(pendingErasures, erasures.success.length)
     if (doctor !== undefined) {
@@ -74,14 +71,14 @@ const makeGaugeUpdater = Effect.fnUntraced(function* (doctor: Doctor["Service"] 
       onFailure: (cause) =>
         Effect.andThen(
           Effect.sync(() => set(up, 0)),
-          Effect.logWarning("The backlog cannot be measured.", cause)
+          Effect.logWarning("The gauges of the backlog cannot be measured.", cause)
         )
     })
   )
 
-  const lookOnce = yield* Effect.cachedWithTTL(look, freshness)
+  const measureCached = yield* Effect.cachedWithTTL(measure, freshness)
   return Effect.andThen(
-    lookOnce,
+    measureCached,
     Effect.sync(() => {
       set(memory, process.memoryUsage.rss())
       set(started, performance.timeOrigin / 1000)
@@ -89,16 +86,19 @@ const makeGaugeUpdater = Effect.fnUntraced(function* (doctor: Doctor["Service"] 
   ) satisfies Effect.Effect<void, SqlError.SqlError>
 })
 
-/** How long the result of a check is cached, and how long a check may take. */
+/** Time for which the result of a check is cached, and the timeout of a check. */
 const freshness = "1 second"
 const timeout = "5 seconds"
 
 const prometheus = "text/plain; version=0.0.4; charset=utf-8"
 
 /**
- * What those ask who run a server. `/healthz`: whether the process answers. `/readyz`: whether it takes commands, that is
- * whether a write gets through to the database, it has the migrations that are needed, and the server is not about to end.
- * `/metrics`: the metrics of the process and of the backlog, for Prometheus.
+ * The endpoints for operators.
+ *
+ * - `/healthz`: the process responds.
+ * - `/readyz`: the server accepts commands. The database accepts a write, the migrations are applied, and the server is not
+ *   shutting down.
+ * - `/metrics`: metrics of the process and of the backlog, for Prometheus.
  */
 export const layerOperations = (
   doctor: Doctor["Service"] | undefined
@@ -108,10 +108,10 @@ export const layerOperations = (
       const backlog = yield* BacklogService
       const { awaitShutdown } = yield* Shutdown
       const setGauges = yield* makeGaugeUpdater(doctor)
-      const isEnding = yield* Deferred.make<void>()
-      yield* Effect.forkScoped(Effect.andThen(awaitShutdown, Deferred.succeed(isEnding, undefined)))
+      const isShuttingDown = yield* Deferred.make<void>()
+      yield* Effect.forkScoped(Effect.andThen(awaitShutdown, Deferred.succeed(isShuttingDown, undefined)))
 
-      /** Whether the server only reads, and why commands are not taken otherwise. A server that only reads is ready. */
+      /** Whether the server uses a read-only replica, which counts as ready; otherwise why it accepts no commands. */
       const writes = Effect.gen(function* () {
         const isReplica = yield* Effect.orElseSucceed(doctor?.isReplica ?? Effect.succeed(false), () => false)
         return { isReplica, why: isReplica ? Option.none<string>() : yield* backlog.readiness }
@@ -123,7 +123,7 @@ export const layerOperations = (
           Effect.catch((error) =>
             Effect.as(Effect.logWarning("The server is not ready.", error), {
               isReplica: false,
-              why: Option.some("the database does not answer")
+              why: Option.some("the database does not respond")
             })
           )
         ),
@@ -135,7 +135,7 @@ export const layerOperations = (
         "GET",
         operationPaths.ready,
         Effect.gen(function* () {
-          if (yield* Deferred.isDone(isEnding)) return notReady("the server is about to end")
+          if (yield* Deferred.isDone(isShuttingDown)) return notReady("the server is shutting down")
           const { isReplica, why } = yield* state
           if (Option.isSome(why)) return notReady(why.value)
           return HttpServerResponse.text(isReplica ? "ready: read-only replica\n" : "ready\n")

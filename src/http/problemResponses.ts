@@ -3,10 +3,10 @@ import { HttpBody, HttpServerError, HttpServerRequest, HttpServerResponse } from
 import { redactSecrets } from "../domain/redactSecrets.ts"
 import { makeProblem, type Problem, problemMediaType, problemResponse } from "./problems.ts"
 
-/** The methods of each path that there is. */
+/** The methods of each path. */
 export type MethodsByPath = ReadonlyMap<string, ReadonlySet<string>>
 
-/** Makes a problem of everything that ends in an error: no answer is an error without saying which. */
+/** Turns every failure and every bare error status of an application into a problem. */
 export const withProblemResponses =
   (paths: MethodsByPath) =>
   <E, R>(
@@ -27,11 +27,11 @@ export const withProblemResponses =
           : Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => responseOfCause(cause, request, paths))
     })
 
-/** Whether an error says which one it is: as a problem, or as the protocol has it that is spoken over this one. */
+/** Whether an error response has a body: a problem, or an error of a protocol on top of HTTP. */
 const isSelfDescribing = ({ headers }: HttpServerResponse.HttpServerResponse): boolean =>
   headers["content-type"] === problemMediaType || headers["content-type"] === "application/json"
 
-/** An error repeats what was asked, and a token may stand anywhere in that. */
+/** Redacts access tokens: an error repeats parts of the request, and any of them may contain a token. */
 const redactResponse = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
   const { body } = response
   if (body._tag !== "Uint8Array") return response
@@ -44,32 +44,32 @@ const redactResponse = (response: HttpServerResponse.HttpServerResponse): HttpSe
 
 const redactedProblem = (
   problem: Problem & { readonly allowed?: ReadonlyArray<string> },
-  like?: HttpServerResponse.HttpServerResponse
+  original?: HttpServerResponse.HttpServerResponse
 ): HttpServerResponse.HttpServerResponse => {
   const response = redactResponse(problemResponse(problem))
-  return like === undefined ? response : HttpServerResponse.setHeaders(response, withoutContent(like.headers))
+  return original === undefined ? response : HttpServerResponse.setHeaders(response, withoutContent(original.headers))
 }
 
 const withoutContent = (headers: Readonly<Record<string, string>>): Record<string, string> =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith("content-")))
 
 const unknownPath = (path: string) =>
-  makeProblem("UnknownPath", `There is nothing at ${JSON.stringify(path)}: see /openapi.json.`)
+  makeProblem("UnknownPath", `There is no endpoint at ${JSON.stringify(path)}. /openapi.json lists the endpoints.`)
 
 const problemOfStatus = (status: number): Problem => {
   switch (status) {
     case 404:
-      return makeProblem("UnknownPath", "There is nothing there: see /openapi.json.")
+      return makeProblem("UnknownPath", "There is no endpoint at this path. /openapi.json lists the endpoints.")
     case 413:
-      return makeProblem("BodyTooLarge", "The body is larger than this endpoint takes.")
+      return makeProblem("BodyTooLarge", "The body is larger than this endpoint accepts.")
     case 415:
-      return makeProblem("UnsupportedMediaType", "Bodies are application/json.")
+      return makeProblem("UnsupportedMediaType", "The body must be application/json.")
     case 503:
-      return makeProblem("Unavailable", "The server cannot answer now: try again.")
+      return makeProblem("Unavailable", "The server cannot respond now. Try again.")
     default:
       return status < 500
         ? makeProblem("BadRequest", "The request cannot be understood.", status)
-        : makeProblem("Defect", "This is an error of the server. What happened is in its log.", status)
+        : makeProblem("Defect", "This is an error in the server. Its log has the details.", status)
   }
 }
 
@@ -96,7 +96,7 @@ const notFound = (request: HttpServerRequest.HttpServerRequest, paths: MethodsBy
   const allowed = [...methods].join(", ")
   return HttpServerResponse.setHeader(
     redactedProblem({
-      ...makeProblem("MethodNotAllowed", `${path} takes ${allowed}, not ${request.method}.`),
+      ...makeProblem("MethodNotAllowed", `${path} accepts ${allowed}, not ${request.method}.`),
       allowed: [...methods]
     }),
     "allow",

@@ -3,10 +3,10 @@ import { HttpRouter, HttpServerResponse } from "effect/http"
 import { HttpApiSwagger } from "effect/http-api"
 import { BacklogApi } from "./api/BacklogApi.ts"
 
-/** Where the reference is. */
+/** The path of the reference page. */
 export const referencePath = "/docs"
 
-/** What the page may load: nothing that is not in it, and answers of this server. */
+/** The page loads nothing from elsewhere, and sends requests to this server only. */
 const policy = [
   "default-src 'none'",
   "script-src 'unsafe-inline'",
@@ -19,7 +19,7 @@ const policy = [
   "frame-ancestors 'none'"
 ].join("; ")
 
-/** The reference for people: one page with its own scripts and styles, made when it is first asked for. */
+/** The API reference for people: one page with its own scripts and styles, rendered on the first request. */
 export const layerReferencePage: Layer.Layer<never, never, HttpRouter.HttpRouter> = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
     const scope = yield* Effect.scope

@@ -19,60 +19,63 @@ import { withProblemResponses, type MethodsByPath } from "./problemResponses.ts"
 import { layerReferencePage, referencePath } from "./referencePage.ts"
 import { type AccessTokens, type AuditService, type BacklogService, type Doctor, withoutSecrets } from "../index.ts"
 
-/** The services that a server puts on the network. */
+/** The services that a server exposes. */
 export type Served = BacklogService | AuditService
 
-/** How a backlog is served. */
+/** Options of `serve`. */
 export interface ServeOptions<E = never> {
-  /** An address of this machine, 127.0.0.1 unless told otherwise. */
+  /** Address to listen on. Defaults to 127.0.0.1. */
   readonly host?: string | undefined
-  /** 4010 unless told otherwise; 0 for one that is free. */
+  /** Port to listen on; 0 chooses a free one. Defaults to 4010. */
   readonly port?: number | undefined
-  /** How long commands that are being carried out may take once the server is to end: 10 seconds unless told otherwise. */
+  /** Time that requests in progress may take after the server begins to shut down. Defaults to 10 seconds. */
   readonly shutdownTimeout?: Duration.Input | undefined
-  /** How long a reader of a stream may take nothing before it is hung up on: 30 seconds unless told otherwise. */
+  /** Time that a client may read nothing of a streamed response before the connection is closed. Defaults to 30 seconds. */
   readonly writeTimeout?: Duration.Input | undefined
+  /** Time that the request line and the headers may take. Defaults to 15 seconds. */
+  readonly headersTimeout?: Duration.Input | undefined
+  /** Time that the body of a request may take. Does not apply to the import of a log. Defaults to 1 minute. */
+  readonly bodyTimeout?: Duration.Input | undefined
+  /** Time that a connection may be silent while the server expects a request. Defaults to 1 minute. */
+  readonly idleTimeout?: Duration.Input | undefined
+  /** Maximum number of connections. Further connections are closed. Defaults to 4,000. */
+  readonly maxConnections?: number | undefined
   /**
-   * The tokens by which callers are known. Where only this machine can reach the server they need not show one, and may
-   * do everything then; anywhere else they must.
+   * Access tokens that identify callers. A server that only this machine can reach also accepts callers without a token,
+   * and lets them do everything. Any other server requires a token. Defaults to none.
    */
   readonly tokens?: AccessTokens["Service"] | undefined
-  /** Whether callers must show a token in any case, and also where there is none yet; `false` unless told otherwise. */
+  /** Requires a token on every address, and starts even if no token exists yet. Defaults to `false`. */
   readonly requireTokens?: boolean | undefined
-  /** More names by which the server may be asked for, beside those of the address on which it listens. */
+  /** Accepted values of the `Host` header, in addition to the names of the server's own address. Defaults to none. */
   readonly allowHosts?: ReadonlyArray<string> | undefined
-  /** Origins whose pages may ask, `https://board.example.com`; only the server's own unless told otherwise. */
+  /** Other origins whose pages may send requests: `https://board.example.com`. Defaults to none. */
   readonly allowOrigins?: ReadonlyArray<string> | undefined
-  /** How long the first line and the headers of a request may take: 15 seconds unless told otherwise. */
-  readonly headersTimeout?: Duration.Input | undefined
-  /** How long the body of a request may take, but for a log that is imported: a minute unless told otherwise. */
-  readonly bodyTimeout?: Duration.Input | undefined
-  /** How long a connection may say nothing while a request is expected of it: a minute unless told otherwise. */
-  readonly idleTimeout?: Duration.Input | undefined
-  /** How often each caller may ask: where tokens must be shown 1,000 times a second, 2,000 at once; else without limit. */
+  /**
+   * Maximum number of requests per caller. Defaults to 1,000 per second with bursts of 2,000 when the server requires
+   * tokens, and to no limit otherwise.
+   */
   readonly rateLimit?: RateLimit | "none" | undefined
-  /** Connections at most, 4,000 unless told otherwise: more are hung up on. */
-  readonly maxConnections?: number | undefined
-  /** Looks at the database for `/readyz` and `/metrics`, closer than the services can. */
-  readonly doctor?: Doctor["Service"] | undefined
-  /** Paths of `routes` that anybody may ask. */
-  readonly openPaths?: ReadonlyArray<string> | undefined
   /**
    * Trusts a proxy in front of the server, and requires tokens. `true` trusts one proxy on this machine; addresses and
-   * networks (`10.0.0.5`, `10.1.0.0/16`) trust the proxies there, several in a row. The client's address for limits and
-   * logs is read from the proxy's `X-Forwarded-For`, and what the server's own origin is from `X-Forwarded-Proto` and
-   * `X-Forwarded-Host`. From any other connection these headers are ignored. Defaults to `false`: a server that requires
-   * tokens ignores them, and any other server refuses requests that have them.
+   * networks (`10.0.0.5`, `10.1.0.0/16`) trust a chain of proxies there. The server reads the client's address for limits
+   * and logs from `X-Forwarded-For`, and its own origin from `X-Forwarded-Proto` and `X-Forwarded-Host`. It ignores these
+   * headers on any other connection. Defaults to `false`: a server that requires tokens ignores the headers, and any other
+   * server refuses requests that have them.
    */
   readonly trustProxy?: TrustProxy | undefined
+  /** Probes the database for `/readyz` and `/metrics`, in more detail than the services can. Defaults to none. */
+  readonly doctor?: Doctor["Service"] | undefined
   /**
-   * More routes, mounted next to the endpoints of the services. Their paths are compared exactly. A route that waits, or
-   * that changes something when its body has come, checks `CurrentAuthority` before it acts.
+   * More routes, next to the endpoints of the services. Their paths are matched exactly. A route that waits, or that changes
+   * something after its body has arrived, must check `CurrentAuthority` before it acts. Defaults to none.
    */
   readonly routes?: Layer.Layer<never, E, HttpRouter.HttpRouter | Served | Shutdown> | undefined
+  /** Paths of `routes` that require no token. Defaults to none. */
+  readonly publicPaths?: ReadonlyArray<string> | undefined
 }
 
-/** Where a server listens. */
+/** The address on which a server listens. */
 export interface ServerAddress {
   readonly host: string
   readonly port: number
@@ -81,22 +84,23 @@ export interface ServerAddress {
 
 const defaultHost = "127.0.0.1"
 
-/** Where the OpenAPI document is. */
+/** The path of the OpenAPI document. */
 const documentPath = "/openapi.json"
 
 /**
- * Serves both services over HTTP until the scope ends, and says where. What it logs and traces has no tokens, no passwords
- * and no content of rows, whichever loggers and tracer the program provides.
+ * Serves `BacklogService` and `AuditService` over HTTP until the scope closes, and returns the address. Its logs and spans
+ * contain no tokens, passwords or row contents, whichever loggers and tracer the program provides. Fails with
+ * `ListenFailed` if the port cannot be opened, and with `ServeRefused` if the options would expose the backlog.
  */
 export const serve = <E = never>(
   options: ServeOptions<E> = {}
 ): Effect.Effect<ServerAddress, E | ListenFailed | ServeRefused | SqlError.SqlError, Served | Scope.Scope> =>
-  withoutSecrets(served(options))
+  withoutSecrets(startServer(options))
 
-const served = Effect.fnUntraced(function* <E = never>(
+const startServer = Effect.fnUntraced(function* <E = never>(
   options: ServeOptions<E>
 ): Effect.fn.Return<ServerAddress, E | ListenFailed | ServeRefused | SqlError.SqlError, Served | Scope.Scope> {
-  const access = yield* accessOf(options)
+  const access = yield* decideAccess(options)
   const shutdown = yield* Deferred.make<void>()
   const endpoints = HttpApiBuilder.layer(BacklogApi, { openapiPath: documentPath }).pipe(
     Layer.provide([layerBacklogHandlers, layerAuditHandlers]),
@@ -112,11 +116,11 @@ const served = Effect.fnUntraced(function* <E = never>(
     Layer.provide(Layer.succeed(Shutdown, { awaitShutdown: Deferred.await(shutdown) })),
     Layer.provideMerge(Layer.provide(HttpRouter.layer, exactPaths))
   )
-  // Shared with no other server of this program: layers are memoised by identity, and each has services of its own.
+  // A memo map of its own: layers are memoized by identity, and two servers of one program serve different services.
   const built = yield* Layer.buildWithMemoMap(routes, yield* Layer.makeMemoMap, yield* Effect.scope)
   const router = Context.get(built, HttpRouter.HttpRouter)
-  // Parameters that are secrets of other programs are known by their names only.
-  const address = yield* listen(withProblemResponses(paths)(guard(access)(router.asHttpEffect())), {
+  // Query parameters with these names may hold secrets of other programs.
+  const address = yield* listen(withProblemResponses(methodsByPath)(guard(access)(router.asHttpEffect())), {
     host: options.host ?? defaultHost,
     port: options.port ?? 4010,
     shutdown,
@@ -136,19 +140,19 @@ const served = Effect.fnUntraced(function* <E = never>(
   )
   if (!access.requiresToken) {
     yield* Effect.logWarning(
-      "The server asks no caller for a token: every program and every proxy that reaches this port can do everything."
+      "The server requires no token: every program and every proxy that reaches this port can do everything."
     )
   }
   const host = address.family === "IPv6" ? `[${address.address}]` : address.address
   return { host: address.address, port: address.port, url: `http://${host}:${address.port}` }
 })
 
-/** Who is let in, by how a backlog is served. */
-const accessOf = Effect.fnUntraced(function* <E>({
+/** Decides which requests the server accepts. */
+const decideAccess = Effect.fnUntraced(function* <E>({
   allowHosts = [],
   allowOrigins = [],
   host = defaultHost,
-  openPaths = [],
+  publicPaths = [],
   rateLimit,
   requireTokens = false,
   tokens,
@@ -157,32 +161,32 @@ const accessOf = Effect.fnUntraced(function* <E>({
   const trusted = trustedProxies(trustProxy)
   if (Result.isFailure(trusted)) {
     return yield* new ServeRefused({
-      problem: `trustProxy takes addresses and networks of proxies, 10.0.0.5 or 10.1.0.0/16, and not ${JSON.stringify(trusted.failure)}`
+      problem: `trustProxy takes addresses and networks such as 10.0.0.5 or 10.1.0.0/16, not ${JSON.stringify(trusted.failure)}`
     })
   }
   const wrong = allowOrigins.find((origin) => !isOrigin(origin))
   if (wrong !== undefined) {
     return yield* new ServeRefused({
-      problem: `allowOrigins takes origins like https://board.example.com, and not ${JSON.stringify(wrong)}`
+      problem: `allowOrigins takes origins such as https://board.example.com, not ${JSON.stringify(wrong)}`
     })
   }
   const requiresToken = requireTokens || trusted.success !== undefined || !isLoopback(host)
   if (requiresToken && tokens === undefined) {
     return yield* new ServeRefused({
-      problem: "callers must show a token there, and the server was given none to know"
+      problem: "the address requires tokens, and the option `tokens` is missing"
     })
   }
   if (requiresToken && !requireTokens && tokens !== undefined && !(yield* tokens.hasAny)) {
     return yield* new ServeRefused({
       problem:
-        `others can reach ${isLoopback(host) ? "it through the proxy" : JSON.stringify(host)}, so callers must show a token, and there is none yet: make one with ` +
+        `other machines can reach ${isLoopback(host) ? "it through the proxy" : JSON.stringify(host)}, so callers need a token, and none exists yet. Create one with ` +
         "`backlog token create`, or start with --require-tokens"
     })
   }
   return {
     hosts: allowedHostNames(host, allowHosts),
     origins: new Set(allowOrigins),
-    publicPaths: new Set([documentPath, referencePath, operationPaths.health, operationPaths.ready, ...openPaths]),
+    publicPaths: new Set([documentPath, referencePath, operationPaths.health, operationPaths.ready, ...publicPaths]),
     tokens,
     requiresToken,
     rateLimit: effectiveRateLimit(rateLimit, requiresToken),
@@ -190,14 +194,14 @@ const accessOf = Effect.fnUntraced(function* <E>({
   }
 })
 
-/** A path has one spelling, so that every check compares the path that is routed. */
+/** Every path has one spelling, so that each check compares the path that is routed. */
 const exactPaths = Layer.succeed(HttpRouter.RouterConfig)({
   caseSensitive: true,
   ignoreDuplicateSlashes: false,
   ignoreTrailingSlash: false
 })
 
-const pathsOf = (): MethodsByPath => {
+const collectMethods = (): MethodsByPath => {
   const found = new Map(
     [documentPath, referencePath, ...Object.values(operationPaths)].map((path) => [path, new Set(["GET"])])
   )
@@ -211,7 +215,7 @@ const pathsOf = (): MethodsByPath => {
   return found
 }
 
-const paths = pathsOf()
+const methodsByPath = collectMethods()
 
-/** A log may be of any length, and is taken no faster than it is recorded. */
+/** A log may have any length, and the server reads it no faster than it records it. */
 const importPaths: ReadonlySet<string> = new Set(["/import-log"])

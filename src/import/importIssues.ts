@@ -3,7 +3,7 @@ import { maxCardsAtOnce } from "../domain/Command.ts"
 import { formatPath } from "../domain/Rejection.ts"
 import { type ImportPlan, ImportRefused, type PlannedCard } from "./ImportPlan.ts"
 import type { Source, SourceRecord } from "./Source.ts"
-import { compareContent, digestCard } from "./cardDigest.ts"
+import { compareContent, digestCard } from "./digestCard.ts"
 import { makeReport, type Outcome } from "./ImportReport.ts"
 import { BacklogService, type Card, type NewCard } from "../index.ts"
 

@@ -12,7 +12,7 @@ import {
   type PlannedCard
 } from "./ImportPlan.ts"
 import type { Issue, Source, SourceRecord } from "./Source.ts"
-import { digestContent } from "./cardDigest.ts"
+import { digestContent } from "./digestCard.ts"
 import { describeSchemaError } from "./fields.ts"
 import { implyEdges } from "./implyEdges.ts"
 import { NewCard } from "../index.ts"

@@ -2,7 +2,7 @@ import { Effect, Option, Result, type Scope, Stream } from "effect"
 import { SqlClient, type SqlConnection, type SqlError } from "effect/sql"
 import { type Source, type SourceRecord, SourceUnreadable } from "./Source.ts"
 import type { StatusMap } from "./fields.ts"
-import { decodeRow, type TableColumn, tableColumns, type TableRow } from "./tableRow.ts"
+import { decodeRow, type TableColumn, tableColumns, type TableRow } from "./decodeRow.ts"
 
 /** A table's name, such as `tasks` or `public.tasks`. A part that contains a dot is in double quotes. */
 interface TableName {

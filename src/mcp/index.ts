@@ -1,5 +1,5 @@
 /**
- * Mosaic Backlog for agents: the tools of a backlog over the Model Context Protocol.
+ * The tools of a backlog for agents, over the Model Context Protocol.
  *
  * @module
  */

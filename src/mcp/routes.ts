@@ -17,57 +17,21 @@ import { type Agent, callerAgent, CurrentAgent } from "./Agent.ts"
 import { layerTools, type ToolRequirements } from "./layerTools.ts"
 import { serverInfo, refuseInexactJson, protocols, redactErrors } from "./protocol.ts"
 
-/** Sessions of HTTP clients: whose each is. */
-interface Sessions {
-  /** Whether a session is this caller's, as far as is known; it was used just now. */
-  readonly belongsTo: (id: string, whose: string) => boolean
-  /** Remembers a new session, and answers the one that is to end for it, if there are too many. */
-  readonly open: (id: string, whose: string) => string | undefined
-  readonly close: (id: string) => void
-}
-
-/**
- * Remembers so many sessions at most. Clients seldom say that they end theirs, and a server would keep them for ever: the
- * one that was not used for longest goes.
- */
-export const makeSessions = (most: number): Sessions => {
-  const owners = new Map<string, string>()
-  return {
-    belongsTo: (id, whose) => {
-      const owner = owners.get(id)
-      if (owner !== whose) return false
-      owners.delete(id)
-      owners.set(id, whose)
-      return true
-    },
-    open: (id, whose) => {
-      owners.set(id, whose)
-      if (owners.size <= most) return undefined
-      const [oldest = ""] = owners.keys()
-      owners.delete(oldest)
-      return oldest
-    },
-    close: (id) => {
-      owners.delete(id)
-    }
-  }
-}
-
-/** Where agents find the backlog on a server. */
+/** The path of the MCP endpoint. */
 export const mcpPath = "/mcp"
 
 const sessionHeader = "mcp-session-id"
 
-/** Sessions that are kept: a client that comes back to one that was forgotten begins anew. */
+/** Maximum number of sessions. A client whose session was evicted must begin a new one. */
 const maxSessions = 10_000
 
-/** Bytes that a message may have. */
+/** Maximum size of a message. */
 const maxMessageSize = ByteSize.mebibytes(2)
 const maxMessageBytes = Number(maxMessageSize)
 
 /**
- * Serves agents over Streamable HTTP at `/mcp`, each with the tools of its role, which is told by its token, or, where
- * nobody needs one, by headers of the connection. A session is its caller's only.
+ * Serves agents over Streamable HTTP at `/mcp`, each with the tools of its role. The role comes from the token or, where no
+ * token is required, from the headers. Only the caller that opened a session can use it.
  */
 export const layerMcpRoutes: Layer.Layer<never, never, HttpRouter.HttpRouter | ToolRequirements> = HttpRouter.use(
   Effect.fnUntraced(function* (router) {
@@ -80,9 +44,9 @@ export const layerMcpRoutes: Layer.Layer<never, never, HttpRouter.HttpRouter | T
 
     const answer = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, agent: Agent) {
       const serve = servers[agent.role]
-      const whose = JSON.stringify([agent.role, agent.actor])
+      const caller = JSON.stringify([agent.role, agent.actor])
       const session = request.headers[sessionHeader]
-      if (session !== undefined && !sessions.belongsTo(session, whose)) return unknownSession
+      if (session !== undefined && !sessions.belongsTo(session, caller)) return unknownSession
       const { authority, wasRefused } = recordRefusals(yield* CurrentAuthority)
       const response = yield* serve(withoutOrigin(request)).pipe(
         Effect.provideService(CurrentAgent, agent),
@@ -91,11 +55,11 @@ export const layerMcpRoutes: Layer.Layer<never, never, HttpRouter.HttpRouter | T
       const error = wasRefused()
       if (error !== undefined && hasOneMessage(response)) return refusedResponse(error)
       if (session !== undefined && request.method === "DELETE") sessions.close(session)
-      // The header is set as late as this.
+      // The MCP server sets the session header in a pre-response handler of its own.
       yield* HttpEffect.appendPreResponseHandler((_, written) => {
         const opened = session === undefined ? written.headers[sessionHeader] : undefined
-        const surplus = opened === undefined ? undefined : sessions.open(opened, whose)
-        return surplus === undefined ? Effect.succeed(written) : Effect.as(endSession(surplus), written)
+        const evicted = opened === undefined ? undefined : sessions.open(opened, caller)
+        return evicted === undefined ? Effect.succeed(written) : Effect.as(endSession(evicted), written)
       })
       return response
     })
@@ -114,29 +78,29 @@ export const layerMcpRoutes: Layer.Layer<never, never, HttpRouter.HttpRouter | T
   })
 )
 
-/** An authority that notes that it refused a tool. */
+/** Wraps an authority to record that it refused a tool call. */
 const recordRefusals = ({ failWhenInvalid, requireValid }: Authority) => {
   let refusal: Unauthorized | undefined
-  const noted = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  const recorded = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
     Effect.tapError(effect, (error) =>
       Effect.sync(() => {
         if (error instanceof Unauthorized) refusal = error
       })
     )
   return {
-    authority: { requireValid: noted(requireValid), failWhenInvalid: noted(failWhenInvalid) },
+    authority: { requireValid: recorded(requireValid), failWhenInvalid: recorded(failWhenInvalid) },
     wasRefused: () => refusal
   }
 }
 
-/** Whether the answer is that of one call: one of several may have been carried out. */
+/** Whether the response answers a single call. Of several calls, one may have been carried out. */
 const hasOneMessage = ({ body }: HttpServerResponse.HttpServerResponse): boolean =>
   body._tag === "Uint8Array" && body.body[0] === openingBrace && !body.body.subarray(0, -1).includes(lineFeed)
 
 const openingBrace = 0x7b
 const lineFeed = 0x0a
 
-/** Who calls, if he may, with a message that is not too long. */
+/** Identifies the agent. Fails if the message is too long or the caller may not connect. */
 const admit = Effect.fnUntraced(function* ({ headers }: HttpServerRequest.HttpServerRequest) {
   if (Number(headers["content-length"]) > maxMessageBytes) {
     return yield* new BodyTooLarge({ limitBytes: maxMessageBytes })
@@ -144,31 +108,31 @@ const admit = Effect.fnUntraced(function* ({ headers }: HttpServerRequest.HttpSe
   return yield* callerAgent(yield* CurrentCaller, headers)
 })
 
-/** An MCP server with the tools of a role, which answers requests. */
+/** Makes the MCP server of a role, as a function that handles requests. */
 const makeServer = Effect.fnUntraced(function* (role: AccessRole) {
   const server = McpServer.layerHttp({
     ...serverInfo(role),
     path: mcpPath,
     protocols,
     allowSessionTermination: true,
-    // Which tools there are does not change.
+    // The list of tools never changes.
     allowSubscriptions: false,
     registrations: layerTools(role)
   }).pipe(Layer.provideMerge(HttpRouter.layer), Layer.orDie)
-  // Each has a router and sessions of its own; a layer that is built already would be shared.
+  // A memo map of its own gives each server its own router and sessions.
   const built = yield* Layer.buildWithMemoMap(server, yield* Layer.makeMemoMap, yield* Effect.scope)
   const app = Context.get(built, HttpRouter.HttpRouter).asHttpEffect()
   return (request: HttpServerRequest.HttpServerRequest) =>
     Effect.flatMap(refuseInexact(request), (answer) => (answer === undefined ? app : Effect.succeed(answer))).pipe(
       Effect.map(redactResponse),
-      // What is no route here is answered as everywhere.
+      // The outer server answers unknown routes.
       Effect.orDie,
       Effect.provideService(HttpServerRequest.HttpServerRequest, request),
       Effect.provideService(HttpIncomingMessage.MaxBodySize, maxMessageSize)
     )
 })
 
-/** An answer whose errors have no tokens. */
+/** Redacts access tokens in the errors of a response. */
 const redactResponse = (response: HttpServerResponse.HttpServerResponse): HttpServerResponse.HttpServerResponse => {
   const { body } = response
   if (body._tag === "Uint8Array") {
@@ -177,21 +141,21 @@ const redactResponse = (response: HttpServerResponse.HttpServerResponse): HttpSe
     return shown === text ? response : HttpServerResponse.setBody(response, HttpBody.text(shown, body.contentType))
   }
   if (body._tag !== "Stream") return response
-  // Each message is written in one piece.
+  // Each message is one chunk.
   const stream = Stream.map(body.stream, (bytes) =>
     new TextEncoder().encode(redactErrors(new TextDecoder().decode(bytes)))
   )
   return HttpServerResponse.setBody(response, HttpBody.stream(stream, body.contentType))
 }
 
-/** The answer to a message that would not be kept as it was sent. */
+/** The response to a message that would not be kept exactly. */
 const refuseInexact = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest) {
   if (request.method !== "POST") return undefined
   const answer = refuseInexactJson(new Uint8Array(yield* request.arrayBuffer))
   return answer === undefined ? undefined : HttpServerResponse.text(answer, { contentType: "application/json" })
 })
 
-/** The origin was looked at before, by those who know which are allowed. */
+/** The guard has already checked the origin, and it knows the allowed ones. */
 const withoutOrigin = (request: HttpServerRequest.HttpServerRequest): HttpServerRequest.HttpServerRequest =>
   request.modify({ headers: Headers.remove(request.headers, "origin") })
 
@@ -224,5 +188,40 @@ const refusedResponse = (error: Refusal): HttpServerResponse.HttpServerResponse 
   problemResponse(problemOfRefusal(error))
 
 const unknownSession = problemResponse(
-  makeProblem("UnknownSession", "There is no session of yours by that id: begin a new one.")
+  makeProblem("UnknownSession", "You have no session with this id. Begin a new session.")
 )
+
+/** The sessions of HTTP clients and their callers. */
+interface Sessions {
+  /** Whether a session belongs to a caller. Marks it as used. */
+  readonly belongsTo: (id: string, caller: string) => boolean
+  /** Adds a session. Returns the session to end instead when there are too many. */
+  readonly open: (id: string, caller: string) => string | undefined
+  readonly close: (id: string) => void
+}
+
+/**
+ * Makes a table of at most `max` sessions. Clients rarely end their sessions, so the least recently used one is evicted.
+ */
+export const makeSessions = (max: number): Sessions => {
+  const owners = new Map<string, string>()
+  return {
+    belongsTo: (id, caller) => {
+      const owner = owners.get(id)
+      if (owner !== caller) return false
+      owners.delete(id)
+      owners.set(id, caller)
+      return true
+    },
+    open: (id, caller) => {
+      owners.set(id, caller)
+      if (owners.size <= max) return undefined
+      const [oldest = ""] = owners.keys()
+      owners.delete(oldest)
+      return oldest
+    },
+    close: (id) => {
+      owners.delete(id)
+    }
+  }
+}

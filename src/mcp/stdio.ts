@@ -6,84 +6,23 @@ import { type Agent, CurrentAgent } from "./Agent.ts"
 import { layerTools, type ToolRequirements } from "./layerTools.ts"
 import { serverInfo, refuseInexactJson, protocols, redactErrors } from "./protocol.ts"
 
-/** Bytes of one message: more than the largest card needs. */
-const longestMessage = 32 * 1024 * 1024
-
-const parseErrorMessage = (message: string): string =>
-  `${JSON.stringify({ jsonrpc: "2.0", id: null, error: { code: -32700, message } })}\n`
-
-/**
- * The messages of an input, a line each. A line that is not JSON, or in which something would be lost, is answered with an error
- * and skipped: it ends nothing but itself.
- */
-const messages = (
-  input: AsyncIterable<Uint8Array>,
-  answer: (text: string) => Effect.Effect<void>
-): Stream.Stream<Uint8Array> =>
-  Stream.fromAsyncIterable(linesOf(input), (error) => error).pipe(
-    // Who spoke is gone.
-    Stream.catchCause(() => Stream.empty),
-    Stream.filterEffect((line) =>
-      line === undefined ? Effect.as(answer(parseErrorMessage("Message too long")), false) : isMessage(line, answer)
-    ),
-    Stream.map((line) => line as Uint8Array)
-  )
-
-const isMessage = (line: Uint8Array, answer: (text: string) => Effect.Effect<void>): Effect.Effect<boolean> => {
-  const inexact = refuseInexactJson(line)
-  if (inexact !== undefined) return Effect.as(answer(`${inexact}\n`), false)
-  const text = new TextDecoder().decode(line)
-  if (text.trim() === "") return Effect.succeed(false)
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === "object" && value !== null
-      ? Effect.succeed(true)
-      : Effect.as(answer(parseErrorMessage("A message is an object")), false)
-  } catch {
-    return Effect.as(answer(parseErrorMessage("Not JSON")), false)
-  }
-}
-
-const newline = 10
-
-/** Lines with their ends; `undefined` for one that is too long. */
-async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array | undefined> {
-  let pieces: Array<Uint8Array> = []
-  let length = 0
-  for await (const chunk of input) {
-    let from = 0
-    for (;;) {
-      const end = chunk.indexOf(newline, from)
-      const piece = chunk.subarray(from, end === -1 ? undefined : end + 1)
-      length += piece.length
-      if (length <= longestMessage) pieces.push(piece)
-      else pieces = []
-      if (end === -1) break
-      yield length <= longestMessage ? Buffer.concat(pieces) : undefined
-      pieces = []
-      length = 0
-      from = end + 1
-    }
-  }
-}
-
-/** Where messages come from and go to. */
+/** The input and output of a client. */
 export interface Pipes {
   readonly input: AsyncIterable<Uint8Array>
-  /** Writes text, and waits until more can be written. */
+  /** Writes a text. Completes when more can be written. */
   readonly output: (text: string) => Effect.Effect<void>
 }
 
 /**
- * Serves one agent over its standard input and output, until the input ends: what is being done then is done, and what is
- * waited for is not waited for any more. Logs and spans have no tokens, no passwords and no content of rows.
+ * Serves one agent over standard input and output until the input ends. Commands in progress then complete, and waits end.
+ * Logs and spans contain no tokens, passwords or row contents.
  */
 export const serveStdio = (
   agent: Agent,
   pipes: Pipes
-): Effect.Effect<void, never, Exclude<ToolRequirements, Shutdown>> => withoutSecrets(served(agent, pipes))
+): Effect.Effect<void, never, Exclude<ToolRequirements, Shutdown>> => withoutSecrets(serveAgent(agent, pipes))
 
-const served = Effect.fnUntraced(function* (
+const serveAgent = Effect.fnUntraced(function* (
   agent: Agent,
   { input, output }: Pipes
 ): Effect.fn.Return<void, never, Exclude<ToolRequirements, Shutdown>> {
@@ -104,3 +43,64 @@ const served = Effect.fnUntraced(function* (
   const serving = yield* Effect.forkChild(Effect.provideService(Layer.launch(server), CurrentAgent, agent))
   yield* Fiber.await(serving)
 })
+
+/** Maximum size of a message in bytes. The largest card needs less. */
+const maxMessageBytes = 32 * 1024 * 1024
+
+const parseErrorMessage = (message: string): string =>
+  `${JSON.stringify({ jsonrpc: "2.0", id: null, error: { code: -32700, message } })}\n`
+
+/**
+ * The messages of an input, one per line. Answers a line that is not JSON, or that would not be kept exactly, with an error
+ * and skips it.
+ */
+const messages = (
+  input: AsyncIterable<Uint8Array>,
+  answer: (text: string) => Effect.Effect<void>
+): Stream.Stream<Uint8Array> =>
+  Stream.fromAsyncIterable(linesOf(input), (error) => error).pipe(
+    // The client has gone.
+    Stream.catchCause(() => Stream.empty),
+    Stream.filterEffect((line) =>
+      line === undefined ? Effect.as(answer(parseErrorMessage("Message too long")), false) : isMessage(line, answer)
+    ),
+    Stream.map((line) => line as Uint8Array)
+  )
+
+const isMessage = (line: Uint8Array, answer: (text: string) => Effect.Effect<void>): Effect.Effect<boolean> => {
+  const inexact = refuseInexactJson(line)
+  if (inexact !== undefined) return Effect.as(answer(`${inexact}\n`), false)
+  const text = new TextDecoder().decode(line)
+  if (text.trim() === "") return Effect.succeed(false)
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === "object" && value !== null
+      ? Effect.succeed(true)
+      : Effect.as(answer(parseErrorMessage("A message must be an object")), false)
+  } catch {
+    return Effect.as(answer(parseErrorMessage("Not JSON")), false)
+  }
+}
+
+const newline = 10
+
+/** Lines including their line feeds; `undefined` for a line that is too long. */
+async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array | undefined> {
+  let pieces: Array<Uint8Array> = []
+  let length = 0
+  for await (const chunk of input) {
+    let from = 0
+    for (;;) {
+      const end = chunk.indexOf(newline, from)
+      const piece = chunk.subarray(from, end === -1 ? undefined : end + 1)
+      length += piece.length
+      if (length <= maxMessageBytes) pieces.push(piece)
+      else pieces = []
+      if (end === -1) break
+      yield length <= maxMessageBytes ? Buffer.concat(pieces) : undefined
+      pieces = []
+      length = 0
+      from = end + 1
+    }
+  }
+}

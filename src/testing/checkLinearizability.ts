@@ -137,8 +137,8 @@ const projectOntoCard = (history: History, id: string, operation: Operation): Op
       if (command.id !== undefined) return command.id === id ? operation : undefined
       return claimOf(history, id, operation, { ...command, id })
     case "ClaimMany": {
-      const { limit: _limit, ...wish } = command
-      return claimOf(history, id, operation, { ...wish, _tag: "Claim", id })
+      const { limit: _limit, ...input } = command
+      return claimOf(history, id, operation, { ...input, _tag: "Claim", id })
     }
     case "Reclaim": {
       if (command.id !== undefined) return command.id === id ? operation : undefined

@@ -4,10 +4,8 @@
  * @module
  */
 export { BacklogTestClock, layerTest, layerTestOver } from "../services/layers.ts"
-export { stepObserved, isSameOutcome } from "./stepObserved.ts"
 export { commandArbitrary, defaultPools, newCardArbitrary, type Pools } from "./arbitraries.ts"
 export { checkClaimOrder, type ClaimOrderReport } from "./checkClaimOrder.ts"
-export { type ObservedCommand, stepConcurrent } from "./stepObserved.ts"
 export { generateClaimProgram, generateProgram, type ProgramSize } from "./generateProgram.ts"
 export { type History, HistoryRecorder, type Operation } from "./History.ts"
 export { type BacklogState, checkInvariants } from "./checkInvariants.ts"
@@ -36,6 +34,6 @@ export {
 } from "./Program.ts"
 export { runConcurrently, type RunConcurrentlyOptions } from "./runConcurrently.ts"
 export { type ProgramFailure, type ProgramResult, type Backup, runProgram } from "./runProgram.ts"
-export { shrink } from "./simulate.ts"
-export { SimulationFailed, type SimulateOptions, type SimulationReport, simulate } from "./simulate.ts"
+export { shrink, simulate, type SimulateOptions, SimulationFailed, type SimulationReport } from "./simulate.ts"
 export { step } from "./step.ts"
+export { isSameOutcome, type ObservedCommand, stepConcurrent, stepObserved } from "./stepObserved.ts"

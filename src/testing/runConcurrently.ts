@@ -23,7 +23,7 @@ export interface RunConcurrentlyOptions {
   readonly workers?: number | undefined
   /** Steps of each worker. Defaults to 12. */
   readonly steps?: number | undefined
-  /** Of what: `everything`, as `generateProgram`, unless told otherwise, or mostly `claims`, as `generateClaims`. */
+  /** `mixed` sends every kind of command, `claims` mostly claims. Defaults to `mixed`. */
   readonly workload?: "mixed" | "claims" | undefined
   /** Added to all names that the workers use. Must be new. */
   readonly prefix: string

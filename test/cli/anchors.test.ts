@@ -22,7 +22,7 @@ describe("anchors on the command line", () => {
   })
   afterAll(() => place.remove())
 
-  it("are appended by a server at its start and its end, signed where it has a key, and shown as metrics", async () => {
+  it("a server appends a signed anchor at its start and end, and reports it in its metrics", async () => {
     const file = join(folder, "served.txt")
     const files = { key: join(folder, "key"), pub: join(folder, "pub") }
     const pair = generateKeyPairSync("ed25519")
@@ -55,7 +55,7 @@ describe("anchors on the command line", () => {
     assert.deepStrictEqual(await findings(), [])
   })
 
-  it("that the log does not continue are refused by verify, and a problem to the doctor", async () => {
+  it("verify fails and doctor reports a problem if the log does not match an anchor", async () => {
     const file = join(folder, "other.txt")
     const { line } = (await run("anchor")).data
     const other = line.replace(/[0-9a-f]{64}/, "b".repeat(64))
@@ -75,7 +75,7 @@ describe("anchors on the command line", () => {
     await server.end()
   })
 
-  it("that are old while events came after them are a warning", async () => {
+  it("doctor warns about an old anchor only if there are events after it", async () => {
     const file = join(folder, "old.txt")
     const { line } = (await run("anchor")).data
     const old = line.replace(/\d{4}-\d\d-\d\dT\S+/, "2020-01-01T00:00:00.000Z")
@@ -85,7 +85,7 @@ describe("anchors on the command line", () => {
     assert.match(String(await findings("--anchor-file", file)), /^warning,.* days old, and 1 events/)
   })
 
-  it("in a file that cannot be used are refused, but for a last line that was cut short", async () => {
+  it("an invalid anchor file is refused, except for a truncated last line", async () => {
     const { line } = (await run("anchor")).data
     const file = join(folder, "file.txt")
     for (const [text, code] of [
@@ -110,7 +110,7 @@ describe("anchors on the command line", () => {
     }
   })
 
-  it("are refused before a server listens, where they cannot be kept", async () => {
+  it("a server that cannot write its anchors fails before it listens", async () => {
     const database = join(folder, "database")
     mkdirSync(database)
     writeFileSync(join(database, "PG_VERSION"), "15\n")

@@ -23,13 +23,13 @@ const decodeReport = Schema.decodeUnknownSync(VerifyReport, strict)
 const decodeStats = Schema.decodeUnknownSync(Stats, strict)
 
 const asking = (place: Place) => ({
-  /** What a program is answered. */
+  /** Runs a command with `--json` and returns its data. */
   answered: async (...argv: ReadonlyArray<string>) => {
     const { code, data, error, stderr } = await json([...place.flags, ...argv])
     assert.deepStrictEqual([code, error, stderr], [0, undefined, ""])
     return data
   },
-  /** What people are told. */
+  /** Runs a command and returns its text. */
   said: async (...argv: ReadonlyArray<string>) => {
     const ran = await cli([...place.flags, ...argv])
     assert.deepStrictEqual([ran.code, ran.stderr], [0, ""])
@@ -58,13 +58,13 @@ const lived = async (place: Place): Promise<void> => {
   }
 }
 
-describe("the past of a backlog", () => {
+describe("past states of a backlog", () => {
   const place = onServer()
   const { answered, said } = asking(place)
   beforeAll(() => lived(place))
   afterAll(() => place.remove())
 
-  it("is told of a card", async () => {
+  it("history lists a card's events in order", async () => {
     const events = decodeEvents(await answered("history", "a"))
     assert.deepStrictEqual(
       events.map(({ position, version }) => [position, version]),
@@ -85,7 +85,7 @@ describe("the past of a backlog", () => {
     assert.deepStrictEqual([lines.length, lines[6]], [7, ""])
   })
 
-  it("is told of all cards, and of some events", async () => {
+  it("events lists all events, and filters them by position, card, type and actor", async () => {
     assert.deepStrictEqual(
       decodeEvents(await answered("events")).map(({ position }) => position),
       [1, 2, 3, 4, 5, 6, 7, 8]
@@ -107,7 +107,7 @@ describe("the past of a backlog", () => {
     assert.strictEqual(await said("events", "--card", "nobody"), "No events.\n")
   })
 
-  it("is shown of a card, at a position, a version or a time", async () => {
+  it("show --at shows a card at a position, a version or a time", async () => {
     const at = async (when: string) => {
       const { claimOwner, status, version } = await answered("show", "a", "--at", when)
       return [version, status, claimOwner]
@@ -131,7 +131,7 @@ describe("the past of a backlog", () => {
     )
   })
 
-  it("is explained", async () => {
+  it("explain --at explains a card at a moment", async () => {
     const waiting = await answered("explain", "b", "--at", "3")
     assert.deepStrictEqual(waiting.obstacles, [
       { _tag: "UnmetDependencies", dependencies: [{ id: "a", status: "claimed" }] }
@@ -144,7 +144,7 @@ describe("the past of a backlog", () => {
     )
   })
 
-  it("is listed and counted", async () => {
+  it("list --at and stats --at read the backlog at a moment", async () => {
     const ids = async (...argv: ReadonlyArray<string>) =>
       decodeCards(await answered("list", ...argv)).map(({ id }) => id as string)
     assert.deepStrictEqual(await ids("--at", "0"), [])
@@ -171,12 +171,12 @@ describe("the past of a backlog", () => {
     assert.strictEqual((await answered("stats", "--at", "0")).total, 0)
   })
 
-  it("says what belongs together", async () => {
+  it("history shows correlation ids and the recorded day of imported events", async () => {
     const imported = onServer()
     await json([...imported.flags, "import", "test/import/fixtures/sample.beads.jsonl"])
     const text = await asking(imported).said("history", "mb-1")
     assert.match(text, /^POSITION +VERSION +WHEN +RECORDED +WHO +CORRELATION +WHAT\n/)
-    // Imports say when it happened: on another day than it was recorded, which then has its day too.
+    // An imported event happened on another day than it was recorded, so both times include the day.
     assert.match(
       text,
       / 2026-01-01 16:00:00Z {2}\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ {2}tester {2}import:sample\.beads\.jsonl:\S+ {2}created done/
@@ -193,12 +193,12 @@ describe("consumers", () => {
   })
   afterAll(() => place.remove())
 
-  it("are none", async () => {
+  it("consumers reports that there are none", async () => {
     assert.deepStrictEqual(await answered("consumers"), [])
     assert.strictEqual(await said("consumers"), "No consumers.\n")
   })
 
-  it("are shown with how far they are, and what they parked", async () => {
+  it("consumers shows checkpoints, parked events, and removes one with --unpark", async () => {
     const at = "2026-01-22T12:04:05.000Z"
     await sql(
       (client) => client`INSERT INTO ${client(`${place.schema}.checkpoints`)} (consumer, position, updated_at)
@@ -251,7 +251,7 @@ describe("anchors and verification", () => {
   })
   afterAll(() => place.remove())
 
-  it("hold while nothing was altered", async () => {
+  it("an anchor matches an unchanged log", async () => {
     const { line, ...anchor } = await answered("anchor")
     assert.deepInclude(Schema.decodeUnknownSync(Anchor, strict)(anchor), { position: 8, signature: null })
     assert.match(await said("anchor"), new RegExp(`^mosaic-backlog-anchor 1 8 ${anchor.chainHash} \\S+Z\n$`))
@@ -271,7 +271,7 @@ describe("anchors and verification", () => {
     assert.deepInclude(await answered("audit"), { divergenceCount: 0, anchoredPosition: null })
   })
 
-  it("do not hold for another log", async () => {
+  it("an anchor does not match another log", async () => {
     const { chainHash, line } = await answered("anchor")
     const other = line.replace(chainHash, "0".repeat(64))
     const { code, data } = await json([...place.flags, "verify", "--anchor", other])
@@ -284,7 +284,7 @@ describe("anchors and verification", () => {
     assert.strictEqual(beyond.code, 5)
   })
 
-  it("may be signed", async () => {
+  it("an anchor's signature is created with --key and checked with --public-key", async () => {
     const files = { key: join(directory, "key"), pub: join(directory, "pub"), other: join(directory, "other") }
     const pem = { type: "pem" } as const
     const pair = generateKeyPairSync("ed25519")
@@ -317,7 +317,7 @@ describe("anchors and verification", () => {
     assert.include((await refused(2, "InvalidInput", "anchor", "--key", rsa)).message, "must be Ed25519")
   })
 
-  it("show their progress at a terminal only, and leave nothing of it", async () => {
+  it("verify shows its progress only on a terminal, and clears it", async () => {
     const terminal = await cli([...place.flags, "verify"], { terminal: 80 })
     assert.include(terminal.stderr, " of 18 steps")
     assert.isTrue(terminal.stderr.endsWith("\r\u001b[K"))
@@ -331,7 +331,7 @@ describe("a rebuild and a redaction", () => {
   beforeAll(() => lived(place))
   afterAll(() => place.remove())
 
-  it("say what they did", async () => {
+  it("verify and rebuild report what they checked and changed", async () => {
     const before = await answered("list")
     await sql((client) => client`UPDATE ${client(`${place.schema}.cards`)} SET title = 'altered' WHERE id = 'a'`)
     const found = await json([...place.flags, "verify"])
@@ -353,13 +353,13 @@ describe("a rebuild and a redaction", () => {
     assert.include((await cli([...place.flags, "rebuild"], { terminal: 80 })).stderr, " of 8 events, building")
   })
 
-  it("are refused where something would be lost", async () => {
+  it("rebuild is refused if it would lose an index", async () => {
     await sql((client) => client`CREATE INDEX mine ON ${client(`${place.schema}.cards`)} (title)`)
     await refused(5, "RebuildRefused", "rebuild")
     await sql((client) => client`DROP INDEX ${client(`${place.schema}.mine`)}`)
   })
 
-  it("erase, visibly and for good", async () => {
+  it("redact erases parts permanently and marks the events as redacted", async () => {
     const first = await answered(
       "redact",
       "a",
@@ -407,7 +407,7 @@ describe("a rebuild and a redaction", () => {
   })
 })
 
-describe("a log that was altered", () => {
+describe("an altered log", () => {
   const place = onServer()
   beforeAll(async () => {
     await lived(place)
@@ -419,7 +419,7 @@ describe("a log that was altered", () => {
   })
   afterAll(() => place.remove())
 
-  it("is found out by verify, rebuild, and in what was exported", async () => {
+  it("verify, rebuild, and a check of an export all report the altered event", async () => {
     const found = async (argv: ReadonlyArray<string>, around: Around = {}) => {
       const { code, data, stderr } = await json([...place.flags, ...argv], around)
       assert.deepStrictEqual([code, stderr], [5, ""])
@@ -443,12 +443,12 @@ describe("a log that was altered", () => {
   })
 })
 
-describe("what no test can bring about in a short time", () => {
+describe("errors that no test can cause quickly", () => {
   it.each([
     [new RebuildBlocked({ schema: "s", waitedSeconds: 60 }), 6],
     [new RebuildSuperseded({ schema: "s" }), 5],
     [new UndecodableEvent({ type: "T", schemaVersion: 9, reason: "unknown" }), 1]
-  ])("has its exit code: %s", (error, code) => {
+  ])("the error has its exit code: %s", (error, code) => {
     const failure = toFailure(error)
     assert.deepStrictEqual([failure?.exitCode, failure?.document["_tag"]], [code, error._tag])
   })

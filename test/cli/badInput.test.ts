@@ -7,9 +7,9 @@ import { inject } from "vitest"
 import { evil, prepared, refusedAtOnce, refusedInside, refuses } from "./badInputs.ts"
 import { cli, documentIn, json, onServer, sql, temporaryDirectory } from "./support.ts"
 
-describe("bad input", () => {
-  it.each(refusedAtOnce)("is refused before a database is opened: $why", (bad) =>
-    // Nobody listens there: what asked for the database would end with 6.
+describe("invalid input", () => {
+  it.each(refusedAtOnce)("invalid input is refused before a database is opened: $why", (bad) =>
+    // No server listens there, so opening the database would exit with 6.
     refuses(
       bad,
       bad.argv.some((word) => word.startsWith("--db") || word.startsWith("--schema"))
@@ -24,12 +24,12 @@ describe("bad input", () => {
     afterAll(() => place.remove())
     const events = () => sql((client) => client`SELECT count(*)::float8 AS n FROM ${client(`${place.schema}.events`)}`)
 
-    it.each(refusedInside)("is refused, and nothing is written: $why", async (bad) => {
+    it.each(refusedInside)("invalid input is refused and nothing is written: $why", async (bad) => {
       await refuses(bad, place.flags)
       assert.deepStrictEqual(await events(), [{ n: 4 }])
     })
 
-    it("in every field is only text: SQL", async () => {
+    it("SQL in any field is stored as text", async () => {
       const text = (flag: string) => [`--${flag}`, evil]
       const texts = ["id", "title", "body", "phase", "idempotency-key", "actor"].flatMap(text)
       const others = ["--depends-on", evil.slice(1), "--acceptance", JSON.stringify({ [evil]: evil })]
@@ -45,7 +45,7 @@ describe("bad input", () => {
   })
 })
 
-describe("a database that does not serve", () => {
+describe("an unavailable database", () => {
   let silent: Server
   let directory: string
   beforeAll(async () => {
@@ -64,14 +64,14 @@ describe("a database that does not serve", () => {
     assert.notInclude(ran.stdout + ran.stderr, "secret")
   }
 
-  it("is named, without the password, when nobody listens", async () => {
+  it("an unreachable server is named without its password", async () => {
     const url = "postgres://me:secret@127.0.0.1:1/work"
     await unavailable(["list", "--db", url], "DatabaseUnavailable", "127.0.0.1:1")
     await unavailable(["claim", "--owner", "w"], "DatabaseUnavailable", "127.0.0.1:1", { BACKLOG_DATABASE_URL: url })
     await unavailable(["migrate"], "DatabaseUnavailable", "127.0.0.1:1", { DATABASE_URL: url })
   })
 
-  it("is given up after some seconds when it never answers", async () => {
+  it("the connection times out within seconds if the server never responds", async () => {
     const address = silent.address()
     const port = typeof address === "object" && address !== null ? address.port : 0
     const began = performance.now()
@@ -83,13 +83,13 @@ describe("a database that does not serve", () => {
     assert.isBelow(performance.now() - began, 8000)
   })
 
-  it("says which database or user it does not know", async () => {
+  it("the error names an unknown database", async () => {
     const url = new URL(inject("postgresUrl"))
     url.pathname = "/no_such_database"
     await unavailable(["list", "--db", url.href], "DatabaseUnavailable", "no_such_database")
   })
 
-  it("is too old", async () => {
+  it("a server that is too old is refused", async () => {
     const [server] = await sql(
       (client) => client<{ readonly number: string; readonly name: string }>`
         SELECT current_setting('server_version_num') AS number, current_setting('server_version') AS name`
@@ -97,7 +97,7 @@ describe("a database that does not serve", () => {
     const { name = "", number = "" } = server ?? {}
     const url = new URL(inject("postgresUrl"))
     const port = Number(url.port)
-    // A server that says that it is Postgres 14.
+    // A proxy that reports Postgres 14.
     const disguised = createServer((socket) => {
       const upstream = connect(port, url.hostname)
       socket.pipe(upstream)
@@ -119,7 +119,7 @@ describe("a database that does not serve", () => {
     disguised.close()
   })
 
-  it("has a schema that a newer program made", async () => {
+  it("a schema of a newer program is refused", async () => {
     const place = onServer()
     assert.strictEqual((await cli(["migrate", ...place.flags])).code, 0)
     await sql(
@@ -130,7 +130,7 @@ describe("a database that does not serve", () => {
     await place.remove()
   })
 
-  it("is a file, another directory, or nowhere to be written", async () => {
+  it("a file, a foreign directory and an unwritable path are refused", async () => {
     const file = join(directory, "file")
     await writeFile(file, "")
     await unavailable(["list", "--db", file], "DirectoryUnusable", file)
@@ -138,7 +138,7 @@ describe("a database that does not serve", () => {
     await mkdir(other)
     await writeFile(join(other, "README"), "")
     await unavailable(["list", "--db", other], "DirectoryUnusable", other)
-    // Nobody can make a directory there, not even root.
+    // No user can create a directory there, not even root.
     await unavailable(["migrate", "--db", "/proc/backlog"], "DirectoryUnusable", "/proc/backlog")
   })
 })

@@ -1,11 +1,11 @@
 import { assert } from "@effect/vitest"
 import { cli, json, type Place } from "./support.ts"
 
-/** What would be a disaster as a part of a statement. */
+/** SQL that would destroy data if it were part of a statement. */
 export const evil = "x'); DROP TABLE cards;--"
 const long = (length: number) => "x".repeat(length)
 
-/** A command line that is refused. */
+/** An invalid command line and its expected refusal. */
 export interface BadInput {
   readonly why: string
   readonly argv: ReadonlyArray<string>
@@ -25,16 +25,16 @@ const pastOf = (when: string): ReadonlyArray<BadInput> =>
     tag: "InvalidInput"
   }))
 
-/** What is refused before a database is opened. */
+/** Input that is refused before a database is opened. */
 export const refusedAtOnce: ReadonlyArray<BadInput> = [
   { why: "no command", argv: [], code: 2, tag: "MissingCommand" },
   { why: "a misspelt command", argv: ["clame"], code: 2, tag: "UnknownSubcommand", says: "claim" },
-  { why: "a command of nowhere", argv: ["frobnicate"], code: 2, tag: "UnknownSubcommand" },
+  { why: "an unknown command", argv: ["frobnicate"], code: 2, tag: "UnknownSubcommand" },
   { why: "a misspelt flag", argv: create("--priorty", "1"), code: 2, tag: "UnrecognizedOption", says: "--priority" },
   { why: "another command's flag", argv: ["list", "--owner", "w"], code: 2, tag: "UnrecognizedOption" },
   { why: "a missing flag", argv: ["claim"], code: 2, tag: "MissingOption", says: "--owner" },
   { why: "a missing argument", argv: ["show"], code: 2, tag: "MissingArgument" },
-  { why: "an argument too many", argv: ["show", "a", "b"], code: 2, tag: "UnexpectedArgument" },
+  { why: "one argument too many", argv: ["show", "a", "b"], code: 2, tag: "UnexpectedArgument" },
   {
     why: "a database's URL in the wrong place",
     argv: ["list", "postgres://u:secret@h/d"],
@@ -57,10 +57,10 @@ export const refusedAtOnce: ReadonlyArray<BadInput> = [
   { why: "a fractional token", argv: ["renew", "a", "--token", "1.5"], code: 2, tag: "InvalidValue" },
   { why: "token 0", argv: ["renew", "a", "--token", "0"], code: 2, tag: "InvalidInput" },
   { why: "a huge token", argv: ["complete", "a", "--token", "9007199254740992"], code: 2, tag: "InvalidValue" },
-  { why: "a lease of 0", argv: ["claim", "--owner", "w", "--ttl", "0"], code: 2, tag: "InvalidInput" },
-  { why: "a lease without end", argv: ["claim", "--owner", "w", "--ttl", "99999999"], code: 2, tag: "InvalidInput" },
+  { why: "a ttl of 0", argv: ["claim", "--owner", "w", "--ttl", "0"], code: 2, tag: "InvalidInput" },
+  { why: "a ttl that is too long", argv: ["claim", "--owner", "w", "--ttl", "99999999"], code: 2, tag: "InvalidInput" },
   {
-    why: "a retry in the past",
+    why: "a negative retry time",
     argv: ["release", "a", "--token", "1", "--retry-after", "-1"],
     code: 2,
     tag: "InvalidInput"
@@ -68,12 +68,12 @@ export const refusedAtOnce: ReadonlyArray<BadInput> = [
   { why: "a limit of 0", argv: ["list", "--limit", "0"], code: 2, tag: "InvalidInput" },
   { why: "an unknown status", argv: ["list", "--status", "open"], code: 2, tag: "InvalidValue", says: "ready" },
   {
-    why: "a status to begin with that needs a claim",
+    why: "an initial status that requires a claim",
     argv: create("--status", "claimed"),
     code: 2,
     tag: "InvalidValue"
   },
-  { why: "a reason to be blocked without being so", argv: create("--reason", "x"), code: 2, tag: "InvalidInput" },
+  { why: "a block reason without the blocked status", argv: create("--reason", "x"), code: 2, tag: "InvalidInput" },
   ...["", " a", "a ", "a\nb", "a\u0000b", "a\ud800", long(201)].flatMap((id) =>
     [
       ["show", id],
@@ -102,7 +102,7 @@ export const refusedAtOnce: ReadonlyArray<BadInput> = [
       tag: "InvalidInput"
     }
   ]),
-  { why: "no title", argv: ["create", "--id", "n", "--title", ""], code: 2, tag: "InvalidInput" },
+  { why: "an empty title", argv: ["create", "--id", "n", "--title", ""], code: 2, tag: "InvalidInput" },
   {
     why: "a title that is too long",
     argv: ["create", "--id", "n", "--title", long(501)],
@@ -133,7 +133,7 @@ export const refusedAtOnce: ReadonlyArray<BadInput> = [
     says: "UTF-8"
   },
   { why: "NUL from input", argv: create("--body", "-"), stdin: "a\u0000", code: 2, tag: "InvalidInput" },
-  { why: "a body from no file", argv: create("--body-file", "/no/such/file"), code: 2, tag: "InvalidInput" },
+  { why: "a body from a missing file", argv: create("--body-file", "/no/such/file"), code: 2, tag: "InvalidInput" },
   {
     why: "a body from a file with NUL in its name",
     argv: create("--body-file", "a\u0000"),
@@ -141,7 +141,7 @@ export const refusedAtOnce: ReadonlyArray<BadInput> = [
     tag: "InvalidInput"
   },
   {
-    why: "JSON that is none",
+    why: "invalid JSON",
     argv: create("--acceptance", "{a:1}"),
     code: 2,
     tag: "InvalidInput",
@@ -156,7 +156,7 @@ export const refusedAtOnce: ReadonlyArray<BadInput> = [
     says: "changed"
   },
   {
-    why: "JSON with a key twice",
+    why: "JSON with a duplicate key",
     argv: ["complete", "a", "--result", '{"a":1,"a":1}'],
     code: 2,
     tag: "InvalidInput",
@@ -166,17 +166,17 @@ export const refusedAtOnce: ReadonlyArray<BadInput> = [
   { why: "JSON with a lone surrogate", argv: create("--acceptance", '{"\\ud800":1}'), code: 2, tag: "InvalidInput" },
   { why: "JSON of 2 MiB", argv: create("--acceptance", JSON.stringify(long(2 ** 21))), code: 2, tag: "InvalidInput" },
   {
-    why: "JSON that is too deep",
+    why: "JSON that is nested too deeply",
     argv: create("--acceptance", "[".repeat(600) + "]".repeat(600)),
     code: 2,
     tag: "InvalidInput"
   },
   { why: "an empty dependency", argv: create("--depends-on", "a,,b"), code: 2, tag: "InvalidInput" },
   { why: "nothing to revise", argv: ["revise", "a"], code: 2, tag: "InvalidInput" },
-  { why: "no title any more", argv: ["revise", "a", "--title", ""], code: 2, tag: "InvalidInput" },
-  { why: "no file to import", argv: ["import", "/no/such/file"], code: 2, tag: "InvalidInput" },
+  { why: "an empty title to revise", argv: ["revise", "a", "--title", ""], code: 2, tag: "InvalidInput" },
+  { why: "a missing file to import", argv: ["import", "/no/such/file"], code: 2, tag: "InvalidInput" },
   { why: "a directory to import", argv: ["import", "/"], code: 2, tag: "InvalidInput" },
-  { why: "another format", argv: ["import", "x", "--format", "csv"], code: 2, tag: "InvalidValue", says: "beads" },
+  { why: "an unknown format", argv: ["import", "x", "--format", "csv"], code: 2, tag: "InvalidValue", says: "beads" },
   {
     why: "a strict import of a malformed line",
     argv: ["import", "-", "--strict"],
@@ -208,8 +208,8 @@ export const refusedAtOnce: ReadonlyArray<BadInput> = [
       tag: "InvalidInput"
     }))
   ),
-  { why: "receipts without more", argv: ["receipts"], code: 2, tag: "MissingCommand" },
-  { why: "receipts of no age", argv: ["receipts", "prune"], code: 2, tag: "MissingOption" },
+  { why: "receipts without a subcommand", argv: ["receipts"], code: 2, tag: "MissingCommand" },
+  { why: "receipts without an age", argv: ["receipts", "prune"], code: 2, tag: "MissingOption" },
   ...["", "x", "1e3", "NaN", "Infinity", ".5", "1.", "1.2.3", "0x10"].map((days) => ({
     why: `receipts older than ${JSON.stringify(days)} days`,
     argv: ["receipts", "prune", `--older-than-days=${days}`],
@@ -223,12 +223,18 @@ export const refusedAtOnce: ReadonlyArray<BadInput> = [
     tag: "InvalidInput"
   })),
   { why: "events after a negative position", argv: ["events", "--after", "-1"], code: 2, tag: "InvalidInput" },
-  { why: "events of no card", argv: ["events", "--card", ""], code: 2, tag: "InvalidInput" },
-  { why: "events of no actor", argv: ["events", "--actor", " a"], code: 2, tag: "InvalidInput" },
-  { why: "a consumer without a name", argv: ["consumers", ""], code: 2, tag: "InvalidInput" },
-  { why: "unpark for nobody", argv: ["consumers", "--unpark", "1"], code: 2, tag: "InvalidInput", says: "NAME" },
+  { why: "events of an empty card id", argv: ["events", "--card", ""], code: 2, tag: "InvalidInput" },
+  { why: "events of an invalid actor", argv: ["events", "--actor", " a"], code: 2, tag: "InvalidInput" },
+  { why: "an empty consumer name", argv: ["consumers", ""], code: 2, tag: "InvalidInput" },
+  {
+    why: "unpark without a consumer",
+    argv: ["consumers", "--unpark", "1"],
+    code: 2,
+    tag: "InvalidInput",
+    says: "NAME"
+  },
   { why: "unpark position 0", argv: ["consumers", "c", "--unpark", "0"], code: 2, tag: "InvalidInput" },
-  { why: "an anchor that is none", argv: ["verify", "--anchor", "x"], code: 2, tag: "InvalidInput", says: "POSITION" },
+  { why: "an invalid anchor", argv: ["verify", "--anchor", "x"], code: 2, tag: "InvalidInput", says: "POSITION" },
   {
     why: "two anchors",
     argv: ["verify", "--anchor", "x", "--anchor-file", "y"],
@@ -236,49 +242,54 @@ export const refusedAtOnce: ReadonlyArray<BadInput> = [
     tag: "InvalidInput",
     says: "not both"
   },
-  { why: "an anchor from no file", argv: ["verify", "--anchor-file", "/no/such/file"], code: 2, tag: "InvalidInput" },
-  { why: "a public key for nothing", argv: ["verify", "--public-key", "x"], code: 2, tag: "InvalidInput" },
-  { why: "no file to verify", argv: ["verify", "/no/such/file"], code: 2, tag: "InvalidInput" },
-  { why: "a directory to verify", argv: ["verify", "/"], code: 2, tag: "InvalidInput", says: "directory" },
-  { why: "nothing to verify", argv: ["verify", "-"], stdin: "", code: 2, tag: "InvalidInput", says: "empty" },
   {
-    why: "what is no log to verify",
+    why: "an anchor from a missing file",
+    argv: ["verify", "--anchor-file", "/no/such/file"],
+    code: 2,
+    tag: "InvalidInput"
+  },
+  { why: "a public key without an anchor", argv: ["verify", "--public-key", "x"], code: 2, tag: "InvalidInput" },
+  { why: "a missing file to verify", argv: ["verify", "/no/such/file"], code: 2, tag: "InvalidInput" },
+  { why: "a directory to verify", argv: ["verify", "/"], code: 2, tag: "InvalidInput", says: "directory" },
+  { why: "empty input to verify", argv: ["verify", "-"], stdin: "", code: 2, tag: "InvalidInput", says: "empty" },
+  {
+    why: "input that is not a log to verify",
     argv: ["verify", "-"],
     stdin: '{"id":"x"}\n',
     code: 2,
     tag: "InvalidInput",
     says: "not an exported log: line 1"
   },
-  { why: "a key from no file", argv: ["anchor", "--key", "/no/such/file"], code: 2, tag: "InvalidInput" },
+  { why: "a key from a missing file", argv: ["anchor", "--key", "/no/such/file"], code: 2, tag: "InvalidInput" },
   {
-    why: "a key that is none",
+    why: "a file that is not a key",
     argv: ["anchor", "--key", "package.json"],
     code: 2,
     tag: "InvalidInput",
     says: "other users"
   },
-  { why: "no part to redact", argv: ["redact", "a", "--reason", "x"], code: 2, tag: "MissingOption" },
-  { why: "no reason to redact", argv: ["redact", "a", "--part", "body"], code: 2, tag: "MissingOption" },
+  { why: "a redaction without a part", argv: ["redact", "a", "--reason", "x"], code: 2, tag: "MissingOption" },
+  { why: "a redaction without a reason", argv: ["redact", "a", "--part", "body"], code: 2, tag: "MissingOption" },
   {
-    why: "an empty reason to redact",
+    why: "a redaction with an empty reason",
     argv: ["redact", "a", "--part", "body", "--reason", ""],
     code: 2,
     tag: "InvalidInput"
   },
   {
-    why: "a part that cannot be redacted",
+    why: "a redaction of an unknown part",
     argv: ["redact", "a", "--part", "body,owner", "--reason", "x"],
     code: 2,
     tag: "InvalidInput",
     says: "blockedReason"
   },
   {
-    why: "version 0 to redact",
+    why: "a redaction of version 0",
     argv: ["redact", "a", "--part", "body", "--reason", "x", "--event-version", "0"],
     code: 2,
     tag: "InvalidInput"
   },
-  { why: "an export to nowhere", argv: ["export", "/no/such/directory/x"], code: 2, tag: "InvalidInput" },
+  { why: "an export to a missing directory", argv: ["export", "/no/such/directory/x"], code: 2, tag: "InvalidInput" },
   {
     why: "an export to a directory",
     argv: ["export", "/", "--force"],
@@ -293,8 +304,19 @@ export const refusedAtOnce: ReadonlyArray<BadInput> = [
     tag: "InvalidInput",
     says: "regular"
   },
-  { why: "an export over a file", argv: ["export", "package.json"], code: 5, tag: "FileExists", says: "--force" },
-  { why: "no log to import", argv: ["import", "/no/such/file", "--format", "log"], code: 2, tag: "InvalidInput" },
+  {
+    why: "an export to an existing file",
+    argv: ["export", "package.json"],
+    code: 5,
+    tag: "FileExists",
+    says: "--force"
+  },
+  {
+    why: "a missing log to import",
+    argv: ["import", "/no/such/file", "--format", "log"],
+    code: 2,
+    tag: "InvalidInput"
+  },
   {
     why: "a strict import of a log",
     argv: ["import", "-", "--format", "log", "--strict"],
@@ -304,12 +326,12 @@ export const refusedAtOnce: ReadonlyArray<BadInput> = [
   },
   { why: "a schema that is SQL", argv: ["list", `--schema=${evil}`], code: 2, tag: "InvalidInput" },
   { why: "a schema that is too long", argv: ["list", `--schema=${long(64)}`], code: 2, tag: "InvalidInput" },
-  { why: "no database", argv: ["list", "--db", ""], code: 2, tag: "InvalidInput" },
-  { why: "another kind of database", argv: ["list", "--db", "mysql://u:secret@h/d"], code: 2, tag: "InvalidInput" },
-  { why: "a URL that is none", argv: ["list", "--db", "postgres://u:secret@[h/d"], code: 2, tag: "InvalidInput" }
+  { why: "an empty database", argv: ["list", "--db", ""], code: 2, tag: "InvalidInput" },
+  { why: "an unsupported database", argv: ["list", "--db", "mysql://u:secret@h/d"], code: 2, tag: "InvalidInput" },
+  { why: "an invalid URL", argv: ["list", "--db", "postgres://u:secret@[h/d"], code: 2, tag: "InvalidInput" }
 ]
 
-/** What is refused in the backlog, which has a ready card `a`, a card `b` that depends on it, and a claimed card `c`. */
+/** Input that is refused by a backlog that has a ready card `a`, a card `b` that depends on it, and a claimed card `c`. */
 export const refusedInside: ReadonlyArray<BadInput> = [
   ...[
     ["show"],
@@ -332,7 +354,7 @@ export const refusedInside: ReadonlyArray<BadInput> = [
     }))
   ),
   {
-    why: "a card before it existed",
+    why: "a card before its creation",
     argv: ["show", "b", "--at", "1"],
     code: 4,
     tag: "CardNotFound"
@@ -343,9 +365,9 @@ export const refusedInside: ReadonlyArray<BadInput> = [
     ["explain", "a", "--at", "v2"],
     ["list", "--at", "99"],
     ["stats", "--at", "9999-01-01"]
-  ].map((argv) => ({ why: `a moment to come: ${argv.join(" ")}`, argv, code: 4, tag: "MomentNotReached" })),
+  ].map((argv) => ({ why: `a future moment: ${argv.join(" ")}`, argv, code: 4, tag: "MomentNotReached" })),
   {
-    why: "a redaction of nobody",
+    why: "a redaction of a missing card",
     argv: ["redact", "nobody", "--part", "body", "--reason", "x"],
     code: 4,
     tag: "CardNotFound"
@@ -358,7 +380,7 @@ export const refusedInside: ReadonlyArray<BadInput> = [
     tag: "ConsumerNotFound"
   },
   {
-    why: "a log for a backlog that has one",
+    why: "a log for a backlog that is not empty",
     argv: ["import", "-", "--format", "log"],
     stdin: "{}\n",
     code: 5,
@@ -366,17 +388,17 @@ export const refusedInside: ReadonlyArray<BadInput> = [
   },
   { why: "an unknown id to claim", argv: ["claim", "nobody", "--owner", "w"], code: 4, tag: "CardNotFound" },
   { why: "an unknown id to reclaim", argv: ["reclaim", "nobody"], code: 4, tag: "CardNotFound" },
-  { why: "a link from nowhere", argv: ["link", "nobody", "a"], code: 4, tag: "CardNotFound" },
-  { why: "a link to nowhere", argv: ["link", "a", "nobody"], code: 4, tag: "DependencyNotFound" },
-  { why: "an unlink from nowhere", argv: ["unlink", "nobody", "a"], code: 4, tag: "CardNotFound" },
-  { why: "a card on itself", argv: ["link", "a", "a"], code: 5, tag: "SelfDependency" },
-  { why: "a card on itself at birth", argv: create("--depends-on", "n"), code: 5, tag: "SelfDependency" },
+  { why: "a link from a missing card", argv: ["link", "nobody", "a"], code: 4, tag: "CardNotFound" },
+  { why: "a link to a missing card", argv: ["link", "a", "nobody"], code: 4, tag: "DependencyNotFound" },
+  { why: "an unlink of a missing card", argv: ["unlink", "nobody", "a"], code: 4, tag: "CardNotFound" },
+  { why: "a link of a card to itself", argv: ["link", "a", "a"], code: 5, tag: "SelfDependency" },
+  { why: "a new card that depends on itself", argv: create("--depends-on", "n"), code: 5, tag: "SelfDependency" },
   { why: "a cycle", argv: ["link", "a", "b"], code: 5, tag: "DependencyCycle", says: "a → b → a" },
-  { why: "an id that is taken", argv: ["create", "--id", "a", "--title", "A"], code: 5, tag: "CardAlreadyExists" },
+  { why: "an existing id", argv: ["create", "--id", "a", "--title", "A"], code: 5, tag: "CardAlreadyExists" },
   { why: "a stale token", argv: ["complete", "c", "--token", "1"], code: 5, tag: "ClaimLost" },
-  { why: "no token", argv: ["complete", "c"], code: 5, tag: "CardIsClaimed" },
+  { why: "a missing token", argv: ["complete", "c"], code: 5, tag: "CardIsClaimed" },
   {
-    why: "a card that is held",
+    why: "a claimed card",
     argv: ["claim", "c", "--owner", "w"],
     code: 3,
     tag: "NothingClaimable",
@@ -384,7 +406,7 @@ export const refusedInside: ReadonlyArray<BadInput> = [
   }
 ]
 
-/** Makes the cards that `refusedInside` is about. */
+/** Creates the cards that `refusedInside` requires. */
 export const prepared = async (place: Place): Promise<void> => {
   for (const argv of [create2("a"), create2("b", "--depends-on", "a"), create2("c"), ["claim", "c", "--owner", "w"]]) {
     assert.strictEqual((await cli([...argv, ...place.flags])).code, 0)
@@ -393,7 +415,7 @@ export const prepared = async (place: Place): Promise<void> => {
 
 const create2 = (id: string, ...argv: ReadonlyArray<string>) => ["create", "--id", id, "--title", id, ...argv]
 
-/** Runs a bad input for people and for a program, and checks what both are told. */
+/** Runs invalid input with and without `--json`, and checks both outputs. */
 export const refuses = async (
   { argv, code, says, stdin, tag }: BadInput,
   flags: ReadonlyArray<string>,

@@ -8,7 +8,7 @@ const flagsOf = async (command: string): Promise<ReadonlyArray<string>> =>
   (await json([command, "--help"])).data.flags.map(({ name }: { readonly name: string }) => name)
 
 describe("--command-id", () => {
-  it("is a flag of every command that changes cards, and of no other", async () => {
+  it("exactly the commands that change cards have the flag", async () => {
     const { commands } = (await json(["--help"])).data
     const having: Array<string> = []
     for (const { name } of commands) if ((await flagsOf(name)).includes("--command-id")) having.push(name)
@@ -22,7 +22,7 @@ describe("--command-id", () => {
     [["rebuild"]],
     [["import", "-"]],
     [["receipts", "prune", "--older-than-days", "1"]]
-  ])("is refused by %s", async (argv) => {
+  ])("%s refuses the flag", async (argv) => {
     const { code, error } = await json([...argv, "--command-id", "c"])
     assert.deepStrictEqual([code, error?._tag], [2, "UnrecognizedOption"])
   })
@@ -40,7 +40,7 @@ describe("a command under an id", () => {
   const position = async (): Promise<number> => (await plain("anchor")).position
   const under = (id: string, ...argv: ReadonlyArray<string>) => [...place.flags, ...argv, "--command-id", id]
 
-  /** What was said the first time, kept to be asked for again when everything has gone on. */
+  /** The first outputs, to compare with those of later retries. */
   const said: Array<{ readonly argv: ReadonlyArray<string>; readonly ran: Awaited<ReturnType<typeof cli>> }> = []
 
   const once = async (code: number, ...argv: ReadonlyArray<string>) => {
@@ -49,7 +49,7 @@ describe("a command under an id", () => {
     said.push({ argv, ran })
   }
 
-  /** For a program and for people, under an id each. */
+  /** Runs a command with and without `--json`, under separate ids. */
   const both = async (code: number, id: string, asking: (kind: "json" | "text") => ReadonlyArray<string>) => {
     await once(code, ...under(`${id}-json`, ...asking("json")), "--json")
     await once(code, ...under(`${id}-text`, ...asking("text")))
@@ -84,14 +84,14 @@ describe("a command under an id", () => {
     await both(0, "reopen", (kind) => ["reopen", card(kind)])
   })
 
-  it("is answered again as the first time, word for word, and writes nothing", async () => {
+  it("a retry prints exactly the first output and writes nothing", async () => {
     const before = await position()
     for (const { argv, ran } of said) assert.deepStrictEqual(await cli(argv), ran, argv.join(" "))
     assert.strictEqual(await position(), before)
     assert.isAbove(said.length, 2 * 17)
   })
 
-  it("is answered again also when a redaction came first, without what that erased", async () => {
+  it("a retry after a redaction prints the first output without the erased parts", async () => {
     const redact = under("redact", "redact", "card-json", "--part", "body", "--reason", "r", "--json")
     const first = await cli(redact)
     assert.strictEqual(first.code, 0)
@@ -103,7 +103,7 @@ describe("a command under an id", () => {
     assert.strictEqual(await position(), before)
   })
 
-  it("is a conflict with other content, and another command of another actor", async () => {
+  it("the same id conflicts with other content, but not with another actor's command", async () => {
     await plain("block", "after-json", "--command-id", "c1")
     const before = await position()
     for (const other of [
@@ -124,13 +124,13 @@ describe("a command under an id", () => {
     await plain("block", "after-json")
   })
 
-  it("is in the events", async () => {
+  it("the id is recorded in the events", async () => {
     await plain("unblock", "after-json", "--command-id", "c2")
     const history = await plain("history", "after-json")
     assert.strictEqual(history.at(-1).commandId, "c2")
   })
 
-  it("does not use the id up for a card that does not exist", async () => {
+  it("a command on a missing card does not use up the id", async () => {
     const argvs = [
       under("early-claim", "claim", "early", "--owner", "w", "--json"),
       under("early-reclaim", "reclaim", "early", "--json")
@@ -140,14 +140,14 @@ describe("a command under an id", () => {
     for (const argv of argvs) assert.strictEqual((await cli(argv)).code, 0)
   })
 
-  it("is a new command once its receipt was removed", async () => {
+  it("the id runs a new command after its receipt was removed", async () => {
     await plain("block", "after-text", "--command-id", "c3")
     await plain("unblock", "after-text")
     const [all] = await sql<ReadonlyArray<{ readonly n: number }>>(
       (client) => client`SELECT count(*)::float8 AS n FROM ${client(`${place.schema}.receipts`)}`
     )
     assert.deepStrictEqual(await plain("receipts", "prune", "--older-than-days", "0.5"), { pruned: 0 })
-    // An hour ago is more than a hundredth of a day ago.
+    // An hour is longer than 0.01 days.
     await sql(
       (client) => client`UPDATE ${client(`${place.schema}.receipts`)}
         SET recorded_at = recorded_at - interval '1 hour' WHERE command_id = 'c3'`

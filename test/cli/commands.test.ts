@@ -23,7 +23,7 @@ describe("the life of two cards, by every command", () => {
     return document.error
   }
 
-  it("is told in JSON", async () => {
+  it("every command prints its result as JSON", async () => {
     const design = decodeCard(
       await answered("create", "--id", "design", "--title", "Design it", "--priority", "-5", "--idempotency-key", "k1")
     )
@@ -113,7 +113,7 @@ describe("the life of two cards, by every command", () => {
     )
   })
 
-  it("is told to people", async () => {
+  it("every command prints its result as text", async () => {
     const say = async (...argv: ReadonlyArray<string>) => {
       const ran = await cli([...argv, ...place.flags])
       assert.deepStrictEqual([ran.code, ran.stderr], [0, ""], ran.stderr)
@@ -136,7 +136,7 @@ describe("the life of two cards, by every command", () => {
     assert.strictEqual(await say("list", "--phase", "none"), "No cards.\n")
   })
 
-  it("goes on with claims of several cards, and of the next", async () => {
+  it("claim --limit claims several cards, and complete --claim-next claims the next", async () => {
     const asked = (...argv: ReadonlyArray<string>) => answered(...argv, "--actor", "tester")
     for (const id of ["a", "b"]) await asked("create", "--id", id, "--title", "T", "--phase", "late")
     await asked("create", "--id", "c", "--title", "C", "--phase", "late", "--depends-on", "a")
@@ -159,11 +159,11 @@ describe("the life of two cards, by every command", () => {
   })
 })
 
-describe("texts from elsewhere", () => {
+describe("texts from outside", () => {
   const place = onServer()
   afterAll(() => place.remove())
 
-  it("come from standard input, whole", async () => {
+  it("a text from standard input is read completely", async () => {
     const text = `${"ü".repeat(70_000)}\r\nno end`
     const card = await json(["create", "--id", "a", "--title", "A", "--body", "-", ...place.flags], { stdin: text })
     assert.strictEqual(card.data.body, text)
@@ -171,14 +171,14 @@ describe("texts from elsewhere", () => {
     assert.deepStrictEqual(done.data.result, { a: [100] })
   })
 
-  it("come from one place only", async () => {
+  it("two sources for one text are refused", async () => {
     const ran = await json(["create", "--id", "b", "--title", "B", "--body", "-", "--acceptance", "-", ...place.flags])
     assert.deepStrictEqual([ran.code, ran.error._tag], [2, "InvalidInput"])
     const both = await json(["create", "--id", "b", "--title", "B", "--body", "x", "--body-file", "y", ...place.flags])
     assert.strictEqual(both.code, 2)
   })
 
-  it("never reach a terminal as they are", async () => {
+  it("control characters in texts are escaped for a terminal", async () => {
     const evil = "\u001b]0;owned\u0007\u009b2J"
     const flags = [...place.flags, "--actor", "tester"]
     await cli(["create", "--id", "e", "--title", evil, "--body", evil, "--acceptance", JSON.stringify(evil), ...flags])

@@ -12,7 +12,7 @@ const scriptFor = async (shell: string): Promise<string> => {
   return stdout
 }
 
-/** What bash offers for the last of the words, in a folder that has a file and a folder in it. */
+/** Returns bash's completions of the last word, in a folder with one file and one folder. */
 const offered = async (lines: ReadonlyArray<ReadonlyArray<string>>): Promise<ReadonlyArray<ReadonlyArray<string>>> => {
   const folder = await mkdtemp(join(tmpdir(), "backlog-bash-"))
   try {
@@ -53,7 +53,7 @@ const offered = async (lines: ReadonlyArray<ReadonlyArray<string>>): Promise<Rea
 }
 
 describe("completions", () => {
-  it("in bash are commands, flags of the command and of all, and what they may be", async () => {
+  it("bash completes commands, flags and their values", async () => {
     const [commands, flags, formats, statuses, files] = await offered([
       ["backlog", "re"],
       ["backlog", "list", "--"],
@@ -76,18 +76,18 @@ describe("completions", () => {
     ["zsh", /^#compdef backlog/],
     ["fish", /complete -c backlog/],
     ["powershell", /Register-ArgumentCompleter/]
-  ])("in %s are of the same commands and flags", async (shell, begins) => {
+  ])("the script for %s has the same commands and flags", async (shell, begins) => {
     const script = await scriptFor(shell)
     assert.match(script, begins)
     for (const word of ["reclaim", "map-status", "schema", "task-master"]) assert.include(script, word)
   })
 
-  it("are one document for a program", async () => {
+  it("--json prints the script in one document", async () => {
     const { code, data } = await json(["--completions", "fish"])
     assert.deepStrictEqual([code, data.shell, `${data.script.trimEnd()}\n`], [0, "fish", await scriptFor("fish")])
   })
 
-  it("of a shell that is not known are refused with those that are", async () => {
+  it("an unknown shell is refused with the list of known ones", async () => {
     const { code, error } = await json(["--completions", "tcsh"])
     assert.strictEqual(code, 2)
     assert.include(error.message, "fish")

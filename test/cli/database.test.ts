@@ -11,21 +11,21 @@ import { json, temporaryDirectory } from "./support.ts"
 
 const url = "postgres://me:secret@db.example:6432/work"
 
-describe("the database that is meant", () => {
-  test("prepares statements by name unless it is told not to", () => {
+describe("the selected database", () => {
+  test("named prepared statements are on unless BACKLOG_PREPARE is off", () => {
     const meant = (env: Record<string, string>) => Result.getOrThrow(resolveDatabaseTarget(url, env)).target
     expect(meant({})).toEqual({ _tag: "Server", url, name: "db.example:6432", prepare: true })
     expect(meant({ BACKLOG_PREPARE: "on" })).toMatchObject({ prepare: true })
     expect(meant({ BACKLOG_PREPARE: "off" })).toMatchObject({ prepare: false })
   })
 
-  test("is refused where that is said in words that nobody knows", () => {
+  test("an unknown value of BACKLOG_PREPARE is refused", () => {
     const refused = resolveDatabaseTarget(url, { BACKLOG_PREPARE: "no" })
     expect(Result.isFailure(refused) && refused.failure.message).toContain("BACKLOG_PREPARE takes on or off")
   })
 })
 
-describe("a value that names no database", () => {
+describe("a database's value", () => {
   test.each([
     ["file:./dev.db", "not a file: URL"],
     ["sqlite:dev.db", "not a sqlite: URL"],
@@ -41,7 +41,7 @@ describe("a value that names no database", () => {
     ["localhost:5432", "no postgres:// before the host"],
     ["https://backlog.example", "not a https:// URL"],
     ["postgres://h/?schema=public", 'no connection setting "schema"']
-  ])("is refused: %s", async (value, words) => {
+  ])("a value that is not a database is refused: %s", async (value, words) => {
     for (const env of [{ DATABASE_URL: value }, { BACKLOG_DATABASE_URL: value }]) {
       const refused = resolveDatabaseTarget(undefined, env)
       expect(Result.isFailure(refused) && refused.failure.message).toContain(words)
@@ -59,18 +59,21 @@ describe("a value that names no database", () => {
     expect(await readdir(folder)).toEqual([])
   })
 
-  test.each(["C:\\backlog", "c:/backlog", "./odd:name", "some/dir:x", "plain"])("is a directory: %s", (value) => {
-    expect(Result.getOrThrow(resolveDatabaseTarget(value, {})).target).toMatchObject({
-      _tag: "Directory",
-      directory: value
-    })
-  })
+  test.each(["C:\\backlog", "c:/backlog", "./odd:name", "some/dir:x", "plain"])(
+    "a path is a directory: %s",
+    (value) => {
+      expect(Result.getOrThrow(resolveDatabaseTarget(value, {})).target).toMatchObject({
+        _tag: "Directory",
+        directory: value
+      })
+    }
+  )
 
   const isRoot = process.getuid?.() === 0
   const why = isRoot ? "" : " (skipped: only root can give a directory to another user)"
 
   test.skipIf(!isRoot)(
-    `above, a .backlog of another user is refused, and one in the folder itself is not${why}`,
+    `another user's .backlog is refused in a parent directory, but not in the current one${why}`,
     async () => {
       const folder = await temporaryDirectory()
       await mkdir(join(folder, ".backlog"))
@@ -87,17 +90,14 @@ describe("a value that names no database", () => {
   )
 })
 
-layer(postgresClient(1), { timeout: "60 seconds", excludeTestServices: true })(
-  "a prepared statement that is lost",
-  (it) => {
-    it.effect("is told with what may be in between, and what to set", () =>
-      Effect.gen(function* () {
-        const sql = yield* SqlClient.SqlClient
-        const error = yield* Effect.flip(sql.unsafe("EXECUTE nobody_prepared_this"))
-        const told = toDatabaseError(error, "db.example:6432")
-        expect(told._tag).toBe("DatabaseFailed")
-        expect(told.message).toContain("BACKLOG_PREPARE=off")
-      })
-    )
-  }
-)
+layer(postgresClient(1), { timeout: "60 seconds", excludeTestServices: true })("a lost prepared statement", (it) => {
+  it.effect("the error mentions a pooler and the setting that helps", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const error = yield* Effect.flip(sql.unsafe("EXECUTE nobody_prepared_this"))
+      const told = toDatabaseError(error, "db.example:6432")
+      expect(told._tag).toBe("DatabaseFailed")
+      expect(told.message).toContain("BACKLOG_PREPARE=off")
+    })
+  )
+})

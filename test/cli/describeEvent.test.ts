@@ -37,7 +37,7 @@ const created = {
   blockedReason: "no\u001b[2J"
 }
 
-describe("events in words", () => {
+describe("descriptions of events", () => {
   it.each<[string, RecordedEvent["data"], string]>([
     [
       "CardCreated",
@@ -73,11 +73,11 @@ describe("events in words", () => {
     ],
     ["CardReopened", { reason: "x".repeat(300) }, `reopened: ${"x".repeat(200)}…`],
     ["CardPainted", { colour: "red\n" }, 'CardPainted {"colour":"red\\n"}']
-  ])("%s", (type, data, words) => {
+  ])("%s is described", (type, data, words) => {
     assert.strictEqual(describeEvent(recorded(type, data), 2), words)
   })
 
-  it("say what was redacted, and show nothing of it", () => {
+  it("a redacted event lists its erased parts without their contents", () => {
     const { body: _, title: __, ...data } = created
     const event = { ...recorded("CardCreated", { ...data, blockedReason: null }), redacted: ["title", "body"] as const }
     assert.strictEqual(
@@ -96,7 +96,7 @@ describe("events in words", () => {
     )
   })
 
-  it("count claims", () => {
+  it("a history numbers the claims of a card", () => {
     const claimed = recorded("CardClaimed", { owner: "w3", ttlSeconds: 900, expiresAt: later })
     assert.deepStrictEqual(describeHistory([recorded("CardCreated", created), claimed, claimed]).slice(1), [
       "claimed by w3 until 12:04:05Z, attempt 1",

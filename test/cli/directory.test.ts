@@ -13,13 +13,13 @@ describe("a backlog in a directory", () => {
   })
   afterAll(() => place.remove())
 
-  it("refuses bad input, and writes nothing", async () => {
+  it("invalid input is refused and nothing is written", async () => {
     const before = await json([...place.flags, "list"])
     for (const bad of refusedInside.filter((_, index) => index % 6 === 0)) await refuses(bad, place.flags, false)
     assert.deepStrictEqual(await json([...place.flags, "list"]), before)
   })
 
-  it("outlives the commands", async () => {
+  it("the backlog persists between commands", async () => {
     const ask = (...argv: ReadonlyArray<string>) => json([...place.flags, ...argv])
     assert.strictEqual((await ask("claim", "--owner", "w1")).data.id, "a")
     assert.strictEqual((await ask("claim", "--owner", "w1")).code, 3)
@@ -33,7 +33,7 @@ describe("a backlog in a directory", () => {
 })
 
 describe("the program in a directory", () => {
-  it("uses .backlog where nothing else is named, and takes turns with others", async () => {
+  it(".backlog is the default, and two concurrent programs share it", async () => {
     const place = await inDirectory()
     const cwd = dirname(place.directory)
     await rename(place.directory, join(cwd, ".backlog"))
@@ -53,17 +53,17 @@ describe("the program in a directory", () => {
   })
 })
 
-describe("a process that waits, when its directory is removed", () => {
+describe("a waiting process whose directory is removed", () => {
   const initialize =
     '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}\n'
 
-  // Most of their time is spent waiting.
+  // Concurrent, because they mostly wait.
   it.concurrent.each([
     ["serve", ["serve", "--port", "0"], "", "Listening on"],
     ["events --follow", ["events", "--follow"], "", "created ready"],
     ["mcp", ["mcp", "--owner", "a"], initialize, '"result"'],
     ["work", ["work", "--owner", "w", "--exec", "cat"], "", "a  completed"]
-  ])("%s ends by itself, with 6 and the reason", async (_, argv, input, ready) => {
+  ])("%s exits with code 6 and the reason", async (_, argv, input, ready) => {
     const place = await inDirectory()
     assert.strictEqual((await json([...place.flags, "create", "--id", "a", "--title", "A"])).code, 0)
     const program = start([...place.flags, ...argv])

@@ -24,27 +24,27 @@ describe("backlog doctor", () => {
     return {
       code,
       facts: data.facts,
-      /** Without what is about the test server and who connects to it. */
+      /** Findings other than those about the test server and its clients. */
       wrong: (data.findings as ReadonlyArray<Finding>).filter(
         ({ check, level }) => !["ok", "note"].includes(level) && !["server", "settings", "transactions"].includes(check)
       )
     }
   }
 
-  it("says that there is no backlog, and creates none", async () => {
+  it("a missing backlog is reported and not created", async () => {
     const refused = await json(["doctor", ...place.flags])
     assert.deepStrictEqual([refused.code, refused.error?._tag], [6, "BacklogMissing"])
     assert.include(refused.error?.message, `schema "${place.schema}" on 127.0.0.1:`)
     assert.deepStrictEqual(await sql((client) => client`SELECT FROM pg_namespace WHERE nspname = ${place.schema}`), [])
   })
 
-  it("makes no directory", async () => {
+  it("a missing directory is not created", async () => {
     const directory = join(await temporaryDirectory(), "none")
     const refused = await json(["doctor", "--db", directory])
     assert.deepStrictEqual([refused.code, refused.error?._tag, existsSync(directory)], [6, "BacklogMissing", false])
   })
 
-  it("finds nothing in a backlog that is well, and looks at everything", async () => {
+  it("a healthy backlog has no problems and all facts", async () => {
     for (const argv of [
       ["create", "--id", "a", "--title", "A"],
       ["create", "--id", "b", "--title", "B"],
@@ -69,7 +69,7 @@ describe("backlog doctor", () => {
     assert.match(said.stdout, /^ok {7}migrations {5}All migrations are applied\.$/m)
   })
 
-  it("finds what is wrong", async () => {
+  it("every kind of problem is reported", async () => {
     const { schema } = place
     const table = (name: string) => `${schema}.${name}`
     const statements = [

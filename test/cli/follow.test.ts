@@ -6,7 +6,7 @@ const create = async (place: Place, id: string) => {
   assert.strictEqual((await cli([...place.flags, "create", "--id", id, "--title", id])).code, 0)
 }
 
-describe("events that are followed", () => {
+describe("followed events", () => {
   const place = onServer()
   beforeAll(async () => {
     await create(place, "a")
@@ -14,7 +14,7 @@ describe("events that are followed", () => {
   })
   afterAll(() => place.remove())
 
-  it("are a document each as they come, until it is interrupted", async () => {
+  it("events --follow --json prints a document for each new event until it is interrupted", async () => {
     const follower = start([...place.flags, "events", "--follow", "--json", "--after", "1"])
     await follower.says((stdout) => stdout.includes('"cardId":"b"'))
     await create(place, "c")
@@ -38,7 +38,7 @@ describe("events that are followed", () => {
     )
   })
 
-  it("are lines of one table", async () => {
+  it("events --follow prints the lines of one table", async () => {
     const follower = start([...place.flags, "events", "--follow", "--type", "CardCreated"])
     await follower.says((stdout) => stdout.includes("0: a\n"))
     await create(place, "e")
@@ -49,7 +49,7 @@ describe("events that are followed", () => {
     assert.strictEqual(stdout.split("POSITION").length, 2)
   })
 
-  it("end when nobody reads on", async () => {
+  it("events --follow ends when its reader closes the pipe", async () => {
     const follower = start([...place.flags, "events", "--follow"])
     await follower.says((stdout) => stdout.includes("0: a\n"))
     follower.child.stdout.destroy()
@@ -58,8 +58,8 @@ describe("events that are followed", () => {
   })
 })
 
-describe("events of a directory that are followed", () => {
-  it("let the directory go when they are interrupted", async () => {
+describe("followed events of a directory", () => {
+  it("an interrupt releases the directory", async () => {
     const place = await inDirectory()
     await create(place, "a")
     const follower = start([...place.flags, "events", "--follow"])

@@ -7,7 +7,7 @@ const iso = (at: unknown): unknown =>
     ? DateTime.formatIso(at.time)
     : at
 
-describe("a moment in a flag's words", () => {
+describe("the value of --at", () => {
   it.effect.each<[string, unknown]>([
     ["0", { position: 0 }],
     ["17", { position: 17 }],
@@ -22,14 +22,14 @@ describe("a moment in a flag's words", () => {
     ["2026-01-22T12:04:05-08:00", "2026-01-22T20:04:05.000Z"],
     ["2026-01-22T12:04:05+0530", "2026-01-22T06:34:05.000Z"],
     ["0001-01-01", "0001-01-01T00:00:00.000Z"]
-  ])("%s", ([written, moment]) =>
+  ])("%s is a moment", ([written, moment]) =>
     Effect.gen(function* () {
       assert.deepStrictEqual(iso(yield* parseMoment(written)), moment)
       assert.deepStrictEqual(iso(yield* parseCardMoment(written)), moment)
     })
   )
 
-  it.effect("may be a version of a card, and nothing", () =>
+  it.effect("a moment of a card may be a version, or missing", () =>
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* parseCardMoment("v3"), { version: 3 })
       assert.isUndefined(yield* parseCardMoment(undefined))

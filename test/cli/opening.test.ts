@@ -8,7 +8,7 @@ import { BacklogMissing, layerPglite, layerPostgres } from "../../src/index.ts"
 import { postgresUrl } from "../support/backlogs.ts"
 import { cli, inDirectory, json, onServer, sql, temporaryDirectory } from "./support.ts"
 
-/** Every command that needs a backlog and creates none, as little as it takes. */
+/** Every command that requires an existing backlog, with minimal arguments. */
 const others: ReadonlyArray<ReadonlyArray<string>> = [
   ["list"],
   ["show", "a"],
@@ -47,7 +47,7 @@ const others: ReadonlyArray<ReadonlyArray<string>> = [
   ["reopen", "a"]
 ]
 
-/** Commands that create a backlog, and those that need none. */
+/** Commands that create a backlog. */
 const creating = ["create", "import", "migrate", "serve", "mcp"]
 
 const inFolder = async <A>(folder: string, run: () => Promise<A>): Promise<A> => {
@@ -64,7 +64,7 @@ describe("a place without a backlog", () => {
   const place = onServer()
   afterAll(() => place.remove())
 
-  it("is left as it is by every command but five, on a disk and on a server", async () => {
+  it("only five commands create a backlog, in a directory or on a server", async () => {
     const folder = await temporaryDirectory()
     const { commands } = (await json(["--help"])).data
     const known = new Set([...others.map(([name]) => name), ...creating])
@@ -85,7 +85,7 @@ describe("a place without a backlog", () => {
     assert.deepStrictEqual(await sql((client) => client`SELECT FROM pg_namespace WHERE nspname = ${place.schema}`), [])
   })
 
-  it("says where was searched, in the error's fields too", async () => {
+  it("the error names the searched directories", async () => {
     const folder = await temporaryDirectory()
     const { code, error } = await inFolder(folder, () => json(["list"]))
     assert.deepStrictEqual(
@@ -96,7 +96,7 @@ describe("a place without a backlog", () => {
     assert.isFalse(existsSync(join(folder, ".backlog")))
   })
 
-  it("does not overwrite an export of another one", async () => {
+  it("an export is not overwritten without a backlog", async () => {
     const folder = await temporaryDirectory()
     const backup = join(folder, "backup.jsonl")
     await writeFile(backup, "a good backup")
@@ -107,7 +107,7 @@ describe("a place without a backlog", () => {
     assert.deepStrictEqual(await readdir(folder), ["backup.jsonl"])
   })
 
-  it("is left as it is by a program that opens it as existing", async () => {
+  it("a program that opens an existing backlog creates none", async () => {
     const folder = await temporaryDirectory()
     for (const layer of [
       layerPglite({ dataDir: join(folder, "none"), opening: "existing" }),
@@ -119,7 +119,7 @@ describe("a place without a backlog", () => {
     assert.deepStrictEqual(await readdir(folder), [])
   })
 
-  it("gets a backlog by a command that creates one, which says so on standard error", async () => {
+  it("create creates a backlog and reports it on standard error", async () => {
     const created = await json(["create", "--id", "a", "--title", "A", ...place.flags])
     assert.strictEqual(created.code, 0)
     assert.match(
@@ -130,7 +130,7 @@ describe("a place without a backlog", () => {
     assert.strictEqual((await json(["list", ...place.flags])).data.length, 2)
   })
 
-  it("is not migrated by a command that reads", async () => {
+  it("a reading command refuses a backlog with missing migrations", async () => {
     const table = `${place.schema}.migrations`
     const [last] = await sql(
       (client) => client<{ name: string }>`
@@ -146,8 +146,8 @@ describe("a place without a backlog", () => {
     assert.strictEqual((await count()).length, before)
   })
 
-  it("is migrated by a command that may, which says so on standard error", async () => {
-    // As the previous test left it, and as the last migration found it.
+  it("create applies missing migrations and reports it on standard error", async () => {
+    // The previous test removed the record of the last migration; this removes its table.
     await sql((client) => client`DROP TABLE ${client(`${place.schema}.erasures`)}`)
     const { code, stderr } = await json(["create", "--id", "c", "--title", "C", ...place.flags])
     assert.strictEqual(code, 0)
@@ -156,7 +156,7 @@ describe("a place without a backlog", () => {
 })
 
 describe("without --db", () => {
-  it("the nearest .backlog upward is used, from any folder below it", async () => {
+  it("the nearest .backlog in a parent directory is used", async () => {
     const place = await inDirectory()
     const folder = await temporaryDirectory()
     await cp(place.directory, join(folder, ".backlog"), { recursive: true })

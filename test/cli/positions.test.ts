@@ -13,7 +13,7 @@ describe("positions and names on the command line", () => {
 
   const run = (...argv: ReadonlyArray<string>) => json([...argv, ...place.flags])
 
-  it("refuses a position beyond the end, and not the end itself", async () => {
+  it("a position beyond the end of the log is refused, but not the end itself", async () => {
     for (const argv of [
       ["events", "--after", "3"],
       ["events", "--after", "3", "--follow"],
@@ -33,7 +33,7 @@ describe("positions and names on the command line", () => {
     assert.deepStrictEqual((await run("events", "--after", "2")).data, [])
   })
 
-  it("shows a checkpoint beyond the end, tells the doctor, and sets it back", async () => {
+  it("a checkpoint beyond the end is shown, reported by doctor, and moved back with --reset-to", async () => {
     await sql(
       (client) => client`INSERT INTO ${client(`${place.schema}.checkpoints`)} (consumer, position, updated_at)
         VALUES ('mailer', 9, now()), ('other', 1, now())`
@@ -56,7 +56,7 @@ describe("positions and names on the command line", () => {
       [2, "consumers", "--reset-to", "2"],
       [2, "consumers", "mailer", "--reset-to", "2", "--unpark", "1"],
       [2, "consumers", "other", "--reset-to", "0"],
-      // It would skip an event.
+      // This would skip an event.
       [2, "consumers", "other", "--reset-to", "2"],
       [4, "consumers", "nobody", "--reset-to", "1"],
       [4, "consumers", "mailer", "--reset-to", "3"]
@@ -68,7 +68,7 @@ describe("positions and names on the command line", () => {
     assert.strictEqual((await run("consumers", "mailer")).data.position, 1)
   })
 
-  it("refuses names that do not exist, with those that do", async () => {
+  it("an unknown name is refused with the known names", async () => {
     const type = await run("events", "--type", "CardCretaed")
     assert.strictEqual(type.code, 2)
     assert.match(type.error.message, /Did you mean "CardCreated"\? The types are CardCreated, .*CardRedacted/)

@@ -6,7 +6,7 @@ describe("the timeouts of connections to a server", () => {
   const place = onServer()
   afterAll(place.remove)
 
-  it("are refused when they are no number of seconds", async () => {
+  it("a timeout that is not a number of seconds is refused", async () => {
     for (const name of ["BACKLOG_BATCH_TIMEOUT", "BACKLOG_ANSWER_TIMEOUT"]) {
       for (const value of ["soon", "0", "-1", "86401", "1e3"]) {
         const refused = await json(["stats", ...place.flags], { env: { [name]: value } })
@@ -16,7 +16,7 @@ describe("the timeouts of connections to a server", () => {
     }
   })
 
-  it("bound a command that waits for another transaction", async () => {
+  it("a timeout ends a command that waits for another transaction", async () => {
     await json(["create", "--id", "a", "--title", "A", ...place.flags])
     const waited = await sql((client) =>
       client.withTransaction(

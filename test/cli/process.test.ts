@@ -9,7 +9,7 @@ describe("the program", () => {
   beforeAll(() => cli(["migrate", ...place.flags]))
   afterAll(() => place.remove())
 
-  it("answers, and ends with the exit code", async () => {
+  it("the program prints its output and exits with the exit code", async () => {
     const create = start([...place.flags, "create", "--id", "a", "--title", "A", "--body", "-", "--json"])
     create.child.stdin.end("the body\n")
     const created = await create.ended
@@ -27,7 +27,7 @@ describe("the program", () => {
     assert.match(version.stdout, /^backlog \d+\.\d+\.\d+\n$/)
   })
 
-  it("ends quietly when nobody reads on", async () => {
+  it("the program ends silently when its reader closes the pipe", async () => {
     for (let index = 0; index < 3; index++) {
       const create = ["create", "--id", `long-${index}`, "--title", "L", "--body", "x".repeat(1_000_000)]
       assert.strictEqual((await cli([...place.flags, ...create])).code, 0)
@@ -37,7 +37,7 @@ describe("the program", () => {
     assert.deepInclude(await list.ended, { code: 0, stderr: "" })
   })
 
-  it("lets go when it is interrupted", async () => {
+  it("an interrupt ends a program that waits for a server", async () => {
     const connected = createServer(() => list.child.kill("SIGINT")).listen(0, "127.0.0.1")
     await once(connected, "listening")
     const address = connected.address()
@@ -47,7 +47,7 @@ describe("the program", () => {
     connected.close()
   })
 
-  it("shows where an error came from when asked", async () => {
+  it("BACKLOG_DEBUG prints an error's stack trace", async () => {
     const plain = await start(["list", "--db", "postgres://me@127.0.0.1:1/work"]).ended
     assert.notInclude(plain.stderr, "    at ")
     const debugged = await start(["list", "--db", "postgres://me@127.0.0.1:1/work"], { env: { BACKLOG_DEBUG: "1" } })

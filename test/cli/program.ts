@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url"
 
 const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url))
 
-/** Starts the program as it is installed. */
+/** Starts the built program. */
 export const start = (argv: ReadonlyArray<string>, options: { readonly cwd?: string; readonly env?: object } = {}) => {
   const child = spawn(process.execPath, [program, ...argv], {
     cwd: options.cwd,
@@ -14,7 +14,7 @@ export const start = (argv: ReadonlyArray<string>, options: { readonly cwd?: str
   child.stdout.on("data", (chunk) => (said.stdout += String(chunk)))
   child.stderr.on("data", (chunk) => (said.stderr += String(chunk)))
   const ended = once(child, "close").then(([code, signal]) => ({ code: code ?? signal, ...said }))
-  /** Waits until the output is what a test needs; fails when the program ends before that. */
+  /** Waits until the output satisfies a predicate. Fails if the program ends first. */
   const says = (isSaid: (stdout: string, stderr: string) => boolean) =>
     new Promise<void>((resolve, reject) => {
       const look = (): void => {

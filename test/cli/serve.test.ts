@@ -6,7 +6,7 @@ describe("backlog serve", () => {
   const place = onServer()
   afterAll(() => place.remove())
 
-  it("serves until it is told to end, and then ends in order", async () => {
+  it("a server runs until it is terminated, and then shuts down in order", async () => {
     const server = start([...place.flags, "serve", "--port", "0", "--json"])
     let said = ""
     await server.says((stdout) => {
@@ -25,7 +25,7 @@ describe("backlog serve", () => {
     let heard = ""
     for await (const chunk of events.body ?? []) {
       heard += Buffer.from(chunk).toString()
-      // The stream then ends, and does not break off.
+      // The stream then ends normally.
       if (heard.includes('"cardId":"a"')) server.child.kill("SIGTERM")
     }
     assert.include(heard, "id: 1")
@@ -36,7 +36,7 @@ describe("backlog serve", () => {
     assert.strictEqual(documentIn(shown.stdout).data.id, "a")
   })
 
-  it("refuses a port that is none", async () => {
+  it("an invalid port is refused", async () => {
     const refused = await cli([...place.flags, "--json", "serve", "--port", "65536"])
     assert.deepStrictEqual([refused.code, documentIn(refused.stdout).error._tag], [2, "InvalidInput"])
   })

@@ -5,7 +5,7 @@ import { amount } from "../support/soak.ts"
 import { start } from "./program.ts"
 import { documentIn, inDirectory, json } from "./support.ts"
 
-/** What processes print that claim all at once, each for itself. */
+/** Starts concurrent processes that each claim a card, and returns the claimed ids. */
 const claimAtOnce = async (flags: ReadonlyArray<string>, owner: string, count: number): Promise<Array<string>> => {
   const ended = await Promise.all(
     Array.from(
@@ -21,7 +21,7 @@ const claimAtOnce = async (flags: ReadonlyArray<string>, owner: string, count: n
 }
 
 describe("one directory and many processes", { timeout: 120_000 }, () => {
-  it("claim at once, whether somebody holds the directory or nobody does, and never the same card", async () => {
+  it("concurrent processes never claim the same card, whether the directory is held or not", async () => {
     const place = await inDirectory()
     const cards = Array.from({ length: 40 }, (_, index) => ({ id: `card-${index}`, title: "Do it" }))
     const create = Effect.flatMap(BacklogService, (backlog) => backlog.createMany({ cards, actor: "tester" }))
@@ -34,7 +34,7 @@ describe("one directory and many processes", { timeout: 120_000 }, () => {
     await holder.says((stdout) => claims(stdout) === 20)
     const more = amount(4, 20)
     claimed.push(...(await claimAtOnce(place.flags, "second", more)))
-    // It hears of what others commit.
+    // The holder is notified of commits of other processes.
     await holder.says((stdout) => claims(stdout) === 20 + more)
     holder.child.kill("SIGINT")
     assert.strictEqual((await holder.ended).code, 130)

@@ -5,9 +5,9 @@ import type { ProcessIO } from "../../src/cli/ProcessIO.ts"
 import { run } from "../../src/cli/run.ts"
 import { cli, documentIn, json, onServer, sql } from "./support.ts"
 
-describe("an answer that is streamed", () => {
+describe("streamed output", () => {
   const place = onServer()
-  // What cannot be compressed, so that each event is more than a page may hold after it.
+  // Incompressible, so that each event fills a page.
   const body = randomBytes(450_000).toString("hex")
   beforeAll(async () => {
     assert.strictEqual((await cli([...place.flags, "create", "--id", "a", "--title", "A", "--body", body])).code, 0)
@@ -17,13 +17,13 @@ describe("an answer that is streamed", () => {
   })
   afterAll(() => place.remove())
 
-  /** Runs a command line with an output that takes one text at a time, and gives the texts. */
+  /** Runs a command line with an output that accepts one write at a time, and returns the writes. */
   const slowly = async (argv: ReadonlyArray<string>) => {
     const texts: Array<string> = []
     let isFull = false
     const output: ProcessIO["Service"]["stdout"] = {
       write: (text) => {
-        assert.isFalse(isFull, "written before the last text was taken")
+        assert.isFalse(isFull, "written before the last text was read")
         isFull = true
         texts.push(text)
       },
@@ -49,7 +49,7 @@ describe("an answer that is streamed", () => {
     return texts
   }
 
-  it("is written no faster than it is taken, and is the same document", async () => {
+  it("the output is written no faster than it is read, and is the same document", async () => {
     for (const argv of [["history", "a"], ["events"], ["list", "--at", "4"]]) {
       const texts = await slowly([...argv, "--json"])
       assert.isAbove(texts.length, 1)
@@ -61,14 +61,14 @@ describe("an answer that is streamed", () => {
     assert.match((await slowly(["history", "a"])).join(""), /^POSITION.*\n(.*\n){4}$/)
   })
 
-  it("is one document also when there is nothing", async () => {
+  it("an empty stream is one document", async () => {
     assert.deepStrictEqual(
       (await slowly(["events", "--after", "4", "--json"])).join(""),
       '{"schemaVersion":1,"data":[]}\n'
     )
   })
 
-  it("is left incomplete when it fails half way, and the error is told elsewhere", async () => {
+  it("a failure leaves the output incomplete and reports the error on standard error", async () => {
     const events = `${place.schema}.events`
     await sql((client) => client`ALTER TABLE ${client(events)} DISABLE TRIGGER ALL`)
     await sql((client) => client`UPDATE ${client(events)} SET data = '[]' WHERE position = 4`)

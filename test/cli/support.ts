@@ -11,18 +11,18 @@ import { layerPostgresClient } from "../../src/services/postgres/PostgresClient.
 import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
 import { template } from "../support/templates.ts"
 
-/** What became of a command line. */
+/** The exit code and output of a command line. */
 export interface Ran {
   readonly code: number
   readonly stdout: string
   readonly stderr: string
 }
 
-/** What is around a command line; nothing is, unless it is given. */
+/** The environment of a command line. Everything defaults to empty. */
 export interface Around {
   readonly env?: Readonly<Record<string, string>>
   readonly stdin?: string | Uint8Array
-  /** The width of the terminal that both outputs are; they are none when absent. */
+  /** Width of both outputs as terminals, in columns. Defaults to no terminal. */
   readonly terminal?: number
 }
 
@@ -57,19 +57,19 @@ const recorder = ({ terminal }: Around): { readonly output: OutputStream; readon
   }
 }
 
-/** Small pieces, so that a character or a line may be cut in two. */
+/** Small chunks, so that a character or a line may be split. */
 async function* chunks(text: string | Uint8Array): AsyncGenerator<Uint8Array> {
   const bytes = Buffer.from(text)
   for (let start = 0; start < bytes.length; start += 60_001) yield bytes.subarray(start, start + 60_001)
 }
 
-/** Runs a command line with `--json`, checks that it printed exactly one document, and gives that. */
+/** Runs a command line with `--json`, and returns the one document that it must print. */
 export const json = async (argv: ReadonlyArray<string>, around: Around = {}) => {
   const ran = await cli(["--json", ...argv], around)
   return { code: ran.code, stderr: ran.stderr, ...documentIn(ran.stdout) }
 }
 
-/** The one document that is all of a command's standard output. */
+/** Parses standard output, which must be exactly one document. */
 export const documentIn = (stdout: string) => {
   const lines = stdout.split("\n")
   assert.strictEqual(lines.length, 2, `one line, and its end: ${stdout.slice(0, 300)}`)
@@ -78,17 +78,17 @@ export const documentIn = (stdout: string) => {
   const content = "data" in document ? "data" : "error"
   assert.deepStrictEqual(Object.keys(document), ["schemaVersion", content])
   assert.strictEqual(document["schemaVersion"], 1)
-  // oxlint-disable-next-line typescript/no-explicit-any -- tests look into documents of every shape
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests read documents of every shape
   return document as { readonly data?: any; readonly error?: any }
 }
 
-/** A place for a backlog of one's own, and the flags that name it. */
+/** A separate backlog, and the flags that select it. */
 export interface Place {
   readonly flags: ReadonlyArray<string>
   readonly remove: () => Promise<unknown>
 }
 
-/** A schema of its own on the server of this run. */
+/** A new schema on the test server. */
 export const onServer = (): Place & { readonly schema: string } => {
   const schema = `cli_${randomBytes(8).toString("hex")}`
   return {
@@ -98,7 +98,7 @@ export const onServer = (): Place & { readonly schema: string } => {
   }
 }
 
-/** Runs SQL on the server of this run. */
+/** Runs SQL on the test server. */
 export const sql = <A>(statement: (client: SqlClient.SqlClient) => Effect.Effect<A, unknown>): Promise<A> =>
   Effect.runPromise(
     Effect.flatMap(SqlClient.SqlClient, statement).pipe(
@@ -107,7 +107,7 @@ export const sql = <A>(statement: (client: SqlClient.SqlClient) => Effect.Effect
     )
   )
 
-/** A directory of its own, with a copy of an empty backlog in it: making one takes seconds. */
+/** A new directory with a copy of an empty backlog, because creating one takes seconds. */
 export const inDirectory = async (): Promise<Place & { readonly directory: string }> => {
   const directory = await temporaryDirectory()
   await cp(await emptyBacklog(), join(directory, "backlog"), { recursive: true })
@@ -118,7 +118,7 @@ export const inDirectory = async (): Promise<Place & { readonly directory: strin
   }
 }
 
-/** A directory that is deleted when all tests are done, if not before. */
+/** A directory that is deleted after all tests. */
 export const temporaryDirectory = (): Promise<string> => mkdtemp(join(inject("scratch"), "cli-"))
 
 const emptyBacklog = (): Promise<string> =>

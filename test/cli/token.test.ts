@@ -6,7 +6,7 @@ describe("backlog token", () => {
   beforeAll(() => cli(["migrate", ...place.flags]))
   afterAll(place.remove)
 
-  it("makes, lists and revokes, and says the secret once", async () => {
+  it("tokens are created, listed and revoked, and the secret is printed once", async () => {
     const made = await json(["token", "create", "--actor", "worker-1", "--role", "worker", ...place.flags])
     assert.strictEqual(made.code, 0)
     const { id, token } = made.data
@@ -33,7 +33,7 @@ describe("backlog token", () => {
     assert.match((await cli(["token", "list", ...place.flags])).stdout, /worker-1 .*revoked/)
   })
 
-  it("refuses what is no token's", async () => {
+  it("invalid input for a token is refused", async () => {
     const wrong: ReadonlyArray<readonly [number, string, ReadonlyArray<string>]> = [
       [4, "AccessTokenNotFound", ["revoke", "0123456789abcdef"]],
       [2, "InvalidInput", ["create", "--role", "worker"]],

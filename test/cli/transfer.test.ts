@@ -6,7 +6,7 @@ import { cli, inDirectory, json, onServer, type Place, temporaryDirectory } from
 
 const ask = (place: Place, ...argv: ReadonlyArray<string>) => json([...place.flags, ...argv])
 
-/** Events up to a position, and cards but those whose claims the import has ended. */
+/** Filters out events after a position, and cards whose claims the import ended. */
 const without = (
   items: ReadonlyArray<Record<string, unknown>>,
   reclaimed: ReadonlyArray<unknown>,
@@ -14,7 +14,7 @@ const without = (
 ): ReadonlyArray<unknown> =>
   items.filter(({ id, position: at }) => (typeof at === "number" ? at <= position : !reclaimed.includes(id)))
 
-/** Moves a backlog from a directory to the server, and checks that it is the same and proves itself on every way. */
+/** Moves a backlog from a directory to the server, and verifies both sides. */
 const moves = async (from: Place, to: Place, directory: string) => {
   const { data: anchor } = await ask(from, "anchor")
   const file = join(directory, "log.jsonl")
@@ -22,7 +22,7 @@ const moves = async (from: Place, to: Place, directory: string) => {
   const { chainHash, position } = anchor
   assert.deepStrictEqual(exported.data, { file, position, chainHash, events: position })
 
-  // Nobody listens there: a file is verified without a database.
+  // No server listens there: a file is verified without a database.
   const alone = await json(["--db", "postgres://u@127.0.0.1:1/d", "verify", file, "--anchor", anchor.line])
   assert.deepStrictEqual([alone.code, alone.stderr], [0, ""])
   assert.deepInclude(alone.data, { position, chainHash, anchoredPosition: position, divergenceCount: 0 })
@@ -46,7 +46,7 @@ const moves = async (from: Place, to: Place, directory: string) => {
   return { anchor, file }
 }
 
-describe("a log that moves", () => {
+describe("a transferred log", () => {
   let from: Place
   let directory: string
   let file: string
@@ -62,25 +62,25 @@ describe("a log that moves", () => {
   })
   afterAll(() => Promise.all([from.remove(), to.remove()]))
 
-  it("from a directory to a server is the same there", async () => {
+  it("a log moves unchanged from a directory to a server", async () => {
     const moved = await moves(from, to, directory)
     file = moved.file
     anchor = moved.anchor
     assert.deepStrictEqual(await readdir(directory), ["log.jsonl"])
   })
 
-  it("goes on after that", async () => {
+  it("the log continues after the transfer", async () => {
     assert.strictEqual((await ask(to, "create", "--id", "later", "--title", "Later")).code, 0)
     const { code, data } = await ask(to, "verify", "--anchor", anchor.line)
     assert.deepStrictEqual([code, data.divergenceCount], [0, 0])
   })
 
-  it("is imported into an empty backlog only", async () => {
+  it("a log is imported only into an empty backlog", async () => {
     const refused = await ask(to, "import", file, "--format", "log")
     assert.deepStrictEqual([refused.code, refused.error._tag], [5, "BacklogNotEmpty"])
   })
 
-  it("is told to people too", async () => {
+  it("export, import and verify report what they did as text", async () => {
     const other = onServer()
     const text = join(directory, "text.jsonl")
     const exported = await cli([...from.flags, "export", text])
@@ -97,7 +97,7 @@ describe("a log that moves", () => {
     await other.remove()
   })
 
-  it("replaces a file only when it is told to, and is not a document itself", async () => {
+  it("export replaces a file only with --force, and refuses --json without a file", async () => {
     const kept = join(directory, "kept")
     await writeFile(kept, "kept")
     const refused = await ask(to, "export", kept)
@@ -107,14 +107,14 @@ describe("a log that moves", () => {
     assert.match(await readFile(kept, "utf8"), /^\{"format":"mosaic-backlog-log"/)
     const document = await ask(to, "export")
     assert.deepStrictEqual([document.code, document.error._tag], [2, "InvalidInput"])
-    // What leads nowhere is there all the same, but there is no file to be lost.
+    // A dangling link exists, but replacing it loses no file.
     const link = join(directory, "link")
     await symlink(join(directory, "nowhere"), link)
     assert.strictEqual((await ask(to, "export", link)).code, 0)
     assert.isEmpty((await readdir(directory)).filter((name) => name.endsWith(".part")))
   })
 
-  describe("and was changed on the way", () => {
+  describe("with changes on the way", () => {
     let lines: ReadonlyArray<string>
     beforeAll(async () => {
       lines = (await readFile(file, "utf8")).split("\n").slice(0, -1)
@@ -124,11 +124,15 @@ describe("a log that moves", () => {
       json(["verify", "-", ...argv], { stdin: `${changed.join("\n")}\n` })
 
     it.each<[string, (all: ReadonlyArray<string>) => ReadonlyArray<string>, string]>([
-      ["cut off", (all) => all.slice(0, -1), "head"],
-      ["edited", (all) => all.with(2, (all[2] ?? "").replace('"actor":"tester"', '"actor":"mallory"')), "content"],
+      ["that is truncated", (all) => all.slice(0, -1), "head"],
+      [
+        "that is edited",
+        (all) => all.with(2, (all[2] ?? "").replace('"actor":"tester"', '"actor":"mallory"')),
+        "content"
+      ],
       ["without a line", (all) => all.toSpliced(3, 1), "position"],
       ["with two lines swapped", (all) => all.with(3, all[4] ?? "").with(4, all[3] ?? ""), "position"]
-    ])("%s: is found out, and not imported", async (_, change, check) => {
+    ])("a log %s is reported and not imported", async (_, change, check) => {
       const changed = change(lines)
       assert.notDeepEqual(changed, lines)
       const { code, data, stderr } = await verified(changed)
@@ -145,7 +149,7 @@ describe("a log that moves", () => {
       await other.remove()
     })
 
-    it("so that it is consistent in itself: is found out by the anchor", async () => {
+    it("a consistent but shorter log is reported by the anchor", async () => {
       const [header = "", first = ""] = lines
       const { chainHash, position } = JSON.parse(first)
       const early = [JSON.stringify({ ...JSON.parse(header), position, chainHash }), first]
@@ -159,7 +163,7 @@ describe("a log that moves", () => {
       )
     })
 
-    it("so that it is no log any more: says at which line", async () => {
+    it("an invalid line is refused with its number", async () => {
       const broken = await verified(lines.with(3, "{"))
       assert.deepStrictEqual([broken.code, broken.error._tag, broken.error.line], [5, "LogFileRefused", 4])
       const headless = await verified(lines.slice(1))
@@ -171,7 +175,7 @@ describe("a log that moves", () => {
 describe("a real backlog", () => {
   for (const name of ["tearags-issues.jsonl", "beads-issues-2026-01-22.jsonl"] satisfies ReadonlyArray<BeadsFileName>) {
     const issues = beadsFileFor("moves a real backlog from a directory to a server", name)
-    it.skipIf(issues === undefined)(`moves from a directory to a server: ${name}`, async () => {
+    it.skipIf(issues === undefined)(`a real backlog moves from a directory to a server: ${name}`, async () => {
       const from = await inDirectory()
       const to = onServer()
       assert.strictEqual((await ask(from, "import", issues ?? "")).code, 0)

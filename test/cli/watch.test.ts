@@ -36,8 +36,8 @@ const board = (some: Partial<Board>): Board => ({
 const terminal = (columns: number) =>
   textStyleOf({ write: () => {}, drain: Effect.void, isTerminal: true, size: () => ({ columns, rows: 24 }) }, {})
 
-/** What a terminal shows of a line: all but its colours. */
-// oxlint-disable-next-line no-control-regex -- colours are control characters
+/** Removes the colors of a line. */
+// oxlint-disable-next-line no-control-regex -- colors are control characters
 const shown = (line: string): string => line.replace(/\u001b\[\d+m/g, "")
 
 describe("a board", () => {
@@ -52,13 +52,13 @@ describe("a board", () => {
     [20, 5],
     [200, 100],
     [80, 0]
-  ])("fits into %i columns and %i rows", (columns, rows) => {
+  ])("a board fits into %i columns and %i rows", (columns, rows) => {
     const lines = describeBoard(full, terminal(columns), rows)
     assert.isAtMost(lines.length, rows)
     for (const line of lines) assert.isAtMost(displayWidth(shown(line)), columns)
   })
 
-  it("shares its rows out, and says of how many there are", () => {
+  it("sections share the rows and show their totals", () => {
     const lines = describeBoard(full, terminal(80), 24).map(shown)
     assert.lengthOf(lines, 24)
     assert.isTrue(lines.includes("Claimed  (7 of 12)"))
@@ -67,7 +67,7 @@ describe("a board", () => {
     assert.strictEqual(lines[1], "30 ready (25 claimable, 5 waiting)  12 claimed (2 expired)  1 blocked  4 done  …")
   })
 
-  it("says how long a claim has left, or that it ran out", () => {
+  it("a claim shows its remaining time or that it is expired", () => {
     const lines = describeBoard(
       board({ claimed: [held("a", "2026-01-22T12:05:10Z"), held("b", "2026-01-22T11:59:00Z")] }),
       terminal(80)
@@ -77,7 +77,7 @@ describe("a board", () => {
     assert.include(lines[6], "\u001b[31m")
   })
 
-  it("spells out what a terminal would obey", () => {
+  it("control characters are escaped", () => {
     const evil = "x\u001b[2J\n\u202ey"
     const lines = describeBoard(
       board({
@@ -96,7 +96,7 @@ describe("watch", () => {
   beforeAll(() => cli([...place.flags, "create", "--id", "a", "--title", "First"]))
   afterAll(() => place.remove())
 
-  /** Runs it in this process until it is interrupted. */
+  /** Runs `watch` in this process until it is interrupted. */
   const watching = (argv: ReadonlyArray<string>, isTerminal: boolean) => {
     let text = ""
     let wake = () => {}
@@ -136,7 +136,7 @@ describe("watch", () => {
     }
   }
 
-  it("shows the board once where nobody looks on", async () => {
+  it("watch prints the board once without a terminal", async () => {
     const { code, stdout } = await cli([...place.flags, "watch"])
     assert.strictEqual(code, 0)
     assert.match(
@@ -146,7 +146,7 @@ describe("watch", () => {
     assert.notInclude(stdout, "\u001b")
   })
 
-  it("shows each change on a terminal, and gives the terminal back", async () => {
+  it("watch shows each change on a terminal, and restores the screen", async () => {
     const watched = watching(["--interval", "3600"], true)
     await watched.says((text) => text.includes("position 1,"))
     assert.strictEqual(watched.onExit.size, 1)
@@ -159,7 +159,7 @@ describe("watch", () => {
     assert.strictEqual(watched.onExit.size, 0)
   })
 
-  it("is a document for each change, with or without an event", async () => {
+  it("watch --json prints a document for each change, with or without an event", async () => {
     const watched = watching(["--json", "--interval", "1"], false)
     const documents = () =>
       watched
@@ -181,7 +181,7 @@ describe("watch", () => {
     assert.isAtMost(documents().length, 4)
   })
 
-  it("takes no interval that makes no sense", async () => {
+  it("an interval out of range is refused", async () => {
     for (const interval of ["0", "3601", "soon"]) {
       assert.strictEqual((await json([...place.flags, "watch", "--interval", interval])).code, 2)
     }

@@ -17,14 +17,14 @@ const told = async (file: string): Promise<string> => {
   return text.trim()
 }
 
-describe("what of an output is kept", () => {
+describe("a truncated output", () => {
   it.each([
     ["nothing", [], ""],
-    ["what fits", ["ab", "cd", "efg"], "abcdefg"],
-    ["both ends", ["abcd", "efgh", "ijkl"], "abcd\n… 5 bytes left out …\njkl"],
-    ["both ends of one piece", ["abcdefghijkl"], "abcd\n… 5 bytes left out …\njkl"],
-    ["text that can be kept", ["a\0\xff"], "a\ufffd\ufffd"]
-  ])("is %s", (_, pieces, kept) => {
+    ["everything that fits", ["ab", "cd", "efg"], "abcdefg"],
+    ["the start and the end", ["abcd", "efgh", "ijkl"], "abcd\n… 5 bytes left out …\njkl"],
+    ["the start and the end of one chunk", ["abcdefghijkl"], "abcd\n… 5 bytes left out …\njkl"],
+    ["valid text", ["a\0\xff"], "a\ufffd\ufffd"]
+  ])("the output keeps %s", (_, pieces, kept) => {
     const output = new TruncatedOutput({ headBytes: 4, tailBytes: 3 })
     for (const piece of pieces) output.add(Buffer.from(piece, "latin1"))
     assert.strictEqual(output.text(), kept)
@@ -36,15 +36,15 @@ describe("backlog work", () => {
   afterAll(() => place.remove())
   const run = (...argv: ReadonlyArray<string>) => json([...argv, ...place.flags])
 
-  it("runs a command with each card until there is none, and keeps what it prints", async () => {
+  it("work runs a command for each card until none is left, and stores its output as the result", async () => {
     await run("create", "--id", "a", "--title", "It's a", "--phase", "p", "--priority", "3")
     await run("create", "--id", "b", "--title", "B", "--depends-on", "a", "--body", "x".repeat(1_000_000))
     await run("create", "--id", "c", "--title", "C", "--depends-on", "b")
     const exec = [
       'case "$BACKLOG_CARD_ID" in',
-      // The order of what is printed is the order of the card's fields.
+      // The output has the order of the card's fields.
       'a) echo "$BACKLOG_CARD_TITLE|$BACKLOG_CARD_PHASE|$BACKLOG_CARD_PRIORITY|$BACKLOG_ATTEMPT|$BACKLOG_OWNER|$BACKLOG_CLAIM_TOKEN"; cat; echo; echo;;',
-      // It ends without having read a byte of a great card.
+      // The command ends without reading a large card.
       "b) exit 0;;",
       'c) echo wrong >&2; head -c 200000 /dev/zero; [ "$BACKLOG_ATTEMPT" = 2 ];;',
       "esac"
@@ -68,7 +68,7 @@ describe("backlog work", () => {
     )
   })
 
-  it("blocks a card after the last attempt, and says why", async () => {
+  it("a card is blocked with the reason after the last attempt", async () => {
     await run("create", "--id", "killed", "--title", "K")
     await run("create", "--id", "no-such", "--title", "N")
     const exec = 'if [ "$BACKLOG_CARD_ID" = killed ]; then kill -9 $$; else no-such-command; fi'
@@ -82,7 +82,7 @@ describe("backlog work", () => {
     )
   })
 
-  it("refuses what it cannot work with", async () => {
+  it("invalid options are refused", async () => {
     for (const argv of [
       ["--exec", " "],
       ["--exec", "true", "--concurrency", "0"],
@@ -95,12 +95,12 @@ describe("backlog work", () => {
   })
 })
 
-describe("the program that works", () => {
+describe("the worker's process", () => {
   const place = onServer()
   afterAll(() => place.remove())
   const run = (...argv: ReadonlyArray<string>) => json([...argv, ...place.flags])
 
-  it("may be killed: its card is taken over when its lease ends, and done once", async () => {
+  it("a killed worker's card is reclaimed after its lease and completed once", async () => {
     const folder = await temporaryDirectory()
     const [pid, done] = [join(folder, "pid"), join(folder, "done")]
     await run("create", "--id", "a", "--title", "A")
@@ -129,14 +129,14 @@ describe("the program that works", () => {
     )
   })
 
-  it("lets a command end when it is told to end itself, and ends one whose card is lost, with all that it began", async () => {
+  it("a terminated worker lets its command finish, and terminates the command of a lost card with its children", async () => {
     const folder = await temporaryDirectory()
     await run("create", "--id", "kept", "--title", "K")
     await run("create", "--id", "lost", "--title", "L")
     const exec = [
       `cd ${folder}; echo $$ > "$BACKLOG_CARD_ID.begun"`,
       `if [ "$BACKLOG_CARD_ID" = kept ]; then until [ -e go ]; do sleep 0.05; done; echo well; exit 0; fi`,
-      // The shell waits for what it began, which is what gets to know.
+      // The shell waits for its child, which receives the signal.
       `(trap 'echo told > told; exit 1' TERM; while :; do sleep 0.05; done)`
     ].join("\n")
     const argv = ["work", "--owner", "w1", "--ttl", "1", "--concurrency", "2", "--exec", exec]

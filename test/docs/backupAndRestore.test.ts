@@ -20,9 +20,9 @@ const blockUnder = (heading: string, words: string): string => {
 
 type Database = Layer.Layer<AuditService | BacklogService, unknown>
 
-/** Walks a runbook while a worker from after the backup lives on: its claim must be worth nothing after the restore. */
+/** Runs a runbook while a worker with a claim from after the backup continues. Its claim must be invalid after the restore. */
 const walk = async (shell: Shell, database: Database, backup: string, restore: string) => {
-  /** Opens the database for the effect alone: a directory is copied while no program uses it. */
+  /** Opens the database only for the effect, because a directory is copied while no program uses it. */
   const work = <A>(effect: Effect.Effect<A, unknown, AuditService | BacklogService>): Promise<A> =>
     Effect.runPromise(Effect.provide(effect, Layer.fresh(database)))
   const claim = (owner: string, id: string) =>
@@ -68,7 +68,7 @@ describe("the runbook in docs/backup-and-restore.md", () => {
   const place = onServer()
   afterAll(() => place.remove())
 
-  it("restores a copied directory, and an exported log", async () => {
+  it("the steps restore a copied directory and an exported log", async () => {
     const folder = await folderWithBacklog()
     const shell = new Shell({
       folder,
@@ -87,7 +87,7 @@ describe("the runbook in docs/backup-and-restore.md", () => {
     }
   })
 
-  it("restores a dump", async (context) => {
+  it("the steps restore a dump", async (context) => {
     if (installedPostgres === undefined) {
       return context.skip("needs pg_dump and a server that is not newer: Debian's package postgresql-15 or newer")
     }

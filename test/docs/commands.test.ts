@@ -12,7 +12,7 @@ import { Shell } from "./support/Shell.ts"
 
 const fixtures = join(import.meta.dirname, "..", "import", "fixtures")
 
-/** A block of a page that is about a subject. */
+/** The only block of a page that contains a text. */
 const blockWith = (page: string, words: string): string => {
   const found = blocksOn(page).filter(({ text }) => text.includes(words))
   expect([page, words, found.length]).toEqual([page, words, 1])
@@ -40,7 +40,7 @@ describe("the commands in docs/command-line.md", () => {
         ["public.tasks", `${old}.tasks`]
       ]
     })
-    // As if it had all been on that day.
+    // As if everything happened on that day.
     const day = Effect.gen(function* () {
       const clock = yield* BacklogTestClock
       const backlog = yield* BacklogService
@@ -63,7 +63,7 @@ describe("the commands in docs/command-line.md", () => {
     await sql((client) => client`DROP SCHEMA IF EXISTS ${client(old)} CASCADE`)
   })
 
-  it("are carried out once", async () => {
+  it("a command with an id runs once", async () => {
     const claiming = blockWith(page, "--command-id 7b0f2a6e-claim")
     const [claimed] = await shell.runs(claiming)
     const [again] = await shell.runs(claiming)
@@ -71,7 +71,7 @@ describe("the commands in docs/command-line.md", () => {
     expect(again?.stdout).toBe(claimed?.stdout)
   })
 
-  it("tell what happened, and what was", async () => {
+  it("the audit commands show events and past states", async () => {
     const [history, completed, followed] = await shell.runs(blockWith(page, "backlog history build"))
     expect(history?.stdout).toContain("created ready")
     expect(completed?.stdout).toContain("c0")
@@ -83,14 +83,14 @@ describe("the commands in docs/command-line.md", () => {
     expect(stats?.stdout).not.toBe("")
   })
 
-  it("prove it", async () => {
+  it("the proof commands verify, export and import the log", async () => {
     await shell.runs(blockWith(page, "backlog anchor > anchor.txt"))
     await shell.runs(blockWith(page, "backlog import backlog.jsonl --format log"))
     const { stdout } = await cli([...elsewhere.flags, "--json", "stats"])
     expect(JSON.parse(stdout).data.total).toBe(1201)
   })
 
-  it("bring cards here, and elsewhere", async () => {
+  it("the import and export commands run", async () => {
     await mkdir(".beads")
     await mkdir(".taskmaster/tasks", { recursive: true })
     await cp(join(fixtures, "sample.beads.jsonl"), ".beads/issues.jsonl")
@@ -104,14 +104,14 @@ describe("the commands in docs/command-line.md", () => {
     await shell.runs(blockWith(page, "backlog import .beads/issues.jsonl"))
   })
 
-  it("show the board, and complete words", async () => {
+  it("watch and the completion commands run", async () => {
     const [board, document] = await shell.runs(blockWith(page, "backlog watch --interval 10"))
     expect(board?.stdout).toContain("claimed")
     expect(JSON.parse(document?.stdout.split("\n")[0] ?? "")).toMatchObject({ schemaVersion: 1 })
     await shell.runs(blockWith(page, "--completions zsh"))
   })
 
-  it("take the flags that the page names", async () => {
+  it("every flag on the page exists", async () => {
     const named = new Map<string, Set<string>>()
     let words: ReadonlyArray<string> = []
     for (const line of blockWith(page, "create --id ID --title T").split("\n")) {
@@ -134,7 +134,7 @@ describe("the commands in docs/command-line.md", () => {
 })
 
 describe("the commands for a directory", () => {
-  it("of docs/auditing.md prove, erase and move what is in it", async () => {
+  it("the commands of docs/auditing.md verify, erase and move a backlog", async () => {
     const page = "docs/auditing.md"
     const folder = await folderWithBacklog()
     const elsewhere = onServer()
@@ -143,7 +143,7 @@ describe("the commands for a directory", () => {
       instead: [["postgres://me@db.example.com/work", `${inject("postgresUrl")} --schema ${elsewhere.schema}`]]
     })
     try {
-      // So that the directory is opened once.
+      // Keeps the directory open.
       await shell.runs("backlog serve &")
       await shell.runs('backlog create --id build --title "Build it" --body "The key is 123"')
       const shown = blockWith(page, "$ backlog anchor")
@@ -168,7 +168,7 @@ describe("the commands for a directory", () => {
     }
   })
 
-  it("of docs/embedded.md claim through whoever holds it, and without", async () => {
+  it("the commands of docs/embedded.md claim with and without a process that holds the directory", async () => {
     const folder = await folderWithBacklog()
     const shell = new Shell({ folder })
     try {

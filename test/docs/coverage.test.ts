@@ -3,13 +3,13 @@ import { join } from "node:path"
 import { describe, expect, it } from "vitest"
 import { type Block, blocksOn, pages, read } from "./support/pages.ts"
 
-/** Blocks of a page, by their language, and where there are several kinds of it by what is in them. */
+/** Blocks of a page, selected by language and by contents. */
 interface Kind {
   readonly language: string | RegExp
   readonly having?: string | RegExp
 }
 
-/** The test that runs them, or why there is none. */
+/** The test that runs them, or the reason why none does. */
 type Looked = { readonly by: string } | { readonly why: string }
 
 const anywhere: ReadonlyArray<Kind & Looked> = [
@@ -51,7 +51,7 @@ const kinds: Readonly<Record<string, ReadonlyArray<Kind & Looked>>> = {
   "docs/moving.md": [{ language: /^(sql|indented)$/, by: "test/docs/moving.test.ts" }],
   "docs/operations.md": [{ language: /^(sh|indented)$/, by: "test/http/docs.test.ts" }],
   "docs/roles.md": [
-    { language: "indented", having: "may not apply migration", why: "it is what is told, which test/proof looks at" },
+    { language: "indented", having: "may not apply migration", why: "it is an error message, which test/proof checks" },
     { language: /^(sql|indented)$/, by: "test/docs/statements.test.ts" }
   ],
   "docs/security.md": [{ language: /^(sh|ts)$/, by: "test/http/docs.test.ts" }],
@@ -74,12 +74,12 @@ describe("the blocks of code on the pages", () => {
     }))
   )
 
-  it("are all looked at by a test", () => {
+  it("every block is run by a test or has a reason", () => {
     expect(found.length).toBeGreaterThan(60)
     expect(found.filter(({ kind }) => kind === undefined).map(({ block, page }) => title(page, block))).toEqual([])
   })
 
-  it("are on the pages that are named, and those tests name their pages", () => {
+  it("every entry has a block, and its test names the page", () => {
     for (const [page, all] of Object.entries(kinds)) {
       for (const kind of all) {
         expect([page, kind, found.some((one) => one.kind === kind)]).toEqual([page, kind, true])
@@ -96,5 +96,5 @@ describe("the blocks of code on the pages", () => {
   const unlooked = found.flatMap(({ block, kind, page }) =>
     kind !== undefined && "why" in kind ? [[title(page, block), kind.why] as const] : []
   )
-  it.for(unlooked)("but not %s", ([, why], context) => context.skip(why))
+  it.for(unlooked)("the block %s is not run", ([, why], context) => context.skip(why))
 })

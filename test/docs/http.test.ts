@@ -14,7 +14,7 @@ interface Exchange {
   readonly answer: string
 }
 
-/** What is asked, and what is answered, which begins with a status on a line of its own. */
+/** A request and its response, which begins with a status on its own line. */
 const exchangeIn = (text: string): Exchange => {
   const [asked = "", status = "", answer = ""] = text.split(/^(\d{3})$/m)
   const [first = "", ...rest] = asked.trim().split("\n")
@@ -31,7 +31,7 @@ const exchangeIn = (text: string): Exchange => {
   }
 }
 
-/** Documents in an answer: one, one a line, or those of events. */
+/** The documents of a response: one, one per line, or those of server-sent events. */
 const documentsIn = (text: string): ReadonlyArray<object> => {
   const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith(":"))
   if (lines.some((line) => line.startsWith("data: ")))
@@ -48,7 +48,7 @@ const documentsIn = (text: string): ReadonlyArray<object> => {
 
 onServer("docs/http.md", (test) => {
   test(
-    "tells what a server answers",
+    "the server responds as the page shows",
     Effect.gen(function* () {
       const { ask, url } = yield* asking()
       const exchanges = textsOn("docs/http.md", "http").map(exchangeIn)
@@ -60,7 +60,7 @@ onServer("docs/http.md", (test) => {
           ...(body === undefined ? {} : { body })
         })
         expect([path, answered.status]).toEqual([path, status])
-        // Only a part of an answer is shown.
+        // The page shows only a part of the response.
         expect(documentsIn(answered.text)).toMatchObject(documentsIn(answer))
       }
       expect(yield* Effect.promise(() => run(url))).toMatchObject({ total: 3 })

@@ -2,7 +2,7 @@ import { afterAll, beforeAll } from "vitest"
 import { createCopies } from "../support/pgliteTemplates.ts"
 
 /*
- * The test in docs/library.md, as it stands there, but for the database: creating one takes seconds.
+ * Runs the test in docs/library.md with a copied database, because creating one takes seconds.
  */
 let undo = (): void => {}
 beforeAll(async () => {

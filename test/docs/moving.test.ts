@@ -14,7 +14,7 @@ import { Shell } from "./support/Shell.ts"
 const page = "docs/moving.md"
 const actor = "me"
 
-/** The only block of the page, or of a part of it, that contains some words. */
+/** The only block of the page, or of a section, that contains a text. */
 const blockWith = (words: string, under?: string): string => {
   const found = blocksOn(page).filter(
     ({ heading, text }) => text.includes(words) && (under === undefined || heading === under)
@@ -45,7 +45,7 @@ describe("docs/moving.md", { timeout: 120_000 }, () => {
   const withBacklog = <A, E>(url: string, effect: Effect.Effect<A, E, BacklogServices>) =>
     Effect.provide(effect, Layer.fresh(layerPostgres({ url, poolSize: 2 })))
 
-  /** Two empty databases, one on each server, and a shell in which the page's addresses are theirs. */
+  /** Two empty databases on two servers, and a shell that maps the page's addresses to them. */
   const twoDatabases = Effect.gen(function* () {
     const from = yield* ownDatabaseOf(old.url)
     const to = yield* ownDatabaseOf(inject("postgresUrl"))
@@ -66,7 +66,7 @@ describe("docs/moving.md", { timeout: 120_000 }, () => {
     return { from, to, folder, shell }
   })
 
-  /** Work of every kind, and what has to be the same after the move. */
+  /** Commands of every kind, and the state that must be the same after the move. */
   const work = Effect.gen(function* () {
     const backlog = yield* BacklogService
     const audit = yield* AuditService
@@ -77,7 +77,7 @@ describe("docs/moving.md", { timeout: 120_000 }, () => {
     return Option.getOrThrow(claim)
   })
 
-  it("moves a backlog by logical replication while programs work", () =>
+  it("logical replication moves a backlog while programs run", () =>
     Effect.runPromise(
       Effect.scoped(
         Effect.gen(function* () {
@@ -127,7 +127,7 @@ describe("docs/moving.md", { timeout: 120_000 }, () => {
           expect(yield* contents(to)).toEqual(yield* contents(from))
           yield* runSql(to, blockWith("DROP SUBSCRIPTION"))
 
-          // Receipts came along: a retry returns the first answer, and the refused command is carried out.
+          // Receipts are moved too: a retry returns the first answer, and the refused command runs.
           yield* withBacklog(
             to,
             Effect.gen(function* () {
@@ -147,7 +147,7 @@ describe("docs/moving.md", { timeout: 120_000 }, () => {
       )
     ))
 
-  it("moves a log by export and import, and can be cancelled", () =>
+  it("export and import move a log, and the move can be cancelled", () =>
     Effect.runPromise(
       Effect.scoped(
         Effect.gen(function* () {

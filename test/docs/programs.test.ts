@@ -21,14 +21,14 @@ describe("the programs on the pages", () => {
     ["docs/evolution.md", ["evolution.ts"]],
     ["docs/http.md", ["test/http/support/example.ts"]],
     ["docs/library.md", ["library.ts", "leases.ts"]]
-  ])("of %s are those that are run here, but for where they import from", (page, files) => {
+  ])("the programs of %s are the files that are run here, except for their imports", (page, files) => {
     const examples = files.map(exampleOf)
     const texts = textsOn(page, "ts")
     expect(texts.length).toBeGreaterThan(0)
     expect(texts.filter((text) => !examples.some((example) => standsIn(text, example)))).toEqual([])
   })
 
-  it("make of an event as it was one of the shape that it gets", () => {
+  it("the upcaster on the page produces the shape on the page", () => {
     const [old = ""] = textsOn("docs/evolution.md", "json")
     const { data, ...event } = JSON.parse(old) as Parameters<typeof decodeEvent>[0]
     expect(decodeEvent({ ...event, data })).toMatchObject({ _tag: "Success", success: { _tag: "CardBlocked" } })
@@ -37,12 +37,12 @@ describe("the programs on the pages", () => {
   })
 })
 
-// Tables of their own: in a database of their own.
+// In a separate database, because they create tables.
 layer(Layer.provideMerge(freshBacklog, Layer.provide(inOwnDatabase, postgresClient(1))), {
   timeout: "60 seconds",
   excludeTestServices: true
 })("the programs on the pages", (its) => {
-  its.effect("write of every event once", () =>
+  its.effect("the program writes every event once", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       yield* sql`CREATE TABLE outbox (position bigint PRIMARY KEY, type text NOT NULL)`
@@ -55,7 +55,7 @@ layer(Layer.provideMerge(freshBacklog, Layer.provide(inOwnDatabase, postgresClie
     })
   )
 
-  its.effect("follow the log", () =>
+  its.effect("the program follows the log", () =>
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const cards = Array.from({ length: 1199 }, (_, index) => ({ id: `c${index}`, title: "C" }))
@@ -70,7 +70,7 @@ layer(Layer.provideMerge(freshBacklog, Layer.provide(inOwnDatabase, postgresClie
     })
   )
 
-  its.effect("keep anchors until their scope ends", () =>
+  its.effect("the program keeps anchors until its scope ends", () =>
     Effect.gen(function* () {
       const printed = vi.spyOn(console, "log").mockImplementation(() => {})
       yield* Effect.addFinalizer(() => Effect.sync(() => printed.mockRestore()))
@@ -82,7 +82,7 @@ layer(Layer.provideMerge(freshBacklog, Layer.provide(inOwnDatabase, postgresClie
     })
   )
 
-  its.effect("make a command a part of a transaction", () =>
+  its.effect("the program runs a command in a transaction", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const backlog = yield* BacklogService

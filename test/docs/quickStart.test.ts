@@ -10,14 +10,13 @@ import { read, textsOn } from "./support/pages.ts"
 const dist = join(import.meta.dirname, "..", "..", "dist")
 
 /*
- * The shell runs the lines as they stand, in a new folder. Other than for a reader: the program is built already, so that
- * `npm start` is what it does then; the port is one of the test's own; and an empty database is in the folder, because
- * making one takes seconds.
+ * The shell runs the lines unchanged in a new folder, with three differences: the program is already built, so `npm start`
+ * only starts it; the port is free; and the folder contains an empty database, because creating one takes seconds.
  */
 describe("the ten lines of README.md", () => {
   const [lines = ""] = textsOn("README.md", "sh", "A worker and an agent")
 
-  it("start a server, and a worker and an agent who take a card each", async (context) => {
+  it("the lines start a server, a worker and an agent, which claim a card each", async (context) => {
     if (spawnSync("curl", ["--version"]).status !== 0)
       context.skip("there is no curl here, which the second line needs")
     expect(lines.trimEnd().split("\n").length).toBe(10)

@@ -12,7 +12,7 @@ describe("README.md", () => {
   const place = onServer()
   afterAll(() => place.remove())
 
-  it("shows a program that does what it says", async () => {
+  it("the program prints what the page shows", async () => {
     expect(textsOn("README.md", "ts", "In a program")).toEqual([exampleOf("readme.ts")])
     const folder = await folderWithBacklog()
     const shell = new Shell({ folder })
@@ -31,7 +31,7 @@ describe("README.md", () => {
     }
   })
 
-  it("shows commands that work, in their order", async () => {
+  it("the commands work in their order", async () => {
     const folder = await temporaryDirectory()
     await writeFile(join(folder, "build.sh"), '#!/bin/sh\necho "$1 is built"\n')
     await chmod(join(folder, "build.sh"), 0o755)

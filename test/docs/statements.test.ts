@@ -20,7 +20,7 @@ const indentedWith = (page: string, words: string): string =>
   blocksOn(page).find(({ language, text }) => language === "indented" && text.includes(words))?.text ?? ""
 
 layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })("the statements on the pages", (it) => {
-  it.effect("of docs/architecture.md finds what a claim would take", () =>
+  it.effect("the query in docs/architecture.md finds the card that a claim takes", () =>
     Effect.gen(function* () {
       const { schema, sql } = yield* tables
       const backlog = yield* BacklogService
@@ -32,7 +32,7 @@ layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })("
     }).pipe(Effect.provide(Layer.fresh(freshBacklog)))
   )
 
-  it.effect("of docs/roles.md and docs/faults.md let three roles share a backlog", (context) =>
+  it.effect("the statements of docs/roles.md and docs/faults.md let three roles share a backlog", (context) =>
     Effect.gen(function* () {
       if (!(yield* mayMakeRoles)) return context.skip("the server's user may not make roles")
       const admin = yield* SqlClient.SqlClient
@@ -59,7 +59,7 @@ layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })("
       )
 
       const as = (user: string): string => `postgres://${user}@${url.host}/${database.name}`
-      // The one on the page, as a server keeps it.
+      // The statement on the page, as the server stores it.
       const password = "..."
       yield* Effect.acquireUseRelease(
         Effect.promise(async () => new Shell({ folder: await temporaryDirectory() })),

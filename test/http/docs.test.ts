@@ -51,7 +51,7 @@ describe("the program in docs/security.md", () => {
     url.pathname = database
     await run(url.href).then(
       () => assert.fail("it serves"),
-      (error: Error) => assert.match(error.message, /there is none yet: make one with `backlog token create`/)
+      (error: Error) => assert.match(error.message, /none exists yet. Create one with `backlog token create`/)
     )
     await sql((client) => client.unsafe(`DROP DATABASE ${database} WITH (FORCE)`))
   })

@@ -357,12 +357,12 @@ describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (ski
     const name = JSON.stringify(place.directory)
     // With --fix the directory is opened, and so closed to others, before it is examined.
     assert.deepStrictEqual(await doctor(/^warning: Other users .* 1 file or folder in .*\n$/, "--fix"), [
-      `warning: 1 file or folder of ${name} let other users in until this command closed them.`
+      `warning: 1 file or folder of ${name} were open to other users until this command closed them.`
     ])
     const file = join(database, "global", "pg_filenode.map")
     chmodSync(file, 0o644)
     assert.deepStrictEqual(await doctor(/^$/), [
-      `problem: 1 file or folder of ${name} let other users in, the first ${JSON.stringify(file)}.`
+      `problem: 1 file or folder of ${name} are open to other users, the first ${JSON.stringify(file)}.`
     ])
     await place.remove()
   })

@@ -24,7 +24,7 @@ describe.skipIf(process.geteuid === undefined)("a private key that other users c
         chmodSync(key, mode)
         const read = yield* Effect.result(readKeyFile("anchor-key", key, "private"))
         assert(Result.isFailure(read), mode.toString(8))
-        assert.include(read.failure.message, "what --anchor-key names can be read by other users: chmod 600")
+        assert.include(read.failure.message, "the file of --anchor-key can be read by other users: chmod 600")
       }
       chmodSync(key, 0o600)
       assert.include(yield* readKeyFile("anchor-key", key, "private"), "PRIVATE KEY")

@@ -1,24 +1,24 @@
-/** A backlog that is filled, worked on by processes side by side, and looked at afterwards. */
+/** A backlog that processes fill and work on concurrently, and that is verified afterward. */
 import { Effect } from "effect"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
-import { connected } from "../connected.mjs"
+import { withConnection } from "../withConnection.mjs"
 import { plainCards } from "../population.mjs"
 import { fill } from "../systems/mosaic.mjs"
-import { sumOf, together } from "./together.mjs"
+import { sumOf, runTogether } from "./together.mjs"
 
 export const load = ({ build }) => import(pathToFileURL(join(build, "index.js")).href)
 
 const cardsFor = (workers, commandsEach) =>
   commandsEach > 1 ? 50_000 : workers === 1 ? 4000 : workers < 20 ? 10_000 : 18_000
 
-/** So many as evenly as it goes. */
+/** Splits a number as evenly as possible. */
 const shares = (whole, parts) =>
   Array.from({ length: parts }, (_, index) => Math.floor(whole / parts) + (index < whole % parts ? 1 : 0))
 
 /**
- * Measures claiming and completing by so many workers in so many processes, over new backlogs in so many schemas. What was
- * done is then counted: each card that is done was claimed once and completed once.
+ * Measures claiming and completing with a number of workers in a number of processes, over new backlogs in a number of
+ * schemas. Then checks that each done card was claimed once and completed once.
  */
 export const measureLoops = async (
   context,
@@ -40,14 +40,14 @@ export const measureLoops = async (
     seconds,
     warmUpSeconds
   }))
-  const measured = sumOf(await together(jobs))
+  const measured = sumOf(await runTogether(jobs))
   for (const schema of names) await checkOnce(context, schema)
   return measured
 }
 
-/** Each card was claimed and completed once at most, and the read model says the same as the log. */
+/** Checks that each card was claimed and completed at most once, and that the read model agrees with the log. */
 const checkOnce = (context, schema) =>
-  connected(context.url, async (client) => {
+  withConnection(context.url, async (client) => {
     const { rows } = await client.query(`
       SELECT (SELECT count(*) FROM ${schema}.cards WHERE status = 'done') AS done,
         count(*) FILTER (WHERE type = 'CardCompleted') AS completed,
@@ -61,7 +61,7 @@ const checkOnce = (context, schema) =>
     }
   })
 
-/** Uses the services of a backlog in this process: `use` gets what the package exports, and answers an Effect. */
+/** Uses the services of a backlog in this process: `use` gets the package's exports and returns an Effect. */
 export const withServices = async (context, { options = {}, schema, url = context.url }, use) => {
   const exported = await load(context)
   return Effect.runPromise(
@@ -69,7 +69,7 @@ export const withServices = async (context, { options = {}, schema, url = contex
   )
 }
 
-/** Verifies log and read model; fails when they are not whole. */
+/** Verifies log and read model. Fails when they are inconsistent. */
 export const verify = (context, schema) =>
   withServices(context, { schema }, ({ AuditService }) =>
     Effect.gen(function* () {

@@ -1,10 +1,10 @@
 /**
- * Several backlogs on one server, a schema and a process each, beside one backlog with as many workers; with the server's
- * own commit latency, and with a longer one.
+ * Several backlogs on one server, with a schema and a process each, compared with one backlog with as many workers; at the
+ * server's own commit latency and at a higher one.
  */
 import { measureLoops, verify } from "./backlog.mjs"
 import { set } from "./commitLatency.mjs"
-import { inTurns } from "./together.mjs"
+import { measureAlternating } from "./together.mjs"
 
 const workersEach = 5
 
@@ -16,7 +16,7 @@ const rowsOf = (delayMs) =>
 
 export const backlogs = async (context, say) => {
   await set(context.url, { commit_siblings: 0 })
-  const measured = await inTurns([0, 5].flatMap(rowsOf), context.repetitions, async (row) => {
+  const measured = await measureAlternating([0, 5].flatMap(rowsOf), context.repetitions, async (row) => {
     await set(context.url, { commit_delay: row.delayMs * 1000 })
     const one = await measureLoops(context, row)
     say(`${row.workers} workers, ${row.schemas} backlogs, ${row.delayMs} ms more: ${one.perSecond.toFixed(0)} cards/s`)

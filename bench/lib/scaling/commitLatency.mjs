@@ -1,11 +1,11 @@
-import { connected } from "../connected.mjs"
+import { withConnection } from "../withConnection.mjs"
 import { median } from "../statistics.mjs"
 
 const commits = 100
 
-/** How much longer a trivial transaction takes when it waits for its commit to be durable: medians, in milliseconds. */
+/** How much longer a trivial transaction takes with a durable commit: medians, in milliseconds. */
 export const commitLatency = (url) =>
-  connected(url, async (client) => {
+  withConnection(url, async (client) => {
     await client.query("CREATE TABLE IF NOT EXISTS bench_commits AS SELECT 1 AS id, 0 AS number")
     const timesOf = async (setting) => {
       await client.query(`SET synchronous_commit = ${setting}`)
@@ -23,9 +23,9 @@ export const commitLatency = (url) =>
     return Number((durable - other).toPrecision(3))
   })
 
-/** Sets something of a server, for all that connect from then on. */
+/** Changes a server setting for all new connections. */
 export const set = (url, settings) =>
-  connected(url, async (client) => {
+  withConnection(url, async (client) => {
     for (const [name, value] of Object.entries(settings)) await client.query(`ALTER SYSTEM SET ${name} = '${value}'`)
     const { rows } = await client.query("SELECT pg_conf_load_time() AS time")
     await client.query("SELECT pg_reload_conf()")

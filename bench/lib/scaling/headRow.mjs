@@ -1,22 +1,22 @@
 /**
- * A simulation of group commit: processes whose commands wait while a transaction is in flight and then go together in
- * the next, and which hand the log's head row from one to the other. Costs are in milliseconds.
+ * A simulation of group commit: in each process commands wait while a transaction is in flight and then share the next one,
+ * and the processes lock the head row of the log one after the other. Costs are in milliseconds.
  */
 import { Random } from "../random.mjs"
 
-/** As many as the service's queue takes into one transaction. */
+/** Maximum commands that the service's queue puts into one transaction. */
 export const callersPerBatch = 256
 
-/** How many are simulated; the first tenth does not count. */
+/** How many are simulated. The first tenth does not count. */
 const batches = 4000
 
-/** A batch's cost lies within so much of its mean, so that processes do not run in step. */
+/** The random variation of a batch's cost, so that processes do not run in step. */
 const spread = 0.3
 
 /**
- * Workers in a closed loop, each with so many commands in a call: what all come to in a second, and how large batches
- * are. A batch costs `fixedMs` and `perCommandMs` for each command, of which a part, `heldShare`, is spent with the head
- * row locked, and then `commitMs` with it locked. The rest comes half before, half after.
+ * Simulates workers in a closed loop, each with a number of commands per call: the commands per second, and the size of
+ * batches. A batch costs `fixedMs`, and `perCommandMs` for each command. A share of that, `heldShare`, is spent with the
+ * head row locked, and then `commitMs`; half of the rest comes before, half after.
  */
 export const simulate = ({
   commandsEach = 1,
@@ -68,7 +68,7 @@ export const simulate = ({
     soFar.at = now
     soFar.batches++
     soFar.commands += process.taken * commandsEach
-    // Those that are answered call again before the next batch is taken.
+    // Workers with a response call again before the next batch is taken.
     process.waiting += process.taken
     if (soFar.batches === Math.ceil(batches / 10)) before = { ...soFar }
     begin(process, now)
@@ -88,8 +88,8 @@ export const simulate = ({
   }
 }
 
-/** `fixedMs` and `perCommandMs` for which the relative errors at `[size, milliseconds]` are smallest. */
-export const fitted = (points) => {
+/** Fits `fixedMs` and `perCommandMs`, with the smallest relative errors at `[size, milliseconds]`. */
+export const fitCosts = (points) => {
   let [weights, sizes, squares, times, products] = [0, 0, 0, 0, 0]
   for (const [size, milliseconds] of points) {
     const weight = 1 / milliseconds ** 2
@@ -103,8 +103,8 @@ export const fitted = (points) => {
   return { perCommandMs, fixedMs: (times - perCommandMs * sizes) / weights }
 }
 
-/** The part of a batch's cost with the head row locked that comes closest to what several processes were measured at. */
-export const fittedShare = (costs, { commandsPerSecond, processes, workers }) => {
+/** Fits the share of a batch's cost with the head row locked to the measurements of several processes. */
+export const fitHeldShare = (costs, { commandsPerSecond, processes, workers }) => {
   const errorOf = (heldShare) =>
     Math.abs(simulate({ ...costs, heldShare, processes, workers }).commandsPerSecond - commandsPerSecond)
   const shares = Array.from({ length: 21 }, (_, index) => index / 20)
@@ -112,7 +112,7 @@ export const fittedShare = (costs, { commandsPerSecond, processes, workers }) =>
   return shares[errors.indexOf(Math.min(...errors))]
 }
 
-/** What the simulation must come to where that can be told without one; throws where it does not. */
+/** Checks the simulation where its result is known. Throws when it differs. */
 export const checkSimulation = () => {
   const costs = { fixedMs: 2, perCommandMs: 0.1, commitMs: 1 }
   const expect = (name, rate, expected) => {
@@ -131,7 +131,7 @@ export const checkSimulation = () => {
       .commandsPerSecond,
     200
   )
-  const { fixedMs, perCommandMs } = fitted([1, 16, 256].map((size) => [size, 3 + size / 10]))
+  const { fixedMs, perCommandMs } = fitCosts([1, 16, 256].map((size) => [size, 3 + size / 10]))
   expect("the fitted fixed cost", fixedMs, 3)
   expect("the fitted cost of a command", perCommandMs, 0.1)
 }

@@ -1,15 +1,15 @@
-/** What one server carries, by one process and by several, at its own commit latency and at longer ones. */
+/** The capacity of one server, with one and several processes, at its own and at higher commit latencies. */
 import { median } from "../statistics.mjs"
 import { fill } from "../systems/mosaic.mjs"
 import { plainCards } from "../population.mjs"
 import { measureLoops, verify } from "./backlog.mjs"
 import { commitLatency, set } from "./commitLatency.mjs"
-import { fitted, fittedShare, simulate } from "./headRow.mjs"
-import { inTurns, together } from "./together.mjs"
+import { fitCosts, fitHeldShare, simulate } from "./headRow.mjs"
+import { measureAlternating, runTogether } from "./together.mjs"
 
 const sizes = [1, 2, 4, 8, 16, 32, 64, 128, 256]
 
-/** What the server is told to wait before each commit is written, in milliseconds. */
+/** The delays before each commit that the server is configured with, in milliseconds. */
 const delays = [0, 1, 5]
 
 const rowsOf = (delayMs) =>
@@ -33,23 +33,23 @@ const rowsOf = (delayMs) =>
       ]
   ).map(([workers, processes, commandsEach = 1]) => ({ delayMs, workers, processes, commandsEach }))
 
-/** Costs of a batch by its size, from single callers' commands that come at once. */
+/** Measures the cost of a batch by its size, from concurrent commands of single callers. */
 const measureBatches = async (context) => {
   const schema = "bench_scaling_bursts"
   await fill(context, { database: "postgres", schema }, plainCards(context.quick ? 15_000 : 60_000))
   const { build, seconds, url, warmUpSeconds } = context
-  const [bursts] = await together([
+  const [bursts] = await runTogether([
     { kind: "bursts", build, url, schema, options: {}, sizes, seconds: seconds / 2, warmUpSeconds }
   ])
   return bursts.map(({ batchesPerBurst, size, times }) => {
-    // Claims and completions take turns, and cost differently.
+    // Claims and completions alternate, and have different costs.
     const claims = median(times.filter((_, index) => index % 2 === 0))
     const completions = median(times.filter((_, index) => index % 2 === 1))
     return { size, batchesPerBurst, milliseconds: (claims + completions) / 2 }
   })
 }
 
-/** Rounded as it is shown. */
+/** Rounds a value for display. */
 const precise = (value, digits = 3) => Number(value.toPrecision(digits))
 
 export const oneServer = async (context, say) => {
@@ -69,8 +69,8 @@ export const oneServer = async (context, say) => {
   }
   const wanted = delays.flatMap(rowsOf)
   let turn = 0
-  const measured = await inTurns(wanted, context.repetitions, async (row) => {
-    // Once in a while, so that it meets what the rows meet.
+  const measured = await measureAlternating(wanted, context.repetitions, async (row) => {
+    // Once in a while, so that it is measured under the same conditions as the rows.
     if (turn++ % wanted.length === 0) await batchesOnce()
     await latencyAt(row.delayMs)
     const one = await measureLoops(context, row)
@@ -88,11 +88,11 @@ export const oneServer = async (context, say) => {
     batchesPerBurst: median(bursts.map((all) => all[index].batchesPerBurst)),
     milliseconds: median(bursts.map((all) => all[index].milliseconds))
   }))
-  const whole = fitted(batches.map(({ milliseconds, size }) => [size, milliseconds]))
-  // What a commit takes is in what was measured.
+  const whole = fitCosts(batches.map(({ milliseconds, size }) => [size, milliseconds]))
+  // The measurement includes the commit latency.
   const costs = { perCommandMs: whole.perCommandMs, fixedMs: Math.max(0, whole.fixedMs - commitMs.get(0)) }
   const two = measured.find(({ delayMs, processes }) => delayMs === 0 && processes === 2)
-  const heldShare = fittedShare(
+  const heldShare = fitHeldShare(
     { ...costs, commitMs: commitMs.get(0) },
     { workers: two.workers, processes: 2, commandsPerSecond: two.perSecond * 2 }
   )
@@ -102,7 +102,7 @@ export const oneServer = async (context, say) => {
       ...row,
       commitMs: commitMs.get(row.delayMs),
       simulatedPerSecond: precise(simulated.commandsPerSecond / 2, 4),
-      // What it was fitted to says nothing of how good it is.
+      // The rows that it was fitted to do not show its quality.
       isFitted: row === two
     }
   })
@@ -123,7 +123,7 @@ export const oneServer = async (context, say) => {
   }
 }
 
-/** Commands a second at commit latencies and numbers of workers that this machine does not have. */
+/** Simulates commands per second at commit latencies and numbers of workers that this machine does not have. */
 const simulatedFor = (costs) =>
   [0.2, 1, 5].flatMap((commitMs) =>
     [

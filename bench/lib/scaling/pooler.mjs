@@ -1,23 +1,23 @@
-/** The service behind PgBouncer, in both of its modes, beside the same without one. */
+/** The service behind PgBouncer, in both of its modes, and without PgBouncer. */
 import { Effect, Fiber, Layer, Stream } from "effect"
-import { findPgbouncer, keepsPrepared, startPgbouncer } from "../pgbouncer.mjs"
+import { findPgbouncer, supportsPreparedStatements, startPgbouncer } from "../pgbouncer.mjs"
 import { plainCards } from "../population.mjs"
 import { median } from "../statistics.mjs"
 import { fill } from "../systems/mosaic.mjs"
 import { measureLoops, verify, withServices } from "./backlog.mjs"
-import { inTurns } from "./together.mjs"
+import { measureAlternating } from "./together.mjs"
 
 const schema = "bench_scaling_0"
 const workersTried = [1, 40]
 
-/** The ways to the server: `{ way, prepare, start }`. */
+/** The connections to the server: `{ way, prepare, start }`. */
 const waysBy = (poolers) => [
   { way: "direct", prepare: true },
   { way: "direct", prepare: false },
   ...poolers.flatMap((pooler) =>
     ["session", "transaction"].flatMap((mode) =>
       [true, false]
-        // Preparing is what is the default, and what transaction mode is known for not to keep.
+        // Prepared statements are the default, and are known not to work in transaction mode.
         .filter((prepare) => prepare || mode === "transaction")
         .map((prepare) => ({ way: `PgBouncer ${pooler.version}, ${mode}`, mode, pooler, prepare }))
     )
@@ -44,7 +44,9 @@ export const pooler = async (context, say) => {
       const settings = {
         pool_mode: mode,
         default_pool_size: 50,
-        ...(mode === "transaction" && way.prepare && keepsPrepared(one) ? { max_prepared_statements: 200 } : {})
+        ...(mode === "transaction" && way.prepare && supportsPreparedStatements(one)
+          ? { max_prepared_statements: 200 }
+          : {})
       }
       const instance = await startPgbouncer(one, context.directory, context, settings)
       started.push(instance)
@@ -58,7 +60,7 @@ export const pooler = async (context, say) => {
     }
     const usable = ways.filter((way) => facts.get(way).failure === null)
     const rows = usable.flatMap((way) => workersTried.map((workers) => ({ way, workers })))
-    const measured = await inTurns(rows, context.repetitions, async ({ way, workers }) => {
+    const measured = await measureAlternating(rows, context.repetitions, async ({ way, workers }) => {
       const one = await measureLoops(context, { workers, url: way.url, options: { prepare: way.prepare } })
       say(`${way.way}, prepare ${way.prepare}, ${workers} workers: ${one.perSecond.toFixed(0)} cards/s`)
       return one
@@ -83,7 +85,7 @@ const messageOf = (error) => {
   return cause.message
 }
 
-/** Whether it works at all, what the doctor says, and how long a follower takes to hear of a commit elsewhere. */
+/** Checks whether it works, what the doctor reports, and how long a follower takes to receive another process's commit. */
 const factsOf = async (context, { prepare, url }) => {
   await fill(context, { database: "postgres", schema }, plainCards(200))
   const place = { schema, url, options: { prepare } }
@@ -103,7 +105,7 @@ const factsOf = async (context, { prepare, url }) => {
   }
 }
 
-/** Enough commands, one after the other and side by side, for a statement to meet a connection that does not know it. */
+/** Enough commands, in sequence and concurrently, for a statement to meet a connection that has not prepared it. */
 const triedBy = ({ AuditService, BacklogService }) =>
   Effect.gen(function* () {
     const backlog = yield* BacklogService
@@ -126,7 +128,7 @@ const triedBy = ({ AuditService, BacklogService }) =>
     yield* audit.verify()
   })
 
-/** How long after a commit in another program a follower has its event: the median of some. */
+/** How long after a commit in another program a follower receives its event: a median. */
 const heardAfter = async (context, place) => {
   const times = []
   await withServices(context, place, ({ AuditService }) =>
@@ -153,7 +155,7 @@ const heardAfter = async (context, place) => {
               yield* backlog.create({ id: `heard-${commit}`, title: "Heard", actor })
               const committed = performance.now()
               times.push((yield* Effect.promise(() => when)) - committed)
-              // Not in step with who looks once a second.
+              // Not in step with a poll once a second.
               yield* Effect.sleep(130 * commit)
             }
           })

@@ -1,15 +1,15 @@
-/** A server whose commits wait for a replica, beside the same server alone; and what happens when one of them is lost. */
+/** A server whose commits wait for a replica, compared with the server alone; and the loss of either. */
 import { Effect, Fiber, Option } from "effect"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
-import { connected } from "../connected.mjs"
+import { withConnection } from "../withConnection.mjs"
 import { replicaName, startPostgres, startReplica } from "../postgres.mjs"
 import { plainCards } from "../population.mjs"
 import { median } from "../statistics.mjs"
 import { fill } from "../systems/mosaic.mjs"
 import { measureLoops, verify, withServices } from "./backlog.mjs"
 import { commitLatency, set } from "./commitLatency.mjs"
-import { inTurns } from "./together.mjs"
+import { measureAlternating } from "./together.mjs"
 
 const schema = "bench_scaling_0"
 const workersTried = [1, 40]
@@ -22,9 +22,9 @@ const modes = {
   "synchronous, remote_apply": { synchronous_standby_names: replicaName, synchronous_commit: "remote_apply" }
 }
 
-/** Waits until the replica has applied all that the primary has. */
+/** Waits until the replica has applied everything from the primary. */
 const caughtUp = (url) =>
-  connected(url, async (client) => {
+  withConnection(url, async (client) => {
     for (;;) {
       const { rows } = await client.query("SELECT replay_lsn >= pg_current_wal_lsn() AS done FROM pg_stat_replication")
       if (rows[0]?.done === true) return
@@ -50,7 +50,7 @@ export const replica = async (given, say) => {
   try {
     const rows = Object.keys(modes).flatMap((mode) => workersTried.map((workers) => ({ mode, workers })))
     const latencies = new Map()
-    const rates = await inTurns(rows, given.repetitions, async ({ mode, workers }) => {
+    const rates = await measureAlternating(rows, given.repetitions, async ({ mode, workers }) => {
       await setTo(mode)
       latencies.set(mode, [...(latencies.get(mode) ?? []), await commitLatency(primary.url)])
       const one = await measureLoops(context, { workers })
@@ -59,7 +59,7 @@ export const replica = async (given, say) => {
     })
     await verify(context, schema)
     await setTo("synchronous, on")
-    // Audits are a replica's to carry out as well.
+    // A replica can serve audits too.
     await verify({ ...context, url: follower.url }, schema)
     const replicaLost = await loseReplica(context, primary, follower)
     say(`replica lost: ${JSON.stringify(replicaLost)}`)
@@ -81,7 +81,7 @@ export const replica = async (given, say) => {
   }
 }
 
-/** A replica that ends and starts again. */
+/** A replica that ends and restarts. */
 const followerOf = async (primary, directory) => {
   let server = await startReplica(primary, directory)
   const { startAgain, url } = server
@@ -97,7 +97,7 @@ const followerOf = async (primary, directory) => {
   }
 }
 
-/** Workers that complete cards until they are interrupted; what was answered is counted. */
+/** Workers that complete cards until they are interrupted. Counts the responses. */
 const workOn = Effect.fnUntraced(function* (backlog, counted, workers = 10) {
   const actor = "bench"
   yield* Effect.forEach(
@@ -121,10 +121,10 @@ const until = (condition) =>
     while (!condition()) yield* Effect.sleep("5 millis")
   })
 
-/** How long those who wait for a commit are watched. */
+/** How long waiting commits are observed. */
 const watched = 2000
 
-/** The replica ends under load: who is answered meanwhile, and what happens when the operator goes on without it. */
+/** The replica ends under load: which commands get a response, and what happens once the operator removes it. */
 const loseReplica = async (context, primary, follower) => {
   await fill(context, { database: "postgres", schema }, plainCards(30_000))
   return withServices(context, { schema }, ({ BacklogService }) =>
@@ -134,13 +134,13 @@ const loseReplica = async (context, primary, follower) => {
       const work = yield* Effect.forkScoped(workOn(backlog, done))
       yield* until(() => done.size > 200)
       yield* Effect.promise(() => follower.end("SIGQUIT"))
-      // What the replica had answered already is on its way.
+      // Responses to commits that the replica confirmed before may still arrive.
       yield* Effect.sleep("300 millis")
       const before = done.size
       yield* Effect.sleep(watched)
       const answeredMeanwhile = done.size - before
       const { counts } = yield* backlog.stats
-      // An operator who would rather go on without it.
+      // An operator continues without the replica.
       yield* Effect.promise(() => set(primary.url, { synchronous_standby_names: "" }))
       const freed = performance.now()
       yield* until(() => done.size > before + 100)
@@ -152,8 +152,8 @@ const loseReplica = async (context, primary, follower) => {
 }
 
 /**
- * What ends the wait of a command whose commit no replica has: not a time-out for statements, but whoever cancels it, and
- * then it is answered.
+ * What ends the wait of a command whose commit no replica has: not a statement timeout, but a cancellation, after which the
+ * command gets a response.
  */
 const endWait = async (context, primary, follower) => {
   const url = new URL(context.url)
@@ -168,7 +168,7 @@ const endWait = async (context, primary, follower) => {
       yield* Effect.sleep(watched)
       const timedOut = waiting.pollUnsafe() !== undefined
       const canceled = yield* Effect.promise(() =>
-        connected(primary.url, async (client) => {
+        withConnection(primary.url, async (client) => {
           const { rows } = await client.query(
             "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
           )
@@ -188,7 +188,7 @@ const endWait = async (context, primary, follower) => {
   )
 }
 
-/** The primary is killed under load, and the replica takes over: what was answered must be there. */
+/** The primary is killed under load, and the replica is promoted: every acknowledged command must be there. */
 const losePrimary = async (context, primary, follower) => {
   await fill(context, { database: "postgres", schema }, plainCards(30_000))
   const done = new Set()
@@ -201,8 +201,8 @@ const losePrimary = async (context, primary, follower) => {
     })
   )
   const promoted = { ...context, url: follower.url }
-  await connected(follower.url, (client) => client.query("SELECT pg_promote()"))
-  const kept = await connected(follower.url, async (client) => {
+  await withConnection(follower.url, (client) => client.query("SELECT pg_promote()"))
+  const kept = await withConnection(follower.url, async (client) => {
     const { rows } = await client.query(`SELECT id FROM ${schema}.cards WHERE status = 'done'`)
     return new Set(rows.map(({ id }) => id))
   })

@@ -1,5 +1,5 @@
 /**
- * One process of a service: is told what to do, says when it is connected, waits for the others, and answers what it
+ * One process of a service: receives a job, reports when it is connected, waits for the others, and returns what it
  * measured.
  */
 import { Effect, Metric, Option, Result } from "effect"
@@ -11,7 +11,7 @@ import { Meter } from "../meter.mjs"
 const [job] = await once(process, "message")
 const { BacklogService, layerPostgres } = await import(pathToFileURL(join(job.build, "index.js")).href)
 
-/** How many transactions there were until now, and commands in them. */
+/** The number of transactions so far, and of commands in them. */
 const batchesSoFar = Effect.map(Metric.snapshot, (metrics) => {
   const state = metrics.find(({ id }) => id === "backlog_batch_commands")?.state
   return { batches: state?.count ?? 0, commands: state?.sum ?? 0 }
@@ -38,7 +38,7 @@ const many = (limit) =>
     return claimed.length
   })
 
-/** Each worker claims a card and completes it, or many with one call, again and again. */
+/** Each worker claims and completes a card, or many with one call, in a loop. */
 const inLoops = Effect.fnUntraced(function* (backlog, { cards, commandsEach, seconds, warmUpSeconds, workers }) {
   const atOnce = workers * commandsEach
   const meter = new Meter({ warmUpSeconds, seconds, available: cards, atOnce })
@@ -66,7 +66,7 @@ const inLoops = Effect.fnUntraced(function* (backlog, { cards, commandsEach, sec
   }
 })
 
-/** So many claims at once, then as many completions at once: how long each took, and in how many transactions. */
+/** Concurrent claims, then as many concurrent completions: how long each took, and in how many transactions. */
 const inBursts = Effect.fnUntraced(function* (backlog, { seconds, sizes, warmUpSeconds }) {
   const burstsOf = Effect.fnUntraced(function* (size, forSeconds) {
     const owners = Array.from({ length: size }, (_, worker) => `worker-${worker}`)

@@ -1,4 +1,4 @@
-/** What `scaling.mjs` has measured, as tables in Markdown by the names that they have in docs/scaling.md. */
+/** The measurements of `scaling.mjs` as Markdown tables, by their names in docs/scaling.md. */
 import { markdownTable, number } from "../table.mjs"
 
 const right = (name, text) => [name, text, "right"]
@@ -77,7 +77,7 @@ const headRowOf = ({ simulated }) => {
   )
 }
 
-/** One column for each number of workers, with a rate and how it stands to the first row's. */
+/** One column for each number of workers, with a rate and its ratio to the first row. */
 const rateColumns = (rows, rateOf) =>
   [...new Set(rows.flatMap((row) => rateOf(row).map(({ workers }) => workers)))].flatMap((workers) => {
     const rate = (row) => rateOf(row).find((one) => one.workers === workers)?.perSecond
@@ -147,7 +147,7 @@ const backlogsOf = (rows) => {
   )
 }
 
-/** The tables of what there is. */
+/** The tables for which results exist. */
 export const scalingTables = (results) => {
   const { backlogs, oneServer, pooler, replica } = results
   return Object.fromEntries(

@@ -1,11 +1,11 @@
-/** Processes of a service that work side by side, and measurements that take turns. */
+/** Concurrent processes of a service, and alternating measurements. */
 import { fork } from "node:child_process"
 import { median } from "../statistics.mjs"
 
 const program = new URL("serviceProcess.mjs", import.meta.url)
 
-/** Runs a process for each job; they begin at the same moment. Answers what each measured. */
-export const together = async (jobs) => {
+/** Runs a process for each job. They start at the same time. Returns what each measured. */
+export const runTogether = async (jobs) => {
   const children = jobs.map((job) => {
     const child = fork(program, { stdio: ["ignore", "inherit", "inherit", "ipc"] })
     const ended = new Promise((_, reject) => {
@@ -25,7 +25,7 @@ export const together = async (jobs) => {
   }
 }
 
-/** What several processes of the same moment come to together. */
+/** Sums the results of concurrent processes. */
 export const sumOf = (measured) => ({
   perSecond: measured.reduce((sum, one) => sum + (one.operations / one.milliseconds) * 1000, 0),
   callsPerBatch: median(measured.map((one) => one.callsPerBatch)),
@@ -35,10 +35,10 @@ export const sumOf = (measured) => ({
 const fields = ["perSecond", "callsPerBatch", "p50Ms"]
 
 /**
- * Measures each of some rows so often, in turns, each time in another order; answers the rows with the medians of what
- * `measure` answered.
+ * Measures rows repeatedly, alternating and in a different order each time. Returns the rows with the medians of what
+ * `measure` returned.
  */
-export const inTurns = async (rows, repetitions, measure) => {
+export const measureAlternating = async (rows, repetitions, measure) => {
   const all = rows.map(() => [])
   for (let repetition = 0; repetition < repetitions; repetition++) {
     for (let turn = 0; turn < rows.length; turn++) {

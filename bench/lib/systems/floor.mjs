@@ -1,7 +1,7 @@
-/** The floor: hand-written SQL, each command one round trip. See floor.sql. */
+/** The baseline: hand-written SQL, one round trip for each command. See floor.sql. */
 import { readFileSync } from "node:fs"
 import { Pool } from "pg"
-import { connected } from "../connected.mjs"
+import { withConnection } from "../withConnection.mjs"
 import { workInLoops } from "../meter.mjs"
 import { connectionTo, dropSchema, settle } from "../schemas.mjs"
 
@@ -11,7 +11,7 @@ const cardsAtOnce = 1000
 
 export const fill = async (context, { schema }, cards) => {
   await dropSchema(context.url, schema)
-  await connected(context.url, async (client) => {
+  await withConnection(context.url, async (client) => {
     await client.query(`CREATE SCHEMA ${schema}; SET search_path = ${schema}`)
     await client.query(readFileSync(new URL("floor.sql", import.meta.url), "utf8"))
     let some = []

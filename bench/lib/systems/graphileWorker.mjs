@@ -1,4 +1,4 @@
-/** graphile-worker, plain, and with the batching that its documentation recommends for speed. */
+/** graphile-worker with its defaults, and with the batching that its documentation recommends for speed. */
 import { makeWorkerUtils, run, Logger } from "graphile-worker"
 import { EventEmitter } from "node:events"
 import { Client } from "pg"
@@ -8,7 +8,7 @@ const silent = new Logger(() => () => {})
 
 const jobsAtOnce = 10_000
 
-/** As its page on performance has it. */
+/** As on its page about performance. */
 const batching = { localQueue: { size: 500 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 }
 
 const utilsOf = (context, { schema }) =>
@@ -44,8 +44,8 @@ const fill = async (context, place, cards) => {
 export const remove = (context, { schema }) => dropSchema(context.url, schema)
 
 /**
- * A job's completion is announced before it is in the database, so what counts is what is gone from its table when the
- * time is over, and of that no more than was announced here: other processes may work on the same table.
+ * A job's completion is announced before it is in the database. So the result is the number of jobs that are gone from the
+ * table at the end, and at most the number announced here, since other processes may use the same table.
  */
 const workWith =
   (options) =>

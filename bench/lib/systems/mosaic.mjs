@@ -1,4 +1,4 @@
-/** Mosaic Backlog: commands one by one, and many at once. */
+/** Mosaic Backlog: one command at a time, and batches. */
 import { Effect, Option, Result } from "effect"
 import { rmSync } from "node:fs"
 import { join } from "node:path"
@@ -7,7 +7,7 @@ import { dropSchema, settle } from "../schemas.mjs"
 
 export const name = "mosaic-backlog"
 
-/** What the package exports. */
+/** The exports of the package. */
 export const load = ({ build }) => import(pathToFileURL(join(build, "index.js")).href)
 
 /** The directory of an embedded database. */
@@ -20,7 +20,7 @@ export const layerOf = async (context, { database, schema }) => {
   return layerPglite({ schema, ...(database === "pglite" ? {} : { dataDir: directoryOf(context, schema) }) })
 }
 
-/** Uses a backlog: `use` gets the service and answers an Effect. */
+/** Uses a backlog: `use` gets the service and returns an Effect. */
 export const withBacklog = async (context, place, use) => {
   const { BacklogService } = await load(context)
   return Effect.runPromise(Effect.provide(Effect.flatMap(BacklogService, use), await layerOf(context, place)))
@@ -40,10 +40,10 @@ export const createAll = Effect.fnUntraced(function* (backlog, cards) {
   if (some.length > 0) yield* backlog.createMany({ cards: some, actor: "bench" })
 })
 
-/** Makes the backlog anew, with these cards in it. */
+/** Recreates the backlog with these cards. */
 export const fill = async (context, place, cards) => {
   await remove(context, place)
-  // What is in memory is filled by the process that is measured.
+  // A database in memory is filled by the measured process.
   if (place.database === "pglite") return
   await withBacklog(context, place, (backlog) => createAll(backlog, cards))
   if (place.database === "postgres") await settle(context.url, place.schema)
@@ -90,7 +90,7 @@ const manyAtOnce = (backlog, meter, batch) => (worker) =>
     }
   })
 
-/** Claims with each completion the next card: one command for each but the first. */
+/** Claims the next card with each completion: one command for each card but the first. */
 const nextByNext = (backlog, meter) => (worker) =>
   Effect.gen(function* () {
     const owner = `worker-${worker}`
@@ -105,8 +105,8 @@ const nextByNext = (backlog, meter) => (worker) =>
   })
 
 /**
- * Claims and completes by a service, with so many workers, until the meter is over: many at once, or one by one, then with
- * a command for each or claiming `next` with each completion. `ready` is awaited when it answers.
+ * Claims and completes with a service and a number of workers until the meter is over: in batches, or one card at a time,
+ * with separate commands or with the `next` claim in each completion. Waits for `ready` once the service responds.
  */
 export const workOver = Effect.fnUntraced(function* (backlog, { batch, makeMeter, next, ready, workers }) {
   yield* backlog.stats
@@ -123,7 +123,7 @@ export const workOver = Effect.fnUntraced(function* (backlog, { batch, makeMeter
   return meter.result()
 })
 
-/** The same by a service in this process. */
+/** Claims and completes with a service in this process. */
 export const work = (context, place, options) =>
   withBacklog(context, place, (backlog) =>
     Effect.andThen(

@@ -16,7 +16,7 @@ const databaseOf = (context, { database, schema }) => [
   schema
 ]
 
-/** Claims and completes by a server, whose memory is the one that is told. */
+/** Claims and completes over a server. The reported memory is the server's. */
 export const work = async (context, place, options) => {
   const { BacklogService } = await load(context)
   const { layerHttp } = await import(pathToFileURL(join(context.build, "http/index.js")).href)

@@ -1,4 +1,4 @@
-/** Mosaic Backlog through the worker of the package, which claims ahead. */
+/** Mosaic Backlog through the package's worker, with prefetch. */
 import { Effect } from "effect"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
@@ -8,10 +8,10 @@ export { fill, remove }
 
 export const name = "mosaic-backlog worker"
 
-/** Cards that wait for their turn under a lease. */
+/** Cards that wait under a lease. */
 const prefetch = 100
 
-/** As many cards at the same time as there are workers, with a handler that does nothing. */
+/** As many concurrent cards as there are workers, with a handler that does nothing. */
 export const work = async (context, place, { cards, makeMeter, ready, workers }) => {
   const { Worker } = await import(pathToFileURL(join(context.build, "worker/index.js")).href)
   return withBacklog(context, place, (backlog) =>

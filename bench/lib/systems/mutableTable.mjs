@@ -1,6 +1,6 @@
 /** The usual design: one table, a status column that is overwritten, dependencies as a JSON array, no history. */
 import { Pool } from "pg"
-import { connected } from "../connected.mjs"
+import { withConnection } from "../withConnection.mjs"
 import { workInLoops } from "../meter.mjs"
 import { connectionTo, dropSchema, settle } from "../schemas.mjs"
 
@@ -50,7 +50,7 @@ const release = {
 
 export const fill = async (context, { schema }, cards) => {
   await dropSchema(context.url, schema)
-  await connected(context.url, async (client) => {
+  await withConnection(context.url, async (client) => {
     await client.query(`CREATE SCHEMA ${schema}; SET search_path = ${schema}; ${tables}`)
     let some = []
     const insert = async () => {
@@ -95,7 +95,7 @@ export const work = (context, place, { makeMeter, ready, workers }) =>
     return meter.result()
   })
 
-/** Uses a function that claims, after `before` claims that were put back, and puts back what it claimed. */
+/** Uses a function that claims, after `before` claims that are reverted, and reverts its claims. */
 export const claiming = (context, place, before, use) =>
   withPool(context, place, 1, async (pool) => {
     const put = (id) => pool.query({ ...release, values: [id, "bench"] })

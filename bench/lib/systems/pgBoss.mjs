@@ -1,4 +1,4 @@
-/** pg-boss: jobs are fetched in loops without the pauses of its own pollers, which are there to spare the database. */
+/** pg-boss: jobs are fetched in loops, without the pauses of its own pollers, which reduce the load on the database. */
 import { PgBoss } from "pg-boss"
 import { workInLoops } from "../meter.mjs"
 import { dropSchema, settle } from "../schemas.mjs"

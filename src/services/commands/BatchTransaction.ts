@@ -4,28 +4,28 @@ import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
 import { inTransaction, beginReadCommitted } from "../../sql/inTransaction.ts"
 import { sendInOrder } from "../../sql/bulkStatements.ts"
 
-/** What a transaction has to do when all is loaded and decided. */
+/** The result of loading and deciding, and what the transaction still has to do. */
 export interface Decided<A> {
   readonly answer: A
   /** The last statements of the transaction, in order. */
   readonly writes: ReadonlyArray<Effect.Effect<unknown, SqlError.SqlError>>
-  /** What is done when it is committed. */
+  /** Runs after the commit. */
   readonly afterCommit: Effect.Effect<void>
 }
 
-/** How a batch of commands is carried out in one transaction. */
+/** Runs an effect that loads and decides, and then its writes, in one transaction. */
 export type RunInTransaction = <A>(
   decide: Effect.Effect<Decided<A>, SqlError.SqlError>
 ) => Effect.Effect<A, BatchFailed>
 
 /**
- * Every statement of a batch reaches its few rows best by an index, however large the tables are. Disabling the other plan
- * nodes also keeps a generic plan that was made while a table was small from reading all of it later.
+ * Every statement of a batch reaches its few rows best by an index, whatever the size of the tables. With the other plan nodes
+ * disabled, a generic plan that was made for a small table does not read all of a large one later (decision 26).
  */
 const disabledPlanNodes = ["seqscan", "bitmapscan", "hashjoin", "mergejoin", "sort"]
 
 /**
- * What the statements of a batch rely on, whatever the server, database or role sets:
+ * The settings that the statements of a batch need, whatever the server, database or role sets:
  *
  * - Each statement is planned once, for any parameters and any size of the tables. Otherwise the planner's estimate of
  *   what arrays hold makes it plan some statements every time, which takes longer than executing them.
@@ -40,21 +40,19 @@ const batchSettings: ReadonlyArray<readonly [name: string, value: string]> = [
   ...disabledPlanNodes.map((node) => [`enable_${node}`, "off"] as const)
 ]
 
-/** Makes these settings, until the transaction ends. */
+/** Applies these settings until the end of the transaction. */
 export const batchSettingsStatement = `SELECT ${batchSettings
   .map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', true)`)
   .join(", ")}`
 
 export const beginStatement = beginReadCommitted
 
-/**
- * A batch that the database did not carry out, or may have carried out: when the connection breaks while it commits,
- * nobody here can tell, and trying again could do everything twice.
- */
+/** A batch that failed. */
 export class BatchFailed extends Data.TaggedError("BatchFailed")<{
   readonly error: SqlError.SqlError
+  /** Whether the connection broke during COMMIT: a retry could run the commands a second time. */
   readonly mayHaveCommitted: boolean
-  /** Whether the server left the batch without an answer: each command alone would wait for as long again. */
+  /** Whether the server did not respond. A retry of each command would wait for the same timeout again. */
   readonly timedOut: boolean
 }> {}
 

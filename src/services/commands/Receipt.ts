@@ -9,31 +9,37 @@ import { Rejection } from "../../domain/Rejection.ts"
 import { erasableFields, jsonHash, newSalt } from "../../events/ContentHash.ts"
 import type { Answer, Outcome } from "./Outcome.ts"
 
-/** A command as receipts know it: with its tag. */
+/*
+ * Storage format of receipts (decisions 14 and 37). A receipt never contains a text of a card: outcomes name cards by id and
+ * version, so that they are read from the log when a command is sent again, and commands are stored as digests. A digest
+ * that covers erasable text is salted, and a redaction removes the salt. The fields of a command are part of the format.
+ */
+
+/** A command that can have a receipt, with its tag. */
 export type ReceiptedCommand = Command | (Redact & { readonly _tag: "Redact" })
 
-/** Whose command it is, and its id. */
+/** The actor and the id of a command. */
 export type Identified = Pick<ReceiptedCommand, "actor"> & { readonly commandId: string }
 
-/** Tells receipts apart: a command's id belongs to its actor. Neither can contain NUL. */
+/** The key of a receipt: a command id belongs to its actor. Neither can contain NUL. */
 export const receiptKey = ({ actor, commandId }: Identified): string => `${actor}\u0000${commandId}`
 
-/** What two commands under one id are compared by. All hashes are in hexadecimal. */
+/** Digests by which two commands with the same id are compared. All hashes are hexadecimal. */
 export interface CommandDigests {
   /** The command's tag. */
   readonly kind: ReceiptedCommand["_tag"]
   /**
-   * SHA-256 over the command's canonical JSON (RFC 8785) without its id, in which `true` is in the place of every text that
-   * may have to be erased. Such a text cannot be guessed from it.
+   * SHA-256 over the command's canonical JSON (RFC 8785) without its id, with `true` in place of every erasable text, so that
+   * no text can be guessed from it.
    */
   readonly shape: string
-  /** The same hash over the command with these texts. `undefined` where it has none: the shape covers the whole command. */
+  /** The same hash with the texts. `undefined` when the command has none: then `shape` covers it completely. */
   readonly whole: string | undefined
 }
 
-/** Equal for commands that say the same, in whatever order of members. */
+/** Computes the digests of a command. They do not depend on the order of its fields. */
 export const computeDigests = (command: ReceiptedCommand): CommandDigests => {
-  const { commandId: _, ...content } = inStoredForm(command)
+  const { commandId: _, ...content } = toStoredForm(command)
   const whole = JSON.parse(JSON.stringify(content)) as Schema.Json
   const shape = withoutTexts(whole)
   return {
@@ -43,11 +49,8 @@ export const computeDigests = (command: ReceiptedCommand): CommandDigests => {
   }
 }
 
-/**
- * A command with the field names that stored digests cover. They are a storage format: a field that gets another name in
- * the API keeps its old one here, so that a retry after an upgrade finds its receipt.
- */
-const inStoredForm = (command: ReceiptedCommand): ReceiptedCommand => {
+/** A command with the field names of the storage format: `minPriority` is `minimumPriority` there. */
+const toStoredForm = (command: ReceiptedCommand): ReceiptedCommand => {
   switch (command._tag) {
     case "Claim":
     case "ClaimMany":
@@ -67,7 +70,7 @@ const withStoredPriority = <A extends ClaimFilter>(claim: A): A => {
   return { ...others, minimumPriority } as unknown as A
 }
 
-/** A copy with `true` for every erasable text at any depth; the value itself where it has none. */
+/** Copies a value with `true` in place of every erasable text. Returns the value itself when it has none. */
 const withoutTexts = (value: Schema.Json): Schema.Json => {
   if (typeof value !== "object" || value === null) return value
   let copy: Record<string, Schema.Json> | undefined
@@ -83,21 +86,21 @@ const withoutTexts = (value: Schema.Json): Schema.Json => {
   return copy ?? value
 }
 
-/** Whether two commands say the same. */
+/** Whether two commands have the same content. */
 export const haveSameContent = (left: CommandDigests, right: CommandDigests): boolean =>
   left.kind === right.kind && left.shape === right.shape && left.whole === right.whole
 
-/** What a receipt keeps of a hash over erasable text: SHA-256 of the salt's bytes and the hash's, in hexadecimal. */
+/** The digest that a receipt stores of a hash over erasable text: SHA-256 of the salt and the hash, hexadecimal. */
 export const saltDigest = (salt: string, whole: string): string =>
   hash("sha256", Buffer.from(salt + whole, "hex"), "hex")
 
-/** A card as it stood when it had so many events: the log says what that is, and no copy has to be erased from here. */
+/** A card as of one of its events. Receipts contain no copies of cards, which a redaction would have to erase. */
 const CardAtVersion = Schema.Struct({ id: CardId, version: Version })
 
-/** A card as it stood when it had so many events. */
+/** A card as of one of its events. */
 export interface CardAtVersion extends Schema.Schema.Type<typeof CardAtVersion> {}
 
-/** What a receipt keeps of an answer: enough to give it again. */
+/** An outcome as a receipt stores it. */
 export const ReceiptOutcome = Schema.Union([
   Schema.TaggedStruct("Refused", { rejection: Rejection }),
   Schema.TaggedStruct("Cards", { cards: Schema.Array(CardAtVersion) }),
@@ -110,25 +113,25 @@ export const ReceiptOutcome = Schema.Union([
   Schema.TaggedStruct("Redacted", { card: CardAtVersion, erased: Schema.Array(EventParts) })
 ])
 
-/** What a receipt keeps of an answer. */
+/** An outcome as a receipt stores it. */
 export type ReceiptOutcome = typeof ReceiptOutcome.Type
 
-/** What was answered to the command that carried an id, and what that command is recognized by. */
+/** The stored outcome of a command with an id, and the digests of the command. */
 export interface Receipt {
   readonly commandId: string
-  /** Only this actor's retries get the answer. Empty where an older program did not record whose command it was. */
+  /** The actor of the command. Empty in receipts of versions before 0.6, which did not record it. */
   readonly actor: string
-  /** The command's tag; null in receipts of older programs. */
+  /** The command's tag. Null in receipts of versions before 0.6. */
   readonly kind: string | null
-  /** See `CommandDigests`; null in receipts of older programs. */
+  /** See `CommandDigests`. Null in receipts of versions before 0.6. */
   readonly shape: string | null
   readonly salt: string | null
-  /** `saltDigest` of the whole command. Null where it has no erasable text, and after a redaction. */
+  /** `saltDigest` of the whole command. Null when it has no erasable text, and after a redaction. */
   readonly digest: string | null
   readonly outcome: ReceiptOutcome
 }
 
-/** A command's receipt, with a new salt where the command has erasable text. */
+/** Makes the receipt of a command, with a new salt if the command has erasable text. */
 export const makeReceipt = (
   { actor }: Pick<ReceiptedCommand, "actor">,
   commandId: string,
@@ -148,8 +151,8 @@ export const makeReceipt = (
 }
 
 /**
- * Whether a receipt is of a command that says the same. After a redaction the texts that the command had are not compared,
- * so that no guess of them is answered differently.
+ * Whether a receipt is of a command with the same content. After a redaction its texts are not compared, so that no guess of
+ * an erased text gets another answer.
  */
 export const matchesReceipt = (
   { digest, kind, outcome, salt, shape }: Omit<Receipt, "actor" | "commandId">,
@@ -157,12 +160,12 @@ export const matchesReceipt = (
 ): boolean => {
   if (kind !== null && (kind !== command.kind || shape !== command.shape)) return false
   if (digest === null || salt === null) return kind !== null || mayAnswer(outcome, command.kind)
-  // An older program's digest covers the whole command, also where that has no text.
+  // A digest of a version before 0.6 covers the whole command, also when it has no text.
   const whole = command.whole ?? (kind === null ? command.shape : undefined)
   return whole !== undefined && saltDigest(salt, whole) === digest
 }
 
-/** Whether a command of this kind can have had an outcome: all that is left of an older receipt after a redaction. */
+/** Whether a command of this kind can have this outcome: the only check that is possible after a redaction of an old receipt. */
 const mayAnswer = (outcome: ReceiptOutcome, kind: CommandDigests["kind"]): boolean => {
   if (outcome._tag === "Refused") return kind !== "Redact" || outcome.rejection._tag === "CardNotFound"
   switch (kind) {
@@ -184,7 +187,7 @@ const mayAnswer = (outcome: ReceiptOutcome, kind: CommandDigests["kind"]): boole
 
 const atVersion = ({ id, version }: Card): CardAtVersion => ({ id, version })
 
-/** What a receipt keeps of a command's outcome. */
+/** Converts the outcome of a command for its receipt. */
 export const toReceiptOutcome = (command: Command, outcome: Outcome): ReceiptOutcome => {
   if (Result.isFailure(outcome)) return { _tag: "Refused", rejection: outcome.failure }
   const answer = outcome.success
@@ -210,7 +213,7 @@ export const toReceiptOutcome = (command: Command, outcome: Outcome): ReceiptOut
   }
 }
 
-/** The cards that giving an answer again takes. */
+/** The cards that `toOutcome` needs. */
 export const cardsInOutcome = (outcome: ReceiptOutcome): ReadonlyArray<CardAtVersion> => {
   switch (outcome._tag) {
     case "Cards":
@@ -225,7 +228,7 @@ export const cardsInOutcome = (outcome: ReceiptOutcome): ReadonlyArray<CardAtVer
   }
 }
 
-/** The outcome that a command had, from its receipt; `card` gives the cards of `cardsOf`. */
+/** Restores the outcome of a command from its receipt. `card` returns the cards of `cardsInOutcome`. */
 export const toOutcome = (command: Command, receipt: ReceiptOutcome, card: (of: CardAtVersion) => Card): Outcome => {
   switch (receipt._tag) {
     case "Refused":

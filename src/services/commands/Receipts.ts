@@ -20,31 +20,32 @@ import { arrayLiteral, fromJsonLines, toJsonLines } from "../../sql/arrayLiteral
 import { prepareStatement } from "../../sql/prepareStatement.ts"
 import { requireDurableCommit } from "../../sql/inTransaction.ts"
 
-/** What a command's receipt says: the outcome that the command had, or that its id was used for another command. */
+/** The receipt of a command's id. */
 export interface FoundReceipt {
   readonly outcome: ReceiptOutcome
+  /** Whether it is of a command with the same content. If not, the id was used for another command. */
   readonly isSame: boolean
 }
 
-/** The actor of receipts of which an older program did not record whose they are. */
+/** The actor in receipts of versions before 0.6, which did not record it. */
 const anyActor = ""
 
 /**
- * Receipts of the commands that carried an id. Written in the transaction of the events that they answer for, as the
- * last of it: of two that race under one id, the second waits for the first and is then refused by the key.
+ * Receipts of commands with an id. A receipt is written in the transaction of the command's events, after all other locks.
+ * When two commands race with one id, the second waits for the first and then violates the primary key.
  */
 export class Receipts extends Context.Service<
   Receipts,
   {
-    /** What the receipts of some commands' actors say of these commands. Commands without an id or a receipt are left out. */
+    /** Finds the receipts of commands. Commands without an id or a receipt are omitted. */
     readonly find: <C extends ReceiptedCommand>(
       commands: ReadonlyArray<C>
     ) => Effect.Effect<ReadonlyMap<C, FoundReceipt>, SqlError.SqlError>
-    /** Writes receipts. A second one of an actor under the same id is a unique violation. */
+    /** Writes receipts. A second receipt of one actor with the same id is a unique violation. */
     readonly write: (receipts: ReadonlyArray<Receipt>) => Effect.Effect<void, SqlError.SqlError>
-    /** Cards as they stood at a version each, from the log; what was erased since is erased here. */
+    /** Reads cards as of a version from the log. Texts that were redacted since are redacted here. */
     readonly cardsAt: (cards: ReadonlyArray<CardAtVersion>) => Effect.Effect<(of: CardAtVersion) => Card, ReadFailure>
-    /** Removes the receipts that are older than so many seconds by the database's clock, and answers how many. */
+    /** Removes receipts that are older than this by the clock of the database, and returns how many. */
     readonly prune: (olderThanSeconds: number) => Effect.Effect<number, SqlError.SqlError>
   }
 >()("mosaic-backlog/services/Receipts") {
@@ -93,7 +94,7 @@ export class Receipts extends Context.Service<
           if (row === undefined) continue
           const receipt = { ...row, outcome: decodeOutcome(row.outcome) }
           const isSame = matchesReceipt(receipt, computeDigests(command))
-          // Its digest covers the actor. Where it differs or was erased the receipt may be another actor's; it had no events.
+          // A receipt without an actor: only its digest, which covers the actor, shows that it is this actor's.
           if (own !== undefined || (isSame && row.digest !== null))
             found.set(command, { outcome: receipt.outcome, isSame })
         }
@@ -159,9 +160,9 @@ export class Receipts extends Context.Service<
 }
 
 /**
- * Removes, from receipts, every digest that can cover a text of a card, in the caller's transaction: of the commands whose
- * outcome names the card, and of those whose outcome names none or is a refusal, since the log does not say what was in
- * them. Needs the rights of the owner.
+ * Removes every digest that can cover a text of a card from the receipts, in the caller's transaction: those of commands
+ * whose outcome names the card, and those whose outcome names no card or is a refusal, since the log does not say which card
+ * they named. Needs the privileges of the owner.
  */
 export const forgetDigests = (sql: SqlClient.SqlClient, schema: string, id: CardId) => sql`
   UPDATE ${sql(`${schema}.receipts`)} SET salt = NULL, digest = NULL
@@ -187,7 +188,7 @@ interface NewReceipts {
 
 const encodeBySchema = Schema.encodeSync(ReceiptOutcome)
 
-/** All but refusals are JSON as they are. */
+/** Every outcome except a refusal is JSON already. */
 const encodeOutcome = (outcome: ReceiptOutcome): unknown =>
   outcome._tag === "Refused" ? encodeBySchema(outcome) : outcome
 

@@ -15,8 +15,8 @@ const batchSizes = Metric.histogram("backlog_batch_commands", {
   boundaries: [1, 2, 4, 8, 16, 32, 64, 128, 256, 1024]
 })
 
-/** What a command came to, in a word: an answer's, or the tag of an error. */
-export const outcomeLabel = (exit: Exit.Exit<unknown, unknown>): string => {
+/** The outcome of a command as a label: `done`, `nothing`, `interrupted`, `Defect`, or the tag of the error. */
+const outcomeLabel = (exit: Exit.Exit<unknown, unknown>): string => {
   if (Exit.isSuccess(exit)) return Option.isOption(exit.value) && Option.isNone(exit.value) ? "nothing" : "done"
   if (Cause.hasInterruptsOnly(exit.cause)) return "interrupted"
   const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
@@ -25,9 +25,9 @@ export const outcomeLabel = (exit: Exit.Exit<unknown, unknown>): string => {
 
 const tagOf = (error: unknown): string => (error as { readonly _tag?: string })._tag ?? "Error"
 
-/** Counts and times commands, as `Metric`s of the registry in a context. */
+/** Makes functions that count and time commands, with the metrics registry of a context. */
 export const makeCommandMetrics = (context: Context.Context<never>) => {
-  // Made once: a metric with attributes of its own is looked up by them.
+  // Cached, because creating a metric with attributes looks it up in the registry.
   const counters = new Map<string, Map<string, Metric.Counter<number>>>()
   const timers = new Map<string, Metric.Histogram<number>>()
 
@@ -52,7 +52,7 @@ export const makeCommandMetrics = (context: Context.Context<never>) => {
   }
 
   return {
-    /** Measures a command, and says in the span around it what it came to. */
+    /** Measures a command, and adds its outcome to the current span. */
     measured:
       (command: string) =>
       <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -67,14 +67,14 @@ export const makeCommandMetrics = (context: Context.Context<never>) => {
             return undefined
           })
         }),
-    /** Counts commands that were carried out together and have an outcome each. */
+    /** Counts the commands of one submission. */
     countEach: (command: string, outcomes: ReadonlyArray<Result.Result<unknown, unknown>>): void => {
       for (const outcome of outcomes) count(command, Result.isSuccess(outcome) ? "done" : tagOf(outcome.failure))
     }
   }
 }
 
-/** Counts batches of so many commands. */
+/** Makes a function that records the number of commands in a batch. */
 export const makeBatchMetric =
   (context: Context.Context<never>) =>
   (size: number): void =>

@@ -3,26 +3,27 @@ import type { BatchFailed } from "./BatchTransaction.ts"
 import { databaseErrorText } from "../../sql/databaseErrors.ts"
 import type { Interpreter } from "./Interpreter.ts"
 
-/** How long a write may take before commands count as held up. */
+/** Timeout of the write that a readiness check tries. */
 const writeTimeout = "4 seconds"
 
 /**
- * Why commands would not get through now; none when they do. Tries a write that leaves nothing behind, one at a time, and
- * waits for it for some seconds at most: it ends by itself, at the latest with its connection.
+ * Makes the readiness check: returns why commands do not reach the database, or none. It commits a write that changes
+ * nothing. Concurrent checks share one write. A write that takes longer than the timeout continues and is shared by later
+ * checks.
  */
 export const makeCommandReadiness = Effect.fnUntraced(function* (
   interpreter: Interpreter["Service"]
 ): Effect.fn.Return<Effect.Effect<Option.Option<string>>, never, Scope.Scope> {
   const scope = yield* Effect.scope
-  let trying: Deferred.Deferred<Exit.Exit<void, BatchFailed>> | undefined
+  let running: Deferred.Deferred<Exit.Exit<void, BatchFailed>> | undefined
 
-  const tried = Effect.suspend(() => {
-    if (trying !== undefined) return Deferred.await(trying)
+  const sharedWrite = Effect.suspend(() => {
+    if (running !== undefined) return Deferred.await(running)
     const result = Deferred.makeUnsafe<Exit.Exit<void, BatchFailed>>()
-    trying = result
+    running = result
     const attempt = Effect.flatMap(Effect.exit(Effect.uninterruptible(interpreter.probe)), (exit) =>
       Effect.sync(() => {
-        trying = undefined
+        running = undefined
         Deferred.doneUnsafe(result, Exit.succeed(exit))
       })
     )
@@ -33,10 +34,10 @@ export const makeCommandReadiness = Effect.fnUntraced(function* (
     const stuck = interpreter.stuckMillis()
     if (stuck !== undefined) {
       const seconds = Math.round(stuck / 1000)
-      return Effect.succeedSome(`the database has not answered a batch of commands for ${seconds} seconds`)
+      return Effect.succeedSome(`the database has not responded to a batch of commands for ${seconds} seconds`)
     }
     return Effect.map(
-      Effect.timeoutOption(tried, writeTimeout),
+      Effect.timeoutOption(sharedWrite, writeTimeout),
       Option.match({
         onNone: () => Option.some(`the database has not committed a write within ${writeTimeout}`),
         onSome: (exit) => {

@@ -13,35 +13,35 @@ import { findSessionProblem } from "../schema/findSessionProblem.ts"
 import { AnswerTimeout } from "../../sql/AnswerTimeout.ts"
 import { BacklogSchema } from "../../sql/SchemaName.ts"
 
-/** How long a notification may take to come. */
-const notificationPatience = "3 seconds"
+/** Maximum time to wait for a notification. */
+const notificationTimeout = "3 seconds"
 
-/** Settings that bear on what is promised. */
+/** Settings on which the guarantees depend. */
 const settingNames =
   "fsync full_page_writes synchronous_commit default_transaction_read_only autovacuum track_counts synchronous_standby_names".split(
     " "
   )
 
 /**
- * Looks at a backlog and its database, and changes nothing. Works where migrations are missing or edited, and as any role:
- * what a role may not see is left out.
+ * Checks a backlog and its database, and changes nothing. Works if migrations are missing or edited, and as any role: facts
+ * that the role may not see are left out.
  */
 export class Doctor extends Context.Service<
   Doctor,
   {
-    /** All that can be found out. Takes some seconds at most. */
+    /** Collects all facts. Takes a few seconds. */
     readonly examine: Effect.Effect<DoctorFacts, SqlError.SqlError>
-    /** Whether the database answers, and has the migrations that this program needs; what is wrong otherwise. */
+    /** Why the backlog is not ready: the database does not respond, or migrations are missing; none if it is ready. */
     readonly readiness: Effect.Effect<Option.Option<string>, SqlError.SqlError>
-    /** What became of the log since an anchor; none where there is no log to read. */
+    /** Compares the log with an anchor; none if no log can be read. */
     readonly checkAnchor: (
       anchor: Anchor
     ) => Effect.Effect<Option.Option<NonNullable<NonNullable<DoctorFacts["anchorFile"]>["newest"]>>, SqlError.SqlError>
-    /** Why no backlog can be used over a session like this one, if so. */
+    /** Why a session of this kind cannot use a backlog; `undefined` if it can. */
     readonly sessionProblem: Effect.Effect<string | undefined, SqlError.SqlError>
-    /** Whether the server is a hot standby, which takes reads only. */
+    /** Whether the server is a hot standby, which is read-only. */
     readonly isReplica: Effect.Effect<boolean, SqlError.SqlError>
-    /** Connections of programs like this one to the database, by state; none where it is embedded. */
+    /** The number of connections with this application name, by state; empty if the database is embedded. */
     readonly connections: Effect.Effect<
       ReadonlyArray<{ readonly state: string; readonly count: number }>,
       SqlError.SqlError
@@ -112,13 +112,13 @@ export class Doctor extends Context.Service<
       })
 
       /**
-       * A session setting that is gone, or a process that has changed, tells of a pooler that gives a connection another
-       * server process for each transaction. Others work meanwhile, so that it has to.
+       * A lost session setting or a changed server process reveals a transaction pooler. Other connections are busy meanwhile,
+       * so that the pooler has to assign another process.
        */
       const keepsSession = Effect.gen(function* () {
         const mark = randomBytes(8).toString("hex")
         const connection = yield* sql.reserve
-        const look = () =>
+        const readSession = () =>
           Effect.map(
             connection.executeUnprepared(
               "SELECT pg_backend_pid() AS pid, current_setting('mosaic_backlog.doctor', true) AS mark",
@@ -128,16 +128,16 @@ export class Doctor extends Context.Service<
             (rows) => first(rows[0]) as { readonly pid: number; readonly mark: string | null }
           )
         yield* connection.executeUnprepared("SELECT set_config('mosaic_backlog.doctor', $1, false)", [mark], undefined)
-        const before = yield* look()
+        const before = yield* readSession()
         const others = Effect.all(
           Array.from({ length: 3 }, () => sql`SELECT pg_sleep(0.05)`),
           { concurrency: "unbounded", discard: true }
         )
         const busy = yield* Effect.forkScoped(Effect.forever(others))
         let keeps = before.mark === mark
-        for (let looks = 0; looks < 5 && keeps; looks++) {
+        for (let checks = 0; checks < 5 && keeps; checks++) {
           yield* Effect.sleep("20 millis")
-          const now = yield* look()
+          const now = yield* readSession()
           keeps = now.pid === before.pid && now.mark === mark
         }
         busy.interruptUnsafe()
@@ -154,7 +154,7 @@ export class Doctor extends Context.Service<
         yield* Queue.take(notifications)
         return performance.now() - before
       }).pipe(
-        Effect.timeout(notificationPatience),
+        Effect.timeout(notificationTimeout),
         Effect.scoped,
         Effect.orElseSucceed(() => "lost" as const)
       )
@@ -176,7 +176,7 @@ export class Doctor extends Context.Service<
         const all: Array<DoctorFacts["roles"][number]> = []
         for (const { kind, name } of found) {
           const difference = kind === "owner" ? undefined : yield* findDifference(sql, schema, [{ role: kind, name }])
-          all.push({ name, kind, difference: difference === undefined ? null : wordsOf(difference) })
+          all.push({ name, kind, difference: difference === undefined ? null : describeDifference(difference) })
         }
         return all
       })
@@ -258,7 +258,7 @@ export class Doctor extends Context.Service<
           FROM ${table("erasures")} WHERE removed_at IS NULL`,
         (rows) => rows[0] ?? null
       ).pipe(
-        // A role that was granted before the table existed may not read it; `roles` finds that.
+        // A role that got its privileges before the table existed may not read it. `roles` reports that.
         Effect.catchIf(
           ({ reason }) => reason._tag === "AuthorizationError",
           () => Effect.succeed(null)
@@ -267,7 +267,7 @@ export class Doctor extends Context.Service<
 
       const readiness = Effect.map(migrations, ({ edited, exists, isReadable, missing, unknown }) => {
         if (!exists) return Option.some("there is no backlog in the schema")
-        if (!isReadable) return Option.some("the backlog may not be read by this role")
+        if (!isReadable) return Option.some("this role may not read the backlog")
         const wrong = [...missing, ...edited]
         if (wrong.length > 0) return Option.some(`migrations are missing or edited: ${wrong.join(", ")}`)
         return unknown.length > 0 ? Option.some(`migrations are unknown: ${unknown.join(", ")}`) : Option.none()
@@ -302,7 +302,7 @@ export class Doctor extends Context.Service<
         FROM pg_catalog.unnest(ARRAY['active', 'idle', 'idle in transaction']) AS states (state)`
 
       return Doctor.of({
-        // Closes a connection that died before the caller gives up, so that the next check has another one.
+        // Closes a dead connection before the caller times out, so the next check gets another one.
         readiness: Effect.provideService(readiness, AnswerTimeout, Duration.seconds(2)),
         isReplica,
         sessionProblem: findSessionProblem(sql),
@@ -311,7 +311,7 @@ export class Doctor extends Context.Service<
         examine: Effect.gen(function* () {
           const found = yield* migrations
           const of = yield* server
-          const isWhole = found.exists && found.isReadable && found.missing.length === 0
+          const isComplete = found.exists && found.isReadable && found.missing.length === 0
           const nothing = {
             head: null,
             claimable: 0,
@@ -325,14 +325,14 @@ export class Doctor extends Context.Service<
             migrations: found,
             keepsSession: isEmbedded ? null : yield* keepsSession,
             notificationMillis: isEmbedded || of.isReplica ? null : yield* notificationMillis,
-            roles: isEmbedded || !isWhole ? [] : yield* roles,
+            roles: isEmbedded || !isComplete ? [] : yield* roles,
             tables: yield* tables,
             oldestTransaction: yield* oldestTransaction,
-            consumers: isWhole ? yield* consumers : [],
-            generation: isWhole ? yield* generation : null,
-            tokenOverlaps: isWhole ? yield* tokenOverlaps : null,
-            erasures: isWhole ? yield* erasures : null,
-            ...(isWhole ? yield* work : nothing)
+            consumers: isComplete ? yield* consumers : [],
+            generation: isComplete ? yield* generation : null,
+            tokenOverlaps: isComplete ? yield* tokenOverlaps : null,
+            erasures: isComplete ? yield* erasures : null,
+            ...(isComplete ? yield* work : nothing)
           }
         })
       })
@@ -341,9 +341,9 @@ export class Doctor extends Context.Service<
 }
 
 const first = <A>(row: A | undefined): A => {
-  if (row === undefined) throw new Error("a statement that answers a row answered none")
+  if (row === undefined) throw new Error("a statement that always returns a row returned none")
   return row
 }
 
-const wordsOf = ({ column, isSurplus, privilege, table }: Difference): string =>
-  `${isSurplus ? "has" : "has not"} ${privilege}${column === null ? "" : ` of ${column}`} on ${table ?? "the schema"}`
+const describeDifference = ({ column, isSurplus, privilege, table }: Difference): string =>
+  `${isSurplus ? "has" : "does not have"} ${privilege}${column === null ? "" : ` of ${column}`} on ${table ?? "the schema"}`

@@ -4,7 +4,7 @@ import { DirectoryAccess } from "../files/DirectoryAccess.ts"
 
 const Count = Schema.Finite
 
-/** What a look at a backlog and its database has found, before anybody says what it means. Ages are in seconds. */
+/** The facts about a backlog and its database, which `diagnose` interprets. Ages are in seconds. */
 export const DoctorFacts = Schema.Struct({
   /** Whether the database is embedded in this process. */
   isEmbedded: Schema.Boolean,
@@ -17,10 +17,10 @@ export const DoctorFacts = Schema.Struct({
     isReplica: Schema.Boolean,
     connections: Count,
     maxConnections: Count,
-    /** Settings that bear on what is promised, as the server has them for this session. */
+    /** Settings of this session on which the guarantees depend. */
     settings: Schema.Record(Schema.String, Schema.NullOr(Schema.String))
   }),
-  /** By how many milliseconds the database's clock is ahead of this machine's, and how exactly that is known. */
+  /** Milliseconds by which the database's clock is ahead of this machine's, and the precision of that value. */
   clock: Schema.Struct({ aheadMillis: Schema.Finite, precisionMillis: Schema.Finite }),
   migrations: Schema.Struct({
     /** Whether there is a backlog in the schema. */
@@ -31,11 +31,11 @@ export const DoctorFacts = Schema.Struct({
     edited: Schema.Array(Schema.String),
     unknown: Schema.Array(Schema.String)
   }),
-  /** Whether one connection keeps its session from one statement to the next; `null` where there is but one. */
+  /** Whether a connection keeps its session from one statement to the next; `null` if the database is embedded. */
   keepsSession: Schema.NullOr(Schema.Boolean),
-  /** How long a notification took to come, in milliseconds; "lost" when it did not; `null` where none are needed. */
+  /** Milliseconds until a notification arrived; "lost" if it did not; `null` if none are used. */
   notificationMillis: Schema.NullOr(Schema.Union([Schema.Finite, Schema.Literal("lost")])),
-  /** Roles that have a part in the backlog, and what is not as it is granted by `migrate`; empty when all is. */
+  /** The roles with privileges on the backlog, and how they differ from what `migrate` grants. */
   roles: Schema.Array(
     Schema.Struct({
       name: Schema.String,
@@ -52,28 +52,28 @@ export const DoctorFacts = Schema.Struct({
       autovacuum: Schema.Boolean
     })
   ),
-  /** The transaction of this database that began first, if this role may see any. */
+  /** The oldest open transaction of this database; `null` if this role sees none. */
   oldestTransaction: Schema.NullOr(
     Schema.Struct({ pid: Schema.Int, state: Schema.NullOr(Schema.String), ageSeconds: Schema.Finite })
   ),
-  /** How far the log is; `null` when there is none to read. */
+  /** The position of the last event; `null` if no log can be read. */
   head: Schema.NullOr(Count),
-  /** The generation of tokens and why it began; `null` when there is no backlog to read. */
+  /** The generation of tokens and why it began; `null` if no backlog can be read. */
   generation: Schema.NullOr(
     Schema.Struct({
       number: Count,
       reason: Schema.NullOr(Schema.Literals(["restored", "imported", "failover", "moved"])),
-      /** Whether the log was last written on another server, or in another table, than it is in now. */
+      /** Whether the log was last written on another server or in another table. */
       hasMoved: Schema.Boolean
     })
   ),
-  /** Redactions whose bytes may still be in the data files; `null` when there is no backlog to read. */
+  /** Redactions whose bytes may still be in the data files; `null` if no backlog can be read. */
   erasures: Schema.NullOr(
     Schema.Struct({
       pending: Count,
-      /** How long ago the first of them was carried out. */
+      /** Seconds since the oldest of them. */
       oldestSeconds: Schema.NullOr(Schema.Finite),
-      /** Why the last try to remove the bytes did not complete. */
+      /** Why the last attempt to remove the bytes did not complete. */
       problem: Schema.NullOr(Schema.String)
     })
   ),
@@ -81,17 +81,17 @@ export const DoctorFacts = Schema.Struct({
     Schema.Struct({
       consumer: Checkpoint.fields.consumer,
       behind: Count,
-      /** By how many positions its checkpoint is beyond the end of the log. */
+      /** The number of positions by which its checkpoint is beyond the end of the log. */
       ahead: Count,
       stillSeconds: Schema.Finite,
       parked: Count
     })
   ),
-  /** Valid tokens whose holders are under the name of another token's worker; `null` where this role may not read tokens. */
+  /** Valid tokens whose holders have a name under another token's worker; `null` if this role may not read tokens. */
   tokenOverlaps: Schema.NullOr(
     Schema.Array(Schema.Struct({ id: Schema.String, actor: Schema.String, worker: Schema.String }))
   ),
-  /** The file of anchors, where one was named. */
+  /** The anchor file, if one was named. */
   anchorFile: Schema.optionalKey(
     Schema.Struct({
       file: Schema.String,
@@ -103,22 +103,22 @@ export const DoctorFacts = Schema.Struct({
         Schema.Struct({
           position: Count,
           ageSeconds: Schema.Finite,
-          /** Whether the log, as this server has it, goes as far as the anchor. */
+          /** Whether the log on this server reaches the position of the anchor. */
           isReached: Schema.Boolean,
           /** Whether the log has the anchor's chain hash at its position. */
           isContinued: Schema.Boolean,
-          /** Events after it. */
+          /** The number of events after it. */
           behind: Count
         })
       )
     })
   ),
-  /** The directory of an embedded database, where it is known and the system has user ids. */
+  /** The directory of an embedded database, if it is known and the system has user ids. */
   directory: Schema.optionalKey(DirectoryAccess),
   expiredClaims: Schema.Struct({ count: Count, oldestSeconds: Schema.NullOr(Schema.Finite) }),
   claimable: Count,
   oldestReadyAgeSeconds: Schema.NullOr(Schema.Finite)
 })
 
-/** What a look at a backlog and its database has found. */
+/** The facts about a backlog and its database. */
 export interface DoctorFacts extends Schema.Schema.Type<typeof DoctorFacts> {}

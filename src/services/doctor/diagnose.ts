@@ -3,44 +3,44 @@ import { formatFileCount } from "../files/DirectoryAccess.ts"
 import { quote } from "../../domain/displayText.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
 
-/** Something that the doctor says. */
+/** A finding of the doctor. */
 export const DoctorFinding = Schema.Struct({
-  /** What was looked at: `migrations`, `clock` … */
+  /** The name of the check: `migrations`, `clock` … */
   check: Schema.String,
   /**
-   * `ok`; a `note`, which asks for nothing; a `warning`, of what will become a problem; a `problem`, of what does not work
-   * or is not safe as it is.
+   * `ok`; `note`: nothing to do; `warning`: will become a problem; `problem`: does not work or is not safe.
    */
   level: Schema.Literals(["ok", "note", "warning", "problem"]),
+  /** What was found. */
   what: Schema.String,
-  /** What to do about it; `null` when there is nothing to do. */
+  /** What to do about it; `null` if there is nothing to do. */
   toDo: Schema.NullOr(Schema.String)
 })
 
-/** Something that the doctor says. */
+/** A finding of the doctor. */
 export interface DoctorFinding extends Schema.Schema.Type<typeof DoctorFinding> {}
 
 const minute = 60
 const hour = 60 * minute
 
-/** By how much the clocks may differ before times that people compare make no sense, in milliseconds. */
+/** Maximum difference of the clocks before compared times are misleading, in milliseconds. */
 const clockTolerance = 2000
 
-/** What the facts about a backlog mean, and what to do about them, in the order in which they were looked at. */
+/** Returns what the facts about a backlog mean and what to do about them, in the order of the checks. */
 export const diagnose = (facts: DoctorFacts): ReadonlyArray<DoctorFinding> =>
-  checks.flatMap(([check, look]) => look(facts).map((finding) => ({ check, ...finding })))
+  checks.flatMap(([check, run]) => run(facts).map((finding) => ({ check, ...finding })))
 
-type Found = Omit<DoctorFinding, "check">
+type Finding = Omit<DoctorFinding, "check">
 
-const ok = (what: string): Found => ({ level: "ok", what, toDo: null })
-const note = (what: string): Found => ({ level: "note", what, toDo: null })
-const warning = (what: string, toDo: string): Found => ({ level: "warning", what, toDo })
-const problem = (what: string, toDo: string): Found => ({ level: "problem", what, toDo })
+const ok = (what: string): Finding => ({ level: "ok", what, toDo: null })
+const note = (what: string): Finding => ({ level: "note", what, toDo: null })
+const warning = (what: string, toDo: string): Finding => ({ level: "warning", what, toDo })
+const problem = (what: string, toDo: string): Finding => ({ level: "problem", what, toDo })
 
-/** Those that apply, or else that nothing does. */
-const orOk = (found: ReadonlyArray<Found | false>, what: string): ReadonlyArray<Found> => {
-  const those = found.filter((each) => each !== false)
-  return those.length === 0 ? [ok(what)] : those
+/** The findings that apply, or `ok` if none does. */
+const orOk = (found: ReadonlyArray<Finding | false>, what: string): ReadonlyArray<Finding> => {
+  const applying = found.filter((each) => each !== false)
+  return applying.length === 0 ? [ok(what)] : applying
 }
 
 const server = ({
@@ -57,7 +57,7 @@ const server = ({
         ),
       isSuperuser &&
         warning(
-          `This connects as the superuser ${JSON.stringify(role)}, whom no grant keeps from anything.`,
+          `This connects as the superuser ${JSON.stringify(role)}, whom no grant restricts.`,
           "Let services connect as a writer: `backlog migrate --writer-role ROLE` (docs/roles.md)."
         )
     ],
@@ -76,17 +76,17 @@ const settings = ({ isEmbedded, server: { settings: of } }: DoctorFacts) =>
             problem("full_page_writes is off: a crash of the machine can destroy pages.", "Set full_page_writes = on."),
           of["synchronous_commit"] === "off" &&
             warning(
-              "synchronous_commit is off: commands wait for the disk all the same, but a crash can lose other transactions of this role, such as those of consumers.",
+              "synchronous_commit is off: commands wait for the disk nevertheless, but a crash can lose other transactions of this role, such as those of consumers.",
               "Set synchronous_commit = on for the role or the database."
             ),
           of["default_transaction_read_only"] === "on" &&
-            note("Transactions of this role are read-only: it can audit, and sends no commands."),
+            note("Transactions of this role are read-only: it can audit, but not send commands."),
           of["autovacuum"] === "off" &&
             problem("Autovacuum is off: claims become slower with every command.", "Set autovacuum = on."),
           of["track_counts"] === "off" &&
             problem("track_counts is off, so autovacuum never runs.", "Set track_counts = on.")
         ],
-        "The server keeps what it has answered."
+        "The settings keep every committed transaction."
       )
 
 const connections = ({ isEmbedded, server: { connections: used, maxConnections } }: DoctorFacts) =>
@@ -106,26 +106,26 @@ const connections = ({ isEmbedded, server: { connections: used, maxConnections }
 const clock = ({ clock: { aheadMillis, precisionMillis }, isEmbedded }: DoctorFacts) => {
   if (isEmbedded) return []
   const off = Math.round(Math.abs(aheadMillis))
-  const words = `The database's clock is ${off} ms ${aheadMillis < 0 ? "behind" : "ahead of"} this machine's.`
+  const difference = `The database's clock is ${off} ms ${aheadMillis < 0 ? "behind" : "ahead of"} this machine's.`
   return orOk(
     [
       off - precisionMillis > clockTolerance &&
         warning(
-          `${words} Leases go by the database's and are right; times that people compare are not.`,
-          "Let both machines keep their clocks by NTP."
+          `${difference} Leases follow the database's clock and are correct; times that people compare are misleading.`,
+          "Synchronize the clocks of both machines with NTP."
         )
     ],
-    words
+    difference
   )
 }
 
 const migrations = ({ migrations: { edited, exists, isReadable, missing, unknown } }: DoctorFacts) => {
-  if (!exists) return [problem("There is no backlog in the schema.", "Make one: `backlog migrate`.")]
+  if (!exists) return [problem("There is no backlog in the schema.", "Create one: `backlog migrate`.")]
   if (!isReadable) {
     return [
       problem(
         "This role may not read the backlog.",
-        "Have its owner grant it a part: `backlog migrate --writer-role ROLE`."
+        "Let its owner grant privileges: `backlog migrate --writer-role ROLE`."
       )
     ]
   }
@@ -133,13 +133,13 @@ const migrations = ({ migrations: { edited, exists, isReadable, missing, unknown
     [
       unknown.length > 0 &&
         problem(
-          `It has migrations that this program does not know: ${unknown.join(", ")}.`,
-          "Use the version of the program that made them, or a newer one."
+          `The backlog has migrations that this program does not know: ${unknown.join(", ")}.`,
+          "Use the version of the program that applied them, or a newer one."
         ),
       edited.length > 0 &&
         problem(
           `Migrations were edited after they had been applied: ${edited.join(", ")}.`,
-          "Install the program anew, or restore the table of migrations."
+          "Reinstall the program, or restore the table of migrations."
         ),
       missing.length > 0 &&
         problem(`Migrations are missing: ${missing.join(", ")}.`, "Apply them as the owner: `backlog migrate`.")
@@ -155,19 +155,20 @@ const pooler = ({ keepsSession }: DoctorFacts) =>
       ? [ok("A connection keeps its session: there is no transaction pooler in between.")]
       : [
           note(
-            "A pooler that pools transactions is in between: commands work; news of commits in other processes do not come, so whoever follows events looks once a second."
+            "There is a transaction pooler in between: commands work, but commit notifications of other processes do not arrive, so followers poll once a second."
           )
         ]
 
 const notifications = ({ keepsSession, notificationMillis }: DoctorFacts) => {
   if (notificationMillis === null) return []
-  if (notificationMillis !== "lost") return [ok(`News of a commit took ${Math.round(notificationMillis)} ms to come.`)]
+  if (notificationMillis !== "lost")
+    return [ok(`A commit notification arrived after ${Math.round(notificationMillis)} ms.`)]
   return [
     warning(
-      "News of commits do not come: whoever follows events or waits for a card looks once a second instead.",
+      "Commit notifications do not arrive: followers and waiting claims poll once a second instead.",
       keepsSession === false
-        ? "Connect past the pooler, or let it pool sessions, where that is too late."
-        : "Look for what is in between and drops LISTEN and NOTIFY."
+        ? "If that is too slow, connect without the pooler, or let it pool sessions."
+        : "Find the proxy in between that drops LISTEN and NOTIFY."
     )
   ]
 }
@@ -180,28 +181,25 @@ const roles = ({ roles: of }: DoctorFacts) =>
         : [
             problem(
               `The ${kind} ${JSON.stringify(name)} ${difference}.`,
-              `Grant it anew as the owner: \`backlog migrate --${kind}-role ROLE\` (docs/roles.md).`
+              `Grant its privileges again as the owner: \`backlog migrate --${kind}-role ROLE\` (docs/roles.md).`
             )
           ]
     ),
     of.length === 0
-      ? "The backlog is shared with no other role."
-      : `As granted: ${of.map(({ kind, name }) => `${kind} ${JSON.stringify(name)}`).join(", ")}.`
+      ? "No other role has privileges on the backlog."
+      : `The privileges match the grants: ${of.map(({ kind, name }) => `${kind} ${JSON.stringify(name)}`).join(", ")}.`
   )
 
 const bloat = ({ tables }: DoctorFacts) =>
   orOk(
     tables.flatMap(({ autovacuum, deadRows, liveRows, table }) => [
       !autovacuum &&
-        problem(
-          `Autovacuum is switched off for ${table}.`,
-          `As the owner: ALTER TABLE ${table} RESET (autovacuum_enabled).`
-        ),
+        problem(`Autovacuum is off for ${table}.`, `As the owner: ALTER TABLE ${table} RESET (autovacuum_enabled).`),
       deadRows > 20_000 &&
         deadRows > liveRows * 0.5 &&
         warning(
-          `${table} has ${deadRows} dead rows beside ${liveRows} live ones: claims become slower.`,
-          `Look for what holds vacuum back (a long transaction, a replication slot), then VACUUM ${table}.`
+          `${table} has ${deadRows} dead rows and ${liveRows} live ones: claims become slower.`,
+          `Find what holds vacuum back (a long transaction, a replication slot), then run VACUUM ${table}.`
         )
     ]),
     tables.length === 0 ? "There is nothing to vacuum." : "Dead rows are few."
@@ -213,11 +211,11 @@ const transactions = ({ oldestTransaction }: DoctorFacts) =>
       oldestTransaction !== null &&
         oldestTransaction.ageSeconds > 15 * minute &&
         warning(
-          `A transaction has been open for ${long(oldestTransaction.ageSeconds)} (process ${oldestTransaction.pid}, ${oldestTransaction.state ?? "of another user"}), and holds vacuum back.`,
-          `End it where it comes from, or SELECT pg_terminate_backend(${oldestTransaction.pid}).`
+          `A transaction has been open for ${formatDuration(oldestTransaction.ageSeconds)} (process ${oldestTransaction.pid}, ${oldestTransaction.state ?? "of another user"}), and holds vacuum back.`,
+          `End it in its program, or run SELECT pg_terminate_backend(${oldestTransaction.pid}).`
         )
     ],
-    "No transaction is open for long."
+    "No transaction has been open for long."
   )
 
 const generation = ({ generation: of }: DoctorFacts) =>
@@ -228,7 +226,7 @@ const generation = ({ generation: of }: DoctorFacts) =>
           (of.hasMoved || of.reason === "moved") &&
             warning(
               "The log was written on another server before, and `backlog restored` has not been run since.",
-              "If it was restored from a backup, run `backlog restored` (docs/backup-and-restore.md). If it was moved without a loss, running it only ends the live claims."
+              "If it was restored from a backup, run `backlog restored` (docs/backup-and-restore.md). If it was moved without a loss, the command only ends the live claims."
             )
         ],
         of.number === 0 ? "The log was never restored." : `Tokens are of generation ${of.number} (${of.reason}).`
@@ -240,24 +238,24 @@ const consumers = ({ consumers: of, head }: DoctorFacts) =>
       ahead > 0 &&
         problem(
           `The checkpoint of consumer ${JSON.stringify(consumer)} is ${ahead} positions beyond the end of the log: the log was restored or truncated, and the consumer fails with CheckpointAhead.`,
-          `Check what it did with the events after ${head ?? 0}, then set it back: \`backlog consumers ${consumer} --reset-to ${head ?? 0}\`.`
+          `Check what the consumer did with the events after ${head ?? 0}, then reset it: \`backlog consumers ${consumer} --reset-to ${head ?? 0}\`.`
         ),
       behind > 0 &&
         stillSeconds > 10 * minute &&
         warning(
-          `Consumer ${JSON.stringify(consumer)} is ${behind} events behind, and has not moved for ${long(stillSeconds)}.`,
-          "See whether it runs, and what it fails with."
+          `Consumer ${JSON.stringify(consumer)} is ${behind} events behind, and has not moved for ${formatDuration(stillSeconds)}.`,
+          "Check whether it runs, and its errors."
         ),
       parked > 0 &&
         warning(
-          `Consumer ${JSON.stringify(consumer)} has parked ${parked} events that it could not take.`,
-          `See why: \`backlog consumers ${consumer}\`; then \`--unpark POSITION\`.`
+          `Consumer ${JSON.stringify(consumer)} has parked ${parked} events that it could not handle.`,
+          `List the reasons with \`backlog consumers ${consumer}\`, then use \`--unpark POSITION\`.`
         )
     ]),
-    of.length === 0 ? "No consumer keeps a checkpoint." : "Consumers keep up."
+    of.length === 0 ? "No consumer has a checkpoint." : "Consumers keep up."
   )
 
-/** How long a removal may take before it is worth a warning. */
+/** Seconds that a removal may take without a warning. */
 const removalTime = 10 * minute
 
 const erasures = ({ erasures: found }: DoctorFacts) => {
@@ -266,13 +264,13 @@ const erasures = ({ erasures: found }: DoctorFacts) => {
   const isOld = why !== null || (oldestSeconds ?? 0) > removalTime
   const what =
     `The bytes of ${pending === 1 ? "1 redaction" : `${pending} redactions`} are still in the data files, ` +
-    `the oldest for ${long(oldestSeconds ?? 0)}.${why === null ? "" : ` The last try to remove them did not complete: ${why}`}`
+    `the oldest for ${formatDuration(oldestSeconds ?? 0)}.${why === null ? "" : ` The last attempt to remove them did not complete: ${why}`}`
   return orOk(
     [
       pending > 0 && !isOld && note(what),
       pending > 0 &&
         isOld &&
-        warning(what, "Run `backlog doctor --fix` as the owner, or let a server that connects as the owner run.")
+        warning(what, "Run `backlog doctor --fix` as the owner, or keep a server running that connects as the owner.")
     ],
     "No erased bytes are left in the data files."
   )
@@ -284,7 +282,10 @@ const anchors = ({ anchorFile, server: { isReplica } }: DoctorFacts) => {
   const file = JSON.stringify(anchorFile.file)
   if (wrong !== null) {
     return [
-      problem(`The anchor file ${file} cannot be used: ${wrong}.`, "See whether a server with --anchor-file writes it.")
+      problem(
+        `The anchor file ${file} cannot be used: ${wrong}.`,
+        "Check whether a server with --anchor-file writes it."
+      )
     ]
   }
   if (newest === null) return []
@@ -292,22 +293,21 @@ const anchors = ({ anchorFile, server: { isReplica } }: DoctorFacts) => {
   if (isReplica && !isReached) {
     return [note(`This replica does not have the newest anchor in ${file} yet, at position ${position}.`)]
   }
-  const words = `The newest anchor in ${file} is at position ${position}, ${long(ageSeconds)} old, and ${behind} events came after it.`
+  const state = `The newest anchor in ${file} is at position ${position}, ${formatDuration(ageSeconds)} old, and ${behind} events came after it.`
   return orOk(
     [
       !isContinued &&
         problem(
           `The log does not continue the newest anchor in ${file}, at position ${position}: it was truncated or rewritten.`,
-          "See where: `backlog verify --anchor-file PATH`. If a restore explains it, keep the file, and start with a new one."
+          "Find where: `backlog verify --anchor-file PATH`. If a restore explains it, keep the file and start with a new one."
         ),
       isContinued &&
         behind > 0 &&
         ageSeconds > 24 * hour &&
-        warning(words, "See whether a server with --anchor-file runs, and what it logs."),
-      isCutShort &&
-        note(`The last line of ${file} is incomplete: a write was cut short. The next anchor takes its place.`)
+        warning(state, "Check whether a server with --anchor-file runs, and its log."),
+      isCutShort && note(`The last line of ${file} is incomplete: a write failed. The next anchor replaces it.`)
     ],
-    words
+    state
   )
 }
 
@@ -317,11 +317,11 @@ const claims = ({ expiredClaims: { count, oldestSeconds } }: DoctorFacts) =>
       count > 0 &&
         (oldestSeconds ?? 0) > hour &&
         warning(
-          `${count} ${count === 1 ? "claim has" : "claims have"} run out, the first ${long(oldestSeconds ?? 0)} ago, and nobody has taken over.`,
-          "See whether workers run: the next claim takes such a card over. `backlog reclaim` gives them all back at once."
+          `${count} ${count === 1 ? "claim has" : "claims have"} expired, the first ${formatDuration(oldestSeconds ?? 0)} ago, and no worker has reclaimed ${count === 1 ? "it" : "them"}.`,
+          "Check whether workers run: the next claim reclaims such a card. `backlog reclaim` reclaims all of them."
         )
     ],
-    "No claim has run out for long."
+    "No claim has been expired for long."
   )
 
 const work = ({ claimable, oldestReadyAgeSeconds }: DoctorFacts) =>
@@ -329,7 +329,7 @@ const work = ({ claimable, oldestReadyAgeSeconds }: DoctorFacts) =>
     ? []
     : [
         ok(
-          `${claimable} ${claimable === 1 ? "card is" : "cards are"} claimable${oldestReadyAgeSeconds === null ? "" : `; the oldest that is ready is ${long(oldestReadyAgeSeconds)} old`}.`
+          `${claimable} ${claimable === 1 ? "card is" : "cards are"} claimable${oldestReadyAgeSeconds === null ? "" : `; the oldest that is ready is ${formatDuration(oldestReadyAgeSeconds)} old`}.`
         )
       ]
 
@@ -343,7 +343,7 @@ const standby = ({ isEmbedded, server: { settings: of } }: DoctorFacts) => {
     [
       (level === "off" || level === "local") &&
         warning(
-          `synchronous_commit is ${level} although there is a synchronous standby (${names}): commands wait for it all the same, but a failover can lose other transactions of this role, such as those of consumers.`,
+          `synchronous_commit is ${level} although there is a synchronous standby (${names}): commands wait for it nevertheless, but a failover can lose other transactions of this role, such as those of consumers.`,
           toDo
         ),
       level === "remote_write" &&
@@ -365,26 +365,26 @@ const directory = ({ directory: of }: DoctorFacts) => {
     [
       firstForeign !== null &&
         problem(
-          `Other users than ${user} own ${formatFileCount(foreign)} of ${place}, the first ${JSON.stringify(firstForeign)}.`,
-          `Let an administrator give them to this user: \`chown -R ${user} ${place}\`, then check the log: \`backlog verify --anchor-file PATH\`.`
+          `Users other than ${user} own ${formatFileCount(foreign)} of ${place}, the first ${JSON.stringify(firstForeign)}.`,
+          `Let an administrator change their owner: \`chown -R ${user} ${place}\`, then check the log: \`backlog verify --anchor-file PATH\`.`
         ),
       firstOpen !== null &&
         problem(
-          `${formatFileCount(open)} of ${place} let other users in, the first ${JSON.stringify(firstOpen)}.`,
-          `Close them: \`chmod -R go= ${toClose.map((part) => JSON.stringify(part)).join(" ")}\`. Others could read the backlog; if they could write, check the log: \`backlog verify --anchor-file PATH\`.`
+          `${formatFileCount(open)} of ${place} are open to other users, the first ${JSON.stringify(firstOpen)}.`,
+          `Remove the permissions: \`chmod -R go= ${toClose.map((part) => JSON.stringify(part)).join(" ")}\`. Other users could read the backlog. If they could also write, check the log: \`backlog verify --anchor-file PATH\`.`
         ),
       openBefore > open &&
         warning(
-          `${formatFileCount(openBefore - open)} of ${place} let other users in until this command closed them.`,
-          "Others could read the backlog; if they could write, check the log: `backlog verify --anchor-file PATH`."
+          `${formatFileCount(openBefore - open)} of ${place} were open to other users until this command closed them.`,
+          "Other users could read the backlog. If they could also write, check the log: `backlog verify --anchor-file PATH`."
         ),
       socketProblem !== null &&
         warning(
-          `Processes may not be able to share ${place}, and wait for each other: ${socketProblem}`,
-          "Free the place of the folder, or set TMPDIR or XDG_RUNTIME_DIR to a directory of this user for all programs."
+          `Processes may not be able to share ${place}, and then wait for each other: ${socketProblem}`,
+          "Remove what is in the place of the folder, or set TMPDIR or XDG_RUNTIME_DIR to a directory of this user for all programs."
         )
     ],
-    `Only user ${user} can enter ${place}, and every file in it is that user's.`
+    `Only user ${user} can enter ${place} and owns every file in it.`
   )
 }
 
@@ -401,7 +401,7 @@ const tokens = ({ tokenOverlaps: of }: DoctorFacts) =>
         "No token's holder is under the name of another token's worker."
       )
 
-const checks: ReadonlyArray<readonly [string, (facts: DoctorFacts) => ReadonlyArray<Found>]> = [
+const checks: ReadonlyArray<readonly [string, (facts: DoctorFacts) => ReadonlyArray<Finding>]> = [
   ["server", server],
   ["settings", settings],
   ["connections", connections],
@@ -423,7 +423,7 @@ const checks: ReadonlyArray<readonly [string, (facts: DoctorFacts) => ReadonlyAr
   ["tokens", tokens]
 ]
 
-const long = (seconds: number): string => {
+const formatDuration = (seconds: number): string => {
   if (seconds < 2 * minute) return `${Math.round(seconds)} seconds`
   if (seconds < 2 * hour) return `${Math.round(seconds / minute)} minutes`
   return seconds < 48 * hour ? `${Math.round(seconds / hour)} hours` : `${Math.round(seconds / (24 * hour))} days`

@@ -20,28 +20,29 @@ import type { ClaimDemand } from "../../projections/claimOutlookQueries.ts"
 import { ReadModel } from "../../projections/ReadModel.ts"
 import { withPromptAnswer } from "../../sql/AnswerTimeout.ts"
 
-/** Commits may come by the thousand in a second; nobody looks more often than this. */
-const shortestPauseMillis = 10
+/** Minimum time between two checks, in milliseconds, however many commits there are. */
+const minCheckIntervalMillis = 10
 
-/** How long commits are listened for after the last has stopped waiting: who claims and waits in turn comes back soon. */
-const listensOn = "10 seconds"
+/** How long to keep listening for commits after the last waiter left: a worker that claims and waits alternately returns soon. */
+const idleTimeout = "10 seconds"
 
-interface Waiting {
-  readonly choice: ClaimFilter
-  readonly called: Deferred.Deferred<void, SqlError.SqlError>
+/** A caller of `wait`. */
+interface Waiter {
+  readonly filter: ClaimFilter
+  readonly woken: Deferred.Deferred<void, SqlError.SqlError>
 }
 
 /**
- * Waits for cards to claim, for all of a process that wait: one of them looks, after a commit here or in another process,
- * when a lease runs out or a retry time has come, and from time to time unasked. Each time it calls as many as there are cards
- * for, those first who have waited longest, so that one card does not wake a thousand. Nobody holds a connection while waiting
- * but the one that listens.
+ * Waits for claimable cards, for all waiters of a process. One fiber checks the database for all of them: after a commit in
+ * this or another process, when a lease expires, when a retry time comes, and at `PollInterval`. It wakes as many waiters as
+ * there are cards, the longest waiting first, so that one card does not wake a thousand workers. Only the listener occupies a
+ * connection.
  */
 export class ClaimableWatch extends Context.Service<
   ClaimableWatch,
   {
-    /** Waits until there is a card to claim, so many seconds at most, and answers whether there is. */
-    readonly wait: (choice: ClaimFilter, seconds: number) => Effect.Effect<boolean, SqlError.SqlError>
+    /** Waits until a card is claimable, for at most this many seconds. Returns whether one is; with 0 it checks once. */
+    readonly wait: (filter: ClaimFilter, seconds: number) => Effect.Effect<boolean, SqlError.SqlError>
   }
 >()("mosaic-backlog/services/ClaimableWatch") {
   static readonly layer: Layer.Layer<ClaimableWatch, never, EventLog | ReadModel> = Layer.effect(
@@ -50,24 +51,25 @@ export class ClaimableWatch extends Context.Service<
       const log = yield* EventLog
       const readModel = yield* ReadModel
       const pollInterval = yield* PollInterval
-      // In the order in which they came.
-      const waiting = new Set<Waiting>()
-      const news = yield* Queue.sliding<void>(1)
+      // In the order in which they arrived.
+      const waiters = new Set<Waiter>()
+      /** A commit, or a new waiter. */
+      const changes = yield* Queue.sliding<void>(1)
 
-      const giveUp = (cause: Cause.Cause<SqlError.SqlError>) =>
+      const failAll = (cause: Cause.Cause<SqlError.SqlError>) =>
         Effect.sync(() => {
-          for (const { called } of waiting) Deferred.doneUnsafe(called, Effect.failCause(cause))
-          waiting.clear()
+          for (const { woken } of waiters) Deferred.doneUnsafe(woken, Effect.failCause(cause))
+          waiters.clear()
         })
 
-      /** Calls those for whom there are cards, and answers how long the others may wait if they hear nothing. */
-      const look = Effect.gen(function* () {
-        const groups = groupsOf(waiting)
-        const { counts, soonestSeconds } = yield* withPromptAnswer(readModel.countClaimable(groups.map(wantedBy)))
+      /** Wakes the waiters for which there are cards, and returns how long the others may wait without a change. */
+      const check = Effect.gen(function* () {
+        const groups = groupByFilter(waiters)
+        const { counts, soonestSeconds } = yield* withPromptAnswer(readModel.countClaimable(groups.map(demandOf)))
         for (const [index, group] of groups.entries()) {
-          for (const one of group.slice(0, counts[index])) {
-            waiting.delete(one)
-            Deferred.doneUnsafe(one.called, Effect.void)
+          for (const waiter of group.slice(0, counts[index])) {
+            waiters.delete(waiter)
+            Deferred.doneUnsafe(waiter.woken, Effect.void)
           }
         }
         return soonestSeconds === null
@@ -77,32 +79,32 @@ export class ClaimableWatch extends Context.Service<
 
       const watch = Effect.gen(function* () {
         const commits = yield* log.subscribeCommits
-        yield* Effect.forkScoped(Effect.forever(Effect.andThen(PubSub.take(commits), Queue.offer(news, undefined))))
+        yield* Effect.forkScoped(Effect.forever(Effect.andThen(PubSub.take(commits), Queue.offer(changes, undefined))))
         for (;;) {
-          const begun = yield* Clock.monotonicTimeNanos
-          // What goes wrong is told to all who wait, and those who come later look again.
-          if (waiting.size > 0) {
-            const patience = yield* Effect.catchCause(look, (cause) => Effect.as(giveUp(cause), pollInterval))
-            yield* Effect.timeoutOption(Queue.take(news), patience)
-          } else yield* Queue.take(news)
-          const passed = Number((yield* Clock.monotonicTimeNanos) - begun) / 1e6
-          if (passed < shortestPauseMillis) yield* Effect.sleep(shortestPauseMillis - passed)
+          const startedAt = yield* Clock.monotonicTimeNanos
+          if (waiters.size > 0) {
+            // An error fails all current waiters. Later waiters cause another check.
+            const timeout = yield* Effect.catchCause(check, (cause) => Effect.as(failAll(cause), pollInterval))
+            yield* Effect.timeoutOption(Queue.take(changes), timeout)
+          } else yield* Queue.take(changes)
+          const elapsedMillis = Number((yield* Clock.monotonicTimeNanos) - startedAt) / 1e6
+          if (elapsedMillis < minCheckIntervalMillis) yield* Effect.sleep(minCheckIntervalMillis - elapsedMillis)
         }
-      }).pipe(Effect.onInterrupt(() => giveUp(Cause.interrupt())))
+      }).pipe(Effect.onInterrupt(() => failAll(Cause.interrupt())))
 
-      const watcher = yield* RcRef.make({ acquire: Effect.forkScoped(watch), idleTimeToLive: listensOn })
+      const watcher = yield* RcRef.make({ acquire: Effect.forkScoped(watch), idleTimeToLive: idleTimeout })
 
-      const wait = Effect.fnUntraced(function* (choice: ClaimFilter, seconds: number) {
+      const wait = Effect.fnUntraced(function* (filter: ClaimFilter, seconds: number) {
         if (seconds === 0)
-          return (yield* withPromptAnswer(readModel.countClaimable([{ filter: choice, limit: 1 }]))).counts[0] !== 0
+          return (yield* withPromptAnswer(readModel.countClaimable([{ filter, limit: 1 }]))).counts[0] !== 0
         yield* RcRef.get(watcher)
-        const self: Waiting = { choice, called: Deferred.makeUnsafe() }
-        waiting.add(self)
-        yield* Queue.offer(news, undefined)
-        return yield* Deferred.await(self.called).pipe(
+        const waiter: Waiter = { filter, woken: Deferred.makeUnsafe() }
+        waiters.add(waiter)
+        yield* Queue.offer(changes, undefined)
+        return yield* Deferred.await(waiter.woken).pipe(
           Effect.timeoutOption(Duration.seconds(seconds)),
           Effect.map(Option.isSome),
-          Effect.ensuring(Effect.sync(() => waiting.delete(self)))
+          Effect.ensuring(Effect.sync(() => waiters.delete(waiter)))
         )
       }, Effect.scoped)
 
@@ -111,11 +113,10 @@ export class ClaimableWatch extends Context.Service<
   )
 }
 
-/** Those who want the same, together. */
-const groupsOf = (waiting: Iterable<Waiting>): ReadonlyArray<ReadonlyArray<Waiting>> =>
-  Object.values(Arr.groupBy(waiting, ({ choice: { minPriority, phase } }) => JSON.stringify([phase, minPriority])))
+const groupByFilter = (waiters: Iterable<Waiter>): ReadonlyArray<ReadonlyArray<Waiter>> =>
+  Object.values(Arr.groupBy(waiters, ({ filter: { minPriority, phase } }) => JSON.stringify([phase, minPriority])))
 
-const wantedBy = (group: ReadonlyArray<Waiting>): ClaimDemand => ({
-  filter: group[0]?.choice ?? {},
+const demandOf = (group: ReadonlyArray<Waiter>): ClaimDemand => ({
+  filter: group[0]?.filter ?? {},
   limit: group.length
 })

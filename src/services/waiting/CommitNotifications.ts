@@ -5,10 +5,12 @@ import { sanitizeCause } from "../../sql/sanitize.ts"
 import { readOnlySqlState } from "../../sql/databaseErrors.ts"
 
 /*
- * Commit notifications: each commit sends one (`NOTIFY`, in the transaction of its events), and processes that wait for
- * events or for claimable cards listen. A notification can be lost: the connection breaks, a pooler drops it, a standby has
- * none. Nothing depends on it. Waiters also poll at `PollInterval`, and read the database each time, so that a lost
- * notification delays them by one interval at most.
+ * Every commit notifies the channel `mosaic_backlog`, in the transaction of its events. Processes that wait for events or for
+ * claimable cards listen, and read the database when they are notified.
+ *
+ * When a notification is lost, nothing else is: waiters also read the database once in a `PollInterval`, so they continue
+ * after that interval at the latest. Notifications are lost when the connection breaks, behind a pooler in transaction mode,
+ * and on a standby.
  */
 
 /**
@@ -34,24 +36,24 @@ export type Subscribe = Effect.Effect<
 >
 
 /**
- * Listens for commits to a schema, for as long as somebody waits. A subscription that fails is made again after a delay, and
- * each new one rings at once, since commits before it were not heard.
+ * Listens for commits to a schema until the scope is closed. It subscribes again after a failure, and reports a commit after
+ * each subscription, because earlier notifications were missed.
  */
 export const listenForCommits = (schema: string, subscribe: Subscribe): typeof CommitListener.Service => ({
-  listen: (ring) =>
+  listen: (onCommit) =>
     Effect.gen(function* () {
       const notifications = yield* subscribe
-      yield* ring
+      yield* onCommit
       for (;;) {
         const { payload } = yield* Queue.take(notifications)
-        if (payload === schema) yield* ring
+        if (payload === schema) yield* onCommit
       }
     }).pipe(
       Effect.scoped,
       Effect.as(retryDelay),
       Effect.catchCause((cause) =>
         Effect.as(
-          Effect.logDebug("Listening for commits is tried again.", sanitizeCause(cause)),
+          Effect.logDebug("Listening for commits failed and will be retried.", sanitizeCause(cause)),
           isOfStandby(cause) ? standbyRetryDelay : retryDelay
         )
       ),
@@ -62,7 +64,7 @@ export const listenForCommits = (schema: string, subscribe: Subscribe): typeof C
     )
 })
 
-/** `LISTEN` counts as a write. */
+/** A standby refuses `LISTEN` as a write. */
 const isOfStandby = (cause: Cause.Cause<SqlError.SqlError>): boolean =>
   Option.exists(Cause.findErrorOption(cause), ({ reason }) => {
     const { cause: of } = reason

@@ -9,34 +9,34 @@ import { cli, type Ran } from "../../cli/support.ts"
 import { runInBackground } from "../../support/runInBackground.ts"
 import { linesIn, parseLine, type ShellLine } from "./shellLines.ts"
 
-/** Where the lines of a page are run. */
+/** The environment of a page's lines. */
 export interface ShellOptions {
-  /** The folder in which they are, which is their home too. */
+  /** The working directory, which is also the home directory. */
   readonly folder: string
   readonly env?: Readonly<Record<string, string>>
-  /** Flags that every `backlog` gets beside its own: the schema. */
+  /** Additional flags for every `backlog` command. */
   readonly flags?: ReadonlyArray<string>
-  /** What stands on the page, and what is there instead: addresses, and anchors. */
+  /** Texts on the page and their replacements: addresses and anchors. */
   readonly instead?: ReadonlyArray<readonly [string, string]>
   readonly variables?: Readonly<Record<string, string>>
-  /** Where programs are that are not on the path, by name. */
+  /** Paths of programs that are not in `PATH`, by name. */
   readonly programs?: Readonly<Record<string, string>>
 }
 
-/** What became of a line. */
+/** The outcome of a line. */
 export interface RanLine extends Ran {
   readonly line: string
 }
 
-/** A program that goes on until it is interrupted. */
+/** A program that runs until it is interrupted. */
 interface Running {
   readonly said: () => Pick<Ran, "stdout" | "stderr">
   readonly end: () => Promise<unknown>
 }
 
 /**
- * Runs the lines of a page as a shell would, but `backlog` in this process: starting it takes longer than what it does.
- * One test at a time: the working directory is the process's.
+ * Runs the lines of a page like a shell, but runs `backlog` in this process, because starting a process takes longer than
+ * the command. Only one test at a time may use it, because the process has one working directory.
  */
 export class Shell {
   readonly #options: ShellOptions
@@ -52,14 +52,14 @@ export class Shell {
     process.chdir(options.folder)
   }
 
-  /** Runs the lines of a block one after the other. */
+  /** Runs the lines of a block in order. */
   async run(block: string): Promise<ReadonlyArray<RanLine>> {
     const ran: Array<RanLine> = []
     for (const line of linesIn(block)) ran.push(await this.#line(line))
     return ran
   }
 
-  /** The same, where every line must end well. */
+  /** Runs the lines of a block, which must all succeed. */
   async runs(block: string): Promise<ReadonlyArray<RanLine>> {
     const ran = await this.run(block)
     assert.isNotEmpty(ran)
@@ -67,17 +67,17 @@ export class Shell {
     return ran
   }
 
-  /** From now on something else stands in the lines: what was not known before. */
+  /** Adds a replacement for later lines. */
   replace(from: string, to: string): void {
     this.#instead.push([from, to])
   }
 
-  /** Ends what is running in the background. */
+  /** Interrupts the background programs. */
   async interrupt(): Promise<void> {
     for (const each of this.#running.splice(0)) await each.end()
   }
 
-  /** Ends all, and leaves the process as it was. */
+  /** Ends all programs, and restores the process's state. */
   async end(): Promise<void> {
     await this.interrupt()
     process.chdir(this.#before)
@@ -148,7 +148,7 @@ export class Shell {
     const server = JSON.parse(this.#running.at(-1)?.said().stdout ?? "") as { readonly data: { readonly port: number } }
     const response = await fetch(`http://127.0.0.1:${server.data.port}${url.pathname}${url.search}`, {
       headers: {
-        // As curl does for a body.
+        // curl's default for a body.
         ...(body === undefined ? {} : { "content-type": "application/x-www-form-urlencoded" }),
         ...Object.fromEntries(given.map(([name = "", value = ""]) => [name.toLowerCase(), value]))
       },
@@ -159,7 +159,7 @@ export class Shell {
   }
 }
 
-/** A command that goes on, once it has answered something, or a worker has completed a card. */
+/** Starts a long-running command, and waits until it printed something or a worker completed a card. */
 const started = (argv: ReadonlyArray<string>, env: Readonly<Record<string, string>>): Promise<Running> =>
   new Promise((resolveStarted, reject) => {
     const said = { stdout: "", stderr: "" }

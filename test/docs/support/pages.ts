@@ -3,7 +3,7 @@ import { join } from "node:path"
 
 const root = join(import.meta.dirname, "..", "..", "..")
 
-/** Every page that people read: README.md, and those in docs/. */
+/** README.md and the pages in docs/. */
 export const pages: ReadonlyArray<string> = [
   "README.md",
   ...readdirSync(join(root, "docs"))
@@ -11,22 +11,22 @@ export const pages: ReadonlyArray<string> = [
     .map((name) => `docs/${name}`)
 ]
 
-/** A file of the repository, as text. */
+/** Reads a file of the repository. */
 export const read = (path: string): string => readFileSync(join(root, path), "utf8")
 
 /** A block of code on a page. */
 export interface Block {
-  /** What stands behind the fence; `indented` for a block without one. */
+  /** Text after the fence. `indented` for a block without a fence. */
   readonly language: string
   readonly text: string
-  /** The heading under which it stands. */
+  /** The heading above the block. */
   readonly heading: string
   readonly line: number
 }
 
 const fence = /^```(.*)$/
 
-/** The blocks of code on a page, in order. */
+/** Returns the blocks of code on a page, in order. */
 export const blocksOn = (page: string): ReadonlyArray<Block> => {
   const blocks: Array<Block> = []
   let heading = ""
@@ -62,7 +62,7 @@ export const blocksOn = (page: string): ReadonlyArray<Block> => {
   return blocks
 }
 
-/** The texts of a page's blocks in a language. */
+/** Returns the texts of a page's blocks in a language. */
 export const textsOn = (page: string, language: string, under?: string): ReadonlyArray<string> =>
   blocksOn(page)
     .filter((block) => block.language === language && (under === undefined || block.heading === under))

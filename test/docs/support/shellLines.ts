@@ -1,7 +1,7 @@
-/** A line of a shell as the pages have them: one program, and what becomes of its output. */
+/** A line of a page: one program, and the destination of its output. */
 export interface ShellLine {
   readonly line: string
-  /** Variables that are set for the program only. */
+  /** Variables that are set only for the program. */
   readonly env: Readonly<Record<string, string>>
   readonly words: ReadonlyArray<string>
   /** The variable that gets the output, as in `TOKEN=$(…)`. */
@@ -10,7 +10,7 @@ export interface ShellLine {
   readonly isInBackground: boolean
 }
 
-/** Lines of a shell, without comments, those that go on after a backslash in one. */
+/** Splits a text into lines, without comments, and joins lines that end with a backslash. */
 export const linesIn = (text: string): ReadonlyArray<string> =>
   text
     .replaceAll(/\\\n\s*/g, "")
@@ -30,7 +30,7 @@ const expand = (text: string, variables: Variables): string =>
 
 const wordPattern = /(?:'[^']*'|"(?:\\.|[^"\\])*"|[^\s'"])+/g
 
-/** A word without its quotes, with variables in their places where a shell would put them. */
+/** Removes a word's quotes and expands its variables like a shell. */
 const unquoted = (word: string, variables: Variables): string =>
   word.replaceAll(
     /'([^']*)'|"((?:\\.|[^"\\])*)"|([^'"]+)/g,
@@ -41,7 +41,7 @@ const unquoted = (word: string, variables: Variables): string =>
     }
   )
 
-/** Understands a line, of what shells understand as much as the pages use. */
+/** Parses a line. Supports the syntax that the pages use. */
 export const parseLine = (line: string, variables: Variables): ShellLine => {
   const [, into, inner] = /^([A-Z]+)=\$\((.*)\)$/.exec(line) ?? []
   const words = (inner ?? line).match(wordPattern) ?? []

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Result } from "effect"
 import { parseTableName } from "../../src/import/readTable.ts"
-import { decodeRow, type TableRow } from "../../src/import/tableRow.ts"
+import { decodeRow, type TableRow } from "../../src/import/decodeRow.ts"
 
 const now = Date.parse("2026-01-22T12:00:00Z")
 

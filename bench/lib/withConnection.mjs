@@ -1,7 +1,7 @@
 import { Client } from "pg"
 
-/** Uses a connection of its own to a server, and ends it. */
-export const connected = async (url, use) => {
+/** Uses a connection to a server, and ends it. */
+export const withConnection = async (url, use) => {
   const client = new Client({ connectionString: url })
   await client.connect()
   try {
