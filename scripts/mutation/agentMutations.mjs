@@ -168,7 +168,7 @@ const mutations = [
   {
     name: "only valid tokens reserve a name",
     file: accessTokens,
-    find: "SELECT id, actor, role FROM ${table} WHERE ${isValid()} ORDER",
+    find: "SELECT id, actor, role FROM ${table} WHERE ${validCondition()} ORDER",
     replace: "SELECT id, actor, role FROM ${table} ORDER",
     tests: holders
   },

@@ -28,7 +28,7 @@ const nothing: LockPlan = {
 const [a, b, c] = [id("a"), id("b"), id("c")]
 const setOf = (...ids: ReadonlyArray<CardId>): ReadonlySet<CardId> => new Set(ids)
 
-describe("the footprint", () => {
+describe("planLocks", () => {
   it.each<readonly [order: Order, footprint: Partial<LockPlan>]>([
     [
       { _tag: "Create", id: "a", title: "A" },
@@ -129,11 +129,11 @@ describe("the footprint", () => {
       { _tag: "Reopen", id: "a" },
       { cards: setOf(a), doneChanges: setOf(a), graphLock: "shared" }
     ]
-  ])("of %j", (order, footprint) => {
+  ])("plans the locks of %j", (order, footprint) => {
     expect(planLocks([command(order)])).toEqual({ ...nothing, ...footprint })
   })
 
-  it("of several commands is that of all of them, under the strongest lock of the graph", () => {
+  it("plans the locks of all commands of a batch, with the strongest lock of the graph", () => {
     const orders: ReadonlyArray<Order> = [
       { _tag: "Complete", id: "a" },
       { _tag: "Claim", owner: "w" },
@@ -154,7 +154,7 @@ describe("the footprint", () => {
     })
   })
 
-  it("of claims that choose has a card for each, whatever those take that may take the same", () => {
+  it("plans a card for every claim, even if claims of other filters take some of the same cards", () => {
     const orders: ReadonlyArray<Order> = [
       { _tag: "Claim", owner: "w", phase: "p" },
       { _tag: "ClaimMany", owner: "w", phase: "p", minPriority: 1, limit: 2 },
@@ -174,7 +174,7 @@ describe("the footprint", () => {
     expect(planLocks(completing).claims.map(({ limit }) => limit)).toEqual([3, 3])
   })
 
-  it("of nothing is nothing", () => {
+  it("plans no lock for an empty batch", () => {
     expect(planLocks([])).toEqual(nothing)
   })
 })
@@ -266,7 +266,7 @@ const expectSameOutcome = (backlog: MemoryBacklog, commands: ReadonlyArray<Comma
   expect(carryOut(part, batch, now)).toEqual(carryOut(backlog.state, batch, now))
 }
 
-describe("what is loaded for a footprint", () => {
+describe("the facts that are loaded for a lock plan", () => {
   const backlogOf = (steps: ReadonlyArray<Step>) => {
     const backlog = stocked()
     let now = at(0)
@@ -279,7 +279,7 @@ describe("what is loaded for a footprint", () => {
   }
 
   it.prop(
-    "is enough to decide a batch as if the whole backlog had been loaded",
+    "lead to the same decisions as the whole backlog",
     { before: stepsArbitrary, steps: Arbitrary.map(stepsArbitrary, (steps) => steps.slice(0, 6)) },
     ({ before, steps }) => {
       const { backlog, now } = backlogOf(before)
@@ -289,7 +289,7 @@ describe("what is loaded for a footprint", () => {
     { arbitrary: { runs: 500, size: 60 } }
   )
 
-  it("is enough for a claim of the next beside a claim of the best card", () => {
+  it("are enough for a claim by id and a claim of the best card in one batch", () => {
     expectSameOutcome(
       backlogAfter([created("a", { priority: 1 }), created("b")]),
       [command({ _tag: "Claim", owner: "w1", id: "a" }), command({ _tag: "Claim", owner: "w2" })],

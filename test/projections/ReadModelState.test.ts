@@ -13,8 +13,8 @@ const cardOf = (...history: Parameters<typeof backlogAfter>[0]) => {
   return card
 }
 
-describe("a part of the read model", () => {
-  it("knows nothing at first", () => {
+describe("ReadModelState", () => {
+  it("is empty at first", () => {
     const state = new ReadModelState()
     expect(state.card(a)).toBeUndefined()
     expect(state.summary(a)).toBeUndefined()
@@ -26,7 +26,7 @@ describe("a part of the read model", () => {
     expect(state.cardWithKey("k")).toBeUndefined()
   })
 
-  it("holds a whole card, with its counter, its key and what it depends on", () => {
+  it("holds a card with its counter, its idempotency key and its dependencies", () => {
     const state = new ReadModelState()
     const card = cardOf(created("a", { dependsOn: [b, c], idempotencyKey: "k" }))
     state.putCard(card, 2)
@@ -37,7 +37,7 @@ describe("a part of the read model", () => {
     expect(state.exists(b)).toBe(false)
   })
 
-  it("holds of other cards only their standing: such a card exists, but cannot be claimed or completed", () => {
+  it("holds only a summary of other cards, which exist but cannot be claimed or completed", () => {
     const state = new ReadModelState()
     state.putSummary(a, { status: "done", notBefore: null, unmetDependencies: 0 })
     expect([state.exists(a), state.isDone(a)]).toEqual([true, true])
@@ -45,7 +45,7 @@ describe("a part of the read model", () => {
     expect([...state.claimCandidates(at(9))]).toEqual([])
   })
 
-  it("holds edges of cards that it does not hold, each once", () => {
+  it("holds each edge of cards that are not loaded once", () => {
     const state = new ReadModelState()
     state.putDependency(a, b)
     state.putDependency(a, c)
@@ -56,7 +56,7 @@ describe("a part of the read model", () => {
     expect(state.hasDependents(a)).toBe(false)
   })
 
-  it("takes a whole card's edges from the card alone", () => {
+  it("reads the edges of a loaded card from the card alone", () => {
     const state = new ReadModelState()
     state.putCard(cardOf(created("a", { dependsOn: [b] })), 1)
     state.putDependency(a, b)
@@ -64,7 +64,7 @@ describe("a part of the read model", () => {
     expect([...state.dependentsOf(b)]).toEqual([a])
   })
 
-  it("follows row changes", () => {
+  it("applies row changes", () => {
     const state = new ReadModelState()
     const card = cardOf(created("a", { dependsOn: [b] }))
     state.apply({ _tag: "CardChanged", card, content: true })
@@ -81,14 +81,14 @@ describe("a part of the read model", () => {
     expect(state.summary(a)).toEqual({ status: "ready", notBefore: null, unmetDependencies: 0 })
   })
 
-  it("passes over counters and edges of cards that it knows nothing of", () => {
+  it("ignores counters and edges of unknown cards", () => {
     const state = new ReadModelState()
     state.apply({ _tag: "UnmetDependenciesChanged", cardId: a, unmetDependencies: 1 })
     state.apply({ _tag: "DependencyRemoved", cardId: a, dependsOnId: b })
     expect(state.summary(a)).toBeUndefined()
   })
 
-  it("offers cards in the order of claims, also after that order has changed", () => {
+  it("offers cards in claim order, also after that order has changed", () => {
     const { state } = backlogAfter([
       created("a", {}, at(2)),
       created("b", {}, at(1)),
@@ -100,7 +100,7 @@ describe("a part of the read model", () => {
     expect(order()).toEqual([a, c, b])
   })
 
-  it("tells the claims that have run out from others, by id", () => {
+  it("returns expired claims in the order of ids", () => {
     const claimed = (card: string, expires: number) =>
       on(card, { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(expires), generation: 0 })
     const { state } = backlogAfter([
@@ -119,7 +119,7 @@ describe("a part of the read model", () => {
     expect(expired(2)).toEqual([c])
   })
 
-  it("offers no card that was taken, until its claim has run out or it is ready again", () => {
+  it("does not offer a claimed card until its claim has expired or it is ready again", () => {
     const { state } = backlogAfter([
       created("a", { priority: 2 }),
       created("b", { priority: 1 }),

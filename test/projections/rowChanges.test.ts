@@ -153,13 +153,13 @@ describe("rowChanges", () => {
     expect(changesAfter([...cards, ...history], event).map(line)).toEqual(lines)
   })
 
-  it("counts off only once a card that a forced completion did not wait for", () => {
+  it("decrements the counter of a dependent only once after a forced completion", () => {
     const history = [...cards, on("c", completed), on("open", completed)]
     const { state } = backlogAfter(history)
     expect(["a", "b", "c"].map((cardId) => state.unmetDependencies(id(cardId)))).toEqual([1, 1, 1])
   })
 
-  it("carries the whole card", () => {
+  it("contains the whole card", () => {
     const [change] = changesAfter(cards, on("a", { _tag: "CardRevised", title: "New" }, at(1)))
     if (change?._tag !== "CardChanged") throw new Error("the first change is the card's")
     const before = backlogAfter(cards).state.card(id("a"))
@@ -168,7 +168,7 @@ describe("rowChanges", () => {
   })
 
   it.prop(
-    "takes any event of any card",
+    "accepts any event of any card",
     [occurrenceArbitrary],
     ([occurrence]) => {
       const { state } = backlogAfter(cards)

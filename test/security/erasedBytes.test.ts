@@ -111,7 +111,7 @@ describe("erased bytes in an embedded directory", () => {
   afterAll(() => rmSync(directory, { recursive: true }))
 
   it.live(
-    "are in its files until they are removed, and in no file after that",
+    "are in its files until they are removed, and in no file afterwards",
     () =>
       Effect.gen(function* () {
         yield* Effect.promise(() => copyEmptyDatabase(directory))

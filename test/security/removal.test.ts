@@ -18,7 +18,7 @@ const millis = Duration.millis
 const soon: RemovalTimes = { first: millis(1), afterRedaction: millis(1), interval: millis(50), longest: millis(50) }
 
 const skipped: Test = (title) =>
-  it("is longer than a test run may be", (context) =>
+  it("runs only with npm run test:security", (context) =>
     context.skip(`${title}: BACKLOG_TEST_SECURITY=long npm run test:security`))
 
 const why = { reason: "a key was in it", actor }
@@ -128,7 +128,7 @@ const both = (test: Test): void => {
   )
 
   test(
-    "rows that are written, changed and removed during a removal are in the new tables",
+    "rows that are inserted, updated and deleted during a removal are in the new tables",
     Effect.gen(function* () {
       const { audit, backlog } = yield* redacted
       let commands = 0
@@ -177,7 +177,7 @@ const both = (test: Test): void => {
   )
 
   test(
-    "a redaction erases what consumers noted about any event of the card",
+    "a redaction erases the reasons of parked events of the card",
     Effect.gen(function* () {
       const { audit, backlog } = yield* redacted
       yield* backlog.block({ id: "c2", reason: "no key", actor })
@@ -203,7 +203,7 @@ const both = (test: Test): void => {
   )
 
   test(
-    "a removal is refused by name where a copy would lose what was added to a table, and stays pending with that reason",
+    "a removal is refused while the tables have additions that a copy would lose, and stays pending with their names",
     Effect.gen(function* () {
       const { schema, sql } = yield* tables
       const { audit } = yield* redacted
@@ -232,7 +232,7 @@ const both = (test: Test): void => {
   )
 
   test(
-    "a removal is not part of a transaction",
+    "a removal is refused in a transaction",
     Effect.gen(function* () {
       const { sql } = yield* tables
       const { audit } = yield* redacted
@@ -246,7 +246,7 @@ onServerFirst("a removal of erased bytes", both)
 
 onServer("a removal of erased bytes", (test) => {
   test(
-    "waits for a transaction that reads the table, says so, and completes later",
+    "a removal waits for a transaction that reads the table, names it, and completes later",
     Effect.gen(function* () {
       const { schema, sql } = yield* tables
       const { audit, backlog } = yield* redacted
@@ -284,7 +284,7 @@ onServer("a removal of erased bytes", (test) => {
   )
 
   test(
-    "leaves copies when its process is killed, which the next redaction drops",
+    "a removal whose process is killed leaves copies, which the next redaction drops",
     Effect.gen(function* () {
       const { schema, sql } = yield* tables
       const { audit } = yield* redacted
@@ -311,7 +311,7 @@ onServer("a removal of erased bytes", (test) => {
   )
 
   test(
-    "waits for a redaction that has not committed, says so, and completes later",
+    "a removal waits for a redaction that has not committed, reports that, and completes later",
     Effect.gen(function* () {
       const { schema, sql } = yield* tables
       const { audit } = yield* redacted
@@ -340,7 +340,7 @@ onServer("a removal of erased bytes", (test) => {
   )
 
   test(
-    "a rebuild replaces a removal that runs, which completes later; a removal does not replace a rebuild",
+    "a rebuild replaces a running removal, which completes later; a removal does not replace a rebuild",
     Effect.gen(function* () {
       const { audit } = yield* redacted
       const other = yield* pool()
@@ -369,7 +369,7 @@ onServer("a removal of erased bytes", (test) => {
   )
 
   test(
-    "a removal leaves tables and indexes in their tablespaces",
+    "a removal keeps tables and indexes in their tablespaces",
     Effect.gen(function* () {
       const { schema, sql } = yield* tables
       const { audit } = yield* redacted
@@ -398,7 +398,7 @@ onServer("a removal of erased bytes", (test) => {
   )
 
   test(
-    "a removal that another process runs is no problem of a redaction",
+    "a removal by another process is not recorded as a problem of the redaction",
     Effect.gen(function* () {
       const { audit } = yield* redacted
       const other = yield* pool()
@@ -418,7 +418,7 @@ onServer("a removal of erased bytes", (test) => {
   )
 
   test(
-    "a role that does not own the tables lists what is pending, and is told who removes it",
+    "a role that does not own the tables can list pending redactions, and its removal fails with the name of the owner",
     Effect.gen(function* () {
       const { schema, sql } = yield* tables
       const { audit } = yield* redacted
@@ -453,7 +453,7 @@ onServer("a removal of erased bytes", (test) => {
   )
 
   test(
-    "a process of the owner completes what is pending by itself, at its start and after its own redactions",
+    "a process of the owner removes pending bytes in the background, at its start and after its own redactions",
     Effect.gen(function* () {
       const { schema } = yield* tables
       const { audit } = yield* redacted

@@ -16,7 +16,7 @@ import { expect, it } from "vitest"
 const actor = "ann"
 
 const skipped: Test = (title) =>
-  it("is longer than a test run may be", (context) =>
+  it("runs only with npm run test:security", (context) =>
     context.skip(`${title}: BACKLOG_TEST_SECURITY=long npm run test:security`))
 
 const redacted = Effect.gen(function* () {
@@ -68,7 +68,7 @@ onServer("a pending removal", (test) => {
   )
 
   test(
-    "is completed by the owner when a superuser has begun it",
+    "is completed by the owner if a superuser has begun it",
     Effect.gen(function* () {
       if (!(yield* mayMakeRoles)) return
       const { owner: login, schema } = yield* strangers
@@ -99,7 +99,7 @@ onServer("a pending removal", (test) => {
   )
 
   test(
-    "is reported by redact, listed by erasures, and says what is in its way",
+    "is reported by redact, listed by erasures, and names its obstacle",
     Effect.gen(function* () {
       const { asked, said } = yield* redacted
       const { schema, sql } = yield* tables
@@ -124,7 +124,7 @@ onServer("a pending removal", (test) => {
   )
 
   test(
-    "has every redaction of the versions before that left the bytes",
+    "covers every redaction of versions that left the bytes",
     Effect.gen(function* () {
       const { audit } = yield* redacted
       yield* audit.removeErased()

@@ -29,7 +29,7 @@ const forgetTheLastEvents = Effect.gen(function* () {
 
 onBothDatabases("counts", (test) => {
   test(
-    "that are behind the log are not believed, nor added to, and made anew by whoever comes next",
+    "that are behind the log are neither read nor updated, and are recounted at the next start",
     Effect.gen(function* () {
       const backlog = yield* someCards
       const { counts, sql } = yield* tables
@@ -45,7 +45,7 @@ onBothDatabases("counts", (test) => {
   )
 
   test(
-    "that claim to be of now and are not are a divergence, which a rebuild mends",
+    "that are wrong are a divergence, which a rebuild repairs",
     Effect.gen(function* () {
       yield* someCards
       const audit = yield* AuditService

@@ -69,7 +69,7 @@ const headAt = (position: number) =>
 
 const tests = (test: Test): void => {
   test(
-    "are appended at the start, while the log moves, and at the end, and verify holds to the newest",
+    "are appended at the start, after new events and at the end, and verify checks the newest",
     Effect.gen(function* () {
       const audit = yield* AuditService
       const file = join(folder(), "anchors.txt")
@@ -101,7 +101,7 @@ const tests = (test: Test): void => {
   )
 
   test(
-    "are not appended to a log that does not continue the newest, which is an alarm every time",
+    "are not appended if the log does not continue the newest, and every attempt logs an error",
     Effect.gen(function* () {
       const file = join(folder(), "anchors.txt")
       yield* create("a")
@@ -142,7 +142,7 @@ const tests = (test: Test): void => {
   )
 
   test(
-    "that cannot be written are refused at the start, and later logged and retried until they are",
+    "that cannot be written fail at the start, and are logged and retried later",
     Effect.gen(function* () {
       const root = folder()
       const database = join(root, "data")
@@ -188,7 +188,7 @@ const tests = (test: Test): void => {
   )
 
   test(
-    "are signed with a key, in a file that its owner alone can read, whatever the umask",
+    "are signed with a key, in a file with the mode 0600, whatever the umask",
     Effect.gen(function* () {
       const file = join(folder(), "anchors.txt")
       const pair = generateKeyPairSync("ed25519")
@@ -211,7 +211,7 @@ const tests = (test: Test): void => {
   )
 
   test(
-    "follow what a write that was cut short has left, and a whole line without an end",
+    "are appended after an incomplete line and after a line without a line end",
     Effect.gen(function* () {
       const file = join(folder(), "anchors.txt")
       yield* (yield* keeping({ file })).end
@@ -235,7 +235,7 @@ const tests = (test: Test): void => {
   )
 
   test(
-    "of two processes share a file, and a file that is moved away is begun again where the old one ends",
+    "of two processes share a file, and a file that is moved away is replaced by one that continues it",
     Effect.gen(function* () {
       const file = join(folder(), "anchors.txt")
       const [one, two] = [yield* keeping({ file, every: "100 millis" }), yield* keeping({ file, every: "100 millis" })]

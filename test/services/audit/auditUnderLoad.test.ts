@@ -97,7 +97,7 @@ const whileWriting = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     return { result, commands }
   })
 
-layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("while commands go on", (it) => {
+layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("while commands run", (it) => {
   /** A test with an empty backlog and pools on the server's own clock; log and read model are checked after it. */
   const test = (title: string, body: Effect.Effect<void, unknown, TestBacklog | Client>) =>
     it.effect(title, () =>
@@ -111,7 +111,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
     )
 
   test(
-    "every verification sees one moment, and finds nothing",
+    "every verification sees one moment and finds no divergence",
     Effect.gen(function* () {
       const auditors = yield* Effect.all([pool({ size: 4 }), pool({ size: 4 })])
       const { commands, result } = yield* whileWriting(
@@ -145,7 +145,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
   )
 
   test(
-    "the past of a moment is the same, however often and whenever it is asked for",
+    "the state of a past moment is always the same",
     Effect.gen(function* () {
       const { audit } = yield* pool({ size: 4 })
       yield* whileWriting(
@@ -164,7 +164,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
   )
 
   test(
-    "an export shows one moment, also of cards that are redacted before its last line is taken",
+    "an export shows one moment, also of cards that are redacted before its last line is read",
     Effect.gen(function* () {
       const { audit, backlog } = yield* pool({ size: 4 })
       // More than is read ahead of whoever takes the lines.
@@ -189,7 +189,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
   )
 
   test(
-    "cards can be redacted: nothing of what was there before stays, and no command is lost",
+    "a redaction leaves none of the erased text, and no command is lost",
     Effect.gen(function* () {
       const auditors = yield* Effect.all([pool(), pool()])
       const ids = Array.from({ length: cardCount }, (_, index) => `c${index}`)

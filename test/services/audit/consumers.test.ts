@@ -56,7 +56,7 @@ const withSeen = Effect.gen(function* () {
 
 const handling = (test: Test): void => {
   test(
-    "gives every event once, whatever the size of a batch, and goes on from the checkpoint",
+    "handles every event once, whatever the batch size, and continues from the checkpoint",
     Effect.gen(function* () {
       const { at, audit, consume, seen } = yield* withSeen
       expect(yield* consume({ consumer: "early" })).toBe(0)
@@ -91,7 +91,7 @@ const handling = (test: Test): void => {
   )
 
   test(
-    "takes what it asks for, and moves the checkpoint past the rest",
+    "handles only the events of its filter, and moves the checkpoint past the others",
     Effect.gen(function* () {
       const { at, consume, seen } = yield* withSeen
       const backlog = yield* BacklogService
@@ -109,7 +109,7 @@ const handling = (test: Test): void => {
   )
 
   test(
-    "ends with the handler's failure after committing what came before, and begins there again",
+    "ends with the handler's failure after committing the events before, and resumes there",
     Effect.gen(function* () {
       const { at, consume, seen } = yield* withSeen
       yield* createCards(10)
@@ -131,7 +131,7 @@ const handling = (test: Test): void => {
   )
 
   test(
-    "ends with a defect of the handler, and with an error of its statements, likewise",
+    "ends with a defect of the handler and with an error of its statements in the same way",
     Effect.gen(function* () {
       const { at, consume, seen, sql } = yield* withSeen
       yield* createCards(4)
@@ -149,7 +149,7 @@ const handling = (test: Test): void => {
   )
 
   test(
-    "takes back a batch that is interrupted",
+    "rolls back a batch that is interrupted",
     Effect.gen(function* () {
       const { at, consume, seen } = yield* withSeen
       yield* createCards(6)
@@ -168,7 +168,7 @@ const handling = (test: Test): void => {
   )
 
   test(
-    "lets the handler give commands, whose events come later in the same feed",
+    "lets the handler send commands, whose events come later in the same feed",
     Effect.gen(function* () {
       const { audit } = yield* withSeen
       const backlog = yield* BacklogService
@@ -185,7 +185,7 @@ const handling = (test: Test): void => {
   )
 
   test(
-    "goes on with what comes, once it has caught up",
+    "continues with new events once it has caught up",
     Effect.gen(function* () {
       const { at, consume, seen } = yield* withSeen
       yield* createCards(5)
@@ -203,7 +203,7 @@ const handling = (test: Test): void => {
 
 const parking = (test: Test): void => {
   test(
-    "parks what fails so many times, with the reason, and takes back what was written for it",
+    "parks an event that fails too often with the reason, and rolls back its writes",
     Effect.gen(function* () {
       const { at, audit, consume, seen } = yield* withSeen
       yield* createCards(8)
@@ -234,7 +234,7 @@ const parking = (test: Test): void => {
   )
 
   test(
-    "lists what is parked, until it is dealt with",
+    "lists parked events until they are unparked",
     Effect.gen(function* () {
       const { audit, consume } = yield* withSeen
       yield* createCards(3)
@@ -270,7 +270,7 @@ const parking = (test: Test): void => {
 
 const checkpoints = (test: Test): void => {
   test(
-    "moves a checkpoint only from where it is, and only forward",
+    "moves a checkpoint only from its position, and only forward",
     Effect.gen(function* () {
       const { at, audit, sql } = yield* withSeen
       yield* createCards(9)
@@ -298,7 +298,7 @@ const checkpoints = (test: Test): void => {
   )
 
   test(
-    "refuses consumers that make no sense, and those in a transaction",
+    "refuses invalid options and a consumer in a transaction",
     Effect.gen(function* () {
       const { consume, sql } = yield* withSeen
       for (const options of [
@@ -315,7 +315,7 @@ const checkpoints = (test: Test): void => {
   )
 
   test(
-    "lets two consumers of one name share the events, none twice",
+    "two consumers of one name share the events, and handle none twice",
     Effect.gen(function* () {
       const { at, consume, seen } = yield* withSeen
       yield* createCards(200)
@@ -339,7 +339,7 @@ onBothDatabases("a consumer of events", (test) => {
 
 onServer("consumers of one name", (test) => {
   test(
-    "of several processes share what comes, none of it twice, in order",
+    "of several processes share new events in order, and handle none twice",
     Effect.gen(function* () {
       const { at, seen, write } = yield* withSeen
       const pools = yield* Effect.all([pool(), pool(), pool()])
@@ -365,7 +365,7 @@ onServer("consumers of one name", (test) => {
   )
 
   test(
-    "wait for each other: who comes second sees the first one's checkpoint, and loses no event to its end",
+    "wait for each other: the second sees the checkpoint of the first, and no event is lost",
     Effect.gen(function* () {
       const { at, seen, write } = yield* withSeen
       yield* createCards(6)

@@ -17,7 +17,7 @@ const anchorOfThen =
 /** A log with every type of event, exported by the first version that could: it stands for the files people keep. */
 export const goldenLog = (test: Test): void => {
   test(
-    "takes in a log that was exported long ago, and it holds to the anchor of then",
+    "an old exported log is imported, and continues its old anchor",
     Effect.gen(function* () {
       const audit = yield* AuditService
       const backlog = yield* BacklogService

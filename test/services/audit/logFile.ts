@@ -195,7 +195,7 @@ export const logFile = (test: Test): void => {
   )
 
   test(
-    "an empty log can be moved too",
+    "an empty log can be exported and imported",
     Effect.gen(function* () {
       const lines = yield* exported
       expect(lines).toHaveLength(1)
@@ -213,7 +213,7 @@ export const logFile = (test: Test): void => {
   )
 
   test(
-    "a file that is not whole is found out, and leaves the backlog empty",
+    "an incomplete file is refused, and the backlog stays empty",
     Effect.gen(function* () {
       yield* plot
       const lines = yield* exported
@@ -245,7 +245,7 @@ export const logFile = (test: Test): void => {
   )
 
   test(
-    "a file that is consistent in itself does not hold to the anchor",
+    "a rewritten file that is consistent does not continue the anchor",
     Effect.gen(function* () {
       const audit = yield* AuditService
       yield* plot
@@ -271,7 +271,7 @@ export const logFile = (test: Test): void => {
   )
 
   test.unverified(
-    "a file of a log that breaks the rules is found out by itself, and imported nowhere",
+    "a file of a log that breaks the rules is refused without a database, and by the import",
     Effect.gen(function* () {
       const { events, sql } = yield* tables
       yield* plot
@@ -300,7 +300,7 @@ export const logFile = (test: Test): void => {
   )
 
   test(
-    "a backlog that is not empty takes no log, and stays as it is",
+    "a backlog that is not empty refuses a log and does not change",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a"))
@@ -313,7 +313,7 @@ export const logFile = (test: Test): void => {
   )
 
   test(
-    "an export is of one moment, whatever is written while it is read",
+    "an export shows one moment, whatever is written while it is read",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -334,7 +334,7 @@ export const logFile = (test: Test): void => {
   )
 
   test(
-    "an import in a transaction that is rolled back never was",
+    "an import in a transaction that is rolled back has no effect",
     Effect.gen(function* () {
       yield* plot
       const lines = yield* exported

@@ -31,7 +31,7 @@ const putCheckpoint = (consumer: string, position: number) =>
 
 const positions = (test: Test): void => {
   test(
-    "beyond the end are refused by every read that takes one, and the end itself is not",
+    "beyond the end of the log are refused by every read, and the end itself is accepted",
     Effect.gen(function* () {
       const audit = yield* AuditService
       yield* createCards(["a", "b", "c"])
@@ -75,7 +75,7 @@ const positions = (test: Test): void => {
   )
 
   test(
-    "beyond the end end the consumer whose checkpoint has one, by name, until that is set back",
+    "beyond the end of the log in a checkpoint end the consumer until the checkpoint is reset",
     Effect.gen(function* () {
       const audit = yield* AuditService
       yield* createCards(["a", "b", "c"])
@@ -109,7 +109,7 @@ const positions = (test: Test): void => {
   )
 
   test(
-    "that a consumer read ahead and the log no longer has move no checkpoint, and what was written for them is undone",
+    "that a consumer has read and the log no longer has move no checkpoint, and their writes are rolled back",
     Effect.gen(function* () {
       const { head, sql } = yield* tables
       const audit = yield* AuditService
@@ -130,7 +130,7 @@ const positions = (test: Test): void => {
 
 const types = (test: Test): void => {
   test(
-    "that no event has are refused with the names of those that exist, and move no checkpoint",
+    "that no event has are refused with the names of the existing types, and move no checkpoint",
     Effect.gen(function* () {
       const audit = yield* AuditService
       yield* createCards(["a"])
@@ -161,7 +161,7 @@ const types = (test: Test): void => {
 /** Of a newer program: it is in the log as an event of its type, and this program cannot decode it. */
 const newer = (test: Test): void => {
   test(
-    "that only a newer program knows can be read once the log has an event of it",
+    "that only a newer version knows can be read once the log has an event of them",
     Effect.gen(function* () {
       const { events, sql } = yield* tables
       const audit = yield* AuditService

@@ -66,7 +66,7 @@ const isWhole = Effect.gen(function* () {
 
 const outcome = (test: Test): void => {
   test(
-    "changes nothing of a backlog that is whole, and tells how far it is",
+    "does not change a consistent backlog, and reports its progress",
     Effect.gen(function* () {
       const { audit } = yield* livedIn
       const [rows, catalog, numbers] = [yield* readModel, yield* readModelCatalog, yield* tableNumbers]
@@ -98,7 +98,7 @@ const outcome = (test: Test): void => {
   )
 
   test(
-    "works on an empty backlog, and again and again",
+    "succeeds on an empty backlog, and repeatedly",
     Effect.gen(function* () {
       const audit = yield* AuditService
       const backlog = yield* BacklogService
@@ -115,7 +115,7 @@ const outcome = (test: Test): void => {
   )
 
   test(
-    "repairs whatever was done to the read model",
+    "repairs every damage of the read model",
     Effect.gen(function* () {
       const { audit } = yield* livedIn
       const { cards, dependencies, sql } = yield* tables
@@ -144,7 +144,7 @@ const outcome = (test: Test): void => {
   )
 
   test(
-    "does not bring back, nor keep beside, what is redacted while it goes on",
+    "does not restore text that is redacted meanwhile, and does not keep it in shadow tables",
     Effect.gen(function* () {
       const { audit, backlog } = yield* livedIn
       const { cards, sql } = yield* tables
@@ -193,7 +193,7 @@ const points: ReadonlyArray<readonly [phase: Phase, time: number, swapped: boole
 
 const interruption = (test: Test): void => {
   test(
-    "leaves a whole backlog at whatever point it is interrupted",
+    "leaves a consistent backlog, whenever it is interrupted",
     Effect.gen(function* () {
       const { audit, backlog } = yield* livedIn
       for (const [phase, time, swapped] of points) {
@@ -228,7 +228,7 @@ const interruption = (test: Test): void => {
 
 const refusal = (test: Test): void => {
   test(
-    "is refused while there is something on the tables that it would lose, and does no harm",
+    "is refused while the tables have additions that it would lose, and changes nothing",
     Effect.gen(function* () {
       const { audit } = yield* livedIn
       const { cards, schema, sql } = yield* tables
@@ -325,7 +325,7 @@ onServer("a rebuild", (test) => {
   )
 
   test(
-    "beside another: one is superseded or both get through, and the backlog is right",
+    "is superseded by a concurrent one or succeeds, and the backlog is consistent",
     Effect.gen(function* () {
       yield* livedIn
       const pools = yield* Effect.all([pool(), pool(), pool()])
@@ -350,7 +350,7 @@ onServer("a rebuild", (test) => {
   )
 
   test(
-    "that came first stands back at whatever point the other begins",
+    "is superseded by a later one, whenever that begins",
     Effect.gen(function* () {
       const { audit, backlog } = yield* livedIn
       const other = yield* pool()
@@ -373,7 +373,7 @@ onServer("a rebuild", (test) => {
   )
 
   test(
-    "gives up when a transaction keeps the tables, while commands go on, and gets through when it ends",
+    "fails while a transaction holds the tables, without stopping commands, and succeeds afterwards",
     Effect.gen(function* () {
       const { audit, backlog } = yield* livedIn
       const { cards, sql } = yield* tables

@@ -113,7 +113,7 @@ const load = Effect.gen(function* () {
 
 onServer("under load, a rebuild", (test) => {
   test(
-    "fails no command and loses nothing, time after time",
+    "fails no command and loses no event, repeatedly",
     Effect.gen(function* () {
       const running = yield* load
       const { audit } = yield* pool()
@@ -134,7 +134,7 @@ onServer("under load, a rebuild", (test) => {
   )
 
   test(
-    "that is killed leaves a backlog that works, and nothing that the next one does not clear away",
+    "that is killed leaves a working backlog, and the next one removes the rest",
     Effect.gen(function* () {
       const schema = yield* BacklogSchema
       const audit = yield* AuditService

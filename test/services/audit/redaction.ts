@@ -26,7 +26,7 @@ const holds = (found: unknown, text: string): boolean => JSON.stringify(found).i
 /** What must not stay goes, for good, and everybody sees that it went. */
 export const redaction = (test: Test): void => {
   test(
-    "what is redacted is nowhere to be found, and neither is its salt",
+    "redacted text and its salt are nowhere in the database",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -92,7 +92,7 @@ export const redaction = (test: Test): void => {
   )
 
   test(
-    "the events stay, and show who redacted what and why",
+    "the events remain, and show who redacted what and why",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -122,7 +122,7 @@ export const redaction = (test: Test): void => {
   )
 
   test(
-    "the same again erases nothing and writes nothing",
+    "a repeated redaction erases and writes nothing",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -134,7 +134,7 @@ export const redaction = (test: Test): void => {
   )
 
   test(
-    "one version can be redacted, and the others stay",
+    "one version can be redacted without the others",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -154,7 +154,7 @@ export const redaction = (test: Test): void => {
   )
 
   test(
-    "a title that was revised since stays, and a redacted title can be revised",
+    "a title that was revised later remains, and a redacted title can be revised",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -179,7 +179,7 @@ export const redaction = (test: Test): void => {
   )
 
   test(
-    "why something was erased stays to be read, until that very event is named",
+    "the reason of a redaction can be read until its own event is redacted",
     Effect.gen(function* () {
       const audit = yield* AuditService
       const backlog = yield* BacklogService
@@ -197,7 +197,7 @@ export const redaction = (test: Test): void => {
   )
 
   test(
-    "a redacted card goes on: claims, edges and counters are untouched",
+    "a redaction does not change claims, edges and counters",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -220,7 +220,7 @@ export const redaction = (test: Test): void => {
   )
 
   test(
-    "what cannot be redacted is refused, and nothing is written",
+    "an invalid redaction is refused, and nothing is written",
     Effect.gen(function* () {
       const audit = yield* AuditService
       const backlog = yield* BacklogService
@@ -245,7 +245,7 @@ export const redaction = (test: Test): void => {
   )
 
   test(
-    "in a transaction that is rolled back a redaction never was, in one that commits it is",
+    "a redaction is rolled back or committed with its transaction",
     Effect.gen(function* () {
       const audit = yield* AuditService
       const backlog = yield* BacklogService
@@ -269,7 +269,7 @@ export const redaction = (test: Test): void => {
   )
 
   test(
-    "the database lets nobody erase half of a part, or anything else with it",
+    "the database refuses to erase half of a part or any other data",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const { events, sql } = yield* tables

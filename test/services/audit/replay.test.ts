@@ -205,7 +205,7 @@ const readModel = Effect.gen(function* () {
 const suite = (name: string, client: Layer.Layer<Client, unknown>): void =>
   layer(client, { timeout: "60 seconds", excludeTestServices: true })(name, (it) => {
     it.effect.prop(
-      "every state that ever was can be seen again, by position and by time; verify passes and rebuild changes nothing",
+      "every past state can be read by position and by time, verify passes, and rebuild changes nothing",
       [stepsArbitrary, redactionsArbitrary],
       ([steps, redactions]) =>
         Effect.gen(function* () {

@@ -62,7 +62,7 @@ onBothDatabases("after a restore", (test) => {
   )
 
   test(
-    "every live claim is ended, with its owner, token and why, and the log before stays as it was",
+    "every live claim is ended with its owner, token and reason, and the log before does not change",
     Effect.gen(function* () {
       const audit = yield* AuditService
       for (const id of ["a", "b", "c", "d"]) yield* create(id)
@@ -95,7 +95,7 @@ onBothDatabases("after a restore", (test) => {
   )
 
   test(
-    "the same backup restored again and again never hands out a token twice",
+    "a backup that is restored repeatedly never leads to the same token twice",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -119,7 +119,7 @@ onBothDatabases("after a restore", (test) => {
   )
 
   test(
-    "a clock that was set back does not bring a generation back that the log knows",
+    "a clock that was set back does not lead to a generation that the log has",
     Effect.gen(function* () {
       const clock = yield* BacklogTestClock
       yield* create("a")
@@ -133,7 +133,7 @@ onBothDatabases("after a restore", (test) => {
   )
 
   test(
-    "a log with claims of a generation is imported into a later one, also where the clock is behind",
+    "an imported log begins a later generation than its claims, also if the clock is behind",
     Effect.gen(function* () {
       const audit = yield* AuditService
       yield* create("a")
@@ -160,7 +160,7 @@ onBothDatabases("after a restore", (test) => {
   )
 
   test(
-    "a log that has moved to another server begins a generation with the next command, and claims stay",
+    "a log on another server begins a generation with the next command, and keeps its claims",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const { head, sql } = yield* tables
@@ -192,7 +192,7 @@ onBothDatabases("after a restore", (test) => {
   )
 
   test(
-    "a changed timeline begins a generation with the next command, whatever that is, and claims stay",
+    "a new timeline begins a generation with any next command, and keeps the claims",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const { head, sql } = yield* tables
@@ -214,7 +214,7 @@ onBothDatabases("after a restore", (test) => {
   )
 
   test(
-    "cannot be said in the middle of a transaction",
+    "is refused in a transaction",
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       expect(yield* Effect.flip(sql.withTransaction(restored))).toMatchObject({ _tag: "InvalidInput" })
@@ -235,7 +235,7 @@ onBothDatabases("after a restore", (test) => {
   )
 
   test(
-    "old tokens never act, whatever workers do around it, as the model says",
+    "old tokens are never accepted, whatever workers do meanwhile, as in the model",
     Effect.gen(function* () {
       const audit = yield* AuditService
       let restore: Effect.Effect<void, unknown> = Effect.void
@@ -266,7 +266,7 @@ onBothDatabases("after a restore", (test) => {
 
 onServer("a new generation", (test) => {
   test(
-    "is never missed by a claim that was decided before it",
+    "ends a claim that was decided before it",
     Effect.gen(function* () {
       const { head, schema, sql } = yield* tables
       yield* create("a")
@@ -296,7 +296,7 @@ onServer("a new generation", (test) => {
   )
 
   test(
-    "ends every older claim while workers go on claiming",
+    "ends every older claim while workers continue to claim",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService

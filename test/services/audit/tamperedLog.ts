@@ -420,7 +420,7 @@ const forgeries: ReadonlyArray<readonly [title: string, change: Change, position
 export const tamperedLog = (test: Test): void => {
   for (const [title, change, expected] of damages) {
     test.unverified(
-      `verify tells of a change: ${title}`,
+      `verify finds a change: ${title}`,
       Effect.gen(function* () {
         yield* plot
         expect(yield* reported()).toEqual([])
@@ -433,7 +433,7 @@ export const tamperedLog = (test: Test): void => {
 
   for (const [title, change, position] of forgeries) {
     test.unverified(
-      `only the anchor tells of a change that is hashed again: ${title}`,
+      `only the anchor finds a change with new hashes: ${title}`,
       Effect.gen(function* () {
         const audit = yield* AuditService
         yield* plot

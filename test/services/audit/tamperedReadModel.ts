@@ -106,7 +106,7 @@ const damages: ReadonlyArray<Damage> = [
 /** Whatever somebody with every right does to the read model, a verification tells, and what. */
 export const tamperedReadModel = (test: Test): void => {
   test(
-    "verify tells of a change in any column of any card",
+    "verify finds a change in any column of any card",
     Effect.gen(function* () {
       const { cards, schema, sql } = yield* tables
       yield* plot
@@ -147,7 +147,7 @@ export const tamperedReadModel = (test: Test): void => {
   )
 
   test(
-    "verify tells of rows, counters and edges that are not those of the log",
+    "verify finds rows, counters and edges that differ from the log",
     Effect.gen(function* () {
       const { cards, schema, sql } = yield* tables
       yield* plot

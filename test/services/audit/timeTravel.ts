@@ -14,7 +14,7 @@ const tagOf = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<
 /** What can be seen of the past, and what cannot. */
 export const timeTravel = (test: Test): void => {
   test(
-    "before the first event there was nothing",
+    "a backlog is empty before the first event",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -40,7 +40,7 @@ export const timeTravel = (test: Test): void => {
   )
 
   test(
-    "an empty backlog has a past without anything",
+    "an empty backlog has an empty past",
     Effect.gen(function* () {
       const audit = yield* AuditService
       for (const at of [{ position: 0 }, { time: utc(start) }]) {
@@ -51,7 +51,7 @@ export const timeTravel = (test: Test): void => {
   )
 
   test(
-    "what has not been reached is refused, and says how far it goes",
+    "a moment that is not reached is refused with the end of the log",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -75,7 +75,7 @@ export const timeTravel = (test: Test): void => {
   )
 
   test(
-    "a moment that is none is refused as input",
+    "an invalid moment is refused as input",
     Effect.gen(function* () {
       const audit = yield* AuditService
       yield* invalid(audit.backlogAt({ position: -1 }))
@@ -89,7 +89,7 @@ export const timeTravel = (test: Test): void => {
   )
 
   test(
-    "in the middle of a batch only the cards up to there are there, and those that depend on later ones wait",
+    "in the middle of a batch only the cards up to there exist, and cards that depend on later ones wait",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -155,7 +155,7 @@ export const timeTravel = (test: Test): void => {
   )
 
   test(
-    "the past is listed, filtered and paged as the present is",
+    "a past state is listed, filtered and paged like the present",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -188,7 +188,7 @@ export const timeTravel = (test: Test): void => {
   )
 
   test(
-    "a past that is held stays as it was",
+    "a past state does not change while it is held",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -203,7 +203,7 @@ export const timeTravel = (test: Test): void => {
   )
 
   test(
-    "times find the last event that was recorded by then, whatever its business time",
+    "a time finds the last event recorded by then, whatever its business time",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -221,7 +221,7 @@ export const timeTravel = (test: Test): void => {
   )
 
   test(
-    "an anchor is never before the event that it stands for, whatever the clock does",
+    "an anchor is never before its event, whatever the clock does",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -247,7 +247,7 @@ export const timeTravel = (test: Test): void => {
   )
 
   test(
-    "the report says what was looked at, and progress ends at the end",
+    "the report has the numbers of what was checked, and progress ends at the total",
     Effect.gen(function* () {
       const audit = yield* AuditService
       const progress: Array<readonly [done: number, total: number]> = []

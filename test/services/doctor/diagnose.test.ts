@@ -77,20 +77,20 @@ const withStandby = (level: string): Partial<DoctorFacts> => ({
   }
 })
 
-describe("the doctor", () => {
+describe("diagnose", () => {
   it.each([
     ["on", "ok", /^Commits wait for a synchronous standby: one\.$/],
     ["remote_apply", "ok", /^Commits wait/],
     ["remote_write", "warning", /^synchronous_commit is remote_write: .*before they are on its disk/],
     ["local", "warning", /^synchronous_commit is local although there is a synchronous standby \(one\)/],
     ["off", "warning", /^synchronous_commit is off although/]
-  ])("says what synchronous_commit = %s means where there is a standby", (synchronousCommit, level, what) => {
+  ])("explains synchronous_commit = %s with a synchronous standby", (synchronousCommit, level, what) => {
     const found = diagnose({ ...well, ...withStandby(synchronousCommit) }).filter(({ check }) => check === "standby")
     expect(found.map((each) => each.level)).toEqual([level])
     expect(found[0]?.what).toMatch(what)
   })
 
-  it("finds nothing to do where all is well", () => {
+  it("finds nothing to do on a healthy backlog", () => {
     const findings = diagnose(well)
     expect(findings.filter(({ level, toDo }) => level !== "ok" || toDo !== null)).toEqual([])
     expect(new Set(findings.map(({ check }) => check)).size).toBe(findings.length)
@@ -118,7 +118,7 @@ describe("the doctor", () => {
     ["no fsync", setting("fsync", "off"), "settings", "problem", /fsync is off/],
     ["torn pages", setting("full_page_writes", "off"), "settings", "problem", /full_page_writes/],
     [
-      "commits that are not waited for",
+      "commits that do not wait for the disk",
       setting("synchronous_commit", "off"),
       "settings",
       "warning",
@@ -128,7 +128,7 @@ describe("the doctor", () => {
     ["no autovacuum", setting("autovacuum", "off"), "settings", "problem", /Autovacuum is off/],
     ["no counts for autovacuum", setting("track_counts", "off"), "settings", "problem", /track_counts/],
     [
-      "connections that run out",
+      "connections near the maximum",
       { server: { ...well.server, connections: 81 } },
       "connections",
       "warning",
@@ -138,7 +138,7 @@ describe("the doctor", () => {
     ["a clock behind", { clock: { aheadMillis: -2100, precisionMillis: 1 } }, "clock", "warning", /2100 ms behind/],
     ["no backlog", { migrations: { ...well.migrations, exists: false } }, "migrations", "problem", /no backlog/],
     [
-      "one that is not to be read",
+      "a backlog that may not be read",
       { migrations: { ...well.migrations, isReadable: false } },
       "migrations",
       "problem",
@@ -159,7 +159,7 @@ describe("the doctor", () => {
       /edited .*0002_x/
     ],
     [
-      "a newer program's migration",
+      "a newer version's migration",
       { migrations: { ...well.migrations, unknown: ["0099_x"] } },
       "migrations",
       "problem",
@@ -168,7 +168,7 @@ describe("the doctor", () => {
     ["a pooler", { keepsSession: false }, "pooler", "note", /pooler/],
     ["lost notifications", { notificationMillis: "lost" }, "notifications", "warning", /do not arrive/],
     [
-      "a role that has more than it shall",
+      "a role with more privileges than granted",
       { roles: [{ name: "w", kind: "writer", difference: "has DELETE on events" }] },
       "roles",
       "problem",
@@ -196,7 +196,7 @@ describe("the doctor", () => {
       /bytes of 2 redactions are still in the data files/
     ],
     [
-      "erased bytes that have been in the data files for long",
+      "erased bytes that have been in the data files for a long time",
       { erasures: { pending: 1, oldestSeconds: 601, problem: null } },
       "erasures",
       "warning",
@@ -210,14 +210,14 @@ describe("the doctor", () => {
       /did not complete: an index is in the way/
     ],
     [
-      "a transaction that does not end",
+      "a long transaction",
       { oldestTransaction: { pid: 7, state: "idle in transaction", ageSeconds: 901 } },
       "transactions",
       "warning",
       /15 minutes \(process 7, idle in transaction\)/
     ],
     [
-      "a consumer that stands still",
+      "a consumer without progress",
       { consumers: [{ consumer: "mailer", behind: 5, ahead: 0, stillSeconds: 601, parked: 0 }] },
       "consumers",
       "warning",
@@ -266,7 +266,7 @@ describe("the doctor", () => {
       /parked 2 events/
     ],
     [
-      "claims that nobody takes over",
+      "expired claims that no worker reclaims",
       { expiredClaims: { count: 3, oldestSeconds: 3601 } },
       "claims",
       "warning",
@@ -280,7 +280,7 @@ describe("the doctor", () => {
       /^2 files and folders of "\/d" are open to other users, the first "\/d\/pgdata\/base"\.$/
     ],
     [
-      "files that other users could use",
+      "files that other users could use before",
       { directory: { ...closed, openBefore: 970 } },
       "directory",
       "warning",
@@ -294,20 +294,20 @@ describe("the doctor", () => {
       /^Users other than 1000 own 1 file or folder of "\/d", the first "\/d\/pgdata"\.$/
     ],
     [
-      "a place for the socket that is taken",
+      "a blocked path of the socket",
       { directory: { ...closed, socketProblem: "It belongs to user 7." } },
       "directory",
       "warning",
       /share "\/d", and then wait for each other: It belongs to user 7\.$/
     ]
-  ])("finds %s", (_, difference, check, level, what) => {
+  ])("reports %s", (_, difference, check, level, what) => {
     const changed = diagnose({ ...well, ...difference }).filter((finding) => finding.level !== "ok")
     expect(changed).toHaveLength(1)
     expect(changed[0]).toMatchObject({ check, level, what: expect.stringMatching(what) })
     expect(changed[0]?.toDo === null).toBe(level === "note")
   })
 
-  it("says ok of an anchor that is new or has no event after it, and waits for a replica to reach it", () => {
+  it("accepts an anchor that is new or has no later event, and only notes that a replica has not reached it", () => {
     const found = (facts: Partial<DoctorFacts>) =>
       diagnose({ ...well, ...facts }).filter(({ check }) => check === "anchors")
     expect(found({})).toEqual([])
@@ -327,13 +327,13 @@ describe("the doctor", () => {
     [["/d", "/d/pgdata"], '`chmod -R go= "/d"`'],
     [["/d/pgdata"], '`chmod -R go= "/d/pgdata"`'],
     [["/d/backlog.lock", "/d/pgdata"], '`chmod -R go= "/d/backlog.lock" "/d/pgdata"`']
-  ])("says how to close %s", (openParts, command) => {
+  ])("returns the command that removes the permissions of %s", (openParts, command) => {
     const access = { ...closed, open: 997, firstOpen: openParts[0] ?? null, openParts, openBefore: 997 }
     const findings = diagnose({ ...well, directory: access })
     expect(findings.find(({ check }) => check === "directory")?.toDo).toContain(command)
   })
 
-  it("asks of an embedded database nothing that it has not", () => {
+  it("skips the checks that an embedded database does not have", () => {
     const embedded: DoctorFacts = {
       ...well,
       isEmbedded: true,
