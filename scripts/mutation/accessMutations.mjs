@@ -92,14 +92,14 @@ const mutations = [
   {
     name: "hashes are compared in constant time",
     file: accessTokens,
-    find: "timingSafeEqual(hash, one?.hash ?? nothing)",
-    replace: "Buffer.from(hash).equals(one?.hash ?? nothing)",
+    find: "timingSafeEqual(hash, one?.hash ?? noHash)",
+    replace: "Buffer.from(hash).equals(one?.hash ?? noHash)",
     tests: tokens
   },
   {
     name: "an unknown id takes as long as a wrong secret",
     file: accessTokens,
-    find: "const isSame = timingSafeEqual(hash, one?.hash ?? nothing)",
+    find: "const isSame = timingSafeEqual(hash, one?.hash ?? noHash)",
     replace: "const isSame = one !== undefined && timingSafeEqual(hash, one.hash)",
     tests: tokens
   },
@@ -141,7 +141,7 @@ const mutations = [
   {
     name: "a response that is being written ends when its token expires",
     file: guard,
-    find: 'if (response.body._tag === "Stream") return whileValid(response, response.body, authority)',
+    find: 'if (response.body._tag === "Stream") return endWhenInvalid(response, response.body, authority)',
     replace: 'if (response.body._tag === "Stream") return response',
     tests: access
   },
@@ -247,8 +247,8 @@ const mutations = [
   {
     name: "a worker cannot force a completion",
     file: workerRules,
-    find: "if (force === true) return",
-    replace: "if (force === true && token === undefined) return",
+    find: "if (force === true) {",
+    replace: "if (force === true && token === undefined) {",
     tests: access
   },
   {

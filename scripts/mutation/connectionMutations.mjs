@@ -55,15 +55,15 @@ const mutations = [
   {
     name: "a warning during COMMIT is a failure",
     file: sessionWatch,
-    find: 'if (message.commandTag === "COMMIT" && this.warned) this.unconfirmedCommits++',
+    find: 'if (message.commandTag === "COMMIT" && this.hasWarned) this.unconfirmedCommits++',
     replace: "",
     tests: standby
   },
   {
     name: "a warning after an autocommitted statement is a failure",
     file: sessionWatch,
-    find: "if (this.completed) this.unconfirmedCommits++\n          else this.warned = true",
-    replace: "this.warned = true",
+    find: "if (this.hasCompleted) this.unconfirmedCommits++\n          else this.hasWarned = true",
+    replace: "this.hasWarned = true",
     tests: standby
   },
   {
@@ -77,15 +77,15 @@ const mutations = [
   {
     name: "a batch whose connection does not respond to BEGIN runs on another one",
     file: pipelined,
-    find: "if (isConnected && !hasBegun && mayRunAgain && isNoAnswer(error)) return runOn(lane, decide, false)",
+    find: "if (isConnected && !hasBegun && mayRunAgain && isNoAnswer(error)) return runOn(connection, decide, false)",
     replace: "",
     tests: silent
   },
   {
     name: "a batch whose COMMIT was sent may have been committed",
     file: pipelined,
-    find: "failureOf(error, commitSent && !refused)",
-    replace: "failureOf(error, false)",
+    find: "toBatchFailed(error, commitSent && !isRefused)",
+    replace: "toBatchFailed(error, false)",
     tests: silent
   },
   {

@@ -314,15 +314,15 @@ export const mutations = [
   {
     name: "a batch that may have committed is not run again",
     file: "src/services/postgres/pipelinedTransactions.ts",
-    find: "failureOf(error, commitSent && !refused)",
-    replace: "failureOf(error, false)",
+    find: "toBatchFailed(error, commitSent && !isRefused)",
+    replace: "toBatchFailed(error, false)",
     tests: ["test/proof/proxyFaults.test.ts"]
   },
   {
     name: "a batch is retried when a statement before its COMMIT was refused",
     file: "src/services/postgres/pipelinedTransactions.ts",
-    find: "failureOf(error, commitSent && !refused)",
-    replace: "failureOf(error, commitSent)",
+    find: "toBatchFailed(error, commitSent && !isRefused)",
+    replace: "toBatchFailed(error, commitSent)",
     tests: [...concurrency, ...conformance]
   },
   {
@@ -342,7 +342,7 @@ export const mutations = [
   {
     name: "one connection serves when the second one is refused",
     file: "src/services/postgres/pipelinedTransactions.ts",
-    find: "isConnected ? undefined : openLane()",
+    find: "isConnected ? undefined : findOpen()",
     replace: "isConnected ? undefined : undefined",
     tests: ["test/proof/limitFaults.test.ts"]
   },

@@ -5,7 +5,7 @@ const databaseTarget = "src/cli/databaseTarget.ts"
 const settings = "src/services/postgres/connectionSettings.ts"
 const tls = "src/services/postgres/connectionFiles.ts"
 const passwordFile = "src/services/postgres/connectionFiles.ts"
-const chosenHost = "src/services/postgres/serverConfig.ts"
+const serverConfig = "src/services/postgres/serverConfig.ts"
 const replica = "src/events/replica.ts"
 const eventLog = "src/events/EventLog.ts"
 const counts = "src/projections/CardCounts.ts"
@@ -116,8 +116,8 @@ export const openingMutations = [
   },
   {
     name: "settings: a session has the requested target_session_attrs",
-    file: chosenHost,
-    find: "if (isWanted[target](state.success)) return host",
+    file: serverConfig,
+    find: "if (meetsTarget[target](state.success)) return host",
     replace: "return host",
     tests: standby
   },
@@ -131,7 +131,7 @@ export const openingMutations = [
   {
     name: "replica: a read-only role on a primary is not a replica",
     file: replica,
-    find: "is && trouble !== undefined",
+    find: "is && replicaError !== undefined",
     replace: "trouble !== undefined",
     tests: standby
   },

@@ -3,12 +3,12 @@ import { Effect, Layer, Option } from "effect"
 import { SqlClient } from "effect/sql"
 import { commitChannel, CommitListener } from "../events/CommitListener.ts"
 import { EventLog } from "../events/EventLog.ts"
-import { BacklogSchema } from "../sql/SchemaName.ts"
 import { BatchTransaction, inSession } from "./commands/BatchTransaction.ts"
 import { hasOneSession } from "./hasOneSession.ts"
+import { subscribe } from "./postgres/ConnectionMonitor.ts"
 import { makePipelinedTransactions } from "./postgres/pipelinedTransactions.ts"
-import { subscribe } from "./postgres/subscribe.ts"
 import { listenForCommits } from "./waiting/CommitNotifications.ts"
+import { BacklogSchema } from "../sql/SchemaName.ts"
 
 /*
  * What differs between a server and an embedded database. Everything else of the services uses `SqlClient` and knows no

@@ -1,20 +1,20 @@
-/** How often each caller may ask. */
+/** A limit on the requests of each caller. */
 export interface RateLimit {
-  /** Requests in a second, in the long run. */
+  /** Sustained rate, in requests per second. */
   readonly perSecond: number
-  /** Requests at once, after a time of quiet. */
+  /** Maximum number of requests in a burst. */
   readonly burst: number
 }
 
 const defaultRateLimit: RateLimit = { perSecond: 1000, burst: 2000 }
 
-/** How often each caller may ask: as told, and else where callers must show a token not without a limit. */
+/** The limit to apply. Without a configured one, a server that requires tokens has the default, and any other has none. */
 export const effectiveRateLimit = (
-  told: RateLimit | "none" | undefined,
+  configured: RateLimit | "none" | undefined,
   requiresToken: boolean
 ): RateLimit | undefined => {
-  if (told === "none") return undefined
-  return told ?? (requiresToken ? defaultRateLimit : undefined)
+  if (configured === "none") return undefined
+  return configured ?? (requiresToken ? defaultRateLimit : undefined)
 }
 
 interface Bucket {
@@ -22,20 +22,20 @@ interface Bucket {
   at: number
 }
 
-/** How many callers are remembered: who was quiet for longest is forgotten, and has a full bucket again. */
+/** Maximum number of buckets. The one that was unused for longest is evicted; its caller then has a full bucket. */
 const maxBuckets = 10_000
 
-/** A bucket for each caller, from which every request takes one and which time fills again. */
+/** Makes a token bucket per caller: each request takes one, and time refills the bucket. */
 export const makeTokenBuckets = ({ burst, perSecond }: RateLimit, now: () => number = () => performance.now()) => {
   const buckets = new Map<string, Bucket>()
 
-  /** Takes one; answers 0, or in how many seconds there will be one. */
+  /** Takes one. Returns 0, or the number of seconds until there is one. */
   return (caller: string): number => {
     const at = now()
     const { at: before, left } = buckets.get(caller) ?? { at, left: burst }
     const full = Math.min(burst, left + ((at - before) / 1000) * perSecond)
     const isAllowed = full >= 1
-    // Taken out and put in again, so that the first in the map is the one that was quiet for longest.
+    // Deleted and set again, so that the first bucket in the map is the one that was unused for longest.
     buckets.delete(caller)
     buckets.set(caller, { at, left: isAllowed ? full - 1 : full })
     if (buckets.size > maxBuckets) {

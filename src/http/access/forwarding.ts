@@ -1,17 +1,17 @@
 import { Result } from "effect"
 import { BlockList, isIP } from "node:net"
 
-/** Which proxies a server believes: `true` for one on this machine, or the addresses and networks of several. */
+/** The proxies that a server trusts: `true` for one on this machine, or addresses and networks. */
 export type TrustProxy = boolean | ReadonlyArray<string>
 
-/** Proxies whose headers say who the client is. */
+/** Proxies whose forwarding headers are trusted. */
 export interface TrustedProxies {
   readonly includes: (address: string) => boolean
-  /** Whether a proxy that is named in the header is believed in turn, as where several are in a row. */
+  /** Whether a trusted proxy can itself be the client of another trusted proxy. */
   readonly allowsChain: boolean
 }
 
-/** Headers by which proxies, load balancers and tunnels say for whom they ask. */
+/** Headers with which proxies, load balancers and tunnels name their client. */
 const forwardingHeaders: ReadonlySet<string> = new Set([
   "forwarded",
   "via",
@@ -37,20 +37,20 @@ const forwardingHeaders: ReadonlySet<string> = new Set([
   "fly-client-ip"
 ])
 
-/** How the names of others begin. */
+/** Prefixes of further forwarding headers. */
 const forwardingPrefixes = ["x-forwarded", "x-azure-", "x-amzn-", "x-appengine-"]
 
-/** The name of a header that a proxy adds; `undefined` when there is none. */
+/** The name of a forwarding header in a request; `undefined` if there is none. */
 export const findForwardingHeader = (headers: Readonly<Record<string, unknown>>): string | undefined => {
   for (const given in headers) {
-    // Some servers behind a proxy read both spellings as one.
+    // Some servers treat both spellings as the same header.
     const name = given.replaceAll("_", "-")
     if (forwardingHeaders.has(name) || forwardingPrefixes.some((prefix) => name.startsWith(prefix))) return name
   }
   return undefined
 }
 
-/** The proxies that are trusted; none when absent. Fails with the first address that is none. */
+/** Parses the trusted proxies. Defaults to none. Fails with the first invalid address. */
 export const trustedProxies = (trust: TrustProxy | undefined): Result.Result<TrustedProxies | undefined, string> => {
   if (trust === undefined || trust === false) return Result.succeed(undefined)
   const list = new BlockList()
@@ -74,22 +74,22 @@ const addProxy = (list: BlockList, given: string): boolean => {
     return true
   }
   const bits = /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1
-  // A network of all addresses would believe every client.
+  // A network of all addresses would trust every client.
   if (bits < 1 || bits > (version === 6 ? 128 : 32)) return false
   list.addSubnet(address, bits, family)
   return true
 }
 
-/** An address of a socket; one of IPv4 on a socket of both families as IPv4. */
+/** The address of a socket. An IPv4 address on a dual-stack socket is returned as IPv4. */
 export const normalizeAddress = (address: string): string =>
   address.startsWith("::ffff:") && isIP(address.slice(7)) === 4 ? address.slice(7) : address
 
-/** Addresses that are read of one header. */
+/** Maximum number of addresses that are read from a header. */
 const maxProxies = 32
 
 /**
- * The address of the client for whom a trusted proxy asks: the last one of `X-Forwarded-For`, which the proxy added
- * itself, or where proxies are in a row, the last one that is no proxy. What comes before it is the client's own claim.
+ * The address of the client behind a trusted proxy: the last address of `X-Forwarded-For`, which the proxy itself added, or
+ * in a chain of proxies the last address that is not a trusted proxy. The client could have forged the addresses before it.
  */
 export const clientAddress = (
   peer: string,
@@ -107,12 +107,12 @@ export const clientAddress = (
   return client
 }
 
-/** An address that may have a port, as some proxies write it. */
+/** Parses an address, which some proxies write with a port. */
 const parseAddress = (written: string): string | undefined => {
   const text = written.trim()
   const address = /^\[([^\]]+)\](?::\d+)?$/.exec(text)?.[1] ?? /^([\d.]+):\d+$/.exec(text)?.[1] ?? text
   return isIP(address) === 0 ? undefined : normalizeAddress(address)
 }
 
-/** The last of what proxies wrote into a header, which the nearest one wrote. */
+/** The last value of a list header, which the nearest proxy wrote. */
 export const lastValue = (header: string | undefined): string | undefined => header?.split(",").at(-1)?.trim()

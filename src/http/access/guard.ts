@@ -10,44 +10,44 @@ import { CurrentIncomingRequest, type IncomingBody } from "../node/IncomingReque
 import { type Problem, problemResponse, makeProblem, problems } from "../problems.ts"
 import type { AccessToken, AccessTokens } from "../../index.ts"
 
-/** Who is let in. */
+/** Options of `guard`. */
 export interface GuardOptions {
-  /** Names by which the server may be asked for, as in a header `Host`, without ports. */
+  /** Accepted hosts of the header `Host`, without ports. */
   readonly hosts: ReadonlySet<string>
-  /** Other origins whose pages may ask, `https://board.example.com`. */
+  /** Other origins whose pages may send requests: `https://board.example.com`. */
   readonly origins: ReadonlySet<string>
-  /** Paths that anybody may ask. */
+  /** Paths that require no token. */
   readonly publicPaths: ReadonlySet<string>
-  /** The tokens that are taken; none are when absent. */
+  /** The accepted tokens. `undefined` accepts none. */
   readonly tokens: AccessTokens["Service"] | undefined
-  /** Whether whoever shows no token is nobody, or else anybody. */
+  /** Whether callers must send a token. If not, a caller without one may do everything. */
   readonly requiresToken: boolean
-  /** How often each caller may ask; as often as he likes when absent. */
+  /** The rate limit per caller. `undefined` means no limit. */
   readonly rateLimit: RateLimit | undefined
-  /** Proxies that say how they were asked; none when absent. */
+  /** Proxies whose forwarding headers are trusted. `undefined` trusts none. */
   readonly trustedProxies: TrustedProxies | undefined
 }
 
 type App<E, R> = Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>
 
 const refusedRequests = Metric.counter("backlog_http_refused_total", {
-  description: "Requests that were refused before they were looked at, by why",
+  description: "Requests that the guard refused, by reason",
   incremental: true
 })
 
 const anybody: CallerIdentity = { actor: undefined, role: "anybody", reservedNames: [] }
 
-/** How often the token of a request that is not over is checked. */
+/** Interval of the token checks during a request. */
 const checkEvery = "1 second"
 const checkEveryMillis = 1000
 
-/** For how long a token whose state cannot be read counts as before, in milliseconds. */
+/** Time for which a token stays valid while its state cannot be read, in milliseconds. */
 const maxUnreadableMillis = 30_000
 
 /**
- * Lets a request through to an application when it is meant for this server, comes from no page of another origin, and is
- * made by a caller who may call, not too often. The application finds the caller as `CurrentCaller`, and for how long the
- * caller may act as `CurrentAuthority`.
+ * Guards an application. Checks, in this order: the request target, forwarding headers, the `Host` header, the origin, the
+ * token, and the rate limit. Provides the caller as `CurrentCaller` and its authority as `CurrentAuthority`, and ends the
+ * request when the token becomes invalid.
  */
 export const guard = ({
   hosts,
@@ -65,13 +65,13 @@ export const guard = ({
     return name !== undefined && hosts.has(name)
   }
 
-  /** Who calls, by the token that is shown. */
+  /** Identifies the caller by its token. */
   const identify = Effect.fnUntraced(function* ({ headers }: HttpServerRequest.HttpServerRequest) {
     const { authorization } = headers
     if (authorization === undefined && !requiresToken) return undefined
-    if (tokens === undefined) return yield* new Unauthorized({ problem: "This server takes no tokens." })
+    if (tokens === undefined) return yield* new Unauthorized({ problem: "This server accepts no tokens." })
     const shown = /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1]
-    if (shown === undefined) return yield* new Unauthorized({ problem: "This server asks who calls." })
+    if (shown === undefined) return yield* new Unauthorized({ problem: "This server requires a token." })
     const token = yield* Effect.catchTag(
       tokens.authenticate(Redacted.make(shown)),
       "AccessTokenRefused",
@@ -80,15 +80,17 @@ export const guard = ({
     return { ...token, reservedNames: token.role === "worker" ? yield* tokens.holdersUnder(token.actor) : [] }
   })
 
-  /** For how long the caller with a token may act. */
-  const authorityOf = (token: AccessToken): Authority => {
-    const isTaken = tokens === undefined ? Effect.succeed(false) : tokens.isTaken(token.id, token)
-    const requireValid = Effect.flatMap(isTaken, (taken) => (taken ? Effect.void : Effect.fail(tokenNoLongerValid)))
+  /** The authority of a caller with a token. */
+  const authorityFor = (token: AccessToken): Authority => {
+    const isAccepted = tokens === undefined ? Effect.succeed(false) : tokens.isValid(token.id, token)
+    const requireValid = Effect.flatMap(isAccepted, (accepted) =>
+      accepted ? Effect.void : Effect.fail(tokenNoLongerValid)
+    )
     const failWhenInvalid = Effect.gen(function* () {
       let knownAt = yield* Clock.currentTimeMillis
       for (;;) {
         yield* Effect.sleep(checkEvery)
-        const state = yield* Effect.result(isTaken)
+        const state = yield* Effect.result(isAccepted)
         if (Result.isSuccess(state) && !state.success) return yield* tokenNoLongerValid
         const now = yield* Clock.currentTimeMillis
         if (Result.isSuccess(state)) knownAt = now
@@ -98,8 +100,8 @@ export const guard = ({
     return { requireValid, failWhenInvalid }
   }
 
-  /** An answer that is broken off when the caller may not act any more. */
-  const whileValid = (
+  /** Ends a streamed response when the caller's token becomes invalid. */
+  const endWhenInvalid = (
     response: HttpServerResponse.HttpServerResponse,
     body: HttpBody.Stream,
     { failWhenInvalid }: Authority
@@ -113,8 +115,8 @@ export const guard = ({
       )
     )
 
-  /** The application's answer to whoever calls, or why he gets none. */
-  const answered = Effect.fnUntraced(function* <E, R>(app: App<E, R>, request: HttpServerRequest.HttpServerRequest) {
+  /** The application's response to the caller, or the refusal. */
+  const respond = Effect.fnUntraced(function* <E, R>(app: App<E, R>, request: HttpServerRequest.HttpServerRequest) {
     const identified = yield* Effect.result(identify(request))
     if (Result.isFailure(identified)) {
       if (!(identified.failure instanceof Unauthorized)) {
@@ -131,25 +133,25 @@ export const guard = ({
     if (wait > 0) return yield* tooManyRequests(request, wait)
     const identity: CallerIdentity =
       token === undefined ? anybody : { actor: token.actor, role: token.role, reservedNames: token.reservedNames }
-    const known = Effect.provideService(app, CurrentCaller, identity)
-    if (token === undefined) return yield* known
-    const authority = authorityOf(token)
-    const acting = Effect.provideService(known, CurrentAuthority, authority)
+    const identifiedApp = Effect.provideService(app, CurrentCaller, identity)
+    if (token === undefined) return yield* identifiedApp
+    const authority = authorityFor(token)
+    const authorizedApp = Effect.provideService(identifiedApp, CurrentAuthority, authority)
     const { body } = yield* CurrentIncomingRequest
     if (body === undefined) {
-      const response = yield* acting
-      if (response.body._tag === "Stream") return whileValid(response, response.body, authority)
-      // What is read without a body changes nothing, so it can be kept from a caller who may not have it any more.
+      const response = yield* authorizedApp
+      if (response.body._tag === "Stream") return endWhenInvalid(response, response.body, authority)
+      // A read changes nothing, so its response can be withheld from a caller whose token has become invalid.
       const isRead = request.method === "GET" || request.method === "HEAD"
       return isRead && !(yield* isValid(authority)) ? yield* unauthorized(request, tokenNoLongerValid) : response
     }
-    const watched = watchBody(body, authority, yield* Effect.context())
-    const response = yield* Effect.catchCause(Effect.ensuring(acting, Effect.sync(watched.stop)), (cause) =>
-      watched.hasEnded() ? Effect.undefined : Effect.failCause(cause)
+    const bodyWatch = watchBody(body, authority, yield* Effect.context())
+    const response = yield* Effect.catchCause(Effect.ensuring(authorizedApp, Effect.sync(bodyWatch.stop)), (cause) =>
+      bodyWatch.hasEnded() ? Effect.undefined : Effect.failCause(cause)
     )
-    // What read the body found that it broke off.
-    if (response === undefined || watched.hasEnded()) return yield* unauthorized(request, tokenNoLongerValid)
-    return response.body._tag === "Stream" ? whileValid(response, response.body, authority) : response
+    // The reader of the body saw that it ended early.
+    if (response === undefined || bodyWatch.hasEnded()) return yield* unauthorized(request, tokenNoLongerValid)
+    return response.body._tag === "Stream" ? endWhenInvalid(response, response.body, authority) : response
   })
 
   return <E, R>(app: App<E, R>): App<E, R | HttpServerRequest.HttpServerRequest> =>
@@ -169,7 +171,7 @@ export const guard = ({
       const isOther = origin !== undefined && origin !== serverOrigin(scheme, outerHost)
       if (isOther && !origins.has(origin)) return yield* refuse(request, originNotAllowed(origin, outerHost))
       if (isOther && request.method === "OPTIONS") return preflight(origin)
-      const response = yield* Effect.flatMap(publicPaths.has(path) ? app : answered(app, request), (answer) =>
+      const response = yield* Effect.flatMap(publicPaths.has(path) ? app : respond(app, request), (answer) =>
         answer.status === 401 && answer.headers["www-authenticate"] === undefined
           ? Effect.as(count(request, "Unauthorized"), HttpServerResponse.setHeaders(answer, challenge))
           : Effect.succeed(answer)
@@ -181,7 +183,7 @@ export const guard = ({
 const isValid = ({ requireValid }: Authority): Effect.Effect<boolean> =>
   Effect.match(requireValid, { onSuccess: () => true, onFailure: (error) => !(error instanceof Unauthorized) })
 
-/** Fails a body that is still on its way when the caller may not act any more. Costs a timer, and no fiber. */
+/** Fails a body that is still arriving when the caller's token becomes invalid. Costs a timer but no fiber. */
 const watchBody = (body: IncomingBody, { requireValid }: Authority, context: Context.Context<never>) => {
   let ended = false
   const timer = setInterval(() => {
@@ -210,19 +212,19 @@ const badRequest = (problem: string): Problem => makeProblem("BadRequest", probl
 const forwardedRequest = (header: string): Problem =>
   makeProblem(
     "ForwardedRequest",
-    `The header ${JSON.stringify(truncateMessage(header))} shows that a proxy forwarded this request, and this server asks no caller for a token, so all clients of the proxy could do everything. Start the server with --trust-proxy, which requires tokens.`
+    `The header ${JSON.stringify(truncateMessage(header))} shows that a proxy forwarded this request. This server requires no token, so every client of the proxy could do everything. Start the server with --trust-proxy, which requires tokens.`
   )
 
 const hostNotAllowed = (host: string): Problem =>
   makeProblem(
     "HostNotAllowed",
-    `This server is not asked for by the name ${JSON.stringify(truncateMessage(host))}: start it with --allow-host to have it so.`
+    `The server does not accept the host ${JSON.stringify(truncateMessage(host))}. Start it with --allow-host to accept this host.`
   )
 
 const originNotAllowed = (origin: string, host: string): Problem =>
   makeProblem(
     "OriginNotAllowed",
-    `Pages of ${JSON.stringify(truncateMessage(origin))} may not ask this server: start it with --allow-origin to have it so.${origin === `https://${host.toLowerCase()}` ? " When a proxy with TLS serves these pages of its own, start it with --trust-proxy." : ""}`
+    `The server does not accept requests from pages of ${JSON.stringify(truncateMessage(origin))}. Start it with --allow-origin to accept this origin.${origin === `https://${host.toLowerCase()}` ? " If a TLS proxy serves the server's own pages, start it with --trust-proxy." : ""}`
   )
 
 const encodeUnauthorized = Schema.encodeSync(problems.unauthorized)
@@ -256,16 +258,16 @@ const tooManyRequests = (request: HttpServerRequest.HttpServerRequest, wait: num
   return refuse(request, encodeTooMany(error), { "retry-after": String(error.retryAfterSeconds) })
 }
 
-const tokenNoLongerValid = new Unauthorized({ problem: "The token was revoked, or has expired." })
+const tokenNoLongerValid = new Unauthorized({ problem: "The token was revoked or has expired." })
 
-/** What lets a browser show an answer to a page of another origin. */
+/** Headers with which a browser lets a page of another origin read the response. */
 const crossOriginHeaders = (origin: string) => ({
   "access-control-allow-origin": origin,
   "access-control-expose-headers": "retry-after, www-authenticate, mcp-session-id",
   vary: "origin"
 })
 
-/** The answer to a browser that asks whether a page of another origin may ask. */
+/** The response to a browser's preflight request for a page of another origin. */
 const preflight = (origin: string): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.empty({
     status: 204,

@@ -1,16 +1,13 @@
 import { hostname, networkInterfaces } from "node:os"
 
-/** Whether a text is an origin as browsers write it: scheme, host, and a port where it is not the scheme's own. */
+/** Whether a text is an origin as browsers write it: scheme, host, and a port unless it is the scheme's default. */
 export const isOrigin = (text: string): boolean => /^https?:\/\//.test(text) && URL.parse(text)?.origin === text
 
-/**
- * The origin of the server's own pages, by how the server is asked for. A browser leaves out the port that belongs to the
- * scheme, so that is left out here.
- */
+/** The origin of the server's own pages. Omits the scheme's default port, as browsers do. */
 export const serverOrigin = (scheme: "http" | "https", host: string): string | undefined =>
   URL.parse(`${scheme}://${host}`)?.origin
 
-/** Names under which only this machine reaches itself. */
+/** The names of the loopback interface. */
 const loopbackNames: ReadonlyArray<string> = ["localhost", "127.0.0.1", "[::1]"]
 
 /** Whether only this machine can reach an address. */
@@ -19,10 +16,10 @@ export const isLoopback = (host: string): boolean =>
 
 const isWildcard = (host: string): boolean => host === "0.0.0.0" || host === "::" || host === ""
 
-/** A host as it stands in a URL or a header `Host`. */
+/** A host in the form of URLs and of the header `Host`. */
 export const toUrlHost = (host: string): string => (host.includes(":") && !host.startsWith("[") ? `[${host}]` : host)
 
-/** Names by which a server that listens on `host` is asked for; where that is every address, all that this machine has. */
+/** Accepted names of a server that listens on `host`. A server on all addresses accepts all names of this machine. */
 export const allowedHostNames = (host: string, allowed: ReadonlyArray<string>): ReadonlySet<string> =>
   new Set(
     [
@@ -37,6 +34,6 @@ export const allowedHostNames = (host: string, allowed: ReadonlyArray<string>): 
     ].map((name) => toUrlHost(name).toLowerCase())
   )
 
-/** The host of a header `Host`, without the port; `undefined` for what is none. */
+/** The host of a header `Host`, without the port; `undefined` if the header is invalid. */
 export const parseHost = (header: string): string | undefined =>
   /^(\[[0-9a-f:.]+\]|[^:[\]/@\s]+)(?::\d{1,5})?$/.exec(header.toLowerCase())?.[1]

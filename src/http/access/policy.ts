@@ -1,6 +1,6 @@
 import type { AccessRole } from "../../index.ts"
 
-/** Who may ask an endpoint, beside the orchestrator. */
+/** The roles that may call an endpoint, in addition to the orchestrator. */
 type OtherRoles = ReadonlyArray<Exclude<AccessRole, "orchestrator">>
 
 const allRoles: OtherRoles = ["worker", "auditor"]
@@ -8,7 +8,7 @@ const workers: OtherRoles = ["worker"]
 const auditors: OtherRoles = ["auditor"]
 const orchestratorOnly: OtherRoles = []
 
-/** Every endpoint by its name, and who may ask it. One that is not here is nobody's but the orchestrator's. */
+/** The roles of each endpoint. Only the orchestrator may call an endpoint that is missing here. */
 const rolesByEndpoint: Readonly<Record<string, OtherRoles>> = {
   get: allRoles,
   list: allRoles,
@@ -56,15 +56,15 @@ const rolesByEndpoint: Readonly<Record<string, OtherRoles>> = {
   importLog: orchestratorOnly
 }
 
-/** What erases is not for whoever works. */
+/** Endpoints that erase. Callers that do the work may not erase. */
 const auditorOnly: ReadonlySet<string> = new Set(["redact", "removeErased"])
 
-/** Whether a role may ask an endpoint at all. */
+/** Whether a role may call an endpoint. */
 export const mayCall = (role: AccessRole, endpoint: string): boolean =>
   auditorOnly.has(endpoint)
     ? role === "auditor"
     : role === "orchestrator" ||
       (Object.hasOwn(rolesByEndpoint, endpoint) && (rolesByEndpoint[endpoint]?.includes(role) ?? false))
 
-/** Endpoints of which somebody has thought who may ask them. */
+/** The endpoints that the policy covers. */
 export const knownEndpoints: ReadonlySet<string> = new Set([...Object.keys(rolesByEndpoint), ...auditorOnly])

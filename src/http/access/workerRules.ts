@@ -5,49 +5,7 @@ import { Forbidden } from "../errors.ts"
 import { AuditService, BacklogService } from "../../index.ts"
 import { actsFor, isUnder } from "../../services/access/AccessRole.ts"
 
-/** Claims whose owners are remembered: what they are never changes. */
-const maxCachedOwners = 10_000
-
-/** Finds out whose a claim is or was, by its card and token; `undefined` when there was never one. */
-export const makeClaimOwnerLookup = Effect.gen(function* () {
-  const backlog = yield* BacklogService
-  const audit = yield* AuditService
-  const known = new Map<string, string>()
-
-  const find = Effect.fnUntraced(function* (id: string, token: number) {
-    const current = Option.getOrUndefined(yield* backlog.get(id))
-    if (current === undefined) return undefined
-    if (current.claimToken === token) return current.claimOwner ?? undefined
-    // The token of a claim is the version of the event with which it began.
-    const then = Option.getOrUndefined(yield* audit.cardAt(id, { version: token }))
-    return then?.claimToken === token ? (then.claimOwner ?? undefined) : undefined
-  })
-
-  return (id: string, token: number): Effect.Effect<string | undefined, SqlError.SqlError> => {
-    const key = `${token} ${id}`
-    const owner = known.get(key)
-    if (owner !== undefined) return Effect.succeed(owner)
-    return find(id, token).pipe(
-      Effect.tap((found) =>
-        Effect.sync(() => {
-          if (found === undefined) return
-          known.set(key, found)
-          const [oldest = ""] = known.keys()
-          if (known.size > maxCachedOwners) known.delete(oldest)
-        })
-      ),
-      // There is no such card, or not yet such an event; what is wrong with the log, the command itself will meet.
-      Effect.catchTags({
-        InvalidInput: () => Effect.undefined,
-        MomentNotReached: () => Effect.undefined,
-        DamagedEvent: Effect.die,
-        UndecodableEvent: Effect.die
-      })
-    )
-  }
-})
-
-/** What of a command's input says whose claims it is about. */
+/** The fields of a command's input that say which claims it concerns. */
 interface WorkerInput {
   readonly owner?: string
   readonly id?: string
@@ -57,16 +15,15 @@ interface WorkerInput {
   readonly completions?: ReadonlyArray<WorkerInput>
 }
 
-/** What is wrong with an owner for which a worker does not act. */
+/** The rule that an owner violates, as the end of a sentence. */
 export const ownerRule = (actor: string, owner: string): string =>
   isUnder(owner, actor)
-    ? `must not be ${quote(owner)}, where another token's holder has that name or one above it`
-    : `must be ${quote(actor)}, or begin with ${quote(`${actor}/`)}`
+    ? `must not be ${quote(owner)}, because that name or one above it belongs to another token`
+    : `must be ${quote(actor)} or begin with ${quote(`${actor}/`)}`
 
 /**
- * What a worker may do with a command that it may send at all: claim in its own name or in one under it
- * (`worker-1/browser`), and renew, release and complete such claims only. `reservedNames` has other tokens' holders under its
- * name: it does not act for them.
+ * The rules for a worker's commands. A worker claims under its own name or a name below it (`worker-1/browser`), and renews,
+ * releases and completes only such claims. `reservedNames` are names below its own that belong to other tokens.
  */
 export const workerRules = (
   actor: string,
@@ -76,12 +33,16 @@ export const workerRules = (
   const requireOwnName = (owner: string | undefined): Effect.Effect<void, Forbidden> =>
     owner === undefined || actsFor(actor, reservedNames, owner)
       ? Effect.void
-      : new Forbidden({ problem: `A worker claims in its own name: the owner ${ownerRule(actor, owner)}.` })
+      : new Forbidden({ problem: `A worker claims under its own name: the owner ${ownerRule(actor, owner)}.` })
 
   const requireOwnClaim = Effect.fnUntraced(function* ({ force, id = "", token }: WorkerInput) {
-    if (force === true) return yield* new Forbidden({ problem: "A worker may not force: that is for an orchestrator." })
+    if (force === true) {
+      return yield* new Forbidden({ problem: "A worker may not use force. Only an orchestrator may." })
+    }
     if (token === undefined) {
-      return yield* new Forbidden({ problem: "A worker completes what it holds: give the token of its claim." })
+      return yield* new Forbidden({
+        problem: "A worker completes only cards that it holds. Pass the token of the claim."
+      })
     }
     const owner = yield* ownerOf(id, token)
     if (owner === undefined || !actsFor(actor, reservedNames, owner)) {
@@ -108,3 +69,45 @@ export const workerRules = (
     }
   }
 }
+
+/** Maximum number of cached owners. The owner of a claim never changes. */
+const maxCachedOwners = 10_000
+
+/** Makes a lookup of the owner of a current or past claim, by card and token; `undefined` if there was no such claim. */
+export const makeClaimOwnerLookup = Effect.gen(function* () {
+  const backlog = yield* BacklogService
+  const audit = yield* AuditService
+  const known = new Map<string, string>()
+
+  const find = Effect.fnUntraced(function* (id: string, token: number) {
+    const current = Option.getOrUndefined(yield* backlog.get(id))
+    if (current === undefined) return undefined
+    if (current.claimToken === token) return current.claimOwner ?? undefined
+    // The token of a claim is the version of its CardClaimed event.
+    const then = Option.getOrUndefined(yield* audit.cardAt(id, { version: token }))
+    return then?.claimToken === token ? (then.claimOwner ?? undefined) : undefined
+  })
+
+  return (id: string, token: number): Effect.Effect<string | undefined, SqlError.SqlError> => {
+    const key = `${token} ${id}`
+    const owner = known.get(key)
+    if (owner !== undefined) return Effect.succeed(owner)
+    return find(id, token).pipe(
+      Effect.tap((found) =>
+        Effect.sync(() => {
+          if (found === undefined) return
+          known.set(key, found)
+          const [oldest = ""] = known.keys()
+          if (known.size > maxCachedOwners) known.delete(oldest)
+        })
+      ),
+      // No such card, or no such event yet. Damage in the log also fails the command itself.
+      Effect.catchTags({
+        InvalidInput: () => Effect.undefined,
+        MomentNotReached: () => Effect.undefined,
+        DamagedEvent: Effect.die,
+        UndecodableEvent: Effect.die
+      })
+    )
+  }
+})

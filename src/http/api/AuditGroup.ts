@@ -38,24 +38,24 @@ import {
 
 const { cardNotFound, checkpointMoved, commandIdConflict, damagedEvent, momentNotReached, undecodableEvent } = problems
 
-/** After the event at a position, at a time, or after that event with leases judged by that time. */
+/** A moment: after the event at a position, at a time, or after that event with leases judged by that time. */
 const moment = {
   position: Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
   time: Schema.optionalKey(Schema.DateTimeUtcFromString)
 }
 
-/** The same, or after one of the card's own events. */
+/** A moment of a card, which can also be a version of the card. */
 const cardMoment = { id: CardId, ...moment, version: Schema.optionalKey(Version) }
 
-/** What can go wrong in the middle of a stream of events. */
+/** Problems that can end a stream of events. */
 export const EventStreamProblem = Schema.Union([damagedEvent, momentNotReached, ...streamProblems])
 
-/** A type by its name alone; whether there is such a type, the service says. */
+/** The name of an event type. The service refuses an unknown one. */
 const typeName = Name.annotate({
-  description: `One of ${EventType.literals.join(", ")}; or a type that only a newer program knows, when the log has an event of it.`
+  description: `One of ${EventType.literals.join(", ")}; or a type of a newer version, if the log has an event of that type.`
 })
 
-/** Events as they come; what goes wrong is an event named `problem`, and the last. */
+/** Events as they are appended. An error is the last event, with the name `problem`. */
 const eventStream = HttpApiSchema.StreamSse({
   events: Schema.Union([
     Schema.Struct({
@@ -67,39 +67,39 @@ const eventStream = HttpApiSchema.StreamSse({
   ])
 })
 
-/** A whole log, a line for its header and one for each event. */
+/** A complete log: one line for its header, and one per event. */
 const logFile = HttpApiSchema.StreamUint8Array({ contentType: "application/x-ndjson" })
 
-/** `AuditService`: an endpoint for each method, named as the method is. */
+/** The endpoints of `AuditService`, one per method and with its name. */
 export const AuditGroup = HttpApiGroup.make("audit")
   .add(
     HttpApiEndpoint.get("history", "/history", {
       query: { id: CardId },
       success: ndjson(RecordedEvent, cardNotFound, damagedEvent),
       error: [cardNotFound, damagedEvent]
-    }).annotateMerge(describeEndpoint("Every event of a card", "A line for each, first to last.")),
+    }).annotateMerge(describeEndpoint("Returns the events of a card", "One line per event, in order.")),
     HttpApiEndpoint.get("cardAt", "/card-at", {
       query: cardMoment,
       success: Card,
       error: [cardNotFound, momentNotReached, damagedEvent, undecodableEvent]
     }).annotateMerge(
-      describeEndpoint("A card as it stood at a moment", "`position`, `time` or `version` says which moment.")
+      describeEndpoint("Returns a card as of a moment", "`position`, `time` or `version` selects the moment.")
     ),
     HttpApiEndpoint.get("explainAt", "/explain-at", {
       query: cardMoment,
       success: Explanation,
       error: [cardNotFound, momentNotReached, damagedEvent, undecodableEvent]
-    }).annotateMerge(describeEndpoint("Why a card could or could not be claimed at a moment")),
+    }).annotateMerge(describeEndpoint("Explains why a card could or could not be claimed at a moment")),
     HttpApiEndpoint.get("backlogAt", "/backlog-at", {
       query: moment,
       success: BacklogAt,
       error: [momentNotReached, damagedEvent, undecodableEvent]
-    }).annotateMerge(describeEndpoint("The whole backlog as it stood at a moment, in numbers")),
+    }).annotateMerge(describeEndpoint("Returns counts of the backlog as of a moment")),
     HttpApiEndpoint.get("backlogAtCards", "/backlog-at/cards", {
       query: { ...moment, ...jsonFields(ListOptions.fields) },
       success: ndjson(Card, cardNotFound, damagedEvent, undecodableEvent),
       error: [cardNotFound, momentNotReached, damagedEvent, undecodableEvent]
-    }).annotateMerge(describeEndpoint("Cards in claim order as they stood at a moment", "A line for each.")),
+    }).annotateMerge(describeEndpoint("Lists cards in claim order as of a moment", "One line per card.")),
     HttpApiEndpoint.get("events", "/events", {
       headers: { "last-event-id": Schema.optionalKey(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))) },
       query: { ...jsonFields(EventOptions.fields), type: Schema.optionalKey(typeName) },
@@ -107,17 +107,17 @@ export const AuditGroup = HttpApiGroup.make("audit")
       error: [damagedEvent, momentNotReached]
     }).annotateMerge(
       describeEndpoint(
-        "Events in the order of positions, those of the past and those to come",
-        "Server-sent events, whose ids are positions: the stream continues after the position in the header `Last-Event-ID`, or else in `after`. With `follow=false` the stream ends at the end of the log. A position beyond the end of the log is refused with 404: the log was restored since it was seen."
+        "Streams events in the order of their positions, past and future",
+        "Server-sent events, whose ids are positions. The stream begins after the position in the header `Last-Event-ID`, or else in `after`. With `follow=false` it ends at the end of the log. A position beyond the end of the log is refused with 404, because the log has been restored in the meantime."
       )
     ),
     HttpApiEndpoint.get("checkpoints", "/checkpoints", { success: Schema.Array(Checkpoint) }).annotateMerge(
-      describeEndpoint("Every consumer's checkpoint")
+      describeEndpoint("Returns the checkpoints of all consumers")
     ),
     HttpApiEndpoint.get("checkpoint", "/checkpoint", {
       query: { consumer: Name },
       success: Schema.NullOr(Checkpoint)
-    }).annotateMerge(describeEndpoint("A consumer's checkpoint", "`null` when it has none.")),
+    }).annotateMerge(describeEndpoint("Returns the checkpoint of a consumer", "`null` if it has none.")),
     HttpApiEndpoint.post("advance", "/advance", {
       payload: Schema.Struct({
         consumer: Name,
@@ -128,34 +128,31 @@ export const AuditGroup = HttpApiGroup.make("audit")
       error: [checkpointMoved, momentNotReached]
     }).annotateMerge(
       describeEndpoint(
-        "Moves a checkpoint, if it still is at `from`",
-        "Of two consumers of one name only one moves it. It moves forward, to the end of the log at most; from beyond the end of the log, where a restore leaves it, it may be set back."
+        "Moves a checkpoint that is still at `from`",
+        "If two consumers have the same name, only one of them moves it. A checkpoint moves forward, at most to the end of the log. After a restore it can be ahead of the log, and can then be moved back."
       )
     ),
     HttpApiEndpoint.post("park", "/park", {
       payload: Schema.Struct({ consumer: Name, position: Position, reason: Reason }),
       success: HttpApiSchema.NoContent,
       error: momentNotReached
-    }).annotateMerge(describeEndpoint("Notes that a consumer has gone past an event, and why")),
+    }).annotateMerge(describeEndpoint("Parks an event that a consumer could not handle, with the reason")),
     HttpApiEndpoint.get("parked", "/parked", {
       query: { consumer: Schema.optionalKey(Name) },
       success: ParkedEvents
-    }).annotateMerge(describeEndpoint("What is parked, of every consumer or of one")),
+    }).annotateMerge(describeEndpoint("Lists the parked events of all consumers, or of one")),
     HttpApiEndpoint.post("unpark", "/unpark", {
       payload: Schema.Struct({ consumer: Name, position: Position }),
       success: Schema.Boolean
-    }).annotateMerge(describeEndpoint("Takes an event off the list of parked ones", "`true` when it was on it.")),
+    }).annotateMerge(describeEndpoint("Removes an event from the parked events", "Returns `true` if it was parked.")),
     HttpApiEndpoint.post("verify", "/verify", {
       payload: Schema.Struct({ anchor: Schema.optionalKey(Anchor) }),
       success: ndjson(Schema.Struct({ progress: VerifyProgress }), Schema.Struct({ report: VerifyReport }))
     }).annotateMerge(
-      describeEndpoint(
-        "Verifies the whole log and the read model",
-        "Lines that say how much is done, and then the report."
-      )
+      describeEndpoint("Verifies the log and the read model", "Lines with the progress, and then the report.")
     ),
     HttpApiEndpoint.get("anchor", "/anchor", { success: Anchor }).annotateMerge(
-      describeEndpoint("Where the log ends now, to be kept elsewhere")
+      describeEndpoint("Returns an anchor: the current end of the log, to be stored elsewhere")
     ),
     HttpApiEndpoint.post("rebuild", "/rebuild", {
       payload: Schema.Struct({
@@ -178,24 +175,21 @@ export const AuditGroup = HttpApiGroup.make("audit")
         undecodableEvent
       ]
     }).annotateMerge(
-      describeEndpoint(
-        "Makes the read model anew from the log",
-        "Lines that say how much is done, and then the report."
-      )
+      describeEndpoint("Rebuilds the read model from the log", "Lines with the progress, and then the report.")
     ),
     HttpApiEndpoint.post("redact", "/redact", {
       headers: idempotencyHeader,
       payload: commandPayload(Redact),
       success: RedactedCard,
       error: [cardNotFound, commandIdConflict, damagedEvent, undecodableEvent]
-    }).annotateMerge(describeEndpoint("Erases parts of a card's events, for good")),
+    }).annotateMerge(describeEndpoint("Erases parts of a card's events permanently")),
     HttpApiEndpoint.get("erasures", "/erasures", {
       query: jsonFields({ pending: Schema.optionalKey(Schema.Boolean) }),
       success: Schema.Array(Erasure)
     }).annotateMerge(
       describeEndpoint(
-        "Redactions that erased something, and whether their bytes are still in the data files",
-        "All, or the pending."
+        "Lists redactions, and whether their bytes are still in the data files",
+        "All of them, or those that are pending."
       )
     ),
     HttpApiEndpoint.post("removeErased", "/remove-erased", {
@@ -211,24 +205,24 @@ export const AuditGroup = HttpApiGroup.make("audit")
     }).annotateMerge(
       describeEndpoint(
         "Removes the bytes of all redactions from the data files",
-        "Lines that say how much is done, and then the report. Only a server whose database role owns the tables can."
+        "Lines with the progress, and then the report. The server's database role must own the tables."
       )
     ),
     HttpApiEndpoint.post("pruneReceipts", "/prune-receipts", {
       payload: Schema.Struct(PruneReceipts.fields),
       success: Schema.Int
-    }).annotateMerge(describeEndpoint("Removes receipts of commands by age", "Answers how many.")),
+    }).annotateMerge(describeEndpoint("Removes receipts of commands by age", "Returns how many.")),
     HttpApiEndpoint.get("exportLog", "/export-log", {
       success: logFile,
       error: damagedEvent
-    }).annotateMerge(describeEndpoint("The whole log", "A line for its header and one for each event.")),
+    }).annotateMerge(describeEndpoint("Exports the log", "One line for its header, and one per event.")),
     HttpApiEndpoint.post("restored", "/restored", {
       payload: commandPayload(Restored),
       success: RestoredBacklog
     }).annotateMerge(
       describeEndpoint(
-        "Must be called after the backlog was restored from a backup",
-        "Begins a new generation of tokens and ends every live claim, so that no token of the lost part of the log acts."
+        "Must be called after a restore from a backup",
+        "Begins a new generation of tokens and ends all claims, so that no token of the lost part of the log is valid."
       )
     ),
     HttpApiEndpoint.post("importLog", "/import-log", {
@@ -238,11 +232,11 @@ export const AuditGroup = HttpApiGroup.make("audit")
       error: [problems.backlogNotEmpty, problems.logFileRefused, damagedEvent, undecodableEvent]
     }).annotateMerge(
       describeEndpoint(
-        "Imports such lines into an empty backlog, all or nothing",
-        "The body is read as it comes, however long. Claims in it are ended by `actor`."
+        "Imports an exported log into an empty backlog, all or nothing",
+        "The body is streamed and may have any length. `actor` is the actor of the events that end the claims in it."
       )
     )
   )
   .annotateMerge(
-    OpenApi.annotations({ title: "Audit", description: "What happened, what was, and the proof of both." })
+    OpenApi.annotations({ title: "Audit", description: "The history, past states, and the proof of both." })
   )

@@ -9,8 +9,8 @@ import { packageVersion } from "../../services/packageFiles.ts"
 type Part = Readonly<Record<string, unknown>>
 
 /**
- * Says of parameters what they are, and not that they are text on their way: whole numbers, and true or false. A generator's
- * client then takes those.
+ * Declares query parameters as integers and booleans instead of as text that encodes them, so that generated clients accept
+ * numbers and booleans.
  */
 const simplifyParameters = (document: Part): Part => ({
   ...document,
@@ -32,17 +32,17 @@ const simplifyParameter = (parameter: Part): Part => {
 const mapValues = (part: Part, change: (value: unknown) => unknown): Part =>
   Object.fromEntries(Object.entries(part).map(([name, value]) => [name, change(value)]))
 
-/** Where a server is asked whether it runs, whether it is ready, and for its metrics. */
+/** The paths of the endpoints for operators. */
 export const operationPaths = { health: "/healthz", ready: "/readyz", metrics: "/metrics" } as const
 
-/** The backlog over HTTP. */
+/** The HTTP API: the endpoints of both services. */
 export const BacklogApi = HttpApi.make("backlog")
   .add(BacklogGroup, AuditGroup)
-  // What is asked must be understood whole; an answer may have more than its reader knows.
+  // Requests must not have unknown members. Clients ignore unknown members of a response.
   .annotate(HttpApi.PayloadParseOptions, { onExcessProperty: "error" })
   .annotate(HttpApi.QueryParseOptions, { onExcessProperty: "error" })
   .middleware(RequestValidation)
-  // Last, and so first to look at a request.
+  // The last middleware runs first.
   .middleware(Authorization)
   .annotateMerge(
     OpenApi.annotations({

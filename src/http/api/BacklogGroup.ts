@@ -10,12 +10,12 @@ import { AwaitClaimable, CardId, ClaimFilter, ListOptions } from "../../index.ts
 const { cardAlreadyExists, cardIsClaimed, cardIsDone, cardNotFound, claimLost, commandIdConflict } = problems
 const { dependencyCycle, dependencyNotFound, selfDependency } = problems
 
-/** The longest that a claim can be made to wait for a card, in seconds. */
+/** Maximum wait of a claim for a card, in seconds. */
 export const maxWaitSeconds = 60
 
 const newCard = Schema.Struct(jsonFields(Commands.NewCard.fields)).annotate({ identifier: "NewCard" })
 
-/** `BacklogService`: an endpoint for each method, named as the method is. Commands are posted, queries are gotten. */
+/** The endpoints of `BacklogService`, one per method and with its name. Commands are POST, queries are GET. */
 export const BacklogGroup = HttpApiGroup.make("backlog")
   .add(
     HttpApiEndpoint.post("create", "/create", {
@@ -24,7 +24,7 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       success: Card,
       error: [cardAlreadyExists, selfDependency, dependencyCycle, commandIdConflict]
     }).annotateMerge(
-      describeEndpoint("Creates a card", "The same `idempotencyKey` again answers the card that is there, unchanged.")
+      describeEndpoint("Creates a card", "With the `idempotencyKey` of an existing card, returns that card unchanged.")
     ),
     HttpApiEndpoint.post("createMany", "/create-many", {
       headers: idempotencyHeader,
@@ -32,7 +32,7 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       success: Cards,
       error: [cardAlreadyExists, selfDependency, dependencyCycle, commandIdConflict]
     })
-      .annotateMerge(describeEndpoint("Creates cards, all or none", "In any order; the body may have 32 MiB."))
+      .annotateMerge(describeEndpoint("Creates cards, all or nothing", "In any order. The body may have up to 32 MiB."))
       .annotate(BodyLimit, ByteSize.mebibytes(32)),
     HttpApiEndpoint.post("revise", "/revise", {
       headers: idempotencyHeader,
@@ -40,18 +40,21 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       success: Card,
       error: [cardNotFound, commandIdConflict]
     }).annotateMerge(
-      describeEndpoint("Changes title, body, phase, priority or acceptance", "Changes what is given; `null` clears.")
+      describeEndpoint(
+        "Changes title, body, phase, priority or acceptance",
+        "Changes the given fields; `null` clears a field."
+      )
     ),
     HttpApiEndpoint.get("get", "/get", {
       query: { id: CardId },
       success: Card,
       error: cardNotFound
-    }).annotateMerge(describeEndpoint("A card")),
+    }).annotateMerge(describeEndpoint("Returns a card")),
     HttpApiEndpoint.get("list", "/list", {
       query: jsonFields(ListOptions.fields),
       success: Cards,
       error: cardNotFound
-    }).annotateMerge(describeEndpoint("Cards in claim order", "`after` is the last card of the page before.")),
+    }).annotateMerge(describeEndpoint("Lists cards in claim order", "`after` is the last card of the previous page.")),
     HttpApiEndpoint.post("claim", "/claim", {
       headers: idempotencyHeader,
       query: { wait: Schema.optionalKey(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: maxWaitSeconds }))) },
@@ -60,8 +63,8 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       error: commandIdConflict
     }).annotateMerge(
       describeEndpoint(
-        "Takes the best claimable card, or the one named",
-        "204 when there is nothing to take. With `wait` the answer comes as soon as there is something to take, and at the latest after so many seconds. The card's `claimToken` is what the holder shows from then on."
+        "Claims the best claimable card, or the given one",
+        "Returns 204 when there is nothing to claim. `wait` waits for a card, at most so many seconds. The holder passes the card's `claimToken` to renew, release and complete it."
       )
     ),
     HttpApiEndpoint.post("claimMany", "/claim-many", {
@@ -70,28 +73,29 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       success: Cards,
       error: commandIdConflict
     }).annotateMerge(
-      describeEndpoint("Takes the best claimable cards, `limit` at most", "The best first; none when there are none.")
+      describeEndpoint(
+        "Claims the best claimable cards, at most `limit`",
+        "Best first. Returns an empty list when there is nothing to claim."
+      )
     ),
     HttpApiEndpoint.post("renew", "/renew", {
       headers: idempotencyHeader,
       payload: commandPayload(Commands.Renew),
       success: Card,
       error: [cardNotFound, claimLost, commandIdConflict]
-    }).annotateMerge(describeEndpoint("Extends a claim, from now on")),
+    }).annotateMerge(describeEndpoint("Extends a claim, from the time of the request")),
     HttpApiEndpoint.post("release", "/release", {
       headers: idempotencyHeader,
       payload: commandPayload(Commands.Release),
       success: Card,
       error: [cardNotFound, claimLost, commandIdConflict]
-    }).annotateMerge(
-      describeEndpoint("Gives a card back", "With `retryAfterSeconds` it is not claimable for so long.")
-    ),
+    }).annotateMerge(describeEndpoint("Releases a card", "`retryAfterSeconds` delays the next claim.")),
     HttpApiEndpoint.post("reclaim", "/reclaim", {
       headers: idempotencyHeader,
       payload: commandPayload(Commands.Reclaim),
       success: CardIds,
       error: commandIdConflict
-    }).annotateMerge(describeEndpoint("Takes back every expired claim, or the claim on one card, expired or not")),
+    }).annotateMerge(describeEndpoint("Reclaims every expired claim, or the claim on one card, expired or not")),
     HttpApiEndpoint.post("link", "/link", {
       headers: idempotencyHeader,
       payload: commandPayload(Commands.Link),
@@ -103,13 +107,13 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       payload: commandPayload(Commands.Unlink),
       success: Card,
       error: [cardNotFound, commandIdConflict]
-    }).annotateMerge(describeEndpoint("Removes that dependency")),
+    }).annotateMerge(describeEndpoint("Removes the dependency of card `from` on card `to`")),
     HttpApiEndpoint.post("block", "/block", {
       headers: idempotencyHeader,
       payload: commandPayload(Commands.Block),
       success: Card,
       error: [cardNotFound, cardIsDone, commandIdConflict]
-    }).annotateMerge(describeEndpoint("Sets a card aside", "Ends its claim.")),
+    }).annotateMerge(describeEndpoint("Blocks a card", "Ends its claim.")),
     HttpApiEndpoint.post("unblock", "/unblock", {
       headers: idempotencyHeader,
       payload: commandPayload(Commands.Unblock),
@@ -128,7 +132,7 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
     }).annotateMerge(
       describeEndpoint(
         "Completes a card",
-        "A claimed one with its current `token`, or with `force`; any other directly. `madeClaimable` names the cards that could be claimed because of it."
+        "A claimed card requires its current `token`, or `force`. `madeClaimable` lists the cards that became claimable."
       )
     ),
     HttpApiEndpoint.post("completeMany", "/complete-many", {
@@ -139,8 +143,8 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
     })
       .annotateMerge(
         describeEndpoint(
-          "Completes cards, each with an outcome of its own",
-          "In the order of the completions: the completed card, or the problem for which it was refused. Each completion may have a `commandId`. The body may have 32 MiB."
+          "Completes cards, each with its own outcome",
+          "Returns the outcomes in the order of the completions: the completed card, or the problem for which it was refused. Each completion may have a `commandId`. The body may have up to 32 MiB."
         )
       )
       .annotate(BodyLimit, ByteSize.mebibytes(32)),
@@ -151,17 +155,17 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       error: [cardNotFound, commandIdConflict]
     }).annotateMerge(describeEndpoint("Makes a done card ready again")),
     HttpApiEndpoint.get("stats", "/stats", { success: Stats }).annotateMerge(
-      describeEndpoint("The backlog in numbers")
+      describeEndpoint("Returns counts of the backlog")
     ),
     HttpApiEndpoint.get("explain", "/explain", {
       query: { id: CardId },
       success: Explanation,
       error: cardNotFound
-    }).annotateMerge(describeEndpoint("Why a card can or cannot be claimed")),
+    }).annotateMerge(describeEndpoint("Explains why a card can or cannot be claimed")),
     HttpApiEndpoint.get("whyNothingClaimable", "/why-nothing-claimable", {
       query: jsonFields(ClaimFilter.fields),
       success: ClaimOutlook
-    }).annotateMerge(describeEndpoint("Why a claim among these cards finds nothing, and when that may change")),
+    }).annotateMerge(describeEndpoint("Explains why a claim with this filter finds nothing, and when that may change")),
     HttpApiEndpoint.get("awaitClaimable", "/await-claimable", {
       query: {
         ...jsonFields(ClaimFilter.fields),
@@ -172,9 +176,9 @@ export const BacklogGroup = HttpApiGroup.make("backlog")
       success: Schema.Boolean
     }).annotateMerge(
       describeEndpoint(
-        "Waits until a claim among these cards may find one",
-        "`waitSeconds` at most, and says whether it may. Another may be faster: then wait again."
+        "Waits until a claim with this filter may find a card",
+        "Waits at most `waitSeconds`. Returns whether there may be a card. Another caller may claim it first; then wait again."
       )
     )
   )
-  .annotateMerge(OpenApi.annotations({ title: "Backlog", description: "Cards, and the work on them." }))
+  .annotateMerge(OpenApi.annotations({ title: "Backlog", description: "Cards and the work on them." }))

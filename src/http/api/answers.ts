@@ -4,27 +4,6 @@ import { Generation } from "../../domain/Card.ts"
 import { problems } from "../problems.ts"
 import * as Domain from "../../index.ts"
 
-/** A card or an event may have several parts of a mebibyte, which JSON makes longer. */
-export const maxElementSize = ByteSize.mebibytes(64)
-
-/** What can go wrong in the middle of any stream. */
-export const streamProblems = [
-  problems.invalidInput,
-  problems.databaseUnavailable,
-  problems.databaseFailed,
-  problems.readOnlyReplica,
-  problems.replicaBehind,
-  problems.replicaConflict,
-  problems.notPermitted
-] as const
-
-/**
- * Items, each on a line of its own. What goes wrong when some are on their way is a problem on the last line, and what
- * breaks off without one is not whole.
- */
-export const ndjson = <const Items extends ReadonlyArray<Schema.Top>>(...items: Items) =>
-  HttpApiSchema.StreamNdjson({ schema: Schema.Union([...items, ...streamProblems]), maxElementBytes: maxElementSize })
-
 /** A card. */
 export const Card = Domain.Card.annotate({ identifier: "Card" })
 
@@ -38,7 +17,7 @@ export const CompletedCard = Schema.Struct({
   next: Schema.NullOr(Card)
 }).annotate({ identifier: "CompletedCard" })
 
-/** What became of each of several completions: the card, or the problem of one that was refused. */
+/** The outcomes of several completions: the card, or the problem for which a completion was refused. */
 export const Completions = Schema.Array(
   Schema.Union([
     CompletedCard,
@@ -52,7 +31,7 @@ export const Completions = Schema.Array(
 /** Ids of cards. */
 export const CardIds = Schema.Array(Domain.CardId)
 
-/** The backlog in numbers. */
+/** Counts of the backlog. */
 export const Stats = Domain.Stats.annotate({ identifier: "Stats" })
 
 /** Why a card can or cannot be claimed. */
@@ -61,10 +40,10 @@ export const Explanation = Domain.Explanation.annotate({ identifier: "Explanatio
 /** Why a claim finds nothing. */
 export const ClaimOutlook = Domain.ClaimOutlook.annotate({ identifier: "ClaimOutlook" })
 
-/** An event as the log holds it. */
+/** An event of the log. */
 export const RecordedEvent = Domain.RecordedEvent.annotate({ identifier: "RecordedEvent" })
 
-/** A redaction that erased something, and where its bytes still are. */
+/** A redaction that erased something, and whether its bytes are still in the data files. */
 export const Erasure = Domain.Erasure.annotate({ identifier: "Erasure" })
 
 /** A card after a redaction, what was erased, and whether its bytes are still in the data files. */
@@ -74,36 +53,36 @@ export const RedactedCard = Schema.Struct({
   state: Domain.Erasure.fields.state
 })
 
-/** A backlog as it stood at a moment, in numbers, and which moment that was. */
+/** Counts of the backlog at a moment, and the moment. */
 export const BacklogAt = Schema.Struct({
   position: Schema.Int,
   time: Schema.DateTimeUtcFromString,
   stats: Stats
 }).annotate({ identifier: "BacklogAt" })
 
-/** How far a consumer of events has come. */
+/** The checkpoint of a consumer. */
 export const Checkpoint = Domain.Checkpoint.annotate({ identifier: "Checkpoint" })
 
-/** Events that consumers have gone past. */
+/** Events that consumers have parked. */
 export const ParkedEvents = Schema.Array(Domain.ParkedEvent.annotate({ identifier: "ParkedEvent" }))
 
 /** The end of the log. */
 export const Anchor = Domain.Anchor.annotate({ identifier: "Anchor" })
 
-/** What a verification found. */
+/** The result of a verification. */
 export const VerifyReport = Domain.VerifyReport.annotate({ identifier: "VerifyReport" })
 
-/** How much of a verification is done. */
+/** The progress of a verification. */
 export const VerifyProgress = Schema.Struct({ done: Schema.Int, total: Schema.Int })
 
-/** How much of a rebuild is done. */
+/** The progress of a rebuild. */
 export const RebuildProgress = Schema.Struct({
   phase: Schema.Literals(["preparing", "building", "counting", "catching up", "swapping", "swapped", "verifying"]),
   done: Schema.Int,
   total: Schema.Int
 })
 
-/** What a rebuild did, and what the verification after it found. */
+/** The result of a rebuild, and of the verification after it. */
 export const RebuildReport = Schema.Struct({
   position: Schema.Int,
   cards: Schema.Int,
@@ -112,7 +91,7 @@ export const RebuildReport = Schema.Struct({
   verification: VerifyReport
 }).annotate({ identifier: "RebuildReport" })
 
-/** What was imported. */
+/** The result of an import. */
 export const ImportedLog = Schema.Struct({
   position: Schema.Int,
   chainHash: Schema.String,
@@ -122,8 +101,29 @@ export const ImportedLog = Schema.Struct({
   reclaimed: CardIds
 }).annotate({ identifier: "ImportedLog" })
 
-/** What was done to a backlog that was restored. */
+/** The result of `restored`. */
 export const RestoredBacklog = Schema.Struct({
   generation: Generation,
   reclaimed: CardIds
 }).annotate({ identifier: "RestoredBacklog" })
+
+/** Maximum size of an element of a stream. A card can have several parts of 1 MiB, which JSON escapes make longer. */
+export const maxElementSize = ByteSize.mebibytes(64)
+
+/** Problems that can end any stream. */
+export const streamProblems = [
+  problems.invalidInput,
+  problems.databaseUnavailable,
+  problems.databaseFailed,
+  problems.readOnlyReplica,
+  problems.replicaBehind,
+  problems.replicaConflict,
+  problems.notPermitted
+] as const
+
+/**
+ * A stream of items, one JSON document per line. An error in the middle is a problem on the last line. A response that ends
+ * early without a problem is incomplete.
+ */
+export const ndjson = <const Items extends ReadonlyArray<Schema.Top>>(...items: Items) =>
+  HttpApiSchema.StreamNdjson({ schema: Schema.Union([...items, ...streamProblems]), maxElementBytes: maxElementSize })

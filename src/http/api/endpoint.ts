@@ -2,21 +2,18 @@ import { Schema, Struct } from "effect"
 import { OpenApi } from "effect/http-api"
 import { Name } from "../../domain/Text.ts"
 
-/** What is said about an endpoint, in a line and then in more words. */
+/** The summary and the description of an endpoint. */
 export const describeEndpoint = (summary: string, description?: string) =>
   OpenApi.annotations(description === undefined ? { summary } : { summary, description })
 
-/** A retry with the same key and the same body gets the first answer, and nothing is done twice. */
+/** The header of a command's id. A retry with the same key and the same body gets the first answer. */
 export const idempotencyHeader = { "idempotency-key": Schema.optionalKey(Name) }
 
 type JsonField<F> = F extends Schema.optional<infer S> ? Schema.optionalKey<S> : F
 
 type JsonFields<Fields extends Schema.Struct.Fields> = { readonly [K in keyof Fields]: JsonField<Fields[K]> }
 
-/**
- * Fields as they are in JSON, which has no `undefined`: what may be left out may not be `null` instead, unless the field
- * says so itself.
- */
+/** Fields as JSON has them, without `undefined`. An optional field may be omitted; it may be `null` only if its schema says so. */
 export const jsonFields = <const Fields extends Schema.Struct.Fields>(fields: Fields): JsonFields<Fields> =>
   Object.fromEntries(
     Object.entries(fields).map(([name, field]) => [name, isOptional(field) ? toOptionalKey(field) : field])
@@ -31,8 +28,8 @@ const isOptional = (field: Schema.Constraint): field is Schema.optional<Schema.T
 const toOptionalKey = (field: Schema.optional<Schema.Top>) => Schema.optionalKey(field.schema.members[0])
 
 /**
- * What a command's endpoint takes: the command without its tag. `actor` may be left out where the server knows who calls,
- * and `commandId` stands in the header `Idempotency-Key` as well. What is nested in a field is given as it is in JSON.
+ * The payload of a command's endpoint: the command without its tag. `actor` is optional because a token names it, and
+ * `commandId` can also be the header `Idempotency-Key`. `nested` gives the JSON form of fields that contain objects.
  */
 export const commandPayload = <
   const Fields extends Schema.Struct.Fields & { readonly actor: Schema.Top },

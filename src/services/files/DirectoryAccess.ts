@@ -1,27 +1,27 @@
 import { Schema } from "effect"
 
-/** What other users may do with a directory. */
+/** The access that other users have to a directory. */
 export const DirectoryAccess = Schema.Struct({
   directory: Schema.String,
-  /** Files and folders that other users may read, write or enter, and the first of them. */
+  /** How many files and folders other users may read, write or enter, and the first of them. */
   open: Schema.Int,
   firstOpen: Schema.NullOr(Schema.String),
-  /** The directory itself, or what is directly in it, by which these are closed. The first five. */
+  /** The first five of: the directory itself, or files and folders directly in it, whose modes must be restricted. */
   openParts: Schema.Array(Schema.String),
-  /** How many there were before this process opened the directory, which closes them. */
+  /** How many there were before this process opened the directory, which restricts them. */
   openBefore: Schema.Int,
-  /** Files and folders that belong to another user, and the first of them. */
+  /** How many files and folders belong to another user, and the first of them. */
   foreign: Schema.Int,
   firstForeign: Schema.NullOr(Schema.String),
-  /** The user that this process runs as. */
+  /** The user id of this process. */
   user: Schema.Int,
-  /** Why processes cannot share the directory, or what is wrong with a place of its socket. */
+  /** Why processes cannot share the directory, or what is in the way of its socket. */
   socketProblem: Schema.NullOr(Schema.String)
 })
 
-/** What other users may do with a directory. */
+/** The access that other users have to a directory. */
 export interface DirectoryAccess extends Schema.Schema.Type<typeof DirectoryAccess> {}
 
-/** A number of files and folders, for people. */
+/** Formats a number of files and folders for people. */
 export const formatFileCount = (count: number): string =>
   count === 1 ? "1 file or folder" : `${count} files and folders`

@@ -2,9 +2,9 @@ import { Context, Schema } from "effect"
 import { SqlError } from "effect/sql"
 
 /**
- * Another process, or another part of this one, holds the directory and did not release it in time. `lockFile` is null
- * when the holder was seen running. When this process cannot tell whether the holder runs (it was on another machine, or
- * before a restart under another host name), `lockFile` names the file to delete after checking that the holder ended.
+ * Another process, or another part of this one, holds the directory and did not release it in time. `lockFile` is `null` when
+ * the holder is known to run. When that cannot be checked from here (the holder ran on another machine, or under another host
+ * name before a restart), `lockFile` is the file to delete after checking that the holder has ended.
  */
 export class DirectoryLocked extends Schema.TaggedError<DirectoryLocked>()("DirectoryLocked", {
   directory: Schema.String,
@@ -13,7 +13,7 @@ export class DirectoryLocked extends Schema.TaggedError<DirectoryLocked>()("Dire
   hostname: Schema.String,
   waitedSeconds: Schema.Finite,
   lockFile: Schema.NullOr(Schema.String),
-  /** Why the holder cannot share the directory with this process, where that is known. */
+  /** Why the holder cannot share the directory with this process, when that is known. */
   notShared: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
@@ -36,7 +36,7 @@ export class DirectoryLocked extends Schema.TaggedError<DirectoryLocked>()("Dire
   }
 }
 
-/** The directory cannot hold a backlog. `reason` says what is wrong and what to do. */
+/** The directory cannot be used for a backlog. `reason` says what is wrong and what to do. */
 export class DirectoryUnusable extends Schema.TaggedError<DirectoryUnusable>()("DirectoryUnusable", {
   directory: Schema.String,
   reason: Schema.String,
@@ -64,20 +64,20 @@ export class DirectoryLost extends Schema.TaggedError<DirectoryLost>()("Director
   }
 }
 
-/** The loss of a directory, where that is the innermost cause of an error. */
+/** Returns the `DirectoryLost` that is the innermost cause of an error. */
 export const findDirectoryLost = (cause: unknown): DirectoryLost | undefined => {
   if (cause instanceof DirectoryLost) return cause
   if (SqlError.isSqlError(cause)) return findDirectoryLost(cause.reason.cause)
   return cause instanceof Error && cause.cause !== undefined ? findDirectoryLost(cause.cause) : undefined
 }
 
-/** What callers of a server get to know of the loss: the path is not for them. */
+/** The message of `DirectoryLost` for callers of a server, who must not see the path. */
 export const publicDirectoryLostMessage =
   "This server no longer owns the directory of its backlog, and carries out nothing more. Tell the people who run it."
 
 /**
- * Called once when a directory that a layer holds is lost, so that a program which has nothing to do at that moment can end.
- * Defaults to nothing: the next command fails with `DirectoryLost`.
+ * Called once when a layer loses its directory, so that a program that is idle at that moment can end. Defaults to a function
+ * that does nothing. The next command fails with `DirectoryLost` in any case.
  */
 export const OnDirectoryLost: Context.Reference<(lost: DirectoryLost) => void> = Context.Reference<
   (lost: DirectoryLost) => void

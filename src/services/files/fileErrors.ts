@@ -1,6 +1,6 @@
 import { constants } from "node:os"
 
-/** What the codes of failed file operations mean, and what to do about each. */
+/** The meaning of each error code of file operations, and what to do about it. */
 const meanings: Readonly<Record<string, string>> = {
   EACCES: "this user may not read or write there; change its permissions or choose another",
   EPERM: "this user may not write there; change its permissions or choose another",
@@ -33,7 +33,7 @@ const meanings: Readonly<Record<string, string>> = {
 }
 
 /**
- * Error numbers of the WASI interface, which the embedded engine uses in place of the operating system's.
+ * Error numbers of the WASI interface, which the embedded engine uses instead of those of the operating system.
  * https://github.com/WebAssembly/WASI/blob/main/legacy/preview1/docs.md#errno
  */
 const engineCodes: Readonly<Record<number, string>> = {
@@ -67,7 +67,7 @@ const engineCodes: Readonly<Record<number, string>> = {
   142: "EHOSTDOWN"
 }
 
-/** The code of a failed file operation, as in `ENOSPC`; undefined when an error has none. */
+/** Returns the code of a failed file operation, such as `ENOSPC`; `undefined` for an error without one. */
 export const fileErrorCode = (cause: unknown): string | undefined => {
   if (typeof cause !== "object" || cause === null) return undefined
   const { code, errno, name } = cause as { readonly code?: unknown; readonly errno?: unknown; readonly name?: unknown }
@@ -77,7 +77,7 @@ export const fileErrorCode = (cause: unknown): string | undefined => {
   return Object.entries(constants.errno).find(([, number]) => number === Math.abs(errno))?.[0]
 }
 
-/** Texts in which Postgres reports a failed file operation; it passes on the message of its C library. */
+/** Messages of the C library in which Postgres reports a failed file operation. */
 const engineTexts: ReadonlyArray<readonly [RegExp, string]> = [
   [/No space left on device/i, "ENOSPC"],
   [/(?:Disk )?quota exceeded/i, "EDQUOT"],
@@ -91,27 +91,27 @@ const engineTexts: ReadonlyArray<readonly [RegExp, string]> = [
   [/Stale file handle/i, "ESTALE"]
 ]
 
-/** Codes that say that the disk, or the rights on it, kept an operation from being done. Nothing is damaged. */
-const aboutTheDisk = new Set(
+/** The codes of operations that failed because of the disk or the rights on it. Nothing is damaged. */
+const diskCodes = new Set(
   "EACCES EPERM EROFS ENOSPC EDQUOT EFBIG EMFILE ENFILE ENOMEM ESTALE ETIMEDOUT EHOSTDOWN".split(" ")
 )
 
-/** Whether an error is about the disk or the rights on it, and not about what the files hold. */
-export const isDiskError = (cause: unknown): boolean => aboutTheDisk.has(meantCode(cause) ?? "")
+/** Whether an error is about the disk or the rights on it, and not about the content of files. */
+export const isDiskError = (cause: unknown): boolean => diskCodes.has(findCode(cause) ?? "")
 
 /**
- * What a failed file operation means, in words. Takes any thrown value: errors of Node, of the embedded engine's file
- * system, texts of Postgres. An error that wraps another one is explained by the inner one.
+ * Explains a failed file operation in words. Accepts any thrown value: errors of Node and of the embedded engine's file system,
+ * and texts of Postgres. For an error with a cause, explains the innermost cause.
  */
 export const explainFileError = (cause: unknown): string => {
   const message = errorMessage(cause)
-  const code = meantCode(cause)
-  const words = code === undefined ? undefined : meanings[code]
-  if (words === undefined) return message
-  return `${words} (${message === "" || message === code ? code : message})`
+  const code = findCode(cause)
+  const meaning = code === undefined ? undefined : meanings[code]
+  if (meaning === undefined) return message
+  return `${meaning} (${message === "" || message === code ? code : message})`
 }
 
-const meantCode = (cause: unknown): string | undefined =>
+const findCode = (cause: unknown): string | undefined =>
   codeOf(cause) ?? engineTexts.find(([pattern]) => pattern.test(errorMessage(cause)))?.[1]
 
 const codeOf = (cause: unknown): string | undefined => {
@@ -120,7 +120,7 @@ const codeOf = (cause: unknown): string | undefined => {
   return cause instanceof Error && cause.cause !== undefined ? codeOf(cause.cause) : code
 }
 
-/** A sentence for any thrown value. The embedded engine throws objects that are no errors and have no message. */
+/** Returns a message for any thrown value. The embedded engine throws objects that are not errors and have no message. */
 export const errorMessage = (cause: unknown): string => {
   if (cause instanceof Error && cause.message !== "") return cause.message
   const code = fileErrorCode(cause)

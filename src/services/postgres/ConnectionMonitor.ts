@@ -1,29 +1,182 @@
-import type { PgConnection } from "@effect/sql-pg"
+import { PgConnection } from "@effect/sql-pg"
 import { Effect, Stream } from "effect"
 import { type SqlConnection, SqlError } from "effect/sql"
 import type { Duplex } from "node:stream"
 import { NoAnswer } from "../../sql/AnswerTimeout.ts"
+import type { Subscribe } from "../waiting/CommitNotifications.ts"
 
-/** How a statement is guarded: see `SessionWatch.guard`. */
-type Guard = <A>(statement: Effect.Effect<A, SqlError.SqlError>) => Effect.Effect<A, SqlError.SqlError>
+/** How long to read bytes that have already arrived before a connection is closed, in milliseconds. */
+const graceMillis = 50
+
+/** The longest delay of a timer, in milliseconds. A longer one would fire at once. */
+const maxTimerMillis = 2 ** 31 - 1
+
+/** The SQLSTATE of a warning without a code of its own, such as that of a cancelled wait for a synchronous standby. */
+const warningCode = "01000"
 
 /**
- * A session as the client's statements use it. Every statement goes through the guard, and a commit that did not wait
- * for its standby is an error.
+ * How often a listening connection is probed, and the timeout of the probe in milliseconds. Together with the delay before
+ * the next subscription, listening continues within 15 seconds after a connection died without a sign.
+ */
+const heartbeat = "4 seconds"
+const heartbeatMillis = 4_000
+
+/**
+ * Monitors a connection of `@effect/sql-pg` (decision 27): when the server last sent something, and whether it warned while
+ * it committed. Closes a connection whose server does not answer, and sends no cancel request: the server reports a commit
+ * as successful when the wait for its replication is cancelled.
+ */
+export class ConnectionMonitor {
+  /** When something was last received, in milliseconds of `performance.now()`. */
+  lastReceivedAt = performance.now()
+  /** How many commits the server reported with a warning, because it no longer waited for a standby. */
+  private unconfirmedCommits = 0
+  private sentAt = 0
+  private pendingStatements = 0
+  private hasWarned = false
+  private hasCompleted = false
+  private readonly socket: Duplex
+
+  private constructor({ session }: Internals) {
+    this.socket = session.socket
+  }
+
+  /** Returns the monitor of a connection, and creates it at the first call. */
+  static of(connection: PgConnection.PgConnection): ConnectionMonitor {
+    const internals = internalsOf(connection)
+    const existing = monitors.get(internals)
+    if (existing !== undefined) return existing
+    const monitor = new ConnectionMonitor(internals)
+    monitors.set(internals, monitor)
+    const { dispatch } = internals
+    internals.dispatch = (message) => {
+      monitor.onMessage(message)
+      dispatch(message)
+    }
+    return monitor
+  }
+
+  /** How long the server has not sent anything while a statement runs, in milliseconds; 0 when no statement runs. */
+  get silentMillis(): number {
+    return this.pendingStatements === 0 ? 0 : performance.now() - Math.max(this.lastReceivedAt, this.sentAt)
+  }
+
+  /** Runs a statement, and closes the connection when the server sends nothing for `timeoutMillis`. */
+  readonly withTimeout = <A, R>(
+    statement: Effect.Effect<A, SqlError.SqlError, R>,
+    timeoutMillis: number
+  ): Effect.Effect<A, SqlError.SqlError, R> =>
+    Effect.suspend(() => {
+      this.pendingStatements++
+      this.sentAt = performance.now()
+      let timer: NodeJS.Timeout
+      let isGrace = false
+      const check = (): void => {
+        const left = timeoutMillis - this.silentMillis
+        if (left > 0) wait(left)
+        else if (isGrace) this.socket.destroy(new NoAnswer(timeoutMillis))
+        else {
+          // After a pause of the process, a timer can fire before the bytes that arrived meanwhile are read.
+          isGrace = true
+          timer = setTimeout(check, graceMillis)
+        }
+      }
+      const wait = (millis: number): void => {
+        isGrace = false
+        timer = setTimeout(check, Math.min(millis, maxTimerMillis))
+      }
+      wait(timeoutMillis)
+      return Effect.onExitPrimitive(statement, () => {
+        clearTimeout(timer)
+        this.pendingStatements--
+        return undefined
+      })
+    })
+
+  /** Fails when the server stopped waiting for a standby while the statement committed. */
+  readonly requireConfirmation = <A>(
+    statement: Effect.Effect<A, SqlError.SqlError>
+  ): Effect.Effect<A, SqlError.SqlError> =>
+    Effect.suspend(() => {
+      const before = this.unconfirmedCommits
+      return Effect.flatMap(statement, (result) =>
+        this.unconfirmedCommits === before
+          ? Effect.succeed(result)
+          : Effect.fail(possiblyCommittedError("its replication to a standby was cancelled"))
+      )
+    })
+
+  /**
+   * The warning of a cancelled wait arrives within COMMIT before its completion. For a statement that is a transaction of its
+   * own, it arrives between the completion and ReadyForQuery. Its text is in the server's language.
+   */
+  private onMessage(message: Message): void {
+    this.lastReceivedAt = performance.now()
+    switch (message._tag) {
+      case "NoticeResponse": {
+        const { code, severity, severityUnlocalized = severity } = message.fields
+        if (code === warningCode && severityUnlocalized === "WARNING") {
+          if (this.hasCompleted) this.unconfirmedCommits++
+          else this.hasWarned = true
+        }
+        return
+      }
+      case "CommandComplete":
+        this.hasCompleted = true
+        if (message.commandTag === "COMMIT" && this.hasWarned) this.unconfirmedCommits++
+        return
+      case "ReadyForQuery":
+        this.hasWarned = false
+        this.hasCompleted = false
+    }
+  }
+}
+
+type Message =
+  | { readonly _tag: "NoticeResponse"; readonly fields: Readonly<Record<string, string | undefined>> }
+  | { readonly _tag: "CommandComplete"; readonly commandTag: string }
+  | { readonly _tag: "ReadyForQuery" }
+
+/** The parts of a connection that `@effect/sql-pg` does not export. */
+interface Internals {
+  readonly session: { readonly socket: Duplex }
+  dispatch: (message: Message) => void
+}
+
+const monitors = new WeakMap<Internals, ConnectionMonitor>()
+
+const internalsKey = "~@effect/sql-pg/PgConnection/internals"
+
+const internalsOf = (connection: object): Internals => {
+  const { base } = ((connection as Record<string, unknown>)[internalsKey] ?? {}) as { readonly base?: Internals }
+  if (typeof base?.dispatch !== "function" || typeof base.session?.socket?.destroy !== "function") {
+    throw new Error(
+      "the connections of this version of @effect/sql-pg cannot be monitored: use the version in package.json"
+    )
+  }
+  return base
+}
+
+/** Applies a timeout to a statement. */
+type WithTimeout = <A>(statement: Effect.Effect<A, SqlError.SqlError>) => Effect.Effect<A, SqlError.SqlError>
+
+/**
+ * Converts a session to the connection of an `SqlClient`. Every statement runs with the timeout, and a commit that did not
+ * wait for its standby fails. `executeStream` defaults to streams without a timeout.
  */
 export const toSqlConnection = (
   session: PgConnection.PgConnection,
-  guard: Guard,
-  streams: SqlConnection.Connection["executeStream"] = (text, params, transform) => {
+  withTimeout: WithTimeout,
+  executeStream: SqlConnection.Connection["executeStream"] = (text, params, transform) => {
     const rows = session.stream(text, params)
     return transform === undefined ? rows : Stream.mapArray(rows, (chunk) => transform(chunk) as typeof chunk)
   }
 ): SqlConnection.Connection => {
-  const watch = ConnectionMonitor.of(session)
+  const monitor = ConnectionMonitor.of(session)
   const query = (text: string, params: ReadonlyArray<unknown>, prepare?: boolean) =>
-    guard(requireConfirmation(watch, session.query(text, params, prepare)))
+    withTimeout(monitor.requireConfirmation(session.query(text, params, prepare)))
   const values = (text: string, params: ReadonlyArray<unknown>, prepare?: boolean) =>
-    guard(requireConfirmation(watch, session.queryValues(text, params, prepare)))
+    withTimeout(monitor.requireConfirmation(session.queryValues(text, params, prepare)))
   const rows = (text: string, params: ReadonlyArray<unknown>, prepare: boolean) =>
     Effect.map(query(text, params, prepare), (result) => result.rows)
   return {
@@ -34,165 +187,48 @@ export const toSqlConnection = (
     executeRaw: (text, params) => query(text, params),
     executeValues: (text, params) => values(text, params),
     executeValuesUnprepared: (text, params) => values(text, params, false),
-    executeStream: streams
+    executeStream
   }
 }
-
-/** Fails when the server no longer waited for a standby while the statement committed. */
-export const requireConfirmation = <A>(watch: ConnectionMonitor, statement: Effect.Effect<A, SqlError.SqlError>) =>
-  Effect.suspend(() => {
-    const before = watch.unconfirmedCommits
-    return Effect.flatMap(statement, (result) =>
-      watch.unconfirmedCommits === before
-        ? Effect.succeed(result)
-        : Effect.fail(possiblyCommittedError("its replication to a standby was cancelled"))
-    )
-  })
-
-/** How long to read what has already arrived before a connection is closed, in milliseconds. */
-const graceMillis = 50
-
-/** The largest delay of a timer, in milliseconds; a longer one would fire at once. */
-const longestTimer = 2 ** 31 - 1
-
-/** SQLSTATE of a warning without a code of its own, and of a cancelled wait for a synchronous standby. */
-const warningCode = "01000"
 
 /**
- * What the client does not show of a connection: when the server last sent something, and whether it warned while it
- * committed. Closes the connection of a server that does not answer, without a cancel request: the server counts a
- * commit whose replication is cancelled as committed.
+ * Listens on a connection of its own. It only receives, so a broken one is detected only by statements, which it sends
+ * regularly.
  */
-export class ConnectionMonitor {
-  /** When something was last received, in milliseconds of `performance.now()`. */
-  lastReceivedAt = performance.now()
-  /** Commits that the server reported with a warning: it no longer waited for a standby. */
-  unconfirmedCommits = 0
-  private sentAt = 0
-  private waiting = 0
-  private warned = false
-  private completed = false
-  private readonly socket: Duplex
-
-  private constructor({ session }: Internals) {
-    this.socket = session.socket
-  }
-
-  /** The watch of a connection, the same one every time. */
-  static of(connection: PgConnection.PgConnection): ConnectionMonitor {
-    const internals = internalsOf(connection)
-    let watch = watches.get(internals)
-    if (watch === undefined) {
-      watch = new ConnectionMonitor(internals)
-      watches.set(internals, watch)
-      const { dispatch } = internals
-      const created = watch
-      internals.dispatch = (message) => {
-        created.hear(message)
-        dispatch(message)
-      }
-    }
-    return watch
-  }
-
-  /** For how long the server has left a statement without an answer, in milliseconds; 0 when none is under way. */
-  get silentMillis(): number {
-    return this.waiting === 0 ? 0 : performance.now() - Math.max(this.lastReceivedAt, this.sentAt)
-  }
-
-  /** Runs a statement, and closes the connection when the server sends nothing for so many milliseconds meanwhile. */
-  readonly withTimeout = <A, R>(
-    statement: Effect.Effect<A, SqlError.SqlError, R>,
-    timeoutMillis: number
-  ): Effect.Effect<A, SqlError.SqlError, R> =>
-    Effect.suspend(() => {
-      this.waiting++
-      this.sentAt = performance.now()
-      let timer: NodeJS.Timeout
-      let isLast = false
-      const check = (): void => {
-        const left = timeoutMillis - this.silentMillis
-        if (left > 0) wait(left)
-        else if (isLast) this.socket.destroy(new NoAnswer(timeoutMillis))
-        else {
-          // A process that was paused finds its timers due before it has read what came meanwhile.
-          isLast = true
-          timer = setTimeout(check, graceMillis)
-        }
-      }
-      const wait = (millis: number): void => {
-        isLast = false
-        timer = setTimeout(check, Math.min(millis, longestTimer))
-      }
-      wait(timeoutMillis)
-      return Effect.onExitPrimitive(statement, () => {
-        clearTimeout(timer)
-        this.waiting--
-        return undefined
-      })
-    })
-
-  /**
-   * A cancelled wait for a standby becomes a warning within COMMIT, before its completion, or, where a statement is a
-   * transaction of its own, between its completion and the end of its cycle. The text is in the server's language.
-   */
-  private hear(message: Message): void {
-    this.lastReceivedAt = performance.now()
-    switch (message._tag) {
-      case "NoticeResponse": {
-        const { code, severity, severityUnlocalized = severity } = message.fields
-        if (code === warningCode && severityUnlocalized === "WARNING") {
-          if (this.completed) this.unconfirmedCommits++
-          else this.warned = true
-        }
-        return
-      }
-      case "CommandComplete":
-        this.completed = true
-        if (message.commandTag === "COMMIT" && this.warned) this.unconfirmedCommits++
-        return
-      case "ReadyForQuery":
-        this.warned = false
-        this.completed = false
-    }
-  }
-}
-
-type Message =
-  | { readonly _tag: "NoticeResponse"; readonly fields: Readonly<Record<string, string | undefined>> }
-  | { readonly _tag: "CommandComplete"; readonly commandTag: string }
-  | { readonly _tag: "ReadyForQuery" }
-
-/** The parts of a connection of `@effect/sql-pg` that it does not export. */
-interface Internals {
-  readonly session: { readonly socket: Duplex }
-  dispatch: (message: Message) => void
-}
-
-const watches = new WeakMap<Internals, ConnectionMonitor>()
-
-const internalsKey = "~@effect/sql-pg/PgConnection/internals"
-
-const internalsOf = (connection: object): Internals => {
-  const { base } = ((connection as Record<string, unknown>)[internalsKey] ?? {}) as { readonly base?: Internals }
-  if (typeof base?.dispatch !== "function" || typeof base.session?.socket?.destroy !== "function") {
-    throw new Error(
-      "the connections of this version of @effect/sql-pg cannot be watched: use the version in package.json"
+export const subscribe = (config: PgConnection.Config, channel: string): Subscribe =>
+  Effect.gen(function* () {
+    const session = yield* Effect.flatMap(PgConnection.make(config), ({ pin }) => pin)
+    const monitor = ConnectionMonitor.of(session)
+    const notifications = yield* monitor.withTimeout(session.listen(channel), heartbeatMillis)
+    yield* Effect.sleep(heartbeat).pipe(
+      // The queue of notifications fails with the connection.
+      Effect.andThen(Effect.ignore(monitor.withTimeout(session.query("SELECT 1", [], false), heartbeatMillis))),
+      Effect.forever,
+      Effect.forkScoped
     )
-  }
-  return base
-}
+    return notifications
+  })
 
-/** The error of a command whose COMMIT was sent and not confirmed. */
+/** The error of a COMMIT that was sent and not confirmed. */
 export const possiblyCommittedError = (why: string): SqlError.SqlError =>
   connectionError(
     `The command may have been committed: ${why}. Send it again with the same command id to get its outcome.`,
     "commit"
   )
 
-/** The error of a command that the server left without an answer before its COMMIT was sent. */
+/** The error of a batch that the server did not answer before its COMMIT was sent. */
 export const notCommittedError = (why: string): SqlError.SqlError =>
   connectionError(`The command was not carried out: ${why}.`, "query")
 
 const connectionError = (message: string, operation: string): SqlError.SqlError =>
   new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause: new Error(message), message, operation }) })
+
+/** The error of a COMMIT to which the server answered `command`: it ends a failed transaction with ROLLBACK, without an error. */
+export const rolledBackError = (command: string): SqlError.SqlError =>
+  new SqlError.SqlError({
+    reason: new SqlError.UnknownError({
+      cause: new Error(`COMMIT ended in ${command}`),
+      message: "the transaction was rolled back",
+      operation: "commit"
+    })
+  })

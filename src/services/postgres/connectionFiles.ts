@@ -6,9 +6,9 @@ import { isSecretExposed } from "../files/privateFiles.ts"
 import { ConnectionSettingRefused, type ConnectionSettings, type ServerHost } from "./connectionSettings.ts"
 
 /**
- * The password for a host in a password file of libpq: lines `host:port:database:user:password`, of which the first that
- * matches counts. Defaults to `~/.pgpass`, which is optional. A `file` that is missing, or that other users may read, throws
- * `ConnectionSettingRefused`.
+ * Finds the password for a host in a password file of libpq. The first matching line `host:port:database:user:password` counts.
+ * `file` defaults to `~/.pgpass`, which is optional. Throws `ConnectionSettingRefused` when `file` is missing or can be read by
+ * other users.
  */
 export const findPassword = (
   file: string | undefined,
@@ -16,31 +16,31 @@ export const findPassword = (
   database: string,
   user: string
 ): string | undefined => {
-  const text = file === undefined ? optionalText(join(homedir(), ".pgpass")) : ownText(file)
-  // A socket in any directory goes by this name.
-  const wanted = [host.startsWith("/") ? "localhost" : host, String(port), database, user]
+  const text = file === undefined ? readOptional(join(homedir(), ".pgpass")) : readPrivate(file)
+  // Lines for a socket in any directory have the host localhost.
+  const key = [host.startsWith("/") ? "localhost" : host, String(port), database, user]
   for (const line of text.split(/\r?\n/)) {
     if (line.startsWith("#")) continue
     const fields = [...line.matchAll(/((?:\\.|[^:\\])*)(?::|$)/gs)].map(([, field = ""]) =>
       field.replace(/\\(.)/gs, "$1")
     )
-    if (fields.length >= 5 && wanted.every((each, index) => fields[index] === "*" || fields[index] === each)) {
+    if (fields.length >= 5 && key.every((each, index) => fields[index] === "*" || fields[index] === each)) {
       return fields[4]
     }
   }
   return undefined
 }
 
-/** Programs of libpq ignore the file of every user where others may read it. */
-const optionalText = (file: string): string => {
+/** As in libpq, the default file is ignored when other users can read it. */
+const readOptional = (file: string): string => {
   try {
-    return ownText(file)
+    return readPrivate(file)
   } catch {
     return ""
   }
 }
 
-const ownText = (file: string): string => {
+const readPrivate = (file: string): string => {
   const refuse = (what: string) => new ConnectionSettingRefused({ problem: `passfile ${JSON.stringify(file)} ${what}` })
   let text: string
   try {
@@ -56,14 +56,14 @@ const ownText = (file: string): string => {
   return text
 }
 
-/** Where libpq keeps the certificates of authorities of a user. */
+/** The file in which libpq looks for the certificates of authorities. */
 const defaultRootFile = () => join(homedir(), ".postgresql", "root.crt")
 
 /**
- * How connections are encrypted, by the settings; `false` for those that are not. As in libpq, `require` encrypts and
- * verifies nothing unless there are certificates of authorities, `verify-ca` verifies the certificate's authority, and
- * `verify-full` also its name, which must be that of one of the hosts. Reads the files. Fails with
- * `ConnectionSettingRefused` when one cannot be read, or when other users can read the key.
+ * Reads the files that the settings name, and returns the options of encrypted connections, or `false` for unencrypted ones. As
+ * in libpq, `require` verifies nothing unless there are certificates of authorities, `verify-ca` verifies the authority of the
+ * certificate, and `verify-full` also its name, which must be that of one of the hosts. Throws `ConnectionSettingRefused`
+ * when a file cannot be read, or when other users can read the key.
  */
 export const readTlsOptions = ({
   hosts,

@@ -1,21 +1,21 @@
 import { Result, Schema } from "effect"
 
-/** A server that may be connected to: an address and a port, or a Unix socket in a directory. */
+/** A host to connect to: an address and a port, or a Unix socket in a directory. */
 export interface ServerHost {
-  /** A name, an address, or the absolute path of a socket's directory. */
+  /** A name, an address, or the absolute path of the socket's directory. */
   readonly host: string
   readonly port: number
 }
 
-/** In which state a session must be. The names and their meaning are libpq's. */
+/** The state that a server must have. The names and their meaning are libpq's. */
 export type TargetSessionAttrs = "any" | "read-write" | "read-only" | "primary" | "standby" | "prefer-standby"
 
 /** How a connection is encrypted. The names and their meaning are libpq's. */
 export type SslMode = "disable" | "require" | "verify-ca" | "verify-full"
 
-/** What a URL and the environment say about a connection. */
+/** The settings of a connection, from a URL and the environment. */
 export interface ConnectionSettings {
-  /** At least one, in the order in which they are tried. */
+  /** The hosts in the order in which they are tried. */
   readonly hosts: readonly [ServerHost, ...ReadonlyArray<ServerHost>]
   readonly user: string | undefined
   readonly password: string | undefined
@@ -24,18 +24,18 @@ export interface ConnectionSettings {
   readonly targetSessionAttrs: TargetSessionAttrs
   /** Whether the hosts are tried in random order. */
   readonly isShuffled: boolean
-  /** For each host, in seconds; 0 for no limit. */
+  /** The timeout for each host, in seconds; 0 for no limit. */
   readonly connectTimeoutSeconds: number | undefined
   readonly applicationName: string | undefined
-  /** Options of the command line of the server's process, `-c name=value`. */
+  /** Command-line options of the server process, `-c name=value`. */
   readonly options: string | undefined
   /** Settings of the session. */
   readonly session: Readonly<Record<string, string>>
-  /** Idle seconds after which the system probes a connection; `off` for never. */
+  /** How long a connection is idle before the system probes it, in seconds; `off` for never. */
   readonly keepAlive: number | "off" | undefined
   readonly ssl: {
     readonly mode: SslMode
-    /** A file with certificates of authorities; `system` for those that Node trusts. */
+    /** A file with certificates of authorities, or `system` for those that Node trusts. */
     readonly rootCertificate: string | undefined
     readonly certificate: string | undefined
     readonly key: string | undefined
@@ -45,7 +45,7 @@ export interface ConnectionSettings {
   }
 }
 
-/** A setting of a connection that this program does not support, or a value that it does not have. */
+/** A setting of a connection, or a value of one, that this program does not support. */
 export class ConnectionSettingRefused extends Schema.TaggedError<ConnectionSettingRefused>()(
   "ConnectionSettingRefused",
   { problem: Schema.String }
@@ -55,7 +55,7 @@ export class ConnectionSettingRefused extends Schema.TaggedError<ConnectionSetti
   }
 }
 
-/** Settings that are supported, with the variable of the environment that each defaults to. */
+/** The supported settings, and the environment variable that each defaults to. */
 const supported: Readonly<Record<string, string | null>> = {
   host: "PGHOST",
   port: "PGPORT",
@@ -83,7 +83,7 @@ const supported: Readonly<Record<string, string | null>> = {
   sslpassword: null,
   ssl_min_protocol_version: "PGSSLMINPROTOCOLVERSION",
   ssl_max_protocol_version: "PGSSLMAXPROTOCOLVERSION",
-  // Supported in the values that change nothing here.
+  // Supported only with values that change nothing.
   channel_binding: "PGCHANNELBINDING",
   gssencmode: "PGGSSENCMODE",
   sslnegotiation: "PGSSLNEGOTIATION",
@@ -91,7 +91,7 @@ const supported: Readonly<Record<string, string | null>> = {
   sslcompression: "PGSSLCOMPRESSION"
 }
 
-/** Settings of libpq that are refused, the variable of the environment, and what to use instead. */
+/** Settings of libpq that are refused, their environment variables, and what to use instead. */
 const unsupported: Readonly<Record<string, { readonly variable: string | null; readonly instead: string }>> = {
   hostaddr: { variable: "PGHOSTADDR", instead: "give the address as the host" },
   service: { variable: "PGSERVICE", instead: "give the settings of the service in the URL" },
@@ -117,24 +117,26 @@ const targets: ReadonlySet<string> = new Set(["any", "read-write", "read-only", 
 const defaultPort = "5432"
 
 /**
- * The settings of a connection, from a URL and, where that says nothing, from the variables that libpq reads. Each is
- * used as libpq uses it, or is refused by name. The URL's own words are not in the problem, since they may be secret.
+ * Parses the settings of a connection from a URL. Settings that the URL does not have default to the variables that libpq reads.
+ * A setting has the meaning that it has in libpq, or is refused by name. The problem does not repeat parts of the URL, because
+ * they may be secret.
  */
 export const parseConnectionSettings = (
   url: string,
   env: Readonly<Record<string, string | undefined>>
 ): Result.Result<ConnectionSettings, ConnectionSettingRefused> => {
   try {
-    return Result.succeed(settingsOf(valuesOf(url, env)))
+    return Result.succeed(toSettings(readValues(url, env)))
   } catch (error) {
     if (error instanceof ConnectionSettingRefused) return Result.fail(error)
     throw error
   }
 }
 
-/** The host of a URL and its port as a name for people, without the password; several with commas. */
+/** Formats hosts and their ports for people, separated by commas, without the password. */
 export const formatHosts = (hosts: ReadonlyArray<ServerHost>): string => hosts.map(formatHost).join(",")
 
+/** Formats a host and its port for people. */
 export const formatHost = ({ host, port }: ServerHost): string =>
   host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`
 
@@ -142,14 +144,14 @@ const refuse = (problem: string): never => {
   throw new ConnectionSettingRefused({ problem })
 }
 
-/** The values that are given, by the names of their settings; `named` says where each is from. */
+/** The given values by the names of their settings. */
 interface Values {
   readonly get: (name: string) => string | undefined
-  /** The setting as it was given, for problems: `target_session_attrs`, or `PGTARGETSESSIONATTRS`. */
+  /** The name under which a value was given: `target_session_attrs`, or `PGTARGETSESSIONATTRS`. */
   readonly source: (name: string) => string
 }
 
-const valuesOf = (url: string, env: Readonly<Record<string, string | undefined>>): Values => {
+const readValues = (url: string, env: Readonly<Record<string, string | undefined>>): Values => {
   const given = parseUrl(url)
   const sources = new Map<string, string>()
   for (const [name, value] of given) {
@@ -169,7 +171,7 @@ const valuesOf = (url: string, env: Readonly<Record<string, string | undefined>>
   for (const [name, variable] of Object.entries(supported)) {
     const value = variable === null ? "" : (env[variable] ?? "")
     if (variable === null || value === "" || values.has(name)) continue
-    // What the URL says about encryption by its other name.
+    // The URL sets the encryption by its other name.
     if (name === "sslmode" && values.has("ssl")) continue
     values.set(name, value)
     sources.set(name, variable)
@@ -177,7 +179,7 @@ const valuesOf = (url: string, env: Readonly<Record<string, string | undefined>>
   return { get: (name) => values.get(name), source: (name) => sources.get(name) ?? name }
 }
 
-/** The parts of a URL by the names of the settings that they are, as libpq reads it. */
+/** Parses the parts of a URL as libpq does, and returns them by the names of their settings. */
 const parseUrl = (url: string): ReadonlyMap<string, string> => {
   const begin = /^postgres(?:ql)?:\/\//i.exec(url)?.[0]
   if (begin === undefined) return refuse("it is not a URL of the form postgres://user:password@host:port/database")
@@ -208,7 +210,7 @@ const parseUrl = (url: string): ReadonlyMap<string, string> => {
       return { host: host.startsWith("[") ? host.slice(1, -1) : decoded(host, "the host"), port }
     })
     values.set("host", hosts.map(({ host }) => host).join(","))
-    // Without a port in the URL, PGPORT says which.
+    // Without a port in the URL, PGPORT is used.
     if (hosts.some(({ port }) => port !== "")) values.set("port", hosts.map(({ port }) => port).join(","))
   }
   const [path, query = ""] = splitAt(rest, "?")
@@ -216,7 +218,7 @@ const parseUrl = (url: string): ReadonlyMap<string, string> => {
   for (const pair of query === "" ? [] : query.split("&")) {
     const [name, value] = splitAt(pair, "=")
     if (value === undefined) refuse("a setting in the URL has no value: settings are written name=value")
-    // JavaScript writes a space so, and no option of the server begins with a plus.
+    // JavaScript encodes a space as a plus, and no option of the server begins with a plus.
     const text = name === "options" && value?.startsWith("-c+") === true ? value.replaceAll("+", " ") : (value ?? "")
     values.set(decoded(name, "the name of a setting"), decoded(text, "a setting"))
   }
@@ -238,7 +240,7 @@ const decoded = (text: string, what: string): string => {
   return value.includes("\u0000") ? refuse(`${what} in the URL has a NUL character`) : value
 }
 
-const settingsOf = (values: Values): ConnectionSettings => {
+const toSettings = (values: Values): ConnectionSettings => {
   const { get, source } = values
   const oneOf = <A extends string>(name: string, allowed: ReadonlyArray<A>, why = ""): A | undefined => {
     const value = get(name)
@@ -283,7 +285,7 @@ const settingsOf = (values: Values): ConnectionSettings => {
     database: get("dbname"),
     targetSessionAttrs: target as TargetSessionAttrs,
     isShuffled: oneOf("load_balance_hosts", ["disable", "random"]) === "random",
-    // libpq takes 1 for 2, and a negative number for no limit.
+    // In libpq, 1 means 2, and a negative number means no limit.
     connectTimeoutSeconds: timeout === undefined ? undefined : timeout === 1 ? 2 : Math.max(0, timeout),
     applicationName: get("application_name") ?? get("fallback_application_name"),
     options: get("options"),
@@ -314,7 +316,7 @@ const sslOf = (
   { get, source }: Values,
   oneOf: <A extends string>(name: string, allowed: ReadonlyArray<A>, why?: string) => A | undefined
 ): ConnectionSettings["ssl"] => {
-  // The name that other drivers have for it, which libpq takes too.
+  // The name of other drivers for sslmode=require, which libpq accepts too.
   if (oneOf("ssl", ["true"]) === "true" && get("sslmode") === undefined) {
     return {
       ...sslOf(
@@ -333,7 +335,7 @@ const sslOf = (
     )
   }
   const rootCertificate = get("sslrootcert")
-  // As libpq has it: an authority that is given is checked, and those of the system vouch for names only.
+  // As in libpq, a given authority is verified, and the authorities of the system are only used to verify names.
   const mode =
     found === "require" && rootCertificate !== undefined && rootCertificate !== "system"
       ? "verify-ca"

@@ -1,6 +1,9 @@
 import { type PgClient, type PgConnection, PgPool } from "@effect/sql-pg"
 import { Clock, Duration, Effect, type Scope, Stream } from "effect"
-import { type SqlClient, SqlError } from "effect/sql"
+import type { SqlClient, SqlError } from "effect/sql"
+import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
+import { sendInOrder } from "../../sql/bulkStatements.ts"
+import { databaseErrorText } from "../../sql/databaseErrors.ts"
 import {
   BatchFailed,
   type BatchTransaction,
@@ -13,40 +16,37 @@ import {
   ConnectionMonitor,
   notCommittedError,
   possiblyCommittedError,
-  requireConfirmation,
+  rolledBackError,
   toSqlConnection
 } from "./ConnectionMonitor.ts"
 import { defaultTimeouts, probeMillis, type ServerTimeouts } from "./PostgresClient.ts"
-import { isNoAnswer } from "../../sql/AnswerTimeout.ts"
-import { databaseErrorText } from "../../sql/databaseErrors.ts"
-import { sendInOrder } from "../../sql/bulkStatements.ts"
 
-/** How long a connection that was refused is not asked for again while another one serves. */
+/** How long a connection that the server refused is not tried again while the other one is open, in milliseconds. */
 const refusalMillis = 1_000
 
-/** The silence after which a batch counts as stuck for readiness checks, in milliseconds. */
+/** How long a batch may be without an answer before commands count as stuck for readiness checks, in milliseconds. */
 const stuckMillis = 10_000
 
-/** One connection, opened when it is needed and closed when it has not been for long. */
-interface Lane {
+/** The pool of one connection, which is opened when a batch needs it and closed when it was idle for long. */
+interface BatchConnection {
   readonly pool: PgPool.PgPool
-  /** How many use it or wait for it. */
+  /** How many batches use the connection or wait for it. */
   users: number
-  /** Whether it was there when it was last asked for. */
+  /** Whether the connection was open when it was last used. */
   isOpen: boolean
-  /** When it may be asked for again, in milliseconds of the clock. */
+  /** When the connection may be tried again after a refusal, in milliseconds of the clock. */
   notBefore: number
-  /** The connection that a batch is under way on. */
-  watch: ConnectionMonitor | undefined
+  /** The monitor while a batch runs. */
+  monitor: ConnectionMonitor | undefined
 }
 
 /**
- * Transactions on connections of their own, each of which takes statements before it has answered those before: the first
- * statements go with BEGIN, and COMMIT with the last, so that a transaction takes two round trips. A server that refuses
- * one of the connections makes transactions wait for the other.
+ * Runs each batch in a transaction of two round trips (decision 18): the first statements are sent together with BEGIN, and
+ * COMMIT together with the last ones. There are two connections of their own next to the pool, so that one batch is decided while
+ * the database writes another (decision 25). When the server refuses one of the connections, batches use the other.
  *
- * A connection on which the server stays silent for the client's `batchTimeout` is closed, and the next batch opens
- * another. One that was open already has to answer BEGIN sooner: until then nothing was committed, so the batch runs again
+ * A connection whose server sends nothing for the client's `batchTimeout` is closed, and the next batch opens another. A
+ * connection that was open before must answer BEGIN sooner. Until then nothing can be committed, so the batch runs again
  * on a new connection.
  */
 export const makePipelinedTransactions = Effect.fnUntraced(function* (
@@ -56,8 +56,8 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
   const clock = yield* Clock.Clock
   const batchMillis = Duration.toMillis(config.batchTimeout ?? defaultTimeouts.batchTimeout)
   const beginMillis = Math.min(probeMillis, batchMillis)
-  const settings = `${batchSettingsStatement}, ${endAbandoned(batchMillis)}`
-  // One transaction at a time on each: statements of two must not meet on a connection.
+  const settings = `${batchSettingsStatement}, ${idleTransactionTimeout(batchMillis)}`
+  // One transaction at a time: the statements of two transactions must not mix on a connection.
   const makePool = PgPool.make({
     ...config,
     multiplex: true,
@@ -65,24 +65,24 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
     minConnections: 0,
     maxConnections: 1
   })
-  const makeLane = Effect.map(Effect.orDie(makePool), (pool): Lane => ({
+  const makeConnection = Effect.map(Effect.orDie(makePool), (pool): BatchConnection => ({
     pool,
     users: 0,
     isOpen: false,
     notBefore: 0,
-    watch: undefined
+    monitor: undefined
   }))
-  // One is decided while the database writes the other: a third would wait for this process, which does one thing at a time.
-  const lanes = [yield* makeLane, yield* makeLane] as const
-  const openLane = () => lanes.find(({ isOpen }) => isOpen)
-  const freeLane = () => {
+  // A third batch would only wait for this process, which decides one batch at a time.
+  const connections = [yield* makeConnection, yield* makeConnection] as const
+  const findOpen = () => connections.find(({ isOpen }) => isOpen)
+  const chooseConnection = () => {
     const now = clock.currentTimeMillisUnsafe()
-    return lanes.find(({ notBefore, users }) => users === 0 && notBefore <= now) ?? openLane() ?? lanes[0]
+    return connections.find(({ notBefore, users }) => users === 0 && notBefore <= now) ?? findOpen() ?? connections[0]
   }
-  const used = new WeakSet<ConnectionMonitor>()
+  const known = new WeakSet<ConnectionMonitor>()
 
   const runOn = <A>(
-    lane: Lane,
+    connection: BatchConnection,
     decide: Effect.Effect<Decided<A>, SqlError.SqlError>,
     mayRunAgain = true
   ): Effect.Effect<A, BatchFailed> =>
@@ -90,109 +90,101 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
       let isConnected = false
       let hasBegun = false
       let commitSent = false
-      // The server does not commit what it has refused a statement of. Of one that broke off nobody can tell.
-      let refused = false
-      const watched = (write: Effect.Effect<unknown, SqlError.SqlError>) =>
+      // The server does not commit a transaction in which it has refused a statement. After a broken connection, that is unknown.
+      let isRefused = false
+      const noteRefusal = (write: Effect.Effect<unknown, SqlError.SqlError>) =>
         Effect.tapError(write, ({ reason }) =>
           Effect.sync(() => {
-            if (reason._tag !== "ConnectionError") refused = true
+            if (reason._tag !== "ConnectionError") isRefused = true
           })
         )
-      lane.users++
-      return lane.pool
+      connection.users++
+      return connection.pool
         .use((session) => {
           isConnected = true
-          lane.isOpen = true
-          const watch = ConnectionMonitor.of(session)
-          const isNew = !used.has(watch)
-          used.add(watch)
-          lane.watch = watch
-          const guard = <B>(statement: Effect.Effect<B, SqlError.SqlError>) => watch.withTimeout(statement, batchMillis)
-          const connection = toSqlConnection(session, guard, () => Stream.die(new Error("a batch reads no streams")))
+          connection.isOpen = true
+          const monitor = ConnectionMonitor.of(session)
+          const isNew = !known.has(monitor)
+          known.add(monitor)
+          connection.monitor = monitor
+          const withTimeout = <B>(statement: Effect.Effect<B, SqlError.SqlError>) =>
+            monitor.withTimeout(statement, batchMillis)
+          const sqlConnection = toSqlConnection(session, withTimeout, () =>
+            Stream.die(new Error("a batch reads no streams"))
+          )
           const begin = Effect.tap(
-            watch.withTimeout(session.query(beginStatement), isNew || !mayRunAgain ? batchMillis : beginMillis),
+            monitor.withTimeout(session.query(beginStatement), isNew || !mayRunAgain ? batchMillis : beginMillis),
             () =>
               Effect.sync(() => {
                 hasBegun = true
               })
           )
-          const planOnce = connection.execute(settings, [], undefined)
-          const commit = Effect.suspend(() => {
+          const applySettings = sqlConnection.execute(settings, [], undefined)
+          const sendCommit = Effect.suspend(() => {
             commitSent = true
-            return guard(committed(session))
+            return withTimeout(commit(session))
           })
-          return Effect.all([begin, planOnce, decide], { concurrency: "unbounded" }).pipe(
+          return Effect.all([begin, applySettings, decide], { concurrency: "unbounded" }).pipe(
             Effect.flatMap(([, , { afterCommit, answer, writes }]) =>
-              Effect.as(Effect.andThen(sendInOrder([...writes.map(watched), commit]), afterCommit), answer)
+              Effect.as(Effect.andThen(sendInOrder([...writes.map(noteRefusal), sendCommit]), afterCommit), answer)
             ),
-            Effect.provideService(sql.transactionService, [connection, 0]),
-            Effect.onError(() => Effect.ignore(connection.executeRaw("ROLLBACK", [])))
+            Effect.provideService(sql.transactionService, [sqlConnection, 0]),
+            Effect.onError(() => Effect.ignore(sqlConnection.executeRaw("ROLLBACK", [])))
           )
         })
         .pipe(
           Effect.ensuring(
             Effect.sync(() => {
-              lane.users--
-              lane.watch = undefined
+              connection.users--
+              connection.monitor = undefined
             })
           ),
           Effect.catch((error) => {
-            if (error.reason._tag === "ConnectionError" || !isConnected) lane.isOpen = false
-            if (isConnected && !hasBegun && mayRunAgain && isNoAnswer(error)) return runOn(lane, decide, false)
-            const other = isConnected ? undefined : openLane()
-            if (other === undefined) return Effect.fail(failureOf(error, commitSent && !refused))
-            lane.notBefore = clock.currentTimeMillisUnsafe() + refusalMillis
+            if (error.reason._tag === "ConnectionError" || !isConnected) connection.isOpen = false
+            if (isConnected && !hasBegun && mayRunAgain && isNoAnswer(error)) return runOn(connection, decide, false)
+            const other = isConnected ? undefined : findOpen()
+            if (other === undefined) return Effect.fail(toBatchFailed(error, commitSent && !isRefused))
+            connection.notBefore = clock.currentTimeMillisUnsafe() + refusalMillis
             return runOn(other, decide)
           })
         )
     })
 
-  const run: RunInTransaction = (decide) => Effect.suspend(() => runOn(freeLane(), decide))
+  const run: RunInTransaction = (decide) => Effect.suspend(() => runOn(chooseConnection(), decide))
 
   return {
     run,
-    maxConcurrent: lanes.length,
+    maxConcurrent: connections.length,
     stuckMillis: () => {
-      const longest = Math.max(...lanes.map(({ watch }) => watch?.silentMillis ?? 0))
+      const longest = Math.max(...connections.map(({ monitor }) => monitor?.silentMillis ?? 0))
       return longest >= Math.min(stuckMillis, batchMillis) ? longest : undefined
     }
   }
 })
 
 /**
- * Lets the server end a transaction whose client has vanished, which would keep its locks. Half of the time that others
- * wait for those locks: they get them before they give up. A setting of the role stays as it is.
+ * Makes the server end a transaction whose client has vanished, because it would keep its locks. The timeout is half of the
+ * batch timeout, so that batches that wait for those locks get them before they fail. A setting of the role is kept.
  */
-const endAbandoned = (batchMillis: number): string => {
-  const millis = Number.isFinite(batchMillis) ? Math.ceil(Math.min(batchMillis / 2, longestSetting)) : 0
+const idleTransactionTimeout = (batchMillis: number): string => {
+  const millis = Number.isFinite(batchMillis) ? Math.ceil(Math.min(batchMillis / 2, maxSettingMillis)) : 0
   return `set_config('idle_in_transaction_session_timeout', CASE current_setting('idle_in_transaction_session_timeout')
     WHEN '0' THEN '${millis}' ELSE current_setting('idle_in_transaction_session_timeout') END, true)`
 }
 
-/** The largest number of milliseconds that a setting takes. */
-const longestSetting = 2 ** 31 - 1
+/** The largest value of a setting in milliseconds. */
+const maxSettingMillis = 2 ** 31 - 1
 
-const failureOf = (error: SqlError.SqlError, isUnknown: boolean): BatchFailed => {
+const toBatchFailed = (error: SqlError.SqlError, mayHaveCommitted: boolean): BatchFailed => {
   const timedOut = isNoAnswer(error)
   const why = databaseErrorText(error)
-  if (isUnknown && error.reason._tag === "ConnectionError" && error.reason.operation !== "commit") {
-    return new BatchFailed({ error: possiblyCommittedError(why), mayHaveCommitted: true, timedOut })
+  if (mayHaveCommitted && error.reason._tag === "ConnectionError" && error.reason.operation !== "commit") {
+    return new BatchFailed({ error: possiblyCommittedError(why), mayHaveCommitted, timedOut })
   }
-  return new BatchFailed({ error: timedOut ? notCommittedError(why) : error, mayHaveCommitted: isUnknown, timedOut })
+  return new BatchFailed({ error: timedOut ? notCommittedError(why) : error, mayHaveCommitted, timedOut })
 }
 
-/** The server answers COMMIT of a transaction that has failed with ROLLBACK, and that is no error to it. */
-const committed = (session: PgConnection.PgConnection) =>
-  Effect.flatMap(requireConfirmation(ConnectionMonitor.of(session), session.query("COMMIT")), ({ command }) =>
-    command === "COMMIT"
-      ? Effect.void
-      : Effect.fail(
-          new SqlError.SqlError({
-            reason: new SqlError.UnknownError({
-              cause: new Error(`COMMIT ended in ${command}`),
-              message: "the transaction was rolled back",
-              operation: "commit"
-            })
-          })
-        )
+const commit = (session: PgConnection.PgConnection) =>
+  Effect.flatMap(ConnectionMonitor.of(session).requireConfirmation(session.query("COMMIT")), ({ command }) =>
+    command === "COMMIT" ? Effect.void : Effect.fail(rolledBackError(command))
   )

@@ -1,90 +1,23 @@
 import { type PgClient, PgConnection } from "@effect/sql-pg"
 import { Duration, Effect, Random, Redacted, Result } from "effect"
 import { SqlError } from "effect/sql"
-import { databaseErrorText } from "../../sql/databaseErrors.ts"
 import { createConnection, isIP } from "node:net"
 import { userInfo } from "node:os"
 import { Duplex } from "node:stream"
 import type { ConnectionOptions } from "node:tls"
+import { databaseErrorText } from "../../sql/databaseErrors.ts"
 import { serverStream } from "../hasOneSession.ts"
 import { findPassword, readTlsOptions } from "./connectionFiles.ts"
 import {
   ConnectionSettingRefused,
   type ConnectionSettings,
-  parseConnectionSettings,
   formatHost,
+  parseConnectionSettings,
   type ServerHost,
   type TargetSessionAttrs
 } from "./connectionSettings.ts"
 
-/** What decides whether a session is one of those that are wanted. */
-interface SessionState {
-  readonly isStandby: boolean
-  readonly isReadOnly: boolean
-}
-
-const isWanted: Readonly<Record<TargetSessionAttrs, (state: SessionState) => boolean>> = {
-  any: () => true,
-  "read-write": ({ isReadOnly }) => !isReadOnly,
-  "read-only": ({ isReadOnly }) => isReadOnly,
-  primary: ({ isStandby }) => !isStandby,
-  standby: ({ isStandby }) => isStandby,
-  "prefer-standby": ({ isStandby }) => isStandby
-}
-
-/**
- * The first host that accepts a connection and is in the state that is wanted, as libpq chooses it. Each is connected to
- * and asked, within `hostTimeout`; a refused password ends the search. Fails with a `ConnectionError` that says for each
- * host why it was not chosen.
- */
-const chooseHost = Effect.fnUntraced(function* (
-  { hosts, isShuffled, targetSessionAttrs: target }: ConnectionSettings,
-  configOf: (host: ServerHost) => PgConnection.Config,
-  hostTimeout: Duration.Duration
-) {
-  const stateOf = (host: ServerHost) =>
-    PgConnection.make({ ...configOf(host), connectTimeout: hostTimeout }).pipe(
-      Effect.flatMap((connection) =>
-        connection.query(
-          "SELECT pg_is_in_recovery() AS \"isStandby\", current_setting('transaction_read_only') = 'on' AS \"isReadOnly\"",
-          [],
-          false
-        )
-      ),
-      Effect.map(({ rows }) => rows[0] as unknown as SessionState),
-      Effect.scoped,
-      Effect.timeoutOrElse({
-        duration: hostTimeout,
-        orElse: () => Effect.fail(connectionError(new Error("the server did not answer in time"), "no answer"))
-      })
-    )
-
-  const candidates = isShuffled ? yield* Random.shuffle(hosts) : hosts
-  const reasons: Array<string> = []
-  let second: ServerHost | undefined
-  for (const host of candidates) {
-    const state = yield* Effect.result(stateOf(host))
-    if (state._tag === "Failure") {
-      if (state.failure.reason._tag === "AuthenticationError") return yield* state.failure
-      reasons.push(`${formatHost(host)}: ${databaseErrorText(state.failure)}`)
-    } else {
-      if (isWanted[target](state.success)) return host
-      second ??= host
-      reasons.push(`${formatHost(host)}: ${describe(state.success)}`)
-    }
-  }
-  if (target === "prefer-standby" && second !== undefined) return second
-  const wanted = target === "any" ? "accepts a connection" : `is ${target}`
-  return yield* connectionError(new Error(reasons.join("; ")), `none of the hosts ${wanted}`)
-})
-
-const describe = ({ isReadOnly, isStandby }: SessionState): string =>
-  isStandby ? "a standby" : isReadOnly ? "a primary server, with read-only transactions" : "a primary server"
-
-const connectionError = (cause: Error, message: string) =>
-  new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause, message, operation: "connect" }) })
-
-/** What a program says of a server and its connections; see `PostgresOptions`. */
+/** See `PostgresOptions`. */
 interface ServerOptions {
   readonly url: string | Redacted.Redacted
   readonly poolSize?: number | undefined
@@ -92,22 +25,22 @@ interface ServerOptions {
   readonly prepare?: boolean | undefined
 }
 
-/** What connections of this program are called on the server, unless `application_name` says otherwise. */
-const applicationName = "mosaic-backlog"
+/** The default of `application_name`, by which the server names this program's connections. */
+const defaultApplicationName = "mosaic-backlog"
 
 const defaultConnectTimeout = Duration.seconds(5)
 
-/** How long a connection is idle before TCP asks the other side whether it is still there. */
+/** How long a connection is idle before TCP probes it. */
 const defaultKeepAlive = Duration.seconds(15)
 
 /**
- * How to connect to a server, by its URL, the variables of libpq and the program's options. With several hosts, or where
- * the session must be in a certain state, each new connection searches for a host. Fails with a `ConnectionError` whose
- * cause is `ConnectionSettingRefused` for a setting that is not supported.
+ * Makes the configuration of a pool from a server's URL, the variables of libpq and the program's options. With several hosts, or
+ * with `target_session_attrs`, each new connection chooses a host. Fails with a `ConnectionError` whose cause is
+ * `ConnectionSettingRefused` when a setting is not supported.
  */
 export const makeServerConfig = (options: ServerOptions): Effect.Effect<PgClient.PgPoolConfig, SqlError.SqlError> =>
   Effect.try({
-    try: () => configOf(options),
+    try: () => toPoolConfig(options),
     catch: (cause) =>
       new SqlError.SqlError({
         reason: new SqlError.ConnectionError({
@@ -121,7 +54,7 @@ export const makeServerConfig = (options: ServerOptions): Effect.Effect<PgClient
       })
   })
 
-const configOf = (options: ServerOptions): PgClient.PgPoolConfig => {
+const toPoolConfig = (options: ServerOptions): PgClient.PgPoolConfig => {
   const url = typeof options.url === "string" ? options.url : Redacted.value(options.url)
   const settings = Result.getOrThrow(parseConnectionSettings(url, process.env))
   const { hosts, keepAlive, targetSessionAttrs } = settings
@@ -136,9 +69,9 @@ const configOf = (options: ServerOptions): PgClient.PgPoolConfig => {
   const common = {
     username,
     database: settings.database,
-    applicationName: settings.applicationName ?? applicationName,
+    applicationName: settings.applicationName ?? defaultApplicationName,
     startupOptions: settings.options,
-    // The program writes and reads UTF-8, whatever the role's or the database's setting.
+    // The program reads and writes UTF-8, whatever the role or the database sets.
     startupParameters: { ...settings.session, client_encoding: "UTF8" },
     maxConnections: options.poolSize ?? 10,
     connectTimeout: timeout,
@@ -161,19 +94,19 @@ const configOf = (options: ServerOptions): PgClient.PgPoolConfig => {
       problem: "the hosts are sockets and others, and sslmode is for all of them: leave one of the two out"
     })
   }
-  // An unusable password file is refused now, and not with each connection.
+  // A password file that cannot be used fails here, and not at each connection.
   passwordFor(hosts[0])
   let chosen: Result.Result<ServerHost, SqlError.SqlError> = Result.succeed(hosts[0])
   const current = () => Result.getOrElse(chosen, () => hosts[0])
   return {
     ...common,
-    // Evaluated before each connection, right before the stream is opened.
+    // The client evaluates the password before each connection, right before it opens the stream.
     password: Effect.map(Effect.result(chooseHost(settings, on, timeout)), (found) => {
       chosen = found
       return passwordFor(current()) ?? Redacted.make("")
     }),
     connectTimeout: Duration.times(timeout, hosts.length + 1),
-    ssl: ssl === false ? false : withName(ssl, () => current().host),
+    ssl: ssl === false ? false : withServerName(ssl, () => current().host),
     stream: serverStream(() => openStream(chosen, common))
   }
 }
@@ -186,9 +119,9 @@ const openStream = (
 ): Duplex => {
   if (Result.isFailure(chosen)) {
     const { failure } = chosen
-    const words = databaseErrorText(failure)
-    const all = words === failure.message ? words : `${failure.message}: ${words}`
-    return new Duplex({ read: () => {}, write: () => {} }).destroy(new Error(all))
+    const reason = databaseErrorText(failure)
+    const text = reason === failure.message ? reason : `${failure.message}: ${reason}`
+    return new Duplex({ read: () => {}, write: () => {} }).destroy(new Error(text))
   }
   const { host, port } = chosen.success
   return createConnection(
@@ -203,18 +136,18 @@ const openStream = (
   )
 }
 
-/** The server's name in the handshake is that of the host which was chosen. */
-const withName = (options: ConnectionOptions, host: () => string): ConnectionOptions =>
+/** The server name of a handshake is that of the chosen host. */
+const withServerName = (options: ConnectionOptions, host: () => string): ConnectionOptions =>
   Object.defineProperty({ ...options }, "servername", {
     enumerable: true,
     get: () => (isIP(host()) === 0 ? host() : undefined)
   })
 
-/** `0` is no limit, as in libpq. */
+/** As in libpq, `0` means no limit. */
 const timeoutOf = ({ connectTimeoutSeconds: seconds }: ConnectionSettings): Duration.Duration =>
   seconds === undefined ? defaultConnectTimeout : seconds === 0 ? Duration.infinity : Duration.seconds(seconds)
 
-/** A process may run under a number that no user has. */
+/** `undefined` when the process runs under a user id without a name. */
 const systemUser = (): string | undefined => {
   try {
     return userInfo().username
@@ -222,3 +155,71 @@ const systemUser = (): string | undefined => {
     return undefined
   }
 }
+
+/** The state of a server, which `target_session_attrs` selects. */
+interface SessionState {
+  readonly isStandby: boolean
+  readonly isReadOnly: boolean
+}
+
+const meetsTarget: Readonly<Record<TargetSessionAttrs, (state: SessionState) => boolean>> = {
+  any: () => true,
+  "read-write": ({ isReadOnly }) => !isReadOnly,
+  "read-only": ({ isReadOnly }) => isReadOnly,
+  primary: ({ isStandby }) => !isStandby,
+  standby: ({ isStandby }) => isStandby,
+  "prefer-standby": ({ isStandby }) => isStandby
+}
+
+/**
+ * Returns the first host that accepts a connection within `hostTimeout` and whose state meets `target_session_attrs`, as libpq
+ * chooses it. A refused password ends the search. Fails with a `ConnectionError` that says for each host why it was not
+ * chosen.
+ */
+const chooseHost = Effect.fnUntraced(function* (
+  { hosts, isShuffled, targetSessionAttrs: target }: ConnectionSettings,
+  configOf: (host: ServerHost) => PgConnection.Config,
+  hostTimeout: Duration.Duration
+) {
+  const readState = (host: ServerHost) =>
+    PgConnection.make({ ...configOf(host), connectTimeout: hostTimeout }).pipe(
+      Effect.flatMap((connection) =>
+        connection.query(
+          "SELECT pg_is_in_recovery() AS \"isStandby\", current_setting('transaction_read_only') = 'on' AS \"isReadOnly\"",
+          [],
+          false
+        )
+      ),
+      Effect.map(({ rows }) => rows[0] as unknown as SessionState),
+      Effect.scoped,
+      Effect.timeoutOrElse({
+        duration: hostTimeout,
+        orElse: () => Effect.fail(connectionError(new Error("the server did not answer in time"), "no answer"))
+      })
+    )
+
+  const candidates = isShuffled ? yield* Random.shuffle(hosts) : hosts
+  const reasons: Array<string> = []
+  /** The choice of `prefer-standby` when no host is a standby. */
+  let fallback: ServerHost | undefined
+  for (const host of candidates) {
+    const state = yield* Effect.result(readState(host))
+    if (state._tag === "Failure") {
+      if (state.failure.reason._tag === "AuthenticationError") return yield* state.failure
+      reasons.push(`${formatHost(host)}: ${databaseErrorText(state.failure)}`)
+    } else {
+      if (meetsTarget[target](state.success)) return host
+      fallback ??= host
+      reasons.push(`${formatHost(host)}: ${describeState(state.success)}`)
+    }
+  }
+  if (target === "prefer-standby" && fallback !== undefined) return fallback
+  const wanted = target === "any" ? "accepts a connection" : `is ${target}`
+  return yield* connectionError(new Error(reasons.join("; ")), `none of the hosts ${wanted}`)
+})
+
+const describeState = ({ isReadOnly, isStandby }: SessionState): string =>
+  isStandby ? "a standby" : isReadOnly ? "a primary server, with read-only transactions" : "a primary server"
+
+const connectionError = (cause: Error, message: string) =>
+  new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause, message, operation: "connect" }) })
