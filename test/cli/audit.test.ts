@@ -302,7 +302,7 @@ describe("anchors and verification", () => {
     assert.include(await said(...ofFile, "--public-key", files.pub), "The log matches the anchor at position")
     assert.include(
       (await refused(5, "AnchorRefused", ...ofFile, "--public-key", files.other)).message,
-      "not by the owner"
+      "does not match this public key"
     )
     await refused(5, "AnchorRefused", "verify", "--anchor", (await said("anchor")).trim(), "--public-key", files.pub)
     const unchecked = await cli([...place.flags, ...ofFile])
