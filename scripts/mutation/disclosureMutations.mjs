@@ -54,7 +54,7 @@ const mutations = [
   {
     name: "the id of a token is kept",
     file: redactSecrets,
-    find: 'withId.exec(found)?.[0] ?? "mbk"',
+    find: 'tokenId.exec(found)?.[0] ?? "mbk"',
     replace: '"mbk"',
     tests: disclosure
   },
@@ -354,21 +354,21 @@ const mutations = [
   {
     name: "numbers of many digits are checked",
     file: exactJson,
-    find: "const fewestInexact = 15",
-    replace: "const fewestInexact = 1500",
+    find: "const minInexactDigits = 15",
+    replace: "const minInexactDigits = 1500",
     tests: parsed
   },
   {
     name: "numbers with exponents are checked",
     file: exactJson,
-    find: "(at - start >= fewestInexact || hasExponent)",
-    replace: "at - start >= fewestInexact",
+    find: "(at - start >= minInexactDigits || hasExponent)",
+    replace: "at - start >= minInexactDigits",
     tests: parsed
   },
   {
     name: "keys are counted",
     file: exactJson,
-    find: "exactMembers(text) === membersIn(value)",
+    find: "countMembersIfExact(text) === countMembers(value)",
     replace: "exactMembers(text) >= 0",
     tests: parsed
   },
@@ -453,9 +453,9 @@ const mutations = [
   {
     name: "a line of an exported log is stored exactly",
     file: "src/events/LogFile.ts",
-    find: "Result.mapError(parseExactJson(text), (problem) =>",
+    find: "    parseExactJson(text),\n",
     replace:
-      'Result.mapError(Result.try(() => JSON.parse(text) as unknown).pipe(Result.mapError(() => ({ at: 1, pointer: "", problem: "" }))), (problem) =>',
+      '    Result.try(() => JSON.parse(text) as unknown).pipe(Result.mapError(() => ({ at: 1, pointer: "", problem: "" }))),\n',
     tests: exact
   },
   {

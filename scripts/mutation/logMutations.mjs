@@ -56,7 +56,7 @@ const mutations = [
   {
     name: "log: a consumer whose checkpoint is ahead of the log fails with CheckpointAhead",
     file: consume,
-    find: "const upTo = Math.min((yield* notAhead(after, requireReached(log, after))).position, end)",
+    find: "const upTo = Math.min((yield* orCheckpointAhead(after, requireReached(log, after))).position, end)",
     replace: 'const upTo = Math.min((yield* log.head("read")).position, end)',
     tests: positions
   },

@@ -131,7 +131,7 @@ export const openingMutations = [
   {
     name: "replica: a read-only role on a primary is not a replica",
     file: replica,
-    find: "is && trouble !== undefined",
+    find: "is && replicaError !== undefined",
     replace: "trouble !== undefined",
     tests: standby
   },

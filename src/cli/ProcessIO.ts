@@ -23,7 +23,7 @@ export class ProcessIO extends Context.Service<
     /** Registers a callback for the end of the process. Returns a function that removes it. */
     readonly onExit: (run: () => void) => () => void
   }
->()("mosaic-backlog/cli/Host") {}
+>()("mosaic-backlog/cli/ProcessIO") {}
 
 /** The streams, the environment and the exit hooks of this process. */
 export const makeProcessIO = (onInterrupt: ProcessIO["Service"]["onInterrupt"]): ProcessIO["Service"] => ({

@@ -1,10 +1,10 @@
 import { DateTime, Duration, Effect, Fiber, Option, Queue, Schema, Stream } from "effect"
-import { encodeCards, encodeEvent } from "./CommandOutput.ts"
-import { formatDuration, formatTime } from "./moments.ts"
-import { describeEvent } from "./describeEvent.ts"
-import { type Column, formatTable } from "./table.ts"
-import { truncate, type TextStyle, type Paint } from "./terminalText.ts"
 import { AuditService, BacklogService, type Card, type RecordedEvent, Stats } from "../index.ts"
+import { encodeCards, encodeEvent } from "./CommandOutput.ts"
+import { describeEvent } from "./describeEvent.ts"
+import { formatDuration, formatTime } from "./moments.ts"
+import { type Column, formatTable } from "./table.ts"
+import { type Paint, type TextStyle, truncate } from "./terminalText.ts"
 
 /** The state of a backlog that `watch` shows. */
 export interface Board {
@@ -108,7 +108,7 @@ export const watchBoard = (interval: Duration.Duration) =>
     })
   )
 
-/** A part of a board: a heading, and a table of which only the rows that fit are shown. */
+/** A part of a board: a heading, and a table that shows the rows that fit. */
 interface Section {
   readonly heading: string
   readonly none: string

@@ -1,11 +1,6 @@
 import { Deferred, Duration, Effect, Layer, Schema } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import { existsSync } from "node:fs"
-import { toDatabaseError } from "./databaseErrors.ts"
-import { ProcessIO } from "./ProcessIO.ts"
-import { type DatabaseTarget, resolveDatabaseTarget, parseTarget } from "./databaseTarget.ts"
-import { Db, nonEmpty, SchemaFlag } from "./flags.ts"
-import { escapeLine } from "./terminalText.ts"
 import {
   AccessTokens,
   BacklogMissing,
@@ -26,6 +21,11 @@ import { createHint } from "../services/schema/BacklogOpening.ts"
 import { BacklogRoles, type RoleNames } from "../services/schema/BacklogRoles.ts"
 import { Migrations } from "../services/schema/Migrations.ts"
 import { BacklogSchema, SchemaName } from "../sql/SchemaName.ts"
+import { toDatabaseError } from "./databaseErrors.ts"
+import { type DatabaseTarget, parseTarget, resolveDatabaseTarget } from "./databaseTarget.ts"
+import { Db, nonEmpty, SchemaFlag } from "./flags.ts"
+import { ProcessIO } from "./ProcessIO.ts"
+import { escapeLine } from "./terminalText.ts"
 
 const selectTarget = Effect.gen(function* () {
   const schema = yield* SchemaFlag

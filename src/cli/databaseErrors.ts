@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { SqlError } from "effect/sql"
 import { type ReplicaError, replicaErrorOf } from "../events/replica.ts"
 import { type DirectoryLost, findDirectoryLost } from "../services/files/directoryErrors.ts"
-import { databaseErrorText, readOnlySqlState, databaseErrorKind } from "../sql/databaseErrors.ts"
+import { databaseErrorKind, databaseErrorText, readOnlySqlState } from "../sql/databaseErrors.ts"
 
 /** The database cannot be reached, refuses this user, or cannot serve requests now. */
 export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>()("DatabaseUnavailable", {

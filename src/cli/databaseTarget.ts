@@ -1,12 +1,12 @@
 import { Result } from "effect"
 import { statSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
-import type { ProcessIO } from "./ProcessIO.ts"
-import { nonEmpty } from "./flags.ts"
-import { escapeLine } from "./terminalText.ts"
 import { InvalidInput } from "../index.ts"
 import { currentUserId } from "../services/files/privateFiles.ts"
-import { parseConnectionSettings, formatHosts } from "../services/postgres/connectionSettings.ts"
+import { formatHosts, parseConnectionSettings } from "../services/postgres/connectionSettings.ts"
+import { nonEmpty } from "./flags.ts"
+import type { ProcessIO } from "./ProcessIO.ts"
+import { escapeLine } from "./terminalText.ts"
 
 /** The database of a command, with a name that contains no password. */
 export type DatabaseTarget =

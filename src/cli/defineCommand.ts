@@ -1,6 +1,6 @@
 import { Context, Effect } from "effect"
 import { Command } from "effect/cli"
-import { Command as BacklogCommand, type BacklogServices, type CommandInputs } from "../index.ts"
+import { type BacklogServices, Command as BacklogCommand, type CommandInputs } from "../index.ts"
 import { decodeInput } from "../services/decodeInput.ts"
 import { type CommandOutput, deliver, finish } from "./CommandOutput.ts"
 import { withBacklog, withNewBacklog } from "./database.ts"
@@ -50,7 +50,7 @@ class CommandId extends Context.Service<CommandId, { readonly value: string | un
 
 const commandId = textFlag(
   "command-id",
-  "Runs the command exactly once: a retry with the same id and content gets the first answer",
+  "Run the command exactly once: a retry with the same id and content gets the first answer",
   "ID"
 )
 

@@ -1,9 +1,9 @@
 import { type DateTime, Effect } from "effect"
-import { formatTime, formatTimeNear } from "./moments.ts"
-import { escapeLines, escapeLine, type TextStyle } from "./terminalText.ts"
 import { outlookReasonText } from "../domain/ClaimOutlook.ts"
 import { describeDependencies, describeObstacle } from "../domain/Explanation.ts"
 import { BacklogService, type Card, type ClaimFilter, type ClaimOutlook, type Explanation } from "../index.ts"
+import { formatTime, formatTimeNear } from "./moments.ts"
+import { escapeLine, escapeLines, type TextStyle } from "./terminalText.ts"
 
 /** Formats a card's id and title. */
 export const formatCardTitle = (card: Pick<Card, "id" | "title">, style: TextStyle): string =>

@@ -1,8 +1,8 @@
 import { type DateTime, Result, Stream } from "effect"
+import { decodeRecordedEvent, type Event, type EventParts, type RecordedEvent } from "../index.ts"
 import { formatTime, formatTimeNear } from "./moments.ts"
 import { type Column, makeTableWriter } from "./table.ts"
 import { escapeLine, type TextStyle } from "./terminalText.ts"
-import { type Event, decodeRecordedEvent, type EventParts, type RecordedEvent } from "../index.ts"
 
 /** Maximum length of a text or payload in an event's description, in characters. */
 const maxTextLength = 200

@@ -1,7 +1,5 @@
 import { Schema } from "effect"
 import { CliError } from "effect/cli"
-import { ConsumerNotFound, FileExists, FileNotWritten, NothingClaimable, NotParked } from "./commandErrors.ts"
-import { DatabaseFailed, DatabaseUnavailable, NotPermitted } from "./databaseErrors.ts"
 import { ServeRefused } from "../http/errors.ts"
 import { ImportRefused } from "../import/ImportPlan.ts"
 import {
@@ -32,6 +30,8 @@ import {
   ReplicaConflict,
   UndecodableEvent
 } from "../index.ts"
+import { ConsumerNotFound, FileExists, FileNotWritten, NothingClaimable, NotParked } from "./commandErrors.ts"
+import { DatabaseFailed, DatabaseUnavailable, NotPermitted } from "./databaseErrors.ts"
 
 /** The exit codes of the program. */
 export const exitCodes = {

@@ -1,8 +1,8 @@
 import { Effect, Option } from "effect"
 import { Argument, Flag, GlobalFlag } from "effect/cli"
 import { userInfo } from "node:os"
-import { ProcessIO } from "./ProcessIO.ts"
 import { InvalidInput } from "../index.ts"
+import { ProcessIO } from "./ProcessIO.ts"
 
 /** An optional flag with a text. */
 export const textFlag = (name: string, description: string, metavar: string): Flag.Flag<string | undefined> =>
@@ -73,7 +73,7 @@ const orUndefined = <A>(flag: Flag.Flag<A>): Flag.Flag<A | undefined> =>
 export const Db = GlobalFlag.Setting("db")({
   flag: textFlag(
     "db",
-    "A postgres:// URL or a directory. Defaults to BACKLOG_DATABASE_URL, then DATABASE_URL, then the nearest .backlog upward",
+    "A postgres:// URL or a directory. Defaults to BACKLOG_DATABASE_URL, then DATABASE_URL, then the nearest .backlog in this directory or above",
     "URL|DIR"
   )
 })

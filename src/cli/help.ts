@@ -1,10 +1,10 @@
 import { Effect, Option } from "effect"
 import { CliOutput, Command, Completions, GlobalFlag, type HelpDoc } from "effect/cli"
-import type { ProcessIO, OutputStream } from "./ProcessIO.ts"
+import { packageVersion } from "../services/packageFiles.ts"
 import { formatDocument } from "./CommandOutput.ts"
 import { Actor, Db, Json, SchemaFlag } from "./flags.ts"
+import type { OutputStream, ProcessIO } from "./ProcessIO.ts"
 import { hasColors } from "./terminalText.ts"
-import { packageVersion } from "../services/packageFiles.ts"
 
 /**
  * Prints requested help and the version. Passes help that was not requested to `onImplicitHelp`; errors in the arguments

@@ -1,8 +1,8 @@
 import { DateTime, Effect, Option, Stream } from "effect"
 import type { Flag } from "effect/cli"
-import { textFlag } from "./flags.ts"
 import { At, AuditService, type BacklogAt, type Card, CardAt, InvalidInput } from "../index.ts"
 import { decodeInput } from "../services/decodeInput.ts"
+import { textFlag } from "./flags.ts"
 
 /** Formats a time in UTC: `2026-01-22 12:04:05Z`. */
 export const formatTime = (time: DateTime.Utc): string => `${dayOf(time)} ${clockOf(time)}`
@@ -45,7 +45,7 @@ const cardForms = `${backlogForms}, or a version of the card (v3)`
 
 /** The flag `--at` of commands that read the past. */
 export const atFlag = (takes: "moment" | "momentOrVersion"): Flag.Flag<string | undefined> =>
-  textFlag("at", `Shows the state at this moment: ${takes === "moment" ? backlogForms : cardForms}`, "WHEN")
+  textFlag("at", `Show the state at this moment: ${takes === "moment" ? backlogForms : cardForms}`, "WHEN")
 
 /** Parses the value of `--at` as a moment of the backlog. Returns `undefined` without the flag. */
 export const parseMoment = Effect.fnUntraced(function* (written: string | undefined) {

@@ -2,11 +2,11 @@ import { Effect, Result, Stream } from "effect"
 import { createPrivateKey, createPublicKey } from "node:crypto"
 import { createReadStream } from "node:fs"
 import { access, constants, stat } from "node:fs/promises"
-import { ProcessIO } from "./ProcessIO.ts"
-import { type JsonProblem, describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
+import { describeJsonProblem, type JsonProblem, parseExactJson } from "../domain/parseExactJson.ts"
 import { readLinePages } from "../import/readLines.ts"
 import { InvalidInput } from "../index.ts"
 import { isSecretExposed } from "../services/files/privateFiles.ts"
+import { ProcessIO } from "./ProcessIO.ts"
 
 /** Maximum size of a text that is read, in bytes: larger than any text of a card. */
 const maxTextBytes = 4 * 1024 * 1024

@@ -1,8 +1,8 @@
 import { Data, Effect, Exit, Fiber, Schema, Stream } from "effect"
 import { ChildProcess } from "effect/process"
-import type { ProcessIO } from "./ProcessIO.ts"
 import { escapeHiddenInJson } from "../domain/displayText.ts"
 import { Card } from "../index.ts"
+import type { ProcessIO } from "./ProcessIO.ts"
 
 /** Seconds between the termination signal and the kill signal. */
 export const killAfterSeconds = 5

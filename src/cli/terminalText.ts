@@ -1,5 +1,5 @@
 import { CliOutput } from "effect/cli"
-import type { ProcessIO, OutputStream } from "./ProcessIO.ts"
+import type { OutputStream, ProcessIO } from "./ProcessIO.ts"
 
 /** Colors text, or returns it unchanged. */
 export type Paint = (text: string) => string

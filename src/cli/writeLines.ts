@@ -2,9 +2,9 @@ import { Effect, Stream } from "effect"
 import { randomUUID } from "node:crypto"
 import { type FileHandle, open, rename, rm, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
-import { FileExists, FileNotWritten } from "./commandErrors.ts"
 import { InvalidInput } from "../index.ts"
-import { setPrivateMode, privateFileMode } from "../services/files/privateFiles.ts"
+import { privateFileMode, setPrivateMode } from "../services/files/privateFiles.ts"
+import { FileExists, FileNotWritten } from "./commandErrors.ts"
 
 /** Fails if a file cannot be written, or if it exists and `force` is false. */
 export const checkWritable = Effect.fnUntraced(function* (file: string, force: boolean) {

@@ -4,7 +4,10 @@ import { CardId } from "./CardId.ts"
 import { JsonInput } from "./Json.ts"
 import { Body, Name, Reason, Title } from "./Text.ts"
 
-/** Who causes a command's events, and what they belong to. */
+/**
+ * The origin of a command: the `actor` who causes its events; `correlationId` and `causationId` to trace it; a `commandId`
+ * that makes the command safe to retry, because a repeated command returns the outcome that its receipt stores.
+ */
 const origin = {
   actor: Name,
   correlationId: Schema.optional(Name),
@@ -15,17 +18,17 @@ const origin = {
 const earliest = Date.parse("0001-01-01T00:00:00.000Z")
 const latest = Date.parse("9999-12-31T23:59:59.999Z")
 
-/** Not so for a time that is none: NaN is neither before nor after anything. */
+/** False for NaN, the number of an invalid time. */
 const isInCalendar = (milliseconds: number): boolean => milliseconds >= earliest && milliseconds <= latest
 
-/** When something happened: what ISO-8601 and every supported database write with four digits for the year. */
+/** A business time, in the years that ISO-8601 and all supported databases write with four digits. */
 const BusinessTime = Schema.DateTimeUtc.check(
   Schema.makeFilter((time) => isInCalendar(DateTime.toEpochMillis(time)), {
     expected: "a time in the years 1 to 9999"
   })
 )
 
-/** A card to be made. `occurredAt` is its business time (an import's), else the database's clock. */
+/** The fields of a new card. `occurredAt` is its business time, which imports set. Defaults to the database's time. */
 const newCard = {
   id: CardId,
   title: Title,
@@ -47,17 +50,17 @@ const reasonOnlyWhenBlocked = Schema.makeFilter<{
   (card) =>
     card.blockedReason == null || card.status === "blocked"
       ? undefined
-      : { path: ["blockedReason"], issue: "is for cards whose status is blocked" },
-  { expected: "a reason for being blocked only on a blocked card" }
+      : { path: ["blockedReason"], issue: "is only allowed when the status is blocked" },
+  { expected: "a blockedReason only on a blocked card" }
 )
 
-/** A card to be made. */
+/** Input for creating one card. */
 export const NewCard = Schema.Struct(newCard).check(reasonOnlyWhenBlocked)
 
-/** A card to be made. */
+/** Input for creating one card. */
 export interface NewCard extends Schema.Schema.Type<typeof NewCard> {}
 
-/** How many cards one `CreateMany` takes. */
+/** Maximum number of cards of one `CreateMany`. */
 export const maxCardsAtOnce = 200_000
 
 const reason = Schema.optional(Schema.NullOr(Reason))
@@ -69,7 +72,7 @@ export const CreateMany = Schema.TaggedStruct("CreateMany", {
   ...origin
 })
 
-/** Changes what is given, leaves what is not; `null` clears. */
+/** Changes the fields that are given. `null` clears a field. */
 export const Revise = Schema.TaggedStruct("Revise", {
   id: CardId,
   title: Schema.optional(Title),
@@ -108,7 +111,7 @@ export interface ClaimRequest extends ClaimFilter {
   readonly ttlSeconds?: number | undefined
 }
 
-/** The best claimable card, or the one named. */
+/** Claims the best claimable card that matches the filter, or the card `id`. */
 export const Claim = Schema.TaggedStruct("Claim", {
   ...claimRequest,
   id: Schema.optional(CardId),
@@ -120,23 +123,23 @@ export const Claim = Schema.TaggedStruct("Claim", {
         ? undefined
         : {
             path: [phase === undefined ? "minPriority" : "phase"],
-            issue: "chooses among cards, and the claim names one"
+            issue: "is not allowed in a claim by id"
           },
-    { expected: "a claim that chooses among cards, or names one" }
+    { expected: "a claim by id, or by phase and minPriority" }
   )
 )
 
-/** How many cards one `ClaimMany` takes at most. */
+/** Maximum number of cards of one `ClaimMany`. */
 export const maxClaimsAtOnce = 1000
 
-/** The best claimable cards, so many at most. */
+/** Claims up to `limit` cards, the best first. */
 export const ClaimMany = Schema.TaggedStruct("ClaimMany", {
   ...claimRequest,
   limit: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxClaimsAtOnce })),
   ...origin
 })
 
-/** A renewal without a ttl keeps the claim's own. */
+/** Extends a claim from now. `ttlSeconds` defaults to the lease of the claim. */
 export const Renew = Schema.TaggedStruct("Renew", {
   id: CardId,
   token: Token,
@@ -144,7 +147,7 @@ export const Renew = Schema.TaggedStruct("Renew", {
   ...origin
 })
 
-/** `retryAfterSeconds` is how long the card shall not be claimable. */
+/** Ends a claim. The card is not claimable for `retryAfterSeconds`, which defaults to 0. */
 export const Release = Schema.TaggedStruct("Release", {
   id: CardId,
   token: Token,
@@ -153,10 +156,10 @@ export const Release = Schema.TaggedStruct("Release", {
   ...origin
 })
 
-/** Every expired claim, or the claim on the card named, expired or not. */
+/** Ends all expired claims, or the claim on the card `id`, expired or not. */
 export const Reclaim = Schema.TaggedStruct("Reclaim", { id: Schema.optional(CardId), ...origin })
 
-/** `from` shall depend on `to`. */
+/** Makes the card `from` depend on the card `to`. */
 export const Link = Schema.TaggedStruct("Link", { from: CardId, to: CardId, ...origin })
 
 export const Unlink = Schema.TaggedStruct("Unlink", { from: CardId, to: CardId, ...origin })
@@ -172,17 +175,20 @@ const completion = {
   result: Schema.optional(Schema.NullOr(JsonInput))
 }
 
-/** `claimNext` claims the best claimable card in the same transaction, what this makes claimable included. */
+/**
+ * Completes a card. `claimNext` also claims the best claimable card in the same transaction; the cards that become claimable
+ * by the completion are included.
+ */
 export const Complete = Schema.TaggedStruct("Complete", {
   ...completion,
   claimNext: Schema.optional(Schema.Struct(claimRequest)),
   ...origin
 })
 
-/** How many cards one `CompleteMany` takes. */
+/** Maximum number of completions of one `CompleteMany`. */
 export const maxCompletionsAtOnce = 1000
 
-/** Completions with an outcome each: several commands, and none that refuses the others. */
+/** Several completions. Each has an outcome of its own, and a refused one does not affect the others. */
 export const CompleteMany = Schema.Struct({
   completions: Schema.Array(Schema.Struct({ ...completion, commandId: origin.commandId })).check(
     Schema.isMaxLength(maxCompletionsAtOnce)
@@ -194,7 +200,7 @@ export const CompleteMany = Schema.Struct({
 
 export const Reopen = Schema.TaggedStruct("Reopen", { id: CardId, reason, ...origin })
 
-/** What can be asked of the backlog. */
+/** A command of the backlog. */
 export const Command = Schema.Union([
   Create,
   CreateMany,
@@ -212,7 +218,7 @@ export const Command = Schema.Union([
   Reopen
 ])
 
-/** What can be asked of the backlog. */
+/** A command of the backlog. */
 export type Command = typeof Command.Type
 
 /** The command with the tag `Tag`. */

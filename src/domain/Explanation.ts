@@ -4,10 +4,10 @@ import { CardId } from "./CardId.ts"
 import { isDue, isExpired } from "./Claimability.ts"
 import { Name, Reason } from "./Text.ts"
 
-/** A dependency that a card waits for; `null` stands for a card that does not exist. */
+/** A dependency that is not done. `status` is `null` for a card that does not exist. */
 export const UnmetDependency = Schema.Struct({ id: CardId, status: Schema.NullOr(Status) })
 
-/** A dependency that a card waits for. */
+/** A dependency that is not done. */
 export interface UnmetDependency extends Schema.Schema.Type<typeof UnmetDependency> {}
 
 /** A reason why a card cannot be claimed. */
@@ -16,7 +16,7 @@ export const Obstacle = Schema.Union([
   Schema.TaggedStruct("Claimed", {
     holder: Name,
     expiresAt: Schema.DateTimeUtcFromString,
-    /** Whether the lease has run out, so that the next claim takes the card over. */
+    /** Whether the lease has expired, so that the next claim reclaims the card. */
     expired: Schema.Boolean
   }),
   Schema.TaggedStruct("Blocked", { reason: Schema.NullOr(Reason) }),
@@ -27,7 +27,7 @@ export const Obstacle = Schema.Union([
 /** A reason why a card cannot be claimed. */
 export type Obstacle = typeof Obstacle.Type
 
-/** Why a card can or cannot be claimed: claimable exactly when nothing stands in the way. */
+/** Why a card can or cannot be claimed. `claimable` is true exactly when there are no obstacles. */
 export const Explanation = Schema.Struct({
   id: CardId,
   status: Status,
@@ -38,7 +38,7 @@ export const Explanation = Schema.Struct({
 /** Why a card can or cannot be claimed. */
 export interface Explanation extends Schema.Schema.Type<typeof Explanation> {}
 
-/** Explains a card at `now`, given its dependencies that are not done. */
+/** Explains why a card can or cannot be claimed at `now`, given its dependencies that are not done. */
 export const explain = (card: Card, unmet: ReadonlyArray<UnmetDependency>, now: DateTime.Utc): Explanation => {
   const obstacles: Array<Obstacle> = []
   if (card.status === "claimed" && card.claimOwner !== null && card.claimExpiresAt !== null) {

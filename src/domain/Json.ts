@@ -1,20 +1,19 @@
 import { Option, Result, Schema, SchemaTransformation } from "effect"
 import { storageProblem, utf8Length } from "./Text.ts"
 
-/** How deep a JSON value may nest: well inside what every supported database parses. */
+/** Maximum depth of a JSON value: far below the limits of all supported databases. */
 export const maxDepth = 500
 
-/** Bytes of UTF-8 that a JSON value may take. */
+/** Maximum size of a JSON value, in bytes of UTF-8. */
 export const maxBytes = 1024 * 1024
 
 const tooLarge = `must be at most ${maxBytes} bytes of JSON`
 
 /**
- * A copy of a JSON value, or why it cannot be kept. Every part is read once, so that the copy is what was looked at, also
- * where reading runs code of whoever made the value. Walks with a stack of its own, so that no nesting can exhaust the
- * program's.
+ * Copies a JSON value, or returns why it cannot be stored. Reads each part once: the copy is what was checked, even where
+ * reading runs getters of the caller. Uses its own stack, so that nesting cannot exhaust the call stack.
  */
-const storableCopy = (root: unknown): Result.Result<Schema.Json, string> => {
+const copyStorable = (root: unknown): Result.Result<Schema.Json, string> => {
   let copy: unknown
   const stack: Array<readonly [value: unknown, depth: number, keep: (copied: unknown) => void]> = [
     [root, 0, (copied) => (copy = copied)]
@@ -52,7 +51,7 @@ const storableCopy = (root: unknown): Result.Result<Schema.Json, string> => {
         if (problem !== undefined) return Result.fail(problem)
         bytes += utf8Length(key) + 4
         if (bytes > maxBytes) return Result.fail(tooLarge)
-        // In its place now, so that the members keep their order; `__proto__` is a name like any other.
+        // Defined at once, so that the members keep their order, and by defineProperty, so that `__proto__` is an ordinary name.
         Object.defineProperty(object, key, { value: null, enumerable: true, configurable: true, writable: true })
         const put = (copied: unknown) => Object.defineProperty(object, key, { value: copied })
         stack.push([(value as Record<string, unknown>)[key], depth + 1, put])
@@ -65,8 +64,8 @@ const storableCopy = (root: unknown): Result.Result<Schema.Json, string> => {
   return Result.succeed(copy as Schema.Json)
 }
 
-/** In place of a value that could not be copied, since looking at it once more might find something else. */
-class Uncopied {
+/** Replaces a value that cannot be stored, because a second check of the value itself could have another result. */
+class NotStorable {
   readonly problem: string
 
   constructor(problem: string) {
@@ -74,9 +73,9 @@ class Uncopied {
   }
 }
 
-/** Says why a JSON value cannot be kept, or `undefined` when it can. */
+/** Returns why a JSON value cannot be stored, or `undefined` when it can. */
 export const jsonStorageProblem = (value: unknown): string | undefined =>
-  value instanceof Uncopied ? value.problem : Option.getOrUndefined(Result.getFailure(storableCopy(value)))
+  value instanceof NotStorable ? value.problem : Option.getOrUndefined(Result.getFailure(copyStorable(value)))
 
 const isPlain = (value: object): boolean => {
   const prototype: unknown = Object.getPrototypeOf(value)
@@ -84,8 +83,8 @@ const isPlain = (value: object): boolean => {
 }
 
 /**
- * Any JSON value that Postgres can keep: no NUL and no lone surrogate in any string or key, finite numbers, at most
- * 1 MiB, at most 500 levels deep. `null` stands for absent.
+ * A JSON value that Postgres can store: no NUL and no lone surrogate in strings and keys, finite numbers, at most 1 MiB, at
+ * most 500 levels deep. `null` means absent.
  */
 export const Json = Schema.Unknown.check(
   Schema.makeFilter(jsonStorageProblem, { expected: "JSON that can be stored" })
@@ -94,22 +93,22 @@ export const Json = Schema.Unknown.check(
 /** A JSON value. */
 export type Json = Schema.Json
 
-/** The same from outside: decoded to a copy, so that nobody can change what was checked. */
+/** A JSON value of a caller. Decoded to a copy, so that the caller cannot change it after the check. */
 export const JsonInput = Schema.Unknown.pipe(
   Schema.decodeTo(
     Json,
     SchemaTransformation.transform({
       decode: (value: unknown) =>
-        Result.getOrElse(storableCopy(value), (problem) => new Uncopied(problem)) as Schema.Json,
+        Result.getOrElse(copyStorable(value), (problem) => new NotStorable(problem)) as Schema.Json,
       encode: (value): unknown => value
     })
   )
 ) as unknown as Schema.Codec<Schema.Json>
 
-/** A JSON value as it will be read back: nobody else's to change, and with 0 for -0, which JSON does not tell apart. */
+/** Copies a JSON value to the form in which it is read back: JSON has no -0. */
 export const copyJson = (value: Json): Json => JSON.parse(JSON.stringify(value)) as Json
 
-/** Whether two JSON values are the same, whatever the order of their keys. */
+/** Whether two JSON values are equal. The order of keys does not matter. */
 export const jsonEquals = (left: unknown, right: unknown): boolean => {
   if (left === right) return true
   if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false

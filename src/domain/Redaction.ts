@@ -5,7 +5,7 @@ import { noEvents, type Decision, oneEvent } from "./Decision.ts"
 import { ErasablePart, type EventParts } from "./Event.ts"
 import { Name, Reason } from "./Text.ts"
 
-/** Erases parts of a card's events: of every event that has them, or of the one that `version` names. */
+/** Erases fields of a card's events: of all events that have them, or only of the event `version`. */
 export const Redact = Schema.Struct({
   id: CardId,
   parts: Schema.Array(ErasablePart).check(Schema.isMinLength(1)),
@@ -17,18 +17,18 @@ export const Redact = Schema.Struct({
   commandId: Schema.optional(Name)
 })
 
-/** Erases parts of a card's events. */
+/** Erases fields of a card's events. */
 export interface Redact extends Schema.Schema.Type<typeof Redact> {}
 
-/** What an event of a card still holds that can be erased. */
+/** The fields of an event that can still be erased. */
 export interface ErasableEvent extends EventParts {
   /** Whether the event is a redaction itself. */
   readonly isRedaction: boolean
 }
 
 /**
- * Decides what to erase, given what each of the card's events still holds. Nothing to erase means "already so". Why
- * something was erased stays to be read, unless that very event is named.
+ * Decides what to erase, given the erasable fields of each of the card's events. Returns no events when nothing is left to
+ * erase. The reasons of earlier redactions remain, unless `version` names that redaction.
  */
 export const redact = (card: Card, held: ReadonlyArray<ErasableEvent>, command: Redact): Decision => {
   const erased = held

@@ -11,10 +11,10 @@ export class CardNotFound extends Schema.TaggedError<CardNotFound>()("CardNotFou
   }
 }
 
-/** A card with this id exists already; ids are never used again. */
+/** A card with this id already exists. Ids are never reused. */
 export class CardAlreadyExists extends Schema.TaggedError<CardAlreadyExists>()("CardAlreadyExists", { id: CardId }) {
   override get message(): string {
-    return `A card ${quote(this.id)} exists already; choose another id, or revise that card.`
+    return `A card ${quote(this.id)} already exists. Choose another id, or revise that card.`
   }
 }
 
@@ -28,14 +28,14 @@ export class DependencyNotFound extends Schema.TaggedError<DependencyNotFound>()
   }
 }
 
-/** A card was to depend on itself. */
+/** A card cannot depend on itself. */
 export class SelfDependency extends Schema.TaggedError<SelfDependency>()("SelfDependency", { id: CardId }) {
   override get message(): string {
     return `Card ${quote(this.id)} cannot depend on itself.`
   }
 }
 
-/** A dependency would close a cycle; `path` begins and ends with the same card, each depending on the next. */
+/** A dependency would close a cycle. `path` begins and ends with the same card; each card depends on the next. */
 export class DependencyCycle extends Schema.TaggedError<DependencyCycle>()("DependencyCycle", {
   id: CardId,
   dependsOn: CardId,
@@ -46,7 +46,7 @@ export class DependencyCycle extends Schema.TaggedError<DependencyCycle>()("Depe
   }
 }
 
-/** The token shown is not the card's current one: the claim expired and was taken over, or was ended. */
+/** The token is not the card's current one: the claim expired and was reclaimed, or was ended. */
 export class ClaimLost extends Schema.TaggedError<ClaimLost>()("ClaimLost", {
   id: CardId,
   token: Token,
@@ -63,30 +63,30 @@ export class ClaimLost extends Schema.TaggedError<ClaimLost>()("ClaimLost", {
   }
 }
 
-/** The card is claimed, and the command showed no token. */
+/** The card is claimed, and the command has no token. */
 export class CardIsClaimed extends Schema.TaggedError<CardIsClaimed>()("CardIsClaimed", {
   id: CardId,
   holder: Name,
   expiresAt: Schema.DateTimeUtcFromString
 }) {
   override get message(): string {
-    return `Card ${quote(this.id)} is held by ${quote(this.holder)} until ${DateTime.formatIso(this.expiresAt)}: show the claim's token, or force it.`
+    return `Card ${quote(this.id)} is held by ${quote(this.holder)} until ${DateTime.formatIso(this.expiresAt)}. Pass the claim's token, or use force.`
   }
 }
 
-/** The card is done; reopen it first. */
+/** The card is done. It must be reopened first. */
 export class CardIsDone extends Schema.TaggedError<CardIsDone>()("CardIsDone", { id: CardId }) {
   override get message(): string {
-    return `Card ${quote(this.id)} is done; reopen it first.`
+    return `Card ${quote(this.id)} is done. Reopen it first.`
   }
 }
 
-/** The command's id was used for another command: what that one did stands, and this one did nothing. */
+/** The command's id was already used for another command. That one keeps its effect; this one had none. */
 export class CommandIdConflict extends Schema.TaggedError<CommandIdConflict>()("CommandIdConflict", {
   commandId: Name
 }) {
   override get message(): string {
-    return `The command id ${quote(this.commandId)} was used for a command with other content; choose another id for another command.`
+    return `The command id ${quote(this.commandId)} was already used for a different command. Choose another id.`
   }
 }
 
@@ -106,7 +106,7 @@ export const Rejection = Schema.Union([
 /** A rule of the backlog that refused a command. */
 export type Rejection = typeof Rejection.Type
 
-/** A path of cards for people, without its middle where it is long. */
+/** Formats a path of cards for people. Omits the middle of a long path. */
 export const formatPath = (path: ReadonlyArray<string>): string =>
   path.length <= 12
     ? path.join(" → ")

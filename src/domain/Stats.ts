@@ -3,9 +3,9 @@ import { Schema } from "effect"
 const Count = Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))
 
 /**
- * The backlog in numbers. `waiting` counts ready cards with a dependency that is not done; `oldestReadyAgeSeconds` is
- * how long ago the oldest ready card was created, `null` when none is ready; `expiredClaimCount` counts claims whose
- * lease has run out and that nobody has taken over yet.
+ * The numbers of a backlog. `waiting` counts the ready cards with a dependency that is not done. `oldestReadyAgeSeconds` is
+ * the age of the oldest ready card, `null` when none is ready. `expiredClaimCount` counts the claims that have expired and
+ * are not reclaimed yet.
  */
 export const Stats = Schema.Struct({
   counts: Schema.Struct({ ready: Count, claimed: Count, blocked: Count, done: Count }),
@@ -16,5 +16,5 @@ export const Stats = Schema.Struct({
   expiredClaimCount: Count
 })
 
-/** The backlog in numbers. */
+/** The numbers of a backlog. */
 export interface Stats extends Schema.Schema.Type<typeof Stats> {}

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 
-/** Bytes that a text takes in the database, which keeps UTF-8. */
+/** The length of a text in bytes of UTF-8, the encoding of the database. */
 export const utf8Length = (text: string): number => {
   let bytes = text.length
   for (let index = 0; index < text.length; index++) {
@@ -11,7 +11,7 @@ export const utf8Length = (text: string): number => {
   return bytes
 }
 
-/** Says why Postgres cannot keep `text`, or `undefined` when it can: it knows no NUL and no lone surrogate. */
+/** Returns why Postgres cannot store a text, or `undefined` when it can: it stores no NUL and no lone surrogates. */
 export const storageProblem = (text: string): string | undefined =>
   text.includes("\u0000")
     ? "must not contain the NUL character"
@@ -19,7 +19,7 @@ export const storageProblem = (text: string): string | undefined =>
       ? undefined
       : "must not contain a lone surrogate (a broken Unicode pair)"
 
-const storable = Schema.makeFilter<string>((text) => storageProblem(text), { expected: "text that Postgres can keep" })
+const storable = Schema.makeFilter<string>((text) => storageProblem(text), { expected: "text that Postgres can store" })
 
 const atMostBytes = (maximum: number) =>
   Schema.makeFilter<string>(
@@ -30,8 +30,8 @@ const atMostBytes = (maximum: number) =>
     { expected: `at most ${maximum} bytes of UTF-8` }
   )
 
-/** Says how many characters, as Unicode code points, are too many. */
-const tooManyCodePoints = (text: string, maximum: number): string | undefined => {
+/** Returns the error of a text with too many characters, counted as Unicode code points. */
+const lengthProblem = (text: string, maximum: number): string | undefined => {
   if (text.length <= maximum) return undefined
   let count = 0
   for (const _ of text) count++
@@ -39,29 +39,29 @@ const tooManyCodePoints = (text: string, maximum: number): string | undefined =>
 }
 
 const atMostCodePoints = (maximum: number) =>
-  Schema.makeFilter<string>((text) => tooManyCodePoints(text, maximum), { expected: `at most ${maximum} characters` })
+  Schema.makeFilter<string>((text) => lengthProblem(text, maximum), { expected: `at most ${maximum} characters` })
 
 const nonEmpty = Schema.isMinLength(1, { message: "must not be empty" })
 
-/** Nearly all names are of this kind, which spares them the other questions: a long log has millions. */
+/** The fast path: nearly all names match, and a long log has millions of them. */
 const asciiName = /^[!-~](?:[ -~]{0,198}[!-~])?$/
 
-const whyNoName = (text: string): string | undefined => {
+const nameProblem = (text: string): string | undefined => {
   if (asciiName.test(text)) return undefined
-  const problem = tooManyCodePoints(text, 200) ?? storageProblem(text)
+  const problem = lengthProblem(text, 200) ?? storageProblem(text)
   if (problem !== undefined) return problem
   if (/\p{Cc}/u.test(text)) return "must not contain control characters"
   return text.trim() === text ? undefined : "must not begin or end with white space"
 }
 
-/** A name of something: 1 to 200 characters, no control characters, no surrounding white space. */
+/** A name: 1 to 200 characters, no control characters, no surrounding white space. */
 export const Name = Schema.String.check(
   nonEmpty,
-  Schema.makeFilter(whyNoName, { expected: "1 to 200 characters without control characters or white space around" })
+  Schema.makeFilter(nameProblem, { expected: "1 to 200 characters without control characters or white space around" })
 )
 
-/** Whether a text is a name, as the schema has it. */
-export const isName = (text: string): boolean => text !== "" && whyNoName(text) === undefined
+/** Whether a text conforms to `Name`, without the cost of the schema. */
+export const isName = (text: string): boolean => text !== "" && nameProblem(text) === undefined
 
 /** A card's title: 1 to 500 characters. */
 export const Title = Schema.String.check(nonEmpty, atMostCodePoints(500), storable)
@@ -71,8 +71,8 @@ export const Body = Schema.String.check(atMostBytes(1024 * 1024), storable)
 
 const reasonBytes = 16 * 1024
 
-/** Why something was done, in words: at most 16 KiB of UTF-8. */
+/** The reason of a command or event: at most 16 KiB of UTF-8. */
 export const Reason = Schema.String.check(atMostBytes(reasonBytes), storable)
 
-/** Whether a text is a reason, as the schema has it. */
+/** Whether a text conforms to `Reason`, without the cost of the schema. */
 export const isReason = (text: string): boolean => utf8Length(text) <= reasonBytes && storageProblem(text) === undefined

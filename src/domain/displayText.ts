@@ -1,35 +1,42 @@
-/** Characters of a complaint that are told. */
-const longest = 4_000
-
-/** A complaint as it is told: it repeats what was given, and that may be long. */
-export const truncateMessage = (complaint: string): string =>
-  complaint.length <= longest
-    ? complaint
-    : `${complaint.slice(0, longest).toWellFormed()}… (${complaint.length} characters)`
-
 /*
- * Characters that are not shown, or that change how others are shown: control and format characters, bidirectional
- * controls, zero-width and tag characters, variation selectors, separators of lines and paragraphs, lone surrogates, and
- * what Unicode has not assigned. A combining mark at the beginning of a text would change the quotation mark before it.
+ * Hidden characters: those that are not displayed, or that change how others are displayed. They are control and format
+ * characters, bidirectional controls, zero-width and tag characters, variation selectors, separators of lines and
+ * paragraphs, lone surrogates, and unassigned code points. A combining mark at the beginning of a text would change the
+ * quotation mark before it.
  */
 const hiddenInJson = /[\p{C}\p{Zl}\p{Zp}\p{DI}]|(?<=")\p{M}+/gu
 const hiddenInLines = /[^\P{C}\n\t]|[\p{Zl}\p{Zp}\p{DI}]|^\p{M}+|<(?=U\+)/gmu
 
-/** The same JSON with every hidden character as an escape: `\u202e`. */
+/** Escapes the hidden characters of a JSON text as in JSON: `\u202e`. */
 export const escapeHiddenInJson = (json: string): string =>
-  json.replace(hiddenInJson, (found) => Array.from({ length: found.length }, (_, at) => unitEscape(found, at)).join(""))
+  json.replace(hiddenInJson, (found) =>
+    Array.from({ length: found.length }, (_, index) => escapeUnit(found, index)).join("")
+  )
 
-/** A text as a JSON string in which every hidden character is an escape. */
+/** Formats a text as a JSON string with escaped hidden characters. */
 export const quote = (text: string): string => escapeHiddenInJson(JSON.stringify(text))
 
 /**
- * A text with every hidden character as `<U+202E>`, except line feeds and tabs. The text `<U+` itself becomes
- * `<U+003C>U+`, so that replacing each escape by its character gives back the text.
+ * Escapes the hidden characters of a text as `<U+202E>`, except line feeds and tabs. Also escapes `<U+` itself, as
+ * `<U+003C>U+`, so that the original text can be recovered.
  */
 export const escapeHidden = (text: string): string =>
-  text.replace(hiddenInLines, (found) => Array.from(found, pointEscape).join(""))
+  text.replace(hiddenInLines, (found) => Array.from(found, escapeCodePoint).join(""))
 
-const unitEscape = (text: string, at: number): string => `\\u${text.charCodeAt(at).toString(16).padStart(4, "0")}`
+const escapeUnit = (text: string, index: number): string => `\\u${text.charCodeAt(index).toString(16).padStart(4, "0")}`
 
-const pointEscape = (character: string): string =>
+const escapeCodePoint = (character: string): string =>
   `<U+${(character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}>`
+
+/** Truncates a text to `maxLength` UTF-16 units, including the "…". */
+export const truncate = (text: string, maxLength: number): string =>
+  text.length <= maxLength ? text : `${text.slice(0, maxLength - 1).toWellFormed()}…`
+
+/** Maximum characters of an error message that repeats input. */
+const maxMessageLength = 4_000
+
+/** Truncates an error message that repeats input, and appends its full length. */
+export const truncateMessage = (message: string): string =>
+  message.length <= maxMessageLength
+    ? message
+    : `${message.slice(0, maxMessageLength).toWellFormed()}… (${message.length} characters)`

@@ -1,34 +1,39 @@
 import { Result, type Schema } from "effect"
+import { truncate } from "./displayText.ts"
 import { redactSecrets } from "./redactSecrets.ts"
 
-/** Why a text is not JSON that can be kept as it stands, and where. */
+/** Maximum characters of a key or number in an error. */
+const maxShown = 40
+
+/** Why a text is not JSON that can be stored exactly, and where. */
 export interface JsonProblem {
-  /** The first character is 1. */
+  /** The number of the character, from 1. */
   readonly at: number
-  /** The value that is wrong, as a JSON Pointer; empty for the whole text. */
+  /** The JSON Pointer of the wrong value; empty for the whole text. */
   readonly pointer: string
   readonly problem: string
 }
 
-/** A problem in a sentence, after "it is not JSON that can be kept: ". Names of keys have no secrets. */
+/** Describes a problem, after "it is not JSON that can be stored: ". Redacts secrets in names of keys. */
 export const describeJsonProblem = ({ at, pointer, problem }: JsonProblem): string =>
   redactSecrets(`at character ${at}${pointer === "" ? "" : `, in ${pointer}`}, ${problem}`)
 
 /**
- * Reads JSON and loses nothing of it. Refused, with the place, besides what is not JSON:
+ * Parses JSON without any loss. In addition to text that is not JSON, it rejects:
  *
- * - a number that would come back with another value: one whose nearest double, written with the fewest digits that
- *   name it, is another decimal number than the one that stands there (12345678901234567890, 1e400, 1e-400);
- * - a key that an object has twice.
+ * - a number that would be read back with another value: its nearest double, written with the fewest digits that identify
+ *   it, is a different decimal number (12345678901234567890, 1e400, 1e-400);
+ * - a key that occurs twice in an object.
  */
 export const parseExactJson = (text: string): Result.Result<Schema.Json, JsonProblem> => {
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
-    // What is wrong is found below.
+    // `findProblem` below finds the error and its place.
   }
-  if (value !== undefined && exactMembers(text) === membersIn(value)) return Result.succeed(value as Schema.Json)
+  if (value !== undefined && countMembersIfExact(text) === countMembers(value))
+    return Result.succeed(value as Schema.Json)
   const found = findProblem(text)
   return found === undefined ? Result.succeed(value as Schema.Json) : Result.fail({ ...found, at: found.at + 1 })
 }
@@ -37,41 +42,40 @@ const quote = 0x22
 const backslash = 0x5c
 
 /**
- * How many members the objects of a JSON text have, the second one of the same name included, by the colons outside of
- * strings; -1 where a number would be changed. One pass that compares characters: this decides whether the slow search for
- * a problem is needed.
+ * Counts the members of all objects of a JSON text, including duplicates, by the colons outside of strings. Returns -1 when a
+ * number would be changed. One pass over the characters, which decides whether the slow search for a problem is needed.
  */
-const exactMembers = (text: string): number => {
+const countMembersIfExact = (text: string): number => {
   const { length } = text
   let members = 0
   for (let at = 0; at < length; at++) {
     const code = text.charCodeAt(at)
     if (code === quote) {
-      at = closingQuote(text, at)
+      at = findClosingQuote(text, at)
     } else if (code === 0x3a) {
       members++
     } else if ((code >= 0x30 && code <= 0x39) || code === 0x2d) {
       const start = at
       let hasExponent = false
-      for (let next = text.charCodeAt(at + 1); isOfNumber(next); next = text.charCodeAt(at + 1)) {
+      for (let next = text.charCodeAt(at + 1); isNumberPart(next); next = text.charCodeAt(at + 1)) {
         at++
         if (next > 0x39) hasExponent = true
       }
-      if ((at - start >= fewestInexact || hasExponent) && !isExact(text.slice(start, at + 1))) return -1
+      if ((at - start >= minInexactDigits || hasExponent) && !isExact(text.slice(start, at + 1))) return -1
     }
   }
   return members
 }
 
-/** Up to 15 digits a double keeps whatever they are. */
-const fewestInexact = 15
+/** A double represents up to 15 digits exactly. */
+const minInexactDigits = 15
 
-/** A digit, a sign, a point, or the letter of an exponent, which is the only one above the digits. */
-const isOfNumber = (code: number): boolean =>
+/** Whether a character may be part of a number. Of these, only the letter of an exponent is above the digits. */
+const isNumberPart = (code: number): boolean =>
   (code >= 0x30 && code <= 0x39) || code === 0x2e || code === 0x2d || code === 0x65 || code === 0x45 || code === 0x2b
 
-/** Where the string of a valid text ends that begins at `start`. */
-const closingQuote = (text: string, start: number): number => {
+/** The index of the closing quote of the string that begins at `start`, in valid JSON. */
+const findClosingQuote = (text: string, start: number): number => {
   for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
     let before = end - 1
     while (text.charCodeAt(before) === backslash) before--
@@ -80,8 +84,8 @@ const closingQuote = (text: string, start: number): number => {
   return text.length
 }
 
-/** How many members the objects in a value have. With a stack of its own, as a value may nest deeper than the program's. */
-const membersIn = (root: unknown): number => {
+/** Counts the members of all objects in a value. Uses its own stack, because a value may nest deeper than the call stack. */
+const countMembers = (root: unknown): number => {
   let members = 0
   const stack = [root]
   for (let value = stack.pop(); value !== undefined; value = stack.pop()) {
@@ -93,12 +97,12 @@ const membersIn = (root: unknown): number => {
   return members
 }
 
-/** Up to 15 digits a double keeps whatever they are; the database writes numbers without exponents. */
-const manyDigits = /\d[\d.]{15,}/
+/** A number of more than 15 digits. The database writes numbers without exponents. */
+const manyDigitNumber = /\d[\d.]{15,}/
 
-/** Whether JSON in the database holds a number that is not the one that every reader sees. */
+/** Whether JSON in the database contains a number that is read as another one. */
 export const hasInexactNumber = (data: string): boolean =>
-  manyDigits.test(data) && Result.isFailure(parseExactJson(data))
+  manyDigitNumber.test(data) && Result.isFailure(parseExactJson(data))
 
 type Container =
   | { readonly kind: "array"; index: number }
@@ -108,18 +112,18 @@ const blanks = /[ \t\n\r]*/y
 const number = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 const word = /true|false|null/y
 
-/** Walks over the text once, with a stack of its own, so that no nesting can exhaust the program's. */
+/** Finds the first problem, in one pass and with its own stack, so that nesting cannot exhaust the call stack. */
 const findProblem = (text: string): JsonProblem | undefined => {
   const open: Array<Container> = []
   const found = findIn(text, open)
-  return found === undefined ? undefined : { ...found, pointer: pointerTo(open) }
+  return found === undefined ? undefined : { ...found, pointer: formatPointer(open) }
 }
 
-/** The place of the value that is being read, as a JSON Pointer (RFC 6901). */
-const pointerTo = (open: ReadonlyArray<Container>): string => {
+/** Formats the place of the current value as a JSON Pointer (RFC 6901). */
+const formatPointer = (open: ReadonlyArray<Container>): string => {
   const steps = open.map((container) => String(container.kind === "array" ? container.index : container.key))
   const shown = steps.length > 20 ? [...steps.slice(0, 20), "…"] : steps
-  return shown.map((step) => `/${shortened(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("")
+  return shown.map((step) => `/${truncate(step, maxShown).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("")
 }
 
 type Found = Omit<JsonProblem, "pointer">
@@ -150,18 +154,18 @@ const findIn = (text: string, open: Array<Container>): Found | undefined => {
     match(blanks)
     const start = at
     if (text[at] !== '"') return expected("a key in double quotes")
-    const end = endOfString(text, at)
+    const end = findStringEnd(text, at)
     if (typeof end !== "number") return end
     at = end
     const name = JSON.parse(text.slice(start, end)) as string
     container.key = name
     if (container.keys.has(name))
-      return { at: start, problem: `the key ${JSON.stringify(name.slice(0, 100))} is there twice` }
+      return { at: start, problem: `the key ${JSON.stringify(name.slice(0, 100))} occurs twice` }
     container.keys.add(name)
     return take(":") ? undefined : expected("a colon")
   }
 
-  /** Reads a value, or the beginning of one that holds others: `undefined` when it is complete. */
+  /** Reads a value, or the beginning of an array or object. Returns `undefined` when the value is complete. */
   const value = (): Found | "opened" | undefined => {
     match(blanks)
     const start = at
@@ -180,7 +184,7 @@ const findIn = (text: string, open: Array<Container>): Found | undefined => {
       return key(container) ?? "opened"
     }
     if (first === '"') {
-      const end = endOfString(text, at)
+      const end = findStringEnd(text, at)
       if (typeof end !== "number") return end
       at = end
       return undefined
@@ -190,19 +194,19 @@ const findIn = (text: string, open: Array<Container>): Found | undefined => {
     if (digits === undefined) return expected("a value")
     return isExact(digits)
       ? undefined
-      : { at: start, problem: `the number ${shortened(digits)} would be changed: write it as a string` }
+      : { at: start, problem: `the number ${truncate(digits, maxShown)} would be changed: write it as a string` }
   }
 
   for (;;) {
     let outcome = value()
     while (outcome === "opened") outcome = value()
     if (outcome !== undefined) return outcome
-    // A value is complete: so may be what holds it.
+    // A value is complete: so the array or object around it may be complete too.
     for (;;) {
       const top = open.at(-1)
       if (top === undefined) {
         match(blanks)
-        return at === text.length ? undefined : { at, problem: "it goes on after the end of the value" }
+        return at === text.length ? undefined : { at, problem: "there is text after the end of the value" }
       }
       if (take(",")) {
         if (top.kind === "array") top.index++
@@ -218,15 +222,15 @@ const findIn = (text: string, open: Array<Container>): Found | undefined => {
   }
 }
 
-/** Where the string that begins at `start` ends, after its closing quote. */
-const endOfString = (text: string, start: number): number | Found => {
+/** The index after the closing quote of the string that begins at `start`. */
+const findStringEnd = (text: string, start: number): number | Found => {
   for (let at = start + 1; at < text.length; at++) {
     const code = text.charCodeAt(at)
     if (code === 0x22) return at + 1
-    if (code < 0x20) return { at, problem: "a control character stands in a string without being escaped" }
+    if (code < 0x20) return { at, problem: "a string contains an unescaped control character" }
     if (code === 0x5c) {
       const escape = /^(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/.exec(text.slice(at + 1, at + 6))?.[0]
-      if (escape === undefined) return { at, problem: "a backslash is followed by what is no escape" }
+      if (escape === undefined) return { at, problem: "a backslash is not part of a valid escape" }
       at += escape.length
     }
   }
@@ -236,24 +240,22 @@ const endOfString = (text: string, start: number): number | Found => {
 const isExact = (digits: string): boolean => {
   const value = Number(digits)
   const shown = String(value)
-  return shown === digits || (Number.isFinite(value) && decimal(digits) === decimal(shown))
+  return shown === digits || (Number.isFinite(value) && normalizeDecimal(digits) === normalizeDecimal(shown))
 }
 
-/** A decimal number in one way only: its digits without leading and trailing zeros, and the power of ten of the last. */
-const decimal = (text: string): string => {
+/** Normalizes a decimal number: its digits without leading and trailing zeros, and the power of ten of the last. */
+const normalizeDecimal = (text: string): string => {
   const [, sign = "", whole = "", fraction = "", exponent = "0"] =
     /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? []
   const digits = `${whole}${fraction}`.replace(/^0+/, "")
-  const significant = withoutTrailingZeros(digits)
+  const significant = trimTrailingZeros(digits)
   if (significant === "") return "0"
   return `${sign}${significant}e${Number(exponent) - fraction.length + digits.length - significant.length}`
 }
 
-/** By hand: a pattern that looks for the end of the digits from every zero takes quadratic time. */
-const withoutTrailingZeros = (digits: string): string => {
+/** A loop, because a regular expression would search from every zero and take quadratic time. */
+const trimTrailingZeros = (digits: string): string => {
   let end = digits.length
   while (end > 0 && digits[end - 1] === "0") end--
   return digits.slice(0, end)
 }
-
-const shortened = (text: string): string => (text.length > 40 ? `${text.slice(0, 37)}…` : text)

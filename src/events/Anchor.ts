@@ -1,75 +1,29 @@
+/*
+ * Format: an anchor is one line of text, `mosaic-backlog-anchor 1 POSITION CHAIN-HASH TIME [SIGNATURE]`. The signature covers
+ * the line before it. A file of anchors has one anchor a line; the last line may be incomplete after a crash.
+ */
 import { Result, Schema } from "effect"
 import { createPrivateKey, createPublicKey, sign, verify } from "node:crypto"
 
-/** What is in a file of anchors. */
-export interface AnchorLines {
-  /** The anchors in the order of their lines. */
-  readonly anchors: ReadonlyArray<Anchor>
-  /** Whether the last line has no end and is no whole anchor: a write was cut short, and was never reported as done. */
-  readonly isTruncated: boolean
-}
-
-/** A line that is not an anchor: its number, from 1, and why. */
-interface WrongAnchorLine {
-  readonly line: number
-  readonly problem: string
-}
-
-/** Reads the lines of a file of anchors, all of which must be anchors; empty lines are passed over. */
-export const parseAnchors = (text: string): Result.Result<AnchorLines, WrongAnchorLine> => {
-  const lines = text.split("\n")
-  // What comes after the last line's end.
-  const rest = lines.pop() ?? ""
-  const anchors: Array<Anchor> = []
-  for (const [index, line] of lines.entries()) {
-    if (line.trim() === "") continue
-    const parsed = parseAnchor(line)
-    if (Result.isFailure(parsed)) return Result.fail({ line: index + 1, problem: parsed.failure.problem })
-    anchors.push(parsed.success)
-  }
-  if (rest.trim() === "") return Result.succeed({ anchors, isTruncated: false })
-  const last = wholeLine(rest, anchors.at(-1))
-  return Result.succeed(
-    Result.isSuccess(last)
-      ? { anchors: [...anchors, last.success], isTruncated: false }
-      : { anchors, isTruncated: true }
-  )
-}
-
-/** A line without an end. One that follows a signed anchor and has no signature lost it with its end. */
-const wholeLine = (line: string, before: Anchor | undefined): Result.Result<Anchor, AnchorRefused | undefined> =>
-  Result.filterOrFail(
-    parseAnchor(line),
-    ({ signature }) => signature !== null || before === undefined || before.signature === null,
-    () => undefined
-  )
-
-/** The anchor at the highest position, and of several the last: processes that share a file may append out of order. */
-export const newestAnchor = (anchors: ReadonlyArray<Anchor>): Anchor | undefined =>
-  anchors.reduce<Anchor | undefined>(
-    (newest, anchor) => (newest === undefined || anchor.position >= newest.position ? anchor : newest),
-    undefined
-  )
-
 /**
- * The end of a log at some moment, to be kept where nobody who can write to the log can change it. Whoever has it can
- * prove later that the log up to there is still the same: the chain hash stands for every event before it.
+ * The end of the log at a moment. Stored where a user who can write to the log cannot change it, an anchor later proves that
+ * the log up to its position is unchanged, because the chain hash covers all earlier events.
  */
 export const Anchor = Schema.Struct({
-  /** The last event's position; 0 for an empty log. */
+  /** The position of the last event; 0 for an empty log. */
   position: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
   /** The chain hash at that position, in hexadecimal. */
   chainHash: Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/)),
-  /** The database's time when the log ended there. */
+  /** The time of the database when the anchor was taken. */
   at: Schema.DateTimeUtcFromString,
-  /** An Ed25519 signature over the rest of the anchor's line, in base64url; null when it is not signed. */
+  /** The Ed25519 signature of the anchor's line, in base64url; null when it is not signed. */
   signature: Schema.NullOr(Schema.String.check(Schema.isPattern(/^[A-Za-z0-9_-]{86}$/)))
 })
 
-/** The end of a log at some moment. */
+/** The end of the log at a moment. */
 export interface Anchor extends Schema.Schema.Type<typeof Anchor> {}
 
-/** A text that is no anchor, a key that cannot be used, or a signature that does not hold: which one, in words. */
+/** The text is not an anchor, the key cannot be used, or the signature is invalid; `problem` says which. */
 export class AnchorRefused extends Schema.TaggedError<AnchorRefused>()("AnchorRefused", { problem: Schema.String }) {
   override get message(): string {
     return `The anchor is refused: ${this.problem}`
@@ -80,7 +34,7 @@ const prefix = "mosaic-backlog-anchor 1"
 const encode = Schema.encodeSync(Anchor)
 const decode = Schema.decodeUnknownResult(Anchor)
 
-/** An anchor as one line of text. */
+/** Formats an anchor as one line of text. */
 export const formatAnchor = (anchor: Anchor): string => {
   const { signature } = anchor
   return signature === null ? unsignedLine(anchor) : `${unsignedLine(anchor)} ${signature}`
@@ -91,7 +45,7 @@ const unsignedLine = (anchor: Anchor): string => {
   return `${prefix} ${position} ${chainHash} ${at}`
 }
 
-/** Reads an anchor's line. */
+/** Parses one line of text as an anchor. */
 export const parseAnchor = (line: string): Result.Result<Anchor, AnchorRefused> => {
   const refused = new AnchorRefused({
     problem: `it is not a line of the form '${prefix} POSITION CHAIN-HASH TIME [SIGNATURE]'`
@@ -100,7 +54,7 @@ export const parseAnchor = (line: string): Result.Result<Anchor, AnchorRefused> 
   const [, position, chainHash, at, signature = null] =
     /^mosaic-backlog-anchor 1 (0|[1-9]\d{0,15}) ([0-9a-f]{64}) (\S{1,40})(?: (\S+))?$/.exec(text) ?? []
   if (position === undefined) return Result.fail(refused)
-  // A time can be written in many ways, and cut off; what was signed is the one way in which an anchor writes it.
+  // A time can be written in many ways, and truncated. Only the form that `formatAnchor` writes is what was signed.
   return Result.filterOrFail(
     Result.mapError(decode({ position: Number(position), chainHash, at, signature }), () => refused),
     (anchor) => formatAnchor(anchor) === text,
@@ -115,16 +69,19 @@ export const signAnchor = (anchor: Anchor, privateKey: string): Result.Result<An
     signature: sign(null, Buffer.from(unsignedLine(anchor), "utf8"), key).toString("base64url")
   }))
 
-/** Checks an anchor's signature with an Ed25519 public key in PEM: one that is missing does not hold either. */
+/** Checks the signature of an anchor with an Ed25519 public key in PEM. An anchor without a signature is refused. */
 export const checkSignature = (anchor: Anchor, publicKey: string): Result.Result<void, AnchorRefused> => {
   const { signature } = anchor
-  if (signature === null) return Result.fail(new AnchorRefused({ problem: "it is not signed, and a key was given" }))
+  if (signature === null)
+    return Result.fail(new AnchorRefused({ problem: "it has no signature, and a public key was given" }))
   return Result.flatMap(
     withKey("public", publicKey, createPublicKey, (key) =>
       verify(null, Buffer.from(unsignedLine(anchor), "utf8"), key, Buffer.from(signature, "base64url"))
     ),
-    (holds) =>
-      holds ? Result.void : Result.fail(new AnchorRefused({ problem: "its signature is not by the owner of this key" }))
+    (isValid) =>
+      isValid
+        ? Result.void
+        : Result.fail(new AnchorRefused({ problem: "its signature does not match this public key" }))
   )
 }
 
@@ -144,3 +101,56 @@ const withKey = <Key extends { readonly asymmetricKeyType?: string | undefined }
     ? Result.succeed(use(key))
     : Result.fail(new AnchorRefused({ problem: `the key is of type ${key.asymmetricKeyType}, and must be Ed25519` }))
 }
+
+/** The content of a file of anchors. */
+export interface AnchorLines {
+  /** The anchors in the order of their lines. */
+  readonly anchors: ReadonlyArray<Anchor>
+  /** Whether the last line is incomplete: a write was interrupted, and never reported as complete. */
+  readonly isTruncated: boolean
+}
+
+/** A line that is not an anchor: its number, from 1, and the problem. */
+interface InvalidAnchorLine {
+  readonly line: number
+  readonly problem: string
+}
+
+/** Parses a file of anchors. Each line must be an anchor or empty. */
+export const parseAnchors = (text: string): Result.Result<AnchorLines, InvalidAnchorLine> => {
+  const lines = text.split("\n")
+  // The last line without a line feed.
+  const rest = lines.pop() ?? ""
+  const anchors: Array<Anchor> = []
+  for (const [index, line] of lines.entries()) {
+    if (line.trim() === "") continue
+    const parsed = parseAnchor(line)
+    if (Result.isFailure(parsed)) return Result.fail({ line: index + 1, problem: parsed.failure.problem })
+    anchors.push(parsed.success)
+  }
+  if (rest.trim() === "") return Result.succeed({ anchors, isTruncated: false })
+  const last = parseUnterminatedLine(rest, anchors.at(-1))
+  return Result.succeed(
+    Result.isSuccess(last)
+      ? { anchors: [...anchors, last.success], isTruncated: false }
+      : { anchors, isTruncated: true }
+  )
+}
+
+/** Parses a line without a line feed. After a signed anchor, a line without a signature is incomplete. */
+const parseUnterminatedLine = (
+  line: string,
+  before: Anchor | undefined
+): Result.Result<Anchor, AnchorRefused | undefined> =>
+  Result.filterOrFail(
+    parseAnchor(line),
+    ({ signature }) => signature !== null || before === undefined || before.signature === null,
+    () => undefined
+  )
+
+/** The anchor at the highest position, of several the last one. Processes that share a file may append out of order. */
+export const newestAnchor = (anchors: ReadonlyArray<Anchor>): Anchor | undefined =>
+  anchors.reduce<Anchor | undefined>(
+    (newest, anchor) => (newest === undefined || anchor.position >= newest.position ? anchor : newest),
+    undefined
+  )

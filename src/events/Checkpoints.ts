@@ -8,18 +8,18 @@ import { DatabaseClock, databaseNow } from "../sql/DatabaseClock.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"
 import { inTransaction } from "../sql/inTransaction.ts"
 
-/** How far a consumer of events has come. */
+/** The position of a consumer of events. */
 export const Checkpoint = Schema.Struct({
   consumer: Name,
-  /** The last event that it is done with; 0 when that is none. */
+  /** The position of the last handled event; 0 before the first. */
   position: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
   updatedAt: Schema.DateTimeUtcFromString
 })
 
-/** How far a consumer of events has come. */
+/** The position of a consumer of events. */
 export interface Checkpoint extends Schema.Schema.Type<typeof Checkpoint> {}
 
-/** An event that a consumer could not take and has gone past. */
+/** An event that a consumer failed to handle and skipped. */
 export const ParkedEvent = Schema.Struct({
   consumer: Name,
   position: Position,
@@ -27,28 +27,28 @@ export const ParkedEvent = Schema.Struct({
   parkedAt: Schema.DateTimeUtcFromString
 })
 
-/** An event that a consumer could not take and has gone past. */
+/** An event that a consumer failed to handle and skipped. */
 export interface ParkedEvent extends Schema.Schema.Type<typeof ParkedEvent> {}
 
-/** Somebody else of this name has moved the checkpoint. Nothing was moved. */
+/** Another consumer with this name has moved the checkpoint. This one changed nothing. */
 export class CheckpointMoved extends Schema.TaggedError<CheckpointMoved>()("CheckpointMoved", {
   consumer: Name,
-  /** Where the checkpoint was expected. */
+  /** The expected position of the checkpoint. */
   expected: Schema.Int,
-  /** Where it is. */
+  /** Its actual position. */
   found: Schema.Int
 }) {
   override get message(): string {
-    return `The checkpoint of ${JSON.stringify(this.consumer)} is at ${this.found}, not at ${this.expected}: another consumer of this name has moved it.`
+    return `The checkpoint of ${JSON.stringify(this.consumer)} is at ${this.found}, not at ${this.expected}: another consumer with this name has moved it.`
   }
 }
 
-/** A consumer's checkpoint is beyond the end of the log, as after a restore. Nothing was consumed. */
+/** The checkpoint of a consumer is beyond the end of the log, for example after a restore. Nothing was consumed. */
 export class CheckpointAhead extends Schema.TaggedError<CheckpointAhead>()("CheckpointAhead", {
   consumer: Name,
-  /** Where the checkpoint is. */
+  /** The position of the checkpoint. */
   position: Schema.Int,
-  /** Where the log ends. */
+  /** The position of the last event of the log. */
   head: Schema.Int
 }) {
   override get message(): string {
@@ -66,27 +66,27 @@ const ParkedRow = Schema.Struct({ ...ParkedEvent.fields, parkedAt: Schema.DateTi
 const decodeCheckpoints = Schema.decodeUnknownSync(Schema.Array(CheckpointRow))
 const decodeParked = Schema.decodeUnknownSync(Schema.Array(ParkedRow))
 
-/** The durable checkpoints of consumers, and what they parked. */
+/** The durable checkpoints of consumers, and their parked events. */
 export class Checkpoints extends Context.Service<
   Checkpoints,
   {
     readonly list: Effect.Effect<ReadonlyArray<Checkpoint>, SqlError.SqlError>
     readonly get: (consumer: string) => Effect.Effect<Option.Option<Checkpoint>, SqlError.SqlError>
     /**
-     * Locks a consumer's checkpoint until the caller's transaction ends, making it at 0 if there is none, and answers
-     * its position.
+     * Locks the checkpoint of a consumer until the caller's transaction ends, and returns its position. Creates it at
+     * position 0 if there is none.
      */
     readonly lock: (consumer: string) => Effect.Effect<number, SqlError.SqlError>
-    /** Moves a checkpoint in the caller's transaction, if it still is where it is expected, and not beyond the log. */
+    /** Moves a checkpoint from its expected position, in the caller's transaction, and not beyond the end of the log. */
     readonly advance: (
       consumer: string,
       from: number,
       to: number
     ) => Effect.Effect<void, CheckpointMoved | MomentNotReached | SqlError.SqlError>
     readonly park: (consumer: string, position: number, reason: string) => Effect.Effect<void, SqlError.SqlError>
-    /** What is parked, in the order of consumers and positions. */
+    /** The parked events, ordered by consumer and position. */
     readonly parked: (consumer?: string) => Effect.Effect<ReadonlyArray<ParkedEvent>, SqlError.SqlError>
-    /** Takes an event off the list; answers whether it was on it. */
+    /** Removes a parked event. Returns whether it was parked. */
     readonly unpark: (consumer: string, position: number) => Effect.Effect<boolean, SqlError.SqlError>
   }
 >()("mosaic-backlog/events/Checkpoints") {
@@ -121,7 +121,7 @@ export class Checkpoints extends Context.Service<
           Effect.gen(function* () {
             const found = yield* lock(consumer)
             if (found !== from) return yield* new CheckpointMoved({ consumer, expected: from, found })
-            // In the same statement: events that were read ahead may be gone from a database that was restored since.
+            // Compares with the head in the same statement: a restore may have removed the events since they were read.
             const moved = yield* sql`
               UPDATE ${checkpoints} SET position = ${BigInt(to)}::int8, updated_at = ${now()}
               WHERE consumer = ${consumer} AND ${BigInt(to)}::int8 <= (SELECT position FROM ${head})
@@ -137,7 +137,7 @@ export class Checkpoints extends Context.Service<
         get,
         lock,
         advance,
-        // A consumer may have read the event before a redaction, and note what it read after it.
+        // A consumer may have read the event before a redaction and report its content after it.
         park: (consumer, position, reason) =>
           Effect.asVoid(
             Effect.suspend(

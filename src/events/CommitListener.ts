@@ -1,18 +1,18 @@
 import { Context, Effect, type Scope } from "effect"
 
 interface CommitListenerShape {
-  /** Calls `ring` after commits in other processes, as long as the scope is open. */
-  readonly listen: (ring: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
+  /** Runs `notify` after commits of other processes until the scope closes. */
+  readonly listen: (notify: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
 }
 
 /**
- * Hears of commits in other processes, as far as it can: whoever waits for events also looks for itself from time to
- * time, so that a call that is missed costs time only. None are heard unless a database's layer provides it.
+ * Listens for commits of other processes. A notification can be lost; subscribers also poll, so a lost one only costs time.
+ * Defaults to no notifications; the layer of a database provides them.
  */
 export const CommitListener: Context.Reference<CommitListenerShape> = Context.Reference<CommitListenerShape>(
   "mosaic-backlog/events/CommitListener",
   { defaultValue: () => ({ listen: () => Effect.void }) }
 )
 
-/** The Postgres channel on which every commit of a log is announced, with the schema's name. */
+/** The Postgres channel of commit notifications. The payload is the name of the schema. */
 export const commitChannel = "mosaic_backlog"

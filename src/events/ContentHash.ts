@@ -1,15 +1,23 @@
+/*
+ * Storage format of the hashes, which must never change:
+ *
+ *     commitment    SHA-256(salt ‖ canonical JSON of the field)               for each erasable field, 16 bytes of salt
+ *     content hash  SHA-256(canonical JSON of the event without position and hashes, in which each erasable field is
+ *                   replaced by {"sha256": its commitment})
+ *     chain hash    SHA-256(previous chain hash ‖ content hash)               the first one over 32 zero bytes
+ *
+ * Canonical JSON is RFC 8785. Erasing a field together with its salt leaves all hashes valid, and nothing to guess it by.
+ * The database computes the same hashes for new events: see LogWriter.ts. Decisions 4 and 23 in docs/decisions/.
+ */
 import canonicalize from "canonicalize"
 import type { Schema } from "effect"
 import { hash, randomBytes } from "node:crypto"
 import { ErasablePart } from "../domain/Event.ts"
 
-/**
- * The parts of a payload that may have to be erased one day. In the content hash each stands as a salted SHA-256, so
- * that erasing it together with its salt leaves every hash valid and nothing to guess it by.
- */
+/** The fields of payloads that a redaction can erase. */
 export const erasableFields: ReadonlySet<string> = new Set(ErasablePart.literals)
 
-/** The salt of an erasable part and the SHA-256 of salt and part, both in hexadecimal; without salt it was erased. */
+/** The salt of an erasable field and the SHA-256 of salt and field, in hexadecimal. Without a salt the field is erased. */
 export interface Commitment {
   readonly salt?: string
   readonly sha256: string
@@ -18,7 +26,7 @@ export interface Commitment {
 /** The commitments of a payload, by field. */
 export type Commitments = Readonly<Record<string, Commitment>>
 
-/** What a content hash is over, besides the commitments. Times are ISO-8601 in UTC with milliseconds. */
+/** The content that a content hash covers, except for the commitments. Times are ISO-8601 in UTC with milliseconds. */
 export interface HashedContent {
   readonly cardId: string
   readonly version: number
@@ -36,12 +44,12 @@ export interface HashedContent {
 const saltBytes = 16
 
 /**
- * Salts of any other length are refused wherever a stored event is read: where salt and part meet must not be open to
- * choice, or the end of the one could become the beginning of the other under the same hash.
+ * Salts of any other length are refused when a stored event is read. Otherwise the end of a salt could be moved to the
+ * beginning of the field, or the reverse, under the same hash.
  */
 export const saltPattern = new RegExp(`^[0-9a-f]{${saltBytes * 2}}$`)
 
-/** Commits to every erasable part of a payload that is there, each with a new random salt. */
+/** Creates the commitments of a payload, one for each erasable field that is not null, each with a new random salt. */
 export const createCommitments = (data: Schema.JsonObject): Commitments => {
   const commitments: Record<string, Commitment> = {}
   for (const field of Object.keys(data)) {
@@ -57,7 +65,7 @@ export const createCommitments = (data: Schema.JsonObject): Commitments => {
 const saltsAtOnce = 256
 let randomness = Buffer.alloc(0)
 
-/** 16 random bytes in hexadecimal. Drawing hundreds of salts at once costs what one costs. None is handed out twice. */
+/** Returns 16 random bytes in hexadecimal. Draws 256 salts at once, which costs as much as one, and uses each once. */
 export const newSalt = (): string => {
   if (randomness.length === 0) randomness = randomBytes(saltBytes * saltsAtOnce)
   const salt = randomness.toString("hex", 0, saltBytes)
@@ -68,19 +76,19 @@ export const newSalt = (): string => {
 /** SHA-256 over the salt's bytes and the canonical JSON (RFC 8785) of a value, in hexadecimal. */
 export const commitmentHash = (salt: string, value: Schema.Json): string => {
   const json = typeof value === "string" && needsNoEscape.test(value) ? `"${value}"` : canonicalJson(value)
-  // No character takes more than three bytes.
-  const isShort = salt.length === saltBytes * 2 && saltBytes + json.length * 3 <= saltedText.length
-  const salted = isShort ? saltedText : Buffer.allocUnsafe(salt.length / 2 + Buffer.byteLength(json))
+  // A UTF-16 unit takes at most three bytes of UTF-8.
+  const isShort = salt.length === saltBytes * 2 && saltBytes + json.length * 3 <= saltedBuffer.length
+  const salted = isShort ? saltedBuffer : Buffer.allocUnsafe(salt.length / 2 + Buffer.byteLength(json))
   const start = salted.write(salt, "hex")
   return hash("sha256", salted.subarray(0, start + salted.write(json, start)), "hex")
 }
 
-/** Used again and again: nothing keeps it. */
-const saltedText = Buffer.alloc(4096)
+/** A reused buffer. Nothing keeps a reference to it. */
+const saltedBuffer = Buffer.alloc(4096)
 
 /**
- * SHA-256 over the canonical JSON (RFC 8785) of an event in which each committed part stands as its commitment, in
- * hexadecimal.
+ * The content hash of an event in hexadecimal: SHA-256 over its canonical JSON (RFC 8785), in which commitments replace the
+ * committed fields.
  */
 export const contentHash = (content: HashedContent, commitments: Commitments): string =>
   hash("sha256", canonicalContent(content, commitments), "hex")
@@ -89,9 +97,8 @@ const canonicalContent = (content: HashedContent, commitments: Commitments): str
   canonicalParts(content, commitments).join(content.recordedAt)
 
 /**
- * The canonical JSON of an event, without the time at which it is recorded, which belongs between the two parts. Its
- * members are known and stand here in their canonical order, which spares the general algorithm for all but values that
- * are arrays and objects themselves.
+ * The canonical JSON of an event before and after the time of recording. The members are known and written in canonical
+ * order; the general algorithm is only used for values that are arrays or objects.
  */
 export const canonicalParts = (
   content: Omit<HashedContent, "recordedAt">,
@@ -101,30 +108,30 @@ export const canonicalParts = (
   const data: Record<string, unknown> = fields.length === 0 ? content.data : { ...content.data }
   for (const field of fields) data[field] = { sha256: commitments[field]?.sha256 }
   return [
-    `{"actor":${quoted(content.actor)},"cardId":${quoted(content.cardId)},"causationId":${quoted(content.causationId)}` +
-      `,"commandId":${quoted(content.commandId)},"correlationId":${quoted(content.correlationId)}` +
-      `,"data":${canonicalMembers(data)},"occurredAt":${quoted(content.occurredAt)},"recordedAt":"`,
-    `","schemaVersion":${content.schemaVersion},"type":${quoted(content.type)},"version":${content.version}}`
+    `{"actor":${quoteJson(content.actor)},"cardId":${quoteJson(content.cardId)},"causationId":${quoteJson(content.causationId)}` +
+      `,"commandId":${quoteJson(content.commandId)},"correlationId":${quoteJson(content.correlationId)}` +
+      `,"data":${canonicalMembers(data)},"occurredAt":${quoteJson(content.occurredAt)},"recordedAt":"`,
+    `","schemaVersion":${content.schemaVersion},"type":${quoteJson(content.type)},"version":${content.version}}`
   ]
 }
 
 const needsNoEscape = /^[ !#-[\]-~]*$/
 
-/** A text in JSON; most are names, which the general way takes twice as long for. */
-const quoted = (text: string | null): string =>
+/** Formats a text as JSON, with a fast path for names. */
+const quoteJson = (text: string | null): string =>
   text !== null && text.length < 100 && needsNoEscape.test(text) ? `"${text}"` : JSON.stringify(text)
 
 /** SHA-256 over the canonical JSON (RFC 8785) of a value, in hexadecimal. */
 export const jsonHash = (value: Schema.Json): string => hash("sha256", canonicalJson(value), "hex")
 
-/** SHA-256(previous chain hash ‖ content hash): each event's hash stands for everything before it. */
+/** SHA-256(previous chain hash ‖ content hash): the chain hash of an event covers all earlier events. */
 export const chainHash = (previous: Uint8Array, content: Uint8Array): Uint8Array =>
-  hash("sha256", joined(previous, content), "buffer")
+  hash("sha256", concatHashes(previous, content), "buffer")
 
 const twoHashes = new Uint8Array(64)
 
-/** Both hashes in one place that is used again and again: nothing keeps it. */
-const joined = (previous: Uint8Array, content: Uint8Array): Uint8Array => {
+/** Concatenates two hashes in a reused buffer. Nothing keeps a reference to it. */
+const concatHashes = (previous: Uint8Array, content: Uint8Array): Uint8Array => {
   if (previous.length !== 32 || content.length !== 32) return Buffer.concat([previous, content])
   twoHashes.set(previous)
   twoHashes.set(content, 32)
@@ -134,13 +141,13 @@ const joined = (previous: Uint8Array, content: Uint8Array): Uint8Array => {
 /** The chain hash of an empty log. */
 export const emptyChainHash = "00".repeat(32)
 
-/** The canonical JSON of an object most of whose members are texts and numbers. */
+/** The canonical JSON of an object, with a fast path for texts. */
 const canonicalMembers = (members: Record<string, unknown>): string => {
   let json = "{"
   for (const key of Object.keys(members).sort()) {
     const value = members[key]
     if (json.length > 1) json += ","
-    json += `${quoted(key)}:${typeof value === "string" || value === null ? quoted(value) : canonicalJson(value)}`
+    json += `${quoteJson(key)}:${typeof value === "string" || value === null ? quoteJson(value) : canonicalJson(value)}`
   }
   return `${json}}`
 }

@@ -3,25 +3,27 @@ import { describeJsonProblem, parseExactJson } from "../domain/parseExactJson.ts
 import { truncateMessage } from "../domain/displayText.ts"
 import { parseStoredEvent, type StoredEvent } from "./StoredEvent.ts"
 
-/**
- * An exported log: JSON Lines in UTF-8. The first line says where the log ends, each further line is an event with all
- * that its row holds, in order of position.
+/*
+ * Format of an exported log: JSON Lines in UTF-8. The first line is a `LogFileHeader`, which contains the end of the log. Each
+ * other line is a `StoredEvent`, in order of position.
  */
+
+/** The first line of an exported log. */
 export const LogFileHeader = Schema.Struct({
   format: Schema.Literal("mosaic-backlog-log"),
   formatVersion: Schema.Literal(1),
-  /** The last event's position: how many lines follow. */
+  /** The position of the last event, which is the number of lines that follow. */
   position: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)),
-  /** The last event's chain hash, in hexadecimal. */
+  /** The chain hash of the last event, in hexadecimal. */
   chainHash: Schema.String.check(Schema.isPattern(/^[0-9a-f]{64}$/))
 })
 
 /** The first line of an exported log. */
 export interface LogFileHeader extends Schema.Schema.Type<typeof LogFileHeader> {}
 
-/** A file that is not an exported log, or not a whole one; nothing was imported. */
+/** The file is not a complete exported log. Nothing was imported. */
 export class LogFileRefused extends Schema.TaggedError<LogFileRefused>()("LogFileRefused", {
-  /** Counted from 1. */
+  /** The number of the line, from 1. */
   line: Schema.Int,
   problem: Schema.String
 }) {
@@ -32,7 +34,7 @@ export class LogFileRefused extends Schema.TaggedError<LogFileRefused>()("LogFil
 
 const decodeHeader = Schema.decodeUnknownResult(LogFileHeader, { onExcessProperty: "error" })
 
-/** The first line, without its end. */
+/** Formats the first line, without a line feed. */
 export const formatHeader = (end: Pick<LogFileHeader, "position" | "chainHash">): string =>
   JSON.stringify({
     format: "mosaic-backlog-log",
@@ -41,18 +43,21 @@ export const formatHeader = (end: Pick<LogFileHeader, "position" | "chainHash">)
     chainHash: end.chainHash
   } satisfies LogFileHeader)
 
-/** An event's line, without its end: a stored event is plain JSON as it is. */
+/** Formats the line of an event, without a line feed. */
 export const formatEvent = (event: StoredEvent): string => JSON.stringify(event)
 
-/** Reads the first line; the failure says what it is not. */
+/** Parses the first line. Fails with the problem. */
 export const parseHeader = (text: string): Result.Result<LogFileHeader, string> =>
   Result.flatMap(parseJson(text), (value) =>
     Result.mapError(decodeHeader(value), (error) => truncateMessage(error.message))
   )
 
-/** Reads an event's line; the failure says what it is not. */
+/** Parses the line of an event. Fails with the problem. */
 export const parseEvent = (text: string): Result.Result<StoredEvent, string> =>
   Result.flatMap(parseJson(text), parseStoredEvent)
 
 const parseJson = (text: string): Result.Result<unknown, string> =>
-  Result.mapError(parseExactJson(text), (problem) => `it is not JSON that can be kept: ${describeJsonProblem(problem)}`)
+  Result.mapError(
+    parseExactJson(text),
+    (problem) => `it is not JSON that can be stored: ${describeJsonProblem(problem)}`
+  )

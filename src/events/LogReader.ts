@@ -6,14 +6,14 @@ import { isoTimeSql } from "../sql/DatabaseClock.ts"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
 import { selectPage } from "../sql/pages.ts"
 
-/** Which events to read, in the order of the log. */
+/** Filters events. Defaults to all events. */
 export interface EventFilter {
   readonly cardId?: CardId | undefined
   readonly type?: string | undefined
   readonly actor?: string | undefined
 }
 
-/** A place in the order of cards and versions. */
+/** A place in the order by card and version. */
 export interface StreamPlace {
   readonly cardId: string
   readonly version: number
@@ -21,39 +21,39 @@ export interface StreamPlace {
 
 type Page = Effect.Effect<ReadonlyArray<EventRow>, SqlError.SqlError>
 
-/** Pages of the log. A page is empty only when there is nothing more. */
+/** Queries of the log. A page is empty only at the end. */
 export interface LogReader {
-  /** Events after one position and up to another, in the order of positions. */
+  /** A page of events after one position and up to another, ordered by position. */
   readonly byPosition: (after: number, upTo: number, filter?: EventFilter) => Page
-  /** Events up to a position, in the order of cards and of their versions, of every card or of some. */
+  /** A page of events up to a position, ordered by card and version, of all cards or of the given ones. */
   readonly byCard: (after: StreamPlace | undefined, upTo: number, ids?: ReadonlyArray<CardId>) => Page
   /** When the event at a position was recorded. */
   readonly recordedAt: (position: number) => Effect.Effect<Option.Option<Date>, SqlError.SqlError>
   /** The position of one of a card's events. */
   readonly positionOf: (cardId: CardId, version: number) => Effect.Effect<Option.Option<number>, SqlError.SqlError>
-  /** The last position that was recorded by a time; 0 when none was. */
+  /** The last position that was recorded by a time; 0 when there is none. */
   readonly positionAt: (time: Date) => Effect.Effect<number, SqlError.SqlError>
-  /** Whether the log has an event of a type. */
+  /** Whether the log has an event of this type. */
   readonly hasType: (type: string) => Effect.Effect<boolean, SqlError.SqlError>
-  /** Positions, hashes and recording times, in the order of positions. */
+  /** A page of the links of the hash chain, ordered by position. */
   readonly links: (after: number) => Effect.Effect<ReadonlyArray<ChainLink>, SqlError.SqlError>
 }
 
-/** What the chain is made of. */
+/** A link of the hash chain: the position, hashes and recording time of an event. */
 export interface ChainLink {
   readonly position: number
   readonly cardId: string
   readonly contentHash: Uint8Array
   readonly chainHash: Uint8Array
-  /** Microseconds since 1970; infinite for a time that is none. */
+  /** Microseconds since 1970; infinite for the times `infinity` and `-infinity`. */
   readonly recordedAt: number
 }
 
-/** Small, so that what has arrived is soon taken and the next page asked for while this program works. */
+/** Small, so that the next page is requested early, while this program processes the current one. */
 const eventsPerPage = 250
 const linksPerPage = 5_000
 
-/** A column's time in microseconds since 1970, in SQL. */
+/** SQL for the time of a column in microseconds since 1970. */
 export const microsecondsSql = (column: string): string => `trunc(extract(epoch FROM ${column}) * 1000000)::float8`
 
 export const makeLogReader = (sql: SqlClient.SqlClient, schema: string): LogReader => {
@@ -74,8 +74,8 @@ export const makeLogReader = (sql: SqlClient.SqlClient, schema: string): LogRead
       limit: eventsPerPage
     })
 
-  /** Types that the log has an event of, and will have. */
-  const typesFound = new Set<string>()
+  /** Types of which the log has an event. The log is append-only, so they remain. */
+  const knownTypes = new Set<string>()
 
   return {
     byPosition: (after, upTo, filter = {}) =>
@@ -92,7 +92,7 @@ export const makeLogReader = (sql: SqlClient.SqlClient, schema: string): LogRead
     byCard: (after, upTo, ids) =>
       page(
         sql.and([
-          // Not as a condition on the index of positions, which without statistics is read to its end for one card's events.
+          // `+ 0` keeps the planner off the index of positions, which without statistics it would scan for one card's events.
           sql`position + 0 <= ${BigInt(upTo)}::int8`,
           ...(after === undefined
             ? []
@@ -113,7 +113,7 @@ export const makeLogReader = (sql: SqlClient.SqlClient, schema: string): LogRead
           SELECT position::float8 AS position FROM ${events} WHERE card_id = ${cardId} AND version = ${version}::int4`,
         (rows) => Option.map(Option.fromUndefinedOr(rows[0]), (row) => row.position)
       ),
-    // Recording times never go back from one position to the next: halving finds the last in a score of steps.
+    // Recording times never decrease from one position to the next, so a binary search finds the last.
     positionAt: (time) =>
       Effect.map(
         sql<{ readonly position: number }>`
@@ -126,24 +126,24 @@ export const makeLogReader = (sql: SqlClient.SqlClient, schema: string): LogRead
           SELECT low::float8 AS position FROM search WHERE low = high`,
         (rows) => {
           const row = rows[0]
-          if (row === undefined) throw new Error("the log has a hole, so its times cannot be searched; verify it")
+          if (row === undefined) throw new Error("the log has a gap, so its times cannot be searched: verify the log")
           return row.position
         }
       ),
-    // There is no index of types: one that does not occur costs a scan of the log, as reading its events would.
+    // There is no index of types: a type without events costs a scan of the log, like reading its events.
     hasType: (type) =>
       Effect.suspend(() =>
-        typesFound.has(type)
+        knownTypes.has(type)
           ? Effect.succeed(true)
           : Effect.map(
               sql`SELECT position FROM ${events} WHERE type = ${type} ORDER BY position DESC LIMIT 1`,
               (rows) => {
-                if (rows.length > 0) typesFound.add(type)
+                if (rows.length > 0) knownTypes.add(type)
                 return rows.length > 0
               }
             )
       ),
-    // One row for a page: a row for each event would take this program longer than hashing.
+    // One row for a page: one row for each event would take longer than the hashing.
     links: (after) =>
       Effect.map(
         sql<{ readonly cardIds: ReadonlyArray<string>; readonly fields: Uint8Array }>`
@@ -152,14 +152,14 @@ export const makeLogReader = (sql: SqlClient.SqlClient, schema: string): LogRead
               ORDER BY position) AS fields
           FROM (SELECT * FROM ${events} WHERE position > ${BigInt(after)}::int8 ORDER BY position LIMIT ${linksPerPage}) AS page
           HAVING count(*) > 0`,
-        (rows) => rows.flatMap(({ cardIds, fields }) => linksOf(cardIds, fields))
+        (rows) => rows.flatMap(({ cardIds, fields }) => parseLinks(cardIds, fields))
       )
   }
 }
 
 const bytesPerLink = 80
 
-/** Microseconds from 1970 to 2000, from where the database counts; the ends of its count stand for no time at all. */
+/** Microseconds from 1970 to 2000, the epoch of Postgres, whose smallest and greatest values are the infinite times. */
 const epoch = 946_684_800_000_000n
 const infinite = new Map([
   [2n ** 63n - 1n, Number.POSITIVE_INFINITY],
@@ -168,7 +168,7 @@ const infinite = new Map([
 
 const microsecondsOf = (binary: bigint): number => infinite.get(binary) ?? Number(binary + epoch)
 
-const linksOf = (cardIds: ReadonlyArray<string>, fields: Uint8Array): ReadonlyArray<ChainLink> => {
+const parseLinks = (cardIds: ReadonlyArray<string>, fields: Uint8Array): ReadonlyArray<ChainLink> => {
   const view = new DataView(fields.buffer, fields.byteOffset, fields.byteLength)
   return cardIds.map((cardId, index) => {
     const start = index * bytesPerLink

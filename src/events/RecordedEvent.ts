@@ -5,13 +5,13 @@ import { ErasablePart, type Event, redactedText } from "../domain/Event.ts"
 import { Name } from "../domain/Text.ts"
 import { decodeEvent, type UndecodableEvent } from "./EventCodec.ts"
 
-/** A place in the whole log: 1, 2, 3 … with no holes, in commit order. */
+/** The position of an event in the log: 1, 2, 3 … without gaps, in commit order. */
 export const Position = Schema.Int.check(Schema.isGreaterThan(0))
 
 /**
- * An event as the log holds it, whether or not this program knows its type. `occurredAt` is business time (imports
- * set it), `recordedAt` the database's clock, which never goes back from one position to the next. `redacted` names the
- * parts of `data` that were erased, and that are therefore missing in it. Hashes are in hexadecimal.
+ * An event of the log, even of a type that this program does not know. `occurredAt` is the business time, which imports set.
+ * `recordedAt` is the time of the database; it never decreases from one position to the next. `redacted` lists the fields of
+ * `data` that were erased and are missing. Hashes are in hexadecimal.
  */
 export const RecordedEvent = Schema.Struct({
   position: Position,
@@ -31,10 +31,10 @@ export const RecordedEvent = Schema.Struct({
   chainHash: Schema.String
 })
 
-/** An event as the log holds it. */
+/** An event of the log. */
 export interface RecordedEvent extends Schema.Schema.Type<typeof RecordedEvent> {}
 
-/** The domain's event in a recorded one, `[redacted]` where something was erased; or why it cannot be read. */
+/** Decodes the domain event of a recorded event. Erased fields are `[redacted]`. */
 export const decodeRecordedEvent = (
   recorded: Pick<RecordedEvent, "type" | "schemaVersion" | "data" | "redacted">
 ): Result.Result<Event, UndecodableEvent> => {

@@ -11,7 +11,7 @@ import { decodeRecordedEvent, Position, type RecordedEvent } from "./RecordedEve
 const hashPattern = /^[0-9a-f]{64}$/
 const Hash = Schema.String.check(Schema.isPattern(hashPattern))
 
-/** As the log writes times: the one text that a whole number of milliseconds has. */
+/** A time in the format of the log, in which each millisecond has exactly one text. */
 const Instant = Schema.String.check(
   Schema.makeFilter(
     (text) => {
@@ -23,8 +23,8 @@ const Instant = Schema.String.check(
 )
 
 /**
- * An event with all that its row holds: what is hashed, what the hashes are, and the salts of what may be erased. Times
- * are ISO-8601 text in UTC, with milliseconds as the log writes them. This is also a line of an exported log.
+ * An event with all columns of its row: the hashed content, the hashes, and the salts of erasable fields. Times are ISO-8601
+ * text in UTC with milliseconds. This is also the format of a line of an exported log.
  */
 export const StoredEvent = Schema.Struct({
   position: Position,
@@ -47,21 +47,21 @@ export const StoredEvent = Schema.Struct({
   chainHash: Hash
 })
 
-/** An event with all that its row holds. */
+/** An event with all columns of its row. */
 export interface StoredEvent extends Schema.Schema.Type<typeof StoredEvent> {}
 
-/** An event whose row is not what an event's row can be: somebody altered it. */
+/** The row of an event is invalid: it was altered. */
 export class DamagedEvent extends Schema.TaggedError<DamagedEvent>()("DamagedEvent", {
   position: Schema.Finite,
   cardId: Schema.String,
   problem: Schema.String
 }) {
   override get message(): string {
-    return `The event of card ${JSON.stringify(this.cardId)} at position ${this.position} is damaged, so nothing that goes by it can be told: verify the log. ${this.problem}`
+    return `The event of card ${JSON.stringify(this.cardId)} at position ${this.position} is damaged, and nothing that depends on it can be read. Verify the log. ${this.problem}`
   }
 }
 
-/** A row as the log's queries give it: JSON and times as text, so that nothing is lost before it is looked at. */
+/** A row as the queries return it: JSON and times as text, so that nothing is lost before the check. */
 export interface EventRow extends Omit<StoredEvent, "data" | "commitments" | "cardId"> {
   readonly cardId: string
   readonly data: string
@@ -70,20 +70,19 @@ export interface EventRow extends Omit<StoredEvent, "data" | "commitments" | "ca
 
 const decode = Schema.decodeUnknownResult(StoredEvent, { onExcessProperty: "error" })
 
-/** Decodes what should be a stored event; the failure says in words what it is not. */
+/** Validates a stored event. Fails with the problem. */
 export const parseStoredEvent = (value: unknown): Result.Result<StoredEvent, string> => {
   try {
     return Result.mapError(decode(value), (error) => truncateMessage(error.message))
   } catch (cause) {
-    // A payload that nests without end exhausts the stack of whoever follows it.
+    // A deeply nested payload exhausts the call stack.
     return Result.fail(truncateMessage(String(cause)))
   }
 }
 
 /**
- * Decodes a row; the failure says in words what is wrong with it. By hand, where a schema would take half of the time
- * that verifying or rebuilding a long log takes: the columns' types and the query that made the texts leave little to
- * be wrong.
+ * Decodes a row. Fails with the problem. Written without a schema, which would take half of the time of a verification or a
+ * rebuild; the types of the columns and the query exclude most errors.
  */
 export const decodeRow = (row: EventRow): Result.Result<StoredEvent, string> => {
   let data: unknown
@@ -99,18 +98,18 @@ export const decodeRow = (row: EventRow): Result.Result<StoredEvent, string> => 
     return Result.fail("commitments are not salts and hashes by name")
   }
   if (!isTime(row.occurredAt) || !isTime(row.recordedAt)) return Result.fail("a time is out of range")
-  for (const column of names) {
+  for (const column of nameColumns) {
     const name = row[column]
     if (name !== null && !isName(name)) return Result.fail(`${JSON.stringify(name)} is not a name`)
   }
-  // The row is this function's caller's own: its texts make way for what they say.
+  // Replaces the texts in place, without a copy: the caller owns the row.
   const stored = row as unknown as { data: unknown; commitments: unknown }
   stored.data = data
   stored.commitments = commitments
   return Result.succeed(row as unknown as StoredEvent)
 }
 
-const names = ["cardId", "actor", "correlationId", "causationId", "commandId"] as const
+const nameColumns = ["cardId", "actor", "correlationId", "causationId", "commandId"] as const
 
 const noCommitments: Commitments = {}
 
@@ -119,41 +118,41 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 const isCommitment = (value: unknown): boolean =>
   isObject(value) &&
-  isText(value["sha256"], hashPattern) &&
-  (value["salt"] === undefined || isText(value["salt"], saltPattern)) &&
+  matches(value["sha256"], hashPattern) &&
+  (value["salt"] === undefined || matches(value["salt"], saltPattern)) &&
   Object.keys(value).length === (value["salt"] === undefined ? 1 : 2)
 
-const isText = (value: unknown, pattern: RegExp): boolean => typeof value === "string" && pattern.test(value)
+const matches = (value: unknown, pattern: RegExp): boolean => typeof value === "string" && pattern.test(value)
 
-/** With milliseconds, or with the microseconds that only somebody else can have written. */
+/** A time with milliseconds, or with microseconds, which only other programs write: verification reports it. */
 const timePattern = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}(?:\d{3})?Z$/
 
 const isTime = (text: string): boolean => timePattern.test(text)
 
-/** The parts of an event that were erased: committed to, and without their salt. */
+/** The erased fields of an event: their commitments have no salt. */
 export const erasedParts = ({ commitments }: Pick<StoredEvent, "commitments">): ReadonlyArray<ErasablePart> => {
   let erased: Array<ErasablePart> | undefined
   for (const part in commitments) {
     if (commitments[part]?.salt === undefined && erasableFields.has(part)) (erased ??= []).push(part as ErasablePart)
   }
-  return erased ?? nothing
+  return erased ?? noParts
 }
 
-const nothing: ReadonlyArray<ErasablePart> = []
+const noParts: ReadonlyArray<ErasablePart> = []
 
-/** The domain's event in a stored one, or why it cannot be read. */
+/** Decodes the domain event of a stored event. Erased fields are `[redacted]`. */
 export const decodeStoredEvent = (stored: StoredEvent): Result.Result<Event, UndecodableEvent> => {
   const redacted = erasedParts(stored)
   return redacted.length === 0 ? decodeEvent(stored) : decodeRecordedEvent({ ...stored, redacted })
 }
 
-/** The parts of an event that could still be erased. */
+/** The fields of an event that can still be erased: their commitments have a salt. */
 export const erasableParts = (event: Pick<StoredEvent, "commitments">): ReadonlyArray<ErasablePart> =>
   (Object.keys(event.commitments) as Array<ErasablePart>).filter(
     (part) => event.commitments[part]?.salt !== undefined && erasableFields.has(part)
   )
 
-/** A stored event as everybody sees it. */
+/** Converts a stored event to its public form. */
 export const toRecordedEvent = ({ commitments, occurredAt, recordedAt, ...event }: StoredEvent): RecordedEvent => ({
   ...event,
   redacted: erasedParts({ commitments }),
@@ -161,5 +160,5 @@ export const toRecordedEvent = ({ commitments, occurredAt, recordedAt, ...event 
   recordedAt: DateTime.makeUnsafe(recordedAt)
 })
 
-/** The content hash that a stored event must have. Throws when its payload is no JSON that can be hashed. */
+/** Computes the content hash of a stored event. Throws when its payload cannot be written as canonical JSON. */
 export const expectedContentHash = (event: StoredEvent): string => contentHash(event, event.commitments)

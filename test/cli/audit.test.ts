@@ -14,7 +14,7 @@ import {
   UndecodableEvent,
   VerifyReport
 } from "../../src/index.ts"
-import { type Around, cli, json, onServer, type Place, sql, temporaryDirectory } from "./support.ts"
+import { type RunOptions, cli, json, onServer, type Place, sql, temporaryDirectory } from "./support.ts"
 
 const strict = { onExcessProperty: "error" } as const
 const decodeEvents = Schema.decodeUnknownSync(Schema.Array(RecordedEvent), strict)
@@ -302,7 +302,7 @@ describe("anchors and verification", () => {
     assert.include(await said(...ofFile, "--public-key", files.pub), "The log matches the anchor at position")
     assert.include(
       (await refused(5, "AnchorRefused", ...ofFile, "--public-key", files.other)).message,
-      "not by the owner"
+      "does not match this public key"
     )
     await refused(5, "AnchorRefused", "verify", "--anchor", (await said("anchor")).trim(), "--public-key", files.pub)
     const unchecked = await cli([...place.flags, ...ofFile])
@@ -420,8 +420,8 @@ describe("an altered log", () => {
   afterAll(() => place.remove())
 
   it("verify, rebuild, and a check of an export all report the altered event", async () => {
-    const found = async (argv: ReadonlyArray<string>, around: Around = {}) => {
-      const { code, data, stderr } = await json([...place.flags, ...argv], around)
+    const found = async (argv: ReadonlyArray<string>, options: RunOptions = {}) => {
+      const { code, data, stderr } = await json([...place.flags, ...argv], options)
       assert.deepStrictEqual([code, stderr], [5, ""])
       return decodeReport("verification" in data ? data.verification : data).divergences
     }

@@ -422,15 +422,15 @@ export const refuses = async (
   both = true
 ) => {
   const given = [...flags, ...argv]
-  const around = stdin === undefined ? {} : { stdin }
-  const machine = await json(given, around)
+  const options = stdin === undefined ? {} : { stdin }
+  const machine = await json(given, options)
   assert.deepStrictEqual([machine.code, machine.error?._tag], [code, tag], JSON.stringify(machine).slice(0, 500))
   assert.isNotEmpty(machine.error.message)
   assert.strictEqual(machine.stderr, "")
   assert.notInclude(JSON.stringify(machine), "secret")
   if (says !== undefined) assert.include(machine.error.message, says)
   if (!both) return
-  const people = await cli(given, around)
+  const people = await cli(given, options)
   assert.strictEqual(people.code, code)
   assert.strictEqual(people.stdout, "")
   assert.isNotEmpty(people.stderr)

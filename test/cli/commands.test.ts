@@ -151,9 +151,9 @@ describe("the life of two cards, by every command", () => {
     const both = await asked("complete", "a", "--token", "2", ...next)
     assert.deepStrictEqual([both.madeClaimable, both.next.id, both.next.claimTtlSeconds], [["c"], "c", 60])
     assert.strictEqual((await asked("complete", "b", "--token", "2", ...next)).next, null)
-    const told = await cli(["complete", "c", "--token", "2", "--claim-next", "w4", ...place.flags])
+    const completed = await cli(["complete", "c", "--token", "2", "--claim-next", "w4", ...place.flags])
     assert.match(
-      told.stdout,
+      completed.stdout,
       /^c is done\.\nw4 claimed build {2}Build it well next with token \d+ for 900 seconds\.\n$/
     )
   })

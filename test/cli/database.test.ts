@@ -95,9 +95,9 @@ layer(postgresClient(1), { timeout: "60 seconds", excludeTestServices: true })("
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const error = yield* Effect.flip(sql.unsafe("EXECUTE nobody_prepared_this"))
-      const told = toDatabaseError(error, "db.example:6432")
-      expect(told._tag).toBe("DatabaseFailed")
-      expect(told.message).toContain("BACKLOG_PREPARE=off")
+      const failure = toDatabaseError(error, "db.example:6432")
+      expect(failure._tag).toBe("DatabaseFailed")
+      expect(failure.message).toContain("BACKLOG_PREPARE=off")
     })
   )
 })

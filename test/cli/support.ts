@@ -12,14 +12,14 @@ import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
 import { template } from "../support/templates.ts"
 
 /** The exit code and output of a command line. */
-export interface Ran {
+export interface RunResult {
   readonly code: number
   readonly stdout: string
   readonly stderr: string
 }
 
 /** The environment of a command line. Everything defaults to empty. */
-export interface Around {
+export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly stdin?: string | Uint8Array
   /** Width of both outputs as terminals, in columns. Defaults to no terminal. */
@@ -27,14 +27,14 @@ export interface Around {
 }
 
 /** Runs a command line in this process. */
-export const cli = async (argv: ReadonlyArray<string>, around: Around = {}): Promise<Ran> => {
-  const stdout = recorder(around)
-  const stderr = recorder(around)
+export const cli = async (argv: ReadonlyArray<string>, options: RunOptions = {}): Promise<RunResult> => {
+  const stdout = recorder(options)
+  const stderr = recorder(options)
   const host: ProcessIO["Service"] = {
     onExit: () => () => {},
     onInterrupt: () => {},
-    env: { BACKLOG_ACTOR: "tester", ...around.env },
-    stdin: chunks(around.stdin ?? ""),
+    env: { BACKLOG_ACTOR: "tester", ...options.env },
+    stdin: chunks(options.stdin ?? ""),
     stdout: stdout.output,
     stderr: stderr.output
   }
@@ -42,7 +42,7 @@ export const cli = async (argv: ReadonlyArray<string>, around: Around = {}): Pro
   return { code, stdout: stdout.text(), stderr: stderr.text() }
 }
 
-const recorder = ({ terminal }: Around): { readonly output: OutputStream; readonly text: () => string } => {
+const recorder = ({ terminal }: RunOptions): { readonly output: OutputStream; readonly text: () => string } => {
   const written: Array<string> = []
   return {
     output: {
@@ -64,8 +64,8 @@ async function* chunks(text: string | Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 /** Runs a command line with `--json`, and returns the one document that it must print. */
-export const json = async (argv: ReadonlyArray<string>, around: Around = {}) => {
-  const ran = await cli(["--json", ...argv], around)
+export const json = async (argv: ReadonlyArray<string>, options: RunOptions = {}) => {
+  const ran = await cli(["--json", ...argv], options)
   return { code: ran.code, stderr: ran.stderr, ...documentIn(ran.stdout) }
 }
 

@@ -10,7 +10,7 @@ const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => 
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 20))
 }
 
-const told = async (file: string): Promise<string> => {
+const readWhenWritten = async (file: string): Promise<string> => {
   await until(() => existsSync(file))
   let text = ""
   await until(async () => (text = await readFile(file, "utf8")).endsWith("\n"))
@@ -114,7 +114,7 @@ describe("the worker's process", () => {
       `echo $$ > ${pid}; exec sleep 60`,
       ...place.flags
     ])
-    const orphan = Number(await told(pid))
+    const orphan = Number(await readWhenWritten(pid))
     killed.child.kill("SIGKILL")
     await killed.ended
     process.kill(orphan)
@@ -141,10 +141,10 @@ describe("the worker's process", () => {
     ].join("\n")
     const argv = ["work", "--owner", "w1", "--ttl", "1", "--concurrency", "2", "--exec", exec]
     const working = start([...argv, ...place.flags])
-    await Promise.all([told(join(folder, "kept.begun")), told(join(folder, "lost.begun"))])
+    await Promise.all([readWhenWritten(join(folder, "kept.begun")), readWhenWritten(join(folder, "lost.begun"))])
     await run("reclaim", "lost")
     await run("block", "lost")
-    assert.strictEqual(await told(join(folder, "told")), "told")
+    assert.strictEqual(await readWhenWritten(join(folder, "told")), "told")
     const isEnding = new Promise<void>((resolve) => {
       working.child.stderr.on("data", (chunk) => String(chunk).includes("Ending") && resolve())
     })

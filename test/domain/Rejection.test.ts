@@ -22,7 +22,7 @@ const ring = [...Array.from({ length: 100 }, (_, index) => id(`c${index}`)), id(
 const cases: ReadonlyArray<readonly [message: string, rejection: Rejection]> = [
   ['There is no card "a".', new CardNotFound({ id: a })],
   ['There is no card "say \\"a\\"".', new CardNotFound({ id: id('say "a"') })],
-  ['A card "a" exists already; choose another id, or revise that card.', new CardAlreadyExists({ id: a })],
+  ['A card "a" already exists. Choose another id, or revise that card.', new CardAlreadyExists({ id: a })],
   ['Card "a" cannot depend on "b": there is no such card.', new DependencyNotFound({ id: a, dependsOn: b })],
   ['Card "a" cannot depend on itself.', new SelfDependency({ id: a })],
   [
@@ -43,12 +43,12 @@ const cases: ReadonlyArray<readonly [message: string, rejection: Rejection]> = [
     new ClaimLost({ id: a, token: 2, status: "claimed", holder: "w", expiresAt: at(1) })
   ],
   [
-    'Card "a" is held by "w" until 2026-01-05T09:01:00.000Z: show the claim\'s token, or force it.',
+    'Card "a" is held by "w" until 2026-01-05T09:01:00.000Z. Pass the claim\'s token, or use force.',
     new CardIsClaimed({ id: a, holder: "w", expiresAt: at(1) })
   ],
-  ['Card "a" is done; reopen it first.', new CardIsDone({ id: a })],
+  ['Card "a" is done. Reopen it first.', new CardIsDone({ id: a })],
   [
-    'The command id "id" was used for a command with other content; choose another id for another command.',
+    'The command id "id" was already used for a different command. Choose another id.',
     new CommandIdConflict({ commandId: "id" })
   ]
 ]

@@ -99,7 +99,7 @@ describe("a signature", () => {
 
   it("holds for the owner's key, and for no other", () => {
     expect(checkSignature(signed, ours.publicKey)).toEqual(Result.void)
-    expect(problemOf(checkSignature(signed, theirs.publicKey))).toBe("its signature is not by the owner of this key")
+    expect(problemOf(checkSignature(signed, theirs.publicKey))).toBe("its signature does not match this public key")
   })
 
   it.each<[part: string, edited: Anchor]>([
@@ -113,12 +113,12 @@ describe("a signature", () => {
   ])("does not hold when the %s was edited", (_, edited) => {
     // Also after the edited anchor has been a line of text.
     for (const read of [edited, Result.getOrThrow(parseAnchor(formatAnchor(edited)))]) {
-      expect(problemOf(checkSignature(read, ours.publicKey))).toBe("its signature is not by the owner of this key")
+      expect(problemOf(checkSignature(read, ours.publicKey))).toBe("its signature does not match this public key")
     }
   })
 
   it("is asked for when there is a key", () => {
-    expect(problemOf(checkSignature(anchor, ours.publicKey))).toBe("it is not signed, and a key was given")
+    expect(problemOf(checkSignature(anchor, ours.publicKey))).toBe("it has no signature, and a public key was given")
   })
 
   it("is made and checked with Ed25519 keys in PEM only", () => {

@@ -17,9 +17,9 @@ const lossy: ReadonlyArray<readonly [value: string, says: string]> = [
   ["0.1000000000000000055511151231257827", "would be changed"],
   ["1e400", "1e400 would be changed"],
   ["1e-400", "1e-400 would be changed"],
-  ['{"a":1,"a":2}', 'the key "a" is there twice'],
-  ['{"a":1,"\\u0061":2}', 'the key "a" is there twice'],
-  ['{"__proto__":1,"__proto__":2}', 'the key "__proto__" is there twice']
+  ['{"a":1,"a":2}', 'the key "a" occurs twice'],
+  ['{"a":1,"\\u0061":2}', 'the key "a" occurs twice'],
+  ['{"__proto__":1,"__proto__":2}', 'the key "__proto__" occurs twice']
 ]
 
 /** Values that are kept as they are. */

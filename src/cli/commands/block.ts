@@ -1,9 +1,9 @@
 import { Effect } from "effect"
+import { BacklogService, type Card } from "../../index.ts"
 import { makeCardOutput } from "../CommandOutput.ts"
+import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
 import { idArgument, textFlag } from "../flags.ts"
 import { escapeLine } from "../terminalText.ts"
-import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
-import { BacklogService, type Card } from "../../index.ts"
 
 const cardFlags = { id: idArgument(), reason: textFlag("reason", "Reason for the change", "TEXT") }
 

@@ -1,20 +1,20 @@
 import { Effect, Option } from "effect"
+import { BacklogService, type Card, type ClaimFilter, type ClaimManyInput, InvalidInput } from "../../index.ts"
 import { NothingClaimable } from "../commandErrors.ts"
-import { makeCardOutput, encodeCard, makeOutput } from "../CommandOutput.ts"
-import { formatTime } from "../moments.ts"
-import { describeCommandResult, describeOutlook, formatCardTitle, describeObstacles } from "../describeCard.ts"
+import { encodeCard, makeCardOutput, makeOutput } from "../CommandOutput.ts"
+import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
+import { describeCommandResult, describeObstacles, describeOutlook, formatCardTitle } from "../describeCard.ts"
 import {
   claimFilterFlags,
   idArgument,
+  integerFlag,
   optionalArgument,
-  requiredTextFlag,
   requiredIntegerFlag,
-  textFlag,
-  integerFlag
+  requiredTextFlag,
+  textFlag
 } from "../flags.ts"
+import { formatTime } from "../moments.ts"
 import { escapeLine } from "../terminalText.ts"
-import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
-import { BacklogService, type Card, type ClaimFilter, type ClaimManyInput, InvalidInput } from "../../index.ts"
 
 export const claimCommand = defineBacklogCommand(
   "claim",

@@ -1,11 +1,11 @@
 import { Effect } from "effect"
-import { encodeCard, makeOutput } from "../CommandOutput.ts"
-import { formatCardTitle } from "../describeCard.ts"
-import { claimFilterFlags, idArgument, switchFlag, textFlag, integerFlag } from "../flags.ts"
-import { escapeLine, type TextStyle } from "../terminalText.ts"
-import { readJsonFlag } from "../readInput.ts"
-import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
 import { BacklogService, type Card, InvalidInput } from "../../index.ts"
+import { encodeCard, makeOutput } from "../CommandOutput.ts"
+import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
+import { formatCardTitle } from "../describeCard.ts"
+import { claimFilterFlags, idArgument, integerFlag, switchFlag, textFlag } from "../flags.ts"
+import { readJsonFlag } from "../readInput.ts"
+import { escapeLine, type TextStyle } from "../terminalText.ts"
 
 export const completeCommand = defineBacklogCommand(
   "complete",

@@ -1,13 +1,13 @@
 import { DateTime, Effect, Option } from "effect"
-import { ConsumerNotFound, NotParked } from "../commandErrors.ts"
-import { makeOutput } from "../CommandOutput.ts"
-import { formatTime } from "../moments.ts"
-import { integerFlag, optionalArgument } from "../flags.ts"
-import { type Column, formatTable } from "../table.ts"
-import { escapeLine, type TextStyle } from "../terminalText.ts"
-import { defineCommand } from "../defineCommand.ts"
 import { AuditService, Checkpoint, InvalidInput, ParkedEvent } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
+import { ConsumerNotFound, NotParked } from "../commandErrors.ts"
+import { makeOutput } from "../CommandOutput.ts"
+import { defineCommand } from "../defineCommand.ts"
+import { integerFlag, optionalArgument } from "../flags.ts"
+import { formatTime } from "../moments.ts"
+import { type Column, formatTable } from "../table.ts"
+import { escapeLine, type TextStyle } from "../terminalText.ts"
 
 export const consumersCommand = defineCommand(
   "consumers",

@@ -1,12 +1,12 @@
 import { Effect } from "effect"
 import { Flag } from "effect/cli"
-import { encodeCard } from "../CommandOutput.ts"
-import { describeCommandResult } from "../describeCard.ts"
-import { idArgument, choiceFlag, requiredTextFlag, textFlag, integerFlag } from "../flags.ts"
-import { escapeLine } from "../terminalText.ts"
-import { readBody, readJsonFlag, checkOneStdinReader } from "../readInput.ts"
-import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
 import { BacklogService, InvalidInput } from "../../index.ts"
+import { encodeCard } from "../CommandOutput.ts"
+import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
+import { describeCommandResult } from "../describeCard.ts"
+import { choiceFlag, idArgument, integerFlag, requiredTextFlag, textFlag } from "../flags.ts"
+import { checkOneStdinReader, readBody, readJsonFlag } from "../readInput.ts"
+import { escapeLine } from "../terminalText.ts"
 
 const dependsOnFlag = Flag.String("depends-on").pipe(
   Flag.withDescription(

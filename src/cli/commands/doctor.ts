@@ -1,15 +1,6 @@
 import { Effect, Option, Result, Schema } from "effect"
 import { Command } from "effect/cli"
-import { ProcessIO } from "../ProcessIO.ts"
-import { makeOutput } from "../CommandOutput.ts"
-import { targetDirectory, withDoctor } from "../database.ts"
-import { exitCodes } from "../failure.ts"
-import { SchemaFlag, switchFlag, textFlag } from "../flags.ts"
-import { showRemovalProgress, clearProgressAfter } from "../progress.ts"
-import { escapeLines, escapeLine, type TextStyle, type Paint } from "../terminalText.ts"
-import { runWithoutBacklog, withHelp } from "../defineCommand.ts"
 import { redactSecrets } from "../../domain/redactSecrets.ts"
-import { sanitize } from "../../sql/sanitize.ts"
 import {
   BacklogMissing,
   diagnose,
@@ -23,6 +14,15 @@ import {
 } from "../../index.ts"
 import { inspectDirectoryAccess } from "../../services/pglite/directoryPermissions.ts"
 import { createHint } from "../../services/schema/BacklogOpening.ts"
+import { sanitize } from "../../sql/sanitize.ts"
+import { makeOutput } from "../CommandOutput.ts"
+import { targetDirectory, withDoctor } from "../database.ts"
+import { runWithoutBacklog, withHelp } from "../defineCommand.ts"
+import { exitCodes } from "../failure.ts"
+import { SchemaFlag, switchFlag, textFlag } from "../flags.ts"
+import { ProcessIO } from "../ProcessIO.ts"
+import { clearProgressAfter, showRemovalProgress } from "../progress.ts"
+import { escapeLine, escapeLines, type Paint, type TextStyle } from "../terminalText.ts"
 
 export const doctorCommand = withHelp(
   Command.make(

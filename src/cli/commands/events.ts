@@ -1,10 +1,10 @@
 import { Effect, Stream } from "effect"
-import { encodeEvent, type StreamOutput } from "../CommandOutput.ts"
-import { describeEvent, formatEvents, makeHistoryDescriber } from "../describeEvent.ts"
-import { Actor, idArgument, switchFlag, textFlag, integerFlag } from "../flags.ts"
-import { defineCommand } from "../defineCommand.ts"
 import { AuditService, CardId, EventOptions, parseEventType } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
+import { encodeEvent, type StreamOutput } from "../CommandOutput.ts"
+import { defineCommand } from "../defineCommand.ts"
+import { describeEvent, formatEvents, makeHistoryDescriber } from "../describeEvent.ts"
+import { Actor, idArgument, integerFlag, switchFlag, textFlag } from "../flags.ts"
 
 export const eventsCommand = defineCommand(
   "events",

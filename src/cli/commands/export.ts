@@ -1,13 +1,13 @@
 import { Effect, Schema, Stream } from "effect"
-import { ProcessIO } from "../ProcessIO.ts"
-import { makeOutput, type StreamOutput } from "../CommandOutput.ts"
-import { Json, choiceFlag, switchFlag, optionalArgument } from "../flags.ts"
-import { showProgress, clearProgressAfter } from "../progress.ts"
-import { escapeLine } from "../terminalText.ts"
-import { defineCommand } from "../defineCommand.ts"
-import { checkWritable, writeLines } from "../writeLines.ts"
 import { encodeBeads } from "../../import/encodeBeads.ts"
 import { AuditService, InvalidInput, LogFileHeader } from "../../index.ts"
+import { makeOutput, type StreamOutput } from "../CommandOutput.ts"
+import { defineCommand } from "../defineCommand.ts"
+import { choiceFlag, Json, optionalArgument, switchFlag } from "../flags.ts"
+import { ProcessIO } from "../ProcessIO.ts"
+import { clearProgressAfter, showProgress } from "../progress.ts"
+import { escapeLine } from "../terminalText.ts"
+import { checkWritable, writeLines } from "../writeLines.ts"
 
 export const exportCommand = defineCommand(
   "export",

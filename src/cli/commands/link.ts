@@ -1,9 +1,9 @@
 import { Effect } from "effect"
+import { BacklogService, type Card } from "../../index.ts"
 import { makeCardOutput } from "../CommandOutput.ts"
+import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
 import { idArgument } from "../flags.ts"
 import { escapeLine } from "../terminalText.ts"
-import { commandInput, defineBacklogCommand } from "../defineCommand.ts"
-import { BacklogService, type Card } from "../../index.ts"
 
 const linkArguments = {
   from: idArgument("from", "The card that depends"),

@@ -1,12 +1,12 @@
 import { Effect, Option, Stream } from "effect"
-import { encodeCard, encodeCards } from "../CommandOutput.ts"
-import { describeBacklogMoment, atFlag, parseMoment } from "../moments.ts"
-import { choiceFlag, switchFlag, textFlag, integerFlag } from "../flags.ts"
-import { type Column, makeTableWriter } from "../table.ts"
-import type { TextStyle, Paint } from "../terminalText.ts"
-import { defineCommand } from "../defineCommand.ts"
 import { AuditService, type BacklogAt, BacklogService, type Card, ListOptions } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
+import { encodeCard, encodeCards } from "../CommandOutput.ts"
+import { defineCommand } from "../defineCommand.ts"
+import { choiceFlag, integerFlag, switchFlag, textFlag } from "../flags.ts"
+import { atFlag, describeBacklogMoment, parseMoment } from "../moments.ts"
+import { type Column, makeTableWriter } from "../table.ts"
+import type { Paint, TextStyle } from "../terminalText.ts"
 
 export const listCommand = defineCommand(
   "list",

@@ -1,13 +1,5 @@
 import { Effect, Schema } from "effect"
 import { Command } from "effect/cli"
-import { ProcessIO } from "../ProcessIO.ts"
-import { makeOutput, print, render } from "../CommandOutput.ts"
-import { describeVerification, exitCodeOf } from "./verify.ts"
-import { withMigrations } from "../database.ts"
-import { currentActor, requiredDecimalFlag, textFlag } from "../flags.ts"
-import { showProgress, clearProgressAfter } from "../progress.ts"
-import { escapeLine, type TextStyle } from "../terminalText.ts"
-import { withHelp, defineCommand } from "../defineCommand.ts"
 import {
   AuditService,
   PruneReceipts,
@@ -19,6 +11,14 @@ import {
 import { decodeInput } from "../../services/decodeInput.ts"
 import type { RoleNames } from "../../services/schema/BacklogRoles.ts"
 import { type AppliedMigration, Migrations } from "../../services/schema/Migrations.ts"
+import { makeOutput, print, render } from "../CommandOutput.ts"
+import { withMigrations } from "../database.ts"
+import { defineCommand, withHelp } from "../defineCommand.ts"
+import { currentActor, requiredDecimalFlag, textFlag } from "../flags.ts"
+import { ProcessIO } from "../ProcessIO.ts"
+import { clearProgressAfter, showProgress } from "../progress.ts"
+import { escapeLine, type TextStyle } from "../terminalText.ts"
+import { describeVerification, exitCodeOf } from "./verify.ts"
 
 export const migrateCommand = withHelp(
   Command.make(

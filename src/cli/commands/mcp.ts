@@ -1,14 +1,14 @@
 import { Effect } from "effect"
 import { Command } from "effect/cli"
-import { ProcessIO } from "../ProcessIO.ts"
-import { withAgentBacklog } from "../database.ts"
-import { exitCodes } from "../failure.ts"
-import { Actor, currentActor, nonEmpty, choiceFlag, textFlag } from "../flags.ts"
-import { layerLogging, logFlags } from "../logging.ts"
-import { withHelp } from "../defineCommand.ts"
 import { Name } from "../../domain/Text.ts"
 import { AccessRole, InvalidInput, withoutSecrets } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
+import { withAgentBacklog } from "../database.ts"
+import { withHelp } from "../defineCommand.ts"
+import { exitCodes } from "../failure.ts"
+import { Actor, choiceFlag, currentActor, nonEmpty, textFlag } from "../flags.ts"
+import { layerLogging, logFlags } from "../logging.ts"
+import { ProcessIO } from "../ProcessIO.ts"
 
 /** Longer than any command that runs when the program is interrupted. */
 const timeoutMillis = 5000

@@ -1,16 +1,16 @@
 import { Effect, Schema } from "effect"
 import { Flag } from "effect/cli"
-import { ProcessIO } from "../ProcessIO.ts"
-import { encodeCard, makeOutput } from "../CommandOutput.ts"
-import { formatTime } from "../moments.ts"
-import { formatErased } from "../describeEvent.ts"
-import { idArgument, requiredTextFlag, switchFlag, integerFlag } from "../flags.ts"
-import { showRemovalProgress, clearProgressAfter } from "../progress.ts"
-import { type Column, formatTable } from "../table.ts"
-import { escapeLine, type TextStyle } from "../terminalText.ts"
-import { defineBacklogCommand, commandOrigin, defineCommand } from "../defineCommand.ts"
 import { AuditService, ErasablePart, Erasure, InvalidInput, Redact } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
+import { encodeCard, makeOutput } from "../CommandOutput.ts"
+import { commandOrigin, defineBacklogCommand, defineCommand } from "../defineCommand.ts"
+import { formatErased } from "../describeEvent.ts"
+import { idArgument, integerFlag, requiredTextFlag, switchFlag } from "../flags.ts"
+import { formatTime } from "../moments.ts"
+import { ProcessIO } from "../ProcessIO.ts"
+import { clearProgressAfter, showRemovalProgress } from "../progress.ts"
+import { type Column, formatTable } from "../table.ts"
+import { escapeLine, type TextStyle } from "../terminalText.ts"
 
 const parts = ErasablePart.literals
 
@@ -18,7 +18,7 @@ export const redactCommand = defineBacklogCommand(
   "redact",
   {
     description:
-      "Permanently erases parts of a card's events from the log and the read model. The events remain, marked as redacted, with the actor and the reason, and every hash and anchor stays valid. Then it rewrites the tables to remove the bytes from the data files, and waits for that; commands continue meanwhile. If the removal cannot complete, it prints why, and `backlog erasures` lists the redaction as pending. It does not change backups, exports, replicas, or the write-ahead log and the logs of a server.",
+      "Permanently erases parts of a card's events from the log and the read model. The events remain, marked as redacted, with the actor and the reason, and every hash and anchor stays valid. Then it rewrites the tables to remove the bytes from the data files, and waits for that, while commands continue. If the removal cannot complete, it prints why, and `backlog erasures` lists the redaction as pending. It does not change backups, exports, replicas, or the write-ahead log and the logs of a server.",
     summary: "Erase data permanently",
     examples: [
       { command: 'backlog redact build --part body --reason "an access key was in it"' },

@@ -1,14 +1,6 @@
 import { ConfigProvider, Duration, Effect, Layer, Result } from "effect"
 import { Command } from "effect/cli"
 import { SqlClient } from "effect/sql"
-import { ProcessIO } from "../ProcessIO.ts"
-import { makeOutput, print, render } from "../CommandOutput.ts"
-import { withServer } from "../database.ts"
-import { exitCodes } from "../failure.ts"
-import { nonEmpty, switchFlag, textFlag, integerFlag } from "../flags.ts"
-import { layerLogging, logFlags } from "../logging.ts"
-import { readKeyFile } from "../readInput.ts"
-import { withHelp } from "../defineCommand.ts"
 import { trustedProxies } from "../../http/access/forwarding.ts"
 import { isOrigin } from "../../http/access/hosts.ts"
 import {
@@ -20,6 +12,14 @@ import {
   withoutSecrets
 } from "../../index.ts"
 import { packageVersion } from "../../services/packageFiles.ts"
+import { makeOutput, print, render } from "../CommandOutput.ts"
+import { withServer } from "../database.ts"
+import { withHelp } from "../defineCommand.ts"
+import { exitCodes } from "../failure.ts"
+import { integerFlag, nonEmpty, switchFlag, textFlag } from "../flags.ts"
+import { layerLogging, logFlags } from "../logging.ts"
+import { ProcessIO } from "../ProcessIO.ts"
+import { readKeyFile } from "../readInput.ts"
 
 /** Longer than the server waits for running requests when it shuts down. */
 const timeoutMillis = 15_000

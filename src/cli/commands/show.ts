@@ -1,12 +1,12 @@
 import { Effect, Option, Schema } from "effect"
-import { encodeCard } from "../CommandOutput.ts"
-import { describeCardMoment, atFlag, parseCardMoment } from "../moments.ts"
-import { describeCard, describeCurrentCard, describeExplanation } from "../describeCard.ts"
-import { idArgument } from "../flags.ts"
-import type { TextStyle } from "../terminalText.ts"
-import { defineCommand } from "../defineCommand.ts"
 import { AuditService, BacklogService, type Card, type CardAt, CardId, CardNotFound, Explanation } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
+import { encodeCard } from "../CommandOutput.ts"
+import { defineCommand } from "../defineCommand.ts"
+import { describeCard, describeCurrentCard, describeExplanation } from "../describeCard.ts"
+import { idArgument } from "../flags.ts"
+import { atFlag, describeCardMoment, parseCardMoment } from "../moments.ts"
+import type { TextStyle } from "../terminalText.ts"
 
 export const showCommand = defineCommand(
   "show",

@@ -1,10 +1,10 @@
 import { Effect, Schema } from "effect"
+import { AuditService, BacklogService, Stats } from "../../index.ts"
 import { makeOutput } from "../CommandOutput.ts"
-import { describeBacklogMoment, atFlag, formatDuration, parseMoment } from "../moments.ts"
+import { defineCommand } from "../defineCommand.ts"
+import { atFlag, describeBacklogMoment, formatDuration, parseMoment } from "../moments.ts"
 import { formatTable } from "../table.ts"
 import type { TextStyle } from "../terminalText.ts"
-import { defineCommand } from "../defineCommand.ts"
-import { AuditService, BacklogService, Stats } from "../../index.ts"
 
 export const statsCommand = defineCommand(
   "stats",

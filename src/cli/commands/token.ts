@@ -1,15 +1,15 @@
 import { Effect, Redacted, Schema } from "effect"
 import { Argument, Command } from "effect/cli"
-import { ProcessIO } from "../ProcessIO.ts"
-import { makeOutput, print, render } from "../CommandOutput.ts"
-import { formatTime } from "../moments.ts"
-import { withAccessTokens } from "../database.ts"
-import { Actor, environmentActor, currentActor, decimalFlag, Json, choiceFlag } from "../flags.ts"
-import { type Column, formatTable } from "../table.ts"
-import { escapeLine, type TextStyle, textStyleOf } from "../terminalText.ts"
-import { withHelp } from "../defineCommand.ts"
 import { AccessRole, AccessToken, AccessTokens, InvalidInput, NewAccessToken } from "../../index.ts"
 import { decodeInput } from "../../services/decodeInput.ts"
+import { makeOutput, print, render } from "../CommandOutput.ts"
+import { withAccessTokens } from "../database.ts"
+import { withHelp } from "../defineCommand.ts"
+import { Actor, choiceFlag, currentActor, decimalFlag, environmentActor, Json } from "../flags.ts"
+import { formatTime } from "../moments.ts"
+import { ProcessIO } from "../ProcessIO.ts"
+import { type Column, formatTable } from "../table.ts"
+import { escapeLine, type TextStyle, textStyleOf } from "../terminalText.ts"
 
 const encodeToken = Schema.encodeSync(AccessToken)
 const encodeTokens = Schema.encodeSync(Schema.Array(AccessToken))

@@ -1,20 +1,12 @@
 import { Effect, Result, Schema, Stream } from "effect"
 import { Command } from "effect/cli"
-import { ProcessIO } from "../ProcessIO.ts"
-import { makeOutput, type DocumentOutput } from "../CommandOutput.ts"
-import { exitCodes } from "../failure.ts"
-import { textFlag, optionalArgument } from "../flags.ts"
-import { showProgress, clearProgressAfter } from "../progress.ts"
-import { escapeLine, type TextStyle } from "../terminalText.ts"
-import { readKeyFile, readLines } from "../readInput.ts"
-import { runWithoutBacklog, runInBacklog, withHelp, defineCommand } from "../defineCommand.ts"
 import {
   Anchor,
-  formatAnchor,
   AuditService,
   checkSignature,
   type Divergence,
   type FileLine,
+  formatAnchor,
   InvalidInput,
   LogFileCheck,
   LogFileRefused,
@@ -24,6 +16,14 @@ import {
   VerifyReport,
   type WrongLine
 } from "../../index.ts"
+import { type DocumentOutput, makeOutput } from "../CommandOutput.ts"
+import { defineCommand, runInBacklog, runWithoutBacklog, withHelp } from "../defineCommand.ts"
+import { exitCodes } from "../failure.ts"
+import { optionalArgument, textFlag } from "../flags.ts"
+import { ProcessIO } from "../ProcessIO.ts"
+import { clearProgressAfter, showProgress } from "../progress.ts"
+import { readKeyFile, readLines } from "../readInput.ts"
+import { escapeLine, type TextStyle } from "../terminalText.ts"
 
 const fileArgument = optionalArgument("file", "An exported log, verified without a database. - reads standard input")
 
@@ -141,12 +141,12 @@ const checkFile = Effect.fnUntraced(function* <E, R>(
   let done = -1
   yield* Stream.runForEachArray(
     lines,
-    Effect.fnUntraced(function* (page) {
-      for (const line of page) {
+    Effect.fnUntraced(function* (chunk) {
+      for (const line of chunk) {
         const pushed = check.push(line)
         if (Result.isFailure(pushed)) return yield* wrong(pushed.failure)
       }
-      done += page.length
+      done += chunk.length
       yield* onProgress(done, check.header?.position ?? done)
     })
   )

@@ -1,12 +1,12 @@
 import { Duration, Effect, type Scope, Stream } from "effect"
 import { Command } from "effect/cli"
-import { ProcessIO } from "../ProcessIO.ts"
-import { makeOutput, type StreamOutput } from "../CommandOutput.ts"
-import { readBoard, watchBoard, describeBoard, encodeBoard, isSameBoard } from "../board.ts"
-import { Json, integerFlag } from "../flags.ts"
-import { textStyleOf } from "../terminalText.ts"
-import { runInBacklog, withHelp } from "../defineCommand.ts"
 import { InvalidInput, PollInterval } from "../../index.ts"
+import { describeBoard, encodeBoard, isSameBoard, readBoard, watchBoard } from "../board.ts"
+import { makeOutput, type StreamOutput } from "../CommandOutput.ts"
+import { runInBacklog, withHelp } from "../defineCommand.ts"
+import { integerFlag, Json } from "../flags.ts"
+import { ProcessIO } from "../ProcessIO.ts"
+import { textStyleOf } from "../terminalText.ts"
 
 const maxIntervalSeconds = 3600
 

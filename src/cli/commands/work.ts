@@ -1,19 +1,19 @@
 import { Effect } from "effect"
 import { Command } from "effect/cli"
-import { ProcessIO } from "../ProcessIO.ts"
-import { makeOutput, print, render } from "../CommandOutput.ts"
-import { formatDuration } from "../moments.ts"
-import { makeShellHandler, killAfterSeconds } from "../shellHandler.ts"
-import { withConcurrentBacklog } from "../database.ts"
-import { exitCodes } from "../failure.ts"
-import { claimFilterFlags, currentActor, requiredTextFlag, switchFlag, integerFlag } from "../flags.ts"
-import { layerLogging } from "../logging.ts"
-import { escapeLine } from "../terminalText.ts"
-import { withHelp } from "../defineCommand.ts"
 import { type Card, InvalidInput, withoutSecrets } from "../../index.ts"
 import { databaseErrorText } from "../../sql/databaseErrors.ts"
-import { decodeWorkerOptions } from "../../worker/WorkerOptions.ts"
 import { Worker, type WorkerEvent, type WorkerReport } from "../../worker/index.ts"
+import { decodeWorkerOptions } from "../../worker/WorkerOptions.ts"
+import { makeOutput, print, render } from "../CommandOutput.ts"
+import { withConcurrentBacklog } from "../database.ts"
+import { withHelp } from "../defineCommand.ts"
+import { exitCodes } from "../failure.ts"
+import { claimFilterFlags, currentActor, integerFlag, requiredTextFlag, switchFlag } from "../flags.ts"
+import { layerLogging } from "../logging.ts"
+import { formatDuration } from "../moments.ts"
+import { ProcessIO } from "../ProcessIO.ts"
+import { killAfterSeconds, makeShellHandler } from "../shellHandler.ts"
+import { escapeLine } from "../terminalText.ts"
 
 const defaultGracePeriodSeconds = 10
 
@@ -41,7 +41,7 @@ export const workCommand = withHelp(
         "Seconds that running commands may continue after an interrupt. Defaults to 10",
         "SECONDS"
       ),
-      maxCards: integerFlag("max-cards", "End after this number of claims"),
+      maxCards: integerFlag("max-cards", "End after this number of claims. Defaults to no limit"),
       untilEmpty: switchFlag("until-empty", "End when no card is claimable or can become claimable")
     },
     Effect.fnUntraced(function* ({ exec, gracePeriodSeconds = defaultGracePeriodSeconds, ...flags }) {
@@ -108,7 +108,7 @@ const describeWorkerEvent = (event: WorkerEvent): string => {
   if (event._tag === "Stopping")
     return "Ending: no more cards are started, and running ones may finish within the grace period."
   if (event._tag === "Unavailable") {
-    return `The database is unavailable. Retrying in ${formatDuration(event.retryAfterMillis / 1000)}: ${escapeLine(databaseErrorText(event.error))}`
+    return `The database is unavailable, retrying in ${formatDuration(event.retryAfterMillis / 1000)}: ${escapeLine(databaseErrorText(event.error))}`
   }
   return `${escapeLine(event.card.id)}  ${describeOutcome(event)}`
 }

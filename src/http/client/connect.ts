@@ -40,7 +40,7 @@ const inexactJsonError = (text: string): HttpClientError.HttpClientError | undef
   if (text === "") return undefined
   const parsed = parseExactJson(text)
   if (Result.isSuccess(parsed)) return undefined
-  const message = `it is not JSON that can be kept exactly: ${describeJsonProblem(parsed.failure)}`
+  const message = `it is not JSON that can be stored: ${describeJsonProblem(parsed.failure)}`
   return new Schema.SchemaError(new SchemaIssue.InvalidValue({ message })) as unknown as HttpClientError.HttpClientError
 }
 

@@ -5,7 +5,7 @@ import { appendFileSync, mkdirSync, writeFileSync } from "node:fs"
 import { dirname, resolve } from "node:path"
 import { promisify } from "node:util"
 import type { OutputStream } from "../../../src/cli/ProcessIO.ts"
-import { cli, type Ran } from "../../cli/support.ts"
+import { cli, type RunResult } from "../../cli/support.ts"
 import { runInBackground } from "../../support/runInBackground.ts"
 import { linesIn, parseLine, type ShellLine } from "./shellLines.ts"
 
@@ -24,13 +24,13 @@ export interface ShellOptions {
 }
 
 /** The outcome of a line. */
-export interface RanLine extends Ran {
+export interface LineResult extends RunResult {
   readonly line: string
 }
 
 /** A program that runs until it is interrupted. */
 interface Running {
-  readonly said: () => Pick<Ran, "stdout" | "stderr">
+  readonly said: () => Pick<RunResult, "stdout" | "stderr">
   readonly end: () => Promise<unknown>
 }
 
@@ -53,14 +53,14 @@ export class Shell {
   }
 
   /** Runs the lines of a block in order. */
-  async run(block: string): Promise<ReadonlyArray<RanLine>> {
-    const ran: Array<RanLine> = []
+  async run(block: string): Promise<ReadonlyArray<LineResult>> {
+    const ran: Array<LineResult> = []
     for (const line of linesIn(block)) ran.push(await this.#line(line))
     return ran
   }
 
   /** Runs the lines of a block, which must all succeed. */
-  async runs(block: string): Promise<ReadonlyArray<RanLine>> {
+  async runs(block: string): Promise<ReadonlyArray<LineResult>> {
     const ran = await this.run(block)
     assert.isNotEmpty(ran)
     for (const { code, line, stderr } of ran) assert.deepStrictEqual([line, code], [line, 0], stderr)
@@ -83,7 +83,7 @@ export class Shell {
     process.chdir(this.#before)
   }
 
-  async #line(line: string): Promise<RanLine> {
+  async #line(line: string): Promise<LineResult> {
     const replaced = this.#instead.reduce((text, [from, to]) => text.replaceAll(from, to), line)
     const parsed = parseLine(replaced, this.#variables)
     const { code, stderr, stdout } = await this.#program(parsed)
@@ -97,7 +97,7 @@ export class Shell {
     return { line, code, stdout, stderr }
   }
 
-  #program(parsed: ShellLine): Promise<Ran> {
+  #program(parsed: ShellLine): Promise<RunResult> {
     const [program, ...argv] = parsed.words
     switch (program) {
       case "backlog":
@@ -114,11 +114,11 @@ export class Shell {
           ...output
         }))
       default:
-        throw new Error(`nobody runs this line: ${parsed.line}`)
+        throw new Error(`the line cannot be run: ${parsed.line}`)
     }
   }
 
-  async #backlog(parsed: ShellLine, given: ReadonlyArray<string>): Promise<Ran> {
+  async #backlog(parsed: ShellLine, given: ReadonlyArray<string>): Promise<RunResult> {
     const env = { BACKLOG_ACTOR: "me", ...this.#options.env, ...parsed.env }
     const isElsewhere = given.includes("--completions") || given.includes("--schema")
     const flags = isElsewhere ? [] : (this.#options.flags ?? [])
@@ -140,7 +140,7 @@ export class Shell {
     return { code: 0, ...running.said() }
   }
 
-  async #curl(argv: ReadonlyArray<string>): Promise<Ran> {
+  async #curl(argv: ReadonlyArray<string>): Promise<RunResult> {
     const url = new URL(argv.find((word) => word.startsWith("http://")) ?? "")
     const after = (flag: string): string | undefined => argv[argv.indexOf(flag) + 1 || argv.length]
     const given = argv.flatMap((word, index) => (word === "-H" ? [(argv[index + 1] ?? "").split(": ")] : []))

@@ -24,7 +24,7 @@ const expand = (text: string, variables: Variables): string =>
   text.replaceAll(/\$(?:\{([^}]+)\}|([A-Z_]+))/g, (_, braced?: string, plain?: string) => {
     const name = braced ?? plain ?? ""
     const value = variables[name]
-    if (value === undefined) throw new Error(`nobody has set $${name}`)
+    if (value === undefined) throw new Error(`the variable $${name} is not set`)
     return value
   })
 
