@@ -62,7 +62,8 @@ export {
   AccessTokenConflict,
   AccessTokenNotFound,
   AccessTokenRefused,
-  NewAccessToken
+  NewAccessToken,
+  type NewAccessTokenInput
 } from "./services/access/AccessToken.ts"
 export { AccessTokens, AccessTokenStaleness, type CreatedAccessToken } from "./services/access/AccessTokens.ts"
 export { AnchorFileRefused, readAnchorFile } from "./services/audit/AnchorFile.ts"

@@ -110,14 +110,14 @@ const mutations = [
     tests: tools
   },
   {
-    name: "tools describe what is data",
+    name: "tool descriptions name the data",
     file: "src/mcp/AgentTool.ts",
     find: "showsCardText ? `${description} ${textIsDataNote}` : description",
     replace: "showsCardText ? description : `${description} ${textIsDataNote}`",
     tests: answers
   },
   {
-    name: "the instructions describe what is data",
+    name: "the instructions name the data",
     file: "src/mcp/protocol.ts",
     find: "You can read everything and change nothing. ${textInstructions}`",
     replace: "You can read everything and change nothing.`",
@@ -168,7 +168,7 @@ const mutations = [
   {
     name: "only valid tokens reserve a name",
     file: accessTokens,
-    find: "SELECT id, actor, role FROM ${table} WHERE ${isValid()} ORDER",
+    find: "SELECT id, actor, role FROM ${table} WHERE ${validCondition()} ORDER",
     replace: "SELECT id, actor, role FROM ${table} ORDER",
     tests: holders
   },

@@ -103,8 +103,8 @@ const mutations = [
   {
     name: "a token is checked with its role and its actor",
     file: guard,
-    find: "tokens.isTaken(token.id, token)",
-    replace: "tokens.isTaken(token.id)",
+    find: "tokens.isValid(token.id, token)",
+    replace: "tokens.isValid(token.id)",
     tests: revoked
   },
   {
@@ -171,9 +171,9 @@ const mutations = [
   {
     name: "a wrong secret takes the same lookups as an unknown id",
     file: accessTokens,
-    find: "shownIn(yield* current, id, hash) ?? shownIn(yield* knownFromNowOn, id, hash)",
+    find: "findMatching(yield* currentTokens, id, hash) ?? findMatching(yield* freshTokens, id, hash)",
     replace:
-      "shownIn(yield* current, id, hash) ?? (takenIn(yield* current, id) === undefined ? shownIn(yield* knownFromNowOn, id, hash) : undefined)",
+      "findMatching(yield* currentTokens, id, hash) ?? (findUnexpired(yield* currentTokens, id) === undefined ? findMatching(yield* freshTokens, id, hash) : undefined)",
     tests: tokens
   },
   {

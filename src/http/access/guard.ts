@@ -82,7 +82,7 @@ export const guard = ({
 
   /** The authority of a caller with a token. */
   const authorityFor = (token: AccessToken): Authority => {
-    const isAccepted = tokens === undefined ? Effect.succeed(false) : tokens.isTaken(token.id, token)
+    const isAccepted = tokens === undefined ? Effect.succeed(false) : tokens.isValid(token.id, token)
     const requireValid = Effect.flatMap(isAccepted, (accepted) =>
       accepted ? Effect.void : Effect.fail(tokenNoLongerValid)
     )

@@ -1,36 +1,39 @@
 import { Schema } from "effect"
 
 /**
- * What the holder of a token may do: a `worker` reads, claims, and renews, releases and completes its own claims; an
- * `orchestrator` does everything but erase; an `auditor` reads, verifies, anchors and erases.
+ * What the holder of a token may do:
+ *
+ * - a `worker` reads, claims, and renews, releases and completes its own claims;
+ * - an `orchestrator` does everything except erase;
+ * - an `auditor` reads, verifies, anchors and erases.
  */
 export const AccessRole = Schema.Literals(["worker", "orchestrator", "auditor"])
 
 /** What the holder of a token may do. */
 export type AccessRole = typeof AccessRole.Type
 
-/** The part of a token that says who its holder is. */
+/** The actor and role of a token. */
 export interface Holder {
   readonly actor: string
   readonly role: AccessRole
 }
 
-/** Whether a name is under another: begins with it and a slash. Names are compared as they are, character by character. */
+/** Whether a name is under another one: it begins with that name and a slash. Names are compared character by character. */
 export const isUnder = (name: string, above: string): boolean => name.startsWith(`${above}/`)
 
 /**
- * Whether a worker acts for an owner: the owner is the worker or a name under it, and is neither another holder nor under
- * one. `apart` has the holders under the worker's name.
+ * Whether a worker acts for an owner: the owner is the worker or a name under it, and is neither one of the other `holders`
+ * under the worker's name nor under one of them.
  */
-export const actsFor = (worker: string, apart: ReadonlyArray<string>, owner: string): boolean =>
-  (owner === worker || isUnder(owner, worker)) && !apart.some((other) => owner === other || isUnder(owner, other))
+export const actsFor = (worker: string, holders: ReadonlyArray<string>, owner: string): boolean =>
+  (owner === worker || isUnder(owner, worker)) && !holders.some((other) => owner === other || isUnder(owner, other))
 
 /** Whether one of two holders is a worker and the other's name is under its name. */
 export const overlaps = (one: Holder, other: Holder): boolean =>
   (one.role === "worker" && isUnder(other.actor, one.actor)) ||
   (other.role === "worker" && isUnder(one.actor, other.actor))
 
-/** Holders whose names are under a worker's, each with that worker. */
+/** Finds the holders whose names are under a worker's name, each with that worker. */
 export const findOverlaps = <A extends Holder>(
   holders: ReadonlyArray<A>
 ): ReadonlyArray<{ readonly holder: A; readonly worker: string }> => {

@@ -3,46 +3,56 @@ import { Name } from "../../domain/Text.ts"
 import { quote } from "../../domain/displayText.ts"
 import { AccessRole, isUnder } from "./AccessRole.ts"
 
-/** A token by which a server knows who calls. The secret is not in it. */
+/** An access token of a served backlog, without its secret. */
 export const AccessToken = Schema.Struct({
-  /** What the token is called where it is listed or revoked; the second part of the token itself. */
+  /** Identifies the token in lists and for revocation. It is the second part of the secret. */
   id: Schema.String,
-  /** Who every event is by that is caused with it. */
+  /** The actor of every event that is caused with the token. */
   actor: Name,
   role: AccessRole,
   createdAt: Schema.DateTimeUtcFromString,
   createdBy: Name,
-  /** When it is no longer taken; `null` for never. */
+  /** When it expires. Null: never. */
   expiresAt: Schema.NullOr(Schema.DateTimeUtcFromString),
   revokedAt: Schema.NullOr(Schema.DateTimeUtcFromString),
   revokedBy: Schema.NullOr(Name),
-  /** When it was used last, to some minutes. */
+  /** When it was last used, accurate to some minutes. Null: never. */
   lastUsedAt: Schema.NullOr(Schema.DateTimeUtcFromString)
 })
 
-/** A token by which a server knows who calls. */
+/** An access token of a served backlog, without its secret. */
 export interface AccessToken extends Schema.Schema.Type<typeof AccessToken> {}
 
-/** What a token is made of. */
+/** The input of `AccessTokens.create`. */
+export interface NewAccessTokenInput {
+  /** The actor of every event that is caused with the token. */
+  readonly actor: string
+  /** What the holder may do. */
+  readonly role: AccessRole
+  /** Number of days after which the token expires: more than 0, at most 3,650, fractions included. Defaults to never. */
+  readonly expiresInDays?: number | undefined
+  /** Who creates the token. */
+  readonly createdBy: string
+}
+
+/** The input of `AccessTokens.create`. */
 export const NewAccessToken = Schema.Struct({
   actor: Name,
   role: AccessRole,
-  /** Days, and parts of days, after which it is no longer taken; never when absent. */
   expiresInDays: Schema.optional(Schema.Finite.check(Schema.isGreaterThan(0), Schema.isLessThanOrEqualTo(3650))),
-  /** Who makes it. */
   createdBy: Name
 })
 
 /**
- * A token would let a worker act for another token's holder: one of the two is a worker, and the other's name is under its
- * name. Nothing was created.
+ * With this token a worker could act for the holder of another token: one of the two is a worker, and the name of the other
+ * is under its name. Nothing was created.
  */
 export class AccessTokenConflict extends Schema.TaggedError<AccessTokenConflict>()("AccessTokenConflict", {
-  /** Whose token was to be created. */
+  /** The actor of the refused token. */
   actor: Name,
-  /** Whose token exists. */
+  /** The actor of the existing token. */
   holder: Name,
-  /** The id of that token. */
+  /** The id of the existing token. */
   id: Schema.String
 }) {
   override get message(): string {
@@ -57,7 +67,7 @@ export class AccessTokenConflict extends Schema.TaggedError<AccessTokenConflict>
   }
 }
 
-/** There is no token of this id. */
+/** No token has this id. */
 export class AccessTokenNotFound extends Schema.TaggedError<AccessTokenNotFound>()("AccessTokenNotFound", {
   id: Schema.String
 }) {
@@ -66,14 +76,14 @@ export class AccessTokenNotFound extends Schema.TaggedError<AccessTokenNotFound>
   }
 }
 
-/** What was shown as a token is none that is taken. */
+/** A caller sent a secret that does not belong to a valid token. */
 export class AccessTokenRefused extends Schema.TaggedError<AccessTokenRefused>()("AccessTokenRefused", {
-  /** Whether it is no token at all, or none that is taken now. */
+  /** `malformed`: the text is not a secret. `notValid`: its token does not exist, has expired or was revoked. */
   reason: Schema.Literals(["malformed", "notValid"])
 }) {
   override get message(): string {
     return this.reason === "malformed"
-      ? "What was shown is no token: one begins with mbk_, and ends with a checksum, which does not fit."
-      : "The token is not taken: there is none like it, it has expired, or it was revoked."
+      ? "This is not an access token: a token begins with mbk_ and ends with a checksum, which does not match."
+      : "The access token is not valid: it does not exist, has expired or was revoked."
   }
 }

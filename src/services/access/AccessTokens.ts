@@ -10,7 +10,8 @@ import {
   AccessTokenConflict,
   AccessTokenNotFound,
   AccessTokenRefused,
-  NewAccessToken
+  NewAccessToken,
+  type NewAccessTokenInput
 } from "./AccessToken.ts"
 import { makeTokenSecret, hashTokenSecret, parseTokenId } from "./tokenSecret.ts"
 import type { BacklogMissing } from "../schema/BacklogOpening.ts"
@@ -22,51 +23,70 @@ import { arrayLiteral } from "../../sql/arrayLiteral.ts"
 import { requireDurableCommit, inTransaction } from "../../sql/inTransaction.ts"
 
 /**
- * For how long what is known of tokens is taken to be so, 2 seconds unless another time is provided: a token that was
- * revoked may be taken for so long after. In between, asking who a token belongs to asks nothing of the database.
+ * How long tokens are cached. A revoked token may be accepted for this long. Requests in between need no query. Defaults to 2
+ * seconds.
  */
 export const AccessTokenStaleness: Context.Reference<Duration.Input> = Context.Reference<Duration.Input>(
   "mosaic-backlog/AccessTokenStaleness",
   { defaultValue: () => "2 seconds" }
 )
 
-/** A token that was just made. */
+/** A new token with its secret. */
 export interface CreatedAccessToken {
   readonly token: AccessToken
-  /** What is to be shown. Nobody can read it again. */
+  /** The secret that callers send. It is returned once and stored nowhere. */
   readonly secret: Redacted.Redacted
 }
 
-/** The tokens by which a server knows who calls. */
+/**
+ * The access tokens of a served backlog. A token has an id, an actor, a role and a secret; the database has only the SHA-256
+ * of the secret (`hashTokenSecret` in `tokenSecret.ts`).
+ */
 export class AccessTokens extends Context.Service<
   AccessTokens,
   {
     /**
-     * Makes a token. Its secret is answered here and kept nowhere. Fails with `AccessTokenConflict` while a valid token
-     * belongs to a name under this worker's, or to a worker whose name this one is under.
+     * Creates a token and returns its secret, which is stored nowhere.
+     *
+     * **Rejections**
+     *
+     * - `AccessTokenConflict`: a valid token belongs to a name under this worker's name, or to a worker whose name this one is
+     *   under.
      */
     readonly create: (
-      input: typeof NewAccessToken.Encoded
+      input: NewAccessTokenInput
     ) => Effect.Effect<CreatedAccessToken, AccessTokenConflict | InvalidInput | SqlError.SqlError>
-    /** All tokens, those that expired or were revoked too, the oldest first. */
+    /** Lists all tokens, the oldest first, including expired and revoked ones. */
     readonly list: Effect.Effect<ReadonlyArray<AccessToken>, SqlError.SqlError>
-    /** Sees to it that a token is not taken any more. One that was revoked before stays as it is. */
+    /**
+     * Revokes a token and returns it. A token that is revoked already is returned as it is.
+     *
+     * **Rejections**
+     *
+     * - `AccessTokenNotFound`: no token has this id.
+     */
     readonly revoke: (
       id: string,
       by: string
     ) => Effect.Effect<AccessToken, AccessTokenNotFound | InvalidInput | SqlError.SqlError>
-    /** The token that a text is, if it is one that is taken now. */
+    /**
+     * Returns the token with a secret.
+     *
+     * **Rejections**
+     *
+     * - `AccessTokenRefused`: the text is not a secret, or its token does not exist, has expired or was revoked.
+     */
     readonly authenticate: (
       text: Redacted.Redacted
     ) => Effect.Effect<AccessToken, AccessTokenRefused | SqlError.SqlError>
-    /** Actors of valid tokens whose names are under a name: a worker of that name does not act for them. */
+    /** Returns the actors of valid tokens whose names are under a name. A worker of that name does not act for them. */
     readonly holdersUnder: (name: string) => Effect.Effect<ReadonlyArray<string>, SqlError.SqlError>
-    /** Whether a token is still taken, and where `as` is given, for the same actor and role. */
-    readonly isTaken: (
+    /** Whether a token is still valid, and, with `as`, has this actor and role. */
+    readonly isValid: (
       id: string,
       as?: Pick<AccessToken, "actor" | "role">
     ) => Effect.Effect<boolean, SqlError.SqlError>
-    /** Whether there is a token that is taken. */
+    /** Whether any token is valid. */
     readonly hasAny: Effect.Effect<boolean, SqlError.SqlError>
   }
 >()("mosaic-backlog/services/AccessTokens") {
@@ -82,7 +102,7 @@ export class AccessTokens extends Context.Service<
       const clock = yield* DatabaseClock
       const staleness = Duration.toMillis(Duration.fromInputUnsafe(yield* AccessTokenStaleness))
       const reading = yield* Semaphore.make(1)
-      const lookingFor = yield* Semaphore.make(1)
+      const refreshing = yield* Semaphore.make(1)
       const table = sql(`${schema}.access_tokens`)
       const columns = sql.literal(
         'id, actor, role, created_at AS "createdAt", created_by AS "createdBy", expires_at AS "expiresAt", ' +
@@ -90,27 +110,27 @@ export class AccessTokens extends Context.Service<
       )
       const named = withReplicaErrors(sql)
       const now = () => databaseNow(sql, clock.override)
-      const isValid = () => sql`revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ${now()})`
-      let known: Known | undefined
-      let used = new Set<string>()
+      const validCondition = () => sql`revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ${now()})`
+      let cache: TokenCache | undefined
+      let usedIds = new Set<string>()
 
       // All callers wait for this read, so it has the short timeout.
-      const readKnown = withPromptAnswer(
+      const readTokens = withPromptAnswer(
         Effect.gen(function* () {
-          // Before the database looks: what is revoked after that is known to be so by then at the latest.
+          // Before the query: a token that is revoked later is in the cache for its normal time at most.
           const readAt = performance.now()
-          const usedSince = used
-          used = new Set()
-          if (usedSince.size > 0) {
-            // Not worth failing for, nor possible for whoever may only read.
+          const recentlyUsed = usedIds
+          usedIds = new Set()
+          if (recentlyUsed.size > 0) {
+            // Optional: a failure is ignored, and a role that only reads cannot do it.
             yield* Effect.ignore(sql`
               UPDATE ${table} SET last_used_at = ${now()}
-              WHERE id = ANY(${arrayLiteral([...usedSince])}::text[])
+              WHERE id = ANY(${arrayLiteral([...recentlyUsed])}::text[])
                 AND (last_used_at IS NULL OR last_used_at < ${now()} - interval '1 minute')`)
           }
           const rows = yield* sql<{ readonly hash: Uint8Array; readonly now: Date }>`
-            SELECT ${columns}, hash, ${now()} AS now FROM ${table} WHERE ${isValid()}`
-          known = {
+            SELECT ${columns}, hash, ${now()} AS now FROM ${table} WHERE ${validCondition()}`
+          cache = {
             readAt,
             databaseTime: rows[0]?.now.getTime() ?? 0,
             byId: new Map(
@@ -121,46 +141,47 @@ export class AccessTokens extends Context.Service<
             ),
             under: new Map()
           }
-          return known
+          return cache
         })
       )
 
-      const readSince = (moment: number): Known | undefined =>
-        known !== undefined && known.readAt >= moment ? known : undefined
+      const cachedSince = (moment: number): TokenCache | undefined =>
+        cache !== undefined && cache.readAt >= moment ? cache : undefined
 
-      /** What was read at a moment or later. Callers that come while it is read take what is read then. */
-      const knownSince = (moment: number): Effect.Effect<Known, SqlError.SqlError> =>
+      /** The tokens as of a moment or later. Concurrent callers share one query. */
+      const tokensSince = (moment: number): Effect.Effect<TokenCache, SqlError.SqlError> =>
         Effect.suspend(() => {
-          const already = readSince(moment)
+          const already = cachedSince(moment)
           if (already !== undefined) return Effect.succeed(already)
           return reading.withPermits(1)(
             Effect.suspend(() => {
-              const meanwhile = readSince(moment)
-              return meanwhile === undefined ? readKnown : Effect.succeed(meanwhile)
+              const read = cachedSince(moment)
+              return read === undefined ? readTokens : Effect.succeed(read)
             })
           )
         })
 
-      /** What is known now, which asks nothing of the database while that is not too old. */
-      const current = Effect.suspend(() => knownSince(performance.now() - staleness))
+      /** The tokens from the cache, read again when they are stale. */
+      const currentTokens = Effect.suspend(() => tokensSince(performance.now() - staleness))
 
       /**
-       * What is known from now on, for a text that is no known token: its token may have been made just now. Read not too often, so
-       * that who shows wrong tokens makes the others wait for nothing, and the database do little.
+       * The tokens as of now, for a secret that is not in the cache: its token may be new. Limited to one query in 200
+       * milliseconds, so that callers with wrong secrets neither delay others nor load the database.
        */
-      const knownFromNowOn = Effect.suspend(() => {
+      const freshTokens = Effect.suspend(() => {
         const moment = performance.now()
-        return lookingFor.withPermits(1)(
+        return refreshing.withPermits(1)(
           Effect.suspend(() => {
-            const already = readSince(moment)
+            const already = cachedSince(moment)
             if (already !== undefined) return Effect.succeed(already)
-            const wait = known === undefined ? 0 : known.readAt + Math.min(longestPause, staleness) - performance.now()
-            return Effect.andThen(wait > 0 ? Effect.sleep(wait) : Effect.void, knownSince(moment))
+            const wait =
+              cache === undefined ? 0 : cache.readAt + Math.min(unknownTokenReadMillis, staleness) - performance.now()
+            return Effect.andThen(wait > 0 ? Effect.sleep(wait) : Effect.void, tokensSince(moment))
           })
         )
       })
 
-      const takenIn = (found: Known, id: string): KnownToken | undefined => {
+      const findUnexpired = (found: TokenCache, id: string): CachedToken | undefined => {
         const one = found.byId.get(id)
         if (one === undefined) return undefined
         const databaseTime = found.databaseTime + performance.now() - found.readAt
@@ -168,25 +189,25 @@ export class AccessTokens extends Context.Service<
         return expiresAt !== null && expiresAt.epochMilliseconds <= databaseTime ? undefined : one
       }
 
-      /** The token that has an id and a hash, compared in constant time. */
-      const shownIn = (found: Known, id: string, hash: Uint8Array): AccessToken | undefined => {
-        const one = takenIn(found, id)
-        const isSame = timingSafeEqual(hash, one?.hash ?? nothing)
+      /** Finds the token with an id and a hash, compared in constant time. */
+      const findMatching = (found: TokenCache, id: string, hash: Uint8Array): AccessToken | undefined => {
+        const one = findUnexpired(found, id)
+        const isSame = timingSafeEqual(hash, one?.hash ?? noHash)
         return isSame ? one?.token : undefined
       }
 
       /**
-       * A token by what is known. Within a transaction of the caller's a read is made in that transaction: it must not
-       * wait for a read of others, who may wait for the only session, which the transaction has.
+       * Finds a valid token. In the caller's transaction it reads in that transaction: a shared query may be waiting for the only
+       * session of an embedded database, which the transaction occupies.
        */
-      const takenNow = Effect.fnUntraced(function* (id: string) {
-        const already = readSince(performance.now() - staleness)
-        if (already !== undefined) return takenIn(already, id)?.token
+      const findValid = Effect.fnUntraced(function* (id: string) {
+        const already = cachedSince(performance.now() - staleness)
+        if (already !== undefined) return findUnexpired(already, id)?.token
         if (Option.isNone(yield* Effect.serviceOption(sql.transactionService)))
-          return takenIn(yield* current, id)?.token
+          return findUnexpired(yield* currentTokens, id)?.token
         const rows = yield* sql`
           SELECT ${columns} FROM ${table}
-          WHERE id = ${id} AND ${isValid()}`
+          WHERE id = ${id} AND ${validCondition()}`
         return decodeRows(rows)[0]
       })
 
@@ -195,26 +216,26 @@ export class AccessTokens extends Context.Service<
         const id = parseTokenId(text)
         if (id === undefined) return yield* new AccessTokenRefused({ reason: "malformed" })
         const hash = hashTokenSecret(text)
-        // A wrong secret takes the same steps as an unknown id, so that the time says nothing about ids.
-        const found = shownIn(yield* current, id, hash) ?? shownIn(yield* knownFromNowOn, id, hash)
+        // A wrong secret takes the same steps as an unknown id, so that the duration does not reveal ids.
+        const found = findMatching(yield* currentTokens, id, hash) ?? findMatching(yield* freshTokens, id, hash)
         if (found === undefined) return yield* new AccessTokenRefused({ reason: "notValid" })
-        used.add(id)
+        usedIds.add(id)
         return found
       })
 
-      /** Held until the transaction ends, so that of two tokens that overlap the second one is refused. */
+      /** Refuses a token whose name overlaps another's. The lock serializes it with other creations until the commit. */
       const refuseOverlap = Effect.fnUntraced(function* (created: Holder) {
-        // Excludes itself and no other write. A role without all of a table's privileges cannot take it.
+        // This mode conflicts with itself and with no other write. A role without all privileges on the table cannot take it.
         yield* sql`LOCK TABLE ${table} IN SHARE UPDATE EXCLUSIVE MODE`
         const holders = yield* sql<Holder & { readonly id: string }>`
-          SELECT id, actor, role FROM ${table} WHERE ${isValid()} ORDER BY created_at, id`
+          SELECT id, actor, role FROM ${table} WHERE ${validCondition()} ORDER BY created_at, id`
         const conflict = holders.find((holder) => overlaps(holder, created))
         if (conflict === undefined) return
         return yield* new AccessTokenConflict({ actor: created.actor, holder: conflict.actor, id: conflict.id })
       })
 
       const holdersUnder = (name: string) =>
-        Effect.map(current, ({ byId, under }) => {
+        Effect.map(currentTokens, ({ byId, under }) => {
           const already = under.get(name)
           if (already !== undefined) return already
           const actors = new Set(Array.from(byId.values(), ({ token }) => token.actor))
@@ -238,7 +259,7 @@ export class AccessTokens extends Context.Service<
               RETURNING ${columns}, ${requireDurableCommit(sql)} AS "synchronousCommit"`
             )
           )
-          return { token: only(decodeRows(rows)), secret: Redacted.make(text, { label: "access token" }) }
+          return { token: single(decodeRows(rows)), secret: Redacted.make(text, { label: "access token" }) }
         }, named),
         list: Effect.map(sql`SELECT ${columns} FROM ${table} ORDER BY created_at, id`, decodeRows),
         revoke: Effect.fn("AccessTokens.revoke")(function* (id, by) {
@@ -248,17 +269,17 @@ export class AccessTokens extends Context.Service<
                 UPDATE ${table} SET revoked_at = coalesce(revoked_at, ${now()}), revoked_by = coalesce(revoked_by, ${revokedBy})
                 WHERE id = ${id} RETURNING ${columns}, ${requireDurableCommit(sql)} AS "synchronousCommit"`
           )
-          known = undefined
-          return rows.length === 0 ? yield* new AccessTokenNotFound({ id }) : only(decodeRows(rows))
+          cache = undefined
+          return rows.length === 0 ? yield* new AccessTokenNotFound({ id }) : single(decodeRows(rows))
         }, named),
         authenticate,
-        isTaken: (id, as) =>
+        isValid: (id, as) =>
           Effect.map(
-            takenNow(id),
+            findValid(id),
             (token) => token !== undefined && (as === undefined || (token.actor === as.actor && token.role === as.role))
           ),
         hasAny: Effect.map(
-          Effect.suspend(() => knownSince(performance.now())),
+          Effect.suspend(() => tokensSince(performance.now())),
           ({ byId }) => byId.size > 0
         )
       })
@@ -266,31 +287,31 @@ export class AccessTokens extends Context.Service<
   ).pipe(Layer.provide(Migrations.layer))
 }
 
-/** How long after the last look at the tokens one may be looked for that is not known, at most, in milliseconds. */
-const longestPause = 200
+/** Minimum time between two queries for unknown secrets, in milliseconds. */
+const unknownTokenReadMillis = 200
 
-interface KnownToken {
+interface CachedToken {
   readonly token: AccessToken
   readonly hash: Uint8Array
 }
 
-/** The tokens that were taken when the database was asked. */
-interface Known {
-  /** When that was, by this process's own clock, in milliseconds. */
+/** The tokens that were valid when they were read. */
+interface TokenCache {
+  /** When they were read, in milliseconds of `performance.now()`. */
   readonly readAt: number
-  /** What the database's clock said, in milliseconds. */
+  /** The time of the database then, in milliseconds since the epoch. */
   readonly databaseTime: number
-  readonly byId: ReadonlyMap<string, KnownToken>
-  /** Actors under a name, for names that were asked for. */
+  readonly byId: ReadonlyMap<string, CachedToken>
+  /** Memoized results of `holdersUnder`. */
   readonly under: Map<string, ReadonlyArray<string>>
 }
 
-/** Compared with where there is nothing to compare with, so that this takes as long. */
-const nothing = new Uint8Array(32)
+/** Compared with the hash of an unknown token, so that both cases take the same time. */
+const noHash = new Uint8Array(32)
 
-const only = <A>(rows: ReadonlyArray<A>): A => {
+const single = <A>(rows: ReadonlyArray<A>): A => {
   const [row] = rows
-  if (row === undefined) throw new Error("a row was written and not answered")
+  if (row === undefined) throw new Error("the database wrote a row and did not return it")
   return row
 }
 

@@ -133,7 +133,7 @@ onServer("the tokens of a server", (test) => {
       expect([revoked.revokedBy, revoked.revokedAt === null]).toEqual(["admin", false])
       for (const { tokens } of [here, there]) {
         expect(yield* taken(tokens, Redacted.value(secret))).toBe("notValid")
-        expect(yield* tokens.isTaken(token.id)).toBe(false)
+        expect(yield* tokens.isValid(token.id)).toBe(false)
         expect(yield* tokens.hasAny).toBe(false)
       }
       // Who did it first, and when, stays.
@@ -208,7 +208,7 @@ onServer("the tokens of a server", (test) => {
       // Half a second.
       const expiresInDays = 0.5 / 86_400
       const { token } = yield* tokens.create({ actor: "ann", role: "worker", expiresInDays, createdBy: "admin" })
-      yield* until(Effect.map(tokens.isTaken(token.id), (isTaken) => !isTaken))
+      yield* until(Effect.map(tokens.isValid(token.id), (isValid) => !isValid))
     })
   )
 
