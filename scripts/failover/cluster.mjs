@@ -4,11 +4,11 @@ import { randomBytes } from "node:crypto"
 import { accessSync, chmodSync, chownSync, constants, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { promisify } from "node:util"
-import { familyOf, freePorts, kill, signal, start, until } from "./processes.mjs"
+import { processTree, freePorts, kill, signal, start, until } from "./processes.mjs"
 
 const binaries = "/usr/lib/postgresql/15/bin"
 
-/** Each program with the Debian package that has it. */
+/** Each program with its Debian package. */
 const needed = [
   ["/usr/bin/patroni", "patroni"],
   ["/usr/bin/etcd", "etcd-server"],
@@ -16,8 +16,8 @@ const needed = [
   [`${binaries}/postgres`, "postgresql-15"]
 ]
 
-/** Why this machine cannot run a cluster, or nothing. */
-export const impossible = () => {
+/** Returns why this machine cannot run a cluster, or `undefined`. */
+export const findMissingRequirement = () => {
   if (process.platform !== "linux") return "it needs Linux and Debian's packages"
   const missing = needed.filter(([program]) => {
     try {
@@ -43,14 +43,14 @@ const userOfServers = () => {
 
 const template = (name) => readFileSync(join(import.meta.dirname, name), "utf8")
 
-/** Replaces what differs between a real network and this machine. A text that is not in the file is an error. */
+/** Adapts a configuration to this machine. Throws when it does not contain a text that is to be replaced. */
 const adapt = (text, replacements) =>
   replacements.reduce((adapted, [from, to]) => {
     if (!adapted.includes(from)) throw new Error(`the configuration does not contain ${JSON.stringify(from)}`)
     return adapted.replaceAll(from, to)
   }, text)
 
-/** How long the cluster may take for what it does by itself, in milliseconds. */
+/** How long the cluster may take for a change of roles, in milliseconds. */
 const clusterTimeout = 180_000
 
 /** Starts a cluster in a directory and waits until it is healthy. */
@@ -89,7 +89,7 @@ export const startCluster = async (directory) => {
       `--listen-client-urls=${client}`,
       `--advertise-client-urls=${client}`
     ],
-    // Some processors need this from etcd 3.4 on.
+    // etcd 3.4 and newer requires this on some processors.
     { user, log: join(directory, "etcd.log"), env: { ETCD_UNSUPPORTED_ARCH: process.arch } }
   )
 
@@ -176,8 +176,10 @@ export const startCluster = async (directory) => {
   }
   const healthy = () => until("three nodes with one synchronous standby", clusterTimeout, isHealthy)
 
-  /** Patroni and Postgres of a node. Patroni may have been started again beside the server of one before it. */
-  const processesOf = (node) => [...familyOf(node.patroni.pid), ...familyOf(postmasterOf(node))]
+  /**
+   * The processes of Patroni and Postgres of a node. A restarted Patroni is not the parent of a server that ran before.
+   */
+  const processesOf = (node) => [...processTree(node.patroni.pid), ...processTree(postmasterOf(node))]
 
   await healthy()
   const leader = await inRole("leader")
@@ -186,20 +188,20 @@ export const startCluster = async (directory) => {
   }
 
   return {
-    /** What programs connect to. */
+    /** The URL for programs. */
     url: `postgres://backlog_writer:${passwords.WRITER_PASSWORD}@127.0.0.1:${proxyPort}/work`,
     ttlSeconds: Number(/ttl: (\d+)/.exec(template("patroni.yml"))[1]),
     healthy,
     query,
     leader: () => until("a leader", clusterTimeout, () => inRole("leader")),
     synchronousStandby: () => until("a synchronous standby", clusterTimeout, () => inRole("sync_standby")),
-    /** Waits until another node than this one is the leader. */
+    /** Waits until a node other than this one is the leader. */
     leaderOtherThan: (node) =>
       until("another leader", clusterTimeout, async () => {
         const found = await inRole("leader")
         return found !== undefined && found !== node ? found : undefined
       }),
-    /** Waits until the leader waits for another standby than this one. */
+    /** Waits until the leader waits for a standby other than this one. */
     synchronousStandbyOtherThan: (node) =>
       until("another synchronous standby", clusterTimeout, async () => {
         const found = await inRole("sync_standby")
@@ -207,7 +209,7 @@ export const startCluster = async (directory) => {
       }),
     standbysOf: (node) => nodes.filter((each) => each !== node),
     killNode: (node) => kill([...new Set(processesOf(node).map(({ pid }) => pid))]),
-    killPostgres: (node) => kill(familyOf(postmasterOf(node)).map(({ pid }) => pid)),
+    killPostgres: (node) => kill(processTree(postmasterOf(node)).map(({ pid }) => pid)),
     /** Starts Patroni of a node that was killed, as a service manager does. */
     startNode,
     signalNode: (node, name) => {
@@ -215,7 +217,7 @@ export const startCluster = async (directory) => {
     },
     /** Signals the server processes of a node whose title contains a word. Returns their ids. */
     signalServerProcesses: (node, title, name) => {
-      const pids = familyOf(postmasterOf(node))
+      const pids = processTree(postmasterOf(node))
         .filter(({ command }) => command.includes(title))
         .map(({ pid }) => pid)
       for (const pid of pids) signal(pid, name)
@@ -235,7 +237,9 @@ export const startCluster = async (directory) => {
   }
 }
 
-/** The id of a node's main server process, or -1. A killed server leaves a file whose id the system may use again. */
+/**
+ * The id of a node's main server process, or -1. The file of a killed server can have an id that the system has reused.
+ */
 const postmasterOf = ({ dataDir }) => {
   try {
     const pid = Number(readFileSync(join(dataDir, "postmaster.pid"), "utf8").split("\n")[0])

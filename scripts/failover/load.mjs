@@ -1,4 +1,4 @@
-// Six processes that work on one backlog, and the comparison of their answers with its log.
+// Six workers on one backlog, and the comparison of their answers with the log.
 import { execFile, spawn } from "node:child_process"
 import { once } from "node:events"
 import { join } from "node:path"
@@ -14,7 +14,7 @@ const workerScript = join(checkout, "test/proof/support/faultWorker.mjs")
 /** How long a worker may take for its next answers once the cluster has a leader, in milliseconds. */
 const answerTimeout = 120_000
 
-/** The comparison that the tests use, as a module that Node can load. */
+/** Bundles and imports the comparison that the tests use. */
 export const loadCheck = async (directory) => {
   const file = join(directory, "checkCommands.mjs")
   const bundle = await rolldown({
@@ -27,7 +27,7 @@ export const loadCheck = async (directory) => {
   return (await import(pathToFileURL(file).href)).checkCommands
 }
 
-/** Starts six workers of a build of the program on one backlog. Whatever they are answered is kept, with its time. */
+/** Starts six workers on one backlog with a build of the program, and records each answer with its time. */
 export const startLoad = async ({ program, schema, url }) => {
   const workers = Array.from({ length: 6 }, (_, index) =>
     startWorker({
@@ -50,7 +50,7 @@ export const startLoad = async ({ program, schema, url }) => {
     end,
     acknowledged: () => workers.flatMap(({ answers }) => answers.map(({ answer }) => answer)),
     unanswered: () => workers.reduce((sum, worker) => sum + worker.unanswered, 0),
-    /** Waits until every worker has so many more answers. */
+    /** Waits until every worker has `count` more answers. */
     answers: async (count) => {
       const before = workers.map(({ answers }) => answers.length)
       await until(`${count} more answers to every worker`, answerTimeout, () => {
@@ -94,7 +94,7 @@ const startWorker = (options) => {
   return worker
 }
 
-/** The log of a backlog as one node has it. */
+/** Reads the log of a backlog from one node. */
 export const readLog = async (cluster, node, schema) => {
   const rows = await cluster.query(
     node,
@@ -126,7 +126,7 @@ export const backlog = async (url, schema, ...args) => {
 }
 
 /** Waits until the workers' processes have ended. */
-export const ended = ({ workers }) =>
+export const waitForEnd = ({ workers }) =>
   Promise.all(
     workers.map(({ child }) => (child.exitCode === null && child.signalCode === null ? once(child, "exit") : undefined))
   )

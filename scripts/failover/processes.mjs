@@ -34,7 +34,7 @@ export const signal = (pid, name) => {
   }
 }
 
-/** Every process: its id, its parent's id and its command line. */
+/** All processes: id, parent's id and command line. */
 const processes = () =>
   readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -51,14 +51,14 @@ const processes = () =>
     })
 
 /** A process and its descendants, parents first. */
-export const familyOf = (root) => {
+export const processTree = (root) => {
   const all = processes()
   const family = all.filter(({ pid }) => pid === root)
   for (const { pid } of family) family.push(...all.filter(({ parent }) => parent === pid))
   return family
 }
 
-/** Ends processes with SIGKILL and waits until the system has none of them. */
+/** Ends processes with SIGKILL and waits until none of them exists. */
 export const kill = async (pids) => {
   for (const pid of pids) signal(pid, "SIGKILL")
   await until("killed processes to end", 20_000, () => {
@@ -69,10 +69,10 @@ export const kill = async (pids) => {
 
 /** Ends everything that `start` started and that is still running, with all descendants. Synchronous, for exits. */
 export const endAll = () => {
-  for (const { pid } of started) for (const each of familyOf(pid)) signal(each.pid, "SIGKILL")
+  for (const { pid } of started) for (const each of processTree(pid)) signal(each.pid, "SIGKILL")
 }
 
-/** Polls until a condition is true. Fails after so many milliseconds. */
+/** Polls until a condition is true. Fails after `millis`. */
 export const until = async (what, millis, condition) => {
   const deadline = Date.now() + millis
   for (;;) {

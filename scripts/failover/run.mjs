@@ -1,20 +1,20 @@
 /**
- * Fails a Patroni cluster over, in several ways, while six processes work on a backlog, and compares every answer that
- * they got with the log that is left.
+ * Injects faults into a Patroni cluster while six processes work on a backlog, and compares every answer with the log
+ * after the failover.
  *
  *     npm run test:failover -- --write
  *
- * `--write` puts the table into docs/high-availability.md. `--only KEY,KEY` injects some of the faults. `--control` runs
- * those faults that lose commands with a copy of the program whose commits wait for no standby, and succeeds when the
- * comparison finds the loss. Without Debian's packages it prints what is missing and succeeds.
+ * `--write` puts the table into docs/high-availability.md. `--only KEY,KEY` injects some of the faults. `--control`
+ * runs those faults that lose commands with a copy of the program whose commits wait for no standby, and succeeds when
+ * the comparison finds the loss. Without Debian's packages it prints what is missing and succeeds.
  */
 import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { setTimeout } from "node:timers/promises"
 import { parseArgs } from "node:util"
-import { impossible, startCluster } from "./cluster.mjs"
-import { backlog, ended, loadCheck, readLog, startLoad } from "./load.mjs"
+import { findMissingRequirement, startCluster } from "./cluster.mjs"
+import { backlog, loadCheck, readLog, startLoad, waitForEnd } from "./load.mjs"
 import { endAll } from "./processes.mjs"
 import { scenarios } from "./scenarios.mjs"
 import { writeTable } from "./table.mjs"
@@ -27,7 +27,7 @@ const { values } = parseArgs({
   }
 })
 
-const reason = impossible()
+const reason = findMissingRequirement()
 if (reason !== undefined) {
   console.log(`Skipped: ${reason}.`)
   process.exit(0)
@@ -58,7 +58,7 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   })
 }
 
-/** A copy of the build whose commits wait for the leader's own disk only. */
+/** Copies the build with a change: commits wait only for the leader's own disk. */
 const withoutWaiting = () => {
   const copy = join(directory, "control")
   for (const name of ["dist", "migrations", "package.json"]) {
@@ -111,7 +111,7 @@ const runScenario = async ({ inject, name, noAnchors }, round) => {
   await taking.stop()
   await fault.after?.()
 
-  // Answers first: what is in this list is in the log that is read after it.
+  // Reads the answers before the log, which then has every answered command.
   const backlogs = [{ schema, acknowledged: load.acknowledged() }, ...(fault.alsoIn ?? [])]
   const leader = await cluster.leader()
   const findings = { lost: [], twice: [], claims: [] }
@@ -155,9 +155,9 @@ const runScenario = async ({ inject, name, noAnchors }, round) => {
   console.log(`\n${name}\n  ${JSON.stringify({ ...row, name: undefined })}`)
   for (const problem of problems) console.log(`  ${problem}`)
   if (problems.length > 0) {
-    // The next fault gets workers and a backlog of its own, in which nothing is wrong yet.
+    // The next fault has new workers and a new backlog without problems.
     load.end()
-    await ended(load)
+    await waitForEnd(load)
     load = undefined
   }
   return { ...row, problems }

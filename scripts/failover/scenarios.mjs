@@ -1,4 +1,5 @@
-// The faults. Each gets a healthy cluster under load, injects one fault, and returns when the cluster has dealt with it.
+// The faults. Each gets a healthy cluster under load, injects one fault, and returns when the cluster has dealt with
+// it.
 import { Cause, Effect, Exit, ManagedRuntime, Option } from "effect"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
@@ -8,7 +9,7 @@ import { until } from "./processes.mjs"
 /** How long walsenders and standbys are frozen, in milliseconds. Less than `wal_sender_timeout`. */
 const frozenMillis = 10_000
 
-/** The role's sessions end, and the programs open new ones with the role's new settings. */
+/** Ends the sessions of the role. The programs open new ones with the new settings of the role. */
 const endSessions = (cluster, leader) =>
   cluster.query(leader, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'backlog_writer'")
 
@@ -53,7 +54,7 @@ const killStandby = async ({ cluster }) => {
   return { after: () => cluster.startNode(standby) }
 }
 
-/** Nothing leaves the leader any more, which then ends. A commit that did not wait for a standby is lost. */
+/** Freezes the replication of the leader, and kills it. A commit that did not wait for a standby is lost. */
 const freezeWalsenders = async ({ cluster, load }) => {
   const first = await cluster.leader()
   await cluster.query(first, "ALTER ROLE backlog_writer SET synchronous_commit = off")
@@ -78,8 +79,9 @@ const freezeWalsenders = async ({ cluster, load }) => {
 }
 
 /**
- * A claim waits for frozen standbys when the server ends its session, which commits it on the leader alone. The claim is
- * sent again under the same id: its receipt is there. An answer now would be lost with the leader, which ends.
+ * A claim waits for frozen standbys when the server ends its session, which commits the claim on the leader alone. The
+ * claim is sent again with the same id and finds its receipt. An answer at this moment would be lost when the leader is
+ * killed.
  */
 const retryClaim = async ({ cluster, load, program, round }) => {
   const leader = await cluster.leader()
@@ -124,7 +126,7 @@ const retryClaim = async ({ cluster, load, program, round }) => {
   }
 }
 
-/** A backlog with one card and a program that claims it until it is answered. */
+/** Creates a backlog with one card, and a program that claims it until it has an answer. */
 const startProbe = async (program, url, schema) => {
   const { BacklogService, layerPostgres } = await import(pathToFileURL(join(program, "dist/index.js")).href)
   const runtime = ManagedRuntime.make(layerPostgres({ url, schema, poolSize: 2 }))

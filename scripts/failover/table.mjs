@@ -1,4 +1,4 @@
-// The table of a run on docs/high-availability.md, between its markers.
+// Writes the table of a run into docs/high-availability.md.
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
@@ -20,7 +20,7 @@ const tableOf = (rows, seconds, command) => {
   ].join("\n")
 }
 
-/** Replaces what is between the markers of that name. */
+/** Replaces the text between the markers of that name. */
 export const writeTable = (name, rows, seconds) => {
   const command = `npm run test:failover --${name === "control" ? " --control" : ""} --write`
   const text = readFileSync(page, "utf8")

@@ -110,14 +110,14 @@ const mutations = [
     tests: tools
   },
   {
-    name: "tools describe what is data",
+    name: "tool descriptions name the data",
     file: "src/mcp/AgentTool.ts",
     find: "showsCardText ? `${description} ${textIsDataNote}` : description",
     replace: "showsCardText ? description : `${description} ${textIsDataNote}`",
     tests: answers
   },
   {
-    name: "the instructions describe what is data",
+    name: "the instructions name the data",
     file: "src/mcp/protocol.ts",
     find: "You can read everything and change nothing. ${textInstructions}`",
     replace: "You can read everything and change nothing.`",

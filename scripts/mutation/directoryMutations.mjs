@@ -97,7 +97,7 @@ export const directoryMutations = [
     tests: lost
   },
   {
-    name: "a socket on which no process listens is a dead holder's",
+    name: "a socket without a listener belongs to a dead holder",
     file: lockFiles,
     find: 'socket === "unknown" ? state : socket === "ended" ? "ended" : "running"',
     replace: "state",

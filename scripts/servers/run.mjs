@@ -38,7 +38,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url))
 const leastRatio = 0.8
 const rateOptions = { least: leastRatio, millis: values.ci ? 1_500 : 2_000, repetitions: values.ci ? 5 : 9 }
 const rateOptionsOfSetting = { least: leastRatio, millis: 700, repetitions: 5 }
-/** On a machine six times overloaded. Quiet, a run takes half a minute. */
+/** The timeout on a machine that is six times overloaded. On a quiet one, a run takes half a minute. */
 const testMinutes = 15
 
 const tests = [
@@ -51,13 +51,13 @@ const tests = [
   "security/receipts",
   "security/locks"
 ].map((name) => `test/${name}.test.ts`)
-/** Of a setting: the rest would make its own sessions. */
+/** The tests for a single setting: the other tests open sessions of their own. */
 const testsOfSetting = tests.slice(0, 2)
 
 const { createShadows, startPostgres } = await loadSupport()
 const scratch = mkdtempSync(join(tmpdir(), "backlog-servers-"))
 
-/** Runs tests on a server and says how it went. PGlite's half of them is left out: it is the same everywhere. */
+/** Runs tests on a server and returns the result. Omits the tests on PGlite, which do not depend on the server. */
 const runTests = async (url, files) => {
   const report = join(scratch, "report.json")
   rmSync(report, { force: true })
@@ -126,7 +126,7 @@ const checkServer = async ({ find, name }) => {
     note(`${name}: not run: ${missing}`)
     return { name, missing }
   }
-  // With the disk's help, as it is by default: this is what is compared.
+  // With the default fsync, because the rates are compared.
   const [own, benchmark] = await Promise.all([
     startPostgres({ installation }),
     startPostgres({ installation, settings: { ...benchmarkSettings, jit: "off" } })
@@ -149,7 +149,7 @@ const checkServer = async ({ find, name }) => {
   }
 }
 
-/** The command line's answer, where a setting is to be refused. */
+/** Returns the exit code and output of a command with a setting that must be refused. */
 const refusalOf = async (url) => {
   const child = spawn(
     process.execPath,
@@ -184,7 +184,7 @@ const checkVariation = async (server, benchmark, { database, expect, name, role 
       if (code !== 0) throw new Error(`a backlog cannot be created without the setting: ${said}`)
     }
     if (shadow) await runSql(onServer(admin, { database: place }), [createShadows("shadow")])
-    // A list, such as a search path, is not one quoted value.
+    // A list, such as a search path, must not be quoted as one value.
     const written = (value) => (value.includes(",") ? value : `'${value}'`)
     await runSql(
       admin,
@@ -221,7 +221,7 @@ try {
   const found = targets
     .map((target) => ({ ...target, ...target.find() }))
     .filter(({ missing }) => missing === undefined)
-  // Debian's where it is installed: the oldest version, and one that compiles statements.
+  // Debian's server if it is installed: the oldest version, which compiles statements.
   for (const target of chosen.length === 0 ? [] : found.slice(0, 1)) {
     const [server, benchmark] = await Promise.all(
       [{}, { ...benchmarkSettings, jit: "off" }].map((settings) =>
@@ -233,7 +233,7 @@ try {
         const outcome = await checkVariation(server, benchmark, variation)
         note(`${target.name}, ${variation.name}: ${outcome}`)
         varied.push({ server: target.name, name: variation.name, outcome })
-        // What was found stays when the run is interrupted.
+        // Written after each setting, so that an interrupted run keeps its results.
         if (values.write) writeTable("settings", variationTable(varied))
       }
     } finally {

@@ -43,7 +43,7 @@ describe("processes that end, on an embedded database", { timeout: faultsTimeout
 
   const acknowledged = () => workers.flatMap((worker) => worker.acknowledged)
 
-  /** Waits until a worker has opened the directory, and checks what it found there. */
+  /** Waits until a worker has opened the directory, and checks the log that it found. */
   const opened = async (worker: Worker): Promise<void> => {
     const before = acknowledged()
     await worker.started()
@@ -52,12 +52,12 @@ describe("processes that end, on an embedded database", { timeout: faultsTimeout
     expect(checkCommands(found?.log ?? [], before), `seed ${seed}`).toEqual({ lost: [], twice: [], claims: [] })
   }
 
-  it("are killed at random moments, and the next opens what they left", async () => {
+  it("are killed at random moments, and the next process opens the directory", async () => {
     const rounds = amount(1, 20)
     for (let round = 0; round < rounds; round++) {
       const worker = start()
       if (round > 0 && random.below(5) === 0) {
-        // While it opens the directory, which takes about as long.
+        // While it opens the directory, which takes about that long.
         await setTimeout(random.below(1_500))
       } else {
         await opened(worker)
@@ -69,7 +69,7 @@ describe("processes that end, on an embedded database", { timeout: faultsTimeout
     }
   })
 
-  it("work together, one through the other: when that is killed it goes on by itself, and when that ends it sees nothing of it", async () => {
+  it("continue without the holder when it is killed, and without an error when it ends", async () => {
     const first = start()
     await opened(first)
     const second = start()
@@ -89,7 +89,7 @@ describe("processes that end, on an embedded database", { timeout: faultsTimeout
   })
 })
 
-/** The log of a directory that is whole. */
+/** Reads the log of a directory, and checks that it is complete. */
 const logIn = (dataDir: string) =>
   Effect.runPromise(
     Effect.provide(
@@ -98,12 +98,12 @@ const logIn = (dataDir: string) =>
     )
   )
 
-describe("processes that claim at once from one directory", { timeout: faultsTimeout }, () => {
+describe("processes that claim at the same time from one directory", { timeout: faultsTimeout }, () => {
   const claimers = amount(4, 20)
   const rounds = amount(1, 5)
   const kills = amount(1, 3)
 
-  it("claim a card each, while whoever holds the directory is killed, or say that it was not there and claim the same again", async () => {
+  it("claim a different card each while the holder is killed, or fail and claim it with a retry", async () => {
     const random = makeRandom(seed)
     const { directory, flags, remove } = await inDirectory()
     const acknowledged: Array<Acknowledged> = []
@@ -126,7 +126,7 @@ describe("processes that claim at once from one directory", { timeout: faultsTim
           return
         }
         if (code === "SIGKILL") continue
-        // A process that was served by the one that was killed. One that waited for the directory gets it.
+        // The process was served by the one that was killed. A process that waited for the directory acquires it.
         const { _tag, message } = documentIn(stdout).error
         expect([code, stderr, _tag, message]).toEqual([
           6,
@@ -138,7 +138,7 @@ describe("processes that claim at once from one directory", { timeout: faultsTim
       }
     }
 
-    /** Kills whoever of these processes holds the directory, by the files that say who does. */
+    /** Kills the process that holds the directory, by the id in the lock file. */
     const killHolder = async (): Promise<number> => {
       for (;;) {
         const files = (await readdir(directory)).filter((name) => name.startsWith(lockFileName))

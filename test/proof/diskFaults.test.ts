@@ -27,7 +27,7 @@ describe("a full disk, under a Postgres server", { timeout: faultsTimeout }, () 
     disk?.unmount()
   })
 
-  it("is told as an error, and work goes on when there is room", async (context) => {
+  it("is reported as an error, and commands succeed again when there is space", async (context) => {
     if (server === undefined || disk === undefined) {
       context.skip(`there is no small disk to fill: ${impossible}`)
       return
@@ -44,7 +44,7 @@ describe("a full disk, under a Postgres server", { timeout: faultsTimeout }, () 
           clear()
         }
         report({ "faults: disk full": 1 })
-        // A server that cannot write its log ends, and its operator has to start it again when there is room.
+        // A server that cannot write its log ends, and has to be started again when there is space.
         await eventually(async () => {
           await start()
           return hold(url).then(

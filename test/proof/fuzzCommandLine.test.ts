@@ -35,7 +35,7 @@ const numbers = (): Promise<string> =>
 const wrongEnd = (argv: ReadonlyArray<string>, code: number | string, stdout: string, stderr: string) => {
   if (typeof code !== "number" || !documented.has(code)) return `it ended with ${code}`
   if (/\n\s+at .*[:(]\d+/.test(stderr + stdout)) return "a stack trace was printed"
-  if (stderr.includes("\u001b")) return "what a terminal obeys was printed"
+  if (stderr.includes("\u001b")) return "a terminal escape sequence was printed"
   if (code === 0) return undefined
   const end = argv.indexOf("--")
   if (!(end === -1 ? argv : argv.slice(0, end)).includes("--json"))
@@ -89,7 +89,7 @@ describe("hostile command lines", () => {
     }
   )
 
-  // oxlint-disable-next-line no-console -- what is skipped says so
+  // oxlint-disable-next-line no-console -- reports what is skipped
   if (!isSoak) console.warn("SKIPPED: hostile command lines as processes: half a second each, so in the soak only")
   it.runIf(isSoak)(
     "a hostile command line in a process succeeds, or ends with a documented code and one error",

@@ -28,7 +28,7 @@ const pools = Effect.fnUntraced(function* (schema: string) {
     Layer.buildWithMemoMap(layerTestOver(postgresClient(2), schema), memoMap, scope)
   )
   const [first, ...rest] = contexts
-  if (first === undefined) throw new Error("there is no pool")
+  if (first === undefined) throw new Error("the test needs at least one pool")
   const clock = Context.get(first, BacklogTestClock)
   for (const each of rest) expect(Context.get(each, BacklogTestClock)).toBe(clock)
   const backlogs = [

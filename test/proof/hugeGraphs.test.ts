@@ -143,7 +143,7 @@ layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })("
   )
   const skipped =
     "a chain of 100,000 instead of 10,000, 50,000 edges at one card instead of 2,000, and 200,000 cards in one command"
-  // oxlint-disable-next-line no-console -- what is skipped says so
+  // oxlint-disable-next-line no-console -- reports what is skipped
   if (!isSoak) console.warn(`SKIPPED: ${skipped}, take minutes: in the soak only`)
   it.effect.runIf(isSoak)(
     "200,000 cards are created by one command",

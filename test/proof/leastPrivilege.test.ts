@@ -9,7 +9,7 @@ import { starts } from "./roles/starts.ts"
 import { mayMakeRoles, type Test } from "./roles/support.ts"
 
 describe("least privilege", () => {
-  plainIt("on PGlite", (test) => test.skip("an embedded database has one user, who is a superuser"))
+  plainIt("on PGlite", (test) => test.skip("an embedded database has a single user, a superuser"))
 })
 
 layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })(
@@ -20,7 +20,7 @@ layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })(
         Effect.flatMap(mayMakeRoles, (makesRoles) =>
           makesRoles
             ? Effect.scoped(body)
-            : Effect.sync(() => context.skip("the server's user is no superuser, and may not make roles as it likes"))
+            : Effect.sync(() => context.skip("the server's user is not a superuser and cannot create roles"))
         )
       )
     for (const part of [parts, privileges, endOfLog, starts, commandLine]) part(test)

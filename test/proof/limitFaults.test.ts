@@ -8,7 +8,7 @@ import { eventually, hold, type Holder } from "./support/holding.ts"
 import { faultsTimeout, type Load, underLoad } from "./support/load.ts"
 import type { Unanswered } from "./support/workers.ts"
 
-/** What the server may take at a time. */
+/** The server's limit of connections. */
 const connections = 20
 
 describe("limits that are reached, on a Postgres server", { timeout: faultsTimeout }, () => {
@@ -24,13 +24,13 @@ describe("limits that are reached, on a Postgres server", { timeout: faultsTimeo
     return url.href
   }
 
-  /** Whether every worker has met an error, from now on. */
+  /** Returns a function that tells whether every worker has had such an error since this call. */
   const everyWorkerMeets = (load: Load, error: (unanswered: Unanswered) => boolean): (() => boolean) => {
     const before = new Map(load.workers().map((worker) => [worker, worker.unanswered.length]))
     return () => load.workers().every((worker) => worker.unanswered.slice(before.get(worker)).some(error))
   }
 
-  /** Workers keep the connections that they have: they are taken from them, to be filled before they are back. */
+  /** Ends the connections of the workers, which would keep them, and takes the free ones before they reconnect. */
   const terminateOthers = async (holders: ReadonlyArray<Holder>): Promise<void> => {
     const [first] = holders
     if (first === undefined) throw new Error("no connection was to be had from the beginning")
@@ -38,14 +38,14 @@ describe("limits that are reached, on a Postgres server", { timeout: faultsTimeo
       holders.map(({ run, sql }) => run(sql<{ readonly pid: number }>`SELECT pg_backend_pid() AS pid`))
     )
     const pids = own.map(([row]) => row?.pid ?? 0)
-    // Within a transaction, what Postgres tells of others stays as it was when it was first asked for.
+    // Within a transaction, pg_stat_activity keeps the state of its first read.
     await first.run(first.sql`SELECT pg_stat_clear_snapshot()::text`)
     await first.run(first.sql`
       SELECT pg_terminate_backend(pid) FROM pg_stat_activity
       WHERE backend_type = 'client backend' AND NOT pid = ANY(${`{${pids.join()}}`}::int4[])`)
   }
 
-  /** Takes connections until the server has none left. */
+  /** Opens connections until the server accepts no more. */
   const takeWhatIsLeft = async (holders: Array<Holder>): Promise<void> => {
     for (;;) {
       try {
@@ -56,7 +56,7 @@ describe("limits that are reached, on a Postgres server", { timeout: faultsTimeo
     }
   }
 
-  it("no connection is left for a second batch beside the first", async () => {
+  it("there is no connection for a second batch", async () => {
     const holders: Array<Holder> = []
     const program = Effect.gen(function* () {
       const backlog = yield* BacklogService
@@ -79,7 +79,7 @@ describe("limits that are reached, on a Postgres server", { timeout: faultsTimeo
     }
   })
 
-  it("no connection is left", () =>
+  it("there is no connection for a new client", () =>
     underLoad({ url: server.url }, async (load) => {
       const holders: Array<Holder> = []
       const fill = () => takeWhatIsLeft(holders)
@@ -104,7 +104,7 @@ describe("limits that are reached, on a Postgres server", { timeout: faultsTimeo
   it.each([
     ["lock", "LockTimeoutError"],
     ["statement", "StatementTimeoutError"]
-  ])("a %s time-out while somebody holds the head of the log", (kind, reason) =>
+  ])("a %s timeout expires while another transaction holds the head of the log", (kind, reason) =>
     underLoad({ url: server.url, workersUrl: withSettings(`-c ${kind}_timeout=300`), processes: 2 }, async (load) => {
       const holder = await hold(server.url)
       try {
@@ -122,7 +122,7 @@ describe("limits that are reached, on a Postgres server", { timeout: faultsTimeo
     })
   )
 
-  it("a client stands still in a transaction, and the server ends it", () =>
+  it("the server ends the transaction of a client that is stopped", () =>
     underLoad(
       { url: server.url, workersUrl: withSettings("-c idle_in_transaction_session_timeout=400"), processes: 2 },
       async (load) => {
@@ -150,7 +150,7 @@ describe("limits that are reached, on a Postgres server", { timeout: faultsTimeo
       }
     ))
 
-  it("somebody holds an old snapshot while thousands of commands go on", () =>
+  it("a transaction keeps an old snapshot during thousands of commands", () =>
     underLoad({ url: server.url, processes: 2 }, async (load) => {
       const holder = await hold(server.url, "BEGIN ISOLATION LEVEL REPEATABLE READ")
       try {

@@ -15,7 +15,7 @@ const everyCut: ReadonlyArray<Cut> = [
   "before the answer to COMMIT"
 ]
 
-describe("connections that are cut, on a Postgres server", { timeout: faultsTimeout }, () => {
+describe("connections that break, on a Postgres server", { timeout: faultsTimeout }, () => {
   let server: PostgresServer
   let proxy: Proxy
   beforeAll(async () => {
@@ -27,7 +27,7 @@ describe("connections that are cut, on a Postgres server", { timeout: faultsTime
     await server?.stop()
   })
 
-  it("each command is carried out once, wherever its connection is cut", () => {
+  it("each command is carried out once, wherever its connection breaks", () => {
     const through = new URL(server.url)
     through.port = String(proxy.port)
     return underLoad({ url: server.url, workersUrl: through.href }, async (load) => {
@@ -46,7 +46,7 @@ describe("connections that are cut, on a Postgres server", { timeout: faultsTime
     })
   })
 
-  it("commands without an id are not carried out again when nobody heard of their commit", () => {
+  it("a command without an id is not run again when its commit is unconfirmed", () => {
     const through = new URL(server.url)
     through.port = String(proxy.port)
     const claims = 10

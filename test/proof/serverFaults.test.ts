@@ -8,7 +8,7 @@ import { amount, report } from "../support/soak.ts"
 import { until } from "../support/waiting.ts"
 import { faultsTimeout, withBacklog, underLoad } from "./support/load.ts"
 
-/** Some of a server's processes, as those of autovacuum, come and go. */
+/** Some processes of a server, such as those of autovacuum, are short-lived. */
 const signalIfThere = (pid: number, signal: "SIGSTOP" | "SIGCONT"): void => {
   try {
     process.kill(pid, signal)
@@ -20,12 +20,12 @@ const signalIfThere = (pid: number, signal: "SIGSTOP" | "SIGCONT"): void => {
 describe("processes that end, on a Postgres server", { timeout: faultsTimeout }, () => {
   let server: PostgresServer
   beforeAll(async () => {
-    // What is answered is durable also where the server's own default would put that off.
+    // Acknowledged commands are durable, also when the default of the server is to delay that.
     server = await startPostgres({ settings: { synchronous_commit: "off", wal_writer_delay: "10s" } })
   })
   afterAll(() => server?.stop())
 
-  it("clients are killed in mid-command, again and again", () =>
+  it("clients are killed repeatedly during commands", () =>
     underLoad({ url: server.url }, async (load) => {
       const kills = amount(1, 12)
       for (let kill = 0; kill < kills; kill++) {
@@ -50,7 +50,7 @@ describe("processes that end, on a Postgres server", { timeout: faultsTimeout },
       expect(unknown.length).toBeGreaterThan(0)
     }))
 
-  it("the server stands still while claims expire", () =>
+  it("the server is stopped while claims expire", () =>
     underLoad({ url: server.url, ttlSeconds: 1 }, async ({ schema, url }) => {
       const actor = "holder"
       const held = await withBacklog(
@@ -82,7 +82,7 @@ describe("processes that end, on a Postgres server", { timeout: faultsTimeout },
             events.some(({ type, version }) => type === "CardReclaimed" && version > held.token)
           )
           yield* until(isTakenBack)
-          // Refused, or answered with what another holder did.
+          // Refused, or answered with the result of another holder.
           yield* Effect.ignore(backlog.complete({ ...held, result: "too late", actor }))
           expect(Option.getOrThrow(yield* backlog.get(held.id)).result).not.toBe("too late")
         })

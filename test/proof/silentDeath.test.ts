@@ -11,20 +11,20 @@ import { makeRandom } from "../support/random.ts"
 import { until } from "../support/waiting.ts"
 import { describe, expect } from "vitest"
 
-/** Long enough for any batch on an overloaded machine, short enough to wait for. */
+/** Longer than any batch takes on an overloaded machine. */
 const timeouts = { batchTimeout: "6 seconds", answerTimeout: "6 seconds" } as const
 
 const create = (id: string, more: { readonly commandId?: string } = {}) =>
   Effect.flatMap(BacklogService, (backlog) => backlog.create({ id, title: "T", actor: "ann", ...more }))
 
-describe.concurrent("connections that die silently", () => {
-  /** A proxy of its own for each test: they run at the same time, since they mostly wait. */
+describe.concurrent("connections that die without a sign", () => {
+  /** Each test has its own proxy: the tests run at the same time, because they mostly wait. */
   const aProxy = Effect.acquireRelease(
     Effect.promise(() => startProxy(Number(new URL(postgresUrl()).port || 5432), makeRandom(1))),
     (proxy) => Effect.promise(() => proxy.close())
   )
 
-  /** Another process's services, through the proxy. */
+  /** The services of another process, through the proxy. */
   const through = (proxy: Proxy, options: Partial<PostgresOptions> = {}, pollInterval = Duration.seconds(1)) =>
     Effect.gen(function* () {
       const url = new URL(postgresUrl())
@@ -33,11 +33,11 @@ describe.concurrent("connections that die silently", () => {
       return yield* Layer.build(Layer.fresh(Layer.provide(services, Layer.succeed(PollInterval)(pollInterval))))
     })
 
-  /** How many statements about a table wait for a lock. */
+  /** Counts the statements on a table that wait for a lock. */
   const waiters = (table: string) =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      // In a transaction the view stays as it was first read.
+      // In a transaction, the view keeps the state of its first read.
       yield* sql`SELECT pg_stat_clear_snapshot()`
       const [row] = yield* sql<{ readonly count: number }>`
         SELECT count(*)::int4 AS count FROM pg_stat_activity
@@ -50,7 +50,7 @@ describe.concurrent("connections that die silently", () => {
 
   onServer("a proxy in between", (test) => {
     test(
-      "the next batch notices that the connection died, and runs on a new one",
+      "the next batch detects the dead connection, and runs on a new one",
       Effect.gen(function* () {
         const proxy = yield* aProxy
         const context = yield* through(proxy)
@@ -62,7 +62,7 @@ describe.concurrent("connections that die silently", () => {
     )
 
     test(
-      "a batch whose COMMIT is not answered fails as possibly committed, and its retry gets the first answer",
+      "a batch without an answer to its COMMIT fails as possibly committed, and its retry returns the first answer",
       Effect.gen(function* () {
         const proxy = yield* aProxy
         const context = yield* through(proxy)
@@ -77,7 +77,7 @@ describe.concurrent("connections that die silently", () => {
     )
 
     test(
-      "a batch that dies before its COMMIT fails as not carried out, and others overtake it",
+      "a batch without an answer before its COMMIT fails as not carried out, and other batches overtake it",
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const proxy = yield* aProxy
@@ -100,13 +100,13 @@ describe.concurrent("connections that die silently", () => {
         )
         const failure = failureOf(yield* Fiber.join(held))
         expect(failure?.message).toMatch(/was not carried out: the server sent nothing for 12 seconds/)
-        // The server has ended the transaction of the dead connection, which had its lock in the meantime.
+        // The server has ended the transaction of the dead connection, and released its lock.
         yield* Effect.provide(revised, context)
       })
     )
 
     test(
-      "a read is sent again, any other statement fails within its timeout, and no old connection is trusted after that",
+      "a read is sent again, other statements fail within their timeout, and older connections are probed or closed",
       Effect.gen(function* () {
         const proxy = yield* aProxy
         const context = yield* through(proxy, { answerTimeout: "2 seconds", poolSize: 2 })
@@ -129,7 +129,7 @@ describe.concurrent("connections that die silently", () => {
     )
 
     test(
-      "a consumer that waits for another one's checkpoint waits on, whatever the timeout",
+      "a consumer that waits for another consumer's checkpoint continues to wait, whatever the timeout",
       Effect.gen(function* () {
         const sql = yield* SqlClient.SqlClient
         const checkpoints = sql(`${yield* BacklogSchema}.checkpoints`)
@@ -154,7 +154,7 @@ describe.concurrent("connections that die silently", () => {
     )
 
     test(
-      "a listener hears of commits again, without polling",
+      "a listener receives commit notifications again, without polling",
       Effect.gen(function* () {
         const proxy = yield* aProxy
         const context = yield* through(proxy, {}, Duration.hours(1))
@@ -162,7 +162,7 @@ describe.concurrent("connections that die silently", () => {
         yield* Stream.runForEach(Context.get(context, AuditService).events({ follow: true }), (event) =>
           Effect.sync(() => got.add(event.cardId))
         ).pipe(
-          // A connection that died while it was opened ends a follower: it is started again.
+          // A connection that dies while it is opened ends a follower, which is started again.
           Effect.retry({ while: SqlError.isSqlError }),
           Effect.forkScoped
         )

@@ -8,8 +8,8 @@ import { type PostgresServer, startPostgres } from "../support/postgresServer.ts
 import { until } from "../support/waiting.ts"
 
 /**
- * A server that waits for a standby which is not there: every commit that waits for a standby waits until the setting is
- * withdrawn. What a commit does when the standby answers is up to Postgres.
+ * A server that waits for a standby which does not exist: every such commit waits until the setting is removed. The
+ * behaviour of a commit when the standby answers is Postgres's.
  */
 describe("a server with a synchronous standby that does not answer", () => {
   let server: PostgresServer
@@ -33,7 +33,7 @@ describe("a server with a synchronous standby that does not answer", () => {
       Effect.gen(function* () {
         yield* sql.unsafe(`ALTER SYSTEM SET synchronous_standby_names = '${name}'`)
         yield* sql`SELECT pg_reload_conf()`
-        // Each session reads the setting by itself.
+        // Each session reloads the setting at its own time.
         yield* until(
           Effect.map(
             sql<{ readonly names: string }>`SELECT current_setting('synchronous_standby_names') AS names`,
@@ -56,7 +56,7 @@ describe("a server with a synchronous standby that does not answer", () => {
   const failureOf = (exit: Exit.Exit<unknown, unknown>) =>
     Option.getOrUndefined(Exit.findErrorOption(exit)) as SqlError.SqlError | undefined
 
-  it.live("acknowledges nothing that the standby does not have, also not again, whatever the role's setting", () =>
+  it.live("acknowledges no command, also at a retry, that the standby does not have, whatever the role sets", () =>
     withServer(({ url }) =>
       Effect.gen(function* () {
         const { cancel, setStandby, sql, waiting } = yield* onlyAdmin
@@ -109,7 +109,7 @@ describe("a server with a synchronous standby that does not answer", () => {
         }
         assert.isTrue(answers.every((exit) => /may have been committed/.test(failureOf(exit)?.message ?? "")))
 
-        // Nothing to claim rests on nothing.
+        // The answer that nothing is claimable depends on no write.
         assert.deepStrictEqual(yield* backlog.claim({ owner: "w", actor: "w", phase: "none" }), Option.none())
 
         yield* setStandby("")
@@ -135,7 +135,7 @@ describe("a server with a synchronous standby that does not answer", () => {
   )
 
   it.live(
-    "reports a cancelled wait of other statements as possibly committed, and the doctor warns of weaker settings",
+    "reports statements whose wait was cancelled as possibly committed, and the doctor warns of weaker settings",
     () =>
       withServer((options) =>
         Effect.gen(function* () {

@@ -1,8 +1,8 @@
-/** How many cards one worker claims and completes in a second, alternating between servers. */
+/** Measures how many cards one worker claims and completes in a second, alternating between two servers. */
 import { randomBytes } from "node:crypto"
 import { Effect, Layer, ManagedRuntime, Option } from "effect"
 
-// Built by the same command that runs this.
+// The command that runs this script builds it.
 const { BacklogService, layerPostgres } = await import(new URL("../../../dist/index.js", import.meta.url).href)
 
 /** More than a worker completes in all repetitions. */
@@ -10,7 +10,7 @@ const cardsPerSecond = 1_000
 const cardsAtOnce = 5_000
 const warmUpMillis = 500
 
-/** A worker on a backlog of its own, with cards enough for all repetitions. */
+/** Creates a worker with its own backlog, which has enough cards for all repetitions. */
 const makeWorker = async (url, total) => {
   const schema = `rate_${randomBytes(4).toString("hex")}`
   const cards = Math.ceil((total * cardsPerSecond) / 1000)
@@ -55,7 +55,7 @@ const measure = async (first, second, { millis, repetitions }) => {
   try {
     const pairs = []
     for (let repetition = 0; repetition < repetitions; repetition++) {
-      // Each goes first as often as the other.
+      // Alternates which server is measured first.
       const order = repetition % 2 === 0 ? [0, 1] : [1, 0]
       const rates = []
       for (const index of order) rates[index] = await workers[index].rate(millis)
@@ -71,8 +71,8 @@ const measure = async (first, second, { millis, repetitions }) => {
 }
 
 /**
- * The median rates of two servers, and the median of the repetitions' ratios. One below `least` is measured once more, in
- * three times as many repetitions: other work on the machine must not decide.
+ * Returns the median rates of two servers, and the median of the ratios of all repetitions. A ratio below `least` is
+ * measured again with three times as many repetitions, to exclude the effect of other work on the machine.
  */
 export const compareRates = async (first, second, { least, millis, repetitions }) => {
   const found = await measure(first, second, { millis, repetitions })

@@ -13,7 +13,7 @@ export const runSql = (url, statements) =>
     }).pipe(Effect.provide(PgClient.layer({ url: Redacted.make(url), maxConnections: 1 })))
   )
 
-/** The same server's URL with another database or user. */
+/** Returns the URL of the same server with another database or user. */
 export const onServer = (url, { database, user }) => {
   const changed = new URL(url)
   if (database !== undefined) changed.pathname = database

@@ -1,4 +1,7 @@
-/** What the tests share with this script, which is written in TypeScript: how to start a server, and what shadows names. */
+/**
+ * Bundles the TypeScript helpers of the tests that this script uses: starting a server, and functions that shadow
+ * names.
+ */
 import { mkdirSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { rolldown } from "rolldown"

@@ -6,7 +6,7 @@ const row = (cells) => `| ${cells.join(" | ")} |`
 
 const tableOf = (head, rows) => [row(head), row(head.map(() => "---")), ...rows.map(row)].join("\n")
 
-/** A server's row. */
+/** Formats the table of servers. */
 export const serverTable = (results) =>
   tableOf(
     ["server", "JIT", "tests", "pairs/s, its own settings", "pairs/s, the benchmark's settings", "ratio"],
@@ -31,12 +31,12 @@ export const variationTable = (results) =>
     ])
   )
 
-/** What a row is about: its first cell, without the exact version. */
+/** The subject of a row: its first cell without the exact version. */
 const subjectOf = (line) => line.split(" | ")[0].replace(/ \(.*\)$/, "")
 
 /**
- * Puts a table between its markers on the page. Rows of an earlier table with the same columns stay where they are not
- * measured again, so that a table can be made in several runs.
+ * Writes a table between its markers on the page. Rows of an earlier table with the same columns are kept unless they
+ * were measured again, so that a table can be written in several runs.
  */
 export const writeTable = (name, text) => {
   const before = readFileSync(page, "utf8")

@@ -1,4 +1,4 @@
-/** The servers: where each is installed, or why it cannot be had. */
+/** The servers: where each is installed, or why it is not available. */
 import { existsSync } from "node:fs"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
@@ -22,7 +22,7 @@ const fromDebian = (major) => {
     : { missing: `${installation}/bin/postgres does not exist: apt-get install postgresql-${major}` }
 }
 
-/** In CI the oldest and the newest, and the one that compiles statements. */
+/** CI uses the oldest, the newest, and the one that compiles statements. */
 export const targets = [
   { name: "Debian 15", inCi: true, find: () => fromDebian(15) },
   ...[15, 16, 17, 18].map((major) => ({

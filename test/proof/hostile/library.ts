@@ -12,7 +12,7 @@ import type { Trial } from "./trial.ts"
 type Services = BacklogService | AuditService
 
 /** Any method with any input. */
-// oxlint-disable-next-line typescript/no-explicit-any -- what is given to it is not what it takes
+// oxlint-disable-next-line typescript/no-explicit-any -- the tests pass values of other types
 type Method = (...input: ReadonlyArray<any>) => any
 
 const rejections = [

@@ -27,13 +27,13 @@ const differing = (given: Readonly<Record<string, unknown>>, card: Card): string
   }
   const { dependsOn, occurredAt } = given
   if (Array.isArray(dependsOn) && !isDeepStrictEqual(new Set(dependsOn), new Set<unknown>(card.dependsOn))) {
-    return "dependsOn was given and is not what is read"
+    return "dependsOn differs from the input"
   }
   if (
     DateTime.isDateTime(occurredAt) &&
     Math.floor(occurredAt.epochMilliseconds) !== card.createdAt.epochMilliseconds
   ) {
-    return "occurredAt was given and is not what is read"
+    return "occurredAt differs from the input"
   }
   return undefined
 }

@@ -87,7 +87,7 @@ export const startServing = async (flags: ReadonlyArray<string>): Promise<Servin
           const { code, stderr } = await program.ended
           const problems = stderr
             .split("\n")
-            .filter((line) => /ERROR|WARN/.test(line) && !line.includes("asks no caller"))
+            .filter((line) => /ERROR|WARN/.test(line) && !line.includes("requires no token"))
           if (code !== 0 || problems.length > 0) throw new Error(`the server ended with ${code}: ${stderr}`)
         },
         kill: async () => {
@@ -229,12 +229,12 @@ export const workInProcess = (flags: ReadonlyArray<string>, name: string, folder
     if (code !== 0 || !over.signal.aborted) throw new Error(`${name} ended with ${code}: ${stderr}`)
   })
   const broken = unlessOver(ended, over.signal)
-  let said = ""
-  program.child.stderr.on("data", (chunk) => (said += String(chunk)))
-  const lines = (pattern: RegExp) => Array.from(said.matchAll(pattern), ([, id = ""]) => id)
+  let output = ""
+  program.child.stderr.on("data", (chunk) => (output += String(chunk)))
+  const lines = (pattern: RegExp) => Array.from(output.matchAll(pattern), ([, id = ""]) => id)
   return {
     name,
-    retries: () => lines(/^The database cannot be asked/gm).length,
+    retries: () => lines(/^The database is unavailable\. Retrying/gm).length,
     completed: () => lines(/^(\S+) {2}completed/gm),
     broken,
     end: () => {

@@ -7,11 +7,11 @@ import { layerPgliteClient } from "../../../src/services/pglite/PgliteClient.ts"
 import { mountSmallDisk } from "../../proof/support/smallDisk.ts"
 import { createCopies } from "../../support/pgliteTemplates.ts"
 
-/** What the engine's file system throws: no error, and without a message. */
+/** The value that the engine's file system throws: it is not an error, and has no message. */
 const engineError = (errno: number) => ({ name: "ErrnoError", errno })
 
-describe("the reason of a failed file operation", () => {
-  it("is in words for every code, from every source", () => {
+describe("the explanation of a failed file operation", () => {
+  it("is in words for every code from every source", () => {
     const words: ReadonlyArray<readonly [unknown, string]> = [
       [engineError(51), "no space is left on its file system"],
       [engineError(19), "disk quota is used up"],
@@ -33,7 +33,7 @@ describe("the reason of a failed file operation", () => {
     }
   })
 
-  it("is a sentence for anything else that the engine throws", () => {
+  it("is a message for any other value that the engine throws", () => {
     const texts: ReadonlyArray<readonly [unknown, string]> = [
       [engineError(999), "error number 999 of the embedded engine's file system"],
       [
@@ -51,7 +51,7 @@ describe("the reason of a failed file operation", () => {
 })
 
 describe("a directory on a full disk", () => {
-  it.live("is refused with the cause, and keeps no half of a database", (context) =>
+  it.live("is refused with the cause, and has no incomplete database", (context) =>
     Effect.gen(function* () {
       const disk = yield* Effect.acquireRelease(
         Effect.promise(() => mountSmallDisk(1)),

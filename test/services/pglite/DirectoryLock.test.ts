@@ -11,7 +11,7 @@ import { DirectoryLocked, DirectoryUnusable } from "../../../src/services/files/
 import { currentProcess } from "../../../src/services/pglite/ProcessIdentity.ts"
 import { child, temporaryDirectory } from "../../support/childProcess.ts"
 
-/** But for the socket that each holder listens on. */
+/** The names of the files, without the liveness sockets of holders. */
 const namesIn = (directory: string) =>
   Effect.promise(async () => (await readdir(directory)).filter((name) => !name.endsWith(".live")).toSorted())
 
@@ -29,16 +29,16 @@ const expectUnusable = (effect: Effect.Effect<unknown, DirectoryLocked | Directo
     return error
   })
 
-/** A nonce like those that the lock makes. */
+/** A valid nonce of one repeated digit. */
 const nonce = (digit: string) => digit.repeat(32)
 
-/** Writes a file of the lock, as this process would write it but for what is given. */
+/** Writes a lock file as this process would write it, with the given fields replaced. */
 const leave = (directory: string, name: string, holder: Record<string, unknown>) =>
   Effect.promise(async () =>
     writeFile(join(directory, name), JSON.stringify({ ...(await currentProcess()), nonce: nonce("0"), ...holder }))
   )
 
-/** Makes the lock say that its holder runs in another container of this machine. */
+/** Changes the lock file as if its holder ran in another container of this machine. */
 const inOtherContainer = (directory: string) =>
   Effect.promise(async () => {
     const path = join(directory, lockFileName)
@@ -53,8 +53,8 @@ const endedProcess = Effect.promise(async () => {
   return { pid: ended.pid, started: "1" }
 })
 
-describe("holding a directory", () => {
-  it.live("puts one file there, and takes it away again", () =>
+describe("the lock of a directory", () => {
+  it.live("creates one file, and removes it on release", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       yield* Effect.scoped(
@@ -67,7 +67,7 @@ describe("holding a directory", () => {
     })
   )
 
-  it.live("a second holder waits for the first, in one process too", () =>
+  it.live("makes a second holder in the same process wait for the first", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       const first = yield* Scope.make()
@@ -80,7 +80,7 @@ describe("holding a directory", () => {
     })
   )
 
-  it.live("another process waits, and has it when the first lets go", () =>
+  it.live("makes another process wait, which acquires it on release", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       const first = yield* Scope.make()
@@ -97,7 +97,7 @@ describe("holding a directory", () => {
     })
   )
 
-  it.live("gives up when told, saying who holds it, how long it waited and what to do", () =>
+  it.live("fails after the wait, and names the holder, the time waited and what to do", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       const holder = yield* child("hold", directory)
@@ -113,7 +113,7 @@ describe("holding a directory", () => {
     })
   )
 
-  it.live("does not wait at all when told so", () =>
+  it.live("fails at once with a wait of 0", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       yield* lockDirectory(directory, { wait: 0 })
@@ -122,7 +122,7 @@ describe("holding a directory", () => {
     })
   )
 
-  it.live("a waiter that is interrupted leaves nothing", () =>
+  it.live("leaves no file of an interrupted waiter", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       const holder = yield* Scope.make()
@@ -135,7 +135,7 @@ describe("holding a directory", () => {
     })
   )
 
-  it.live("lets go only of what is its own", () =>
+  it.live("is not removed by a holder that has lost it", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       yield* Effect.scoped(
@@ -149,8 +149,8 @@ describe("holding a directory", () => {
   )
 })
 
-describe("a holder that died", () => {
-  it.live("killed, it is followed at once", () =>
+describe("a holder of a directory", () => {
+  it.live("is succeeded at once after it was killed", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       const holder = yield* child("hold", directory)
@@ -161,7 +161,7 @@ describe("a holder that died", () => {
     })
   )
 
-  it.live("of ten processes that wait for it, never two are inside, though some die there", () =>
+  it.live("is succeeded by ten waiting processes one at a time, although some of them die", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       const log = join(yield* temporaryDirectory, "log")
@@ -188,20 +188,20 @@ describe("a holder that died", () => {
     })
   )
 
-  it.live("a successor that died while taking over, at any step, is followed too", () =>
+  it.live("is succeeded after an earlier successor died at any step", () =>
     Effect.gen(function* () {
       const dead = yield* endedProcess
       const states: ReadonlyArray<Record<string, string>> = [
-        // Before the successor made itself the only one.
+        // Before the successor renamed its file.
         { [lockFileName]: nonce("0"), [`${lockFileName}.${nonce("0")}`]: nonce("1") },
         {
           [lockFileName]: nonce("0"),
           [`${lockFileName}.${nonce("0")}`]: nonce("1"),
           [`${lockFileName}.${nonce("1")}`]: nonce("2")
         },
-        // After that, before the old names were cleared away.
+        // After that, before it removed the leftovers.
         { [lockFileName]: nonce("1"), [`${lockFileName}.${nonce("0")}`]: nonce("1") },
-        // Let go by a successor that was slow to see that it came late.
+        // After the lock was released, left by a successor that found late that another process was faster.
         { [`${lockFileName}.${nonce("0")}`]: nonce("1") }
       ]
       for (const state of states) {
@@ -219,7 +219,7 @@ describe("a holder that died", () => {
     })
   )
 
-  it.live("another process with the same id does not bring it back to life", () =>
+  it.live("is not mistaken for a later process with the same id", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       yield* leave(directory, lockFileName, { started: "1" })
@@ -228,11 +228,11 @@ describe("a holder that died", () => {
   )
 
   it.live.skipIf(process.platform !== "linux")(
-    "nor one that is defunct, or that ran before the machine restarted",
+    "has ended when its process is defunct, or ran before the machine restarted",
     () =>
       Effect.gen(function* () {
         const directory = yield* temporaryDirectory
-        // The parent that this shell becomes never asks how its child ended.
+        // The program that this shell becomes never waits for its child, which stays defunct.
         const shell = yield* Effect.acquireRelease(
           Effect.sync(() =>
             spawn("sh", ["-c", "sleep 0.3 & echo $!; exec sleep 30"], { stdio: ["ignore", "pipe", "ignore"] })
@@ -251,55 +251,53 @@ describe("a holder that died", () => {
       })
   )
 
-  it.live.skipIf(process.platform !== "linux")(
-    "blocks no one under another host name, as a renamed host leaves it",
-    () =>
-      Effect.gen(function* () {
-        const directory = yield* temporaryDirectory
-        yield* leave(directory, lockFileName, { ...(yield* endedProcess), hostname: "renamed" })
-        yield* lockDirectory(directory, { wait: 0 })
-      })
-  )
-
-  it.live.skipIf(process.platform !== "linux")(
-    "in another container is known by the socket that it listens on in the directory",
-    () =>
-      Effect.gen(function* () {
-        for (const parts of [[], ["d".repeat(120)]]) {
-          const directory = join(yield* temporaryDirectory, ...parts)
-          yield* Effect.promise(() => mkdir(directory, { recursive: true }))
-          const holder = yield* child("hold", directory)
-          yield* holder.said("held")
-          yield* inOtherContainer(directory)
-          const error = yield* expectLocked(lockDirectory(directory, { wait: 0 }))
-          assert.isNull(error.lockFile)
-          yield* holder.kill
-          yield* Effect.scoped(
-            Effect.gen(function* () {
-              yield* lockDirectory(directory, { wait: 0 })
-              assert.lengthOf(yield* everyNameIn(directory), 2)
-            })
-          )
-          assert.deepStrictEqual(yield* everyNameIn(directory), [])
-        }
-      })
-  )
-
-  it.live.skipIf(process.platform !== "linux")("in another container cannot be checked without that socket", () =>
+  it.live.skipIf(process.platform !== "linux")("has ended also when its host was renamed", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
-      const holder = yield* child("hold", directory)
-      yield* holder.said("held")
-      yield* inOtherContainer(directory)
-      for (const name of (yield* everyNameIn(directory)).filter((each) => each.endsWith(".live"))) {
-        yield* Effect.promise(() => rm(join(directory, name)))
-      }
-      const error = yield* expectLocked(lockDirectory(directory, { wait: 0 }))
-      assert.strictEqual(error.lockFile, join(directory, lockFileName))
+      yield* leave(directory, lockFileName, { ...(yield* endedProcess), hostname: "renamed" })
+      yield* lockDirectory(directory, { wait: 0 })
     })
   )
 
-  it.live.skipIf(process.platform !== "linux")("is not the holder of a copy of its directory", () =>
+  it.live.skipIf(process.platform !== "linux")("is checked in another container by its liveness socket", () =>
+    Effect.gen(function* () {
+      for (const parts of [[], ["d".repeat(120)]]) {
+        const directory = join(yield* temporaryDirectory, ...parts)
+        yield* Effect.promise(() => mkdir(directory, { recursive: true }))
+        const holder = yield* child("hold", directory)
+        yield* holder.said("held")
+        yield* inOtherContainer(directory)
+        const error = yield* expectLocked(lockDirectory(directory, { wait: 0 }))
+        assert.isNull(error.lockFile)
+        yield* holder.kill
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            yield* lockDirectory(directory, { wait: 0 })
+            assert.lengthOf(yield* everyNameIn(directory), 2)
+          })
+        )
+        assert.deepStrictEqual(yield* everyNameIn(directory), [])
+      }
+    })
+  )
+
+  it.live.skipIf(process.platform !== "linux")(
+    "cannot be checked in another container without its liveness socket",
+    () =>
+      Effect.gen(function* () {
+        const directory = yield* temporaryDirectory
+        const holder = yield* child("hold", directory)
+        yield* holder.said("held")
+        yield* inOtherContainer(directory)
+        for (const name of (yield* everyNameIn(directory)).filter((each) => each.endsWith(".live"))) {
+          yield* Effect.promise(() => rm(join(directory, name)))
+        }
+        const error = yield* expectLocked(lockDirectory(directory, { wait: 0 }))
+        assert.strictEqual(error.lockFile, join(directory, lockFileName))
+      })
+  )
+
+  it.live.skipIf(process.platform !== "linux")("does not hold a copy of its directory", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       const copy = yield* temporaryDirectory
@@ -310,7 +308,7 @@ describe("a holder that died", () => {
     })
   )
 
-  it.live("on another machine cannot be checked: the error says what to check and which file to delete", () =>
+  it.live("cannot be checked on another machine, and the error says what to check and which file to delete", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       yield* leave(directory, lockFileName, { ...(yield* endedProcess), hostname: "elsewhere", boot: "another" })
@@ -324,8 +322,8 @@ describe("a holder that died", () => {
   )
 })
 
-describe.skipIf(process.platform !== "linux")("a holder that lives", () => {
-  it.live("and makes progress is waited for longer than one that does not", () =>
+describe.skipIf(process.platform !== "linux")("a holder that runs", () => {
+  it.live("is waited for longer than the wait when it makes progress", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       const holder = yield* child("labour", directory)
@@ -335,7 +333,7 @@ describe.skipIf(process.platform !== "linux")("a holder that lives", () => {
     })
   )
 
-  it.live("and is stopped is given up after the wait", () =>
+  it.live("is waited for only for the wait when it is stopped", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       const holder = yield* child("labour", directory)
@@ -346,8 +344,8 @@ describe.skipIf(process.platform !== "linux")("a holder that lives", () => {
   )
 })
 
-describe("a directory that cannot be held", () => {
-  it.live("because its lock file is something else", () =>
+describe("a directory that cannot be locked", () => {
+  it.live("fails when its lock file is not a lock", () =>
     Effect.gen(function* () {
       for (const content of ["", "{", '{"pid":1}', "not a lock"]) {
         const directory = yield* temporaryDirectory
@@ -363,7 +361,7 @@ describe("a directory that cannot be held", () => {
     })
   )
 
-  it.live("because it is a file, or is not there", () =>
+  it.live("fails when it is a file, or does not exist", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       const file = join(directory, "file")
@@ -374,8 +372,8 @@ describe("a directory that cannot be held", () => {
     })
   )
 
-  // Root may write everywhere else.
-  it.live.skipIf(process.platform !== "linux")("because nobody may write there", () =>
+  // Root can write everywhere else.
+  it.live.skipIf(process.platform !== "linux")("fails when it is not writable", () =>
     Effect.asVoid(expectUnusable(lockDirectory("/proc/self")))
   )
 })

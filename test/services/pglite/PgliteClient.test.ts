@@ -12,11 +12,11 @@ import { layerPgliteClient } from "../../../src/services/pglite/PgliteClient.ts"
 import { child, temporaryDirectory } from "../../support/childProcess.ts"
 import { copyEmptyDatabase } from "../../support/pgliteTemplates.ts"
 
-/** But for the socket that each holder listens on. */
+/** The names of the files, without the liveness sockets of holders. */
 const namesIn = (directory: string) =>
   Effect.promise(async () => (await readdir(directory)).filter((name) => !name.endsWith(".live")).toSorted())
 
-/** Runs with the database of a directory, which it opens and closes. */
+/** Opens the database of a directory, calls `use`, and closes the database. */
 const inDirectory = <A, E>(dataDir: string, use: (sql: SqlClient.SqlClient) => Effect.Effect<A, E>) =>
   SqlClient.SqlClient.pipe(
     Effect.flatMap(use),
@@ -33,7 +33,7 @@ const reasonOf = <A, R>(statement: Effect.Effect<A, { readonly reason: { readonl
   Effect.map(Effect.flip(statement), (error) => error.reason._tag)
 
 layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })("a database in memory", (memory) => {
-  memory.effect("is the Postgres that directories are checked for, and keeps its time in UTC", () =>
+  memory.effect("has the version that directories are checked for, and the time zone UTC", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const rows = yield* sql`select current_setting('server_version_num')::int / 10000 as major,
@@ -42,7 +42,7 @@ layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })
     })
   )
 
-  memory.effect("takes and gives messages of several MiB", () =>
+  memory.effect("sends and receives messages of several MiB", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const names = Array.from({ length: 100_000 }, (_, index) => `card-${index}`)
@@ -52,7 +52,7 @@ layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })
     })
   )
 
-  memory.effect("goes on after errors, outside and inside of transactions and savepoints", () =>
+  memory.effect("continues after errors outside and inside of transactions and savepoints", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       yield* sql`create table items (id int primary key)`
@@ -82,7 +82,7 @@ layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })
     })
   )
 
-  memory.effect("keeps one fiber's transaction from the statements of others", () =>
+  memory.effect("separates the transaction of one fiber from the statements of others", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       yield* sql`create table counter (n int)`
@@ -114,7 +114,7 @@ layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })
     })
   )
 
-  memory.effect("outlives an interrupted statement and an interrupted transaction", () =>
+  memory.effect("continues after an interrupted statement and an interrupted transaction", () =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       yield* sql`create table attempts (n int)`
@@ -131,7 +131,7 @@ layer(layerPgliteClient(), { timeout: "60 seconds", excludeTestServices: true })
 })
 
 describe("a database in a directory", () => {
-  /** A database to copy: creating one takes some seconds. */
+  /** A database to copy, because creating one takes some seconds. */
   let template = ""
   beforeAll(async () => {
     template = await mkdtemp(join(tmpdir(), "backlog-test-"))
@@ -149,7 +149,7 @@ describe("a database in a directory", () => {
       Effect.map((rows) => rows.map((row) => Number(row["n"])))
     )
 
-  it.live("is made with the directories above it, kept when closed, and let go", () =>
+  it.live("is created with its parent directories, and persists after it was closed and released", () =>
     Effect.gen(function* () {
       const directory = join(yield* temporaryDirectory, "a", "b")
       yield* inDirectory(directory, (sql) =>
@@ -164,7 +164,7 @@ describe("a database in a directory", () => {
     })
   )
 
-  it.live("is let go when its user is interrupted", () =>
+  it.live("is released when its user is interrupted", () =>
     Effect.gen(function* () {
       const directory = yield* copiedDirectory
       const using = yield* Effect.forkChild(
@@ -176,7 +176,7 @@ describe("a database in a directory", () => {
     })
   )
 
-  it.live("can be used by the next process when its creator is killed at any moment", () =>
+  it.live("can be used by the next process after its creator was killed at any moment", () =>
     Effect.gen(function* () {
       const directory = join(yield* temporaryDirectory, "data")
       for (const base of [700, 1_700, 2_700]) {
@@ -190,7 +190,7 @@ describe("a database in a directory", () => {
     })
   )
 
-  it.live("keeps every acknowledged row when its writer is killed", () =>
+  it.live("has every acknowledged row after its writer was killed", () =>
     Effect.gen(function* () {
       const directory = yield* copiedDirectory
       let last = 0
@@ -202,14 +202,14 @@ describe("a database in a directory", () => {
         const acknowledged = Number(writer.lines.at(-1))
         const found = yield* numbersIn(directory)
         last = found.length
-        // The one in flight may be there too.
+        // The row that was being written may exist too.
         assert.include([acknowledged, acknowledged + 1], last)
         assert.strictEqual(found.at(-1), last)
       }
     })
   )
 
-  it.live("fails with a connection error when the engine crashes, loses nothing, and goes on with a new one", () =>
+  it.live("fails with a connection error when the engine crashes, loses nothing, and continues with a new engine", () =>
     Effect.gen(function* () {
       const directory = yield* copiedDirectory
       yield* inDirectory(directory, (sql) =>
@@ -225,7 +225,7 @@ describe("a database in a directory", () => {
     })
   )
 
-  it.live("is refused where it cannot be", () =>
+  it.live("is refused in a file or in a directory of other files", () =>
     Effect.gen(function* () {
       const parent = yield* temporaryDirectory
       const file = join(parent, "file")
@@ -243,14 +243,14 @@ describe("a database in a directory", () => {
     })
   )
 
-  // Root may write everywhere else.
-  it.live.skipIf(process.platform !== "linux")("is refused where nobody may write", () =>
+  // Root can write everywhere else.
+  it.live.skipIf(process.platform !== "linux")("is refused in a directory that is not writable", () =>
     Effect.gen(function* () {
       assert.include(yield* refusal("/proc/backlog"), "/proc/backlog cannot be used")
     })
   )
 
-  it.live("is refused when it is no database, of another version, or damaged", () =>
+  it.live("is refused when it is not a database, has another version, or is damaged", () =>
     Effect.gen(function* () {
       const { exitCode } = process
       const directory = yield* copiedDirectory

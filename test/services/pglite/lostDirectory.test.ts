@@ -37,7 +37,7 @@ const copyTo = (directory: string) => Effect.promise(() => cp(join(template, "da
 const numbers = (sql: PgClient.PgClient) =>
   Effect.map(sql`select n from numbers order by n`, (rows) => rows.map((row) => Number(row["n"])))
 
-/** The error that says that the directory was lost, wherever it is in what a statement fails with. */
+/** Returns the `DirectoryLost` in the error of a statement. */
 const lossIn = <A, E>(statement: Effect.Effect<A, E>) =>
   Effect.map(Effect.exit(statement), (exit) => {
     const loss = Exit.isFailure(exit) ? findLoss(Cause.squash(exit.cause)) : undefined
@@ -51,7 +51,7 @@ const findLoss = (error: unknown): DirectoryLost | undefined => {
   return findLoss(reason?.cause ?? cause)
 }
 
-/** All files of a directory, by their content. */
+/** Returns a hash of the content of all files in a directory. */
 const contentOf = async (directory: string): Promise<string> => {
   const hash = createHash("sha256")
   const files = (await readdir(directory, { recursive: true, withFileTypes: true })).filter((file) => file.isFile())
@@ -62,7 +62,7 @@ const contentOf = async (directory: string): Promise<string> => {
 }
 
 describe("a directory that this process holds", () => {
-  /** A small stand-in for a directory with a database, held. */
+  /** A locked directory with the files that are watched in a database. */
   const held = Effect.gen(function* () {
     const directory = join(yield* temporaryDirectory, "data")
     const database = join(directory, "pgdata")
@@ -131,14 +131,14 @@ describe("a directory that this process holds", () => {
       (_, database) => writeFile(join(database, "PG_VERSION"), "18")
     ]
   ]
-  it.live("is lost when it is no longer the same, and stays lost", () =>
+  it.live("is lost permanently when it, its lock or its database is replaced", () =>
     Effect.gen(function* () {
       for (const [name, reason, lose] of losses) {
         yield* Effect.scoped(
           Effect.gen(function* () {
             const { database, directory, holder } = yield* held
             holder.check()
-            // So that the next change has another time.
+            // The next change must have another time.
             yield* Effect.sleep("20 millis")
             yield* Effect.promise(() => lose(directory, database))
             assert.throws(holder.check, reason)
@@ -169,9 +169,9 @@ describe("a directory that this process holds", () => {
   )
 })
 
-describe("an engine whose directory is lost in mid-statement", () => {
-  // `check` fails alone where a path is used, and `checkIfStale` where a file is open already. What runs first opens every
-  // file that the statement needs, so that nothing else is checked before.
+describe("an engine whose directory is lost during a statement", () => {
+  // Operations on a path call `check`, and operations on an open file call `checkIfStale`. The first statement opens
+  // every file that the second one needs, so that no other operation is checked before.
   const statements = [
     { text: "select n from numbers", first: "select 1", failing: "check", at: "opens a file" },
     { text: "create table more (n int)", first: "create table other (n int)", failing: "check", at: "creates a file" },
@@ -182,42 +182,40 @@ describe("an engine whose directory is lost in mid-statement", () => {
       at: "writes to an open file"
     }
   ]
-  it.live.each(statements)(
-    "writes nothing more, returns nothing, and does not write when it is closed, if it $at",
-    ({ failing, first, text }) =>
-      Effect.gen(function* () {
-        const directory = join(yield* temporaryDirectory, "data")
-        yield* copyTo(directory)
-        const lost = new DirectoryLost({ directory, reason: "the test says so" })
-        let left = Number.POSITIVE_INFINITY
-        const lose = () => {
-          if (left-- <= 0) throw lost
-        }
-        const nothing = () => undefined
-        const owner = {
-          check: nothing,
-          checkIfStale: nothing,
-          watch: nothing,
-          unwatch: nothing,
-          [failing]: lose
-        } as unknown
-        const engine = yield* Effect.promise(() => openDatabase(directory, owner as DirectoryOwnership))
-        yield* Effect.promise(() => engine.run(message(messageType.query, first)))
-        const before = yield* Effect.promise(() => contentOf(directory))
-        // `check` is called once before the message.
-        left = failing === "check" ? 1 : 0
-        const statement = message(messageType.query, text)
-        const failed = yield* Effect.promise(() => engine.run(statement).catch((error: unknown) => error))
-        assert.strictEqual(failed, lost)
-        yield* Effect.promise(() => engine.close())
-        assert.strictEqual(yield* Effect.promise(() => contentOf(directory)), before)
-      })
+  it.live.each(statements)("writes nothing more, also when it is closed, if it $at", ({ failing, first, text }) =>
+    Effect.gen(function* () {
+      const directory = join(yield* temporaryDirectory, "data")
+      yield* copyTo(directory)
+      const lost = new DirectoryLost({ directory, reason: "lost by the test" })
+      let left = Number.POSITIVE_INFINITY
+      const lose = () => {
+        if (left-- <= 0) throw lost
+      }
+      const nothing = () => undefined
+      const owner = {
+        check: nothing,
+        checkIfStale: nothing,
+        watch: nothing,
+        unwatch: nothing,
+        [failing]: lose
+      } as unknown
+      const engine = yield* Effect.promise(() => openDatabase(directory, owner as DirectoryOwnership))
+      yield* Effect.promise(() => engine.run(message(messageType.query, first)))
+      const before = yield* Effect.promise(() => contentOf(directory))
+      // `check` is called once before the message.
+      left = failing === "check" ? 1 : 0
+      const statement = message(messageType.query, text)
+      const failed = yield* Effect.promise(() => engine.run(statement).catch((error: unknown) => error))
+      assert.strictEqual(failed, lost)
+      yield* Effect.promise(() => engine.close())
+      assert.strictEqual(yield* Effect.promise(() => contentOf(directory)), before)
+    })
   )
 
-  it.live("creates no database in the directory that is there by then", () =>
+  it.live("creates no database in the new directory", () =>
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
-      const error = new DirectoryLost({ directory, reason: "the test says so" })
+      const error = new DirectoryLost({ directory, reason: "lost by the test" })
       const check = () => {
         throw error
       }
@@ -230,7 +228,7 @@ describe("an engine whose directory is lost in mid-statement", () => {
 })
 
 describe("a program whose directory was replaced", () => {
-  it.live("fails from then on, with those that it served, and leaves the new backlog as it is", () =>
+  it.live("fails with the programs that it served, and does not change the new backlog", () =>
     Effect.gen(function* () {
       const directory = join(yield* temporaryDirectory, "data")
       yield* copyTo(directory)
@@ -246,18 +244,18 @@ describe("a program whose directory was replaced", () => {
       const loss = yield* lossIn(holder`insert into numbers values (3)`)
       assert.include(loss?.message, `no longer owns the backlog in ${directory}`)
       yield* lossIn(numbers(holder))
-      // It is told once, and then works on what is in that place, through the process that holds it.
+      // It fails once, and then uses the new directory, through the process that holds it.
       assert.deepStrictEqual(yield* Effect.retry(numbers(guest), { times: 20 }), [2])
       yield* Scope.close(holderScope, Exit.void)
       yield* next`insert into numbers values (4)`
       assert.deepStrictEqual(yield* numbers(guest), [2, 4])
-      // The lock that it had is gone from the directory that was moved, which keeps what was answered there.
+      // The lock was removed from the moved directory, which has every acknowledged row.
       const moved = yield* open(`${directory}-moved`)
       assert.deepStrictEqual(yield* numbers(moved), [1])
     })
   )
 
-  it.live("releases a directory that was moved, though it has nothing to do", () =>
+  it.live("releases a directory that was moved, also when it is idle", () =>
     Effect.gen(function* () {
       const directory = join(yield* temporaryDirectory, "data")
       yield* copyTo(directory)
@@ -273,7 +271,7 @@ describe("a program whose directory was replaced", () => {
     })
   )
 
-  it.live("loses nothing of a process that took the lock, and opens nothing itself", () =>
+  it.live("does not damage the database of the process that took the lock", () =>
     Effect.gen(function* () {
       const directory = join(yield* temporaryDirectory, "data")
       yield* copyTo(directory)

@@ -17,7 +17,7 @@ import { until } from "../../support/waiting.ts"
 
 type Sql = PgClient.PgClient
 
-/** A database to copy: creating one takes some seconds. */
+/** A database to copy, because creating one takes some seconds. */
 let template = ""
 beforeAll(async () => {
   template = await mkdtemp(join(tmpdir(), "backlog-test-"))
@@ -31,7 +31,7 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => rm(template, { recursive: true, force: true }))
 
-/** A program's client of the directory; without a scope of its own it ends with the test. */
+/** Opens a client of the directory, which is closed with the scope. */
 const open = (dataDir: string): Effect.Effect<Sql, unknown, Scope.Scope> =>
   Effect.map(Layer.build(Layer.fresh(layerPgliteClient({ dataDir }))), (context) =>
     Context.get(context, PgClient.PgClient)
@@ -44,7 +44,7 @@ const copied = Effect.gen(function* () {
   return directory
 })
 
-/** Two programs of one directory: the first holds it. */
+/** Two programs that share a directory. The first one holds it. */
 const pair = Effect.gen(function* () {
   const directory = yield* copied
   const holderScope = yield* Scope.fork(yield* Scope.Scope)
@@ -61,7 +61,7 @@ const socketOf = (directory: string) => Effect.promise(async () => (await listSo
 const introduction = Buffer.from("\0\0\0\x17\0\x03\0\0user\0postgres\0\0")
 const query = (text: string) => message(messageType.query, text)
 
-/** A connection of no client of ours, which says what it likes. */
+/** Connects to the socket of a directory and sends arbitrary bytes. */
 const raw = (directory: string, ...said: ReadonlyArray<Buffer>) =>
   Effect.gen(function* () {
     const path = yield* socketOf(directory)
@@ -82,7 +82,7 @@ const raw = (directory: string, ...said: ReadonlyArray<Buffer>) =>
 const closed = (socket: Socket) => until(Effect.sync(() => socket.closed))
 
 describe("a directory that two programs use", () => {
-  it.live("keeps the transactions of one from those of the other", () =>
+  it.live("separates the transactions of the two", () =>
     Effect.gen(function* () {
       const { guest, holder } = yield* pair
       const increment = (sql: Sql) =>
@@ -101,7 +101,7 @@ describe("a directory that two programs use", () => {
     })
   )
 
-  it.live("keeps what one sets for its session from the other, and what one prepared goes with it", () =>
+  it.live("does not share session settings, and drops prepared statements when a program ends", () =>
     Effect.gen(function* () {
       const { directory, holder } = yield* pair
       const state = (sql: Sql) =>
@@ -129,7 +129,7 @@ describe("a directory that two programs use", () => {
     })
   )
 
-  it.live("tells each what it listens to, whoever said it, also when another stops listening", () =>
+  it.live("delivers notifications to each listener, also after another program stopped listening", () =>
     Effect.gen(function* () {
       const { guest, holder } = yield* pair
       const heard = (queue: Queue.Dequeue<{ readonly payload: string }, unknown>) =>
@@ -152,7 +152,7 @@ describe("a directory that two programs use", () => {
     })
   )
 
-  it.live("takes messages of several MiB, and errors that leave the transaction usable", () =>
+  it.live("sends messages of several MiB, and errors that leave the transaction usable", () =>
     Effect.gen(function* () {
       const { guest } = yield* pair
       const text = "é".repeat(2 * 1024 * 1024)
@@ -168,7 +168,7 @@ describe("a directory that two programs use", () => {
     })
   )
 
-  it.live("is for its user alone", () =>
+  it.live("has a socket that only its user can reach", () =>
     Effect.gen(function* () {
       const { directory } = yield* pair
       const path = yield* socketOf(directory)
@@ -179,7 +179,7 @@ describe("a directory that two programs use", () => {
     })
   )
 
-  it.live("is shared under a long name, and under two names", () =>
+  it.live("is shared under a long path, and under two paths", () =>
     Effect.gen(function* () {
       const directory = join(yield* temporaryDirectory, "d".repeat(100), "data")
       yield* copyTo(directory)
@@ -195,13 +195,13 @@ describe("a directory that two programs use", () => {
       const names = yield* Effect.promise(async () => (await readdir(directory)).toSorted())
       assert.deepStrictEqual(
         names.filter((name) => !name.endsWith(".live")),
-        // Linux reaches the folder by a shorter path.
+        // Linux has a shorter path to the folder.
         process.platform === "linux" ? ["backlog.lock", "backlog.socket", "pgdata"] : ["backlog.lock", "pgdata"]
       )
     })
   )
 
-  it.live("replaces whatever lies where its socket belongs", () =>
+  it.live("replaces a file in the place of its socket", () =>
     Effect.gen(function* () {
       const directory = yield* copied
       const path = yield* socketOf(directory)
@@ -220,7 +220,7 @@ describe("a directory that two programs use", () => {
 })
 
 describe("a holder that ends", () => {
-  it.live("lets others end what they are at, and one of them takes over", () =>
+  it.live("lets the programs that it serves finish, and one of them becomes the holder", () =>
     Effect.gen(function* () {
       const { directory, endHolder, guest } = yield* pair
       const inside = yield* Queue.unbounded<void>()
@@ -250,12 +250,12 @@ describe("a holder that ends", () => {
       yield* Fiber.join(transaction)
       yield* Fiber.join(ending)
       assert.deepStrictEqual(yield* numbers(guest), [1, 2])
-      // It shares the directory in turn.
+      // It also shares the directory.
       assert.deepStrictEqual(yield* numbers(yield* open(directory)), [1, 2])
     })
   )
 
-  it.live("by being killed fails what was under way, and nothing after it", () =>
+  it.live("fails only the statements that were running when it is killed", () =>
     Effect.gen(function* () {
       const directory = yield* copied
       const holder = yield* child("open", directory)
@@ -277,8 +277,8 @@ describe("a holder that ends", () => {
   )
 })
 
-describe("a program that has ended", () => {
-  it.live("opens nothing any more: it has no lock to open it under", () =>
+describe("a program whose scope is closed", () => {
+  it.live("does not open the database again", () =>
     Effect.gen(function* () {
       const directory = yield* copied
       const connectTo = yield* Effect.scoped(openSharedDirectory(directory, undefined))
@@ -292,7 +292,7 @@ describe("a program that has ended", () => {
 })
 
 describe("a program that misbehaves", () => {
-  it.live("by being killed within its transaction has it rolled back", () =>
+  it.live("has its transaction rolled back when it is killed", () =>
     Effect.gen(function* () {
       const { directory, holder } = yield* pair
       const guest = yield* child("linger", directory)
@@ -304,7 +304,7 @@ describe("a program that misbehaves", () => {
     })
   )
 
-  it.live("by leaving in the middle of messages that belong together commits nothing", () =>
+  it.live("commits nothing when it disconnects within a message sequence", () =>
     Effect.gen(function* () {
       const { directory, holder } = yield* pair
       const bind = message(messageType.bind, Buffer.alloc(8))
@@ -319,7 +319,7 @@ describe("a program that misbehaves", () => {
     })
   )
 
-  it.live("by what it sends is shown the door, and disturbs nobody", () =>
+  it.live("is disconnected after an invalid message, and disturbs no other program", () =>
     Effect.gen(function* () {
       const { directory, guest, holder } = yield* pair
       const half = yield* raw(directory, introduction, query("select 1").subarray(0, 7))
@@ -350,13 +350,13 @@ describe("a program that misbehaves", () => {
     })
   )
 
-  it.live("by breaking the engine breaks it for the statements at hand only", () =>
+  it.live("fails only the running statements when it crashes the engine", () =>
     Effect.gen(function* () {
       const { directory, guest, holder } = yield* pair
       yield* holder`insert into numbers values (1)`
       const { socket } = yield* raw(directory, introduction, query("copy numbers from stdin"))
       yield* closed(socket)
-      // All connections broke, which these two hear of in a moment.
+      // All connections broke, which these two clients detect with a delay.
       for (const sql of [guest, holder]) {
         assert.deepStrictEqual(yield* Effect.retry(numbers(sql), { times: 20 }), [1])
       }

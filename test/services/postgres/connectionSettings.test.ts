@@ -20,7 +20,7 @@ const problem = (url: string, env: Record<string, string> = {}): string => {
 const scratch = () => mkdtempSync(join(inject("scratch"), "settings-"))
 
 describe("a URL", () => {
-  test("names hosts, ports, user, password and database, in its parts or as settings", () => {
+  test("has hosts, ports, user, password and database in its parts or as settings", () => {
     expect(settings("postgres://me:p%40ss@a:1,[::1],c:3/work")).toMatchObject({
       hosts: [
         { host: "a", port: 1 },
@@ -41,7 +41,7 @@ describe("a URL", () => {
     expect(formatHosts(settings("postgres://me:secret@a:1,[::1]/").hosts)).toBe("a:1,[::1]:5432")
   })
 
-  test("has its settings honoured", () => {
+  test("has settings that are applied", () => {
     const found = settings(
       "postgres://h/?target_session_attrs=read-write&load_balance_hosts=random&connect_timeout=7&application_name=me" +
         "&options=-c%20geqo%3Doff&keepalives_idle=30&sslmode=verify-full&sslrootcert=system&channel_binding=prefer"
@@ -88,7 +88,7 @@ describe("a URL", () => {
     expect(problem(`postgres://me:secret@h/db${query}`)).not.toContain("secret")
   })
 
-  test("with an unencoded @ in its password is refused, and the password is not repeated", () => {
+  test("is refused with an unencoded @ in its password, and the error does not repeat the password", () => {
     const words = problem("postgres://me:secr@et@h/db")
     expect(words).toContain("@ is %40")
     expect(words).not.toContain("et@")
@@ -96,7 +96,7 @@ describe("a URL", () => {
 })
 
 describe("a variable of libpq", () => {
-  test("says what the URL does not say", () => {
+  test("is the default of a setting that the URL does not have", () => {
     const env = {
       PGHOST: "a,b",
       PGPORT: "1,2",
@@ -147,7 +147,7 @@ describe("a variable of libpq", () => {
   })
 })
 
-test("a password file gives the password of its first line that matches, and only when others cannot read it", () => {
+test("a password file is used by its first matching line, and only if other users cannot read it", () => {
   const file = join(scratch(), "pgpass")
   writeFileSync(file, "# a comment\nother:*:*:*:no\nh:5432:w:me:a\\:b\\\\c\n*:*:*:*:any\n", { mode: 0o600 })
   expect(findPassword(file, { host: "h", port: 5432 }, "w", "me")).toBe("a:b\\c")
@@ -157,7 +157,7 @@ test("a password file gives the password of its first line that matches, and onl
   expect(() => findPassword(join(scratch(), "none"), { host: "h", port: 1 }, "w", "me")).toThrow("cannot be read")
 })
 
-test("require encrypts, verify-ca needs an authority, and verify-full checks the name as well", () => {
+test("sslmode require encrypts, verify-ca needs an authority, and verify-full also checks the name", () => {
   const tls = (query: string) => readTlsOptions(settings(`postgres://db.example/?${query}`))
   const ca = join(scratch(), "ca.pem")
   writeFileSync(ca, "authority")

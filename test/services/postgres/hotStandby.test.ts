@@ -56,7 +56,7 @@ describe("a hot standby", () => {
         Effect.forEach(statements, (statement) => sql.unsafe<Record<string, unknown>>(statement))
       ).pipe(Effect.provide(layerPostgresClient({ url: server.url, poolSize: 1 })))
     )
-  /** Gives a server a certificate for `localhost`, which is its own authority. */
+  /** Installs a self-signed certificate for `localhost` on a server. */
   const encrypt = async (dataDir: string) => {
     const [key, certificate] = [join(dataDir, "server.key"), join(dataDir, "server.crt")]
     const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
@@ -71,7 +71,7 @@ describe("a hot standby", () => {
     await cp(certificate, authority)
   }
   const create = (id: string) => Effect.flatMap(BacklogService, (backlog) => backlog.create({ id, title: id, actor }))
-  /** Waits until the standby has replayed what the primary has. */
+  /** Waits until the standby has replayed everything that the primary has. */
   const replayed = async () => {
     const position = (await json(["anchor", "--db", primary.url])).data.position
     assert.strictEqual((await json(["stats", "--at", String(position), "--db", standby.url])).code, 0)
@@ -80,7 +80,7 @@ describe("a hot standby", () => {
   const troubleIn = (error: unknown) => (SqlError.isSqlError(error) ? replicaErrorOf(error) : undefined)
 
   it("answers every read, verifies and exports", async () => {
-    // What a program from before the counts leaves behind: a standby cannot count.
+    // A backlog of a version without counts: a standby cannot count.
     await sqlOn(primary, "UPDATE backlog.counts SET position = 0")
     await on(primary, create("read"))
     await sqlOn(primary, "UPDATE backlog.counts SET position = 0")
@@ -108,7 +108,7 @@ describe("a hot standby", () => {
     assert.strictEqual((await readFile(file, "utf8")).trim().split("\n").length, 3)
   })
 
-  it("refuses commands by name, and says what to connect to", async () => {
+  it("refuses commands with ReadOnlyReplica, which says what to connect to", async () => {
     const file = join(await temporaryDirectory(), "log.jsonl")
     assert.strictEqual((await cli(["export", file, "--db", standby.url])).code, 0)
     const refused = await Promise.all(
@@ -141,7 +141,7 @@ describe("a hot standby", () => {
     assert.strictEqual(troubleIn(error)?._tag, "ReadOnlyReplica")
   })
 
-  it("is told from a role of a primary server whose transactions are read-only", async () => {
+  it("is distinguished from a primary server whose role is read-only", async () => {
     const url = `${primary.url}?options=${encodeURIComponent("-c default_transaction_read_only=on")}`
     const refused = await json(["token", "create", "--actor", "w", "--role", "worker", "--db", url])
     assert.deepStrictEqual([refused.code, refused.error?._tag], [6, "NotPermitted"])
@@ -192,7 +192,7 @@ describe("a hot standby", () => {
     assert.isTrue(await waited)
   })
 
-  it("waits for a position that it has not replayed, and then says that it lags", async () => {
+  it("waits for a position that it has not replayed, and fails when it lags for too long", async () => {
     const position = (await replayed()) + 1
     await sqlOn(standby, "SELECT pg_wal_replay_pause()")
     await on(primary, create("unseen"))
@@ -228,7 +228,7 @@ describe("a hot standby", () => {
     assert.deepStrictEqual([beyond.code, beyond.error?._tag], [4, "MomentNotReached"])
   })
 
-  it("does not return the state of a time while commits from before that time may be on their way", async () => {
+  it("does not return the state of a time for which commits may still arrive", async () => {
     await replayed()
     const [found, asked] = await on(
       standby,
@@ -238,7 +238,7 @@ describe("a hot standby", () => {
       }),
       "100 millis"
     )
-    // Nothing commits meanwhile. The standby can know only after 2 seconds, or when a background process has committed.
+    // No commit arrives. The standby is certain only after 2 seconds, or when a background process has committed.
     const [[row] = []] = await sqlOn(
       standby,
       `SELECT clock_timestamp() > asked + '2 seconds'::interval OR coalesce(pg_last_xact_replay_timestamp() > asked, false)
@@ -248,7 +248,7 @@ describe("a hot standby", () => {
     assert.isTrue(isBehind || row?.["known"] === true, String(found))
   })
 
-  it("names a read that it cancelled, and what to set", async () => {
+  it("reports a read that it cancelled, and which setting to change", async () => {
     await replayed()
     const conflicts = async () => {
       const [[row] = []] = await sqlOn(
@@ -268,7 +268,7 @@ describe("a hot standby", () => {
         const audit = yield* AuditService
         return yield* Effect.flip(
           audit.verify({
-            // In the snapshot of the verification, rows are removed that it still sees.
+            // Removes rows that the snapshot of the verification still sees.
             onProgress: (done) => (done > 0 ? Effect.void : Effect.promise(removeRowsInUse))
           })
         )
@@ -279,7 +279,7 @@ describe("a hot standby", () => {
     assert.include(trouble?.message, "hot_standby_feedback")
   })
 
-  it("is served: reads answer, commands are refused, and it is ready as a read-only replica", async () => {
+  it("can be served: reads are answered, commands are refused, and it is ready as a read-only replica", async () => {
     const said = { stdout: "", stderr: "" }
     const output = (name: "stdout" | "stderr") => ({
       write: (text: string) => {
@@ -309,7 +309,7 @@ describe("a hot standby", () => {
     await Effect.runPromise(Fiber.interrupt(server))
   })
 
-  it("is found by the doctor, as nothing to repair", async () => {
+  it("is reported by the doctor as healthy", async () => {
     const { code, data } = await json(["doctor", "--db", standby.url])
     const found = data.findings.filter(({ what }: { readonly what: string }) => what.includes("read-only replica"))
     assert.deepStrictEqual(
@@ -320,7 +320,7 @@ describe("a hot standby", () => {
   })
 
   describe("among several hosts", () => {
-    /** A URL of both servers, and of one that does not exist. */
+    /** A URL of both servers, and of a server that does not exist. */
     const hosts = (...ports: ReadonlyArray<number>) => {
       const { password } = new URL(primary.url)
       return `postgres://postgres:${password}@${ports.map((port) => `127.0.0.1:${port}`).join(",")}/postgres`
@@ -338,7 +338,7 @@ describe("a hot standby", () => {
       return result._tag === "Success" ? result.success : result.failure.reason.cause
     }
 
-    it("is chosen as target_session_attrs says", async () => {
+    it("is chosen by target_session_attrs", async () => {
       const both = [standby.port, primary.port]
       assert.strictEqual(await chosen("any", 1, ...both), standby.port)
       for (const attrs of ["read-write", "primary"]) assert.strictEqual(await chosen(attrs, ...both), primary.port)
@@ -349,7 +349,7 @@ describe("a hot standby", () => {
       assert.match(String(await chosen("primary", 1, standby.port)), /127\.0\.0\.1:1: .*; 127\.0\.0\.1:\d+: a standby/)
     })
 
-    it("is encrypted and verified as sslmode says, with one host and with several", async () => {
+    it("is encrypted and verified by sslmode, with one host and with several", async () => {
       const encrypted = (host: string, query: string) =>
         Effect.runPromise(
           Effect.flatMap(
@@ -375,7 +375,7 @@ describe("a hot standby", () => {
       }
     })
 
-    it("a backlog over them is one on a server: commands go to the primary server", async () => {
+    it("sends commands to the primary server", async () => {
       const url = `${hosts(standby.port, primary.port)}?target_session_attrs=read-write`
       const made = await json(["create", "--id", "by-hosts", "--title", "H", "--db", url])
       assert.deepStrictEqual([made.code, made.data?.id], [0, "by-hosts"])

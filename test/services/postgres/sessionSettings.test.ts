@@ -32,7 +32,7 @@ const clientWith = (settings: Readonly<Record<string, string>>, url = postgresUr
 /** An empty backlog over a client, and the client. */
 const inOwn = (client: ReturnType<typeof clientWith>) => Layer.provideMerge(Layer.fresh(freshBacklog), client)
 
-/** Every kind of statement, with values that settings change the reading of. */
+/** Runs every kind of statement, with values that are read differently under some settings. */
 const useEverything = Effect.gen(function* () {
   const backlog = yield* BacklogService
   const audit = yield* AuditService
@@ -54,20 +54,20 @@ const useEverything = Effect.gen(function* () {
     title: String.raw`back\slash and 'quotes' "NULL"`
   })
   expect(yield* backlog.claim({ owner: "w", actor: "w", commandId: "one" })).toEqual(Option.some(claimed))
-  // In a transaction of the caller's own, which has the session's settings.
+  // In the caller's own transaction, which has the session's settings.
   yield* sql
     .withTransaction(
       backlog.complete({ id: "a", token: claimed.claimToken ?? undefined, result: { done: true }, actor: "w" })
     )
     .pipe(Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL READ COMMITTED"))
   yield* backlog.create({ id: "d", title: "D", actor: "ann" }).pipe(sql.withTransaction)
-  // Of any phase, and of one named as the null of arrays is written.
+  // Without a phase, and with a phase that looks like the null of an array.
   expect(yield* backlog.awaitClaimable({}).pipe(Effect.timeout("20 seconds"))).toBeDefined()
   expect(yield* backlog.awaitClaimable({ phase: "NULL" }).pipe(Effect.timeout("20 seconds"))).toBeDefined()
   expect(yield* backlog.stats).toMatchObject({ counts: { done: 1 } })
   expect(yield* backlog.explain("b")).toBeDefined()
   expect((yield* backlog.list({ status: "ready" })).map(({ id }) => id)).toEqual(["b", "c", "d"])
-  // A transaction of the caller's own keeps its search path.
+  // The caller's own transaction keeps its search path.
   const path = sql<{ readonly path: string }>`SELECT pg_catalog.current_setting('search_path') AS path`
   const redaction = audit.redact({ id: "c", parts: ["title"], actor: "ann", reason: "asked" })
   expect(yield* sql.withTransaction(Effect.andThen(redaction, path))).toEqual(yield* path)
@@ -84,7 +84,7 @@ const useEverything = Effect.gen(function* () {
   )
 })
 
-/** What a batch's session is set to when it writes. */
+/** The settings of a batch when it writes. */
 const settingsOfBatches = Effect.gen(function* () {
   const { events, schema, sql } = yield* tables
   const seen = sql(`${schema}.seen`)
@@ -110,10 +110,10 @@ layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })(
       settings: Readonly<Record<string, string>>,
       body: Effect.Effect<A, E, TestBacklog | Client>
     ) =>
-      // What the body opened ends before its client does.
+      // Closes what the body opened before its client.
       Effect.provide(Effect.scoped(body), inOwn(clientWith(settings)))
 
-    it.effect("change nothing about what is written and read", () =>
+    it.effect("do not change what is written and read", () =>
       Effect.gen(function* () {
         const shadow = yield* shadowingSchema
         const settings = { ...unusualSettings, search_path: `${shadow}, public` }
@@ -134,7 +134,7 @@ layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })(
       })
     )
 
-    it.effect("a new generation is durable, also where no claim is live", () =>
+    it.effect("a new generation is durable, also without live claims", () =>
       Effect.gen(function* () {
         const setting = yield* inBacklog(
           unusualSettings,
@@ -154,7 +154,7 @@ layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })(
       })
     )
 
-    it.effect("programs that start at once under SERIALIZABLE apply the migrations once", () =>
+    it.effect("programs that start at the same time under SERIALIZABLE apply the migrations once", () =>
       Effect.gen(function* () {
         const client = yield* Layer.build(clientWith({ default_transaction_isolation: "serializable" }))
         yield* within(client)(
@@ -174,7 +174,7 @@ layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })(
       }).pipe(Effect.scoped)
     )
 
-    it.effect("a session that may only read is refused by name when it writes, and reads", () =>
+    it.effect("a read-only session can read, and its writes are refused by name", () =>
       Effect.gen(function* () {
         const schema = yield* freshSchema
         const inSchema = (settings: Readonly<Record<string, string>>) =>
@@ -230,7 +230,7 @@ layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })(
       })
     )
 
-    it.effect("a path that names pg_catalog last, and puts nothing of its names before it, is accepted", () =>
+    it.effect("a search path that shadows nothing of pg_catalog is accepted", () =>
       inBacklog({ search_path: "public, pg_catalog" }, verifyBacklog)
     )
 
@@ -256,7 +256,7 @@ layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })(
       )
     }
 
-    it.effect("a client that would send another encoding than UTF-8 is refused at start", () =>
+    it.effect("a client with another encoding than UTF-8 is refused at start", () =>
       Effect.gen(function* () {
         const client = yield* Layer.build(postgresClient(1))
         const sql = Context.get(client, SqlClient.SqlClient)
