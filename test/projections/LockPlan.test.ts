@@ -29,7 +29,7 @@ const [a, b, c] = [id("a"), id("b"), id("c")]
 const setOf = (...ids: ReadonlyArray<CardId>): ReadonlySet<CardId> => new Set(ids)
 
 describe("planLocks", () => {
-  it.each<readonly [order: Order, footprint: Partial<LockPlan>]>([
+  it.each<readonly [order: Order, plan: Partial<LockPlan>]>([
     [
       { _tag: "Create", id: "a", title: "A" },
       { cards: setOf(a), created: setOf(a) }
@@ -129,8 +129,8 @@ describe("planLocks", () => {
       { _tag: "Reopen", id: "a" },
       { cards: setOf(a), doneChanges: setOf(a), graphLock: "shared" }
     ]
-  ])("plans the locks of %j", (order, footprint) => {
-    expect(planLocks([command(order)])).toEqual({ ...nothing, ...footprint })
+  ])("plans the locks of %j", (order, plan) => {
+    expect(planLocks([command(order)])).toEqual({ ...nothing, ...plan })
   })
 
   it("plans the locks of all commands of a batch, with the strongest lock of the graph", () => {
@@ -180,34 +180,34 @@ describe("planLocks", () => {
 })
 
 /**
- * What is loaded for a footprint of a backlog that nobody else uses: what `lockAndLoad` asks the database for. Cards keep
- * their order, for that is the order in which expired claims are taken back.
+ * Loads what `ReadModel.lockInOrder` would load for a lock plan, from a backlog without other users. Cards keep their order,
+ * which is the order in which expired claims are reclaimed.
  */
-const load = (footprint: LockPlan, { log, state: all }: MemoryBacklog, now: DateTime.Utc): ReadModelState => {
+const load = (plan: LockPlan, { log, state: all }: MemoryBacklog, now: DateTime.Utc): ReadModelState => {
   const part = new ReadModelState()
   const cards = [...new Set(log.map(({ cardId }) => cardId))].flatMap((cardId) => all.card(cardId) ?? [])
   const claimable = [...all.claimCandidates(now)].filter((card) =>
     isClaimable(card, all.unmetDependencies(card.id), now)
   )
-  const byId = cards.filter((card) => footprint.claimedById.has(card.id) && ["ready", "claimed"].includes(card.status))
+  const byId = cards.filter((card) => plan.claimedById.has(card.id) && ["ready", "claimed"].includes(card.status))
   const whole = new Set<Card>([
-    ...cards.filter((card) => footprint.cards.has(card.id)),
-    ...cards.filter((card) => card.idempotencyKey !== null && footprint.idempotencyKeys.has(card.idempotencyKey)),
+    ...cards.filter((card) => plan.cards.has(card.id)),
+    ...cards.filter((card) => card.idempotencyKey !== null && plan.idempotencyKeys.has(card.idempotencyKey)),
     ...byId,
-    ...cards.filter((card) => footprint.reclaimsExpired && isExpired(card, now)),
-    ...footprint.claims.flatMap(({ filter, limit }) =>
+    ...cards.filter((card) => plan.reclaimsExpired && isExpired(card, now)),
+    ...plan.claims.flatMap(({ filter, limit }) =>
       claimable
         .filter((card) => !byId.includes(card))
         .filter(({ phase }) => filter.phase === undefined || phase === filter.phase)
         .filter(({ priority }) => priority >= (filter.minPriority ?? -Infinity))
         .slice(0, limit)
     ),
-    ...cards.filter((card) => card.dependsOn.some((other) => footprint.completedBeforeClaim.has(other)))
+    ...cards.filter((card) => card.dependsOn.some((other) => plan.completedBeforeClaim.has(other)))
   ])
   for (const card of cards) if (whole.has(card)) part.putCard(card, all.unmetDependencies(card.id))
 
-  const neighbours = new Set(footprint.edgeTargets)
-  for (const cardId of footprint.doneChanges) {
+  const neighbours = new Set(plan.edgeTargets)
+  for (const cardId of plan.doneChanges) {
     for (const other of part.card(cardId)?.dependsOn ?? []) neighbours.add(other)
   }
   for (const cardId of neighbours) {
@@ -216,15 +216,15 @@ const load = (footprint: LockPlan, { log, state: all }: MemoryBacklog, now: Date
       part.putSummary(cardId, { status: standing.status, notBefore: null, unmetDependencies: 0 })
     }
   }
-  for (const cardId of [...footprint.doneChanges, ...footprint.created]) {
+  for (const cardId of [...plan.doneChanges, ...plan.created]) {
     for (const dependent of all.dependentsOf(cardId)) {
       const standing = all.summary(dependent)
       if (part.card(dependent) === undefined && standing !== undefined) part.putSummary(dependent, standing)
       part.putDependency(dependent, cardId)
     }
   }
-  if (footprint.newEdges.some(({ from }) => all.hasDependents(from))) {
-    const reachable = new Set(footprint.newEdges.flatMap(({ to }) => to))
+  if (plan.newEdges.some(({ from }) => all.hasDependents(from))) {
+    const reachable = new Set(plan.newEdges.flatMap(({ to }) => to))
     for (const cardId of reachable) {
       for (const dependency of all.dependenciesOf(cardId)) {
         part.putDependency(cardId, dependency)
@@ -235,7 +235,7 @@ const load = (footprint: LockPlan, { log, state: all }: MemoryBacklog, now: Date
   return part
 }
 
-/** Carries out a batch, and tells all that was decided and all that changed. */
+/** Carries out a batch, and returns every decision and every change. */
 const carryOut = (state: ReadModelState, commands: ReadonlyArray<Command>, now: DateTime.Utc) =>
   commands.map((each) => {
     const decision = decide(state, each, now)
@@ -250,7 +250,7 @@ const carryOut = (state: ReadModelState, commands: ReadonlyArray<Command>, now: 
     return { command: each, decision, changes }
   })
 
-/** A batch's claims go first: by id, then of the best, then those after a completion, then everything else. */
+/** Orders a batch: claims by id, claims of the best cards, completions with a claim, then everything else. */
 const claimsFirst = (commands: ReadonlyArray<Command>): ReadonlyArray<Command> => {
   const rank = (each: Command) => {
     if (each._tag === "Claim") return each.id === undefined ? 1 : 0

@@ -8,7 +8,7 @@ import { at, backlogAfter, created, type Happened, id, on } from "../domain/supp
 
 const encodeCard = Schema.encodeSync(Card)
 
-/** A row change as a line: which row, and what of it. */
+/** A row change as a line of text. */
 const line = (change: RowChange): string => {
   switch (change._tag) {
     case "CardChanged":
@@ -49,85 +49,85 @@ interface Case {
 
 const cases: ReadonlyArray<Case> = [
   {
-    name: "a created card has its edges and counts what is not done",
-    event: created("x", { dependsOn: [id("open"), id("done"), id("nobody")] }),
+    name: "a created card gets its edges and counts the dependencies that are not done",
+    event: created("x", { dependsOn: [id("open"), id("done"), id("missing")] }),
     lines: [
       "card x is ready, version 1, content",
       "edge x → done added",
-      "edge x → nobody added",
+      "edge x → missing added",
       "edge x → open added",
       "card x waits for 2"
     ]
   },
   {
-    name: "a card created without dependencies waits for none",
+    name: "a card created without dependencies has no unmet dependency",
     event: created("x"),
     lines: ["card x is ready, version 1, content", "card x waits for 0"]
   },
   {
-    name: "a card created after those that depend on it frees none",
+    name: "a card created after its dependents decrements no counter",
     event: created("never"),
     lines: ["card never is ready, version 1, content", "card never waits for 0"]
   },
   {
-    name: "a card created done frees those that waited for it",
+    name: "a card created as done decrements the counters of its dependents",
     event: created("never", { status: "done" }),
     lines: ["card never is done, version 1, content", "card never waits for 0", "card a waits for 1"]
   },
   {
-    name: "a completed card frees all that depend on it",
+    name: "a completed card decrements the counters of its dependents",
     event: on("open", completed),
     lines: ["card open is done, version 2", "card a waits for 1", "card c waits for 1"]
   },
   {
-    name: "a card completed again frees none again",
+    name: "a card completed again decrements no counter",
     history: [on("open", completed)],
     event: on("open", completed),
     lines: ["card open is done, version 3"]
   },
   {
-    name: "a reopened card makes all that depend on it wait, done ones too",
+    name: "a reopened card increments the counters of its dependents, also of done ones",
     history: [on("open", completed), on("c", completed)],
     event: on("open", reopened),
     lines: ["card open is ready, version 3", "card a waits for 2", "card c waits for 2"]
   },
   {
-    name: "a link to a card that is not done is counted",
+    name: "a link to a card that is not done increments the counter",
     event: on("b", { _tag: "CardLinked", dependsOn: id("open") }),
     lines: ["card b is ready, version 2", "edge b → open added", "card b waits for 2"]
   },
   {
-    name: "a link to a card that is done is not counted",
+    name: "a link to a done card does not increment the counter",
     event: on("b", { _tag: "CardLinked", dependsOn: id("done") }),
     lines: ["card b is ready, version 2", "edge b → done added"]
   },
   {
-    name: "a link that is there is not added again",
+    name: "a link that exists is not added again",
     event: on("b", { _tag: "CardLinked", dependsOn: id("a") }),
     lines: ["card b is ready, version 2"]
   },
   {
-    name: "a link to a card that is not done, taken away, is counted off",
+    name: "the removal of a link to a card that is not done decrements the counter",
     event: on("a", { _tag: "CardUnlinked", dependsOn: id("open") }),
     lines: ["card a is ready, version 2", "edge a → open removed", "card a waits for 1"]
   },
   {
-    name: "a link to a card that does not exist, taken away, is counted off",
+    name: "the removal of a link to a card that does not exist decrements the counter",
     event: on("a", { _tag: "CardUnlinked", dependsOn: id("never") }),
     lines: ["card a is ready, version 2", "edge a → never removed", "card a waits for 1"]
   },
   {
-    name: "a link to a card that is done, taken away, is not counted off",
+    name: "the removal of a link to a done card does not decrement the counter",
     event: on("a", { _tag: "CardUnlinked", dependsOn: id("done") }),
     lines: ["card a is ready, version 2", "edge a → done removed"]
   },
   {
-    name: "a link that is not there is not removed",
+    name: "a link that does not exist is not removed",
     event: on("a", { _tag: "CardUnlinked", dependsOn: id("b") }),
     lines: ["card a is ready, version 2"]
   },
   {
-    name: "a revision changes content",
+    name: "a revision changes the content",
     event: on("a", { _tag: "CardRevised", priority: 1 }),
     lines: ["card a is ready, version 2, content"]
   },
@@ -142,8 +142,8 @@ const cases: ReadonlyArray<Case> = [
     lines: []
   },
   {
-    name: "nothing happens to a card that does not exist",
-    event: on("nobody", completed),
+    name: "a card that does not exist does not change",
+    event: on("missing", completed),
     lines: []
   }
 ]

@@ -17,13 +17,13 @@ import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
 import { type PostgresServer, startPostgres } from "../support/postgresServer.ts"
 
 /*
- * Searches every file of a database for what was redacted: in a column, an index, an old row version, the free space of
- * a page, a statistic or a log. A table that is added later is searched too.
+ * Searches every file of a database for redacted text: in a column, an index, an old row version, the free space of a page, a
+ * statistic or a log. A table that is added later is searched too.
  */
 
 const marker = "qXmarkerZ7"
 const short = `${marker} in one line`
-/** Random, so that it is stored as it is in a TOAST table, and not compressed. */
+/** Random, so that the TOAST table stores it uncompressed. */
 const long = () => `${marker} ${randomBytes(12_000).toString("base64")}`
 
 /** The files under a directory that contain one of the texts. */
@@ -35,7 +35,7 @@ const filesWith = (directory: string, needles: ReadonlyArray<Buffer>, skip = "")
     return needles.some((needle) => content.includes(needle)) ? [path.slice(directory.length)] : []
   })
 
-/** Writes the marker by every command that carries text which can be erased, some of it several times. */
+/** Writes the marker with every command that has erasable text, some of it several times. */
 const writeEverywhere = Effect.gen(function* () {
   const backlog = yield* BacklogService
   const audit = yield* AuditService
@@ -90,7 +90,7 @@ const redactAll = Effect.gen(function* () {
   }
 })
 
-/** What leaves the database: an export and an anchor. */
+/** The data that leaves the database: an export and an anchor. */
 const leaves = Effect.gen(function* () {
   const audit = yield* AuditService
   const lines = yield* Stream.runCollect(audit.exportLog)
@@ -103,7 +103,7 @@ const expectClean = Effect.fnUntraced(function* (needles: ReadonlyArray<Buffer>)
   expect(needles.filter((needle) => left.includes(needle))).toEqual([])
 })
 
-/** Not by itself: the tests say when. */
+/** No removal in the background: the tests remove explicitly. */
 const byHand = Layer.succeed(RemovalSchedule)("off")
 
 describe("erased bytes in an embedded directory", () => {
@@ -119,7 +119,7 @@ describe("erased bytes in an embedded directory", () => {
         const needles = yield* Effect.gen(function* () {
           const written = yield* writeEverywhere
           yield* redactAll
-          // Renames old files of the write-ahead log, which then wait to be used with what is in them.
+          // Renames old files of the write-ahead log, which keep their content until they are used.
           const sql = yield* SqlClient.SqlClient
           yield* sql`SELECT pg_switch_wal()::text`
           yield* sql`CHECKPOINT`
@@ -181,13 +181,13 @@ describe("erased bytes on a server", () => {
           yield* expectClean(needles)
           yield* say("COMMIT")
           expect(filesWith(server.dataDir, needles)).not.toEqual([])
-          // What docs/auditing.md tells an operator to do about the write-ahead log.
+          // The steps for the write-ahead log in docs/auditing.md.
           yield* sql`ALTER SYSTEM SET wal_recycle = off`
           yield* sql`SELECT pg_reload_conf()`
           for (;;) {
             yield* sql`SELECT pg_logical_emit_message(false, '', '')::text, pg_switch_wal()::text`
             yield* sql`CHECKPOINT`
-            // The checkpointer may not have read the setting yet, and keeps some files ahead until it has.
+            // The checkpointer reserves files until it has read the setting.
             if (filesWith(join(server.dataDir, "pg_wal"), needles).length === 0) break
           }
           expect(filesWith(server.dataDir, needles)).toEqual([])

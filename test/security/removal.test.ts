@@ -8,7 +8,7 @@ import { BacklogService } from "../../src/services/BacklogService.ts"
 import { Erasures, RemovalSchedule, type RemovalTimes } from "../../src/services/audit/Erasures.ts"
 import { layerPostgres } from "../../src/services/layers.ts"
 import { postgresUrl, tables } from "../support/backlogs.ts"
-import { catalogOf, schemasBeside } from "../support/catalog.ts"
+import { catalogOf, findShadowSchemas } from "../support/catalog.ts"
 import { isLong, onServer, onServerFirst, type Test } from "../support/databases.ts"
 import { pool } from "../support/pools.ts"
 import { expect, it } from "vitest"
@@ -48,7 +48,7 @@ const rows = Effect.gen(function* () {
   )
 })
 
-/** Tables beside that hold copies of text. */
+/** Shadow tables that contain copies of text. */
 const copies = Effect.gen(function* () {
   const { schema, sql } = yield* tables
   return Array.from(
@@ -79,7 +79,7 @@ const both = (test: Test): void => {
       expect(
         found.filter((name) => columnContents[name.split(".")[0] ?? ""]?.[name.split(".")[1] ?? ""] === undefined)
       ).toEqual([])
-      // The planner keeps samples of the others.
+      // The planner keeps statistics of the other columns.
       const sampled = columns
         .filter(({ statistics }) => statistics !== 0)
         .map(({ column, table }) => `${table}.${column}`)
@@ -117,7 +117,7 @@ const both = (test: Test): void => {
       expect(phases.filter((phase) => phase.startsWith("swapped"))).toEqual(
         erasableTables.map((table) => `swapped ${table}`)
       )
-      expect(yield* schemasBeside).toEqual([])
+      expect(yield* findShadowSchemas).toEqual([])
       expect(yield* audit.erasures()).toMatchObject([{ state: "removed from pages", problem: null }])
       expect(yield* audit.erasures({ pending: true })).toEqual([])
       // Nothing is pending, so nothing is rewritten.
@@ -147,7 +147,7 @@ const both = (test: Test): void => {
       expect(commands).toBeGreaterThan(erasableTables.length * 3)
       expect((yield* audit.parked("mailer")).map(({ position }) => position)).toEqual([commands + 1])
       expect((yield* audit.verify()).divergences).toEqual([])
-      // The first answer again.
+      // The first result again.
       expect(
         (yield* backlog.create({ id: "during1", title: "T", body: "events", actor, commandId: "during1" })).version
       ).toBe(1)
@@ -164,7 +164,7 @@ const both = (test: Test): void => {
         onProgress: ({ phase, table }) =>
           Effect.gen(function* () {
             if (phase === "preparing") states.push((yield* audit.erasures()).map(({ state }) => state))
-            // The old row has been copied, and is now an old version in the copy.
+            // The old row was copied, and is now an old row version in the copy.
             if (phase === "swapping" && table === "events" && states.length === 1) {
               yield* audit.redact({ id: "c7", parts: ["body"], ...why })
             }
@@ -224,7 +224,7 @@ const both = (test: Test): void => {
       yield* sql`DROP TABLE ${sql(`${schema}.notes`)}`
       yield* sql`DROP VIEW ${sql(`${schema}.titles`)}`
       expect(yield* audit.erasures()).toMatchObject([{ state: "erased from reads", problem }])
-      expect(yield* schemasBeside).toEqual([])
+      expect(yield* findShadowSchemas).toEqual([])
       yield* sql`DROP INDEX ${sql(`${schema}.mine`)}`
       expect(yield* audit.removeErased()).toEqual({ removed: 1 })
       expect(yield* audit.erasures()).toMatchObject([{ state: "removed from pages", problem: null }])
@@ -275,7 +275,7 @@ onServer("a removal of erased bytes", (test) => {
       )
       expect(shown.at(-1)).toBe("\rwaiting for the table events\u001b[K")
       expect(yield* audit.erasures()).toMatchObject([{ state: "erased from reads", problem }])
-      // A later redaction would not reach what they hold.
+      // A later redaction would not erase their content.
       expect(yield* copies).toEqual([])
       yield* backlog.create({ id: "meanwhile", title: "T", actor })
       yield* say("COMMIT")
@@ -288,13 +288,13 @@ onServer("a removal of erased bytes", (test) => {
     Effect.gen(function* () {
       const { schema, sql } = yield* tables
       const { audit } = yield* redacted
-      const [beside] = yield* sql<{ readonly name: string }>`
+      const [shadow] = yield* sql<{ readonly name: string }>`
         SELECT 'mosaic_rebuild_' || ${schema}::regnamespace::oid::text AS name`
-      const place = (table: string) => sql(`${beside?.name}.${table}`)
+      const place = (table: string) => sql(`${shadow?.name}.${table}`)
       const leave = (touchedAt: string) =>
         Effect.gen(function* () {
-          yield* sql`DROP SCHEMA IF EXISTS ${sql(beside?.name ?? "")} CASCADE`
-          yield* sql`CREATE SCHEMA ${sql(beside?.name ?? "")}`
+          yield* sql`DROP SCHEMA IF EXISTS ${sql(shadow?.name ?? "")} CASCADE`
+          yield* sql`CREATE SCHEMA ${sql(shadow?.name ?? "")}`
           yield* sql`CREATE TABLE ${place("events")} AS SELECT * FROM ${sql(`${schema}.events`)}`
           yield* sql`CREATE TABLE ${place("work")} AS
             SELECT 'nonce' AS nonce, 'removal' AS kind, ${touchedAt}::timestamptz AS touched_at`
@@ -441,7 +441,7 @@ onServer("a removal of erased bytes", (test) => {
         const problem = pendingOf(yield* Effect.result(reader.removeErased()))
         expect(problem).toContain(`the role ${JSON.stringify(role)} may not rewrite the tables`)
         expect(problem).toContain("as their owner")
-        // It ends, and does not try again and again.
+        // It ends instead of trying repeatedly.
         const erasures = yield* Effect.provide(
           Erasures,
           Layer.provide(Erasures.layer, Layer.succeed(RemovalSchedule)(soon))
@@ -470,7 +470,7 @@ onServer("a removal of erased bytes", (test) => {
         yield* isDone
         expect((yield* owner.erasures()).length).toBe(2)
       }).pipe(Effect.provide(backlog))
-      expect(yield* schemasBeside).toEqual([])
+      expect(yield* findShadowSchemas).toEqual([])
     })
   )
 

@@ -8,7 +8,7 @@ import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { cli, json } from "../cli/support.ts"
 import { connect, mayMakeRoles, strangers } from "../proof/roles/support.ts"
 import { postgresUrl, tables } from "../support/backlogs.ts"
-import { schemasBeside } from "../support/catalog.ts"
+import { findShadowSchemas } from "../support/catalog.ts"
 import { isLong, onServer, type Test } from "../support/databases.ts"
 import { script } from "../support/scripts.ts"
 import { expect, it } from "vitest"
@@ -30,12 +30,12 @@ const redacted = Effect.gen(function* () {
   return { asked, audit, backlog, said }
 })
 
-/** As if the last step of the process that was killed were a minute ago. */
+/** Makes the last step of the killed process a minute old. */
 const aged = Effect.gen(function* () {
   const { sql } = yield* tables
-  const [beside] = yield* schemasBeside
-  if (beside !== undefined)
-    yield* sql`UPDATE ${sql(`${beside}.work`)} SET touched_at = touched_at - interval '1 minute'`
+  const [shadow] = yield* findShadowSchemas
+  if (shadow !== undefined)
+    yield* sql`UPDATE ${sql(`${shadow}.work`)} SET touched_at = touched_at - interval '1 minute'`
 })
 
 onServer("a pending removal", (test) => {
@@ -52,13 +52,13 @@ onServer("a pending removal", (test) => {
         yield* backlog.create({ id: `after ${stay}`, title: "T", actor })
         yield* aged
       }
-      expect((yield* schemasBeside).length).toBe(1)
+      expect((yield* findShadowSchemas).length).toBe(1)
       const examined = yield* asked("doctor")
       expect(JSON.stringify(examined.data)).toContain("The bytes of 1 redaction are still in the data files")
       const fixed = yield* asked("doctor", "--fix")
       expect(JSON.stringify(fixed.data)).toContain("No erased bytes are left in the data files.")
       expect(yield* audit.erasures({ pending: true })).toEqual([])
-      expect(yield* schemasBeside).toEqual([])
+      expect(yield* findShadowSchemas).toEqual([])
       const { sql } = yield* tables
       const triggers = yield* sql`
         SELECT tgname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
@@ -85,7 +85,7 @@ onServer("a pending removal", (test) => {
         yield* redact("body")
         const ended = yield* Effect.result(
           superuser.removeErased({
-            // As if the superuser's process had been killed here.
+            // The superuser's process is killed here.
             onProgress: ({ phase, table }) =>
               phase === "swapping" && table === "cards"
                 ? Effect.orDie(Effect.andThen(redact("acceptance"), owner.audit.rebuild()))

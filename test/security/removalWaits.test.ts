@@ -12,7 +12,7 @@ import { startPostgres } from "../support/postgresServer.ts"
 import { afterAll, describe, expect } from "vitest"
 
 /*
- * How long commands wait while erased bytes are removed from the data files, and how long that takes: printed, not judged.
+ * Measures how long commands wait during a removal of erased bytes and how long it takes. Prints the times without a limit.
  */
 
 const variable = "BACKLOG_REMOVAL_CARDS"
@@ -23,7 +23,7 @@ const why = `it takes minutes: ${variable}=100000 npx vitest run test/security/r
 const actor = "ann"
 const atOnce = 500
 
-/** So many cards, with an event each for their creation, claim and completion. */
+/** Creates cards with three events each: their creation, claim and completion. */
 const populate = Effect.gen(function* () {
   const backlog = yield* BacklogService
   for (let first = 0; first < cards; first += atOnce) {
@@ -45,7 +45,7 @@ const populate = Effect.gen(function* () {
   }
 })
 
-/** Commands one after the other for as long as an effect runs: how long each took, in milliseconds, in order. */
+/** Sends commands one after the other while an effect runs, and returns their durations in milliseconds, sorted. */
 const during = Effect.fnUntraced(function* <A, E, R>(name: string, effect: Effect.Effect<A, E, R>) {
   const backlog = yield* BacklogService
   const state = { runs: true }

@@ -6,7 +6,7 @@ import { BacklogService } from "../../src/services/BacklogService.ts"
 import { currentClient, tables } from "../support/backlogs.ts"
 import { onBothDatabases } from "../support/databases.ts"
 
-/** Begins to use the test's backlog once more, as another process does. */
+/** Builds the services of the test's backlog again, as another process does. */
 const begin = Effect.gen(function* () {
   const client = yield* currentClient
   const inSchema = Layer.succeed(BacklogSchema)(yield* BacklogSchema)
@@ -21,7 +21,7 @@ const someCards = Effect.gen(function* () {
   return backlog
 })
 
-/** What a program leaves behind that writes events and rows, and knows of no counts. */
+/** Changes rows without the counts, as a program of a version without counts does. */
 const forgetTheLastEvents = Effect.gen(function* () {
   const { counts, sql } = yield* tables
   yield* sql`UPDATE ${counts} SET position = position - 1, ready = 70, waiting = 7`

@@ -52,7 +52,7 @@ export const tableNumbers = Effect.gen(function* () {
 })
 
 /** Schemas that rebuilds of this backlog left beside it. */
-export const schemasBeside = Effect.gen(function* () {
+export const findShadowSchemas = Effect.gen(function* () {
   const { schema, sql } = yield* tables
   return Array.from(
     yield* sql<{ readonly name: string }>`

@@ -185,7 +185,7 @@ export class Erasures extends Context.Service<
           rewriteTables({
             sql,
             schema,
-            createTables: (beside) => createTables(sql, beside),
+            createTables: (shadow) => createTables(sql, shadow),
             onProgress: options.onProgress ?? (() => Effect.void),
             swapTimeout: Duration.fromInputUnsafe(options.swapTimeout ?? defaultSwapTimeout),
             // The bytes of a redaction that commits later may be copied before it commits: they need another rewrite.

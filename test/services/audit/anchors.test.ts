@@ -40,7 +40,7 @@ const anchorsIn = (file: string): ReadonlyArray<Anchor> =>
     .map((line) => Result.getOrThrow(parseAnchor(line)))
 const positionsIn = (file: string) => anchorsIn(file).map(({ position }) => position)
 
-/** Keeps anchors in a scope that the test ends, and gives what was logged as an error, and the metrics. */
+/** Runs `keepAnchors` in a scope that the test ends, and returns the logged errors and the metrics. */
 const keeping = Effect.fnUntraced(function* (options: KeepAnchorsOptions) {
   const scope = yield* Effect.acquireRelease(Scope.make(), (made) => Scope.close(made, Exit.void))
   const errors: Array<string> = []
@@ -59,7 +59,7 @@ const keeping = Effect.fnUntraced(function* (options: KeepAnchorsOptions) {
   return { first, errors, metrics, end: Scope.close(scope, Exit.void) }
 })
 
-/** What a restore does to the end of the log, and back. */
+/** Removes the end of the log, as a restore does, and puts it back. */
 const headAt = (position: number) =>
   Effect.flatMap(
     tables,
@@ -89,11 +89,11 @@ const tests = (test: Test): void => {
       const newest = anchorsIn(file).at(-1)
       expect((yield* audit.verify({ anchor: newest })).divergences).toEqual([])
 
-      // A log that has not moved since gets no second anchor of the same position.
+      // A log without new events gets no second anchor of the same position.
       const again = yield* keeping({ file })
       expect(again.first).toMatchObject({ _tag: "Unchanged", anchor: { position: 2 } })
       expect(positionsIn(file)).toEqual([0, 1, 2])
-      // The next at an interval is an hour away.
+      // The next anchor at an interval comes in an hour.
       yield* create("c")
       yield* again.end
       expect(positionsIn(file)).toEqual([0, 1, 2, 3])
@@ -109,7 +109,7 @@ const tests = (test: Test): void => {
       yield* (yield* keeping({ file })).end
       const before = readFileSync(file, "utf8")
 
-      // Truncated under a keeper, and before one starts.
+      // Truncated while `keepAnchors` runs, and before it starts.
       const running = yield* keeping({ file, every: "100 millis" })
       yield* headAt(1)
       yield* until(Effect.sync(() => running.errors.length > 1))
@@ -122,7 +122,7 @@ const tests = (test: Test): void => {
       yield* started.end
       yield* headAt(2)
 
-      // Rewritten: another event is at the position, at the end of the log or before it.
+      // Rewritten: another event is at the position, which is the end of the log or before it.
       const rewritten = before.replace(/[0-9a-f]{64}/, "a".repeat(64))
       writeFileSync(file, rewritten)
       for (const more of ["c", "d"]) {
@@ -202,7 +202,7 @@ const tests = (test: Test): void => {
       const publicKey = pair.publicKey.export({ format: "pem", type: "spki" }).toString()
       const [anchor] = anchorsIn(file)
       expect(anchor === undefined ? undefined : Result.isSuccess(checkSignature(anchor, publicKey))).toBe(true)
-      // The mode of a file that is there is its owner's choice.
+      // The mode of an existing file is not changed.
       chmodSync(file, 0o640)
       yield* create("a")
       yield* kept.end
@@ -227,7 +227,7 @@ const tests = (test: Test): void => {
       writeFileSync(file, readFileSync(file, "utf8").trimEnd())
       yield* (yield* keeping({ file })).end
       expect(positionsIn(file)).toEqual([0, 1, 2])
-      // Alone in the file.
+      // An incomplete line that is the only line of the file.
       writeFileSync(file, "mosaic-back")
       yield* (yield* keeping({ file })).end
       expect(positionsIn(file)).toEqual([2])

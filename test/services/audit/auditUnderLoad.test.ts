@@ -16,7 +16,7 @@ type Service = BacklogService["Service"]
 
 const cardCount = 60
 
-/** The services over a pool of their own, as another process would have them, on the server's clock. */
+/** The services with their own pool, as in another process, on the server's clock. */
 const pool = ({ size = 2 } = {}) =>
   Effect.gen(function* () {
     const schema = yield* BacklogSchema
@@ -25,7 +25,7 @@ const pool = ({ size = 2 } = {}) =>
     return { audit: Context.get(context, AuditService), backlog: Context.get(context, BacklogService) }
   })
 
-/** One thing that somebody does to some card; that it may be refused does not matter here. */
+/** A random command for a random card, which may be refused. */
 const anything = (backlog: Service, random: Random, actor: string): Effect.Effect<unknown, unknown> => {
   const id = `c${random.below(cardCount)}`
   switch (random.below(9)) {
@@ -55,7 +55,7 @@ const anything = (backlog: Service, random: Random, actor: string): Effect.Effec
   }
 }
 
-/** Refusals are answers; whatever else fails is a defect of the test's subject. */
+/** Ignores refusals. Every other failure fails the test. */
 const refusalsAside = (effect: Effect.Effect<unknown, unknown>) =>
   Effect.flatMap(Effect.result(effect), (outcome) => {
     if (Result.isSuccess(outcome)) return Effect.void
@@ -67,7 +67,7 @@ const refusalsAside = (effect: Effect.Effect<unknown, unknown>) =>
 
 const writers = 4
 
-/** Lets writers go on, each in a pool of its own, until an effect beside them is done, and gives its result. */
+/** Runs writers, each with its own pool, until an effect completes, and returns the result of the effect. */
 const whileWriting = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const pools = yield* Effect.all(Array.from({ length: writers }, () => pool()))
@@ -98,12 +98,12 @@ const whileWriting = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   })
 
 layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("while commands run", (it) => {
-  /** A test with an empty backlog and pools on the server's own clock; log and read model are checked after it. */
+  /** A test with an empty backlog and pools on the server's clock. It verifies the log and the read model at the end. */
   const test = (title: string, body: Effect.Effect<void, unknown, TestBacklog | Client>) =>
     it.effect(title, () =>
       Effect.gen(function* () {
         yield* body
-        // The test's clock has stood still while the server's went on.
+        // The test's clock does not move, unlike the server's.
         yield* (yield* BacklogTestClock).set(yield* DateTime.now)
         yield* verifyBacklog
         yield* verifiesItself
@@ -167,7 +167,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
     "an export shows one moment, also of cards that are redacted before its last line is read",
     Effect.gen(function* () {
       const { audit, backlog } = yield* pool({ size: 4 })
-      // More than is read ahead of whoever takes the lines.
+      // More lines than the export buffers.
       const count = 12_000
       const cards = Array.from({ length: count }, (_, index) => ({ id: `c${index}`, title: `Card ${index}` }))
       yield* backlog.createMany({ actor: "planner", cards })
@@ -195,7 +195,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       const ids = Array.from({ length: cardCount }, (_, index) => `c${index}`)
       const redact = { parts: ["body", "title"], reason: "asked for", actor: "auditor" } as const
       const { commands } = yield* whileWriting(
-        // Both auditors want the same erased, in opposite orders.
+        // Both auditors erase the same parts, in opposite orders.
         Effect.forEach(
           auditors,
           ({ audit }, index) =>

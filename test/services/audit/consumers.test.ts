@@ -21,7 +21,7 @@ const createCards = (count: number, prefix = "c") =>
     backlog.createMany({ actor: "ann", cards: upTo(count).map((index) => ({ id: `${prefix}${index}`, title: "T" })) })
   )
 
-/** A table of the consumers' own, in which every handling leaves a row, and a handler that writes to it. */
+/** A table with a row for every handled event, and a handler that writes to it. */
 const withSeen = Effect.gen(function* () {
   const { schema, sql } = yield* tables
   const seen = sql(`${schema}.seen`)
@@ -33,7 +33,7 @@ const withSeen = Effect.gen(function* () {
     sql,
     audit,
     write,
-    /** A consumer that writes and then does more. */
+    /** A consumer that writes a row and then runs an effect. */
     consume: <E>(
       options: Omit<ConsumeInput<E, never>, "handler">,
       more: (event: RecordedEvent) => Effect.Effect<void, E> = () => Effect.void
@@ -120,7 +120,7 @@ const handling = (test: Test): void => {
         )
       for (const batchSize of [100, 4, 1]) {
         expect(yield* Effect.flip(failing(batchSize))).toEqual(new Refused({ position: 7 }))
-        // What the handler wrote for the event that failed is taken back.
+        // The writes of the handler for the failed event are rolled back.
         expect(yield* seen("c")).toEqual(upTo(6))
         expect(yield* at("c")).toBe(6)
       }
@@ -212,7 +212,7 @@ const parking = (test: Test): void => {
         const count = (tries.get(position) ?? 0) + 1
         tries.set(position, count)
         if (position === 2) return Effect.fail(new Refused({ position }))
-        // A reason must be text that Postgres can keep.
+        // A reason must be text that Postgres can store.
         if (position === 5) return Effect.die(new Error("broken\u0000by a defect \ud800"))
         return position === 7 && count < 3 ? Effect.fail(new Refused({ position })) : Effect.void
       })
@@ -286,7 +286,7 @@ const checkpoints = (test: Test): void => {
       expect(yield* Effect.flip(audit.advance("c", 4, 4))).toBeInstanceOf(InvalidInput)
       expect(yield* Effect.flip(audit.advance("c", 4, 2))).toBeInstanceOf(InvalidInput)
       expect(yield* Effect.flip(audit.advance("", 0, 2))).toBeInstanceOf(InvalidInput)
-      // In the caller's transaction: taken back with it.
+      // In the caller's transaction: rolled back with it.
       const undone = yield* Effect.exit(
         sql.withTransaction(Effect.andThen(audit.advance("c", 4, 9), Effect.fail(new Refused({ position: 9 }))))
       )

@@ -24,7 +24,7 @@ const erasedFrom = new Map<string, ReadonlyArray<string>>(
     )
 )
 
-/** The card that a golden event's stream leads to up to a version, without anything that reads a log. */
+/** The card after the golden events up to a version, folded without a log. */
 const cardOf = (name: string, stream: ReturnType<typeof streamAround>, upTo = stream.length): Card => {
   let card: Card | undefined
   for (const { data, schemaVersion = 1, type, version } of stream.slice(0, upTo)) {
@@ -37,7 +37,7 @@ const cardOf = (name: string, stream: ReturnType<typeof streamAround>, upTo = st
   return card
 }
 
-/** Every event that was ever released is read by everything that reads the log. */
+/** Reads every released event in every way in which a log can be read. */
 export const golden = (test: Test): void => {
   test(
     "events of every released type and schema version can be read on every path",
@@ -49,12 +49,12 @@ export const golden = (test: Test): void => {
       yield* putStreams(streams.map(({ stream }) => stream))
       yield* eraseRedacted
 
-      // Rebuild, and verify after it and on its own.
+      // Rebuild and its verification, and verify.
       expect((yield* audit.rebuild()).verification.divergences).toEqual([])
       const report = yield* audit.verify()
       expect(report).toMatchObject({ cards: goldenEvents.length, erasedParts: 3, divergences: [] })
 
-      // History, the feed, and the event as the domain knows it.
+      // The history, the feed, and the decoded event.
       const fed = yield* Stream.runCollect(audit.events())
       for (const { event, stream } of streams) {
         const history = Array.from(yield* Stream.runCollect(audit.history(event.name)))
@@ -71,7 +71,7 @@ export const golden = (test: Test): void => {
         )
       }
 
-      // The past: one card, all of them, and why.
+      // Past states: one card, all cards, and an explanation.
       const past = yield* audit.backlogAt({ position: report.position })
       const listed = new Map((yield* past.list()).map((card) => [card.id as string, plain(card)]))
       for (const { event, stream } of streams) {
@@ -87,7 +87,7 @@ export const golden = (test: Test): void => {
         expect(plain(Option.getOrThrow(yield* backlog.get(event.name)))).toEqual(plain(card))
       }
 
-      // Export, the file on its own, import.
+      // Export, the check of the file, import.
       const lines = Array.from(yield* Stream.runCollect(audit.exportLog), (text, index) => ({
         number: index + 1,
         text
@@ -107,7 +107,7 @@ export const golden = (test: Test): void => {
         })
       )
 
-      // And commands go on from there.
+      // Commands continue from there.
       const blocked = yield* backlog.unblock({ id: "CardCreated.v1", actor: "ann" })
       expect(DateTime.formatIso(blocked.updatedAt)).toBe(start)
     })

@@ -10,11 +10,11 @@ import type { Test } from "../conformance/harness.ts"
 const golden = (name: string): string =>
   readFileSync(new URL(`../../events/golden-log/${name}`, import.meta.url), "utf8")
 
-/** What was printed and kept when the golden log was exported. */
+/** The anchor that was printed when the golden log was exported. */
 const anchorOfThen =
   "mosaic-backlog-anchor 1 17 5d937c84522c857525914149b124bbb5d5a37cf617d7a53a4d507136c813e4db 2026-11-24T16:39:02.226Z"
 
-/** A log with every type of event, exported by the first version that could: it stands for the files people keep. */
+/** A log with every type of event, exported by the first version with an export, like the files that users have. */
 export const goldenLog = (test: Test): void => {
   test(
     "an old exported log is imported, and continues its old anchor",

@@ -15,7 +15,7 @@ const exported = Effect.flatMap(AuditService, (audit) =>
   Effect.map(Stream.runCollect(audit.exportLog), Array.from<string>)
 )
 
-/** An empty backlog besides the test's own, over the same client. */
+/** Another empty backlog, over the client of the test. */
 const another = Layer.build(Layer.fresh(freshBacklog))
 
 const numbered = (lines: ReadonlyArray<string>) => lines.map((text, index) => ({ number: index + 1, text }))
@@ -23,7 +23,7 @@ const numbered = (lines: ReadonlyArray<string>) => lines.map((text, index) => ({
 const imported = (lines: ReadonlyArray<string>) =>
   Effect.flatMap(AuditService, (audit) => audit.importLog(Stream.fromIterable(numbered(lines))))
 
-/** What is found in a file without a database: the line where reading ends, or the divergences. */
+/** Checks a file without a database: the line that is refused, or the divergences. */
 const checked = (lines: ReadonlyArray<string>, ...anchor: ConstructorParameters<typeof LogFileCheck>) => {
   const file = new LogFileCheck(...anchor)
   for (const line of numbered(lines)) {
@@ -53,7 +53,7 @@ const swapped =
   (lines) =>
     lines.with(one - 1, lines[other - 1] ?? "").with(other - 1, lines[one - 1] ?? "")
 
-/** What happens to a file whose header is line 1 and whose event at position 1 is line 2, and what is found. */
+/** Changes of a file, whose header is line 1 and whose event at position 1 is line 2, and the result of its check. */
 const damages: ReadonlyArray<readonly [title: string, change: Change, found: ReturnType<typeof checked>]> = [
   ["an actor is another", replaced(6, '"w1"', '"w2"'), { divergences: [["content", "a", 5]] }],
   ["a title is another", replaced(2, "Title of a", "Title of A"), { divergences: [["content", "a", 1]] }],
@@ -155,7 +155,7 @@ const damages: ReadonlyArray<readonly [title: string, change: Change, found: Ret
   ["nothing is there", () => [], { wrongLine: 1 }]
 ]
 
-/** A log leaves one backlog as lines of text and arrives in another as what it was. */
+/** A log is exported from one backlog and imported into another without a change. */
 export const logFile = (test: Test): void => {
   test(
     "an exported log is verified without a database, and imported with every position, version, hash and row",
@@ -182,7 +182,7 @@ export const logFile = (test: Test): void => {
           expect(yield* dumpUpTo(plotLength, ["d"])).toEqual(before)
           expect((yield* exported).slice(1, plotLength + 1)).toEqual(lines.slice(1))
           expect((yield* (yield* AuditService).verify({ anchor })).divergences).toEqual([])
-          // And it goes on there.
+          // The imported backlog accepts commands.
           const backlog = yield* BacklogService
           yield* backlog.create(input("h"))
           expect((yield* backlog.complete({ id: "d", force: true, actor: "ann" })).madeClaimable).toEqual(["e"])
@@ -228,7 +228,7 @@ export const logFile = (test: Test): void => {
             expect([title, yield* headPosition]).toEqual([title, 0])
           }
           expect(yield* dump("events", "cards", "dependencies")).toEqual({ events: [], cards: [], dependencies: [] })
-          // A line that could not be read, and a source that fails.
+          // A line that cannot be read, and a source that fails.
           const audit = yield* AuditService
           const unreadable = [...numbered(lines.slice(0, 3)), { number: 4, problem: "it is not UTF-8" }]
           expect(yield* Effect.flip(audit.importLog(Stream.fromIterable(unreadable)))).toMatchObject({
@@ -256,7 +256,7 @@ export const logFile = (test: Test): void => {
           const { events, sql } = yield* tables
           yield* plot
           yield* disarm
-          yield* sql`UPDATE ${events} SET actor = 'somebody else' WHERE position = 5`
+          yield* sql`UPDATE ${events} SET actor = 'another actor' WHERE position = 5`
           yield* rehash
           const lines = yield* exported
           expect(checked(lines)).toEqual({ divergences: [] })

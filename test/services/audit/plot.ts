@@ -3,11 +3,11 @@ import { AuditService } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { BacklogTestClock } from "../../../src/services/layers.ts"
 
-/** How many events the plot makes. */
+/** The number of events of the plot. */
 export const plotLength = 22
 
 /**
- * A backlog with every kind of event and of card, for tests that look at or damage certain ones. By position: 1 to 4 `a`,
+ * A backlog with every kind of event and of card, for tests that read or damage some of them. By position: 1 to 4 `a`,
  * `b`, `c` and `d` created at once; 5 to 7 `a` claimed, renewed, completed; 8 and 9 `b` claimed and released, not to be
  * retried before an hour; 10 `c` revised; 11 and 12 `d` unblocked and claimed; 13 `e` created; 14 and 15 `c` linked to
  * `e` and revised again; 16 and 17 `f` created and blocked; 18 and 19 `g` created and redacted; 20 to 22 `f` unblocked,

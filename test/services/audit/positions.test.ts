@@ -20,7 +20,7 @@ const createCards = (ids: ReadonlyArray<string>) =>
 const notReached = (position: number, head: number) =>
   new MomentNotReached({ asked: `position ${position}`, reached: `the log ends at ${head}` })
 
-/** Leaves a consumer's checkpoint where a restore leaves it. */
+/** Moves a consumer's checkpoint beyond the end of the log, as a restore does. */
 const putCheckpoint = (consumer: string, position: number) =>
   Effect.gen(function* () {
     const { schema, sql } = yield* tables
@@ -98,7 +98,7 @@ const positions = (test: Test): void => {
       expect(yield* Effect.flip(audit.advance("mailer", 9, 4))).toEqual(notReached(4, 3))
       expect(yield* Effect.flip(audit.advance("mailer", 8, 1))).toMatchObject({ _tag: "CheckpointMoved", found: 9 })
       yield* audit.advance("mailer", 9, 1)
-      // From within the log it moves forward only.
+      // A checkpoint within the log moves only forward.
       expect(yield* Effect.flip(audit.advance("mailer", 1, 0))).toBeInstanceOf(InvalidInput)
       expect(yield* consume(false)).toBe(2)
       expect(handled).toEqual([2, 3])
@@ -158,7 +158,7 @@ const types = (test: Test): void => {
   )
 }
 
-/** Of a newer program: it is in the log as an event of its type, and this program cannot decode it. */
+/** An event of a newer version, which this program cannot decode. */
 const newer = (test: Test): void => {
   test(
     "that only a newer version knows can be read once the log has an event of them",

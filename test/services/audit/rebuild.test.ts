@@ -5,7 +5,7 @@ import { AuditService } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { InvalidInput } from "../../../src/services/decodeInput.ts"
 import { freshBacklog, headPosition, tables } from "../../support/backlogs.ts"
-import { readModelCatalog, schemasBeside, tableNumbers } from "../../support/catalog.ts"
+import { readModelCatalog, findShadowSchemas, tableNumbers } from "../../support/catalog.ts"
 import { onBothDatabases, onServer, type Test } from "../../support/databases.ts"
 import { inOwnDatabase } from "../../support/ownDatabase.ts"
 import { pool } from "../../support/pools.ts"
@@ -24,7 +24,7 @@ const readModel = Effect.gen(function* () {
   ])
 })
 
-/** A backlog in which a bit of everything has happened. */
+/** A backlog with events of every kind. */
 const livedIn = Effect.gen(function* () {
   const backlog = yield* BacklogService
   const audit = yield* AuditService
@@ -53,12 +53,12 @@ const livedIn = Effect.gen(function* () {
   return { audit, backlog }
 })
 
-/** What must hold when a rebuild has ended, one way or the other. */
+/** Checks the backlog after a rebuild, whether it succeeded or not. */
 const isWhole = Effect.gen(function* () {
   const backlog = yield* BacklogService
   yield* verifyBacklog
   yield* verifiesItself
-  expect(yield* schemasBeside).toEqual([])
+  expect(yield* findShadowSchemas).toEqual([])
   const id = `after${yield* headPosition}`
   yield* backlog.create({ id, title: "T", actor: "ann" })
   expect((yield* backlog.complete({ id, actor: "ann" })).status).toBe("done")
@@ -80,7 +80,7 @@ const outcome = (test: Test): void => {
       })
       expect(yield* readModel).toBe(rows)
       expect(yield* readModelCatalog).toEqual(catalog)
-      // They are other tables all the same.
+      // The tables are new nevertheless.
       expect(yield* tableNumbers).not.toEqual(numbers)
       expect(report).toMatchObject({ cards: 101, rounds: 0, verification: { divergences: [], cards: 101 } })
       expect(report.position).toBe(report.verification.position)
@@ -151,15 +151,15 @@ const outcome = (test: Test): void => {
       yield* backlog.revise({ id: "c6", body: "the secret", actor: "ann" })
       const countSecrets = (schema: string) =>
         Effect.map(sql`SELECT id FROM ${sql(`${schema}.cards`)} WHERE body = 'the secret'`, (rows) => rows.length)
-      const besides = Effect.provideContext(schemasBeside, yield* Effect.context<SqlClient.SqlClient>())
+      const shadows = Effect.provideContext(findShadowSchemas, yield* Effect.context<SqlClient.SqlClient>())
       const report = yield* audit.rebuild({
         onProgress: Effect.fnUntraced(function* ({ phase }) {
           if (phase !== "counting") return
-          const [beside = "none"] = yield* besides
-          expect(yield* countSecrets(beside)).toBe(1)
+          const [shadow = "none"] = yield* shadows
+          expect(yield* countSecrets(shadow)).toBe(1)
           yield* audit.redact({ id: "c6", parts: ["body"], reason: "secret", actor: "ann" })
-          // A rebuild that were killed now would leave nothing of it.
-          expect(yield* countSecrets(beside)).toBe(0)
+          // If the rebuild were killed now, it would leave no copy.
+          expect(yield* countSecrets(shadow)).toBe(0)
         }, Effect.orDie)
       })
       expect(report).toMatchObject({ rounds: 1, verification: { divergences: [] } })
@@ -178,7 +178,7 @@ const outcome = (test: Test): void => {
   )
 }
 
-/** Where a rebuild can be ended, and whether it has swapped the tables by then. */
+/** The points at which a rebuild is interrupted, and whether it has swapped the tables by then. */
 const points: ReadonlyArray<readonly [phase: Phase, time: number, swapped: boolean]> = [
   ["preparing", 1, false],
   ["building", 1, false],
@@ -202,7 +202,7 @@ const interruption = (test: Test): void => {
         const rebuilding = yield* Effect.forkScoped(
           audit.rebuild({
             onProgress: Effect.fnUntraced(function* (progress) {
-              // Something to catch up with.
+              // Events for the rebuild to catch up with.
               if (progress.phase === "counting") yield* Effect.orDie(backlog.reopen({ id: "c1", actor: "ann" }))
               if (progress.phase !== phase || ++times < time) return
               yield* Deferred.succeed(isThere, undefined)
@@ -268,7 +268,7 @@ const refusal = (test: Test): void => {
         expect([yield* readModel, yield* tableNumbers]).toEqual([rows, numbers])
         yield* drop
       }
-      // One that comes to be while it builds.
+      // An addition that is created while it builds.
       const [view] = additions
       const late = yield* Effect.exit(
         audit.rebuild({
@@ -308,7 +308,7 @@ onServer("a rebuild", (test) => {
       yield* sql`GRANT SELECT ON ${dependencies} TO PUBLIC`
       yield* sql`ALTER TABLE ${cards} OWNER TO ${role("owner")}`
       yield* sql`ALTER TABLE ${cards} SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05)`
-      // What a new table would get, and these have not.
+      // Grants that a new table would get and these tables do not have.
       yield* sql`ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO ${role("clerk")}`
       const [rows, catalog, numbers] = [yield* readModel, yield* readModelCatalog, yield* tableNumbers]
       expect(JSON.stringify(catalog.relations)).toContain("_reader=r/")
@@ -319,7 +319,7 @@ onServer("a rebuild", (test) => {
       yield* isWhole
     }).pipe(
       Effect.scoped,
-      // Default privileges are of every table that anybody makes meanwhile: other tests' tables would get them.
+      // Default privileges apply to every new table: the tables of other tests would get them.
       Effect.provide(Layer.fresh(freshBacklog).pipe(Layer.provideMerge(inOwnDatabase)))
     )
   )
@@ -341,7 +341,7 @@ onServer("a rebuild", (test) => {
             expect(result.success.verification.divergences).toEqual([])
           } else expect(result.failure._tag).toBe("RebuildSuperseded")
         }
-        // Whoever began last has nobody to make way for.
+        // The last rebuild is not superseded.
         expect(results.some(Result.isSuccess)).toBe(true)
       }
       expect(finished).toBeGreaterThanOrEqual(rounds)
@@ -410,14 +410,14 @@ onServer("a rebuild", (test) => {
       }
       const blocked = yield* Fiber.join(trying)
       expect(blocked).toMatchObject({ _tag: "RebuildBlocked", waitedSeconds: expect.any(Number) })
-      // It tried again and again, and caught up in between with the commands that went on.
+      // It tried repeatedly, and caught up with the commands in between.
       expect(attempts.length).toBeGreaterThan(2)
       expect(attempts.at(-1)).toBeGreaterThan(attempts[0] ?? 0)
       expect(commands).toBeGreaterThan(attempts.length)
       expect(yield* tableNumbers).toEqual(numbers)
-      expect(yield* schemasBeside).toEqual([])
+      expect(yield* findShadowSchemas).toEqual([])
 
-      // This one finds the tables kept, too, and then free.
+      // This one finds the tables locked at first, and then free.
       let tries = 0
       const report = yield* audit.rebuild({
         onProgress: ({ phase }) =>

@@ -4,7 +4,7 @@ import { AuditService } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { BacklogSchema } from "../../../src/sql/SchemaName.ts"
 import { headPosition } from "../../support/backlogs.ts"
-import { schemasBeside, tableNumbers } from "../../support/catalog.ts"
+import { findShadowSchemas, tableNumbers } from "../../support/catalog.ts"
 import { onServer } from "../../support/databases.ts"
 import { pool } from "../../support/pools.ts"
 import { makeRandom } from "../../support/random.ts"
@@ -13,7 +13,7 @@ import { verifiesItself, verifyBacklog } from "../../support/verifyBacklog.ts"
 
 const unbounded = { concurrency: "unbounded" } as const
 
-/** A mix of every command that changes the read model, on few cards and by several pools, until it is told to stop. */
+/** Sends every command that changes the read model, for few cards and from several pools, until it is stopped. */
 const load = Effect.gen(function* () {
   const pools = yield* Effect.all([pool(), pool(), pool(), pool()])
   const random = makeRandom(1)
@@ -70,7 +70,7 @@ const load = Effect.gen(function* () {
       case 11:
         return backlog.stats
       default:
-        // A caller's transaction holds the head while it goes on.
+        // A caller's transaction holds the head while it runs.
         return sql.withTransaction(
           Effect.gen(function* () {
             yield* sql`SELECT pg_sleep(0.01)`
@@ -92,7 +92,7 @@ const load = Effect.gen(function* () {
           while (state.going) {
             const result = yield* Effect.result(command(one))
             commands++
-            // Rules refuse some of what comes at random. The database must not.
+            // Rules refuse some of the random commands. The database must not refuse any.
             if (Result.isFailure(result) && ["SqlError", "InvalidInput"].includes(result.failure._tag)) {
               failures.push(result.failure)
             }
@@ -124,12 +124,12 @@ onServer("under load, a rebuild", (test) => {
         rounds += report.rounds
         expect(report.verification.divergences).toEqual([])
         expect(yield* tableNumbers).toEqual(expect.not.arrayContaining(numbers))
-        // Commands went on.
+        // Commands continued.
         expect(running.commands()).toBeGreaterThan(before)
       }
       expect(rounds).toBeGreaterThan(0)
       yield* running.stop
-      expect(yield* schemasBeside).toEqual([])
+      expect(yield* findShadowSchemas).toEqual([])
     })
   )
 
@@ -145,7 +145,7 @@ onServer("under load, a rebuild", (test) => {
         ["counting", 1, false],
         ["catching up", 1, false],
         ["swapping", 1, false],
-        // Inside of the transaction, which holds every table.
+        // During the transaction that locks every table.
         ["swapping", 2, false],
         ["swapped", 1, true],
         ["verifying", 1, true]
@@ -156,7 +156,7 @@ onServer("under load, a rebuild", (test) => {
             const rebuilding = yield* script("rebuild.mjs", schema, phase, String(time))
             yield* rebuilding.said("here")
             yield* rebuilding.kill
-            // Goes on at once, whatever the one who was killed has held.
+            // Continues at once, whatever locks the killed process held.
             const [before, head] = [running.commands(), yield* headPosition]
             yield* Effect.andThen(Effect.sleep("5 millis"), headPosition).pipe(
               Effect.repeat({ while: (now) => now <= head + 20 || running.commands() <= before })
@@ -172,7 +172,7 @@ onServer("under load, a rebuild", (test) => {
       yield* running.stop
       yield* verifyBacklog
       expect((yield* audit.rebuild()).verification.divergences).toEqual([])
-      expect(yield* schemasBeside).toEqual([])
+      expect(yield* findShadowSchemas).toEqual([])
     })
   )
 })

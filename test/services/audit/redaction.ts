@@ -11,7 +11,7 @@ const secret = "hunter2-the-secret"
 
 const why = { reason: "a key was in it", actor: "auditor" }
 
-/** Every text of every table of the backlog, and all that the planner knows of them. */
+/** Every text of every table of the backlog, and the planner's statistics of them. */
 const everything = Effect.gen(function* () {
   const { schema, sql } = yield* tables
   const names = yield* tableNames
@@ -23,14 +23,14 @@ const everything = Effect.gen(function* () {
 
 const holds = (found: unknown, text: string): boolean => JSON.stringify(found).includes(text)
 
-/** What must not stay goes, for good, and everybody sees that it went. */
+/** A redaction erases text permanently, and every reader sees that it was erased. */
 export const redaction = (test: Test): void => {
   test(
     "redacted text and its salt are nowhere in the database",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
-      // Enough cards for the planner to keep the commonest values and a histogram of the others.
+      // Enough cards for the planner to store the most common values and a histogram.
       yield* backlog.createMany({
         actor: "ann",
         cards: Array.from({ length: 40 }, (_, index) => ({
@@ -147,7 +147,7 @@ export const redaction = (test: Test): void => {
       expect(yield* backlog.get("a")).toEqual(Option.some(card))
       const bodies = yield* Effect.forEach([1, 2, 3, 4], (version) => audit.cardAt("a", { version }))
       expect(bodies.map((found) => Option.getOrThrow(found).body)).toEqual(["one", "[redacted]", "three", "three"])
-      // A version that has no such part, and one that there is not.
+      // A version without this part, and a version that does not exist.
       expect((yield* writesNothing(audit.redact({ id: "a", parts: ["body"], version: 4, ...why }))).erased).toEqual([])
       expect((yield* writesNothing(audit.redact({ id: "a", parts: ["body"], version: 99, ...why }))).erased).toEqual([])
     })
@@ -165,7 +165,7 @@ export const redaction = (test: Test): void => {
       yield* audit.redact({ id: "a", parts: ["title"], ...why })
       expect(Option.getOrThrow(yield* backlog.get("a")).title).toBe("[redacted]")
       expect((yield* backlog.revise({ id: "a", title: "Anew", actor: "ann" })).title).toBe("Anew")
-      // That the title was "[redacted]" does not make the next text of that kind a redaction.
+      // A title with the text "[redacted]" is not a redacted title.
       expect((yield* backlog.revise({ id: "a", title: "[redacted]", actor: "ann" })).title).toBe("[redacted]")
       expect((yield* eventsOf("a")).map(({ type }) => type)).toEqual([
         "CardCreated",
@@ -318,7 +318,7 @@ export const redaction = (test: Test): void => {
         ])
       }
       expect(yield* readLog).toEqual(before)
-      // And this is how a part is erased, here of an event that no redaction will name: so put it back.
+      // The statement that erases a part. No redaction names this event, so the part is restored.
       const erase = sql`UPDATE ${events} SET data = data - 'body', commitments = commitments #- '{body,salt}'
         WHERE position = 1`
       yield* Effect.flip(sql.withTransaction(Effect.andThen(erase, Effect.fail("enough"))))

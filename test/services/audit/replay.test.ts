@@ -17,13 +17,13 @@ import { verifiesItself, verifyBacklog } from "../../support/verifyBacklog.ts"
 import { expect } from "vitest"
 
 /*
- * Whatever was asked of a backlog: every state in which it ever stood can be seen again. A failing property prints the
- * fewest steps that still break it, and a `Replay` token: `{ arbitrary: { replay: "…" } }` repeats that run.
+ * Every past state of a backlog can be read again, whatever commands it got. A failing property prints a minimal list of
+ * steps and a `Replay` token: `{ arbitrary: { replay: "…" } }` repeats that run.
  */
 
 const options = { arbitrary: { runs: 6, size: 200 } }
 
-/** Before which step parts of a card are erased. */
+/** The steps before which parts of a card are erased. */
 const Redaction = Schema.Struct({
   before: Schema.Literals([2, 5, 9, 14, 20]),
   id: Schema.Literals(["a", "b", "c", "𝒜"]),
@@ -36,7 +36,7 @@ const redactionsArbitrary = Arbitrary.array(Arbitrary.schema(Redaction), { minLe
 const isRejection = Schema.is(Rejection)
 const encodeExplanation = Schema.encodeSync(Explanation)
 
-/** Everything that is said of the backlog, as plain JSON. */
+/** Every result of the read methods, as plain JSON. */
 interface Recorded {
   readonly position: number
   readonly time: DateTime.Utc
@@ -65,7 +65,7 @@ const record = Effect.gen(function* () {
   } satisfies Recorded
 })
 
-/** A command as a method of the service; whether it is accepted does not matter here. */
+/** Sends a command with the method of the service. It may be refused. */
 const carryOut = ({ _tag, ...input }: Command) =>
   Effect.gen(function* () {
     const backlog = yield* BacklogService
@@ -77,7 +77,7 @@ const carryOut = ({ _tag, ...input }: Command) =>
 
 const texts = ["title", "body", "acceptance", "result", "blockedReason"] as const
 
-/** Carries out steps on a stocked backlog and records each state in which the log stood, and the last of each time. */
+/** Carries out steps on a stocked backlog, and records the state after each position and the last state of each time. */
 const run = (steps: ReadonlyArray<Step>, redactions: ReadonlyArray<typeof Redaction.Type>) =>
   Effect.gen(function* () {
     const backlog = yield* BacklogService
@@ -120,7 +120,7 @@ const run = (steps: ReadonlyArray<Step>, redactions: ReadonlyArray<typeof Redact
     return { byPosition, byTime, redacted, last: recorded }
   })
 
-/** A card without the texts that it may have lost since: each of them must be what was recorded, or be redacted. */
+/** A card without the texts that a later redaction may have erased. Each of them must be the recorded text or redacted. */
 const sameTexts = (
   found: ReturnType<typeof plain>,
   recorded: ReturnType<typeof plain> | undefined,
@@ -148,7 +148,7 @@ const withoutReason = (
       }
     : explanation
 
-/** Looks at the past in every way, and finds what was recorded. */
+/** Reads the past states in every way, and compares them with the recorded ones. */
 const expectPast = (
   at: { readonly position: number } | { readonly time: DateTime.Utc },
   recorded: Recorded,
@@ -169,7 +169,7 @@ const expectPast = (
         .map(({ dependsOn, id }) => [id, dependsOn.filter((other) => !done.has(other)).length] as const)
         .sort(([one], [other]) => Buffer.compare(Buffer.from(one), Buffer.from(other)))
     ).toEqual(recorded.counters)
-    // Judged by when the last event was recorded, which for the empty log is before all times.
+    // Judged by the time of the last event, which for an empty log is before all times.
     if (recorded.position > 0) {
       expect(iso(past.time)).toBe(iso(recorded.time))
       expect(past.stats).toEqual(recorded.stats)
@@ -178,7 +178,7 @@ const expectPast = (
         recorded.explanations.map((explanation) => withoutReason(explanation, redacted))
       )
     }
-    // One card of each moment also on its own: every card has its turn.
+    // One card of each moment is also read by itself: a different card each time.
     const id = everyId[recorded.position % everyId.length] as (typeof everyId)[number]
     const expected = recorded.cards.find((card) => card.id === id)
     const alone = yield* audit.cardAt(id, at)
@@ -193,7 +193,7 @@ const expectPast = (
     }
   })
 
-/** Every row of the read model but for `deferred`, which time changes too. */
+/** Every row of the read model without `deferred`, which changes with time. */
 const readModel = Effect.gen(function* () {
   const { cards, dependencies, sql } = yield* tables
   const rows = yield* sql<{ readonly text: string }>`

@@ -45,7 +45,7 @@ onBothDatabases("after a restore", (test) => {
       const restore = yield* saveBacklog
       const lost = yield* tokenOf("a")
       yield* restore
-      // The versions of events repeat: without a new generation so does the token.
+      // Versions repeat: without a new generation the token would repeat too.
       expect((yield* backlog.explain("a")).status).toBe("ready")
       yield* restored
       const { claimToken, version } = yield* claim("b")
@@ -83,7 +83,7 @@ onBothDatabases("after a restore", (test) => {
       }
       expect((yield* audit.verify({ anchor })).divergences).toEqual([])
       const position = yield* headPosition
-      // Again, it is only another generation.
+      // A second call only begins another generation.
       const second = yield* audit.restored({ actor: "ops" })
       expect(second.reclaimed).toEqual([])
       expect(second.generation).toBeGreaterThan(first.generation)
@@ -170,7 +170,7 @@ onBothDatabases("after a restore", (test) => {
       const { server } = yield* generation
       expect(server).toMatch(/^0000000\d\/\d+\/\d+$/)
       expect((yield* doctorSays).map(({ level }) => level)).toEqual(["ok"])
-      // A restart of the same server is none of both.
+      // A restart of the same server is neither.
       yield* sql`UPDATE ${head} SET server_started = NULL`
       yield* create("z")
       expect(yield* generation).toMatchObject({ generation: 0, reason: null, server })
@@ -183,7 +183,7 @@ onBothDatabases("after a restore", (test) => {
       const [finding] = yield* doctorSays
       expect(finding).toMatchObject({ level: "warning", toDo: expect.stringContaining("backlog restored") })
       yield* backlog.complete({ id: "a", token, actor: "w" })
-      // Nothing changes any more: the server is known.
+      // Nothing changes afterwards: the server is recorded.
       yield* create("c")
       expect(yield* generation).toEqual(moved)
       yield* restored
@@ -272,7 +272,7 @@ onServer("a new generation", (test) => {
       yield* create("a")
       const others = yield* Layer.build(postgresClient(1))
       const mine = yield* Effect.context<BacklogService>()
-      // The claim has been decided when it waits for the head, which the other transaction holds.
+      // The claim is already decided when it waits for the head, which the other transaction has locked.
       const token = yield* Effect.gen(function* () {
         const other = yield* SqlClient.SqlClient
         const claiming = yield* other.withTransaction(

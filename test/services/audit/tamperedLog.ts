@@ -7,10 +7,10 @@ import { disarm, insertEvent, recommit, rehash } from "../../support/tampering.t
 import type { Test } from "../conformance/harness.ts"
 import { plot, plotLength } from "./plot.ts"
 
-/** What is reported: check, card, position and field. */
+/** A reported divergence: check, card, position and field. */
 export type Reported = readonly [check: string, cardId: string | null, position: number | null, field: string | null]
 
-/** What a verification reports of a plot, or of a plot against the anchor that was taken before it was damaged. */
+/** The report of a verification of the plot, optionally against the anchor from before the damage. */
 export const reported = (options?: Parameters<AuditService["Service"]["verify"]>[0]) =>
   Effect.gen(function* () {
     const audit = yield* AuditService
@@ -37,7 +37,7 @@ const payload = (position: number, path: string, value: string): Change =>
 const remove = (where: string): Change =>
   update(({ events, sql }) => sql`DELETE FROM ${events} WHERE ${sql.literal(where)}`)
 
-/** Gives an event another position, and those that are there make way. */
+/** Moves an event to another position, and shifts the events that are there. */
 const move = (from: number, to: number): Change => set(from, `position = ${to}`)
 
 const swapPositions = (one: number, other: number): Change =>
@@ -55,19 +55,19 @@ const setHead = (columns: string): Change => update(({ head, sql }) => sql`UPDAT
 
 const end = plotLength
 
-/** What is reported of cards whose dependency `a` no event makes that could be read. */
+/** The divergences of cards whose dependency `a` has no readable event. */
 const waiting: ReadonlyArray<Reported> = [
   ["unmetDependencies", "b", null, "unmetDependencies"],
   ["unmetDependencies", "c", null, "unmetDependencies"]
 ]
 
-/** What is done to the log, and all that is reported of it. */
+/** Changes of the log, and everything that is reported. */
 const damages: ReadonlyArray<readonly [title: string, change: Change, reported: ReadonlyArray<Reported>]> = [
   ["a part that can be erased", payload(1, "title", '"Other"'), [["content", "a", 1, "title"]]],
   ["a value inside such a part", payload(1, "acceptance,rows", "2"), [["content", "a", 1, "acceptance"]]],
   ["a plain part", payload(1, "priority", "2"), [["content", "a", 1, null]]],
   ["a part that is added", payload(10, "priority", "2"), [["content", "c", 10, null]]],
-  ["a part that is taken away", set(13, "data = data - 'phase'"), [["content", "e", 13, null]]],
+  ["a part that is removed", set(13, "data = data - 'phase'"), [["content", "e", 13, null]]],
   [
     "a part that can be erased, and its hash with it",
     Effect.all([payload(1, "title", '"Other"'), recommit(1)]),
@@ -79,7 +79,7 @@ const damages: ReadonlyArray<readonly [title: string, change: Change, reported: 
     [["content", "a", 1, "title"]]
   ],
   [
-    "a commitment to what is not erasable, and all hashes",
+    "a commitment to a part that is not erasable, and all hashes",
     hashed(
       set(
         1,
@@ -90,7 +90,7 @@ const damages: ReadonlyArray<readonly [title: string, change: Change, reported: 
     [["content", "a", 1, "phase"]]
   ],
   [
-    "a commitment to a part that is not there",
+    "a commitment to a part that does not exist",
     set(1, `commitments = commitments || jsonb_build_object('result', commitments->'title')`),
     [["content", "a", 1, "result"]]
   ],
@@ -100,7 +100,7 @@ const damages: ReadonlyArray<readonly [title: string, change: Change, reported: 
     [["content", "a", 1, "title"]]
   ],
   [
-    "a hash that is none",
+    "a hash that is invalid",
     set(1, `commitments = jsonb_set(commitments, '{title,sha256}', '"0"')`),
     [["decode", "a", 1, null], ...waiting]
   ],
@@ -109,7 +109,7 @@ const damages: ReadonlyArray<readonly [title: string, change: Change, reported: 
     set(1, `commitments = jsonb_set(commitments, '{title,salt}', to_jsonb(repeat('0', 32)))`),
     [["content", "a", 1, "title"]]
   ],
-  ["a salt that is taken away", set(1, `commitments = commitments #- '{title,salt}'`), [["content", "a", 1, "title"]]],
+  ["a salt that is removed", set(1, `commitments = commitments #- '{title,salt}'`), [["content", "a", 1, "title"]]],
   [
     "a salt with something after it",
     set(1, `commitments = jsonb_set(commitments, '{title,salt}', to_jsonb((commitments#>>'{title,salt}') || 'zz'))`),
@@ -128,12 +128,12 @@ const damages: ReadonlyArray<readonly [title: string, change: Change, reported: 
     [["decode", "b", 2, null]]
   ],
   [
-    "a number by less than a double tells",
+    "a number by less than the precision of a double",
     payload(1, "priority", "1.00000000000000000001"),
     [["decode", "a", 1, null], ...waiting]
   ],
   [
-    "a number in an erasable part by as little",
+    "a number in an erasable part by less than the precision of a double",
     payload(1, "acceptance,rows", "1.00000000000000000001"),
     [["decode", "a", 1, null], ...waiting]
   ],
@@ -143,13 +143,13 @@ const damages: ReadonlyArray<readonly [title: string, change: Change, reported: 
     [["decode", "a", 1, null], ...waiting]
   ],
   [
-    "a number that is none for readers",
+    "a number that readers cannot represent",
     payload(1, "acceptance,rows", `1${"0".repeat(400)}`),
     [["decode", "a", 1, null], ...waiting]
   ],
-  ["a payload that is no object", set(1, "data = '[]'"), [["decode", "a", 1, null], ...waiting]],
+  ["a payload that is not an object", set(1, "data = '[]'"), [["decode", "a", 1, null], ...waiting]],
   [
-    "something beside a salt",
+    "another field next to a salt",
     set(10, `commitments = jsonb_set(commitments, '{title,more}', '1')`),
     [["decode", "c", 10, null]]
   ],
@@ -187,7 +187,7 @@ const damages: ReadonlyArray<readonly [title: string, change: Change, reported: 
   ],
   ["the type", set(11, "type = 'CardReopened'"), [["content", "d", 11, null]]],
   [
-    "the type, and all hashes, to one that nobody knows",
+    "the type, and all hashes, to an unknown type",
     hashed(set(10, "type = 'CardPainted'")),
     [["decode", "c", 10, null]]
   ],
@@ -293,7 +293,7 @@ const damages: ReadonlyArray<readonly [title: string, change: Change, reported: 
     [["position", "z", 0, null]]
   ],
   [
-    "an event at the end that the head does not know",
+    "an event at the end that is not in the head",
     insertEvent(end + 1, { cardId: "f", version: 6, type: "CardRevised", data: { priority: 1 } }),
     [
       ["chain", "f", end + 1, null],
@@ -327,7 +327,7 @@ const damages: ReadonlyArray<readonly [title: string, change: Change, reported: 
     [["redaction", "a", 7, "body"]]
   ],
   [
-    "a part that is put back after a redaction, and all hashes",
+    "a part that is restored after a redaction, and all hashes",
     hashed(set(18, `data = data || '{"body": "a secret"}', commitments = commitments - 'body'`)),
     [["redaction", "g", 19, "body"]]
   ],
@@ -361,7 +361,7 @@ const damages: ReadonlyArray<readonly [title: string, change: Change, reported: 
     [["fold", "d", end + 1, null]]
   ],
   [
-    "a renewal by somebody else, made consistently",
+    "a renewal by another owner, made consistently",
     consistently(
       insertEvent(end + 1, {
         cardId: "d",
@@ -402,7 +402,7 @@ const damages: ReadonlyArray<readonly [title: string, change: Change, reported: 
   ["the head's time, to none", setHead("recorded_at = '-infinity'"), [["head", null, end, "recordedAt"]]]
 ]
 
-/** What is done so that only an anchor tells: the log and the read model are consistent in themselves. */
+/** Changes that only an anchor finds: the log and the read model are consistent. */
 const forgeries: ReadonlyArray<readonly [title: string, change: Change, position: number]> = [
   ["an actor", hashed(set(5, "actor = 'w9'")), end],
   ["a payload, with its commitment", consistently(payload(10, "title", '"Other"')), end],
@@ -416,7 +416,7 @@ const forgeries: ReadonlyArray<readonly [title: string, change: Change, position
   ["two cards that were created in one batch, swapped", consistently(swapPositions(1, 4)), end]
 ]
 
-/** Whatever somebody with every right does to the log, a verification tells, and what. */
+/** A verification finds every change of the log, also by a user with all privileges. */
 export const tamperedLog = (test: Test): void => {
   for (const [title, change, expected] of damages) {
     test.unverified(

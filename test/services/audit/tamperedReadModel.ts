@@ -18,7 +18,7 @@ const otherValues: Readonly<Record<string, (column: string) => string>> = {
 
 const camelCase = (column: string): string => column.replaceAll(/_(.)/g, (_, letter: string) => letter.toUpperCase())
 
-/** A change of the read model, how it is undone, and what is reported of it; `@` stands before tables. */
+/** A change of the read model, how it is undone, and what is reported; `@` precedes the names of tables. */
 type Damage = readonly [title: string, change: string, undo: string, reported: ReadonlyArray<Reported>]
 
 const damages: ReadonlyArray<Damage> = [
@@ -103,7 +103,7 @@ const damages: ReadonlyArray<Damage> = [
   ]
 ]
 
-/** Whatever somebody with every right does to the read model, a verification tells, and what. */
+/** A verification finds every change of the read model, also by a user with all privileges. */
 export const tamperedReadModel = (test: Test): void => {
   test(
     "verify finds a change in any column of any card",
@@ -123,7 +123,7 @@ export const tamperedReadModel = (test: Test): void => {
         const other = otherValues[type]
         if (other === undefined) throw new Error(`nothing is known to change a column of type ${type} to`)
         const column = sql(name)
-        // Every other row, so that a difference is looked for in more than the first.
+        // Every other row, so that the comparison goes beyond the first row.
         const changed = sql`id IN ('a', 'c', 'd', 'g')`
         yield* sql`CREATE TABLE ${sql(`${schema}.kept`)} AS SELECT id, ${column} AS value FROM ${cards} AS cards`
         yield* sql`UPDATE ${cards} AS cards SET ${column} = ${sql.literal(other(`cards."${name}"`))} WHERE ${changed}`

@@ -11,7 +11,7 @@ import { expect } from "vitest"
 const tagOf = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.flip(effect), ({ _tag }) => _tag)
 
-/** What can be seen of the past, and what cannot. */
+/** Reads of past states. */
 export const timeTravel = (test: Test): void => {
   test(
     "a backlog is empty before the first event",
@@ -68,7 +68,7 @@ export const timeTravel = (test: Test): void => {
         expect(yield* tagOf(audit.cardAt("a", at))).toBe("MomentNotReached")
         expect(yield* tagOf(audit.explainAt("a", at))).toBe("MomentNotReached")
       }
-      // A card that never was has no versions.
+      // A card that never existed has no versions.
       expect(yield* audit.cardAt("nowhere", { version: 2 })).toEqual(Option.none())
       expect(yield* tagOf(audit.explainAt("nowhere", { version: 1 }))).toBe("CardNotFound")
     })
@@ -113,7 +113,7 @@ export const timeTravel = (test: Test): void => {
       expect(yield* second.get("c")).toEqual(Option.none())
       expect((yield* at(3)).stats).toMatchObject({ total: 3, claimable: 1, waiting: 2 })
       expect((yield* at(4)).stats).toMatchObject({ total: 4, claimable: 2, waiting: 1 })
-      // All of them were recorded at the same time, so there is no time between them.
+      // All events have the same recording time, so there is no time between them.
       expect((yield* audit.backlogAt({ time: utc(start) })).position).toBe(4)
     })
   )
@@ -181,7 +181,7 @@ export const timeTravel = (test: Test): void => {
         _tag: "CardNotFound",
         id: "nowhere"
       })
-      // That there is such a card today does not matter.
+      // The card exists today, but not at that moment.
       const earlier = yield* audit.backlogAt({ position: 12 })
       expect(yield* tagOf(earlier.list({ after: "e" }))).toBe("CardNotFound")
     })
@@ -240,7 +240,7 @@ export const timeTravel = (test: Test): void => {
       expect((yield* audit.verify({ anchor: empty })).divergences).toEqual([])
       yield* clock.set(utc(after(7)))
       expect(iso((yield* audit.anchor()).at)).toBe(after(7))
-      // An anchor that claims to be older than what it stands for was not taken of this log.
+      // An anchor that is older than its event does not come from this log.
       const early = yield* audit.verify({ anchor: { ...anchor, at: utc("2025-12-31T00:00:00Z") } })
       expect(early.divergences).toMatchObject([{ check: "anchor", position: 1 }])
     })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest"
 import { diagnose, type DoctorFacts } from "../../../src/index.ts"
 
-const well: DoctorFacts = {
+const healthy: DoctorFacts = {
   isEmbedded: false,
   server: {
     version: "18.4",
@@ -42,7 +42,7 @@ const well: DoctorFacts = {
 }
 
 const setting = (name: string, value: string): Partial<DoctorFacts> => ({
-  server: { ...well.server, settings: { ...well.server.settings, [name]: value } }
+  server: { ...healthy.server, settings: { ...healthy.server.settings, [name]: value } }
 })
 
 /** A directory that only its user can enter. */
@@ -60,7 +60,7 @@ const closed: NonNullable<DoctorFacts["directory"]> = {
 
 type Newest = NonNullable<NonNullable<DoctorFacts["anchorFile"]>["newest"]>
 
-/** An anchor file whose newest anchor is older than a day, but for what is given. */
+/** An anchor file whose newest anchor is older than a day, with some changed fields. */
 const anchored = (newest: Partial<Newest>): Pick<DoctorFacts, "anchorFile"> => ({
   anchorFile: {
     file: "a.txt",
@@ -72,8 +72,8 @@ const anchored = (newest: Partial<Newest>): Pick<DoctorFacts, "anchorFile"> => (
 
 const withStandby = (level: string): Partial<DoctorFacts> => ({
   server: {
-    ...well.server,
-    settings: { ...well.server.settings, synchronous_standby_names: "one", synchronous_commit: level }
+    ...healthy.server,
+    settings: { ...healthy.server.settings, synchronous_standby_names: "one", synchronous_commit: level }
   }
 })
 
@@ -85,13 +85,13 @@ describe("diagnose", () => {
     ["local", "warning", /^synchronous_commit is local although there is a synchronous standby \(one\)/],
     ["off", "warning", /^synchronous_commit is off although/]
   ])("explains synchronous_commit = %s with a synchronous standby", (synchronousCommit, level, what) => {
-    const found = diagnose({ ...well, ...withStandby(synchronousCommit) }).filter(({ check }) => check === "standby")
+    const found = diagnose({ ...healthy, ...withStandby(synchronousCommit) }).filter(({ check }) => check === "standby")
     expect(found.map((each) => each.level)).toEqual([level])
     expect(found[0]?.what).toMatch(what)
   })
 
   it("finds nothing to do on a healthy backlog", () => {
-    const findings = diagnose(well)
+    const findings = diagnose(healthy)
     expect(findings.filter(({ level, toDo }) => level !== "ok" || toDo !== null)).toEqual([])
     expect(new Set(findings.map(({ check }) => check)).size).toBe(findings.length)
     expect(findings.map(({ what }) => what)).toContain(
@@ -102,15 +102,15 @@ describe("diagnose", () => {
   it.each<readonly [string, Partial<DoctorFacts>, string, string, RegExp]>([
     [
       "an old server",
-      { server: { ...well.server, version: "14.2", versionNumber: 140_002 } },
+      { server: { ...healthy.server, version: "14.2", versionNumber: 140_002 } },
       "server",
       "problem",
       /14\.2/
     ],
-    ["a replica", { server: { ...well.server, isReplica: true } }, "server", "note", /read-only replica/],
+    ["a replica", { server: { ...healthy.server, isReplica: true } }, "server", "note", /read-only replica/],
     [
       "a superuser",
-      { server: { ...well.server, isSuperuser: true } },
+      { server: { ...healthy.server, isSuperuser: true } },
       "server",
       "warning",
       /superuser "backlog_writer"/
@@ -129,38 +129,38 @@ describe("diagnose", () => {
     ["no counts for autovacuum", setting("track_counts", "off"), "settings", "problem", /track_counts/],
     [
       "connections near the maximum",
-      { server: { ...well.server, connections: 81 } },
+      { server: { ...healthy.server, connections: 81 } },
       "connections",
       "warning",
       /81 of 100/
     ],
     ["a clock ahead", { clock: { aheadMillis: 5000, precisionMillis: 1 } }, "clock", "warning", /5000 ms ahead of/],
     ["a clock behind", { clock: { aheadMillis: -2100, precisionMillis: 1 } }, "clock", "warning", /2100 ms behind/],
-    ["no backlog", { migrations: { ...well.migrations, exists: false } }, "migrations", "problem", /no backlog/],
+    ["no backlog", { migrations: { ...healthy.migrations, exists: false } }, "migrations", "problem", /no backlog/],
     [
       "a backlog that may not be read",
-      { migrations: { ...well.migrations, isReadable: false } },
+      { migrations: { ...healthy.migrations, isReadable: false } },
       "migrations",
       "problem",
       /may not read/
     ],
     [
       "a missing migration",
-      { migrations: { ...well.migrations, missing: ["0005_x"] } },
+      { migrations: { ...healthy.migrations, missing: ["0005_x"] } },
       "migrations",
       "problem",
       /missing: 0005_x/
     ],
     [
       "an edited migration",
-      { migrations: { ...well.migrations, edited: ["0002_x"] } },
+      { migrations: { ...healthy.migrations, edited: ["0002_x"] } },
       "migrations",
       "problem",
       /edited .*0002_x/
     ],
     [
       "a newer version's migration",
-      { migrations: { ...well.migrations, unknown: ["0099_x"] } },
+      { migrations: { ...healthy.migrations, unknown: ["0099_x"] } },
       "migrations",
       "problem",
       /0099_x/
@@ -301,7 +301,7 @@ describe("diagnose", () => {
       /share "\/d", and then wait for each other: It belongs to user 7\.$/
     ]
   ])("reports %s", (_, difference, check, level, what) => {
-    const changed = diagnose({ ...well, ...difference }).filter((finding) => finding.level !== "ok")
+    const changed = diagnose({ ...healthy, ...difference }).filter((finding) => finding.level !== "ok")
     expect(changed).toHaveLength(1)
     expect(changed[0]).toMatchObject({ check, level, what: expect.stringMatching(what) })
     expect(changed[0]?.toDo === null).toBe(level === "note")
@@ -309,14 +309,14 @@ describe("diagnose", () => {
 
   it("accepts an anchor that is new or has no later event, and only notes that a replica has not reached it", () => {
     const found = (facts: Partial<DoctorFacts>) =>
-      diagnose({ ...well, ...facts }).filter(({ check }) => check === "anchors")
+      diagnose({ ...healthy, ...facts }).filter(({ check }) => check === "anchors")
     expect(found({})).toEqual([])
     for (const newest of [{ ageSeconds: 60 }, { behind: 0 }]) {
       expect(found(anchored(newest))).toMatchObject([{ level: "ok" }])
     }
     const onReplica = {
       ...anchored({ isReached: false, isContinued: false, behind: 0 }),
-      server: { ...well.server, isReplica: true }
+      server: { ...healthy.server, isReplica: true }
     }
     expect(found(onReplica)).toMatchObject([
       { level: "note", what: expect.stringContaining("does not have") as string }
@@ -329,15 +329,15 @@ describe("diagnose", () => {
     [["/d/backlog.lock", "/d/pgdata"], '`chmod -R go= "/d/backlog.lock" "/d/pgdata"`']
   ])("returns the command that removes the permissions of %s", (openParts, command) => {
     const access = { ...closed, open: 997, firstOpen: openParts[0] ?? null, openParts, openBefore: 997 }
-    const findings = diagnose({ ...well, directory: access })
+    const findings = diagnose({ ...healthy, directory: access })
     expect(findings.find(({ check }) => check === "directory")?.toDo).toContain(command)
   })
 
   it("skips the checks that an embedded database does not have", () => {
     const embedded: DoctorFacts = {
-      ...well,
+      ...healthy,
       isEmbedded: true,
-      server: { ...well.server, isSuperuser: true, settings: { fsync: "off" }, connections: 1, maxConnections: 1 },
+      server: { ...healthy.server, isSuperuser: true, settings: { fsync: "off" }, connections: 1, maxConnections: 1 },
       keepsSession: null,
       notificationMillis: null,
       roles: []
