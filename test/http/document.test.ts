@@ -27,7 +27,7 @@ const resolve = (document: object, reference: string): unknown =>
 
 onServer("what a server says about itself", (test) => {
   test(
-    "is an OpenAPI document with an endpoint for each method of the services",
+    "is an OpenAPI document with an endpoint per method of the services",
     Effect.gen(function* () {
       const { ask } = yield* asking()
       const document = (yield* ask("/openapi.json")).json() as unknown as Document
