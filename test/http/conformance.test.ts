@@ -21,7 +21,7 @@ suiteOver(
       ? undefined
       : { oneIn: 2, reason: "npm run test:security runs every one; without HTTP every one runs" },
     except: {
-      "a receipt is of the transaction of its command": ownTransaction,
+      "a receipt is written in the transaction of its command": ownTransaction,
       "neither verify nor rebuild can be part of a transaction": ownTransaction,
       "in a transaction that is rolled back a redaction never was, in one that commits it is": ownTransaction
     }
