@@ -20,7 +20,7 @@ const overHttp = ["test/http/positions.test.ts"]
 const onCommandLine = ["test/cli/positions.test.ts"]
 const anchors = ["test/services/audit/anchors.test.ts"]
 const anchorsOnCommandLine = ["test/cli/anchors.test.ts"]
-const lines = ["test/events/anchorLines.test.ts"]
+const lines = ["test/events/parseAnchors.test.ts"]
 const findings = ["test/services/doctor/diagnose.test.ts"]
 
 const mutations = [

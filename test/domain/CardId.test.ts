@@ -29,7 +29,7 @@ describe("compareIds", () => {
     ["\ud7ff", "𐀀"],
     ["😀", "😁"],
     ["😀a", "😁"]
-  ])("puts %j before %j", (first, second) => {
+  ])("orders %j before %j", (first, second) => {
     expect(compareIds(id(first), id(second))).toBeLessThan(0)
     expect(compareIds(id(second), id(first))).toBeGreaterThan(0)
     expect(compareIds(id(first), id(first))).toBe(0)
@@ -37,7 +37,7 @@ describe("compareIds", () => {
   })
 
   it.prop(
-    "is the order of code points",
+    "orders by code point",
     [Confusable, Confusable],
     ([left, right]) => expectSameOrder(left.join(""), right.join("")),
     { arbitrary: { runs: 1_000 } }

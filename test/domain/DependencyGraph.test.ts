@@ -50,7 +50,7 @@ describe("findPath", () => {
     runs
   )
 
-  it("from a card to itself is that card", () => {
+  it("returns the card itself for a path from a card to itself", () => {
     expect(findPath([id("a")], id("a"), () => [])).toEqual(["a"])
   })
 })
@@ -96,7 +96,7 @@ describe("long chains and dense graphs", () => {
     expect(findCycle([first], dependenciesOf)).toHaveLength(length + 1)
   })
 
-  it("every card is looked at once, however many ways lead to it", () => {
+  it("each card is visited once, however many paths lead to it", () => {
     // Forty layers of two cards, each depending on both of the next layer: more ways than anyone could walk.
     const looked = new Map<CardId, number>()
     const dependenciesOf = (card: CardId): ReadonlyArray<CardId> => {

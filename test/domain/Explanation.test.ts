@@ -81,7 +81,7 @@ describe("explain", () => {
     })
   })
 
-  it.each(cases)("$name, and waits for others", ({ history, minute = 12, obstacles, status }) => {
+  it.each(cases)("$name, with unmet dependencies", ({ history, minute = 12, obstacles, status }) => {
     expect(explained(history, waits, minute)).toEqual({
       id: "a",
       status,
@@ -91,7 +91,7 @@ describe("explain", () => {
   })
 
   it.each([{ dependencies: [] }, { dependencies: waits }])(
-    "done, whatever it waited for: $dependencies",
+    "a done card has no unmet dependencies: $dependencies",
     ({ dependencies }) => {
       const completed = on(
         "a",

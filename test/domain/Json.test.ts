@@ -98,24 +98,24 @@ const refused: ReadonlyArray<readonly [name: string, value: unknown, because: st
 ]
 
 describe("JSON that can be stored", () => {
-  it.each(accepted)("is %s", (_, value) => {
+  it.each(accepted)("accepts %s", (_, value) => {
     expect(jsonStorageProblem(value)).toBeUndefined()
     const decoded = Schema.decodeUnknownResult(Json)(value)
     expect(Result.getOrThrow(decoded)).toBe(value)
   })
 
-  it.each(refused)("is not %s", (_, value, because) => {
+  it.each(refused)("rejects %s", (_, value, because) => {
     expect(jsonStorageProblem(value)).toContain(because)
     expect(Result.isFailure(Schema.decodeUnknownResult(Json)(value))).toBe(true)
   })
 
-  it.each(refused)("is not %s, and the schema says why", (_, value, because) => {
+  it.each(refused)("the schema rejects %s with the reason", (_, value, because) => {
     const decoded = Schema.decodeUnknownResult(Json)(value)
     expect(Result.isFailure(decoded) ? decoded.failure.message : "").toContain(because)
   })
 
   it.prop(
-    "is any other JSON",
+    "accepts any other JSON",
     [jsonArbitrary],
     ([value]) => {
       expect(jsonStorageProblem(value)).toBeUndefined()

@@ -18,7 +18,7 @@ const a = id("a")
 const b = id("b")
 const ring = [...Array.from({ length: 100 }, (_, index) => id(`c${index}`)), id("c0")]
 
-/** Each rejection, and what it tells people. */
+/** Each rejection and its message. */
 const cases: ReadonlyArray<readonly [message: string, rejection: Rejection]> = [
   ['There is no card "a".', new CardNotFound({ id: a })],
   ['There is no card "say \\"a\\"".', new CardNotFound({ id: id('say "a"') })],
@@ -54,17 +54,17 @@ const cases: ReadonlyArray<readonly [message: string, rejection: Rejection]> = [
 ]
 
 describe("a rejection", () => {
-  it("is one of those", () => {
+  it("has a test case for each tag", () => {
     expect([...new Set(cases.map(([, rejection]) => rejection._tag))].sort()).toEqual(
       Rejection.members.map((member) => member.fields._tag.schema.literal).sort()
     )
   })
 
-  it.each(cases)("says: %s", (message, rejection) => {
+  it.each(cases)("has the message: %s", (message, rejection) => {
     expect(rejection.message).toBe(message)
   })
 
-  it.each(cases)("is the same after it was sent as JSON: %s", (_, rejection) => {
+  it.each(cases)("survives encoding as JSON: %s", (_, rejection) => {
     const sent = JSON.stringify(Schema.encodeSync(Rejection)(rejection))
     const received = Result.getOrThrow(Schema.decodeUnknownResult(Rejection)(JSON.parse(sent)))
     expect(received).toBeInstanceOf(rejection.constructor)

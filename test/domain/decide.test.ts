@@ -16,14 +16,14 @@ import {
 import { at, backlogAfter, created, given, type Happened, id, on, type Order } from "./support.ts"
 
 /*
- * Every command on a card in every standing. The card is `x`; it is ten past nine; w0 claimed and released the card
- * earlier, so token 2 is a stale one. Beside it there is `dep`, which is blocked. What the table expects is taken from
- * the design, not from running the program.
+ * Every command on a card in every state. The card is `x`. The time is ten past nine. w0 claimed and released the card
+ * earlier, so token 2 is stale. There is also the card `dep`, which is blocked. The expectations are from the design, not from
+ * running the program.
  */
 
 const columns = ["missing", "ready", "waiting", "deferred", "claimed", "expired", "blocked", "done"] as const
 
-type Standing = (typeof columns)[number]
+type CardState = (typeof columns)[number]
 
 /** `x` was created, claimed by w0 (version and token 2) and released (version 3). */
 const tried = (notBefore: Parameters<typeof at>[0] | null = null): ReadonlyArray<Happened> => [
@@ -37,7 +37,7 @@ const tried = (notBefore: Parameters<typeof at>[0] | null = null): ReadonlyArray
   )
 ]
 
-const standings: Readonly<Record<Standing, ReadonlyArray<Happened>>> = {
+const histories: Readonly<Record<CardState, ReadonlyArray<Happened>>> = {
   missing: [created("dep", { status: "blocked" })],
   ready: tried(),
   waiting: [...tried(), on("x", { _tag: "CardLinked", dependsOn: id("dep") }, at(3))],
@@ -101,16 +101,16 @@ const orders: Readonly<Record<string, Order>> = {
 }
 
 /*
- * `-` is "accepted, no event"; a word in capitals is a rejection, any other stands for events: see `outcomes` below.
+ * `-` means accepted without an event. A word in capitals is a rejection. Any other word is a list of events: see `outcomes`.
  *
- * Where the design does not say, this was chosen:
- *  - Unblock of a card that is neither blocked nor done, and Reopen of one that is not done: it is so already.
+ * Cases that the design does not specify:
+ *  - Unblock of a card that is neither blocked nor done, and Reopen of a card that is not done: no event.
  *  - Renew and Release of a card that does not exist: NotFound.
- *  - Create on itself with a used id: the used id is what is refused. Link of a missing card to itself: NotFound.
- *  - An expired claim is a claim until somebody takes the card: its token still renews, releases and completes.
- *  - Complete with a token of a card that nobody holds: ClaimLost, for whoever shows a token believes in a claim.
- *  - Block of a blocked card for another reason: blocked again, for that reason.
- *  - Links and revisions of cards that are done are as those of any other.
+ *  - Create on itself with a used id: refused for the used id. Link of a missing card to itself: NotFound.
+ *  - An expired claim remains valid until it is reclaimed: its token still renews, releases and completes.
+ *  - Complete with a token of a card that is not claimed: ClaimLost, because the caller assumes a claim.
+ *  - Block of a blocked card for another reason: an event with that reason.
+ *  - Links and revisions of done cards work like those of any other card.
  */
 const table = `
                           | missing  | ready     | waiting   | deferred  | claimed   | expired   | blocked   | done
@@ -153,27 +153,27 @@ Complete, forced, token 2 | NOTFOUND | completed | overrode  | completed | compl
 Reopen                    | NOTFOUND | -         | -         | -         | -         | -         | -         | reopened
 `
 
-/** What is left of w1's claim, by standing: a rejection and the event that ends the claim tell it. */
-const claimOf = (standing: Standing) =>
-  standing === "claimed"
+/** What is left of w1's claim, by state: a rejection and the event that ends the claim tell it. */
+const claimOf = (state: CardState) =>
+  state === "claimed"
     ? { owner: "w1", ttlSeconds: 900, expiresAt: at(20) }
-    : standing === "expired"
+    : state === "expired"
       ? { owner: "w1", ttlSeconds: 60, expiresAt: at(6) }
       : undefined
 
-const held = (standing: Standing) => (claimOf(standing) === undefined ? null : { owner: "w1", token: 4 })
+const held = (state: CardState) => (claimOf(state) === undefined ? null : { owner: "w1", token: 4 })
 
-/** The claim that must be there, where the table says so. */
-const theClaim = (standing: Standing) => {
-  const claim = claimOf(standing)
-  if (claim === undefined) throw new Error(`the table expects a claim on a card that is ${standing}`)
+/** The claim in a state for which the table expects one. */
+const theClaim = (state: CardState) => {
+  const claim = claimOf(state)
+  if (claim === undefined) throw new Error(`the table expects a claim on a card that is ${state}`)
   return { ...claim, token: 4 }
 }
 
 const x = id("x")
 const dep = id("dep")
 
-type Outcome = (order: Order, standing: Standing) => ReadonlyArray<DecidedEvent> | Rejection
+type Outcome = (order: Order, state: CardState) => ReadonlyArray<DecidedEvent> | Rejection
 
 /** The outcome of one kind of command, in the words of the table. */
 const of =
@@ -181,24 +181,24 @@ const of =
     tag: Tag,
     outcome: (
       order: Extract<Order, { readonly _tag: Tag }>,
-      standing: Standing
+      state: CardState
     ) => ReadonlyArray<DecidedEvent> | Rejection
   ): Outcome =>
-  (order, standing) => {
+  (order, state) => {
     if (order._tag !== tag) throw new Error(`this outcome is for ${tag}`)
-    return outcome(order as Extract<Order, { readonly _tag: Tag }>, standing)
+    return outcome(order as Extract<Order, { readonly _tag: Tag }>, state)
   }
 
 const completed =
   (overrode: ReadonlyArray<CardId>): Outcome =>
-  (order, standing) =>
+  (order, state) =>
     of("Complete", ({ force = false, result = null }) => [
-      on("x", { _tag: "CardCompleted", result, overrode, forced: force, claim: held(standing) })
-    ])(order, standing)
+      on("x", { _tag: "CardCompleted", result, overrode, forced: force, claim: held(state) })
+    ])(order, state)
 
 const renewed = (seconds?: number): Outcome =>
-  of("Renew", (_, standing) => {
-    const { owner, token, ttlSeconds: own } = theClaim(standing)
+  of("Renew", (_, state) => {
+    const { owner, token, ttlSeconds: own } = theClaim(state)
     const ttlSeconds = seconds ?? own
     return [on("x", { _tag: "ClaimRenewed", owner, token, ttlSeconds, expiresAt: at(10 + ttlSeconds / 60) })]
   })
@@ -223,15 +223,15 @@ const outcomes: Readonly<Record<string, Outcome>> = {
   renewed5: renewed(5),
   released: released(null),
   putOff: released(at(11)),
-  reclaimed: (_, standing) => {
-    const { expiresAt, owner, token } = theClaim(standing)
-    const why = standing === "expired" ? "expired" : "requested"
+  reclaimed: (_, state) => {
+    const { expiresAt, owner, token } = theClaim(state)
+    const why = state === "expired" ? "expired" : "requested"
     return [on("x", { _tag: "CardReclaimed", owner, token, expiresAt, why })]
   },
   linked: () => [on("x", { _tag: "CardLinked", dependsOn: dep })],
   unlinked: () => [on("x", { _tag: "CardUnlinked", dependsOn: dep })],
-  blocked: of("Block", ({ reason = null }, standing) => [
-    on("x", { _tag: "CardBlocked", reason, endedClaim: held(standing) })
+  blocked: of("Block", ({ reason = null }, state) => [
+    on("x", { _tag: "CardBlocked", reason, endedClaim: held(state) })
   ]),
   unblocked: () => [on("x", { _tag: "CardUnblocked", reason: "settled" })],
   completed: completed([]),
@@ -243,15 +243,14 @@ const outcomes: Readonly<Record<string, Outcome>> = {
   SELF: () => new SelfDependency({ id: x }),
   NODEP: () => new DependencyNotFound({ id: x, dependsOn: id("nothing") }),
   DONE: () => new CardIsDone({ id: x }),
-  HELD: (_, standing) => {
-    const { expiresAt, owner } = theClaim(standing)
+  HELD: (_, state) => {
+    const { expiresAt, owner } = theClaim(state)
     return new CardIsClaimed({ id: x, holder: owner, expiresAt })
   },
-  LOST: (order, standing) => {
+  LOST: (order, state) => {
     const token = (order as Partial<CommandOf<"Renew">>).token ?? 0
-    const claim = claimOf(standing)
-    const status =
-      standing === "expired" ? "claimed" : standing === "waiting" || standing === "deferred" ? "ready" : standing
+    const claim = claimOf(state)
+    const status = state === "expired" ? "claimed" : state === "waiting" || state === "deferred" ? "ready" : state
     if (status === "missing") throw new Error("there is no claim to lose on a card that does not exist")
     return new ClaimLost({ id: x, token, status, holder: claim?.owner ?? null, expiresAt: claim?.expiresAt ?? null })
   }
@@ -263,11 +262,11 @@ const [heading = [], ...rows] = table
   .map((line) => line.split("|").map((cell) => cell.trim()))
 
 const cases = rows.flatMap(([name = "", ...cells]) =>
-  cells.map((cell, index) => ({ name, cell, standing: columns[index] ?? "missing" }))
+  cells.map((cell, index) => ({ name, cell, state: columns[index] ?? "missing" }))
 )
 
-describe("every command on a card in every standing", () => {
-  it("is in the table", () => {
+describe("every command on a card in every state", () => {
+  it("the table has every command and state", () => {
     expect(heading.slice(1)).toEqual(columns)
     expect(cases).toHaveLength(rows.length * columns.length)
     expect(rows.map(([name]) => name)).toEqual(Object.keys(orders))
@@ -277,36 +276,35 @@ describe("every command on a card in every standing", () => {
     )
   })
 
-  it.each(cases)("$name, $standing: $cell", ({ cell, name, standing }) => {
+  it.each(cases)("$name, $state: $cell", ({ cell, name, state }) => {
     const order = orders[name]
     const outcome = outcomes[cell]
     if (order === undefined || outcome === undefined) throw new Error(`no such row or outcome: ${name}, ${cell}`)
-    const when = given(...standings[standing]).when(order, at(10))
-    const expected = outcome(order, standing)
+    const when = given(...histories[state]).when(order, at(10))
+    const expected = outcome(order, state)
     if (!(expected instanceof Error)) when.thenEvents(...expected)
     else when.thenRejected(expected)
   })
 
-  it.each(columns.slice(1))("the standing %s is what its name says", (standing) => {
-    const { state } = backlogAfter(standings[standing])
-    const card = state.card(x)
+  it.each(columns.slice(1))("the card of state %s is in that state", (state) => {
+    const backlog = backlogAfter(histories[state]).state
+    const card = backlog.card(x)
     expect({
       status: card?.status,
-      unmet: state.unmetDependencies(x),
+      unmet: backlog.unmetDependencies(x),
       deferred: card?.notBefore != null,
       token: card?.claimToken
     }).toEqual({
-      status:
-        standing === "expired" ? "claimed" : standing === "waiting" || standing === "deferred" ? "ready" : standing,
-      unmet: standing === "waiting" ? 1 : 0,
-      deferred: standing === "deferred",
-      token: standing === "claimed" || standing === "expired" ? 4 : null
+      status: state === "expired" ? "claimed" : state === "waiting" || state === "deferred" ? "ready" : state,
+      unmet: state === "waiting" ? 1 : 0,
+      deferred: state === "deferred",
+      token: state === "claimed" || state === "expired" ? 4 : null
     })
   })
 })
 
 describe("Create", () => {
-  it("takes every field, and each dependency once, in the order of ids", () => {
+  it("stores every field, and each dependency once, ordered by id", () => {
     given()
       .when({
         _tag: "Create",
@@ -336,19 +334,19 @@ describe("Create", () => {
       )
   })
 
-  it("may begin done", () => {
+  it("creates a card that is done", () => {
     given()
       .when({ _tag: "Create", id: "a", title: "A", status: "done" })
       .thenEvents(created("a", { status: "done" }))
   })
 
-  it("may depend on cards that do not exist", () => {
+  it("accepts dependencies that do not exist", () => {
     given()
       .when({ _tag: "Create", id: "a", title: "A", dependsOn: ["later"] })
       .thenEvents(created("a", { dependsOn: [id("later")] }))
   })
 
-  it("is refused when it closes a cycle through an edge that waited for it", () => {
+  it("is refused when it closes a cycle through an existing edge to the new card", () => {
     given(created("a", { dependsOn: [id("b")] }), created("b", { dependsOn: [id("c")] }))
       .when({ _tag: "Create", id: "c", title: "C", dependsOn: ["a"] })
       .thenRejected(
@@ -356,7 +354,7 @@ describe("Create", () => {
       )
   })
 
-  it("is not refused for a diamond", () => {
+  it("accepts a diamond of dependencies", () => {
     given(created("a", { dependsOn: [id("d")] }), created("b", { dependsOn: [id("d")] }))
       .when({ _tag: "Create", id: "c", title: "C", dependsOn: ["a", "b"] })
       .thenEvents(created("c", { dependsOn: [id("a"), id("b")] }))
@@ -364,7 +362,7 @@ describe("Create", () => {
 })
 
 describe("CreateMany", () => {
-  it("keeps the order given, whatever depends on what", () => {
+  it("keeps the given order, whatever the dependencies", () => {
     given()
       .when({
         _tag: "CreateMany",
@@ -376,11 +374,11 @@ describe("CreateMany", () => {
       .thenEvents(created("b", { dependsOn: [id("a")] }), created("a"))
   })
 
-  it("of nothing is nothing", () => {
+  it("creates nothing from an empty list", () => {
     given().when({ _tag: "CreateMany", cards: [] }).thenNothing()
   })
 
-  it("skips cards whose key is used, also within the batch", () => {
+  it("skips cards whose idempotency key is used, also within the batch", () => {
     given(created("old", { idempotencyKey: "k1" }))
       .when({
         _tag: "CreateMany",
@@ -445,19 +443,19 @@ describe("CreateMany", () => {
 describe("Revise", () => {
   const card = created("a", { title: "T", body: "B", phase: "P", priority: 1, acceptance: { a: 1, b: [1, 2] } })
 
-  it("records only what differs", () => {
+  it("records only the fields that differ", () => {
     given(card)
       .when({ _tag: "Revise", id: "a", title: "T", body: "B2", priority: 1 })
       .thenEvents(on("a", { _tag: "CardRevised", body: "B2" }))
   })
 
-  it("clears with null", () => {
+  it("clears a field with null", () => {
     given(card)
       .when({ _tag: "Revise", id: "a", body: null, phase: null, acceptance: null })
       .thenEvents(on("a", { _tag: "CardRevised", body: null, phase: null, acceptance: null }))
   })
 
-  it("sees no difference in the order of an object's keys", () => {
+  it("ignores the order of an object's keys", () => {
     given(card)
       .when({ _tag: "Revise", id: "a", acceptance: { b: [1, 2], a: 1 } })
       .thenNothing()
@@ -477,7 +475,7 @@ describe("Revise", () => {
     "text",
     0,
     false
-  ])("sees that the acceptance %j is another", (acceptance) => {
+  ])("detects that the acceptance %j differs", (acceptance) => {
     given(card)
       .when({ _tag: "Revise", id: "a", acceptance })
       .thenEvents(on("a", { _tag: "CardRevised", acceptance }))
@@ -488,7 +486,7 @@ describe("Claim", () => {
   const claim = (cardId: string, ttlSeconds = 900) =>
     on(cardId, { _tag: "CardClaimed", owner: "w", ttlSeconds, expiresAt: at(10 + ttlSeconds / 60), generation: 0 })
 
-  it("of the next takes the greatest priority, whatever its age and id", () => {
+  it("claims the card of the greatest priority, whatever its age and id", () => {
     given(
       created("a", { priority: 1 }, at(0)),
       created("b", { priority: -2_147_483_648 }, at(-9)),
@@ -498,18 +496,18 @@ describe("Claim", () => {
       .thenEvents(claim("c"))
   })
 
-  it("of the next takes the oldest among equals", () => {
+  it("claims the oldest card of equal priority", () => {
     given(created("a", {}, at(3)), created("b", {}, at(1)), created("c", {}, at(2)))
       .when({ _tag: "Claim", owner: "w" })
       .thenEvents(claim("b"))
   })
 
-  it("of the next takes the first id among cards made at once, by code point", () => {
+  it("claims the first id by code point, of cards created at once", () => {
     given(created("𝒜"), created("ﬀ"), created("b")).when({ _tag: "Claim", owner: "w" }).thenEvents(claim("b"))
     given(created("𝒜"), created("ﬀ")).when({ _tag: "Claim", owner: "w" }).thenEvents(claim("ﬀ"))
   })
 
-  it("of the next passes over what cannot be claimed", () => {
+  it("skips cards that are not claimable", () => {
     given(
       created("blocked", { priority: 9, status: "blocked" }),
       created("done", { priority: 8, status: "done" }),
@@ -522,7 +520,7 @@ describe("Claim", () => {
       .thenEvents(claim("freed"))
   })
 
-  it("of the next takes back every expired claim first, by id, and then the best of all", () => {
+  it("reclaims all expired claims first, by id, and then claims the best card of all", () => {
     const expired = (cardId: string) =>
       on(cardId, { _tag: "CardClaimed", owner: "gone", ttlSeconds: 60, expiresAt: at(3), generation: 0 }, at(2))
     const takenBack = (cardId: string) =>
@@ -541,7 +539,7 @@ describe("Claim", () => {
       .thenEvents(takenBack("low"), claim("free"))
   })
 
-  it("takes back an expired claim even when the card has come to wait for another since", () => {
+  it("reclaims an expired claim of a card that now waits for a dependency", () => {
     const history = [
       created("dep", { status: "blocked" }),
       created("a"),
@@ -557,7 +555,7 @@ describe("Claim", () => {
       .thenEvents(takenBack)
   })
 
-  it("lasts as long as asked", () => {
+  it("has the requested lease", () => {
     given(created("a")).when({ _tag: "Claim", owner: "w", ttlSeconds: 30 }).thenEvents(claim("a", 30))
     given(created("a"))
       .when({ _tag: "Claim", owner: "w", id: "a", ttlSeconds: 2_592_000 })
@@ -566,7 +564,7 @@ describe("Claim", () => {
 
   const millisecond = 1 / 60_000
 
-  it("of a card that was put off succeeds from its retry time on, not before", () => {
+  it("claims a deferred card from its retry time on, not before", () => {
     const history = [
       created("a"),
       on("a", { _tag: "CardClaimed", owner: "w0", ttlSeconds: 60, expiresAt: at(1), generation: 0 }),
@@ -580,7 +578,7 @@ describe("Claim", () => {
       .thenEvents(claim("a"))
   })
 
-  it("takes a card over from the moment on at which its claim ends, not before", () => {
+  it("reclaims a card from the time its claim expires, not before", () => {
     const history = [
       created("a"),
       on("a", { _tag: "CardClaimed", owner: "w0", ttlSeconds: 600, expiresAt: at(10), generation: 0 }, at(0))
@@ -596,7 +594,7 @@ describe("Claim", () => {
       )
   })
 
-  it("is one for each card, also for the same worker", () => {
+  it("a claimed card is not claimed again, even by the same worker", () => {
     given(created("a"), on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 900, expiresAt: at(15), generation: 0 }))
       .when({ _tag: "Claim", owner: "w", id: "a" })
       .thenNothing()
@@ -604,7 +602,7 @@ describe("Claim", () => {
 })
 
 describe("Renew", () => {
-  it("at the instant of the claim, for the same time, is nothing", () => {
+  it("has no event at the time of the claim with the same lease", () => {
     given(
       created("a"),
       on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(11), generation: 0 }, at(10))
@@ -613,7 +611,7 @@ describe("Renew", () => {
       .thenNothing()
   })
 
-  it("keeps the time that the last renewal asked for", () => {
+  it("keeps the lease of the last renewal", () => {
     given(
       created("a"),
       on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(6), generation: 0 }, at(5)),
@@ -623,7 +621,7 @@ describe("Renew", () => {
       .thenEvents(on("a", { _tag: "ClaimRenewed", owner: "w", token: 2, ttlSeconds: 600, expiresAt: at(20) }))
   })
 
-  it("that asks for another time is one, even when that ends at the same instant", () => {
+  it("has an event for another lease, even with the same expiry", () => {
     given(
       created("a"),
       on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 900, expiresAt: at(20), generation: 0 }, at(5))
@@ -632,7 +630,7 @@ describe("Renew", () => {
       .thenEvents(on("a", { _tag: "ClaimRenewed", owner: "w", token: 2, ttlSeconds: 600, expiresAt: at(20) }))
   })
 
-  it("may shorten a claim", () => {
+  it("can shorten a claim", () => {
     given(
       created("a"),
       on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 900, expiresAt: at(20), generation: 0 }, at(5))
@@ -643,7 +641,7 @@ describe("Renew", () => {
 })
 
 describe("Reclaim", () => {
-  it("of all takes back every expired claim and no other", () => {
+  it("reclaims all expired claims and no others", () => {
     const claimed = (cardId: string, until: number) =>
       on(cardId, { _tag: "CardClaimed", owner: cardId, ttlSeconds: 60, expiresAt: at(until), generation: 0 })
     given(created("a"), created("b"), created("c"), claimed("a", 9), claimed("b", 11), claimed("c", 10))
@@ -670,13 +668,13 @@ describe("Link", () => {
       .thenRejected(new DependencyCycle({ id: id(last), dependsOn: id("c0"), path: [id(last), ...cards] }))
   })
 
-  it("is accepted along the chain", () => {
+  it("is accepted in the direction of the chain", () => {
     given(...chain(3))
       .when({ _tag: "Link", from: "c0", to: "c2" })
       .thenEvents(on("c0", { _tag: "CardLinked", dependsOn: id("c2") }))
   })
 
-  it("finds a cycle through a link that came later, and none through one that is gone", () => {
+  it("finds a cycle through a later link, and none through a removed one", () => {
     const linked = [created("a"), created("b"), on("a", { _tag: "CardLinked", dependsOn: id("b") })]
     given(...linked)
       .when({ _tag: "Link", from: "b", to: "a" })
@@ -686,7 +684,7 @@ describe("Link", () => {
       .thenEvents(on("b", { _tag: "CardLinked", dependsOn: id("a") }))
   })
 
-  it("to a card that does not exist is nothing when the card was created so", () => {
+  it("has no event for a missing card that is already a dependency", () => {
     given(created("a", { dependsOn: [id("later")] }))
       .when({ _tag: "Link", from: "a", to: "later" })
       .thenNothing()
@@ -694,7 +692,7 @@ describe("Link", () => {
 })
 
 describe("Unlink", () => {
-  it("takes away a dependency that never came to be", () => {
+  it("removes a dependency on a card that does not exist", () => {
     given(created("a", { dependsOn: [id("later")] }))
       .when({ _tag: "Unlink", from: "a", to: "later" })
       .thenEvents(on("a", { _tag: "CardUnlinked", dependsOn: id("later") }))
@@ -702,7 +700,7 @@ describe("Unlink", () => {
 })
 
 describe("Complete", () => {
-  it("names the dependencies that it overrode: those that are not done, and those that do not exist", () => {
+  it("lists the overridden dependencies: those that are not done and those that do not exist", () => {
     given(
       created("done", { status: "done" }),
       created("open"),
@@ -721,7 +719,7 @@ describe("Complete", () => {
   })
 })
 
-describe("JSON that a caller brings", () => {
+describe("JSON of a caller", () => {
   /** A value that its owner changes after the command; and no JSON knows a negative zero. */
   const brought = () => {
     const list = [1]
@@ -729,28 +727,28 @@ describe("JSON that a caller brings", () => {
   }
   const kept = { zero: 0, list: [1] }
 
-  it("is kept as it was at Create", () => {
+  it("is copied by Create", () => {
     const { change, value } = brought()
     const outcome = given().when({ _tag: "Create", id: "a", title: "A", acceptance: value })
     change()
     outcome.thenEvents(created("a", { acceptance: kept }))
   })
 
-  it("is kept as it was at Revise", () => {
+  it("is copied by Revise", () => {
     const { change, value } = brought()
     const outcome = given(created("a")).when({ _tag: "Revise", id: "a", acceptance: value })
     change()
     outcome.thenEvents(on("a", { _tag: "CardRevised", acceptance: kept }))
   })
 
-  it("is kept as it was at Complete", () => {
+  it("is copied by Complete", () => {
     const { change, value } = brought()
     const outcome = given(created("a")).when({ _tag: "Complete", id: "a", result: value })
     change()
     outcome.thenEvents(on("a", { _tag: "CardCompleted", result: kept, overrode: [], forced: false, claim: null }))
   })
 
-  it("keeps a key of its own that objects have anyway", () => {
+  it("keeps an own key that all objects inherit", () => {
     const acceptance = JSON.parse('{"__proto__":{"a":1},"toJSON":1}') as { readonly toJSON: number }
     given().when({ _tag: "Create", id: "a", title: "A", acceptance }).thenEvents(created("a", { acceptance }))
   })

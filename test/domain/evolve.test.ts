@@ -6,7 +6,7 @@ import { evolve } from "../../src/domain/evolve.ts"
 import { cardArbitrary, eventArbitrary, manyRuns, occurrenceArbitrary } from "./arbitraries.ts"
 import { at, created, type Happened, id, on } from "./support.ts"
 
-/** The card that one card's events lead to. */
+/** Folds the events of one card. */
 const fold = (...events: ReadonlyArray<Happened>): Card | undefined =>
   events.reduce<Card | undefined>(
     (card, happened) => evolve(card, { ...happened, version: (card?.version ?? 0) + 1 }),
@@ -55,7 +55,7 @@ const expectCard = (card: Card | undefined, expected: Card): void => {
   expect(card === undefined ? undefined : encode(card)).toStrictEqual(encode(expected))
 }
 
-describe("each event, on a card's way", () => {
+describe("each event of a card", () => {
   const claimed = on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(2), generation: 0 }, at(1))
   const held = {
     ...newborn,
@@ -79,11 +79,11 @@ describe("each event, on a card's way", () => {
     claimToken: null
   } as const
 
-  it("CardCreated makes it", () => {
+  it("CardCreated creates the card", () => {
     expectCard(fold(birth), newborn)
   })
 
-  it("CardCreated as done says when it was completed", () => {
+  it("CardCreated with status done sets the completion time", () => {
     expectCard(fold(created("a", { status: "done" }, at(4))), {
       ...newborn,
       title: "A",
@@ -100,12 +100,12 @@ describe("each event, on a card's way", () => {
     })
   })
 
-  it("CardCreated as blocked says why", () => {
+  it("CardCreated with status blocked sets the reason", () => {
     const card = fold(created("a", { status: "blocked", blockedReason: "legal" }))
     expect([card?.status, card?.blockedReason, card?.completedAt]).toEqual(["blocked", "legal", null])
   })
 
-  it("CardRevised changes what it names and nothing else", () => {
+  it("CardRevised changes its fields and no others", () => {
     expectCard(fold(birth, on("a", { _tag: "CardRevised", title: "T2", body: null }, at(1))), {
       ...newborn,
       title: "T2",
@@ -115,11 +115,11 @@ describe("each event, on a card's way", () => {
     })
   })
 
-  it("CardClaimed gives it to a worker, under a token that is its version", () => {
+  it("CardClaimed sets the owner and a token that is its version", () => {
     expectCard(fold(birth, claimed), held)
   })
 
-  it("ClaimRenewed moves the claim's end and keeps its token and its begin", () => {
+  it("ClaimRenewed changes the expiry and keeps the token and the start", () => {
     expectCard(
       fold(
         birth,
@@ -130,7 +130,7 @@ describe("each event, on a card's way", () => {
     )
   })
 
-  it("CardReleased frees it, from its retry time on", () => {
+  it("CardReleased makes the card ready with a retry time", () => {
     expectCard(
       fold(
         birth,
@@ -141,7 +141,7 @@ describe("each event, on a card's way", () => {
     )
   })
 
-  it("CardReclaimed frees it at once", () => {
+  it("CardReclaimed makes the card ready at once", () => {
     expectCard(
       fold(
         birth,
@@ -152,7 +152,7 @@ describe("each event, on a card's way", () => {
     )
   })
 
-  it("a second claim has a greater token, counts, and forgets the retry time", () => {
+  it("a second claim has a greater token, counts as an attempt and clears the retry time", () => {
     expectCard(
       fold(
         birth,
@@ -174,7 +174,7 @@ describe("each event, on a card's way", () => {
     )
   })
 
-  it("CardLinked adds a dependency in its place, CardUnlinked takes it away", () => {
+  it("CardLinked inserts a dependency in order, CardUnlinked removes it", () => {
     const linked = fold(birth, on("a", { _tag: "CardLinked", dependsOn: id("m") }, at(1)))
     expectCard(linked, { ...newborn, dependsOn: [id("b"), id("m"), id("z")], updatedAt: at(1), version: 2 })
     expectCard(
@@ -187,7 +187,7 @@ describe("each event, on a card's way", () => {
     )
   })
 
-  it("CardBlocked ends a claim, CardUnblocked makes it ready", () => {
+  it("CardBlocked ends a claim, CardUnblocked makes the card ready", () => {
     const blocked = on("a", { _tag: "CardBlocked", reason: "legal", endedClaim: { owner: "w", token: 2 } }, at(2))
     expectCard(fold(birth, claimed, blocked), {
       ...free,
@@ -203,7 +203,7 @@ describe("each event, on a card's way", () => {
     })
   })
 
-  it("CardBlocked ends a retry time", () => {
+  it("CardBlocked clears the retry time", () => {
     const card = fold(
       birth,
       claimed,
@@ -213,7 +213,7 @@ describe("each event, on a card's way", () => {
     expect(card?.notBefore).toBeNull()
   })
 
-  it("CardCompleted ends a claim and keeps the result, CardReopened makes it ready and forgets the result", () => {
+  it("CardCompleted ends a claim and stores the result, CardReopened makes the card ready and clears the result", () => {
     const completed = on(
       "a",
       { _tag: "CardCompleted", result: { ok: true }, overrode: [], forced: false, claim: { owner: "w", token: 2 } },
@@ -234,7 +234,7 @@ describe("each event, on a card's way", () => {
     })
   })
 
-  it("CardCompleted ends a block and a retry time", () => {
+  it("CardCompleted clears the block reason and the retry time", () => {
     const completed = on("a", { _tag: "CardCompleted", result: null, overrode: [], forced: false, claim: null })
     expect(fold(created("a", { status: "blocked", blockedReason: "legal" }), completed)?.blockedReason).toBeNull()
     expect(
@@ -251,10 +251,10 @@ describe("each event, on a card's way", () => {
 describe("evolve is total", () => {
   const isCard = Schema.is(Card)
 
-  it.prop("the events of these tests are events", [eventArbitrary], ([event]) => Schema.is(Event)(event), manyRuns)
+  it.prop("the arbitrary events are valid", [eventArbitrary], ([event]) => Schema.is(Event)(event), manyRuns)
 
   it.prop(
-    "any event after any card gives a card, with the event's version and time",
+    "any event on any card returns a card with the event's version and time",
     [cardArbitrary, occurrenceArbitrary],
     ([card, happened]) => {
       const before = encode(card)
@@ -272,7 +272,7 @@ describe("evolve is total", () => {
   )
 
   it.prop(
-    "any event where there is no card makes one or nothing",
+    "any event without a card creates a card or does nothing",
     [occurrenceArbitrary],
     ([happened]) => {
       const after = evolve(undefined, happened)

@@ -4,7 +4,7 @@ import { parseExactJson } from "../../src/domain/parseExactJson.ts"
 
 const parsed = (text: string) => Result.getOrThrowWith(parseExactJson(text), (problem) => new Error(problem.problem))
 
-describe("JSON that loses nothing", () => {
+describe("parseExactJson", () => {
   it.each([
     "null",
     " true ",
@@ -32,7 +32,7 @@ describe("JSON that loses nothing", () => {
     '{"a":1,"b":{"a":2},"c":[{"a":3},{"a":4}]}',
     '{"__proto__":1,"constructor":2}',
     "\r\n\t[ 1 , 2 ]\n"
-  ])("takes %s", (text) => {
+  ])("accepts %s", (text) => {
     assert.deepStrictEqual(parsed(text), JSON.parse(text))
   })
 
@@ -45,7 +45,7 @@ describe("JSON that loses nothing", () => {
     ["1e-400", 1],
     ['{"a":{"b":[1,2,99999999999999999999]}}', 16],
     ["123456789.123456789123", 1]
-  ])("refuses %s, which would come back as another number", (text, at) => {
+  ])("rejects %s, which would be read back as another number", (text, at) => {
     const result = parseExactJson(text)
     assert.isTrue(Result.isFailure(result))
     if (Result.isFailure(result)) {
@@ -60,7 +60,7 @@ describe("JSON that loses nothing", () => {
     ['[{"b":{},"a":[],"b":1}]', 17],
     // Were the escaped quote the end of its string, the colons outside of strings would be as many as the members.
     ['{"s":"\\"","a:":1,"a:":2,"b":3}', 18]
-  ])("refuses %s, which has a key twice", (text, at) => {
+  ])("rejects %s, in which a key occurs twice", (text, at) => {
     const result = parseExactJson(text)
     assert.isTrue(Result.isFailure(result) && result.failure.problem.includes("twice") && result.failure.at === at)
   })
@@ -71,7 +71,7 @@ describe("JSON that loses nothing", () => {
     ['[[],[1,{"x":1,"x":2}]]', "/1/1/x"],
     ['{"a":{},"b":[1,2', "/b/1"],
     [`${"[".repeat(100)}1e400`, `${"/0".repeat(20)}/…`]
-  ])("says of %s which value it is", (text, pointer) => {
+  ])("reports the pointer of the wrong value in %s", (text, pointer) => {
     const result = parseExactJson(text)
     assert.strictEqual(Result.isFailure(result) ? result.failure.pointer : undefined, pointer)
   })
@@ -105,19 +105,19 @@ describe("JSON that loses nothing", () => {
     "1 1",
     "[]]",
     "// x"
-  ])("says where %j is not JSON", (text) => {
+  ])("reports where %j is not JSON", (text) => {
     assert.throws(() => JSON.parse(text) as unknown)
     const result = parseExactJson(text)
     assert.isTrue(Result.isFailure(result))
     if (Result.isFailure(result)) assert.isTrue(result.failure.at >= 1 && result.failure.at <= text.length + 1)
   })
 
-  it.prop("takes everything that JSON.stringify writes", [Schema.Json], ([value]) => {
+  it.prop("accepts everything that JSON.stringify writes", [Schema.Json], ([value]) => {
     const text = JSON.stringify(value)
     assert.deepStrictEqual(parsed(text), JSON.parse(text))
   })
 
-  it("takes any nesting and length without running out of stack", () => {
+  it("accepts any nesting and length without a stack overflow", () => {
     const deep = 100_000
     assert.isTrue(Result.isSuccess(parseExactJson("[".repeat(deep) + "]".repeat(deep))))
     assert.isTrue(Result.isFailure(parseExactJson("[".repeat(deep))))

@@ -13,8 +13,8 @@ import { commandOf, everyId, type Step, stepsArbitrary, stocked, timeOf } from "
 import { at, type Happened, MemoryBacklog } from "./support.ts"
 
 /*
- * What must hold of any backlog after any commands. A failing property prints the fewest commands that still break it,
- * and a `Replay` token: `{ arbitrary: { replay: "…" } }` as the last argument repeats that run.
+ * Properties of any backlog after any commands. A failing property prints the fewest commands that still violate it and a
+ * `Replay` token: `{ arbitrary: { replay: "…" } }` as the last argument repeats that run.
  */
 
 const options = { arbitrary: { runs: 300, size: 100 } }
@@ -27,8 +27,8 @@ interface Moment {
   readonly decision: Decision
 }
 
-/** What a command asks of the best card that it claims. */
-const wishIn = (command: Command): ClaimRequest | undefined => {
+/** The request of a command that claims the best card. */
+const requestOf = (command: Command): ClaimRequest | undefined => {
   if (command._tag === "Complete") return command.claimNext
   return command._tag === "ClaimMany" || (command._tag === "Claim" && command.id === undefined) ? command : undefined
 }
@@ -36,10 +36,10 @@ const wishIn = (command: Command): ClaimRequest | undefined => {
 const eventsOf = (decision: Decision): ReadonlyArray<DecidedEvent> =>
   Result.isSuccess(decision) ? decision.success : []
 
-/** Carries out steps one after the other; `before` and `after` look on as each one's events are appended. */
+/** Executes steps in order. `before` and `after` check each step before and after its events are appended. */
 const run = (
   steps: ReadonlyArray<Step>,
-  look: { readonly before?: (moment: Moment) => void; readonly after?: (moment: Moment) => void }
+  checks: { readonly before?: (moment: Moment) => void; readonly after?: (moment: Moment) => void }
 ): MemoryBacklog => {
   const backlog = stocked()
   let now = at(0)
@@ -47,9 +47,9 @@ const run = (
     now = timeOf(now, step)
     const command = commandOf(backlog.state, step)
     const decision = decide(backlog.state, command, now)
-    look.before?.({ backlog, command, now, decision })
+    checks.before?.({ backlog, command, now, decision })
     for (const event of eventsOf(decision)) backlog.append(event, now)
-    look.after?.({ backlog, command, now, decision })
+    checks.after?.({ backlog, command, now, decision })
   }
   return backlog
 }
@@ -66,8 +66,8 @@ const streamOf = (log: ReadonlyArray<StreamEvent>, cardId: CardId): ReadonlyArra
 const claimsOf = (backlog: MemoryBacklog, card: Card): ReadonlyArray<StreamEvent> =>
   streamOf(backlog.log, card.id).filter(({ event }) => event._tag === "CardClaimed")
 
-describe("the commands of these tests", () => {
-  it.effect("lead to every event and to every rejection", () =>
+describe("the arbitrary commands", () => {
+  it.effect("produce every event and every rejection", () =>
     Effect.gen(function* () {
       const seen = new Set<string>()
       for (const steps of yield* Arbitrary.sampleEffect(stepsArbitrary, { count: 100, size: 100, seed: 1 })) {
@@ -78,7 +78,7 @@ describe("the commands of these tests", () => {
           }
         })
       }
-      // No command leads to a redaction: it is decided on what the log still holds.
+      // No command leads to a redaction, which is decided on the content of the log.
       seen.add("CardRedacted")
       // Nor to a conflict of ids: receipts are looked up before anything is decided.
       seen.add("CommandIdConflict")
@@ -91,13 +91,13 @@ describe("the commands of these tests", () => {
   )
 })
 
-describe("whatever is asked of a backlog", () => {
+describe("after any commands", () => {
   const isEvent = Schema.is(Event)
   const isRejection = Schema.is(Rejection)
   const isCard = Schema.is(Card)
 
   it.prop(
-    "the answer is events or a rejection, and the backlog asked is as it was",
+    "a decision is events or a rejection, and does not change the backlog",
     [stepsArbitrary],
     ([steps]) => {
       run(steps, {
@@ -115,17 +115,17 @@ describe("whatever is asked of a backlog", () => {
   )
 
   /*
-   * Create of a new id is refused the second time (the id is used), Release and Complete with a token show a token that
-   * is no longer current: refusals append nothing either. Claims of the best card are left out, for their meaning is "one
-   * more": asked twice, they take two cards.
+   * The second Create of an id is refused because the id is used; the second Release or Complete with a token has a token
+   * that is no longer current. Refusals append nothing either. Claims of the best card are excluded: a repeated claim takes
+   * another card.
    */
   it.prop(
-    "the same again at the same time appends nothing, but for claims of the best card",
+    "a command repeated at the same time appends nothing, except claims of the best card",
     [stepsArbitrary],
     ([steps]) => {
       run(steps, {
         after: ({ backlog, command, now }) => {
-          if (wishIn(command) !== undefined) return
+          if (requestOf(command) !== undefined) return
           expect(eventsOf(decide(backlog.state, command, now))).toEqual([])
         }
       })
@@ -134,7 +134,7 @@ describe("whatever is asked of a backlog", () => {
   )
 
   it.prop(
-    "a card's unmet dependencies are counted right",
+    "the count of a card's unmet dependencies is correct",
     [stepsArbitrary],
     ([steps]) => {
       run(steps, {
@@ -149,7 +149,7 @@ describe("whatever is asked of a backlog", () => {
   )
 
   it.prop(
-    "no card depends on itself, directly or through others",
+    "no card depends on itself, directly or indirectly",
     [stepsArbitrary],
     ([steps]) => {
       run(steps, {
@@ -169,7 +169,7 @@ describe("whatever is asked of a backlog", () => {
   )
 
   it.prop(
-    "a card has a claim exactly while it is claimed, a completion exactly while it is done",
+    "a card has a claim exactly when it is claimed, and a completion time exactly when it is done",
     [stepsArbitrary],
     ([steps]) => {
       run(steps, {
@@ -191,7 +191,7 @@ describe("whatever is asked of a backlog", () => {
   )
 
   it.prop(
-    "a token is the version of the card's last claim, tokens only grow, and attempts counts them",
+    "a token is the version of the last claim, tokens only grow, and attempts counts the claims",
     [stepsArbitrary],
     ([steps]) => {
       const backlog = run(steps, {
@@ -213,7 +213,7 @@ describe("whatever is asked of a backlog", () => {
   )
 
   it.prop(
-    "dependencies are in the order of ids, each once",
+    "dependencies are ordered by id without duplicates",
     [stepsArbitrary],
     ([steps]) => {
       run(steps, {
@@ -228,7 +228,7 @@ describe("whatever is asked of a backlog", () => {
   )
 
   it.prop(
-    "no two claims hold one card at a time",
+    "a card never has two claims at once",
     [stepsArbitrary],
     ([steps]) => {
       const backlog = run(steps, {})
@@ -256,12 +256,12 @@ describe("whatever is asked of a backlog", () => {
   )
 
   it.prop(
-    "a claim of the best card takes the first in the order of claims among those that it may take",
+    "a claim takes the first claimable card in claim order",
     [stepsArbitrary],
     ([steps]) => {
       run(steps, {
         before: ({ backlog, command, decision, now }) => {
-          const wish = wishIn(command)
+          const wish = requestOf(command)
           if (wish === undefined || Result.isFailure(decision)) return
           const completed = command._tag === "Complete" ? command.id : undefined
           const limit = command._tag === "ClaimMany" ? command.limit : 1
@@ -286,7 +286,7 @@ describe("whatever is asked of a backlog", () => {
   )
 
   it.prop(
-    "a key belongs to one card for ever",
+    "an idempotency key belongs to one card permanently",
     [stepsArbitrary],
     ([steps]) => {
       const owners = new Map<string, CardId>()
@@ -305,7 +305,7 @@ describe("whatever is asked of a backlog", () => {
   )
 
   it.prop(
-    "the log alone leads to the same backlog",
+    "folding the log produces the same backlog",
     [stepsArbitrary],
     ([steps]) => {
       const backlog = run(steps, {})

@@ -26,10 +26,10 @@ const describeValue = (
     refused
   }: { accepted: ReadonlyArray<Named>; refused: ReadonlyArray<readonly [...Named, because: string]> }
 ) => {
-  it.each(accepted)(`${name} may be %s`, (_, value) => {
+  it.each(accepted)(`${name} can be %s`, (_, value) => {
     expect(refusal(schema, value)).toBeUndefined()
   })
-  it.each(refused)(`${name} must not be %s`, (_, value, because) => {
+  it.each(refused)(`${name} cannot be %s`, (_, value, because) => {
     expect(refusal(schema, value)).toContain(because)
   })
 }
@@ -251,7 +251,7 @@ describe("a command", () => {
     { _tag: "CreateMany", cards: [], actor: "ann" },
     { _tag: "Revise", id: "a", actor: "ann" },
     { _tag: "Release", id: "a", token: 1, retryAfterSeconds: 366 * 24 * 60 * 60, actor: "ann" }
-  ])("may be %j", (input) => {
+  ])("can be %j", (input) => {
     expect(decode(input)).toBeUndefined()
   })
 
@@ -276,27 +276,27 @@ describe("a command", () => {
     [{ _tag: "Claim", actor: "ann" }, "owner"],
     [{ _tag: "Link", from: "a", actor: "ann" }, "to"],
     [{ _tag: "Delete", id: "a", actor: "ann" }, "Expected"]
-  ])("must not be %j", (input, because) => {
+  ])("cannot be %j", (input, because) => {
     expect(decode(input)).toContain(because)
   })
 })
 
 describe("utf8Length", () => {
-  it.prop("is what UTF-8 takes", [Schema.String], ([text]) => {
+  it.prop("is the length of the UTF-8 encoding", [Schema.String], ([text]) => {
     const wellFormed = text.toWellFormed()
     expect(utf8Length(wellFormed)).toBe(Buffer.byteLength(wellFormed))
   })
 
   it.each(["", "\u007f", "\u0080", "\u07ff", "\u0800", "\ud7ff", "\ue000", "\uffff", "\u{10000}", "\u{10ffff}"])(
-    "of %j is what UTF-8 takes",
+    "of %j is the length of the UTF-8 encoding",
     (text) => {
       expect(utf8Length(text)).toBe(Buffer.byteLength(text))
     }
   )
 })
 
-describe("unstorable", () => {
-  it.prop("takes exactly the texts that UTF-8 can write and that have no NUL", [Schema.String], ([text]) => {
+describe("storageProblem", () => {
+  it.prop("accepts exactly the texts that UTF-8 can encode and that have no NUL", [Schema.String], ([text]) => {
     const survives = Buffer.from(text).toString() === text && !text.includes("\u0000")
     expect(storageProblem(text) === undefined).toBe(survives)
   })

@@ -39,7 +39,7 @@ const anchorArbitrary = Arbitrary.all({
 })
 
 describe("an anchor", () => {
-  it("is one line that says everything", () => {
+  it("is one line with all of its fields", () => {
     expect(formatAnchor(anchor)).toBe(line)
     const signed = Result.getOrThrow(signAnchor(anchor, ours.privateKey))
     expect(formatAnchor(signed)).toBe(`${line} ${signed.signature}`)
@@ -47,7 +47,7 @@ describe("an anchor", () => {
   })
 
   it.prop(
-    "is read from its line as what it was",
+    "is parsed from its line unchanged",
     [anchorArbitrary],
     ([{ digits, milliseconds, position, signed }]) => {
       const unsigned: Anchor = {
@@ -97,7 +97,7 @@ describe("an anchor", () => {
 describe("a signature", () => {
   const signed = Result.getOrThrow(signAnchor(anchor, ours.privateKey))
 
-  it("holds for the owner's key, and for no other", () => {
+  it("is valid for the key of its owner only", () => {
     expect(checkSignature(signed, ours.publicKey)).toEqual(Result.void)
     expect(problemOf(checkSignature(signed, theirs.publicKey))).toBe("its signature does not match this public key")
   })
@@ -117,11 +117,11 @@ describe("a signature", () => {
     }
   })
 
-  it("is asked for when there is a key", () => {
+  it("is required when a public key is given", () => {
     expect(problemOf(checkSignature(anchor, ours.publicKey))).toBe("it has no signature, and a public key was given")
   })
 
-  it("is made and checked with Ed25519 keys in PEM only", () => {
+  it("is created and checked only with Ed25519 keys in PEM", () => {
     expect(problemOf(signAnchor(anchor, rsa.privateKey))).toBe("the key is of type rsa, and must be Ed25519")
     expect(problemOf(checkSignature(signed, rsa.publicKey))).toBe("the key is of type rsa, and must be Ed25519")
     expect(problemOf(signAnchor(anchor, "no key"))).toBe("the key is not a private key in PEM")
@@ -129,7 +129,7 @@ describe("a signature", () => {
     expect(problemOf(checkSignature(signed, "no key"))).toBe("the key is not a public key in PEM")
   })
 
-  it("of an anchor that was signed before is over the same", () => {
+  it("of an anchor that is already signed covers the same text", () => {
     expect(signAnchor(signed, ours.privateKey)).toEqual(Result.succeed(signed))
   })
 })

@@ -121,8 +121,8 @@ describe("a commitment", () => {
   })
 })
 
-describe("commitTo", () => {
-  it("commits to the parts that may have to be erased, if they are there", () => {
+describe("createCommitments", () => {
+  it("commits to the erasable fields that are not null", () => {
     const made = createCommitments({
       title: "T",
       body: "",
@@ -141,7 +141,7 @@ describe("commitTo", () => {
     expect(made["body"]?.sha256).toBe(commitmentHash(made["body"]?.salt ?? "", ""))
   })
 
-  it("takes sixteen new random bytes of salt for each part, each time", () => {
+  it("uses sixteen new random bytes of salt for each field, each time", () => {
     const made = Array.from({ length: 100 }, () => createCommitments({ title: "T", body: "T" }))
     const all = made.flatMap((each) => Object.values(each))
     expect(new Set(all.map((each) => each.salt)).size).toBe(200)
@@ -151,7 +151,7 @@ describe("commitTo", () => {
 })
 
 describe("a content hash", () => {
-  it("is SHA-256 over the canonical JSON, with commitments for what may be erased", () => {
+  it("is SHA-256 over the canonical JSON, with commitments for erasable fields", () => {
     expect(contentHash(content, commitments)).toBe(knownHash)
     expect(sha256(canonical)).toBe(knownHash)
   })
@@ -161,7 +161,7 @@ describe("a content hash", () => {
   })
 
   it.prop(
-    "of any event is what RFC 8785 says",
+    "of any event is over its RFC 8785 form",
     [eventArbitrary],
     ([event]) => {
       const { data, schemaVersion, type } = encodeEvent(event)
@@ -206,7 +206,7 @@ describe("a content hash", () => {
     expect(new Set(hashes).size).toBe(hashes.length)
   })
 
-  it("changes with a commitment, and with there being one", () => {
+  it("changes with a commitment, and when a commitment is added", () => {
     const hashes = [
       commitments,
       {},
@@ -216,14 +216,14 @@ describe("a content hash", () => {
     expect(new Set(hashes).size).toBe(hashes.length)
   })
 
-  it("holds after a part and its salt are erased", () => {
+  it("remains valid after a field and its salt are erased", () => {
     const { result: _, ...without } = content.data
     for (const data of [{ ...without, result: null }, without]) {
       expect(contentHash({ ...content, data }, { result: { salt: "", sha256: resultHash } })).toBe(knownHash)
     }
   })
 
-  it("says nothing of the salt", () => {
+  it("does not depend on the salt", () => {
     expect(contentHash(content, { result: { salt: "ff", sha256: resultHash } })).toBe(knownHash)
   })
 })
@@ -233,12 +233,12 @@ describe("a chain hash", () => {
   const second = new Uint8Array(32).fill(2)
   const start = new Uint8Array(32)
 
-  it("is SHA-256 over the one before and the content hash", () => {
+  it("is SHA-256 over the previous chain hash and the content hash", () => {
     // printf '\x01%.0s' {1..32} and '\x02%.0s' {1..32}, by `openssl dgst -sha256`.
     expect(hex(chainHash(first, second))).toBe("f818afd37a6dc3bc92fb44731011277006db4efa6e9023cd7468c02335d22a4d")
   })
 
-  it("depends on the order of events, and on each of them", () => {
+  it("depends on each event and on their order", () => {
     const chain = (...contents: ReadonlyArray<Uint8Array>) => hex(contents.reduce(chainHash, start))
     const chains = [
       chain(),

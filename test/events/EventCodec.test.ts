@@ -31,7 +31,7 @@ const stored = (encoded: EncodedEvent): EncodedEvent => JSON.parse(JSON.stringif
 
 describe("an event", () => {
   it.prop(
-    "is the same after it was stored",
+    "is unchanged by encoding and decoding",
     [eventArbitrary],
     ([event]) => {
       const encoded = encodeEvent(event)
@@ -45,7 +45,7 @@ describe("an event", () => {
   )
 
   it.prop(
-    "is stored as its schema says, also what is encoded by hand",
+    "is encoded as the schema does, also on the fast path",
     [eventArbitrary],
     ([event]) => {
       const { _tag, ...data } = Schema.encodeSync(Event)(event)
@@ -66,7 +66,7 @@ describe("an event", () => {
     })
   })
 
-  it("that changes one thing is stored with that only", () => {
+  it("with one changed field is stored with that field only", () => {
     expect(encodeEvent({ _tag: "CardRevised", body: null })).toStrictEqual({
       type: "CardRevised",
       schemaVersion: 1,
@@ -75,7 +75,7 @@ describe("an event", () => {
   })
 })
 
-describe("a stored event is not guessed at", () => {
+describe("an event that cannot be decoded", () => {
   it.each<readonly [why: string, encoded: EncodedEvent, because: string]>([
     ["an unknown type", { type: "CardBurnt", schemaVersion: 1, data: {} }, "does not know the type"],
     ["a type of other letters", { type: "cardLinked", schemaVersion: 1, data: { dependsOn: "a" } }, "does not know"],
@@ -103,7 +103,7 @@ describe("a stored event is not guessed at", () => {
     expect(decoded.failure.message).toContain(`type ${encoded.type}, schema version ${encoded.schemaVersion}`)
   })
 
-  it.each([0, -1, 1.5, Number.NaN])("a schema version %d", (schemaVersion) => {
+  it.each([0, -1, 1.5, Number.NaN])("a schema version %d is refused", (schemaVersion) => {
     const decoded = decodeEvent({ type: "CardLinked", schemaVersion, data: { dependsOn: "a" } })
     expect(reasonOf(decoded)).toContain("schema versions are 1, 2, 3")
   })
@@ -141,18 +141,18 @@ describe("upcasters", () => {
     expect(data).toStrictEqual(before)
   })
 
-  it("do not touch the newest version", () => {
+  it("do not change the newest version", () => {
     expect(Result.getOrThrow(decode({ type: "CardLinked", schemaVersion: 4, data: { dependsOn: "a" } }))).toEqual({
       _tag: "CardLinked",
       dependsOn: id("a")
     })
   })
 
-  it("know no version after the newest", () => {
+  it("refuse a version after the newest", () => {
     expect(reasonOf(decode({ type: "CardLinked", schemaVersion: 5, data: { dependsOn: "a" } }))).toContain("newer")
   })
 
-  it("lead to a payload that must fit", () => {
+  it("must produce a valid payload", () => {
     expect(reasonOf(decode({ type: "CardLinked", schemaVersion: 1, data: { on: "a", extra: 1 } }))).toContain("extra")
   })
 
@@ -161,7 +161,7 @@ describe("upcasters", () => {
     expect(reasonOf(decode(encoded))).toContain("no such luck")
   })
 
-  it("are asked for by type: what has none is unknown", () => {
+  it("are found by type: a type without an entry is unknown", () => {
     expect(reasonOf(decode({ type: "CardReopened", schemaVersion: 1, data: { reason: null } }))).toContain("not know")
   })
 })

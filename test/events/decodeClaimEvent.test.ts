@@ -52,8 +52,8 @@ const right: Readonly<Record<string, Schema.JsonObject>> = {
 }
 const types = Object.keys(right)
 
-describe("decoding by hand and by the schema", () => {
-  it("agree on the payloads of claims, one member changed or taken out", () => {
+describe("decodeClaimEvent and the schema", () => {
+  it("agree on payloads of claims with one member changed or removed", () => {
     let byHand = 0
     for (const type of types) {
       for (const member of members) {
@@ -71,11 +71,11 @@ describe("decoding by hand and by the schema", () => {
     expect(byHand).toBeGreaterThan(50)
   })
 
-  it.each(types)("takes an ordinary %s by hand", (type) => {
+  it.each(types)("an ordinary %s is decoded on the fast path", (type) => {
     expect(decodeClaimEvent(type, right[type] as Schema.JsonObject)).toBeDefined()
   })
 
-  it("leaves every other event to the schema", () => {
+  it("other events are left to the schema", () => {
     const others = Event.members.map(({ fields }) => fields._tag.schema.literal).filter((type) => !types.includes(type))
     for (const type of others) {
       expect(decodeClaimEvent(type, right["CardClaimed"] as Schema.JsonObject)).toBeUndefined()
@@ -83,7 +83,7 @@ describe("decoding by hand and by the schema", () => {
   })
 
   it.prop(
-    "agree on what is a name and what is a reason",
+    "agree on names and reasons",
     [Arbitrary.schema(Schema.String)],
     ([text]) => {
       expect(isName(text)).toBe(Schema.is(Name)(text))

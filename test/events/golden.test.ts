@@ -6,8 +6,8 @@ import { decodeEvent, type EncodedEvent, encodeEvent, upcasters } from "../../sr
 import { id } from "../domain/support.ts"
 
 /*
- * One stored event of every type and every schema version that ever was, in `golden/`. They stand for the events in
- * everybody's databases: a file is never changed, and whoever adds an upcaster adds the file of the new version.
+ * One stored event of each type and each released schema version, in `golden/`. They represent the events in existing
+ * databases. A file is never changed. A new upcaster needs the file of the new version.
  */
 
 const folder = new URL("golden/", import.meta.url)
@@ -117,7 +117,7 @@ const versions = Object.entries(upcasters).flatMap(([type, steps]) =>
 )
 
 describe("golden files", () => {
-  it("are there for every type and every version, and for nothing else", () => {
+  it("exist for every type and every version, and for nothing else", () => {
     const names = versions.map(({ name }) => name).sort()
     expect(
       readdirSync(folder)
@@ -127,13 +127,13 @@ describe("golden files", () => {
     expect(Object.keys(expected).sort()).toEqual(names)
   })
 
-  it.each(versions)("$name is read as what it means", ({ name, schemaVersion, type }) => {
+  it.each(versions)("$name is decoded to its meaning", ({ name, schemaVersion, type }) => {
     const stored = read(name)
     expect(stored).toEqual({ type, schemaVersion, data: stored.data })
     expect(Result.getOrThrow(decodeEvent(stored))).toStrictEqual(expected[name])
   })
 
-  it.each(versions.filter(({ isNewest }) => isNewest))("$name is what is written today", ({ name }) => {
+  it.each(versions.filter(({ isNewest }) => isNewest))("$name is what this version writes", ({ name }) => {
     const stored = read(name)
     expect(encodeEvent(Result.getOrThrow(decodeEvent(stored)))).toStrictEqual(stored)
   })

@@ -34,12 +34,12 @@ describe("arrayLiteral", () => {
     expect(nullableArrayLiteral(values)).toBe(literal)
   })
 
-  it("is the same of values that are never null", () => {
+  it("equals nullableArrayLiteral for values that are not null", () => {
     expect(arrayLiteral(["a", 1, true])).toBe(nullableArrayLiteral(["a", 1, true]))
   })
 
   it.prop(
-    "is read back as the same texts by the rules of Postgres",
+    "is parsed to the same texts by the rules of Postgres",
     [Schema.Array(Schema.NullOr(Schema.String))],
     ([values]) => {
       expect(read(nullableArrayLiteral(values))).toEqual(values)

@@ -8,31 +8,31 @@ const sizesOf = (rows: ReadonlyArray<number>): ReadonlyArray<ReadonlyArray<numbe
   ...chunkRows(rows, (row) => row)
 ]
 
-describe("chunks", () => {
-  it("of nothing are none", () => {
+describe("chunkRows", () => {
+  it("returns no chunks for no rows", () => {
     expect(sizesOf([])).toEqual([])
   })
 
-  it("end after 1,000 rows", () => {
+  it("ends a chunk after 1,000 rows", () => {
     const counts = (rows: number) => sizesOf(Array.from({ length: rows }, () => 1)).map((chunk) => chunk.length)
     expect(counts(1_000)).toEqual([1_000])
     expect(counts(1_001)).toEqual([1_000, 1])
     expect(counts(2_500)).toEqual([1_000, 1_000, 500])
   })
 
-  it("end before they are larger than 8 MiB", () => {
+  it("ends a chunk before it exceeds 8 MiB", () => {
     expect(sizesOf([4 * mebibyte, 4 * mebibyte])).toHaveLength(1)
     expect(sizesOf([4 * mebibyte, 4 * mebibyte, 1])).toEqual([[4 * mebibyte, 4 * mebibyte], [1]])
     expect(sizesOf([1, 8 * mebibyte, 1])).toEqual([[1], [8 * mebibyte], [1]])
   })
 
-  it("have a row of their own for what is too large for any", () => {
+  it("puts a row that exceeds 8 MiB into its own chunk", () => {
     expect(sizesOf([9 * mebibyte])).toEqual([[9 * mebibyte]])
     expect(sizesOf([1, 9 * mebibyte, 9 * mebibyte, 1])).toEqual([[1], [9 * mebibyte], [9 * mebibyte], [1]])
   })
 
   it.prop(
-    "hold every row, in order, none of them empty",
+    "returns every row in order, without empty chunks",
     [Schema.Array(Schema.Literals([0, 1, mebibyte, 3 * mebibyte, 8 * mebibyte, 9 * mebibyte]))],
     ([rows]) => {
       const made = sizesOf(rows)

@@ -6,7 +6,7 @@ import { expect } from "vitest"
 const pages = 40
 const rowsPerPage = 10
 
-it.effect("reads six pages at most before they are looked at", () =>
+it.effect("streamPagesAhead prefetches at most six pages", () =>
   Effect.gen(function* () {
     let fetched = 0
     const fetch = (after: number) =>
@@ -19,7 +19,7 @@ it.effect("reads six pages at most before they are looked at", () =>
     yield* Stream.runForEachArray(
       streamPagesAhead(0, fetch, (last) => last),
       Effect.fnUntraced(function* (rows) {
-        // Whoever reads ahead has every chance to.
+        // Gives the prefetch time to continue.
         for (let turn = 0; turn < 100; turn++) yield* Effect.yieldNow
         seen.push(...rows)
         expect(fetched).toBeLessThanOrEqual(seen.length / rowsPerPage + 5)

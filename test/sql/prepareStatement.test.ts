@@ -11,7 +11,7 @@ interface Sent {
   readonly values: ReadonlyArray<unknown>
 }
 
-/** A connection that only writes down what it is sent. */
+/** A connection that records what is sent. */
 const connection = (by: string, sent: Array<Sent>): SqlConnection.Connection => {
   const send = (text: string, values: ReadonlyArray<unknown>) =>
     Effect.sync(() => {
@@ -60,8 +60,8 @@ const update = (sql: SqlClient.SqlClient) =>
 
 const text = `UPDATE "cards" SET priority = $1, kind = $2 WHERE id = $3 OR $4 = 'all'`
 
-describe("a statement that is compiled once", () => {
-  it("is sent with its values, wherever their names stand, on the connection of the transaction", async () => {
+describe("prepareStatement", () => {
+  it("sends the values in place of their placeholders, on the connection of the transaction", async () => {
     const sent = await run((sql, inTransaction) => {
       const statement = update(sql)
       return inTransaction(Effect.andThen(statement({ id: "a", priority: 1 }), statement({ priority: 2, id: "b" })))
@@ -72,12 +72,12 @@ describe("a statement that is compiled once", () => {
     ])
   })
 
-  it("is any statement of the client outside of a transaction", async () => {
+  it("sends an ordinary statement of the client outside of a transaction", async () => {
     const sent = await run((sql) => update(sql)({ id: "a", priority: 1 }))
     expect(sent).toEqual([{ by: "pool", text, values: [1, "card", "a", "a"] }])
   })
 
-  it("is seen by whoever traces", async () => {
+  it("is visible to a tracer", async () => {
     const spans: Array<Tracer.NativeSpan> = []
     const tracer = Tracer.make({
       span: (options) => {
@@ -92,7 +92,7 @@ describe("a statement that is compiled once", () => {
     expect(spans.map(({ attributes }) => attributes.get("db.query.text"))).toEqual([text])
   })
 
-  it("passes by whoever transforms statements", async () => {
+  it("is passed through a statement transformer", async () => {
     const sent = await run((sql, inTransaction) =>
       inTransaction(update(sql)({ id: "a", priority: 1 })).pipe(
         Effect.provideService(Statement.CurrentTransformer, (_, constructor) => Effect.succeed(constructor`SELECT 1`))

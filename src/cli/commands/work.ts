@@ -108,7 +108,7 @@ const describeWorkerEvent = (event: WorkerEvent): string => {
   if (event._tag === "Stopping")
     return "Ending: no more cards are started, and running ones may finish within the grace period."
   if (event._tag === "Unavailable") {
-    return `The database is unavailable. Retrying in ${formatDuration(event.retryAfterMillis / 1000)}: ${escapeLine(databaseErrorText(event.error))}`
+    return `The database is unavailable, retrying in ${formatDuration(event.retryAfterMillis / 1000)}: ${escapeLine(databaseErrorText(event.error))}`
   }
   return `${escapeLine(event.card.id)}  ${describeOutcome(event)}`
 }

@@ -12,8 +12,8 @@ const signed = (position: number) => anchor(position, "x".repeat(86))
 const lines = (...anchors: ReadonlyArray<Anchor>) => anchors.map((each) => `${formatAnchor(each)}\n`).join("")
 const read = (text: string) => Result.getOrThrow(parseAnchors(text))
 
-describe("lines of anchors", () => {
-  it("are all anchors, and may have empty lines between them or no end", () => {
+describe("a file of anchors", () => {
+  it("has an anchor on each line; empty lines and a missing last line feed are accepted", () => {
     const all = [anchor(1), anchor(2)]
     for (const text of [lines(...all), lines(...all).trimEnd(), `\n${lines(...all).replace("\n", "\r\n\n")}`]) {
       expect(read(text)).toEqual({ anchors: all, isTruncated: false })
@@ -22,7 +22,7 @@ describe("lines of anchors", () => {
     expect(parseAnchors(`${lines(anchor(1))}what\n${lines(anchor(2))}`)).toMatchObject({ failure: { line: 2 } })
   })
 
-  it("may end in one that was cut short anywhere, which is then ignored", () => {
+  it("ignores an incomplete last line, wherever it was truncated", () => {
     for (const last of [anchor(2), signed(2)]) {
       const line = formatAnchor(last)
       for (let length = 1; length < line.length; length++) {
@@ -32,7 +32,7 @@ describe("lines of anchors", () => {
     }
   })
 
-  it("have a newest one, at the highest position and not on the last line", () => {
+  it("has its newest anchor at the highest position, not on the last line", () => {
     expect(newestAnchor([])).toBeUndefined()
     expect(newestAnchor([anchor(1), anchor(3), anchor(2)])).toEqual(anchor(3))
     expect(newestAnchor([anchor(3), signed(3)])).toEqual(signed(3))
