@@ -176,7 +176,9 @@ export const startCluster = async (directory) => {
   }
   const healthy = () => until("three nodes with one synchronous standby", clusterTimeout, isHealthy)
 
-  /** The processes of Patroni and Postgres of a node. A restarted Patroni is not the parent of a server that ran before. */
+  /**
+   * The processes of Patroni and Postgres of a node. A restarted Patroni is not the parent of a server that ran before.
+   */
   const processesOf = (node) => [...processTree(node.patroni.pid), ...processTree(postmasterOf(node))]
 
   await healthy()
@@ -235,7 +237,9 @@ export const startCluster = async (directory) => {
   }
 }
 
-/** The id of a node's main server process, or -1. The file of a killed server can have an id that the system has reused. */
+/**
+ * The id of a node's main server process, or -1. The file of a killed server can have an id that the system has reused.
+ */
 const postmasterOf = ({ dataDir }) => {
   try {
     const pid = Number(readFileSync(join(dataDir, "postmaster.pid"), "utf8").split("\n")[0])

@@ -1,12 +1,12 @@
 /**
- * Injects faults into a Patroni cluster while six processes work on a backlog, and compares every answer with the log after
- * the failover.
+ * Injects faults into a Patroni cluster while six processes work on a backlog, and compares every answer with the log
+ * after the failover.
  *
  *     npm run test:failover -- --write
  *
- * `--write` puts the table into docs/high-availability.md. `--only KEY,KEY` injects some of the faults. `--control` runs
- * those faults that lose commands with a copy of the program whose commits wait for no standby, and succeeds when the
- * comparison finds the loss. Without Debian's packages it prints what is missing and succeeds.
+ * `--write` puts the table into docs/high-availability.md. `--only KEY,KEY` injects some of the faults. `--control`
+ * runs those faults that lose commands with a copy of the program whose commits wait for no standby, and succeeds when
+ * the comparison finds the loss. Without Debian's packages it prints what is missing and succeeds.
  */
 import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"

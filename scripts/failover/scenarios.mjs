@@ -1,4 +1,5 @@
-// The faults. Each gets a healthy cluster under load, injects one fault, and returns when the cluster has dealt with it.
+// The faults. Each gets a healthy cluster under load, injects one fault, and returns when the cluster has dealt with
+// it.
 import { Cause, Effect, Exit, ManagedRuntime, Option } from "effect"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
@@ -78,8 +79,9 @@ const freezeWalsenders = async ({ cluster, load }) => {
 }
 
 /**
- * A claim waits for frozen standbys when the server ends its session, which commits the claim on the leader alone. The claim is sent
- * again with the same id and finds its receipt. An answer at this moment would be lost when the leader is killed.
+ * A claim waits for frozen standbys when the server ends its session, which commits the claim on the leader alone. The
+ * claim is sent again with the same id and finds its receipt. An answer at this moment would be lost when the leader is
+ * killed.
  */
 const retryClaim = async ({ cluster, load, program, round }) => {
   const leader = await cluster.leader()

@@ -8,8 +8,8 @@ import { type PostgresServer, startPostgres } from "../support/postgresServer.ts
 import { until } from "../support/waiting.ts"
 
 /**
- * A server that waits for a standby which does not exist: every such commit waits until the setting is removed. The behaviour of a
- * commit when the standby answers is Postgres's.
+ * A server that waits for a standby which does not exist: every such commit waits until the setting is removed. The
+ * behaviour of a commit when the standby answers is Postgres's.
  */
 describe("a server with a synchronous standby that does not answer", () => {
   let server: PostgresServer

@@ -71,8 +71,8 @@ const measure = async (first, second, { millis, repetitions }) => {
 }
 
 /**
- * Returns the median rates of two servers, and the median of the ratios of all repetitions. A ratio below `least` is measured
- * again with three times as many repetitions, to exclude the effect of other work on the machine.
+ * Returns the median rates of two servers, and the median of the ratios of all repetitions. A ratio below `least` is
+ * measured again with three times as many repetitions, to exclude the effect of other work on the machine.
  */
 export const compareRates = async (first, second, { least, millis, repetitions }) => {
   const found = await measure(first, second, { millis, repetitions })

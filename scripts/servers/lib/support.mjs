@@ -1,4 +1,7 @@
-/** Bundles the TypeScript helpers of the tests that this script uses: starting a server, and functions that shadow names. */
+/**
+ * Bundles the TypeScript helpers of the tests that this script uses: starting a server, and functions that shadow
+ * names.
+ */
 import { mkdirSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { rolldown } from "rolldown"

@@ -35,8 +35,8 @@ export const variationTable = (results) =>
 const subjectOf = (line) => line.split(" | ")[0].replace(/ \(.*\)$/, "")
 
 /**
- * Writes a table between its markers on the page. Rows of an earlier table with the same columns are kept unless they were
- * measured again, so that a table can be written in several runs.
+ * Writes a table between its markers on the page. Rows of an earlier table with the same columns are kept unless they
+ * were measured again, so that a table can be written in several runs.
  */
 export const writeTable = (name, text) => {
   const before = readFileSync(page, "utf8")

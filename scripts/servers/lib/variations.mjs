@@ -1,6 +1,7 @@
 /**
  * Settings of servers, roles and databases. `role` is set with ALTER ROLE, so that every session of the tests has it.
- * `database` is part of the statement that creates the tests' database. `expect` is a text that the refusal must contain.
+ * `database` is part of the statement that creates the tests' database. `expect` is a text that the refusal must
+ * contain.
  */
 const role = (name, value) => ({ name: `${name} = ${value}`, role: { [name]: value } })
 

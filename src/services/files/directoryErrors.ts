@@ -2,9 +2,9 @@ import { Context, Schema } from "effect"
 import { SqlError } from "effect/sql"
 
 /**
- * Another process, or another part of this one, holds the directory and did not release it in time. `lockFile` is `null` when
- * the holder is known to run. When that cannot be checked from here (the holder ran on another machine, or under another host
- * name before a restart), `lockFile` is the file to delete after checking that the holder has ended.
+ * Another process, or another part of this one, holds the directory and did not release it in time. `lockFile` is
+ * `null` when the holder is known to run. When that cannot be checked from here (the holder ran on another machine, or
+ * under another host name before a restart), `lockFile` is the file to delete after checking that the holder has ended.
  */
 export class DirectoryLocked extends Schema.TaggedError<DirectoryLocked>()("DirectoryLocked", {
   directory: Schema.String,
@@ -48,8 +48,9 @@ export class DirectoryUnusable extends Schema.TaggedError<DirectoryUnusable>()("
 }
 
 /**
- * This process no longer owns a directory that it held: the directory was moved, removed or replaced, or another process
- * took its lock. Every later command fails with this error, and nothing more is written. `reason` says what happened.
+ * This process no longer owns a directory that it held: the directory was moved, removed or replaced, or another
+ * process took its lock. Every later command fails with this error, and nothing more is written. `reason` says what
+ * happened.
  */
 export class DirectoryLost extends Schema.TaggedError<DirectoryLost>()("DirectoryLost", {
   directory: Schema.String,
@@ -76,8 +77,8 @@ export const publicDirectoryLostMessage =
   "This server no longer owns the directory of its backlog, and carries out nothing more. Tell the people who run it."
 
 /**
- * Called once when a layer loses its directory, so that a program that is idle at that moment can end. Defaults to a function
- * that does nothing. The next command fails with `DirectoryLost` in any case.
+ * Called once when a layer loses its directory, so that a program that is idle at that moment can end. Defaults to a
+ * function that does nothing. The next command fails with `DirectoryLost` in any case.
  */
 export const OnDirectoryLost: Context.Reference<(lost: DirectoryLost) => void> = Context.Reference<
   (lost: DirectoryLost) => void

@@ -100,8 +100,8 @@ const diskCodes = new Set(
 export const isDiskError = (cause: unknown): boolean => diskCodes.has(findCode(cause) ?? "")
 
 /**
- * Explains a failed file operation in words. Accepts any thrown value: errors of Node and of the embedded engine's file system,
- * and texts of Postgres. For an error with a cause, explains the innermost cause.
+ * Explains a failed file operation in words. Accepts any thrown value: errors of Node and of the embedded engine's file
+ * system, and texts of Postgres. For an error with a cause, explains the innermost cause.
  */
 export const explainFileError = (cause: unknown): string => {
   const message = errorMessage(cause)
@@ -120,7 +120,9 @@ const codeOf = (cause: unknown): string | undefined => {
   return cause instanceof Error && cause.cause !== undefined ? codeOf(cause.cause) : code
 }
 
-/** Returns a message for any thrown value. The embedded engine throws objects that are not errors and have no message. */
+/**
+ * Returns a message for any thrown value. The embedded engine throws objects that are not errors and have no message.
+ */
 export const errorMessage = (cause: unknown): string => {
   if (cause instanceof Error && cause.message !== "") return cause.message
   const code = fileErrorCode(cause)

@@ -21,8 +21,8 @@ export const isOpenToOthers = ({ mode }: Pick<Stats, "mode">): boolean => (mode 
 export const isWritableByOthers = ({ mode }: Pick<Stats, "mode">): boolean => (mode & otherUsers & 0o222) !== 0
 
 /**
- * Whether other users can read or change a file that contains a secret. As in libpq, the group may read a file that belongs to
- * root. `false` for pipes and for files that do not exist.
+ * Whether other users can read or change a file that contains a secret. As in libpq, the group may read a file that
+ * belongs to root. `false` for pipes and for files that do not exist.
  */
 export const isSecretExposed = (file: string): boolean => {
   if (currentUserId() === undefined) return false
@@ -58,8 +58,8 @@ export class PermissionsUnsupported extends Error {
 const noModes = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"])
 
 /**
- * Removes the rights of other users from a file or folder, and returns whether they had any. Follows a symbolic link only with
- * `isFollowed`. Throws `PermissionsUnsupported` on a file system without permissions.
+ * Removes the rights of other users from a file or folder, and returns whether they had any. Follows a symbolic link
+ * only with `isFollowed`. Throws `PermissionsUnsupported` on a file system without permissions.
  */
 export const removeOthersAccess = (path: string, isFollowed = false): boolean => {
   // Through a handle: a file that another user puts in that place meanwhile keeps its mode.

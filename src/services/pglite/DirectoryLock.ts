@@ -42,12 +42,12 @@ const minAlternativeMillis = 1_000
 const unreadableMillis = 1_000
 
 /**
- * Locks a directory for this process, and within the process for this scope, until the scope closes. The directory must exist.
- * `lockFiles.ts` describes the protocol.
+ * Locks a directory for this process, and within the process for this scope, until the scope closes. The directory must
+ * exist. `lockFiles.ts` describes the protocol.
  *
- * Waits interruptibly while another process holds the directory, and fails with `DirectoryLocked` when the holder makes no
- * progress for as long as `wait`. For a holder that makes progress, by the processor time that it uses, the wait is up to
- * twelve times as long. `wait` defaults to 10 seconds. A holder that has ended never blocks the lock. A holder
+ * Waits interruptibly while another process holds the directory, and fails with `DirectoryLocked` when the holder makes
+ * no progress for as long as `wait`. For a holder that makes progress, by the processor time that it uses, the wait is
+ * up to twelve times as long. `wait` defaults to 10 seconds. A holder that has ended never blocks the lock. A holder
  * that cannot be checked from here counts as running. Fails with `DirectoryUnusable` when the directory cannot be
  * written, or when its lock file is not a lock.
  */
@@ -66,8 +66,9 @@ export type LockOutcome<A> =
   | { readonly _tag: "Alternative"; readonly value: A }
 
 /**
- * As `lockDirectory`, but tries `orElse` each time that another process holds the directory. When `orElse` succeeds with a
- * value, that is the outcome, and nothing is locked. It may take as long as the rest of the wait, and at least one second.
+ * As `lockDirectory`, but tries `orElse` each time that another process holds the directory. When `orElse` succeeds
+ * with a value, that is the outcome, and nothing is locked. It may take as long as the rest of the wait, and at least
+ * one second.
  */
 export const lockDirectoryOrElse = <A>(
   directory: string,
@@ -210,7 +211,8 @@ const acquire = async (directory: string, path: string): Promise<AcquiredLock | 
       ...(socket === undefined ? {} : { lifeSign: socket.identity })
     })
     if (await acquireLockFile(directory, path, self)) {
-      // A holder that removed leftovers before anything had connected to this socket took it for one of an ended process.
+      // A holder that removed leftovers before anything had connected to this socket took it for one of an ended
+      // process.
       if (socket === undefined || (await isInPlace(directory, socket.identity))) {
         const ownership = new DirectoryOwnership(directory, join(directory, lockFileName), (text) =>
           isLockOf(text, nonce)
@@ -227,7 +229,10 @@ const acquire = async (directory: string, path: string): Promise<AcquiredLock | 
   return undefined
 }
 
-/** Removes the lock file if it is this holder's, also from a directory that was moved, where the system reports its path. */
+/**
+ * Removes the lock file if it is this holder's, also from a directory that was moved, where the system reports its
+ * path.
+ */
 const release = async (
   directory: string,
   { nonce }: Holder,

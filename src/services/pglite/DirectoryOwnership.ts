@@ -6,7 +6,10 @@ import { fileErrorCode } from "../files/fileErrors.ts"
 /** How often an idle process checks that it still owns its directory, in milliseconds. */
 export const ownershipCheckMillis = 1_000
 
-/** How old a check may be before a write to an open file, in milliseconds. Another process takes longer to open the database. */
+/**
+ * How old a check may be before a write to an open file, in milliseconds. Another process takes longer to open the
+ * database.
+ */
 const maxCheckAgeMillis = 20
 
 /** A file or directory that must stay the same. */
@@ -23,8 +26,9 @@ interface WatchedFile {
 }
 
 /**
- * The ownership of a directory that this process has locked (decision 30). The embedded engine opens files by their path, which may
- * lead to another directory at any time. The ownership compares the identity of files, and is lost as soon as one differs.
+ * The ownership of a directory that this process has locked (decision 30). The embedded engine opens files by their
+ * path, which may lead to another directory at any time. The ownership compares the identity of files, and is lost as
+ * soon as one differs.
  */
 export class DirectoryOwnership {
   readonly directory: string

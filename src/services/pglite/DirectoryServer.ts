@@ -32,10 +32,10 @@ const noticeMillis = 1_000
 const shutdownMillis = 10_000
 
 /**
- * Serves the database of a directory that this process holds to other processes of the same user, over a Unix socket that
- * speaks the protocol of a Postgres server. When the scope closes, the server accepts no new connections and lets clients
- * finish for up to 10 seconds. Then it closes the remaining connections, and their transactions are rolled back. Where
- * no such socket can be created, other processes wait for the directory's lock.
+ * Serves the database of a directory that this process holds to other processes of the same user, over a Unix socket
+ * that speaks the protocol of a Postgres server. When the scope closes, the server accepts no new connections and lets
+ * clients finish for up to 10 seconds. Then it closes the remaining connections, and their transactions are rolled
+ * back. Where no such socket can be created, other processes wait for the directory's lock.
  */
 export const serveDirectory = (
   directory: string,

@@ -20,9 +20,9 @@ const sync = message(messageType.sync)
 const unlimited = () => Number.POSITIVE_INFINITY
 
 /**
- * A connection to the process that holds a directory. When the holder announces that it shuts down, the connection ends as
- * soon as it is idle. A client that sends something at that moment moves to the next holder, where its prepared statements
- * are prepared again.
+ * A connection to the process that holds a directory. When the holder announces that it shuts down, the connection ends
+ * as soon as it is idle. A client that sends something at that moment moves to the next holder, where its prepared
+ * statements are prepared again.
  */
 export class HolderConnection {
   /** The holder's answer to the startup message. */

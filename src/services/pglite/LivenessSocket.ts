@@ -41,7 +41,10 @@ const answerMillis = 1_000
 /** Whether a file name is that of a liveness socket. */
 export const isLivenessSocketName = (name: string): boolean => name.endsWith(suffix)
 
-/** Listens on a new socket at `path` plus the suffix. Returns `undefined` where such sockets do not exist or prove nothing. */
+/**
+ * Listens on a new socket at `path` plus the suffix. Returns `undefined` where such sockets do not exist or prove
+ * nothing.
+ */
 export const openLivenessSocket = async (path: string): Promise<OpenLivenessSocket | undefined> => {
   // Other systems do not identify a boot, without which a socket that has no listener proves nothing.
   if (process.platform !== "linux") return undefined
@@ -80,8 +83,8 @@ export const readFileIdentity = async (path: string): Promise<FileIdentity> => {
 }
 
 /**
- * Checks whether a process listens on its liveness socket. The process must have started since this machine booted. With
- * `waitsForAnswer`, waits up to one second for an answer.
+ * Checks whether a process listens on its liveness socket. The process must have started since this machine booted.
+ * With `waitsForAnswer`, waits up to one second for an answer.
  */
 export const probeLivenessSocket = async (
   directory: string,

@@ -13,25 +13,27 @@ import { TransactionPooler } from "./TransactionPooler.ts"
  *
  * **Details**
  *
- * - Several processes of one user can use a directory at the same time. One of them holds it, and serves the others over a
- *   Unix socket that only that user can reach. When the holder ends, in any way, the next process that uses the
- *   directory becomes the holder. Where there are no such sockets (Windows), or when the holder does not answer, a process
- *   waits for the other for `lockWait`.
- * - Every file and folder is created for this user only, whatever the umask is. A directory that other users can enter is
- *   restricted to this user. If its database was accessible to others, a warning is logged.
+ * - Several processes of one user can use a directory at the same time. One of them holds it, and serves the others
+ *   over a Unix socket that only that user can reach. When the holder ends, in any way, the next process that uses the
+ *   directory becomes the holder. Where there are no such sockets (Windows), or when the holder does not answer, a
+ *   process waits for the other for `lockWait`.
+ * - Every file and folder is created for this user only, whatever the umask is. A directory that other users can enter
+ *   is restricted to this user. If its database was accessible to others, a warning is logged.
  * - Creating a database takes some seconds, opening one half a second.
  * - There is one session. Transactions and single statements of all processes take turns in it. Session settings and
- *   temporary tables last until a statement of another process at most, as behind a pooler in transaction mode. A
- *   transaction of a served process that is idle for 30 seconds while others wait is rolled back, and its connection ended.
- * - Closing the layer lets served processes finish for up to 10 seconds, writes everything, and then releases the directory.
+ *   temporary tables can be reset between two transactions, as behind a pooler in transaction mode. A
+ *   transaction of a served process that is idle for 30 seconds while others wait is rolled back, and its connection
+ *   ended.
+ * - Closing the layer lets served processes finish for up to 10 seconds, writes everything, and then releases the
+ *   directory.
  *
  * **Gotchas**
  *
  * A process that is killed leaves a directory that the next process can open, with every transaction that was
  * acknowledged. A power failure may cost more, because PGlite never asks the disk to write.
  *
- * When the holder ends or the engine crashes, the current statements fail with a connection error, and the next statements
- * use a new connection. A database in memory is lost.
+ * When the holder ends or the engine crashes, the current statements fail with a connection error, and the next
+ * statements use a new connection. A database in memory is lost.
  *
  * **Rejections**
  *

@@ -34,9 +34,9 @@ export class PgliteEngine {
   }
 
   /**
-   * Starts PGlite in memory, or in a directory, where it creates a database if there is none. `ownership` is checked before
-   * every transaction, and before a file is opened, changed or removed. When the ownership is lost, the engine writes nothing
-   * more, and every call fails with `DirectoryLost`.
+   * Starts PGlite in memory, or in a directory, where it creates a database if there is none. `ownership` is checked
+   * before every transaction, and before a file is opened, changed or removed. When the ownership is lost, the engine
+   * writes nothing more, and every call fails with `DirectoryLost`.
    */
   static async open(directory: string | undefined, ownership?: DirectoryOwnership): Promise<PgliteEngine> {
     // Imported here, so that programs that use a server do not load it.
@@ -103,9 +103,9 @@ export class PgliteEngine {
   }
 
   /**
-   * Makes every call fail after a crash. PGlite itself ignores exceptions other than statement errors, and continues with a
-   * broken state: it returns wrong answers or loops forever. Such exceptions happen: JSON that is nested ten thousand
-   * levels deep exhausts the stack, and when Postgres ends a session, the whole engine ends.
+   * Makes every call fail after a crash. PGlite itself ignores exceptions other than statement errors, and continues
+   * with a broken state: it returns wrong answers or loops forever. Such exceptions happen: JSON that is nested ten
+   * thousand levels deep exhausts the stack, and when Postgres ends a session, the whole engine ends.
    */
   private detectCrashes(): void {
     const module = this.pglite.Module as unknown as Module
@@ -144,7 +144,10 @@ const pathOperations = {
 /** Operations that change an open file. */
 const writeOperations = ["write", "setattr", "msync"]
 
-/** The file system of a directory: files are for this user only, whatever modes Postgres requests and whatever the umask is. */
+/**
+ * The file system of a directory: files are for this user only, whatever modes Postgres requests and whatever the umask
+ * is.
+ */
 const openFileSystem = async (directory: string, ownership: DirectoryOwnership | undefined): Promise<PGliteOptions> => {
   const { NodeFS } = await import("@electric-sql/pglite/nodefs")
   class PrivateFiles extends NodeFS {
@@ -173,8 +176,8 @@ const openFileSystem = async (directory: string, ownership: DirectoryOwnership |
 type Operations = Record<string, (...parameters: Array<unknown>) => unknown>
 
 /**
- * Removes the rights of other users from the modes of new files. Postgres requests the mode 0666 and relies on its umask, which
- * WebAssembly does not have. The umask of the process belongs to the program that uses this library.
+ * Removes the rights of other users from the modes of new files. Postgres requests the mode 0666 and relies on its
+ * umask, which WebAssembly does not have. The umask of the process belongs to the program that uses this library.
  */
 const createPrivately = (node_ops: Operations, stream_ops: Operations): void => {
   const { mknod, setattr } = node_ops
@@ -196,7 +199,10 @@ const withPrivateMode = (attributes: unknown): unknown => {
   return mode === undefined || mode === null ? attributes : { ...(attributes as object), mode: withoutOtherUsers(mode) }
 }
 
-/** Calls `check` before an operation. An exception of `check` passes through Postgres like a crash, so nothing runs after it. */
+/**
+ * Calls `check` before an operation. An exception of `check` passes through Postgres like a crash, so nothing runs
+ * after it.
+ */
 const checkBefore = (operations: Operations, name: string, check: () => void): void => {
   const operation = operations[name]
   if (operation === undefined) return

@@ -4,8 +4,8 @@ import { readFile, readlink } from "node:fs/promises"
 import { hostname } from "node:os"
 
 /**
- * Identifies a process, also when the system gives its id to another process later: by its start time, and on Linux by the
- * boot of the machine and the process id namespace (the container) too. Facts that are not available are `null`.
+ * Identifies a process, also when the system gives its id to another process later: by its start time, and on Linux by
+ * the boot of the machine and the process id namespace (the container) too. Facts that are not available are `null`.
  */
 export const ProcessIdentity = Schema.Struct({
   pid: Schema.Int.check(Schema.isGreaterThan(0)),
@@ -35,10 +35,10 @@ const identifyCurrentProcess = async (): Promise<ProcessIdentity> => {
 }
 
 /**
- * Checks whether a process still runs. `unknown` means that it cannot be checked from here, because it is or was on another
- * machine or in another container. `ended` is certain: there is no such process, it is defunct, a process with its id
- * started at another time, or the machine was restarted. The host name is compared only where the boot does not identify
- * the machine, because a host may be renamed, and a container has a name of its own.
+ * Checks whether a process still runs. `unknown` means that it cannot be checked from here, because it is or was on
+ * another machine or in another container. `ended` is certain: there is no such process, it is defunct, a process with
+ * its id started at another time, or the machine was restarted. The host name is compared only where the boot does not
+ * identify the machine, because a host may be renamed, and a container has a name of its own.
  */
 export const checkProcess = async (other: ProcessIdentity): Promise<"running" | "ended" | "unknown"> => {
   const self = await currentProcess()

@@ -70,7 +70,9 @@ export class SessionState<Client> {
     )
   }
 
-  /** The message that makes the session listen to the channels of all clients, and to no other channel that is known. */
+  /**
+   * The message that makes the session listen to the channels of all clients, and to no other channel that is known.
+   */
   listenAgain(): Buffer {
     const channels = new Set([...this.traces.values()].flatMap((each) => [...each.channels]))
     const areKnown = !channels.delete(everyChannel)

@@ -12,8 +12,8 @@ export type Peer =
   | { readonly _tag: "Holder"; readonly connection: HolderConnection }
 
 /**
- * A client's connection: it writes messages of the wire protocol, and reads the answers of an engine. The peer is looked up
- * when the client sends its first message, and again when the holder shuts down.
+ * A client's connection: it writes messages of the wire protocol, and reads the answers of an engine. The peer is
+ * looked up when the client sends its first message, and again when the holder shuts down.
  */
 export class SessionStream extends Duplex {
   private readonly findPeer: (signal: AbortSignal) => Promise<Peer>
@@ -55,7 +55,9 @@ export class SessionStream extends Duplex {
     done(error)
   }
 
-  /** Starts a session with a peer. Every client sends the same startup message, so the client's own is not forwarded. */
+  /**
+   * Starts a session with a peer. Every client sends the same startup message, so the client's own is not forwarded.
+   */
   private async start(peer: Peer, prepared?: ReadonlyMap<string, Buffer>): Promise<void> {
     if (peer._tag === "Engine") {
       let isForwarding = prepared === undefined

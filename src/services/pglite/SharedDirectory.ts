@@ -33,9 +33,10 @@ interface OpenDatabase {
 }
 
 /**
- * Opens a database in a directory that several processes share (decision 16). The first process locks the directory, opens the database
- * and serves the others. Returns a function that makes a connection to the engine of this process, or to the process that
- * holds the directory. When that process has ended, the next connection makes this process the holder, or finds another one.
+ * Opens a database in a directory that several processes share (decision 16). The first process locks the directory,
+ * opens the database and serves the others. Returns a function that makes a connection to the engine of this process,
+ * or to the process that holds the directory. When that process has ended, the next connection makes this process the
+ * holder, or finds another one.
  *
  * The directory is locked, or a holder is connected, when the effect succeeds. Without `create`, fails with
  * `BacklogMissing` where there is no database, and writes nothing.

@@ -21,8 +21,9 @@ import { type Batch, message, messageType, parseAnswer, parseMessages } from "./
  * - ASSIGNED, the client sends nothing for `idleMillis` while others are queued: the client is disconnected.
  * - Any state, the engine fails or `close` is called: CLOSED. Queued batches are rejected.
  *
- * A transaction ends with ReadyForQuery and status `I`, a message sequence with Sync or Query. Both are required: a Parse
- * that follows a Sync in the same batch belongs to the next sequence, and a message of another client must not come in between.
+ * A transaction ends with ReadyForQuery and the state `I`, a message sequence with Sync or Query. Both are required: a
+ * Parse that follows a Sync in the same batch belongs to the next sequence, and a message of another client must not
+ * come in between.
  */
 
 /** A connection that shares the engine's session with others. */
@@ -33,7 +34,10 @@ export interface PooledClient {
   readonly send: (bytes: Buffer) => void
   /** Is called when the engine has failed, and the connection's session with it. */
   readonly onEngineFailure: (error: Error) => void
-  /** Ends a connection that leaves its transaction idle while others wait. Absent where the connection must not be ended. */
+  /**
+   * Ends a connection that leaves its transaction idle while others wait. Absent where the connection must not be
+   * ended.
+   */
   readonly disconnect?: () => void
 }
 
@@ -50,7 +54,9 @@ const resetSession = message(
   "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; SELECT pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES"
 )
 
-/** Ends an unfinished message sequence and transaction without committing: the portal does not exist, so Execute fails. */
+/**
+ * Ends an unfinished message sequence and transaction without committing: the portal does not exist, so Execute fails.
+ */
 const abort = [
   message(messageType.execute, "mosaic_backlog_gone", Buffer.alloc(4)),
   message(messageType.sync),
@@ -58,8 +64,8 @@ const abort = [
 ]
 
 /**
- * Lets connections take turns on one engine's only session. A connection keeps the session from its first message until no
- * transaction is open. Batches of other connections are queued and run in order. Settings of a program are reset
+ * Lets connections take turns on one engine's only session. A connection keeps the session from its first message until
+ * no transaction is open. Batches of other connections are queued and run in order. Settings of a program are reset
  * before another program's batch. Notifications are sent to the connections that listen to their channel.
  */
 export class TransactionPooler {
@@ -79,8 +85,8 @@ export class TransactionPooler {
   private mustListenAgain = false
 
   /**
-   * `idleMillis` is how long a connection may leave its transaction idle while others wait. `onCrash` is called once, when
-   * the engine has failed.
+   * `idleMillis` is how long a connection may leave its transaction idle while others wait. `onCrash` is called once,
+   * when the engine has failed.
    */
   constructor(
     engine: PgliteEngine,

@@ -26,7 +26,10 @@ const allowedTypes: ReadonlySet<number> = new Set([
 
 const longTypes: ReadonlySet<number> = new Set([messageType.bind, messageType.parse, messageType.query])
 
-/** The longest message of any other type, and the longest first message, in bytes. Postgres ends the session for a longer one. */
+/**
+ * The longest message of any other type, and the longest first message, in bytes. Postgres ends the session for a
+ * longer one.
+ */
 const maxShortMessage = 10_000
 
 /** The longest message that Postgres reads, in bytes. */
@@ -59,7 +62,9 @@ export interface SessionOptions {
   readonly disconnectsWhenIdle?: boolean | undefined
 }
 
-/** The server's side of one connection: it answers the startup message, and runs the client's messages on the engine. */
+/**
+ * The server's side of one connection: it answers the startup message, and runs the client's messages on the engine.
+ */
 export class WireSession {
   /** Whether the startup message was answered. From then on, the client expects to be served. */
   isStarted = false

@@ -50,8 +50,8 @@ const namesIn = async (directory: string): Promise<ReadonlyArray<string>> => {
 }
 
 /**
- * Creates a directory and its parents for this user only. Not with `mkdir`'s option `recursive`, which does not return for a
- * path in /proc (Node 20).
+ * Creates a directory and its parents for this user only. Not with `mkdir`'s option `recursive`, which does not return
+ * for a path in /proc (Node 20).
  */
 export const createDirectory = async (directory: string): Promise<void> => {
   try {
@@ -76,7 +76,8 @@ export const createDatabase = async (directory: string, ownership: DirectoryOwne
     if (name.startsWith(unfinishedPrefix)) await rm(join(directory, name), { recursive: true, force: true })
   }
   if (names.includes(databaseFolder)) return
-  // Renamed when it is complete, so that a folder with the final name is a whole database even if this process is killed.
+  // Renamed when it is complete, so that a folder with the final name is a whole database even if this process is
+  // killed.
   const unfinished = join(directory, `${unfinishedPrefix}${randomUUID()}`)
   try {
     const engine = await PgliteEngine.open(unfinished, ownership)

@@ -16,8 +16,8 @@ import {
 } from "../files/privateFiles.ts"
 
 /**
- * Fails with `DirectoryUnusable` for a directory of another user, also when it has no backlog yet, and for a symbolic link of
- * another user, which could make this user restrict any directory. Links of root are followed.
+ * Fails with `DirectoryUnusable` for a directory of another user, also when it has no backlog yet, and for a symbolic
+ * link of another user, which could make this user restrict any directory. Links of root are followed.
  */
 export const refuseOtherOwner = async (directory: string): Promise<void> => {
   const user = currentUserId()
@@ -35,12 +35,13 @@ export const refuseOtherOwner = async (directory: string): Promise<void> => {
 }
 
 /**
- * Removes the rights of other users from a backlog's directory and from the folder of its database (decision 33). `restrictDatabase` does
- * the same for the files in the folder. Returns whether other users could enter the folder. Does nothing on systems without
- * user ids.
+ * Removes the rights of other users from a backlog's directory and from the folder of its database (decision 33).
+ * `restrictDatabase` does the same for the files in the folder. Returns whether other users could enter the folder.
+ * Does nothing on systems without user ids.
  *
- * A directory that also has other files keeps its mode. Fails with `DirectoryUnusable` when other users may write to such
- * a directory, when the directory or a file of the backlog in it belongs to another user, and when the rights cannot be removed.
+ * A directory that also has other files keeps its mode. Fails with `DirectoryUnusable` when other users may write to
+ * such a directory, when the directory or a file of the backlog in it belongs to another user, and when the rights
+ * cannot be removed.
  */
 export const restrictDirectory = async (directory: string): Promise<boolean> => {
   const user = currentUserId()
@@ -77,9 +78,9 @@ export const restrictDirectory = async (directory: string): Promise<boolean> => 
 const indicators = [join("global", "pg_control"), "PG_VERSION"]
 
 /**
- * Removes the rights of other users from every file of a database. Reads the modes of only two files, unless one of them is open to
- * others or `wasFolderOpen`. Returns how many files and folders were open to others. Fails with `DirectoryUnusable` for a file
- * that belongs to another user. Only the holder of the lock may call this.
+ * Removes the rights of other users from every file of a database. Reads the modes of only two files, unless one of
+ * them is open to others or `wasFolderOpen`. Returns how many files and folders were open to others. Fails with
+ * `DirectoryUnusable` for a file that belongs to another user. Only the holder of the lock may call this.
  */
 export const restrictDatabase = (directory: string, ownership: DirectoryOwnership, wasFolderOpen: boolean): number => {
   const user = currentUserId()
@@ -101,13 +102,17 @@ export const restrictDatabase = (directory: string, ownership: DirectoryOwnershi
       if (isOpenToOthers(found) && restrict(directory, path)) count++
     }
   }
-  // A folder comes before its content. PG_VERSION comes last: it shows that all others are restricted, also after a crash.
+  // A folder comes before its content. PG_VERSION comes last: it shows that all others are restricted, also after a
+  // crash.
   restrictEach(filesIn(database, "PG_VERSION"))
   restrictEach([[join(database, "PG_VERSION"), lstatSync(join(database, "PG_VERSION"))]])
   return count
 }
 
-/** Checks the access to every file of a backlog's directory. `undefined` where there is no backlog, and on systems without user ids. */
+/**
+ * Checks the access to every file of a backlog's directory. `undefined` where there is no backlog, and on systems
+ * without user ids.
+ */
 export const inspectDirectoryAccess = async (directory: string): Promise<DirectoryAccess | undefined> => {
   const user = currentUserId()
   const found = await orMissing(stat(directory))
@@ -148,7 +153,10 @@ export const inspectDirectoryAccess = async (directory: string): Promise<Directo
   }
 }
 
-/** The files and folders below a folder, each folder before its content, without links, which this program does not create. */
+/**
+ * The files and folders below a folder, each folder before its content, without links, which this program does not
+ * create.
+ */
 function* filesIn(folder: string, except?: string): Generator<readonly [string, Stats]> {
   for (const name of readdirOrNone(folder)) {
     if (name === except) continue

@@ -59,9 +59,9 @@ export const socketFolder = "backlog.socket"
 const socketName = ".s.PGSQL.5432"
 
 /**
- * The places where the socket of a directory can be, in the order of preference: inside the directory, in a folder of the user
- * among the temporary files, and in the user's runtime directory (`XDG_RUNTIME_DIR`), which no other user can enter. None on
- * systems without user ids.
+ * The places where the socket of a directory can be, in the order of preference: inside the directory, in a folder of
+ * the user among the temporary files, and in the user's runtime directory (`XDG_RUNTIME_DIR`), which no other user can
+ * enter. None on systems without user ids.
  */
 export const listSocketPlaces = async (directory: string): Promise<ReadonlyArray<SocketPlace>> => {
   const user = currentUserId()
@@ -108,7 +108,9 @@ export const prepareSocketPlace = async (place: SocketPlace): Promise<void> => {
   await rm(path, { recursive: true, force: true })
 }
 
-/** Describes what is in the place of the folder: a file, or a folder of another user. `undefined` when there is nothing. */
+/**
+ * Describes what is in the place of the folder: a file, or a folder of another user. `undefined` when there is nothing.
+ */
 const findPlaceConflict = async ({ folder }: SocketPlace): Promise<string | undefined> => {
   const found = await lstat(folder).catch(() => undefined)
   if (found === undefined || (found.isDirectory() && found.uid === currentUserId())) return undefined
@@ -120,8 +122,8 @@ const findPlaceConflict = async ({ folder }: SocketPlace): Promise<string | unde
 }
 
 /**
- * Describes what is in the way of a directory's socket, in every place up to the one that has the socket. `undefined` when there
- * is nothing.
+ * Describes what is in the way of a directory's socket, in every place up to the one that has the socket. `undefined`
+ * when there is nothing.
  */
 export const findSocketProblem = async (directory: string): Promise<string | undefined> => {
   const problems: Array<string> = []

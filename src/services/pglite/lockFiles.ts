@@ -22,9 +22,9 @@ import { checkProcess, isSameBoot, ProcessIdentity } from "./ProcessIdentity.ts"
  *     backlog.lock-NONCE.draft    a file of the chain while it is written
  *     backlog.lock-NONCE.live     the liveness socket of the holder with that nonce
  *
- * A file of the chain is a JSON object that identifies a holder: pid, hostname, boot, namespace, started, nonce, lifeSign
- * (the name, device and inode of its liveness socket) and place (the device and inode of the directory). The last file of
- * the chain names the holder of the directory.
+ * A file of the chain is a JSON object that identifies a holder: pid, hostname, boot, namespace, started, nonce,
+ * lifeSign (the name, device and inode of its liveness socket) and place (the device and inode of the directory). The
+ * last file of the chain names the holder of the directory.
  *
  * To acquire the lock, a process
  *   1. creates its liveness socket, with a new nonce in its name;
@@ -220,8 +220,8 @@ const createInPlace = (path: string, text: string): boolean => {
 }
 
 /**
- * Removes the files of ended processes. Only the holder may call this. The files are not part of the chain, so a failure
- * costs only the space of some small files.
+ * Removes the files of ended processes. Only the holder may call this. The files are not part of the chain, so a
+ * failure costs only the space of some small files.
  */
 const removeLeftovers = async (directory: string): Promise<void> => {
   for (const name of await readdir(directory).catch(() => [])) {

@@ -2,8 +2,9 @@
  * The part of Postgres's wire protocol, version 3.0, that connections to an embedded database use.
  * https://www.postgresql.org/docs/18/protocol-message-formats.html
  *
- * A message is a type of one byte, a length of four bytes that includes itself, and a body. The first message of a client
- * has no type: it is a StartupMessage, or a CancelRequest, which has a code in the place of the protocol's version.
+ * A message is a type of one byte, a length of four bytes that includes itself, and a body. The first message of a
+ * client has no type: it is a StartupMessage, or a CancelRequest, which has a code in the place of the protocol's
+ * version.
  *
  *     client                          server
  *     StartupMessage               →
@@ -15,8 +16,10 @@
  *     Terminate                    →
  *
  * ReadyForQuery reports the state of the transaction: `I` idle, `T` open, `E` failed. NotificationResponse and
- * NoticeResponse can arrive between any two messages of the server. A server that shuts down sends a NoticeResponse with the code
- * 57P01, and the client disconnects as soon as it is idle. Postgres itself sends that code as an error only.
+ * NoticeResponse can arrive between any two messages of the server.
+ *
+ * One rule is this program's own: a server that shuts down sends a NoticeResponse with the code 57P01, and the client
+ * disconnects as soon as it is idle. Postgres itself sends that code only as an error.
  */
 
 /** The types of messages that are recognized here. Client and server use some bytes for different messages. */
@@ -70,8 +73,8 @@ export interface Batch {
 const emptyBatch: Batch = { bytes: Buffer.alloc(0), messages: [] }
 
 /**
- * Splits bytes into whole messages as the bytes arrive. `first` says that the next message is a client's first. `largest`
- * limits the length of a message by its type. A first message is returned alone. Throws `ProtocolViolation`.
+ * Splits bytes into whole messages as the bytes arrive. `first` says that the next message is a client's first.
+ * `largest` limits the length of a message by its type. A first message is returned alone. Throws `ProtocolViolation`.
  */
 export class MessageParser {
   private first: boolean

@@ -15,16 +15,16 @@ const maxTimerMillis = 2 ** 31 - 1
 const warningCode = "01000"
 
 /**
- * How often a listening connection is probed, and the timeout of the probe in milliseconds. Together with the delay before
- * the next subscription, listening continues within 15 seconds after a connection died without a sign.
+ * How often a listening connection is probed, and the timeout of the probe in milliseconds. Together with the delay
+ * before the next subscription, listening continues within 15 seconds after a connection died without a sign.
  */
 const heartbeat = "4 seconds"
 const heartbeatMillis = 4_000
 
 /**
- * Monitors a connection of `@effect/sql-pg` (decision 27): when the server last sent something, and whether it warned while
- * it committed. Closes a connection whose server does not answer, and sends no cancel request: the server reports a commit
- * as successful when the wait for its replication is cancelled.
+ * Monitors a connection of `@effect/sql-pg` (decision 27): when the server last sent something, and whether it warned
+ * while it committed. Closes a connection whose server does not answer, and sends no cancel request: the server reports
+ * a commit as successful when the wait for its replication is cancelled.
  */
 export class ConnectionMonitor {
   /** When something was last received, in milliseconds of `performance.now()`. */
@@ -107,8 +107,8 @@ export class ConnectionMonitor {
     })
 
   /**
-   * The warning of a cancelled wait arrives within COMMIT before its completion. For a statement that is a transaction of its
-   * own, it arrives between the completion and ReadyForQuery. Its text is in the server's language.
+   * The warning of a cancelled wait arrives within COMMIT before its completion. For a statement that is a transaction
+   * of its own, it arrives between the completion and ReadyForQuery. Its text is in the server's language.
    */
   private onMessage(message: Message): void {
     this.lastReceivedAt = performance.now()
@@ -161,8 +161,8 @@ const internalsOf = (connection: object): Internals => {
 type WithTimeout = <A>(statement: Effect.Effect<A, SqlError.SqlError>) => Effect.Effect<A, SqlError.SqlError>
 
 /**
- * Converts a session to the connection of an `SqlClient`. Every statement runs with the timeout, and a commit that did not
- * wait for its standby fails. `executeStream` defaults to streams without a timeout.
+ * Converts a session to the connection of an `SqlClient`. Every statement runs with the timeout, and a commit that did
+ * not wait for its standby fails. `executeStream` defaults to streams without a timeout.
  */
 export const toSqlConnection = (
   session: PgConnection.PgConnection,
@@ -223,7 +223,10 @@ export const notCommittedError = (why: string): SqlError.SqlError =>
 const connectionError = (message: string, operation: string): SqlError.SqlError =>
   new SqlError.SqlError({ reason: new SqlError.ConnectionError({ cause: new Error(message), message, operation }) })
 
-/** The error of a COMMIT to which the server answered `command`: it ends a failed transaction with ROLLBACK, without an error. */
+/**
+ * The error of a COMMIT to which the server answered `command`: it ends a failed transaction with ROLLBACK, without an
+ * error.
+ */
 export const rolledBackError = (command: string): SqlError.SqlError =>
   new SqlError.SqlError({
     reason: new SqlError.UnknownError({

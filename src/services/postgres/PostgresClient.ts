@@ -9,9 +9,9 @@ import { makeServerConfig } from "./serverConfig.ts"
 /** A Postgres server and how to connect to it. */
 export interface PostgresOptions {
   /**
-   * `postgres://user:password@host:port/database?setting=value`. Several hosts are separated by commas. Settings that are
-   * missing default to the variables that libpq reads, such as `PGUSER`. A setting that is not supported fails with a
-   * connection error whose cause is `ConnectionSettingRefused`.
+   * `postgres://user:password@host:port/database?setting=value`. Several hosts are separated by commas. Settings that
+   * are missing default to the variables that libpq reads, such as `PGUSER`. A setting that is not supported fails with
+   * a connection error whose cause is `ConnectionSettingRefused`.
    */
   readonly url: string | Redacted.Redacted
   /** Maximum connections of the pool, next to the two connections that run commands. Defaults to 10. */
@@ -19,20 +19,20 @@ export interface PostgresOptions {
   /** How long to try to connect to a host. Defaults to `connect_timeout` of the URL, else 5 seconds. */
   readonly connectTimeout?: Duration.Input | undefined
   /**
-   * Whether statements are prepared by name, which is faster. Use `false` behind a pooler that loses named statements. Defaults
-   * to `true`.
+   * Whether statements are prepared by name, which is faster. Use `false` behind a pooler that loses named statements.
+   * Defaults to `true`.
    */
   readonly prepare?: boolean | undefined
   /**
-   * How long the server may send nothing while a batch of commands runs, including waits for locks and for the replication
-   * of the commit. After that the connection is closed, and the commands fail with an `SqlError` whose message says
-   * whether they may have been committed. Defaults to that of `PostgresTimeouts`, 30 seconds.
+   * How long the server may send nothing while a batch of commands runs, including waits for locks and for the
+   * replication of the commit. After that the connection is closed, and the commands fail with an `SqlError` whose
+   * message says whether they may have been committed. Defaults to that of `PostgresTimeouts`, 30 seconds.
    */
   readonly batchTimeout?: Duration.Input | undefined
   /**
-   * How long the server may send nothing while any other statement runs: reads, and the statements of consumers and of the
-   * caller's own transactions. Migrations and rebuilds have no such timeout. Defaults to that of `PostgresTimeouts`, 5
-   * minutes.
+   * How long the server may send nothing while any other statement runs: reads, and the statements of consumers and of
+   * the caller's own transactions. Migrations and rebuilds have no such timeout. Defaults to that of
+   * `PostgresTimeouts`, 5 minutes.
    */
   readonly answerTimeout?: Duration.Input | undefined
   /** How long to wait for a connection when all are in use. Defaults to that of `PostgresTimeouts`, 30 seconds. */
@@ -49,7 +49,10 @@ export interface ServerTimeouts {
   readonly acquireTimeout: Duration.Duration
 }
 
-/** The timeouts of clients whose options have none: 30 seconds for batches, 5 minutes for answers, 30 seconds for connections. */
+/**
+ * The timeouts of clients whose options have none: 30 seconds for batches, 5 minutes for answers, 30 seconds for
+ * connections.
+ */
 export const defaultTimeouts: ServerTimeouts = {
   batchTimeout: Duration.seconds(30),
   answerTimeout: Duration.minutes(5),
@@ -88,9 +91,9 @@ const maxIdleMillis = 15_000
 export const probeMillis = 3_000
 
 /**
- * A client over a pool whose connections may die without a sign (decision 27): a connection that was idle is probed before it is
- * used, and one whose server does not answer a statement is closed. It is built from the parts of the client of
- * `@effect/sql-pg`, which does not expose its connections.
+ * A client over a pool whose connections may die without a sign (decision 27): a connection that was idle is probed
+ * before it is used, and one whose server does not answer a statement is closed. It is built from the parts of the
+ * client of `@effect/sql-pg`, which does not expose its connections.
  */
 const makePostgresClient = Effect.fnUntraced(function* (
   config: PgClient.PgPoolConfig & ServerTimeouts

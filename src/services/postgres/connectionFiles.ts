@@ -6,9 +6,9 @@ import { isSecretExposed } from "../files/privateFiles.ts"
 import { ConnectionSettingRefused, type ConnectionSettings, type ServerHost } from "./connectionSettings.ts"
 
 /**
- * Finds the password for a host in a password file of libpq. The first matching line `host:port:database:user:password` counts.
- * `file` defaults to `~/.pgpass`, which is optional. Throws `ConnectionSettingRefused` when `file` is missing or can be read by
- * other users.
+ * Finds the password for a host in a password file of libpq. The first matching line `host:port:database:user:password`
+ * counts. `file` defaults to `~/.pgpass`, which is optional. Throws `ConnectionSettingRefused` when `file` is missing
+ * or can be read by other users.
  */
 export const findPassword = (
   file: string | undefined,
@@ -60,10 +60,10 @@ const readPrivate = (file: string): string => {
 const defaultRootFile = () => join(homedir(), ".postgresql", "root.crt")
 
 /**
- * Reads the files that the settings name, and returns the options of encrypted connections, or `false` for unencrypted ones. As
- * in libpq, `require` verifies nothing unless there are certificates of authorities, `verify-ca` verifies the authority of the
- * certificate, and `verify-full` also its name, which must be that of one of the hosts. Throws `ConnectionSettingRefused`
- * when a file cannot be read, or when other users can read the key.
+ * Reads the files that the settings name, and returns the options of encrypted connections, or `false` for unencrypted
+ * ones. As in libpq, `require` verifies nothing unless there are certificates of authorities, `verify-ca` verifies the
+ * authority of the certificate, and `verify-full` also its name, which must be that of one of the hosts. Throws
+ * `ConnectionSettingRefused` when a file cannot be read, or when other users can read the key.
  */
 export const readTlsOptions = ({
   hosts,

@@ -117,9 +117,9 @@ const targets: ReadonlySet<string> = new Set(["any", "read-write", "read-only", 
 const defaultPort = "5432"
 
 /**
- * Parses the settings of a connection from a URL. Settings that the URL does not have default to the variables that libpq reads.
- * A setting has the meaning that it has in libpq, or is refused by name. The problem does not repeat parts of the URL, because
- * they may be secret.
+ * Parses the settings of a connection from a URL. Settings that the URL does not have default to the variables that
+ * libpq reads. A setting has the meaning that it has in libpq, or is refused by name. The problem does not repeat parts
+ * of the URL, because they may be secret.
  */
 export const parseConnectionSettings = (
   url: string,

@@ -41,13 +41,14 @@ interface BatchConnection {
 }
 
 /**
- * Runs each batch in a transaction of two round trips (decision 18): the first statements are sent together with BEGIN, and
- * COMMIT together with the last ones. There are two connections of their own next to the pool, so that one batch is decided while
- * the database writes another (decision 25). When the server refuses one of the connections, batches use the other.
+ * Runs each batch in a transaction of two round trips (decision 18): the first statements are sent together with BEGIN,
+ * and COMMIT together with the last ones. There are two connections of their own next to the pool, so that one batch is
+ * decided while the database writes another (decision 25). When the server refuses one of the connections, batches use
+ * the other.
  *
- * A connection whose server sends nothing for the client's `batchTimeout` is closed, and the next batch opens another. A
- * connection that was open before must answer BEGIN sooner. Until then nothing can be committed, so the batch runs again
- * on a new connection.
+ * A connection whose server sends nothing for the client's `batchTimeout` is closed, and the next batch opens another.
+ * A connection that was open before must answer BEGIN sooner. Until then nothing can be committed, so the batch runs
+ * again on a new connection.
  */
 export const makePipelinedTransactions = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
@@ -90,7 +91,8 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
       let isConnected = false
       let hasBegun = false
       let commitSent = false
-      // The server does not commit a transaction in which it has refused a statement. After a broken connection, that is unknown.
+      // The server does not commit a transaction in which it has refused a statement. After a broken connection, that
+      // is unknown.
       let isRefused = false
       const noteRefusal = (write: Effect.Effect<unknown, SqlError.SqlError>) =>
         Effect.tapError(write, ({ reason }) =>
@@ -163,8 +165,9 @@ export const makePipelinedTransactions = Effect.fnUntraced(function* (
 })
 
 /**
- * Makes the server end a transaction whose client has vanished, because it would keep its locks. The timeout is half of the
- * batch timeout, so that batches that wait for those locks get them before they fail. A setting of the role is kept.
+ * Makes the server end a transaction whose client has vanished, because it would keep its locks. The timeout is half of
+ * the batch timeout, so that batches that wait for those locks get them before they fail. A setting of the role is
+ * kept.
  */
 const idleTransactionTimeout = (batchMillis: number): string => {
   const millis = Number.isFinite(batchMillis) ? Math.ceil(Math.min(batchMillis / 2, maxSettingMillis)) : 0

@@ -34,9 +34,9 @@ const defaultConnectTimeout = Duration.seconds(5)
 const defaultKeepAlive = Duration.seconds(15)
 
 /**
- * Makes the configuration of a pool from a server's URL, the variables of libpq and the program's options. With several hosts, or
- * with `target_session_attrs`, each new connection chooses a host. Fails with a `ConnectionError` whose cause is
- * `ConnectionSettingRefused` when a setting is not supported.
+ * Makes the configuration of a pool from a server's URL, the variables of libpq and the program's options. With several
+ * hosts, or with `target_session_attrs`, each new connection chooses a host. Fails with a `ConnectionError` whose cause
+ * is `ConnectionSettingRefused` when a setting is not supported.
  */
 export const makeServerConfig = (options: ServerOptions): Effect.Effect<PgClient.PgPoolConfig, SqlError.SqlError> =>
   Effect.try({
@@ -172,9 +172,9 @@ const meetsTarget: Readonly<Record<TargetSessionAttrs, (state: SessionState) => 
 }
 
 /**
- * Returns the first host that accepts a connection within `hostTimeout` and whose state meets `target_session_attrs`, as libpq
- * chooses it. A refused password ends the search. Fails with a `ConnectionError` that says for each host why it was not
- * chosen.
+ * Returns the first host that accepts a connection within `hostTimeout` and whose state meets `target_session_attrs`,
+ * as libpq chooses it. A refused password ends the search. Fails with a `ConnectionError` that says for each host why
+ * it was not chosen.
  */
 const chooseHost = Effect.fnUntraced(function* (
   { hosts, isShuffled, targetSessionAttrs: target }: ConnectionSettings,

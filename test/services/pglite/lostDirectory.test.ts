@@ -170,8 +170,8 @@ describe("a directory that this process holds", () => {
 })
 
 describe("an engine whose directory is lost during a statement", () => {
-  // Operations on a path call `check`, and operations on an open file call `checkIfStale`. The first statement opens every
-  // file that the second one needs, so that no other operation is checked before.
+  // Operations on a path call `check`, and operations on an open file call `checkIfStale`. The first statement opens
+  // every file that the second one needs, so that no other operation is checked before.
   const statements = [
     { text: "select n from numbers", first: "select 1", failing: "check", at: "opens a file" },
     { text: "create table more (n int)", first: "create table other (n int)", failing: "check", at: "creates a file" },
