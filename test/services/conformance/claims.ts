@@ -542,7 +542,7 @@ export const claims = (test: Test): void => {
       expect(yield* claim({ minPriority: 1 })).toBe("a")
       expect(yield* claim({})).toBe("d")
       const both = yield* Effect.flip(backlog.claim({ owner: "w", id: "a", phase: "p", actor: "w" }))
-      expect(both.message).toContain("names one")
+      expect(both.message).toContain("is not allowed in a claim by id")
     })
   )
 
