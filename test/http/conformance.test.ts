@@ -21,7 +21,7 @@ suiteOver(
       ? undefined
       : { oneIn: 2, reason: "npm run test:security runs all of them; all of them run without HTTP" },
     except: {
-      "a receipt is of the transaction of its command": ownTransaction,
+      "a receipt is written in the transaction of its command": ownTransaction,
       "neither verify nor rebuild can be part of a transaction": ownTransaction,
       "a redaction is rolled back or committed with its transaction": ownTransaction
     }

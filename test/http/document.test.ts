@@ -25,7 +25,7 @@ const resolve = (document: object, reference: string): unknown =>
     .split("/")
     .reduce<unknown>((part, name) => (part as Record<string, unknown> | undefined)?.[name], document)
 
-onServer("what a server says about itself", (test) => {
+onServer("a server's description of itself", (test) => {
   test(
     "is an OpenAPI document with an endpoint per method of the services",
     Effect.gen(function* () {

@@ -7,7 +7,7 @@ import { asking } from "./support/asking.ts"
 
 const actor = "ann"
 
-onServer("a claim that waits", (test) => {
+onServer("a waiting claim", (test) => {
   test(
     "returns when a card becomes claimable in any process",
     Effect.gen(function* () {

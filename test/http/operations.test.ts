@@ -52,7 +52,7 @@ const collector = () => {
   }
 }
 
-describe("a server that is run", () => {
+describe("a running server", () => {
   const place = onServer()
   const received = collector()
   let server: Awaited<ReturnType<typeof serving>>

@@ -6,7 +6,7 @@ import { serving } from "../http/support/serving.ts"
 const captured = (stdout: string): string => stdout.replace(/\n+$/, "")
 
 /** What is printed does not depend on the database. */
-describe("an output that a script captures", () => {
+describe("output that a script captures", () => {
   const place = onServer()
   beforeAll(() => cli(["create", "--id", "a", "--title", "A", ...place.flags]))
   afterAll(place.remove)

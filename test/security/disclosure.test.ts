@@ -177,7 +177,7 @@ describe("a text without secrets", () => {
   })
 })
 
-describe("what may be logged", () => {
+describe("a logged value", () => {
   it("contains no token anywhere in a value, and is the same value if there is none", () => {
     const circular: Record<string, unknown> = { token }
     circular["self"] = circular
@@ -278,7 +278,7 @@ describe("what may be logged", () => {
   })
 })
 
-onServer("a server that is asked with a token in the wrong place", (test) => {
+onServer("a token in the wrong place of a request", (test) => {
   test(
     "is repeated in no log, span or error",
     Effect.gen(function* () {
@@ -328,7 +328,7 @@ onServer("a server that is asked with a token in the wrong place", (test) => {
   )
 })
 
-onServer("a server that is asked with a secret of another program", (test) => {
+onServer("another program's secret in a request", (test) => {
   test(
     "is repeated in no log, span or response",
     Effect.gen(function* () {
@@ -356,7 +356,7 @@ onServer("a server that is asked with a secret of another program", (test) => {
   )
 })
 
-onServer("an agent that puts a token in the wrong place", (test) => {
+onServer("a token in the wrong place of a tool call", (test) => {
   test(
     "is in no error, and its arguments are not logged",
     Effect.gen(function* () {

@@ -47,7 +47,7 @@ const initialize = JSON.stringify({
   params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } }
 })
 
-onServer("JSON that loses nothing", (test) => {
+onServer("exact JSON", (test) => {
   test(
     "a body over HTTP is kept exactly or refused with the place",
     Effect.gen(function* () {

@@ -58,7 +58,7 @@ const openAll = (directory: string): void => {
   for (const path of everythingIn(directory)) chmodSync(path, lstatSync(path).isDirectory() ? 0o777 : 0o666)
 }
 
-describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (skipped: no user ids here)"}`, () => {
+describe.skipIf(!hasUsers)(`files under any umask${hasUsers ? "" : " (skipped: no user ids here)"}`, () => {
   let scratch = ""
   const umask = process.umask()
   beforeAll(() => {
@@ -233,7 +233,7 @@ describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (ski
     )
   })
 
-  describe.skipIf(!isRoot)(`what belongs to another user${asRoot}`, () => {
+  describe.skipIf(!isRoot)(`a file of another user${asRoot}`, () => {
     const words = (what: string, directory: string) =>
       `DirectoryUnusable: ${directory} cannot be used as a backlog's directory: ${what} belongs to user ${other}, and this ` +
       `process runs as user 0. Run it as user ${other}, choose another directory, or let an administrator give the ` +

@@ -84,7 +84,7 @@ onBothDatabases("a token whose name is under another", (test) => {
   )
 })
 
-onServer("tokens whose names overlap", (test) => {
+onServer("tokens with overlapping names", (test) => {
   test(
     "are not created by two processes at once",
     Effect.gen(function* () {
