@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join, relative, sep } from "node:path"
 import { describe, expect, it } from "vitest"
-import { databaseImporters, findViolations, format } from "./support/architecture.ts"
+import { databaseImporters, driverRules, findViolations, format, serviceImports } from "./support/architecture.ts"
 
 const projectRoot = join(import.meta.dirname, "..")
 
@@ -188,6 +188,18 @@ describe("folders inside services", () => {
   })
 })
 
+describe("the rules for src/services", () => {
+  it("list only folders that exist, and imports that are used", () => {
+    const files = [...sources()].filter(([file]) => file.startsWith("src/services/"))
+    for (const [folder, imports] of Object.entries(serviceImports)) {
+      const texts = files.flatMap(([file, text]) => (file.startsWith(`src/services/${folder}/`) ? [text] : []))
+      expect(texts, folder).not.toEqual([])
+      const unused = imports.filter((each) => !texts.some((text) => text.includes(`"../${each}/`)))
+      expect(unused, folder).toEqual([])
+    }
+  })
+})
+
 describe("the folder of a database", () => {
   it.each(["pglite", "postgres"])("%s may be imported by the layers", (folder) => {
     expect(check({ "src/services/layers.ts": `import { x } from "./${folder}/a.ts"` })).toEqual([])
@@ -239,6 +251,14 @@ describe("drivers", () => {
     ["src/projections/b.ts", "@effect/sql-pg/PgClient"]
   ])("%s must not import %s", (file, name) => {
     expect(check({ [file]: `import { x } from "${name}"` })).toHaveLength(1)
+  })
+
+  it("are imported by every file that is listed as an exception", () => {
+    const all = sources()
+    for (const { files, packages } of driverRules) {
+      const stale = Object.keys(files).filter((file) => !packages.some((name) => all.get(file)?.includes(`"${name}"`)))
+      expect(stale).toEqual([])
+    }
   })
 })
 
