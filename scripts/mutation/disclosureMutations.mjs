@@ -177,7 +177,7 @@ const mutations = [
   {
     name: "log annotations are redacted",
     file: withoutSecrets,
-    find: "fiber: quietFiber(options.fiber)",
+    find: "fiber: sanitizedFiber(options.fiber)",
     replace: "fiber: options.fiber",
     tests: disclosure
   },
@@ -198,15 +198,15 @@ const mutations = [
   {
     name: "span attributes are redacted",
     file: withoutSecrets,
-    find: "namesIn(value) : sanitize(value))",
-    replace: "namesIn(value) : value)",
+    find: "argumentNames(value) : sanitize(value))",
+    replace: "argumentNames(value) : value)",
     tests: disclosure
   },
   {
     name: "spans do not contain tool arguments",
     file: withoutSecrets,
-    find: "key === argumentsOfTool ? namesIn(value)",
-    replace: 'key === "" ? namesIn(value)',
+    find: "key === toolArgumentsKey ? argumentNames(value)",
+    replace: 'key === "" ? argumentNames(value)',
     tests: disclosure
   },
   {
@@ -219,8 +219,8 @@ const mutations = [
   {
     name: "names of span events are redacted",
     file: withoutSecrets,
-    find: "own.event(sanitize(name) as string,",
-    replace: "own.event(name,",
+    find: "original.event(sanitize(name) as string,",
+    replace: "original.event(name,",
     tests: disclosure
   },
   {
@@ -233,8 +233,8 @@ const mutations = [
   {
     name: "span errors are redacted",
     file: withoutSecrets,
-    find: "own.end(endTime, sanitizeExit(exit))",
-    replace: "own.end(endTime, exit)",
+    find: "original.end(endTime, sanitizeExit(exit))",
+    replace: "original.end(endTime, exit)",
     tests: disclosure
   },
   {

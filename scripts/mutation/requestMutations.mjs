@@ -179,7 +179,7 @@ const mutations = [
   {
     name: "a headers timeout is not extended by the interval between checks",
     file: "src/http/node/listen.ts",
-    find: "Math.floor(limit) - between",
+    find: "Math.floor(limit) - interval",
     replace: "Math.floor(limit)",
     tests: proxies
   },

@@ -188,7 +188,7 @@ export const Complete = Schema.TaggedStruct("Complete", {
 /** Maximum number of completions of one `CompleteMany`. */
 export const maxCompletionsAtOnce = 1000
 
-/** Several completions. Each has an outcome of its own, and a refused one does not affect the others. */
+/** Several completions. Each has its own outcome, and a refused one does not affect the others. */
 export const CompleteMany = Schema.Struct({
   completions: Schema.Array(Schema.Struct({ ...completion, commandId: origin.commandId })).check(
     Schema.isMaxLength(maxCompletionsAtOnce)

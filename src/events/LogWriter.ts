@@ -3,8 +3,8 @@
  * payload, commitments, origin, times and hashes; `head`: one row with the last position, chain hash and time. See
  * ContentHash.ts for what the hashes cover.
  *
- * Lock order: the head row is the last lock of every transaction, after the graph and all cards. Whoever holds it may
- * append; so positions are dense and in commit order. See docs/decisions/0023-hashes-in-the-database.md.
+ * Lock order: the head row is the last lock of every transaction, after the graph and all cards. Only the transaction that
+ * holds it appends, so positions are dense and in commit order. See docs/decisions/0023-hashes-in-the-database.md.
  */
 import { Array as Arr, DateTime, Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"

@@ -24,7 +24,7 @@ export interface ConsumeOptions<E, R> extends EventFilter {
   readonly pollInterval: Duration.Duration
 }
 
-/** Prefetched events: all that match the filter, after one position and up to another. */
+/** Prefetched events: those that match the filter, after one position and up to another. */
 interface Prefetched {
   readonly after: number
   readonly upTo: number

@@ -38,8 +38,8 @@ export const whileTokenValid = <A, E, R>(waiting: Effect.Effect<A, E, R>): Effec
 export interface CallerIdentity {
   /** The actor of the caller's events. `undefined` if each command names its own actor. */
   readonly actor: string | undefined
-  /** The role of the caller. `anybody` may do everything. */
-  readonly role: AccessRole | "anybody"
+  /** The role of the caller. `unrestricted` may do everything. */
+  readonly role: AccessRole | "unrestricted"
   /** Names under a worker's name that belong to other tokens. The worker cannot act for them. */
   readonly reservedNames: ReadonlyArray<string>
 }
@@ -76,7 +76,7 @@ export const layerAuthorization: Layer.Layer<Authorization, never, BacklogServic
         const caller = yield* CurrentCaller
         if (caller === undefined) return yield* new Unauthorized({ problem: "The server does not know the caller." })
         const { actor, reservedNames, role } = caller
-        if (role !== "anybody" && !mayCall(role, endpoint.identifier)) {
+        if (role !== "unrestricted" && !mayCall(role, endpoint.identifier)) {
           return yield* new Forbidden({ problem: `${withArticle(role)} may not call ${endpoint.path}.` })
         }
         const permit =

@@ -25,7 +25,7 @@ const requireExactBody = (request: HttpServerRequest.HttpServerRequest): Effect.
 }
 
 const inexactBody = (problem: string) =>
-  new InvalidInput({ problem: `the body is not JSON that can be kept exactly: ${problem}` })
+  new InvalidInput({ problem: `the body is not JSON that can be stored: ${problem}` })
 
 /** A body without a content type is read as JSON. */
 const isJson = (contentType = "application/json"): boolean => /^\s*application\/json\s*(?:;|$)/i.test(contentType)

@@ -4,6 +4,107 @@ import { join } from "node:path"
 import { type Issue, makeSource, type Source, SourceUnreadable } from "./Source.ts"
 import { describeSchemaError, isEmpty, parsePriority, parseStatus, parseTime, type StatusMap } from "./fields.ts"
 
+/** Maximum bytes of a file. */
+const maxFileBytes = 4 * 1024 * 1024
+
+/** Maximum characters of front matter. */
+const maxFrontMatterLength = 64 * 1024
+
+/** The folders of tasks in the folder of Backlog.md. */
+const folders = ["tasks", "completed"]
+
+/**
+ * Reads the tasks of Backlog.md from a folder of task files, or from the folder that contains `tasks` and `completed`. Fails
+ * when the path is not a folder; a file that is not a task becomes a malformed record.
+ */
+export const readBacklogMd = (
+  folder: string,
+  name: string,
+  statuses: StatusMap
+): Effect.Effect<Source, SourceUnreadable> =>
+  Effect.tryPromise({
+    try: async () => {
+      const files = await listFiles(folder)
+      const parse = await loadParser()
+      const read: Array<{ readonly path: string; readonly issue: Result.Result<Issue, string> }> = []
+      // One at a time: a process cannot have thousands of files open.
+      for (const path of files) read.push({ path, issue: await readTask(join(folder, path), parse, statuses) })
+      const issues = matchSpelling(read.flatMap(({ issue }) => (Result.isSuccess(issue) ? [issue.success] : [])))
+      let next = 0
+      return makeSource(
+        "backlog-md",
+        name,
+        read.map(({ issue, path }, index) => ({
+          place: path,
+          record: Result.match(issue, {
+            onFailure: (problem) => ({ _tag: "Malformed" as const, line: index + 1, problem }),
+            onSuccess: (found) => ({ _tag: "Issue" as const, line: index + 1, issue: issues[next++] ?? found })
+          })
+        }))
+      )
+    },
+    catch: (error) =>
+      new SourceUnreadable({
+        problem: `${name} cannot be imported: ${error instanceof Error ? error.message : String(error)}`
+      })
+  })
+
+/** The paths of the task files relative to the folder, sorted by name. */
+const listFiles = async (folder: string): Promise<ReadonlyArray<string>> => {
+  if (!(await stat(folder)).isDirectory()) {
+    throw new Error("it is not a folder. Name the folder in which Backlog.md keeps its tasks, such as backlog/")
+  }
+  const entries = await readdir(folder, { withFileTypes: true })
+  const inside = folders.filter((name) => entries.some((entry) => entry.name === name && entry.isDirectory()))
+  const markdown = (names: ReadonlyArray<string>) => names.filter((name) => name.endsWith(".md")).sort()
+  if (inside.length === 0) return markdown(entries.map((entry) => entry.name))
+  const found = await Promise.all(
+    inside.map(async (name) => markdown(await readdir(join(folder, name))).map((file) => join(name, file)))
+  )
+  return found.flat()
+}
+
+type Parse = (yaml: string) => Result.Result<Readonly<Record<string, unknown>>, string>
+
+/** Loads the YAML parser on demand, since nothing else reads YAML. Every scalar stays a string. */
+const loadParser = async (): Promise<Parse> => {
+  const { parseDocument } = await import("yaml")
+  return (yaml) => {
+    if (yaml.length > maxFrontMatterLength) {
+      return Result.fail(`its front matter is longer than ${maxFrontMatterLength} characters`)
+    }
+    try {
+      const document = parseDocument(yaml, { schema: "failsafe", prettyErrors: true })
+      const [error] = document.errors
+      if (error !== undefined) return Result.fail(`its front matter is not YAML: ${describeSchemaError(error.message)}`)
+      const fields: unknown = document.toJS({ maxAliasCount: 100 })
+      return typeof fields === "object" && fields !== null && !Array.isArray(fields)
+        ? Result.succeed(fields as Readonly<Record<string, unknown>>)
+        : Result.fail("its front matter has no fields")
+    } catch (error) {
+      return Result.fail(
+        `its front matter is not YAML: ${describeSchemaError(error instanceof Error ? error.message : String(error))}`
+      )
+    }
+  }
+}
+
+const readTask = async (path: string, parse: Parse, statuses: StatusMap): Promise<Result.Result<Issue, string>> => {
+  let text: string
+  try {
+    if ((await stat(path)).size > maxFileBytes) return Result.fail(`it is longer than ${maxFileBytes} bytes`)
+    text = new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path))
+  } catch (error) {
+    const isEncoding = error instanceof TypeError
+    return Result.fail(
+      isEncoding ? "it is not UTF-8" : `it cannot be read: ${error instanceof Error ? error.message : String(error)}`
+    )
+  }
+  return Result.flatMap(splitTaskFile(text), ({ frontMatter, markdown }) =>
+    Result.flatMap(parse(frontMatter), (fields) => decodeTask(fields, markdown, statuses))
+  )
+}
+
 /** The two parts of a task file. */
 interface TaskFile {
   /** The YAML between the two lines of dashes. */
@@ -184,105 +285,4 @@ export const matchSpelling = (issues: ReadonlyArray<Issue>): ReadonlyArray<Issue
     edges: issue.edges.map((edge) => ({ ...edge, to: spell(edge.to) })),
     parent: issue.parent === undefined ? undefined : spell(issue.parent)
   }))
-}
-
-/** Maximum bytes of a file. */
-const maxFileBytes = 4 * 1024 * 1024
-
-/** Maximum characters of front matter. */
-const maxFrontMatterLength = 64 * 1024
-
-/** The folders of tasks in the folder of Backlog.md. */
-const folders = ["tasks", "completed"]
-
-/**
- * Reads the tasks of Backlog.md from a folder of task files, or from the folder that contains `tasks` and `completed`. Fails
- * when the path is not a folder; a file that is not a task becomes a malformed record.
- */
-export const readBacklogMd = (
-  folder: string,
-  name: string,
-  statuses: StatusMap
-): Effect.Effect<Source, SourceUnreadable> =>
-  Effect.tryPromise({
-    try: async () => {
-      const files = await listFiles(folder)
-      const parse = await loadParser()
-      const read: Array<{ readonly path: string; readonly issue: Result.Result<Issue, string> }> = []
-      // One at a time: a process cannot have thousands of files open.
-      for (const path of files) read.push({ path, issue: await readTask(join(folder, path), parse, statuses) })
-      const issues = matchSpelling(read.flatMap(({ issue }) => (Result.isSuccess(issue) ? [issue.success] : [])))
-      let next = 0
-      return makeSource(
-        "backlog-md",
-        name,
-        read.map(({ issue, path }, index) => ({
-          place: path,
-          record: Result.match(issue, {
-            onFailure: (problem) => ({ _tag: "Malformed" as const, line: index + 1, problem }),
-            onSuccess: (found) => ({ _tag: "Issue" as const, line: index + 1, issue: issues[next++] ?? found })
-          })
-        }))
-      )
-    },
-    catch: (error) =>
-      new SourceUnreadable({
-        problem: `${name} cannot be imported: ${error instanceof Error ? error.message : String(error)}`
-      })
-  })
-
-/** The paths of the task files relative to the folder, sorted by name. */
-const listFiles = async (folder: string): Promise<ReadonlyArray<string>> => {
-  if (!(await stat(folder)).isDirectory()) {
-    throw new Error("it is not a folder. Name the folder in which Backlog.md keeps its tasks, such as backlog/")
-  }
-  const entries = await readdir(folder, { withFileTypes: true })
-  const inside = folders.filter((name) => entries.some((entry) => entry.name === name && entry.isDirectory()))
-  const markdown = (names: ReadonlyArray<string>) => names.filter((name) => name.endsWith(".md")).sort()
-  if (inside.length === 0) return markdown(entries.map((entry) => entry.name))
-  const found = await Promise.all(
-    inside.map(async (name) => markdown(await readdir(join(folder, name))).map((file) => join(name, file)))
-  )
-  return found.flat()
-}
-
-type Parse = (yaml: string) => Result.Result<Readonly<Record<string, unknown>>, string>
-
-/** Loads the YAML parser on demand, since nothing else reads YAML. Every scalar stays a string. */
-const loadParser = async (): Promise<Parse> => {
-  const { parseDocument } = await import("yaml")
-  return (yaml) => {
-    if (yaml.length > maxFrontMatterLength) {
-      return Result.fail(`its front matter is longer than ${maxFrontMatterLength} characters`)
-    }
-    try {
-      const document = parseDocument(yaml, { schema: "failsafe", prettyErrors: true })
-      const [error] = document.errors
-      if (error !== undefined) return Result.fail(`its front matter is not YAML: ${describeSchemaError(error.message)}`)
-      const fields: unknown = document.toJS({ maxAliasCount: 100 })
-      return typeof fields === "object" && fields !== null && !Array.isArray(fields)
-        ? Result.succeed(fields as Readonly<Record<string, unknown>>)
-        : Result.fail("its front matter has no fields")
-    } catch (error) {
-      return Result.fail(
-        `its front matter is not YAML: ${describeSchemaError(error instanceof Error ? error.message : String(error))}`
-      )
-    }
-  }
-}
-
-const readTask = async (path: string, parse: Parse, statuses: StatusMap): Promise<Result.Result<Issue, string>> => {
-  let text: string
-  try {
-    if ((await stat(path)).size > maxFileBytes) return Result.fail(`it is longer than ${maxFileBytes} bytes`)
-    text = new TextDecoder("utf-8", { fatal: true }).decode(await readFile(path))
-  } catch (error) {
-    const isEncoding = error instanceof TypeError
-    return Result.fail(
-      isEncoding ? "it is not UTF-8" : `it cannot be read: ${error instanceof Error ? error.message : String(error)}`
-    )
-  }
-  return Result.flatMap(splitTaskFile(text), ({ frontMatter, markdown }) =>
-    Result.flatMap(parse(frontMatter), (fields) => decodeTask(fields, markdown, statuses))
-  )
 }

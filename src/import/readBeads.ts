@@ -4,6 +4,33 @@ import type { Issue, Source, SourceRecord } from "./Source.ts"
 import { describeSchemaError, isEmpty, joinSections } from "./fields.ts"
 import { readLines } from "./readLines.ts"
 
+/** Reads a beads file. A line that is not an issue becomes a malformed record. */
+export const readBeads = async (chunks: AsyncIterable<Uint8Array>, name: string): Promise<Source> => {
+  const records: Array<SourceRecord> = []
+  for await (const line of readLines(chunks)) {
+    records.push(
+      "problem" in line
+        ? { _tag: "Malformed", line: line.number, problem: line.problem }
+        : recordOf(line.number, line.text)
+    )
+  }
+  return {
+    format: "beads",
+    name,
+    placeOf: (line) => `line ${line}`,
+    missingFields: [],
+    records: Stream.fromIterable(records)
+  }
+}
+
+const recordOf = (line: number, text: string): SourceRecord =>
+  text.trim() === ""
+    ? { _tag: "Blank", line }
+    : Result.match(decodeBeadsLine(text), {
+        onFailure: (problem): SourceRecord => ({ _tag: "Malformed", line, problem }),
+        onSuccess: (issue): SourceRecord => ({ _tag: "Issue", line, issue: toIssue(issue) })
+      })
+
 /** RFC 3339, to the nanosecond, with an offset: without one it would be a different time on each machine. */
 const Timestamp = Schema.String.check(
   Schema.isPattern(/^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/, {
@@ -106,30 +133,3 @@ const bodyOf = (issue: BeadsIssue): string | null =>
   joinSections(issue.description, { Design: issue.design, Notes: issue.notes })
 
 const orNull = (text: string | null | undefined): string | null => (text == null || text === "" ? null : text)
-
-/** Reads a beads file. A line that is not an issue becomes a malformed record. */
-export const readBeads = async (chunks: AsyncIterable<Uint8Array>, name: string): Promise<Source> => {
-  const records: Array<SourceRecord> = []
-  for await (const line of readLines(chunks)) {
-    records.push(
-      "problem" in line
-        ? { _tag: "Malformed", line: line.number, problem: line.problem }
-        : recordOf(line.number, line.text)
-    )
-  }
-  return {
-    format: "beads",
-    name,
-    placeOf: (line) => `line ${line}`,
-    missingFields: [],
-    records: Stream.fromIterable(records)
-  }
-}
-
-const recordOf = (line: number, text: string): SourceRecord =>
-  text.trim() === ""
-    ? { _tag: "Blank", line }
-    : Result.match(decodeBeadsLine(text), {
-        onFailure: (problem): SourceRecord => ({ _tag: "Malformed", line, problem }),
-        onSuccess: (issue): SourceRecord => ({ _tag: "Issue", line, issue: toIssue(issue) })
-      })

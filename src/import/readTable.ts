@@ -10,26 +10,6 @@ interface TableName {
   readonly quoted: string
 }
 
-const part = /(?:"((?:[^"]|"")*)"|([^".]+))/y
-
-/** Parses a table's name, or returns `undefined`. Names are case-sensitive. */
-export const parseTableName = (input: string): TableName | undefined => {
-  const parts: Array<string> = []
-  let at = 0
-  do {
-    part.lastIndex = at
-    const match = part.exec(input)
-    if (match === null) return undefined
-    const name = match[1]?.replaceAll('""', '"') ?? match[2] ?? ""
-    if (name === "" || name.includes("\u0000")) return undefined
-    parts.push(name)
-    at = part.lastIndex
-  } while (input[at++] === ".")
-  return at <= input.length || parts.length > 2 ? undefined : { quoted: parts.map(quoteIdentifier).join(".") }
-}
-
-const quoteIdentifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
-
 /** Rows that one FETCH returns. */
 const pageRows = 500
 
@@ -128,3 +108,23 @@ const columnsOf = Effect.fnUntraced(function* (
     ? { columns, hasCtid: rows.some(({ kind }) => kind === "r" || kind === "m") }
     : yield* refuse(`it has no column ${missing.join(" and no column ")}. It has ${columns.join(", ")}`)
 })
+
+const part = /(?:"((?:[^"]|"")*)"|([^".]+))/y
+
+/** Parses a table's name, or returns `undefined`. Names are case-sensitive. */
+export const parseTableName = (input: string): TableName | undefined => {
+  const parts: Array<string> = []
+  let at = 0
+  do {
+    part.lastIndex = at
+    const match = part.exec(input)
+    if (match === null) return undefined
+    const name = match[1]?.replaceAll('""', '"') ?? match[2] ?? ""
+    if (name === "" || name.includes("\u0000")) return undefined
+    parts.push(name)
+    at = part.lastIndex
+  } while (input[at++] === ".")
+  return at <= input.length || parts.length > 2 ? undefined : { quoted: parts.map(quoteIdentifier).join(".") }
+}
+
+const quoteIdentifier = (name: string): string => `"${name.replaceAll('"', '""')}"`

@@ -10,6 +10,28 @@ import {
 } from "./Source.ts"
 import { describeSchemaError, isEmpty, joinSections, parsePriority, parseStatus, type StatusMap } from "./fields.ts"
 
+/** Reads a `tasks.json` of task-master. Fails when it is not JSON, or has no tasks. */
+export const readTaskMaster = (
+  text: string,
+  name: string,
+  statuses: StatusMap
+): Effect.Effect<Source, SourceUnreadable> =>
+  Effect.fromResult(
+    Result.mapBoth(
+      Result.flatMap(
+        Result.mapError(
+          parseExactJson(text.replace(/^\ufeff/, "")),
+          (problem) => `it is not JSON that can be stored: ${describeJsonProblem(problem)}`
+        ),
+        (json) => decodeTasks(json, statuses)
+      ),
+      {
+        onFailure: (problem) => new SourceUnreadable({ problem: `${name} cannot be imported: ${problem}` }),
+        onSuccess: (placed) => makeSource("task-master", name, placed)
+      }
+    )
+  )
+
 /** The default list of task-master. Its tasks keep their ids. */
 const mainTag = "master"
 
@@ -191,25 +213,3 @@ const priorityWordOf = (task: unknown): string | undefined => {
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
-
-/** Reads a `tasks.json` of task-master. Fails when it is not JSON, or has no tasks. */
-export const readTaskMaster = (
-  text: string,
-  name: string,
-  statuses: StatusMap
-): Effect.Effect<Source, SourceUnreadable> =>
-  Effect.fromResult(
-    Result.mapBoth(
-      Result.flatMap(
-        Result.mapError(
-          parseExactJson(text.replace(/^\ufeff/, "")),
-          (problem) => `it is not JSON that can be stored: ${describeJsonProblem(problem)}`
-        ),
-        (json) => decodeTasks(json, statuses)
-      ),
-      {
-        onFailure: (problem) => new SourceUnreadable({ problem: `${name} cannot be imported: ${problem}` }),
-        onSuccess: (placed) => makeSource("task-master", name, placed)
-      }
-    )
-  )

@@ -42,7 +42,7 @@ export const callerAgent = Effect.fnUntraced(function* (caller: CallerIdentity |
     role: yield* decodeRoleHeader(headers)
   }
   if (caller === undefined) return yield* new Unauthorized({ problem: "The server does not know the caller." })
-  if (caller.role === "anybody") {
+  if (caller.role === "unrestricted") {
     if (headerValues.actor === undefined) {
       return yield* new InvalidInput({
         problem: `the header ${agentHeaders.actor} is missing: it names the agent when the request has no token`

@@ -46,7 +46,7 @@ export const refuseInexactJson = (bytes: Uint8Array): string | undefined => {
   if (Result.isSuccess(parsed)) return undefined
   const message = objectIn(text)
   if (message === undefined) return undefined
-  const problem = `the message is not JSON that can be stored exactly: ${describeJsonProblem(parsed.failure)}`
+  const problem = `the message is not JSON that can be stored: ${describeJsonProblem(parsed.failure)}`
   const { id, method } = message
   const isKnown = parsed.failure.pointer !== "/id" && (typeof id === "string" || Number.isSafeInteger(id))
   if (!isKnown || method !== "tools/call") return jsonRpcError(isKnown ? id : null, problem)

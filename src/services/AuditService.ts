@@ -592,7 +592,7 @@ export class AuditService extends Context.Service<
             log,
             schema,
             now,
-            createTables: (beside) => createTables(sql, beside),
+            createTables: (shadowSchema) => createTables(sql, shadowSchema),
             onProgress,
             swapTimeout: Duration.fromInputUnsafe(options.swapTimeout ?? "1 minute")
           })

@@ -172,7 +172,7 @@ export interface CompletionInput extends Pick<CommandOrigin, "commandId"> {
   readonly id: string
   /** The token of the claim: `claimToken` of the claimed card. Required for claimed cards, unless `force` is true. */
   readonly token?: number | undefined
-  /** Completes the card whoever holds it, without comparing the token. Defaults to false. */
+  /** Completes the card also when another worker holds it, without comparing the token. Defaults to false. */
   readonly force?: boolean | undefined
   /** The result of the work, as any JSON. Defaults to null: none. */
   readonly result?: Schema.Json | undefined

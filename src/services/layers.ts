@@ -13,12 +13,12 @@ import { layerPgliteClient } from "./pglite/PgliteClient.ts"
 import { layerPostgresClient, type PostgresOptions } from "./postgres/PostgresClient.ts"
 import { RemovalSchedule } from "./audit/Erasures.ts"
 
-/** Everything that a program needs of a backlog, and the client under it, for tables of the program's own. */
+/** The services of a backlog, and its SQL client for tables of your own. */
 export type BacklogServices = BacklogService | AuditService | PgClient.PgClient | SqlClient.SqlClient
 
 /**
- * Both services, shared with nothing outside: layers are memoised by identity, and a program that uses two backlogs at
- * once must not be given the first one twice.
+ * Both services with a memo map of their own. Layers are memoized by identity, so without it a program with two backlogs would
+ * get the first one twice.
  */
 const services = () =>
   Layer.effectContext(
@@ -31,22 +31,22 @@ const services = () =>
 const inSchema = (schema: string | undefined) =>
   schema === undefined ? Layer.empty : Layer.succeed(BacklogSchema)(schema)
 
-/** An option that says nothing leaves what the program provides as it is. */
-const openedBy = (opening: Opening | undefined) =>
+/** Overrides `BacklogOpening` when the option is set. */
+const withOpening = (opening: Opening | undefined) =>
   opening === undefined
     ? Layer.empty
     : Layer.effect(
         BacklogOpening,
-        Effect.map(BacklogOpening, (around) => ({ ...around, opening }))
+        Effect.map(BacklogOpening, (provided) => ({ ...provided, opening }))
       )
 
-/** An embedded backlog. */
+/** The options of `layerPglite`. */
 export interface PgliteOptions {
-  /** The directory that holds the backlog, made if it is missing; in memory when absent. */
+  /** The directory of the backlog. It is created if it does not exist. Defaults to none: the backlog is in memory. */
   readonly dataDir?: string | undefined
-  /** How long to wait for a process that holds the directory and does not serve it, 10 seconds unless told otherwise. */
+  /** How long to wait for another process that has the directory open and does not share it. Defaults to 10 seconds. */
   readonly lockWait?: Duration.Input | undefined
-  /** The Postgres schema, `backlog` unless told otherwise. */
+  /** The Postgres schema. Defaults to `backlog`. */
   readonly schema?: string | undefined
   /**
    * `create` creates a backlog that does not exist and applies missing migrations. `existing` does neither and fails with
@@ -56,9 +56,24 @@ export interface PgliteOptions {
 }
 
 /**
- * A backlog in an embedded database: in memory, or in a directory, which any number of processes of one user may use at
- * once; `layerPgliteClient` says how. Fails with `DirectoryLocked` when a process holds the directory that does not share it
- * with this one, with `DirectoryUnusable` when it cannot hold a backlog.
+ * A backlog in an embedded database, in memory or in a directory.
+ *
+ * **When to use**
+ *
+ * Use without a server: for tools of one machine, for tests and for experiments. Any number of processes of one user can use
+ * a directory at the same time; `layerPgliteClient` explains how.
+ *
+ * **Example** (A backlog in a directory)
+ *
+ * ```ts
+ * Effect.runPromise(Effect.provide(program, layerPglite({ dataDir: ".backlog" })))
+ * ```
+ *
+ * **Errors**
+ *
+ * - `DirectoryLocked`: another process has the directory open and does not share it.
+ * - `DirectoryUnusable`: the directory cannot contain a backlog.
+ * - `BacklogMissing`, `MigrationRefused`: see `opening`.
  */
 export const layerPglite = (
   options: PgliteOptions = {}
@@ -68,19 +83,41 @@ export const layerPglite = (
 > =>
   services().pipe(
     Layer.provideMerge(layerPgliteClient(options)),
-    Layer.provide([inSchema(options.schema), openedBy(options.opening)])
+    Layer.provide([inSchema(options.schema), withOpening(options.opening)])
   )
 
 /**
- * A backlog on a Postgres server, 15 or newer, in the schema `schema` (`backlog` unless told otherwise). `roles` are given
- * what they need of it, and nothing else: for the program that connects as the owner, and not for those that connect as
- * one of the others. Fails with `MigrationRefused` when that cannot be. With `opening: "existing"` nothing is created or
- * migrated: a missing backlog is `BacklogMissing`, a missing migration `MigrationRefused`. Defaults to `create`.
+ * A backlog on a Postgres server, version 15 or newer.
+ *
+ * **When to use**
+ *
+ * Use when several machines share a backlog, or when commands must survive a power failure.
+ *
+ * **Example** (A backlog on a server)
+ *
+ * ```ts
+ * Effect.runPromise(Effect.provide(program, layerPostgres({ url: "postgres://app:secret@db.example.com/work" })))
+ * ```
+ *
+ * **Errors**
+ *
+ * - `MigrationRefused`: the database cannot be migrated or used, or `roles` cannot be granted. With `opening: "existing"`, a
+ *   migration is missing.
+ * - `BacklogMissing`: with `opening: "existing"`, there is no backlog.
  */
 export const layerPostgres = (
   options: PostgresOptions & {
+    /** The Postgres schema. Defaults to `backlog`. */
     readonly schema?: string | undefined
+    /**
+     * The database roles that receive exactly the privileges that they need. Only for programs that connect as the owner.
+     * Defaults to none.
+     */
     readonly roles?: RoleNames | undefined
+    /**
+     * `create` creates a backlog that does not exist and applies missing migrations. `existing` does neither, and writes
+     * nothing. Defaults to `create`.
+     */
     readonly opening?: Opening | undefined
   }
 ): Layer.Layer<BacklogServices, BacklogMissing | MigrationRefused | SqlError.SqlError> =>
@@ -88,22 +125,25 @@ export const layerPostgres = (
     Layer.provideMerge(layerPostgresClient(options)),
     Layer.provide([
       inSchema(options.schema),
-      openedBy(options.opening),
+      withOpening(options.opening),
       options.roles === undefined ? Layer.empty : Layer.succeed(BacklogRoles)(options.roles)
     ])
   )
 
-/** The clock of a backlog made by `layerTest` or `layerTestOver`: it stands still until a test moves it. */
+/** The clock of `layerTest` and `layerTestOver`. It starts at 2026-01-01T00:00:00Z and moves only when a test moves it. */
 export class BacklogTestClock extends Context.Service<
   BacklogTestClock,
   {
+    /** The current time of the clock. */
     readonly now: Effect.Effect<DateTime.Utc>
+    /** Sets the clock. */
     readonly set: (time: DateTime.Utc) => Effect.Effect<void>
+    /** Moves the clock forward. */
     readonly advance: (by: Duration.Input) => Effect.Effect<void>
   }
 >()("mosaic-backlog/services/BacklogTestClock") {}
 
-/** Makes such a clock, and how to read it at once; it starts at 2026-01-01T00:00:00Z. */
+/** Makes a test clock, and a function that reads it synchronously. */
 export const makeTestClock = (): { readonly clock: BacklogTestClock["Service"]; readonly read: () => DateTime.Utc } => {
   let now = DateTime.makeUnsafe("2026-01-01T00:00:00Z")
   return {
@@ -132,8 +172,8 @@ const testClock = Layer.effectContext(
 )
 
 /**
- * A backlog over a given client for tests: its own schema, and a clock that the test moves. Erased bytes are removed from
- * the data files only by `removeErased`.
+ * A backlog over a client of yours, for tests, with a `BacklogTestClock`. Erased bytes are removed from the data files only by
+ * `removeErased`. `schema` defaults to `backlog`.
  */
 export const layerTestOver = <E, R>(
   client: Layer.Layer<PgClient.PgClient | SqlClient.SqlClient, E, R>,
@@ -145,7 +185,7 @@ export const layerTestOver = <E, R>(
     Layer.provide([inSchema(schema), Layer.succeed(RemovalSchedule)("off")])
   )
 
-/** A backlog in memory for tests, with a clock that the test moves; it starts at 2026-01-01T00:00:00Z. */
+/** A backlog in memory, for tests, with a `BacklogTestClock`. */
 export const layerTest: Layer.Layer<
   BacklogServices | BacklogTestClock,
   BacklogMissing | DirectoryLocked | DirectoryUnusable | MigrationRefused | SqlError.SqlError

@@ -2,57 +2,64 @@ import { Effect, ErrorReporter, type Fiber, Logger, References, Tracer } from "e
 import { sanitize, sanitizeCause, sanitizeExit } from "../sql/sanitize.ts"
 
 /**
- * Runs an effect whose logs, spans and reported errors have no secrets and no content of rows. The loggers, the tracer and
- * the error reporters that the program provides receive access tokens and passwords of URLs replaced; of a failure of the
- * database the SQLSTATE and the names of the table, the column and the constraint; of the arguments of a tool their names.
- * The errors themselves stay whole.
+ * Runs an effect so that its logs, spans and reported errors contain no secrets and no content of rows.
+ *
+ * **Details**
+ *
+ * The loggers, the tracer and the error reporters of the program receive:
+ *
+ * - a placeholder for access tokens and for passwords in URLs;
+ * - the SQLSTATE and the names of the table, column and constraint of a database error;
+ * - the names of a tool's arguments, without their values.
+ *
+ * The errors of the effect itself do not change.
  */
 export const withoutSecrets = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.withFiber((fiber) => {
     const tracer = fiber.cache.tracer
-    const quiet = effect.pipe(
-      Effect.updateService(Logger.CurrentLoggers, (loggers) => new Set([...loggers].map(quietLogger))),
+    const sanitized = effect.pipe(
+      Effect.updateService(Logger.CurrentLoggers, (loggers) => new Set([...loggers].map(sanitizingLogger))),
       Effect.updateService(
         ErrorReporter.CurrentErrorReporters,
-        (reporters) => new Set([...reporters].map(quietReporter))
+        (reporters) => new Set([...reporters].map(sanitizingReporter))
       )
     )
-    // The native tracer keeps its spans to itself, and is faster unwrapped.
+    // The native tracer does not export spans, and is faster without a wrapper.
     return tracer === undefined || tracer === Tracer.nativeTracer
-      ? quiet
-      : Effect.provideService(quiet, Tracer.Tracer, quietTracer(tracer))
+      ? sanitized
+      : Effect.provideService(sanitized, Tracer.Tracer, sanitizingTracer(tracer))
   })
 
-/** Makes of a part of the program's context what wraps it, once, and never wraps what wraps already. */
-const wrapping = <A extends object>(wrap: (inner: A) => A): ((inner: A) => A) => {
+/** Makes a function that wraps each object once, and returns objects that are wrapped already as they are. */
+const memoizeWrapper = <A extends object>(wrap: (inner: A) => A): ((inner: A) => A) => {
   const wrapped = new WeakMap<A, A>()
   return (inner) => {
-    const known = wrapped.get(inner)
-    if (known !== undefined) return known
+    const existing = wrapped.get(inner)
+    if (existing !== undefined) return existing
     const outer = wrap(inner)
     wrapped.set(inner, outer).set(outer, outer)
     return outer
   }
 }
 
-const quietLogger = wrapping((logger: Logger.Logger<unknown, unknown>) =>
+const sanitizingLogger = memoizeWrapper((logger: Logger.Logger<unknown, unknown>) =>
   Logger.make<unknown, unknown>((options) =>
     logger.log({
       ...options,
       message: sanitize(options.message),
       cause: sanitizeCause(options.cause),
-      fiber: quietFiber(options.fiber)
+      fiber: sanitizedFiber(options.fiber)
     })
   )
 )
 
-const quietReporter = wrapping((reporter: ErrorReporter.ErrorReporter): ErrorReporter.ErrorReporter => ({
+const sanitizingReporter = memoizeWrapper((reporter: ErrorReporter.ErrorReporter): ErrorReporter.ErrorReporter => ({
   ...reporter,
   report: (options) => reporter.report({ ...options, cause: sanitizeCause(options.cause) })
 }))
 
-/** A fiber as a logger sees it: loggers take annotations and spans from it. */
-const quietFiber = (fiber: Fiber.Fiber<unknown, unknown>): Fiber.Fiber<unknown, unknown> => {
+/** The fiber that a logger receives. Loggers read annotations and spans from it. */
+const sanitizedFiber = (fiber: Fiber.Fiber<unknown, unknown>): Fiber.Fiber<unknown, unknown> => {
   const annotations = fiber.getRef(References.CurrentLogAnnotations)
   const spans = fiber.getRef(References.CurrentLogSpans)
   const shownAnnotations = sanitize(annotations)
@@ -65,39 +72,40 @@ const quietFiber = (fiber: Fiber.Fiber<unknown, unknown>): Fiber.Fiber<unknown, 
   return Object.create(fiber, { getRef: { value: getRef } }) as Fiber.Fiber<unknown, unknown>
 }
 
-const quietTracer = wrapping((tracer: Tracer.Tracer) =>
+const sanitizingTracer = memoizeWrapper((tracer: Tracer.Tracer) =>
   Tracer.make({
     span: (options) =>
-      quietSpan(
-        tracer.span({ ...options, name: sanitize(options.name) as string, links: options.links.map(quietLink) })
+      sanitizedSpan(
+        tracer.span({ ...options, name: sanitize(options.name) as string, links: options.links.map(sanitizedLink) })
       ),
     ...(tracer.context === undefined ? {} : { context: tracer.context.bind(tracer) })
   })
 )
 
-/** The attribute to which `effect/ai` puts the whole arguments of a tool: titles, bodies, results. */
-const argumentsOfTool = "parameters"
+/** The span attribute with the complete arguments of a tool, set by `effect/ai`. */
+const toolArgumentsKey = "parameters"
 
-const namesIn = (value: unknown): unknown =>
+const argumentNames = (value: unknown): unknown =>
   typeof value === "object" && value !== null ? sanitize(Object.keys(value)) : undefined
 
-/** The tracer's own span, so that it knows its spans again; what is told to it is changed. */
-const quietSpan = (span: Tracer.Span): Tracer.Span => {
-  const own = {
+/** Changes the methods of the tracer's own span object, so that the tracer recognizes it. */
+const sanitizedSpan = (span: Tracer.Span): Tracer.Span => {
+  const original = {
     addLinks: span.addLinks.bind(span),
     attribute: span.attribute.bind(span),
     end: span.end.bind(span),
     event: span.event.bind(span)
   }
-  span.attribute = (key, value) => own.attribute(key, key === argumentsOfTool ? namesIn(value) : sanitize(value))
+  span.attribute = (key, value) =>
+    original.attribute(key, key === toolArgumentsKey ? argumentNames(value) : sanitize(value))
   span.event = (name, startTime, attributes) =>
-    own.event(sanitize(name) as string, startTime, sanitize(attributes) as typeof attributes)
-  span.addLinks = (links) => own.addLinks(links.map(quietLink))
-  span.end = (endTime, exit) => own.end(endTime, sanitizeExit(exit))
+    original.event(sanitize(name) as string, startTime, sanitize(attributes) as typeof attributes)
+  span.addLinks = (links) => original.addLinks(links.map(sanitizedLink))
+  span.end = (endTime, exit) => original.end(endTime, sanitizeExit(exit))
   return span
 }
 
-const quietLink = (link: Tracer.SpanLink): Tracer.SpanLink => ({
+const sanitizedLink = (link: Tracer.SpanLink): Tracer.SpanLink => ({
   span: link.span,
   attributes: sanitize(link.attributes) as Tracer.SpanLink["attributes"]
 })

@@ -2,49 +2,6 @@ import type { Card } from "../domain/Card.ts"
 import type { Command } from "../domain/Command.ts"
 import type { Rejection } from "../domain/Rejection.ts"
 
-/**
- * Whether two values are the same JSON, in any order of their members. Absent and `undefined` are the same. The model does
- * not use the function of the same name in `domain/`, since it must share no code with what it tests.
- */
-export const sameJson = (one: unknown, other: unknown): boolean => {
-  const [left, right] = [asJson(one), asJson(other)]
-  if (left === right) return true
-  if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false
-  if (Array.isArray(left) || Array.isArray(right)) {
-    return (
-      Array.isArray(left) &&
-      Array.isArray(right) &&
-      left.length === right.length &&
-      left.every((item, index) => sameJson(item, right[index]))
-    )
-  }
-  return (
-    Object.entries(left).every(([key, member]) => sameJson(member, (right as Record<string, unknown>)[key])) &&
-    Object.entries(right).every(([key, member]) => key in left || member === undefined)
-  )
-}
-
-const asJson = (value: unknown): unknown =>
-  typeof value === "object" && value !== null && "toJSON" in value && typeof value.toJSON === "function"
-    ? value.toJSON()
-    : value
-
-/** Returns the cards that a command claimed, from its answer. */
-export const claimedCards = (command: ModelCommand, answer: ModelAnswer): ReadonlyArray<ModelCard> => {
-  switch (command._tag) {
-    case "Claim":
-      return answer === null ? [] : [answer as ModelCard]
-    case "ClaimMany":
-      return answer as ReadonlyArray<ModelCard>
-    case "Complete": {
-      const { next } = answer as Partial<ModelCompletedCard>
-      return next == null ? [] : [next]
-    }
-    default:
-      return []
-  }
-}
-
 /** A card in the model: JSON, with times as ISO-8601 text. */
 export type ModelCard = typeof Card.Encoded
 
@@ -100,3 +57,46 @@ export const noClaim = {
   claimExpiresAt: null,
   claimToken: null
 } as const
+
+/**
+ * Whether two values are the same JSON, in any order of their members. Absent and `undefined` are the same. The model does
+ * not use the function of the same name in `domain/`, since it must share no code with what it tests.
+ */
+export const sameJson = (one: unknown, other: unknown): boolean => {
+  const [left, right] = [asJson(one), asJson(other)]
+  if (left === right) return true
+  if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false
+  if (Array.isArray(left) || Array.isArray(right)) {
+    return (
+      Array.isArray(left) &&
+      Array.isArray(right) &&
+      left.length === right.length &&
+      left.every((item, index) => sameJson(item, right[index]))
+    )
+  }
+  return (
+    Object.entries(left).every(([key, member]) => sameJson(member, (right as Record<string, unknown>)[key])) &&
+    Object.entries(right).every(([key, member]) => key in left || member === undefined)
+  )
+}
+
+const asJson = (value: unknown): unknown =>
+  typeof value === "object" && value !== null && "toJSON" in value && typeof value.toJSON === "function"
+    ? value.toJSON()
+    : value
+
+/** Returns the cards that a command claimed, from its answer. */
+export const claimedCards = (command: ModelCommand, answer: ModelAnswer): ReadonlyArray<ModelCard> => {
+  switch (command._tag) {
+    case "Claim":
+      return answer === null ? [] : [answer as ModelCard]
+    case "ClaimMany":
+      return answer as ReadonlyArray<ModelCard>
+    case "Complete": {
+      const { next } = answer as Partial<ModelCompletedCard>
+      return next == null ? [] : [next]
+    }
+    default:
+      return []
+  }
+}

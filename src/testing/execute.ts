@@ -7,23 +7,6 @@ import type { InvalidInput } from "../services/decodeInput.ts"
 import type { ModelAnswer, ModelCommand, ModelOutcome } from "./Model.ts"
 import { byId } from "./modelQueries.ts"
 
-/**
- * Sends a command, and interrupts it while it runs. When this ends, the command has had its effect, if any: commands are
- * carried out in the order in which they were sent, and this waits for a later command without an effect.
- */
-export const executeAndInterrupt = Effect.fnUntraced(function* (
-  backlog: BacklogService["Service"],
-  command: ModelCommand
-) {
-  const fiber = yield* Effect.forkChild(execute(backlog, command))
-  yield* Effect.yieldNow
-  yield* Effect.yieldNow
-  yield* Fiber.interrupt(fiber)
-  yield* execute(backlog, { _tag: "Reclaim", id: "no card", actor: "the next one" })
-  const unknown: ModelOutcome | undefined = undefined
-  return unknown
-})
-
 const encodeCard = Schema.encodeSync(Card)
 const encodeRejection = Schema.encodeSync(Rejection)
 const isRejection = Schema.is(Rejection)
@@ -84,3 +67,20 @@ const send = (
 }
 
 const untagged = <C extends ModelCommand>({ _tag, ...input }: C): Omit<C, "_tag"> => input
+
+/**
+ * Sends a command, and interrupts it while it runs. When this ends, the command has had its effect, if any: commands are
+ * carried out in the order in which they were sent, and this waits for a later command without an effect.
+ */
+export const executeAndInterrupt = Effect.fnUntraced(function* (
+  backlog: BacklogService["Service"],
+  command: ModelCommand
+) {
+  const fiber = yield* Effect.forkChild(execute(backlog, command))
+  yield* Effect.yieldNow
+  yield* Effect.yieldNow
+  yield* Fiber.interrupt(fiber)
+  yield* execute(backlog, { _tag: "Reclaim", id: "no card", actor: "the next one" })
+  const unknown: ModelOutcome | undefined = undefined
+  return unknown
+})

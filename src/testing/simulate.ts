@@ -6,34 +6,6 @@ import { describeProgram, type Program } from "./Program.ts"
 import { generateProgram } from "./generateProgram.ts"
 import { type Backup, type ProgramFailure, runProgram } from "./runProgram.ts"
 
-/**
- * Shrinks a failing list to a short list that still fails, and that would not fail without any one of its items. Removes
- * halves first, then quarters, and so on (delta debugging). `fails` returns whether a list fails.
- */
-export const shrink = <A, E, R>(
-  items: ReadonlyArray<A>,
-  fails: (items: ReadonlyArray<A>) => Effect.Effect<boolean, E, R>
-): Effect.Effect<ReadonlyArray<A>, E, R> =>
-  Effect.gen(function* () {
-    let smallest = items
-    let size = Math.ceil(items.length / 2)
-    while (size >= 1) {
-      let removed = false
-      for (let start = 0; start < smallest.length;) {
-        const without = [...smallest.slice(0, start), ...smallest.slice(start + size)]
-        if (without.length < smallest.length && (yield* fails(without))) {
-          smallest = without
-          removed = true
-        } else {
-          start += size
-        }
-      }
-      if (size === 1 && !removed) break
-      size = size === 1 ? 1 : Math.ceil(size / 2)
-    }
-    return smallest
-  })
-
 /** The rules do not allow the answers of a program, which was shrunk to the steps that matter. */
 export class SimulationFailed extends Data.TaggedError("SimulationFailed")<{
   readonly program: Program
@@ -111,3 +83,31 @@ const withRestore = (program: Program): Program => {
   const steps = program.steps.toSpliced(third * 2, 0, { _tag: "Restore" }).toSpliced(third, 0, { _tag: "Save" })
   return { ...program, steps }
 }
+
+/**
+ * Shrinks a failing list to a short list that still fails, and that would not fail without any one of its items. Removes
+ * halves first, then quarters, and so on (delta debugging). `fails` returns whether a list fails.
+ */
+export const shrink = <A, E, R>(
+  items: ReadonlyArray<A>,
+  fails: (items: ReadonlyArray<A>) => Effect.Effect<boolean, E, R>
+): Effect.Effect<ReadonlyArray<A>, E, R> =>
+  Effect.gen(function* () {
+    let smallest = items
+    let size = Math.ceil(items.length / 2)
+    while (size >= 1) {
+      let removed = false
+      for (let start = 0; start < smallest.length;) {
+        const without = [...smallest.slice(0, start), ...smallest.slice(start + size)]
+        if (without.length < smallest.length && (yield* fails(without))) {
+          smallest = without
+          removed = true
+        } else {
+          start += size
+        }
+      }
+      if (size === 1 && !removed) break
+      size = size === 1 ? 1 : Math.ceil(size / 2)
+    }
+    return smallest
+  })

@@ -1,6 +1,36 @@
 import { type Model, type ModelCommand, type ModelOutcome, sameJson } from "./Model.ts"
 import { step } from "./step.ts"
 
+/**
+ * Returns the model after a command with an observed outcome, or `undefined` when the rules do not allow that outcome at
+ * `now`, in milliseconds since 1970. A refused cycle may be reported with any path that is a cycle.
+ */
+export const stepObserved = (
+  model: Model,
+  command: ModelCommand,
+  now: number,
+  observed: ModelOutcome
+): Model | undefined => {
+  const [after, expected] = step(model, command, now)
+  return isSameOutcome(expected, observed) ? after : undefined
+}
+
+/** Whether two outcomes are the same. A cycle may be reported with any of its paths. */
+export const isSameOutcome = (expected: ModelOutcome, observed: ModelOutcome): boolean => {
+  if (expected._tag === "Refused" && expected.rejection._tag === "DependencyCycle") {
+    return (
+      observed._tag === "Refused" &&
+      observed.rejection._tag === "DependencyCycle" &&
+      isClosed(observed.rejection.path) &&
+      observed.rejection.path[0] === observed.rejection.id &&
+      observed.rejection.path[1] === observed.rejection.dependsOn
+    )
+  }
+  return sameJson(expected, observed)
+}
+
+const isClosed = (path: ReadonlyArray<string>): boolean => path.length > 1 && path[0] === path.at(-1)
+
 /** A command that was sent, and its outcome; `undefined` when it is unknown whether it was carried out. */
 export interface ObservedCommand {
   readonly command: ModelCommand
@@ -38,33 +68,3 @@ const keyOf = ({ cards, receipts }: Model): string =>
 
 const byKey = ([left]: readonly [string, unknown], [right]: readonly [string, unknown]): number =>
   left < right ? -1 : 1
-
-/**
- * Returns the model after a command with an observed outcome, or `undefined` when the rules do not allow that outcome at
- * `now`, in milliseconds since 1970. A refused cycle may be reported with any path that is a cycle.
- */
-export const stepObserved = (
-  model: Model,
-  command: ModelCommand,
-  now: number,
-  observed: ModelOutcome
-): Model | undefined => {
-  const [after, expected] = step(model, command, now)
-  return isSameOutcome(expected, observed) ? after : undefined
-}
-
-/** Whether two outcomes are the same. A cycle may be reported with any of its paths. */
-export const isSameOutcome = (expected: ModelOutcome, observed: ModelOutcome): boolean => {
-  if (expected._tag === "Refused" && expected.rejection._tag === "DependencyCycle") {
-    return (
-      observed._tag === "Refused" &&
-      observed.rejection._tag === "DependencyCycle" &&
-      isClosed(observed.rejection.path) &&
-      observed.rejection.path[0] === observed.rejection.id &&
-      observed.rejection.path[1] === observed.rejection.dependsOn
-    )
-  }
-  return sameJson(expected, observed)
-}
-
-const isClosed = (path: ReadonlyArray<string>): boolean => path.length > 1 && path[0] === path.at(-1)

@@ -117,7 +117,7 @@ describe("a command under an id", () => {
     }
     const people = await cli(under("c1", "unblock", "after-json"))
     assert.deepStrictEqual([people.code, people.stdout], [5, ""])
-    assert.include(people.stderr, 'The command id "c1" was used')
+    assert.include(people.stderr, 'The command id "c1" was already used')
     assert.strictEqual(await position(), before)
     const others = await plain("unblock", "after-json", "--command-id", "c1", "--actor", "other")
     assert.strictEqual(others.status, "ready")

@@ -6,10 +6,10 @@ import type { StreamEvent } from "../../src/domain/evolve.ts"
 import { jsonStorageProblem } from "../../src/domain/Json.ts"
 import { Title } from "../../src/domain/Text.ts"
 
-/** JSON that can be stored, sampled from JSON: the schema `Json` itself is a filter over everything there is. */
+/** JSON that can be stored, sampled from JSON, because the schema `Json` itself is a filter over all values. */
 const SamplableJson = Schema.Json.check(Schema.makeFilter(jsonStorageProblem))
 
-/** A struct's fields, those that hold JSON in a form that samples can be made of. */
+/** The fields of a struct, with the JSON fields in a form that can be sampled. */
 const samplable = (fields: Schema.Struct.Fields, jsonIsOptional: boolean): Schema.Top => {
   const json = Schema.NullOr(SamplableJson)
   const field = jsonIsOptional ? Schema.optionalKey(json) : json
@@ -28,10 +28,10 @@ export const eventArbitrary = Arbitrary.schema(
   Schema.Union(Event.members.map(({ fields }) => samplable(fields, fields._tag.schema.literal === "CardRevised")))
 ) as Arbitrary.Arbitrary<Event>
 
-/** Samples begin with the smallest, and would never get beyond the empty text, which is no id, without being told. */
+/** Samples begin with the smallest, and would remain at the empty text, which is not a valid id. */
 const SamplableId = CardId.check(Schema.isMinLength(1))
 
-/** Any card, also such as no log leads to: claimed without an owner, done before it was made. */
+/** Any card, including states that no log produces: claimed without an owner, done before it was created. */
 export const cardArbitrary = Arbitrary.schema(
   samplable(
     {
@@ -44,15 +44,15 @@ export const cardArbitrary = Arbitrary.schema(
   )
 ) as Arbitrary.Arbitrary<Card>
 
-/** Any event at any place in the log. */
-export const occurrenceArbitrary: Arbitrary.Arbitrary<StreamEvent> = Arbitrary.all({
+/** Any event at any place of a stream. */
+export const streamEventArbitrary: Arbitrary.Arbitrary<StreamEvent> = Arbitrary.all({
   cardId: Arbitrary.schema(SamplableId),
   version: Arbitrary.schema(Version),
   occurredAt: Arbitrary.schema(Schema.DateTimeUtc),
   event: eventArbitrary
 })
 
-/** Samples of texts are often not what the schemas accept, and are thrown away: there may be many of those. */
+/** Allows many discarded samples, because the schemas reject many texts. */
 export const manyRuns: { readonly arbitrary: Arbitrary.CheckOptions } = {
   arbitrary: { runs: 300, maxDiscards: 100_000 }
 }

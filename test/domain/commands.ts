@@ -4,11 +4,11 @@ import type { BacklogView } from "../../src/domain/Decision.ts"
 import { backlogAfter, command, created, id, type MemoryBacklog, type Order } from "./support.ts"
 
 /*
- * Commands for property tests: over so few cards, workers and keys that they keep getting in each other's way, and
- * with tokens said as "the current one", since no random number would ever hit it.
+ * Commands for property tests. They use so few cards, workers and keys that they conflict often. Tokens are relative to the
+ * current one, because a random number would never match it.
  */
 
-/** All ids that there are, in the order of ids. */
+/** All ids of the tests, sorted. */
 export const everyId = ["a", "b", "c", "d", "e", "ﬀ", "𝒜"].map(id)
 
 const Id = Schema.Literals(["a", "b", "c", "d", "e", "ﬀ", "𝒜"])
@@ -31,7 +31,7 @@ const named = { id: Id }
 
 const wish = { owner: Worker, minPriority: maybe(Schema.Literals([0, 1])) }
 
-/** A command, but that its token is yet to be looked up. */
+/** A command whose token is not resolved yet. */
 const Intention = Schema.Union([
   Schema.TaggedStruct("Create", card),
   Schema.TaggedStruct("CreateMany", { cards: Schema.Array(Schema.Struct(card)).check(Schema.isMaxLength(6)) }),
@@ -72,7 +72,7 @@ const Intention = Schema.Union([
   Schema.TaggedStruct("Reopen", named)
 ])
 
-/** Somebody wants something, so many seconds after what was before. */
+/** A command, and the seconds since the previous one. */
 const Step = Schema.Struct({
   seconds: Schema.Literals([0, 0, 0, 1, 59, 60, 61, 900]),
   intention: Intention
@@ -80,12 +80,12 @@ const Step = Schema.Struct({
 
 export type Step = typeof Step.Type
 
-/** What happens to a backlog that was `stocked`. */
+/** Steps on a backlog of `stocked`. */
 export const stepsArbitrary: Arbitrary.Arbitrary<ReadonlyArray<Step>> = Arbitrary.array(Arbitrary.schema(Step), {
   maxLength: 80
 })
 
-/** A backlog of four cards, of which one waits for a card that is yet to come and one for another of them. */
+/** A backlog of four cards. One waits for a card that does not exist yet, and one for another of the four. */
 export const stocked = (): MemoryBacklog =>
   backlogAfter([
     created("a"),
@@ -94,7 +94,7 @@ export const stocked = (): MemoryBacklog =>
     created("𝒜", { dependsOn: [id("a")] })
   ])
 
-/** The command that an intention stands for, on the backlog as it is. */
+/** Resolves the token of an intention on the current backlog. */
 export const commandOf = (backlog: BacklogView, { intention }: Step): Command => {
   if (!("token" in intention) || intention.token === undefined) return command(intention as Order)
   const current = backlog.card(id(intention.id))?.claimToken ?? 2

@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { Card } from "../../src/domain/Card.ts"
 import { Event } from "../../src/domain/Event.ts"
 import { evolve } from "../../src/domain/evolve.ts"
-import { cardArbitrary, eventArbitrary, manyRuns, occurrenceArbitrary } from "./arbitraries.ts"
+import { cardArbitrary, eventArbitrary, manyRuns, streamEventArbitrary } from "./arbitraries.ts"
 import { at, created, type Happened, id, on } from "./support.ts"
 
 /** Folds the events of one card. */
@@ -255,7 +255,7 @@ describe("evolve is total", () => {
 
   it.prop(
     "any event on any card returns a card with the event's version and time",
-    [cardArbitrary, occurrenceArbitrary],
+    [cardArbitrary, streamEventArbitrary],
     ([card, happened]) => {
       const before = encode(card)
       const after = evolve(card, happened)
@@ -273,7 +273,7 @@ describe("evolve is total", () => {
 
   it.prop(
     "any event without a card creates a card or does nothing",
-    [occurrenceArbitrary],
+    [streamEventArbitrary],
     ([happened]) => {
       const after = evolve(undefined, happened)
       expect(after === undefined || isCard(after)).toBe(true)

@@ -11,29 +11,29 @@ import { ReadModelState } from "../../src/projections/ReadModelState.ts"
 import { rowChanges } from "../../src/projections/rowChanges.ts"
 
 /*
- * A small language for stories about the backlog:
+ * A small language for given-when-then tests of `decide`:
  *
  *     given(created("a"), on("a", { _tag: "CardLinked", dependsOn: id("b") }))
  *       .when({ _tag: "Claim", owner: "w1" }, at(10))
  *       .thenNothing()
  *
- * The whole backlog is in memory. Nothing here decides anything: events come from `decide`, and `rowChanges` says what
- * they change, as in the program.
+ * The backlog is in memory. It contains no rules of its own: `decide` returns the events, and `rowChanges` what they change,
+ * as in the program.
  */
 
-/** A moment of the day on which every story happens: so many minutes after nine o'clock. */
+/** A time on the day of all tests, in minutes after nine o'clock. */
 export const at = (minutes: number): DateTime.Utc =>
   DateTime.makeUnsafe(Date.UTC(2026, 0, 5, 9, 0) + Math.round(minutes * 60_000))
 
 /** A card's id. */
 export const id = (text: string): CardId => CardId.make(text)
 
-/** An event, when it happened, and to which card. */
+/** An event of a card with its time. */
 export interface Happened extends DecidedEvent {
   readonly occurredAt: DateTime.Utc
 }
 
-/** An event that happens to a card, at nine o'clock unless another time is given. */
+/** An event of a card. The time defaults to nine o'clock. */
 export const on = (cardId: string, event: Event, occurredAt = at(0)): Happened => ({
   cardId: id(cardId),
   event,
@@ -43,7 +43,7 @@ export const on = (cardId: string, event: Event, occurredAt = at(0)): Happened =
 /** The payload of `CardCreated`. */
 type Birth = Omit<Extract<Event, { readonly _tag: "CardCreated" }>, "_tag">
 
-/** A plain card is made: ready, without dependencies, of priority 0, its title the id in capitals. */
+/** Creates a card. Defaults to ready, without dependencies, of priority 0, with the id in capitals as its title. */
 export const created = (cardId: string, birth: Partial<Birth> = {}, occurredAt = at(0)): Happened =>
   on(
     cardId,
@@ -65,20 +65,20 @@ export const created = (cardId: string, birth: Partial<Birth> = {}, occurredAt =
 
 type Unsigned<C> = C extends unknown ? Omit<C, "actor"> & { readonly actor?: string } : never
 
-/** A command as a caller writes it; `ann` causes it unless somebody else is named. */
+/** The input of a command. The actor defaults to `ann`. */
 export type Order = Unsigned<typeof Command.Encoded>
 
 const decodeCommand = Schema.decodeUnknownSync(Command, { onExcessProperty: "error" })
 
-/** The command as the program sees it, checked by its schema. */
+/** The command, decoded by its schema. */
 export const command = (order: Order): Command => decodeCommand({ actor: "ann", ...order })
 
-/** A whole backlog in memory, with its log. */
+/** A backlog in memory, with its log. */
 export class MemoryBacklog {
   readonly state = new ReadModelState()
   readonly log: Array<StreamEvent> = []
 
-  /** Appends an event to the log and applies what it changes. */
+  /** Appends an event to the log and applies its changes. */
   append({ cardId, event }: DecidedEvent, occurredAt: DateTime.Utc): StreamEvent {
     const version = (this.state.card(cardId)?.version ?? 0) + 1
     const occurrence = { cardId, version, occurredAt, event }
@@ -90,7 +90,7 @@ export class MemoryBacklog {
   }
 }
 
-/** The backlog that a log leads to. */
+/** The backlog after some events. */
 export const backlogAfter = (history: ReadonlyArray<Happened>): MemoryBacklog => {
   const backlog = new MemoryBacklog()
   for (const event of history) backlog.append(event, event.occurredAt)
@@ -100,25 +100,25 @@ export const backlogAfter = (history: ReadonlyArray<Happened>): MemoryBacklog =>
 const encodeEvent = Schema.encodeSync(Event)
 const encodeRejection = Schema.encodeSync(Rejection)
 
-/** Events without their times, as plain data that a failing test can print. */
+/** Events without their times, as plain data for the output of a failing test. */
 const plainEvents = (events: ReadonlyArray<DecidedEvent>): ReadonlyArray<unknown> =>
   events.map(({ cardId, event }) => ({ cardId, ...encodeEvent(event) }))
 
-/** A decision as plain data that a failing test can print. */
+/** A decision as plain data for the output of a failing test. */
 const plain = (decision: Decision): unknown =>
   Result.isSuccess(decision) ? plainEvents(decision.success) : { refused: encodeRejection(decision.failure) }
 
-/** A command's outcome, to be compared with what was expected of it. */
+/** The outcome of a command, to compare with the expected one. */
 export interface Outcome {
-  /** These events, in this order, and no others. */
+  /** Expects exactly these events in this order. */
   readonly thenEvents: (...expected: ReadonlyArray<DecidedEvent>) => void
-  /** Refused, and nothing happens. */
+  /** Expects this rejection and no events. */
   readonly thenRejected: (expected: Rejection) => void
-  /** Accepted, and nothing happens: it is so already, or there is nothing to do. */
+  /** Expects acceptance without events. */
   readonly thenNothing: () => void
 }
 
-/** A backlog with a past. */
+/** Starts a test with a backlog after some events. */
 export const given = (
   ...history: ReadonlyArray<Happened>
 ): { readonly when: (order: Order, now?: DateTime.Utc) => Outcome } => ({

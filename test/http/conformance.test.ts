@@ -9,7 +9,7 @@ import { postgresClient } from "../support/backlogs.ts"
 import { isLong } from "../support/databases.ts"
 import { freshBacklogOverHttp } from "./support/overHttp.ts"
 
-const ownTransaction = "not over HTTP: a command there is never part of the caller's transaction"
+const ownTransaction = "not over HTTP: a command is never part of the caller's transaction"
 
 suiteOver(
   "a backlog over HTTP",
@@ -19,11 +19,11 @@ suiteOver(
     backlog: freshBacklogOverHttp,
     sample: isLong
       ? undefined
-      : { oneIn: 2, reason: "npm run test:security runs every one; without HTTP every one runs" },
+      : { oneIn: 2, reason: "npm run test:security runs all of them; all of them run without HTTP" },
     except: {
-      "a receipt is of the transaction of its command": ownTransaction,
+      "a receipt is written in the transaction of its command": ownTransaction,
       "neither verify nor rebuild can be part of a transaction": ownTransaction,
-      "in a transaction that is rolled back a redaction never was, in one that commits it is": ownTransaction
+      "a redaction is rolled back or committed with its transaction": ownTransaction
     }
   }
 )

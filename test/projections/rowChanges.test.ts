@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { Card } from "../../src/domain/Card.ts"
 import type { Event } from "../../src/domain/Event.ts"
 import { type RowChange, rowChanges } from "../../src/projections/rowChanges.ts"
-import { occurrenceArbitrary } from "../domain/arbitraries.ts"
+import { streamEventArbitrary } from "../domain/arbitraries.ts"
 import { at, backlogAfter, created, type Happened, id, on } from "../domain/support.ts"
 
 const encodeCard = Schema.encodeSync(Card)
@@ -169,7 +169,7 @@ describe("rowChanges", () => {
 
   it.prop(
     "accepts any event of any card",
-    [occurrenceArbitrary],
+    [streamEventArbitrary],
     ([occurrence]) => {
       const { state } = backlogAfter(cards)
       for (const cardId of [occurrence.cardId, id("a"), id("done")]) {

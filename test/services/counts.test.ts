@@ -45,7 +45,7 @@ onBothDatabases("counts", (test) => {
   )
 
   test(
-    "that are wrong are a divergence, which a rebuild repairs",
+    "that are wrong are a divergence that a rebuild repairs",
     Effect.gen(function* () {
       yield* someCards
       const audit = yield* AuditService

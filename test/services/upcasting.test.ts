@@ -90,7 +90,7 @@ layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })("
   )
 
   test(
-    "is upcast when the past is looked at",
+    "is upcast when past states are read",
     Effect.gen(function* () {
       const audit = yield* AuditService
       expect(titleOf(yield* upcasting(audit.cardAt("a", { version: 2 })))).toBe("As revised")
@@ -104,7 +104,7 @@ layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })("
   )
 
   test(
-    "is shown as it was written, and upcast for who wants to know what it means",
+    "is shown as it was written, and upcast on request",
     Effect.gen(function* () {
       const audit = yield* AuditService
       const handled: Array<RecordedEvent> = []
@@ -148,7 +148,7 @@ layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })("
   )
 
   test(
-    "is upcast when its card is redacted, and what is written today stands beside it",
+    "is upcast when its card is redacted, next to events of today",
     Effect.gen(function* () {
       const audit = yield* AuditService
       const backlog = yield* BacklogService

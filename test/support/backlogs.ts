@@ -9,24 +9,24 @@ import { AuditService } from "../../src/services/AuditService.ts"
 import { type BacklogServices, type BacklogTestClock, layerTestOver } from "../../src/services/layers.ts"
 import { layerPostgresClient } from "../../src/services/postgres/PostgresClient.ts"
 
-/** Either way to name a Postgres client in a context: the driver's own or the general one. */
+/** The services of a Postgres client: the driver's and the general one. */
 export type Client = PgClient.PgClient | SqlClient.SqlClient
 
-/** The server that this run's tests share; they keep apart by schema. */
+/** The URL of the server that all tests of this run share. Each test uses its own schema. */
 export const postgresUrl = (): string => inject("postgresUrl")
 
-/** A client of that server, with a pool of its own. */
+/** A client of that server, with its own pool. */
 export const postgresClient = (poolSize = 4) =>
   Layer.unwrap(Effect.sync(() => layerPostgresClient({ url: postgresUrl(), poolSize })))
 
-/** The name of a schema that no other test uses; it is dropped, with all that is in it, when the scope ends. */
+/** The name of a schema that no other test uses. The schema is dropped when the scope ends. */
 export const freshSchema: Effect.Effect<string, never, SqlClient.SqlClient | Scope.Scope> = Effect.acquireRelease(
   Effect.sync(() => `test_${randomBytes(8).toString("hex")}`),
   (schema) =>
     Effect.flatMap(SqlClient.SqlClient, (sql) => Effect.orDie(sql`DROP SCHEMA IF EXISTS ${sql(schema)} CASCADE`))
 )
 
-/** The client in the context, as a layer, and nothing else of the context. */
+/** The client in the context, as a layer without the other services of the context. */
 export const currentClient = Effect.map(Effect.context<Client>(), (context) =>
   Layer.succeedContext(
     Context.pick(
@@ -37,8 +37,8 @@ export const currentClient = Effect.map(Effect.context<Client>(), (context) =>
 )
 
 /**
- * An empty backlog over the client in the context, in a schema of its own that `BacklogSchema` names, with a clock that
- * the test moves.
+ * An empty backlog over the client in the context, in its own schema, which `BacklogSchema` names, with a clock that the
+ * test sets.
  */
 export const freshBacklog = Layer.unwrap(
   Effect.gen(function* () {
@@ -48,18 +48,18 @@ export const freshBacklog = Layer.unwrap(
   })
 )
 
-/** What a test in `freshBacklog` has. */
+/** The services of a test in `freshBacklog`. */
 export type TestBacklog = BacklogServices | BacklogTestClock | Scope.Scope
 
 const encodeCard = Schema.encodeSync(Card)
 
-/** A card as plain JSON: times as ISO-8601 text, so that whole cards can be compared and printed. */
+/** A card as plain JSON with times as ISO-8601 text, to compare and print whole cards. */
 export const plain = (card: Card): typeof Card.Encoded => encodeCard(card)
 
 /** A time as text. */
 export const iso = (time: DateTime.Utc | null): string | null => (time === null ? null : DateTime.formatIso(time))
 
-/** A card's events: type and payload together, in order. */
+/** The events of a card in order, each as its type and payload in one object. */
 export const eventsOf = (id: string) =>
   Effect.flatMap(AuditService, (audit) =>
     Effect.map(Stream.runCollect(audit.history(id)), (events) =>
@@ -90,7 +90,7 @@ export const headPosition = Effect.gen(function* () {
   return rows[0]?.position ?? -1
 })
 
-/** Checks that an effect, whatever becomes of it, leaves the log as it was, and gives its result or error. */
+/** Checks that an effect, successful or not, does not append to the log. Returns its result or error. */
 export const writesNothing = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
     const before = yield* headPosition
@@ -100,7 +100,7 @@ export const writesNothing = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     return result
   })
 
-/** Effects in an own little context of services: several backlogs side by side. */
+/** Runs effects with their own services, for tests with several backlogs. */
 export const within =
   <Services>(context: Context.Context<Services>) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>) =>

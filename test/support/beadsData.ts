@@ -1,19 +1,19 @@
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 
-/** Real backlogs that are not part of the project: tests that read them are skipped where they are missing. */
+/** Real backlogs that are not part of the project. Tests that read them are skipped where they are missing. */
 export type BeadsFileName = "tearags-issues.jsonl" | "beads-issues-2026-01-22.jsonl"
 
 const directory = join(import.meta.dirname, "..", "..", "..", "shared", "data", "beads")
 
-/** Where a real backlog lies, or `undefined` where it is missing. */
+/** The path of a real backlog, or `undefined` where it is missing. */
 export const beadsFile = (name: BeadsFileName): string | undefined => {
   const file = join(directory, name)
   return existsSync(file) ? file : undefined
 }
 
 /**
- * The same, and says on standard error what is skipped and why when it is missing:
+ * The path of a real backlog. Where it is missing, prints to standard error what is skipped and why:
  * `const file = beadsFileFor("imports a real backlog", name)`, then `it.skipIf(file === undefined)(…)`.
  */
 export const beadsFileFor = (tests: string, name: BeadsFileName): string | undefined => {

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { tables } from "./backlogs.ts"
 
-/** Everything that Postgres knows of some tables, by what it says about them and not by their numbers. */
+/** Everything in the catalog about some tables, without object ids. */
 export const catalogOf = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
   const { schema, sql } = yield* tables
   const those = sql`
@@ -37,10 +37,10 @@ export const catalogOf = Effect.fnUntraced(function* (names: ReadonlyArray<strin
   >
 })
 
-/** The same of the read model's tables. */
+/** Everything in the catalog about the tables of the read model. */
 export const readModelCatalog = Effect.suspend(() => catalogOf(["cards", "dependencies"]))
 
-/** The tables as they lie in the catalog, which a swap changes. */
+/** The object ids of the tables, which a swap changes. */
 export const tableNumbers = Effect.gen(function* () {
   const { schema, sql } = yield* tables
   return Array.from(
@@ -51,7 +51,7 @@ export const tableNumbers = Effect.gen(function* () {
   )
 })
 
-/** Schemas that rebuilds of this backlog left beside it. */
+/** The temporary schemas that rebuilds of this backlog left behind. */
 export const findShadowSchemas = Effect.gen(function* () {
   const { schema, sql } = yield* tables
   return Array.from(

@@ -1,5 +1,5 @@
-// A process of its own for tests of the directory lock and the embedded database. Runs what `npm run build` made, since
-// Node 20 does not read TypeScript. Says what it does on standard output, one line at a time.
+// A child process for tests of the directory lock and the embedded database. Runs the build, because Node 20 does not read
+// TypeScript. Prints each step as a line to standard output.
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
 import { appendFileSync } from "node:fs"
@@ -32,7 +32,7 @@ const modes = {
     ),
     Effect.scoped
   ),
-  /** Holds the lock for a moment, and notes when. */
+  /** Holds the lock briefly, and records when. */
   visit: held.pipe(
     Effect.andThen(note("enter")),
     Effect.andThen(Effect.sleep("10 millis")),
@@ -55,7 +55,7 @@ const modes = {
     yield* say("open")
     yield* untilInputEnds
   }).pipe(Effect.provide(layerPgliteClient({ dataDir: directory }))),
-  /** Writes a number in a transaction, and stays in the middle of it. */
+  /** Writes a number in a transaction that remains open. */
   linger: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     yield* sql.withTransaction(
@@ -66,7 +66,7 @@ const modes = {
       })
     )
   }).pipe(Effect.provide(layerPgliteClient({ dataDir: directory }))),
-  /** Writes numbers, each in a transaction of its own, and says each one that was acknowledged. */
+  /** Writes numbers, each in its own transaction, and prints each acknowledged one. */
   write: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     yield* sql`create table if not exists numbers (n int primary key)`

@@ -9,9 +9,9 @@ import { fileURLToPath } from "node:url"
 
 export interface Child {
   readonly pid: number
-  /** What it said so far. */
+  /** The lines that it has printed so far. */
   readonly lines: ReadonlyArray<string>
-  /** Waits until it has said this line; dies if the process ends before. */
+  /** Waits until it has printed this line. Dies if the process ends before. */
   readonly said: (line: string) => Effect.Effect<void>
   readonly endInput: Effect.Effect<void>
   readonly kill: Effect.Effect<void>
@@ -21,7 +21,7 @@ export interface Child {
 
 const script = fileURLToPath(new URL("childLock.mjs", import.meta.url))
 
-/** Runs `childLock.mjs` in a process of its own, which is killed when the scope closes. */
+/** Runs `childLock.mjs` in a child process, which is killed when the scope closes. */
 export const child = (
   mode: "hold" | "labour" | "visit" | "perish" | "open" | "linger" | "write",
   ...parameters: ReadonlyArray<string>
@@ -64,7 +64,7 @@ export const child = (
     (running) => running.kill
   )
 
-/** A directory of its own, empty, that is removed when the scope closes. */
+/** An empty temporary directory, which is removed when the scope closes. */
 export const temporaryDirectory: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
   Effect.promise(() => mkdtemp(join(tmpdir(), "backlog-test-"))),
   (directory) => Effect.promise(() => rm(directory, { recursive: true, force: true }))

@@ -1,6 +1,6 @@
 import type { EventRow } from "./verifyBacklog.ts"
 
-/** What became of a card, by its events. */
+/** The state of a card, computed from its events. */
 interface CardStory {
   status: string
   dependsOn: Set<string>
@@ -8,14 +8,14 @@ interface CardStory {
   lastToken: number
 }
 
-/** The token of the claim that an event began. A log of one generation does not name it. */
+/** The token of the claim that an event started. Events of the first generation do not contain the generation. */
 export const tokenOf = ({ data, version }: Pick<EventRow, "data" | "version">): number =>
   Number(data["generation"] ?? 0) + version
 
 /**
- * Reads a log in order of position and tells every breach of the rules of claims, by the events alone: a card that was
- * claimed while somebody held it, while it waited, or under a token that is not greater than all before; an end of a
- * claim by somebody who did not hold it; a lease taken back as expired before its time.
+ * Returns every violation of the rules of claims in a log, computed from the events alone: a card that was claimed while it
+ * was claimed, while it waited, or with a token that is not greater than all earlier ones; a claim that was ended without
+ * its token; a lease that was reclaimed as expired before its expiry.
  */
 export const breachesOf = (log: ReadonlyArray<EventRow>): ReadonlyArray<string> => {
   const breaches: Array<string> = []
@@ -56,7 +56,7 @@ export const breachesOf = (log: ReadonlyArray<EventRow>): ReadonlyArray<string> 
         break
       }
       case "ClaimRenewed":
-        if (data["token"] !== card.holder?.token) breach("by somebody who does not hold it")
+        if (data["token"] !== card.holder?.token) breach("by a worker that does not hold it")
         break
       case "CardReleased":
       case "CardReclaimed":
@@ -101,7 +101,7 @@ export const breachesOf = (log: ReadonlyArray<EventRow>): ReadonlyArray<string> 
   return breaches
 }
 
-/** How often each card was completed. */
+/** The number of completions of each card. */
 export const completionsOf = (log: ReadonlyArray<EventRow>): ReadonlyMap<string, number> => {
   const completions = new Map<string, number>()
   for (const event of log) {

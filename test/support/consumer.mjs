@@ -1,7 +1,7 @@
 /**
- * A process that consumes the events of a backlog, for as long as it lives, and writes each one's position into the
- * table `seen` in the transaction that moves its checkpoint. Its arguments are a database's URL, a schema and the
- * consumer's name. It runs the built package, as another program's process would.
+ * A process that consumes the events of a backlog until it is killed. Writes the position of each event into the table `seen`
+ * in the transaction that moves its checkpoint. Arguments: the URL of a database, a schema, the name of the consumer. Runs the
+ * built package, like the process of another program.
  */
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"

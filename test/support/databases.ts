@@ -6,14 +6,14 @@ import { verifiesItself, verifyBacklog } from "./verifyBacklog.ts"
 
 type Body = Effect.Effect<void, unknown, TestBacklog | Client>
 
-/** Registers a test with an empty backlog of its own, which must be whole when the test has ended. */
+/** Registers a test with its own empty backlog, which is verified after the test. */
 export type Test = (title: string, body: Body) => void
 
 const suite = (name: string, client: Layer.Layer<Client, unknown>, register: (test: Test) => void): void =>
   layer(client, { timeout: "60 seconds", excludeTestServices: true })(name, (it) => {
     register((title, body) =>
       it.effect(title, () =>
-        // What the body started ends before its schema is dropped, which would wait for it.
+        // Closes the scope of the body before its schema is dropped, which would wait for open transactions.
         Effect.scoped(body).pipe(
           Effect.andThen(verifyBacklog),
           Effect.andThen(verifiesItself),
@@ -23,14 +23,14 @@ const suite = (name: string, client: Layer.Layer<Client, unknown>, register: (te
     )
   })
 
-/** Registers tests of what only a server has: connections beside each other. */
+/** Registers tests that need a server: several connections at once. */
 export const onServer = (name: string, register: (test: Test) => void): void =>
   suite(`${name}, on a Postgres server`, postgresClient(10), register)
 
-/** Whether the attacks that take too long for `npm test` run too: `npm run test:security`. */
+/** Whether this run includes the attacks that take too long for `npm test`: `npm run test:security`. */
 export const isLong = process.env["BACKLOG_TEST_SECURITY"] === "long"
 
-/** Registers tests for either database. */
+/** Registers tests for both databases. */
 export const onBothDatabases = (name: string, register: (test: Test) => void): void => {
   suite(`${name}, on PGlite`, copiedPgliteClient, register)
   onServer(name, register)
@@ -41,5 +41,5 @@ const onServerOnly = (name: string, register: (test: Test) => void): void => {
   vitest.effect.skip(`${name}, on PGlite (npm run test:security runs these)`, () => Effect.void)
 }
 
-/** Registers tests for either database, for PGlite in the long run only. */
+/** Registers tests for both databases; those on PGlite run only in `npm run test:security`. */
 export const onServerFirst = isLong ? onBothDatabases : onServerOnly

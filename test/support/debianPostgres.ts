@@ -10,7 +10,7 @@ import { freePort } from "./postgresServer.ts"
 
 const versions = ["18", "17", "16", "15"]
 
-/** The programs of an installed Postgres of Debian, the newest; `undefined` where there is none. */
+/** The folder of the newest Postgres that Debian packages installed; `undefined` where there is none. */
 export const installedPostgres: string | undefined = versions
   .map((version) => `/usr/lib/postgresql/${version}/bin`)
   .find((folder) => existsSync(join(folder, "pg_dump")) && existsSync(join(folder, "initdb")))
@@ -22,7 +22,7 @@ const serverUser = (): { readonly uid: number; readonly gid: number } | undefine
   return { uid: Number(uid ?? 65_534), gid: Number(gid ?? 65_534) }
 }
 
-/** Starts a server of an installed Postgres on the loopback interface: its URL, and how to end it. */
+/** Starts a server of an installed Postgres on the loopback interface. Returns its URL and a function that stops it. */
 export const startInstalledPostgres = async (
   programs: string
 ): Promise<{ readonly url: string; readonly stop: () => Promise<void> }> => {

@@ -6,14 +6,14 @@ import { startPostgres } from "./postgresServer.ts"
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** A Postgres server for the whole run; tests keep apart by schema. `inject("postgresUrl")` reads it. */
+    /** The URL of a Postgres server for the whole run. `inject("postgresUrl")` returns it. Each test uses its own schema. */
     readonly postgresUrl: string
-    /** A folder of the whole run, which is deleted when that ends. */
+    /** A folder for the whole run, which is deleted at its end. */
     readonly scratch: string
   }
 }
 
-/** The server that `BACKLOG_TEST_DATABASE_URL` names, else one that is started for this run. */
+/** The server of `BACKLOG_TEST_DATABASE_URL`. Defaults to a server that is started for this run. */
 export default async (project: TestProject): Promise<() => Promise<void>> => {
   const scratch = await mkdtemp(join(tmpdir(), "backlog-tests-"))
   project.provide("scratch", scratch)
@@ -23,8 +23,8 @@ export default async (project: TestProject): Promise<() => Promise<void>> => {
     project.provide("postgresUrl", given)
     return removeScratch
   }
-  // Nothing of it is looked at after the run, and a test that makes a schema would wait for the disk half of its time.
-  // What is lost with a server that ends is tested with servers of their own, which do sync.
+  // The data is not needed after the run, and syncing would take half of the time of a test that creates a schema.
+  // Tests of data loss use their own servers, which sync.
   const server = await startPostgres({ settings: { fsync: false } })
   project.provide("postgresUrl", server.url)
   return async () => {

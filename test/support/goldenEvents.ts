@@ -6,12 +6,12 @@ import { type ForgedEvent, insertEvent, rehash } from "./tampering.ts"
 
 const folder = new URL("../events/golden/", import.meta.url)
 
-/** A stored event of a type and schema version that was once released, by its file's name without the ending. */
+/** A stored event of a released type and schema version, and the name of its file without the extension. */
 export interface GoldenEvent extends EncodedEvent {
   readonly name: string
 }
 
-/** All of them. */
+/** All golden events. */
 export const goldenEvents: ReadonlyArray<GoldenEvent> = readdirSync(folder).map((file) => ({
   name: file.replace(/\.json$/, ""),
   ...(JSON.parse(readFileSync(new URL(file, folder), "utf8")) as EncodedEvent)
@@ -42,7 +42,7 @@ const created = (more: object = {}): EncodedEvent => ({
 
 const revised: EncodedEvent = { type: "CardRevised", schemaVersion: 1, data: { priority: 1 } }
 
-/** Of the first generation, so that the golden tokens are versions. */
+/** The first generation, so that the tokens of the golden events are versions. */
 const claimed = (): EncodedEvent => ({
   ...newest("CardClaimed"),
   data: { ...newest("CardClaimed").data, generation: 0 }
@@ -50,7 +50,7 @@ const claimed = (): EncodedEvent => ({
 
 const fillers = (count: number): ReadonlyArray<EncodedEvent> => Array.from({ length: count }, () => revised)
 
-/** By type, what a card's stream must hold before such an event, and after it, for the event to be legal there. */
+/** For each type, the events before and after it that make a valid stream. */
 const around: Readonly<Record<string, (golden: EncodedEvent) => ReadonlyArray<EncodedEvent>>> = {
   CardCreated: (golden) => [golden],
   CardRevised: (golden) => [created(), golden],
@@ -73,26 +73,26 @@ const around: Readonly<Record<string, (golden: EncodedEvent) => ReadonlyArray<En
   ]
 }
 
-/** The stream of events that a golden event stands in, on a card whose id is the event's name. */
+/** A valid stream that contains a golden event. The id of the card is the name of the event. */
 export const streamAround = (golden: GoldenEvent): ReadonlyArray<ForgedEvent> => {
   const stream = around[golden.type]?.({ type: golden.type, schemaVersion: golden.schemaVersion, data: golden.data })
   if (stream === undefined) throw new Error(`nothing is known to stand around an event of type ${golden.type}`)
   return stream.map((event, index) => ({ cardId: golden.name, version: index + 1, ...event }))
 }
 
-/** Puts streams of events into an empty log, one after the other, with the hashes that the program would have given them. */
+/** Inserts streams of events into an empty log, with the hashes that the program would compute. */
 export const putStreams = (streams: ReadonlyArray<ReadonlyArray<ForgedEvent>>) =>
   Effect.gen(function* () {
     const { events, sql } = yield* tables
     let position = 0
     for (const event of streams.flat()) yield* insertEvent(++position, event)
-    // Hashing an event is, for the database, changing it.
+    // Writing the hashes changes rows, which the triggers of the log refuse.
     yield* sql`ALTER TABLE ${events} DISABLE TRIGGER USER`
     yield* rehash
     yield* sql`ALTER TABLE ${events} ENABLE TRIGGER USER`
   })
 
-/** Erases what the redactions in the log say. */
+/** Erases the fields that the redactions of the log list. */
 export const eraseRedacted = Effect.gen(function* () {
   const { events, sql } = yield* tables
   yield* sql`

@@ -1,6 +1,6 @@
 /**
- * Vitest 5 is written for Node 22; what it uses of it is small. Without `Map.groupBy` it cannot print a failed test.
- * Node 22 and newer have all of it, and keep theirs.
+ * Polyfills the few functions of Node 22 that Vitest 5 uses. Without `Map.groupBy` it cannot print a failed test. On Node 22
+ * and newer this changes nothing.
  */
 const define = (target: object, name: string, value: unknown): void => {
   if (!(name in target)) Object.defineProperty(target, name, { value, writable: true, configurable: true })

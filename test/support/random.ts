@@ -1,10 +1,10 @@
 import { seededRandom } from "../../src/testing/seededRandom.ts"
 
-/** Numbers that look random and are the same for the same seed. */
+/** A pseudorandom generator. The same seed gives the same numbers. */
 export interface Random {
-  /** From 0 up to, but without, 1. */
+  /** A number from 0 to 1, exclusive. */
   readonly next: () => number
-  /** An integer from 0 up to, but without, `limit`. */
+  /** An integer from 0 to `limit`, exclusive. */
   readonly below: (limit: number) => number
   readonly pick: <A>(values: ReadonlyArray<A>) => A
 }
@@ -21,7 +21,7 @@ export const makeRandom = (seed: number): Random => {
   }
 }
 
-/** Cards in layers, each depending on one to three cards of the layers before: the first layer can be claimed at once. */
+/** Cards in layers. Each depends on one to three cards of earlier layers; those of the first layer are claimable at once. */
 export const layeredCards = (
   random: Random,
   layers: number,

@@ -1,7 +1,7 @@
 /**
- * A process that rebuilds a read model, prints each phase as it comes to it, and stays for good in the phase that it is
- * told, to be killed there. Its arguments are a database's URL, a schema, a phase, and which time it is to stay in it.
- * It runs the built package, as another program's process would.
+ * A process that rebuilds a read model and prints each phase. It remains in the given phase until it is killed. Arguments: the
+ * URL of a database, a schema, a phase, and at which occurrence of the phase to remain. Runs the built package, like the
+ * process of another program.
  */
 import { Effect } from "effect"
 import { AuditService, layerPostgres } from "../../dist/index.js"
@@ -22,6 +22,6 @@ const program = Effect.gen(function* () {
   })
 })
 
-// Nothing else keeps the process alive while it stays.
+// Keeps the process alive while it remains in the phase.
 setInterval(() => undefined, 1_000)
 await Effect.runPromise(Effect.scoped(Effect.provide(program, layerPostgres({ url, schema, poolSize: 2 }))))

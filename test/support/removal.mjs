@@ -1,6 +1,6 @@
 /**
- * A process that removes erased bytes from the data files, prints each phase with its table, and stays in the one that it
- * is given, to be killed there. Its arguments are a database's URL, a schema and "phase table". It runs the built package.
+ * A process that removes erased bytes from the data files and prints each phase with its table. It remains in the given phase
+ * until it is killed. Arguments: the URL of a database, a schema, "phase table". Runs the built package.
  */
 import { Effect, Layer } from "effect"
 import { AuditService, layerPostgres, RemovalSchedule } from "../../dist/index.js"
@@ -19,7 +19,7 @@ const program = Effect.gen(function* () {
   })
 })
 
-// Nothing else keeps the process alive while it stays.
+// Keeps the process alive while it remains in the phase.
 setInterval(() => undefined, 1_000)
 const backlog = layerPostgres({ url, schema, poolSize: 2 }).pipe(Layer.provide(Layer.succeed(RemovalSchedule)("off")))
 await Effect.runPromise(Effect.scoped(Effect.provide(program, backlog)))

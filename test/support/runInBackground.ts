@@ -2,7 +2,7 @@ import { Effect, type Fiber, Metric } from "effect"
 import type { ProcessIO } from "../../src/cli/ProcessIO.ts"
 import { run } from "../../src/cli/run.ts"
 
-/** Runs the command line in this process, with nothing on its standard input, until it ends or is interrupted. */
+/** Runs the command line in this process, with empty standard input, until it ends or is interrupted. */
 export const runInBackground = (
   argv: ReadonlyArray<string>,
   env: Readonly<Record<string, string>>,
@@ -18,7 +18,7 @@ export const runInBackground = (
         onInterrupt: () => {},
         onExit: () => () => {}
       }),
-      // What other tests of this process measure is none of this one's.
+      // The metrics of other tests in this process must not appear in this one's.
       Metric.MetricRegistry,
       new Map()
     )

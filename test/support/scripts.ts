@@ -6,15 +6,15 @@ import { fileURLToPath } from "node:url"
 import { postgresUrl } from "./backlogs.ts"
 
 interface Script {
-  /** What it has printed so far. */
+  /** The text that it has printed so far. */
   readonly lines: ReadonlyArray<string>
-  /** Waits until it has printed a line so many times; dies if it ends before. */
+  /** Waits until it has printed a line this many times. Dies if it ends before. */
   readonly said: (line: string, times?: number) => Effect.Effect<void>
-  /** Ends it with SIGKILL, at whatever point it is. */
+  /** Kills it with SIGKILL. */
   readonly kill: Effect.Effect<void>
 }
 
-/** Runs a script of this directory on the tests' server, in a process of its own that is killed when the scope closes. */
+/** Runs a script of this directory on the tests' server, in a child process that is killed when the scope closes. */
 export const script = (
   name: "consumer.mjs" | "rebuild.mjs" | "removal.mjs",
   ...parameters: ReadonlyArray<string>

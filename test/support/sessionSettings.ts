@@ -2,7 +2,7 @@ import { Effect, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import { randomBytes } from "node:crypto"
 
-/** A database's URL whose sessions have these settings, as a role's or a database's defaults would make them. */
+/** Adds settings to a database URL. Its sessions have them like defaults of a role or a database. */
 export const withSettings = (url: string, settings: Readonly<Record<string, string>>): string => {
   const changed = new URL(url)
   const options = Object.entries(settings).map(([name, value]) => `-c ${name}=${value.replaceAll(/[ \\]/g, "\\$&")}`)
@@ -10,7 +10,7 @@ export const withSettings = (url: string, settings: Readonly<Record<string, stri
   return changed.href
 }
 
-/** Settings that change how a server reads or writes values, isolates transactions, and plans, all at once. */
+/** Unusual settings for formats of values, isolation levels and plans, all at once. */
 export const unusualSettings: Readonly<Record<string, string>> = {
   jit: "on",
   jit_above_cost: "0",
@@ -39,10 +39,10 @@ const tables =
     " "
   )
 
-/** Functions of `pg_catalog` that take values of any type, so that one for a certain type fits better. */
+/** Functions of `pg_catalog` with polymorphic parameters. A function with a specific type takes precedence. */
 const polymorphic = ["unnest", "array_agg", "jsonb_agg", "jsonb_object_agg", "pg_column_size", "count", "cardinality"]
 
-/** Declared as those of `pg_catalog` are. */
+/** Functions with the same signatures as in `pg_catalog`. */
 const declared = [
   "now() RETURNS timestamptz",
   "clock_timestamp() RETURNS timestamptz",
@@ -63,8 +63,8 @@ const declared = [
 ]
 
 /**
- * The statement that makes a schema with tables named as those of a backlog, and functions and an operator that fail, named
- * as those of `pg_catalog`.
+ * The statement that creates a schema with tables of the names of a backlog's tables, and with failing functions and an
+ * operator of the names of those in `pg_catalog`.
  */
 export const createShadows = (name: string): string => {
   const functions = [
@@ -84,7 +84,7 @@ export const createShadows = (name: string): string => {
   return `DO $do$ BEGIN ${statements.map((one) => `EXECUTE $one$${one}$one$;`).join(" ")} END $do$`
 }
 
-/** Such a schema with a name of its own, dropped when the scope ends. */
+/** A schema of `createShadows` with a unique name. Dropped when the scope ends. */
 export const shadowingSchema: Effect.Effect<string, never, SqlClient.SqlClient | Scope.Scope> = Effect.gen(
   function* () {
     const sql = yield* SqlClient.SqlClient

@@ -2,16 +2,16 @@ import { appendFileSync } from "node:fs"
 
 const seedText = process.env["BACKLOG_SOAK_SEED"]
 
-/** Whether this is a round of the soak, which takes its time. */
+/** Whether this run is a round of the soak test. */
 export const isSoak = seedText !== undefined
 
-/** What whatever is random in the tests of proof begins with: the same seed, the same programs and faults. */
+/** The seed of the random programs and faults. The same seed gives the same ones. */
 export const seed = seedText === undefined ? 20_260_105 : Number(seedText)
 
-/** How much to do: in an ordinary run of the tests, and in a round of the soak. */
+/** Selects an amount: one for an ordinary test run, or one for a round of the soak test. */
 export const amount = (ordinary: number, inSoak: number): number => (isSoak ? inSoak : ordinary)
 
-/** What the tests of proof count. Everything is added up but what must be zero, which is shown as such. */
+/** The counters of the tests of proof. They are summed; those that must be zero are shown separately. */
 export type Count =
   | "programs"
   | "operations"
@@ -25,7 +25,7 @@ export type Count =
   | `faults: ${string}`
   | `served, ${string}`
 
-/** Notes what a test did, for the table at the end of the soak. */
+/** Records the counters of a test for the table at the end of the soak test. */
 export const report = (counts: Partial<Record<Count, number>>): void => {
   const file = process.env["BACKLOG_SOAK_REPORT"]
   if (file !== undefined) appendFileSync(file, `${JSON.stringify(counts)}\n`)

@@ -6,10 +6,10 @@ import { tables } from "./backlogs.ts"
 import { canonical, type EventRow, readLog } from "./verifyBacklog.ts"
 
 /*
- * What somebody with every right on the database can do to a backlog: no trigger, no constraint and no hash stops them.
+ * Attacks by a user with all privileges on the database, whom no trigger, constraint or hash stops.
  */
 
-/** Takes every trigger and every CHECK off the tables of the backlog. */
+/** Removes all triggers and CHECK constraints of the backlog's tables. */
 export const disarm = Effect.gen(function* () {
   const { schema, sql } = yield* tables
   for (const table of ["events", "head", "cards", "dependencies"]) {
@@ -28,7 +28,7 @@ const sha256 = (...parts: ReadonlyArray<Buffer | string>): Buffer =>
 
 const bytes = (hex: string): Buffer => Buffer.from(hex, "hex")
 
-/** The commitments of a row to what its payload holds now, each with the salt that it has, or with one of zeros. */
+/** Recomputes the commitments of a row from its current payload, with the existing salts, or salts of zeros. */
 const recommitted = ({ commitments, data }: EventRow): EventRow["commitments"] => {
   const fresh: Record<string, { readonly salt?: string; readonly sha256: string }> = {}
   for (const [field, old] of Object.entries(commitments)) {
@@ -42,7 +42,7 @@ const recommitted = ({ commitments, data }: EventRow): EventRow["commitments"] =
   return fresh
 }
 
-/** Makes the commitments of an event anew, and none of its hashes. */
+/** Recomputes the commitments of an event, but not its hashes. */
 export const recommit = (position: number) =>
   Effect.gen(function* () {
     const { events, sql } = yield* tables
@@ -53,7 +53,7 @@ export const recommit = (position: number) =>
     }
   })
 
-/** Makes every hash of the log anew, and the head, so that the log is consistent in itself, whatever it holds. */
+/** Recomputes all hashes of the log and the head, so that the log is consistent in itself. */
 export const rehash = Effect.gen(function* () {
   const { events, head, sql } = yield* tables
   let chain: Buffer = Buffer.alloc(32)
@@ -87,7 +87,7 @@ export const rehash = Effect.gen(function* () {
     recorded_at = coalesce(${last?.recordedAt ?? null}::timestamptz, '-infinity')`
 })
 
-/** An event that nobody's command led to; its hashes are zeros until the log is hashed again. */
+/** A forged event. Its hashes are zeros until `rehash`. */
 export interface ForgedEvent {
   readonly cardId: string
   readonly version: number
@@ -97,7 +97,7 @@ export interface ForgedEvent {
   readonly at?: string
 }
 
-/** Inserts an event at a position, recorded when the event before it was unless a time is given. */
+/** Inserts an event at a position. Its recording time defaults to that of the previous event. */
 export const insertEvent = (position: number, event: ForgedEvent) =>
   Effect.gen(function* () {
     const { events, sql } = yield* tables
@@ -111,7 +111,7 @@ export const insertEvent = (position: number, event: ForgedEvent) =>
         WHERE position < ${BigInt(position)}::int8 ORDER BY position DESC LIMIT 1), '2026-01-01Z') AS recorded_at) AS time`
   })
 
-/** Everything that the tables of a backlog hold, as text, in the order of their rows' texts. */
+/** The rows of tables as text, sorted. */
 export const dump = (...names: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const { schema, sql } = yield* tables
@@ -124,7 +124,7 @@ export const dump = (...names: ReadonlyArray<string>) =>
     return contents
   })
 
-/** The events up to a position, the cards but some, and the edges, as text: what an import must not change. */
+/** The events up to a position, the cards except some, and the edges, as text: an import must not change them. */
 export const dumpUpTo = (position: number, except: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const { cards, dependencies, events, sql } = yield* tables

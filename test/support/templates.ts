@@ -10,13 +10,13 @@ const exists = (path: string): Promise<boolean> =>
   )
 
 /**
- * The path of a file or directory that is made once in a run of the tests, by the first that asks; `make` makes it at
- * the path that it gets. It is there to be copied, and must not be changed.
+ * The path of a file or directory that the first caller of a test run creates, with `make`. Callers copy it and must not
+ * change it.
  */
 export const template = async (name: string, make: (path: string) => Promise<unknown>): Promise<string> => {
   const path = join(inject("scratch"), name)
   while (!(await exists(path))) {
-    // Tests run in several processes: whoever makes the folder makes the template.
+    // Tests run in several processes. The process that creates the lock folder creates the template.
     const lock = `${path}.lock`
     const isMine = await mkdir(lock).then(
       () => true,

@@ -11,7 +11,7 @@ import { AuditService } from "../../src/services/AuditService.ts"
 import { BacklogTestClock } from "../../src/services/layers.ts"
 import { tables } from "./backlogs.ts"
 
-/** A row of `events` as it lies in the table; JSON parsed, hashes in hexadecimal. */
+/** A row of `events` with parsed JSON and hashes in hexadecimal. */
 export interface EventRow {
   readonly position: number
   readonly cardId: string
@@ -30,7 +30,7 @@ export interface EventRow {
   readonly chainHash: string
 }
 
-/** The whole log in order of position, read from its table and past the code under test. */
+/** The whole log ordered by position, read from its table without the code under test. */
 export const readLog = Effect.gen(function* () {
   const { events, sql } = yield* tables
   const rows = yield* sql<EventRow & { readonly data: string; readonly commitments: string }>`
@@ -42,7 +42,7 @@ export const readLog = Effect.gen(function* () {
   return rows.map((row): EventRow => ({ ...row, data: JSON.parse(row.data), commitments: JSON.parse(row.commitments) }))
 })
 
-/** JSON by RFC 8785, in a few lines of its own: keys by UTF-16 code units, numbers and strings as JavaScript writes them. */
+/** A second implementation of RFC 8785: keys by UTF-16 code units, numbers and strings as JavaScript writes them. */
 export const canonical = (value: unknown): string => {
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`
   if (typeof value !== "object" || value === null) return JSON.stringify(value)
@@ -55,7 +55,7 @@ const sha256 = (...parts: ReadonlyArray<Buffer | string>): string =>
 
 const bytes = (hex: string): Buffer => Buffer.from(hex, "hex")
 
-/** `expect(found).toEqual(expected)`, but fast when they are equal: logs are long. */
+/** Like `expect(found).toStrictEqual(expected)`, but fast for equal values, because logs are long. */
 const same = (found: unknown, expected: unknown): void => {
   if (!isDeepStrictEqual(found, expected)) {
     expect(found).toStrictEqual(expected)
@@ -66,8 +66,8 @@ const same = (found: unknown, expected: unknown): void => {
 const erasable = new Set(["title", "body", "acceptance", "result", "reason", "blockedReason"])
 
 /**
- * Checks the log by itself: positions and versions without holes, recording times that never go back, every
- * commitment, content hash and chain hash, and that the head stands at the end.
+ * Checks the log: positions and versions without gaps, recording times that never decrease, all commitments, content hashes
+ * and chain hashes, and the head at the end.
  */
 export const verifyLog = Effect.gen(function* () {
   const { head, sql } = yield* tables
@@ -120,7 +120,7 @@ export const verifyLog = Effect.gen(function* () {
   return log
 })
 
-/** What stands where parts of an event were erased. */
+/** The replacement texts of the erased fields of an event. */
 const erasedIn = ({ commitments, data }: EventRow): Record<string, string> =>
   Object.fromEntries(
     Object.keys(commitments)
@@ -130,7 +130,7 @@ const erasedIn = ({ commitments, data }: EventRow): Record<string, string> =>
 
 const date = (time: DateTime.Utc | null): Date | null => (time === null ? null : DateTime.toDateUtc(time))
 
-/** The row of `cards` that a folded card must have, without `deferred`, which time decides too. */
+/** The expected row of `cards` for a folded card, without `deferred`, which also depends on the time. */
 const expectedRow = (card: Card, unmetDependencies: number, position: number) => ({
   id: card.id,
   title: card.title,
@@ -159,8 +159,8 @@ const expectedRow = (card: Card, unmetDependencies: number, position: number) =>
 })
 
 /**
- * Checks the read model against a fold of the log, every column of every row and every edge, and the counters and the
- * counts once more by counting.
+ * Compares the read model with a fold of the log: every column of every row and every edge. Also counts the unmet
+ * dependencies and the `counts` again.
  */
 export const verifyReadModel = Effect.gen(function* () {
   const { cards, counts, dependencies, sql } = yield* tables
@@ -224,14 +224,14 @@ export const verifyReadModel = Effect.gen(function* () {
   same(Array.from(tooEarly), [])
 })
 
-/** Checks everything that must hold of a backlog at any moment, and gives its log. */
+/** Checks all invariants of a backlog and returns its log. */
 export const verifyBacklog = Effect.gen(function* () {
   const log = yield* verifyLog
   yield* verifyReadModel
   return log
 })
 
-/** The backlog's own verification finds nothing either. */
+/** Checks that the backlog's own verification finds no divergence. */
 export const verifiesItself = Effect.gen(function* () {
   const audit = yield* AuditService
   const { divergences } = yield* audit.verify()

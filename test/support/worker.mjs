@@ -1,7 +1,7 @@
 /**
- * A process that works a backlog off: several claimers at a time claim, complete, and stop when every card is done.
- * Its arguments are a database's URL, a schema, a name and how many claimers; it prints the ids that it completed as a
- * JSON array. It runs the built package, as another program's process would.
+ * A process that drains a backlog: several workers claim and complete cards until every card is done. Arguments: the URL of a
+ * database, a schema, a name, the number of workers. Prints the ids of the completed cards as a JSON array. Runs the built
+ * package, like the process of another program.
  */
 import { Effect, Option } from "effect"
 import { BacklogService, layerPostgres } from "../../dist/index.js"
@@ -15,19 +15,19 @@ const program = Effect.gen(function* () {
   const claimer = (index) =>
     Effect.gen(function* () {
       const owner = `${name}-${index}`
-      let patience = 5
+      let pauseMillis = 5
       for (;;) {
         const claimed = yield* backlog.claim({ owner, actor: owner })
         if (Option.isSome(claimed)) {
           const { claimToken, id } = claimed.value
           yield* backlog.complete({ id, token: claimToken, result: owner, actor: owner })
           completed.push(id)
-          patience = 5
+          pauseMillis = 5
         } else {
           const { counts, total } = yield* backlog.stats
           if (counts.done === total) return
-          yield* Effect.sleep(patience)
-          patience = Math.min(patience * 2, 80)
+          yield* Effect.sleep(pauseMillis)
+          pauseMillis = Math.min(pauseMillis * 2, 80)
         }
       }
     })

@@ -35,7 +35,7 @@ const refusedRequests = Metric.counter("backlog_http_refused_total", {
   incremental: true
 })
 
-const anybody: CallerIdentity = { actor: undefined, role: "anybody", reservedNames: [] }
+const unrestricted: CallerIdentity = { actor: undefined, role: "unrestricted", reservedNames: [] }
 
 /** Interval of the token checks during a request. */
 const checkEvery = "1 second"
@@ -132,7 +132,7 @@ export const guard = ({
     const wait = take(token?.id ?? clientOf(request))
     if (wait > 0) return yield* tooManyRequests(request, wait)
     const identity: CallerIdentity =
-      token === undefined ? anybody : { actor: token.actor, role: token.role, reservedNames: token.reservedNames }
+      token === undefined ? unrestricted : { actor: token.actor, role: token.role, reservedNames: token.reservedNames }
     const identifiedApp = Effect.provideService(app, CurrentCaller, identity)
     if (token === undefined) return yield* identifiedApp
     const authority = authorityFor(token)

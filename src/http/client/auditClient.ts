@@ -25,8 +25,8 @@ import {
 } from "../../services/AuditInput.ts"
 
 /**
- * Imports a log by sending its lines. Progress is told when all is done: the answer comes then. What goes wrong with the
- * lines themselves ends the request, and nothing is imported.
+ * Makes `importLog` over HTTP: sends the lines, and reports progress once, with the response. An error in the lines ends the
+ * request, and nothing is imported.
  */
 const makeImportLog =
   (endpoint: Endpoints["audit"]["importLog"]): AuditService["Service"]["importLog"] =>
@@ -64,7 +64,7 @@ const makeImportLog =
       return imported
     })
 
-/** `AuditService` by the endpoints of a server. Input is checked here, as the service itself checks it. */
+/** Makes `AuditService` from the endpoints of a server. Checks input in the same way as the service. */
 export const makeAuditClient = ({ audit: endpoints }: Endpoints): AuditService["Service"] => {
   const cardAt: AuditService["Service"]["cardAt"] = Effect.fn("AuditService.cardAt")(function* (input, at) {
     const query = { id: yield* decodeId(input), ...(yield* decodeCardAt(at)) }
@@ -84,7 +84,7 @@ export const makeAuditClient = ({ audit: endpoints }: Endpoints): AuditService["
       Effect.gen(function* () {
         const query = { ...at, ...omitUndefined(yield* decodeListOptions(options)) }
         const answer = yield* request(endpoints.backlogAtCards({ query }), true).pipe(
-          // It has been reached.
+          // `backlogAt` has already reached the moment.
           Effect.catchTag("MomentNotReached", (error) => Effect.die(error))
         )
         return streamItems(answer)
@@ -126,7 +126,7 @@ export const makeAuditClient = ({ audit: endpoints }: Endpoints): AuditService["
     explainAt,
     backlogAt: Effect.fn("AuditService.backlogAt")(function* (at) {
       const past = yield* request(endpoints.backlogAt({ query: yield* decodeAt(at) }), true)
-      // The very moment that was told, whatever is recorded meanwhile.
+      // The moment that the server returned, whatever is recorded meanwhile.
       const moment = { position: past.position, time: past.time }
       return {
         ...past,

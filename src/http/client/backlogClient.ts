@@ -17,7 +17,7 @@ import {
 import { decodeAwaitClaimable, decodeClaimFilter, defaultWaitSeconds } from "../../services/BacklogInput.ts"
 import { decodeInput, decodeTaggedInput } from "../../services/decodeInput.ts"
 
-/** `BacklogService` by the endpoints of a server. Input is checked here, as the service itself checks it. */
+/** Makes `BacklogService` from the endpoints of a server. Checks input in the same way as the service. */
 export const makeBacklogClient = ({ backlog: endpoints, ready }: Endpoints): BacklogService["Service"] => {
   const method = <Tag extends Command["_tag"], A, E>(tag: Tag, endpoint: (request: never) => Effect.Effect<A, E>) =>
     Effect.fn(`BacklogService.${tag}`)(function* (input: CommandInputs[Tag]) {
@@ -105,5 +105,5 @@ const readinessProblem = HttpClientResponse.matchStatus({
       ({ detail }) => detail
     ),
   orElse: (response: HttpClientResponse.HttpClientResponse) =>
-    Effect.succeed(`the server answered ${response.status} to whether it is ready`)
+    Effect.succeed(`the server returned the status ${response.status} for its readiness`)
 })

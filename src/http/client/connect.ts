@@ -12,8 +12,8 @@ import { BacklogApi, operationPaths } from "../api/BacklogApi.ts"
 import { InvalidInput, withoutSecrets } from "../../index.ts"
 
 /**
- * Refuses an answer of a server in which a number would be changed, or which has a key twice: in a JSON body, and in each
- * line or server-sent event of a stream.
+ * Refuses a response that would not be kept exactly, because a number would change or a key is repeated: in a JSON body, and
+ * in each line or server-sent event of a stream.
  */
 const requireExactAnswer = (
   response: HttpClientResponse.HttpClientResponse
@@ -35,7 +35,7 @@ const requireExactAnswer = (
   }
 }
 
-/** Told as every answer that cannot be understood. */
+/** The error of a response that is not exact JSON: the same as that of any invalid response. */
 const inexactJsonError = (text: string): HttpClientError.HttpClientError | undefined => {
   if (text === "") return undefined
   const parsed = parseExactJson(text)
@@ -44,7 +44,7 @@ const inexactJsonError = (text: string): HttpClientError.HttpClientError | undef
   return new Schema.SchemaError(new SchemaIssue.InvalidValue({ message })) as unknown as HttpClientError.HttpClientError
 }
 
-/** A response whose lines are checked as they are read. */
+/** Checks the lines of a response as they are read. */
 const checkLines = (
   response: HttpClientResponse.HttpClientResponse,
   jsonIn: (line: string) => string
@@ -69,28 +69,28 @@ const checkLines = (
   return Object.create(response, { stream: { value: stream } }) as HttpClientResponse.HttpClientResponse
 }
 
-/** A server, and who calls it. */
+/** Options of `layerHttp`. */
 export interface HttpOptions {
-  /** `http://host:port`, or `https://host/path` behind a proxy. */
+  /** URL of the server: `http://host:port`, or `https://host/path` behind a proxy. */
   readonly url: string
-  /** The token by which the server knows the caller, where it asks for one. */
+  /** Access token of the caller. Defaults to none. */
   readonly token?: string | Redacted.Redacted | undefined
 }
 
-/** Requests that wait for their answer to begin, each on a connection of its own; more wait for these. */
+/** Maximum number of requests that wait for a response. Each uses a connection; further requests are queued. */
 const maxConcurrentRequests = 100
 
-/** Requests that may wait for long, and whose number is the caller's concern. */
+/** Requests that may take long, and which are not counted. */
 const longRequests = /\/(events|await-claimable|import-log)$/
 
-/** An answer whose lines are passed on as they are, for a program that imports them. */
+/** Responses whose lines are passed on unchanged, to be checked by the import. */
 const rawAnswers = /\/export-log$/
 
-/** The endpoints of a server as functions. */
+/** Makes the client of a server. */
 export const connect = Effect.fnUntraced(function* ({ token, url }: HttpOptions) {
   const base = URL.parse(url)
   if (base === null || (base.protocol !== "http:" && base.protocol !== "https:")) {
-    return yield* new InvalidInput({ problem: "the url of a server is of the form http://host:port" })
+    return yield* new InvalidInput({ problem: "the URL of a server must have the form http://host:port" })
   }
   const permits = yield* Semaphore.make(maxConcurrentRequests)
   const bounded = HttpClient.transform<HttpClientError.HttpClientError, never, HttpClientError.HttpClientError, never>(

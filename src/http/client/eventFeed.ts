@@ -14,12 +14,12 @@ import {
 import { typeName } from "../../services/audit/EventTypeFilter.ts"
 import { decodeConsumer } from "../../services/AuditInput.ts"
 
-/** How often in a row a stream that breaks off is begun again, without an event in between: for half a minute or so. */
+/** Reconnects of an interrupted stream without an event in between, over about half a minute. */
 const reconnectSchedule = Schedule.upTo(Schedule.jittered(Schedule.exponential("100 millis")), { times: 8 })
 
 /**
- * The events of a server. A stream that breaks off, or a server that ends and comes back, is asked again for what comes
- * after the last event: each comes once.
+ * Streams the events of a server. Reconnects after an interruption or a restart of the server, after the last event, so that
+ * each event arrives once.
  */
 export const followEvents = (endpoint: Endpoints["audit"]["events"], options: typeof EventOptions.Type) =>
   Stream.suspend(() => {
@@ -49,7 +49,7 @@ export const followEvents = (endpoint: Endpoints["audit"]["events"], options: ty
     )
     return (follow ? Stream.concat(events, Stream.fail(incompleteAnswer())) : events).pipe(
       Stream.map((event) => Result.succeed(event)),
-      // What will not be otherwise in a moment is no reason to ask again.
+      // Only a transient error is retried.
       Stream.catch((error) => (isTransient(error) ? Stream.fail(error) : Stream.succeed(Result.fail(error)))),
       Stream.retry(reconnectSchedule),
       Stream.mapEffect(Effect.fromResult)
@@ -58,16 +58,15 @@ export const followEvents = (endpoint: Endpoints["audit"]["events"], options: ty
 
 type Audit = AuditService["Service"]
 
-/** What a consumer needs of a server. */
+/** The operations that a consumer uses. */
 interface ConsumerSource extends Pick<Audit, "events" | "checkpoint" | "advance" | "park"> {
   /** The last position of the log. */
   readonly end: Effect.Effect<number, Effect.Error<Audit["checkpoints"]>>
 }
 
 /**
- * Consumes events of a server. The handler writes to no transaction of the server's: an event is handled at least once,
- * and again if the program ends between its handler and the checkpoint. Of two consumers of one name only one moves the
- * checkpoint on.
+ * Makes `consume` over HTTP. The handler and the checkpoint are not in one transaction, so an event is handled at least once,
+ * and again if the program ends between the two. If two consumers have the same name, only one moves the checkpoint.
  */
 export const makeConsume =
   ({ advance, checkpoint, end, events, park }: ConsumerSource): Audit["consume"] =>
@@ -123,7 +122,7 @@ export const makeConsume =
           })
         )
       )
-      // Also past what this consumer does not take.
+      // Moves past the events at the end that the filter excludes.
       yield* moveTo(last)
       return handled
     }) as Effect.Effect<number, never, Exclude<R, Scope.Scope>>

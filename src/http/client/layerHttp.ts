@@ -5,11 +5,11 @@ import { makeBacklogClient } from "./backlogClient.ts"
 import { connect, type HttpOptions } from "./connect.ts"
 
 /**
- * A backlog on a server that `backlog serve` runs, instead of one in a database: a program changes nothing but the layer.
- * A server that cannot be reached, or cannot answer, is a `SqlError` as a database's would be. What can be asked twice
- * without harm is tried again a few times: queries, and commands with a `commandId`; events that are followed go on where
- * they broke off. Commands are never part of a transaction of the caller's, and so `consume` gives a handler each event at
- * least once.
+ * Provides both services through a server that `backlog serve` runs, in place of a database.
+ *
+ * A server that cannot be reached or cannot respond is a `SqlError`, as a database would be. Queries and commands with a
+ * `commandId` are retried a few times; a stream of events reconnects after its last event. Commands are never part of the
+ * caller's transaction, so `consume` passes each event to its handler at least once.
  */
 export const layerHttp = (options: HttpOptions): Layer.Layer<BacklogService | AuditService, InvalidInput> =>
   Layer.effectContext(

@@ -14,14 +14,14 @@ import {
 } from "../errors.ts"
 import { InvalidInput, ReadOnlyReplica, ReplicaBehind, ReplicaConflict } from "../../index.ts"
 
-/** Fields that may be left out, and are never `undefined`. */
+/** Fields that may be omitted but are never `undefined`. */
 type OmitUndefined<Fields> = {
   [K in keyof Fields as undefined extends Fields[K] ? never : K]: Fields[K]
 } & {
   [K in keyof Fields as undefined extends Fields[K] ? K : never]?: Exclude<Fields[K], undefined>
 }
 
-/** JSON has no `undefined`: a field with it is left out, also of the objects in the fields that are named here. */
+/** Omits fields that are `undefined`, which JSON does not have, also in the objects of `nestedFields`. */
 export const omitUndefined = <Fields extends object>(fields: Fields): OmitUndefined<Fields> =>
   Object.fromEntries(
     Object.entries(fields)
@@ -39,7 +39,7 @@ const nestedFields: Nested = {
   claimNext: omitUndefined
 }
 
-/** The items of an answer that ends in a problem when something went wrong: that is the stream's error. */
+/** The items of a streamed response. A problem as the last item is the error of the stream. */
 export const streamItems = <A, E>(
   answer: Stream.Stream<A, E>
 ): Stream.Stream<Exclude<A, Error>, ServiceError<E | Extract<A, Error>>> =>
@@ -47,7 +47,7 @@ export const streamItems = <A, E>(
     item instanceof Error ? Effect.fail(toServiceError(item)) : Effect.succeed(item)
   ) as Stream.Stream<Exclude<A, Error>, ServiceError<E | Extract<A, Error>>>
 
-/** The report of an answer that tells its progress before. */
+/** The report of a response that streams progress first. */
 export const runToReport = <Progress, Report, E>(
   answer: Stream.Stream<{ readonly progress: Progress } | { readonly report: Report }, E>,
   onProgress: (progress: Progress) => Effect.Effect<void>
@@ -62,20 +62,23 @@ export const runToReport = <Progress, Report, E>(
     )
   )
 
-/** An answer that ended before it was whole. */
+/** The error of a response that ended early. */
 export const incompleteAnswer = (): SqlError.SqlError =>
   new SqlError.SqlError({
     reason: new SqlError.ConnectionError({
       cause: undefined,
-      message: "The server's answer broke off.",
+      message: "The server's response ended early.",
       operation: "http"
     })
   })
 
 /**
- * What is wrong with a server, as the services say what is wrong with a database: `ConnectionError` when it cannot be
- * reached, cannot answer now, or broke off; `AuthenticationError` and `AuthorizationError` when it does not know the
- * caller or does not let him do that; `UnknownError` for an answer that is none.
+ * Turns an error of the server into the `SqlError` that the services fail with. The reason is
+ *
+ * - `ConnectionError`: the server cannot be reached, cannot respond now, or its response ended early;
+ * - `AuthenticationError`: the server does not know the caller;
+ * - `AuthorizationError`: the caller lacks the permission;
+ * - `UnknownError`: the response is invalid.
  */
 export const toSqlError = (error: unknown): SqlError.SqlError => {
   const [Reason, message] = sqlReasonOf(error)
@@ -100,38 +103,38 @@ const sqlReasonOf = (error: unknown): readonly [Reason, string] => {
   if (error instanceof TooManyRequests) return [SqlError.ConnectionError, error.message]
   if (error instanceof DatabaseFailed) return [SqlError.UnknownError, error.message]
   if (!HttpClientError.isHttpClientError(error)) {
-    return [SqlError.UnknownError, `The server's answer cannot be understood: ${innermostMessage(error)}`]
+    return [SqlError.UnknownError, `The server's response is invalid: ${innermostMessage(error)}`]
   }
   const { reason, response } = error
   if (response === undefined)
     return [SqlError.ConnectionError, `The server cannot be reached: ${innermostMessage(reason)}`]
   switch (response.status) {
     case 401:
-      return [SqlError.AuthenticationError, "The server does not know who calls: the token is missing or wrong."]
+      return [SqlError.AuthenticationError, "The server does not know the caller: the token is missing or wrong."]
     case 403:
-      return [SqlError.AuthorizationError, "The server does not let this caller do that."]
+      return [SqlError.AuthorizationError, "The caller does not have the permission for this."]
     case 408:
     case 429:
     case 502:
     case 503:
     case 504:
-      return [SqlError.ConnectionError, `The server cannot answer now: it says ${response.status}.`]
+      return [SqlError.ConnectionError, `The server cannot respond now: status ${response.status}.`]
     default:
       return response.status < 300
-        ? [SqlError.ConnectionError, `The server's answer broke off: ${innermostMessage(reason)}`]
-        : [SqlError.UnknownError, `The server answered ${response.status}, which was not expected.`]
+        ? [SqlError.ConnectionError, `The server's response ended early: ${innermostMessage(reason)}`]
+        : [SqlError.UnknownError, `The server returned the unexpected status ${response.status}.`]
   }
 }
 
-/** The innermost sentence that says something: "connect ECONNREFUSED". */
+/** The innermost message of an error: "connect ECONNREFUSED". */
 const innermostMessage = (error: unknown): string => {
-  let words = ""
+  let message = ""
   for (let each: unknown = error; each instanceof Error; each = each.cause)
-    if (each.message !== "") words = each.message
-  return words === "" ? String(error) : words
+    if (each.message !== "") message = each.message
+  return message === "" ? String(error) : message
 }
 
-/** What is about the server and the way to it, and not about what was asked. */
+/** Errors of the server and of the connection to it, not of the request. */
 type ServerError =
   | DatabaseError
   | Unauthorized
@@ -142,30 +145,30 @@ type ServerError =
   | Sse.SseError
   | Sse.Retry
 
-/** What a service's method fails with, of all that asking a server does. */
+/** The errors of a service's method, given the errors of its request. */
 export type ServiceError<E> =
   | Exclude<E, ServerError | BodyTooLarge>
   | SqlError.SqlError
   | ([Extract<E, BodyTooLarge>] extends [never] ? never : InvalidInput)
 
-/** Asks a server, and tells what is wrong with it as the services do. What can be asked twice is tried again. */
+/** Runs a request and turns its errors into those of the services. Retries a repeatable request after a transient error. */
 export const request = <A, E, R>(
-  asking: Effect.Effect<A, E, R>,
-  canBeRepeated: boolean
+  effect: Effect.Effect<A, E, R>,
+  isRepeatable: boolean
 ): Effect.Effect<A, ServiceError<E>, R> => {
-  const once = Effect.mapError(asking, toServiceError)
-  return canBeRepeated ? Effect.retry(once, { while: isTransient, times: 3, retrySchedule }) : once
+  const once = Effect.mapError(effect, toServiceError)
+  return isRepeatable ? Effect.retry(once, { while: isTransient, times: 3, retrySchedule }) : once
 }
 
-/** The same where nothing is given, so that nothing that is given can be wrong. */
+/** Removes `InvalidInput` from the errors of a request without input. */
 export const dieOnInvalidInput = <A, E, R>(
-  asking: Effect.Effect<A, E | InvalidInput, R>
+  effect: Effect.Effect<A, E | InvalidInput, R>
 ): Effect.Effect<A, Exclude<E, InvalidInput>, R> =>
-  Effect.catch(asking, (error) =>
+  Effect.catch(effect, (error) =>
     error instanceof InvalidInput ? Effect.die(error) : Effect.fail(error as Exclude<E, InvalidInput>)
   )
 
-/** An error of asking a server, as a service tells it. */
+/** Turns the error of a request into that of a service. */
 export const toServiceError = <E>(error: E): ServiceError<E> => {
   if (isServerError(error)) return toSqlError(error)
   if (error instanceof BodyTooLarge) return new InvalidInput({ problem: error.message }) as ServiceError<E>
@@ -189,6 +192,6 @@ const isServerError = (error: unknown): error is ServerError =>
 
 const retrySchedule = Schedule.jittered(Schedule.exponential("100 millis"))
 
-/** Whether it may be otherwise in a moment. */
+/** Whether a retry may succeed. */
 export const isTransient = (error: unknown): boolean =>
   SqlError.isSqlError(error) && error.reason._tag === "ConnectionError"

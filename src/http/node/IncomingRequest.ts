@@ -2,38 +2,35 @@ import { Context, Option } from "effect"
 import { Headers, HttpServerRequest } from "effect/http"
 import type { IncomingMessage } from "node:http"
 
-/** The body of a request, while it is on its way. */
+/** The body of a request while it arrives. */
 export interface IncomingBody {
   readonly isReceiving: () => boolean
-  /** Fails it for its reader. What still comes of it is discarded. */
+  /** Fails the body for its reader. Discards the rest. */
   readonly fail: (error: Error) => void
 }
 
-/** What the server knows of a request before the request is routed. */
+/** A request as the server received it, before it is routed. */
 interface IncomingRequest {
-  /** The path as every check compares it. */
+  /** The path that every check compares. */
   readonly path: string
-  /** Why the request cannot be understood, if it cannot. */
+  /** Why the request is invalid. `undefined` if it is valid. */
   readonly problem: string | undefined
-  /** Absent when the request has none. */
+  /** The body. `undefined` if the request has none. */
   readonly body: IncomingBody | undefined
-  /** The address from which the connection comes, which is a proxy's where there is one. */
+  /** The address of the connection: the client, or a proxy. */
   readonly peer: string
 }
 
-/** What the server knows of the current request. */
+/** The current request as the server received it. */
 export const CurrentIncomingRequest: Context.Reference<IncomingRequest> = Context.Reference<IncomingRequest>(
   "mosaic-backlog/http/CurrentIncoming",
   { defaultValue: () => ({ path: "/", problem: "The request was not received.", body: undefined, peer: "" }) }
 )
 
-/** Bytes of a body that wait to be taken. */
+/** Maximum number of unread bytes of a body. */
 const maxBufferedBytes = 256 * 1024
 
-/**
- * A request of Node's server as Effect's routers take it, by its target and with the address of its client; throws when it
- * is none that they know.
- */
+/** Converts a request of Node's server to one of Effect's routers. Throws if the request is invalid there. */
 export const toServerRequest = (
   message: IncomingMessage,
   url: string,
@@ -57,16 +54,16 @@ export const hasBody = ({ headers, method }: IncomingMessage): boolean =>
 const abandonCallbacks = new WeakMap<IncomingMessage, () => void>()
 const failCallbacks = new WeakMap<IncomingMessage, (error: Error) => void>()
 
-/** Says that nobody will take what is left of a request's body. */
+/** Abandons the rest of a request's body. */
 export const abandonBody = (message: IncomingMessage): void => abandonCallbacks.get(message)?.()
 
-/** The body of a request while it is on its way; `undefined` when it has none. */
+/** The body of a request while it arrives; `undefined` if the request has none. */
 export const incomingBodyOf = (message: IncomingMessage): IncomingBody | undefined =>
   hasBody(message)
     ? { isReceiving: () => !message.complete, fail: (error) => failCallbacks.get(message)?.(error) }
     : undefined
 
-/** The body, no faster than it is taken. Who stops taking it leaves the connection as it is, for the answer. */
+/** The body as a stream with back pressure. Cancelling the stream leaves the connection open for the response. */
 const toBodyStream = (message: IncomingMessage): ReadableStream<Uint8Array> => {
   let isOver = false
   abandonCallbacks.set(message, () => {
@@ -94,7 +91,7 @@ const toBodyStream = (message: IncomingMessage): ReadableStream<Uint8Array> => {
         message.on("error", fail)
         message.on(
           "close",
-          end(() => controller.error(new Error("the connection broke")))
+          end(() => controller.error(new Error("the connection was closed")))
         )
         message.pause()
       },

@@ -7,19 +7,7 @@ import { CurrentIncomingRequest, incomingBodyOf, toServerRequest } from "./Incom
 import { requestTarget } from "./requestTarget.ts"
 import { writeResponse } from "./writeResponse.ts"
 
-/** How often Node checks for heads that take too long: in 15 seconds 60 times. */
-const headChecks = 60
-
-/**
- * Settings by which a head takes no longer than so many milliseconds. Node ends it at the first check after its timeout,
- * so the timeout is shorter by the time between two checks.
- */
-export const headersTimeoutSettings = (limit: number) => {
-  const between = Math.max(1, Math.floor(limit / headChecks))
-  return { headersTimeout: Math.max(1, Math.floor(limit) - between), connectionsCheckingInterval: between }
-}
-
-/** The address cannot be listened on. */
+/** The server cannot listen on the address. */
 export class ListenFailed extends Data.TaggedError("ListenFailed")<{
   readonly host: string
   readonly port: number
@@ -30,34 +18,34 @@ export class ListenFailed extends Data.TaggedError("ListenFailed")<{
   }
 }
 
-/** Where and how to listen. */
+/** Options of `listen`. */
 export interface ListenOptions {
   readonly host: string
-  /** 0 for one that is free. */
+  /** 0 chooses a free port. */
   readonly port: number
-  /** How long what is being done may take once the server is about to end. */
+  /** Time that requests in progress may take after the server begins to shut down. */
   readonly shutdownTimeout: Duration.Input
-  /** How long to wait for a reader who takes nothing, before hanging up. */
+  /** Time that a client may read nothing of a response before the connection is closed. */
   readonly writeTimeout: Duration.Input
-  /** How long the first line and the headers of a request may take. */
+  /** Time that the request line and the headers may take. */
   readonly headersTimeout: Duration.Input
-  /** How long the body of a request may take. */
+  /** Time that the body of a request may take. */
   readonly bodyTimeout: Duration.Input
-  /** How long a connection may say nothing while a request is expected of it. */
+  /** Time that a connection may be silent while the server expects a request. */
   readonly idleTimeout: Duration.Input
-  /** Paths of which a body may take as long as something comes. */
+  /** Paths without a body timeout. */
   readonly unboundedBodyPaths: ReadonlySet<string>
-  /** Connections at most: more are hung up on. */
+  /** Maximum number of connections. Further connections are closed. */
   readonly maxConnections: number
-  /** Proxies that say for whom they ask; none when absent. */
+  /** Proxies whose forwarding headers are trusted. `undefined` trusts none. */
   readonly trustedProxies: TrustedProxies | undefined
-  /** Succeeds when the server is about to end, before anything else of it ends. */
+  /** Completed when the server begins to shut down. */
   readonly shutdown: Deferred.Deferred<void>
 }
 
 /**
- * Answers requests on an address until the scope ends: then no more are taken, those that are being answered are waited
- * for, and what is not done by then is interrupted.
+ * Serves an application on an address until the scope closes. The server then accepts no more requests, waits for those in
+ * progress, and interrupts those that exceed the shutdown timeout.
  */
 export const listen = Effect.fnUntraced(function* <E, R>(
   app: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R>,
@@ -82,7 +70,7 @@ export const listen = Effect.fnUntraced(function* <E, R>(
   })
 
   const answer = (message: IncomingMessage, response: ServerResponse): void => {
-    // Its reader is gone, which the response says too.
+    // The client has gone, which the event `close` also reports.
     response.on("error", () => {})
     const { headers, socket } = message
     const target = requestTarget(message.url ?? "", headers.host)
@@ -150,7 +138,7 @@ const toMillis = (duration: Duration.Input): number => Duration.toMillis(Duratio
 const textOf = (header: string | ReadonlyArray<string> | undefined): string | undefined =>
   typeof header === "object" ? header.join(",") : header
 
-/** Headers of which Node keeps the first, and a proxy may have read the last; and one that Node joins to another value. */
+/** Headers that must not be repeated: Node keeps the first or joins the values, and a proxy may have read the last. */
 const nonRepeatableHeaders: ReadonlySet<string> = new Set(["authorization", "host", "idempotency-key", "origin"])
 
 const repeatedHeaderProblem = (rawHeaders: ReadonlyArray<string>): string | undefined => {
@@ -158,20 +146,20 @@ const repeatedHeaderProblem = (rawHeaders: ReadonlyArray<string>): string | unde
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = (rawHeaders[index] ?? "").toLowerCase()
     if (!nonRepeatableHeaders.has(name)) continue
-    if (seen?.has(name) === true) return `The header ${name} is there twice.`
+    if (seen?.has(name) === true) return `The header ${name} is repeated.`
     seen = (seen ?? new Set()).add(name)
   }
   return undefined
 }
 
-/** A sender of a byte now and then is not silent, and keeps a connection all the same. */
+/** Closes a connection whose body takes too long. A client that sends a byte now and then is never idle. */
 const closeOnBodyTimeout = (message: IncomingMessage, timeout: number): void => {
   const timer = setTimeout(() => message.socket.destroy(), timeout).unref()
   const inTime = (): void => clearTimeout(timer)
   message.once("end", inTime).once("close", inTime)
 }
 
-/** A connection on which a request has come in whole may be silent for as long as its answer takes. */
+/** Closes idle connections. A connection may be silent while it waits for a response to a complete request. */
 const closeOnIdleTimeout = (server: Server, idleTimeout: number): void => {
   const waiting = new WeakSet<Socket>()
   server.on("request", (message: IncomingMessage, response: ServerResponse) => {
@@ -182,4 +170,16 @@ const closeOnIdleTimeout = (server: Server, idleTimeout: number): void => {
   server.setTimeout(idleTimeout, (socket) => {
     if (!waiting.has(socket)) socket.destroy()
   })
+}
+
+/** Number of times that Node checks the headers of a request before they time out. */
+const checksPerTimeout = 60
+
+/**
+ * Node's settings for a headers timeout in milliseconds. Node closes the connection at the first check after its timeout, so
+ * the timeout is shortened by the interval of the checks.
+ */
+export const headersTimeoutSettings = (limit: number) => {
+  const interval = Math.max(1, Math.floor(limit / checksPerTimeout))
+  return { headersTimeout: Math.max(1, Math.floor(limit) - interval), connectionsCheckingInterval: interval }
 }

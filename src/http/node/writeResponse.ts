@@ -3,15 +3,15 @@ import type { HttpServerResponse } from "effect/http"
 import type { ServerResponse } from "node:http"
 import { abandonBody, hasBody } from "./IncomingRequest.ts"
 
-/** How an answer is written. */
+/** Options of `writeResponse`. */
 export interface WriteOptions {
-  /** How long to wait for a reader who takes nothing, before hanging up. */
+  /** Time that the client may read nothing before the connection is closed. */
   readonly writeTimeout: Duration.Input
-  /** Whether the connection shall not be used again. */
+  /** Whether to close the connection after the response. */
   readonly close: boolean
 }
 
-/** Writes an answer, no faster than it is read. */
+/** Writes a response, no faster than the client reads it. */
 export const writeResponse = (
   response: HttpServerResponse.HttpServerResponse,
   to: ServerResponse,
@@ -19,7 +19,7 @@ export const writeResponse = (
 ): Effect.Effect<void> => {
   if (to.destroyed || to.writableEnded) return Effect.void
   const { body } = response
-  // What is left of a body that nobody took would be taken for the next request.
+  // The server would read the rest of an unread body as the next request.
   const isUnread = hasBody(to.req) && !to.req.complete
   to.writeHead(response.status, { ...response.headers, ...(close || isUnread ? { connection: "close" } : {}) })
   const ended = Effect.andThen(
@@ -40,7 +40,7 @@ export const writeResponse = (
     case "Stream":
       return writeStream(body.stream, to, writeTimeout).pipe(
         Effect.andThen(ended),
-        // A part of an answer must not look like the whole.
+        // A truncated response must not look complete.
         Effect.onExit((exit) => (exit._tag === "Failure" ? Effect.sync(() => to.destroy()) : Effect.void))
       )
     case "Raw":
@@ -52,11 +52,11 @@ export const writeResponse = (
   }
 }
 
-/** Bytes of a body that nobody wants which are still taken, and for how long. */
+/** Limits for discarding the rest of an unread body. */
 const maxDiscardedBytes = 64 * 1024 * 1024
 const discardTimeout = "2 seconds"
 
-/** Takes what a client is still sending: one that is hung up on while it sends may never see the answer. */
+/** Reads what a client is still sending. A client whose connection is closed while it sends may not see the response. */
 const discardBody = ({ req }: ServerResponse): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     let bytes = 0

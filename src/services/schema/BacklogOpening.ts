@@ -1,17 +1,18 @@
 import { Context, Effect, Schema } from "effect"
 
 /**
- * What a program does where there is no backlog. `create` creates it and applies the migrations that are missing.
- * `existing` does neither: it fails with `BacklogMissing` or `MigrationRefused`, and writes nothing.
+ * What a program does when there is no backlog or a migration is missing. `create` creates the backlog and applies missing
+ * migrations. `existing` fails with `BacklogMissing` or `MigrationRefused`, and writes nothing.
  */
 export type Opening = "create" | "existing"
 
-/** How the layers of a backlog open it. */
+/** The options of `BacklogOpening`. */
 export interface OpeningOptions {
+  /** Whether to create a backlog and apply missing migrations. */
   readonly opening: Opening
-  /** Runs after a backlog was created in a schema. */
+  /** Runs after a backlog was created. */
   readonly onCreated: (schema: string) => Effect.Effect<void>
-  /** Runs after migrations were applied to a backlog that existed, with their names. */
+  /** Runs after migrations were applied to an existing backlog, with the names of the migrations. */
   readonly onMigrated: (schema: string, names: ReadonlyArray<string>) => Effect.Effect<void>
 }
 
@@ -21,13 +22,13 @@ export const BacklogOpening: Context.Reference<OpeningOptions> = Context.Referen
   { defaultValue: () => ({ opening: "create", onCreated: () => Effect.void, onMigrated: () => Effect.void }) }
 )
 
-/** There is no backlog in the place that was named, and this program does not create one. Nothing was written. */
+/** There is no backlog in this place, and the program does not create one. Nothing was written. */
 export class BacklogMissing extends Schema.TaggedError<BacklogMissing>()("BacklogMissing", {
-  /** The place, for people: a directory, or a schema of a database. */
+  /** The directory, or the schema and its database, as text for people. */
   place: Schema.String,
-  /** The schema that was searched; null where there is no database at all. */
+  /** The schema; null when there is no database either. */
   schema: Schema.NullOr(Schema.String),
-  /** How to create one, or find another. */
+  /** How to create a backlog or find another one. */
   toDo: Schema.String
 }) {
   override get message(): string {
@@ -35,5 +36,5 @@ export class BacklogMissing extends Schema.TaggedError<BacklogMissing>()("Backlo
   }
 }
 
-/** How a program of the library creates one. */
+/** `toDo` for programs that use the library. */
 export const createHint = 'Create it with `backlog migrate`, or open it with `opening: "create"`.'

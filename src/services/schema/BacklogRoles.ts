@@ -1,53 +1,50 @@
 import { Context } from "effect"
 
 /**
- * Names of database roles that share a backlog on a server, each to be left out at will. They must exist, be different,
- * and neither be superusers nor members of the owner. They may be groups of others.
+ * Names of database roles that share a backlog on a server. Each is optional. The roles must exist and be different. The
+ * writer and the auditor must be neither superusers nor members of the owner. Group roles are supported.
  */
 export interface RoleNames {
-  /** Is made the owner of the schema and of all that is in it: migrates, rebuilds, redacts, prunes. */
+  /** Owns the schema and everything in it: migrates, rebuilds, redacts and prunes. Defaults to the current owner. */
   readonly owner?: string | undefined
-  /** Appends events and projects them: every command of `BacklogService`, and consumers. */
+  /** Appends events and updates the read model: all commands of `BacklogService`, and consumers. Defaults to no grants. */
   readonly writer?: string | undefined
-  /** Reads: verification, history, the past, the feed, anchors, exports. */
+  /** Reads: verification, history, past states, events, anchors and exports. Defaults to no grants. */
   readonly auditor?: string | undefined
 }
 
 /**
- * Roles that are given what they need, and nothing else, whenever the migrations are looked at; none unless it is
- * provided. For programs that connect as the owner, or as somebody who may make that role the owner.
+ * The roles that receive exactly the privileges that they need, each time the migrations are checked. For programs that
+ * connect as the owner, or as a role that can make that role the owner. Defaults to none.
  */
 export const BacklogRoles: Context.Reference<RoleNames> = Context.Reference<RoleNames>("mosaic-backlog/BacklogRoles", {
   defaultValue: () => ({})
 })
 
-/** Who is given something; the owner has everything. */
+/** A role that receives grants. The owner has all privileges. */
 export type Role = "writer" | "auditor"
 
-/** What of a table a role may do: on all columns, or on some. */
+/** The privileges of a role on a table: on all columns or on some. */
 type TablePrivileges = Readonly<Partial<Record<TablePrivilege, "all" | ReadonlyArray<string>>>>
 
 type TablePrivilege = "SELECT" | "INSERT" | "UPDATE" | "DELETE"
 
-/** A table of a backlog, and what each role may do with it. */
+/** A table of a backlog, and the privileges of each role on it. */
 interface TableGrants extends Readonly<Record<Role, TablePrivileges>> {
   readonly table: string
 }
 
 const reads = { SELECT: "all" } as const
 
-/**
- * Every table of a backlog and what may be done with it by whom, in the order in which commands lock them. The owner may
- * do everything.
- */
+/** The privileges on every table of a backlog, in the order in which commands lock the tables. */
 const tableGrants: ReadonlyArray<TableGrants> = [
-  // The table has no rows. To lock a table in a mode that conflicts with writers takes a write privilege on it.
+  // The table has no rows. Locking it in a mode that conflicts with writers needs a write privilege on it.
   { table: "graph_lock", writer: { DELETE: "all" }, auditor: {} },
   // Only the owner rebuilds and redacts.
   { table: "rebuild_lock", writer: {}, auditor: {} },
   {
     table: "cards",
-    // An id, a key and a time of birth are never changed, and no card is removed.
+    // Ids, idempotency keys and creation times never change, and no card is deleted.
     writer: {
       SELECT: "all",
       INSERT: "all",
@@ -76,7 +73,7 @@ const tableGrants: ReadonlyArray<TableGrants> = [
     writer: { SELECT: "all", UPDATE: "position ready waiting claimed blocked done".split(" ") },
     auditor: reads
   },
-  // The answer to a command that is tried again is made from the log.
+  // Repeated answers are read from the log.
   { table: "events", writer: { SELECT: "all", INSERT: "all" }, auditor: reads },
   { table: "receipts", writer: { SELECT: "all", INSERT: "all" }, auditor: {} },
   {
@@ -89,17 +86,17 @@ const tableGrants: ReadonlyArray<TableGrants> = [
     writer: { SELECT: "all", INSERT: "all", UPDATE: ["reason", "parked_at"], DELETE: "all" },
     auditor: reads
   },
-  // Everyone may know what is pending; only the owner can rewrite tables.
+  // All roles may list pending erasures. Only the owner can rewrite tables.
   { table: "erasures", writer: reads, auditor: reads },
-  // A server knows its callers, and makes none: that is for the owner.
+  // A server authenticates callers. Only the owner creates tokens.
   { table: "access_tokens", writer: { SELECT: "all", UPDATE: ["last_used_at"] }, auditor: {} },
   { table: "migrations", writer: reads, auditor: reads }
 ]
 
-/** Every table of a backlog. */
+/** The names of all tables of a backlog. */
 export const tableNames: ReadonlyArray<string> = tableGrants.map(({ table }) => table)
 
-/** What a role may do with which tables, on all of their columns or on some. */
+/** The privileges of a role, with their tables and columns. */
 export const privilegesOf = (role: Role) =>
   tableGrants.flatMap(({ [role]: privileges, table }) =>
     (Object.keys(privileges) as ReadonlyArray<TablePrivilege>).map((privilege) => ({

@@ -12,7 +12,7 @@ import { grantRoles } from "./grantRoles.ts"
 import { findSessionProblem } from "./findSessionProblem.ts"
 import { migrationsDirectory } from "../packageFiles.ts"
 
-/** A migration as it ships with this program. */
+/** A migration of this package. */
 export interface MigrationFile {
   readonly id: number
   readonly name: string
@@ -20,15 +20,15 @@ export interface MigrationFile {
   readonly statements: ReadonlyArray<string>
 }
 
-/** A migration that a backlog has. */
+/** A migration that was applied to a backlog. */
 export interface AppliedMigration {
   readonly id: number
   readonly name: string
-  /** Whether it was applied just now. */
+  /** Whether this start applied it. */
   readonly isNew: boolean
 }
 
-/** The database cannot be brought to the shape that this program needs. Nothing was changed. */
+/** The database cannot be migrated or used. Nothing was changed. */
 export class MigrationRefused extends Schema.TaggedError<MigrationRefused>()("MigrationRefused", {
   schema: Schema.String,
   problem: Schema.String
@@ -42,11 +42,11 @@ const oldestServer = 150_000
 const separator = /^--;;[ \t]*$/m
 
 /**
- * The shape of the database: numbered `.sql` files, applied in order when a layer is built. Safe when many processes
- * start at once. Each file's checksum is kept: an edited or missing migration, or one from a newer program, is refused.
- * Where nothing is missing it only reads, so any role that may read the table of migrations can start. The roles that
- * `BacklogRoles` names get what they need. Where `BacklogOpening` says `existing`, and on a hot standby, nothing is created
- * or applied: what is missing is an error.
+ * The schema of the database: numbered `.sql` files, which are applied in order when a layer is built. Many processes can
+ * start at the same time. The checksum of each file is stored: an edited or missing migration, or one of a newer version, is
+ * refused. When no migration is missing it only reads, so any role that can read the table of migrations can start. The roles
+ * of `BacklogRoles` get their privileges. When `BacklogOpening` says `existing`, and on a hot standby, a missing migration is
+ * an error.
  */
 export class Migrations extends Context.Service<Migrations, { readonly applied: ReadonlyArray<AppliedMigration> }>()(
   "mosaic-backlog/services/Migrations"
@@ -67,21 +67,21 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
 
       if (!Schema.is(SchemaName)(schema)) {
         return yield* refuse(
-          "a schema's name is lower case letters, digits and underscores, not beginning with a digit, at most 63"
+          "the name of a schema has 1 to 63 lower case letters, digits and underscores, and does not begin with a digit"
         )
       }
       const files = yield* readMigrations
-      // By itself: an older server may not understand what follows.
+      // A statement of its own: an older server may not support the next one.
       const [version] = yield* sql<{ readonly number: string; readonly name: string }>`
           SELECT pg_catalog.current_setting('server_version_num') AS number,
             pg_catalog.current_setting('server_version') AS name`
       if (Number(version?.number) < oldestServer) {
-        return yield* refuse(`the server is Postgres ${version?.name}, and it takes Postgres 15 or newer`)
+        return yield* refuse(`the server is Postgres ${version?.name}: use Postgres 15 or newer`)
       }
       const problem = yield* findSessionProblem(sql)
       if (problem !== undefined) return yield* refuse(problem)
 
-      // By the catalog, which every role may read: a role that may not use the schema gets that as the error.
+      // Reads the catalog, which every role can read, so that a role without access to the schema gets a clear error.
       const [server] = yield* sql<Server>`
           SELECT current_database()::text AS database, pg_is_in_recovery() AS "isReplica",
             current_user::text AS role, pg_get_userbyid(coalesce(relowner, nspowner))::text AS owner,
@@ -97,13 +97,13 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
       const owner =
         server.owner === null ? "a role that may create schemas" : `its owner ${JSON.stringify(server.owner)}`
       if (server.exists && server.mayRead !== true) {
-        return yield* refuse(`the role ${role} may not read it: have ${owner} grant it a part in the backlog`)
+        return yield* refuse(`the role ${role} may not read it: ask ${owner} to grant it a role in the backlog`)
       }
 
       const readApplied = sql<{ readonly id: number; readonly name: string; readonly checksum: string }>`
           SELECT id, name, checksum FROM ${table} ORDER BY id`
 
-      /** The migrations that are still to be applied, or why those that were do not fit this program. */
+      /** The missing migrations, or why the applied ones do not match this package. */
       const pendingAfter = (
         applied: ReadonlyArray<{ readonly id: number; readonly name: string; readonly checksum: string }>
       ) => {
@@ -111,7 +111,7 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
           const file = files[index]
           if (file === undefined) {
             return refuse(
-              `it has migration ${row.id} (${row.name}), which this program does not know: use a newer version of the program`
+              `it has migration ${row.id} (${row.name}), which this version does not know: use a newer version`
             )
           }
           if (file.id !== row.id)
@@ -123,8 +123,8 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
         return files.slice(applied.length)
       }
 
-      // No advisory lock, which every session of the database can take. The first of two that create the same schema or table
-      // makes the second wait; that one then fails with a name that is taken, and starts again.
+      // No advisory lock: every session of the database could take it. When two processes create the same schema or table, the
+      // second waits for the first, fails because the name exists, and retries.
       const applyPending = Effect.gen(function* () {
         const found = yield* sql`SELECT oid FROM pg_namespace WHERE nspname = ${schema}`
         if (found.length === 0) yield* sql`CREATE SCHEMA ${sql(schema)}`
@@ -166,10 +166,10 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
       if (!isReady && !server.mayMigrate) {
         const what =
           first === undefined
-            ? "grant roles a part in it"
+            ? "grant roles in it"
             : server.exists
-              ? `apply migration ${first.id} (${first.name}), which it does not have yet`
-              : "make it, and there is none yet"
+              ? `apply migration ${first.id} (${first.name}), which is missing`
+              : "create it, and it does not exist yet"
         return yield* refuse(`the role ${role} may not ${what}: migrate as ${owner}`)
       }
       const appliedNow = isReady
@@ -177,7 +177,7 @@ export class Migrations extends Context.Service<Migrations, { readonly applied: 
         : yield* withoutAnswerTimeout(inTransaction(sql)(applyPending)).pipe(
             Effect.retry({ while: isNameTaken, times: maxTries - 1 }),
             Effect.catchIf(isNotPermitted, (error) =>
-              refuse(`the role ${role} may not do all that this takes: ${databaseErrorText(error)}`)
+              refuse(`the role ${role} lacks a privilege for this: ${databaseErrorText(error)}`)
             )
           )
       const isNew = new Set(appliedNow.map((file) => file.id))
@@ -196,22 +196,22 @@ const createOnPrimary =
   "This server is a read-only replica: create the backlog on its primary server, and wait until it is replicated."
 const migratePrimary = "this server is a read-only replica, so run `backlog migrate` on its primary server"
 
-/** The server, and who this program is on it. */
+/** The server, and the role of this program. */
 interface Server {
   readonly database: string
-  /** Whether it is a hot standby, which takes no writes. */
+  /** Whether it is a hot standby, which accepts no writes. */
   readonly isReplica: boolean
   readonly role: string
-  /** Of the table of migrations, else of the schema, if there is one. */
+  /** The owner of the table of migrations, or else of the schema. */
   readonly owner: string | null
-  /** Whether there is a backlog in the schema. */
+  /** Whether the schema contains a backlog. */
   readonly exists: boolean
-  /** Null when there is nothing to read. */
+  /** Null when there is no backlog. */
   readonly mayRead: boolean | null
   readonly mayMigrate: boolean
 }
 
-/** Another program created the schema or the table of migrations meanwhile. */
+/** Whether another program created the schema or the table of migrations first. */
 const isNameTaken = (error: unknown): boolean => {
   if (!SqlError.isSqlError(error)) return false
   const { reason } = error
@@ -223,7 +223,7 @@ const isNameTaken = (error: unknown): boolean => {
 /** SQLSTATE duplicate_schema and duplicate_table. */
 const nameTaken: ReadonlySet<string> = new Set(["42P06", "42P07"])
 
-/** How often a migration is tried that another program was faster than. */
+/** Maximum number of attempts when other programs create the same backlog. */
 const maxTries = 20
 
 const isNotPermitted = (error: unknown): error is SqlError.SqlError =>
@@ -231,24 +231,24 @@ const isNotPermitted = (error: unknown): error is SqlError.SqlError =>
 
 const runStatements = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, schema: string, file: MigrationFile) {
   yield* sql`SELECT set_config('search_path', ${schema}, true)`
-  // One message for all: a new backlog has many statements, and its tables are created for every rebuild too.
+  // One message for all statements: a new backlog has many, and every rebuild creates its tables too.
   const executed = file.statements.map((statement) => `EXECUTE $statement$${statement}$statement$;`)
   yield* sql.unsafe(`DO $migration$ BEGIN\n${executed.join("\n")}\nEND $migration$`)
 })
 
-/** Makes the tables of an empty backlog in a schema that exists and is empty, in the caller's transaction. */
+/** Creates the tables of an empty backlog in an existing, empty schema, in the caller's transaction. */
 export const createTables = Effect.fnUntraced(function* (sql: SqlClient.SqlClient, schema: string) {
   for (const file of yield* readMigrations) yield* runStatements(sql, schema, file)
 })
 
-/** The migrations that ship with this program. A file that is missing or misnamed is a broken installation: a defect. */
+/** Reads the migrations of this package. A missing or misnamed file is a defect: the installation is broken. */
 export const readMigrations: Effect.Effect<ReadonlyArray<MigrationFile>> = Effect.promise(async () => {
   const names = (await readdir(migrationsDirectory)).filter((name) => name.endsWith(".sql")).sort()
   return Promise.all(
     names.map(async (name, index) => {
       const id = Number.parseInt(name, 10)
       if (id !== index + 1)
-        throw new Error(`migrations must be numbered 1, 2, 3 …; found ${name} in place ${index + 1}`)
+        throw new Error(`migrations must be numbered 1, 2, 3 …; found ${name} at position ${index + 1}`)
       const text = (await readFile(new URL(name, migrationsDirectory), "utf8")).replaceAll("\r\n", "\n")
       return {
         id,

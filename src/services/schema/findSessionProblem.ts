@@ -2,8 +2,8 @@ import { Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 
 /**
- * Why no backlog can be used over a session like this one, if so: settings that would damage text, or give the names in
- * the program's statements another meaning. Operators are qualified because the search path may shadow them.
+ * Finds a setting of the session that makes a backlog unusable: one that damages text, or that gives the names in the
+ * program's statements another meaning. Operators are qualified because the search path may shadow them.
  */
 export const findSessionProblem = (sql: SqlClient.SqlClient): Effect.Effect<string | undefined, SqlError.SqlError> =>
   Effect.map(
@@ -40,7 +40,7 @@ interface Session {
   readonly serverEncoding: string
   readonly clientEncoding: string
   readonly searchPath: string
-  /** A function, operator or type that the search path puts before the one of `pg_catalog`. */
+  /** A function, operator or type that shadows one of `pg_catalog`. */
   readonly shadow: string | null
 }
 

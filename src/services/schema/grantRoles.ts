@@ -4,9 +4,9 @@ import { privilegesOf, type Role, type RoleNames, tableNames } from "./BacklogRo
 import { arrayLiteral } from "../../sql/arrayLiteral.ts"
 
 /**
- * Gives roles what they need of a backlog and takes everything else of it from them, in the caller's transaction.
- * Changes nothing where it is so already. Fails with what `refuse` makes of a problem when it cannot be so: a role is
- * missing, or has from elsewhere what it must not have.
+ * Grants roles the privileges that they need on a backlog, and revokes all others, in the caller's transaction. Changes
+ * nothing when the privileges are correct already. Fails with the error of `refuse` when a role does not exist, or has a
+ * surplus privilege from elsewhere.
  */
 export const grantRoles = Effect.fnUntraced(function* <E>(
   sql: SqlClient.SqlClient,
@@ -24,7 +24,7 @@ export const grantRoles = Effect.fnUntraced(function* <E>(
   for (const name of names) {
     const found = name.includes("\u0000") ? [] : yield* sql`SELECT FROM pg_roles WHERE rolname::text = ${name}`
     if (found.length === 0) {
-      return yield* Effect.fail(refuse(`there is no role ${quoted(name)} on the server: make it with CREATE ROLE`))
+      return yield* Effect.fail(refuse(`there is no role ${quoted(name)} on the server: create it with CREATE ROLE`))
     }
   }
   for (const { name, role } of grantees) {
@@ -32,8 +32,8 @@ export const grantRoles = Effect.fnUntraced(function* <E>(
     if (within !== undefined) {
       return yield* Effect.fail(
         refuse(
-          `the ${role} ${quoted(name)} is a superuser, or the owner ${quoted(within)}, or a member of it, and no ` +
-            "grants would keep it from anything"
+          `the ${role} ${quoted(name)} is a superuser, or the owner ${quoted(within)}, or a member of it, so ` +
+            "grants cannot restrict it"
         )
       )
     }
@@ -41,7 +41,7 @@ export const grantRoles = Effect.fnUntraced(function* <E>(
 
   const isOwned = owner === undefined || (yield* isOwner(sql, schema, owner))
   if (isOwned && (yield* findDifference(sql, schema, grantees)) === undefined) return
-  // A rebuild that swaps tables takes grants from the old ones to the new ones: these must not come in between.
+  // A rebuild copies the grants of the old tables to the new ones. The lock keeps this transaction out of that.
   yield* sql`
     LOCK TABLE ${sql.literal(allTables(schema))}
     IN ${sql.literal(isOwned ? "SHARE UPDATE EXCLUSIVE" : "ACCESS EXCLUSIVE")} MODE`
@@ -59,8 +59,8 @@ export const grantRoles = Effect.fnUntraced(function* <E>(
 const describe = ({ column, isSurplus, privilege, role, table }: Difference, name: string): string => {
   const what = `${privilege}${column === null ? "" : ` ${column}`} on ${table ?? "the schema"}`
   return isSurplus
-    ? `the ${role} ${quoted(name)} would keep ${what}, which it has from another role or from another's grant: take that away from it`
-    : `the ${role} ${quoted(name)} cannot be given ${what}`
+    ? `the ${role} ${quoted(name)} would still have ${what}, from another role or grantor: revoke it there`
+    : `the ${role} ${quoted(name)} cannot be granted ${what}`
 }
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
@@ -83,7 +83,7 @@ const grantStatements = (schema: string, grantees: ReadonlyArray<Grantee>): Read
   ]
 }
 
-/** What makes a role the owner. It makes schemas when it rebuilds. */
+/** The statements that make a role the owner. It needs CREATE on the database for rebuilds. */
 const ownerStatements = (
   sql: SqlClient.SqlClient,
   schema: string,
@@ -100,37 +100,37 @@ const ownerStatements = (
     FROM pg_proc WHERE pronamespace = ${schema}::regnamespace AND oid IN (${functionsOf(sql, schema)})) AS statements
   ORDER BY place`
 
-/** A role of the database and what it is to be. */
+/** A database role, and its role in the backlog. */
 interface Grantee {
   readonly role: Role
   readonly name: string
 }
 
-/** Something that a role may do. */
+/** A privilege of a role. */
 interface Privilege {
   readonly role: Role
-  /** A table; the schema when null. */
+  /** The table. Null for the schema. */
   readonly table: string | null
-  /** Null for what concerns whole tables. */
+  /** The column. Null for privileges on the whole table or schema. */
   readonly column: string | null
   readonly privilege: string
 }
 
-/** A privilege that a role has and shall not have, or the other way round. */
+/** A privilege that a role has and must not have (`isSurplus`), or needs and does not have. */
 export interface Difference extends Privilege {
   readonly isSurplus: boolean
 }
 
-/** Tables of a backlog, and whatever else of them a query of the catalog names. */
+/** A condition on `pg_class` for the tables of a backlog. */
 const tablesOf = (sql: SqlClient.SqlClient, schema: string): Statement.Fragment =>
   sql`relnamespace = ${schema}::regnamespace AND relname = ANY(${arrayLiteral(tableNames)}::text[])`
 
-/** Functions of a backlog: those that triggers of its tables call, and the one that commands call. */
+/** A query for the functions of a backlog: those of its triggers, and the one that commands call. */
 const functionsOf = (sql: SqlClient.SqlClient, schema: string): Statement.Fragment => sql`
   SELECT tgfoid FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid WHERE ${tablesOf(sql, schema)}
   UNION ALL SELECT oid FROM pg_proc WHERE pronamespace = ${schema}::regnamespace AND proname = 'server_identity'`
 
-/** Whether a role owns a backlog and everything in it, and may do what an owner has to. */
+/** Whether a role owns a backlog and everything in it, and can create schemas for rebuilds. */
 const isOwner = (sql: SqlClient.SqlClient, schema: string, name: string): Effect.Effect<boolean, SqlError.SqlError> =>
   Effect.map(
     sql<{ readonly isOwner: boolean }>`
@@ -142,7 +142,7 @@ const isOwner = (sql: SqlClient.SqlClient, schema: string, name: string): Effect
     (rows) => rows[0]?.isOwner === true
   )
 
-/** The owner that a role is as good as, being a superuser, the owner, or a member of it: of those in place, or of the one to come. */
+/** The current or future owner with which a role has equal power: it is a superuser, the owner, or a member of the owner. */
 const ownerWithin = (
   sql: SqlClient.SqlClient,
   schema: string,
@@ -159,7 +159,7 @@ const ownerWithin = (
     (rows) => rows[0]?.owner
   )
 
-/** The first privilege of some roles that is not as it shall be, by whatever way they have come to it. */
+/** Finds the first privilege of a role that is surplus or missing, whatever the role has it from. */
 export const findDifference = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   schema: string,
@@ -181,17 +181,17 @@ export const findDifference = Effect.fnUntraced(function* (
       UNION ALL SELECT NULL, NULL, privilege FROM pg_catalog.unnest(ARRAY['USAGE', 'CREATE']) AS privilege
       WHERE has_schema_privilege(${name}, ${schema}, privilege)`
     const has = found.map((one): Privilege => ({ role, ...one }))
-    const shall = wanted(role, columns)
-    const [hasKeys, shallKeys] = [new Set(has.map(keyOf)), new Set(shall.map(keyOf))]
-    const surplus = has.find((one) => !shallKeys.has(keyOf(one)))
+    const needed = neededPrivileges(role, columns)
+    const [hasKeys, neededKeys] = [new Set(has.map(keyOf)), new Set(needed.map(keyOf))]
+    const surplus = has.find((one) => !neededKeys.has(keyOf(one)))
     if (surplus !== undefined) return { ...surplus, isSurplus: true }
-    const missing = shall.find((one) => !hasKeys.has(keyOf(one)))
+    const missing = needed.find((one) => !hasKeys.has(keyOf(one)))
     if (missing !== undefined) return { ...missing, isSurplus: false }
   }
   return undefined
 })
 
-const wanted = (
+const neededPrivileges = (
   role: Role,
   columns: ReadonlyArray<{ readonly table: string; readonly column: string }>
 ): ReadonlyArray<Privilege> => [

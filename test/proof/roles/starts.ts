@@ -55,25 +55,25 @@ export const starts = (test: Test): void => {
       const admin = yield* SqlClient.SqlClient
       const { auditor, owner, roles, schema, writer } = yield* strangers
       expect(yield* refusedStart(writer, { schema })).toBe(
-        `the role ${JSON.stringify(writer.name)} may not make it, and there is none yet: migrate as a role that may create schemas`
+        `the role ${JSON.stringify(writer.name)} may not create it, and it does not exist yet: migrate as a role that may create schemas`
       )
       yield* connect(owner, { schema })
       const its = `its owner ${JSON.stringify(owner.name)}`
       for (const stranger of [writer, auditor]) {
         expect(yield* refusedStart(stranger, { schema })).toBe(
-          `the role ${JSON.stringify(stranger.name)} may not read it: have ${its} grant it a part in the backlog`
+          `the role ${JSON.stringify(stranger.name)} may not read it: ask ${its} to grant it a role in the backlog`
         )
       }
       yield* connect(owner, { schema, roles })
       yield* connect(writer, { schema })
       yield* connect(auditor, { schema })
       expect(yield* refusedStart(writer, { schema, roles })).toBe(
-        `the role ${JSON.stringify(writer.name)} may not grant roles a part in it: migrate as ${its}`
+        `the role ${JSON.stringify(writer.name)} may not grant roles in it: migrate as ${its}`
       )
       yield* admin`DELETE FROM ${admin(`${schema}.migrations`)} WHERE id > 3`
       for (const late of [writer, auditor]) {
         expect(yield* refusedStart(late, { schema })).toBe(
-          `the role ${JSON.stringify(late.name)} may not apply migration 4 (0004_receipts), which it does not have yet: migrate as ${its}`
+          `the role ${JSON.stringify(late.name)} may not apply migration 4 (0004_receipts), which is missing: migrate as ${its}`
         )
       }
       const ran = yield* Effect.promise(() => json(["stats", "--db", writer.url, "--schema", schema]))
@@ -101,7 +101,7 @@ export const starts = (test: Test): void => {
         [{ owner: owner.name, writer: owner.name }, /is given twice/],
         [{ writer: owner.name }, /the writer .* is a superuser, or the owner/],
         [{ auditor: superuser.name }, /the auditor .* is a superuser, or the owner/],
-        [{ ...roles, owner: other.name }, /may not do all that this takes: must be (able to SET ROLE|member of)/]
+        [{ ...roles, owner: other.name }, /lacks a privilege for this: must be (able to SET ROLE|member of)/]
       ]
       for (const [given, problem] of wrong) {
         expect(yield* refusedStart(owner, { schema, roles: given })).toMatch(problem)
@@ -113,7 +113,7 @@ export const starts = (test: Test): void => {
       // The owner cannot revoke a privilege that comes through another role.
       yield* alter((role) => `GRANT pg_write_all_data TO ${role}`, auditor)
       expect(yield* refusedStart(owner, { schema, roles })).toMatch(
-        /^the auditor .* would keep (INSERT|UPDATE|DELETE).* on \w+, which it has from another role/
+        /^the auditor .* would still have (INSERT|UPDATE|DELETE).* on \w+, from another role/
       )
       yield* alter((role) => `REVOKE pg_write_all_data FROM ${role}`, auditor)
       yield* alter((role) => `GRANT ${role} TO "${writer.name.replaceAll('"', '""')}"`, owner)

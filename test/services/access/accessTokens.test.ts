@@ -47,7 +47,7 @@ const textOf = (body: string): string => `${body}_${crc32(body).toString(16).pad
 
 onServer("the tokens of a server", (test) => {
   test(
-    "are told once, kept as a hash, and known again",
+    "are returned once, stored as a hash, and accepted later",
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const table = sql(`${yield* BacklogSchema}.access_tokens`)
@@ -70,7 +70,7 @@ onServer("the tokens of a server", (test) => {
   )
 
   test(
-    "are refused where a character is wrong, another's secret stands behind the id, or there is none",
+    "are refused with a wrong character, with another token's secret, and when they do not exist",
     Effect.gen(function* () {
       const { tokens } = yield* tokensOf(0)
       const made = yield* tokens.create({ actor: "ann", role: "worker", createdBy: "admin" })
@@ -90,7 +90,7 @@ onServer("the tokens of a server", (test) => {
   )
 
   test(
-    "are compared by their hashes, in a time that tells nothing, also where there is nothing to compare with",
+    "are compared by their hashes in constant time, also when the id is unknown",
     Effect.gen(function* () {
       const { tokens } = yield* tokensOf(0)
       const made = yield* tokens.create({ actor: "ann", role: "worker", createdBy: "admin" })
@@ -122,7 +122,7 @@ onServer("the tokens of a server", (test) => {
   )
 
   test(
-    "end when they are revoked, in every process within the time that it takes what it knows for so",
+    "are refused after they are revoked, in every process within the cache time",
     Effect.gen(function* () {
       const here = yield* tokensOf("1 hour")
       const there = yield* tokensOf(0)
@@ -146,7 +146,7 @@ onServer("the tokens of a server", (test) => {
   )
 
   test(
-    "are known as soon as they are made, wherever, and wrong ones are looked for together",
+    "are accepted as soon as any process creates them, and unknown ones share one query",
     Effect.gen(function* () {
       const [here, there] = [yield* tokensOf("1 hour"), yield* tokensOf("1 hour")]
       const text = textOf("mbk_0123456789abcdef_" + "0".repeat(64))
@@ -161,7 +161,7 @@ onServer("the tokens of a server", (test) => {
   )
 
   test(
-    "are looked for in the same way whether the id or the secret is wrong, which delays no right one",
+    "take the same steps whether the id or the secret is wrong, without delaying valid ones",
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const schema = yield* BacklogSchema
@@ -184,7 +184,7 @@ onServer("the tokens of a server", (test) => {
   )
 
   test(
-    "end by the database's clock",
+    "expire by the clock of the database",
     Effect.gen(function* () {
       const { pass, tokens } = yield* tokensOf(0)
       const { secret, token } = yield* tokens.create({
@@ -202,7 +202,7 @@ onServer("the tokens of a server", (test) => {
   )
 
   test(
-    "end when their time comes, also where nobody asks the database",
+    "expire at their time, also between queries",
     Effect.gen(function* () {
       const { tokens } = yield* tokensOf("1 hour")
       // Half a second.
@@ -213,7 +213,7 @@ onServer("the tokens of a server", (test) => {
   )
 
   test(
-    "are made of what makes sense only",
+    "are created only from valid input",
     Effect.gen(function* () {
       const { tokens } = yield* tokensOf(0)
       const good = { actor: "ann", role: "worker", createdBy: "admin" } as const

@@ -11,7 +11,7 @@ const cards = 3000
 
 onServer("the statements of batches", (test) => {
   test(
-    "look at no table as a whole, also those that were planned when there were no cards",
+    "scan no table completely, also with plans that were made when there were no cards",
     Effect.gen(function* () {
       const { schema, sql } = yield* tables
       const inSchema = Layer.succeed(BacklogSchema)(schema)
@@ -54,7 +54,7 @@ onServer("the statements of batches", (test) => {
   )
 
   test(
-    "do not pass over claims that were ended while somebody keeps an old snapshot",
+    "do not read ended claims again while another transaction keeps an old snapshot",
     Effect.gen(function* () {
       const { schema, sql } = yield* tables
       const pairs = 200

@@ -130,7 +130,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       })
     )
 
-  test("50 claimers work 1,000 cards off: each card once, after what it depends on, and nobody is sent away", (pools) =>
+  test("50 claimers complete 1,000 cards: each card once and after its dependencies, and every claim finds a card while there are some", (pools) =>
     Effect.gen(function* () {
       const cards = layeredCards(makeRandom(1), 20, 50)
       yield* at(pools, 0).backlog.createMany({ actor: "planner", cards })
@@ -170,7 +170,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect(log.length).toBe(3 * cards.length)
     }))
 
-  test("leases of a second end: a quarter of the claims is abandoned, all cards get done, zombies are refused", (pools) =>
+  test("leases of one second expire: with a quarter of the claims abandoned, all cards are completed and stale tokens are refused", (pools) =>
     Effect.gen(function* () {
       const cards = layeredCards(makeRandom(2), 5, 400)
       yield* at(pools, 0).backlog.createMany({ actor: "planner", cards })
@@ -252,7 +252,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect(reclaimed).toBe(outcomes.abandoned + outcomes.lost)
     }))
 
-  test("as many claimers as there are claimable cards get one each", (pools) =>
+  test("claimers that are as many as the claimable cards get one card each", (pools) =>
     Effect.gen(function* () {
       const count = 40
       for (let round = 0; round < 8; round++) {
@@ -291,7 +291,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect(breachesOf(yield* readLog)).toEqual([])
     }))
 
-  test("claims pass by cards that somebody has locked, and find them again afterwards", (pools) =>
+  test("claims skip locked cards and find them after they are unlocked", (pools) =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { cards } = yield* tables
@@ -366,7 +366,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect((yield* Fiber.join(completion)).madeClaimable).toHaveLength(dependents.length)
     }))
 
-  test("a command that had to wait goes by the time at which it could begin", (pools) =>
+  test("a command that waited for a lock is decided by the time after the wait", (pools) =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { cards } = yield* tables
@@ -425,7 +425,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       }
     }))
 
-  test("nobody is left waiting for a done card when a completion races with a link, a creation or a reopening", (pools) =>
+  test("no card waits for a done card after a completion races with a link, a creation or a reopening", (pools) =>
     Effect.gen(function* () {
       const claimable = (id: string) => Effect.map(at(pools, 7).backlog.explain(id), (found) => found.claimable)
       for (let round = 0; round < 25; round++) {
@@ -467,7 +467,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       }
     }))
 
-  test("one of those who race with one idempotency key creates the card, and all get it", (pools) =>
+  test("of commands that race with one idempotency key one creates the card, and all return it", (pools) =>
     Effect.gen(function* () {
       for (let round = 0; round < 15; round++) {
         const results = yield* race(
@@ -484,7 +484,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect((yield* at(pools, 0).backlog.stats).total).toBe(15)
     }))
 
-  test("one of those who race for one id creates the card, the others are told", (pools) =>
+  test("of commands that race for one id one creates the card, and the others fail with CardAlreadyExists", (pools) =>
     Effect.gen(function* () {
       for (let round = 0; round < 15; round++) {
         const results = yield* race(
@@ -497,7 +497,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       }
     }))
 
-  test("many cards at once are all there or none when they race for the same ids", (pools) =>
+  test("of createMany commands that race for the same ids each creates all of its cards or none", (pools) =>
     Effect.gen(function* () {
       for (let round = 0; round < 10; round++) {
         const ids = Array.from({ length: 20 }, (_, index) => `r${round}c${index}`)
@@ -512,7 +512,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       }
     }))
 
-  test("one of those who race to claim a card by its id gets it", (pools) =>
+  test("of claims that race for one card by id one gets it", (pools) =>
     Effect.gen(function* () {
       for (let round = 0; round < 15; round++) {
         const id = `c${round}`
@@ -527,7 +527,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect(breachesOf(yield* readLog)).toEqual([])
     }))
 
-  test("a random mix of commands on few cards meets no error of the database", (pools) =>
+  test("a random mix of commands on few cards causes no database error", (pools) =>
     Effect.gen(function* () {
       const random = makeRandom(4)
       const names = Array.from({ length: 24 }, (_, index) => `c${index}`)
@@ -604,7 +604,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect(breachesOf(yield* readLog)).toEqual([])
     }))
 
-  test("a caller's open transaction holds up those who write and not those who read", (pools) =>
+  test("a caller's open transaction delays writers and does not delay readers", (pools) =>
     Effect.gen(function* () {
       const caller = at(pools, 0)
       const other = at(pools, 1).backlog
@@ -649,7 +649,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       ])
     }))
 
-  test("a caller's transaction and a command that want each other's locks both get through", (pools) =>
+  test("a caller's transaction and a command that wait for each other's locks both complete", (pools) =>
     Effect.gen(function* () {
       const caller = at(pools, 0)
       yield* caller.backlog.createMany({ actor: "ann", cards: ["a", "b"].map((id) => ({ id, title: "T" })) })
@@ -680,7 +680,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect([revised.title, revised.body]).toEqual(["by the caller", "by the other"])
     }))
 
-  test("a command that has not begun is taken back by interrupting it; one that has begun is finished", (pools) =>
+  test("an interruption cancels a command that has not started, and does not stop one that has started", (pools) =>
     Effect.gen(function* () {
       const { head, sql } = yield* tables
       const { backlog } = at(pools, 0)
@@ -701,7 +701,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect((yield* readLog).map((event) => event.cardId)).toEqual(["begun", "last"])
     }))
 
-  test("many commands of one service go in two transactions at once, few in one", (pools) =>
+  test("many commands of one service run in two transactions at the same time, few in one", (pools) =>
     Effect.gen(function* () {
       const { head, sql } = yield* tables
       const { backlog } = at(pools, 0)
@@ -726,7 +726,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect((yield* readLog).length).toBe(320)
     }))
 
-  test("layers that are built at once on a schema that is not there yet all get through", (_, other) =>
+  test("layers that are built at the same time on a new schema all succeed", (_, other) =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const schema = yield* freshSchema
@@ -779,7 +779,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       }
     }))
 
-  test("8 processes work a backlog off together", (pools, schema) =>
+  test("8 processes complete a backlog together", (pools, schema) =>
     Effect.gen(function* () {
       const cards = layeredCards(makeRandom(5), 8, 50)
       yield* at(pools, 0).backlog.createMany({ actor: "planner", cards })

@@ -9,7 +9,7 @@ import { after, created, ids, input, refusal, start, type Test, utc } from "./ha
 /** Creating cards and changing what they say. */
 export const cards = (test: Test): void => {
   test(
-    "creates a card with all that it can have",
+    "creates a card with every field",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const all = {
@@ -55,7 +55,7 @@ export const cards = (test: Test): void => {
   )
 
   test(
-    "creates a card with only what it must have",
+    "creates a card with only the required fields",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -98,7 +98,7 @@ export const cards = (test: Test): void => {
   )
 
   test(
-    "answers none for a card that is not there",
+    "returns none for a card that does not exist",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       expect(yield* backlog.get("nowhere")).toEqual(Option.none())
@@ -106,7 +106,7 @@ export const cards = (test: Test): void => {
   )
 
   test(
-    "takes ids and texts of every script, as long as they may be",
+    "accepts ids and texts of every script at their maximum length",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const long = ["😀".repeat(200), "é".repeat(200), "a".repeat(200), "'\"\\{},%_ NULL"]
@@ -155,7 +155,7 @@ export const cards = (test: Test): void => {
   )
 
   test(
-    "refuses a new card that would close a cycle through an edge that waited for it",
+    "refuses a new card that would close a cycle through an existing dependency on it",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a", { dependsOn: ["b"] }))
@@ -171,7 +171,7 @@ export const cards = (test: Test): void => {
   )
 
   test(
-    "answers the card that is there when an idempotency key comes again",
+    "returns the existing card when an idempotency key is used again",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -188,7 +188,7 @@ export const cards = (test: Test): void => {
   )
 
   test(
-    "knows an idempotency key that comes twice in one createMany, or is known already",
+    "recognizes an idempotency key that is used twice in one createMany or was used before",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("old", { idempotencyKey: "k0" }))
@@ -239,7 +239,7 @@ export const cards = (test: Test): void => {
   )
 
   test(
-    "creates many cards in any order, each knowing the others",
+    "creates many cards that depend on each other, in any order",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const answers = yield* backlog.createMany({
@@ -353,7 +353,7 @@ export const cards = (test: Test): void => {
   )
 
   test(
-    "revises what is given, leaves what is not, and clears with null",
+    "changes given fields, keeps absent fields, and clears fields with null",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -427,7 +427,7 @@ export const cards = (test: Test): void => {
   )
 
   test(
-    "refuses to revise what is not there",
+    "refuses to revise a missing card",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       expect(yield* refusal(backlog.revise({ id: "x", title: "New", actor: "bob" }))).toEqual({

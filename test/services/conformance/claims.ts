@@ -57,7 +57,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "claims for 900 seconds unless told otherwise",
+    "claims for 900 seconds by default",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a"))
@@ -68,7 +68,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "answers none and writes nothing when nothing can be claimed",
+    "returns none and writes nothing when no card is claimable",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const claim = writesNothing(backlog.claim({ owner: "w", actor: "w" }))
@@ -149,7 +149,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "gives every claimer a card when claims by id and for the best one arrive together",
+    "gives every claimer a card when claims by id and for the best card arrive together",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const count = 12
@@ -175,7 +175,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "gives every claimer a card when the best cards are set aside in the same moment",
+    "gives every claimer a card when the best cards are blocked at the same moment",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.createMany({
@@ -215,7 +215,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "keeps a lease until its very end, and lets the next claim take the card over from then on",
+    "keeps a lease until it expires, and lets the next claim take the card afterwards",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -261,7 +261,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "takes an expired card over by id",
+    "claims an expired card by id",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -274,7 +274,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "chooses among expired cards and free ones alike, the best first",
+    "chooses the best of the expired and the unclaimed cards",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -293,7 +293,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "takes an expired claim back but gives out nothing when the card has come to wait meanwhile",
+    "reclaims an expired claim without claiming the card when it has an unmet dependency",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -337,7 +337,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "renews an expired claim that nobody has taken over",
+    "renews an expired claim that no other worker took",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -350,7 +350,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "refuses a token that was never given, and a claim on what is not there",
+    "refuses a token that was never issued, and a renewal of a missing card",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a"))
@@ -373,7 +373,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "gives a card back at once",
+    "releases a card that is claimable at once",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a"))
@@ -397,7 +397,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "gives a card back for later: nobody sees it claimable before that time, everybody from then on",
+    "releases a card with a retry time: no query shows it as claimable before that time, and all do afterwards",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -425,7 +425,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "claims by id what has become due",
+    "claims a card by id when its retry time has passed",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -438,7 +438,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "puts what has become due in its place among the others",
+    "claims cards whose retry time has passed in the order of all cards",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -465,7 +465,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "takes back every expired claim, and no other",
+    "reclaims every expired claim and no other",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -495,7 +495,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "takes back one claim, expired or not",
+    "reclaims one claim, expired or not",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -517,7 +517,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "claims within a phase, and from a priority on",
+    "claims within a phase and with a minimum priority",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.createMany({
@@ -542,7 +542,7 @@ export const claims = (test: Test): void => {
       expect(yield* claim({ minPriority: 1 })).toBe("a")
       expect(yield* claim({})).toBe("d")
       const both = yield* Effect.flip(backlog.claim({ owner: "w", id: "a", phase: "p", actor: "w" }))
-      expect(both.message).toContain("names one")
+      expect(both.message).toContain("is not allowed in a claim by id")
     })
   )
 
@@ -573,7 +573,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "claims of every kind at once take as many cards as if each had come alone",
+    "concurrent claims of every kind take as many cards as if each ran alone",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.createMany({

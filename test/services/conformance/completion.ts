@@ -42,7 +42,7 @@ export const completion = (test: Test): void => {
   )
 
   test(
-    "completes with a token whose lease has run out, as long as nobody took the card over",
+    "completes with an expired token as long as no other worker claimed the card",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -110,7 +110,7 @@ export const completion = (test: Test): void => {
   )
 
   test(
-    "keeps the first result when a card is completed again, whatever token is shown",
+    "keeps the first result when a card is completed again with any token",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a"))
@@ -126,7 +126,7 @@ export const completion = (test: Test): void => {
   )
 
   test(
-    "refuses what is not there",
+    "refuses commands on a missing card",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const notFound = { _tag: "CardNotFound", id: "x" }
@@ -142,7 +142,7 @@ export const completion = (test: Test): void => {
   )
 
   test(
-    "makes dependents claimable with the completion of the last card that they wait for, and names them",
+    "makes dependents claimable with the completion of their last dependency, and returns their ids",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -202,7 +202,7 @@ export const completion = (test: Test): void => {
   )
 
   test(
-    "reopens a done card: what depends on it and is not done waits again",
+    "reopens a done card, and its open dependents wait again",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -244,7 +244,7 @@ export const completion = (test: Test): void => {
   )
 
   test(
-    "blocks a claimed card: its claim is over",
+    "blocks a claimed card and ends its claim",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a"))
@@ -273,7 +273,7 @@ export const completion = (test: Test): void => {
   )
 
   test(
-    "blocks and unblocks, and writes nothing when that is so already",
+    "blocks and unblocks, and writes nothing when the card is in that state already",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a"))
@@ -313,7 +313,7 @@ export const completion = (test: Test): void => {
   )
 
   test(
-    "refuses to block or unblock what is done",
+    "refuses to block or unblock a done card",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a", { status: "done" as const }))
@@ -324,7 +324,7 @@ export const completion = (test: Test): void => {
   )
 
   test(
-    "claims the best card in the same transaction, what the completion makes claimable included",
+    "claims the best card in the same transaction, including cards that the completion makes claimable",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.createMany({
@@ -373,7 +373,7 @@ export const completion = (test: Test): void => {
   )
 
   test(
-    "completes many, each with an outcome of its own",
+    "completes many cards with a separate outcome for each",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       expect(yield* backlog.completeMany({ completions: [], actor: "w" })).toEqual([])

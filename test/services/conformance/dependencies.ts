@@ -36,7 +36,7 @@ export const dependencies = (test: Test): void => {
   )
 
   test(
-    "lets a card that is linked to a done one be claimed, and keeps a claim when its card comes to wait",
+    "keeps a card claimable when it is linked to a done card, and keeps a claim when its card gets an unmet dependency",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("done", { status: "done" as const }))
@@ -53,7 +53,7 @@ export const dependencies = (test: Test): void => {
   )
 
   test(
-    "refuses links from or to what is not there, to oneself, and in circles",
+    "refuses links from or to a missing card, to the card itself, and in a cycle",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       for (const id of ["a", "b", "c"]) yield* backlog.create(input(id))
@@ -87,7 +87,7 @@ export const dependencies = (test: Test): void => {
   )
 
   test(
-    "refuses a cycle through a long chain, and a diamond is none",
+    "refuses a cycle through a long chain, and accepts a diamond",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const length = 300
@@ -125,7 +125,7 @@ export const dependencies = (test: Test): void => {
   )
 
   test(
-    "lets a card wait for cards that do not exist yet",
+    "accepts dependencies on cards that do not exist yet",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a", { dependsOn: ["ghost", "ghost too"] }))
@@ -157,7 +157,7 @@ export const dependencies = (test: Test): void => {
   )
 
   test(
-    "lets a card go that no longer waits for a card that never came",
+    "makes a card claimable when its dependency on a missing card is removed",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a", { dependsOn: ["ghost"] }))
@@ -169,7 +169,7 @@ export const dependencies = (test: Test): void => {
   )
 
   test(
-    "keeps every counter right when commands on the same few cards arrive together",
+    "keeps every counter correct when commands on the same few cards arrive together",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const names = ["a", "b", "c", "d"]

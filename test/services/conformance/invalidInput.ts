@@ -216,7 +216,7 @@ export const invalidInput = (test: Test): void => {
   }
 
   test(
-    "takes business times that the database can keep, and refuses others",
+    "accepts business times that the database can store, and refuses others",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       for (const [index, time] of [
@@ -234,7 +234,7 @@ export const invalidInput = (test: Test): void => {
   )
 
   test(
-    "queries refuse input that is not valid",
+    "queries refuse invalid input",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -264,7 +264,7 @@ export const invalidInput = (test: Test): void => {
   )
 
   test(
-    "lets no input pretend to be another command",
+    "accepts no input with the tag of another command",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a"))

@@ -37,7 +37,7 @@ const values: ReadonlyArray<readonly [name: string, value: unknown]> = [
 /** The log as such: what is kept, for how long, and who may read it. */
 export const log = (test: Test): void => {
   test(
-    "keeps every JSON value as it was",
+    "stores every JSON value unchanged",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -62,7 +62,7 @@ export const log = (test: Test): void => {
   )
 
   test(
-    "tells the history of a card",
+    "returns the history of a card",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -127,7 +127,7 @@ export const log = (test: Test): void => {
   )
 
   test(
-    "tells a history of many pages",
+    "returns a history of many pages",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -149,7 +149,7 @@ export const log = (test: Test): void => {
   )
 
   test(
-    "never lets the recording time go back, whatever the clock does",
+    "never lets the recorded time go back when the clock is set back",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -176,7 +176,7 @@ export const log = (test: Test): void => {
   )
 
   test(
-    "refuses every change of what was recorded",
+    "refuses every change of recorded events",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const { events, head, sql } = yield* tables
@@ -204,7 +204,7 @@ export const log = (test: Test): void => {
   )
 
   test(
-    "refuses a second event at a position or a version that is taken",
+    "refuses a second event at a position or a version that exists",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const { events, sql } = yield* tables

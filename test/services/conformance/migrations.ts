@@ -39,7 +39,7 @@ const names = [
 /** How a schema comes to have what this program needs. */
 export const migrations = (test: Test): void => {
   test(
-    "applies what is missing once, however many start at the same time",
+    "applies missing migrations once when many processes start at the same time",
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const schema = yield* freshSchema
@@ -61,7 +61,7 @@ export const migrations = (test: Test): void => {
   )
 
   test(
-    "tells which migrations it applied, and applies nothing the second time",
+    "returns which migrations it applied, and applies none the second time",
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const schema = yield* freshSchema
@@ -75,7 +75,7 @@ export const migrations = (test: Test): void => {
   )
 
   test(
-    "refuses a migration that was edited, one that it does not know, and a gap",
+    "refuses an edited migration, an unknown migration, and a gap",
     Effect.gen(function* () {
       const { migrations: table, schema, sql } = yield* tables
       const refused = Effect.map(Effect.flip(startOn(schema)), (error) => {
@@ -105,7 +105,7 @@ export const migrations = (test: Test): void => {
   )
 
   test(
-    "refuses a name that is none for a schema, and makes nothing",
+    "refuses an invalid schema name and creates nothing",
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const schemas = Effect.map(sql<{ readonly name: string }>`SELECT nspname AS name FROM pg_namespace`, (rows) =>
@@ -120,7 +120,7 @@ export const migrations = (test: Test): void => {
   )
 
   test(
-    "takes names of schemas that are words of SQL or as long as may be",
+    "accepts schema names that are SQL keywords or have the maximum length",
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       for (const schema of [`user_${"a".repeat(58)}`, "select"]) {

@@ -132,7 +132,7 @@ export const queries = (test: Test): void => {
   )
 
   test(
-    "tells the age of the oldest ready card by its business time",
+    "returns the age of the oldest ready card by its business time",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -148,7 +148,7 @@ export const queries = (test: Test): void => {
   )
 
   test(
-    "explains everything that stands in the way at once",
+    "explains all obstacles of a card at once",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("done", { status: "done" as const }))
@@ -188,7 +188,7 @@ export const queries = (test: Test): void => {
   )
 
   test(
-    "says why a claim finds nothing, as the model does, among all cards and among some",
+    "explains why a claim finds no card like the model does, with and without a filter",
     Effect.gen(function* () {
       const { backlog } = yield* variety
       const clock = yield* BacklogTestClock
@@ -240,7 +240,7 @@ export const queries = (test: Test): void => {
   )
 
   test(
-    "says of an empty backlog that it is",
+    "explains that an empty backlog is empty",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const nothing = { claimable: 0, claimed: 0, deferred: 0, waiting: 0, blocked: 0 }

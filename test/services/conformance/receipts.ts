@@ -35,7 +35,7 @@ const twice = <A, E, E2, R, R2>(command: Effect.Effect<A, E, R>, meanwhile: Effe
 /** Commands that carry an id are carried out once. */
 export const receipts = (test: Test): void => {
   test(
-    "the same claim again gives the same card and token, whatever happened since",
+    "the same claim again returns the same card and token, whatever happened since",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -62,7 +62,7 @@ export const receipts = (test: Test): void => {
   )
 
   test(
-    "every command again gives the first answer, and does nothing",
+    "every command again returns the first answer and does nothing",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -118,7 +118,7 @@ export const receipts = (test: Test): void => {
   )
 
   test(
-    "a claim that found nothing, and a refusal, are answered again though they would not be now",
+    "a claim that found nothing and a refusal are repeated even if they would have other outcomes now",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const claim = backlog.claim({ owner: "w", actor, commandId: "nothing" })
@@ -159,7 +159,7 @@ export const receipts = (test: Test): void => {
   )
 
   test(
-    "members that say nothing make no difference, nor does the order of keys",
+    "undefined fields and the order of keys make no difference",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a"))
@@ -204,7 +204,7 @@ export const receipts = (test: Test): void => {
   )
 
   test(
-    "a receipt is of the transaction of its command",
+    "a receipt is written in the transaction of its command",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const { sql } = yield* tables
@@ -219,7 +219,7 @@ export const receipts = (test: Test): void => {
   )
 
   test(
-    "a receipt keeps nothing that could have to be erased, and its answer has it erased",
+    "a receipt contains no erasable text, and its repeated answer has redacted texts redacted",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService

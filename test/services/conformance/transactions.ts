@@ -72,7 +72,7 @@ export const transactions = (test: Test): void => {
   )
 
   test(
-    "leaves the caller's transaction whole when a command is refused in it",
+    "leaves the caller's transaction intact when a command is refused in it",
     Effect.gen(function* () {
       const { backlog, insert, orders, sql } = yield* withOrders
       yield* backlog.create(input("a"))
@@ -93,7 +93,7 @@ export const transactions = (test: Test): void => {
   )
 
   test(
-    "lets the commands of a caller's transaction see each other",
+    "shows the commands of a caller's transaction to each other",
     Effect.gen(function* () {
       const { backlog, sql } = yield* withOrders
       const madeClaimable = yield* sql.withTransaction(
@@ -127,7 +127,7 @@ export const transactions = (test: Test): void => {
   )
 
   test(
-    "takes back only what an inner transaction did",
+    "rolls back only the commands of an inner transaction",
     Effect.gen(function* () {
       const { backlog, insert, orders, sql } = yield* withOrders
       yield* sql.withTransaction(
@@ -153,7 +153,7 @@ export const transactions = (test: Test): void => {
   )
 
   test(
-    "answers each of many concurrent commands by itself, half of them refused",
+    "returns a separate outcome for each of many concurrent commands, half of them refused",
     Effect.gen(function* () {
       const { backlog, events, sql } = yield* withOrders
       yield* backlog.createMany({
@@ -193,7 +193,7 @@ export const transactions = (test: Test): void => {
   )
 
   test(
-    "lets an error of the database fail only the command that provoked it",
+    "fails only the command that caused a database error",
     Effect.gen(function* () {
       const { backlog, cards, schema, sql } = yield* withOrders
       yield* sql`CREATE FUNCTION ${sql(`${schema}.explode`)}() RETURNS trigger LANGUAGE plpgsql AS
@@ -236,7 +236,7 @@ export const transactions = (test: Test): void => {
   )
 
   test(
-    "a commit waits for the disk and for a standby, although the session's setting waits for less; a setting that waits for a standby stays",
+    "a commit waits for the disk and for a standby even if the session's setting waits for less; a setting that waits for a standby stays",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const { sql } = yield* tables
@@ -260,7 +260,7 @@ export const transactions = (test: Test): void => {
   )
 
   test(
-    "is tried again when the database says so, and not forever",
+    "is retried after a deadlock or serialization failure, a bounded number of times",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const { events, schema, sql } = yield* tables

@@ -38,7 +38,7 @@ const calledAmong = (waiters: ReadonlyArray<{ readonly isCalled: Effect.Effect<b
 
 onBothDatabases("waiting for a card to claim", (test) => {
   test(
-    "ends with the commit that makes one claimable, for those who want it, and one card does not wake all",
+    "ends with the commit that makes a matching card claimable, and one card does not wake all waiters",
     Effect.gen(function* () {
       const backlog = yield* patient
       const card = (id: string, more: object = {}) => backlog.create({ id, title: "T", actor: "ann", ...more })
@@ -79,7 +79,7 @@ const elsewhere = Effect.gen(function* () {
 
 onServer("waiting for a card to claim in another process", (test) => {
   test(
-    "ends with a commit there, when a lease runs out, when a retry time comes, and fails where the database does",
+    "ends after a commit there, when a lease expires and when a retry time comes, and fails when the database fails",
     Effect.gen(function* () {
       const { backlog } = yield* elsewhere
       const other = yield* elsewhere

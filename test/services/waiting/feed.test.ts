@@ -49,7 +49,7 @@ const follower = Effect.fnUntraced(function* (
 
 onBothDatabases("the feed of events", (test) => {
   test(
-    "gives the past, all of it or what is asked for, and ends",
+    "returns past events, all or filtered, and ends",
     Effect.gen(function* () {
       const audit = yield* AuditService
       const backlog = yield* BacklogService
@@ -85,7 +85,7 @@ onBothDatabases("the feed of events", (test) => {
   )
 
   test(
-    "goes from the past to what comes without a gap or a duplicate, for all who follow, while commands go on",
+    "continues from past to new events without a gap or a duplicate, for all followers, while commands run",
     Effect.gen(function* () {
       const { audit, backlog } = yield* patient
       const total = 400
@@ -123,7 +123,7 @@ onBothDatabases("the feed of events", (test) => {
   )
 
   test(
-    "follows what matches only",
+    "follows only matching events",
     Effect.gen(function* () {
       const { audit, backlog } = yield* patient
       yield* create(backlog, ["a", "b"])
@@ -139,7 +139,7 @@ onBothDatabases("the feed of events", (test) => {
   )
 
   test(
-    "loses nothing to a follower that takes its time, and lets commands go on meanwhile",
+    "loses no event for a slow follower and does not delay commands",
     Effect.gen(function* () {
       const { audit, backlog } = yield* patient
       const got: Array<number> = []
@@ -175,7 +175,7 @@ onBothDatabases("the feed of events", (test) => {
   )
 
   test(
-    "finds what it was not told of, by looking from time to time",
+    "finds commits without a notification by polling",
     Effect.gen(function* () {
       const { backlog } = yield* patient
       const context = yield* Layer.build(Layer.fresh(EventLog.layer))
@@ -235,7 +235,7 @@ onServer("the feed of events", (test) => {
   )
 
   test(
-    "listens on one connection for all who follow, lets go of it with the last, and listens again",
+    "listens on one connection for all followers, closes it with the last one, and opens it again",
     Effect.gen(function* () {
       const application = `listeners of ${yield* BacklogSchema}`
       const { audit } = yield* named(application, 4)
@@ -264,7 +264,7 @@ onServer("the feed of events", (test) => {
   )
 
   test(
-    "listens again when its connection breaks, and misses nothing that was committed meanwhile",
+    "listens again after its connection breaks, without missing events of the time in between",
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const application = `broken ${yield* BacklogSchema}`
@@ -285,7 +285,7 @@ onServer("the feed of events", (test) => {
   )
 
   test(
-    "leaves the caller's transaction whole when it is given up halfway",
+    "leaves the caller's transaction intact when a command is interrupted in it",
     Effect.gen(function* () {
       const audit = yield* AuditService
       const backlog = yield* BacklogService
@@ -310,7 +310,7 @@ onServer("the feed of events", (test) => {
   )
 
   test(
-    "works with pools of two connections and of one, and listens on a connection of its own",
+    "works with pools of one and two connections, and listens on a connection of its own",
     Effect.gen(function* () {
       const other = yield* pool()
       for (const size of [2, 1]) {

@@ -9,9 +9,9 @@ import { until } from "../../support/waiting.ts"
 
 const unbounded = { concurrency: "unbounded" } as const
 
-onServer("under load, the feed", (test) => {
+onServer("the feed under load", (test) => {
   test(
-    "gives everyone every event once and in order: eight writers, one who holds all up, a follower, one who is killed",
+    "delivers every event once and in order with eight writers, a writer that delays the others, a follower, and a follower that is killed",
     Effect.gen(function* () {
       const { schema, sql } = yield* tables
       const seen = sql(`${schema}.seen`)
