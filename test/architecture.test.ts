@@ -189,14 +189,10 @@ describe("folders inside services", () => {
 })
 
 describe("the rules for src/services", () => {
-  it("list only folders that exist, and imports that are used", () => {
-    const files = [...sources()].filter(([file]) => file.startsWith("src/services/"))
-    for (const [folder, imports] of Object.entries(serviceImports)) {
-      const texts = files.flatMap(([file, text]) => (file.startsWith(`src/services/${folder}/`) ? [text] : []))
-      expect(texts, folder).not.toEqual([])
-      const unused = imports.filter((each) => !texts.some((text) => text.includes(`"../${each}/`)))
-      expect(unused, folder).toEqual([])
-    }
+  it.each(Object.entries(serviceImports))("list %s, which exists and uses its imports %j", (folder, imports) => {
+    const texts = [...sources()].flatMap(([file, text]) => (file.startsWith(`src/services/${folder}/`) ? [text] : []))
+    expect(texts).not.toEqual([])
+    expect(imports.filter((each) => !texts.some((text) => text.includes(`"../${each}/`)))).toEqual([])
   })
 })
 
