@@ -127,7 +127,7 @@ const says = (answer: Answer, status: number, tag: string): void => {
 }
 
 describe("the policy", () => {
-  it("knows every endpoint, and lets each role do what it is for", () => {
+  it("covers every endpoint and grants each role its endpoints only", () => {
     const names: Array<string> = []
     HttpApi.reflect(BacklogApi, { onGroup: () => {}, onEndpoint: ({ endpoint }) => names.push(endpoint.identifier) })
     assert.deepStrictEqual([...knownEndpoints].sort(), names.sort())
@@ -149,7 +149,7 @@ describe("the policy", () => {
   })
 })
 
-it("how often a caller may ask is bounded where tokens are needed, unless told otherwise", () => {
+it("a server that requires tokens has a rate limit by default", () => {
   const told = { perSecond: 1, burst: 2 }
   assert.deepStrictEqual(
     [
@@ -163,7 +163,7 @@ it("how often a caller may ask is bounded where tokens are needed, unless told o
 })
 
 layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a server with tokens", (its) => {
-  its.effect("knows nobody without a token that is taken", () =>
+  its.effect("refuses every request without a valid token", () =>
     Effect.gen(function* () {
       const { auditor, port, tokens, worker } = yield* Guarded
       const missing = yield* ask(port, "/stats")
@@ -198,7 +198,7 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
     })
   )
 
-  its.effect("ends answers that go on, and claims that wait, when the token is revoked", () =>
+  its.effect("ends streamed responses and waiting claims when the token is revoked", () =>
     Effect.gen(function* () {
       const { port, tokens } = yield* Guarded
       const { secret, token } = yield* tokens.create({ actor: "gone", role: "worker", createdBy: "test" })
@@ -227,7 +227,7 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
     })
   )
 
-  its.effect("lets each role do what it is for, and nothing else", () =>
+  its.effect("grants each role its endpoints only", () =>
     Effect.gen(function* () {
       const { auditor, orchestrator, port, worker } = yield* Guarded
       const card = { id: "r1", title: "T" }
@@ -283,7 +283,7 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
     })
   )
 
-  its.effect("lets a worker claim in its own name, and renew, release and complete what it holds", () =>
+  its.effect("limits a worker to claims under its own name", () =>
     Effect.gen(function* () {
       const { orchestrator, other, port, worker } = yield* Guarded
       const made = ["c1", "c2", "c3", "c4"].map((id) => ({ id, title: "T" }))
@@ -337,7 +337,7 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
     })
   )
 
-  its.effect("is asked for by its own names only, and by pages of its own origin", () =>
+  its.effect("accepts only its own host names and origins", () =>
     Effect.gen(function* () {
       const { port, worker } = yield* Guarded
       const by = (headers: Readonly<Record<string, string>>, method?: string) =>
@@ -383,7 +383,7 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
     })
   )
 
-  its.effect("lets nobody ask too often, and others all the same", () =>
+  its.effect("limits the rate of each caller without affecting other callers", () =>
     Effect.gen(function* () {
       const { other, port, tokens, worker } = yield* Guarded
       const { secret } = yield* tokens.create({ actor: "eager", role: "worker", createdBy: "test" })
@@ -407,7 +407,7 @@ layer(Layer.provideMerge(layerTokens, freshBacklog).pipe(Layer.provideMerge(post
   timeout: "60 seconds",
   excludeTestServices: true
 })("a server", (its) => {
-  its.effect("does not start where others can reach it, unless callers must show tokens, and there are some", () =>
+  its.effect("does not start on a public address unless tokens are required and exist", () =>
     Effect.gen(function* () {
       const tokens = yield* AccessTokens
       for (const options of [
@@ -433,7 +433,7 @@ layer(Layer.provideMerge(layerTokens, freshBacklog).pipe(Layer.provideMerge(post
     })
   )
 
-  its.effect("on loopback takes anybody, and knows by the token who shows one", () =>
+  its.effect("on loopback accepts callers without a token and identifies those that send one", () =>
     Effect.gen(function* () {
       const tokens = yield* AccessTokens
       const { secret } = yield* tokens.create({ actor: "ann", role: "worker", createdBy: "test" })
@@ -451,7 +451,7 @@ layer(Layer.provideMerge(layerTokens, freshBacklog).pipe(Layer.provideMerge(post
     })
   )
 
-  its.effect("holds so many connections and no more", () =>
+  its.effect("closes connections beyond the maximum", () =>
     Effect.gen(function* () {
       const { port } = yield* serve({ port: 0, maxConnections: 2 })
       const open = Effect.acquireRelease(
@@ -471,7 +471,7 @@ layer(Layer.provideMerge(layerTokens, freshBacklog).pipe(Layer.provideMerge(post
     })
   )
 
-  its.effect("hangs up on whoever is slow on purpose", () =>
+  its.effect("closes connections whose headers or body take too long", () =>
     Effect.gen(function* () {
       const { port } = yield* serve({ port: 0, headersTimeout: "300 millis", bodyTimeout: "300 millis" })
       /** Sends what begins a request, then a byte now and then, until it is hung up on. */
@@ -491,7 +491,7 @@ layer(Layer.provideMerge(layerTokens, freshBacklog).pipe(Layer.provideMerge(post
     })
   )
 
-  its.effect("hangs up on whoever says nothing", () =>
+  its.effect("closes idle connections", () =>
     Effect.gen(function* () {
       const { port } = yield* serve({ port: 0, idleTimeout: "300 millis" })
       const silentAfter = (begin: string) =>

@@ -18,7 +18,7 @@ const reasonOf = <A, R>(effect: Effect.Effect<A, unknown, R>) =>
 
 onServer("layerHttp", (test) => {
   test(
-    "tells what is wrong with a server as a database's layer does",
+    "reports server errors like database errors",
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const { url } = yield* Scope.provide(serve({ port: 0 }), scope)
@@ -53,7 +53,7 @@ onServer("layerHttp", (test) => {
   )
 
   test(
-    "begins a new generation of tokens, and takes the tokens of one, as numbers",
+    "begins a new generation of tokens and accepts its tokens",
     Effect.gen(function* () {
       const { url } = yield* serve({ port: 0 })
       const there = yield* over(url)
@@ -72,7 +72,7 @@ onServer("layerHttp", (test) => {
   )
 
   test(
-    "asks again only for what can be asked twice",
+    "retries only repeatable requests",
     Effect.gen(function* () {
       const here = yield* BacklogService
       const card = plain(yield* here.create({ id: "a", title: "A", actor }))
@@ -97,7 +97,7 @@ onServer("layerHttp", (test) => {
   )
 
   test(
-    "follows events through the end of a server and the beginning of another, each event once",
+    "follows events across a restart of the server, each event once",
     Effect.gen(function* () {
       const here = yield* BacklogService
       const create = (id: string) => here.create({ id, title: "T", actor })
@@ -121,7 +121,7 @@ onServer("layerHttp", (test) => {
   )
 
   test(
-    "gives a consumer each event, and moves its checkpoint on",
+    "passes each event to a consumer and moves its checkpoint",
     Effect.gen(function* () {
       const { url } = yield* serve({ port: 0 })
       const here = yield* BacklogService
@@ -148,7 +148,7 @@ onServer("layerHttp", (test) => {
   )
 
   test(
-    "tells the progress of long work",
+    "reports the progress of long operations",
     Effect.gen(function* () {
       const { url } = yield* serve({ port: 0 })
       const here = yield* BacklogService

@@ -13,7 +13,7 @@ describe.each(["docs/security.md", "docs/operations.md", "docs/http.md"])("the e
   const place = onServer()
   afterAll(() => place.remove())
 
-  it("do what they say", async () => {
+  it("produce the shown output", async () => {
     const shell = new Shell({
       folder: await temporaryDirectory(),
       flags: ["--schema", place.schema],
@@ -39,11 +39,11 @@ describe.each(["docs/security.md", "docs/operations.md", "docs/http.md"])("the e
 })
 
 describe("the program in docs/security.md", () => {
-  it("is the one that is run here, but for where it imports from", () => {
+  it("is the program that this test runs, except for its imports", () => {
     assert.deepStrictEqual(textsOn("docs/security.md", "ts"), [exampleOf("test/http/support/securedServer.ts")])
   })
 
-  it("serves nobody without a token", async () => {
+  it("does not start without a token", async () => {
     // It uses the schema that is used when none is named: in a database of its own.
     const database = `docs_${randomBytes(6).toString("hex")}`
     await sql((client) => client.unsafe(`CREATE DATABASE ${database}`))
@@ -58,7 +58,7 @@ describe("the program in docs/security.md", () => {
 })
 
 describe("the metrics in docs/operations.md", () => {
-  it("are those that a server has", async () => {
+  it("are the metrics that a server exports", async () => {
     const place = onServer()
     const server = await serving(place.flags)
     const metrics = await (await fetch(`${server.url}/metrics`)).text()

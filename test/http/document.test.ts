@@ -25,9 +25,9 @@ const resolve = (document: object, reference: string): unknown =>
     .split("/")
     .reduce<unknown>((part, name) => (part as Record<string, unknown> | undefined)?.[name], document)
 
-onServer("what a server says about itself", (test) => {
+onServer("a server's description of itself", (test) => {
   test(
-    "is an OpenAPI document with an endpoint for each method of the services",
+    "is an OpenAPI document with an endpoint per method of the services",
     Effect.gen(function* () {
       const { ask } = yield* asking()
       const document = (yield* ask("/openapi.json")).json() as unknown as Document

@@ -25,7 +25,7 @@ const ids = (frames: Iterable<Frame>) => Array.map(Array.fromIterable(frames), (
 
 onServer("events over HTTP", (test) => {
   test(
-    "are what the service tells, each with its position as its id",
+    "are the events of the service, with their positions as ids",
     Effect.gen(function* () {
       const { ask } = yield* asking()
       const audit = yield* AuditService
@@ -44,7 +44,7 @@ onServer("events over HTTP", (test) => {
   )
 
   test(
-    "go on after the last one that was heard, without a gap or a duplicate, while more are appended",
+    "continue after the last received event without a gap or a duplicate, while more are appended",
     Effect.gen(function* () {
       const { url } = yield* asking()
       yield* createCards(1, 30)
@@ -68,7 +68,7 @@ onServer("events over HTTP", (test) => {
   )
 
   test(
-    "are not read for one who takes nothing, who is hung up on",
+    "are not read for a client that reads nothing, whose connection is closed",
     Effect.gen(function* () {
       const audit = yield* AuditService
       yield* createCards(1, 1, "x".repeat(256 * 1024))
@@ -103,7 +103,7 @@ onServer("events over HTTP", (test) => {
   )
 
   test(
-    "of a damaged log end in a problem, which is the error of whoever asks by the layer",
+    "of a damaged log end in a problem, which is the error of the typed client",
     Effect.gen(function* () {
       const audit = yield* AuditService
       yield* createCards(1, 2)
@@ -136,7 +136,7 @@ onServer("events over HTTP", (test) => {
   )
 
   test(
-    "end when the server does, and so do those who wait for a card; what is being done is done",
+    "end when the server shuts down, as do waiting claims, while commands in progress complete",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const begun = yield* Deferred.make<void>()
@@ -176,7 +176,7 @@ onServer("events over HTTP", (test) => {
   )
 
   test(
-    "show now and then that the connection lives",
+    "include comments that show that the connection is alive",
     Effect.gen(function* () {
       const { body } = eventStreamResponse(Stream.never, { heartbeat: "10 millis", until: Effect.never })
       if (body._tag !== "Stream") return expect.unreachable()

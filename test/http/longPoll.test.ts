@@ -7,9 +7,9 @@ import { asking } from "./support/asking.ts"
 
 const actor = "ann"
 
-onServer("a claim that waits", (test) => {
+onServer("a waiting claim", (test) => {
   test(
-    "is answered when a card can be claimed, in whatever process that came about",
+    "returns when a card becomes claimable in any process",
     Effect.gen(function* () {
       const { post } = yield* asking()
       const other = yield* Layer.build(Layer.fresh(layerTestOver(yield* currentClient, yield* BacklogSchema)))
@@ -24,7 +24,7 @@ onServer("a claim that waits", (test) => {
   )
 
   test(
-    "is carried out once where it has a key",
+    "is carried out once with a key",
     Effect.gen(function* () {
       const { post } = yield* asking()
       const backlog = yield* BacklogService
@@ -39,7 +39,7 @@ onServer("a claim that waits", (test) => {
   )
 
   test(
-    "waits no longer than it was told, and names no card",
+    "waits at most the given time and cannot name a card",
     Effect.gen(function* () {
       const { ask, post } = yield* asking()
       expect((yield* post("/claim?wait=1", { owner: "w", actor })).status).toBe(204)

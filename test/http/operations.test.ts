@@ -52,7 +52,7 @@ const collector = () => {
   }
 }
 
-describe("a server that is run", () => {
+describe("a running server", () => {
   const place = onServer()
   const received = collector()
   let server: Awaited<ReturnType<typeof serving>>
@@ -92,7 +92,7 @@ describe("a server that is run", () => {
     await place.remove()
   })
 
-  it("says that it runs and is ready to everybody, and what it measures to whom it knows", async () => {
+  it("reports liveness and readiness to every caller and metrics to callers with a token", async () => {
     assert.deepStrictEqual(
       await Promise.all(["/healthz", "/readyz", "/metrics"].map((path) => statusOf(path, ""))),
       [200, 200, 401]
@@ -100,7 +100,7 @@ describe("a server that is run", () => {
     assert.strictEqual(await statusOf("/metrics"), 200)
   })
 
-  it("measures commands by their outcomes, and the backlog", async () => {
+  it("exports metrics of commands by outcome and of the backlog", async () => {
     for (const [path, body] of [
       ["/create", { id: "a", title: "A" }],
       ["/create", { id: "a", title: "A" }],
@@ -141,7 +141,7 @@ describe("a server that is run", () => {
     }
   })
 
-  it("is not ready when its migrations are not what they were", async () => {
+  it("is not ready when its migrations have changed", async () => {
     const checksum = (value: string) =>
       sql((client) => client`UPDATE ${client(`${place.schema}.migrations`)} SET checksum = ${value} WHERE id = 2`)
     const [row] = await sql(
@@ -157,7 +157,7 @@ describe("a server that is run", () => {
     while ((await statusOf("/readyz")) !== 200) await new Promise((resolve) => setTimeout(resolve, 50))
   })
 
-  it("tells each command and its outcome to a collector, and a secret to nobody", async () => {
+  it("exports a span per command and no secrets", async () => {
     await (await ask("/stats?token=" + token)).text()
     await (await ask("/claim", { owner: "w", secret: 1 }, `${token.slice(0, -1)}x`)).text()
     ended = true
@@ -192,7 +192,7 @@ describe("backlog serve", () => {
   const place = onServer()
   afterAll(place.remove)
 
-  it("refuses what would be open to others, and what makes no sense", async () => {
+  it("refuses options that expose the backlog or are invalid", async () => {
     const wrong: ReadonlyArray<readonly [number, string, ReadonlyArray<string>, Readonly<Record<string, string>>?]> = [
       [5, "ServeRefused", ["--host", "0.0.0.0", "--port", "0"]],
       [5, "ServeRefused", ["--host", "192.0.2.1", "--port", "0", "--require-tokens"]],
@@ -213,7 +213,7 @@ describe("backlog serve", () => {
     }
   })
 
-  it("says where it cannot listen", async () => {
+  it("names the address on which it cannot listen", async () => {
     const taken = createServer()
     const port = await new Promise<number>((resolve) => {
       taken.listen(0, "127.0.0.1", () => resolve((taken.address() as AddressInfo).port))

@@ -12,7 +12,7 @@ const createCards = Effect.flatMap(BacklogService, (backlog) =>
 
 onServer("positions and types over HTTP", (test) => {
   test(
-    "beyond the end are refused with a status, by the header and the query, of a stream that follows and one that ends",
+    "beyond the end of the log are refused with 404, in the header and in the query, with and without follow",
     Effect.gen(function* () {
       const { ask, post, url } = yield* asking()
       yield* createCards
@@ -44,7 +44,7 @@ onServer("positions and types over HTTP", (test) => {
   )
 
   test(
-    "beyond the end end a consumer of the typed client by name, and its checkpoint can be set back",
+    "beyond the end of the log fail a consumer of the typed client with CheckpointAhead, and its checkpoint can be reset",
     Effect.gen(function* () {
       const { url } = yield* asking()
       yield* createCards
@@ -62,7 +62,7 @@ onServer("positions and types over HTTP", (test) => {
   )
 
   test(
-    "types that do not exist are refused with a status and the names, and move no checkpoint",
+    "unknown types are refused with 400 and the known names, and move no checkpoint",
     Effect.gen(function* () {
       const { ask, url } = yield* asking()
       yield* createCards

@@ -106,7 +106,7 @@ onServer("problems over HTTP", (test) => {
   )
 
   test(
-    "what does not fit is invalid input that names the field",
+    "a request that does not match the schema is InvalidInput with the field",
     Effect.gen(function* () {
       const { ask, post } = yield* asking()
       const invalid = (answer: Answer): string => {
@@ -137,7 +137,7 @@ onServer("problems over HTTP", (test) => {
   )
 
   test(
-    "what cannot be answered is a problem too",
+    "an unroutable or oversized request is a problem",
     Effect.gen(function* () {
       const { ask, post } = yield* asking()
       expect(problem(yield* ask("/nowhere"))).toEqual({ status: 404, _tag: "UnknownPath" })
@@ -177,7 +177,7 @@ onServer("problems over HTTP", (test) => {
   )
 
   test(
-    "a request that is none ends in an answer, and the next one is answered",
+    "a malformed request gets a response, and the next request succeeds",
     Effect.gen(function* () {
       const { ask, url } = yield* asking()
       for (const words of [
@@ -192,7 +192,7 @@ onServer("problems over HTTP", (test) => {
   )
 
   test(
-    "who sends more than is taken, and listens only then, hears why",
+    "a client that sends an oversized body before it reads gets 413",
     Effect.gen(function* () {
       const { url } = yield* asking()
       const chunk = "x".repeat(1024 * 1024)
@@ -205,7 +205,7 @@ onServer("problems over HTTP", (test) => {
   )
 
   test(
-    "who says that more comes than is taken hears so before it has come",
+    "an oversized Content-Length is refused with 413 before the body arrives",
     Effect.gen(function* () {
       const { url } = yield* asking()
       const head = "POST /create HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
@@ -216,7 +216,7 @@ onServer("problems over HTTP", (test) => {
   )
 
   test(
-    "a key makes a command one that is carried out once, as its id does",
+    "a command with an Idempotency-Key is carried out once, as with a commandId",
     Effect.gen(function* () {
       const { post } = yield* asking()
       yield* post("/create", card)
@@ -242,7 +242,7 @@ onServer("problems over HTTP", (test) => {
   )
 
   test(
-    "trouble with the database is told without its particulars, and is an error of it again by the layer",
+    "a database error is reported without details, and the typed client turns it into a database error",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const { AuthorizationError, ConnectionError, UniqueViolation } = SqlError

@@ -78,7 +78,7 @@ const [overStdio, overHttp] = blocks("json").map((block) => (JSON.parse(block) a
 layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 seconds", excludeTestServices: true })(
   "docs/mcp.md",
   (it) => {
-    it.effect("has every tool, and what listing them costs, which is little", () =>
+    it.effect("lists every tool and the tokens of each role", () =>
       Effect.gen(function* () {
         const table = new Map<string, { readonly roles: Array<string>; readonly cells: ReadonlyArray<string> }>()
         for (const role of AccessRole.literals) {
@@ -117,7 +117,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
       })
     )
 
-    it.effect("tells the truth, call by call", () =>
+    it.effect("shows the actual answer of each call", () =>
       Effect.gen(function* () {
         const examples = blocks("tool")
         expect(examples.length).toBeGreaterThan(5)

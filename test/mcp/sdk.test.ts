@@ -40,7 +40,7 @@ describe("backlog mcp, with the official client", () => {
   afterAll(() => place.remove())
   const program = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url))
 
-  it("serves an agent over standard input and output until that ends", async () => {
+  it("serves an agent over standard input and output until the input ends", async () => {
     const created = await cli([...place.flags, "create", "--id", "a", "--title", "A"])
     expect(created.code).toBe(0)
     const transport = new StdioClientTransport({
@@ -70,7 +70,7 @@ describe("backlog mcp, with the official client", () => {
   })
 })
 
-it("sessions are their callers' only, and the one that was not used for longest goes", () => {
+it("a session belongs to its caller, and the least recently used one is evicted", () => {
   const sessions = makeSessions(2)
   expect([sessions.open("a", "w1"), sessions.open("b", "w1")]).toEqual([undefined, undefined])
   expect([sessions.belongsTo("a", "w1"), sessions.belongsTo("b", "w2"), sessions.belongsTo("c", "w1")]).toEqual([
@@ -127,7 +127,7 @@ const overHttp = (
   )
 
 layer(layerServed, { timeout: "60 seconds", excludeTestServices: true })("/mcp, with the official client", (its) => {
-  its.effect("gives each role its tools, and acts in the name that the connection has", () =>
+  its.effect("gives each role its tools and takes the actor from the connection", () =>
     Effect.gen(function* () {
       const { open } = yield* Served
       const { client: boss } = yield* overHttp(open, { "backlog-actor": "planner", "backlog-role": "orchestrator" })
@@ -158,7 +158,7 @@ layer(layerServed, { timeout: "60 seconds", excludeTestServices: true })("/mcp, 
     })
   )
 
-  its.effect("ends a call that is cancelled, and claims nothing for it", () =>
+  its.effect("ends a cancelled call without a claim", () =>
     Effect.gen(function* () {
       const { open } = yield* Served
       const { client } = yield* overHttp(open, { "backlog-actor": "w1" })
@@ -179,7 +179,7 @@ layer(layerServed, { timeout: "60 seconds", excludeTestServices: true })("/mcp, 
     })
   )
 
-  its.effect("knows whoever shows a token by it, and by nothing else", () =>
+  its.effect("identifies an agent with a token by the token only", () =>
     Effect.gen(function* () {
       const { guarded, tokens } = yield* Served
       const bearer = (actor: string, role: "worker" | "orchestrator" | "auditor") =>
@@ -230,7 +230,7 @@ layer(layerServed, { timeout: "60 seconds", excludeTestServices: true })("/mcp, 
     })
   )
 
-  its.effect("takes no message of more than 2 MiB, whether its length is said or not", () =>
+  its.effect("refuses messages of more than 2 MiB, with and without a Content-Length", () =>
     Effect.gen(function* () {
       const { open } = yield* Served
       const message = { jsonrpc: "2.0", id: 1, method: "tools/list", params: { much: "x".repeat(3 * 1024 * 1024) } }
@@ -254,7 +254,7 @@ layer(layerServed, { timeout: "60 seconds", excludeTestServices: true })("/mcp, 
     })
   )
 
-  its.effect("asks whoever needs no token for a name", () =>
+  its.effect("requires an actor header without a token", () =>
     Effect.gen(function* () {
       const { open } = yield* Served
       const nobody = yield* Effect.promise(() => fetch(`${open}/mcp`, { method: "POST" }))

@@ -22,7 +22,7 @@ const typesOf = (id: string) => Effect.map(eventsOf(id), (events) => events.map(
 layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 seconds", excludeTestServices: true })(
   "tools for agents",
   (it) => {
-    it.effect("take a card through its life, and say each time what to do next", () =>
+    it.effect("take a card from creation to completion, and each answer says what to do next", () =>
       Effect.gen(function* () {
         const w1 = yield* connected("worker", "w1")
         const made = yield* cards(
@@ -130,7 +130,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
       })
     )
 
-    it.effect("refuse in words that say what to do", () =>
+    it.effect("explain each refusal and the alternative", () =>
       Effect.gen(function* () {
         const w1 = yield* connected("worker", "w1")
         const w3 = yield* connected("worker", "w3")
@@ -202,7 +202,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
       })
     )
 
-    it.effect("say that the database is not available, and how to go on", () =>
+    it.effect("report that the database is not available and how to retry", () =>
       Effect.gen(function* () {
         const agent = { role: "worker", actor: "w", owner: "w" } as const
         const told = (reason: SqlError.SqlErrorReason) =>
@@ -214,7 +214,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
       }).pipe(Effect.provide(Logger.layer([])))
     )
 
-    it.effect("cut what is long, and let the rest be read", () =>
+    it.effect("truncate long parts and return the rest on request", () =>
       Effect.gen(function* () {
         const w1 = yield* connected("worker", "w1")
         const body = `${"x".repeat(3999)}🙂${"y".repeat(20_000)}`
@@ -250,7 +250,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
       })
     )
 
-    it.effect("list cards page by page, and the backlog in numbers", () =>
+    it.effect("list cards in pages and show counts of the backlog", () =>
       Effect.gen(function* () {
         const w1 = yield* connected("auditor", "eve")
         yield* cards("pages", { id: "p1", priority: 2 }, { id: "p2", priority: 1 }, { id: "p3", dependsOn: ["p1"] })
@@ -270,7 +270,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
       })
     )
 
-    it.effect("wait for a card, and stop when they are cancelled", () =>
+    it.effect("wait for a card until they are cancelled", () =>
       Effect.gen(function* () {
         const w1 = yield* connected("worker", "w1")
         const waiting = yield* Effect.forkChild(w1.call("claim", { phase: "wait", waitSeconds: 50 }))
@@ -288,7 +288,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
       })
     )
 
-    it.effect("give back a card whose claim was cancelled while it was made, unless it can be asked for again", () =>
+    it.effect("release a card whose claim was cancelled, unless the claim has a commandId", () =>
       Effect.gen(function* () {
         const backlog = yield* BacklogService
         const agent = { role: "worker", actor: "w1", owner: "w1" } as const
@@ -315,7 +315,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
       })
     )
 
-    it.effect("carry a command out once under an id", () =>
+    it.effect("carry out a command with a commandId once", () =>
       Effect.gen(function* () {
         const w1 = yield* connected("worker", "host-7", "w1")
         yield* cards("once", { id: "o1" }, { id: "o2" })
@@ -334,7 +334,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
     )
 
     // The last: it changes every token of this backlog.
-    it.effect("take the tokens of a restored backlog", () =>
+    it.effect("accept the tokens of a restored backlog", () =>
       Effect.gen(function* () {
         const w1 = yield* connected("worker", "w1")
         yield* cards("restored", { id: "late" })

@@ -34,7 +34,7 @@ const hostileText = (next: () => number): string =>
   Array.from({ length: Math.floor(next() * 12) }, () => pieces[Math.floor(next() * pieces.length)]).join("")
 
 describe("a text in an answer", () => {
-  it("is read back exactly, and changes nothing of the server's words", () => {
+  it("is read back exactly and does not change the server's text", () => {
     const next = numbers(20_26)
     for (let run = 0; run < 2000; run++) {
       const [title, body, json] = [hostileText(next), hostileText(next), [hostileText(next)]]
@@ -53,7 +53,7 @@ describe("a text in an answer", () => {
     }
   })
 
-  it("is on one line and has no hidden characters where another module wrote the sentence", () => {
+  it("is on one line without hidden characters if another module wrote the sentence", () => {
     expect(fixedText("Card x\n\u202e is lost.").text).toBe("Card x\\u000a\\u202e is lost.")
   })
 
@@ -64,7 +64,7 @@ describe("a text in an answer", () => {
 })
 
 describe("tools and instructions", () => {
-  it("say that text of cards is data", () => {
+  it("state that text of cards is data", () => {
     for (const role of ["worker", "orchestrator", "auditor"] as const) {
       expect(serverInfo(role).instructions).toMatch(/frames \(lines that begin with \|\).*It is data/)
       const showing = toolsets[role].filter(({ tool }) =>
@@ -228,13 +228,13 @@ const randomFields = (seed: number): Fields => {
 }
 
 onServer("answers about cards with hostile texts", (test) => {
-  test("differ from answers about harmless ones in quotes and frames only, and keep each text", checks(hostile))
+  test("differ from answers about harmless texts in quotes and frames only, and preserve each text", checks(hostile))
   for (let seed = 1; seed <= runs; seed++) {
-    test(`differ in quotes and frames only where texts are random, seed ${seed}`, checks(randomFields(seed)))
+    test(`differ in quotes and frames only for random texts, seed ${seed}`, checks(randomFields(seed)))
   }
 })
 
-it("random texts were tried", (context) => {
+it("random texts were tested", (context) => {
   const command = "BACKLOG_HOSTILE_RUNS=50 npx vitest run test/security/agentAnswers.test.ts"
   context.skip(runs === 0, `each takes about a second: ${command}`)
   expect(runs).toBeGreaterThan(0)

@@ -6,12 +6,12 @@ import { serving } from "../http/support/serving.ts"
 const captured = (stdout: string): string => stdout.replace(/\n+$/, "")
 
 /** What is printed does not depend on the database. */
-describe("an output that a script captures", () => {
+describe("output that a script captures", () => {
   const place = onServer()
   beforeAll(() => cli(["create", "--id", "a", "--title", "A", ...place.flags]))
   afterAll(place.remove)
 
-  it("of token create is a token that a server takes, and nothing else", async () => {
+  it("of token create is a valid token and nothing else", async () => {
     const argv = ["token", "create", "--actor", "w1", "--role", "worker", ...place.flags]
     const { code, stderr, stdout } = await cli(argv)
     const token = captured(stdout)
@@ -29,13 +29,13 @@ describe("an output that a script captures", () => {
     assert.strictEqual(asJson.stderr, "")
   })
 
-  it("of anchor is a line that verify takes, and nothing else", async () => {
+  it("of anchor is one line that verify accepts and nothing else", async () => {
     const { stdout } = await cli(["anchor", ...place.flags])
     assert.match(captured(stdout), /^mosaic-backlog-anchor 1 [^\n]+$/)
     assert.strictEqual((await cli(["verify", "--anchor", captured(stdout), ...place.flags])).code, 0)
   })
 
-  it("of export is the log alone", async () => {
+  it("of export is the log and nothing else", async () => {
     const { stderr, stdout } = await cli(["export", ...place.flags])
     assert.strictEqual(stderr, "")
     for (const line of captured(stdout).split("\n")) assert.isObject(JSON.parse(line))

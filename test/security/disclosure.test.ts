@@ -143,14 +143,14 @@ const refusals: ReadonlyArray<readonly [title: string, says: RegExp]> = [
 ]
 
 describe("a text without secrets", () => {
-  it.each(spellings)("has no token that is %s", (_, text) => {
+  it.each(spellings)("contains no token that is %s", (_, text) => {
     for (const around of [text, `"${text}"`, `?id=${text}&x=1`, `x${text}.`, JSON.stringify({ text })]) {
       hasNoSecret(redactSecrets(around), around)
       assert.strictEqual(redactSecrets(redactSecrets(around)), redactSecrets(around))
     }
   })
 
-  it("keeps the id of a token, and everything else", () => {
+  it("keeps the id of a token and all other text", () => {
     const id = token.split("_")[1]
     assert.strictEqual(redactSecrets(`Revoke "${token}" now.`), `Revoke "mbk_${id}_redacted" now.`)
     const plain = `A token begins with mbk_, and mbk_… is none; ${"0a".repeat(32)} is a hash, https://x/y?a=b@c an address.`
@@ -167,18 +167,18 @@ describe("a text without secrets", () => {
     assert.include(text, "the number 0.12345678901234567890123456789012345… would be changed")
   })
 
-  it("is what a report says of JSON", () => {
+  it("is in reports about JSON", () => {
     const parsed = parseExactJson(`{"${token}":1,"${token}":2}`)
     hasNoSecret(Result.isFailure(parsed) ? describeJsonProblem(parsed.failure) : token, "a problem of JSON")
   })
 
-  it("is found quickly in any text", () => {
+  it("is computed quickly for any text", () => {
     for (const part of ["mbk", "m%25", "\\", "%", "0", "0a", "://a:", "_"]) redactSecrets(part.repeat(200_000))
   })
 })
 
-describe("what may be logged", () => {
-  it("has no token, wherever a value holds it, and is the same value where there is none", () => {
+describe("a logged value", () => {
+  it("contains no token anywhere in a value, and is the same value if there is none", () => {
     const circular: Record<string, unknown> = { token }
     circular["self"] = circular
     class Request {
@@ -218,7 +218,7 @@ describe("what may be logged", () => {
     assert.strictEqual(sanitizeCause(cause), cause)
   })
 
-  it("is all that a span has", () => {
+  it("is everything that a span contains", () => {
     const shown = capturing()
     const traced = Effect.gen(function* () {
       const other = yield* Effect.makeSpan("other")
@@ -253,7 +253,7 @@ describe("what may be logged", () => {
     ["23505", `duplicate key value violates unique constraint "${marker}"`, {}, false],
     ["P0001", marker, {}, false],
     ["57014", marker, { routine: "exec_stmt_raise", constraint: marker }, false]
-  ] as const)("has the message of SQLSTATE %s only where it repeats no value", (code, message, fields, isShown) => {
+  ] as const)("has the message of SQLSTATE %s only if it repeats no value", (code, message, fields, isShown) => {
     const cause = Object.assign(new Error(message), {
       code,
       severity: "ERROR",
@@ -278,9 +278,9 @@ describe("what may be logged", () => {
   })
 })
 
-onServer("a server that is asked with a token in the wrong place", (test) => {
+onServer("a token in the wrong place of a request", (test) => {
   test(
-    "repeats it in no log, span or error",
+    "is repeated in no log, span or error",
     Effect.gen(function* () {
       const program = capturing()
       const { port, url } = yield* program.around(serving)
@@ -305,7 +305,7 @@ onServer("a server that is asked with a token in the wrong place", (test) => {
   )
 
   test(
-    "returns it whole where it is the text of a card, and names its id in no metric",
+    "is returned unchanged in the text of a card, and its id is in no metric",
     Effect.gen(function* () {
       const program = capturing()
       const { port } = yield* program.around(serving)
@@ -328,9 +328,9 @@ onServer("a server that is asked with a token in the wrong place", (test) => {
   )
 })
 
-onServer("a server that is asked with a secret of another program", (test) => {
+onServer("another program's secret in a request", (test) => {
   test(
-    "repeats it in no log, span or answer",
+    "is repeated in no log, span or response",
     Effect.gen(function* () {
       const program = capturing()
       const tokens = yield* Layer.build(
@@ -356,9 +356,9 @@ onServer("a server that is asked with a secret of another program", (test) => {
   )
 })
 
-onServer("an agent that puts a token in the wrong place", (test) => {
+onServer("a token in the wrong place of a tool call", (test) => {
   test(
-    "finds it in no error, and nothing logs its arguments",
+    "is in no error, and its arguments are not logged",
     Effect.gen(function* () {
       const program = capturing()
       const call = (name: string, args: object) => ({ method: "tools/call", params: { name, arguments: args } })

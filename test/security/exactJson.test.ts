@@ -47,7 +47,7 @@ const initialize = JSON.stringify({
   params: { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } }
 })
 
-onServer("JSON that loses nothing", (test) => {
+onServer("exact JSON", (test) => {
   test(
     "a body over HTTP is kept exactly or refused with the place",
     Effect.gen(function* () {
@@ -92,7 +92,7 @@ onServer("JSON that loses nothing", (test) => {
   )
 
   test(
-    "a call of a tool is kept exactly or refused with the place, over HTTP and over pipes",
+    "a tool call is kept exactly or refused with the place, over HTTP and standard input",
     Effect.gen(function* () {
       const { post } = yield* asking({
         routes: Layer.provide(layerMcpRoutes, Layer.succeed(SqlClient.SqlClient)(yield* SqlClient.SqlClient))
@@ -140,7 +140,7 @@ onServer("JSON that loses nothing", (test) => {
   )
 
   test(
-    "the typed client refuses answers that would be changed",
+    "the typed client refuses responses that would be changed",
     Effect.gen(function* () {
       const answer = { type: "application/json", text: "" }
       const url = yield* anyServer((_, response) =>

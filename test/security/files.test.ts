@@ -58,7 +58,7 @@ const openAll = (directory: string): void => {
   for (const path of everythingIn(directory)) chmodSync(path, lstatSync(path).isDirectory() ? 0o777 : 0o666)
 }
 
-describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (skipped: no user ids here)"}`, () => {
+describe.skipIf(!hasUsers)(`files under any umask${hasUsers ? "" : " (skipped: no user ids here)"}`, () => {
   let scratch = ""
   const umask = process.umask()
   beforeAll(() => {
@@ -89,13 +89,13 @@ describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (ski
     return directory
   }
 
-  it("a database that was created is for its user only", async () => {
+  it("a created database is accessible to its user only", async () => {
     const directory = await copy("new")
     assert.isAbove(everythingIn(directory).length, 900)
     assert.deepStrictEqual(openIn(directory), [])
   })
 
-  it("an older, open directory is closed, stays closed, and another user gets nothing out of it", async () => {
+  it("an older, open directory is closed and stays closed, and another user can read nothing in it", async () => {
     const target = join(scratch, "target")
     writeFileSync(target, "")
     chmodSync(target, 0o644)
@@ -178,7 +178,7 @@ describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (ski
     }
   })
 
-  it("folders, exports and anchors are for their user only", async () => {
+  it("folders, exports and anchors are accessible to their user only", async () => {
     for (const mask of [0, 0o777]) {
       process.umask(mask)
       const folder = join(scratch, `umask-${mask}`)
@@ -209,7 +209,7 @@ describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (ski
     }
   })
 
-  it("a directory with other files keeps its mode, and is refused where others may write", async () => {
+  it("a directory with other files keeps its mode, and is refused if others can write to it", async () => {
     const directory = await copy("mixed")
     writeFileSync(join(directory, "index.html"), "for all")
     chmodSync(join(directory, "index.html"), 0o644)
@@ -233,13 +233,13 @@ describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (ski
     )
   })
 
-  describe.skipIf(!isRoot)(`what belongs to another user${asRoot}`, () => {
+  describe.skipIf(!isRoot)(`a file of another user${asRoot}`, () => {
     const words = (what: string, directory: string) =>
       `DirectoryUnusable: ${directory} cannot be used as a backlog's directory: ${what} belongs to user ${other}, and this ` +
       `process runs as user 0. Run it as user ${other}, choose another directory, or let an administrator give the ` +
       `directory to user 0: \`chown -R 0 ${JSON.stringify(directory)}\`.`
 
-    it("is refused by name, and left as it is", async () => {
+    it("is refused by name and not changed", async () => {
       const directory = await copy("foreign")
       openAll(directory)
       writeFileSync(join(directory, "backlog.lock"), "")
@@ -342,7 +342,7 @@ describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (ski
     })
   })
 
-  it("the doctor says what was open and is closed now, and what is open", async () => {
+  it("the doctor reports what was open and is now closed, and what is still open", async () => {
     const place = await inDirectory()
     const database = join(place.directory, "pgdata")
     const doctor = async (warned: RegExp, ...flags: ReadonlyArray<string>) => {
@@ -367,7 +367,7 @@ describe.skipIf(!hasUsers)(`files, whatever the umask is${hasUsers ? "" : " (ski
     await place.remove()
   })
 
-  it("the program creates everything for its user only, with the umasks 022, 000 and 0777", async (context) => {
+  it("the program creates everything for its user only under the umasks 022, 000 and 0777", async (context) => {
     if (!isLong) {
       return context.skip("creating three databases takes 20 seconds: BACKLOG_TEST_SECURITY=long npm run test:security")
     }

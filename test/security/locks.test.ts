@@ -84,7 +84,7 @@ const commands = ({ owner, writer }: Pick<Guarded, "owner" | "writer">, prefix: 
 
 const locks = (test: Test): void => {
   test(
-    "a session that may only read holds every lock that it can take, and every command commits",
+    "every command commits while a read-only session holds every lock that it can take",
     Effect.gen(function* () {
       const backlog = yield* guarded
       const { auditor, schema } = backlog
@@ -112,7 +112,7 @@ const locks = (test: Test): void => {
   )
 
   test(
-    "advisory locks stop no rebuild, no migration and no start",
+    "advisory locks block no rebuild, migration or start",
     Effect.gen(function* () {
       const backlog = yield* guarded
       const { auditor, owner, reconnect, schema } = backlog
@@ -125,7 +125,7 @@ const locks = (test: Test): void => {
   )
 
   test(
-    "a role that may read and maintain is refused as auditor, since that lets it lock",
+    "a role with MAINTAIN is refused as auditor, because it could lock tables",
     Effect.gen(function* () {
       const { reconnect, auditor } = yield* guarded
       const sql = yield* SqlClient.SqlClient
@@ -140,7 +140,7 @@ const locks = (test: Test): void => {
   if (!isLong) return
 
   test(
-    "a reader can queue commands behind statements that wait for a lock, and an event trigger refuses those",
+    "a reader can queue commands behind statements that wait for a lock, and an event trigger refuses those statements",
     Effect.gen(function* () {
       const backlog = yield* guarded
       const { auditor, schema, writers } = backlog

@@ -21,7 +21,7 @@ const proxiesOf = (trust: TrustProxy) => {
 describe("the client of a trusted proxy", () => {
   const onThisMachine = proxiesOf(true)
 
-  it("is the address that the proxy added last, and nothing that the client claims", () => {
+  it("is the address that the proxy added last, not one that the client claims", () => {
     for (const [header, client] of [
       ["203.0.113.7", "203.0.113.7"],
       ["10.0.0.1, 127.0.0.1, 203.0.113.7", "203.0.113.7"],
@@ -38,13 +38,13 @@ describe("the client of a trusted proxy", () => {
     }
   })
 
-  it("is the connection's own address where the connection is no trusted proxy's", () => {
+  it("is the address of the connection if it is not a trusted proxy", () => {
     assert.strictEqual(clientAddress("192.0.2.1", "203.0.113.7", onThisMachine), "192.0.2.1")
     assert.strictEqual(clientAddress("", "203.0.113.7", onThisMachine), "")
     assert.strictEqual(clientAddress("10.0.0.6", "203.0.113.7", proxiesOf(["10.0.0.5"])), "10.0.0.6")
   })
 
-  it("is the last address that is no proxy where proxies are in a row", () => {
+  it("is the last address that is not a trusted proxy in a chain of proxies", () => {
     const inARow = proxiesOf(["10.0.0.5", "10.1.0.0/16", "2001:db8::/32"])
     const through = (header: string) => clientAddress("10.0.0.5", header, inARow)
     assert.strictEqual(through("198.51.100.1, 203.0.113.7, 10.1.2.3"), "203.0.113.7")
@@ -59,7 +59,7 @@ describe("the client of a trusted proxy", () => {
     assert.deepStrictEqual(trustedProxies(false), Result.succeed(undefined))
   })
 
-  it("shows itself by any header that proxies add", () => {
+  it("is detected by any header that proxies add", () => {
     for (const name of [
       "forwarded",
       "via",
@@ -76,7 +76,7 @@ describe("the client of a trusted proxy", () => {
   })
 })
 
-it("the head of a request ends when the time for it is over, and not at a later check", () => {
+it("the headers timeout ends a request on time, not at a later check", () => {
   for (const limit of [1, 2, 59, 60, 61, 100.5, 300, 1000, 15_000, 3_600_000]) {
     const { connectionsCheckingInterval, headersTimeout } = headersTimeoutSettings(limit)
     assert.isAtMost(headersTimeout + connectionsCheckingInterval, Math.max(2, limit))
@@ -120,7 +120,7 @@ const forwarded = { "x-forwarded-for": "203.0.113.7" }
 layer(freshBacklog.pipe(Layer.provideMerge(postgresClient(6))), { timeout: "60 seconds", excludeTestServices: true })(
   "a server",
   (its) => {
-    its.effect("without tokens refuses what a proxy forwards, and warns at its start", () =>
+    its.effect("without tokens refuses forwarded requests and warns at its start", () =>
       Effect.gen(function* () {
         const { lines } = yield* logged(
           Effect.gen(function* () {
@@ -153,7 +153,7 @@ layer(freshBacklog.pipe(Layer.provideMerge(postgresClient(6))), { timeout: "60 s
       })
     )
 
-    its.effect("with tokens and no trusted proxy believes no forwarding header", () =>
+    its.effect("with tokens and no trusted proxy ignores forwarding headers", () =>
       Effect.gen(function* () {
         const { lines } = yield* logged(
           Effect.gen(function* () {
@@ -173,7 +173,7 @@ layer(freshBacklog.pipe(Layer.provideMerge(postgresClient(6))), { timeout: "60 s
       })
     )
 
-    its.effect("that trusts a proxy requires tokens, and limits and logs by the client's address", () =>
+    its.effect("that trusts a proxy requires tokens, and uses the client's address for limits and logs", () =>
       Effect.gen(function* () {
         const tokens = yield* tokensOfBacklog
         for (const options of [

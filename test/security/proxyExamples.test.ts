@@ -71,7 +71,7 @@ layer(freshBacklog.pipe(Layer.provideMerge(postgresClient(4))), { timeout: "60 s
   "HAProxy as docs/http.md configures it",
   (its) => {
     its.effect.skipIf(isMissing)(
-      `passes on who asks, and is refused by a server without tokens${isMissing ? ` (skipped: there is no ${haproxy})` : ""}`,
+      `passes on the client's address, and is refused by a server without tokens${isMissing ? ` (skipped: there is no ${haproxy})` : ""}`,
       () =>
         Effect.gen(function* () {
           const { lines } = yield* logged(

@@ -85,7 +85,7 @@ const receipts = (test: Test): void => {
   )
 
   test(
-    "commands of two actors under one id in one batch are two commands",
+    "commands of two actors with one id in one batch are two commands",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const answers = yield* Effect.all(
@@ -200,7 +200,7 @@ const receipts = (test: Test): void => {
   )
 
   test(
-    "receipts of an older program are given to actors, their digests are salted, and its redactions are completed",
+    "receipts of an older version are assigned to actors and salted, and its redactions are completed",
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const schema = yield* freshSchema

@@ -67,7 +67,7 @@ const locks = (table: string, condition: string) =>
 
 onServerFirst("a token that is revoked", (test) => {
   test(
-    "carries out no command whose body came later",
+    "carries out no command whose body arrives later",
     Effect.gen(function* () {
       const { holder, port, revoke } = yield* guarded()
       const backlog = yield* BacklogService
@@ -113,7 +113,7 @@ onServerFirst("a token that is revoked", (test) => {
   )
 
   test(
-    "ends a body that never comes whole, and a valid one imports a log",
+    "ends a body that never arrives completely, while a valid token imports a log",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create({ id: "a", title: "A", actor })
@@ -146,7 +146,7 @@ onServerFirst("a token that is revoked", (test) => {
   )
 
   test(
-    "ends every wait, however it is spelled, and receives no card that comes meanwhile",
+    "ends every wait, however it is spelled, and receives no card that becomes claimable later",
     Effect.gen(function* () {
       const { holder, port, revoke } = yield* guarded()
       const worker = yield* holder("w", "worker")
@@ -171,7 +171,7 @@ onServerFirst("a token that is revoked", (test) => {
   )
 
   test(
-    "is not valid either when its role or its actor changed",
+    "is also invalid when its role or its actor has changed",
     Effect.gen(function* () {
       const { holder, port } = yield* guarded()
       const { sql, schema } = yield* tables
@@ -190,7 +190,7 @@ onServerFirst("a token that is revoked", (test) => {
 
 onServer("a server of tokens", (test) => {
   test(
-    "knows one spelling of each path",
+    "is checked under the only spelling of each path",
     Effect.gen(function* () {
       const { holder, port } = yield* guarded()
       yield* (yield* BacklogService).create({ id: "a", title: "A", actor })
@@ -245,7 +245,7 @@ onServer("a server of tokens", (test) => {
   )
 
   test(
-    "gives an agent that waits no card that comes after the revocation",
+    "gets a waiting agent no card that becomes claimable after the revocation",
     Effect.gen(function* () {
       let checks = 0
       let isRevoked = false
@@ -272,7 +272,7 @@ onServer("a server of tokens", (test) => {
 
   // A revocation reaches an embedded database when the import has ended, which holds the only session.
   test(
-    "imports nothing of a log that comes after the revocation, or never comes whole, and keeps no lock",
+    "imports no log that arrives after the revocation or never completely, and keeps no lock",
     Effect.gen(function* () {
       const { holder, port, revoke } = yield* guarded()
       const empty = yield* Stream.runCollect((yield* AuditService).exportLog)
@@ -295,7 +295,7 @@ onServer("a server of tokens", (test) => {
   )
 
   test(
-    "gives the true answer to a command that the database has when its token is revoked",
+    "gets the actual outcome of a command that the database has already received",
     Effect.gen(function* () {
       const { holder, port, revoke } = yield* guarded()
       yield* (yield* BacklogService).create({ id: "a", title: "A", actor })

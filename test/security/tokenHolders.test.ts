@@ -30,7 +30,7 @@ const refusal = (created: ReturnType<AccessTokens["Service"]["create"]>) =>
 
 onBothDatabases("a token whose name is under another", (test) => {
   test(
-    "is refused in both orders where the upper name is a worker's, while the other token is valid",
+    "is refused in both orders if the upper name is a worker's and the other token is valid",
     Effect.gen(function* () {
       const { create, table, tokens } = yield* services
       const sql = yield* SqlClient.SqlClient
@@ -63,7 +63,7 @@ onBothDatabases("a token whose name is under another", (test) => {
   )
 
   test(
-    "is reported by the doctor where it exists",
+    "is reported by the doctor if it exists",
     Effect.gen(function* () {
       const { create, doctor, table } = yield* services
       const sql = yield* SqlClient.SqlClient
@@ -84,7 +84,7 @@ onBothDatabases("a token whose name is under another", (test) => {
   )
 })
 
-onServer("tokens whose names overlap", (test) => {
+onServer("tokens with overlapping names", (test) => {
   test(
     "are not created by two processes at once",
     Effect.gen(function* () {
@@ -121,7 +121,7 @@ onServer("tokens whose names overlap", (test) => {
   )
 
   test(
-    "keep their holders apart where they exist already",
+    "keep their holders separate if they already exist",
     Effect.gen(function* () {
       const { create, table, tokens } = yield* services
       const sql = yield* SqlClient.SqlClient
