@@ -283,7 +283,7 @@ export const mutations = [
   },
   {
     name: "expired claims are reclaimed",
-    file: "src/domain/decideClaim.ts",
+    file: "src/domain/decide.ts",
     find: 'return claim !== undefined && isExpired(card, now) ? [reclaimEvent(card, claim, "expired")] : []',
     replace:
       'return claim !== undefined && isExpired(card, now) && card.attempts < 0 ? [reclaimEvent(card, claim, "expired")] : []',

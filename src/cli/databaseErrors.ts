@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { SqlError } from "effect/sql"
 import { type ReplicaError, replicaErrorOf } from "../events/replica.ts"
 import { type DirectoryLost, findDirectoryLost } from "../services/files/directoryErrors.ts"
-import { databaseErrorKind, databaseErrorText, readOnlySqlState } from "../sql/databaseErrors.ts"
+import { databaseErrorKind, databaseErrorText, errorCode, readOnlySqlState } from "../sql/databaseErrors.ts"
 
 /** The database cannot be reached, refuses this user, or cannot serve requests now. */
 export class DatabaseUnavailable extends Schema.TaggedError<DatabaseUnavailable>()("DatabaseUnavailable", {
@@ -64,7 +64,7 @@ export const toDatabaseError = <E>(
   if (kind === "notPermitted") {
     return new NotPermitted({ database, problem: describeMissingPermission(error, cause) })
   }
-  const problem = preparedStatementErrors.has(codeOf(cause))
+  const problem = preparedStatementErrors.has(errorCode(cause))
     ? `${describeProblem(error, cause)}. ${poolerHint}`
     : describeProblem(error, cause)
   const details = { database, reason, problem }
@@ -73,7 +73,7 @@ export const toDatabaseError = <E>(
 
 const describeMissingPermission = (error: SqlError.SqlError, cause: unknown): string => {
   const problem = databaseErrorText(error)
-  return codeOf(cause) === readOnlySqlState
+  return errorCode(cause) === readOnlySqlState
     ? `${problem} (default_transaction_read_only is on for the role, the database or the server)`
     : problem
 }
@@ -83,9 +83,6 @@ const preparedStatementErrors: ReadonlySet<unknown> = new Set(["26000", "42P05"]
 
 const poolerHint =
   "A connection pooler may be dropping prepared statements: set BACKLOG_PREPARE=off, or configure the pooler to keep them (docs/scaling.md)."
-
-const codeOf = (cause: unknown): unknown =>
-  typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
 
 /** The innermost message with details: "connect ECONNREFUSED", "password authentication failed for user". */
 const describeProblem = (error: SqlError.SqlError, cause: unknown): string => {

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto"
 import { type FileHandle, open, rename, rm, stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
 import { InvalidInput } from "../index.ts"
+import { fileErrorCode } from "../services/files/fileErrors.ts"
 import { privateFileMode, setPrivateMode } from "../services/files/privateFiles.ts"
 import { FileExists, FileNotWritten } from "./commandErrors.ts"
 
@@ -17,7 +18,7 @@ export const checkWritable = Effect.fnUntraced(function* (file: string, force: b
           const found = await stat(path)
           return found.isDirectory() ? "directory" : found.isFile() ? "file" : "other"
         } catch (error) {
-          if (codeOf(error) === "ENOENT") return "nothing"
+          if (fileErrorCode(error) === "ENOENT") return "nothing"
           throw error
         }
       },
@@ -65,8 +66,5 @@ export const writeLines = <E, R>(
     })
   )
 }
-
-const codeOf = (error: unknown): string | undefined =>
-  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

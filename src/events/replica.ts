@@ -1,5 +1,6 @@
 import { Context, type DateTime, Duration, Effect, Schema } from "effect"
 import { type SqlClient, SqlError } from "effect/sql"
+import { errorCode } from "../sql/databaseErrors.ts"
 import type { EventLog, Head } from "./EventLog.ts"
 
 /** The server is a hot standby, which accepts no commands. Nothing was written. */
@@ -119,7 +120,7 @@ export const withReplicaErrors =
     )
 
 const suspectReplicaError = ({ reason: { cause } }: SqlError.SqlError): ReplicaError | undefined => {
-  const code = typeof cause === "object" && cause !== null && "code" in cause ? String(cause.code) : ""
+  const code = errorCode(cause) ?? ""
   if (code === readOnlyCode || recoveryCodes.has(code)) return new ReadOnlyReplica()
   return code === conflictCode ? new ReplicaConflict() : undefined
 }

@@ -20,7 +20,7 @@ export const readOnlySqlState = "25006"
 
 /** Classifies an error of the database. */
 export const databaseErrorKind = ({ reason }: SqlError.SqlError): DatabaseErrorKind => {
-  const code = sqlStateOf(reason.cause)
+  const code = errorCode(reason.cause)
   if (reason._tag === "AuthorizationError" || code === readOnlySqlState) return "notPermitted"
   const isProgramError =
     statementErrors.has(reason._tag) ||
@@ -28,7 +28,8 @@ export const databaseErrorKind = ({ reason }: SqlError.SqlError): DatabaseErrorK
   return isProgramError ? "failed" : "unavailable"
 }
 
-const sqlStateOf = (cause: unknown): string | undefined =>
+/** The code of an error: the SQLSTATE of an error of the server, `ECONNREFUSED` and the like of a connection. */
+export const errorCode = (cause: unknown): string | undefined =>
   typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
     ? cause.code
     : undefined

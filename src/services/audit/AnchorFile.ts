@@ -1,4 +1,5 @@
 import { Effect, Result, Schema } from "effect"
+import { fileErrorCode } from "../files/fileErrors.ts"
 import { constants, createReadStream } from "node:fs"
 import { type FileHandle, open, realpath, stat } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
@@ -102,7 +103,7 @@ const openForAppending = async (file: string): Promise<{ readonly handle: FileHa
     await setPrivateMode(handle)
     return { handle, isNew: true }
   } catch (error) {
-    if (codeOf(error) !== "EEXIST") throw error
+    if (fileErrorCode(error) !== "EEXIST") throw error
     return { handle: await open(file, O_RDWR | O_APPEND), isNew: false }
   }
 }
@@ -141,7 +142,7 @@ const syncDirectory = async (file: string): Promise<void> => {
       await directory.close()
     }
   } catch (error) {
-    if (!["EACCES", "EPERM", "EISDIR", "EINVAL", "ENOTSUP"].includes(String(codeOf(error)))) throw error
+    if (!["EACCES", "EPERM", "EISDIR", "EINVAL", "ENOTSUP"].includes(String(fileErrorCode(error)))) throw error
   }
 }
 
@@ -158,7 +159,7 @@ const isRegular = async (file: string): Promise<boolean> => {
     if (!(await stat(file)).isFile()) throw new Error("it is not a regular file")
     return true
   } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw error
+    if (fileErrorCode(error) !== "ENOENT") throw error
   }
   if (!(await stat(dirname(file)).catch(() => undefined))?.isDirectory())
     throw new Error("its directory does not exist")
@@ -189,5 +190,3 @@ const attempt = <A>(file: string, run: () => Promise<A>): Effect.Effect<A, Ancho
     catch: (error) =>
       new AnchorFileRefused({ file: resolve(file), problem: error instanceof Error ? error.message : String(error) })
   })
-
-const codeOf = (error: unknown): unknown => (error as NodeJS.ErrnoException | null)?.code

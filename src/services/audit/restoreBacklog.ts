@@ -1,17 +1,17 @@
 import { Effect } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { CardId } from "../../domain/CardId.ts"
-import { reclaimRestored } from "../../domain/decideClaim.ts"
+import { reclaimRestored } from "../../domain/decide.ts"
 import { sortIds } from "../../domain/evolve.ts"
 import type { EventLog } from "../../events/EventLog.ts"
 import type { PendingEvent } from "../../events/LogWriter.ts"
 import type { CardTables } from "../../projections/CardTables.ts"
-import { planLocks } from "../../projections/LockPlan.ts"
 import type { GenerationReason } from "../../projections/Generations.ts"
+import { planLocks } from "../../projections/LockPlan.ts"
 import type { ReadModel } from "../../projections/ReadModel.ts"
 import { type RowChange, rowChanges } from "../../projections/rowChanges.ts"
 import { sendInOrder } from "../../sql/bulkStatements.ts"
-import { inTransaction, beginReadCommitted } from "../../sql/inTransaction.ts"
+import { beginReadCommitted, inTransaction } from "../../sql/inTransaction.ts"
 
 /** The result of `AuditService.restored`. */
 export interface RestoredBacklog {

@@ -2,7 +2,7 @@ import { Cause, Context, Duration, Effect, Option, Queue, type Scope } from "eff
 import type { SqlError } from "effect/sql"
 import type { CommitListener } from "../../events/CommitListener.ts"
 import { sanitizeCause } from "../../sql/sanitize.ts"
-import { readOnlySqlState } from "../../sql/databaseErrors.ts"
+import { errorCode, readOnlySqlState } from "../../sql/databaseErrors.ts"
 
 /*
  * Every commit notifies the channel `mosaic_backlog`, in the transaction of its events. Processes that wait for events or for
@@ -66,7 +66,4 @@ export const listenForCommits = (schema: string, subscribe: Subscribe): typeof C
 
 /** A standby refuses `LISTEN` as a write. */
 const isOfStandby = (cause: Cause.Cause<SqlError.SqlError>): boolean =>
-  Option.exists(Cause.findErrorOption(cause), ({ reason }) => {
-    const { cause: of } = reason
-    return typeof of === "object" && of !== null && "code" in of && of.code === readOnlySqlState
-  })
+  Option.exists(Cause.findErrorOption(cause), ({ reason }) => errorCode(reason.cause) === readOnlySqlState)
