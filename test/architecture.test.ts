@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join, relative, sep } from "node:path"
 import { describe, expect, it } from "vitest"
-import { databaseImporters, findViolations, format } from "./support/architecture.ts"
+import { databaseImporters, driverRules, findViolations, format, serviceImports } from "./support/architecture.ts"
 
 const projectRoot = join(import.meta.dirname, "..")
 
@@ -188,6 +188,14 @@ describe("folders inside services", () => {
   })
 })
 
+describe("the rules for src/services", () => {
+  it.each(Object.entries(serviceImports))("list %s, which exists and uses its imports %j", (folder, imports) => {
+    const texts = [...sources()].flatMap(([file, text]) => (file.startsWith(`src/services/${folder}/`) ? [text] : []))
+    expect(texts).not.toEqual([])
+    expect(imports.filter((each) => !texts.some((text) => text.includes(`"../${each}/`)))).toEqual([])
+  })
+})
+
 describe("the folder of a database", () => {
   it.each(["pglite", "postgres"])("%s may be imported by the layers", (folder) => {
     expect(check({ "src/services/layers.ts": `import { x } from "./${folder}/a.ts"` })).toEqual([])
@@ -239,6 +247,14 @@ describe("drivers", () => {
     ["src/projections/b.ts", "@effect/sql-pg/PgClient"]
   ])("%s must not import %s", (file, name) => {
     expect(check({ [file]: `import { x } from "${name}"` })).toHaveLength(1)
+  })
+
+  it("are imported by every file that is listed as an exception", () => {
+    const all = sources()
+    for (const { files, packages } of driverRules) {
+      const stale = Object.keys(files).filter((file) => !packages.some((name) => all.get(file)?.includes(`"${name}"`)))
+      expect(stale).toEqual([])
+    }
   })
 })
 

@@ -54,8 +54,8 @@ export const startLoad = async ({ program, schema, url }) => {
     answers: async (count) => {
       const before = workers.map(({ answers }) => answers.length)
       await until(`${count} more answers to every worker`, answerTimeout, () => {
-        for (const { child, complaint, name } of workers) {
-          if (child.exitCode !== null) throw new Error(`worker ${name} ended with ${child.exitCode}: ${complaint()}`)
+        for (const { child, stderr, name } of workers) {
+          if (child.exitCode !== null) throw new Error(`worker ${name} ended with ${child.exitCode}: ${stderr()}`)
         }
         return workers.every(({ answers }, index) => answers.length >= before[index] + count)
       })
@@ -82,14 +82,14 @@ export const startLoad = async ({ program, schema, url }) => {
 
 const startWorker = (options) => {
   const child = spawn(process.execPath, [workerScript, JSON.stringify(options)], { stdio: ["pipe", "pipe", "pipe"] })
-  let complaint = ""
-  child.stderr.setEncoding("utf8").on("data", (text) => (complaint = (complaint + text).slice(-4096)))
+  let stderr = ""
+  child.stderr.setEncoding("utf8").on("data", (text) => (stderr = (stderr + text).slice(-4096)))
   child.stdin.on("error", () => undefined)
-  const worker = { child, name: options.name, answers: [], unanswered: 0, complaint: () => complaint }
+  const worker = { child, name: options.name, answers: [], unanswered: 0, stderr: () => stderr }
   createInterface(child.stdout).on("line", (line) => {
-    const said = JSON.parse(line)
-    if (said.id !== undefined) worker.answers.push({ at: Date.now(), answer: said })
-    else if (said.unanswered !== undefined) worker.unanswered++
+    const message = JSON.parse(line)
+    if (message.id !== undefined) worker.answers.push({ at: Date.now(), answer: message })
+    else if (message.unanswered !== undefined) worker.unanswered++
   })
   return worker
 }

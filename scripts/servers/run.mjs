@@ -81,9 +81,9 @@ const runTests = async (url, files) => {
       env: { ...process.env, BACKLOG_TEST_DATABASE_URL: url, NO_COLOR: "1" }
     }
   )
-  let said = ""
+  let stderr = ""
   child.stderr.setEncoding("utf8").on("data", (text) => {
-    said = (said + text).slice(-4096)
+    stderr = (stderr + text).slice(-4096)
   })
   const timer = setTimeout(() => child.kill("SIGTERM"), testMinutes * 60_000)
   await once(child, "close")
@@ -92,7 +92,7 @@ const runTests = async (url, files) => {
   try {
     result = JSON.parse(readFileSync(report, "utf8"))
   } catch {
-    return { failed: [said.trim() || `the tests did not end within ${testMinutes} minutes`], passed: 0 }
+    return { failed: [stderr.trim() || `the tests did not end within ${testMinutes} minutes`], passed: 0 }
   }
   const all = result.testResults.flatMap(({ assertionResults, message, name, status }) =>
     assertionResults.length === 0 && status === "failed"
@@ -159,12 +159,12 @@ const refusalOf = async (url) => {
       env: { ...process.env, NO_COLOR: "1" }
     }
   )
-  let said = ""
+  let stderr = ""
   child.stderr.setEncoding("utf8").on("data", (text) => {
-    said += text
+    stderr += text
   })
   const [code] = await once(child, "close")
-  return { code, said: said.trim() }
+  return { code, stderr: stderr.trim() }
 }
 
 const checkVariation = async (server, benchmark, { database, expect, name, role = {}, shadow = false }) => {
@@ -180,8 +180,8 @@ const checkVariation = async (server, benchmark, { database, expect, name, role 
   ])
   try {
     if (isReadOnly) {
-      const { code, said } = await refusalOf(url)
-      if (code !== 0) throw new Error(`a backlog cannot be created without the setting: ${said}`)
+      const { code, stderr } = await refusalOf(url)
+      if (code !== 0) throw new Error(`a backlog cannot be created without the setting: ${stderr}`)
     }
     if (shadow) await runSql(onServer(admin, { database: place }), [createShadows("shadow")])
     // A list, such as a search path, must not be quoted as one value.
@@ -195,9 +195,9 @@ const checkVariation = async (server, benchmark, { database, expect, name, role 
       judgeRate(name, rate)
       return `${outcomeOf(name, await runTests(url, testsOfSetting))}, ratio ${rate.ratio.toFixed(2)}`
     }
-    const { code, said } = await refusalOf(url)
-    const isRefused = code !== 0 && said.includes(expect)
-    if (!isRefused) problems.push(`${name}: ended with ${code} and ${said}, which does not say ${expect}`)
+    const { code, stderr } = await refusalOf(url)
+    const isRefused = code !== 0 && stderr.includes(expect)
+    if (!isRefused) problems.push(`${name}: ended with ${code} and ${stderr}, which does not say ${expect}`)
     return isRefused ? `refused: …${expect}…` : "**not refused**"
   } finally {
     await runSql(admin, [

@@ -2,11 +2,12 @@
  * Where a new field of a card goes, in this order:
  *
  *  1. here, in `Card`; a new kind of text in `domain/Text.ts`;
- *  2. `domain/Command.ts`: the commands that set it (`newCard`, `Revise`);
+ *  2. `domain/Command.ts`: the commands that set it (`newCard`, `Revise`); `services/BacklogInput.ts`: their public inputs;
  *  3. `domain/Event.ts`: the events that record it. Their payloads are a storage format, so add an upcaster to
  *     `events/EventCodec.ts` (also `encodeFrequent`) and a file to `test/events/golden/`: see docs/evolution.md;
  *  4. `domain/decide.ts` (command → event) and `domain/evolve.ts` (event → card);
  *  5. a new file in `migrations/`: the column of `cards`; `projections/erasableColumns.ts`: whether a redaction erases it;
+ *     `services/schema/BacklogRoles.ts`: the writer's privilege to update it;
  *  6. `projections/CardTables.ts` (read), `projections/rowStatements.ts` (write), `projections/compareRows.ts` (verify);
  *  7. the surfaces: `http/api/BacklogGroup.ts`, `cli/describeCard.ts`, `cli/commands/`, `mcp/tools/cards.ts`,
  *     `mcp/AgentText.ts`, `import/`;

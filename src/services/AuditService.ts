@@ -90,7 +90,7 @@ const secondsPerDay = 24 * 60 * 60
 export interface BacklogAt {
   /** The position of the last event before the moment. */
   readonly position: number
-  /** The time as of which leases and retry times are judged: the requested time, or else when that event was recorded. */
+  /** The time as of which leases and retry times are judged: the requested time, or when that event was recorded. */
   readonly time: DateTime.Utc
   /** Returns a card, or `Option.none()` when it did not exist. */
   readonly get: (id: string) => Effect.Effect<Option.Option<Card>, InvalidInput | ReadFailure>

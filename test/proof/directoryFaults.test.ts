@@ -153,13 +153,13 @@ describe("processes that claim at the same time from one directory", { timeout: 
 
     for (let round = 0; round < rounds; round++) {
       const holder = run(["serve", "--port", "0"])
-      let said = ""
+      let output = ""
       await holder.says((stdout) => {
-        said = stdout
+        output = stdout
         return stdout.endsWith("\n")
       })
       const cards = Array.from({ length: claimers }, (_, index) => ({ id: `card-${round}-${index}`, title: "Do it" }))
-      const made = await fetch(`${documentIn(said).data.url}/create-many`, {
+      const made = await fetch(`${documentIn(output).data.url}/create-many`, {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify({ cards, actor: "maker" })

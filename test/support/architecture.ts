@@ -29,7 +29,7 @@ const root = "index"
  * The folders inside `src/services`, and the other folders that each may import. Every folder must be listed.
  * `pglite` and `postgres` import only `files`, and the folders whose services or errors they implement.
  */
-const serviceImports: Readonly<Record<string, ReadonlyArray<string>>> = {
+export const serviceImports: Readonly<Record<string, ReadonlyArray<string>>> = {
   files: [],
   schema: [],
   commands: [],
@@ -62,7 +62,7 @@ export const databaseImporters: Readonly<Record<string, string>> = {
 }
 
 /** The packages of the drivers, and the files that may import each. */
-const driverRules: ReadonlyArray<{
+export const driverRules: ReadonlyArray<{
   readonly packages: ReadonlyArray<string>
   readonly folders: ReadonlyArray<string>
   /** Single files, and why. */

@@ -117,7 +117,7 @@ export const openSharedDirectory = Effect.fnUntraced(function* (
     }
     const pooler = yield* Effect.acquireRelease(
       Effect.sync(() => new TransactionPooler(engine, { idleMillis, onCrash })),
-      (made) => Effect.promise(() => made.close())
+      (opened) => Effect.promise(() => opened.close())
     )
     yield* Effect.acquireRelease(
       // An idle holder must also release a directory that was moved, and tell the processes that it serves.

@@ -122,12 +122,12 @@ export const inspectDirectoryAccess = async (directory: string): Promise<Directo
   const open: Array<string> = []
   const openParts = new Set<string>()
   const foreign: Array<string> = []
-  const examine = (path: string, of: Stats, part: string): void => {
-    if (isOpenToOthers(of)) {
+  const examine = (path: string, stats: Stats, part: string): void => {
+    if (isOpenToOthers(stats)) {
       open.push(path)
       openParts.add(part)
     }
-    if (of.uid !== user) foreign.push(path)
+    if (stats.uid !== user) foreign.push(path)
   }
   // A directory that also has other files keeps its mode.
   if (names.every(isBacklogFile) || isWritableByOthers(found)) examine(directory, found, directory)
@@ -135,10 +135,10 @@ export const inspectDirectoryAccess = async (directory: string): Promise<Directo
   for (const name of names.filter(isBacklogFile)) {
     const path = join(directory, name)
     // A lock or a socket may be removed meanwhile.
-    const of = statSync(path, { throwIfNoEntry: false })
-    if (of === undefined) continue
-    examine(path, of, path)
-    if (of.isDirectory()) for (const [below, each] of filesIn(path)) examine(below, each, path)
+    const stats = statSync(path, { throwIfNoEntry: false })
+    if (stats === undefined) continue
+    examine(path, stats, path)
+    if (stats.isDirectory()) for (const [below, each] of filesIn(path)) examine(below, each, path)
   }
   return {
     directory,

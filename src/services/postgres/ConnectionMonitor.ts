@@ -72,8 +72,8 @@ export class ConnectionMonitor {
       let timer: NodeJS.Timeout
       let isGrace = false
       const check = (): void => {
-        const left = timeoutMillis - this.silentMillis
-        if (left > 0) wait(left)
+        const leftMillis = timeoutMillis - this.silentMillis
+        if (leftMillis > 0) wait(leftMillis)
         else if (isGrace) this.socket.destroy(new NoAnswer(timeoutMillis))
         else {
           // After a pause of the process, a timer can fire before the bytes that arrived meanwhile are read.

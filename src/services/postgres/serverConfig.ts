@@ -214,8 +214,8 @@ const chooseHost = Effect.fnUntraced(function* (
     }
   }
   if (target === "prefer-standby" && fallback !== undefined) return fallback
-  const wanted = target === "any" ? "accepts a connection" : `is ${target}`
-  return yield* connectionError(new Error(reasons.join("; ")), `none of the hosts ${wanted}`)
+  const requirement = target === "any" ? "accepts a connection" : `is ${target}`
+  return yield* connectionError(new Error(reasons.join("; ")), `none of the hosts ${requirement}`)
 })
 
 const describeState = ({ isReadOnly, isStandby }: SessionState): string =>

@@ -69,7 +69,7 @@ const untilWaitingFor = (pid: number, sessions = 1): Effect.Effect<void, unknown
     while ((yield* waitingFor(pid)) < sessions) yield* Effect.sleep("5 millis")
   })
 
-/** A transaction of somebody else's that has run a statement, and runs another, if one is given, before it commits. */
+/** Another program's transaction that ran a statement, and runs a second one, if given, before it commits. */
 const holding = Effect.fnUntraced(function* <A, B>(
   statement: Statement.Statement<A>,
   last: Effect.Effect<ReadonlyArray<B>, SqlError.SqlError> = Effect.succeed([])
@@ -87,7 +87,7 @@ const holding = Effect.fnUntraced(function* <A, B>(
   )
   return {
     session: yield* Deferred.await(hasRun),
-    /** Commits, and answers what the last statement gave. */
+    /** Commits, and returns the result of the last statement. */
     release: Effect.andThen(Deferred.succeed(mayEnd, undefined), Fiber.join(transaction))
   }
 })
@@ -151,7 +151,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
               remaining--
               bell.ring()
             } else if (remaining > 0) {
-              // If all were told that there is nothing since the last change, somebody was told so wrongly.
+              // When all waited in vain since the last change, one of them should have found a card.
               waiting++
               if (waiting === claimers && changed === bell.next()) {
                 return yield* Effect.die(new Error(`all claimers were sent away with ${remaining} cards left`))
@@ -232,7 +232,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
               remaining--
               bell.ring()
             } else {
-              // Too slow for a lease of a second: somebody else has the card, or has completed it already.
+              // Too slow for a lease of one second: another worker has the card or completed it.
               if (Result.isFailure(finished)) expect(refusals([finished])).toEqual(["ClaimLost"])
               abandoned.set(id, token)
               outcomes.lost++
@@ -280,7 +280,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
         const named = got.filter((_, index) => index % 10 === 0)
         const any = got.filter((_, index) => index % 10 !== 0)
         expect(any.every(Option.isSome)).toBe(true)
-        // Who asked by name may have come after somebody who took that card; then it is left for nobody else.
+        // A claim by id may come after another claim took that card.
         const left = named.filter(Option.isNone).length
         expect((yield* at(pools, 0).backlog.stats).claimable).toBe(left)
         for (let index = 0; index < left; index++) {
@@ -314,7 +314,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       const rest = yield* Effect.all([claim(3), claim(4), claim(5), claim(6)], unbounded)
       expect(rest.flatMap(Option.toArray).sort()).toEqual(["c3", "c6", "c7", "c8"])
       expect(yield* claim(7)).toEqual(Option.none())
-      // Whether or not the lease on c9 has ended by now: nobody waits for its row, nor for the others.
+      // Whether or not the lease on c9 has expired: no claim waits for its row or for the others.
       expect(yield* waitingFor(session)).toBe(0)
       yield* holder.release
       for (const id of ["c0", "c1", "c4"]) expect(yield* claim(1)).toEqual(Option.some(id))
@@ -630,7 +630,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       }).pipe(within(caller.context), Effect.forkScoped)
       const session = yield* Deferred.await(isDone)
 
-      // What is not committed is seen by nobody else, and nobody waits to see it.
+      // Other readers do not see uncommitted changes and do not wait for them.
       expect((yield* other.stats).counts.done).toBe(0)
       expect((yield* other.explain("dependent")).claimable).toBe(false)
       expect(Option.isNone(yield* other.claim({ id: "best", owner: "w", actor: "w" }))).toBe(true)
@@ -653,8 +653,8 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
     Effect.gen(function* () {
       const caller = at(pools, 0)
       yield* caller.backlog.createMany({ actor: "ann", cards: ["a", "b"].map((id) => ({ id, title: "T" })) })
-      // Whoever has waited for so long looks for a deadlock, once, and gives way: that is to be the command, however slow
-      // the caller is.
+      // The transaction that first waited for `deadlock_timeout` is the victim of the deadlock. That must be the command,
+      // however slow the caller is.
       const patient = new URL(postgresUrl())
       patient.searchParams.set("options", "-c deadlock_timeout=3s")
       const other = yield* onePool(yield* BacklogSchema, patient.href)
@@ -748,7 +748,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
         unbounded
       )
 
-      // Somebody is about to make the schema, and then does not: meanwhile all come to wait for each other.
+      // Another transaction creates the schema and rolls back: until then all wait for each other.
       const isMaking = yield* Deferred.make<number>()
       const mayEnd = yield* Deferred.make<void>()
       const maker = yield* sql`CREATE SCHEMA ${sql(schema)}`.pipe(

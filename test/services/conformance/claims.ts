@@ -565,7 +565,7 @@ export const claims = (test: Test): void => {
       expect(yield* writesNothing(many(2, { commandId: "x1" }))).toEqual(first)
       expect(ids(yield* many(10, { minPriority: 2 }))).toEqual(["c3", "c2"])
       expect(yield* writesNothing(many(10, { minPriority: 2 }))).toEqual([])
-      // Those that expired are taken back first, and are among the best.
+      // Expired claims are reclaimed first, and their cards are among the best.
       yield* clock.advance("61 seconds")
       expect(ids(yield* many(1000))).toEqual(["c5", "c4", "c3", "c2", "c1"])
       for (const limit of [0, 1001, 1.5]) expect((yield* Effect.flip(many(limit)))._tag).toBe("InvalidInput")

@@ -8,7 +8,7 @@ import { Migrations } from "../../../src/services/schema/Migrations.ts"
 import { currentClient, freshSchema, tables, within } from "../../support/backlogs.ts"
 import { ids, input, type Test } from "./harness.ts"
 
-/** A backlog's layers, built anew over the client in the context; in the scope. */
+/** Builds the layers of a backlog again, over the client in the context. */
 const backlogIn = (schema: string) =>
   Effect.flatMap(currentClient, (client) => Layer.build(Layer.fresh(layerTestOver(client, schema))))
 

@@ -88,7 +88,7 @@ export const queries = (test: Test): void => {
           expect(paged).toEqual(whole)
         }
       }
-      // The page goes on from a card that has itself left the list.
+      // The next page begins after a card that is no longer in the list.
       const ready = ids(yield* backlog.list({ readyOnly: true }))
       const [first = ""] = ready
       yield* backlog.block({ id: first, actor: "ann" })
@@ -210,7 +210,7 @@ export const queries = (test: Test): void => {
           }
         }
       })
-      // One claim has run out, and no claim has taken that card back yet.
+      // One claim has expired and was not reclaimed yet.
       expect((yield* backlog.stats).expiredClaimCount).toBe(1)
       yield* asModel
       yield* backlog.claimMany({ owner: "w", limit: 100, ttlSeconds: 300, actor: "w" })

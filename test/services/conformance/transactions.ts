@@ -5,7 +5,7 @@ import { headPosition, tables, writesNothing } from "../../support/backlogs.ts"
 import { readLog } from "../../support/verifyBacklog.ts"
 import { ids, input, refusalJson, type Test } from "./harness.ts"
 
-/** The backlog, and a table of the caller's own beside it. */
+/** The backlog, and a table of the caller in the same database. */
 const withOrders = Effect.gen(function* () {
   const backlog = yield* BacklogService
   const found = yield* tables
@@ -22,7 +22,7 @@ const withOrders = Effect.gen(function* () {
 
 class ChangedMind extends Schema.TaggedError<ChangedMind>()("ChangedMind", {}) {}
 
-/** Commands together: in the caller's transaction, and beside each other in one of the backlog's. */
+/** Two ways to run commands together: in the caller's transaction, and concurrently in one of the backlog. */
 export const transactions = (test: Test): void => {
   test(
     "commits with the caller's transaction",
@@ -65,7 +65,7 @@ export const transactions = (test: Test): void => {
       expect(yield* orders).toEqual([])
       expect(yield* readLog).toEqual(before)
       expect(ids(yield* backlog.list({ status: "ready" }))).toEqual(["there"])
-      // The positions that were given back are used again, and so are id and key.
+      // Rolled-back positions are used again, and so are the id and the key.
       yield* backlog.create(input("a", { idempotencyKey: "k" }))
       expect((yield* readLog).map((event) => event.position)).toEqual([1, 2])
     })

@@ -234,8 +234,8 @@ describe("a program whose directory was replaced", () => {
       yield* copyTo(directory)
       const holderScope = yield* Scope.make()
       const holder = yield* Scope.provide(open(directory), holderScope)
-      const guest = yield* open(directory)
-      yield* guest`insert into numbers values (1)`
+      const client = yield* open(directory)
+      yield* client`insert into numbers values (1)`
       yield* Effect.promise(() => rename(directory, `${directory}-moved`))
       yield* copyTo(directory)
       const next = yield* open(directory)
@@ -245,10 +245,10 @@ describe("a program whose directory was replaced", () => {
       assert.include(loss?.message, `no longer owns the backlog in ${directory}`)
       yield* lossIn(numbers(holder))
       // It fails once, and then uses the new directory, through the process that holds it.
-      assert.deepStrictEqual(yield* Effect.retry(numbers(guest), { times: 20 }), [2])
+      assert.deepStrictEqual(yield* Effect.retry(numbers(client), { times: 20 }), [2])
       yield* Scope.close(holderScope, Exit.void)
       yield* next`insert into numbers values (4)`
-      assert.deepStrictEqual(yield* numbers(guest), [2, 4])
+      assert.deepStrictEqual(yield* numbers(client), [2, 4])
       // The lock was removed from the moved directory, which has every acknowledged row.
       const moved = yield* open(`${directory}-moved`)
       assert.deepStrictEqual(yield* numbers(moved), [1])

@@ -49,8 +49,8 @@ const pair = Effect.gen(function* () {
   const directory = yield* copied
   const holderScope = yield* Scope.fork(yield* Scope.Scope)
   const holder = yield* Scope.provide(open(directory), holderScope)
-  const guest = yield* open(directory)
-  return { directory, holder, guest, endHolder: Scope.close(holderScope, Exit.void) }
+  const client = yield* open(directory)
+  return { directory, holder, client, endHolder: Scope.close(holderScope, Exit.void) }
 })
 
 const numbers = (sql: Sql) =>
@@ -62,7 +62,7 @@ const introduction = Buffer.from("\0\0\0\x17\0\x03\0\0user\0postgres\0\0")
 const query = (text: string) => message(messageType.query, text)
 
 /** Connects to the socket of a directory and sends arbitrary bytes. */
-const raw = (directory: string, ...said: ReadonlyArray<Buffer>) =>
+const raw = (directory: string, ...sent: ReadonlyArray<Buffer>) =>
   Effect.gen(function* () {
     const path = yield* socketOf(directory)
     const socket = yield* Effect.acquireRelease(
@@ -73,10 +73,10 @@ const raw = (directory: string, ...said: ReadonlyArray<Buffer>) =>
       }),
       (connected) => Effect.sync(() => connected.destroy())
     )
-    const heard: Array<Buffer> = []
-    socket.on("data", (chunk) => heard.push(chunk))
-    for (const bytes of said) socket.write(bytes)
-    return { socket, heard: () => Buffer.concat(heard).toString("latin1") }
+    const received: Array<Buffer> = []
+    socket.on("data", (chunk) => received.push(chunk))
+    for (const bytes of sent) socket.write(bytes)
+    return { socket, received: () => Buffer.concat(received).toString("latin1") }
   })
 
 const closed = (socket: Socket) => until(Effect.sync(() => socket.closed))
@@ -84,7 +84,7 @@ const closed = (socket: Socket) => until(Effect.sync(() => socket.closed))
 describe("a directory that two programs use", () => {
   it.live("separates the transactions of the two", () =>
     Effect.gen(function* () {
-      const { guest, holder } = yield* pair
+      const { client, holder } = yield* pair
       const increment = (sql: Sql) =>
         sql.withTransaction(
           Effect.gen(function* () {
@@ -94,10 +94,10 @@ describe("a directory that two programs use", () => {
           })
         )
       yield* Effect.all(
-        Array.from({ length: 20 }, (_, index) => increment(index % 2 === 0 ? holder : guest)),
+        Array.from({ length: 20 }, (_, index) => increment(index % 2 === 0 ? holder : client)),
         { concurrency: "unbounded" }
       )
-      assert.deepStrictEqual(yield* guest`select n from counter`, [{ n: 20 }])
+      assert.deepStrictEqual(yield* client`select n from counter`, [{ n: 20 }])
     })
   )
 
@@ -114,14 +114,14 @@ describe("a directory that two programs use", () => {
       const clean = yield* state(holder)
       yield* Effect.scoped(
         Effect.gen(function* () {
-          const guest = yield* open(directory)
-          yield* guest`set work_mem = '77MB'`
-          yield* guest`create temporary table mine (n int)`
-          yield* guest`select pg_advisory_lock(7)::text`
-          yield* guest`set role pg_read_all_data`
-          assert.notDeepEqual(yield* state(guest), clean)
+          const client = yield* open(directory)
+          yield* client`set work_mem = '77MB'`
+          yield* client`create temporary table mine (n int)`
+          yield* client`select pg_advisory_lock(7)::text`
+          yield* client`set role pg_read_all_data`
+          assert.notDeepEqual(yield* state(client), clean)
           assert.deepStrictEqual(yield* state(holder), clean)
-          yield* guest`select n from counter where n > 0`
+          yield* client`select n from counter where n > 0`
           assert.strictEqual(yield* prepared, 1)
         })
       )
@@ -131,40 +131,43 @@ describe("a directory that two programs use", () => {
 
   it.live("delivers notifications to each listener, also after another program stopped listening", () =>
     Effect.gen(function* () {
-      const { guest, holder } = yield* pair
-      const heard = (queue: Queue.Dequeue<{ readonly payload: string }, unknown>) =>
+      const { client, holder } = yield* pair
+      const received = (queue: Queue.Dequeue<{ readonly payload: string }, unknown>) =>
         Effect.map(Queue.take(queue), ({ payload }) => payload)
-      const byGuest = yield* guest.listen("news")
+      const byClient = yield* client.listen("news")
       yield* Effect.scoped(
         Effect.gen(function* () {
           const byHolder = yield* holder.listen("news")
           yield* holder.notify("other", "nobody")
           yield* holder.notify("news", "from the holder")
-          yield* guest.notify("news", "from the guest")
-          for (const queue of [byGuest, byHolder]) {
-            assert.deepStrictEqual([yield* heard(queue), yield* heard(queue)], ["from the holder", "from the guest"])
+          yield* client.notify("news", "from the client")
+          for (const queue of [byClient, byHolder]) {
+            assert.deepStrictEqual(
+              [yield* received(queue), yield* received(queue)],
+              ["from the holder", "from the client"]
+            )
           }
         })
       )
       yield* holder.withTransaction(holder`unlisten *`)
       yield* holder.notify("news", "later")
-      assert.strictEqual(yield* heard(byGuest), "later")
+      assert.strictEqual(yield* received(byClient), "later")
     })
   )
 
   it.live("sends messages of several MiB, and errors that leave the transaction usable", () =>
     Effect.gen(function* () {
-      const { guest } = yield* pair
+      const { client } = yield* pair
       const text = "é".repeat(2 * 1024 * 1024)
-      assert.isTrue((yield* guest`select ${text}::text as text`)[0]?.["text"] === text)
-      yield* guest.withTransaction(
+      assert.isTrue((yield* client`select ${text}::text as text`)[0]?.["text"] === text)
+      yield* client.withTransaction(
         Effect.gen(function* () {
-          yield* guest`insert into numbers values (1)`
-          const again = yield* Effect.flip(guest.withTransaction(guest`insert into numbers values (1)`))
+          yield* client`insert into numbers values (1)`
+          const again = yield* Effect.flip(client.withTransaction(client`insert into numbers values (1)`))
           assert.strictEqual(again.reason._tag, "UniqueViolation")
         })
       )
-      assert.deepStrictEqual(yield* numbers(guest), [1])
+      assert.deepStrictEqual(yield* numbers(client), [1])
     })
   )
 
@@ -186,9 +189,9 @@ describe("a directory that two programs use", () => {
       const other = join(yield* temporaryDirectory, "link")
       yield* Effect.promise(() => symlink(directory, other))
       const holder = yield* open(directory)
-      const guest = yield* open(other)
+      const client = yield* open(other)
       yield* holder`insert into numbers values (1)`
-      assert.deepStrictEqual(yield* numbers(guest), [1])
+      assert.deepStrictEqual(yield* numbers(client), [1])
       const path = yield* socketOf(directory)
       assert.isTrue(path.startsWith(tmpdir()))
       assert.strictEqual(yield* Effect.promise(async () => (await stat(dirname(path))).mode & 0o777), 0o700)
@@ -211,8 +214,8 @@ describe("a directory that two programs use", () => {
         await chmod(dirname(path), 0o777)
       })
       const holder = yield* open(directory)
-      const guest = yield* open(directory)
-      yield* guest`insert into numbers values (1)`
+      const client = yield* open(directory)
+      yield* client`insert into numbers values (1)`
       assert.deepStrictEqual(yield* numbers(holder), [1])
       assert.strictEqual(yield* Effect.promise(async () => (await stat(dirname(path))).mode & 0o777), 0o700)
     })
@@ -222,16 +225,16 @@ describe("a directory that two programs use", () => {
 describe("a holder that ends", () => {
   it.live("lets the programs that it serves finish, and one of them becomes the holder", () =>
     Effect.gen(function* () {
-      const { directory, endHolder, guest } = yield* pair
+      const { directory, endHolder, client } = yield* pair
       const inside = yield* Queue.unbounded<void>()
       const goOn = yield* Queue.unbounded<void>()
       const transaction = yield* Effect.forkChild(
-        guest.withTransaction(
+        client.withTransaction(
           Effect.gen(function* () {
-            yield* guest`insert into numbers values (1)`
+            yield* client`insert into numbers values (1)`
             yield* Queue.offer(inside, undefined)
             yield* Queue.take(goOn)
-            yield* guest`insert into numbers values (2)`
+            yield* client`insert into numbers values (2)`
           })
         )
       )
@@ -249,7 +252,7 @@ describe("a holder that ends", () => {
       yield* Queue.offer(goOn, undefined)
       yield* Fiber.join(transaction)
       yield* Fiber.join(ending)
-      assert.deepStrictEqual(yield* numbers(guest), [1, 2])
+      assert.deepStrictEqual(yield* numbers(client), [1, 2])
       // It also shares the directory.
       assert.deepStrictEqual(yield* numbers(yield* open(directory)), [1, 2])
     })
@@ -260,19 +263,19 @@ describe("a holder that ends", () => {
       const directory = yield* copied
       const holder = yield* child("open", directory)
       yield* holder.said("open")
-      const guest = yield* open(directory)
-      yield* guest`insert into numbers values (1)`
+      const client = yield* open(directory)
+      yield* client`insert into numbers values (1)`
       const error = yield* Effect.flip(
-        guest.withTransaction(
+        client.withTransaction(
           Effect.gen(function* () {
-            yield* guest`insert into numbers values (2)`
+            yield* client`insert into numbers values (2)`
             yield* holder.kill
-            yield* guest`insert into numbers values (3)`
+            yield* client`insert into numbers values (3)`
           })
         )
       ).pipe(Effect.catchDefect((defect) => Effect.succeed(defect)))
       assert.deepInclude(error, { _tag: "SqlError" })
-      assert.deepStrictEqual(yield* numbers(guest), [1])
+      assert.deepStrictEqual(yield* numbers(client), [1])
     })
   )
 })
@@ -295,10 +298,10 @@ describe("a program that misbehaves", () => {
   it.live("has its transaction rolled back when it is killed", () =>
     Effect.gen(function* () {
       const { directory, holder } = yield* pair
-      const guest = yield* child("linger", directory)
-      yield* guest.said("inside")
+      const client = yield* child("linger", directory)
+      yield* client.said("inside")
       const next = yield* Effect.forkChild(holder`insert into numbers values (1)`)
-      yield* guest.kill
+      yield* client.kill
       yield* Fiber.join(next)
       assert.deepStrictEqual(yield* numbers(holder), [1])
     })
@@ -311,8 +314,8 @@ describe("a program that misbehaves", () => {
       const execute = message(messageType.execute, "", Buffer.alloc(4))
       const insert = (n: number) => message(messageType.parse, "", `insert into numbers values (${n})`, Buffer.alloc(2))
       for (const begin of [[], [query("begin")]]) {
-        const { heard, socket } = yield* raw(directory, introduction, ...begin, insert(5), bind, execute)
-        yield* until(Effect.sync(() => heard().includes("INSERT 0 1")))
+        const { received, socket } = yield* raw(directory, introduction, ...begin, insert(5), bind, execute)
+        yield* until(Effect.sync(() => received().includes("INSERT 0 1")))
         socket.destroy()
         assert.deepStrictEqual(yield* numbers(holder), [])
       }
@@ -321,7 +324,7 @@ describe("a program that misbehaves", () => {
 
   it.live("is disconnected after an invalid message, and disturbs no other program", () =>
     Effect.gen(function* () {
-      const { directory, guest, holder } = yield* pair
+      const { directory, client, holder } = yield* pair
       const half = yield* raw(directory, introduction, query("select 1").subarray(0, 7))
       const silent = yield* raw(directory)
       const tooLarge = Buffer.from([messageType.query, 0x7f, 0xff, 0xff, 0xff])
@@ -334,30 +337,30 @@ describe("a program that misbehaves", () => {
         [introduction, tooLarge],
         [introduction, tooLong]
       ]
-      for (const said of unreadable) yield* closed((yield* raw(directory, ...said)).socket)
+      for (const sent of unreadable) yield* closed((yield* raw(directory, ...sent)).socket)
       const nonsense = yield* raw(
         directory,
         introduction,
         message(messageType.bind, Buffer.from([1, 2, 3])),
         message(messageType.sync)
       )
-      yield* until(Effect.sync(() => nonsense.heard().includes("invalid string in message")))
-      yield* guest`insert into numbers values (1)`
+      yield* until(Effect.sync(() => nonsense.received().includes("invalid string in message")))
+      yield* client`insert into numbers values (1)`
       assert.deepStrictEqual(yield* numbers(holder), [1])
       half.socket.write(query("select 1").subarray(7))
-      yield* until(Effect.sync(() => half.heard().includes("SELECT 1")))
+      yield* until(Effect.sync(() => half.received().includes("SELECT 1")))
       assert.isFalse(silent.socket.closed)
     })
   )
 
   it.live("fails only the running statements when it crashes the engine", () =>
     Effect.gen(function* () {
-      const { directory, guest, holder } = yield* pair
+      const { directory, client, holder } = yield* pair
       yield* holder`insert into numbers values (1)`
       const { socket } = yield* raw(directory, introduction, query("copy numbers from stdin"))
       yield* closed(socket)
       // All connections broke, which these two clients detect with a delay.
-      for (const sql of [guest, holder]) {
+      for (const sql of [client, holder]) {
         assert.deepStrictEqual(yield* Effect.retry(numbers(sql), { times: 20 }), [1])
       }
     })

@@ -83,15 +83,15 @@ describe("a URL", () => {
     ["?port=0", "port takes ports from 1"],
     ["?port=1,2", "2 ports for 1 hosts"],
     ["?host", "has no value"]
-  ])("is refused by name with %s", (query, words) => {
-    expect(problem(`postgres://me:secret@h/db${query}`)).toContain(words)
+  ])("is refused by name with %s", (query, text) => {
+    expect(problem(`postgres://me:secret@h/db${query}`)).toContain(text)
     expect(problem(`postgres://me:secret@h/db${query}`)).not.toContain("secret")
   })
 
   test("is refused with an unencoded @ in its password, and the error does not repeat the password", () => {
-    const words = problem("postgres://me:secr@et@h/db")
-    expect(words).toContain("@ is %40")
-    expect(words).not.toContain("et@")
+    const text = problem("postgres://me:secr@et@h/db")
+    expect(text).toContain("@ is %40")
+    expect(text).not.toContain("et@")
   })
 })
 
@@ -142,8 +142,8 @@ describe("a variable of libpq", () => {
     ["PGCHANNELBINDING", "require", "PGCHANNELBINDING is"],
     ["PGSSLMODE", "allow", "PGSSLMODE is"],
     ["PGTARGETSESSIONATTRS", "up", "PGTARGETSESSIONATTRS takes"]
-  ])("%s=%s is refused by name", (name, value, words) => {
-    expect(problem("postgres://h", { [name]: value })).toContain(words)
+  ])("%s=%s is refused by name", (name, value, text) => {
+    expect(problem("postgres://h", { [name]: value })).toContain(text)
   })
 })
 

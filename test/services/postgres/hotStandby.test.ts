@@ -230,7 +230,7 @@ describe("a hot standby", () => {
 
   it("does not return the state of a time for which commits may still arrive", async () => {
     await replayed()
-    const [found, asked] = await on(
+    const [found, readAt] = await on(
       standby,
       Effect.gen(function* () {
         const time = DateTime.nowUnsafe()
@@ -241,8 +241,8 @@ describe("a hot standby", () => {
     // No commit arrives. The standby is certain only after 2 seconds, or when a background process has committed.
     const [[row] = []] = await sqlOn(
       standby,
-      `SELECT clock_timestamp() > asked + '2 seconds'::interval OR coalesce(pg_last_xact_replay_timestamp() > asked, false)
-        AS known FROM (SELECT '${DateTime.formatIso(asked)}'::timestamptz AS asked) AS times`
+      `SELECT clock_timestamp() > read_at + '2 seconds'::interval OR coalesce(pg_last_xact_replay_timestamp() > read_at, false)
+        AS known FROM (SELECT '${DateTime.formatIso(readAt)}'::timestamptz AS read_at) AS times`
     )
     const isBehind = found._tag === "Failure" && troubleIn(found.failure)?._tag === "ReplicaBehind"
     assert.isTrue(isBehind || row?.["known"] === true, String(found))
@@ -280,10 +280,10 @@ describe("a hot standby", () => {
   })
 
   it("can be served: reads are answered, commands are refused, and it is ready as a read-only replica", async () => {
-    const said = { stdout: "", stderr: "" }
+    const written = { stdout: "", stderr: "" }
     const output = (name: "stdout" | "stderr") => ({
       write: (text: string) => {
-        said[name] += text
+        written[name] += text
       },
       drain: Effect.void,
       isTerminal: false,
@@ -294,8 +294,10 @@ describe("a hot standby", () => {
       { BACKLOG_ACTOR: actor },
       { stdout: output("stdout"), stderr: output("stderr") }
     )
-    await Effect.runPromise(until(Effect.sync(() => said.stdout.includes("\n") || server.pollUnsafe() !== undefined)))
-    const { url } = JSON.parse(said.stdout).data
+    await Effect.runPromise(
+      until(Effect.sync(() => written.stdout.includes("\n") || server.pollUnsafe() !== undefined))
+    )
+    const { url } = JSON.parse(written.stdout).data
     const get = async (path: string, init?: RequestInit) => {
       const response = await fetch(`${url}${path}`, init)
       return [response.status, await response.text()] as const

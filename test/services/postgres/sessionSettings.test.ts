@@ -247,11 +247,11 @@ layer(postgresClient(2), { timeout: "60 seconds", excludeTestServices: true })(
           )
           const url = new URL(postgresUrl())
           url.pathname = name
-          const words = `the database "${name}" has the encoding ${encoding}`
-          expect(yield* refusal({}, url.href)).toContain(words)
+          const text = `the database "${name}" has the encoding ${encoding}`
+          expect(yield* refusal({}, url.href)).toContain(text)
           const { code, error } = yield* Effect.promise(() => json(["doctor", "--db", url.href]))
           expect([code, error?._tag]).toEqual([6, "MigrationRefused"])
-          expect(error?.message).toContain(words)
+          expect(error?.message).toContain(text)
         })
       )
     }

@@ -12,13 +12,13 @@ import { expect } from "vitest"
 
 const never = Layer.succeed(PollInterval)(Duration.days(1))
 
-/** The backlog of the test once more, where nobody looks without having been woken. */
+/** Another service over the backlog of the test, whose waiters do not poll. */
 const patient = Effect.gen(function* () {
   const layer = Layer.provide(layerTestOver(yield* currentClient, yield* BacklogSchema), never)
   return Context.get(yield* Layer.build(Layer.fresh(layer)), BacklogService)
 })
 
-/** Somebody who waits, and whether they were called. */
+/** A waiter, and whether it was woken. */
 const waiter = Effect.fnUntraced(function* (
   backlog: BacklogService["Service"],
   options: Parameters<BacklogService["Service"]["awaitClaimable"]>[0] = {}
@@ -52,7 +52,7 @@ onBothDatabases("waiting for a card to claim", (test) => {
       yield* Fiber.join(tests.fiber)
       yield* until(Effect.map(calledAmong(anything), (called) => called > 0))
       const claimed = Option.getOrThrow(yield* backlog.claim({ owner: "w", actor: "w" }))
-      // Whatever else is told of one commit, and what is told when somebody comes to wait, calls few.
+      // Notifications of one commit, and new waiters, wake few.
       expect(yield* calledAmong(anything)).toBeLessThan(6)
       expect(yield* calledAmong([urgent])).toBe(0)
       yield* backlog.release({ id: "a", token: claimed.claimToken ?? 0, actor: "w" })
@@ -60,7 +60,7 @@ onBothDatabases("waiting for a card to claim", (test) => {
       yield* card("c", { priority: 5 })
       yield* Fiber.join(urgent.fiber)
       yield* Effect.forEach(anything, ({ fiber }) => Fiber.interrupt(fiber))
-      // What is there is seen at once, and nobody waits longer than they said.
+      // An existing card is found at once, and no waiter waits longer than requested.
       expect(yield* backlog.awaitClaimable()).toBe(true)
       yield* backlog.claimMany({ owner: "w", limit: 2, actor: "w" })
       expect(yield* backlog.awaitClaimable({ waitSeconds: 1 })).toBe(false)

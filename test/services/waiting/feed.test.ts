@@ -22,7 +22,7 @@ const upTo = (count: number) => Array.from({ length: count }, (_, index) => inde
 
 const positionsOf = (events: Iterable<RecordedEvent>) => Array.from(events, (event) => event.position)
 
-/** The backlog of the test once more, where nobody looks for events without having been woken. */
+/** Another service over the backlog of the test, whose followers do not poll. */
 const patient = Effect.gen(function* () {
   const schema = yield* BacklogSchema
   const layer = Layer.provide(layerTestOver(yield* currentClient, schema), Layer.succeed(PollInterval)(never))
@@ -206,7 +206,7 @@ const listeners = (application: string) =>
     )
   )
 
-/** The backlog of the test over a pool that can be told from others, where nobody looks without having been woken. */
+/** Another service over the backlog of the test, with a recognizable pool, whose followers do not poll. */
 const named = Effect.fnUntraced(function* (application: string, maxConnections: number, pollInterval = never) {
   const schema = yield* BacklogSchema
   const client = PgClient.layer({

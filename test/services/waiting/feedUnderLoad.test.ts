@@ -63,7 +63,7 @@ onServer("the feed under load", (test) => {
       yield* consumeUntil(hasReported(20))
       yield* consumeUntil(hasReported(60))
 
-      // Whoever writes waits for this one's end, and whoever follows sees nothing of it before.
+      // Writers wait for the end of this transaction, and followers see nothing of it before.
       const holder = yield* pool()
       const isHolding = yield* Deferred.make<number>()
       const held = yield* Effect.forkScoped(
