@@ -2,8 +2,8 @@ import { Result, type Schema } from "effect"
 import { truncate } from "./displayText.ts"
 import { redactSecrets } from "./redactSecrets.ts"
 
-/** Maximum characters of a key or number in an error. */
-const maxShown = 40
+/** Maximum characters of a key or number in an error. A longer number would be redacted like the secret of a token. */
+const maxShown = 38
 
 /** Why a text is not JSON that can be stored exactly, and where. */
 export interface JsonProblem {

@@ -11,7 +11,7 @@ import { AccessTokens, AccessTokenStaleness, AuditService, BacklogService } from
 import { BacklogSchema } from "../../src/sql/SchemaName.ts"
 import { currentClient, eventsOf, freshBacklog, postgresClient } from "../support/backlogs.ts"
 
-/** A server whose callers must show a token, and one of each role. */
+/** A server that requires tokens, and a token of each role. */
 class Guarded extends Context.Service<
   Guarded,
   {
@@ -31,7 +31,7 @@ const layerTokens = Layer.unwrap(
       Layer.provide(yield* currentClient),
       Layer.provide([
         Layer.succeed(BacklogSchema)(yield* BacklogSchema),
-        // What is revoked is so at once.
+        // A revocation takes effect at once.
         Layer.succeed(AccessTokenStaleness)(0)
       ])
     )
@@ -70,7 +70,7 @@ interface Answer {
   readonly body: string
 }
 
-/** Asks with headers of one's own, which `fetch` would not send. */
+/** Sends a request with headers that `fetch` would not send. */
 const ask = (
   port: number,
   path: string,
@@ -180,10 +180,10 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
       ]) {
         const answer = yield* ask(port, "/stats", { headers: { authorization } })
         says(answer, 401, "Unauthorized")
-        // What was shown may be a token of another server's, and an answer is copied into reports.
+        // It may be a token of another server, and responses are copied into reports.
         for (const shown of [flipped, worker, auditor]) assert.notInclude(answer.body, shown)
       }
-      // Before it is looked for, or its body is.
+      // Before the path is routed or the body is read.
       says(yield* ask(port, "/nothing"), 401, "Unauthorized")
       says(yield* ask(port, "/claim", { body: "x".repeat(10_000) }), 401, "Unauthorized")
       assert.strictEqual((yield* ask(port, "/stats", { token: worker })).status, 200)
@@ -218,11 +218,11 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
       yield* Deferred.await(begun)
       const claim = { owner: "gone", phase: "no card has it" }
       const waiting = yield* Effect.forkChild(ask(port, "/claim?wait=60", { body: claim, ...shown }))
-      // Both are on their way when a third, that came after, has its answer.
+      // Both are in progress when a later third request has its response.
       yield* ask(port, "/stats", shown)
       yield* tokens.revoke(token.id, "test")
       says(yield* Fiber.join(waiting), 401, "Unauthorized")
-      // What is no longer given must not look like all that there is.
+      // An interrupted response must not look complete.
       assert.isFalse(yield* Fiber.join(following))
     })
   )
@@ -259,7 +259,7 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
       const many = { completions: [{ id: "f1" }], actor: "somebody else" }
       says(yield* ask(port, "/complete-many", { body: many, token: orchestrator }), 403, "Forbidden")
 
-      // In a program the same: its own name is taken, and another's is not.
+      // The typed client: its own name is accepted, and another name is refused.
       const http = yield* Layer.build(Layer.fresh(layerHttp({ url, token: Redacted.make(orchestrator) })))
       const backlog = Context.get(http, BacklogService)
       yield* backlog.create({ id: "f1", title: "T", actor: "planner" })
@@ -307,7 +307,7 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
         ["/complete", { ...foreign, force: true }],
         ["/complete", { id: "c1", token: tokenOf(own), force: true }],
         ["/complete", { id: "c4" }],
-        // A token that a claim of somebody's may have next.
+        // A token that a later claim may get.
         ["/complete", { id: "c4", token: 2 }],
         ["/complete", { id: "no such card", token: 1 }],
         ["/complete", { id: "c1", token: tokenOf(own), claimNext: { owner: "w10" } }],
@@ -319,14 +319,14 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
       }
       const renewal = { id: "c1", token: tokenOf(own), ttlSeconds: 1000 }
       const renewed = yield* ask(port, "/renew", { body: renewal, token: worker })
-      // The version of its renewal is the token of no claim.
+      // The version of the renewal is not the token of a claim.
       const early = { ...renewal, token: renewal.token + 1 }
       says(yield* ask(port, "/renew", { body: early, token: worker }), 403, "Forbidden")
       const released = yield* ask(port, "/release", { body: { id: "c2", token: tokenOf(under) }, token: worker })
       const completion = { id: "c1", token: tokenOf(own), commandId: "once", claimNext: { owner: "w1" } }
       const completed = yield* ask(port, "/complete", { body: completion, token: worker })
       assert.deepStrictEqual([renewed.status, released.status, completed.status], [200, 200, 200])
-      // A claim that ended is still known for the worker's own: a retry gets the first answer, a zombie is told the truth.
+      // An ended claim is still recognized as the worker's own: a retry gets the first answer, and a zombie gets ClaimLost.
       assert.strictEqual((yield* ask(port, "/complete", { body: completion, token: worker })).body, completed.body)
       says(yield* ask(port, "/renew", { body: { id: "c2", token: tokenOf(under) }, token: worker }), 409, "ClaimLost")
       const history = yield* eventsOf("c3")
@@ -377,7 +377,7 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
       for (const name of ["authorization", "content-type", "idempotency-key", "last-event-id"]) {
         assert.include(String(preflight.headers["access-control-allow-headers"]).split(", "), name)
       }
-      // Its answer to whoever shows no token can be read by the page too.
+      // The page can also read the refusal of a request without a token.
       const stranger = yield* ask(port, "/stats", { headers: board })
       assert.deepStrictEqual([stranger.status, stranger.headers["access-control-allow-origin"]], [401, board.origin])
     })
@@ -395,7 +395,7 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
       const tooMany = answers.filter(({ status }) => status === 429)
       assert.strictEqual(tooMany.length, 10)
       const [first] = tooMany
-      if (first === undefined) throw new Error("nobody was told to wait")
+      if (first === undefined) throw new Error("no request was refused")
       says(first, 429, "TooManyRequests")
       assert.match(String(first.headers["retry-after"]), /^[1-9]\d*$/)
       for (const each of [worker, other]) assert.strictEqual((yield* ask(port, "/stats", { token: each })).status, 200)
@@ -474,7 +474,7 @@ layer(Layer.provideMerge(layerTokens, freshBacklog).pipe(Layer.provideMerge(post
   its.effect("closes connections whose headers or body take too long", () =>
     Effect.gen(function* () {
       const { port } = yield* serve({ port: 0, headersTimeout: "300 millis", bodyTimeout: "300 millis" })
-      /** Sends what begins a request, then a byte now and then, until it is hung up on. */
+      /** Sends the beginning of a request, then a byte now and then, until the connection is closed. */
       const dribble = (begin: string, byte: string) =>
         Effect.callback<void>((resume) => {
           const socket = connect({ port, host: "127.0.0.1" }, () => socket.write(begin))

@@ -20,7 +20,7 @@ describe.each(["docs/security.md", "docs/operations.md", "docs/http.md"])("the e
       env: { BACKLOG_DATABASE_URL: inject("postgresUrl") },
       instead: [
         ["postgres://me@localhost/work", inject("postgresUrl")],
-        // Nobody is there, and the server works all the same.
+        // The collector does not exist, and the server works without it.
         ["http://localhost:4318", "http://127.0.0.1:9"]
       ]
     })

@@ -16,7 +16,7 @@ import { currentClient, eventsOf, freshBacklog, postgresClient } from "../suppor
 import { afterAll, describe, expect, it } from "vitest"
 
 /*
- * What others say of the protocol: the official SDK's client, over both transports.
+ * The official SDK's client over both transports.
  */
 
 const connect = async (transport: Transport): Promise<Client> => {
@@ -59,7 +59,7 @@ describe("backlog mcp, with the official client", () => {
     expect(client.getInstructions()).toContain("backlog_claim")
     expect(await toolsOf(client)).not.toContain("backlog_create")
     expect((await call(client, "claim")).data.claimed).toMatchObject([{ id: "a", owner: "w1", token: 2 }])
-    // What is waited for when the input ends is waited for no more, and the program ends.
+    // When the input ends, the waiting call ends, and so does the program.
     const waiting = call(client, "claim", { waitSeconds: 50 })
     await call(client, "show")
     const [, answer] = await Promise.all([client.close(), waiting])
@@ -83,7 +83,7 @@ it("a session belongs to its caller, and the least recently used one is evicted"
   expect([sessions.belongsTo("a", "w1"), sessions.belongsTo("c", "w2")]).toEqual([false, true])
 })
 
-/** A server whose callers must show a token, and another where they need not. */
+/** A server that requires tokens, and one that does not. */
 class Served extends Context.Service<
   Served,
   { readonly open: string; readonly guarded: string; readonly tokens: AccessTokens["Service"] }
@@ -216,7 +216,7 @@ layer(layerServed, { timeout: "60 seconds", excludeTestServices: true })("/mcp, 
       expect((yield* post({ ...worker.headers, "backlog-role": "orchestrator" }))[0]).toBe(403)
       expect((yield* post({ ...worker.headers, "backlog-owner": "t2" }))[0]).toBe(403)
       expect((yield* post({ ...worker.headers, "backlog-role": "boss" }))[0]).toBe(400)
-      // A session is its caller's only.
+      // A session belongs to its caller.
       const session = { "mcp-session-id": transport.sessionId ?? "" }
       expect((yield* post({ ...worker.headers, ...session }))[0]).toBe(200)
       expect((yield* post({ ...auditor.headers, ...session }))[0]).toBe(404)

@@ -99,7 +99,7 @@ onServerFirst("a token that is revoked", (test) => {
           }),
         { concurrency: 8 }
       )
-      // They came before, and so they are let in when this one is.
+      // They arrived earlier, so the guard has already accepted them.
       expect((yield* ask(port, { path: "/stats", token: auditor.text })).status).toBe(200)
       const before = yield* headPosition
       yield* revoke(orchestrator)
@@ -188,9 +188,9 @@ onServerFirst("a token that is revoked", (test) => {
   )
 })
 
-onServer("a server of tokens", (test) => {
+onServer("a server with tokens", (test) => {
   test(
-    "is checked under the only spelling of each path",
+    "checks tokens under the only spelling of each path",
     Effect.gen(function* () {
       const { holder, port } = yield* guarded()
       yield* (yield* BacklogService).create({ id: "a", title: "A", actor })
@@ -245,7 +245,7 @@ onServer("a server of tokens", (test) => {
   )
 
   test(
-    "gets a waiting agent no card that becomes claimable after the revocation",
+    "gives a waiting agent no card that becomes claimable after the revocation",
     Effect.gen(function* () {
       let checks = 0
       let isRevoked = false
@@ -295,7 +295,7 @@ onServer("a server of tokens", (test) => {
   )
 
   test(
-    "gets the actual outcome of a command that the database has already received",
+    "returns the actual outcome of a command that the database has already received",
     Effect.gen(function* () {
       const { holder, port, revoke } = yield* guarded()
       yield* (yield* BacklogService).create({ id: "a", title: "A", actor })

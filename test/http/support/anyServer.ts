@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { createServer, type RequestListener, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 
-/** Starts a server that serves no backlog, and returns its URL. It ends with the scope, and breaks off its answers. */
+/** Starts a server that serves no backlog, and returns its URL. It ends with the scope and interrupts its responses. */
 export const anyServer = (answer: RequestListener) =>
   Effect.acquireRelease(
     Effect.callback<Server>((resume) => {

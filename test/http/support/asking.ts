@@ -1,7 +1,7 @@
 import { Effect, type Scope } from "effect"
 import { serve, type Served, type ServeOptions } from "../../../src/http/index.ts"
 
-/** An answer of a server. */
+/** A response of a server. */
 export interface Answer {
   readonly status: number
   readonly headers: Headers
@@ -10,7 +10,7 @@ export interface Answer {
   readonly json: () => Record<string, unknown>
 }
 
-/** A server, and how a test asks it as anybody would. */
+/** A server, and functions that send requests to it without a token. */
 export interface Asking {
   readonly url: string
   readonly ask: (path: string, init?: RequestInit) => Effect.Effect<Answer>
@@ -21,7 +21,7 @@ export interface Asking {
 export const asking = (options: ServeOptions = {}): Effect.Effect<Asking, never, Served | Scope.Scope> =>
   Effect.map(Effect.orDie(serve({ port: 0, ...options })), ({ url }) => askingAt(url))
 
-/** Asks the server at an address. */
+/** Sends requests to the server at an address. */
 export const askingAt = (url: string): Asking => {
   const ask = (path: string, init?: RequestInit) =>
     Effect.promise(async (signal): Promise<Answer> => {

@@ -1,6 +1,6 @@
 import { Effect, Stream } from "effect"
 
-/** What a reader of server-sent events hears: fields of a frame, or a comment. */
+/** The fields of a server-sent event. */
 export interface Frame {
   readonly id?: string
   readonly event?: string
@@ -14,7 +14,7 @@ export const framesOf = (text: string): ReadonlyArray<Frame> =>
     .filter((block) => block !== "" && !block.startsWith(":"))
     .map((block) => Object.fromEntries(block.split("\n").map((line) => line.split(/: (.*)/s, 2))) as Frame)
 
-/** Reads server-sent events as they come, until the server ends them. */
+/** Reads server-sent events as they arrive, until the server ends them. */
 export const readFrames = (url: string, headers: Record<string, string> = {}): Stream.Stream<Frame> =>
   Stream.unwrap(
     Effect.map(

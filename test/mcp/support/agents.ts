@@ -5,7 +5,7 @@ import type { AccessRole } from "../../../src/index.ts"
 import { CurrentAgent } from "../../../src/mcp/Agent.ts"
 import { layerTools, type ToolRequirements } from "../../../src/mcp/layerTools.ts"
 
-/** What a tool answered. */
+/** The answer of a tool. */
 export interface Told {
   readonly isError: boolean
   readonly text: string
