@@ -3,7 +3,7 @@ import { quote, escapeHiddenInJson, escapeHidden } from "../../src/domain/displa
 import { frame, lines, fixedText, agentText } from "../../src/mcp/AgentText.ts"
 import { toolsets } from "../../src/mcp/layerTools.ts"
 import { serverInfo } from "../../src/mcp/protocol.ts"
-import { connected } from "../mcp/support/agents.ts"
+import { connectAgent } from "../mcp/support/agents.ts"
 import { readAnswer } from "../mcp/support/readAnswer.ts"
 import { onServer } from "../support/databases.ts"
 import { describe, expect, it } from "vitest"
@@ -98,9 +98,9 @@ type Fields = Readonly<Record<(typeof fields)[number], string>>
 
 /** Every tool's answers, and the errors, about cards and agents with these texts. */
 const answersAbout = Effect.fnUntraced(function* (text: Fields) {
-  const { call: plan } = yield* connected("orchestrator", text.planner)
-  const { call: work } = yield* connected("worker", text.actor, text.owner)
-  const { call: compete } = yield* connected("worker", text.other)
+  const { call: plan } = yield* connectAgent("orchestrator", text.planner)
+  const { call: work } = yield* connectAgent("worker", text.actor, text.owner)
+  const { call: compete } = yield* connectAgent("worker", text.other)
   const { acceptance, body, command, dependency, id, missing, phase, reason, result, title } = text
   const dep = { id: dependency }
   return yield* Effect.all({

@@ -1,6 +1,6 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { cli, documentIn, onServer } from "../cli/support.ts"
-import { serving } from "../http/support/serving.ts"
+import { startServe } from "../http/support/startServe.ts"
 
 /** What `$(…)` of a shell takes of a standard output. */
 const captured = (stdout: string): string => stdout.replace(/\n+$/, "")
@@ -19,7 +19,7 @@ describe("output that a script captures", () => {
     assert.match(token, /^mbk_[0-9a-f]{16}_[0-9a-f]{64}_[0-9a-f]{8}$/)
     assert.include(stderr, `Token ${token.slice(4, 20)} of the worker w1: never expires.`)
     assert.notInclude(stderr, token.slice(21, 85))
-    const server = await serving(["--require-tokens", ...place.flags])
+    const server = await startServe(["--require-tokens", ...place.flags])
     const answer = await fetch(`${server.url}/stats`, { headers: { authorization: `Bearer ${token}` } })
     await server.end()
     assert.strictEqual(answer.status, 200)

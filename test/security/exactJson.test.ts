@@ -7,7 +7,7 @@ import { readTaskMaster } from "../../src/import/readTaskMaster.ts"
 import { AuditService, BacklogService } from "../../src/index.ts"
 import { layerMcpRoutes, serveStdio } from "../../src/mcp/index.ts"
 import { anyServer } from "../http/support/anyServer.ts"
-import { asking } from "../http/support/asking.ts"
+import { startServer } from "../http/support/startServer.ts"
 import { onServer } from "../support/databases.ts"
 
 /** JSON values that a double or an object of this language does not keep, and what a refusal says of them. */
@@ -51,7 +51,7 @@ onServer("exact JSON", (test) => {
   test(
     "a body over HTTP is kept exactly or refused with the place",
     Effect.gen(function* () {
-      const { ask, post } = yield* asking()
+      const { ask, post } = yield* startServer()
       for (const [value, says] of lossy) {
         const answer = yield* post("/create", `{"id":"a","title":"A","actor":"me","acceptance":{"deep":[0,${value}]}}`)
         assert.deepInclude(answer.json(), { status: 400, _tag: "InvalidInput" }, value)
@@ -94,7 +94,7 @@ onServer("exact JSON", (test) => {
   test(
     "a tool call is kept exactly or refused with the place, over HTTP and standard input",
     Effect.gen(function* () {
-      const { post } = yield* asking({
+      const { post } = yield* startServer({
         routes: Layer.provide(layerMcpRoutes, Layer.succeed(SqlClient.SqlClient)(yield* SqlClient.SqlClient))
       })
       const said: Array<string> = []

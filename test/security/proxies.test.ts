@@ -9,7 +9,7 @@ import {
 import { serve, type ServeOptions } from "../../src/http/index.ts"
 import { headersTimeoutSettings } from "../../src/http/node/listen.ts"
 import { requestTarget } from "../../src/http/node/requestTarget.ts"
-import { type Answer, ask, guarded, logged, tagIn, tokensOfBacklog } from "./support/guarded.ts"
+import { type Answer, ask, serveSecured, captureLogs, tagIn, tokensOfBacklog } from "./support/serveSecured.ts"
 import { freshBacklog, postgresClient } from "../support/backlogs.ts"
 
 const proxiesOf = (trust: TrustProxy) => {
@@ -122,7 +122,7 @@ layer(freshBacklog.pipe(Layer.provideMerge(postgresClient(6))), { timeout: "60 s
   (its) => {
     its.effect("without tokens refuses forwarded requests and warns at its start", () =>
       Effect.gen(function* () {
-        const { lines } = yield* logged(
+        const { lines } = yield* captureLogs(
           Effect.gen(function* () {
             const { port } = yield* serve({ port: 0 })
             for (const [name, value] of Object.entries({
@@ -155,9 +155,9 @@ layer(freshBacklog.pipe(Layer.provideMerge(postgresClient(6))), { timeout: "60 s
 
     its.effect("with tokens and no trusted proxy ignores forwarding headers", () =>
       Effect.gen(function* () {
-        const { lines } = yield* logged(
+        const { lines } = yield* captureLogs(
           Effect.gen(function* () {
-            const { holder, port } = yield* guarded({ allowHosts: ["backlog.example.com"] })
+            const { holder, port } = yield* serveSecured({ allowHosts: ["backlog.example.com"] })
             const { text: token } = yield* holder("w", "worker")
             const headers = { ...forwarded, host: "backlog.example.com", "x-forwarded-proto": "https" }
             assert.strictEqual((yield* ask(port, { path: "/stats", token, headers })).status, 200)
@@ -186,13 +186,13 @@ layer(freshBacklog.pipe(Layer.provideMerge(postgresClient(6))), { timeout: "60 s
             "ServeRefused"
           )
         }
-        const { lines } = yield* logged(
+        const { lines } = yield* captureLogs(
           Effect.gen(function* () {
             // A server that trusts a proxy requires tokens, so it does not start without one.
             yield* tokens.create({ actor: "ann", role: "worker", createdBy: "test" })
             const rateLimit = { perSecond: 0.001, burst: 3 }
             const options = { trustProxy: true, rateLimit, allowHosts: ["backlog.example.com"] }
-            const { holder, port } = yield* guarded({ ...options, requireTokens: false })
+            const { holder, port } = yield* serveSecured({ ...options, requireTokens: false })
             const from = (client: string, token?: string) =>
               ask(port, { path: "/stats", token, headers: { "x-forwarded-for": `10.9.9.9, ${client}` } })
             for (const status of [401, 401, 401, 429]) assert.strictEqual((yield* from("203.0.113.7")).status, status)

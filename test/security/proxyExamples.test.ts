@@ -11,7 +11,7 @@ import { blocksOn, pages, textsOn } from "../docs/support/pages.ts"
 import { freshBacklog, postgresClient } from "../support/backlogs.ts"
 import { freePort } from "../support/postgresServer.ts"
 import { until } from "../support/waiting.ts"
-import { ask, guarded, logged, tagIn } from "./support/guarded.ts"
+import { ask, serveSecured, captureLogs, tagIn } from "./support/serveSecured.ts"
 
 const page = "docs/http.md"
 
@@ -74,13 +74,13 @@ layer(freshBacklog.pipe(Layer.provideMerge(postgresClient(4))), { timeout: "60 s
       `passes on the client's address, and is refused by a server without tokens${isMissing ? ` (skipped: there is no ${haproxy})` : ""}`,
       () =>
         Effect.gen(function* () {
-          const { lines } = yield* logged(
+          const { lines } = yield* captureLogs(
             Effect.gen(function* () {
               const open = yield* Effect.orDie(serve({ port: 0 }))
               const exposed = yield* proxied(open.port)
               expect(tagIn(yield* ask(exposed, { path: "/stats" }))).toEqual([403, "ForwardedRequest"])
 
-              const server = yield* guarded({ trustProxy: true, allowHosts: ["backlog.example.com"] })
+              const server = yield* serveSecured({ trustProxy: true, allowHosts: ["backlog.example.com"] })
               const port = yield* proxied(server.port)
               const { text: token } = yield* server.holder("w", "worker")
               const headers = { host: "backlog.example.com", "x-forwarded-for": "10.9.9.9" }

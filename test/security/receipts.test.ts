@@ -9,7 +9,7 @@ import { BacklogService } from "../../src/services/BacklogService.ts"
 import { computeDigests, type ReceiptedCommand, saltDigest } from "../../src/services/commands/Receipt.ts"
 import { layerTestOver } from "../../src/services/layers.ts"
 import { BacklogSchema } from "../../src/sql/SchemaName.ts"
-import { asking } from "../http/support/asking.ts"
+import { startServer } from "../http/support/startServer.ts"
 import { currentClient, freshSchema, headPosition, tables } from "../support/backlogs.ts"
 import { onServerFirst, type Test } from "../support/databases.ts"
 import { expect } from "vitest"
@@ -185,7 +185,7 @@ const receipts = (test: Test): void => {
   test(
     "over HTTP the same key belongs to an actor, and gets the same answer for a right and a wrong guess",
     Effect.gen(function* () {
-      const { post } = yield* asking()
+      const { post } = yield* startServer()
       const audit = yield* AuditService
       const key = { "idempotency-key": "guessed" }
       const create = (pin: string) => post("/create", { id: "a", title: `PIN ${pin}`, actor: "ann" }, key)

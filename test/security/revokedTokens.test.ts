@@ -4,8 +4,17 @@ import { CurrentAuthority } from "../../src/http/Caller.ts"
 import { BacklogApi } from "../../src/http/api/BacklogApi.ts"
 import { Unauthorized } from "../../src/http/errors.ts"
 import { AuditService, BacklogService } from "../../src/index.ts"
-import { connected } from "../mcp/support/agents.ts"
-import { agentSession, ask, guarded, sendText, type Slow, slowly, tagIn, toolCall } from "./support/guarded.ts"
+import { connectAgent } from "../mcp/support/agents.ts"
+import {
+  agentSession,
+  ask,
+  serveSecured,
+  sendText,
+  type SlowRequest,
+  beginRequest,
+  tagIn,
+  toolCall
+} from "./support/serveSecured.ts"
 import { eventsOf, freshBacklog, headPosition, tables, within } from "../support/backlogs.ts"
 import { onServer, onServerFirst } from "../support/databases.ts"
 import { until } from "../support/waiting.ts"
@@ -69,7 +78,7 @@ onServerFirst("a token that is revoked", (test) => {
   test(
     "carries out no command whose body arrives later",
     Effect.gen(function* () {
-      const { holder, port, revoke } = yield* guarded()
+      const { holder, port, revoke } = yield* serveSecured()
       const backlog = yield* BacklogService
       yield* backlog.createMany({ cards: ["a", "b"].map((id) => ({ id, title: id })), actor })
       expect(Object.keys(bodies).toSorted()).toEqual(endpoints.map(({ name }) => name).toSorted())
@@ -92,7 +101,7 @@ onServerFirst("a token that is revoked", (test) => {
       const slow = yield* Effect.forEach(
         requests,
         (request) =>
-          Effect.map(slowly(port, request), (begun) => {
+          Effect.map(beginRequest(port, request), (begun) => {
             const text = JSON.stringify(request.body)
             begun.send(text.slice(0, 1))
             return { ...begun, path: request.path, rest: text.slice(1) }
@@ -121,9 +130,9 @@ onServerFirst("a token that is revoked", (test) => {
       const other = yield* Layer.build(Layer.fresh(freshBacklog))
       yield* within(other)(
         Effect.gen(function* () {
-          const { holder, port, revoke } = yield* guarded()
+          const { holder, port, revoke } = yield* serveSecured()
           const sender = yield* holder(actor, "orchestrator")
-          const endless = yield* slowly(port, { path: "/create", token: sender.text })
+          const endless = yield* beginRequest(port, { path: "/create", token: sender.text })
           endless.send("{")
           expect((yield* ask(port, { path: "/stats", token: sender.text })).status).toBe(200)
           yield* revoke(sender)
@@ -131,11 +140,15 @@ onServerFirst("a token that is revoked", (test) => {
 
           // Where it is still taken, the same log is imported.
           const another = yield* holder(actor, "orchestrator")
-          const again = yield* slowly(port, { path: "/import-log?actor=me", token: another.text, headers: logFile })
+          const again = yield* beginRequest(port, {
+            path: "/import-log?actor=me",
+            token: another.text,
+            headers: logFile
+          })
           again.send(`${lines[0]}\n`)
           yield* until(Effect.sync(() => again.isSent()))
           // Waits for the only session of an embedded database, which must not keep the import from its own check.
-          const behind = yield* slowly(port, { path: "/create", token: another.text })
+          const behind = yield* beginRequest(port, { path: "/create", token: another.text })
           again.end(lines.slice(1).join("\n"))
           expect((yield* again.answer).status).toBe(200)
           behind.end(JSON.stringify({ id: "b", title: "B" }))
@@ -148,7 +161,7 @@ onServerFirst("a token that is revoked", (test) => {
   test(
     "ends every wait, however it is spelled, and receives no card that becomes claimable later",
     Effect.gen(function* () {
-      const { holder, port, revoke } = yield* guarded()
+      const { holder, port, revoke } = yield* serveSecured()
       const worker = yield* holder("w", "worker")
       const token = worker.text
       const headers = yield* agentSession(port, token)
@@ -173,11 +186,11 @@ onServerFirst("a token that is revoked", (test) => {
   test(
     "is also invalid when its role or its actor has changed",
     Effect.gen(function* () {
-      const { holder, port } = yield* guarded()
+      const { holder, port } = yield* serveSecured()
       const { sql, schema } = yield* tables
       for (const change of [{ role: "auditor" }, { actor: "other" }]) {
         const orchestrator = yield* holder(actor, "orchestrator")
-        const slow = yield* slowly(port, { path: "/create", token: orchestrator.text })
+        const slow = yield* beginRequest(port, { path: "/create", token: orchestrator.text })
         slow.send("{")
         expect((yield* ask(port, { path: "/stats", token: orchestrator.text })).status).toBe(200)
         yield* sql`UPDATE ${sql(`${schema}.access_tokens`)} SET ${sql.update(change)} WHERE id = ${orchestrator.id}`
@@ -192,7 +205,7 @@ onServer("a server with tokens", (test) => {
   test(
     "checks tokens under the only spelling of each path",
     Effect.gen(function* () {
-      const { holder, port } = yield* guarded()
+      const { holder, port } = yield* serveSecured()
       yield* (yield* BacklogService).create({ id: "a", title: "A", actor })
       const { text: token } = yield* holder("w", "worker")
       const claim = { owner: "w" }
@@ -256,7 +269,7 @@ onServer("a server with tokens", (test) => {
         }),
         failWhenInvalid: Effect.never
       }
-      const { call } = yield* Effect.provideService(connected("worker", "w"), CurrentAuthority, authority)
+      const { call } = yield* Effect.provideService(connectAgent("worker", "w"), CurrentAuthority, authority)
       const claim = yield* Effect.forkChild(call("claim", { waitSeconds: 50 }))
       // Of the call, and of its first claim.
       yield* until(Effect.sync(() => checks === 2))
@@ -274,14 +287,14 @@ onServer("a server with tokens", (test) => {
   test(
     "imports no log that arrives after the revocation or never completely, and keeps no lock",
     Effect.gen(function* () {
-      const { holder, port, revoke } = yield* guarded()
+      const { holder, port, revoke } = yield* serveSecured()
       const empty = yield* Stream.runCollect((yield* AuditService).exportLog)
       const sender = yield* holder(actor, "orchestrator")
       const begun = yield* Effect.replicateEffect(
-        slowly(port, { path: "/import-log", token: sender.text, headers: logFile }),
+        beginRequest(port, { path: "/import-log", token: sender.text, headers: logFile }),
         2
       )
-      const [late, endless] = begun as [Slow, Slow]
+      const [late, endless] = begun as [SlowRequest, SlowRequest]
       late.send(`${empty[0]}`)
       endless.send("{")
       yield* until(Effect.map(locks("head", "mode = 'RowShareLock'"), (found) => found > 0))
@@ -297,7 +310,7 @@ onServer("a server with tokens", (test) => {
   test(
     "returns the actual outcome of a command that the database has already received",
     Effect.gen(function* () {
-      const { holder, port, revoke } = yield* guarded()
+      const { holder, port, revoke } = yield* serveSecured()
       yield* (yield* BacklogService).create({ id: "a", title: "A", actor })
       const { text: token, ...worker } = yield* holder("w", "worker")
       const { cards, sql } = yield* tables

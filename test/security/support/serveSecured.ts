@@ -24,7 +24,7 @@ export interface Holder {
 }
 
 /** Serves the test's backlog, to agents too, to callers with a token. */
-export const guarded = Effect.fnUntraced(function* (options: ServeOptions = {}): Effect.fn.Return<
+export const serveSecured = Effect.fnUntraced(function* (options: ServeOptions = {}): Effect.fn.Return<
   {
     readonly port: number
     readonly tokens: AccessTokens["Service"]
@@ -125,7 +125,7 @@ export const sendText = (port: number, text: string): Effect.Effect<number> =>
   })
 
 /** A request whose body comes in parts. */
-export interface Slow {
+export interface SlowRequest {
   readonly send: (part: string) => void
   readonly end: (part: string) => void
   /** Whether the operating system has all that was sent. */
@@ -134,7 +134,7 @@ export interface Slow {
 }
 
 /** Begins a request, and returns when the server has its head. */
-export const slowly = (port: number, request: Request): Effect.Effect<Slow, never, Scope.Scope> =>
+export const beginRequest = (port: number, request: Request): Effect.Effect<SlowRequest, never, Scope.Scope> =>
   Effect.gen(function* () {
     const answer = yield* Deferred.make<Answer>()
     const headed = yield* Deferred.make<void>()
@@ -189,7 +189,7 @@ export const agentSession = Effect.fnUntraced(function* (port: number, token: st
 })
 
 /** Everything that is logged while something runs. */
-export const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
+export const captureLogs = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
   const lines: Array<string> = []
   const logger = Logger.map(Logger.formatLogFmt, (line) => {
     lines.push(line)
