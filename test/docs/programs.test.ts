@@ -1,19 +1,28 @@
 import { layer } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { mkdtempSync, readFileSync } from "node:fs"
+import { mkdtempSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, inject, it, vi } from "vitest"
 import { decodeEvent } from "../../src/events/EventCodec.ts"
-import { AuditService, BacklogService } from "../../src/index.ts"
+import { AuditService, BacklogService, BacklogTestClock } from "../../src/index.ts"
 import { freshBacklog, postgresClient } from "../support/backlogs.ts"
 import { until } from "../support/waiting.ts"
 import { keep, mail, tell } from "./examples/auditing.ts"
 import { CardBlocked, upcasters } from "./examples/evolution.ts"
 import { take } from "./examples/library.ts"
+import {
+  claimAndComplete,
+  completeAndClaimNext,
+  createWithDependency,
+  program,
+  readThePast,
+  report,
+  waitForWork
+} from "./examples/docstrings.ts"
 import { exampleOf, standsIn } from "./support/examples.ts"
 import { inOwnDatabase } from "../support/ownDatabase.ts"
-import { textsOn } from "./support/pages.ts"
+import { read, textsOn } from "./support/pages.ts"
 
 describe("the programs on the pages", () => {
   it.each([
@@ -93,5 +102,68 @@ layer(Layer.provideMerge(freshBacklog, Layer.provide(inOwnDatabase, postgresClie
       expect((yield* Effect.flip(take("8")))._tag).toBe("CardAlreadyExists")
       expect(yield* sql`SELECT id FROM orders`).toEqual([{ id: "7" }])
     })
+  )
+})
+
+/** Returns the paragraphs of the programs in a file's docstrings, without their imports. */
+const docstringParagraphs = (path: string): ReadonlyArray<string> =>
+  Array.from(read(path).matchAll(/^ *\* ```ts\n([^]*?)^ *\* ```$/gm), ([, lines = ""]) =>
+    lines
+      .replaceAll(/^ *\* ?/gm, "")
+      .split("\n\n")
+      .filter((paragraph) => !paragraph.startsWith("import "))
+      .map((paragraph) => paragraph.trimEnd())
+  ).flat()
+
+const documented = ["src/services/AuditService.ts", "src/services/BacklogService.ts", "src/services/layers.ts"]
+
+const filesWithExamples = (): ReadonlyArray<string> =>
+  readdirSync(join(import.meta.dirname, "../../src"), { recursive: true, encoding: "utf8" })
+    .map((name) => `src/${name}`)
+    .filter((path) => path.endsWith(".ts") && read(path).includes("* ```ts"))
+    .sort()
+
+describe("the examples in docstrings", () => {
+  it.each(documented)("the examples of %s are type-checked programs", (path) => {
+    const programs = exampleOf("docstrings.ts")
+    const paragraphs = docstringParagraphs(path)
+    expect(paragraphs.length).toBeGreaterThan(0)
+    expect(paragraphs.filter((paragraph) => !standsIn(paragraph, programs))).toEqual([])
+  })
+
+  it("no other source file has an example", () => {
+    expect(filesWithExamples()).toEqual(documented)
+  })
+})
+
+layer(Layer.provideMerge(freshBacklog, Layer.provide(inOwnDatabase, postgresClient(2))), {
+  timeout: "60 seconds",
+  excludeTestServices: true
+})("the examples in docstrings", (its) => {
+  its.effect("the examples create, claim, complete, wait, read the past and report", () =>
+    Effect.gen(function* () {
+      const sql = yield* SqlClient.SqlClient
+      const backlog = yield* BacklogService
+      yield* sql`CREATE TABLE report (card_id text PRIMARY KEY, completed_at timestamptz NOT NULL)`
+      yield* createWithDependency
+      const reporting = yield* Effect.forkChild(report)
+      yield* claimAndComplete
+      expect((yield* completeAndClaimNext).next?.id).toBe("build")
+      yield* backlog.create({ id: "test", title: "Test it", actor: "planner" })
+      yield* waitForWork
+      yield* (yield* BacklogTestClock).advance("60 days")
+      expect(Option.map(yield* readThePast, ({ status }) => status)).toEqual(Option.some("done"))
+      const rows = sql<{ readonly card: string }>`SELECT card_id AS card FROM report`
+      yield* until(Effect.map(rows, ([row]) => row?.card === "design"))
+      yield* Fiber.interrupt(reporting)
+    })
+  )
+
+  its.effect("the first example completes its card", () =>
+    Effect.gen(function* () {
+      const backlog = yield* BacklogService
+      yield* program
+      expect(Option.map(yield* backlog.get("design"), ({ status }) => status)).toEqual(Option.some("done"))
+    }).pipe(Effect.provide(Layer.fresh(freshBacklog)))
   )
 })
