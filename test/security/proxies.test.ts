@@ -19,7 +19,7 @@ const proxiesOf = (trust: TrustProxy) => {
 }
 
 describe("the client of a trusted proxy", () => {
-  const onThisMachine = proxiesOf(true)
+  const loopbackProxies = proxiesOf(true)
 
   it("is the address that the proxy added last, not one that the client claims", () => {
     for (const [header, client] of [
@@ -34,13 +34,13 @@ describe("the client of a trusted proxy", () => {
       ["203.0.113.7, unknown", "127.0.0.1"],
       ["203.0.113.7, <script>", "127.0.0.1"]
     ] as const) {
-      assert.deepStrictEqual([header, clientAddress("127.0.0.1", header, onThisMachine)], [header, client])
+      assert.deepStrictEqual([header, clientAddress("127.0.0.1", header, loopbackProxies)], [header, client])
     }
   })
 
   it("is the address of the connection if it is not a trusted proxy", () => {
-    assert.strictEqual(clientAddress("192.0.2.1", "203.0.113.7", onThisMachine), "192.0.2.1")
-    assert.strictEqual(clientAddress("", "203.0.113.7", onThisMachine), "")
+    assert.strictEqual(clientAddress("192.0.2.1", "203.0.113.7", loopbackProxies), "192.0.2.1")
+    assert.strictEqual(clientAddress("", "203.0.113.7", loopbackProxies), "")
     assert.strictEqual(clientAddress("10.0.0.6", "203.0.113.7", proxiesOf(["10.0.0.5"])), "10.0.0.6")
   })
 
@@ -52,7 +52,7 @@ describe("the client of a trusted proxy", () => {
     assert.strictEqual(through("10.1.9.9, 10.1.2.3"), "10.1.9.9")
   })
 
-  it("is named by addresses and networks only", () => {
+  it("is configured by addresses and networks only", () => {
     for (const wrong of ["proxy.example.com", "10.0.0.0/33", "0.0.0.0/0", "::/0", "10.0.0.0/8/8", "10.0.0.0/x", ""]) {
       assert.deepStrictEqual(trustedProxies([wrong]), Result.fail(wrong))
     }
@@ -76,7 +76,7 @@ describe("the client of a trusted proxy", () => {
   })
 })
 
-it("the headers timeout ends a request on time, not at a later check", () => {
+it("a request ends at the headers timeout, not at a later check", () => {
   for (const limit of [1, 2, 59, 60, 61, 100.5, 300, 1000, 15_000, 3_600_000]) {
     const { connectionsCheckingInterval, headersTimeout } = headersTimeoutSettings(limit)
     assert.isAtMost(headersTimeout + connectionsCheckingInterval, Math.max(2, limit))
@@ -132,7 +132,7 @@ layer(freshBacklog.pipe(Layer.provideMerge(postgresClient(6))), { timeout: "60 s
               "x-forwarded-proto": "https",
               ...forwarded
             })) {
-              // Whatever the proxy makes of the header Host.
+              // With any Host header that the proxy sends.
               for (const host of ["127.0.0.1", "backlog.example.com"]) {
                 for (const path of ["/stats", "/mcp", "/healthz"]) {
                   const answer = yield* ask(port, { path, headers: { [name]: value, host } })
