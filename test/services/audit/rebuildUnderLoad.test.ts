@@ -154,7 +154,7 @@ onServer("under load, a rebuild", (test) => {
           Effect.gen(function* () {
             const numbers = yield* tableNumbers
             const rebuilding = yield* script("rebuild.mjs", schema, phase, String(time))
-            yield* rebuilding.said("here")
+            yield* rebuilding.awaitLine("here")
             yield* rebuilding.kill
             // Continues at once, whatever locks the killed process held.
             const [before, head] = [running.commands(), yield* headPosition]

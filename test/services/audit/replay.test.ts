@@ -10,7 +10,7 @@ import { ReadModelState } from "../../../src/projections/ReadModelState.ts"
 import { AuditService } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { BacklogTestClock } from "../../../src/services/layers.ts"
-import { commandOf, everyId, type Step, stepsArbitrary } from "../../domain/commands.ts"
+import { commandOf, allIds, type Step, stepsArbitrary } from "../../domain/commands.ts"
 import { type Client, freshBacklog, headPosition, iso, plain, postgresClient, tables } from "../../support/backlogs.ts"
 import { copiedPgliteClient } from "../../support/pgliteTemplates.ts"
 import { verifiesItself, verifyBacklog } from "../../support/verifyBacklog.ts"
@@ -179,7 +179,7 @@ const expectPast = (
       )
     }
     // One card of each moment is also read by itself: a different card each time.
-    const id = everyId[recorded.position % everyId.length] as (typeof everyId)[number]
+    const id = allIds[recorded.position % allIds.length] as (typeof allIds)[number]
     const expected = recorded.cards.find((card) => card.id === id)
     const alone = yield* audit.cardAt(id, at)
     expect(Option.getOrUndefined(Option.map(alone, same))).toEqual(expected)
