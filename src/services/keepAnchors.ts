@@ -31,7 +31,7 @@ export type AnchorOutcome =
 /** Maximum time between a failed attempt and the next. */
 const retryAfter = Duration.minutes(1)
 
-/** Maximum duration of an attempt. Without it, an attempt that hangs would end the anchors without an error. */
+/** Maximum duration of an attempt. Without it, an attempt that hangs would stop anchoring without an error. */
 const attemptTimeout = Duration.minutes(1)
 
 /** Maximum time that the last anchor may delay the end. */

@@ -81,7 +81,7 @@ export const guard = ({
   })
 
   /** The authority of a caller with a token. */
-  const authorityFor = (token: AccessToken): Authority => {
+  const makeAuthority = (token: AccessToken): Authority => {
     const isAccepted = tokens === undefined ? Effect.succeed(false) : tokens.isValid(token.id, token)
     const requireValid = Effect.flatMap(isAccepted, (accepted) =>
       accepted ? Effect.void : Effect.fail(tokenNoLongerValid)
@@ -135,7 +135,7 @@ export const guard = ({
       token === undefined ? unrestricted : { actor: token.actor, role: token.role, reservedNames: token.reservedNames }
     const identifiedApp = Effect.provideService(app, CurrentCaller, identity)
     if (token === undefined) return yield* identifiedApp
-    const authority = authorityFor(token)
+    const authority = makeAuthority(token)
     const authorizedApp = Effect.provideService(identifiedApp, CurrentAuthority, authority)
     const { body } = yield* CurrentIncomingRequest
     if (body === undefined) {
