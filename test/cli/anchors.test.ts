@@ -2,7 +2,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { generateKeyPairSync } from "node:crypto"
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { serving } from "../http/support/serving.ts"
+import { startServe } from "../http/support/startServe.ts"
 import { cli, json, onServer, temporaryDirectory } from "./support.ts"
 
 describe("anchors on the command line", () => {
@@ -29,7 +29,7 @@ describe("anchors on the command line", () => {
     writeFileSync(files.key, pair.privateKey.export({ format: "pem", type: "pkcs8" }), { mode: 0o600 })
     writeFileSync(files.pub, pair.publicKey.export({ format: "pem", type: "spki" }))
     const flags = ["--anchor-file", file, "--anchor-every", "1", "--anchor-key", files.key]
-    const server = await serving([...place.flags, ...flags])
+    const server = await startServe([...place.flags, ...flags])
     const metrics = await (await fetch(`${server.url}/metrics`)).text()
     assert.match(metrics, /^backlog_anchor_position 1$/m)
     assert.match(metrics, /^backlog_anchor_failing 0$/m)
@@ -69,7 +69,7 @@ describe("anchors on the command line", () => {
       )
       assert.strictEqual((await run("doctor", "--anchor-file", file)).code, 1)
     }
-    const server = await serving([...place.flags, "--anchor-file", file])
+    const server = await startServe([...place.flags, "--anchor-file", file])
     assert.match(await (await fetch(`${server.url}/metrics`)).text(), /^backlog_anchor_log_differs 1$/m)
     assert.match(server.logs(), /level=ERROR.*truncated or rewritten/i)
     await server.end()

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { expect } from "vitest"
 import { onServer } from "../support/databases.ts"
-import { asking } from "../http/support/asking.ts"
+import { startServer } from "../http/support/startServer.ts"
 import { run } from "../http/support/example.ts"
 import { textsOn } from "./support/pages.ts"
 
@@ -50,7 +50,7 @@ onServer("docs/http.md", (test) => {
   test(
     "the server responds as the page shows",
     Effect.gen(function* () {
-      const { ask, url } = yield* asking()
+      const { ask, url } = yield* startServer()
       const exchanges = textsOn("docs/http.md", "http").map(exchangeIn)
       expect(exchanges.length).toBeGreaterThan(5)
       for (const { answer, body, headers, method, path, status } of exchanges) {

@@ -89,7 +89,7 @@ const ask = (
   Effect.promise(
     () =>
       new Promise((resolve, reject) => {
-        const asking = nodeRequest(
+        const sent = nodeRequest(
           {
             port,
             path,
@@ -112,8 +112,8 @@ const ask = (
             )
           }
         )
-        asking.on("error", reject)
-        asking.end(body === undefined ? undefined : JSON.stringify(body))
+        sent.on("error", reject)
+        sent.end(body === undefined ? undefined : JSON.stringify(body))
       })
   )
 
@@ -150,15 +150,15 @@ describe("the policy", () => {
 })
 
 it("a server that requires tokens has a rate limit by default", () => {
-  const told = { perSecond: 1, burst: 2 }
+  const given = { perSecond: 1, burst: 2 }
   assert.deepStrictEqual(
     [
       effectiveRateLimit(undefined, true),
       effectiveRateLimit(undefined, false),
-      effectiveRateLimit(told, false),
+      effectiveRateLimit(given, false),
       effectiveRateLimit("none", true)
     ],
-    [{ perSecond: 1000, burst: 2000 }, undefined, told, undefined]
+    [{ perSecond: 1000, burst: 2000 }, undefined, given, undefined]
   )
 })
 
@@ -183,7 +183,7 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
         // It may be a token of another server, and responses are copied into reports.
         for (const shown of [flipped, worker, auditor]) assert.notInclude(answer.body, shown)
       }
-      // Before the path is routed or the body is read.
+      // The check comes before routing and before the body is read.
       says(yield* ask(port, "/nothing"), 401, "Unauthorized")
       says(yield* ask(port, "/claim", { body: "x".repeat(10_000) }), 401, "Unauthorized")
       assert.strictEqual((yield* ask(port, "/stats", { token: worker })).status, 200)
@@ -218,7 +218,7 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
       yield* Deferred.await(begun)
       const claim = { owner: "gone", phase: "no card has it" }
       const waiting = yield* Effect.forkChild(ask(port, "/claim?wait=60", { body: claim, ...shown }))
-      // Both are in progress when a later third request has its response.
+      // When a third request has its response, both earlier requests are in progress.
       yield* ask(port, "/stats", shown)
       yield* tokens.revoke(token.id, "test")
       says(yield* Fiber.join(waiting), 401, "Unauthorized")
@@ -307,7 +307,7 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
         ["/complete", { ...foreign, force: true }],
         ["/complete", { id: "c1", token: tokenOf(own), force: true }],
         ["/complete", { id: "c4" }],
-        // A token that a later claim may get.
+        // This token may belong to a later claim.
         ["/complete", { id: "c4", token: 2 }],
         ["/complete", { id: "no such card", token: 1 }],
         ["/complete", { id: "c1", token: tokenOf(own), claimNext: { owner: "w10" } }],
@@ -319,7 +319,7 @@ layer(layerGuarded, { timeout: "60 seconds", excludeTestServices: true })("a ser
       }
       const renewal = { id: "c1", token: tokenOf(own), ttlSeconds: 1000 }
       const renewed = yield* ask(port, "/renew", { body: renewal, token: worker })
-      // The version of the renewal is not the token of a claim.
+      // A renewal's version is not a claim token.
       const early = { ...renewal, token: renewal.token + 1 }
       says(yield* ask(port, "/renew", { body: early, token: worker }), 403, "Forbidden")
       const released = yield* ask(port, "/release", { body: { id: "c2", token: tokenOf(under) }, token: worker })
@@ -474,7 +474,7 @@ layer(Layer.provideMerge(layerTokens, freshBacklog).pipe(Layer.provideMerge(post
   its.effect("closes connections whose headers or body take too long", () =>
     Effect.gen(function* () {
       const { port } = yield* serve({ port: 0, headersTimeout: "300 millis", bodyTimeout: "300 millis" })
-      /** Sends the beginning of a request, then a byte now and then, until the connection is closed. */
+      /** Sends the beginning of a request, then one byte every 20 ms until the connection is closed. */
       const dribble = (begin: string, byte: string) =>
         Effect.callback<void>((resume) => {
           const socket = connect({ port, host: "127.0.0.1" }, () => socket.write(begin))

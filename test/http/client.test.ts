@@ -18,7 +18,7 @@ const reasonOf = <A, R>(effect: Effect.Effect<A, unknown, R>) =>
 
 onServer("layerHttp", (test) => {
   test(
-    "reports server errors like database errors",
+    "reports errors of the server as SqlError",
     Effect.gen(function* () {
       const scope = yield* Scope.make()
       const { url } = yield* Scope.provide(serve({ port: 0 }), scope)
@@ -53,7 +53,7 @@ onServer("layerHttp", (test) => {
   )
 
   test(
-    "begins a new generation of tokens and accepts its tokens",
+    "starts a new token generation and accepts its tokens",
     Effect.gen(function* () {
       const { url } = yield* serve({ port: 0 })
       const there = yield* over(url)
@@ -104,18 +104,18 @@ onServer("layerHttp", (test) => {
       const first = yield* Scope.make()
       const { port, url } = yield* Scope.provide(serve({ port: 0 }), first)
       const there = Context.get(yield* over(url), AuditService)
-      const heard = yield* Queue.unbounded<number>()
+      const received = yield* Queue.unbounded<number>()
       yield* create("a")
       const follower = yield* Effect.forkChild(
-        Stream.runForEach(there.events({ follow: true, after: 1 }), ({ position }) => Queue.offer(heard, position))
+        Stream.runForEach(there.events({ follow: true, after: 1 }), ({ position }) => Queue.offer(received, position))
       )
       yield* Effect.forEach(["b", "c"], create)
-      expect(yield* Queue.takeN(heard, 2)).toEqual([2, 3])
+      expect(yield* Queue.takeN(received, 2)).toEqual([2, 3])
       yield* Scope.close(first, Exit.void)
       yield* create("d")
       yield* serve({ port })
       yield* create("e")
-      expect(yield* Queue.takeN(heard, 2)).toEqual([4, 5])
+      expect(yield* Queue.takeN(received, 2)).toEqual([4, 5])
       yield* Fiber.interrupt(follower)
     })
   )
@@ -154,10 +154,10 @@ onServer("layerHttp", (test) => {
       const here = yield* BacklogService
       const there = Context.get(yield* over(url), AuditService)
       yield* here.create({ id: "a", title: "A", actor })
-      const told: Array<ReadonlyArray<unknown>> = []
-      const onProgress = (done: number, total: number) => Effect.sync(() => told.push([done, total]))
+      const progressReports: Array<ReadonlyArray<unknown>> = []
+      const onProgress = (done: number, total: number) => Effect.sync(() => progressReports.push([done, total]))
       expect(yield* there.verify({ onProgress })).toMatchObject({ events: 1, divergenceCount: 0 })
-      expect(told[0]).toEqual([0, 2])
+      expect(progressReports[0]).toEqual([0, 2])
       const phases: Array<string> = []
       const report = yield* there.rebuild({ onProgress: ({ phase }) => Effect.sync(() => phases.push(phase)) })
       expect(report).toMatchObject({ cards: 1, verification: { divergenceCount: 0 } })

@@ -7,7 +7,7 @@ import { blocksOn, read, textsOn } from "../docs/support/pages.ts"
 import { Shell } from "../docs/support/Shell.ts"
 import { linesIn } from "../docs/support/shellLines.ts"
 import { run } from "./support/securedServer.ts"
-import { serving } from "./support/serving.ts"
+import { startServe } from "./support/startServe.ts"
 
 describe.each(["docs/security.md", "docs/operations.md", "docs/http.md"])("the examples in %s", (page) => {
   const place = onServer()
@@ -44,7 +44,7 @@ describe("the program in docs/security.md", () => {
   })
 
   it("does not start without a token", async () => {
-    // It uses the schema that is used when none is named: in a database of its own.
+    // The program uses the default schema, so the test creates a separate database.
     const database = `docs_${randomBytes(6).toString("hex")}`
     await sql((client) => client.unsafe(`CREATE DATABASE ${database}`))
     const url = new URL(inject("postgresUrl"))
@@ -60,7 +60,7 @@ describe("the program in docs/security.md", () => {
 describe("the metrics in docs/operations.md", () => {
   it("are the metrics that a server exports", async () => {
     const place = onServer()
-    const server = await serving(place.flags)
+    const server = await startServe(place.flags)
     const metrics = await (await fetch(`${server.url}/metrics`)).text()
     await server.end()
     await place.remove()

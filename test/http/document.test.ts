@@ -2,7 +2,7 @@ import { Effect } from "effect"
 import { expect } from "vitest"
 import { AuditService, BacklogService } from "../../src/index.ts"
 import { onServer } from "../support/databases.ts"
-import { asking } from "./support/asking.ts"
+import { startServer } from "./support/startServer.ts"
 
 interface Operation {
   readonly operationId: string
@@ -18,24 +18,24 @@ interface Document {
 
 const kebab = (name: string) => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 
-/** What a reference in a document leads to. */
+/** Resolves a reference in a document. */
 const resolve = (document: object, reference: string): unknown =>
   reference
     .slice(2)
     .split("/")
     .reduce<unknown>((part, name) => (part as Record<string, unknown> | undefined)?.[name], document)
 
-onServer("a server's description of itself", (test) => {
+onServer("the OpenAPI document", (test) => {
   test(
-    "is an OpenAPI document with an endpoint per method of the services",
+    "has one endpoint per service method",
     Effect.gen(function* () {
-      const { ask } = yield* asking()
+      const { ask } = yield* startServer()
       const document = (yield* ask("/openapi.json")).json() as unknown as Document
       expect(document.openapi).toBe("3.1.0")
       const methods = [...Object.keys(yield* BacklogService), ...Object.keys(yield* AuditService)]
-      // What a handler does is done by the caller, with the events and checkpoints of the server; `/readyz` is for probers too.
-      const elsewhere = new Set(["consume", "readiness"])
-      const paths = methods.filter((method) => !elsewhere.has(method)).map((method) => `/${kebab(method)}`)
+      // `consume` runs its handler in the client and uses the server's other endpoints. `/readyz` serves `readiness`.
+      const withoutEndpoint = new Set(["consume", "readiness"])
+      const paths = methods.filter((method) => !withoutEndpoint.has(method)).map((method) => `/${kebab(method)}`)
       expect(Object.keys(document.paths).sort()).toEqual([...paths, "/backlog-at/cards"].sort())
 
       const operations = Object.values(document.paths).flatMap((path) => Object.values(path))
@@ -58,9 +58,9 @@ onServer("a server's description of itself", (test) => {
   )
 
   test(
-    "is a page that loads nothing from elsewhere",
+    "is rendered as a page that loads nothing from other hosts",
     Effect.gen(function* () {
-      const { ask } = yield* asking()
+      const { ask } = yield* startServer()
       const page = yield* ask("/docs")
       expect(page.headers.get("content-type")).toContain("text/html")
       expect(page.headers.get("content-security-policy")).toContain("default-src 'none'")

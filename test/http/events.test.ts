@@ -3,7 +3,7 @@ import { createConnection } from "node:net"
 import { layerHttp, serve } from "../../src/http/index.ts"
 import { eventStreamResponse } from "../../src/http/responseStreams.ts"
 import { AuditService, BacklogService, DamagedEvent, RecordedEvent } from "../../src/index.ts"
-import { asking, askingAt } from "./support/asking.ts"
+import { startServer, clientAt } from "./support/startServer.ts"
 import { type Frame, framesOf, readFrames } from "./support/serverSentEvents.ts"
 import { onServer } from "../support/databases.ts"
 import { expect } from "vitest"
@@ -27,7 +27,7 @@ onServer("events over HTTP", (test) => {
   test(
     "are the events of the service, with their positions as ids",
     Effect.gen(function* () {
-      const { ask } = yield* asking()
+      const { ask } = yield* startServer()
       const audit = yield* AuditService
       yield* createCards(1, 3)
       const answer = yield* ask("/events?follow=false")
@@ -44,9 +44,9 @@ onServer("events over HTTP", (test) => {
   )
 
   test(
-    "continue after the last received event without a gap or a duplicate, while more are appended",
+    "continue after the last received event without a gap or a duplicate while events are appended",
     Effect.gen(function* () {
-      const { url } = yield* asking()
+      const { url } = yield* startServer()
       yield* createCards(1, 30)
       const writer = yield* Effect.forkChild(
         Effect.forEach(
@@ -54,28 +54,28 @@ onServer("events over HTTP", (test) => {
           (index) => createCards(100 + index, 1)
         )
       )
-      const heard: Array<number> = []
+      const receivedFrames: Array<number> = []
       for (let round = 0; round < 8; round++) {
-        const headers: Record<string, string> = round === 0 ? {} : { "last-event-id": String(heard.at(-1)) }
-        heard.push(...ids(yield* Stream.runCollect(Stream.take(readFrames(`${url}/events`, headers), 7))))
+        const headers: Record<string, string> = round === 0 ? {} : { "last-event-id": String(receivedFrames.at(-1)) }
+        receivedFrames.push(...ids(yield* Stream.runCollect(Stream.take(readFrames(`${url}/events`, headers), 7))))
       }
       yield* Fiber.join(writer)
       const rest = yield* Stream.runCollect(
-        readFrames(`${url}/events?follow=false`, { "last-event-id": String(heard.at(-1)) })
+        readFrames(`${url}/events?follow=false`, { "last-event-id": String(receivedFrames.at(-1)) })
       )
-      expect([...heard, ...ids(rest)]).toEqual(Array.makeBy(60, (index) => index + 1))
+      expect([...receivedFrames, ...ids(rest)]).toEqual(Array.makeBy(60, (index) => index + 1))
     })
   )
 
   test(
-    "are not read for a client that reads nothing, whose connection is closed",
+    "are not read for a client that stops reading, and its connection is closed",
     Effect.gen(function* () {
       const audit = yield* AuditService
       yield* createCards(1, 1, "x".repeat(256 * 1024))
       const [event] = yield* Stream.runCollect(audit.events())
       const ended = yield* Deferred.make<void>()
       let read = 0
-      const watched = AuditService.of({
+      const counting = AuditService.of({
         ...audit,
         events: () =>
           Stream.fromEffectRepeat(
@@ -88,14 +88,14 @@ onServer("events over HTTP", (test) => {
       const { port } = yield* Effect.provideService(
         serve({ port: 0, writeTimeout: "200 millis" }),
         AuditService,
-        watched
+        counting
       )
       const socket = createConnection({ host: "127.0.0.1", port }, () => {
         socket.write("GET /events HTTP/1.1\r\nhost: localhost\r\n\r\n")
       })
       socket.pause()
       yield* Deferred.await(ended)
-      // What the connection itself holds, and not more.
+      // Only what fits into the connection's buffers is read.
       expect(read).toBeGreaterThan(0)
       expect(read).toBeLessThan(200)
       socket.destroy()
@@ -103,7 +103,7 @@ onServer("events over HTTP", (test) => {
   )
 
   test(
-    "of a damaged log end in a problem, which is the error of the typed client",
+    "of a damaged log end with a problem, which the typed client returns as DamagedEvent",
     Effect.gen(function* () {
       const audit = yield* AuditService
       yield* createCards(1, 2)
@@ -115,7 +115,7 @@ onServer("events over HTTP", (test) => {
         cardAt: () => Effect.fail(damage)
       })
       const { url } = yield* Effect.provideService(serve({ port: 0 }), AuditService, damaged)
-      const { ask } = askingAt(url)
+      const { ask } = clientAt(url)
       const problem = { status: 500, _tag: "DamagedEvent", position: 3, cardId: "c3", problem: "torn" }
       expect((yield* ask("/card-at?id=c1&version=1")).json()).toMatchObject(problem)
       const frames = framesOf((yield* ask("/events")).text)
@@ -136,36 +136,36 @@ onServer("events over HTTP", (test) => {
   )
 
   test(
-    "end when the server shuts down, as do waiting claims, while commands in progress complete",
+    "end when the server shuts down, waiting claims end too, and commands in progress complete",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const begun = yield* Deferred.make<void>()
-      const goOn = yield* Deferred.make<void>()
+      const mayContinue = yield* Deferred.make<void>()
       const slow = BacklogService.of({
         ...backlog,
         create: (input) =>
           Effect.andThen(
             Deferred.succeed(begun, undefined),
-            Effect.andThen(Deferred.await(goOn), backlog.create(input))
+            Effect.andThen(Deferred.await(mayContinue), backlog.create(input))
           )
       })
       const scope = yield* Scope.make()
       const { url } = yield* serve({ port: 0 }).pipe(Effect.provideService(BacklogService, slow), Scope.provide(scope))
-      const { post } = askingAt(url)
+      const { post } = clientAt(url)
       yield* createCards(1, 1)
       yield* backlog.claim({ owner: "w", actor })
-      const firstHeard = yield* Deferred.make<void>()
+      const firstReceived = yield* Deferred.make<void>()
       const reader = yield* Effect.forkChild(
-        Stream.runCollect(Stream.tap(readFrames(`${url}/events`), () => Deferred.succeed(firstHeard, undefined)))
+        Stream.runCollect(Stream.tap(readFrames(`${url}/events`), () => Deferred.succeed(firstReceived, undefined)))
       )
       const waiting = yield* Effect.forkChild(post("/claim?wait=30", { owner: "w", actor }))
       const creating = yield* Effect.forkChild(post("/create", { id: "new", title: "N", actor }))
-      yield* Deferred.await(firstHeard)
+      yield* Deferred.await(firstReceived)
       yield* Deferred.await(begun)
       const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
       expect(ids(yield* Fiber.join(reader))).toEqual([1, 2])
       expect((yield* Fiber.join(waiting)).status).toBe(204)
-      yield* Deferred.succeed(goOn, undefined)
+      yield* Deferred.succeed(mayContinue, undefined)
       const created = yield* Fiber.join(creating)
       expect([created.status, created.headers.get("connection")]).toEqual([200, "close"])
       yield* Fiber.join(closing)
@@ -176,12 +176,12 @@ onServer("events over HTTP", (test) => {
   )
 
   test(
-    "include comments that show that the connection is alive",
+    "include heartbeat comments",
     Effect.gen(function* () {
       const { body } = eventStreamResponse(Stream.never, { heartbeat: "10 millis", until: Effect.never })
       if (body._tag !== "Stream") return expect.unreachable()
-      const heard = yield* Stream.runCollect(Stream.take(Stream.decodeText(body.stream), 2))
-      expect(heard.join("")).toMatch(/^(: here\n\n)+$/)
+      const receivedFrames = yield* Stream.runCollect(Stream.take(Stream.decodeText(body.stream), 2))
+      expect(receivedFrames.join("")).toMatch(/^(: here\n\n)+$/)
     })
   )
 })

@@ -3,30 +3,30 @@ import { expect } from "vitest"
 import { BacklogSchema, BacklogService, layerTestOver } from "../../src/index.ts"
 import { currentClient } from "../support/backlogs.ts"
 import { onServer } from "../support/databases.ts"
-import { asking } from "./support/asking.ts"
+import { startServer } from "./support/startServer.ts"
 
 const actor = "ann"
 
 onServer("a waiting claim", (test) => {
   test(
-    "returns when a card becomes claimable in any process",
+    "returns when any process makes a card claimable",
     Effect.gen(function* () {
-      const { post } = yield* asking()
+      const { post } = yield* startServer()
       const other = yield* Layer.build(Layer.fresh(layerTestOver(yield* currentClient, yield* BacklogSchema)))
       const elsewhere = Context.get(other, BacklogService)
       const claim = yield* Effect.forkChild(post("/claim?wait=60", { owner: "w", actor }))
-      const within = yield* Effect.forkChild(post("/claim?wait=60", { owner: "w", phase: "p", actor }))
+      const withPhase = yield* Effect.forkChild(post("/claim?wait=60", { owner: "w", phase: "p", actor }))
       yield* elsewhere.create({ id: "a", title: "A", actor })
       expect((yield* Fiber.join(claim)).json()).toMatchObject({ id: "a", claimOwner: "w" })
       yield* elsewhere.create({ id: "b", title: "B", phase: "p", actor })
-      expect((yield* Fiber.join(within)).json()).toMatchObject({ id: "b", claimOwner: "w" })
+      expect((yield* Fiber.join(withPhase)).json()).toMatchObject({ id: "b", claimOwner: "w" })
     })
   )
 
   test(
-    "is carried out once with a key",
+    "is executed once per idempotency key",
     Effect.gen(function* () {
-      const { post } = yield* asking()
+      const { post } = yield* startServer()
       const backlog = yield* BacklogService
       const ask = post("/claim?wait=60", { owner: "w", actor }, { "idempotency-key": "k" })
       const claim = yield* Effect.forkChild(ask)
@@ -41,7 +41,7 @@ onServer("a waiting claim", (test) => {
   test(
     "waits at most the given time and cannot name a card",
     Effect.gen(function* () {
-      const { ask, post } = yield* asking()
+      const { ask, post } = yield* startServer()
       expect((yield* post("/claim?wait=1", { owner: "w", actor })).status).toBe(204)
       expect((yield* post("/claim?wait=1", { owner: "w", id: "a", actor })).json()).toMatchObject({
         _tag: "InvalidInput"

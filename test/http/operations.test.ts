@@ -2,7 +2,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { createServer, type Server } from "node:http"
 import type { AddressInfo } from "node:net"
 import { cli, json, onServer, sql } from "../cli/support.ts"
-import { serving } from "./support/serving.ts"
+import { startServe } from "./support/startServe.ts"
 
 interface Attribute {
   readonly key: string
@@ -16,7 +16,7 @@ interface Span {
   readonly parentSpanId?: string
 }
 
-/** Takes what is sent to a collector of OpenTelemetry. */
+/** Records the requests that an OpenTelemetry exporter sends. */
 const collector = () => {
   const bodies: Array<string> = []
   const paths = new Set<string>()
@@ -55,7 +55,7 @@ const collector = () => {
 describe("a running server", () => {
   const place = onServer()
   const received = collector()
-  let server: Awaited<ReturnType<typeof serving>>
+  let server: Awaited<ReturnType<typeof startServe>>
   let token = ""
   let ended = false
 
@@ -79,7 +79,7 @@ describe("a running server", () => {
     await cli(["migrate", ...place.flags])
     const made = await json(["token", "create", "--actor", "planner", "--role", "orchestrator", ...place.flags])
     token = made.data.token
-    server = await serving([...place.flags, "--require-tokens", "--log-format", "json", "--log-level", "debug"], {
+    server = await startServe([...place.flags, "--require-tokens", "--log-format", "json", "--log-level", "debug"], {
       OTEL_EXPORTER_OTLP_ENDPOINT: await received.listen(),
       OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
       OTEL_SERVICE_NAME: "the-backlog"
@@ -112,7 +112,7 @@ describe("a running server", () => {
       await (await ask(path, body)).text()
     }
     let metrics = ""
-    // A look at the database is good for a second.
+    // Gauges are cached for one second.
     while (!metrics.includes("backlog_log_position 3")) {
       const response = await ask("/metrics")
       assert.match(response.headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/)
@@ -141,7 +141,7 @@ describe("a running server", () => {
     }
   })
 
-  it("is not ready when its migrations have changed", async () => {
+  it("is not ready when a migration's checksum does not match", async () => {
     const checksum = (value: string) =>
       sql((client) => client`UPDATE ${client(`${place.schema}.migrations`)} SET checksum = ${value} WHERE id = 2`)
     const [row] = await sql(
@@ -184,7 +184,7 @@ describe("a running server", () => {
     )
     const secret = token.split("_")[2] ?? ""
     assert.lengthOf(secret, 64)
-    for (const told of [...received.bodies, server.logs()]) assert.notInclude(told, secret)
+    for (const output of [...received.bodies, server.logs()]) assert.notInclude(output, secret)
   })
 })
 
@@ -213,7 +213,7 @@ describe("backlog serve", () => {
     }
   })
 
-  it("names the address on which it cannot listen", async () => {
+  it("reports the address on which it cannot listen", async () => {
     const taken = createServer()
     const port = await new Promise<number>((resolve) => {
       taken.listen(0, "127.0.0.1", () => resolve((taken.address() as AddressInfo).port))

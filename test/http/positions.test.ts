@@ -4,7 +4,7 @@ import { expect } from "vitest"
 import { layerHttp } from "../../src/http/index.ts"
 import { AuditService, BacklogService, BacklogSchema, CheckpointAhead, MomentNotReached } from "../../src/index.ts"
 import { onServer } from "../support/databases.ts"
-import { asking } from "./support/asking.ts"
+import { startServer } from "./support/startServer.ts"
 
 const createCards = Effect.flatMap(BacklogService, (backlog) =>
   backlog.createMany({ actor: "ann", cards: ["a", "b", "c"].map((id) => ({ id, title: "T" })) })
@@ -12,9 +12,9 @@ const createCards = Effect.flatMap(BacklogService, (backlog) =>
 
 onServer("positions and types over HTTP", (test) => {
   test(
-    "beyond the end of the log are refused with 404, in the header and in the query, with and without follow",
+    "beyond the end of the log are refused with 404 in the header and in the query, with and without follow",
     Effect.gen(function* () {
-      const { ask, post, url } = yield* asking()
+      const { ask, post, url } = yield* startServer()
       yield* createCards
       for (const [path, headers] of [
         ["/events?after=4", {}],
@@ -44,9 +44,9 @@ onServer("positions and types over HTTP", (test) => {
   )
 
   test(
-    "beyond the end of the log fail a consumer of the typed client with CheckpointAhead, and its checkpoint can be reset",
+    "beyond the end of the log fail the typed client's consumer with CheckpointAhead, and the checkpoint can be reset",
     Effect.gen(function* () {
-      const { url } = yield* asking()
+      const { url } = yield* startServer()
       yield* createCards
       const sql = yield* SqlClient.SqlClient
       yield* sql`INSERT INTO ${sql(`${yield* BacklogSchema}.checkpoints`)} (consumer, position, updated_at)
@@ -62,9 +62,9 @@ onServer("positions and types over HTTP", (test) => {
   )
 
   test(
-    "unknown types are refused with 400 and the known names, and move no checkpoint",
+    "unknown types are refused with 400 and the list of known types, and move no checkpoint",
     Effect.gen(function* () {
-      const { ask, url } = yield* asking()
+      const { ask, url } = yield* startServer()
       yield* createCards
       for (const path of ["/events?type=CardCretaed", "/events?type=CardCretaed&follow=false"]) {
         const answer = yield* ask(path)

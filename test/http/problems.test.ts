@@ -5,11 +5,11 @@ import { expect } from "vitest"
 import { layerHttp } from "../../src/http/index.ts"
 import { BacklogService } from "../../src/index.ts"
 import { onServer } from "../support/databases.ts"
-import { type Answer, asking } from "./support/asking.ts"
+import { type Answer, startServer } from "./support/startServer.ts"
 
 const card = { id: "a", title: "A", actor: "ann" }
 
-/** A problem as a document, after checking what every problem has. */
+/** Parses a problem document and checks the fields that every problem has. */
 const problem = (answer: Answer) => {
   expect(answer.headers.get("content-type")).toBe("application/problem+json")
   const { detail, status, title, type, ...rest } = answer.json()
@@ -20,18 +20,18 @@ const problem = (answer: Answer) => {
   return { status, ...rest }
 }
 
-/** What a server answers to words that are sent, all of them before anything is heard. */
-const said = (url: string, words: ReadonlyArray<string>) =>
+/** Sends all chunks before it reads, and returns the server's response. */
+const responseTo = (url: string, words: ReadonlyArray<string>) =>
   Effect.callback<string, Error>((resume) => {
     const { hostname, port } = new URL(url)
-    let heard = ""
+    let received = ""
     const socket = createConnection({ host: hostname, port: Number(port) })
     socket.pause()
     socket.on("data", (chunk) => {
-      heard += chunk.toString()
+      received += chunk.toString()
       socket.end()
     })
-    socket.on("close", () => resume(Effect.succeed(heard)))
+    socket.on("close", () => resume(Effect.succeed(received)))
     socket.on("error", (error) => resume(Effect.fail(error)))
     const send = (index: number): void => {
       const next = words[index]
@@ -45,7 +45,7 @@ onServer("problems over HTTP", (test) => {
   test(
     "every rejection is a problem with its tag and fields",
     Effect.gen(function* () {
-      const { ask, post } = yield* asking()
+      const { ask, post } = yield* startServer()
       yield* post("/create", card)
       expect(problem(yield* post("/create", card))).toEqual({ status: 409, _tag: "CardAlreadyExists", id: "a" })
       expect(problem(yield* ask("/get?id=nowhere"))).toEqual({ status: 404, _tag: "CardNotFound", id: "nowhere" })
@@ -108,7 +108,7 @@ onServer("problems over HTTP", (test) => {
   test(
     "a request that does not match the schema is InvalidInput with the field",
     Effect.gen(function* () {
-      const { ask, post } = yield* asking()
+      const { ask, post } = yield* startServer()
       const invalid = (answer: Answer): string => {
         const { _tag, problem: words, status } = problem(answer) as Record<string, unknown>
         expect([status, _tag]).toEqual([400, "InvalidInput"])
@@ -139,7 +139,7 @@ onServer("problems over HTTP", (test) => {
   test(
     "an unroutable or oversized request is a problem",
     Effect.gen(function* () {
-      const { ask, post } = yield* asking()
+      const { ask, post } = yield* startServer()
       expect(problem(yield* ask("/nowhere"))).toEqual({ status: 404, _tag: "UnknownPath" })
       const wrong = yield* ask("/create")
       expect(problem(wrong)).toEqual({ status: 405, _tag: "MethodNotAllowed", allowed: ["POST"] })
@@ -151,7 +151,7 @@ onServer("problems over HTTP", (test) => {
       const tooLarge = { status: 413, _tag: "BodyTooLarge" }
       const large = { ...card, body: "x".repeat(3 * 1024 * 1024) }
       expect(problem(yield* post("/create", large))).toMatchObject(tooLarge)
-      // Without a length that is said before.
+      // Without a Content-Length.
       const streamed = new Blob([JSON.stringify(large)]).stream()
       expect(
         problem(
@@ -163,7 +163,7 @@ onServer("problems over HTTP", (test) => {
           })
         )
       ).toMatchObject(tooLarge)
-      // As large as one endpoint takes, and not the other.
+      // Within the limit of /create-many, over the limit of /create.
       const many = {
         cards: Array.from({ length: 3 }, (_, index) => ({
           id: `c${index}`,
@@ -179,13 +179,13 @@ onServer("problems over HTTP", (test) => {
   test(
     "a malformed request gets a response, and the next request succeeds",
     Effect.gen(function* () {
-      const { ask, url } = yield* asking()
+      const { ask, url } = yield* startServer()
       for (const words of [
         "GET http:// HTTP/1.1\r\nhost: x\r\n\r\n",
         "TRACE / HTTP/1.1\r\nhost: x\r\n\r\n",
         "nonsense\r\n\r\n"
       ]) {
-        expect(yield* said(url, [words])).toMatch(/^HTTP\/1\.1 40/)
+        expect(yield* responseTo(url, [words])).toMatch(/^HTTP\/1\.1 40/)
       }
       expect((yield* ask("/stats")).status).toBe(200)
     })
@@ -194,11 +194,11 @@ onServer("problems over HTTP", (test) => {
   test(
     "a client that sends an oversized body before it reads gets 413",
     Effect.gen(function* () {
-      const { url } = yield* asking()
+      const { url } = yield* startServer()
       const chunk = "x".repeat(1024 * 1024)
       const head = "POST /create HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
       const chunks = Array.from({ length: 30 }, () => chunk)
-      expect(yield* said(url, [`${head}content-length: ${30 * chunk.length}\r\n\r\n`, ...chunks])).toMatch(
+      expect(yield* responseTo(url, [`${head}content-length: ${30 * chunk.length}\r\n\r\n`, ...chunks])).toMatch(
         /^HTTP\/1\.1 413 .*BodyTooLarge/s
       )
     })
@@ -207,18 +207,18 @@ onServer("problems over HTTP", (test) => {
   test(
     "an oversized Content-Length is refused with 413 before the body arrives",
     Effect.gen(function* () {
-      const { url } = yield* asking()
+      const { url } = yield* startServer()
       const head = "POST /create HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
-      expect(yield* said(url, [`${head}content-length: ${3 * 1024 * 1024}\r\n\r\n`])).toMatch(
+      expect(yield* responseTo(url, [`${head}content-length: ${3 * 1024 * 1024}\r\n\r\n`])).toMatch(
         /^HTTP\/1\.1 413 .*BodyTooLarge/s
       )
     })
   )
 
   test(
-    "a command with an Idempotency-Key is carried out once, as with a commandId",
+    "a command with an Idempotency-Key is executed once, as with a commandId",
     Effect.gen(function* () {
-      const { post } = yield* asking()
+      const { post } = yield* startServer()
       yield* post("/create", card)
       const claim = () => post("/claim", { owner: "w", actor: "w" }, { "idempotency-key": "claim-1" })
       const first = yield* claim()
@@ -242,7 +242,7 @@ onServer("problems over HTTP", (test) => {
   )
 
   test(
-    "a database error is reported without details, and the typed client turns it into a database error",
+    "a database error is reported without details, and the typed client returns it as SqlError",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const { AuthorizationError, ConnectionError, UniqueViolation } = SqlError
@@ -253,7 +253,7 @@ onServer("problems over HTTP", (test) => {
         [new UniqueViolation({ cause, constraint: "secret_key" }), 500, "DatabaseFailed"]
       ] as const) {
         const stats = Effect.fail(new SqlError.SqlError({ reason }))
-        const { ask, url } = yield* Effect.provideService(asking(), BacklogService, { ...backlog, stats })
+        const { ask, url } = yield* Effect.provideService(startServer(), BacklogService, { ...backlog, stats })
         const answer = yield* ask("/stats")
         expect(problem(answer)).toMatchObject({ status, _tag: tag })
         expect(answer.text).not.toMatch(/hunter2|secret/)

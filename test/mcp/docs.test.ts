@@ -8,15 +8,15 @@ import { AccessRole, AuditService, BacklogService } from "../../src/index.ts"
 import { serverInfo } from "../../src/mcp/protocol.ts"
 import { cli } from "../cli/support.ts"
 import { freshBacklog, postgresClient } from "../support/backlogs.ts"
-import { connected } from "./support/agents.ts"
-import { served } from "./support/example.ts"
+import { connectAgent } from "./support/agents.ts"
+import { serveBacklog } from "./support/example.ts"
 
 const page = readFileSync(join(import.meta.dirname, "..", "..", "docs", "mcp.md"), "utf8")
 
 const blocks = (language: string): ReadonlyArray<string> =>
   [...page.matchAll(new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``, "g"))].map(([, block = ""]) => block)
 
-/** The rows of every table on the page, their cells without what is around them. */
+/** The rows of every table on the page, with trimmed cells. */
 const rows = page
   .split("\n")
   .filter((line) => line.startsWith("| "))
@@ -27,11 +27,11 @@ const rows = page
       .map((cell) => cell.trim())
   )
 
-/** Tokens at most: no tokeniser in use needs as many for JSON and English. */
-const tokensAtMost = (text: string): number => Math.ceil(Buffer.byteLength(text) / 3)
+/** An upper bound of the tokens: common tokenizers need fewer for JSON and English. */
+const maxTokensOf = (text: string): number => Math.ceil(Buffer.byteLength(text) / 3)
 
-const mostTools = 10
-const mostTokens = 2500
+const maxTools = 10
+const maxTokens = 2500
 
 interface Listed {
   readonly name: string
@@ -39,7 +39,7 @@ interface Listed {
   readonly inputSchema: { readonly [key: string]: unknown }
 }
 
-const takes = ({ inputSchema }: Listed): string => {
+const parametersOf = ({ inputSchema }: Listed): string => {
   const { properties, required = [] } = inputSchema as {
     readonly properties: object
     readonly required?: ReadonlyArray<string>
@@ -82,18 +82,18 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
       Effect.gen(function* () {
         const table = new Map<string, { readonly roles: Array<string>; readonly cells: ReadonlyArray<string> }>()
         for (const role of AccessRole.literals) {
-          const { client } = yield* connected(role, "someone")
+          const { client } = yield* connectAgent(role, "someone")
           const { tools } = yield* Effect.orDie(client.listTools())
-          const tokens = tokensAtMost(JSON.stringify(tools))
-          expect(tools.length).toBeLessThanOrEqual(mostTools)
-          expect(tokens).toBeLessThan(mostTokens)
+          const tokens = maxTokensOf(JSON.stringify(tools))
+          expect(tools.length).toBeLessThanOrEqual(maxTools)
+          expect(tokens).toBeLessThan(maxTokens)
           expect(rows.find(([first]) => first === role)).toEqual([
             role,
             String(tools.length),
             tokens.toLocaleString("en")
           ])
           for (const tool of tools) {
-            const cells = [takes(tool), tool.description ?? ""]
+            const cells = [parametersOf(tool), tool.description ?? ""]
             const key = JSON.stringify([tool.name, ...cells])
             const { roles } = table.get(key) ?? { roles: [] }
             table.set(key, { roles: [...roles, role], cells: [`\`${tool.name}\``, ...cells] })
@@ -103,7 +103,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
             })
           }
         }
-        const instructions = AccessRole.literals.map((role) => tokensAtMost(serverInfo(role).instructions))
+        const instructions = AccessRole.literals.map((role) => maxTokensOf(serverInfo(role).instructions))
         expect(page).toContain(`are at most ${Math.max(...instructions)} tokens more.`)
         const expected = [...table.values()].map(({ cells: [name, ...rest], roles }) => [
           name,
@@ -117,15 +117,15 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
       })
     )
 
-    it.effect("shows the actual answer of each call", () =>
+    it.effect("shows the actual result of each call", () =>
       Effect.gen(function* () {
         const examples = blocks("tool")
         expect(examples.length).toBeGreaterThan(5)
         for (const example of examples) {
-          const [who = "", asked = "", , ...answer] = example.trimEnd().split("\n")
+          const [who = "", request = "", , ...answer] = example.trimEnd().split("\n")
           const [actor = "", role] = who.split(", ")
-          const [, name = "", args = ""] = /^backlog_(\w+) (.*)$/.exec(asked) ?? []
-          const { call } = yield* connected(role as AccessRole, actor)
+          const [, name = "", args = ""] = /^backlog_(\w+) (.*)$/.exec(request) ?? []
+          const { call } = yield* connectAgent(role as AccessRole, actor)
           const { text } = yield* call(name, JSON.parse(args) as object)
           expect(text).toBe(answer.join("\n"))
         }
@@ -141,7 +141,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
           expect([program, Object.keys(env)]).toEqual(["backlog", ["BACKLOG_DATABASE_URL"]])
           const schema = yield* BacklogSchema
           yield* (yield* BacklogService).create({ id: "c", title: "C", phase: "connected", actor: "planner" })
-          const ran = yield* Effect.promise(() =>
+          const child = yield* Effect.promise(() =>
             cli([...argv, "--schema", schema], {
               env: { BACKLOG_DATABASE_URL: inject("postgresUrl"), BACKLOG_ACTOR: "" },
               stdin: [initialize, claiming(2, "nothing"), claiming(3, "connected")]
@@ -149,11 +149,11 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
                 .join("no JSON\n")
             })
           )
-          expect([ran.code, ran.stderr]).toEqual([0, ""])
-          const answers = ran.stdout.split("\n", 5).map((line) => JSON.parse(line) as object)
+          expect([child.code, child.stderr]).toEqual([0, ""])
+          const answers = child.stdout.split("\n", 5).map((line) => JSON.parse(line) as object)
           expect(answers).toContainEqual(expect.objectContaining({ error: { code: -32700, message: "Not JSON" } }))
           expect(answers).toContainEqual(expect.objectContaining({ id: 1, result: expect.anything() as object }))
-          // It did not wait longer than its input lasted.
+          // The claim stopped waiting when the input ended.
           expect(answers).toContainEqual(expect.objectContaining({ id: 2, result: expect.anything() as object }))
           const history = yield* Stream.runCollect((yield* AuditService).history("c"))
           expect(history.map(({ actor, data }) => [actor, data["owner"]])).toEqual([
@@ -161,7 +161,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
             ["worker-1", "worker-1"]
           ])
 
-          const { url } = yield* served
+          const { url } = yield* serveBacklog
           const example = readFileSync(join(import.meta.dirname, "support", "example.ts"), "utf8")
             .replace("../../../src/http/index.ts", "mosaic-backlog/http")
             .replace("../../../src/mcp/index.ts", "mosaic-backlog/mcp")
@@ -179,7 +179,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
           )
           expect([response.status, yield* Effect.promise(() => response.json())]).toMatchObject([200, { id: 1 }])
         }),
-      // Less than the claim would wait.
+      // Shorter than the claim's wait.
       40_000
     )
   }

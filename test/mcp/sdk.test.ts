@@ -16,7 +16,7 @@ import { currentClient, eventsOf, freshBacklog, postgresClient } from "../suppor
 import { afterAll, describe, expect, it } from "vitest"
 
 /*
- * The official SDK's client over both transports.
+ * Tests with the official SDK's client over both transports.
  */
 
 const connect = async (transport: Transport): Promise<Client> => {
@@ -25,7 +25,7 @@ const connect = async (transport: Transport): Promise<Client> => {
   return client
 }
 
-// oxlint-disable-next-line typescript/no-explicit-any -- tests look into answers of every shape
+// oxlint-disable-next-line typescript/no-explicit-any -- tests read results of every shape
 const call = async (client: Client, name: string, args: object = {}, options: object = {}): Promise<any> => {
   const result = await client.callTool({ name: `backlog_${name}`, arguments: { ...args } }, undefined, options)
   const [content] = result.content as ReadonlyArray<{ readonly text: string }>
@@ -113,7 +113,7 @@ const layerServed = Layer.effect(
   Layer.provideMerge(postgresClient(10))
 )
 
-/** A client over HTTP, with headers of its own. */
+/** A client over HTTP that sends additional headers. */
 const overHttp = (
   url: string,
   headers: Readonly<Record<string, string>>
@@ -162,24 +162,24 @@ layer(layerServed, { timeout: "60 seconds", excludeTestServices: true })("/mcp, 
     Effect.gen(function* () {
       const { open } = yield* Served
       const { client } = yield* overHttp(open, { "backlog-actor": "w1" })
-      const { client: patient } = yield* overHttp(open, { "backlog-actor": "w2" })
+      const { client: waiter } = yield* overHttp(open, { "backlog-actor": "w2" })
       const backlog = yield* BacklogService
       yield* Effect.promise(async () => {
         const cancel = new AbortController()
         const cancelled = call(client, "claim", { phase: "cancel", waitSeconds: 50 }, { signal: cancel.signal })
-        await call(patient, "show")
+        await call(waiter, "show")
         cancel.abort()
         await expect(cancelled).rejects.toThrow("abort")
         await call(client, "show")
       })
-      const waiting = call(patient, "claim", { phase: "cancel", waitSeconds: 50 })
+      const waiting = call(waiter, "claim", { phase: "cancel", waitSeconds: 50 })
       yield* backlog.create({ id: "cancelled", title: "C", phase: "cancel", actor: "planner" })
       expect((yield* Effect.promise(() => waiting)).data.claimed).toMatchObject([{ id: "cancelled", owner: "w2" }])
       expect(yield* eventsOf("cancelled")).toHaveLength(2)
     })
   )
 
-  its.effect("identifies an agent with a token by the token only", () =>
+  its.effect("identifies an agent that sends a token by the token only", () =>
     Effect.gen(function* () {
       const { guarded, tokens } = yield* Served
       const bearer = (actor: string, role: "worker" | "orchestrator" | "auditor") =>
@@ -216,11 +216,11 @@ layer(layerServed, { timeout: "60 seconds", excludeTestServices: true })("/mcp, 
       expect((yield* post({ ...worker.headers, "backlog-role": "orchestrator" }))[0]).toBe(403)
       expect((yield* post({ ...worker.headers, "backlog-owner": "t2" }))[0]).toBe(403)
       expect((yield* post({ ...worker.headers, "backlog-role": "boss" }))[0]).toBe(400)
-      // A session belongs to its caller.
+      // A session belongs to the caller that opened it.
       const session = { "mcp-session-id": transport.sessionId ?? "" }
       expect((yield* post({ ...worker.headers, ...session }))[0]).toBe(200)
       expect((yield* post({ ...auditor.headers, ...session }))[0]).toBe(404)
-      // An error of the protocol stays one.
+      // A protocol error is returned as a protocol error.
       const [status, text] = yield* post(worker.headers)
       expect([status, JSON.parse(text)]).toMatchObject([400, { jsonrpc: "2.0", error: {} }])
       const waiting = call(client, "claim", { phase: "tokens", waitSeconds: 50 })

@@ -4,14 +4,14 @@ import { SqlError } from "effect/sql"
 import { AuditService, BacklogService, BacklogTestClock } from "../../src/index.ts"
 import { toRefusal } from "../../src/mcp/refusal.ts"
 import { releaseOnInterrupt } from "../../src/mcp/tools/claims.ts"
-import { connected, type Told } from "./support/agents.ts"
+import { connectAgent, type ToolResult } from "./support/agents.ts"
 import { eventsOf, freshBacklog, postgresClient } from "../support/backlogs.ts"
 import { verifyBacklog } from "../support/verifyBacklog.ts"
 import { expect } from "vitest"
 
-const planner = connected("orchestrator", "planner")
+const planner = connectAgent("orchestrator", "planner")
 
-/** The tests share a backlog: each has a phase of its own. */
+/** The tests share a backlog. Each uses its own phase. */
 const cards = (phase: string, ...made: ReadonlyArray<{ readonly id: string; readonly [key: string]: unknown }>) =>
   Effect.flatMap(planner, ({ call }) =>
     call("create", { cards: made.map((card) => ({ title: `Do ${card.id}`, phase, ...card })) })
@@ -22,9 +22,9 @@ const typesOf = (id: string) => Effect.map(eventsOf(id), (events) => events.map(
 layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 seconds", excludeTestServices: true })(
   "tools for agents",
   (it) => {
-    it.effect("take a card from creation to completion, and each answer says what to do next", () =>
+    it.effect("take a card from creation to completion, and each result names the next step", () =>
       Effect.gen(function* () {
-        const w1 = yield* connected("worker", "w1")
+        const w1 = yield* connectAgent("worker", "w1")
         const made = yield* cards(
           "life",
           { id: "design", body: "Draw it.", priority: 5, acceptance: { drawings: 2 } },
@@ -130,10 +130,10 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
       })
     )
 
-    it.effect("explain each refusal and the alternative", () =>
+    it.effect("explain each refusal and what to do instead", () =>
       Effect.gen(function* () {
-        const w1 = yield* connected("worker", "w1")
-        const w3 = yield* connected("worker", "w3")
+        const w1 = yield* connectAgent("worker", "w1")
+        const w3 = yield* connectAgent("worker", "w3")
         const boss = yield* planner
         yield* cards("refusals", { id: "r1" }, { id: "r2", dependsOn: ["r1"] })
         yield* w1.call("claim", { id: "r1", ttlSeconds: 10 })
@@ -160,7 +160,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
           [boss.call("create", { cards: [{ id: "r1", title: "Again" }] }), "Nothing was created."],
           [boss.call("revise", { id: "r1", addDependsOn: ["r2"] }), "closes the cycle"],
           [boss.call("revise", { id: "r1", title: "New", addDependsOn: ["nothing"] }), "Create it first."],
-          // All or nothing: it still depends on r1.
+          // The revision is atomic: r2 still depends on r1.
           [boss.call("revise", { id: "r2", removeDependsOn: ["r1"], addDependsOn: ["nothing"] }), "Create it first."],
           [boss.call("revise", { id: "r1", body: "new", clear: ["body"] }), "body is in clear, and it has a value"],
           [boss.call("revise", { id: "r1", clear: ["title"] }), 'at ["clear"][0]'],
@@ -195,28 +195,30 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
         expect((yield* w3.call("claim", { id: "r1" })).text).toContain("You already hold it")
         expect((yield* w3.call("show", { id: "r1" })).text).toContain("You hold it with token 4.")
         expect((yield* w1.call("show", { id: "r1" })).data).not.toHaveProperty("token")
-        // Its own other claim, that is, and not its rival's.
+        // The caller's own other claim is shown, not the other agent's.
         yield* w3.call("release", { id: "r1", token: 4, reason: "hard", retryAfterSeconds: 3600 })
         expect((yield* w3.call("claim", { phase: "refusals" })).text).toContain('"r1" can be retried at')
         expect((yield* boss.call("complete", { id: "r1", force: true })).text).toContain('Now claimable: "r2".')
       })
     )
 
-    it.effect("report that the database is not available and how to retry", () =>
+    it.effect("report that the database is unavailable and how to retry", () =>
       Effect.gen(function* () {
         const agent = { role: "worker", actor: "w", owner: "w" } as const
-        const told = (reason: SqlError.SqlErrorReason) =>
+        const messageFor = (reason: SqlError.SqlErrorReason) =>
           Effect.map(Effect.flip(toRefusal(agent)(new SqlError.SqlError({ reason }))), ({ message }) => message)
         const cause = { code: "08006" }
-        expect(yield* told(new SqlError.ConnectionError({ cause }))).toMatch(/Call again in a few seconds.*commandId/)
-        expect(yield* told(new SqlError.AuthorizationError({ cause }))).toContain("no database permission")
-        expect(yield* told(new SqlError.SqlSyntaxError({ cause }))).toContain("error in the server")
+        expect(yield* messageFor(new SqlError.ConnectionError({ cause }))).toMatch(
+          /Call again in a few seconds.*commandId/
+        )
+        expect(yield* messageFor(new SqlError.AuthorizationError({ cause }))).toContain("no database permission")
+        expect(yield* messageFor(new SqlError.SqlSyntaxError({ cause }))).toContain("error in the server")
       }).pipe(Effect.provide(Logger.layer([])))
     )
 
     it.effect("truncate long parts and return the rest on request", () =>
       Effect.gen(function* () {
-        const w1 = yield* connected("worker", "w1")
+        const w1 = yield* connectAgent("worker", "w1")
         const body = `${"x".repeat(3999)}🙂${"y".repeat(20_000)}`
         const dependsOn = Array.from({ length: 25 }, (_, index) => `long-${String(index).padStart(2, "0")}`)
         yield* cards("long", { id: "long", body, acceptance: ["z".repeat(5000)], dependsOn })
@@ -233,7 +235,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
         expect(shown.text.length).toBeLessThan(6000)
         let read = shown.data.body as string
         for (let from: number | undefined = 3999; from !== undefined;) {
-          const piece: Told = yield* w1.call("show", { id: "long", part: "body", from })
+          const piece: ToolResult = yield* w1.call("show", { id: "long", part: "body", from })
           read += piece.data.text
           from = piece.data.next
         }
@@ -252,7 +254,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
 
     it.effect("list cards in pages and show counts of the backlog", () =>
       Effect.gen(function* () {
-        const w1 = yield* connected("auditor", "eve")
+        const w1 = yield* connectAgent("auditor", "eve")
         yield* cards("pages", { id: "p1", priority: 2 }, { id: "p2", priority: 1 }, { id: "p3", dependsOn: ["p1"] })
         const first = yield* w1.call("list", { phase: "pages", limit: 2 })
         expect(first.text).toBe(
@@ -272,7 +274,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
 
     it.effect("wait for a card until they are cancelled", () =>
       Effect.gen(function* () {
-        const w1 = yield* connected("worker", "w1")
+        const w1 = yield* connectAgent("worker", "w1")
         const waiting = yield* Effect.forkChild(w1.call("claim", { phase: "wait", waitSeconds: 50 }))
         yield* cards("wait", { id: "awaited" })
         expect((yield* Fiber.join(waiting)).data.claimed).toMatchObject([{ id: "awaited" }])
@@ -280,11 +282,11 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
         const cancelled = yield* Effect.forkChild(w1.call("claim", { phase: "wait", waitSeconds: 50 }))
         yield* w1.call("show")
         yield* Fiber.interrupt(cancelled)
-        // Who has waited longest is called first.
-        const patient = yield* Effect.forkChild(w1.call("claim", { phase: "wait", waitSeconds: 50 }))
+        // The waiter that has waited longest is woken first.
+        const secondWaiter = yield* Effect.forkChild(w1.call("claim", { phase: "wait", waitSeconds: 50 }))
         yield* w1.call("show")
         yield* cards("wait", { id: "left" })
-        expect((yield* Fiber.join(patient)).data.claimed).toMatchObject([{ id: "left" }])
+        expect((yield* Fiber.join(secondWaiter)).data.claimed).toMatchObject([{ id: "left" }])
       })
     )
 
@@ -296,15 +298,15 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
         const cancelledWhileClaiming = (id: string, commandId?: string) =>
           Effect.gen(function* () {
             const isClaimed = yield* Deferred.make<void>()
-            const goesOn = yield* Deferred.make<void>()
+            const mayContinue = yield* Deferred.make<void>()
             const claim = Effect.tap(
               backlog.claim({ owner: "w1", id, actor: "w1", commandId }),
-              Effect.andThen(Deferred.succeed(isClaimed, undefined), Deferred.await(goesOn))
+              Effect.andThen(Deferred.succeed(isClaimed, undefined), Deferred.await(mayContinue))
             )
             const fiber = yield* Effect.forkChild(releaseOnInterrupt(claim, Option.toArray, agent, commandId))
             yield* Deferred.await(isClaimed)
             const ending = yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
-            yield* Deferred.succeed(goesOn, undefined)
+            yield* Deferred.succeed(mayContinue, undefined)
             yield* Fiber.join(ending)
             expect(Exit.hasInterrupts(yield* Fiber.await(fiber))).toBe(true)
           })
@@ -315,9 +317,9 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
       })
     )
 
-    it.effect("carry out a command with a commandId once", () =>
+    it.effect("execute a command with a commandId once", () =>
       Effect.gen(function* () {
-        const w1 = yield* connected("worker", "host-7", "w1")
+        const w1 = yield* connectAgent("worker", "host-7", "w1")
         yield* cards("once", { id: "o1" }, { id: "o2" })
         const first = yield* w1.call("claim", { phase: "once", commandId: "mcp-1" })
         expect((yield* w1.call("claim", { phase: "once", commandId: "mcp-1" })).data).toEqual(first.data)
@@ -333,10 +335,10 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
       })
     )
 
-    // The last: it changes every token of this backlog.
+    // This test is last because it changes every token of the backlog.
     it.effect("accept the tokens of a restored backlog", () =>
       Effect.gen(function* () {
-        const w1 = yield* connected("worker", "w1")
+        const w1 = yield* connectAgent("worker", "w1")
         yield* cards("restored", { id: "late" })
         const { generation } = yield* (yield* AuditService).restored({ actor: "ops" })
         const [held] = (yield* w1.call("claim", { id: "late" })).data.claimed

@@ -11,7 +11,7 @@ describe("a command that a worker runs for a card", () => {
   })
   afterAll(place.remove)
 
-  it("gets one line of JSON without hidden characters, and the exact text in its environment", async () => {
+  it("gets one line of JSON without hidden characters and the exact text in its environment", async () => {
     const exec =
       'cat; printf "%s" "$BACKLOG_CARD_TITLE" | od -An -tx1 | tr -d " \\n"; printf "\\n%s" "$BACKLOG_CARD_ID"'
     const ran = await cli(["work", "--owner", "w1", "--until-empty", "--exec", exec, ...place.flags])

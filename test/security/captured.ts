@@ -1,7 +1,7 @@
 import { Cause, Effect, ErrorReporter, Exit, Formatter, Logger, References, Tracer } from "effect"
 import { inspect } from "node:util"
 
-/** Loggers, a tracer and an error reporter that keep everything that they receive, in every format that a program may use. */
+/** Loggers, a tracer and an error reporter that record everything in every format that a program may use. */
 export const capturing = () => {
   const received: Array<string> = []
   const keep = (...values: ReadonlyArray<unknown>): void => {
@@ -31,7 +31,7 @@ export const capturing = () => {
   ]
   const reporter = ErrorReporter.make(({ attributes, cause, error }) => keep(cause, error, attributes))
   return {
-    /** Runs an effect in a program with these. */
+    /** Runs an effect with the loggers, the tracer and the reporter. */
     around: <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
       effect.pipe(
         Effect.provideService(Tracer.Tracer, tracer),
@@ -39,7 +39,7 @@ export const capturing = () => {
         Effect.provideService(ErrorReporter.CurrentErrorReporters, new Set([reporter])),
         Effect.provideService(References.MinimumLogLevel, "All")
       ),
-    /** Everything that was received until now. */
+    /** Everything that was recorded so far. */
     everything: (): string =>
       [
         ...received,
@@ -49,7 +49,7 @@ export const capturing = () => {
   }
 }
 
-/** What an exporter sends of a span. */
+/** The text that an exporter sends for a span. */
 const textOfSpan = (span: Tracer.Span): string => {
   const { events } = span as Tracer.NativeSpan
   const exit = span.status._tag === "Ended" ? span.status.exit : Exit.void

@@ -1,17 +1,17 @@
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { cli, documentIn, onServer } from "../cli/support.ts"
-import { serving } from "../http/support/serving.ts"
+import { startServe } from "../http/support/startServe.ts"
 
-/** What `$(…)` of a shell takes of a standard output. */
+/** The text that `$(…)` of a shell captures from standard output. */
 const captured = (stdout: string): string => stdout.replace(/\n+$/, "")
 
-/** What is printed does not depend on the database. */
+/** Runs on one database only, because the output does not depend on it. */
 describe("output that a script captures", () => {
   const place = onServer()
   beforeAll(() => cli(["create", "--id", "a", "--title", "A", ...place.flags]))
   afterAll(place.remove)
 
-  it("of token create is a valid token and nothing else", async () => {
+  it("of token create is only a valid token", async () => {
     const argv = ["token", "create", "--actor", "w1", "--role", "worker", ...place.flags]
     const { code, stderr, stdout } = await cli(argv)
     const token = captured(stdout)
@@ -19,7 +19,7 @@ describe("output that a script captures", () => {
     assert.match(token, /^mbk_[0-9a-f]{16}_[0-9a-f]{64}_[0-9a-f]{8}$/)
     assert.include(stderr, `Token ${token.slice(4, 20)} of the worker w1: never expires.`)
     assert.notInclude(stderr, token.slice(21, 85))
-    const server = await serving(["--require-tokens", ...place.flags])
+    const server = await startServe(["--require-tokens", ...place.flags])
     const answer = await fetch(`${server.url}/stats`, { headers: { authorization: `Bearer ${token}` } })
     await server.end()
     assert.strictEqual(answer.status, 200)
@@ -29,13 +29,13 @@ describe("output that a script captures", () => {
     assert.strictEqual(asJson.stderr, "")
   })
 
-  it("of anchor is one line that verify accepts and nothing else", async () => {
+  it("of anchor is only one line, which verify accepts", async () => {
     const { stdout } = await cli(["anchor", ...place.flags])
     assert.match(captured(stdout), /^mosaic-backlog-anchor 1 [^\n]+$/)
     assert.strictEqual((await cli(["verify", "--anchor", captured(stdout), ...place.flags])).code, 0)
   })
 
-  it("of export is the log and nothing else", async () => {
+  it("of export is only the log", async () => {
     const { stderr, stdout } = await cli(["export", ...place.flags])
     assert.strictEqual(stderr, "")
     for (const line of captured(stdout).split("\n")) assert.isObject(JSON.parse(line))

@@ -19,30 +19,30 @@ import { hasNoSecret, spellings, token } from "./tokens.ts"
 
 class Failed extends Data.TaggedError("Failed")<{ readonly message: string; readonly cause?: unknown }> {}
 
-interface Asked {
+interface RequestParts {
   readonly method?: string
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
 }
 
-/** Sends a request as it stands; `fetch` would change or refuse some. */
-const send = (port: number, { body, headers = {}, method = body === undefined ? "GET" : "POST", path }: Asked) =>
+/** Sends a request unchanged. `fetch` would change or refuse some. */
+const send = (port: number, { body, headers = {}, method = body === undefined ? "GET" : "POST", path }: RequestParts) =>
   Effect.callback<{ readonly status: number; readonly text: string }>((resume) => {
-    const asking = nodeRequest({ port, path, method, headers: { "content-type": "application/json", ...headers } })
-    asking.on("response", (response) => {
+    const sent = nodeRequest({ port, path, method, headers: { "content-type": "application/json", ...headers } })
+    sent.on("response", (response) => {
       let text = JSON.stringify(response.headers)
       response.setEncoding("utf8").on("data", (chunk: string) => {
         text += chunk
       })
       response.on("end", () => resume(Effect.succeed({ status: response.statusCode ?? 0, text })))
     })
-    asking.on("error", (error) => resume(Effect.die(error)))
-    asking.end(body)
+    sent.on("error", (error) => resume(Effect.die(error)))
+    sent.end(body)
   })
 
-/** A request with a text in each place where one may be; all are refused, or answered without it. */
-const requestsWith = (text: string): ReadonlyArray<Asked> => {
+/** Requests with a text in each possible place. No response may contain it. */
+const requestsWith = (text: string): ReadonlyArray<RequestParts> => {
   const json = (value: unknown) => JSON.stringify(value)
   const create = { id: "a", title: "A", actor: "me" }
   return [
@@ -92,11 +92,11 @@ const serving = Effect.gen(function* () {
   return yield* serve({ port: 0, routes })
 })
 
-/** Sends messages to an agent's server, and ends when each has been answered. */
-const conversation = (actor: string, lines: ReadonlyArray<string>) =>
+/** Sends messages to an agent's server and ends when each has a response. */
+const exchangeMessages = (actor: string, lines: ReadonlyArray<string>) =>
   Effect.suspend(() => {
     const agent = { role: "orchestrator", actor, owner: actor } as const
-    let said = ""
+    let responses = ""
     let end = (): void => {}
     const ended = new Promise<void>((resolve) => {
       end = resolve
@@ -107,10 +107,10 @@ const conversation = (actor: string, lines: ReadonlyArray<string>) =>
     }
     const output = (text: string) =>
       Effect.sync(() => {
-        said += text
-        if (said.split("\n").length > lines.length) end()
+        responses += text
+        if (responses.split("\n").length > lines.length) end()
       })
-    return Effect.map(serveStdio(agent, { input: input(), output }), () => said)
+    return Effect.map(serveStdio(agent, { input: input(), output }), () => responses)
   })
 
 const marker = "THE-CONTENT-OF-A-CARD"
@@ -120,7 +120,7 @@ const hasNoMarker = (text: string, where: string): void => {
   assert.strictEqual(at, -1, `${where}: ${text.slice(Math.max(0, at - 500), at + 100)}`)
 }
 
-/** Makes the database refuse cards with certain titles, each in another way that repeats the row. */
+/** Makes the database refuse cards with certain titles. Each refusal repeats the row in a different way. */
 const refusing = Effect.gen(function* () {
   const { cards, schema, sql } = yield* tables
   yield* sql`ALTER TABLE ${cards} ADD CONSTRAINT no_such_title CHECK (title NOT LIKE 'checked%')`
@@ -135,15 +135,15 @@ const refusing = Effect.gen(function* () {
   )
 })
 
-/** What the log must say of each instead. */
+/** The text that must be in the log for each refusal. */
 const refusals: ReadonlyArray<readonly [title: string, says: RegExp]> = [
   ["checked", /23514.*no_such_title|no_such_title.*23514/s],
   ["raised", /55000/],
   ["cast", /22P02/]
 ]
 
-describe("a text without secrets", () => {
-  it.each(spellings)("contains no token that is %s", (_, text) => {
+describe("redactSecrets", () => {
+  it.each(spellings)("removes a token that is %s", (_, text) => {
     for (const around of [text, `"${text}"`, `?id=${text}&x=1`, `x${text}.`, JSON.stringify({ text })]) {
       hasNoSecret(redactSecrets(around), around)
       assert.strictEqual(redactSecrets(redactSecrets(around)), redactSecrets(around))
@@ -161,18 +161,18 @@ describe("a text without secrets", () => {
     )
   })
 
-  it("keeps a long number", () => {
+  it("keeps long numbers", () => {
     const parsed = parseExactJson(`[0.${"1234567890".repeat(9)}]`)
     const text = Result.isFailure(parsed) ? describeJsonProblem(parsed.failure) : ""
     assert.include(text, "the number 0.12345678901234567890123456789012345… would be changed")
   })
 
-  it("is in reports about JSON", () => {
+  it("is used in error messages about JSON", () => {
     const parsed = parseExactJson(`{"${token}":1,"${token}":2}`)
     hasNoSecret(Result.isFailure(parsed) ? describeJsonProblem(parsed.failure) : token, "a problem of JSON")
   })
 
-  it("is computed quickly for any text", () => {
+  it("takes linear time for any text", () => {
     for (const part of ["mbk", "m%25", "\\", "%", "0", "0a", "://a:", "_"]) redactSecrets(part.repeat(200_000))
   })
 })
@@ -218,7 +218,7 @@ describe("a logged value", () => {
     assert.strictEqual(sanitizeCause(cause), cause)
   })
 
-  it("is everything that a span contains", () => {
+  it("is redacted everywhere in a span", () => {
     const shown = capturing()
     const traced = Effect.gen(function* () {
       const other = yield* Effect.makeSpan("other")
@@ -278,7 +278,7 @@ describe("a logged value", () => {
   })
 })
 
-onServer("a token in the wrong place of a request", (test) => {
+onServer("a token in a wrong place of a request", (test) => {
   test(
     "is repeated in no log, span or error",
     Effect.gen(function* () {
@@ -287,7 +287,7 @@ onServer("a token in the wrong place of a request", (test) => {
       const backlog = yield* BacklogService
       yield* backlog.create({ id: "there", title: "There", actor: "me" })
       for (const [index, [name, text]] of spellings.entries()) {
-        // The first spelling is in every place, the others take turns.
+        // The first spelling is sent in every place. The others are distributed over the places.
         const places = requestsWith(text).filter(
           (_, place) => index === 0 || place % (spellings.length - 1) === index - 1
         )
@@ -356,9 +356,9 @@ onServer("another program's secret in a request", (test) => {
   )
 })
 
-onServer("a token in the wrong place of a tool call", (test) => {
+onServer("a token in a wrong place of a tool call", (test) => {
   test(
-    "is in no error, and its arguments are not logged",
+    "is in no error, and the call's arguments are not logged",
     Effect.gen(function* () {
       const program = capturing()
       const call = (name: string, args: object) => ({ method: "tools/call", params: { name, arguments: args } })
@@ -374,8 +374,8 @@ onServer("a token in the wrong place of a tool call", (test) => {
         call("backlog_create", { cards: [{ id: "b", title: marker, body: marker }] })
       ]
       const lines = calls.map((each, id) => JSON.stringify({ jsonrpc: "2.0", id, ...each }))
-      const said = yield* program.around(conversation("ann", lines))
-      hasNoSecret(said, "what the agent was told")
+      const responses = yield* program.around(exchangeMessages("ann", lines))
+      hasNoSecret(responses, "the responses to the agent")
       const { port } = yield* program.around(serving)
       const headers = {
         "backlog-actor": "me",
@@ -396,7 +396,7 @@ onServer("a token in the wrong place of a tool call", (test) => {
   )
 })
 
-onBothDatabases("a failure of the database", (test) => {
+onBothDatabases("a database failure", (test) => {
   test(
     "is logged and traced with codes and names, without the row",
     Effect.gen(function* () {
@@ -425,17 +425,17 @@ onBothDatabases("a failure of the database", (test) => {
           body: JSON.stringify({ jsonrpc: "2.0", id: 1, ...initialize })
         })
         const session = /"mcp-session-id":"([^"]+)"/.exec(opened.text)?.[1] ?? ""
-        const told = yield* send(port, {
+        const toolResponse = yield* send(port, {
           path: "/mcp",
           headers: { ...headers, "mcp-session-id": session },
           body: JSON.stringify({ jsonrpc: "2.0", id: 2, method: "tools/call", params: call })
         })
-        assert.include(told.text, '"isError":true')
-        assert.notInclude(told.text, marker)
+        assert.include(toolResponse.text, '"isError":true')
+        assert.notInclude(toolResponse.text, marker)
         const everything = program.everything()
         assert.match(everything.slice(before), says)
         before = everything.length
-        // The program itself gets the whole error, which is about its own data.
+        // The calling program gets the whole error, because the data is its own.
         const error = yield* Effect.flip(backlog.create({ id: title, title: card.title, body: marker, actor: "me" }))
         assert.isTrue(SqlError.isSqlError(error))
       }
@@ -444,7 +444,7 @@ onBothDatabases("a failure of the database", (test) => {
   )
 
   test(
-    "is traced without the row by the fiber that carries out batches, and by an agent's server",
+    "is traced without the row by the batching fiber and by an agent's server",
     Effect.gen(function* () {
       const program = capturing()
       yield* refusing
@@ -467,7 +467,7 @@ onBothDatabases("a failure of the database", (test) => {
         params: { name: "backlog_create", arguments: { cards: [card] } }
       }
       const lines = [{ jsonrpc: "2.0", id: 0, ...initialize }, call].map((message) => JSON.stringify(message))
-      yield* program.around(conversation("me", lines))
+      yield* program.around(exchangeMessages("me", lines))
       assert.include(program.everything(), "The database failed.")
       assert.include(program.everything(), "22P02")
       hasNoMarker(program.everything(), "what the program told")
@@ -475,7 +475,7 @@ onBothDatabases("a failure of the database", (test) => {
   )
 
   test(
-    "leaves no row and no token in the reason of a parked event or of an attempt that failed",
+    "leaves no row and no token in the reason of a parked event or of a failed attempt",
     Effect.gen(function* () {
       const program = capturing()
       const { sql } = yield* tables
@@ -529,7 +529,7 @@ describe("the command line", () => {
   const place = onServerPlace()
   afterAll(place.remove)
 
-  it.live("repeats no token and no password that it was given", () =>
+  it.live("repeats no token and no password from its arguments", () =>
     Effect.promise(async () => {
       const wrong = (text: string): ReadonlyArray<ReadonlyArray<string>> => [
         [text],
@@ -555,7 +555,7 @@ describe("the command line", () => {
     })
   )
 
-  it.live("reports a failure of the database without the row", () =>
+  it.live("reports a database failure without the row", () =>
     Effect.promise(async () => {
       await onSql((client) =>
         client.unsafe(`ALTER TABLE ${place.schema}.cards ADD CONSTRAINT no_such_title CHECK (title <> '${marker}')`)
@@ -565,10 +565,10 @@ describe("the command line", () => {
           env: { BACKLOG_DEBUG: "1" }
         })
         assert.strictEqual(ran.code, 1)
-        const said = ran.stdout + ran.stderr
-        assert.notInclude(said, marker)
-        assert.include(said, "23514")
-        assert.include(said, "no_such_title")
+        const responses = ran.stdout + ran.stderr
+        assert.notInclude(responses, marker)
+        assert.include(responses, "23514")
+        assert.include(responses, "no_such_title")
       }
     })
   )

@@ -64,7 +64,7 @@ const writeEverywhere = Effect.gen(function* () {
   yield* audit.park("mailer", 1, `it failed: ${body}`)
   const parts = yield* sql<{ readonly part: string }>`
     SELECT DISTINCT key AS part FROM backlog.events, jsonb_each(commitments) ORDER BY 1`
-  // A part that is added later must be written here.
+  // A new erasable part must be written here too.
   expect(parts.map(({ part }) => part)).toEqual([...ErasablePart.literals].sort())
   const salts = yield* sql<{ readonly salt: string }>`
     SELECT salt FROM (
@@ -90,32 +90,32 @@ const redactAll = Effect.gen(function* () {
   }
 })
 
-/** The data that leaves the database: an export and an anchor. */
-const leaves = Effect.gen(function* () {
+/** The data that leaves the database, as text: an export and an anchor. */
+const exportAndAnchor = Effect.gen(function* () {
   const audit = yield* AuditService
   const lines = yield* Stream.runCollect(audit.exportLog)
   return Buffer.from([...lines, formatAnchor(yield* audit.anchor())].join("\n"))
 })
 
 const expectClean = Effect.fnUntraced(function* (needles: ReadonlyArray<Buffer>) {
-  const left = yield* leaves
+  const left = yield* exportAndAnchor
   expect(left.length).toBeGreaterThan(1_000)
   expect(needles.filter((needle) => left.includes(needle))).toEqual([])
 })
 
-/** No removal in the background: the tests remove explicitly. */
-const byHand = Layer.succeed(RemovalSchedule)("off")
+/** Disables background removal, because the tests remove explicitly. */
+const noBackgroundRemoval = Layer.succeed(RemovalSchedule)("off")
 
 describe("erased bytes in an embedded directory", () => {
   const directory = mkdtempSync(join(tmpdir(), "backlog-erased-"))
   afterAll(() => rmSync(directory, { recursive: true }))
 
   it.live(
-    "are in its files until they are removed, and in no file afterwards",
+    "are in its files until the removal and in no file afterwards",
     () =>
       Effect.gen(function* () {
         yield* Effect.promise(() => copyEmptyDatabase(directory))
-        const open = layerPglite({ dataDir: directory }).pipe(Layer.provide(byHand))
+        const open = layerPglite({ dataDir: directory }).pipe(Layer.provide(noBackgroundRemoval))
         const needles = yield* Effect.gen(function* () {
           const written = yield* writeEverywhere
           yield* redactAll
@@ -156,10 +156,10 @@ describe("erased bytes on a server", () => {
   afterAll(() => server.stop())
 
   it.live(
-    "are in its files while a session holds a snapshot, and in no data file after the removal",
+    "are in its files while a session holds a snapshot and in no data file after the removal",
     () =>
       Effect.gen(function* () {
-        const open = layerPostgres({ url: server.url, poolSize: 3 }).pipe(Layer.provide(byHand))
+        const open = layerPostgres({ url: server.url, poolSize: 3 }).pipe(Layer.provide(noBackgroundRemoval))
         yield* Effect.gen(function* () {
           const audit = yield* AuditService
           const sql = yield* SqlClient.SqlClient

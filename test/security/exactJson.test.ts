@@ -7,10 +7,10 @@ import { readTaskMaster } from "../../src/import/readTaskMaster.ts"
 import { AuditService, BacklogService } from "../../src/index.ts"
 import { layerMcpRoutes, serveStdio } from "../../src/mcp/index.ts"
 import { anyServer } from "../http/support/anyServer.ts"
-import { asking } from "../http/support/asking.ts"
+import { startServer } from "../http/support/startServer.ts"
 import { onServer } from "../support/databases.ts"
 
-/** JSON values that a double or an object of this language does not keep, and what a refusal says of them. */
+/** JSON values that a JavaScript number or object changes, each with a part of its refusal. */
 const lossy: ReadonlyArray<readonly [value: string, says: string]> = [
   ["12345678901234567890", "12345678901234567890 would be changed"],
   ["-9007199254740993", "-9007199254740993 would be changed"],
@@ -22,7 +22,7 @@ const lossy: ReadonlyArray<readonly [value: string, says: string]> = [
   ['{"__proto__":1,"__proto__":2}', 'the key "__proto__" occurs twice']
 ]
 
-/** Values that are kept as they are. */
+/** Values that are stored exactly. */
 const kept: ReadonlyArray<unknown> = [
   0.1,
   5e-324,
@@ -33,7 +33,7 @@ const kept: ReadonlyArray<unknown> = [
 
 const over = (url: string) => Effect.orDie(Layer.build(Layer.fresh(layerHttp({ url }))))
 
-const wordsOf = <A, R>(effect: Effect.Effect<A, unknown, R>) =>
+const messageOf = <A, R>(effect: Effect.Effect<A, unknown, R>) =>
   Effect.map(Effect.flip(effect), (error) => (error as Error).message)
 
 const toolCall = (acceptance: string): string =>
@@ -49,9 +49,9 @@ const initialize = JSON.stringify({
 
 onServer("exact JSON", (test) => {
   test(
-    "a body over HTTP is kept exactly or refused with the place",
+    "a body over HTTP is stored exactly or refused with the pointer of the value",
     Effect.gen(function* () {
-      const { ask, post } = yield* asking()
+      const { ask, post } = yield* startServer()
       for (const [value, says] of lossy) {
         const answer = yield* post("/create", `{"id":"a","title":"A","actor":"me","acceptance":{"deep":[0,${value}]}}`)
         assert.deepInclude(answer.json(), { status: 400, _tag: "InvalidInput" }, value)
@@ -92,12 +92,12 @@ onServer("exact JSON", (test) => {
   )
 
   test(
-    "a tool call is kept exactly or refused with the place, over HTTP and standard input",
+    "a tool call is stored exactly or refused with the pointer of the value, over HTTP and standard input",
     Effect.gen(function* () {
-      const { post } = yield* asking({
+      const { post } = yield* startServer({
         routes: Layer.provide(layerMcpRoutes, Layer.succeed(SqlClient.SqlClient)(yield* SqlClient.SqlClient))
       })
-      const said: Array<string> = []
+      const messageIn: Array<string> = []
       const headers = {
         accept: "application/json, text/event-stream",
         "backlog-actor": "ann",
@@ -115,11 +115,11 @@ onServer("exact JSON", (test) => {
       }
       yield* serveStdio(
         { role: "orchestrator", actor: "ann", owner: "ann" },
-        { input: input(), output: (text) => Effect.sync(() => void said.push(text)) }
+        { input: input(), output: (text) => Effect.sync(() => void messageIn.push(text)) }
       )
       const overHttp: Array<string> = []
       for (const message of [...calls, other, ambiguous]) overHttp.push((yield* post("/mcp", message, session)).text)
-      for (const answers of [said.flatMap((text) => text.trimEnd().split("\n")), overHttp]) {
+      for (const answers of [messageIn.flatMap((text) => text.trimEnd().split("\n")), overHttp]) {
         for (const [index, [, says]] of lossy.entries()) {
           const { id, result } = JSON.parse(answers[index] ?? "") as {
             readonly id: number
@@ -134,7 +134,7 @@ onServer("exact JSON", (test) => {
         assert.deepInclude(refused[1], { id: null })
         for (const each of refused) assert.property(each, "error")
       }
-      assert.include(said.join(""), "not UTF-8")
+      assert.include(messageIn.join(""), "not UTF-8")
       assert.isTrue(Option.isNone(yield* Effect.flatMap(BacklogService, (backlog) => backlog.get("m"))))
     })
   )
@@ -152,19 +152,19 @@ onServer("exact JSON", (test) => {
       for (const [value, says] of lossy) {
         answer.type = "application/json"
         answer.text = `{"counts":${value}}`
-        assert.include(yield* wordsOf(backlog.stats), says)
+        assert.include(yield* messageOf(backlog.stats), says)
         answer.type = "application/x-ndjson"
         answer.text = `{"problem":${value}}\n`
-        assert.include(yield* wordsOf(Stream.runDrain(audit.history("a"))), says)
+        assert.include(yield* messageOf(Stream.runDrain(audit.history("a"))), says)
         answer.type = "text/event-stream"
         answer.text = `id: 1\ndata: {"position":1,"data":${value}}\n\n`
-        assert.include(yield* wordsOf(Stream.runDrain(audit.events())), says)
+        assert.include(yield* messageOf(Stream.runDrain(audit.events())), says)
       }
     })
   )
 
   test(
-    "files of other trackers and exported logs are kept exactly or refused with the line",
+    "files of other trackers and exported logs are imported exactly or refused with the line",
     Effect.gen(function* () {
       const audit = yield* AuditService
       const issue = (priority: string) =>
@@ -192,7 +192,7 @@ onServer("exact JSON", (test) => {
           },
           { number: 2, text: `{"position":1,"data":${value}}` }
         )
-        const problem = yield* wordsOf(audit.importLog(lines, { actor: "me" }))
+        const problem = yield* messageOf(audit.importLog(lines, { actor: "me" }))
         assert.include(problem, "line 2")
         assert.include(problem, says)
       }

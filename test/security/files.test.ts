@@ -34,14 +34,14 @@ import { inDirectory, json } from "../cli/support.ts"
 import { isLong } from "../support/databases.ts"
 import { copyEmptyDatabase } from "../support/pgliteTemplates.ts"
 
-/** A user and group that own nothing. */
+/** The id of a user and group that own no files. */
 const other = 65_534
 
 const isRoot = process.geteuid?.() === 0
 const asRoot = isRoot ? "" : " (skipped: only root can act as another user: run the tests as root)"
 const hasUsers = process.geteuid !== undefined
 
-/** Files and folders that other users may use, relative to a directory. A link has no rights of its own. */
+/** The files and folders in a directory that other users can access. Links are ignored, because they have no permissions. */
 const openIn = (directory: string): ReadonlyArray<string> =>
   everythingIn(directory).filter((path) => {
     const found = lstatSync(path)
@@ -53,7 +53,7 @@ const everythingIn = (directory: string): ReadonlyArray<string> => [
   ...readdirSync(directory, { recursive: true, encoding: "utf8" }).map((name) => join(directory, name))
 ]
 
-/** Gives a directory the modes that the versions up to 0.5 left with the umask 000. */
+/** Sets the modes that versions up to 0.5 created with the umask 000. */
 const openAll = (directory: string): void => {
   for (const path of everythingIn(directory)) chmodSync(path, lstatSync(path).isDirectory() ? 0o777 : 0o666)
 }
@@ -63,7 +63,7 @@ describe.skipIf(!hasUsers)(`files under any umask${hasUsers ? "" : " (skipped: n
   const umask = process.umask()
   beforeAll(() => {
     scratch = mkdtempSync(join(tmpdir(), "backlog-files-"))
-    // Other users can get as far as what the program creates.
+    // Other users can reach the files that the program creates.
     chmodSync(scratch, 0o711)
   })
   afterEach(() => void process.umask(umask))
@@ -95,15 +95,15 @@ describe.skipIf(!hasUsers)(`files under any umask${hasUsers ? "" : " (skipped: n
     assert.deepStrictEqual(openIn(directory), [])
   })
 
-  it("an older, open directory is closed and stays closed, and another user can read nothing in it", async () => {
+  it("an open directory of an older version is closed and stays closed, and another user can read nothing in it", async () => {
     const target = join(scratch, "target")
     writeFileSync(target, "")
     chmodSync(target, 0o644)
     const { TMPDIR } = process.env
     process.env["TMPDIR"] = join(scratch, "tmp")
-    const squatted = join(scratch, "tmp", `mosaic-backlog-${process.geteuid?.()}`)
-    mkdirSync(squatted, { recursive: true })
-    if (isRoot) chownSync(squatted, other, other)
+    const foreignSocketFolder = join(scratch, "tmp", `mosaic-backlog-${process.geteuid?.()}`)
+    mkdirSync(foreignSocketFolder, { recursive: true })
+    if (isRoot) chownSync(foreignSocketFolder, other, other)
     const directory = await copy("d".repeat(100))
     openAll(directory)
     symlinkSync(target, join(directory, "pgdata", "base", "link"))
@@ -122,13 +122,13 @@ describe.skipIf(!hasUsers)(`files under any umask${hasUsers ? "" : " (skipped: n
       yield* sql`CHECKPOINT`
       const [place] = yield* sql<{ readonly path: string }>`SELECT current_setting('data_directory') || '/copy' AS path`
       yield* sql.unsafe(`COPY secrets TO '${place?.path}'`)
-      // Everything: the lock, the life sign, the socket and its folder too.
+      // This includes the lock, the heartbeat file, the socket and its folder.
       assert.deepStrictEqual(openIn(directory), [])
       assert.strictEqual(lstatSync(target).mode & 0o777, 0o644, "a link was followed")
       const names = readdirSync(directory)
       for (const name of ["pgdata", "backlog.lock"]) assert.include(names, name)
-      if (isRoot) assert.deepStrictEqual(attackedBy(other, directory), [])
-      // The path is too long for a socket, and the folder for temporary sockets is another user's.
+      if (isRoot) assert.deepStrictEqual(attackAs(other, directory), [])
+      // The path is too long for a socket, and the folder for temporary sockets belongs to another user.
       if (process.platform !== "linux") return
       const connection = yield* HolderConnection.open(directory)
       assert.isTrue(Option.isSome(connection))
@@ -145,8 +145,8 @@ describe.skipIf(!hasUsers)(`files under any umask${hasUsers ? "" : " (skipped: n
     assert.throws(() => removeOthersAccess(join(directory, "pgdata", "base", "link")), /ELOOP|EMLINK/)
   })
 
-  /** What another user can list, read or append to, by path. */
-  const attackedBy = (uid: number, directory: string): ReadonlyArray<string> => {
+  /** Lists what another user can list, read, append to or create, by path. */
+  const attackAs = (uid: number, directory: string): ReadonlyArray<string> => {
     const script = `
       const fs = require("node:fs"), done = []
       for (const path of JSON.parse(fs.readFileSync(0, "utf8")))
@@ -172,7 +172,7 @@ describe.skipIf(!hasUsers)(`files under any umask${hasUsers ? "" : " (skipped: n
   it.skipIf(!isRoot)(`the attack works on an open directory${asRoot}`, async () => {
     const directory = await copy("open")
     openAll(directory)
-    const done = attackedBy(other, directory)
+    const done = attackAs(other, directory)
     for (const verb of ["lists", "reads", "writes", "creates"]) {
       assert.isAbove(done.filter((each) => each.startsWith(verb)).length, verb === "reads" ? 900 : 20, verb)
     }
@@ -234,12 +234,12 @@ describe.skipIf(!hasUsers)(`files under any umask${hasUsers ? "" : " (skipped: n
   })
 
   describe.skipIf(!isRoot)(`a file of another user${asRoot}`, () => {
-    const words = (what: string, directory: string) =>
+    const errorText = (what: string, directory: string) =>
       `DirectoryUnusable: ${directory} cannot be used as a backlog's directory: ${what} belongs to user ${other}, and this ` +
       `process runs as user 0. Run it as user ${other}, choose another directory, or let an administrator give the ` +
       `directory to user 0: \`chown -R 0 ${JSON.stringify(directory)}\`.`
 
-    it("is refused by name and not changed", async () => {
+    it("is refused with its name and not changed", async () => {
       const directory = await copy("foreign")
       openAll(directory)
       writeFileSync(join(directory, "backlog.lock"), "")
@@ -256,9 +256,9 @@ describe.skipIf(!hasUsers)(`files under any umask${hasUsers ? "" : " (skipped: n
         if (name.endsWith("pg_control")) for (const each of everythingIn(directory)) removeOthersAccess(each)
         chownSync(path, other, other)
         const { mode } = lstatSync(path)
-        // The first time does not count as closed.
+        // A refused attempt must not count as closing the directory.
         for (let times = 0; times < 2; times++) {
-          assert.strictEqual(await refusal(directory), words(what, directory))
+          assert.strictEqual(await refusal(directory), errorText(what, directory))
         }
         assert.deepInclude(lstatSync(path), { mode, uid: other }, name)
         const found = await inspectDirectoryAccess(directory)
@@ -268,7 +268,7 @@ describe.skipIf(!hasUsers)(`files under any umask${hasUsers ? "" : " (skipped: n
       }
     })
 
-    it("a link of another user to a directory is refused, also to one that does not exist; a link of root is followed", async () => {
+    it("another user's link to a directory is refused even if its target does not exist, and a link of root is followed", async () => {
       const directory = await copy("linked")
       chmodSync(directory, 0o755)
       for (const target of [directory, join(scratch, "nowhere")]) {
@@ -289,7 +289,7 @@ describe.skipIf(!hasUsers)(`files under any umask${hasUsers ? "" : " (skipped: n
       assert.strictEqual(lstatSync(directory).mode & 0o777, 0o700)
     })
 
-    it("in the places of the socket is reported: by the holder, by DirectoryLocked, and by the doctor", async (context) => {
+    it("in place of the socket is reported by the holder, by DirectoryLocked and by the doctor", async (context) => {
       const script = fileURLToPath(new URL("otherUser.mjs", import.meta.url))
       if (spawnSync("cat", [script], { uid: other, gid: other }).status !== 0) {
         return context.skip(
@@ -333,7 +333,7 @@ describe.skipIf(!hasUsers)(`files under any umask${hasUsers ? "" : " (skipped: n
       }
       assert.match(refused, /^The backlog in .* is in use by this same process/)
       assert.match(reported.join(" "), /Other processes have to wait for .*: it has no place for a socket/)
-      // As the user's own files, with the umask 0777.
+      // The program's own files are accessible to their user even with the umask 0777.
       const own = everythingIn(directory).filter((path) => lstatSync(path).uid === other)
       assert.deepStrictEqual(
         own.filter((path) => ![0o700, 0o600].includes(lstatSync(path).mode & 0o777)),
@@ -342,7 +342,7 @@ describe.skipIf(!hasUsers)(`files under any umask${hasUsers ? "" : " (skipped: n
     })
   })
 
-  it("the doctor reports what was open and is now closed, and what is still open", async () => {
+  it("the doctor reports which files were closed and which are still open", async () => {
     const place = await inDirectory()
     const database = join(place.directory, "pgdata")
     const doctor = async (warned: RegExp, ...flags: ReadonlyArray<string>) => {
@@ -355,7 +355,7 @@ describe.skipIf(!hasUsers)(`files under any umask${hasUsers ? "" : " (skipped: n
     }
     chmodSync(database, 0o755)
     const name = JSON.stringify(place.directory)
-    // With --fix the directory is opened, and so closed to others, before it is examined.
+    // With --fix the doctor opens the backlog, which closes the directory to others, before it checks.
     assert.deepStrictEqual(await doctor(/^warning: Other users .* 1 file or folder in .*\n$/, "--fix"), [
       `warning: 1 file or folder of ${name} were open to other users until this command closed them.`
     ])
@@ -367,7 +367,7 @@ describe.skipIf(!hasUsers)(`files under any umask${hasUsers ? "" : " (skipped: n
     await place.remove()
   })
 
-  it("the program creates everything for its user only under the umasks 022, 000 and 0777", async (context) => {
+  it("under the umasks 022, 000 and 0777 all created files are accessible to their user only", async (context) => {
     if (!isLong) {
       return context.skip("creating three databases takes 20 seconds: BACKLOG_TEST_SECURITY=long npm run test:security")
     }

@@ -9,14 +9,14 @@ import { postgresClient } from "../support/backlogs.ts"
 import { withSettings } from "../support/sessionSettings.ts"
 import { until } from "../support/waiting.ts"
 
-/** A session with a transaction open, as another role. */
-const holding = (url: string) =>
+/** Opens a session with a transaction as another role. */
+const openTransaction = (url: string) =>
   Effect.acquireRelease(
     Effect.promise(() => hold(url)),
     (holder) => Effect.promise(() => holder.release())
   )
 
-/** Runs a statement in the transaction, which survives where it fails. */
+/** Runs a statement in the transaction and returns whether it succeeded. A failure does not abort the transaction. */
 const attempt = ({ run, sql }: Holder, statement: string) =>
   Effect.promise(async () => {
     await run(sql`SAVEPOINT tried`)
@@ -29,12 +29,12 @@ const attempt = ({ run, sql }: Holder, statement: string) =>
     }
   })
 
-/** The classes of advisory locks that programs before version 0.6 took: of the graph, of a rebuild, of migrations. */
-const [graphClass, besideClass, migrationClass] = [0x6d62_6c67, 0x6d62_7262, 0x6d62_6d67]
+/** The classes of the advisory locks before version 0.6: graph, rebuild, migrations. */
+const [graphClass, rebuildClass, migrationClass] = [0x6d62_6c67, 0x6d62_7262, 0x6d62_6d67]
 
 const advisoryLocks = (schema: string): ReadonlyArray<string> => [
   `SELECT pg_try_advisory_lock(${graphClass}, '${schema}'::regnamespace::oid::int4)`,
-  `SELECT pg_try_advisory_lock(${besideClass}, '${schema}'::regnamespace::oid::int4)`,
+  `SELECT pg_try_advisory_lock(${rebuildClass}, '${schema}'::regnamespace::oid::int4)`,
   `SELECT pg_try_advisory_lock(${migrationClass}, hashtext('${schema}'))`
 ]
 
@@ -49,24 +49,24 @@ const modes = [
   "ACCESS EXCLUSIVE"
 ]
 
-/** A backlog of three roles, whose writer and owner fail where they wait for a lock, and do not hang. */
-const guarded = Effect.gen(function* () {
+/** A backlog with three roles. Its writer and owner fail after a timeout when they wait for a lock. */
+const backlogWithRoles = Effect.gen(function* () {
   const { auditor, owner, roles, schema, writer } = yield* strangers
-  const bounded = { lock_timeout: "20s", statement_timeout: "60s" }
+  const sessionTimeouts = { lock_timeout: "20s", statement_timeout: "60s" }
   const options = { schema, roles }
   return {
     schema,
     auditor,
     reconnect: connect(owner, options),
-    owner: yield* connect({ ...owner, url: withSettings(owner.url, bounded) }, options),
+    owner: yield* connect({ ...owner, url: withSettings(owner.url, sessionTimeouts) }, options),
     writers: writer,
-    writer: yield* connect({ ...writer, url: withSettings(writer.url, bounded) }, { schema })
+    writer: yield* connect({ ...writer, url: withSettings(writer.url, sessionTimeouts) }, { schema })
   }
 })
 
-type Guarded = Effect.Success<typeof guarded>
+type Guarded = Effect.Success<typeof backlogWithRoles>
 
-/** Commands of every kind of lock: edges, completion, claims, receipts, redaction, and the generation. */
+/** Runs commands that acquire every kind of lock: edges, completion, claims, receipts, redaction and the token generation. */
 const commands = ({ owner, writer }: Pick<Guarded, "owner" | "writer">, prefix: string) =>
   Effect.gen(function* () {
     const actor = "w"
@@ -84,28 +84,28 @@ const commands = ({ owner, writer }: Pick<Guarded, "owner" | "writer">, prefix: 
 
 const locks = (test: Test): void => {
   test(
-    "every command commits while a read-only session holds every lock that it can take",
+    "every command commits while a read-only session holds every lock that it can acquire",
     Effect.gen(function* () {
-      const backlog = yield* guarded
+      const backlog = yield* backlogWithRoles
       const { auditor, schema } = backlog
       const sql = yield* SqlClient.SqlClient
       yield* commands(backlog, "before")
       const tables = yield* sql<{ readonly name: string }>`
         SELECT relname AS name FROM pg_class WHERE relnamespace = ${schema}::regnamespace AND relkind = 'r' ORDER BY 1`
       const outsider = yield* login("outsider")
-      for (const session of [yield* holding(auditor.url), yield* holding(outsider.url)]) {
+      for (const session of [yield* openTransaction(auditor.url), yield* openTransaction(outsider.url)]) {
         for (const statement of advisoryLocks(schema)) yield* attempt(session, statement)
-        const taken: Array<string> = []
+        const acquired: Array<string> = []
         for (const { name } of tables) {
           for (const mode of modes) {
-            if (yield* attempt(session, `LOCK TABLE ${schema}.${name} IN ${mode} MODE`)) taken.push(mode)
+            if (yield* attempt(session, `LOCK TABLE ${schema}.${name} IN ${mode} MODE`)) acquired.push(mode)
           }
           for (const strength of ["UPDATE", "NO KEY UPDATE", "SHARE", "KEY SHARE"]) {
-            if (yield* attempt(session, `SELECT FROM ${schema}.${name} FOR ${strength}`)) taken.push(strength)
+            if (yield* attempt(session, `SELECT FROM ${schema}.${name} FOR ${strength}`)) acquired.push(strength)
           }
           yield* attempt(session, `SELECT * FROM ${schema}.${name}`)
         }
-        expect(new Set(taken)).toEqual(new Set(taken.length === 0 ? [] : ["ACCESS SHARE"]))
+        expect(new Set(acquired)).toEqual(new Set(acquired.length === 0 ? [] : ["ACCESS SHARE"]))
       }
       yield* commands(backlog, "while held")
     })
@@ -114,10 +114,10 @@ const locks = (test: Test): void => {
   test(
     "advisory locks block no rebuild, migration or start",
     Effect.gen(function* () {
-      const backlog = yield* guarded
+      const backlog = yield* backlogWithRoles
       const { auditor, owner, reconnect, schema } = backlog
       yield* commands(backlog, "before")
-      const session = yield* holding(auditor.url)
+      const session = yield* openTransaction(auditor.url)
       for (const statement of advisoryLocks(schema)) expect(yield* attempt(session, statement)).toBe(true)
       yield* owner.audit.rebuild()
       yield* reconnect
@@ -125,9 +125,9 @@ const locks = (test: Test): void => {
   )
 
   test(
-    "a role with MAINTAIN is refused as auditor, because it could lock tables",
+    "a role with MAINTAIN is refused as auditor",
     Effect.gen(function* () {
-      const { reconnect, auditor } = yield* guarded
+      const { reconnect, auditor } = yield* backlogWithRoles
       const sql = yield* SqlClient.SqlClient
       const [server] = yield* sql<{ readonly version: number }>`
         SELECT current_setting('server_version_num')::int4 AS version`
@@ -142,7 +142,7 @@ const locks = (test: Test): void => {
   test(
     "a reader can queue commands behind statements that wait for a lock, and an event trigger refuses those statements",
     Effect.gen(function* () {
-      const backlog = yield* guarded
+      const backlog = yield* backlogWithRoles
       const { auditor, schema, writers } = backlog
       const sql = yield* SqlClient.SqlClient
       yield* commands(backlog, "before")
@@ -151,19 +151,19 @@ const locks = (test: Test): void => {
         { schema }
       )
       const create = (id: string) => writer.backlog.create({ id, title: "T", actor: "w" })
-      const reader = yield* holding(auditor.url)
+      const reader = yield* openTransaction(auditor.url)
       expect(yield* attempt(reader, `SELECT FROM ${schema}.cards`)).toBe(true)
       const rule = `CREATE RULE x AS ON INSERT TO ${schema}.cards DO INSTEAD NOTHING`
-      const other = yield* holding(auditor.url)
-      // Its lock is asked for before its privileges are checked, and commands wait behind the request.
-      const asked = yield* Effect.forkScoped(attempt(other, rule))
+      const other = yield* openTransaction(auditor.url)
+      // Postgres requests the lock before it checks privileges, and commands wait behind the request.
+      const ruleRequest = yield* Effect.forkScoped(attempt(other, rule))
       const queued = sql<{ readonly pid: number }>`SELECT pid FROM pg_locks
         WHERE NOT granted AND mode = 'AccessExclusiveLock' AND relation = ${`${schema}.cards`}::text::regclass`
       yield* until(Effect.map(queued, (rows) => rows.length > 0))
       expect((yield* Effect.flip(create("queued")))._tag).toBe("SqlError")
-      // The operator ends the reader's transaction, or its idle_in_transaction_session_timeout does.
+      // An operator or idle_in_transaction_session_timeout ends the reader's transaction.
       yield* Effect.promise(() => reader.run(reader.sql`ROLLBACK`))
-      expect(yield* Fiber.join(asked)).toBe(false)
+      expect(yield* Fiber.join(ruleRequest)).toBe(false)
       yield* create("after")
 
       const where = yield* database
@@ -198,7 +198,7 @@ layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })("
       )
     )
   locks(test)
-  it.effect.skipIf(isLong)("what a reader can still do", (context) =>
+  it.effect.skipIf(isLong)("the limits of a reader run only with npm run test:security", (context) =>
     Effect.sync(() => context.skip("it waits for lock timeouts: BACKLOG_TEST_SECURITY=long npm run test:security"))
   )
 })

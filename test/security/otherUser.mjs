@@ -1,5 +1,5 @@
-// Runs as a user who is not root, with the umask 0777, in a directory whose place for the socket is taken: inside of it, and in
-// TMPDIR, by folders of root. Runs what `npm run build` made. Prints one JSON document.
+// Runs as a user other than root with the umask 0777. Folders of root occupy both places for the socket, in the directory and in
+// TMPDIR. Uses the build. Prints one JSON document.
 import { Cause, Effect, Exit, Layer, Logger } from "effect"
 import { SqlClient } from "effect/sql"
 import { inspectDirectoryAccess } from "../../dist/services/pglite/directoryPermissions.js"

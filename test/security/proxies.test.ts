@@ -9,7 +9,7 @@ import {
 import { serve, type ServeOptions } from "../../src/http/index.ts"
 import { headersTimeoutSettings } from "../../src/http/node/listen.ts"
 import { requestTarget } from "../../src/http/node/requestTarget.ts"
-import { type Answer, ask, guarded, logged, tagIn, tokensOfBacklog } from "./support/guarded.ts"
+import { type Answer, ask, serveSecured, captureLogs, tagIn, tokensOfBacklog } from "./support/serveSecured.ts"
 import { freshBacklog, postgresClient } from "../support/backlogs.ts"
 
 const proxiesOf = (trust: TrustProxy) => {
@@ -19,7 +19,7 @@ const proxiesOf = (trust: TrustProxy) => {
 }
 
 describe("the client of a trusted proxy", () => {
-  const onThisMachine = proxiesOf(true)
+  const loopbackProxies = proxiesOf(true)
 
   it("is the address that the proxy added last, not one that the client claims", () => {
     for (const [header, client] of [
@@ -34,13 +34,13 @@ describe("the client of a trusted proxy", () => {
       ["203.0.113.7, unknown", "127.0.0.1"],
       ["203.0.113.7, <script>", "127.0.0.1"]
     ] as const) {
-      assert.deepStrictEqual([header, clientAddress("127.0.0.1", header, onThisMachine)], [header, client])
+      assert.deepStrictEqual([header, clientAddress("127.0.0.1", header, loopbackProxies)], [header, client])
     }
   })
 
   it("is the address of the connection if it is not a trusted proxy", () => {
-    assert.strictEqual(clientAddress("192.0.2.1", "203.0.113.7", onThisMachine), "192.0.2.1")
-    assert.strictEqual(clientAddress("", "203.0.113.7", onThisMachine), "")
+    assert.strictEqual(clientAddress("192.0.2.1", "203.0.113.7", loopbackProxies), "192.0.2.1")
+    assert.strictEqual(clientAddress("", "203.0.113.7", loopbackProxies), "")
     assert.strictEqual(clientAddress("10.0.0.6", "203.0.113.7", proxiesOf(["10.0.0.5"])), "10.0.0.6")
   })
 
@@ -52,7 +52,7 @@ describe("the client of a trusted proxy", () => {
     assert.strictEqual(through("10.1.9.9, 10.1.2.3"), "10.1.9.9")
   })
 
-  it("is named by addresses and networks only", () => {
+  it("is configured by addresses and networks only", () => {
     for (const wrong of ["proxy.example.com", "10.0.0.0/33", "0.0.0.0/0", "::/0", "10.0.0.0/8/8", "10.0.0.0/x", ""]) {
       assert.deepStrictEqual(trustedProxies([wrong]), Result.fail(wrong))
     }
@@ -76,7 +76,7 @@ describe("the client of a trusted proxy", () => {
   })
 })
 
-it("the headers timeout ends a request on time, not at a later check", () => {
+it("a request ends at the headers timeout, not at a later check", () => {
   for (const limit of [1, 2, 59, 60, 61, 100.5, 300, 1000, 15_000, 3_600_000]) {
     const { connectionsCheckingInterval, headersTimeout } = headersTimeoutSettings(limit)
     assert.isAtMost(headersTimeout + connectionsCheckingInterval, Math.max(2, limit))
@@ -122,7 +122,7 @@ layer(freshBacklog.pipe(Layer.provideMerge(postgresClient(6))), { timeout: "60 s
   (its) => {
     its.effect("without tokens refuses forwarded requests and warns at its start", () =>
       Effect.gen(function* () {
-        const { lines } = yield* logged(
+        const { lines } = yield* captureLogs(
           Effect.gen(function* () {
             const { port } = yield* serve({ port: 0 })
             for (const [name, value] of Object.entries({
@@ -132,7 +132,7 @@ layer(freshBacklog.pipe(Layer.provideMerge(postgresClient(6))), { timeout: "60 s
               "x-forwarded-proto": "https",
               ...forwarded
             })) {
-              // Whatever the proxy makes of the header Host.
+              // With any Host header that the proxy sends.
               for (const host of ["127.0.0.1", "backlog.example.com"]) {
                 for (const path of ["/stats", "/mcp", "/healthz"]) {
                   const answer = yield* ask(port, { path, headers: { [name]: value, host } })
@@ -155,9 +155,9 @@ layer(freshBacklog.pipe(Layer.provideMerge(postgresClient(6))), { timeout: "60 s
 
     its.effect("with tokens and no trusted proxy ignores forwarding headers", () =>
       Effect.gen(function* () {
-        const { lines } = yield* logged(
+        const { lines } = yield* captureLogs(
           Effect.gen(function* () {
-            const { holder, port } = yield* guarded({ allowHosts: ["backlog.example.com"] })
+            const { holder, port } = yield* serveSecured({ allowHosts: ["backlog.example.com"] })
             const { text: token } = yield* holder("w", "worker")
             const headers = { ...forwarded, host: "backlog.example.com", "x-forwarded-proto": "https" }
             assert.strictEqual((yield* ask(port, { path: "/stats", token, headers })).status, 200)
@@ -186,13 +186,13 @@ layer(freshBacklog.pipe(Layer.provideMerge(postgresClient(6))), { timeout: "60 s
             "ServeRefused"
           )
         }
-        const { lines } = yield* logged(
+        const { lines } = yield* captureLogs(
           Effect.gen(function* () {
             // A server that trusts a proxy requires tokens, so it does not start without one.
             yield* tokens.create({ actor: "ann", role: "worker", createdBy: "test" })
             const rateLimit = { perSecond: 0.001, burst: 3 }
             const options = { trustProxy: true, rateLimit, allowHosts: ["backlog.example.com"] }
-            const { holder, port } = yield* guarded({ ...options, requireTokens: false })
+            const { holder, port } = yield* serveSecured({ ...options, requireTokens: false })
             const from = (client: string, token?: string) =>
               ask(port, { path: "/stats", token, headers: { "x-forwarded-for": `10.9.9.9, ${client}` } })
             for (const status of [401, 401, 401, 429]) assert.strictEqual((yield* from("203.0.113.7")).status, status)

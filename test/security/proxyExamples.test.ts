@@ -11,11 +11,11 @@ import { blocksOn, pages, textsOn } from "../docs/support/pages.ts"
 import { freshBacklog, postgresClient } from "../support/backlogs.ts"
 import { freePort } from "../support/postgresServer.ts"
 import { until } from "../support/waiting.ts"
-import { ask, guarded, logged, tagIn } from "./support/guarded.ts"
+import { ask, serveSecured, captureLogs, tagIn } from "./support/serveSecured.ts"
 
 const page = "docs/http.md"
 
-it("every proxy on a page is in front of a server that requires tokens", () => {
+it("every documented proxy is in front of a server that requires tokens", () => {
   const proxies = pages.flatMap((path) =>
     blocksOn(path).flatMap(({ heading, language, text }) =>
       /^(nginx|caddy|haproxy)$/.test(language) && !text.includes("mode tcp") && !text.includes("pgsql")
@@ -33,15 +33,15 @@ it("every proxy on a page is in front of a server that requires tokens", () => {
     const server = blocksOn(path).filter((block) => block.heading === heading && block.text.includes("backlog serve"))
     expect(server.map(({ text }) => /--trust-proxy|--require-tokens/.test(text))).toEqual([true])
   }
-  // The client's own header is replaced, and not continued.
+  // The proxy replaces the client's header and does not append to it.
   expect(textsOn(page, "nginx")[0]).toContain("X-Forwarded-For $remote_addr")
 })
 
 const haproxy = "/usr/sbin/haproxy"
 const isMissing = !existsSync(haproxy)
 
-/** The page's proxy without TLS, in front of a port. */
-const proxied = Effect.fnUntraced(function* (to: number) {
+/** Starts the documented proxy without TLS in front of a port. */
+const startProxy = Effect.fnUntraced(function* (to: number) {
   const port = yield* Effect.promise(freePort)
   const config = (textsOn(page, "haproxy")[0] ?? "")
     .replace(/bind .*/, `bind 127.0.0.1:${port}`)
@@ -74,14 +74,14 @@ layer(freshBacklog.pipe(Layer.provideMerge(postgresClient(4))), { timeout: "60 s
       `passes on the client's address, and is refused by a server without tokens${isMissing ? ` (skipped: there is no ${haproxy})` : ""}`,
       () =>
         Effect.gen(function* () {
-          const { lines } = yield* logged(
+          const { lines } = yield* captureLogs(
             Effect.gen(function* () {
               const open = yield* Effect.orDie(serve({ port: 0 }))
-              const exposed = yield* proxied(open.port)
+              const exposed = yield* startProxy(open.port)
               expect(tagIn(yield* ask(exposed, { path: "/stats" }))).toEqual([403, "ForwardedRequest"])
 
-              const server = yield* guarded({ trustProxy: true, allowHosts: ["backlog.example.com"] })
-              const port = yield* proxied(server.port)
+              const server = yield* serveSecured({ trustProxy: true, allowHosts: ["backlog.example.com"] })
+              const port = yield* startProxy(server.port)
               const { text: token } = yield* server.holder("w", "worker")
               const headers = { host: "backlog.example.com", "x-forwarded-for": "10.9.9.9" }
               expect((yield* ask(port, { path: "/stats", headers })).status).toBe(401)

@@ -9,7 +9,7 @@ import { BacklogService } from "../../src/services/BacklogService.ts"
 import { computeDigests, type ReceiptedCommand, saltDigest } from "../../src/services/commands/Receipt.ts"
 import { layerTestOver } from "../../src/services/layers.ts"
 import { BacklogSchema } from "../../src/sql/SchemaName.ts"
-import { asking } from "../http/support/asking.ts"
+import { startServer } from "../http/support/startServer.ts"
 import { currentClient, freshSchema, headPosition, tables } from "../support/backlogs.ts"
 import { onServerFirst, type Test } from "../support/databases.ts"
 import { expect } from "vitest"
@@ -17,7 +17,7 @@ import { expect } from "vitest"
 const tagOf = <A, E extends { readonly _tag: string }, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.result(effect), (result) => (Result.isSuccess(result) ? "answered" : result.failure._tag))
 
-/** Every value of every column of a backlog's tables as text, binary ones in hexadecimal, and the planner's samples. */
+/** All rows of a backlog's tables and the planner's samples as text, binary values in hexadecimal. */
 const everything = Effect.gen(function* () {
   const { schema, sql } = yield* tables
   yield* sql.unsafe(`ANALYZE ${schema}.receipts`)
@@ -38,15 +38,15 @@ const everything = Effect.gen(function* () {
 
 const pins = Array.from({ length: 10_000 }, (_, pin) => String(pin).padStart(4, "0"))
 
-/** The PINs with which a command explains a hash in the database, with any salt that is there. */
-const guesses = (command: (pin: string) => ReceiptedCommand, tried = pins.slice(4_650, 4_750)) =>
+/** The PINs for which a command's digest equals a hash in the database, with any salt in the database. */
+const guessPins = (command: (pin: string) => ReceiptedCommand, tried = pins.slice(4_650, 4_750)) =>
   Effect.gen(function* () {
     const { schema, sql } = yield* tables
     const dump = yield* everything
     const salts = yield* sql<{ readonly salt: string }>`
       SELECT encode(salt, 'hex') AS salt FROM ${sql(`${schema}.receipts`)} WHERE salt IS NOT NULL`
     const hashes = new Set(dump.match(/[0-9a-f]{64}/g))
-    // What every command explains says nothing: the shape.
+    // The shape is equal for every PIN, so it reveals nothing.
     const [{ shape: first }, { shape: second }] = [computeDigests(command("0000")), computeDigests(command("0001"))]
     expect(first).toBe(second)
     hashes.delete(first)
@@ -67,17 +67,17 @@ const receipts = (test: Test): void => {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
       const mallory = { actor: "mallory", commandId: "guessed" }
-      // A worker's claim that finds nothing, under an id that another caller will use.
+      // A worker's claim that finds no card, with an id that another caller uses later.
       expect(yield* backlog.claim({ owner: "mallory", ...mallory })).toEqual(Option.none())
       expect((yield* backlog.create({ id: "a", title: "A", ...origin })).version).toBe(1)
       expect(yield* tagOf(audit.redact({ id: "a", parts: ["body"], reason: "r", ...origin, actor: "eve" }))).toBe(
         "answered"
       )
-      // Each gets its own first answer again.
+      // Each actor gets its own first answer again.
       const before = yield* headPosition
       expect(yield* backlog.claim({ owner: "mallory", ...mallory })).toEqual(Option.none())
       expect((yield* backlog.create({ id: "a", title: "A", ...origin })).version).toBe(1)
-      // And each is refused other content.
+      // Each actor is refused other content.
       expect(yield* tagOf(backlog.create({ id: "b", title: "B", ...mallory }))).toBe("CommandIdConflict")
       expect(yield* tagOf(backlog.create({ id: "b", title: "B", ...origin }))).toBe("CommandIdConflict")
       expect(yield* headPosition).toBe(before)
@@ -129,25 +129,25 @@ const receipts = (test: Test): void => {
       yield* backlog.complete(complete(secret))
       expect(yield* tagOf(backlog.revise(refused(secret)))).toBe("CardNotFound")
       yield* backlog.createMany(many(secret))
-      // The attacker is able: with the salts it finds every one.
-      for (const command of commands) expect(yield* guesses(command)).toEqual([secret])
+      // Before the redaction the attack works: with the salts it finds every PIN.
+      for (const command of commands) expect(yield* guessPins(command)).toEqual([secret])
       const { schema, sql } = yield* tables
       const samples = sql`SELECT attname FROM pg_stats WHERE schemaname = ${schema} AND tablename = 'receipts'
         AND attname IN ('shape', 'salt', 'digest')`
       expect(yield* samples).toEqual([])
 
       yield* audit.redact({ id: "a", parts: [...ErasablePart.literals], reason: "PIN", ...origin, commandId: "redact" })
-      for (const command of commands) expect(yield* guesses(command)).toEqual([])
-      expect(yield* guesses(commands[0] as (pin: string) => ReceiptedCommand, pins)).toEqual([])
+      for (const command of commands) expect(yield* guessPins(command)).toEqual([])
+      expect(yield* guessPins(commands[0] as (pin: string) => ReceiptedCommand, pins)).toEqual([])
       // Another card's text, and the reason of the redaction, are not erased.
-      expect(yield* guesses((pin) => ({ _tag: "CreateMany", ...many(pin) }))).toEqual([secret])
+      expect(yield* guessPins((pin) => ({ _tag: "CreateMany", ...many(pin) }))).toEqual([secret])
       yield* audit.redact({ id: "b", parts: ["acceptance"], reason: "PIN", actor: "ann" })
-      expect(yield* guesses((pin) => ({ _tag: "CreateMany", ...many(pin) }))).toEqual([])
+      expect(yield* guessPins((pin) => ({ _tag: "CreateMany", ...many(pin) }))).toEqual([])
     })
   )
 
   test(
-    "after a redaction a retry is compared by kind and shape, and no guess of a text is answered differently",
+    "after a redaction a retry is compared by kind and shape, so a wrong guess gets the same answer as a right one",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -160,7 +160,7 @@ const receipts = (test: Test): void => {
       const [right, wrong] = [yield* create(`PIN ${secret}`), yield* create("PIN 0000")]
       expect(right).toMatchObject({ title: "[redacted]", body: "b", version: 1 })
       expect(wrong).toEqual(right)
-      // Another shape, and another kind.
+      // A different shape, and a different kind.
       expect(yield* tagOf(create("PIN 0000", { priority: 5 }))).toBe("CommandIdConflict")
       expect(yield* tagOf(create("PIN 0000", { body: null }))).toBe("CommandIdConflict")
       expect(yield* tagOf(backlog.complete({ id: "a", ...origin }))).toBe("CommandIdConflict")
@@ -169,7 +169,7 @@ const receipts = (test: Test): void => {
   )
 
   test(
-    "a command without a text differs from one with a text, under any value of that text",
+    "a command without a text differs from a command with any text",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create({ id: "a", title: "A", actor: "ann" })
@@ -183,9 +183,9 @@ const receipts = (test: Test): void => {
   )
 
   test(
-    "over HTTP the same key belongs to an actor, and gets the same answer for a right and a wrong guess",
+    "over HTTP a key belongs to an actor, and a right and a wrong guess get the same answer",
     Effect.gen(function* () {
-      const { post } = yield* asking()
+      const { post } = yield* startServer()
       const audit = yield* AuditService
       const key = { "idempotency-key": "guessed" }
       const create = (pin: string) => post("/create", { id: "a", title: `PIN ${pin}`, actor: "ann" }, key)
@@ -221,7 +221,7 @@ const receipts = (test: Test): void => {
         [fingerprint("1", of("a")), cards("a")],
         [fingerprint("2", of("redacted")), cards("redacted")],
         [fingerprint("3", { _tag: "Claim", owner: "w", actor: "ann" }), { _tag: "Cards", cards: [] }],
-        // As if the card had had this priority already: there is no event.
+        // The card already had this priority, so there is no event.
         [fingerprint("4", { _tag: "Revise", id: "a", priority: 9, actor: "ann" }), cards("a")]
       ] as const
       const at = { schema_version: 1, commitments: "{}", occurred_at: new Date(0), recorded_at: new Date(0) }
@@ -267,11 +267,11 @@ const receipts = (test: Test): void => {
         expect(Array.from(found, (row) => ({ ...row }))).toEqual([
           { id: "1", actor: "ann", has: true },
           { id: "2", actor: "ann", has: false },
-          // Whose it was is in no event. What was asked is unknown without the digest, which a redaction may not leave.
+          // No event names the actor, and the digest is removed because of the redaction.
           { id: "3", actor: "", has: false },
           { id: "4", actor: "", has: true }
         ])
-        // What a consumer noted about an event of a card that was redacted before.
+        // The reason of a parked event of a redacted card.
         const reasons = yield* sql<{ readonly reason: string }>`SELECT reason FROM ${parked} ORDER BY position`
         expect(reasons.map(({ reason }) => reason)).toEqual([`PIN ${secret}`, "[redacted]"])
         const retried = (id: string, commandId: string, title = `PIN ${secret}`, actor = "ann") =>
@@ -279,7 +279,7 @@ const receipts = (test: Test): void => {
         expect(yield* retried("a", "1")).toBe("answered")
         expect(yield* retried("a", "1", "PIN 0000")).toBe("CommandIdConflict")
         expect(yield* retried("other", "1", "T", "ben")).toBe("answered")
-        // Redacted before: any guess is answered, and a command that cannot have had this outcome is not.
+        // The card was redacted before: any text gets the answer, but a command of another kind is refused.
         expect(yield* retried("redacted", "2")).toBe("answered")
         expect(yield* retried("redacted", "2", "PIN 0000")).toBe("answered")
         expect(yield* tagOf(backlog.complete({ id: "redacted", actor: "ann", commandId: "2" }))).toBe(
@@ -288,10 +288,10 @@ const receipts = (test: Test): void => {
         expect(yield* retried("new", "3")).toBe("answered")
         const revise = (actor: string) => backlog.revise({ id: "a", priority: 9, actor, commandId: "4" })
         expect((yield* revise("ann")).priority).toBe(0)
-        // Another actor's is a new command: the read model of this test has no cards.
+        // Another actor's command is new. It fails because the read model of this test has no cards.
         expect(yield* tagOf(revise("ben"))).toBe("CardNotFound")
 
-        // An older program that is still connected: its statements, as they were.
+        // The statements of an older program that is still connected.
         const old = (statement: string) =>
           Effect.map(Effect.flip(sql.unsafe(statement)), ({ reason }) =>
             String(Reflect.get(Object(reason.cause), "message"))
@@ -306,7 +306,7 @@ const receipts = (test: Test): void => {
   )
 }
 
-/** The tables as they were before receipts belonged to actors. */
+/** Creates the tables of a version whose receipts did not record the actor. */
 const createOlderBacklog = Effect.fnUntraced(function* (schema: string) {
   const sql = yield* SqlClient.SqlClient
   const directory = new URL("../../migrations/", import.meta.url)

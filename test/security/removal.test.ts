@@ -15,7 +15,12 @@ import { expect, it } from "vitest"
 
 const actor = "ann"
 const millis = Duration.millis
-const soon: RemovalTimes = { first: millis(1), afterRedaction: millis(1), interval: millis(50), longest: millis(50) }
+const shortDelays: RemovalTimes = {
+  first: millis(1),
+  afterRedaction: millis(1),
+  interval: millis(50),
+  longest: millis(50)
+}
 
 const skipped: Test = (title) =>
   it("runs only with npm run test:security", (context) =>
@@ -23,7 +28,7 @@ const skipped: Test = (title) =>
 
 const why = { reason: "a key was in it", actor }
 
-/** A few cards, one of which is redacted. */
+/** Creates a few cards and redacts one. */
 const redacted = Effect.gen(function* () {
   const backlog = yield* BacklogService
   const audit = yield* AuditService
@@ -147,7 +152,7 @@ const both = (test: Test): void => {
       expect(commands).toBeGreaterThan(erasableTables.length * 3)
       expect((yield* audit.parked("mailer")).map(({ position }) => position)).toEqual([commands + 1])
       expect((yield* audit.verify()).divergences).toEqual([])
-      // The first result again.
+      // The retry returns the first result.
       expect(
         (yield* backlog.create({ id: "during1", title: "T", body: "events", actor, commandId: "during1" })).version
       ).toBe(1)
@@ -203,7 +208,7 @@ const both = (test: Test): void => {
   )
 
   test(
-    "a removal is refused while the tables have additions that a copy would lose, and stays pending with their names",
+    "a removal is refused and stays pending while the tables have additions that a copy would lose, and it names them",
     Effect.gen(function* () {
       const { schema, sql } = yield* tables
       const { audit } = yield* redacted
@@ -246,7 +251,7 @@ onServerFirst("a removal of erased bytes", both)
 
 onServer("a removal of erased bytes", (test) => {
   test(
-    "a removal waits for a transaction that reads the table, names it, and completes later",
+    "a removal waits for a transaction that reads the table, reports its process, and completes later",
     Effect.gen(function* () {
       const { schema, sql } = yield* tables
       const { audit, backlog } = yield* redacted
@@ -291,7 +296,7 @@ onServer("a removal of erased bytes", (test) => {
       const [shadow] = yield* sql<{ readonly name: string }>`
         SELECT 'mosaic_rebuild_' || ${schema}::regnamespace::oid::text AS name`
       const place = (table: string) => sql(`${shadow?.name}.${table}`)
-      const leave = (touchedAt: string) =>
+      const releaseLock = (touchedAt: string) =>
         Effect.gen(function* () {
           yield* sql`DROP SCHEMA IF EXISTS ${sql(shadow?.name ?? "")} CASCADE`
           yield* sql`CREATE SCHEMA ${sql(shadow?.name ?? "")}`
@@ -299,10 +304,10 @@ onServer("a removal of erased bytes", (test) => {
           yield* sql`CREATE TABLE ${place("work")} AS
             SELECT 'nonce' AS nonce, 'removal' AS kind, ${touchedAt}::timestamptz AS touched_at`
         })
-      yield* leave("now")
+      yield* releaseLock("now")
       yield* audit.redact({ id: "c7", parts: ["body"], ...why })
       expect(yield* copies).toEqual(["events"])
-      yield* leave("2026-01-01")
+      yield* releaseLock("2026-01-01")
       yield* audit.redact({ id: "c8", parts: ["body"], ...why })
       expect(yield* copies).toEqual([])
       expect(yield* sql`SELECT nonce FROM ${place("work")}`).toEqual([{ nonce: "" }])
@@ -311,7 +316,7 @@ onServer("a removal of erased bytes", (test) => {
   )
 
   test(
-    "a removal waits for a redaction that has not committed, reports that, and completes later",
+    "a removal waits for an uncommitted redaction, reports the wait, and completes later",
     Effect.gen(function* () {
       const { schema, sql } = yield* tables
       const { audit } = yield* redacted
@@ -433,7 +438,7 @@ onServer("a removal of erased bytes", (test) => {
       url.username = role
       url.password = "reader"
       const backlog = layerPostgres({ url: url.href, schema, poolSize: 1 }).pipe(
-        Layer.provide(Layer.succeed(RemovalSchedule)(soon))
+        Layer.provide(Layer.succeed(RemovalSchedule)(shortDelays))
       )
       yield* Effect.gen(function* () {
         const reader = yield* AuditService
@@ -441,10 +446,10 @@ onServer("a removal of erased bytes", (test) => {
         const problem = pendingOf(yield* Effect.result(reader.removeErased()))
         expect(problem).toContain(`the role ${JSON.stringify(role)} may not rewrite the tables`)
         expect(problem).toContain("as their owner")
-        // It ends instead of trying repeatedly.
+        // The background removal ends instead of retrying.
         const erasures = yield* Effect.provide(
           Erasures,
-          Layer.provide(Erasures.layer, Layer.succeed(RemovalSchedule)(soon))
+          Layer.provide(Erasures.layer, Layer.succeed(RemovalSchedule)(shortDelays))
         )
         yield* Effect.scoped(erasures.removeInBackground)
       }).pipe(Effect.provide(backlog))
@@ -461,7 +466,7 @@ onServer("a removal of erased bytes", (test) => {
         while ((yield* audit.erasures({ pending: true })).length > 0) yield* Effect.sleep("20 millis")
       })
       const backlog = layerPostgres({ url: postgresUrl(), schema, poolSize: 2 }).pipe(
-        Layer.provide(Layer.succeed(RemovalSchedule)({ ...soon, interval: Duration.hours(1) }))
+        Layer.provide(Layer.succeed(RemovalSchedule)({ ...shortDelays, interval: Duration.hours(1) }))
       )
       yield* Effect.gen(function* () {
         const owner = yield* AuditService

@@ -25,13 +25,13 @@ const redacted = Effect.gen(function* () {
   yield* backlog.create({ id: "a", title: "T", body: "B", acceptance: "A", actor })
   yield* audit.redact({ id: "a", parts: ["body"], reason: "a key", actor })
   const flags = ["--db", postgresUrl(), "--schema", yield* BacklogSchema]
-  const asked = (...argv: ReadonlyArray<string>) => Effect.promise(() => json([...argv, ...flags]))
-  const said = (...argv: ReadonlyArray<string>) => Effect.promise(() => cli([...argv, ...flags]))
-  return { asked, audit, backlog, said }
+  const redactArguments = (...argv: ReadonlyArray<string>) => Effect.promise(() => json([...argv, ...flags]))
+  const outputOf = (...argv: ReadonlyArray<string>) => Effect.promise(() => cli([...argv, ...flags]))
+  return { redactArguments, audit, backlog, outputOf }
 })
 
-/** Makes the last step of the killed process a minute old. */
-const aged = Effect.gen(function* () {
+/** Sets the last step of the killed process back by a minute. */
+const agePendingRemoval = Effect.gen(function* () {
   const { sql } = yield* tables
   const [shadow] = yield* findShadowSchemas
   if (shadow !== undefined)
@@ -41,21 +41,21 @@ const aged = Effect.gen(function* () {
 onServer("a pending removal", (test) => {
   const whenLong = isLong ? test : skipped
   whenLong(
-    "is a finding of the doctor, and completed by doctor --fix after a process that ran it was killed",
+    "is reported by the doctor, and doctor --fix completes it after its process was killed",
     Effect.gen(function* () {
-      const { asked, audit, backlog } = yield* redacted
+      const { redactArguments, audit, backlog } = yield* redacted
       const schema = yield* BacklogSchema
       for (const stay of ["copying events", "swapping cards", "swapped receipts"]) {
         const other = yield* script("removal.mjs", schema, stay)
         yield* other.said(stay)
         yield* other.kill
         yield* backlog.create({ id: `after ${stay}`, title: "T", actor })
-        yield* aged
+        yield* agePendingRemoval
       }
       expect((yield* findShadowSchemas).length).toBe(1)
-      const examined = yield* asked("doctor")
+      const examined = yield* redactArguments("doctor")
       expect(JSON.stringify(examined.data)).toContain("The bytes of 1 redaction are still in the data files")
-      const fixed = yield* asked("doctor", "--fix")
+      const fixed = yield* redactArguments("doctor", "--fix")
       expect(JSON.stringify(fixed.data)).toContain("No erased bytes are left in the data files.")
       expect(yield* audit.erasures({ pending: true })).toEqual([])
       expect(yield* findShadowSchemas).toEqual([])
@@ -99,32 +99,32 @@ onServer("a pending removal", (test) => {
   )
 
   test(
-    "is reported by redact, listed by erasures, and names its obstacle",
+    "is reported by redact and listed by erasures with its obstacle",
     Effect.gen(function* () {
-      const { asked, said } = yield* redacted
+      const { redactArguments, outputOf } = yield* redacted
       const { schema, sql } = yield* tables
       const part = (name: string) => ["redact", "a", "--part", name, "--reason", "a key"]
       yield* sql`CREATE INDEX mine ON ${sql(`${schema}.events`)} (actor)`
-      const pending = yield* asked(...part("title"))
+      const pending = yield* redactArguments(...part("title"))
       expect(pending).toMatchObject({ code: 0, data: { state: "erased from reads", erased: [{ version: 1 }] } })
       expect(String(pending.data.problem)).toContain("index mine")
-      expect((yield* said("erasures")).stdout).toMatch(/2 +a +erased from reads .*index mine/)
-      expect((yield* said("doctor", "--fix")).code).toBe(1)
+      expect((yield* outputOf("erasures")).stdout).toMatch(/2 +a +erased from reads .*index mine/)
+      expect((yield* outputOf("doctor", "--fix")).code).toBe(1)
       yield* sql`DROP INDEX ${sql(`${schema}.mine`)}`
-      expect(yield* asked(...part("body"), "--no-wait")).toMatchObject({
+      expect(yield* redactArguments(...part("body"), "--no-wait")).toMatchObject({
         data: { state: "erased from reads", erased: [] }
       })
-      expect((yield* asked("erasures", "--pending")).data).toMatchObject([{ position: 2 }, { position: 3 }])
-      expect(yield* asked(...part("acceptance"))).toMatchObject({
+      expect((yield* redactArguments("erasures", "--pending")).data).toMatchObject([{ position: 2 }, { position: 3 }])
+      expect(yield* redactArguments(...part("acceptance"))).toMatchObject({
         data: { state: "removed from pages", problem: null }
       })
-      expect((yield* said("erasures", "--pending")).stdout).toBe("No redaction is pending.\n")
-      expect((yield* said("erasures")).stdout).toMatch(/4 +a +removed from pages/)
+      expect((yield* outputOf("erasures", "--pending")).stdout).toBe("No redaction is pending.\n")
+      expect((yield* outputOf("erasures")).stdout).toMatch(/4 +a +removed from pages/)
     })
   )
 
   test(
-    "covers every redaction of versions that left the bytes",
+    "includes redactions by versions that did not remove the bytes",
     Effect.gen(function* () {
       const { audit } = yield* redacted
       yield* audit.removeErased()

@@ -12,7 +12,7 @@ import { startPostgres } from "../support/postgresServer.ts"
 import { afterAll, describe, expect } from "vitest"
 
 /*
- * Measures how long commands wait during a removal of erased bytes and how long it takes. Prints the times without a limit.
+ * Measures how long commands wait measureDuring a removal of erased bytes and how long it takes. Prints the times without a limit.
  */
 
 const variable = "BACKLOG_REMOVAL_CARDS"
@@ -45,8 +45,8 @@ const populate = Effect.gen(function* () {
   }
 })
 
-/** Sends commands one after the other while an effect runs, and returns their durations in milliseconds, sorted. */
-const during = Effect.fnUntraced(function* <A, E, R>(name: string, effect: Effect.Effect<A, E, R>) {
+/** Sends commands in sequence while an effect runs and returns their sorted durations in milliseconds. */
+const measureDuring = Effect.fnUntraced(function* <A, E, R>(name: string, effect: Effect.Effect<A, E, R>) {
   const backlog = yield* BacklogService
   const state = { runs: true }
   const times: Array<number> = []
@@ -86,8 +86,8 @@ const measured = Effect.fnUntraced(function* (database: string) {
   const audit = yield* AuditService
   yield* populate
   yield* audit.redact({ id: "c0", parts: ["body"], reason: "a key", actor })
-  const without = yield* during("before", Effect.sleep("5 seconds"))
-  const removal = yield* during("during", audit.removeErased())
+  const without = yield* measureDuring("before", Effect.sleep("5 seconds"))
+  const removal = yield* measureDuring("during", audit.removeErased())
   const { divergences, events } = yield* audit.verify()
   expect(divergences).toEqual([])
   expect(yield* audit.erasures({ pending: true })).toEqual([])
@@ -103,7 +103,7 @@ describe.skipIf(skips)("waits of commands during a removal", () => {
   afterAll(() => rmSync(directory, { recursive: true }))
 
   it.live(
-    "on a server",
+    "are printed for a server",
     () =>
       Effect.gen(function* () {
         const server = yield* Effect.acquireRelease(
@@ -119,7 +119,7 @@ describe.skipIf(skips)("waits of commands during a removal", () => {
   )
 
   it.live(
-    "in a directory",
+    "are printed for a directory",
     () =>
       Effect.gen(function* () {
         yield* Effect.promise(() => copyEmptyDatabase(directory))

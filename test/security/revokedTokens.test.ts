@@ -4,8 +4,17 @@ import { CurrentAuthority } from "../../src/http/Caller.ts"
 import { BacklogApi } from "../../src/http/api/BacklogApi.ts"
 import { Unauthorized } from "../../src/http/errors.ts"
 import { AuditService, BacklogService } from "../../src/index.ts"
-import { connected } from "../mcp/support/agents.ts"
-import { agentSession, ask, guarded, sendText, type Slow, slowly, tagIn, toolCall } from "./support/guarded.ts"
+import { connectAgent } from "../mcp/support/agents.ts"
+import {
+  agentSession,
+  ask,
+  serveSecured,
+  sendText,
+  type SlowRequest,
+  beginRequest,
+  tagIn,
+  toolCall
+} from "./support/serveSecured.ts"
 import { eventsOf, freshBacklog, headPosition, tables, within } from "../support/backlogs.ts"
 import { onServer, onServerFirst } from "../support/databases.ts"
 import { until } from "../support/waiting.ts"
@@ -15,7 +24,7 @@ const refused = [401, "Unauthorized"]
 const actor = "planner"
 const logFile = { "content-type": "application/x-ndjson" }
 
-/** A body for every endpoint that takes one, except for the log of `/import-log`. */
+/** A body for every endpoint that has one, except for `/import-log`. */
 const bodies: Readonly<Record<string, object>> = {
   create: { id: "new", title: "T" },
   createMany: { cards: [{ id: "new", title: "T" }] },
@@ -56,8 +65,8 @@ const endpoints = (() => {
   return found
 })()
 
-/** Locks of a kind on a table. */
-const locks = (table: string, condition: string) =>
+/** Counts the locks on a table that match a condition. */
+const countLocks = (table: string, condition: string) =>
   Effect.gen(function* () {
     const { schema, sql } = yield* tables
     const rows = yield* sql`
@@ -67,9 +76,9 @@ const locks = (table: string, condition: string) =>
 
 onServerFirst("a token that is revoked", (test) => {
   test(
-    "carries out no command whose body arrives later",
+    "executes no command whose body arrives after the revocation",
     Effect.gen(function* () {
-      const { holder, port, revoke } = yield* guarded()
+      const { holder, port, revoke } = yield* serveSecured()
       const backlog = yield* BacklogService
       yield* backlog.createMany({ cards: ["a", "b"].map((id) => ({ id, title: id })), actor })
       expect(Object.keys(bodies).toSorted()).toEqual(endpoints.map(({ name }) => name).toSorted())
@@ -89,23 +98,24 @@ onServerFirst("a token that is revoked", (test) => {
           headers: agent
         }))
       ]
-      const slow = yield* Effect.forEach(
+      const requestsInProgress = yield* Effect.forEach(
         requests,
         (request) =>
-          Effect.map(slowly(port, request), (begun) => {
+          Effect.map(beginRequest(port, request), (begun) => {
             const text = JSON.stringify(request.body)
             begun.send(text.slice(0, 1))
             return { ...begun, path: request.path, rest: text.slice(1) }
           }),
         { concurrency: 8 }
       )
-      // They arrived earlier, so the guard has already accepted them.
+      // Those requests arrived before this one, so the guard has already accepted them.
       expect((yield* ask(port, { path: "/stats", token: auditor.text })).status).toBe(200)
       const before = yield* headPosition
       yield* revoke(orchestrator)
       yield* revoke(auditor)
-      for (const { end, rest } of slow) end(rest)
-      for (const { answer, path } of slow) expect([path, ...tagIn(yield* answer)]).toEqual([path, ...refused])
+      for (const { end, rest } of requestsInProgress) end(rest)
+      for (const { answer, path } of requestsInProgress)
+        expect([path, ...tagIn(yield* answer)]).toEqual([path, ...refused])
       expect(yield* headPosition).toBe(before)
       const { sql, schema } = yield* tables
       expect(yield* sql`SELECT 1 FROM ${sql(`${schema}.checkpoints`)}`).toEqual([])
@@ -113,7 +123,7 @@ onServerFirst("a token that is revoked", (test) => {
   )
 
   test(
-    "ends a body that never arrives completely, while a valid token imports a log",
+    "ends a request whose body never arrives completely, while a valid token imports a log",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create({ id: "a", title: "A", actor })
@@ -121,21 +131,25 @@ onServerFirst("a token that is revoked", (test) => {
       const other = yield* Layer.build(Layer.fresh(freshBacklog))
       yield* within(other)(
         Effect.gen(function* () {
-          const { holder, port, revoke } = yield* guarded()
+          const { holder, port, revoke } = yield* serveSecured()
           const sender = yield* holder(actor, "orchestrator")
-          const endless = yield* slowly(port, { path: "/create", token: sender.text })
+          const endless = yield* beginRequest(port, { path: "/create", token: sender.text })
           endless.send("{")
           expect((yield* ask(port, { path: "/stats", token: sender.text })).status).toBe(200)
           yield* revoke(sender)
           expect(tagIn(yield* endless.answer)).toEqual(refused)
 
-          // Where it is still taken, the same log is imported.
+          // The same log is imported with a valid token.
           const another = yield* holder(actor, "orchestrator")
-          const again = yield* slowly(port, { path: "/import-log?actor=me", token: another.text, headers: logFile })
+          const again = yield* beginRequest(port, {
+            path: "/import-log?actor=me",
+            token: another.text,
+            headers: logFile
+          })
           again.send(`${lines[0]}\n`)
           yield* until(Effect.sync(() => again.isSent()))
-          // Waits for the only session of an embedded database, which must not keep the import from its own check.
-          const behind = yield* slowly(port, { path: "/create", token: another.text })
+          // This request waits for the only session of an embedded database. The import must still check its token.
+          const behind = yield* beginRequest(port, { path: "/create", token: another.text })
           again.end(lines.slice(1).join("\n"))
           expect((yield* again.answer).status).toBe(200)
           behind.end(JSON.stringify({ id: "b", title: "B" }))
@@ -146,9 +160,9 @@ onServerFirst("a token that is revoked", (test) => {
   )
 
   test(
-    "ends every wait, however it is spelled, and receives no card that becomes claimable later",
+    "ends every waiting request, with any spelling of its query, and gets no card that becomes claimable later",
     Effect.gen(function* () {
-      const { holder, port, revoke } = yield* guarded()
+      const { holder, port, revoke } = yield* serveSecured()
       const worker = yield* holder("w", "worker")
       const token = worker.text
       const headers = yield* agentSession(port, token)
@@ -163,7 +177,7 @@ onServerFirst("a token that is revoked", (test) => {
       yield* Effect.yieldNow
       expect((yield* ask(port, { path: "/stats", token })).status).toBe(200)
       yield* revoke(worker)
-      // Before the next check of what waits: the claims themselves are checked too.
+      // The card is created before the next check of waiting requests, because each claim checks the token too.
       yield* (yield* BacklogService).create({ id: "a", title: "A", actor })
       for (const fiber of waiting) expect(tagIn(yield* Fiber.join(fiber))).toEqual(refused)
       expect((yield* eventsOf("a")).map(({ type }) => type)).toEqual(["CardCreated"])
@@ -171,18 +185,18 @@ onServerFirst("a token that is revoked", (test) => {
   )
 
   test(
-    "is also invalid when its role or its actor has changed",
+    "is also refused after its role or its actor was changed",
     Effect.gen(function* () {
-      const { holder, port } = yield* guarded()
+      const { holder, port } = yield* serveSecured()
       const { sql, schema } = yield* tables
       for (const change of [{ role: "auditor" }, { actor: "other" }]) {
         const orchestrator = yield* holder(actor, "orchestrator")
-        const slow = yield* slowly(port, { path: "/create", token: orchestrator.text })
-        slow.send("{")
+        const requestsInProgress = yield* beginRequest(port, { path: "/create", token: orchestrator.text })
+        requestsInProgress.send("{")
         expect((yield* ask(port, { path: "/stats", token: orchestrator.text })).status).toBe(200)
         yield* sql`UPDATE ${sql(`${schema}.access_tokens`)} SET ${sql.update(change)} WHERE id = ${orchestrator.id}`
-        slow.end('"id": "a", "title": "A"}')
-        expect(tagIn(yield* slow.answer)).toEqual(refused)
+        requestsInProgress.end('"id": "a", "title": "A"}')
+        expect(tagIn(yield* requestsInProgress.answer)).toEqual(refused)
       }
     })
   )
@@ -190,9 +204,9 @@ onServerFirst("a token that is revoked", (test) => {
 
 onServer("a server with tokens", (test) => {
   test(
-    "checks tokens under the only spelling of each path",
+    "accepts one spelling of each path and checks tokens for it",
     Effect.gen(function* () {
-      const { holder, port } = yield* guarded()
+      const { holder, port } = yield* serveSecured()
       yield* (yield* BacklogService).create({ id: "a", title: "A", actor })
       const { text: token } = yield* holder("w", "worker")
       const claim = { owner: "w" }
@@ -213,7 +227,7 @@ onServer("a server with tokens", (test) => {
         const answer = yield* ask(port, { path, token, body: claim })
         expect([path, ...tagIn(answer)]).toEqual([path, 400, "BadRequest"])
       }
-      // Node refuses what does not begin with a slash or a scheme.
+      // Node refuses a target that does not begin with a slash or a scheme.
       expect((yield* ask(port, { path: "\\claim", token, body: claim })).status).toBe(400)
       for (const path of ["/CLAIM", "/Claim", "/claim/", "/claim/x"]) {
         expect([path, ...tagIn(yield* ask(port, { path, token, body: claim }))]).toEqual([path, 404, "UnknownPath"])
@@ -223,7 +237,7 @@ onServer("a server with tokens", (test) => {
         const { status } = yield* ask(port, { path, token, body, headers })
         expect([path, [400, 404].includes(status)]).toEqual([path, true])
       }
-      // Nor does what anyone may ask have another spelling.
+      // Public paths have one spelling too.
       for (const path of ["/HEALTHZ", "/healthz/", "/%68ealthz", "//healthz", "/healthz;x"]) {
         expect([path, [400, 401].includes((yield* ask(port, { path })).status)]).toEqual([path, true])
       }
@@ -256,9 +270,9 @@ onServer("a server with tokens", (test) => {
         }),
         failWhenInvalid: Effect.never
       }
-      const { call } = yield* Effect.provideService(connected("worker", "w"), CurrentAuthority, authority)
+      const { call } = yield* Effect.provideService(connectAgent("worker", "w"), CurrentAuthority, authority)
       const claim = yield* Effect.forkChild(call("claim", { waitSeconds: 50 }))
-      // Of the call, and of its first claim.
+      // One check for the call and one for its first claim.
       yield* until(Effect.sync(() => checks === 2))
       isRevoked = true
       yield* (yield* BacklogService).create({ id: "a", title: "A", actor })
@@ -270,21 +284,21 @@ onServer("a server with tokens", (test) => {
     })
   )
 
-  // A revocation reaches an embedded database when the import has ended, which holds the only session.
+  // Only on a server: in an embedded database the import occupies the only session, so the revocation waits for its end.
   test(
-    "imports no log that arrives after the revocation or never completely, and keeps no lock",
+    "imports no log that arrives after the revocation or incompletely, and releases its locks",
     Effect.gen(function* () {
-      const { holder, port, revoke } = yield* guarded()
+      const { holder, port, revoke } = yield* serveSecured()
       const empty = yield* Stream.runCollect((yield* AuditService).exportLog)
       const sender = yield* holder(actor, "orchestrator")
       const begun = yield* Effect.replicateEffect(
-        slowly(port, { path: "/import-log", token: sender.text, headers: logFile }),
+        beginRequest(port, { path: "/import-log", token: sender.text, headers: logFile }),
         2
       )
-      const [late, endless] = begun as [Slow, Slow]
+      const [late, endless] = begun as [SlowRequest, SlowRequest]
       late.send(`${empty[0]}`)
       endless.send("{")
-      yield* until(Effect.map(locks("head", "mode = 'RowShareLock'"), (found) => found > 0))
+      yield* until(Effect.map(countLocks("head", "mode = 'RowShareLock'"), (found) => found > 0))
       yield* revoke(sender)
       late.end("\n")
       expect(tagIn(yield* late.answer)).toEqual(refused)
@@ -295,9 +309,9 @@ onServer("a server with tokens", (test) => {
   )
 
   test(
-    "returns the actual outcome of a command that the database has already received",
+    "gets the actual outcome of a command that the database has already received",
     Effect.gen(function* () {
-      const { holder, port, revoke } = yield* guarded()
+      const { holder, port, revoke } = yield* serveSecured()
       yield* (yield* BacklogService).create({ id: "a", title: "A", actor })
       const { text: token, ...worker } = yield* holder("w", "worker")
       const { cards, sql } = yield* tables
@@ -314,16 +328,16 @@ onServer("a server with tokens", (test) => {
       yield* Deferred.await(locked)
       const claiming = yield* Effect.forkChild(ask(port, { path: "/claim?wait=60", token, body: { owner: "w" } }))
       const reading = yield* Effect.forkChild(ask(port, { path: "/get?id=a", token }))
-      yield* until(Effect.map(locks("cards", "NOT granted"), (found) => found > 1))
+      yield* until(Effect.map(countLocks("cards", "NOT granted"), (found) => found > 1))
       const other = yield* Effect.forkChild(ask(port, { path: "/await-claimable?waitSeconds=60", token }))
       yield* Effect.yieldNow
       expect((yield* ask(port, { path: "/checkpoints", token })).status).toBe(200)
       yield* revoke({ ...worker, text: token })
-      // What only waits has ended, so the claim would have too.
+      // The waiting request has ended, so the revocation has taken effect.
       expect(tagIn(yield* Fiber.join(other))).toEqual(refused)
       yield* Deferred.succeed(enough, undefined)
       yield* Fiber.join(holding)
-      // What was only read is not given any more.
+      // A read that completes after the revocation is refused.
       expect(tagIn(yield* Fiber.join(reading))).toEqual(refused)
       const answer = yield* Fiber.join(claiming)
       expect([answer.status, JSON.parse(answer.body)]).toMatchObject([200, { id: "a", claimOwner: "w" }])

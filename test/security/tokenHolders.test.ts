@@ -10,7 +10,7 @@ import { currentClient } from "../support/backlogs.ts"
 import { onBothDatabases, onServer } from "../support/databases.ts"
 import { until } from "../support/waiting.ts"
 
-/** The tokens of the test's backlog, where a change counts at once, and a doctor. */
+/** The tokens of the test's backlog, whose changes take effect at once, and a doctor. */
 const services = Effect.gen(function* () {
   const layer = Layer.mergeAll(Layer.fresh(AccessTokens.layer), Layer.fresh(Doctor.layer)).pipe(
     Layer.provide(yield* currentClient),
@@ -24,13 +24,13 @@ const services = Effect.gen(function* () {
   return { tokens, doctor: Context.get(context, Doctor), table, create }
 })
 
-/** Why a token is refused; `undefined` when it was created. */
+/** The reason why a token is refused, or `undefined` when it was created. */
 const refusal = (created: ReturnType<AccessTokens["Service"]["create"]>) =>
   Effect.match(created, { onFailure: (error) => [error._tag, error.message], onSuccess: () => undefined })
 
-onBothDatabases("a token whose name is under another", (test) => {
+onBothDatabases("a token whose name is under that of another token", (test) => {
   test(
-    "is refused in both orders if the upper name is a worker's and the other token is valid",
+    "is refused in both orders if the upper name belongs to a worker and the other token is valid",
     Effect.gen(function* () {
       const { create, table, tokens } = yield* services
       const sql = yield* SqlClient.SqlClient
@@ -45,11 +45,11 @@ onBothDatabases("a token whose name is under another", (test) => {
         expect.stringContaining('Choose another name, such as "w1-x-y", or revoke')
       ])
       expect(yield* refusal(create("w1/x"))).toBeUndefined()
-      // Names are compared as they are: a worker acts for no name that only looks like one under its own.
+      // Names are compared exactly: a worker cannot act for a name that only looks similar.
       for (const other of ["W1", "w1/X", "w10", "w1\u2215x", "w", "w1-x"]) {
         expect([other, yield* refusal(create(other))]).toEqual([other, undefined])
       }
-      // An orchestrator acts for every owner in any case.
+      // An orchestrator may act for every owner.
       expect(yield* refusal(create("w1", "orchestrator"))).toBeUndefined()
       expect(yield* refusal(create("w1", "auditor"))).toBeUndefined()
       expect((yield* tokens.list).filter(({ actor }) => actor === "w1")).toHaveLength(2)
@@ -86,7 +86,7 @@ onBothDatabases("a token whose name is under another", (test) => {
 
 onServer("tokens with overlapping names", (test) => {
   test(
-    "are not created by two processes at once",
+    "cannot be created by two concurrent processes",
     Effect.gen(function* () {
       const { create, table } = yield* services
       const sql = yield* SqlClient.SqlClient

@@ -1,7 +1,7 @@
 import { assert } from "@effect/vitest"
 import { makeTokenSecret } from "../../src/services/access/tokenSecret.ts"
 
-/** A token, and how it may be written by accident. */
+/** A valid token. */
 export const { text: token } = makeTokenSecret()
 
 const [, id = "", secret = "", checksum = ""] = token.split("_")
@@ -9,7 +9,7 @@ const [, id = "", secret = "", checksum = ""] = token.split("_")
 const everyCharacter = (text: string): string =>
   [...text].map((character) => `%${character.charCodeAt(0).toString(16).padStart(2, "0")}`).join("")
 
-/** The same token in other words; each has enough of the secret to matter. */
+/** The token in other encodings. Each reveals enough of the secret to be dangerous. */
 export const spellings: ReadonlyArray<readonly [name: string, text: string]> = [
   ["whole", token],
   ["truncated", `mbk_${id}_${secret.slice(0, 40)}`],
@@ -28,7 +28,7 @@ const decoded = (text: string): string => {
   return plain === text ? text.toLowerCase() : decoded(plain)
 }
 
-/** Asserts that no part of the secret that is worth keeping is in a text, however it is encoded. */
+/** Asserts that a text contains no usable part of the secret in any encoding. */
 export const hasNoSecret = (text: string, where: string): void => {
   const plain = decoded(text)
   for (let start = 0; start + 16 <= secret.length; start += 8) {

@@ -7,7 +7,7 @@ export interface Frame {
   readonly data?: string
 }
 
-/** The frames of a text. */
+/** Parses a text into frames. */
 export const framesOf = (text: string): ReadonlyArray<Frame> =>
   text
     .split("\n\n")

@@ -5,26 +5,26 @@ import type { AccessRole } from "../../../src/index.ts"
 import { CurrentAgent } from "../../../src/mcp/Agent.ts"
 import { layerTools, type ToolRequirements } from "../../../src/mcp/layerTools.ts"
 
-/** The answer of a tool. */
-export interface Told {
+/** The result of a tool call. */
+export interface ToolResult {
   readonly isError: boolean
   readonly text: string
-  // oxlint-disable-next-line typescript/no-explicit-any -- tests look into answers of every shape
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests read results of every shape
   readonly data: any
 }
 
 /** An agent that is connected in memory. */
-export interface Connected {
+export interface ConnectedAgent {
   readonly client: McpTest.Client
-  readonly call: (name: string, args?: object) => Effect.Effect<Told>
+  readonly call: (name: string, args?: object) => Effect.Effect<ToolResult>
 }
 
-/** Connects an agent; the server never ends. */
-export const connected = Effect.fnUntraced(function* (
+/** Connects an agent to a server that never shuts down. */
+export const connectAgent = Effect.fnUntraced(function* (
   role: AccessRole,
   actor: string,
   owner = actor
-): Effect.fn.Return<Connected, never, Scope.Scope | Exclude<ToolRequirements, Shutdown>> {
+): Effect.fn.Return<ConnectedAgent, never, Scope.Scope | Exclude<ToolRequirements, Shutdown>> {
   const client = yield* McpTest.makeClient(
     Layer.provide(layerTools(role), Layer.succeed(Shutdown, { awaitShutdown: Effect.never })),
     { protocols: [McpProtocol.v2025_11_25] }

@@ -1,4 +1,4 @@
-/** An answer, taken apart by the rules of docs/mcp.md. */
+/** A tool's text, parsed by the rules of docs/mcp.md. */
 export interface ReadAnswer {
   /** The server's own words, with `""` for each quoted string and `|` for each frame. */
   readonly own: string
@@ -8,7 +8,7 @@ export interface ReadAnswer {
 
 const quotedString = /"(?:[^"\\]|\\.)*"/g
 
-/** Reads an answer: quoted strings by `JSON.parse`, frames without their bars and escapes. */
+/** Parses a tool's text: quoted strings with `JSON.parse`, frames without their bars and escapes. */
 export const readAnswer = (answer: string): ReadAnswer => {
   const texts: Array<string> = []
   const own: Array<string> = []

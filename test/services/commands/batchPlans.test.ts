@@ -9,13 +9,13 @@ import { until } from "../../support/waiting.ts"
 
 const cards = 3000
 
-onServer("the statements of batches", (test) => {
+onServer("the statements of a batch", (test) => {
   test(
-    "scan no table completely, also with plans that were made when there were no cards",
+    "scan no table completely, even with plans that were prepared for empty tables",
     Effect.gen(function* () {
       const { schema, sql } = yield* tables
       const inSchema = Layer.succeed(BacklogSchema)(schema)
-      // Connections of its own, which tell what they have read when they end.
+      // Separate connections: a connection reports its statistics when it closes.
       yield* Effect.gen(function* () {
         const context = yield* Layer.build(
           Layer.fresh(BacklogService.layer).pipe(Layer.provide([postgresClient(1), inSchema]))
@@ -42,19 +42,19 @@ onServer("the statements of batches", (test) => {
         yield* create(10, cards)
         yield* work(100)
       }).pipe(Effect.scoped)
-      const whatWasRead = sql<{ readonly table: string; readonly scanned: number; readonly inserted: number }>`
+      const readStatistics = sql<{ readonly table: string; readonly scanned: number; readonly inserted: number }>`
         SELECT relname AS table, seq_tup_read::float8 AS scanned, n_tup_ins::float8 AS inserted
         FROM pg_stat_user_tables WHERE schemaname = ${schema} AND relname IN ('cards', 'dependencies', 'events')`
-      yield* until(Effect.map(whatWasRead, (rows) => rows.every(({ inserted }) => inserted >= cards / 2)))
-      const read = yield* whatWasRead
+      yield* until(Effect.map(readStatistics, (rows) => rows.every(({ inserted }) => inserted >= cards / 2)))
+      const read = yield* readStatistics
       expect(read.length).toBe(3)
-      // Beside the cards that there were before: those of an index or a constraint that is made, and no more.
+      // Only index and constraint creation and the first ten cards cause reads.
       for (const { scanned, table } of read) expect([table, scanned < cards]).toEqual([table, true])
     })
   )
 
   test(
-    "do not read ended claims again while another transaction keeps an old snapshot",
+    "do not read ended claims again while another transaction holds an old snapshot",
     Effect.gen(function* () {
       const { schema, sql } = yield* tables
       const pairs = 200
@@ -68,7 +68,7 @@ onServer("the statements of batches", (test) => {
           cards: Array.from({ length: cards }, (_, index) => ({ id: `c${index}`, title: "T" })),
           actor: "ann"
         })
-        // By these statistics hardly any card is claimed, and any index that begins with the status looks good.
+        // With these statistics few cards seem to be claimed, so the planner may choose any index that begins with the status.
         yield* sql`ANALYZE ${sql(schema)}.cards`
         yield* Effect.andThen(
           sql`SELECT count(*)::int4 FROM ${sql(schema)}.cards`,
@@ -83,13 +83,13 @@ onServer("the statements of batches", (test) => {
           Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ")
         )
       }).pipe(Effect.scoped)
-      const whatWasRead = sql<{ readonly index: string; readonly read: number }>`
+      const readStatistics = sql<{ readonly index: string; readonly read: number }>`
         SELECT indexrelname AS index, idx_tup_read::float8 AS read FROM pg_stat_user_indexes
         WHERE schemaname = ${schema} AND indexrelname IN ('cards_pkey', 'cards_list_order')`
       const readOf = (rows: ReadonlyArray<{ readonly index: string; readonly read: number }>, name: string) =>
         rows.find(({ index }) => index === name)?.read ?? 0
-      yield* until(Effect.map(whatWasRead, (rows) => readOf(rows, "cards_pkey") >= pairs))
-      expect(readOf(yield* whatWasRead, "cards_list_order")).toBeLessThan(pairs)
+      yield* until(Effect.map(readStatistics, (rows) => readOf(rows, "cards_pkey") >= pairs))
+      expect(readOf(yield* readStatistics, "cards_list_order")).toBeLessThan(pairs)
     })
   )
 })

@@ -11,7 +11,7 @@ import { Migrations } from "../../../src/services/schema/Migrations.ts"
 import { type Client, currentClient, freshSchema, postgresClient } from "../../support/backlogs.ts"
 import { copiedPgliteClient } from "../../support/pgliteTemplates.ts"
 
-/** A node of a plan, as `EXPLAIN (FORMAT JSON)` prints it: what of it is looked at. */
+/** The fields of a plan node that the tests read, as printed by `EXPLAIN (FORMAT JSON)`. */
 interface PlanNode {
   readonly "Node Type": string
   readonly "Index Name"?: string
@@ -26,9 +26,8 @@ interface PlanNode {
 const total = 100_000
 
 /**
- * A hundred thousand cards, put into the tables directly: of each ten six are done or blocked, three wait for another
- * card, and one is ready for all; the waiting ones have the highest priorities, and of the ready ones the best are put
- * off. No statistics are there yet.
+ * Inserts 100,000 cards directly into the tables. Of every ten, six are done or blocked, three have an unmet dependency and the
+ * highest priorities, and one is ready. The ready cards with the highest priorities are deferred. The tables have no statistics.
  */
 const manyCards = Effect.gen(function* () {
   const schema = yield* freshSchema
@@ -57,13 +56,13 @@ const manyCards = Effect.gen(function* () {
   return { sql, tables }
 })
 
-/** A plan's nodes, without what looks at each row that was found: its edges, and its version. */
+/** A plan's nodes without the subplans that run for each found row (its edges and its version). */
 const nodes = (node: PlanNode): ReadonlyArray<PlanNode> => [
   node,
   ...(node.Plans ?? []).filter((plan) => plan["Parent Relationship"] !== "SubPlan").flatMap(nodes)
 ]
 
-/** The statement of a claim, with its values in it. */
+/** The statement of a claim with its parameters. */
 const claimQuery = (
   sql: SqlClient.SqlClient,
   tables: ReturnType<typeof makeCardTables>,
@@ -85,8 +84,8 @@ const claimQuery = (
     except.size > 0
   )
 
-/** The plan by which the database carried out a statement. */
-const explained = (sql: SqlClient.SqlClient, text: string, params: ReadonlyArray<unknown> = []) =>
+/** Runs a statement and returns its plan. */
+const explain = (sql: SqlClient.SqlClient, text: string, params: ReadonlyArray<unknown> = []) =>
   Effect.flatMap(
     sql.unsafe<{ readonly "QUERY PLAN": ReadonlyArray<{ readonly Plan: PlanNode }> }>(
       `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${text}`,
@@ -95,7 +94,7 @@ const explained = (sql: SqlClient.SqlClient, text: string, params: ReadonlyArray
     (rows) => Effect.fromNullishOr(rows[0]?.["QUERY PLAN"][0]?.Plan)
   )
 
-/** How a claim finds its cards, planned for the values at hand, or once for all as prepared statements come to be. */
+/** The plan of a claim, either for the given values or generic as a prepared statement uses it. */
 const planOf = (
   { sql, tables }: { readonly sql: SqlClient.SqlClient; readonly tables: ReturnType<typeof makeCardTables> },
   limit: number,
@@ -107,7 +106,7 @@ const planOf = (
       expect(params).toEqual([limit])
       yield* sql.unsafe(`SET LOCAL plan_cache_mode = ${mode}`)
       yield* sql.unsafe(`PREPARE claim (bigint) AS ${text}`)
-      const plan = yield* explained(sql, `EXECUTE claim (${limit})`)
+      const plan = yield* explain(sql, `EXECUTE claim (${limit})`)
       yield* sql.unsafe("DEALLOCATE claim")
       return plan
     })
@@ -158,7 +157,7 @@ const suite = (name: string, client: Layer.Layer<Client, unknown>): void =>
 
           for (const choice of [{ phase: "rare" }, { phase: "rare", minPriority: 5 }, { minPriority: 5 }]) {
             const [text, params] = claimQuery(sql, tables, choice, 5).compile()
-            const plan = yield* explained(sql, text, params)
+            const plan = yield* explain(sql, text, params)
             const all = nodes(plan)
             expect({
               statistics,
@@ -177,10 +176,10 @@ const suite = (name: string, client: Layer.Layer<Client, unknown>): void =>
             })
           }
 
-          // Cards that others of the batch have by name cost a look at each, no more.
+          // Each card that another command of the batch claims by id costs one removed row.
           const except = new Set(best.slice(0, 5).map((row) => row.id))
           const [text, params] = claimQuery(sql, tables, {}, 1, except).compile()
-          const plan = nodes(yield* explained(sql, text, params))
+          const plan = nodes(yield* explain(sql, text, params))
           expect({
             statistics,
             nodes: plan.map((node) => node["Node Type"]),

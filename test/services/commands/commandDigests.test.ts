@@ -50,7 +50,7 @@ const stored: ReadonlyArray<readonly [name: string, command: unknown, shape: str
 ]
 
 describe("stored digests of commands", () => {
-  it.each(stored)("the digest of %s equals the stored one", (_, command, shape, whole) => {
+  it.each(stored)("the digest of %s equals the stored digest", (_, command, shape, whole) => {
     const { _tag: kind } = command as { readonly _tag: string }
     expect(computeDigests(decode(command))).toEqual({ kind, shape, whole })
   })

@@ -12,7 +12,7 @@ import { breachesOf, completionsOf } from "../../support/claimRules.ts"
 import { layeredCards, makeRandom } from "../../support/random.ts"
 import { type EventRow, readLog, verifyBacklog } from "../../support/verifyBacklog.ts"
 
-/** A backlog over a pool of its own, as another process would have it. */
+/** A backlog with its own connection pool, as another process would have. */
 interface Pool {
   readonly backlog: BacklogService["Service"]
   readonly context: Context.Context<BacklogServices>
@@ -32,13 +32,13 @@ const at = <A>(values: ReadonlyArray<A>, index: number): A => values[index % val
 
 const unbounded = { concurrency: "unbounded" } as const
 
-/** Runs effects at the same time, each against the next pool. */
+/** Runs effects concurrently and distributes them over the pools. */
 const race = <A, E>(
   pools: ReadonlyArray<Pool>,
   effects: ReadonlyArray<(backlog: Pool["backlog"]) => Effect.Effect<A, E>>
 ) => Effect.forEach(effects, (effect, index) => Effect.result(effect(at(pools, index).backlog)), unbounded)
 
-/** Tags of rejections; anything else that failed is a defect of the test's subject. */
+/** The tags of rejections. Database errors and invalid input are thrown. */
 const refusals = (results: ReadonlyArray<Result.Result<unknown, { readonly _tag: string }>>) =>
   results.flatMap((result) => {
     if (Result.isSuccess(result)) return []
@@ -46,12 +46,12 @@ const refusals = (results: ReadonlyArray<Result.Result<unknown, { readonly _tag:
     return [result.failure._tag]
   })
 
-/** The session of the server that runs the caller's transaction. */
+/** The process id of the session that runs the caller's transaction. */
 const sessionOf = (sql: SqlClient.SqlClient) =>
   Effect.map(sql<{ readonly pid: number }>`SELECT pg_backend_pid() AS pid`, (rows) => rows[0]?.pid ?? 0)
 
-/** How many sessions wait for a lock that a session holds, or for one that waits for it. */
-const waitingFor = (pid: number) =>
+/** Counts the sessions that wait, directly or indirectly, for a lock that a session holds. */
+const countWaiting = (pid: number) =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const [row] = yield* sql<{ readonly waiting: number }>`
@@ -63,14 +63,14 @@ const waitingFor = (pid: number) =>
     return row?.waiting ?? 0
   })
 
-/** Waits until so many sessions wait for a session. */
-const untilWaitingFor = (pid: number, sessions = 1): Effect.Effect<void, unknown, SqlClient.SqlClient> =>
+/** Waits until the given number of sessions wait for a session. */
+const awaitWaiting = (pid: number, sessions = 1): Effect.Effect<void, unknown, SqlClient.SqlClient> =>
   Effect.gen(function* () {
-    while ((yield* waitingFor(pid)) < sessions) yield* Effect.sleep("5 millis")
+    while ((yield* countWaiting(pid)) < sessions) yield* Effect.sleep("5 millis")
   })
 
-/** Another program's transaction that ran a statement, and runs a second one, if given, before it commits. */
-const holding = Effect.fnUntraced(function* <A, B>(
+/** Starts another program's transaction, which runs a statement and, before it commits, an optional second one. */
+const startTransaction = Effect.fnUntraced(function* <A, B>(
   statement: Statement.Statement<A>,
   last: Effect.Effect<ReadonlyArray<B>, SqlError.SqlError> = Effect.succeed([])
 ) {
@@ -92,15 +92,15 @@ const holding = Effect.fnUntraced(function* <A, B>(
   }
 })
 
-/** Claimers that got nothing wait here for the next change. */
-const makeBell = () => {
-  let bell = Deferred.makeUnsafe<void>()
+/** Wakes claimers that found no card after the next change. */
+const makeChangeSignal = () => {
+  let change = Deferred.makeUnsafe<void>()
   return {
-    /** The bell that rings after the next change. Take it before asking. */
-    next: () => bell,
-    ring: () => {
-      Deferred.doneUnsafe(bell, Effect.void)
-      bell = Deferred.makeUnsafe<void>()
+    /** Completes at the next change. Read it before the claim, so that no change is missed. */
+    next: () => change,
+    notify: () => {
+      Deferred.doneUnsafe(change, Effect.void)
+      change = Deferred.makeUnsafe<void>()
     }
   }
 }
@@ -113,7 +113,7 @@ const expectDrained = (log: ReadonlyArray<EventRow>, count: number) => {
 }
 
 layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("many pools over one backlog", (it) => {
-  /** A test with pools over an empty backlog; log and read model are checked after it. */
+  /** Runs a test with pools over an empty backlog, then verifies the log and the read model. */
   const test = (
     title: string,
     body: (
@@ -130,12 +130,12 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       })
     )
 
-  test("50 claimers complete 1,000 cards: each card once and after its dependencies, and every claim finds a card while there are some", (pools) =>
+  test("50 claimers complete 1,000 cards, each once and after its dependencies, and claims find a card while one is claimable", (pools) =>
     Effect.gen(function* () {
       const cards = layeredCards(makeRandom(1), 20, 50)
       yield* at(pools, 0).backlog.createMany({ actor: "planner", cards })
       const claimers = 50
-      const bell = makeBell()
+      const changes = makeChangeSignal()
       let remaining = cards.length
       let waiting = 0
       const claimer = (index: number) =>
@@ -143,17 +143,17 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
           const owner = `w${index}`
           const { backlog } = at(pools, index)
           while (remaining > 0) {
-            const changed = bell.next()
+            const changed = changes.next()
             const claimed = yield* backlog.claim({ owner, actor: owner })
             if (Option.isSome(claimed)) {
               const { claimToken, id } = claimed.value
               yield* backlog.complete({ id, token: claimToken ?? 0, actor: owner })
               remaining--
-              bell.ring()
+              changes.notify()
             } else if (remaining > 0) {
-              // When all waited in vain since the last change, one of them should have found a card.
+              // If no claimer found a card since the last change, a claim missed one.
               waiting++
-              if (waiting === claimers && changed === bell.next()) {
+              if (waiting === claimers && changed === changes.next()) {
                 return yield* Effect.die(new Error(`all claimers were sent away with ${remaining} cards left`))
               }
               yield* Deferred.await(changed)
@@ -170,17 +170,17 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect(log.length).toBe(3 * cards.length)
     }))
 
-  test("leases of one second expire: with a quarter of the claims abandoned, all cards are completed and stale tokens are refused", (pools) =>
+  test("with one-second leases and a quarter of the claims abandoned, all cards are completed and stale tokens are refused", (pools) =>
     Effect.gen(function* () {
       const cards = layeredCards(makeRandom(2), 5, 400)
       yield* at(pools, 0).backlog.createMany({ actor: "planner", cards })
-      const bell = makeBell()
+      const changes = makeChangeSignal()
       const random = makeRandom(3)
       const abandoned = new Map<string, number>()
       const outcomes = { abandoned: 0, lost: 0, refusedZombies: 0, lateZombies: 0 }
       let remaining = cards.length
 
-      /** What a worker does that comes back too late: it must not get through, whatever the new holder does. */
+      /** A worker that returns after its lease expired. Its commands must be refused, whatever the new holder does. */
       const zombie = ({ backlog }: Pool, id: string, token: number) =>
         Effect.gen(function* () {
           for (const attempt of [
@@ -191,7 +191,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
           }
           const completed = yield* Effect.result(backlog.complete({ id, token, result: "zombie", actor: "zombie" }))
           if (Result.isSuccess(completed)) {
-            // The new holder was faster: the zombie sees a card that is done, and not by it.
+            // The new holder has completed the card, so the zombie gets the new holder's result.
             expect(completed.success.result).not.toBe("zombie")
             outcomes.lateZombies++
           } else {
@@ -205,10 +205,10 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
           const owner = `w${index}`
           const pool = at(pools, index)
           while (remaining > 0) {
-            const changed = bell.next()
+            const changed = changes.next()
             const claimed = yield* pool.backlog.claim({ owner, ttlSeconds: 1, actor: owner })
             if (Option.isNone(claimed)) {
-              // A lease that ends rings no bell.
+              // An expired lease sends no notification.
               if (remaining > 0) yield* Effect.timeoutOption(Deferred.await(changed), "200 millis")
               continue
             }
@@ -230,7 +230,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
                   : yield* Effect.all([finish, zombie(at(pools, index + 1), id, stale)], unbounded)
             if (Result.isSuccess(finished) && finished.success.result === mine) {
               remaining--
-              bell.ring()
+              changes.notify()
             } else {
               // Too slow for a lease of one second: another worker has the card or completed it.
               if (Result.isFailure(finished)) expect(refusals([finished])).toEqual(["ClaimLost"])
@@ -252,7 +252,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect(reclaimed).toBe(outcomes.abandoned + outcomes.lost)
     }))
 
-  test("claimers that are as many as the claimable cards get one card each", (pools) =>
+  test("with as many claimers as claimable cards, each claimer gets one card", (pools) =>
     Effect.gen(function* () {
       const count = 40
       for (let round = 0; round < 8; round++) {
@@ -269,7 +269,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
           Array.from(
             { length: count },
             (_, index) => (backlog) =>
-              // Some ask for a card by name, one that is among the last for the others.
+              // Some claim a card by id that other claims would choose last.
               index % 10 === 0
                 ? backlog.claim({ id: `r${round}c${index}`, owner: `w${index}`, actor: "w" })
                 : backlog.claim({ owner: `w${index}`, actor: "w" })
@@ -301,7 +301,9 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
         cards: Array.from({ length: 10 }, (_, index) => ({ id: `c${index}`, title: "T", priority: 10 - index }))
       })
       yield* backlog.claim({ id: "c9", owner: "late", ttlSeconds: 1, actor: "late" })
-      const holder = yield* holding(sql`SELECT id FROM ${cards} WHERE id IN ('c0', 'c1', 'c4', 'c9') FOR UPDATE`)
+      const holder = yield* startTransaction(
+        sql`SELECT id FROM ${cards} WHERE id IN ('c0', 'c1', 'c4', 'c9') FOR UPDATE`
+      )
       const { session } = holder
       const claim = (index: number, id?: string) =>
         Effect.map(
@@ -315,12 +317,12 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect(rest.flatMap(Option.toArray).sort()).toEqual(["c3", "c6", "c7", "c8"])
       expect(yield* claim(7)).toEqual(Option.none())
       // Whether or not the lease on c9 has expired: no claim waits for its row or for the others.
-      expect(yield* waitingFor(session)).toBe(0)
+      expect(yield* countWaiting(session)).toBe(0)
       yield* holder.release
       for (const id of ["c0", "c1", "c4"]) expect(yield* claim(1)).toEqual(Option.some(id))
     }))
 
-  test("claims do not wait for cards that are locked when their lease or their retry time ends", (pools) =>
+  test("claims do not wait for locked cards whose lease or retry time has ended", (pools) =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { cards } = yield* tables
@@ -335,10 +337,10 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       const due = sql`SELECT FROM ${cards} WHERE coalesce(claim_expires_at, not_before) <= clock_timestamp()`
       while ((yield* due).length < 2) yield* Effect.sleep("20 millis")
 
-      const holder = yield* holding(sql`SELECT id FROM ${cards} WHERE id IN ('leased', 'deferred') FOR UPDATE`)
+      const holder = yield* startTransaction(sql`SELECT id FROM ${cards} WHERE id IN ('leased', 'deferred') FOR UPDATE`)
       const { session } = holder
       const claim = at(pools, 1).backlog.claim({ owner: "w", actor: "w" })
-      const got = yield* Effect.race(claim, Effect.andThen(untilWaitingFor(session), Effect.fail("the claim waits")))
+      const got = yield* Effect.race(claim, Effect.andThen(awaitWaiting(session), Effect.fail("the claim waits")))
       expect(Option.map(got, ({ id }) => id)).toEqual(Option.some("free"))
       yield* holder.release
       for (const id of ["leased", "deferred"]) {
@@ -346,7 +348,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       }
     }))
 
-  test("cards are locked in the order of their ids, so that no two commands wait for each other", (pools) =>
+  test("cards are locked in the order of their ids, so no two commands deadlock", (pools) =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { cards } = yield* tables
@@ -356,38 +358,38 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
         actor: "planner",
         cards: [{ id: "z", title: "T" }, ...dependents.map((id) => ({ id, title: "T", dependsOn: ["z"] }))]
       })
-      const holder = yield* holding(sql`SELECT id FROM ${cards} WHERE id = 'd10' FOR UPDATE`)
+      const holder = yield* startTransaction(sql`SELECT id FROM ${cards} WHERE id = 'd10' FOR UPDATE`)
       const { session } = holder
       const completion = yield* Effect.forkScoped(at(pools, 1).backlog.complete({ id: "z", actor: "w" }))
-      yield* untilWaitingFor(session)
-      // It waits for the first, so it holds none of those that come after.
+      yield* awaitWaiting(session)
+      // The completion waits for the first card, so it has not locked the later ones.
       expect(yield* sql`SELECT id FROM ${cards} FOR UPDATE SKIP LOCKED`).toHaveLength(dependents.length)
       yield* holder.release
       expect((yield* Fiber.join(completion)).madeClaimable).toHaveLength(dependents.length)
     }))
 
-  test("a command that waited for a lock is decided by the time after the wait", (pools) =>
+  test("a command that waited for a lock is decided with the time after the wait", (pools) =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const { cards } = yield* tables
       const { backlog } = at(pools, 0)
       yield* backlog.create({ id: "a", title: "T", actor: "planner" })
       const claimed = Option.getOrThrow(yield* backlog.claim({ owner: "w", ttlSeconds: 60, actor: "w" }))
-      const holder = yield* holding(
+      const holder = yield* startTransaction(
         sql`SELECT id FROM ${cards} WHERE id = 'a' FOR UPDATE`,
         sql<{ readonly now: Date }>`SELECT clock_timestamp() AS now FROM pg_sleep(0.01)`
       )
       const renewal = yield* Effect.forkScoped(
         at(pools, 1).backlog.renew({ id: "a", token: claimed.claimToken ?? 0, actor: "w" })
       )
-      yield* untilWaitingFor(holder.session)
+      yield* awaitWaiting(holder.session)
       const [released] = yield* holder.release
       const { claimExpiresAt } = yield* Fiber.join(renewal)
       const began = (claimExpiresAt === null ? 0 : DateTime.toEpochMillis(claimExpiresAt)) - 60_000
       expect(began).toBeGreaterThanOrEqual(released?.now.getTime() ?? Infinity)
     }))
 
-  test("links that race never close a cycle", (pools) =>
+  test("concurrent links never close a cycle", (pools) =>
     Effect.gen(function* () {
       const rounds = 25
       for (let round = 0; round < rounds; round++) {
@@ -409,7 +411,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       }
     }))
 
-  test("new cards that race never close a cycle", (pools) =>
+  test("concurrent creations never close a cycle", (pools) =>
     Effect.gen(function* () {
       for (let round = 0; round < 15; round++) {
         const id = (index: number) => `r${round}c${index % 3}`
@@ -447,7 +449,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
           (backlog) => backlog.link({ from: id("free"), to: id("target"), actor: "ann" }),
           (backlog) => backlog.complete({ id: id("target"), actor: "ann" }),
           (backlog) => backlog.create(card("born", ["target"])),
-          // A card that waits for one that is not there yet, and that one, done at birth.
+          // A card that depends on one that does not exist yet, and that one, created as done.
           (backlog) => backlog.create(card("early", ["late"])),
           (backlog) => backlog.create({ ...card("late"), status: "done" })
         ])
@@ -467,7 +469,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       }
     }))
 
-  test("of commands that race with one idempotency key one creates the card, and all return it", (pools) =>
+  test("with one idempotency key, one of several concurrent commands creates the card, and all return it", (pools) =>
     Effect.gen(function* () {
       for (let round = 0; round < 15; round++) {
         const results = yield* race(
@@ -484,7 +486,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect((yield* at(pools, 0).backlog.stats).total).toBe(15)
     }))
 
-  test("of commands that race for one id one creates the card, and the others fail with CardAlreadyExists", (pools) =>
+  test("with one id, one of several concurrent commands creates the card, and the others fail with CardAlreadyExists", (pools) =>
     Effect.gen(function* () {
       for (let round = 0; round < 15; round++) {
         const results = yield* race(
@@ -497,7 +499,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       }
     }))
 
-  test("of createMany commands that race for the same ids each creates all of its cards or none", (pools) =>
+  test("concurrent createMany commands with the same ids each create all of their cards or none", (pools) =>
     Effect.gen(function* () {
       for (let round = 0; round < 10; round++) {
         const ids = Array.from({ length: 20 }, (_, index) => `r${round}c${index}`)
@@ -512,7 +514,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       }
     }))
 
-  test("of claims that race for one card by id one gets it", (pools) =>
+  test("one of several concurrent claims by id gets the card", (pools) =>
     Effect.gen(function* () {
       for (let round = 0; round < 15; round++) {
         const id = `c${round}`
@@ -596,7 +598,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
           }
         })
       yield* Effect.forEach([...pools, ...pools, ...pools, ...pools], worker, unbounded)
-      // It was a mix: many were accepted, and every rule refused some.
+      // Many commands are accepted, and every rule refuses some.
       expect(accepted).toBeGreaterThan(500)
       expect([...refused].sort()).toEqual(
         expect.arrayContaining(["CardAlreadyExists", "CardIsDone", "ClaimLost", "DependencyCycle", "SelfDependency"])
@@ -635,7 +637,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect((yield* other.explain("dependent")).claimable).toBe(false)
       expect(Option.isNone(yield* other.claim({ id: "best", owner: "w", actor: "w" }))).toBe(true)
       const claim = yield* Effect.forkScoped(other.claim({ owner: "w", actor: "w" }))
-      yield* untilWaitingFor(session)
+      yield* awaitWaiting(session)
       yield* Deferred.succeed(mayEnd, undefined)
       yield* Fiber.join(transaction)
       expect(Option.map(yield* Fiber.join(claim), ({ id }) => String(id))).toEqual(Option.some("next"))
@@ -653,11 +655,11 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
     Effect.gen(function* () {
       const caller = at(pools, 0)
       yield* caller.backlog.createMany({ actor: "ann", cards: ["a", "b"].map((id) => ({ id, title: "T" })) })
-      // The transaction that first waited for `deadlock_timeout` is the victim of the deadlock. That must be the command,
-      // however slow the caller is.
-      const patient = new URL(postgresUrl())
-      patient.searchParams.set("options", "-c deadlock_timeout=3s")
-      const other = yield* onePool(yield* BacklogSchema, patient.href)
+      // Postgres cancels the transaction that has first waited for its `deadlock_timeout`. That must be the command,
+      // even if the caller is slow.
+      const otherUrl = new URL(postgresUrl())
+      otherUrl.searchParams.set("options", "-c deadlock_timeout=3s")
+      const other = yield* onePool(yield* BacklogSchema, otherUrl.href)
       const isDone = yield* Deferred.make<void>()
       const watcher = yield* SqlClient.SqlClient
       const transaction = yield* Effect.gen(function* () {
@@ -667,9 +669,9 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
             yield* sql`SET LOCAL deadlock_timeout = '1min'`
             yield* caller.backlog.revise({ id: "a", title: "by the caller", actor: "caller" })
             yield* Deferred.succeed(isDone, undefined)
-            // The other has locked b and waits for the head of the log, which this transaction holds.
+            // The other command has locked b and waits for the head of the log, which this transaction has locked.
             const session = yield* sessionOf(sql)
-            yield* Effect.provideService(untilWaitingFor(session), SqlClient.SqlClient, watcher)
+            yield* Effect.provideService(awaitWaiting(session), SqlClient.SqlClient, watcher)
             yield* caller.backlog.revise({ id: "b", title: "by the caller", actor: "caller" })
           })
         )
@@ -680,14 +682,14 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect([revised.title, revised.body]).toEqual(["by the caller", "by the other"])
     }))
 
-  test("an interruption cancels a command that has not started, and does not stop one that has started", (pools) =>
+  test("an interruption cancels a command that has not started and does not stop one that has started", (pools) =>
     Effect.gen(function* () {
       const { head, sql } = yield* tables
       const { backlog } = at(pools, 0)
-      const holder = yield* holding(sql`SELECT position FROM ${head} FOR UPDATE`)
+      const holder = yield* startTransaction(sql`SELECT position FROM ${head} FOR UPDATE`)
       const { session } = holder
       const begun = yield* Effect.forkScoped(backlog.create({ id: "begun", title: "T", actor: "ann" }))
-      yield* untilWaitingFor(session)
+      yield* awaitWaiting(session)
       const queued = yield* Effect.forkScoped(backlog.create({ id: "queued", title: "T", actor: "ann" }), {
         startImmediately: true
       })
@@ -701,22 +703,22 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect((yield* readLog).map((event) => event.cardId)).toEqual(["begun", "last"])
     }))
 
-  test("many commands of one service run in two transactions at the same time, few in one", (pools) =>
+  test("many commands of one service run in two concurrent transactions, few run in one", (pools) =>
     Effect.gen(function* () {
       const { head, sql } = yield* tables
       const { backlog } = at(pools, 0)
       const whileHeld = Effect.fnUntraced(function* (name: string, count: number) {
-        const holder = yield* holding(sql`SELECT position FROM ${head} FOR UPDATE`)
+        const holder = yield* startTransaction(sql`SELECT position FROM ${head} FOR UPDATE`)
         const ids = Array.from({ length: count }, (_, index) => `${name}-${index}`)
         const creating = yield* Effect.forkScoped(
           Effect.forEach(ids, (id) => backlog.create({ id, title: "T", actor: "ann" }), unbounded),
           { startImmediately: true }
         )
-        yield* untilWaitingFor(holder.session)
-        if (count > 64) yield* untilWaitingFor(holder.session, 2)
-        // By the time that this is answered another batch would wait too.
+        yield* awaitWaiting(holder.session)
+        if (count > 64) yield* awaitWaiting(holder.session, 2)
+        // When this query returns, another batch would also be waiting.
         yield* backlog.stats
-        const waiting = yield* waitingFor(holder.session)
+        const waiting = yield* countWaiting(holder.session)
         yield* holder.release
         expect((yield* Fiber.join(creating)).map(({ id }) => id)).toEqual(ids)
         return waiting
@@ -726,7 +728,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect((yield* readLog).length).toBe(320)
     }))
 
-  test("layers that are built at the same time on a new schema all succeed", (_, other) =>
+  test("layers that are built concurrently on a new schema all succeed", (_, other) =>
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const schema = yield* freshSchema
@@ -734,33 +736,33 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       const clients = yield* Layer.build(Layer.fresh(postgresClient(count)))
       const client = Context.get(clients, SqlClient.SqlClient)
 
-      // Sessions that have all been asked for the schema before, and remember that it was not there.
-      const allAsked = yield* Deferred.make<void>()
-      let asked = 0
-      const ask = Effect.gen(function* () {
+      // Every session has looked up the schema before and has cached that it does not exist.
+      const allQueried = yield* Deferred.make<void>()
+      let queried = 0
+      const lookUpSchema = Effect.gen(function* () {
         yield* client`SELECT to_regclass(${`${schema}.migrations`})::text`
         yield* client`CREATE SCHEMA IF NOT EXISTS ${client(other)}`
-        if (++asked === count) yield* Deferred.succeed(allAsked, undefined)
-        yield* Deferred.await(allAsked)
+        if (++queried === count) yield* Deferred.succeed(allQueried, undefined)
+        yield* Deferred.await(allQueried)
       }).pipe(client.withTransaction)
       yield* Effect.all(
-        Array.from({ length: count }, () => ask),
+        Array.from({ length: count }, () => lookUpSchema),
         unbounded
       )
 
-      // Another transaction creates the schema and rolls back: until then all wait for each other.
-      const isMaking = yield* Deferred.make<number>()
+      // Another transaction creates the schema and rolls back. Until then all layers wait.
+      const hasCreated = yield* Deferred.make<number>()
       const mayEnd = yield* Deferred.make<void>()
-      const maker = yield* sql`CREATE SCHEMA ${sql(schema)}`.pipe(
+      const creator = yield* sql`CREATE SCHEMA ${sql(schema)}`.pipe(
         Effect.andThen(sessionOf(sql)),
-        Effect.flatMap((pid) => Deferred.succeed(isMaking, pid)),
+        Effect.flatMap((pid) => Deferred.succeed(hasCreated, pid)),
         Effect.andThen(Deferred.await(mayEnd)),
         Effect.andThen(Effect.fail("not after all")),
         sql.withTransaction,
         Effect.flip,
         Effect.forkScoped
       )
-      const session = yield* Deferred.await(isMaking)
+      const session = yield* Deferred.await(hasCreated)
       const built = yield* Effect.forkScoped(
         Effect.all(
           Array.from({ length: count }, () =>
@@ -769,9 +771,9 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
           unbounded
         )
       )
-      yield* untilWaitingFor(session, count)
+      yield* awaitWaiting(session, count)
       yield* Deferred.succeed(mayEnd, undefined)
-      expect(yield* Fiber.join(maker)).toBe("not after all")
+      expect(yield* Fiber.join(creator)).toBe("not after all")
       for (const [index, context] of (yield* Fiber.join(built)).entries()) {
         const { create, list } = Context.get(context, BacklogService)
         yield* create({ id: `c${index}`, title: "T", actor: "ann" })
@@ -797,7 +799,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
       expect(new Set(completed.flat()).size).toBe(cards.length)
       const log = yield* readLog
       expectDrained(log, cards.length)
-      // They did work together.
+      // More than one process completed cards.
       expect(completed.filter((ids) => ids.length > 0).length).toBeGreaterThan(1)
     }))
 })

@@ -10,57 +10,57 @@ import { onBothDatabases, onServer } from "../../support/databases.ts"
 import { until } from "../../support/waiting.ts"
 import { expect } from "vitest"
 
-const never = Layer.succeed(PollInterval)(Duration.days(1))
+const noPolling = Layer.succeed(PollInterval)(Duration.days(1))
 
-/** Another service over the backlog of the test, whose waiters do not poll. */
-const patient = Effect.gen(function* () {
-  const layer = Layer.provide(layerTestOver(yield* currentClient, yield* BacklogSchema), never)
+/** Another service over the test's backlog whose waiters do not poll. */
+const withoutPolling = Effect.gen(function* () {
+  const layer = Layer.provide(layerTestOver(yield* currentClient, yield* BacklogSchema), noPolling)
   return Context.get(yield* Layer.build(Layer.fresh(layer)), BacklogService)
 })
 
-/** A waiter, and whether it was woken. */
-const waiter = Effect.fnUntraced(function* (
+/** Starts a startWaiter and records whether it was woken. */
+const startWaiter = Effect.fnUntraced(function* (
   backlog: BacklogService["Service"],
   options: Parameters<BacklogService["Service"]["awaitClaimable"]>[0] = {}
 ) {
-  let called = false
+  let wasWoken = false
   const fiber = yield* Effect.forkScoped(
-    Effect.tap(backlog.awaitClaimable({ waitSeconds: 600, ...options }), (is) => Effect.sync(() => (called = is)))
+    Effect.tap(backlog.awaitClaimable({ waitSeconds: 600, ...options }), (is) => Effect.sync(() => (wasWoken = is)))
   )
-  return { isCalled: Effect.sync(() => called), fiber }
+  return { isCalled: Effect.sync(() => wasWoken), fiber }
 })
 
-const calledAmong = (waiters: ReadonlyArray<{ readonly isCalled: Effect.Effect<boolean> }>) =>
+const countWoken = (waiters: ReadonlyArray<{ readonly isCalled: Effect.Effect<boolean> }>) =>
   Effect.map(
     Effect.forEach(waiters, ({ isCalled }) => isCalled),
-    (all) => all.filter((called) => called).length
+    (all) => all.filter((wasWoken) => wasWoken).length
   )
 
-onBothDatabases("waiting for a card to claim", (test) => {
+onBothDatabases("waiting for a claimable card", (test) => {
   test(
     "ends with the commit that makes a matching card claimable, and one card does not wake all waiters",
     Effect.gen(function* () {
-      const backlog = yield* patient
+      const backlog = yield* withoutPolling
       const card = (id: string, more: object = {}) => backlog.create({ id, title: "T", actor: "ann", ...more })
-      const anything = yield* Effect.forEach(Array.from({ length: 20 }), () => waiter(backlog))
-      const tests = yield* waiter(backlog, { phase: "test" })
-      const urgent = yield* waiter(backlog, { minPriority: 5 })
+      const anything = yield* Effect.forEach(Array.from({ length: 20 }), () => startWaiter(backlog))
+      const tests = yield* startWaiter(backlog, { phase: "test" })
+      const urgent = yield* startWaiter(backlog, { minPriority: 5 })
       yield* card("a", { dependsOn: ["b"], phase: "test" })
       yield* card("b", { status: "blocked" })
-      expect(yield* calledAmong([...anything, tests, urgent])).toBe(0)
+      expect(yield* countWoken([...anything, tests, urgent])).toBe(0)
       yield* backlog.complete({ id: "b", actor: "ann" })
       yield* Fiber.join(tests.fiber)
-      yield* until(Effect.map(calledAmong(anything), (called) => called > 0))
+      yield* until(Effect.map(countWoken(anything), (wasWoken) => wasWoken > 0))
       const claimed = Option.getOrThrow(yield* backlog.claim({ owner: "w", actor: "w" }))
-      // Notifications of one commit, and new waiters, wake few.
-      expect(yield* calledAmong(anything)).toBeLessThan(6)
-      expect(yield* calledAmong([urgent])).toBe(0)
+      // One commit's notifications and new waiters wake few waiters.
+      expect(yield* countWoken(anything)).toBeLessThan(6)
+      expect(yield* countWoken([urgent])).toBe(0)
       yield* backlog.release({ id: "a", token: claimed.claimToken ?? 0, actor: "w" })
-      yield* until(Effect.map(calledAmong(anything), (called) => called > 1))
+      yield* until(Effect.map(countWoken(anything), (wasWoken) => wasWoken > 1))
       yield* card("c", { priority: 5 })
       yield* Fiber.join(urgent.fiber)
       yield* Effect.forEach(anything, ({ fiber }) => Fiber.interrupt(fiber))
-      // An existing card is found at once, and no waiter waits longer than requested.
+      // An existing card is found at once, and no startWaiter waits longer than requested.
       expect(yield* backlog.awaitClaimable()).toBe(true)
       yield* backlog.claimMany({ owner: "w", limit: 2, actor: "w" })
       expect(yield* backlog.awaitClaimable({ waitSeconds: 1 })).toBe(false)
@@ -68,23 +68,23 @@ onBothDatabases("waiting for a card to claim", (test) => {
   )
 })
 
-/** The backlog of the test in a process of its own, as far as the database can tell, with the database's clock. */
-const elsewhere = Effect.gen(function* () {
+/** The test's backlog with a separate pool, like another process, and with the database's clock. */
+const separateProcess = Effect.gen(function* () {
   const schema = yield* BacklogSchema
   const serversClock = Layer.succeed(DatabaseClock)({ override: () => null })
-  const layer = Layer.provide(layerPostgres({ url: postgresUrl(), schema, poolSize: 3 }), [never, serversClock])
+  const layer = Layer.provide(layerPostgres({ url: postgresUrl(), schema, poolSize: 3 }), [noPolling, serversClock])
   const context = yield* Layer.build(Layer.fresh(layer))
   return { backlog: Context.get(context, BacklogService), sql: Context.get(context, SqlClient.SqlClient) }
 })
 
-onServer("waiting for a card to claim in another process", (test) => {
+onServer("waiting for a card that another process makes claimable", (test) => {
   test(
-    "ends after a commit there, when a lease expires and when a retry time comes, and fails when the database fails",
+    "ends after a commit, when a lease expires and when a retry time comes, and fails when the database fails",
     Effect.gen(function* () {
-      const { backlog } = yield* elsewhere
-      const other = yield* elsewhere
-      const waits = yield* waiter(backlog)
-      const fails = yield* waiter(other.backlog, { phase: "nowhere" })
+      const { backlog } = yield* separateProcess
+      const other = yield* separateProcess
+      const waits = yield* startWaiter(backlog)
+      const fails = yield* startWaiter(other.backlog, { phase: "nowhere" })
       yield* other.backlog.create({ id: "a", title: "T", actor: "ann" })
       yield* Fiber.join(waits.fiber)
 
@@ -98,7 +98,7 @@ onServer("waiting for a card to claim in another process", (test) => {
       const schema = yield* BacklogSchema
       const { sql } = other
       yield* sql`ALTER TABLE ${sql(`${schema}.cards`)} RENAME TO gone`
-      yield* waiter(other.backlog)
+      yield* startWaiter(other.backlog)
       expect((yield* Effect.flip(Fiber.join(fails.fiber)))._tag).toBe("SqlError")
       yield* sql`ALTER TABLE ${sql(`${schema}.gone`)} RENAME TO cards`
       expect(yield* other.backlog.awaitClaimable()).toBe(true)

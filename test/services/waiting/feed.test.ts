@@ -22,8 +22,8 @@ const upTo = (count: number) => Array.from({ length: count }, (_, index) => inde
 
 const positionsOf = (events: Iterable<RecordedEvent>) => Array.from(events, (event) => event.position)
 
-/** Another service over the backlog of the test, whose followers do not poll. */
-const patient = Effect.gen(function* () {
+/** Another service over the test's backlog whose followers do not poll. */
+const withoutPolling = Effect.gen(function* () {
   const schema = yield* BacklogSchema
   const layer = Layer.provide(layerTestOver(yield* currentClient, schema), Layer.succeed(PollInterval)(never))
   const context = yield* Layer.build(Layer.fresh(layer))
@@ -33,23 +33,23 @@ const patient = Effect.gen(function* () {
 const create = (backlog: BacklogService["Service"], ids: ReadonlyArray<string>) =>
   Effect.forEach(ids, (id) => backlog.create({ id, title: `Card ${id}`, actor: "ann" }), { discard: true })
 
-/** A follower in the background, and the positions that it has got so far. */
-const follower = Effect.fnUntraced(function* (
+/** Starts a startFollower in the background and collects the positions that it receives. */
+const startFollower = Effect.fnUntraced(function* (
   audit: AuditService["Service"],
   options: Parameters<AuditService["Service"]["events"]>[0] = {}
 ) {
-  const got: Array<number> = []
+  const received: Array<number> = []
   const fiber = yield* Effect.forkScoped(
     Stream.runForEach(audit.events({ ...options, follow: true }), (event) =>
-      Effect.sync(() => got.push(event.position))
+      Effect.sync(() => received.push(event.position))
     )
   )
-  return { got, fiber, has: (count: number) => until(Effect.sync(() => got.length >= count)) }
+  return { received, fiber, has: (count: number) => until(Effect.sync(() => received.length >= count)) }
 })
 
 onBothDatabases("the feed of events", (test) => {
   test(
-    "returns past events, all or filtered, and ends",
+    "returns past events, filtered or not, and ends",
     Effect.gen(function* () {
       const audit = yield* AuditService
       const backlog = yield* BacklogService
@@ -85,9 +85,9 @@ onBothDatabases("the feed of events", (test) => {
   )
 
   test(
-    "continues from past to new events without a gap or a duplicate, for all followers, while commands run",
+    "continues from past to new events without a gap or a duplicate for all followers while commands run",
     Effect.gen(function* () {
-      const { audit, backlog } = yield* patient
+      const { audit, backlog } = yield* withoutPolling
       const total = 400
       const writers = yield* Effect.forkScoped(
         Effect.forEach(
@@ -100,24 +100,24 @@ onBothDatabases("the feed of events", (test) => {
           { concurrency: "unbounded", discard: true }
         )
       )
-      // Each begins at another moment, and in the middle of what is written.
+      // Each follower starts at a different time while events are written.
       const followers = yield* Effect.forEach(upTo(8), (index) =>
         Effect.gen(function* () {
           yield* until(Effect.map(headPosition, (position) => position >= index * 40))
           const after = index % 2 === 0 ? 0 : index * 30
-          return { after, ...(yield* follower(audit, { after })) }
+          return { after, ...(yield* startFollower(audit, { after })) }
         })
       )
       yield* Fiber.join(writers)
-      for (const { after, got, has } of followers) {
+      for (const { after, received, has } of followers) {
         yield* has(total - after)
-        expect(got).toEqual(upTo(total).slice(after))
+        expect(received).toEqual(upTo(total).slice(after))
       }
-      // Once all is quiet, they are woken by what happens then, and by that alone.
+      // After the writers end, a single commit wakes the followers.
       yield* create(backlog, ["late"])
-      for (const { after, got, has } of followers) {
+      for (const { after, received, has } of followers) {
         yield* has(total + 1 - after)
-        expect(got.at(-1)).toBe(total + 1)
+        expect(received.at(-1)).toBe(total + 1)
       }
     })
   )
@@ -125,34 +125,34 @@ onBothDatabases("the feed of events", (test) => {
   test(
     "follows only matching events",
     Effect.gen(function* () {
-      const { audit, backlog } = yield* patient
+      const { audit, backlog } = yield* withoutPolling
       yield* create(backlog, ["a", "b"])
-      const claims = yield* follower(audit, { type: "CardClaimed", cardId: "b" })
-      const everything = yield* follower(audit)
+      const claims = yield* startFollower(audit, { type: "CardClaimed", cardId: "b" })
+      const everything = yield* startFollower(audit)
       for (const id of ["a", "b"]) yield* backlog.claim({ id, owner: "w", actor: "w" })
       yield* backlog.release({ id: "b", token: 2, actor: "w" })
       yield* backlog.claim({ id: "b", owner: "w", actor: "w" })
       yield* everything.has(6)
       yield* claims.has(2)
-      expect([claims.got, everything.got]).toEqual([[4, 6], upTo(6)])
+      expect([claims.received, everything.received]).toEqual([[4, 6], upTo(6)])
     })
   )
 
   test(
-    "loses no event for a slow follower and does not delay commands",
+    "loses no event for a slow startFollower and does not delay commands",
     Effect.gen(function* () {
-      const { audit, backlog } = yield* patient
-      const got: Array<number> = []
+      const { audit, backlog } = yield* withoutPolling
+      const received: Array<number> = []
       const first = yield* Deferred.make<void>()
-      const goOn = yield* Deferred.make<void>()
+      const mayContinue = yield* Deferred.make<void>()
       yield* create(backlog, ["a"])
       const slow = yield* Effect.forkScoped(
         audit.events({ follow: true }).pipe(
           Stream.mapEffect((event) =>
             Effect.gen(function* () {
-              got.push(event.position)
+              received.push(event.position)
               yield* Deferred.succeed(first, undefined)
-              yield* Deferred.await(goOn)
+              yield* Deferred.await(mayContinue)
             })
           ),
           Stream.take(4_501),
@@ -160,43 +160,43 @@ onBothDatabases("the feed of events", (test) => {
         )
       )
       yield* Deferred.await(first)
-      // More than some pages.
+      // The feed reads these events in several pages.
       for (let part = 0; part < 3; part++) {
         yield* backlog.createMany({
           actor: "ann",
           cards: upTo(1_500).map((index) => ({ id: `p${part}c${index}`, title: "T" }))
         })
       }
-      expect(got).toEqual([1])
-      yield* Deferred.succeed(goOn, undefined)
+      expect(received).toEqual([1])
+      yield* Deferred.succeed(mayContinue, undefined)
       yield* Fiber.join(slow)
-      expect(got).toEqual(upTo(4_501))
+      expect(received).toEqual(upTo(4_501))
     })
   )
 
   test(
     "finds commits without a notification by polling",
     Effect.gen(function* () {
-      const { backlog } = yield* patient
+      const { backlog } = yield* withoutPolling
       const context = yield* Layer.build(Layer.fresh(EventLog.layer))
-      // A log of its own, which hears of no commits.
-      const deaf = Context.get(context, EventLog)
-      const got = yield* Ref.make<ReadonlyArray<number>>([])
+      // A separate log that receives no commit notifications.
+      const unnotified = Context.get(context, EventLog)
+      const received = yield* Ref.make<ReadonlyArray<number>>([])
       yield* Effect.forkScoped(
-        Stream.runForEach(feed(deaf, { after: 0, follow: true, pollInterval: Duration.millis(10) }), (event) =>
-          Ref.update(got, (positions) => [...positions, event.position])
+        Stream.runForEach(feed(unnotified, { after: 0, follow: true, pollInterval: Duration.millis(10) }), (event) =>
+          Ref.update(received, (positions) => [...positions, event.position])
         )
       )
       for (const count of upTo(3)) {
         yield* create(backlog, [`c${count}`])
-        yield* until(Effect.map(Ref.get(got), (positions) => positions.length === count))
+        yield* until(Effect.map(Ref.get(received), (positions) => positions.length === count))
       }
-      expect(yield* Ref.get(got)).toEqual(upTo(3))
+      expect(yield* Ref.get(received)).toEqual(upTo(3))
     })
   )
 })
 
-/** Sessions of an application that listen for commits. */
+/** The sessions of an application that listen for commit notifications. */
 const listeners = (application: string) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
     Effect.map(
@@ -206,8 +206,12 @@ const listeners = (application: string) =>
     )
   )
 
-/** Another service over the backlog of the test, with a recognizable pool, whose followers do not poll. */
-const named = Effect.fnUntraced(function* (application: string, maxConnections: number, pollInterval = never) {
+/** Another service over the test's backlog with a withApplicationName pool. By default its followers do not poll. */
+const withApplicationName = Effect.fnUntraced(function* (
+  application: string,
+  maxConnections: number,
+  pollInterval = never
+) {
   const schema = yield* BacklogSchema
   const client = PgClient.layer({
     url: Redacted.make(postgresUrl()),
@@ -225,12 +229,12 @@ onServer("the feed of events", (test) => {
     Effect.gen(function* () {
       const { audit } = yield* pool({ pollInterval: never })
       const other = yield* pool()
-      const { got, has } = yield* follower(audit)
+      const { received, has } = yield* startFollower(audit)
       for (const count of upTo(20)) {
         yield* create(other.backlog, [`c${count}`])
         yield* has(count)
       }
-      expect(got).toEqual(upTo(20))
+      expect(received).toEqual(upTo(20))
     })
   )
 
@@ -238,18 +242,18 @@ onServer("the feed of events", (test) => {
     "listens on one connection for all followers, closes it with the last one, and opens it again",
     Effect.gen(function* () {
       const application = `listeners of ${yield* BacklogSchema}`
-      const { audit } = yield* named(application, 4)
+      const { audit } = yield* withApplicationName(application, 4)
       const other = yield* pool()
       const count = Effect.map(listeners(application), (pids) => pids.length)
       const listening = (sessions: number) => until(Effect.map(count, (found) => found === sessions))
       expect(yield* count).toBe(0)
       for (const round of upTo(2)) {
-        const [first, second] = [yield* follower(audit), yield* follower(audit)]
+        const [first, second] = [yield* startFollower(audit), yield* startFollower(audit)]
         yield* listening(1)
         yield* create(other.backlog, [`r${round}`])
-        for (const { got, has } of [first, second]) {
+        for (const { received, has } of [first, second]) {
           yield* has(round)
-          expect(got).toEqual(upTo(round))
+          expect(received).toEqual(upTo(round))
         }
         yield* Fiber.interrupt(first.fiber)
         expect(yield* count).toBe(1)
@@ -264,13 +268,13 @@ onServer("the feed of events", (test) => {
   )
 
   test(
-    "listens again after its connection breaks, without missing events of the time in between",
+    "listens again after its connection breaks and misses no event of the time in between",
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const application = `broken ${yield* BacklogSchema}`
-      const { audit } = yield* named(application, 4)
+      const { audit } = yield* withApplicationName(application, 4)
       const other = yield* pool()
-      const { got, has } = yield* follower(audit)
+      const { received, has } = yield* startFollower(audit)
       yield* create(other.backlog, ["before"])
       yield* has(1)
       const [pid] = yield* listeners(application)
@@ -280,17 +284,17 @@ onServer("the feed of events", (test) => {
       yield* has(2)
       yield* create(other.backlog, ["after"])
       yield* has(3)
-      expect(got).toEqual(upTo(3))
+      expect(received).toEqual(upTo(3))
     })
   )
 
   test(
-    "leaves the caller's transaction intact when a command is interrupted in it",
+    "leaves the caller's transaction intact when a read is interrupted in it",
     Effect.gen(function* () {
       const audit = yield* AuditService
       const backlog = yield* BacklogService
       const sql = yield* SqlClient.SqlClient
-      // Pages that take the server longer than a moment: who stops reading while one is under way has it cancelled.
+      // Large pages: a reader that stops while a page is being read cancels the query.
       const body = "B".repeat(8_000)
       yield* backlog.createMany({
         actor: "ann",
@@ -310,19 +314,19 @@ onServer("the feed of events", (test) => {
   )
 
   test(
-    "works with pools of one and two connections, and listens on a connection of its own",
+    "works with pools of one and two connections and listens on a separate connection",
     Effect.gen(function* () {
       const other = yield* pool()
       for (const size of [2, 1]) {
         const application = `pool of ${size} of ${yield* BacklogSchema}`
-        const { audit, backlog, context } = yield* named(application, size, never)
-        const { got, has } = yield* follower(audit, { type: "CardCreated" })
+        const { audit, backlog, context } = yield* withApplicationName(application, size, never)
+        const { received, has } = yield* startFollower(audit, { type: "CardCreated" })
         yield* create(backlog, [`own${size}`])
-        yield* until(Effect.sync(() => got.length > 0))
-        const before = got.length
+        yield* until(Effect.sync(() => received.length > 0))
+        const before = received.length
         yield* create(other.backlog, [`other${size}`])
         yield* has(before + 1)
-        // Transactions get their turn, too.
+        // Transactions run too.
         const sql = Context.get(context, SqlClient.SqlClient)
         yield* sql.withTransaction(create(backlog, [`in${size}`])).pipe(within(context))
         yield* has(before + 2)

@@ -11,7 +11,7 @@ const unbounded = { concurrency: "unbounded" } as const
 
 onServer("the feed under load", (test) => {
   test(
-    "delivers every event once and in order with eight writers, a writer that delays the others, a follower, and a follower that is killed",
+    "delivers every event once and in order to a follower and to a consumer that is killed, with eight writers and one that delays them",
     Effect.gen(function* () {
       const { schema, sql } = yield* tables
       const seen = sql(`${schema}.seen`)
@@ -33,7 +33,7 @@ onServer("the feed under load", (test) => {
           Effect.gen(function* () {
             const owner = `w${writer}`
             for (let count = 0; load.writing; count++) {
-              // The consumer, which is killed again and again, is not to be left behind by thousands.
+              // Writers wait when the repeatedly killed consumer is more than about 500 events behind.
               yield* until(Effect.sync(() => !load.writing || 3 * 8 * count < load.reported + 500))
               yield* backlog.create({ id: `${owner}c${count}`, title: "T", actor: owner })
               const claimed = yield* backlog.claim({ owner, actor: owner })
@@ -49,7 +49,7 @@ onServer("the feed under load", (test) => {
         sql<{ readonly count: number }>`SELECT count(*)::int4 AS count FROM ${seen}`,
         ([row]) => (load.reported = row?.count ?? 0)
       )
-      /** A consumer's process, killed wherever it is when a condition holds: most likely amid a batch, for it is busy. */
+      /** Runs a consumer process and kills it when a condition is true, most likely within a batch. */
       const consumeUntil = (condition: (before: number) => Effect.Effect<boolean, unknown>) =>
         Effect.scoped(
           Effect.gen(function* () {
@@ -63,7 +63,7 @@ onServer("the feed under load", (test) => {
       yield* consumeUntil(hasReported(20))
       yield* consumeUntil(hasReported(60))
 
-      // Writers wait for the end of this transaction, and followers see nothing of it before.
+      // Writers wait for the end of this transaction, and followers see none of its events before.
       const holder = yield* pool()
       const isHolding = yield* Deferred.make<number>()
       const held = yield* Effect.forkScoped(
@@ -72,7 +72,7 @@ onServer("the feed under load", (test) => {
             Effect.gen(function* () {
               const backlog = yield* BacklogService
               yield* backlog.create({ id: "held", title: "T", actor: "holder" })
-              // The others see one less: the last is this one's own.
+              // Other sessions do not see the last event, which belongs to this transaction.
               yield* Deferred.succeed(isHolding, (yield* headPosition) - 1)
               yield* holder.sql`SELECT pg_sleep(5)`
               yield* backlog.create({ id: "held too", title: "T", actor: "holder" })
@@ -81,7 +81,7 @@ onServer("the feed under load", (test) => {
           .pipe(within(Context.add(holder.context, Scope.Scope, yield* Effect.scope)))
       )
       const whenHeld = yield* Deferred.await(isHolding)
-      // Nothing comes after what was committed before.
+      // Followers receive only the events that were committed before.
       yield* consumeUntil(() => Effect.map(count, (found) => found >= whenHeld))
       yield* consumeUntil(hasReported(40))
       yield* consumeUntil(hasReported(80))
@@ -99,7 +99,7 @@ onServer("the feed under load", (test) => {
         SELECT position::float8 AS position, process FROM ${seen} ORDER BY place`
       expect(rows.map(({ position }) => position)).toEqual(everything)
       expect(new Set(rows.map(({ process }) => process)).size).toBe(6)
-      // It was a load, and it went on after the one who held it up.
+      // The load was high and continued after the long transaction.
       expect(whenHeld).toBeLessThan(head - 100)
       expect(head).toBeGreaterThan(300)
     })

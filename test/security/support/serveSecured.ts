@@ -8,7 +8,7 @@ import { type AccessRole, AccessTokens, AccessTokenStaleness } from "../../../sr
 import { layerMcpRoutes } from "../../../src/mcp/index.ts"
 import { type Client, currentClient } from "../../support/backlogs.ts"
 
-/** The tokens of the test's backlog. A token that is revoked is refused at once. */
+/** The tokens of the test's backlog. Revocations take effect at once. */
 export const tokensOfBacklog = Effect.gen(function* () {
   const layer = Layer.fresh(AccessTokens.layer).pipe(
     Layer.provide(yield* currentClient),
@@ -23,8 +23,8 @@ export interface Holder {
   readonly text: string
 }
 
-/** Serves the test's backlog, to agents too, to callers with a token. */
-export const guarded = Effect.fnUntraced(function* (options: ServeOptions = {}): Effect.fn.Return<
+/** Serves the test's backlog over HTTP and MCP to callers with a token. */
+export const serveSecured = Effect.fnUntraced(function* (options: ServeOptions = {}): Effect.fn.Return<
   {
     readonly port: number
     readonly tokens: AccessTokens["Service"]
@@ -50,14 +50,14 @@ export const guarded = Effect.fnUntraced(function* (options: ServeOptions = {}):
   }
 })
 
-/** An answer of a server. */
+/** A response of a server. */
 export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
   readonly body: string
 }
 
-/** The status and the tag of an answer. */
+/** The status and the tag of a response. */
 export const tagIn = ({ body, status }: Answer): readonly [number, string | undefined] => [
   status,
   body.startsWith("{") ? (JSON.parse(body) as { readonly _tag?: string })._tag : undefined
@@ -94,21 +94,21 @@ const answerOf = (response: IncomingMessage, resolve: (answer: Answer) => void):
   response.on("end", done)
 }
 
-/** Asks with a target and headers that `fetch` would not send. */
+/** Sends a request with a target and headers that `fetch` would not send. */
 export const ask = (port: number, request: Request & { readonly body?: unknown }): Effect.Effect<Answer> =>
   Effect.promise(
     (signal) =>
       new Promise((resolve, reject) => {
         const { body } = request
-        const asking = begin(port, { method: body === undefined ? "GET" : "POST", ...request })
-        signal.addEventListener("abort", () => asking.destroy())
-        asking.on("error", reject)
-        asking.on("response", (response) => answerOf(response, resolve))
-        asking.end(body === undefined ? undefined : JSON.stringify(body))
+        const outgoing = begin(port, { method: body === undefined ? "GET" : "POST", ...request })
+        signal.addEventListener("abort", () => outgoing.destroy())
+        outgoing.on("error", reject)
+        outgoing.on("response", (response) => answerOf(response, resolve))
+        outgoing.end(body === undefined ? undefined : JSON.stringify(body))
       })
   )
 
-/** Sends text on a connection of its own, and returns the answer's status when the server has closed the connection. */
+/** Sends text on a new connection and returns the response's status when the server has closed the connection. */
 export const sendText = (port: number, text: string): Effect.Effect<number> =>
   Effect.callback((resume) => {
     let answer = ""
@@ -124,20 +124,20 @@ export const sendText = (port: number, text: string): Effect.Effect<number> =>
     return Effect.sync(() => socket.destroy())
   })
 
-/** A request whose body comes in parts. */
-export interface Slow {
+/** A request whose body is sent in parts. */
+export interface SlowRequest {
   readonly send: (part: string) => void
   readonly end: (part: string) => void
-  /** Whether the operating system has all that was sent. */
+  /** Whether all parts were passed to the operating system. */
   readonly isSent: () => boolean
   readonly answer: Effect.Effect<Answer>
 }
 
-/** Begins a request, and returns when the server has its head. */
-export const slowly = (port: number, request: Request): Effect.Effect<Slow, never, Scope.Scope> =>
+/** Begins a request and returns when the server has received its head. */
+export const beginRequest = (port: number, request: Request): Effect.Effect<SlowRequest, never, Scope.Scope> =>
   Effect.gen(function* () {
     const answer = yield* Deferred.make<Answer>()
-    const headed = yield* Deferred.make<void>()
+    const headReceived = yield* Deferred.make<void>()
     const sending = yield* Effect.acquireRelease(
       Effect.sync(() =>
         begin(port, { method: "POST", ...request, headers: { expect: "100-continue", ...request.headers } })
@@ -148,13 +148,13 @@ export const slowly = (port: number, request: Request): Effect.Effect<Slow, neve
       Deferred.doneUnsafe(answer, Effect.succeed({ status: 0, headers: {}, body: "" }))
     }
     sending.on("error", failed)
-    sending.on("continue", () => Deferred.doneUnsafe(headed, Effect.void))
+    sending.on("continue", () => Deferred.doneUnsafe(headReceived, Effect.void))
     sending.on("response", (response) => {
-      Deferred.doneUnsafe(headed, Effect.void)
+      Deferred.doneUnsafe(headReceived, Effect.void)
       answerOf(response, (text) => Deferred.doneUnsafe(answer, Effect.succeed(text)))
     })
     sending.flushHeaders()
-    yield* Deferred.await(headed)
+    yield* Deferred.await(headReceived)
     return {
       send: (part) => {
         sending.write(part)
@@ -167,7 +167,7 @@ export const slowly = (port: number, request: Request): Effect.Effect<Slow, neve
     }
   })
 
-/** A call of a tool. */
+/** The message of a tool call. */
 export const toolCall = (name: string, args: object = {}) => ({
   jsonrpc: "2.0",
   id: 1,
@@ -177,7 +177,7 @@ export const toolCall = (name: string, args: object = {}) => ({
 
 const agentHeaders = { accept: "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25" }
 
-/** Begins a session of an agent, and returns the headers of its requests. */
+/** Begins an agent's session and returns the headers for its requests. */
 export const agentSession = Effect.fnUntraced(function* (port: number, token: string) {
   const params = { protocolVersion: "2025-11-25", capabilities: {}, clientInfo: { name: "test", version: "1" } }
   const post = (headers: Readonly<Record<string, string>>, message: object) =>
@@ -188,8 +188,8 @@ export const agentSession = Effect.fnUntraced(function* (port: number, token: st
   return headers
 })
 
-/** Everything that is logged while something runs. */
-export const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
+/** Runs an effect and returns its result and the lines that it logged. */
+export const captureLogs = <A, E, R>(effect: Effect.Effect<A, E, R>) => {
   const lines: Array<string> = []
   const logger = Logger.map(Logger.formatLogFmt, (line) => {
     lines.push(line)

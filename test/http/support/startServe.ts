@@ -1,17 +1,17 @@
 import { Effect, Fiber } from "effect"
 import { runInBackground } from "../../support/runInBackground.ts"
 
-/** `backlog serve` in this process, until it is interrupted. */
-export const serving = async (argv: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) => {
+/** Runs `backlog serve` in this process until it is interrupted. */
+export const startServe = async (argv: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) => {
   const written = { stdout: "", stderr: "" }
-  let heard: (text: string) => void = () => {}
-  const answered = new Promise<string>((resolve) => {
-    heard = resolve
+  let onStdout: (text: string) => void = () => {}
+  const firstOutput = new Promise<string>((resolve) => {
+    onStdout = resolve
   })
   const output = (name: "stdout" | "stderr") => ({
     write: (text: string) => {
       written[name] += text
-      if (name === "stdout") heard(text)
+      if (name === "stdout") onStdout(text)
     },
     drain: Effect.void,
     isTerminal: false,
@@ -21,7 +21,7 @@ export const serving = async (argv: ReadonlyArray<string>, env: Readonly<Record<
     stdout: output("stdout"),
     stderr: output("stderr")
   })
-  const { url } = (JSON.parse(await answered) as { readonly data: { readonly url: string } }).data
+  const { url } = (JSON.parse(await firstOutput) as { readonly data: { readonly url: string } }).data
   return {
     url,
     logs: () => written.stderr,

@@ -11,18 +11,18 @@ export interface Answer {
 }
 
 /** A server, and functions that send requests to it without a token. */
-export interface Asking {
+export interface TestServer {
   readonly url: string
   readonly ask: (path: string, init?: RequestInit) => Effect.Effect<Answer>
   readonly post: (path: string, body: unknown, headers?: Record<string, string>) => Effect.Effect<Answer>
 }
 
-/** Serves the backlog of a test. */
-export const asking = (options: ServeOptions = {}): Effect.Effect<Asking, never, Served | Scope.Scope> =>
-  Effect.map(Effect.orDie(serve({ port: 0, ...options })), ({ url }) => askingAt(url))
+/** Serves the test's backlog on a free port. */
+export const startServer = (options: ServeOptions = {}): Effect.Effect<TestServer, never, Served | Scope.Scope> =>
+  Effect.map(Effect.orDie(serve({ port: 0, ...options })), ({ url }) => clientAt(url))
 
-/** Sends requests to the server at an address. */
-export const askingAt = (url: string): Asking => {
+/** Functions that send requests to the server at a URL. */
+export const clientAt = (url: string): TestServer => {
   const ask = (path: string, init?: RequestInit) =>
     Effect.promise(async (signal): Promise<Answer> => {
       const response = await fetch(url + path, { signal, ...init })
