@@ -86,8 +86,9 @@ const makeGaugeUpdater = Effect.fnUntraced(function* (doctor: Doctor["Service"] 
   ) satisfies Effect.Effect<void, SqlError.SqlError>
 })
 
-/** Time for which the result of a check is cached, and the timeout of a check. */
+/** How long results are cached. */
 const cacheTtl = "1 second"
+/** Timeout of a check. */
 const timeout = "5 seconds"
 
 const prometheus = "text/plain; version=0.0.4; charset=utf-8"

@@ -46,7 +46,7 @@ export const makeRowComparison = Effect.fnUntraced(function* (
     Pull.catchDone(() => Effect.succeed(false))
   )
 
-  /** Compares the rows before an id and its own, as far as they are read. Returns whether the id's own row is among them. */
+  /** Compares the rows of the current page up to an id. Returns whether the row of that id is among them. */
   const compareRowsUpTo = (id: string | undefined, check: StreamCheck | undefined): boolean => {
     for (; next < rows.length; next++) {
       const row = rows[next] as CardTextRow

@@ -30,7 +30,7 @@ export const withoutSecrets = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.
       : Effect.provideService(sanitized, Tracer.Tracer, sanitizingTracer(tracer))
   })
 
-/** Makes a function that wraps each object once, and returns objects that are wrapped already as they are. */
+/** Makes a function that wraps each object once, and returns a wrapped object unchanged. */
 const memoizeWrapper = <A extends object>(wrap: (inner: A) => A): ((inner: A) => A) => {
   const wrapped = new WeakMap<A, A>()
   return (inner) => {

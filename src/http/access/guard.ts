@@ -149,7 +149,7 @@ export const guard = ({
     const response = yield* Effect.catchCause(Effect.ensuring(authorizedApp, Effect.sync(bodyWatch.stop)), (cause) =>
       bodyWatch.hasEnded() ? Effect.undefined : Effect.failCause(cause)
     )
-    // The reader of the body saw that it ended early.
+    // The handler read an incomplete body because the token became invalid.
     if (response === undefined || bodyWatch.hasEnded()) return yield* unauthorized(request, tokenNoLongerValid)
     return response.body._tag === "Stream" ? endWhenInvalid(response, response.body, authority) : response
   })

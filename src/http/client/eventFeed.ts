@@ -14,7 +14,7 @@ import {
 import { typeName } from "../../services/audit/EventTypeFilter.ts"
 import { decodeConsumer } from "../../services/AuditInput.ts"
 
-/** Reconnects of an interrupted stream without an event in between, over about half a minute. */
+/** Reconnects up to 8 times without an event in between, for about half a minute. */
 const reconnectSchedule = Schedule.upTo(Schedule.jittered(Schedule.exponential("100 millis")), { times: 8 })
 
 /**

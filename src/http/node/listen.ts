@@ -70,7 +70,7 @@ export const listen = Effect.fnUntraced(function* <E, R>(
   })
 
   const handleRequest = (message: IncomingMessage, response: ServerResponse): void => {
-    // The client has gone, which the event `close` also reports.
+    // The client disconnected. `close` handles it.
     response.on("error", () => {})
     const { headers, socket } = message
     const target = requestTarget(message.url ?? "", headers.host)
@@ -152,7 +152,7 @@ const repeatedHeaderProblem = (rawHeaders: ReadonlyArray<string>): string | unde
   return undefined
 }
 
-/** Closes a connection whose body takes too long. A client that sends a byte now and then is never idle. */
+/** Closes a connection whose body takes too long. The idle timeout does not cover a client that sends a byte now and then. */
 const closeOnBodyTimeout = (message: IncomingMessage, timeout: number): void => {
   const timer = setTimeout(() => message.socket.destroy(), timeout).unref()
   const cancelTimeout = (): void => clearTimeout(timer)
