@@ -177,7 +177,7 @@ const mutations = [
   {
     name: "log annotations are redacted",
     file: withoutSecrets,
-    find: "fiber: sanitizedFiber(options.fiber)",
+    find: "fiber: sanitizeFiber(options.fiber)",
     replace: "fiber: options.fiber",
     tests: disclosure
   },
@@ -198,15 +198,15 @@ const mutations = [
   {
     name: "span attributes are redacted",
     file: withoutSecrets,
-    find: "argumentNames(value) : sanitize(value))",
-    replace: "argumentNames(value) : value)",
+    find: "readArgumentNames(value) : sanitize(value))",
+    replace: "readArgumentNames(value) : value)",
     tests: disclosure
   },
   {
     name: "spans do not contain tool arguments",
     file: withoutSecrets,
-    find: "key === toolArgumentsKey ? argumentNames(value)",
-    replace: 'key === "" ? argumentNames(value)',
+    find: "key === toolArgumentsKey ? readArgumentNames(value)",
+    replace: 'key === "" ? readArgumentNames(value)',
     tests: disclosure
   },
   {

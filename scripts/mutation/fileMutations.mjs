@@ -72,14 +72,14 @@ export const fileMutations = [
   {
     name: "files: an export is accessible to its owner only",
     file: written,
-    find: "yield* tried(() => setPrivateMode(handle))",
+    find: "yield* tryWrite(() => setPrivateMode(handle))",
     replace: "yield* tried(() => handle.chmod(0o644))",
     tests: files
   },
   {
     name: "files: the owner can access an export whatever the umask",
     file: written,
-    find: "yield* tried(() => setPrivateMode(handle))",
+    find: "yield* tryWrite(() => setPrivateMode(handle))",
     replace: "",
     tests: files
   },

@@ -384,7 +384,7 @@ export const mutations = [
   {
     name: "a redaction has a receipt",
     file: "src/services/audit/redactCard.ts",
-    find: "    yield* receipts.write([makeReceipt(command, commandId, computeDigests(receipted), outcome)])\n",
+    find: "    yield* receipts.write([makeReceipt(command, commandId, computeDigests(taggedCommand), outcome)])\n",
     replace: "",
     tests: conformance
   },

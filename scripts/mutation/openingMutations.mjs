@@ -68,7 +68,7 @@ export const openingMutations = [
   {
     name: "settings: unknown connection settings are refused",
     file: settings,
-    find: "if (instead === undefined && !Object.hasOwn(supported, name)) {",
+    find: "if (instead === undefined && !Object.hasOwn(supportedSettings, name)) {",
     replace: "if (false) {",
     tests: connection
   },

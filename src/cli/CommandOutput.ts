@@ -4,7 +4,7 @@
  */
 import { Data, Effect, Schema, Stream } from "effect"
 import { Card, RecordedEvent } from "../index.ts"
-import { exitCodes } from "./failure.ts"
+import { exitCodes } from "./exitCodes.ts"
 import { Json } from "./flags.ts"
 import { ProcessIO } from "./ProcessIO.ts"
 import { type TextStyle, textStyleOf } from "./terminalText.ts"

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import * as NodeRuntime from "@effect/platform-node-shared/NodeRuntime"
 import { Exit } from "effect"
-import { exitCodes } from "./failure.ts"
+import { exitCodes } from "./exitCodes.ts"
 import { makeProcessIO } from "./ProcessIO.ts"
 import { run } from "./run.ts"
 
@@ -15,31 +15,31 @@ for (const stream of [process.stdout, process.stderr]) {
 
 // An interrupt shuts down in order: it releases a directory and rolls back a transaction. Work that does not stop, such as
 // waiting for a server, is aborted after the timeout, or by a second interrupt. Nothing is lost by that.
-let ending = { timeoutMillis: 1000, exitCode: exitCodes.interrupted as number }
+let shutdownOptions = { timeoutMillis: 1000, exitCode: exitCodes.interrupted as number }
 let interrupted = false
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
     if (interrupted) process.exit(exitCodes.interrupted)
     interrupted = true
-    setTimeout(() => process.exit(exitCodes.interrupted), ending.timeoutMillis).unref()
+    setTimeout(() => process.exit(exitCodes.interrupted), shutdownOptions.timeoutMillis).unref()
   })
 }
 
 /** Milliseconds to flush output after the database became unavailable. */
-const abandonedMillis = 2_000
+const flushMillis = 2_000
 
 const io = makeProcessIO((how) => {
-  ending = how
+  shutdownOptions = how
 })
 
 NodeRuntime.runMain(run(process.argv.slice(2), io), {
   disableErrorReporting: true,
   teardown: (exit, end) => {
-    const code = Exit.isSuccess(exit) ? Number(exit.value) : ending.exitCode
+    const code = Exit.isSuccess(exit) ? Number(exit.value) : shutdownOptions.exitCode
     // Calls `process.exit` only after an interrupt: otherwise unwritten output keeps the process alive.
     process.exitCode = code
     // An abandoned embedded engine leaves timers, and an agent's standard input stays open.
-    if (code === exitCodes.unavailable) setTimeout(() => process.exit(code), abandonedMillis).unref()
+    if (code === exitCodes.unavailable) setTimeout(() => process.exit(code), flushMillis).unref()
     end(interrupted && code !== exitCodes.done ? exitCodes.interrupted : exitCodes.done)
   }
 })

@@ -42,7 +42,7 @@ export const writeLines = <E, R>(
   force: boolean,
   lines: Stream.Stream<string, E, R>
 ): Effect.Effect<void, E | FileExists | FileNotWritten | InvalidInput, R> => {
-  const tried = <A>(run: () => Promise<A>): Effect.Effect<A, FileNotWritten> =>
+  const tryWrite = <A>(run: () => Promise<A>): Effect.Effect<A, FileNotWritten> =>
     Effect.tryPromise({ try: run, catch: (error) => new FileNotWritten({ file, problem: messageOf(error) }) })
   const temporary = join(dirname(file), `.backlog-${randomUUID()}.part`)
   const removed = (handle: FileHandle) =>
@@ -55,14 +55,14 @@ export const writeLines = <E, R>(
   return Effect.scoped(
     Effect.gen(function* () {
       const handle = yield* Effect.acquireRelease(
-        tried(() => open(temporary, "wx", privateFileMode)),
+        tryWrite(() => open(temporary, "wx", privateFileMode)),
         removed
       )
-      yield* tried(() => setPrivateMode(handle))
-      yield* Stream.runForEachArray(lines, (chunk) => tried(() => handle.appendFile(`${chunk.join("\n")}\n`)))
-      yield* tried(() => handle.sync())
+      yield* tryWrite(() => setPrivateMode(handle))
+      yield* Stream.runForEachArray(lines, (chunk) => tryWrite(() => handle.appendFile(`${chunk.join("\n")}\n`)))
+      yield* tryWrite(() => handle.sync())
       yield* checkWritable(file, force)
-      yield* tried(() => rename(temporary, file))
+      yield* tryWrite(() => rename(temporary, file))
     })
   )
 }

@@ -9,9 +9,13 @@
  *  5. a new file in `migrations/`: the column of `cards`; `projections/erasableColumns.ts`: whether a redaction erases it;
  *     `services/schema/BacklogRoles.ts`: the writer's privilege to update it;
  *  6. `projections/CardTables.ts` (read), `projections/rowStatements.ts` (write), `projections/compareRows.ts` (verify);
- *  7. the surfaces: `http/api/BacklogGroup.ts`, `cli/describeCard.ts`, `cli/commands/`, `mcp/tools/cards.ts`,
+ *  7. the surfaces: `cli/describeCard.ts`, `cli/describeEvent.ts`, `cli/commands/` with the flags in `cli/argv.ts`, `mcp/tools/cards.ts`,
  *     `mcp/AgentText.ts`, `import/`;
- *  8. the model of `testing/` (`Model.ts`, `step.ts`) and `test/support/verifyBacklog.ts`, which check it.
+ *  8. the model of `testing/` (`step.ts`, `applyEvent.ts`, `checkLinearizability.ts`, `generateProgram.ts`, `arbitraries.ts`)
+ *     and `test/support/` (`verifyBacklog.ts`, `plainCard.ts`, `goldenEvents.ts`), which check it;
+ *  9. if it is a text that may be erased: `ErasablePart` in `domain/Event.ts` and `withoutTexts` in
+ *     `projections/StreamCheck.ts`; if claims or lists filter by it: `projections/LockPlan.ts`, `claimQuery.ts`,
+ *     `claimOutlookQueries.ts`, `readQueries.ts`, `PastBacklog.ts` and `testing/modelQueries.ts`.
  */
 import { Schema } from "effect"
 import { CardId } from "./CardId.ts"

@@ -39,7 +39,7 @@ export const layerAuditHandlers = HttpApiBuilder.group(
     const anchor = Effect.catchTag(withDatabaseErrors(audit.anchor()), "AnchorRefused", (error) => Effect.die(error))
     /**
      * Refuses an invalid position or type before the stream begins. A reader reconnects after a stream that ends, and only
-     * an error status stops it. Reads at the end of the log, and so reads no events.
+     * an error status stops it. It reads from the end of the log, where there are no events.
      */
     const refuseInvalidStart = Effect.fnUntraced(function* (
       options: typeof EventOptions.Encoded & { readonly after: number }

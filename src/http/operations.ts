@@ -76,7 +76,7 @@ const makeGaugeUpdater = Effect.fnUntraced(function* (doctor: Doctor["Service"] 
     })
   )
 
-  const measureCached = yield* Effect.cachedWithTTL(measure, freshness)
+  const measureCached = yield* Effect.cachedWithTTL(measure, cacheTtl)
   return Effect.andThen(
     measureCached,
     Effect.sync(() => {
@@ -86,8 +86,9 @@ const makeGaugeUpdater = Effect.fnUntraced(function* (doctor: Doctor["Service"] 
   ) satisfies Effect.Effect<void, SqlError.SqlError>
 })
 
-/** Time for which the result of a check is cached, and the timeout of a check. */
-const freshness = "1 second"
+/** How long results are cached. */
+const cacheTtl = "1 second"
+/** Timeout of a check. */
 const timeout = "5 seconds"
 
 const prometheus = "text/plain; version=0.0.4; charset=utf-8"
@@ -112,12 +113,12 @@ export const layerOperations = (
       yield* Effect.forkScoped(Effect.andThen(awaitShutdown, Deferred.succeed(isShuttingDown, undefined)))
 
       /** Whether the server uses a read-only replica, which counts as ready; otherwise why it accepts no commands. */
-      const writes = Effect.gen(function* () {
+      const writeReadiness = Effect.gen(function* () {
         const isReplica = yield* Effect.orElseSucceed(doctor?.isReplica ?? Effect.succeed(false), () => false)
         return { isReplica, why: isReplica ? Option.none<string>() : yield* backlog.readiness }
       })
       const state = yield* Effect.cachedWithTTL(
-        Effect.all([doctor?.readiness ?? Effect.succeedNone, writes], { concurrency: "unbounded" }).pipe(
+        Effect.all([doctor?.readiness ?? Effect.succeedNone, writeReadiness], { concurrency: "unbounded" }).pipe(
           Effect.map(([first, { isReplica, why }]) => ({ isReplica, why: Option.orElse(first, () => why) })),
           Effect.timeout(timeout),
           Effect.catch((error) =>
@@ -127,7 +128,7 @@ export const layerOperations = (
             })
           )
         ),
-        freshness
+        cacheTtl
       )
 
       yield* router.add("GET", operationPaths.health, Effect.succeed(HttpServerResponse.text("ok\n")))

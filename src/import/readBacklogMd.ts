@@ -136,7 +136,7 @@ const quoteNames = (input: string): string => {
   return `${list[1]}[${names.join(", ")}]`
 }
 
-const known = new Set([
+const knownFields = new Set([
   "id",
   "title",
   "status",
@@ -197,7 +197,7 @@ export const decodeTask = (
             : undefined,
     notCarriedOver: [
       ...Object.entries(fields)
-        .filter(([name, value]) => !known.has(name) && !isEmpty(value))
+        .filter(([name, value]) => !knownFields.has(name) && !isEmpty(value))
         .map(([name]) => name),
       ...(labelsLost ? [milestone === undefined ? "labels after the first" : "labels"] : [])
     ]
@@ -221,7 +221,7 @@ type Criterion = {
 }
 
 const marker = /^\s*<!-- (?:SECTION:\w+|AC|DOD|COMMENTS?):(?:BEGIN|END) -->\s*$/
-const heading = /^##\s+/
+const headingPattern = /^##\s+/
 const acceptanceHeading = /^##\s+Acceptance Criteria(?:\s+\(Optional\))?\s*$/i
 const criterion = /^\s*[-*]\s+\[([ xX])\]\s+(?:#\d+\s+)?(.*)$/
 
@@ -240,7 +240,7 @@ const splitMarkdown = (
     const opens = /^\s*(```|~~~)/.exec(line)?.[1]
     if (opens !== undefined) fence = fence === undefined ? opens : fence === opens ? undefined : fence
     if (fence === undefined) {
-      if (heading.test(line)) isAcceptance = acceptanceHeading.test(line)
+      if (headingPattern.test(line)) isAcceptance = acceptanceHeading.test(line)
       if (marker.test(line) || acceptanceHeading.test(line)) {
         if (/AC:END/.test(line)) isAcceptance = false
         continue

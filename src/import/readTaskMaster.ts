@@ -57,7 +57,7 @@ const TaskFields = Schema.Struct({
 
 const decodeTask = Schema.decodeUnknownResult(TaskFields)
 
-const known = new Set(Object.keys(TaskFields.fields))
+const knownFields = new Set(Object.keys(TaskFields.fields))
 
 /** A task to visit, with the description of its place. */
 interface Visit {
@@ -186,7 +186,7 @@ const toIssue = (
     parent: parent === undefined ? undefined : named(parent.id),
     problem: "problem" in status ? status.problem : "problem" in priority ? priority.problem : undefined,
     notCarriedOver: Object.entries(all)
-      .filter(([name, value]) => !known.has(name) && !isEmpty(value))
+      .filter(([name, value]) => !knownFields.has(name) && !isEmpty(value))
       .map(([name]) => name)
   }
 }

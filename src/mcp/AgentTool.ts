@@ -6,7 +6,7 @@ import type { Shutdown } from "../http/Shutdown.ts"
 import { type AuditService, type BacklogService, InvalidInput } from "../index.ts"
 import { type Agent, type ClaimOwners, CurrentAgent } from "./Agent.ts"
 import { type ToolAnswer, agentText } from "./AgentText.ts"
-import { type AgentError, refusalOf, refuse, Refused } from "./refusal.ts"
+import { type AgentError, toRefusal, refuse, Refused } from "./refusal.ts"
 
 /*
  * Parameters as they are listed to agents: types and short descriptions. The services check lengths, ranges and characters,
@@ -117,7 +117,7 @@ export const agentTool = <const Fields extends Schema.Struct.Fields>(
       if (agent === undefined) return yield* refuse(agentText`The server does not know the caller.`)
       const { data, text } = yield* Effect.catch(
         Effect.andThen(requireValidToken, answer(input, agent)),
-        refusalOf(agent)
+        toRefusal(agent)
       )
       return { text: text.text, data }
     })

@@ -25,7 +25,7 @@ export const invalidInput = (problem: string): AgentText =>
   lines(agentText`Invalid input:`, frame(problem), agentText`Nothing was done.`)
 
 /** Turns an error into a refusal. A database error is logged and shown without its details. */
-export const refusalOf =
+export const toRefusal =
   (agent: Agent) =>
   (error: AgentError): Effect.Effect<never, Refused> =>
     SqlError.isSqlError(error)

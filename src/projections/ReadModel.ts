@@ -13,7 +13,7 @@
  *    the dependents of cards that become done or no longer done.
  * 4. **Cards that can be locked without waiting**, `FOR UPDATE SKIP LOCKED`: a card claimed by its id, the best claimable
  *    cards (`claimQuery`), expired claims, and cards whose retry time has passed.
- * 5. **The head row of the log** (`EventLog.append`). Only a transaction that holds it changes the row of counts.
+ * 5. **The head row of the log** (`EventLog.append`; `Generations.recordServer` locks it earlier, before locks that never wait). Only a transaction that holds it changes the row of counts.
  * 6. **Receipts**, in the order of their ids and actors (`Receipts.write`).
  *
  * `planLocks` in `LockPlan.ts` decides which of these a batch needs, and `lockInOrder` takes 2 to 4. Rebuilds and removals
@@ -154,7 +154,7 @@ const makeLockInOrder = (statements: LockStatements, generations: Generations): 
       { concurrency: "unbounded" }
     )
     if (clock === undefined) return yield* Effect.die(new Error("the database returned no time"))
-    // All other locks are taken, so this may lock the head.
+    // May lock the head. Only locks with `SKIP LOCKED` follow, which never wait.
     const generation = clock.isSameServer === false ? yield* generations.recordServer : (clock.generation ?? 0)
     const state = new ReadModelState(generation)
     const stale: Array<CardId> = []

@@ -137,12 +137,12 @@ const wrongContent = (event: StoredEvent): Problem | undefined => {
   try {
     for (const field in data) {
       if (erasableFields.has(field) && data[field] !== null && !Object.hasOwn(commitments, field)) {
-        return problem("content", "a commitmentHash", "none", field)
+        return problem("content", "a commitment", "none", field)
       }
     }
     for (const field in commitments) {
       const { salt, sha256 } = commitments[field] as (typeof commitments)[string]
-      if (!erasableFields.has(field)) return problem("content", "no commitmentHash", sha256, field)
+      if (!erasableFields.has(field)) return problem("content", "no commitment", sha256, field)
       const isHere = Object.hasOwn(data, field)
       if (salt === undefined && isHere) return problem("content", redactedText, data[field], field)
       if (salt !== undefined) {

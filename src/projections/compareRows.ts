@@ -46,8 +46,8 @@ export const makeRowComparison = Effect.fnUntraced(function* (
     Pull.catchDone(() => Effect.succeed(false))
   )
 
-  /** Compares the rows before an id and its own, as far as they are read. Returns whether the id's own row is among them. */
-  const rowsUpTo = (id: string | undefined, check: StreamCheck | undefined): boolean => {
+  /** Compares the rows of the current page up to an id. Returns whether the row of that id is among them. */
+  const compareRowsUpTo = (id: string | undefined, check: StreamCheck | undefined): boolean => {
     for (; next < rows.length; next++) {
       const row = rows[next] as CardTextRow
       const order = id === undefined ? -1 : compareIds(row.id, id)
@@ -65,8 +65,8 @@ export const makeRowComparison = Effect.fnUntraced(function* (
   return {
     cards: Effect.fnUntraced(function* (checked) {
       for (const check of checked) {
-        let isThere = rowsUpTo(check.cardId, check)
-        while (!isThere && next === rows.length && (yield* nextPage)) isThere = rowsUpTo(check.cardId, check)
+        let isThere = compareRowsUpTo(check.cardId, check)
+        while (!isThere && next === rows.length && (yield* nextPage)) isThere = compareRowsUpTo(check.cardId, check)
         const { card, cardId, position } = check
         if (!isThere && card !== undefined) {
           divergences.add({ check: "card", cardId, position, field: null, expected: "a row", found: "none" })
@@ -74,7 +74,7 @@ export const makeRowComparison = Effect.fnUntraced(function* (
       }
     }),
     remainingRows: Effect.gen(function* () {
-      do rowsUpTo(undefined, undefined)
+      do compareRowsUpTo(undefined, undefined)
       while (yield* nextPage)
     })
   } satisfies RowComparison

@@ -55,7 +55,7 @@ export const makeLockStatements = (
   )
 
   // The order makes the planner use the indexes by these times, where the expired and due cards come first. An index that
-  // begins with the status would lead through every claim that has ended since, while an old snapshot keeps their rows.
+  // begins with the status would scan every claim that has ended since, while an old snapshot keeps their rows.
   const probeAt = prepareStatement<{ readonly override: Date | null }, ClockRow>(
     sql,
     ({ override }) => sql`

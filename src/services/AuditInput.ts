@@ -134,7 +134,7 @@ export const Restored = Schema.Struct({ actor: Name })
 
 const Count = Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 10_000 }))
 
-/** A function of the caller's. Its parameters and result cannot be checked here. */
+/** A function that the caller passes. Its parameters and result cannot be checked here. */
 const functionLike = <F extends (...parameters: ReadonlyArray<never>) => unknown>() =>
   Schema.declare((value: unknown): value is F => typeof value === "function", { expected: "a function" })
 

@@ -494,9 +494,9 @@ export class AuditService extends Context.Service<
       const erasures = yield* Erasures
       yield* Effect.forkScoped(erasures.removeInBackground)
       const restore = makeRestoreBacklog(sql, tables, log, readModel)
-      const named = withReplicaErrors(sql)
+      const mapReplicaErrors = withReplicaErrors(sql)
       const namedStream = <A, E>(stream: Stream.Stream<A, E | SqlError.SqlError>) =>
-        Stream.catch(stream, (error) => Stream.fromEffect(named(Effect.fail(error))))
+        Stream.catch(stream, (error) => Stream.fromEffect(mapReplicaErrors(Effect.fail(error))))
 
       const now = Effect.map(
         Effect.suspend(() => sql<{ readonly now: Date }>`SELECT ${databaseNow(sql, clock.override)} AS now`),
@@ -528,19 +528,19 @@ export class AuditService extends Context.Service<
         if (Option.isNone(moment)) return Option.none<Card>()
         const found = yield* Stream.runHead(foldCards(log, moment.value.position, [id]))
         return Option.map(found, ({ card }) => card)
-      }, named)
+      }, mapReplicaErrors)
 
       const explain = Effect.fn("AuditService.explainAt")(function* (input: string, at: CardMomentInput) {
         const id = yield* decodeId(input)
         const moment = yield* resolveCardMoment(log, now, id, yield* decodeCardAt(at))
         const explanation = Option.isNone(moment) ? Option.none<Explanation>() : yield* explainAt(log, moment.value, id)
         return Option.isNone(explanation) ? yield* new CardNotFound({ id }) : explanation.value
-      }, named)
+      }, mapReplicaErrors)
 
       const backlogAt = Effect.fn("AuditService.backlogAt")(function* (input: MomentInput) {
         const moment = yield* resolveMoment(log, now, yield* decodeAt(input))
         return backlogAtOf(yield* PastBacklog.at(log, moment))
-      }, named)
+      }, mapReplicaErrors)
 
       const events = (input: EventsInput = {}) =>
         Stream.unwrap(
@@ -567,7 +567,7 @@ export class AuditService extends Context.Service<
         }).pipe(
           inTransaction(sql),
           Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
-          named
+          mapReplicaErrors
         )
       })
 
@@ -580,7 +580,7 @@ export class AuditService extends Context.Service<
         const last = DateTime.makeUnsafe((recordedAt ?? 0) / 1000)
         const unsigned: Anchor = { position, chainHash, at: DateTime.max(yield* now, last), signature: null }
         return privateKey === undefined ? unsigned : yield* Effect.fromResult(signAnchor(unsigned, privateKey))
-      }, named)
+      }, mapReplicaErrors)
 
       const rebuilt: AuditService["Service"]["rebuild"] = Effect.fn("AuditService.rebuild")(function* (input = {}) {
         const options = yield* decodeRebuildOptions(input)
@@ -601,7 +601,7 @@ export class AuditService extends Context.Service<
           onProgress: (checked, total) => onProgress({ phase: "verifying", done: checked, total })
         })
         return { ...done, verification }
-      }, named)
+      }, mapReplicaErrors)
 
       return AuditService.of({
         history: (id) => namedStream(history(id)),
@@ -622,9 +622,9 @@ export class AuditService extends Context.Service<
               parkAfter: options.parkAfter,
               pollInterval
             })
-          }).pipe(named),
-        checkpoints: named(checkpoints.list),
-        checkpoint: (consumer) => named(Effect.flatMap(decodeName(consumer), checkpoints.get)),
+          }).pipe(mapReplicaErrors),
+        checkpoints: mapReplicaErrors(checkpoints.list),
+        checkpoint: (consumer) => mapReplicaErrors(Effect.flatMap(decodeName(consumer), checkpoints.get)),
         advance: Effect.fn("AuditService.advance")(function* (consumer, from, to) {
           yield* decodeMove({ from, to })
           const name = yield* decodeName(consumer)
@@ -637,46 +637,46 @@ export class AuditService extends Context.Service<
             }
           }
           return yield* checkpoints.advance(name, from, to)
-        }, named),
+        }, mapReplicaErrors),
         park: Effect.fn("AuditService.park")(function* (consumer, position, reason) {
           const name = yield* decodeName(consumer)
           const parked = yield* decodePosition(position)
           const why = yield* decodeReason(reason)
           yield* requireReached(log, parked)
           return yield* checkpoints.park(name, parked, why)
-        }, named),
+        }, mapReplicaErrors),
         parked: (consumer) =>
-          named(
+          mapReplicaErrors(
             consumer === undefined ? checkpoints.parked() : Effect.flatMap(decodeName(consumer), checkpoints.parked)
           ),
         unpark: Effect.fn("AuditService.unpark")(function* (consumer, position) {
           return yield* checkpoints.unpark(yield* decodeName(consumer), yield* decodePosition(position))
-        }, named),
+        }, mapReplicaErrors),
         verify: verified,
         anchor,
         rebuild: rebuilt,
         redact: Effect.fn("AuditService.redact")(function* (input) {
           const command = yield* decodeRedact(input)
           return yield* redactCard({ sql, schema, log, readModel, receipts, erasures }, command)
-        }, named),
+        }, mapReplicaErrors),
         erasures: Effect.fn("AuditService.erasures")(function* (input = {}) {
           return yield* erasures.list(yield* decodeErasureOptions(input))
-        }, named),
+        }, mapReplicaErrors),
         removeErased: Effect.fn("AuditService.removeErased")(function* (input = {}) {
           const options = yield* decodeRemovalOptions(input)
           yield* requireNoTransaction("a removal of erased bytes")
           return yield* erasures.remove(options)
-        }, named),
+        }, mapReplicaErrors),
         pruneReceipts: Effect.fn("AuditService.pruneReceipts")(function* (input) {
           const { olderThanDays } = yield* decodePruneReceipts(input)
           return yield* withoutAnswerTimeout(receipts.prune(olderThanDays * secondsPerDay))
-        }, named),
+        }, mapReplicaErrors),
         exportLog: namedStream(exportLog(sql, log, schema)),
         restored: Effect.fn("AuditService.restored")(function* (input) {
           const { actor } = yield* decodeRestored(input)
           yield* requireNoTransaction("a restore")
           return yield* restore.restoreBacklog(actor)
-        }, named),
+        }, mapReplicaErrors),
         importLog: (lines, options = {}) =>
           Effect.flatMap(decodeRestored({ actor: options.actor ?? "import" }), ({ actor }) =>
             importLog({
@@ -690,7 +690,7 @@ export class AuditService extends Context.Service<
               lines,
               onProgress: options.onProgress ?? (() => Effect.void)
             })
-          ).pipe(named)
+          ).pipe(mapReplicaErrors)
       })
     })
   ).pipe(

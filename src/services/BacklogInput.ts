@@ -6,8 +6,8 @@ import { Name } from "../domain/Text.ts"
 import { decodeInput } from "./decodeInput.ts"
 
 /*
- * The inputs of the methods of `BacklogService`, as editors show them. Each interface equals what the schema in
- * `src/domain/Command.ts` that checks it takes, without its `_tag`; `test/services/BacklogInput.test.ts` compares the two.
+ * The inputs of the methods of `BacklogService`, as editors show them. Each interface equals the input of its
+ * schema in `src/domain/Command.ts`, without `_tag`; `test/services/BacklogInput.test.ts` compares the two.
  *
  * Limits: ids, names and keys have 1 to 200 characters, no control characters and no surrounding white space. Titles have
  * 1 to 500 characters, bodies up to 1 MiB of UTF-8, reasons up to 16 KiB. Acceptance criteria and results are JSON of up

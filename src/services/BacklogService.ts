@@ -535,15 +535,15 @@ export class BacklogService extends Context.Service<
     Effect.gen(function* () {
       const readModel = yield* ReadModel
       const commands = yield* CommandQueue
-      const named = withReplicaErrors(yield* SqlClient.SqlClient)
-      const submit: typeof commands.submit = (batch) => named(commands.submit(batch))
+      const mapReplicaErrors = withReplicaErrors(yield* SqlClient.SqlClient)
+      const submit: typeof commands.submit = (batch) => mapReplicaErrors(commands.submit(batch))
       const metrics = makeCommandMetrics(yield* Effect.context())
       const watch = yield* ClaimableWatch
       if ((yield* BacklogOpening).opening === "create") yield* withoutAnswerTimeout(readModel.catchUpCounts)
 
       /** Every command: decodes its input, submits it, and returns its outcome. */
       const method = <Tag extends Command["_tag"], Rejected>(tag: Tag) =>
-        spanned(
+        withLazySpan(
           `BacklogService.${tag}`,
           Effect.fnUntraced(function* (input: CommandInputs[Tag]) {
             const command = yield* decodeCommand(tag, input)
@@ -566,7 +566,7 @@ export class BacklogService extends Context.Service<
         block: method("Block"),
         unblock: method("Unblock"),
         complete: method("Complete"),
-        completeMany: spanned(
+        completeMany: withLazySpan(
           "BacklogService.CompleteMany",
           Effect.fnUntraced(function* (input) {
             const { actor, causationId, completions, correlationId } = yield* decodeCompleteMany(input)
@@ -590,7 +590,7 @@ export class BacklogService extends Context.Service<
             return yield* readModel.get(yield* decodeId(id))
           },
           withPromptAnswer,
-          named
+          mapReplicaErrors
         ),
         list: Effect.fn("BacklogService.list")(
           function* (options = {}) {
@@ -602,10 +602,10 @@ export class BacklogService extends Context.Service<
             return cards
           },
           withPromptAnswer,
-          named
+          mapReplicaErrors
         ),
         readiness: yield* makeCommandReadiness(yield* Interpreter),
-        stats: Effect.withSpan(named(withPromptAnswer(readModel.stats)), "BacklogService.stats"),
+        stats: Effect.withSpan(mapReplicaErrors(withPromptAnswer(readModel.stats)), "BacklogService.stats"),
         explain: Effect.fn("BacklogService.explain")(
           function* (input) {
             const id = yield* decodeId(input)
@@ -614,19 +614,19 @@ export class BacklogService extends Context.Service<
             return explain(found.value.card, found.value.unmet, found.value.now)
           },
           withPromptAnswer,
-          named
+          mapReplicaErrors
         ),
         whyNothingClaimable: Effect.fn("BacklogService.whyNothingClaimable")(
           function* (among = {}) {
             return yield* readModel.outlook(yield* decodeClaimFilter(among))
           },
           withPromptAnswer,
-          named
+          mapReplicaErrors
         ),
         awaitClaimable: Effect.fn("BacklogService.awaitClaimable")(function* (options = {}) {
           const { waitSeconds = defaultWaitSeconds, ...among } = yield* decodeAwaitClaimable(options)
           return yield* watch.wait(among, waitSeconds)
-        }, named)
+        }, mapReplicaErrors)
       })
     })
   ).pipe(
@@ -643,7 +643,7 @@ const decodeCompleteMany = decodeInput(CompleteMany)
 const decodeId = decodeInput(CardId)
 
 /** A function whose effects are spans where a tracer is installed. Creating a span takes as long as deciding a command. */
-const spanned =
+const withLazySpan =
   <Arguments extends ReadonlyArray<unknown>, A, E, R>(
     name: string,
     of: (...input: Arguments) => Effect.Effect<A, E, R>

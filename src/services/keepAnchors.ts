@@ -31,10 +31,10 @@ export type AnchorOutcome =
 /** Maximum time between a failed attempt and the next. */
 const retryAfter = Duration.minutes(1)
 
-/** Maximum duration of an attempt. Without it, an attempt that hangs would end the anchors without an error. */
+/** Maximum duration of an attempt. Without it, an attempt that hangs would stop anchoring without an error. */
 const attemptTimeout = Duration.minutes(1)
 
-/** Maximum time that the last anchor may delay the end. */
+/** Maximum duration of the last attempt, when the scope closes. */
 const lastAnchorTimeout = Duration.seconds(5)
 
 const gauge = (name: string, description: string) => Metric.gauge(name, { description })
@@ -123,7 +123,7 @@ const report = Effect.fnUntraced(function* (file: string, outcome: AnchorOutcome
   }
 })
 
-/** Returns an effect that anchors the log once each time it runs. It remembers the newest anchor if the file is moved away. */
+/** Returns an effect that anchors the log once each time it runs. It keeps the newest anchor in memory, in case the file is moved. */
 const makeAnchorLog = Effect.fnUntraced(function* ({ file, privateKey }: KeepAnchorsOptions) {
   const audit = yield* AuditService
   const readAdded = makeAnchorFileReader(file)

@@ -30,7 +30,7 @@ export const withoutSecrets = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.
       : Effect.provideService(sanitized, Tracer.Tracer, sanitizingTracer(tracer))
   })
 
-/** Makes a function that wraps each object once, and returns objects that are wrapped already as they are. */
+/** Makes a function that wraps each object once, and returns a wrapped object unchanged. */
 const memoizeWrapper = <A extends object>(wrap: (inner: A) => A): ((inner: A) => A) => {
   const wrapped = new WeakMap<A, A>()
   return (inner) => {
@@ -48,7 +48,7 @@ const sanitizingLogger = memoizeWrapper((logger: Logger.Logger<unknown, unknown>
       ...options,
       message: sanitize(options.message),
       cause: sanitizeCause(options.cause),
-      fiber: sanitizedFiber(options.fiber)
+      fiber: sanitizeFiber(options.fiber)
     })
   )
 )
@@ -59,7 +59,7 @@ const sanitizingReporter = memoizeWrapper((reporter: ErrorReporter.ErrorReporter
 }))
 
 /** The fiber that a logger receives. Loggers read annotations and spans from it. */
-const sanitizedFiber = (fiber: Fiber.Fiber<unknown, unknown>): Fiber.Fiber<unknown, unknown> => {
+const sanitizeFiber = (fiber: Fiber.Fiber<unknown, unknown>): Fiber.Fiber<unknown, unknown> => {
   const annotations = fiber.getRef(References.CurrentLogAnnotations)
   const spans = fiber.getRef(References.CurrentLogSpans)
   const shownAnnotations = sanitize(annotations)
@@ -75,8 +75,8 @@ const sanitizedFiber = (fiber: Fiber.Fiber<unknown, unknown>): Fiber.Fiber<unkno
 const sanitizingTracer = memoizeWrapper((tracer: Tracer.Tracer) =>
   Tracer.make({
     span: (options) =>
-      sanitizedSpan(
-        tracer.span({ ...options, name: sanitize(options.name) as string, links: options.links.map(sanitizedLink) })
+      sanitizeSpan(
+        tracer.span({ ...options, name: sanitize(options.name) as string, links: options.links.map(sanitizeLink) })
       ),
     ...(tracer.context === undefined ? {} : { context: tracer.context.bind(tracer) })
   })
@@ -85,11 +85,11 @@ const sanitizingTracer = memoizeWrapper((tracer: Tracer.Tracer) =>
 /** The span attribute with the complete arguments of a tool, set by `effect/ai`. */
 const toolArgumentsKey = "parameters"
 
-const argumentNames = (value: unknown): unknown =>
+const readArgumentNames = (value: unknown): unknown =>
   typeof value === "object" && value !== null ? sanitize(Object.keys(value)) : undefined
 
 /** Changes the methods of the tracer's own span object, so that the tracer recognizes it. */
-const sanitizedSpan = (span: Tracer.Span): Tracer.Span => {
+const sanitizeSpan = (span: Tracer.Span): Tracer.Span => {
   const original = {
     addLinks: span.addLinks.bind(span),
     attribute: span.attribute.bind(span),
@@ -97,15 +97,15 @@ const sanitizedSpan = (span: Tracer.Span): Tracer.Span => {
     event: span.event.bind(span)
   }
   span.attribute = (key, value) =>
-    original.attribute(key, key === toolArgumentsKey ? argumentNames(value) : sanitize(value))
+    original.attribute(key, key === toolArgumentsKey ? readArgumentNames(value) : sanitize(value))
   span.event = (name, startTime, attributes) =>
     original.event(sanitize(name) as string, startTime, sanitize(attributes) as typeof attributes)
-  span.addLinks = (links) => original.addLinks(links.map(sanitizedLink))
+  span.addLinks = (links) => original.addLinks(links.map(sanitizeLink))
   span.end = (endTime, exit) => original.end(endTime, sanitizeExit(exit))
   return span
 }
 
-const sanitizedLink = (link: Tracer.SpanLink): Tracer.SpanLink => ({
+const sanitizeLink = (link: Tracer.SpanLink): Tracer.SpanLink => ({
   span: link.span,
   attributes: sanitize(link.attributes) as Tracer.SpanLink["attributes"]
 })

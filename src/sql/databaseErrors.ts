@@ -28,7 +28,7 @@ export const databaseErrorKind = ({ reason }: SqlError.SqlError): DatabaseErrorK
   return isProgramError ? "failed" : "unavailable"
 }
 
-/** The code of an error: the SQLSTATE of an error of the server, `ECONNREFUSED` and the like of a connection. */
+/** The code of an error: the SQLSTATE of a server error, or the code of a connection error, such as `ECONNREFUSED`. */
 export const errorCode = (cause: unknown): string | undefined =>
   typeof cause === "object" && cause !== null && "code" in cause && typeof cause.code === "string"
     ? cause.code
@@ -95,7 +95,7 @@ export const databaseErrorText = ({ message, reason: { cause } }: SqlError.SqlEr
   return cause instanceof Error && cause.message !== "" && !repeatsValues(cause) ? cause.message : message
 }
 
-/** Whether the message is from encoding or decoding, which contains the value. */
+/** Whether the error is from encoding or decoding a value. Its message contains the value. */
 const repeatsValues = (cause: Error): boolean => /^Pg(?:Types|Protocol)/.test((cause as { _tag?: string })._tag ?? "")
 
 /** The part of a client's error that may be logged. */

@@ -31,7 +31,7 @@ export interface NewClaim {
  * a renewal is unanswered, another one is sent every sixth of the lease, since the connection of the first may be dead; the
  * first response counts.
  *
- * The claim is lost when the database says so, or when its lease has expired by this process's monotonic clock. The lease is
+ * The claim is lost when the database reports `ClaimLost` or `CardNotFound`, or when its lease has expired by this process's monotonic clock. The lease is
  * counted from before the renewal was sent, so no other worker can have claimed the card earlier.
  */
 export const maintainLease = Effect.fnUntraced(function* (

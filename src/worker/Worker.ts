@@ -79,7 +79,7 @@ const claimCards = Effect.fnUntraced(function* (worker: WorkerState) {
     const claimed = yield* claimUpTo(worker, capacity)
     if (claimed === capacity) continue
     if (untilEmpty && worker.heldCards === 0 && (yield* retryWhileUnavailable(worker, isEmpty(worker)))) return
-    // After repeated misses other workers are faster: a random delay lets them proceed without contention.
+    // Repeated misses mean that other workers claim first. A random delay reduces contention.
     misses = claimed === 0 ? misses + 1 : 0
     if (misses > 1) yield* Effect.sleep(yield* Random.nextBetween(0, maxBackOffMillis))
     const waitSeconds = untilEmpty ? emptyCheckSeconds : pollSeconds
@@ -96,9 +96,9 @@ const isEmpty = ({ backlog, settings }: WorkerState) =>
   )
 
 /**
- * Claims and starts at most `limit` cards, and returns how many. It runs in one of the worker's fibers: cards that are
- * claimed while the worker stops are started all the same, and so released. The command has no id, which would leave a
- * receipt for every claim that finds nothing; a claim whose response is lost ends when its lease expires.
+ * Claims and starts at most `limit` cards, and returns how many. It runs in one of the worker's fibers. Cards that are
+ * claimed while the worker stops are still started, which releases them. The command has no id, because an id would leave a
+ * receipt for every claim that finds nothing. A claim whose response is lost ends when its lease expires.
  */
 const claimUpTo = Effect.fnUntraced(function* (worker: WorkerState, limit: number) {
   const { backlog, settings } = worker

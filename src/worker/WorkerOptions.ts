@@ -44,7 +44,7 @@ export interface WorkerOptions<E = never, R = never> {
   /** How often the worker tries to claim a card without having been notified of one, in seconds. Defaults to 30. */
   readonly pollSeconds?: number | undefined
   /**
-   * How long handlers may continue after the worker was told to stop, in seconds, 0 to 86,400. Then they are interrupted and
+   * How long handlers may continue after the worker begins to stop, in seconds, 0 to 86,400. Then they are interrupted and
    * their cards released. Defaults to 10.
    */
   readonly gracePeriodSeconds?: number | undefined

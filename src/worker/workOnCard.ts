@@ -9,7 +9,7 @@ import type { WorkerSettings } from "./WorkerOptions.ts"
 import { retryWhileUnavailable, type WorkerState } from "./WorkerState.ts"
 
 /*
- * A claimed card's way: startCard → workOnCard → maintainLease and runHandler → settle: complete, failAttempt or release.
+ * Steps of a claimed card: startCard → workOnCard → maintainLease and runHandler → settle: complete, failAttempt or release.
  * A completion may claim the next card, which the same fiber then starts.
  */
 

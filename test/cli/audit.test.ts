@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { generateKeyPairSync } from "node:crypto"
 import { writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import { toFailure } from "../../src/cli/failure.ts"
+import { toFailure } from "../../src/cli/exitCodes.ts"
 import {
   Anchor,
   Card,

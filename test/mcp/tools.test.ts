@@ -2,7 +2,7 @@ import { layer } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Logger, Option, Stream } from "effect"
 import { SqlError } from "effect/sql"
 import { AuditService, BacklogService, BacklogTestClock } from "../../src/index.ts"
-import { refusalOf } from "../../src/mcp/refusal.ts"
+import { toRefusal } from "../../src/mcp/refusal.ts"
 import { releaseOnInterrupt } from "../../src/mcp/tools/claims.ts"
 import { connectAgent, type ToolResult } from "./support/agents.ts"
 import { eventsOf, freshBacklog, postgresClient } from "../support/backlogs.ts"
@@ -206,7 +206,7 @@ layer(Layer.provideMerge(freshBacklog, postgresClient(10)), { timeout: "60 secon
       Effect.gen(function* () {
         const agent = { role: "worker", actor: "w", owner: "w" } as const
         const messageFor = (reason: SqlError.SqlErrorReason) =>
-          Effect.map(Effect.flip(refusalOf(agent)(new SqlError.SqlError({ reason }))), ({ message }) => message)
+          Effect.map(Effect.flip(toRefusal(agent)(new SqlError.SqlError({ reason }))), ({ message }) => message)
         const cause = { code: "08006" }
         expect(yield* messageFor(new SqlError.ConnectionError({ cause }))).toMatch(
           /Call again in a few seconds.*commandId/

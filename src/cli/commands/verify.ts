@@ -18,7 +18,7 @@ import {
 } from "../../index.ts"
 import { type DocumentOutput, makeOutput } from "../CommandOutput.ts"
 import { defineCommand, runInBacklog, runWithoutBacklog, withHelp } from "../defineCommand.ts"
-import { exitCodes } from "../failure.ts"
+import { exitCodes } from "../exitCodes.ts"
 import { optionalArgument, textFlag } from "../flags.ts"
 import { ProcessIO } from "../ProcessIO.ts"
 import { clearProgressAfter, showProgress } from "../progress.ts"

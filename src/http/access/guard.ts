@@ -81,7 +81,7 @@ export const guard = ({
   })
 
   /** The authority of a caller with a token. */
-  const authorityFor = (token: AccessToken): Authority => {
+  const makeAuthority = (token: AccessToken): Authority => {
     const isAccepted = tokens === undefined ? Effect.succeed(false) : tokens.isValid(token.id, token)
     const requireValid = Effect.flatMap(isAccepted, (accepted) =>
       accepted ? Effect.void : Effect.fail(tokenNoLongerValid)
@@ -135,7 +135,7 @@ export const guard = ({
       token === undefined ? unrestricted : { actor: token.actor, role: token.role, reservedNames: token.reservedNames }
     const identifiedApp = Effect.provideService(app, CurrentCaller, identity)
     if (token === undefined) return yield* identifiedApp
-    const authority = authorityFor(token)
+    const authority = makeAuthority(token)
     const authorizedApp = Effect.provideService(identifiedApp, CurrentAuthority, authority)
     const { body } = yield* CurrentIncomingRequest
     if (body === undefined) {
@@ -149,7 +149,7 @@ export const guard = ({
     const response = yield* Effect.catchCause(Effect.ensuring(authorizedApp, Effect.sync(bodyWatch.stop)), (cause) =>
       bodyWatch.hasEnded() ? Effect.undefined : Effect.failCause(cause)
     )
-    // The reader of the body saw that it ended early.
+    // The handler read an incomplete body because the token became invalid.
     if (response === undefined || bodyWatch.hasEnded()) return yield* unauthorized(request, tokenNoLongerValid)
     return response.body._tag === "Stream" ? endWhenInvalid(response, response.body, authority) : response
   })

@@ -14,7 +14,7 @@ import {
 import { typeName } from "../../services/audit/EventTypeFilter.ts"
 import { decodeConsumer } from "../../services/AuditInput.ts"
 
-/** Reconnects of an interrupted stream without an event in between, over about half a minute. */
+/** Reconnects up to 8 times without an event in between, for about half a minute. */
 const reconnectSchedule = Schedule.upTo(Schedule.jittered(Schedule.exponential("100 millis")), { times: 8 })
 
 /**
@@ -74,25 +74,27 @@ export const makeConsume =
     Effect.gen(function* () {
       const { batchSize = 100, consumer, follow = false, parkAfter, ...filter } = yield* decodeConsumer(input)
       const { handler } = input
-      const reached = Effect.map(
+      const readCheckpoint = Effect.map(
         checkpoint(consumer),
         Option.match({ onNone: () => 0, onSome: ({ position }) => position })
       )
-      const start = yield* reached
+      const start = yield* readCheckpoint
       const last = follow ? Number.POSITIVE_INFINITY : yield* end
-      const moved = yield* Ref.make(start)
-      let handled = 0
+      const checkpointPosition = yield* Ref.make(start)
+      let handledCount = 0
 
       const moveTo = (position: number) =>
-        Effect.flatMap(Ref.get(moved), (from) =>
-          position > from ? Effect.andThen(advance(consumer, from, position), Ref.set(moved, position)) : Effect.void
+        Effect.flatMap(Ref.get(checkpointPosition), (from) =>
+          position > from
+            ? Effect.andThen(advance(consumer, from, position), Ref.set(checkpointPosition, position))
+            : Effect.void
         )
 
       const handle = Effect.fnUntraced(function* (event: RecordedEvent) {
         for (let tries = 1; ; tries++) {
           const exit = yield* Effect.exit(Effect.scoped(Effect.suspend(() => handler(event))))
           if (Exit.isSuccess(exit)) {
-            handled++
+            handledCount++
             return
           }
           if (parkAfter === undefined || Cause.hasInterrupts(exit.cause)) {
@@ -109,7 +111,7 @@ export const makeConsume =
           (error) =>
             Stream.unwrap(
               Effect.gen(function* () {
-                const [position, head] = [yield* reached, yield* end]
+                const [position, head] = [yield* readCheckpoint, yield* end]
                 return Stream.fail(position > head ? new CheckpointAhead({ consumer, position, head }) : error)
               })
             )
@@ -124,5 +126,5 @@ export const makeConsume =
       )
       // Moves past the events at the end that the filter excludes.
       yield* moveTo(last)
-      return handled
+      return handledCount
     }) as Effect.Effect<number, never, Exclude<R, Scope.Scope>>

@@ -69,8 +69,8 @@ export const listen = Effect.fnUntraced(function* <E, R>(
     return to === undefined ? Effect.void : writeResponse(response, to, { close: isClosing, writeTimeout })
   })
 
-  const answer = (message: IncomingMessage, response: ServerResponse): void => {
-    // The client has gone, which the event `close` also reports.
+  const handleRequest = (message: IncomingMessage, response: ServerResponse): void => {
+    // The client disconnected. `close` handles it.
     response.on("error", () => {})
     const { headers, socket } = message
     const target = requestTarget(message.url ?? "", headers.host)
@@ -109,7 +109,7 @@ export const listen = Effect.fnUntraced(function* <E, R>(
       ...headersTimeoutSettings(toMillis(options.headersTimeout)),
       keepAliveTimeout: idleTimeout
     },
-    answer
+    handleRequest
   )
   server.maxConnections = maxConnections
   closeOnIdleTimeout(server, idleTimeout)
@@ -152,11 +152,11 @@ const repeatedHeaderProblem = (rawHeaders: ReadonlyArray<string>): string | unde
   return undefined
 }
 
-/** Closes a connection whose body takes too long. A client that sends a byte now and then is never idle. */
+/** Closes a connection whose body takes too long. The idle timeout does not cover a client that sends a byte now and then. */
 const closeOnBodyTimeout = (message: IncomingMessage, timeout: number): void => {
   const timer = setTimeout(() => message.socket.destroy(), timeout).unref()
-  const inTime = (): void => clearTimeout(timer)
-  message.once("end", inTime).once("close", inTime)
+  const cancelTimeout = (): void => clearTimeout(timer)
+  message.once("end", cancelTimeout).once("close", cancelTimeout)
 }
 
 /** Closes idle connections. A connection may be silent while it waits for a response to a complete request. */

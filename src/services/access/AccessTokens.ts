@@ -108,7 +108,7 @@ export class AccessTokens extends Context.Service<
         'id, actor, role, created_at AS "createdAt", created_by AS "createdBy", expires_at AS "expiresAt", ' +
           'revoked_at AS "revokedAt", revoked_by AS "revokedBy", last_used_at AS "lastUsedAt"'
       )
-      const named = withReplicaErrors(sql)
+      const mapReplicaErrors = withReplicaErrors(sql)
       const now = () => databaseNow(sql, clock.override)
       const validCondition = () => sql`revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ${now()})`
       let cache: TokenCache | undefined
@@ -260,7 +260,7 @@ export class AccessTokens extends Context.Service<
             )
           )
           return { token: single(decodeRows(rows)), secret: Redacted.make(text, { label: "access token" }) }
-        }, named),
+        }, mapReplicaErrors),
         list: Effect.map(sql`SELECT ${columns} FROM ${table} ORDER BY created_at, id`, decodeRows),
         revoke: Effect.fn("AccessTokens.revoke")(function* (id, by) {
           const revokedBy = yield* decodeName(by)
@@ -271,7 +271,7 @@ export class AccessTokens extends Context.Service<
           )
           cache = undefined
           return rows.length === 0 ? yield* new AccessTokenNotFound({ id }) : single(decodeRows(rows))
-        }, named),
+        }, mapReplicaErrors),
         authenticate,
         isValid: (id, as) =>
           Effect.map(

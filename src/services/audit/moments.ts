@@ -11,7 +11,7 @@ const AtPosition = Schema.Struct({ position: Schema.Int.check(Schema.isGreaterTh
 
 const Time = Schema.DateTimeUtc.check(
   Schema.makeFilter((time) => !Number.isNaN(new Date(DateTime.toEpochMillis(time)).getTime()), {
-    expected: "a time that the calendar has"
+    expected: "a valid time"
   })
 )
 

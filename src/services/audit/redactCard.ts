@@ -61,7 +61,7 @@ const erasePartsOnce = (
   commandId: string
 ): Effect.Effect<ErasedCard, CardNotFound | CommandIdConflict | ReadFailure> => {
   const { log, receipts, sql } = context
-  const receipted = { ...command, _tag: "Redact" } as const
+  const taggedCommand = { ...command, _tag: "Redact" } as const
 
   const repeatOutcome = Effect.fnUntraced(function* (outcome: ReceiptOutcome) {
     if (outcome._tag === "Refused") return yield* outcome.rejection as CardNotFound
@@ -71,7 +71,7 @@ const erasePartsOnce = (
   })
 
   const once = Effect.gen(function* () {
-    const found = (yield* receipts.find([receipted])).get(receipted)
+    const found = (yield* receipts.find([taggedCommand])).get(taggedCommand)
     if (found !== undefined) {
       yield* log.awaitStandby
       if (!found.isSame) return Result.fail(new CommandIdConflict({ commandId }))
@@ -85,7 +85,7 @@ const erasePartsOnce = (
           card: { id: redacted.success.card.id, version: redacted.success.card.version },
           erased: redacted.success.erased
         }
-    yield* receipts.write([makeReceipt(command, commandId, computeDigests(receipted), outcome)])
+    yield* receipts.write([makeReceipt(command, commandId, computeDigests(taggedCommand), outcome)])
     return redacted
   }).pipe(
     inTransaction(sql),

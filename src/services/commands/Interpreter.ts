@@ -31,7 +31,7 @@ const maxTries = 8
 /**
  * Runs commands, and is the only writer of the log and the read model. A batch runs in one transaction:
  *
- * 1. Lock the cards and the graph, and load the facts (`ReadModel.lockInOrder`; the lock order is in `LockPlan`).
+ * 1. Lock the cards and the graph, and load the facts (`ReadModel.lockInOrder`; the lock order is at the top of `ReadModel.ts`).
  * 2. Decide the commands one after the other, each on the state after the previous ones (`decideBatch`).
  * 3. Append the events and write the rows and receipts, with COMMIT in the same round trip on a server.
  *
@@ -229,8 +229,8 @@ export const decideBatch = (
       state.apply(change)
       changes.push(change)
       if (change._tag === "UnmetDependenciesChanged" && change.cardId !== decided.cardId) {
-        const standing = state.summary(change.cardId)
-        if (standing !== undefined && isClaimable(standing, standing.unmetDependencies, now)) {
+        const summary = state.summary(change.cardId)
+        if (summary !== undefined && isClaimable(summary, summary.unmetDependencies, now)) {
           ;(madeClaimable ??= []).push(change.cardId)
         }
       }

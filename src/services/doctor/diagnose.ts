@@ -39,8 +39,8 @@ const problem = (what: string, toDo: string): Finding => ({ level: "problem", wh
 
 /** The findings that apply, or `ok` if none does. */
 const orOk = (found: ReadonlyArray<Finding | false>, what: string): ReadonlyArray<Finding> => {
-  const applying = found.filter((each) => each !== false)
-  return applying.length === 0 ? [ok(what)] : applying
+  const findings = found.filter((each) => each !== false)
+  return findings.length === 0 ? [ok(what)] : findings
 }
 
 const server = ({

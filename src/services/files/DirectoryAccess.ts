@@ -3,15 +3,17 @@ import { Schema } from "effect"
 /** The access that other users have to a directory. */
 export const DirectoryAccess = Schema.Struct({
   directory: Schema.String,
-  /** How many files and folders other users may read, write or enter, and the first of them. */
+  /** Number of files and folders that other users may read, write or enter. */
   open: Schema.Int,
+  /** The first of them. */
   firstOpen: Schema.NullOr(Schema.String),
   /** The first five of: the directory itself, or files and folders directly in it, whose modes must be restricted. */
   openParts: Schema.Array(Schema.String),
-  /** How many there were before this process opened the directory, which restricts them. */
+  /** The same number before this process opened the directory and restricted them. */
   openBefore: Schema.Int,
-  /** How many files and folders belong to another user, and the first of them. */
+  /** Number of files and folders that belong to another user. */
   foreign: Schema.Int,
+  /** The first of them. */
   firstForeign: Schema.NullOr(Schema.String),
   /** The user id of this process. */
   user: Schema.Int,

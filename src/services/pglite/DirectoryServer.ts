@@ -16,16 +16,16 @@ import type { TransactionPooler } from "./TransactionPooler.ts"
 import { shutdownNotice } from "./wireMessages.ts"
 import { WireSession } from "./WireSession.ts"
 
-/** The longest message of another process, in bytes: far longer than any statement of a backlog. */
+/** Maximum size of a message from another process, in bytes: far more than any statement of a backlog. */
 const largestMessage = 64 * 1024 * 1024
 
 /** How long a connection may take to send its startup message. */
 const startupMillis = 10_000
 
-/** The most connections at a time. Further connections are closed, and their clients retry. */
+/** Maximum number of connections. Further connections are closed, and their clients retry. */
 const maxConnections = 256
 
-/** How long after the start of a shutdown the clients that are still connected are asked to leave. */
+/** How long after the start of a shutdown the clients that are still connected are asked to disconnect. */
 const noticeMillis = 1_000
 
 /** How long after the start of a shutdown the remaining connections are closed. */
@@ -33,7 +33,7 @@ const shutdownMillis = 10_000
 
 /**
  * Serves the database of a directory that this process holds to other processes of the same user, over a Unix socket
- * that speaks the protocol of a Postgres server. When the scope closes, the server accepts no new connections and lets
+ * that uses the protocol of a Postgres server. When the scope closes, the server accepts no new connections and lets
  * clients finish for up to 10 seconds. Then it closes the remaining connections, and their transactions are rolled
  * back. Where no such socket can be created, other processes wait for the directory's lock.
  */
@@ -149,7 +149,7 @@ class DirectoryServer {
     this.connections.set(socket, session)
     socket.unref()
     socket.setTimeout(startupMillis, () => {
-      // Reads what has arrived first: when this process was busy, the client is not late.
+      // Reads pending data first, because this process may have been busy.
       setImmediate(() => setImmediate(() => void (session.isStarted || socket.destroy())))
     })
     // "close" follows.
@@ -160,7 +160,7 @@ class DirectoryServer {
       if (this.connections.size === 0) this.onEmpty?.()
     })
     socket.on("data", (chunk) => {
-      // Reads the next bytes when the answer has been written: a client that does not read must not fill this memory.
+      // Pauses until the response is written, so that a client that does not read cannot fill the memory.
       socket.pause()
       session.receive(chunk).then(() => {
         if (socket.writableNeedDrain) socket.once("drain", () => socket.resume())

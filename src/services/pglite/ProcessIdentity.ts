@@ -74,7 +74,7 @@ type ProcessInfo = { readonly started: string } | "ended" | "hidden"
 const readProcess = async (pid: number): Promise<ProcessInfo> =>
   (await (process.platform === "linux" ? readFromProc(pid) : readFromPs(pid))) ?? checkWithSignal(pid)
 
-/** The fields of https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html from the state, field 3, on. */
+/** The fields of https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html starting at field 3, the state. */
 const readStatFields = async (pid: number): Promise<ReadonlyArray<string> | undefined> => {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined)
   // Field 2 is the program's name in parentheses, and may itself contain spaces and parentheses.

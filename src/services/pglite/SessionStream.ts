@@ -12,7 +12,7 @@ export type Peer =
   | { readonly _tag: "Holder"; readonly connection: HolderConnection }
 
 /**
- * A client's connection: it writes messages of the wire protocol, and reads the answers of an engine. The peer is
+ * A client's connection: it writes messages of the wire protocol, and reads the responses of its peer. The peer is
  * looked up when the client sends its first message, and again when the holder shuts down.
  */
 export class SessionStream extends Duplex {
@@ -34,7 +34,7 @@ export class SessionStream extends Duplex {
       this.reconnect(this.holder, chunk).then(() => done(), done)
     else if (this.holder !== undefined) this.holder.send(chunk, done)
     else if (chunk.length >= 8 && chunk.readUInt32BE(4) === cancelRequestCode) {
-      // The engine runs one statement at a time to its end, before it can receive a request to cancel it.
+      // The engine completes each statement before it reads the next message, so it cannot cancel one.
       this.push(null)
       done()
     } else {

@@ -209,7 +209,7 @@ export const reportMessage = (
 
 const shutdownCode = "57P01"
 
-/** Tells a client that the server shuts down, and that the client must disconnect when it has no transaction open. */
+/** Notifies a client that the server shuts down, and that the client must disconnect when it has no transaction open. */
 export const shutdownNotice: Buffer = reportMessage(
   "noticeResponse",
   "NOTICE",

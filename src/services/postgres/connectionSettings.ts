@@ -56,7 +56,7 @@ export class ConnectionSettingRefused extends Schema.TaggedError<ConnectionSetti
 }
 
 /** The supported settings, and the environment variable that each defaults to. */
-const supported: Readonly<Record<string, string | null>> = {
+const supportedSettings: Readonly<Record<string, string | null>> = {
   host: "PGHOST",
   port: "PGPORT",
   dbname: "PGDATABASE",
@@ -157,7 +157,7 @@ const readValues = (url: string, env: Readonly<Record<string, string | undefined
   for (const [name, value] of given) {
     const instead = unsupported[name]?.instead
     if (value !== "" && instead !== undefined) refuse(`the setting ${name} is not supported: ${instead}`)
-    if (instead === undefined && !Object.hasOwn(supported, name)) {
+    if (instead === undefined && !Object.hasOwn(supportedSettings, name)) {
       refuse(`there is no connection setting ${JSON.stringify(name.slice(0, 100))}`)
     }
   }
@@ -168,7 +168,7 @@ const readValues = (url: string, env: Readonly<Record<string, string | undefined
     }
     values.delete(name)
   }
-  for (const [name, variable] of Object.entries(supported)) {
+  for (const [name, variable] of Object.entries(supportedSettings)) {
     const value = variable === null ? "" : (env[variable] ?? "")
     if (variable === null || value === "" || values.has(name)) continue
     // The URL sets the encryption by its other name.

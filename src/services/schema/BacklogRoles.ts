@@ -36,7 +36,7 @@ interface TableGrants extends Readonly<Record<Role, TablePrivileges>> {
 
 const reads = { SELECT: "all" } as const
 
-/** The privileges on every table of a backlog, in the order in which commands lock the tables. */
+/** The privileges on every table of a backlog. `grantRoles` locks the tables in this order. */
 const tableGrants: ReadonlyArray<TableGrants> = [
   // The table has no rows. Locking it in a mode that conflicts with writers needs a write privilege on it.
   { table: "graph_lock", writer: { DELETE: "all" }, auditor: {} },
@@ -73,7 +73,7 @@ const tableGrants: ReadonlyArray<TableGrants> = [
     writer: { SELECT: "all", UPDATE: "position ready waiting claimed blocked done".split(" ") },
     auditor: reads
   },
-  // Repeated answers are read from the log.
+  // Repeated commands read their answers from the log.
   { table: "events", writer: { SELECT: "all", INSERT: "all" }, auditor: reads },
   { table: "receipts", writer: { SELECT: "all", INSERT: "all" }, auditor: {} },
   {
