@@ -17,7 +17,7 @@ import { verifiesItself, verifyBacklog } from "../../support/verifyBacklog.ts"
 import { expect } from "vitest"
 
 /*
- * Every past state of a backlog can be read again, whatever commands it got. A failing property prints a minimal list of
+ * Every past state of a backlog can be read again after any commands. A failing property prints a minimal list of
  * steps and a `Replay` token: `{ arbitrary: { replay: "…" } }` repeats that run.
  */
 
@@ -169,7 +169,7 @@ const expectPast = (
         .map(({ dependsOn, id }) => [id, dependsOn.filter((other) => !done.has(other)).length] as const)
         .sort(([one], [other]) => Buffer.compare(Buffer.from(one), Buffer.from(other)))
     ).toEqual(recorded.counters)
-    // Judged by the time of the last event, which for an empty log is before all times.
+    // Evaluated at the time of the last event. For an empty log that is before all times.
     if (recorded.position > 0) {
       expect(iso(past.time)).toBe(iso(recorded.time))
       expect(past.stats).toEqual(recorded.stats)
