@@ -22,7 +22,7 @@ const decodeCards = Schema.decodeUnknownSync(Schema.Array(Card), strict)
 const decodeReport = Schema.decodeUnknownSync(VerifyReport, strict)
 const decodeStats = Schema.decodeUnknownSync(Stats, strict)
 
-const asking = (place: Place) => ({
+const commandsOf = (place: Place) => ({
   /** Runs a command with `--json` and returns its data. */
   answered: async (...argv: ReadonlyArray<string>) => {
     const { code, data, error, stderr } = await json([...place.flags, ...argv])
@@ -60,7 +60,7 @@ const lived = async (place: Place): Promise<void> => {
 
 describe("past states of a backlog", () => {
   const place = onServer()
-  const { answered, said } = asking(place)
+  const { answered, said } = commandsOf(place)
   beforeAll(() => lived(place))
   afterAll(() => place.remove())
 
@@ -174,7 +174,7 @@ describe("past states of a backlog", () => {
   it("history shows correlation ids and the recorded day of imported events", async () => {
     const imported = onServer()
     await json([...imported.flags, "import", "test/import/fixtures/sample.beads.jsonl"])
-    const text = await asking(imported).said("history", "mb-1")
+    const text = await commandsOf(imported).said("history", "mb-1")
     assert.match(text, /^POSITION +VERSION +WHEN +RECORDED +WHO +CORRELATION +WHAT\n/)
     // An imported event happened on another day than it was recorded, so both times include the day.
     assert.match(
@@ -187,7 +187,7 @@ describe("past states of a backlog", () => {
 
 describe("consumers", () => {
   const place = onServer()
-  const { answered, refused, said } = asking(place)
+  const { answered, refused, said } = commandsOf(place)
   beforeAll(async () => {
     await lived(place)
   })
@@ -243,7 +243,7 @@ describe("consumers", () => {
 
 describe("anchors and verification", () => {
   const place = onServer()
-  const { answered, refused, said } = asking(place)
+  const { answered, refused, said } = commandsOf(place)
   let directory: string
   beforeAll(async () => {
     directory = await temporaryDirectory()
@@ -327,7 +327,7 @@ describe("anchors and verification", () => {
 
 describe("a rebuild and a redaction", () => {
   const place = onServer()
-  const { answered, refused, said } = asking(place)
+  const { answered, refused, said } = commandsOf(place)
   beforeAll(() => lived(place))
   afterAll(() => place.remove())
 

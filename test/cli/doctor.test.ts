@@ -65,8 +65,8 @@ describe("backlog doctor", () => {
       facts.tables.map(({ table }: { table: string }) => table),
       ["cards", "events", "head"]
     )
-    const said = await cli(["doctor", ...place.flags])
-    assert.match(said.stdout, /^ok {7}migrations {5}All migrations are applied\.$/m)
+    const printed = await cli(["doctor", ...place.flags])
+    assert.match(printed.stdout, /^ok {7}migrations {5}All migrations are applied\.$/m)
   })
 
   it("every kind of problem is reported", async () => {

@@ -22,13 +22,13 @@ describe("backlog serve", () => {
     })
     assert.strictEqual(created.status, 200)
     const events = await fetch(`${data.url}/events`)
-    let heard = ""
+    let received = ""
     for await (const chunk of events.body ?? []) {
-      heard += Buffer.from(chunk).toString()
+      received += Buffer.from(chunk).toString()
       // The stream then ends normally.
-      if (heard.includes('"cardId":"a"')) server.child.kill("SIGTERM")
+      if (received.includes('"cardId":"a"')) server.child.kill("SIGTERM")
     }
-    assert.include(heard, "id: 1")
+    assert.include(received, "id: 1")
     const { code, stderr } = await server.ended
     assert.strictEqual(code, 0)
     assert.match(stderr, /The backlog is served\.[^]*The server has ended\./)

@@ -16,10 +16,10 @@ describe("backlog token", () => {
       { actor: "worker-1", role: "worker", by: "tester", until: null }
     )
     const planner = ["--actor", "planner", "--role", "orchestrator", "--expires-in-days", "90"]
-    const said = await cli(["token", "create", ...planner, ...place.flags])
-    assert.match(said.stdout, /^mbk_\w+\n$/)
+    const output = await cli(["token", "create", ...planner, ...place.flags])
+    assert.match(output.stdout, /^mbk_\w+\n$/)
     assert.match(
-      said.stderr,
+      output.stderr,
       /^Token [0-9a-f]{16} of the orchestrator planner: valid until .*\. The token cannot be shown again\.\n$/
     )
 

@@ -180,12 +180,12 @@ onServer("problems over HTTP", (test) => {
     "a malformed request gets a response, and the next request succeeds",
     Effect.gen(function* () {
       const { ask, url } = yield* startServer()
-      for (const words of [
+      for (const request of [
         "GET http:// HTTP/1.1\r\nhost: x\r\n\r\n",
         "TRACE / HTTP/1.1\r\nhost: x\r\n\r\n",
         "nonsense\r\n\r\n"
       ]) {
-        expect(yield* responseTo(url, [words])).toMatch(/^HTTP\/1\.1 40/)
+        expect(yield* responseTo(url, [request])).toMatch(/^HTTP\/1\.1 40/)
       }
       expect((yield* ask("/stats")).status).toBe(200)
     })

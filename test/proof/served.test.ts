@@ -164,10 +164,10 @@ const serveThrough = async (
     const own = completed.filter((event) => claimOf(event).owner === worker.name).map(({ cardId }) => cardId)
     expect(own).toEqual(expect.arrayContaining([...worker.completed()]))
   }
-  const said = log.map(({ cardId, position, type, version }) => ({ position, cardId, version, type }))
+  const expected = log.map(({ cardId, position, type, version }) => ({ position, cardId, version, type }))
   for (const { received, name: follower } of followers) {
     const each = received.map(({ cardId, position, type, version }) => ({ position, cardId, version, type }))
-    expect({ follower, received: each }).toEqual({ follower, received: said })
+    expect({ follower, received: each }).toEqual({ follower, received: expected })
   }
 
   const by = (kind: string) => completed.filter((event) => claimOf(event).owner.startsWith(kind)).length

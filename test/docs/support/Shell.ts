@@ -130,11 +130,11 @@ export class Shell {
       this.#running.push(server)
       return { code: 0, ...server.said() }
     }
-    const goesOn =
+    const isLongRunning =
       given.includes("--follow") ||
       (given[0] === "watch" && given.includes("--json")) ||
       (given[0] === "work" && !given.includes("--until-empty"))
-    if (!goesOn) return cli(argv, { env })
+    if (!isLongRunning) return cli(argv, { env })
     const running = await started(argv, env)
     await running.end()
     return { code: 0, ...running.said() }

@@ -17,7 +17,7 @@ import { tables } from "../../support/backlogs.ts"
 class TakenBack extends Data.TaggedError("TakenBack")<{ readonly problem: string | undefined }> {}
 
 /** Runs an import, checks its result and rolls it back. Returns what is wrong, if anything. */
-const takenBack = <E, R>(body: Effect.Effect<string | undefined, E, R>) =>
+const rollBackImport = <E, R>(body: Effect.Effect<string | undefined, E, R>) =>
   Effect.flatMap(SqlClient.SqlClient, (sql) =>
     sql
       .withTransaction(Effect.flatMap(body, (problem) => new TakenBack({ problem })))
@@ -35,7 +35,7 @@ const encode = Schema.encodeSync(ImportReport)
 
 /** Imports a source, and returns what is wrong with the result. */
 const importedFrom = <E>(reading: Effect.Effect<Source, E>, strict: boolean) =>
-  takenBack(
+  rollBackImport(
     Effect.gen(function* () {
       const source = yield* reading
       const plan = yield* planImport(source)
@@ -81,7 +81,7 @@ const checked = Effect.fnUntraced(function* (file: Uint8Array) {
 })
 
 const log = (file: Uint8Array) =>
-  takenBack(
+  rollBackImport(
     Effect.gen(function* () {
       yield* checked(file)
       const lines = Stream.fromAsyncIterable(readLines(pieces(file)), (error) => error)

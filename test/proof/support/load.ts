@@ -43,7 +43,7 @@ export interface LoadOptions {
 export const faultsTimeout = amount(120_000, 600_000)
 
 /** How many responses every worker must get after a fault, without help. */
-const goesOn = 5
+const responsesAfterFault = 5
 
 /**
  * Starts worker processes on an empty backlog and injects faults. Afterward every process must get responses again by itself,
@@ -79,7 +79,7 @@ export const underLoad = async (
     if (madeBy !== undefined) await makeBacklog(url, schema, madeBy)
     else if (workersUrl !== url) await withBacklog(url, schema, Effect.void)
     await Promise.all(Array.from({ length: processes }, () => start().started()))
-    await answers(goesOn)
+    await answers(responsesAfterFault)
     await inject({
       url,
       schema,
@@ -93,7 +93,7 @@ export const underLoad = async (
         await start().started()
       }
     })
-    await answers(goesOn)
+    await answers(responsesAfterFault)
     await Promise.all(Array.from(living, (worker) => worker.finish()))
   } finally {
     await Promise.all(Array.from(all, (worker) => worker.kill()))

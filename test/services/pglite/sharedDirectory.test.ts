@@ -227,13 +227,13 @@ describe("a holder that ends", () => {
     Effect.gen(function* () {
       const { directory, endHolder, client } = yield* pair
       const inside = yield* Queue.unbounded<void>()
-      const goOn = yield* Queue.unbounded<void>()
+      const mayContinue = yield* Queue.unbounded<void>()
       const transaction = yield* Effect.forkChild(
         client.withTransaction(
           Effect.gen(function* () {
             yield* client`insert into numbers values (1)`
             yield* Queue.offer(inside, undefined)
-            yield* Queue.take(goOn)
+            yield* Queue.take(mayContinue)
             yield* client`insert into numbers values (2)`
           })
         )
@@ -249,7 +249,7 @@ describe("a holder that ends", () => {
           )
         )
       )
-      yield* Queue.offer(goOn, undefined)
+      yield* Queue.offer(mayContinue, undefined)
       yield* Fiber.join(transaction)
       yield* Fiber.join(ending)
       assert.deepStrictEqual(yield* numbers(client), [1, 2])
