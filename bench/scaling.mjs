@@ -20,7 +20,7 @@ const usage = `node bench/scaling.mjs [--only PARTS] [--pgbouncer PATH]... [--qu
   --only PARTS       some of: oneServer,pooler,replica,backlogs; the others' results stay as they were
   --pgbouncer PATH   a PgBouncer to try; several may be named. One that is installed is found by itself
   --quick            everything once and for a short time; written to results/quick-scaling.json, and into no page
-  --repetitions N    how often everything is measured, in turns (default: 3, with --quick 1)
+  --repetitions N    how often everything is measured, alternating (default: 3, with --quick 1)
   --build DIR        measure this build instead of ../dist
   --results FILE     write the results into this file instead, and into no page
 `

@@ -8,7 +8,7 @@ export function* plainCards(count) {
   for (let number = 0; number < count; number++) yield card(number)
 }
 
-/** How many of ten cards are in which other state; of waiting cards, whether they come first. */
+/** Of ten cards, the number in each other state, and whether waiting cards come first. */
 export const states = {
   "all claimable": {},
   "50 % done": { done: 5 },

@@ -85,7 +85,7 @@ const serve = async (cluster, before) => {
   const kill = () => {
     if (!isOver()) server.kill("SIGQUIT")
   }
-  // Before the caller removes its files.
+  // The processes must end before the caller removes the files.
   process.prependOnceListener("exit", kill)
   await waitForOutput(server, "ready to accept")
   /** Ends the server: "SIGINT" normally, "SIGQUIT" at once and without cleanup. */

@@ -4,8 +4,8 @@ import { once } from "node:events"
 import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 
-/** Longer than a server waits for running requests when it stops. */
-const patienceMillis = 20_000
+/** Milliseconds until a server must have stopped. Longer than the server's own shutdown timeout. */
+const stopTimeoutMillis = 20_000
 
 /**
  * Serves a backlog while `use` runs with its address. Returns what `use` returns, and the server's peak memory. The server
@@ -36,7 +36,7 @@ export const withServer = async ({ build, directory }, database, use) => {
     const url = await Promise.race([failed, addressFrom(child.stdout)])
     const measured = await Promise.race([failed, use(url)])
     child.kill("SIGTERM")
-    await Promise.race([ended, afterPatience(child)])
+    await Promise.race([ended, failAfterTimeout(child)])
     return { ...measured, peakMiB: Number(readFileSync(memory, "utf8")) }
   } finally {
     child.kill("SIGKILL")
@@ -51,16 +51,16 @@ const addressFrom = async (output) => {
     text += part
     if (text.endsWith("\n")) return JSON.parse(text).data.url
   }
-  // The server printed nothing, so the error is how it ended.
+  // The server printed nothing. The caller fails when the process ends.
   return new Promise(() => {})
 }
 
-const afterPatience = (child) =>
+const failAfterTimeout = (child) =>
   new Promise((_, reject) => {
-    setTimeout(() => reject(new Error(`process ${child.pid} of the server does not end`)), patienceMillis).unref()
+    setTimeout(() => reject(new Error(`process ${child.pid} of the server does not end`)), stopTimeoutMillis).unref()
   })
 
-/** The server is profiled when this process is, into a file next to this one's. */
+/** Profiles the server when this process is profiled, into a file next to this process's profile. */
 const profiling = () =>
   process.execArgv
     .filter((argument) => argument.startsWith("--cpu-prof"))

@@ -3,14 +3,14 @@ import { Schema } from "effect"
 import { compareIds } from "../../src/domain/CardId.ts"
 import { id } from "./support.ts"
 
-/** Code point order, another way: UTF-8 was made so that its bytes keep it. */
+/** A second implementation of code point order: UTF-8 bytes sort like code points. */
 const compareBytes = (left: string, right: string): number => Buffer.compare(Buffer.from(left), Buffer.from(right))
 
 const expectSameOrder = (left: string, right: string): void => {
   expect(Math.sign(compareIds(id(left), id(right)))).toBe(compareBytes(left, right))
 }
 
-/** Texts of few characters, so that two of them often begin alike: of one, two, three and four bytes in UTF-8. */
+/** Texts from few characters of one to four bytes in UTF-8, so that two texts often have a common prefix. */
 const Confusable = Schema.Array(
   Schema.Literals(["a", "b", "Z", "é", "߿", "ࠀ", "\ud7ff", "\ue000", "\uffff", "𐀀", "𝒜", "😀", "😁", "\u{10ffff}"])
 ).check(Schema.isMinLength(1), Schema.isMaxLength(6))

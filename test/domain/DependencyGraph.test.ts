@@ -8,7 +8,7 @@ const ids = ["a", "b", "c", "d", "e", "f"].map(id)
 
 const Id = Schema.Literals(ids)
 
-/** A small graph of any shape, self-dependencies and double edges included. */
+/** A small graph of any shape, including self-dependencies and duplicate edges. */
 const Edges = Schema.Array(Schema.Tuple([Id, Id])).check(Schema.isMaxLength(10))
 
 type Edges = typeof Edges.Type
@@ -18,7 +18,7 @@ const graph =
   (card: CardId): ReadonlyArray<CardId> =>
     edges.filter(([from]) => from === card).map(([, to]) => to)
 
-/** Whether there is a way of `steps` edges or fewer, by trying all of them. */
+/** Whether a path of at most `steps` edges exists. Tries every path. */
 const canReach = (edges: Edges, from: CardId, to: CardId, steps = ids.length): boolean =>
   from === to || (steps > 0 && graph(edges)(from).some((next) => canReach(edges, next, to, steps - 1)))
 
@@ -35,7 +35,7 @@ const runs = { arbitrary: { runs: 500, size: 10 } }
 
 describe("findPath", () => {
   it.prop(
-    "finds a path exactly when there is one",
+    "finds a path if and only if one exists",
     { edges: Edges, starts: Schema.Array(Id).check(Schema.isMaxLength(3)), target: Id },
     ({ edges, starts, target }) => {
       const path = findPath(starts, target, graph(edges))
@@ -57,7 +57,7 @@ describe("findPath", () => {
 
 describe("findCycle", () => {
   it.prop(
-    "finds a cycle exactly when one can be reached",
+    "finds a cycle if and only if one can be reached",
     { edges: Edges, starts: Schema.Array(Id).check(Schema.isMaxLength(3)) },
     ({ edges, starts }) => {
       const cycle = findCycle(starts, graph(edges))
@@ -96,18 +96,18 @@ describe("long chains and dense graphs", () => {
     expect(findCycle([first], dependenciesOf)).toHaveLength(length + 1)
   })
 
-  it("each card is visited once, however many paths lead to it", () => {
-    // Forty layers of two cards, each depending on both of the next layer: more ways than anyone could walk.
-    const looked = new Map<CardId, number>()
+  it("each card is visited once, regardless of the number of paths to it", () => {
+    // Forty layers of two cards. Each card depends on both cards of the next layer, so there are 2^40 paths.
+    const visits = new Map<CardId, number>()
     const dependenciesOf = (card: CardId): ReadonlyArray<CardId> => {
-      looked.set(card, (looked.get(card) ?? 0) + 1)
+      visits.set(card, (visits.get(card) ?? 0) + 1)
       const layer = Number(card.slice(1))
       return layer < 40 ? [id(`a${layer + 1}`), id(`b${layer + 1}`)] : []
     }
     expect(findPath([id("a0"), id("b0")], id("none"), dependenciesOf)).toBeUndefined()
-    expect(Math.max(...looked.values())).toBe(1)
-    looked.clear()
+    expect(Math.max(...visits.values())).toBe(1)
+    visits.clear()
     expect(findCycle([id("a0"), id("b0")], dependenciesOf)).toBeUndefined()
-    expect(Math.max(...looked.values())).toBe(1)
+    expect(Math.max(...visits.values())).toBe(1)
   })
 })

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
 import { isClaimable } from "../../src/domain/Claimability.ts"
 import { explain, type Explanation, type UnmetDependency } from "../../src/domain/Explanation.ts"
-import { at, backlogAfter, created, type Happened, id, on } from "./support.ts"
+import { at, backlogAfter, created, type TimedEvent, id, on } from "./support.ts"
 
-const born = created("a", { dependsOn: [id("dep"), id("never")] })
+const newCard = created("a", { dependsOn: [id("dep"), id("never")] })
 
 const claimed = on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 300, expiresAt: at(10), generation: 0 }, at(5))
 
@@ -16,42 +16,42 @@ const unmet = { _tag: "UnmetDependencies", dependencies: waits } as const
 
 interface Case {
   readonly name: string
-  readonly history: ReadonlyArray<Happened>
+  readonly history: ReadonlyArray<TimedEvent>
   readonly status: Explanation["status"]
   readonly obstacles: Explanation["obstacles"]
-  /** The minute at which it is explained. */
+  /** The minute of the explanation. */
   readonly minute?: number
 }
 
-const putOff = on("a", { _tag: "CardReleased", owner: "w", token: 2, reason: null, notBefore: at(30) }, at(6))
+const released = on("a", { _tag: "CardReleased", owner: "w", token: 2, reason: null, notBefore: at(30) }, at(6))
 
-/** Each card as it is when it waits for nothing; the same card is then explained with dependencies that are not done. */
+/** Cards without unmet dependencies. The tests explain each card again with unmet dependencies. */
 const cases: ReadonlyArray<Case> = [
-  { name: "ready", history: [born], status: "ready", obstacles: [] },
+  { name: "ready", history: [newCard], status: "ready", obstacles: [] },
   {
-    name: "ready, put off",
-    history: [born, claimed, putOff],
+    name: "deferred",
+    history: [newCard, claimed, released],
     status: "ready",
     obstacles: [{ _tag: "NotYet", notBefore: at(30) }]
   },
-  { name: "ready, put off until now", history: [born, claimed, putOff], status: "ready", obstacles: [], minute: 30 },
+  { name: "deferred until now", history: [newCard, claimed, released], status: "ready", obstacles: [], minute: 30 },
   {
     name: "claimed",
-    history: [born, claimed],
+    history: [newCard, claimed],
     status: "claimed",
     obstacles: [{ _tag: "Claimed", holder: "w", expiresAt: at(10), expired: false }],
     minute: 9
   },
   {
     name: "claimed until now",
-    history: [born, claimed],
+    history: [newCard, claimed],
     status: "claimed",
     obstacles: [{ _tag: "Claimed", holder: "w", expiresAt: at(10), expired: true }],
     minute: 10
   },
   {
     name: "blocked for a reason",
-    history: [born, on("a", { _tag: "CardBlocked", reason: "legal", endedClaim: null })],
+    history: [newCard, on("a", { _tag: "CardBlocked", reason: "legal", endedClaim: null })],
     status: "blocked",
     obstacles: [{ _tag: "Blocked", reason: "legal" }]
   },
@@ -63,7 +63,11 @@ const cases: ReadonlyArray<Case> = [
   }
 ]
 
-const explained = (history: ReadonlyArray<Happened>, dependencies: ReadonlyArray<UnmetDependency>, minute: number) => {
+const explained = (
+  history: ReadonlyArray<TimedEvent>,
+  dependencies: ReadonlyArray<UnmetDependency>,
+  minute: number
+) => {
   const card = backlogAfter(history).state.card(id("a"))
   if (card === undefined) throw new Error("there is no card")
   const explanation = explain(card, dependencies, at(minute))
@@ -98,7 +102,7 @@ describe("explain", () => {
         { _tag: "CardCompleted", result: null, overrode: [], forced: false, claim: null },
         at(11)
       )
-      expect(explained([born, completed], dependencies, 12)).toEqual({
+      expect(explained([newCard, completed], dependencies, 12)).toEqual({
         id: "a",
         status: "done",
         claimable: false,

@@ -22,14 +22,14 @@ const cyclicObject = (): unknown => {
   return object
 }
 
-/** Cyclic, and with so many ways through it that none who walks them all comes to an end. */
+/** A cyclic list with too many paths to visit each. */
 const cyclicList = (): unknown => {
   const list: Array<unknown> = []
   for (let count = 0; count < 100; count++) list.push(list)
   return list
 }
 
-/** Small in memory, endless when written out: every level holds the next one twice. */
+/** Small in memory, huge as text: every level contains the next one twice. */
 const doubling = (levels: number): unknown => nested(levels, (inner) => [inner, inner])
 
 const accepted: ReadonlyArray<readonly [name: string, value: unknown]> = [

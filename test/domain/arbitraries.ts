@@ -6,7 +6,7 @@ import type { StreamEvent } from "../../src/domain/evolve.ts"
 import { jsonStorageProblem } from "../../src/domain/Json.ts"
 import { Title } from "../../src/domain/Text.ts"
 
-/** JSON that can be stored, sampled from JSON, because the schema `Json` itself is a filter over all values. */
+/** Storable JSON, sampled from JSON values, because the schema `Json` filters all values. */
 const SamplableJson = Schema.Json.check(Schema.makeFilter(jsonStorageProblem))
 
 /** The fields of a struct, with the JSON fields in a form that can be sampled. */
@@ -28,10 +28,10 @@ export const eventArbitrary = Arbitrary.schema(
   Schema.Union(Event.members.map(({ fields }) => samplable(fields, fields._tag.schema.literal === "CardRevised")))
 ) as Arbitrary.Arbitrary<Event>
 
-/** Samples begin with the smallest, and would remain at the empty text, which is not a valid id. */
+/** Not empty: samples start with the smallest value, and an empty text is not a valid id. */
 const SamplableId = CardId.check(Schema.isMinLength(1))
 
-/** Any card, including states that no log produces: claimed without an owner, done before it was created. */
+/** Any card, including states that no log produces, such as claimed without an owner. */
 export const cardArbitrary = Arbitrary.schema(
   samplable(
     {
@@ -44,7 +44,7 @@ export const cardArbitrary = Arbitrary.schema(
   )
 ) as Arbitrary.Arbitrary<Card>
 
-/** Any event at any place of a stream. */
+/** Any event at any version of a stream. */
 export const streamEventArbitrary: Arbitrary.Arbitrary<StreamEvent> = Arbitrary.all({
   cardId: Arbitrary.schema(SamplableId),
   version: Arbitrary.schema(Version),

@@ -9,7 +9,7 @@ import { backlogAfter, command, created, id, type MemoryBacklog, type Order } fr
  */
 
 /** All ids of the tests, sorted. */
-export const everyId = ["a", "b", "c", "d", "e", "ﬀ", "𝒜"].map(id)
+export const allIds = ["a", "b", "c", "d", "e", "ﬀ", "𝒜"].map(id)
 
 const Id = Schema.Literals(["a", "b", "c", "d", "e", "ﬀ", "𝒜"])
 const Worker = Schema.Literals(["w1", "w2", "w3"])
@@ -29,7 +29,7 @@ const card = {
 
 const named = { id: Id }
 
-const wish = { owner: Worker, minPriority: maybe(Schema.Literals([0, 1])) }
+const claimFilter = { owner: Worker, minPriority: maybe(Schema.Literals([0, 1])) }
 
 /** A command whose token is not resolved yet. */
 const Intention = Schema.Union([
@@ -47,8 +47,8 @@ const Intention = Schema.Union([
     id: maybe(Id),
     ttlSeconds: maybe(Schema.Literals([1, 60, 900]))
   }),
-  Schema.TaggedStruct("Claim", wish),
-  Schema.TaggedStruct("ClaimMany", { ...wish, limit: Schema.Literals([1, 2, 5]) }),
+  Schema.TaggedStruct("Claim", claimFilter),
+  Schema.TaggedStruct("ClaimMany", { ...claimFilter, limit: Schema.Literals([1, 2, 5]) }),
   Schema.TaggedStruct("Renew", { ...named, token: Token, ttlSeconds: maybe(Schema.Literals([1, 60, 900])) }),
   Schema.TaggedStruct("Release", {
     ...named,
@@ -67,7 +67,7 @@ const Intention = Schema.Union([
     token: maybe(Token),
     force: maybe(Schema.Boolean),
     result: maybe(Value),
-    claimNext: maybe(Schema.Struct(wish))
+    claimNext: maybe(Schema.Struct(claimFilter))
   }),
   Schema.TaggedStruct("Reopen", named)
 ])

@@ -13,7 +13,7 @@ import {
   type Rejection,
   SelfDependency
 } from "../../src/domain/Rejection.ts"
-import { at, backlogAfter, created, given, type Happened, id, on, type Order } from "./support.ts"
+import { at, backlogAfter, created, given, type TimedEvent, id, on, type Order } from "./support.ts"
 
 /*
  * Every command on a card in every state. The card is `x`. The time is ten past nine. w0 claimed and released the card
@@ -26,7 +26,7 @@ const columns = ["missing", "ready", "waiting", "deferred", "claimed", "expired"
 type CardState = (typeof columns)[number]
 
 /** `x` was created, claimed by w0 (version and token 2) and released (version 3). */
-const tried = (notBefore: Parameters<typeof at>[0] | null = null): ReadonlyArray<Happened> => [
+const tried = (notBefore: Parameters<typeof at>[0] | null = null): ReadonlyArray<TimedEvent> => [
   created("dep", { status: "blocked" }),
   created("x", { idempotencyKey: "key of x" }),
   on("x", { _tag: "CardClaimed", owner: "w0", ttlSeconds: 60, expiresAt: at(2), generation: 0 }, at(1)),
@@ -37,7 +37,7 @@ const tried = (notBefore: Parameters<typeof at>[0] | null = null): ReadonlyArray
   )
 ]
 
-const histories: Readonly<Record<CardState, ReadonlyArray<Happened>>> = {
+const histories: Readonly<Record<CardState, ReadonlyArray<TimedEvent>>> = {
   missing: [created("dep", { status: "blocked" })],
   ready: tried(),
   waiting: [...tried(), on("x", { _tag: "CardLinked", dependsOn: id("dep") }, at(3))],
@@ -153,7 +153,7 @@ Complete, forced, token 2 | NOTFOUND | completed | overrode  | completed | compl
 Reopen                    | NOTFOUND | -         | -         | -         | -         | -         | -         | reopened
 `
 
-/** What is left of w1's claim, by state: a rejection and the event that ends the claim tell it. */
+/** The claim of w1 by state, as rejections and the event that ends the claim report it. */
 const claimOf = (state: CardState) =>
   state === "claimed"
     ? { owner: "w1", ttlSeconds: 900, expiresAt: at(20) }
@@ -175,7 +175,7 @@ const dep = id("dep")
 
 type Outcome = (order: Order, state: CardState) => ReadonlyArray<DecidedEvent> | Rejection
 
-/** The outcome of one kind of command, in the words of the table. */
+/** Restricts an outcome of the table to one kind of command. */
 const of =
   <Tag extends Order["_tag"]>(
     tag: Tag,
@@ -362,7 +362,7 @@ describe("Create", () => {
 })
 
 describe("CreateMany", () => {
-  it("keeps the given order, whatever the dependencies", () => {
+  it("keeps the given order regardless of dependencies", () => {
     given()
       .when({
         _tag: "CreateMany",
@@ -486,7 +486,7 @@ describe("Claim", () => {
   const claim = (cardId: string, ttlSeconds = 900) =>
     on(cardId, { _tag: "CardClaimed", owner: "w", ttlSeconds, expiresAt: at(10 + ttlSeconds / 60), generation: 0 })
 
-  it("claims the card of the greatest priority, whatever its age and id", () => {
+  it("claims the card of the greatest priority regardless of age and id", () => {
     given(
       created("a", { priority: 1 }, at(0)),
       created("b", { priority: -2_147_483_648 }, at(-9)),
@@ -502,7 +502,7 @@ describe("Claim", () => {
       .thenEvents(claim("b"))
   })
 
-  it("claims the first id by code point, of cards created at once", () => {
+  it("claims the first id by code point among cards created at the same time", () => {
     given(created("𝒜"), created("ﬀ"), created("b")).when({ _tag: "Claim", owner: "w" }).thenEvents(claim("b"))
     given(created("𝒜"), created("ﬀ")).when({ _tag: "Claim", owner: "w" }).thenEvents(claim("ﬀ"))
   })
@@ -523,7 +523,7 @@ describe("Claim", () => {
   it("reclaims all expired claims first, by id, and then claims the best card of all", () => {
     const expired = (cardId: string) =>
       on(cardId, { _tag: "CardClaimed", owner: "gone", ttlSeconds: 60, expiresAt: at(3), generation: 0 }, at(2))
-    const takenBack = (cardId: string) =>
+    const reclaimedCard = (cardId: string) =>
       on(cardId, { _tag: "CardReclaimed", owner: "gone", token: 2, expiresAt: at(3), why: "expired" })
     given(
       created("low", { priority: 1 }),
@@ -533,10 +533,10 @@ describe("Claim", () => {
       expired("high")
     )
       .when({ _tag: "Claim", owner: "w" })
-      .thenEvents(takenBack("high"), takenBack("low"), claim("high"))
+      .thenEvents(reclaimedCard("high"), reclaimedCard("low"), claim("high"))
     given(created("low", { priority: 1 }), created("free", { priority: 2 }), expired("low"))
       .when({ _tag: "Claim", owner: "w" })
-      .thenEvents(takenBack("low"), claim("free"))
+      .thenEvents(reclaimedCard("low"), claim("free"))
   })
 
   it("reclaims an expired claim of a card that now waits for a dependency", () => {
@@ -546,13 +546,13 @@ describe("Claim", () => {
       on("a", { _tag: "CardClaimed", owner: "gone", ttlSeconds: 60, expiresAt: at(3), generation: 0 }, at(2)),
       on("a", { _tag: "CardLinked", dependsOn: id("dep") }, at(2))
     ]
-    const takenBack = on("a", { _tag: "CardReclaimed", owner: "gone", token: 2, expiresAt: at(3), why: "expired" })
+    const reclaimedCard = on("a", { _tag: "CardReclaimed", owner: "gone", token: 2, expiresAt: at(3), why: "expired" })
     given(...history)
       .when({ _tag: "Claim", owner: "w", id: "a" })
-      .thenEvents(takenBack)
+      .thenEvents(reclaimedCard)
     given(...history)
       .when({ _tag: "Claim", owner: "w" })
-      .thenEvents(takenBack)
+      .thenEvents(reclaimedCard)
   })
 
   it("has the requested lease", () => {
@@ -655,7 +655,7 @@ describe("Reclaim", () => {
 
 describe("Link", () => {
   /** c0 → c1 → … → c(length - 1): each card depends on the next. */
-  const chain = (length: number): ReadonlyArray<Happened> =>
+  const chain = (length: number): ReadonlyArray<TimedEvent> =>
     Array.from({ length }, (_, index) =>
       created(`c${index}`, { dependsOn: index + 1 < length ? [id(`c${index + 1}`)] : [] })
     )
@@ -719,30 +719,30 @@ describe("Complete", () => {
   })
 })
 
-describe("JSON of a caller", () => {
-  /** A value that its owner changes after the command; and no JSON knows a negative zero. */
-  const brought = () => {
+describe("the caller's JSON", () => {
+  /** A value that the caller changes after the command. JSON has no negative zero, so the stored value has zero. */
+  const mutableValue = () => {
     const list = [1]
     return { value: { zero: -0, list }, change: () => list.push(2) }
   }
   const kept = { zero: 0, list: [1] }
 
   it("is copied by Create", () => {
-    const { change, value } = brought()
+    const { change, value } = mutableValue()
     const outcome = given().when({ _tag: "Create", id: "a", title: "A", acceptance: value })
     change()
     outcome.thenEvents(created("a", { acceptance: kept }))
   })
 
   it("is copied by Revise", () => {
-    const { change, value } = brought()
+    const { change, value } = mutableValue()
     const outcome = given(created("a")).when({ _tag: "Revise", id: "a", acceptance: value })
     change()
     outcome.thenEvents(on("a", { _tag: "CardRevised", acceptance: kept }))
   })
 
   it("is copied by Complete", () => {
-    const { change, value } = brought()
+    const { change, value } = mutableValue()
     const outcome = given(created("a")).when({ _tag: "Complete", id: "a", result: value })
     change()
     outcome.thenEvents(on("a", { _tag: "CardCompleted", result: kept, overrode: [], forced: false, claim: null }))

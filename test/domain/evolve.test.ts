@@ -4,16 +4,16 @@ import { Card } from "../../src/domain/Card.ts"
 import { Event } from "../../src/domain/Event.ts"
 import { evolve } from "../../src/domain/evolve.ts"
 import { cardArbitrary, eventArbitrary, manyRuns, streamEventArbitrary } from "./arbitraries.ts"
-import { at, created, type Happened, id, on } from "./support.ts"
+import { at, created, type TimedEvent, id, on } from "./support.ts"
 
 /** Folds the events of one card. */
-const fold = (...events: ReadonlyArray<Happened>): Card | undefined =>
+const fold = (...events: ReadonlyArray<TimedEvent>): Card | undefined =>
   events.reduce<Card | undefined>(
-    (card, happened) => evolve(card, { ...happened, version: (card?.version ?? 0) + 1 }),
+    (card, occurred) => evolve(card, { ...occurred, version: (card?.version ?? 0) + 1 }),
     undefined
   )
 
-const birth = created("a", {
+const creation = created("a", {
   title: "T",
   body: "B",
   phase: "P",
@@ -23,7 +23,7 @@ const birth = created("a", {
   idempotencyKey: "k"
 })
 
-const newborn: Card = {
+const newCard: Card = {
   id: id("a"),
   title: "T",
   body: "B",
@@ -58,7 +58,7 @@ const expectCard = (card: Card | undefined, expected: Card): void => {
 describe("each event of a card", () => {
   const claimed = on("a", { _tag: "CardClaimed", owner: "w", ttlSeconds: 60, expiresAt: at(2), generation: 0 }, at(1))
   const held = {
-    ...newborn,
+    ...newCard,
     status: "claimed",
     claimOwner: "w",
     claimTtlSeconds: 60,
@@ -80,12 +80,12 @@ describe("each event of a card", () => {
   } as const
 
   it("CardCreated creates the card", () => {
-    expectCard(fold(birth), newborn)
+    expectCard(fold(creation), newCard)
   })
 
   it("CardCreated with status done sets the completion time", () => {
     expectCard(fold(created("a", { status: "done" }, at(4))), {
-      ...newborn,
+      ...newCard,
       title: "A",
       body: null,
       phase: null,
@@ -106,8 +106,8 @@ describe("each event of a card", () => {
   })
 
   it("CardRevised changes its fields and no others", () => {
-    expectCard(fold(birth, on("a", { _tag: "CardRevised", title: "T2", body: null }, at(1))), {
-      ...newborn,
+    expectCard(fold(creation, on("a", { _tag: "CardRevised", title: "T2", body: null }, at(1))), {
+      ...newCard,
       title: "T2",
       body: null,
       updatedAt: at(1),
@@ -116,13 +116,13 @@ describe("each event of a card", () => {
   })
 
   it("CardClaimed sets the owner and a token that is its version", () => {
-    expectCard(fold(birth, claimed), held)
+    expectCard(fold(creation, claimed), held)
   })
 
   it("ClaimRenewed changes the expiry and keeps the token and the start", () => {
     expectCard(
       fold(
-        birth,
+        creation,
         claimed,
         on("a", { _tag: "ClaimRenewed", owner: "w", token: 2, ttlSeconds: 90, expiresAt: at(3) }, at(1.5))
       ),
@@ -133,7 +133,7 @@ describe("each event of a card", () => {
   it("CardReleased makes the card ready with a retry time", () => {
     expectCard(
       fold(
-        birth,
+        creation,
         claimed,
         on("a", { _tag: "CardReleased", owner: "w", token: 2, reason: "r", notBefore: at(9) }, at(2))
       ),
@@ -144,7 +144,7 @@ describe("each event of a card", () => {
   it("CardReclaimed makes the card ready at once", () => {
     expectCard(
       fold(
-        birth,
+        creation,
         claimed,
         on("a", { _tag: "CardReclaimed", owner: "w", token: 2, expiresAt: at(2), why: "expired" }, at(3))
       ),
@@ -155,7 +155,7 @@ describe("each event of a card", () => {
   it("a second claim has a greater token, counts as an attempt and clears the retry time", () => {
     expectCard(
       fold(
-        birth,
+        creation,
         claimed,
         on("a", { _tag: "CardReleased", owner: "w", token: 2, reason: null, notBefore: at(5) }, at(2)),
         on("a", { _tag: "CardClaimed", owner: "v", ttlSeconds: 900, expiresAt: at(21), generation: 0 }, at(6))
@@ -175,28 +175,28 @@ describe("each event of a card", () => {
   })
 
   it("CardLinked inserts a dependency in order, CardUnlinked removes it", () => {
-    const linked = fold(birth, on("a", { _tag: "CardLinked", dependsOn: id("m") }, at(1)))
-    expectCard(linked, { ...newborn, dependsOn: [id("b"), id("m"), id("z")], updatedAt: at(1), version: 2 })
+    const linked = fold(creation, on("a", { _tag: "CardLinked", dependsOn: id("m") }, at(1)))
+    expectCard(linked, { ...newCard, dependsOn: [id("b"), id("m"), id("z")], updatedAt: at(1), version: 2 })
     expectCard(
       fold(
-        birth,
+        creation,
         on("a", { _tag: "CardLinked", dependsOn: id("m") }, at(1)),
         on("a", { _tag: "CardUnlinked", dependsOn: id("b") }, at(2))
       ),
-      { ...newborn, dependsOn: [id("m"), id("z")], updatedAt: at(2), version: 3 }
+      { ...newCard, dependsOn: [id("m"), id("z")], updatedAt: at(2), version: 3 }
     )
   })
 
   it("CardBlocked ends a claim, CardUnblocked makes the card ready", () => {
     const blocked = on("a", { _tag: "CardBlocked", reason: "legal", endedClaim: { owner: "w", token: 2 } }, at(2))
-    expectCard(fold(birth, claimed, blocked), {
+    expectCard(fold(creation, claimed, blocked), {
       ...free,
       status: "blocked",
       blockedReason: "legal",
       updatedAt: at(2),
       version: 3
     })
-    expectCard(fold(birth, claimed, blocked, on("a", { _tag: "CardUnblocked", reason: "settled" }, at(3))), {
+    expectCard(fold(creation, claimed, blocked, on("a", { _tag: "CardUnblocked", reason: "settled" }, at(3))), {
       ...free,
       updatedAt: at(3),
       version: 4
@@ -205,7 +205,7 @@ describe("each event of a card", () => {
 
   it("CardBlocked clears the retry time", () => {
     const card = fold(
-      birth,
+      creation,
       claimed,
       on("a", { _tag: "CardReleased", owner: "w", token: 2, reason: null, notBefore: at(9) }),
       on("a", { _tag: "CardBlocked", reason: null, endedClaim: null })
@@ -219,7 +219,7 @@ describe("each event of a card", () => {
       { _tag: "CardCompleted", result: { ok: true }, overrode: [], forced: false, claim: { owner: "w", token: 2 } },
       at(2)
     )
-    expectCard(fold(birth, claimed, completed), {
+    expectCard(fold(creation, claimed, completed), {
       ...free,
       status: "done",
       result: { ok: true },
@@ -227,7 +227,7 @@ describe("each event of a card", () => {
       updatedAt: at(2),
       version: 3
     })
-    expectCard(fold(birth, claimed, completed, on("a", { _tag: "CardReopened", reason: null }, at(3))), {
+    expectCard(fold(creation, claimed, completed, on("a", { _tag: "CardReopened", reason: null }, at(3))), {
       ...free,
       updatedAt: at(3),
       version: 4
@@ -239,7 +239,7 @@ describe("each event of a card", () => {
     expect(fold(created("a", { status: "blocked", blockedReason: "legal" }), completed)?.blockedReason).toBeNull()
     expect(
       fold(
-        birth,
+        creation,
         claimed,
         on("a", { _tag: "CardReleased", owner: "w", token: 2, reason: null, notBefore: at(9) }),
         completed

@@ -45,7 +45,7 @@ describe("parseExactJson", () => {
     ["1e-400", 1],
     ['{"a":{"b":[1,2,99999999999999999999]}}', 16],
     ["123456789.123456789123", 1]
-  ])("rejects %s, which would be read back as another number", (text, at) => {
+  ])("rejects %s, which JavaScript would change to another number", (text, at) => {
     const result = parseExactJson(text)
     assert.isTrue(Result.isFailure(result))
     if (Result.isFailure(result)) {
@@ -58,7 +58,7 @@ describe("parseExactJson", () => {
     ['{"a":1,"a":2}', 8],
     ['{"a":1,"\\u0061":2}', 8],
     ['[{"b":{},"a":[],"b":1}]', 17],
-    // Were the escaped quote the end of its string, the colons outside of strings would be as many as the members.
+    // If the escaped quote ended its string, the number of colons outside of strings would equal the number of members.
     ['{"s":"\\"","a:":1,"a:":2,"b":3}', 18]
   ])("rejects %s, in which a key occurs twice", (text, at) => {
     const result = parseExactJson(text)

@@ -9,8 +9,8 @@ import { type DecidedEvent, Event } from "../../src/domain/Event.ts"
 import { Rejection } from "../../src/domain/Rejection.ts"
 import { decide } from "../../src/domain/decide.ts"
 import { evolve, type StreamEvent } from "../../src/domain/evolve.ts"
-import { commandOf, everyId, type Step, stepsArbitrary, stocked, timeOf } from "./commands.ts"
-import { at, type Happened, MemoryBacklog } from "./support.ts"
+import { commandOf, allIds, type Step, stepsArbitrary, stocked, timeOf } from "./commands.ts"
+import { at, type TimedEvent, MemoryBacklog } from "./support.ts"
 
 /*
  * Properties of any backlog after any commands. A failing property prints the fewest commands that still violate it and a
@@ -19,7 +19,7 @@ import { at, type Happened, MemoryBacklog } from "./support.ts"
 
 const options = { arbitrary: { runs: 300, size: 100 } }
 
-/** What was decided at one step, on which backlog. */
+/** A step's decision and the backlog before it. */
 interface Moment {
   readonly backlog: MemoryBacklog
   readonly command: Command
@@ -55,7 +55,7 @@ const run = (
 }
 
 const cardsOf = (backlog: MemoryBacklog): ReadonlyArray<Card> =>
-  everyId.flatMap((cardId) => backlog.state.card(cardId) ?? [])
+  allIds.flatMap((cardId) => backlog.state.card(cardId) ?? [])
 
 const unmetOf = (backlog: MemoryBacklog, card: Card): number =>
   card.dependsOn.filter((cardId) => backlog.state.card(cardId)?.status !== "done").length
@@ -78,9 +78,9 @@ describe("the arbitrary commands", () => {
           }
         })
       }
-      // No command leads to a redaction, which is decided on the content of the log.
+      // No command of `decide` produces a redaction, which depends on the content of the log.
       seen.add("CardRedacted")
-      // Nor to a conflict of ids: receipts are looked up before anything is decided.
+      // Command id conflicts come from receipts, which are checked before `decide`.
       seen.add("CommandIdConflict")
       const all = [
         ...Event.members.map((member) => member.fields._tag.schema.literal),
@@ -154,7 +154,7 @@ describe("after any commands", () => {
     ([steps]) => {
       run(steps, {
         after: ({ backlog }) => {
-          // Takes away cards that depend on none that is left, until there are no more: a cycle would remain.
+          // Repeatedly removes cards without remaining dependencies. Only cards of a cycle would remain.
           let left = cardsOf(backlog)
           for (let count = -1; count !== left.length;) {
             count = left.length
@@ -169,7 +169,7 @@ describe("after any commands", () => {
   )
 
   it.prop(
-    "a card has a claim exactly when it is claimed, and a completion time exactly when it is done",
+    "a card has a claim if and only if it is claimed, and a completion time if and only if it is done",
     [stepsArbitrary],
     ([steps]) => {
       run(steps, {
@@ -219,7 +219,7 @@ describe("after any commands", () => {
       run(steps, {
         after: ({ backlog }) => {
           for (const card of cardsOf(backlog)) {
-            expect(card.dependsOn).toEqual(everyId.filter((cardId) => card.dependsOn.includes(cardId)))
+            expect(card.dependsOn).toEqual(allIds.filter((cardId) => card.dependsOn.includes(cardId)))
           }
         }
       })
@@ -261,8 +261,8 @@ describe("after any commands", () => {
     ([steps]) => {
       run(steps, {
         before: ({ backlog, command, decision, now }) => {
-          const wish = requestOf(command)
-          if (wish === undefined || Result.isFailure(decision)) return
+          const claimRequest = requestOf(command)
+          if (claimRequest === undefined || Result.isFailure(decision)) return
           const completed = command._tag === "Complete" ? command.id : undefined
           const limit = command._tag === "ClaimMany" ? command.limit : 1
           const hasPassed = (time: DateTime.Utc | null) =>
@@ -271,7 +271,7 @@ describe("after any commands", () => {
             .filter(
               (card) =>
                 card.id !== completed &&
-                card.priority >= (wish.minPriority ?? -Infinity) &&
+                card.priority >= (claimRequest.minPriority ?? -Infinity) &&
                 (card.status === "ready" || (card.status === "claimed" && hasPassed(card.claimExpiresAt))) &&
                 unmetOf(backlog, { ...card, dependsOn: card.dependsOn.filter((id) => id !== completed) }) === 0 &&
                 (card.notBefore === null || hasPassed(card.notBefore))
@@ -310,15 +310,15 @@ describe("after any commands", () => {
     ([steps]) => {
       const backlog = run(steps, {})
       const again = new MemoryBacklog()
-      for (const event of backlog.log as ReadonlyArray<Happened>) again.append(event, event.occurredAt)
-      for (const cardId of everyId) {
+      for (const event of backlog.log as ReadonlyArray<TimedEvent>) again.append(event, event.occurredAt)
+      for (const cardId of allIds) {
         const card = backlog.state.card(cardId)
         // One card's own events are enough for the card.
         const folded = streamOf(backlog.log, cardId).reduce(evolve, undefined)
         expect(folded).toEqual(card)
         expect(again.state.card(cardId)).toEqual(card)
         expect(again.state.summary(cardId)).toEqual(backlog.state.summary(cardId))
-        const dependents = everyId.filter((other) => backlog.state.card(other)?.dependsOn.includes(cardId) === true)
+        const dependents = allIds.filter((other) => backlog.state.card(other)?.dependsOn.includes(cardId) === true)
         expect([...backlog.state.dependentsOf(cardId)].sort()).toEqual([...dependents].sort())
         expect([...again.state.dependentsOf(cardId)].sort()).toEqual([...dependents].sort())
       }

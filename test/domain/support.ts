@@ -29,12 +29,12 @@ export const at = (minutes: number): DateTime.Utc =>
 export const id = (text: string): CardId => CardId.make(text)
 
 /** An event of a card with its time. */
-export interface Happened extends DecidedEvent {
+export interface TimedEvent extends DecidedEvent {
   readonly occurredAt: DateTime.Utc
 }
 
 /** An event of a card. The time defaults to nine o'clock. */
-export const on = (cardId: string, event: Event, occurredAt = at(0)): Happened => ({
+export const on = (cardId: string, event: Event, occurredAt = at(0)): TimedEvent => ({
   cardId: id(cardId),
   event,
   occurredAt
@@ -44,7 +44,7 @@ export const on = (cardId: string, event: Event, occurredAt = at(0)): Happened =
 type Birth = Omit<Extract<Event, { readonly _tag: "CardCreated" }>, "_tag">
 
 /** Creates a card. Defaults to ready, without dependencies, of priority 0, with the id in capitals as its title. */
-export const created = (cardId: string, birth: Partial<Birth> = {}, occurredAt = at(0)): Happened =>
+export const created = (cardId: string, birth: Partial<Birth> = {}, occurredAt = at(0)): TimedEvent =>
   on(
     cardId,
     {
@@ -91,7 +91,7 @@ export class MemoryBacklog {
 }
 
 /** The backlog after some events. */
-export const backlogAfter = (history: ReadonlyArray<Happened>): MemoryBacklog => {
+export const backlogAfter = (history: ReadonlyArray<TimedEvent>): MemoryBacklog => {
   const backlog = new MemoryBacklog()
   for (const event of history) backlog.append(event, event.occurredAt)
   return backlog
@@ -120,7 +120,7 @@ export interface Outcome {
 
 /** Starts a test with a backlog after some events. */
 export const given = (
-  ...history: ReadonlyArray<Happened>
+  ...history: ReadonlyArray<TimedEvent>
 ): { readonly when: (order: Order, now?: DateTime.Utc) => Outcome } => ({
   when: (order, now = at(10)) => {
     const decision = decide(backlogAfter(history).state, command(order), now)

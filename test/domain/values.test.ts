@@ -7,7 +7,7 @@ import { Body, Name, Reason, Title, storageProblem, utf8Length } from "../../src
 
 type Value = Schema.ConstraintDecoder<unknown>
 
-/** Why a schema refuses a value, or `undefined` when it takes it as it is. */
+/** The reason why a schema refuses a value, or `undefined` when it accepts the value unchanged. */
 const refusal = (schema: Value, value: unknown): string | undefined => {
   const decoded = Schema.decodeUnknownResult(schema)(value)
   if (Result.isFailure(decoded)) return decoded.failure.message
@@ -15,7 +15,7 @@ const refusal = (schema: Value, value: unknown): string | undefined => {
   return undefined
 }
 
-/** What a value is called in a test's name, and the value. */
+/** A value and its name in test titles. */
 type Named = readonly [name: string, value: unknown]
 
 const describeValue = (
@@ -296,7 +296,7 @@ describe("utf8Length", () => {
 })
 
 describe("storageProblem", () => {
-  it.prop("accepts exactly the texts that UTF-8 can encode and that have no NUL", [Schema.String], ([text]) => {
+  it.prop("accepts a text if and only if UTF-8 can encode it and it has no NUL", [Schema.String], ([text]) => {
     const survives = Buffer.from(text).toString() === text && !text.includes("\u0000")
     expect(storageProblem(text) === undefined).toBe(survives)
   })

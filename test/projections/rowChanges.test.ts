@@ -4,7 +4,7 @@ import { Card } from "../../src/domain/Card.ts"
 import type { Event } from "../../src/domain/Event.ts"
 import { type RowChange, rowChanges } from "../../src/projections/rowChanges.ts"
 import { streamEventArbitrary } from "../domain/arbitraries.ts"
-import { at, backlogAfter, created, type Happened, id, on } from "../domain/support.ts"
+import { at, backlogAfter, created, type TimedEvent, id, on } from "../domain/support.ts"
 
 const encodeCard = Schema.encodeSync(Card)
 
@@ -22,7 +22,7 @@ const line = (change: RowChange): string => {
   }
 }
 
-const changesAfter = (history: ReadonlyArray<Happened>, { cardId, event, occurredAt }: Happened) => {
+const changesAfter = (history: ReadonlyArray<TimedEvent>, { cardId, event, occurredAt }: TimedEvent) => {
   const { state } = backlogAfter(history)
   const version = (state.card(cardId)?.version ?? 0) + 1
   return rowChanges(state, { cardId, event, occurredAt, version })
@@ -42,8 +42,8 @@ const cards = [
 
 interface Case {
   readonly name: string
-  readonly event: Happened
-  readonly history?: ReadonlyArray<Happened>
+  readonly event: TimedEvent
+  readonly history?: ReadonlyArray<TimedEvent>
   readonly lines: ReadonlyArray<string>
 }
 

@@ -30,7 +30,7 @@ const taskFile = readFileSync(
 
 const issues = sample.split("\n").filter((line) => line.startsWith("{") && line.endsWith("}"))
 
-/** A log with an event of nearly every type, and JSON of which a careless program would lose a part. */
+/** A log with an event of nearly every type and JSON that a careless program would damage. */
 const exported = Effect.gen(function* () {
   const backlog = yield* BacklogService
   const audit = yield* AuditService

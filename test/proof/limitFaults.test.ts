@@ -24,7 +24,7 @@ describe("limits that are reached, on a Postgres server", { timeout: faultsTimeo
     return url.href
   }
 
-  /** Returns a function that tells whether every worker has had such an error since this call. */
+  /** Returns a function that checks whether every worker has had such an error since this call. */
   const everyWorkerMeets = (load: Load, error: (unanswered: Unanswered) => boolean): (() => boolean) => {
     const before = new Map(load.workers().map((worker) => [worker, worker.unanswered.length]))
     return () => load.workers().every((worker) => worker.unanswered.slice(before.get(worker)).some(error))

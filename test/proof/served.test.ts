@@ -49,7 +49,7 @@ interface Options {
 }
 
 /**
- * Serves a backlog to workers and followers, over HTTP and directly. The server is killed and restarted without notice.
+ * Serves a backlog to workers and followers, over HTTP and directly. The server is killed and restarted without warning.
  */
 const serveThrough = async (
   { byHand, cards, faults, flags, name, processes, readLog, typed }: Options,
@@ -94,7 +94,7 @@ const serveThrough = async (
     )
   const isDone = async (left: number): Promise<boolean> =>
     (await ask(Effect.flatMap(BacklogService, ({ stats }) => stats))).counts.done >= made - left
-  /** Every worker gets a card, whatever it was waiting for. */
+  /** Waits until every worker has a card. */
   const everyoneWorks = async (): Promise<void> => {
     const before = new Map([...overHttp, ...processWorkers].map((worker) => [worker, worker.completed().length]))
     const idle = () => [...before].filter(([worker, count]) => worker.completed().length === count)

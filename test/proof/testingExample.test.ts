@@ -26,7 +26,7 @@ const catchUp = Effect.gen(function* () {
   return rows[0]?.number
 })
 
-/** What must hold after every program: our number is the backlog's. */
+/** The invariant after every program: the service's number equals the backlog's. */
 const agrees = Effect.gen(function* () {
   const ours = yield* catchUp
   const { counts } = yield* (yield* BacklogService).stats

@@ -47,7 +47,7 @@ onServer("a pending removal", (test) => {
       const schema = yield* BacklogSchema
       for (const stay of ["copying events", "swapping cards", "swapped receipts"]) {
         const other = yield* script("removal.mjs", schema, stay)
-        yield* other.said(stay)
+        yield* other.awaitLine(stay)
         yield* other.kill
         yield* backlog.create({ id: `after ${stay}`, title: "T", actor })
         yield* agePendingRemoval

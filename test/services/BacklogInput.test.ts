@@ -25,14 +25,14 @@ import type {
 
 type Encoded<Tag extends Command["_tag"]> = Omit<Extract<typeof Command.Encoded, { readonly _tag: Tag }>, "_tag">
 
-/** Documented interfaces and the schemas that check them are written apart: each field of one must be in the other. */
+/** The documented interfaces and the schemas are declared separately. Each field of one must be in the other. */
 describe("documented inputs", () => {
-  it("each command's input equals what its schema takes", () => {
+  it("each command's input equals its schema's input", () => {
     expectTypeOf<{ readonly [Tag in keyof CommandInputs]: Encoded<Tag> }>().toEqualTypeOf<CommandInputs>()
     expectTypeOf<keyof CommandInputs>().toEqualTypeOf<Command["_tag"]>()
   })
 
-  it("the other inputs equal what their schemas take", () => {
+  it("the other inputs equal their schemas' inputs", () => {
     expectTypeOf<typeof CompleteMany.Encoded>().toEqualTypeOf<CompleteManyInput>()
     expectTypeOf<typeof NewCard.Encoded>().toEqualTypeOf<NewCardInput>()
     expectTypeOf<typeof ClaimFilter.Encoded>().toEqualTypeOf<ClaimFilter>()
@@ -41,7 +41,7 @@ describe("documented inputs", () => {
     expectTypeOf<typeof AwaitClaimable.Encoded>().toEqualTypeOf<AwaitClaimableInput>()
   })
 
-  it("the inputs of AuditService equal what their schemas take", () => {
+  it("the inputs of AuditService equal their schemas' inputs", () => {
     expectTypeOf<typeof At.Encoded>().toEqualTypeOf<MomentInput>()
     expectTypeOf<typeof CardAt.Encoded>().toEqualTypeOf<CardMomentInput>()
     expectTypeOf<typeof EventOptions.Encoded>().toEqualTypeOf<EventsInput>()

@@ -12,9 +12,9 @@ import { transactions } from "./conformance/transactions.ts"
 import { receipts } from "./conformance/receipts.ts"
 import { suiteOver } from "./suiteOver.ts"
 
-/** What the backlog does, by whatever layer it is had. */
+/** Tests that any implementation of the services must pass. */
 export const overAnyLayer = [cards, claims, completion, dependencies, queries, log, receipts, invalidInput]
 
-/** What the backlog does, end to end, over a client of any Postgres: the services' promises as tests. */
+/** Registers all conformance tests of the services over a database client. */
 export const suite = (name: string, clientLayer: Layer.Layer<Client, unknown>): void =>
   suiteOver(name, clientLayer, [...overAnyLayer, transactions, migrations])

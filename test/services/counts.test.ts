@@ -6,8 +6,8 @@ import { BacklogService } from "../../src/services/BacklogService.ts"
 import { currentClient, tables } from "../support/backlogs.ts"
 import { onBothDatabases } from "../support/databases.ts"
 
-/** Builds the services of the test's backlog again, as another process does. */
-const begin = Effect.gen(function* () {
+/** Builds the services over the test's backlog again, as a new process does. */
+const restart = Effect.gen(function* () {
   const client = yield* currentClient
   const inSchema = Layer.succeed(BacklogSchema)(yield* BacklogSchema)
   yield* Layer.build(Layer.fresh(BacklogService.layer).pipe(Layer.provide([client, inSchema])))
@@ -21,8 +21,8 @@ const someCards = Effect.gen(function* () {
   return backlog
 })
 
-/** Changes rows without the counts, as a program of a version without counts does. */
-const forgetTheLastEvents = Effect.gen(function* () {
+/** Makes the counts wrong and older than the log, like a program version that does not maintain counts. */
+const makeCountsStale = Effect.gen(function* () {
   const { counts, sql } = yield* tables
   yield* sql`UPDATE ${counts} SET position = position - 1, ready = 70, waiting = 7`
 })
@@ -33,19 +33,19 @@ onBothDatabases("counts", (test) => {
     Effect.gen(function* () {
       const backlog = yield* someCards
       const { counts, sql } = yield* tables
-      yield* forgetTheLastEvents
+      yield* makeCountsStale
       expect((yield* backlog.stats).counts).toEqual({ ready: 1, claimed: 1, blocked: 0, done: 0 })
       yield* backlog.create({ id: "c", title: "C", actor: "ann" })
       expect(yield* backlog.stats).toMatchObject({ counts: { ready: 2 }, claimable: 1, waiting: 1 })
       expect((yield* (yield* AuditService).verify()).divergences).toEqual([])
-      yield* begin
+      yield* restart
       const [row] = yield* sql`SELECT position::int4, ready::int4, waiting::int4 FROM ${counts}`
       expect({ ...row }).toEqual({ position: 4, ready: 2, waiting: 1 })
     })
   )
 
   test(
-    "that are wrong are a divergence that a rebuild repairs",
+    "that are wrong are reported as a divergence, and a rebuild repairs them",
     Effect.gen(function* () {
       yield* someCards
       const audit = yield* AuditService

@@ -4,19 +4,19 @@ import { type Client, freshBacklog, type TestBacklog } from "../support/backlogs
 import { verifiesItself, verifyBacklog } from "../support/verifyBacklog.ts"
 import type { Test } from "./conformance/harness.ts"
 
-/** What is different about the backlog that is tested. */
+/** Options of a suite. */
 export interface Variation {
-  /** Another backlog over the client. */
+  /** The layer of each test's backlog. Defaults to `freshBacklog`. */
   readonly backlog?: typeof freshBacklog
-  /** Tests that cannot hold of it, by title, each with the reason, which is printed. */
+  /** Tests that are skipped, by title, with the reason that is printed. */
   readonly except?: Readonly<Record<string, string>>
-  /** Runs the first of so many tests only; the others are skipped, with the reason. */
+  /** Runs one of every `oneIn` tests and skips the others with the reason. Defaults to all tests. */
   readonly sample?: { readonly oneIn: number; readonly reason: string } | undefined
 }
 
 /**
- * Registers tests over a client of any Postgres. Every test has a schema of its own, and after it the whole log and read
- * model are checked where the test has not damaged them.
+ * Registers tests over a database client. Every test has its own schema. The whole log and read model are verified after
+ * each test, except after `test.unverified`.
  */
 export const suiteOver = (
   name: string,
@@ -27,8 +27,8 @@ export const suiteOver = (
   layer(clientLayer, { timeout: "60 seconds", excludeTestServices: true })(name, (it) => {
     let count = 0
     const unverified = (title: string, body: Effect.Effect<void, unknown, TestBacklog | Client>) => {
-      const isLeftOut = sample !== undefined && count++ % sample.oneIn !== 0
-      const reason = except[title] ?? (isLeftOut ? sample.reason : undefined)
+      const isOutsideSample = sample !== undefined && count++ % sample.oneIn !== 0
+      const reason = except[title] ?? (isOutsideSample ? sample.reason : undefined)
       if (reason !== undefined) return it.effect.skip(`${title} (${reason})`, () => Effect.void)
       it.effect(title, () => Effect.provide(body, Layer.fresh(backlog)))
     }

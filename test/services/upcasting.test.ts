@@ -12,13 +12,12 @@ import { putStreams } from "../support/goldenEvents.ts"
 import { verifyBacklog } from "../support/verifyBacklog.ts"
 
 /*
- * As if the first release had written `{ "headline": "…" }` where revisions say `title` today: that shape would be
- * version 1, today's version 2, and one step would lead from the one to the other. Everything that reads the log must
- * go that way; this program on its own cannot read such an event at all.
+ * Simulates a schema change: version 1 of CardRevised has `headline`, version 2 has `title`, and one upcaster converts it.
+ * Everything that reads the log must use the upcaster, because the unmodified program cannot decode such an event.
  */
 
-const upcasted = vi.hoisted(() => {
-  // The files before this one, and those after it, have the codec as it is, in the same process.
+const upcasterCalls = vi.hoisted(() => {
+  // Other test files in the same process use the original codec.
   vi.resetModules()
   return { times: 0 }
 })
@@ -27,7 +26,7 @@ afterAll(() => void vi.resetModules())
 vi.mock("../../src/events/EventCodec.ts", async (importOriginal) => {
   const original = await importOriginal<typeof EventCodec>()
   const fromHeadline = ({ headline, ...data }: Schema.JsonObject): Schema.JsonObject => {
-    upcasted.times++
+    upcasterCalls.times++
     return headline === undefined ? data : { ...data, title: headline }
   }
   const upcasters = { ...original.upcasters, CardRevised: [fromHeadline, ...original.upcasters.CardRevised] }
@@ -62,12 +61,12 @@ const stream = [
   { cardId: "a", version: 2, type: "CardRevised", schemaVersion: 1, data: { headline: "As revised", priority: 3 } }
 ]
 
-/** Checks that an effect goes through the upcaster. */
-const upcasting = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+/** Runs an effect and checks that it used the upcaster. */
+const expectUpcast = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.gen(function* () {
-    upcasted.times = 0
+    upcasterCalls.times = 0
     const result = yield* effect
-    expect(upcasted.times).toBeGreaterThan(0)
+    expect(upcasterCalls.times).toBeGreaterThan(0)
     return result
   })
 
@@ -82,10 +81,10 @@ layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })("
     Effect.gen(function* () {
       const audit = yield* AuditService
       const backlog = yield* BacklogService
-      const { verification } = yield* upcasting(audit.rebuild())
+      const { verification } = yield* expectUpcast(audit.rebuild())
       expect(verification.divergences).toEqual([])
       expect(titleOf(yield* backlog.get("a"))).toBe("As revised")
-      expect((yield* upcasting(audit.verify())).divergences).toEqual([])
+      expect((yield* expectUpcast(audit.verify())).divergences).toEqual([])
     })
   )
 
@@ -93,18 +92,18 @@ layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })("
     "is upcast when past states are read",
     Effect.gen(function* () {
       const audit = yield* AuditService
-      expect(titleOf(yield* upcasting(audit.cardAt("a", { version: 2 })))).toBe("As revised")
+      expect(titleOf(yield* expectUpcast(audit.cardAt("a", { version: 2 })))).toBe("As revised")
       expect(titleOf(yield* audit.cardAt("a", { version: 1 }))).toBe("As created")
-      const past = yield* upcasting(audit.backlogAt({ position: 2 }))
-      expect((yield* upcasting(past.list())).map(({ title }) => title)).toEqual(["As revised"])
-      expect(titleOf(yield* upcasting(past.get("a")))).toBe("As revised")
-      expect((yield* upcasting(past.explain("a"))).claimable).toBe(true)
-      expect((yield* upcasting(audit.explainAt("a", { position: 2 }))).claimable).toBe(true)
+      const past = yield* expectUpcast(audit.backlogAt({ position: 2 }))
+      expect((yield* expectUpcast(past.list())).map(({ title }) => title)).toEqual(["As revised"])
+      expect(titleOf(yield* expectUpcast(past.get("a")))).toBe("As revised")
+      expect((yield* expectUpcast(past.explain("a"))).claimable).toBe(true)
+      expect((yield* expectUpcast(audit.explainAt("a", { position: 2 }))).claimable).toBe(true)
     })
   )
 
   test(
-    "is shown as it was written, and upcast on request",
+    "is returned as it was written, and upcast on request",
     Effect.gen(function* () {
       const audit = yield* AuditService
       const handled: Array<RecordedEvent> = []
@@ -117,7 +116,7 @@ layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })("
         const event = events[1]
         if (event === undefined) throw new Error("the event is missing")
         expect(event).toMatchObject({ schemaVersion: 1, data: { headline: "As revised", priority: 3 } })
-        const known = yield* upcasting(Effect.sync(() => decodeRecordedEvent(event)))
+        const known = yield* expectUpcast(Effect.sync(() => decodeRecordedEvent(event)))
         expect(Result.getOrThrow(known)).toEqual({ _tag: "CardRevised", title: "As revised", priority: 3 })
       }
     })
@@ -133,13 +132,13 @@ layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })("
       }))
       expect(lines[2]?.text).toContain('"headline":"As revised"')
       const check = new LogFileCheck()
-      yield* upcasting(Effect.sync(() => lines.forEach((line) => void Result.getOrThrow(check.push(line)))))
+      yield* expectUpcast(Effect.sync(() => lines.forEach((line) => void Result.getOrThrow(check.push(line)))))
       expect(Result.getOrThrow(check.end()).divergences).toEqual([])
       const other = yield* Layer.build(Layer.fresh(freshBacklog))
       yield* within(other)(
         Effect.gen(function* () {
           const importing = yield* AuditService
-          yield* upcasting(importing.importLog(Stream.fromIterable(lines)))
+          yield* expectUpcast(importing.importLog(Stream.fromIterable(lines)))
           expect(titleOf(yield* (yield* BacklogService).get("a"))).toBe("As revised")
           expect((yield* importing.verify()).divergences).toEqual([])
         })
@@ -148,12 +147,14 @@ layer(postgresClient(4), { timeout: "60 seconds", excludeTestServices: true })("
   )
 
   test(
-    "is upcast when its card is redacted, next to events of today",
+    "is upcast when its card is redacted, next to events of the current version",
     Effect.gen(function* () {
       const audit = yield* AuditService
       const backlog = yield* BacklogService
       yield* audit.rebuild()
-      const { card } = yield* upcasting(audit.redact({ id: "a", parts: ["body"], reason: "secret", actor: "auditor" }))
+      const { card } = yield* expectUpcast(
+        audit.redact({ id: "a", parts: ["body"], reason: "secret", actor: "auditor" })
+      )
       expect(card).toMatchObject({ title: "As revised", body: "[redacted]", version: 3 })
       yield* backlog.revise({ id: "a", title: "Today", actor: "ann" })
       const versions = (yield* Stream.runCollect(audit.history("a"))).map(({ schemaVersion, type }) => [

@@ -6,7 +6,7 @@ export type BeadsFileName = "tearags-issues.jsonl" | "beads-issues-2026-01-22.js
 
 const directory = join(import.meta.dirname, "..", "..", "..", "shared", "data", "beads")
 
-/** The path of a real backlog, or `undefined` where it is missing. */
+/** The path of a real backlog, or `undefined` if it is missing. */
 export const beadsFile = (name: BeadsFileName): string | undefined => {
   const file = join(directory, name)
   return existsSync(file) ? file : undefined

@@ -22,7 +22,7 @@ const held = Effect.andThen(say("waiting"), lockDirectory(directory, { wait: "60
 const modes = {
   /** Holds the lock until its standard input ends. */
   hold: held.pipe(Effect.andThen(say("held")), Effect.andThen(untilInputEnds), Effect.scoped),
-  /** Holds the lock for some seconds, in which it computes. */
+  /** Holds the lock for some seconds of computation, without yielding. */
   labour: held.pipe(
     Effect.andThen(say("held")),
     Effect.andThen(
@@ -39,7 +39,7 @@ const modes = {
     Effect.andThen(note("leave")),
     Effect.scoped
   ),
-  /** Dies holding the lock. */
+  /** Kills itself with the lock held. */
   perish: held.pipe(
     Effect.andThen(note("enter")),
     Effect.andThen(Effect.sleep("10 millis")),

@@ -9,13 +9,13 @@ import { fileURLToPath } from "node:url"
 
 export interface Child {
   readonly pid: number
-  /** The lines that it has printed so far. */
+  /** The lines that the process has printed so far. */
   readonly lines: ReadonlyArray<string>
-  /** Waits until it has printed this line. Dies if the process ends before. */
-  readonly said: (line: string) => Effect.Effect<void>
+  /** Waits until the process has printed this line. Dies if the process ends before. */
+  readonly awaitLine: (line: string) => Effect.Effect<void>
   readonly endInput: Effect.Effect<void>
   readonly kill: Effect.Effect<void>
-  /** Its exit code, null if a signal ended it. */
+  /** The exit code, or null if a signal ended the process. */
   readonly exit: Effect.Effect<number | null>
 }
 
@@ -36,12 +36,13 @@ export const child = (
       output.on("line", (line) => lines.push(line))
       const exit = once(running, "exit").then(([code]) => code as number | null)
       const outputEnd = once(output, "close")
-      const said = async (line: string) => {
+      const awaitLine = async (line: string) => {
         while (!lines.includes(line)) {
           await Promise.race([once(output, "line"), outputEnd])
           if (running.exitCode !== null || running.signalCode !== null) {
             await outputEnd
-            if (!lines.includes(line)) throw new Error(`child ${mode} ended without saying ${line}: ${lines.join(" ")}`)
+            if (!lines.includes(line))
+              throw new Error(`child ${mode} ended without printing ${line}: ${lines.join(" ")}`)
           }
         }
       }
@@ -52,7 +53,7 @@ export const child = (
       return {
         pid,
         lines,
-        said: (line: string) => Effect.promise(() => said(line)),
+        awaitLine: (line: string) => Effect.promise(() => awaitLine(line)),
         endInput: Effect.sync(() => void running.stdin.end()),
         kill: Effect.andThen(
           Effect.sync(() => running.kill("SIGKILL")),

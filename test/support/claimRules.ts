@@ -13,9 +13,11 @@ export const tokenOf = ({ data, version }: Pick<EventRow, "data" | "version">): 
   Number(data["generation"] ?? 0) + version
 
 /**
- * Returns every violation of the rules of claims in a log, computed from the events alone: a card that was claimed while it
- * was claimed, while it waited, or with a token that is not greater than all earlier ones; a claim that was ended without
- * its token; a lease that was reclaimed as expired before its expiry.
+ * Returns every violation of the claim rules in a log, computed from the events only:
+ *
+ * - a claim of a card that was claimed or had an unmet dependency, or with a token that is not greater than all earlier ones;
+ * - a claim that ended without its token;
+ * - a claim that was reclaimed as expired before its expiry.
  */
 export const breachesOf = (log: ReadonlyArray<EventRow>): ReadonlyArray<string> => {
   const breaches: Array<string> = []

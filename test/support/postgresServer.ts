@@ -313,12 +313,12 @@ const run = (program: string, args: ReadonlyArray<string>, user: User | undefine
     stdio: ["ignore", "ignore", "pipe"],
     env: { PATH: process.env["PATH"], LC_ALL: "C", TZ: "UTC" }
   })
-  let said = ""
+  let output = ""
   child.stderr.setEncoding("utf8")
   child.stderr.on("data", (text: string) => {
-    said = (said + text).slice(-8192)
+    output = (output + text).slice(-8192)
   })
-  const problem = (why: string): Error => new Error(`${basename(program)} ${why}:\n${said.trim()}\n${alternative}`)
+  const problem = (why: string): Error => new Error(`${basename(program)} ${why}:\n${output.trim()}\n${alternative}`)
   const ended = new Promise<number | null>((resolve, reject) => {
     child.on("error", (error) => reject(problem(`could not be started (${error.message})`)))
     child.on("close", resolve)
@@ -329,12 +329,12 @@ const run = (program: string, args: ReadonlyArray<string>, user: User | undefine
   succeeded.catch(() => {})
   const until = (text: string): Promise<void> =>
     new Promise((resolve, reject) => {
-      const look = (): void => {
-        if (!said.includes(text)) return
-        child.stderr.off("data", look)
+      const check = (): void => {
+        if (!output.includes(text)) return
+        child.stderr.off("data", check)
         resolve()
       }
-      child.stderr.on("data", look)
+      child.stderr.on("data", check)
       ended.then((code) => reject(problem(`ended (exit code ${code})`))).catch(reject)
     })
   return { child, succeeded, until }

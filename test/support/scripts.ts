@@ -6,11 +6,11 @@ import { fileURLToPath } from "node:url"
 import { postgresUrl } from "./backlogs.ts"
 
 interface Script {
-  /** The text that it has printed so far. */
+  /** The lines that the script has printed so far. */
   readonly lines: ReadonlyArray<string>
-  /** Waits until it has printed a line this many times. Dies if it ends before. */
-  readonly said: (line: string, times?: number) => Effect.Effect<void>
-  /** Kills it with SIGKILL. */
+  /** Waits until the script has printed a line `times` times (default 1). Dies if it ends before. */
+  readonly awaitLine: (line: string, times?: number) => Effect.Effect<void>
+  /** Kills the script with SIGKILL. */
   readonly kill: Effect.Effect<void>
 }
 
@@ -30,16 +30,16 @@ export const script = (
       output.on("line", (line) => lines.push(line))
       const ended = once(output, "close")
       const exit = once(running, "exit")
-      const said = async (line: string, times: number) => {
+      const awaitLine = async (line: string, times: number) => {
         let over = false
         while (lines.filter((other) => other === line).length < times) {
-          if (over) throw new Error(`${name} ended without saying ${line}: ${lines.join(" ")}`)
+          if (over) throw new Error(`${name} ended without printing ${line}: ${lines.join(" ")}`)
           over = await Promise.race([once(output, "line").then(() => false), ended.then(() => true)])
         }
       }
       return {
         lines,
-        said: (line: string, times = 1) => Effect.promise(() => said(line, times)),
+        awaitLine: (line: string, times = 1) => Effect.promise(() => awaitLine(line, times)),
         kill: Effect.promise(async () => {
           running.kill("SIGKILL")
           await exit

@@ -11,7 +11,7 @@ export const seed = seedText === undefined ? 20_260_105 : Number(seedText)
 /** Selects an amount: one for an ordinary test run, or one for a round of the soak test. */
 export const amount = (ordinary: number, inSoak: number): number => (isSoak ? inSoak : ordinary)
 
-/** The counters of the tests of proof. They are summed; those that must be zero are shown separately. */
+/** The counters of the proof tests. They are summed. Counters that must be zero are shown separately. */
 export type Count =
   | "programs"
   | "operations"

@@ -6,7 +6,7 @@ import { tables } from "./backlogs.ts"
 import { canonical, type EventRow, readLog } from "./verifyBacklog.ts"
 
 /*
- * Attacks by a user with all privileges on the database, whom no trigger, constraint or hash stops.
+ * Attacks by a user with all privileges on the database. No trigger, constraint or hash prevents them.
  */
 
 /** Removes all triggers and CHECK constraints of the backlog's tables. */

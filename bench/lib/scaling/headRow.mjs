@@ -7,7 +7,7 @@ import { Random } from "../random.mjs"
 /** Maximum commands that the service's queue puts into one transaction. */
 export const callersPerBatch = 256
 
-/** How many are simulated. The first tenth does not count. */
+/** The number of simulated batches. The first tenth does not count. */
 const batches = 4000
 
 /** The random variation of a batch's cost, so that processes do not run in step. */
@@ -68,7 +68,7 @@ export const simulate = ({
     soFar.at = now
     soFar.batches++
     soFar.commands += process.taken * commandsEach
-    // Workers with a response call again before the next batch is taken.
+    // Workers with a response call again before the next batch starts.
     process.waiting += process.taken
     if (soFar.batches === Math.ceil(batches / 10)) before = { ...soFar }
     begin(process, now)
@@ -112,7 +112,7 @@ export const fitHeldShare = (costs, { commandsPerSecond, processes, workers }) =
   return shares[errors.indexOf(Math.min(...errors))]
 }
 
-/** Checks the simulation where its result is known. Throws when it differs. */
+/** Checks the simulation in cases with a known result. Throws when it differs. */
 export const checkSimulation = () => {
   const costs = { fixedMs: 2, perCommandMs: 0.1, commitMs: 1 }
   const expect = (name, rate, expected) => {

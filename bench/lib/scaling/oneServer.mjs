@@ -70,7 +70,7 @@ export const oneServer = async (context, say) => {
   const wanted = delays.flatMap(rowsOf)
   let turn = 0
   const measured = await measureAlternating(wanted, context.repetitions, async (row) => {
-    // Once in a while, so that it is measured under the same conditions as the rows.
+    // Measured at intervals, under the same conditions as the rows.
     if (turn++ % wanted.length === 0) await batchesOnce()
     await latencyAt(row.delayMs)
     const one = await measureLoops(context, row)
@@ -102,7 +102,7 @@ export const oneServer = async (context, say) => {
       ...row,
       commitMs: commitMs.get(row.delayMs),
       simulatedPerSecond: precise(simulated.commandsPerSecond / 2, 4),
-      // The rows that it was fitted to do not show its quality.
+      // Rows that the simulation was fitted to do not show its quality.
       isFitted: row === two
     }
   })

@@ -56,7 +56,7 @@ export const pooler = async (context, say) => {
     for (const way of ways) {
       const fact = await factsOf(context, way)
       facts.set(way, fact)
-      say(`${way.way}, prepare ${way.prepare}: ${fact.failure ?? `heard after ${fact.heardMs.toFixed(0)} ms`}`)
+      say(`${way.way}, prepare ${way.prepare}: ${fact.failure ?? `received after ${fact.heardMs.toFixed(0)} ms`}`)
     }
     const usable = ways.filter((way) => facts.get(way).failure === null)
     const rows = usable.flatMap((way) => workersTried.map((workers) => ({ way, workers })))
@@ -135,13 +135,13 @@ const heardAfter = async (context, place) => {
     Effect.gen(function* () {
       const audit = yield* AuditService
       const { position } = yield* audit.verify()
-      let heard
+      let onReceived
       const follower = yield* Effect.forkScoped(
         Stream.runForEach(audit.events({ after: position, follow: true }), () =>
-          Effect.sync(() => heard?.(performance.now()))
+          Effect.sync(() => onReceived?.(performance.now()))
         )
       )
-      // Until it listens.
+      // Waits until the follower listens.
       yield* Effect.sleep("500 millis")
       yield* Effect.promise(() =>
         withServices(context, { schema }, ({ BacklogService }) =>
@@ -149,13 +149,13 @@ const heardAfter = async (context, place) => {
             const backlog = yield* BacklogService
             for (let commit = 0; commit < 7; commit++) {
               const when = new Promise((resolve) => {
-                heard = resolve
+                onReceived = resolve
               })
               const actor = "bench"
-              yield* backlog.create({ id: `heard-${commit}`, title: "Heard", actor })
+              yield* backlog.create({ id: `received-${commit}`, title: "Received", actor })
               const committed = performance.now()
               times.push((yield* Effect.promise(() => when)) - committed)
-              // Not in step with a poll once a second.
+              // Not synchronous with the follower's poll each second.
               yield* Effect.sleep(130 * commit)
             }
           })

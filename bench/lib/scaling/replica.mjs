@@ -176,7 +176,7 @@ const endWait = async (context, primary, follower) => {
         })
       )
       const exit = yield* Fiber.await(waiting).pipe(Effect.timeoutOption("5 seconds"))
-      // So that nothing waits for it any more.
+      // Nothing waits for the replica any more.
       yield* Effect.promise(() => follower.start())
       return {
         watchedMs: watched,

@@ -6,7 +6,7 @@ const times = (value) => `${number(value, 2)} ×`
 const milliseconds = (value) => (value === null ? "" : number(value, 2))
 
 const machineOf = ({ about, repetitions }) =>
-  [...about, `Medians of ${repetitions}, measured in turns.`].map((line) => `- ${line}`).join("\n")
+  [...about, `Medians of ${repetitions}, measured alternately.`].map((line) => `- ${line}`).join("\n")
 
 const processesOf = ({ rows }) => {
   const own = rows.filter(({ delayMs }) => delayMs === 0)

@@ -8,7 +8,7 @@ const silent = new Logger(() => () => {})
 
 const jobsAtOnce = 10_000
 
-/** As on its page about performance. */
+/** The settings from its documentation's page about performance. */
 const batching = { localQueue: { size: 500 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 }
 
 const utilsOf = (context, { schema }) =>

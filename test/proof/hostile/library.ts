@@ -45,7 +45,7 @@ const called = (method: Method, ...input: ReadonlyArray<unknown>): Effect.Effect
 export const commandTrial = (random: Random): Trial<unknown, Services> & { readonly tag: string } => {
   const command = random.pick(commands)
   const input = valid(command.fields, command.required, random)
-  const mutated = random.below(10) < 3 ? { input, how: "as it should be" } : mutate(input, random)
+  const mutated = random.below(10) < 3 ? { input, how: "unchanged" } : mutate(input, random)
   return {
     tag: command.tag,
     what: `${command.tag}, ${mutated.how}`,

@@ -66,7 +66,7 @@ type Line =
   | (Unanswered & { readonly unanswered: string; readonly id?: never })
   | { readonly started: true; readonly id?: never }
 
-/** Starts a worker. The caller must end it. */
+/** Starts a worker, which the caller must end. */
 export const startWorker = (options: WorkerOptions): Worker => {
   const running = spawn(process.execPath, [script, JSON.stringify(options)], { stdio: ["pipe", "pipe", "pipe"] })
   const acknowledged: Array<Acknowledged> = []

@@ -12,7 +12,7 @@ import { currentClient } from "../../support/backlogs.ts"
 import { onServer } from "../../support/databases.ts"
 import { until } from "../../support/waiting.ts"
 
-/** The tokens of the test's backlog, as a process knows them that takes what it read for so for so long. */
+/** The tokens of the test's backlog in a process that caches them for the given time. */
 const tokensOf = (staleness: Duration.Input) =>
   Effect.gen(function* () {
     const client = yield* currentClient
@@ -37,12 +37,12 @@ const tokensOf = (staleness: Duration.Input) =>
     }
   })
 
-const taken = (tokens: AccessTokens["Service"], text: string) =>
+const refusalReason = (tokens: AccessTokens["Service"], text: string) =>
   Effect.map(Effect.flip(tokens.authenticate(Redacted.make(text))), (error) =>
     error._tag === "AccessTokenRefused" ? error.reason : error._tag
   )
 
-/** A token, of all but its checksum: `makeTokenText` of another program, so to speak. */
+/** Adds a valid checksum to a token's text. */
 const textOf = (body: string): string => `${body}_${crc32(body).toString(16).padStart(8, "0")}`
 
 onServer("the tokens of a server", (test) => {
@@ -62,7 +62,7 @@ onServer("the tokens of a server", (test) => {
       expect(JSON.stringify(secret)).not.toContain(text)
       expect(yield* tokens.list).toEqual([token])
 
-      // What comes after is answered without asking the database.
+      // Later calls use the cache and do not query the database.
       yield* sql`ALTER TABLE ${table} RENAME TO elsewhere`
       expect(yield* tokens.authenticate(secret)).toEqual(token)
       yield* sql`ALTER TABLE ${sql(`${yield* BacklogSchema}.elsewhere`)} RENAME TO access_tokens`
@@ -70,27 +70,27 @@ onServer("the tokens of a server", (test) => {
   )
 
   test(
-    "are refused with a wrong character, with another token's secret, and when they do not exist",
+    "are refused with a wrong character, with another token's secret, or with an unknown id",
     Effect.gen(function* () {
       const { tokens } = yield* tokensOf(0)
       const made = yield* tokens.create({ actor: "ann", role: "worker", createdBy: "admin" })
       const other = yield* tokens.create({ actor: "bob", role: "auditor", createdBy: "admin" })
       const [text, others] = [Redacted.value(made.secret), Redacted.value(other.secret)]
       for (const wrong of ["", "mbk_", `${text} `, text.slice(0, -1), text.toUpperCase(), text.replace(/.$/, "x")]) {
-        expect([wrong, yield* taken(tokens, wrong)]).toEqual([wrong, "malformed"])
+        expect([wrong, yield* refusalReason(tokens, wrong)]).toEqual([wrong, "malformed"])
       }
       const swapped = text.slice(0, 30) + (text[30] === "0" ? "1" : "0") + text.slice(31)
-      expect(yield* taken(tokens, swapped)).toBe("malformed")
-      // With a checksum that fits.
+      expect(yield* refusalReason(tokens, swapped)).toBe("malformed")
+      // The checksum is valid.
       const body = others.slice(0, -9).replace(other.token.id, made.token.id)
-      expect(yield* taken(tokens, textOf(body))).toBe("notValid")
-      expect(yield* taken(tokens, textOf(body.replace(made.token.id, "0123456789abcdef")))).toBe("notValid")
+      expect(yield* refusalReason(tokens, textOf(body))).toBe("notValid")
+      expect(yield* refusalReason(tokens, textOf(body.replace(made.token.id, "0123456789abcdef")))).toBe("notValid")
       expect((yield* tokens.authenticate(made.secret)).actor).toBe("ann")
     })
   )
 
   test(
-    "are compared by their hashes in constant time, also when the id is unknown",
+    "are compared by their hashes in constant time, even if the id is unknown",
     Effect.gen(function* () {
       const { tokens } = yield* tokensOf(0)
       const made = yield* tokens.create({ actor: "ann", role: "worker", createdBy: "admin" })
@@ -111,10 +111,10 @@ onServer("the tokens of a server", (test) => {
       )
       const unknown = textOf(text.slice(0, -9).replace(made.token.id, "0123456789abcdef"))
       yield* tokens.authenticate(made.secret)
-      expect(yield* taken(tokens, unknown)).toBe("notValid")
+      expect(yield* refusalReason(tokens, unknown)).toBe("notValid")
       const other = yield* tokens.create({ actor: "bob", role: "worker", createdBy: "admin" })
       const wrong = textOf(Redacted.value(other.secret).slice(0, -9).replace(other.token.id, made.token.id))
-      expect(yield* taken(tokens, wrong)).toBe("notValid")
+      expect(yield* refusalReason(tokens, wrong)).toBe("notValid")
       const none = [sha256(unknown), "0".repeat(64)]
       const differs = [sha256(wrong), sha256(text)]
       expect(compared).toEqual([[sha256(text), sha256(text)], none, none, differs, differs])
@@ -122,7 +122,7 @@ onServer("the tokens of a server", (test) => {
   )
 
   test(
-    "are refused after they are revoked, in every process within the cache time",
+    "are refused after their revocation, in every process within the cache time",
     Effect.gen(function* () {
       const here = yield* tokensOf("1 hour")
       const there = yield* tokensOf(0)
@@ -132,11 +132,11 @@ onServer("the tokens of a server", (test) => {
       const revoked = yield* here.tokens.revoke(token.id, "admin")
       expect([revoked.revokedBy, revoked.revokedAt === null]).toEqual(["admin", false])
       for (const { tokens } of [here, there]) {
-        expect(yield* taken(tokens, Redacted.value(secret))).toBe("notValid")
+        expect(yield* refusalReason(tokens, Redacted.value(secret))).toBe("notValid")
         expect(yield* tokens.isValid(token.id)).toBe(false)
         expect(yield* tokens.hasAny).toBe(false)
       }
-      // Who did it first, and when, stays.
+      // A second revocation keeps the actor and the time of the first.
       expect(yield* here.tokens.revoke(token.id, "somebody else")).toMatchObject({ revokedBy: "admin" })
       expect((yield* Effect.flip(here.tokens.revoke("0000000000000000", "admin")))._tag).toBe("AccessTokenNotFound")
       const [listed] = yield* there.tokens.list
@@ -150,10 +150,10 @@ onServer("the tokens of a server", (test) => {
     Effect.gen(function* () {
       const [here, there] = [yield* tokensOf("1 hour"), yield* tokensOf("1 hour")]
       const text = textOf("mbk_0123456789abcdef_" + "0".repeat(64))
-      expect(yield* taken(there.tokens, text)).toBe("notValid")
+      expect(yield* refusalReason(there.tokens, text)).toBe("notValid")
       const { secret, token } = yield* here.tokens.create({ actor: "ann", role: "worker", createdBy: "admin" })
       const [known] = yield* Effect.all(
-        [there.tokens.authenticate(secret), ...Array.from({ length: 50 }, () => taken(there.tokens, text))],
+        [there.tokens.authenticate(secret), ...Array.from({ length: 50 }, () => refusalReason(there.tokens, text))],
         { concurrency: "unbounded" }
       )
       expect(known).toMatchObject({ id: token.id })
@@ -161,7 +161,7 @@ onServer("the tokens of a server", (test) => {
   )
 
   test(
-    "take the same steps whether the id or the secret is wrong, without delaying valid ones",
+    "cause a query if the id or the secret is wrong, and valid ones cause none",
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const schema = yield* BacklogSchema
@@ -174,10 +174,10 @@ onServer("the tokens of a server", (test) => {
         id: textOf(body.replace(other.token.id, "0123456789abcdef")),
         secret: textOf(body.replace(other.token.id, made.token.id))
       }
-      // Each asks the database, which the failure shows; a right one does not.
+      // A wrong token causes a query, which fails. A valid token is accepted from the cache.
       yield* sql`ALTER TABLE ${sql(`${schema}.access_tokens`)} RENAME TO elsewhere`
-      expect(yield* taken(tokens, wrong.id)).toBe("SqlError")
-      expect(yield* taken(tokens, wrong.secret)).toBe("SqlError")
+      expect(yield* refusalReason(tokens, wrong.id)).toBe("SqlError")
+      expect(yield* refusalReason(tokens, wrong.secret)).toBe("SqlError")
       expect(yield* tokens.authenticate(made.secret)).toEqual(made.token)
       yield* sql`ALTER TABLE ${sql(`${schema}.elsewhere`)} RENAME TO access_tokens`
     })
@@ -196,13 +196,13 @@ onServer("the tokens of a server", (test) => {
       pass("11 hours")
       expect((yield* tokens.authenticate(secret)).id).toBe(token.id)
       pass("1 hour")
-      expect(yield* taken(tokens, Redacted.value(secret))).toBe("notValid")
+      expect(yield* refusalReason(tokens, Redacted.value(secret))).toBe("notValid")
       expect(yield* tokens.hasAny).toBe(false)
     })
   )
 
   test(
-    "expire at their time, also between queries",
+    "expire at their time, even between queries",
     Effect.gen(function* () {
       const { tokens } = yield* tokensOf("1 hour")
       // Half a second.

@@ -89,7 +89,7 @@ const tests = (test: Test): void => {
       const newest = anchorsIn(file).at(-1)
       expect((yield* audit.verify({ anchor: newest })).divergences).toEqual([])
 
-      // A log without new events gets no second anchor of the same position.
+      // Without new events no second anchor of the same position is written.
       const again = yield* keeping({ file })
       expect(again.first).toMatchObject({ _tag: "Unchanged", anchor: { position: 2 } })
       expect(positionsIn(file)).toEqual([0, 1, 2])
@@ -101,7 +101,7 @@ const tests = (test: Test): void => {
   )
 
   test(
-    "are not appended if the log does not continue the newest, and every attempt logs an error",
+    "are not appended if the log does not continue the newest one, and every attempt logs an error",
     Effect.gen(function* () {
       const file = join(folder(), "anchors.txt")
       yield* create("a")
@@ -142,7 +142,7 @@ const tests = (test: Test): void => {
   )
 
   test(
-    "that cannot be written fail at the start, and are logged and retried later",
+    "that cannot be written fail the start, and later failures are logged and retried",
     Effect.gen(function* () {
       const root = folder()
       const database = join(root, "data")
@@ -188,7 +188,7 @@ const tests = (test: Test): void => {
   )
 
   test(
-    "are signed with a key, in a file with the mode 0600, whatever the umask",
+    "are signed with a key, in a file with the mode 0600 under any umask",
     Effect.gen(function* () {
       const file = join(folder(), "anchors.txt")
       const pair = generateKeyPairSync("ed25519")

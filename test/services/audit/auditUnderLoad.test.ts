@@ -111,7 +111,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
     )
 
   test(
-    "every verification sees one moment and finds no divergence",
+    "every verification reads one snapshot and finds no divergence",
     Effect.gen(function* () {
       const auditors = yield* Effect.all([pool({ size: 4 }), pool({ size: 4 })])
       const { commands, result } = yield* whileWriting(
@@ -145,7 +145,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
   )
 
   test(
-    "the state of a past moment is always the same",
+    "the state at a past moment never changes",
     Effect.gen(function* () {
       const { audit } = yield* pool({ size: 4 })
       yield* whileWriting(
@@ -164,7 +164,7 @@ layer(postgresClient(6), { timeout: "60 seconds", excludeTestServices: true })("
   )
 
   test(
-    "an export shows one moment, also of cards that are redacted before its last line is read",
+    "an export is one snapshot, even of cards that are redacted before its last line is read",
     Effect.gen(function* () {
       const { audit, backlog } = yield* pool({ size: 4 })
       // More lines than the export buffers.

@@ -56,7 +56,7 @@ const withSeen = Effect.gen(function* () {
 
 const handling = (test: Test): void => {
   test(
-    "handles every event once, whatever the batch size, and continues from the checkpoint",
+    "handles every event once with any batch size and continues from the checkpoint",
     Effect.gen(function* () {
       const { at, audit, consume, seen } = yield* withSeen
       expect(yield* consume({ consumer: "early" })).toBe(0)
@@ -109,7 +109,7 @@ const handling = (test: Test): void => {
   )
 
   test(
-    "ends with the handler's failure after committing the events before, and resumes there",
+    "commits the events before the handler's failure, ends with it, and resumes at the failed event",
     Effect.gen(function* () {
       const { at, consume, seen } = yield* withSeen
       yield* createCards(10)
@@ -168,7 +168,7 @@ const handling = (test: Test): void => {
   )
 
   test(
-    "lets the handler send commands, whose events come later in the same feed",
+    "allows commands in the handler, whose events come later in the same feed",
     Effect.gen(function* () {
       const { audit } = yield* withSeen
       const backlog = yield* BacklogService
@@ -286,7 +286,7 @@ const checkpoints = (test: Test): void => {
       expect(yield* Effect.flip(audit.advance("c", 4, 4))).toBeInstanceOf(InvalidInput)
       expect(yield* Effect.flip(audit.advance("c", 4, 2))).toBeInstanceOf(InvalidInput)
       expect(yield* Effect.flip(audit.advance("", 0, 2))).toBeInstanceOf(InvalidInput)
-      // In the caller's transaction: rolled back with it.
+      // In the caller's transaction, the change is rolled back with it.
       const undone = yield* Effect.exit(
         sql.withTransaction(Effect.andThen(audit.advance("c", 4, 9), Effect.fail(new Refused({ position: 9 }))))
       )
@@ -315,7 +315,7 @@ const checkpoints = (test: Test): void => {
   )
 
   test(
-    "two consumers of one name share the events, and handle none twice",
+    "two consumers of one name share the events and handle none twice",
     Effect.gen(function* () {
       const { at, consume, seen } = yield* withSeen
       yield* createCards(200)
@@ -339,7 +339,7 @@ onBothDatabases("a consumer of events", (test) => {
 
 onServer("consumers of one name", (test) => {
   test(
-    "of several processes share new events in order, and handle none twice",
+    "of several processes share new events in order and handle none twice",
     Effect.gen(function* () {
       const { at, seen, write } = yield* withSeen
       const pools = yield* Effect.all([pool(), pool(), pool()])
@@ -365,7 +365,7 @@ onServer("consumers of one name", (test) => {
   )
 
   test(
-    "wait for each other: the second sees the checkpoint of the first, and no event is lost",
+    "wait for each other, the second reads the checkpoint of the first, and no event is lost",
     Effect.gen(function* () {
       const { at, seen, write } = yield* withSeen
       yield* createCards(6)

@@ -37,7 +37,7 @@ const cardOf = (name: string, stream: ReturnType<typeof streamAround>, upTo = st
   return card
 }
 
-/** Reads every released event in every way in which a log can be read. */
+/** Reads every released event on every read path of the log. */
 export const golden = (test: Test): void => {
   test(
     "events of every released type and schema version can be read on every path",

@@ -17,7 +17,7 @@ const anchorOfThen =
 /** A log with every type of event, exported by the first version with an export, like the files that users have. */
 export const goldenLog = (test: Test): void => {
   test(
-    "an old exported log is imported, and continues its old anchor",
+    "an old exported log is imported and continues its old anchor",
     Effect.gen(function* () {
       const audit = yield* AuditService
       const backlog = yield* BacklogService

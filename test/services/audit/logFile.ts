@@ -300,7 +300,7 @@ export const logFile = (test: Test): void => {
   )
 
   test(
-    "a backlog that is not empty refuses a log and does not change",
+    "a backlog that is not empty refuses an import and does not change",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a"))
@@ -313,7 +313,7 @@ export const logFile = (test: Test): void => {
   )
 
   test(
-    "an export shows one moment, whatever is written while it is read",
+    "an export is one snapshot, regardless of concurrent writes",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService

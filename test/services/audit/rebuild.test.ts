@@ -25,7 +25,7 @@ const readModel = Effect.gen(function* () {
 })
 
 /** A backlog with events of every kind. */
-const livedIn = Effect.gen(function* () {
+const backlogWithEveryEvent = Effect.gen(function* () {
   const backlog = yield* BacklogService
   const audit = yield* AuditService
   const actor = "ann"
@@ -68,7 +68,7 @@ const outcome = (test: Test): void => {
   test(
     "does not change a consistent backlog, and reports its progress",
     Effect.gen(function* () {
-      const { audit } = yield* livedIn
+      const { audit } = yield* backlogWithEveryEvent
       const [rows, catalog, numbers] = [yield* readModel, yield* readModelCatalog, yield* tableNumbers]
       const phases: Array<Phase> = []
       const report = yield* audit.rebuild({
@@ -115,9 +115,9 @@ const outcome = (test: Test): void => {
   )
 
   test(
-    "repairs every damage of the read model",
+    "repairs any damage to the read model",
     Effect.gen(function* () {
-      const { audit } = yield* livedIn
+      const { audit } = yield* backlogWithEveryEvent
       const { cards, dependencies, sql } = yield* tables
       const rows = yield* readModel
       for (const damage of [
@@ -144,9 +144,9 @@ const outcome = (test: Test): void => {
   )
 
   test(
-    "does not restore text that is redacted meanwhile, and does not keep it in shadow tables",
+    "does not restore text that is redacted during the rebuild and does not keep it in shadow tables",
     Effect.gen(function* () {
-      const { audit, backlog } = yield* livedIn
+      const { audit, backlog } = yield* backlogWithEveryEvent
       const { cards, sql } = yield* tables
       yield* backlog.revise({ id: "c6", body: "the secret", actor: "ann" })
       const countSecrets = (schema: string) =>
@@ -158,7 +158,7 @@ const outcome = (test: Test): void => {
           const [shadow = "none"] = yield* shadows
           expect(yield* countSecrets(shadow)).toBe(1)
           yield* audit.redact({ id: "c6", parts: ["body"], reason: "secret", actor: "ann" })
-          // If the rebuild were killed now, it would leave no copy.
+          // A rebuild that is killed at this point leaves no copy of the text.
           expect(yield* countSecrets(shadow)).toBe(0)
         }, Effect.orDie)
       })
@@ -193,9 +193,9 @@ const points: ReadonlyArray<readonly [phase: Phase, time: number, swapped: boole
 
 const interruption = (test: Test): void => {
   test(
-    "leaves a consistent backlog, whenever it is interrupted",
+    "leaves a consistent backlog when it is interrupted at any point",
     Effect.gen(function* () {
-      const { audit, backlog } = yield* livedIn
+      const { audit, backlog } = yield* backlogWithEveryEvent
       for (const [phase, time, swapped] of points) {
         const isThere = yield* Deferred.make<void>()
         let times = 0
@@ -228,9 +228,9 @@ const interruption = (test: Test): void => {
 
 const refusal = (test: Test): void => {
   test(
-    "is refused while the tables have additions that it would lose, and changes nothing",
+    "is refused while the tables have additions that it would lose and changes nothing",
     Effect.gen(function* () {
-      const { audit } = yield* livedIn
+      const { audit } = yield* backlogWithEveryEvent
       const { cards, schema, sql } = yield* tables
       const name = (added: string) => sql(`${schema}.${added}`)
       const additions: ReadonlyArray<
@@ -293,7 +293,7 @@ onServer("a rebuild", (test) => {
   test(
     "keeps the owner, the grants and the storage parameters",
     Effect.gen(function* () {
-      const { audit } = yield* livedIn
+      const { audit } = yield* backlogWithEveryEvent
       const { cards, dependencies, schema, sql } = yield* tables
       const role = (name: string) => sql(`${schema}_${name}`)
       yield* Effect.acquireRelease(
@@ -327,7 +327,7 @@ onServer("a rebuild", (test) => {
   test(
     "is superseded by a concurrent one or succeeds, and the backlog is consistent",
     Effect.gen(function* () {
-      yield* livedIn
+      yield* backlogWithEveryEvent
       const pools = yield* Effect.all([pool(), pool(), pool()])
       let finished = 0
       const rounds = 3
@@ -350,9 +350,9 @@ onServer("a rebuild", (test) => {
   )
 
   test(
-    "is superseded by a later one, whenever that begins",
+    "is superseded by a later one that starts at any point",
     Effect.gen(function* () {
-      const { audit, backlog } = yield* livedIn
+      const { audit, backlog } = yield* backlogWithEveryEvent
       const other = yield* pool()
       for (const at of ["building", "counting", "catching up", "swapping"] as const) {
         let begun = false
@@ -375,7 +375,7 @@ onServer("a rebuild", (test) => {
   test(
     "fails while a transaction holds the tables, without stopping commands, and succeeds afterwards",
     Effect.gen(function* () {
-      const { audit, backlog } = yield* livedIn
+      const { audit, backlog } = yield* backlogWithEveryEvent
       const { cards, sql } = yield* tables
       const reader = yield* pool({ size: 1 })
       const numbers = yield* tableNumbers
@@ -410,14 +410,14 @@ onServer("a rebuild", (test) => {
       }
       const blocked = yield* Fiber.join(trying)
       expect(blocked).toMatchObject({ _tag: "RebuildBlocked", waitedSeconds: expect.any(Number) })
-      // It tried repeatedly, and caught up with the commands in between.
+      // The rebuild retried and caught up with the commands in between.
       expect(attempts.length).toBeGreaterThan(2)
       expect(attempts.at(-1)).toBeGreaterThan(attempts[0] ?? 0)
       expect(commands).toBeGreaterThan(attempts.length)
       expect(yield* tableNumbers).toEqual(numbers)
       expect(yield* findShadowSchemas).toEqual([])
 
-      // This one finds the tables locked at first, and then free.
+      // For this rebuild the tables are locked at first and unlocked later.
       let tries = 0
       const report = yield* audit.rebuild({
         onProgress: ({ phase }) =>

@@ -134,7 +134,7 @@ onServer("under load, a rebuild", (test) => {
   )
 
   test(
-    "that is killed leaves a working backlog, and the next one removes the rest",
+    "that is killed leaves a working backlog, and the next one removes its leftovers",
     Effect.gen(function* () {
       const schema = yield* BacklogSchema
       const audit = yield* AuditService
@@ -154,9 +154,9 @@ onServer("under load, a rebuild", (test) => {
           Effect.gen(function* () {
             const numbers = yield* tableNumbers
             const rebuilding = yield* script("rebuild.mjs", schema, phase, String(time))
-            yield* rebuilding.said("here")
+            yield* rebuilding.awaitLine("here")
             yield* rebuilding.kill
-            // Continues at once, whatever locks the killed process held.
+            // Commands continue at once, although the killed process held locks.
             const [before, head] = [running.commands(), yield* headPosition]
             yield* Effect.andThen(Effect.sleep("5 millis"), headPosition).pipe(
               Effect.repeat({ while: (now) => now <= head + 20 || running.commands() <= before })

@@ -10,14 +10,14 @@ import { ReadModelState } from "../../../src/projections/ReadModelState.ts"
 import { AuditService } from "../../../src/services/AuditService.ts"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { BacklogTestClock } from "../../../src/services/layers.ts"
-import { commandOf, everyId, type Step, stepsArbitrary } from "../../domain/commands.ts"
+import { commandOf, allIds, type Step, stepsArbitrary } from "../../domain/commands.ts"
 import { type Client, freshBacklog, headPosition, iso, plain, postgresClient, tables } from "../../support/backlogs.ts"
 import { copiedPgliteClient } from "../../support/pgliteTemplates.ts"
 import { verifiesItself, verifyBacklog } from "../../support/verifyBacklog.ts"
 import { expect } from "vitest"
 
 /*
- * Every past state of a backlog can be read again, whatever commands it got. A failing property prints a minimal list of
+ * Every past state of a backlog can be read again after any commands. A failing property prints a minimal list of
  * steps and a `Replay` token: `{ arbitrary: { replay: "…" } }` repeats that run.
  */
 
@@ -169,7 +169,7 @@ const expectPast = (
         .map(({ dependsOn, id }) => [id, dependsOn.filter((other) => !done.has(other)).length] as const)
         .sort(([one], [other]) => Buffer.compare(Buffer.from(one), Buffer.from(other)))
     ).toEqual(recorded.counters)
-    // Judged by the time of the last event, which for an empty log is before all times.
+    // Evaluated at the time of the last event. For an empty log that is before all times.
     if (recorded.position > 0) {
       expect(iso(past.time)).toBe(iso(recorded.time))
       expect(past.stats).toEqual(recorded.stats)
@@ -179,7 +179,7 @@ const expectPast = (
       )
     }
     // One card of each moment is also read by itself: a different card each time.
-    const id = everyId[recorded.position % everyId.length] as (typeof everyId)[number]
+    const id = allIds[recorded.position % allIds.length] as (typeof allIds)[number]
     const expected = recorded.cards.find((card) => card.id === id)
     const alone = yield* audit.cardAt(id, at)
     expect(Option.getOrUndefined(Option.map(alone, same))).toEqual(expected)

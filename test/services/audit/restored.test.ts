@@ -83,7 +83,7 @@ onBothDatabases("after a restore", (test) => {
       }
       expect((yield* audit.verify({ anchor })).divergences).toEqual([])
       const position = yield* headPosition
-      // A second call only begins another generation.
+      // A second call begins another generation and reclaims nothing.
       const second = yield* audit.restored({ actor: "ops" })
       expect(second.reclaimed).toEqual([])
       expect(second.generation).toBeGreaterThan(first.generation)
@@ -95,7 +95,7 @@ onBothDatabases("after a restore", (test) => {
   )
 
   test(
-    "a backup that is restored repeatedly never leads to the same token twice",
+    "repeated restores of one backup never issue the same token twice",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -119,7 +119,7 @@ onBothDatabases("after a restore", (test) => {
   )
 
   test(
-    "a clock that was set back does not lead to a generation that the log has",
+    "with a clock that was set back, a new generation is greater than those in the log",
     Effect.gen(function* () {
       const clock = yield* BacklogTestClock
       yield* create("a")
@@ -133,7 +133,7 @@ onBothDatabases("after a restore", (test) => {
   )
 
   test(
-    "an imported log begins a later generation than its claims, also if the clock is behind",
+    "an imported log begins a later generation than its claims, even if the clock is behind",
     Effect.gen(function* () {
       const audit = yield* AuditService
       yield* create("a")
@@ -170,7 +170,7 @@ onBothDatabases("after a restore", (test) => {
       const { server } = yield* generation
       expect(server).toMatch(/^0000000\d\/\d+\/\d+$/)
       expect((yield* doctorSays).map(({ level }) => level)).toEqual(["ok"])
-      // A restart of the same server is neither.
+      // A restart of the same server begins no generation.
       yield* sql`UPDATE ${head} SET server_started = NULL`
       yield* create("z")
       expect(yield* generation).toMatchObject({ generation: 0, reason: null, server })
@@ -183,7 +183,7 @@ onBothDatabases("after a restore", (test) => {
       const [finding] = yield* doctorSays
       expect(finding).toMatchObject({ level: "warning", toDo: expect.stringContaining("backlog restored") })
       yield* backlog.complete({ id: "a", token, actor: "w" })
-      // Nothing changes afterwards: the server is recorded.
+      // Later commands begin no generation, because the server is recorded.
       yield* create("c")
       expect(yield* generation).toEqual(moved)
       yield* restored
@@ -235,7 +235,7 @@ onBothDatabases("after a restore", (test) => {
   )
 
   test(
-    "old tokens are never accepted, whatever workers do meanwhile, as in the model",
+    "old tokens are never accepted after any commands of workers, as in the model",
     Effect.gen(function* () {
       const audit = yield* AuditService
       let restore: Effect.Effect<void, unknown> = Effect.void

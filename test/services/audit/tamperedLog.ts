@@ -61,7 +61,7 @@ const waiting: ReadonlyArray<Reported> = [
   ["unmetDependencies", "c", null, "unmetDependencies"]
 ]
 
-/** Changes of the log, and everything that is reported. */
+/** Changes of the log and the expected divergences. */
 const damages: ReadonlyArray<readonly [title: string, change: Change, reported: ReadonlyArray<Reported>]> = [
   ["a part that can be erased", payload(1, "title", '"Other"'), [["content", "a", 1, "title"]]],
   ["a value inside such a part", payload(1, "acceptance,rows", "2"), [["content", "a", 1, "acceptance"]]],

@@ -51,7 +51,7 @@ export const timeTravel = (test: Test): void => {
   )
 
   test(
-    "a moment that is not reached is refused with the end of the log",
+    "a moment after the end of the log is refused with the position of the end",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -89,7 +89,7 @@ export const timeTravel = (test: Test): void => {
   )
 
   test(
-    "in the middle of a batch only the cards up to there exist, and cards that depend on later ones wait",
+    "at a position within a batch, only the cards up to it exist, and cards that depend on later ones wait",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -119,7 +119,7 @@ export const timeTravel = (test: Test): void => {
   )
 
   test(
-    "leases and retry times are judged by the time of that moment, not by today",
+    "leases and retry times are evaluated at the moment's time, not at the current time",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -188,7 +188,7 @@ export const timeTravel = (test: Test): void => {
   )
 
   test(
-    "a past state does not change while it is held",
+    "a past state does not change after it was read",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -203,7 +203,7 @@ export const timeTravel = (test: Test): void => {
   )
 
   test(
-    "a time finds the last event recorded by then, whatever its business time",
+    "a time selects the last event recorded by then, regardless of business times",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -221,7 +221,7 @@ export const timeTravel = (test: Test): void => {
   )
 
   test(
-    "an anchor is never before its event, whatever the clock does",
+    "an anchor's time is never before its event's, even if the clock is set back",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -247,7 +247,7 @@ export const timeTravel = (test: Test): void => {
   )
 
   test(
-    "the report has the numbers of what was checked, and progress ends at the total",
+    "the report counts what was checked, and progress ends at the total",
     Effect.gen(function* () {
       const audit = yield* AuditService
       const progress: Array<readonly [done: number, total: number]> = []

@@ -6,7 +6,7 @@ import { eventsOf, headPosition, plain, writesNothing } from "../../support/back
 import { readLog } from "../../support/verifyBacklog.ts"
 import { after, created, ids, input, refusal, start, type Test, utc } from "./harness.ts"
 
-/** Creating cards and changing what they say. */
+/** Creating and revising cards. */
 export const cards = (test: Test): void => {
   test(
     "creates a card with every field",
@@ -85,7 +85,7 @@ export const cards = (test: Test): void => {
   )
 
   test(
-    "creates a card that is done already",
+    "creates a card that is done",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const answer = yield* backlog.create(
@@ -131,7 +131,7 @@ export const cards = (test: Test): void => {
   )
 
   test(
-    "refuses an id that exists",
+    "refuses an id that is used",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a"))
@@ -188,7 +188,7 @@ export const cards = (test: Test): void => {
   )
 
   test(
-    "recognizes an idempotency key that is used twice in one createMany or was used before",
+    "createMany recognizes an idempotency key that occurs twice or was used before",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("old", { idempotencyKey: "k0" }))
@@ -207,7 +207,7 @@ export const cards = (test: Test): void => {
   )
 
   test(
-    "creates one card when fibers race with one idempotency key",
+    "concurrent creations with one idempotency key create one card",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const answers = yield* Effect.all(
@@ -221,7 +221,7 @@ export const cards = (test: Test): void => {
   )
 
   test(
-    "creates one card when fibers race for one id",
+    "concurrent creations with one id create one card",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const results = yield* Effect.all(
@@ -239,7 +239,7 @@ export const cards = (test: Test): void => {
   )
 
   test(
-    "creates many cards that depend on each other, in any order",
+    "createMany creates cards that depend on each other, in any order",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const answers = yield* backlog.createMany({
@@ -272,7 +272,7 @@ export const cards = (test: Test): void => {
   )
 
   test(
-    "creates nothing when one of many is refused",
+    "createMany creates nothing when one card is refused",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("taken", { dependsOn: ["later"] }))
@@ -324,7 +324,7 @@ export const cards = (test: Test): void => {
   )
 
   test(
-    "creates no cards at all when asked to",
+    "createMany with no cards creates nothing",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       expect(yield* writesNothing(backlog.createMany({ actor: "ann", cards: [] }))).toEqual([])
@@ -332,7 +332,7 @@ export const cards = (test: Test): void => {
   )
 
   test(
-    "creates more cards at once than one statement takes",
+    "createMany creates more cards than fit into one statement",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const count = 5_100
@@ -353,7 +353,7 @@ export const cards = (test: Test): void => {
   )
 
   test(
-    "changes given fields, keeps absent fields, and clears fields with null",
+    "revise changes given fields, keeps absent fields and clears fields with null",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -403,7 +403,7 @@ export const cards = (test: Test): void => {
   )
 
   test(
-    "revises a claimed card and leaves its claim",
+    "a revision of a claimed card keeps its claim",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a"))
@@ -415,7 +415,7 @@ export const cards = (test: Test): void => {
   )
 
   test(
-    "orders claims by the revised priority",
+    "claims use the revised priority",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a", { priority: 5 }))

@@ -4,15 +4,15 @@ import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { BacklogTestClock } from "../../../src/services/layers.ts"
 import { eventsOf, plain, writesNothing } from "../../support/backlogs.ts"
 import { readLog } from "../../support/verifyBacklog.ts"
-import { after, created, ids, input, isSaidClaimable, refusal, type Test, utc } from "./harness.ts"
+import { after, created, ids, input, isClaimable, refusal, type Test, utc } from "./harness.ts"
 
-/** UTF-8 bytes sort like Unicode code points. */
+/** Compares by code point: UTF-8 bytes sort like Unicode code points. */
 const byCodePoint = (left: string, right: string): number => Buffer.compare(Buffer.from(left), Buffer.from(right))
 
-/** Taking cards, keeping them, giving them back, and losing them. */
+/** Claims: claiming, renewing, releasing, expiry and reclaiming. */
 export const claims = (test: Test): void => {
   test(
-    "claims a card: owner, lease, token, attempts",
+    "a claim sets the owner, the lease, the token and the attempts",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -68,7 +68,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "returns none and writes nothing when no card is claimable",
+    "a claim returns none and writes nothing when no card is claimable",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const claim = writesNothing(backlog.claim({ owner: "w", actor: "w" }))
@@ -136,7 +136,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "claims the card named, whatever its place",
+    "claims a card by id, whatever its place in claim order",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("best", { priority: 9 }))
@@ -159,14 +159,14 @@ export const claims = (test: Test): void => {
       })
       const claimed = yield* Effect.all(
         Array.from({ length: count }, (_, index) =>
-          // The best ones are claimed by id: the others must not be told that there is nothing.
+          // The best cards are claimed by id. The other claims must still find a card.
           index < 6
             ? backlog.claim({ owner: "w", actor: "w" })
             : backlog.claim({ id: `c${index}`, owner: "w", actor: "w" })
         ),
         { concurrency: "unbounded" }
       )
-      // A claim for the best may have been first and have taken a card that another wanted by id.
+      // A claim for the best card may have claimed a card that another claim names.
       const got = claimed.flatMap(Option.toArray)
       expect(new Set(ids(got)).size).toBe(got.length)
       expect(claimed.slice(0, 6).every(Option.isSome)).toBe(true)
@@ -175,7 +175,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "gives every claimer a card when the best cards are blocked at the same moment",
+    "gives every claimer a card when the best cards are blocked concurrently",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.createMany({
@@ -196,7 +196,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "gives concurrent claimers different cards, the best ones",
+    "concurrent claims get different cards, the best ones",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.createMany({
@@ -215,7 +215,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "keeps a lease until it expires, and lets the next claim take the card afterwards",
+    "a claim ends at its expiry, and the next claim gets the card",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -293,7 +293,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "reclaims an expired claim without claiming the card when it has an unmet dependency",
+    "an expired claim of a card with an unmet dependency is reclaimed, and the card is not claimed",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -309,7 +309,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "renews from now on, with the claim's own ttl or another",
+    "a renewal sets the expiry from the current time, with the claim's ttl or another one",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -337,7 +337,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "renews an expired claim that no other worker took",
+    "renews an expired claim that was not reclaimed",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -350,7 +350,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "refuses a token that was never issued, and a renewal of a missing card",
+    "refuses a token that was never issued and a renewal of a missing card",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a"))
@@ -373,7 +373,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "releases a card that is claimable at once",
+    "a released card is claimable at once",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a"))
@@ -388,7 +388,7 @@ export const claims = (test: Test): void => {
         reason: "too hard",
         notBefore: null
       })
-      expect(yield* isSaidClaimable("a")).toBe(true)
+      expect(yield* isClaimable("a")).toBe(true)
       const again = Option.getOrThrow(yield* backlog.claim({ owner: "v", actor: "v" }))
       expect([again.claimToken, again.attempts]).toEqual([4, 2])
       const now = yield* backlog.release({ id: "a", token: 4, retryAfterSeconds: 0, actor: "v" })
@@ -397,7 +397,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "releases a card with a retry time: no query shows it as claimable before that time, and all do afterwards",
+    "a card released with a retry time is claimable in every query from that time on and not before",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -406,7 +406,7 @@ export const claims = (test: Test): void => {
       const released = yield* backlog.release({ id: "a", token: 2, retryAfterSeconds: 60, actor: "w" })
       expect(plain(released)).toMatchObject({ status: "ready", notBefore: after(60) })
       const refuses = Effect.gen(function* () {
-        expect(yield* isSaidClaimable("a")).toBe(false)
+        expect(yield* isClaimable("a")).toBe(false)
         expect((yield* backlog.explain("a")).obstacles).toEqual([{ _tag: "NotYet", notBefore: utc(after(60)) }])
         expect(yield* writesNothing(backlog.claim({ owner: "v", actor: "v" }))).toEqual(Option.none())
         expect(yield* writesNothing(backlog.claim({ id: "a", owner: "v", actor: "v" }))).toEqual(Option.none())
@@ -414,11 +414,11 @@ export const claims = (test: Test): void => {
       yield* refuses
       yield* clock.advance("59999 millis")
       yield* refuses
-      // Other changes do not wake it.
+      // Other changes do not make it claimable.
       yield* backlog.revise({ id: "a", title: "New", actor: "bob" })
       yield* refuses
       yield* clock.advance("1 millis")
-      expect(yield* isSaidClaimable("a")).toBe(true)
+      expect(yield* isClaimable("a")).toBe(true)
       const claimed = Option.getOrThrow(yield* backlog.claim({ owner: "v", actor: "v" }))
       expect(plain(claimed)).toMatchObject({ claimOwner: "v", notBefore: null, attempts: 2 })
     })
@@ -438,7 +438,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "claims cards whose retry time has passed in the order of all cards",
+    "claims cards whose retry time has passed in claim order with all others",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -460,12 +460,12 @@ export const claims = (test: Test): void => {
       }
       expect(claimed).toEqual(["two", "yard", "one"])
       expect(Option.isNone(yield* backlog.claim({ owner: "v", actor: "v" }))).toBe(true)
-      expect(yield* isSaidClaimable("three")).toBe(false)
+      expect(yield* isClaimable("three")).toBe(false)
     })
   )
 
   test(
-    "reclaims every expired claim and no other",
+    "reclaim without an id reclaims every expired claim and no other",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -495,7 +495,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "reclaims one claim, expired or not",
+    "reclaim with an id reclaims that claim, expired or not",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -547,7 +547,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "claims many, the best first, and as many as there are",
+    "claimMany claims the best cards first, up to the limit",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -573,7 +573,7 @@ export const claims = (test: Test): void => {
   )
 
   test(
-    "concurrent claims of every kind take as many cards as if each ran alone",
+    "concurrent claims of every kind get as many cards as sequential ones",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.createMany({

@@ -4,11 +4,11 @@ import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { BacklogTestClock } from "../../../src/services/layers.ts"
 import { eventsOf, plain, tables, writesNothing } from "../../support/backlogs.ts"
 import { readLog } from "../../support/verifyBacklog.ts"
-import { after, created, ids, input, isSaidClaimable, refusal, type Test } from "./harness.ts"
+import { after, created, ids, input, isClaimable, refusal, type Test } from "./harness.ts"
 
 const sorted = (values: ReadonlyArray<string>): ReadonlyArray<string> => [...values].sort()
 
-/** Finishing cards, setting them aside, and opening them again. */
+/** Completing, blocking and reopening cards. */
 export const completion = (test: Test): void => {
   test(
     "completes a claimed card with its token",
@@ -42,7 +42,7 @@ export const completion = (test: Test): void => {
   )
 
   test(
-    "completes with an expired token as long as no other worker claimed the card",
+    "completes with an expired claim's token until the claim is reclaimed",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -54,7 +54,7 @@ export const completion = (test: Test): void => {
   )
 
   test(
-    "refuses to complete a claimed card without its token, unless forced",
+    "refuses to complete a claimed card without its token unless force is given",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a"))
@@ -83,7 +83,7 @@ export const completion = (test: Test): void => {
   )
 
   test(
-    "completes unclaimed cards directly, and records the dependencies that it overrode, and only those",
+    "completes unclaimed cards without a token and records exactly the overridden dependencies",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("done", { status: "done" as const }))
@@ -142,7 +142,7 @@ export const completion = (test: Test): void => {
   )
 
   test(
-    "makes dependents claimable with the completion of their last dependency, and returns their ids",
+    "the completion of their last dependency makes dependents claimable and returns their ids",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -164,19 +164,19 @@ export const completion = (test: Test): void => {
       yield* backlog.link({ from: "later", to: "second", actor: "ann" })
 
       expect((yield* backlog.complete({ id: "first", actor: "ann" })).madeClaimable).toEqual(["only first"])
-      expect(yield* isSaidClaimable("both")).toBe(false)
+      expect(yield* isClaimable("both")).toBe(false)
       expect(sorted((yield* backlog.complete({ id: "second", actor: "ann" })).madeClaimable)).toEqual([
         "both",
         "both too"
       ])
       expect(ids(yield* backlog.list({ readyOnly: true }))).toEqual(["both", "both too", "only first"])
       yield* clock.advance("60 seconds")
-      expect(yield* isSaidClaimable("later")).toBe(true)
+      expect(yield* isClaimable("later")).toBe(true)
     })
   )
 
   test(
-    "changes readiness in the transaction of the completion, and of the reopening",
+    "a completion or reopening changes its dependents in its transaction",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const { cards, events, sql } = yield* tables
@@ -202,7 +202,7 @@ export const completion = (test: Test): void => {
   )
 
   test(
-    "reopens a done card, and its open dependents wait again",
+    "after a done card is reopened, its open dependents wait again",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -218,8 +218,8 @@ export const completion = (test: Test): void => {
       const reopened = yield* backlog.reopen({ id: "a", reason: "wrong", actor: "bob" })
       expect(plain(reopened)).toEqual(created("a", { attempts: 1, updatedAt: after(1), version: 4 }))
       expect((yield* eventsOf("a"))[3]).toEqual({ type: "CardReopened", version: 4, reason: "wrong" })
-      expect(yield* isSaidClaimable("a")).toBe(true)
-      expect(yield* isSaidClaimable("ready")).toBe(false)
+      expect(yield* isClaimable("a")).toBe(true)
+      expect(yield* isClaimable("ready")).toBe(false)
       expect(Option.map(yield* backlog.get("done"), ({ status }) => status)).toEqual(Option.some("done"))
       expect(Option.map(yield* backlog.get("held"), ({ claimOwner }) => claimOwner)).toEqual(Option.some("v"))
       expect((yield* backlog.complete({ id: "held", token: 2, actor: "v" })).status).toBe("done")
@@ -229,7 +229,7 @@ export const completion = (test: Test): void => {
   )
 
   test(
-    "writes nothing when a card that is not done is reopened",
+    "reopening a card that is not done writes nothing",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("ready"))
@@ -244,7 +244,7 @@ export const completion = (test: Test): void => {
   )
 
   test(
-    "blocks a claimed card and ends its claim",
+    "blocking a claimed card ends its claim",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a"))
@@ -267,13 +267,13 @@ export const completion = (test: Test): void => {
         holder: null,
         expiresAt: null
       })
-      expect(yield* isSaidClaimable("a")).toBe(false)
+      expect(yield* isClaimable("a")).toBe(false)
       expect((yield* backlog.explain("a")).obstacles).toEqual([{ _tag: "Blocked", reason: "stop" }])
     })
   )
 
   test(
-    "blocks and unblocks, and writes nothing when the card is in that state already",
+    "block and unblock write nothing when the card is already in that state",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a"))
@@ -290,12 +290,12 @@ export const completion = (test: Test): void => {
         { type: "CardBlocked", version: 3, reason: "now there is one", endedClaim: null },
         { type: "CardUnblocked", version: 4, reason: "fine" }
       ])
-      expect(yield* isSaidClaimable("a")).toBe(true)
+      expect(yield* isClaimable("a")).toBe(true)
     })
   )
 
   test(
-    "forgets a retry time when a card is blocked or done",
+    "blocking or completing a card clears its retry time",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       for (const id of ["blocked", "done"]) {
@@ -324,7 +324,7 @@ export const completion = (test: Test): void => {
   )
 
   test(
-    "claims the best card in the same transaction, including cards that the completion makes claimable",
+    "claimNext claims the best card in the same transaction, including cards that the completion makes claimable",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.createMany({
@@ -355,14 +355,14 @@ export const completion = (test: Test): void => {
       expect(second.next?.id).toBe("c")
       expect((yield* backlog.complete({ id: "c", token: 2, claimNext, actor: "w" })).next?.id).toBe("d")
       expect((yield* backlog.complete({ id: "d", token: 2, claimNext, actor: "w" })).next).toBeNull()
-      // Nothing is left, and a card that is done already is no obstacle.
+      // No card is left. A card that is already done can be completed again.
       yield* backlog.create(input("e"))
       expect((yield* backlog.complete({ id: "a", claimNext, actor: "w" })).next?.id).toBe("e")
     })
   )
 
   test(
-    "never claims the card that it completes",
+    "claimNext never claims the completed card",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a", { priority: 1 }))
@@ -373,7 +373,7 @@ export const completion = (test: Test): void => {
   )
 
   test(
-    "completes many cards with a separate outcome for each",
+    "completeMany returns a separate outcome for each card",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       expect(yield* backlog.completeMany({ completions: [], actor: "w" })).toEqual([])

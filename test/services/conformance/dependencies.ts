@@ -3,12 +3,12 @@ import { expect } from "vitest"
 import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { BacklogTestClock } from "../../../src/services/layers.ts"
 import { eventsOf, plain, writesNothing } from "../../support/backlogs.ts"
-import { after, created, ids, input, isSaidClaimable, refusal, type Test } from "./harness.ts"
+import { after, created, ids, input, isClaimable, refusal, type Test } from "./harness.ts"
 
-/** Who waits for whom. */
+/** Dependencies between cards. */
 export const dependencies = (test: Test): void => {
   test(
-    "links and unlinks",
+    "link adds a dependency and unlink removes it",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -18,14 +18,14 @@ export const dependencies = (test: Test): void => {
       const linked = yield* backlog.link({ from: "a", to: "b", actor: "ann" })
       expect(plain(linked)).toEqual(created("a", { dependsOn: ["b", "c"], updatedAt: after(1), version: 3 }))
       expect(Option.map(yield* backlog.get("a"), plain)).toEqual(Option.some(plain(linked)))
-      expect(yield* isSaidClaimable("a")).toBe(false)
+      expect(yield* isClaimable("a")).toBe(false)
       yield* writesNothing(backlog.link({ from: "a", to: "b", actor: "ann" }))
       yield* backlog.unlink({ from: "a", to: "b", actor: "ann" })
       yield* writesNothing(backlog.unlink({ from: "a", to: "b", actor: "ann" }))
       yield* writesNothing(backlog.unlink({ from: "a", to: "nowhere", actor: "ann" }))
       const unlinked = yield* backlog.unlink({ from: "a", to: "c", actor: "ann" })
       expect(plain(unlinked)).toEqual(created("a", { updatedAt: after(1), version: 5 }))
-      expect(yield* isSaidClaimable("a")).toBe(true)
+      expect(yield* isClaimable("a")).toBe(true)
       expect((yield* eventsOf("a")).slice(1)).toEqual([
         { type: "CardLinked", version: 2, dependsOn: "c" },
         { type: "CardLinked", version: 3, dependsOn: "b" },
@@ -36,19 +36,19 @@ export const dependencies = (test: Test): void => {
   )
 
   test(
-    "keeps a card claimable when it is linked to a done card, and keeps a claim when its card gets an unmet dependency",
+    "a link to a done card keeps a card claimable, and a link to an open card keeps its claim",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("done", { status: "done" as const }))
       yield* backlog.create(input("open", { priority: -1 }))
       yield* backlog.create(input("a"))
       yield* backlog.link({ from: "a", to: "done", actor: "ann" })
-      expect(yield* isSaidClaimable("a")).toBe(true)
+      expect(yield* isClaimable("a")).toBe(true)
       yield* backlog.claim({ id: "a", owner: "w", actor: "w" })
       const linked = yield* backlog.link({ from: "a", to: "open", actor: "ann" })
       expect([linked.status, linked.claimToken]).toEqual(["claimed", 3])
       yield* backlog.release({ id: "a", token: 3, actor: "w" })
-      expect(yield* isSaidClaimable("a")).toBe(false)
+      expect(yield* isClaimable("a")).toBe(false)
     })
   )
 
@@ -87,7 +87,7 @@ export const dependencies = (test: Test): void => {
   )
 
   test(
-    "refuses a cycle through a long chain, and accepts a diamond",
+    "a cycle through a long chain is refused and a diamond is accepted",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const length = 300
@@ -107,7 +107,7 @@ export const dependencies = (test: Test): void => {
   )
 
   test(
-    "closes no cycle when links race inside one batch",
+    "concurrent links in one batch close no cycle",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const count = 10
@@ -149,9 +149,9 @@ export const dependencies = (test: Test): void => {
         }
       ])
       expect((yield* backlog.complete({ id: "ghost", actor: "ann" })).madeClaimable).toEqual([])
-      expect(yield* isSaidClaimable("a")).toBe(false)
+      expect(yield* isClaimable("a")).toBe(false)
       yield* backlog.create(input("ghost too", { status: "done" as const }))
-      expect(yield* isSaidClaimable("a")).toBe(true)
+      expect(yield* isClaimable("a")).toBe(true)
       expect(Option.map(yield* backlog.claim({ owner: "w", actor: "w" }), ({ id }) => id)).toEqual(Option.some("a"))
     })
   )
@@ -162,14 +162,14 @@ export const dependencies = (test: Test): void => {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a", { dependsOn: ["ghost"] }))
       yield* backlog.unlink({ from: "a", to: "ghost", actor: "ann" })
-      expect(yield* isSaidClaimable("a")).toBe(true)
+      expect(yield* isClaimable("a")).toBe(true)
       yield* backlog.create(input("ghost", { dependsOn: ["a"] }))
       expect(ids(yield* backlog.list({ readyOnly: true }))).toEqual(["a"])
     })
   )
 
   test(
-    "keeps every counter correct when commands on the same few cards arrive together",
+    "every counter stays correct when concurrent commands change the same few cards",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const names = ["a", "b", "c", "d"]

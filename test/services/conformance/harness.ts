@@ -6,27 +6,27 @@ import { type Client, type TestBacklog, writesNothing } from "../../support/back
 import { plainCard } from "../../support/plainCard.ts"
 import { expect } from "vitest"
 
-/** Registers a test that has an empty backlog of its own. */
+/** Registers a test with its own empty backlog. */
 export interface Test {
-  /** What must hold of every backlog is checked when the test has ended. */
+  /** Verifies the log and the read model after the test. */
   (title: string, body: Effect.Effect<void, unknown, TestBacklog | Client>): void
-  /** For backlogs that the test damages. */
+  /** Does not verify the backlog, for tests that damage it. */
   readonly unverified: (title: string, body: Effect.Effect<void, unknown, TestBacklog | Client>) => void
 }
 
-/** When a test's clock starts. */
+/** The time at which a test's clock starts. */
 export const start = "2026-01-01T00:00:00.000Z"
 
-/** The start, so many seconds later. */
+/** The given number of seconds after the start. */
 export const after = (seconds: number): string => new Date(Date.parse(start) + seconds * 1000).toISOString()
 
 export const utc = (time: string): DateTime.Utc => DateTime.makeUnsafe(time)
 
-/** What `create` takes, at least. */
+/** Minimal input of `create`. */
 export const input = <More extends object = object>(id: string, more?: More) =>
   ({ id, title: `Card ${id}`, actor: "ann", ...more }) as { id: string; title: string; actor: string } & More
 
-/** A card just created with `input`, as JSON. */
+/** A new card created with `input`, as JSON. */
 export const created = (id: string, more: object = {}) => ({
   ...plainCard,
   id,
@@ -46,11 +46,11 @@ export const refusalJson = (error: unknown): typeof Rejection.Encoded => {
   return encodeRejection(error)
 }
 
-/** The rejection with which a command is refused, with all its fields; checks that nothing was written. */
+/** The rejection of a refused command as JSON. Checks that nothing was written. */
 export const refusal = <A, R>(effect: Effect.Effect<A, unknown, R>) =>
   writesNothing(Effect.map(Effect.flip(effect), refusalJson))
 
-/** What is said of invalid input; checks that nothing was written. */
+/** The problem of invalid input. Checks that nothing was written. */
 export const invalid = <A, R>(effect: Effect.Effect<A, unknown, R>) =>
   writesNothing(
     Effect.map(Effect.flip(effect), (error) => {
@@ -61,8 +61,8 @@ export const invalid = <A, R>(effect: Effect.Effect<A, unknown, R>) =>
 
 export const ids = (cards: ReadonlyArray<{ readonly id: string }>): ReadonlyArray<string> => cards.map(({ id }) => id)
 
-/** Whether a card may be claimed, as list, stats and explain say with one voice. */
-export const isSaidClaimable = (id: string) =>
+/** Whether a card is claimable. Checks that list, stats and explain agree. */
+export const isClaimable = (id: string) =>
   Effect.gen(function* () {
     const backlog = yield* BacklogService
     const listed = ids(yield* backlog.list({ readyOnly: true }))

@@ -5,7 +5,7 @@ import { BacklogService } from "../../../src/services/BacklogService.ts"
 import { headPosition, writesNothing } from "../../support/backlogs.ts"
 import { input, invalid, type Test, utc } from "./harness.ts"
 
-/** Names that are none: ids, owners, actors, phases, keys. */
+/** Invalid ids, owners, actors, phases and keys. */
 const badNames: ReadonlyArray<unknown> = [
   "",
   " ",
@@ -62,7 +62,7 @@ const badJson: ReadonlyArray<unknown> = [
 
 type Fields = Record<string, unknown>
 
-/** For every command a valid input, and values that make it invalid, by field. */
+/** For every command, a valid input and invalid values by field. */
 const badFields: Readonly<
   Record<string, { readonly valid: Fields; readonly bad: Readonly<Record<string, ReadonlyArray<unknown>>> }>
 > = {
@@ -183,7 +183,7 @@ const badFields: Readonly<
   reopen: { valid: { id: "there", actor: "ann" }, bad: { id: [undefined], reason: ["\u0000"], actor: [undefined] } }
 }
 
-/** What is not valid is refused before anything is asked of the database. */
+/** Invalid input is refused before any query. */
 export const invalidInput = (test: Test): void => {
   for (const [name, { bad, valid }] of Object.entries(badFields)) {
     test(
@@ -209,14 +209,14 @@ export const invalidInput = (test: Test): void => {
         }
         for (const given of [null, undefined, "text", [], 1]) expect(yield* invalid(method(given))).not.toBe("")
         expect(yield* headPosition).toBe(before)
-        // What was varied was valid itself.
+        // The unchanged input is valid.
         yield* method(valid)
       })
     )
   }
 
   test(
-    "accepts business times that the database can store, and refuses others",
+    "accepts business times that the database can store and refuses others",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       for (const [index, time] of [
@@ -234,7 +234,7 @@ export const invalidInput = (test: Test): void => {
   )
 
   test(
-    "queries refuse invalid input",
+    "queries refuse invalid input with InvalidInput",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -264,7 +264,7 @@ export const invalidInput = (test: Test): void => {
   )
 
   test(
-    "accepts no input with the tag of another command",
+    "refuses input with the tag of another command",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a"))

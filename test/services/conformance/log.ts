@@ -14,7 +14,7 @@ const nested = (depth: number): unknown => {
   return value
 }
 
-/** JSON values that are easily damaged on their way. */
+/** JSON values that faulty encodings change. */
 const values: ReadonlyArray<readonly [name: string, value: unknown]> = [
   ["true", true],
   ["false", false],
@@ -34,7 +34,7 @@ const values: ReadonlyArray<readonly [name: string, value: unknown]> = [
   ["many values", Array.from({ length: 20_000 }, (_, index) => ({ index }))]
 ]
 
-/** The log as such: what is kept, for how long, and who may read it. */
+/** The event log. */
 export const log = (test: Test): void => {
   test(
     "stores every JSON value unchanged",
@@ -49,7 +49,7 @@ export const log = (test: Test): void => {
         const card = Option.getOrThrow(yield* backlog.get(name))
         const [created, completed] = yield* Stream.runCollect(audit.history(name))
         const found = [card.acceptance, card.result, created?.data["acceptance"], completed?.data["result"]]
-        // Not the values themselves: some are too big to print.
+        // Compares booleans, because some values are too large to print.
         expect([name, ...found.map((json) => canonical(json) === kept)]).toEqual([name, true, true, true, true])
         yield* backlog.reopen({ id: name, actor: "ann" })
       }
@@ -62,7 +62,7 @@ export const log = (test: Test): void => {
   )
 
   test(
-    "returns the history of a card",
+    "history returns a card's events",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -127,7 +127,7 @@ export const log = (test: Test): void => {
   )
 
   test(
-    "returns a history of many pages",
+    "history returns more events than fit on a page",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -149,7 +149,7 @@ export const log = (test: Test): void => {
   )
 
   test(
-    "never lets the recorded time go back when the clock is set back",
+    "recorded times never decrease, even when the clock is set back",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -165,7 +165,7 @@ export const log = (test: Test): void => {
   )
 
   test(
-    "shows the same events to another backlog over the same tables",
+    "another backlog over the same tables reads the same events",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a", { idempotencyKey: "k" }))
@@ -176,7 +176,7 @@ export const log = (test: Test): void => {
   )
 
   test(
-    "refuses every change of recorded events",
+    "the database refuses every change of recorded events",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const { events, head, sql } = yield* tables
@@ -195,7 +195,7 @@ export const log = (test: Test): void => {
       ]) {
         const error = yield* Effect.flip(change)
         expect((error.reason.cause as Error).message).toContain("append-only")
-        // Also inside a transaction, which then cannot commit.
+        // Inside a transaction the change fails too, and the transaction cannot commit.
         yield* Effect.flip(sql.withTransaction(change))
       }
       expect(yield* readLog).toEqual(before)
@@ -204,7 +204,7 @@ export const log = (test: Test): void => {
   )
 
   test(
-    "refuses a second event at a position or a version that exists",
+    "the database refuses a second event at the same position or version",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const { events, sql } = yield* tables
@@ -221,7 +221,7 @@ export const log = (test: Test): void => {
   )
 
   test.unverified(
-    "shows events of a type that this program does not know",
+    "history returns events of unknown types",
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const backlog = yield* BacklogService

@@ -8,12 +8,12 @@ import { Migrations } from "../../../src/services/schema/Migrations.ts"
 import { currentClient, freshSchema, tables, within } from "../../support/backlogs.ts"
 import { ids, input, type Test } from "./harness.ts"
 
-/** Builds the layers of a backlog again, over the client in the context. */
+/** Builds a backlog's layers over the client in the context. */
 const backlogIn = (schema: string) =>
   Effect.flatMap(currentClient, (client) => Layer.build(Layer.fresh(layerTestOver(client, schema))))
 
-/** The migrations of a start on a schema. */
-const startOn = (schema: string) =>
+/** Applies the migrations to a schema, as a start does. */
+const migrate = (schema: string) =>
   Effect.flatMap(currentClient, (client) =>
     Layer.build(
       Layer.fresh(Migrations.layer).pipe(Layer.provide(client), Layer.provide(Layer.succeed(BacklogSchema)(schema)))
@@ -36,10 +36,10 @@ const names = [
   "erasures"
 ].map((name, index) => `${String(index + 1).padStart(4, "0")}_${name}`)
 
-/** How a schema comes to have what this program needs. */
+/** Schema migrations. */
 export const migrations = (test: Test): void => {
   test(
-    "applies missing migrations once when many processes start at the same time",
+    "concurrent starts apply each missing migration once",
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const schema = yield* freshSchema
@@ -61,15 +61,15 @@ export const migrations = (test: Test): void => {
   )
 
   test(
-    "returns which migrations it applied, and applies none the second time",
+    "a start returns the migrations that it applied, and a second start applies none",
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const schema = yield* freshSchema
-      const first = yield* startOn(schema)
+      const first = yield* migrate(schema)
       expect(first).toEqual(names.map((name, index) => ({ id: index + 1, name, isNew: true })))
       const rows = sql`SELECT *, xmin::text FROM ${sql(`${schema}.migrations`)} ORDER BY id`
       const before = yield* rows
-      expect(yield* startOn(schema)).toEqual(first.map((migration) => ({ ...migration, isNew: false })))
+      expect(yield* migrate(schema)).toEqual(first.map((migration) => ({ ...migration, isNew: false })))
       expect(yield* rows).toEqual(before)
     })
   )
@@ -78,7 +78,7 @@ export const migrations = (test: Test): void => {
     "refuses an edited migration, an unknown migration, and a gap",
     Effect.gen(function* () {
       const { migrations: table, schema, sql } = yield* tables
-      const refused = Effect.map(Effect.flip(startOn(schema)), (error) => {
+      const refused = Effect.map(Effect.flip(migrate(schema)), (error) => {
         if (error._tag !== "MigrationRefused") throw error
         expect(error.schema).toBe(schema)
         expect(error.message).toContain(schema)
@@ -100,7 +100,7 @@ export const migrations = (test: Test): void => {
       const newer = sql`INSERT INTO ${table} (id, name, checksum) VALUES (${names.length + 1}, 'future', 'x')`
       expect(yield* rolledBack(newer)).toMatch(/migration \d+ \(future\).*newer version/)
       expect(yield* rolledBack(sql`DELETE FROM ${table} WHERE id = 1`)).toMatch(/migration 1 .*never applied/)
-      expect((yield* startOn(schema)).map(({ isNew }) => isNew)).toEqual(names.map(() => false))
+      expect((yield* migrate(schema)).map(({ isNew }) => isNew)).toEqual(names.map(() => false))
     })
   )
 
@@ -112,7 +112,7 @@ export const migrations = (test: Test): void => {
         rows.map((row) => row.name)
       )
       for (const schema of ["", "Upper", "1st", "a-b", "a b", "a.b", "a;b", 'a"b', "ä", "a".repeat(64), "a\n"]) {
-        const error = yield* Effect.flip(startOn(schema))
+        const error = yield* Effect.flip(migrate(schema))
         expect([schema, error._tag]).toEqual([schema, "MigrationRefused"])
         expect(yield* schemas).not.toContain(schema)
       }
@@ -144,7 +144,7 @@ export const migrations = (test: Test): void => {
   )
 
   test(
-    "keeps two schemas of one database apart",
+    "two schemas of one database are independent",
     Effect.gen(function* () {
       const [one, two] = yield* Effect.all([
         Effect.flatMap(freshSchema, backlogIn),

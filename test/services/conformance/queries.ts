@@ -9,8 +9,8 @@ import { after, ids, input, invalid, refusal, type Test, utc } from "./harness.t
 
 const encodeOutlook = Schema.encodeSync(ClaimOutlook)
 
-/** A backlog with cards in every standing. At its end a minute has passed. */
-const variety = Effect.gen(function* () {
+/** Creates cards in every state. The clock then is one minute after the start. */
+const cardsInEveryState = Effect.gen(function* () {
   const backlog = yield* BacklogService
   const clock = yield* BacklogTestClock
   const phases = ["build", "Build", "test", undefined]
@@ -37,12 +37,12 @@ const variety = Effect.gen(function* () {
   return { backlog, deferred: returned.id }
 })
 
-/** Reading the backlog. */
+/** Queries. */
 export const queries = (test: Test): void => {
   test(
-    "lists by status, phase and claimability, in claim order",
+    "list filters by status, phase and claimability, in claim order",
     Effect.gen(function* () {
-      const { backlog } = yield* variety
+      const { backlog } = yield* cardsInEveryState
       const everything = (yield* backlog.list()).map(plain)
       expect(everything.length).toBe(24)
       const claimable = new Set<string>()
@@ -70,9 +70,9 @@ export const queries = (test: Test): void => {
   )
 
   test(
-    "lists page by page, each card once",
+    "list returns each card on one page",
     Effect.gen(function* () {
-      const { backlog } = yield* variety
+      const { backlog } = yield* cardsInEveryState
       for (const options of [{}, { status: "ready" as const }, { readyOnly: true }, { phase: "build" }]) {
         const whole = ids(yield* backlog.list(options))
         expect(whole.length).toBeGreaterThan(4)
@@ -88,7 +88,7 @@ export const queries = (test: Test): void => {
           expect(paged).toEqual(whole)
         }
       }
-      // The next page begins after a card that is no longer in the list.
+      // The next page starts after a card that is no longer in the list.
       const ready = ids(yield* backlog.list({ readyOnly: true }))
       const [first = ""] = ready
       yield* backlog.block({ id: first, actor: "ann" })
@@ -97,7 +97,7 @@ export const queries = (test: Test): void => {
   )
 
   test(
-    "counts an empty backlog",
+    "stats of an empty backlog are zero",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       expect(yield* backlog.stats).toEqual({
@@ -113,9 +113,9 @@ export const queries = (test: Test): void => {
   )
 
   test(
-    "counts what list shows",
+    "stats counts the cards that list returns",
     Effect.gen(function* () {
-      const { backlog } = yield* variety
+      const { backlog } = yield* cardsInEveryState
       const cards = yield* backlog.list()
       const ready = cards.filter((card) => card.status === "ready")
       const count = (status: string) => cards.filter((card) => card.status === status).length
@@ -132,7 +132,7 @@ export const queries = (test: Test): void => {
   )
 
   test(
-    "returns the age of the oldest ready card by its business time",
+    "stats returns the age of the oldest ready card by its business time",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -148,7 +148,7 @@ export const queries = (test: Test): void => {
   )
 
   test(
-    "explains all obstacles of a card at once",
+    "explain returns all obstacles of a card",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("done", { status: "done" as const }))
@@ -188,12 +188,12 @@ export const queries = (test: Test): void => {
   )
 
   test(
-    "explains why a claim finds no card like the model does, with and without a filter",
+    "whyNothingClaimable equals the model, with and without a filter",
     Effect.gen(function* () {
-      const { backlog } = yield* variety
+      const { backlog } = yield* cardsInEveryState
       const clock = yield* BacklogTestClock
       const reasons = new Set<string>()
-      const asModel = Effect.gen(function* () {
+      const expectModelOutlook = Effect.gen(function* () {
         const cards = new Map((yield* backlog.list()).map((card) => [card.id as string, plain(card)]))
         const now = DateTime.toEpochMillis(yield* clock.now)
         for (const phase of [undefined, "build", "Build", "nowhere"]) {
@@ -210,23 +210,23 @@ export const queries = (test: Test): void => {
           }
         }
       })
-      // One claim has expired and was not reclaimed yet.
+      // One claim has expired and is not reclaimed yet.
       expect((yield* backlog.stats).expiredClaimCount).toBe(1)
-      yield* asModel
+      yield* expectModelOutlook
       yield* backlog.claimMany({ owner: "w", limit: 100, ttlSeconds: 300, actor: "w" })
-      yield* asModel
-      // Only what is to be tried again later can be worked on.
+      yield* expectModelOutlook
+      // All claimed cards become deferred.
       for (const { claimToken, id } of yield* backlog.list({ status: "claimed" })) {
         yield* backlog.release({ id, token: claimToken ?? 0, retryAfterSeconds: 60, actor: "w" })
       }
-      yield* asModel
-      // Retry times have come, and no claim has looked since.
+      yield* expectModelOutlook
+      // Retry times have passed, and no claim has run since.
       yield* clock.advance("1 hour")
-      yield* asModel
+      yield* expectModelOutlook
       for (const { id } of yield* backlog.list({ readyOnly: true })) yield* backlog.block({ id, actor: "w" })
-      yield* asModel
+      yield* expectModelOutlook
       for (const { id } of yield* backlog.list()) yield* backlog.complete({ id, force: true, actor: "w" })
-      yield* asModel
+      yield* expectModelOutlook
       expect([...reasons].sort()).toEqual([
         "Blocked",
         "Claimable",
@@ -240,7 +240,7 @@ export const queries = (test: Test): void => {
   )
 
   test(
-    "explains that an empty backlog is empty",
+    "whyNothingClaimable of an empty backlog is Empty",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const nothing = { claimable: 0, claimed: 0, deferred: 0, waiting: 0, blocked: 0 }

@@ -14,28 +14,28 @@ const receiptIds = Effect.gen(function* () {
   return ids(rows)
 })
 
-/** Any answer as plain JSON. */
+/** A result as plain JSON. */
 const plain = (answer: unknown): unknown => JSON.parse(JSON.stringify(answer))
 
-/** How a command ended, as plain JSON. */
-const ended = <A, E, R>(command: Effect.Effect<A, E, R>) =>
+/** The outcome of a command as plain JSON. */
+const outcomeOf = <A, E, R>(command: Effect.Effect<A, E, R>) =>
   Effect.map(Effect.result(command), (result) =>
     result._tag === "Success" ? { answer: plain(result.success) } : { refused: refusalJson(result.failure) }
   )
 
-/** Carries a command out, changes whatever may be changed, and carries it out again: both answers. */
-const twice = <A, E, E2, R, R2>(command: Effect.Effect<A, E, R>, meanwhile: Effect.Effect<unknown, E2, R2>) =>
+/** Executes a command before and after another effect and returns both outcomes. Checks that the retry writes nothing. */
+const retryAfter = <A, E, E2, R, R2>(command: Effect.Effect<A, E, R>, between: Effect.Effect<unknown, E2, R2>) =>
   Effect.gen(function* () {
-    const first = yield* ended(command)
-    yield* meanwhile
-    const second = yield* writesNothing(ended(command))
+    const first = yield* outcomeOf(command)
+    yield* between
+    const second = yield* writesNothing(outcomeOf(command))
     return [first, second] as const
   })
 
-/** Commands that carry an id are carried out once. */
+/** A command with a commandId is executed once. */
 export const receipts = (test: Test): void => {
   test(
-    "the same claim again returns the same card and token, whatever happened since",
+    "a retried claim returns the same card and token, whatever happened since",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const clock = yield* BacklogTestClock
@@ -47,7 +47,7 @@ export const receipts = (test: Test): void => {
         actor
       })
       const claim = backlog.claim({ owner: "w", ttlSeconds: 10, actor, commandId: "claim" })
-      const [first, second] = yield* twice(
+      const [first, second] = yield* retryAfter(
         claim,
         Effect.gen(function* () {
           yield* clock.advance("11 seconds")
@@ -62,7 +62,7 @@ export const receipts = (test: Test): void => {
   )
 
   test(
-    "every command again returns the first answer and does nothing",
+    "every retried command returns the first answer and writes nothing",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -75,7 +75,7 @@ export const receipts = (test: Test): void => {
           const revised = Effect.forEach(["a", "b"], (card) =>
             Effect.ignore(backlog.revise({ id: card, priority: count, actor }))
           )
-          const [first, second] = yield* twice(command(id), revised)
+          const [first, second] = yield* retryAfter(command(id), revised)
           expect([id, second]).toEqual([id, first])
           return first
         })
@@ -118,13 +118,13 @@ export const receipts = (test: Test): void => {
   )
 
   test(
-    "a claim that found nothing and a refusal are repeated even if they would have other outcomes now",
+    "a retry repeats an empty claim or a refusal even if a new command would have another outcome",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const claim = backlog.claim({ owner: "w", actor, commandId: "nothing" })
       const link = backlog.link({ from: "a", to: "b", actor, commandId: "refused" })
       expect(yield* claim).toEqual(Option.none())
-      const first = yield* ended(link)
+      const first = yield* outcomeOf(link)
       expect(first).toEqual({ refused: { _tag: "CardNotFound", id: "a" } })
       yield* backlog.createMany({
         cards: [
@@ -134,12 +134,12 @@ export const receipts = (test: Test): void => {
         actor
       })
       expect(yield* writesNothing(claim)).toEqual(Option.none())
-      expect(yield* writesNothing(ended(link))).toEqual(first)
+      expect(yield* writesNothing(outcomeOf(link))).toEqual(first)
     })
   )
 
   test(
-    "the same id with other content is refused, and the first stands",
+    "the same id with other content is refused, and the first outcome is kept",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -151,7 +151,7 @@ export const receipts = (test: Test): void => {
         backlog.complete({ id: "a", actor, commandId: "id" }),
         audit.redact({ id: "a", parts: ["title"], reason: "r", actor, commandId: "id" })
       ] as ReadonlyArray<Effect.Effect<unknown, unknown>>) {
-        expect(yield* writesNothing(ended(other))).toEqual(conflict)
+        expect(yield* writesNothing(outcomeOf(other))).toEqual(conflict)
       }
       const again = backlog.create({ commandId: "id", actor, title: "Card a", id: "a" })
       expect((yield* writesNothing(again)).version).toBe(1)
@@ -159,7 +159,7 @@ export const receipts = (test: Test): void => {
   )
 
   test(
-    "undefined fields and the order of keys make no difference",
+    "undefined fields and the order of keys do not change the digest",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.create(input("a"))
@@ -177,7 +177,7 @@ export const receipts = (test: Test): void => {
   )
 
   test(
-    "retries that race are one command, in one batch and in many",
+    "concurrent retries are one command, in one batch and in many",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       yield* backlog.createMany({
@@ -219,7 +219,7 @@ export const receipts = (test: Test): void => {
   )
 
   test(
-    "a receipt contains no erasable text, and its repeated answer has redacted texts redacted",
+    "a receipt contains no erasable text, and a repeated answer omits redacted texts",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -234,7 +234,7 @@ export const receipts = (test: Test): void => {
   )
 
   test(
-    "receipts are pruned by age, and no others",
+    "pruneReceipts deletes the receipts older than the given age and no others",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const audit = yield* AuditService
@@ -245,7 +245,7 @@ export const receipts = (test: Test): void => {
       expect(yield* audit.pruneReceipts({ olderThanDays: 1.5 })).toBe(0)
       expect(yield* audit.pruneReceipts({ olderThanDays: 1 })).toBe(1)
       expect(yield* receiptIds).toEqual(["new"])
-      const again = yield* ended(backlog.create(input("a", { commandId: "old" })))
+      const again = yield* outcomeOf(backlog.create(input("a", { commandId: "old" })))
       expect(again).toEqual({ refused: { _tag: "CardAlreadyExists", id: "a" } })
       for (const olderThanDays of [-1, Number.NaN, 36_501]) {
         expect((yield* Effect.flip(audit.pruneReceipts({ olderThanDays })))._tag).toBe("InvalidInput")

@@ -5,7 +5,7 @@ import { headPosition, tables, writesNothing } from "../../support/backlogs.ts"
 import { readLog } from "../../support/verifyBacklog.ts"
 import { ids, input, refusalJson, type Test } from "./harness.ts"
 
-/** The backlog, and a table of the caller in the same database. */
+/** Creates a table of the caller in the backlog's database. */
 const withOrders = Effect.gen(function* () {
   const backlog = yield* BacklogService
   const found = yield* tables
@@ -22,10 +22,10 @@ const withOrders = Effect.gen(function* () {
 
 class ChangedMind extends Schema.TaggedError<ChangedMind>()("ChangedMind", {}) {}
 
-/** Two ways to run commands together: in the caller's transaction, and concurrently in one of the backlog. */
+/** Commands in the caller's transaction, and concurrent commands in a transaction of the backlog. */
 export const transactions = (test: Test): void => {
   test(
-    "commits with the caller's transaction",
+    "a command commits with the caller's transaction",
     Effect.gen(function* () {
       const { backlog, events, insert, orders, sql } = yield* withOrders
       yield* sql.withTransaction(
@@ -43,7 +43,7 @@ export const transactions = (test: Test): void => {
   )
 
   test(
-    "leaves nothing when the caller's transaction is rolled back",
+    "a command leaves nothing when the caller's transaction is rolled back",
     Effect.gen(function* () {
       const { backlog, insert, orders, sql } = yield* withOrders
       yield* backlog.create(input("there"))
@@ -65,14 +65,14 @@ export const transactions = (test: Test): void => {
       expect(yield* orders).toEqual([])
       expect(yield* readLog).toEqual(before)
       expect(ids(yield* backlog.list({ status: "ready" }))).toEqual(["there"])
-      // Rolled-back positions are used again, and so are the id and the key.
+      // Rolled-back positions are reused, and the id and the key can be used again.
       yield* backlog.create(input("a", { idempotencyKey: "k" }))
       expect((yield* readLog).map((event) => event.position)).toEqual([1, 2])
     })
   )
 
   test(
-    "leaves the caller's transaction intact when a command is refused in it",
+    "a refused command leaves the caller's transaction intact",
     Effect.gen(function* () {
       const { backlog, insert, orders, sql } = yield* withOrders
       yield* backlog.create(input("a"))
@@ -93,7 +93,7 @@ export const transactions = (test: Test): void => {
   )
 
   test(
-    "shows the commands of a caller's transaction to each other",
+    "commands in a caller's transaction see each other's changes",
     Effect.gen(function* () {
       const { backlog, sql } = yield* withOrders
       const madeClaimable = yield* sql.withTransaction(
@@ -127,7 +127,7 @@ export const transactions = (test: Test): void => {
   )
 
   test(
-    "rolls back only the commands of an inner transaction",
+    "an inner transaction rolls back only its own commands",
     Effect.gen(function* () {
       const { backlog, insert, orders, sql } = yield* withOrders
       yield* sql.withTransaction(
@@ -153,7 +153,7 @@ export const transactions = (test: Test): void => {
   )
 
   test(
-    "returns a separate outcome for each of many concurrent commands, half of them refused",
+    "each of many concurrent commands, half of them refused, gets its own outcome",
     Effect.gen(function* () {
       const { backlog, events, sql } = yield* withOrders
       yield* backlog.createMany({
@@ -185,7 +185,7 @@ export const transactions = (test: Test): void => {
         expect([index, outcome]).toEqual([index, expected[index % 4]])
       }
       expect(yield* headPosition).toBe(before + 50)
-      // They did share transactions: else this would not show anything.
+      // The commands shared transactions. Otherwise this test would prove nothing.
       const [row] = yield* sql<{ readonly transactions: number }>`
         SELECT pg_catalog.count(DISTINCT xmin::text)::int4 AS transactions FROM ${events} WHERE position > ${before}`
       expect(row?.transactions).toBeLessThan(10)
@@ -193,7 +193,7 @@ export const transactions = (test: Test): void => {
   )
 
   test(
-    "fails only the command that caused a database error",
+    "a database error fails only the command that caused it",
     Effect.gen(function* () {
       const { backlog, cards, schema, sql } = yield* withOrders
       yield* sql`CREATE FUNCTION ${sql(`${schema}.explode`)}() RETURNS trigger LANGUAGE plpgsql AS
@@ -215,7 +215,7 @@ export const transactions = (test: Test): void => {
   )
 
   test(
-    "rolls back an error of the database inside a caller's transaction to where the command began",
+    "a database error inside a caller's transaction rolls back to the start of the command",
     Effect.gen(function* () {
       const { backlog, cards, insert, orders, sql } = yield* withOrders
       yield* sql`ALTER TABLE ${cards} ADD CONSTRAINT no_bombs CHECK (id <> 'bomb')`
@@ -236,7 +236,7 @@ export const transactions = (test: Test): void => {
   )
 
   test(
-    "a commit waits for the disk and for a standby even if the session's setting waits for less; a setting that waits for a standby stays",
+    "a commit waits for the disk even if the session's setting does not, and a setting that waits for a standby is kept",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const { sql } = yield* tables
@@ -260,12 +260,12 @@ export const transactions = (test: Test): void => {
   )
 
   test(
-    "is retried after a deadlock or serialization failure, a bounded number of times",
+    "a command is retried after a deadlock or serialization failure, a limited number of times",
     Effect.gen(function* () {
       const backlog = yield* BacklogService
       const { events, schema, sql } = yield* tables
       const [failures, fail] = [sql(`${schema}.failures`), sql(`${schema}.fail`)]
-      // Sequences do not roll back.
+      // Sequences count failed attempts too, because they do not roll back.
       yield* sql`CREATE SEQUENCE ${failures}`
       yield* sql`CREATE TABLE ${sql(`${schema}.failing`)} (code text NOT NULL, times int4 NOT NULL)`
       yield* sql.unsafe(`

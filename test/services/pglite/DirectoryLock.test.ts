@@ -86,11 +86,11 @@ describe("the lock of a directory", () => {
       const first = yield* Scope.make()
       yield* Scope.provide(lockDirectory(directory), first)
       const second = yield* child("hold", directory)
-      yield* second.said("waiting")
+      yield* second.awaitLine("waiting")
       yield* Effect.sleep("150 millis")
       assert.notInclude(second.lines, "held")
       yield* Scope.close(first, Exit.void)
-      yield* second.said("held")
+      yield* second.awaitLine("held")
       yield* second.endInput
       assert.strictEqual(yield* second.exit, 0)
       assert.deepStrictEqual(yield* namesIn(directory), [])
@@ -101,7 +101,7 @@ describe("the lock of a directory", () => {
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       const holder = yield* child("hold", directory)
-      yield* holder.said("held")
+      yield* holder.awaitLine("held")
       const error = yield* expectLocked(lockDirectory(directory, { wait: "300 millis" }))
       assert.deepInclude(error, { directory, pid: holder.pid, hostname: hostname() })
       assert.isAtLeast(error.waitedSeconds, 0.3)
@@ -154,7 +154,7 @@ describe("a holder of a directory", () => {
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       const holder = yield* child("hold", directory)
-      yield* holder.said("held")
+      yield* holder.awaitLine("held")
       yield* holder.kill
       yield* Effect.scoped(lockDirectory(directory, { wait: 0 }))
       assert.deepStrictEqual(yield* namesIn(directory), [])
@@ -166,13 +166,13 @@ describe("a holder of a directory", () => {
       const directory = yield* temporaryDirectory
       const log = join(yield* temporaryDirectory, "log")
       const holder = yield* child("hold", directory)
-      yield* holder.said("held")
+      yield* holder.awaitLine("held")
       const waiters = yield* Effect.forEach(
         Array.from({ length: 10 }, (_, index) => (index % 3 === 0 ? ("perish" as const) : ("visit" as const))),
         (mode) => child(mode, directory, log),
         { concurrency: "unbounded" }
       )
-      yield* Effect.forEach(waiters, (waiter) => waiter.said("waiting"), { concurrency: "unbounded" })
+      yield* Effect.forEach(waiters, (waiter) => waiter.awaitLine("waiting"), { concurrency: "unbounded" })
       yield* holder.kill
       yield* Effect.forEach(waiters, (waiter) => waiter.exit, { concurrency: "unbounded" })
 
@@ -265,7 +265,7 @@ describe("a holder of a directory", () => {
         const directory = join(yield* temporaryDirectory, ...parts)
         yield* Effect.promise(() => mkdir(directory, { recursive: true }))
         const holder = yield* child("hold", directory)
-        yield* holder.said("held")
+        yield* holder.awaitLine("held")
         yield* inOtherContainer(directory)
         const error = yield* expectLocked(lockDirectory(directory, { wait: 0 }))
         assert.isNull(error.lockFile)
@@ -287,7 +287,7 @@ describe("a holder of a directory", () => {
       Effect.gen(function* () {
         const directory = yield* temporaryDirectory
         const holder = yield* child("hold", directory)
-        yield* holder.said("held")
+        yield* holder.awaitLine("held")
         yield* inOtherContainer(directory)
         for (const name of (yield* everyNameIn(directory)).filter((each) => each.endsWith(".live"))) {
           yield* Effect.promise(() => rm(join(directory, name)))
@@ -327,7 +327,7 @@ describe.skipIf(process.platform !== "linux")("a holder that runs", () => {
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       const holder = yield* child("labour", directory)
-      yield* holder.said("held")
+      yield* holder.awaitLine("held")
       yield* Effect.scoped(lockDirectory(directory, { wait: "700 millis" }))
       assert.strictEqual(yield* holder.exit, 0)
     })
@@ -337,7 +337,7 @@ describe.skipIf(process.platform !== "linux")("a holder that runs", () => {
     Effect.gen(function* () {
       const directory = yield* temporaryDirectory
       const holder = yield* child("labour", directory)
-      yield* holder.said("held")
+      yield* holder.awaitLine("held")
       yield* Effect.sync(() => process.kill(holder.pid, "SIGSTOP"))
       yield* expectLocked(lockDirectory(directory, { wait: "300 millis" }))
     })

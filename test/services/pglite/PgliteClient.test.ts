@@ -181,7 +181,7 @@ describe("a database in a directory", () => {
       const directory = join(yield* temporaryDirectory, "data")
       for (const base of [700, 1_700, 2_700]) {
         const creator = yield* child("open", directory)
-        yield* creator.said("started")
+        yield* creator.awaitLine("started")
         yield* Effect.sleep(base + Math.random() * 1_000)
         yield* creator.kill
       }
@@ -196,7 +196,7 @@ describe("a database in a directory", () => {
       let last = 0
       for (let round = 0; round < 3; round++) {
         const writer = yield* child("write", directory)
-        yield* writer.said(String(last + 1))
+        yield* writer.awaitLine(String(last + 1))
         yield* Effect.sleep(100 + Math.random() * 400)
         yield* writer.kill
         const acknowledged = Number(writer.lines.at(-1))

@@ -262,7 +262,7 @@ describe("a holder that ends", () => {
     Effect.gen(function* () {
       const directory = yield* copied
       const holder = yield* child("open", directory)
-      yield* holder.said("open")
+      yield* holder.awaitLine("open")
       const client = yield* open(directory)
       yield* client`insert into numbers values (1)`
       const error = yield* Effect.flip(
@@ -299,7 +299,7 @@ describe("a program that misbehaves", () => {
     Effect.gen(function* () {
       const { directory, holder } = yield* pair
       const client = yield* child("linger", directory)
-      yield* client.said("inside")
+      yield* client.awaitLine("inside")
       const next = yield* Effect.forkChild(holder`insert into numbers values (1)`)
       yield* client.kill
       yield* Fiber.join(next)
