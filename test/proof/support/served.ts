@@ -234,7 +234,7 @@ export const workInProcess = (flags: ReadonlyArray<string>, name: string, folder
   const lines = (pattern: RegExp) => Array.from(output.matchAll(pattern), ([, id = ""]) => id)
   return {
     name,
-    retries: () => lines(/^The database is unavailable\. Retrying/gm).length,
+    retries: () => lines(/^The database is unavailable, retrying/gm).length,
     completed: () => lines(/^(\S+) {2}completed/gm),
     broken,
     end: () => {
