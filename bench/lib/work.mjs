@@ -59,6 +59,7 @@ export const workInProcesses = async (context, job, processes) => {
     return {
       operations: results.reduce((sum, one) => sum + one.operations, 0),
       milliseconds: Math.max(...results.map((one) => one.milliseconds)),
+      cpuMicros: results.reduce((sum, one) => sum + one.cpuMicros, 0),
       latencies: results.some((one) => one.latencies === null) ? null : results.flatMap((one) => one.latencies),
       peakMiB: Math.max(...results.map((one) => one.peakMiB))
     }

@@ -77,8 +77,13 @@ const workWith =
     const milliseconds = performance.now() - meter.started
     await runner.stop()
     await client.end()
-    const operations = Math.min(gone - meter.warmUp, meter.result().operations)
-    return { operations, milliseconds, latencies: null }
+    const measured = meter.result()
+    return {
+      ...measured,
+      operations: Math.min(gone - meter.warmUp, measured.operations),
+      milliseconds,
+      latencies: null
+    }
   }
 
 export const plain = { name: "graphile-worker", fill, remove, work: workWith({}) }
