@@ -86,7 +86,7 @@ export class ReadModel extends Context.Service<
       // Only the database knows where the log ends. A row's position is given as its distance from there.
       const rows = makeRowStatements(sql, tables, sql`(SELECT position FROM ${sql(`${schema}.head`)})`)
       return ReadModel.of({
-        ...makeReadQueries(sql, tables, counts, override),
+        ...makeReadQueries(sql, schema, tables, counts, override),
         generations,
         lockInOrder: makeLockInOrder(makeLockStatements(sql, schema, tables, generations, override), generations),
         writes: makeWrites(rows, counts),
