@@ -64,7 +64,7 @@ export class ReadModel extends Context.Service<
       const generations = makeGenerations(sql, schema, override)
       const lockAndLoad = makeLockAndLoad(sql, schema, override, generations.recordServer)
       return ReadModel.of({
-        ...makeReadQueries(sql, tables, makeCountsTable(sql, schema), override),
+        ...makeReadQueries(sql, schema, tables, makeCountsTable(sql, schema), override),
         ...makeAppendAndProject(sql, schema, override),
         generations,
         lockAndLoad: (plan, receipts = []) => lockAndLoad(plan, receipts),
