@@ -1,130 +1,196 @@
 /**
- * Profiles commands of ours and of other systems: the server's time by statement, its waits for the disk, this process's
- * processor time by function, and the plan of a claim. See README.md.
+ * Profiles commands of this program and of other systems: the processor time of Node and of the server for a pair of claim
+ * and completion, by function and by statement, the server's waits for the disk, and the plan of a claim. See README.md.
  */
+import { fork } from "node:child_process"
+import { once } from "node:events"
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { Session } from "node:inspector/promises"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { join, resolve } from "node:path"
 import { parseArgs } from "node:util"
-import { withConnection } from "./lib/withConnection.mjs"
+import { nodeOptions } from "./lib/nodeOptions.mjs"
 import { plainCards } from "./lib/population.mjs"
 import { startPostgres } from "./lib/postgres.mjs"
-import { markdownTable } from "./lib/table.mjs"
-import { systems, work } from "./lib/work.mjs"
+import { countOf, markdownTable } from "./lib/table.mjs"
+import { withConnection } from "./lib/withConnection.mjs"
+import { names } from "./lib/systemNames.mjs"
+import { systems } from "./lib/work.mjs"
 
-const { values } = parseArgs({
-  options: {
-    build: { type: "string", default: new URL("../dist", import.meta.url).pathname },
-    seconds: { type: "string", default: "3" },
-    only: { type: "string", default: "" },
-    out: { type: "string", default: new URL("results/profile.md", import.meta.url).pathname }
+const usage = `node bench/profile.mjs [--quick] [--only PATTERN] [--seconds N] [--functions N] [--statements N]
+                       [--build DIR] [--previous-build DIR] [--out FILE]
+
+  --quick            only this program on a server, with 1, 10 and 100 workers and in batches of 100, in about a minute;
+                     written to no file
+  --only PATTERN     only profiles whose name matches this regular expression, such as "^mosaic-backlog, 10 workers$";
+                     written to no file
+  --seconds N        seconds that each is measured (default: 3, with --quick 2)
+  --functions N      number of functions of Node that are listed (default: 8, with --quick 20)
+  --statements N     number of statements that are listed (default: 8, with --quick 30)
+  --build DIR        measure this build instead of ../dist
+  --previous-build DIR
+                     measure this build too, directly after each profile of this program
+  --out FILE         write the profiles into this file instead of results/profile.md
+`
+
+const parseArguments = () => {
+  try {
+    const { values } = parseArgs({
+      options: {
+        quick: { type: "boolean", default: false },
+        only: { type: "string" },
+        seconds: { type: "string" },
+        functions: { type: "string" },
+        statements: { type: "string" },
+        build: { type: "string", default: new URL("../dist", import.meta.url).pathname },
+        "previous-build": { type: "string" },
+        out: { type: "string" },
+        help: { type: "boolean", short: "h", default: false }
+      }
+    })
+    if (values.help) {
+      process.stdout.write(usage)
+      process.exit(0)
+    }
+    return values
+  } catch (error) {
+    process.stderr.write(`${error.message}\n\n${usage}`)
+    process.exit(2)
   }
-})
+}
 
+const { ours } = names
+const values = parseArguments()
+const isWhole = !values.quick && values.only === undefined
+const seconds = Number(values.seconds ?? (values.quick ? 2 : 3))
+const functionCount = Number(values.functions ?? (values.quick ? 20 : 8))
+const statementCount = Number(values.statements ?? (values.quick ? 30 : 8))
+const out = values.out ?? (isWhole ? new URL("results/profile.md", import.meta.url).pathname : undefined)
+
+const nameOf = ({ batch, build, system, workers }) =>
+  `${system}, ${countOf(workers)}${batch === undefined ? "" : `, batches of ${batch}`}${build === undefined ? "" : `, ${build}`}`
+
+/** `cards` are enough for two runs of some seconds. */
 const jobs = [
-  { system: "mosaic-backlog", workers: 1 },
-  { system: "floor", workers: 1 },
-  { system: "graphile-worker", workers: 1 },
-  { system: "mosaic-backlog", workers: 10 },
-  { system: "graphile-worker", workers: 10 },
-  { system: "mosaic-backlog over HTTP", workers: 10 },
-  { system: "mosaic-backlog", workers: 100 },
-  { system: "graphile-worker batched", workers: 24 },
-  { system: "mosaic-backlog", workers: 1, batch: 100 },
-  { system: "floor", workers: 1, batch: 100 }
+  { system: ours, workers: 1, cards: 6000 },
+  { system: names.handWritten, workers: 1, cards: 20_000 },
+  { system: names.graphileWorker, workers: 1, cards: 30_000 },
+  { system: ours, workers: 10, cards: 16_000 },
+  { system: names.graphileWorker, workers: 10, cards: 60_000 },
+  { system: names.overHttp, workers: 10, cards: 20_000 },
+  { system: ours, workers: 100, cards: 40_000 },
+  { system: names.batchedGraphileWorker, workers: 24, cards: 400_000 },
+  { system: ours, workers: 1, batch: 100, cards: 40_000 },
+  { system: names.handWritten, workers: 1, batch: 100, cards: 100_000 }
 ]
+const isSelected = (job) =>
+  values.only === undefined ? !values.quick || job.system === ours : new RegExp(values.only).test(nameOf(job))
 
 const directory = mkdtempSync(join(tmpdir(), "backlog-profile-"))
 chmodSync(directory, 0o711)
 process.once("exit", () => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }))
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1))
 mkdirSync(join(directory, "postgres"))
 const server = await startPostgres(join(directory, "postgres"), {
   shared_preload_libraries: "pg_stat_statements",
+  // Statements inside functions too.
+  "pg_stat_statements.track": "all",
   "pg_stat_statements.track_planning": "on",
   track_wal_io_timing: "on"
 })
-const context = { directory, build: values.build, quick: false, url: server.url }
+const common = { directory, build: resolve(values.build), quick: false, url: server.url }
 const query = (text, parameters) =>
   withConnection(server.url, async (client) => (await client.query(text, parameters)).rows)
 
-/** Milliseconds that the server has waited for its write-ahead log to reach the disk, and how often. */
-const flushes = async () =>
-  (
-    await query(`SELECT sum(fsyncs)::float8 AS times, sum(fsync_time)::float8 AS milliseconds FROM pg_stat_io
-      WHERE object = 'wal'`)
-  )[0]
-
-/** The functions of this process with the most processor time, as shares of it. */
-const busiest = ({ nodes, samples, timeDeltas }) => {
-  const byId = new Map(nodes.map((node) => [node.id, node.callFrame]))
-  const times = new Map()
-  let busy = 0
-  for (const [index, id] of samples.entries()) {
-    const { functionName, lineNumber, url } = byId.get(id)
-    if (functionName === "(idle)") continue
-    const file = url.split("/").slice(-2).join("/")
-    const name = url === "" ? functionName : `${functionName || "anonymous"} (${file}:${lineNumber + 1})`
-    times.set(name, (times.get(name) ?? 0) + timeDeltas[index])
-    busy += timeDeltas[index]
-  }
-  return [...times]
-    .sort(([, a], [, b]) => b - a)
-    .slice(0, 8)
-    .map(([name, time]) => `${name} ${((time / busy) * 100).toFixed(0)} %`)
+/** What the server has written to its write-ahead log and waited for: `{ fsyncs, milliseconds, bytes }`. */
+const writeAheadLog = async () => {
+  const [row] = await query(`SELECT
+    (SELECT sum(fsyncs)::float8 FROM pg_stat_io WHERE object = 'wal') AS fsyncs,
+    (SELECT sum(fsync_time)::float8 FROM pg_stat_io WHERE object = 'wal') AS milliseconds,
+    (SELECT wal_bytes::float8 FROM pg_stat_wal) AS bytes`)
+  return row
 }
 
-const profiled = async ({ batch, system, workers }) => {
-  const cards = batch === undefined && workers === 1 ? 10_000 : 60_000
+const ownStatements = "query NOT LIKE '%pg_stat_%'"
+
+const readStatements = () =>
+  query(
+    `SELECT regexp_replace(left(regexp_replace(query, '\\s+', ' ', 'g'), 110), '\\|', '/', 'g') AS text,
+      sum(calls)::int4 AS calls, sum(total_exec_time) AS executing, sum(total_plan_time) AS planning, toplevel
+    FROM pg_stat_statements WHERE ${ownStatements}
+    GROUP BY queryid, query, toplevel ORDER BY sum(total_exec_time + total_plan_time) DESC LIMIT $1`,
+    [statementCount]
+  )
+
+/** The time of statements of clients, in which the statements inside functions are included. */
+const readTotal = async () =>
+  (
+    await query(`SELECT sum(total_exec_time) FILTER (WHERE toplevel) AS executing, sum(total_plan_time) AS planning
+      FROM pg_stat_statements WHERE ${ownStatements}`)
+  )[0]
+
+const profiled = async (job) => {
+  const { batch, build, cards, system, workers } = job
+  const context = build === undefined ? common : { ...common, build: resolve(build) }
   const place = { database: "postgres", schema: "profile" }
-  const { fill } = systems[system]
-  await fill(context, place, plainCards(cards))
+  await systems[system].fill(context, place, plainCards(cards))
   await query("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
-  const session = new Session()
-  session.connect()
-  await session.post("Profiler.enable")
-  let before
-  const meter = { warmUpSeconds: 1, seconds: Number(values.seconds) }
-  const ready = async () => {
-    await query("SELECT pg_stat_statements_reset()")
-    before = { flushes: await flushes(), cpu: process.cpuUsage(), time: performance.now() }
-    await session.post("Profiler.start")
-  }
-  const { milliseconds, operations } = await work(context, { system, place, workers, batch, cards, meter }, ready)
-  const { profile } = await session.post("Profiler.stop")
-  const cpu = process.cpuUsage(before.cpu)
-  const seconds = (performance.now() - before.time) / 1000
-  const after = await flushes()
-  session.disconnect()
-  const statements = await query(
-    `SELECT regexp_replace(left(regexp_replace(query, '\\s+', ' ', 'g'), 90), '\\|', '/', 'g') AS text, calls::int4 AS calls,
-      total_exec_time AS executing, total_plan_time AS planning
-     FROM pg_stat_statements WHERE query NOT LIKE '%pg_stat_%' ORDER BY total_exec_time + total_plan_time DESC LIMIT 8`
-  )
-  const [all] = await query(
-    `SELECT sum(total_exec_time) AS executing, sum(total_plan_time) AS planning FROM pg_stat_statements
-     WHERE query NOT LIKE '%pg_stat_%'`
-  )
+  const child = fork(new URL("lib/profileProcess.mjs", import.meta.url), {
+    execArgv: nodeOptions,
+    stdio: ["ignore", "inherit", "inherit", "ipc"]
+  })
+  let before, after
+  const messages = (async () => {
+    let measured
+    const handled = []
+    child.on("message", (message) => {
+      if (message === "start") {
+        handled.push(
+          (async () => {
+            before = await writeAheadLog()
+            await query("SELECT pg_stat_statements_reset()")
+          })()
+        )
+      } else if (message === "end") {
+        handled.push(
+          (async () => {
+            after = { log: await writeAheadLog(), total: await readTotal(), statements: await readStatements() }
+          })()
+        )
+      } else measured = message
+    })
+    const [code] = await once(child, "exit")
+    await Promise.all(handled)
+    if (measured === undefined) throw new Error(`${nameOf(job)} ended with code ${code} and no result`)
+    return measured
+  })()
+  child.send({
+    context,
+    functionCount,
+    job: { system, place, workers, batch, cards, meter: { warmUpSeconds: 2, seconds } },
+    profiledSeconds: seconds
+  })
+  const { cpuMicros, functions, milliseconds, operations, parts } = await messages
   await systems[system].remove(context, place)
-  const rate = operations / (milliseconds / 1000)
-  const pairs = rate * seconds
-  const each = (total) => ((total * 1000) / pairs).toFixed(0)
+  const each = (total) => ((total * 1000) / operations).toFixed(0)
   return {
-    name: `${system}, ${workers === 1 ? "1 worker" : `${workers} workers`}${batch === undefined ? "" : `, batches of ${batch}`}`,
-    rate,
-    wall: (1_000_000 / rate).toFixed(0),
-    node: each((cpu.user + cpu.system) / 1000),
-    executing: each(all.executing),
-    planning: each(all.planning),
-    flushing: each(after.milliseconds - before.flushes.milliseconds),
-    flushes: ((after.times - before.flushes.times) / pairs).toFixed(2),
-    statements: statements.map(({ calls, executing, planning, text }) => ({
-      text,
-      calls: (calls / pairs).toFixed(2),
+    name: nameOf(job),
+    rate: operations / (milliseconds / 1000),
+    wall: each(milliseconds),
+    node: each(cpuMicros / 1000),
+    executing: each(after.total.executing),
+    planning: each(after.total.planning),
+    flushing: each(after.log.milliseconds - before.milliseconds),
+    flushes: ((after.log.fsyncs - before.fsyncs) / operations).toFixed(2),
+    written: ((after.log.bytes - before.bytes) / operations).toFixed(0),
+    statements: after.statements.map(({ calls, executing, planning, text, toplevel }) => ({
+      text: toplevel ? `\`${text}\`` : `in a function: \`${text}\``,
+      calls: (calls / operations).toFixed(2),
       executing: each(executing),
       planning: each(planning)
     })),
-    functions: busiest(profile)
+    functions,
+    parts,
+    nodeMicros: cpuMicros / operations
   }
 }
 
@@ -135,50 +201,67 @@ const planOfClaim = async () => {
     for (const [index, card] of [...plainCards(100_000)].entries())
       yield index % 10 === 0 ? card : { ...card, status: "done" }
   }
-  const { fill } = systems["mosaic-backlog"]
-  await fill(context, place, cards())
+  const { fill } = systems[ours]
+  await fill(common, place, cards())
   const rows = await query(`EXPLAIN (ANALYZE, BUFFERS, WAL, COSTS OFF)
     SELECT id FROM profile.cards WHERE status = 'ready' AND unmet_dependencies = 0 AND NOT deferred
     ORDER BY priority DESC, created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED`)
-  await systems["mosaic-backlog"].remove(context, place)
+  await systems[ours].remove(common, place)
   return rows.map((row) => row["QUERY PLAN"]).join("\n")
 }
 
 const profiles = []
-for (const job of jobs) {
-  if (!`${job.system}, ${job.workers}, ${job.batch ?? 1}`.match(values.only)) continue
+const builds = ({ system }) =>
+  system.startsWith(ours) && values["previous-build"] !== undefined
+    ? [undefined, values["previous-build"]]
+    : [undefined]
+for (const job of jobs.filter(isSelected).flatMap((one) => builds(one).map((build) => ({ ...one, build })))) {
   profiles.push(await profiled(job))
-  const { name, rate } = profiles.at(-1)
-  process.stderr.write(`${name}: ${rate.toFixed(0)} pairs/s\n`)
+  const { name, node, rate } = profiles.at(-1)
+  process.stderr.write(`${name}: ${rate.toFixed(0)} pairs/s, Node ${node} µs a pair\n`)
 }
-const plan = await planOfClaim()
+const plan = isWhole ? await planOfClaim() : undefined
 await server.stop()
 
 const columns = [
   ["", ({ name }) => name],
   ["pairs/s", ({ rate }) => rate.toFixed(0), "right"],
-  ["µs each", ({ wall }) => wall, "right"],
-  ["Node computes", ({ node }) => node, "right"],
+  ["µs per pair", ({ wall }) => wall, "right"],
+  ["Node's processor time", ({ node }) => node, "right"],
   ["server executes", ({ executing }) => executing, "right"],
   ["server plans", ({ planning }) => planning, "right"],
-  ["waits for the disk", ({ flushing }) => flushing, "right"],
-  ["times", ({ flushes: times }) => times, "right"]
+  ["waits for the log's fsync", ({ flushing }) => flushing, "right"],
+  ["fsyncs", ({ flushes }) => flushes, "right"],
+  ["bytes of log", ({ written }) => written, "right"]
 ]
 const statementColumns = [
-  ["statement", ({ text }) => `\`${text}\``],
-  ["times", ({ calls }) => calls, "right"],
+  ["statement", ({ text }) => text],
+  ["times per pair", ({ calls }) => calls, "right"],
   ["executed, µs", ({ executing }) => executing, "right"],
   ["planned, µs", ({ planning }) => planning, "right"]
 ]
+const shareColumns = (nodeMicros) => [
+  ["Node", ([name]) => `\`${name}\``],
+  ["µs per pair", ([, share]) => (share * nodeMicros).toFixed(1), "right"],
+  ["share", ([, share]) => `${(share * 100).toFixed(1)} %`, "right"]
+]
+
 const text = [
   "# Where the time goes",
-  "Made by `npm run bench:profile`. Microseconds for a pair of claim and completion:",
+  "Written by `npm run bench:profile`. Microseconds for a pair of claim and completion, in each system's own process. A " +
+    "statement that calls a function includes the statements in the function.",
   markdownTable(columns, profiles),
-  ...profiles.map(
-    ({ functions, name, statements }) =>
-      `### ${name}\n\n${markdownTable(statementColumns, statements)}\n\nNode: ${functions.join(", ")}.`
+  ...profiles.map(({ functions, name, nodeMicros, parts, statements }) =>
+    [
+      `### ${name}`,
+      markdownTable(statementColumns, statements),
+      markdownTable(shareColumns(nodeMicros), parts),
+      markdownTable(shareColumns(nodeMicros), functions)
+    ].join("\n\n")
   ),
-  `### The plan of a claim over 100,000 cards, nine tenths of them done\n\n\`\`\`\n${plan}\n\`\`\``
+  ...(plan === undefined
+    ? []
+    : [`### The plan of a claim over 100,000 cards, nine tenths of them done\n\n\`\`\`\n${plan}\n\`\`\``])
 ].join("\n\n")
-writeFileSync(values.out, `${text}\n`)
+if (out !== undefined) writeFileSync(out, `${text}\n`)
 process.stdout.write(`${text}\n`)

@@ -2,9 +2,17 @@
 const turnsBefore = 2
 const turns = 5
 
+/** Processor time of this process with all its threads, user and system, in microseconds. */
+const cpuMicros = () => {
+  const { system, user } = process.cpuUsage()
+  return user + system
+}
+
 /**
- * Counts operations and their durations, after a warm-up, for some seconds or until `available` are done. A round of all
- * workers does `atOnce` operations. Workers check `isOver` before each operation.
+ * Counts operations, their durations and this process's processor time, for some seconds or until `available` are
+ * done. Before that is a warm-up of some seconds and operations, of at most a quarter of those that are available. A round of
+ * all workers does `atOnce` operations. Workers check `isOver` before each operation.
+ * `onStart` and `onEnd` are called when the measured time starts and ends.
  */
 export class Meter {
   isOver = false
@@ -12,18 +20,26 @@ export class Meter {
   #seconds
   #available
   #atOnce
+  #warmUpOperations
   #all = 0
   #counted = 0
   #started
   #ended
+  #cpuStarted
+  #cpuEnded
   #latencies = []
+  #onStart
+  #onEnd
   #finish
 
-  constructor({ atOnce, available, seconds, warmUpSeconds }) {
+  constructor({ atOnce, available, onEnd, onStart, seconds, warmUpOperations = 0, warmUpSeconds }) {
     this.#begins = performance.now() + warmUpSeconds * 1000
     this.#seconds = seconds
     this.#available = available
     this.#atOnce = atOnce
+    this.#warmUpOperations = Math.max(warmUpOperations, turnsBefore * atOnce)
+    this.#onStart = onStart
+    this.#onEnd = onEnd
     this.finished = new Promise((resolve) => {
       this.#finish = resolve
     })
@@ -49,15 +65,20 @@ export class Meter {
       this.#ended = now
       if (milliseconds !== undefined) this.#latencies.push(milliseconds)
       if (now - this.#started >= this.#seconds * 1000 && this.#counted >= turns * this.#atOnce) this.end()
-    } else if ((now >= this.#begins && this.#all >= turnsBefore * this.#atOnce) || this.#all >= this.#available / 4) {
+    } else if ((now >= this.#begins && this.#all >= this.#warmUpOperations) || this.#all >= this.#available / 4) {
       this.#started = now
+      this.#cpuStarted = cpuMicros()
+      this.#onStart?.()
     }
     if (this.#all >= this.#available) this.end()
   }
 
   /** Records that nothing is left to do. */
   end() {
+    if (this.isOver) return
     this.isOver = true
+    this.#cpuEnded = cpuMicros()
+    this.#onEnd?.()
     this.#finish()
   }
 
@@ -66,6 +87,7 @@ export class Meter {
     return {
       operations: this.#counted,
       milliseconds: this.#ended - this.#started,
+      cpuMicros: this.#cpuEnded - this.#cpuStarted,
       latencies: this.#latencies.length === 0 ? null : this.#latencies
     }
   }

@@ -105,8 +105,8 @@ const mutations = [
   {
     name: "a read is sent again on another connection",
     file: answerTimeout,
-    find: "times: 1 })",
-    replace: "times: 0 })",
+    find: "() => read\n",
+    replace: "(error) => Effect.fail(error) as typeof read\n",
     tests: silent
   },
   {

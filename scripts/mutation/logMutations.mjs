@@ -1,5 +1,5 @@
 /** Positions beyond the log, unknown event types, and anchors: see docs/auditing.md. */
-const reachedHead = "src/events/MomentNotReached.ts"
+const readGate = "src/events/ReadGate.ts"
 const feed = "src/events/feed.ts"
 const consume = "src/events/consume.ts"
 const checkpoints = "src/events/Checkpoints.ts"
@@ -27,14 +27,14 @@ const mutations = [
   // Positions
   {
     name: "log: a position beyond the end is refused",
-    file: reachedHead,
+    file: readGate,
     find: "return position > head.position ?",
     replace: "return position < 0 ?",
     tests: positions
   },
   {
     name: "log: the end of the log is a valid position",
-    file: reachedHead,
+    file: readGate,
     find: "return position > head.position ?",
     replace: "return position >= head.position ?",
     tests: positions
@@ -42,22 +42,22 @@ const mutations = [
   {
     name: "log: a read without follow checks its position",
     file: feed,
-    find: "Effect.map(requireReached(log, options.after), (head)",
-    replace: 'Effect.map(log.head("read"), (head)',
+    find: "Effect.map(gate.requireReached(options.after), (head)",
+    replace: "Effect.map(gate.end, (head)",
     tests: positions
   },
   {
     name: "log: a follower checks its position at each poll",
     file: feed,
-    find: "const { position } = yield* withPromptAnswer(requireReached(log, after))",
-    replace: 'const { position } = yield* withPromptAnswer(log.head("read"))',
+    find: "const { position } = yield* withPromptAnswer(gate.requireReached(after))",
+    replace: "const { position } = yield* withPromptAnswer(gate.end)",
     tests: positions
   },
   {
     name: "log: a consumer whose checkpoint is ahead of the log fails with CheckpointAhead",
     file: consume,
-    find: "const upTo = Math.min((yield* orCheckpointAhead(after, requireReached(log, after))).position, end)",
-    replace: 'const upTo = Math.min((yield* log.head("read")).position, end)',
+    find: "const upTo = Math.min((yield* orCheckpointAhead(after, gate.requireReached(after))).position, end)",
+    replace: "const upTo = Math.min((yield* gate.end).position, end)",
     tests: positions
   },
   {
@@ -84,7 +84,7 @@ const mutations = [
   {
     name: "log: no event beyond the end of the log is parked",
     file: auditService,
-    find: "          yield* requireReached(log, parked)\n",
+    find: "          yield* gate.requireReached(parked)\n",
     replace: "",
     tests: positions
   },

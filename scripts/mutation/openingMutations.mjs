@@ -144,7 +144,7 @@ export const openingMutations = [
   },
   {
     name: "replica: a replica waits for a follower's position",
-    file: "src/events/MomentNotReached.ts",
+    file: "src/events/ReadGate.ts",
     find: "const head = yield* awaitPosition(log, position)",
     replace: 'const head = yield* log.head("read")',
     tests: standby

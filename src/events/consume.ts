@@ -2,7 +2,8 @@ import { Cause, type Duration, Effect, Exit, type Scope } from "effect"
 import { SqlClient, SqlError } from "effect/sql"
 import { CheckpointAhead, type CheckpointMoved, type Checkpoints } from "./Checkpoints.ts"
 import type { EventLog, LogFailure } from "./EventLog.ts"
-import { MomentNotReached, requireReached } from "./MomentNotReached.ts"
+import { MomentNotReached } from "./MomentNotReached.ts"
+import type { ReadGate } from "./ReadGate.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
 import { toRecordedEvent } from "./StoredEvent.ts"
 import { sanitizeCause } from "../sql/sanitize.ts"
@@ -41,6 +42,7 @@ interface Prefetched {
 export const consume = <E, R>(
   sql: SqlClient.SqlClient,
   log: EventLog["Service"],
+  gate: ReadGate["Service"],
   checkpoints: Checkpoints["Service"],
   options: ConsumeOptions<E, R>
 ): Effect.Effect<
@@ -65,18 +67,18 @@ export const consume = <E, R>(
     Effect.catchIf(
       read,
       (error): error is MomentNotReached => error instanceof MomentNotReached,
-      () => Effect.flatMap(log.head("read"), (head) => new CheckpointAhead({ consumer, position, head: head.position }))
+      () => Effect.flatMap(gate.end, (head) => new CheckpointAhead({ consumer, position, head: head.position }))
     )
 
   return Effect.scoped(
     Effect.gen(function* () {
       const commits = yield* log.subscribeCommits
-      const end = follow ? Number.POSITIVE_INFINITY : (yield* log.head("read")).position
+      const end = follow ? Number.POSITIVE_INFINITY : (yield* gate.end).position
       // The log is append-only, so one page serves several transactions.
       let prefetched: Prefetched = { after: 0, upTo: 0, events: [] }
 
       const prefetch = Effect.fnUntraced(function* (after: number) {
-        const upTo = Math.min((yield* orCheckpointAhead(after, requireReached(log, after))).position, end)
+        const upTo = Math.min((yield* orCheckpointAhead(after, gate.requireReached(after))).position, end)
         const page = yield* log.page(after, upTo, options)
         prefetched = { after, upTo: page.at(-1)?.position ?? upTo, events: page.map(toRecordedEvent) }
       })
@@ -120,7 +122,7 @@ export const consume = <E, R>(
         if (done.failure !== undefined) return yield* Effect.failCause(done.failure)
         if (done.position >= end) return handled
         if (follow) {
-          yield* orCheckpointAhead(done.position, awaitHeadAfter(log, done.position, commits, options.pollInterval))
+          yield* orCheckpointAhead(done.position, awaitHeadAfter(gate, done.position, commits, options.pollInterval))
         }
       }
     })

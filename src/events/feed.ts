@@ -1,6 +1,7 @@
 import { type Duration, Effect, Option, PubSub, Stream } from "effect"
 import type { EventLog, LogFailure } from "./EventLog.ts"
-import { type MomentNotReached, requireReached } from "./MomentNotReached.ts"
+import type { MomentNotReached } from "./MomentNotReached.ts"
+import type { ReadGate } from "./ReadGate.ts"
 import type { RecordedEvent } from "./RecordedEvent.ts"
 import { toRecordedEvent } from "./StoredEvent.ts"
 import type { EventFilter } from "./LogReader.ts"
@@ -25,11 +26,12 @@ export interface FeedOptions extends EventFilter {
  */
 export const feed = (
   log: EventLog["Service"],
+  gate: ReadGate["Service"],
   options: FeedOptions
 ): Stream.Stream<RecordedEvent, LogFailure | MomentNotReached> => {
   const read = (after: number, upTo: number) => Stream.map(log.between(after, upTo, options), toRecordedEvent)
   if (!options.follow) {
-    return Stream.unwrap(Effect.map(requireReached(log, options.after), (head) => read(options.after, head.position)))
+    return Stream.unwrap(Effect.map(gate.requireReached(options.after), (head) => read(options.after, head.position)))
   }
   return Stream.unwrap(
     Effect.gen(function* () {
@@ -38,7 +40,7 @@ export const feed = (
       return Stream.flatten(
         Stream.paginate(options.after, (after) =>
           Effect.gen(function* () {
-            const upTo = yield* awaitHeadAfter(log, after, commits, options.pollInterval)
+            const upTo = yield* awaitHeadAfter(gate, after, commits, options.pollInterval)
             return [[read(after, upTo)], Option.some(upTo)] as const
           })
         )
@@ -49,13 +51,13 @@ export const feed = (
 
 /** Waits until the log extends beyond a position, and returns its end. */
 export const awaitHeadAfter = Effect.fnUntraced(function* (
-  log: EventLog["Service"],
+  gate: ReadGate["Service"],
   after: number,
   commits: PubSub.Subscription<void>,
   pollInterval: Duration.Duration
 ) {
   for (;;) {
-    const { position } = yield* withPromptAnswer(requireReached(log, after))
+    const { position } = yield* withPromptAnswer(gate.requireReached(after))
     if (position > after) return position
     yield* Effect.timeoutOption(PubSub.take(commits), pollInterval)
   }

@@ -5,6 +5,7 @@ import type { CardId } from "../domain/CardId.ts"
 import { type ClaimOutlook, claimOutlook, maxListedDependencies } from "../domain/ClaimOutlook.ts"
 import type { ClaimFilter } from "../domain/Command.ts"
 import type { UnmetDependency } from "../domain/Explanation.ts"
+import type { Shown } from "../events/ReadGate.ts"
 import { arrayLiteral } from "../sql/arrayLiteral.ts"
 import type { CardTables } from "./CardTables.ts"
 
@@ -26,9 +27,11 @@ export interface ClaimableCounts {
 /** Queries for claimable cards and for why there are none. Each result comes from one statement, so it is a state that existed. */
 export interface ClaimOutlookQueries {
   /** Counts the claimable cards for each demand. The cost does not depend on the number of cards, as for a claim. */
-  readonly countClaimable: (wanted: ReadonlyArray<ClaimDemand>) => Effect.Effect<ClaimableCounts, SqlError.SqlError>
+  readonly countClaimable: (
+    wanted: ReadonlyArray<ClaimDemand>
+  ) => Effect.Effect<Shown<ClaimableCounts>, SqlError.SqlError>
   /** Why a claim finds nothing. The cost grows with the number of cards that are not done. */
-  readonly outlook: (choice: ClaimFilter) => Effect.Effect<ClaimOutlook, SqlError.SqlError>
+  readonly outlook: (choice: ClaimFilter) => Effect.Effect<Shown<ClaimOutlook>, SqlError.SqlError>
 }
 
 /** The least `int4`, for a demand without a minimum priority. */
@@ -37,7 +40,8 @@ const leastPriority = -(2 ** 31)
 export const makeClaimOutlookQueries = (
   sql: SqlClient.SqlClient,
   { cards, dependencies }: CardTables,
-  now: () => Statement.Fragment
+  now: () => Statement.Fragment,
+  end: Statement.Fragment
 ): ClaimOutlookQueries => {
   // The phase is compared only if the filter has one: then each case has an index in claim order.
   const ready = sql`status = 'ready' AND unmet_dependencies = 0 AND NOT deferred AND priority >= wanted.priority`
@@ -46,13 +50,13 @@ export const makeClaimOutlookQueries = (
   const countClaimable = (wanted: ReadonlyArray<ClaimDemand>) =>
     Effect.map(
       Effect.suspend(
-        () => sql<{ readonly count: number; readonly soonestSeconds: number | null }>`
+        () => sql<{ readonly shown: number; readonly count: number; readonly soonestSeconds: number | null }>`
           WITH clock AS MATERIALIZED (SELECT ${now()} AS now),
             soonest AS MATERIALIZED (SELECT least(
               (SELECT min(not_before) FROM ${cards} WHERE deferred AND not_before > clock.now),
               (SELECT min(claim_expires_at) FROM ${cards} WHERE status = 'claimed' AND claim_expires_at > clock.now)
             ) - clock.now AS wait FROM clock)
-          SELECT (CASE WHEN wanted.any_phase
+          SELECT ${end} AS shown, (CASE WHEN wanted.any_phase
               THEN (SELECT count(*) FROM (SELECT FROM ${cards} WHERE ${ready} LIMIT wanted.most) AS one)
               ELSE (SELECT count(*) FROM (SELECT FROM ${cards} WHERE ${ready} AND phase = wanted.phase LIMIT wanted.most) AS one)
             END
@@ -67,9 +71,9 @@ export const makeClaimOutlookQueries = (
             AS wanted (phase, any_phase, priority, most, place), clock, soonest
           ORDER BY wanted.place`
       ),
-      (rows): ClaimableCounts => ({
-        counts: rows.map(({ count }) => count),
-        soonestSeconds: rows[0]?.soonestSeconds ?? null
+      (rows): Shown<ClaimableCounts> => ({
+        value: { counts: rows.map(({ count }) => count), soonestSeconds: rows[0]?.soonestSeconds ?? null },
+        position: rows[0]?.shown ?? 0
       })
     )
 
@@ -105,7 +109,7 @@ export const makeClaimOutlookQueries = (
             nearest AS (SELECT id, unmet_dependencies FROM ${cards}, clock
               WHERE ${chosen} AND ${isFree} AND unmet_dependencies > 0
               ORDER BY unmet_dependencies, priority DESC, created_at, id LIMIT 1)
-          SELECT counts.*, EXISTS (SELECT FROM ${cards}) AS "hasCards",
+          SELECT ${end} AS shown, counts.*, EXISTS (SELECT FROM ${cards}) AS "hasCards",
             coalesce(${anyOf("ready")}, ${anyOf("claimed")}, ${anyOf("blocked")}, false) AS "hasOpenCards",
             expiry.id AS "expiryId", expiry.claim_owner AS holder, expiry.claim_expires_at AS "expiresAt",
             retry.id AS "retryId", retry.not_before AS "notBefore",
@@ -120,7 +124,7 @@ export const makeClaimOutlookQueries = (
       ),
       ([row]) => {
         if (row === undefined) throw new Error("the database returned no counts")
-        return outlookOf(row)
+        return { value: outlookOf(row), position: row.shown } satisfies Shown<ClaimOutlook>
       }
     )
   }
@@ -129,6 +133,7 @@ export const makeClaimOutlookQueries = (
 }
 
 interface OutlookRow {
+  readonly shown: number
   readonly claimable: number
   readonly claimed: number
   readonly deferred: number

@@ -4,10 +4,12 @@ import type { Card, Status } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
 import type { UnmetDependency } from "../domain/Explanation.ts"
 import type { Stats } from "../domain/Stats.ts"
+import { outsideLog, type Shown } from "../events/ReadGate.ts"
 import type { CountsTable } from "./CardCounts.ts"
 import { type CardTables, decodeCountedCard } from "./CardTables.ts"
 import { type ClaimOutlookQueries, makeClaimOutlookQueries } from "./claimOutlookQueries.ts"
 import { databaseNow } from "../sql/DatabaseClock.ts"
+import { prepareStatement } from "../sql/prepareStatement.ts"
 
 /** The cards to list. */
 export interface ListFilter {
@@ -27,29 +29,46 @@ export interface CardWithUnmet {
   readonly now: DateTime.Utc
 }
 
-/** The queries of the read model. Each result comes from one statement, so it is a state that existed. */
+/**
+ * The queries of the read model, for `ReadGate`. Each result comes from one statement, so it is a state that existed. The same
+ * statement reads the position that it shows.
+ */
 export interface ReadQueries extends ClaimOutlookQueries {
-  readonly get: (id: CardId) => Effect.Effect<Option.Option<Card>, SqlError.SqlError>
-  readonly list: (filter: ListFilter) => Effect.Effect<ReadonlyArray<Card>, SqlError.SqlError>
-  readonly stats: Effect.Effect<Stats, SqlError.SqlError>
-  readonly getWithUnmet: (id: CardId) => Effect.Effect<Option.Option<CardWithUnmet>, SqlError.SqlError>
+  /** Shows the position of the card's own last event: the card depends on no later one. */
+  readonly get: (id: CardId) => Effect.Effect<Shown<Option.Option<Card>>, SqlError.SqlError>
+  readonly list: (filter: ListFilter) => Effect.Effect<Shown<ReadonlyArray<Card>>, SqlError.SqlError>
+  readonly stats: Effect.Effect<Shown<Stats>, SqlError.SqlError>
+  readonly getWithUnmet: (id: CardId) => Effect.Effect<Shown<Option.Option<CardWithUnmet>>, SqlError.SqlError>
 }
 
 const allStatuses: ReadonlyArray<Status> = ["ready", "claimed", "blocked", "done"]
 
 export const makeReadQueries = (
   sql: SqlClient.SqlClient,
+  schema: string,
   tables: CardTables,
   counts: CountsTable,
   clockOverride: () => Date | null
 ): ReadQueries => {
   const { cards, claimable, columns, dependencies } = tables
   const now = () => databaseNow(sql, clockOverride)
+  /** The end of the log in the snapshot of the statement. */
+  const end = sql`(SELECT position::float8 FROM ${sql(`${schema}.head`)})`
+
+  const selectCard = prepareStatement<{ readonly id: CardId }, ShownRow>(
+    sql,
+    ({ id }) => sql`SELECT ${columns}, position::float8 AS shown FROM ${cards} AS cards WHERE id = ${id}`
+  )
 
   const get = (id: CardId) =>
-    Effect.map(sql`SELECT ${columns} FROM ${cards} AS cards WHERE id = ${id}`, (rows) =>
-      Option.map(Option.fromUndefinedOr(rows[0]), (row) => decodeCountedCard(row).card)
+    Effect.map(selectCard({ id }), ([row]): Shown<Option.Option<Card>> =>
+      row === undefined ? noCard : { value: Option.some(decodeCountedCard(row).card), position: row.shown }
     )
+
+  const readEnd = Effect.map(sql<ShownRow>`SELECT ${end} AS shown`, ([row]): Shown<ReadonlyArray<Card>> => ({
+    value: [],
+    position: row?.shown ?? 0
+  }))
 
   /**
    * One ordered index scan for each status, merged, without a sort. With `after` there are two for each status, and each begins
@@ -59,7 +78,7 @@ export const makeReadQueries = (
     const limit = filter.limit === undefined ? sql`` : sql`LIMIT ${filter.limit}`
     const wanted = filter.readyOnly === true ? (["ready"] as const) : allStatuses
     const statuses = wanted.filter((status) => filter.status === undefined || status === filter.status)
-    if (statuses.length === 0) return Effect.succeed([])
+    if (statuses.length === 0) return Effect.succeed(outsideLog<ReadonlyArray<Card>>([]))
     const columnOfAfter = (column: string) =>
       sql`(SELECT ${sql.literal(column)} FROM ${cards} WHERE id = ${filter.after ?? null})`
     const places =
@@ -81,10 +100,15 @@ export const makeReadQueries = (
       return sql`(SELECT * FROM ${cards} WHERE ${where} ORDER BY priority DESC, created_at, id ${limit})`
     }
     const pages = statuses.flatMap((status) => places.map((place) => page(status, place)))
-    return Effect.map(
-      sql`SELECT ${columns} FROM (${unionAll(pages)}) AS cards
+    return Effect.flatMap(
+      sql<ShownRow>`SELECT ${columns}, ${end} AS shown FROM (${unionAll(pages)}) AS cards
         ORDER BY priority DESC, created_at, id ${limit}`,
-      (rows) => rows.map((row) => decodeCountedCard(row).card)
+      (rows) => {
+        const position = rows[0]?.shown
+        // No row says what an empty list shows. An end that is read later includes it.
+        if (position === undefined) return readEnd
+        return Effect.succeed({ value: rows.map((row) => decodeCountedCard(row).card), position })
+      }
     )
   }
 
@@ -102,14 +126,17 @@ export const makeReadQueries = (
     Effect.map(
       sql<StatsRow>`
         WITH clock AS MATERIALIZED (SELECT ${now()} AS now)
-        SELECT ready, waiting, claimed, blocked, done, ready + claimed + blocked + done AS total,
+        SELECT ${end} AS shown, ready, waiting, claimed, blocked, done, ready + claimed + blocked + done AS total,
           ready - waiting - deferred AS claimable, expired::float8 AS "expiredClaimCount",
           extract(epoch FROM now - oldest)::float8 AS "oldestReadyAgeSeconds"
         FROM (${selectTimed(sql`(SELECT now FROM clock)`)}) AS timed, (${counted}) AS counted`,
       ([row]) => {
-        if (row === undefined) return Option.none<Stats>()
-        const { blocked, claimed, done, ready, ...rest } = row
-        return Option.some<Stats>({ counts: { ready, claimed, blocked, done }, ...rest })
+        if (row === undefined) return Option.none<Shown<Stats>>()
+        const { blocked, claimed, done, ready, shown, ...rest } = row
+        return Option.some<Shown<Stats>>({
+          value: { counts: { ready, claimed, blocked, done }, ...rest },
+          position: shown
+        })
       }
     )
 
@@ -125,8 +152,8 @@ export const makeReadQueries = (
   const getWithUnmet = (id: CardId) =>
     Effect.map(
       Effect.suspend(
-        () => sql<{ readonly now: Date; readonly unmet: ReadonlyArray<UnmetDependency> }>`
-          SELECT ${columns}, ${now()} AS now, (
+        () => sql<ShownRow & { readonly now: Date; readonly unmet: ReadonlyArray<UnmetDependency> }>`
+          SELECT ${columns}, ${end} AS shown, ${now()} AS now, (
               SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('id', edge.depends_on_id, 'status', target.status)
                 ORDER BY edge.depends_on_id), '[]'::jsonb)
               FROM ${dependencies} AS edge LEFT JOIN ${cards} AS target ON target.id = edge.depends_on_id
@@ -134,18 +161,32 @@ export const makeReadQueries = (
             ) AS unmet
           FROM ${cards} AS cards WHERE id = ${id}`
       ),
-      (rows) =>
-        Option.map(Option.fromUndefinedOr(rows[0]), ({ now: at, unmet, ...row }) => ({
-          card: decodeCountedCard(row).card,
-          unmet,
-          now: DateTime.fromDateUnsafe(at)
-        }))
+      ([row]): Shown<Option.Option<CardWithUnmet>> => {
+        if (row === undefined) return noCard
+        const { now: at, shown, unmet, ...columnsOfCard } = row
+        return {
+          value: Option.some({
+            card: decodeCountedCard(columnsOfCard).card,
+            unmet,
+            now: DateTime.fromDateUnsafe(at)
+          }),
+          position: shown
+        }
+      }
     )
 
-  return { get, list, stats, getWithUnmet, ...makeClaimOutlookQueries(sql, tables, now) }
+  return { get, list, stats, getWithUnmet, ...makeClaimOutlookQueries(sql, tables, now, end) }
 }
 
-interface StatsRow {
+/** A card is never deleted, so a failover can only take back that it exists, not that it does not. */
+const noCard: Shown<Option.None<never>> = outsideLog(Option.none() as Option.None<never>)
+
+/** A row with the position that it shows. */
+export interface ShownRow {
+  readonly shown: number
+}
+
+interface StatsRow extends ShownRow {
   readonly ready: number
   readonly claimed: number
   readonly blocked: number

@@ -2,6 +2,7 @@ import { Clock, type DateTime, Duration, Effect, Schema } from "effect"
 import { SqlClient, type SqlError } from "effect/sql"
 import type { CardId } from "../domain/CardId.ts"
 import type { EventLog } from "../events/EventLog.ts"
+import type { ReadGate } from "../events/ReadGate.ts"
 import { makeCountsTable } from "./CardCounts.ts"
 import { makeCardTables } from "./CardTables.ts"
 import { makeReadModelBuilder } from "./ReadModelBuilder.ts"
@@ -20,6 +21,8 @@ export interface RebuildProgress {
 export interface RebuildContext {
   readonly sql: SqlClient.SqlClient
   readonly log: EventLog["Service"]
+  /** Positions are reported as progress. */
+  readonly gate: ReadGate["Service"]
   readonly schema: string
   readonly now: Effect.Effect<DateTime.Utc, SqlError.SqlError>
   /** Creates the empty tables of a backlog in an empty schema. */
@@ -97,7 +100,7 @@ export const rebuild = (context: RebuildContext) =>
   Effect.provideService(rebuildInShadow(context), SqlClient.BeginTransaction, beginReadCommitted)
 
 const rebuildInShadow = Effect.fnUntraced(function* (context: RebuildContext) {
-  const { log, onProgress, schema, sql } = context
+  const { gate, log, onProgress, schema, sql } = context
   const live = makeCardTables(sql, schema)
   const counts = makeCountsTable(sql, schema)
 
@@ -130,7 +133,7 @@ const rebuildInShadow = Effect.fnUntraced(function* (context: RebuildContext) {
     )
 
   const steps = Effect.gen(function* () {
-    let position = (yield* log.head("read")).position
+    let position = (yield* gate.end).position
     const total = position
     let cards = 0
     let done = 0
@@ -152,7 +155,7 @@ const rebuildInShadow = Effect.fnUntraced(function* (context: RebuildContext) {
     /** Catches up until few events are left to the swap, or until a round no longer halves them. */
     const catchUp = Effect.gen(function* () {
       for (let before = Number.POSITIVE_INFINITY; ;) {
-        const head = (yield* log.head("read")).position
+        const head = (yield* gate.end).position
         const behind = head - position
         const little = before === Number.POSITIVE_INFINITY ? 0 : eventsLeftForSwap / 4
         if (behind <= little || behind > before / 2) return

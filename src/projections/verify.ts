@@ -4,6 +4,7 @@ import type { CardId } from "../domain/CardId.ts"
 import { hasInexactNumber } from "../domain/parseExactJson.ts"
 import type { Anchor } from "../events/Anchor.ts"
 import type { EventLog } from "../events/EventLog.ts"
+import type { ReadGate } from "../events/ReadGate.ts"
 import { decodeRow, type EventRow } from "../events/StoredEvent.ts"
 import { cardKinds, type CountsTable } from "./CardCounts.ts"
 import type { CardTables } from "./CardTables.ts"
@@ -39,6 +40,7 @@ const last = Number.MAX_SAFE_INTEGER
 export const verify = Effect.fnUntraced(function* (
   sql: SqlClient.SqlClient,
   log: EventLog["Service"],
+  gate: ReadGate["Service"],
   tables: CardTables,
   counts: CountsTable,
   now: DateTime.Utc,
@@ -48,6 +50,8 @@ export const verify = Effect.fnUntraced(function* (
   const head = Option.getOrUndefined(yield* log.findHead)
   const end = head?.position ?? 0
   const total = end * 2
+  // The first progress shows where the log ends.
+  yield* gate.awaitShowable(end)
   const progress = options.onProgress ?? (() => Effect.void)
   yield* progress(0, total)
 

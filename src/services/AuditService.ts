@@ -14,7 +14,8 @@ import {
 } from "../events/Checkpoints.ts"
 import { EventLog, type LogFailure } from "../events/EventLog.ts"
 import type { LogFileRefused } from "../events/LogFile.ts"
-import { type MomentNotReached, requireReached } from "../events/MomentNotReached.ts"
+import type { MomentNotReached } from "../events/MomentNotReached.ts"
+import { outsideLog, ReadGate, type Shown } from "../events/ReadGate.ts"
 import type { RecordedEvent } from "../events/RecordedEvent.ts"
 import { consume } from "../events/consume.ts"
 import { feed } from "../events/feed.ts"
@@ -82,7 +83,6 @@ import { PollInterval } from "./waiting/CommitNotifications.ts"
 import { withoutAnswerTimeout } from "../sql/AnswerTimeout.ts"
 import { DatabaseClock, databaseNow } from "../sql/DatabaseClock.ts"
 import { BacklogSchema } from "../sql/SchemaName.ts"
-import { inTransaction } from "../sql/inTransaction.ts"
 
 const secondsPerDay = 24 * 60 * 60
 
@@ -484,6 +484,7 @@ export class AuditService extends Context.Service<
       const schema = yield* BacklogSchema
       const clock = yield* DatabaseClock
       const log = yield* EventLog
+      const gate = yield* ReadGate
       const readModel = yield* ReadModel
       const checkpoints = yield* Checkpoints
       const receipts = yield* Receipts
@@ -495,8 +496,6 @@ export class AuditService extends Context.Service<
       yield* Effect.forkScoped(erasures.removeInBackground)
       const restore = makeRestoreBacklog(sql, tables, log, readModel)
       const mapReplicaErrors = withReplicaErrors(sql)
-      const namedStream = <A, E>(stream: Stream.Stream<A, E | SqlError.SqlError>) =>
-        Stream.catch(stream, (error) => Stream.fromEffect(mapReplicaErrors(Effect.fail(error))))
 
       const now = Effect.map(
         Effect.suspend(() => sql<{ readonly now: Date }>`SELECT ${databaseNow(sql, clock.override)} AS now`),
@@ -515,39 +514,54 @@ export class AuditService extends Context.Service<
       const analyze = sql`ANALYZE ${sql(`${schema}.events`)}, ${tables.cards}, ${tables.dependencies}`
 
       // Reads the log only: the read model may be damaged.
-      const history = (input: string) =>
+      const history = gate.stream("AuditService.history", (input: string) =>
         Stream.unwrap(
           Effect.map(decodeId(input), (id) =>
-            Stream.orElseIfEmpty(log.history(id), () => Stream.fail(new CardNotFound({ id })))
+            Stream.orElseIfEmpty(gate.showEach(log.history(id)), () => Stream.fail(new CardNotFound({ id })))
           )
         )
+      )
 
-      const cardAt = Effect.fn("AuditService.cardAt")(function* (input: string, at: CardMomentInput) {
-        const id = yield* decodeId(input)
-        const moment = yield* resolveCardMoment(log, now, id, yield* decodeCardAt(at))
-        if (Option.isNone(moment)) return Option.none<Card>()
-        const found = yield* Stream.runHead(foldCards(log, moment.value.position, [id]))
-        return Option.map(found, ({ card }) => card)
-      }, mapReplicaErrors)
+      const cardAt = gate.read(
+        "AuditService.cardAt",
+        Effect.fnUntraced(function* (input: string, at: CardMomentInput) {
+          const id = yield* decodeId(input)
+          const moment = yield* resolveCardMoment(log, gate, now, id, yield* decodeCardAt(at))
+          if (Option.isNone(moment)) return outsideLog(Option.none<Card>())
+          const { position } = moment.value
+          const found = yield* Stream.runHead(foldCards(log, position, [id]))
+          return { value: Option.map(found, ({ card }) => card), position }
+        })
+      )
 
-      const explain = Effect.fn("AuditService.explainAt")(function* (input: string, at: CardMomentInput) {
-        const id = yield* decodeId(input)
-        const moment = yield* resolveCardMoment(log, now, id, yield* decodeCardAt(at))
-        const explanation = Option.isNone(moment) ? Option.none<Explanation>() : yield* explainAt(log, moment.value, id)
-        return Option.isNone(explanation) ? yield* new CardNotFound({ id }) : explanation.value
-      }, mapReplicaErrors)
+      const explain = gate.read(
+        "AuditService.explainAt",
+        Effect.fnUntraced(function* (input: string, at: CardMomentInput) {
+          const id = yield* decodeId(input)
+          const moment = yield* resolveCardMoment(log, gate, now, id, yield* decodeCardAt(at))
+          const explanation = Option.isNone(moment)
+            ? Option.none<Explanation>()
+            : yield* explainAt(log, moment.value, id)
+          if (Option.isNone(moment) || Option.isNone(explanation)) return yield* new CardNotFound({ id })
+          return { value: explanation.value, position: moment.value.position }
+        })
+      )
 
-      const backlogAt = Effect.fn("AuditService.backlogAt")(function* (input: MomentInput) {
-        const moment = yield* resolveMoment(log, now, yield* decodeAt(input))
-        return backlogAtOf(yield* PastBacklog.at(log, moment))
-      }, mapReplicaErrors)
+      const backlogAt = gate.read(
+        "AuditService.backlogAt",
+        Effect.fnUntraced(function* (input: MomentInput) {
+          const moment = yield* resolveMoment(log, gate, now, yield* decodeAt(input))
+          return { value: backlogAtOf(gate, yield* PastBacklog.at(log, moment)), position: moment.position }
+        }),
+        { answer: "slow" }
+      )
 
-      const events = (input: EventsInput = {}) =>
+      const events = gate.stream("AuditService.events", (input: EventsInput = {}) =>
         Stream.unwrap(
           Effect.gen(function* () {
             const options = yield* decodeEventOptions(input)
             const type = yield* resolveEventType(log, options.type)
-            return feed(log, {
+            return feed(log, gate, {
               ...options,
               type,
               after: options.after ?? 0,
@@ -556,31 +570,38 @@ export class AuditService extends Context.Service<
             })
           })
         )
+      )
 
-      const verified = Effect.fn("AuditService.verify")(function* (input: VerifyOptions = {}) {
-        const options = yield* decodeVerifyOptions(input)
-        yield* requireNoTransaction("a verification")
-        return yield* Effect.gen(function* () {
-          // Before the snapshot is taken, so that no rebuild or removal swaps the tables in between.
-          yield* sql`LOCK TABLE ${tables.cards}, ${tables.dependencies}, ${sql(`${schema}.events`)} IN ACCESS SHARE MODE`
-          return yield* verify(sql, log, tables, counts, yield* now, options)
-        }).pipe(
-          inTransaction(sql),
-          Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
-          mapReplicaErrors
-        )
-      })
+      const verified = gate.read(
+        "AuditService.verify",
+        Effect.fnUntraced(function* (input: VerifyOptions = {}) {
+          const options = yield* decodeVerifyOptions(input)
+          yield* requireNoTransaction("a verification")
+          const report = yield* gate.inSnapshot(
+            Effect.gen(function* () {
+              // Before the snapshot is taken, so that no rebuild or removal swaps the tables in between.
+              yield* sql`LOCK TABLE ${tables.cards}, ${tables.dependencies}, ${sql(`${schema}.events`)} IN ACCESS SHARE MODE`
+              return yield* verify(sql, log, gate, tables, counts, yield* now, options)
+            })
+          )
+          return { value: report, position: report.position }
+        }),
+        { answer: "slow" }
+      )
 
-      const anchor = Effect.fn("AuditService.anchor")(function* (
-        options: { readonly privateKey?: string | undefined } = {}
-      ) {
-        const { privateKey } = yield* decodeAnchorOptions(options)
-        const { chainHash, position, recordedAt } = yield* log.head("read")
-        // The clock may have been set back, or the log imported from a machine whose clock is ahead.
-        const last = DateTime.makeUnsafe((recordedAt ?? 0) / 1000)
-        const unsigned: Anchor = { position, chainHash, at: DateTime.max(yield* now, last), signature: null }
-        return privateKey === undefined ? unsigned : yield* Effect.fromResult(signAnchor(unsigned, privateKey))
-      }, mapReplicaErrors)
+      const anchor = gate.read(
+        "AuditService.anchor",
+        Effect.fnUntraced(function* (options: { readonly privateKey?: string | undefined } = {}) {
+          const { privateKey } = yield* decodeAnchorOptions(options)
+          const { chainHash, position, recordedAt } = yield* gate.end
+          // The clock may have been set back, or the log imported from a machine whose clock is ahead.
+          const last = DateTime.makeUnsafe((recordedAt ?? 0) / 1000)
+          const unsigned: Anchor = { position, chainHash, at: DateTime.max(yield* now, last), signature: null }
+          const signed =
+            privateKey === undefined ? unsigned : yield* Effect.fromResult(signAnchor(unsigned, privateKey))
+          return { value: signed, position }
+        })
+      )
 
       const rebuilt: AuditService["Service"]["rebuild"] = Effect.fn("AuditService.rebuild")(function* (input = {}) {
         const options = yield* decodeRebuildOptions(input)
@@ -590,6 +611,7 @@ export class AuditService extends Context.Service<
           rebuild({
             sql,
             log,
+            gate,
             schema,
             now,
             createTables: (shadowSchema) => createTables(sql, shadowSchema),
@@ -604,32 +626,42 @@ export class AuditService extends Context.Service<
       }, mapReplicaErrors)
 
       return AuditService.of({
-        history: (id) => namedStream(history(id)),
+        history,
         cardAt,
         explainAt: explain,
         backlogAt,
-        events: (options) => namedStream(events(options)),
+        events,
         consume: <E, R>(input: ConsumeInput<E, R>) =>
-          Effect.gen(function* () {
-            yield* requireNoTransaction("a consumer")
-            const options = yield* decodeConsumer(input)
-            return yield* consume<E, R>(sql, log, checkpoints, {
-              ...options,
-              type: yield* resolveEventType(log, options.type),
-              handler: options.handler as typeof input.handler,
-              follow: options.follow === true,
-              batchSize: options.batchSize ?? 100,
-              parkAfter: options.parkAfter,
-              pollInterval
-            })
-          }).pipe(mapReplicaErrors),
-        checkpoints: mapReplicaErrors(checkpoints.list),
-        checkpoint: (consumer) => mapReplicaErrors(Effect.flatMap(decodeName(consumer), checkpoints.get)),
+          gate.read(
+            "AuditService.consume",
+            Effect.fnUntraced(function* () {
+              yield* requireNoTransaction("a consumer")
+              const options = yield* decodeConsumer(input)
+              const handled = yield* consume<E, R>(sql, log, gate, checkpoints, {
+                ...options,
+                type: yield* resolveEventType(log, options.type),
+                handler: options.handler as typeof input.handler,
+                follow: options.follow === true,
+                batchSize: options.batchSize ?? 100,
+                parkAfter: options.parkAfter,
+                pollInterval
+              })
+              return outsideLog(handled)
+            }),
+            { answer: "slow" }
+          )(),
+        checkpoints: gate.read("AuditService.checkpoints", () => Effect.map(checkpoints.list, shownLast))(),
+        checkpoint: gate.read("AuditService.checkpoint", (consumer: string) =>
+          Effect.map(Effect.flatMap(decodeName(consumer), checkpoints.get), (found) => ({
+            value: found,
+            position: Option.match(found, { onNone: () => 0, onSome: ({ position }) => position })
+          }))
+        ),
         advance: Effect.fn("AuditService.advance")(function* (consumer, from, to) {
           yield* decodeMove({ from, to })
           const name = yield* decodeName(consumer)
           if (to < from) {
-            const head = yield* log.head("read")
+            const head = yield* gate.end
             if (from <= head.position) {
               return yield* new InvalidInput({
                 problem: `a checkpoint moves forward: from ${from} it is not set back to ${to}, since the log ends at ${head.position}`
@@ -642,13 +674,15 @@ export class AuditService extends Context.Service<
           const name = yield* decodeName(consumer)
           const parked = yield* decodePosition(position)
           const why = yield* decodeReason(reason)
-          yield* requireReached(log, parked)
+          yield* gate.requireReached(parked)
           return yield* checkpoints.park(name, parked, why)
         }, mapReplicaErrors),
-        parked: (consumer) =>
-          mapReplicaErrors(
-            consumer === undefined ? checkpoints.parked() : Effect.flatMap(decodeName(consumer), checkpoints.parked)
-          ),
+        parked: gate.read("AuditService.parked", (consumer?: string) =>
+          Effect.map(
+            consumer === undefined ? checkpoints.parked() : Effect.flatMap(decodeName(consumer), checkpoints.parked),
+            shownLast
+          )
+        ),
         unpark: Effect.fn("AuditService.unpark")(function* (consumer, position) {
           return yield* checkpoints.unpark(yield* decodeName(consumer), yield* decodePosition(position))
         }, mapReplicaErrors),
@@ -659,9 +693,9 @@ export class AuditService extends Context.Service<
           const command = yield* decodeRedact(input)
           return yield* redactCard({ sql, schema, log, readModel, receipts, erasures }, command)
         }, mapReplicaErrors),
-        erasures: Effect.fn("AuditService.erasures")(function* (input = {}) {
-          return yield* erasures.list(yield* decodeErasureOptions(input))
-        }, mapReplicaErrors),
+        erasures: gate.read("AuditService.erasures", (input: ErasuresInput = {}) =>
+          Effect.map(Effect.flatMap(decodeErasureOptions(input), erasures.list), shownLast)
+        ),
         removeErased: Effect.fn("AuditService.removeErased")(function* (input = {}) {
           const options = yield* decodeRemovalOptions(input)
           yield* requireNoTransaction("a removal of erased bytes")
@@ -671,7 +705,7 @@ export class AuditService extends Context.Service<
           const { olderThanDays } = yield* decodePruneReceipts(input)
           return yield* withoutAnswerTimeout(receipts.prune(olderThanDays * secondsPerDay))
         }, mapReplicaErrors),
-        exportLog: namedStream(exportLog(sql, log, schema)),
+        exportLog: gate.stream("AuditService.exportLog", () => exportLog(sql, log, gate, schema))(),
         restored: Effect.fn("AuditService.restored")(function* (input) {
           const { actor } = yield* decodeRestored(input)
           yield* requireNoTransaction("a restore")
@@ -694,14 +728,21 @@ export class AuditService extends Context.Service<
       })
     })
   ).pipe(
-    Layer.provide([Receipts.layer, Erasures.layer]),
+    Layer.provide([Receipts.layer, Erasures.layer, ReadGate.layer]),
     Layer.provide([layerEventLog, ReadModel.layer, Checkpoints.layer]),
     Layer.provide(Migrations.layer)
   )
 }
 
-const backlogAtOf = (past: PastBacklog): BacklogAt => {
-  const get = (input: string) => Effect.flatMap(decodeId(input), (id) => past.get(id))
+/** Rows that name positions show the greatest of them. */
+const shownLast = <A extends { readonly position: number }>(rows: ReadonlyArray<A>): Shown<ReadonlyArray<A>> => ({
+  value: rows,
+  position: rows.reduce((last, { position }) => Math.max(last, position), 0)
+})
+
+/** The moment has passed the gate already, and everything here is from before it. */
+const backlogAtOf = (gate: ReadGate["Service"], past: PastBacklog): BacklogAt => {
+  const { now: time, position } = past.moment
   const cards = (options: ListInput = {}) =>
     Stream.unwrap(
       Effect.gen(function* () {
@@ -713,16 +754,26 @@ const backlogAtOf = (past: PastBacklog): BacklogAt => {
       })
     )
   return {
-    position: past.moment.position,
-    time: past.moment.now,
-    get,
-    list: (options) => Stream.runCollect(cards(options)),
-    cards,
+    position,
+    time,
+    get: gate.read("BacklogAt.backlogAt.get", (input: string) =>
+      Effect.map(
+        Effect.flatMap(decodeId(input), (id) => past.get(id)),
+        (value) => ({ value, position })
+      )
+    ),
+    list: gate.read("BacklogAt.backlogAt.list", (options?: ListInput) =>
+      Effect.map(Stream.runCollect(cards(options)), (value) => ({ value, position }))
+    ),
+    cards: gate.stream("BacklogAt.backlogAt.cards", cards),
     stats: past.stats,
-    explain: Effect.fnUntraced(function* (input) {
-      const id = yield* decodeId(input)
-      const explanation = yield* past.explain(id)
-      return Option.isNone(explanation) ? yield* new CardNotFound({ id }) : explanation.value
-    })
+    explain: gate.read(
+      "BacklogAt.backlogAt.explain",
+      Effect.fnUntraced(function* (input: string) {
+        const id = yield* decodeId(input)
+        const explanation = yield* past.explain(id)
+        return Option.isNone(explanation) ? yield* new CardNotFound({ id }) : { value: explanation.value, position }
+      })
+    )
   }
 }

@@ -17,6 +17,7 @@ import {
   type SelfDependency
 } from "../domain/Rejection.ts"
 import type { Stats } from "../domain/Stats.ts"
+import { ReadGate } from "../events/ReadGate.ts"
 import { withReplicaErrors } from "../events/replica.ts"
 import { ReadModel } from "../projections/ReadModel.ts"
 import {
@@ -51,10 +52,9 @@ import { makeCommandMetrics } from "./commands/commandMetrics.ts"
 import { makeCommandReadiness } from "./commands/commandReadiness.ts"
 import { decodeInput, decodeTaggedInput, type InvalidInput } from "./decodeInput.ts"
 import { layerBatchTransaction, layerEventLog } from "./driverLayers.ts"
-import { type BacklogMissing, BacklogOpening } from "./schema/BacklogOpening.ts"
+import type { BacklogMissing } from "./schema/BacklogOpening.ts"
 import { type MigrationRefused, Migrations } from "./schema/Migrations.ts"
 import { ClaimableWatch } from "./waiting/ClaimableWatch.ts"
-import { withPromptAnswer, withoutAnswerTimeout } from "../sql/AnswerTimeout.ts"
 
 type Failure = InvalidInput | SqlError.SqlError
 
@@ -534,12 +534,12 @@ export class BacklogService extends Context.Service<
     BacklogService,
     Effect.gen(function* () {
       const readModel = yield* ReadModel
+      const gate = yield* ReadGate
       const commands = yield* CommandQueue
       const mapReplicaErrors = withReplicaErrors(yield* SqlClient.SqlClient)
       const submit: typeof commands.submit = (batch) => mapReplicaErrors(commands.submit(batch))
       const metrics = makeCommandMetrics(yield* Effect.context())
       const watch = yield* ClaimableWatch
-      if ((yield* BacklogOpening).opening === "create") yield* withoutAnswerTimeout(readModel.catchUpCounts)
 
       /** Every command: decodes its input, submits it, and returns its outcome. */
       const method = <Tag extends Command["_tag"], Rejected>(tag: Tag) =>
@@ -585,54 +585,45 @@ export class BacklogService extends Context.Service<
           }, metrics.measured("CompleteMany"))
         ),
         reopen: method("Reopen"),
-        get: Effect.fn("BacklogService.get")(
-          function* (id) {
-            return yield* readModel.get(yield* decodeId(id))
-          },
-          withPromptAnswer,
-          mapReplicaErrors
-        ),
-        list: Effect.fn("BacklogService.list")(
-          function* (options = {}) {
+        get: gate.read("BacklogService.get", (id: string) => Effect.flatMap(decodeId(id), readModel.get)),
+        list: gate.read(
+          "BacklogService.list",
+          Effect.fnUntraced(function* (options: ListInput = {}) {
             const filter = yield* decodeListOptions(options)
-            const cards = yield* readModel.list(filter)
-            if (filter.after !== undefined && cards.length === 0 && Option.isNone(yield* readModel.get(filter.after))) {
-              return yield* new CardNotFound({ id: filter.after })
+            const found = yield* readModel.list(filter)
+            if (filter.after !== undefined && found.value.length === 0) {
+              if (Option.isNone((yield* readModel.get(filter.after)).value)) {
+                return yield* new CardNotFound({ id: filter.after })
+              }
             }
-            return cards
-          },
-          withPromptAnswer,
-          mapReplicaErrors
+            return found
+          })
         ),
         readiness: yield* makeCommandReadiness(yield* Interpreter),
-        stats: Effect.withSpan(mapReplicaErrors(withPromptAnswer(readModel.stats)), "BacklogService.stats"),
-        explain: Effect.fn("BacklogService.explain")(
-          function* (input) {
+        stats: gate.read("BacklogService.stats", () => readModel.stats)(),
+        explain: gate.read(
+          "BacklogService.explain",
+          Effect.fnUntraced(function* (input: string) {
             const id = yield* decodeId(input)
-            const found = yield* readModel.getWithUnmet(id)
+            const { position, value: found } = yield* readModel.getWithUnmet(id)
             if (Option.isNone(found)) return yield* new CardNotFound({ id })
-            return explain(found.value.card, found.value.unmet, found.value.now)
-          },
-          withPromptAnswer,
-          mapReplicaErrors
+            const { card, now, unmet } = found.value
+            return { value: explain(card, unmet, now), position }
+          })
         ),
-        whyNothingClaimable: Effect.fn("BacklogService.whyNothingClaimable")(
-          function* (among = {}) {
-            return yield* readModel.outlook(yield* decodeClaimFilter(among))
-          },
-          withPromptAnswer,
-          mapReplicaErrors
+        whyNothingClaimable: gate.read("BacklogService.whyNothingClaimable", (among: ClaimFilter = {}) =>
+          Effect.flatMap(decodeClaimFilter(among), readModel.outlook)
         ),
         awaitClaimable: Effect.fn("BacklogService.awaitClaimable")(function* (options = {}) {
           const { waitSeconds = defaultWaitSeconds, ...among } = yield* decodeAwaitClaimable(options)
           return yield* watch.wait(among, waitSeconds)
-        }, mapReplicaErrors)
+        })
       })
     })
   ).pipe(
     Layer.provide([CommandQueue.layer, ClaimableWatch.layer]),
     Layer.provide(Interpreter.layer),
-    Layer.provide([Receipts.layer, layerBatchTransaction]),
+    Layer.provide([Receipts.layer, layerBatchTransaction, ReadGate.layer]),
     Layer.provide([layerEventLog, ReadModel.layer]),
     Layer.provide(Migrations.layer)
   )

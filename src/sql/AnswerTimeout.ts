@@ -15,10 +15,18 @@ export const AnswerTimeout: Context.Reference<Duration.Duration | undefined> = C
  * once on another connection.
  */
 export const withPromptAnswer = <A, E, R>(read: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  read.pipe(
-    Effect.provideService(AnswerTimeout, Duration.seconds(10)),
-    Effect.retry({ while: (error) => SqlError.isSqlError(error) && isNoAnswer(error), times: 1 })
+  Effect.provideService(
+    // `Effect.retry` would build a schedule for each read.
+    Effect.catchIf(
+      read,
+      (error) => SqlError.isSqlError(error) && isNoAnswer(error),
+      () => read
+    ),
+    AnswerTimeout,
+    promptAnswer
   )
+
+const promptAnswer = Duration.seconds(10)
 
 /** Disables the timeout, for statements that may run for an hour before they send a byte. */
 export const withoutAnswerTimeout: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R> =

@@ -2,6 +2,7 @@
 import { makeWorkerUtils, run, Logger } from "graphile-worker"
 import { EventEmitter } from "node:events"
 import { Client } from "pg"
+import { names } from "../systemNames.mjs"
 import { dropSchema, settle } from "../schemas.mjs"
 
 const silent = new Logger(() => () => {})
@@ -77,10 +78,15 @@ const workWith =
     const milliseconds = performance.now() - meter.started
     await runner.stop()
     await client.end()
-    const operations = Math.min(gone - meter.warmUp, meter.result().operations)
-    return { operations, milliseconds, latencies: null }
+    const measured = meter.result()
+    return {
+      ...measured,
+      operations: Math.min(gone - meter.warmUp, measured.operations),
+      milliseconds,
+      latencies: null
+    }
   }
 
-export const plain = { name: "graphile-worker", fill, remove, work: workWith({}) }
+export const plain = { name: names.graphileWorker, fill, remove, work: workWith({}) }
 
-export const batched = { name: "graphile-worker batched", fill, remove, work: workWith(batching) }
+export const batched = { name: names.batchedGraphileWorker, fill, remove, work: workWith(batching) }

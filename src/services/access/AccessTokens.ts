@@ -2,6 +2,7 @@ import { Context, Duration, Effect, Layer, Option, Redacted, Schema, Semaphore }
 import { SqlClient, type SqlError } from "effect/sql"
 import { timingSafeEqual } from "node:crypto"
 import { Name } from "../../domain/Text.ts"
+import { outsideLog, ReadGate } from "../../events/ReadGate.ts"
 import { withReplicaErrors } from "../../events/replica.ts"
 import { type Holder, isUnder, overlaps } from "./AccessRole.ts"
 import { decodeInput, type InvalidInput } from "../decodeInput.ts"
@@ -16,7 +17,6 @@ import {
 import { makeTokenSecret, hashTokenSecret, parseTokenId } from "./tokenSecret.ts"
 import type { BacklogMissing } from "../schema/BacklogOpening.ts"
 import { type MigrationRefused, Migrations } from "../schema/Migrations.ts"
-import { withPromptAnswer } from "../../sql/AnswerTimeout.ts"
 import { DatabaseClock, databaseNow } from "../../sql/DatabaseClock.ts"
 import { BacklogSchema } from "../../sql/SchemaName.ts"
 import { arrayLiteral } from "../../sql/arrayLiteral.ts"
@@ -98,6 +98,7 @@ export class AccessTokens extends Context.Service<
     AccessTokens,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
+      const gate = yield* ReadGate
       const schema = yield* BacklogSchema
       const clock = yield* DatabaseClock
       const staleness = Duration.toMillis(Duration.fromInputUnsafe(yield* AccessTokenStaleness))
@@ -115,8 +116,9 @@ export class AccessTokens extends Context.Service<
       let usedIds = new Set<string>()
 
       // All callers wait for this read, so it has the short timeout.
-      const readTokens = withPromptAnswer(
-        Effect.gen(function* () {
+      const readTokens = gate.read(
+        "AccessTokens.authenticate",
+        Effect.fnUntraced(function* () {
           // Before the query: a token that is revoked later is in the cache for its normal time at most.
           const readAt = performance.now()
           const recentlyUsed = usedIds
@@ -141,9 +143,9 @@ export class AccessTokens extends Context.Service<
             ),
             under: new Map()
           }
-          return cache
+          return outsideLog(cache)
         })
-      )
+      )()
 
       const cachedSince = (moment: number): TokenCache | undefined =>
         cache !== undefined && cache.readAt >= moment ? cache : undefined
@@ -196,6 +198,12 @@ export class AccessTokens extends Context.Service<
         return isSame ? one?.token : undefined
       }
 
+      const readToken = gate.read("AccessTokens.isValid", (id: string) =>
+        Effect.map(sql`SELECT ${columns} FROM ${table} WHERE id = ${id} AND ${validCondition()}`, (rows) =>
+          outsideLog(decodeRows(rows)[0])
+        )
+      )
+
       /**
        * Finds a valid token. In the caller's transaction it reads in that transaction: a shared query may be waiting for the only
        * session of an embedded database, which the transaction occupies.
@@ -205,10 +213,7 @@ export class AccessTokens extends Context.Service<
         if (already !== undefined) return findUnexpired(already, id)?.token
         if (Option.isNone(yield* Effect.serviceOption(sql.transactionService)))
           return findUnexpired(yield* currentTokens, id)?.token
-        const rows = yield* sql`
-          SELECT ${columns} FROM ${table}
-          WHERE id = ${id} AND ${validCondition()}`
-        return decodeRows(rows)[0]
+        return yield* readToken(id)
       })
 
       const authenticate = Effect.fnUntraced(function* (shown: Redacted.Redacted) {
@@ -261,7 +266,11 @@ export class AccessTokens extends Context.Service<
           )
           return { token: single(decodeRows(rows)), secret: Redacted.make(text, { label: "access token" }) }
         }, mapReplicaErrors),
-        list: Effect.map(sql`SELECT ${columns} FROM ${table} ORDER BY created_at, id`, decodeRows),
+        list: gate.read("AccessTokens.list", () =>
+          Effect.map(sql`SELECT ${columns} FROM ${table} ORDER BY created_at, id`, (rows) =>
+            outsideLog(decodeRows(rows))
+          )
+        )(),
         revoke: Effect.fn("AccessTokens.revoke")(function* (id, by) {
           const revokedBy = yield* decodeName(by)
           const rows = yield* Effect.suspend(
@@ -284,7 +293,7 @@ export class AccessTokens extends Context.Service<
         )
       })
     })
-  ).pipe(Layer.provide(Migrations.layer))
+  ).pipe(Layer.provide([ReadGate.layerAlone, Migrations.layer]))
 }
 
 /** Minimum time between two queries for unknown secrets, in milliseconds. */

@@ -1,8 +1,9 @@
 import { Array as Arr, type DateTime, Effect, Queue, Result, Schema, Stream } from "effect"
-import { SqlClient, type SqlError } from "effect/sql"
+import type { SqlClient, SqlError } from "effect/sql"
 import type { CardId } from "../../domain/CardId.ts"
 import type { EventLog, LogFailure } from "../../events/EventLog.ts"
 import { formatEvent, formatHeader, LogFileRefused } from "../../events/LogFile.ts"
+import type { ReadGate } from "../../events/ReadGate.ts"
 import type { StoredEvent } from "../../events/StoredEvent.ts"
 import { withoutAnswerTimeout } from "../../sql/AnswerTimeout.ts"
 import { inTransaction } from "../../sql/inTransaction.ts"
@@ -44,22 +45,22 @@ const maxBufferedLines = 2_000
 export const exportLog = (
   sql: SqlClient.SqlClient,
   log: EventLog["Service"],
+  gate: ReadGate["Service"],
   schema: string
 ): Stream.Stream<string, LogFailure> =>
   Stream.callback<string, LogFailure>(
     (queue) =>
-      Effect.gen(function* () {
-        // Before the snapshot, so that no removal swaps the table in between.
-        yield* sql`LOCK TABLE ${sql(`${schema}.events`)} IN ACCESS SHARE MODE`
-        const head = yield* log.head("read")
-        yield* Queue.offer(queue, formatHeader(head))
-        yield* Stream.runForEachArray(log.between(0, head.position), (events) =>
-          Queue.offerAll(queue, events.map(formatEvent))
-        )
-        yield* Queue.end(queue)
-      }).pipe(
-        inTransaction(sql),
-        Effect.provideService(SqlClient.BeginTransaction, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+      gate.inSnapshot(
+        Effect.gen(function* () {
+          // Before the snapshot, so that no removal swaps the table in between.
+          yield* sql`LOCK TABLE ${sql(`${schema}.events`)} IN ACCESS SHARE MODE`
+          const head = yield* gate.end
+          yield* Queue.offer(queue, formatHeader(head))
+          yield* Stream.runForEachArray(log.between(0, head.position), (events) =>
+            Queue.offerAll(queue, events.map(formatEvent))
+          )
+          yield* Queue.end(queue)
+        })
       ),
     { bufferSize: maxBufferedLines, strategy: "suspend" }
   )

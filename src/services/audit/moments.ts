@@ -3,8 +3,8 @@ import type { SqlError } from "effect/sql"
 import { Version } from "../../domain/Card.ts"
 import type { CardId } from "../../domain/CardId.ts"
 import type { EventLog } from "../../events/EventLog.ts"
-import { MomentNotReached, requireReached } from "../../events/MomentNotReached.ts"
-import { awaitRecordedUntil } from "../../events/replica.ts"
+import { MomentNotReached } from "../../events/MomentNotReached.ts"
+import type { ReadGate } from "../../events/ReadGate.ts"
 import type { Moment } from "../../projections/PastBacklog.ts"
 
 const AtPosition = Schema.Struct({ position: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)) })
@@ -35,11 +35,12 @@ const earliest = DateTime.makeUnsafe("0001-01-01T00:00:00Z")
 /** Finds a moment of the backlog in the log. */
 export const resolveMoment = Effect.fnUntraced(function* (
   log: EventLog["Service"],
+  gate: ReadGate["Service"],
   now: Effect.Effect<DateTime.Utc, SqlError.SqlError>,
   at: typeof At.Type
 ) {
   if ("position" in at) {
-    const moment = yield* momentAfter(log, at.position)
+    const moment = yield* momentAfter(log, gate, at.position)
     return "time" in at ? { ...moment, now: at.time } : moment
   }
   const present = yield* now
@@ -50,7 +51,7 @@ export const resolveMoment = Effect.fnUntraced(function* (
     })
   }
   const time = DateTime.max(at.time, earliest)
-  yield* awaitRecordedUntil(log, time, `all events until ${DateTime.formatIso(time)}`)
+  yield* gate.awaitRecordedUntil(time, `all events until ${DateTime.formatIso(time)}`)
   return {
     position: yield* log.read.positionAt(DateTime.toDateUtc(time)),
     now: at.time
@@ -60,13 +61,14 @@ export const resolveMoment = Effect.fnUntraced(function* (
 /** Finds a moment of a card; none if the card does not exist. */
 export const resolveCardMoment = Effect.fnUntraced(function* (
   log: EventLog["Service"],
+  gate: ReadGate["Service"],
   now: Effect.Effect<DateTime.Utc, SqlError.SqlError>,
   id: CardId,
   at: typeof CardAt.Type
 ) {
-  if (!("version" in at)) return Option.some(yield* resolveMoment(log, now, at))
-  const position = yield* awaitPosition(log, id, at.version)
-  if (Option.isSome(position)) return Option.some(yield* momentAfter(log, position.value))
+  if (!("version" in at)) return Option.some(yield* resolveMoment(log, gate, now, at))
+  const position = yield* awaitPosition(log, gate, id, at.version)
+  if (Option.isSome(position)) return Option.some(yield* momentAfter(log, gate, position.value))
   if (Option.isNone(yield* log.read.positionOf(id, 1))) return Option.none<Moment>()
   return yield* new MomentNotReached({
     asked: `version ${at.version} of card ${JSON.stringify(id)}`,
@@ -75,18 +77,27 @@ export const resolveCardMoment = Effect.fnUntraced(function* (
 })
 
 /** The position of a card's version. On a hot standby it waits until what the primary had by now is replayed. */
-const awaitPosition = Effect.fnUntraced(function* (log: EventLog["Service"], id: CardId, version: number) {
+const awaitPosition = Effect.fnUntraced(function* (
+  log: EventLog["Service"],
+  gate: ReadGate["Service"],
+  id: CardId,
+  version: number
+) {
   const position = yield* log.read.positionOf(id, version)
   if (Option.isSome(position) || !(yield* log.isReplica)) return position
-  yield* awaitRecordedUntil(log, yield* DateTime.now, `version ${version} of card ${JSON.stringify(id)}`)
+  yield* gate.awaitRecordedUntil(yield* DateTime.now, `version ${version} of card ${JSON.stringify(id)}`)
   return yield* log.read.positionOf(id, version)
 })
 
-const momentAfter = Effect.fnUntraced(function* (log: EventLog["Service"], position: number) {
+const momentAfter = Effect.fnUntraced(function* (
+  log: EventLog["Service"],
+  gate: ReadGate["Service"],
+  position: number
+) {
   if (position === 0) return { position, now: DateTime.makeUnsafe(0) } satisfies Moment
   let recordedAt = yield* log.read.recordedAt(position)
   if (Option.isNone(recordedAt)) {
-    yield* requireReached(log, position)
+    yield* gate.requireReached(position)
     recordedAt = yield* log.read.recordedAt(position)
   }
   if (Option.isNone(recordedAt)) {

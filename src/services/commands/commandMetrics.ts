@@ -1,4 +1,5 @@
-import { Cause, Context, Effect, Exit, Metric, Option, Result, Tracer } from "effect"
+import { Context, Effect, Metric, Option, Result, Tracer } from "effect"
+import { outcomeLabel, tagOf } from "../../events/outcomeLabel.ts"
 
 const commands = Metric.counter("backlog_commands_total", {
   description: "Commands by kind and outcome: done, nothing (nothing to claim), or the tag of the error",
@@ -14,16 +15,6 @@ const batchSizes = Metric.histogram("backlog_batch_commands", {
   description: "Commands that one transaction carried out",
   boundaries: [1, 2, 4, 8, 16, 32, 64, 128, 256, 1024]
 })
-
-/** The outcome of a command as a label: `done`, `nothing`, `interrupted`, `Defect`, or the tag of the error. */
-const outcomeLabel = (exit: Exit.Exit<unknown, unknown>): string => {
-  if (Exit.isSuccess(exit)) return Option.isOption(exit.value) && Option.isNone(exit.value) ? "nothing" : "done"
-  if (Cause.hasInterruptsOnly(exit.cause)) return "interrupted"
-  const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
-  return error === undefined ? "Defect" : tagOf(error)
-}
-
-const tagOf = (error: unknown): string => (error as { readonly _tag?: string })._tag ?? "Error"
 
 /** Makes functions that count and time commands, with the metrics registry of a context. */
 export const makeCommandMetrics = (context: Context.Context<never>) => {

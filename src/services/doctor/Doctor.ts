@@ -4,6 +4,7 @@ import { SqlClient, type SqlError } from "effect/sql"
 import { randomBytes } from "node:crypto"
 import type { Anchor } from "../../events/Anchor.ts"
 import { emptyChainHash } from "../../events/ContentHash.ts"
+import { outsideLog, ReadGate } from "../../events/ReadGate.ts"
 import { type Holder, findOverlaps } from "../access/AccessRole.ts"
 import type { DoctorFacts } from "./DoctorFacts.ts"
 import { hasOneSession } from "../hasOneSession.ts"
@@ -52,6 +53,7 @@ export class Doctor extends Context.Service<
     Doctor,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
+      const gate = yield* ReadGate
       const schema = yield* BacklogSchema
       const client = Option.getOrUndefined(yield* Effect.serviceOption(PgClient.PgClient))
       const isEmbedded = client !== undefined && hasOneSession(client)
@@ -275,20 +277,21 @@ export class Doctor extends Context.Service<
 
       const checkAnchor = Effect.fnUntraced(function* ({ at, chainHash, position }: Anchor) {
         const { exists, isReadable, missing } = yield* migrations
-        if (!exists || !isReadable || missing.length > 0) return Option.none()
+        if (!exists || !isReadable || missing.length > 0) return outsideLog(Option.none())
         const [row] = yield* sql<{ readonly head: number; readonly hash: string | null; readonly ageSeconds: number }>`
           SELECT head.position::float8 AS head,
             (SELECT encode(chain_hash, 'hex') FROM ${table("events")} WHERE position = ${BigInt(position)}::int8) AS hash,
             extract(epoch FROM clock_timestamp() - ${DateTime.toDateUtc(at)}::timestamptz)::float8 AS "ageSeconds"
           FROM ${table("head")} AS head`
         const { ageSeconds, hash, head } = first(row)
-        return Option.some({
+        const found = {
           position,
           ageSeconds: Math.max(0, ageSeconds),
           isReached: position <= head,
           isContinued: position <= head && (position === 0 ? emptyChainHash : hash) === chainHash,
           behind: Math.max(0, head - position)
-        })
+        }
+        return { value: Option.some(found), position: head }
       })
 
       const isReplica = Effect.map(
@@ -301,43 +304,50 @@ export class Doctor extends Context.Service<
           AND application_name = current_setting('application_name') AND datname = current_database())::float8 AS count
         FROM pg_catalog.unnest(ARRAY['active', 'idle', 'idle in transaction']) AS states (state)`
 
+      const examine = Effect.gen(function* () {
+        const found = yield* migrations
+        const serverFacts = yield* server
+        const isComplete = found.exists && found.isReadable && found.missing.length === 0
+        const nothing = {
+          head: null,
+          claimable: 0,
+          oldestReadyAgeSeconds: null,
+          expiredClaims: { count: 0, oldestSeconds: null }
+        }
+        const facts: DoctorFacts = {
+          isEmbedded,
+          server: serverFacts,
+          clock: yield* clock,
+          migrations: found,
+          keepsSession: isEmbedded ? null : yield* keepsSession,
+          notificationMillis: isEmbedded || serverFacts.isReplica ? null : yield* notificationMillis,
+          roles: isEmbedded || !isComplete ? [] : yield* roles,
+          tables: yield* tables,
+          oldestTransaction: yield* oldestTransaction,
+          consumers: isComplete ? yield* consumers : [],
+          generation: isComplete ? yield* generation : null,
+          tokenOverlaps: isComplete ? yield* tokenOverlaps : null,
+          erasures: isComplete ? yield* erasures : null,
+          ...(isComplete ? yield* work : nothing)
+        }
+        return { value: facts, position: facts.head ?? 0 }
+      })
+
+      /** A fact about the server or the schema, which shows nothing of the log. */
+      const readFact = <A>(name: string, fact: Effect.Effect<A, SqlError.SqlError>) =>
+        gate.read(`Doctor.${name}`, () => Effect.map(fact, outsideLog), { answer: "slow" })()
+
       return Doctor.of({
         // Closes a dead connection before the caller times out, so the next check gets another one.
-        readiness: Effect.provideService(readiness, AnswerTimeout, Duration.seconds(2)),
-        isReplica,
-        sessionProblem: findSessionProblem(sql),
-        checkAnchor,
-        connections: isEmbedded ? Effect.succeed([]) : connections,
-        examine: Effect.gen(function* () {
-          const found = yield* migrations
-          const of = yield* server
-          const isComplete = found.exists && found.isReadable && found.missing.length === 0
-          const nothing = {
-            head: null,
-            claimable: 0,
-            oldestReadyAgeSeconds: null,
-            expiredClaims: { count: 0, oldestSeconds: null }
-          }
-          return {
-            isEmbedded,
-            server: of,
-            clock: yield* clock,
-            migrations: found,
-            keepsSession: isEmbedded ? null : yield* keepsSession,
-            notificationMillis: isEmbedded || of.isReplica ? null : yield* notificationMillis,
-            roles: isEmbedded || !isComplete ? [] : yield* roles,
-            tables: yield* tables,
-            oldestTransaction: yield* oldestTransaction,
-            consumers: isComplete ? yield* consumers : [],
-            generation: isComplete ? yield* generation : null,
-            tokenOverlaps: isComplete ? yield* tokenOverlaps : null,
-            erasures: isComplete ? yield* erasures : null,
-            ...(isComplete ? yield* work : nothing)
-          }
-        })
+        readiness: readFact("readiness", Effect.provideService(readiness, AnswerTimeout, Duration.seconds(2))),
+        isReplica: readFact("isReplica", isReplica),
+        sessionProblem: readFact("sessionProblem", findSessionProblem(sql)),
+        checkAnchor: gate.read("Doctor.checkAnchor", checkAnchor, { answer: "slow" }),
+        connections: readFact("connections", isEmbedded ? Effect.succeed([]) : connections),
+        examine: gate.read("Doctor.examine", () => examine, { answer: "slow" })()
       })
     })
-  )
+  ).pipe(Layer.provide(ReadGate.layerAlone))
 }
 
 const first = <A>(row: A | undefined): A => {

@@ -15,10 +15,10 @@ import {
 import type { SqlError } from "effect/sql"
 import type { ClaimFilter } from "../../domain/Command.ts"
 import { EventLog } from "../../events/EventLog.ts"
+import { ReadGate } from "../../events/ReadGate.ts"
 import { PollInterval } from "./CommitNotifications.ts"
 import type { ClaimDemand } from "../../projections/claimOutlookQueries.ts"
 import { ReadModel } from "../../projections/ReadModel.ts"
-import { withPromptAnswer } from "../../sql/AnswerTimeout.ts"
 
 /** Minimum time between two checks, in milliseconds, however many commits there are. */
 const minCheckIntervalMillis = 10
@@ -45,16 +45,21 @@ export class ClaimableWatch extends Context.Service<
     readonly wait: (filter: ClaimFilter, seconds: number) => Effect.Effect<boolean, SqlError.SqlError>
   }
 >()("mosaic-backlog/services/ClaimableWatch") {
-  static readonly layer: Layer.Layer<ClaimableWatch, never, EventLog | ReadModel> = Layer.effect(
+  static readonly layer: Layer.Layer<ClaimableWatch, never, EventLog | ReadGate | ReadModel> = Layer.effect(
     ClaimableWatch,
     Effect.gen(function* () {
       const log = yield* EventLog
       const readModel = yield* ReadModel
+      const gate = yield* ReadGate
       const pollInterval = yield* PollInterval
       // In the order in which they arrived.
       const waiters = new Set<Waiter>()
       /** A commit, or a new waiter. */
       const changes = yield* Queue.sliding<void>(1)
+
+      const countClaimable = gate.read("BacklogService.awaitClaimable", (wanted: ReadonlyArray<ClaimDemand>) =>
+        readModel.countClaimable(wanted)
+      )
 
       const failAll = (cause: Cause.Cause<SqlError.SqlError>) =>
         Effect.sync(() => {
@@ -65,7 +70,7 @@ export class ClaimableWatch extends Context.Service<
       /** Wakes the waiters for which there are cards, and returns how long the others may wait without a change. */
       const check = Effect.gen(function* () {
         const groups = groupByFilter(waiters)
-        const { counts, soonestSeconds } = yield* withPromptAnswer(readModel.countClaimable(groups.map(demandOf)))
+        const { counts, soonestSeconds } = yield* countClaimable(groups.map(demandOf))
         for (const [index, group] of groups.entries()) {
           for (const waiter of group.slice(0, counts[index])) {
             waiters.delete(waiter)
@@ -95,8 +100,7 @@ export class ClaimableWatch extends Context.Service<
       const watcher = yield* RcRef.make({ acquire: Effect.forkScoped(watch), idleTimeToLive: idleTimeout })
 
       const wait = Effect.fnUntraced(function* (filter: ClaimFilter, seconds: number) {
-        if (seconds === 0)
-          return (yield* withPromptAnswer(readModel.countClaimable([{ filter, limit: 1 }]))).counts[0] !== 0
+        if (seconds === 0) return (yield* countClaimable([{ filter, limit: 1 }])).counts[0] !== 0
         yield* RcRef.get(watcher)
         const waiter: Waiter = { filter, woken: Deferred.makeUnsafe() }
         waiters.add(waiter)

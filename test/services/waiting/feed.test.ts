@@ -1,6 +1,7 @@
 import { PgClient } from "@effect/sql-pg"
 import { Context, DateTime, Deferred, Duration, Effect, Fiber, Layer, Redacted, Ref, Stream } from "effect"
 import { SqlClient } from "effect/sql"
+import { ReadGate } from "../../../src/events/ReadGate.ts"
 import { EventLog } from "../../../src/events/EventLog.ts"
 import type { RecordedEvent } from "../../../src/events/RecordedEvent.ts"
 import { feed } from "../../../src/events/feed.ts"
@@ -178,13 +179,18 @@ onBothDatabases("the feed of events", (test) => {
     "finds commits without a notification by polling",
     Effect.gen(function* () {
       const { backlog } = yield* withoutPolling
-      const context = yield* Layer.build(Layer.fresh(EventLog.layer))
+      const context = yield* Layer.build(Layer.provideMerge(Layer.fresh(ReadGate.layer), Layer.fresh(EventLog.layer)))
       // A separate log that receives no commit notifications.
       const unnotified = Context.get(context, EventLog)
       const received = yield* Ref.make<ReadonlyArray<number>>([])
       yield* Effect.forkScoped(
-        Stream.runForEach(feed(unnotified, { after: 0, follow: true, pollInterval: Duration.millis(10) }), (event) =>
-          Ref.update(received, (positions) => [...positions, event.position])
+        Stream.runForEach(
+          feed(unnotified, Context.get(context, ReadGate), {
+            after: 0,
+            follow: true,
+            pollInterval: Duration.millis(10)
+          }),
+          (event) => Ref.update(received, (positions) => [...positions, event.position])
         )
       )
       for (const count of upTo(3)) {
