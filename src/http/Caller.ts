@@ -54,7 +54,7 @@ export interface AuthorizedCaller extends CallerIdentity {
 }
 
 /** Finds the owner of a claim. */
-type OwnerLookup = Effect.Success<typeof makeClaimOwnerLookup>
+export type OwnerLookup = Effect.Success<typeof makeClaimOwnerLookup>
 
 /** Authorizes a caller for an endpoint by its role. */
 export const authorize = (

@@ -4,7 +4,7 @@ import { requireValidToken } from "./Caller.ts"
 import { Shutdown } from "./Shutdown.ts"
 import { toDatabaseError, type Unauthorized, withDatabaseErrors } from "./errors.ts"
 import { handleCommand, withValidToken } from "./handleCommand.ts"
-import type { Handlers } from "./layerEndpoints.ts"
+import type { Handlers } from "./handleEndpoint.ts"
 import {
   endInProblem,
   eventStreamResponse,

@@ -3,7 +3,7 @@ import { requireValidToken } from "./Caller.ts"
 import { claimOrWait, makeAwaitClaimable } from "./claimWaiting.ts"
 import { withDatabaseErrors } from "./errors.ts"
 import { handleCommand } from "./handleCommand.ts"
-import type { Handlers } from "./layerEndpoints.ts"
+import type { Handlers } from "./handleEndpoint.ts"
 import { BacklogService, CardNotFound, type ClaimInput } from "../index.ts"
 
 /** Makes the handlers of the endpoints of `BacklogService`. */
