@@ -59,10 +59,13 @@ END
 $$
 --;;
 -- Locks and loads, in the lock order of src/projections/ReadModel.ts. Every statement has a snapshot of its own, so facts are
--- as they are after the locks. Arrays may be null. The idle timeout ends the transaction of a client that has vanished.
+-- as they are after the locks. The idle timeout ends the transaction of a client that has vanished.
+--
+-- Arrays may be null, but contain no nulls: under array_nulls = off the server would read them as texts. A claim of any phase
+-- has the phase '', and one without a minimum has the least priority.
 --
 -- Returns JSON: [now, generation, isSameServer, cards, statuses, dependents, edges, receipts]. Times are milliseconds since
--- 1970. A card is an array of the columns below.
+-- 1970, as integers: the text of floating-point numbers depends on extra_float_digits. A card is an array of the columns below.
 CREATE FUNCTION lock_and_load_v1(
   graph text, named text[], keys text[], done_changes text[], completed text[], edge_targets text[], has_dependents text[],
   claimed_by_id text[], claim_phases text[], claim_priorities integer[], claim_limits integer[],
@@ -82,10 +85,6 @@ DECLARE
   edges_json text;
   receipts_json text;
 BEGIN
-  -- A null in an array literal of a later statement must not be read as a text.
-  IF current_setting('array_nulls') <> 'on' THEN
-    PERFORM set_config('array_nulls', 'on', true);
-  END IF;
   IF idle_timeout IS NOT NULL AND current_setting('idle_in_transaction_session_timeout') = '0' THEN
     PERFORM set_config('idle_in_transaction_session_timeout', idle_timeout, true);
   END IF;
@@ -135,8 +134,8 @@ BEGIN
     END IF;
     -- The conditions and the order are exactly those of the indexes cards_claim_order and cards_claim_order_by_phase.
     FOR i IN 1 .. cardinality(claim_limits) LOOP
-      IF claim_phases[i] IS NULL THEN
-        IF claim_priorities[i] IS NULL THEN
+      IF claim_phases[i] = '' THEN
+        IF claim_priorities[i] = -2147483648 THEN
           loaded := loaded || ARRAY(
             SELECT id FROM cards WHERE status = 'ready' AND unmet_dependencies = 0 AND NOT deferred
               AND (claimed_by_id IS NULL OR id <> ALL(claimed_by_id))
@@ -147,7 +146,7 @@ BEGIN
               AND priority >= claim_priorities[i] AND (claimed_by_id IS NULL OR id <> ALL(claimed_by_id))
             ORDER BY priority DESC, created_at, id LIMIT claim_limits[i] FOR UPDATE SKIP LOCKED);
         END IF;
-      ELSIF claim_priorities[i] IS NULL THEN
+      ELSIF claim_priorities[i] = -2147483648 THEN
         loaded := loaded || ARRAY(
           SELECT id FROM cards WHERE status = 'ready' AND unmet_dependencies = 0 AND NOT deferred
             AND phase = claim_phases[i] AND (claimed_by_id IS NULL OR id <> ALL(claimed_by_id))
@@ -172,18 +171,18 @@ BEGIN
 
   IF cardinality(loaded) > 0 THEN
     SELECT string_agg(concat('[', to_json(id), ',', to_json(title), ',', priority, ',"', status, '",', unmet_dependencies,
-      ',', attempts, ',', version, ',', round(date_part('epoch', created_at) * 1000),
-      ',', round(date_part('epoch', updated_at) * 1000), ',',
+      ',', attempts, ',', version, ',', (date_part('epoch', created_at) * 1000)::bigint,
+      ',', (date_part('epoch', updated_at) * 1000)::bigint, ',',
       to_json(ARRAY(SELECT depends_on_id FROM dependencies WHERE card_id = cards.id ORDER BY depends_on_id)),
       CASE WHEN claim_token IS NULL THEN ',null,null,null,null,null' ELSE concat(',', to_json(claim_owner), ',',
-        claim_ttl_seconds, ',', round(date_part('epoch', claimed_at) * 1000), ',',
-        round(date_part('epoch', claim_expires_at) * 1000), ',', claim_token_high * 2147483648::bigint + claim_token) END,
+        claim_ttl_seconds, ',', (date_part('epoch', claimed_at) * 1000)::bigint, ',',
+        (date_part('epoch', claim_expires_at) * 1000)::bigint, ',', claim_token_high * 2147483648::bigint + claim_token) END,
       CASE WHEN num_nonnulls(body, phase, idempotency_key, blocked_reason, acceptance, result, not_before, completed_at) > 0
         THEN concat(',', coalesce(to_json(body), 'null'), ',', coalesce(to_json(phase), 'null'), ',',
           coalesce(to_json(idempotency_key), 'null'), ',', coalesce(to_json(blocked_reason), 'null'), ',',
           coalesce(acceptance, 'null'), ',', coalesce(result, 'null'), ',',
-          coalesce(to_json(round(date_part('epoch', not_before) * 1000)), 'null'), ',',
-          coalesce(to_json(round(date_part('epoch', completed_at) * 1000)), 'null')) END,
+          coalesce(to_json((date_part('epoch', not_before) * 1000)::bigint), 'null'), ',',
+          coalesce(to_json((date_part('epoch', completed_at) * 1000)::bigint), 'null')) END,
       ']'), ',') INTO cards_json
     FROM cards WHERE id = ANY(loaded);
   END IF;
@@ -193,7 +192,7 @@ BEGIN
   END IF;
   IF has_dependents IS NOT NULL THEN
     SELECT json_agg(json_build_array(card_id, depends_on_id, status, unmet_dependencies,
-      round(date_part('epoch', not_before) * 1000))) INTO dependents_json
+      (date_part('epoch', not_before) * 1000)::bigint)) INTO dependents_json
     FROM dependencies JOIN cards ON id = card_id WHERE depends_on_id = ANY(has_dependents);
   END IF;
   IF edges_from IS NOT NULL THEN
@@ -207,7 +206,7 @@ BEGIN
     FROM dependencies JOIN reachable ON card_id = reachable.id;
   END IF;
 
-  RETURN concat('[', round(date_part('epoch', moment) * 1000), ',', coalesce(head_generation::text, 'null'), ',',
+  RETURN concat('[', (date_part('epoch', moment) * 1000)::bigint, ',', coalesce(head_generation::text, 'null'), ',',
     coalesce(to_json(is_same_server), 'null'), ',[', cards_json, '],', coalesce(statuses_json, '[]'), ',',
     coalesce(dependents_json, '[]'), ',', coalesce(edges_json, '[]'), ',', coalesce(receipts_json, '[]'), ']');
 END

@@ -2,7 +2,7 @@ import { Context, DateTime, Effect } from "effect"
 import type { SqlClient, SqlError } from "effect/sql"
 import type { Card, Status } from "../domain/Card.ts"
 import type { CardId } from "../domain/CardId.ts"
-import { arrayLiteral, nullableArrayLiteral } from "../sql/arrayLiteral.ts"
+import { arrayLiteral } from "../sql/arrayLiteral.ts"
 import { prepareStatement } from "../sql/prepareStatement.ts"
 import type { LockPlan } from "./LockPlan.ts"
 import { ReadModelState } from "./ReadModelState.ts"
@@ -123,8 +123,8 @@ const toArguments = (
       created.size === 0 ? doneChanges : doneChanges.size === 0 ? created : new Set([...doneChanges, ...created])
     ),
     claimedById: setLiteral(plan.claimedById),
-    phases: hasClaims ? nullableArrayLiteral(claims.map(({ filter }) => filter.phase ?? null)) : null,
-    priorities: hasClaims ? nullableArrayLiteral(claims.map(({ filter }) => filter.minPriority ?? null)) : null,
+    phases: hasClaims ? arrayLiteral(claims.map(({ filter }) => filter.phase ?? anyPhase)) : null,
+    priorities: hasClaims ? arrayLiteral(claims.map(({ filter }) => filter.minPriority ?? leastPriority)) : null,
     limits: hasClaims ? arrayLiteral(claims.map(({ limit }) => limit)) : null,
     edgesFrom: hasNewEdges ? arrayLiteral(newEdges.map((edge) => edge.from)) : null,
     edgesTo: hasNewEdges ? arrayLiteral(new Set(newEdges.flatMap((edge) => edge.to))) : null,
@@ -135,6 +135,11 @@ const toArguments = (
     override
   }
 }
+
+/** Names are not empty. */
+const anyPhase = ""
+
+const leastPriority = -(2 ** 31)
 
 const setLiteral = (values: ReadonlySet<string>): string | null => (values.size === 0 ? null : arrayLiteral(values))
 
