@@ -1,8 +1,8 @@
-import { Effect, Option } from "effect"
+import { Effect } from "effect"
 import { expect } from "vitest"
-import { alter, attempt, type Connected, login, outcome, shared, type Test, connect } from "./support.ts"
+import { attempt, shared, type Test } from "./support.ts"
 import { audited, work } from "./work.ts"
-import { appendStatement, callStatement, eventOf, rowsOf } from "./writersSql.ts"
+import { appendStatement, callStatement, eventOf } from "./writersSql.ts"
 
 /** Attacks by a writer who calls the functions of commands with SQL of its own. */
 export const endOfLog = (test: Test): void => {

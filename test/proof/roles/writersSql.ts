@@ -1,6 +1,3 @@
-import { Effect } from "effect"
-import type { SqlClient } from "effect/sql"
-
 /** A call of a function of the backlog, with arguments by name. Those that are not given are null. */
 type Arguments = Readonly<Record<string, string | boolean | number | null>>
 
@@ -53,7 +50,3 @@ export const appendStatement = (schema: string, given: Arguments): string =>
     "read_generation => NULL",
     `read_generation => (SELECT generation FROM ${schema}.head)`
   )
-
-/** The rows of a statement. */
-export const rowsOf = <Row extends object>(sql: SqlClient.SqlClient, statement: string) =>
-  Effect.map(sql.unsafe(statement), (rows) => rows as ReadonlyArray<unknown> as ReadonlyArray<Row>)
