@@ -7,7 +7,6 @@ const claims = ["test/services/commands/claimFilters.test.ts"]
 const hashes = ["test/events/eventLines.test.ts"]
 const calls = ["test/services/commands/largeBatches.test.ts"]
 const plans = ["test/services/commands/batchPlans.test.ts"]
-const temporaryTables = ["test/services/commands/temporaryTables.test.ts"]
 
 /** The queries for claims, with the text that follows each. */
 const claimQueries = [
