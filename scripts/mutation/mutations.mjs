@@ -1,5 +1,6 @@
 import { accessMutations } from "./accessMutations.mjs"
 import { agentMutations } from "./agentMutations.mjs"
+import { readGateMutations } from "./readGateMutations.mjs"
 import { receiptsMutations } from "./receiptsMutations.mjs"
 import { connectionMutations } from "./connectionMutations.mjs"
 import { directoryMutations } from "./directoryMutations.mjs"
@@ -426,6 +427,7 @@ export const mutations = [
   ...directoryMutations,
   ...fileMutations,
   ...logMutations,
+  ...readGateMutations,
   ...openingMutations,
   ...requestMutations,
   ...restoreMutations,
