@@ -15,8 +15,8 @@ export const readGateMutations = [
   {
     name: "a read waits until its position may be shown",
     file: gate,
-    find: "Effect.as(awaitShowable(position), value)",
-    replace: "Effect.succeed(value)",
+    find: "Effect.succeed(value) : Effect.as(barrier.await(position), value)",
+    replace: "Effect.succeed(value) : Effect.succeed(value)",
     tests: reads
   },
   {
